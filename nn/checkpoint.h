@@ -1,0 +1,21 @@
+/* checkpoint.h - weights and the state to resume from, as safetensors (names and layouts as PyTorch's state_dict).
+ * Optimiser state: tensors "optimizer.momentum.NAME", "optimizer.second.NAME"; counters and configuration in the metadata.
+ */
+#ifndef NN_CHECKPOINT_H
+#define NN_CHECKPOINT_H
+
+#include "io/json.h"
+#include "nn/optim.h"
+
+/* state: JSON object kept under metadata key "nephron" (epoch, best metric, plan, task ...). optimizers: n of them (federated clients), or 0.
+ * Atomic. */
+int checkpoint_write(const char *path, const struct model *m, const struct optimizer *o, int optimizers,
+                     const struct json *state, struct error *e);
+/* Loads weights into a finished model: every parameter must be there with its shape; unknown tensors are an error unless they
+ * are optimiser state. o/optimizers: 0 to skip. *state receives the JSON (free it), may be NULL. */
+int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers, struct json **state,
+                    struct error *e);
+/* Only the JSON. */
+int checkpoint_state(const char *path, struct json **state, struct error *e);
+
+#endif

@@ -1,0 +1,72 @@
+/* dataset.h - an nnU-Net dataset on disk (dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz), with labels.csv for
+ * classification; or a MedMNIST .npz. Lists and checks files; voxels are read case by case.
+ */
+#ifndef NN_DATASET_H
+#define NN_DATASET_H
+
+#include <stdint.h>
+#include "io/error.h"
+#include "io/json.h"
+#include "io/npy.h"
+#include "io/volume.h"
+
+enum { CHANNELS_MAX = 8, LABELS_MAX = 64, ID_MAX = 128 };
+
+enum data_part { PART_TRAIN = 0, PART_VAL = 1, PART_TEST = 2 }; /* of a MedMNIST file; nnU-Net: all cases of imagesTr are PART_TRAIN */
+
+struct data_case {
+    char id[ID_MAX];
+    int has_label_map;   /* labelsTr/ID exists */
+    int target;          /* class of labels.csv (or of the .npz), -1 if none */
+    enum data_part part;
+    int index;           /* row in its .npz array */
+};
+
+struct dataset {
+    char path[1024];
+    char name[128];
+    int channels;
+    char channel_name[CHANNELS_MAX][64];
+    int labels;                      /* segmentation labels including background, without ignore; 0 if none */
+    char label_name[LABELS_MAX][64];
+    int label_value[LABELS_MAX];
+    int ignore_label;                /* value of the label called "ignore", or -1 */
+    char file_ending[16];
+    int classes;                     /* of classification targets; 0 if none */
+    int cases;
+    struct data_case *item;          /* sorted by id */
+    struct json *json;               /* dataset.json, NULL for .npz */
+    struct npz arrays;               /* of a .npz */
+};
+
+/* A folder with dataset.json, or a MedMNIST .npz. Checks: channel_names, labels, file_ending; every case has all its channels. */
+int dataset_open(struct dataset *d, const char *path, struct error *e);
+void dataset_close(struct dataset *d);
+/* Index of the case, or -1 with a message. */
+int dataset_find(const struct dataset *d, const char *id, struct error *e);
+/* Path of channel c of case i (imagesTr) or of its label map. */
+int dataset_image_path(char *buf, size_t size, const struct dataset *d, int i, int channel, struct error *e);
+int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, struct error *e);
+
+/* A case in memory: what networks see. Axes d, h, w (z, y, x), image [d][h][w][channels], label [d][h][w] or NULL.
+ * Label values are indices into dataset labels; LABEL_IGNORE (255) for the ignore label and for voxels outside of the crop. */
+struct sample {
+    int size[3];
+    int channels;
+    float *image;
+    uint8_t *label;
+    double spacing[3];           /* mm along d, h, w */
+    double affine[3][4];         /* of the original image, RAS */
+    int full_size[3];            /* before cropping, d, h, w, original spacing and axis order */
+    int crop_begin[3], crop_end[3]; /* on the full, transposed grid */
+    int cropped_size[3];         /* after cropping, before resampling, transposed */
+};
+/* Raw voxels of a case, checked: same geometry of all channels and the label map, known label values, finite. */
+int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e);
+/* The same for free-standing files (prediction): paths[channels]. */
+int sample_load(struct sample *s, const char *const *paths, int channels, struct error *e);
+void sample_free(struct sample *s);
+/* SHA-256 over the bytes of every file of the dataset in sorted order: for manifests. */
+int dataset_hash(const struct dataset *d, char hex[65], struct error *e);
+
+#endif

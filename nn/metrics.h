@@ -1,0 +1,43 @@
+/* metrics.h - overlap, surface, and classification metrics.
+ * Surface distances: between boundary voxel centres in mm (as MONAI and SimpleITK do), exact Euclidean distance transform
+ * (Felzenszwalb & Huttenlocher 2012) with anisotropic spacing.
+ */
+#ifndef NN_METRICS_H
+#define NN_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct overlap { /* of one label in one case */
+    int64_t tp, fp, fn, tn;
+    double dice, iou;               /* NaN where tp+fp+fn = 0, as nnU-Net */
+    double volume_ref, volume_pred; /* mm^3 */
+};
+/* Voxels where ref == ignore (pass -1 for none) are left out. */
+struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
+                               double voxel_mm3);
+
+struct surface_distance {
+    double hd, hd95, assd, nsd; /* mm; nsd: share of both surfaces within tolerance. NaN if both are empty, infinite (nsd 0) if one is */
+};
+/* size and spacing d, h, w. Returns -1 when memory is out. */
+int metrics_surface(struct surface_distance *r, const uint8_t *ref, const uint8_t *pred, const int size[3], int label,
+                    const double spacing[3], double tolerance);
+
+/* Connected components, 26-neighbourhood; id[i] 0 or 1..n; returns n, or -1 when memory is out. */
+int metrics_components(int32_t *id, const uint8_t *mask, const int size[3]);
+
+struct classification {
+    int n, positives;
+    int tp, fp, tn, fn;               /* at the threshold */
+    double accuracy, balanced_accuracy, sensitivity, specificity, ppv, npv;
+    double auc;                        /* Mann-Whitney with ties; NaN with one class */
+    double auc_se, auc_ci[2];          /* DeLong, 95 %, clipped to [0, 1] */
+    double brier, ece;                 /* expected calibration error, 10 equal bins */
+};
+/* label 0/1, probability of class 1. */
+int metrics_classification(struct classification *c, const int *label, const double *probability, int n,
+                           double threshold);
+double metrics_auc(const int *label, const double *score, int n);
+
+#endif

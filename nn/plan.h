@@ -1,0 +1,86 @@
+/* plan.h - the plan of a segmentation network: nnU-Net's fingerprint and planning rules, and plans.json in its form.
+ * Source: nnU-Net v2.8.1 default_experiment_planner.py, network_topology.py. Axes d, h, w after transposition.
+ */
+#ifndef NN_PLAN_H
+#define NN_PLAN_H
+
+#include "io/json.h"
+#include "nn/dataset.h"
+
+enum { STAGES_MAX = 10, CONFIGURATIONS_MAX = 4 };
+
+enum normalization { NORM_ZSCORE, NORM_CT, NORM_NONE, NORM_RESCALE_0_1, NORM_RGB_0_1 };
+
+struct intensity { /* of the foreground, one channel */
+    double mean, median, std, min, max, percentile_00_5, percentile_99_5;
+};
+
+struct fingerprint {
+    int cases, channels;
+    double (*spacing)[3];        /* [cases] */
+    int (*shape)[3];             /* [cases], after crop */
+    double median_relative_size; /* after cropping */
+    struct intensity intensity[CHANNELS_MAX];
+};
+void fingerprint_free(struct fingerprint *f);
+/* Reads all training cases. role[i] != 0 selects cases, NULL takes all. progress(arg, done, of) may be NULL. */
+int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role,
+                        void (*progress)(void *, int, int), void *arg, struct error *e);
+/* dataset_fingerprint.json, nnU-Net's keys. */
+struct json *fingerprint_json(const struct fingerprint *f);
+int fingerprint_from_json(struct fingerprint *f, const struct json *j, const char *name, struct error *e);
+
+/* One configuration of a plan. */
+struct plan {
+    char configuration[32];      /* "3d_fullres" */
+    char architecture[16];       /* "plain" or "resenc" */
+    int dims;                    /* 2 or 3; 2D plans have patch[0] = 1 */
+    int transpose[3];            /* axis of the original at each place */
+    double spacing[3];           /* target, transposed */
+    double median_size[3];       /* of the resampled cases, transposed */
+    int patch[3];
+    int batch;
+    int stages;
+    int features[STAGES_MAX];
+    int kernel[STAGES_MAX][3];
+    int stride[STAGES_MAX][3];
+    int encoder_convs[STAGES_MAX]; /* convolutions (resenc: blocks) a stage */
+    int decoder_convs[STAGES_MAX]; /* stages-1 used */
+    int channels;
+    int classes;                 /* labels including background, without ignore */
+    enum normalization norm[CHANNELS_MAX];
+    int use_mask_for_norm[CHANNELS_MAX];
+    struct intensity intensity[CHANNELS_MAX];
+    int batch_dice;
+    int deep_supervision;
+    double estimate;             /* nnU-Net's feature-map estimate, elements */
+};
+
+struct plans {
+    char name[64];               /* "nnUNetPlans" */
+    int count;
+    struct plan plan[CONFIGURATIONS_MAX];
+    struct json *json;           /* the file as read or as nnU-Net would write it */
+};
+void plans_free(struct plans *p);
+
+struct plan_options {
+    double memory_gb;            /* 8 is nnU-Net's default */
+    const char *preset;          /* "default", "resenc_m", "resenc_l", "resenc_xl" */
+    int base_features;           /* 32; fewer for small machines */
+    int batch;                   /* 0: planned */
+    int patch[3];                /* 0: planned */
+};
+struct plan_options plan_options_default(void);
+/* Plans every configuration that nnU-Net would. */
+int plans_make(struct plans *p, const struct fingerprint *f, const struct dataset *d, const struct plan_options *o,
+               struct error *e);
+/* The same from the facts alone (no dataset on disk), for golden tests: median size and spacing already known. */
+int plan_topology(struct plan *p, const double spacing[3], const double median_size[3], int dims, int classes,
+                  double dataset_voxels, const struct plan_options *o, struct error *e);
+int plans_from_json(struct plans *p, const struct json *j, const struct dataset *d, const char *name, struct error *e);
+int plans_read(struct plans *p, const char *path, const struct dataset *d, struct error *e);
+int plans_write(const struct plans *p, const char *path, struct error *e);
+const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
+
+#endif

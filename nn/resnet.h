@@ -1,0 +1,23 @@
+/* resnet.h - 3D ResNet-10/18/34 (basic blocks) and -50 (bottleneck): He et al. 2016; 3D as Hara et al. 2018 and MONAI.
+ * Parameter names follow torchvision: conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc.
+ */
+#ifndef NN_RESNET_H
+#define NN_RESNET_H
+
+#include "tensor/ops.h"
+
+enum resnet_norm { RESNET_BATCH_NORM = 0, RESNET_INSTANCE_NORM = 1 };
+
+struct resnet_config {
+    int depth;               /* 10, 18, 34, 50 */
+    int channels, classes;
+    int base;                /* width of the first stage: 64 */
+    int stem7;               /* 7x7x7 stride 2 and max pooling (large images); else 3x3x3 stride 1 (28^3) */
+    enum resnet_norm norm;
+    float dropout;           /* before the last layer; 0 none */
+};
+int resnet_valid_depth(int depth);
+/* Logits [n][1][1][1][classes]. */
+struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x);
+
+#endif

@@ -1,0 +1,83 @@
+/* conv.h - 3D convolution kernels, fp32, channels-last.
+ *
+ * Letters. N batch, D H W depth height width, C input channels, K output channels. Activations are [N][D][H][W][C] without
+ * padding; weights as PyTorch stores them: [K][C][kd][kh][kw], transposed convolution [C][K][kd][kh][kw].
+ *
+ * Order of arithmetic (the definition; every level gives these bits). Each output of fwd is one chain of fused
+ * multiply-adds that starts at the bias (or 0, or the value already there when accumulating) and runs over input-channel
+ * blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block; taps that fall outside of the input are skipped.
+ * bwd_d is the same over (block of output channels, kz, ky, kx, output channel). bwd_w: the voxels of the output are
+ * cut into a number of stripes that depends on the shape only; each stripe is one chain in voxel order
+ * (taps outside skipped), and the partial sums are added in stripe order; then the result is added to what dw holds.
+ *
+ * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates.
+ * `w_channels` and `w_offset` say where in the stored weight the C channels of this call are.
+ */
+#ifndef TENSOR_CONV_H
+#define TENSOR_CONV_H
+
+#include <stddef.h>
+#include "tensor/cpu.h"
+#include "tensor/pool.h"
+
+enum { CONV_BLOCK = 64 };
+
+/* One convolution. Axes are in the order d, h, w. */
+struct conv3d_shape {
+    int n;          /* batch */
+    int c, k;       /* input and output channels of this call */
+    int in[3];      /* input size */
+    int out[3];     /* output size: (in + 2*pad - kernel) / stride + 1; transposed: in * stride */
+    int kernel[3];
+    int stride[3];
+    int pad[3];
+    int w_channels; /* input channels in the stored weight (>= w_offset + c) */
+    int w_offset;   /* first of them that this call uses */
+};
+
+/* Fills out[] and w_channels = c, w_offset = 0. */
+struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
+                                 const int pad[3]);
+/* The same for a transposed convolution with kernel = stride, no padding. */
+struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3], const int stride[3]);
+
+/* Floats of scratch that a pass needs with up to `threads` threads: packed weights, partial sums. 64-byte aligned. */
+size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
+size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
+size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
+
+/* One pass each. The level is cpu_isa(). bias and db may be NULL. `accumulate`: continue from what y (dx) holds.
+ * dw (stored layout, w_channels wide) and db are always added to. */
+void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                    int accumulate, float *scratch, struct pool *pool);
+void conv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+                      float *scratch, struct pool *pool);
+void conv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+                      float *scratch, struct pool *pool);
+
+/* Transposed convolution with kernel = stride (nnU-Net's upsampling). Shapes from conv3d_shape_transposed;
+ * x is [n][in][c], y is [n][out][k]. Chains: fwd over input channels, bwd_d over (kz, ky, kx, k), bwd_w in stripes. */
+size_t tconv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
+size_t tconv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
+size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
+void tconv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                     float *scratch, struct pool *pool);
+void tconv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+                       float *scratch, struct pool *pool);
+void tconv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+                       float *scratch, struct pool *pool);
+
+/* The definition in plain loops with double accumulation (conv_ref.c): what the kernels are tested against.
+ * Signatures as above, without scratch and threads. */
+void conv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                    int accumulate);
+void conv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);
+void conv3d_ref_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s);
+void tconv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s);
+void tconv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);
+void tconv3d_ref_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s);
+
+/* The machine's peak: GFLOP/s of independent fp32 FMAs in registers at cpu_isa() with this pool, measured for about 0.1 s. */
+double kernel_peak_f32(struct pool *pool);
+
+#endif

@@ -1,0 +1,77 @@
+/* main.c - the program: finds the command and hands over. */
+#include <stdio.h>
+#include <signal.h>
+#include <string.h>
+
+#include "apps/options.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+};
+
+static const struct command commands[] = {
+    {"info", cmd_info, "what a file is: image header, checkpoint tensors, dataset"},
+    {"plan", cmd_plan, "fingerprint and plan of a dataset; exact memory of a step"},
+    {"train", cmd_train, "centralised training: segmentation or classification"},
+    {"federate", cmd_federate, "federated training over simulated sites"},
+    {"predict", cmd_predict, "segment images, or class probabilities, with a trained run"},
+    {"evaluate", cmd_evaluate, "metrics of predictions against a reference"},
+    {"compare", cmd_compare, "paired statistics of two evaluations"},
+    {"bench", cmd_bench, "speed on this machine, against its measured peak"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_usage(FILE *f)
+{
+    fprintf(f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n\n",
+            NEPHRON_VERSION);
+    for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+static int run(const struct command *c, const char *name, int argc, char **argv)
+{
+    if (!c) {
+        fprintf(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
+        return 2;
+    }
+    int status = c->run(argc, argv);
+    /* Output that could not be written (a full disk) is a failure too. */
+    if (fflush(stdout) || ferror(stdout)) {
+        perror("nephron: standard output");
+        return status ? status : 1;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_usage(stderr);
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) {
+        printf("nephron %s\n", NEPHRON_VERSION);
+        return 0;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
+        if (argc < 3) {
+            print_usage(stdout);
+            return 0;
+        }
+        char help[] = "-h", *args[] = {argv[2], help, NULL};
+        return run(find_command(argv[2]), argv[2], 2, args);
+    }
+    return run(find_command(name), name, argc - 1, argv + 1);
+}

@@ -1,0 +1,26 @@
+/* progress.h - how far long work is: a bar with time left on a terminal, plain lines elsewhere. On stderr.
+ */
+#ifndef APPS_PROGRESS_H
+#define APPS_PROGRESS_H
+
+struct progress {
+    const char *title;
+    int quiet, terminal;
+    double start, shown;   /* seconds, monotonic */
+    int shown_percent, drawn;
+};
+
+double clock_seconds(void); /* monotonic */
+/* "1:02:03", "4:05" or "12.3 s". */
+void progress_time(char buf[32], double seconds);
+struct progress progress_begin(const char *title, int quiet);
+/* done of `of`; note: short text behind the bar, or "". */
+void progress_update(struct progress *p, double done, double of, const char *note);
+/* As a callback void (*)(void *, int, int) with arg = struct progress *. */
+void progress_callback(void *arg, int done, int of);
+/* Clears the bar. */
+void progress_end(struct progress *p);
+/* Clears the bar if drawn, so that a line can be printed. */
+void progress_clear(struct progress *p);
+
+#endif

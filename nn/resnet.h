@@ -4,6 +4,7 @@
 #ifndef NN_RESNET_H
 #define NN_RESNET_H
 
+#include "io/error.h"
 #include "tensor/ops.h"
 
 enum resnet_norm { RESNET_BATCH_NORM = 0, RESNET_INSTANCE_NORM = 1 };
@@ -17,7 +18,11 @@ struct resnet_config {
     float dropout;           /* before the last layer; 0 none */
 };
 int resnet_valid_depth(int depth);
+/* Whether the numbers of c (perhaps from a file or the command line) make a network. */
+int resnet_check(const struct resnet_config *c, struct error *e);
 /* Logits [n][1][1][1][classes]. */
 struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x);
+/* Initial weights of torchvision: He normal by fan_out (optim.h, init_he). */
+void resnet_init(struct model *m, uint64_t seed);
 
 #endif

@@ -53,6 +53,8 @@ struct model *learner_model(const struct train_options *o, const struct plan *p)
 /* Graph planned and bound, optimiser zero. Returns -1 with a message if memory cannot be had. */
 int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
                    const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e);
+/* A fresh optimiser of the kind and constants that the options ask for. */
+struct optimizer learner_optimizer(const struct train_options *o, const struct model *m);
 void learner_destroy(struct learner *l);
 /* One iteration with global number `step` (its batch, augmentation and dropout are functions of it). Returns the loss. */
 double learner_step(struct learner *l, uint64_t step, float lr);

@@ -7,11 +7,27 @@
 #include <stdint.h>
 #include "io/error.h"
 
+/* NumPy's RandomState: MT19937 (Matsumoto and Nishimura 1998) seeded by init_genrand, drawn as NumPy's legacy functions do.
+ * Only what has to repeat nnU-Net's choices uses it; everything of ours uses tensor/rng.h. */
+struct random_state {
+    uint32_t key[624];
+    int next;
+};
+void random_state_seed(struct random_state *r, uint32_t seed);
+uint32_t random_state_u32(struct random_state *r);
+/* Uniform in [0, max], by masked rejection: random_interval and randint of NumPy for max < 2^32. */
+uint32_t random_state_interval(struct random_state *r, uint32_t max);
+/* RandomState.shuffle of n values. */
+void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n);
+
 /* fold_of[i] = validation fold of item i of n (n >= folds). Bit-identical to scikit-learn. */
 void splits_kfold(int *fold_of, int n, int folds, uint32_t random_state);
 /* NumPy's RandomState(seed).permutation(n). */
 void splits_permutation(int *index, int n, uint32_t seed);
-/* Training and validation ids of fold K from splits_final.json at path. Marks role[i]: 0 absent, 1 train, 2 validation. */
+/* nnU-Net's choice for a fold that no file lists: 80 % of n for training, seeded by 12345 + fold. Marks role[i]: 1 train, 2 validation. */
+void splits_random(int *role, int n, int fold);
+/* Training and validation ids of fold K from splits_final.json at path. Marks role[i]: 0 absent, 1 train, 2 validation. An id of
+ * the file that is not among `ids`, or that is in both lists, is an error; a fold beyond the file's is splits_random. */
 int splits_read(int *role, const char *const *ids, int n, const char *path, int fold, struct error *e);
 /* Writes nnU-Net's splits_final.json for these ids. */
 int splits_write(const char *const *ids, int n, int folds, const char *path, struct error *e);

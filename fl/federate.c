@@ -341,6 +341,8 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
     for (int k = 0; k < o->clients; k++)
         if (o->client[k].data.store.cases == 0) return error_set(e, "site %s has no training case", o->client[k].name);
     int status = federation_create(&f, initial, e);
+    if (!status && events && events->planned)
+        events->planned(events->arg, graph_bytes(f.worker[0].graph), graph_flops(f.worker[0].graph), f.global->count, f.workers);
     if (!status) status = run_rounds(&f, e);
     if (!status) {
         r->step_bytes = graph_bytes(f.worker[0].graph);

@@ -44,6 +44,8 @@ struct round_record {
 };
 
 struct federate_events {
+    /* Before the first round: bytes and forward FLOP of a step, parameters, step blocks in use at once. May be NULL. */
+    void (*planned)(void *arg, size_t step_bytes, double flops, size_t parameters, int workers);
     void (*round_done)(void *arg, const struct round_record *global, int rounds); /* may be NULL */
     void (*step_done)(void *arg, double done, double of, double loss);           /* iterations; called by one thread; may be NULL */
     void *arg;

@@ -1,0 +1,221 @@
+/* training_data.c - which cases train where: folds, sites, the plan, and loading. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/progress.h"
+#include "apps/training.h"
+#include "io/csv.h"
+#include "io/file.h"
+#include "nn/splits.h"
+
+enum { FOLDS = 5 };
+enum { ROLE_TRAIN = 1, ROLE_VALIDATION = 2, ROLE_TEST = 3 };
+
+/* ---- folds ------------------------------------------------------------------------------------------------------------ */
+
+static int usable(const struct training *t, const struct data_case *c)
+{
+    return t->options.task == TASK_SEGMENT ? c->has_label_map : c->target >= 0;
+}
+
+/* A MedMNIST file brings its own split; a dataset's splits_final.json is obeyed; else nnU-Net's five folds. */
+int training_fold(struct training *t, struct error *e)
+{
+    const struct dataset *d = &t->dataset;
+    int n = 0, status = 0, parts = 0;
+    char path[1200];
+    t->role = calloc((size_t)d->cases + 1, sizeof *t->role);
+    const char **id = calloc((size_t)d->cases + 1, sizeof *id);
+    int *index = calloc((size_t)d->cases + 1, sizeof *index), *part = calloc((size_t)d->cases + 1, sizeof *part);
+    if (!t->role || !id || !index || !part) {
+        status = error_set(e, "out of memory for %d cases", d->cases);
+        goto done;
+    }
+    for (int i = 0; i < d->cases; i++) {
+        parts |= d->item[i].part != PART_TRAIN;
+        if (!usable(t, &d->item[i])) continue;
+        id[n] = d->item[i].id;
+        index[n++] = i;
+    }
+    if (n == 0) {
+        status = error_set(e, "%s: no case has a label", t->data);
+        goto done;
+    }
+    if (parts) {
+        for (int k = 0; k < n; k++) t->role[index[k]] = (int)d->item[index[k]].part + 1;
+        goto done;
+    }
+    if (strcmp(t->fold, "all") == 0) { /* as nnU-Net: trained on everything, watched on the same */
+        for (int k = 0; k < n; k++) t->role[index[k]] = ROLE_TRAIN;
+        goto done;
+    }
+    int fold = atoi(t->fold);
+    if ((status = file_join(path, sizeof path, t->data, "splits_final.json", e))) goto done;
+    if (file_exists(path)) {
+        status = splits_read(part, id, n, path, fold, e);
+    } else {
+        int folds = n < FOLDS ? n : FOLDS;
+        if (n < 2) status = error_set(e, "%s: one labelled case only, no fold can be held out (--fold all trains on it)", t->data);
+        else if (fold >= folds) status = error_set(e, "%s: %d cases make %d folds, there is no fold %d", t->data, n, folds, fold);
+        else {
+            splits_kfold(part, n, folds, 12345);
+            for (int k = 0; k < n; k++) part[k] = part[k] == fold ? ROLE_VALIDATION : ROLE_TRAIN;
+        }
+    }
+    for (int k = 0; !status && k < n; k++) t->role[index[k]] = part[k];
+done:
+    free(id);
+    free(index);
+    free(part);
+    return status;
+}
+
+/* ---- sites ------------------------------------------------------------------------------------------------------------ */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int read_sites(struct training *t, const char *path, struct error *e)
+{
+    struct csv c;
+    if (csv_read(&c, path, e)) return -1;
+    int cases = csv_column(&c, "case", e), sites = cases < 0 ? -1 : csv_column(&c, "site", e), status = sites < 0 ? -1 : 0;
+    if (status) error_prefix(e, "%s", path);
+    t->site_name = calloc((size_t)c.rows + 1, sizeof *t->site_name);
+    for (int r = 0; !status && r < c.rows; r++) {
+        const char *name = csv_cell(&c, r, sites);
+        int known = 0;
+        if (!*name || strlen(name) >= SITE_NAME_MAX)
+            status = error_set(e, "%s: row %d: site '%s' must have 1 to %d characters", path, r + 2, name, SITE_NAME_MAX - 1);
+        for (int k = 0; k < t->sites; k++) known |= strcmp(t->site_name[k], name) == 0;
+        if (!status && !known) snprintf(t->site_name[t->sites++], SITE_NAME_MAX, "%s", name);
+        if (t->sites > CLIENTS_MAX) status = error_set(e, "%s: more than %d sites", path, CLIENTS_MAX);
+    }
+    if (!status) qsort(t->site_name, (size_t)t->sites, sizeof *t->site_name, compare_names);
+    for (int r = 0; !status && r < c.rows; r++) {
+        int i = dataset_find(&t->dataset, csv_cell(&c, r, cases), e);
+        if (i < 0) status = error_prefix(e, "%s: row %d", path, r + 2);
+        else if (t->site[i] >= 0) status = error_set(e, "%s: row %d: case %s stands twice", path, r + 2, t->dataset.item[i].id);
+        for (int k = 0; !status && k < t->sites; k++)
+            if (strcmp(t->site_name[k], csv_cell(&c, r, sites)) == 0) t->site[i] = k;
+    }
+    csv_free(&c);
+    for (int i = 0; !status && i < t->dataset.cases; i++)
+        if (t->role[i] == ROLE_TRAIN && t->site[i] < 0)
+            status = error_set(e, "%s: training case %s has no site", path, t->dataset.item[i].id);
+    return status;
+}
+
+/* Training and validation cases apart, classes evenly: each site gets its share of all. */
+static int draw_sites(struct training *t, struct error *e)
+{
+    const struct dataset *d = &t->dataset;
+    char *end;
+    long n = strtol(t->sites_text, &end, 10);
+    if (*end || n < 1 || n > CLIENTS_MAX)
+        return error_set(e, "--sites %s: no such file, and no number from 1 to %d", t->sites_text, CLIENTS_MAX);
+    t->sites = (int)n;
+    t->site_name = calloc((size_t)n, sizeof *t->site_name);
+    int *item = calloc((size_t)d->cases + 1, sizeof *item), *strata = calloc((size_t)d->cases + 1, sizeof *strata),
+        *drawn = calloc((size_t)d->cases + 1, sizeof *drawn), status = 0;
+    if (!t->site_name || !item || !strata || !drawn) status = error_set(e, "out of memory for %ld sites", n);
+    for (int k = 0; !status && k < n; k++) snprintf(t->site_name[k], SITE_NAME_MAX, "site_%d", k + 1);
+    for (int role = ROLE_TRAIN; !status && role <= ROLE_TEST; role++) {
+        int count = 0;
+        for (int i = 0; i < d->cases; i++) {
+            if (t->role[i] != role) continue;
+            strata[count] = d->item[i].target < 0 ? 0 : d->item[i].target;
+            item[count++] = i;
+        }
+        splits_sites(drawn, strata, count, t->sites, t->options.seed);
+        for (int k = 0; k < count; k++) t->site[item[k]] = drawn[k];
+    }
+    free(item);
+    free(strata);
+    free(drawn);
+    return status;
+}
+
+static int write_sites(const struct training *t, struct error *e)
+{
+    char path[1200];
+    if (file_join(path, sizeof path, t->run, "sites.csv", e)) return -1;
+    struct file_out *f = file_create(path, e);
+    if (!f) return -1;
+    file_printf(f, "case,site\n");
+    for (int i = 0; i < t->dataset.cases; i++) {
+        char id[2 * ID_MAX + 4], site[2 * SITE_NAME_MAX + 4];
+        if (t->site[i] < 0) continue;
+        csv_quote(id, sizeof id, t->dataset.item[i].id);
+        csv_quote(site, sizeof site, t->site_name[t->site[i]]);
+        file_printf(f, "%s,%s\n", id, site);
+    }
+    return file_commit(f, e);
+}
+
+int training_sites(struct training *t, struct error *e)
+{
+    t->site = malloc(((size_t)t->dataset.cases + 1) * sizeof *t->site);
+    if (!t->site) return error_set(e, "out of memory for %d cases", t->dataset.cases);
+    for (int i = 0; i < t->dataset.cases; i++) t->site[i] = -1;
+    if (t->federated) {
+        if (file_exists(t->sites_text) ? read_sites(t, t->sites_text, e) : draw_sites(t, e)) return -1;
+        return write_sites(t, e);
+    }
+    t->sites = 1;
+    t->site_name = calloc(1, sizeof *t->site_name);
+    if (!t->site_name) return error_set(e, "out of memory");
+    snprintf(t->site_name[0], SITE_NAME_MAX, "all");
+    for (int i = 0; i < t->dataset.cases; i++) t->site[i] = 0;
+    return 0;
+}
+
+/* ---- plan --------------------------------------------------------------------------------------------------------------- */
+
+static int make_plans(struct training *t, struct error *e)
+{
+    struct fingerprint f;
+    struct progress bar = progress_begin("fingerprint", t->quiet);
+    int status = fingerprint_extract(&f, &t->dataset, NULL, progress_callback, &bar, e);
+    progress_end(&bar);
+    if (status) return -1;
+    status = plans_make(&t->plans, &f, &t->dataset, &t->plan_options, e);
+    fingerprint_free(&f);
+    return status;
+}
+
+/* A plan that lies in RUN (an earlier fold's, or the one to resume) is kept, unless --plans names another. */
+int training_plan(struct training *t, struct error *e)
+{
+    char path[1200];
+    if (t->options.task == TASK_CLASSIFY) return 0;
+    if (file_join(path, sizeof path, t->run, "plans.json", e)) return -1;
+    int status, there = file_exists(path) && !t->overwrite;
+    if (t->plans_file) status = plans_read(&t->plans, t->plans_file, &t->dataset, e);
+    else if (there) status = plans_read(&t->plans, path, &t->dataset, e);
+    else status = make_plans(t, e);
+    if (!status && (t->plans_file || !there)) status = plans_write(&t->plans, path, e);
+    if (status) return -1;
+    t->plan = plans_find(&t->plans, t->configuration, e);
+    if (!t->plan) return error_prefix(e, "%s", t->plans_file ? t->plans_file : path);
+    if (t->options.batch == 0) t->options.batch = t->plan->batch;
+    return 0;
+}
+
+int training_load(struct training *t, struct error *e)
+{
+    struct progress bar = progress_begin("load training cases", t->quiet);
+    int status = learner_data_load(&t->train, &t->dataset, &t->options, t->plan, t->role, ROLE_TRAIN, t->pool,
+                                   progress_callback, &bar, e);
+    progress_end(&bar);
+    if (status) return -1;
+    bar = progress_begin("load validation cases", t->quiet);
+    status = learner_data_load(&t->validation, &t->dataset, &t->options, t->plan, t->role, ROLE_VALIDATION, t->pool,
+                               progress_callback, &bar, e);
+    progress_end(&bar);
+    if (!status && t->train.store.cases == 0) return error_set(e, "%s: fold %s leaves no training case", t->data, t->fold);
+    return status;
+}

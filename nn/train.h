@@ -35,6 +35,14 @@ struct learner_data {
     int *target;                    /* [store.cases]; NULL for segmentation */
 };
 
+/* Classification: the shuffle of one pass over the cases, kept between steps (classify.h). */
+struct class_order {
+    int *index;
+    int room, cases;
+    uint32_t client;
+    uint64_t pass;
+};
+
 struct learner {
     const struct train_options *options;
     const struct plan *plan;        /* segmentation */
@@ -46,19 +54,25 @@ struct learner {
     struct optimizer optimizer;
     uint32_t client;                /* rng key; 0 for centralised training and for client 0 */
     struct pool *pool;
+    struct class_order order;
 };
 
+/* Whether options and plan (perhaps from files) make a network. Call it before the functions below. */
+int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
 /* Registers the task's parameters in m and finishes it; initial weights from options->seed. */
 struct model *learner_model(const struct train_options *o, const struct plan *p);
-/* Graph planned and bound, optimiser zero. Returns -1 with a message if memory cannot be had. */
+/* Graph planned and bound, optimiser zero. Afterwards data, client, optimizer and the model's weights may be exchanged between steps
+ * (one graph serves many clients). Class weights are those of the data given here. Returns -1 with a message if memory cannot be had. */
 int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
                    const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e);
 /* A fresh optimiser of the kind and constants that the options ask for. */
 struct optimizer learner_optimizer(const struct train_options *o, const struct model *m);
+/* The model stays. */
 void learner_destroy(struct learner *l);
 /* One iteration with global number `step` (its batch, augmentation and dropout are functions of it). Returns the loss. */
 double learner_step(struct learner *l, uint64_t step, float lr);
-/* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch (segment), cosine (classify). */
+/* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch (segment), cosine with
+ * 5 % warmup by iteration (classify). */
 float learner_lr(const struct train_options *o, uint64_t step);
 
 /* Loads data for cases with role[i] == which. */
@@ -67,12 +81,13 @@ int learner_data_load(struct learner_data *d, const struct dataset *set, const s
                       void (*progress)(void *, int, int), void *arg, struct error *e);
 void learner_data_free(struct learner_data *d);
 
-/* Fast validation. Segmentation: mean foreground pseudo-Dice over `batches` fixed patches batches (nnU-Net's online metric);
- * classification: AUC (two classes; else accuracy) over all cases of d. loss: mean loss. */
+/* Fast validation. Segmentation: mean foreground pseudo-Dice over `batches` batches of patches, the same ones at each call (nnU-Net's online
+ * metric); classification: AUC (two classes; else accuracy) over all cases of d. loss: mean loss. NaN where undefined: a Dice without
+ * a voxel in reference or prediction (left out of the mean), an AUC of one class. */
 struct validation {
     double loss;
     double metric;                  /* mean foreground Dice, or AUC */
-    double dice[LABELS_MAX];        /* per foreground class */
+    double dice[LABELS_MAX];        /* segmentation: dice[c - 1] of foreground class c */
 };
 int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e);
 /* Class probabilities [cases][classes] of classification data under the learner's model (inference graph). */

@@ -24,7 +24,7 @@ TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/vmath.o t
 IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256.o io/volume.o io/nifti.o io/png.o \
 	io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/svg.o
 NN = nn/dataset.o nn/splits.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/preprocess.o nn/resample.o nn/case_store.o \
-	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/augment.o nn/sampler.o nn/sliding.o \
+	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/classify.o nn/augment.o nn/sampler.o nn/sliding.o \
 	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/infer.o nn/run.o
 FL = fl/fedavg.o fl/history.o fl/federate.o
 APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \

@@ -1,0 +1,318 @@
+/* cmd_predict.c - segment images, or give class probabilities, with a trained run. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/options.h"
+#include "apps/predictions.h"
+#include "apps/progress.h"
+#include "apps/segmenter.h"
+#include "io/csv.h"
+#include "io/file.h"
+#include "nn/classify.h"
+
+struct predict {
+    const char *run_path, *images, *out, *fold, *checkpoint, *masks, *part;
+    double step;
+    int mirror, probabilities, threads, quiet;
+    struct run run;
+    struct pool *pool;
+    char folds[FOLDS_MAX][16];
+    int fold_count;
+};
+
+/* ---- what to predict: cases named by their files ------------------------------------------------------------------ */
+
+struct image_case {
+    char id[ID_MAX];
+    char path[CHANNELS_MAX][1300];
+};
+struct image_cases {
+    struct image_case *item;
+    int count;
+};
+
+/* "CASE_0000.nii.gz" -> CASE and channel 0. */
+static int split_name(char id[ID_MAX], int *channel, const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+    if (n < m + 6 || strcmp(name + n - m, ending) || n - m - 5 >= ID_MAX) return 0;
+    const char *digits = name + n - m - 5;
+    if (digits[0] != '_' || strspn(digits + 1, "0123456789") < 4) return 0;
+    *channel = atoi(digits + 1);
+    memcpy(id, name, n - m - 5);
+    id[n - m - 5] = 0;
+    return 1;
+}
+
+static int list_folder(struct image_cases *c, const char *folder, const struct dataset *d, struct error *e)
+{
+    struct file_list files;
+    if (file_list(folder, &files, e)) return -1;
+    c->item = calloc((size_t)files.count + 1, sizeof *c->item);
+    int status = c->item ? 0 : error_set(e, "%s: out of memory for %d files", folder, files.count);
+    for (int i = 0; !status && i < files.count; i++) {
+        char id[ID_MAX];
+        int channel;
+        if (!split_name(id, &channel, files.name[i], d->file_ending)) continue;
+        if (channel >= d->channels) {
+            status = error_set(e, "%s/%s: channel %d, the run has %d", folder, files.name[i], channel, d->channels);
+            break;
+        }
+        struct image_case *last = c->count ? &c->item[c->count - 1] : NULL;
+        if (!last || strcmp(last->id, id)) {
+            last = &c->item[c->count++];
+            snprintf(last->id, sizeof last->id, "%s", id);
+        }
+        status = file_join(last->path[channel], sizeof last->path[channel], folder, files.name[i], e);
+    }
+    file_list_free(&files);
+    if (!status && c->count == 0)
+        return error_set(e, "%s: no image named CASE_0000%s", folder, d->file_ending);
+    for (int i = 0; !status && i < c->count; i++)
+        for (int k = 0; k < d->channels; k++)
+            if (!c->item[i].path[k][0])
+                return error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->item[i].id, k, d->file_ending, k, d->channel_name[k]);
+    return status;
+}
+
+/* A single file is a case of one channel; its name may lack _0000. */
+static int list_file(struct image_cases *c, const char *path, const struct dataset *d, struct error *e)
+{
+    int channel;
+    const char *name = file_name(path);
+    if (d->channels != 1) return error_set(e, "%s: the run has %d channels: give the folder of its files", path, d->channels);
+    c->item = calloc(1, sizeof *c->item);
+    if (!c->item) return error_set(e, "%s: out of memory", path);
+    c->count = 1;
+    if (!split_name(c->item[0].id, &channel, name, d->file_ending)) {
+        size_t n = strcspn(name, ".");
+        if (n >= ID_MAX) n = ID_MAX - 1;
+        memcpy(c->item[0].id, name, n);
+    }
+    if (strlen(path) >= sizeof c->item[0].path[0]) return error_set(e, "%.100s...: path is too long", path);
+    snprintf(c->item[0].path[0], sizeof c->item[0].path[0], "%s", path);
+    return 0;
+}
+
+static int list_images(struct image_cases *c, const char *path, const struct dataset *d, struct error *e)
+{
+    memset(c, 0, sizeof *c);
+    if (file_is_dir(path)) return list_folder(c, path, d, e);
+    if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
+    return list_file(c, path, d, e);
+}
+
+static int load_images(struct sample *s, const struct image_case *c, int channels, struct error *e)
+{
+    const char *path[CHANNELS_MAX];
+    for (int k = 0; k < channels; k++) path[k] = c->path[k];
+    return sample_load(s, path, channels, e);
+}
+
+/* ---- segmentation --------------------------------------------------------------------------------------------------- */
+
+static int copy_json(const struct predict *p, const char *name, struct error *e)
+{
+    char from[1300], to[1300];
+    unsigned char *data;
+    size_t size;
+    if (file_join(from, sizeof from, p->run.path, name, e) || file_join(to, sizeof to, p->out, name, e)) return -1;
+    if (file_read(from, 1 << 26, &data, &size, e)) return -1;
+    int status = file_write(to, data, size, e);
+    free(data);
+    return status;
+}
+
+static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c, struct error *e)
+{
+    char path[1300], npz[1300];
+    struct sample raw;
+    uint8_t *label = NULL;
+    const char *ending = p->run.dataset.file_ending;
+    if (snprintf(path, sizeof path, "%s/%s%s", p->out, c->id, ending) >= (int)sizeof path ||
+        snprintf(npz, sizeof npz, "%s/%s.npz", p->out, c->id) >= (int)sizeof npz)
+        return error_set(e, "%s: path is too long", p->out);
+    if (load_images(&raw, c, p->run.dataset.channels, e)) return -1;
+    int status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, &label, e);
+    if (status) error_prefix(e, "%s", c->id);
+    free(label);
+    sample_free(&raw);
+    return status;
+}
+
+static int segment(struct predict *p, struct model **model, struct error *e)
+{
+    struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset};
+    struct image_cases cases;
+    s.sliding.step = p->step;
+    for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && (p->run.plan->dims == 3 || a > 0);
+    int status = list_images(&cases, p->images, &p->run.dataset, e);
+    for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
+    if (!status && !p->quiet) {
+        printf("%s: %d cases, %d network%s, %.1f MB in one block each\n", p->run_path, cases.count, s.predictors,
+               s.predictors > 1 ? "s" : "", (double)graph_bytes(s.predictor[0].graph) * 1e-6);
+        fflush(stdout);
+    }
+    struct progress bar = progress_begin("predict", p->quiet);
+    for (int i = 0; !status && i < cases.count; i++) {
+        progress_update(&bar, i, cases.count, cases.item[i].id);
+        status = segment_case(p, &s, &cases.item[i], e);
+    }
+    progress_end(&bar);
+    if (!status) status = copy_json(p, "dataset.json", e);
+    if (!status) status = copy_json(p, "plans.json", e);
+    if (!status && !p->quiet) printf("%s: %d label maps\n", p->out, cases.count);
+    segmenter_free(&s);
+    free(cases.item);
+    return status;
+}
+
+/* ---- classification ------------------------------------------------------------------------------------------------- */
+
+/* Cases of a dataset or .npz: all that are there, or one part of a MedMNIST file. */
+static int load_dataset_cases(struct predict *p, struct dataset *d, struct learner_data *data, struct error *e)
+{
+    int part = strcmp(p->part, "train") == 0 ? PART_TRAIN : strcmp(p->part, "val") == 0 ? PART_VAL : strcmp(p->part, "test") == 0 ? PART_TEST : -1;
+    if (dataset_open(d, p->images, e)) return -1;
+    int *role = calloc((size_t)d->cases + 1, sizeof *role);
+    int any = d->json == NULL;
+    if (!role) return error_set(e, "out of memory for %d cases", d->cases);
+    for (int i = 0; i < d->cases; i++) role[i] = part < 0 || !any || (int)d->item[i].part == part;
+    struct progress bar = progress_begin("load", p->quiet);
+    int status = learner_data_load(data, d, &p->run.options, NULL, role, 1, p->pool, progress_callback, &bar, e);
+    progress_end(&bar);
+    free(role);
+    return status;
+}
+
+/* Mask of the region to crop: masks/CASE.ending. */
+static int load_mask(struct sample *s, const struct predict *p, const char *id, struct error *e)
+{
+    char path[1300];
+    struct volume v;
+    if (snprintf(path, sizeof path, "%s/%s%s", p->masks, id, p->run.dataset.file_ending) >= (int)sizeof path)
+        return error_set(e, "%s: path is too long", p->masks);
+    if (volume_read(&v, path, e)) return -1;
+    size_t n = volume_voxels(&v);
+    int status = 0;
+    if (v.size[0] != s->size[2] || v.size[1] != s->size[1] || v.size[2] != s->size[0] || v.size[3] != 1)
+        status = error_set(e, "%s: mask is %lld x %lld x %lld, the image %d x %d x %d", path, (long long)v.size[0], (long long)v.size[1],
+                           (long long)v.size[2], s->size[2], s->size[1], s->size[0]);
+    if (!status && !(s->label = malloc(n))) status = error_set(e, "%s: out of memory", path);
+    for (size_t i = 0; !status && i < n; i++) s->label[i] = v.voxel[i] > 0.5f;
+    volume_free(&v);
+    return status;
+}
+
+static int load_folder_cases(struct predict *p, struct image_cases *c, struct learner_data *data, struct error *e)
+{
+    if (list_images(c, p->images, &p->run.dataset, e)) return -1;
+    struct case_store *store = &data->store;
+    store->sample = calloc((size_t)c->count, sizeof *store->sample);
+    store->index = calloc((size_t)c->count, sizeof *store->index);
+    store->classes = p->run.options.resnet.classes;
+    if (!store->sample || !store->index) return error_set(e, "out of memory for %d cases", c->count);
+    for (int i = 0; i < c->count; i++, store->cases++) {
+        struct sample *s = &store->sample[i];
+        store->index[i] = i;
+        if (load_images(s, &c->item[i], p->run.dataset.channels, e)) return -1;
+        if ((p->masks && load_mask(s, p, c->item[i].id, e)) || classify_prepare(s, p->run.options.crop, e)) {
+            sample_free(s);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int classify(struct predict *p, struct model **model, struct error *e)
+{
+    struct dataset d = {0};
+    struct image_cases images = {0};
+    struct learner_data data = {0};
+    char json[1300], path[1300];
+    if (file_join(json, sizeof json, p->images, "dataset.json", e) || file_join(path, sizeof path, p->out, "predictions.csv", e)) return -1;
+    int from_dataset = file_exists(json) || file_has_suffix(p->images, ".npz");
+    int status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
+    struct predictions r = {0};
+    if (!status) status = predictions_create(&r, data.store.cases, p->run.options.resnet.classes, e);
+    for (int i = 0; !status && i < r.cases; i++) {
+        r.id[i] = from_dataset ? d.item[data.store.index[i]].id : images.item[i].id;
+        r.label[i] = from_dataset ? d.item[data.store.index[i]].target : -1;
+    }
+    if (!status) status = predictions_run(&r, model, p->fold_count, &p->run.options, &data, p->pool, e);
+    if (!status) status = predictions_write(&r, path, e);
+    if (!status && !p->quiet) predictions_print(&r, path);
+    predictions_free(&r);
+    learner_data_free(&data);
+    dataset_close(&d);
+    free(images.item);
+    return status;
+}
+
+/* ---- the command --------------------------------------------------------------------------------------------------- */
+
+static int choose_folds(struct predict *p, struct error *e)
+{
+    if (p->fold) {
+        snprintf(p->folds[0], sizeof p->folds[0], "%.15s", p->fold);
+        p->fold_count = 1;
+        return 0;
+    }
+    p->fold_count = run_folds(p->folds, FOLDS_MAX, &p->run);
+    return p->fold_count ? 0 : error_set(e, "%s: no fold_*/checkpoint_final.safetensors: is it a trained run?", p->run_path);
+}
+
+static int run_predict(struct predict *p, struct error *e)
+{
+    struct model *model[FOLDS_MAX] = {NULL};
+    if (run_open(&p->run, p->run_path, e)) return -1;
+    int status = choose_folds(p, e);
+    for (int k = 0; !status && k < p->fold_count; k++)
+        if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
+    if (!status) status = file_mkdirs(p->out, e);
+    if (!status) status = p->run.options.task == TASK_SEGMENT ? segment(p, model, e) : classify(p, model, e);
+    for (int k = 0; k < p->fold_count; k++)
+        if (model[k]) model_destroy(model[k]);
+    run_close(&p->run);
+    return status;
+}
+
+static const char predict_details[] =
+    "Segmentation: IMAGES is a folder of CASE_0000.nii.gz files (one a channel) or one file; OUT receives CASE.nii.gz in the\n"
+    "geometry of the image. All trained folds of RUN are averaged unless --fold names one.\n"
+    "Classification: IMAGES is a dataset folder, a MedMNIST .npz or a folder of images (with --masks for the region to\n"
+    "crop); OUT/predictions.csv receives case,label,probability (label only where it is known; with more than two classes\n"
+    "a column probability_K each).\n\n"
+    "  nephron predict run -i Dataset004_Hippocampus/imagesTs -o predictions";
+
+int cmd_predict(int argc, char **argv)
+{
+    struct predict p = {.step = 0.5, .mirror = 1, .checkpoint = "final", .part = "test"};
+    struct option_spec spec[] = {
+        {"input", 'i', OPTION_TEXT, &p.images, "IMAGES", "folder of images, image, dataset or .npz", 0, 0, 0},
+        {"output", 'o', OPTION_TEXT, &p.out, "OUT", "folder of the results", 0, 0, 0},
+        {"fold", 'f', OPTION_TEXT, &p.fold, "K", "one fold (default: all trained ones, averaged)", 0, 0, "0|1|2|3|4|all"},
+        {"checkpoint", 0, OPTION_TEXT, &p.checkpoint, "NAME", "which weights", 0, 0, "final|best|latest"},
+        {"step", 0, OPTION_NUMBER, &p.step, "X", "window step as a share of the patch (0.5)", 0.05, 1, 0},
+        {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL, "one pass instead of all mirrored ones: eight times faster", 0, 0, 0},
+        {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL, "also CASE.npz with the class probabilities", 0, 0, 0},
+        {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop", 0, 0, 0},
+        {"part", 0, OPTION_TEXT, &p.part, "PART", "of a MedMNIST file (test)", 0, 0, "train|val|test|all"},
+        OPTION_THREADS(p.threads), OPTION_QUIET(p.quiet), {0}};
+    struct command_help help = {"predict RUN -i IMAGES -o OUT [OPTIONS]", "Predicts with a trained run: label maps by sliding window, or class probabilities",
+                                predict_details, spec};
+    struct operands operands;
+    struct error e = {""};
+    int status;
+    if (!options_parse(&operands, argc, argv, &help, 1, 1, &status)) return status;
+    p.run_path = operands.text[0];
+    if (!p.images) return app_usage(argv[0], "needs -i IMAGES");
+    if (!p.out) return app_usage(argv[0], "needs -o OUT");
+    if (p.threads <= 0) p.threads = cpu_count();
+    p.pool = pool_create(p.threads);
+    if (!p.pool) status = error_set(&e, "cannot start %d threads", p.threads);
+    if (!status) status = run_predict(&p, &e);
+    if (p.pool) pool_destroy(p.pool);
+    return status ? app_fail(&e) : 0;
+}

@@ -1,0 +1,48 @@
+#include "apps/segmenter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/npy.h"
+#include "tensor/check.h"
+
+int segmenter_add(struct segmenter *s, struct model *m, struct pool *pool, struct error *e)
+{
+    ENSURE(s->predictors < FOLDS_MAX, "%d predictors", s->predictors);
+    if (predictor_create(&s->predictor[s->predictors], m, s->plan, pool, e)) return -1;
+    s->predictors++;
+    return 0;
+}
+
+void segmenter_free(struct segmenter *s)
+{
+    for (int k = 0; k < s->predictors; k++) predictor_destroy(&s->predictor[k]);
+    s->predictors = 0;
+}
+
+static int write_probabilities(const char *path, float *probabilities, int classes, const int size[3], struct error *e)
+{
+    struct npy a = {.name = "probabilities", .kind = 'f', .bytes = 4, .ndim = 4, .dim = {classes, size[0], size[1], size[2]},
+                    .data = probabilities};
+    struct npz z = {&a, 1};
+    return npz_write(&z, path, 6, e);
+}
+
+int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, const char *npz_path, uint8_t **label,
+                  struct error *e)
+{
+    float *probabilities = NULL;
+    struct volume v = {0};
+    if (infer_segment(label, npz_path ? &probabilities : NULL, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
+        return -1;
+    int status = infer_volume(&v, *label, raw, s->dataset, e);
+    if (!status) status = volume_write(&v, path, VOXEL_U8, e);
+    if (!status && npz_path) status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->full_size, e);
+    volume_free(&v);
+    free(probabilities);
+    if (status) {
+        free(*label);
+        *label = NULL;
+    }
+    return status;
+}

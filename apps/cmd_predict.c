@@ -10,6 +10,7 @@
 #include "io/csv.h"
 #include "io/file.h"
 #include "nn/classify.h"
+#include "tensor/cpu.h"
 
 struct predict {
     const char *run_path, *images, *out, *fold, *checkpoint, *masks, *part;

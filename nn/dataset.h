@@ -41,6 +41,8 @@ struct dataset {
 
 /* A folder with dataset.json, or a MedMNIST .npz. Checks: channel_names, labels, file_ending; every case has all its channels. */
 int dataset_open(struct dataset *d, const char *path, struct error *e);
+/* Only what a dataset.json says (channels, labels, file ending), no cases: of a run folder, or for planning without images. */
+int dataset_read_header(struct dataset *d, const char *json_path, struct error *e);
 void dataset_close(struct dataset *d);
 /* Index of the case, or -1 with a message. */
 int dataset_find(const struct dataset *d, const char *id, struct error *e);

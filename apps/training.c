@@ -378,6 +378,7 @@ static int run_training(struct training *t, const char *line, struct error *e)
     if (choose_task(t, &task, e)) return -1;
     complete_options(t, task);
     if (prepare_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e)) return -1;
+    if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->data);
     if (write_dataset_json(t, e) || training_load(t, e) || dataset_hash(&t->dataset, hash, e)) return -1;
     if (write_manifest(t, line, hash, NULL, e)) return -1;
     print_cases(t);

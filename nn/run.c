@@ -89,12 +89,10 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
         o->crop[i] = v && v->type == JSON_INT ? (int)v->integer : 0;
         if (o->crop[i] < 1 || o->crop[i] > 1024) return error_set(e, "%s: training.crop[%d] is %d, must be 1 to 1024", name, i, o->crop[i]);
     }
-    if (!resnet_valid_depth(o->resnet.depth)) return error_set(e, "%s: training.resnet.depth is %d, must be 10, 18, 34 or 50", name, o->resnet.depth);
-    if (o->resnet.channels < 1 || o->resnet.channels > CHANNELS_MAX || o->resnet.classes < 2 || o->resnet.classes > LABELS_MAX ||
-        o->resnet.base < 1 || o->resnet.base > 512)
-        return error_set(e, "%s: training.resnet has %d channels, %d classes, base %d: outside of what there is", name,
-                         o->resnet.channels, o->resnet.classes, o->resnet.base);
-    return 0;
+    if (o->resnet.channels < 1 || o->resnet.channels > CHANNELS_MAX || o->resnet.classes > LABELS_MAX)
+        return error_set(e, "%s: training.resnet has %d channels and %d classes: outside of what there is", name,
+                         o->resnet.channels, o->resnet.classes);
+    return learner_check(o, NULL, e) ? error_prefix(e, "%s: training", name) : 0;
 }
 
 int run_fold_path(char *buf, size_t size, const char *run, const char *fold, struct error *e)
@@ -109,7 +107,7 @@ static int open_segmentation(struct run *r, struct error *e)
     char path[1200];
     if (file_join(path, sizeof path, r->path, "plans.json", e) || plans_read(&r->plans, path, &r->dataset, e)) return -1;
     r->plan = plans_find(&r->plans, r->configuration, e);
-    return r->plan ? 0 : error_prefix(e, "%s", path);
+    return r->plan && !learner_check(&r->options, r->plan, e) ? 0 : error_prefix(e, "%s", path);
 }
 
 int run_open(struct run *r, const char *path, struct error *e)

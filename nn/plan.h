@@ -7,7 +7,7 @@
 #include "io/json.h"
 #include "nn/dataset.h"
 
-enum { STAGES_MAX = 10, CONFIGURATIONS_MAX = 4 };
+enum { STAGES_MAX = 14, CONFIGURATIONS_MAX = 16 }; /* 14: the stages nnU-Net has block counts for */
 
 enum normalization { NORM_ZSCORE, NORM_CT, NORM_NONE, NORM_RESCALE_0_1, NORM_RGB_0_1 };
 
@@ -30,7 +30,8 @@ int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const in
 struct json *fingerprint_json(const struct fingerprint *f);
 int fingerprint_from_json(struct fingerprint *f, const struct json *j, const char *name, struct error *e);
 
-/* One configuration of a plan. */
+/* One configuration of a plan. In a 2D plan axis 0 is the slice: patch, kernel and stride are 1 there, spacing is 0 (slices keep
+ * their own) and median_size 1. */
 struct plan {
     char configuration[32];      /* "3d_fullres" */
     char architecture[16];       /* "plain" or "resenc" */
@@ -65,22 +66,44 @@ struct plans {
 void plans_free(struct plans *p);
 
 struct plan_options {
-    double memory_gb;            /* 8 is nnU-Net's default */
+    double memory_gb;            /* nnU-Net's target; 0: the preset's own (8, 8, 24, 40) */
     const char *preset;          /* "default", "resenc_m", "resenc_l", "resenc_xl" */
     int base_features;           /* 32; fewer for small machines */
     int batch;                   /* 0: planned */
     int patch[3];                /* 0: planned */
 };
 struct plan_options plan_options_default(void);
-/* Plans every configuration that nnU-Net would. */
+/* Plans every configuration that nnU-Net would. Unlike nnU-Net's, the search ends for any input: images too small for two stages get a
+ * patch of at least 8 (they are padded with 0), a 3d_lowres that does not converge is dropped, and a memory target that
+ * no patch meets is an error. 3d_cascade_fullres stands in the file but not among p->plan: it is not trained here. */
 int plans_make(struct plans *p, const struct fingerprint *f, const struct dataset *d, const struct plan_options *o,
                struct error *e);
 /* The same from the facts alone (no dataset on disk), for golden tests: median size and spacing already known. */
 int plan_topology(struct plan *p, const double spacing[3], const double median_size[3], int dims, int classes,
                   double dataset_voxels, const struct plan_options *o, struct error *e);
+/* plans.json as nnU-Net writes it; median_spacing and median_shape of the original images, transposed. */
+struct json *plans_json(const struct plans *p, const struct dataset *d, const struct plan_options *o,
+                        const double median_spacing[3], const double median_shape[3]);
+/* d gives channels and classes; NULL: channels from the file, classes 0. `name` for messages. Old files without "architecture" are an
+ * error, as is anything that no network can be built of. */
 int plans_from_json(struct plans *p, const struct json *j, const struct dataset *d, const char *name, struct error *e);
 int plans_read(struct plans *p, const char *path, const struct dataset *d, struct error *e);
 int plans_write(const struct plans *p, const char *path, struct error *e);
 const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
+/* nnU-Net's feature-map estimate of a topology for batch 1; labels: entries of dataset.json's "labels". */
+double plan_estimate(const struct plan *p, int labels);
+/* nnU-Net's normalization of a channel by its name, and the names of the schemes in plans.json. */
+enum normalization normalization_of_channel(const char *channel_name);
+const char *normalization_name(enum normalization n);
+/* Facts of a preset, NULL if there is none of the name. */
+struct plan_preset {
+    const char *name;                   /* "resenc_m" */
+    const char *architecture;           /* "plain", "resenc" */
+    const char *plans_name, *planner;   /* nnU-Net's names */
+    double reference_3d, reference_2d;  /* feature-map elements at memory_gb, for batch 2 and 12 */
+    double memory_gb;
+    double covered;                     /* the part of the dataset's voxels that a batch may hold */
+};
+const struct plan_preset *plan_preset_find(const char *name);
 
 #endif

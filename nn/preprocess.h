@@ -7,19 +7,33 @@
 #include "nn/dataset.h"
 #include "nn/plan.h"
 
-/* In place. Label voxels outside of the crop mask become LABEL_IGNORE only where nnU-Net sets -1. */
+/* nnU-Net's -1: background outside of the nonzero mask. It competes with the other labels while a map is resampled, and training takes
+ * it for background, so that no map that leaves preprocess_case holds it. Apart from the dataset's own ignore label
+ * (LABEL_IGNORE, 255), which stays. */
+enum { LABEL_OUTSIDE = 254 };
+
+/* In place: image, label, size, spacing and the crop fields of s are those of the network's grid afterwards. */
 int preprocess_case(struct sample *s, const struct plan *p, struct error *e);
 /* Logits [d][h][w][classes] on the network's grid back to a label map (malloc'ed [d][h][w] of the original file) in
  * original geometry: resample (order 1; z 0 where separate), argmax, uncrop, inverse transpose. s: the preprocessed case's geometry.
  * probabilities: NULL, or receives malloc'ed [classes][d][h][w] softmax on the original grid. */
 int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes, const struct sample *s,
                        const struct plan *p, struct error *e);
-/* scikit-image resize(order 0, 1 or 3, mode edge, no anti-aliasing) of [d][h][w] by the separable spline. out is size_out. */
-void resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order);
-/* Label maps: per label resize of order 1, argmax-like, as nnU-Net's resize_segmentation. order 0 is nearest. */
-void resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int order);
+/* scikit-image resize(order 0, 1 or 3, mode edge, no anti-aliasing) of [d][h][w]: the cubic spline with SciPy's prefilter (12 voxels
+ * of edge padding), clipped to the range of the input. separate >= 0: that axis is resampled apart, as nnU-Net does it: planes with
+ * `order`, then the nearest plane. */
+void resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order, int separate);
+/* Label maps: order 0 is nearest; order 1 the label of the largest interpolated indicator (batchgenerators' resize_segmentation);
+ * ties go to the nearest voxel's label if it is among them, else to the smallest. LABEL_OUTSIDE counts as smaller than 0. */
+void resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int order, int separate);
 /* nnU-Net's rule: resample the low-resolution axis apart? Returns that axis or -1. */
 int resample_separate_axis(const double spacing[3], const double target[3]);
+/* One axis of an interpolation between two neighbours (order 1; order 0: weight[0] is 1), at output index i of n_out. */
+struct resample_point {
+    int at[2];
+    double weight[2];
+};
+void resample_linear_axis(struct resample_point *point, int n_out, int n_in, int order);
 
 /* Bounding box of nonzero voxels (any channel, holes filled as nnU-Net does); box [begin, end) per axis. */
 void crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s);

@@ -18,7 +18,7 @@ NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wa
 LIBS = -lm -pthread
 
 TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/vmath.o tensor/model.o tensor/graph.o \
-	tensor/plan_memory.o tensor/ops_conv.o tensor/ops_norm.o tensor/ops_shape.o tensor/ops_loss.o \
+	tensor/plan_memory.o tensor/ops.o tensor/ops_conv.o tensor/ops_norm.o tensor/ops_shape.o tensor/ops_loss.o \
 	tensor/elem.o tensor/elem_scalar.o tensor/elem_avx2.o tensor/elem_avx512.o tensor/elem_neon.o \
 	tensor/conv.o tensor/conv_ref.o tensor/conv_scalar.o tensor/conv_avx2.o tensor/conv_avx512.o tensor/conv_neon.o
 IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256.o io/volume.o io/nifti.o io/png.o \

@@ -1,0 +1,176 @@
+#!/bin/sh
+# check_program.sh - the program from outside: a small training, federation, prediction and evaluation on the sample that ships, the same
+# bits for any number of threads, instruction set and interruption, and what bad input gives.
+nephron=./nephron
+data=tests/data/hippocampus
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+# A command that must fail: exit code, what its one line must say, command...
+refuses() {
+    want=$1
+    text=$2
+    shift 2
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    lines=$(wc -l <"$work/err")
+    if [ "$code" -ne "$want" ] || [ "$lines" -ne 1 ] || ! grep -q -- "$text" "$work/err"; then
+        failed=$((failed + 1))
+        echo "FAILED exit $code (want $want), $lines lines, no '$text': $*"
+        head -n 3 "$work/err"
+    else
+        passed=$((passed + 1))
+    fi
+}
+
+last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
+
+# ---- one small run, and what must not change its bits ------------------------------------------------------------------
+small="--epochs 2 --iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 --no-validation --quiet"
+$nephron train $data -o "$work/t1" $small --threads 1
+ok "train with 1 thread" $?
+first=$(last_hash "$work/t1/fold_0/progress.csv")
+[ -n "$first" ]
+ok "progress.csv has a weight hash" $?
+for threads in 2 3; do
+    $nephron train $data -o "$work/t$threads" $small --threads $threads
+    [ "$(last_hash "$work/t$threads/fold_0/progress.csv")" = "$first" ]
+    ok "$threads threads give other weights" $?
+done
+for isa in scalar avx2 avx512 neon; do
+    NEPHRON_ISA=$isa $nephron train $data -o "$work/$isa" $small --threads 2
+    [ "$(last_hash "$work/$isa/fold_0/progress.csv")" = "$first" ]
+    ok "NEPHRON_ISA=$isa gives other weights" $?
+done
+$nephron federate $data -o "$work/f1" --sites 1 $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/')
+ok "federate over one site" $?
+[ "$(last_hash "$work/f1/fold_0/progress.csv")" = "$first" ]
+ok "FedAvg of one client differs from plain training" $?
+
+# Killed after the first epoch's checkpoint, then resumed.
+long="--epochs 6 --iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 --no-validation --quiet"
+$nephron train $data -o "$work/whole" $long
+$nephron train $data -o "$work/cut" $long &
+pid=$!
+while [ ! -f "$work/cut/fold_0/checkpoint_latest.safetensors" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+$nephron train $data -o "$work/cut" $long --resume
+ok "resume" $?
+[ "$(last_hash "$work/cut/fold_0/progress.csv")" = "$(last_hash "$work/whole/fold_0/progress.csv")" ]
+ok "a resumed run ends at other weights" $?
+refuses 1 "other options" $nephron train $data -o "$work/cut" $long --resume --lr 0.5
+refuses 1 "already trained" $nephron train $data -o "$work/cut" $long
+
+# ---- federate, predict, evaluate, compare ------------------------------------------------------------------------------
+$nephron federate $data -o "$work/f3" --sites $data/sites.csv --rounds 1 --local-iterations 2 --base-features 4 --patch 24,32,24 \
+    --batch 2 --step 1 --no-mirror --quiet
+ok "federate over three sites with validation" $?
+[ "$(wc -l <"$work/f3/fold_0/rounds.csv")" -eq 5 ] && head -n 1 "$work/f3/fold_0/rounds.csv" | grep -q '^round,site,examples,local_loss,metric,seconds,bytes$'
+ok "rounds.csv: a row for each site and a global one" $?
+for file in plans.json dataset.json manifest.json sites.csv fold_0/checkpoint_final.safetensors fold_0/checkpoint_best.safetensors \
+    fold_0/checkpoint_latest.safetensors fold_0/progress.svg fold_0/validation/summary.json; do
+    [ -s "$work/f3/$file" ]
+    ok "run folder has $file" $?
+done
+mkdir "$work/images"
+cp $data/imagesTr/hippocampus_001_0000.nii.gz $data/imagesTr/hippocampus_003_0000.nii.gz "$work/images"
+$nephron predict "$work/f3" -i "$work/images" -o "$work/p" --step 1 --no-mirror --probabilities --quiet
+ok "predict" $?
+[ -s "$work/p/hippocampus_001.nii.gz" ] && [ -s "$work/p/hippocampus_001.npz" ]
+ok "predict writes label maps and probabilities" $?
+mkdir "$work/ref"
+cp $data/labelsTr/hippocampus_001.nii.gz $data/labelsTr/hippocampus_003.nii.gz "$work/ref"
+$nephron evaluate "$work/ref" "$work/p" -o "$work/summary.json" --quiet
+ok "evaluate" $?
+$nephron evaluate "$work/ref" "$work/ref" -o "$work/self.json" --quiet && grep -q '"Dice": 1' "$work/self.json"
+ok "a reference has Dice 1 with itself" $?
+$nephron compare "$work/summary.json" "$work/self.json" --json "$work/c.json" >/dev/null && grep -q wilcoxon "$work/c.json"
+ok "compare" $?
+
+# ---- classification ----------------------------------------------------------------------------------------------------
+adrenal=tests/data/adrenalmnist3d/adrenalmnist3d.npz
+$nephron train $adrenal -o "$work/c" --task classify --depth 10 --base 4 --epochs 1 --iterations 2 --batch 4 --crop 12,12,12 --quiet
+ok "train classification" $?
+$nephron predict "$work/c" -i $adrenal -o "$work/cp" --quiet
+ok "predict classification" $?
+[ "$(head -n 1 "$work/cp/predictions.csv")" = "case,label,probability" ] && [ "$(wc -l <"$work/cp/predictions.csv")" -eq 299 ]
+ok "predictions.csv has the 298 test cases" $?
+
+# ---- wrong usage --------------------------------------------------------------------------------------------------------
+refuses 2 "unknown option" $nephron train $data -o "$work/x" --epoch 3
+refuses 2 "unknown command" $nephron trian $data
+refuses 2 "must be one of" $nephron train $data -o "$work/x" --precision fp8
+refuses 2 "whole number" $nephron train $data -o "$work/x" --epochs 2.5
+refuses 2 "needs -o" $nephron train $data
+refuses 2 "needs a value" $nephron train $data -o
+refuses 2 "needs --sites" $nephron federate $data -o "$work/x"
+for command in info plan train federate predict evaluate compare bench; do
+    $nephron help $command | grep -q "usage: nephron $command"
+    ok "help $command" $?
+    $nephron $command -h >/dev/null
+    ok "$command -h" $?
+done
+
+# ---- bad input ----------------------------------------------------------------------------------------------------------
+bad="$work/bad"
+fresh() { # a small dataset to break
+    rm -rf "$bad"
+    mkdir -p "$bad/imagesTr" "$bad/labelsTr"
+    for c in 001 003 004 006; do
+        cp $data/imagesTr/hippocampus_${c}_0000.nii.gz "$bad/imagesTr"
+        cp $data/labelsTr/hippocampus_$c.nii.gz "$bad/labelsTr"
+    done
+    cp $data/dataset.json "$bad"
+    chmod -R u+w "$bad"
+}
+go="-o $work/x --overwrite --epochs 1 --iterations 1 --base-features 4 --quiet"
+fresh
+head -c 20000 $data/imagesTr/hippocampus_003_0000.nii.gz >"$bad/imagesTr/hippocampus_003_0000.nii.gz"
+refuses 1 "hippocampus_003_0000.nii.gz" $nephron train "$bad" $go
+fresh
+cp $data/labelsTr/hippocampus_001.nii.gz "$bad/labelsTr/hippocampus_003.nii.gz"
+refuses 1 "hippocampus_003.nii.gz" $nephron train "$bad" $go
+fresh
+sed 's/channel_names/channels/' $data/dataset.json >"$bad/dataset.json"
+refuses 1 "channel_names" $nephron train "$bad" $go
+fresh
+sed 's/"MRI"/"MRI", "1": "T2"/' $data/dataset.json | sed 's/"0": "MRI", "1"/"0": "MRI",\n"1"/' >"$bad/dataset.json"
+refuses 1 "_0001.nii.gz" $nephron train "$bad" $go
+fresh
+echo '{"channel_names": {"0": "MRI"}' >"$bad/dataset.json"
+refuses 1 "dataset.json" $nephron train "$bad" $go
+fresh
+rm "$bad/labelsTr/hippocampus_001.nii.gz" "$bad/labelsTr/hippocampus_003.nii.gz" "$bad/labelsTr/hippocampus_004.nii.gz" "$bad/labelsTr/hippocampus_006.nii.gz"
+refuses 1 "label" $nephron train "$bad" $go --task segment
+refuses 1 "no-such-folder" $nephron train "$work/no-such-folder" $go
+fresh
+printf 'case,site\nhippocampus_001,a\n' >"$work/sites.csv"
+refuses 1 "has no site" $nephron federate "$bad" --sites "$work/sites.csv" -o "$work/x" --overwrite --rounds 1 --local-iterations 1 --quiet
+printf 'case,hospital\nhippocampus_001,a\n' >"$work/sites.csv"
+refuses 1 "site" $nephron federate "$bad" --sites "$work/sites.csv" -o "$work/x" --overwrite --rounds 1 --local-iterations 1 --quiet
+refuses 1 "no such run" $nephron predict "$work/nothing" -i "$work/images" -o "$work/y"
+rm -rf "$work/empty"; mkdir "$work/empty"
+refuses 1 "no image" $nephron predict "$work/f3" -i "$work/empty" -o "$work/y" --quiet
+cp $data/imagesTr/hippocampus_001_0000.nii.gz "$work/empty/one_0001.nii.gz"
+refuses 1 "channel 1" $nephron predict "$work/f3" -i "$work/empty" -o "$work/y" --quiet
+head -c 1000 "$work/f3/fold_0/checkpoint_final.safetensors" >"$work/cut.safetensors"
+refuses 1 "cut.safetensors" $nephron train $data -o "$work/z" $small --pretrained "$work/cut.safetensors"
+refuses 1 "cut.safetensors" $nephron info "$work/cut.safetensors"
+rm -f "$work/ref/hippocampus_003.nii.gz"; cp $data/labelsTr/hippocampus_001.nii.gz "$work/ref/hippocampus_003.nii.gz"
+refuses 1 "hippocampus_003" $nephron evaluate "$work/ref" "$work/p" --quiet
+if [ -w /dev/full ]; then
+    refuses 1 "/dev/full" $nephron evaluate $data/labelsTr/hippocampus_001.nii.gz $data/labelsTr/hippocampus_001.nii.gz -o /dev/full --quiet
+    $nephron help >/dev/full 2>/dev/null
+    [ $? -eq 1 ]
+    ok "help to a full disk fails" $?
+fi
+
+echo "check_program: $passed passed, $failed failed"
+[ $failed -eq 0 ]

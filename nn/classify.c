@@ -51,7 +51,7 @@ static void normalise(float *v, size_t n)
     for (size_t i = 0; i < n; i++) v[i] = (float)((v[i] - mean) * scale);
 }
 
-int classify_prepare(struct sample *s, const int crop[3], struct error *e)
+int classify_prepare(struct sample *s, const int crop[3], int zscore, struct error *e)
 {
     int begin[3], end[3], size[3];
     mask_box(begin, end, s);
@@ -64,7 +64,7 @@ int classify_prepare(struct sample *s, const int crop[3], struct error *e)
         take_channel(box, s, begin, end, c);
         if (memcmp(size, crop, sizeof size) == 0) memcpy(plane, box, n * sizeof(float));
         else resample_image(plane, crop, box, size, 1);
-        normalise(plane, n);
+        if (zscore) normalise(plane, n);
         for (size_t i = 0; i < n; i++) image[i * (size_t)s->channels + (size_t)c] = plane[i];
     }
     free(box);
@@ -104,7 +104,7 @@ static int load_case(struct sample *s, const struct dataset *set, const struct t
     if (dataset_load(s, set, index, e)) return -1;
     if (s->channels != o->resnet.channels)
         return error_set(e, "%s: case %s has %d channels, the network %d", set->path, item->id, s->channels, o->resnet.channels);
-    return classify_prepare(s, o->crop, e);
+    return classify_prepare(s, o->crop, set->json != NULL, e);
 }
 
 static void load_job(void *arg, int job, int thread)

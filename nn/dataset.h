@@ -39,8 +39,12 @@ struct dataset {
     struct npz arrays;               /* of a .npz */
 };
 
-/* A folder with dataset.json, or a MedMNIST .npz. Checks: channel_names, labels, file_ending; every case has all its channels. */
+/* A folder with dataset.json, or a MedMNIST .npz (3D only). Checks: channel_names, labels (consecutive from 0, `ignore` the highest),
+ * file_ending; every case has all its channels, and its label map unless labels.csv makes this a classification. Region labels (lists
+ * of values) are not supported and are an error. Cases of a .npz are called PART_ROW, "train_0000". */
 int dataset_open(struct dataset *d, const char *path, struct error *e);
+/* Only what dataset.json (at `path`) says: no cases. For planning from nnU-Net's own files. */
+int dataset_open_json(struct dataset *d, const char *path, struct error *e);
 /* Only what a dataset.json says (channels, labels, file ending), no cases: of a run folder, or for planning without images. */
 int dataset_read_header(struct dataset *d, const char *json_path, struct error *e);
 void dataset_close(struct dataset *d);
@@ -51,7 +55,8 @@ int dataset_image_path(char *buf, size_t size, const struct dataset *d, int i, i
 int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, struct error *e);
 
 /* A case in memory: what networks see. Axes d, h, w (z, y, x), image [d][h][w][channels], label [d][h][w] or NULL.
- * Label values are indices into dataset labels; LABEL_IGNORE (255) for the ignore label and for voxels outside of the crop. */
+ * Label values are indices into dataset labels, LABEL_IGNORE (255) for the ignore label. (nnU-Net's -1, background
+ * outside of the nonzero region, lives only inside preprocess_case: training takes it for background.) */
 struct sample {
     int size[3];
     int channels;
@@ -60,10 +65,12 @@ struct sample {
     double spacing[3];           /* mm along d, h, w */
     double affine[3][4];         /* of the original image, RAS */
     int full_size[3];            /* before cropping, d, h, w, original spacing and axis order */
+    double full_spacing[3];      /* likewise; set by preprocess_case */
     int crop_begin[3], crop_end[3]; /* on the full, transposed grid */
     int cropped_size[3];         /* after cropping, before resampling, transposed */
 };
-/* Raw voxels of a case, checked: same geometry of all channels and the label map, known label values, finite. */
+/* Raw voxels of a case, checked: same geometry of all channels and the label map, known label values, finite. Cases of a .npz are scaled
+ * to [0, 1] (v / 255); z-scoring is the learner's. A dataset without labels in dataset.json: any mask value but 0 is 1. */
 int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e);
 /* The same for free-standing files (prediction): paths[channels]. */
 int sample_load(struct sample *s, const char *const *paths, int channels, struct error *e);

@@ -35,7 +35,8 @@ struct resample_point {
 };
 void resample_linear_axis(struct resample_point *point, int n_out, int n_in, int order);
 
-/* Bounding box of nonzero voxels (any channel, holes filled as nnU-Net does); box [begin, end) per axis. */
+/* Bounding box of nonzero voxels of any channel, [begin, end) per axis; the whole image where all are zero. mask: NULL, or
+ * [d][h][w] for 1 inside: nonzero, or in a hole that no path of zeros (6 neighbours) joins to the border. */
 void crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s);
 
 /* Preprocessed training cases in memory, with class locations for foreground oversampling. */
@@ -44,11 +45,13 @@ struct case_store {
     struct sample *sample;     /* [cases] */
     int *index;                /* index into the dataset */
     int **location_count;      /* [cases][classes]: number of sampled voxels of a class */
-    int32_t ***location;       /* [cases][classes][count]: linear voxel index (d*H+h)*W+w, at most 10 000 a class, */
+    int32_t ***location;       /* [cases][classes][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a foreground class, but no
+                                * less than 1 %. Class 0 is empty, or holds any annotated voxel where the dataset has an ignore label. */
     int classes;
     size_t bytes;
 };
-/* Loads and preprocesses the cases with role[i] == which, on the pool. Seeded by nnU-Net's 1234. */
+/* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by nnU-Net's 1234. On error nothing
+ * is left to free. */
 struct pool;
 int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role, int which,
                     struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e);

@@ -1,0 +1,591 @@
+#include "nn/dataset.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/csv.h"
+#include "io/file.h"
+#include "io/sha256.h"
+#include "tensor/ops.h"
+
+/* ---- dataset.json --------------------------------------------------------------------------------------------------- */
+
+static int set_text(char *buf, size_t size, const char *text, const char *what, struct error *e)
+{
+    if (strlen(text) >= size) return error_set(e, "%s '%.60s...' is longer than %zu characters", what, text, size - 1);
+    strcpy(buf, text);
+    return 0;
+}
+
+static int read_channels(struct dataset *d, struct error *e)
+{
+    const struct json *names = json_get(d->json, "channel_names");
+    if (!names) names = json_get(d->json, "modality"); /* nnU-Net v1's key */
+    if (!names) return error_set(e, "no channel_names");
+    if (names->type != JSON_OBJECT || names->count < 1) return error_set(e, "channel_names is not {\"0\": name, ...}");
+    if (names->count > CHANNELS_MAX) return error_set(e, "channel_names has %d channels, at most %d are supported", names->count, CHANNELS_MAX);
+    for (int c = 0; c < names->count; c++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", c);
+        const char *name = json_text(names, key, NULL);
+        if (!name) return error_set(e, "channel_names has no name for channel %d", c);
+        if (set_text(d->channel_name[c], sizeof d->channel_name[c], name, "channel_names: name", e)) return -1;
+    }
+    d->channels = names->count;
+    return 0;
+}
+
+/* The value of one entry of "labels", or -1. */
+static int read_label_value(const struct json *item, struct error *e)
+{
+    if (item->type == JSON_ARRAY) return error_set(e, "labels: '%s' is a region (a list of values), which is not supported", item->key);
+    if ((item->type != JSON_INT && item->type != JSON_DOUBLE) || item->number != floor(item->number))
+        return error_set(e, "labels: the value of '%s' is not a whole number (the form is {\"background\": 0, \"name\": 1})", item->key);
+    if (item->number < 0 || item->number > 1e6) return error_set(e, "labels: '%s' has value %g", item->key, item->number);
+    return (int)item->number;
+}
+
+/* Labels by value, so that a label's index is its value: networks have one output channel each. */
+static int read_labels(struct dataset *d, struct error *e)
+{
+    const struct json *labels = json_get(d->json, "labels");
+    d->ignore_label = -1;
+    if (!labels) return 0;
+    if (labels->type != JSON_OBJECT || labels->count < 1) return error_set(e, "labels is not {\"background\": 0, ...}");
+    if (labels->count > LABELS_MAX) return error_set(e, "labels has %d entries, at most %d are supported", labels->count, LABELS_MAX);
+    int seen[LABELS_MAX + 1] = {0};
+    for (int i = 0; i < labels->count; i++) {
+        const struct json *item = labels->item[i];
+        int value = read_label_value(item, e);
+        if (value < 0) return -1;
+        if (strcmp(item->key, "ignore") == 0) {
+            d->ignore_label = value;
+            continue;
+        }
+        if (value >= LABELS_MAX) return error_set(e, "labels: '%s' has value %d, but values are consecutive from 0", item->key, value);
+        if (seen[value]++) return error_set(e, "labels: value %d is there twice", value);
+        if (set_text(d->label_name[value], sizeof d->label_name[value], item->key, "labels: name", e)) return -1;
+        d->label_value[value] = value;
+        d->labels++;
+    }
+    for (int v = 0; v < d->labels; v++)
+        if (!seen[v]) return error_set(e, "labels: no label has value %d; values are consecutive from 0 (background)", v);
+    if (d->ignore_label >= 0 && d->ignore_label < d->labels)
+        return error_set(e, "labels: 'ignore' has value %d, it must have the highest", d->ignore_label);
+    return d->labels ? 0 : error_set(e, "labels has no background");
+}
+
+static int read_description(struct dataset *d, const char *path, struct error *e)
+{
+    d->json = json_read(path, e);
+    if (!d->json) return -1;
+    const char *ending = json_text(d->json, "file_ending", NULL);
+    int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : 0;
+    bad = bad || read_channels(d, e) || read_labels(d, e);
+    if (!bad && !ending) bad = error_set(e, "no file_ending");
+    if (!bad && ending[0] != '.') bad = error_set(e, "file_ending '%s' does not start with a dot", ending);
+    bad = bad || set_text(d->file_ending, sizeof d->file_ending, ending, "file_ending", e);
+    if (!bad && json_get(d->json, "dataset"))
+        bad = error_set(e, "'dataset' (a list of files elsewhere) is not supported, put them into imagesTr and labelsTr");
+    return bad ? error_prefix(e, "%s", path) : 0;
+}
+
+/* The last component of a path, without trailing slashes. */
+static void base_name(char *buf, size_t size, const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/') begin--;
+    snprintf(buf, size, "%.*s", (int)(end - begin < size ? end - begin : size - 1), path + begin);
+}
+
+static void dataset_init(struct dataset *d)
+{
+    memset(d, 0, sizeof *d);
+    d->ignore_label = -1;
+}
+
+int dataset_open_json(struct dataset *d, const char *path, struct error *e)
+{
+    dataset_init(d);
+    int bad = set_text(d->path, sizeof d->path, path, "path", e) || read_description(d, path, e);
+    if (!bad && !d->labels) bad = error_set(e, "%s: no labels", path);
+    if (bad) {
+        dataset_close(d);
+        return -1;
+    }
+    base_name(d->name, sizeof d->name, json_text(d->json, "name", "dataset"));
+    return 0;
+}
+
+/* ---- cases of a folder ------------------------------------------------------------------------------------------------ */
+
+static struct data_case *add_case(struct dataset *d, struct error *e)
+{
+    struct data_case *item = realloc(d->item, (size_t)(d->cases + 1) * sizeof *item);
+    if (!item) {
+        error_set(e, "%s: no memory for %d cases", d->path, d->cases + 1);
+        return NULL;
+    }
+    d->item = item;
+    item += d->cases++;
+    memset(item, 0, sizeof *item);
+    item->target = -1;
+    return item;
+}
+
+static int is_image_name(const char *name)
+{
+    static const char *const ending[] = {".nii", ".nii.gz", ".nrrd", ".mha", ".mhd", ".hdr", ".img", ".png", ".tif", ".tiff", ".bmp", ".gipl"};
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (file_has_suffix(name, ending[i])) return 1;
+    return 0;
+}
+
+static int ends_with(const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+    return n > m && strcmp(name + n - m, ending) == 0;
+}
+
+/* CASE_0000.ending: takes the case id, checks the channel. */
+static int take_image_name(struct dataset *d, const char *name, struct error *e)
+{
+    if (name[0] == '.') return 0;
+    if (!ends_with(name, d->file_ending)) {
+        if (!is_image_name(name)) return 0;
+        return error_set(e, "does not end in '%s', dataset.json's file_ending", d->file_ending);
+    }
+    size_t length = strlen(name) - strlen(d->file_ending);
+    const char *tail = name + length - 5;
+    int digits = length > 5 && tail[0] == '_';
+    for (int i = 1; digits && i < 5; i++) digits = isdigit((unsigned char)tail[i]) != 0;
+    if (!digits) return error_set(e, "is not named CASE_0000%s (four digits tell the channel)", d->file_ending);
+    int channel = atoi(tail + 1);
+    if (channel >= d->channels) return error_set(e, "is of channel %d, but dataset.json names only %d", channel, d->channels);
+    if (length - 5 >= ID_MAX) return error_set(e, "has a case id of more than %d characters", ID_MAX - 1);
+    struct data_case *item = add_case(d, e);
+    if (!item) return -1;
+    memcpy(item->id, name, length - 5);
+    return 0;
+}
+
+static int compare_cases(const void *a, const void *b)
+{
+    return strcmp(((const struct data_case *)a)->id, ((const struct data_case *)b)->id);
+}
+
+/* One entry a case, sorted by id: each file has made one. */
+static void sort_cases(struct dataset *d)
+{
+    int kept = 0;
+    if (d->cases) qsort(d->item, (size_t)d->cases, sizeof *d->item, compare_cases);
+    for (int i = 0; i < d->cases; i++)
+        if (kept == 0 || strcmp(d->item[kept - 1].id, d->item[i].id) != 0) d->item[kept++] = d->item[i];
+    d->cases = kept;
+}
+
+static int list_cases(struct dataset *d, struct error *e)
+{
+    char dir[1100];
+    struct file_list list;
+    if (file_join(dir, sizeof dir, d->path, "imagesTr", e)) return -1;
+    if (!file_is_dir(dir)) return error_set(e, "%s: no such folder", dir);
+    if (file_list(dir, &list, e)) return -1;
+    int bad = 0;
+    for (int i = 0; i < list.count && !bad; i++)
+        if (take_image_name(d, list.name[i], e)) bad = error_prefix(e, "%s/%s", dir, list.name[i]);
+    file_list_free(&list);
+    if (bad) return -1;
+    sort_cases(d);
+    return d->cases ? 0 : error_set(e, "%s: no images that end in '%s'", dir, d->file_ending);
+}
+
+static int path_of(char *buf, size_t size, const struct dataset *d, const char *folder, const char *id, const char *tail, struct error *e)
+{
+    int n = snprintf(buf, size, "%s/%s/%s%s%s", d->path, folder, id, tail, d->file_ending);
+    return n < 0 || (size_t)n >= size ? error_set(e, "%s: path of case %s is too long", d->path, id) : 0;
+}
+
+int dataset_image_path(char *buf, size_t size, const struct dataset *d, int i, int channel, struct error *e)
+{
+    char tail[16];
+    snprintf(tail, sizeof tail, "_%04d", channel);
+    return path_of(buf, size, d, "imagesTr", d->item[i].id, tail, e);
+}
+
+int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, struct error *e)
+{
+    return path_of(buf, size, d, "labelsTr", d->item[i].id, "", e);
+}
+
+static int check_files(struct dataset *d, int labels_needed, struct error *e)
+{
+    char path[1400];
+    for (int i = 0; i < d->cases; i++) {
+        for (int c = 0; c < d->channels; c++) {
+            if (dataset_image_path(path, sizeof path, d, i, c, e)) return -1;
+            if (!file_exists(path))
+                return error_set(e, "case %s: no %s (channel %d, %s)", d->item[i].id, path, c, d->channel_name[c]);
+        }
+        if (dataset_label_path(path, sizeof path, d, i, e)) return -1;
+        d->item[i].has_label_map = file_exists(path);
+        if (labels_needed && !d->item[i].has_label_map) return error_set(e, "case %s: no %s", d->item[i].id, path);
+    }
+    return 0;
+}
+
+/* labels.csv: case,label. */
+static int read_targets(struct dataset *d, const struct csv *t, const char *path, struct error *e)
+{
+    int case_column = csv_column(t, "case", e), label_column = case_column < 0 ? -1 : csv_column(t, "label", e);
+    if (label_column < 0) return error_prefix(e, "%s", path);
+    for (int r = 0; r < t->rows; r++) {
+        double v;
+        const char *id = csv_cell(t, r, case_column);
+        int i = dataset_find(d, id, e);
+        if (i < 0) return error_set(e, "%s: row %d: case '%s' has no image in imagesTr", path, r + 2, id);
+        if (csv_number(t, path, r, label_column, &v, e)) return -1;
+        if (v < 0 || v >= LABELS_MAX || v != floor(v))
+            return error_set(e, "%s: row %d: label '%s' is not a class number from 0 to %d", path, r + 2, csv_cell(t, r, label_column), LABELS_MAX - 1);
+        if (d->item[i].target >= 0) return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
+        d->item[i].target = (int)v;
+        if ((int)v >= d->classes) d->classes = (int)v + 1;
+    }
+    return t->rows ? 0 : error_set(e, "%s: no rows", path);
+}
+
+static int open_folder(struct dataset *d, struct error *e)
+{
+    char path[1100];
+    if (file_join(path, sizeof path, d->path, "dataset.json", e) || read_description(d, path, e)) return -1;
+    base_name(d->name, sizeof d->name, d->path);
+    if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
+    int classify = file_exists(path);
+    if (!d->labels && !classify) return error_set(e, "%s/dataset.json: no labels", d->path);
+    if (list_cases(d, e) || check_files(d, !classify, e)) return -1;
+    if (!classify) return 0;
+    struct csv t;
+    if (csv_read(&t, path, e)) return -1;
+    int bad = read_targets(d, &t, path, e);
+    csv_free(&t);
+    return bad;
+}
+
+/* ---- MedMNIST ------------------------------------------------------------------------------------------------------------- */
+
+static const char *const part_name[] = {"train", "val", "test"};
+
+/* The images of one part, or NULL with a message. */
+static const struct npy *part_images(const struct dataset *d, enum data_part part, struct error *e)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s_images", part_name[part]);
+    const struct npy *a = npz_find(&d->arrays, name);
+    if (!a)
+        error_set(e, "no array %s", name);
+    else if (a->ndim == 3 || (a->ndim == 4 && a->dim[3] <= 4))
+        error_set(e, "%s holds 2D images, only 3D is supported (uint8 [cases, d, h, w])", name);
+    else if (a->ndim != 4)
+        error_set(e, "%s has %d dimensions%s, expected uint8 [cases, d, h, w]", name, a->ndim, a->ndim == 5 ? " (channels are not supported)" : "");
+    else if (a->kind != 'u' || a->bytes != 1)
+        error_set(e, "%s is of type %c%d, expected uint8", name, a->kind, a->bytes);
+    else if (a->dim[1] < 1 || a->dim[2] < 1 || a->dim[3] < 1 || a->dim[1] > 1024 || a->dim[2] > 1024 || a->dim[3] > 1024 || a->dim[0] > 10000000)
+        error_set(e, "%s is [%lld, %lld, %lld, %lld]", name, (long long)a->dim[0], (long long)a->dim[1], (long long)a->dim[2], (long long)a->dim[3]);
+    else
+        return a;
+    return NULL;
+}
+
+static int add_part(struct dataset *d, enum data_part part, struct error *e)
+{
+    const struct npy *a = part_images(d, part, e);
+    if (!a) return -1;
+    char name[32];
+    snprintf(name, sizeof name, "%s_labels", part_name[part]);
+    const struct npy *labels = npz_find(&d->arrays, name);
+    if (!labels) return error_set(e, "no array %s", name);
+    if (labels->ndim == 2 && labels->dim[1] > 1) return error_set(e, "%s has %lld labels a case, only one is supported", name, (long long)labels->dim[1]);
+    if (labels->ndim < 1 || labels->ndim > 2 || (labels->kind != 'u' && labels->kind != 'i') || npy_count(labels) != (size_t)a->dim[0])
+        return error_set(e, "%s does not hold one whole number for each of %lld cases", name, (long long)a->dim[0]);
+    for (int i = 0; i < (int)a->dim[0]; i++) {
+        double v = npy_value(labels, (size_t)i);
+        if (v < 0 || v >= LABELS_MAX) return error_set(e, "%s[%d] is %g, expected a class from 0 to %d", name, i, v, LABELS_MAX - 1);
+        struct data_case *item = add_case(d, e);
+        if (!item) return -1;
+        snprintf(item->id, sizeof item->id, a->dim[0] <= 10000 ? "%s_%04d" : "%s_%07d", part_name[part], i);
+        item->part = part;
+        item->index = i;
+        item->target = (int)v;
+        if ((int)v >= d->classes) d->classes = (int)v + 1;
+    }
+    return 0;
+}
+
+static int open_npz(struct dataset *d, struct error *e)
+{
+    if (npz_read(&d->arrays, d->path, e)) return -1;
+    d->channels = 1;
+    base_name(d->name, sizeof d->name, d->path);
+    d->name[strlen(d->name) - strlen(".npz")] = 0;
+    snprintf(d->channel_name[0], sizeof d->channel_name[0], "%.60s", d->name);
+    strcpy(d->file_ending, ".npz");
+    for (int part = PART_TRAIN; part <= PART_TEST; part++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s_images", part_name[part]);
+        if (part != PART_TRAIN && !npz_find(&d->arrays, name)) continue;
+        if (add_part(d, (enum data_part)part, e)) return error_prefix(e, "%s", d->path);
+    }
+    if (!d->cases) return error_set(e, "%s: train_images holds no case", d->path);
+    qsort(d->item, (size_t)d->cases, sizeof *d->item, compare_cases);
+    return 0;
+}
+
+/* ---- open, close, find, hash ------------------------------------------------------------------------------------------------- */
+
+int dataset_open(struct dataset *d, const char *path, struct error *e)
+{
+    dataset_init(d);
+    int bad = set_text(d->path, sizeof d->path, path, "path", e);
+    if (!bad && !file_exists(path)) bad = error_set(e, "%s: no such file or folder", path);
+    for (size_t n = strlen(d->path); n > 1 && d->path[n - 1] == '/'; n--) d->path[n - 1] = 0;
+    if (!bad && file_is_dir(path))
+        bad = open_folder(d, e);
+    else if (!bad && file_has_suffix(path, ".npz"))
+        bad = open_npz(d, e);
+    else if (!bad)
+        bad = error_set(e, "%s: neither a dataset folder nor a .npz file", path);
+    if (bad) dataset_close(d);
+    return bad ? -1 : 0;
+}
+
+void dataset_close(struct dataset *d)
+{
+    free(d->item);
+    json_free(d->json);
+    npz_free(&d->arrays);
+    dataset_init(d);
+}
+
+int dataset_find(const struct dataset *d, const char *id, struct error *e)
+{
+    int low = 0, high = d->cases; /* sorted by id */
+    while (low < high) {
+        int middle = low + (high - low) / 2, order = strcmp(d->item[middle].id, id);
+        if (order == 0) return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return error_set(e, "%s: no case '%s'", d->path, id);
+}
+
+static int hash_file(struct sha256 *s, const char *path, struct error *e)
+{
+    unsigned char *data;
+    size_t size;
+    if (file_read(path, 0, &data, &size, e)) return -1;
+    sha256_update(s, data, size);
+    free(data);
+    return 0;
+}
+
+static int hash_cases(struct sha256 *s, const struct dataset *d, struct error *e)
+{
+    char path[1400];
+    for (int i = 0; i < d->cases; i++)
+        for (int c = 0; c < d->channels; c++)
+            if (dataset_image_path(path, sizeof path, d, i, c, e) || hash_file(s, path, e)) return -1;
+    if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
+    if (d->classes && hash_file(s, path, e)) return -1;
+    for (int i = 0; i < d->cases; i++)
+        if (d->item[i].has_label_map && (dataset_label_path(path, sizeof path, d, i, e) || hash_file(s, path, e))) return -1;
+    return 0;
+}
+
+int dataset_hash(const struct dataset *d, char hex[65], struct error *e)
+{
+    static const char digit[] = "0123456789abcdef";
+    char path[1100];
+    struct sha256 s;
+    unsigned char digest[32];
+    sha256_init(&s);
+    if (d->json) {
+        if (file_join(path, sizeof path, d->path, "dataset.json", e) || hash_file(&s, path, e) || hash_cases(&s, d, e)) return -1;
+    } else if (hash_file(&s, d->path, e)) {
+        return -1;
+    }
+    sha256_final(&s, digest);
+    for (int i = 0; i < 32; i++) {
+        hex[2 * i] = digit[digest[i] >> 4];
+        hex[2 * i + 1] = digit[digest[i] & 15];
+    }
+    hex[64] = 0;
+    return 0;
+}
+
+/* ---- voxels -------------------------------------------------------------------------------------------------------------------- */
+
+void sample_free(struct sample *s)
+{
+    free(s->image);
+    free(s->label);
+    memset(s, 0, sizeof *s);
+}
+
+static size_t sample_voxels(const struct sample *s)
+{
+    return (size_t)s->size[0] * s->size[1] * s->size[2];
+}
+
+/* Nothing is cropped yet. */
+static void set_uncropped(struct sample *s)
+{
+    for (int a = 0; a < 3; a++) {
+        s->full_size[a] = s->cropped_size[a] = s->crop_end[a] = s->size[a];
+        s->crop_begin[a] = 0;
+    }
+}
+
+static int take_geometry(struct sample *s, const struct volume *v, const char *path, struct error *e)
+{
+    if (v->size[3] != 1)
+        return error_set(e, "%s: 4D with %lld volumes, expected one 3D volume a file and a file for each channel", path, (long long)v->size[3]);
+    for (int a = 0; a < 3; a++) {
+        if (v->size[2 - a] < 1 || v->size[2 - a] > 100000) return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);
+        s->size[a] = (int)v->size[2 - a];
+        s->spacing[a] = v->spacing[2 - a];
+    }
+    if (sample_voxels(s) > INT32_MAX) return error_set(e, "%s: more than 2^31 voxels", path);
+    memcpy(s->affine, v->affine, sizeof s->affine);
+    set_uncropped(s);
+    return 0;
+}
+
+static int take_channel(struct sample *s, int c, const struct volume *v, const char *path, struct error *e)
+{
+    size_t n = sample_voxels(s);
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(v->voxel[i])) {
+            size_t x = i % (size_t)s->size[2], y = i / (size_t)s->size[2] % (size_t)s->size[1], z = i / (size_t)s->size[2] / (size_t)s->size[1];
+            return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, v->voxel[i]);
+        }
+        s->image[i * (size_t)s->channels + (size_t)c] = v->voxel[i];
+    }
+    return 0;
+}
+
+/* Reads a channel into place; `first` is channel 0's geometry, with its voxels given up. */
+static int load_channel(struct sample *s, int c, struct volume *first, const char *const *paths, struct error *e)
+{
+    struct volume v;
+    if (volume_read(&v, paths[c], e)) return -1;
+    int bad = 0;
+    if (c == 0) {
+        bad = take_geometry(s, &v, paths[0], e);
+        if (!bad && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image)))
+            bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));
+    } else if (volume_same_geometry(&v, first, e)) {
+        bad = error_prefix(e, "%s: differs from %s", paths[c], paths[0]);
+    }
+    bad = bad || take_channel(s, c, &v, paths[c], e);
+    free(v.voxel);
+    v.voxel = NULL;
+    if (c == 0 && !bad)
+        *first = v;
+    else
+        volume_free(&v);
+    return bad ? -1 : 0;
+}
+
+static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels, struct error *e)
+{
+    memset(s, 0, sizeof *s);
+    memset(first, 0, sizeof *first);
+    s->channels = channels;
+    for (int c = 0; c < channels; c++)
+        if (load_channel(s, c, first, paths, e)) {
+            volume_free(first);
+            sample_free(s);
+            return -1;
+        }
+    return 0;
+}
+
+int sample_load(struct sample *s, const char *const *paths, int channels, struct error *e)
+{
+    struct volume first;
+    if (channels < 1 || channels > CHANNELS_MAX) return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
+    if (load_channels(s, &first, paths, channels, e)) return -1;
+    volume_free(&first);
+    return 0;
+}
+
+static int take_labels(struct sample *s, const struct dataset *d, const struct volume *v, struct error *e)
+{
+    size_t n = sample_voxels(s);
+    if (!(s->label = malloc(n))) return error_set(e, "no memory for %zu voxels", n);
+    for (size_t i = 0; i < n; i++) {
+        float x = v->voxel[i];
+        if (!d->labels && isfinite(x))
+            s->label[i] = x != 0;
+        else if (x >= 0 && x < (float)d->labels && x == floorf(x))
+            s->label[i] = (uint8_t)x;
+        else if (d->ignore_label >= 0 && x == (float)d->ignore_label)
+            s->label[i] = LABEL_IGNORE;
+        else
+            return error_set(e, "voxel value %g is not among the labels of dataset.json (0 to %d)", x, d->labels - 1);
+    }
+    return 0;
+}
+
+static int load_label(struct sample *s, const struct dataset *d, int i, const struct volume *image, struct error *e)
+{
+    char path[1400];
+    struct volume v;
+    if (dataset_label_path(path, sizeof path, d, i, e) || volume_read(&v, path, e)) return -1;
+    int bad = volume_same_geometry(&v, image, e) ? error_prefix(e, "differs from its image") : take_labels(s, d, &v, e);
+    volume_free(&v);
+    return bad ? error_prefix(e, "%s", path) : 0;
+}
+
+static int load_npz_case(struct sample *s, const struct dataset *d, int i, struct error *e)
+{
+    memset(s, 0, sizeof *s);
+    const struct npy *a = part_images(d, d->item[i].part, e);
+    if (!a) return error_prefix(e, "%s", d->path);
+    s->channels = 1;
+    for (int k = 0; k < 3; k++) {
+        s->size[k] = (int)a->dim[k + 1];
+        s->spacing[k] = 1;
+        s->affine[k][k] = 1;
+    }
+    set_uncropped(s);
+    size_t n = sample_voxels(s);
+    if (!(s->image = malloc(n * sizeof *s->image))) return error_set(e, "%s: no memory for %zu voxels", d->path, n);
+    const uint8_t *from = (const uint8_t *)a->data + (size_t)d->item[i].index * n;
+    for (size_t k = 0; k < n; k++) s->image[k] = (float)from[k] / 255.0f;
+    return 0;
+}
+
+int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e)
+{
+    if (!d->json) return load_npz_case(s, d, i, e);
+    char text[CHANNELS_MAX][1400];
+    const char *paths[CHANNELS_MAX];
+    for (int c = 0; c < d->channels; c++) {
+        if (dataset_image_path(text[c], sizeof text[c], d, i, c, e)) return -1;
+        paths[c] = text[c];
+    }
+    struct volume image;
+    if (load_channels(s, &image, paths, d->channels, e)) return -1;
+    int bad = d->item[i].has_label_map && load_label(s, d, i, &image, e);
+    volume_free(&image);
+    if (bad) sample_free(s);
+    return bad ? -1 : 0;
+}

@@ -1,0 +1,172 @@
+#include "apps/evaluation.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/check.h"
+
+/* One metric of a label: its name in summary.json and its value. nnU-Net's own first. */
+enum { METRICS = 14 };
+static const char *const metric_name[METRICS] = {"Dice", "IoU", "TP", "FP", "FN", "TN", "n_pred", "n_ref",
+                                                 "HD", "HD95", "ASSD", "NSD", "volume_pred_mm3", "volume_ref_mm3"};
+
+static void list_metrics(double v[METRICS], const struct label_metrics *m)
+{
+    const struct overlap *o = &m->overlap;
+    const struct surface_distance *s = &m->surface;
+    const double values[METRICS] = {o->dice, o->iou, (double)o->tp, (double)o->fp, (double)o->fn, (double)o->tn,
+                                    (double)(o->tp + o->fp), (double)(o->tp + o->fn), s->hd, s->hd95, s->assd, s->nsd,
+                                    o->volume_pred, o->volume_ref};
+    memcpy(v, values, sizeof values);
+}
+
+struct evaluation evaluation_begin(const struct dataset *d, double tolerance)
+{
+    struct evaluation ev = {.labels = d->labels, .tolerance = tolerance};
+    memcpy(ev.value, d->label_value, sizeof ev.value);
+    memcpy(ev.name, d->label_name, sizeof ev.name);
+    return ev;
+}
+
+void evaluation_free(struct evaluation *ev)
+{
+    free(ev->item);
+    memset(ev, 0, sizeof *ev);
+}
+
+int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path, const char *prediction_path,
+                   const uint8_t *reference, const uint8_t *prediction, const int size[3], const double spacing[3],
+                   struct error *e)
+{
+    if (ev->cases == ev->room) {
+        int room = ev->room ? 2 * ev->room : 32;
+        struct case_metrics *more = realloc(ev->item, (size_t)room * sizeof *more);
+        if (!more) return error_set(e, "out of memory for %d cases", room);
+        ev->item = more;
+        ev->room = room;
+    }
+    struct case_metrics *c = &ev->item[ev->cases];
+    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    memset(c, 0, sizeof *c);
+    snprintf(c->id, sizeof c->id, "%s", id);
+    snprintf(c->reference, sizeof c->reference, "%s", reference_path);
+    snprintf(c->prediction, sizeof c->prediction, "%s", prediction_path);
+    for (int k = 1; k < ev->labels; k++) {
+        c->label[k].overlap = metrics_overlap(reference, prediction, voxels, k, 255, spacing[0] * spacing[1] * spacing[2]);
+        if (metrics_surface(&c->label[k].surface, reference, prediction, size, k, spacing, ev->tolerance))
+            return error_set(e, "%s: out of memory for surface distances", id);
+    }
+    ev->cases++;
+    return 0;
+}
+
+struct mean {
+    double sum;
+    int n;
+};
+
+static void mean_add(struct mean *m, double v)
+{
+    if (!isfinite(v)) return; /* nanmean; an infinite distance (one surface missing) would hide all others */
+    m->sum += v;
+    m->n++;
+}
+
+static double mean_value(struct mean m)
+{
+    return m.n ? m.sum / m.n : NAN;
+}
+
+double evaluation_case_dice(const struct evaluation *ev, int item)
+{
+    struct mean m = {0, 0};
+    for (int k = 1; k < ev->labels; k++) mean_add(&m, ev->item[item].label[k].overlap.dice);
+    return mean_value(m);
+}
+
+double evaluation_label_dice(const struct evaluation *ev, int label, const int *select)
+{
+    struct mean m = {0, 0};
+    for (int i = 0; i < ev->cases; i++)
+        if (!select || select[i]) mean_add(&m, ev->item[i].label[label].overlap.dice);
+    return mean_value(m);
+}
+
+/* Means over cases of each label's metrics, and over labels of those means (nnU-Net's foreground_mean). */
+static void mean_metrics(double mean[LABELS_MAX][METRICS], double foreground[METRICS], const struct evaluation *ev)
+{
+    struct mean total[METRICS] = {{0, 0}};
+    for (int k = 1; k < ev->labels; k++) {
+        struct mean m[METRICS] = {{0, 0}};
+        for (int i = 0; i < ev->cases; i++) {
+            double v[METRICS];
+            list_metrics(v, &ev->item[i].label[k]);
+            for (int j = 0; j < METRICS; j++) mean_add(&m[j], v[j]);
+        }
+        for (int j = 0; j < METRICS; j++) mean_add(&total[j], mean[k][j] = mean_value(m[j]));
+    }
+    for (int j = 0; j < METRICS; j++) foreground[j] = mean_value(total[j]);
+}
+
+static void add_metrics(struct json *j, const double v[METRICS])
+{
+    for (int k = 0; k < METRICS; k++) {
+        if (isfinite(v[k]) && v[k] == floor(v[k]) && k >= 2 && k < 8) json_add_int(j, metric_name[k], (int64_t)v[k]);
+        else json_add_number(j, metric_name[k], v[k]);
+    }
+}
+
+struct json *evaluation_json(const struct evaluation *ev)
+{
+    double mean[LABELS_MAX][METRICS], foreground[METRICS];
+    char key[16];
+    struct json *j = json_object();
+    mean_metrics(mean, foreground, ev);
+    add_metrics(json_add_object(j, "foreground_mean"), foreground);
+    struct json *means = json_add_object(j, "mean"), *cases = json_add_array(j, "metric_per_case");
+    for (int k = 1; k < ev->labels; k++) {
+        snprintf(key, sizeof key, "%d", ev->value[k]);
+        add_metrics(json_add_object(means, key), mean[k]);
+    }
+    for (int i = 0; i < ev->cases; i++) {
+        const struct case_metrics *c = &ev->item[i];
+        struct json *one = json_add_object(cases, NULL), *metrics = json_add_object(one, "metrics");
+        for (int k = 1; k < ev->labels; k++) {
+            double v[METRICS];
+            snprintf(key, sizeof key, "%d", ev->value[k]);
+            list_metrics(v, &c->label[k]);
+            add_metrics(json_add_object(metrics, key), v);
+        }
+        json_add_text(one, "case", c->id);
+        json_add_text(one, "prediction_file", c->prediction);
+        json_add_text(one, "reference_file", c->reference);
+    }
+    struct json *labels = json_add_object(j, "labels");
+    for (int k = 1; k < ev->labels; k++) json_add_int(labels, ev->name[k], ev->value[k]);
+    json_add_number(j, "nsd_tolerance_mm", ev->tolerance);
+    json_add_text(j, "conventions", "Dice and IoU are NaN where reference and prediction are empty; means leave out NaN and infinite values; "
+                                    "distances in mm between the centres of boundary voxels");
+    return j;
+}
+
+int evaluation_write(const struct evaluation *ev, const char *path, struct error *e)
+{
+    struct json *j = evaluation_json(ev);
+    int status = json_write(j, path, e);
+    json_free(j);
+    return status;
+}
+
+void evaluation_print(const struct evaluation *ev)
+{
+    double mean[LABELS_MAX][METRICS], foreground[METRICS];
+    mean_metrics(mean, foreground, ev);
+    printf("%-20s %8s %8s %9s %9s %14s\n", "label", "Dice", "IoU", "HD95 mm", "ASSD mm", "NSD");
+    for (int k = 1; k <= ev->labels; k++) {
+        const double *v = k < ev->labels ? mean[k] : foreground;
+        printf("%-20s %8.4f %8.4f %9.3f %9.3f %7.4f @%g mm\n", k < ev->labels ? ev->name[k] : "foreground mean", v[0], v[1], v[9], v[10],
+               v[11], ev->tolerance);
+    }
+}

@@ -109,12 +109,10 @@ static void dataset_init(struct dataset *d)
     d->ignore_label = -1;
 }
 
-int dataset_open_json(struct dataset *d, const char *path, struct error *e)
+int dataset_read_header(struct dataset *d, const char *json_path, struct error *e)
 {
     dataset_init(d);
-    int bad = set_text(d->path, sizeof d->path, path, "path", e) || read_description(d, path, e);
-    if (!bad && !d->labels) bad = error_set(e, "%s: no labels", path);
-    if (bad) {
+    if (set_text(d->path, sizeof d->path, json_path, "path", e) || read_description(d, json_path, e)) {
         dataset_close(d);
         return -1;
     }

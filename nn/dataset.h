@@ -43,8 +43,6 @@ struct dataset {
  * file_ending; every case has all its channels, and its label map unless labels.csv makes this a classification. Region labels (lists
  * of values) are not supported and are an error. Cases of a .npz are called PART_ROW, "train_0000". */
 int dataset_open(struct dataset *d, const char *path, struct error *e);
-/* Only what dataset.json (at `path`) says: no cases. For planning from nnU-Net's own files. */
-int dataset_open_json(struct dataset *d, const char *path, struct error *e);
 /* Only what a dataset.json says (channels, labels, file ending), no cases: of a run folder, or for planning without images. */
 int dataset_read_header(struct dataset *d, const char *json_path, struct error *e);
 void dataset_close(struct dataset *d);

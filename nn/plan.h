@@ -29,6 +29,9 @@ int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const in
 /* dataset_fingerprint.json, nnU-Net's keys. */
 struct json *fingerprint_json(const struct fingerprint *f);
 int fingerprint_from_json(struct fingerprint *f, const struct json *j, const char *name, struct error *e);
+/* Member "foreground_intensity_properties_per_channel" of a fingerprint or a plan; t has room for CHANNELS_MAX. */
+void intensity_to_json(struct json *parent, const struct intensity *t, int channels);
+int intensity_from_json(struct intensity *t, int *channels, const struct json *parent, struct error *e);
 
 /* One configuration of a plan. In a 2D plan axis 0 is the slice: patch, kernel and stride are 1 there, spacing is 0 (slices keep
  * their own) and median_size 1. */

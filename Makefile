@@ -19,7 +19,7 @@ LIBS = -lm -pthread
 
 TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/vmath.o tensor/model.o tensor/graph.o \
 	tensor/plan_memory.o tensor/ops.o tensor/ops_conv.o tensor/ops_norm.o tensor/ops_shape.o tensor/ops_loss.o \
-	tensor/elem.o tensor/elem_scalar.o tensor/elem_avx2.o tensor/elem_avx512.o tensor/elem_neon.o \
+	tensor/elem.o tensor/elem_norm.o tensor/elem_pool.o tensor/elem_loss.o tensor/elem_scalar.o tensor/elem_avx2.o tensor/elem_avx512.o tensor/elem_neon.o \
 	tensor/conv.o tensor/conv_ref.o tensor/conv_scalar.o tensor/conv_avx2.o tensor/conv_avx512.o tensor/conv_neon.o
 IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256.o io/volume.o io/nifti.o io/png.o \
 	io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/svg.o
@@ -38,7 +38,7 @@ HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h te
 	fl/fedavg.h fl/history.h fl/federate.h \
 	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/bench.h \
 	tests/check.h
-CHECKS = tests/check_tensor tests/check_kernels tests/check_elem tests/check_gradients tests/check_io tests/check_formats \
+CHECKS = tests/check_tensor tests/check_kernels tests/check_elem tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_formats \
 	tests/check_data tests/check_networks tests/check_learning tests/check_metrics tests/check_federated
 
 all: nephron libnephron.a

@@ -1,0 +1,171 @@
+/* elem_template_pool.h - pooling kernels; part of elem_template.h. Lanes are channels; windows run in the order z, y, x. */
+
+/* First and one-past-last input position of the window of output o, inside the input. */
+INLINE void window(int *begin, int *end, const struct pool3d_shape *s, int axis, int o)
+{
+    const int start = o * s->stride[axis] - s->pad[axis], stop = start + s->kernel[axis];
+    *begin = start > 0 ? start : 0;
+    *end = stop < s->in[axis] ? stop : s->in[axis];
+}
+
+/* First and one-past-last output whose window covers input i. */
+INLINE void windows_over(int *begin, int *end, const struct pool3d_shape *s, int axis, int i)
+{
+    const int first = i + s->pad[axis] - s->kernel[axis] + 1, last = (i + s->pad[axis]) / s->stride[axis];
+    *begin = first > 0 ? (first + s->stride[axis] - 1) / s->stride[axis] : 0;
+    *end = last < s->out[axis] ? last + 1 : s->out[axis];
+}
+
+INLINE int window_size(const struct pool3d_shape *s, int axis, int o)
+{
+    int begin, end;
+    window(&begin, &end, s, axis, o);
+    return end - begin;
+}
+
+/* A box of positions [begin, end) on a grid, and where the grid's values for one case start. */
+struct box {
+    int begin[3], end[3];
+    int h, w;
+};
+
+INLINE size_t box_voxel(const struct box *b, int z, int y, int x)
+{
+    return ((size_t)z * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)x;
+}
+
+INLINE void max_fwd_step(float *y, int32_t *index, const float *x, const struct box *b, size_t c, int n)
+{
+    vf best = vf_set(-INFINITY);
+    vi where = vi_set((int32_t)box_voxel(b, b->begin[0], b->begin[1], b->begin[2]));
+    for (int z = b->begin[0]; z < b->end[0]; z++)
+        for (int h = b->begin[1]; h < b->end[1]; h++)
+            for (int w = b->begin[2]; w < b->end[2]; w++) {
+                const size_t voxel = box_voxel(b, z, h, w);
+                const vf v = get(x + voxel * c, n);
+                const vm better = vm_or(vm_gt(v, best), vm_ne(v, v));
+                best = vf_select(better, v, best);
+                where = vi_select(better, vi_set((int32_t)voxel), where);
+            }
+    put(y, best, n);
+    if (!index) return;
+    if (n == LANES)
+        vi_store(index, where);
+    else
+        vi_store_n(index, where, n);
+}
+
+static void max_fwd(float *y, int32_t *index, const float *x, const struct pool3d_shape *s, int n, int z, int line)
+{
+    const size_t c = (size_t)s->c;
+    struct box b = {.h = s->in[1], .w = s->in[2]};
+    const struct box out = {.h = s->out[1], .w = s->out[2]};
+    x += (size_t)n * (size_t)s->in[0] * box_voxel(&b, 1, 0, 0) * c;
+    const size_t start = (size_t)n * (size_t)s->out[0] * box_voxel(&out, 1, 0, 0) + box_voxel(&out, z, line, 0);
+    y += start * c;
+    if (index) index += start * c;
+    window(&b.begin[0], &b.end[0], s, 0, z);
+    window(&b.begin[1], &b.end[1], s, 1, line);
+    for (int o = 0; o < s->out[2]; o++, y += c) {
+        window(&b.begin[2], &b.end[2], s, 2, o);
+        int i = 0;
+        for (; i + LANES <= s->c; i += LANES) max_fwd_step(y + i, index ? index + i : NULL, x + i, &b, c, LANES);
+        if (i < s->c) max_fwd_step(y + i, index ? index + i : NULL, x + i, &b, c, s->c - i);
+        if (index) index += c;
+    }
+}
+
+/* Each input collects from the windows that chose it, so that no two threads write to one place. */
+INLINE void max_bwd_step(float *dx, const float *dy, const int32_t *index, size_t me, const struct box *b, size_t c,
+                         int accumulate, int n)
+{
+    vf sum = vf_set(0);
+    const vi self = vi_set((int32_t)me);
+    for (int z = b->begin[0]; z < b->end[0]; z++)
+        for (int h = b->begin[1]; h < b->end[1]; h++)
+            for (int w = b->begin[2]; w < b->end[2]; w++) {
+                const size_t at = box_voxel(b, z, h, w) * c;
+                const vi chosen = n == LANES ? vi_load(index + at) : vi_load_n(index + at, n);
+                sum = vf_add(sum, vf_select(vm_eqi(chosen, self), get(dy + at, n), vf_set(0)));
+            }
+    put(dx, accumulate ? vf_add(get(dx, n), sum) : sum, n);
+}
+
+static void max_bwd(float *dx, const float *dy, const int32_t *index, const struct pool3d_shape *s, int n, int z,
+                    int line, int accumulate)
+{
+    const size_t c = (size_t)s->c;
+    struct box b = {.h = s->out[1], .w = s->out[2]};
+    const struct box in = {.h = s->in[1], .w = s->in[2]};
+    const size_t out_start = (size_t)n * (size_t)s->out[0] * box_voxel(&b, 1, 0, 0) * c;
+    size_t me = box_voxel(&in, z, line, 0);
+    dx += ((size_t)n * (size_t)s->in[0] * box_voxel(&in, 1, 0, 0) + me) * c;
+    dy += out_start;
+    index += out_start;
+    windows_over(&b.begin[0], &b.end[0], s, 0, z);
+    windows_over(&b.begin[1], &b.end[1], s, 1, line);
+    for (int i = 0; i < s->in[2]; i++, me++, dx += c) {
+        windows_over(&b.begin[2], &b.end[2], s, 2, i);
+        int k = 0;
+        for (; k + LANES <= s->c; k += LANES) max_bwd_step(dx + k, dy + k, index + k, me, &b, c, accumulate, LANES);
+        if (k < s->c) max_bwd_step(dx + k, dy + k, index + k, me, &b, c, accumulate, s->c - k);
+    }
+}
+
+INLINE void avg_fwd_step(float *y, const float *x, const struct box *b, size_t c, float count, int n)
+{
+    vf sum = vf_set(0);
+    for (int z = b->begin[0]; z < b->end[0]; z++)
+        for (int h = b->begin[1]; h < b->end[1]; h++)
+            for (int w = b->begin[2]; w < b->end[2]; w++) sum = vf_add(sum, get(x + box_voxel(b, z, h, w) * c, n));
+    put(y, vf_div(sum, vf_set(count)), n);
+}
+
+static void avg_fwd(float *y, const float *x, const struct pool3d_shape *s, int n, int z, int line)
+{
+    const size_t c = (size_t)s->c;
+    struct box b = {.h = s->in[1], .w = s->in[2]};
+    const struct box out = {.h = s->out[1], .w = s->out[2]};
+    x += (size_t)n * (size_t)s->in[0] * box_voxel(&b, 1, 0, 0) * c;
+    y += ((size_t)n * (size_t)s->out[0] * box_voxel(&out, 1, 0, 0) + box_voxel(&out, z, line, 0)) * c;
+    window(&b.begin[0], &b.end[0], s, 0, z);
+    window(&b.begin[1], &b.end[1], s, 1, line);
+    for (int o = 0; o < s->out[2]; o++, y += c) {
+        window(&b.begin[2], &b.end[2], s, 2, o);
+        const float count = (float)((b.end[0] - b.begin[0]) * (b.end[1] - b.begin[1]) * (b.end[2] - b.begin[2]));
+        int i = 0;
+        for (; i + LANES <= s->c; i += LANES) avg_fwd_step(y + i, x + i, &b, c, count, LANES);
+        if (i < s->c) avg_fwd_step(y + i, x + i, &b, c, count, s->c - i);
+    }
+}
+
+INLINE void avg_bwd_step(float *dx, const float *dy, const struct box *b, const struct pool3d_shape *s, int accumulate,
+                         int n)
+{
+    const size_t c = (size_t)s->c;
+    vf sum = vf_set(0);
+    for (int z = b->begin[0]; z < b->end[0]; z++)
+        for (int h = b->begin[1]; h < b->end[1]; h++)
+            for (int w = b->begin[2]; w < b->end[2]; w++) {
+                const int count = window_size(s, 0, z) * window_size(s, 1, h) * window_size(s, 2, w);
+                sum = vf_add(sum, vf_div(get(dy + box_voxel(b, z, h, w) * c, n), vf_set((float)count)));
+            }
+    put(dx, accumulate ? vf_add(get(dx, n), sum) : sum, n);
+}
+
+static void avg_bwd(float *dx, const float *dy, const struct pool3d_shape *s, int n, int z, int line, int accumulate)
+{
+    const size_t c = (size_t)s->c;
+    struct box b = {.h = s->out[1], .w = s->out[2]};
+    const struct box in = {.h = s->in[1], .w = s->in[2]};
+    dx += ((size_t)n * (size_t)s->in[0] * box_voxel(&in, 1, 0, 0) + box_voxel(&in, z, line, 0)) * c;
+    dy += (size_t)n * (size_t)s->out[0] * box_voxel(&b, 1, 0, 0) * c;
+    windows_over(&b.begin[0], &b.end[0], s, 0, z);
+    windows_over(&b.begin[1], &b.end[1], s, 1, line);
+    for (int i = 0; i < s->in[2]; i++, dx += c) {
+        windows_over(&b.begin[2], &b.end[2], s, 2, i);
+        int k = 0;
+        for (; k + LANES <= s->c; k += LANES) avg_bwd_step(dx + k, dy + k, &b, s, accumulate, LANES);
+        if (k < s->c) avg_bwd_step(dx + k, dy + k, &b, s, accumulate, s->c - k);
+    }
+}

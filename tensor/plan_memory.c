@@ -5,7 +5,7 @@
  *   liveness    steps -> buffers, each alive from its first to its last step;
  *   placement   buffers -> offsets: two buffers that are alive at once may not overlap.
  * Placement is strip packing, NP-hard; greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net
- * inference", 2020) comes within a few percent of the largest sum of live buffers, which is a lower bound.
+ * inference", 2020) with a little hill climbing comes close to the largest sum of live buffers, which is a lower bound.
  *
  * Recomputation (Chen et al., "Training deep nets with sublinear memory cost", 2016) is used where it lowers that bound: all cheap
  * values are thrown away first; then, largest first, each is kept after all if the bound stays as low.
@@ -163,10 +163,12 @@ static void share_in_place(struct graph *g)
 {
     for (int i = 0; i < g->steps; i++) {
         const struct node *n = g->step[i].node;
-        const struct value *x = n->inputs ? value_of(n->in[0]) : NULL, *y = value_of(n->out);
-        if (!x) continue;
-        if (g->step[i].pass == PASS_FORWARD && n->in_place) share(g, y->buffer, x->buffer, i);
-        if (g->step[i].pass == PASS_BACKWARD && n->grad_in_place && !n->split) share(g, x->grad_buffer, y->grad_buffer, i);
+        if (n->inputs == 0) continue;
+        const struct value *x = value_of(n->in[0]), *y = value_of(n->out);
+        /* What the caller may look at after the run stays, even if this is the last step. */
+        if (g->step[i].pass == PASS_FORWARD && n->in_place && x->producer && !x->keep) share(g, y->buffer, x->buffer, i);
+        if (g->step[i].pass == PASS_BACKWARD && n->grad_in_place && !n->split && !y->keep)
+            share(g, x->grad_buffer, y->grad_buffer, i);
     }
 }
 
@@ -249,25 +251,35 @@ static void choose_recomputed(struct graph *g)
 
 /* ---- placement -------------------------------------------------------------------------------------------------- */
 
-struct item {
-    int buffer;
-    double key;
-};
-
-static int by_key(const void *a, const void *b)
+/* Largest first, of equals the one numbered first. An insertion sort: equal sizes are many, and their order must not be qsort's. */
+static void sort_by_size(const struct graph *g, int *order, int count)
 {
-    const struct item *p = a, *q = b;
-    if (p->key != q->key) return p->key < q->key ? 1 : -1;
-    return p->buffer > q->buffer ? 1 : -1;
+    for (int i = 1; i < count; i++) {
+        int buffer = order[i], at = i;
+        for (; at > 0 && g->buffer[order[at - 1]].bytes < g->buffer[buffer].bytes; at--) order[at] = order[at - 1];
+        order[at] = buffer;
+    }
+}
+
+static void move_last_to_front(const struct graph *g, int *order, int count)
+{
+    int last = 0;
+    for (int i = 1; i < count; i++) {
+        const struct buffer *a = &g->buffer[order[i]], *b = &g->buffer[order[last]];
+        if (a->offset + a->bytes > b->offset + b->bytes) last = i;
+    }
+    int buffer = order[last];
+    memmove(order + 1, order, (size_t)last * sizeof *order);
+    order[0] = buffer;
 }
 
 /* Places the buffers in this order, each into the smallest gap that holds it; returns the bytes of the block.
  * `placed` lists the buffers placed so far by offset. */
-static size_t place(struct graph *g, const struct item *order, int count, int *placed)
+static size_t place(struct graph *g, const int *order, int count, int *placed)
 {
     size_t total = 0;
     for (int i = 0; i < count; i++) {
-        struct buffer *b = &g->buffer[order[i].buffer];
+        struct buffer *b = &g->buffer[order[i]];
         size_t end = 0, offset = 0, smallest = SIZE_MAX; /* end: of what is alive with b, so far */
         int at;
         for (int j = 0; j < i; j++) {
@@ -282,36 +294,32 @@ static size_t place(struct graph *g, const struct item *order, int count, int *p
         b->offset = smallest == SIZE_MAX ? end : offset;
         if (b->offset + b->bytes > total) total = b->offset + b->bytes;
         for (at = i; at > 0 && g->buffer[placed[at - 1]].offset > b->offset; at--) placed[at] = placed[at - 1];
-        placed[at] = order[i].buffer;
+        placed[at] = order[i];
     }
     return total;
 }
 
-/* Greedy in three orders, the best of them: by size, by size times lifetime, by lifetime. */
+enum { PLACE_TRIES = 64 };
+
+/* Greedy by size; then, while the block is larger than it must be, the buffer at its very end goes first and all are placed anew. */
 static void place_all(struct graph *g)
 {
-    struct item *order = malloc((size_t)g->buffers * sizeof *order);
-    int *placed = malloc((size_t)g->buffers * sizeof *placed);
-    int best_rule = 0;
-    ENSURE(order && placed, "no memory for a plan");
+    int *order = malloc(3 * (size_t)g->buffers * sizeof *order), *best = order + g->buffers, *placed = best + g->buffers;
+    int count = 0;
+    ENSURE(order, "no memory for a plan");
+    for (int i = 0; i < g->buffers; i++)
+        if (g->buffer[i].alias == i) order[count++] = i;
+    sort_by_size(g, order, count);
     g->bytes = SIZE_MAX;
-    for (int round = 0; round < 4; round++) {
-        int rule = round < 3 ? round : best_rule, count = 0;
-        for (int i = 0; i < g->buffers; i++) {
-            const struct buffer *b = &g->buffer[i];
-            double bytes = (double)b->bytes, steps = b->last - b->first + 1;
-            if (b->alias != i) continue;
-            order[count++] = (struct item){i, rule == 0 ? bytes : rule == 1 ? bytes * steps : steps};
-        }
-        qsort(order, (size_t)count, sizeof *order, by_key);
+    for (int i = 0; i < PLACE_TRIES && g->bytes > g->peak_bytes; i++) {
         size_t bytes = place(g, order, count, placed);
-        if (bytes >= g->bytes) continue;
-        g->bytes = bytes;
-        best_rule = rule;
+        if (bytes < g->bytes) memcpy(best, order, (size_t)count * sizeof *best);
+        if (bytes < g->bytes) g->bytes = bytes;
+        move_last_to_front(g, order, count);
     }
+    place(g, best, count, placed);
     for (int i = 0; i < g->buffers; i++) g->buffer[i].offset = g->buffer[owner(g, i)].offset;
     free(order);
-    free(placed);
 }
 
 void plan_memory(struct graph *g)

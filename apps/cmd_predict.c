@@ -218,7 +218,7 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
         struct sample *s = &store->sample[i];
         store->index[i] = i;
         if (load_images(s, &c->item[i], p->run.dataset.channels, e)) return -1;
-        if ((p->masks && load_mask(s, p, c->item[i].id, e)) || classify_prepare(s, p->run.options.crop, e)) {
+        if ((p->masks && load_mask(s, p, c->item[i].id, e)) || classify_prepare(s, p->run.options.crop, 1, e)) {
             sample_free(s);
             return -1;
         }

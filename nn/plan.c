@@ -1,6 +1,5 @@
 #include "nn/plan.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,33 +128,21 @@ static int resenc_blocks(int stage)
     return blocks[stage < 3 ? stage : 3];
 }
 
-static double estimate_of(const struct topology *t, const double patch[3], int dims, int base, int resenc, int labels)
+double plan_estimate(const struct plan *p, int labels)
 {
-    double voxels = patch[0] * patch[1] * patch[2], sum = resenc ? features_of_stage(0, base, dims) * voxels : 0;
-    for (int s = 0; s < t->stages; s++) {
-        int stride = t->stride[s][0] * t->stride[s][1] * t->stride[s][2];
+    int resenc = strcmp(p->architecture, "resenc") == 0;
+    double voxels = (double)p->patch[0] * p->patch[1] * p->patch[2], sum = resenc ? p->features[0] * voxels : 0; /* the stem */
+    for (int s = 0; s < p->stages; s++) {
+        int stride = p->stride[s][0] * p->stride[s][1] * p->stride[s][2];
         voxels /= stride;
-        double map = features_of_stage(s, base, dims) * voxels;
-        if (resenc) {
-            int projected = s > 0 && (stride > 1 || features_of_stage(s, base, dims) != features_of_stage(s - 1, base, dims));
-            sum += map * (2 * resenc_blocks(s) + projected);
-        } else {
-            sum += map * 2;
-        }
+        double map = p->features[s] * voxels;
+        int projected = s > 0 && (stride > 1 || p->features[s] != p->features[s - 1]);
+        sum += map * (resenc ? 2 * p->encoder_convs[s] + projected : p->encoder_convs[s]);
         /* The decoder's level at this size: its convolutions and the transposed convolution's output. */
-        if (s < t->stages - 1) sum += map * ((resenc ? 1 : 2) + 1);
+        if (s < p->stages - 1) sum += map * (p->decoder_convs[s] + 1);
         if (s == 0) sum += labels * voxels;
     }
     return sum;
-}
-
-double plan_estimate(const struct plan *p, int labels)
-{
-    struct topology t = {.stages = p->stages};
-    double patch[3];
-    memcpy(t.stride, p->stride, sizeof t.stride);
-    for (int a = 0; a < 3; a++) patch[a] = p->patch[a];
-    return estimate_of(&t, patch, p->dims, p->features[0], strcmp(p->architecture, "resenc") == 0, labels);
 }
 
 /* ---- patch ------------------------------------------------------------------------------------------------------------- */
@@ -281,19 +268,18 @@ int plan_topology(struct plan *p, const double spacing[3], const double median_s
     for (int a = first; a < 3 && given; a++) patch[a] = o->patch[a];
     topology_find(&t, patch, spacing, first);
     grow_to_two_stages(&t, patch, spacing, median_size, first);
-    double estimate = estimate_of(&t, patch, dims, o->base_features, resenc, classes);
-    while (!given && estimate / share > reference) {
+    plan_fill(p, &t, patch, o->base_features);
+    while (!given && (p->estimate = plan_estimate(p, classes)) / share > reference) {
         double before = patch[0] * patch[1] * patch[2];
         shrink_patch(&t, patch, spacing, median_size, first);
         if (t.stages < 2 || patch[0] * patch[1] * patch[2] >= before)
             return error_set(e, "plan: no patch of a %dD network fits into %g GB", dims, memory);
-        estimate = estimate_of(&t, patch, dims, o->base_features, resenc, classes);
+        plan_fill(p, &t, patch, o->base_features);
     }
     for (int a = first; a < 3; a++)
-        if (!(patch[a] <= PATCH_MAX)) return error_set(e, "plan: patch of %g voxels along axis %d", patch[a], a);
-    p->estimate = estimate;
-    p->batch = o->batch ? o->batch : batch_size(preset, reference, estimate, dims, dataset_voxels, patch);
-    plan_fill(p, &t, patch, o->base_features);
+        if (patch[a] > PATCH_MAX) return error_set(e, "plan: patch of %g voxels along axis %d", patch[a], a);
+    p->estimate = plan_estimate(p, classes);
+    p->batch = o->batch ? o->batch : batch_size(preset, reference, p->estimate, dims, dataset_voxels, patch);
     return 0;
 }
 

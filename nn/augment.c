@@ -166,19 +166,25 @@ static uint8_t vote(const uint8_t *label, const struct corners *c)
         same &= value[k] == value[0];
     }
     if (same) return value[0] < 0 ? 0 : (uint8_t)value[0];
-    float score[8], best_score = -1;
-    int nearest = 0, best = 0;
-    for (int k = 0; k < 8; k++) {
-        score[k] = 0;
-        for (int j = 0; j < 8; j++)
-            if (value[j] == value[k]) score[k] += c->weight[j];
+    int done = 0, nearest = 0, best = 0;
+    float best_score = -1, nearest_score = 0;
+    for (int k = 1; k < 8; k++)
         if (c->weight[k] > c->weight[nearest]) nearest = k;
-        if (score[k] > best_score || (score[k] == best_score && value[k] < value[best])) {
-            best_score = score[k];
+    for (int k = 0; k < 8; k++) {
+        if (done >> k & 1) continue;
+        float score = 0;
+        for (int j = k; j < 8; j++)
+            if (value[j] == value[k]) {
+                score += c->weight[j];
+                done |= 1 << j;
+            }
+        if (value[k] == value[nearest]) nearest_score = score;
+        if (score > best_score || (score == best_score && value[k] < value[best])) {
+            best_score = score;
             best = k;
         }
     }
-    if (score[nearest] == best_score) best = nearest;
+    if (nearest_score == best_score) best = nearest;
     return value[best] < 0 ? 0 : (uint8_t)value[best];
 }
 

@@ -98,7 +98,7 @@ float vmath_tanh(float x)
         p = fmaf(p, z, -5.37397155531e-2f);
         p = fmaf(p, z, 1.33314422036e-1f);
         p = fmaf(p, z, -3.33332819422e-1f);
-        return fmaf(p * z, x, x);
+        return copysignf(fmaf(p * z, a, a), x);
     }
     return copysignf(1.0f - 2.0f / (vmath_exp(2.0f * a) + 1.0f), x);
 }

@@ -34,7 +34,7 @@ HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h te
 	tensor/ops.h tensor/node.h tensor/elem.h tensor/elem_kernels.h tensor/elem_template.h tensor/elem_template_norm.h \
 	tensor/elem_template_pool.h tensor/elem_template_loss.h tensor/vec_scalar.h tensor/vec_avx2.h tensor/vec_avx512.h \
 	tensor/vec_neon.h \
-	io/error.h io/file.h io/gzip.h io/zip.h io/sha256.h io/volume.h io/nifti.h io/png.h io/json.h io/csv.h io/npy.h \
+	io/error.h io/file.h io/gzip.h io/zip.h io/sha256.h io/volume.h io/nifti.h io/png.h io/text.h io/json.h io/csv.h io/npy.h \
 	io/safetensors.h io/svg.h \
 	nn/dataset.h nn/splits.h nn/plan.h nn/preprocess.h nn/unet.h nn/resnet.h nn/optim.h nn/checkpoint.h nn/train.h \
 	nn/classify.h nn/augment.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h \

@@ -22,8 +22,11 @@ struct json {
     int count;
 };
 
-/* NULL on error; the message names line and column. Depth is limited to 128. */
+/* NULL on error; the message names line and column. Depth is limited to 128. A byte order mark is skipped; of a repeated key the last
+ * value counts. Text that is not UTF-8, half a surrogate pair and \u0000 (which a C string cannot hold) are errors. */
 struct json *json_parse(const char *text, size_t size, struct error *e);
+/* The same, but a repeated key is an error. */
+struct json *json_parse_unique(const char *text, size_t size, struct error *e);
 struct json *json_read(const char *path, struct error *e);
 void json_free(struct json *j);
 

@@ -1,0 +1,38 @@
+/* text.h - numbers and UTF-8 in text files, the same under every locale, and a string that grows.
+ *
+ * printf and strtod follow the locale of the program that links us ("0,5" in a German one); files do not.
+ */
+#ifndef IO_TEXT_H
+#define IO_TEXT_H
+
+#include <stddef.h>
+
+enum { TEXT_NUMBER = 32 }; /* holds any formatted double */
+
+/* v with the fewest digits (15 to 17, fewer for subnormal numbers) that read back equal, laid out as Python's repr does:
+ * 0.1, 1.0, 1e+16, 1e-05, nan, inf. Returns the length. */
+int text_format_double(char buf[TEXT_NUMBER], double v);
+/* The whole of size bytes as a decimal number: [+-] digits [. digits] [e [+-] digits], correctly rounded; too large is infinite.
+ * No spaces, hexadecimal numbers or words. Returns 0, or -1 where it is no number (or memory ran out). */
+int text_parse_double(double *v, const char *text, size_t size);
+/* Bytes (1 to 4) of the UTF-8 character at p; 0 if it is not valid: cut off, overlong, a surrogate, beyond U+10FFFF. */
+int text_utf8_length(const char *p, const char *end);
+
+/* A NUL-terminated string that grows; start from {0}. text_take gives it to the caller, who frees it.
+ * Memory that runs out here aborts: what is written is small against what is in memory already. */
+struct text {
+    char *data;
+    size_t size, capacity; /* size without the NUL */
+};
+void text_put(struct text *t, const void *data, size_t size);
+void text_puts(struct text *t, const char *s);
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void text_printf(struct text *t, const char *format, ...); /* no %g or %f: use text_put_double */
+void text_put_double(struct text *t, double v);
+/* As a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD. */
+void text_put_json(struct text *t, const char *s);
+char *text_take(struct text *t);
+
+#endif

@@ -208,11 +208,10 @@ void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t st
 void graph_run_step(struct graph *g, int index)
 {
     struct node *n = g->step[index].node;
-    struct value *out = (struct value *)n->out;
     n->pass = g->step[index].pass;
-    n->scratch = buffer_at(g, n->scratch_buffer[n->pass]);
+    n->scratch = buffer_at(g, g->step[index].scratch);
     if (n->pass == PASS_FORWARD || n->pass == PASS_RECOMPUTE) {
-        out->tensor.data = buffer_at(g, n->pass == PASS_FORWARD ? out->buffer : out->rebuffer);
+        n->out->data = buffer_at(g, g->step[index].buffer);
         n->op->forward(g, n);
     } else {
         n->op->backward(g, n);
@@ -269,9 +268,19 @@ static void append_buffer(struct text *t, const struct graph *g, const char *wha
     append(t, "  %s %zu+%zu@%d-%d", what, b->offset, b->bytes, b->first, b->last);
 }
 
-int graph_describe(const struct graph *g, char *buf, size_t size)
+static void append_steps(struct text *t, const struct graph *g, const struct node *n)
 {
     static const char *const scratch[PASSES] = {"scratch", "scratch(recompute)", "scratch(dw)", "scratch(dx)"};
+    for (int i = 0; i < g->steps; i++) {
+        const struct step *s = &g->step[i];
+        if (s->node != n) continue;
+        if (s->pass == PASS_RECOMPUTE) append_buffer(t, g, "recomputed", s->buffer);
+        append_buffer(t, g, scratch[s->pass], s->scratch);
+    }
+}
+
+int graph_describe(const struct graph *g, char *buf, size_t size)
+{
     struct text t = {buf, size, 0};
     ENSURE(g->planned, "graph_describe before graph_plan");
     append(&t, "%d nodes, %d steps, %zu bytes (at least %zu are alive at once); buffers: offset+bytes@first-last step\n",
@@ -283,10 +292,9 @@ int graph_describe(const struct graph *g, char *buf, size_t size)
         append(&t, "%-17s %-40s %dx%dx%dx%dx%d", n ? n->op->name : "input", n ? n->name : v->name, s.n, s.d, s.h, s.w,
                s.c);
         append_buffer(&t, g, "data", v->buffer);
-        append_buffer(&t, g, "recomputed", v->rebuffer);
         append_buffer(&t, g, "grad", v->grad_buffer);
         if (n) append_buffer(&t, g, "saved", n->saved_buffer);
-        for (int p = 0; n && p < PASSES; p++) append_buffer(&t, g, scratch[p], n->scratch_buffer[p]);
+        if (n) append_steps(&t, g, n);
         append(&t, "\n");
     }
     return t.length;

@@ -27,6 +27,13 @@ enum pass {
     PASSES
 };
 
+/* What becomes of a cheap output between its last use in forward and its uses in backward. */
+enum recompute {
+    KEPT,
+    RECOMPUTED_ONCE, /* before the first use in backward, and held until the last */
+    RECOMPUTED_EACH  /* before each use in backward: a skip connection has two, far apart */
+};
+
 struct node {
     const struct op *op;
     int index;
@@ -50,9 +57,9 @@ struct node {
 
     /* Set by the plan. */
     int accumulate[NODE_INPUTS_MAX];    /* the gradient of in[i] already holds another consumer's part: add to it */
-    int recompute;                      /* cheap, and it saves memory */
+    enum recompute recompute;           /* cheap, and it saves memory */
     int reached;                        /* a gradient arrives: backward runs */
-    int saved_buffer, scratch_buffer[PASSES];
+    int saved_buffer;
 
     /* Set by the run. */
     enum pass pass;
@@ -66,10 +73,10 @@ struct value {
     struct node *producer; /* NULL for an input */
     int keep, consumers;
     int root;              /* a scalar that nothing consumes: a loss */
-    int recomputed;        /* step of its PASS_RECOMPUTE; -1: none */
-    int buffer;            /* of data; -1 none */
-    int rebuffer;          /* of data from the step `recomputed` on */
-    int grad_buffer;
+    int buffer;            /* of data */
+    int grad_buffer;       /* -1: none */
+    int fresh_for;         /* while scheduling: index of the last backward node that it was recomputed for; -1: none */
+    int current;           /* while scheduling: its data at this step */
 };
 
 enum buffer_kind { BUFFER_DATA, BUFFER_GRAD, BUFFER_SAVED, BUFFER_SCRATCH };
@@ -85,6 +92,8 @@ struct buffer {
 struct step {
     struct node *node;
     enum pass pass;
+    int buffer;            /* where a forward or recompute step writes the output; -1 */
+    int scratch;           /* -1: none */
 };
 
 struct graph {

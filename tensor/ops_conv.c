@@ -117,11 +117,12 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
     node_input(n, x);
     node_param(g, n, "weight", PARAM_WEIGHT, 5, dim, k * receptive, s.c * receptive);
     if (bias) node_param(g, n, "bias", PARAM_BIAS, 1, &k, k * receptive, s.c * receptive);
-    n->scratch_bytes[PASS_FORWARD] = 4 * tconv3d_scratch_fwd(a, threads);
+    n->scratch_bytes[PASS_FORWARD] = n->scratch_bytes[PASS_RECOMPUTE] = 4 * tconv3d_scratch_fwd(a, threads);
     n->scratch_bytes[PASS_BACKWARD] = 4 * tconv3d_scratch_bwd_w(a, threads);
     n->scratch_bytes[PASS_BACKWARD_DATA] = 4 * tconv3d_scratch_bwd_d(a, threads);
     n->split = 1;
     n->reads_in = 1;
+    n->cheap = 1; /* one tap an output: about as dear as the memory it writes */
     n->flops = 2.0 * s.n * volume(in) * s.c * k * receptive;
     return node_output(g, n, SHAPE(s.n, a->out[0], a->out[1], a->out[2], k));
 }

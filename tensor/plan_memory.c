@@ -8,7 +8,7 @@
  * inference", 2020) with a little hill climbing comes close to the largest sum of live buffers, which is a lower bound.
  *
  * Recomputation (Chen et al., "Training deep nets with sublinear memory cost", 2016) is used where it lowers that bound: all cheap
- * values are thrown away first; then, largest first, each is kept after all if the bound stays as low.
+ * values are thrown away first; then, largest first, each is kept after all, or held once recomputed, if the bound stays as low.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,17 +32,22 @@ static size_t value_bytes(const struct value *v)
 
 static void add_step(struct graph *g, struct node *n, enum pass pass)
 {
-    g->step[g->steps++] = (struct step){n, pass};
+    if ((g->steps & (g->steps - 1)) == 0) { /* a power of two: full */
+        g->step = realloc(g->step, (g->steps ? 2 * (size_t)g->steps : 1) * sizeof *g->step);
+        ENSURE(g->step, "no memory for a plan of %d steps", g->steps);
+    }
+    g->step[g->steps++] = (struct step){n, pass, -1, -1};
 }
 
-/* A backward step is about to read t: where t was thrown away, compute it again, and before it what it is made of. */
-static void want_data(struct graph *g, struct tensor *t)
+/* The backward of `reader` is about to read t: where t was thrown away, compute it again, and before it what it is made of. */
+static void want_data(struct graph *g, struct tensor *t, const struct node *reader)
 {
     struct value *v = value_of(t);
     struct node *n = v->producer;
-    if (!n || !n->recompute || v->recomputed >= 0) return;
-    for (int i = 0; i < n->inputs; i++) want_data(g, n->in[i]);
-    v->recomputed = g->steps;
+    if (!n || n->recompute == KEPT || v->fresh_for == reader->index) return;
+    if (n->recompute == RECOMPUTED_ONCE && v->fresh_for >= 0) return;
+    for (int i = 0; i < n->inputs; i++) want_data(g, n->in[i], reader);
+    v->fresh_for = reader->index;
     add_step(g, n, PASS_RECOMPUTE);
 }
 
@@ -51,8 +56,8 @@ static void schedule_backward(struct graph *g, struct node *n)
     int wants_dx = 0;
     for (int i = 0; i < n->inputs; i++) wants_dx |= n->in[i]->needs_grad;
     for (int i = 0; i < n->inputs; i++)
-        if (n->reads_in >> i & 1) want_data(g, n->in[i]);
-    if (n->reads_out) want_data(g, n->out);
+        if (n->reads_in >> i & 1) want_data(g, n->in[i], n);
+    if (n->reads_out) want_data(g, n->out, n);
     add_step(g, n, PASS_BACKWARD);
     if (n->split && wants_dx) add_step(g, n, PASS_BACKWARD_DATA);
     for (int i = 0; i < n->inputs; i++) {
@@ -70,7 +75,7 @@ static void schedule(struct graph *g)
     g->steps = 0;
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
-        v->recomputed = v->grad_buffer = -1;
+        v->fresh_for = v->grad_buffer = -1;
         if (v->root) v->grad_buffer = 0;
         if (v->producer) v->producer->reached = v->root;
     }
@@ -104,47 +109,46 @@ static void touch(struct graph *g, int buffer, int step)
     if (step > b->last) b->last = step;
 }
 
-static void touch_data(struct graph *g, const struct tensor *t, int step)
-{
-    const struct value *v = value_of(t);
-    touch(g, v->recomputed >= 0 && step >= v->recomputed ? v->rebuffer : v->buffer, step);
-}
-
+/* In the order of the steps: a step reads what the last one before it wrote. */
 static void touch_step(struct graph *g, int index)
 {
     const struct node *n = g->step[index].node;
     enum pass pass = g->step[index].pass;
     int computes = pass == PASS_FORWARD || pass == PASS_RECOMPUTE;
+    if (computes) value_of(n->out)->current = g->step[index].buffer;
     for (int i = 0; i < n->inputs; i++) {
-        if (computes || (pass == PASS_BACKWARD && (n->reads_in >> i & 1))) touch_data(g, n->in[i], index);
+        if (computes || (pass == PASS_BACKWARD && (n->reads_in >> i & 1))) touch(g, value_of(n->in[i])->current, index);
         if (n->in[i]->needs_grad && pass == (n->split ? PASS_BACKWARD_DATA : PASS_BACKWARD))
             touch(g, value_of(n->in[i])->grad_buffer, index);
     }
-    if (computes || (pass == PASS_BACKWARD && n->reads_out)) touch_data(g, n->out, index);
+    if (computes || (pass == PASS_BACKWARD && n->reads_out)) touch(g, value_of(n->out)->current, index);
     if (!computes) touch(g, value_of(n->out)->grad_buffer, index);
     touch(g, n->saved_buffer, index);
-    touch(g, n->scratch_buffer[pass], index);
+    touch(g, g->step[index].scratch, index);
 }
 
 static void number_buffers(struct graph *g)
 {
+    /* A value has data and a gradient, a node saved data, a step scratch and recomputed data. */
+    size_t most = 2 * (size_t)g->values + (size_t)g->nodes + 2 * (size_t)g->steps;
     g->buffers = 0;
+    g->buffer = realloc(g->buffer, most * sizeof *g->buffer);
+    ENSURE(g->buffer, "no memory for a plan of %zu buffers", most);
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
-        size_t bytes = value_bytes(v);
-        v->buffer = add_buffer(g, BUFFER_DATA, bytes);
-        v->rebuffer = v->recomputed < 0 ? -1 : add_buffer(g, BUFFER_DATA, bytes);
-        v->grad_buffer = v->grad_buffer < 0 ? -1 : add_buffer(g, BUFFER_GRAD, bytes);
+        v->current = v->buffer = add_buffer(g, BUFFER_DATA, value_bytes(v));
+        v->grad_buffer = v->grad_buffer < 0 ? -1 : add_buffer(g, BUFFER_GRAD, value_bytes(v));
     }
     for (int i = 0; i < g->nodes; i++) {
         struct node *n = g->node[i];
         n->saved_buffer = add_buffer(g, BUFFER_SAVED, n->saved_bytes);
-        for (int p = 0; p < PASSES; p++) n->scratch_buffer[p] = -1;
     }
     for (int i = 0; i < g->steps; i++) {
-        struct node *n = g->step[i].node;
-        enum pass pass = g->step[i].pass;
-        n->scratch_buffer[pass] = add_buffer(g, BUFFER_SCRATCH, n->scratch_bytes[pass]);
+        struct step *s = &g->step[i];
+        struct value *out = value_of(s->node->out);
+        if (s->pass == PASS_FORWARD) s->buffer = out->buffer;
+        if (s->pass == PASS_RECOMPUTE) s->buffer = add_buffer(g, BUFFER_DATA, value_bytes(out));
+        s->scratch = add_buffer(g, BUFFER_SCRATCH, s->node->scratch_bytes[s->pass]);
     }
 }
 
@@ -227,6 +231,16 @@ static int larger_output(const void *a, const void *b)
     return p->index < q->index ? 1 : -1; /* later first: it would be thrown away for the shortest time */
 }
 
+/* Recomputed at each use, and after a value that is itself recomputed: the time would grow with the square of the chain. */
+static int in_chain(const struct node *n)
+{
+    for (int i = 0; i < n->inputs; i++) {
+        const struct node *p = value_of(n->in[i])->producer;
+        if (p && p->recompute != KEPT) return 1;
+    }
+    return 0;
+}
+
 static void choose_recomputed(struct graph *g)
 {
     int count = 0;
@@ -234,16 +248,24 @@ static void choose_recomputed(struct graph *g)
     ENSURE(cheap, "no memory for a plan");
     for (int i = 0; i < g->nodes; i++) {
         struct node *n = g->node[i];
-        n->recompute = n->cheap && (g->flags & GRAPH_TRAIN) && !value_of(n->out)->keep;
-        if (n->recompute) cheap[count++] = n;
+        n->recompute = KEPT;
+        if (!n->cheap || !(g->flags & GRAPH_TRAIN) || value_of(n->out)->keep) continue;
+        n->recompute = in_chain(n) ? RECOMPUTED_ONCE : RECOMPUTED_EACH;
+        cheap[count++] = n;
     }
     qsort(cheap, (size_t)count, sizeof *cheap, larger_output);
     size_t best = try_schedule(g);
     for (int i = 0; i < count; i++) {
-        cheap[i]->recompute = 0;
-        size_t peak = try_schedule(g);
-        if (peak <= best) best = peak;
-        else cheap[i]->recompute = 1;
+        enum recompute most = cheap[i]->recompute;
+        for (enum recompute r = KEPT; r < most; r++) {
+            cheap[i]->recompute = r;
+            size_t peak = try_schedule(g);
+            if (peak <= best) {
+                best = peak;
+                most = r;
+            }
+        }
+        cheap[i]->recompute = most;
     }
     g->peak_bytes = try_schedule(g);
     free(cheap);
@@ -324,12 +346,6 @@ static void place_all(struct graph *g)
 
 void plan_memory(struct graph *g)
 {
-    /* A node has at most a forward, a recompute and two backward steps; a value three buffers, a node one saved and one
-     * scratch buffer a step. */
-    size_t steps = (size_t)g->nodes * PASSES, buffers = (size_t)g->values * 3 + (size_t)g->nodes * (1 + PASSES);
-    g->step = malloc(steps * sizeof *g->step);
-    g->buffer = malloc(buffers * sizeof *g->buffer);
-    ENSURE(g->step && g->buffer, "no memory for a plan of %d nodes", g->nodes);
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
         v->root = v->tensor.needs_grad && v->consumers == 0 && v->producer && shape_count(v->tensor.shape) == 1;

@@ -321,7 +321,7 @@ static size_t place(struct graph *g, const int *order, int count, int *placed)
     return total;
 }
 
-enum { PLACE_TRIES = 64 };
+enum { PLACE_TRIES = 256 };
 
 /* Greedy by size; then, while the block is larger than it must be, the buffer at its very end goes first and all are placed anew. */
 static void place_all(struct graph *g)

@@ -95,16 +95,12 @@ static void rotate(struct deformation *d, int a, int b, float turns)
     }
 }
 
-/* Rz Ry Rx S of batchgeneratorsv2's create_affine_matrix_3d; in dummy 2D the plane of axes 1 and 2 only. Returns 0 where neither rotation
- * nor scaling is drawn. A factor above 1 makes objects smaller. */
-static int draw_deformation(struct deformation *d, const struct patch *p, const struct augment_options *o, struct rng *rng)
+/* Rz Ry Rx S of batchgeneratorsv2's create_affine_matrix_3d, angles in turns; in dummy 2D the plane of axes 1 and 2 only, by the last
+ * angle. A scale above 1 makes objects smaller. */
+static void make_deformation(struct deformation *d, const float angle[3], float scale, int dummy_2d)
 {
-    int rotates = chance(rng, p_rotation * o->strength), scales = chance(rng, p_scaling * o->strength);
-    float limit = rotation_limit(p, o->dummy_2d), angle[3] = {0}, scale = 1;
-    for (int a = o->dummy_2d ? 2 : 0; rotates && a < 3; a++) angle[a] = rng_range(rng, -limit, limit);
-    if (scales) scale = rng_range(rng, 0.7f, 1.4f);
     *d = (struct deformation){{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
-    if (o->dummy_2d) {
+    if (dummy_2d) {
         rotate(d, 1, 2, angle[2]);
     } else {
         rotate(d, 0, 1, angle[2]);
@@ -112,7 +108,17 @@ static int draw_deformation(struct deformation *d, const struct patch *p, const 
         rotate(d, 1, 2, angle[0]);
     }
     for (int i = 0; i < 3; i++)
-        for (int j = o->dummy_2d ? 1 : 0; j < 3; j++) d->m[i][j] *= scale;
+        for (int j = dummy_2d ? 1 : 0; j < 3; j++) d->m[i][j] *= scale;
+}
+
+/* Returns 0 where neither rotation nor scaling is drawn. */
+static int draw_deformation(struct deformation *d, const struct patch *p, const struct augment_options *o, struct rng *rng)
+{
+    int rotates = chance(rng, p_rotation * o->strength), scales = chance(rng, p_scaling * o->strength);
+    float limit = rotation_limit(p, o->dummy_2d), angle[3] = {0}, scale = 1;
+    for (int a = o->dummy_2d ? 2 : 0; rotates && a < 3; a++) angle[a] = rng_range(rng, -limit, limit);
+    if (scales) scale = rng_range(rng, 0.7f, 1.4f);
+    make_deformation(d, angle, scale, o->dummy_2d);
     return rotates || scales;
 }
 

@@ -134,7 +134,7 @@ static struct tensor *activation_create(struct graph *g, const struct op *op, st
     node_input(n, a);
     if (b) node_input(n, b);
     n->reads_out = slope != 1;
-    n->in_place = 1;
+    n->cheap = n->in_place = 1;
     n->grad_in_place = a != b;
     return node_output(g, n, a->shape);
 }

@@ -166,12 +166,13 @@ static void share(struct graph *g, int to, int from, int step)
 static void share_in_place(struct graph *g)
 {
     for (int i = 0; i < g->steps; i++) {
-        const struct node *n = g->step[i].node;
-        if (n->inputs == 0) continue;
-        const struct value *x = value_of(n->in[0]), *y = value_of(n->out);
+        const struct step *s = &g->step[i];
+        const struct node *n = s->node;
+        struct value *x = n->inputs ? value_of(n->in[0]) : NULL, *y = value_of(n->out);
         /* What the caller may look at after the run stays, even if this is the last step. */
-        if (g->step[i].pass == PASS_FORWARD && n->in_place && x->producer && !x->keep) share(g, y->buffer, x->buffer, i);
-        if (g->step[i].pass == PASS_BACKWARD && n->grad_in_place && !n->split && !y->keep)
+        if (s->buffer >= 0 && x && n->in_place && x->producer && !x->keep) share(g, s->buffer, x->current, i);
+        if (s->buffer >= 0) y->current = s->buffer;
+        if (s->pass == PASS_BACKWARD && x && n->grad_in_place && !n->split && !y->keep)
             share(g, x->grad_buffer, y->grad_buffer, i);
     }
 }

@@ -23,7 +23,7 @@ TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/vmath.o t
 	tensor/elem_scalar.o tensor/elem_avx2.o tensor/elem_avx512.o tensor/elem_neon.o \
 	tensor/conv.o tensor/conv_ref.o tensor/conv_scalar.o tensor/conv_avx2.o tensor/conv_avx512.o tensor/conv_neon.o
 IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256.o io/volume.o io/nifti.o io/png.o \
-	io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/svg.o
+	io/text.o io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/svg.o
 NN = nn/dataset.o nn/splits.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/preprocess.o nn/resample.o nn/case_store.o \
 	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/classify.o nn/augment.o nn/sampler.o nn/sliding.o \
 	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/infer.o nn/run.o

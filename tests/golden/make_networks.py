@@ -6,6 +6,9 @@ It writes tests/data/golden/network_{unet,resenc,resnet}.safetensors. Networks a
 is torchvision's, with Conv3d. Weights and inputs come from a linear congruential generator that tests/check_networks.c repeats, so that
 only results are stored: of each parameter its shape, the norm of its gradient, a random projection of it, and its values (of the
 larger ones every fifth). All is computed in double precision, except what nnU-Net's loss forces to single.
+
+The numbers in the images' names were chosen so that no input of a (leaky) ReLU is closer to 0 than 8e-6: nearer ones may change sign by
+rounding in single precision, and then one voxel's gradient is another one, in PyTorch as well.
 """
 import math
 
@@ -59,9 +62,9 @@ def case_labels(batch, size):
     return out
 
 
-def segmentation_case(channels, size, strides):
+def segmentation_case(name, channels, size, strides):
     labels = case_labels(2, size)
-    image = lcg("image", 2 * np.prod(size) * channels).reshape(2, *size, channels)  # channels last, as in nephron
+    image = lcg(name, 2 * np.prod(size) * channels).reshape(2, *size, channels)  # channels last, as in nephron
     image = (image + 0.5 * labels[..., None]).astype(np.float32)
     x = torch.from_numpy(np.moveaxis(image, -1, 1).copy()).double()
     full = torch.from_numpy(labels)[:, None]
@@ -167,7 +170,7 @@ def main():
     torch.set_num_threads(1)
     kernels, strides = [(1, 3, 3), (3, 3, 3), (3, 3, 3)], [(1, 1, 1), (1, 2, 2), (2, 2, 2)]
 
-    x, targets = segmentation_case(2, (16, 16, 16), strides)
+    x, targets = segmentation_case("image 8", 2, (16, 16, 16), strides)
     net = PlainConvUNet(2, n_conv_per_stage=2, n_conv_per_stage_decoder=2, **unet_arguments([8, 16, 32], kernels, strides))
     loss = segmentation_loss(2, True)
     sgd = lambda p: torch.optim.SGD(p, 0.01, momentum=0.99, nesterov=True, weight_decay=3e-5)
@@ -175,13 +178,13 @@ def main():
 
     strides = [(1, 1, 1), (2, 2, 2), (1, 2, 2), (2, 2, 2)]  # the last stage keeps its width: a skip of pooling alone
     kernels = [(3, 3, 3)] * 4
-    x, targets = segmentation_case(1, (16, 16, 16), strides)
+    x, targets = segmentation_case("image 1", 1, (16, 16, 16), strides)
     res = ResidualEncoderUNet(1, n_blocks_per_stage=[1, 2, 1, 1], n_conv_per_stage_decoder=1,
                               **unet_arguments([4, 6, 8, 8], kernels, strides))
     loss3 = segmentation_loss(3, False)
     golden("network_resenc.safetensors", res, lambda: loss3(res(x), targets), None, 0)
 
-    image = lcg("image", 4 * 16**3).reshape(4, 1, 16, 16, 16)
+    image = lcg("image 6", 4 * 16**3).reshape(4, 1, 16, 16, 16)
     target = torch.tensor([0, 1, 1, 0])
     image = (image + 0.25 * target.numpy()[:, None, None, None, None]).astype(np.float32)
     images = torch.from_numpy(image).double()

@@ -1,6 +1,7 @@
 /* elem_template_norm.h - norm kernels; part of elem_template.h.
  *
- * Sums go through blocks of ELEM_BLOCK rows that fit in the first-level cache, so that a block can be read twice for the price of once. */
+ * Sums go through blocks of ELEM_BLOCK rows that fit in the first-level cache, so that a block can be read twice for the price of
+ * once. While one block is read, the same place in the next is fetched: the rows are too far apart for the processor to guess. */
 
 /* The four chains of a column sum, row mod 4, at row `i` of `rows`. */
 struct four {
@@ -22,6 +23,7 @@ INLINE vf block_sum(const float *x, int rows, size_t stride, int n)
     struct four s = four_zero();
     int i = 0;
     for (; i + 4 <= rows; i += 4, x += 4 * stride) {
+        for (int j = 0; j < 4; j++) __builtin_prefetch(x + (ELEM_BLOCK + (size_t)j) * stride);
         s.a = vf_add(s.a, get(x, n));
         s.b = vf_add(s.b, get(x + stride, n));
         s.c = vf_add(s.c, get(x + 2 * stride, n));
@@ -42,7 +44,7 @@ INLINE void centred(vf *sum, vf *square, vf x, vf pivot)
 
 /* With m the block's mean in fp32, sum x = rows m + sum (x - m) and sum x^2 = sum (x - m)^2 + 2 m sum (x - m) + rows m^2
  * hold for any m; the large terms are made in double, and the small ones are small because m is near the mean. */
-INLINE void norm_sums_block(double *sum, double *square, const float *x, int rows, size_t stride, int n)
+INLINE void norm_sums_block(double *restrict sum, double *restrict square, const float *x, int rows, size_t stride, int n)
 {
     const vf pivot = vf_mul(block_sum(x, rows, stride, n), vf_set(1.0f / (float)rows));
     struct four s = four_zero(), q = four_zero();
@@ -133,12 +135,16 @@ INLINE void bwd_sums_row(vf *sum, vf *product, const float *dy, const float *x, 
     *product = vf_fma(g, vf_fma(centre, k->factor, k->offset), *product);
 }
 
-INLINE void norm_bwd_sums_block(double *sum, double *product, const float *dy, const float *x, const struct bwd_coef *k,
+INLINE void norm_bwd_sums_block(double *restrict sum, double *restrict product, const float *dy, const float *x, const struct bwd_coef *k,
                                 int rows, size_t stride, int n)
 {
     struct four s = four_zero(), p = four_zero();
     int i = 0;
     for (; i + 4 <= rows; i += 4, x += 4 * stride, dy += 4 * stride) {
+        for (int j = 0; j < 4; j++) {
+            __builtin_prefetch(x + (ELEM_BLOCK + (size_t)j) * stride);
+            __builtin_prefetch(dy + (ELEM_BLOCK + (size_t)j) * stride);
+        }
         bwd_sums_row(&s.a, &p.a, dy, x, k, n);
         bwd_sums_row(&s.b, &p.b, dy + stride, x + stride, k, n);
         bwd_sums_row(&s.c, &p.c, dy + 2 * stride, x + 2 * stride, k, n);

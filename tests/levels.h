@@ -168,7 +168,7 @@ static int touching_kills(float *buffer, long i, int writing)
     return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static void levels_self_test(void)
+static inline void levels_self_test(void)
 {
     float *buffer = guard_alloc(17 * sizeof(float));
     CHECK(touching_kills(buffer, 17, 0), "reading beyond a guarded buffer went unseen");

@@ -79,7 +79,7 @@ enum graph_flags { GRAPH_TRAIN = 1 }; /* dropout on, batch statistics, gradients
 struct graph;
 
 /* A value in the graph. data is valid after graph_bind: for an input always, for results after graph_forward and, in the
- * plan with the smallest memory, only until its last use, unless graph_keep was called on it. */
+ * plan with the smallest memory, only until its last use, unless graph_keep was called on it or no op reads it. */
 struct tensor {
     struct shape shape;
     enum dtype dtype;
@@ -110,7 +110,7 @@ void graph_bind_to(struct graph *g, void *block);
 /* Keys the random numbers of the step (dropout). */
 void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t step);
 void graph_forward(struct graph *g);
-/* Gradients of the scalar `loss` ([1][1][1][1][1]); parameter gradients are added to model grad. */
+/* Gradients of the scalar `loss` ([1][1][1][1][1], read by no op); parameter gradients are added to model grad. */
 void graph_backward(struct graph *g, struct tensor *loss);
 /* The plan as a table, one line a node (op, output shape, buffers, offsets), appended to buf by snprintf rules. */
 int graph_describe(const struct graph *g, char *buf, size_t size);

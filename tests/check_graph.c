@@ -4,6 +4,7 @@
  * Two small networks stand for the real ones: a U-Net (two-input convolutions, deep supervision, ignored labels) and a residual
  * network (batch norm, shared inputs, pooling, dropout).
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -342,6 +343,9 @@ static void check_plan(const char *name, make_net *make)
     CHECK(graph_bytes(infer) < bytes / 3 * 2, "%s: inference needs %zu bytes, training %zu", name, graph_bytes(infer), bytes);
     CHECK(bytes < sum / 2, "%s: %zu bytes for buffers of %zu: nothing is shared", name, bytes, sum);
     CHECK(recomputed > 0, "%s: nothing is recomputed", name);
+    for (int i = 0; i < train_graph->steps; i++)
+        CHECK(train_graph->step[i].pass != PASS_BACKWARD_DATA || train_graph->step[i].node->index > 0,
+              "%s: the gradient of the image is computed", name);
     size_t kept = plan_bytes(make, GRAPH_TRAIN, 0, 1), moved = plan_bytes(make, GRAPH_TRAIN, 1, 0);
     CHECK(bytes < kept - kept / 10, "%s: %zu bytes with recomputation, %zu without", name, bytes, kept);
     CHECK(bytes < moved, "%s: %zu bytes with gradients in place, %zu without", name, bytes, moved);
@@ -441,6 +445,46 @@ static void check_two_losses(void)
               i, (double)grad[0][i], (double)grad[1][i]);
 }
 
+struct reader {
+    struct net net;
+    float first[64]; /* of the logits */
+};
+
+static void *read_model(void *arg)
+{
+    struct reader *r = arg;
+    for (int i = 0; i < 20; i++) graph_forward(r->net.graph);
+    memcpy(r->first, r->net.output->data, sizeof r->first);
+    return NULL;
+}
+
+/* Several graphs may read one model at once. */
+static void check_shared_model(void)
+{
+    enum { READERS = 3 };
+    struct reader reader[READERS];
+    pthread_t thread[READERS];
+    struct model *m = model_create();
+    graph_destroy(unet(m, NULL, GRAPH_TRAIN).graph);
+    model_finish(m);
+    fill_weights(m);
+    for (int i = 0; i < READERS; i++) {
+        reader[i].net = unet(m, NULL, 0);
+        graph_plan(reader[i].net.graph);
+        ENSURE(graph_bind(reader[i].net.graph) == 0, "no memory for a test");
+        fill_inputs(&reader[i].net, 0);
+    }
+    for (int i = 0; i < READERS; i++)
+        ENSURE(pthread_create(&thread[i], NULL, read_model, &reader[i]) == 0, "no thread for a test");
+    for (int i = 0; i < READERS; i++) pthread_join(thread[i], NULL);
+    for (int i = 1; i < READERS; i++)
+        CHECK(memcmp(reader[i].first, reader[0].first, sizeof reader[0].first) == 0, "reader %d differs", i);
+    CHECK(isfinite(reader[0].first[0]) && reader[0].first[0] != reader[0].first[1], "logits %g %g",
+          (double)reader[0].first[0], (double)reader[0].first[1]);
+    for (int i = 0; i < READERS; i++) graph_destroy(reader[i].net.graph);
+    model_destroy(m);
+}
+
 /* More than any machine has: an error, not an abort, and the size is known before. */
 static void check_too_large(void)
 {
@@ -497,6 +541,7 @@ int main(void)
     }
     check_keep();
     check_two_losses();
+    check_shared_model();
     check_too_large();
     check_model();
     return check_done("check_graph");

@@ -123,6 +123,11 @@ void node_input(struct node *n, struct tensor *x);
 void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim, const int *dim,
                 int fan_in, int fan_out);
 struct tensor *node_output(struct graph *g, struct node *n, struct shape s);
+/* The pass needs at least so many floats of scratch. */
+static inline void node_scratch(struct node *n, enum pass pass, size_t floats)
+{
+    if (n->scratch_bytes[pass] < floats * sizeof(float)) n->scratch_bytes[pass] = floats * sizeof(float);
+}
 /* The model's registry: the index of the parameter of that name; shapes must agree. */
 int model_param(struct model *m, const struct param *want);
 

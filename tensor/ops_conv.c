@@ -4,11 +4,6 @@
 #include "tensor/elem.h"
 #include "tensor/node.h"
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static double volume(const int size[3])
 {
     return (double)size[0] * size[1] * size[2];
@@ -68,10 +63,9 @@ struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, st
         a->part[i] = conv3d_shape(s.n, n->in[i]->shape.c, k, in, kernel, stride, pad);
         a->part[i].w_channels = channels;
         a->part[i].w_offset = i ? s.c : 0;
-        size_t *scratch = n->scratch_bytes;
-        scratch[PASS_FORWARD] = larger(scratch[PASS_FORWARD], 4 * conv3d_scratch_fwd(&a->part[i], threads));
-        scratch[PASS_BACKWARD] = larger(scratch[PASS_BACKWARD], 4 * conv3d_scratch_bwd_w(&a->part[i], threads));
-        scratch[PASS_BACKWARD_DATA] = larger(scratch[PASS_BACKWARD_DATA], 4 * conv3d_scratch_bwd_d(&a->part[i], threads));
+        node_scratch(n, PASS_FORWARD, conv3d_scratch_fwd(&a->part[i], threads));
+        node_scratch(n, PASS_BACKWARD, conv3d_scratch_bwd_w(&a->part[i], threads));
+        node_scratch(n, PASS_BACKWARD_DATA, conv3d_scratch_bwd_d(&a->part[i], threads));
     }
     node_param(g, n, "weight", PARAM_WEIGHT, 5, dim, channels * receptive, k * receptive);
     if (bias) node_param(g, n, "bias", PARAM_BIAS, 1, &k, channels * receptive, k * receptive);
@@ -117,9 +111,10 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
     node_input(n, x);
     node_param(g, n, "weight", PARAM_WEIGHT, 5, dim, k * receptive, s.c * receptive);
     if (bias) node_param(g, n, "bias", PARAM_BIAS, 1, &k, k * receptive, s.c * receptive);
-    n->scratch_bytes[PASS_FORWARD] = n->scratch_bytes[PASS_RECOMPUTE] = 4 * tconv3d_scratch_fwd(a, threads);
-    n->scratch_bytes[PASS_BACKWARD] = 4 * tconv3d_scratch_bwd_w(a, threads);
-    n->scratch_bytes[PASS_BACKWARD_DATA] = 4 * tconv3d_scratch_bwd_d(a, threads);
+    node_scratch(n, PASS_FORWARD, tconv3d_scratch_fwd(a, threads));
+    node_scratch(n, PASS_RECOMPUTE, tconv3d_scratch_fwd(a, threads));
+    node_scratch(n, PASS_BACKWARD, tconv3d_scratch_bwd_w(a, threads));
+    node_scratch(n, PASS_BACKWARD_DATA, tconv3d_scratch_bwd_d(a, threads));
     n->split = 1;
     n->reads_in = 1;
     n->cheap = 1; /* one tap an output: about as dear as the memory it writes */

@@ -111,7 +111,7 @@ struct tensor *op_cross_entropy(struct graph *g, struct tensor *logits, struct t
     a->weighted = class_weight != NULL;
     if (class_weight) memcpy(a->weight, class_weight, (size_t)logits->shape.c * sizeof(float));
     n->saved_bytes = sums_count(logits->shape) * sizeof(double);
-    n->scratch_bytes[PASS_FORWARD] = loss_scratch(&shape) * sizeof(float);
+    node_scratch(n, PASS_FORWARD, loss_scratch(&shape));
     n->reads_in = 1 | 2;
     return node_output(g, n, SHAPE(1, 1, 1, 1, 1));
 }
@@ -204,11 +204,6 @@ static void segmentation_loss_backward(struct graph *g, struct node *n)
 
 const struct op segmentation_loss_op = {"segmentation_loss", segmentation_loss_forward, segmentation_loss_backward};
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
 {
     struct node *n = node_create(g, &segmentation_loss_op, "segmentation_loss", sizeof(struct segmentation_loss));
@@ -222,9 +217,8 @@ struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
         loss_inputs(n, l->logits[i], l->labels[i]);
         a->weight[a->heads++] = l->weight[i];
         n->saved_bytes += sums_count(s) * sizeof(double);
-        n->scratch_bytes[PASS_FORWARD] = larger(n->scratch_bytes[PASS_FORWARD], loss_scratch(&shape) * sizeof(float));
-        n->scratch_bytes[PASS_BACKWARD] =
-            larger(n->scratch_bytes[PASS_BACKWARD], 2 * (size_t)s.n * (size_t)s.c * sizeof(float));
+        node_scratch(n, PASS_FORWARD, loss_scratch(&shape));
+        node_scratch(n, PASS_BACKWARD, 2 * (size_t)s.n * (size_t)s.c);
     }
     ENSURE(a->heads > 0, "segmentation_loss: the weight of every head is 0");
     n->reads_in = (1u << n->inputs) - 1;

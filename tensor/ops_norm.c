@@ -64,14 +64,13 @@ static struct node *norm_create(struct graph *g, const struct op *op, const char
                                 struct norm_shape shape, float slope)
 {
     struct node *n = node_create(g, op, name, sizeof(struct norm));
-    size_t scratch = norm_scratch(&shape) * sizeof(float);
     ENSURE(slope >= 0, "%s %s: slope %g", op->name, name, (double)slope);
     *(struct norm *)n->attr = (struct norm){shape, slope};
     node_input(n, x);
     node_param(g, n, "weight", PARAM_GAMMA, 1, &shape.c, shape.c, shape.c);
     node_param(g, n, "bias", PARAM_BETA, 1, &shape.c, shape.c, shape.c);
     n->saved_bytes = (size_t)shape.groups * NORM_STATS * (size_t)shape.c * sizeof(float);
-    n->scratch_bytes[PASS_FORWARD] = n->scratch_bytes[PASS_RECOMPUTE] = n->scratch_bytes[PASS_BACKWARD] = scratch;
+    for (enum pass p = PASS_FORWARD; p <= PASS_BACKWARD; p++) node_scratch(n, p, norm_scratch(&shape));
     n->reads_in = 1;
     n->cheap = n->in_place = n->grad_in_place = 1;
     return n;

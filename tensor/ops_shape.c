@@ -81,7 +81,7 @@ struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
     struct norm_shape *a = n->attr;
     *a = (struct norm_shape){x->shape.n, shape_voxels(x->shape), x->shape.c};
     node_input(n, x);
-    n->scratch_bytes[PASS_FORWARD] = norm_scratch(a) * sizeof(float);
+    node_scratch(n, PASS_FORWARD, norm_scratch(a));
     return node_output(g, n, SHAPE(x->shape.n, 1, 1, 1, x->shape.c));
 }
 

@@ -1,6 +1,6 @@
 /* plan_memory.c - which buffer lives where in the block, decided before any arithmetic.
  *
- * Three parts, each a linear pass over the one before:
+ * Three parts, each made from the one before:
  *   schedule    nodes -> steps: forward in order, backward in reverse, cheap values computed again where backward reads them;
  *   liveness    steps -> buffers, each alive from its first to its last step;
  *   placement   buffers -> offsets: two buffers that are alive at once may not overlap.

@@ -110,7 +110,7 @@ static int compare_spans(const void *a, const void *b)
 
 int zip_open(struct zip *z, const unsigned char *data, size_t size, const char *name, struct error *e)
 {
-    struct directory d;
+    struct directory d = {0, 0, 0};
     memset(z, 0, sizeof *z);
     if (find_directory(&d, data, size, name, e)) return -1;
     z->entry = calloc(d.entries + 1, sizeof *z->entry);

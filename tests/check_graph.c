@@ -89,7 +89,7 @@ static struct net unet(struct model *m, struct pool *pool, int flags)
     struct net u = {.graph = graph_create(m, pool, flags), .classes = 3};
     struct graph *g = u.graph;
     struct tensor *x0, *x1, *x2, *y1, *y0, *half;
-    u.image = graph_input(g, "image", SHAPE(2, 8, 12, 8, 1), DT_F32, 0);
+    u.image = graph_input(g, "image", SHAPE(2, 6, 8, 8, 1), DT_F32, 0);
     x0 = block(g, "encoder.0.0", u.image, NULL, 8, 1, ONE);
     x0 = block(g, "encoder.0.1", x0, NULL, 8, 1, ONE);
     x1 = block(g, "encoder.1.0", x0, NULL, 16, 0, FLAT2);
@@ -105,8 +105,8 @@ static struct net unet(struct model *m, struct pool *pool, int flags)
     y0 = block(g, "decoder.0.1", y0, NULL, 8, 0, ONE);
     u.output = op_conv3d(g, "head.0", y0, NULL, u.classes, ONE, ONE, NONE, 1);
     if (!(flags & GRAPH_TRAIN)) return u;
-    u.label[0] = graph_input(g, "label", SHAPE(2, 8, 12, 8, 1), DT_U8, 0);
-    u.label[1] = graph_input(g, "half label", SHAPE(2, 8, 6, 4, 1), DT_U8, 0);
+    u.label[0] = graph_input(g, "label", SHAPE(2, 6, 8, 8, 1), DT_U8, 0);
+    u.label[1] = graph_input(g, "half label", SHAPE(2, 6, 4, 4, 1), DT_U8, 0);
     u.labels = 2;
     struct seg_loss l = {2, {u.output, half}, {u.label[0], u.label[1]}, {2 / 3.0f, 1 / 3.0f}, 1};
     u.loss = op_segmentation_loss(g, &l);
@@ -136,7 +136,7 @@ static struct net resnet(struct model *m, struct pool *pool, int flags)
 {
     struct net r = {.graph = graph_create(m, pool, flags), .classes = 2};
     struct graph *g = r.graph;
-    struct tensor *x = r.image = graph_input(g, "image", SHAPE(4, 12, 12, 8, 1), DT_F32, 0);
+    struct tensor *x = r.image = graph_input(g, "image", SHAPE(4, 8, 12, 8, 1), DT_F32, 0);
     x = op_batch_norm(g, "bn1", op_conv3d(g, "conv1", x, NULL, 8, THREE, ONE, ONE, 0), 0);
     x = residual(g, "layer1.0", x, 8, ONE);
     x = op_max_pool3d(g, x, THREE, TWO, ONE);

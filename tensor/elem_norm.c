@@ -31,7 +31,7 @@ static size_t part_doubles(const struct norm_shape *s)
 
 size_t norm_scratch(const struct norm_shape *s)
 {
-    return part_doubles(s) * 2 + (size_t)s->groups * NORM_COEFS * (size_t)s->c;
+    return (part_doubles(s) * 2 + (size_t)s->groups * NORM_COEFS * (size_t)s->c + 15) / 16 * 16;
 }
 
 static struct norm_call norm_call(const struct norm_shape *s, float *scratch)

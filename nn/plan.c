@@ -164,11 +164,11 @@ static void initial_patch(double patch[3], const double spacing[3], const double
 {
     if (dims == 3) {
         double volume = 1 / spacing[0] * (1 / spacing[1]) * (1 / spacing[2]), scale = cube_root(256.0 * 256 * 256 / volume);
-        for (int a = 0; a < 3; a++) patch[a] = fmin(nearbyint(1 / spacing[a] * scale), median[a]);
+        for (int a = 0; a < 3; a++) patch[a] = fmin(fmax(nearbyint(1 / spacing[a] * scale), 1), median[a]);
     } else {
         double area = 1 / spacing[1] * (1 / spacing[2]), scale = sqrt(2048.0 * 2048 / area);
         patch[0] = 1;
-        for (int a = 1; a < 3; a++) patch[a] = fmin(nearbyint(1 / spacing[a] * scale), median[a]);
+        for (int a = 1; a < 3; a++) patch[a] = fmin(fmax(nearbyint(1 / spacing[a] * scale), 1), median[a]);
     }
 }
 
@@ -186,17 +186,21 @@ static void grow_to_two_stages(struct topology *t, double patch[3], const double
 }
 
 /* One step of the shrinking search: the axis that is longest against the median image loses its divisor, taken of the
- * topology after the loss (so that 224 is not skipped between 256 and 192). */
-static void shrink_patch(struct topology *t, double patch[3], const double spacing[3], const double median[3], int first)
+ * topology after the loss (so that 224 is not skipped between 256 and 192). Returns 0 where nothing is left to lose: no axis, no
+ * second stage, or no voxel (padding can take the loss back). */
+static int shrink_patch(struct topology *t, double patch[3], const double spacing[3], const double median[3], int first)
 {
-    int axis = first;
+    double before = patch[0] * patch[1] * patch[2];
+    int axis = -1;
     for (int a = first; a < 3; a++)
-        if (patch[a] / median[a] >= patch[axis] / median[axis]) axis = a;
+        if (patch[a] > t->divisor[a] && (axis < 0 || patch[a] / median[a] >= patch[axis] / median[axis])) axis = a;
+    if (axis < 0) return 0;
     double trial[3] = {patch[0], patch[1], patch[2]};
     trial[axis] -= t->divisor[axis];
     topology_find(t, trial, spacing, first);
     patch[axis] -= t->divisor[axis];
     topology_find(t, patch, spacing, first);
+    return t->stages >= 2 && patch[axis] >= 1 && patch[0] * patch[1] * patch[2] < before;
 }
 
 /* ---- one configuration --------------------------------------------------------------------------------------------------- */
@@ -232,12 +236,15 @@ static void plan_fill(struct plan *p, const struct topology *t, const double pat
     int resenc = strcmp(p->architecture, "resenc") == 0;
     p->stages = t->stages;
     for (int a = 0; a < 3; a++) p->patch[a] = (int)patch[a];
-    for (int s = 0; s < t->stages; s++) {
-        p->features[s] = features_of_stage(s, base, p->dims);
-        p->encoder_convs[s] = resenc ? resenc_blocks(s) : 2;
-        p->decoder_convs[s] = s == t->stages - 1 ? 0 : resenc ? 1 : 2;
-        memcpy(p->kernel[s], t->kernel[s], sizeof p->kernel[s]);
-        memcpy(p->stride[s], t->stride[s], sizeof p->stride[s]);
+    for (int s = 0; s < STAGES_MAX; s++) { /* 0 beyond the last stage */
+        int used = s < t->stages;
+        p->features[s] = used ? features_of_stage(s, base, p->dims) : 0;
+        p->encoder_convs[s] = !used ? 0 : resenc ? resenc_blocks(s) : 2;
+        p->decoder_convs[s] = s + 1 >= t->stages ? 0 : resenc ? 1 : 2;
+        for (int a = 0; a < 3; a++) {
+            p->kernel[s][a] = used ? t->kernel[s][a] : 0;
+            p->stride[s][a] = used ? t->stride[s][a] : 0;
+        }
     }
 }
 
@@ -270,9 +277,7 @@ int plan_topology(struct plan *p, const double spacing[3], const double median_s
     grow_to_two_stages(&t, patch, spacing, median_size, first);
     plan_fill(p, &t, patch, o->base_features);
     while (!given && (p->estimate = plan_estimate(p, classes)) / share > reference) {
-        double before = patch[0] * patch[1] * patch[2];
-        shrink_patch(&t, patch, spacing, median_size, first);
-        if (t.stages < 2 || patch[0] * patch[1] * patch[2] >= before)
+        if (!shrink_patch(&t, patch, spacing, median_size, first))
             return error_set(e, "plan: no patch of a %dD network fits into %g GB", dims, memory);
         plan_fill(p, &t, patch, o->base_features);
     }

@@ -175,6 +175,7 @@ double elem_f32_sum_squares(const float *x, size_t n, struct pool *pool)
 {
     struct squares s = {.kernels = elem_kernels(), .x = x, .n = n};
     double sum = 0;
+    if (n == 0) return 0;
     pool_run(n > CHUNK ? pool : NULL, ELEM_STRIPES, squares_job, &s);
     for (int i = 0; i < ELEM_STRIPES; i++) sum += s.part[i];
     return sum;

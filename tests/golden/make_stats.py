@@ -1,0 +1,187 @@
+"""Golden values of metrics and statistics: tests/data/golden/stats.json.
+
+Oracles: mpmath (special functions), SciPy (Wilcoxon, binomial intervals, t tests, BCa), MONAI, SciPy and SimpleITK (surface distances),
+scikit-image (components), scikit-learn (AUC, Brier), and DeLong's placements pair by pair in NumPy. Masks are made by the same integer
+formula here and in tests/check_metrics.c.
+"""
+import json
+import sys
+
+import mpmath
+import numpy as np
+import SimpleITK as sitk
+import torch
+from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
+from scipy import ndimage, stats
+from scipy.spatial.distance import cdist
+from scipy.stats import _resampling
+from skimage.measure import label as components
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+mpmath.mp.dps = 40
+rng = np.random.default_rng(20250101)
+num = lambda v: [float(x) for x in np.asarray(v, dtype=float).ravel()]
+
+
+def special():
+    out = {"normal_cdf": [[z, float(mpmath.ncdf(z))] for z in (-37.5, -20, -8.3, -5, -2.51, -2.49, -1, -0.1, -1e-9, 0, 0.3, 1.7, 2.5, 4, 8)]}
+    out["normal_quantile"] = [[p, float(mpmath.findroot(lambda z: mpmath.log(mpmath.ncdf(z) / p), stats.norm.ppf(p)))]
+                              for p in (1e-30, 1e-12, 1e-5, 0.001, 0.025, 0.07, 0.2, 0.5, 0.51, 0.8, 0.95, 0.975, 0.9999)]
+    out["log_gamma"] = [[x, float(mpmath.loggamma(x))] for x in (0.001, 0.5, 1.5, 3.25, 14.999, 15, 40.5, 1000, 123456.5)]
+    beta = lambda x, a, b: float(mpmath.betainc(a, b, 0, x, regularized=True))
+    out["beta_cdf"] = [[x, a, b, beta(x, a, b)] for x, a, b in
+                       [(0.5, 3, 7), (0.01, 0.5, 0.5), (0.99, 0.5, 0.5), (0.3, 20, 40), (0.9, 2, 80), (1e-5, 0.5, 3), (0.5, 200, 180), (0.2, 1, 1)]]
+    t = lambda t, df: float(mpmath.betainc(mpmath.mpf(df) / 2, 0.5, 0, df / (df + mpmath.mpf(t) ** 2), regularized=True) / 2)
+    out["t_lower"] = [[-x, df, t(x, df)] for x in (1e-4, 0.2, 0.99, 1.5, 3, 8, 40) for df in (1, 2, 7, 29.5, 400)]
+    out["t_quantile"] = [[p, df, float(stats.t.ppf(p, df))] for p in (0.01, 0.3, 0.95, 0.999) for df in (2, 9, 98)]
+    return out
+
+
+def wilcoxon():
+    out = []
+    for n, ties, zeros, seed in [(5, 0, 0, 1), (12, 0, 0, 2), (50, 0, 0, 3), (51, 0, 0, 4), (20, 1, 0, 5), (30, 1, 1, 6), (99, 0, 1, 7), (200, 1, 1, 8)]:
+        r = np.random.default_rng(seed)
+        a, b = r.normal(0.2, 1, n), r.normal(0, 1, n)
+        if ties:
+            a, b = np.round(a * 4) / 4, np.round(b * 4) / 4
+        if zeros:
+            b[:: max(n // 6, 1)] = a[:: max(n // 6, 1)]
+        elif ties:
+            b[a == b] += 0.25
+        exact = n <= 50 and not ties and not zeros
+        for mode in ("wilcox", "pratt"):
+            s = stats.wilcoxon(a, b, zero_method=mode, correction=not exact, method="exact" if exact else "asymptotic")
+            out.append({"a": num(a), "b": num(b), "pratt": int(mode == "pratt"), "exact": int(exact), "statistic": s.statistic, "p": s.pvalue})
+    return out
+
+
+def placements(label, score):
+    pos, neg = score[label == 1], score[label == 0]
+    psi = (pos[:, None] > neg).astype(float) + 0.5 * (pos[:, None] == neg)
+    return psi.mean(), psi.mean(1), psi.mean(0)
+
+
+def delong_cases():
+    out = []
+    for n, prevalence, digits in [(30, 0.4, 8), (99, 0.73, 8), (80, 0.5, 1), (20, 0.5, 2)]:
+        label = (np.arange(n) < round(prevalence * n)).astype(int)
+        rng.shuffle(label)
+        a = np.round(label * 0.8 + rng.normal(0, 1, n), digits)
+        b = np.round(0.6 * a + label * 0.1 + rng.normal(0, 0.7, n), digits)
+        (auc_a, va, ua), (auc_b, vb, ub) = placements(label, a), placements(label, b)
+        assert abs(auc_a - roc_auc_score(label, a)) < 1e-12
+        s = np.cov(va, vb) / len(va) + np.cov(ua, ub) / len(ua)
+        se, half = np.sqrt(s[0, 0] + s[1, 1] - 2 * s[0, 1]), n // 2
+        one, two = placements(label[:half], a[:half]), placements(label[half:], b[half:])
+        var = lambda x: np.var(x[1], ddof=1) / len(x[1]) + np.var(x[2], ddof=1) / len(x[2])
+        alone = np.sqrt(var(one) + var(two))
+        out.append({"label": label.tolist(), "a": num(a), "b": num(b), "auc_a": auc_a, "auc_b": auc_b, "se_a": np.sqrt(s[0, 0]),
+                    "se_b": np.sqrt(s[1, 1]), "covariance": s[0, 1], "se": se, "p": 2 * stats.norm.sf(abs(auc_a - auc_b) / se),
+                    "unpaired": [one[0], two[0], alone, 2 * stats.norm.sf(abs(one[0] - two[0]) / alone)]})
+    return out
+
+
+def proportions():
+    out = []
+    for k, n in [(0, 10), (3, 10), (10, 10), (72, 99), (1, 500), (499, 1000), (1, 1)]:
+        test = stats.binomtest(k, n)
+        ci = [test.proportion_ci(level, method) for level in (0.95, 0.9) for method in ("wilson", "exact")]
+        out.append([k, n] + [float(v) for c in ci for v in c])
+    mcnemar = [[b, c, stats.binomtest(min(b, c), b + c).pvalue if b + c else 1] for b, c in [(0, 0), (5, 5), (1, 9), (0, 6), (30, 12), (700, 610), (2, 3)]]
+    return {"intervals": out, "mcnemar": mcnemar}
+
+
+def bootstrap():
+    x = rng.gamma(1.5, 1, 15)
+    resampled = rng.choice(x, (60, 15)).mean(1)
+    lo, hi, _ = _resampling._bca_interval((x,), np.mean, -1, 0.05, resampled, None, np)
+    return {"x": num(x), "resampled": num(resampled), "level": 0.9, "percentile": num(np.quantile(resampled, [0.05, 0.95])),
+            "bca": num([np.quantile(resampled, float(lo)), np.quantile(resampled, float(hi))])}
+
+
+def paired():
+    a = rng.normal(0.8, 0.1, 25)
+    b = a + rng.normal(0.01, 0.03, 25)
+    d = a - b
+    t = [stats.ttest_1samp(d, m, alternative=s).pvalue for m, s in ((-0.02, "greater"), (0.02, "less"))]
+    ci = stats.ttest_1samp(d, 0).confidence_interval(0.9)
+    both = np.stack([a, b], 1)
+    rows, cols, grand = both.mean(1, keepdims=True), both.mean(0), both.mean()
+    msr, msc = 2 * ((rows - grand) ** 2).sum() / 24, 25 * ((cols - grand) ** 2).sum()
+    mse = ((both - rows - cols + grand) ** 2).sum() / 24
+    return {"a": num(a), "b": num(b), "margin": 0.02, "tost": [max(t), ci.low, ci.high],
+            "agreement": [d.mean(), d.std(ddof=1), (msr - mse) / (msr + mse + 2 / 25 * (msc - mse))]}
+
+
+def blob(size, centre, weight, radius, rough):
+    z, y, x = np.meshgrid(*[np.arange(s, dtype=np.int64) for s in size], indexing="ij")
+    noise = (np.arange(np.prod(size), dtype=np.uint64).reshape(size) * 2654435761 % 2**32 >> 8).astype(np.int64) % rough
+    return sum(w * (v - c) ** 2 for w, v, c in zip(weight, (z, y, x), centre)) < radius - noise
+
+
+def boundary(mask):
+    return mask & ~ndimage.binary_erosion(mask)
+
+
+def surfaces():
+    out = []
+    for size, spacing, one, two in [((12, 20, 24), (3.3, 0.7, 1.25), ((5, 9, 11), (4, 2, 1), 70, 40), ((6, 11, 9), (4, 1, 2), 60, 30)),
+                                    ((9, 14, 14), (1.0, 1.0, 1.0), ((2, 3, 3), (1, 1, 1), 20, 15), ((7, 10, 12), (1, 1, 1), 12, 5)),
+                                    ((1, 30, 25), (5.0, 0.78, 0.78), ((0, 14, 12), (1, 1, 1), 130, 60), ((0, 16, 13), (1, 2, 1), 110, 90)),
+                                    ((20, 16, 18), (1.5, 2.0, 0.4), ((0, 0, 0), (1, 1, 1), 150, 20), ((9, 7, 8), (2, 2, 2), 3, 1))]:
+        ref, pred = blob(size, *one), blob(size, *two)
+        points = [np.argwhere(boundary(m)) * spacing for m in (ref, pred)]
+        d = cdist(*points)
+        to, back = d.min(1), d.min(0)
+        want = [max(to.max(), back.max()), max(np.quantile(to, 0.95), np.quantile(back, 0.95)), np.concatenate([to, back]).mean()]
+        onehot = [torch.from_numpy(m)[None, None].float() for m in (pred, ref)]
+        kw = {"include_background": True, "spacing": spacing}
+        ours = [compute_hausdorff_distance(*onehot, **kw), compute_hausdorff_distance(*onehot, percentile=95, **kw),
+                compute_average_surface_distance(*onehot, symmetric=True, **kw)]
+        assert np.allclose(want, [float(v) for v in ours], rtol=1e-5), (want, ours)
+        images = [sitk.GetImageFromArray(boundary(m).astype(np.uint8)) for m in (ref, pred)]
+        for image in images:
+            image.SetSpacing([float(s) for s in spacing[::-1]])
+        f = sitk.HausdorffDistanceImageFilter()
+        f.Execute(*images)
+        assert abs(f.GetHausdorffDistance() - want[0]) < 1e-4, (want, f.GetHausdorffDistance())
+        nsd = []
+        for tolerance in (0, 1, 2.5):
+            nsd.append(((to <= tolerance).sum() + (back <= tolerance).sum()) / (len(to) + len(back)))
+            theirs = compute_surface_dice(*onehot, [tolerance], include_background=True, spacing=spacing, use_subvoxels=False)
+            assert abs(nsd[-1] - float(theirs)) < 1e-5
+        tp = int((ref & pred).sum())
+        out.append({"size": size, "spacing": spacing, "blobs": [[*c, *w, r, k] for c, w, r, k in (one, two)], "distances": want, "nsd": nsd,
+                    "overlap": [tp, int(pred.sum()) - tp, int(ref.sum()) - tp, 2 * tp / int(ref.sum() + pred.sum())]})
+    return out
+
+
+def component_cases():
+    out = []
+    for size, rough, radius in [((7, 9, 11), 100, 11), ((12, 13, 10), 50, 9), ((5, 6, 7), 10, 4)]:
+        mask = blob(size, (0, 0, 0), (0, 0, 0), radius, rough)
+        ids, n = components(mask, connectivity=3, return_num=True)
+        out.append({"size": size, "rough": rough, "radius": radius, "n": int(n), "sum": int((ids.ravel() * (np.arange(ids.size) % 1009)).sum())})
+    return out
+
+
+def classification():
+    n = 60
+    label = (rng.random(n) < 0.6).astype(int)
+    p = np.clip(np.round(rng.beta(2, 2, n) * 0.7 + 0.3 * label, 2), 0, 1)
+    p[:3] = (0, 1, 0.5)
+    bins = np.minimum((p * 10).astype(int), 9)
+    ece = sum(abs(p[bins == b].mean() - label[bins == b].mean()) * (bins == b).sum() for b in np.unique(bins)) / n
+    hard = p >= 0.5
+    return {"label": label.tolist(), "p": num(p), "auc": roc_auc_score(label, p), "brier": brier_score_loss(label, p), "ece": ece,
+            "counts": [int((hard & (label == 1)).sum()), int((hard & (label == 0)).sum()), int((~hard & (label == 0)).sum()), int((~hard & (label == 1)).sum())]}
+
+
+def main():
+    out = {"special": special(), "wilcoxon": wilcoxon(), "delong": delong_cases(), "proportions": proportions(), "bootstrap": bootstrap(),
+           "paired": paired(), "surfaces": surfaces(), "components": component_cases(), "classification": classification()}
+    with open(sys.argv[1] if len(sys.argv) > 1 else "tests/data/golden/stats.json", "w") as f:
+        f.write(json.dumps(out).replace('], "', '],\n"').replace("}, {", "},\n{") + "\n")
+
+
+main()

@@ -457,6 +457,7 @@ int main(int argc, char **argv)
     check_sum_squares();
     check_optimisers();
     check_norm();
+    check_levels_hash(0xc76874dau);
     pool_destroy(pools[1]);
     pool_destroy(pools[2]);
     return check_done("check_elem");

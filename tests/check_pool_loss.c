@@ -451,6 +451,7 @@ int main(void)
         }
     check_loss(2, 9999, 4, 0, 0);
     check_loss_details();
+    check_levels_hash(0xada84b54u);
     pool_destroy(pools[1]);
     pool_destroy(pools[2]);
     return check_done("check_pool_loss");

@@ -96,6 +96,19 @@ static inline size_t different_bits(const float *a, const float *b, size_t n)
     return count;
 }
 
+/* FNV-1a over the results of every problem so far. All NaNs count as one: architectures give them different bits. */
+static uint32_t levels_hash = 2166136261u;
+
+static void levels_hash_add(const float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, v + i, sizeof bits);
+        if ((bits & 0x7fffffffu) > 0x7f800000u) bits = 0x7fc00000u;
+        for (int shift = 0; shift < 32; shift += 8) levels_hash = (levels_hash ^ (bits >> shift & 255)) * 16777619u;
+    }
+}
+
 static void levels_run(const char *name, struct problem *p, problem_fn *fn, struct pool *const pools[3])
 {
     const enum isa before = cpu_isa();
@@ -112,6 +125,7 @@ static void levels_run(const char *name, struct problem *p, problem_fn *fn, stru
                 if (!first[i]) {
                     first[i] = malloc(bytes);
                     memcpy(first[i], p->out[i], bytes);
+                    levels_hash_add(first[i], p->out_count[i]);
                 }
                 const size_t wrong = different_bits(first[i], p->out[i], p->out_count[i]);
                 CHECK(!wrong, "%s: output %d: %zu of %zu floats differ from scalar at %s with %d threads", name, i,
@@ -145,6 +159,13 @@ static inline void check_values(const char *name, const float *got, const double
     double worst;
     const size_t wrong = out_of_tolerance(got, want, tolerance, n, &worst);
     CHECK(!wrong, "%s: %zu of %zu values, error up to %.3g of the tolerance", name, wrong, n, worst);
+}
+
+/* The same bits on every architecture and with every compiler: the hash of all results is a constant. A new case, or a
+ * change of the order of arithmetic, changes it; then the message tells the new one. */
+static inline void check_levels_hash(uint32_t want)
+{
+    CHECK(levels_hash == want, "hash of all results %#xu, not %#xu", (unsigned)levels_hash, (unsigned)want);
 }
 
 /* ---- the tester is tested: planted faults must be found -------------------------------------------------------------- */

@@ -28,7 +28,7 @@ NN = nn/dataset.o nn/splits.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/prepr
 	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/classify.o nn/augment.o nn/sampler.o nn/sliding.o \
 	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/infer.o nn/run.o
 FL = fl/fedavg.o fl/history.o fl/federate.o
-APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
+APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
 	apps/cmd_federate.o apps/cmd_predict.o apps/cmd_evaluate.o apps/cmd_compare.o apps/cmd_bench.o apps/bench_kernels.o apps/bench_networks.o
 HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h tensor/vmath.h tensor/conv.h tensor/graph.h \
 	tensor/ops.h tensor/node.h tensor/elem.h tensor/elem_kernels.h tensor/elem_template.h tensor/elem_template_norm.h \
@@ -39,7 +39,7 @@ HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h te
 	nn/dataset.h nn/splits.h nn/plan.h nn/preprocess.h nn/unet.h nn/resnet.h nn/optim.h nn/checkpoint.h nn/train.h \
 	nn/classify.h nn/augment.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h \
 	fl/fedavg.h fl/history.h fl/federate.h \
-	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/bench.h \
+	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/scores.h apps/bench.h \
 	tests/check.h tests/levels.h tests/elem_bench.h
 CHECKS = tests/check_tensor tests/check_kernels tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_formats \
 	tests/check_data tests/check_plan tests/check_networks tests/check_learning tests/check_metrics tests/check_federated

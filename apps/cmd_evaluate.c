@@ -229,15 +229,13 @@ static int run_all(struct evaluate *v, pool_job *job, const char *title, struct 
 
 /* ---- which labels -------------------------------------------------------------------------------------------------- */
 
-/* --dataset, else the dataset.json beside the reference folder or in the folder of predictions. Returns 0 if there is none. */
+/* --dataset, else the dataset.json beside the folder of references or in the folder of predictions. Returns 0 if there is none. */
 static int find_dataset(char *path, size_t size, const struct evaluate *v)
 {
-    struct error e;
-    char parent[1300];
+    int length = file_is_dir(v->ref) ? (int)strlen(v->ref) : (int)(file_name(v->ref) - v->ref);
     if (v->dataset) return snprintf(path, size, "%s", v->dataset) < (int)size;
-    if (!file_is_dir(v->ref)) return 0;
-    if (file_join(parent, sizeof parent, v->ref, "..", &e) == 0 && file_join(path, size, parent, "dataset.json", &e) == 0 && file_exists(path)) return 1;
-    return file_join(path, size, v->pred, "dataset.json", &e) == 0 && file_exists(path);
+    if (snprintf(path, size, "%.*s%s../dataset.json", length, v->ref, length && v->ref[length - 1] != '/' ? "/" : "") < (int)size && file_exists(path)) return 1;
+    return file_is_dir(v->pred) && snprintf(path, size, "%s/dataset.json", v->pred) < (int)size && file_exists(path);
 }
 
 /* Every value in the files but 0. */

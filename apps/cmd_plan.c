@@ -151,6 +151,20 @@ static int plan_dataset(const struct planning *w, const struct dataset *d, struc
     return status;
 }
 
+/* nnU-Net calls a dataset by its folder; dataset.json lies in it. */
+static int read_description(struct dataset *d, const char *path, struct error *e)
+{
+    char folder[1024];
+    if (dataset_read_header(d, path, e)) return -1;
+    size_t length = (size_t)(file_name(path) - path);
+    while (length && path[length - 1] == '/') length--;
+    if (length == 0 || length >= sizeof folder) return 0;
+    memcpy(folder, path, length);
+    folder[length] = 0;
+    snprintf(d->name, sizeof d->name, "%.127s", file_name(folder));
+    return 0;
+}
+
 int cmd_plan(int argc, char **argv)
 {
     struct planning w = {.options = plan_options_default()};
@@ -181,7 +195,7 @@ int cmd_plan(int argc, char **argv)
     if (operands.count == 1 && w.dataset_json) return app_usage("plan", "takes DATASET or --dataset, not both");
     if (operands.count == 0 && !w.dataset_json) return app_usage("plan", "needs DATASET, or --fingerprint with --dataset");
     if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");
-    if (w.dataset_json ? dataset_read_header(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e)) return app_fail(&e);
+    if (w.dataset_json ? read_description(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e)) return app_fail(&e);
     status = plan_dataset(&w, &d, &e);
     dataset_close(&d);
     return status ? app_fail(&e) : 0;

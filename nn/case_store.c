@@ -70,9 +70,10 @@ static int load_case(struct case_store *c, int k, const struct dataset *d, const
 {
     struct sample *s = &c->sample[k];
     int i = c->index[k];
+    if (!d->item[i].has_label_map) return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
     if (dataset_load(s, d, i, e)) return -1;
     if (preprocess_case(s, p, e)) return error_prefix(e, "%s: case %s", d->path, d->item[i].id);
-    return s->label ? sample_classes(c->location[k], c->location_count[k], s, c->classes, d->ignore_label >= 0, e) : 0;
+    return sample_classes(c->location[k], c->location_count[k], s, c->classes, d->ignore_label >= 0, e);
 }
 
 static void load_job_run(void *arg, int job, int thread)

@@ -355,7 +355,8 @@ static void facts_find(struct facts *k, const struct fingerprint *f, const struc
         for (int i = 0; i < f->cases; i++) scratch[i] = nearbyint(f->spacing[i][o] / target[o] * f->shape[i][o]);
         k->median_size[a] = median(scratch, f->cases);
     }
-    k->training = (int)json_integer(d->json, "numTraining", f->cases);
+    int64_t training = json_integer(d->json, "numTraining", f->cases);
+    k->training = training >= 1 && training <= 1000000000 ? (int)training : f->cases;
     k->voxels = k->median_size[0] * k->median_size[1] * k->median_size[2] * k->training;
     k->labels = d->labels + (d->ignore_label >= 0); /* nnU-Net counts the entries of "labels" */
 }

@@ -50,8 +50,8 @@ struct case_store {
     int classes;
     size_t bytes;
 };
-/* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by nnU-Net's 1234. On error nothing
- * is left to free. */
+/* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by nnU-Net's 1234. A case without a label
+ * map is an error; after one nothing is left to free. */
 struct pool;
 int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role, int which,
                     struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e);

@@ -462,6 +462,9 @@ static void check_classification(void)
     write_text("labels.csv", "case,label,age\nb,2,50\na-1,0,60\n");
     CHECK(dataset_open(&d, root, &e) == 0, "%s", e.text);
     CHECK(d.classes == 3 && d.item[0].target == 0 && d.item[1].target == 2 && !d.item[1].has_label_map && d.item[0].has_label_map, "classes %d", d.classes);
+    struct case_store store;
+    struct plan p = {.dims = 3, .channels = 2, .classes = 3, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
+    CHECK(case_store_load(&store, &d, &p, NULL, 0, NULL, NULL, NULL, &e) == -1 && strstr(e.text, "case b has no label map"), "'%s'", e.text);
     dataset_close(&d);
     remove_dataset();
 }

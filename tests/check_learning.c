@@ -5,6 +5,7 @@
 
 #include "io/json.h"
 #include "nn/sliding.h"
+#include "nn/unet.h"
 #include "tests/check.h"
 
 static struct json *golden;
@@ -478,6 +479,37 @@ static void check_sliding(void)
     model_destroy(m);
 }
 
+/* A U-Net of two stages: a window that is the whole image is one run of the network; a plan that no network can be built of is an error. */
+static void check_predictor(void)
+{
+    struct plan plan = {.configuration = "3d_fullres", .architecture = "plain", .dims = 3, .patch = {8, 8, 12}, .batch = 2, .stages = 2, .features = {8, 16},
+                        .kernel = {{3, 3, 3}, {3, 3, 3}}, .stride = {{1, 1, 1}, {2, 2, 2}}, .encoder_convs = {2, 2}, .decoder_convs = {2},
+                        .channels = 2, .classes = 3, .deep_supervision = 1};
+    struct model *m = model_create();
+    struct unet_train t = unet_train_create(m, &plan, NULL);
+    struct predictor p;
+    struct error e = {""};
+    model_finish(m);
+    unet_init(m, &plan, 1);
+    graph_destroy(t.graph);
+    CHECK(predictor_create(&p, m, &plan, NULL, &e) == 0, "%s", e.text);
+    size_t voxels = 8 * 8 * 12;
+    float *image = make_noise(voxels * 2), *logits = malloc(voxels * 3 * sizeof(float)), worst = 0;
+    struct sliding_options o = {.step = 0.5};
+    CHECK(sliding_predict(logits, &p, image, plan.patch, &o, &e) == 0, "%s", e.text);
+    memcpy(p.image->data, image, voxels * 2 * sizeof(float));
+    graph_forward(p.graph);
+    for (size_t i = 0; i < voxels * 3; i++) worst = fmaxf(worst, fabsf(logits[i] - tensor_f32(p.logits)[i]));
+    CHECK_NEAR(worst, 0, 1e-6, "one window");
+    CHECK(fabsf(logits[0] - logits[3 * voxels - 1]) > 1e-6f, "the network does something");
+    predictor_destroy(&p);
+    plan.patch[0] = 7;
+    CHECK(predictor_create(&p, m, &plan, NULL, &e) != 0 && e.text[0], "a patch that the strides do not divide");
+    model_destroy(m);
+    free(image);
+    free(logits);
+}
+
 int main(void)
 {
     struct error e;
@@ -499,6 +531,7 @@ int main(void)
     check_steps();
     check_gaussian();
     check_sliding();
+    check_predictor();
     json_free(golden);
     return check_done("check_learning");
 }

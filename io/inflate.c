@@ -277,8 +277,9 @@ int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t
     size_t most = in_size < SIZE_MAX / 1040 ? in_size * 1040 + 64 : limit, room = expected ? expected : in_size * 3 + 64;
     if (room > most) room = most;
     if (room > limit) room = limit;
-    int status = t ? 0 : error_set(e, "out of memory");
-    if (!status) status = reserve(&o, room, e);
+    o.data = malloc(room + 1);
+    o.room = room;
+    int status = t && o.data ? 0 : error_set(e, "out of memory for %zu bytes", room);
     if (!status) status = inflate_blocks(&r, &o, t, e);
     free(t);
     if (status) {

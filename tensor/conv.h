@@ -5,10 +5,11 @@
  *
  * Order of arithmetic (the definition; every level gives these bits). Each output of fwd is one chain of fused
  * multiply-adds that starts at the bias (or 0, or the value already there when accumulating) and runs over input-channel
- * blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block; taps that fall outside of the input are skipped.
- * bwd_d is the same over (block of output channels, kz, ky, kx, output channel). bwd_w: the voxels of the output are
- * cut into a number of stripes that depends on the shape only; each stripe is one chain in voxel order
- * (taps outside skipped), and the partial sums are added in stripe order; then the result is added to what dw holds.
+ * blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block. Taps that fall outside of the input along d or h are
+ * skipped, those along w multiply a zero. bwd_d is the same over (block of output channels, kz, ky, kx, output channel), with the
+ * taps that belong to dx's position modulo the stride. bwd_w: the lines (n, d, h) of the output are cut into
+ * max(1, min(lines, 16 / (ceil(K / 32) ceil(C / 64)))) stripes; each stripe is one chain in voxel order from 0 on (outside: as above), and
+ * the partial sums are added in stripe order; then the result is added to what dw holds. db: the same stripes, a chain of additions.
  *
  * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates.
  * `w_channels` and `w_offset` say where in the stored weight the C channels of this call are.
@@ -46,7 +47,7 @@ size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
 size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
 size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
 
-/* One pass each. The level is cpu_isa(). bias and db may be NULL. `accumulate`: continue from what y (dx) holds.
+/* One pass each. The level is cpu_isa(). bias and db may be NULL. `accumulate`: continue from what y (dx) holds, without bias.
  * dw (stored layout, w_channels wide) and db are always added to. */
 void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
                     int accumulate, float *scratch, struct pool *pool);
@@ -56,7 +57,8 @@ void conv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, con
                       float *scratch, struct pool *pool);
 
 /* Transposed convolution with kernel = stride (nnU-Net's upsampling). Shapes from conv3d_shape_transposed;
- * x is [n][in][c], y is [n][out][k]. Chains: fwd over input channels, bwd_d over (kz, ky, kx, k), bwd_w in stripes. */
+ * x is [n][in][c], y is [n][out][k]. It is bwd_d of the convolution from y's channels and size to x's, so that its fwd, bwd_d, bwd_w have
+ * the chains of that convolution's bwd_d, fwd and (with x and dy in exchanged roles) bwd_w; db has the stripes of a 1x1x1 convolution to y. */
 size_t tconv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
 size_t tconv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
 size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);

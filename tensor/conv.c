@@ -1,0 +1,302 @@
+/* Shapes, and the passes of conv.h as gather and outer problems (conv_kernels.h). */
+#include "tensor/conv.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "tensor/check.h"
+#include "tensor/conv_kernels.h"
+#include "tensor/isa.h"
+
+const struct conv_kernels *conv_kernels(void)
+{
+    switch (cpu_isa()) {
+#if ISA_X86
+    case ISA_AMX:
+    case ISA_AVX512: return &conv_kernels_avx512;
+    case ISA_AVX2: return &conv_kernels_avx2;
+#endif
+#if ISA_ARM64
+    case ISA_NEON: return &conv_kernels_neon;
+#endif
+    default: return &conv_kernels_scalar;
+    }
+}
+
+/* ---- shapes ----------------------------------------------------------------------------------------------------------- */
+
+struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
+                                 const int pad[3])
+{
+    struct conv3d_shape s = {.n = n, .c = c, .k = k, .w_channels = c};
+    for (int i = 0; i < 3; i++) {
+        s.in[i] = in[i];
+        s.kernel[i] = kernel[i];
+        s.stride[i] = stride[i];
+        s.pad[i] = pad[i];
+        s.out[i] = (in[i] + 2 * pad[i] - kernel[i]) / stride[i] + 1;
+    }
+    return s;
+}
+
+struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3], const int stride[3])
+{
+    struct conv3d_shape s = {.n = n, .c = c, .k = k, .w_channels = c};
+    for (int i = 0; i < 3; i++) {
+        s.in[i] = in[i];
+        s.kernel[i] = s.stride[i] = stride[i];
+        s.out[i] = in[i] * stride[i];
+    }
+    return s;
+}
+
+static void check_shape(const struct conv3d_shape *s)
+{
+    ENSURE(s->n > 0 && s->c > 0 && s->k > 0 && s->w_offset >= 0 && s->w_offset + s->c <= s->w_channels,
+           "convolution: batch %d, channels %d of %d from %d to %d", s->n, s->c, s->w_channels, s->w_offset, s->k);
+    for (int i = 0; i < 3; i++)
+        ENSURE(s->in[i] > 0 && s->kernel[i] > 0 && s->stride[i] > 0 && s->pad[i] >= 0 &&
+                   s->out[i] == (s->in[i] + 2 * s->pad[i] - s->kernel[i]) / s->stride[i] + 1 && s->out[i] > 0,
+               "convolution: axis %d: %d to %d with kernel %d, stride %d, pad %d", i, s->in[i], s->out[i], s->kernel[i],
+               s->stride[i], s->pad[i]);
+}
+
+/* The convolution whose backward-data the transposed convolution is: from the large y to the small x. */
+static struct conv3d_shape adjoint(const struct conv3d_shape *s)
+{
+    struct conv3d_shape a = {.n = s->n, .c = s->k, .k = s->c, .w_channels = s->k};
+    for (int i = 0; i < 3; i++) {
+        ENSURE(s->kernel[i] == s->stride[i] && s->pad[i] == 0 && s->out[i] == s->in[i] * s->stride[i],
+               "transposed convolution: axis %d: %d to %d with kernel %d, stride %d, pad %d", i, s->in[i], s->out[i],
+               s->kernel[i], s->stride[i], s->pad[i]);
+        a.in[i] = s->out[i];
+        a.out[i] = s->in[i];
+        a.kernel[i] = a.stride[i] = s->stride[i];
+    }
+    return a;
+}
+
+static size_t taps(const struct conv3d_shape *s)
+{
+    return (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)s->kernel[2];
+}
+
+/* ---- forward ---------------------------------------------------------------------------------------------------------- */
+
+static struct gather forward(const struct conv3d_shape *s)
+{
+    check_shape(s);
+    struct gather g = {.n = s->n, .c = s->c, .k = s->k, .w_c = taps(s), .w_k = (size_t)s->w_channels * taps(s)};
+    for (int i = 0; i < 3; i++) {
+        g.axis[i] = (struct gather_axis){.in = s->in[i], .out = s->out[i], .out_step = 1, .step = s->stride[i],
+                                         .first = -s->pad[i], .direction = 1, .taps = s->kernel[i], .w_step = 1};
+        g.y_size[i] = s->out[i];
+        g.kernel[i] = s->kernel[i];
+    }
+    return g;
+}
+
+size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
+{
+    const struct gather g = forward(s);
+    return gather_scratch(&g, threads);
+}
+
+void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                    int accumulate, float *scratch, struct pool *pool)
+{
+    struct gather g = forward(s);
+    ENSURE(!(bias && accumulate), "convolution: a bias and values to continue from");
+    g.y = y;
+    g.x = x;
+    g.w = w + (size_t)s->w_offset * taps(s);
+    g.bias = bias;
+    g.accumulate = accumulate;
+    g.scratch = scratch;
+    gather_run(&g, pool);
+}
+
+/* ---- backward-data ---------------------------------------------------------------------------------------------------- */
+
+/* Positions i = o * stride + phase of dx. Taps k = k0 + j * stride reach them, from dy at (i + pad - k) / stride. */
+static struct gather_axis phase_axis(const struct conv3d_shape *s, int i, int phase)
+{
+    const int stride = s->stride[i], k0 = (phase + s->pad[i]) % stride;
+    struct gather_axis a = {.in = s->out[i], .out_first = phase, .out_step = stride, .step = 1, .direction = -1};
+    a.out = phase < s->in[i] ? (s->in[i] - 1 - phase) / stride + 1 : 0;
+    a.first = (phase + s->pad[i] - k0) / stride;
+    a.taps = k0 < s->kernel[i] ? (s->kernel[i] - 1 - k0) / stride + 1 : 0;
+    a.w_first = k0;
+    a.w_step = stride;
+    return a;
+}
+
+static struct gather backward(const struct conv3d_shape *s, const int phase[3])
+{
+    struct gather g = {.n = s->n, .c = s->k, .k = s->c, .w_k = taps(s), .w_c = (size_t)s->w_channels * taps(s)};
+    for (int i = 0; i < 3; i++) {
+        g.axis[i] = phase_axis(s, i, phase[i]);
+        g.y_size[i] = s->in[i];
+        g.kernel[i] = s->kernel[i];
+    }
+    return g;
+}
+
+static int next_phase(int phase[3], const int stride[3])
+{
+    for (int i = 2; i >= 0; i--) {
+        if (++phase[i] < stride[i]) return 1;
+        phase[i] = 0;
+    }
+    return 0;
+}
+
+size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
+{
+    int phase[3] = {0};
+    size_t most = 0;
+    check_shape(s);
+    do {
+        const struct gather g = backward(s, phase);
+        const size_t floats = gather_scratch(&g, threads);
+        most = floats > most ? floats : most;
+    } while (next_phase(phase, s->stride));
+    return most;
+}
+
+static void backward_data(float *dx, const float *dy, const float *w, const float *bias, const struct conv3d_shape *s,
+                          int accumulate, float *scratch, struct pool *pool)
+{
+    int phase[3] = {0};
+    do {
+        struct gather g = backward(s, phase);
+        g.y = dx;
+        g.x = dy;
+        g.w = w + (size_t)s->w_offset * taps(s);
+        g.bias = bias;
+        g.accumulate = accumulate;
+        g.scratch = scratch;
+        gather_run(&g, pool);
+    } while (next_phase(phase, s->stride));
+}
+
+void conv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+                      float *scratch, struct pool *pool)
+{
+    check_shape(s);
+    backward_data(dx, dy, w, NULL, s, accumulate, scratch, pool);
+}
+
+/* ---- backward-weights ------------------------------------------------------------------------------------------------- */
+
+size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
+{
+    check_shape(s);
+    return outer_scratch(s, threads);
+}
+
+void conv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+                      float *scratch, struct pool *pool)
+{
+    check_shape(s);
+    outer_run(dw + (size_t)s->w_offset * taps(s), (size_t)s->w_channels * taps(s), taps(s), db, x, dy, s, scratch, pool);
+}
+
+/* ---- transposed ------------------------------------------------------------------------------------------------------- */
+
+size_t tconv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
+{
+    const struct conv3d_shape a = adjoint(s);
+    return conv3d_scratch_bwd_d(&a, threads);
+}
+
+size_t tconv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
+{
+    const struct conv3d_shape a = adjoint(s);
+    return conv3d_scratch_fwd(&a, threads);
+}
+
+/* For the bias the roles do not change sides: its gradient is the sum of dy over all voxels, the y of a 1x1x1 convolution. */
+static struct conv3d_shape bias_shape(const struct conv3d_shape *s)
+{
+    static const int one[3] = {1, 1, 1}, zero[3] = {0, 0, 0};
+    return conv3d_shape(s->n, 1, s->k, s->out, one, one, zero);
+}
+
+size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
+{
+    const struct conv3d_shape a = adjoint(s), b = bias_shape(s);
+    const size_t weights = outer_scratch(&a, threads), bias = outer_scratch(&b, threads);
+    return weights > bias ? weights : bias;
+}
+
+void tconv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                     float *scratch, struct pool *pool)
+{
+    const struct conv3d_shape a = adjoint(s);
+    backward_data(y, x, w, bias, &a, 0, scratch, pool);
+}
+
+void tconv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+                       float *scratch, struct pool *pool)
+{
+    const struct conv3d_shape a = adjoint(s);
+    conv3d_f32_fwd(dx, dy, w, NULL, &a, accumulate, scratch, pool);
+}
+
+void tconv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+                       float *scratch, struct pool *pool)
+{
+    const struct conv3d_shape a = adjoint(s);
+    outer_run(dw, (size_t)a.w_channels * taps(&a), taps(&a), NULL, dy, x, &a, scratch, pool);
+    if (!db) return;
+    const struct conv3d_shape b = bias_shape(s);
+    outer_run(NULL, 0, 0, db, NULL, dy, &b, scratch, pool);
+}
+
+/* ---- peak ------------------------------------------------------------------------------------------------------------- */
+
+struct peak {
+    const struct conv_kernels *kernels;
+    long rounds;
+};
+
+static void peak_job(void *arg, int job, int thread)
+{
+    struct peak *p = arg;
+    volatile float sink; /* so that the work is not removed */
+    float out;
+    (void)job;
+    (void)thread;
+    p->kernels->peak(&out, p->rounds);
+    sink = out;
+    (void)sink;
+}
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double kernel_peak_f32(struct pool *pool)
+{
+    struct peak p = {.kernels = conv_kernels(), .rounds = 1000};
+    float out;
+    const int threads = pool_threads(pool), flops = p.kernels->peak(&out, 1);
+    double best = 0, spent = 0;
+    while (spent < 0.1) {
+        const double start = seconds_now();
+        pool_run(pool, threads, peak_job, &p);
+        const double seconds = seconds_now() - start;
+        spent += seconds;
+        if (seconds < 0.005) { /* too short to time well */
+            p.rounds *= 2;
+            continue;
+        }
+        const double rate = (double)flops * (double)p.rounds * threads / seconds * 1e-9;
+        best = rate > best ? rate : best;
+    }
+    return best;
+}

@@ -1,0 +1,122 @@
+/* conv_kernels.h - the inside of conv.h: what each level provides, and the two drivers over it. Not for other rooms.
+ *
+ * All passes are one of two problems.
+ *
+ *   gather   y[o][k] = start + sum over taps and c of x[o * step + tap][c] * w[tap][c][k]
+ *            forward, and backward-data, which gathers from dy: once for each residue of the position in dx modulo the stride
+ *   outer    dw[tap][c][k] = sum over voxels o of x[o * step + tap][c] * dy[o][k]
+ *            the weight gradient
+ *
+ * In both the lanes of a vector are channels k, and the x are broadcast. Before the arithmetic, a driver copies
+ * what a kernel reads into scratch of the same shape for all cases: the lines of x with zeros where they leave the volume, weights
+ * and dy in panels of 32 channels k (the last one 16 where that is enough) filled up with zeros. So the kernels
+ * know nothing of borders, strides, batch or tails, except for the y that they store.
+ *
+ * Packed weights: [panel][block of CONV_BLOCK c][kz][ky][kx][c][width of the panel].
+ */
+#ifndef TENSOR_CONV_KERNELS_H
+#define TENSOR_CONV_KERNELS_H
+
+#include "tensor/conv.h"
+
+enum {
+    CONV_PANEL = 32,     /* channels k in a panel */
+    CONV_HALF_PANEL = 16,
+    CONV_LINES = 4,      /* most lines of y in one tile */
+    CONV_TILE = 14,      /* most voxels in one tile, over all levels */
+    CONV_PARTS = 16      /* jobs that a weight gradient is cut into at least, where there are enough lines */
+};
+
+/* A tile of y: `lines` pieces of `count` voxels in a line along w, `k` channels of one panel. */
+struct gather_tile {
+    float *y[CONV_LINES];
+    ptrdiff_t y_voxel; /* floats from one voxel to the next; may be negative */
+    int lines, count, k;
+    const float *start; /* k values; NULL: zeros. Not read when accumulating */
+    int accumulate;     /* start from what y holds */
+    const float *x;     /* the window: [line][nz][ny][positions along w][c] */
+    size_t x_line, x_row, x_voxel;
+    const float *w; /* the weights of tap (0, 0) of the nz x ny valid ones */
+    size_t w_z, w_y;
+    int width;      /* of the panel */
+    int nz, ny;
+    int length;     /* (kx, c) pairs of one (kz, ky) */
+};
+
+/* One line of voxels: where its x and its dy are. */
+struct outer_line {
+    const float *x, *dy;
+};
+
+/* Adds to acc[count][width] the products of `count` consecutive floats of x and a panel of dy, over all voxels in order. */
+struct outer_tile {
+    float *acc;
+    int count, width;
+    const struct outer_line *line;
+    int lines, voxels; /* voxels in a line */
+    size_t x_first, x_voxel; /* offset of the first of the floats; floats between voxels */
+};
+
+struct conv_kernels {
+    int gather_count; /* most voxels of a tile, lines * count */
+    int outer_count;  /* most x of a tile */
+    void (*gather)(const struct gather_tile *t);
+    void (*outer)(const struct outer_tile *t);
+    /* dst[i][c] = src[i * step][c] for i < n, c < channels. */
+    void (*copy)(float *dst, const float *src, int n, int channels, ptrdiff_t step);
+    /* n rounds of independent FMAs in registers; returns the floating-point operations of a round. */
+    int (*peak)(float *out, long n);
+};
+
+/* Defined where the architecture has them. */
+extern const struct conv_kernels conv_kernels_scalar, conv_kernels_avx2, conv_kernels_avx512, conv_kernels_neon;
+
+/* The kernels of cpu_isa(). */
+const struct conv_kernels *conv_kernels(void);
+
+static inline int conv_panels(int k) { return (k + CONV_PANEL - 1) / CONV_PANEL; }
+static inline int conv_blocks(int c) { return (c + CONV_BLOCK - 1) / CONV_BLOCK; }
+static inline int conv_min(int a, int b) { return a < b ? a : b; }
+static inline int conv_max(int a, int b) { return a > b ? a : b; }
+/* The width of panel p of k channels. */
+static inline int conv_width(int k, int p)
+{
+    return k - p * CONV_PANEL > CONV_HALF_PANEL ? CONV_PANEL : CONV_HALF_PANEL;
+}
+/* k rounded up to whole panels. */
+static inline size_t conv_padded(int k)
+{
+    return ((size_t)k + CONV_HALF_PANEL - 1) / CONV_HALF_PANEL * CONV_HALF_PANEL;
+}
+/* Keeps every part of the scratch aligned. */
+static inline size_t conv_align(size_t floats) { return (floats + 15) / 16 * 16; }
+
+/* One axis of a gather: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from the x position
+ * o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
+struct gather_axis {
+    int in, out, out_first, out_step;
+    int step, first, direction;
+    int taps, w_first, w_step;
+};
+
+/* y is [n][size of y][k], x is [n][in][c]. A weight's address is w + k * w_k + c * w_c + tap. */
+struct gather {
+    float *y;
+    const float *x, *w, *bias;
+    int n, c, k, accumulate;
+    struct gather_axis axis[3];
+    int y_size[3];
+    int kernel[3];
+    size_t w_k, w_c;
+    float *scratch;
+};
+
+size_t gather_scratch(const struct gather *g, int threads);
+void gather_run(const struct gather *g, struct pool *pool);
+
+/* The weight gradient of the convolution s; its weights are dw + k * w_k + c * w_c + tap. dw or db may be NULL. */
+size_t outer_scratch(const struct conv3d_shape *s, int threads);
+void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+               float *scratch, struct pool *pool);
+
+#endif

@@ -1,0 +1,264 @@
+/* The outer of conv_kernels.h over the threads: weight gradients.
+ *
+ * A job is one stripe of the lines of dy, one panel of k and one block of c. It goes over its lines in chunks that fit the second
+ * cache: copies the panel of dy and the lines of x that belong to them, and then, tap by tap, adds the chunk's products
+ * to its part of the sums, which are laid out like packed weights. When all jobs are done, the stripes are added up into dw.
+ *
+ * The number of stripes depends on the shape only. It is 1 where panels and blocks alone make CONV_PARTS jobs. */
+#include <string.h>
+
+#include "tensor/check.h"
+#include "tensor/conv_kernels.h"
+
+/* Voxels in a chunk: a tile's accumulators are loaded and stored once for these. */
+enum { CHUNK_VOXELS = 256 };
+
+struct outer_call {
+    const struct conv3d_shape *s;
+    const struct conv_kernels *kernels;
+    const float *x, *dy;
+    float *dw, *db;
+    size_t w_k, w_c;
+    float *sums, *bias_sums; /* [stripe][weights as packed], [stripe][k padded] */
+    float *copies;           /* of one thread: x, dy, table of lines */
+    size_t sums_floats, x_floats, dy_floats, copy_floats;
+    int taps, panels, blocks, stripes;
+    int chunk;     /* most lines of dy in a chunk */
+    int positions; /* of a copied line of x */
+};
+
+/* Lines [r, r + lines) of dy: in one z, or whole planes; of one n. And the lines of x that they reach: [z0, z1) x [y0, y1). */
+struct chunk {
+    int n, z, y, lines;
+    int z0, z1, y0, y1;
+};
+
+static int lines_of(const struct conv3d_shape *s)
+{
+    return s->n * s->out[0] * s->out[1];
+}
+
+static int stripes_of(const struct conv3d_shape *s)
+{
+    return conv_max(1, conv_min(lines_of(s), CONV_PARTS / (conv_panels(s->k) * conv_blocks(s->c))));
+}
+
+static int chunk_lines(const struct conv3d_shape *s)
+{
+    return conv_max(1, CHUNK_VOXELS / s->out[2]);
+}
+
+/* x positions [*first, *end) along an axis that outputs [o, o + n) reach, inside of the volume. */
+static void reach(const struct conv3d_shape *s, int axis, int o, int n, int *first, int *end)
+{
+    *first = conv_max(0, o * s->stride[axis] - s->pad[axis]);
+    *end = conv_max(*first, conv_min(s->in[axis], (o + n - 1) * s->stride[axis] - s->pad[axis] + s->kernel[axis]));
+}
+
+static struct chunk chunk_at(const struct conv3d_shape *s, int line, int end)
+{
+    const int h = s->out[1], most = conv_min(chunk_lines(s), end - line);
+    struct chunk k = {.n = line / (h * s->out[0]), .z = line / h % s->out[0], .y = line % h};
+    const int planes = k.y == 0 ? conv_min(most / h, s->out[0] - k.z) : 0;
+    k.lines = planes ? planes * h : conv_min(most, h - k.y);
+    reach(s, 0, k.z, planes ? planes : 1, &k.z0, &k.z1);
+    reach(s, 1, k.y, planes ? h : k.lines, &k.y0, &k.y1);
+    return k;
+}
+
+/* ---- copies ----------------------------------------------------------------------------------------------------------- */
+
+static void copy_x(const struct outer_call *a, float *dst, const struct chunk *k, int c0, int cn)
+{
+    const struct conv3d_shape *s = a->s;
+    const size_t c = (size_t)s->c, row = (size_t)cn;
+    const int before = conv_min(s->pad[2], a->positions), inside = conv_max(0, conv_min(s->in[2], a->positions - before));
+    const int after = a->positions - before - inside;
+    for (int z = k->z0; z < k->z1; z++)
+        for (int y = k->y0; y < k->y1; y++) {
+            const float *src = a->x + (((size_t)k->n * (size_t)s->in[0] + (size_t)z) * (size_t)s->in[1] + (size_t)y) *
+                                          (size_t)s->in[2] * c + c0;
+            memset(dst, 0, (size_t)before * row * sizeof *dst);
+            dst += (size_t)before * row;
+            if (cn == s->c)
+                memcpy(dst, src, (size_t)inside * row * sizeof *dst);
+            else
+                a->kernels->copy(dst, src, inside, cn, (ptrdiff_t)c);
+            dst += (size_t)inside * row;
+            memset(dst, 0, (size_t)after * row * sizeof *dst);
+            dst += (size_t)after * row;
+        }
+}
+
+/* The panel of dy, filled up with zeros. */
+static void copy_dy(const struct outer_call *a, float *dst, const struct chunk *k, int k0, int kn, int width)
+{
+    const struct conv3d_shape *s = a->s;
+    const size_t line = ((size_t)k->n * (size_t)s->out[0] + (size_t)k->z) * (size_t)s->out[1] + (size_t)k->y;
+    const float *src = a->dy + line * (size_t)s->out[2] * (size_t)s->k + k0;
+    const int voxels = k->lines * s->out[2];
+    if (kn == width) {
+        a->kernels->copy(dst, src, voxels, width, s->k);
+        return;
+    }
+    for (int i = 0; i < voxels; i++, src += s->k, dst += width) {
+        for (int j = 0; j < kn; j++) dst[j] = src[j];
+        for (int j = kn; j < width; j++) dst[j] = 0;
+    }
+}
+
+/* ---- sums ------------------------------------------------------------------------------------------------------------- */
+
+/* The lines of the chunk that have the tap (kz, ky) inside of x. */
+static int tap_lines(const struct outer_call *a, struct outer_line *line, const struct chunk *k, const float *x,
+                     const float *dy, int kz, int ky, int cn, int width)
+{
+    const struct conv3d_shape *s = a->s;
+    int count = 0;
+    for (int i = 0; i < k->lines; i++) {
+        const int z = k->z + (k->y + i) / s->out[1], y = (k->y + i) % s->out[1];
+        const int iz = z * s->stride[0] - s->pad[0] + kz, iy = y * s->stride[1] - s->pad[1] + ky;
+        if (iz < 0 || iz >= s->in[0] || iy < 0 || iy >= s->in[1]) continue;
+        const size_t at = (size_t)(iz - k->z0) * (size_t)(k->y1 - k->y0) + (size_t)(iy - k->y0);
+        line[count].x = x + at * (size_t)a->positions * (size_t)cn;
+        line[count++].dy = dy + (size_t)i * (size_t)s->out[2] * (size_t)width;
+    }
+    return count;
+}
+
+/* `length` sums from t->acc on, evenly cut into tiles. */
+static void run_tiles(const struct outer_call *a, struct outer_tile t, float *sums, int length)
+{
+    const int tiles = (length + a->kernels->outer_count - 1) / a->kernels->outer_count;
+    for (int i = 0; i < tiles; i++) {
+        const int first = (int)((long long)length * i / tiles);
+        t.count = (int)((long long)length * (i + 1) / tiles) - first;
+        t.x_first = (size_t)first;
+        t.acc = sums + (size_t)first * (size_t)t.width;
+        a->kernels->outer(&t);
+    }
+}
+
+static void run_chunk(const struct outer_call *a, float *sums, float *bias_sums, struct outer_line *line,
+                      const struct chunk *k, const float *x, const float *dy, int cn, int width)
+{
+    const struct conv3d_shape *s = a->s;
+    struct outer_tile t = {.line = line, .voxels = s->out[2], .width = width};
+    const int length = s->kernel[2] * cn;
+    for (int kz = 0; a->dw && kz < s->kernel[0]; kz++)
+        for (int ky = 0; ky < s->kernel[1]; ky++, sums += (size_t)length * (size_t)width) {
+            t.x_voxel = (size_t)s->stride[2] * (size_t)cn;
+            t.lines = tap_lines(a, line, k, x, dy, kz, ky, cn, width);
+            if (t.lines) run_tiles(a, t, sums, length);
+        }
+    if (bias_sums) { /* the gradient of a weight whose input is 1 everywhere */
+        const float one = 1;
+        const struct outer_line all = {&one, dy};
+        t.line = &all;
+        t.lines = 1;
+        t.voxels = k->lines * s->out[2];
+        t.x_voxel = 0;
+        run_tiles(a, t, bias_sums, 1);
+    }
+}
+
+static size_t sums_offset(const struct outer_call *a, int panel, int block)
+{
+    const size_t width = (size_t)conv_width(a->s->k, panel), taps = (size_t)a->taps;
+    return (size_t)panel * CONV_PANEL * (size_t)a->s->c * taps + (size_t)block * CONV_BLOCK * width * taps;
+}
+
+static void outer_job(void *arg, int job, int thread)
+{
+    const struct outer_call *a = arg;
+    const struct conv3d_shape *s = a->s;
+    const int block = job % a->blocks, panel = job / a->blocks % a->panels, stripe = job / a->blocks / a->panels;
+    const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
+    const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0), cn = conv_min(CONV_BLOCK, s->c - c0);
+    float *sums = a->sums + (size_t)stripe * a->sums_floats + sums_offset(a, panel, block);
+    float *bias_sums = a->db && block == 0 ? a->bias_sums + (size_t)stripe * conv_padded(s->k) + k0 : NULL;
+    float *x = a->copies + (size_t)thread * a->copy_floats, *dy = x + a->x_floats;
+    struct outer_line *line = (struct outer_line *)(dy + a->dy_floats);
+    const long long lines = lines_of(s);
+    const int end = (int)(lines * (stripe + 1) / a->stripes);
+    if (a->dw) memset(sums, 0, (size_t)width * (size_t)cn * (size_t)a->taps * sizeof *sums);
+    if (bias_sums) memset(bias_sums, 0, (size_t)width * sizeof *bias_sums);
+    for (int first = (int)(lines * stripe / a->stripes); first < end;) {
+        const struct chunk k = chunk_at(s, first, end);
+        if (a->dw) copy_x(a, x, &k, c0, cn);
+        copy_dy(a, dy, &k, k0, kn, width);
+        run_chunk(a, sums, bias_sums, line, &k, x, dy, cn, width);
+        first += k.lines;
+    }
+}
+
+/* ---- adding the stripes up ---------------------------------------------------------------------------------------------- */
+
+static float stripe_sum(const float *sums, size_t stride, int stripes)
+{
+    float sum = sums[0];
+    for (int i = 1; i < stripes; i++) sum += sums[(size_t)i * stride];
+    return sum;
+}
+
+static void add_up_job(void *arg, int job, int thread)
+{
+    const struct outer_call *a = arg;
+    const struct conv3d_shape *s = a->s;
+    const int block = job % a->blocks, panel = job / a->blocks, k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
+    const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0), cn = conv_min(CONV_BLOCK, s->c - c0);
+    const float *sums = a->sums + sums_offset(a, panel, block);
+    (void)thread;
+    for (int c = 0; a->dw && c < cn; c++)
+        for (int k = 0; k < kn; k++) {
+            float *dw = a->dw + (size_t)(k0 + k) * a->w_k + (size_t)(c0 + c) * a->w_c;
+            for (int tap = 0; tap < a->taps; tap++)
+                dw[tap] += stripe_sum(sums + ((size_t)tap * (size_t)cn + (size_t)c) * (size_t)width + k, a->sums_floats, a->stripes);
+        }
+    for (int k = 0; a->db && block == 0 && k < kn; k++)
+        a->db[k0 + k] += stripe_sum(a->bias_sums + k0 + k, conv_padded(s->k), a->stripes);
+}
+
+/* ---- the call --------------------------------------------------------------------------------------------------------- */
+
+static struct outer_call plan(const struct conv3d_shape *s)
+{
+    struct outer_call a = {.s = s, .panels = conv_panels(s->k), .blocks = conv_blocks(s->c), .stripes = stripes_of(s)};
+    const int h = s->out[1], cn = conv_min(CONV_BLOCK, s->c);
+    a.taps = s->kernel[0] * s->kernel[1] * s->kernel[2];
+    a.chunk = chunk_lines(s);
+    a.positions = (s->out[2] - 1) * s->stride[2] + s->kernel[2];
+    /* The lines of x under a chunk in one plane, and under one of whole planes. */
+    const int planes = conv_min(conv_max(1, a.chunk / h), s->out[0]), rows = conv_min(a.chunk, h);
+    const int depth = conv_min(s->in[0], (planes - 1) * s->stride[0] + s->kernel[0]);
+    const int height = conv_min(s->in[1], (rows - 1) * s->stride[1] + s->kernel[1]);
+    a.x_floats = conv_align((size_t)depth * (size_t)height * (size_t)a.positions * (size_t)cn);
+    a.dy_floats = (size_t)a.chunk * (size_t)s->out[2] * CONV_PANEL;
+    a.copy_floats = a.x_floats + a.dy_floats + conv_align((size_t)a.chunk * sizeof(struct outer_line) / sizeof(float));
+    a.sums_floats = conv_align(conv_padded(s->k) * (size_t)s->c * (size_t)a.taps);
+    return a;
+}
+
+size_t outer_scratch(const struct conv3d_shape *s, int threads)
+{
+    const struct outer_call a = plan(s);
+    return (size_t)a.stripes * (a.sums_floats + conv_padded(s->k)) + (size_t)threads * a.copy_floats;
+}
+
+void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+               float *scratch, struct pool *pool)
+{
+    struct outer_call a = plan(s);
+    a.kernels = conv_kernels();
+    a.x = x;
+    a.dy = dy;
+    a.dw = dw;
+    a.db = db;
+    a.w_k = w_k;
+    a.w_c = w_c;
+    a.sums = scratch;
+    a.bias_sums = scratch + (size_t)a.stripes * a.sums_floats;
+    a.copies = a.bias_sums + (size_t)a.stripes * conv_padded(s->k);
+    pool_run(pool, a.stripes * a.panels * a.blocks, outer_job, &a);
+    pool_run(pool, a.panels * a.blocks, add_up_job, &a);
+}

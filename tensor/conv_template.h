@@ -1,0 +1,186 @@
+/* conv_template.h - the kernels of conv_kernels.h over the vector of a vec_*.h. No include guard: each conv_<isa>.c includes it
+ * once, inside its ISA region, with CONV_TABLE the name of the table, and GATHER_COUNT, OUTER_COUNT (most broadcast values) and VECS
+ * (most vectors of k) such that count * VECS accumulators, VECS operands and one broadcast value fit the registers.
+ *
+ * A tile's loops over voxels and vectors have constant bounds in each instance of the inlined function, are unrolled fully,
+ * and the accumulators become registers.
+ */
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* Hides from the compiler how a pointer was computed, so that it stays in a register of its own. */
+#define KEEP(pointer) __asm__("" : "+r"(pointer))
+
+INLINE vf get(const float *p, int n)
+{
+    return n >= LANES ? vf_load(p) : n > 0 ? vf_load_n(p, n) : vf_set(0);
+}
+
+INLINE void put(float *p, vf v, int n)
+{
+    if (n >= LANES)
+        vf_store(p, v);
+    else if (n > 0)
+        vf_store_n(p, v, n);
+}
+
+/* ---- gather ---------------------------------------------------------------------------------------------------------- */
+
+/* Three voxels share a pointer: pointer, + 1 voxel, + 2 voxels are x86 addresses. */
+#define SHARED 3
+#define POINTERS(count) (((count) + SHARED - 1) / SHARED)
+
+INLINE void gather_block(const struct gather_tile *t, int col, const int lines, const int count, const int vecs)
+{
+    vf acc[GATHER_COUNT][VECS];
+    UNROLL for (int v = 0; v < vecs; v++) {
+        const int k = col + v * LANES;
+        if (t->accumulate) {
+            UNROLL for (int i = 0; i < lines; i++)
+                UNROLL for (int j = 0; j < count; j++)
+                    acc[i * count + j][v] = get(t->y[i] + j * t->y_voxel + k, t->k - k);
+        } else {
+            const vf start = t->start ? get(t->start + k, t->k - k) : vf_set(0);
+            UNROLL for (int i = 0; i < lines * count; i++) acc[i][v] = start;
+        }
+    }
+    const size_t voxel = t->x_voxel, width = (size_t)t->width;
+    const float *row = t->x;
+    for (int z = 0; z < t->nz; z++) {
+        for (int y = 0; y < t->ny; y++, row += t->x_row) {
+            const float *w = t->w + (size_t)z * t->w_z + (size_t)y * t->w_y + col;
+            const float *x[CONV_LINES * POINTERS(GATHER_COUNT)];
+            UNROLL for (int i = 0; i < lines; i++)
+                UNROLL for (int j = 0; j < POINTERS(count); j++) {
+                    x[i * POINTERS(count) + j] = row + (size_t)i * t->x_line + (size_t)(SHARED * j) * voxel;
+                    KEEP(x[i * POINTERS(count) + j]);
+                }
+            for (int c = 0; c < t->length; c++, w += width) {
+                vf b[VECS];
+                UNROLL for (int v = 0; v < vecs; v++) b[v] = vf_load(w + v * LANES);
+                UNROLL for (int i = 0; i < lines; i++)
+                    UNROLL for (int j = 0; j < count; j++) {
+                        const vf a = vf_set(x[i * POINTERS(count) + j / SHARED][(size_t)(j % SHARED) * voxel]);
+                        UNROLL for (int v = 0; v < vecs; v++) acc[i * count + j][v] = vf_fma(a, b[v], acc[i * count + j][v]);
+                    }
+                UNROLL for (int i = 0; i < lines * POINTERS(count); i++) x[i]++;
+            }
+        }
+    }
+    UNROLL for (int v = 0; v < vecs; v++) {
+        const int k = col + v * LANES;
+        UNROLL for (int i = 0; i < lines; i++)
+            UNROLL for (int j = 0; j < count; j++) put(t->y[i] + j * t->y_voxel + k, acc[i * count + j][v], t->k - k);
+    }
+}
+
+#define GATHER_CASE(lines, count)                                                  \
+    case (lines) * 16 + (count):                                                   \
+        if ((lines) * (count) <= GATHER_COUNT) gather_block(t, col, lines, count, vecs); \
+        break;
+
+INLINE void gather_columns(const struct gather_tile *t, int col, const int vecs)
+{
+    switch (t->lines * 16 + t->count) {
+        GATHER_CASE(1, 1) GATHER_CASE(1, 2) GATHER_CASE(1, 3) GATHER_CASE(1, 4) GATHER_CASE(1, 5) GATHER_CASE(1, 6)
+        GATHER_CASE(1, 7) GATHER_CASE(1, 8) GATHER_CASE(1, 9) GATHER_CASE(1, 10) GATHER_CASE(1, 11) GATHER_CASE(1, 12)
+        GATHER_CASE(1, 13) GATHER_CASE(1, 14)
+        GATHER_CASE(2, 1) GATHER_CASE(2, 2) GATHER_CASE(2, 3) GATHER_CASE(2, 4) GATHER_CASE(2, 5) GATHER_CASE(2, 6)
+        GATHER_CASE(2, 7)
+        GATHER_CASE(3, 1) GATHER_CASE(3, 2) GATHER_CASE(3, 3) GATHER_CASE(3, 4)
+        GATHER_CASE(4, 1) GATHER_CASE(4, 2) GATHER_CASE(4, 3)
+    }
+}
+
+static __attribute__((noinline)) void gather_one(const struct gather_tile *t, int col)
+{
+    gather_columns(t, col, 1);
+}
+
+static __attribute__((noinline)) void gather_all(const struct gather_tile *t, int col)
+{
+    gather_columns(t, col, VECS);
+}
+
+static void gather(const struct gather_tile *t)
+{
+    int col = 0;
+    for (; t->k - col > LANES; col += VECS * LANES) gather_all(t, col);
+    if (col < t->k) gather_one(t, col);
+}
+
+/* ---- outer ----------------------------------------------------------------------------------------------------------- */
+
+INLINE void outer_block(const struct outer_tile *t, int col, const int count, const int vecs)
+{
+    vf acc[OUTER_COUNT][VECS];
+    float *const out = t->acc + col;
+    const size_t width = (size_t)t->width, voxel = t->x_voxel;
+    UNROLL for (int i = 0; i < count; i++)
+        UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = vf_load(out + (size_t)i * width + v * LANES);
+    for (int l = 0; l < t->lines; l++) {
+        const float *x = t->line[l].x + t->x_first, *dy = t->line[l].dy + col;
+        for (int o = 0; o < t->voxels; o++, x += voxel, dy += width) {
+            vf b[VECS];
+            UNROLL for (int v = 0; v < vecs; v++) b[v] = vf_load(dy + v * LANES);
+            UNROLL for (int i = 0; i < count; i++) {
+                const vf a = vf_set(x[i]);
+                UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = vf_fma(a, b[v], acc[i][v]);
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < count; i++)
+        UNROLL for (int v = 0; v < vecs; v++) vf_store(out + (size_t)i * width + v * LANES, acc[i][v]);
+}
+
+#define OUTER_CASE(count)                                                 \
+    case count:                                                           \
+        if ((count) <= OUTER_COUNT) outer_block(t, col, count, vecs);     \
+        break;
+
+INLINE void outer_columns(const struct outer_tile *t, int col, const int vecs)
+{
+    switch (t->count) {
+        OUTER_CASE(1) OUTER_CASE(2) OUTER_CASE(3) OUTER_CASE(4) OUTER_CASE(5) OUTER_CASE(6) OUTER_CASE(7)
+        OUTER_CASE(8) OUTER_CASE(9) OUTER_CASE(10) OUTER_CASE(11) OUTER_CASE(12) OUTER_CASE(13) OUTER_CASE(14)
+    }
+}
+
+static void outer(const struct outer_tile *t)
+{
+    int col = 0;
+    for (; col + VECS * LANES <= t->width; col += VECS * LANES) outer_columns(t, col, VECS);
+    for (; col < t->width; col += LANES) outer_columns(t, col, 1);
+}
+
+/* ---- the rest -------------------------------------------------------------------------------------------------------- */
+
+static void copy(float *dst, const float *src, int n, int channels, ptrdiff_t step)
+{
+    for (int i = 0; i < n; i++, src += step, dst += channels) {
+        int c = 0;
+        for (; c + LANES <= channels; c += LANES) vf_store(dst + c, vf_load(src + c));
+        if (c < channels) vf_store_n(dst + c, vf_load_n(src + c, channels - c), channels - c);
+    }
+}
+
+/* As many chains as the largest tile has: no operand comes from memory, and none waits for another. */
+static int peak(float *out, long n)
+{
+    enum { CHAINS = GATHER_COUNT * VECS < 24 ? GATHER_COUNT * VECS : 24 };
+    vf acc[CHAINS], a = vf_set(0.999f), b = vf_set(0.001f);
+    UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = vf_set((float)(i + 2));
+    for (long r = 0; r < n; r++)
+        UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = vf_fma(acc[i], a, b);
+    vf sum = acc[0];
+    UNROLL for (int i = 1; i < CHAINS; i++) sum = vf_add(sum, acc[i]);
+    vf_store_n(out, sum, 1);
+    return 2 * CHAINS * LANES;
+}
+
+const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, copy, peak};

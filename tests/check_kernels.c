@@ -1,0 +1,412 @@
+/* check_kernels - convolution kernels: every level and thread count against the plain double loops of conv_ref.c.
+ *
+ *     check_kernels            the test
+ *     check_kernels --bench    GFLOP/s of each level, share of its peak, ratio to the reference
+ *
+ * The error of a chain of n roundings grows like sqrt(n) u sum|ab| (u = 2^-24, random signs); twice that is tolerated. A wrong or
+ * missing product is orders of magnitude larger, which the planted faults confirm.
+ */
+#include "tests/levels.h"
+
+#include <time.h>
+
+#include "tensor/conv.h"
+
+enum pass { FWD, BWD_D, BWD_W, PASSES };
+static const char *const pass_names[PASSES] = {"fwd", "bwd_d", "bwd_w"};
+
+/* One call: what a pass is run on. in[] of the problem: FWD x w bias, BWD_D dy w, BWD_W x dy; out[]: y, dx, dw and db. */
+struct conv_case {
+    struct conv3d_shape s;
+    enum pass pass;
+    int transposed, bias;
+    float *scratch;
+    size_t scratch_floats;
+};
+
+static struct pool *pools[3]; /* none, 2 and 3 threads */
+static const int most_threads = 3;
+
+static size_t voxels(int n, const int size[3])
+{
+    return (size_t)n * (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
+}
+
+static size_t x_count(const struct conv3d_shape *s) { return voxels(s->n, s->in) * (size_t)s->c; }
+static size_t y_count(const struct conv3d_shape *s) { return voxels(s->n, s->out) * (size_t)s->k; }
+static size_t w_count(const struct conv3d_shape *s) { return voxels(s->k, s->kernel) * (size_t)s->w_channels; }
+
+static void describe(char *name, size_t size, const struct conv_case *k, int accumulate)
+{
+    const struct conv3d_shape *s = &k->s;
+    snprintf(name, size, "%sconv %s n%d c%d(%d+%d) k%d in %dx%dx%d kernel %dx%dx%d stride %dx%dx%d pad %dx%dx%d%s%s",
+             k->transposed ? "t" : "", pass_names[k->pass], s->n, s->c, s->w_offset, s->w_channels, s->k, s->in[0], s->in[1],
+             s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0], s->stride[1], s->stride[2], s->pad[0], s->pad[1],
+             s->pad[2], k->bias ? " bias" : "", accumulate ? " accumulate" : "");
+}
+
+/* ---- the kernels and the reference ------------------------------------------------------------------------------------- */
+
+static size_t scratch_floats(const struct conv_case *k, int threads)
+{
+    typedef size_t fn(const struct conv3d_shape *, int);
+    static fn *const floats[2][PASSES] = {{conv3d_scratch_fwd, conv3d_scratch_bwd_d, conv3d_scratch_bwd_w},
+                                          {tconv3d_scratch_fwd, tconv3d_scratch_bwd_d, tconv3d_scratch_bwd_w}};
+    return floats[k->transposed][k->pass](&k->s, threads);
+}
+
+static void run_kernel(struct problem *p, struct pool *pool)
+{
+    const struct conv_case *k = p->shape;
+    const struct conv3d_shape *s = &k->s;
+    const float *bias = k->bias ? p->in[2] : NULL;
+    float *db = k->bias ? p->out[1] : NULL;
+    for (size_t i = 0; i < k->scratch_floats; i++) k->scratch[i] = NAN; /* what is read must have been written */
+    if (k->pass == FWD && !k->transposed)
+        conv3d_f32_fwd(p->out[0], p->in[0], p->in[1], bias, s, p->accumulate, k->scratch, pool);
+    else if (k->pass == FWD)
+        tconv3d_f32_fwd(p->out[0], p->in[0], p->in[1], bias, s, k->scratch, pool);
+    else if (k->pass == BWD_D)
+        (k->transposed ? tconv3d_f32_bwd_d : conv3d_f32_bwd_d)(p->out[0], p->in[0], p->in[1], s, p->accumulate, k->scratch, pool);
+    else
+        (k->transposed ? tconv3d_f32_bwd_w : conv3d_f32_bwd_w)(p->out[0], db, p->in[0], p->in[1], s, k->scratch, pool);
+}
+
+static void run_reference(float *const out[], float *const in[], const struct conv_case *k, int accumulate)
+{
+    const struct conv3d_shape *s = &k->s;
+    const float *bias = k->bias ? in[2] : NULL;
+    float *db = k->bias ? out[1] : NULL;
+    if (k->pass == FWD && !k->transposed)
+        conv3d_ref_fwd(out[0], in[0], in[1], bias, s, accumulate);
+    else if (k->pass == FWD)
+        tconv3d_ref_fwd(out[0], in[0], in[1], bias, s);
+    else if (k->pass == BWD_D)
+        (k->transposed ? tconv3d_ref_bwd_d : conv3d_ref_bwd_d)(out[0], in[0], in[1], s, accumulate);
+    else
+        (k->transposed ? tconv3d_ref_bwd_w : conv3d_ref_bwd_w)(out[0], db, in[0], in[1], s);
+}
+
+static double terms(const struct conv_case *k)
+{
+    const struct conv3d_shape *s = &k->s;
+    const double taps = (double)voxels(1, s->kernel);
+    if (k->pass == BWD_W) return (double)voxels(s->n, k->transposed ? s->in : s->out) + 1;
+    if (k->transposed) return k->pass == FWD ? s->c + 1 : s->k * taps + 1;
+    return (k->pass == FWD ? s->c : s->k) * taps + 1;
+}
+
+/* ---- a problem --------------------------------------------------------------------------------------------------------- */
+
+static void make_problem(struct problem *p, struct conv_case *k, int accumulate)
+{
+    const struct conv3d_shape *s = &k->s;
+    *p = (struct problem){.shape = k, .accumulate = accumulate};
+    if (k->pass == FWD) {
+        problem_in(p, 0, x_count(s), 0.2f, 1.0f);
+        problem_in(p, 1, w_count(s), 0.0f, 1.0f);
+        if (k->bias) problem_in(p, 2, (size_t)s->k, 0.0f, 1.0f);
+        problem_out(p, 0, y_count(s));
+    } else if (k->pass == BWD_D) {
+        problem_in(p, 0, y_count(s), 0.2f, 1.0f);
+        problem_in(p, 1, w_count(s), 0.0f, 1.0f);
+        problem_out(p, 0, x_count(s));
+    } else {
+        problem_in(p, 0, x_count(s), 0.2f, 1.0f);
+        problem_in(p, 1, y_count(s), 0.0f, 1.0f);
+        problem_out(p, 0, w_count(s));
+        if (k->bias) problem_out(p, 1, (size_t)s->k);
+    }
+    k->scratch_floats = scratch_floats(k, most_threads);
+    k->scratch = guard_alloc(k->scratch_floats * sizeof(float));
+    CHECK((size_t)k->scratch % 64 == 0, "scratch of %zu floats is not whole cache lines", k->scratch_floats);
+}
+
+static void free_problem(struct problem *p, struct conv_case *k, const char *name)
+{
+    CHECK(!guard_free(k->scratch, k->scratch_floats * sizeof(float)), "%s wrote in front of its scratch", name);
+    problem_free(p, name);
+}
+
+/* What output i should hold, and how far it may be off. */
+struct expected {
+    double *want, *tolerance;
+};
+
+static struct expected expect(const struct problem *p, int i)
+{
+    const struct conv_case *k = p->shape;
+    const size_t n = p->out_count[i];
+    struct expected e = {malloc(n * sizeof(double)), malloc(n * sizeof(double))};
+    float *in[LEVELS_IN] = {0}, *out[2][LEVELS_OUT] = {{0}};
+    for (int j = 0; j < LEVELS_IN; j++) {
+        if (!p->in[j]) continue;
+        in[j] = malloc(p->in_count[j] * sizeof(float));
+        for (size_t v = 0; v < p->in_count[j]; v++) in[j][v] = fabsf(p->in[j][v]);
+    }
+    for (int j = 0; j < LEVELS_OUT; j++) {
+        if (!p->out[j]) continue;
+        for (int a = 0; a < 2; a++) out[a][j] = malloc(p->out_count[j] * sizeof(float));
+        for (size_t v = 0; v < p->out_count[j]; v++) {
+            out[0][j][v] = p->before[j][v];
+            out[1][j][v] = fabsf(p->before[j][v]);
+        }
+    }
+    run_reference(out[0], p->in, k, p->accumulate);
+    run_reference(out[1], in, k, p->accumulate);
+    for (size_t v = 0; v < n; v++) {
+        e.want[v] = (double)out[0][i][v];
+        e.tolerance[v] = 2 * sqrt(terms(k)) * 0x1p-24 * (double)out[1][i][v];
+    }
+    for (int j = 0; j < LEVELS_IN; j++) free(in[j]);
+    for (int j = 0; j < LEVELS_OUT; j++) free(out[0][j]), free(out[1][j]);
+    return e;
+}
+
+static void free_expected(struct expected *e)
+{
+    free(e->want);
+    free(e->tolerance);
+}
+
+/* ---- buffers that begin right behind a forbidden page -------------------------------------------------------------------- */
+
+static float *behind_guard(const float *from, size_t n)
+{
+    const size_t pages = (n * sizeof *from + GUARD_PAGE - 1) / GUARD_PAGE * GUARD_PAGE;
+    char *p = mmap(NULL, GUARD_PAGE + pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || mprotect(p, GUARD_PAGE, PROT_NONE)) {
+        printf("no memory for a guarded buffer\n");
+        exit(1);
+    }
+    memset(p + GUARD_PAGE, GUARD_PATTERN, pages);
+    return memcpy(p + GUARD_PAGE, from, n * sizeof *from);
+}
+
+/* Non-zero if a byte behind the buffer changed. */
+static int free_behind_guard(float *buffer, size_t n)
+{
+    const size_t pages = (n * sizeof *buffer + GUARD_PAGE - 1) / GUARD_PAGE * GUARD_PAGE;
+    const unsigned char *p = (const unsigned char *)buffer;
+    int changed = 0;
+    for (size_t i = n * sizeof *buffer; i < pages; i++) changed |= p[i] != GUARD_PATTERN;
+    munmap((char *)buffer - GUARD_PAGE, GUARD_PAGE + pages);
+    return changed;
+}
+
+static void check_front(const char *name, const struct problem *p)
+{
+    struct problem q = *p;
+    int changed = 0;
+    for (int i = 0; i < LEVELS_IN; i++)
+        if (p->in[i]) q.in[i] = behind_guard(p->in[i], p->in_count[i]);
+    for (int i = 0; i < LEVELS_OUT; i++)
+        if (p->out[i]) q.out[i] = behind_guard(p->before[i], p->out_count[i]);
+    run_kernel(&q, NULL);
+    for (int i = 0; i < LEVELS_OUT; i++) {
+        if (!p->out[i]) continue;
+        CHECK(!different_bits(q.out[i], p->out[i], p->out_count[i]), "%s: other bits at another address", name);
+        changed |= free_behind_guard(q.out[i], p->out_count[i]);
+    }
+    for (int i = 0; i < LEVELS_IN; i++)
+        if (p->in[i]) changed |= free_behind_guard(q.in[i], p->in_count[i]);
+    CHECK(!changed, "%s wrote behind a buffer", name);
+}
+
+/* ---- the test ------------------------------------------------------------------------------------------------------------ */
+
+static void check_case(struct conv_case k, int accumulate)
+{
+    struct problem p;
+    char name[256];
+    describe(name, sizeof name, &k, accumulate);
+    make_problem(&p, &k, accumulate);
+    levels_run(name, &p, run_kernel, pools);
+    for (int i = 0; i < LEVELS_OUT; i++) {
+        if (!p.out[i]) continue;
+        struct expected e = expect(&p, i);
+        check_values(name, p.out[i], e.want, e.tolerance, p.out_count[i]);
+        free_expected(&e);
+    }
+    check_front(name, &p);
+    free_problem(&p, &k, name);
+}
+
+static void check_passes(const struct conv3d_shape *s, int transposed, int variant)
+{
+    check_case((struct conv_case){.s = *s, .pass = FWD, .transposed = transposed, .bias = variant & 1}, 0);
+    check_case((struct conv_case){.s = *s, .pass = BWD_D, .transposed = transposed}, variant >> 1 & 1);
+    check_case((struct conv_case){.s = *s, .pass = BWD_W, .transposed = transposed, .bias = variant & 1}, 0);
+    if (!transposed) check_case((struct conv_case){.s = *s, .pass = FWD}, 1);
+}
+
+/* Shapes that networks have, cut down, and the borders of panels, blocks, tiles and lines. */
+static const struct {
+    int n, c, k, in[3], kernel[3], stride[3], pad[3], w_offset, w_more;
+} shapes[] = {
+    {1, 1, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, 0},
+    {1, 1, 32, {3, 4, 40}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},   /* a stem */
+    {2, 32, 32, {3, 3, 15}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
+    {1, 33, 17, {2, 3, 13}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 3, 5},  /* tails, a part of the weight */
+    {2, 16, 32, {4, 5, 9}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, 0},   /* down */
+    {1, 17, 33, {3, 6, 11}, {3, 3, 3}, {1, 2, 2}, {1, 1, 1}, 2, 0},
+    {2, 5, 16, {2, 7, 8}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0},    /* anisotropic */
+    {1, 3, 70, {2, 5, 17}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, 0, 1},
+    {2, 70, 33, {4, 4, 4}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},   /* deep: several lines in a tile, two blocks */
+    {3, 33, 70, {3, 5, 5}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
+    {1, 130, 66, {2, 2, 3}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
+    {2, 3, 5, {4, 4, 2}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
+    {2, 2, 2, {5, 4, 1}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},     /* w of 1: every tap but one is outside */
+    {2, 32, 3, {2, 3, 29}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, 0},   /* heads */
+    {1, 65, 2, {2, 2, 16}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, 0},
+    {1, 16, 32, {3, 3, 7}, {1, 1, 1}, {2, 2, 2}, {0, 0, 0}, 0, 0},   /* a shortcut: dx has voxels that no tap reaches */
+    {1, 1, 64, {9, 8, 10}, {7, 7, 7}, {2, 2, 2}, {3, 3, 3}, 0, 0},   /* a ResNet's stem */
+    {1, 2, 3, {4, 5, 6}, {3, 1, 2}, {1, 1, 1}, {1, 0, 0}, 0, 0},
+    {1, 5, 2, {5, 6, 7}, {3, 1, 2}, {2, 3, 2}, {0, 2, 1}, 1, 2},
+    {1, 2, 17, {3, 3, 4}, {3, 3, 3}, {1, 1, 1}, {3, 3, 3}, 0, 0},    /* outputs that see nothing of x */
+    {1, 3, 16, {4, 2, 5}, {1, 1, 1}, {1, 1, 1}, {2, 2, 2}, 0, 0},
+    {1, 2, 3, {7, 7, 7}, {2, 2, 2}, {3, 3, 3}, {0, 0, 0}, 0, 0},     /* stride beyond the kernel */
+    {1, 3, 2, {9, 3, 12}, {5, 1, 4}, {3, 1, 5}, {2, 0, 3}, 0, 0},
+};
+
+static void check_shapes(void)
+{
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct conv3d_shape s = conv3d_shape(shapes[i].n, shapes[i].c, shapes[i].k, shapes[i].in, shapes[i].kernel,
+                                             shapes[i].stride, shapes[i].pad);
+        s.w_offset = shapes[i].w_offset;
+        s.w_channels = s.c + s.w_offset + shapes[i].w_more;
+        check_passes(&s, 0, (int)i % 4);
+        check_passes(&s, 0, (int)i % 4 ^ 3);
+    }
+}
+
+static int pick(struct rng *rng, const int *from, int n)
+{
+    return from[rng_below(rng, (uint32_t)n)];
+}
+
+/* Drawn from the nasty values, and kept where the size is bearable. */
+static void check_random_shapes(int count)
+{
+    static const int channels[] = {1, 2, 3, 5, 16, 17, 32, 33, 70}, kernels[] = {1, 1, 2, 3, 3, 3, 4}, strides[] = {1, 1, 1, 2, 3};
+    struct rng rng = rng_stream(1, 2, 3, RNG_TEST);
+    for (int done = 0; done < count;) {
+        int in[3], kernel[3], stride[3], pad[3], valid = 1;
+        for (int i = 0; i < 3; i++) {
+            in[i] = 1 + (int)rng_below(&rng, i == 2 ? 40 : 6);
+            kernel[i] = pick(&rng, kernels, 7);
+            stride[i] = pick(&rng, strides, 5);
+            pad[i] = (int)rng_below(&rng, 4);
+            valid &= in[i] + 2 * pad[i] >= kernel[i];
+        }
+        if (!valid) continue;
+        const int c = pick(&rng, channels, 9), k = pick(&rng, channels, 9), n = 1 + (int)rng_below(&rng, 3);
+        const struct conv3d_shape s = conv3d_shape(n, c, k, in, kernel, stride, pad);
+        if ((double)y_count(&s) * s.c * (double)voxels(1, kernel) > 5e5) continue;
+        check_passes(&s, 0, done++ % 4);
+    }
+}
+
+static void check_transposed(void)
+{
+    static const int sizes[][8] = {/* n c k in stride */
+                                   {1, 1, 1, 1, 1, 1, 2, 0}, {2, 64, 32, 2, 3, 5, 2, 0}, {1, 33, 17, 2, 2, 15, 2, 1},
+                                   {2, 5, 70, 1, 2, 4, 2, 1}, {1, 70, 33, 3, 2, 3, 2, 0}, {1, 3, 2, 2, 3, 30, 3, 0},
+                                   {3, 16, 16, 2, 2, 7, 1, 0}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int *a = sizes[i], in[3] = {a[3], a[4], a[5]}, stride[3] = {a[7] ? 1 : a[6], a[6], a[6]};
+        const struct conv3d_shape s = conv3d_shape_transposed(a[0], a[1], a[2], in, stride);
+        for (int variant = 0; variant < 4; variant += 3) check_passes(&s, 1, variant);
+    }
+}
+
+/* ---- planted faults ------------------------------------------------------------------------------------------------------ */
+
+/* Values of the first output that are seen to be wrong. */
+static size_t faults_seen(struct problem *p, const struct expected *e)
+{
+    double worst;
+    memcpy(p->out[0], p->before[0], p->out_count[0] * sizeof(float));
+    run_kernel(p, NULL);
+    return out_of_tolerance(p->out[0], e->want, e->tolerance, p->out_count[0], &worst);
+}
+
+static void check_faults(enum pass pass)
+{
+    static const int in[3] = {3, 4, 15}, three[3] = {3, 3, 3}, one[3] = {1, 1, 1};
+    struct conv_case k = {.s = conv3d_shape(1, 33, 17, in, three, one, one), .pass = pass};
+    struct problem p;
+    make_problem(&p, &k, 0);
+    struct expected e = expect(&p, 0);
+    CHECK(faults_seen(&p, &e) == 0, "%s without a fault was refused", pass_names[pass]);
+    p.out[0][p.out_count[0] - 1] = p.before[0][p.out_count[0] - 1];
+    double worst;
+    CHECK(out_of_tolerance(p.out[0], e.want, e.tolerance, p.out_count[0], &worst) == 1, "%s: a missing tail went unseen",
+          pass_names[pass]);
+    /* One product among hundreds is lost: in the outputs that had it. */
+    float *operand = p.in[1] + p.in_count[1] / 2;
+    const float kept = *operand;
+    *operand = 0;
+    CHECK(faults_seen(&p, &e) > 0, "%s: a missing tap went unseen", pass_names[pass]);
+    *operand = kept;
+    /* Every weight one tap off (for BWD_W: every dy one channel off). */
+    const size_t rest = p.in_count[1] - 1;
+    memmove(p.in[1], p.in[1] + 1, rest * sizeof(float));
+    CHECK(faults_seen(&p, &e) > p.out_count[0] / 2, "%s: wrong taps went unseen", pass_names[pass]);
+    free_expected(&e);
+    free_problem(&p, &k, "planted fault");
+}
+
+/* ---- bench --------------------------------------------------------------------------------------------------------------- */
+
+static double seconds_of(struct problem *p, int reference)
+{
+    double best = 1e9;
+    for (int i = 0; i < (reference ? 1 : 7); i++) {
+        struct timespec t0, t1;
+        clock_gettime(CLOCK_MONOTONIC, &t0);
+        if (reference)
+            run_reference(p->out, p->in, p->shape, 0);
+        else
+            run_kernel(p, NULL);
+        clock_gettime(CLOCK_MONOTONIC, &t1);
+        best = fmin(best, (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec));
+    }
+    return best;
+}
+
+static int bench(void)
+{
+    static const int in[3] = {8, 16, 40}, three[3] = {3, 3, 3}, one[3] = {1, 1, 1};
+    printf("convolution 3x3x3, 32 to 32 channels, %dx%dx%d, one thread\n%-8s %-6s %10s %8s %12s\n", in[0], in[1], in[2],
+           "level", "pass", "GFLOP/s", "of peak", "to reference");
+    for (int pass = FWD; pass < PASSES; pass++) {
+        struct conv_case k = {.s = conv3d_shape(1, 32, 32, in, three, one, one), .pass = (enum pass)pass};
+        struct problem p;
+        make_problem(&p, &k, 0);
+        const double flops = 2.0 * (double)y_count(&k.s) * k.s.c * 27, reference = seconds_of(&p, 1);
+        for (int level = ISA_SCALAR; level <= ISA_AVX512; level++) {
+            if (cpu_isa_set((enum isa)level) != (enum isa)level) continue;
+            const double seconds = seconds_of(&p, 0), peak = kernel_peak_f32(NULL);
+            printf("%-8s %-6s %10.1f %7.0f%% %11.0fx\n", cpu_isa_name((enum isa)level), pass_names[pass],
+                   flops / seconds * 1e-9, 100 * flops / seconds * 1e-9 / peak, reference / seconds);
+        }
+        free_problem(&p, &k, "bench");
+    }
+    return check_failed_ != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && !strcmp(argv[1], "--bench")) return bench();
+    pools[1] = pool_create(2);
+    pools[2] = pool_create(most_threads);
+    levels_self_test();
+    for (int pass = FWD; pass < PASSES; pass++) check_faults((enum pass)pass);
+    check_shapes();
+    check_transposed();
+    check_random_shapes(60);
+    for (int i = 1; i < 3; i++) pool_destroy(pools[i]);
+    return check_done("check_kernels");
+}

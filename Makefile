@@ -24,7 +24,7 @@ TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/vmath.o t
 	tensor/conv.o tensor/conv_gather.o tensor/conv_outer.o tensor/conv_ref.o tensor/conv_scalar.o tensor/conv_avx2.o \
 	tensor/conv_avx512.o tensor/conv_neon.o
 IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256.o io/volume.o io/nifti.o io/png.o \
-	io/text.o io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/svg.o
+	io/text.o io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/pickle.o io/pth.o io/svg.o
 NN = nn/dataset.o nn/splits.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/preprocess.o nn/resample.o nn/case_store.o \
 	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/classify.o nn/augment.o nn/sampler.o nn/sliding.o \
 	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/infer.o nn/run.o
@@ -36,13 +36,13 @@ HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h te
 	tensor/elem_template_pool.h tensor/elem_template_loss.h tensor/vec_scalar.h tensor/vec_avx2.h tensor/vec_avx512.h \
 	tensor/vec_neon.h tensor/conv_kernels.h tensor/conv_template.h \
 	io/error.h io/file.h io/gzip.h io/zip.h io/sha256.h io/volume.h io/nifti.h io/png.h io/text.h io/json.h io/csv.h io/npy.h \
-	io/safetensors.h io/svg.h \
+	io/safetensors.h io/pickle.h io/pth.h io/svg.h \
 	nn/dataset.h nn/splits.h nn/plan.h nn/preprocess.h nn/unet.h nn/resnet.h nn/optim.h nn/checkpoint.h nn/train.h \
 	nn/classify.h nn/augment.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h \
 	fl/fedavg.h fl/history.h fl/federate.h \
 	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/scores.h apps/bench.h \
 	tests/check.h tests/levels.h tests/elem_bench.h
-CHECKS = tests/check_tensor tests/check_kernels tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_formats \
+CHECKS = tests/check_tensor tests/check_kernels tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_formats \
 	tests/check_data tests/check_plan tests/check_networks tests/check_learning tests/check_metrics tests/check_federated
 
 all: nephron libnephron.a

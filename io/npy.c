@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/file.h"
+#include "io/text.h"
 #include "io/zip.h"
 
 static int host_is_little(void)
@@ -303,22 +304,14 @@ static int read_entry(struct npz *z, const struct zip *zip, int i, const char *n
     return 0;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int check_unique(const struct npz *z, const char *name, struct error *e)
 {
-    const char **names = malloc(((size_t)z->count + 1) * sizeof *names);
-    int status = 0;
+    const char **names = malloc(((size_t)z->count + 1) * sizeof *names), *twice;
     if (names == NULL) return error_set(e, "%s: out of memory", name);
     for (int i = 0; i < z->count; i++) names[i] = z->array[i].name;
-    qsort(names, (size_t)z->count, sizeof *names, compare_names);
-    for (int i = 1; i < z->count && !status; i++)
-        if (strcmp(names[i - 1], names[i]) == 0) status = error_set(e, "%s: two arrays are named '%s'", name, names[i]);
+    twice = text_repeated(names, z->count);
     free(names);
-    return status;
+    return twice != NULL ? error_set(e, "%s: two arrays are named '%s'", name, twice) : 0;
 }
 
 int npz_parse(struct npz *z, const unsigned char *data, size_t size, const char *name, struct error *e)

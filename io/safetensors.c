@@ -337,11 +337,6 @@ static void put_tensor(struct text *t, const struct safetensor *v, uint64_t offs
     text_printf(t, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset, (unsigned long long)(offset + v->bytes));
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int is_utf8(const char *s)
 {
     const char *end = s + strlen(s);
@@ -352,23 +347,15 @@ static int is_utf8(const char *s)
 
 static int check_names(const struct safetensors *s, const char *path, struct error *e)
 {
-    const char **names = malloc(((size_t)s->count + 1) * sizeof *names);
-    int status = 0;
+    for (int i = 0; i < s->count; i++)
+        if (strcmp(s->tensor[i].name, "__metadata__") == 0 || !is_utf8(s->tensor[i].name))
+            return error_set(e, "%s: a tensor cannot be named '%.200s'", path, s->tensor[i].name);
+    const char **names = malloc(((size_t)s->count + 1) * sizeof *names), *twice;
     if (names == NULL) return error_set(e, "%s: out of memory", path);
-    for (int i = 0; i < s->count && !status; i++) {
-        names[i] = s->tensor[i].name;
-        if (strcmp(names[i], "__metadata__") == 0 || !is_utf8(names[i]))
-            status = error_set(e, "%s: a tensor cannot be named '%s'", path, names[i]);
-    }
-    if (status) {
-        free(names);
-        return status;
-    }
-    qsort(names, (size_t)s->count, sizeof *names, compare_names);
-    for (int i = 1; i < s->count && !status; i++)
-        if (strcmp(names[i - 1], names[i]) == 0) status = error_set(e, "%s: two tensors are named '%s'", path, names[i]);
+    for (int i = 0; i < s->count; i++) names[i] = s->tensor[i].name;
+    twice = text_repeated(names, s->count);
     free(names);
-    return status;
+    return twice != NULL ? error_set(e, "%s: two tensors are named '%.200s'", path, twice) : 0;
 }
 
 static void format_header(struct text *t, const struct safetensors *s)

@@ -117,6 +117,19 @@ int text_utf8_length(const char *p, const char *end)
     return n;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *text_repeated(const char **name, int count)
+{
+    qsort(name, (size_t)count, sizeof *name, compare_names);
+    for (int i = 1; i < count; i++)
+        if (strcmp(name[i - 1], name[i]) == 0) return name[i];
+    return NULL;
+}
+
 /* ---- the string that grows ------------------------------------------------------------------------------------- */
 
 static void reserve(struct text *t, size_t more)

@@ -18,6 +18,9 @@ int text_parse_double(double *v, const char *text, size_t size);
 /* Bytes (1 to 4) of the UTF-8 character at p; 0 if it is not valid: cut off, overlong, a surrogate, beyond U+10FFFF. */
 int text_utf8_length(const char *p, const char *end);
 
+/* Sorts the names; returns one that is there twice, or NULL. */
+const char *text_repeated(const char **name, int count);
+
 /* A NUL-terminated string that grows; start from {0}. text_take gives it to the caller, who frees it.
  * Memory that runs out here aborts: what is written is small against what is in memory already. */
 struct text {

@@ -1,4 +1,4 @@
-/* fuzz_tables.c - any bytes to the readers of JSON, CSV, .npy, .npz and safetensors: nothing may crash, leak or hang.
+/* fuzz_tables.c - any bytes to the readers of JSON, CSV, .npy, .npz, safetensors and .pth: nothing may crash, leak or hang.
  *
  *   replay:    cc ... tests/fuzz_tables.c libnephron.a && ./fuzz_tables FILE...
  *   libFuzzer: clang -fsanitize=fuzzer,address,undefined -DLIBFUZZER ...
@@ -12,6 +12,8 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "io/npy.h"
+#include "io/pickle.h"
+#include "io/pth.h"
 #include "io/safetensors.h"
 
 static void must(int condition, const char *what)
@@ -72,25 +74,60 @@ static void try_npz(const uint8_t *data, size_t size)
     npz_free(&z);
 }
 
-static void try_safetensors(const uint8_t *data, size_t size)
+static void touch_tensors(const struct safetensors *s)
 {
-    struct error e;
-    struct safetensors s;
     volatile float sink = 0;
-    unsigned char *copy = malloc(size ? size : 1);
-    if (copy == NULL) return;
-    memcpy(copy, data, size);
-    if (safetensors_parse(&s, copy, size, "fuzz", &e)) {
-        free(copy);
-        return;
-    }
-    for (int i = 0; i < s.count; i++) {
-        const struct safetensor *t = &s.tensor[i];
+    for (int i = 0; i < s->count; i++) {
+        const struct safetensor *t = &s->tensor[i];
         size_t bytes = safetensors_dtype_bytes(t->dtype);
         for (size_t k = 0; bytes > 0 && k < t->bytes / bytes; k++) sink = safetensors_value(t, k);
     }
     (void)sink;
+}
+
+static unsigned char *copy_of(const uint8_t *data, size_t size)
+{
+    unsigned char *copy = malloc(size ? size : 1);
+    must(copy != NULL, "out of memory");
+    if (size > 0) memcpy(copy, data, size);
+    return copy;
+}
+
+static void try_safetensors(const uint8_t *data, size_t size)
+{
+    struct error e;
+    struct safetensors s;
+    unsigned char *copy = copy_of(data, size);
+    if (safetensors_parse(&s, copy, size, "fuzz", &e)) {
+        free(copy);
+        return;
+    }
+    touch_tensors(&s);
     safetensors_free(&s);
+}
+
+static void try_pth(const uint8_t *data, size_t size)
+{
+    struct error e;
+    struct pth p;
+    unsigned char *copy = copy_of(data, size);
+    if (pth_parse(&p, copy, size, "fuzz", &e)) {
+        free(copy);
+        return;
+    }
+    touch_tensors(&p.tensors);
+    must(p.values != NULL, "a file without values");
+    pth_free(&p);
+}
+
+/* The pickle alone, which in an archive would need a right CRC. */
+static void try_pickle(const uint8_t *data, size_t size)
+{
+    struct error e;
+    struct pickle p;
+    if (pickle_parse(&p, data, size, &e)) return;
+    must(p.root != NULL, "a pickle without a value");
+    pickle_free(&p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -101,6 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_npy(data, size);
     try_npz(data, size);
     try_safetensors(data, size);
+    try_pth(data, size);
+    try_pickle(data, size);
     return 0;
 }
 

@@ -47,7 +47,32 @@ def tensors():
     return out
 
 
+def torch_file():
+    """Views of every kind, storages shared, values of every kind that nnU-Net's checkpoints hold."""
+    base = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
+    out = {name: (torch.arange(6).reshape(2, 3) - 2).to(getattr(torch, name))
+           for name in ("float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "float8_e4m3fn", "float8_e5m2")}
+    out.update({name: (torch.arange(6).reshape(2, 3) + 200).to(getattr(torch, name))
+                for name in ("uint8", "uint16", "uint32", "uint64")})
+    out["bool"] = torch.tensor([True, False, True])
+    views = {"whole": base, "transposed": base.permute(2, 0, 1), "part": base[1, 1:, ::2], "tail": base[1],
+             "expanded": base[0, 0, :2, None].expand(2, 3), "scalar": base[1, 2, 3], "empty": base[:, :0], "flat": base.view(-1)}
+    state = torch.nn.Conv3d(1, 2, (1, 3, 3)).state_dict()
+    state["weight"] = torch.arange(18.0).reshape(2, 1, 1, 3, 3)
+    state["bias"] = torch.tensor([0.5, -0.5])
+    return {"types": out, "views": views, "network_weights": state, "parameter": torch.nn.Parameter(base[0, 1]),
+            "optimizer_state": {"state": {0: {"momentum_buffer": base[0]}}, "param_groups": [{"lr": 0.01, "params": [0, 1]}]},
+            "logging": {"mean_fg_dice": [np.float64(0.25), np.float32(0.5), np.float16(-2.0), np.int64(-7), np.uint8(200), np.bool_(True)],
+                        "big_endian": np.array([1.5], ">f8")[0], "nan": float("nan"), "infinite": -np.inf},
+            "_best_ema": np.float64(0.875), "current_epoch": 1000, "large": 2**70, "negative": -(2**40), "small": -3, "half": 70000,
+            "init_args": {"configuration": "3d_fullres", "fold": 0, "device": torch.device("cuda", 0), "dtype": torch.float16,
+                          "text": "zero\0 and \u00e9", "empty": [(), {}, "", b"bytes"], "flags": (True, False, None)},
+            "nested": [[torch.ones(2), {"deep": torch.zeros(1)}], 5]}
+
+
 np.savez(FOLDER + "stored.npz", **arrays())
 np.savez_compressed(FOLDER + "deflated.npz", **arrays())
 np.save(FOLDER + "saved.npy", np.arange(10, dtype=np.int32).reshape(5, 2))
 save_file(tensors(), FOLDER + "types.safetensors", {"format": "pt", "note": "quotes \" and \u00e9"})
+torch.save(torch_file(), FOLDER + "torch.pth")
+torch.save(torch_file(), FOLDER + "torch4.pth", pickle_protocol=4)

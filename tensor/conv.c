@@ -291,7 +291,7 @@ double kernel_peak_f32(struct pool *pool)
         pool_run(pool, threads, peak_job, &p);
         const double seconds = seconds_now() - start;
         spent += seconds;
-        if (seconds < 0.005) { /* too short to time well */
+        if (seconds < 0.002) { /* too short to time well */
             p.rounds *= 2;
             continue;
         }

@@ -86,6 +86,16 @@ static void check_deform(void)
     }
 }
 
+/* Half of the weight each: the label of the nearest voxel wins, though it is not the smallest; where the nearest one has lost, the smallest. */
+static void check_ties(void)
+{
+    const uint8_t label[8] = {2, 2, 1, 1, 0, 0, 0, 0}, three[8] = {0, 2, 2, 1, 1, 0, 0, 0};
+    const struct corners tied = {{0, 1, 2, 3, 4, 5, 6, 7}, {0.375f, 0.125f, 0.25f, 0.25f, 0, 0, 0, 0}};
+    const struct corners lost = {{0, 1, 2, 3, 4, 5, 6, 7}, {0.25f, 0.1875f, 0.1875f, 0.1875f, 0.1875f, 0, 0, 0}};
+    CHECK(vote(label, &tied) == 2, "tie: label %d", vote(label, &tied));
+    CHECK(vote(three, &lost) == 1, "tie of others: label %d", vote(three, &lost));
+}
+
 static void check_intensities(void)
 {
     enum { N = 6 * 7 * 5 };
@@ -168,7 +178,7 @@ static void check_patches(void)
 /* Share of patches that leave the intensity changes as they came, and of those deformed. */
 static void check_probabilities(void)
 {
-    enum { TRIALS = 3000, N = 6 * 7 * 5 };
+    enum { TRIALS = 40000, N = 6 * 7 * 5 };
     const int patch[3] = {6, 7, 5}, centre[3] = {3, 3, 2}, none[3] = {0};
     float image[N], *scratch = malloc(augment_scratch(patch, 1) * sizeof(float));
     uint8_t label[N];
@@ -192,9 +202,9 @@ static void check_probabilities(void)
     }
     /* Blur and low resolution are drawn for the one channel with probability 1/2 again. */
     double untouched = 0.9 * 0.9 * 0.85 * 0.85 * 0.875 * 0.9 * 0.7;
-    CHECK_NEAR((double)plain[0] / TRIALS, untouched, 0.035, "share of unchanged intensities");
-    CHECK_NEAR((double)plain[1] / TRIALS, 0.64, 0.035, "share of undeformed patches");
-    for (int a = 0; a < 3; a++) CHECK_NEAR((double)flipped[a] / TRIALS, 0.5, 0.037, "share mirrored along axis %d", a);
+    CHECK_NEAR((double)plain[0] / TRIALS, untouched, 0.008, "share of unchanged intensities");
+    CHECK_NEAR((double)plain[1] / TRIALS, 0.64, 0.008, "share of undeformed patches");
+    for (int a = 0; a < 3; a++) CHECK_NEAR((double)flipped[a] / TRIALS, 0.5, 0.009, "share mirrored along axis %d", a);
     CHECK(foreign == 0, "%d voxels of labels that the case does not have", foreign);
     free(scratch);
     free_sample(&s);
@@ -304,6 +314,26 @@ static void check_oversampling(void)
     CHECK(classes[1] > 50 && classes[2] > 20, "cases alike: %d of class 1, %d of class 2", classes[1], classes[2]);
     CHECK(different == 50, "another client draws other examples: %d of 50", different);
     pool_destroy(pool);
+    free_store(&t);
+}
+
+/* A forced patch lies around the voxel drawn, but begins inside the case; above it may reach out. */
+static void check_forced_centres(void)
+{
+    struct store t;
+    const struct batch_spec b = {.patch = {8, 4, 6}};
+    make_store(&t);
+    t.at[1][2][0] = (0 * 12 + 11) * 11 + 5; /* z, y, x = 0, 11, 5 */
+    struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+    int centre[3];
+    draw_centre(centre, &t.c, 1, &b, 1, &rng);
+    CHECK(centre[0] == 4 && centre[1] == 11 && centre[2] == 5, "centre %d %d %d", centre[0], centre[1], centre[2]);
+    t.count[1][2] = 0;
+    for (int k = 0; k < 100; k++) {
+        draw_centre(centre, &t.c, 1, &b, 1, &rng);
+        CHECK(centre[0] >= 4 && centre[0] <= 6 && centre[1] >= 2 && centre[1] <= 10 && centre[2] >= 3 && centre[2] <= 8,
+              "no foreground: centre %d %d %d", centre[0], centre[1], centre[2]);
+    }
     free_store(&t);
 }
 
@@ -519,6 +549,7 @@ int main(void)
         return 1;
     }
     check_deform();
+    check_ties();
     check_intensities();
     check_noise();
     check_patches();
@@ -526,6 +557,7 @@ int main(void)
     check_options();
     check_bounds();
     check_oversampling();
+    check_forced_centres();
     check_ignored();
     check_downsample();
     check_steps();

@@ -272,7 +272,8 @@ static uint8_t *make_blob(const int size[3], const int centre[3], const int weig
     for (int z = 0; z < size[0]; z++)
         for (int y = 0; y < size[1]; y++)
             for (int x = 0; x < size[2]; x++, i++) {
-                int noise = (int)(((uint32_t)i * 2654435761u >> 8) % (uint32_t)rough);
+                uint32_t hash = (uint32_t)i * 2654435761u;
+                int noise = (int)(((hash ^ hash >> 15) * 2246822519u >> 8) % (uint32_t)rough);
                 int distance = weight[0] * (z - centre[0]) * (z - centre[0]) + weight[1] * (y - centre[1]) * (y - centre[1]) +
                                weight[2] * (x - centre[2]) * (x - centre[2]);
                 mask[i] = distance < radius - noise;

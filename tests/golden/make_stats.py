@@ -115,7 +115,8 @@ def paired():
 
 def blob(size, centre, weight, radius, rough):
     z, y, x = np.meshgrid(*[np.arange(s, dtype=np.int64) for s in size], indexing="ij")
-    noise = (np.arange(np.prod(size), dtype=np.uint64).reshape(size) * 2654435761 % 2**32 >> 8).astype(np.int64) % rough
+    noise = np.arange(np.prod(size), dtype=np.uint64).reshape(size) * 2654435761 % 2**32
+    noise = ((noise ^ (noise >> 15)) * 2246822519 % 2**32 >> 8).astype(np.int64) % rough
     return sum(w * (v - c) ** 2 for w, v, c in zip(weight, (z, y, x), centre)) < radius - noise
 
 
@@ -158,7 +159,7 @@ def surfaces():
 
 def component_cases():
     out = []
-    for size, rough, radius in [((7, 9, 11), 100, 11), ((12, 13, 10), 50, 9), ((5, 6, 7), 10, 4)]:
+    for size, rough, radius in [((7, 9, 11), 100, 11), ((12, 13, 10), 50, 4), ((15, 16, 17), 100, 5)]:
         mask = blob(size, (0, 0, 0), (0, 0, 0), radius, rough)
         ids, n = components(mask, connectivity=3, return_num=True)
         out.append({"size": size, "rough": rough, "radius": radius, "n": int(n), "sum": int((ids.ravel() * (np.arange(ids.size) % 1009)).sum())})

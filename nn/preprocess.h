@@ -51,7 +51,7 @@ struct case_store {
     size_t bytes;
 };
 /* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by nnU-Net's 1234. A case without a label
- * map is an error; after one nothing is left to free. */
+ * map is an error; after an error nothing is left to free. */
 struct pool;
 int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role, int which,
                     struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e);

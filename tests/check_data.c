@@ -408,6 +408,8 @@ static void check_refused_files(void)
     check_refused("labelsTr/b.nii", NULL, "labelsTr/b.nii");
     check_refused("imagesTr/c_0000.nrrd", "", "c_0000.nrrd: does not end in '.nii'");
     check_refused("imagesTr/c.nii", "", "c.nii: is not named CASE_0000.nii");
+    check_refused("imagesTr/c_00x0.nii", "", "c_00x0.nii: is not named");
+    check_refused("imagesTr/c0000.nii", "", "c0000.nii: is not named");
     check_refused("imagesTr/_0000.nii", "", "is not named");
     check_refused("imagesTr/c_0007.nii", "", "c_0007.nii: is of channel 7");
     check_refused("imagesTr/b_0001.nii", "no image at all", "b_0001.nii");

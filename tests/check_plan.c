@@ -168,12 +168,12 @@ static int same_json(const struct json *a, const struct json *b, char *where, si
     return 1;
 }
 
-static struct dataset described(const struct json *description, const char *path)
+static struct dataset described(const struct json *description, const char *name, const char *path)
 {
     struct dataset d;
     struct error e = {""};
     CHECK(json_write(description, path, &e) == 0 && dataset_read_header(&d, path, &e) == 0, "%s", e.text);
-    snprintf(d.name, sizeof d.name, "Dataset001_Cascade");
+    snprintf(d.name, sizeof d.name, "%s", name);
     return d;
 }
 
@@ -191,30 +191,47 @@ static void check_plan_read_back(const struct plans *p, const struct dataset *d,
     unlink(path);
 }
 
-static void check_cascade(const struct json *golden, const char *folder)
+/* Our plan of a fingerprint is nnU-Net's, member by member. */
+static void check_planned(const struct json *g, const char *folder)
 {
-    const struct json *g = json_get(golden, "cascade");
+    const char *name = json_text(g, "name", "?");
     char path[600], where[64] = "";
     struct fingerprint f;
     struct plans p;
     struct error e = {""};
     struct plan_options o = plan_options_default();
     CHECK(file_join(path, sizeof path, folder, "x.json", &e) == 0, "%s", e.text);
-    struct dataset d = described(json_get(g, "dataset"), path);
-    CHECK(d.ignore_label == 3 && d.labels == 3, "ignore %d, labels %d", d.ignore_label, d.labels);
+    struct dataset d = described(json_get(g, "dataset"), name, path);
     CHECK(fingerprint_from_json(&f, json_get(g, "fingerprint"), "golden", &e) == 0, "%s", e.text);
     struct json *back = fingerprint_json(&f);
-    CHECK(same_json(back, json_get(g, "fingerprint"), where, sizeof where), "fingerprint written differs at %s", where);
+    CHECK(same_json(back, json_get(g, "fingerprint"), where, sizeof where), "%s: fingerprint written differs at %s", name, where);
     json_free(back);
     if (plans_make(&p, &f, &d, &o, &e)) {
-        CHECK(0, "%s", e.text);
+        CHECK(0, "%s: %s", name, e.text);
         return;
     }
-    CHECK(same_json(p.json, json_get(g, "plans"), where, sizeof where), "plans.json differs from nnU-Net's at %s", where);
+    CHECK(same_json(p.json, json_get(g, "plans"), where, sizeof where), "%s: plans.json differs from nnU-Net's at %s", name, where);
+    check_plan_read_back(&p, &d, path);
+    plans_free(&p);
+    fingerprint_free(&f);
+    dataset_close(&d);
+}
+
+/* Configurations by name, and plans with options of ours, on the dataset with a cascade. */
+static void check_configurations(const struct json *g, const char *folder)
+{
+    char path[600];
+    struct fingerprint f;
+    struct plans p;
+    struct error e = {""};
+    struct plan_options o = plan_options_default();
+    CHECK(file_join(path, sizeof path, folder, "x.json", &e) == 0, "%s", e.text);
+    struct dataset d = described(json_get(g, "dataset"), "Dataset001_Cascade", path);
+    CHECK(d.ignore_label == 3 && d.labels == 3, "ignore %d, labels %d", d.ignore_label, d.labels);
+    CHECK(fingerprint_from_json(&f, json_get(g, "fingerprint"), "golden", &e) == 0 && plans_make(&p, &f, &d, &o, &e) == 0, "%s", e.text);
     CHECK(p.count == 3 && plans_find(&p, "3d_lowres", &e) != NULL, "%d configurations", p.count);
     CHECK(plans_find(&p, "3d_cascade_fullres", &e) == NULL && strstr(e.text, "3d_lowres"), "cascade is refused: %s", e.text);
     CHECK(plans_find(&p, "4d", &e) == NULL && strstr(e.text, "2d, 3d_lowres, 3d_fullres"), "unknown configuration: %s", e.text);
-    check_plan_read_back(&p, &d, path);
     plans_free(&p);
     o.base_features = 8;
     o.batch = 3;
@@ -252,7 +269,7 @@ static void check_plans_refused(const struct json *golden)
         {{"configurations", "3d_cascade_fullres", "inherits_from"}, "\"x\"", "'x' is not there"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct json *j = json_copy(json_get(json_get(golden, "cascade"), "plans")), *at = j;
+        struct json *j = json_copy(json_get(golden, "plans")), *at = j;
         struct error e = {""};
         struct plans p;
         int k = 0;
@@ -293,7 +310,7 @@ static void check_hostile(const char *folder)
     struct error e = {""};
     CHECK(file_join(path, sizeof path, folder, "x.json", &e) == 0, "%s", e.text);
     struct json *j = json_parse(description, strlen(description), &e);
-    struct dataset d = described(j, path);
+    struct dataset d = described(j, "Dataset009_Hostile", path);
     unlink(path);
     json_free(j);
     for (size_t i = 0; i < 2 * sizeof bad / sizeof *bad; i++) {
@@ -343,8 +360,11 @@ int main(void)
     const struct json *list = json_get(vectors, "vectors");
     CHECK(list && list->count == 17, "rows of %s", golden_plans);
     for (int i = 0; i < list->count; i++) check_golden_plan(list->item[i]);
-    check_cascade(golden, folder);
-    check_plans_refused(golden);
+    const struct json *planned = json_get(golden, "planned");
+    CHECK(planned && planned->count == 5, "plans in %s", golden_data);
+    for (int i = 0; i < planned->count; i++) check_planned(planned->item[i], folder);
+    check_configurations(planned->item[0], folder);
+    check_plans_refused(planned->item[0]);
     check_hostile(folder);
     check_tiny();
     json_free(golden);

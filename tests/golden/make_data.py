@@ -146,31 +146,46 @@ def intensities(cases=20):
     return {"cases": cases, "shape": list(data.shape[1:]), "channels": out}
 
 
-def cascade():
-    """A plan with 3d_lowres and 3d_cascade_fullres, of a fingerprint of four cases."""
-    fingerprint = {"foreground_intensity_properties_per_channel":
-                   {"0": {"max": 900.0, "mean": 80.5, "median": 80.0, "min": -500.0, "percentile_00_5": -20.0,
-                          "percentile_99_5": 180.0, "std": 31.25}},
-                   "median_relative_size_after_cropping": 0.7,
-                   "shapes_after_crop": [[160, 512, 512], [201, 500, 480], [95, 512, 512], [122, 490, 512]],
-                   "spacings": [[2.5, 0.8, 0.8], [1.5, 0.75, 0.75], [3.0, 0.703125, 0.703125], [2.0, 0.9, 0.9]]}
-    dataset = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "liver": 1, "tumour": 2, "ignore": 3}, "numTraining": 4,
+def planned(name, shapes, spacings, relative_size, channels, labels):
+    """nnU-Net's plan of a fingerprint."""
+    intensity = {"max": 900.0, "mean": 80.5, "median": 80.0, "min": -500.0, "percentile_00_5": -20.0, "percentile_99_5": 180.0,
+                 "std": 31.25}
+    fingerprint = {"foreground_intensity_properties_per_channel": {str(c): intensity for c in range(len(channels))},
+                   "median_relative_size_after_cropping": relative_size, "shapes_after_crop": shapes, "spacings": spacings}
+    dataset = {"channel_names": {str(c): v for c, v in enumerate(channels)}, "labels": labels, "numTraining": len(shapes),
                "file_ending": ".nii.gz"}
-    folder = os.path.join(os.environ["nnUNet_raw"], "Dataset001_Cascade")
-    done = os.path.join(os.environ["nnUNet_preprocessed"], "Dataset001_Cascade")
+    folder = os.path.join(os.environ["nnUNet_raw"], name)
+    done = os.path.join(os.environ["nnUNet_preprocessed"], name)
     os.makedirs(os.path.join(folder, "imagesTr"))
     os.makedirs(done)
     json.dump(dataset, open(os.path.join(folder, "dataset.json"), "w"))
     json.dump(fingerprint, open(os.path.join(done, "dataset_fingerprint.json"), "w"))
-    planner = ExperimentPlanner("Dataset001_Cascade")
+    planner = ExperimentPlanner(name)
     planner.determine_reader_writer = lambda: type("SimpleITKIO", (), {})
     with contextlib.redirect_stdout(io.StringIO()):
         planner.plan_experiment()
-    return {"fingerprint": fingerprint, "dataset": dataset, "plans": json.load(open(os.path.join(done, "nnUNetPlans.json")))}
+    return {"name": name, "fingerprint": fingerprint, "dataset": dataset,
+            "plans": json.load(open(os.path.join(done, "nnUNetPlans.json")))}
+
+
+def all_planned():
+    """A cascade; a coarse axis that takes its 10th percentile; one whose 10th percentile is finer than the others; one with too many
+    slices for that rule (sizes 56 and 160); a coarse axis that is not the first."""
+    labels = {"background": 0, "liver": 1, "tumour": 2, "ignore": 3}
+    return [planned("Dataset001_Cascade", [[160, 512, 512], [201, 500, 480], [95, 512, 512], [122, 490, 512]],
+                    [[2.5, 0.8, 0.8], [1.5, 0.75, 0.75], [3.0, 0.703125, 0.703125], [2.0, 0.9, 0.9]], 0.7, ["CT"], labels),
+            planned("Dataset002_Coarse", [[10, 200, 180], [9, 216, 256], [14, 180, 190]],
+                    [[10.0, 1.5, 1.5], [8.0, 1.25, 1.25], [5.0, 1.5, 1.5]], 0.8, ["T1", "nonorm"], labels),
+            planned("Dataset003_Mixed", [[20, 128, 128]] * 2 + [[12, 128, 128]] * 9, [[0.9, 1.0, 1.0]] * 2 + [[6.0, 1.0, 1.0]] * 9,
+                    0.74, ["T2"], {"background": 0, "a": 1}),
+            planned("Dataset004_Slices", [[56, 160, 160], [56, 160, 160], [56, 160, 160]],
+                    [[4.0, 1.0, 1.0], [5.0, 1.0, 1.0], [6.0, 1.0, 1.0]], 1.0, ["Rescale_to_0_1"], {"background": 0, "a": 1}),
+            planned("Dataset005_Turned", [[300, 20, 280], [310, 24, 290]], [[0.7, 4.4, 0.7], [0.7, 3.6, 0.7]], 1.0, ["RGB_to_0_1"],
+                    {"background": 0, "a": 1})]
 
 
 os.makedirs("tests/data/golden", exist_ok=True)
 with open("tests/data/golden/data.json", "w") as f:
     json.dump({"resample": resamplings(), "resample_label": label_resamplings(), "splits": splits(), "preprocess": preprocessed(),
-               "cascade": cascade(), "intensity": intensities()}, f, separators=(",", ":"))
+               "planned": all_planned(), "intensity": intensities()}, f, separators=(",", ":"))
     f.write("\n")

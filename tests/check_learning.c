@@ -200,8 +200,9 @@ static void check_probabilities(void)
             flipped[a] += same_patch(image, label, &s, centre, patch, flip);
         }
     }
-    /* Blur and low resolution are drawn for the one channel with probability 1/2 again. */
-    double untouched = 0.9 * 0.9 * 0.85 * 0.85 * 0.875 * 0.9 * 0.7;
+    /* Blur and low resolution are drawn for the one channel with probability 1/2 again; a scale from 6.5/7 on rounds to the whole size. */
+    double low_resolution = 0.25 * 0.5 * (6.5 / 7 - 0.5) / 0.5;
+    double untouched = 0.9 * (1 - 0.2 * 0.5) * 0.85 * 0.85 * (1 - low_resolution) * 0.9 * 0.7;
     CHECK_NEAR((double)plain[0] / TRIALS, untouched, 0.008, "share of unchanged intensities");
     CHECK_NEAR((double)plain[1] / TRIALS, 0.64, 0.008, "share of undeformed patches");
     for (int a = 0; a < 3; a++) CHECK_NEAR((double)flipped[a] / TRIALS, 0.5, 0.009, "share mirrored along axis %d", a);

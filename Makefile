@@ -30,7 +30,7 @@ NN = nn/dataset.o nn/splits.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/prepr
 	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/infer.o nn/run.o
 FL = fl/fedavg.o fl/history.o fl/federate.o
 APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
-	apps/cmd_federate.o apps/cmd_predict.o apps/cmd_evaluate.o apps/cmd_compare.o apps/cmd_bench.o apps/bench_kernels.o apps/bench_networks.o
+	apps/cmd_federate.o apps/cmd_predict.o apps/cmd_evaluate.o apps/cmd_compare.o apps/cmd_bench.o apps/cmd_convert.o apps/bench_kernels.o apps/bench_networks.o
 HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h tensor/vmath.h tensor/conv.h tensor/graph.h \
 	tensor/ops.h tensor/node.h tensor/elem.h tensor/elem_kernels.h tensor/elem_template.h tensor/elem_template_norm.h \
 	tensor/elem_template_pool.h tensor/elem_template_loss.h tensor/vec_scalar.h tensor/vec_avx2.h tensor/vec_avx512.h \

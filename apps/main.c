@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"evaluate", cmd_evaluate, "metrics of predictions against a reference"},
     {"compare", cmd_compare, "paired statistics of two evaluations"},
     {"bench", cmd_bench, "speed on this machine, against its measured peak"},
+    {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,0 +1,325 @@
+/* cmd_convert.c - weights from PyTorch's, nnU-Net's and NumPy's files to safetensors or .npz. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/options.h"
+#include "io/file.h"
+#include "io/npy.h"
+#include "io/pth.h"
+#include "nn/run.h"
+#include "tensor/graph.h"
+
+/* ---- reading any of them --------------------------------------------------------------------------------------- */
+
+struct source {
+    struct pth pth;
+    struct safetensors file;
+    struct npz npz;
+    struct safetensors view; /* all the tensors, whichever of the three holds them */
+};
+
+static void add_array(struct safetensors *view, const struct npy *a)
+{
+    char dtype[8];
+    if (a->kind == 'b') snprintf(dtype, sizeof dtype, "BOOL");
+    else snprintf(dtype, sizeof dtype, "%c%d", a->kind == 'f' ? 'F' : a->kind == 'i' ? 'I' : 'U', 8 * a->bytes);
+    safetensors_add(view, a->name, dtype, a->ndim, a->dim, a->data);
+}
+
+static void add_tensors(struct safetensors *view, const struct safetensors *from)
+{
+    for (int i = 0; i < from->metas; i++) safetensors_add_meta(view, from->meta_key[i], from->meta_value[i]);
+    for (int i = 0; i < from->count; i++) {
+        const struct safetensor *t = &from->tensor[i];
+        safetensors_add(view, t->name, t->dtype, t->ndim, t->dim, t->data);
+    }
+}
+
+/* Numbers and texts at the top of a .pth (current_epoch, trainer_name) as metadata. */
+static void add_values(struct safetensors *view, const struct json *values)
+{
+    for (int i = 0; values->type == JSON_OBJECT && i < values->count; i++) {
+        const struct json *v = values->item[i];
+        if (v->type == JSON_STRING) safetensors_add_meta(view, v->key, v->string);
+        if (v->type != JSON_BOOL && v->type != JSON_INT && v->type != JSON_DOUBLE) continue;
+        char *text = json_format(v, 0);
+        safetensors_add_meta(view, v->key, text);
+        free(text);
+    }
+}
+
+static int is_pth(const char *path)
+{
+    return file_has_suffix(path, ".pth") || file_has_suffix(path, ".pt");
+}
+
+static int source_read(struct source *s, const char *path, struct error *e)
+{
+    memset(s, 0, sizeof *s);
+    if (is_pth(path)) {
+        if (pth_read(&s->pth, path, e)) return -1;
+        add_values(&s->view, s->pth.values);
+        add_tensors(&s->view, &s->pth.tensors);
+    } else if (file_has_suffix(path, ".safetensors")) {
+        if (safetensors_read(&s->file, path, e)) return -1;
+        add_tensors(&s->view, &s->file);
+    } else if (file_has_suffix(path, ".npz")) {
+        if (npz_read(&s->npz, path, e)) return -1;
+        for (int i = 0; i < s->npz.count; i++) add_array(&s->view, &s->npz.array[i]);
+    } else {
+        return error_set(e, "%s: not a folder, .pth, .pt, .safetensors or .npz", path);
+    }
+    return 0;
+}
+
+static void source_free(struct source *s)
+{
+    pth_free(&s->pth);
+    safetensors_free(&s->file);
+    npz_free(&s->npz);
+    safetensors_free(&s->view);
+}
+
+/* ---- choosing -------------------------------------------------------------------------------------------------- */
+
+/* nnU-Net stores tensors under up to three names: keep encoder.* and decoder.*, not the modules' second names. */
+static const char *nnunet_name(const char *name)
+{
+    if (strncmp(name, "module.", 7) == 0) name += 7; /* trained on several GPUs */
+    if (strncmp(name, "encoder.", 8) != 0 && strncmp(name, "decoder.", 8) != 0) return NULL;
+    if (strncmp(name, "decoder.encoder.", 16) == 0 || strstr(name, ".all_modules.") != NULL) return NULL;
+    return name;
+}
+
+/* Copies metadata, and the tensors below prefix (NULL: nnU-Net's network where there is one, else all) without it. */
+static int select_tensors(struct safetensors *out, const struct source *s, const char *prefix, const char *path, struct error *e)
+{
+    static const char network[] = "network_weights";
+    int nnunet = prefix == NULL && s->pth.values != NULL && json_get(s->pth.values, network) != NULL;
+    if (nnunet) prefix = network;
+    size_t n = prefix != NULL ? strlen(prefix) : 0;
+    if (safetensors_meta(&s->view, "format") == NULL) safetensors_add_meta(out, "format", "pt"); /* some readers insist on it */
+    for (int i = 0; i < s->view.metas; i++) safetensors_add_meta(out, s->view.meta_key[i], s->view.meta_value[i]);
+    for (int i = 0; i < s->view.count; i++) {
+        const struct safetensor *t = &s->view.tensor[i];
+        const char *name = t->name;
+        if (n > 0 && (strncmp(name, prefix, n) != 0 || name[n] != '.')) continue;
+        if (n > 0) name += n + 1;
+        if (nnunet) name = nnunet_name(name);
+        if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
+    }
+    if (out->count > 0) return 0;
+    return error_set(e, "%s: no tensors%s%s (of %d in the file)", path, n ? " below " : "", n ? prefix : "", s->view.count);
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
+
+/* NumPy has no bfloat16 and no 8-bit floats: these become float32, which holds them exactly. */
+static int make_array(struct npy *a, const struct safetensor *t, size_t *widened, struct error *e)
+{
+    size_t bytes = safetensors_dtype_bytes(t->dtype), count = bytes ? t->bytes / bytes : 0;
+    int wide = strcmp(t->dtype, "BF16") == 0 || strncmp(t->dtype, "F8_", 3) == 0;
+    if (strlen(t->name) >= sizeof a->name) return error_set(e, "'%.100s...': a name of %zu letters is too long for a .npz", t->name, strlen(t->name));
+    if (bytes == 0 || t->dtype[0] == 'C') return error_set(e, "%s: there is no %s in a .npz", t->name, t->dtype);
+    *a = (struct npy){.kind = wide || t->dtype[0] == 'F' ? 'f' : t->dtype[0] == 'B' ? 'b' : t->dtype[0] == 'I' ? 'i' : 'u',
+                      .bytes = wide ? 4 : (int)bytes, .ndim = t->ndim};
+    memcpy(a->name, t->name, strlen(t->name) + 1);
+    memcpy(a->dim, t->dim, sizeof a->dim);
+    a->data = malloc(count * (size_t)a->bytes + 1);
+    if (a->data == NULL) return error_set(e, "%s: out of memory", t->name);
+    if (!wide && t->bytes > 0) memcpy(a->data, t->data, t->bytes);
+    for (size_t i = 0; wide && i < count; i++) ((float *)a->data)[i] = safetensors_value(t, i);
+    *widened += (size_t)wide;
+    return 0;
+}
+
+static int write_npz(const struct safetensors *s, const char *path, struct error *e)
+{
+    struct npz z = {calloc((size_t)s->count + 1, sizeof *z.array), 0};
+    size_t widened = 0;
+    int status = z.array != NULL ? 0 : error_set(e, "%s: out of memory", path);
+    for (int i = 0; i < s->count && !status; i++) {
+        status = make_array(&z.array[i], &s->tensor[i], &widened, e) ? error_prefix(e, "%s", path) : 0;
+        z.count++;
+    }
+    if (!status) status = npz_write(&z, path, 0, e);
+    npz_free(&z);
+    if (!status && widened > 0) printf("%zu tensors of bfloat16 or 8-bit floats became float32\n", widened);
+    return status;
+}
+
+static int write_tensors(const struct safetensors *s, const char *path, struct error *e)
+{
+    size_t bytes = 0;
+    if (file_has_suffix(path, ".npz") ? write_npz(s, path, e) : safetensors_write(s, path, e)) return -1;
+    for (int i = 0; i < s->count; i++) bytes += s->tensor[i].bytes;
+    printf("%s: %d tensors, %zu bytes\n", path, s->count, bytes);
+    return 0;
+}
+
+static int convert_file(const char *in, const char *out, const char *prefix, struct error *e)
+{
+    struct source s;
+    struct safetensors chosen = {0};
+    if (is_pth(out)) return error_set(e, "%s: .pth is only read; PyTorch loads .safetensors (safetensors.torch.load_file)", out);
+    if (!file_has_suffix(out, ".npz") && !file_has_suffix(out, ".safetensors"))
+        return error_set(e, "%s: must end in .safetensors or .npz", out);
+    int status = source_read(&s, in, e);
+    if (!status) status = select_tensors(&chosen, &s, prefix, in, e);
+    if (!status) status = write_tensors(&chosen, out, e);
+    safetensors_free(&chosen);
+    source_free(&s);
+    return status;
+}
+
+/* ---- a model folder of nnU-Net --------------------------------------------------------------------------------- */
+
+static const char *const folds[] = {"0", "1", "2", "3", "4", "all"}, *const kinds[] = {"final", "best", "latest"};
+enum { FOLDS = 6, KINDS = 3 };
+
+struct model_folder {
+    const char *in, *out;
+    struct json *manifest; /* of the first checkpoint */
+    int checkpoints;
+};
+
+/* "ROOT/fold_K/checkpoint_KIND.SUFFIX" */
+static int checkpoint_path(char *buf, size_t size, const char *root, int fold, int kind, const char *suffix, struct error *e)
+{
+    char folder[1200], name[64];
+    snprintf(name, sizeof name, "checkpoint_%s.%s", kinds[kind], suffix);
+    return run_fold_path(folder, sizeof folder, root, folds[fold], e) || file_join(buf, size, folder, name, e) ? -1 : 0;
+}
+
+static int copy_file(const char *from, const char *to, const char *name, struct error *e)
+{
+    char path[1300];
+    unsigned char *data;
+    size_t size;
+    if (file_join(path, sizeof path, from, name, e) || file_read(path, 0, &data, &size, e)) return -1;
+    int status = file_join(path, sizeof path, to, name, e) || file_write(path, data, size, e) ? -1 : 0;
+    free(data);
+    return status;
+}
+
+/* What run_open needs, and where the weights are from. */
+static struct json *make_manifest(const struct json *values, const char *in)
+{
+    const struct json *axes = json_get(values, "inference_allowed_mirroring_axes");
+    struct train_options o = train_options_default(TASK_SEGMENT);
+    struct json *j = json_object();
+    int64_t epochs = json_integer(values, "current_epoch", 0);
+    if (epochs > 0 && epochs < 1000000) o.epochs = (int)epochs;
+    o.iterations = 250; /* an epoch of nnU-Net */
+    json_add_text(j, "program", "nephron");
+    json_add_text(j, "version", NEPHRON_VERSION);
+    json_add_text(j, "configuration", json_text(json_get(values, "init_args"), "configuration", "3d_fullres"));
+    json_add(j, "training", train_options_json(&o));
+    struct json *origin = json_add_object(j, "converted_from");
+    json_add_text(origin, "folder", in);
+    json_add_text(origin, "trainer", json_text(values, "trainer_name", ""));
+    json_add_int(origin, "epochs", epochs);
+    if (axes != NULL) json_add(origin, "inference_allowed_mirroring_axes", json_copy(axes));
+    return j;
+}
+
+static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct error *e)
+{
+    char from[1300], to[1300], folder[1200];
+    struct source s;
+    struct safetensors chosen = {0};
+    if (checkpoint_path(from, sizeof from, m->in, fold, kind, "pth", e)) return -1;
+    if (!file_exists(from)) return 0;
+    if (run_fold_path(folder, sizeof folder, m->out, folds[fold], e) || file_mkdirs(folder, e) ||
+        checkpoint_path(to, sizeof to, m->out, fold, kind, "safetensors", e))
+        return -1;
+    int status = source_read(&s, from, e);
+    if (!status && json_get(s.pth.values, "network_weights") == NULL) status = error_set(e, "%s: has no network_weights", from);
+    if (!status) status = select_tensors(&chosen, &s, NULL, from, e);
+    if (!status) status = write_tensors(&chosen, to, e);
+    if (!status && m->manifest == NULL) m->manifest = make_manifest(s.pth.values, m->in);
+    if (!status) m->checkpoints++;
+    safetensors_free(&chosen);
+    source_free(&s);
+    return status;
+}
+
+/* Loads every checkpoint into the network of the plan: what does not fit is said now, not at the first image. */
+static int check_run(const struct model_folder *m, struct error *e)
+{
+    struct run r;
+    char path[1300];
+    int status = 0;
+    if (run_open(&r, m->out, e)) return -1;
+    for (int i = 0; i < FOLDS * KINDS && !status; i++) {
+        if (checkpoint_path(path, sizeof path, m->in, i / KINDS, i % KINDS, "pth", e)) status = -1;
+        if (status || !file_exists(path)) continue;
+        struct model *model = run_model(&r, folds[i / KINDS], kinds[i % KINDS], e);
+        if (model == NULL) status = -1;
+        else model_destroy(model);
+    }
+    run_close(&r);
+    return status;
+}
+
+static void print_notes(const struct model_folder *m)
+{
+    const struct json *axes = json_get(json_get(m->manifest, "converted_from"), "inference_allowed_mirroring_axes");
+    printf("%s: run of %d checkpoints, configuration %s; every tensor fits the plan's network\n", m->out, m->checkpoints,
+           json_text(m->manifest, "configuration", ""));
+    if (axes != NULL && axes->type != JSON_ARRAY) printf("trained without mirroring: predict with --no-mirror\n");
+}
+
+static int convert_folds(struct model_folder *m, struct error *e)
+{
+    char path[1300];
+    for (int i = 0; i < FOLDS * KINDS; i++)
+        if (convert_checkpoint(m, i / KINDS, i % KINDS, e)) return -1;
+    if (m->checkpoints == 0) return error_set(e, "%s: no fold_{0..4,all}/checkpoint_{final,best,latest}.pth", m->in);
+    if (copy_file(m->in, m->out, "plans.json", e) || copy_file(m->in, m->out, "dataset.json", e)) return -1;
+    if (file_join(path, sizeof path, m->out, "manifest.json", e) || json_write(m->manifest, path, e)) return -1;
+    return check_run(m, e);
+}
+
+static int convert_folder(const char *in, const char *out, struct error *e)
+{
+    static const char *const needed[] = {"plans.json", "dataset.json"};
+    struct model_folder m = {in, out, NULL, 0};
+    char path[1300];
+    for (int i = 0; i < 2; i++) {
+        if (file_join(path, sizeof path, in, needed[i], e)) return -1;
+        if (!file_exists(path)) return error_set(e, "%s: is missing, so %s is no model folder of nnU-Net", path, in);
+    }
+    if (file_join(path, sizeof path, out, "manifest.json", e)) return -1;
+    if (file_exists(path)) return error_set(e, "%s: there is a run already", out);
+    if (file_mkdirs(out, e)) return -1;
+    int status = convert_folds(&m, e);
+    if (!status) print_notes(&m);
+    json_free(m.manifest);
+    return status;
+}
+
+int cmd_convert(int argc, char **argv)
+{
+    const char *prefix = NULL;
+    struct option_spec spec[] = {
+        {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
+        {0}};
+    struct command_help help = {
+        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz",
+        "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of nnU-Net with\n"
+        "plans.json, dataset.json and fold_K/checkpoint_*.pth. OUT is a .safetensors or a .npz; for a folder it is a run\n"
+        "folder that `nephron predict` takes. Of an nnU-Net checkpoint the network is kept, each tensor under its first\n"
+        "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
+        "metadata is lost.",
+        spec};
+    struct operands o;
+    struct error e;
+    int status;
+    if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
+    const char *in = o.text[0], *out = o.text[1];
+    if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
+    status = file_is_dir(in) ? convert_folder(in, out, &e) : convert_file(in, out, prefix, &e);
+    return status ? app_fail(&e) : 0;
+}

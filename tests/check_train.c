@@ -103,7 +103,7 @@ static struct train_options segmentation_options(void)
 }
 
 /* Two classes that differ by the size of a ball; 7 cases, so that batches of 4 straddle passes. */
-enum { CLASS_CASES = 7, EDGE = 16 };
+enum { CLASS_CASES = 7, EDGE = 10 };
 
 static struct learner_data class_data(void)
 {
@@ -122,7 +122,7 @@ static struct learner_data class_data(void)
         for (int z = 0; z < EDGE; z++)
             for (int y = 0; y < EDGE; y++)
                 for (int x = 0; x < EDGE; x++, v++)
-                    s->image[v] = (z - 8) * (z - 8) + (y - 8) * (y - 8) + (x - 8) * (x - 8) < (i % 2 ? 10 : 40) + i ? 1.5f : -0.5f;
+                    s->image[v] = (z - 5) * (z - 5) + (y - 5) * (y - 5) + (x - 5) * (x - 5) < (i % 2 ? 3 : 14) + i ? 1.5f : -0.5f;
     }
     return d;
 }
@@ -131,7 +131,7 @@ static struct train_options class_options(void)
 {
     return (struct train_options){.task = TASK_CLASSIFY, .seed = 1, .epochs = 10, .iterations = 4, .lr = 2e-3f,
                                   .optimizer = OPTIM_ADAMW, .weight_decay = 0.01f, .augment = 2, .batch = 4,
-                                  .resnet = {.depth = 10, .channels = 1, .classes = 2, .base = 4, .dropout = 0.1f},
+                                  .resnet = {.depth = 10, .channels = 1, .classes = 2, .base = 3, .dropout = 0.1f},
                                   .crop = {EDGE, EDGE, EDGE}};
 }
 

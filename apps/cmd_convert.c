@@ -110,7 +110,8 @@ static int select_tensors(struct safetensors *out, const struct source *s, const
         if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
     }
     if (out->count > 0) return 0;
-    return error_set(e, "%s: no tensors%s%s (of %d in the file)", path, n ? " below " : "", n ? prefix : "", s->view.count);
+    return error_set(e, "%s: no tensors%s%s%s (of %d in the file)", path, nnunet ? " encoder.* or decoder.*" : "", n ? " below " : "",
+                     n ? prefix : "", s->view.count);
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,89 @@
+#!/bin/sh
+# check_convert.sh - nephron convert from outside: a model folder as nnU-Net leaves it, single files there and back, what must be refused.
+nephron=./nephron
+model=tests/data/golden/nnunet_model
+golden=tests/data/golden
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+refuses() { # exit code, what the one line on stderr must say, command...
+    want=$1
+    text=$2
+    shift 2
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    lines=$(wc -l <"$work/err")
+    [ "$code" -eq "$want" ] && [ "$lines" -eq 1 ] && grep -q -- "$text" "$work/err"
+    ok "exit $code (want $want), $lines lines, no '$text': $*: $(head -n 1 "$work/err")" $?
+}
+
+# ---- a model folder becomes a run, and the run segments ----------------------------------------------------------------
+$nephron convert $model "$work/run" >"$work/out"
+ok "convert a model folder" $?
+grep -q "run of 1 checkpoints, configuration 3d_small" "$work/out"
+ok "what was converted is told" $?
+[ -f "$work/run/fold_0/checkpoint_final.safetensors" ] && cmp -s $model/plans.json "$work/run/plans.json" && cmp -s $model/dataset.json "$work/run/dataset.json"
+ok "the folder of a run" $?
+mkdir "$work/images"
+cp tests/data/hippocampus/imagesTr/hippocampus_001_0000.nii.gz "$work/images/"
+$nephron predict "$work/run" -i "$work/images" -o "$work/labels" --no-mirror --quiet && [ -f "$work/labels/hippocampus_001.nii.gz" ]
+ok "predict with the converted run" $?
+refuses 1 "there is a run already" $nephron convert $model "$work/run"
+
+# ---- the names of the tensors ------------------------------------------------------------------------------------------
+# A safetensors header is JSON in one line: its keys are the names.
+names() { dd if="$1" bs=1 skip=8 count=$(($(od -An -tu4 -N4 "$1"))) 2>/dev/null | tr '{' '\n' | sed -n 's/.*"\([^"]*\)":$/\1/p' | grep -v __metadata__ | sort; }
+names "$work/run/fold_0/checkpoint_final.safetensors" >"$work/names"
+sort $model/network.txt | cmp -s - "$work/names"
+ok "each tensor of the network, under its first name only" $?
+$nephron convert $model/fold_0/checkpoint_final.pth "$work/one.safetensors" >"$work/out"
+ok "convert a checkpoint" $?
+cmp -s "$work/one.safetensors" "$work/run/fold_0/checkpoint_final.safetensors"
+ok "a checkpoint alone gives the same file as in its folder" $?
+$nephron convert --prefix "" $model/fold_0/checkpoint_final.pth "$work/all.safetensors" >"$work/out"
+names "$work/all.safetensors" | grep -q "^network_weights.decoder.encoder.stages.0.0.convs.0.conv.weight$"
+ok "an empty prefix keeps every tensor" $?
+$nephron convert --prefix network_weights.encoder $model/fold_0/checkpoint_final.pth "$work/encoder.safetensors" >"$work/out"
+names "$work/encoder.safetensors" | grep -q "^stages.0.0.convs.0.conv.weight$"
+ok "a prefix is taken off" $?
+
+# ---- there and back ----------------------------------------------------------------------------------------------------
+$nephron convert "$work/one.safetensors" "$work/one.npz" >"$work/out" && $nephron convert "$work/one.npz" "$work/back.safetensors" >"$work/out" &&
+    $nephron convert "$work/back.safetensors" "$work/back.npz" >"$work/out" && cmp -s "$work/one.npz" "$work/back.npz"
+ok "safetensors, npz, safetensors, npz" $?
+names "$work/back.safetensors" | cmp -s - "$work/names"
+ok "the names survive" $?
+refuses 1 "no tensors encoder.\* or decoder.\* below network_weights (of 28" $nephron convert $golden/io_torch.pth "$work/x.npz"
+refuses 1 "no tensors below nothing (of 28" $nephron convert --prefix nothing $golden/io_torch.pth "$work/x.npz"
+$nephron convert --prefix types $golden/io_torch.pth "$work/types.npz" >"$work/out"
+ok "every type to npz" $?
+grep -q "3 tensors of bfloat16 or 8-bit floats became float32" "$work/out"
+ok "what npz cannot hold is told" $?
+$nephron convert $golden/io_types.safetensors "$work/same.safetensors" >"$work/out" && cmp -s $golden/io_types.safetensors "$work/same.safetensors"
+ok "safetensors to safetensors changes no byte" $?
+
+# ---- what is refused ---------------------------------------------------------------------------------------------------
+refuses 1 "must end in .safetensors or .npz" $nephron convert "$work/one.npz" "$work/x.txt"
+refuses 1 "only read" $nephron convert "$work/one.npz" "$work/x.pth"
+refuses 1 "not a folder, .pth" $nephron convert $model/plans.json "$work/x.npz"
+refuses 1 "plans.json: is missing" $nephron convert tests "$work/x"
+refuses 1 "absent.pth" $nephron convert "$work/absent.pth" "$work/x.npz"
+refuses 2 "nephron convert" $nephron convert one
+refuses 2 "is for files" $nephron convert --prefix a $model "$work/x"
+head -c 40000 $model/fold_0/checkpoint_final.pth >"$work/cut.pth"
+refuses 1 "cut.pth: archive: no zip archive, or cut off" $nephron convert "$work/cut.pth" "$work/x.npz"
+cp -r $model "$work/model" && sed -i.old 's/"features_per_stage": \[/"features_per_stage": [ 3,/' "$work/model/plans.json"
+refuses 1 "the network needs" $nephron convert "$work/model" "$work/wrong"
+rm "$work/model/fold_0/checkpoint_final.pth"
+refuses 1 "no fold_" $nephron convert "$work/model" "$work/none"
+[ ! -e "$work/x.npz" ] && [ ! -e "$work/x.txt" ]
+ok "nothing is left of what failed" $?
+
+echo "check_convert: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

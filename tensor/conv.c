@@ -1,7 +1,6 @@
 /* Shapes, and the passes of conv.h as gather and outer problems (conv_kernels.h). */
 #include "tensor/conv.h"
 
-#include <string.h>
 #include <time.h>
 
 #include "tensor/check.h"
@@ -81,31 +80,43 @@ static size_t taps(const struct conv3d_shape *s)
     return (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)s->kernel[2];
 }
 
-/* ---- forward ---------------------------------------------------------------------------------------------------------- */
+/* ---- forward and backward-data ---------------------------------------------------------------------------------------- */
 
 static struct gather forward(const struct conv3d_shape *s)
 {
     check_shape(s);
-    struct gather g = {.n = s->n, .c = s->c, .k = s->k, .w_c = taps(s), .w_k = (size_t)s->w_channels * taps(s)};
+    struct gather g = {.n = s->n, .c = s->c, .k = s->k, .direction = 1};
+    g.w_c = taps(s);
+    g.w_k = (size_t)s->w_channels * taps(s);
     for (int i = 0; i < 3; i++) {
-        g.axis[i] = (struct gather_axis){.in = s->in[i], .out = s->out[i], .out_step = 1, .step = s->stride[i],
-                                         .first = -s->pad[i], .direction = 1, .taps = s->kernel[i], .w_step = 1};
+        g.x_size[i] = s->in[i];
         g.y_size[i] = s->out[i];
         g.kernel[i] = s->kernel[i];
+        g.stride[i] = s->stride[i];
+        g.pad[i] = s->pad[i];
     }
     return g;
 }
 
-size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
-{
-    const struct gather g = forward(s);
-    return gather_scratch(&g, threads);
-}
-
-void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
-                    int accumulate, float *scratch, struct pool *pool)
+static struct gather backward(const struct conv3d_shape *s)
 {
     struct gather g = forward(s);
+    g.direction = -1;
+    g.c = s->k;
+    g.k = s->c;
+    g.w_k = taps(s);
+    g.w_c = (size_t)s->w_channels * taps(s);
+    for (int i = 0; i < 3; i++) {
+        g.x_size[i] = s->out[i];
+        g.y_size[i] = s->in[i];
+    }
+    return g;
+}
+
+/* Fills in the operands and runs. */
+static void run(struct gather g, float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                int accumulate, float *scratch, struct pool *pool)
+{
     ENSURE(!(bias && accumulate), "convolution: a bias and values to continue from");
     g.y = y;
     g.x = x;
@@ -116,75 +127,28 @@ void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias,
     gather_run(&g, pool);
 }
 
-/* ---- backward-data ---------------------------------------------------------------------------------------------------- */
-
-/* Positions i = o * stride + phase of dx. Taps k = k0 + j * stride reach them, from dy at (i + pad - k) / stride. */
-static struct gather_axis phase_axis(const struct conv3d_shape *s, int i, int phase)
+size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
 {
-    const int stride = s->stride[i], k0 = (phase + s->pad[i]) % stride;
-    struct gather_axis a = {.in = s->out[i], .out_first = phase, .out_step = stride, .step = 1, .direction = -1};
-    a.out = phase < s->in[i] ? (s->in[i] - 1 - phase) / stride + 1 : 0;
-    a.first = (phase + s->pad[i] - k0) / stride;
-    a.taps = k0 < s->kernel[i] ? (s->kernel[i] - 1 - k0) / stride + 1 : 0;
-    a.w_first = k0;
-    a.w_step = stride;
-    return a;
-}
-
-static struct gather backward(const struct conv3d_shape *s, const int phase[3])
-{
-    struct gather g = {.n = s->n, .c = s->k, .k = s->c, .w_k = taps(s), .w_c = (size_t)s->w_channels * taps(s)};
-    for (int i = 0; i < 3; i++) {
-        g.axis[i] = phase_axis(s, i, phase[i]);
-        g.y_size[i] = s->in[i];
-        g.kernel[i] = s->kernel[i];
-    }
-    return g;
-}
-
-static int next_phase(int phase[3], const int stride[3])
-{
-    for (int i = 2; i >= 0; i--) {
-        if (++phase[i] < stride[i]) return 1;
-        phase[i] = 0;
-    }
-    return 0;
+    const struct gather g = forward(s);
+    return gather_scratch(&g, threads);
 }
 
 size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
 {
-    int phase[3] = {0};
-    size_t most = 0;
-    check_shape(s);
-    do {
-        const struct gather g = backward(s, phase);
-        const size_t floats = gather_scratch(&g, threads);
-        most = floats > most ? floats : most;
-    } while (next_phase(phase, s->stride));
-    return most;
+    const struct gather g = backward(s);
+    return gather_scratch(&g, threads);
 }
 
-static void backward_data(float *dx, const float *dy, const float *w, const float *bias, const struct conv3d_shape *s,
-                          int accumulate, float *scratch, struct pool *pool)
+void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                    int accumulate, float *scratch, struct pool *pool)
 {
-    int phase[3] = {0};
-    do {
-        struct gather g = backward(s, phase);
-        g.y = dx;
-        g.x = dy;
-        g.w = w + (size_t)s->w_offset * taps(s);
-        g.bias = bias;
-        g.accumulate = accumulate;
-        g.scratch = scratch;
-        gather_run(&g, pool);
-    } while (next_phase(phase, s->stride));
+    run(forward(s), y, x, w, bias, s, accumulate, scratch, pool);
 }
 
 void conv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
                       float *scratch, struct pool *pool)
 {
-    check_shape(s);
-    backward_data(dx, dy, w, NULL, s, accumulate, scratch, pool);
+    run(backward(s), dx, dy, w, NULL, s, accumulate, scratch, pool);
 }
 
 /* ---- backward-weights ------------------------------------------------------------------------------------------------- */
@@ -234,7 +198,7 @@ void tconv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias
                      float *scratch, struct pool *pool)
 {
     const struct conv3d_shape a = adjoint(s);
-    backward_data(y, x, w, bias, &a, 0, scratch, pool);
+    run(backward(&a), y, x, w, bias, &a, 0, scratch, pool);
 }
 
 void tconv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,

@@ -1,8 +1,11 @@
 /* The gather of conv_kernels.h over the threads.
  *
- * A job is a range of panels of k times a range of lines of y. For each block of c it copies, tile by tile, what the taps read
- * into a window that stays in the first two caches, and runs the kernel for each of its panels: their weights
- * of one block stay in the second cache over all tiles.
+ * The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has taps of its own and is a
+ * problem with step 1, whose outputs are `stride` apart. Direction 1 has one phase.
+ *
+ * A job is a range of panels of k times a chunk of the lines of y. For each block of c it packs the weights of its panels, which then
+ * stay in the second cache over all lines; copies, span by span, what the taps read into a window that stays in the first
+ * two caches; and runs the kernel tile by tile for each panel.
  *
  * Lines shorter than half a tile are taken up to CONV_LINES at a time. All lines of a tile must skip the same taps, so
  * lines are walked class by class: a class is the lines that have the same valid taps along d and along h. */
@@ -11,22 +14,83 @@
 #include "tensor/check.h"
 #include "tensor/conv_kernels.h"
 
-/* Packed weights of a job's panels for one block of c; half of the smallest second cache in use, 512 KiB. */
-enum { WEIGHT_FLOATS = 120000 };
+enum {
+    WEIGHT_FLOATS = 120000, /* packed weights of a job's panels for one block of c: half of the smallest second cache, 1 MiB */
+    WINDOW_FLOATS = 12288,  /* a span's window, where one tile does not need more */
+    PHASED_FLOATS = 131072  /* y that one phase writes before the next one, which reads the same x and writes to the same pages */
+};
+
+/* One axis of a phase: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from the x position
+ * o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
+struct axis {
+    int in, out, out_first, out_step;
+    int step, first, direction;
+    int taps, w_first, w_step;
+};
 
 struct gather_call {
     const struct gather *g;
     const struct conv_kernels *kernels;
-    float *packed, *window;
-    size_t window_floats; /* of one thread */
-    int panels, blocks, taps;
-    int ranges, range;    /* ranges of panels; panels in a range */
-    int lines;            /* lines of y in a tile */
-    int groups, chunks;   /* tiles-high groups of lines; parts that they are cut into */
+    float *packed, *window;               /* of the first thread */
+    size_t packed_floats, window_floats; /* of one thread */
+    int panels, blocks, taps, phases;
+    int ranges, range; /* ranges of panels; panels in a range */
+    int chunks, parts; /* parts that the lines are cut into; parts in a chunk, which all phases take in turn */
 };
 
+/* What one job needs to know. */
+struct gather_work {
+    const struct gather_call *call;
+    struct axis axis[3];
+    float *packed, *window;
+    int block, p0, p1; /* panels [p0, p1) */
+    int lines;         /* of y in a tile */
+};
+
+/* ---- axes and taps ------------------------------------------------------------------------------------------------------ */
+
+static struct axis axis_of(const struct gather *g, int i, int phase)
+{
+    const int stride = g->stride[i];
+    struct axis a = {.in = g->x_size[i], .direction = g->direction};
+    if (g->direction > 0) {
+        a.out = g->y_size[i];
+        a.out_step = 1;
+        a.step = stride;
+        a.first = -g->pad[i];
+        a.taps = g->kernel[i];
+        a.w_step = 1;
+    } else {
+        const int k0 = (phase + g->pad[i]) % stride; /* the first tap of this phase */
+        a.out = phase < g->y_size[i] ? (g->y_size[i] - 1 - phase) / stride + 1 : 0;
+        a.out_first = phase;
+        a.out_step = stride;
+        a.step = 1;
+        a.first = (phase + g->pad[i] - k0) / stride;
+        a.taps = k0 < g->kernel[i] ? (g->kernel[i] - 1 - k0) / stride + 1 : 0;
+        a.w_first = k0;
+        a.w_step = stride;
+    }
+    return a;
+}
+
+static int phases_of(const struct gather *g)
+{
+    return g->direction > 0 ? 1 : g->stride[0] * g->stride[1] * g->stride[2];
+}
+
+/* Taps along w that come before tap kx in the order by residue. */
+static int sorted_tap(const struct gather *g, int kx)
+{
+    const int step = g->direction > 0 ? 1 : g->stride[2];
+    int before = kx / step;
+    for (int residue = 0; residue < kx % step && residue < g->kernel[2]; residue++)
+        before += (g->kernel[2] - 1 - residue) / step + 1;
+    return before;
+}
+
 /* The taps of y position o that lie inside of x: [*t0, *t1). */
-static void valid_taps(const struct gather_axis *a, int o, int *t0, int *t1)
+static void valid_taps(const struct axis *a, int o, int *t0, int *t1)
 {
     const int first = o * a->step + a->first;
     if (a->direction > 0) {
@@ -40,7 +104,7 @@ static void valid_taps(const struct gather_axis *a, int o, int *t0, int *t1)
 }
 
 /* y positions [o, end) that have the same valid taps as o. */
-static int class_end(const struct gather_axis *a, int o)
+static int class_end(const struct axis *a, int o)
 {
     int t0, t1, u0, u1, end = o + 1;
     valid_taps(a, o, &t0, &t1);
@@ -51,45 +115,36 @@ static int class_end(const struct gather_axis *a, int o)
     return end;
 }
 
-/* ---- weights ---------------------------------------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------------------------------------------------------ */
 
-static size_t panel_floats(const struct gather_call *s, int panel)
+static float *packed_panel(const struct gather_work *a, int panel)
 {
-    return (size_t)conv_width(s->g->k, panel) * (size_t)s->g->c * (size_t)s->taps;
+    const struct gather *g = a->call->g;
+    const size_t cn = (size_t)conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
+    return a->packed + (size_t)(panel - a->p0) * CONV_PANEL * cn * (size_t)a->call->taps;
 }
 
-static const float *packed_block(const struct gather_call *s, int panel, int block)
+/* Channel by channel: what one channel reads, all taps of the panel's k, stays in the first cache. */
+static void pack_panel(const struct gather_work *a, int panel)
 {
-    const size_t width = (size_t)conv_width(s->g->k, panel), taps = (size_t)s->taps;
-    return s->packed + (size_t)panel * CONV_PANEL * (size_t)s->g->c * taps + (size_t)block * CONV_BLOCK * width * taps;
-}
-
-static void pack_job(void *arg, int job, int thread)
-{
-    const struct gather_call *s = arg;
+    const struct gather_call *s = a->call;
     const struct gather *g = s->g;
-    const struct gather_axis *az = &g->axis[0], *ay = &g->axis[1], *ax = &g->axis[2];
-    const int panel = job / s->blocks, block = job % s->blocks, k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
+    const int k0 = panel * CONV_PANEL, c0 = a->block * CONV_BLOCK;
     const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0), cn = conv_min(CONV_BLOCK, g->c - c0);
-    float *dst = (float *)packed_block(s, panel, block);
-    (void)thread;
-    for (int z = 0; z < az->taps; z++)
-        for (int y = 0; y < ay->taps; y++)
-            for (int x = 0; x < ax->taps; x++) {
-                const int kz = az->w_first + z * az->w_step, ky = ay->w_first + y * ay->w_step,
-                          kx = ax->w_first + x * ax->w_step;
-                const float *src = g->w + ((size_t)kz * (size_t)g->kernel[1] + (size_t)ky) * (size_t)g->kernel[2] +
-                                   (size_t)kx + (size_t)k0 * g->w_k + (size_t)c0 * g->w_c;
-                for (int c = 0; c < cn; c++, src += g->w_c, dst += width) {
-                    for (int k = 0; k < kn; k++) dst[k] = src[(size_t)k * g->w_k];
-                    for (int k = kn; k < width; k++) dst[k] = 0;
-                }
-            }
+    float *packed = packed_panel(a, panel);
+    for (int c = 0; c < cn; c++)
+        for (int tap = 0; tap < s->taps; tap++) {
+            const int kx = tap % g->kernel[2], row = tap - kx + sorted_tap(g, kx);
+            const float *src = g->w + (size_t)k0 * g->w_k + (size_t)(c0 + c) * g->w_c + (size_t)tap;
+            float *dst = packed + ((size_t)row * (size_t)cn + (size_t)c) * (size_t)width;
+            for (int k = 0; k < kn; k++) dst[k] = src[(size_t)k * g->w_k];
+            for (int k = kn; k < width; k++) dst[k] = 0;
+        }
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------------------------------ */
+/* ---- windows ------------------------------------------------------------------------------------------------------------ */
 
-/* A group of lines with the same valid taps. */
+/* Lines with the same valid taps. */
 struct group {
     int lines;
     int n[CONV_LINES], z[CONV_LINES], y[CONV_LINES];
@@ -97,32 +152,34 @@ struct group {
 };
 
 /* Copies `n` positions along w of one line of x, from position `first` on, in ascending or descending order; zeros outside. */
-static void copy_line(const struct conv_kernels *kernels, float *dst, const float *line, int first, int n, int size,
-                      int direction, int c0, int cn, int c)
+static void copy_line(const struct conv_kernels *kernels, float *dst, const float *line, int first, int n,
+                      const struct axis *a, int c0, int cn, int c)
 {
-    const int before = conv_min(n, direction > 0 ? conv_max(0, -first) : conv_max(0, first - (size - 1)));
-    const int inside = conv_max(0, conv_min(n, direction > 0 ? size - first : first + 1) - before);
+    const int before = conv_min(n, a->direction > 0 ? conv_max(0, -first) : conv_max(0, first - (a->in - 1)));
+    const int inside = conv_max(0, conv_min(n, a->direction > 0 ? a->in - first : first + 1) - before);
+    const int after = n - before - inside;
     const size_t row = (size_t)cn;
-    memset(dst, 0, (size_t)before * row * sizeof *dst);
+    if (before) memset(dst, 0, (size_t)before * row * sizeof *dst);
+    dst += (size_t)before * row;
     if (inside) {
-        const float *src = line + (size_t)(first + direction * before) * (size_t)c + c0;
-        if (cn == c && direction > 0)
-            memcpy(dst + (size_t)before * row, src, (size_t)inside * row * sizeof *dst);
+        const float *src = line + (size_t)(first + a->direction * before) * (size_t)c + c0;
+        if (cn == c && a->direction > 0)
+            memcpy(dst, src, (size_t)inside * row * sizeof *dst);
         else
-            kernels->copy(dst + (size_t)before * row, src, inside, cn, (ptrdiff_t)direction * c);
+            kernels->copy(dst, src, inside, cn, (ptrdiff_t)a->direction * c);
     }
-    memset(dst + (size_t)(before + inside) * row, 0, (size_t)(n - before - inside) * row * sizeof *dst);
+    if (after) memset(dst + (size_t)inside * row, 0, (size_t)after * row * sizeof *dst);
 }
 
-/* The window of a tile: y positions [o, o + count) of the group's lines. A window along w runs in the direction of the taps, so that the
- * taps of one line and their channels are one run of floats. Going down, the last voxel of the tile comes first. */
-static void fill_window(const struct gather_call *s, float *window, const struct group *r, int o, int count, int c0, int cn)
+/* The window of y positions [o, o + count) of the group's lines. It runs along w in the direction of the taps, so that the
+ * taps of one line and their channels are one run of floats. Going down, the last voxel comes first. */
+static void fill_window(const struct gather_work *a, const struct group *r, int o, int count, int positions)
 {
-    const struct gather *g = s->g;
-    const struct gather_axis *az = &g->axis[0], *ay = &g->axis[1], *ax = &g->axis[2];
-    const int positions = (count - 1) * ax->step + ax->taps;
+    const struct gather *g = a->call->g;
+    const struct axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
+    const int c0 = a->block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
     const int first = (ax->direction > 0 ? o : o + count - 1) * ax->step + ax->first;
-    float *dst = window;
+    float *dst = a->window;
     for (int i = 0; i < r->lines; i++)
         for (int z = r->z0; z < r->z1; z++)
             for (int y = r->y0; y < r->y1; y++, dst += (size_t)positions * (size_t)cn) {
@@ -130,134 +187,222 @@ static void fill_window(const struct gather_call *s, float *window, const struct
                 const int iy = r->y[i] * ay->step + ay->first + y * ay->direction;
                 const float *line = g->x + (((size_t)r->n[i] * (size_t)az->in + (size_t)iz) * (size_t)ay->in + (size_t)iy) *
                                                (size_t)ax->in * (size_t)g->c;
-                copy_line(s->kernels, dst, line, first, positions, ax->in, ax->direction, c0, cn, g->c);
+                copy_line(a->call->kernels, dst, line, first, positions, ax, c0, cn, g->c);
             }
 }
 
-static void run_tile(const struct gather_call *s, float *window, const struct group *r, int block, int p0, int p1, int o,
-                     int count)
+/* ---- tiles -------------------------------------------------------------------------------------------------------------- */
+
+/* The voxel of y that position o of the group's line i is. */
+static size_t y_voxel(const struct gather_work *a, const struct group *r, int i, int o)
 {
+    const struct gather *g = a->call->g;
+    const struct axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
+    const size_t z = (size_t)(az->out_first + r->z[i] * az->out_step), y = (size_t)(ay->out_first + r->y[i] * ay->out_step);
+    return (((size_t)r->n[i] * (size_t)g->y_size[0] + z) * (size_t)g->y_size[1] + y) * (size_t)g->y_size[2] +
+           (size_t)(ax->out_first + o * ax->out_step);
+}
+
+/* y positions [o, o + count), for each panel. t has what all tiles of the window share. */
+static void run_tile(const struct gather_work *a, struct gather_tile t, const struct group *r, int o, int count)
+{
+    const struct gather_call *s = a->call;
     const struct gather *g = s->g;
-    const struct gather_axis *az = &g->axis[0], *ay = &g->axis[1], *ax = &g->axis[2];
-    const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
-    const size_t row = ((size_t)(count - 1) * (size_t)ax->step + (size_t)ax->taps) * (size_t)cn;
-    struct gather_tile t = {.lines = r->lines, .count = count, .nz = r->z1 - r->z0, .ny = r->y1 - r->y0};
-    t.x = window;
-    t.x_row = row;
-    t.x_line = row * (size_t)t.nz * (size_t)t.ny;
-    t.x_voxel = (size_t)ax->step * (size_t)cn;
-    t.length = ax->taps * cn;
-    t.accumulate = g->accumulate || block > 0;
-    if (t.length == 0) t.nz = 0; /* no taps along w: nothing but the start value */
-    if (t.nz > 0) fill_window(s, window, r, o, count, c0, cn);
-    const ptrdiff_t voxel = (ptrdiff_t)ax->out_step * g->k * ax->direction;
-    t.y_voxel = voxel;
-    const int first = ax->out_first + (ax->direction > 0 ? o : o + count - 1) * ax->out_step;
-    for (int panel = p0; panel < p1; panel++) {
+    const struct axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
+    const size_t cn = (size_t)conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
+    t.count = count;
+    for (int panel = a->p0; panel < a->p1; panel++) {
         const int k0 = panel * CONV_PANEL;
         t.width = conv_width(g->k, panel);
         t.k = conv_min(t.width, g->k - k0);
         t.start = g->bias ? g->bias + k0 : NULL;
-        t.w_y = (size_t)ax->taps * (size_t)cn * (size_t)t.width;
-        t.w_z = t.w_y * (size_t)ay->taps;
-        t.w = packed_block(s, panel, block) + (size_t)r->z0 * t.w_z + (size_t)r->y0 * t.w_y;
-        for (int i = 0; i < r->lines; i++) {
-            const size_t z = (size_t)(az->out_first + r->z[i] * az->out_step), y = (size_t)(ay->out_first + r->y[i] * ay->out_step);
-            t.y[i] = g->y + ((((size_t)r->n[i] * (size_t)g->y_size[0] + z) * (size_t)g->y_size[1] + y) * (size_t)g->y_size[2] +
-                             (size_t)first) * (size_t)g->k + k0;
-        }
+        const size_t x_taps = cn * (size_t)t.width, y_taps = x_taps * (size_t)g->kernel[2], z_taps = y_taps * (size_t)g->kernel[1];
+        t.w_y = y_taps * (size_t)ay->w_step;
+        t.w_z = z_taps * (size_t)az->w_step;
+        t.w = packed_panel(a, panel) + (size_t)(az->w_first + r->z0 * az->w_step) * z_taps +
+              (size_t)(ay->w_first + r->y0 * ay->w_step) * y_taps + (size_t)sorted_tap(g, ax->w_first) * x_taps;
+        for (int i = 0; i < r->lines; i++)
+            t.y[i] = g->y + y_voxel(a, r, i, ax->direction > 0 ? o : o + count - 1) * (size_t)g->k + k0;
         s->kernels->gather(&t);
     }
 }
 
-/* ---- lines ------------------------------------------------------------------------------------------------------------ */
-
-static void run_group(const struct gather_call *s, float *window, const struct group *r, int block, int p0, int p1)
+/* y positions [o, end) of the group: one window, `tiles` tiles. */
+static void run_span(const struct gather_work *a, const struct group *r, int o, int end, int tiles)
 {
-    const int out = s->g->axis[2].out, most = s->kernels->gather_count / s->lines, tiles = (out + most - 1) / most;
+    const struct gather *g = a->call->g;
+    const struct axis *ax = &a->axis[2];
+    const int cn = conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
+    const int count = end - o, positions = (count - 1) * ax->step + ax->taps;
+    struct gather_tile t = {.lines = r->lines, .nz = r->z1 - r->z0, .ny = r->y1 - r->y0, .length = ax->taps * cn};
+    t.x_row = (size_t)positions * (size_t)cn;
+    t.x_line = t.x_row * (size_t)t.nz * (size_t)t.ny;
+    t.x_voxel = (size_t)ax->step * (size_t)cn;
+    t.y_voxel = (ptrdiff_t)ax->out_step * g->k * ax->direction;
+    t.accumulate = g->accumulate || a->block > 0;
+    if (t.length == 0) t.nz = 0; /* no taps along w: nothing but the start value */
+    if (t.nz > 0 && t.ny > 0) fill_window(a, r, o, count, positions);
     for (int i = 0; i < tiles; i++) {
-        const int o = (int)((long long)out * i / tiles), end = (int)((long long)out * (i + 1) / tiles);
-        run_tile(s, window, r, block, p0, p1, o, end - o);
+        const int first = (int)((long long)count * i / tiles), last = (int)((long long)count * (i + 1) / tiles);
+        t.x = a->window + (size_t)(ax->direction > 0 ? first : count - last) * t.x_voxel;
+        run_tile(a, t, r, o + first, last - first);
     }
 }
 
-/* Runs the groups [first, end) of one block; with window NULL only counts: returns the number of all groups. */
-static int walk_groups(const struct gather_call *s, float *window, int block, int p0, int p1, int first, int end)
+static size_t tile_window(const struct gather *g, const struct axis axis[3])
 {
-    const struct gather_axis *az = &s->g->axis[0], *ay = &s->g->axis[1];
+    return ((size_t)CONV_TILE * (size_t)axis[2].step + (size_t)CONV_LINES * (size_t)axis[2].taps) *
+           (size_t)conv_min(CONV_BLOCK, g->c) * (size_t)axis[0].taps * (size_t)axis[1].taps;
+}
+
+static void run_group(const struct gather_work *a, const struct group *r)
+{
+    const struct gather_call *s = a->call;
+    const int out = a->axis[2].out, most = s->kernels->gather_count / a->lines, tiles = (out + most - 1) / most;
+    const size_t window = tile_window(s->g, a->axis);
+    const int spans = window ? conv_min(tiles, (int)(((size_t)tiles * window + WINDOW_FLOATS - 1) / WINDOW_FLOATS)) : 1;
+    for (int i = 0; i < spans; i++) {
+        const int t0 = (int)((long long)tiles * i / spans), t1 = (int)((long long)tiles * (i + 1) / spans);
+        run_span(a, r, (int)((long long)out * t0 / tiles), (int)((long long)out * t1 / tiles), t1 - t0);
+    }
+}
+
+/* ---- lines -------------------------------------------------------------------------------------------------------------- */
+
+/* The groups of a class are `lines` at a time of its n x nz x ny lines. */
+static int class_groups(const struct gather_work *a, int nz, int ny)
+{
+    return (a->call->g->n * nz * ny + a->lines - 1) / a->lines;
+}
+
+static int count_groups(const struct gather_work *a)
+{
+    int groups = 0;
+    for (int z = 0, z_end; z < a->axis[0].out; z = z_end) {
+        z_end = class_end(&a->axis[0], z);
+        for (int y = 0, y_end; y < a->axis[1].out; y = y_end) {
+            y_end = class_end(&a->axis[1], y);
+            groups += class_groups(a, z_end - z, y_end - y);
+        }
+    }
+    return groups;
+}
+
+/* Groups [first, end) of the class of lines [z, z_end) x [y, y_end). */
+static void run_class(const struct gather_work *a, int z, int z_end, int y, int y_end, int first, int end)
+{
+    const int nz = z_end - z, ny = y_end - y, lines = a->call->g->n * nz * ny;
+    struct group r;
+    valid_taps(&a->axis[0], z, &r.z0, &r.z1);
+    valid_taps(&a->axis[1], y, &r.y0, &r.y1);
+    for (int i = first; i < end; i++) {
+        r.lines = conv_min(a->lines, lines - i * a->lines);
+        for (int j = 0; j < r.lines; j++) {
+            const int line = i * a->lines + j;
+            r.n[j] = line / (nz * ny);
+            r.z[j] = z + line / ny % nz;
+            r.y[j] = y + line % ny;
+        }
+        run_group(a, &r);
+    }
+}
+
+static void run_groups(const struct gather_work *a, int first, int end)
+{
     int before = 0; /* groups of the classes so far */
-    for (int z = 0, z_end; z < az->out; z = z_end) {
-        z_end = class_end(az, z);
-        for (int y = 0, y_end; y < ay->out; y = y_end) {
-            y_end = class_end(ay, y);
-            const int ny = y_end - y, nz = z_end - z, lines = s->g->n * nz * ny, groups = (lines + s->lines - 1) / s->lines;
-            struct group r;
-            valid_taps(az, z, &r.z0, &r.z1);
-            valid_taps(ay, y, &r.y0, &r.y1);
-            for (int i = conv_max(0, first - before); window && i < conv_min(groups, end - before); i++) {
-                r.lines = conv_min(s->lines, lines - i * s->lines);
-                for (int j = 0; j < r.lines; j++) {
-                    const int line = i * s->lines + j;
-                    r.n[j] = line / (nz * ny);
-                    r.z[j] = z + line / ny % nz;
-                    r.y[j] = y + line % ny;
-                }
-                run_group(s, window, &r, block, p0, p1);
-            }
+    for (int z = 0, z_end; z < a->axis[0].out; z = z_end) {
+        z_end = class_end(&a->axis[0], z);
+        for (int y = 0, y_end; y < a->axis[1].out; y = y_end) {
+            y_end = class_end(&a->axis[1], y);
+            const int groups = class_groups(a, z_end - z, y_end - y);
+            run_class(a, z, z_end, y, y_end, conv_max(0, first - before), conv_min(groups, end - before));
             before += groups;
         }
     }
-    return before;
+}
+
+/* Part `part` of all parts of the lines of one phase. */
+static void run_part(struct gather_work *a, int part, int phase)
+{
+    const struct gather_call *s = a->call;
+    const struct gather *g = s->g;
+    const long long parts = (long long)s->chunks * s->parts;
+    a->axis[0] = axis_of(g, 0, phase / g->stride[2] / g->stride[1]);
+    a->axis[1] = axis_of(g, 1, phase / g->stride[2] % g->stride[1]);
+    a->axis[2] = axis_of(g, 2, phase % g->stride[2]);
+    if (a->axis[2].out == 0) return;
+    a->lines = conv_max(1, conv_min(CONV_LINES, s->kernels->gather_count / a->axis[2].out));
+    const long long groups = count_groups(a);
+    run_groups(a, (int)(groups * part / parts), (int)(groups * (part + 1) / parts));
 }
 
 static void gather_job(void *arg, int job, int thread)
 {
     const struct gather_call *s = arg;
-    const int range = job / s->chunks, chunk = job % s->chunks;
-    const int p0 = range * s->range, p1 = conv_min(p0 + s->range, s->panels);
-    const int first = (int)((long long)s->groups * chunk / s->chunks), end = (int)((long long)s->groups * (chunk + 1) / s->chunks);
-    float *window = s->window + (size_t)thread * s->window_floats;
-    for (int block = 0; block < s->blocks; block++) walk_groups(s, window, block, p0, p1, first, end);
+    const int chunk = job % s->chunks, range = job / s->chunks;
+    struct gather_work a = {.call = s, .p0 = range * s->range};
+    a.packed = s->packed + (size_t)thread * s->packed_floats;
+    a.window = s->window + (size_t)thread * s->window_floats;
+    a.p1 = conv_min(a.p0 + s->range, s->panels);
+    for (a.block = 0; a.block < s->blocks; a.block++) {
+        for (int panel = a.p0; panel < a.p1; panel++) pack_panel(&a, panel);
+        for (int part = 0; part < s->parts; part++)
+            for (int phase = 0; phase < s->phases; phase++) run_part(&a, chunk * s->parts + part, phase);
+    }
 }
 
-/* ---- the call --------------------------------------------------------------------------------------------------------- */
+/* ---- the call ----------------------------------------------------------------------------------------------------------- */
+
+/* Of one panel and block. */
+static size_t panel_floats(const struct gather *g)
+{
+    return (size_t)conv_width(g->k, 0) * (size_t)conv_min(g->c, CONV_BLOCK) * (size_t)g->kernel[0] * (size_t)g->kernel[1] *
+           (size_t)g->kernel[2];
+}
+
+/* Panels whose weights stay in the second cache together. */
+static int range_of(const struct gather *g)
+{
+    const size_t fit = WEIGHT_FLOATS / panel_floats(g);
+    return fit < 1 ? 1 : fit < (size_t)conv_panels(g->k) ? (int)fit : conv_panels(g->k);
+}
+
+/* No phase has more taps than the first tap's. */
+static size_t window_floats(const struct gather *g)
+{
+    struct axis axis[3];
+    for (int i = 0; i < 3; i++) {
+        axis[i] = axis_of(g, i, 0);
+        if (g->direction < 0) axis[i].taps = (g->kernel[i] - 1) / g->stride[i] + 1;
+    }
+    const size_t tile = tile_window(g, axis);
+    return conv_align(tile > WINDOW_FLOATS ? tile : WINDOW_FLOATS);
+}
 
 static size_t packed_floats(const struct gather *g)
 {
-    return conv_align(conv_padded(g->k) * (size_t)g->c * (size_t)g->axis[0].taps * (size_t)g->axis[1].taps *
-                      (size_t)g->axis[2].taps);
-}
-
-/* At most CONV_TILE voxels in up to CONV_LINES lines. */
-static size_t window_floats(const struct gather *g)
-{
-    const struct gather_axis *ax = &g->axis[2];
-    return conv_align(((size_t)CONV_TILE * (size_t)ax->step + (size_t)CONV_LINES * (size_t)ax->taps) *
-                      (size_t)conv_min(CONV_BLOCK, g->c) * (size_t)g->axis[0].taps * (size_t)g->axis[1].taps);
+    return conv_align((size_t)range_of(g) * panel_floats(g));
 }
 
 size_t gather_scratch(const struct gather *g, int threads)
 {
-    return packed_floats(g) + (size_t)threads * window_floats(g);
+    return (size_t)threads * (packed_floats(g) + window_floats(g));
 }
 
 void gather_run(const struct gather *g, struct pool *pool)
 {
-    struct gather_call s = {.g = g, .kernels = conv_kernels()};
+    struct gather_call s = {.g = g, .kernels = conv_kernels(), .packed = g->scratch, .phases = phases_of(g)};
     const int threads = pool_threads(pool);
-    if (g->axis[0].out == 0 || g->axis[1].out == 0 || g->axis[2].out == 0) return;
-    s.taps = g->axis[0].taps * g->axis[1].taps * g->axis[2].taps;
+    s.taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
     s.panels = conv_panels(g->k);
     s.blocks = conv_blocks(g->c);
-    s.packed = g->scratch;
-    s.window = g->scratch + packed_floats(g);
+    s.packed_floats = packed_floats(g);
     s.window_floats = window_floats(g);
-    s.lines = conv_max(1, conv_min(CONV_LINES, s.kernels->gather_count / g->axis[2].out));
-    const size_t one = panel_floats(&s, 0) / (size_t)g->c * (size_t)conv_min(g->c, CONV_BLOCK);
-    s.range = one == 0 ? s.panels : conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one)));
+    s.window = g->scratch + (size_t)threads * s.packed_floats;
+    s.range = range_of(g);
     s.ranges = (s.panels + s.range - 1) / s.range;
-    s.groups = walk_groups(&s, NULL, 0, 0, 0, 0, 0);
-    s.chunks = s.ranges % threads == 0 ? 1 : conv_min(threads, s.groups);
-    if (s.taps) pool_run(pool, s.panels * s.blocks, pack_job, &s);
+    s.chunks = s.ranges % threads == 0 ? 1 : threads;
+    const double y = (double)g->n * g->y_size[0] * g->y_size[1] * g->y_size[2] * g->k;
+    s.parts = s.phases > 1 ? (int)(y / s.chunks / PHASED_FLOATS) + 1 : 1;
     pool_run(pool, s.ranges * s.chunks, gather_job, &s);
 }

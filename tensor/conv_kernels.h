@@ -12,7 +12,8 @@
  * and dy in panels of 32 channels k (the last one 16 where that is enough) filled up with zeros. So the kernels
  * know nothing of borders, strides, batch or tails, except for the y that they store.
  *
- * Packed weights: [panel][block of CONV_BLOCK c][kz][ky][kx][c][width of the panel].
+ * Packed weights of a panel and a block of CONV_BLOCK c: [kz][ky][kx][c][width of the panel]. For direction -1 the kx are sorted by their residue
+ * modulo the stride first: those of one residue belong to the same outputs.
  */
 #ifndef TENSOR_CONV_KERNELS_H
 #define TENSOR_CONV_KERNELS_H
@@ -36,7 +37,7 @@ struct gather_tile {
     int accumulate;     /* start from what y holds */
     const float *x;     /* the window: [line][nz][ny][positions along w][c] */
     size_t x_line, x_row, x_voxel;
-    const float *w; /* the weights of tap (0, 0) of the nz x ny valid ones */
+    const float *w; /* the weights of the first of the nz x ny taps */
     size_t w_z, w_y;
     int width;      /* of the panel */
     int nz, ny;
@@ -91,22 +92,14 @@ static inline size_t conv_padded(int k)
 /* Keeps every part of the scratch aligned. */
 static inline size_t conv_align(size_t floats) { return (floats + 15) / 16 * 16; }
 
-/* One axis of a gather: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from the x position
- * o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
-struct gather_axis {
-    int in, out, out_first, out_step;
-    int step, first, direction;
-    int taps, w_first, w_step;
-};
-
-/* y is [n][size of y][k], x is [n][in][c]. A weight's address is w + k * w_k + c * w_c + tap. */
+/* y is [n][y_size][k], x is [n][x_size][c]. A weight's address is w + k * w_k + c * w_c + tap.
+ * direction 1: the output at o takes x at o * stride - pad + tap, a convolution;
+ * direction -1: it takes x at (o + pad - tap) / stride where that is whole, a convolution's gradient. */
 struct gather {
     float *y;
     const float *x, *w, *bias;
-    int n, c, k, accumulate;
-    struct gather_axis axis[3];
-    int y_size[3];
-    int kernel[3];
+    int n, c, k, accumulate, direction;
+    int x_size[3], y_size[3], kernel[3], stride[3], pad[3];
     size_t w_k, w_c;
     float *scratch;
 };

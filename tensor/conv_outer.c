@@ -2,9 +2,10 @@
  *
  * A job is one stripe of the lines of dy, one panel of k and one block of c. It goes over its lines in chunks that fit the second
  * cache: copies the panel of dy and the lines of x that belong to them, and then, tap by tap, adds the chunk's products
- * to its part of the sums, which are laid out like packed weights. When all jobs are done, the stripes are added up into dw.
+ * to its sums, which are laid out like packed weights. When all jobs are done, the stripes are added up into dw.
  *
- * The number of stripes depends on the shape only. It is 1 where panels and blocks alone make CONV_PARTS jobs. */
+ * The number of stripes depends on the shape only. It is 1 where panels and blocks alone make CONV_PARTS jobs: then a job adds its
+ * sums to dw itself, while they are in the cache, and they need no memory beyond it. */
 #include <string.h>
 
 #include "tensor/check.h"
@@ -19,8 +20,9 @@ struct outer_call {
     const float *x, *dy;
     float *dw, *db;
     size_t w_k, w_c;
-    float *sums, *bias_sums; /* [stripe][weights as packed], [stripe][k padded] */
-    float *copies;           /* of one thread: x, dy, table of lines */
+    float *sums;   /* [stripe][weights as packed]; of one stripe: [thread][weights of a job] */
+    float *bias_sums;  /* [stripe][k padded] */
+    float *copies; /* [thread]: x, dy, table of lines */
     size_t sums_floats, x_floats, dy_floats, copy_floats;
     int taps, panels, blocks, stripes;
     int chunk;     /* most lines of dy in a chunk */
@@ -168,6 +170,41 @@ static size_t sums_offset(const struct outer_call *a, int panel, int block)
     return (size_t)panel * CONV_PANEL * (size_t)a->s->c * taps + (size_t)block * CONV_BLOCK * width * taps;
 }
 
+/* ---- adding the stripes up ---------------------------------------------------------------------------------------------- */
+
+static float stripe_sum(const float *sums, size_t stride, int stripes)
+{
+    float sum = sums[0];
+    for (int i = 1; i < stripes; i++) sum += sums[(size_t)i * stride];
+    return sum;
+}
+
+/* Channel by channel and TAPS taps at a time: what is read as rows of k and written as rows of taps stays in the first cache. */
+static void add_up(const struct outer_call *a, int panel, int block, const float *sums)
+{
+    enum { TAPS = 32 };
+    const struct conv3d_shape *s = a->s;
+    const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
+    const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0), cn = conv_min(CONV_BLOCK, s->c - c0);
+    float sum[TAPS][CONV_PANEL];
+    for (int c = 0; a->dw && c < cn; c++)
+        for (int first = 0; first < a->taps; first += TAPS) {
+            const int taps = conv_min(TAPS, a->taps - first);
+            for (int t = 0; t < taps; t++) {
+                const float *row = sums + ((size_t)(first + t) * (size_t)cn + (size_t)c) * (size_t)width;
+                for (int k = 0; k < width; k++) sum[t][k] = stripe_sum(row + k, a->sums_floats, a->stripes);
+            }
+            for (int k = 0; k < kn; k++) {
+                float *dw = a->dw + (size_t)(k0 + k) * a->w_k + (size_t)(c0 + c) * a->w_c + first;
+                for (int t = 0; t < taps; t++) dw[t] += sum[t][k];
+            }
+        }
+    for (int k = 0; a->db && block == 0 && k < kn; k++)
+        a->db[k0 + k] += stripe_sum(a->bias_sums + k0 + k, conv_padded(s->k), a->stripes);
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------------------------- */
+
 static void outer_job(void *arg, int job, int thread)
 {
     const struct outer_call *a = arg;
@@ -175,7 +212,8 @@ static void outer_job(void *arg, int job, int thread)
     const int block = job % a->blocks, panel = job / a->blocks % a->panels, stripe = job / a->blocks / a->panels;
     const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
     const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0), cn = conv_min(CONV_BLOCK, s->c - c0);
-    float *sums = a->sums + (size_t)stripe * a->sums_floats + sums_offset(a, panel, block);
+    float *sums = a->stripes == 1 ? a->sums + (size_t)thread * a->sums_floats
+                                  : a->sums + (size_t)stripe * a->sums_floats + sums_offset(a, panel, block);
     float *bias_sums = a->db && block == 0 ? a->bias_sums + (size_t)stripe * conv_padded(s->k) + k0 : NULL;
     float *x = a->copies + (size_t)thread * a->copy_floats, *dy = x + a->x_floats;
     struct outer_line *line = (struct outer_line *)(dy + a->dy_floats);
@@ -190,33 +228,15 @@ static void outer_job(void *arg, int job, int thread)
         run_chunk(a, sums, bias_sums, line, &k, x, dy, cn, width);
         first += k.lines;
     }
-}
-
-/* ---- adding the stripes up ---------------------------------------------------------------------------------------------- */
-
-static float stripe_sum(const float *sums, size_t stride, int stripes)
-{
-    float sum = sums[0];
-    for (int i = 1; i < stripes; i++) sum += sums[(size_t)i * stride];
-    return sum;
+    if (a->stripes == 1) add_up(a, panel, block, sums);
 }
 
 static void add_up_job(void *arg, int job, int thread)
 {
     const struct outer_call *a = arg;
-    const struct conv3d_shape *s = a->s;
-    const int block = job % a->blocks, panel = job / a->blocks, k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
-    const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0), cn = conv_min(CONV_BLOCK, s->c - c0);
-    const float *sums = a->sums + sums_offset(a, panel, block);
+    const int panel = job / a->blocks, block = job % a->blocks;
     (void)thread;
-    for (int c = 0; a->dw && c < cn; c++)
-        for (int k = 0; k < kn; k++) {
-            float *dw = a->dw + (size_t)(k0 + k) * a->w_k + (size_t)(c0 + c) * a->w_c;
-            for (int tap = 0; tap < a->taps; tap++)
-                dw[tap] += stripe_sum(sums + ((size_t)tap * (size_t)cn + (size_t)c) * (size_t)width + k, a->sums_floats, a->stripes);
-        }
-    for (int k = 0; a->db && block == 0 && k < kn; k++)
-        a->db[k0 + k] += stripe_sum(a->bias_sums + k0 + k, conv_padded(s->k), a->stripes);
+    add_up(a, panel, block, a->sums + sums_offset(a, panel, block));
 }
 
 /* ---- the call --------------------------------------------------------------------------------------------------------- */
@@ -235,14 +255,20 @@ static struct outer_call plan(const struct conv3d_shape *s)
     a.x_floats = conv_align((size_t)depth * (size_t)height * (size_t)a.positions * (size_t)cn);
     a.dy_floats = (size_t)a.chunk * (size_t)s->out[2] * CONV_PANEL;
     a.copy_floats = a.x_floats + a.dy_floats + conv_align((size_t)a.chunk * sizeof(struct outer_line) / sizeof(float));
-    a.sums_floats = conv_align(conv_padded(s->k) * (size_t)s->c * (size_t)a.taps);
+    a.sums_floats = conv_align(a.stripes == 1 ? (size_t)CONV_PANEL * (size_t)cn * (size_t)a.taps
+                                              : conv_padded(s->k) * (size_t)s->c * (size_t)a.taps);
     return a;
+}
+
+static size_t sums_floats(const struct outer_call *a, int threads)
+{
+    return (size_t)(a->stripes == 1 ? threads : a->stripes) * a->sums_floats;
 }
 
 size_t outer_scratch(const struct conv3d_shape *s, int threads)
 {
     const struct outer_call a = plan(s);
-    return (size_t)a.stripes * (a.sums_floats + conv_padded(s->k)) + (size_t)threads * a.copy_floats;
+    return sums_floats(&a, threads) + (size_t)a.stripes * conv_padded(s->k) + (size_t)threads * a.copy_floats;
 }
 
 void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
@@ -257,8 +283,8 @@ void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const float *x, con
     a.w_k = w_k;
     a.w_c = w_c;
     a.sums = scratch;
-    a.bias_sums = scratch + (size_t)a.stripes * a.sums_floats;
+    a.bias_sums = scratch + sums_floats(&a, pool_threads(pool));
     a.copies = a.bias_sums + (size_t)a.stripes * conv_padded(s->k);
     pool_run(pool, a.stripes * a.panels * a.blocks, outer_job, &a);
-    pool_run(pool, a.panels * a.blocks, add_up_job, &a);
+    if (a.stripes > 1) pool_run(pool, a.panels * a.blocks, add_up_job, &a);
 }

@@ -287,8 +287,8 @@ static void check_npy(void)
 {
     struct npy a;
     struct error e = {""};
-    unsigned char *saved, *ours;
-    size_t saved_size, ours_size;
+    unsigned char *saved = NULL, *ours = NULL;
+    size_t saved_size = 0, ours_size = 0;
     CHECK(npy_read(&a, GOLDEN "saved.npy", &e) == 0 && npy_value(&a, 9) == 9, "%s", e.text);
     CHECK(npy_write(&a, scratch, &e) == 0, "%s", e.text);
     CHECK(file_read(GOLDEN "saved.npy", 0, &saved, &saved_size, &e) == 0 && file_read(scratch, 0, &ours, &ours_size, &e) == 0, "%s", e.text);
@@ -360,8 +360,8 @@ static void check_safetensors_golden(void)
         const struct safetensor *t = &s.tensor[i];
         safetensors_add(&copy, t->name, t->dtype, t->ndim, t->dim, t->data);
     }
-    unsigned char *theirs, *ours;
-    size_t theirs_size, ours_size;
+    unsigned char *theirs = NULL, *ours = NULL;
+    size_t theirs_size = 0, ours_size = 0;
     CHECK(safetensors_write(&copy, scratch, &e) == 0, "%s", e.text);
     CHECK(file_read(GOLDEN "types.safetensors", 0, &theirs, &theirs_size, &e) == 0 && file_read(scratch, 0, &ours, &ours_size, &e) == 0, "%s", e.text);
     CHECK(theirs_size == ours_size && memcmp(theirs, ours, ours_size) == 0, "not the bytes that safetensors writes");
@@ -554,8 +554,8 @@ static void check_svg(void)
     free(svg);
     struct error e;
     struct svg_chart empty = {0};
-    unsigned char *data;
-    size_t size;
+    unsigned char *data = NULL;
+    size_t size = 0;
     CHECK(svg_write(&empty, scratch, &e) == 0 && file_read(scratch, 0, &data, &size, &e) == 0 && size > 500, "%s", e.text);
     free(data);
 }

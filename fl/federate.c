@@ -86,8 +86,7 @@ static void train_client(struct federation *f, int k, struct learner *w, int rep
     double start = now_seconds(), sum = 0;
     int iterations = o->train.iterations;
     memcpy(w->model->data, f->global->data, f->global->count * sizeof(float));
-    w->data = &o->client[k].data;
-    w->client = (uint32_t)k;
+    learner_switch(w, &o->client[k].data, (uint32_t)k);
     w->optimizer = c->optimizer;
     for (int i = 0; i < iterations; i++) {
         uint64_t step = (uint64_t)f->round * (uint64_t)iterations + (uint64_t)i;

@@ -104,6 +104,16 @@ static void record_classification(struct learner *l)
     graph_keep(g, l->loss);
 }
 
+void learner_switch(struct learner *l, const struct learner_data *data, uint32_t client)
+{
+    l->data = data;
+    l->client = client;
+    if (segments(l->options) || !l->options->class_weighting) return;
+    float weight[256];
+    classify_weights(weight, l->options->resnet.classes, data);
+    op_cross_entropy_weights(l->loss, weight);
+}
+
 /* Data against network: a plan may come from another dataset than the cases. */
 static int check_data(const struct train_options *o, const struct plan *p, const struct learner_data *d, struct error *e)
 {

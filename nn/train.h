@@ -61,14 +61,16 @@ struct learner {
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
 /* Registers the task's parameters in m and finishes it; initial weights from options->seed. */
 struct model *learner_model(const struct train_options *o, const struct plan *p);
-/* Graph planned and bound, optimiser zero. Afterwards data, client, optimizer and the model's weights may be exchanged between steps
- * (one graph serves many clients). Class weights are those of the data given here. Returns -1 with a message if memory cannot be had. */
+/* Graph planned and bound, optimiser zero. Afterwards the optimizer and the model's weights may be exchanged between steps, data and client
+ * by learner_switch: one graph serves many clients. Returns -1 with a message if memory cannot be had. */
 int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
                    const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e);
 /* A fresh optimiser of the kind and constants that the options ask for. */
 struct optimizer learner_optimizer(const struct train_options *o, const struct model *m);
 /* The model stays. */
 void learner_destroy(struct learner *l);
+/* The learner becomes another client: its data (checked by learner_create's rules before), random numbers and class weights. */
+void learner_switch(struct learner *l, const struct learner_data *data, uint32_t client);
 /* One iteration with global number `step` (its batch, augmentation and dropout are functions of it). Returns the loss. */
 double learner_step(struct learner *l, uint64_t step, float lr);
 /* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch (segment), cosine with

@@ -44,6 +44,8 @@ struct tensor *op_softmax(struct graph *g, struct tensor *x);
  * class_weight (c floats, copied) or NULL; weighted mean as PyTorch's. Scalar. */
 struct tensor *op_cross_entropy(struct graph *g, struct tensor *logits, struct tensor *labels,
                                 const float *class_weight);
+/* Other class weights from the next step on, for the loss of a recorded op_cross_entropy that was given weights. */
+void op_cross_entropy_weights(struct tensor *loss, const float *class_weight);
 
 /* nnU-Net's segmentation loss over all deep-supervision heads in one node (reference: nnU-Net dice.py, compound_losses.py,
  * deep_supervision.py): sum over heads of weight[i] * (CE_i + Dice_i), CE the mean cross-entropy, Dice = - mean over foreground classes (and over cases

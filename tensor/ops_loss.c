@@ -116,6 +116,14 @@ struct tensor *op_cross_entropy(struct graph *g, struct tensor *logits, struct t
     return node_output(g, n, SHAPE(1, 1, 1, 1, 1));
 }
 
+void op_cross_entropy_weights(struct tensor *loss, const float *class_weight)
+{
+    struct node *n = ((struct value *)loss)->producer;
+    struct cross_entropy *a = n ? n->attr : NULL;
+    ENSURE(n && n->op == &cross_entropy_op && a->weighted, "no weighted cross-entropy made this tensor");
+    memcpy(a->weight, class_weight, (size_t)n->in[0]->shape.c * sizeof(float));
+}
+
 /* ---- segmentation loss --------------------------------------------------------------------------------------------- */
 
 /* nnU-Net's: dc = (2*tp + smooth) / max(sum p + sum g + smooth, floor). The floor is below smooth and never met, as

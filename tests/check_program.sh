@@ -103,6 +103,13 @@ ok "predict classification" $?
 [ "$(head -n 1 "$work/cp/predictions.csv")" = "case,label,probability" ] && [ "$(wc -l <"$work/cp/predictions.csv")" -eq 299 ]
 ok "predictions.csv has the 298 test cases" $?
 
+$nephron evaluate "$work/cp/predictions.csv" "$work/cp/predictions.csv" -o "$work/ce.json" --quiet && grep -q '"auc"' "$work/ce.json"
+ok "evaluate probabilities" $?
+$nephron compare "$work/cp/predictions.csv" "$work/cp/predictions.csv" --json "$work/cc.json" >/dev/null && grep -q delong "$work/cc.json"
+ok "compare probabilities" $?
+sed '2s/,[01],/,7,/' "$work/cp/predictions.csv" >"$work/odd.csv"
+refuses 1 "odd.csv" $nephron evaluate "$work/odd.csv" "$work/odd.csv" --quiet
+
 # ---- wrong usage --------------------------------------------------------------------------------------------------------
 refuses 2 "unknown option" $nephron train $data -o "$work/x" --epoch 3
 refuses 2 "unknown command" $nephron trian $data

@@ -132,14 +132,16 @@ static void pack_panel(const struct gather_work *a, int panel)
     const int k0 = panel * CONV_PANEL, c0 = a->block * CONV_BLOCK;
     const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0), cn = conv_min(CONV_BLOCK, g->c - c0);
     float *packed = packed_panel(a, panel);
-    for (int c = 0; c < cn; c++)
+    const float *src = g->w + (size_t)k0 * g->w_k + (size_t)c0 * g->w_c;
+    for (int c = 0; c < cn; c++, src += g->w_c) {
+        if (c + 1 < cn) conv_prefetch(src + g->w_c, kn, g->w_k, s->taps, 0);
         for (int tap = 0; tap < s->taps; tap++) {
             const int kx = tap % g->kernel[2], row = tap - kx + sorted_tap(g, kx);
-            const float *src = g->w + (size_t)k0 * g->w_k + (size_t)(c0 + c) * g->w_c + (size_t)tap;
             float *dst = packed + ((size_t)row * (size_t)cn + (size_t)c) * (size_t)width;
-            for (int k = 0; k < kn; k++) dst[k] = src[(size_t)k * g->w_k];
+            for (int k = 0; k < kn; k++) dst[k] = src[(size_t)k * g->w_k + (size_t)tap];
             for (int k = kn; k < width; k++) dst[k] = 0;
         }
+    }
 }
 
 /* ---- windows ------------------------------------------------------------------------------------------------------------ */

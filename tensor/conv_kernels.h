@@ -92,6 +92,18 @@ static inline size_t conv_padded(int k)
 /* Keeps every part of the scratch aligned. */
 static inline size_t conv_align(size_t floats) { return (floats + 15) / 16 * 16; }
 
+/* Fetches `rows` rows of `floats`, to be read or to be written: too short and too far apart for the hardware to foresee. */
+static inline void conv_prefetch(const float *p, int rows, size_t stride, int floats, const int write)
+{
+    for (int r = 0; r < rows; r++, p += stride)
+        for (int i = 0; i < floats; i += 16) {
+            if (write)
+                __builtin_prefetch(p + i, 1);
+            else
+                __builtin_prefetch(p + i, 0);
+        }
+}
+
 /* y is [n][y_size][k], x is [n][x_size][c]. A weight's address is w + k * w_k + c * w_c + tap.
  * direction 1: the output at o takes x at o * stride - pad + tap, a convolution;
  * direction -1: it takes x at (o + pad - tap) / stride where that is whole, a convolution's gradient. */

@@ -11,8 +11,9 @@
 #include "tensor/check.h"
 #include "tensor/conv_kernels.h"
 
-/* Voxels in a chunk: a tile's accumulators are loaded and stored once for these. */
-enum { CHUNK_VOXELS = 256 };
+/* Voxels in a chunk: a tile's accumulators are loaded and stored once for these. Few input channels make small tiles, which are loaded
+ * fast and need dy from the first cache. */
+enum { CHUNK_VOXELS = 256, THIN_CHUNK_VOXELS = 96, THIN_CHANNELS = 4 };
 
 struct outer_call {
     const struct conv3d_shape *s;
@@ -47,7 +48,7 @@ static int stripes_of(const struct conv3d_shape *s)
 
 static int chunk_lines(const struct conv3d_shape *s)
 {
-    return conv_max(1, CHUNK_VOXELS / s->out[2]);
+    return conv_max(1, (s->c <= THIN_CHANNELS ? THIN_CHUNK_VOXELS : CHUNK_VOXELS) / s->out[2]);
 }
 
 /* x positions [*first, *end) along an axis that outputs [o, o + n) reach, inside of the volume. */
@@ -92,21 +93,24 @@ static void copy_x(const struct outer_call *a, float *dst, const struct chunk *k
         }
 }
 
-/* The panel of dy, filled up with zeros. */
-static void copy_dy(const struct outer_call *a, float *dst, const struct chunk *k, int k0, int kn, int width)
+/* The panel of dy, filled up with zeros; dy itself where that is the same. */
+static const float *copy_dy(const struct outer_call *a, float *dst, const struct chunk *k, int k0, int kn, int width)
 {
     const struct conv3d_shape *s = a->s;
+    const float *const copied = dst;
     const size_t line = ((size_t)k->n * (size_t)s->out[0] + (size_t)k->z) * (size_t)s->out[1] + (size_t)k->y;
     const float *src = a->dy + line * (size_t)s->out[2] * (size_t)s->k + k0;
     const int voxels = k->lines * s->out[2];
+    if (width == s->k) return src;
     if (kn == width) {
         a->kernels->copy(dst, src, voxels, width, s->k);
-        return;
+        return copied;
     }
     for (int i = 0; i < voxels; i++, src += s->k, dst += width) {
         for (int j = 0; j < kn; j++) dst[j] = src[j];
         for (int j = kn; j < width; j++) dst[j] = 0;
     }
+    return copied;
 }
 
 /* ---- sums ------------------------------------------------------------------------------------------------------------- */
@@ -190,6 +194,7 @@ static void add_up(const struct outer_call *a, int panel, int block, const float
     for (int c = 0; a->dw && c < cn; c++)
         for (int first = 0; first < a->taps; first += TAPS) {
             const int taps = conv_min(TAPS, a->taps - first);
+            if (c + 1 < cn) conv_prefetch(a->dw + (size_t)k0 * a->w_k + (size_t)(c0 + c + 1) * a->w_c + first, kn, a->w_k, taps, 1);
             for (int t = 0; t < taps; t++) {
                 const float *row = sums + ((size_t)(first + t) * (size_t)cn + (size_t)c) * (size_t)width;
                 for (int k = 0; k < width; k++) sum[t][k] = stripe_sum(row + k, a->sums_floats, a->stripes);
@@ -224,8 +229,7 @@ static void outer_job(void *arg, int job, int thread)
     for (int first = (int)(lines * stripe / a->stripes); first < end;) {
         const struct chunk k = chunk_at(s, first, end);
         if (a->dw) copy_x(a, x, &k, c0, cn);
-        copy_dy(a, dy, &k, k0, kn, width);
-        run_chunk(a, sums, bias_sums, line, &k, x, dy, cn, width);
+        run_chunk(a, sums, bias_sums, line, &k, x, copy_dy(a, dy, &k, k0, kn, width), cn, width);
         first += k.lines;
     }
     if (a->stripes == 1) add_up(a, panel, block, sums);

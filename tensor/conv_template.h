@@ -33,6 +33,7 @@ INLINE void put(float *p, vf v, int n)
 
 /* Three voxels share a pointer: pointer, + 1 voxel, + 2 voxels are x86 addresses. */
 #define SHARED 3
+enum { FLOATS_PER_CACHE_LINE = 16 };
 #define POINTERS(count) (((count) + SHARED - 1) / SHARED)
 
 INLINE void gather_block(const struct gather_tile *t, int col, const int lines, const int count, const int vecs)
@@ -45,6 +46,10 @@ INLINE void gather_block(const struct gather_tile *t, int col, const int lines, 
                 UNROLL for (int j = 0; j < count; j++)
                     acc[i * count + j][v] = get(t->y[i] + j * t->y_voxel + k, t->k - k);
         } else {
+            /* The stores at the end would wait for these lines. */
+            UNROLL for (int i = 0; i < lines; i++)
+                UNROLL for (int j = 0; j < count; j++)
+                    if (k % FLOATS_PER_CACHE_LINE == 0) __builtin_prefetch(t->y[i] + j * t->y_voxel + k, 1);
             const vf start = t->start ? get(t->start + k, t->k - k) : vf_set(0);
             UNROLL for (int i = 0; i < lines * count; i++) acc[i][v] = start;
         }

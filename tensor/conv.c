@@ -124,19 +124,25 @@ static void run(struct gather g, float *y, const float *x, const float *w, const
     g.bias = bias;
     g.accumulate = accumulate;
     g.scratch = scratch;
-    gather_run(&g, pool);
+    if (winograd_fits(&g))
+        winograd_run(&g, pool);
+    else
+        gather_run(&g, pool);
+}
+
+static size_t scratch_floats(struct gather g, int threads)
+{
+    return winograd_fits(&g) ? winograd_scratch(&g, threads) : gather_scratch(&g, threads);
 }
 
 size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
 {
-    const struct gather g = forward(s);
-    return gather_scratch(&g, threads);
+    return scratch_floats(forward(s), threads);
 }
 
 size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
 {
-    const struct gather g = backward(s);
-    return gather_scratch(&g, threads);
+    return scratch_floats(backward(s), threads);
 }
 
 void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,

@@ -125,17 +125,14 @@ static float *packed_panel(const struct gather_work *a, int panel)
 }
 
 /* Channel by channel: what one channel reads, all taps of the panel's k, stays in the first cache. */
-static void pack_panel(const struct gather_work *a, int panel)
+void gather_pack(float *packed, const struct gather *g, int panel, int block)
 {
-    const struct gather_call *s = a->call;
-    const struct gather *g = s->g;
-    const int k0 = panel * CONV_PANEL, c0 = a->block * CONV_BLOCK;
+    const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK, taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
     const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0), cn = conv_min(CONV_BLOCK, g->c - c0);
-    float *packed = packed_panel(a, panel);
     const float *src = g->w + (size_t)k0 * g->w_k + (size_t)c0 * g->w_c;
     for (int c = 0; c < cn; c++, src += g->w_c) {
-        if (c + 1 < cn) conv_prefetch(src + g->w_c, kn, g->w_k, s->taps, 0);
-        for (int tap = 0; tap < s->taps; tap++) {
+        if (c + 1 < cn) conv_prefetch(src + g->w_c, kn, g->w_k, taps, 0);
+        for (int tap = 0; tap < taps; tap++) {
             const int kx = tap % g->kernel[2], row = tap - kx + sorted_tap(g, kx);
             float *dst = packed + ((size_t)row * (size_t)cn + (size_t)c) * (size_t)width;
             for (int k = 0; k < kn; k++) dst[k] = src[(size_t)k * g->w_k + (size_t)tap];
@@ -341,13 +338,14 @@ static void run_part(struct gather_work *a, int part, int phase)
 static void gather_job(void *arg, int job, int thread)
 {
     const struct gather_call *s = arg;
+    const struct gather *g = s->g;
     const int chunk = job % s->chunks, range = job / s->chunks;
     struct gather_work a = {.call = s, .p0 = range * s->range};
     a.packed = s->packed + (size_t)thread * s->packed_floats;
     a.window = s->window + (size_t)thread * s->window_floats;
     a.p1 = conv_min(a.p0 + s->range, s->panels);
     for (a.block = 0; a.block < s->blocks; a.block++) {
-        for (int panel = a.p0; panel < a.p1; panel++) pack_panel(&a, panel);
+        for (int panel = a.p0; panel < a.p1; panel++) gather_pack(packed_panel(&a, panel), g, panel, a.block);
         for (int part = 0; part < s->parts; part++)
             for (int phase = 0; phase < s->phases; phase++) run_part(&a, chunk * s->parts + part, phase);
     }

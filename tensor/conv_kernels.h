@@ -58,11 +58,29 @@ struct outer_tile {
     size_t x_first, x_voxel; /* offset of the first of the floats; floats between voxels */
 };
 
+/* One tile of a Winograd convolution, 4 x 4 (x 4) positions of x and 2 x 2 (x 2) of y; depth 1 or 4 points along d. */
+struct winograd_x {
+    const float *x[4][4][4]; /* [z][y][x]: `channels` floats each */
+    int channels, depth;
+    float *v; /* [point][channels], points `point` floats apart */
+    size_t point;
+};
+struct winograd_y {
+    float *y[2][2][2]; /* NULL: outside */
+    const float *m, *start;
+    size_t point;
+    int k, depth, accumulate;
+};
+
 struct conv_kernels {
     int gather_count; /* most voxels of a tile, lines * count */
     int outer_count;  /* most x of a tile */
     void (*gather)(const struct gather_tile *t);
     void (*outer)(const struct outer_tile *t);
+    void (*winograd_x)(const struct winograd_x *t);
+    /* u[point][row] from w[tap][row]; flip: the taps in reverse order. */
+    void (*winograd_w)(float *u, const float *w, size_t row, int flip, int depth);
+    void (*winograd_y)(const struct winograd_y *t);
     /* dst[i][c] = src[i * step][c] for i < n, c < channels. */
     void (*copy)(float *dst, const float *src, int n, int channels, ptrdiff_t step);
     /* n rounds of independent FMAs in registers; returns the floating-point operations of a round. */
@@ -118,6 +136,14 @@ struct gather {
 
 size_t gather_scratch(const struct gather *g, int threads);
 void gather_run(const struct gather *g, struct pool *pool);
+
+/* The same for what winograd_fits says fits, in fewer multiplications. */
+int winograd_fits(const struct gather *g);
+size_t winograd_scratch(const struct gather *g, int threads);
+void winograd_run(const struct gather *g, struct pool *pool);
+
+/* Packs the weights of one panel of k and one block of c. */
+void gather_pack(float *packed, const struct gather *g, int panel, int block);
 
 /* The weight gradient of the convolution s; its weights are dw + k * w_k + c * w_c + tap. dw or db may be NULL. */
 size_t outer_scratch(const struct conv3d_shape *s, int threads);

@@ -163,6 +163,10 @@ static void outer(const struct outer_tile *t)
     for (; col < t->width; col += LANES) outer_columns(t, col, 1);
 }
 
+/* ---- winograd -------------------------------------------------------------------------------------------------------- */
+
+#include "tensor/conv_template_winograd.h"
+
 /* ---- the rest -------------------------------------------------------------------------------------------------------- */
 
 static void copy(float *dst, const float *src, int n, int channels, ptrdiff_t step)
@@ -188,4 +192,5 @@ static int peak(float *out, long n)
     return 2 * CHAINS * LANES;
 }
 
-const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, copy, peak};
+const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_w, winograd_y,
+                                        copy, peak};

@@ -1,0 +1,142 @@
+/* conv_template_winograd.h - the transforms of conv_winograd.c over the vector of a vec_*.h; included by conv_template.h.
+ *
+ * In one dimension, two outputs y from four inputs d and three weights g (Winograd; Lavin and Gray, CVPR 2016):
+ *   v = d0 - d2, d1 + d2, d2 - d1, d1 - d3      u = g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
+ *   m = u v, point by point                     y = m0 + m1 + m2, m1 - m2 - m3
+ * and in several dimensions along w, then h, then d.
+ */
+
+INLINE void transform_x(vf *v, vf d0, vf d1, vf d2, vf d3, const int step)
+{
+    v[0] = vf_sub(d0, d2);
+    v[step] = vf_add(d1, d2);
+    v[2 * step] = vf_sub(d2, d1);
+    v[3 * step] = vf_sub(d1, d3);
+}
+
+INLINE void transform_w(vf *u, vf g0, vf g1, vf g2, const int step)
+{
+    const vf half = vf_set(0.5f), outer = vf_add(g0, g2);
+    u[0] = g0;
+    u[step] = vf_mul(half, vf_add(outer, g1));
+    u[2 * step] = vf_mul(half, vf_sub(outer, g1));
+    u[3 * step] = g2;
+}
+
+INLINE void transform_y(vf *y, vf m0, vf m1, vf m2, vf m3, const int step)
+{
+    y[0] = vf_add(vf_add(m0, m1), m2);
+    y[step] = vf_sub(vf_sub(m1, m2), m3);
+}
+
+INLINE void winograd_x_step(const struct winograd_x *t, int c, const int depth, int n)
+{
+    vf plane[4][16];
+    UNROLL for (int z = 0; z < depth; z++) {
+        vf d[4][4], rows[4][4];
+        UNROLL for (int y = 0; y < 4; y++) {
+            UNROLL for (int x = 0; x < 4; x++) d[y][x] = get(t->x[z][y][x] + c, n);
+            transform_x(rows[y], d[y][0], d[y][1], d[y][2], d[y][3], 1);
+        }
+        UNROLL for (int x = 0; x < 4; x++) transform_x(plane[z] + x, rows[0][x], rows[1][x], rows[2][x], rows[3][x], 4);
+    }
+    float *v = t->v + c;
+    UNROLL for (int i = 0; i < 16; i++, v += t->point) {
+        if (depth == 1) {
+            put(v, plane[0][i], n);
+            continue;
+        }
+        vf column[4];
+        transform_x(column, plane[0][i], plane[1][i], plane[2][i], plane[3][i], 1);
+        UNROLL for (int z = 0; z < 4; z++) put(v + (size_t)z * 16 * t->point, column[z], n);
+    }
+}
+
+static void winograd_x(const struct winograd_x *t)
+{
+    int c = 0;
+    if (t->depth == 4) {
+        for (; c + LANES <= t->channels; c += LANES) winograd_x_step(t, c, 4, LANES);
+        if (c < t->channels) winograd_x_step(t, c, 4, t->channels - c);
+    } else {
+        for (; c + LANES <= t->channels; c += LANES) winograd_x_step(t, c, 1, LANES);
+        if (c < t->channels) winograd_x_step(t, c, 1, t->channels - c);
+    }
+}
+
+INLINE void winograd_w_step(float *u, const float *w, size_t row, int flip, const int depth)
+{
+    const int taps = depth == 4 ? 27 : 9;
+    vf plane[3][16];
+    for (int z = 0; z < (depth == 4 ? 3 : 1); z++) {
+        vf rows[3][4];
+        UNROLL for (int y = 0; y < 3; y++) {
+            vf g[3];
+            UNROLL for (int x = 0; x < 3; x++) {
+                const int tap = (z * 3 + y) * 3 + x;
+                g[x] = vf_load(w + (size_t)(flip ? taps - 1 - tap : tap) * row);
+            }
+            transform_w(rows[y], g[0], g[1], g[2], 1);
+        }
+        UNROLL for (int x = 0; x < 4; x++) transform_w(plane[z] + x, rows[0][x], rows[1][x], rows[2][x], 4);
+    }
+    for (int i = 0; i < 16; i++, u += row) {
+        if (depth == 1) {
+            vf_store(u, plane[0][i]);
+            continue;
+        }
+        vf column[4];
+        transform_w(column, plane[0][i], plane[1][i], plane[2][i], 1);
+        UNROLL for (int z = 0; z < 4; z++) vf_store(u + (size_t)z * 16 * row, column[z]);
+    }
+}
+
+static void winograd_w(float *u, const float *w, size_t row, int flip, int depth)
+{
+    for (size_t i = 0; i < row; i += LANES) {
+        if (depth == 4)
+            winograd_w_step(u + i, w + i, row, flip, 4);
+        else
+            winograd_w_step(u + i, w + i, row, flip, 1);
+    }
+}
+
+INLINE void winograd_y_step(const struct winograd_y *t, int k, const int depth, int n)
+{
+    const vf start = t->start ? get(t->start + k, n) : vf_set(0);
+    vf plane[4][4], y[2][4];
+    const float *m = t->m + k;
+    UNROLL for (int z = 0; z < depth; z++) {
+        vf rows[4][2];
+        UNROLL for (int i = 0; i < 4; i++) {
+            vf p[4];
+            UNROLL for (int x = 0; x < 4; x++, m += t->point) p[x] = vf_load(m);
+            transform_y(rows[i], p[0], p[1], p[2], p[3], 1);
+        }
+        UNROLL for (int x = 0; x < 2; x++) transform_y(plane[z] + x, rows[0][x], rows[1][x], rows[2][x], rows[3][x], 2);
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+        if (depth == 1)
+            y[0][i] = plane[0][i];
+        else
+            transform_y(&y[0][i], plane[0][i], plane[1][i], plane[2][i], plane[3][i], 4);
+    }
+    for (int z = 0; z < (depth == 1 ? 1 : 2); z++)
+        UNROLL for (int i = 0; i < 4; i++) {
+            float *const to = t->y[z][i / 2][i % 2];
+            if (to) put(to + k, vf_add(t->accumulate ? get(to + k, n) : start, y[z][i]), n);
+        }
+}
+
+static void winograd_y(const struct winograd_y *t)
+{
+    for (int k = 0; k < t->k; k += LANES) {
+        const int n = t->k - k;
+        if (t->depth == 4 && n >= LANES)
+            winograd_y_step(t, k, 4, LANES);
+        else if (t->depth == 4)
+            winograd_y_step(t, k, 4, n);
+        else
+            winograd_y_step(t, k, 1, n);
+    }
+}

@@ -39,24 +39,16 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-static int run(const struct command *c, const char *name, int argc, char **argv)
+static int run(const char *name, int argc, char **argv)
 {
-    if (!c) {
-        fprintf(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
-        return 2;
-    }
-    int status = c->run(argc, argv);
-    /* Output that could not be written (a full disk) is a failure too. */
-    if (fflush(stdout) || ferror(stdout)) {
-        perror("nephron: standard output");
-        return status ? status : 1;
-    }
-    return status;
+    const struct command *c = find_command(name);
+    if (c) return c->run(argc, argv);
+    fprintf(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
+    return 2;
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_usage(stderr);
         return 2;
@@ -66,13 +58,22 @@ int main(int argc, char **argv)
         printf("nephron %s\n", NEPHRON_VERSION);
         return 0;
     }
-    if (strcmp(name, "help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
-        if (argc < 3) {
-            print_usage(stdout);
-            return 0;
-        }
-        char help[] = "-h", *args[] = {argv[2], help, NULL};
-        return run(find_command(argv[2]), argv[2], 2, args);
+    if (strcmp(name, "help") && strcmp(name, "-h") && strcmp(name, "--help")) return run(name, argc - 1, argv + 1);
+    if (argc < 3) {
+        print_usage(stdout);
+        return 0;
     }
-    return run(find_command(name), name, argc - 1, argv + 1);
+    char help[] = "-h", *args[] = {argv[2], help, NULL};
+    return run(argv[2], 2, args);
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    int status = dispatch(argc, argv);
+    if (fflush(stdout) || ferror(stdout)) { /* output that could not be written (a full disk) is a failure too */
+        perror("nephron: standard output");
+        return status ? status : 1;
+    }
+    return status;
 }

@@ -1,0 +1,288 @@
+#include "apps/phantom/render.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/vmath.h"
+
+/* Streams of a case: drawing one thing differently leaves the others as they were. */
+enum stream { STREAM_PATIENT, STREAM_BODY, STREAM_TUMOUR, STREAM_SCAN, STREAM_TISSUES, STREAM_NOISE };
+
+static struct rng stream(const struct phantom_options *o, int index, uint64_t what)
+{
+    return rng_stream(o->seed, (uint32_t)index, what, RNG_PHANTOM);
+}
+
+static float limited(float x, float lo, float hi)
+{
+    return x < lo ? lo : x > hi ? hi : x;
+}
+
+static void patient_draw(struct patient *p, enum tumour_kind k, struct rng *rng)
+{
+    const struct tumour_model *m = tumour_model(k);
+    p->female = rng_float(rng) < m->female;
+    p->age = limited(m->age + 12 * rng_normal(rng), 22, 88);
+    p->size = (p->female ? 0.95f : 1.03f) + 0.045f * limited(rng_normal(rng), -2, 2);
+    p->fat = limited(vmath_exp((p->female ? 0.15f : 0.0f) + 0.35f * rng_normal(rng)), 0.45f, 2.2f);
+}
+
+/* ---- the signal of every tissue in this patient ------------------------------------------------------------------------------------- */
+
+struct signals { /* [tissue][channel][water, fat] */
+    float part[TISSUES][CHANNELS][2];
+    struct material fat, cortex;
+};
+
+static void draw_signals(struct signals *s, const struct scan *scan, struct rng *rng)
+{
+    struct material m[TISSUES];
+    /* cardiac output and dose: one factor for all concentrations */
+    const float dose = vmath_exp(0.12f * limited(rng_normal(rng), -2, 2));
+    for (int t = 0; t < TISSUES; t++) {
+        m[t] = tissue_material((enum tissue)t, scan->tesla3, scan->ce.phase);
+        const float spread = tissue_spread((enum tissue)t);
+        m[t].t1 *= vmath_exp(spread * limited(rng_normal(rng), -2, 2));
+        m[t].t2 *= vmath_exp(spread * limited(rng_normal(rng), -2, 2));
+        m[t].contrast *= dose * vmath_exp(0.10f * limited(rng_normal(rng), -2, 2));
+    }
+    s->fat = m[TISSUE_FAT];
+    s->cortex = m[TISSUE_CORTEX];
+    for (int t = 0; t < TISSUES; t++)
+        for (int c = 0; c < CHANNELS; c++) material_signal(s->part[t][c], &m[t], &s->fat, scan, (enum channel)c);
+}
+
+/* ---- voxels ------------------------------------------------------------------------------------------------------------------------------ */
+
+struct planes { /* scratch of one slice */
+    uint8_t *tissue;             /* sub-samples of one sub-slice */
+    float *part[CHANNELS][2];    /* sums over the sub-samples of a voxel, then its mean */
+    float *scratch;
+    uint16_t *tumour, *kidney;   /* counts of sub-samples */
+    uint8_t *count;              /* [voxel][TISSUES], only when the tissue map is asked for */
+};
+
+static void planes_free(struct planes *p)
+{
+    free(p->tissue);
+    for (int c = 0; c < CHANNELS; c++)
+        for (int i = 0; i < 2; i++) free(p->part[c][i]);
+    free(p->scratch);
+    free(p->tumour);
+    free(p->kidney);
+    free(p->count);
+}
+
+static int planes_alloc(struct planes *p, size_t n, size_t samples, int want_tissue)
+{
+    memset(p, 0, sizeof *p);
+    int ok = (p->tissue = malloc(n * samples)) != NULL;
+    for (int c = 0; c < CHANNELS; c++)
+        for (int i = 0; i < 2; i++) ok &= (p->part[c][i] = malloc(n * sizeof(float))) != NULL;
+    ok &= (p->scratch = malloc(n * sizeof(float))) != NULL;
+    ok &= (p->tumour = malloc(n * sizeof *p->tumour)) != NULL;
+    ok &= (p->kidney = malloc(n * sizeof *p->kidney)) != NULL;
+    if (want_tissue) ok &= (p->count = malloc(n * TISSUES)) != NULL;
+    if (!ok) planes_free(p);
+    return ok ? 0 : -1;
+}
+
+/* Adds one sub-slice to the sums. */
+static void gather(struct planes *p, const struct phantom_case *k, const struct signals *s, const struct plane *g, int f)
+{
+    const int nx = g->nx / f;
+    for (int j = 0; j < g->ny; j++)
+        for (int i = 0; i < g->nx; i++) {
+            const int t = p->tissue[(size_t)j * (size_t)g->nx + (size_t)i];
+            const size_t v = (size_t)(j / f) * (size_t)nx + (size_t)(i / f);
+            float own[CHANNELS][2];
+            const float(*part)[2] = s->part[t];
+            if (t == TISSUE_TUMOUR) {
+                const float mm[3] = {g->x0 + (float)i * g->dx, g->y0 + (float)j * g->dy, g->z};
+                const struct material m = tumour_material(&k->tumour, mm);
+                for (int c = 0; c < CHANNELS; c++) material_signal(own[c], &m, &s->fat, &k->scan, (enum channel)c);
+                part = (const float(*)[2])own;
+                p->tumour[v]++;
+            }
+            p->kidney[v] = (uint16_t)(p->kidney[v] + tissue_is_kidney((enum tissue)t));
+            if (p->count) p->count[v * TISSUES + (size_t)t]++;
+            for (int c = 0; c < CHANNELS; c++) {
+                p->part[c][0][v] += part[c][0];
+                p->part[c][1][v] += part[c][1];
+            }
+        }
+}
+
+/* The mean, with the small unevenness of living tissue: a few percent, the same in both sequences' water. */
+static void finish_means(struct planes *p, const struct phantom_case *k, const struct plane_size *g, float z, float samples)
+{
+    for (int j = 0; j < g->ny; j++)
+        for (int i = 0; i < g->nx; i++) {
+            const size_t v = (size_t)j * (size_t)g->nx + (size_t)i;
+            if (!(p->part[0][0][v] + p->part[0][1][v] > 0)) continue;
+            const float mm[3] = {g->x0 + (float)i * g->dx, g->y0 + (float)j * g->dy, z};
+            const float uneven = 1 + 0.16f * lattice_texture(&k->body.noise, mm, 7, 21);
+            for (int c = 0; c < CHANNELS; c++) {
+                p->part[c][0][v] *= uneven / samples;
+                p->part[c][1][v] *= 1 / samples;
+            }
+        }
+}
+
+static void write_labels(float *label, const struct planes *p, const struct phantom_options *o, size_t n, int samples)
+{
+    for (size_t v = 0; v < n; v++) {
+        const int tumour = 2 * p->tumour[v] >= samples, kidney = 2 * (p->tumour[v] + p->kidney[v]) >= samples;
+        label[v] = tumour ? (o->with_kidney ? 2 : 1) : kidney && o->with_kidney ? 1 : 0;
+    }
+}
+
+static void write_tissue(uint8_t *tissue, const struct planes *p, size_t n)
+{
+    for (size_t v = 0; v < n; v++) {
+        const uint8_t *count = p->count + v * TISSUES;
+        int best = 0;
+        for (int t = 1; t < TISSUES; t++)
+            if (count[t] > count[best]) best = t;
+        tissue[v] = (uint8_t)best;
+    }
+}
+
+static void render_slice(struct phantom_case *k, struct planes *p, const struct signals *s, const struct phantom_options *o, int index, int z,
+                         const struct plane_size *size, float z_mm, size_t *tumour_samples, uint8_t *tissue)
+{
+    const int f = o->samples_xy, samples = f * f * o->samples_z;
+    const size_t n = (size_t)size->nx * (size_t)size->ny, at = (size_t)z * n;
+    const float slice = (float)k->label.spacing[2];
+    for (int c = 0; c < CHANNELS; c++)
+        for (int i = 0; i < 2; i++) memset(p->part[c][i], 0, n * sizeof(float));
+    memset(p->tumour, 0, n * sizeof *p->tumour);
+    memset(p->kidney, 0, n * sizeof *p->kidney);
+    if (p->count) memset(p->count, 0, n * TISSUES);
+    for (int i = 0; i < o->samples_z; i++) {
+        const float step = 1.0f / (float)f, first = 0.5f * (step - 1);
+        const struct plane g = {size->nx * f, size->ny * f, size->x0 + first * size->dx, size->y0 + first * size->dy, size->dx * step,
+                                size->dy * step, z_mm + slice * (((float)i + 0.5f) / (float)o->samples_z - 0.5f)};
+        anatomy_paint(p->tissue, &k->body, &g);
+        tumour_paint(p->tissue, &k->tumour, &g);
+        gather(p, k, s, &g, f);
+    }
+    finish_means(p, k, size, z_mm, (float)samples);
+    for (size_t v = 0; v < n; v++) *tumour_samples += p->tumour[v];
+    write_labels(k->label.voxel + at, p, o, n, samples);
+    if (tissue) write_tissue(tissue + at, p, n);
+    for (int c = 0; c < CHANNELS; c++) {
+        struct rng rng = stream(o, index, STREAM_NOISE + (uint64_t)(CHANNELS * z + c));
+        receive_plane(k->channel[c].voxel + at, p->part[c][0], p->part[c][1], size, &k->scan, (enum channel)c, &rng);
+    }
+}
+
+/* ---- the grid ------------------------------------------------------------------------------------------------------------------------------ */
+
+static int volume_make(struct volume *v, int nx, int nz, float spacing, float slice, float y0, float z0)
+{
+    memset(v, 0, sizeof *v);
+    v->size[0] = v->size[1] = nx;
+    v->size[2] = nz;
+    v->size[3] = 1;
+    v->spacing[0] = v->spacing[1] = spacing;
+    v->spacing[2] = slice;
+    /* LPS to RAS: x and y change their sign */
+    v->affine[0][0] = v->affine[1][1] = -(double)spacing;
+    v->affine[2][2] = slice;
+    v->affine[0][3] = 0.5 * spacing * (nx - 1);
+    v->affine[1][3] = -(double)y0;
+    v->affine[2][3] = z0;
+    snprintf(v->description, sizeof v->description, "nephron phantom");
+    v->voxel = malloc((size_t)nx * (size_t)nx * (size_t)nz * sizeof(float));
+    return v->voxel ? 0 : -1;
+}
+
+/* Of the sub-samples' volume: a ball's diameter = (6 V / pi)^(1/3). */
+static void measure_tumour(struct phantom_case *p, size_t samples, float sample_mm3)
+{
+    const float mm3 = (float)samples * sample_mm3;
+    p->tumour_ml = mm3 / 1000;
+    p->diameter_mm = samples ? vmath_exp(vmath_log(mm3 * 1.90985932f) / 3) : 0;
+}
+
+/* In-plane samples are a multiple of 8. The stack is centred between both kidneys, moved so that the tumour is inside with 8 mm to
+ * spare; a tumour taller than the stack is in its middle. */
+static int make_grid(struct phantom_case *p, struct plane_size *g, float *z_first, const struct phantom_options *o, const struct hospital *h)
+{
+    const struct anatomy *a = &p->body;
+    const int n = 8 * (int)(h->matrix * (float)o->matrix / 8 + 0.5f), nz = (int)(h->slices * (float)o->slices + 0.5f);
+    const float slice = h->slice_mm * 24 / (float)o->slices * (o->slices > 24 ? 1.15f : 1), depth = slice * (float)(nz - 1);
+    const float top = p->tumour.e.centre[2] + p->tumour.e.extent[2] + 8, bottom = p->tumour.e.centre[2] - p->tumour.e.extent[2] - 8;
+    float middle = 0.5f * (a->shape[a->kidney[0]].e.centre[2] + a->shape[a->kidney[1]].e.centre[2]);
+    if (middle + 0.5f * depth < top) middle = top - 0.5f * depth;
+    if (middle - 0.5f * depth > bottom) middle = bottom + 0.5f * depth;
+    if (top - bottom > depth) middle = p->tumour.e.centre[2];
+    const float wide = 2 * a->half_width + 6;
+    p->field_of_view = h->field_of_view > wide ? h->field_of_view : 10 * (float)((int)(wide / 10) + 1);
+    const float spacing = p->field_of_view / (float)n;
+    const float y_middle = 0.5f * (a->half_back - a->half_front);
+    *g = (struct plane_size){n, n, -0.5f * spacing * (float)(n - 1), y_middle - 0.5f * spacing * (float)(n - 1), spacing, spacing, 0.5f * p->field_of_view, 0};
+    *z_first = middle - 0.5f * depth;
+    int failed = volume_make(&p->label, n, nz, spacing, slice, g->y0, *z_first);
+    for (int c = 0; c < CHANNELS; c++) failed |= volume_make(&p->channel[c], n, nz, spacing, slice, g->y0, *z_first);
+    return failed;
+}
+
+static int render_slices(struct phantom_case *p, const struct signals *s, const struct phantom_options *o, int index, struct plane_size *g,
+                         float z_first, uint8_t **tissue)
+{
+    const int f = o->samples_xy, nz = (int)p->label.size[2];
+    const size_t n = (size_t)g->nx * (size_t)g->ny;
+    const float slice = (float)p->label.spacing[2];
+    struct planes planes;
+    size_t samples = 0;
+    if (planes_alloc(&planes, n, (size_t)f * (size_t)f, tissue != NULL)) return -1;
+    if (tissue && !(*tissue = malloc(n * (size_t)nz))) {
+        planes_free(&planes);
+        return -1;
+    }
+    for (int z = 0; z < nz; z++) {
+        g->z = nz > 1 ? 2 * (float)z / (float)(nz - 1) - 1 : 0;
+        render_slice(p, &planes, s, o, index, z, g, z_first + slice * (float)z, &samples, tissue ? *tissue : NULL);
+    }
+    measure_tumour(p, samples, g->dx * g->dy * slice / (float)(f * f * o->samples_z));
+    planes_free(&planes);
+    return 0;
+}
+
+int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index, const struct assignment *is, uint8_t **tissue, struct error *e)
+{
+    const struct hospital *h = hospital_get(is->hospital);
+    struct rng patient = stream(o, index, STREAM_PATIENT), body = stream(o, index, STREAM_BODY), scan = stream(o, index, STREAM_SCAN);
+    struct rng tissues = stream(o, index, STREAM_TISSUES), tumour = stream(o, index, STREAM_TUMOUR);
+    struct plane_size g;
+    struct signals s;
+    float z_first;
+    p->is = *is;
+    for (int c = 0; c < CHANNELS; c++) p->channel[c].voxel = NULL;
+    p->label.voxel = NULL;
+    if (tissue) *tissue = NULL;
+    patient_draw(&p->patient, is->kind, &patient);
+    anatomy_draw(&p->body, &p->patient, &body);
+    scan_draw(&p->scan, h, h->field_of_view / (float)o->matrix, o->difficulty, &scan);
+    draw_signals(&s, &p->scan, &tissues);
+    tumour_draw(&p->tumour, is->kind, &p->body, &s.cortex, h->tesla3, p->scan.ce.phase, o->difficulty, &tumour);
+    if (make_grid(p, &g, &z_first, o, h) || render_slices(p, &s, o, index, &g, z_first, tissue)) {
+        phantom_free(p);
+        return error_set(e, "phantom: no memory for case %d (%d x %d samples a slice)", index, o->matrix, o->matrix);
+    }
+    return 0;
+}
+
+void phantom_free(struct phantom_case *p)
+{
+    for (int c = 0; c < CHANNELS; c++) {
+        free(p->channel[c].voxel);
+        p->channel[c].voxel = NULL;
+    }
+    free(p->label.voxel);
+    p->label.voxel = NULL;
+}

@@ -1,0 +1,34 @@
+/* render.h - one patient from a seed: body, tumour, scan, and the two images with their mask.
+ */
+#ifndef APPS_PHANTOM_RENDER_H
+#define APPS_PHANTOM_RENDER_H
+
+#include "apps/phantom/sites.h"
+#include "io/volume.h"
+
+struct phantom_options {
+    uint64_t seed;
+    float difficulty;       /* 0 to 2 */
+    int matrix, slices;     /* nominal samples in plane and slices */
+    int samples_xy, samples_z; /* sub-samples of a voxel, for partial volume */
+    int with_kidney;        /* labels: kidney 1, tumour 2; else tumour 1 */
+};
+
+struct phantom_case {
+    struct assignment is;
+    struct patient patient;
+    struct anatomy body;
+    struct tumour tumour;
+    struct scan scan;
+    float field_of_view;    /* mm */
+    float tumour_ml;        /* of the sub-samples, not of the mask */
+    float diameter_mm;      /* of a ball of this volume */
+    struct volume channel[CHANNELS], label;
+};
+
+/* tissue_sum, where not NULL, receives for each voxel the tissue that fills most of it (nx*ny*nz, as label): for tests and pictures. Volumes
+ * are malloc'ed: phantom_free. -1 when memory is out. */
+int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index, const struct assignment *is, uint8_t **tissue, struct error *e);
+void phantom_free(struct phantom_case *p);
+
+#endif

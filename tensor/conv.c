@@ -82,7 +82,7 @@ static size_t taps(const struct conv3d_shape *s)
 
 /* ---- forward and backward-data ---------------------------------------------------------------------------------------- */
 
-static struct gather forward(const struct conv3d_shape *s)
+struct gather gather_forward(const struct conv3d_shape *s)
 {
     check_shape(s);
     struct gather g = {.n = s->n, .c = s->c, .k = s->k, .direction = 1};
@@ -100,7 +100,7 @@ static struct gather forward(const struct conv3d_shape *s)
 
 static struct gather backward(const struct conv3d_shape *s)
 {
-    struct gather g = forward(s);
+    struct gather g = gather_forward(s);
     g.direction = -1;
     g.c = s->k;
     g.k = s->c;
@@ -137,7 +137,7 @@ static size_t scratch_floats(struct gather g, int threads)
 
 size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
 {
-    return scratch_floats(forward(s), threads);
+    return scratch_floats(gather_forward(s), threads);
 }
 
 size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
@@ -148,7 +148,7 @@ size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
 void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
                     int accumulate, float *scratch, struct pool *pool)
 {
-    run(forward(s), y, x, w, bias, s, accumulate, scratch, pool);
+    run(gather_forward(s), y, x, w, bias, s, accumulate, scratch, pool);
 }
 
 void conv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,

@@ -71,6 +71,12 @@ struct winograd_y {
     size_t point;
     int k, depth, accumulate;
 };
+struct winograd_dy {
+    const float *dy[2][2][2]; /* k floats each */
+    float *m;                 /* [point][width], points `point` floats apart */
+    size_t point;
+    int k, width, depth;
+};
 
 struct conv_kernels {
     int gather_count; /* most voxels of a tile, lines * count */
@@ -81,6 +87,9 @@ struct conv_kernels {
     /* u[point][row] from w[tap][row]; flip: the taps in reverse order. */
     void (*winograd_w)(float *u, const float *w, size_t row, int flip, int depth);
     void (*winograd_y)(const struct winograd_y *t);
+    void (*winograd_dy)(const struct winograd_dy *t);
+    /* dw[tap][row] from u[point][row]. */
+    void (*winograd_dw)(float *dw, const float *u, size_t row, int depth);
     /* dst[i][c] = src[i * step][c] for i < n, c < channels. */
     void (*copy)(float *dst, const float *src, int n, int channels, ptrdiff_t step);
     /* n rounds of independent FMAs in registers; returns the floating-point operations of a round. */
@@ -134,6 +143,8 @@ struct gather {
     float *scratch;
 };
 
+/* The convolution s without its operands. */
+struct gather gather_forward(const struct conv3d_shape *s);
 size_t gather_scratch(const struct gather *g, int threads);
 void gather_run(const struct gather *g, struct pool *pool);
 
@@ -141,6 +152,12 @@ void gather_run(const struct gather *g, struct pool *pool);
 int winograd_fits(const struct gather *g);
 size_t winograd_scratch(const struct gather *g, int threads);
 void winograd_run(const struct gather *g, struct pool *pool);
+
+/* The weight gradient of the forward gather g, whose y is dy: the sums over part `part` of `parts` of the tiles, for one panel and
+ * block, laid out like packed weights. */
+void winograd_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch);
+size_t winograd_outer_scratch(const struct gather *g);
+int winograd_tiles(const struct gather *g);
 
 /* Packs the weights of one panel of k and one block of c. */
 void gather_pack(float *packed, const struct gather *g, int panel, int block);

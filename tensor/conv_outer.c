@@ -15,15 +15,20 @@
  * fast and need dy from the first cache. */
 enum { CHUNK_VOXELS = 256, THIN_CHUNK_VOXELS = 96, THIN_CHANNELS = 4 };
 
+/* Tiles from which on Winograd's form pays: below, its sums, 64 for 27 weights, are loaded and stored too often. */
+enum { WINOGRAD_TILES = 128 };
+
 struct outer_call {
     const struct conv3d_shape *s;
+    struct gather forward; /* with x and dy, for Winograd's form */
+    int winograd;
     const struct conv_kernels *kernels;
     const float *x, *dy;
     float *dw, *db;
     size_t w_k, w_c;
     float *sums;   /* [stripe][weights as packed]; of one stripe: [thread][weights of a job] */
     float *bias_sums;  /* [stripe][k padded] */
-    float *copies; /* [thread]: x, dy, table of lines */
+    float *copies; /* [thread]: x, dy, table of lines; Winograd's form: what it needs */
     size_t sums_floats, x_floats, dy_floats, copy_floats;
     int taps, panels, blocks, stripes;
     int chunk;     /* most lines of dy in a chunk */
@@ -151,7 +156,7 @@ static void run_chunk(const struct outer_call *a, float *sums, float *bias_sums,
     const struct conv3d_shape *s = a->s;
     struct outer_tile t = {.line = line, .voxels = s->out[2], .width = width};
     const int length = s->kernel[2] * cn;
-    for (int kz = 0; a->dw && kz < s->kernel[0]; kz++)
+    for (int kz = 0; sums && kz < s->kernel[0]; kz++)
         for (int ky = 0; ky < s->kernel[1]; ky++, sums += (size_t)length * (size_t)width) {
             t.x_voxel = (size_t)s->stride[2] * (size_t)cn;
             t.lines = tap_lines(a, line, k, x, dy, kz, ky, cn, width);
@@ -224,14 +229,16 @@ static void outer_job(void *arg, int job, int thread)
     struct outer_line *line = (struct outer_line *)(dy + a->dy_floats);
     const long long lines = lines_of(s);
     const int end = (int)(lines * (stripe + 1) / a->stripes);
-    if (a->dw) memset(sums, 0, (size_t)width * (size_t)cn * (size_t)a->taps * sizeof *sums);
+    const int direct = a->dw && !a->winograd;
+    if (direct) memset(sums, 0, (size_t)width * (size_t)cn * (size_t)a->taps * sizeof *sums);
     if (bias_sums) memset(bias_sums, 0, (size_t)width * sizeof *bias_sums);
-    for (int first = (int)(lines * stripe / a->stripes); first < end;) {
+    for (int first = (int)(lines * stripe / a->stripes); (direct || bias_sums) && first < end;) {
         const struct chunk k = chunk_at(s, first, end);
-        if (a->dw) copy_x(a, x, &k, c0, cn);
-        run_chunk(a, sums, bias_sums, line, &k, x, copy_dy(a, dy, &k, k0, kn, width), cn, width);
+        if (direct) copy_x(a, x, &k, c0, cn);
+        run_chunk(a, direct ? sums : NULL, bias_sums, line, &k, x, copy_dy(a, dy, &k, k0, kn, width), cn, width);
         first += k.lines;
     }
+    if (a->dw && a->winograd) winograd_outer(sums, &a->forward, panel, block, stripe, a->stripes, x);
     if (a->stripes == 1) add_up(a, panel, block, sums);
 }
 
@@ -258,7 +265,11 @@ static struct outer_call plan(const struct conv3d_shape *s)
     const int height = conv_min(s->in[1], (rows - 1) * s->stride[1] + s->kernel[1]);
     a.x_floats = conv_align((size_t)depth * (size_t)height * (size_t)a.positions * (size_t)cn);
     a.dy_floats = (size_t)a.chunk * (size_t)s->out[2] * CONV_PANEL;
+    a.forward = gather_forward(s);
+    a.winograd = winograd_fits(&a.forward) && winograd_tiles(&a.forward) >= WINOGRAD_TILES;
+    if (a.winograd) a.x_floats = 0;
     a.copy_floats = a.x_floats + a.dy_floats + conv_align((size_t)a.chunk * sizeof(struct outer_line) / sizeof(float));
+    if (a.winograd && winograd_outer_scratch(&a.forward) > a.copy_floats) a.copy_floats = conv_align(winograd_outer_scratch(&a.forward));
     a.sums_floats = conv_align(a.stripes == 1 ? (size_t)CONV_PANEL * (size_t)cn * (size_t)a.taps
                                               : conv_padded(s->k) * (size_t)s->c * (size_t)a.taps);
     return a;
@@ -282,6 +293,8 @@ void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const float *x, con
     a.kernels = conv_kernels();
     a.x = x;
     a.dy = dy;
+    a.forward.x = x;
+    a.forward.y = (float *)dy;
     a.dw = dw;
     a.db = db;
     a.w_k = w_k;

@@ -193,4 +193,4 @@ static int peak(float *out, long n)
 }
 
 const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_w, winograd_y,
-                                        copy, peak};
+                                        winograd_dy, winograd_dw, copy, peak};

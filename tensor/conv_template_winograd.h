@@ -3,7 +3,8 @@
  * In one dimension, two outputs y from four inputs d and three weights g (Winograd; Lavin and Gray, CVPR 2016):
  *   v = d0 - d2, d1 + d2, d2 - d1, d1 - d3      u = g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
  *   m = u v, point by point                     y = m0 + m1 + m2, m1 - m2 - m3
- * and in several dimensions along w, then h, then d.
+ * and in several dimensions along w, then h, then d. The weight gradient takes the same v, and the transposed matrices for the other two:
+ *   m = y0, y0 + y1, y0 - y1, -y1               g = u0 + (u1 + u2) / 2, (u1 - u2) / 2, (u1 + u2) / 2 + u3
  */
 
 INLINE void transform_x(vf *v, vf d0, vf d1, vf d2, vf d3, const int step)
@@ -138,5 +139,83 @@ static void winograd_y(const struct winograd_y *t)
             winograd_y_step(t, k, 4, n);
         else
             winograd_y_step(t, k, 1, n);
+    }
+}
+
+/* ---- weight gradient ------------------------------------------------------------------------------------------------- */
+
+INLINE void transform_dy(vf *m, vf y0, vf y1, const int step)
+{
+    m[0] = y0;
+    m[step] = vf_add(y0, y1);
+    m[2 * step] = vf_sub(y0, y1);
+    m[3 * step] = vf_sub(vf_set(0), y1);
+}
+
+INLINE void transform_dw(vf *g, vf u0, vf u1, vf u2, vf u3, const int step)
+{
+    const vf half = vf_set(0.5f), even = vf_mul(half, vf_add(u1, u2));
+    g[0] = vf_add(u0, even);
+    g[step] = vf_mul(half, vf_sub(u1, u2));
+    g[2 * step] = vf_add(even, u3);
+}
+
+INLINE void winograd_dy_step(const struct winograd_dy *t, int k, const int depth, int n)
+{
+    vf plane[2][16];
+    UNROLL for (int z = 0; z < (depth + 1) / 2; z++) {
+        vf rows[2][4];
+        UNROLL for (int y = 0; y < 2; y++) transform_dy(rows[y], get(t->dy[z][y][0] + k, n), get(t->dy[z][y][1] + k, n), 1);
+        UNROLL for (int x = 0; x < 4; x++) transform_dy(plane[z] + x, rows[0][x], rows[1][x], 4);
+    }
+    float *m = t->m + k;
+    UNROLL for (int i = 0; i < 16; i++, m += t->point) {
+        if (depth == 1) {
+            vf_store(m, plane[0][i]);
+            continue;
+        }
+        vf column[4];
+        transform_dy(column, plane[0][i], plane[1][i], 1);
+        UNROLL for (int z = 0; z < 4; z++) vf_store(m + (size_t)z * 16 * t->point, column[z]);
+    }
+}
+
+static void winograd_dy(const struct winograd_dy *t)
+{
+    for (int k = 0; k < t->width; k += LANES) {
+        const int n = t->k - k;
+        if (t->depth == 4 && n >= LANES)
+            winograd_dy_step(t, k, 4, LANES);
+        else if (t->depth == 4)
+            winograd_dy_step(t, k, 4, n);
+        else
+            winograd_dy_step(t, k, 1, n);
+    }
+}
+
+INLINE void winograd_dw_step(float *dw, const float *u, size_t row, const int depth)
+{
+    vf plane[3][16];
+    UNROLL for (int i = 0; i < 16; i++, u += row) {
+        if (depth == 1)
+            plane[0][i] = vf_load(u);
+        else
+            transform_dw(&plane[0][i], vf_load(u), vf_load(u + 16 * row), vf_load(u + 32 * row), vf_load(u + 48 * row), 16);
+    }
+    for (int z = 0; z < (depth == 1 ? 1 : 3); z++) {
+        vf rows[3][4], g[9];
+        UNROLL for (int x = 0; x < 4; x++) transform_dw(&rows[0][x], plane[z][x], plane[z][4 + x], plane[z][8 + x], plane[z][12 + x], 4);
+        UNROLL for (int y = 0; y < 3; y++) transform_dw(g + 3 * y, rows[y][0], rows[y][1], rows[y][2], rows[y][3], 1);
+        UNROLL for (int i = 0; i < 9; i++, dw += row) vf_store(dw, g[i]);
+    }
+}
+
+static void winograd_dw(float *dw, const float *u, size_t row, int depth)
+{
+    for (size_t i = 0; i < row; i += LANES) {
+        if (depth == 4)
+            winograd_dw_step(dw + i, u + i, row, 4);
+        else
+            winograd_dw_step(dw + i, u + i, row, 1);
     }
 }

@@ -31,6 +31,8 @@ NN = nn/dataset.o nn/splits.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/prepr
 FL = fl/fedavg.o fl/history.o fl/federate.o
 APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
 	apps/cmd_federate.o apps/cmd_predict.o apps/cmd_evaluate.o apps/cmd_compare.o apps/cmd_bench.o apps/cmd_convert.o apps/bench_kernels.o apps/bench_networks.o
+PHANTOM = apps/cmd_phantom.o apps/phantom/lattice.o apps/phantom/anatomy.o apps/phantom/tumour.o apps/phantom/signal.o \
+	apps/phantom/sites.o apps/phantom/render.o
 HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h tensor/vmath.h tensor/conv.h tensor/graph.h \
 	tensor/ops.h tensor/node.h tensor/elem.h tensor/elem_kernels.h tensor/elem_template.h tensor/elem_template_norm.h \
 	tensor/elem_template_pool.h tensor/elem_template_loss.h tensor/vec_scalar.h tensor/vec_avx2.h tensor/vec_avx512.h \
@@ -41,9 +43,10 @@ HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h te
 	nn/classify.h nn/augment.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h \
 	fl/fedavg.h fl/history.h fl/federate.h \
 	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/scores.h apps/bench.h \
+	apps/phantom/lattice.h apps/phantom/anatomy.h apps/phantom/tumour.h apps/phantom/signal.h apps/phantom/sites.h apps/phantom/render.h \
 	tests/check.h tests/levels.h tests/elem_bench.h
 CHECKS = tests/check_tensor tests/check_kernels tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_formats \
-	tests/check_data tests/check_plan tests/check_networks tests/check_train tests/check_learning tests/check_metrics tests/check_federated
+	tests/check_data tests/check_plan tests/check_networks tests/check_train tests/check_learning tests/check_metrics tests/check_federated tests/check_phantom
 
 all: nephron libnephron.a
 
@@ -53,15 +56,19 @@ all: nephron libnephron.a
 .c:
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ $< libnephron.a $(LIBS)
 
-$(TENSOR) $(IO) $(NN) $(FL) $(APPS): $(HEADERS)
+$(TENSOR) $(IO) $(NN) $(FL) $(APPS) $(PHANTOM): $(HEADERS)
 $(CHECKS): libnephron.a
 
 libnephron.a: $(TENSOR) $(IO) $(NN) $(FL)
 	rm -f $@
 	ar rcs $@ $(TENSOR) $(IO) $(NN) $(FL)
 
-nephron: $(APPS) libnephron.a
-	$(CC) $(CFLAGS) -o $@ $(APPS) libnephron.a $(LIBS)
+nephron: $(APPS) $(PHANTOM) libnephron.a
+	$(CC) $(CFLAGS) -o $@ $(APPS) $(PHANTOM) libnephron.a $(LIBS)
+
+# The phantom is no part of the library; its check runs the command too.
+tests/check_phantom: tests/check_phantom.c $(PHANTOM) apps/options.o apps/progress.o libnephron.a
+	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_phantom.c $(PHANTOM) apps/options.o apps/progress.o libnephron.a $(LIBS)
 
 # The fast tests, under 3 minutes on 2 cores. The last line is "N passed, N failed".
 check: nephron $(CHECKS)
@@ -84,7 +91,7 @@ install: nephron libnephron.a
 		cp $$d/*.h $(DESTDIR)$(PREFIX)/include/nephron/$$d/; done
 
 clean:
-	rm -f nephron libnephron.a */*.o $(CHECKS)
+	rm -f nephron libnephron.a */*.o apps/phantom/*.o $(CHECKS)
 	rm -rf demo build
 
 .PHONY: all check check-all demo bench install clean

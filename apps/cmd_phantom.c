@@ -187,7 +187,8 @@ static void add_tissues(struct json *j)
     struct json *list = json_add_array(j, "tissues");
     for (int t = 0; t < TISSUES; t++) {
         if (t == TISSUE_TUMOUR) continue;
-        const struct material early = tissue_material((enum tissue)t, 0, 0), late = tissue_material((enum tissue)t, 0, 1), at3 = tissue_material((enum tissue)t, 1, 0);
+        const struct material early = tissue_material((enum tissue)t, 0, 0), late = tissue_material((enum tissue)t, 0, 1);
+        const struct material at3 = tissue_material((enum tissue)t, 1, 0);
         struct json *o = json_add_object(list, NULL);
         json_add_text(o, "name", tissue_name((enum tissue)t));
         add_numbers(o, "t1_ms", (const float[2]){early.t1, at3.t1}, 2);
@@ -349,7 +350,8 @@ static void print_summary(const struct work *w)
     }
     printf("%s: %d cases, %d malignant (", w->out, w->cases, malignant);
     for (int k = 0; k < TUMOUR_KINDS; k++) printf("%s%d %s", k ? ", " : "", kinds[k], tumour_model((enum tumour_kind)k)->name);
-    printf("), %lldx%lldx%lld voxels in the first\n", (long long)w->record[0].size[2], (long long)w->record[0].size[1], (long long)w->record[0].size[0]);
+    printf("), %lldx%lldx%lld voxels in the first\n", (long long)w->record[0].size[2], (long long)w->record[0].size[1],
+           (long long)w->record[0].size[0]);
 }
 
 static int make_dataset(struct work *w, int threads, struct error *e)

@@ -13,6 +13,7 @@ struct command {
 
 static const struct command commands[] = {
     {"info", cmd_info, "what a file is: image header, checkpoint tensors, dataset"},
+    {"phantom", cmd_phantom, "writes a synthetic multi-centre renal MRI dataset"},
     {"plan", cmd_plan, "fingerprint and plan of a dataset; exact memory of a step"},
     {"train", cmd_train, "centralised training: segmentation or classification"},
     {"federate", cmd_federate, "federated training over simulated sites"},

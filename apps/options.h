@@ -80,6 +80,7 @@ int cmd_predict(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_phantom(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 
 #endif

@@ -80,7 +80,8 @@ float ellipsoid_surface(const struct ellipsoid *e, const struct lattice *l, cons
 
 /* ---- drawing a body ----------------------------------------------------------------------------------------------------------- */
 
-/* A normal deviate cut at two standard deviations: nobody is built from the tail. */
+/* A normal deviate cut at two standard deviations: nobody is built from the tail. Here and below, one draw a statement: C leaves the order
+ * of arguments and initialisers to the compiler, and the numbers must not depend on it. */
 static float draw(struct rng *rng, float mean, float sd)
 {
     float n = rng_normal(rng);
@@ -114,11 +115,13 @@ static void add_spine(struct anatomy *a, float s, float back, struct rng *rng)
         const float m = (float)side;
         add(a, SHAPE_SOLID, TISSUE_MUSCLE, OVER_BACK, V3(m * 72 * s, back - 36 * s, -45), V3(22 * s, 9 * s, 75), NO_TURN, 0.1f, 30, rng);
         /* psoas: thin under the diaphragm, thick below, away from the spine downwards */
-        add(a, SHAPE_SOLID, TISSUE_MUSCLE, OVER_BACK, V3(m * 37 * s, y + 6 * s, -75), V3(20 * s, 22 * s, 125), V3(0, -m * 0.02f, 0), 0.08f, 40, rng);
+        add(a, SHAPE_SOLID, TISSUE_MUSCLE, OVER_BACK, V3(m * 37 * s, y + 6 * s, -75), V3(20 * s, 22 * s, 125), V3(0, -m * 0.02f, 0),
+            0.08f, 40, rng);
         /* transverse processes */
         add(a, SHAPE_RIB, TISSUE_BONE, OVER_BACK, V3(m * 30 * s, y + 24 * s, 4), V3(22 * s, 4, 7), NO_TURN, 0, 10, rng);
     }
-    add(a, SHAPE_SPINE, TISSUE_MARROW, OVER_BACK | OVER_FAT, V3(0, y, 0), V3(draw(rng, 23, 1.5f) * s, draw(rng, 17, 1.2f) * s, 0), NO_TURN, 0.03f, 20, rng);
+    const float width = draw(rng, 23, 1.5f) * s, depth = draw(rng, 17, 1.2f) * s;
+    add(a, SHAPE_SPINE, TISSUE_MARROW, OVER_BACK | OVER_FAT, V3(0, y, 0), V3(width, depth, 0), NO_TURN, 0.03f, 20, rng);
     add(a, SHAPE_SOLID, TISSUE_BONE, OVER_BACK, V3(0, y + 27 * s, 0), V3(16 * s, 13 * s, 0), NO_TURN, 0.1f, 15, rng);
     add(a, SHAPE_SOLID, TISSUE_CSF, BIT(BONE) | BIT(MUSCLE) | BIT(MARROW), V3(0, y + 25 * s, 0), V3(10 * s, 8 * s, 0), NO_TURN, 0.05f, 15, rng);
     add(a, SHAPE_SOLID, TISSUE_CORD, BIT(CSF), V3(0, y + 26 * s, 0), V3(5 * s, 4 * s, 0), NO_TURN, 0.1f, 10, rng);
@@ -132,40 +135,52 @@ static void add_ribs(struct anatomy *a, struct rng *rng)
     for (int side = -1; side <= 1; side += 2)
         for (int k = 0; k < 3; k++) {
             float sine, cosine;
-            vmath_sincos_2pi(&sine, &cosine, 0.03f + 0.07f * (float)k + rng_range(rng, 0, 0.02f));
+            vmath_sincos_2pi(&sine, &cosine, 0.02f + 0.055f * (float)k + rng_range(rng, 0, 0.02f));
             const float in = 0.5f * a->wall;
             const float x = (a->half_width - a->fat_side - in) * cosine * (float)side, y = (a->half_back - a->fat_back - in) * sine;
-            add(a, SHAPE_RIB, TISSUE_BONE, OVER_BACK | OVER_FAT, V3(x, y, 62 - 8 * (float)k + rng_range(rng, -5, 5)), V3(7, 7, 38), V3(0.08f, 0, 0), 0.05f, 12, rng);
+            const float z = 62 - 8 * (float)k + rng_range(rng, -5, 5);
+            add(a, SHAPE_RIB, TISSUE_BONE, BIT(MUSCLE) | OVER_FAT, V3(x, y, z), V3(7, 7, 38), V3(0.08f, 0, 0), 0.05f, 12, rng);
         }
 }
 
 static void add_gut(struct anatomy *a, float x, float y, float z, float r, float length, struct rng *rng)
 {
-    struct shape *g = add(a, SHAPE_GUT, TISSUE_GUT_CONTENT, OVER_FAT, V3(x, y, z), V3(r, r * rng_range(rng, 0.8f, 1.1f), length),
-                          V3(rng_range(rng, -0.12f, 0.12f), rng_range(rng, -0.12f, 0.12f), 0), 0.25f, 18, rng);
+    const float flat = rng_range(rng, 0.8f, 1.1f), about_x = rng_range(rng, -0.12f, 0.12f), about_y = rng_range(rng, -0.12f, 0.12f);
+    struct shape *g = add(a, SHAPE_GUT, TISSUE_GUT_CONTENT, OVER_FAT, V3(x, y, z), V3(r, r * flat, length), V3(about_x, about_y, 0), 0.25f, 18, rng);
     g->detail = rng_range(rng, -0.2f, 0.9f);
+}
+
+/* Stomach, ascending and descending colon, then loops of small bowel where there is room. */
+static void add_bowel(struct anatomy *a, float s, float w, float f, struct rng *rng)
+{
+    const float stomach = draw(rng, 58, 8);
+    add_gut(a, 0.45f * w, -0.40f * f, stomach, 34 * s, 42, rng);
+    add_gut(a, -0.80f * w, -2, -55, 23 * s, 48, rng);
+    add_gut(a, 0.82f * w, 8, -35, 17 * s, 60, rng);
+    for (int i = 0; i < 26; i++) {
+        const float x = rng_range(rng, -0.8f, 0.8f) * w, y = rng_range(rng, -0.85f, -0.1f) * f, z = rng_range(rng, -110, 35);
+        const float r = rng_range(rng, 11, 19), length = rng_range(rng, 20, 45);
+        add_gut(a, x, y, z, r, length, rng);
+    }
 }
 
 static void add_organs(struct anatomy *a, float s, struct rng *rng)
 {
     const float w = a->half_width - a->fat_side - a->wall, f = a->half_front - a->fat_front - a->wall;
-    const float liver = draw(rng, 1, 0.08f) * s;
-    add(a, SHAPE_LIVER, TISSUE_LIVER, OVER_FAT, V3(-0.60f * w, -0.10f * f, draw(rng, 62, 10)), V3(0.62f * w, 0.95f * f, 88 * liver),
+    const float liver = draw(rng, 1, 0.08f) * s, right = draw(rng, 62, 10), left = draw(rng, 78, 8);
+    add(a, SHAPE_LIVER, TISSUE_LIVER, OVER_FAT, V3(-0.60f * w, -0.10f * f, right), V3(0.62f * w, 0.95f * f, 88 * liver),
         V3(0.02f, 0.03f, 0.03f), 0.16f, 45, rng);
-    add(a, SHAPE_LIVER, TISSUE_LIVER, OVER_FAT, V3(0.02f * w, -0.55f * f, draw(rng, 78, 8)), V3(0.5f * w, 0.36f * f, 48 * liver),
+    add(a, SHAPE_LIVER, TISSUE_LIVER, OVER_FAT, V3(0.02f * w, -0.55f * f, left), V3(0.5f * w, 0.36f * f, 48 * liver),
         V3(0, 0.05f, 0.02f), 0.14f, 35, rng);
-    add(a, SHAPE_SOLID, TISSUE_SPLEEN, OVER_FAT, V3(0.80f * w, draw(rng, 22, 5), draw(rng, 52, 9)), V3(27 * s, 46 * s, draw(rng, 54, 7) * s),
-        V3(0.03f, 0.04f, -0.05f), 0.14f, 35, rng);
-    if (rng_float(rng) < 0.85f)
-        add(a, SHAPE_SOLID, TISSUE_BILE, BIT(VISCERAL_FAT) | BIT(LIVER), V3(-0.42f * w, -0.55f * f, draw(rng, 12, 8)), V3(14, 15, 30), V3(0.05f, 0.04f, 0), 0.1f, 20, rng);
-    /* stomach, then pancreas in front of the great vessels */
-    add_gut(a, 0.45f * w, -0.40f * f, draw(rng, 58, 8), 34 * s, 42, rng);
-    add(a, SHAPE_SOLID, TISSUE_PANCREAS, OVER_FAT, V3(10, -0.18f * f, draw(rng, 26, 8)), V3(58 * s, 12 * s, 15), V3(0, -0.06f, -0.04f), 0.3f, 15, rng);
-    /* ascending and descending colon, then loops of small bowel where there is room */
-    add_gut(a, -0.80f * w, -2, -55, 23 * s, 48, rng);
-    add_gut(a, 0.82f * w, 8, -35, 17 * s, 60, rng);
-    for (int i = 0; i < 26; i++)
-        add_gut(a, rng_range(rng, -0.8f, 0.8f) * w, rng_range(rng, -0.85f, -0.1f) * f, rng_range(rng, -110, 35), rng_range(rng, 11, 19), rng_range(rng, 20, 45), rng);
+    const float spleen_y = draw(rng, 22, 5), spleen_z = draw(rng, 52, 9), spleen = draw(rng, 54, 7) * s;
+    add(a, SHAPE_SOLID, TISSUE_SPLEEN, OVER_FAT, V3(0.80f * w, spleen_y, spleen_z), V3(27 * s, 46 * s, spleen), V3(0.03f, 0.04f, -0.05f),
+        0.14f, 35, rng);
+    const float bladder = draw(rng, 12, 8), pancreas = draw(rng, 26, 8);
+    if (rng_float(rng) < 0.85f) /* the others have lost their gall bladder */
+        add(a, SHAPE_SOLID, TISSUE_BILE, BIT(VISCERAL_FAT) | BIT(LIVER), V3(-0.42f * w, -0.55f * f, bladder), V3(14, 15, 30),
+            V3(0.05f, 0.04f, 0), 0.1f, 20, rng);
+    add(a, SHAPE_SOLID, TISSUE_PANCREAS, OVER_FAT, V3(10, -0.18f * f, pancreas), V3(58 * s, 12 * s, 15), V3(0, -0.06f, -0.04f), 0.3f, 15, rng);
+    add_bowel(a, s, w, f, rng);
 }
 
 static void add_vessels(struct anatomy *a, float s, float back, struct rng *rng)
@@ -179,15 +194,31 @@ static void add_vessels(struct anatomy *a, float s, float back, struct rng *rng)
     add(a, SHAPE_SOLID, TISSUE_ARTERY, over, V3(13 * s, y - 33 * s, 0), V3(3.8f, 3.8f, 0), NO_TURN, 0.06f, 30, rng);
 }
 
+/* Renal artery (i = 1) or vein from the hilum to the great vessel. */
+static void add_renal_vessel(struct anatomy *a, int i, float m, const float centre[3], float s, float back, struct rng *rng)
+{
+    const float from[3] = {centre[0] - m * 14, centre[1] - 6, centre[2] + (i ? 4.0f : -3.0f)};
+    const float to[3] = {(i ? 9.0f : -18.0f) * s, back - 97 * s, centre[2] + (i ? 8.0f : 2.0f)};
+    const float dx = to[0] - from[0], dy = to[1] - from[1], length = sqrtf(dx * dx + dy * dy);
+    /* the turn about z whose tangent is dy/dx: arctan t = t (1 - t^2/3 + t^4/5) */
+    const float t = dy / dx, turn = t * (1 - t * t * (0.3333f - 0.2f * t * t)) * 0.15915494f;
+    const float r = i ? 2.6f : 4.5f;
+    const float middle[3] = {0.5f * (from[0] + to[0]), 0.5f * (from[1] + to[1]), 0.5f * (from[2] + to[2])};
+    add(a, SHAPE_SOLID, i ? TISSUE_ARTERY : TISSUE_VEIN, BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(GUT_WALL), middle, V3(0.5f * length, r, r),
+        V3(0, 0, turn), 0.1f, 12, rng);
+}
+
 /* Length, width and thickness: Emamian et al., AJR 1993 (adults: left 11.2 cm, right 10.9 cm, width 5.7 to 5.8 cm). The upper poles lean to
  * the spine and back; the hilum looks forwards. side: -1 right, 1 left. */
 static void add_kidney(struct anatomy *a, int side, float s, float back, struct rng *rng)
 {
     const float m = (float)side, shrink = draw(rng, 1, 0.07f) * s;
-    const float radius[3] = {draw(rng, 29, 2) * shrink, draw(rng, 24, 1.8f) * shrink, (side < 0 ? 54.5f : 56) * shrink};
-    const float centre[3] = {m * draw(rng, 66, 4) * s, back - draw(rng, 66, 4) * s, draw(rng, m * 9, 6)};
-    /* The unit x axis points to the hilum: to the patient's left for the right kidney, mirrored for the left one. */
-    const float turns[3] = {draw(rng, m * 0.025f, 0.01f), draw(rng, 0.045f, 0.012f), (side < 0 ? 0 : 0.5f) + draw(rng, m * 0.08f, 0.02f)};
+    const float width = draw(rng, 29, 2) * shrink, thick = draw(rng, 24, 1.8f) * shrink, lateral = draw(rng, 66, 4) * s;
+    const float before = draw(rng, 66, 4) * s, high = draw(rng, m * 9, 6);
+    const float lean_back = draw(rng, m * 0.025f, 0.01f), lean_in = draw(rng, 0.045f, 0.012f), hilum = draw(rng, m * 0.08f, 0.02f);
+    const float radius[3] = {width, thick, (side < 0 ? 54.5f : 56) * shrink}, centre[3] = {m * lateral, back - before, high};
+    /* The unit x axis points to the hilum: to the patient's left for the right kidney, half a turn from there for the left one. */
+    const float turns[3] = {lean_back, lean_in, (side < 0 ? 0 : 0.5f) + hilum};
     const float room = draw(rng, 11, 3) * (a->fat_back / 16);
     float around[3], fascia[3];
     for (int i = 0; i < 3; i++) {
@@ -195,21 +226,11 @@ static void add_kidney(struct anatomy *a, int side, float s, float back, struct 
         fascia[i] = around[i] + 1.5f;
     }
     struct shape *f = add(a, SHAPE_FASCIA, TISSUE_VISCERAL_FAT, OVER_SOFT, centre, fascia, turns, 0.15f, 40, rng);
-    f->detail = 1 - 3.0f / fascia[0];
+    f->detail = 1 - 2.0f / fascia[0];
     a->kidney[side > 0] = a->shapes;
     struct shape *k = add(a, SHAPE_KIDNEY, TISSUE_CORTEX, OVER_SOFT | BIT(FASCIA) | BIT(MUSCLE), centre, radius, turns, 0.10f, 26, rng);
     k->detail = draw(rng, 8, 1) / 24;
-    /* renal artery and vein from the hilum to the great vessels */
-    const float root = back - 72 * s - 27 * s;
-    for (int i = 0; i < 2; i++) {
-        const float from[3] = {centre[0] - m * 14, centre[1] - 6, centre[2] + (i ? 4.0f : -3.0f)}, to[3] = {(i ? 9.0f : -18.0f) * s, root + 2, centre[2] + (i ? 8.0f : 2.0f)};
-        const float dx = to[0] - from[0], dy = to[1] - from[1], length = sqrtf(dx * dx + dy * dy);
-        /* the turn about z whose tangent is dy/dx, small: arctan x = x (1 - x^2/3 + x^4/5) */
-        const float t = dy / dx, turn = t * (1 - t * t * (0.3333f - 0.2f * t * t)) * 0.15915494f;
-        const float r = i ? 2.6f : 4.5f;
-        add(a, SHAPE_SOLID, i ? TISSUE_ARTERY : TISSUE_VEIN, BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(GUT_WALL), V3(0.5f * (from[0] + to[0]), 0.5f * (from[1] + to[1]), 0.5f * (from[2] + to[2])),
-            V3(0.5f * length, r, r), V3(0, 0, turn), 0.1f, 12, rng);
-    }
+    for (int i = 0; i < 2; i++) add_renal_vessel(a, i, m, centre, s, back, rng);
 }
 
 /* Simple cysts: in a tenth of people of 40 and a third of those of 70 (Ravine et al., Am J Kidney Dis 1993, rounded). */
@@ -330,7 +351,7 @@ static enum tissue inner_tissue(const struct anatomy *a, const struct shape *s, 
     case SHAPE_SOLID: return s->tissue;
     case SHAPE_LIVER: {
         const float n = lattice_texture(&a->noise, mm, 30, s->e.rough_offset + 5), m = lattice_texture(&a->noise, mm, 34, s->e.rough_offset + 11);
-        return n * n + m * m < 0.0012f ? TISSUE_VEIN : TISSUE_LIVER; /* where two surfaces meet: a line */
+        return n * n + m * m < 0.003f ? TISSUE_VEIN : TISSUE_LIVER; /* where two surfaces meet: a line */
     }
     case SHAPE_SPINE: {
         float level = (mm[2] + a->disc_phase + 720) / 36; /* a vertebra and its disc */

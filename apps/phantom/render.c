@@ -224,7 +224,8 @@ static int make_grid(struct phantom_case *p, struct plane_size *g, float *z_firs
     p->field_of_view = h->field_of_view > wide ? h->field_of_view : 10 * (float)((int)(wide / 10) + 1);
     const float spacing = p->field_of_view / (float)n;
     const float y_middle = 0.5f * (a->half_back - a->half_front);
-    *g = (struct plane_size){n, n, -0.5f * spacing * (float)(n - 1), y_middle - 0.5f * spacing * (float)(n - 1), spacing, spacing, 0.5f * p->field_of_view, 0};
+    const float reach = 0.5f * spacing * (float)(n - 1);
+    *g = (struct plane_size){n, n, -reach, y_middle - reach, spacing, spacing, 0.5f * p->field_of_view, 0};
     *z_first = middle - 0.5f * depth;
     int failed = volume_make(&p->label, n, nz, spacing, slice, g->y0, *z_first);
     for (int c = 0; c < CHANNELS; c++) failed |= volume_make(&p->channel[c], n, nz, spacing, slice, g->y0, *z_first);
@@ -253,7 +254,8 @@ static int render_slices(struct phantom_case *p, const struct signals *s, const 
     return 0;
 }
 
-int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index, const struct assignment *is, uint8_t **tissue, struct error *e)
+int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index, const struct assignment *is, uint8_t **tissue,
+                   struct error *e)
 {
     const struct hospital *h = hospital_get(is->hospital);
     struct rng patient = stream(o, index, STREAM_PATIENT), body = stream(o, index, STREAM_BODY), scan = stream(o, index, STREAM_SCAN);

@@ -8,12 +8,20 @@
 #define BIT(t) (1u << TISSUE_##t)
 
 static const struct tumour_model models[TUMOUR_KINDS] = {
-    [CLEAR_CELL] = {"clear cell", 1, 509.0f / 987, 0.35f, 60, 42, 0.48f, 1350, 104, {0.85f, 0.78f}, 0.30f, 0.48f, 0.25f, 0.03f, 0.16f, 0.04f, 0.40f, 0.22f},
-    [PAPILLARY] = {"papillary", 1, 118.0f / 987, 0.27f, 60, 34, 0.50f, 1050, 62, {0.18f, 0.36f}, 0.17f, 0.28f, 0.36f, 0.02f, 0.10f, 0.02f, 0.50f, 0.14f},
-    [CHROMOPHOBE] = {"chromophobe", 1, 96.0f / 987, 0.45f, 57, 44, 0.50f, 1200, 78, {0.45f, 0.55f}, 0.15f, 0.12f, 0.06f, 0.01f, 0.04f, 0.18f, 0.38f, 0.14f},
-    [ONCOCYTOMA] = {"oncocytoma", 0, 106.0f / 987, 0.42f, 64, 33, 0.45f, 1300, 96, {0.78f, 0.66f}, 0.15f, 0.06f, 0.05f, 0.01f, 0.02f, 0.36f, 0.36f, 0.11f},
-    [ANGIOMYOLIPOMA] = {"angiomyolipoma", 0, 104.0f / 987, 0.78f, 51, 27, 0.50f, 1000, 58, {0.62f, 0.50f}, 0.16f, 0.04f, 0.10f, 0.55f, 0.02f, 0.01f, 0.03f, 0.15f},
-    [BENIGN_CYST] = {"complex cyst", 0, 54.0f / 987, 0.42f, 57, 33, 0.45f, 1250, 85, {0.35f, 0.40f}, 0.14f, 0.02f, 0.25f, 0, 1, 0, 0.80f, 0.08f},
+    /* name, malignant, share, women, age; diameter, spread; T1, T2, contrast */
+    /* texture; necrosis, haemorrhage, fat, cystic, scar, capsule; lobulation */
+    [CLEAR_CELL] = {"clear cell", 1, 509.0f / 987, 0.35f, 60, 42, 0.48f, 1350, 104, {0.85f, 0.78f},
+        0.30f, 0.48f, 0.25f, 0.03f, 0.16f, 0.04f, 0.40f, 0.22f},
+    [PAPILLARY] = {"papillary", 1, 118.0f / 987, 0.27f, 60, 34, 0.50f, 1050, 62, {0.18f, 0.36f},
+        0.17f, 0.28f, 0.36f, 0.02f, 0.10f, 0.02f, 0.50f, 0.14f},
+    [CHROMOPHOBE] = {"chromophobe", 1, 96.0f / 987, 0.45f, 57, 44, 0.50f, 1200, 78, {0.45f, 0.55f},
+        0.15f, 0.12f, 0.06f, 0.01f, 0.04f, 0.18f, 0.38f, 0.14f},
+    [ONCOCYTOMA] = {"oncocytoma", 0, 106.0f / 987, 0.42f, 64, 33, 0.45f, 1300, 96, {0.78f, 0.66f},
+        0.15f, 0.06f, 0.05f, 0.01f, 0.02f, 0.36f, 0.36f, 0.11f},
+    [ANGIOMYOLIPOMA] = {"angiomyolipoma", 0, 104.0f / 987, 0.78f, 51, 27, 0.50f, 1000, 58, {0.62f, 0.50f},
+        0.16f, 0.04f, 0.10f, 0.55f, 0.02f, 0.01f, 0.03f, 0.15f},
+    [BENIGN_CYST] = {"complex cyst", 0, 54.0f / 987, 0.42f, 57, 33, 0.45f, 1250, 85, {0.35f, 0.40f},
+        0.14f, 0.02f, 0.25f, 0, 1, 0, 0.80f, 0.08f},
 };
 
 const struct tumour_model *tumour_model(enum tumour_kind k)
@@ -76,7 +84,8 @@ static void place(struct tumour *t, const struct anatomy *a, float lobulation, s
     const struct ellipsoid *k = &a->shape[a->kidney[t->side]].e;
     const float r = 0.5f * t->drawn_mm, large = r > 40 ? 1 : r / 40;
     const float to_front = t->side ? 1.0f : -1.0f; /* a left kidney's second axis points to the front */
-    float d[3] = {rng_range(rng, -1, 0.35f - 0.5f * large), rng_range(rng, -1, 1), rng_range(rng, -1.2f, 1.2f)};
+    const float lateral = rng_range(rng, -1, 0.35f - 0.5f * large), front = rng_range(rng, -1, 1), up = rng_range(rng, -1.2f, 1.2f);
+    float d[3] = {lateral, front, up};
     d[1] += to_front * 1.2f * large;
     const float length = sqrtf(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]) + 1e-6f;
     const float out = rng_range(rng, -0.65f, 0.30f + 0.25f * large); /* of the tumour's radius, from the surface outwards */
@@ -199,11 +208,14 @@ struct material tumour_material(const struct tumour *t, const float mm[3])
             return (struct material){2600 - 1900 * stale, 600 - 480 * stale, 1, 0, 0};
         }
     }
-    if (t->fat > 0 && lattice_texture(l, mm, 0.5f * r0 + 3, o + 2) > threshold(t->fat)) return (struct material){900 * f, 60, 0.85f, 0.5f * m.contrast, 0.85f};
-    if (t->scar > 0 && r < t->scar + 0.9f * lattice_texture(l, mm, 0.3f * r0 + 2, o + 3)) return (struct material){1500 * f, 110, 0.85f, 0.25f * m.contrast, 0};
+    if (t->fat > 0 && lattice_texture(l, mm, 0.5f * r0 + 3, o + 2) > threshold(t->fat))
+        return (struct material){900 * f, 60, 0.85f, 0.5f * m.contrast, 0.85f};
+    if (t->scar > 0 && r < t->scar + 0.9f * lattice_texture(l, mm, 0.3f * r0 + 2, o + 3))
+        return (struct material){1500 * f, 110, 0.85f, 0.25f * m.contrast, 0};
     if (t->necrosis > 0 && lattice_texture(l, mm, 0.5f * r0 + 3, o + 4) + 0.25f * (0.6f - r) > threshold(t->necrosis))
         return (struct material){1900 * f, 190, 0.93f, 0.04f * m.contrast, 0};
-    if (t->haemorrhage > 0 && lattice_texture(l, mm, 0.4f * r0 + 3, o + 6) > threshold(t->haemorrhage)) return (struct material){560 * f, 48, 0.88f, 0.1f * m.contrast, 0};
+    if (t->haemorrhage > 0 && lattice_texture(l, mm, 0.4f * r0 + 3, o + 6) > threshold(t->haemorrhage))
+        return (struct material){560 * f, 48, 0.88f, 0.1f * m.contrast, 0};
     /* A texture field has a standard deviation of a quarter. */
     m.t2 *= vmath_exp(3.2f * t->texture * lattice_texture(l, mm, t->texture_scale, o + 7));
     m.contrast *= vmath_exp(4 * t->texture * lattice_texture(l, mm, t->texture_scale, o + 9));

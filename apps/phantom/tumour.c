@@ -106,7 +106,7 @@ static void place(struct tumour *t, const struct anatomy *a, float lobulation, s
     ellipsoid_set(&t->e, centre, radius, turns, lobulation, r < 16 ? 11 : 0.7f * r, rng_range(rng, 0, 16));
 }
 
-/* Higher grades are larger and more necrotic (Ishigami et al., Radiology 2014 and others). */
+/* Larger tumours have higher grades (Frank et al., J Urol 2003). */
 static int draw_grade(enum tumour_kind k, float diameter, float u)
 {
     if (k != CLEAR_CELL && k != PAPILLARY) return 0;

@@ -266,7 +266,7 @@ static void check_position(const struct phantom_case *p, const uint8_t *tissue)
     CHECK(ml > 0.6 * p->tumour_ml && ml < 1.2 * p->tumour_ml, "mask of %.2f ml, tumour of %.2f ml", ml, (double)p->tumour_ml);
 }
 
-/* Both kidneys where they belong: 100 to 330 ml each with the tumour (Emamian et al. 1993: about 140 ml parenchyma). */
+/* The kidney without the tumour is where it belongs and of a kidney's size (Emamian et al. 1993: about 140 ml, without the sinus). */
 static void check_kidneys(const struct phantom_case *p, const uint8_t *tissue)
 {
     const int nx = (int)p->label.size[0], half = nx / 2;

@@ -13,7 +13,7 @@ struct tissue_values {
     float contrast[2];  /* mM: corticomedullary, nephrographic phase */
 };
 
-/* T1 and T2: de Bazelaire et al., Radiology 2004 (kidney, liver, spleen, pancreas, muscle, marrow, fat); Stanisz et al., MRM 2005 (blood, cord).
+/* T1 and T2: de Bazelaire et al., Radiology 2004 (kidney, liver, spleen, pancreas, muscle, fat, T2 of marrow); Stanisz et al., MRM 2005 (blood, cord).
  * T2 of fat is 1.8 times the spin echo's value: the echo train undoes the J coupling (Henkelman et al., JMRI 1992). T2 of blood stands
  * for the flow void of a spin echo, not for blood at rest. Fluids and the rest, and the concentrations: docs/phantom.md. */
 static const struct tissue_values values[TISSUES] = {

@@ -37,7 +37,7 @@ struct assignment { /* of one case */
  * Depends on seed and n only. */
 void assign_cases(struct assignment *out, int n, uint64_t seed);
 
-/* The scan of one patient: the hospital's protocol with this day's receiver. spacing: in-plane, mm. cortex: nominal. */
+/* The scan of one patient: the hospital's protocol with this day's receiver. spacing: in-plane, mm. */
 void scan_draw(struct scan *s, const struct hospital *h, float spacing, float difficulty, struct rng *rng);
 
 #endif

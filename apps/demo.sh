@@ -5,9 +5,9 @@
 set -e
 data=tests/data/hippocampus
 out=${1:-demo}
-rounds=${2:-20}
+rounds=${2:-12}
 iterations=${3:-25}
-plan="--base-features 16 --batch 4"
+plan="--base-features 16 --batch 2 --optimizer adamw --lr 0.001 --augment 1"
 mkdir -p "$out"
 
 echo "== centralised: $rounds epochs of $iterations iterations =="

@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"predict", cmd_predict, "segment images, or class probabilities, with a trained run"},
     {"evaluate", cmd_evaluate, "metrics of predictions against a reference"},
     {"compare", cmd_compare, "paired statistics of two evaluations"},
+    {"study", cmd_study, "local, federated and centralised training on one test set, with a report"},
     {"bench", cmd_bench, "speed on this machine, against its measured peak"},
     {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz"},
 };

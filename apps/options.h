@@ -81,6 +81,7 @@ int cmd_evaluate(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_phantom(int argc, char **argv);
+int cmd_study(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 
 #endif

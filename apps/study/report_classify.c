@@ -1,0 +1,203 @@
+/* report_classify.c - classification in the report. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "apps/study/report.h"
+#include "tensor/check.h"
+
+static void put_arms(struct text *t, const struct study *s, const struct class_results *r)
+{
+    text_puts(t, "<div class=scroll><table><caption>Test set, mean probability over seeds, threshold 0.5; AUC with DeLong's interval, shares with Wilson's</caption>"
+                 "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>Brier<th>ECE<th>AUC of each seed\n");
+    for (int a = 0; a < s->classify.arms; a++) {
+        const struct arm_classes *arm = &r->arm[a];
+        char name[80];
+        study_arm_name(name, s, a);
+        text_puts(t, "<tr><th>");
+        html_escaped(t, name);
+        text_puts(t, "<td>");
+        html_interval(t, arm->c.auc, arm->c.auc_ci, 3);
+        text_puts(t, "<td>");
+        html_interval(t, arm->c.accuracy, arm->accuracy_ci, 2);
+        text_puts(t, "<td>");
+        html_interval(t, arm->c.sensitivity, arm->sensitivity_ci, 2);
+        text_puts(t, "<td>");
+        html_interval(t, arm->c.specificity, arm->specificity_ci, 2);
+        text_puts(t, "<td>");
+        html_number(t, arm->c.brier, 3);
+        text_puts(t, "<td>");
+        html_number(t, arm->c.ece, 3);
+        text_puts(t, "<td>");
+        for (int k = 0; k < s->classify.seeds; k++) {
+            if (k) text_puts(t, ", ");
+            html_number(t, arm->seed_auc[k], 3);
+        }
+        text_puts(t, "\n");
+    }
+    for (int a = 0; a < ARM_LOCAL; a++) {
+        const struct arm_classes *arm = &r->arm[a];
+        if (!arm->piped) continue;
+        text_printf(t, "<tr><th>%s, on its own predicted mask<td>", a ? "centralised" : "federated");
+        html_interval(t, arm->c_piped.auc, arm->c_piped.auc_ci, 3);
+        text_puts(t, "<td>");
+        html_number(t, arm->c_piped.accuracy, 2);
+        text_puts(t, "<td>");
+        html_number(t, arm->c_piped.sensitivity, 2);
+        text_puts(t, "<td>");
+        html_number(t, arm->c_piped.specificity, 2);
+        text_puts(t, "<td>");
+        html_number(t, arm->c_piped.brier, 3);
+        text_puts(t, "<td>");
+        html_number(t, arm->c_piped.ece, 3);
+        text_puts(t, "<td>\n");
+    }
+    text_puts(t, "</table></div>\n");
+    if (r->arm[0].piped)
+        text_puts(t, "<p>On the predicted mask: the region is the one that the same arm's segmentation (first seed) found, or the whole image where it found none.</p>\n");
+}
+
+static void put_tests(struct text *t, const struct class_results *r)
+{
+    const struct delong *d = &r->delong;
+    text_puts(t, "<h3>Federated against centralised</h3><ul><li>Difference of AUC, federated − centralised: ");
+    html_interval(t, d->difference, d->ci, 3);
+    text_puts(t, ", standard error ");
+    html_number(t, d->se, 4);
+    text_puts(t, ".<li>DeLong's test for paired curves, two-sided: z = ");
+    html_number(t, d->z, 2);
+    text_puts(t, ", ");
+    html_p(t, d->p);
+    text_puts(t, "; one-sided, alternative that federated is less: ");
+    html_p(t, r->one_sided);
+    text_puts(t, ".<li>Equivalence within ±");
+    html_number(t, r->equivalence.margin, 3);
+    text_puts(t, " AUC (two one-sided normal tests with DeLong's standard error): 90 % interval ");
+    html_number(t, r->equivalence.ci[0], 3);
+    text_puts(t, " to ");
+    html_number(t, r->equivalence.ci[1], 3);
+    text_puts(t, ", ");
+    html_p(t, r->equivalence.p);
+    text_printf(t, ": <b>%s</b>.<li>McNemar's exact test of the decisions at 0.5, two-sided: federated alone right %d times, centralised alone %d times, ",
+                r->equivalence.equivalent ? "equivalent within the margin" : "equivalence is not shown", r->mcnemar.b, r->mcnemar.c);
+    html_p(t, r->mcnemar.p);
+    text_puts(t, ".</ul>\n");
+}
+
+/* ---- charts ----------------------------------------------------------------------------------------------------------------- */
+
+static void put_roc(struct text *t, const struct study *s, const struct class_results *r, int arm)
+{
+    double x[ROC_POINTS];
+    struct plot p = {.x0 = 0, .x1 = 1, .y0 = 0, .y1 = 1};
+    const struct arm_classes *a = &r->arm[arm];
+    for (int i = 0; i < ROC_POINTS; i++) x[i] = (double)i / (ROC_POINTS - 1);
+    plot_begin(&p, t, arm ? "ROC, centralised" : "ROC, federated", "1 − specificity", "sensitivity");
+    plot_rule(&p, 0, 0, 1, 1, 1);
+    plot_band(&p, arm, x, a->roc.low, a->roc.high, ROC_POINTS);
+    plot_line(&p, arm, x, a->roc.sensitivity, ROC_POINTS);
+    const double fpr = 1 - a->c.specificity, tpr = a->c.sensitivity;
+    plot_points(&p, arm, &fpr, &tpr, 1);
+    char caption[200];
+    snprintf(caption, sizeof caption, "AUC %.3f (%.3f to %.3f); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: threshold 0.5.", a->c.auc,
+             a->c.auc_ci[0], a->c.auc_ci[1], s->classify.tests);
+    plot_end(&p, caption);
+}
+
+static void put_local_roc(struct text *t, const struct study *s, const struct class_results *r)
+{
+    double x[ROC_POINTS];
+    struct plot p = {.x0 = 0, .x1 = 1, .y0 = 0, .y1 = 1};
+    for (int i = 0; i < ROC_POINTS; i++) x[i] = (double)i / (ROC_POINTS - 1);
+    plot_begin(&p, t, "ROC, every arm", "1 − specificity", "sensitivity");
+    plot_rule(&p, 0, 0, 1, 1, 1);
+    for (int a = 0; a < s->classify.arms; a++) {
+        char name[80];
+        int colour = a | (a >= PLOT_COLOURS ? PLOT_DASHED : 0);
+        study_arm_name(name, s, a);
+        plot_line(&p, colour, x, r->arm[a].roc.sensitivity, ROC_POINTS);
+        plot_name(&p, colour, name);
+    }
+    plot_end(&p, "Highest sensitivity at each false positive rate.");
+}
+
+static void put_reliability(struct text *t, const struct study *s, const struct class_results *r)
+{
+    enum { BINS = 5 };
+    struct plot p = {.x0 = 0, .x1 = 1, .y0 = 0, .y1 = 1};
+    plot_begin(&p, t, "Reliability", "predicted probability of class 1", "observed share of class 1");
+    plot_rule(&p, 0, 0, 1, 1, 1);
+    for (int a = 0; a < ARM_LOCAL; a++) {
+        double x[BINS] = {0}, y[BINS] = {0};
+        int count[BINS] = {0};
+        for (int k = 0; k < s->classify.tests; k++) {
+            double v = r->arm[a].probability[k];
+            int bin = v >= 1 ? BINS - 1 : (int)(v * BINS);
+            x[bin] += v;
+            y[bin] += r->label[k];
+            count[bin]++;
+        }
+        for (int i = 0; i < BINS; i++) {
+            x[i] = count[i] ? x[i] / count[i] : NAN;
+            y[i] = count[i] ? y[i] / count[i] : NAN;
+        }
+        plot_line(&p, a, x, y, BINS);
+        plot_points(&p, a, x, y, BINS);
+        plot_name(&p, a, a ? "centralised" : "federated");
+    }
+    char caption[160];
+    snprintf(caption, sizeof caption, "Five equal bins. Expected calibration error (ten bins): federated %.3f, centralised %.3f.", r->arm[0].c.ece, r->arm[1].c.ece);
+    plot_end(&p, caption);
+}
+
+static void put_decision(struct text *t, const struct study *s, const struct class_results *r)
+{
+    enum { POINTS = 46 };
+    double x[POINTS], y[POINTS], all[POINTS], share = (double)r->arm[0].c.positives / s->classify.tests;
+    struct plot p = {.x0 = 0, .x1 = 0.9, .y0 = -0.1, .y1 = fmax(0.1, share * 1.1)};
+    plot_begin(&p, t, "Decision curve", "threshold probability", "net benefit");
+    for (int i = 0; i < POINTS; i++) {
+        x[i] = 0.02 * i;
+        all[i] = share - (1 - share) * x[i] / (1 - x[i]);
+    }
+    plot_rule(&p, 0, 0, 0.9, 0, 0);
+    for (int a = 0; a < ARM_LOCAL; a++) {
+        for (int i = 0; i < POINTS; i++) y[i] = results_net_benefit(r->label, r->arm[a].probability, s->classify.tests, x[i]);
+        plot_line(&p, a, x, y, POINTS);
+        plot_name(&p, a, a ? "centralised" : "federated");
+    }
+    plot_line(&p, 5 | PLOT_DASHED, x, all, POINTS);
+    plot_name(&p, 5 | PLOT_DASHED, "everybody is class 1");
+    plot_end(&p, "Net benefit of acting on class 1 (Vickers and Elkin 2006); the grey line acts on nobody.");
+}
+
+static double auc_at(const struct study *s, const struct results *r, int arm, int site)
+{
+    return results_site_auc(s, r->classify.label, r->classify.arm[arm].probability, site);
+}
+
+void report_classify(struct text *t, const struct study *s, const struct results *r)
+{
+    text_puts(t, "<h2 id=classification>Classification</h2>\n");
+    if (!s->classify.present) {
+        text_puts(t, "<p>Not done: ");
+        html_escaped(t, s->classify.why_not);
+        text_puts(t, ".</p>\n");
+        return;
+    }
+    text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees the box around the reference mask with a margin, all channels.</p>\n",
+                s->classify.tests, r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv", s->classify.seeds,
+                s->classify.seeds > 1 ? "s" : "");
+    put_arms(t, s, &r->classify);
+    put_tests(t, &r->classify);
+    report_pairs(t, s, r->classify.pair, r->classify.pairs, "DeLong, paired, two-sided", "AUC");
+    report_matrix(t, s, "AUC of each model on the test cases of each site (– where a site has one class only)", auc_at, r);
+    text_puts(t, "<div class=charts>\n");
+    put_roc(t, s, &r->classify, ARM_FEDERATED);
+    put_roc(t, s, &r->classify, ARM_CENTRALISED);
+    put_local_roc(t, s, &r->classify);
+    put_reliability(t, s, &r->classify);
+    put_decision(t, s, &r->classify);
+    text_puts(t, "</div>\n");
+    report_rounds(t, s, &s->classify, "AUC of the validation cases");
+}

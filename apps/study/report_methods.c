@@ -1,0 +1,236 @@
+/* report_methods.c - what it cost, how to get the same bits again, what was assumed, and checklists filled where the program knows. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/progress.h"
+#include "apps/study/report.h"
+#include "nn/run.h"
+#include "tensor/cpu.h"
+
+/* ---- cost ------------------------------------------------------------------------------------------------------------------- */
+
+static void put_cost_rows(struct text *t, const struct study *s, const struct study_task *task, const char *name)
+{
+    for (int a = 0; task->present && a < task->arms; a++) {
+        char arm[80], time[32];
+        double seconds = 0, test = 0, bytes = 0;
+        for (int k = 0; k < task->seeds; k++) {
+            seconds += task->run[a][k].seconds;
+            test += task->run[a][k].test_seconds;
+            bytes += task->run[a][k].bytes;
+        }
+        double clients = a == ARM_FEDERATED ? s->sites : 1, each = (double)task->options.epochs * task->options.iterations;
+        study_arm_name(arm, s, a);
+        text_printf(t, "<tr><th>%s, ", name);
+        html_escaped(t, arm);
+        text_puts(t, "<td>");
+        html_number(t, each, 0);
+        text_puts(t, "<td>");
+        html_number(t, each * clients * task->seeds, 0);
+        progress_time(time, seconds);
+        text_printf(t, "<td>%s", time);
+        progress_time(time, test);
+        text_printf(t, "<td>%s<td>", time);
+        if (a == ARM_FEDERATED) {
+            html_number(t, bytes * 1e-6, 1);
+            text_puts(t, " MB");
+        } else {
+            text_puts(t, a == ARM_CENTRALISED ? "all images" : "none");
+        }
+        text_puts(t, "\n");
+    }
+}
+
+void report_cost(struct text *t, const struct study *s)
+{
+    char time[32];
+    const struct study_task *task[] = {&s->segment, &s->classify};
+    progress_time(time, s->seconds);
+    text_printf(t, "<h2 id=cost>Cost</h2>\n<p>Whole study: %s on %d threads (%s); peak memory ", time, s->threads, cpu_isa_name(cpu_isa()));
+    html_number(t, s->peak_bytes * 1e-9, 2);
+    text_puts(t, " GB.</p>\n<div class=scroll><table><caption>Training and test, all seeds</caption><tr><th>arm<th>steps of a model<th>steps computed<th>training<th>test"
+                 "<th>moved between sites and server\n");
+    put_cost_rows(t, s, &s->segment, "segmentation");
+    put_cost_rows(t, s, &s->classify, "classification");
+    text_puts(t, "</table></div>\n<div class=scroll><table><caption>One step</caption><tr><th>network<th>parameters<th>memory of a step<th>GFLOP<th>prepared cases\n");
+    for (int i = 0; i < 2; i++) {
+        if (!task[i]->present) continue;
+        text_printf(t, "<tr><th>%s<td>", i ? "classification" : "segmentation");
+        html_number(t, (double)task[i]->parameters * 1e-6, 2);
+        text_puts(t, " M<td>");
+        html_number(t, (double)task[i]->step_bytes * 1e-6, 1);
+        text_puts(t, " MB<td>");
+        html_number(t, 3 * task[i]->flops * 1e-9, 1);
+        text_puts(t, "<td>");
+        html_number(t, (double)task[i]->case_bytes * 1e-6, 0);
+        text_puts(t, " MB\n");
+    }
+    text_puts(t, "</table></div>\n");
+}
+
+/* ---- reproduction ------------------------------------------------------------------------------------------------------------- */
+
+static void put_hashes(struct text *t, const struct study *s, const struct study_task *task, const char *name)
+{
+    for (int a = 0; task->present && a < task->arms; a++)
+        for (int k = 0; k < task->seeds; k++) {
+            char arm[80];
+            study_arm_name(arm, s, a);
+            text_printf(t, "<tr><th>%s, ", name);
+            html_escaped(t, arm);
+            text_printf(t, "<td>%" PRIu64 "<td><code>%016" PRIx64 "</code>\n", s->seed + (uint64_t)k, task->run[a][k].hash);
+        }
+}
+
+static void put_options(struct text *t, const struct study_task *task, const char *name)
+{
+    if (!task->present) return;
+    struct json *j = train_options_json(&task->options);
+    char *text = json_format(j, 0);
+    text_printf(t, "<tr><th>%s<td><code>", name);
+    html_escaped(t, text);
+    text_puts(t, "</code>\n");
+    free(text);
+    json_free(j);
+}
+
+static void put_networks(struct text *t, const struct study *s)
+{
+    if (s->segment.present)
+        text_printf(t, "<li>Segmentation: U-Net by nnU-Net's planning rules, %d stages, %d features first, patch %d × %d × %d, batch %d; loss Dice and cross-entropy "
+                       "with deep supervision; tested by sliding window, step %.2f%s.\n",
+                    s->plan->stages, s->plan->features[0], s->plan->patch[0], s->plan->patch[1], s->plan->patch[2], s->segment.options.batch, s->sizes.step,
+                    s->sizes.mirror ? ", averaged over mirror images" : "");
+    if (s->classify.present) {
+        const struct train_options *o = &s->classify.options;
+        text_printf(t, "<li>Classification: 3D ResNet-%d of width %d on the box around the mask, resampled to %d × %d × %d, all channels; cross-entropy weighted "
+                       "against class frequency (in the federation by each site's own).\n",
+                    o->resnet.depth, o->resnet.base, o->crop[0], o->crop[1], o->crop[2]);
+    }
+}
+
+void report_methods(struct text *t, const struct study *s)
+{
+    text_puts(t, "<h2 id=methods>Methods and assumptions</h2>\n<ul>\n");
+    put_networks(t, s);
+    text_puts(t, "<li>Federated: FedAvg; every round each site trains from the global weights with an optimiser that stays at the site, and the server averages "
+                 "weights by numbers of training cases. Every site takes part in every round; nothing is lost and no noise is added.\n"
+                 "<li>Equal effort: every model takes the same number of optimiser steps in a row with the same schedule and batch, from the same initial "
+                 "weights for a seed. The federation therefore computes as many times more steps as it has sites, and sees more images than the centralised model in the "
+                 "same number of steps; counted by images instead, the comparison would favour the centralised model more.\n"
+                 "<li>Final weights are tested. Hyper-parameters were set before and are the same in all arms; the test cases decided nothing.\n"
+                 "<li>The plan and its intensity statistics come from all training cases of all sites; a real federation would exchange them, too.\n"
+                 "<li>The original paper does not state in its abstract: rounds, local epochs, depth and dimension of the ResNet, input size, augmentation, one network "
+                 "for both sequences or two, weighting of the average, cases of each institution, thresholds, intervals. What stands here are this program's "
+                 "choices.\n</ul>\n");
+    text_puts(t, "<h2 id=reproduce>To get the same bits again</h2>\n<div class=scroll><table>\n<tr><th>command<td><code>");
+    html_escaped(t, s->command);
+    text_printf(t, "</code>\n<tr><th>program<td>nephron %s, fp32, %s, %d threads (weights do not depend on either)\n<tr><th>data<td>", NEPHRON_VERSION,
+                cpu_isa_name(cpu_isa()), s->threads);
+    html_escaped(t, s->data);
+    text_printf(t, "\n<tr><th>SHA-256 of the data<td><code>%s</code>\n", s->data_hash);
+    put_options(t, &s->segment, "segmentation");
+    put_options(t, &s->classify, "classification");
+    text_puts(t, "</table></div>\n<details><summary>Hashes of the final weights</summary><div class=scroll><table><tr><th>arm<th>seed<th>weights\n");
+    put_hashes(t, s, &s->segment, "segmentation");
+    put_hashes(t, s, &s->classify, "classification");
+    text_puts(t, "</table></div></details>\n");
+}
+
+/* ---- checklists --------------------------------------------------------------------------------------------------------------- */
+
+struct entry {
+    const char *topic, *answer; /* NULL: only the authors know */
+};
+
+static const char yours[] = "<span class=todo>to be written by the authors</span>";
+
+static void put_checklist(struct text *t, const char *name, const char *source, const struct entry *list, int n)
+{
+    int filled = 0;
+    for (int i = 0; i < n; i++) filled += list[i].answer != NULL;
+    text_printf(t, "<details><summary>%s: %d of %d topics filled</summary><p>%s</p><div class=scroll><table><tr><th>topic<th>where, or what\n", name, filled, n, source);
+    for (int i = 0; i < n; i++) text_printf(t, "<tr><th>%s<td>%s\n", list[i].topic, list[i].answer ? list[i].answer : yours);
+    text_puts(t, "</table></div></details>\n");
+}
+
+static const struct entry claim[] = {
+    {"Title and abstract name the AI method", NULL},
+    {"Background, clinical role of the method", NULL},
+    {"Aims and hypotheses", "Federated against centralised and local training; equivalence margins under <a href=#segmentation>Segmentation</a> and "
+                            "<a href=#classification>Classification</a>"},
+    {"Prospective or retrospective", NULL},
+    {"Data sources", "<a href=#sites>Institutions</a>; the hash of the data under <a href=#reproduce>To get the same bits</a>"},
+    {"Inclusion and exclusion", "Technical ones (label, site) in the <a href=#flow>participant flow</a>; clinical ones by the authors"},
+    {"Preprocessing", "nnU-Net's: crop to nonzero, resampling, z-score of each image; runs/plans.json"},
+    {"De-identification", NULL},
+    {"Missing data", "<a href=#flow>Participant flow</a>: cases without a label or a site are left out"},
+    {"Image acquisition", "Spacing by site under <a href=#sites>Institutions</a>; protocols by the authors"},
+    {"Reference standard, annotators, their variability", NULL},
+    {"Data partitions and their level", "<a href=#flow>Participant flow</a>: by case, stratified by institution and class. Several cases of one patient must share a part: "
+                                        "the program cannot know them"},
+    {"Sample size", "Numbers in the <a href=#flow>participant flow</a>; its justification by the authors. Interval widths show what it could detect"},
+    {"Model, software, initial parameters", "<a href=#methods>Methods</a>, runs/plans.json; He initialisation from the seeds under <a href=#reproduce>To get the same bits</a>"},
+    {"Training, choice of the final model", "<a href=#reproduce>Options of both tasks</a>; final weights, no choice by validation"},
+    {"Ensembling", "Dice: mean over seeds of each case. Probability: mean over seeds"},
+    {"Metrics, uncertainty, tests", "Named beside every number"},
+    {"Robustness", "Several seeds, every site apart, sizes apart; no test under artificial corruption"},
+    {"Explainability", "Not done"},
+    {"Internal and external test", "Held-out cases of the same institutions; the matrices show local models at institutions they have not seen. No external institution"},
+    {"Demographics by partition", "By institution under <a href=#sites>Institutions</a>"},
+    {"Performance, with intervals", "<a href=#segmentation>Segmentation</a>, <a href=#classification>Classification</a>"},
+    {"Failure analysis", "<a href=#pictures>Worst cases</a>; Dice by size and institution"},
+    {"Limitations, implications", NULL},
+    {"Registration, protocol, funding", NULL},
+    {"Code and data availability", "Code: nephron, MIT. Data: by the authors (a synthetic dataset is made again by the command)"},
+};
+
+static const struct entry tripod[] = {
+    {"Title, abstract, background, objectives", NULL},
+    {"Health inequalities", NULL},
+    {"Source of data, participants, setting", "<a href=#sites>Institutions</a>; dates and setting by the authors"},
+    {"Data preparation", "nnU-Net's preprocessing, <a href=#methods>Methods</a>"},
+    {"Outcome and predictors", "Class 1 of labels.csv from all image channels inside of the mask's box; assessment by the authors"},
+    {"Sample size", "<a href=#flow>Participant flow</a>"},
+    {"Missing data", "<a href=#flow>Left out</a>"},
+    {"Analytical methods, class imbalance", "Weighted cross-entropy; threshold 0.5, not tuned"},
+    {"Fairness", "By institution only; other groups by the authors"},
+    {"Model output", "Probability of class 1, in predictions/classification"},
+    {"Training against evaluation", "Stratified split, <a href=#flow>participant flow</a>"},
+    {"Discrimination and calibration", "AUC, ROC, Brier score, expected calibration error, reliability"},
+    {"Clinical utility", "Decision curve under <a href=#classification>Classification</a>"},
+    {"Heterogeneity across clusters", "Matrices of models and sites"},
+    {"Full model", "runs/*/checkpoint_final.safetensors"},
+    {"Open science: protocol, registration, data, code", "Code is nephron, MIT; the rest by the authors"},
+    {"Patient and public involvement", NULL},
+    {"Interpretation, limitations, usability", NULL},
+};
+
+static const struct entry federated[] = {
+    {"Topology, who aggregates", "Central server, simulated in one process"},
+    {"Aggregation and weights", "FedAvg, weights by training cases"},
+    {"Participation, drop-outs", "Every site in every round; none simulated"},
+    {"Rounds and local steps", "<a href=#reproduce>Options</a>: epochs are rounds, iterations are local steps"},
+    {"State that stays at the sites", "The optimiser's moments; norm statistics are averaged with the weights"},
+    {"Heterogeneity of the sites measured", "<a href=#sites>Earth mover's distance</a>, class shares, spacing, histology where known"},
+    {"Baselines", "Every site alone, and all data together, with equal steps"},
+    {"Global and local results at every site", "Matrices and rounds.csv"},
+    {"Communication", "<a href=#cost>Bytes</a>, both ways, without compression"},
+    {"Privacy and security", "Only weights leave a site in the simulation; no differential privacy, no secure aggregation, no attack was tested"},
+    {"Versions of the global model", "A hash of the weights after every round, in rounds.csv"},
+    {"Harmonisation before training", "One plan for all sites from all training cases"},
+    {"Real or simulated federation", "Simulated"},
+};
+
+void report_checklists(struct text *t, const struct study *s)
+{
+    (void)s;
+    text_puts(t, "<h2 id=checklists>Checklists</h2>\n<p>Topics in our own words and shortened; the published lists are what counts.</p>\n");
+    put_checklist(t, "CLAIM 2024", "After the Checklist for Artificial Intelligence in Medical Imaging, update of 2024.", claim, sizeof claim / sizeof *claim);
+    put_checklist(t, "TRIPOD+AI", "After TRIPOD+AI (2024).", tripod, sizeof tripod / sizeof *tripod);
+    put_checklist(t, "Federated learning", "No list is established; these are the points that systematic reviews of federated learning in medicine found missing.",
+                  federated, sizeof federated / sizeof *federated);
+}

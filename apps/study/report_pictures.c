@@ -1,0 +1,201 @@
+/* report_pictures.c - the best, median and worst test cases: each channel plain, and with the outlines of reference and predictions. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/study/report.h"
+#include "io/file.h"
+#include "io/png.h"
+#include "tensor/check.h"
+
+enum { VIEW = 128, PANEL = 256, GAP = 6, SHOWN_CHANNELS = 2, MAPS = 3, EACH = 2 };
+
+/* Okabe and Ito: reference, federated, centralised. */
+static const unsigned char colour[MAPS][3] = {{230, 159, 0}, {86, 180, 233}, {0, 200, 140}};
+
+struct view { /* a square of the slice: voxels [y, y+side) x [x, x+side) */
+    int z, y, x, side, scale;
+};
+
+static size_t count_plane(const uint8_t *map, size_t plane, int z)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < plane; i++) n += map[(size_t)z * plane + i] != 0 && map[(size_t)z * plane + i] != LABEL_IGNORE;
+    return n;
+}
+
+/* The slice with most of the reference, centred on it. */
+static struct view choose_view(const struct sample *s)
+{
+    size_t plane = (size_t)s->size[1] * s->size[2], most = 0, count = 0;
+    struct view v = {.z = s->size[0] / 2};
+    for (int z = 0; z < s->size[0]; z++) {
+        size_t n = count_plane(s->label, plane, z);
+        if (n > most) most = n, v.z = z;
+    }
+    double y = 0, x = 0;
+    for (size_t i = 0; i < plane; i++) {
+        uint8_t l = s->label[(size_t)v.z * plane + i];
+        if (l == 0 || l == LABEL_IGNORE) continue;
+        y += (double)(i / (size_t)s->size[2]);
+        x += (double)(i % (size_t)s->size[2]);
+        count++;
+    }
+    int longest = s->size[1] > s->size[2] ? s->size[1] : s->size[2];
+    v.side = longest < VIEW ? longest : VIEW;
+    v.scale = PANEL / v.side > 0 ? PANEL / v.side : 1;
+    v.y = count && s->size[1] > v.side ? (int)(y / (double)count) - v.side / 2 : (s->size[1] - v.side) / 2;
+    v.x = count && s->size[2] > v.side ? (int)(x / (double)count) - v.side / 2 : (s->size[2] - v.side) / 2;
+    return v;
+}
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Grey values between the 1st and the 99.5th percentile of the slice. */
+static void grey_range(float *low, float *high, const struct sample *s, const struct view *v, int channel)
+{
+    size_t plane = (size_t)s->size[1] * s->size[2];
+    float *sorted = malloc(plane * sizeof *sorted);
+    ENSURE(sorted, "out of memory for a slice of %zu voxels", plane);
+    for (size_t i = 0; i < plane; i++) sorted[i] = s->image[((size_t)v->z * plane + i) * s->channels + channel];
+    qsort(sorted, plane, sizeof *sorted, compare_floats);
+    *low = sorted[plane / 100];
+    *high = sorted[plane - 1 - plane / 200];
+    free(sorted);
+}
+
+/* Whether the picture's pixel (row, column) of the panel is inside; rows run from high y down, so that the front of a RAS image is up. */
+static int voxel_at(size_t *at, const struct sample *s, const struct view *v, int row, int column)
+{
+    int y = v->y + v->side - 1 - (row < 0 ? -1 : row / v->scale), x = v->x + (column < 0 ? -1 : column / v->scale);
+    if (y < 0 || x < 0 || y >= s->size[1] || x >= s->size[2]) return 0;
+    *at = ((size_t)v->z * s->size[1] + y) * s->size[2] + x;
+    return 1;
+}
+
+static int label_at(const uint8_t *map, const struct sample *s, const struct view *v, int row, int column)
+{
+    size_t at;
+    if (!voxel_at(&at, s, v, row, column)) return 0;
+    return map[at] == LABEL_IGNORE ? 0 : map[at];
+}
+
+static void draw_panel(unsigned char *rgb, int width, int left, const struct sample *s, const struct view *v, int channel, const uint8_t *const *map)
+{
+    float low, high;
+    int edge = v->side * v->scale;
+    grey_range(&low, &high, s, v, channel);
+    for (int row = 0; row < edge; row++)
+        for (int column = 0; column < edge; column++) {
+            unsigned char *p = rgb + ((size_t)row * width + left + column) * 3;
+            size_t at;
+            p[0] = p[1] = p[2] = 0;
+            if (!voxel_at(&at, s, v, row, column)) continue;
+            float grey = high > low ? (s->image[at * s->channels + channel] - low) / (high - low) * 255 : 0;
+            p[0] = p[1] = p[2] = (unsigned char)fminf(fmaxf(grey, 0), 255);
+            for (int m = 0; map && m < MAPS; m++) {
+                int here = label_at(map[m], s, v, row, column);
+                if (here && (label_at(map[m], s, v, row - 1, column) != here || label_at(map[m], s, v, row + 1, column) != here ||
+                             label_at(map[m], s, v, row, column - 1) != here || label_at(map[m], s, v, row, column + 1) != here))
+                    memcpy(p, colour[m], 3);
+            }
+        }
+}
+
+static int draw_case(const char *path, const struct study *s, int item, struct error *e)
+{
+    struct sample raw;
+    if (dataset_load(&raw, &s->dataset, item, e)) return -1;
+    uint8_t *federated = segment_predicted(s, ARM_FEDERATED, item, e), *centralised = federated ? segment_predicted(s, ARM_CENTRALISED, item, e) : NULL;
+    int status = centralised ? 0 : -1;
+    if (!status) {
+        struct view v = choose_view(&raw);
+        int channels = raw.channels < SHOWN_CHANNELS ? raw.channels : SHOWN_CHANNELS, edge = v.side * v.scale;
+        int width = 2 * channels * edge + (2 * channels - 1) * GAP;
+        unsigned char *rgb = malloc((size_t)width * edge * 3);
+        ENSURE(rgb, "out of memory for a picture of %d x %d", width, edge);
+        memset(rgb, 128, (size_t)width * edge * 3);
+        const uint8_t *map[MAPS] = {raw.label, federated, centralised};
+        for (int k = 0; k < 2 * channels; k++) draw_panel(rgb, width, k * (edge + GAP), &raw, &v, k / 2, k % 2 ? map : NULL);
+        status = png_write(path, rgb, width, edge, 3, e);
+        free(rgb);
+    }
+    free(federated);
+    free(centralised);
+    sample_free(&raw);
+    return status;
+}
+
+/* ---- which ---------------------------------------------------------------------------------------------------------------- */
+
+struct ranked {
+    double dice;
+    int test;
+};
+
+static int compare_ranked(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    return x->dice != y->dice ? (x->dice < y->dice) - (x->dice > y->dice) : x->test - y->test;
+}
+
+static int put_case(struct text *t, const struct study *s, const struct segment_results *r, int test, const char *group, struct error *e)
+{
+    char path[1300], name[ID_MAX + 8];
+    unsigned char *data;
+    size_t size;
+    int item = s->segment.test[test];
+    snprintf(name, sizeof name, "%s.png", s->dataset.item[item].id);
+    if (study_path(path, sizeof path, s, "overlays", name, e) || draw_case(path, s, item, e) || file_read(path, 0, &data, &size, e)) return -1;
+    text_puts(t, "<figure class=wide><img alt=\"");
+    html_escaped(t, s->dataset.item[item].id);
+    text_puts(t, " with outlines\" src=\"data:image/png;base64,");
+    html_base64(t, data, size);
+    text_printf(t, "\"><figcaption><b>%s</b>: ", group);
+    html_escaped(t, s->dataset.item[item].id);
+    text_puts(t, ", site ");
+    html_escaped(t, s->site_name[s->item[item].site]);
+    if (s->item[item].kind[0]) {
+        text_puts(t, ", ");
+        html_escaped(t, s->item[item].kind);
+    }
+    text_puts(t, ", ");
+    html_number(t, r->reference_ml[test], 1);
+    text_puts(t, " ml. Dice federated ");
+    html_number(t, r->arm[ARM_FEDERATED].value[test], 3);
+    text_puts(t, ", centralised ");
+    html_number(t, r->arm[ARM_CENTRALISED].value[test], 3);
+    text_puts(t, "</figcaption></figure>\n");
+    free(data);
+    return 0;
+}
+
+int report_pictures(struct text *t, const struct study *s, const struct results *r, struct error *e)
+{
+    if (!s->segment.present) return 0;
+    int n = s->segment.tests, ranks = 0, status = 0, last = -1;
+    struct ranked *rank = malloc(((size_t)n + 1) * sizeof *rank);
+    ENSURE(rank, "out of memory for %d cases", n);
+    for (int k = 0; k < n; k++)
+        if (isfinite(r->segment.arm[ARM_FEDERATED].value[k])) rank[ranks++] = (struct ranked){r->segment.arm[ARM_FEDERATED].value[k], k};
+    qsort(rank, (size_t)ranks, sizeof *rank, compare_ranked);
+    text_puts(t, "<h2 id=pictures>Best, median and worst test cases</h2>\n<p>By the federated model's Dice. Each channel plain and with outlines on the slice with most "
+                 "of the reference: <span class=swatch style=\"background:#e69f00\"></span> reference, <span class=swatch style=\"background:#56b4e9\"></span> federated, "
+                 "<span class=swatch style=\"background:#00c88c\"></span> centralised (first seed).</p>\n");
+    static const char *const group[] = {"Best", "Median", "Worst"};
+    for (int g = 0; g < 3; g++) {
+        int first = g == 0 ? 0 : g == 1 ? (ranks - EACH) / 2 : ranks - EACH;
+        for (int k = first; !status && k < first + EACH && k < ranks; k++) {
+            if (k <= last || k < 0) continue;
+            last = k;
+            status = put_case(t, s, &r->segment, rank[k].test, group[g], e);
+        }
+    }
+    free(rank);
+    return status;
+}

@@ -1,0 +1,135 @@
+/* study.h - one study: a dataset split into training, validation and test cases, three kinds of arms, one untouched test set.
+ *
+ * Arms: the federated model, the centralised one, and one model of each institution alone. All take the same number of optimiser steps
+ * with the same schedule, start from the same weights (per seed), and are measured on the same test cases. Order of the work:
+ * study_open, study_split, study_measure, then segment_run and classify_run, then results (study_results.h) and reports.
+ */
+#ifndef APPS_STUDY_STUDY_H
+#define APPS_STUDY_STUDY_H
+
+#include "fl/federate.h"
+#include "nn/dataset.h"
+#include "nn/plan.h"
+#include "nn/train.h"
+
+enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10 };
+enum { ARM_FEDERATED, ARM_CENTRALISED, ARM_LOCAL, STUDY_ARMS_MAX = ARM_LOCAL + STUDY_SITES_MAX }; /* ARM_LOCAL + k: site k alone */
+enum study_role { STUDY_UNUSED, STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST };
+enum { INTENSITIES = 256 }; /* voxels of a case and channel that the comparison of sites looks at */
+
+/* What a preset decides; options of the command line replace single numbers. */
+struct study_sizes {
+    const char *preset;
+    int cases;                    /* of the phantom */
+    const char *phantom_size;
+    int segment_seeds, classify_seeds;
+    int rounds, local_iterations; /* segmentation */
+    int base_features, batch;     /* batch 0: planned */
+    double patch_voxels;          /* largest patch; 0: planned */
+    double step;                  /* of the sliding window, in patches */
+    int mirror;
+    int class_rounds, class_iterations, class_batch, depth, base;
+    int crop[3];
+    int augment;                  /* of segmentation */
+    enum optimizer_kind optimizer;
+    double lr, class_lr;
+};
+
+struct study_case {
+    int site;                     /* -1: none, unused */
+    enum study_role role;
+    int size[3];
+    double spacing[3];            /* mm; d, h, w */
+    double volume_ml;             /* all foreground of the reference; NaN without a label map */
+    double age;                   /* of clinical.csv; NaN */
+    int female;                   /* 1, 0, -1 unknown */
+    char kind[48];                /* column histology, "" */
+    float *intensity;             /* [channels][INTENSITIES], voxels that are not 0 */
+};
+
+/* One arm trained with one seed, measured on the test cases of its task. */
+struct study_run {
+    double *value;                /* [tests] Dice (mean of the foreground labels), or probability of class 1 */
+    double *volume;               /* [tests] predicted ml; segmentation */
+    double *hd95;                 /* [tests] mm; segmentation */
+    double *piped;                /* [tests] probability of class 1 with the predicted mask; classification, NULL where not made */
+    struct round_record *record;
+    int records;
+    uint64_t hash;                /* of the final weights */
+    double seconds;               /* of training */
+    double test_seconds;
+    double bytes;                 /* moved between sites and server, both ways */
+};
+
+struct study_task {
+    int present;
+    char why_not[256];            /* where absent */
+    struct train_options options;
+    int seeds, arms;
+    int *test;                    /* [tests] index of the case in the dataset */
+    int tests;
+    int trained, validated;       /* cases */
+    struct study_run run[STUDY_ARMS_MAX][STUDY_SEEDS_MAX];
+    size_t step_bytes, parameters;
+    double flops;                 /* forward pass of one step */
+    size_t case_bytes;            /* prepared cases in memory */
+};
+
+struct study {
+    const char *out, *data, *sites_file, *command;
+    struct study_sizes sizes;
+    uint64_t seed;
+    int threads, quiet, resume, estimate, synthetic, skip_segment, skip_classify;
+    double dice_margin, auc_margin;
+    struct pool *pool;
+    struct dataset dataset;
+    char data_hash[65];
+    struct study_case *item;      /* [dataset.cases] */
+    char site_name[STUDY_SITES_MAX][SITE_NAME_MAX];
+    int sites, sites_drawn;
+    struct plans plans;
+    const struct plan *plan;
+    struct study_task segment, classify;
+    double start, seconds, peak_bytes;
+};
+
+/* ---- study_data.c ---- */
+/* Dataset, sites, clinical.csv. */
+int study_open(struct study *s, struct error *e);
+/* role of each case: 785/104/99 of 988 as in the paper, exact totals, evenly over strata. strata[i] < 0: unused. Keyed by seed. */
+void study_split(int *role, const int *strata, int n, uint64_t seed);
+/* Roles of all cases by site and class; an error where a site has no training case. */
+int study_roles(struct study *s, struct error *e);
+/* Reads every case once: size, volume, intensities. */
+int study_measure(struct study *s, struct error *e);
+void study_close(struct study *s);
+int study_count(const struct study *s, int site, enum study_role role, int target); /* site, target -1: any */
+/* Earth mover's distance (Wasserstein 1) of two samples: the mean distance of their quantiles. Sorts both. */
+double study_emd(float *a, int n_a, float *b, int n_b);
+/* Between the training cases of two sites. z: each image scaled to mean 0 and deviation 1 as training sees it; else in units of
+ * the deviation of all of them. */
+double study_shift(const struct study *s, int site_a, int site_b, int channel, int z);
+
+/* ---- study_train.c ---- */
+int study_arms(const struct study *s);
+/* "federated", "centralised", "local: NAME"; for files "local_NAME" with odd characters replaced. */
+void study_arm_name(char buf[80], const struct study *s, int arm);
+void study_arm_file(char buf[80], const struct study *s, int arm);
+/* Trains one arm from the prepared cases; *model is the caller's. Fills records, hash and times of the run. */
+int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed, const struct learner_data *train,
+                const struct learner_data *validation, struct model **model, struct error *e);
+/* Measures a step of the task without running it (bytes, FLOP, parameters) and prints what all arms and seeds will cost. */
+int study_announce(const struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
+/* Test cases of the task into t->test, with room for every run's values. usable: [cases]. */
+int study_task_begin(struct study *s, struct study_task *t, const int *usable, int seeds, struct error *e);
+void study_task_free(struct study_task *t);
+/* OUT/folder/name, folder made. */
+int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name, struct error *e);
+
+/* ---- study_segment.c, study_classify.c: whole tasks; absent ones say why and return 0 ---- */
+int segment_run(struct study *s, struct error *e);
+int classify_run(struct study *s, struct error *e);
+/* Label map that an arm predicted with its first seed: malloc'ed indices [d][h][w], NULL with a message. */
+uint8_t *segment_predicted(const struct study *s, int arm, int item, struct error *e);
+
+#endif

@@ -1,0 +1,194 @@
+/* study_classify.c - classification of the tumour region: cut by the reference mask for training and test; tested a second time
+ * on the region that the same arm's segmentation found. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/predictions.h"
+#include "apps/progress.h"
+#include "apps/study/study.h"
+#include "nn/classify.h"
+#include "nn/metrics.h"
+#include "nn/run.h"
+#include "tensor/check.h"
+#include "tensor/pool.h"
+
+static struct train_options classify_options(const struct study *s)
+{
+    const struct study_sizes *z = &s->sizes;
+    struct train_options o = train_options_default(TASK_CLASSIFY);
+    o.epochs = z->class_rounds;
+    o.iterations = z->class_iterations;
+    o.batch = z->class_batch;
+    o.lr = (float)z->class_lr;
+    o.augment = 2;
+    o.class_weighting = 1;
+    o.resnet = (struct resnet_config){.depth = z->depth, .channels = s->dataset.channels, .classes = 2, .base = z->base};
+    memcpy(o.crop, z->crop, sizeof o.crop);
+    return o;
+}
+
+/* ---- the region that was predicted ---------------------------------------------------------------------------------------- */
+
+/* Test cases cut by the predicted mask of an arm's first seed (the whole image where it is empty). */
+static int load_predicted(struct learner_data *d, const struct study *s, int arm, struct error *e)
+{
+    const struct study_task *t = &s->classify;
+    memset(d, 0, sizeof *d);
+    d->store.classes = 2;
+    d->store.sample = calloc((size_t)t->tests + 1, sizeof *d->store.sample);
+    d->store.index = calloc((size_t)t->tests + 1, sizeof *d->store.index);
+    d->target = calloc((size_t)t->tests + 1, sizeof *d->target);
+    if (!d->store.sample || !d->store.index || !d->target) return error_set(e, "out of memory for %d cases", t->tests);
+    for (int k = 0; k < t->tests; k++) {
+        struct sample *v = &d->store.sample[k];
+        if (dataset_load(v, &s->dataset, t->test[k], e)) return -1;
+        d->store.cases++;
+        free(v->label);
+        v->label = segment_predicted(s, arm, t->test[k], e);
+        if (!v->label || classify_prepare(v, t->options.crop, 1, e)) return -1;
+        d->store.index[k] = t->test[k];
+        d->target[k] = s->dataset.item[t->test[k]].target;
+    }
+    return 0;
+}
+
+/* ---- test ------------------------------------------------------------------------------------------------------------------- */
+
+static int classify_cases(double *probability, struct study *s, struct model *m, const struct learner_data *d, const char *csv, struct error *e)
+{
+    char path[1300];
+    struct predictions p = {0};
+    int n = d->store.cases, status = predictions_create(&p, n, 2, e);
+    for (int i = 0; !status && i < n; i++) {
+        p.id[i] = s->dataset.item[d->store.index[i]].id;
+        p.label[i] = d->target[i];
+    }
+    if (!status) status = predictions_run(&p, &m, 1, &s->classify.options, d, s->pool, e);
+    if (!status) status = study_path(path, sizeof path, s, "predictions/classification", csv, e);
+    if (!status) status = predictions_write(&p, path, e);
+    for (int i = 0; !status && i < n; i++) probability[i] = p.probability[2 * i + 1];
+    predictions_free(&p);
+    return status;
+}
+
+static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct learner_data *test, const struct learner_data *piped, struct error *e)
+{
+    struct study_run *r = &s->classify.run[arm][seed];
+    char file[80], name[140];
+    double start = clock_seconds();
+    study_arm_file(file, s, arm);
+    snprintf(name, sizeof name, "%s_seed_%d.csv", file, seed + 1);
+    if (classify_cases(r->value, s, m, test, name, e)) return -1;
+    if (piped && piped->store.cases > 0) {
+        r->piped = malloc(((size_t)piped->store.cases + 1) * sizeof *r->piped);
+        if (!r->piped) return error_set(e, "out of memory for %d cases", piped->store.cases);
+        snprintf(name, sizeof name, "%s_seed_%d_predicted_mask.csv", file, seed + 1);
+        if (classify_cases(r->piped, s, m, piped, name, e)) return -1;
+    }
+    r->test_seconds = clock_seconds() - start;
+    return 0;
+}
+
+static void print_arm(const struct study *s, int arm, int seed)
+{
+    const struct study_task *t = &s->classify;
+    const struct study_run *r = &t->run[arm][seed];
+    char name[80];
+    int *target = malloc(((size_t)t->tests + 1) * sizeof *target);
+    ENSURE(target, "out of memory for %d cases", t->tests);
+    for (int k = 0; k < t->tests; k++) target[k] = s->dataset.item[t->test[k]].target;
+    study_arm_name(name, s, arm);
+    if (!s->quiet) {
+        printf("classification  %-24s seed %d  test AUC %.3f  trained %.1f s\n", name, seed + 1, metrics_auc(target, r->value, t->tests), r->seconds);
+        fflush(stdout);
+    }
+    free(target);
+}
+
+/* ---- the task ----------------------------------------------------------------------------------------------------------- */
+
+struct prepared { /* cases of the task */
+    struct learner_data train, validation, test, piped[ARM_LOCAL];
+};
+
+static int run_arms(struct study *s, struct prepared *m, struct error *e)
+{
+    struct study_task *t = &s->classify;
+    for (int seed = 0; seed < t->seeds; seed++)
+        for (int arm = 0; arm < t->arms; arm++) {
+            struct model *model = NULL;
+            if (study_train(s, t, "classification", arm, seed, &m->train, &m->validation, &model, e)) return -1;
+            int status = test_arm(s, model, arm, seed, &m->test, arm < ARM_LOCAL ? &m->piped[arm] : NULL, e);
+            model_destroy(model);
+            if (status) return -1;
+            print_arm(s, arm, seed);
+        }
+    return 0;
+}
+
+static int load(struct study *s, struct prepared *m, const int *role, struct error *e)
+{
+    struct study_task *t = &s->classify;
+    struct progress bar = progress_begin("cut out tumour regions", s->quiet);
+    struct learner_data *part[] = {&m->train, &m->validation, &m->test};
+    static const enum study_role which[] = {STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST};
+    int status = 0;
+    for (int i = 0; !status && i < 3; i++)
+        status = learner_data_load(part[i], &s->dataset, &t->options, NULL, role, which[i], s->pool, progress_callback, &bar, e);
+    int with_maps = s->segment.present && !s->estimate;
+    for (int k = 0; with_maps && k < t->tests; k++) with_maps = s->dataset.item[t->test[k]].has_label_map;
+    for (int arm = 0; !status && with_maps && arm < ARM_LOCAL; arm++) status = load_predicted(&m->piped[arm], s, arm, e);
+    progress_end(&bar);
+    t->case_bytes = m->train.store.bytes + m->validation.store.bytes + m->test.store.bytes;
+    return status;
+}
+
+/* Both classes at every site and in the test, or a reason why not. */
+static void check_classes(struct study *s, struct study_task *t)
+{
+    int labelled = study_count(s, -1, STUDY_TRAIN, 0) + study_count(s, -1, STUDY_TRAIN, 1);
+    if (s->skip_classify) snprintf(t->why_not, sizeof t->why_not, "left out by --task");
+    else if (!labelled) snprintf(t->why_not, sizeof t->why_not, "the dataset has no labels.csv (case,label)");
+    else if (s->dataset.classes != 2) snprintf(t->why_not, sizeof t->why_not, "labels.csv has %d classes; the study compares two", s->dataset.classes);
+    for (int c = 0; c < 2 && !t->why_not[0]; c++) {
+        if (study_count(s, -1, STUDY_TEST, c) == 0) snprintf(t->why_not, sizeof t->why_not, "no test case of class %d", c);
+        for (int k = 0; k < s->sites && !t->why_not[0]; k++)
+            if (study_count(s, k, STUDY_TRAIN, c) == 0)
+                snprintf(t->why_not, sizeof t->why_not, "site %s has no training case of class %d", s->site_name[k], c);
+    }
+}
+
+int classify_run(struct study *s, struct error *e)
+{
+    struct study_task *t = &s->classify;
+    struct prepared m = {0};
+    int n = s->dataset.cases, status = 0;
+    check_classes(s, t);
+    t->present = !t->why_not[0];
+    if (!t->present) return 0;
+    int *usable = calloc((size_t)n + 1, sizeof *usable), *role = calloc((size_t)n + 1, sizeof *role);
+    if (!usable || !role) status = error_set(e, "out of memory for %d cases", n);
+    for (int i = 0; !status && i < n; i++) {
+        usable[i] = s->dataset.item[i].target >= 0 && s->item[i].role != STUDY_UNUSED;
+        role[i] = usable[i] ? (int)s->item[i].role : STUDY_UNUSED;
+    }
+    t->options = classify_options(s);
+    if (!status) status = learner_check(&t->options, NULL, e);
+    if (!status) status = study_task_begin(s, t, usable, s->sizes.classify_seeds, e);
+    if (!status) status = load(s, &m, role, e);
+    if (!status && !s->quiet)
+        printf("classification: ResNet-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seeds\n",
+               t->options.resnet.depth, t->options.resnet.base, t->options.crop[0], t->options.crop[1], t->options.crop[2], t->options.batch,
+               t->trained, t->validated, t->tests, t->options.epochs, t->options.iterations, t->seeds);
+    if (!status) status = study_announce(s, t, &m.train, e);
+    if (!status && !s->estimate) status = run_arms(s, &m, e);
+    learner_data_free(&m.train);
+    learner_data_free(&m.validation);
+    learner_data_free(&m.test);
+    for (int arm = 0; arm < ARM_LOCAL; arm++) classify_free(&m.piped[arm]);
+    free(usable);
+    free(role);
+    return status;
+}

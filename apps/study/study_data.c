@@ -1,0 +1,310 @@
+/* study_data.c - which cases there are, whose they are, what they are for, and how the sites differ. */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/progress.h"
+#include "apps/study/study.h"
+#include "io/csv.h"
+#include "io/file.h"
+#include "nn/splits.h"
+#include "tensor/check.h"
+#include "tensor/pool.h"
+#include "tensor/rng.h"
+
+/* ---- sites ------------------------------------------------------------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int find_site(const struct study *s, const char *name)
+{
+    for (int k = 0; k < s->sites; k++)
+        if (strcmp(s->site_name[k], name) == 0) return k;
+    return -1;
+}
+
+static int collect_site_names(struct study *s, const struct csv *c, int column, const char *path, struct error *e)
+{
+    for (int r = 0; r < c->rows; r++) {
+        const char *name = csv_cell(c, r, column);
+        if (!*name || strlen(name) >= SITE_NAME_MAX)
+            return error_set(e, "%s: row %d: site '%s' must have 1 to %d characters", path, r + 2, name, SITE_NAME_MAX - 1);
+        if (find_site(s, name) >= 0) continue;
+        if (s->sites == STUDY_SITES_MAX) return error_set(e, "%s: more than %d sites", path, STUDY_SITES_MAX);
+        snprintf(s->site_name[s->sites++], SITE_NAME_MAX, "%s", name);
+    }
+    qsort(s->site_name, (size_t)s->sites, sizeof *s->site_name, compare_names);
+    return s->sites < 2 ? error_set(e, "%s: a federation needs two sites or more", path) : 0;
+}
+
+static int read_sites(struct study *s, const char *path, struct error *e)
+{
+    struct csv c;
+    if (csv_read(&c, path, e)) return -1;
+    int cases = csv_column(&c, "case", e), sites = cases < 0 ? -1 : csv_column(&c, "site", e);
+    int status = cases < 0 || sites < 0 ? error_prefix(e, "%s", path) : collect_site_names(s, &c, sites, path, e);
+    for (int r = 0; !status && r < c.rows; r++) {
+        int i = dataset_find(&s->dataset, csv_cell(&c, r, cases), e);
+        if (i < 0) status = error_prefix(e, "%s: row %d", path, r + 2);
+        else if (s->item[i].site >= 0) status = error_set(e, "%s: row %d: case %s stands twice", path, r + 2, s->dataset.item[i].id);
+        else s->item[i].site = find_site(s, csv_cell(&c, r, sites));
+    }
+    csv_free(&c);
+    return status;
+}
+
+/* Without sites.csv: three sites of equal size and equal classes. */
+static int draw_sites(struct study *s, struct error *e)
+{
+    int n = s->dataset.cases, *strata = calloc((size_t)n + 1, sizeof *strata), *site = calloc((size_t)n + 1, sizeof *site);
+    int status = strata && site ? 0 : error_set(e, "out of memory for %d cases", n);
+    s->sites = 3;
+    s->sites_drawn = 1;
+    for (int k = 0; k < s->sites; k++) snprintf(s->site_name[k], SITE_NAME_MAX, "site_%d", k + 1);
+    for (int i = 0; !status && i < n; i++) strata[i] = s->dataset.item[i].target < 0 ? 0 : s->dataset.item[i].target;
+    if (!status) splits_sites(site, strata, n, s->sites, s->seed);
+    for (int i = 0; !status && i < n; i++) s->item[i].site = site[i];
+    free(strata);
+    free(site);
+    return status;
+}
+
+/* ---- clinical.csv -------------------------------------------------------------------------------------------------------- */
+
+/* Columns age, sex and histology, each where it is there; cases of other datasets are passed over. */
+static int read_clinical(struct study *s, const char *path, struct error *e)
+{
+    struct csv c;
+    struct error ignored;
+    if (csv_read(&c, path, e)) return -1;
+    int cases = csv_column(&c, "case", e), age = csv_column(&c, "age", NULL), sex = csv_column(&c, "sex", NULL),
+        kind = csv_column(&c, "histology", NULL);
+    int status = cases < 0 ? error_prefix(e, "%s", path) : 0;
+    for (int r = 0; !status && r < c.rows; r++) {
+        int i = dataset_find(&s->dataset, csv_cell(&c, r, cases), &ignored);
+        if (i < 0) continue;
+        struct study_case *item = &s->item[i];
+        if (age >= 0 && *csv_cell(&c, r, age)) status = csv_number(&c, path, r, age, &item->age, e);
+        int letter = sex < 0 ? 0 : tolower((unsigned char)*csv_cell(&c, r, sex));
+        item->female = letter == 'f' || letter == 'w' ? 1 : letter == 'm' ? 0 : -1;
+        if (kind >= 0) snprintf(item->kind, sizeof item->kind, "%s", csv_cell(&c, r, kind));
+    }
+    csv_free(&c);
+    return status;
+}
+
+int study_open(struct study *s, struct error *e)
+{
+    char path[1300];
+    if (!file_is_dir(s->data)) return error_set(e, "%s: no such dataset folder (dataset.json, imagesTr, labelsTr)", s->data);
+    if (dataset_open(&s->dataset, s->data, e) || dataset_hash(&s->dataset, s->data_hash, e)) return -1;
+    s->item = calloc((size_t)s->dataset.cases + 1, sizeof *s->item);
+    if (!s->item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
+    for (int i = 0; i < s->dataset.cases; i++) s->item[i] = (struct study_case){.site = -1, .volume_ml = NAN, .age = NAN, .female = -1};
+    if (s->sites_file) snprintf(path, sizeof path, "%s", s->sites_file);
+    else if (file_join(path, sizeof path, s->data, "sites.csv", e)) return -1;
+    if (s->sites_file || file_exists(path) ? read_sites(s, path, e) : draw_sites(s, e)) return -1;
+    if (file_join(path, sizeof path, s->data, "clinical.csv", e)) return -1;
+    return file_exists(path) ? read_clinical(s, path, e) : 0;
+}
+
+/* ---- split ------------------------------------------------------------------------------------------------------------- */
+
+enum { PAPER_TRAIN = 785, PAPER_VALIDATION = 104, PAPER_TEST = 99, PAPER_ALL = PAPER_TRAIN + PAPER_VALIDATION + PAPER_TEST };
+
+/* Of a list of n, every (n/count)th: as evenly over the list as can be. */
+static int is_picked(int i, int count, int n)
+{
+    return (int64_t)(i + 1) * count / n > (int64_t)i * count / n;
+}
+
+/* Each stratum is shuffled, the strata are put one after the other, and test and validation cases are taken at even distances:
+ * totals are exact and each stratum's share is off by less than one case. */
+void study_split(int *role, const int *strata, int n, uint64_t seed)
+{
+    int *order = malloc(((size_t)n + 1) * sizeof *order), count = 0, highest = -1;
+    ENSURE(order, "out of memory for %d cases", n);
+    for (int i = 0; i < n; i++) {
+        role[i] = STUDY_UNUSED;
+        if (strata[i] > highest) highest = strata[i];
+    }
+    for (int k = 0; k <= highest; k++) {
+        int first = count;
+        for (int i = 0; i < n; i++)
+            if (strata[i] == k) order[count++] = i;
+        struct rng rng = rng_stream(seed, 1, (uint64_t)k, RNG_SPLIT);
+        rng_shuffle(&rng, order + first, count - first);
+    }
+    int tests = (count * PAPER_TEST + PAPER_ALL / 2) / PAPER_ALL, validations = (count * PAPER_VALIDATION + PAPER_ALL / 2) / PAPER_ALL;
+    for (int i = 0, rest = 0; i < count; i++) {
+        if (is_picked(i, tests, count)) role[order[i]] = STUDY_TEST;
+        else role[order[i]] = is_picked(rest++, validations, count - tests) ? STUDY_VALIDATION : STUDY_TRAIN;
+    }
+    free(order);
+}
+
+int study_count(const struct study *s, int site, enum study_role role, int target)
+{
+    int n = 0;
+    for (int i = 0; i < s->dataset.cases; i++)
+        n += s->item[i].role == role && (site < 0 || s->item[i].site == site) && (target < 0 || s->dataset.item[i].target == target);
+    return n;
+}
+
+int study_roles(struct study *s, struct error *e)
+{
+    const struct dataset *d = &s->dataset;
+    int n = d->cases, classes = d->classes + 1;
+    int *strata = malloc(((size_t)n + 1) * sizeof *strata), *role = malloc(((size_t)n + 1) * sizeof *role);
+    int status = strata && role ? 0 : error_set(e, "out of memory for %d cases", n);
+    for (int i = 0; !status && i < n; i++) {
+        int usable = s->item[i].site >= 0 && (d->item[i].has_label_map || d->item[i].target >= 0);
+        strata[i] = usable ? s->item[i].site * classes + d->item[i].target + 1 : -1;
+    }
+    if (!status) study_split(role, strata, n, s->seed);
+    for (int i = 0; !status && i < n; i++) s->item[i].role = (enum study_role)role[i];
+    free(strata);
+    free(role);
+    if (status) return -1;
+    if (study_count(s, -1, STUDY_TEST, -1) < 2)
+        return error_set(e, "%s: %d labelled cases with a site leave %d for the test; a study needs 15 or more", s->data, n,
+                         study_count(s, -1, STUDY_TEST, -1));
+    for (int k = 0; k < s->sites; k++)
+        if (study_count(s, k, STUDY_TRAIN, -1) == 0) return error_set(e, "%s: site %s has no training case", s->data, s->site_name[k]);
+    return 0;
+}
+
+/* ---- what the images are like ----------------------------------------------------------------------------------------------- */
+
+struct measuring {
+    struct study *s;
+    int first;
+    struct error *error; /* [jobs of a turn] */
+};
+
+/* Every k-th voxel that is not 0; an image of zeros gives zeros. */
+static void sample_intensities(float *out, const struct sample *v, int channel)
+{
+    size_t n = (size_t)v->size[0] * v->size[1] * v->size[2], some = 0, k = 0;
+    for (size_t i = 0; i < n; i++) some += v->image[i * v->channels + channel] != 0;
+    int taken = 0;
+    for (size_t i = 0; some > 0 && i < n && taken < INTENSITIES; i++) {
+        float x = v->image[i * v->channels + channel];
+        if (x != 0 && k++ * INTENSITIES >= (size_t)taken * some) out[taken++] = x;
+    }
+    for (int i = taken; i < INTENSITIES; i++) out[i] = taken > 0 ? out[i % taken] : 0;
+}
+
+static void measure_job(void *arg, int job, int thread)
+{
+    struct measuring *m = arg;
+    struct study_case *item = &m->s->item[m->first + job];
+    struct sample v;
+    (void)thread;
+    m->error[job].text[0] = 0;
+    if (item->role == STUDY_UNUSED || dataset_load(&v, &m->s->dataset, m->first + job, &m->error[job])) return;
+    item->intensity = malloc((size_t)v.channels * INTENSITIES * sizeof *item->intensity);
+    if (item->intensity) {
+        size_t n = (size_t)v.size[0] * v.size[1] * v.size[2], inside = 0;
+        for (int c = 0; c < v.channels; c++) sample_intensities(item->intensity + c * INTENSITIES, &v, c);
+        for (size_t i = 0; v.label && i < n; i++) inside += v.label[i] != 0 && v.label[i] != LABEL_IGNORE;
+        memcpy(item->size, v.size, sizeof item->size);
+        memcpy(item->spacing, v.spacing, sizeof item->spacing);
+        if (v.label) item->volume_ml = (double)inside * v.spacing[0] * v.spacing[1] * v.spacing[2] * 1e-3;
+    } else {
+        error_set(&m->error[job], "%s: out of memory", m->s->dataset.item[m->first + job].id);
+    }
+    sample_free(&v);
+}
+
+int study_measure(struct study *s, struct error *e)
+{
+    int n = s->dataset.cases, turn = 4 * pool_threads(s->pool), status = 0;
+    struct measuring m = {s, 0, calloc((size_t)turn, sizeof *m.error)};
+    if (!m.error) return error_set(e, "out of memory");
+    struct progress bar = progress_begin("read cases", s->quiet);
+    for (; !status && m.first < n; m.first += turn) {
+        int jobs = n - m.first < turn ? n - m.first : turn;
+        pool_run(s->pool, jobs, measure_job, &m);
+        for (int j = 0; !status && j < jobs; j++)
+            if (m.error[j].text[0]) status = error_set(e, "%s", m.error[j].text);
+        progress_update(&bar, m.first + jobs, n, "");
+    }
+    progress_end(&bar);
+    free(m.error);
+    return status;
+}
+
+/* ---- distance of sites ------------------------------------------------------------------------------------------------------ */
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+double study_emd(float *a, int n_a, float *b, int n_b)
+{
+    enum { QUANTILES = 1000 };
+    double sum = 0;
+    if (n_a == 0 || n_b == 0) return NAN;
+    qsort(a, (size_t)n_a, sizeof *a, compare_floats);
+    qsort(b, (size_t)n_b, sizeof *b, compare_floats);
+    for (int q = 0; q < QUANTILES; q++) {
+        int i = (int)((2 * (int64_t)q + 1) * n_a / (2 * QUANTILES)), j = (int)((2 * (int64_t)q + 1) * n_b / (2 * QUANTILES));
+        sum += fabs((double)a[i] - (double)b[j]);
+    }
+    return sum / QUANTILES;
+}
+
+static void mean_and_deviation(double *mean, double *deviation, const float *v, int n)
+{
+    double sum = 0, square = 0;
+    for (int i = 0; i < n; i++) sum += v[i];
+    *mean = n ? sum / n : 0;
+    for (int i = 0; i < n; i++) square += (v[i] - *mean) * (v[i] - *mean);
+    *deviation = n && square > 0 ? sqrt(square / n) : 1;
+}
+
+/* Intensities of the training cases of a site; room: INTENSITIES a case. */
+static int gather(float *out, const struct study *s, int site, int channel, int z)
+{
+    int n = 0;
+    for (int i = 0; i < s->dataset.cases; i++) {
+        const struct study_case *item = &s->item[i];
+        if (item->site != site || item->role != STUDY_TRAIN || !item->intensity) continue;
+        double mean = 0, deviation = 1;
+        const float *v = item->intensity + channel * INTENSITIES;
+        if (z) mean_and_deviation(&mean, &deviation, v, INTENSITIES);
+        for (int k = 0; k < INTENSITIES; k++) out[n++] = (float)((v[k] - mean) / deviation);
+    }
+    return n;
+}
+
+double study_shift(const struct study *s, int site_a, int site_b, int channel, int z)
+{
+    size_t room = (size_t)s->dataset.cases * INTENSITIES;
+    float *v = malloc((2 * room + 1) * sizeof *v);
+    ENSURE(v, "out of memory for the intensities of %d cases", s->dataset.cases);
+    int a = gather(v, s, site_a, channel, z), b = gather(v + a, s, site_b, channel, z);
+    double mean, deviation, distance;
+    mean_and_deviation(&mean, &deviation, v, a + b);
+    distance = study_emd(v, a, v + a, b);
+    free(v);
+    return z ? distance : distance / deviation;
+}
+
+void study_close(struct study *s)
+{
+    for (int i = 0; s->item && i < s->dataset.cases; i++) free(s->item[i].intensity);
+    free(s->item);
+    study_task_free(&s->segment);
+    study_task_free(&s->classify);
+    plans_free(&s->plans);
+    dataset_close(&s->dataset);
+}

@@ -1,0 +1,246 @@
+/* study_segment.c - segmentation: the plan from the training cases, every arm and seed trained, the test cases predicted. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/evaluation.h"
+#include "apps/progress.h"
+#include "apps/segmenter.h"
+#include "apps/study/study.h"
+#include "io/file.h"
+#include "nn/run.h"
+#include "tensor/pool.h"
+
+/* ---- plan -------------------------------------------------------------------------------------------------------------- */
+
+/* nnU-Net's planner at a budget that shrinks until the patch is small enough; a budget that nothing fits into ends the search. */
+static int plan_small(struct study *s, const struct fingerprint *f, struct error *e)
+{
+    const struct study_sizes *z = &s->sizes;
+    struct plan_options o = plan_options_default();
+    struct error ignored;
+    o.base_features = z->base_features;
+    o.batch = z->batch;
+    if (plans_make(&s->plans, f, &s->dataset, &o, e)) return -1;
+    for (double gb = 8; z->patch_voxels > 0; gb *= 0.85) {
+        const struct plan *p = plans_find(&s->plans, "3d_fullres", e);
+        struct plans smaller = {.count = 0};
+        if (!p) return -1;
+        if ((double)p->patch[0] * p->patch[1] * p->patch[2] <= z->patch_voxels) break;
+        o.memory_gb = gb;
+        if (plans_make(&smaller, f, &s->dataset, &o, &ignored)) break;
+        plans_free(&s->plans);
+        s->plans = smaller;
+    }
+    return 0;
+}
+
+static int make_plan(struct study *s, const int *training, struct error *e)
+{
+    struct fingerprint f;
+    char path[1300];
+    struct progress bar = progress_begin("fingerprint of the training cases", s->quiet);
+    int status = fingerprint_extract(&f, &s->dataset, training, progress_callback, &bar, e);
+    progress_end(&bar);
+    if (status) return -1;
+    status = plan_small(s, &f, e);
+    fingerprint_free(&f);
+    if (status) return -1;
+    s->plan = plans_find(&s->plans, "3d_fullres", e);
+    if (!s->plan || study_path(path, sizeof path, s, "runs", "plans.json", e)) return -1;
+    return plans_write(&s->plans, path, e);
+}
+
+static struct train_options segment_options(const struct study *s)
+{
+    const struct study_sizes *z = &s->sizes;
+    struct train_options o = train_options_default(TASK_SEGMENT);
+    o.epochs = z->rounds;
+    o.iterations = z->local_iterations;
+    o.optimizer = z->optimizer;
+    o.lr = (float)z->lr;
+    o.augment = z->augment;
+    o.batch = s->plan->batch;
+    if (o.optimizer == OPTIM_ADAMW) o.weight_decay = 1e-2f, o.momentum = 0;
+    return o;
+}
+
+/* ---- test cases ---------------------------------------------------------------------------------------------------------- */
+
+static int predicted_path(char *path, size_t size, const struct study *s, int arm, int seed, int item, struct error *e)
+{
+    char file[80], folder[200], name[ID_MAX + 24];
+    study_arm_file(file, s, arm);
+    snprintf(folder, sizeof folder, "predictions/segmentation/%s_seed_%d", file, seed + 1);
+    snprintf(name, sizeof name, "%s%s", s->dataset.item[item].id, s->dataset.file_ending);
+    return study_path(path, size, s, folder, name, e);
+}
+
+/* All foreground of a prediction in ml, the mean Dice, and the mean of finite 95th percentile distances. */
+static void keep_case(struct study_run *r, int k, const struct evaluation *ev)
+{
+    const struct case_metrics *c = &ev->item[ev->cases - 1];
+    double hd = 0, volume = 0;
+    int defined = 0;
+    for (int l = 1; l < ev->labels; l++) {
+        volume += c->label[l].overlap.volume_pred * 1e-3;
+        if (isfinite(c->label[l].surface.hd95)) hd += c->label[l].surface.hd95, defined++;
+    }
+    r->value[k] = evaluation_case_dice(ev, ev->cases - 1);
+    r->volume[k] = volume;
+    r->hd95[k] = defined ? hd / defined : NAN;
+}
+
+static int test_case(struct study *s, struct segmenter *seg, struct evaluation *ev, struct study_run *r, int arm, int seed, int k,
+                     struct error *e)
+{
+    int item = s->segment.test[k], size[3];
+    char path[1300], reference_path[1300];
+    struct sample raw;
+    uint8_t *label = NULL;
+    if (predicted_path(path, sizeof path, s, arm, seed, item, e) ||
+        dataset_label_path(reference_path, sizeof reference_path, &s->dataset, item, e) || dataset_load(&raw, &s->dataset, item, e))
+        return -1;
+    double spacing[3];
+    memcpy(size, raw.size, sizeof size);
+    memcpy(spacing, raw.spacing, sizeof spacing);
+    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    uint8_t *reference = malloc(voxels);
+    int status = reference ? 0 : error_set(e, "%s: out of memory", s->dataset.item[item].id);
+    if (!status) memcpy(reference, raw.label, voxels);
+    if (!status) status = segmenter_run(seg, &raw, path, NULL, &label, e);
+    if (!status) status = evaluation_add(ev, s->dataset.item[item].id, reference_path, path, reference, label, size, spacing, e);
+    if (!status) keep_case(r, k, ev);
+    free(label);
+    free(reference);
+    sample_free(&raw);
+    return status;
+}
+
+static int test_arm(struct study *s, struct model *m, int arm, int seed, struct error *e)
+{
+    struct study_task *t = &s->segment;
+    struct study_run *r = &t->run[arm][seed];
+    struct segmenter seg = {.plan = s->plan, .dataset = &s->dataset, .sliding = {.step = s->sizes.step}};
+    char file[80], name[120], path[1300];
+    double start = clock_seconds();
+    for (int a = 0; a < 3; a++) seg.sliding.mirror[a] = s->sizes.mirror;
+    if (segmenter_add(&seg, m, s->pool, e)) return -1;
+    struct evaluation ev = evaluation_begin(&s->dataset, 1.0);
+    struct progress bar = progress_begin("test cases", s->quiet);
+    int status = 0;
+    for (int k = 0; !status && k < t->tests; k++) {
+        progress_update(&bar, k, t->tests, s->dataset.item[t->test[k]].id);
+        status = test_case(s, &seg, &ev, r, arm, seed, k, e);
+    }
+    progress_end(&bar);
+    study_arm_file(file, s, arm);
+    snprintf(name, sizeof name, "%s_seed_%d.json", file, seed + 1);
+    if (!status) status = study_path(path, sizeof path, s, "predictions/segmentation", name, e);
+    if (!status) status = evaluation_write(&ev, path, e);
+    evaluation_free(&ev);
+    segmenter_free(&seg);
+    r->test_seconds = clock_seconds() - start;
+    return status;
+}
+
+uint8_t *segment_predicted(const struct study *s, int arm, int item, struct error *e)
+{
+    char path[1300];
+    struct volume v;
+    if (predicted_path(path, sizeof path, s, arm, 0, item, e) || volume_read(&v, path, e)) return NULL;
+    size_t n = volume_voxels(&v);
+    uint8_t *map = calloc(n + 1, 1);
+    for (size_t i = 0; map && i < n; i++)
+        for (int l = 1; l < s->dataset.labels; l++)
+            if ((int)v.voxel[i] == s->dataset.label_value[l]) map[i] = (uint8_t)l;
+    volume_free(&v);
+    if (!map) error_set(e, "%s: out of memory", path);
+    return map;
+}
+
+/* ---- the task ----------------------------------------------------------------------------------------------------------- */
+
+static void print_arm(const struct study *s, int arm, int seed)
+{
+    const struct study_run *r = &s->segment.run[arm][seed];
+    char name[80];
+    double sum = 0;
+    int n = 0;
+    if (s->quiet) return;
+    for (int k = 0; k < s->segment.tests; k++)
+        if (isfinite(r->value[k])) sum += r->value[k], n++;
+    study_arm_name(name, s, arm);
+    printf("segmentation    %-24s seed %d  test Dice %.3f  trained %.1f s  tested %.1f s\n", name, seed + 1, n ? sum / n : NAN, r->seconds,
+           r->test_seconds);
+    fflush(stdout);
+}
+
+static int run_arms(struct study *s, const struct learner_data *train, const struct learner_data *validation, struct error *e)
+{
+    struct study_task *t = &s->segment;
+    for (int seed = 0; seed < t->seeds; seed++)
+        for (int arm = 0; arm < t->arms; arm++) {
+            struct model *m = NULL;
+            if (study_train(s, t, "segmentation", arm, seed, train, validation, &m, e)) return -1;
+            int status = test_arm(s, m, arm, seed, e);
+            model_destroy(m);
+            if (status) return -1;
+            print_arm(s, arm, seed);
+        }
+    return 0;
+}
+
+static void print_task(const struct study *s)
+{
+    const struct study_task *t = &s->segment;
+    const int *p = s->plan->patch;
+    if (s->quiet) return;
+    printf("segmentation: U-Net of %d stages, %d features first, patch %d x %d x %d, batch %d; %d training, %d validation, %d test cases\n",
+           s->plan->stages, s->plan->features[0], p[0], p[1], p[2], t->options.batch, t->trained, t->validated, t->tests);
+    printf("  %d arms, %d seed%s, %d rounds of %d steps at each site\n", t->arms, t->seeds, t->seeds > 1 ? "s" : "", t->options.epochs, t->options.iterations);
+}
+
+int segment_run(struct study *s, struct error *e)
+{
+    struct study_task *t = &s->segment;
+    int n = s->dataset.cases, trainable = 0, status = 0;
+    int *usable = calloc((size_t)n + 1, sizeof *usable), *training = calloc((size_t)n + 1, sizeof *training),
+        *role = calloc((size_t)n + 1, sizeof *role);
+    struct learner_data train = {0}, validation = {0};
+    if (!usable || !training || !role) status = error_set(e, "out of memory for %d cases", n);
+    for (int i = 0; !status && i < n; i++) {
+        usable[i] = s->dataset.item[i].has_label_map && s->item[i].role != STUDY_UNUSED;
+        role[i] = usable[i] ? (int)s->item[i].role : STUDY_UNUSED;
+        trainable += training[i] = role[i] == STUDY_TRAIN;
+    }
+    if (s->skip_segment) snprintf(t->why_not, sizeof t->why_not, "left out by --task");
+    else if (!trainable) snprintf(t->why_not, sizeof t->why_not, "the dataset has no label maps in labelsTr");
+    t->present = !status && !t->why_not[0];
+    if (t->present) {
+        status = study_task_begin(s, t, usable, s->sizes.segment_seeds, e);
+        for (int k = 0; !status && k < s->sites; k++) {
+            int cases = 0;
+            for (int i = 0; i < n; i++) cases += training[i] && s->item[i].site == k;
+            if (!cases) status = error_set(e, "%s: site %s has no training case with a label map", s->data, s->site_name[k]);
+        }
+        if (!status) status = make_plan(s, training, e);
+        if (!status) t->options = segment_options(s);
+        if (!status) status = learner_check(&t->options, s->plan, e);
+        struct progress bar = progress_begin("prepare cases", s->quiet);
+        if (!status) status = learner_data_load(&train, &s->dataset, &t->options, s->plan, role, STUDY_TRAIN, s->pool, progress_callback, &bar, e);
+        if (!status) status = learner_data_load(&validation, &s->dataset, &t->options, s->plan, role, STUDY_VALIDATION, s->pool, progress_callback, &bar, e);
+        progress_end(&bar);
+        t->case_bytes = train.store.bytes + validation.store.bytes;
+        if (!status) print_task(s);
+        if (!status) status = study_announce(s, t, &train, e);
+        if (!status && !s->estimate) status = run_arms(s, &train, &validation, e);
+        learner_data_free(&train);
+        learner_data_free(&validation);
+    }
+    free(usable);
+    free(training);
+    free(role);
+    return status;
+}

@@ -31,7 +31,7 @@ const struct tumour_model *tumour_model(enum tumour_kind k)
 
 float tumour_separation(float difficulty)
 {
-    return 2.0f - 0.7f * difficulty;
+    return 2.3f - 0.75f * difficulty;
 }
 
 /* ---- parameters of one tumour ---------------------------------------------------------------------------------------------------- */

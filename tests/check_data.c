@@ -8,7 +8,7 @@
 #include "nn/preprocess.h"
 #include "tensor/ops.h"
 #include "tensor/pool.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 static const char golden_data[] = "tests/data/golden/data.json";
 

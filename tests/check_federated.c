@@ -9,7 +9,7 @@
 #include "nn/checkpoint.h"
 #include "nn/run.h"
 #include "tensor/rng.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 enum { CASES = 14, SIZE = 8, CLIENTS = 3, ROUNDS = 3, LOCAL = 4 };
 

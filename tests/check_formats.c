@@ -10,7 +10,7 @@
 #include "io/png.h"
 #include "io/sha256.h"
 #include "io/zip.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 static char folder[] = "/tmp/nephron_check_XXXXXX";
 

@@ -5,7 +5,7 @@
  * coordinates. The loss is a fixed random functional of the output, summed in double, or the op's own scalar. A gradient wrong by one
  * percent fails: the check proves that on two wrong ops before it believes itself. An op of op_table without a case fails.
  */
-#include "tests/check.h"
+#include "tests/expect.h"
 #include "tests/op_bench.h"
 
 enum { BLOCKS_MAX = 12 };

@@ -10,7 +10,7 @@
 #include "io/safetensors.h"
 #include "io/svg.h"
 #include "io/text.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 #define GOLDEN "tests/data/golden/io_"
 static char scratch[64] = "check_io_scratch_XXXXXX";

@@ -6,7 +6,7 @@
 #include "io/json.h"
 #include "nn/sliding.h"
 #include "nn/unet.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 static struct json *golden;
 

@@ -6,7 +6,7 @@
 #include "nn/metrics.h"
 #include "nn/stats.h"
 #include "tensor/rng.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 static struct json *golden;
 

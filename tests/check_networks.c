@@ -3,7 +3,7 @@
  *
  * Golden values: tests/golden/make_networks.py, whose generator of weights and inputs is repeated here.
  */
-#include "tests/check.h"
+#include "tests/expect.h"
 
 #include <stdint.h>
 

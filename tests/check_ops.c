@@ -2,7 +2,7 @@
  *
  * A tensor is compared by a projection, sum(t[i] * pattern(i)); inputs are patterns too, so that nothing else has to be stored.
  */
-#include "tests/check.h"
+#include "tests/expect.h"
 #include "tests/op_bench.h"
 
 static const int FLAT2[3] = {1, 2, 2}, FLAT3[3] = {1, 3, 3}, FLAT_PAD[3] = {0, 1, 1};

@@ -8,7 +8,7 @@
 #include "io/file.h"
 #include "io/sha256.h"
 #include "nn/dataset.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 static char folder[] = "/tmp/nephron_phantom_XXXXXX";
 

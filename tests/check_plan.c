@@ -6,7 +6,7 @@
 #include "io/file.h"
 #include "nn/plan.h"
 #include "nn/splits.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 static const char golden_plans[] = "tests/data/golden_plans.json", golden_data[] = "tests/data/golden/data.json";
 

@@ -6,7 +6,7 @@
 #include "io/pth.h"
 #include "io/text.h"
 #include "io/zip.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 #define GOLDEN "tests/data/golden/io_"
 static char scratch[64] = "check_pth_scratch_XXXXXX";

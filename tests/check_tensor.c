@@ -1,5 +1,5 @@
 /* check_tensor - threads, random numbers, elementary functions, CPU levels. */
-#include "tests/check.h"
+#include "tests/expect.h"
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* check_train.c - learners and checkpoints: a step is a function of its number, a resumed run is the uninterrupted one bit for bit, bad
  * files are named and change nothing.
  */
-#include "tests/check.h"
+#include "tests/expect.h"
 
 #include <stdint.h>
 

@@ -14,7 +14,7 @@
 #include "tensor/cpu.h"
 #include "tensor/pool.h"
 #include "tensor/rng.h"
-#include "tests/check.h"
+#include "tests/expect.h"
 
 enum { GUARD_PAGE = 65536, GUARD_PATTERN = 0xA5, LEVELS_IN = 6, LEVELS_OUT = 4 }; /* 64 KiB: aarch64's largest page */
 

@@ -51,7 +51,7 @@ HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h te
 	apps/phantom/lattice.h apps/phantom/anatomy.h apps/phantom/tumour.h apps/phantom/signal.h apps/phantom/sites.h apps/phantom/render.h \
 	tests/expect.h tests/levels.h tests/elem_bench.h
 CHECKS = tests/check_tensor tests/check_kernels tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_formats \
-	tests/check_data tests/check_plan tests/check_networks tests/check_train tests/check_learning tests/check_metrics tests/check_federated tests/check_phantom
+	tests/check_data tests/check_plan tests/check_networks tests/check_train tests/check_learning tests/check_metrics tests/check_federated tests/check_phantom tests/check_study
 
 all: nephron libnephron.a
 
@@ -74,6 +74,10 @@ nephron: $(APPS) $(PHANTOM) $(STUDY) libnephron.a
 # The phantom is no part of the library; its check runs the command too.
 tests/check_phantom: tests/check_phantom.c $(PHANTOM) apps/options.o apps/progress.o libnephron.a
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_phantom.c $(PHANTOM) apps/options.o apps/progress.o libnephron.a $(LIBS)
+
+tests/check_study: tests/check_study.c $(STUDY) $(PHANTOM) apps/options.o apps/progress.o apps/evaluation.o apps/segmenter.o apps/predictions.o libnephron.a
+	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_study.c $(STUDY) $(PHANTOM) apps/options.o apps/progress.o apps/evaluation.o apps/segmenter.o \
+		apps/predictions.o libnephron.a $(LIBS)
 
 # The fast tests, under 3 minutes on 2 cores. The last line is "N passed, N failed".
 check: nephron $(CHECKS)

@@ -15,9 +15,9 @@
 
 /* quick: minutes on two cores. standard: about two hours. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
 static const struct study_sizes presets[] = {
-    {.preset = "quick", .cases = 200, .phantom_size = "small", .segment_seeds = 1, .classify_seeds = 2, .rounds = 12, .local_iterations = 10,
-     .base_features = 16, .batch = 2, .patch_voxels = 40000, .step = 0.75, .class_rounds = 10, .class_iterations = 10, .class_batch = 16,
-     .depth = 10, .base = 16, .crop = {16, 24, 24}, .augment = 1, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
+    {.preset = "quick", .cases = 200, .phantom_size = "small", .segment_seeds = 1, .classify_seeds = 2, .rounds = 14, .local_iterations = 10,
+     .base_features = 16, .batch = 2, .patch_voxels = 40000, .step = 0.9, .class_rounds = 10, .class_iterations = 10, .class_batch = 16,
+     .depth = 10, .base = 16, .crop = {16, 20, 20}, .augment = 1, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
     {.preset = "standard", .cases = 400, .phantom_size = "medium", .segment_seeds = 2, .classify_seeds = 3, .rounds = 25, .local_iterations = 20,
      .base_features = 24, .batch = 2, .patch_voxels = 80000, .step = 0.5, .class_rounds = 20, .class_iterations = 10, .class_batch = 16,
      .depth = 18, .base = 16, .crop = {20, 28, 28}, .augment = 1, .optimizer = OPTIM_ADAMW, .lr = 1e-3, .class_lr = 1e-3},

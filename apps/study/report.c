@@ -37,7 +37,7 @@ static const char style[] =
     ".band.c4,.point.c4{fill:var(--k4)}.band.c5,.point.c5{fill:var(--k5)}"
     ".legend{display:flex;flex-wrap:wrap;gap:.1em 1em;font-size:.85rem}.key{width:24px;height:8px;display:inline-block}.swatch{display:inline-block;width:1em;height:.7em}"
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}.todo{color:var(--soft);font-style:italic}"
-    "nav{font-size:.9rem}nav a{margin-right:1em}"
+    "nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
     "@media print{body{max-width:none;font-size:11px;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2{break-after:avoid}.scroll{overflow:visible}}";
 
 /* ---- summary -------------------------------------------------------------------------------------------------------------- */

@@ -98,9 +98,9 @@ static void put_roc(struct text *t, const struct study *s, const struct class_re
     plot_line(&p, arm, x, a->roc.sensitivity, ROC_POINTS);
     const double fpr = 1 - a->c.specificity, tpr = a->c.sensitivity;
     plot_points(&p, arm, &fpr, &tpr, 1);
-    char caption[200];
-    snprintf(caption, sizeof caption, "AUC %.3f (%.3f to %.3f); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: threshold 0.5.", a->c.auc,
-             a->c.auc_ci[0], a->c.auc_ci[1], s->classify.tests);
+    char caption[5 * PLOT_NUMBER], v[3][PLOT_NUMBER];
+    snprintf(caption, sizeof caption, "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: threshold 0.5.",
+             plot_number(v[0], a->c.auc, 3), plot_number(v[1], a->c.auc_ci[0], 3), plot_number(v[2], a->c.auc_ci[1], 3), s->classify.tests);
     plot_end(&p, caption);
 }
 
@@ -145,8 +145,9 @@ static void put_reliability(struct text *t, const struct study *s, const struct 
         plot_points(&p, a, x, y, BINS);
         plot_name(&p, a, a ? "centralised" : "federated");
     }
-    char caption[160];
-    snprintf(caption, sizeof caption, "Five equal bins. Expected calibration error (ten bins): federated %.3f, centralised %.3f.", r->arm[0].c.ece, r->arm[1].c.ece);
+    char caption[3 * PLOT_NUMBER], v[2][PLOT_NUMBER];
+    snprintf(caption, sizeof caption, "Five equal bins. Expected calibration error (ten bins): federated %s, centralised %s.", plot_number(v[0], r->arm[0].c.ece, 3),
+             plot_number(v[1], r->arm[1].c.ece, 3));
     plot_end(&p, caption);
 }
 

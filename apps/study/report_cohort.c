@@ -76,7 +76,7 @@ static struct site_facts gather(const struct study *s, int site)
 static void put_share(struct text *t, int part, int all)
 {
     if (!all) text_puts(t, "–");
-    else text_printf(t, "%d of %d (%d %%)", part, all, (100 * part + all / 2) / all);
+    else text_printf(t, "<span style=\"white-space:nowrap\">%d of %d (%d %%)</span>", part, all, (100 * part + all / 2) / all);
 }
 
 static void put_site_row(struct text *t, const struct study *s, int k)

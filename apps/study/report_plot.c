@@ -24,17 +24,20 @@ void html_escaped(struct text *t, const char *s)
     }
 }
 
+const char *plot_number(char buf[PLOT_NUMBER], double v, int decimals)
+{
+    if (!isfinite(v)) return "–";
+    snprintf(buf, PLOT_NUMBER, "%.*f", decimals, v);
+    if (strspn(buf, "-0.") == strlen(buf) && buf[0] == '-') return buf + 1; /* -0.00 */
+    return buf;
+}
+
 void html_number(struct text *t, double v, int decimals)
 {
-    char buf[400]; /* the longest double has 309 digits before the point */
-    if (!isfinite(v)) {
-        text_puts(t, "–");
-        return;
-    }
-    snprintf(buf, sizeof buf, "%.*f", decimals, v);
-    if (strspn(buf, "-0.") == strlen(buf) && buf[0] == '-') memmove(buf, buf + 1, strlen(buf));
-    text_puts(t, buf[0] == '-' ? "−" : "");
-    text_puts(t, buf[0] == '-' ? buf + 1 : buf);
+    char buf[PLOT_NUMBER];
+    const char *s = plot_number(buf, v, decimals);
+    text_puts(t, s[0] == '-' ? "−" : "");
+    text_puts(t, s[0] == '-' ? s + 1 : s);
 }
 
 void html_interval(struct text *t, double v, const double ci[2], int decimals)
@@ -49,8 +52,11 @@ void html_interval(struct text *t, double v, const double ci[2], int decimals)
 
 void html_p(struct text *t, double p)
 {
-    if (p < 0.001) text_puts(t, "p &lt; 0.001");
-    else {
+    if (isnan(p)) {
+        text_puts(t, "p not defined");
+    } else if (p < 0.001) {
+        text_puts(t, "p &lt; 0.001");
+    } else {
         text_puts(t, "p = ");
         html_number(t, p, 3);
     }
@@ -135,6 +141,7 @@ static void put_axes(struct plot *p)
         text_puts(t, "</text>");
     }
     step = tick_step(p->x1 - p->x0);
+    if (p->whole && step < 1) step = 1;
     for (double k = ceil(p->x0 / step - 1e-6); !p->x_tick && k * step <= p->x1 + 1e-6 * step; k++) {
         put_segment(t, "axis", x_pixel(p, k * step), HEIGHT - BOTTOM, x_pixel(p, k * step), HEIGHT - BOTTOM + 4);
         put_tick_text(t, x_pixel(p, k * step), HEIGHT - BOTTOM + 17, "middle");

@@ -13,6 +13,7 @@ struct plot {
     double x0, x1, y0, y1;
     const char *const *x_tick; /* names at x = 0, 1, 2 ...; NULL: numbers */
     int x_ticks;
+    int whole;                 /* no ticks between whole numbers of x */
     int names;                 /* of the legend so far */
     struct text legend;
 };
@@ -26,6 +27,9 @@ void plot_rule(struct plot *p, double x0, double y0, double x1, double y1, int d
 void plot_name(struct plot *p, int colour, const char *name);
 void plot_end(struct plot *p, const char *caption);
 
+enum { PLOT_NUMBER = 400 }; /* the longest double has 309 digits before the point */
+/* The same as html_number with a plain minus: for captions. Returns buf or a constant. */
+const char *plot_number(char buf[PLOT_NUMBER], double v, int decimals);
 /* A number with this many decimals, or an en dash where it is not finite. */
 void html_number(struct text *t, double v, int decimals);
 /* "0.43 (0.38 to 0.47)". */

@@ -78,7 +78,7 @@ static void put_curves(struct text *t, const struct study *s, const struct study
             low = fmin(low, task->run[a][0].record[i].loss);
             high = fmax(high, task->run[a][0].record[i].loss);
         }
-    struct plot p = {.x0 = 1, .x1 = most, .y0 = of_metric ? 0 : low, .y1 = of_metric ? 1 : high};
+    struct plot p = {.whole = 1, .x0 = 1, .x1 = most, .y0 = of_metric ? 0 : low, .y1 = of_metric ? 1 : high};
     char title[120];
     snprintf(title, sizeof title, "%s, %s", of_metric ? metric : "Training loss", federated_sites ? "federated model at each site" : "every arm");
     plot_begin(&p, t, title, "round", of_metric ? metric : "loss");
@@ -235,8 +235,9 @@ static void put_bland_altman(struct text *t, const struct study *s, const struct
     plot_rule(&p, p.x0, b->limits[0], p.x1, b->limits[0], 1);
     plot_rule(&p, p.x0, b->limits[1], p.x1, b->limits[1], 1);
     plot_points(&p, arm, x, y, n);
-    char caption[200];
-    snprintf(caption, sizeof caption, "Bland–Altman: bias %.1f ml, limits of agreement %.1f to %.1f ml; ICC(2,1) %.3f.", b->bias, b->limits[0], b->limits[1], b->icc);
+    char caption[5 * PLOT_NUMBER], v[4][PLOT_NUMBER];
+    snprintf(caption, sizeof caption, "Bland–Altman: bias %s ml, limits of agreement %s to %s ml; ICC(2,1) %s.", plot_number(v[0], b->bias, 1),
+             plot_number(v[1], b->limits[0], 1), plot_number(v[2], b->limits[1], 1), plot_number(v[3], b->icc, 3));
     plot_end(&p, caption);
     free(x);
     free(y);

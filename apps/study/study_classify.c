@@ -179,9 +179,9 @@ int classify_run(struct study *s, struct error *e)
     if (!status) status = study_task_begin(s, t, usable, s->sizes.classify_seeds, e);
     if (!status) status = load(s, &m, role, e);
     if (!status && !s->quiet)
-        printf("classification: ResNet-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seeds\n",
+        printf("classification: ResNet-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
                t->options.resnet.depth, t->options.resnet.base, t->options.crop[0], t->options.crop[1], t->options.crop[2], t->options.batch,
-               t->trained, t->validated, t->tests, t->options.epochs, t->options.iterations, t->seeds);
+               t->trained, t->validated, t->tests, t->options.epochs, t->options.iterations, t->seeds, t->seeds > 1 ? "s" : "");
     if (!status) status = study_announce(s, t, &m.train, e);
     if (!status && !s->estimate) status = run_arms(s, &m, e);
     learner_data_free(&m.train);

@@ -81,7 +81,7 @@ tests/check_study: tests/check_study.c $(STUDY) $(PHANTOM) apps/options.o apps/p
 
 # The fast tests, under 3 minutes on 2 cores. The last line is "N passed, N failed".
 check: nephron $(CHECKS)
-	sh tests/run_checks.sh tests/check_layers.sh $(CHECKS) tests/check_convert.sh tests/check_program.sh
+	sh tests/run_checks.sh tests/check_layers.sh $(CHECKS) tests/check_convert.sh tests/check_program.sh tests/check_study_program.sh
 
 check-all: check
 	sh tests/check_all.sh

@@ -1,0 +1,78 @@
+#!/bin/sh
+# check_study_program.sh - `nephron study` from outside: every file and key of the contract, the same weights for other threads and after
+# --resume, parts that are missing, bad input. Networks are tiny: what they learn does not matter here.
+nephron=./nephron
+data=tests/data/hippocampus
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+cp -r $data "$work/data"
+chmod -R u+w "$work/data"
+(echo case,label; sed -n '2,$p' $data/sites.csv | cut -d, -f1 | awk '{ print $1 "," NR % 2 }') >"$work/data/labels.csv"
+tiny="--rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1 --class-rounds 1 --class-iterations 1 --base 4 --crop 8,8,8 --class-batch 4 --seeds 1 --quiet"
+
+$nephron study -o "$work/a" --data "$work/data" $tiny --threads 1
+ok "study of both tasks" $?
+for file in report.html report.json cases.csv sites.csv rounds.csv runs/plans.json predictions/classification/federated.csv \
+    predictions/segmentation/centralised_seed_1.json; do
+    [ -s "$work/a/$file" ]
+    ok "study writes $file" $?
+done
+for key in segmentation arms local federated centralised dice_mean wilcoxon equivalence classification auc accuracy sensitivity \
+    specificity delong difference ci mcnemar; do
+    grep -q "\"$key\":" "$work/a/report.json"
+    ok "report.json has $key" $?
+done
+for id in flow sites paper segmentation classification pictures cost methods reproduce checklists; do
+    grep -q "<h2 id=$id>" "$work/a/report.html"
+    ok "report.html has section $id" $?
+done
+! grep -qE '<script|<link|src="?http' "$work/a/report.html"
+ok "report.html needs nothing from outside" $?
+grep -q 'data:image/png;base64,iVBOR' "$work/a/report.html"
+ok "report.html has pictures inside" $?
+[ "$(wc -l <"$work/a/cases.csv")" -eq 41 ] && [ "$(grep -c ',test,' "$work/a/cases.csv")" -eq 4 ]
+ok "cases.csv: 40 cases, 4 for the test" $?
+$nephron compare "$work/a/predictions/classification/federated.csv" "$work/a/predictions/classification/centralised.csv" >/dev/null
+ok "compare reads the study's predictions" $?
+$nephron evaluate "$work/a/predictions/classification/federated.csv" "$work/a/predictions/classification/federated.csv" --quiet
+ok "evaluate reads the study's predictions" $?
+
+hashes() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1/rounds.csv"; }
+[ "$(hashes "$work/a" | wc -l)" -eq 10 ] && [ "$(hashes "$work/a" | sort -u | wc -l)" -eq 10 ]
+ok "ten models, ten weight hashes" $?
+$nephron study -o "$work/b" --data "$work/data" $tiny --threads 2
+[ "$(hashes "$work/b")" = "$(hashes "$work/a")" ]
+ok "two threads give other weights" $?
+rm "$work/b/runs/segmentation/federated_seed_1/checkpoint_latest.safetensors"
+$nephron study -o "$work/b" --data "$work/data" $tiny --resume
+[ "$(hashes "$work/b")" = "$(hashes "$work/a")" ]
+ok "--resume gives other weights" $?
+
+rm "$work/data/sites.csv" "$work/data/labels.csv"
+$nephron study -o "$work/c" --data "$work/data" $tiny && grep -q '"classification_absent"' "$work/c/report.json" &&
+    grep -q '"sites_drawn_at_random": true' "$work/c/report.json" && grep -q 'dealt at random' "$work/c/report.html"
+ok "without labels.csv and sites.csv" $?
+
+refuses() { # what its one line must say, command...
+    text=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    [ $code -eq 1 ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q -- "$text" "$work/err"
+    ok "exit 1 and '$text': $*" $?
+}
+refuses "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny
+printf 'case,site\nhippocampus_001,a\n' >"$work/one.csv"
+refuses "two sites" $nephron study -o "$work/x" --data "$work/data" --sites "$work/one.csv" $tiny
+printf 'case,site\nhippocampus_001,a\nnobody,b\n' >"$work/odd.csv"
+refuses "nobody" $nephron study -o "$work/x" --data "$work/data" --sites "$work/odd.csv" $tiny
+
+echo "check_study_program: $passed passed, $failed failed"
+[ $failed -eq 0 ]

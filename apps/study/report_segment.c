@@ -151,6 +151,8 @@ static void put_tests(struct text *t, const struct study *s, const struct segmen
     text_puts(t, ", 90 % interval, ");
     html_p(t, r->tost.p);
     text_printf(t, ": <b>%s</b>.</ul>\n", r->tost.equivalent ? "equivalent within the margin" : "equivalence is not shown");
+    if (r->arm[ARM_CENTRALISED].mean < 4 * s->dice_margin)
+        text_puts(t, "<p class=note>The margin is more than a quarter of the centralised Dice: two models that both segment badly are equivalent by it.</p>\n");
 }
 
 /* Points of arm at x = column + a small offset that keeps the arms apart. */

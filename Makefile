@@ -37,7 +37,7 @@ PHANTOM = apps/cmd_phantom.o apps/phantom/lattice.o apps/phantom/anatomy.o apps/
 STUDY = apps/cmd_study.o apps/study/study_data.o apps/study/study_train.o apps/study/study_segment.o apps/study/study_classify.o \
 	apps/study/study_results.o apps/study/study_tables.o apps/study/report.o apps/study/report_plot.o apps/study/report_cohort.o \
 	apps/study/report_segment.o apps/study/report_classify.o apps/study/report_pictures.o apps/study/report_methods.o
-HEADERS = tensor/check.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h tensor/vmath.h tensor/conv.h tensor/graph.h \
+HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h tensor/vmath.h tensor/conv.h tensor/graph.h \
 	tensor/ops.h tensor/node.h tensor/elem.h tensor/elem_kernels.h tensor/elem_template.h tensor/elem_template_norm.h \
 	tensor/elem_template_pool.h tensor/elem_template_loss.h tensor/vec_scalar.h tensor/vec_avx2.h tensor/vec_avx512.h \
 	tensor/vec_neon.h tensor/conv_kernels.h tensor/conv_template.h tensor/conv_template_winograd.h \

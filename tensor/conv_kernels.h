@@ -18,6 +18,7 @@
 #ifndef TENSOR_CONV_KERNELS_H
 #define TENSOR_CONV_KERNELS_H
 
+#include "tensor/bf16.h"
 #include "tensor/conv.h"
 
 enum {

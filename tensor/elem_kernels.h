@@ -5,6 +5,7 @@
 #ifndef TENSOR_ELEM_KERNELS_H
 #define TENSOR_ELEM_KERNELS_H
 
+#include "tensor/bf16.h"
 #include "tensor/elem.h"
 
 /* Rows of the norm coefficients of one group, coef[NORM_COEFS][c]:

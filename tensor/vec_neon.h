@@ -24,6 +24,28 @@ static inline void vf_store_n(float *p, vf v, int n)
     vst1q_f32(lane, v);
     memcpy(p, lane, (size_t)n * sizeof *p);
 }
+
+static inline vf vf_load_bf16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+static inline void vf_store_bf16(uint16_t *p, vf v)
+{
+    const uint32x4_t bits = vreinterpretq_u32_f32(v), even = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(even, vdupq_n_u32(0x7fff)));
+    const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+    vst1_u16(p, vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16));
+}
+static inline vf vf_load_bf16_n(const uint16_t *p, int n)
+{
+    uint16_t lane[4] = {0};
+    memcpy(lane, p, (size_t)n * sizeof *p);
+    return vf_load_bf16(lane);
+}
+static inline void vf_store_bf16_n(uint16_t *p, vf v, int n)
+{
+    uint16_t lane[4];
+    vf_store_bf16(lane, v);
+    memcpy(p, lane, (size_t)n * sizeof *p);
+}
+
 static inline vf vf_set(float x) { return vdupq_n_f32(x); }
 static inline vf vf_add(vf a, vf b) { return vaddq_f32(a, b); }
 static inline vf vf_sub(vf a, vf b) { return vsubq_f32(a, b); }

@@ -1,7 +1,7 @@
 /* vec_scalar.h - the vector of one lane: plain C. Also the list of what a vec_*.h has to define.
  *
  * vf: LANES floats; vi: LANES 32-bit integers; vm: LANES truth values. The _n forms touch only the first n lanes in memory
- * (0 < n < LANES); the others load as 0. A comparison with NaN is false, except vm_ne.
+ * (0 < n < LANES); the others load as 0. A comparison with NaN is false, except vm_ne. The _bf16 forms convert as bf16.h does.
  */
 #ifndef TENSOR_VEC_SCALAR_H
 #define TENSOR_VEC_SCALAR_H
@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "tensor/bf16.h"
 
 enum { LANES = 1 };
 typedef float vf;
@@ -19,6 +21,10 @@ static inline vf vf_load(const float *p) { return *p; }
 static inline void vf_store(float *p, vf v) { *p = v; }
 static inline vf vf_load_n(const float *p, int n) { return n ? *p : 0.0f; }
 static inline void vf_store_n(float *p, vf v, int n) { if (n) *p = v; }
+static inline vf vf_load_bf16(const uint16_t *p) { return f32_from_bf16(*p); }
+static inline void vf_store_bf16(uint16_t *p, vf v) { *p = bf16_from_f32(v); }
+static inline vf vf_load_bf16_n(const uint16_t *p, int n) { return n ? f32_from_bf16(*p) : 0.0f; }
+static inline void vf_store_bf16_n(uint16_t *p, vf v, int n) { if (n) *p = bf16_from_f32(v); }
 static inline vf vf_set(float x) { return x; }
 static inline vf vf_add(vf a, vf b) { return a + b; }
 static inline vf vf_sub(vf a, vf b) { return a - b; }

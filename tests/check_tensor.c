@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "tensor/bf16.h"
 #include "tensor/cpu.h"
 #include "tensor/pool.h"
 #include "tensor/rng.h"
@@ -315,6 +316,38 @@ static void check_cpu(void)
     CHECK(cpu_count() >= 1, "no processor");
 }
 
+/* ---- bf16 ---------------------------------------------------------------------------------------------------------------- */
+
+static uint16_t bf16_of_bits(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return bf16_from_f32(f);
+}
+
+/* Every bf16, the middle between it and the next one, and the floats beside the middle. */
+static void check_bf16(void)
+{
+    int there_and_back = 0, middle = 0, nan = 0;
+    for (uint32_t h = 0; h < 0x10000; h++) {
+        const uint32_t bits = h << 16;
+        if ((h & 0x7fff) > 0x7f80) {
+            nan += bf16_of_bits(bits) != (h | 0x40) || bf16_of_bits(bits | 0xffff) != (h | 0x40);
+            continue;
+        }
+        there_and_back += bf16_from_f32(f32_from_bf16((uint16_t)h)) != h;
+        if ((h & 0x7fff) == 0x7f80) {
+            nan += bf16_of_bits(bits | 1) != (h | 0x40);
+            continue;
+        }
+        middle += bf16_of_bits(bits | 0x7fff) != h || bf16_of_bits(bits | 0x8000) != h + (h & 1) || bf16_of_bits(bits | 0x8001) != h + 1;
+    }
+    CHECK(!there_and_back, "%d bf16 values change on the way through float", there_and_back);
+    CHECK(!middle, "%d wrong roundings to bf16", middle);
+    CHECK(!nan, "%d NaNs are not the same NaN in bf16", nan);
+    CHECK(f32_from_bf16(0x3f80) == 1.0f && f32_from_bf16(0xc049) == -3.140625f && bf16_from_f32(3.4e38f) == 0x7f80, "known values");
+}
+
 int main(void)
 {
     check_pool();
@@ -328,5 +361,6 @@ int main(void)
     check_double_functions();
     check_frozen_bits();
     check_cpu();
+    check_bf16();
     return check_done("check_tensor");
 }

@@ -8,37 +8,13 @@
 
 #include "io/file.h"
 #include "io/gzip.h"
+#include "io/voxels.h"
 
 enum { HEADER_1 = 348, HEADER_2 = 540 };
 
-/* ---- bytes in either order -------------------------------------------------------------------------------------------- */
-
-static uint64_t read_bytes(const unsigned char *p, int n, int big)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < n; i++) v |= (uint64_t)p[big ? n - 1 - i : i] << (8 * i);
-    return v;
-}
-
 static int read_i16(const unsigned char *p, int big)
 {
-    return (int16_t)read_bytes(p, 2, big);
-}
-
-static double read_f32(const unsigned char *p, int big)
-{
-    uint32_t bits = (uint32_t)read_bytes(p, 4, big);
-    float v;
-    memcpy(&v, &bits, 4);
-    return v;
-}
-
-static double read_f64(const unsigned char *p, int big)
-{
-    uint64_t bits = read_bytes(p, 8, big);
-    double v;
-    memcpy(&v, &bits, 8);
-    return v;
+    return (int16_t)bytes_get(p, 2, big);
 }
 
 /* ---- headers ----------------------------------------------------------------------------------------------------------- */
@@ -58,14 +34,14 @@ static int detect(struct header *h, const unsigned char *p, size_t size, const c
 {
     if (size < 4) return error_set(e, "%s: %zu bytes, no NIfTI header", name, size);
     for (h->big = 0; h->big < 2; h->big++) {
-        uint64_t n = read_bytes(p, 4, h->big);
+        uint64_t n = bytes_get(p, 4, h->big);
         if (n == HEADER_1 || n == HEADER_2) {
             h->version = n == HEADER_1 ? 1 : 2;
             if (size < n) return error_set(e, "%s: header is cut off: %zu of %d bytes", name, size, (int)n);
             return 0;
         }
     }
-    return error_set(e, "%s: no NIfTI file: sizeof_hdr is %u", name, (unsigned)read_bytes(p, 4, 0));
+    return error_set(e, "%s: no NIfTI file: sizeof_hdr is %u", name, (unsigned)bytes_get(p, 4, 0));
 }
 
 static void read_header_1(struct header *h, const unsigned char *p)
@@ -76,21 +52,21 @@ static void read_header_1(struct header *h, const unsigned char *p)
     h->pair |= h->analyze;
     for (int i = 0; i < 8; i++) {
         h->dim[i] = read_i16(p + 40 + 2 * i, big);
-        h->pixdim[i] = read_f32(p + 76 + 4 * i, big);
+        h->pixdim[i] = bytes_get_f32(p + 76 + 4 * i, big);
     }
     h->datatype = read_i16(p + 70, big);
     h->bitpix = read_i16(p + 72, big);
-    h->offset = read_f32(p + 108, big);
-    h->slope = read_f32(p + 112, big);
-    h->inter = read_f32(p + 116, big);
+    h->offset = bytes_get_f32(p + 108, big);
+    h->slope = bytes_get_f32(p + 112, big);
+    h->inter = bytes_get_f32(p + 116, big);
     h->units = p[123];
     memcpy(h->description, p + 148, 80);
     h->qform = read_i16(p + 252, big);
     h->sform = read_i16(p + 254, big);
     for (int i = 0; i < 3; i++) {
-        h->quatern[i] = read_f32(p + 256 + 4 * i, big);
-        h->qoffset[i] = read_f32(p + 268 + 4 * i, big);
-        for (int k = 0; k < 4; k++) h->srow[i][k] = read_f32(p + 280 + 16 * i + 4 * k, big);
+        h->quatern[i] = bytes_get_f32(p + 256 + 4 * i, big);
+        h->qoffset[i] = bytes_get_f32(p + 268 + 4 * i, big);
+        for (int k = 0; k < 4; k++) h->srow[i][k] = bytes_get_f32(p + 280 + 16 * i + 4 * k, big);
     }
     if (h->analyze) { /* none of these fields is there */
         h->slope = 0;
@@ -106,21 +82,21 @@ static void read_header_2(struct header *h, const unsigned char *p)
     h->datatype = read_i16(p + 12, big);
     h->bitpix = read_i16(p + 14, big);
     for (int i = 0; i < 8; i++) {
-        h->dim[i] = (int64_t)read_bytes(p + 16 + 8 * i, 8, big);
-        h->pixdim[i] = read_f64(p + 104 + 8 * i, big);
+        h->dim[i] = (int64_t)bytes_get(p + 16 + 8 * i, 8, big);
+        h->pixdim[i] = bytes_get_f64(p + 104 + 8 * i, big);
     }
-    h->offset = (double)(int64_t)read_bytes(p + 168, 8, big);
-    h->slope = read_f64(p + 176, big);
-    h->inter = read_f64(p + 184, big);
+    h->offset = (double)(int64_t)bytes_get(p + 168, 8, big);
+    h->slope = bytes_get_f64(p + 176, big);
+    h->inter = bytes_get_f64(p + 184, big);
     memcpy(h->description, p + 240, 80);
-    h->qform = (int32_t)read_bytes(p + 344, 4, big);
-    h->sform = (int32_t)read_bytes(p + 348, 4, big);
+    h->qform = (int32_t)bytes_get(p + 344, 4, big);
+    h->sform = (int32_t)bytes_get(p + 348, 4, big);
     for (int i = 0; i < 3; i++) {
-        h->quatern[i] = read_f64(p + 352 + 8 * i, big);
-        h->qoffset[i] = read_f64(p + 376 + 8 * i, big);
-        for (int k = 0; k < 4; k++) h->srow[i][k] = read_f64(p + 400 + 32 * i + 8 * k, big);
+        h->quatern[i] = bytes_get_f64(p + 352 + 8 * i, big);
+        h->qoffset[i] = bytes_get_f64(p + 376 + 8 * i, big);
+        for (int k = 0; k < 4; k++) h->srow[i][k] = bytes_get_f64(p + 400 + 32 * i + 8 * k, big);
     }
-    h->units = (int32_t)read_bytes(p + 500, 4, big);
+    h->units = (int32_t)bytes_get(p + 500, 4, big);
 }
 
 /* ---- voxel types --------------------------------------------------------------------------------------------------------- */
@@ -144,26 +120,6 @@ static int find_type(enum voxel_type *type, const struct header *h, const char *
     const char *what = h->datatype == 128 || h->datatype == 2304 ? " (RGB)" : h->datatype == 32 || h->datatype == 1792 || h->datatype == 2048 ? " (complex)"
                        : h->datatype == 1536 ? " (128-bit float)" : h->datatype == 1 ? " (binary)" : "";
     return error_set(e, "%s: datatype %d%s is not supported", name, h->datatype, what);
-}
-
-static void convert(float *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope, double inter)
-{
-    int bytes = voxel_type_bytes(type), scaled = slope != 1 || inter != 0;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char *p = in + i * (size_t)bytes;
-        uint64_t bits = read_bytes(p, bytes, big);
-        double v = 0;
-        switch (type) {
-        case VOXEL_U8: case VOXEL_U16: case VOXEL_U32: case VOXEL_U64: v = (double)bits; break;
-        case VOXEL_I8: v = (int8_t)bits; break;
-        case VOXEL_I16: v = (int16_t)bits; break;
-        case VOXEL_I32: v = (int32_t)bits; break;
-        case VOXEL_I64: v = (double)(int64_t)bits; break;
-        case VOXEL_F32: v = read_f32(p, big); break;
-        case VOXEL_F64: v = read_f64(p, big); break;
-        }
-        out[i] = (float)(scaled ? v * slope + inter : v);
-    }
 }
 
 /* ---- geometry ----------------------------------------------------------------------------------------------------------- */
@@ -259,7 +215,7 @@ static int read_voxels(struct volume *v, const struct header *h, const unsigned 
     if (!isfinite(inter)) inter = 0;
     v->voxel = malloc(n * sizeof(float));
     if (!v->voxel) return error_set(e, "%s: out of memory for %zu voxels", name, n);
-    convert(v->voxel, data + (size_t)offset, n, v->type, h->big, slope, inter);
+    voxels_decode(v->voxel, data + (size_t)offset, n, v->type, h->big, slope, inter);
     return 0;
 }
 
@@ -320,7 +276,7 @@ int nifti_read(struct volume *v, const char *path, int header_only, struct error
         name = header;
     }
     if (load(name, &data, &size, e)) return -1;
-    int version = size >= 4 && (read_bytes(data, 4, 0) == HEADER_2 || read_bytes(data, 4, 1) == HEADER_2) ? 2 : 1, pair = 0, status = 0;
+    int version = size >= 4 && (bytes_get(data, 4, 0) == HEADER_2 || bytes_get(data, 4, 1) == HEADER_2) ? 2 : 1, pair = 0, status = 0;
     if (version == 1 && size >= HEADER_1) pair = memcmp(data + 344, "n+1", 4) != 0;
     if (version == 2 && size >= HEADER_2) pair = memcmp(data + 4, "ni2", 3) == 0;
     if (pair && !header_only) {
@@ -337,7 +293,7 @@ int nifti_read(struct volume *v, const char *path, int header_only, struct error
 
 static void write_le(unsigned char *p, uint64_t v, int bytes)
 {
-    for (int i = 0; i < bytes; i++) p[i] = (unsigned char)(v >> (8 * i));
+    bytes_put(p, v, bytes, 0);
 }
 
 static void write_f32(unsigned char *p, double value)
@@ -415,31 +371,13 @@ static int write_header(unsigned char *p, const struct volume *v, enum voxel_typ
     return 0;
 }
 
-static void write_voxel(unsigned char *p, float value, enum voxel_type type)
-{
-    static const double low[] = {0, -128, 0, -32768, 0, -2147483648.0, 0, -9223372036854774784.0};
-    static const double high[] = {255, 127, 65535, 32767, 4294967295.0, 2147483647.0, 18446744073709549568.0, 9223372036854774784.0};
-    if (type == VOXEL_F32) {
-        write_f32(p, value);
-    } else if (type == VOXEL_F64) {
-        double v = value;
-        uint64_t bits;
-        memcpy(&bits, &v, 8);
-        write_le(p, bits, 8);
-    } else {
-        double v = isnan(value) ? 0 : nearbyint(value);
-        v = v < low[type] ? low[type] : v > high[type] ? high[type] : v;
-        write_le(p, v < 0 ? (uint64_t)(int64_t)v : (uint64_t)v, voxel_type_bytes(type));
-    }
-}
-
 int nifti_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
 {
     size_t n = volume_voxels(v), bytes = (size_t)voxel_type_bytes(type), size = 352 + n * bytes;
     unsigned char *data = malloc(size);
     if (!data) return error_set(e, "%s: out of memory for %zu bytes", path, size);
     int status = write_header(data, v, type, path, e);
-    for (size_t i = 0; !status && i < n; i++) write_voxel(data + 352 + i * bytes, v->voxel[i], type);
+    if (!status) voxels_encode(data + 352, v->voxel, n, type);
     if (!status && file_has_suffix(path, ".gz")) {
         size_t packed_size;
         unsigned char *packed = gzip_compress(data, size, 6, &packed_size);

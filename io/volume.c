@@ -1,11 +1,14 @@
 #include "io/volume.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/file.h"
+#include "io/metaimage.h"
 #include "io/nifti.h"
+#include "io/nrrd.h"
 
 const char *voxel_type_name(enum voxel_type t)
 {
@@ -19,20 +22,57 @@ int voxel_type_bytes(enum voxel_type t)
     return bytes[t];
 }
 
-static int is_nifti(const char *path)
+/* A format: how its files are called and how they begin (NULL: told by the name alone). */
+static const struct format {
+    const char *suffix, *magic;
+    int (*read)(struct volume *v, const char *path, int header_only, struct error *e);
+    int (*write)(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
+} formats[] = {
+    {".nii.gz", NULL, nifti_read, nifti_write},
+    {".nii", NULL, nifti_read, nifti_write},
+    {".hdr", NULL, nifti_read, NULL},
+    {".hdr.gz", NULL, nifti_read, NULL},
+    {".img", NULL, nifti_read, NULL},
+    {".img.gz", NULL, nifti_read, NULL},
+    {".nrrd", "NRRD000", nrrd_read, nrrd_write},
+    {".nhdr", "NRRD000", nrrd_read, nrrd_write},
+    {".mha", "ObjectType", metaimage_read, metaimage_write},
+    {".mhd", "NDims", metaimage_read, metaimage_write},
+};
+enum { FORMATS = sizeof formats / sizeof *formats };
+
+static const struct format *format_of_name(const char *path)
 {
-    static const char *const suffix[] = {".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz"};
-    for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++)
-        if (file_has_suffix(path, suffix[i])) return 1;
-    return 0;
+    for (int i = 0; i < FORMATS; i++)
+        if (file_has_suffix(path, formats[i].suffix)) return &formats[i];
+    return NULL;
+}
+
+static const struct format *format_of_content(const char *path)
+{
+    unsigned char begin[16] = {0};
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(begin, 1, sizeof begin, f) : 0;
+    if (f) fclose(f);
+    for (int i = 0; i < FORMATS; i++)
+        if (formats[i].magic && n >= strlen(formats[i].magic) && memcmp(begin, formats[i].magic, strlen(formats[i].magic)) == 0) return &formats[i];
+    return NULL;
+}
+
+size_t volume_suffix(const char *name)
+{
+    const struct format *f = format_of_name(name);
+    return f && strncmp(f->suffix, ".img", 4) ? strlen(f->suffix) : 0;
 }
 
 static int read_any(struct volume *v, const char *path, int header_only, struct error *e)
 {
     memset(v, 0, sizeof *v);
-    if (is_nifti(path)) return nifti_read(v, path, header_only, e);
+    const struct format *f = format_of_content(path);
+    if (!f) f = format_of_name(path);
+    if (f) return f->read(v, path, header_only, e);
     if (!file_exists(path)) return error_set(e, "%s: no such file", path);
-    return error_set(e, "%s: unknown image format (known: .nii, .nii.gz, .hdr/.img)", path);
+    return error_set(e, "%s: unknown image format (known: .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd)", path);
 }
 
 int volume_read(struct volume *v, const char *path, struct error *e)
@@ -47,8 +87,9 @@ int volume_read_header(struct volume *v, const char *path, struct error *e)
 
 int volume_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
 {
-    if (file_has_suffix(path, ".nii") || file_has_suffix(path, ".nii.gz")) return nifti_write(v, path, type, e);
-    return error_set(e, "%s: unknown image format (written: .nii, .nii.gz)", path);
+    const struct format *f = format_of_name(path);
+    if (f && f->write) return f->write(v, path, type, e);
+    return error_set(e, "%s: unknown image format (written: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd)", path);
 }
 
 void volume_free(struct volume *v)

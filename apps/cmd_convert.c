@@ -1,12 +1,15 @@
-/* cmd_convert.c - weights from PyTorch's, nnU-Net's and NumPy's files to safetensors or .npz. */
+/* cmd_convert.c - weights from PyTorch's, nnU-Net's and NumPy's files to safetensors or .npz; images to NIfTI. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apps/options.h"
+#include "io/dicom.h"
 #include "io/file.h"
 #include "io/npy.h"
 #include "io/pth.h"
+#include "io/volume.h"
 #include "nn/run.h"
 #include "tensor/graph.h"
 
@@ -301,25 +304,59 @@ static int convert_folder(const char *in, const char *out, struct error *e)
     return status;
 }
 
+/* ---- images ------------------------------------------------------------------------------------------------------ */
+
+static int is_image(const char *path)
+{
+    return file_has_suffix(path, ".nii") || file_has_suffix(path, ".nii.gz");
+}
+
+/* int16 where it holds every voxel exactly, else float32. */
+static enum voxel_type lossless_type(const struct volume *v)
+{
+    size_t n = volume_voxels(v);
+    for (size_t i = 0; i < n; i++)
+        if (!(v->voxel[i] >= -32768 && v->voxel[i] <= 32767) || v->voxel[i] != floorf(v->voxel[i])) return VOXEL_F32;
+    return VOXEL_I16;
+}
+
+static int convert_image(const char *in, const char *out, const char *series, struct error *e)
+{
+    struct volume v;
+    if (dicom_is(in) ? dicom_read_series(&v, NULL, in, series, 0, e) : volume_read(&v, in, e)) return -1;
+    enum voxel_type type = lossless_type(&v);
+    int status = volume_write(&v, out, type, e);
+    if (!status)
+        printf("%s: %lld x %lld x %lld voxels, %s, from %s\n", out, (long long)v.size[0], (long long)v.size[1], (long long)v.size[2],
+               voxel_type_name(type), v.format);
+    volume_free(&v);
+    return status;
+}
+
 int cmd_convert(int argc, char **argv)
 {
-    const char *prefix = NULL;
+    const char *prefix = NULL, *series = NULL;
     struct option_spec spec[] = {
         {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
+        {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert", 0, 0, 0},
         {0}};
     struct command_help help = {
-        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz",
+        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz; images to NIfTI",
         "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of nnU-Net with\n"
         "plans.json, dataset.json and fold_K/checkpoint_*.pth. OUT is a .safetensors or a .npz; for a folder it is a run\n"
         "folder that `nephron predict` takes. Of an nnU-Net checkpoint the network is kept, each tensor under its first\n"
         "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
-        "metadata is lost.",
+        "metadata is lost.\n\n"
+        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT a .nii or .nii.gz: int16 where that\n"
+        "holds every value, else float32.\n\n"
+        "  nephron convert SERIES_DIR image.nii.gz",
         spec};
     struct operands o;
     struct error e;
     int status;
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
+    if (is_image(out)) return convert_image(in, out, series, &e) ? app_fail(&e) : 0;
     if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
     status = file_is_dir(in) ? convert_folder(in, out, &e) : convert_file(in, out, prefix, &e);
     return status ? app_fail(&e) : 0;

@@ -6,6 +6,7 @@
 
 #include "apps/options.h"
 #include "io/csv.h"
+#include "io/dicom.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "io/npy.h"
@@ -56,20 +57,43 @@ static void print_values(const struct volume *v)
     if (bad) printf("  not finite    %zu voxels (NaN or infinite)\n", bad);
 }
 
+static void print_volume(const struct volume *v, const char *path)
+{
+    char code[4];
+    orientation_code(code, v);
+    printf("%s: %s image\n  size          %lld x %lld x %lld voxels", path, v->format, (long long)v->size[0], (long long)v->size[1], (long long)v->size[2]);
+    if (v->size[3] > 1) printf(", %lld volumes", (long long)v->size[3]);
+    printf("\n  spacing       %.7g x %.7g x %.7g mm\n", v->spacing[0], v->spacing[1], v->spacing[2]);
+    printf("  orientation   %s, obliqueness %.3g\n  data type     %s\n", code, volume_obliqueness(v), voxel_type_name(v->type));
+    for (int r = 0; r < 3; r++)
+        printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0], v->affine[r][1], v->affine[r][2], v->affine[r][3]);
+    print_values(v);
+    if (v->description[0]) printf("  description   %s\n", v->description);
+}
+
 static int info_image(const char *path, struct error *e)
 {
     struct volume v;
-    char code[4];
     if (volume_read(&v, path, e)) return -1;
-    orientation_code(code, &v);
-    printf("%s: %s image\n  size          %lld x %lld x %lld voxels", path, v.format, (long long)v.size[0], (long long)v.size[1], (long long)v.size[2]);
-    if (v.size[3] > 1) printf(", %lld volumes", (long long)v.size[3]);
-    printf("\n  spacing       %.7g x %.7g x %.7g mm\n", v.spacing[0], v.spacing[1], v.spacing[2]);
-    printf("  orientation   %s, obliqueness %.3g\n  data type     %s\n", code, volume_obliqueness(&v), voxel_type_name(v.type));
-    for (int r = 0; r < 3; r++)
-        printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v.affine[r][0], v.affine[r][1], v.affine[r][2], v.affine[r][3]);
-    print_values(&v);
-    if (v.description[0]) printf("  description   %s\n", v.description);
+    print_volume(&v, path);
+    volume_free(&v);
+    return 0;
+}
+
+/* The patient's name and number are not told: the output may be shown or kept. */
+static int info_dicom(const char *path, const char *series, struct error *e)
+{
+    struct volume v;
+    struct dicom_info d;
+    if (dicom_read_series(&v, &d, path, series, 0, e)) return -1;
+    print_volume(&v, path);
+    printf("  series        %s, %d file%s\n", d.series_uid[0] ? d.series_uid : "without a UID", d.files, d.files > 1 ? "s" : "");
+    if (d.modality[0]) printf("  modality      %s\n", d.modality);
+    if (d.manufacturer[0]) printf("  manufacturer  %s\n", d.manufacturer);
+    if (!isnan(d.field_strength)) printf("  field         %.7g T\n", d.field_strength);
+    if (!isnan(d.repetition_time)) printf("  TR            %.7g ms\n", d.repetition_time);
+    if (!isnan(d.echo_time)) printf("  TE            %.7g ms\n", d.echo_time);
+    printf("  syntax        %s%s%s%s\n", d.syntax, d.syntax_uid[0] ? " (" : "", d.syntax_uid, d.syntax_uid[0] ? ")" : "");
     volume_free(&v);
     return 0;
 }
@@ -315,41 +339,45 @@ static int info_run(const char *path, const char *manifest, struct error *e)
     return 0;
 }
 
-static int info_folder(const char *path, struct error *e)
+static int info_folder(const char *path, const char *series, struct error *e)
 {
     char name[1200];
     if (file_join(name, sizeof name, path, "manifest.json", e)) return -1;
     if (file_exists(name)) return info_run(path, name, e);
     if (file_join(name, sizeof name, path, "dataset.json", e)) return -1;
     if (file_exists(name)) return info_dataset(path, e);
-    return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json)", path);
+    if (dicom_is(path)) return info_dicom(path, series, e);
+    return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series", path);
 }
 
-static int info_file(const char *path, struct error *e)
+static int info_file(const char *path, const char *series, struct error *e)
 {
     if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
-    if (file_is_dir(path)) return info_folder(path, e);
+    if (file_is_dir(path)) return info_folder(path, series, e);
     if (file_has_suffix(path, ".safetensors")) return info_safetensors(path, e);
     if (file_has_suffix(path, ".npz")) return info_npz(path, e);
     if (file_has_suffix(path, ".npy")) return info_npy(path, e);
     if (file_has_suffix(path, ".json")) return print_json(path, 60, e);
     if (file_has_suffix(path, ".csv")) return info_csv(path, e);
+    if (dicom_is(path)) return info_dicom(path, series, e);
     return info_image(path, e);
 }
 
 int cmd_info(int argc, char **argv)
 {
-    const struct option_spec spec[] = {{0}};
-    const struct command_help help = {"info FILE...", "What a file is: image, checkpoint, arrays, JSON, table, dataset or run folder",
+    const char *series = NULL;
+    const struct option_spec spec[] = {{"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to tell", 0, 0, 0}, {0}};
+    const struct command_help help = {"info FILE...", "What a file is: image, DICOM series, checkpoint, arrays, JSON, table, dataset or run folder",
                                       "Reads everything: a dataset's cases are checked one by one. Exit code 1 if any file is unreadable or a dataset\n"
-                                      "has problems; the other files are still told.",
+                                      "has problems; the other files are still told. A DICOM series is given by its folder or by any file of it; the\n"
+                                      "patient's name and number are not printed.",
                                       spec};
     struct operands operands;
     int status;
     if (!options_parse(&operands, argc, argv, &help, 1, OPERANDS_MAX, &status)) return status;
     for (int i = 0; i < operands.count; i++) {
         struct error e;
-        if (info_file(operands.text[i], &e)) status = app_fail(&e);
+        if (info_file(operands.text[i], series, &e)) status = app_fail(&e);
     }
     return status;
 }

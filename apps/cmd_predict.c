@@ -8,6 +8,7 @@
 #include "apps/progress.h"
 #include "apps/segmenter.h"
 #include "io/csv.h"
+#include "io/dicom.h"
 #include "io/file.h"
 #include "nn/classify.h"
 #include "tensor/cpu.h"
@@ -31,6 +32,7 @@ struct image_case {
 struct image_cases {
     struct image_case *item;
     int count;
+    const char *ending; /* of the label maps: as the images, .nii.gz for DICOM */
 };
 
 /* "CASE_0000.nii.gz" -> CASE and channel 0. */
@@ -46,18 +48,17 @@ static int split_name(char id[ID_MAX], int *channel, const char *name, const cha
     return 1;
 }
 
-static int list_folder(struct image_cases *c, const char *folder, const struct dataset *d, struct error *e)
+/* Files CASE_0000.ending, or folders of DICOM series CASE_0000 where the ending is "". */
+static int list_names(struct image_cases *c, const char *folder, const struct file_list *files, const char *ending, const struct dataset *d, struct error *e)
 {
-    struct file_list files;
-    if (file_list(folder, &files, e)) return -1;
-    c->item = calloc((size_t)files.count + 1, sizeof *c->item);
-    int status = c->item ? 0 : error_set(e, "%s: out of memory for %d files", folder, files.count);
-    for (int i = 0; !status && i < files.count; i++) {
-        char id[ID_MAX];
+    int status = 0;
+    for (int i = 0; !status && i < files->count; i++) {
+        char id[ID_MAX], path[1300];
         int channel;
-        if (!split_name(id, &channel, files.name[i], d->file_ending)) continue;
+        if (!split_name(id, &channel, files->name[i], ending)) continue;
+        if (!ending[0] && (file_join(path, sizeof path, folder, files->name[i], e) || !file_is_dir(path) || !dicom_is(path))) continue;
         if (channel >= d->channels) {
-            status = error_set(e, "%s/%s: channel %d, the run has %d", folder, files.name[i], channel, d->channels);
+            status = error_set(e, "%s/%s: channel %d, the run has %d", folder, files->name[i], channel, d->channels);
             break;
         }
         struct image_case *last = c->count ? &c->item[c->count - 1] : NULL;
@@ -65,43 +66,62 @@ static int list_folder(struct image_cases *c, const char *folder, const struct d
             last = &c->item[c->count++];
             snprintf(last->id, sizeof last->id, "%s", id);
         }
-        status = file_join(last->path[channel], sizeof last->path[channel], folder, files.name[i], e);
+        status = file_join(last->path[channel], sizeof last->path[channel], folder, files->name[i], e);
     }
-    file_list_free(&files);
-    if (!status && c->count == 0)
-        return error_set(e, "%s: no image named CASE_0000%s", folder, d->file_ending);
     for (int i = 0; !status && i < c->count; i++)
-        for (int k = 0; k < d->channels; k++)
+        for (int k = 0; !status && k < d->channels; k++)
             if (!c->item[i].path[k][0])
-                return error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->item[i].id, k, d->file_ending, k, d->channel_name[k]);
+                status = error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->item[i].id, k, ending, k, d->channel_name[k]);
     return status;
 }
 
-/* A single file is a case of one channel; its name may lack _0000. */
-static int list_file(struct image_cases *c, const char *path, const struct dataset *d, struct error *e)
+/* One file, or the folder of one series, is a case of one channel; its name may lack _0000. */
+static int list_one(struct image_cases *c, const char *path, const char *ending, const struct dataset *d, struct error *e)
 {
     int channel;
-    const char *name = file_name(path);
-    if (d->channels != 1) return error_set(e, "%s: the run has %d channels: give the folder of its files", path, d->channels);
-    c->item = calloc(1, sizeof *c->item);
-    if (!c->item) return error_set(e, "%s: out of memory", path);
+    char name[ID_MAX];
+    size_t end = strlen(path);
+    if (d->channels != 1) return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on", path, d->channels, ending);
+    if (end >= sizeof c->item[0].path[0]) return error_set(e, "%.100s...: path is too long", path);
+    snprintf(c->item[0].path[0], sizeof c->item[0].path[0], "%s", path);
+    while (end > 1 && path[end - 1] == '/') end--;
+    c->item[0].path[0][end] = 0;
+    snprintf(name, sizeof name, "%s", file_name(c->item[0].path[0]));
     c->count = 1;
-    if (!split_name(c->item[0].id, &channel, name, d->file_ending)) {
-        size_t n = strcspn(name, ".");
-        if (n >= ID_MAX) n = ID_MAX - 1;
+    if (!split_name(c->item[0].id, &channel, name, ending)) {
+        size_t n = ending[0] ? strcspn(name, ".") : strlen(name);
         memcpy(c->item[0].id, name, n);
     }
-    if (strlen(path) >= sizeof c->item[0].path[0]) return error_set(e, "%.100s...: path is too long", path);
-    snprintf(c->item[0].path[0], sizeof c->item[0].path[0], "%s", path);
+    if (strspn(c->item[0].id, ".") == strlen(c->item[0].id)) strcpy(c->item[0].id, "image"); /* of the folders "." and "/" */
     return 0;
+}
+
+static int list_folder(struct image_cases *c, const char *folder, const struct dataset *d, struct error *e)
+{
+    struct file_list files;
+    if (file_list(folder, &files, e)) return -1;
+    c->item = calloc((size_t)files.count + 1, sizeof *c->item);
+    int status = c->item ? list_names(c, folder, &files, d->file_ending, d, e) : error_set(e, "%s: out of memory for %d files", folder, files.count);
+    if (!status && c->count == 0) {
+        c->ending = ".nii.gz";
+        status = list_names(c, folder, &files, "", d, e);
+    }
+    if (!status && c->count == 0)
+        status = dicom_is(folder) ? list_one(c, folder, "", d, e)
+                                  : error_set(e, "%s: no image named CASE_0000%s, no DICOM series, no folder CASE_0000 of one", folder, d->file_ending);
+    file_list_free(&files);
+    return status;
 }
 
 static int list_images(struct image_cases *c, const char *path, const struct dataset *d, struct error *e)
 {
     memset(c, 0, sizeof *c);
+    c->ending = d->file_ending;
     if (file_is_dir(path)) return list_folder(c, path, d, e);
     if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
-    return list_file(c, path, d, e);
+    if (dicom_is(path)) c->ending = ".nii.gz";
+    c->item = calloc(1, sizeof *c->item);
+    return c->item ? list_one(c, path, d->file_ending, d, e) : error_set(e, "%s: out of memory", path);
 }
 
 static int load_images(struct sample *s, const struct image_case *c, int channels, struct error *e)
@@ -125,12 +145,11 @@ static int copy_json(const struct predict *p, const char *name, struct error *e)
     return status;
 }
 
-static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c, struct error *e)
+static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c, const char *ending, struct error *e)
 {
     char path[1300], npz[1300];
     struct sample raw;
     uint8_t *label = NULL;
-    const char *ending = p->run.dataset.file_ending;
     if (snprintf(path, sizeof path, "%s/%s%s", p->out, c->id, ending) >= (int)sizeof path ||
         snprintf(npz, sizeof npz, "%s/%s.npz", p->out, c->id) >= (int)sizeof npz)
         return error_set(e, "%s: path is too long", p->out);
@@ -158,7 +177,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     struct progress bar = progress_begin("predict", p->quiet);
     for (int i = 0; !status && i < cases.count; i++) {
         progress_update(&bar, i, cases.count, cases.item[i].id);
-        status = segment_case(p, &s, &cases.item[i], e);
+        status = segment_case(p, &s, &cases.item[i], cases.ending, e);
     }
     progress_end(&bar);
     if (!status) status = copy_json(p, "dataset.json", e);
@@ -281,7 +300,8 @@ static int run_predict(struct predict *p, struct error *e)
 
 static const char predict_details[] =
     "Segmentation: IMAGES is a folder of CASE_0000.nii.gz files (one a channel) or one file; OUT receives CASE.nii.gz in the\n"
-    "geometry of the image. All trained folds of RUN are averaged unless --fold names one.\n"
+    "geometry of the image. A DICOM series is an image too: for one channel IMAGES may be its folder or a file of it; for\n"
+    "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ... All trained folds of RUN are averaged unless --fold names one.\n"
     "Classification: IMAGES is a dataset folder, a MedMNIST .npz or a folder of images (with --masks for the region to\n"
     "crop); OUT/predictions.csv receives case,label,probability (label only where it is known; with more than two classes\n"
     "a column probability_K each).\n\n"

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/dicom.h"
 #include "io/file.h"
 #include "io/metaimage.h"
 #include "io/nifti.h"
@@ -68,11 +69,12 @@ size_t volume_suffix(const char *name)
 static int read_any(struct volume *v, const char *path, int header_only, struct error *e)
 {
     memset(v, 0, sizeof *v);
+    if (dicom_is(path)) return dicom_read(v, path, header_only, e); /* first: its preamble may look like another format */
     const struct format *f = format_of_content(path);
     if (!f) f = format_of_name(path);
     if (f) return f->read(v, path, header_only, e);
     if (!file_exists(path)) return error_set(e, "%s: no such file", path);
-    return error_set(e, "%s: unknown image format (known: .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd)", path);
+    return error_set(e, "%s: unknown image format (known: .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd, DICOM files and folders)", path);
 }
 
 int volume_read(struct volume *v, const char *path, struct error *e)

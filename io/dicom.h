@@ -1,0 +1,48 @@
+/* dicom.h - DICOM images: one file, or the series that a folder holds, as one volume.
+ *
+ * Read: explicit and implicit VR, both byte orders, deflated; files without preamble or file meta information where their first
+ * element shows it. Pixels: native, RLE Lossless, JPEG Lossless (process 14); 8, 16 or 32 bits allocated, signed or not, any bits stored and
+ * high bit; MONOCHROME1 (values as stored, not inverted) and MONOCHROME2; one or many frames. Other transfer syntaxes (JPEG baseline,
+ * JPEG-LS, JPEG 2000 ...) are an error that names them.
+ *
+ * A series becomes a volume: its slices (files, or frames of a multi-frame file, whose functional groups are read) are sorted by position
+ * along the normal of the plane; each has its own rescale slope and intercept. Refused, with the names of the files: two slices at
+ * one place; distances between neighbours that differ from their median by more than 1 %, or a slice more than a tenth of the distance
+ * from where the affine puts it; different orientation, size or pixel spacing. A single slice has the distance of Spacing Between Slices or
+ * else its thickness. Without Image Position (Patient) a file stands alone, at the origin. Unknown spacings are 1 mm.
+ * The affine is that of the positions (LPS to RAS): of a tilted gantry it has the shear.
+ *
+ * Memory: at most 400 times the bytes of the files (of the unpacked data set where it is deflated), whatever they say; 3 to 6 times for
+ * native 16-bit voxels. One file is in memory at a time. Nothing about the patient is kept.
+ * Source: DICOM PS3.3 sections C.7.6.2, C.7.6.3 and C.7.6.16, PS3.5, PS3.10.
+ */
+#ifndef IO_DICOM_H
+#define IO_DICOM_H
+
+#include "io/volume.h"
+
+/* What is told about a series; texts are empty and numbers NaN where the files do not say. */
+struct dicom_info {
+    char series_uid[65];
+    char modality[17];      /* "MR", "CT" ... */
+    char description[65];   /* of the series */
+    char manufacturer[65];
+    char syntax_uid[65];    /* of its first file */
+    char syntax[80];        /* its name */
+    double field_strength;  /* T */
+    double repetition_time, echo_time; /* ms */
+    int files;
+};
+
+/* Is path a DICOM file, or a folder with one (not in its sub-folders)? By content, never by name. */
+int dicom_is(const char *path);
+/* The one series in a folder, or the series of a file with the other files of it in the same folder; copies of that very file (the same SOP
+ * Instance UID) are passed over. Several series in a folder are an error that lists them. Files of other formats, and DICOM files without
+ * pixel data (DICOMDIR, reports), are passed over. header_only: voxel stays NULL. */
+int dicom_read(struct volume *v, const char *path, int header_only, struct error *e);
+/* The same for the series with this UID (NULL: the only one); info may be NULL. */
+int dicom_read_series(struct volume *v, struct dicom_info *info, const char *path, const char *series_uid, int header_only, struct error *e);
+/* One file from memory; `name` for messages. */
+int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e);
+
+#endif

@@ -52,14 +52,14 @@ static void call(const struct run *r, enum pass pass, struct pool *pool)
     switch (pass) {
     case FWD:
         if (r->transposed)
-            tconv3d_f32_fwd(r->y, r->x, r->w, r->bias, s, r->scratch, pool);
+            tconv3d_fwd(r->y, r->x, r->w, r->bias, s, r->scratch, pool);
         else
-            conv3d_f32_fwd(r->y, r->x, r->w, r->bias, s, 0, r->scratch, pool);
+            conv3d_fwd(r->y, r->x, r->w, r->bias, s, 0, r->scratch, pool);
         break;
     case BWD_D:
-        (r->transposed ? tconv3d_f32_bwd_d : conv3d_f32_bwd_d)(r->dx, r->dy, r->w, s, 0, r->scratch, pool);
+        (r->transposed ? tconv3d_bwd_d : conv3d_bwd_d)(r->dx, r->dy, r->w, s, 0, r->scratch, pool);
         break;
-    default: (r->transposed ? tconv3d_f32_bwd_w : conv3d_f32_bwd_w)(r->dw, r->db, r->x, r->dy, s, r->scratch, pool);
+    default: (r->transposed ? tconv3d_bwd_w : conv3d_bwd_w)(r->dw, r->db, r->x, r->dy, s, r->scratch, pool);
     }
 }
 

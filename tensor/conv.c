@@ -63,7 +63,7 @@ static void check_shape(const struct conv3d_shape *s)
 /* The convolution whose backward-data the transposed convolution is: from the large y to the small x. */
 static struct conv3d_shape adjoint(const struct conv3d_shape *s)
 {
-    struct conv3d_shape a = {.n = s->n, .c = s->k, .k = s->c, .w_channels = s->k};
+    struct conv3d_shape a = {.n = s->n, .c = s->k, .k = s->c, .w_channels = s->k, .x_type = s->y_type, .y_type = s->x_type};
     for (int i = 0; i < 3; i++) {
         ENSURE(s->kernel[i] == s->stride[i] && s->pad[i] == 0 && s->out[i] == s->in[i] * s->stride[i],
                "transposed convolution: axis %d: %d to %d with kernel %d, stride %d, pad %d", i, s->in[i], s->out[i],
@@ -85,7 +85,7 @@ static size_t taps(const struct conv3d_shape *s)
 struct gather gather_forward(const struct conv3d_shape *s)
 {
     check_shape(s);
-    struct gather g = {.n = s->n, .c = s->c, .k = s->k, .direction = 1};
+    struct gather g = {.n = s->n, .c = s->c, .k = s->k, .direction = 1, .x_type = s->x_type, .y_type = s->y_type};
     g.w_c = taps(s);
     g.w_k = (size_t)s->w_channels * taps(s);
     for (int i = 0; i < 3; i++) {
@@ -104,6 +104,8 @@ static struct gather backward(const struct conv3d_shape *s)
     g.direction = -1;
     g.c = s->k;
     g.k = s->c;
+    g.x_type = s->y_type;
+    g.y_type = s->x_type;
     g.w_k = taps(s);
     g.w_c = (size_t)s->w_channels * taps(s);
     for (int i = 0; i < 3; i++) {
@@ -114,7 +116,7 @@ static struct gather backward(const struct conv3d_shape *s)
 }
 
 /* Fills in the operands and runs. */
-static void run(struct gather g, float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+static void run(struct gather g, void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
                 int accumulate, float *scratch, struct pool *pool)
 {
     ENSURE(!(bias && accumulate), "convolution: a bias and values to continue from");
@@ -145,13 +147,13 @@ size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
     return scratch_floats(backward(s), threads);
 }
 
-void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
                     int accumulate, float *scratch, struct pool *pool)
 {
     run(gather_forward(s), y, x, w, bias, s, accumulate, scratch, pool);
 }
 
-void conv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
                       float *scratch, struct pool *pool)
 {
     run(backward(s), dx, dy, w, NULL, s, accumulate, scratch, pool);
@@ -165,7 +167,7 @@ size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
     return outer_scratch(s, threads);
 }
 
-void conv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
                       float *scratch, struct pool *pool)
 {
     check_shape(s);
@@ -190,7 +192,9 @@ size_t tconv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
 static struct conv3d_shape bias_shape(const struct conv3d_shape *s)
 {
     static const int one[3] = {1, 1, 1}, zero[3] = {0, 0, 0};
-    return conv3d_shape(s->n, 1, s->k, s->out, one, one, zero);
+    struct conv3d_shape b = conv3d_shape(s->n, 1, s->k, s->out, one, one, zero);
+    b.y_type = s->y_type;
+    return b;
 }
 
 size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
@@ -200,21 +204,21 @@ size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
     return weights > bias ? weights : bias;
 }
 
-void tconv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+void tconv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
                      float *scratch, struct pool *pool)
 {
     const struct conv3d_shape a = adjoint(s);
     run(backward(&a), y, x, w, bias, &a, 0, scratch, pool);
 }
 
-void tconv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+void tconv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
                        float *scratch, struct pool *pool)
 {
     const struct conv3d_shape a = adjoint(s);
-    conv3d_f32_fwd(dx, dy, w, NULL, &a, accumulate, scratch, pool);
+    conv3d_fwd(dx, dy, w, NULL, &a, accumulate, scratch, pool);
 }
 
-void tconv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
                        float *scratch, struct pool *pool)
 {
     const struct conv3d_shape a = adjoint(s);

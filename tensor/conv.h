@@ -1,4 +1,4 @@
-/* conv.h - 3D convolution kernels, fp32, channels-last.
+/* conv.h - 3D convolution kernels in fp32, channels-last; activations in memory are fp32 or bf16.
  *
  * Letters. N batch, D H W depth height width, C input channels, K output channels. Activations are [N][D][H][W][C] without
  * padding; weights as PyTorch stores them: [K][C][kd][kh][kw], transposed convolution [C][K][kd][kh][kw].
@@ -13,7 +13,12 @@
  * Kernels 3x3x3 and 1x3x3 with stride 1 and at least 16 channels on both sides are computed in Winograd's form where it pays:
  * conv_winograd.c tells when and in which order; that depends on the shape only.
  *
- * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates.
+ * Activations in bf16. x_type is the type of x and dx in memory, y_type that of y and dy; any combination, in all passes. The arithmetic
+ * does not change: a bf16 operand is the float of that value, and a bf16 output is rounded once, at the end of its chain (bf16.h); between
+ * the blocks of channels the sums stay fp32 in scratch. So bf16 tensors too have the same bits at every level. Weights, bias, dw, db are fp32.
+ *
+ * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates. With a bf16 y it continues from what the first
+ * one rounded: two roundings.
  * `w_channels` and `w_offset` say where in the stored weight the C channels of this call are.
  */
 #ifndef TENSOR_CONV_H
@@ -24,6 +29,8 @@
 #include "tensor/pool.h"
 
 enum { CONV_BLOCK = 64 };
+
+enum conv_type { CONV_F32 = 0, CONV_BF16 = 1 };
 
 /* One convolution. Axes are in the order d, h, w. */
 struct conv3d_shape {
@@ -36,9 +43,10 @@ struct conv3d_shape {
     int pad[3];
     int w_channels; /* input channels in the stored weight (>= w_offset + c) */
     int w_offset;   /* first of them that this call uses */
+    enum conv_type x_type, y_type; /* of x and dx, of y and dy: float or uint16_t (bf16.h) */
 };
 
-/* Fills out[] and w_channels = c, w_offset = 0. */
+/* Fills out[] and w_channels = c, w_offset = 0, types CONV_F32. */
 struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
                                  const int pad[3]);
 /* The same for a transposed convolution with kernel = stride, no padding. */
@@ -49,13 +57,13 @@ size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
 size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
 size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
 
-/* One pass each. The level is cpu_isa(). bias and db may be NULL. `accumulate`: continue from what y (dx) holds, without bias.
+/* One pass each. x, y, dx, dy have the types of the shape. The level is cpu_isa(). bias and db may be NULL. `accumulate`: continue from what y (dx) holds, without bias.
  * dw (stored layout, w_channels wide) and db are always added to. */
-void conv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
                     int accumulate, float *scratch, struct pool *pool);
-void conv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
                       float *scratch, struct pool *pool);
-void conv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
                       float *scratch, struct pool *pool);
 
 /* Transposed convolution with kernel = stride (nnU-Net's upsampling). Shapes from conv3d_shape_transposed;
@@ -64,15 +72,15 @@ void conv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, con
 size_t tconv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
 size_t tconv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
 size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
-void tconv3d_f32_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+void tconv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
                      float *scratch, struct pool *pool);
-void tconv3d_f32_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+void tconv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
                        float *scratch, struct pool *pool);
-void tconv3d_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
                        float *scratch, struct pool *pool);
 
 /* The definition in plain loops with double accumulation (conv_ref.c): what the kernels are tested against.
- * Signatures as above, without scratch and threads. */
+ * Signatures as above, without scratch and threads; fp32 whatever the types of the shape are. */
 void conv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
                     int accumulate);
 void conv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);

@@ -7,6 +7,9 @@
  * stay in the second cache over all lines; copies, span by span, what the taps read into a window that stays in the first
  * two caches; and runs the kernel tile by tile for each panel.
  *
+ * A bf16 y takes a tile's sums when all blocks of c are in them. Until then they are kept in scratch as floats; where they would be too many, the
+ * lines of a job are cut into sections, which take the blocks one after the other.
+ *
  * Lines shorter than half a tile are taken up to CONV_LINES at a time. All lines of a tile must skip the same taps, so
  * lines are walked class by class: a class is the lines that have the same valid taps along d and along h. */
 #include <string.h>
@@ -17,6 +20,7 @@
 enum {
     WEIGHT_FLOATS = 120000, /* packed weights of a job's panels for one block of c: half of the smallest second cache, 1 MiB */
     WINDOW_FLOATS = 12288,  /* a span's window, where one tile does not need more */
+    SUMS_FLOATS = 131072,   /* sums that wait for their next block, where one group of each phase does not need more */
     PHASED_FLOATS = 131072  /* y that one phase writes before the next one, which reads the same x and writes to the same pages */
 };
 
@@ -31,11 +35,12 @@ struct axis {
 struct gather_call {
     const struct gather *g;
     const struct conv_kernels *kernels;
-    float *packed, *window;               /* of the first thread */
-    size_t packed_floats, window_floats; /* of one thread */
+    float *packed, *window, *sums;                   /* of the first thread */
+    size_t packed_floats, window_floats, sums_floats; /* of one thread */
     int panels, blocks, taps, phases;
-    int ranges, range; /* ranges of panels; panels in a range */
-    int chunks, parts; /* parts that the lines are cut into; parts in a chunk, which all phases take in turn */
+    int ranges, range;   /* ranges of panels; panels in a range */
+    int chunks, sections; /* chunks that the lines are cut into; sections of a chunk, all blocks of c each */
+    int parts;           /* of a section, which all phases take in turn */
 };
 
 /* What one job needs to know. */
@@ -43,6 +48,7 @@ struct gather_work {
     const struct gather_call *call;
     struct axis axis[3];
     float *packed, *window;
+    float *sums;       /* of the next tile, where y is bf16 */
     int block, p0, p1; /* panels [p0, p1) */
     int lines;         /* of y in a tile */
 };
@@ -150,9 +156,9 @@ struct group {
     int z0, z1, y0, y1; /* the valid taps */
 };
 
-/* Copies `n` positions along w of one line of x, from position `first` on, in ascending or descending order; zeros outside. */
-static void copy_line(const struct conv_kernels *kernels, float *dst, const float *line, int first, int n,
-                      const struct axis *a, int c0, int cn, int c)
+/* Copies `n` positions along w of line `line` of x, from position `first` on, in ascending or descending order; zeros outside. */
+static void copy_line(const struct conv_kernels *kernels, float *dst, const struct gather *g, size_t line, int first, int n,
+                      const struct axis *a, int c0, int cn)
 {
     const int before = conv_min(n, a->direction > 0 ? conv_max(0, -first) : conv_max(0, first - (a->in - 1)));
     const int inside = conv_max(0, conv_min(n, a->direction > 0 ? a->in - first : first + 1) - before);
@@ -161,11 +167,8 @@ static void copy_line(const struct conv_kernels *kernels, float *dst, const floa
     if (before) memset(dst, 0, (size_t)before * row * sizeof *dst);
     dst += (size_t)before * row;
     if (inside) {
-        const float *src = line + (size_t)(first + a->direction * before) * (size_t)c + c0;
-        if (cn == c && a->direction > 0)
-            memcpy(dst, src, (size_t)inside * row * sizeof *dst);
-        else
-            kernels->copy(dst, src, inside, cn, (ptrdiff_t)a->direction * c);
+        const size_t at = (line * (size_t)a->in + (size_t)(first + a->direction * before)) * (size_t)g->c + (size_t)c0;
+        conv_copy(kernels, dst, conv_at(g->x, g->x_type, at), g->x_type, inside, cn, (ptrdiff_t)a->direction * g->c);
     }
     if (after) memset(dst + (size_t)inside * row, 0, (size_t)after * row * sizeof *dst);
 }
@@ -184,9 +187,8 @@ static void fill_window(const struct gather_work *a, const struct group *r, int 
             for (int y = r->y0; y < r->y1; y++, dst += (size_t)positions * (size_t)cn) {
                 const int iz = r->z[i] * az->step + az->first + z * az->direction;
                 const int iy = r->y[i] * ay->step + ay->first + y * ay->direction;
-                const float *line = g->x + (((size_t)r->n[i] * (size_t)az->in + (size_t)iz) * (size_t)ay->in + (size_t)iy) *
-                                               (size_t)ax->in * (size_t)g->c;
-                copy_line(a->call->kernels, dst, line, first, positions, ax, c0, cn, g->c);
+                const size_t line = ((size_t)r->n[i] * (size_t)az->in + (size_t)iz) * (size_t)ay->in + (size_t)iy;
+                copy_line(a->call->kernels, dst, g, line, first, positions, ax, c0, cn);
             }
 }
 
@@ -202,8 +204,25 @@ static size_t y_voxel(const struct gather_work *a, const struct group *r, int i,
            (size_t)(ax->out_first + o * ax->out_step);
 }
 
+/* A tile whose y are bf16: the y of its lines, for a sum that is a float until its last block. */
+static void run_narrow(struct gather_work *a, struct gather_tile *t, uint16_t *const y[CONV_LINES])
+{
+    const struct gather_call *s = a->call;
+    const ptrdiff_t step = t->y_voxel;
+    const size_t line = (size_t)t->count * (size_t)t->k;
+    for (int i = 0; i < t->lines; i++) {
+        t->y[i] = a->sums + (size_t)i * line;
+        if (a->block == 0 && t->accumulate) s->kernels->widen(t->y[i], y[i], t->count, t->k, step);
+    }
+    t->y_voxel = t->k;
+    s->kernels->gather(t);
+    t->y_voxel = step;
+    for (int i = 0; i < t->lines && a->block == s->blocks - 1; i++) s->kernels->narrow(y[i], t->y[i], t->count, t->k, step);
+    if (s->blocks > 1) a->sums += (size_t)t->lines * line;
+}
+
 /* y positions [o, o + count), for each panel. t has what all tiles of the window share. */
-static void run_tile(const struct gather_work *a, struct gather_tile t, const struct group *r, int o, int count)
+static void run_tile(struct gather_work *a, struct gather_tile t, const struct group *r, int o, int count)
 {
     const struct gather_call *s = a->call;
     const struct gather *g = s->g;
@@ -220,14 +239,20 @@ static void run_tile(const struct gather_work *a, struct gather_tile t, const st
         t.w_z = z_taps * (size_t)az->w_step;
         t.w = packed_panel(a, panel) + (size_t)(az->w_first + r->z0 * az->w_step) * z_taps +
               (size_t)(ay->w_first + r->y0 * ay->w_step) * y_taps + (size_t)sorted_tap(g, ax->w_first) * x_taps;
+        void *y[CONV_LINES];
         for (int i = 0; i < r->lines; i++)
-            t.y[i] = g->y + y_voxel(a, r, i, ax->direction > 0 ? o : o + count - 1) * (size_t)g->k + k0;
-        s->kernels->gather(&t);
+            y[i] = conv_at_out(g->y, g->y_type, y_voxel(a, r, i, ax->direction > 0 ? o : o + count - 1) * (size_t)g->k + (size_t)k0);
+        if (g->y_type == CONV_BF16) {
+            run_narrow(a, &t, (uint16_t *const *)y);
+        } else {
+            for (int i = 0; i < r->lines; i++) t.y[i] = y[i];
+            s->kernels->gather(&t);
+        }
     }
 }
 
 /* y positions [o, end) of the group: one window, `tiles` tiles. */
-static void run_span(const struct gather_work *a, const struct group *r, int o, int end, int tiles)
+static void run_span(struct gather_work *a, const struct group *r, int o, int end, int tiles)
 {
     const struct gather *g = a->call->g;
     const struct axis *ax = &a->axis[2];
@@ -254,7 +279,7 @@ static size_t tile_window(const struct gather *g, const struct axis axis[3])
            (size_t)conv_min(CONV_BLOCK, g->c) * (size_t)axis[0].taps * (size_t)axis[1].taps;
 }
 
-static void run_group(const struct gather_work *a, const struct group *r)
+static void run_group(struct gather_work *a, const struct group *r)
 {
     const struct gather_call *s = a->call;
     const int out = a->axis[2].out, most = s->kernels->gather_count / a->lines, tiles = (out + most - 1) / most;
@@ -288,7 +313,7 @@ static int count_groups(const struct gather_work *a)
 }
 
 /* Groups [first, end) of the class of lines [z, z_end) x [y, y_end). */
-static void run_class(const struct gather_work *a, int z, int z_end, int y, int y_end, int first, int end)
+static void run_class(struct gather_work *a, int z, int z_end, int y, int y_end, int first, int end)
 {
     const int nz = z_end - z, ny = y_end - y, lines = a->call->g->n * nz * ny;
     struct group r;
@@ -306,7 +331,7 @@ static void run_class(const struct gather_work *a, int z, int z_end, int y, int 
     }
 }
 
-static void run_groups(const struct gather_work *a, int first, int end)
+static void run_groups(struct gather_work *a, int first, int end)
 {
     int before = 0; /* groups of the classes so far */
     for (int z = 0, z_end; z < a->axis[0].out; z = z_end) {
@@ -320,18 +345,23 @@ static void run_groups(const struct gather_work *a, int first, int end)
     }
 }
 
-/* Part `part` of all parts of the lines of one phase. */
-static void run_part(struct gather_work *a, int part, int phase)
+/* Fills in the axes and the lines of a tile; returns the groups. */
+static long long enter_phase(struct gather_work *a, int phase)
 {
-    const struct gather_call *s = a->call;
-    const struct gather *g = s->g;
-    const long long parts = (long long)s->chunks * s->parts;
+    const struct gather *g = a->call->g;
     a->axis[0] = axis_of(g, 0, phase / g->stride[2] / g->stride[1]);
     a->axis[1] = axis_of(g, 1, phase / g->stride[2] % g->stride[1]);
     a->axis[2] = axis_of(g, 2, phase % g->stride[2]);
-    if (a->axis[2].out == 0) return;
-    a->lines = conv_max(1, conv_min(CONV_LINES, s->kernels->gather_count / a->axis[2].out));
-    const long long groups = count_groups(a);
+    if (a->axis[2].out == 0) return 0;
+    a->lines = conv_max(1, conv_min(CONV_LINES, a->call->kernels->gather_count / a->axis[2].out));
+    return count_groups(a);
+}
+
+/* Part `part` of all parts of the lines of one phase. */
+static void run_part(struct gather_work *a, long long part, int phase)
+{
+    const struct gather_call *s = a->call;
+    const long long parts = (long long)s->chunks * s->sections * s->parts, groups = enter_phase(a, phase);
     run_groups(a, (int)(groups * part / parts), (int)(groups * (part + 1) / parts));
 }
 
@@ -344,11 +374,14 @@ static void gather_job(void *arg, int job, int thread)
     a.packed = s->packed + (size_t)thread * s->packed_floats;
     a.window = s->window + (size_t)thread * s->window_floats;
     a.p1 = conv_min(a.p0 + s->range, s->panels);
-    for (a.block = 0; a.block < s->blocks; a.block++) {
-        for (int panel = a.p0; panel < a.p1; panel++) gather_pack(packed_panel(&a, panel), g, panel, a.block);
-        for (int part = 0; part < s->parts; part++)
-            for (int phase = 0; phase < s->phases; phase++) run_part(&a, chunk * s->parts + part, phase);
-    }
+    for (int section = 0; section < s->sections; section++)
+        for (a.block = 0; a.block < s->blocks; a.block++) {
+            const long long first = ((long long)chunk * s->sections + section) * s->parts;
+            a.sums = s->sums + (size_t)thread * s->sums_floats;
+            for (int panel = a.p0; panel < a.p1; panel++) gather_pack(packed_panel(&a, panel), g, panel, a.block);
+            for (int part = 0; part < s->parts; part++)
+                for (int phase = 0; phase < s->phases; phase++) run_part(&a, first + part, phase);
+        }
 }
 
 /* ---- the call ----------------------------------------------------------------------------------------------------------- */
@@ -384,9 +417,42 @@ static size_t packed_floats(const struct gather *g)
     return conv_align((size_t)range_of(g) * panel_floats(g));
 }
 
+/* Channels k of a range. */
+static size_t range_k(const struct gather *g)
+{
+    return (size_t)conv_min(range_of(g) * CONV_PANEL, g->k);
+}
+
+/* A group has lines * out <= max(out, CONV_TILE) voxels. */
+static size_t sums_floats(const struct gather *g)
+{
+    if (g->y_type == CONV_F32) return 0;
+    if (conv_blocks(g->c) == 1) return CONV_TILE * CONV_PANEL; /* of one tile */
+    const int longest = (g->y_size[2] - 1) / (g->direction > 0 ? 1 : g->stride[2]) + 1;
+    const size_t groups = (size_t)phases_of(g) * (size_t)conv_max(longest, CONV_TILE) * range_k(g);
+    const size_t all = 2 * (size_t)g->n * (size_t)g->y_size[0] * (size_t)g->y_size[1] * (size_t)g->y_size[2] * range_k(g);
+    const size_t wanted = all < SUMS_FLOATS ? all : SUMS_FLOATS; /* twice: groups may have fewer lines than they have room for */
+    return conv_align(groups > wanted ? groups : wanted);
+}
+
 size_t gather_scratch(const struct gather *g, int threads)
 {
-    return (size_t)threads * (packed_floats(g) + window_floats(g));
+    return (size_t)threads * (packed_floats(g) + window_floats(g) + sums_floats(g));
+}
+
+/* The fewest sections of a chunk whose sums fit. */
+static int sections_of(const struct gather_call *s)
+{
+    struct gather_work a = {.call = s};
+    for (int sections = 1;; sections++) {
+        const long long all = (long long)s->chunks * sections;
+        size_t floats = 0;
+        for (int phase = 0; phase < s->phases; phase++) {
+            const long long groups = (enter_phase(&a, phase) + all - 1) / all;
+            floats += (size_t)groups * (size_t)a.lines * (size_t)a.axis[2].out * range_k(s->g);
+        }
+        if (floats <= s->sums_floats) return sections;
+    }
 }
 
 void gather_run(const struct gather *g, struct pool *pool)
@@ -398,11 +464,14 @@ void gather_run(const struct gather *g, struct pool *pool)
     s.blocks = conv_blocks(g->c);
     s.packed_floats = packed_floats(g);
     s.window_floats = window_floats(g);
+    s.sums_floats = sums_floats(g);
     s.window = g->scratch + (size_t)threads * s.packed_floats;
+    s.sums = s.window + (size_t)threads * s.window_floats;
     s.range = range_of(g);
     s.ranges = (s.panels + s.range - 1) / s.range;
     s.chunks = s.ranges % threads == 0 ? 1 : threads;
     const double y = (double)g->n * g->y_size[0] * g->y_size[1] * g->y_size[2] * g->k;
-    s.parts = s.phases > 1 ? (int)(y / s.chunks / PHASED_FLOATS) + 1 : 1;
+    s.sections = g->y_type == CONV_BF16 && s.blocks > 1 ? sections_of(&s) : 1;
+    s.parts = s.phases > 1 ? (int)(y / s.chunks / s.sections / PHASED_FLOATS) + 1 : 1;
     pool_run(pool, s.ranges * s.chunks, gather_job, &s);
 }

@@ -10,13 +10,16 @@
  * In both the lanes of a vector are channels k, and the x are broadcast. Before the arithmetic, a driver copies
  * what a kernel reads into scratch of the same shape for all cases: the lines of x with zeros where they leave the volume, weights
  * and dy in panels of 32 channels k (the last one 16 where that is enough) filled up with zeros. So the kernels
- * know nothing of borders, strides, batch or tails, except for the y that they store.
+ * know nothing of borders, strides, batch or tails, except for the y that they store. bf16 activations become floats in these copies
+ * (Winograd's transforms read and write bf16 themselves); a bf16 y is computed in scratch and copied to its place.
  *
  * Packed weights of a panel and a block of CONV_BLOCK c: [kz][ky][kx][c][width of the panel]. For direction -1 the kx are sorted by their residue
  * modulo the stride first: those of one residue belong to the same outputs.
  */
 #ifndef TENSOR_CONV_KERNELS_H
 #define TENSOR_CONV_KERNELS_H
+
+#include <string.h>
 
 #include "tensor/bf16.h"
 #include "tensor/conv.h"
@@ -61,19 +64,24 @@ struct outer_tile {
 
 /* One tile of a Winograd convolution, 4 x 4 (x 4) positions of x and 2 x 2 (x 2) of y; depth 1 or 4 points along d. */
 struct winograd_x {
-    const float *x[4][4][4]; /* [z][y][x]: `channels` floats each */
+    const void *x[4][4][4]; /* [z][y][x]: `channels` values each */
+    enum conv_type type;
     int channels, depth;
     float *v; /* [point][channels], points `point` floats apart */
     size_t point;
 };
 struct winograd_y {
-    float *y[2][2][2]; /* NULL: outside */
+    void *y[2][2][2]; /* NULL: outside */
+    enum conv_type type; /* of y */
+    const float *sums_in; /* [2][2][2][CONV_PANEL]: continue from these; NULL: from start or y */
+    float *sums_out;      /* the same: store here; NULL: to y */
     const float *m, *start;
     size_t point;
     int k, depth, accumulate;
 };
 struct winograd_dy {
-    const float *dy[2][2][2]; /* k floats each */
+    const void *dy[2][2][2]; /* k values each */
+    enum conv_type type;
     float *m;                 /* [point][width], points `point` floats apart */
     size_t point;
     int k, width, depth;
@@ -93,6 +101,10 @@ struct conv_kernels {
     void (*winograd_dw)(float *dw, const float *u, size_t row, int depth);
     /* dst[i][c] = src[i * step][c] for i < n, c < channels. */
     void (*copy)(float *dst, const float *src, int n, int channels, ptrdiff_t step);
+    /* The same from bf16. */
+    void (*widen)(float *dst, const uint16_t *src, int n, int channels, ptrdiff_t step);
+    /* dst[i * step][c] = src[i][c], rounded. */
+    void (*narrow)(uint16_t *dst, const float *src, int n, int channels, ptrdiff_t step);
     /* n rounds of independent FMAs in registers; returns the floating-point operations of a round. */
     int (*peak)(float *out, long n);
 };
@@ -120,6 +132,29 @@ static inline size_t conv_padded(int k)
 /* Keeps every part of the scratch aligned. */
 static inline size_t conv_align(size_t floats) { return (floats + 15) / 16 * 16; }
 
+/* Value i of an array of that type. */
+static inline const void *conv_at(const void *p, enum conv_type type, size_t i)
+{
+    return (const char *)p + i * (type == CONV_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
+static inline void *conv_at_out(void *p, enum conv_type type, size_t i)
+{
+    return (char *)p + i * (type == CONV_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+/* dst[i][c] = src[i * step][c] from an array of that type. */
+static inline void conv_copy(const struct conv_kernels *kernels, float *dst, const void *src, enum conv_type type, int n,
+                             int channels, ptrdiff_t step)
+{
+    const int run = step == channels; /* all of it is one row */
+    if (type == CONV_BF16)
+        kernels->widen(dst, src, run ? 1 : n, run ? n * channels : channels, step);
+    else if (run)
+        memcpy(dst, src, (size_t)n * (size_t)channels * sizeof *dst);
+    else
+        kernels->copy(dst, src, n, channels, step);
+}
+
 /* Fetches `rows` rows of `floats`, to be read or to be written: too short and too far apart for the hardware to foresee. */
 static inline void conv_prefetch(const float *p, int rows, size_t stride, int floats, const int write)
 {
@@ -136,8 +171,10 @@ static inline void conv_prefetch(const float *p, int rows, size_t stride, int fl
  * direction 1: the output at o takes x at o * stride - pad + tap, a convolution;
  * direction -1: it takes x at (o + pad - tap) / stride where that is whole, a convolution's gradient. */
 struct gather {
-    float *y;
-    const float *x, *w, *bias;
+    void *y;
+    const void *x;
+    enum conv_type x_type, y_type;
+    const float *w, *bias;
     int n, c, k, accumulate, direction;
     int x_size[3], y_size[3], kernel[3], stride[3], pad[3];
     size_t w_k, w_c;
@@ -165,7 +202,7 @@ void gather_pack(float *packed, const struct gather *g, int panel, int block);
 
 /* The weight gradient of the convolution s; its weights are dw + k * w_k + c * w_c + tap. dw or db may be NULL. */
 size_t outer_scratch(const struct conv3d_shape *s, int threads);
-void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
                float *scratch, struct pool *pool);
 
 #endif

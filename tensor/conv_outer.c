@@ -23,7 +23,7 @@ struct outer_call {
     struct gather forward; /* with x and dy, for Winograd's form */
     int winograd;
     const struct conv_kernels *kernels;
-    const float *x, *dy;
+    const void *x, *dy;
     float *dw, *db;
     size_t w_k, w_c;
     float *sums;   /* [stripe][weights as packed]; of one stripe: [thread][weights of a job] */
@@ -79,19 +79,16 @@ static struct chunk chunk_at(const struct conv3d_shape *s, int line, int end)
 static void copy_x(const struct outer_call *a, float *dst, const struct chunk *k, int c0, int cn)
 {
     const struct conv3d_shape *s = a->s;
-    const size_t c = (size_t)s->c, row = (size_t)cn;
+    const size_t row = (size_t)cn;
     const int before = conv_min(s->pad[2], a->positions), inside = conv_max(0, conv_min(s->in[2], a->positions - before));
     const int after = a->positions - before - inside;
     for (int z = k->z0; z < k->z1; z++)
         for (int y = k->y0; y < k->y1; y++) {
-            const float *src = a->x + (((size_t)k->n * (size_t)s->in[0] + (size_t)z) * (size_t)s->in[1] + (size_t)y) *
-                                          (size_t)s->in[2] * c + c0;
+            const size_t line = ((size_t)k->n * (size_t)s->in[0] + (size_t)z) * (size_t)s->in[1] + (size_t)y;
+            const void *src = conv_at(a->x, s->x_type, line * (size_t)s->in[2] * (size_t)s->c + (size_t)c0);
             memset(dst, 0, (size_t)before * row * sizeof *dst);
             dst += (size_t)before * row;
-            if (cn == s->c)
-                memcpy(dst, src, (size_t)inside * row * sizeof *dst);
-            else
-                a->kernels->copy(dst, src, inside, cn, (ptrdiff_t)c);
+            conv_copy(a->kernels, dst, src, s->x_type, inside, cn, s->c);
             dst += (size_t)inside * row;
             memset(dst, 0, (size_t)after * row * sizeof *dst);
             dst += (size_t)after * row;
@@ -104,14 +101,19 @@ static const float *copy_dy(const struct outer_call *a, float *dst, const struct
     const struct conv3d_shape *s = a->s;
     const float *const copied = dst;
     const size_t line = ((size_t)k->n * (size_t)s->out[0] + (size_t)k->z) * (size_t)s->out[1] + (size_t)k->y;
-    const float *src = a->dy + line * (size_t)s->out[2] * (size_t)s->k + k0;
+    const void *from = conv_at(a->dy, s->y_type, line * (size_t)s->out[2] * (size_t)s->k + (size_t)k0);
+    const float *src = from;
     const int voxels = k->lines * s->out[2];
-    if (width == s->k) return src;
-    if (kn == width) {
-        a->kernels->copy(dst, src, voxels, width, s->k);
-        return copied;
+    int step = s->k;
+    if (s->y_type == CONV_F32 && width == s->k) return src;
+    if (s->y_type == CONV_BF16 || kn == width) {
+        float *rows = dst + (size_t)voxels * (size_t)(width - kn); /* where filling them up below does not overtake them */
+        conv_copy(a->kernels, rows, from, s->y_type, voxels, kn, s->k);
+        if (kn == width) return copied;
+        src = rows;
+        step = kn;
     }
-    for (int i = 0; i < voxels; i++, src += s->k, dst += width) {
+    for (int i = 0; i < voxels; i++, src += step, dst += width) {
         for (int j = 0; j < kn; j++) dst[j] = src[j];
         for (int j = kn; j < width; j++) dst[j] = 0;
     }
@@ -286,7 +288,7 @@ size_t outer_scratch(const struct conv3d_shape *s, int threads)
     return sums_floats(&a, threads) + (size_t)a.stripes * conv_padded(s->k) + (size_t)threads * a.copy_floats;
 }
 
-void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const float *x, const float *dy, const struct conv3d_shape *s,
+void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
                float *scratch, struct pool *pool)
 {
     struct outer_call a = plan(s);
@@ -294,7 +296,7 @@ void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const float *x, con
     a.x = x;
     a.dy = dy;
     a.forward.x = x;
-    a.forward.y = (float *)dy;
+    a.forward.y = (void *)dy;
     a.dw = dw;
     a.db = db;
     a.w_k = w_k;

@@ -21,6 +21,14 @@ INLINE vf get(const float *p, int n)
     return n >= LANES ? vf_load(p) : n > 0 ? vf_load_n(p, n) : vf_set(0);
 }
 
+/* get from an array of that type, i values on. */
+INLINE vf get_as(const void *p, const int bf16, int i, int n)
+{
+    if (!bf16) return get((const float *)p + i, n);
+    const uint16_t *h = (const uint16_t *)p + i;
+    return n >= LANES ? vf_load_bf16(h) : n > 0 ? vf_load_bf16_n(h, n) : vf_set(0);
+}
+
 INLINE void put(float *p, vf v, int n)
 {
     if (n >= LANES)
@@ -178,6 +186,24 @@ static void copy(float *dst, const float *src, int n, int channels, ptrdiff_t st
     }
 }
 
+static void widen(float *dst, const uint16_t *src, int n, int channels, ptrdiff_t step)
+{
+    for (int i = 0; i < n; i++, src += step, dst += channels) {
+        int c = 0;
+        for (; c + LANES <= channels; c += LANES) vf_store(dst + c, vf_load_bf16(src + c));
+        if (c < channels) vf_store_n(dst + c, vf_load_bf16_n(src + c, channels - c), channels - c);
+    }
+}
+
+static void narrow(uint16_t *dst, const float *src, int n, int channels, ptrdiff_t step)
+{
+    for (int i = 0; i < n; i++, dst += step, src += channels) {
+        int c = 0;
+        for (; c + LANES <= channels; c += LANES) vf_store_bf16(dst + c, vf_load(src + c));
+        if (c < channels) vf_store_bf16_n(dst + c, vf_load_n(src + c, channels - c), channels - c);
+    }
+}
+
 /* As many chains as the largest tile has: no operand comes from memory, and none waits for another. */
 static int peak(float *out, long n)
 {
@@ -193,4 +219,4 @@ static int peak(float *out, long n)
 }
 
 const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_w, winograd_y,
-                                        winograd_dy, winograd_dw, copy, peak};
+                                        winograd_dy, winograd_dw, copy, widen, narrow, peak};

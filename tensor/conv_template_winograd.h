@@ -30,13 +30,13 @@ INLINE void transform_y(vf *y, vf m0, vf m1, vf m2, vf m3, const int step)
     y[step] = vf_sub(vf_sub(m1, m2), m3);
 }
 
-INLINE void winograd_x_step(const struct winograd_x *t, int c, const int depth, int n)
+INLINE void winograd_x_step(const struct winograd_x *t, int c, const int depth, const int bf16, int n)
 {
     vf plane[4][16];
     UNROLL for (int z = 0; z < depth; z++) {
         vf d[4][4], rows[4][4];
         UNROLL for (int y = 0; y < 4; y++) {
-            UNROLL for (int x = 0; x < 4; x++) d[y][x] = get(t->x[z][y][x] + c, n);
+            UNROLL for (int x = 0; x < 4; x++) d[y][x] = get_as(t->x[z][y][x], bf16, c, n);
             transform_x(rows[y], d[y][0], d[y][1], d[y][2], d[y][3], 1);
         }
         UNROLL for (int x = 0; x < 4; x++) transform_x(plane[z] + x, rows[0][x], rows[1][x], rows[2][x], rows[3][x], 4);
@@ -53,16 +53,23 @@ INLINE void winograd_x_step(const struct winograd_x *t, int c, const int depth, 
     }
 }
 
-static void winograd_x(const struct winograd_x *t)
+INLINE void winograd_x_all(const struct winograd_x *t, const int depth, const int bf16)
 {
     int c = 0;
-    if (t->depth == 4) {
-        for (; c + LANES <= t->channels; c += LANES) winograd_x_step(t, c, 4, LANES);
-        if (c < t->channels) winograd_x_step(t, c, 4, t->channels - c);
-    } else {
-        for (; c + LANES <= t->channels; c += LANES) winograd_x_step(t, c, 1, LANES);
-        if (c < t->channels) winograd_x_step(t, c, 1, t->channels - c);
-    }
+    for (; c + LANES <= t->channels; c += LANES) winograd_x_step(t, c, depth, bf16, LANES);
+    if (c < t->channels) winograd_x_step(t, c, depth, bf16, t->channels - c);
+}
+
+static void winograd_x(const struct winograd_x *t)
+{
+    if (t->type == CONV_BF16 && t->depth == 4)
+        winograd_x_all(t, 4, 1);
+    else if (t->type == CONV_BF16)
+        winograd_x_all(t, 1, 1);
+    else if (t->depth == 4)
+        winograd_x_all(t, 4, 0);
+    else
+        winograd_x_all(t, 1, 0);
 }
 
 INLINE void winograd_w_step(float *u, const float *w, size_t row, int flip, const int depth)
@@ -102,6 +109,24 @@ static void winograd_w(float *u, const float *w, size_t row, int flip, int depth
     }
 }
 
+/* One vector of y, at k of its voxel, at `sum` of the sums. */
+INLINE void winograd_y_add(const struct winograd_y *t, void *y, int sum, int k, vf start, vf v, int n)
+{
+    if (t->sums_in)
+        start = get(t->sums_in + sum, n);
+    else if (t->accumulate)
+        start = t->type == CONV_BF16 ? get_as(y, 1, k, n) : get_as(y, 0, k, n);
+    v = vf_add(start, v);
+    if (t->sums_out)
+        put(t->sums_out + sum, v, n);
+    else if (t->type == CONV_F32)
+        put((float *)y + k, v, n);
+    else if (n >= LANES)
+        vf_store_bf16((uint16_t *)y + k, v);
+    else if (n > 0)
+        vf_store_bf16_n((uint16_t *)y + k, v, n);
+}
+
 INLINE void winograd_y_step(const struct winograd_y *t, int k, const int depth, int n)
 {
     const vf start = t->start ? get(t->start + k, n) : vf_set(0);
@@ -124,8 +149,8 @@ INLINE void winograd_y_step(const struct winograd_y *t, int k, const int depth, 
     }
     for (int z = 0; z < (depth == 1 ? 1 : 2); z++)
         UNROLL for (int i = 0; i < 4; i++) {
-            float *const to = t->y[z][i / 2][i % 2];
-            if (to) put(to + k, vf_add(t->accumulate ? get(to + k, n) : start, y[z][i]), n);
+            void *const to = t->y[z][i / 2][i % 2];
+            if (to) winograd_y_add(t, to, (z * 4 + i) * CONV_PANEL + k, k, start, y[z][i], n);
         }
 }
 
@@ -160,12 +185,12 @@ INLINE void transform_dw(vf *g, vf u0, vf u1, vf u2, vf u3, const int step)
     g[2 * step] = vf_add(even, u3);
 }
 
-INLINE void winograd_dy_step(const struct winograd_dy *t, int k, const int depth, int n)
+INLINE void winograd_dy_step(const struct winograd_dy *t, int k, const int depth, const int bf16, int n)
 {
     vf plane[2][16];
     UNROLL for (int z = 0; z < (depth + 1) / 2; z++) {
         vf rows[2][4];
-        UNROLL for (int y = 0; y < 2; y++) transform_dy(rows[y], get(t->dy[z][y][0] + k, n), get(t->dy[z][y][1] + k, n), 1);
+        UNROLL for (int y = 0; y < 2; y++) transform_dy(rows[y], get_as(t->dy[z][y][0], bf16, k, n), get_as(t->dy[z][y][1], bf16, k, n), 1);
         UNROLL for (int x = 0; x < 4; x++) transform_dy(plane[z] + x, rows[0][x], rows[1][x], 4);
     }
     float *m = t->m + k;
@@ -180,17 +205,25 @@ INLINE void winograd_dy_step(const struct winograd_dy *t, int k, const int depth
     }
 }
 
-static void winograd_dy(const struct winograd_dy *t)
+INLINE void winograd_dy_all(const struct winograd_dy *t, const int bf16)
 {
     for (int k = 0; k < t->width; k += LANES) {
         const int n = t->k - k;
         if (t->depth == 4 && n >= LANES)
-            winograd_dy_step(t, k, 4, LANES);
+            winograd_dy_step(t, k, 4, bf16, LANES);
         else if (t->depth == 4)
-            winograd_dy_step(t, k, 4, n);
+            winograd_dy_step(t, k, 4, bf16, n);
         else
-            winograd_dy_step(t, k, 1, n);
+            winograd_dy_step(t, k, 1, bf16, n);
     }
+}
+
+static void winograd_dy(const struct winograd_dy *t)
+{
+    if (t->type == CONV_BF16)
+        winograd_dy_all(t, 1);
+    else
+        winograd_dy_all(t, 0);
 }
 
 INLINE void winograd_dw_step(float *dw, const float *u, size_t row, const int depth)

@@ -5,6 +5,9 @@
  * then stay in the second cache over all tiles. A batch of tiles at a time it transforms x; multiplies, for each of the 64 points, the
  * matrices [tile][c] and [c][k] with the gather kernel; and transforms the products to y.
  *
+ * A bf16 y takes a tile's sums when all blocks of c are in them. Until then they stay in scratch as floats, and the tiles of a job are
+ * cut into sections whose sums fit; a section takes the blocks one after the other.
+ *
  * The order of arithmetic: transforms as in conv_template_winograd.h, one chain from 0 on over the c of a block for each point, and
  * each block's outputs added to y, which starts at the bias (or 0, or what it held). Positions outside of x are zeros. In the weight
  * gradient the stripes of conv.h are of tiles rather than lines; each point's chain runs over the tiles of a stripe, and is then transformed.
@@ -14,11 +17,11 @@
 
 #include "tensor/conv_kernels.h"
 
-
 enum {
     BATCH = CONV_TILE,       /* tiles at a time */
     OUTER_BATCH = 28,        /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
     WEIGHT_FLOATS = 131072,  /* transformed weights of a job's panels: half of the smallest second cache, 1 MiB */
+    SUMS_FLOATS = 131072,    /* sums that wait for their next block, where one tile does not need more */
     LEAST_CHANNELS = 16      /* with fewer, the transforms cost more than they save */
 };
 
@@ -26,7 +29,8 @@ struct winograd_call {
     const struct gather *g;
     const struct conv_kernels *kernels;
     float *scratch;
-    size_t thread_floats, u_floats, v_floats;
+    size_t thread_floats, u_floats, v_floats, m_floats;
+    int section;    /* most tiles in a section; 0: one section of all */
     int first[3];   /* position of x that output 0 begins at */
     int tiles[3];   /* along each axis */
     int depth, points, panels, blocks;
@@ -56,9 +60,10 @@ int winograd_fits(const struct gather *g)
 /* Tiles [first, first + count), panels [p0, p1) and one block of cn channels c. */
 struct winograd_work {
     const struct winograd_call *call;
-    float *u, *v, *m;
+    float *u, *v, *m, *sums;
     int block, cn, p0, p1;
     int first, count;
+    int section; /* its first tile */
 };
 
 /* Where tile `i` of all tiles begins in y. */
@@ -77,7 +82,7 @@ static void transform_x(const struct winograd_work *a, int i)
 {
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
-    struct winograd_x t = {.channels = a->cn, .depth = s->depth, .v = a->v + (size_t)i * (size_t)a->cn};
+    struct winograd_x t = {.type = g->x_type, .channels = a->cn, .depth = s->depth, .v = a->v + (size_t)i * (size_t)a->cn};
     int n, at[3];
     tile_at(s, a->first + i, &n, at);
     t.point = (size_t)a->count * (size_t)a->cn;
@@ -88,7 +93,7 @@ static void transform_x(const struct winograd_work *a, int i)
             const ptrdiff_t line = (((ptrdiff_t)n * g->x_size[0] + iz) * g->x_size[1] + iy) * g->x_size[2];
             for (int x = 0; x < 4; x++)
                 t.x[z][y][x] = inside && ix + x >= 0 && ix + x < g->x_size[2]
-                                   ? g->x + (line + ix + x) * g->c + a->block * CONV_BLOCK
+                                   ? conv_at(g->x, g->x_type, (size_t)((line + ix + x) * g->c + a->block * CONV_BLOCK))
                                    : zeros;
         }
     s->kernels->winograd_x(&t);
@@ -119,18 +124,25 @@ static void transform_y(const struct winograd_work *a, int i, int panel)
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
     const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
-    struct winograd_y t = {.k = conv_min(width, g->k - k0), .depth = s->depth, .accumulate = g->accumulate || a->block > 0};
+    struct winograd_y t = {.type = g->y_type, .k = conv_min(width, g->k - k0), .depth = s->depth};
     int n, at[3];
     tile_at(s, a->first + i, &n, at);
     t.m = a->m + (size_t)i * (size_t)width;
     t.point = (size_t)a->count * (size_t)width;
     t.start = g->bias ? g->bias + k0 : NULL;
+    t.accumulate = g->accumulate || a->block > 0;
+    if (s->section) {
+        float *sums = a->sums + (size_t)((a->first + i - a->section) * s->range + panel - a->p0) * 8 * CONV_PANEL;
+        t.sums_in = a->block > 0 ? sums : NULL;
+        t.sums_out = a->block < s->blocks - 1 ? sums : NULL;
+    }
     for (int z = 0; z < (s->depth == 1 ? 1 : 2); z++)
         for (int y = 0; y < 2; y++)
             for (int x = 0; x < 2; x++) {
                 if (at[0] + z >= g->y_size[0] || at[1] + y >= g->y_size[1] || at[2] + x >= g->y_size[2]) continue;
                 const size_t line = ((size_t)n * (size_t)g->y_size[0] + (size_t)(at[0] + z)) * (size_t)g->y_size[1] + (size_t)(at[1] + y);
-                t.y[z][y][x] = g->y + (line * (size_t)g->y_size[2] + (size_t)(at[2] + x)) * (size_t)g->k + k0;
+                const size_t voxel = line * (size_t)g->y_size[2] + (size_t)(at[2] + x);
+                t.y[z][y][x] = conv_at_out(g->y, g->y_type, voxel * (size_t)g->k + (size_t)k0);
             }
     s->kernels->winograd_y(&t);
 }
@@ -156,31 +168,42 @@ static int all_tiles(const struct winograd_call *s)
     return s->g->n * s->tiles[0] * s->tiles[1] * s->tiles[2];
 }
 
+/* Tiles [first, end), block by block. */
+static void run_section(struct winograd_work *a, int first, int end)
+{
+    const struct winograd_call *s = a->call;
+    const struct gather *g = s->g;
+    const int batches = (end - first + BATCH - 1) / BATCH;
+    a->section = first;
+    for (a->block = 0; a->block < s->blocks; a->block++) {
+        a->cn = conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
+        for (int panel = a->p0; panel < a->p1; panel++) {
+            float *packed = a->v; /* not in use yet */
+            gather_pack(packed, g, panel, a->block);
+            s->kernels->winograd_w(u_panel(a, panel), packed, (size_t)a->cn * (size_t)conv_width(g->k, panel), g->direction < 0, s->depth);
+        }
+        for (int i = 0; i < batches; i++) {
+            a->first = first + (int)((long long)(end - first) * i / batches);
+            a->count = first + (int)((long long)(end - first) * (i + 1) / batches) - a->first;
+            run_batch(a);
+        }
+    }
+}
+
 static void winograd_job(void *arg, int job, int thread)
 {
     const struct winograd_call *s = arg;
-    const struct gather *g = s->g;
     const int chunk = job % s->chunks, range = job / s->chunks, p0 = range * s->range;
     struct winograd_work a = {.call = s, .p0 = p0, .p1 = conv_min(p0 + s->range, s->panels)};
     a.u = s->scratch + (size_t)thread * s->thread_floats;
     a.v = a.u + s->u_floats;
     a.m = a.v + s->v_floats;
+    a.sums = a.m + s->m_floats;
     const long long tiles = all_tiles(s);
     const int first = (int)(tiles * chunk / s->chunks), end = (int)(tiles * (chunk + 1) / s->chunks);
-    const int batches = (end - first + BATCH - 1) / BATCH;
-    for (a.block = 0; a.block < s->blocks; a.block++) {
-        a.cn = conv_min(CONV_BLOCK, g->c - a.block * CONV_BLOCK);
-        for (int panel = a.p0; panel < a.p1; panel++) {
-            float *packed = a.v; /* not in use yet */
-            gather_pack(packed, g, panel, a.block);
-            s->kernels->winograd_w(u_panel(&a, panel), packed, (size_t)a.cn * (size_t)conv_width(g->k, panel), g->direction < 0, s->depth);
-        }
-        for (int i = 0; i < batches; i++) {
-            a.first = first + (int)((long long)(end - first) * i / batches);
-            a.count = first + (int)((long long)(end - first) * (i + 1) / batches) - a.first;
-            run_batch(&a);
-        }
-    }
+    const int sections = s->section ? (end - first + s->section - 1) / s->section : 1;
+    for (int i = 0; i < sections; i++)
+        run_section(&a, first + (int)((long long)(end - first) * i / sections), first + (int)((long long)(end - first) * (i + 1) / sections));
 }
 
 static struct winograd_call plan(const struct gather *g, int threads)
@@ -199,7 +222,13 @@ static struct winograd_call plan(const struct gather *g, int threads)
     const size_t packed = (size_t)CONV_PANEL * cn * 27, v = (size_t)s.points * BATCH * cn, m = (size_t)s.points * BATCH * CONV_PANEL;
     s.u_floats = conv_align((size_t)s.range * one);
     s.v_floats = conv_align(v);
-    s.thread_floats = s.u_floats + conv_align(v + m > packed ? v + m : packed);
+    s.m_floats = conv_align(v + m > packed ? v + m : packed) - s.v_floats;
+    s.thread_floats = s.u_floats + s.v_floats + s.m_floats;
+    if (g->y_type == CONV_BF16 && s.blocks > 1) {
+        const int tile = s.range * 8 * CONV_PANEL;
+        s.section = conv_max(1, conv_min(SUMS_FLOATS / tile, all_tiles(&s)));
+        s.thread_floats += (size_t)s.section * (size_t)tile;
+    }
     return s;
 }
 
@@ -223,7 +252,7 @@ static void transform_dy(const struct winograd_work *a, int i, int panel)
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
     const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
-    struct winograd_dy t = {.k = conv_min(width, g->k - k0), .width = width, .depth = s->depth, .m = a->m + (size_t)i * (size_t)width};
+    struct winograd_dy t = {.type = g->y_type, .k = conv_min(width, g->k - k0), .width = width, .depth = s->depth, .m = a->m + (size_t)i * (size_t)width};
     int n, at[3];
     tile_at(s, a->first + i, &n, at);
     t.point = (size_t)a->count * (size_t)width;
@@ -232,7 +261,7 @@ static void transform_dy(const struct winograd_work *a, int i, int panel)
             for (int x = 0; x < 2; x++) {
                 const int inside = at[0] + z < g->y_size[0] && at[1] + y < g->y_size[1] && at[2] + x < g->y_size[2];
                 const ptrdiff_t line = ((ptrdiff_t)n * g->y_size[0] + (at[0] + z)) * g->y_size[1] + (at[1] + y);
-                t.dy[z][y][x] = inside ? g->y + (line * g->y_size[2] + (at[2] + x)) * g->k + k0 : zeros;
+                t.dy[z][y][x] = inside ? conv_at(g->y, g->y_type, (size_t)((line * g->y_size[2] + (at[2] + x)) * g->k + k0)) : zeros;
             }
     s->kernels->winograd_dy(&t);
 }

@@ -20,7 +20,7 @@ static void conv3d_forward(struct graph *g, struct node *n)
 {
     const struct conv *a = n->attr;
     for (int i = 0; i < n->inputs; i++)
-        conv3d_f32_fwd(tensor_f32(n->out), tensor_f32(n->in[i]), node_data(g, n, 0),
+        conv3d_fwd(tensor_f32(n->out), tensor_f32(n->in[i]), node_data(g, n, 0),
                        i == 0 && n->params == 2 ? node_data(g, n, 1) : NULL, &a->part[i], i > 0, n->scratch, g->pool);
 }
 
@@ -30,10 +30,10 @@ static void conv3d_backward(struct graph *g, struct node *n)
     const float *dy = n->out->grad;
     for (int i = 0; i < n->inputs; i++) {
         if (n->pass == PASS_BACKWARD)
-            conv3d_f32_bwd_w(node_grad(g, n, 0), i == 0 && n->params == 2 ? node_grad(g, n, 1) : NULL,
+            conv3d_bwd_w(node_grad(g, n, 0), i == 0 && n->params == 2 ? node_grad(g, n, 1) : NULL,
                              tensor_f32(n->in[i]), dy, &a->part[i], n->scratch, g->pool);
         else if (node_dx(n, i))
-            conv3d_f32_bwd_d(node_dx(n, i), dy, node_data(g, n, 0), &a->part[i], n->accumulate[i], n->scratch, g->pool);
+            conv3d_bwd_d(node_dx(n, i), dy, node_data(g, n, 0), &a->part[i], n->accumulate[i], n->scratch, g->pool);
     }
 }
 
@@ -80,7 +80,7 @@ struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, st
 
 static void conv_transpose3d_forward(struct graph *g, struct node *n)
 {
-    tconv3d_f32_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), node_data(g, n, 0),
+    tconv3d_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), node_data(g, n, 0),
                     n->params == 2 ? node_data(g, n, 1) : NULL, n->attr, n->scratch, g->pool);
 }
 
@@ -88,10 +88,10 @@ static void conv_transpose3d_backward(struct graph *g, struct node *n)
 {
     const float *dy = n->out->grad;
     if (n->pass == PASS_BACKWARD)
-        tconv3d_f32_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, tensor_f32(n->in[0]), dy,
+        tconv3d_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, tensor_f32(n->in[0]), dy,
                           n->attr, n->scratch, g->pool);
     else
-        tconv3d_f32_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), n->attr, n->accumulate[0], n->scratch, g->pool);
+        tconv3d_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), n->attr, n->accumulate[0], n->scratch, g->pool);
 }
 
 const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forward, conv_transpose3d_backward};

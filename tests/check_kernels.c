@@ -4,12 +4,14 @@
  *     check_kernels --bench    GFLOP/s of each level, share of its peak, ratio to the reference
  *
  * The error of a chain of n roundings grows like sqrt(n) u sum|ab| (u = 2^-24, random signs); twice that is tolerated. A wrong or
- * missing product is orders of magnitude larger, which the planted faults confirm.
+ * missing product is orders of magnitude larger, which the planted faults confirm. Where activations are bf16, the reference gets the rounded ones, and an
+ * output may be off by half of the distance between two bf16 more: a truncation, or a second rounding on the way, is seen.
  */
 #include "tests/levels.h"
 
 #include <time.h>
 
+#include "tensor/bf16.h"
 #include "tensor/conv.h"
 
 enum pass { FWD, BWD_D, BWD_W, PASSES };
@@ -20,6 +22,7 @@ struct conv_case {
     struct conv3d_shape s;
     enum pass pass;
     int transposed, bias;
+    int behind; /* bf16 buffers begin behind a forbidden page, rather than end in front of one */
     float *scratch;
     size_t scratch_floats;
 };
@@ -39,8 +42,9 @@ static size_t w_count(const struct conv3d_shape *s) { return voxels(s->k, s->ker
 static void describe(char *name, size_t size, const struct conv_case *k, int accumulate)
 {
     const struct conv3d_shape *s = &k->s;
-    snprintf(name, size, "%sconv %s n%d c%d(%d+%d) k%d in %dx%dx%d kernel %dx%dx%d stride %dx%dx%d pad %dx%dx%d%s%s",
-             k->transposed ? "t" : "", pass_names[k->pass], s->n, s->c, s->w_offset, s->w_channels, s->k, s->in[0], s->in[1],
+    static const char *const types[] = {"f32", "bf16"};
+    snprintf(name, size, "%sconv %s %s to %s n%d c%d(%d+%d) k%d in %dx%dx%d kernel %dx%dx%d stride %dx%dx%d pad %dx%dx%d%s%s",
+             k->transposed ? "t" : "", pass_names[k->pass], types[s->x_type], types[s->y_type], s->n, s->c, s->w_offset, s->w_channels, s->k, s->in[0], s->in[1],
              s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0], s->stride[1], s->stride[2], s->pad[0], s->pad[1],
              s->pad[2], k->bias ? " bias" : "", accumulate ? " accumulate" : "");
 }
@@ -55,21 +59,52 @@ static size_t scratch_floats(const struct conv_case *k, int threads)
     return floats[k->transposed][k->pass](&k->s, threads);
 }
 
+static void run_pass(const struct conv_case *k, void *const out[2], void *const in[2], const float *bias, float *db,
+                     int accumulate, struct pool *pool)
+{
+    const struct conv3d_shape *s = &k->s;
+    if (k->pass == FWD && !k->transposed)
+        conv3d_fwd(out[0], in[0], in[1], bias, s, accumulate, k->scratch, pool);
+    else if (k->pass == FWD)
+        tconv3d_fwd(out[0], in[0], in[1], bias, s, k->scratch, pool);
+    else if (k->pass == BWD_D)
+        (k->transposed ? tconv3d_bwd_d : conv3d_bwd_d)(out[0], in[0], in[1], s, accumulate, k->scratch, pool);
+    else
+        (k->transposed ? tconv3d_bwd_w : conv3d_bwd_w)(out[0], db, in[0], in[1], s, k->scratch, pool);
+}
+
+/* Types of in[0], in[1] and out[0]. */
+static void types_of(const struct conv_case *k, enum conv_type in[2], enum conv_type *out)
+{
+    const enum conv_type x = k->s.x_type, y = k->s.y_type;
+    in[0] = k->pass == BWD_D ? y : x;
+    in[1] = k->pass == BWD_W ? y : CONV_F32;
+    *out = k->pass == FWD ? y : k->pass == BWD_D ? x : CONV_F32;
+}
+
+/* The problem's values are floats that bf16 has; a kernel gets guarded copies in bf16. */
+static void *bf16_create(const float *v, size_t n, int behind);
+static void bf16_destroy(void *buffer, size_t n, int behind);
+
 static void run_kernel(struct problem *p, struct pool *pool)
 {
     const struct conv_case *k = p->shape;
-    const struct conv3d_shape *s = &k->s;
     const float *bias = k->bias ? p->in[2] : NULL;
     float *db = k->bias ? p->out[1] : NULL;
+    void *in[2], *out[2] = {p->out[0], p->out[1]};
+    enum conv_type in_type[2], out_type;
+    types_of(k, in_type, &out_type);
+    for (int i = 0; i < 2; i++)
+        in[i] = in_type[i] == CONV_BF16 ? bf16_create(p->in[i], p->in_count[i], k->behind) : p->in[i];
+    if (out_type == CONV_BF16) out[0] = bf16_create(p->out[0], p->out_count[0], k->behind);
     for (size_t i = 0; i < k->scratch_floats; i++) k->scratch[i] = NAN; /* what is read must have been written */
-    if (k->pass == FWD && !k->transposed)
-        conv3d_f32_fwd(p->out[0], p->in[0], p->in[1], bias, s, p->accumulate, k->scratch, pool);
-    else if (k->pass == FWD)
-        tconv3d_f32_fwd(p->out[0], p->in[0], p->in[1], bias, s, k->scratch, pool);
-    else if (k->pass == BWD_D)
-        (k->transposed ? tconv3d_f32_bwd_d : conv3d_f32_bwd_d)(p->out[0], p->in[0], p->in[1], s, p->accumulate, k->scratch, pool);
-    else
-        (k->transposed ? tconv3d_f32_bwd_w : conv3d_f32_bwd_w)(p->out[0], db, p->in[0], p->in[1], s, k->scratch, pool);
+    run_pass(k, out, in, bias, db, p->accumulate, pool);
+    for (int i = 0; i < 2; i++)
+        if (in_type[i] == CONV_BF16) bf16_destroy(in[i], p->in_count[i], k->behind);
+    if (out_type == CONV_F32) return;
+    const uint16_t *y = out[0];
+    for (size_t i = 0; i < p->out_count[0]; i++) p->out[0][i] = f32_from_bf16(y[i]);
+    bf16_destroy(out[0], p->out_count[0], k->behind);
 }
 
 static void run_reference(float *const out[], float *const in[], const struct conv_case *k, int accumulate)
@@ -98,6 +133,11 @@ static double terms(const struct conv_case *k)
 
 /* ---- a problem --------------------------------------------------------------------------------------------------------- */
 
+static void round_values(float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) v[i] = f32_from_bf16(bf16_from_f32(v[i]));
+}
+
 static void make_problem(struct problem *p, struct conv_case *k, int accumulate)
 {
     const struct conv3d_shape *s = &k->s;
@@ -117,6 +157,11 @@ static void make_problem(struct problem *p, struct conv_case *k, int accumulate)
         problem_out(p, 0, w_count(s));
         if (k->bias) problem_out(p, 1, (size_t)s->k);
     }
+    enum conv_type in[2], out;
+    types_of(k, in, &out);
+    for (int i = 0; i < 2; i++)
+        if (in[i] == CONV_BF16) round_values(p->in[i], p->in_count[i]);
+    if (out == CONV_BF16) round_values(p->before[0], p->out_count[0]);
     k->scratch_floats = scratch_floats(k, most_threads);
     k->scratch = guard_alloc(k->scratch_floats * sizeof(float));
     CHECK((size_t)k->scratch % 64 == 0, "scratch of %zu floats is not whole cache lines", k->scratch_floats);
@@ -132,6 +177,14 @@ static void free_problem(struct problem *p, struct conv_case *k, const char *nam
 struct expected {
     double *want, *tolerance;
 };
+
+/* Half of the distance between the bf16 values around v. */
+static double half_ulp_bf16(double v)
+{
+    int exponent;
+    frexp(v, &exponent); /* v = m 2^exponent, m from 1/2 on: 2^(exponent - 8) between two values */
+    return v > 0 ? ldexp(1, exponent - 9) : 0;
+}
 
 static struct expected expect(const struct problem *p, int i)
 {
@@ -152,11 +205,14 @@ static struct expected expect(const struct problem *p, int i)
             out[1][j][v] = fabsf(p->before[j][v]);
         }
     }
+    enum conv_type in_type[2], out_type;
+    types_of(k, in_type, &out_type);
     run_reference(out[0], p->in, k, p->accumulate);
     run_reference(out[1], in, k, p->accumulate);
     for (size_t v = 0; v < n; v++) {
         e.want[v] = (double)out[0][i][v];
         e.tolerance[v] = 2 * sqrt(terms(k)) * 0x1p-24 * (double)out[1][i][v];
+        if (i == 0 && out_type == CONV_BF16) e.tolerance[v] += half_ulp_bf16(fabs(e.want[v]) + e.tolerance[v]);
     }
     for (int j = 0; j < LEVELS_IN; j++) free(in[j]);
     for (int j = 0; j < LEVELS_OUT; j++) free(out[0][j]), free(out[1][j]);
@@ -171,45 +227,64 @@ static void free_expected(struct expected *e)
 
 /* ---- buffers that begin right behind a forbidden page -------------------------------------------------------------------- */
 
-static float *behind_guard(const float *from, size_t n)
+static void *behind_guard(const void *from, size_t bytes)
 {
-    const size_t pages = (n * sizeof *from + GUARD_PAGE - 1) / GUARD_PAGE * GUARD_PAGE;
+    const size_t pages = (bytes + GUARD_PAGE - 1) / GUARD_PAGE * GUARD_PAGE;
     char *p = mmap(NULL, GUARD_PAGE + pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED || mprotect(p, GUARD_PAGE, PROT_NONE)) {
         printf("no memory for a guarded buffer\n");
         exit(1);
     }
     memset(p + GUARD_PAGE, GUARD_PATTERN, pages);
-    return memcpy(p + GUARD_PAGE, from, n * sizeof *from);
+    return memcpy(p + GUARD_PAGE, from, bytes);
 }
 
 /* Non-zero if a byte behind the buffer changed. */
-static int free_behind_guard(float *buffer, size_t n)
+static int free_behind_guard(void *buffer, size_t bytes)
 {
-    const size_t pages = (n * sizeof *buffer + GUARD_PAGE - 1) / GUARD_PAGE * GUARD_PAGE;
+    const size_t pages = (bytes + GUARD_PAGE - 1) / GUARD_PAGE * GUARD_PAGE;
     const unsigned char *p = (const unsigned char *)buffer;
     int changed = 0;
-    for (size_t i = n * sizeof *buffer; i < pages; i++) changed |= p[i] != GUARD_PATTERN;
+    for (size_t i = bytes; i < pages; i++) changed |= p[i] != GUARD_PATTERN;
     munmap((char *)buffer - GUARD_PAGE, GUARD_PAGE + pages);
     return changed;
+}
+
+static void *bf16_create(const float *v, size_t n, int behind)
+{
+    uint16_t *h = malloc(n * sizeof *h), *buffer;
+    for (size_t i = 0; i < n; i++) h[i] = bf16_from_f32(v[i]);
+    buffer = behind ? behind_guard(h, n * sizeof *h) : memcpy(guard_alloc(n * sizeof *h), h, n * sizeof *h);
+    free(h);
+    return buffer;
+}
+
+static void bf16_destroy(void *buffer, size_t n, int behind)
+{
+    const size_t bytes = n * sizeof(uint16_t);
+    CHECK(!(behind ? free_behind_guard(buffer, bytes) : guard_free(buffer, bytes)), "wrote %s a bf16 buffer",
+          behind ? "behind" : "in front of");
 }
 
 static void check_front(const char *name, const struct problem *p)
 {
     struct problem q = *p;
+    struct conv_case k = *(const struct conv_case *)p->shape;
     int changed = 0;
+    k.behind = 1;
+    q.shape = &k;
     for (int i = 0; i < LEVELS_IN; i++)
-        if (p->in[i]) q.in[i] = behind_guard(p->in[i], p->in_count[i]);
+        if (p->in[i]) q.in[i] = behind_guard(p->in[i], p->in_count[i] * sizeof(float));
     for (int i = 0; i < LEVELS_OUT; i++)
-        if (p->out[i]) q.out[i] = behind_guard(p->before[i], p->out_count[i]);
+        if (p->out[i]) q.out[i] = behind_guard(p->before[i], p->out_count[i] * sizeof(float));
     run_kernel(&q, NULL);
     for (int i = 0; i < LEVELS_OUT; i++) {
         if (!p->out[i]) continue;
         CHECK(!different_bits(q.out[i], p->out[i], p->out_count[i]), "%s: other bits at another address", name);
-        changed |= free_behind_guard(q.out[i], p->out_count[i]);
+        changed |= free_behind_guard(q.out[i], p->out_count[i] * sizeof(float));
     }
     for (int i = 0; i < LEVELS_IN; i++)
-        if (p->in[i]) changed |= free_behind_guard(q.in[i], p->in_count[i]);
+        if (p->in[i]) changed |= free_behind_guard(q.in[i], p->in_count[i] * sizeof(float));
     CHECK(!changed, "%s wrote behind a buffer", name);
 }
 
@@ -277,6 +352,18 @@ static const struct {
     {1, 3, 2, {9, 3, 12}, {5, 1, 4}, {3, 1, 5}, {2, 0, 3}, 0, 0},
 };
 
+static double products(const struct conv3d_shape *s)
+{
+    return (double)y_count(s) * s->c * (double)voxels(1, s->kernel);
+}
+
+/* 0 to 3: all four combinations. */
+static void set_types(struct conv3d_shape *s, int types)
+{
+    s->x_type = (enum conv_type)(types & 1);
+    s->y_type = (enum conv_type)(types >> 1);
+}
+
 static void check_shapes(void)
 {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
@@ -285,7 +372,13 @@ static void check_shapes(void)
         s.w_offset = shapes[i].w_offset;
         s.w_channels = s.c + s.w_offset + shapes[i].w_more;
         check_passes(&s, 0, (int)i % 4);
+        set_types(&s, 3);
         check_passes(&s, 0, (int)i % 4 ^ 3);
+        if (products(&s) > 2e6) continue; /* the reference takes its time */
+        set_types(&s, 0);
+        check_passes(&s, 0, (int)i % 4 ^ 3);
+        set_types(&s, 1 + (int)i % 2);
+        check_passes(&s, 0, (int)i % 4);
     }
 }
 
@@ -310,8 +403,9 @@ static void check_random_shapes(int count)
         }
         if (!valid) continue;
         const int c = pick(&rng, channels, 9), k = pick(&rng, channels, 9), n = 1 + (int)rng_below(&rng, 3);
-        const struct conv3d_shape s = conv3d_shape(n, c, k, in, kernel, stride, pad);
-        if ((double)y_count(&s) * s.c * (double)voxels(1, kernel) > 5e5) continue;
+        struct conv3d_shape s = conv3d_shape(n, c, k, in, kernel, stride, pad);
+        if (products(&s) > 5e5) continue;
+        set_types(&s, done / 4 % 4);
         check_passes(&s, 0, done++ % 4);
     }
 }
@@ -324,8 +418,11 @@ static void check_transposed(void)
                                    {3, 16, 16, 2, 2, 7, 1, 0}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const int *a = sizes[i], in[3] = {a[3], a[4], a[5]}, stride[3] = {a[7] ? 1 : a[6], a[6], a[6]};
-        const struct conv3d_shape s = conv3d_shape_transposed(a[0], a[1], a[2], in, stride);
-        for (int variant = 0; variant < 4; variant += 3) check_passes(&s, 1, variant);
+        struct conv3d_shape s = conv3d_shape_transposed(a[0], a[1], a[2], in, stride);
+        for (int types = 0; types < 4; types++) {
+            set_types(&s, types);
+            for (int variant = 0; variant < 4; variant += 3) check_passes(&s, 1, variant);
+        }
     }
 }
 
@@ -338,6 +435,45 @@ static size_t faults_seen(struct problem *p, const struct expected *e)
     memcpy(p->out[0], p->before[0], p->out_count[0] * sizeof(float));
     run_kernel(p, NULL);
     return out_of_tolerance(p->out[0], e->want, e->tolerance, p->out_count[0], &worst);
+}
+
+/* In bf16: values cut off rather than rounded, and rounded twice. */
+static void check_rounding_faults(void)
+{
+    static const int in[3] = {3, 4, 15}, three[3] = {3, 3, 3}, one[3] = {1, 1, 1};
+    struct conv_case k = {.s = conv3d_shape(1, 130, 17, in, three, one, one), .pass = FWD};
+    struct problem p;
+    k.s.x_type = k.s.y_type = CONV_BF16;
+    make_problem(&p, &k, 0);
+    struct expected e = expect(&p, 0);
+    double worst;
+    CHECK(faults_seen(&p, &e) == 0, "bf16 without a fault was refused");
+    for (size_t i = 0; i < p.out_count[0]; i++) {
+        const float want = (float)e.want[i];
+        uint32_t bits;
+        memcpy(&bits, &want, sizeof bits);
+        p.out[0][i] = f32_from_bf16((uint16_t)(bits >> 16));
+    }
+    CHECK(out_of_tolerance(p.out[0], e.want, e.tolerance, p.out_count[0], &worst) > p.out_count[0] / 4, "bf16: truncation went unseen");
+    /* The sum of one block of channels rounded before the next ones are added. */
+    struct conv3d_shape part[2] = {k.s, k.s};
+    part[0].c = CONV_BLOCK;
+    part[1].w_offset = CONV_BLOCK;
+    part[1].c = k.s.c - CONV_BLOCK;
+    float *sum = calloc(p.out_count[0], sizeof *sum);
+    for (int i = 0; i < 2; i++) {
+        const size_t n = x_count(&part[i]);
+        float *x = malloc(n * sizeof *x);
+        for (size_t j = 0; j < n; j++)
+            x[j] = p.in[0][j / (size_t)part[i].c * (size_t)k.s.c + (size_t)part[i].w_offset + j % (size_t)part[i].c];
+        conv3d_ref_fwd(sum, x, p.in[1], NULL, &part[i], i);
+        round_values(sum, p.out_count[0]);
+        free(x);
+    }
+    CHECK(out_of_tolerance(sum, e.want, e.tolerance, p.out_count[0], &worst) > p.out_count[0] / 16, "bf16: rounding between blocks went unseen");
+    free(sum);
+    free_expected(&e);
+    free_problem(&p, &k, "planted rounding");
 }
 
 static void check_faults(enum pass pass)
@@ -412,6 +548,7 @@ int main(int argc, char **argv)
     pools[2] = pool_create(most_threads);
     levels_self_test();
     for (int pass = FWD; pass < PASSES; pass++) check_faults((enum pass)pass);
+    check_rounding_faults();
     check_shapes();
     check_transposed();
     check_random_shapes(40);

@@ -12,6 +12,7 @@ const struct conv_kernels *conv_kernels(void)
     switch (cpu_isa()) {
 #if ISA_X86
     case ISA_AMX:
+    case ISA_AVX512_BF16:
     case ISA_AVX512: return &conv_kernels_avx512;
     case ISA_AVX2: return &conv_kernels_avx2;
 #endif

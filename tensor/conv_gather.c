@@ -24,14 +24,6 @@ enum {
     PHASED_FLOATS = 131072  /* y that one phase writes before the next one, which reads the same x and writes to the same pages */
 };
 
-/* One axis of a phase: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from the x position
- * o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
-struct axis {
-    int in, out, out_first, out_step;
-    int step, first, direction;
-    int taps, w_first, w_step;
-};
-
 struct gather_call {
     const struct gather *g;
     const struct conv_kernels *kernels;
@@ -46,7 +38,7 @@ struct gather_call {
 /* What one job needs to know. */
 struct gather_work {
     const struct gather_call *call;
-    struct axis axis[3];
+    struct gather_axis axis[3];
     float *packed, *window;
     float *sums;       /* of the next tile, where y is bf16 */
     int block, p0, p1; /* panels [p0, p1) */
@@ -55,10 +47,10 @@ struct gather_work {
 
 /* ---- axes and taps ------------------------------------------------------------------------------------------------------ */
 
-static struct axis axis_of(const struct gather *g, int i, int phase)
+struct gather_axis gather_axis(const struct gather *g, int i, int phase)
 {
     const int stride = g->stride[i];
-    struct axis a = {.in = g->x_size[i], .direction = g->direction};
+    struct gather_axis a = {.in = g->x_size[i], .direction = g->direction};
     if (g->direction > 0) {
         a.out = g->y_size[i];
         a.out_step = 1;
@@ -80,9 +72,14 @@ static struct axis axis_of(const struct gather *g, int i, int phase)
     return a;
 }
 
+int gather_phases(const struct gather *g, int i)
+{
+    return g->direction > 0 ? 1 : g->stride[i];
+}
+
 static int phases_of(const struct gather *g)
 {
-    return g->direction > 0 ? 1 : g->stride[0] * g->stride[1] * g->stride[2];
+    return gather_phases(g, 0) * gather_phases(g, 1) * gather_phases(g, 2);
 }
 
 /* Taps along w that come before tap kx in the order by residue. */
@@ -96,7 +93,7 @@ static int sorted_tap(const struct gather *g, int kx)
 }
 
 /* The taps of y position o that lie inside of x: [*t0, *t1). */
-static void valid_taps(const struct axis *a, int o, int *t0, int *t1)
+void gather_valid_taps(const struct gather_axis *a, int o, int *t0, int *t1)
 {
     const int first = o * a->step + a->first;
     if (a->direction > 0) {
@@ -110,12 +107,12 @@ static void valid_taps(const struct axis *a, int o, int *t0, int *t1)
 }
 
 /* y positions [o, end) that have the same valid taps as o. */
-static int class_end(const struct axis *a, int o)
+static int class_end(const struct gather_axis *a, int o)
 {
     int t0, t1, u0, u1, end = o + 1;
-    valid_taps(a, o, &t0, &t1);
+    gather_valid_taps(a, o, &t0, &t1);
     for (; end < a->out; end++) {
-        valid_taps(a, end, &u0, &u1);
+        gather_valid_taps(a, end, &u0, &u1);
         if (u0 != t0 || u1 != t1) break;
     }
     return end;
@@ -158,7 +155,7 @@ struct group {
 
 /* Copies `n` positions along w of line `line` of x, from position `first` on, in ascending or descending order; zeros outside. */
 static void copy_line(const struct conv_kernels *kernels, float *dst, const struct gather *g, size_t line, int first, int n,
-                      const struct axis *a, int c0, int cn)
+                      const struct gather_axis *a, int c0, int cn)
 {
     const int before = conv_min(n, a->direction > 0 ? conv_max(0, -first) : conv_max(0, first - (a->in - 1)));
     const int inside = conv_max(0, conv_min(n, a->direction > 0 ? a->in - first : first + 1) - before);
@@ -178,7 +175,7 @@ static void copy_line(const struct conv_kernels *kernels, float *dst, const stru
 static void fill_window(const struct gather_work *a, const struct group *r, int o, int count, int positions)
 {
     const struct gather *g = a->call->g;
-    const struct axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
+    const struct gather_axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
     const int c0 = a->block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
     const int first = (ax->direction > 0 ? o : o + count - 1) * ax->step + ax->first;
     float *dst = a->window;
@@ -198,7 +195,7 @@ static void fill_window(const struct gather_work *a, const struct group *r, int 
 static size_t y_voxel(const struct gather_work *a, const struct group *r, int i, int o)
 {
     const struct gather *g = a->call->g;
-    const struct axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
+    const struct gather_axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
     const size_t z = (size_t)(az->out_first + r->z[i] * az->out_step), y = (size_t)(ay->out_first + r->y[i] * ay->out_step);
     return (((size_t)r->n[i] * (size_t)g->y_size[0] + z) * (size_t)g->y_size[1] + y) * (size_t)g->y_size[2] +
            (size_t)(ax->out_first + o * ax->out_step);
@@ -226,7 +223,7 @@ static void run_tile(struct gather_work *a, struct gather_tile t, const struct g
 {
     const struct gather_call *s = a->call;
     const struct gather *g = s->g;
-    const struct axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
+    const struct gather_axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
     const size_t cn = (size_t)conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
     t.count = count;
     for (int panel = a->p0; panel < a->p1; panel++) {
@@ -255,7 +252,7 @@ static void run_tile(struct gather_work *a, struct gather_tile t, const struct g
 static void run_span(struct gather_work *a, const struct group *r, int o, int end, int tiles)
 {
     const struct gather *g = a->call->g;
-    const struct axis *ax = &a->axis[2];
+    const struct gather_axis *ax = &a->axis[2];
     const int cn = conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
     const int count = end - o, positions = (count - 1) * ax->step + ax->taps;
     struct gather_tile t = {.lines = r->lines, .nz = r->z1 - r->z0, .ny = r->y1 - r->y0, .length = ax->taps * cn};
@@ -273,7 +270,7 @@ static void run_span(struct gather_work *a, const struct group *r, int o, int en
     }
 }
 
-static size_t tile_window(const struct gather *g, const struct axis axis[3])
+static size_t tile_window(const struct gather *g, const struct gather_axis axis[3])
 {
     return ((size_t)CONV_TILE * (size_t)axis[2].step + (size_t)CONV_LINES * (size_t)axis[2].taps) *
            (size_t)conv_min(CONV_BLOCK, g->c) * (size_t)axis[0].taps * (size_t)axis[1].taps;
@@ -317,8 +314,8 @@ static void run_class(struct gather_work *a, int z, int z_end, int y, int y_end,
 {
     const int nz = z_end - z, ny = y_end - y, lines = a->call->g->n * nz * ny;
     struct group r;
-    valid_taps(&a->axis[0], z, &r.z0, &r.z1);
-    valid_taps(&a->axis[1], y, &r.y0, &r.y1);
+    gather_valid_taps(&a->axis[0], z, &r.z0, &r.z1);
+    gather_valid_taps(&a->axis[1], y, &r.y0, &r.y1);
     for (int i = first; i < end; i++) {
         r.lines = conv_min(a->lines, lines - i * a->lines);
         for (int j = 0; j < r.lines; j++) {
@@ -349,9 +346,9 @@ static void run_groups(struct gather_work *a, int first, int end)
 static long long enter_phase(struct gather_work *a, int phase)
 {
     const struct gather *g = a->call->g;
-    a->axis[0] = axis_of(g, 0, phase / g->stride[2] / g->stride[1]);
-    a->axis[1] = axis_of(g, 1, phase / g->stride[2] % g->stride[1]);
-    a->axis[2] = axis_of(g, 2, phase % g->stride[2]);
+    a->axis[0] = gather_axis(g, 0, phase / g->stride[2] / g->stride[1]);
+    a->axis[1] = gather_axis(g, 1, phase / g->stride[2] % g->stride[1]);
+    a->axis[2] = gather_axis(g, 2, phase % g->stride[2]);
     if (a->axis[2].out == 0) return 0;
     a->lines = conv_max(1, conv_min(CONV_LINES, a->call->kernels->gather_count / a->axis[2].out));
     return count_groups(a);
@@ -403,9 +400,9 @@ static int range_of(const struct gather *g)
 /* No phase has more taps than the first tap's. */
 static size_t window_floats(const struct gather *g)
 {
-    struct axis axis[3];
+    struct gather_axis axis[3];
     for (int i = 0; i < 3; i++) {
-        axis[i] = axis_of(g, i, 0);
+        axis[i] = gather_axis(g, i, 0);
         if (g->direction < 0) axis[i].taps = (g->kernel[i] - 1) / g->stride[i] + 1;
     }
     const size_t tile = tile_window(g, axis);

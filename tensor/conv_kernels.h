@@ -181,6 +181,20 @@ struct gather {
     float *scratch;
 };
 
+/* The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has taps of its own and is a problem
+ * with step 1, whose outputs are `stride` apart. Direction 1 has one phase. */
+/* One axis of a phase: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from the x position
+ * o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
+struct gather_axis {
+    int in, out, out_first, out_step;
+    int step, first, direction;
+    int taps, w_first, w_step;
+};
+int gather_phases(const struct gather *g, int i);
+struct gather_axis gather_axis(const struct gather *g, int i, int phase);
+/* The taps of y position o that lie inside of x: [*t0, *t1). */
+void gather_valid_taps(const struct gather_axis *a, int o, int *t0, int *t1);
+
 /* The convolution s without its operands. */
 struct gather gather_forward(const struct conv3d_shape *s);
 size_t gather_scratch(const struct gather *g, int threads);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tensor/conv_tiles.h"
 #include "tensor/isa.h"
 
 #if ISA_X86
@@ -38,6 +39,12 @@ static int bit(unsigned word, int i)
     return (int)(word >> i & 1);
 }
 
+static int is_amd(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
+}
+
 /* The instructions must be there (cpuid) and the operating system must save the registers they use (xgetbv). */
 static enum isa detect(void)
 {
@@ -49,25 +56,16 @@ static enum isa detect(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !bit(b, 5)) return ISA_SCALAR; /* avx2 */
     if ((saved & 0xe6) != 0xe6) return ISA_AVX2; /* opmask, zmm0-15 high, zmm16-31 */
     if (!bit(b, 16) || !bit(b, 17) || !bit(b, 30) || !bit(b, 31)) return ISA_AVX2; /* f, dq, bw, vl */
-    if ((saved & 0x60000) != 0x60000) return ISA_AVX512; /* tile configuration and data */
-    if (!bit(d, 22) || !bit(d, 24) || !amx_permitted()) return ISA_AVX512; /* amx-bf16, amx-tile */
-    return ISA_AMX;
-}
-
-static int detect_bf16(void)
-{
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && bit(a, 5);
+    const int tiles = bit(d, 22) && bit(d, 24); /* amx-bf16, amx-tile */
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return ISA_AVX512; /* avx512-bf16 */
+    if (is_amd()) return ISA_AVX512_BF16;
+    if (!tiles || (saved & 0x60000) != 0x60000 || !amx_permitted()) return ISA_AVX512; /* tile configuration and data */
+    return tile_amx_works() ? ISA_AMX : ISA_AVX512;
 }
 #else
 static enum isa detect(void)
 {
     return ISA_ARM64 ? ISA_NEON : ISA_SCALAR;
-}
-
-static int detect_bf16(void)
-{
-    return 0;
 }
 #endif
 
@@ -107,12 +105,7 @@ enum isa cpu_isa_set(enum isa isa)
     return level;
 }
 
-int cpu_has_avx512_bf16(void)
-{
-    return cpu_isa() >= ISA_AVX512 && detect_bf16();
-}
-
-static const char *const isa_names[] = {"scalar", "neon", "avx2", "avx512", "amx"};
+static const char *const isa_names[] = {"scalar", "neon", "avx2", "avx512", "avx512bf16", "amx"};
 
 const char *cpu_isa_name(enum isa isa)
 {

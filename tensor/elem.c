@@ -16,6 +16,7 @@ const struct elem_kernels *elem_kernels(void)
     switch (cpu_isa()) {
 #if ISA_X86
     case ISA_AMX:
+    case ISA_AVX512_BF16:
     case ISA_AVX512: return &elem_kernels_avx512;
     case ISA_AVX2: return &elem_kernels_avx2;
 #endif

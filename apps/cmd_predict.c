@@ -14,7 +14,7 @@
 #include "tensor/cpu.h"
 
 struct predict {
-    const char *run_path, *images, *out, *fold, *checkpoint, *masks, *part;
+    const char *run_path, *images, *out, *folds_text, *checkpoint, *masks, *part;
     double step;
     int mirror, probabilities, threads, quiet;
     struct run run;
@@ -166,7 +166,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset};
     struct image_cases cases;
     s.sliding.step = p->step;
-    for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && (p->run.plan->dims == 3 || a > 0);
+    for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && p->run.mirror[a];
     int status = list_images(&cases, p->images, &p->run.dataset, e);
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status && !p->quiet) {
@@ -272,15 +272,23 @@ static int classify(struct predict *p, struct model **model, struct error *e)
 
 /* ---- the command --------------------------------------------------------------------------------------------------- */
 
+/* "0,1,2" or "all" of --folds, else those that are there. */
 static int choose_folds(struct predict *p, struct error *e)
 {
-    if (p->fold) {
-        snprintf(p->folds[0], sizeof p->folds[0], "%.15s", p->fold);
-        p->fold_count = 1;
-        return 0;
+    const char *at = p->folds_text;
+    if (!at) {
+        p->fold_count = run_folds(p->folds, FOLDS_MAX, &p->run, p->checkpoint);
+        if (p->fold_count) return 0;
+        return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?", p->run_path, p->checkpoint ? p->checkpoint : "*");
     }
-    p->fold_count = run_folds(p->folds, FOLDS_MAX, &p->run);
-    return p->fold_count ? 0 : error_set(e, "%s: no fold_*/checkpoint_final.safetensors: is it a trained run?", p->run_path);
+    for (; *at; at += strcspn(at, ","), at += *at == ',') {
+        size_t n = strcspn(at, ",");
+        int number = n > 0 && n <= 4 && strspn(at, "0123456789") == n;
+        if (!number && !(n == 3 && strncmp(at, "all", 3) == 0)) return error_set(e, "--folds %s: not \"all\" or a list as 0,1,2", p->folds_text);
+        if (p->fold_count == FOLDS_MAX) return error_set(e, "--folds %s: more than %d folds", p->folds_text, FOLDS_MAX);
+        snprintf(p->folds[p->fold_count++], sizeof p->folds[0], "%.*s", (int)n, at);
+    }
+    return p->fold_count ? 0 : error_set(e, "--folds: names no fold");
 }
 
 static int run_predict(struct predict *p, struct error *e)
@@ -299,6 +307,8 @@ static int run_predict(struct predict *p, struct error *e)
 }
 
 static const char predict_details[] =
+    "RUN is a run of `nephron train` or `federate`, or a model folder of nnU-Net with plans.json, dataset.json and\n"
+    "fold_K/checkpoint_*.pth as it is; its inference_allowed_mirroring_axes are honoured.\n"
     "Segmentation: IMAGES is a folder of CASE_0000.nii.gz files (one a channel) or one file; OUT receives CASE.nii.gz in the\n"
     "geometry of the image. A DICOM series is an image too: for one channel IMAGES may be its folder or a file of it; for\n"
     "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ... All trained folds of RUN are averaged unless --fold names one.\n"
@@ -309,12 +319,13 @@ static const char predict_details[] =
 
 int cmd_predict(int argc, char **argv)
 {
-    struct predict p = {.step = 0.5, .mirror = 1, .checkpoint = "final", .part = "test"};
+    struct predict p = {.step = 0.5, .mirror = 1, .part = "test"};
     struct option_spec spec[] = {
         {"input", 'i', OPTION_TEXT, &p.images, "IMAGES", "folder of images, image, dataset or .npz", 0, 0, 0},
         {"output", 'o', OPTION_TEXT, &p.out, "OUT", "folder of the results", 0, 0, 0},
-        {"fold", 'f', OPTION_TEXT, &p.fold, "K", "one fold (default: all trained ones, averaged)", 0, 0, "0|1|2|3|4|all"},
-        {"checkpoint", 0, OPTION_TEXT, &p.checkpoint, "NAME", "which weights", 0, 0, "final|best|latest"},
+        {"folds", 'f', OPTION_TEXT, &p.folds_text, "LIST", "folds to average, as 0,1,2; all: the one trained on all cases (default: those found)", 0, 0, 0},
+        {"fold", 0, OPTION_TEXT, &p.folds_text, "K", "the same", 0, 0, 0},
+        {"checkpoint", 0, OPTION_TEXT, &p.checkpoint, "NAME", "which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"step", 0, OPTION_NUMBER, &p.step, "X", "window step as a share of the patch (0.5)", 0.05, 1, 0},
         {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL, "one pass instead of all mirrored ones: eight times faster", 0, 0, 0},
         {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL, "also CASE.npz with the class probabilities", 0, 0, 0},

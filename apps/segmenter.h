@@ -5,7 +5,7 @@
 #include "nn/infer.h"
 #include "nn/run.h"
 
-enum { FOLDS_MAX = 8 };
+enum { FOLDS_MAX = 16 };
 
 struct segmenter {
     const struct plan *plan;

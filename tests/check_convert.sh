@@ -36,6 +36,34 @@ $nephron predict "$work/run" -i "$work/images" -o "$work/labels" --no-mirror --q
 ok "predict with the converted run" $?
 refuses 1 "there is a run already" $nephron convert $model "$work/run"
 
+# ---- the model folder as it is -----------------------------------------------------------------------------------------
+$nephron predict $model -i "$work/images" -o "$work/direct" --no-mirror --quiet && cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/direct/hippocampus_001.nii.gz"
+ok "predict with the model folder: what the converted run gives" $?
+cp -r $model "$work/two" && cp -r $model/fold_0 "$work/two/fold_all" && mkdir "$work/two/fold_3" && cp $model/fold_0/checkpoint_final.pth "$work/two/fold_3/checkpoint_best.pth"
+$nephron predict "$work/two" -i "$work/images" -o "$work/o2" --no-mirror >"$work/out" && grep -q "2 networks" "$work/out"
+ok "folds 0 and 3, not all; one has only its best checkpoint" $?
+$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror --folds all >"$work/out" && grep -q "1 network," "$work/out"
+ok "--folds all is the fold trained on all cases" $?
+$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror -f 0,3 >"$work/out" && grep -q "2 networks" "$work/out"
+ok "--folds 0,3" $?
+$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror --checkpoint best >"$work/out" && grep -q "1 network," "$work/out"
+ok "--checkpoint best: the fold that has one" $?
+refuses 1 "fold_0: no checkpoint_latest" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" --checkpoint latest --fold 0
+refuses 1 "no fold_\*/checkpoint_latest" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" --checkpoint latest
+refuses 1 "not \"all\" or a list" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" --folds 0,x
+$nephron info "$work/two" >"$work/out" && grep -q "configuration 3d_small" "$work/out" && grep -q "folds *0 3" "$work/out" && grep -q "mirroring *0 1 2" "$work/out"
+ok "info of a model folder" $?
+$nephron info $model/fold_0/checkpoint_final.pth >"$work/out" && grep -q "nnUNetTrainer" "$work/out" && grep -q "parameters *3256 " "$work/out"
+ok "info of a checkpoint" $?
+$nephron info $golden/io_torch.pth >"$work/out" && grep -q "PyTorch file" "$work/out"
+ok "info of another .pth" $?
+# inference_allowed_mirroring_axes of null: mirroring and --no-mirror are the same.
+cp -r "$work/run" "$work/plain" && tr -d '\n' <"$work/run/manifest.json" | sed 's/"inference_allowed_mirroring_axes": *\[[^]]*\]/"inference_allowed_mirroring_axes": null/' >"$work/plain/manifest.json"
+$nephron predict "$work/plain" -i "$work/images" -o "$work/o4" --quiet && cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o4/hippocampus_001.nii.gz"
+ok "no axis may be mirrored" $?
+$nephron predict "$work/run" -i "$work/images" -o "$work/o5" --quiet && ! cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o5/hippocampus_001.nii.gz"
+ok "all axes are mirrored" $?
+
 # ---- the names of the tensors ------------------------------------------------------------------------------------------
 # A safetensors header is JSON in one line: its keys are the names.
 names() { dd if="$1" bs=1 skip=8 count=$(($(od -An -tu4 -N4 "$1"))) 2>/dev/null | tr '{' '\n' | sed -n 's/.*"\([^"]*\)":$/\1/p' | grep -v __metadata__ | sort; }
@@ -52,6 +80,16 @@ ok "an empty prefix keeps every tensor" $?
 $nephron convert --prefix network_weights.encoder $model/fold_0/checkpoint_final.pth "$work/encoder.safetensors" >"$work/out"
 names "$work/encoder.safetensors" | grep -q "^stages.0.0.convs.0.conv.weight$"
 ok "a prefix is taken off" $?
+
+# ---- one network of a run ----------------------------------------------------------------------------------------------
+$nephron convert $model "$work/net.safetensors" >"$work/out" && names "$work/net.safetensors" | cmp -s - "$work/names"
+ok "a model folder to one file" $?
+$nephron convert "$work/run" "$work/net2.safetensors" --fold 0 --checkpoint final >"$work/out" && cmp -s "$work/net.safetensors" "$work/net2.safetensors"
+ok "a run to the same file" $?
+$nephron convert "$work/run" "$work/net.npz" >"$work/out" && [ -s "$work/net.npz" ]
+ok "a run to .npz" $?
+refuses 1 "no checkpoint_best" $nephron convert "$work/run" "$work/x.npz" --fold 0 --checkpoint best
+refuses 2 "are for folders" $nephron convert "$work/one.safetensors" "$work/x.npz" --fold 0
 
 # ---- there and back ----------------------------------------------------------------------------------------------------
 $nephron convert "$work/one.safetensors" "$work/one.npz" >"$work/out" && $nephron convert "$work/one.npz" "$work/back.safetensors" >"$work/out" &&

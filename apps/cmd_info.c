@@ -165,12 +165,8 @@ static int info_pth(const char *path, struct error *e)
     struct pth p;
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
-    int nnunet = json_get(p.values, NNUNET_NETWORK) != NULL;
+    int nnunet = json_get(p.values, NNUNET_NETWORK) && nnunet_network(&network, &p, path, e) == 0 && network.count > 0;
     const struct safetensors *shown = nnunet ? &network : &p.tensors;
-    if (nnunet && nnunet_network(&network, &p, path, e)) {
-        pth_free(&p);
-        return -1;
-    }
     printf("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
     print_members(p.values, 100);
     if (nnunet) printf("  parameters    %.0f of the network\n", count_values(shown, ""));

@@ -231,7 +231,7 @@ void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const st
 /* ---- peak ------------------------------------------------------------------------------------------------------------- */
 
 struct peak {
-    const struct conv_kernels *kernels;
+    int (*peak)(float *out, long n);
     long rounds;
 };
 
@@ -242,7 +242,7 @@ static void peak_job(void *arg, int job, int thread)
     float out;
     (void)job;
     (void)thread;
-    p->kernels->peak(&out, p->rounds);
+    p->peak(&out, p->rounds);
     sink = out;
     (void)sink;
 }
@@ -254,11 +254,11 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-double kernel_peak_f32(struct pool *pool)
+static double measure_peak(int (*peak)(float *out, long n), struct pool *pool)
 {
-    struct peak p = {.kernels = conv_kernels(), .rounds = 1000};
+    struct peak p = {.peak = peak, .rounds = 1000};
     float out;
-    const int threads = pool_threads(pool), flops = p.kernels->peak(&out, 1);
+    const int threads = pool_threads(pool), flops = peak(&out, 1);
     double best = 0, spent = 0;
     while (spent < 0.1) {
         const double start = seconds_now();
@@ -273,4 +273,21 @@ double kernel_peak_f32(struct pool *pool)
         best = rate > best ? rate : best;
     }
     return best;
+}
+
+double kernel_peak_f32(struct pool *pool)
+{
+    return measure_peak(conv_kernels()->peak, pool);
+}
+
+double kernel_peak_bf16(struct pool *pool)
+{
+    const double f32 = kernel_peak_f32(pool);
+#if ISA_X86
+    if (cpu_has_avx512_bf16()) {
+        const double bf16 = measure_peak(conv_peak_avx512bf16, pool);
+        return bf16 > f32 ? bf16 : f32;
+    }
+#endif
+    return f32;
 }

@@ -112,6 +112,9 @@ struct conv_kernels {
 /* Defined where the architecture has them. */
 extern const struct conv_kernels conv_kernels_scalar, conv_kernels_avx2, conv_kernels_avx512, conv_kernels_neon;
 
+/* As conv_kernels.peak, in pairs of bf16 products (vdpbf16ps): where cpu_has_avx512_bf16(). */
+int conv_peak_avx512bf16(float *out, long n);
+
 /* The kernels of cpu_isa(). */
 const struct conv_kernels *conv_kernels(void);
 

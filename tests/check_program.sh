@@ -125,6 +125,17 @@ for command in info plan train federate predict evaluate compare bench; do
     ok "$command -h" $?
 done
 
+# ---- speed: the table's form ----------------------------------------------------------------------------------------------
+for precision in fp32 bf16; do
+    $nephron bench kernels --case p32_3 --precision $precision --threads 1 --csv "$work/bench.csv" >/dev/null
+    ok "bench kernels in $precision" $?
+    [ "$(head -n 1 "$work/bench.csv")" = name,precision,pass,threads,seconds,gflops,peak_gflops ] &&
+        [ "$(grep -c "^p32_3_40x56x40_b2,$precision,[a-z_]*,1," "$work/bench.csv")" -eq 3 ] && [ "$(wc -l <"$work/bench.csv")" -eq 4 ]
+    ok "the table of bench kernels in $precision" $?
+done
+refuses 1 "no layer's name" $nephron bench kernels --case nothing
+refuses 2 "is for kernels" $nephron bench step --precision bf16
+
 # ---- bad input ----------------------------------------------------------------------------------------------------------
 bad="$work/bad"
 fresh() { # a small dataset to break

@@ -149,13 +149,6 @@ static uint8_t *index_map(const struct volume *v, const uint8_t *index, const ch
     return map;
 }
 
-/* A voxel that the reference ignores is in no mask of either. */
-static void ignore(uint8_t *pred, const uint8_t *ref, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (ref[i] == LABEL_IGNORE) pred[i] = LABEL_IGNORE;
-}
-
 static int measure_volumes(struct evaluation *one, const struct pair *p, const struct volume *ref, const struct volume *pred, const uint8_t *index,
                            struct error *e)
 {
@@ -164,10 +157,7 @@ static int measure_volumes(struct evaluation *one, const struct pair *p, const s
     if (volume_same_geometry(ref, pred, e)) return error_prefix(e, "%s: not the geometry of %s", p->prediction, p->reference);
     uint8_t *a = index_map(ref, index, p->reference, e), *b = a ? index_map(pred, index, p->prediction, e) : NULL;
     int status = a && b ? 0 : -1;
-    if (!status) {
-        ignore(b, a, volume_voxels(ref));
-        status = evaluation_add(one, p->id, p->reference, p->prediction, a, b, size, spacing, e);
-    }
+    if (!status) status = evaluation_add(one, p->id, p->reference, p->prediction, a, b, size, spacing, e);
     free(a);
     free(b);
     return status;
@@ -287,7 +277,6 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
     struct json *all = json_add_object(j, "volume_agreement");
     for (int k = 1; k < ev->labels; k++) {
         struct bland_altman r;
-        char key[16];
         for (int i = 0; i < ev->cases; i++) {
             volume[i] = ev->item[i].label[k].overlap.volume_pred / 1000;
             volume[ev->cases + i] = ev->item[i].label[k].overlap.volume_ref / 1000;
@@ -296,8 +285,7 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
             free(volume);
             return error_set(e, "out of memory for %d cases", ev->cases);
         }
-        snprintf(key, sizeof key, "%d", ev->value[k]);
-        struct json *one = json_add_object(all, key), *limits;
+        struct json *one = json_add_object(all, ev->key[k]), *limits;
         json_add_number(one, "bias_ml", r.bias);
         json_add_number(one, "sd_ml", r.sd);
         limits = json_add_array(one, "limits_ml");

@@ -323,6 +323,11 @@ static void print_summary(const struct summary *m, const struct dataset *d)
         printf("  channel %d     %s: %.6g to %.6g, mean of case means %.6g\n", c, d->channel_name[c], m->range[c][0], m->range[c][1], m->mean[c] / m->read);
     for (int k = 0; k < d->labels && all > 0; k++)
         printf("  label %-2d      %s: in %d cases, %.3f %% of voxels\n", k, d->label_name[k], m->holds[k], 100 * m->voxels[k] / all);
+    for (int r = 0; r < d->regions; r++) {
+        char key[REGION_KEY_SIZE];
+        dataset_region_key(key, sizeof key, &d->region[r]);
+        printf("  region %d     %s: labels %s, written as %d\n", r + 1, d->region[r].name, key, d->region[r].written);
+    }
     if (d->ignore_label >= 0) printf("  label %-2d      ignore: %.3f %% of voxels\n", d->ignore_label, all > 0 ? 100 * m->ignored / all : 0);
 }
 

@@ -92,8 +92,10 @@ static void print_plan(const struct plan *p)
 
 static void print_fingerprint(const struct fingerprint *f, const struct dataset *d)
 {
-    printf("%s: %d cases, %d channel%s, %d labels%s\n", d->name, f->cases, d->channels, d->channels == 1 ? "" : "s", d->labels,
+    printf("%s: %d cases, %d channel%s, %d labels%s", d->name, f->cases, d->channels, d->channels == 1 ? "" : "s", d->labels,
            d->ignore_label >= 0 ? " and ignore" : "");
+    if (d->regions) printf(" in %d regions", d->regions);
+    printf("\n");
     printf("median of the image left after cropping to nonzero: %.1f %%\n", 100 * f->median_relative_size);
     for (int c = 0; c < d->channels; c++)
         printf("channel %d (%s): foreground mean %.6g, std %.6g, 0.5 %% to 99.5 %%: %.6g to %.6g; %s\n", c, d->channel_name[c],

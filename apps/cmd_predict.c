@@ -231,7 +231,6 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
     struct case_store *store = &data->store;
     store->sample = calloc((size_t)c->count, sizeof *store->sample);
     store->index = calloc((size_t)c->count, sizeof *store->index);
-    store->classes = p->run.options.resnet.classes;
     if (!store->sample || !store->index) return error_set(e, "out of memory for %d cases", c->count);
     for (int i = 0; i < c->count; i++, store->cases++) {
         struct sample *s = &store->sample[i];

@@ -48,7 +48,7 @@ void learner_view(struct learner_data *view, const struct learner_data *all, con
     memset(view, 0, sizeof *view);
     for (int i = 0; i < all->store.cases; i++) n += group[i] == which;
     struct case_store *s = &view->store;
-    s->classes = all->store.classes;
+    s->groups = all->store.groups;
     s->sample = calloc((size_t)n + 1, sizeof *s->sample);
     s->index = calloc((size_t)n + 1, sizeof *s->index);
     s->location = calloc((size_t)n + 1, sizeof *s->location);

@@ -11,88 +11,6 @@
 #include "io/sha256.h"
 #include "tensor/ops.h"
 
-/* ---- dataset.json --------------------------------------------------------------------------------------------------- */
-
-static int set_text(char *buf, size_t size, const char *text, const char *what, struct error *e)
-{
-    if (strlen(text) >= size) return error_set(e, "%s '%.60s...' is longer than %zu characters", what, text, size - 1);
-    strcpy(buf, text);
-    return 0;
-}
-
-static int read_channels(struct dataset *d, struct error *e)
-{
-    const struct json *names = json_get(d->json, "channel_names");
-    if (!names) names = json_get(d->json, "modality"); /* nnU-Net v1's key */
-    if (!names) return error_set(e, "no channel_names");
-    if (names->type != JSON_OBJECT || names->count < 1) return error_set(e, "channel_names is not {\"0\": name, ...}");
-    if (names->count > CHANNELS_MAX) return error_set(e, "channel_names has %d channels, at most %d are supported", names->count, CHANNELS_MAX);
-    for (int c = 0; c < names->count; c++) {
-        char key[16];
-        snprintf(key, sizeof key, "%d", c);
-        const char *name = json_text(names, key, NULL);
-        if (!name) return error_set(e, "channel_names has no name for channel %d", c);
-        if (set_text(d->channel_name[c], sizeof d->channel_name[c], name, "channel_names: name", e)) return -1;
-    }
-    d->channels = names->count;
-    return 0;
-}
-
-/* The value of one entry of "labels", or -1. */
-static int read_label_value(const struct json *item, struct error *e)
-{
-    if (item->type == JSON_ARRAY) return error_set(e, "labels: '%s' is a region (a list of values), which is not supported", item->key);
-    if ((item->type != JSON_INT && item->type != JSON_DOUBLE) || item->number != floor(item->number))
-        return error_set(e, "labels: the value of '%s' is not a whole number (the form is {\"background\": 0, \"name\": 1})", item->key);
-    if (item->number < 0 || item->number > 1e6) return error_set(e, "labels: '%s' has value %g", item->key, item->number);
-    return (int)item->number;
-}
-
-/* Labels by value, so that a label's index is its value: networks have one output channel each. */
-static int read_labels(struct dataset *d, struct error *e)
-{
-    const struct json *labels = json_get(d->json, "labels");
-    d->ignore_label = -1;
-    if (!labels) return 0;
-    if (labels->type != JSON_OBJECT || labels->count < 1) return error_set(e, "labels is not {\"background\": 0, ...}");
-    if (labels->count > LABELS_MAX) return error_set(e, "labels has %d entries, at most %d are supported", labels->count, LABELS_MAX);
-    int seen[LABELS_MAX + 1] = {0};
-    for (int i = 0; i < labels->count; i++) {
-        const struct json *item = labels->item[i];
-        int value = read_label_value(item, e);
-        if (value < 0) return -1;
-        if (strcmp(item->key, "ignore") == 0) {
-            d->ignore_label = value;
-            continue;
-        }
-        if (value >= LABELS_MAX) return error_set(e, "labels: '%s' has value %d, but values are consecutive from 0", item->key, value);
-        if (seen[value]++) return error_set(e, "labels: value %d is there twice", value);
-        if (set_text(d->label_name[value], sizeof d->label_name[value], item->key, "labels: name", e)) return -1;
-        d->label_value[value] = value;
-        d->labels++;
-    }
-    for (int v = 0; v < d->labels; v++)
-        if (!seen[v]) return error_set(e, "labels: no label has value %d; values are consecutive from 0 (background)", v);
-    if (d->ignore_label >= 0 && d->ignore_label < d->labels)
-        return error_set(e, "labels: 'ignore' has value %d, it must have the highest", d->ignore_label);
-    return d->labels ? 0 : error_set(e, "labels has no background");
-}
-
-static int read_description(struct dataset *d, const char *path, struct error *e)
-{
-    d->json = json_read(path, e);
-    if (!d->json) return -1;
-    const char *ending = json_text(d->json, "file_ending", NULL);
-    int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : 0;
-    bad = bad || read_channels(d, e) || read_labels(d, e);
-    if (!bad && !ending) bad = error_set(e, "no file_ending");
-    if (!bad && ending[0] != '.') bad = error_set(e, "file_ending '%s' does not start with a dot", ending);
-    bad = bad || set_text(d->file_ending, sizeof d->file_ending, ending, "file_ending", e);
-    if (!bad && json_get(d->json, "dataset"))
-        bad = error_set(e, "'dataset' (a list of files elsewhere) is not supported, put them into imagesTr and labelsTr");
-    return bad ? error_prefix(e, "%s", path) : 0;
-}
-
 /* The last component of a path, without trailing slashes. */
 static void base_name(char *buf, size_t size, const char *path)
 {
@@ -107,17 +25,6 @@ static void dataset_init(struct dataset *d)
 {
     memset(d, 0, sizeof *d);
     d->ignore_label = -1;
-}
-
-int dataset_read_header(struct dataset *d, const char *json_path, struct error *e)
-{
-    dataset_init(d);
-    if (set_text(d->path, sizeof d->path, json_path, "path", e) || read_description(d, json_path, e)) {
-        dataset_close(d);
-        return -1;
-    }
-    base_name(d->name, sizeof d->name, json_text(d->json, "name", "dataset"));
-    return 0;
 }
 
 /* ---- cases of a folder ------------------------------------------------------------------------------------------------ */
@@ -260,7 +167,7 @@ static int read_targets(struct dataset *d, const struct csv *t, const char *path
 static int open_folder(struct dataset *d, struct error *e)
 {
     char path[1100];
-    if (file_join(path, sizeof path, d->path, "dataset.json", e) || read_description(d, path, e)) return -1;
+    if (file_join(path, sizeof path, d->path, "dataset.json", e) || dataset_read_description(d, path, e)) return -1;
     base_name(d->name, sizeof d->name, d->path);
     if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
     int classify = file_exists(path);
@@ -348,7 +255,8 @@ static int open_npz(struct dataset *d, struct error *e)
 int dataset_open(struct dataset *d, const char *path, struct error *e)
 {
     dataset_init(d);
-    int bad = set_text(d->path, sizeof d->path, path, "path", e);
+    int bad = strlen(path) >= sizeof d->path ? error_set(e, "%.60s...: path is too long", path) : 0;
+    if (!bad) strcpy(d->path, path);
     if (!bad && !file_exists(path)) bad = error_set(e, "%s: no such file or folder", path);
     for (size_t n = strlen(d->path); n > 1 && d->path[n - 1] == '/'; n--) d->path[n - 1] = 0;
     if (!bad && file_is_dir(path))

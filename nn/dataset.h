@@ -22,14 +22,25 @@ struct data_case {
     int index;           /* row in its .npz array */
 };
 
+/* An entry of dataset.json's labels where some entry is a list of values: the network then has an output for each region. */
+struct region {
+    char name[64];
+    uint64_t labels;     /* bit v: label value v belongs to it */
+    int written;         /* the label that its voxels get (regions_class_order); later regions go over earlier ones */
+    int list;            /* the value is a list in the file */
+};
+
 struct dataset {
     char path[1024];
     char name[128];
     int channels;
     char channel_name[CHANNELS_MAX][64];
-    int labels;                      /* segmentation labels including background, without ignore; 0 if none */
+    int labels;                      /* label values including background, without ignore; 0 if none */
     char label_name[LABELS_MAX][64];
     int label_value[LABELS_MAX];
+    int regions;                     /* region-based labels: number of regions, else 0 */
+    struct region region[LABELS_MAX];
+    int entries;                     /* of "labels", background and ignore too: what nnU-Net's planner counts */
     int ignore_label;                /* value of the label called "ignore", or -1 */
     char file_ending[16];
     int classes;                     /* of classification targets; 0 if none */
@@ -40,11 +51,16 @@ struct dataset {
 };
 
 /* A folder with dataset.json, or a MedMNIST .npz (3D only). Checks: channel_names, labels (consecutive from 0, `ignore` the highest),
- * file_ending; every case has all its channels, and its label map unless labels.csv makes this a classification. Region labels (lists
- * of values) are not supported and are an error. Cases of a .npz are called PART_ROW, "train_0000". */
+ * file_ending; regions (lists of values) with regions_class_order; every case has all its channels, and its label map unless
+ * labels.csv makes this a classification. Cases of a .npz are called PART_ROW, "train_0000". */
 int dataset_open(struct dataset *d, const char *path, struct error *e);
 /* Only what a dataset.json says (channels, labels, file ending), no cases: of a run folder, or for planning without images. */
 int dataset_read_header(struct dataset *d, const char *json_path, struct error *e);
+/* dataset.json at path into d, whose fields are zero; what dataset_open and dataset_read_header share. */
+int dataset_read_description(struct dataset *d, const char *path, struct error *e);
+/* nnU-Net's key of a region in summary.json: "(1, 2)", or "3" where the file has the number alone. */
+enum { REGION_KEY_SIZE = 4 * LABELS_MAX + 8 };
+void dataset_region_key(char *buf, size_t size, const struct region *r);
 void dataset_close(struct dataset *d);
 /* Index of the case, or -1 with a message. */
 int dataset_find(const struct dataset *d, const char *id, struct error *e);

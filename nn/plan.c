@@ -358,7 +358,19 @@ static void facts_find(struct facts *k, const struct fingerprint *f, const struc
     int64_t training = json_integer(d->json, "numTraining", f->cases);
     k->training = training >= 1 && training <= 1000000000 ? (int)training : f->cases;
     k->voxels = k->median_size[0] * k->median_size[1] * k->median_size[2] * k->training;
-    k->labels = d->labels + (d->ignore_label >= 0); /* nnU-Net counts the entries of "labels" */
+    k->labels = d->entries;
+}
+
+void plan_take_labels(struct plan *p, const struct dataset *d)
+{
+    p->labels = d->labels;
+    p->regions = d->regions;
+    p->ignores = d->ignore_label >= 0;
+    p->classes = d->regions ? d->regions : d->labels;
+    for (int r = 0; r < d->regions; r++) {
+        p->region[r] = d->region[r].labels;
+        p->region_written[r] = d->region[r].written;
+    }
 }
 
 static void plan_dress(struct plan *p, const char *configuration, const struct fingerprint *f, const struct dataset *d,
@@ -367,7 +379,7 @@ static void plan_dress(struct plan *p, const char *configuration, const struct f
     snprintf(p->configuration, sizeof p->configuration, "%s", configuration);
     memcpy(p->transpose, k->transpose, sizeof p->transpose);
     p->channels = d->channels;
-    p->classes = d->labels;
+    plan_take_labels(p, d);
     for (int c = 0; c < d->channels; c++) {
         p->norm[c] = normalization_of_channel(d->channel_name[c]);
         p->use_mask_for_norm[c] = p->norm[c] == NORM_ZSCORE && f->median_relative_size < 0.75;

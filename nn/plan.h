@@ -51,7 +51,12 @@ struct plan {
     int encoder_convs[STAGES_MAX]; /* convolutions (resenc: blocks) a stage */
     int decoder_convs[STAGES_MAX]; /* stages-1 used */
     int channels;
-    int classes;                 /* labels including background, without ignore */
+    int classes;                 /* outputs of the network: labels including background, without ignore; or regions (nn/outputs.h) */
+    int labels;                  /* label values including background, without ignore */
+    int regions;                 /* region-based: their number, which is classes; else 0 */
+    uint64_t region[LABELS_MAX]; /* bit v: label value v belongs to region i */
+    int region_written[LABELS_MAX]; /* label that region i is written as, in order */
+    int ignores;                 /* the dataset has an ignore label */
     enum normalization norm[CHANNELS_MAX];
     int use_mask_for_norm[CHANNELS_MAX];
     struct intensity intensity[CHANNELS_MAX];
@@ -93,6 +98,8 @@ int plans_from_json(struct plans *p, const struct json *j, const struct dataset 
 int plans_read(struct plans *p, const char *path, const struct dataset *d, struct error *e);
 int plans_write(const struct plans *p, const char *path, struct error *e);
 const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
+/* What of a dataset.json decides the outputs and their loss: classes, labels, regions, ignores. */
+void plan_take_labels(struct plan *p, const struct dataset *d);
 /* nnU-Net's feature-map estimate of a topology for batch 1; labels: entries of dataset.json's "labels". */
 double plan_estimate(const struct plan *p, int labels);
 /* nnU-Net's normalization of a channel by its name, and the names of the schemes in plans.json. */

@@ -352,13 +352,13 @@ static int take_configuration(struct plans *p, const struct plan *common, const 
 static int take_plans(struct plans *p, const struct json *j, const struct dataset *d, struct error *e)
 {
     struct plan common;
-    int channels, labels = d ? d->labels + (d->ignore_label >= 0) : 0;
+    int channels, labels = d ? d->entries : 0;
     const struct json *all = json_get(j, "configurations");
     memset(&common, 0, sizeof common);
     if (!all || all->type != JSON_OBJECT) return error_set(e, "no configurations");
     if (intensity_from_json(common.intensity, &channels, j, e)) return -1;
     common.channels = d ? d->channels : channels;
-    common.classes = d ? d->labels : 0;
+    if (d) plan_take_labels(&common, d);
     if (common.channels != channels) return error_set(e, "is for %d channels, the dataset has %d", channels, common.channels);
     if (read_ints(common.transpose, json_get(j, "transpose_forward"), "transpose_forward", 3, 0, 2, e)) return -1;
     if (!is_permutation(common.transpose)) return error_set(e, "transpose_forward is no permutation of 0, 1, 2");

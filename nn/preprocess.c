@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/outputs.h"
 #include "tensor/check.h"
-#include "tensor/vmath.h"
 
 static size_t voxels_of(const int size[3])
 {
@@ -342,21 +342,6 @@ static void restore_voxel(struct restore *r, int z, int y, int x)
     }
 }
 
-static int argmax(const float *v, int n)
-{
-    int best = 0;
-    for (int c = 1; c < n; c++)
-        if (v[c] > v[best]) best = c;
-    return best;
-}
-
-static void softmax(float *v, int n)
-{
-    float top = v[argmax(v, n)], sum = 0;
-    for (int c = 0; c < n; c++) sum += v[c] = vmath_exp(v[c] - top);
-    for (int c = 0; c < n; c++) v[c] /= sum;
-}
-
 static void restore_run(struct restore *r, uint8_t *label, float *probability)
 {
     const struct sample *s = r->s;
@@ -371,9 +356,9 @@ static void restore_run(struct restore *r, uint8_t *label, float *probability)
             for (int x = 0; x < s->cropped_size[2]; x++) {
                 size_t at = begin + stride[0] * z + stride[1] * y + stride[2] * x;
                 restore_voxel(r, z, y, x);
-                label[at] = (uint8_t)argmax(r->value, r->classes);
+                label[at] = output_label(r->p, r->value);
                 if (!probability) continue;
-                softmax(r->value, r->classes);
+                output_probabilities(r->p, r->value);
                 for (int c = 0; c < r->classes; c++) probability[(size_t)c * voxels + at] = r->value[c];
             }
 }
@@ -400,8 +385,7 @@ int preprocess_restore(uint8_t **label, float **probabilities, const float *logi
     int bad = !*label || (probabilities && !*probabilities) || !r.value;
     for (int a = 0; a < 3; a++) bad |= !(r.axis[a] = malloc((size_t)s->cropped_size[a] * sizeof *r.axis[a]));
     if (!bad) {
-        if (probabilities)
-            for (size_t i = 0; i < n; i++) (*probabilities)[i] = 1;
+        for (size_t i = 0; probabilities && i < n * (size_t)classes; i++) (*probabilities)[i] = output_outside(p, (int)(i / n));
         restore_axes(&r);
         restore_run(&r, *label, probabilities ? *probabilities : NULL);
     }

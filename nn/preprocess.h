@@ -15,8 +15,8 @@ enum { LABEL_OUTSIDE = 254 };
 /* In place: image, label, size, spacing and the crop fields of s are those of the network's grid afterwards. */
 int preprocess_case(struct sample *s, const struct plan *p, struct error *e);
 /* Logits [d][h][w][classes] on the network's grid back to a label map (malloc'ed [d][h][w] of the original file) in
- * original geometry: resample (order 1; z 0 where separate), argmax, uncrop, inverse transpose. s: the preprocessed case's geometry.
- * probabilities: NULL, or receives malloc'ed [classes][d][h][w] softmax on the original grid. */
+ * original geometry: resample (order 1; z 0 where separate), label (nn/outputs.h), uncrop, inverse transpose. s: the preprocessed case's geometry.
+ * probabilities: NULL, or receives malloc'ed [classes][d][h][w] on the original grid. */
 int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes, const struct sample *s,
                        const struct plan *p, struct error *e);
 /* scikit-image resize(order 0, 1 or 3, mode edge, no anti-aliasing) of [d][h][w]: the cubic spline with SciPy's prefilter (12 voxels
@@ -44,10 +44,10 @@ struct case_store {
     int cases;
     struct sample *sample;     /* [cases] */
     int *index;                /* index into the dataset */
-    int **location_count;      /* [cases][classes]: number of sampled voxels of a class */
-    int32_t ***location;       /* [cases][classes][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a foreground class, but no
-                                * less than 1 %. Class 0 is empty, or holds any annotated voxel where the dataset has an ignore label. */
-    int classes;
+    int **location_count;      /* [cases][groups]: number of sampled voxels of a group (outputs.h) */
+    int32_t ***location;       /* [cases][groups][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a foreground label or region, but
+                                * no less than 1 %. Group 0 is empty, or holds any annotated voxel where the dataset has an ignore label. */
+    int groups;
     size_t bytes;
 };
 /* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by nnU-Net's 1234. A case without a label

@@ -7,6 +7,7 @@
 
 #include "nn/classify.h"
 #include "nn/metrics.h"
+#include "nn/outputs.h"
 #include "nn/sampler.h"
 #include "tensor/check.h"
 #include "tensor/vmath.h"
@@ -119,8 +120,8 @@ static int check_data(const struct train_options *o, const struct plan *p, const
 {
     int channels = segments(o) ? p->channels : o->resnet.channels;
     if (d->store.cases < 1) return error_set(e, "there are no cases to train on");
-    if (segments(o) && d->store.classes != p->classes)
-        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, p->classes, d->store.classes);
+    if (segments(o) && d->store.groups != output_groups(p))
+        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_groups(p), d->store.groups);
     for (int i = 0; i < d->store.cases; i++) {
         const struct sample *s = &d->store.sample[i];
         if (s->channels != channels) return error_set(e, "case %d has %d channels, the network %d", i, s->channels, channels);
@@ -244,19 +245,18 @@ struct overlap_counts {
     int64_t tp[LABELS_MAX], fp[LABELS_MAX], fn[LABELS_MAX];
 };
 
-/* Adds the voxels of one batch: argmax of the logits (the first of equals, as PyTorch) against the label. */
-static void count_overlap(struct overlap_counts *n, const float *logits, const uint8_t *label, size_t voxels, int classes)
+/* Adds the voxels of one batch: what each foreground output claims (the label of the largest logit, the first of equals as PyTorch; a region
+ * whose sigmoid is above 0.5) against the labels. */
+static void count_overlap(struct overlap_counts *n, const float *logits, const uint8_t *label, size_t voxels, const struct plan *p)
 {
-    for (size_t i = 0; i < voxels; i++, logits += classes) {
-        int best = 0;
+    for (size_t i = 0; i < voxels; i++, logits += p->classes) {
+        int best = p->regions ? 0 : output_label(p, logits);
         if (label[i] == LABEL_IGNORE) continue;
-        for (int c = 1; c < classes; c++)
-            if (logits[c] > logits[best]) best = c;
-        if (best == label[i]) {
-            n->tp[best]++;
-        } else {
-            n->fp[best]++;
-            n->fn[label[i]]++;
+        for (int k = output_first(p); k < p->classes; k++) {
+            int claimed = p->regions ? logits[k] > 0 : k == best, there = label_is_in(output_labels(p, k), label[i]);
+            n->tp[k] += claimed && there;
+            n->fp[k] += claimed && !there;
+            n->fn[k] += !claimed && there;
         }
     }
 }
@@ -265,18 +265,18 @@ static void validate_patches(struct validation *v, struct learner *l, const stru
 {
     const uint32_t validation_client = UINT32_MAX; /* its patches are drawn by a key that no training uses */
     struct overlap_counts n = {0};
-    int classes = l->plan->classes, defined = 0;
+    int classes = l->plan->classes, first = output_first(l->plan), defined = 0;
     for (int b = 0; b < batches; b++) {
         patch_batch(l, d, validation_client, (uint64_t)b, NULL);
         graph_forward(l->graph);
         v->loss += *tensor_f32(l->loss) / (double)batches;
         struct shape s = l->output->shape;
-        count_overlap(&n, tensor_f32(l->output), l->label[0]->data, (size_t)s.n * shape_voxels(s), classes);
+        count_overlap(&n, tensor_f32(l->output), l->label[0]->data, (size_t)s.n * shape_voxels(s), l->plan);
     }
-    for (int c = 1; c < classes; c++) {
+    for (int c = first; c < classes; c++) {
         int64_t all = 2 * n.tp[c] + n.fp[c] + n.fn[c];
-        v->dice[c - 1] = all > 0 ? 2.0 * (double)n.tp[c] / (double)all : NAN;
-        if (all > 0) v->metric += v->dice[c - 1], defined++;
+        v->dice[c - first] = all > 0 ? 2.0 * (double)n.tp[c] / (double)all : NAN;
+        if (all > 0) v->metric += v->dice[c - first], defined++;
     }
     v->metric = defined > 0 ? v->metric / defined : NAN;
 }

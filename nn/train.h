@@ -89,7 +89,7 @@ void learner_data_free(struct learner_data *d);
 struct validation {
     double loss;
     double metric;                  /* mean foreground Dice, or AUC */
-    double dice[LABELS_MAX];        /* segmentation: dice[c - 1] of foreground class c */
+    double dice[LABELS_MAX];        /* segmentation: of each foreground label or region */
 };
 int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e);
 /* Class probabilities [cases][classes] of classification data under the learner's model (inference graph). */

@@ -49,8 +49,9 @@ int unet_check(const struct plan *p, struct error *e)
         return error_set(e, "plan %s: %d stages, not 2 to %d", p->configuration, p->stages, SEG_LOSS_HEADS_MAX + 1);
     if (p->channels < 1 || p->channels > CHANNELS_MAX)
         return error_set(e, "plan %s: %d channels, not 1 to %d", p->configuration, p->channels, CHANNELS_MAX);
-    if (p->classes < 2 || p->classes > LABELS_MAX)
-        return error_set(e, "plan %s: %d classes, not 2 to %d", p->configuration, p->classes, LABELS_MAX);
+    int fewest = p->regions ? 1 : 2;
+    if (p->classes < fewest || p->classes > LABELS_MAX)
+        return error_set(e, "plan %s: %d classes, not %d to %d", p->configuration, p->classes, fewest, LABELS_MAX);
     if (p->batch < 1 || p->batch > 4096)
         return error_set(e, "plan %s: batch_size is %d", p->configuration, p->batch);
     for (int s = 0; s < p->stages; s++)
@@ -184,6 +185,8 @@ struct unet_train unet_train_create(struct model *m, const struct plan *p, struc
     ENSURE(t.out.heads <= SEG_LOSS_HEADS_MAX, "%d heads", t.out.heads);
     loss.heads = t.out.heads;
     loss.batch_dice = p->batch_dice;
+    loss.region = p->regions ? p->region : NULL;
+    loss.ignores = p->ignores;
     for (int i = 0; i < t.out.heads; i++) {
         char name[16];
         struct shape s = t.out.logits[i]->shape;

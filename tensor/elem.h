@@ -140,16 +140,19 @@ enum { ELEM_CLASSES_MAX = 256 };
 /* y = softmax of each of `rows` rows of c. In place allowed. */
 void softmax_f32_fwd(float *y, const float *x, size_t rows, int c, struct pool *pool);
 
-/* logits [n][voxels][c], labels [n][voxels]. Labels >= c (so LABEL_IGNORE, 255, unless c is 256) count nowhere. */
+/* logits [n][voxels][c], labels [n][voxels]. Labels >= c (so LABEL_IGNORE, 255, unless c is 256) count nowhere.
+ * region NULL: softmax over c labels. Else each of the c outputs is a sigmoid of its own and its voxels are those whose label v < 64 has
+ * bit v set in region[output]; p is the sigmoid, g whether the label is in, and labels of 64 and more count nowhere. */
 struct loss_shape {
     int n;
     size_t voxels;
     int c;
+    const uint64_t *region;
 };
 
 /* sums[n][LOSS_SUMS(c)]: c times tp = sum of p over voxels with that label; c times sum of p; c times sum of g (voxels with that label);
- * then the cross-entropy sum of weight[label] * -log p[label]; then the count, sum of weight[label].
- * class_weight: c floats, or NULL for 1 (tp, p and g are never weighted). */
+ * then the cross-entropy sum of weight[label] * -log p[label] (regions: over all outputs, of -log of p or 1 - p); then the count, sum of
+ * weight[label] (regions: of 1). class_weight: c floats, or NULL for 1 (tp, p and g are never weighted); not for regions. */
 #define LOSS_SUMS(c) (3 * (c) + 2)
 enum { LOSS_TP = 0, LOSS_P = 1, LOSS_G = 2 }; /* sums[i][LOSS_P * c + k] */
 #define LOSS_CE(c) (3 * (c))

@@ -227,6 +227,8 @@ const struct elem_kernels ELEM_TABLE = {
     .softmax = softmax,
     .loss_sums = loss_sums,
     .loss_bwd = loss_bwd,
+    .region_sums = region_sums,
+    .region_bwd = region_bwd,
 };
 
 #undef INLINE

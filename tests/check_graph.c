@@ -108,7 +108,7 @@ static struct net unet(struct model *m, struct pool *pool, int flags, int size)
     u.label[0] = graph_input(g, "label", SHAPE(2, 6 * size, 8 * size, 8 * size, 1), DT_U8, 0);
     u.label[1] = graph_input(g, "half label", SHAPE(2, 6 * size, 4 * size, 4 * size, 1), DT_U8, 0);
     u.labels = 2;
-    struct seg_loss l = {2, {u.output, half}, {u.label[0], u.label[1]}, {2 / 3.0f, 1 / 3.0f}, 1};
+    struct seg_loss l = {.heads = 2, .logits = {u.output, half}, .labels = {u.label[0], u.label[1]}, .weight = {2 / 3.0f, 1 / 3.0f}, .batch_dice = 1};
     u.loss = op_segmentation_loss(g, &l);
     return u;
 }

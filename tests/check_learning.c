@@ -259,7 +259,7 @@ struct store {
 
 static void make_store(struct store *t)
 {
-    *t = (struct store){.c = {.cases = CASES, .classes = CLASSES}};
+    *t = (struct store){.c = {.cases = CASES, .groups = CLASSES}};
     for (int i = 0; i < CASES; i++) {
         t->sample[i] = make_sample(9 + i, 12, 7 + 4 * i, 1);
         struct sample *s = &t->sample[i];
@@ -349,6 +349,7 @@ static void check_ignored(void)
     for (int i = 0; i < CASES; i++) {
         struct sample *s = &t.sample[i];
         for (int k = 0; k < s->size[0] * s->size[1] * s->size[2]; k++) s->label[k] = k % 97 == 40 ? 1 : LABEL_IGNORE;
+        for (t.count[i][0] = 0; t.count[i][0] < 8; t.count[i][0]++) t.at[i][0][t.count[i][0]] = 97 * t.count[i][0] + 40;
     }
     for (uint64_t step = 0; step < 60; step++) {
         struct batch_spec b = {.seed = 1, .step = step, .batch = 1, .patch = {4, 4, 4}, .oversample = 0};

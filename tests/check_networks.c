@@ -1,7 +1,7 @@
 /* check_networks.c - whole networks against PyTorch: losses, every gradient, running statistics, ten steps of each optimiser; then the
  * same bits for every number of threads and every instruction set.
  *
- * Golden values: tests/golden/make_networks.py, whose generator of weights and inputs is repeated here.
+ * Golden values: tests/golden/make_networks.py, whose generator of weights and inputs is repeated in tests/lcg.h.
  */
 #include "tests/expect.h"
 
@@ -13,56 +13,9 @@
 #include "nn/sampler.h"
 #include "nn/unet.h"
 #include "tensor/cpu.h"
+#include "tests/lcg.h"
 
-/* ---- the generator of make_networks.py ------------------------------------------------------------------------------ */
-
-struct lcg {
-    uint32_t state;
-};
-
-static struct lcg lcg_start(const char *prefix, const char *name)
-{
-    struct lcg g = {2166136261u};
-    for (; *prefix; prefix++) g.state = (g.state ^ (unsigned char)*prefix) * 16777619u;
-    for (; *name; name++) g.state = (g.state ^ (unsigned char)*name) * 16777619u;
-    return g;
-}
-
-static double lcg_next(struct lcg *g)
-{
-    g->state = g->state * 1664525u + 1013904223u;
-    return (double)(g->state >> 8) / 16777216.0 - 0.5;
-}
-
-static void set_weights(struct model *m)
-{
-    for (int i = 0; i < m->params; i++) {
-        const struct param *p = &m->param[i];
-        struct lcg g = lcg_start("", p->name);
-        double fan = 1;
-        if (!param_trained(p)) continue;
-        for (int a = 1; a < p->ndim; a++) fan *= p->dim[a];
-        for (size_t j = 0; j < p->count; j++) {
-            double u = lcg_next(&g), v = 0.2 * u;
-            if (p->ndim > 1) v = u * (2 * sqrt(6.0 / fan));
-            else if (p->kind == PARAM_GAMMA) v = 1 + 0.2 * u;
-            m->data[p->offset + j] = (float)v;
-        }
-    }
-}
-
-static int square(int x)
-{
-    return x * x;
-}
-
-/* Two balls a case and a row of voxels to be ignored, as case_labels there. */
-static uint8_t ball_label(int n, int z, int y, int x)
-{
-    if (z == 3 && y == 7) return LABEL_IGNORE;
-    if (square(z - 6) + square(y - 11) + square(x - 6 - n) < 14) return 2;
-    return square(z - 8) + square(y - 5 - n) + square(x - 9) < 20;
-}
+/* ---- the data of make_networks.py ----------------------------------------------------------------------------------------- */
 
 static void fill_segmentation(struct unet_train *t, const char *name)
 {
@@ -355,7 +308,7 @@ static void test_rejections(void)
     struct error e = {{0}};
     CHECK(unet_check(&good, &e) == 0, "%s", e.text);
     p = good, p.stages = 1, expect_rejected(&p, "stages");
-    p = good, p.stages = STAGES_MAX, expect_rejected(&p, "stages");
+    p = good, p.stages = STAGES_MAX + 1, expect_rejected(&p, "stages");
     p = good, p.patch[1] = 18, expect_rejected(&p, "patch_size[1]");
     p = good, p.kernel[1][2] = 2, expect_rejected(&p, "kernel[1][2]");
     p = good, p.stride[2][0] = 0, expect_rejected(&p, "stride[2][0]");

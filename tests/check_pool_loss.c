@@ -351,7 +351,7 @@ static void check_loss(int n, size_t count, int c, int weighted, int accumulate)
     struct rng rng = rng_stream(all, (uint32_t)c, 3, RNG_TEST);
     for (size_t i = 0; i < all; i++)
         labels[i] = rng_below(&rng, 10) == 0 ? 255 : rng_below(&rng, 50) == 0 && c < 255 ? (uint8_t)c : (uint8_t)rng_below(&rng, (uint32_t)c);
-    const struct loss_case k = {{n, count, c}, labels, weighted, 0.7f};
+    const struct loss_case k = {{n, count, c, NULL}, labels, weighted, 0.7f};
     struct problem p = {.shape = &k, .accumulate = accumulate};
     char name[80];
     snprintf(name, sizeof name, "loss %dx%zux%d weighted %d", n, count, c, weighted);
@@ -386,7 +386,7 @@ static void check_loss(int n, size_t count, int c, int weighted, int accumulate)
 /* One voxel: the entropy has the bits of vmath_log. And a NaN must be seen, but not where the voxel is ignored. */
 static void check_loss_details(void)
 {
-    const struct loss_shape s = {1, 1, 3}, two = {1, 2, 3};
+    const struct loss_shape s = {1, 1, 3, NULL}, two = {1, 2, 3, NULL};
     float scratch[16 * LOSS_SUMS(3) * 2], gradient[6];
     double sums[LOSS_SUMS(3)];
     size_t wrong = 0;

@@ -1,0 +1,99 @@
+#!/bin/sh
+# check_nnunet.sh - nnU-Net's region-based training, ignore label and the like from outside: each is planned, trained, federated, predicted
+# and evaluated on the sample that ships.
+nephron=./nephron
+data=tests/data/hippocampus
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+# A command that must fail with exit code 1 and one line that says: text, command...
+refuses() {
+    text=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    lines=$(wc -l <"$work/err")
+    if [ "$code" -ne 1 ] || [ "$lines" -ne 1 ] || ! grep -q -- "$text" "$work/err"; then
+        failed=$((failed + 1))
+        echo "FAILED exit $code, $lines lines, no '$text': $*"
+        head -n 3 "$work/err"
+    else
+        passed=$((passed + 1))
+    fi
+}
+
+dataset() { # folder, labels and more for dataset.json
+    mkdir -p "$1/imagesTr" "$1/labelsTr"
+    for c in 001 003 004 006 007 008; do
+        cp $data/imagesTr/hippocampus_${c}_0000.nii.gz "$1/imagesTr"
+        cp $data/labelsTr/hippocampus_$c.nii.gz "$1/labelsTr"
+    done
+    chmod -R u+w "$1"
+    echo "{\"channel_names\": {\"0\": \"MRI\"}, \"numTraining\": 6, \"file_ending\": \".nii.gz\", $2}" >"$1/dataset.json"
+}
+
+last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
+
+net="--base-features 4 --patch 24,32,24 --batch 2 --quiet"
+small="--epochs 2 --iterations 3 --validation-batches 1 $net"
+fast="--step 1 --no-mirror"
+
+# ---- regions -------------------------------------------------------------------------------------------------------------
+regions='"labels": {"background": 0, "hippocampus": [1, 2], "Posterior": [2]}, "regions_class_order": [1, 2]'
+dataset "$work/regions" "$regions"
+$nephron plan "$work/regions" -o "$work/plans.json" --quiet
+ok "plan with regions" $?
+$nephron train "$work/regions" -o "$work/r" $small $fast --epochs 6 --iterations 10 --optimizer adamw --lr 0.005 --augment 0
+ok "train with regions" $?
+grep -q '"(1, 2)": {' "$work/r/fold_0/validation/summary.json" && grep -q '"(2,)": {' "$work/r/fold_0/validation/summary.json"
+ok "summary.json has nnU-Net's keys of regions" $?
+$nephron predict "$work/r" -i "$work/regions/imagesTr" -o "$work/rp" $fast --probabilities --quiet
+ok "predict regions" $?
+$nephron evaluate "$work/regions/labelsTr" "$work/rp" -o "$work/rs.json" --quiet
+ok "evaluate regions" $?
+dice=$(sed -n '/"foreground_mean"/,/}/s/.*"Dice": \([0-9.]*\).*/\1/p' "$work/rs.json")
+awk "BEGIN { exit !(\"$dice\" > 0.2) }"
+ok "regions are learnt: Dice $dice" $?
+$nephron compare "$work/rs.json" "$work/rs.json" --json "$work/rc.json" >/dev/null && grep -q '"(1, 2)"' "$work/rc.json"
+ok "compare regions" $?
+$nephron train "$work/regions" -o "$work/r1" $small --no-validation --threads 1
+NEPHRON_ISA=scalar $nephron train "$work/regions" -o "$work/r2" $small --no-validation --threads 2
+$nephron federate "$work/regions" -o "$work/r3" --sites 1 --rounds 2 --local-iterations 3 --validation-batches 1 $net --no-validation
+ok "federate with regions" $?
+[ "$(last_hash "$work/r1/fold_0/progress.csv")" = "$(last_hash "$work/r2/fold_0/progress.csv")" ] &&
+    [ "$(last_hash "$work/r1/fold_0/progress.csv")" = "$(last_hash "$work/r3/fold_0/progress.csv")" ]
+ok "region-based training: the same weights everywhere" $?
+dataset "$work/bad" '"labels": {"background": 0, "whole": [1, 2, 3], "core": [2]}'
+refuses "regions_class_order" $nephron plan "$work/bad"
+dataset "$work/bad" '"labels": {"background": 0, "whole": [1, 3], "core": 3}, "regions_class_order": [1, 3]'
+refuses "no label or region has value 2" $nephron train "$work/bad" -o "$work/x" $small
+dataset "$work/bad" '"labels": {"background": 0, "whole": 1}'
+refuses "voxel value 2 is not among" $nephron train "$work/bad" -o "$work/x" $small
+
+# ---- ignore label --------------------------------------------------------------------------------------------------------
+dataset "$work/ignore" '"labels": {"background": 0, "Anterior": 1, "ignore": 2}'
+$nephron train "$work/ignore" -o "$work/i" $small $fast
+ok "train with an ignore label" $?
+$nephron predict "$work/i" -i "$work/ignore/imagesTr" -o "$work/ip" $fast --quiet
+ok "predict" $?
+$nephron evaluate "$work/ignore/labelsTr" "$work/ip" -o "$work/is.json" --quiet
+ok "evaluate with an ignore label" $?
+cp "$work/is.json" "$work/fold.json"
+counted=$(sed -n '/metric_per_case/,/}/s/.*"\(TP\|FP\|FN\|TN\)": \([0-9]*\).*/\2/p' "$work/fold.json" | awk '{ n += $1 } END { print n }')
+whole=$($nephron info "$work/ignore/labelsTr/hippocampus_001.nii.gz" | sed -n 's/.*size *\([0-9]*\) x \([0-9]*\) x \([0-9]*\).*/\1 \2 \3/p' | awk '{ print $1 * $2 * $3 }')
+[ -n "$counted" ] && [ -n "$whole" ] && [ "$counted" -lt "$whole" ]
+ok "ignored voxels count nowhere: $counted of $whole" $?
+dataset "$work/both" '"labels": {"background": 0, "whole": [1, 2], "Anterior": 1, "ignore": 3}, "regions_class_order": [2, 1]'
+$nephron train "$work/both" -o "$work/b" $small --no-validation
+ok "regions and an ignore label" $?
+dataset "$work/bad" '"labels": {"background": 0, "ignore": 1, "Posterior": 2}'
+refuses "no label has value 1" $nephron plan "$work/bad"
+
+echo "check_nnunet.sh: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -9,14 +9,15 @@
 int segmenter_add(struct segmenter *s, struct model *m, struct pool *pool, struct error *e)
 {
     ENSURE(s->predictors < FOLDS_MAX, "%d predictors", s->predictors);
-    if (predictor_create(&s->predictor[s->predictors], m, s->plan, pool, e)) return -1;
+    const struct predictor *first = s->predictors ? &s->predictor[0] : NULL;
+    if (predictor_create_beside(&s->predictor[s->predictors], first, m, s->plan, pool, e)) return -1;
     s->predictors++;
     return 0;
 }
 
 void segmenter_free(struct segmenter *s)
 {
-    for (int k = 0; k < s->predictors; k++) predictor_destroy(&s->predictor[k]);
+    for (int k = s->predictors - 1; k >= 0; k--) predictor_destroy(&s->predictor[k]);
     s->predictors = 0;
 }
 

@@ -5,34 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/restore.h"
 #include "tensor/check.h"
-
-size_t infer_bytes(const int size[3], int classes, int predictors)
-{
-    size_t map = (size_t)size[0] * size[1] * size[2] * classes * sizeof(float);
-    return map * (predictors > 1 ? 3 : 2);
-}
 
 int infer_segment(uint8_t **label, float **probabilities, struct predictor *predictor, int predictors,
                   const struct plan *p, struct sample *s, const struct sliding_options *o, struct error *e)
 {
+    struct restore r;
     *label = NULL;
-    if (preprocess_case(s, p, e)) return -1;
-    size_t count = (size_t)s->size[0] * s->size[1] * s->size[2] * p->classes;
-    float *logits = malloc(count * sizeof(float)), *sum = predictors > 1 ? calloc(count, sizeof(float)) : NULL;
-    int status = 0;
-    if (!logits || (predictors > 1 && !sum))
-        status = error_set(e, "out of memory: %zu bytes of logits for a case of %d x %d x %d", infer_bytes(s->size, p->classes, predictors),
-                           s->size[0], s->size[1], s->size[2]);
-    for (int k = 0; !status && k < predictors; k++) {
-        status = sliding_predict(logits, &predictor[k], s->image, s->size, o, e);
-        for (size_t i = 0; !status && sum && i < count; i++) sum[i] += logits[i];
+    if (preprocess_case(s, p, e) || restore_begin(&r, p->classes, s, p, probabilities != NULL, graph_pool(predictor->graph), e)) return -1;
+    int status = sliding_run(predictor, predictors, s->image, s->size, o, restore_plane, &r, e);
+    restore_end(&r);
+    free(s->image); /* what follows needs memory */
+    s->image = NULL;
+    if (status) {
+        free(r.label);
+        free(r.probability);
+        return -1;
     }
-    for (size_t i = 0; !status && sum && i < count; i++) sum[i] /= (float)predictors;
-    if (!status) status = preprocess_restore(label, probabilities, sum ? sum : logits, p->classes, s, p, e);
-    free(sum);
-    free(logits);
-    return status;
+    *label = r.label;
+    if (probabilities) *probabilities = r.probability;
+    return 0;
 }
 
 int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s, const struct dataset *d, struct error *e)

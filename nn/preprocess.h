@@ -14,15 +14,16 @@ enum { LABEL_OUTSIDE = 254 };
 
 /* In place: image, label, size, spacing and the crop fields of s are those of the network's grid afterwards. */
 int preprocess_case(struct sample *s, const struct plan *p, struct error *e);
-/* Logits [d][h][w][classes] on the network's grid back to a label map (malloc'ed [d][h][w] of the original file) in
- * original geometry: resample (order 1; z 0 where separate), label (nn/outputs.h), uncrop, inverse transpose. s: the preprocessed case's geometry.
- * probabilities: NULL, or receives malloc'ed [classes][d][h][w] on the original grid. */
-int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes, const struct sample *s,
-                       const struct plan *p, struct error *e);
+/* The spacing of the network's grid for a case of this (transposed) spacing: 2D plans leave the slices where they are; and its size there. */
+void preprocess_target(double target[3], const struct plan *p, const double spacing[3]);
+int preprocess_size(int size[3], const int from[3], const double spacing[3], const struct plan *p, struct error *e);
 /* scikit-image resize(order 0, 1 or 3, mode edge, no anti-aliasing) of [d][h][w]: the cubic spline with SciPy's prefilter (12 voxels
  * of edge padding), clipped to the range of the input. separate >= 0: that axis is resampled apart, as nnU-Net does it: planes with
  * `order`, then the nearest plane. */
 void resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order, int separate);
+/* All channels of an image [d][h][w][channels], order 3; *in is freed, at once where it is no longer needed. NULL when memory is out, *in then
+ * stays. Beside input and output it holds one channel of [d of *in][h][w of the output]. */
+float *resample_channels(float **in, const int size_out[3], const int size_in[3], int channels, int separate);
 /* Label maps: order 0 is nearest; order 1 the label of the largest interpolated indicator (batchgenerators' resize_segmentation);
  * ties go to the nearest voxel's label if it is among them, else to the smallest. LABEL_OUTSIDE counts as smaller than 0. */
 void resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int order, int separate);

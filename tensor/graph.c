@@ -198,6 +198,11 @@ int graph_bind(struct graph *g)
 
 /* ---- run ------------------------------------------------------------------------------------------------------- */
 
+void *graph_block(const struct graph *g)
+{
+    return g->block;
+}
+
 void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t step)
 {
     g->seed = seed;

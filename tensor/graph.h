@@ -107,6 +107,8 @@ double graph_flops(const struct graph *g);
 int graph_bind(struct graph *g);
 /* Binds to memory of the caller's, graph_bytes long, 64-byte aligned. */
 void graph_bind_to(struct graph *g, void *block);
+/* The block of a bound graph: graphs that run in turn can share it. */
+void *graph_block(const struct graph *g);
 /* Keys the random numbers of the step (dropout). */
 void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t step);
 void graph_forward(struct graph *g);

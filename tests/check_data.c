@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "io/file.h"
-#include "nn/preprocess.h"
+#include "nn/restore.h"
 #include "tensor/ops.h"
 #include "tensor/pool.h"
 #include "tests/expect.h"

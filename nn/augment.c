@@ -51,7 +51,7 @@ struct patch {
 static void cut(const struct patch *p, const struct sample *s)
 {
     memset(p->plane, 0, p->voxels * (size_t)p->channels * sizeof(float));
-    if (p->label) memset(p->label, 0, p->voxels);
+    if (p->label) memset(p->label, LABEL_OUTSIDE, p->voxels);
     int x0 = p->begin[2] < 0 ? -p->begin[2] : 0, x1 = s->size[2] - p->begin[2];
     if (x1 > p->size[2]) x1 = p->size[2];
     if (x1 <= x0) return;
@@ -168,10 +168,10 @@ static uint8_t vote(const uint8_t *label, const struct corners *c)
 {
     int value[8], same = 1;
     for (int k = 0; k < 8; k++) {
-        value[k] = c->at[k] < 0 ? -1 : label[c->at[k]];
+        value[k] = c->at[k] < 0 || label[c->at[k]] == LABEL_OUTSIDE ? -1 : label[c->at[k]];
         same &= value[k] == value[0];
     }
-    if (same) return value[0] < 0 ? 0 : (uint8_t)value[0];
+    if (same) return value[0] < 0 ? LABEL_OUTSIDE : (uint8_t)value[0];
     int done = 0, nearest = 0, best = 0;
     float best_score = -1, nearest_score = 0;
     for (int k = 1; k < 8; k++)
@@ -191,7 +191,7 @@ static uint8_t vote(const uint8_t *label, const struct corners *c)
         }
     }
     if (nearest_score == best_score) best = nearest;
-    return value[best] < 0 ? 0 : (uint8_t)value[best];
+    return value[best] < 0 ? LABEL_OUTSIDE : (uint8_t)value[best];
 }
 
 /* Unlike nnU-Net, which first cuts a larger patch and takes what the deformation draws from beyond it for 0, this reads the
@@ -213,7 +213,7 @@ static void deform(const struct patch *p, const struct sample *s, const struct d
                 int reached = find_corners(&corners, point, s->size);
                 for (int c = 0; c < p->channels; c++)
                     p->plane[(size_t)c * p->voxels + i] = reached ? interpolate(s->image + c, p->channels, &corners) : 0;
-                if (p->label) p->label[i] = reached ? vote(s->label, &corners) : 0;
+                if (p->label) p->label[i] = reached ? vote(s->label, &corners) : LABEL_OUTSIDE;
             }
         }
 }
@@ -428,7 +428,15 @@ static void change_intensities(const struct patch *p, const struct augment_optio
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
-/* Planes to channels last, with the axes of flip reversed. */
+/* nnU-Net's MaskImageTransform: where the z-score was of the nonzero region only, zero stays zero. */
+static void mask_outside(const struct patch *p, const struct augment_options *o)
+{
+    for (int c = 0; c < p->channels; c++)
+        for (size_t i = 0; o->mask[c] && i < p->voxels; i++)
+            if (p->label[i] == LABEL_OUTSIDE) p->plane[(size_t)c * p->voxels + i] = 0;
+}
+
+/* Planes to channels last, with the axes of flip reversed; LABEL_OUTSIDE becomes background. */
 static void place(float *image, uint8_t *label, const struct patch *p, const int flip[3])
 {
     ptrdiff_t step = flip[2] ? -1 : 1;
@@ -442,7 +450,10 @@ static void place(float *image, uint8_t *label, const struct patch *p, const int
                 float *out = image + to * (size_t)p->channels + c;
                 for (ptrdiff_t x = 0; x < p->size[2]; x++) out[x * p->channels] = in[x * step];
             }
-            for (ptrdiff_t x = 0; label && x < p->size[2]; x++) label[to + (size_t)x] = p->label[(ptrdiff_t)from + x * step];
+            for (ptrdiff_t x = 0; label && x < p->size[2]; x++) {
+                uint8_t l = p->label[(ptrdiff_t)from + x * step];
+                label[to + (size_t)x] = l == LABEL_OUTSIDE ? 0 : l;
+            }
         }
 }
 
@@ -466,6 +477,7 @@ void augment_patch(float *image, uint8_t *label, const struct sample *s, const i
     if (o && o->spatial && draw_deformation(&d, &p, o, rng)) deform(&p, s, &d);
     else cut(&p, s);
     if (o && o->intensity) change_intensities(&p, o, rng);
+    if (o && label) mask_outside(&p, o);
     for (int a = 0; o && a < 3; a++) flip[a] = o->mirror[a] && chance(rng, p_mirror * o->strength);
     place(image, label, &p, flip);
 }

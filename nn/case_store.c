@@ -16,10 +16,12 @@ static size_t voxels_of(const struct sample *s)
     return (size_t)s->size[0] * s->size[1] * s->size[2];
 }
 
-/* Voxels with one of the labels, label by label. Returns their number. */
+/* Voxels with one of the labels, label by label; those outside of the nonzero region come with the background, before it. Returns their number. */
 static int32_t collect(int32_t *at, const struct sample *s, uint64_t labels)
 {
     int32_t count = 0, n = (int32_t)voxels_of(s);
+    for (int32_t i = 0; labels & 1 && i < n; i++)
+        if (s->label[i] == LABEL_OUTSIDE) at[count++] = i;
     for (int v = 0; v < LABELS_MAX; v++)
         for (int32_t i = 0; labels >> v & 1 && i < n; i++)
             if (s->label[i] == v) at[count++] = i;

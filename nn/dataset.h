@@ -69,8 +69,8 @@ int dataset_image_path(char *buf, size_t size, const struct dataset *d, int i, i
 int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, struct error *e);
 
 /* A case in memory: what networks see. Axes d, h, w (z, y, x), image [d][h][w][channels], label [d][h][w] or NULL.
- * Label values are indices into dataset labels, LABEL_IGNORE (255) for the ignore label. (nnU-Net's -1, background
- * outside of the nonzero region, lives only inside preprocess_case: training takes it for background.) */
+ * Label values are indices into dataset labels, LABEL_IGNORE (255) for the ignore label; after
+ * preprocess_case LABEL_OUTSIDE (254) for nnU-Net's -1, background outside of the nonzero region. */
 struct sample {
     int size[3];
     int channels;

@@ -306,8 +306,5 @@ int preprocess_case(struct sample *s, const struct plan *p, struct error *e)
     uint8_t *mask = NULL;
     int bad = transpose_case(s, p, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) || resample_case(s, p, e);
     free(mask);
-    if (bad) return -1;
-    for (size_t i = 0; s->label && i < voxels_of(s->size); i++)
-        if (s->label[i] == LABEL_OUTSIDE) s->label[i] = 0;
-    return 0;
+    return bad ? -1 : 0;
 }

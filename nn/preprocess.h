@@ -7,9 +7,9 @@
 #include "nn/dataset.h"
 #include "nn/plan.h"
 
-/* nnU-Net's -1: background outside of the nonzero mask. It competes with the other labels while a map is resampled, and training takes
- * it for background, so that no map that leaves preprocess_case holds it. Apart from the dataset's own ignore label
- * (LABEL_IGNORE, 255), which stays. */
+/* nnU-Net's -1: background outside of the nonzero mask. It competes with the other labels while a map is resampled or deformed, and
+ * tells where an augmented image is set back to 0 (use_mask_for_norm); what leaves augment_patch is background. Apart from the dataset's own
+ * ignore label (LABEL_IGNORE, 255), which stays. */
 enum { LABEL_OUTSIDE = 254 };
 
 /* In place: image, label, size, spacing and the crop fields of s are those of the network's grid afterwards. */

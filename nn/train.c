@@ -198,6 +198,7 @@ static void next_batch(struct learner *l, uint64_t step)
     }
     struct augment_options augment = augment_options_default(l->plan->patch);
     if (o->augment == 1) augment.spatial = 0;
+    memcpy(augment.mask, l->plan->use_mask_for_norm, sizeof augment.mask);
     patch_batch(l, l->data, l->client, step, o->augment ? &augment : NULL);
 }
 

@@ -141,6 +141,35 @@ static void check_locations(const char *name, const char *labels)
     CHECK(system(command) == 0, "%s", command);
 }
 
+/* ---- use_mask_for_norm ---------------------------------------------------------------------------------------------------- */
+
+/* MaskImageTransform: the masked channel is 0 outside of the nonzero region after noise and all, the other is not. */
+static void check_mask(void)
+{
+    enum { EDGE = 8, COUNT = EDGE * EDGE * EDGE };
+    static float image[2][2 * COUNT], raw[2 * COUNT], scratch[8 * COUNT];
+    static uint8_t map[COUNT], label[COUNT];
+    const int patch[3] = {EDGE, EDGE, EDGE}, centre[3] = {EDGE / 2, EDGE / 2, EDGE / 2};
+    struct sample s = {.size = {EDGE, EDGE, EDGE}, .channels = 2, .image = raw, .label = map};
+    struct augment_options o = {.intensity = 1, .strength = 5}; /* every change at once */
+    int wrong = 0, zeros = 0, outside = 0;
+    CHECK(augment_scratch(patch, 2) <= sizeof scratch / sizeof *scratch, "scratch");
+    for (int i = 0; i < COUNT; i++) map[i] = i % EDGE < 3 ? LABEL_OUTSIDE : i % 2;
+    for (int i = 0; i < 2 * COUNT; i++) raw[i] = (float)(i % 11 + 1);
+    for (int k = 0; k < 2; k++) {
+        struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+        o.mask[1] = k;
+        augment_patch(image[k], label, &s, centre, patch, &o, &rng, scratch);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        int out = map[i] == LABEL_OUTSIDE;
+        outside += out;
+        zeros += image[1][2 * i + 1] == 0;
+        wrong += image[1][2 * i] != image[0][2 * i] || image[1][2 * i + 1] != (out ? 0 : image[0][2 * i + 1]) || label[i] != (out ? 0 : map[i]);
+    }
+    CHECK(wrong == 0 && outside == COUNT * 3 / 8 && zeros == outside, "%d voxels wrong, %d of %d outside are 0", wrong, zeros, outside);
+}
+
 /* ---- twenty iterations ----------------------------------------------------------------------------------------------------- */
 
 enum { STEPS = 20, EPOCHS = 4 };
@@ -255,6 +284,7 @@ int main(void)
     check_losses();
     check_locations("labels", "\"labels\": {\"background\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"ignore\": 4}");
     check_locations("regions", "\"labels\": {\"background\": 0, \"whole\": [1, 2, 3], \"core\": [2, 3], \"c\": 3, \"ignore\": 4}, \"regions_class_order\": [1, 2, 3]");
+    check_mask();
     check_training("labels", 0);
     check_training("regions", 1);
     check_bits();

@@ -95,5 +95,14 @@ ok "regions and an ignore label" $?
 dataset "$work/bad" '"labels": {"background": 0, "ignore": 1, "Posterior": 2}'
 refuses "no label has value 1" $nephron plan "$work/bad"
 
+# ---- use_mask_for_norm ---------------------------------------------------------------------------------------------------
+$nephron plan "$work/regions" -o "$work/plans.json" --quiet
+tr '\n' ' ' <"$work/plans.json" | sed 's/"use_mask_for_norm": *\[ *false/"use_mask_for_norm": [true/g' >"$work/masked.json"
+$nephron train "$work/regions" -o "$work/m" $small --no-validation --plans "$work/masked.json"
+ok "train with use_mask_for_norm" $?
+$nephron train "$work/regions" -o "$work/n" $small --no-validation --plans "$work/plans.json"
+[ "$(last_hash "$work/m/fold_0/progress.csv")" != "$(last_hash "$work/n/fold_0/progress.csv")" ]
+ok "the mask changes the training" $?
+
 echo "check_nnunet.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -106,6 +106,38 @@ ok "what npz cannot hold is told" $?
 $nephron convert $golden/io_types.safetensors "$work/same.safetensors" >"$work/out" && cmp -s $golden/io_types.safetensors "$work/same.safetensors"
 ok "safetensors to safetensors changes no byte" $?
 
+# ---- DICOM series ------------------------------------------------------------------------------------------------------
+dicom=tests/data/dicom
+$nephron convert $dicom/series "$work/series.nii.gz" >"$work/out" && grep -q "7 x 5 x 4 voxels, float32, from DICOM" "$work/out"
+ok "a series to NIfTI: values of halves in float32" $?
+$nephron convert $dicom/implicit.dcm "$work/one.nii" >"$work/out" && grep -q "7 x 5 x 1 voxels, int16, from DICOM" "$work/out"
+ok "a DICOM file to NIfTI: whole numbers in int16" $?
+$nephron info $dicom/series >"$work/dicom"
+$nephron info "$work/series.nii.gz" >"$work/nifti"
+for line in size spacing values affine; do
+    [ "$(grep " $line " "$work/dicom")" = "$(grep " $line " "$work/nifti")" ]
+    ok "$line of the series and of the NIfTI file differ" $?
+done
+grep -q "modality      MR" "$work/dicom" && grep -q "TE            85.5 ms" "$work/dicom" && grep -q "1.2.3, 4 files" "$work/dicom" && ! grep -q -e Doe -e 4711 "$work/dicom"
+ok "what info tells of a series, and not of the patient" $?
+refuses 1 "no DICOM image of series 9" $nephron info --series 9 $dicom/series
+$nephron info --series 1.2.3 $dicom/series >"$work/out"
+ok "info --series" $?
+$nephron convert --series 1.2.3 $dicom/series "$work/s.nii" >"$work/out"
+ok "convert --series" $?
+refuses 1 "jpeg2000.dcm: transfer syntax JPEG 2000 Lossless" $nephron convert $dicom/jpeg2000.dcm "$work/x.nii"
+$nephron predict "$work/run" -i $dicom/series -o "$work/labels" --no-mirror --quiet && $nephron info "$work/labels/series.nii.gz" >"$work/out" &&
+    [ "$(grep affine "$work/out")" = "$(grep affine "$work/nifti")" ]
+ok "predict a series: a label map with its geometry" $?
+mkdir -p "$work/cases/a_0000" "$work/cases/b_0000"
+cp $dicom/series/* "$work/cases/a_0000/" && cp $dicom/enhanced.dcm "$work/cases/b_0000/"
+$nephron predict "$work/run" -i "$work/cases" -o "$work/labels" --no-mirror --quiet && cmp -s "$work/labels/series.nii.gz" "$work/labels/a.nii.gz" && [ -f "$work/labels/b.nii.gz" ]
+ok "predict series in folders CASE_0000" $?
+$nephron predict "$work/run" -i $dicom/enhanced.dcm -o "$work/labels" --no-mirror --quiet && cmp -s "$work/labels/b.nii.gz" "$work/labels/enhanced.nii.gz"
+ok "predict a DICOM file" $?
+mkdir "$work/cases/c_0001" && cp $dicom/enhanced.dcm "$work/cases/c_0001/"
+refuses 1 "c_0001: channel 1, the run has 1" $nephron predict "$work/run" -i "$work/cases" -o "$work/labels" --no-mirror --quiet
+
 # ---- what is refused ---------------------------------------------------------------------------------------------------
 refuses 1 "must end in .safetensors or .npz" $nephron convert "$work/one.npz" "$work/x.txt"
 refuses 1 "only read" $nephron convert "$work/one.npz" "$work/x.pth"

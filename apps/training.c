@@ -49,6 +49,7 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     ADD("output", 'o', OPTION_TEXT, &t->run, "RUN", "folder of the run", 0, 0, 0);
     ADD("task", 0, OPTION_TEXT, &t->task, "TASK", "default: by what the data have", 0, 0, "segment|classify");
     ADD("fold", 0, OPTION_TEXT, &t->fold, "K", "fold of nnU-Net's five (default 0), or all cases", 0, 0, "0|1|2|3|4|all");
+    ADD("patients", 0, OPTION_TEXT, &t->patients_file, "FILE", "case,patient: a patient's cases stay together (default: DATA/patients.csv)", 0, 0, 0);
     if (t->federated) {
         ADD("sites", 0, OPTION_TEXT, &t->sites_text, "FILE|N", "sites.csv with case,site; or a random stratified split over N sites", 0, 0, 0);
         ADD("strategy", 0, OPTION_TEXT, &t->strategy, "NAME", "aggregation", 0, 0, "fedavg");
@@ -71,6 +72,7 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     ADD("augment", 0, OPTION_INT, &augment, "L", "0 none, 1 mirrors and intensities, 2 all of nnU-Net's (default)", 0, 2, 0);
     ADD("oversample", 0, OPTION_NUMBER, &t->oversample, "X", "share of patches centred on foreground (0.33)", 0, 1, 0);
     ADD("validation-batches", 0, OPTION_INT, &t->validation_batches, "N", "a round (default: a fifth of the iterations); 0: none", 0, 1e6, 0);
+    ADD("patience", 0, OPTION_INT, &t->patience, "N", "stop after N epochs or rounds without a better average validation metric; 0: never", 0, 1e6, 0);
     ADD("no-validation", 0, OPTION_NOFLAG, &t->validate_at_end, NULL, "no predictions of the validation cases at the end", 0, 0, 0);
     ADD("step", 0, OPTION_NUMBER, &t->step, "X", "window step of the final validation (0.5)", 0.05, 1, 0);
     ADD("no-mirror", 0, OPTION_NOFLAG, &t->mirror, NULL, "no mirroring in the final validation", 0, 0, 0);
@@ -200,6 +202,8 @@ static int write_manifest(const struct training *t, const char *line, const char
     json_add(j, "training", train_options_json(&t->options));
     json_add_int(j, "training_cases", t->train.store.cases);
     json_add_int(j, "validation_cases", t->validation.store.cases);
+    if (t->patience) json_add_int(j, "patience", t->patience);
+    if (t->dataset.has_patients) json_add_text(j, "patients", t->patients_file ? t->patients_file : "patients.csv of the dataset");
     if (t->federated) {
         struct json *f = json_add_object(j, "federation"), *sites = json_add_array(f, "sites");
         json_add_text(f, "strategy", t->strategy);
@@ -220,6 +224,8 @@ static int write_manifest(const struct training *t, const char *line, const char
             json_add_text(hashes, NULL, hash);
         }
         json_add_int(j, "best_epoch", r->best_round);
+        json_add_int(j, "epochs_done", r->rounds);
+        if (t->patience) json_add_bool(j, "stopped_early", r->rounds < t->options.epochs);
         json_add_number(j, "training_seconds", r->seconds);
         json_add_number(j, "wall_seconds", clock_seconds() - t->start);
         json_add_number(j, "peak_memory_bytes", peak_memory_bytes());
@@ -324,7 +330,8 @@ static int run_federation(struct training *t, struct federate_result *result, st
 {
     struct federate_options f = {.train = t->options, .plan = t->plan, .validation = &t->validation,
                                  .validation_batches = t->validation_batches, .pool = t->pool, .folder = t->fold_path,
-                                 .resume = t->resume, .write_rounds = t->federated, .checkpoint_every = t->checkpoint_every};
+                                 .resume = t->resume, .write_rounds = t->federated, .checkpoint_every = t->checkpoint_every,
+                                 .patience = t->patience};
     f.parallel = strcmp(t->parallel, "clients") == 0 ? PARALLEL_CLIENTS : strcmp(t->parallel, "layers") == 0 ? PARALLEL_LAYERS : PARALLEL_AUTO;
     f.clients = t->sites;
     f.client = calloc((size_t)t->sites, sizeof *f.client);
@@ -379,11 +386,14 @@ static int run_training(struct training *t, const char *line, struct error *e)
     complete_options(t, task);
     if (prepare_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e)) return -1;
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->data);
+    if (t->patience && !t->validation_batches) return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->patience);
     if (write_dataset_json(t, e) || training_load(t, e) || dataset_hash(&t->dataset, hash, e)) return -1;
     if (write_manifest(t, line, hash, NULL, e)) return -1;
     print_cases(t);
     if (run_federation(t, &result, e)) return -1;
     int status = write_manifest(t, line, hash, &result, e);
+    if (result.rounds < t->options.epochs && !t->quiet)
+        printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds, t->options.epochs, result.best_round + 1);
     if (!status && t->validate_at_end) status = training_validate(t, result.model, e);
     if (!status) status = write_manifest(t, line, hash, &result, e);
     if (!status && !t->quiet) {

@@ -10,10 +10,10 @@
 struct training {
     /* the command line */
     const char *command, *data, *run, *task, *configuration, *fold, *plans_file, *sites_text, *strategy, *precision,
-        *optimizer, *norm, *parallel, *pretrained, *preset;
+        *optimizer, *norm, *parallel, *pretrained, *preset, *patients_file;
     struct train_options options;
     struct plan_options plan_options;
-    int federated, resume, quiet, threads, overwrite, validation_batches, checkpoint_every, validate_at_end, pictures;
+    int federated, resume, quiet, threads, overwrite, validation_batches, checkpoint_every, validate_at_end, pictures, patience;
     double lr, momentum, weight_decay, clip, oversample, dropout;
     double step;
     int mirror;

@@ -9,6 +9,7 @@
 #include "io/csv.h"
 #include "io/file.h"
 #include "io/sha256.h"
+#include "tensor/check.h"
 #include "tensor/ops.h"
 
 /* The last component of a path, without trailing slashes. */
@@ -164,6 +165,57 @@ static int read_targets(struct dataset *d, const struct csv *t, const char *path
     return t->rows ? 0 : error_set(e, "%s: no rows", path);
 }
 
+/* ---- patients.csv: case,patient ---------------------------------------------------------------------------------------------- */
+
+static int take_patients(struct dataset *d, const struct csv *t, const char *path, struct error *e)
+{
+    int case_column = csv_column(t, "case", e), patient_column = case_column < 0 ? -1 : csv_column(t, "patient", e);
+    if (patient_column < 0) return error_prefix(e, "%s", path);
+    for (int i = 0; i < d->cases; i++) d->item[i].patient[0] = 0;
+    for (int r = 0; r < t->rows; r++) {
+        const char *id = csv_cell(t, r, case_column), *patient = csv_cell(t, r, patient_column);
+        int i = dataset_find(d, id, e);
+        if (i < 0) return error_set(e, "%s: row %d: case '%s' is not in the dataset", path, r + 2, id);
+        if (!*patient || strlen(patient) >= ID_MAX)
+            return error_set(e, "%s: row %d: patient '%.60s' of case %s must have 1 to %d characters", path, r + 2, patient, id, ID_MAX - 1);
+        if (d->item[i].patient[0]) return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
+        strcpy(d->item[i].patient, patient);
+    }
+    for (int i = 0; i < d->cases; i++)
+        if (!d->item[i].patient[0]) return error_set(e, "%s: no row for case '%s'", path, d->item[i].id);
+    d->has_patients = 1;
+    return 0;
+}
+
+int dataset_read_patients(struct dataset *d, const char *path, struct error *e)
+{
+    struct csv t;
+    if (csv_read(&t, path, e)) return -1;
+    int bad = take_patients(d, &t, path, e);
+    csv_free(&t);
+    return bad;
+}
+
+static int compare_patients(const void *a, const void *b)
+{
+    return strcmp((*(const struct data_case *const *)a)->patient, (*(const struct data_case *const *)b)->patient);
+}
+
+int dataset_patients(int *group, const struct dataset *d)
+{
+    int patients = 0;
+    const struct data_case **order = malloc(((size_t)d->cases + 1) * sizeof *order);
+    ENSURE(order, "no memory for %d cases", d->cases);
+    for (int i = 0; i < d->cases; i++) order[i] = &d->item[i];
+    if (d->cases) qsort(order, (size_t)d->cases, sizeof *order, compare_patients);
+    for (int k = 0; k < d->cases; k++) {
+        patients += k == 0 || strcmp(order[k]->patient, order[k - 1]->patient) != 0;
+        group[order[k] - d->item] = patients - 1;
+    }
+    free(order);
+    return patients;
+}
+
 static int open_folder(struct dataset *d, struct error *e)
 {
     char path[1100];
@@ -173,12 +225,16 @@ static int open_folder(struct dataset *d, struct error *e)
     int classify = file_exists(path);
     if (!d->labels && !classify) return error_set(e, "%s/dataset.json: no labels", d->path);
     if (list_cases(d, e) || check_files(d, !classify, e)) return -1;
-    if (!classify) return 0;
-    struct csv t;
-    if (csv_read(&t, path, e)) return -1;
-    int bad = read_targets(d, &t, path, e);
-    csv_free(&t);
-    return bad;
+    if (classify) {
+        struct csv t;
+        if (csv_read(&t, path, e)) return -1;
+        int bad = read_targets(d, &t, path, e);
+        csv_free(&t);
+        if (bad) return -1;
+    }
+    for (int i = 0; i < d->cases; i++) strcpy(d->item[i].patient, d->item[i].id);
+    if (file_join(path, sizeof path, d->path, "patients.csv", e)) return -1;
+    return file_exists(path) ? dataset_read_patients(d, path, e) : 0;
 }
 
 /* ---- MedMNIST ------------------------------------------------------------------------------------------------------------- */
@@ -223,6 +279,7 @@ static int add_part(struct dataset *d, enum data_part part, struct error *e)
         struct data_case *item = add_case(d, e);
         if (!item) return -1;
         snprintf(item->id, sizeof item->id, a->dim[0] <= 10000 ? "%s_%04d" : "%s_%07d", part_name[part], i);
+        strcpy(item->patient, item->id);
         item->part = part;
         item->index = i;
         item->target = (int)v;

@@ -16,6 +16,7 @@ enum data_part { PART_TRAIN = 0, PART_VAL = 1, PART_TEST = 2 }; /* of a MedMNIST
 
 struct data_case {
     char id[ID_MAX];
+    char patient[ID_MAX]; /* of patients.csv; else the id */
     int has_label_map;   /* labelsTr/ID exists */
     int target;          /* class of labels.csv (or of the .npz), -1 if none */
     enum data_part part;
@@ -44,6 +45,7 @@ struct dataset {
     int ignore_label;                /* value of the label called "ignore", or -1 */
     char file_ending[16];
     int classes;                     /* of classification targets; 0 if none */
+    int has_patients;                /* a patients.csv was read */
     int cases;
     struct data_case *item;          /* sorted by id */
     struct json *json;               /* dataset.json, NULL for .npz */
@@ -62,6 +64,11 @@ int dataset_read_description(struct dataset *d, const char *path, struct error *
 enum { REGION_KEY_SIZE = 4 * LABELS_MAX + 8 };
 void dataset_region_key(char *buf, size_t size, const struct region *r);
 void dataset_close(struct dataset *d);
+/* Patients of the cases from a table with columns case,patient. Every case of the dataset has to be there, once. dataset_open reads
+ * patients.csv in the folder, where there is one. */
+int dataset_read_patients(struct dataset *d, const char *path, struct error *e);
+/* group[i]: the patient of case i, numbered by sorted names. Returns the number of patients. */
+int dataset_patients(int *group, const struct dataset *d);
 /* Index of the case, or -1 with a message. */
 int dataset_find(const struct dataset *d, const char *id, struct error *e);
 /* Path of channel c of case i (imagesTr) or of its label map. */

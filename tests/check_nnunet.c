@@ -257,6 +257,50 @@ static void check_training(const char *name, int with_regions)
     printf("  %s: twenty iterations follow PyTorch's losses within %.1e\n", name, worst);
 }
 
+/* nnU-Net's planner makes up to 14 stages for long thin images. */
+static void check_stages(void)
+{
+    struct plan p = {.dims = 2, .batch = 2, .channels = 1, .classes = 2, .deep_supervision = 1, .stages = STAGES_MAX, .patch = {1, 1024, 32}};
+    struct error e = {{0}};
+    snprintf(p.architecture, sizeof p.architecture, "plain");
+    for (int s = 0; s < p.stages; s++) {
+        p.features[s] = 2;
+        p.encoder_convs[s] = p.decoder_convs[s] = 1;
+        p.kernel[s][0] = p.stride[s][0] = 1;
+        p.kernel[s][1] = p.kernel[s][2] = 3;
+        p.stride[s][1] = s > 0 && s < 10 ? 2 : 1;
+        p.stride[s][2] = s >= 10 ? 2 : 1;
+    }
+    CHECK(unet_check(&p, &e) == 0, "%s", e.text);
+    struct model *m = model_create();
+    struct unet_train t = unet_train_create(m, &p, NULL);
+    CHECK(t.out.heads == STAGES_MAX - 1, "%d heads", t.out.heads);
+    model_finish(m);
+    graph_plan(t.graph);
+    CHECK(graph_bind(t.graph) == 0, "no memory");
+    unet_init(m, &p, 1);
+    struct optimizer o = optimizer_sgd(m, 0.9f, 1, 0, 12);
+    double first = 0, last = 0;
+    for (int i = 0; i < 2 * 1024 * 32; i++) tensor_f32(t.image)[i] = (float)(((uint8_t *)t.label[0]->data)[i] = i / 32 % 64 < 20);
+    const int full[3] = {1, 1024, 32};
+    for (int i = 1; i < t.out.heads; i++) {
+        struct shape s = t.label[i]->shape;
+        const int size[3] = {s.d, s.h, s.w};
+        sampler_downsample(t.label[i]->data, size, t.label[0]->data, full, 2);
+    }
+    for (int i = 0; i < 10; i++) {
+        graph_forward(t.graph);
+        graph_backward(t.graph, t.loss);
+        last = *tensor_f32(t.loss);
+        if (i == 0) first = last;
+        optimizer_step(&o, m, 0.05f, NULL);
+    }
+    CHECK(last < first - 0.2, "fourteen stages: loss %.4f, then %.4f", first, last);
+    graph_destroy(t.graph);
+    optimizer_free(&o);
+    model_destroy(m);
+}
+
 static void check_bits(void)
 {
     static const enum isa levels[] = {ISA_SCALAR, ISA_NEON, ISA_AVX2, ISA_AVX512};
@@ -287,6 +331,7 @@ int main(void)
     check_mask();
     check_training("labels", 0);
     check_training("regions", 1);
+    check_stages();
     check_bits();
     safetensors_free(&golden);
     return check_done("check_nnunet");

@@ -104,5 +104,54 @@ $nephron train "$work/regions" -o "$work/n" $small --no-validation --plans "$wor
 [ "$(last_hash "$work/m/fold_0/progress.csv")" != "$(last_hash "$work/n/fold_0/progress.csv")" ]
 ok "the mask changes the training" $?
 
+# ---- patients, early stopping --------------------------------------------------------------------------------------------
+dataset "$work/patients" "$regions"
+printf 'case,patient\nhippocampus_001,A\nhippocampus_003,A\nhippocampus_004,A\nhippocampus_006,B\nhippocampus_007,B\nhippocampus_008,C\n' >"$work/who.csv"
+$nephron train "$work/patients" -o "$work/w" $small --no-validation --patients "$work/who.csv"
+ok "train with patients" $?
+# Each fold of splits_final.json: no patient in train and in val.
+apart() {
+    tr -d '\n ' <"$1" | sed 's/{/\n{/g' | grep train | while read -r fold; do
+        for patient in A B C; do
+            both=0
+            for part in train val; do
+                list=$(echo "$fold" | sed "s/.*\"$part\":\[\([^]]*\)\].*/\1/")
+                for id in $(sed -n "s/^\(.*\),$patient\$/\1/p" "$work/who.csv"); do
+                    case "$list" in *"$id"*) both=$((both + 1)); break ;; esac
+                done
+            done
+            [ "$both" -eq 1 ] || echo "$patient"
+        done
+    done
+}
+[ -z "$(apart "$work/w/splits_final.json")" ] && [ "$(grep -c train "$work/w/splits_final.json")" -eq 3 ]
+ok "three folds that keep patients whole" $?
+cp "$work/who.csv" "$work/patients/patients.csv"
+$nephron federate "$work/patients" -o "$work/ws" --sites 2 --rounds 1 --local-iterations 1 $net --no-validation
+ok "federate over a random split with patients.csv" $?
+[ "$(sed 1d "$work/ws/sites.csv" | sort | join -t, - "$work/who.csv" | cut -d, -f2,3 | sort -u | wc -l)" -eq 3 ]
+ok "a patient is at one site" $?
+echo '[{"train": ["hippocampus_001", "hippocampus_006"], "val": ["hippocampus_003"]}]' >"$work/patients/splits_final.json"
+refuses "puts patient A into training" $nephron train "$work/patients" -o "$work/x" $small --overwrite
+rm "$work/patients/splits_final.json"
+echo 'hippocampus_999,A' >>"$work/patients/patients.csv"
+refuses "case 'hippocampus_999' is not in the dataset" $nephron train "$work/patients" -o "$work/x" $small --overwrite
+head -n 6 "$work/who.csv" >"$work/patients/patients.csv"
+refuses "no row for case 'hippocampus_008'" $nephron train "$work/patients" -o "$work/x" $small --overwrite
+printf 'case,person\nhippocampus_001,A\n' >"$work/patients/patients.csv"
+refuses "patient" $nephron train "$work/patients" -o "$work/x" $small --overwrite
+long="--epochs 9 --iterations 1 --validation-batches 1 $net"
+$nephron train "$work/regions" -o "$work/stop" $long --no-validation --patience 2 --lr 1e-9
+ok "early stopping" $?
+done=$(sed -n 's/.*"epochs_done": \([0-9]*\).*/\1/p' "$work/stop/manifest.json")
+best=$(sed -n 's/.*"best_epoch": \([0-9]*\).*/\1/p' "$work/stop/manifest.json")
+[ "$done" -lt 9 ] && [ "$done" -eq $((best + 3)) ] && grep -q '"stopped_early": true' "$work/stop/manifest.json" &&
+    [ -s "$work/stop/fold_0/checkpoint_final.safetensors" ]
+ok "stopped two epochs after the best: best $best, $done done" $?
+$nephron train "$work/regions" -o "$work/stop" $long --no-validation --patience 2 --lr 1e-9 --resume
+[ "$(sed -n 's/.*"epochs_done": \([0-9]*\).*/\1/p' "$work/stop/manifest.json")" = "$done" ]
+ok "a stopped run stays stopped when resumed" $?
+refuses "needs validation" $nephron train "$work/regions" -o "$work/x" $small --overwrite --patience 2 --validation-batches 0
+
 echo "check_nnunet.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -28,7 +28,7 @@ static int measure(struct needs *n, const struct plan *p, struct error *e)
     struct model *m = model_create();
     struct graph *train = unet_train_create(m, p, NULL).graph, *infer = graph_create(m, NULL, 0);
     graph_plan(train);
-    unet_forward(infer, p, graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0), 0);
+    unet_forward(infer, p, graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0), 0);
     graph_plan(infer);
     *n = (struct needs){.train_block = graph_bytes(train), .infer_block = graph_bytes(infer), .train_flops = graph_flops(train),
                         .infer_flops = graph_flops(infer)};
@@ -173,7 +173,7 @@ int cmd_plan(int argc, char **argv)
     struct plan_options *o = &w.options;
     const struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &w.output, "FILE", "write plans.json here", 0, 0, 0},
-        {"configuration", 0, OPTION_TEXT, &w.configuration, "C", "print only this one: 2d, 3d_fullres, 3d_lowres", 0, 0, 0},
+        {"configuration", 0, OPTION_TEXT, &w.configuration, "C", "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
         {"preset", 0, OPTION_TEXT, &o->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl"},
         {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G", "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
         {"base-features", 0, OPTION_INT, &o->base_features, "N", "features of the first stage (32)", 1, 320, 0},

@@ -14,13 +14,14 @@
 #include "tensor/cpu.h"
 
 struct predict {
-    const char *run_path, *images, *out, *folds_text, *checkpoint, *masks, *part;
+    const char *run_path, *images, *out, *previous_stage, *folds_text, *checkpoint, *masks, *part;
     double step;
     int mirror, probabilities, threads, quiet;
     struct run run;
     struct pool *pool;
     char folds[FOLDS_MAX][16];
     int fold_count;
+    char previous[1300]; /* of a cascade: folder of the first stage's label maps */
 };
 
 /* ---- what to predict: cases named by their files ------------------------------------------------------------------ */
@@ -154,7 +155,10 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
         snprintf(npz, sizeof npz, "%s/%s.npz", p->out, c->id) >= (int)sizeof npz)
         return error_set(e, "%s: path is too long", p->out);
     if (load_images(&raw, c, p->run.dataset.channels, e)) return -1;
-    int status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, &label, e);
+    char first[1500];
+    snprintf(first, sizeof first, "%.1300s/%s%s", p->previous, c->id, ending);
+    int status = p->previous[0] ? sample_load_previous(&raw, &p->run.dataset, first, e) : 0;
+    if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, &label, e);
     if (status) error_prefix(e, "%s", c->id);
     free(label);
     sample_free(&raw);
@@ -290,6 +294,50 @@ static int choose_folds(struct predict *p, struct error *e)
     return p->fold_count ? 0 : error_set(e, "--folds: names no fold");
 }
 
+static int run_predict(struct predict *p, struct error *e);
+
+static int has_folds(const char *run)
+{
+    static const char *const name[] = {"0", "1", "2", "3", "4", "all"};
+    char path[1300];
+    struct error ignored;
+    for (int k = 0; k < 6; k++)
+        if (run_fold_path(path, sizeof path, run, name[k], &ignored) == 0 && file_is_dir(path)) return 1;
+    return 0;
+}
+
+/* Where the first stage of a cascade is: as asked, as the manifest says, or the run of the same name but for the configuration, as nnU-Net's
+ * model folders lie side by side. */
+static int find_previous(char *dir, size_t size, const struct predict *p)
+{
+    const struct run *r = &p->run;
+    const char *mine = strstr(p->run_path, r->configuration);
+    if (p->previous_stage || file_is_dir(r->previous_stage))
+        return snprintf(dir, size, "%s", p->previous_stage ? p->previous_stage : r->previous_stage) < (int)size;
+    return mine && snprintf(dir, size, "%.*s%s%s", (int)(mine - p->run_path), p->run_path, r->plan->previous_stage, mine + strlen(r->configuration)) < (int)size &&
+           file_is_dir(dir);
+}
+
+/* Label maps of the first stage: those of the folder, or predicted now into OUT/previous_stage. */
+static int run_previous(struct predict *p, struct error *e)
+{
+    char dir[1300];
+    const struct plan *plan = p->run.plan;
+    if (!plan || !plan->previous_labels)
+        return p->previous_stage ? error_set(e, "--previous-stage %s: configuration %s has no previous stage", p->previous_stage, p->run.configuration) : 0;
+    if (!find_previous(dir, sizeof dir, p))
+        return error_set(e, "%s: %s needs the segmentations of %s: --previous-stage with its run, or with a folder of label maps", p->run_path, p->run.configuration,
+                         plan->previous_stage);
+    if (!has_folds(dir)) {
+        snprintf(p->previous, sizeof p->previous, "%s", dir);
+        return 0;
+    }
+    if (file_join(p->previous, sizeof p->previous, p->out, "previous_stage", e)) return -1;
+    struct predict first = {.run_path = dir, .images = p->images, .out = p->previous, .step = p->step, .mirror = p->mirror, .threads = p->threads,
+                            .quiet = p->quiet, .pool = p->pool, .part = p->part};
+    return run_predict(&first, e);
+}
+
 static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
@@ -298,6 +346,7 @@ static int run_predict(struct predict *p, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
     if (!status) status = file_mkdirs(p->out, e);
+    if (!status) status = run_previous(p, e);
     if (!status) status = p->run.options.task == TASK_SEGMENT ? segment(p, model, e) : classify(p, model, e);
     for (int k = 0; k < p->fold_count; k++)
         if (model[k]) model_destroy(model[k]);
@@ -328,6 +377,7 @@ int cmd_predict(int argc, char **argv)
         {"step", 0, OPTION_NUMBER, &p.step, "X", "window step as a share of the patch (0.5)", 0.05, 1, 0},
         {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL, "one pass instead of all mirrored ones: eight times faster", 0, 0, 0},
         {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL, "also CASE.npz with the class probabilities", 0, 0, 0},
+        {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR", "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0, 0, 0},
         {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop", 0, 0, 0},
         {"part", 0, OPTION_TEXT, &p.part, "PART", "of a MedMNIST file (test)", 0, 0, "train|val|test|all"},
         OPTION_THREADS(p.threads), OPTION_QUIET(p.quiet), {0}};

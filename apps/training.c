@@ -17,7 +17,9 @@ static const char train_details[] =
     "DATA is an nnU-Net dataset (dataset.json, imagesTr, labelsTr; labels.csv for classification) or a MedMNIST .npz.\n"
     "RUN receives plans.json, dataset.json, manifest.json and fold_K/ with checkpoints (safetensors), progress.csv,\n"
     "progress.svg and validation/. A hash of the weights is printed after every epoch or round: same seed, same data,\n"
-    "same bits, for any number of threads and on every instruction set.\n\n"
+    "same bits, for any number of threads and on every instruction set.\n"
+    "A cascade is two runs: --configuration 3d_lowres for each of the folds 0 to 4, then --configuration 3d_cascade_fullres\n"
+    "with --previous-stage, which takes each case's label map from the fold that held it out.\n\n"
     "  nephron train Dataset004_Hippocampus -o run --epochs 20 --iterations 50\n"
     "  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 --local-iterations 50\n"
     "  nephron train adrenalmnist3d.npz -o run_adrenal --task classify --epochs 20";
@@ -80,6 +82,7 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     ADD("checkpoint-every", 0, OPTION_INT, &t->checkpoint_every, "N", "epochs or rounds between checkpoints (1)", 1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &t->pretrained, "FILE", "initial weights (.safetensors with the same parameters)", 0, 0, 0);
     ADD("configuration", 0, OPTION_TEXT, &t->configuration, "C", "of the plan (3d_fullres)", 0, 0, 0);
+    ADD("previous-stage", 0, OPTION_TEXT, &t->previous_stage, "RUN", "3d_cascade_fullres: the run of 3d_lowres with its folds validated, or label maps", 0, 0, 0);
     ADD("plans", 0, OPTION_TEXT, &t->plans_file, "FILE", "a plans.json instead of planning", 0, 0, 0);
     ADD("preset", 0, OPTION_TEXT, &t->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl");
     ADD("memory-gb", 0, OPTION_NUMBER, &t->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)", 0.1, 4096, 0);
@@ -203,6 +206,7 @@ static int write_manifest(const struct training *t, const char *line, const char
     json_add_int(j, "training_cases", t->train.store.cases);
     json_add_int(j, "validation_cases", t->validation.store.cases);
     if (t->patience) json_add_int(j, "patience", t->patience);
+    if (t->previous_stage) json_add_text(j, "previous_stage", t->previous_stage);
     if (t->dataset.has_patients) json_add_text(j, "patients", t->patients_file ? t->patients_file : "patients.csv of the dataset");
     if (t->federated) {
         struct json *f = json_add_object(j, "federation"), *sites = json_add_array(f, "sites");
@@ -384,7 +388,7 @@ static int run_training(struct training *t, const char *line, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     complete_options(t, task);
-    if (prepare_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e)) return -1;
+    if (prepare_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e) || training_previous(t, e)) return -1;
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->data);
     if (t->patience && !t->validation_batches) return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->patience);
     if (write_dataset_json(t, e) || training_load(t, e) || dataset_hash(&t->dataset, hash, e)) return -1;

@@ -10,7 +10,7 @@
 struct training {
     /* the command line */
     const char *command, *data, *run, *task, *configuration, *fold, *plans_file, *sites_text, *strategy, *precision,
-        *optimizer, *norm, *parallel, *pretrained, *preset, *patients_file;
+        *optimizer, *norm, *parallel, *pretrained, *preset, *patients_file, *previous_stage;
     struct train_options options;
     struct plan_options plan_options;
     int federated, resume, quiet, threads, overwrite, validation_batches, checkpoint_every, validate_at_end, pictures, patience;
@@ -39,6 +39,7 @@ int training_main(int argc, char **argv, int federated);
 int training_fold(struct training *t, struct error *e);  /* fills role */
 int training_sites(struct training *t, struct error *e); /* fills site, site_name, sites */
 int training_plan(struct training *t, struct error *e);  /* fills plans, plan; adapts options */
+int training_previous(struct training *t, struct error *e); /* of a cascade: finds the maps of the first stage */
 int training_load(struct training *t, struct error *e);  /* fills train, validation */
 
 /* ---- validation.c ---- */

@@ -252,6 +252,37 @@ int training_plan(struct training *t, struct error *e)
     return 0;
 }
 
+/* ---- cascade ------------------------------------------------------------------------------------------------------------ */
+
+/* The label map that the first stage gave for case i: of the fold that held it out, or in a folder of label maps. */
+static int find_previous(char *path, size_t size, const struct training *t, int i)
+{
+    const char *id = t->dataset.item[i].id, *ending = t->dataset.file_ending;
+    for (int k = -1; k < FOLDS; k++) {
+        int n = k < 0 ? snprintf(path, size, "%s/%s%s", t->previous_stage, id, ending)
+                      : snprintf(path, size, "%s/fold_%d/validation/%s%s", t->previous_stage, k, id, ending);
+        if (n > 0 && (size_t)n < size && file_exists(path)) return 1;
+    }
+    return 0;
+}
+
+int training_previous(struct training *t, struct error *e)
+{
+    struct dataset *d = &t->dataset;
+    int cascade = t->plan && t->plan->previous_labels;
+    if (t->previous_stage && !cascade) return error_set(e, "--previous-stage %s: configuration %s has no previous stage", t->previous_stage, t->configuration);
+    if (!cascade) return 0;
+    if (!t->previous_stage)
+        return error_set(e, "%s needs --previous-stage: the run of %s with its folds validated, or a folder of label maps", t->configuration, t->plan->previous_stage);
+    d->previous = calloc((size_t)d->cases + 1, sizeof *d->previous);
+    if (!d->previous) return error_set(e, "out of memory for %d cases", d->cases);
+    for (int i = 0; i < d->cases; i++)
+        if (t->role[i] && !find_previous(d->previous[i], sizeof d->previous[i], t, i))
+            return error_set(e, "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train and validate all folds of %s", t->previous_stage,
+                             d->item[i].id, d->item[i].id, d->file_ending, t->plan->previous_stage);
+    return 0;
+}
+
 int training_load(struct training *t, struct error *e)
 {
     struct progress bar = progress_begin("load training cases", t->quiet);

@@ -329,6 +329,7 @@ int dataset_open(struct dataset *d, const char *path, struct error *e)
 void dataset_close(struct dataset *d)
 {
     free(d->item);
+    free(d->previous);
     json_free(d->json);
     npz_free(&d->arrays);
     dataset_init(d);
@@ -398,6 +399,7 @@ void sample_free(struct sample *s)
 {
     free(s->image);
     free(s->label);
+    free(s->previous);
     memset(s, 0, sizeof *s);
 }
 
@@ -489,18 +491,18 @@ int sample_load(struct sample *s, const char *const *paths, int channels, struct
     return 0;
 }
 
-static int take_labels(struct sample *s, const struct dataset *d, const struct volume *v, struct error *e)
+static int take_labels(uint8_t **label, const struct dataset *d, const struct volume *v, struct error *e)
 {
-    size_t n = sample_voxels(s);
-    if (!(s->label = malloc(n))) return error_set(e, "no memory for %zu voxels", n);
+    size_t n = volume_voxels(v);
+    if (!(*label = malloc(n))) return error_set(e, "no memory for %zu voxels", n);
     for (size_t i = 0; i < n; i++) {
         float x = v->voxel[i];
         if (!d->labels && isfinite(x))
-            s->label[i] = x != 0;
+            (*label)[i] = x != 0;
         else if (x >= 0 && x < (float)d->labels && x == floorf(x))
-            s->label[i] = (uint8_t)x;
+            (*label)[i] = (uint8_t)x;
         else if (d->ignore_label >= 0 && x == (float)d->ignore_label)
-            s->label[i] = LABEL_IGNORE;
+            (*label)[i] = LABEL_IGNORE;
         else
             return error_set(e, "voxel value %g is not among the labels of dataset.json (0 to %d)", x, d->labels - 1);
     }
@@ -512,7 +514,17 @@ static int load_label(struct sample *s, const struct dataset *d, int i, const st
     char path[1400];
     struct volume v;
     if (dataset_label_path(path, sizeof path, d, i, e) || volume_read(&v, path, e)) return -1;
-    int bad = volume_same_geometry(&v, image, e) ? error_prefix(e, "differs from its image") : take_labels(s, d, &v, e);
+    int bad = volume_same_geometry(&v, image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->label, d, &v, e);
+    volume_free(&v);
+    return bad ? error_prefix(e, "%s", path) : 0;
+}
+
+int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e)
+{
+    struct volume v, image = {.size = {s->size[2], s->size[1], s->size[0], 1}, .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
+    memcpy(image.affine, s->affine, sizeof image.affine);
+    if (volume_read(&v, path, e)) return -1;
+    int bad = volume_same_geometry(&v, &image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->previous, d, &v, e);
     volume_free(&v);
     return bad ? error_prefix(e, "%s", path) : 0;
 }
@@ -549,6 +561,7 @@ int dataset_load(struct sample *s, const struct dataset *d, int i, struct error 
     if (load_channels(s, &image, paths, d->channels, e)) return -1;
     int bad = d->item[i].has_label_map && load_label(s, d, i, &image, e);
     volume_free(&image);
+    bad = bad || (d->previous && sample_load_previous(s, d, d->previous[i], e));
     if (bad) sample_free(s);
     return bad ? -1 : 0;
 }

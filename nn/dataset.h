@@ -48,6 +48,7 @@ struct dataset {
     int has_patients;                /* a patients.csv was read */
     int cases;
     struct data_case *item;          /* sorted by id */
+    char (*previous)[1400];          /* [cases] label maps of the previous stage of a cascade, malloc'ed by who trains one; else NULL */
     struct json *json;               /* dataset.json, NULL for .npz */
     struct npz arrays;               /* of a .npz */
 };
@@ -83,6 +84,8 @@ struct sample {
     int channels;
     float *image;
     uint8_t *label;
+    uint8_t *previous;           /* label indices that the previous stage of a cascade gave, or NULL */
+    int previous_labels;         /* after preprocess_case of a cascade: foreground labels, each an input channel of the network */
     double spacing[3];           /* mm along d, h, w */
     double affine[3][4];         /* of the original image, RAS */
     int full_size[3];            /* before cropping, d, h, w, original spacing and axis order */
@@ -95,6 +98,8 @@ struct sample {
 int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e);
 /* The same for free-standing files (prediction): paths[channels]. */
 int sample_load(struct sample *s, const char *const *paths, int channels, struct error *e);
+/* s->previous of a raw sample: a map in the geometry of its image. */
+int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e);
 void sample_free(struct sample *s);
 /* SHA-256 over the bytes of every file of the dataset in sorted order: for manifests. */
 int dataset_hash(const struct dataset *d, char hex[65], struct error *e);

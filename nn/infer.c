@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/previous.h"
 #include "nn/restore.h"
 #include "tensor/check.h"
 
@@ -13,7 +14,7 @@ int infer_segment(uint8_t **label, float **probabilities, struct predictor *pred
 {
     struct restore r;
     *label = NULL;
-    if (preprocess_case(s, p, e) || restore_begin(&r, p->classes, s, p, probabilities != NULL, graph_pool(predictor->graph), e)) return -1;
+    if (preprocess_case(s, p, e) || (p->previous_labels && previous_join(s, e)) || restore_begin(&r, p->classes, s, p, probabilities != NULL, graph_pool(predictor->graph), e)) return -1;
     int status = sliding_run(predictor, predictors, s->image, s->size, o, restore_plane, &r, e);
     restore_end(&r);
     free(s->image); /* what follows needs memory */

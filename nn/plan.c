@@ -373,6 +373,12 @@ void plan_take_labels(struct plan *p, const struct dataset *d)
     }
 }
 
+void plan_cascade(struct plan *p, const char *previous_stage)
+{
+    snprintf(p->previous_stage, sizeof p->previous_stage, "%s", previous_stage);
+    p->previous_labels = p->labels - 1;
+}
+
 static void plan_dress(struct plan *p, const char *configuration, const struct fingerprint *f, const struct dataset *d,
                        const struct facts *k)
 {
@@ -433,6 +439,12 @@ static int plan_all(struct plans *p, const struct fingerprint *f, const struct d
     }
     plan_dress(&full, "3d_fullres", f, d, k);
     p->plan[p->count++] = full;
+    if (full.batch_dice) { /* there is a first stage */
+        struct plan *cascade = &p->plan[p->count++];
+        *cascade = full;
+        snprintf(cascade->configuration, sizeof cascade->configuration, "3d_cascade_fullres");
+        plan_cascade(cascade, "3d_lowres");
+    }
     return 0;
 }
 
@@ -479,10 +491,6 @@ const struct plan *plans_find(const struct plans *p, const char *configuration, 
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", p->plan[i].configuration);
         if (used >= sizeof names) used = sizeof names - 1;
     }
-    if (strcmp(configuration, "3d_cascade_fullres") == 0)
-        error_set(e, "%s: 3d_cascade_fullres needs the segmentations of 3d_lowres as input, which is not done here; there is %s",
-                  p->name, names);
-    else
-        error_set(e, "%s: no configuration '%s', there is %s", p->name, configuration, names);
+    error_set(e, "%s: no configuration '%s', there is %s", p->name, configuration, names);
     return NULL;
 }

@@ -155,11 +155,13 @@ static int transpose_case(struct sample *s, const struct plan *p, struct error *
         s->spacing[a] = s->full_spacing[p->transpose[a]];
     }
     if (memcmp(p->transpose, same_order, sizeof same_order) == 0) return 0;
-    void *image = s->image, *label = s->label;
+    void *image = s->image, *label = s->label, *previous = s->previous;
     int bad = transpose_box(&image, (size_t)s->channels * sizeof *s->image, s->size, p->transpose, size, e);
     bad = bad || (label && transpose_box(&label, 1, s->size, p->transpose, size, e));
+    bad = bad || (previous && transpose_box(&previous, 1, s->size, p->transpose, size, e));
     s->image = image;
     s->label = label;
+    s->previous = previous;
     memcpy(s->size, size, sizeof size);
     return bad ? -1 : 0;
 }
@@ -183,6 +185,7 @@ static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, str
     if (!whole) {
         s->image = take_box(s->image, (size_t)s->channels * sizeof *s->image, s->size, s->crop_begin, s->crop_end);
         if (s->label) s->label = take_box(s->label, 1, s->size, s->crop_begin, s->crop_end);
+        if (s->previous) s->previous = take_box(s->previous, 1, s->size, s->crop_begin, s->crop_end);
         if (*mask) *mask = take_box(*mask, 1, s->size, s->crop_begin, s->crop_end);
     }
     memcpy(s->size, size, sizeof size);
@@ -276,6 +279,17 @@ int preprocess_size(int size[3], const int from[3], const double spacing[3], con
     return 0;
 }
 
+static int resample_map(uint8_t **map, const int size[3], const int from[3], int separate, struct error *e)
+{
+    if (!*map) return 0;
+    uint8_t *new = malloc(voxels_of(size));
+    if (!new) return error_set(e, "no memory for %zu voxels", voxels_of(size));
+    resample_label(new, size, *map, from, 1, separate);
+    free(*map);
+    *map = new;
+    return 0;
+}
+
 static int resample_case(struct sample *s, const struct plan *p, struct error *e)
 {
     double target[3];
@@ -285,11 +299,7 @@ static int resample_case(struct sample *s, const struct plan *p, struct error *e
     int separate = resample_separate_axis(s->spacing, target);
     memcpy(s->spacing, target, sizeof target);
     if (memcmp(size, s->size, sizeof size) == 0) return 0;
-    uint8_t *label = s->label ? malloc(voxels_of(size)) : NULL;
-    if (s->label && !label) return error_set(e, "no memory for %zu voxels", voxels_of(size));
-    if (s->label) resample_label(label, size, s->label, s->size, 1, separate);
-    free(s->label);
-    s->label = label;
+    if (resample_map(&s->label, size, s->size, separate, e) || resample_map(&s->previous, size, s->size, separate, e)) return -1;
     float *image = resample_channels(&s->image, size, s->size, s->channels, separate);
     if (!image) return error_set(e, "no memory to resample to %d x %d x %d voxels", size[0], size[1], size[2]);
     s->image = image;
@@ -301,6 +311,8 @@ int preprocess_case(struct sample *s, const struct plan *p, struct error *e)
 {
     if (s->channels != p->channels)
         return error_set(e, "has %d channels, the plan is for %d", s->channels, p->channels);
+    if (p->previous_labels && !s->previous) return error_set(e, "%s needs the segmentation of its previous stage, %s", p->configuration, p->previous_stage);
+    s->previous_labels = p->previous_labels;
     memcpy(s->full_size, s->size, sizeof s->size);
     memcpy(s->full_spacing, s->spacing, sizeof s->spacing);
     uint8_t *mask = NULL;

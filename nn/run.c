@@ -207,6 +207,7 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     char path[1200];
     if (training && train_options_from_json(&r->options, training, name, e)) return -1;
     snprintf(r->configuration, sizeof r->configuration, "%.31s", json_text(manifest, "configuration", "3d_fullres"));
+    snprintf(r->previous_stage, sizeof r->previous_stage, "%s", json_text(manifest, "previous_stage", ""));
     if (file_join(path, sizeof path, r->path, "dataset.json", e) || dataset_read_header(&r->dataset, path, e)) return -1;
     if (r->options.task == TASK_SEGMENT && open_segmentation(r, e)) return -1;
     read_mirroring(r, manifest);

@@ -109,7 +109,7 @@ void sampler_batch(float *image, uint8_t *label, const struct case_store *c, con
 {
     ENSURE(c->cases > 0 && b->batch > 0 && b->batch <= BATCH_STREAMS, "batch of %d of %d cases", b->batch, c->cases);
     ENSURE(c->groups <= LABELS_MAX + 1, "%d groups", c->groups);
-    struct batching w = {.image = image, .label = label, .c = c, .b = b, .channels = c->sample[0].channels,
+    struct batching w = {.image = image, .label = label, .c = c, .b = b, .channels = c->sample[0].channels + c->sample[0].previous_labels,
                          .voxels = (size_t)b->patch[0] * b->patch[1] * b->patch[2]};
     w.scratch_count = augment_scratch(b->patch, w.channels);
     size_t bytes = w.scratch_count * (size_t)pool_threads(pool) * sizeof(float);

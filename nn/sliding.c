@@ -19,7 +19,7 @@ int predictor_create_beside(struct predictor *p, const struct predictor *other, 
     memset(p, 0, sizeof *p);
     if (unet_check(plan, e)) return -1;
     memcpy(p->patch, plan->patch, sizeof p->patch);
-    p->channels = plan->channels;
+    p->channels = plan_inputs(plan);
     p->classes = plan->classes;
     p->graph = graph_create(m, pool, 0);
     p->image = graph_input(p->graph, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0);

@@ -180,7 +180,7 @@ struct unet_train unet_train_create(struct model *m, const struct plan *p, struc
     struct seg_loss loss = {0};
     struct graph *g = graph_create(m, pool, GRAPH_TRAIN);
     t.graph = g;
-    t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0);
+    t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0);
     t.out = unet_forward(g, p, t.image, 1);
     ENSURE(t.out.heads <= SEG_LOSS_HEADS_MAX, "%d heads", t.out.heads);
     loss.heads = t.out.heads;

@@ -11,6 +11,7 @@
 #include "io/safetensors.h"
 #include "nn/optim.h"
 #include "nn/preprocess.h"
+#include "nn/previous.c"
 #include "nn/sampler.h"
 #include "nn/unet.h"
 #include "tensor/cpu.h"
@@ -168,6 +169,88 @@ static void check_mask(void)
         wrong += image[1][2 * i] != image[0][2 * i] || image[1][2 * i + 1] != (out ? 0 : image[0][2 * i + 1]) || label[i] != (out ? 0 : map[i]);
     }
     CHECK(wrong == 0 && outside == COUNT * 3 / 8 && zeros == outside, "%d voxels wrong, %d of %d outside are 0", wrong, zeros, outside);
+}
+
+/* ---- cascade ---------------------------------------------------------------------------------------------------------- */
+
+static void check_operators(void)
+{
+    enum { COUNT = 12 * 11 * 10 };
+    static const float radius[4] = {1.2f, 1.7f, 2.1f, 2.9f};
+    static uint16_t work[2 * COUNT];
+    const struct safetensor *want = golden_find("operators", "");
+    const int size[3] = {12, 11, 10};
+    for (int r = 0; want && r < 4; r++)
+        for (int op = 0; op < OPERATORS; op++) {
+            uint8_t mask[COUNT];
+            int differ = 0;
+            memcpy(mask, want->data, COUNT);
+            apply_operator(mask, (enum operator)op, size, (int)(2 * radius[r] + 1), work);
+            for (int i = 0; i < COUNT; i++) differ += mask[i] != ((const uint8_t *)want->data)[(size_t)(1 + 4 * r + op) * COUNT + (size_t)i];
+            CHECK(differ == 0, "operator %d, radius %g: %d voxels differ", op, radius[r], differ);
+        }
+}
+
+/* What previous_augment does to two cubes: how often, and that no voxel becomes an unknown label. */
+static void check_previous(void)
+{
+    enum { EDGE = 20, COUNT = EDGE * EDGE * EDGE, TRIALS = 400 };
+    static uint8_t map[COUNT], before[COUNT];
+    static int32_t work[2 * COUNT];
+    const int size[3] = {EDGE, EDGE, EDGE};
+    int changed = 0, unknown = 0, gone = 0;
+    for (int i = 0; i < COUNT; i++) {
+        int z = i / (EDGE * EDGE), y = i / EDGE % EDGE, x = i % EDGE;
+        before[i] = y > 3 && y < 9 && x > 3 && x < 9 ? (z > 2 && z < 8 ? 1 : z > 12 && z < 18 ? 2 : 0) : 0;
+    }
+    for (int t = 0; t < TRIALS; t++) {
+        struct rng rng = rng_stream(1, 0, (uint64_t)t, RNG_TEST);
+        int left[3] = {0};
+        memcpy(map, before, COUNT);
+        previous_augment(map, size, 3, 1, &rng, work);
+        changed += memcmp(map, before, COUNT) != 0;
+        for (int i = 0; i < COUNT; i++) {
+            unknown += map[i] > 2;
+            left[map[i] > 2 ? 0 : map[i]]++;
+        }
+        gone += !left[1] || !left[2];
+    }
+    /* At least one label is chosen in 0.75 of the 0.4 and of the 0.2; not every operator changes a cube. */
+    CHECK(unknown == 0 && changed > 0.25 * TRIALS && changed < 0.41 * TRIALS && gone > 0.1 * TRIALS, "%d of %d maps changed, %d lost a label", changed, TRIALS, gone);
+    memcpy(map, before, COUNT);
+    for (int i = 0; i < COUNT; i++) map[i] = i < COUNT / 5; /* 20 % of the patch stay */
+    struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+    remove_component(map, 1, size, &rng, work, (uint8_t *)(work + COUNT));
+    CHECK(map[0] == 1, "a component above 15 %% was removed");
+    map[COUNT - 1] = 1;
+    remove_component(map, 1, size, &rng, work, (uint8_t *)(work + COUNT));
+    CHECK(map[0] == 1 && map[COUNT - 1] == 0, "the small component goes");
+}
+
+/* The one-hot channels of a patch follow the image through cutting. */
+static void check_one_hot(void)
+{
+    enum { EDGE = 6, COUNT = EDGE * EDGE * EDGE };
+    static float raw[COUNT], image[3 * COUNT], scratch[8 * COUNT];
+    static uint8_t map[COUNT], previous[COUNT], label[COUNT];
+    const int patch[3] = {EDGE, EDGE, EDGE}, centre[3] = {EDGE / 2 + 2, EDGE / 2, EDGE / 2};
+    struct sample s = {.size = {EDGE, EDGE, EDGE}, .channels = 1, .image = raw, .label = map, .previous = previous, .previous_labels = 2};
+    struct augment_options o = {.mirror = {1, 1, 1}}; /* strength 0: nothing of chance */
+    int wrong = 0, ones = 0;
+    CHECK(augment_scratch(patch, 1) <= sizeof scratch / sizeof *scratch, "scratch");
+    for (int i = 0; i < COUNT; i++) raw[i] = (float)(previous[i] = i * 7 % 5 % 3) + 1;
+    for (int k = 0; k < 2; k++) {
+        struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+        augment_patch(image, label, &s, centre, patch, k ? &o : NULL, &rng, scratch);
+        for (int i = 0; i < COUNT; i++) {
+            wrong += image[3 * i + 1] != (image[3 * i] == 2) || image[3 * i + 2] != (image[3 * i] == 3);
+            ones += image[3 * i + 1] == 1;
+        }
+    }
+    CHECK(wrong == 0 && ones > 0, "%d voxels whose channels differ from the labels, %d of label 1", wrong, ones);
+    struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+    augment_patch(image, label, &s, centre, patch, NULL, &rng, scratch);
+    CHECK(image[0] == raw[2 * EDGE * EDGE] && image[3 * COUNT - 3] == 0 && image[3 * COUNT - 2] == 0, "beyond the case");
 }
 
 /* ---- twenty iterations ----------------------------------------------------------------------------------------------------- */
@@ -329,6 +412,9 @@ int main(void)
     check_locations("labels", "\"labels\": {\"background\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"ignore\": 4}");
     check_locations("regions", "\"labels\": {\"background\": 0, \"whole\": [1, 2, 3], \"core\": [2, 3], \"c\": 3, \"ignore\": 4}, \"regions_class_order\": [1, 2, 3]");
     check_mask();
+    check_operators();
+    check_previous();
+    check_one_hot();
     check_training("labels", 0);
     check_training("regions", 1);
     check_stages();

@@ -153,5 +153,34 @@ $nephron train "$work/regions" -o "$work/stop" $long --no-validation --patience 
 ok "a stopped run stays stopped when resumed" $?
 refuses "needs validation" $nephron train "$work/regions" -o "$work/x" $small --overwrite --patience 2 --validation-batches 0
 
+# ---- cascade -------------------------------------------------------------------------------------------------------------
+cascade="--patch 16,16,16 --base-features 4 --batch 2 --quiet --epochs 1 --iterations 2 --validation-batches 1 --pictures 0"
+dataset "$work/plain" '"labels": {"background": 0, "Anterior": 1, "Posterior": 2}'
+for k in 0 1 2 3 4; do
+    $nephron train "$work/plain" -o "$work/low" $cascade $fast --configuration 3d_lowres --fold $k
+    ok "train 3d_lowres, fold $k" $?
+done
+full="--configuration 3d_cascade_fullres --plans $work/low/plans.json"
+refuses "needs --previous-stage" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite
+$nephron train "$work/plain" -o "$work/casc" $cascade $fast $full --previous-stage "$work/low"
+ok "train 3d_cascade_fullres" $?
+$nephron info "$work/casc/fold_0/checkpoint_final.safetensors" | grep -q '\[4, 3, 3, 3, 3\] encoder.stages.0.0.convs.0.conv.weight'
+ok "the first layer sees the image and two labels" $?
+NEPHRON_ISA=scalar $nephron federate "$work/plain" -o "$work/fcasc" $(echo "$cascade" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') \
+    $full --previous-stage "$work/low" --sites 1 --no-validation
+[ "$(last_hash "$work/casc/fold_0/progress.csv")" = "$(last_hash "$work/fcasc/fold_0/progress.csv")" ]
+ok "federated cascade: the same weights" $?
+mkdir "$work/images"
+cp $data/imagesTr/hippocampus_00[13]_0000.nii.gz "$work/images"
+$nephron predict "$work/casc" -i "$work/images" -o "$work/cp" $fast --quiet && [ -s "$work/cp/previous_stage/hippocampus_001.nii.gz" ]
+ok "predict with a cascade: the first stage goes first" $?
+$nephron predict "$work/casc" -i "$work/images" -o "$work/cq" $fast --quiet --previous-stage "$work/cp/previous_stage" &&
+    cmp -s "$work/cp/hippocampus_003.nii.gz" "$work/cq/hippocampus_003.nii.gz"
+ok "the same from its label maps" $?
+refuses "hippocampus_001.nii.gz" $nephron predict "$work/casc" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/images"
+refuses "has no previous stage" $nephron predict "$work/low" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/cp"
+rm "$work/low/fold_1/validation/"*.nii.gz
+refuses "train and validate all folds of 3d_lowres" $nephron train "$work/plain" -o "$work/casc" $cascade $full --overwrite --previous-stage "$work/low"
+
 echo "check_nnunet.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -228,8 +228,10 @@ static void check_configurations(const struct json *g, const char *folder)
     struct dataset d = described(json_get(g, "dataset"), "Dataset001_Cascade", path);
     CHECK(d.ignore_label == 3 && d.labels == 3, "ignore %d, labels %d", d.ignore_label, d.labels);
     CHECK(fingerprint_from_json(&f, json_get(g, "fingerprint"), "golden", &e) == 0 && plans_make(&p, &f, &d, &o, &e) == 0, "%s", e.text);
-    CHECK(p.count == 3 && plans_find(&p, "3d_lowres", &e) != NULL, "%d configurations", p.count);
-    CHECK(plans_find(&p, "3d_cascade_fullres", &e) == NULL && strstr(e.text, "3d_lowres"), "cascade is refused: %s", e.text);
+    CHECK(p.count == 4 && plans_find(&p, "3d_lowres", &e) != NULL, "%d configurations", p.count);
+    const struct plan *cascade = plans_find(&p, "3d_cascade_fullres", &e);
+    CHECK(cascade && strcmp(cascade->previous_stage, "3d_lowres") == 0 && cascade->previous_labels == 2 && plan_inputs(cascade) == cascade->channels + 2,
+          "cascade: %s", e.text);
     CHECK(plans_find(&p, "4d", &e) == NULL && strstr(e.text, "2d, 3d_lowres, 3d_fullres"), "unknown configuration: %s", e.text);
     plans_free(&p);
     o.base_features = 8;

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 sys.path.insert(0, "tests/golden")
+from batchgeneratorsv2.transforms.nnunet.random_binary_operator import (binary_closing_torch, binary_dilation_torch, binary_erosion_torch,
+                                                                        binary_opening_torch)
 from batchgeneratorsv2.transforms.utils.seg_to_regions import ConvertSegmentationToRegionsTransform
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from make_networks import case_labels, lcg, segmentation_loss, set_weights, unet_arguments
@@ -20,6 +22,7 @@ from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from safetensors.numpy import save_file
+from skimage.morphology import ball
 from torch import nn
 from torch.nn import functional as F
 
@@ -114,6 +117,21 @@ def locations(out, name, regions):
     print(name, rows)
 
 
+def operators(out):
+    """Dilation, erosion, closing, opening of 12 x 11 x 10 random balls by footprints of several radii: the voxels as bytes."""
+    z, y, x = np.ogrid[:12, :11, :10]
+    u = lcg("balls", 15).reshape(5, 3) + 0.5
+    mask = np.zeros((12, 11, 10), bool)
+    for k, (a, b, c) in enumerate(u):
+        mask |= (z - int(a * 12)) ** 2 + (y - int(b * 11)) ** 2 + (x - int(c * 10)) ** 2 <= k + 1
+    results = []
+    for radius in (1.2, 1.7, 2.1, 2.9):
+        for op in (binary_dilation_torch, binary_erosion_torch, binary_closing_torch, binary_opening_torch):
+            results.append(op(torch.from_numpy(mask), torch.from_numpy(ball(radius, dtype=bool))).numpy())
+    out["operators"] = np.stack([mask] + results).astype(np.uint8)
+    print("operators", [int(r.sum()) for r in out["operators"]])
+
+
 def main():
     torch.set_num_threads(1)
     out = {}
@@ -125,6 +143,7 @@ def main():
     one_loss(out, "labels ignore", "labels", False, 3, 3)
     one_loss(out, "labels batch ignore", "labels", True, 3, 3)
     one_loss(out, "labels nothing", "labels", True, 3, 3, all_ignored=True)
+    operators(out)
     locations(out, "labels", [1, 2, 3])
     locations(out, "regions", REGIONS)
     training(out, "labels", None)

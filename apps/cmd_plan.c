@@ -2,13 +2,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/budget.h"
 #include "apps/options.h"
 #include "apps/progress.h"
 #include "io/file.h"
 #include "nn/plan.h"
+#include "nn/run.h"
 #include "nn/unet.h"
+#include "tensor/cpu.h"
 
 struct planning {
+    struct budget budget;
+    int threads;
     const char *output, *fingerprint_in, *fingerprint_out, *dataset_json, *configuration;
     struct plan_options options;
     int quiet;
@@ -131,13 +136,29 @@ static int write_files(const struct planning *w, const struct fingerprint *f, co
     return w->output ? plans_write(p, w->output, e) : 0;
 }
 
+/* --hours, of which the fingerprint is no part; the validation is that of a fold of five. */
+static int plan_in_time(struct plans *p, const struct planning *w, const struct fingerprint *f, const struct dataset *d, struct error *e)
+{
+    struct budget b = w->budget;
+    struct train_options t = train_options_default(TASK_SEGMENT);
+    int threads = w->threads > 0 ? w->threads : cpu_count();
+    struct pool *pool = pool_create(threads);
+    if (!pool) return error_set(e, "cannot start %d threads", threads);
+    b.validation_cases = (f->cases + 4) / 5;
+    int status = budget_plans(&b, p, f, d, &w->options, w->configuration ? w->configuration : "3d_fullres", &t, pool, e);
+    pool_destroy(pool);
+    if (!status && !w->quiet) budget_print(&b);
+    return status;
+}
+
 static int plan_dataset(const struct planning *w, const struct dataset *d, struct error *e)
 {
     struct fingerprint f;
     struct plans p;
     if (!d->labels) return error_set(e, "%s: no segmentation labels to plan for", d->path);
     if (get_fingerprint(&f, w, d, e)) return -1;
-    if (plans_make(&p, &f, d, &w->options, e)) {
+    int failed = w->budget.hours > 0 ? plan_in_time(&p, w, &f, d, e) : plans_make(&p, &f, d, &w->options, e);
+    if (failed) {
         fingerprint_free(&f);
         return -1;
     }
@@ -169,19 +190,22 @@ static int read_description(struct dataset *d, const char *path, struct error *e
 
 int cmd_plan(int argc, char **argv)
 {
-    struct planning w = {.options = plan_options_default()};
+    struct planning w = {.options = plan_options_default(), .budget = {.window_step = 0.5, .mirror = 1}};
+    int width = 0;
     struct plan_options *o = &w.options;
     const struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &w.output, "FILE", "write plans.json here", 0, 0, 0},
         {"configuration", 0, OPTION_TEXT, &w.configuration, "C", "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
         {"preset", 0, OPTION_TEXT, &o->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl"},
         {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G", "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
-        {"base-features", 0, OPTION_INT, &o->base_features, "N", "features of the first stage (32)", 1, 320, 0},
+        {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},
+        {"hours", 0, OPTION_NUMBER, &w.budget.hours, "H", "base features, batch and iterations of a training that ends in H hours on this machine", 0.001, 10000, 0},
         {"batch", 0, OPTION_INT, &o->batch, "N", "batch instead of the planned one", 1, 4096, 0},
         {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X", "patch instead of the planned one; padded to what the strides divide", 0, 0, 0},
         {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE", "dataset_fingerprint.json instead of reading images", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE", "dataset.json instead of DATASET, with --fingerprint", 0, 0, 0},
         {"write-fingerprint", 0, OPTION_TEXT, &w.fingerprint_out, "FILE", "write dataset_fingerprint.json here", 0, 0, 0},
+        OPTION_THREADS(w.threads),
         OPTION_QUIET(w.quiet),
         {0}};
     const struct command_help help = {
@@ -194,6 +218,8 @@ int cmd_plan(int argc, char **argv)
     struct error e;
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
+    if (width) o->base_features = width;
+    w.budget.fixed_features = width > 0;
     if (operands.count == 1 && w.dataset_json) return app_usage("plan", "takes DATASET or --dataset, not both");
     if (operands.count == 0 && !w.dataset_json) return app_usage("plan", "needs DATASET, or --fingerprint with --dataset");
     if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");

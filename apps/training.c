@@ -59,6 +59,7 @@ static int parse(struct training *t, int argc, char **argv, int *status)
         ADD("local-iterations", 0, OPTION_INT, &iterations, "K", "iterations of each site a round (default 50)", 1, 1e6, 0);
         ADD("parallel", 0, OPTION_TEXT, &t->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0, "auto|clients|layers");
     } else {
+        ADD("hours", 0, OPTION_NUMBER, &t->budget.hours, "H", "segmentation: choose base features, batch, epochs so that all is done in H hours here", 0.001, 10000, 0);
         ADD("epochs", 0, OPTION_INT, &epochs, "E", "epochs (default 100)", 1, 1e6, 0);
         ADD("iterations", 0, OPTION_INT, &iterations, "I", "iterations an epoch (default 50)", 1, 1e6, 0);
     }
@@ -111,7 +112,10 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     if (!t->run) return app_usage(t->command, "needs -o RUN"), 0;
     if (t->federated && !t->sites_text) return app_usage(t->command, "needs --sites FILE.csv or --sites N"), 0;
     if (!resnet_valid_depth(depth)) return app_usage(t->command, "--depth is %d, must be 10, 18, 34 or 50", depth), 0;
+    if (t->budget.hours > 0 && (epochs || iterations || t->resume))
+        return app_usage(t->command, "--hours chooses the epochs and iterations: not with --epochs, --iterations or --resume (manifest.json tells what it chose)"), 0;
     if (width) t->plan_options.base_features = width;
+    t->budget.fixed_features = width > 0;
     if (t->preset) t->plan_options.preset = t->preset;
     t->plan_options.batch = batch;
     o->seed = seed;
@@ -150,7 +154,12 @@ static void complete_options(struct training *t, enum task_kind task)
         o->class_weighting = given.class_weighting;
         if (given.crop[0]) memcpy(o->crop, given.crop, sizeof o->crop);
     }
-    if (t->validation_batches < 0) t->validation_batches = (o->iterations + 4) / 5;
+}
+
+/* Batches of validation an epoch: a fifth as many as of training, 50 at most. */
+static void complete_validation(struct training *t)
+{
+    if (t->validation_batches < 0) t->validation_batches = (t->options.iterations + 4) / 5;
     if (t->validation_batches > 50) t->validation_batches = 50;
 }
 
@@ -205,6 +214,7 @@ static int write_manifest(const struct training *t, const char *line, const char
     json_add(j, "training", train_options_json(&t->options));
     json_add_int(j, "training_cases", t->train.store.cases);
     json_add_int(j, "validation_cases", t->validation.store.cases);
+    if (t->budget.hours > 0) json_add_number(j, "hours", t->budget.hours);
     if (t->patience) json_add_int(j, "patience", t->patience);
     if (t->previous_stage) json_add_text(j, "previous_stage", t->previous_stage);
     if (t->dataset.has_patients) json_add_text(j, "patients", t->patients_file ? t->patients_file : "patients.csv of the dataset");
@@ -389,6 +399,7 @@ static int run_training(struct training *t, const char *line, struct error *e)
     if (choose_task(t, &task, e)) return -1;
     complete_options(t, task);
     if (prepare_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e) || training_previous(t, e)) return -1;
+    complete_validation(t);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->data);
     if (t->patience && !t->validation_batches) return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->patience);
     if (write_dataset_json(t, e) || training_load(t, e) || dataset_hash(&t->dataset, hash, e)) return -1;

@@ -2,6 +2,7 @@
 #ifndef APPS_TRAINING_H
 #define APPS_TRAINING_H
 
+#include "apps/budget.h"
 #include "fl/federate.h"
 #include "nn/dataset.h"
 #include "nn/plan.h"
@@ -17,6 +18,7 @@ struct training {
     double lr, momentum, weight_decay, clip, oversample, dropout;
     double step;
     int mirror;
+    struct budget budget;         /* --hours */
 
     /* what becomes of it */
     struct dataset dataset;

@@ -229,16 +229,51 @@ static int make_plans(struct training *t, struct error *e)
     int status = fingerprint_extract(&f, &t->dataset, NULL, progress_callback, &bar, e);
     progress_end(&bar);
     if (status) return -1;
-    status = plans_make(&t->plans, &f, &t->dataset, &t->plan_options, e);
+    if (t->budget.hours > 0)
+        status = budget_plans(&t->budget, &t->plans, &f, &t->dataset, &t->plan_options, t->configuration, &t->options, t->pool, e);
+    else
+        status = plans_make(&t->plans, &f, &t->dataset, &t->plan_options, e);
     fingerprint_free(&f);
     return status;
+}
+
+static void ask_budget(struct training *t)
+{
+    struct budget *b = &t->budget;
+    b->spent = clock_seconds() - t->start;
+    b->window_step = t->step;
+    b->mirror = t->mirror;
+    for (int i = 0; i < t->dataset.cases; i++) b->validation_cases += t->validate_at_end && t->role[i] == ROLE_VALIDATION;
+}
+
+/* Fewer iterations than nnU-Net's momentum of 0.99 needs to get going are AdamW's, unless asked otherwise. */
+static int obey_budget(struct training *t, int given_plan, struct error *e)
+{
+    enum { FEW = 1000 };
+    struct budget *b = &t->budget;
+    struct train_options *o = &t->options;
+    struct plan plan = *t->plan;
+    plan.batch = o->batch;
+    if (given_plan && budget_fit(b, &plan, o, t->pool, e)) return -1;
+    o->epochs = b->epochs;
+    o->iterations = b->iterations;
+    int few = b->epochs * b->iterations < FEW && !t->optimizer && t->lr < 0;
+    if (few) {
+        o->optimizer = OPTIM_ADAMW;
+        o->lr = 1e-3f;
+    }
+    if (t->quiet) return 0;
+    budget_print(b);
+    if (few) printf("  fewer than %d iterations: AdamW, learning rate 0.001\n", FEW);
+    return 0;
 }
 
 /* A plan that lies in RUN (an earlier fold's, or the one to resume) is kept, unless --plans names another. */
 int training_plan(struct training *t, struct error *e)
 {
     char path[1200];
-    if (t->options.task == TASK_CLASSIFY) return 0;
+    if (t->options.task == TASK_CLASSIFY) return t->budget.hours > 0 ? error_set(e, "--hours is for segmentation") : 0;
+    if (t->budget.hours > 0) ask_budget(t);
     if (file_join(path, sizeof path, t->run, "plans.json", e)) return -1;
     int status, there = file_exists(path) && !t->overwrite;
     if (t->plans_file) status = plans_read(&t->plans, t->plans_file, &t->dataset, e);
@@ -249,7 +284,7 @@ int training_plan(struct training *t, struct error *e)
     t->plan = plans_find(&t->plans, t->configuration, e);
     if (!t->plan) return error_prefix(e, "%s", t->plans_file ? t->plans_file : path);
     if (t->options.batch == 0) t->options.batch = t->plan->batch;
-    return 0;
+    return t->budget.hours > 0 ? obey_budget(t, t->plans_file || there, e) : 0;
 }
 
 /* ---- cascade ------------------------------------------------------------------------------------------------------------ */

@@ -41,7 +41,7 @@ dataset() { # folder, labels and more for dataset.json
 last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
 
 net="--base-features 4 --patch 24,32,24 --batch 2 --quiet"
-small="--epochs 2 --iterations 3 --validation-batches 1 $net"
+small="--epochs 2 --iterations 2 --validation-batches 1 $net"
 fast="--step 1 --no-mirror"
 
 # ---- regions -------------------------------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ regions='"labels": {"background": 0, "hippocampus": [1, 2], "Posterior": [2]}, "
 dataset "$work/regions" "$regions"
 $nephron plan "$work/regions" -o "$work/plans.json" --quiet
 ok "plan with regions" $?
-$nephron train "$work/regions" -o "$work/r" $small $fast --epochs 6 --iterations 10 --optimizer adamw --lr 0.005 --augment 0
+$nephron train "$work/regions" -o "$work/r" $small $fast --epochs 5 --iterations 10 --optimizer adamw --lr 0.005 --augment 0
 ok "train with regions" $?
 grep -q '"(1, 2)": {' "$work/r/fold_0/validation/summary.json" && grep -q '"(2,)": {' "$work/r/fold_0/validation/summary.json"
 ok "summary.json has nnU-Net's keys of regions" $?
@@ -63,8 +63,8 @@ ok "regions are learnt: Dice $dice" $?
 $nephron compare "$work/rs.json" "$work/rs.json" --json "$work/rc.json" >/dev/null && grep -q '"(1, 2)"' "$work/rc.json"
 ok "compare regions" $?
 $nephron train "$work/regions" -o "$work/r1" $small --no-validation --threads 1
-NEPHRON_ISA=scalar $nephron train "$work/regions" -o "$work/r2" $small --no-validation --threads 2
-$nephron federate "$work/regions" -o "$work/r3" --sites 1 --rounds 2 --local-iterations 3 --validation-batches 1 $net --no-validation
+NEPHRON_ISA=avx2 $nephron train "$work/regions" -o "$work/r2" $small --no-validation --threads 2
+$nephron federate "$work/regions" -o "$work/r3" --sites 1 --rounds 2 --local-iterations 2 --validation-batches 1 $net --no-validation
 ok "federate with regions" $?
 [ "$(last_hash "$work/r1/fold_0/progress.csv")" = "$(last_hash "$work/r2/fold_0/progress.csv")" ] &&
     [ "$(last_hash "$work/r1/fold_0/progress.csv")" = "$(last_hash "$work/r3/fold_0/progress.csv")" ]
@@ -166,7 +166,7 @@ $nephron train "$work/plain" -o "$work/casc" $cascade $fast $full --previous-sta
 ok "train 3d_cascade_fullres" $?
 $nephron info "$work/casc/fold_0/checkpoint_final.safetensors" | grep -q '\[4, 3, 3, 3, 3\] encoder.stages.0.0.convs.0.conv.weight'
 ok "the first layer sees the image and two labels" $?
-NEPHRON_ISA=scalar $nephron federate "$work/plain" -o "$work/fcasc" $(echo "$cascade" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') \
+NEPHRON_ISA=avx2 $nephron federate "$work/plain" -o "$work/fcasc" $(echo "$cascade" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') \
     $full --previous-stage "$work/low" --sites 1 --no-validation
 [ "$(last_hash "$work/casc/fold_0/progress.csv")" = "$(last_hash "$work/fcasc/fold_0/progress.csv")" ]
 ok "federated cascade: the same weights" $?
@@ -181,6 +181,25 @@ refuses "hippocampus_001.nii.gz" $nephron predict "$work/casc" -i "$work/images"
 refuses "has no previous stage" $nephron predict "$work/low" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/cp"
 rm "$work/low/fold_1/validation/"*.nii.gz
 refuses "train and validate all folds of 3d_lowres" $nephron train "$work/plain" -o "$work/casc" $cascade $full --overwrite --previous-stage "$work/low"
+
+# ---- a time limit --------------------------------------------------------------------------------------------------------
+start=$(date +%s)
+$nephron train "$work/plain" -o "$work/timed" --hours 0.0015 --patch 16,16,16 --no-mirror --step 1 --pictures 0 >"$work/out" 2>/dev/null
+ok "train --hours" $?
+took=$(($(date +%s) - start))
+grep -q '0.0015 hours: [0-9]* base features, batch [0-9]*, [0-9]* epochs of [0-9]* iterations' "$work/out" && grep -q 'expected end' "$work/out" &&
+    grep -q '"hours": 0.0015' "$work/timed/manifest.json" && [ "$took" -le 20 ]
+ok "it tells what it chose, and 5.4 s took $took s" $?
+[ "$(sed 1d "$work/timed/fold_0/progress.csv" | wc -l)" -eq "$(sed -n 's/.* batch [0-9]*, \([0-9]*\) epochs.*/\1/p' "$work/out")" ]
+ok "it trained the epochs that it chose" $?
+$nephron plan "$work/plain" --hours 0.01 --patch 16,16,16 --base-features 8 -o "$work/timed.json" >"$work/out" && grep -q '0.01 hours: 8 base features' "$work/out"
+ok "plan --hours with given features" $?
+[ "$(tr -d '\n ' <"$work/timed.json" | grep -c '"features_per_stage":\[8,16')" -ge 1 ]
+ok "plans.json has them" $?
+refuses "less than 10 iterations" $nephron train "$work/plain" -o "$work/x" --overwrite --hours 0.001 --base-features 32 --patch 32,32,32 --batch 8 --quiet
+$nephron train "$work/plain" -o "$work/x" --hours 1 --epochs 3 >/dev/null 2>"$work/err"
+[ $? -eq 2 ] && grep -q "not with --epochs" "$work/err"
+ok "--hours and --epochs together" $?
 
 echo "check_nnunet.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -39,18 +39,10 @@ struct evaluate {
 
 /* ---- which files ---------------------------------------------------------------------------------------------------- */
 
-static size_t ending_length(const char *name)
-{
-    static const char *const ending[] = {".nii.gz", ".nii", ".hdr", ".nrrd", ".mha", ".mhd"};
-    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-        if (file_has_suffix(name, ending[i])) return strlen(ending[i]);
-    return 0;
-}
-
 static int set_pair(struct pair *p, const char *ref, const char *pred, struct error *e)
 {
     const char *name = file_name(ref);
-    size_t n = strlen(name) - ending_length(name);
+    size_t n = strlen(name) - volume_suffix(name);
     if (n >= sizeof p->id || strlen(ref) >= sizeof p->reference || strlen(pred) >= sizeof p->prediction)
         return error_set(e, "%s: name is too long", ref);
     memcpy(p->id, name, n);
@@ -75,14 +67,14 @@ static int pair_folders(struct evaluate *v, const struct file_list *names, struc
     v->pair = calloc((size_t)names->count + 1, sizeof *v->pair);
     if (!v->pair) return error_set(e, "out of memory for %d cases", names->count);
     for (int i = 0; i < names->count; i++) {
-        if (!ending_length(names->name[i])) continue;
+        if (!volume_suffix(names->name[i])) continue;
         if (file_join(ref, sizeof ref, v->ref, names->name[i], e) || file_join(pred, sizeof pred, v->pred, names->name[i], e)) return -1;
         if (!file_exists(pred)) list_missing(missing, sizeof missing, ++absent, names->name[i]);
         else if (set_pair(&v->pair[v->pairs++], ref, pred, e)) return -1;
     }
     if (absent && !v->chill)
         return error_set(e, "%s: %d of %d predictions missing: %s (--chill evaluates those that are there)", v->pred, absent, absent + v->pairs, missing);
-    if (!v->pairs) return error_set(e, "%s: no label map (.nii.gz, .nii, .nrrd, .mha) that %s has too", v->ref, v->pred);
+    if (!v->pairs) return error_set(e, "%s: no label map (.nii.gz, .nrrd, .mha, .png, .tif ...) that %s has too", v->ref, v->pred);
     return 0;
 }
 

@@ -49,6 +49,26 @@ static int split_name(char id[ID_MAX], int *channel, const char *name, const cha
     return 1;
 }
 
+/* NULL behind the last file. */
+static int case_paths(const char *path[CHANNELS_MAX], const struct image_case *c, int channels)
+{
+    int files = 0;
+    for (int k = 0; k < channels; k++) path[k] = c->path[k][0] ? c->path[k] : NULL;
+    while (files < channels && path[files]) files++;
+    return files;
+}
+
+/* A file for each channel, or fewer that hold them all. */
+static int check_channels(const struct image_case *c, const char *folder, const char *ending, const struct dataset *d, struct error *e)
+{
+    const char *path[CHANNELS_MAX];
+    int files = case_paths(path, c, d->channels), held = files > 0 && files < d->channels ? sample_channels(path, files, e) : files;
+    if (held < 0) return -1;
+    if (held != d->channels)
+        return error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->id, files, ending, files, d->channel_name[files]);
+    return 0;
+}
+
 /* Files CASE_0000.ending, or folders of DICOM series CASE_0000 where the ending is "". */
 static int list_names(struct image_cases *c, const char *folder, const struct file_list *files, const char *ending, const struct dataset *d, struct error *e)
 {
@@ -69,10 +89,7 @@ static int list_names(struct image_cases *c, const char *folder, const struct fi
         }
         status = file_join(last->path[channel], sizeof last->path[channel], folder, files->name[i], e);
     }
-    for (int i = 0; !status && i < c->count; i++)
-        for (int k = 0; !status && k < d->channels; k++)
-            if (!c->item[i].path[k][0])
-                status = error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->item[i].id, k, ending, k, d->channel_name[k]);
+    for (int i = 0; !status && i < c->count; i++) status = check_channels(&c->item[i], folder, ending, d, e);
     return status;
 }
 
@@ -82,7 +99,11 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
     int channel;
     char name[ID_MAX];
     size_t end = strlen(path);
-    if (d->channels != 1) return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on", path, d->channels, ending);
+    if (d->channels != 1) {
+        int held = sample_channels(&path, 1, e);
+        if (held < 0) return -1;
+        if (held != d->channels) return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on", path, d->channels, ending);
+    }
     if (end >= sizeof c->item[0].path[0]) return error_set(e, "%.100s...: path is too long", path);
     snprintf(c->item[0].path[0], sizeof c->item[0].path[0], "%s", path);
     while (end > 1 && path[end - 1] == '/') end--;
@@ -90,7 +111,7 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
     snprintf(name, sizeof name, "%s", file_name(c->item[0].path[0]));
     c->count = 1;
     if (!split_name(c->item[0].id, &channel, name, ending)) {
-        size_t n = ending[0] ? strcspn(name, ".") : strlen(name);
+        size_t n = strlen(name) - (ending[0] ? volume_suffix(name) : 0);
         memcpy(c->item[0].id, name, n);
     }
     if (strspn(c->item[0].id, ".") == strlen(c->item[0].id)) strcpy(c->item[0].id, "image"); /* of the folders "." and "/" */
@@ -128,7 +149,7 @@ static int list_images(struct image_cases *c, const char *path, const struct dat
 static int load_images(struct sample *s, const struct image_case *c, int channels, struct error *e)
 {
     const char *path[CHANNELS_MAX];
-    for (int k = 0; k < channels; k++) path[k] = c->path[k];
+    case_paths(path, c, channels);
     return sample_load(s, path, channels, e);
 }
 

@@ -56,7 +56,8 @@ static int draw_case(const struct training *t, const struct case_metrics *c, con
     struct sample raw;
     struct volume v;
     int i = dataset_find(&t->dataset, c->id, e);
-    if (i < 0 || case_path(path, sizeof path, folder, c->id, ".png", e) || dataset_load(&raw, &t->dataset, i, e)) return -1;
+    const char *ending = strcmp(t->dataset.file_ending, ".png") ? ".png" : "_overlay.png"; /* not over the prediction */
+    if (i < 0 || case_path(path, sizeof path, folder, c->id, ending, e) || dataset_load(&raw, &t->dataset, i, e)) return -1;
     if (volume_read(&v, c->prediction, e)) {
         sample_free(&raw);
         return -1;

@@ -16,7 +16,7 @@
 int png_write(const char *path, const unsigned char *pixels, int width, int height, int channels, struct error *e);
 /* The same with 8 or 16 bits a channel, these with the high byte first. */
 int png_write_deep(const char *path, const unsigned char *pixels, int width, int height, int channels, int bits, struct error *e);
-/* A plane with 1 to 4 channels along t, uint8 or uint16. */
+/* A plane with 1 to 4 channels along t, as uint8 or uint16; of other types, whole numbers that fit one of these. */
 int png_write_volume(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
 int png_read(struct volume *v, const char *path, int header_only, struct error *e);
 int png_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e);

@@ -12,6 +12,9 @@
 #include "tensor/check.h"
 #include "tensor/ops.h"
 
+/* Cosine between two axes from which on a grid is no longer taken for a rectangular one. */
+#define OBLIQUE_MAX 1e-3
+
 /* The last component of a path, without trailing slashes. */
 static void base_name(char *buf, size_t size, const char *path)
 {
@@ -44,12 +47,10 @@ static struct data_case *add_case(struct dataset *d, struct error *e)
     return item;
 }
 
+/* Also of formats that are not read here: a file that would be passed over unseen. */
 static int is_image_name(const char *name)
 {
-    static const char *const ending[] = {".nii", ".nii.gz", ".nrrd", ".mha", ".mhd", ".hdr", ".img", ".png", ".tif", ".tiff", ".bmp", ".gipl"};
-    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-        if (file_has_suffix(name, ending[i])) return 1;
-    return 0;
+    return volume_suffix(name) || file_has_suffix(name, ".bmp") || file_has_suffix(name, ".gipl");
 }
 
 static int ends_with(const char *name, const char *ending)
@@ -129,11 +130,29 @@ int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, s
     return path_of(buf, size, d, "labelsTr", d->item[i].id, "", e);
 }
 
+/* d->files by the first case: fewer files than channels are right where they hold all channels. */
+static int count_files(struct dataset *d, struct error *e)
+{
+    char text[CHANNELS_MAX][1400];
+    const char *paths[CHANNELS_MAX];
+    for (d->files = 0; d->files < d->channels; d->files++) {
+        if (dataset_image_path(text[d->files], sizeof text[0], d, 0, d->files, e)) return -1;
+        if (!file_exists(text[d->files])) break;
+        paths[d->files] = text[d->files];
+    }
+    if (d->files == d->channels) return 0;
+    int held = d->files ? sample_channels(paths, d->files, e) : 0;
+    if (held < 0) return -1;
+    if (held != d->channels) d->files = d->channels; /* some are missing, which check_files tells */
+    return 0;
+}
+
 static int check_files(struct dataset *d, int labels_needed, struct error *e)
 {
     char path[1400];
+    if (count_files(d, e)) return -1;
     for (int i = 0; i < d->cases; i++) {
-        for (int c = 0; c < d->channels; c++) {
+        for (int c = 0; c < d->files; c++) {
             if (dataset_image_path(path, sizeof path, d, i, c, e)) return -1;
             if (!file_exists(path))
                 return error_set(e, "case %s: no %s (channel %d, %s)", d->item[i].id, path, c, d->channel_name[c]);
@@ -363,7 +382,7 @@ static int hash_cases(struct sha256 *s, const struct dataset *d, struct error *e
 {
     char path[1400];
     for (int i = 0; i < d->cases; i++)
-        for (int c = 0; c < d->channels; c++)
+        for (int c = 0; c < d->files; c++)
             if (dataset_image_path(path, sizeof path, d, i, c, e) || hash_file(s, path, e)) return -1;
     if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
     if (d->classes && hash_file(s, path, e)) return -1;
@@ -419,8 +438,9 @@ static void set_uncropped(struct sample *s)
 
 static int take_geometry(struct sample *s, const struct volume *v, const char *path, struct error *e)
 {
-    if (v->size[3] != 1)
-        return error_set(e, "%s: 4D with %lld volumes, expected one 3D volume a file and a file for each channel", path, (long long)v->size[3]);
+    double oblique = volume_obliqueness(v);
+    if (!(oblique <= OBLIQUE_MAX))
+        return error_set(e, "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, or mend its header", path, oblique);
     for (int a = 0; a < 3; a++) {
         if (v->size[2 - a] < 1 || v->size[2 - a] > 100000) return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);
         s->size[a] = (int)v->size[2 - a];
@@ -428,67 +448,74 @@ static int take_geometry(struct sample *s, const struct volume *v, const char *p
     }
     if (sample_voxels(s) > INT32_MAX) return error_set(e, "%s: more than 2^31 voxels", path);
     memcpy(s->affine, v->affine, sizeof s->affine);
+    s->flat = v->flat;
     set_uncropped(s);
     return 0;
 }
 
-static int take_channel(struct sample *s, int c, const struct volume *v, const char *path, struct error *e)
+/* Channel c from the voxels at `from`. */
+static int take_channel(struct sample *s, int c, const float *from, const char *path, struct error *e)
 {
     size_t n = sample_voxels(s);
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(v->voxel[i])) {
+        if (!isfinite(from[i])) {
             size_t x = i % (size_t)s->size[2], y = i / (size_t)s->size[2] % (size_t)s->size[1], z = i / (size_t)s->size[2] / (size_t)s->size[1];
-            return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, v->voxel[i]);
+            return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, from[i]);
         }
-        s->image[i * (size_t)s->channels + (size_t)c] = v->voxel[i];
+        s->image[i * (size_t)s->channels + (size_t)c] = from[i];
     }
     return 0;
 }
 
-/* Reads a channel into place; `first` is channel 0's geometry, with its voxels given up. */
-static int load_channel(struct sample *s, int c, struct volume *first, const char *const *paths, struct error *e)
+/* Reads a file's channels into place from *c on; `first` is the first file's geometry, with its voxels given up. */
+static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file, struct error *e)
 {
     struct volume v;
-    if (volume_read(&v, paths[c], e)) return -1;
     int bad = 0;
-    if (c == 0) {
-        bad = take_geometry(s, &v, paths[0], e);
-        if (!bad && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image)))
-            bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));
-    } else if (volume_same_geometry(&v, first, e)) {
-        bad = error_prefix(e, "%s: differs from %s", paths[c], paths[0]);
-    }
-    bad = bad || take_channel(s, c, &v, paths[c], e);
-    free(v.voxel);
-    v.voxel = NULL;
-    if (c == 0 && !bad)
-        *first = v;
-    else
-        volume_free(&v);
+    if (volume_read(&v, paths[file], e)) return -1;
+    int64_t parts = v.size[3];
+    v.size[3] = 1;
+    if (parts > s->channels - *c)
+        bad = error_set(e, "%s: 4D with %lld volumes or channels, expected one 3D volume a file and a file for each channel, or all %d channels",
+                        paths[file], (long long)parts, s->channels);
+    else if (file > 0)
+        bad = volume_same_geometry(&v, first, e) ? error_prefix(e, "%s: differs from %s", paths[file], paths[0]) : 0;
+    else if (!(bad = take_geometry(s, &v, paths[0], e)) && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image)))
+        bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));
+    for (int64_t k = 0; !bad && k < parts; k++) bad = take_channel(s, (*c)++, v.voxel + (size_t)k * sample_voxels(s), paths[file], e);
+    volume_free(&v);
+    if (file == 0) *first = v;
     return bad ? -1 : 0;
 }
 
 static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels, struct error *e)
 {
+    int c = 0, status = 0, file = 0;
     memset(s, 0, sizeof *s);
     memset(first, 0, sizeof *first);
     s->channels = channels;
-    for (int c = 0; c < channels; c++)
-        if (load_channel(s, c, first, paths, e)) {
-            volume_free(first);
-            sample_free(s);
-            return -1;
-        }
-    return 0;
+    for (; !status && file < channels && paths[file]; file++) status = load_file(s, &c, first, paths, file, e);
+    if (!status && c < channels) status = error_set(e, "%s: %d of %d channels, and no file has the others", file ? paths[0] : "image", c, channels);
+    if (status) sample_free(s);
+    return status;
 }
 
 int sample_load(struct sample *s, const char *const *paths, int channels, struct error *e)
 {
     struct volume first;
     if (channels < 1 || channels > CHANNELS_MAX) return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
-    if (load_channels(s, &first, paths, channels, e)) return -1;
-    volume_free(&first);
-    return 0;
+    return load_channels(s, &first, paths, channels, e);
+}
+
+int sample_channels(const char *const *paths, int files, struct error *e)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < files && sum <= CHANNELS_MAX; i++) {
+        struct volume v;
+        if (volume_read_header(&v, paths[i], e)) return -1;
+        sum += v.size[3];
+    }
+    return sum > CHANNELS_MAX ? CHANNELS_MAX + 1 : (int)sum;
 }
 
 static int take_labels(uint8_t **label, const struct dataset *d, const struct volume *v, struct error *e)
@@ -552,15 +579,14 @@ int dataset_load(struct sample *s, const struct dataset *d, int i, struct error 
 {
     if (!d->json) return load_npz_case(s, d, i, e);
     char text[CHANNELS_MAX][1400];
-    const char *paths[CHANNELS_MAX];
-    for (int c = 0; c < d->channels; c++) {
+    const char *paths[CHANNELS_MAX] = {NULL};
+    for (int c = 0; c < d->files; c++) {
         if (dataset_image_path(text[c], sizeof text[c], d, i, c, e)) return -1;
         paths[c] = text[c];
     }
     struct volume image;
     if (load_channels(s, &image, paths, d->channels, e)) return -1;
     int bad = d->item[i].has_label_map && load_label(s, d, i, &image, e);
-    volume_free(&image);
     bad = bad || (d->previous && sample_load_previous(s, d, d->previous[i], e));
     if (bad) sample_free(s);
     return bad ? -1 : 0;

@@ -44,6 +44,7 @@ struct dataset {
     int entries;                     /* of "labels", background and ignore too: what nnU-Net's planner counts */
     int ignore_label;                /* value of the label called "ignore", or -1 */
     char file_ending[16];
+    int files;                       /* image files of a case: one a channel, or fewer that hold several (red, green and blue in a PNG) */
     int classes;                     /* of classification targets; 0 if none */
     int has_patients;                /* a patients.csv was read */
     int cases;
@@ -88,6 +89,7 @@ struct sample {
     int previous_labels;         /* after preprocess_case of a cascade: foreground labels, each an input channel of the network */
     double spacing[3];           /* mm along d, h, w */
     double affine[3][4];         /* of the original image, RAS */
+    int flat;                    /* of a 2D image: label maps are written as one */
     int full_size[3];            /* before cropping, d, h, w, original spacing and axis order */
     double full_spacing[3];      /* likewise; set by preprocess_case */
     int crop_begin[3], crop_end[3]; /* on the full, transposed grid */
@@ -96,8 +98,11 @@ struct sample {
 /* Raw voxels of a case, checked: same geometry of all channels and the label map, known label values, finite. Cases of a .npz are scaled
  * to [0, 1] (v / 255); z-scoring is the learner's. A dataset without labels in dataset.json: any mask value but 0 is 1. */
 int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e);
-/* The same for free-standing files (prediction): paths[channels]. */
+/* The same for free-standing files (prediction): paths[channels], NULL behind the last file. A file gives one channel or several: its
+ * components, or the volumes of a 4D file. */
 int sample_load(struct sample *s, const char *const *paths, int channels, struct error *e);
+/* Channels that the files give by their headers, -1 with a message. */
+int sample_channels(const char *const *paths, int files, struct error *e);
 /* s->previous of a raw sample: a map in the geometry of its image. */
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e);
 void sample_free(struct sample *s);

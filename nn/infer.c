@@ -45,6 +45,7 @@ int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s,
         v->spacing[i] = sqrt(sum);
     }
     v->type = VOXEL_U8;
+    v->flat = s->flat;
     snprintf(v->description, sizeof v->description, "nephron");
     v->voxel = malloc(n * sizeof(float));
     if (!v->voxel) return error_set(e, "out of memory for a label map of %zu voxels", n);

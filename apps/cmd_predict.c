@@ -111,7 +111,8 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
     snprintf(name, sizeof name, "%s", file_name(c->item[0].path[0]));
     c->count = 1;
     if (!split_name(c->item[0].id, &channel, name, ending)) {
-        size_t n = strlen(name) - (ending[0] ? volume_suffix(name) : 0);
+        size_t n = strlen(name), suffix = volume_suffix(name);
+        if (ending[0]) n = suffix ? n - suffix : strcspn(name, ".");
         memcpy(c->item[0].id, name, n);
     }
     if (strspn(c->item[0].id, ".") == strlen(c->item[0].id)) strcpy(c->item[0].id, "image"); /* of the folders "." and "/" */

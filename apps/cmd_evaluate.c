@@ -453,7 +453,8 @@ static int evaluate_scores(const struct evaluate *v, struct error *e)
 
 static const char details[] =
     "Label maps: REF and PRED are folders whose files have the same names, or two files. Labels come from --dataset, else from\n"
-    "dataset.json beside REF or in PRED, else from the maps. The JSON is nnU-Net's summary.json with HD95, ASSD, NSD and volumes.\n"
+    "dataset.json beside REF or in PRED, else from the maps; with regions there, a row is a region. The JSON is nnU-Net's\n"
+    "summary.json with HD95, ASSD, NSD and volumes. Voxels that REF ignores count nowhere.\n"
     "Classification: REF is a table with columns case,label; PRED has case,probability (of class 1).\n\n"
     "  nephron evaluate Dataset004_Hippocampus/labelsTs predictions -o summary.json\n"
     "  nephron evaluate labels.csv predictions.csv -o result.json";

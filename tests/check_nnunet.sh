@@ -40,7 +40,7 @@ dataset() { # folder, labels and more for dataset.json
 
 last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
 
-net="--base-features 4 --patch 24,32,24 --batch 2 --quiet"
+net="--base-features 4 --patch 24,24,24 --batch 2 --pictures 1 --quiet"
 small="--epochs 2 --iterations 2 --validation-batches 1 $net"
 fast="--step 1 --no-mirror"
 
@@ -177,6 +177,15 @@ ok "predict with a cascade: the first stage goes first" $?
 $nephron predict "$work/casc" -i "$work/images" -o "$work/cq" $fast --quiet --previous-stage "$work/cp/previous_stage" &&
     cmp -s "$work/cp/hippocampus_003.nii.gz" "$work/cq/hippocampus_003.nii.gz"
 ok "the same from its label maps" $?
+mkdir "$work/models"
+cp -r "$work/casc" "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres"
+mv "$work/low" "$work/models/nnUNetTrainer__nnUNetPlans__3d_lowres"
+$nephron predict "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o "$work/cs" $fast --quiet &&
+    cmp -s "$work/cp/hippocampus_003.nii.gz" "$work/cs/hippocampus_003.nii.gz"
+ok "the first stage lies beside the second, as nnU-Net's model folders do" $?
+mv "$work/models/nnUNetTrainer__nnUNetPlans__3d_lowres" "$work/elsewhere"
+refuses "needs the segmentations of 3d_lowres" $nephron predict "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o "$work/cs" --quiet
+mv "$work/elsewhere" "$work/low"
 refuses "hippocampus_001.nii.gz" $nephron predict "$work/casc" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/images"
 refuses "has no previous stage" $nephron predict "$work/low" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/cp"
 rm "$work/low/fold_1/validation/"*.nii.gz

@@ -50,7 +50,7 @@ HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h t
 	apps/study/study.h apps/study/study_results.h apps/study/study_tables.h apps/study/report.h apps/study/report_plot.h \
 	apps/phantom/lattice.h apps/phantom/anatomy.h apps/phantom/tumour.h apps/phantom/signal.h apps/phantom/sites.h apps/phantom/render.h \
 	tests/expect.h tests/levels.h tests/lcg.h tests/elem_bench.h
-CHECKS = tests/check_tensor tests/check_kernels tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_formats \
+CHECKS = tests/check_images tests/check_tensor tests/check_kernels tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_formats \
 	tests/check_data tests/check_plan tests/check_networks tests/check_nnunet tests/check_train tests/check_learning tests/check_metrics tests/check_federated tests/check_phantom tests/check_study
 
 all: nephron libnephron.a
@@ -81,7 +81,7 @@ tests/check_study: tests/check_study.c $(STUDY) $(PHANTOM) apps/options.o apps/p
 
 # The fast tests, under 3 minutes on 2 cores. The last line is "N passed, N failed".
 check: nephron $(CHECKS)
-	sh tests/run_checks.sh tests/check_layers.sh $(CHECKS) tests/check_convert.sh tests/check_program.sh tests/check_nnunet.sh tests/check_study_program.sh
+	sh tests/run_checks.sh tests/check_layers.sh $(CHECKS) tests/check_convert.sh tests/check_image_data.sh tests/check_program.sh tests/check_nnunet.sh tests/check_study_program.sh
 
 check-all: check
 	sh tests/check_all.sh

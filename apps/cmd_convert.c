@@ -9,6 +9,7 @@
 #include "io/file.h"
 #include "io/npy.h"
 #include "io/volume.h"
+#include "io/voxels.h"
 #include "nn/nnunet.h"
 #include "nn/run.h"
 #include "tensor/graph.h"
@@ -283,18 +284,19 @@ static int convert_folder(const char *in, const char *out, struct error *e)
 
 /* ---- images ------------------------------------------------------------------------------------------------------ */
 
-static int is_image(const char *path)
-{
-    return file_has_suffix(path, ".nii") || file_has_suffix(path, ".nii.gz");
-}
-
-/* int16 where it holds every voxel exactly, else float32. */
+/* The type of the file it comes from where that holds every voxel exactly, else float32 (a scaled image). */
 static enum voxel_type lossless_type(const struct volume *v)
 {
     size_t n = volume_voxels(v);
-    for (size_t i = 0; i < n; i++)
-        if (!(v->voxel[i] >= -32768 && v->voxel[i] <= 32767) || v->voxel[i] != floorf(v->voxel[i])) return VOXEL_F32;
-    return VOXEL_I16;
+    if (v->type >= VOXEL_F32) return VOXEL_F32;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char bytes[8];
+        float back;
+        voxels_encode(bytes, &v->voxel[i], 1, v->type);
+        voxels_decode(&back, bytes, 1, v->type, 0, 1, 0);
+        if (!(back == v->voxel[i])) return VOXEL_F32;
+    }
+    return v->type;
 }
 
 static int convert_image(const char *in, const char *out, const char *series, struct error *e)
@@ -351,15 +353,15 @@ int cmd_convert(int argc, char **argv)
         {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert", 0, 0, 0},
         {0}};
     struct command_help help = {
-        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz; images to NIfTI",
+        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz; images between NIfTI, NRRD, MetaImage, TIFF, PNG; from DICOM",
         "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of nnU-Net with\n"
         "plans.json, dataset.json and fold_K/checkpoint_*.pth, or a run. OUT is a .safetensors or a .npz, of a folder the\n"
         "network of one fold, as PyTorch loads it into the same network (safetensors.torch.load_model); or, of a model folder,\n"
         "a new run folder, which `nephron train` can continue from. Of an nnU-Net checkpoint the network is kept, each tensor under its first\n"
         "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
         "metadata is lost.\n\n"
-        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT a .nii or .nii.gz: int16 where that\n"
-        "holds every value, else float32.\n\n"
+        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the other\n"
+        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, float32 where values are scaled.\n\n"
         "  nephron convert SERIES_DIR image.nii.gz",
         spec};
     struct operands o;
@@ -367,7 +369,7 @@ int cmd_convert(int argc, char **argv)
     int status;
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
-    if (is_image(out)) return convert_image(in, out, series, &e) ? app_fail(&e) : 0;
+    if (volume_suffix(out)) return convert_image(in, out, series, &e) ? app_fail(&e) : 0;
     if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
     if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
     if (!file_is_dir(in)) status = convert_file(in, out, prefix, &e);

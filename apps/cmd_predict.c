@@ -1,7 +1,10 @@
 /* cmd_predict.c - segment images, or give class probabilities, with a trained run. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "apps/options.h"
 #include "apps/predictions.h"
@@ -172,7 +175,6 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
 {
     char path[1300], npz[1300];
     struct sample raw;
-    uint8_t *label = NULL;
     if (snprintf(path, sizeof path, "%s/%s%s", p->out, c->id, ending) >= (int)sizeof path ||
         snprintf(npz, sizeof npz, "%s/%s.npz", p->out, c->id) >= (int)sizeof npz)
         return error_set(e, "%s: path is too long", p->out);
@@ -180,10 +182,83 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
     char first[1500];
     snprintf(first, sizeof first, "%.1300s/%s%s", p->previous, c->id, ending);
     int status = p->previous[0] ? sample_load_previous(&raw, &p->run.dataset, first, e) : 0;
-    if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, &label, e);
+    if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, NULL, e);
     if (status) error_prefix(e, "%s", c->id);
-    free(label);
     sample_free(&raw);
+    return status;
+}
+
+/* What the headers of a case say; the largest of its files counts. */
+static int read_headers(struct infer_case *h, const struct image_case *c, int channels, struct error *e)
+{
+    memset(h, 0, sizeof *h);
+    for (int k = 0; k < channels && c->path[k][0]; k++) { /* the first may hold all */
+        struct volume v;
+        struct stat st;
+        if (volume_read_header(&v, c->path[k], e)) return -1;
+        size_t stored = volume_voxels(&v) * (size_t)voxel_type_bytes(v.type), packed = stat(c->path[k], &st) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
+        stored += volume_voxels(&v) / (size_t)v.size[3] * (size_t)(v.size[3] - 1) * sizeof(float); /* more channels while it is read */
+        if (stored > h->stored) h->stored = stored;
+        if (packed > h->packed) h->packed = packed;
+        for (int a = 0; a < 3; a++) {
+            if (v.size[2 - a] > 100000) return error_set(e, "%s: axis %d has %lld voxels", c->path[k], 2 - a, (long long)v.size[2 - a]);
+            h->size[a] = (int)v.size[2 - a];
+            h->spacing[a] = v.spacing[2 - a];
+        }
+        volume_free(&v);
+    }
+    return 0;
+}
+
+static double peak_bytes(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss * 1024;
+}
+
+/* An upper bound of the resident memory for all cases, from their headers: the program and its heap, the weights, the network's block, and the largest
+ * case. Loading the weights may have taken more: the peak so far counts too. */
+static int announce_peak(double *bytes, const struct predict *p, const struct segmenter *s, const struct image_cases *cases, struct model **model, struct error *e)
+{
+    const double program = 48e6;
+    double base = program + (double)graph_bytes(s->predictor[0].graph);
+    size_t largest = 0;
+    for (int k = 0; k < s->predictors; k++) base += (double)model[k]->count * sizeof(float);
+    for (int i = 0; i < cases->count; i++) {
+        struct infer_case h;
+        size_t one;
+        if (read_headers(&h, &cases->item[i], p->run.dataset.channels, e)) return -1;
+        if (infer_bytes(&one, &h, &s->predictor[0], s->plan, p->probabilities, e)) return error_prefix(e, "%s", cases->item[i].id);
+        if (one > largest) largest = one;
+    }
+    *bytes = fmax(base + (double)largest, peak_bytes());
+    return 0;
+}
+
+/* prediction.json: how the label maps came about. */
+static int write_record(const struct predict *p, const struct segmenter *s, int cases, double announced, double seconds, struct error *e)
+{
+    char path[1300];
+    struct json *j = json_object(), *folds, *axes;
+    json_add_text(j, "program", "nephron");
+    json_add_text(j, "version", NEPHRON_VERSION);
+    json_add_text(j, "run", p->run_path);
+    json_add_text(j, "configuration", p->run.configuration);
+    folds = json_add_array(j, "folds");
+    for (int k = 0; k < p->fold_count; k++) json_add_text(folds, NULL, p->folds[k]);
+    json_add_text(j, "checkpoint", p->checkpoint ? p->checkpoint : "final, best, latest");
+    json_add_number(j, "step", p->step);
+    axes = json_add_array(j, "mirrored_axes");
+    for (int a = 0; a < 3; a++)
+        if (s->sliding.mirror[a]) json_add_int(axes, NULL, a);
+    json_add_int(j, "cases", cases);
+    json_add_int(j, "threads", p->threads);
+    json_add_number(j, "seconds", seconds);
+    json_add_int(j, "announced_peak_bytes", (int64_t)announced);
+    json_add_int(j, "peak_bytes", (int64_t)peak_bytes());
+    int status = file_join(path, sizeof path, p->out, "prediction.json", e) || json_write(j, path, e) ? -1 : 0;
+    json_free(j);
     return status;
 }
 
@@ -191,13 +266,15 @@ static int segment(struct predict *p, struct model **model, struct error *e)
 {
     struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset};
     struct image_cases cases;
+    double announced = 0, start = clock_seconds();
     s.sliding.step = p->step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && p->run.mirror[a];
     int status = list_images(&cases, p->images, &p->run.dataset, e);
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
+    if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
     if (!status && !p->quiet) {
-        printf("%s: %d cases, %d network%s, %.1f MB in one block each\n", p->run_path, cases.count, s.predictors,
-               s.predictors > 1 ? "s" : "", (double)graph_bytes(s.predictor[0].graph) * 1e-6);
+        printf("%s: %d cases, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n", p->run_path, cases.count, s.predictors,
+               s.predictors > 1 ? "s" : "", announced * 1e-6, (double)graph_bytes(s.predictor[0].graph) * 1e-6);
         fflush(stdout);
     }
     struct progress bar = progress_begin("predict", p->quiet);
@@ -208,7 +285,8 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     progress_end(&bar);
     if (!status) status = copy_json(p, "dataset.json", e);
     if (!status) status = copy_json(p, "plans.json", e);
-    if (!status && !p->quiet) printf("%s: %d label maps\n", p->out, cases.count);
+    if (!status) status = write_record(p, &s, cases.count, announced, clock_seconds() - start, e);
+    if (!status && !p->quiet) printf("%s: %d label maps, peak memory %.1f MB\n", p->out, cases.count, peak_bytes() * 1e-6);
     segmenter_free(&s);
     free(cases.item);
     return status;
@@ -367,6 +445,7 @@ static int run_predict(struct predict *p, struct error *e)
     int status = choose_folds(p, e);
     for (int k = 0; !status && k < p->fold_count; k++)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
+        else model_drop_gradients(model[k]);
     if (!status) status = file_mkdirs(p->out, e);
     if (!status) status = run_previous(p, e);
     if (!status) status = p->run.options.task == TASK_SEGMENT ? segment(p, model, e) : classify(p, model, e);

@@ -33,17 +33,21 @@ int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, con
                   struct error *e)
 {
     float *probabilities = NULL;
+    uint8_t *map;
     struct volume v = {0};
-    if (infer_segment(label, npz_path ? &probabilities : NULL, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
+    if (label) *label = NULL;
+    if (infer_segment(&map, npz_path ? &probabilities : NULL, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
         return -1;
-    int status = infer_volume(&v, *label, raw, s->dataset, e);
-    if (!status) status = volume_write(&v, path, VOXEL_U8, e);
-    if (!status && npz_path) status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->full_size, e);
-    volume_free(&v);
-    free(probabilities);
-    if (status) {
-        free(*label);
-        *label = NULL;
+    int status = infer_volume(&v, map, raw, s->dataset, e);
+    if (!label) { /* what follows needs memory */
+        free(map);
+        map = NULL;
     }
+    if (!status) status = volume_write(&v, path, VOXEL_U8, e);
+    volume_free(&v);
+    if (!status && npz_path) status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->full_size, e);
+    free(probabilities);
+    if (status) free(map);
+    else if (label) *label = map;
     return status;
 }

@@ -480,9 +480,16 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
                         paths[file], (long long)parts, s->channels);
     else if (file > 0)
         bad = volume_same_geometry(&v, first, e) ? error_prefix(e, "%s: differs from %s", paths[file], paths[0]) : 0;
-    else if (!(bad = take_geometry(s, &v, paths[0], e)) && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image)))
+    else
+        bad = take_geometry(s, &v, paths[0], e);
+    if (!bad && s->channels == 1) { /* the only channel keeps its memory: large volumes are never held twice */
+        s->image = v.voxel;
+        v.voxel = NULL;
+    } else if (!bad && file == 0 && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image))) {
         bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));
-    for (int64_t k = 0; !bad && k < parts; k++) bad = take_channel(s, (*c)++, v.voxel + (size_t)k * sample_voxels(s), paths[file], e);
+    }
+    const float *voxel = s->channels == 1 ? s->image : v.voxel;
+    for (int64_t k = 0; !bad && k < parts; k++) bad = take_channel(s, (*c)++, voxel + (size_t)k * sample_voxels(s), paths[file], e);
     volume_free(&v);
     if (file == 0) *first = v;
     return bad ? -1 : 0;

@@ -11,6 +11,15 @@
  * [classes][d][h][w]. */
 int infer_segment(uint8_t **label, float **probabilities, struct predictor *predictor, int predictors,
                   const struct plan *p, struct sample *s, const struct sliding_options *o, struct error *e);
+/* A case as its files' headers tell it. */
+struct infer_case {
+    int size[3];
+    double spacing[3];         /* d, h, w of the file */
+    size_t stored, packed;     /* bytes of the voxels of one file, and of the file itself */
+};
+/* The most bytes that a case of these headers holds at a time from reading to writing (label map, and probabilities as .npz where wanted),
+ * beside the networks: an upper bound, as nothing is cropped yet. */
+int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predictor *predictor, const struct plan *p, int probabilities, struct error *e);
 /* The label map as a volume with the case's geometry and the dataset's label values; free with volume_free. */
 int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s, const struct dataset *d, struct error *e);
 

@@ -68,6 +68,8 @@ void model_destroy(struct model *m);
 void model_finish(struct model *m);
 /* A new model with the same views and a copy of data; grad zero. */
 struct model *model_clone(const struct model *m);
+/* Gives up the gradients: from then on the model is for inference. */
+void model_drop_gradients(struct model *m);
 struct param *model_find(const struct model *m, const char *name); /* NULL if absent */
 int param_trained(const struct param *p); /* 0 for running statistics */
 void model_zero_grad(struct model *m, struct pool *pool);

@@ -121,6 +121,11 @@ for line in size spacing values affine; do
     [ "$(grep " $line " "$work/dicom")" = "$(grep " $line " "$work/nifti")" ]
     ok "$line of the series and of the NIfTI file differ" $?
 done
+for other in nrrd mha; do
+    $nephron convert $dicom/series "$work/series.$other" >"$work/out" && $nephron convert "$work/series.$other" "$work/again.nii.gz" >"$work/out" &&
+        $nephron info "$work/again.nii.gz" >"$work/out" && [ "$(grep -A 3 affine "$work/out")" = "$(grep -A 3 affine "$work/nifti")" ]
+    ok "a series to .$other, and that to NIfTI" $?
+done
 grep -q "modality      MR" "$work/dicom" && grep -q "TE            85.5 ms" "$work/dicom" && grep -q "1.2.3, 4 files" "$work/dicom" && ! grep -q -e Doe -e 4711 "$work/dicom"
 ok "what info tells of a series, and not of the patient" $?
 refuses 1 "no DICOM image of series 9" $nephron info --series 9 $dicom/series

@@ -306,6 +306,27 @@ static void check_heads(void)
     volume_free(&v);
 }
 
+/* The same of what pydicom wrote: implicit and big endian are told without the meta information. Voxels are not taken for it. */
+static void check_bare(void)
+{
+    static const char *const names[] = {"tests/data/dicom/implicit.dcm", "tests/data/dicom/big.dcm"};
+    static const unsigned char raw[64] = {2}, eights[64] = {8, 0, 5, 0, 10, 0};
+    struct volume v;
+    struct error e = {""};
+    for (int i = 0; i < 2; i++) {
+        unsigned char *data;
+        size_t size;
+        if (file_read(names[i], 0, &data, &size, &e)) abort();
+        size_t meta = 132 + 12 + (size_t)data[140]; /* preamble, and what the group's length says */
+        int status = dicom_parse(&v, data + meta, size - meta, "bare", 0, &e);
+        CHECK(!status && equal_voxels(&v, 1, i ? 12 : 16, !i, 0), "%s without its head: %s", names[i], e.text);
+        if (!status) volume_free(&v);
+        free(data);
+    }
+    CHECK(dicom_parse(&v, raw, sizeof raw, "raw", 0, &e) == -1 && strstr(e.text, "no DICOM file"), "voxels of 2: %s", e.text);
+    CHECK(dicom_parse(&v, eights, sizeof eights, "raw", 0, &e) == -1 && strstr(e.text, "no DICOM file"), "voxels 8, 5, 10: %s", e.text);
+}
+
 /* ---- run lengths ----------------------------------------------------------------------------------------------------------- */
 
 /* A fragment with literal runs and repeats, of a frame of little-endian samples. */
@@ -673,6 +694,18 @@ static void check_folder(void)
     CHECK(!status && v.size[2] == 5, "a file's series of two: %s", e.text);
     if (!status) volume_free(&v);
     CHECK(dicom_read_series(&v, &d, path, "7.7", 0, &e) == -1 && strstr(e.text, "is of series 1.2, not 7.7"), "a file of another series: %s", e.text);
+    clear_folder(); /* a tilted gantry: each slice is shifted within its plane */
+    for (int i = 0; i < 4; i++) {
+        char name[32], position[32];
+        m = plain();
+        snprintf(name, sizeof name, "t%d", i);
+        snprintf(position, sizeof position, "0\\%g\\%d", 0.5 * i, 2 * i);
+        m.position = position;
+        write_image(name, &m);
+    }
+    status = volume_read(&v, folder, &e);
+    CHECK(!status && v.affine[1][2] == -0.5 && v.affine[2][2] == 2 && fabs(v.spacing[2] - sqrt(4.25)) < 1e-12, "a tilted gantry: %s", e.text);
+    if (!status) volume_free(&v);
     /* What is no image of the series is passed over: text, a report without pixels, a folder, a copy of the named file. */
     write_series(-1, NULL);
     m.series = "1.2", m.pixels = NULL;
@@ -754,6 +787,7 @@ int main(void)
     check_bits();
     check_stack();
     check_heads();
+    check_bare();
     check_rle();
     check_jpeg();
     check_fragments();

@@ -284,19 +284,26 @@ static int convert_folder(const char *in, const char *out, struct error *e)
 
 /* ---- images ------------------------------------------------------------------------------------------------------ */
 
-/* The type of the file it comes from where that holds every voxel exactly, else float32 (a scaled image). */
-static enum voxel_type lossless_type(const struct volume *v)
+/* Does the type hold every voxel exactly? */
+static int holds_voxels(const struct volume *v, enum voxel_type type)
 {
     size_t n = volume_voxels(v);
-    if (v->type >= VOXEL_F32) return VOXEL_F32;
     for (size_t i = 0; i < n; i++) {
         unsigned char bytes[8];
         float back;
-        voxels_encode(bytes, &v->voxel[i], 1, v->type);
-        voxels_decode(&back, bytes, 1, v->type, 0, 1, 0);
-        if (!(back == v->voxel[i])) return VOXEL_F32;
+        voxels_encode(bytes, &v->voxel[i], 1, type);
+        voxels_decode(&back, bytes, 1, type, 0, 1, 0);
+        if (!(back == v->voxel[i])) return 0;
     }
-    return v->type;
+    return 1;
+}
+
+/* The type of the file it comes from where that holds every voxel; else int16 (CT: unsigned with an intercept of -1024); else float32. */
+static enum voxel_type lossless_type(const struct volume *v)
+{
+    if (v->type >= VOXEL_F32) return VOXEL_F32;
+    if (holds_voxels(v, v->type)) return v->type;
+    return holds_voxels(v, VOXEL_I16) ? VOXEL_I16 : VOXEL_F32;
 }
 
 static int convert_image(const char *in, const char *out, const char *series, struct error *e)
@@ -361,7 +368,7 @@ int cmd_convert(int argc, char **argv)
         "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
         "metadata is lost.\n\n"
         "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the other\n"
-        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, float32 where values are scaled.\n\n"
+        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or float32 where values are scaled.\n\n"
         "  nephron convert SERIES_DIR image.nii.gz",
         spec};
     struct operands o;

@@ -115,6 +115,8 @@ $nephron convert $dicom/series "$work/series.nii.gz" >"$work/out" && grep -q "7 
 ok "a series to NIfTI: values of halves in float32" $?
 $nephron convert $dicom/implicit.dcm "$work/one.nii" >"$work/out" && grep -q "7 x 5 x 1 voxels, int16, from DICOM" "$work/out"
 ok "a DICOM file to NIfTI: whole numbers in int16" $?
+$nephron convert $dicom/ct.dcm "$work/one.nii" >"$work/out" && grep -q "7 x 5 x 1 voxels, int16, from DICOM" "$work/out" && $nephron info "$work/one.nii" | grep -q "values        -1024 to 784"
+ok "unsigned with an intercept to NIfTI: int16" $?
 $nephron info $dicom/series >"$work/dicom"
 $nephron info "$work/series.nii.gz" >"$work/nifti"
 for line in size spacing values affine; do

@@ -113,6 +113,10 @@ def single_files():
         d['AnatomicRegionSequence'].is_undefined_length = True
         d.PixelData = pad(native(0, bits, stored, signed, 'big' in name))
         save(d, name + '.dcm', vr)
+    d = dataset(ExplicitVRLittleEndian, 1, 16, 12, False)  # as CT: unsigned, but the values are not
+    d.RescaleSlope, d.RescaleIntercept = '1', '-1024'
+    d.PixelData = native(0, 16, 12, False)
+    save(d, 'ct.dcm')
     d = dataset(ExplicitVRBigEndian, 1, 8, 8, False)  # bytes in 16-bit words: the writer swaps them
     words = np.frombuffer(pad(native(0, 8, 8, False)), '<u2')
     d.PixelData = words.astype('>u2').tobytes()

@@ -697,11 +697,11 @@ static void check_folder(void)
     clear_folder(); /* a tilted gantry: each slice is shifted within its plane */
     for (int i = 0; i < 4; i++) {
         char name[32], position[32];
-        m = plain();
+        struct image t = plain();
         snprintf(name, sizeof name, "t%d", i);
         snprintf(position, sizeof position, "0\\%g\\%d", 0.5 * i, 2 * i);
-        m.position = position;
-        write_image(name, &m);
+        t.position = position;
+        write_image(name, &t);
     }
     status = volume_read(&v, folder, &e);
     CHECK(!status && v.affine[1][2] == -0.5 && v.affine[2][2] == 2 && fabs(v.spacing[2] - sqrt(4.25)) < 1e-12, "a tilted gantry: %s", e.text);

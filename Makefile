@@ -28,9 +28,9 @@ IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256
 	io/text.o io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/pickle.o io/pth.o io/svg.o
 NN = nn/dataset.o nn/dataset_json.o nn/splits.o nn/outputs.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/preprocess.o nn/restore.o nn/resample.o nn/case_store.o \
 	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/classify.o nn/augment.o nn/previous.o nn/sampler.o nn/sliding.o \
-	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/infer.o nn/run.o nn/nnunet.o
+	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/infer.o nn/run.o nn/nnunet.o nn/postprocess.o
 FL = fl/fedavg.o fl/history.o fl/federate.o
-APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/budget.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
+APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/budget.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/labelmap.o apps/cmd_postprocess.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
 	apps/cmd_federate.o apps/cmd_predict.o apps/cmd_evaluate.o apps/cmd_compare.o apps/cmd_bench.o apps/cmd_convert.o apps/bench_kernels.o apps/bench_networks.o
 PHANTOM = apps/cmd_phantom.o apps/phantom/lattice.o apps/phantom/anatomy.o apps/phantom/tumour.o apps/phantom/signal.o \
 	apps/phantom/sites.o apps/phantom/render.o
@@ -44,9 +44,9 @@ HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h t
 	io/error.h io/file.h io/gzip.h io/zip.h io/sha256.h io/volume.h io/voxels.h io/imagetext.h io/nifti.h io/dicom.h io/dicom_file.h io/jpeg_lossless.h io/nrrd.h io/metaimage.h io/png.h io/tiff.h io/tiff_codec.h io/text.h io/json.h io/csv.h io/npy.h \
 	io/safetensors.h io/pickle.h io/pth.h io/svg.h \
 	nn/dataset.h nn/splits.h nn/plan.h nn/outputs.h nn/preprocess.h nn/restore.h nn/unet.h nn/resnet.h nn/optim.h nn/checkpoint.h nn/train.h \
-	nn/classify.h nn/augment.h nn/previous.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h nn/nnunet.h \
+	nn/classify.h nn/augment.h nn/previous.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h nn/nnunet.h nn/postprocess.h \
 	fl/fedavg.h fl/history.h fl/federate.h \
-	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/budget.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/scores.h apps/bench.h \
+	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/budget.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/labelmap.h apps/scores.h apps/bench.h \
 	apps/study/study.h apps/study/study_results.h apps/study/study_tables.h apps/study/report.h apps/study/report_plot.h \
 	apps/phantom/lattice.h apps/phantom/anatomy.h apps/phantom/tumour.h apps/phantom/signal.h apps/phantom/sites.h apps/phantom/render.h \
 	tests/expect.h tests/levels.h tests/lcg.h tests/elem_bench.h

@@ -17,9 +17,9 @@
 #include "tensor/cpu.h"
 
 struct predict {
-    const char *run_path, *images, *out, *previous_stage, *folds_text, *checkpoint, *masks, *part;
+    const char *run_path, *images, *out, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing;
     double step;
-    int mirror, probabilities, threads, quiet;
+    int postprocess, mirror, probabilities, threads, quiet;
     struct run run;
     struct pool *pool;
     char folds[FOLDS_MAX][16];
@@ -252,6 +252,7 @@ static int write_record(const struct predict *p, const struct segmenter *s, int 
     axes = json_add_array(j, "mirrored_axes");
     for (int a = 0; a < 3; a++)
         if (s->sliding.mirror[a]) json_add_int(axes, NULL, a);
+    postprocess_to_json(j, &s->post, s->dataset);
     json_add_int(j, "cases", cases);
     json_add_int(j, "threads", p->threads);
     json_add_number(j, "seconds", seconds);
@@ -262,6 +263,16 @@ static int write_record(const struct predict *p, const struct segmenter *s, int 
     return status;
 }
 
+/* --postprocessing, else the run's own postprocessing.json where it is. */
+static int read_postprocessing(struct postprocessing *post, const struct predict *p, struct error *e)
+{
+    char path[1300];
+    if (!p->postprocess) return 0;
+    if (p->postprocessing) return postprocess_read(post, p->postprocessing, &p->run.dataset, e);
+    if (file_join(path, sizeof path, p->run_path, "postprocessing.json", e)) return -1;
+    return file_exists(path) ? postprocess_read(post, path, &p->run.dataset, e) : 0;
+}
+
 static int segment(struct predict *p, struct model **model, struct error *e)
 {
     struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset};
@@ -270,6 +281,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     s.sliding.step = p->step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && p->run.mirror[a];
     int status = list_images(&cases, p->images, &p->run.dataset, e);
+    if (!status) status = read_postprocessing(&s.post, p, e);
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
     if (!status && !p->quiet) {
@@ -468,7 +480,7 @@ static const char predict_details[] =
 
 int cmd_predict(int argc, char **argv)
 {
-    struct predict p = {.step = 0.5, .mirror = 1, .part = "test"};
+    struct predict p = {.step = 0.5, .mirror = 1, .postprocess = 1, .part = "test"};
     struct option_spec spec[] = {
         {"input", 'i', OPTION_TEXT, &p.images, "IMAGES", "folder of images, image, dataset or .npz", 0, 0, 0},
         {"output", 'o', OPTION_TEXT, &p.out, "OUT", "folder of the results", 0, 0, 0},
@@ -477,6 +489,8 @@ int cmd_predict(int argc, char **argv)
         {"checkpoint", 0, OPTION_TEXT, &p.checkpoint, "NAME", "which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"step", 0, OPTION_NUMBER, &p.step, "X", "window step as a share of the patch (0.5)", 0.05, 1, 0},
         {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL, "one pass instead of all mirrored ones: eight times faster", 0, 0, 0},
+        {"postprocessing", 0, OPTION_TEXT, &p.postprocessing, "FILE", "postprocessing.json to apply (default: the run's, where it is)", 0, 0, 0},
+        {"no-postprocessing", 0, OPTION_NOFLAG, &p.postprocess, NULL, "label maps as the network gives them", 0, 0, 0},
         {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL, "also CASE.npz with the class probabilities", 0, 0, 0},
         {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR", "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0, 0, 0},
         {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop", 0, 0, 0},

@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"compare", cmd_compare, "paired statistics of two evaluations"},
     {"study", cmd_study, "local, federated and centralised training on one test set, with a report"},
     {"bench", cmd_bench, "speed on this machine, against its measured peak"},
+    {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
     {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz; images between formats, from DICOM"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

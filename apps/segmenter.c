@@ -38,7 +38,8 @@ int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, con
     if (label) *label = NULL;
     if (infer_segment(&map, npz_path ? &probabilities : NULL, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
         return -1;
-    int status = infer_volume(&v, map, raw, s->dataset, e);
+    int status = postprocess_apply(&s->post, map, raw->full_size) ? error_set(e, "%s: out of memory for postprocessing", path) : 0;
+    if (!status) status = infer_volume(&v, map, raw, s->dataset, e);
     if (!label) { /* what follows needs memory */
         free(map);
         map = NULL;

@@ -3,6 +3,7 @@
 #define APPS_SEGMENTER_H
 
 #include "nn/infer.h"
+#include "nn/postprocess.h"
 #include "nn/run.h"
 
 enum { FOLDS_MAX = 16 };
@@ -13,6 +14,7 @@ struct segmenter {
     struct predictor predictor[FOLDS_MAX];
     int predictors;
     struct sliding_options sliding;
+    struct postprocessing post;      /* of the label maps; no steps: none */
 };
 
 /* Adds a network (its model must outlive the segmenter). */

@@ -84,6 +84,29 @@ $nephron convert --prefix network_weights.encoder $model/fold_0/checkpoint_final
 names "$work/encoder.safetensors" | grep -q "^stages.0.0.convs.0.conv.weight$"
 ok "a prefix is taken off" $?
 
+# ---- postprocessing ----------------------------------------------------------------------------------------------------
+# Two copies of a label map as reference and prediction: nothing can become better. A file that asks for it is applied all the same.
+mkdir -p "$work/run/fold_0/validation" "$work/ref"
+cp tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz "$work/run/fold_0/validation/" && cp tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz "$work/ref/"
+echo '{"metric_per_case": [{"reference_file": "elsewhere/hippocampus_001.nii.gz", "prediction_file": "gone/hippocampus_001.nii.gz"}]}' >"$work/run/fold_0/validation/summary.json"
+$nephron postprocess "$work/run" --ref "$work/ref" -o "$work/pp.json" >"$work/out" && grep -q "0 steps from 1 cases" "$work/out" && grep -q '"postprocessing_fns": \[\]' "$work/pp.json"
+ok "a perfect prediction needs no postprocessing" $?
+refuses 1 "elsewhere/hippocampus_001" $nephron postprocess "$work/run" --quiet
+refuses 1 "no fold_\*/validation/summary.json" $nephron postprocess $model --quiet
+echo '{"postprocessing_fns": ["remove_all_but_largest_component_from_segmentation"], "postprocessing_kwargs": [{"labels_or_regions": [1, 2]}]}' >"$work/pp.json"
+$nephron predict "$work/run" -i "$work/images" -o "$work/kept" --no-mirror --quiet --postprocessing "$work/pp.json" && ! cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/kept/hippocampus_001.nii.gz"
+ok "a postprocessing file is applied" $?
+cp "$work/pp.json" "$work/run/postprocessing.json"
+$nephron predict "$work/run" -i "$work/images" -o "$work/own" --no-mirror --quiet && cmp -s "$work/own/hippocampus_001.nii.gz" "$work/kept/hippocampus_001.nii.gz"
+ok "the run's own is applied by itself" $?
+$nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror --quiet --no-postprocessing && cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/none/hippocampus_001.nii.gz"
+ok "--no-postprocessing" $?
+sed 's/\[1, 2\]/7/' "$work/pp.json" >"$work/pp7.json"
+refuses 1 "7 is no foreground label" $nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror --postprocessing "$work/pp7.json"
+sed 's/remove_all/exec/' "$work/pp.json" >"$work/ppx.json"
+refuses 1 "known is only" $nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror --postprocessing "$work/ppx.json"
+rm "$work/run/postprocessing.json"
+
 # ---- one network of a run ----------------------------------------------------------------------------------------------
 $nephron convert $model "$work/net.safetensors" >"$work/out" && names "$work/net.safetensors" | cmp -s - "$work/names"
 ok "a model folder to one file" $?

@@ -31,7 +31,7 @@ static void print_usage(FILE *f)
 {
     fprintf(f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n\n",
             NEPHRON_VERSION);
-    for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].summary);
     fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n");
 }
 

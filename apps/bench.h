@@ -10,6 +10,6 @@
 int bench_kernels(const char *csv_path, int threads, const char *filter, const char *precision, struct error *e);
 /* Whole training steps (inference: forward passes and a sliding window), each in a process of its own, so that its peak memory is its own.
  * Columns name,precision,threads,seconds,peak_bytes. */
-int bench_networks(const char *csv_path, int threads, const char *filter, int inference, struct error *e);
+int bench_networks(const char *csv_path, int threads, const char *filter, const char *precision, int inference, struct error *e);
 
 #endif

@@ -27,11 +27,11 @@ struct needs {
 };
 
 /* Records and places both graphs; nothing is allocated that holds data, so that a plan for a larger machine can be weighed here. */
-static int measure(struct needs *n, const struct plan *p, struct error *e)
+static int measure(struct needs *n, const struct plan *p, int flags, struct error *e)
 {
     if (unet_check(p, e)) return -1;
     struct model *m = model_create();
-    struct graph *train = unet_train_create(m, p, NULL).graph, *infer = graph_create(m, NULL, 0);
+    struct graph *train = unet_train_create(m, p, flags, NULL).graph, *infer = graph_create(m, NULL, flags);
     graph_plan(train);
     unet_forward(infer, p, graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0), 0);
     graph_plan(infer);
@@ -51,9 +51,9 @@ static double gib(double bytes)
 
 static void print_needs(const struct plan *p)
 {
-    struct needs n;
+    struct needs n, half;
     struct error e;
-    if (measure(&n, p, &e)) {
+    if (measure(&n, p, 0, &e) || measure(&half, p, GRAPH_BF16, &e)) {
         printf("  network             cannot be built here: %s\n", e.text);
         return;
     }
@@ -64,6 +64,8 @@ static void print_needs(const struct plan *p)
            n.train_block, gib((double)n.train_block), 3 * weights, gib(3 * weights), 3 * n.train_flops / 1e9);
     printf("  inference           %zu bytes (%.2f GiB) a patch, and %.0f bytes of weights; %.1f GFLOP\n", n.infer_block,
            gib((double)n.infer_block), weights, n.infer_flops / 1e9);
+    printf("  --precision bf16    %zu bytes (%.2f GiB) of activations and gradients; inference %zu bytes (%.2f GiB)\n", half.train_block,
+           gib((double)half.train_block), half.infer_block, gib((double)half.infer_block));
 }
 
 /* ---- tables ------------------------------------------------------------------------------------------------------------- */

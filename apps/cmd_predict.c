@@ -17,7 +17,7 @@
 #include "tensor/cpu.h"
 
 struct predict {
-    const char *run_path, *images, *out, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing;
+    const char *run_path, *images, *out, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing, *precision;
     double step;
     int postprocess, mirror, probabilities, threads, quiet;
     struct run run;
@@ -275,7 +275,7 @@ static int read_postprocessing(struct postprocessing *post, const struct predict
 
 static int segment(struct predict *p, struct model **model, struct error *e)
 {
-    struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset};
+    struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset, .bf16 = p->run.options.bf16};
     struct image_cases cases;
     double announced = 0, start = clock_seconds();
     s.sliding.step = p->step;
@@ -446,7 +446,7 @@ static int run_previous(struct predict *p, struct error *e)
     }
     if (file_join(p->previous, sizeof p->previous, p->out, "previous_stage", e)) return -1;
     struct predict first = {.run_path = dir, .images = p->images, .out = p->previous, .step = p->step, .mirror = p->mirror, .threads = p->threads,
-                            .quiet = p->quiet, .pool = p->pool, .part = p->part};
+                            .quiet = p->quiet, .pool = p->pool, .part = p->part, .precision = p->precision};
     return run_predict(&first, e);
 }
 
@@ -454,6 +454,7 @@ static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
     if (run_open(&p->run, p->run_path, e)) return -1;
+    p->run.options.bf16 = strcmp(p->precision, "bf16") == 0;
     int status = choose_folds(p, e);
     for (int k = 0; !status && k < p->fold_count; k++)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
@@ -480,7 +481,7 @@ static const char predict_details[] =
 
 int cmd_predict(int argc, char **argv)
 {
-    struct predict p = {.step = 0.5, .mirror = 1, .postprocess = 1, .part = "test"};
+    struct predict p = {.step = 0.5, .mirror = 1, .postprocess = 1, .part = "test", .precision = "fp32"};
     struct option_spec spec[] = {
         {"input", 'i', OPTION_TEXT, &p.images, "IMAGES", "folder of images, image, dataset or .npz", 0, 0, 0},
         {"output", 'o', OPTION_TEXT, &p.out, "OUT", "folder of the results", 0, 0, 0},
@@ -494,6 +495,7 @@ int cmd_predict(int argc, char **argv)
         {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL, "also CASE.npz with the class probabilities", 0, 0, 0},
         {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR", "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0, 0, 0},
         {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop", 0, 0, 0},
+        {"precision", 0, OPTION_TEXT, &p.precision, "P", "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},
         {"part", 0, OPTION_TEXT, &p.part, "PART", "of a MedMNIST file (test)", 0, 0, "train|val|test|all"},
         OPTION_THREADS(p.threads), OPTION_QUIET(p.quiet), {0}};
     struct command_help help = {"predict RUN -i IMAGES -o OUT [OPTIONS]", "Predicts with a trained run: label maps by sliding window, or class probabilities",

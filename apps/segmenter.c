@@ -10,7 +10,7 @@ int segmenter_add(struct segmenter *s, struct model *m, struct pool *pool, struc
 {
     ENSURE(s->predictors < FOLDS_MAX, "%d predictors", s->predictors);
     const struct predictor *first = s->predictors ? &s->predictor[0] : NULL;
-    if (predictor_create_beside(&s->predictor[s->predictors], first, m, s->plan, pool, e)) return -1;
+    if (predictor_create_beside(&s->predictor[s->predictors], first, m, s->plan, s->bf16 ? GRAPH_BF16 : 0, pool, e)) return -1;
     s->predictors++;
     return 0;
 }

@@ -11,6 +11,7 @@ enum { FOLDS_MAX = 16 };
 struct segmenter {
     const struct plan *plan;
     const struct dataset *dataset;   /* label values */
+    int bf16;                        /* activations in bf16 */
     struct predictor predictor[FOLDS_MAX];
     int predictors;
     struct sliding_options sliding;

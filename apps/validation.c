@@ -142,7 +142,7 @@ static int write_site_results(const struct training *t, const struct evaluation 
 static int validate_segmentation(struct training *t, struct model *m, struct error *e)
 {
     char folder[1300], path[1300];
-    struct segmenter s = {.plan = t->plan, .dataset = &t->dataset};
+    struct segmenter s = {.plan = t->plan, .dataset = &t->dataset, .bf16 = t->options.bf16};
     struct evaluation ev = evaluation_begin(&t->dataset, 1.0);
     int n = 0, done = 0, status = 0;
     s.sliding.step = t->step;

@@ -32,6 +32,7 @@ struct json *train_options_json(const struct train_options *o)
 {
     struct json *j = json_object();
     json_add_text(j, "task", o->task == TASK_SEGMENT ? "segment" : "classify");
+    if (o->bf16) json_add_text(j, "precision", "bf16"); /* else as before there was a choice */
     json_add_int(j, "seed", (int64_t)o->seed);
     json_add_int(j, "epochs", o->epochs);
     json_add_int(j, "iterations", o->iterations);
@@ -65,6 +66,7 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     int classify = strcmp(task, "classify") == 0;
     if (!classify && strcmp(task, "segment")) return error_set(e, "%s: training.task is '%s', must be segment or classify", name, task);
     *o = train_options_default(classify ? TASK_CLASSIFY : TASK_SEGMENT);
+    o->bf16 = strcmp(json_text(j, "precision", "fp32"), "bf16") == 0;
     o->seed = (uint64_t)json_integer(j, "seed", 1);
     o->epochs = (int)json_integer(j, "epochs", o->epochs);
     o->iterations = (int)json_integer(j, "iterations", o->iterations);

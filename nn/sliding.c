@@ -8,20 +8,20 @@
 #include "tensor/check.h"
 #include "tensor/vmath.h"
 
-int predictor_create(struct predictor *p, struct model *m, const struct plan *plan, struct pool *pool, struct error *e)
+int predictor_create(struct predictor *p, struct model *m, const struct plan *plan, int flags, struct pool *pool, struct error *e)
 {
-    return predictor_create_beside(p, NULL, m, plan, pool, e);
+    return predictor_create_beside(p, NULL, m, plan, flags, pool, e);
 }
 
-int predictor_create_beside(struct predictor *p, const struct predictor *other, struct model *m, const struct plan *plan, struct pool *pool,
-                            struct error *e)
+int predictor_create_beside(struct predictor *p, const struct predictor *other, struct model *m, const struct plan *plan, int flags,
+                            struct pool *pool, struct error *e)
 {
     memset(p, 0, sizeof *p);
     if (unet_check(plan, e)) return -1;
     memcpy(p->patch, plan->patch, sizeof p->patch);
     p->channels = plan_inputs(plan);
     p->classes = plan->classes;
-    p->graph = graph_create(m, pool, 0);
+    p->graph = graph_create(m, pool, flags);
     p->image = graph_input(p->graph, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0);
     p->logits = unet_forward(p->graph, plan, p->image, 0).logits[0];
     graph_keep(p->graph, p->logits);

@@ -18,11 +18,11 @@ struct predictor {
     struct tensor *image, *logits;
     int patch[3], channels, classes;
 };
-/* Builds, plans and binds an inference graph of the plan's U-Net on the model. */
-int predictor_create(struct predictor *p, struct model *m, const struct plan *plan, struct pool *pool, struct error *e);
+/* Builds, plans and binds an inference graph of the plan's U-Net on the model. flags: 0 or GRAPH_BF16. */
+int predictor_create(struct predictor *p, struct model *m, const struct plan *plan, int flags, struct pool *pool, struct error *e);
 /* The same in the memory of another predictor of the same plan (NULL: of its own), which must outlive it: they run in turn. */
-int predictor_create_beside(struct predictor *p, const struct predictor *other, struct model *m, const struct plan *plan, struct pool *pool,
-                            struct error *e);
+int predictor_create_beside(struct predictor *p, const struct predictor *other, struct model *m, const struct plan *plan, int flags,
+                            struct pool *pool, struct error *e);
 void predictor_destroy(struct predictor *p);
 /* Receives the logits [h][w][classes] of plane z of the image; every plane once, from 0 on. */
 typedef void sliding_sink(void *arg, int z, const float *logits);

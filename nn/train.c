@@ -17,6 +17,11 @@ static int segments(const struct train_options *o)
     return o->task == TASK_SEGMENT;
 }
 
+static int graph_precision(const struct train_options *o)
+{
+    return o->bf16 ? GRAPH_BF16 : 0;
+}
+
 static int batch_size(const struct train_options *o, const struct plan *p)
 {
     if (o->batch > 0) return o->batch;
@@ -56,7 +61,7 @@ struct model *learner_model(const struct train_options *o, const struct plan *p)
 {
     struct model *m = model_create();
     if (segments(o)) {
-        struct unet_train t = unet_train_create(m, p, NULL);
+        struct unet_train t = unet_train_create(m, p, 0, NULL);
         model_finish(m);
         unet_init(m, p, o->seed);
         graph_destroy(t.graph);
@@ -81,7 +86,7 @@ struct optimizer learner_optimizer(const struct train_options *o, const struct m
 static void record_segmentation(struct learner *l)
 {
     struct plan p = effective_plan(l->options, l->plan);
-    struct unet_train t = unet_train_create(l->model, &p, l->pool);
+    struct unet_train t = unet_train_create(l->model, &p, graph_precision(l->options), l->pool);
     l->graph = t.graph;
     l->image = t.image;
     l->heads = t.out.heads;
@@ -96,7 +101,7 @@ static void record_classification(struct learner *l)
     int batch = batch_size(o, NULL);
     float weight[256];
     if (o->class_weighting) classify_weights(weight, o->resnet.classes, l->data);
-    struct graph *g = l->graph = graph_create(l->model, l->pool, GRAPH_TRAIN);
+    struct graph *g = l->graph = graph_create(l->model, l->pool, GRAPH_TRAIN | graph_precision(o));
     l->image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
     l->label[0] = graph_input(g, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
     l->heads = 1;
@@ -328,7 +333,7 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
     int n = d->store.cases, classes = o->resnet.classes, batch = n < 32 ? n : 32;
     if (n < 1) return error_set(e, "there are no cases to classify");
     size_t voxels = (size_t)o->crop[0] * o->crop[1] * o->crop[2] * (size_t)o->resnet.channels;
-    struct graph *g = graph_create(m, pool, 0);
+    struct graph *g = graph_create(m, pool, graph_precision(o));
     struct tensor *image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
     struct tensor *softmax = op_softmax(g, resnet_forward(g, &o->resnet, image));
     graph_keep(g, softmax);

@@ -16,6 +16,7 @@ enum task_kind { TASK_SEGMENT, TASK_CLASSIFY };
 
 struct train_options {
     enum task_kind task;
+    int bf16;                       /* activations and their gradients in bf16; weights, statistics and the optimiser stay fp32 */
     uint64_t seed;
     int epochs, iterations;         /* E epochs of I iterations */
     float lr;                       /* 0: the task's default (segment 0.01, classify 1e-3) */

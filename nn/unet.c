@@ -153,7 +153,7 @@ struct unet_outputs unet_forward(struct graph *g, const struct plan *p, struct t
         x = conv_stack(g, name, x, skip[level], p->decoder_convs[s], p->features[level], p->kernel[level], one);
         if (training || level == 0) {
             snprintf(name, sizeof name, "decoder.seg_layers.%d", s);
-            out.logits[level] = op_conv3d(g, name, x, NULL, p->classes, one, one, zero, 1);
+            out.logits[level] = op_head(g, name, x, p->classes);
         }
     }
     return out;
@@ -174,11 +174,11 @@ static void head_weights(float *weight, int heads, int deep_supervision)
     for (int i = 0; i < heads; i++) weight[i] = (float)(w[i] / sum);
 }
 
-struct unet_train unet_train_create(struct model *m, const struct plan *p, struct pool *pool)
+struct unet_train unet_train_create(struct model *m, const struct plan *p, int flags, struct pool *pool)
 {
     struct unet_train t = {0};
     struct seg_loss loss = {0};
-    struct graph *g = graph_create(m, pool, GRAPH_TRAIN);
+    struct graph *g = graph_create(m, pool, GRAPH_TRAIN | flags);
     t.graph = g;
     t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0);
     t.out = unet_forward(g, p, t.image, 1);

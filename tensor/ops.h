@@ -15,6 +15,8 @@ enum { LABEL_IGNORE = 255 }; /* in DT_U8 label maps: excluded from every loss */
  * without making it. */
 struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k,
                          const int kernel[3], const int stride[3], const int pad[3], int bias);
+/* 1x1x1 convolution with bias to fp32 logits, whatever the precision of the graph. */
+struct tensor *op_head(struct graph *g, const char *name, struct tensor *x, int k);
 /* Transposed convolution, kernel = stride, no padding. */
 struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k, const int stride[3],
                                    int bias);

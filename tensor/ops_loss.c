@@ -93,7 +93,7 @@ static void cross_entropy_backward(struct graph *g, struct node *n)
 {
     const struct cross_entropy *a = n->attr;
     struct loss_shape shape = loss_shape_of(n->in[0]->shape);
-    double scale = n->out->grad[0] * cross_entropy_scale(n->saved, n->in[0]->shape);
+    double scale = *tensor_grad_f32(n->out) * cross_entropy_scale(n->saved, n->in[0]->shape);
     if (node_dx(n, 0))
         loss_f32_bwd(node_dx(n, 0), tensor_f32(n->in[0]), n->in[1]->data, &shape, (float)scale, NULL, NULL,
                      a->weighted ? a->weight : NULL, n->accumulate[0], g->pool);
@@ -216,7 +216,7 @@ static void segmentation_loss_backward(struct graph *g, struct node *n)
         struct shape s = n->in[2 * i]->shape;
         struct loss_shape shape = head_shape(a, s);
         float *tp_scale = n->scratch, *p_scale = tp_scale + (size_t)s.n * (size_t)s.c;
-        double scale = (double)n->out->grad[0] * a->weight[i];
+        double scale = (double)*tensor_grad_f32(n->out) * a->weight[i];
         dice_scales(tp_scale, p_scale, sums, s, a->batch_dice, !a->regions, scale);
         if (node_dx(n, 2 * i))
             loss_f32_bwd(node_dx(n, 2 * i), tensor_f32(n->in[2 * i]), n->in[2 * i + 1]->data, &shape,

@@ -518,13 +518,13 @@ static void check_predictor(void)
                         .kernel = {{3, 3, 3}, {3, 3, 3}}, .stride = {{1, 1, 1}, {2, 2, 2}}, .encoder_convs = {2, 2}, .decoder_convs = {2},
                         .channels = 2, .classes = 3, .deep_supervision = 1};
     struct model *m = model_create();
-    struct unet_train t = unet_train_create(m, &plan, NULL);
+    struct unet_train t = unet_train_create(m, &plan, 0, NULL);
     struct predictor p;
     struct error e = {""};
     model_finish(m);
     unet_init(m, &plan, 1);
     graph_destroy(t.graph);
-    CHECK(predictor_create(&p, m, &plan, NULL, &e) == 0, "%s", e.text);
+    CHECK(predictor_create(&p, m, &plan, 0, NULL, &e) == 0, "%s", e.text);
     size_t voxels = 8 * 8 * 12;
     float *image = make_noise(voxels * 2), *logits = malloc(voxels * 3 * sizeof(float)), worst = 0;
     struct sliding_options o = {.step = 0.5};
@@ -536,7 +536,7 @@ static void check_predictor(void)
     CHECK(fabsf(logits[0] - logits[3 * voxels - 1]) > 1e-6f, "the network does something");
     predictor_destroy(&p);
     plan.patch[0] = 7;
-    CHECK(predictor_create(&p, m, &plan, NULL, &e) != 0 && e.text[0], "a patch that the strides do not divide");
+    CHECK(predictor_create(&p, m, &plan, 0, NULL, &e) != 0 && e.text[0], "a patch that the strides do not divide");
     model_destroy(m);
     free(image);
     free(logits);

@@ -68,7 +68,7 @@ static void check_loss(const struct loss_case *c)
     graph_forward(g);
     graph_backward(g, value);
     if (loss) CHECK_NEAR(*tensor_f32(value), golden_double(loss, 0), 1e-6, "%s: loss", c->name);
-    for (size_t i = 0; grad && i < N * VOXELS * 3; i++) CHECK_NEAR(x->grad[i], safetensors_value(grad, i), 2e-8, "%s: gradient %zu", c->name, i);
+    for (size_t i = 0; grad && i < N * VOXELS * 3; i++) CHECK_NEAR(tensor_grad_f32(x)[i], safetensors_value(grad, i), 2e-8, "%s: gradient %zu", c->name, i);
     graph_destroy(g);
     model_destroy(m);
 }
@@ -306,7 +306,7 @@ static void fill_batch(struct unet_train *t, int k)
 static uint64_t train(double losses[STEPS], const struct plan *p, struct pool *pool)
 {
     struct model *m = model_create();
-    struct unet_train t = unet_train_create(m, p, pool);
+    struct unet_train t = unet_train_create(m, p, 0, pool);
     model_finish(m);
     graph_plan(t.graph);
     CHECK(graph_bind(t.graph) == 0, "no memory");
@@ -356,7 +356,7 @@ static void check_stages(void)
     }
     CHECK(unet_check(&p, &e) == 0, "%s", e.text);
     struct model *m = model_create();
-    struct unet_train t = unet_train_create(m, &p, NULL);
+    struct unet_train t = unet_train_create(m, &p, 0, NULL);
     CHECK(t.out.heads == STAGES_MAX - 1, "%d heads", t.out.heads);
     model_finish(m);
     graph_plan(t.graph);

@@ -4,11 +4,12 @@
 
 #include "io/error.h"
 
-/* Convolution layers alone: forward, backward-data, backward-weights, against the FMA peak measured in the same run.
- * Columns name,precision,pass,threads,seconds,gflops,peak_gflops. filter: NULL, or a part of the name. */
-int bench_kernels(const char *csv_path, int threads, const char *filter, struct error *e);
+/* Convolution layers alone: forward, backward-data, backward-weights, against the peak of that precision measured in the same run.
+ * Columns name,precision,pass,threads,seconds,gflops,peak_gflops. filter: NULL, or a part of the name. precision: "fp32", "bf16"
+ * (activations in bf16, except for images of one channel and the outputs of heads), or NULL: both. */
+int bench_kernels(const char *csv_path, int threads, const char *filter, const char *precision, struct error *e);
 /* Whole training steps (inference: forward passes and a sliding window), each in a process of its own, so that its peak memory is its own.
  * Columns name,precision,threads,seconds,peak_bytes. */
-int bench_networks(const char *csv_path, int threads, const char *filter, int inference, struct error *e);
+int bench_networks(const char *csv_path, int threads, const char *filter, const char *precision, int inference, struct error *e);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "apps/bench.h"
 #include "io/file.h"
+#include "tensor/bf16.h"
 #include "tensor/conv.h"
 #include "tensor/cpu.h"
 #include "tensor/pool.h"
@@ -41,8 +42,9 @@ static const char *const pass_names[PASSES] = {"fwd", "bwd_d", "bwd_w"};
 struct run {
     struct conv3d_shape s;
     int transposed;
-    float *x, *dx, *y, *dy, *w, *dw, *bias, *db, *scratch;
-    float *block;
+    void *x, *dx, *y, *dy;
+    float *w, *dw, *bias, *db, *scratch;
+    char *block;
     double flops;
 };
 
@@ -77,30 +79,56 @@ static size_t scratch_floats(const struct run *r, int threads)
                   larger(conv3d_scratch_bwd_d(&r->s, threads), conv3d_scratch_bwd_w(&r->s, threads)));
 }
 
-static int run_create(struct run *r, const struct layer *l, int threads, struct error *e)
+enum { BUFFERS = 9 };
+
+/* In whole cache lines. */
+static size_t padded_bytes(size_t values, enum conv_type type)
+{
+    return (values * (type == CONV_BF16 ? sizeof(uint16_t) : sizeof(float)) + 63) / 64 * 64;
+}
+
+static void fill(void *values, size_t n, enum conv_type type, struct rng *rng)
+{
+    uint16_t *h = values;
+    float *f = values;
+    for (size_t i = 0; i < n; i++) {
+        const float v = rng_float(rng) - 0.5f;
+        if (type == CONV_BF16)
+            h[i] = bf16_from_f32(v);
+        else
+            f[i] = v;
+    }
+}
+
+static int run_create(struct run *r, const struct layer *l, int bf16, int threads, struct error *e)
 {
     const int pad = l->kernel / 2, size[3] = {l->kernel, l->kernel, l->kernel}, stride[3] = {l->stride, l->stride, l->stride},
               pads[3] = {pad, pad, pad};
     *r = (struct run){.transposed = l->transposed};
     r->s = l->transposed ? conv3d_shape_transposed(l->n, l->c, l->k, l->in, stride)
                          : conv3d_shape(l->n, l->c, l->k, l->in, size, stride, pads);
+    /* An image comes as floats, and logits leave as floats. */
+    r->s.x_type = bf16 && l->c > 1 ? CONV_BF16 : CONV_F32;
+    r->s.y_type = bf16 && l->k > 8 ? CONV_BF16 : CONV_F32;
     const struct conv3d_shape *s = &r->s;
+    const enum conv_type types[BUFFERS] = {s->x_type, s->x_type, s->y_type, s->y_type};
     const size_t taps = (size_t)l->kernel * (size_t)l->kernel * (size_t)l->kernel, c = (size_t)s->c, k = (size_t)s->k;
     const size_t in = (size_t)s->n * (size_t)s->in[0] * (size_t)s->in[1] * (size_t)s->in[2];
     const size_t out = (size_t)s->n * (size_t)s->out[0] * (size_t)s->out[1] * (size_t)s->out[2];
-    const size_t floats[] = {in * c, in * c, out * k, out * k, c * k * taps, c * k * taps, k, k, scratch_floats(r, threads)};
-    float **const buffer[] = {&r->x, &r->dx, &r->y, &r->dy, &r->w, &r->dw, &r->bias, &r->db, &r->scratch};
-    enum { BUFFERS = sizeof floats / sizeof *floats };
-    size_t total = 0, at = 0;
-    for (int i = 0; i < BUFFERS; i++) total += (floats[i] + 15) / 16 * 16;
-    r->block = aligned_alloc(64, total * sizeof(float));
-    if (!r->block) return error_set(e, "bench: no memory for %s: %zu bytes", l->name, total * sizeof(float));
+    const size_t values[BUFFERS] = {in * c, in * c, out * k, out * k, c * k * taps, c * k * taps, k, k, scratch_floats(r, threads)};
+    size_t bytes = 0;
+    for (int i = 0; i < BUFFERS; i++) bytes += padded_bytes(values[i], types[i]);
+    char *at = r->block = aligned_alloc(64, bytes);
+    if (!r->block) return error_set(e, "bench: no memory for %s: %zu bytes", l->name, bytes);
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
-    for (size_t i = 0; i < total; i++) r->block[i] = rng_float(&rng) - 0.5f;
+    void *buffer[BUFFERS];
     for (int i = 0; i < BUFFERS; i++) {
-        *buffer[i] = r->block + at;
-        at += (floats[i] + 15) / 16 * 16;
+        fill(at, values[i], types[i], &rng);
+        buffer[i] = at;
+        at += padded_bytes(values[i], types[i]);
     }
+    r->x = buffer[0], r->dx = buffer[1], r->y = buffer[2], r->dy = buffer[3];
+    r->w = buffer[4], r->dw = buffer[5], r->bias = buffer[6], r->db = buffer[7], r->scratch = buffer[8];
     r->flops = 2.0 * (double)(l->transposed ? in : out) * (double)(c * k * taps);
     return 0;
 }
@@ -133,7 +161,8 @@ static double median_seconds(const struct run *r, enum pass pass, struct pool *p
     return seconds[n / 2];
 }
 
-static void bench_layer(const struct run *r, const char *name, struct pool *pool, double peak, struct file_out *csv)
+static void bench_layer(const struct run *r, const char *name, const char *precision, struct pool *pool, double peak,
+                        struct file_out *csv)
 {
     const int threads = pool_threads(pool);
     printf("%-24s", name);
@@ -142,12 +171,31 @@ static void bench_layer(const struct run *r, const char *name, struct pool *pool
         printf(" %9.2f ms %6.1f %4.0f%%", seconds * 1e3, gflops, 100 * gflops / peak);
         fflush(stdout);
         if (csv)
-            file_printf(csv, "%s,fp32,%s,%d,%.6g,%.4g,%.4g\n", name, pass_names[pass], threads, seconds, gflops, peak);
+            file_printf(csv, "%s,%s,%s,%d,%.6g,%.4g,%.4g\n", name, precision, pass_names[pass], threads, seconds, gflops, peak);
     }
     printf("\n");
 }
 
-int bench_kernels(const char *csv_path, int threads, const char *filter, struct error *e)
+/* All layers whose names contain filter; returns how many, or -1. */
+static int bench_layers(int bf16, const char *filter, struct pool *pool, struct file_out *csv, struct error *e)
+{
+    const char *precision = bf16 ? "bf16" : "fp32";
+    const double peak = bf16 ? kernel_peak_bf16(pool) : kernel_peak_f32(pool);
+    int found = 0;
+    printf("%s, %s, %d threads, peak %.1f GFLOP/s\n%-24s %25s %25s %25s\n", precision, cpu_isa_name(cpu_isa()), pool_threads(pool), peak,
+           "median, GFLOP/s, of peak", "forward", "backward-data", "backward-weights");
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        struct run r;
+        if (filter && !strstr(layers[i].name, filter)) continue;
+        if (run_create(&r, &layers[i], bf16, pool_threads(pool), e)) return -1;
+        bench_layer(&r, layers[i].name, precision, pool, peak, csv);
+        free(r.block);
+        found++;
+    }
+    return found;
+}
+
+int bench_kernels(const char *csv_path, int threads, const char *filter, const char *precision, struct error *e)
 {
     struct file_out *csv = csv_path ? file_create(csv_path, e) : NULL;
     if (csv_path && !csv) return -1;
@@ -156,23 +204,13 @@ int bench_kernels(const char *csv_path, int threads, const char *filter, struct 
         if (csv) file_abandon(csv);
         return error_set(e, "bench: cannot start %d threads", threads);
     }
-    const double peak = kernel_peak_f32(pool);
-    int status = 0, found = 0;
+    int found = 1;
     if (csv) file_printf(csv, "name,precision,pass,threads,seconds,gflops,peak_gflops\n");
-    printf("fp32, %s, %d threads, peak %.1f GFLOP/s\n%-24s %25s %25s %25s\n", cpu_isa_name(cpu_isa()), threads, peak,
-           "median, GFLOP/s, of peak", "forward", "backward-data", "backward-weights");
-    for (size_t i = 0; status == 0 && i < sizeof layers / sizeof *layers; i++) {
-        struct run r;
-        if (filter && !strstr(layers[i].name, filter)) continue;
-        found = 1;
-        status = run_create(&r, &layers[i], threads, e);
-        if (status) break;
-        bench_layer(&r, layers[i].name, pool, peak, csv);
-        free(r.block);
-    }
+    for (int bf16 = 0; bf16 < 2 && found > 0; bf16++)
+        if (!precision || !strcmp(precision, bf16 ? "bf16" : "fp32")) found = bench_layers(bf16, filter, pool, csv, e);
     pool_destroy(pool);
-    if (!found) status = error_set(e, "bench: no layer's name contains \"%s\"", filter);
-    if (csv && status == 0) return file_commit(csv, e);
+    if (found == 0) error_set(e, "bench: no layer's name contains \"%s\"", filter);
+    if (csv && found > 0) return file_commit(csv, e);
     if (csv) file_abandon(csv);
-    return status;
+    return found > 0 ? 0 : -1;
 }

@@ -74,6 +74,7 @@ struct subject {
     struct predictor predictor;
     float *volume, *logits;
     const struct bench_case *c;
+    int flags; /* GRAPH_BF16 or 0 */
     struct pool *pool;
 };
 
@@ -85,12 +86,12 @@ static int prepare_training(struct subject *s, struct error *e)
     s->model = model_create();
     if (c->resnet) {
         struct resnet_config config = {.depth = 18, .channels = 1, .classes = 11, .base = 64};
-        s->graph = graph_create(s->model, s->pool, GRAPH_TRAIN);
+        s->graph = graph_create(s->model, s->pool, GRAPH_TRAIN | s->flags);
         image = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
         label[0] = graph_input(s->graph, "label", SHAPE(c->batch, 1, 1, 1, 1), DT_U8, 0);
         s->loss = op_cross_entropy(s->graph, resnet_forward(s->graph, &config, image), label[0], NULL);
     } else {
-        struct unet_train t = unet_train_create(s->model, &s->plan, s->pool);
+        struct unet_train t = unet_train_create(s->model, &s->plan, s->flags, s->pool);
         s->graph = t.graph;
         s->loss = t.loss;
         image = t.image;
@@ -117,7 +118,7 @@ static int prepare_inference(struct subject *s, struct error *e)
     s->model = model_create();
     if (c->resnet) {
         struct resnet_config config = {.depth = 18, .channels = 1, .classes = 11, .base = 64};
-        s->graph = graph_create(s->model, s->pool, 0);
+        s->graph = graph_create(s->model, s->pool, s->flags);
         struct tensor *x = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
         graph_keep(s->graph, resnet_forward(s->graph, &config, x));
         model_finish(s->model);
@@ -127,11 +128,11 @@ static int prepare_inference(struct subject *s, struct error *e)
         fill_random(x->data, shape_count(x->shape));
         return 0;
     }
-    struct unet_train t = unet_train_create(s->model, &s->plan, NULL); /* registers the parameters */
+    struct unet_train t = unet_train_create(s->model, &s->plan, 0, NULL); /* registers the parameters */
     model_finish(s->model);
     graph_destroy(t.graph);
     init_he(s->model, 1, 0.01f, 0);
-    if (predictor_create(&s->predictor, s->model, &s->plan, s->pool, e)) return -1;
+    if (predictor_create(&s->predictor, s->model, &s->plan, s->flags, s->pool, e)) return -1;
     fill_random(s->predictor.image->data, shape_count(s->predictor.image->shape));
     if (!c->volume[0]) return 0;
     size_t n = (size_t)c->volume[0] * c->volume[1] * c->volume[2];
@@ -170,9 +171,9 @@ struct measured {
 };
 
 /* At least three runs, at most nine, about ten seconds; long ones just once after the warm-up. */
-static int measure(struct measured *m, const struct bench_case *c, int threads, struct error *e)
+static int measure(struct measured *m, const struct bench_case *c, int bf16, int threads, struct error *e)
 {
-    struct subject s = {.c = c, .plan = make_plan(c)};
+    struct subject s = {.c = c, .plan = make_plan(c), .flags = bf16 ? GRAPH_BF16 : 0};
     double times[RUNS_MAX], begin, spent = 0;
     int n = 0;
     s.pool = pool_create(threads);
@@ -196,7 +197,7 @@ static int measure(struct measured *m, const struct bench_case *c, int threads, 
 }
 
 /* In a child, which the operating system cleans up after: the next case starts from nothing. */
-static int measure_apart(struct measured *m, const struct bench_case *c, int threads, struct error *e)
+static int measure_apart(struct measured *m, const struct bench_case *c, int bf16, int threads, struct error *e)
 {
     int pipe_end[2], status;
     if (pipe(pipe_end)) return error_set(e, "%s: no pipe", c->name);
@@ -206,7 +207,7 @@ static int measure_apart(struct measured *m, const struct bench_case *c, int thr
     if (child == 0) {
         close(pipe_end[0]);
         memset(m, 0, sizeof *m);
-        m->status = measure(m, c, threads, &m->error);
+        m->status = measure(m, c, bf16, threads, &m->error);
         _exit(write(pipe_end[1], m, sizeof *m) != (ssize_t)sizeof *m);
     }
     close(pipe_end[1]);
@@ -219,24 +220,26 @@ static int measure_apart(struct measured *m, const struct bench_case *c, int thr
     return m->status ? error_set(e, "%s", m->error.text) : 0;
 }
 
-int bench_networks(const char *csv_path, int threads, const char *filter, int inference, struct error *e)
+int bench_networks(const char *csv_path, int threads, const char *filter, const char *precision, int inference, struct error *e)
 {
     struct file_out *f = NULL;
     int status = 0, found = 0;
     if (csv_path && !(f = file_create(csv_path, e))) return -1;
     if (f) file_printf(f, "name,precision,threads,seconds,peak_bytes\n");
-    printf("%-26s %-5s %8s %10s %10s %12s\n", "name", "isa", "threads", "seconds", "GFLOP/s", "peak MB");
-    for (int i = 0; !status && i < CASES; i++) {
+    printf("%-26s %-9s %-7s %7s %10s %10s %10s\n", "name", "precision", "isa", "threads", "seconds", "GFLOP/s", "peak MB");
+    for (int i = 0; !status && i < 2 * CASES; i++) {
+        const struct bench_case *c = &cases[i / 2];
+        const char *type = i % 2 ? "bf16" : "fp32";
         struct measured m;
-        if (cases[i].inference != inference || (filter && !strstr(cases[i].name, filter))) continue;
+        if (c->inference != inference || (filter && !strstr(c->name, filter)) || (precision && strcmp(precision, type))) continue;
         found = 1;
-        status = measure_apart(&m, &cases[i], threads, e);
+        status = measure_apart(&m, c, i % 2, threads, e);
         if (status) break;
-        printf("%-26s %-5s %8d %10.4f ", cases[i].name, cpu_isa_name(cpu_isa()), threads, m.seconds);
+        printf("%-26s %-9s %-7s %7d %10.4f ", c->name, type, cpu_isa_name(cpu_isa()), threads, m.seconds);
         if (m.flops > 0) printf("%10.1f ", m.flops / m.seconds * 1e-9);
         else printf("%10s ", "-");
-        printf("%12.0f\n", m.bytes * 1e-6);
-        if (f) file_printf(f, "%s,fp32,%d,%.6f,%.0f\n", cases[i].name, threads, m.seconds, m.bytes);
+        printf("%10.0f\n", m.bytes * 1e-6);
+        if (f) file_printf(f, "%s,%s,%d,%.6f,%.0f\n", c->name, type, threads, m.seconds, m.bytes);
     }
     if (!status && !found) status = error_set(e, "no case is called '%s'", filter);
     if (status) {

@@ -13,10 +13,11 @@ static const char bench_details[] =
 
 int cmd_bench(int argc, char **argv)
 {
-    const char *csv = NULL, *filter = NULL;
+    const char *csv = NULL, *filter = NULL, *precision = NULL;
     int threads = 0;
     struct option_spec spec[] = {{"csv", 0, OPTION_TEXT, &csv, "FILE", "also as a table", 0, 0, 0},
                                  {"case", 0, OPTION_TEXT, &filter, "NAME", "only the cases with this in their name", 0, 0, 0},
+                                 {"precision", 0, OPTION_TEXT, &precision, "P", "fp32 or bf16 alone (default: both)", 0, 0, "fp32|bf16"},
                                  OPTION_THREADS(threads),
                                  {0}};
     struct command_help help = {"bench [kernels|step|inference] [OPTIONS]", "Measures speed on this machine, against its measured peak",
@@ -27,8 +28,8 @@ int cmd_bench(int argc, char **argv)
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
     const char *what = operands.count ? operands.text[0] : "kernels";
     if (threads <= 0) threads = cpu_count();
-    if (strcmp(what, "kernels") == 0) status = bench_kernels(csv, threads, filter, &e);
-    else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0) status = bench_networks(csv, threads, filter, what[0] == 'i', &e);
+    if (strcmp(what, "kernels") == 0) status = bench_kernels(csv, threads, filter, precision, &e);
+    else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0) status = bench_networks(csv, threads, filter, precision, what[0] == 'i', &e);
     else return app_usage(argv[0], "'%s' is not kernels, step or inference", what);
     return status ? app_fail(&e) : 0;
 }

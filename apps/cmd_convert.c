@@ -8,8 +8,9 @@
 #include "io/dicom.h"
 #include "io/file.h"
 #include "io/npy.h"
-#include "io/pth.h"
 #include "io/volume.h"
+#include "io/voxels.h"
+#include "nn/nnunet.h"
 #include "nn/run.h"
 #include "tensor/graph.h"
 
@@ -86,21 +87,11 @@ static void source_free(struct source *s)
 
 /* ---- choosing -------------------------------------------------------------------------------------------------- */
 
-/* nnU-Net stores tensors under up to three names: keep encoder.* and decoder.*, not the modules' second names. */
-static const char *nnunet_name(const char *name)
-{
-    if (strncmp(name, "module.", 7) == 0) name += 7; /* trained on several GPUs */
-    if (strncmp(name, "encoder.", 8) != 0 && strncmp(name, "decoder.", 8) != 0) return NULL;
-    if (strncmp(name, "decoder.encoder.", 16) == 0 || strstr(name, ".all_modules.") != NULL) return NULL;
-    return name;
-}
-
 /* Copies metadata, and the tensors below prefix (NULL: nnU-Net's network where there is one, else all) without it. */
 static int select_tensors(struct safetensors *out, const struct source *s, const char *prefix, const char *path, struct error *e)
 {
-    static const char network[] = "network_weights";
-    int nnunet = prefix == NULL && s->pth.values != NULL && json_get(s->pth.values, network) != NULL;
-    if (nnunet) prefix = network;
+    int nnunet = prefix == NULL && s->pth.values != NULL && json_get(s->pth.values, NNUNET_NETWORK) != NULL;
+    if (nnunet) prefix = NNUNET_NETWORK;
     size_t n = prefix != NULL ? strlen(prefix) : 0;
     if (safetensors_meta(&s->view, "format") == NULL) safetensors_add_meta(out, "format", "pt"); /* some readers insist on it */
     for (int i = 0; i < s->view.metas; i++) safetensors_add_meta(out, s->view.meta_key[i], s->view.meta_value[i]);
@@ -109,7 +100,7 @@ static int select_tensors(struct safetensors *out, const struct source *s, const
         const char *name = t->name;
         if (n > 0 && (strncmp(name, prefix, n) != 0 || name[n] != '.')) continue;
         if (n > 0) name += n + 1;
-        if (nnunet) name = nnunet_name(name);
+        if (nnunet) name = nnunet_tensor_name(name);
         if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
     }
     if (out->count > 0) return 0;
@@ -162,12 +153,17 @@ static int write_tensors(const struct safetensors *s, const char *path, struct e
     return 0;
 }
 
+static int is_weights(const char *path)
+{
+    return file_has_suffix(path, ".npz") || file_has_suffix(path, ".safetensors");
+}
+
 static int convert_file(const char *in, const char *out, const char *prefix, struct error *e)
 {
     struct source s;
     struct safetensors chosen = {0};
     if (is_pth(out)) return error_set(e, "%s: .pth is only read; PyTorch loads .safetensors (safetensors.torch.load_file)", out);
-    if (!file_has_suffix(out, ".npz") && !file_has_suffix(out, ".safetensors"))
+    if (!is_weights(out))
         return error_set(e, "%s: must end in .safetensors or .npz", out);
     int status = source_read(&s, in, e);
     if (!status) status = select_tensors(&chosen, &s, prefix, in, e);
@@ -207,27 +203,6 @@ static int copy_file(const char *from, const char *to, const char *name, struct 
     return status;
 }
 
-/* What run_open needs, and where the weights are from. */
-static struct json *make_manifest(const struct json *values, const char *in)
-{
-    const struct json *axes = json_get(values, "inference_allowed_mirroring_axes");
-    struct train_options o = train_options_default(TASK_SEGMENT);
-    struct json *j = json_object();
-    int64_t epochs = json_integer(values, "current_epoch", 0);
-    if (epochs > 0 && epochs < 1000000) o.epochs = (int)epochs;
-    o.iterations = 250; /* an epoch of nnU-Net */
-    json_add_text(j, "program", "nephron");
-    json_add_text(j, "version", NEPHRON_VERSION);
-    json_add_text(j, "configuration", json_text(json_get(values, "init_args"), "configuration", "3d_fullres"));
-    json_add(j, "training", train_options_json(&o));
-    struct json *origin = json_add_object(j, "converted_from");
-    json_add_text(origin, "folder", in);
-    json_add_text(origin, "trainer", json_text(values, "trainer_name", ""));
-    json_add_int(origin, "epochs", epochs);
-    if (axes != NULL) json_add(origin, "inference_allowed_mirroring_axes", json_copy(axes));
-    return j;
-}
-
 static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct error *e)
 {
     char from[1300], to[1300], folder[1200];
@@ -239,10 +214,13 @@ static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct
         checkpoint_path(to, sizeof to, m->out, fold, kind, "safetensors", e))
         return -1;
     int status = source_read(&s, from, e);
-    if (!status && json_get(s.pth.values, "network_weights") == NULL) status = error_set(e, "%s: has no network_weights", from);
+    if (!status && json_get(s.pth.values, NNUNET_NETWORK) == NULL) status = error_set(e, "%s: has no network_weights", from);
     if (!status) status = select_tensors(&chosen, &s, NULL, from, e);
     if (!status) status = write_tensors(&chosen, to, e);
-    if (!status && m->manifest == NULL) m->manifest = make_manifest(s.pth.values, m->in);
+    if (!status && m->manifest == NULL) {
+        m->manifest = nnunet_manifest(s.pth.values, m->in);
+        json_add_text(m->manifest, "version", NEPHRON_VERSION);
+    }
     if (!status) m->checkpoints++;
     safetensors_free(&chosen);
     source_free(&s);
@@ -272,7 +250,7 @@ static void print_notes(const struct model_folder *m)
     const struct json *axes = json_get(json_get(m->manifest, "converted_from"), "inference_allowed_mirroring_axes");
     printf("%s: run of %d checkpoints, configuration %s; every tensor fits the plan's network\n", m->out, m->checkpoints,
            json_text(m->manifest, "configuration", ""));
-    if (axes != NULL && axes->type != JSON_ARRAY) printf("trained without mirroring: predict with --no-mirror\n");
+    if (axes != NULL && axes->type != JSON_ARRAY) printf("trained without mirroring: predict will not mirror\n");
 }
 
 static int convert_folds(struct model_folder *m, struct error *e)
@@ -306,18 +284,26 @@ static int convert_folder(const char *in, const char *out, struct error *e)
 
 /* ---- images ------------------------------------------------------------------------------------------------------ */
 
-static int is_image(const char *path)
-{
-    return file_has_suffix(path, ".nii") || file_has_suffix(path, ".nii.gz");
-}
-
-/* int16 where it holds every voxel exactly, else float32. */
-static enum voxel_type lossless_type(const struct volume *v)
+/* Does the type hold every voxel exactly? */
+static int holds_voxels(const struct volume *v, enum voxel_type type)
 {
     size_t n = volume_voxels(v);
-    for (size_t i = 0; i < n; i++)
-        if (!(v->voxel[i] >= -32768 && v->voxel[i] <= 32767) || v->voxel[i] != floorf(v->voxel[i])) return VOXEL_F32;
-    return VOXEL_I16;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char bytes[8];
+        float back;
+        voxels_encode(bytes, &v->voxel[i], 1, type);
+        voxels_decode(&back, bytes, 1, type, 0, 1, 0);
+        if (!(back == v->voxel[i])) return 0;
+    }
+    return 1;
+}
+
+/* The type of the file it comes from where that holds every voxel; else int16 (CT: unsigned with an intercept of -1024); else float32. */
+static enum voxel_type lossless_type(const struct volume *v)
+{
+    if (v->type >= VOXEL_F32) return VOXEL_F32;
+    if (holds_voxels(v, v->type)) return v->type;
+    return holds_voxels(v, VOXEL_I16) ? VOXEL_I16 : VOXEL_F32;
 }
 
 static int convert_image(const char *in, const char *out, const char *series, struct error *e)
@@ -333,22 +319,56 @@ static int convert_image(const char *in, const char *out, const char *series, st
     return status;
 }
 
+/* ---- one network of a run -------------------------------------------------------------------------------------- */
+
+static int write_model(const struct model *m, const char *out, struct error *e)
+{
+    struct safetensors s = {0};
+    safetensors_add_meta(&s, "format", "pt");
+    for (int i = 0; i < m->params; i++) {
+        const struct param *p = &m->param[i];
+        int64_t dim[5];
+        for (int k = 0; k < p->ndim; k++) dim[k] = p->dim[k];
+        safetensors_add(&s, p->name, "F32", p->ndim, dim, m->data + p->offset);
+    }
+    int status = write_tensors(&s, out, e);
+    safetensors_free(&s);
+    return status;
+}
+
+/* The network of one fold without what training kept beside it, whoever trained it. */
+static int convert_run(const char *in, const char *out, const char *fold, const char *checkpoint, struct error *e)
+{
+    struct run r;
+    char first[1][16];
+    if (run_open(&r, in, e)) return -1;
+    if (!fold && run_folds(first, 1, &r, checkpoint) == 1) fold = first[0];
+    struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
+    int status = m ? write_model(m, out, e) : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
+    if (m) model_destroy(m);
+    run_close(&r);
+    return status;
+}
+
 int cmd_convert(int argc, char **argv)
 {
-    const char *prefix = NULL, *series = NULL;
+    const char *prefix = NULL, *series = NULL, *fold = NULL, *checkpoint = NULL;
     struct option_spec spec[] = {
+        {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)", 0, 0, 0},
+        {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME", "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
         {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert", 0, 0, 0},
         {0}};
     struct command_help help = {
-        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz; images to NIfTI",
+        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz; images between NIfTI, NRRD, MetaImage, TIFF, PNG; from DICOM",
         "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of nnU-Net with\n"
-        "plans.json, dataset.json and fold_K/checkpoint_*.pth. OUT is a .safetensors or a .npz; for a folder it is a run\n"
-        "folder that `nephron predict` takes. Of an nnU-Net checkpoint the network is kept, each tensor under its first\n"
+        "plans.json, dataset.json and fold_K/checkpoint_*.pth, or a run. OUT is a .safetensors or a .npz, of a folder the\n"
+        "network of one fold, as PyTorch loads it into the same network (safetensors.torch.load_model); or, of a model folder,\n"
+        "a new run folder, which `nephron train` can continue from. Of an nnU-Net checkpoint the network is kept, each tensor under its first\n"
         "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
         "metadata is lost.\n\n"
-        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT a .nii or .nii.gz: int16 where that\n"
-        "holds every value, else float32.\n\n"
+        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the other\n"
+        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or float32 where values are scaled.\n\n"
         "  nephron convert SERIES_DIR image.nii.gz",
         spec};
     struct operands o;
@@ -356,8 +376,10 @@ int cmd_convert(int argc, char **argv)
     int status;
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
-    if (is_image(out)) return convert_image(in, out, series, &e) ? app_fail(&e) : 0;
+    if (volume_suffix(out)) return convert_image(in, out, series, &e) ? app_fail(&e) : 0;
     if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
-    status = file_is_dir(in) ? convert_folder(in, out, &e) : convert_file(in, out, prefix, &e);
+    if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
+    if (!file_is_dir(in)) status = convert_file(in, out, prefix, &e);
+    else status = is_weights(out) ? convert_run(in, out, fold, checkpoint, &e) : convert_folder(in, out, &e);
     return status ? app_fail(&e) : 0;
 }

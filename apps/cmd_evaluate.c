@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apps/evaluation.h"
+#include "apps/labelmap.h"
 #include "apps/options.h"
 #include "apps/progress.h"
 #include "apps/scores.h"
@@ -16,8 +17,6 @@
 #include "tensor/cpu.h"
 #include "tensor/ops.h"
 #include "tensor/pool.h"
-
-enum { VALUES = 1 << 16, UNKNOWN = 254 }; /* label values that a file may hold; index of those that no label has */
 
 struct pair {
     char id[ID_MAX];
@@ -31,26 +30,18 @@ struct evaluate {
     struct pool *pool;
     struct pair *pair;
     int pairs;
-    uint8_t *seen;             /* [threads][VALUES]: label values in the files */
-    uint8_t index[VALUES];     /* of a label value */
+    uint8_t *seen;             /* [threads][LABEL_VALUES]: label values in the files */
+    struct label_index index;
     struct evaluation result;
     struct error *error;       /* [pairs], empty where all is well */
 };
 
 /* ---- which files ---------------------------------------------------------------------------------------------------- */
 
-static size_t ending_length(const char *name)
-{
-    static const char *const ending[] = {".nii.gz", ".nii", ".hdr", ".nrrd", ".mha", ".mhd"};
-    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-        if (file_has_suffix(name, ending[i])) return strlen(ending[i]);
-    return 0;
-}
-
 static int set_pair(struct pair *p, const char *ref, const char *pred, struct error *e)
 {
     const char *name = file_name(ref);
-    size_t n = strlen(name) - ending_length(name);
+    size_t n = strlen(name) - volume_suffix(name);
     if (n >= sizeof p->id || strlen(ref) >= sizeof p->reference || strlen(pred) >= sizeof p->prediction)
         return error_set(e, "%s: name is too long", ref);
     memcpy(p->id, name, n);
@@ -75,14 +66,14 @@ static int pair_folders(struct evaluate *v, const struct file_list *names, struc
     v->pair = calloc((size_t)names->count + 1, sizeof *v->pair);
     if (!v->pair) return error_set(e, "out of memory for %d cases", names->count);
     for (int i = 0; i < names->count; i++) {
-        if (!ending_length(names->name[i])) continue;
+        if (!volume_suffix(names->name[i])) continue;
         if (file_join(ref, sizeof ref, v->ref, names->name[i], e) || file_join(pred, sizeof pred, v->pred, names->name[i], e)) return -1;
         if (!file_exists(pred)) list_missing(missing, sizeof missing, ++absent, names->name[i]);
         else if (set_pair(&v->pair[v->pairs++], ref, pred, e)) return -1;
     }
     if (absent && !v->chill)
         return error_set(e, "%s: %d of %d predictions missing: %s (--chill evaluates those that are there)", v->pred, absent, absent + v->pairs, missing);
-    if (!v->pairs) return error_set(e, "%s: no label map (.nii.gz, .nii, .nrrd, .mha) that %s has too", v->ref, v->pred);
+    if (!v->pairs) return error_set(e, "%s: no label map (.nii.gz, .nrrd, .mha, .png, .tif ...) that %s has too", v->ref, v->pred);
     return 0;
 }
 
@@ -107,76 +98,21 @@ static int find_pairs(struct evaluate *v, struct error *e)
 
 /* ---- label maps ---------------------------------------------------------------------------------------------------- */
 
-static int read_volume(struct volume *v, const char *path, struct error *e)
-{
-    if (volume_read(v, path, e)) return -1;
-    if (v->size[3] == 1) return 0;
-    error_set(e, "%s: has %lld volumes; a label map is one", path, (long long)v->size[3]);
-    volume_free(v);
-    return -1;
-}
-
-static int label_value(float voxel)
-{
-    return voxel >= 0 && voxel < VALUES && voxel == (float)(int)voxel ? (int)voxel : -1;
-}
-
 static int scan(uint8_t *seen, const char *path, struct error *e)
 {
     struct volume v;
-    if (read_volume(&v, path, e)) return -1;
+    if (labelmap_volume(&v, path, e)) return -1;
     size_t n = volume_voxels(&v), i = 0;
-    while (i < n && label_value(v.voxel[i]) >= 0) seen[label_value(v.voxel[i++])] = 1;
-    int status = i == n ? 0 : error_set(e, "%s: voxel %zu is %g; label maps hold whole numbers from 0 to %d", path, i, (double)v.voxel[i], VALUES - 1);
+    while (i < n && labelmap_value(v.voxel[i]) >= 0) seen[labelmap_value(v.voxel[i++])] = 1;
+    int status = i == n ? 0 : error_set(e, "%s: voxel %zu is %g; label maps hold whole numbers from 0 to %d", path, i, (double)v.voxel[i], LABEL_VALUES - 1);
     volume_free(&v);
-    return status;
-}
-
-/* Indices of the labels; NULL with a message. */
-static uint8_t *index_map(const struct volume *v, const uint8_t *index, const char *path, struct error *e)
-{
-    size_t n = volume_voxels(v);
-    uint8_t *map = malloc(n);
-    if (!map) error_set(e, "%s: out of memory for %zu voxels", path, n);
-    for (size_t i = 0; map && i < n; i++) {
-        int value = label_value(v->voxel[i]);
-        map[i] = value < 0 ? UNKNOWN : index[value];
-        if (map[i] != UNKNOWN) continue;
-        error_set(e, "%s: voxel %zu is %g, which is no label of the dataset", path, i, (double)v->voxel[i]);
-        free(map);
-        map = NULL;
-    }
-    return map;
-}
-
-/* A voxel that the reference ignores is in no mask of either. */
-static void ignore(uint8_t *pred, const uint8_t *ref, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (ref[i] == LABEL_IGNORE) pred[i] = LABEL_IGNORE;
-}
-
-static int measure_volumes(struct evaluation *one, const struct pair *p, const struct volume *ref, const struct volume *pred, const uint8_t *index,
-                           struct error *e)
-{
-    const int size[3] = {(int)ref->size[2], (int)ref->size[1], (int)ref->size[0]};
-    const double spacing[3] = {ref->spacing[2], ref->spacing[1], ref->spacing[0]};
-    if (volume_same_geometry(ref, pred, e)) return error_prefix(e, "%s: not the geometry of %s", p->prediction, p->reference);
-    uint8_t *a = index_map(ref, index, p->reference, e), *b = a ? index_map(pred, index, p->prediction, e) : NULL;
-    int status = a && b ? 0 : -1;
-    if (!status) {
-        ignore(b, a, volume_voxels(ref));
-        status = evaluation_add(one, p->id, p->reference, p->prediction, a, b, size, spacing, e);
-    }
-    free(a);
-    free(b);
     return status;
 }
 
 static void scan_job(void *arg, int i, int thread)
 {
     struct evaluate *v = arg;
-    uint8_t *seen = v->seen + (size_t)thread * VALUES;
+    uint8_t *seen = v->seen + (size_t)thread * LABEL_VALUES;
     if (scan(seen, v->pair[i].reference, &v->error[i]) == 0) scan(seen, v->pair[i].prediction, &v->error[i]);
 }
 
@@ -185,17 +121,20 @@ static void measure_job(void *arg, int i, int thread)
 {
     struct evaluate *v = arg;
     struct evaluation one = v->result;
-    struct volume ref, pred;
+    const struct pair *p = &v->pair[i];
+    struct error *e = &v->error[i];
+    struct volume g;
+    uint8_t *ref, *pred;
     (void)thread;
     one.item = &v->result.item[i];
     one.cases = 0;
     one.room = 1;
-    if (read_volume(&ref, v->pair[i].reference, &v->error[i])) return;
-    if (read_volume(&pred, v->pair[i].prediction, &v->error[i]) == 0) {
-        measure_volumes(&one, &v->pair[i], &ref, &pred, v->index, &v->error[i]);
-        volume_free(&pred);
-    }
-    volume_free(&ref);
+    if (labelmap_pair(&ref, &pred, &g, p->reference, p->prediction, &v->index, e)) return;
+    const int size[3] = {(int)g.size[2], (int)g.size[1], (int)g.size[0]};
+    const double spacing[3] = {g.spacing[2], g.spacing[1], g.spacing[0]};
+    evaluation_add(&one, p->id, p->reference, p->prediction, ref, pred, size, spacing, e);
+    free(ref);
+    free(pred);
 }
 
 struct turn {
@@ -243,12 +182,12 @@ static int labels_of_data(struct dataset *d, struct evaluate *v, struct error *e
 {
     memset(d, 0, sizeof *d);
     d->ignore_label = -1;
-    v->seen = calloc((size_t)v->threads, VALUES);
+    v->seen = calloc((size_t)v->threads, LABEL_VALUES);
     if (!v->seen) return error_set(e, "out of memory");
     if (run_all(v, scan_job, "labels", e)) return -1;
-    for (int value = 0; value < VALUES; value++) {
+    for (int value = 0; value < LABEL_VALUES; value++) {
         int present = value == 0;
-        for (int t = 0; t < v->threads; t++) present |= v->seen[(size_t)t * VALUES + (size_t)value];
+        for (int t = 0; t < v->threads; t++) present |= v->seen[(size_t)t * LABEL_VALUES + (size_t)value];
         if (!present) continue;
         if (d->labels == LABELS_MAX) return error_set(e, "%s: more than %d labels; is it a label map?", v->ref, LABELS_MAX - 1);
         d->label_value[d->labels] = value;
@@ -264,14 +203,7 @@ static int find_labels(struct evaluate *v, struct error *e)
     char path[1300];
     int known = find_dataset(path, sizeof path, v), status = known ? dataset_read_header(&d, path, e) : labels_of_data(&d, v, e);
     if (status) return -1;
-    if (d.labels < 2) status = error_set(e, "%s: no label but the background", known ? path : v->ref);
-    memset(v->index, UNKNOWN, sizeof v->index);
-    for (int k = 0; !status && k < d.labels; k++) {
-        if (d.label_value[k] < 0 || d.label_value[k] >= VALUES)
-            status = error_set(e, "%s: label %s is %d, not from 0 to %d", path, d.label_name[k], d.label_value[k], VALUES - 1);
-        else v->index[d.label_value[k]] = (uint8_t)k;
-    }
-    if (!status && d.ignore_label >= 0 && d.ignore_label < VALUES) v->index[d.ignore_label] = LABEL_IGNORE;
+    status = label_index_create(&v->index, &d, known ? path : v->ref, e);
     if (!status) v->result = evaluation_begin(&d, v->tolerance);
     if (known) dataset_close(&d);
     return status;
@@ -287,7 +219,6 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
     struct json *all = json_add_object(j, "volume_agreement");
     for (int k = 1; k < ev->labels; k++) {
         struct bland_altman r;
-        char key[16];
         for (int i = 0; i < ev->cases; i++) {
             volume[i] = ev->item[i].label[k].overlap.volume_pred / 1000;
             volume[ev->cases + i] = ev->item[i].label[k].overlap.volume_ref / 1000;
@@ -296,8 +227,7 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
             free(volume);
             return error_set(e, "out of memory for %d cases", ev->cases);
         }
-        snprintf(key, sizeof key, "%d", ev->value[k]);
-        struct json *one = json_add_object(all, key), *limits;
+        struct json *one = json_add_object(all, ev->key[k]), *limits;
         json_add_number(one, "bias_ml", r.bias);
         json_add_number(one, "sd_ml", r.sd);
         limits = json_add_array(one, "limits_ml");
@@ -473,7 +403,8 @@ static int evaluate_scores(const struct evaluate *v, struct error *e)
 
 static const char details[] =
     "Label maps: REF and PRED are folders whose files have the same names, or two files. Labels come from --dataset, else from\n"
-    "dataset.json beside REF or in PRED, else from the maps. The JSON is nnU-Net's summary.json with HD95, ASSD, NSD and volumes.\n"
+    "dataset.json beside REF or in PRED, else from the maps; with regions there, a row is a region. The JSON is nnU-Net's\n"
+    "summary.json with HD95, ASSD, NSD and volumes. Voxels that REF ignores count nowhere.\n"
     "Classification: REF is a table with columns case,label; PRED has case,probability (of class 1).\n\n"
     "  nephron evaluate Dataset004_Hippocampus/labelsTs predictions -o summary.json\n"
     "  nephron evaluate labels.csv predictions.csv -o result.json";

@@ -10,9 +10,12 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "io/npy.h"
+#include "io/pth.h"
 #include "io/safetensors.h"
 #include "io/volume.h"
 #include "nn/dataset.h"
+#include "nn/nnunet.h"
+#include "nn/run.h"
 
 /* ---- images ------------------------------------------------------------------------------------------------------------ */
 
@@ -98,6 +101,19 @@ static int info_dicom(const char *path, const char *series, struct error *e)
     return 0;
 }
 
+/* Members of an object, shortened to width. */
+static void print_members(const struct json *j, int width)
+{
+    for (int i = 0; j->type == JSON_OBJECT && i < j->count; i++) {
+        const struct json *m = j->item[i];
+        char *text = json_format(m, 0);
+        if (!text) continue;
+        int whole = (int)strlen(text) <= width;
+        printf("  %-28s %.*s%s\n", m->key, width, text, whole ? "" : "...");
+        free(text);
+    }
+}
+
 /* ---- checkpoints and arrays ---------------------------------------------------------------------------------------------- */
 
 static void print_shape(const int64_t *dim, int ndim)
@@ -107,27 +123,56 @@ static void print_shape(const int64_t *dim, int ndim)
     printf("]");
 }
 
+/* Elements of the tensors whose names begin so. */
+static double count_values(const struct safetensors *s, const char *prefix)
+{
+    double sum = 0;
+    for (int i = 0; i < s->count; i++) {
+        double count = 1;
+        for (int k = 0; k < s->tensor[i].ndim; k++) count *= (double)s->tensor[i].dim[k];
+        if (strncmp(s->tensor[i].name, prefix, strlen(prefix)) == 0) sum += count;
+    }
+    return sum;
+}
+
+static void print_tensors(const struct safetensors *s)
+{
+    for (int i = 0; i < s->count; i++) {
+        printf("  %-5s ", s->tensor[i].dtype);
+        print_shape(s->tensor[i].dim, s->tensor[i].ndim);
+        printf(" %s\n", s->tensor[i].name);
+    }
+}
+
 static int info_safetensors(const char *path, struct error *e)
 {
     struct safetensors s;
-    double weights = 0, other = 0;
     size_t bytes = 0;
     if (safetensors_read(&s, path, e)) return -1;
-    for (int i = 0; i < s.count; i++) {
-        double count = 1;
-        for (int k = 0; k < s.tensor[i].ndim; k++) count *= (double)s.tensor[i].dim[k];
-        *(strncmp(s.tensor[i].name, "optimizer.", 10) == 0 ? &other : &weights) += count;
-        bytes += s.tensor[i].bytes;
-    }
-    printf("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes, weights);
+    for (int i = 0; i < s.count; i++) bytes += s.tensor[i].bytes;
+    double other = count_values(&s, "optimizer.");
+    printf("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes, count_values(&s, "") - other);
     if (other > 0) printf("  optimiser     %.0f values\n", other);
     for (int i = 0; i < s.metas; i++) printf("  metadata      %s: %.200s%s\n", s.meta_key[i], s.meta_value[i], strlen(s.meta_value[i]) > 200 ? "..." : "");
-    for (int i = 0; i < s.count; i++) {
-        printf("  %-5s ", s.tensor[i].dtype);
-        print_shape(s.tensor[i].dim, s.tensor[i].ndim);
-        printf(" %s\n", s.tensor[i].name);
-    }
+    print_tensors(&s);
     safetensors_free(&s);
+    return 0;
+}
+
+/* PyTorch's file: its plain values, shortened, and its tensors; of an nnU-Net checkpoint each tensor of the network once. */
+static int info_pth(const char *path, struct error *e)
+{
+    struct pth p;
+    struct safetensors network = {0};
+    if (pth_read(&p, path, e)) return -1;
+    int nnunet = json_get(p.values, NNUNET_NETWORK) && nnunet_network(&network, &p, path, e) == 0 && network.count > 0;
+    const struct safetensors *shown = nnunet ? &network : &p.tensors;
+    printf("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
+    print_members(p.values, 100);
+    if (nnunet) printf("  parameters    %.0f of the network\n", count_values(shown, ""));
+    print_tensors(shown);
+    safetensors_free(&network);
+    pth_free(&p);
     return 0;
 }
 
@@ -207,14 +252,7 @@ static int print_json(const char *path, int width, struct error *e)
     printf("%s: JSON %s", path, kind[j->type]);
     if (j->type == JSON_OBJECT || j->type == JSON_ARRAY) printf(" of %d", j->count);
     printf("\n");
-    for (int i = 0; j->type == JSON_OBJECT && i < j->count; i++) {
-        const struct json *m = j->item[i];
-        char *text = json_format(m, 0);
-        if (!text) continue;
-        int whole = (int)strlen(text) <= width;
-        printf("  %-28s %.*s%s\n", m->key, width, text, whole ? "" : "...");
-        free(text);
-    }
+    print_members(j, width);
     json_free(j);
     return 0;
 }
@@ -285,6 +323,11 @@ static void print_summary(const struct summary *m, const struct dataset *d)
         printf("  channel %d     %s: %.6g to %.6g, mean of case means %.6g\n", c, d->channel_name[c], m->range[c][0], m->range[c][1], m->mean[c] / m->read);
     for (int k = 0; k < d->labels && all > 0; k++)
         printf("  label %-2d      %s: in %d cases, %.3f %% of voxels\n", k, d->label_name[k], m->holds[k], 100 * m->voxels[k] / all);
+    for (int r = 0; r < d->regions; r++) {
+        char key[REGION_KEY_SIZE];
+        dataset_region_key(key, sizeof key, &d->region[r]);
+        printf("  region %d     %s: labels %s, written as %d\n", r + 1, d->region[r].name, key, d->region[r].written);
+    }
     if (d->ignore_label >= 0) printf("  label %-2d      ignore: %.3f %% of voxels\n", d->ignore_label, all > 0 ? 100 * m->ignored / all : 0);
 }
 
@@ -339,13 +382,36 @@ static int info_run(const char *path, const char *manifest, struct error *e)
     return 0;
 }
 
+/* A model folder of nnU-Net: what predict would take from it. */
+static int info_model(const char *path, struct error *e)
+{
+    struct run r;
+    char fold[64][16];
+    if (run_open(&r, path, e)) return -1;
+    int n = run_folds(fold, 64, &r, NULL);
+    printf("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g x %.5g mm\n  mirroring    ", path,
+           r.configuration, r.plan->patch[0], r.plan->patch[1], r.plan->patch[2], r.plan->spacing[0], r.plan->spacing[1], r.plan->spacing[2]);
+    for (int a = 0; a < 3; a++)
+        if (r.mirror[a]) printf(" %d", a);
+    printf("\n  folds        ");
+    for (int i = 0; i < n; i++) printf(" %s", fold[i]);
+    printf("\n");
+    run_close(&r);
+    return 0;
+}
+
 static int info_folder(const char *path, const char *series, struct error *e)
 {
     char name[1200];
     if (file_join(name, sizeof name, path, "manifest.json", e)) return -1;
     if (file_exists(name)) return info_run(path, name, e);
     if (file_join(name, sizeof name, path, "dataset.json", e)) return -1;
-    if (file_exists(name)) return info_dataset(path, e);
+    int dataset = file_exists(name);
+    if (file_join(name, sizeof name, path, "plans.json", e)) return -1;
+    int model = dataset && file_exists(name);
+    if (file_join(name, sizeof name, path, "imagesTr", e)) return -1;
+    if (model && !file_exists(name)) return info_model(path, e);
+    if (dataset) return info_dataset(path, e);
     if (dicom_is(path)) return info_dicom(path, series, e);
     return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series", path);
 }
@@ -355,6 +421,7 @@ static int info_file(const char *path, const char *series, struct error *e)
     if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
     if (file_is_dir(path)) return info_folder(path, series, e);
     if (file_has_suffix(path, ".safetensors")) return info_safetensors(path, e);
+    if (file_has_suffix(path, ".pth") || file_has_suffix(path, ".pt")) return info_pth(path, e);
     if (file_has_suffix(path, ".npz")) return info_npz(path, e);
     if (file_has_suffix(path, ".npy")) return info_npy(path, e);
     if (file_has_suffix(path, ".json")) return print_json(path, 60, e);

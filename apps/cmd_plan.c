@@ -2,13 +2,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/budget.h"
 #include "apps/options.h"
 #include "apps/progress.h"
 #include "io/file.h"
 #include "nn/plan.h"
+#include "nn/run.h"
 #include "nn/unet.h"
+#include "tensor/cpu.h"
 
 struct planning {
+    struct budget budget;
+    int threads;
     const char *output, *fingerprint_in, *fingerprint_out, *dataset_json, *configuration;
     struct plan_options options;
     int quiet;
@@ -22,13 +27,13 @@ struct needs {
 };
 
 /* Records and places both graphs; nothing is allocated that holds data, so that a plan for a larger machine can be weighed here. */
-static int measure(struct needs *n, const struct plan *p, struct error *e)
+static int measure(struct needs *n, const struct plan *p, int flags, struct error *e)
 {
     if (unet_check(p, e)) return -1;
     struct model *m = model_create();
-    struct graph *train = unet_train_create(m, p, NULL).graph, *infer = graph_create(m, NULL, 0);
+    struct graph *train = unet_train_create(m, p, flags, NULL).graph, *infer = graph_create(m, NULL, flags);
     graph_plan(train);
-    unet_forward(infer, p, graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0), 0);
+    unet_forward(infer, p, graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0), 0);
     graph_plan(infer);
     *n = (struct needs){.train_block = graph_bytes(train), .infer_block = graph_bytes(infer), .train_flops = graph_flops(train),
                         .infer_flops = graph_flops(infer)};
@@ -46,9 +51,9 @@ static double gib(double bytes)
 
 static void print_needs(const struct plan *p)
 {
-    struct needs n;
+    struct needs n, half;
     struct error e;
-    if (measure(&n, p, &e)) {
+    if (measure(&n, p, 0, &e) || measure(&half, p, GRAPH_BF16, &e)) {
         printf("  network             cannot be built here: %s\n", e.text);
         return;
     }
@@ -59,6 +64,8 @@ static void print_needs(const struct plan *p)
            n.train_block, gib((double)n.train_block), 3 * weights, gib(3 * weights), 3 * n.train_flops / 1e9);
     printf("  inference           %zu bytes (%.2f GiB) a patch, and %.0f bytes of weights; %.1f GFLOP\n", n.infer_block,
            gib((double)n.infer_block), weights, n.infer_flops / 1e9);
+    printf("  --precision bf16    %zu bytes (%.2f GiB) of activations and gradients; inference %zu bytes (%.2f GiB)\n", half.train_block,
+           gib((double)half.train_block), half.infer_block, gib((double)half.infer_block));
 }
 
 /* ---- tables ------------------------------------------------------------------------------------------------------------- */
@@ -92,8 +99,10 @@ static void print_plan(const struct plan *p)
 
 static void print_fingerprint(const struct fingerprint *f, const struct dataset *d)
 {
-    printf("%s: %d cases, %d channel%s, %d labels%s\n", d->name, f->cases, d->channels, d->channels == 1 ? "" : "s", d->labels,
+    printf("%s: %d cases, %d channel%s, %d labels%s", d->name, f->cases, d->channels, d->channels == 1 ? "" : "s", d->labels,
            d->ignore_label >= 0 ? " and ignore" : "");
+    if (d->regions) printf(" in %d regions", d->regions);
+    printf("\n");
     printf("median of the image left after cropping to nonzero: %.1f %%\n", 100 * f->median_relative_size);
     for (int c = 0; c < d->channels; c++)
         printf("channel %d (%s): foreground mean %.6g, std %.6g, 0.5 %% to 99.5 %%: %.6g to %.6g; %s\n", c, d->channel_name[c],
@@ -129,13 +138,29 @@ static int write_files(const struct planning *w, const struct fingerprint *f, co
     return w->output ? plans_write(p, w->output, e) : 0;
 }
 
+/* --hours, of which the fingerprint is no part; the validation is that of a fold of five. */
+static int plan_in_time(struct plans *p, const struct planning *w, const struct fingerprint *f, const struct dataset *d, struct error *e)
+{
+    struct budget b = w->budget;
+    struct train_options t = train_options_default(TASK_SEGMENT);
+    int threads = w->threads > 0 ? w->threads : cpu_count();
+    struct pool *pool = pool_create(threads);
+    if (!pool) return error_set(e, "cannot start %d threads", threads);
+    b.validation_cases = (f->cases + 4) / 5;
+    int status = budget_plans(&b, p, f, d, &w->options, w->configuration ? w->configuration : "3d_fullres", &t, pool, e);
+    pool_destroy(pool);
+    if (!status && !w->quiet) budget_print(&b);
+    return status;
+}
+
 static int plan_dataset(const struct planning *w, const struct dataset *d, struct error *e)
 {
     struct fingerprint f;
     struct plans p;
     if (!d->labels) return error_set(e, "%s: no segmentation labels to plan for", d->path);
     if (get_fingerprint(&f, w, d, e)) return -1;
-    if (plans_make(&p, &f, d, &w->options, e)) {
+    int failed = w->budget.hours > 0 ? plan_in_time(&p, w, &f, d, e) : plans_make(&p, &f, d, &w->options, e);
+    if (failed) {
         fingerprint_free(&f);
         return -1;
     }
@@ -167,19 +192,22 @@ static int read_description(struct dataset *d, const char *path, struct error *e
 
 int cmd_plan(int argc, char **argv)
 {
-    struct planning w = {.options = plan_options_default()};
+    struct planning w = {.options = plan_options_default(), .budget = {.window_step = 0.5, .mirror = 1}};
+    int width = 0;
     struct plan_options *o = &w.options;
     const struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &w.output, "FILE", "write plans.json here", 0, 0, 0},
-        {"configuration", 0, OPTION_TEXT, &w.configuration, "C", "print only this one: 2d, 3d_fullres, 3d_lowres", 0, 0, 0},
+        {"configuration", 0, OPTION_TEXT, &w.configuration, "C", "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
         {"preset", 0, OPTION_TEXT, &o->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl"},
         {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G", "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
-        {"base-features", 0, OPTION_INT, &o->base_features, "N", "features of the first stage (32)", 1, 320, 0},
+        {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},
+        {"hours", 0, OPTION_NUMBER, &w.budget.hours, "H", "base features, batch and iterations of a training that ends in H hours on this machine", 0.001, 10000, 0},
         {"batch", 0, OPTION_INT, &o->batch, "N", "batch instead of the planned one", 1, 4096, 0},
         {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X", "patch instead of the planned one; padded to what the strides divide", 0, 0, 0},
         {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE", "dataset_fingerprint.json instead of reading images", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE", "dataset.json instead of DATASET, with --fingerprint", 0, 0, 0},
         {"write-fingerprint", 0, OPTION_TEXT, &w.fingerprint_out, "FILE", "write dataset_fingerprint.json here", 0, 0, 0},
+        OPTION_THREADS(w.threads),
         OPTION_QUIET(w.quiet),
         {0}};
     const struct command_help help = {
@@ -192,6 +220,8 @@ int cmd_plan(int argc, char **argv)
     struct error e;
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
+    if (width) o->base_features = width;
+    w.budget.fixed_features = width > 0;
     if (operands.count == 1 && w.dataset_json) return app_usage("plan", "takes DATASET or --dataset, not both");
     if (operands.count == 0 && !w.dataset_json) return app_usage("plan", "needs DATASET, or --fingerprint with --dataset");
     if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");

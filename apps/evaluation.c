@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/check.h"
+#include "nn/outputs.h"
+#include "tensor/ops.h"
 
 /* One metric of a label: its name in summary.json and its value. nnU-Net's own first. */
 enum { METRICS = 14 };
@@ -24,9 +25,14 @@ static void list_metrics(double v[METRICS], const struct label_metrics *m)
 
 struct evaluation evaluation_begin(const struct dataset *d, double tolerance)
 {
-    struct evaluation ev = {.labels = d->labels, .tolerance = tolerance};
-    memcpy(ev.value, d->label_value, sizeof ev.value);
-    memcpy(ev.name, d->label_name, sizeof ev.name);
+    struct evaluation ev = {.labels = d->regions ? d->regions + 1 : d->labels, .tolerance = tolerance};
+    for (int k = 1; k < ev.labels; k++) {
+        const struct region *r = d->regions ? &d->region[k - 1] : NULL;
+        ev.set[k] = r ? r->labels : (uint64_t)1 << k;
+        snprintf(ev.name[k], sizeof ev.name[k], "%s", r ? r->name : d->label_name[k]);
+        if (r) dataset_region_key(ev.key[k], sizeof ev.key[k], r);
+        else snprintf(ev.key[k], sizeof ev.key[k], "%d", d->label_value[k]);
+    }
     return ev;
 }
 
@@ -34,6 +40,26 @@ void evaluation_free(struct evaluation *ev)
 {
     free(ev->item);
     memset(ev, 0, sizeof *ev);
+}
+
+/* 1 where the map has one of the labels; LABEL_IGNORE where the reference is to be ignored, in both maps. */
+static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *reference, uint64_t set, size_t voxels)
+{
+    for (size_t i = 0; i < voxels; i++) out[i] = reference[i] == LABEL_IGNORE ? LABEL_IGNORE : label_is_in(set, map[i]);
+}
+
+static int measure(struct label_metrics *m, const uint8_t *reference, const uint8_t *prediction, uint64_t set, const int size[3],
+                   const double spacing[3], double tolerance)
+{
+    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    uint8_t *a = malloc(2 * voxels), *b = a + voxels;
+    if (!a) return -1;
+    select_labels(a, reference, reference, set, voxels);
+    select_labels(b, prediction, reference, set, voxels);
+    m->overlap = metrics_overlap(a, b, voxels, 1, LABEL_IGNORE, spacing[0] * spacing[1] * spacing[2]);
+    int status = metrics_surface(&m->surface, a, b, size, 1, spacing, tolerance);
+    free(a);
+    return status;
 }
 
 int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path, const char *prediction_path,
@@ -48,16 +74,13 @@ int evaluation_add(struct evaluation *ev, const char *id, const char *reference_
         ev->room = room;
     }
     struct case_metrics *c = &ev->item[ev->cases];
-    size_t voxels = (size_t)size[0] * size[1] * size[2];
     memset(c, 0, sizeof *c);
     snprintf(c->id, sizeof c->id, "%s", id);
     snprintf(c->reference, sizeof c->reference, "%s", reference_path);
     snprintf(c->prediction, sizeof c->prediction, "%s", prediction_path);
-    for (int k = 1; k < ev->labels; k++) {
-        c->label[k].overlap = metrics_overlap(reference, prediction, voxels, k, 255, spacing[0] * spacing[1] * spacing[2]);
-        if (metrics_surface(&c->label[k].surface, reference, prediction, size, k, spacing, ev->tolerance))
+    for (int k = 1; k < ev->labels; k++)
+        if (measure(&c->label[k], reference, prediction, ev->set[k], size, spacing, ev->tolerance))
             return error_set(e, "%s: out of memory for surface distances", id);
-    }
     ev->cases++;
     return 0;
 }
@@ -120,31 +143,29 @@ static void add_metrics(struct json *j, const double v[METRICS])
 
 struct json *evaluation_json(const struct evaluation *ev)
 {
-    double mean[LABELS_MAX][METRICS], foreground[METRICS];
-    char key[16];
+    double mean[LABELS_MAX + 1][METRICS], foreground[METRICS];
     struct json *j = json_object();
     mean_metrics(mean, foreground, ev);
     add_metrics(json_add_object(j, "foreground_mean"), foreground);
     struct json *means = json_add_object(j, "mean"), *cases = json_add_array(j, "metric_per_case");
-    for (int k = 1; k < ev->labels; k++) {
-        snprintf(key, sizeof key, "%d", ev->value[k]);
-        add_metrics(json_add_object(means, key), mean[k]);
-    }
+    for (int k = 1; k < ev->labels; k++) add_metrics(json_add_object(means, ev->key[k]), mean[k]);
     for (int i = 0; i < ev->cases; i++) {
         const struct case_metrics *c = &ev->item[i];
         struct json *one = json_add_object(cases, NULL), *metrics = json_add_object(one, "metrics");
         for (int k = 1; k < ev->labels; k++) {
             double v[METRICS];
-            snprintf(key, sizeof key, "%d", ev->value[k]);
             list_metrics(v, &c->label[k]);
-            add_metrics(json_add_object(metrics, key), v);
+            add_metrics(json_add_object(metrics, ev->key[k]), v);
         }
         json_add_text(one, "case", c->id);
         json_add_text(one, "prediction_file", c->prediction);
         json_add_text(one, "reference_file", c->reference);
     }
     struct json *labels = json_add_object(j, "labels");
-    for (int k = 1; k < ev->labels; k++) json_add_int(labels, ev->name[k], ev->value[k]);
+    for (int k = 1; k < ev->labels; k++) {
+        if (ev->key[k][0] == '(') json_add_text(labels, ev->name[k], ev->key[k]);
+        else json_add_int(labels, ev->name[k], atoi(ev->key[k]));
+    }
     json_add_number(j, "nsd_tolerance_mm", ev->tolerance);
     json_add_text(j, "conventions", "Dice and IoU are NaN where reference and prediction are empty; means leave out NaN and infinite values; "
                                     "distances in mm between the centres of boundary voxels");
@@ -161,7 +182,7 @@ int evaluation_write(const struct evaluation *ev, const char *path, struct error
 
 void evaluation_print(const struct evaluation *ev)
 {
-    double mean[LABELS_MAX][METRICS], foreground[METRICS];
+    double mean[LABELS_MAX + 1][METRICS], foreground[METRICS];
     mean_metrics(mean, foreground, ev);
     printf("%-20s %8s %8s %9s %9s %14s\n", "label", "Dice", "IoU", "HD95 mm", "ASSD mm", "NSD");
     for (int k = 1; k <= ev->labels; k++) {

@@ -16,22 +16,23 @@ struct label_metrics {
 struct case_metrics {
     char id[ID_MAX];
     char reference[1300], prediction[1300];
-    struct label_metrics label[LABELS_MAX]; /* [0] is background and unused */
+    struct label_metrics label[LABELS_MAX + 1]; /* [0] is background and unused */
 };
 
 struct evaluation {
-    int labels;                      /* including background */
-    int value[LABELS_MAX];           /* in the files */
-    char name[LABELS_MAX][64];
+    int labels;                      /* foreground labels, or regions, and 1 for the background */
+    uint64_t set[LABELS_MAX + 1];    /* bit i: label index i belongs to it */
+    char key[LABELS_MAX + 1][REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a region, as nnU-Net */
+    char name[LABELS_MAX + 1][64];
     double tolerance;                /* mm, of NSD */
     struct case_metrics *item;
     int cases, room;
 };
 
-/* Labels of the dataset. */
+/* Labels of the dataset; of a region-based one the regions. */
 struct evaluation evaluation_begin(const struct dataset *d, double tolerance);
 void evaluation_free(struct evaluation *ev);
-/* Adds a case: maps of label indices [d][h][w]; reference voxels of LABEL_IGNORE count nowhere. */
+/* Adds a case: maps of label indices [d][h][w]; voxels that are LABEL_IGNORE in the reference count nowhere. */
 int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path, const char *prediction_path,
                    const uint8_t *reference, const uint8_t *prediction, const int size[3], const double spacing[3],
                    struct error *e);

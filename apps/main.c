@@ -22,7 +22,8 @@ static const struct command commands[] = {
     {"compare", cmd_compare, "paired statistics of two evaluations"},
     {"study", cmd_study, "local, federated and centralised training on one test set, with a report"},
     {"bench", cmd_bench, "speed on this machine, against its measured peak"},
-    {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz; images to NIfTI"},
+    {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
+    {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz; images between formats, from DICOM"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -30,7 +31,7 @@ static void print_usage(FILE *f)
 {
     fprintf(f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n\n",
             NEPHRON_VERSION);
-    for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].summary);
     fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n");
 }
 

@@ -83,5 +83,6 @@ int cmd_bench(int argc, char **argv);
 int cmd_phantom(int argc, char **argv);
 int cmd_study(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
+int cmd_postprocess(int argc, char **argv);
 
 #endif

@@ -9,14 +9,15 @@
 int segmenter_add(struct segmenter *s, struct model *m, struct pool *pool, struct error *e)
 {
     ENSURE(s->predictors < FOLDS_MAX, "%d predictors", s->predictors);
-    if (predictor_create(&s->predictor[s->predictors], m, s->plan, pool, e)) return -1;
+    const struct predictor *first = s->predictors ? &s->predictor[0] : NULL;
+    if (predictor_create_beside(&s->predictor[s->predictors], first, m, s->plan, s->bf16 ? GRAPH_BF16 : 0, pool, e)) return -1;
     s->predictors++;
     return 0;
 }
 
 void segmenter_free(struct segmenter *s)
 {
-    for (int k = 0; k < s->predictors; k++) predictor_destroy(&s->predictor[k]);
+    for (int k = s->predictors - 1; k >= 0; k--) predictor_destroy(&s->predictor[k]);
     s->predictors = 0;
 }
 
@@ -32,17 +33,22 @@ int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, con
                   struct error *e)
 {
     float *probabilities = NULL;
+    uint8_t *map;
     struct volume v = {0};
-    if (infer_segment(label, npz_path ? &probabilities : NULL, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
+    if (label) *label = NULL;
+    if (infer_segment(&map, npz_path ? &probabilities : NULL, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
         return -1;
-    int status = infer_volume(&v, *label, raw, s->dataset, e);
-    if (!status) status = volume_write(&v, path, VOXEL_U8, e);
-    if (!status && npz_path) status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->full_size, e);
-    volume_free(&v);
-    free(probabilities);
-    if (status) {
-        free(*label);
-        *label = NULL;
+    int status = postprocess_apply(&s->post, map, raw->full_size) ? error_set(e, "%s: out of memory for postprocessing", path) : 0;
+    if (!status) status = infer_volume(&v, map, raw, s->dataset, e);
+    if (!label) { /* what follows needs memory */
+        free(map);
+        map = NULL;
     }
+    if (!status) status = volume_write(&v, path, VOXEL_U8, e);
+    volume_free(&v);
+    if (!status && npz_path) status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->full_size, e);
+    free(probabilities);
+    if (status) free(map);
+    else if (label) *label = map;
     return status;
 }

@@ -17,7 +17,9 @@ static const char train_details[] =
     "DATA is an nnU-Net dataset (dataset.json, imagesTr, labelsTr; labels.csv for classification) or a MedMNIST .npz.\n"
     "RUN receives plans.json, dataset.json, manifest.json and fold_K/ with checkpoints (safetensors), progress.csv,\n"
     "progress.svg and validation/. A hash of the weights is printed after every epoch or round: same seed, same data,\n"
-    "same bits, for any number of threads and on every instruction set.\n\n"
+    "same bits, for any number of threads and on every instruction set.\n"
+    "A cascade is two runs: --configuration 3d_lowres for each of the folds 0 to 4, then --configuration 3d_cascade_fullres\n"
+    "with --previous-stage, which takes each case's label map from the fold that held it out.\n\n"
     "  nephron train Dataset004_Hippocampus -o run --epochs 20 --iterations 50\n"
     "  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 --local-iterations 50\n"
     "  nephron train adrenalmnist3d.npz -o run_adrenal --task classify --epochs 20";
@@ -49,6 +51,7 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     ADD("output", 'o', OPTION_TEXT, &t->run, "RUN", "folder of the run", 0, 0, 0);
     ADD("task", 0, OPTION_TEXT, &t->task, "TASK", "default: by what the data have", 0, 0, "segment|classify");
     ADD("fold", 0, OPTION_TEXT, &t->fold, "K", "fold of nnU-Net's five (default 0), or all cases", 0, 0, "0|1|2|3|4|all");
+    ADD("patients", 0, OPTION_TEXT, &t->patients_file, "FILE", "case,patient: a patient's cases stay together (default: DATA/patients.csv)", 0, 0, 0);
     if (t->federated) {
         ADD("sites", 0, OPTION_TEXT, &t->sites_text, "FILE|N", "sites.csv with case,site; or a random stratified split over N sites", 0, 0, 0);
         ADD("strategy", 0, OPTION_TEXT, &t->strategy, "NAME", "aggregation", 0, 0, "fedavg");
@@ -56,12 +59,13 @@ static int parse(struct training *t, int argc, char **argv, int *status)
         ADD("local-iterations", 0, OPTION_INT, &iterations, "K", "iterations of each site a round (default 50)", 1, 1e6, 0);
         ADD("parallel", 0, OPTION_TEXT, &t->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0, "auto|clients|layers");
     } else {
+        ADD("hours", 0, OPTION_NUMBER, &t->budget.hours, "H", "segmentation: choose base features, batch, epochs so that all is done in H hours here", 0.001, 10000, 0);
         ADD("epochs", 0, OPTION_INT, &epochs, "E", "epochs (default 100)", 1, 1e6, 0);
         ADD("iterations", 0, OPTION_INT, &iterations, "I", "iterations an epoch (default 50)", 1, 1e6, 0);
     }
     ADD("resume", 0, OPTION_FLAG, &t->resume, NULL, "continue from the latest checkpoint, to the same bits", 0, 0, 0);
     ADD("overwrite", 0, OPTION_FLAG, &t->overwrite, NULL, "replace a fold that is already there", 0, 0, 0);
-    ADD("precision", 0, OPTION_TEXT, &t->precision, "P", "arithmetic", 0, 0, "fp32");
+    ADD("precision", 0, OPTION_TEXT, &t->precision, "P", "of activations in memory (fp32); bf16 halves the memory of a step", 0, 0, "fp32|bf16");
     ADD("batch", 0, OPTION_INT, &batch, "N", "batch (default: planned; classification 32)", 1, 4096, 0);
     ADD("lr", 0, OPTION_NUMBER, &t->lr, "X", "initial learning rate (segmentation 0.01, classification 0.001)", 1e-9, 10, 0);
     ADD("optimizer", 0, OPTION_TEXT, &t->optimizer, "NAME", "segmentation sgd (Nesterov), classification adamw", 0, 0, "sgd|adamw");
@@ -71,6 +75,7 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     ADD("augment", 0, OPTION_INT, &augment, "L", "0 none, 1 mirrors and intensities, 2 all of nnU-Net's (default)", 0, 2, 0);
     ADD("oversample", 0, OPTION_NUMBER, &t->oversample, "X", "share of patches centred on foreground (0.33)", 0, 1, 0);
     ADD("validation-batches", 0, OPTION_INT, &t->validation_batches, "N", "a round (default: a fifth of the iterations); 0: none", 0, 1e6, 0);
+    ADD("patience", 0, OPTION_INT, &t->patience, "N", "stop after N epochs or rounds without a better average validation metric; 0: never", 0, 1e6, 0);
     ADD("no-validation", 0, OPTION_NOFLAG, &t->validate_at_end, NULL, "no predictions of the validation cases at the end", 0, 0, 0);
     ADD("step", 0, OPTION_NUMBER, &t->step, "X", "window step of the final validation (0.5)", 0.05, 1, 0);
     ADD("no-mirror", 0, OPTION_NOFLAG, &t->mirror, NULL, "no mirroring in the final validation", 0, 0, 0);
@@ -78,6 +83,7 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     ADD("checkpoint-every", 0, OPTION_INT, &t->checkpoint_every, "N", "epochs or rounds between checkpoints (1)", 1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &t->pretrained, "FILE", "initial weights (.safetensors with the same parameters)", 0, 0, 0);
     ADD("configuration", 0, OPTION_TEXT, &t->configuration, "C", "of the plan (3d_fullres)", 0, 0, 0);
+    ADD("previous-stage", 0, OPTION_TEXT, &t->previous_stage, "RUN", "3d_cascade_fullres: the run of 3d_lowres with its folds validated, or label maps", 0, 0, 0);
     ADD("plans", 0, OPTION_TEXT, &t->plans_file, "FILE", "a plans.json instead of planning", 0, 0, 0);
     ADD("preset", 0, OPTION_TEXT, &t->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl");
     ADD("memory-gb", 0, OPTION_NUMBER, &t->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)", 0.1, 4096, 0);
@@ -106,7 +112,10 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     if (!t->run) return app_usage(t->command, "needs -o RUN"), 0;
     if (t->federated && !t->sites_text) return app_usage(t->command, "needs --sites FILE.csv or --sites N"), 0;
     if (!resnet_valid_depth(depth)) return app_usage(t->command, "--depth is %d, must be 10, 18, 34 or 50", depth), 0;
+    if (t->budget.hours > 0 && (epochs || iterations || t->resume))
+        return app_usage(t->command, "--hours chooses the epochs and iterations: not with --epochs, --iterations or --resume (manifest.json tells what it chose)"), 0;
     if (width) t->plan_options.base_features = width;
+    t->budget.fixed_features = width > 0;
     if (t->preset) t->plan_options.preset = t->preset;
     t->plan_options.batch = batch;
     o->seed = seed;
@@ -127,6 +136,7 @@ static void complete_options(struct training *t, enum task_kind task)
     struct train_options *o = &t->options, given = *o, standard = train_options_default(task);
     *o = standard;
     o->seed = given.seed;
+    o->bf16 = strcmp(t->precision, "bf16") == 0;
     if (given.epochs) o->epochs = given.epochs;
     if (given.iterations) o->iterations = given.iterations;
     if (given.batch) o->batch = given.batch;
@@ -145,7 +155,12 @@ static void complete_options(struct training *t, enum task_kind task)
         o->class_weighting = given.class_weighting;
         if (given.crop[0]) memcpy(o->crop, given.crop, sizeof o->crop);
     }
-    if (t->validation_batches < 0) t->validation_batches = (o->iterations + 4) / 5;
+}
+
+/* Batches of validation an epoch: a fifth as many as of training, 50 at most. */
+static void complete_validation(struct training *t)
+{
+    if (t->validation_batches < 0) t->validation_batches = (t->options.iterations + 4) / 5;
     if (t->validation_batches > 50) t->validation_batches = 50;
 }
 
@@ -200,6 +215,10 @@ static int write_manifest(const struct training *t, const char *line, const char
     json_add(j, "training", train_options_json(&t->options));
     json_add_int(j, "training_cases", t->train.store.cases);
     json_add_int(j, "validation_cases", t->validation.store.cases);
+    if (t->budget.hours > 0) json_add_number(j, "hours", t->budget.hours);
+    if (t->patience) json_add_int(j, "patience", t->patience);
+    if (t->previous_stage) json_add_text(j, "previous_stage", t->previous_stage);
+    if (t->dataset.has_patients) json_add_text(j, "patients", t->patients_file ? t->patients_file : "patients.csv of the dataset");
     if (t->federated) {
         struct json *f = json_add_object(j, "federation"), *sites = json_add_array(f, "sites");
         json_add_text(f, "strategy", t->strategy);
@@ -220,6 +239,8 @@ static int write_manifest(const struct training *t, const char *line, const char
             json_add_text(hashes, NULL, hash);
         }
         json_add_int(j, "best_epoch", r->best_round);
+        json_add_int(j, "epochs_done", r->rounds);
+        if (t->patience) json_add_bool(j, "stopped_early", r->rounds < t->options.epochs);
         json_add_number(j, "training_seconds", r->seconds);
         json_add_number(j, "wall_seconds", clock_seconds() - t->start);
         json_add_number(j, "peak_memory_bytes", peak_memory_bytes());
@@ -324,7 +345,8 @@ static int run_federation(struct training *t, struct federate_result *result, st
 {
     struct federate_options f = {.train = t->options, .plan = t->plan, .validation = &t->validation,
                                  .validation_batches = t->validation_batches, .pool = t->pool, .folder = t->fold_path,
-                                 .resume = t->resume, .write_rounds = t->federated, .checkpoint_every = t->checkpoint_every};
+                                 .resume = t->resume, .write_rounds = t->federated, .checkpoint_every = t->checkpoint_every,
+                                 .patience = t->patience};
     f.parallel = strcmp(t->parallel, "clients") == 0 ? PARALLEL_CLIENTS : strcmp(t->parallel, "layers") == 0 ? PARALLEL_LAYERS : PARALLEL_AUTO;
     f.clients = t->sites;
     f.client = calloc((size_t)t->sites, sizeof *f.client);
@@ -377,13 +399,17 @@ static int run_training(struct training *t, const char *line, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     complete_options(t, task);
-    if (prepare_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e)) return -1;
+    if (prepare_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e) || training_previous(t, e)) return -1;
+    complete_validation(t);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->data);
+    if (t->patience && !t->validation_batches) return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->patience);
     if (write_dataset_json(t, e) || training_load(t, e) || dataset_hash(&t->dataset, hash, e)) return -1;
     if (write_manifest(t, line, hash, NULL, e)) return -1;
     print_cases(t);
     if (run_federation(t, &result, e)) return -1;
     int status = write_manifest(t, line, hash, &result, e);
+    if (result.rounds < t->options.epochs && !t->quiet)
+        printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds, t->options.epochs, result.best_round + 1);
     if (!status && t->validate_at_end) status = training_validate(t, result.model, e);
     if (!status) status = write_manifest(t, line, hash, &result, e);
     if (!status && !t->quiet) {

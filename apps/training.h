@@ -2,6 +2,7 @@
 #ifndef APPS_TRAINING_H
 #define APPS_TRAINING_H
 
+#include "apps/budget.h"
 #include "fl/federate.h"
 #include "nn/dataset.h"
 #include "nn/plan.h"
@@ -10,13 +11,14 @@
 struct training {
     /* the command line */
     const char *command, *data, *run, *task, *configuration, *fold, *plans_file, *sites_text, *strategy, *precision,
-        *optimizer, *norm, *parallel, *pretrained, *preset;
+        *optimizer, *norm, *parallel, *pretrained, *preset, *patients_file, *previous_stage;
     struct train_options options;
     struct plan_options plan_options;
-    int federated, resume, quiet, threads, overwrite, validation_batches, checkpoint_every, validate_at_end, pictures;
+    int federated, resume, quiet, threads, overwrite, validation_batches, checkpoint_every, validate_at_end, pictures, patience;
     double lr, momentum, weight_decay, clip, oversample, dropout;
     double step;
     int mirror;
+    struct budget budget;         /* --hours */
 
     /* what becomes of it */
     struct dataset dataset;
@@ -39,6 +41,7 @@ int training_main(int argc, char **argv, int federated);
 int training_fold(struct training *t, struct error *e);  /* fills role */
 int training_sites(struct training *t, struct error *e); /* fills site, site_name, sites */
 int training_plan(struct training *t, struct error *e);  /* fills plans, plan; adapts options */
+int training_previous(struct training *t, struct error *e); /* of a cascade: finds the maps of the first stage */
 int training_load(struct training *t, struct error *e);  /* fills train, validation */
 
 /* ---- validation.c ---- */

@@ -19,55 +19,97 @@ static int usable(const struct training *t, const struct data_case *c)
     return t->options.task == TASK_SEGMENT ? c->has_label_map : c->target >= 0;
 }
 
-/* A MedMNIST file brings its own split; a dataset's splits_final.json is obeyed; else nnU-Net's five folds. */
-int training_fold(struct training *t, struct error *e)
+/* The labelled cases: what folds are made of. */
+struct labelled {
+    int n;
+    const char **id;
+    int *index, *patient, *role, *fold; /* [n]: case of the dataset, patient, role, fold */
+};
+
+static void labelled_free(struct labelled *l)
+{
+    free(l->id);
+    free(l->index);
+    free(l->patient);
+    free(l->role);
+    free(l->fold);
+}
+
+static int labelled_list(struct labelled *l, const struct training *t, struct error *e)
 {
     const struct dataset *d = &t->dataset;
-    int n = 0, status = 0, parts = 0;
-    char path[1200];
-    t->role = calloc((size_t)d->cases + 1, sizeof *t->role);
-    const char **id = calloc((size_t)d->cases + 1, sizeof *id);
-    int *index = calloc((size_t)d->cases + 1, sizeof *index), *part = calloc((size_t)d->cases + 1, sizeof *part);
-    if (!t->role || !id || !index || !part) {
-        status = error_set(e, "out of memory for %d cases", d->cases);
-        goto done;
+    size_t room = (size_t)d->cases + 1;
+    *l = (struct labelled){0, calloc(room, sizeof *l->id), calloc(room, sizeof(int)), calloc(room, sizeof(int)), calloc(room, sizeof(int)),
+                           calloc(room, sizeof(int))};
+    int *patient = calloc(room, sizeof *patient);
+    if (!l->id || !l->index || !l->patient || !l->role || !l->fold || !patient) {
+        free(patient);
+        return error_set(e, "out of memory for %d cases", d->cases);
     }
+    dataset_patients(patient, d);
     for (int i = 0; i < d->cases; i++) {
-        parts |= d->item[i].part != PART_TRAIN;
         if (!usable(t, &d->item[i])) continue;
-        id[n] = d->item[i].id;
-        index[n++] = i;
+        l->id[l->n] = d->item[i].id;
+        l->patient[l->n] = patient[i];
+        l->index[l->n++] = i;
     }
-    if (n == 0) {
-        status = error_set(e, "%s: no case has a label", t->data);
-        goto done;
-    }
-    if (parts) {
-        for (int k = 0; k < n; k++) t->role[index[k]] = (int)d->item[index[k]].part + 1;
-        goto done;
-    }
-    if (strcmp(t->fold, "all") == 0) { /* as nnU-Net: trained on everything, watched on the same */
-        for (int k = 0; k < n; k++) t->role[index[k]] = ROLE_TRAIN;
-        goto done;
-    }
-    int fold = atoi(t->fold);
-    if ((status = file_join(path, sizeof path, t->data, "splits_final.json", e))) goto done;
-    if (file_exists(path)) {
-        status = splits_read(part, id, n, path, fold, e);
-    } else {
-        int folds = n < FOLDS ? n : FOLDS;
-        if (n < 2) status = error_set(e, "%s: one labelled case only, no fold can be held out (--fold all trains on it)", t->data);
-        else if (fold >= folds) status = error_set(e, "%s: %d cases make %d folds, there is no fold %d", t->data, n, folds, fold);
-        else {
-            splits_kfold(part, n, folds, 12345);
-            for (int k = 0; k < n; k++) part[k] = part[k] == fold ? ROLE_VALIDATION : ROLE_TRAIN;
-        }
-    }
-    for (int k = 0; !status && k < n; k++) t->role[index[k]] = part[k];
-done:
-    free(id);
-    free(index);
-    free(part);
+    free(patient);
+    return l->n ? 0 : error_set(e, "%s: no case has a label", t->data);
+}
+
+/* nnU-Net's five folds, of patients where the dataset tells them; written to RUN as nnU-Net writes them. */
+static int make_folds(struct labelled *l, const struct training *t, int fold, struct error *e)
+{
+    char path[1200];
+    const char *what = t->dataset.has_patients ? "patient" : "case";
+    int n = splits_groups(l->fold, l->patient, l->n), folds = n < FOLDS ? n : FOLDS;
+    if (n < 2) return error_set(e, "%s: one labelled %s only, no fold can be held out (--fold all trains on it)", t->data, what);
+    if (fold >= folds) return error_set(e, "%s: %d %ss make %d folds, there is no fold %d", t->data, n, what, folds, fold);
+    splits_kfold_groups(l->fold, l->patient, l->n, folds, 12345);
+    for (int k = 0; k < l->n; k++) l->role[k] = l->fold[k] == fold ? ROLE_VALIDATION : ROLE_TRAIN;
+    if (file_join(path, sizeof path, t->run, "splits_final.json", e)) return -1;
+    return splits_write(l->id, l->fold, l->n, folds, path, e);
+}
+
+/* No patient may be in training and held out: a file's split is checked. */
+static int check_patients(const struct labelled *l, const struct training *t, struct error *e)
+{
+    int *seen = calloc((size_t)t->dataset.cases + 1, sizeof *seen), status = 0; /* 1 + the patient's training case */
+    if (!seen) return error_set(e, "out of memory for %d cases", t->dataset.cases);
+    for (int k = 0; k < l->n; k++)
+        if (l->role[k] == ROLE_TRAIN) seen[l->patient[k]] = k + 1;
+    for (int k = 0; !status && k < l->n; k++)
+        if (l->role[k] > ROLE_TRAIN && seen[l->patient[k]])
+            status = error_set(e, "%s: the split puts patient %s into training (case %s) and holds case %s out", t->data,
+                               t->dataset.item[l->index[k]].patient, l->id[seen[l->patient[k]] - 1], l->id[k]);
+    free(seen);
+    return status;
+}
+
+/* A MedMNIST file brings its own split; a dataset's splits_final.json is obeyed; else nnU-Net's five folds. */
+static int choose_roles(struct labelled *l, const struct training *t, struct error *e)
+{
+    char path[1200];
+    const struct dataset *d = &t->dataset;
+    int parts = 0, fold = atoi(t->fold);
+    for (int i = 0; i < d->cases; i++) parts |= d->item[i].part != PART_TRAIN;
+    for (int k = 0; k < l->n; k++) l->role[k] = parts ? (int)d->item[l->index[k]].part + 1 : ROLE_TRAIN;
+    if (parts || strcmp(t->fold, "all") == 0) return 0; /* all: as nnU-Net, trained on everything, watched on the same */
+    if (file_join(path, sizeof path, t->data, "splits_final.json", e)) return -1;
+    return file_exists(path) ? splits_read(l->role, l->id, l->n, path, fold, e) : make_folds(l, t, fold, e);
+}
+
+int training_fold(struct training *t, struct error *e)
+{
+    struct labelled l = {0};
+    t->role = calloc((size_t)t->dataset.cases + 1, sizeof *t->role);
+    int status = t->role ? 0 : error_set(e, "out of memory for %d cases", t->dataset.cases);
+    if (!status && t->patients_file) status = dataset_read_patients(&t->dataset, t->patients_file, e);
+    if (!status) status = labelled_list(&l, t, e);
+    if (!status) status = choose_roles(&l, t, e);
+    if (!status) status = check_patients(&l, t, e);
+    for (int k = 0; !status && k < l.n; k++) t->role[l.index[k]] = l.role[k];
+    labelled_free(&l);
     return status;
 }
 
@@ -109,7 +151,7 @@ static int read_sites(struct training *t, const char *path, struct error *e)
     return status;
 }
 
-/* Training and validation cases apart, classes evenly: each site gets its share of all. */
+/* Training and validation cases apart, classes evenly, patients whole: each site gets its share of all. */
 static int draw_sites(struct training *t, struct error *e)
 {
     const struct dataset *d = &t->dataset;
@@ -120,22 +162,27 @@ static int draw_sites(struct training *t, struct error *e)
     t->sites = (int)n;
     t->site_name = calloc((size_t)n, sizeof *t->site_name);
     int *item = calloc((size_t)d->cases + 1, sizeof *item), *strata = calloc((size_t)d->cases + 1, sizeof *strata),
-        *drawn = calloc((size_t)d->cases + 1, sizeof *drawn), status = 0;
-    if (!t->site_name || !item || !strata || !drawn) status = error_set(e, "out of memory for %ld sites", n);
+        *drawn = calloc((size_t)d->cases + 1, sizeof *drawn), *patient = calloc((size_t)d->cases + 1, sizeof *patient),
+        *group = calloc((size_t)d->cases + 1, sizeof *group), status = 0;
+    if (!t->site_name || !item || !strata || !drawn || !patient || !group) status = error_set(e, "out of memory for %ld sites", n);
     for (int k = 0; !status && k < n; k++) snprintf(t->site_name[k], SITE_NAME_MAX, "site_%d", k + 1);
+    if (!status) dataset_patients(patient, d);
     for (int role = ROLE_TRAIN; !status && role <= ROLE_TEST; role++) {
         int count = 0;
         for (int i = 0; i < d->cases; i++) {
             if (t->role[i] != role) continue;
             strata[count] = d->item[i].target < 0 ? 0 : d->item[i].target;
+            group[count] = patient[i];
             item[count++] = i;
         }
-        splits_sites(drawn, strata, count, t->sites, t->options.seed);
+        splits_sites_groups(drawn, group, strata, count, t->sites, t->options.seed);
         for (int k = 0; k < count; k++) t->site[item[k]] = drawn[k];
     }
     free(item);
     free(strata);
     free(drawn);
+    free(patient);
+    free(group);
     return status;
 }
 
@@ -182,16 +229,51 @@ static int make_plans(struct training *t, struct error *e)
     int status = fingerprint_extract(&f, &t->dataset, NULL, progress_callback, &bar, e);
     progress_end(&bar);
     if (status) return -1;
-    status = plans_make(&t->plans, &f, &t->dataset, &t->plan_options, e);
+    if (t->budget.hours > 0)
+        status = budget_plans(&t->budget, &t->plans, &f, &t->dataset, &t->plan_options, t->configuration, &t->options, t->pool, e);
+    else
+        status = plans_make(&t->plans, &f, &t->dataset, &t->plan_options, e);
     fingerprint_free(&f);
     return status;
+}
+
+static void ask_budget(struct training *t)
+{
+    struct budget *b = &t->budget;
+    b->spent = clock_seconds() - t->start;
+    b->window_step = t->step;
+    b->mirror = t->mirror;
+    for (int i = 0; i < t->dataset.cases; i++) b->validation_cases += t->validate_at_end && t->role[i] == ROLE_VALIDATION;
+}
+
+/* Fewer iterations than nnU-Net's momentum of 0.99 needs to get going are AdamW's, unless asked otherwise. */
+static int obey_budget(struct training *t, int given_plan, struct error *e)
+{
+    enum { FEW = 1000 };
+    struct budget *b = &t->budget;
+    struct train_options *o = &t->options;
+    struct plan plan = *t->plan;
+    plan.batch = o->batch;
+    if (given_plan && budget_fit(b, &plan, o, t->pool, e)) return -1;
+    o->epochs = b->epochs;
+    o->iterations = b->iterations;
+    int few = b->epochs * b->iterations < FEW && !t->optimizer && t->lr < 0;
+    if (few) {
+        o->optimizer = OPTIM_ADAMW;
+        o->lr = 1e-3f;
+    }
+    if (t->quiet) return 0;
+    budget_print(b);
+    if (few) printf("  fewer than %d iterations: AdamW, learning rate 0.001\n", FEW);
+    return 0;
 }
 
 /* A plan that lies in RUN (an earlier fold's, or the one to resume) is kept, unless --plans names another. */
 int training_plan(struct training *t, struct error *e)
 {
     char path[1200];
-    if (t->options.task == TASK_CLASSIFY) return 0;
+    if (t->options.task == TASK_CLASSIFY) return t->budget.hours > 0 ? error_set(e, "--hours is for segmentation") : 0;
+    if (t->budget.hours > 0) ask_budget(t);
     if (file_join(path, sizeof path, t->run, "plans.json", e)) return -1;
     int status, there = file_exists(path) && !t->overwrite;
     if (t->plans_file) status = plans_read(&t->plans, t->plans_file, &t->dataset, e);
@@ -202,6 +284,37 @@ int training_plan(struct training *t, struct error *e)
     t->plan = plans_find(&t->plans, t->configuration, e);
     if (!t->plan) return error_prefix(e, "%s", t->plans_file ? t->plans_file : path);
     if (t->options.batch == 0) t->options.batch = t->plan->batch;
+    return t->budget.hours > 0 ? obey_budget(t, t->plans_file || there, e) : 0;
+}
+
+/* ---- cascade ------------------------------------------------------------------------------------------------------------ */
+
+/* The label map that the first stage gave for case i: of the fold that held it out, or in a folder of label maps. */
+static int find_previous(char *path, size_t size, const struct training *t, int i)
+{
+    const char *id = t->dataset.item[i].id, *ending = t->dataset.file_ending;
+    for (int k = -1; k < FOLDS; k++) {
+        int n = k < 0 ? snprintf(path, size, "%s/%s%s", t->previous_stage, id, ending)
+                      : snprintf(path, size, "%s/fold_%d/validation/%s%s", t->previous_stage, k, id, ending);
+        if (n > 0 && (size_t)n < size && file_exists(path)) return 1;
+    }
+    return 0;
+}
+
+int training_previous(struct training *t, struct error *e)
+{
+    struct dataset *d = &t->dataset;
+    int cascade = t->plan && t->plan->previous_labels;
+    if (t->previous_stage && !cascade) return error_set(e, "--previous-stage %s: configuration %s has no previous stage", t->previous_stage, t->configuration);
+    if (!cascade) return 0;
+    if (!t->previous_stage)
+        return error_set(e, "%s needs --previous-stage: the run of %s with its folds validated, or a folder of label maps", t->configuration, t->plan->previous_stage);
+    d->previous = calloc((size_t)d->cases + 1, sizeof *d->previous);
+    if (!d->previous) return error_set(e, "out of memory for %d cases", d->cases);
+    for (int i = 0; i < d->cases; i++)
+        if (t->role[i] && !find_previous(d->previous[i], sizeof d->previous[i], t, i))
+            return error_set(e, "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train and validate all folds of %s", t->previous_stage,
+                             d->item[i].id, d->item[i].id, d->file_ending, t->plan->previous_stage);
     return 0;
 }
 

@@ -56,7 +56,8 @@ static int draw_case(const struct training *t, const struct case_metrics *c, con
     struct sample raw;
     struct volume v;
     int i = dataset_find(&t->dataset, c->id, e);
-    if (i < 0 || case_path(path, sizeof path, folder, c->id, ".png", e) || dataset_load(&raw, &t->dataset, i, e)) return -1;
+    const char *ending = strcmp(t->dataset.file_ending, ".png") ? ".png" : "_overlay.png"; /* not over the prediction */
+    if (i < 0 || case_path(path, sizeof path, folder, c->id, ending, e) || dataset_load(&raw, &t->dataset, i, e)) return -1;
     if (volume_read(&v, c->prediction, e)) {
         sample_free(&raw);
         return -1;
@@ -141,7 +142,7 @@ static int write_site_results(const struct training *t, const struct evaluation 
 static int validate_segmentation(struct training *t, struct model *m, struct error *e)
 {
     char folder[1300], path[1300];
-    struct segmenter s = {.plan = t->plan, .dataset = &t->dataset};
+    struct segmenter s = {.plan = t->plan, .dataset = &t->dataset, .bf16 = t->options.bf16};
     struct evaluation ev = evaluation_begin(&t->dataset, 1.0);
     int n = 0, done = 0, status = 0;
     s.sliding.step = t->step;

@@ -48,7 +48,7 @@ void learner_view(struct learner_data *view, const struct learner_data *all, con
     memset(view, 0, sizeof *view);
     for (int i = 0; i < all->store.cases; i++) n += group[i] == which;
     struct case_store *s = &view->store;
-    s->classes = all->store.classes;
+    s->groups = all->store.groups;
     s->sample = calloc((size_t)n + 1, sizeof *s->sample);
     s->index = calloc((size_t)n + 1, sizeof *s->index);
     s->location = calloc((size_t)n + 1, sizeof *s->location);
@@ -207,10 +207,17 @@ static int write_checkpoint(const struct federation *f, const char *name, int wi
     return status;
 }
 
+/* Whether `done` rounds are all: of the schedule, or patience has run out. */
+static int is_over(const struct federation *f, int done)
+{
+    const struct federate_options *o = f->o;
+    return done >= o->train.epochs || (o->patience > 0 && done - 1 - f->best_round >= o->patience);
+}
+
 static int write_round(const struct federation *f, struct error *e)
 {
     const struct federate_options *o = f->o;
-    int last = f->round + 1 == o->train.epochs;
+    int last = is_over(f, f->round + 1);
     if (!o->folder) return 0;
     if (history_write_progress(&f->history, o->folder, o->train.task, e)) return -1;
     if (o->write_rounds && history_write_rounds(&f->history, o->folder, o->client, e)) return -1;
@@ -319,7 +326,7 @@ static int run_rounds(struct federation *f, struct error *e)
 {
     const struct federate_options *o = f->o;
     if (o->resume && o->folder && resume(f, e)) return -1;
-    for (; f->round < o->train.epochs; f->round++) {
+    for (; !is_over(f, f->round); f->round++) {
         double start = now_seconds();
         train_round(f);
         if (record_round(f, now_seconds() - start, e) || write_round(f, e)) return -1;
@@ -348,6 +355,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
         r->workers = f.workers;
         r->best_metric = f.best_metric;
         r->best_round = f.best_round;
+        r->rounds = f.round;
         r->record = f.history.record;
         r->records = f.history.count;
         r->model = f.global;

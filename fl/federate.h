@@ -34,6 +34,7 @@ struct federate_options {
     int resume;                      /* continue from folder/checkpoint_latest.safetensors where it exists */
     int write_rounds;                /* rounds.csv with a row for each site */
     int checkpoint_every;            /* rounds between checkpoint_latest; the last round always */
+    int patience;                    /* stop after so many rounds without a better moving average of the validation metric; 0: never */
 };
 
 /* One row of rounds.csv. site -1: the global model. */
@@ -57,6 +58,7 @@ struct federate_result {
     int records;
     double best_metric;
     int best_round;
+    int rounds;                      /* done: fewer than train.epochs where patience ran out */
     size_t step_bytes;               /* memory plan of one training step */
     int workers;                     /* step blocks in use at once */
     double seconds;                  /* of this run, without earlier ones that it resumed */

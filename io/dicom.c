@@ -245,7 +245,8 @@ int dicom_scan(struct dicom_element element[DICOM_FIELDS], const struct dicom_sp
 
 /* ---- files -------------------------------------------------------------------------------------------------------------- */
 
-/* A first element of group 0002 or 0008, for files that lack the preamble. */
+/* A first element of group 0002 or 0008, for files that lack the preamble. Raw voxels can look like one without VR: there the second
+ * element must be of the same group too. */
 static int begins_set(const unsigned char *p, size_t size)
 {
     if (size < 8) return 0;
@@ -253,7 +254,10 @@ static int begins_set(const unsigned char *p, size_t size)
     uint32_t tag = read_tag(p, big);
     if ((tag >> 16 != 2 && tag >> 16 != 8) || (tag & 0xffff) > 0x18) return 0;
     if (is_known_vr(p + 4)) return vr_in(p + 4, long_vrs) || read_number(p + 6, 2, big) <= 256;
-    return !big && read_number(p + 4, 4, 0) <= 256;
+    uint64_t length = read_number(p + 4, 4, 0);
+    if (big || tag >> 16 != 8 || length < 2 || length > 64 || length % 2 || size < 12 + length) return 0;
+    uint32_t next = read_tag(p + 8 + length, 0);
+    return next >> 16 == 8 && next > tag;
 }
 
 /* Where the elements begin, or -1. A stray padding byte before them is seen where the head was cut away. */

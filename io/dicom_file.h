@@ -52,7 +52,7 @@ struct dicom_file {
     unsigned char *inflated; /* of a deflated file */
 };
 
-/* Do these first bytes (132 or more, fewer of a shorter file) begin a DICOM file? With preamble, or from the first element where that is
+/* Do these first bytes (160, fewer of a shorter file) begin a DICOM file? With preamble, or from the first element where that is
  * one of the groups 0002 or 0008. */
 int dicom_recognise(const unsigned char *data, size_t size);
 /* Reads the data set's elements up to the pixel data. data must outlive f; dicom_file_close after success. */

@@ -152,35 +152,57 @@ static double to_mm(int units)
     }
 }
 
-static void set_geometry(struct volume *v, struct header *h)
+/* Lengths of the columns; -1 where one is no direction. */
+static int column_lengths(double length[3], const double a[3][4])
 {
-    double mm = to_mm(h->units);
-    for (int i = 1; i <= 3; i++) { /* a spacing of 0, NaN or below means unknown */
-        h->pixdim[i] = fabs(h->pixdim[i]);
-        if (!(h->pixdim[i] > 0) || !isfinite(h->pixdim[i]) || h->dim[0] < i) h->pixdim[i] = 1;
-    }
-    memset(v->affine, 0, sizeof v->affine);
-    if (h->sform > 0) memcpy(v->affine, h->srow, sizeof v->affine);
-    else if (h->qform > 0) affine_from_qform(v->affine, h);
-    else for (int i = 0; i < 3; i++) { /* as nibabel: centred, x towards the left in Analyze's convention */
-        v->affine[i][i] = i == 0 ? -h->pixdim[1] : h->pixdim[i + 1];
-        v->affine[i][3] = -v->affine[i][i] * (double)(v->size[i] - 1) / 2;
-    }
-    double column[3];
     int bad = 0;
     for (int k = 0; k < 3; k++) {
-        column[k] = 0;
-        for (int i = 0; i < 3; i++) column[k] += v->affine[i][k] * v->affine[i][k];
-        column[k] = sqrt(column[k]);
-        bad |= !(column[k] > 0) || !isfinite(column[k]);
+        length[k] = 0;
+        for (int i = 0; i < 3; i++) length[k] += a[i][k] * a[i][k];
+        length[k] = sqrt(length[k]);
+        bad |= !(length[k] > 0) || !isfinite(length[k]);
     }
-    for (int i = 0; i < 3; i++) {
-        for (int k = 0; k < 4; k++) {
-            if (bad) v->affine[i][k] = i == k ? h->pixdim[k + 1] : 0; /* a singular matrix places nothing */
-            v->affine[i][k] *= mm;
-        }
-        v->spacing[i] = (bad ? h->pixdim[i + 1] : column[i]) * mm;
+    return bad ? -1 : 0;
+}
+
+/* The columns stand at right angles, as closely as ITK wants it (it takes 1e-4 and refuses 3e-4). */
+static int is_rectangular(const double a[3][4])
+{
+    double length[3];
+    if (column_lengths(length, a)) return 0;
+    for (int k = 0; k < 3; k++) {
+        int l = (k + 1) % 3;
+        double dot = a[0][k] * a[0][l] + a[1][k] * a[1][l] + a[2][k] * a[2][l];
+        if (fabs(dot) > 2e-4 * length[k] * length[l]) return 0;
     }
+    return 1;
+}
+
+/* As ITK reads it, and through it nnU-Net: the sform where it is the scanner's or stands alone and is rectangular, else the qform; the
+ * spacing is pixdim's, and the matrix gives only directions and origin. Where pixdim is none, the matrix gives the spacing too. */
+static void set_geometry(struct volume *v, struct header *h)
+{
+    double mm = to_mm(h->units), length[3], given[3];
+    for (int i = 1; i <= 3; i++) { /* a spacing of 0 or NaN means unknown */
+        h->pixdim[i] = fabs(h->pixdim[i]);
+        given[i - 1] = h->pixdim[i] > 0 && isfinite(h->pixdim[i]) && h->dim[0] >= i ? h->pixdim[i] : 0;
+        if (given[i - 1] == 0) h->pixdim[i] = 1;
+    }
+    memset(v->affine, 0, sizeof v->affine);
+    if (h->sform > 0 && (h->qform <= 0 || (h->sform == 1 && is_rectangular(h->srow)))) memcpy(v->affine, h->srow, sizeof v->affine);
+    else if (h->qform > 0) affine_from_qform(v->affine, h);
+    else for (int i = 0; i < 3; i++) { /* no place: ITK's axes, or the centre of an Analyze header, whose x goes to the left */
+        v->affine[i][i] = i == 0 || (i == 1 && !h->analyze) ? -h->pixdim[i + 1] : h->pixdim[i + 1];
+        if (h->analyze) v->affine[i][3] = -v->affine[i][i] * (double)(v->size[i] - 1) / 2;
+    }
+    int bad = column_lengths(length, v->affine);
+    for (int k = 0; k < 3; k++) {
+        double want = bad ? h->pixdim[k + 1] : given[k] > 0 ? given[k] : length[k];
+        for (int i = 0; i < 3; i++) v->affine[i][k] = (bad ? i == k : v->affine[i][k] / length[k]) * want * mm; /* a singular matrix places nothing */
+        v->affine[k][3] = bad ? 0 : v->affine[k][3] * mm;
+        v->spacing[k] = want * mm;
+    }
+    if (h->dim[0] == 2) volume_set_flat(v);
 }
 
 /* ---- parsing ------------------------------------------------------------------------------------------------------------ */
@@ -345,7 +367,7 @@ static void write_qform(unsigned char *p, const struct volume *v)
 
 static int write_header(unsigned char *p, const struct volume *v, enum voxel_type type, const char *path, struct error *e)
 {
-    int dims = v->size[3] > 1 ? 4 : 3;
+    int dims = v->size[3] > 1 ? 4 : v->flat ? 2 : 3;
     memset(p, 0, 352);
     write_le(p, HEADER_1, 4);
     write_le(p + 40, (uint64_t)dims, 2);

@@ -1,5 +1,7 @@
 /* nifti.h - NIfTI-1 and NIfTI-2, single file or .hdr/.img pair, gzipped or not, either byte order; Analyze 7.5 headers.
- * Source: nifti1.h and nifti2.h of the NIfTI DFWG. scl_slope of 0 or NaN means none. sform over qform by code.
+ * Source: nifti1.h and nifti2.h of the NIfTI DFWG. scl_slope of 0 or NaN means none.
+ * Where sform, qform and pixdim disagree, ITK is followed (and so nnU-Net): an sform of code 1, or alone, before the qform; an sform that is
+ * sheared gives way to a qform; spacing is pixdim. Without either, axes are LPS from 0 (Analyze: centred).
  */
 #ifndef IO_NIFTI_H
 #define IO_NIFTI_H

@@ -10,6 +10,8 @@
 #include "io/metaimage.h"
 #include "io/nifti.h"
 #include "io/nrrd.h"
+#include "io/png.h"
+#include "io/tiff.h"
 
 const char *voxel_type_name(enum voxel_type t)
 {
@@ -23,41 +25,45 @@ int voxel_type_bytes(enum voxel_type t)
     return bytes[t];
 }
 
-/* A format: how its files are called and how they begin (NULL: told by the name alone). */
+typedef int image_reader(struct volume *v, const char *path, int header_only, struct error *e);
+typedef int image_writer(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
+
 static const struct format {
-    const char *suffix, *magic;
-    int (*read)(struct volume *v, const char *path, int header_only, struct error *e);
-    int (*write)(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
+    const char *suffix;
+    image_reader *read;
+    image_writer *write;
 } formats[] = {
-    {".nii.gz", NULL, nifti_read, nifti_write},
-    {".nii", NULL, nifti_read, nifti_write},
-    {".hdr", NULL, nifti_read, NULL},
-    {".hdr.gz", NULL, nifti_read, NULL},
-    {".img", NULL, nifti_read, NULL},
-    {".img.gz", NULL, nifti_read, NULL},
-    {".nrrd", "NRRD000", nrrd_read, nrrd_write},
-    {".nhdr", "NRRD000", nrrd_read, nrrd_write},
-    {".mha", "ObjectType", metaimage_read, metaimage_write},
-    {".mhd", "NDims", metaimage_read, metaimage_write},
+    {".nii.gz", nifti_read, nifti_write}, {".nii", nifti_read, nifti_write}, {".hdr", nifti_read, NULL}, {".hdr.gz", nifti_read, NULL},
+    {".img", nifti_read, NULL}, {".img.gz", nifti_read, NULL}, {".nrrd", nrrd_read, nrrd_write}, {".nhdr", nrrd_read, nrrd_write},
+    {".mha", metaimage_read, metaimage_write}, {".mhd", metaimage_read, metaimage_write}, {".png", png_read, png_write_volume},
+    {".tif", tiff_read, tiff_write}, {".tiff", tiff_read, tiff_write},
 };
-enum { FORMATS = sizeof formats / sizeof *formats };
+
+/* How files begin. What is not here is told by its name. */
+static const struct {
+    const char *magic;
+    size_t size;
+    image_reader *read;
+} contents[] = {{"NRRD000", 7, nrrd_read}, {"ObjectType", 10, metaimage_read}, {"NDims", 5, metaimage_read}, {PNG_SIGNATURE, 8, png_read},
+                {"II*\0", 4, tiff_read}, {"MM\0*", 4, tiff_read}, {"II+\0", 4, tiff_read}, {"MM\0+", 4, tiff_read}};
 
 static const struct format *format_of_name(const char *path)
 {
-    for (int i = 0; i < FORMATS; i++)
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (file_has_suffix(path, formats[i].suffix)) return &formats[i];
     return NULL;
 }
 
-static const struct format *format_of_content(const char *path)
+static image_reader *reader_of(const char *path)
 {
+    const struct format *named = format_of_name(path);
     unsigned char begin[16] = {0};
     FILE *f = fopen(path, "rb");
     size_t n = f ? fread(begin, 1, sizeof begin, f) : 0;
     if (f) fclose(f);
-    for (int i = 0; i < FORMATS; i++)
-        if (formats[i].magic && n >= strlen(formats[i].magic) && memcmp(begin, formats[i].magic, strlen(formats[i].magic)) == 0) return &formats[i];
-    return NULL;
+    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++)
+        if (n >= contents[i].size && memcmp(begin, contents[i].magic, contents[i].size) == 0) return contents[i].read;
+    return named ? named->read : NULL;
 }
 
 size_t volume_suffix(const char *name)
@@ -70,11 +76,10 @@ static int read_any(struct volume *v, const char *path, int header_only, struct 
 {
     memset(v, 0, sizeof *v);
     if (dicom_is(path)) return dicom_read(v, path, header_only, e); /* first: its preamble may look like another format */
-    const struct format *f = format_of_content(path);
-    if (!f) f = format_of_name(path);
-    if (f) return f->read(v, path, header_only, e);
+    image_reader *read = reader_of(path);
+    if (read) return read(v, path, header_only, e);
     if (!file_exists(path)) return error_set(e, "%s: no such file", path);
-    return error_set(e, "%s: unknown image format (known: .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd, DICOM files and folders)", path);
+    return error_set(e, "%s: unknown image format (known: .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd, .png, .tif, DICOM files and folders)", path);
 }
 
 int volume_read(struct volume *v, const char *path, struct error *e)
@@ -91,7 +96,7 @@ int volume_write(const struct volume *v, const char *path, enum voxel_type type,
 {
     const struct format *f = format_of_name(path);
     if (f && f->write) return f->write(v, path, type, e);
-    return error_set(e, "%s: unknown image format (written: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd)", path);
+    return error_set(e, "%s: unknown image format (written: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif)", path);
 }
 
 void volume_free(struct volume *v)

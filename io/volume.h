@@ -28,7 +28,7 @@ struct volume {
 };
 
 /* Reads any known image format, told by content and else by name: .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd,
- * DICOM (a file, or the folder of a series). */
+ * .png, .tif, .tiff, DICOM (a file, or the folder of a series). */
 int volume_read(struct volume *v, const char *path, struct error *e);
 /* Header only: voxel stays NULL. */
 int volume_read_header(struct volume *v, const char *path, struct error *e);

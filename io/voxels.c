@@ -164,3 +164,12 @@ void volume_set_flat(struct volume *v)
     }
     for (int i = 0; i < 3; i++) v->affine[i][2] = sum > 0 ? normal[i] / sqrt(sum) * v->spacing[2] : i == 2 ? v->spacing[2] : 0;
 }
+
+int volume_set_natural(struct volume *v, int64_t width, int64_t height, int64_t slices, int64_t channels, const char *what, struct error *e)
+{
+    const int64_t size[4] = {width, height, slices, channels};
+    double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0};
+    if (volume_set_size(v, size, what, e) || volume_set_lps(v, column, origin, e)) return -1;
+    if (slices == 1) volume_set_flat(v);
+    return 0;
+}

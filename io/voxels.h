@@ -25,6 +25,8 @@ int voxels_split_in_place(float **voxel, size_t outer, size_t parts, size_t inne
 int volume_set_size(struct volume *v, const int64_t size[4], const char *what, struct error *e);
 /* Geometry from ITK's: column k of direction times spacing in LPS millimetres, and the origin. An error where a column has no length. */
 int volume_set_lps(struct volume *v, double column[3][3], const double origin[3], struct error *e);
+/* An image without a place: 1 mm along each axis; flat where it has one slice. */
+int volume_set_natural(struct volume *v, int64_t width, int64_t height, int64_t slices, int64_t channels, const char *what, struct error *e);
 /* A plane, no volume: nnU-Net's rule is a slice spacing 999 times the largest in-plane one. Column 2 becomes the normal. */
 void volume_set_flat(struct volume *v);
 

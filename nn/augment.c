@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "nn/preprocess.h"
+#include "nn/previous.h"
 #include "tensor/check.h"
 #include "tensor/ops.h"
 #include "tensor/vmath.h"
@@ -44,6 +45,8 @@ struct patch {
     int begin[3];   /* first voxel in the case: centre - size/2 */
     float *plane;   /* [channels][voxels] */
     uint8_t *label; /* [voxels] or NULL */
+    uint8_t *previous; /* of the previous stage: [voxels] or NULL */
+    int previous_labels;
     float *spare;   /* voxels + size[2] floats */
 };
 
@@ -51,7 +54,8 @@ struct patch {
 static void cut(const struct patch *p, const struct sample *s)
 {
     memset(p->plane, 0, p->voxels * (size_t)p->channels * sizeof(float));
-    if (p->label) memset(p->label, 0, p->voxels);
+    if (p->label) memset(p->label, LABEL_OUTSIDE, p->voxels);
+    if (p->previous) memset(p->previous, LABEL_OUTSIDE, p->voxels);
     int x0 = p->begin[2] < 0 ? -p->begin[2] : 0, x1 = s->size[2] - p->begin[2];
     if (x1 > p->size[2]) x1 = p->size[2];
     if (x1 <= x0) return;
@@ -62,6 +66,7 @@ static void cut(const struct patch *p, const struct sample *s)
             size_t from = ((size_t)from_z * s->size[1] + from_y) * s->size[2] + (size_t)(x0 + p->begin[2]);
             size_t to = ((size_t)z * p->size[1] + y) * p->size[2] + x0;
             if (p->label) memcpy(p->label + to, s->label + from, (size_t)(x1 - x0));
+            if (p->previous) memcpy(p->previous + to, s->previous + from, (size_t)(x1 - x0));
             for (int c = 0; c < p->channels; c++) {
                 const float *in = s->image + from * (size_t)p->channels + c;
                 float *out = p->plane + (size_t)c * p->voxels + to;
@@ -168,10 +173,10 @@ static uint8_t vote(const uint8_t *label, const struct corners *c)
 {
     int value[8], same = 1;
     for (int k = 0; k < 8; k++) {
-        value[k] = c->at[k] < 0 ? -1 : label[c->at[k]];
+        value[k] = c->at[k] < 0 || label[c->at[k]] == LABEL_OUTSIDE ? -1 : label[c->at[k]];
         same &= value[k] == value[0];
     }
-    if (same) return value[0] < 0 ? 0 : (uint8_t)value[0];
+    if (same) return value[0] < 0 ? LABEL_OUTSIDE : (uint8_t)value[0];
     int done = 0, nearest = 0, best = 0;
     float best_score = -1, nearest_score = 0;
     for (int k = 1; k < 8; k++)
@@ -191,7 +196,7 @@ static uint8_t vote(const uint8_t *label, const struct corners *c)
         }
     }
     if (nearest_score == best_score) best = nearest;
-    return value[best] < 0 ? 0 : (uint8_t)value[best];
+    return value[best] < 0 ? LABEL_OUTSIDE : (uint8_t)value[best];
 }
 
 /* Unlike nnU-Net, which first cuts a larger patch and takes what the deformation draws from beyond it for 0, this reads the
@@ -213,7 +218,8 @@ static void deform(const struct patch *p, const struct sample *s, const struct d
                 int reached = find_corners(&corners, point, s->size);
                 for (int c = 0; c < p->channels; c++)
                     p->plane[(size_t)c * p->voxels + i] = reached ? interpolate(s->image + c, p->channels, &corners) : 0;
-                if (p->label) p->label[i] = reached ? vote(s->label, &corners) : 0;
+                if (p->label) p->label[i] = reached ? vote(s->label, &corners) : LABEL_OUTSIDE;
+                if (p->previous) p->previous[i] = reached ? vote(s->previous, &corners) : LABEL_OUTSIDE;
             }
         }
 }
@@ -428,10 +434,18 @@ static void change_intensities(const struct patch *p, const struct augment_optio
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
-/* Planes to channels last, with the axes of flip reversed. */
+/* nnU-Net's MaskImageTransform: where the z-score was of the nonzero region only, zero stays zero. */
+static void mask_outside(const struct patch *p, const struct augment_options *o)
+{
+    for (int c = 0; c < p->channels; c++)
+        for (size_t i = 0; o->mask[c] && i < p->voxels; i++)
+            if (p->label[i] == LABEL_OUTSIDE) p->plane[(size_t)c * p->voxels + i] = 0;
+}
+
+/* Planes to channels last, with the axes of flip reversed; LABEL_OUTSIDE becomes background. */
 static void place(float *image, uint8_t *label, const struct patch *p, const int flip[3])
 {
-    ptrdiff_t step = flip[2] ? -1 : 1;
+    ptrdiff_t step = flip[2] ? -1 : 1, channels = p->channels + p->previous_labels;
     for (int z = 0; z < p->size[0]; z++)
         for (int y = 0; y < p->size[1]; y++) {
             size_t from_z = (size_t)(flip[0] ? p->size[0] - 1 - z : z), from_y = (size_t)(flip[1] ? p->size[1] - 1 - y : y);
@@ -439,17 +453,24 @@ static void place(float *image, uint8_t *label, const struct patch *p, const int
             size_t to = ((size_t)z * p->size[1] + y) * p->size[2];
             for (int c = 0; c < p->channels; c++) {
                 const float *in = p->plane + (size_t)c * p->voxels + from;
-                float *out = image + to * (size_t)p->channels + c;
-                for (ptrdiff_t x = 0; x < p->size[2]; x++) out[x * p->channels] = in[x * step];
+                float *out = image + (ptrdiff_t)to * channels + c;
+                for (ptrdiff_t x = 0; x < p->size[2]; x++) out[x * channels] = in[x * step];
             }
-            for (ptrdiff_t x = 0; label && x < p->size[2]; x++) label[to + (size_t)x] = p->label[(ptrdiff_t)from + x * step];
+            for (int k = 1; k <= p->previous_labels; k++) {
+                float *out = image + (ptrdiff_t)to * channels + p->channels + k - 1;
+                for (ptrdiff_t x = 0; x < p->size[2]; x++) out[x * channels] = p->previous[(ptrdiff_t)from + x * step] == k;
+            }
+            for (ptrdiff_t x = 0; label && x < p->size[2]; x++) {
+                uint8_t l = p->label[(ptrdiff_t)from + x * step];
+                label[to + (size_t)x] = l == LABEL_OUTSIDE ? 0 : l;
+            }
         }
 }
 
 size_t augment_scratch(const int patch[3], int channels)
 {
     size_t voxels = (size_t)patch[0] * patch[1] * patch[2];
-    return voxels * ((size_t)channels + 1) + (size_t)patch[2] + voxels / sizeof(float) + 1;
+    return voxels * ((size_t)channels + 1) + (size_t)patch[2] + 3 * (voxels / sizeof(float) + 1);
 }
 
 void augment_patch(float *image, uint8_t *label, const struct sample *s, const int centre[3], const int patch[3],
@@ -460,12 +481,21 @@ void augment_patch(float *image, uint8_t *label, const struct sample *s, const i
     ENSURE(!label || s->label, "augment_patch: a label patch of a case without a label map");
     for (int a = 0; a < 3; a++) p.begin[a] = centre[a] - patch[a] / 2;
     p.spare = p.plane + p.voxels * (size_t)p.channels;
-    if (label) p.label = (uint8_t *)(p.spare + p.voxels + patch[2]);
+    /* Three maps end the scratch: the first is previous_augment's, whose work is spare and this. */
+    size_t map = p.voxels / sizeof(float) + 1;
+    if (s->previous_labels) p.previous = (uint8_t *)(p.spare + p.voxels + patch[2] + map);
+    if (label) p.label = (uint8_t *)(p.spare + p.voxels + patch[2] + 2 * map);
+    p.previous_labels = s->previous_labels;
+    ENSURE(!p.previous_labels || s->previous, "augment_patch: a case without the labels of its previous stage");
     int flip[3] = {0};
     struct deformation d;
     if (o && o->spatial && draw_deformation(&d, &p, o, rng)) deform(&p, s, &d);
     else cut(&p, s);
     if (o && o->intensity) change_intensities(&p, o, rng);
+    if (o && label) mask_outside(&p, o);
+    for (size_t i = 0; p.previous && i < p.voxels; i++)
+        if (p.previous[i] == LABEL_OUTSIDE) p.previous[i] = 0;
+    if (o && p.previous) previous_augment(p.previous, p.size, p.previous_labels + 1, o->strength, rng, p.spare);
     for (int a = 0; o && a < 3; a++) flip[a] = o->mirror[a] && chance(rng, p_mirror * o->strength);
     place(image, label, &p, flip);
 }

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/outputs.h"
 #include "nn/preprocess.h"
 #include "nn/splits.h"
-#include "tensor/ops.h"
 #include "tensor/pool.h"
 
 /* ---- class locations ------------------------------------------------------------------------------------------------- */
@@ -16,21 +16,22 @@ static size_t voxels_of(const struct sample *s)
     return (size_t)s->size[0] * s->size[1] * s->size[2];
 }
 
-/* Voxels of class k, or with k == 0 all annotated ones, class by class. Returns their number. */
-static int32_t collect(int32_t *at, const struct sample *s, int k, int classes)
+/* Voxels with one of the labels, label by label; those outside of the nonzero region come with the background, before it. Returns their number. */
+static int32_t collect(int32_t *at, const struct sample *s, uint64_t labels)
 {
     int32_t count = 0, n = (int32_t)voxels_of(s);
-    for (int c = k; c < (k == 0 ? classes : k + 1); c++)
-        for (int32_t i = 0; i < n; i++)
-            if (s->label[i] == c) at[count++] = i;
+    for (int32_t i = 0; labels & 1 && i < n; i++)
+        if (s->label[i] == LABEL_OUTSIDE) at[count++] = i;
+    for (int v = 0; v < LABELS_MAX; v++)
+        for (int32_t i = 0; labels >> v & 1 && i < n; i++)
+            if (s->label[i] == v) at[count++] = i;
     return count;
 }
 
 /* nnU-Net's choice without replacement: the head of a whole permutation. */
-static int sample_class(int32_t **location, int *kept, int32_t *at, const struct sample *s, int k, int classes,
-                        struct random_state *r)
+static int sample_group(int32_t **location, int *kept, int32_t *at, const struct sample *s, uint64_t labels, struct random_state *r)
 {
-    int32_t total = collect(at, s, k, classes);
+    int32_t total = collect(at, s, labels);
     if (total == 0) return 0;
     double least = ceil(total * 0.01);
     int keep = total < LOCATIONS ? total : LOCATIONS;
@@ -43,14 +44,14 @@ static int sample_class(int32_t **location, int *kept, int32_t *at, const struct
     return 0;
 }
 
-static int sample_classes(int32_t **location, int *count, const struct sample *s, int classes, int ignore, struct error *e)
+static int sample_groups(int32_t **location, int *count, const struct sample *s, const struct plan *p, struct error *e)
 {
     int32_t *at = malloc(voxels_of(s) * sizeof *at);
     struct random_state r;
     random_state_seed(&r, LOCATION_SEED);
     int bad = !at;
-    for (int k = 1; k < classes && !bad; k++) bad = sample_class(&location[k], &count[k], at, s, k, classes, &r);
-    if (ignore && !bad) bad = sample_class(&location[0], &count[0], at, s, 0, classes, &r);
+    for (int k = 1; k < output_groups(p) && !bad; k++) bad = sample_group(&location[k], &count[k], at, s, output_group_labels(p, k), &r);
+    if (p->ignores && !bad) bad = sample_group(&location[0], &count[0], at, s, output_group_labels(p, 0), &r);
     free(at);
     return bad ? error_set(e, "no memory for the locations of %zu voxels", voxels_of(s)) : 0;
 }
@@ -73,7 +74,7 @@ static int load_case(struct case_store *c, int k, const struct dataset *d, const
     if (!d->item[i].has_label_map) return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
     if (dataset_load(s, d, i, e)) return -1;
     if (preprocess_case(s, p, e)) return error_prefix(e, "%s: case %s", d->path, d->item[i].id);
-    return sample_classes(c->location[k], c->location_count[k], s, c->classes, d->ignore_label >= 0, e);
+    return sample_groups(c->location[k], c->location_count[k], s, p, e);
 }
 
 static void load_job_run(void *arg, int job, int thread)
@@ -89,8 +90,8 @@ static int store_create(struct case_store *c, const struct dataset *d, const str
     memset(c, 0, sizeof *c);
     int cases = 0;
     for (int i = 0; i < d->cases; i++) cases += !role || role[i] == which;
-    size_t room = cases ? (size_t)cases : 1, classes = (size_t)p->classes;
-    c->classes = p->classes;
+    size_t room = cases ? (size_t)cases : 1, groups = (size_t)output_groups(p);
+    c->groups = output_groups(p);
     c->sample = calloc(room, sizeof *c->sample);
     c->index = calloc(room, sizeof *c->index);
     c->location_count = calloc(room, sizeof *c->location_count);
@@ -99,8 +100,8 @@ static int store_create(struct case_store *c, const struct dataset *d, const str
     for (int i = 0; i < d->cases; i++)
         if (!role || role[i] == which) c->index[c->cases++] = i;
     for (int k = 0; k < cases; k++) {
-        c->location_count[k] = calloc(classes, sizeof **c->location_count);
-        c->location[k] = calloc(classes, sizeof **c->location);
+        c->location_count[k] = calloc(groups, sizeof **c->location_count);
+        c->location[k] = calloc(groups, sizeof **c->location);
         if (!c->location_count[k] || !c->location[k]) return -1;
     }
     return 0;
@@ -112,7 +113,7 @@ static size_t store_bytes(const struct case_store *c)
     for (int k = 0; k < c->cases; k++) {
         const struct sample *s = &c->sample[k];
         bytes += voxels_of(s) * ((size_t)s->channels * sizeof *s->image + (s->label != NULL));
-        for (int m = 0; m < c->classes; m++) bytes += (size_t)c->location_count[k][m] * sizeof ***c->location;
+        for (int m = 0; m < c->groups; m++) bytes += (size_t)c->location_count[k][m] * sizeof ***c->location;
     }
     return bytes;
 }
@@ -157,7 +158,7 @@ void case_store_free(struct case_store *c)
 {
     for (int k = 0; k < c->cases; k++) {
         sample_free(&c->sample[k]);
-        for (int m = 0; c->location && c->location[k] && m < c->classes; m++) free(c->location[k][m]);
+        for (int m = 0; c->location && c->location[k] && m < c->groups; m++) free(c->location[k][m]);
         if (c->location) free(c->location[k]);
         if (c->location_count) free(c->location_count[k]);
     }

@@ -217,6 +217,14 @@ static struct json *meta_json(const char *path, const struct safetensors *s, con
     return j;
 }
 
+int checkpoint_load(const struct safetensors *s, const char *path, struct model *m, struct error *e)
+{
+    ENSURE(m->finished, "weights for an unfinished model");
+    if (check_weights(path, s, m, e)) return -1;
+    for (int i = 0; i < m->params; i++) copy_view(s, m->param[i].name, &m->param[i], m->data);
+    return 0;
+}
+
 static int load(const char *path, const struct safetensors *s, struct model *m, struct optimizer *o, int optimizers,
                 const struct json *list, struct error *e)
 {

@@ -18,6 +18,9 @@ int checkpoint_write(const char *path, const struct model *m, const struct optim
  * has changed. o/optimizers: 0 to skip; their kind must be the file's, their other settings stay. *state receives the JSON (free it), may be NULL. */
 int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers, struct json **state,
                     struct error *e);
+/* The weights alone, of tensors in memory, by the same rules; path for messages. */
+struct safetensors;
+int checkpoint_load(const struct safetensors *s, const char *path, struct model *m, struct error *e);
 /* Only the JSON. */
 int checkpoint_state(const char *path, struct json **state, struct error *e);
 

@@ -146,7 +146,6 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
     int n = 0;
     memset(d, 0, sizeof *d);
     for (int i = 0; i < set->cases; i++) n += role[i] == which;
-    s->classes = o->resnet.classes;
     s->sample = calloc((size_t)n + 1, sizeof *s->sample);
     s->index = calloc((size_t)n + 1, sizeof *s->index);
     d->target = calloc((size_t)n + 1, sizeof *d->target);

@@ -9,89 +9,11 @@
 #include "io/csv.h"
 #include "io/file.h"
 #include "io/sha256.h"
+#include "tensor/check.h"
 #include "tensor/ops.h"
 
-/* ---- dataset.json --------------------------------------------------------------------------------------------------- */
-
-static int set_text(char *buf, size_t size, const char *text, const char *what, struct error *e)
-{
-    if (strlen(text) >= size) return error_set(e, "%s '%.60s...' is longer than %zu characters", what, text, size - 1);
-    strcpy(buf, text);
-    return 0;
-}
-
-static int read_channels(struct dataset *d, struct error *e)
-{
-    const struct json *names = json_get(d->json, "channel_names");
-    if (!names) names = json_get(d->json, "modality"); /* nnU-Net v1's key */
-    if (!names) return error_set(e, "no channel_names");
-    if (names->type != JSON_OBJECT || names->count < 1) return error_set(e, "channel_names is not {\"0\": name, ...}");
-    if (names->count > CHANNELS_MAX) return error_set(e, "channel_names has %d channels, at most %d are supported", names->count, CHANNELS_MAX);
-    for (int c = 0; c < names->count; c++) {
-        char key[16];
-        snprintf(key, sizeof key, "%d", c);
-        const char *name = json_text(names, key, NULL);
-        if (!name) return error_set(e, "channel_names has no name for channel %d", c);
-        if (set_text(d->channel_name[c], sizeof d->channel_name[c], name, "channel_names: name", e)) return -1;
-    }
-    d->channels = names->count;
-    return 0;
-}
-
-/* The value of one entry of "labels", or -1. */
-static int read_label_value(const struct json *item, struct error *e)
-{
-    if (item->type == JSON_ARRAY) return error_set(e, "labels: '%s' is a region (a list of values), which is not supported", item->key);
-    if ((item->type != JSON_INT && item->type != JSON_DOUBLE) || item->number != floor(item->number))
-        return error_set(e, "labels: the value of '%s' is not a whole number (the form is {\"background\": 0, \"name\": 1})", item->key);
-    if (item->number < 0 || item->number > 1e6) return error_set(e, "labels: '%s' has value %g", item->key, item->number);
-    return (int)item->number;
-}
-
-/* Labels by value, so that a label's index is its value: networks have one output channel each. */
-static int read_labels(struct dataset *d, struct error *e)
-{
-    const struct json *labels = json_get(d->json, "labels");
-    d->ignore_label = -1;
-    if (!labels) return 0;
-    if (labels->type != JSON_OBJECT || labels->count < 1) return error_set(e, "labels is not {\"background\": 0, ...}");
-    if (labels->count > LABELS_MAX) return error_set(e, "labels has %d entries, at most %d are supported", labels->count, LABELS_MAX);
-    int seen[LABELS_MAX + 1] = {0};
-    for (int i = 0; i < labels->count; i++) {
-        const struct json *item = labels->item[i];
-        int value = read_label_value(item, e);
-        if (value < 0) return -1;
-        if (strcmp(item->key, "ignore") == 0) {
-            d->ignore_label = value;
-            continue;
-        }
-        if (value >= LABELS_MAX) return error_set(e, "labels: '%s' has value %d, but values are consecutive from 0", item->key, value);
-        if (seen[value]++) return error_set(e, "labels: value %d is there twice", value);
-        if (set_text(d->label_name[value], sizeof d->label_name[value], item->key, "labels: name", e)) return -1;
-        d->label_value[value] = value;
-        d->labels++;
-    }
-    for (int v = 0; v < d->labels; v++)
-        if (!seen[v]) return error_set(e, "labels: no label has value %d; values are consecutive from 0 (background)", v);
-    if (d->ignore_label >= 0 && d->ignore_label < d->labels)
-        return error_set(e, "labels: 'ignore' has value %d, it must have the highest", d->ignore_label);
-    return d->labels ? 0 : error_set(e, "labels has no background");
-}
-
-static int read_description(struct dataset *d, const char *path, struct error *e)
-{
-    d->json = json_read(path, e);
-    if (!d->json) return -1;
-    const char *ending = json_text(d->json, "file_ending", NULL);
-    int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : 0;
-    bad = bad || read_channels(d, e) || read_labels(d, e);
-    if (!bad && !ending) bad = error_set(e, "no file_ending");
-    if (!bad && ending[0] != '.') bad = error_set(e, "file_ending '%s' does not start with a dot", ending);
-    bad = bad || set_text(d->file_ending, sizeof d->file_ending, ending, "file_ending", e);
-    if (!bad && json_get(d->json, "dataset"))
-        bad = error_set(e, "'dataset' (a list of files elsewhere) is not supported, put them into imagesTr and labelsTr");
-    return bad ? error_prefix(e, "%s", path) : 0;
-}
+/* Cosine between two axes from which on a grid is no longer taken for a rectangular one. */
+#define OBLIQUE_MAX 1e-3
 
 /* The last component of a path, without trailing slashes. */
 static void base_name(char *buf, size_t size, const char *path)
@@ -107,17 +29,6 @@ static void dataset_init(struct dataset *d)
 {
     memset(d, 0, sizeof *d);
     d->ignore_label = -1;
-}
-
-int dataset_read_header(struct dataset *d, const char *json_path, struct error *e)
-{
-    dataset_init(d);
-    if (set_text(d->path, sizeof d->path, json_path, "path", e) || read_description(d, json_path, e)) {
-        dataset_close(d);
-        return -1;
-    }
-    base_name(d->name, sizeof d->name, json_text(d->json, "name", "dataset"));
-    return 0;
 }
 
 /* ---- cases of a folder ------------------------------------------------------------------------------------------------ */
@@ -136,12 +47,10 @@ static struct data_case *add_case(struct dataset *d, struct error *e)
     return item;
 }
 
+/* Also of formats that are not read here: a file that would be passed over unseen. */
 static int is_image_name(const char *name)
 {
-    static const char *const ending[] = {".nii", ".nii.gz", ".nrrd", ".mha", ".mhd", ".hdr", ".img", ".png", ".tif", ".tiff", ".bmp", ".gipl"};
-    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-        if (file_has_suffix(name, ending[i])) return 1;
-    return 0;
+    return volume_suffix(name) || file_has_suffix(name, ".bmp") || file_has_suffix(name, ".gipl");
 }
 
 static int ends_with(const char *name, const char *ending)
@@ -221,11 +130,29 @@ int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, s
     return path_of(buf, size, d, "labelsTr", d->item[i].id, "", e);
 }
 
+/* d->files by the first case: fewer files than channels are right where they hold all channels. */
+static int count_files(struct dataset *d, struct error *e)
+{
+    char text[CHANNELS_MAX][1400];
+    const char *paths[CHANNELS_MAX];
+    for (d->files = 0; d->files < d->channels; d->files++) {
+        if (dataset_image_path(text[d->files], sizeof text[0], d, 0, d->files, e)) return -1;
+        if (!file_exists(text[d->files])) break;
+        paths[d->files] = text[d->files];
+    }
+    if (d->files == d->channels) return 0;
+    int held = d->files ? sample_channels(paths, d->files, e) : 0;
+    if (held < 0) return -1;
+    if (held != d->channels) d->files = d->channels; /* some are missing, which check_files tells */
+    return 0;
+}
+
 static int check_files(struct dataset *d, int labels_needed, struct error *e)
 {
     char path[1400];
+    if (count_files(d, e)) return -1;
     for (int i = 0; i < d->cases; i++) {
-        for (int c = 0; c < d->channels; c++) {
+        for (int c = 0; c < d->files; c++) {
             if (dataset_image_path(path, sizeof path, d, i, c, e)) return -1;
             if (!file_exists(path))
                 return error_set(e, "case %s: no %s (channel %d, %s)", d->item[i].id, path, c, d->channel_name[c]);
@@ -257,21 +184,76 @@ static int read_targets(struct dataset *d, const struct csv *t, const char *path
     return t->rows ? 0 : error_set(e, "%s: no rows", path);
 }
 
+/* ---- patients.csv: case,patient ---------------------------------------------------------------------------------------------- */
+
+static int take_patients(struct dataset *d, const struct csv *t, const char *path, struct error *e)
+{
+    int case_column = csv_column(t, "case", e), patient_column = case_column < 0 ? -1 : csv_column(t, "patient", e);
+    if (patient_column < 0) return error_prefix(e, "%s", path);
+    for (int i = 0; i < d->cases; i++) d->item[i].patient[0] = 0;
+    for (int r = 0; r < t->rows; r++) {
+        const char *id = csv_cell(t, r, case_column), *patient = csv_cell(t, r, patient_column);
+        int i = dataset_find(d, id, e);
+        if (i < 0) return error_set(e, "%s: row %d: case '%s' is not in the dataset", path, r + 2, id);
+        if (!*patient || strlen(patient) >= ID_MAX)
+            return error_set(e, "%s: row %d: patient '%.60s' of case %s must have 1 to %d characters", path, r + 2, patient, id, ID_MAX - 1);
+        if (d->item[i].patient[0]) return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
+        strcpy(d->item[i].patient, patient);
+    }
+    for (int i = 0; i < d->cases; i++)
+        if (!d->item[i].patient[0]) return error_set(e, "%s: no row for case '%s'", path, d->item[i].id);
+    d->has_patients = 1;
+    return 0;
+}
+
+int dataset_read_patients(struct dataset *d, const char *path, struct error *e)
+{
+    struct csv t;
+    if (csv_read(&t, path, e)) return -1;
+    int bad = take_patients(d, &t, path, e);
+    csv_free(&t);
+    return bad;
+}
+
+static int compare_patients(const void *a, const void *b)
+{
+    return strcmp((*(const struct data_case *const *)a)->patient, (*(const struct data_case *const *)b)->patient);
+}
+
+int dataset_patients(int *group, const struct dataset *d)
+{
+    int patients = 0;
+    const struct data_case **order = malloc(((size_t)d->cases + 1) * sizeof *order);
+    ENSURE(order, "no memory for %d cases", d->cases);
+    for (int i = 0; i < d->cases; i++) order[i] = &d->item[i];
+    if (d->cases) qsort(order, (size_t)d->cases, sizeof *order, compare_patients);
+    for (int k = 0; k < d->cases; k++) {
+        patients += k == 0 || strcmp(order[k]->patient, order[k - 1]->patient) != 0;
+        group[order[k] - d->item] = patients - 1;
+    }
+    free(order);
+    return patients;
+}
+
 static int open_folder(struct dataset *d, struct error *e)
 {
     char path[1100];
-    if (file_join(path, sizeof path, d->path, "dataset.json", e) || read_description(d, path, e)) return -1;
+    if (file_join(path, sizeof path, d->path, "dataset.json", e) || dataset_read_description(d, path, e)) return -1;
     base_name(d->name, sizeof d->name, d->path);
     if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
     int classify = file_exists(path);
     if (!d->labels && !classify) return error_set(e, "%s/dataset.json: no labels", d->path);
     if (list_cases(d, e) || check_files(d, !classify, e)) return -1;
-    if (!classify) return 0;
-    struct csv t;
-    if (csv_read(&t, path, e)) return -1;
-    int bad = read_targets(d, &t, path, e);
-    csv_free(&t);
-    return bad;
+    if (classify) {
+        struct csv t;
+        if (csv_read(&t, path, e)) return -1;
+        int bad = read_targets(d, &t, path, e);
+        csv_free(&t);
+        if (bad) return -1;
+    }
+    for (int i = 0; i < d->cases; i++) strcpy(d->item[i].patient, d->item[i].id);
+    if (file_join(path, sizeof path, d->path, "patients.csv", e)) return -1;
+    return file_exists(path) ? dataset_read_patients(d, path, e) : 0;
 }
 
 /* ---- MedMNIST ------------------------------------------------------------------------------------------------------------- */
@@ -316,6 +298,7 @@ static int add_part(struct dataset *d, enum data_part part, struct error *e)
         struct data_case *item = add_case(d, e);
         if (!item) return -1;
         snprintf(item->id, sizeof item->id, a->dim[0] <= 10000 ? "%s_%04d" : "%s_%07d", part_name[part], i);
+        strcpy(item->patient, item->id);
         item->part = part;
         item->index = i;
         item->target = (int)v;
@@ -348,7 +331,8 @@ static int open_npz(struct dataset *d, struct error *e)
 int dataset_open(struct dataset *d, const char *path, struct error *e)
 {
     dataset_init(d);
-    int bad = set_text(d->path, sizeof d->path, path, "path", e);
+    int bad = strlen(path) >= sizeof d->path ? error_set(e, "%.60s...: path is too long", path) : 0;
+    if (!bad) strcpy(d->path, path);
     if (!bad && !file_exists(path)) bad = error_set(e, "%s: no such file or folder", path);
     for (size_t n = strlen(d->path); n > 1 && d->path[n - 1] == '/'; n--) d->path[n - 1] = 0;
     if (!bad && file_is_dir(path))
@@ -364,6 +348,7 @@ int dataset_open(struct dataset *d, const char *path, struct error *e)
 void dataset_close(struct dataset *d)
 {
     free(d->item);
+    free(d->previous);
     json_free(d->json);
     npz_free(&d->arrays);
     dataset_init(d);
@@ -397,7 +382,7 @@ static int hash_cases(struct sha256 *s, const struct dataset *d, struct error *e
 {
     char path[1400];
     for (int i = 0; i < d->cases; i++)
-        for (int c = 0; c < d->channels; c++)
+        for (int c = 0; c < d->files; c++)
             if (dataset_image_path(path, sizeof path, d, i, c, e) || hash_file(s, path, e)) return -1;
     if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
     if (d->classes && hash_file(s, path, e)) return -1;
@@ -433,6 +418,7 @@ void sample_free(struct sample *s)
 {
     free(s->image);
     free(s->label);
+    free(s->previous);
     memset(s, 0, sizeof *s);
 }
 
@@ -452,8 +438,9 @@ static void set_uncropped(struct sample *s)
 
 static int take_geometry(struct sample *s, const struct volume *v, const char *path, struct error *e)
 {
-    if (v->size[3] != 1)
-        return error_set(e, "%s: 4D with %lld volumes, expected one 3D volume a file and a file for each channel", path, (long long)v->size[3]);
+    double oblique = volume_obliqueness(v);
+    if (!(oblique <= OBLIQUE_MAX))
+        return error_set(e, "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, or mend its header", path, oblique);
     for (int a = 0; a < 3; a++) {
         if (v->size[2 - a] < 1 || v->size[2 - a] > 100000) return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);
         s->size[a] = (int)v->size[2 - a];
@@ -461,81 +448,95 @@ static int take_geometry(struct sample *s, const struct volume *v, const char *p
     }
     if (sample_voxels(s) > INT32_MAX) return error_set(e, "%s: more than 2^31 voxels", path);
     memcpy(s->affine, v->affine, sizeof s->affine);
+    s->flat = v->flat;
     set_uncropped(s);
     return 0;
 }
 
-static int take_channel(struct sample *s, int c, const struct volume *v, const char *path, struct error *e)
+/* Channel c from the voxels at `from`. */
+static int take_channel(struct sample *s, int c, const float *from, const char *path, struct error *e)
 {
     size_t n = sample_voxels(s);
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(v->voxel[i])) {
+        if (!isfinite(from[i])) {
             size_t x = i % (size_t)s->size[2], y = i / (size_t)s->size[2] % (size_t)s->size[1], z = i / (size_t)s->size[2] / (size_t)s->size[1];
-            return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, v->voxel[i]);
+            return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, from[i]);
         }
-        s->image[i * (size_t)s->channels + (size_t)c] = v->voxel[i];
+        s->image[i * (size_t)s->channels + (size_t)c] = from[i];
     }
     return 0;
 }
 
-/* Reads a channel into place; `first` is channel 0's geometry, with its voxels given up. */
-static int load_channel(struct sample *s, int c, struct volume *first, const char *const *paths, struct error *e)
+/* Reads a file's channels into place from *c on; `first` is the first file's geometry, with its voxels given up. */
+static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file, struct error *e)
 {
     struct volume v;
-    if (volume_read(&v, paths[c], e)) return -1;
     int bad = 0;
-    if (c == 0) {
-        bad = take_geometry(s, &v, paths[0], e);
-        if (!bad && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image)))
-            bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));
-    } else if (volume_same_geometry(&v, first, e)) {
-        bad = error_prefix(e, "%s: differs from %s", paths[c], paths[0]);
-    }
-    bad = bad || take_channel(s, c, &v, paths[c], e);
-    free(v.voxel);
-    v.voxel = NULL;
-    if (c == 0 && !bad)
-        *first = v;
+    if (volume_read(&v, paths[file], e)) return -1;
+    int64_t parts = v.size[3];
+    v.size[3] = 1;
+    if (parts > s->channels - *c)
+        bad = error_set(e, "%s: 4D with %lld volumes or channels, expected one 3D volume a file and a file for each channel, or all %d channels",
+                        paths[file], (long long)parts, s->channels);
+    else if (file > 0)
+        bad = volume_same_geometry(&v, first, e) ? error_prefix(e, "%s: differs from %s", paths[file], paths[0]) : 0;
     else
-        volume_free(&v);
+        bad = take_geometry(s, &v, paths[0], e);
+    if (!bad && s->channels == 1) { /* the only channel keeps its memory: large volumes are never held twice */
+        s->image = v.voxel;
+        v.voxel = NULL;
+    } else if (!bad && file == 0 && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image))) {
+        bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));
+    }
+    const float *voxel = s->channels == 1 ? s->image : v.voxel;
+    for (int64_t k = 0; !bad && k < parts; k++) bad = take_channel(s, (*c)++, voxel + (size_t)k * sample_voxels(s), paths[file], e);
+    volume_free(&v);
+    if (file == 0) *first = v;
     return bad ? -1 : 0;
 }
 
 static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels, struct error *e)
 {
+    int c = 0, status = 0, file = 0;
     memset(s, 0, sizeof *s);
     memset(first, 0, sizeof *first);
     s->channels = channels;
-    for (int c = 0; c < channels; c++)
-        if (load_channel(s, c, first, paths, e)) {
-            volume_free(first);
-            sample_free(s);
-            return -1;
-        }
-    return 0;
+    for (; !status && file < channels && paths[file]; file++) status = load_file(s, &c, first, paths, file, e);
+    if (!status && c < channels) status = error_set(e, "%s: %d of %d channels, and no file has the others", file ? paths[0] : "image", c, channels);
+    if (status) sample_free(s);
+    return status;
 }
 
 int sample_load(struct sample *s, const char *const *paths, int channels, struct error *e)
 {
     struct volume first;
     if (channels < 1 || channels > CHANNELS_MAX) return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
-    if (load_channels(s, &first, paths, channels, e)) return -1;
-    volume_free(&first);
-    return 0;
+    return load_channels(s, &first, paths, channels, e);
 }
 
-static int take_labels(struct sample *s, const struct dataset *d, const struct volume *v, struct error *e)
+int sample_channels(const char *const *paths, int files, struct error *e)
 {
-    size_t n = sample_voxels(s);
-    if (!(s->label = malloc(n))) return error_set(e, "no memory for %zu voxels", n);
+    int64_t sum = 0;
+    for (int i = 0; i < files && sum <= CHANNELS_MAX; i++) {
+        struct volume v;
+        if (volume_read_header(&v, paths[i], e)) return -1;
+        sum += v.size[3];
+    }
+    return sum > CHANNELS_MAX ? CHANNELS_MAX + 1 : (int)sum;
+}
+
+static int take_labels(uint8_t **label, const struct dataset *d, const struct volume *v, struct error *e)
+{
+    size_t n = volume_voxels(v);
+    if (!(*label = malloc(n))) return error_set(e, "no memory for %zu voxels", n);
     for (size_t i = 0; i < n; i++) {
         float x = v->voxel[i];
         if (!d->labels && isfinite(x))
-            s->label[i] = x != 0;
+            (*label)[i] = x != 0;
         else if (x >= 0 && x < (float)d->labels && x == floorf(x))
-            s->label[i] = (uint8_t)x;
+            (*label)[i] = (uint8_t)x;
         else if (d->ignore_label >= 0 && x == (float)d->ignore_label)
-            s->label[i] = LABEL_IGNORE;
+            (*label)[i] = LABEL_IGNORE;
         else
             return error_set(e, "voxel value %g is not among the labels of dataset.json (0 to %d)", x, d->labels - 1);
     }
@@ -547,7 +548,17 @@ static int load_label(struct sample *s, const struct dataset *d, int i, const st
     char path[1400];
     struct volume v;
     if (dataset_label_path(path, sizeof path, d, i, e) || volume_read(&v, path, e)) return -1;
-    int bad = volume_same_geometry(&v, image, e) ? error_prefix(e, "differs from its image") : take_labels(s, d, &v, e);
+    int bad = volume_same_geometry(&v, image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->label, d, &v, e);
+    volume_free(&v);
+    return bad ? error_prefix(e, "%s", path) : 0;
+}
+
+int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e)
+{
+    struct volume v, image = {.size = {s->size[2], s->size[1], s->size[0], 1}, .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
+    memcpy(image.affine, s->affine, sizeof image.affine);
+    if (volume_read(&v, path, e)) return -1;
+    int bad = volume_same_geometry(&v, &image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->previous, d, &v, e);
     volume_free(&v);
     return bad ? error_prefix(e, "%s", path) : 0;
 }
@@ -575,15 +586,15 @@ int dataset_load(struct sample *s, const struct dataset *d, int i, struct error 
 {
     if (!d->json) return load_npz_case(s, d, i, e);
     char text[CHANNELS_MAX][1400];
-    const char *paths[CHANNELS_MAX];
-    for (int c = 0; c < d->channels; c++) {
+    const char *paths[CHANNELS_MAX] = {NULL};
+    for (int c = 0; c < d->files; c++) {
         if (dataset_image_path(text[c], sizeof text[c], d, i, c, e)) return -1;
         paths[c] = text[c];
     }
     struct volume image;
     if (load_channels(s, &image, paths, d->channels, e)) return -1;
     int bad = d->item[i].has_label_map && load_label(s, d, i, &image, e);
-    volume_free(&image);
+    bad = bad || (d->previous && sample_load_previous(s, d, d->previous[i], e));
     if (bad) sample_free(s);
     return bad ? -1 : 0;
 }

@@ -5,34 +5,69 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/previous.h"
+#include "nn/restore.h"
 #include "tensor/check.h"
 
-size_t infer_bytes(const int size[3], int classes, int predictors)
+static size_t larger(size_t a, size_t b)
 {
-    size_t map = (size_t)size[0] * size[1] * size[2] * classes * sizeof(float);
-    return map * (predictors > 1 ? 3 : 2);
+    return a > b ? a : b;
+}
+
+/* Follows sample_load, preprocess_case, resample_channels, sliding_run, restore and volume_write. */
+int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predictor *predictor, const struct plan *p, int probabilities, struct error *e)
+{
+    struct sample s = {.channels = p->channels};
+    size_t v = 1, n = 1, planes = 1, channels = (size_t)p->channels, one = 4, most;
+    int mask = 0, moved = 0, spread = 0;
+    double target[3];
+    for (int a = 0; a < 3; a++) {
+        s.full_size[a] = c->size[a];
+        s.cropped_size[a] = c->size[p->transpose[a]];
+        s.spacing[a] = c->spacing[p->transpose[a]];
+        v *= (size_t)c->size[a];
+        moved |= p->transpose[a] != a;
+    }
+    for (int k = 0; k < p->channels; k++) mask |= p->use_mask_for_norm[k];
+    if (preprocess_size(s.size, s.cropped_size, s.spacing, p, e)) return -1;
+    preprocess_target(target, p, s.spacing);
+    for (int a = 0; a < 3; a++) {
+        n *= (size_t)s.size[a];
+        planes *= (size_t)(a == 0 ? s.cropped_size[0] : s.size[a]);
+        spread |= s.size[a] != s.cropped_size[a];
+    }
+    if (resample_separate_axis(s.spacing, target) >= 0) planes /= (size_t)s.cropped_size[0];
+    size_t image = one * v * channels, network = one * n * channels, in_between = one * planes;
+    most = larger(c->packed + c->stored, c->stored + one * v) + (channels > 1 ? image : 0);
+    most = larger(most, (moved ? 2 * image : image) + (mask ? v : 0));
+    if (spread) most = larger(most, channels > 1 ? image + in_between + network : in_between + larger(image, network));
+    size_t all = one * n * (size_t)(p->channels + p->previous_labels); /* with the previous stage's labels */
+    if (p->previous_labels) most = larger(larger(most, image + 2 * one * v), network + all) + v + n;
+    most = larger(most, all + (p->previous_labels ? v + n : 0) + sliding_bytes(predictor, s.size) + restore_bytes(p->classes, &s, probabilities));
+    /* Writing: labels as float32, bytes, and packed; probabilities thrice: as they are, as the .npy, and packed. */
+    most = larger(most, (one + 3) * v + (probabilities ? 3 * one * v * (size_t)p->classes : 0));
+    *bytes = most;
+    return 0;
 }
 
 int infer_segment(uint8_t **label, float **probabilities, struct predictor *predictor, int predictors,
                   const struct plan *p, struct sample *s, const struct sliding_options *o, struct error *e)
 {
+    struct restore r;
     *label = NULL;
-    if (preprocess_case(s, p, e)) return -1;
-    size_t count = (size_t)s->size[0] * s->size[1] * s->size[2] * p->classes;
-    float *logits = malloc(count * sizeof(float)), *sum = predictors > 1 ? calloc(count, sizeof(float)) : NULL;
-    int status = 0;
-    if (!logits || (predictors > 1 && !sum))
-        status = error_set(e, "out of memory: %zu bytes of logits for a case of %d x %d x %d", infer_bytes(s->size, p->classes, predictors),
-                           s->size[0], s->size[1], s->size[2]);
-    for (int k = 0; !status && k < predictors; k++) {
-        status = sliding_predict(logits, &predictor[k], s->image, s->size, o, e);
-        for (size_t i = 0; !status && sum && i < count; i++) sum[i] += logits[i];
+    if (preprocess_case(s, p, e) || (p->previous_labels && previous_join(s, e)) || restore_begin(&r, p->classes, s, p, probabilities != NULL, graph_pool(predictor->graph), e)) return -1;
+    int status = sliding_run(predictor, predictors, s->image, s->size, o, restore_plane, &r, e);
+    restore_end(&r);
+    free(s->image); /* what follows needs memory */
+    s->image = NULL;
+    if (status) {
+        free(r.label);
+        free(r.probability);
+        return -1;
     }
-    for (size_t i = 0; !status && sum && i < count; i++) sum[i] /= (float)predictors;
-    if (!status) status = preprocess_restore(label, probabilities, sum ? sum : logits, p->classes, s, p, e);
-    free(sum);
-    free(logits);
-    return status;
+    *label = r.label;
+    if (probabilities) *probabilities = r.probability;
+    return 0;
 }
 
 int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s, const struct dataset *d, struct error *e)
@@ -51,6 +86,7 @@ int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s,
         v->spacing[i] = sqrt(sum);
     }
     v->type = VOXEL_U8;
+    v->flat = s->flat;
     snprintf(v->description, sizeof v->description, "nephron");
     v->voxel = malloc(n * sizeof(float));
     if (!v->voxel) return error_set(e, "out of memory for a label map of %zu voxels", n);

@@ -358,7 +358,25 @@ static void facts_find(struct facts *k, const struct fingerprint *f, const struc
     int64_t training = json_integer(d->json, "numTraining", f->cases);
     k->training = training >= 1 && training <= 1000000000 ? (int)training : f->cases;
     k->voxels = k->median_size[0] * k->median_size[1] * k->median_size[2] * k->training;
-    k->labels = d->labels + (d->ignore_label >= 0); /* nnU-Net counts the entries of "labels" */
+    k->labels = d->entries;
+}
+
+void plan_take_labels(struct plan *p, const struct dataset *d)
+{
+    p->labels = d->labels;
+    p->regions = d->regions;
+    p->ignores = d->ignore_label >= 0;
+    p->classes = d->regions ? d->regions : d->labels;
+    for (int r = 0; r < d->regions; r++) {
+        p->region[r] = d->region[r].labels;
+        p->region_written[r] = d->region[r].written;
+    }
+}
+
+void plan_cascade(struct plan *p, const char *previous_stage)
+{
+    snprintf(p->previous_stage, sizeof p->previous_stage, "%s", previous_stage);
+    p->previous_labels = p->labels - 1;
 }
 
 static void plan_dress(struct plan *p, const char *configuration, const struct fingerprint *f, const struct dataset *d,
@@ -367,7 +385,7 @@ static void plan_dress(struct plan *p, const char *configuration, const struct f
     snprintf(p->configuration, sizeof p->configuration, "%s", configuration);
     memcpy(p->transpose, k->transpose, sizeof p->transpose);
     p->channels = d->channels;
-    p->classes = d->labels;
+    plan_take_labels(p, d);
     for (int c = 0; c < d->channels; c++) {
         p->norm[c] = normalization_of_channel(d->channel_name[c]);
         p->use_mask_for_norm[c] = p->norm[c] == NORM_ZSCORE && f->median_relative_size < 0.75;
@@ -421,6 +439,12 @@ static int plan_all(struct plans *p, const struct fingerprint *f, const struct d
     }
     plan_dress(&full, "3d_fullres", f, d, k);
     p->plan[p->count++] = full;
+    if (full.batch_dice) { /* there is a first stage */
+        struct plan *cascade = &p->plan[p->count++];
+        *cascade = full;
+        snprintf(cascade->configuration, sizeof cascade->configuration, "3d_cascade_fullres");
+        plan_cascade(cascade, "3d_lowres");
+    }
     return 0;
 }
 
@@ -467,10 +491,6 @@ const struct plan *plans_find(const struct plans *p, const char *configuration, 
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", p->plan[i].configuration);
         if (used >= sizeof names) used = sizeof names - 1;
     }
-    if (strcmp(configuration, "3d_cascade_fullres") == 0)
-        error_set(e, "%s: 3d_cascade_fullres needs the segmentations of 3d_lowres as input, which is not done here; there is %s",
-                  p->name, names);
-    else
-        error_set(e, "%s: no configuration '%s', there is %s", p->name, configuration, names);
+    error_set(e, "%s: no configuration '%s', there is %s", p->name, configuration, names);
     return NULL;
 }

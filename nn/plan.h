@@ -51,14 +51,27 @@ struct plan {
     int encoder_convs[STAGES_MAX]; /* convolutions (resenc: blocks) a stage */
     int decoder_convs[STAGES_MAX]; /* stages-1 used */
     int channels;
-    int classes;                 /* labels including background, without ignore */
+    int classes;                 /* outputs of the network: labels including background, without ignore; or regions (nn/outputs.h) */
+    int labels;                  /* label values including background, without ignore */
+    int regions;                 /* region-based: their number, which is classes; else 0 */
+    uint64_t region[LABELS_MAX]; /* bit v: label value v belongs to region i */
+    int region_written[LABELS_MAX]; /* label that region i is written as, in order */
+    int ignores;                 /* the dataset has an ignore label */
     enum normalization norm[CHANNELS_MAX];
     int use_mask_for_norm[CHANNELS_MAX];
     struct intensity intensity[CHANNELS_MAX];
+    char previous_stage[32];     /* of a cascade: the configuration whose labels are input too, "3d_lowres"; else "" */
+    int previous_labels;         /* its foreground labels, each an input channel after those of the image; else 0 */
     int batch_dice;
     int deep_supervision;
     double estimate;             /* nnU-Net's feature-map estimate, elements */
 };
+
+/* Channels that the network sees. */
+static inline int plan_inputs(const struct plan *p)
+{
+    return p->channels + p->previous_labels;
+}
 
 struct plans {
     char name[64];               /* "nnUNetPlans" */
@@ -78,7 +91,7 @@ struct plan_options {
 struct plan_options plan_options_default(void);
 /* Plans every configuration that nnU-Net would. Unlike nnU-Net's, the search ends for any input: images too small for two stages get a
  * patch of at least 8 (they are padded with 0), a 3d_lowres that does not converge is dropped, and a memory target that
- * no patch meets is an error. 3d_cascade_fullres stands in the file but not among p->plan: it is not trained here. */
+ * no patch meets is an error. */
 int plans_make(struct plans *p, const struct fingerprint *f, const struct dataset *d, const struct plan_options *o,
                struct error *e);
 /* The same from the facts alone (no dataset on disk), for golden tests: median size and spacing already known. */
@@ -93,6 +106,10 @@ int plans_from_json(struct plans *p, const struct json *j, const struct dataset 
 int plans_read(struct plans *p, const char *path, const struct dataset *d, struct error *e);
 int plans_write(const struct plans *p, const char *path, struct error *e);
 const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
+/* What of a dataset.json decides the outputs and their loss: classes, labels, regions, ignores. */
+void plan_take_labels(struct plan *p, const struct dataset *d);
+/* Makes it the second stage of a cascade; its labels are known. */
+void plan_cascade(struct plan *p, const char *previous_stage);
 /* nnU-Net's feature-map estimate of a topology for batch 1; labels: entries of dataset.json's "labels". */
 double plan_estimate(const struct plan *p, int labels);
 /* nnU-Net's normalization of a channel by its name, and the names of the schemes in plans.json. */

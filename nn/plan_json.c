@@ -137,7 +137,7 @@ struct json *plans_json(const struct plans *p, const struct dataset *d, const st
     add_ints(j, "transpose_backward", backward, 3);
     struct json *all = json_add_object(j, "configurations");
     for (int i = 0; i < p->count; i++) {
-        add_configuration(all, p, &p->plan[i]);
+        if (!p->plan[i].previous_labels) add_configuration(all, p, &p->plan[i]);
         cascade |= strcmp(p->plan[i].configuration, "3d_lowres") == 0;
     }
     if (cascade) {
@@ -324,26 +324,27 @@ static int is_permutation(const int v[3])
     return seen[0] && seen[1] && seen[2];
 }
 
-/* Takes a configuration unless it is a second stage (of a cascade), which is not trained here. */
 static int take_configuration(struct plans *p, const struct plan *common, const struct json *all, const char *name, int labels,
                               struct error *e)
 {
     struct json *j = resolve(all, name, 0, e);
     if (!j) return error_prefix(e, "configurations: %s", name);
-    int bad = 0;
-    if (!json_text(j, "previous_stage", NULL)) {
-        struct plan plan = *common;
-        if (p->count == CONFIGURATIONS_MAX)
-            bad = error_set(e, "more than %d configurations", CONFIGURATIONS_MAX);
-        else if (strlen(name) >= sizeof plan.configuration)
-            bad = error_set(e, "the name is longer than %zu characters", sizeof plan.configuration - 1);
-        else
-            bad = read_configuration(&plan, j, e);
-        if (!bad) {
-            strcpy(plan.configuration, name);
-            plan.estimate = plan_estimate(&plan, labels);
-            p->plan[p->count++] = plan;
-        }
+    struct plan plan = *common;
+    const char *previous = json_text(j, "previous_stage", NULL);
+    int bad;
+    if (p->count == CONFIGURATIONS_MAX)
+        bad = error_set(e, "more than %d configurations", CONFIGURATIONS_MAX);
+    else if (strlen(name) >= sizeof plan.configuration)
+        bad = error_set(e, "the name is longer than %zu characters", sizeof plan.configuration - 1);
+    else if (previous && (strlen(previous) >= sizeof plan.previous_stage || !json_get(all, previous)))
+        bad = error_set(e, "previous_stage '%s' is no configuration here", previous);
+    else
+        bad = read_configuration(&plan, j, e);
+    if (!bad) {
+        strcpy(plan.configuration, name);
+        plan.estimate = plan_estimate(&plan, labels);
+        if (previous && plan.labels > 1) plan_cascade(&plan, previous);
+        p->plan[p->count++] = plan;
     }
     json_free(j);
     return bad ? error_prefix(e, "configurations: %s", name) : 0;
@@ -352,13 +353,13 @@ static int take_configuration(struct plans *p, const struct plan *common, const 
 static int take_plans(struct plans *p, const struct json *j, const struct dataset *d, struct error *e)
 {
     struct plan common;
-    int channels, labels = d ? d->labels + (d->ignore_label >= 0) : 0;
+    int channels, labels = d ? d->entries : 0;
     const struct json *all = json_get(j, "configurations");
     memset(&common, 0, sizeof common);
     if (!all || all->type != JSON_OBJECT) return error_set(e, "no configurations");
     if (intensity_from_json(common.intensity, &channels, j, e)) return -1;
     common.channels = d ? d->channels : channels;
-    common.classes = d ? d->labels : 0;
+    if (d) plan_take_labels(&common, d);
     if (common.channels != channels) return error_set(e, "is for %d channels, the dataset has %d", channels, common.channels);
     if (read_ints(common.transpose, json_get(j, "transpose_forward"), "transpose_forward", 3, 0, 2, e)) return -1;
     if (!is_permutation(common.transpose)) return error_set(e, "transpose_forward is no permutation of 0, 1, 2");

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "tensor/check.h"
-#include "tensor/vmath.h"
 
 static size_t voxels_of(const int size[3])
 {
@@ -123,57 +122,74 @@ static void copy_box(void *out, const void *in, size_t bytes, const int size_in[
         }
 }
 
-static const int same_order[3] = {0, 1, 2};
-
-/* Replaces image, label and mask by their transposed box. */
-static int take_box(struct sample *s, uint8_t **mask, const int order[3], const int begin[3], const int end[3], struct error *e)
+/* The box at the front of the same memory, which then shrinks: nothing moves backwards. */
+static void *take_box(void *v, size_t bytes, const int size[3], const int begin[3], const int end[3])
 {
-    int size[3];
-    for (int a = 0; a < 3; a++) size[a] = end[a] - begin[a];
-    size_t n = voxels_of(size), pixel = (size_t)s->channels * sizeof *s->image;
-    float *image = malloc(n * pixel);
-    uint8_t *label = s->label ? malloc(n) : NULL, *inside = mask ? malloc(n) : NULL;
-    if (!image || (s->label && !label) || (mask && !inside)) {
-        free(image);
-        free(label);
-        free(inside);
-        return error_set(e, "no memory for %zu voxels", n);
-    }
-    copy_box(image, s->image, pixel, s->size, order, begin, end);
-    if (label) copy_box(label, s->label, 1, s->size, order, begin, end);
-    if (inside) copy_box(inside, *mask, 1, s->size, order, begin, end);
-    free(s->image);
-    free(s->label);
-    s->image = image;
-    s->label = label;
-    if (mask) {
-        free(*mask);
-        *mask = inside;
-    }
-    memcpy(s->size, size, sizeof size);
+    size_t row = (size_t)(end[2] - begin[2]) * bytes;
+    unsigned char *to = v;
+    for (int z = begin[0]; z < end[0]; z++)
+        for (int y = begin[1]; y < end[1]; y++, to += row)
+            memmove(to, (unsigned char *)v + (((size_t)z * size[1] + y) * size[2] + begin[2]) * bytes, row);
+    void *smaller = realloc(v, (size_t)(to - (unsigned char *)v));
+    return smaller ? smaller : v;
+}
+
+/* Axis a of the result is axis order[a] of what was there. */
+static int transpose_box(void **v, size_t bytes, const int size_in[3], const int order[3], const int size[3], struct error *e)
+{
+    static const int zero[3] = {0, 0, 0};
+    void *turned = malloc(voxels_of(size) * bytes);
+    if (!turned) return error_set(e, "no memory for %zu voxels", voxels_of(size));
+    copy_box(turned, *v, bytes, size_in, order, zero, size);
+    free(*v);
+    *v = turned;
     return 0;
 }
 
 static int transpose_case(struct sample *s, const struct plan *p, struct error *e)
 {
-    int zero[3] = {0, 0, 0}, size[3];
+    static const int same_order[3] = {0, 1, 2};
+    int size[3];
     for (int a = 0; a < 3; a++) {
         size[a] = s->full_size[p->transpose[a]];
         s->spacing[a] = s->full_spacing[p->transpose[a]];
     }
-    return memcmp(p->transpose, same_order, sizeof same_order) == 0 ? 0 : take_box(s, NULL, p->transpose, zero, size, e);
+    if (memcmp(p->transpose, same_order, sizeof same_order) == 0) return 0;
+    void *image = s->image, *label = s->label, *previous = s->previous;
+    int bad = transpose_box(&image, (size_t)s->channels * sizeof *s->image, s->size, p->transpose, size, e);
+    bad = bad || (label && transpose_box(&label, 1, s->size, p->transpose, size, e));
+    bad = bad || (previous && transpose_box(&previous, 1, s->size, p->transpose, size, e));
+    s->image = image;
+    s->label = label;
+    s->previous = previous;
+    memcpy(s->size, size, sizeof size);
+    return bad ? -1 : 0;
 }
 
-/* mask: 1 where nnU-Net's label map is not -1 (foreground is never outside). */
-static int crop_case(struct sample *s, uint8_t **mask, struct error *e)
+/* Whether anything asks for the mask of the nonzero region. */
+static int needs_mask(const struct sample *s, const struct plan *p)
 {
-    *mask = malloc(voxels_of(s->size));
-    if (!*mask) return error_set(e, "no memory for %zu voxels", voxels_of(s->size));
+    int masked = s->label != NULL;
+    for (int c = 0; c < s->channels; c++) masked |= p->use_mask_for_norm[c];
+    return masked;
+}
+
+/* mask: 1 where nnU-Net's label map is not -1 (foreground is never outside); NULL where it is not needed. */
+static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, struct error *e)
+{
+    *mask = needs_mask(s, p) ? malloc(voxels_of(s->size)) : NULL;
+    if (!*mask && needs_mask(s, p)) return error_set(e, "no memory for %zu voxels", voxels_of(s->size));
     crop_nonzero(s->crop_begin, s->crop_end, *mask, s);
-    int whole = 1;
-    for (int a = 0; a < 3; a++) whole = whole && s->crop_end[a] - s->crop_begin[a] == s->size[a];
-    if (!whole && take_box(s, mask, same_order, s->crop_begin, s->crop_end, e)) return -1;
-    memcpy(s->cropped_size, s->size, sizeof s->size);
+    int size[3], whole = 1;
+    for (int a = 0; a < 3; a++) whole &= (size[a] = s->crop_end[a] - s->crop_begin[a]) == s->size[a];
+    if (!whole) {
+        s->image = take_box(s->image, (size_t)s->channels * sizeof *s->image, s->size, s->crop_begin, s->crop_end);
+        if (s->label) s->label = take_box(s->label, 1, s->size, s->crop_begin, s->crop_end);
+        if (s->previous) s->previous = take_box(s->previous, 1, s->size, s->crop_begin, s->crop_end);
+        if (*mask) *mask = take_box(*mask, 1, s->size, s->crop_begin, s->crop_end);
+    }
+    memcpy(s->size, size, sizeof size);
+    memcpy(s->cropped_size, size, sizeof size);
     if (!s->label) return 0;
     for (size_t i = 0; i < voxels_of(s->size); i++) {
         if (s->label[i]) (*mask)[i] = 1;
@@ -244,55 +260,49 @@ static int normalize_case(struct sample *s, const struct plan *p, const uint8_t 
 
 /* ---- resample -------------------------------------------------------------------------------------------------------------------- */
 
-/* The spacing of the network's grid for this case: 2D plans leave the slices where they are. */
-static void target_of(double target[3], const struct plan *p, const double spacing[3])
+void preprocess_target(double target[3], const struct plan *p, const double spacing[3])
 {
     for (int a = 0; a < 3; a++) target[a] = p->dims == 2 && a == 0 ? spacing[0] : p->spacing[a];
 }
 
-static int resample_channels(struct sample *s, const int size[3], int separate, struct error *e)
+int preprocess_size(int size[3], const int from[3], const double spacing[3], const struct plan *p, struct error *e)
 {
-    size_t n_in = voxels_of(s->size), n = voxels_of(size), channels = (size_t)s->channels;
-    float *image = malloc(n * channels * sizeof *image), *from = malloc(n_in * sizeof *from), *to = malloc(n * sizeof *to);
-    if (!image || !from || !to) {
-        free(image);
-        free(from);
-        free(to);
-        return error_set(e, "no memory to resample to %d x %d x %d voxels", size[0], size[1], size[2]);
+    double target[3], voxels = 1;
+    preprocess_target(target, p, spacing);
+    for (int a = 0; a < 3; a++) {
+        double x = fmax(nearbyint(spacing[a] / target[a] * from[a]), 1);
+        voxels *= x;
+        if (!(voxels <= INT32_MAX))
+            return error_set(e, "spacing %g mm along axis %d: too many voxels after resampling to %g mm", spacing[a], a, target[a]);
+        size[a] = (int)x;
     }
-    for (size_t c = 0; c < channels; c++) {
-        for (size_t i = 0; i < n_in; i++) from[i] = s->image[i * channels + c];
-        resample_image(to, size, from, s->size, 3, separate);
-        for (size_t i = 0; i < n; i++) image[i * channels + c] = to[i];
-    }
-    free(from);
-    free(to);
-    free(s->image);
-    s->image = image;
+    return 0;
+}
+
+static int resample_map(uint8_t **map, const int size[3], const int from[3], int separate, struct error *e)
+{
+    if (!*map) return 0;
+    uint8_t *new = malloc(voxels_of(size));
+    if (!new) return error_set(e, "no memory for %zu voxels", voxels_of(size));
+    resample_label(new, size, *map, from, 1, separate);
+    free(*map);
+    *map = new;
     return 0;
 }
 
 static int resample_case(struct sample *s, const struct plan *p, struct error *e)
 {
-    double target[3], voxels = 1;
+    double target[3];
     int size[3];
-    target_of(target, p, s->spacing);
-    for (int a = 0; a < 3; a++) {
-        double x = fmax(nearbyint(s->spacing[a] / target[a] * s->size[a]), 1);
-        voxels *= x;
-        if (!(voxels <= INT32_MAX))
-            return error_set(e, "spacing %g mm along axis %d: too many voxels after resampling to %g mm", s->spacing[a], a, target[a]);
-        size[a] = (int)x;
-    }
+    if (preprocess_size(size, s->size, s->spacing, p, e)) return -1;
+    preprocess_target(target, p, s->spacing);
     int separate = resample_separate_axis(s->spacing, target);
     memcpy(s->spacing, target, sizeof target);
     if (memcmp(size, s->size, sizeof size) == 0) return 0;
-    uint8_t *label = s->label ? malloc(voxels_of(size)) : NULL;
-    if (s->label && !label) return error_set(e, "no memory for %zu voxels", voxels_of(size));
-    if (s->label) resample_label(label, size, s->label, s->size, 1, separate);
-    free(s->label);
-    s->label = label;
-    if (resample_channels(s, size, separate, e)) return -1;
+    if (resample_map(&s->label, size, s->size, separate, e) || resample_map(&s->previous, size, s->size, separate, e)) return -1;
+    float *image = resample_channels(&s->image, size, s->size, s->channels, separate);
+    if (!image) return error_set(e, "no memory to resample to %d x %d x %d voxels", size[0], size[1], size[2]);
+    s->image = image;
     memcpy(s->size, size, sizeof size);
     return 0;
 }
@@ -301,118 +311,12 @@ int preprocess_case(struct sample *s, const struct plan *p, struct error *e)
 {
     if (s->channels != p->channels)
         return error_set(e, "has %d channels, the plan is for %d", s->channels, p->channels);
+    if (p->previous_labels && !s->previous) return error_set(e, "%s needs the segmentation of its previous stage, %s", p->configuration, p->previous_stage);
+    s->previous_labels = p->previous_labels;
     memcpy(s->full_size, s->size, sizeof s->size);
     memcpy(s->full_spacing, s->spacing, sizeof s->spacing);
     uint8_t *mask = NULL;
-    int bad = transpose_case(s, p, e) || crop_case(s, &mask, e) || normalize_case(s, p, mask, e) || resample_case(s, p, e);
+    int bad = transpose_case(s, p, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) || resample_case(s, p, e);
     free(mask);
-    if (bad) return -1;
-    for (size_t i = 0; s->label && i < voxels_of(s->size); i++)
-        if (s->label[i] == LABEL_OUTSIDE) s->label[i] = 0;
-    return 0;
-}
-
-/* ---- and back --------------------------------------------------------------------------------------------------------------------- */
-
-struct restore {
-    const float *logits;
-    int classes;
-    const struct sample *s;
-    const struct plan *p;
-    struct resample_point *axis[3];
-    float *value; /* [classes] of one voxel */
-};
-
-/* Logits of voxel (z, y, x) of the cropped grid. */
-static void restore_voxel(struct restore *r, int z, int y, int x)
-{
-    const struct resample_point *pz = &r->axis[0][z], *py = &r->axis[1][y], *px = &r->axis[2][x];
-    const int *size = r->s->size;
-    const float *corner[8];
-    double weight[8];
-    for (int k = 0; k < 8; k++) {
-        int i = k >> 2, j = k >> 1 & 1, l = k & 1;
-        corner[k] = r->logits + (((size_t)pz->at[i] * size[1] + py->at[j]) * size[2] + px->at[l]) * (size_t)r->classes;
-        weight[k] = pz->weight[i] * py->weight[j] * px->weight[l];
-    }
-    for (int c = 0; c < r->classes; c++) {
-        double sum = 0;
-        for (int k = 0; k < 8; k++) sum += weight[k] * corner[k][c];
-        r->value[c] = (float)sum;
-    }
-}
-
-static int argmax(const float *v, int n)
-{
-    int best = 0;
-    for (int c = 1; c < n; c++)
-        if (v[c] > v[best]) best = c;
-    return best;
-}
-
-static void softmax(float *v, int n)
-{
-    float top = v[argmax(v, n)], sum = 0;
-    for (int c = 0; c < n; c++) sum += v[c] = vmath_exp(v[c] - top);
-    for (int c = 0; c < n; c++) v[c] /= sum;
-}
-
-static void restore_run(struct restore *r, uint8_t *label, float *probability)
-{
-    const struct sample *s = r->s;
-    size_t stride_full[3] = {(size_t)s->full_size[1] * s->full_size[2], (size_t)s->full_size[2], 1}, stride[3], begin = 0;
-    size_t voxels = voxels_of(s->full_size);
-    for (int a = 0; a < 3; a++) {
-        stride[a] = stride_full[r->p->transpose[a]];
-        begin += stride[a] * (size_t)s->crop_begin[a];
-    }
-    for (int z = 0; z < s->cropped_size[0]; z++)
-        for (int y = 0; y < s->cropped_size[1]; y++)
-            for (int x = 0; x < s->cropped_size[2]; x++) {
-                size_t at = begin + stride[0] * z + stride[1] * y + stride[2] * x;
-                restore_voxel(r, z, y, x);
-                label[at] = (uint8_t)argmax(r->value, r->classes);
-                if (!probability) continue;
-                softmax(r->value, r->classes);
-                for (int c = 0; c < r->classes; c++) probability[(size_t)c * voxels + at] = r->value[c];
-            }
-}
-
-static void restore_axes(struct restore *r)
-{
-    double spacing[3], target[3];
-    for (int a = 0; a < 3; a++) spacing[a] = r->s->full_spacing[r->p->transpose[a]];
-    target_of(target, r->p, spacing);
-    int separate = resample_separate_axis(target, spacing);
-    for (int a = 0; a < 3; a++)
-        resample_linear_axis(r->axis[a], r->s->cropped_size[a], r->s->size[a], a == separate ? 0 : 1);
-}
-
-int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes, const struct sample *s,
-                       const struct plan *p, struct error *e)
-{
-    size_t n = voxels_of(s->full_size);
-    struct restore r = {.logits = logits, .classes = classes, .s = s, .p = p};
-    ENSURE(classes >= 1 && classes <= LABELS_MAX, "%d classes", classes);
-    *label = calloc(n, 1); /* background outside of the crop */
-    if (probabilities) *probabilities = calloc(n * (size_t)classes, sizeof **probabilities);
-    r.value = malloc((size_t)classes * sizeof *r.value);
-    int bad = !*label || (probabilities && !*probabilities) || !r.value;
-    for (int a = 0; a < 3; a++) bad |= !(r.axis[a] = malloc((size_t)s->cropped_size[a] * sizeof *r.axis[a]));
-    if (!bad) {
-        if (probabilities)
-            for (size_t i = 0; i < n; i++) (*probabilities)[i] = 1;
-        restore_axes(&r);
-        restore_run(&r, *label, probabilities ? *probabilities : NULL);
-    }
-    for (int a = 0; a < 3; a++) free(r.axis[a]);
-    free(r.value);
-    if (!bad) return 0;
-    free(*label);
-    *label = NULL;
-    if (probabilities) {
-        free(*probabilities);
-        *probabilities = NULL;
-    }
-    return error_set(e, "no memory for the segmentation of %zu voxels", n);
+    return bad ? -1 : 0;
 }

@@ -7,22 +7,24 @@
 #include "nn/dataset.h"
 #include "nn/plan.h"
 
-/* nnU-Net's -1: background outside of the nonzero mask. It competes with the other labels while a map is resampled, and training takes
- * it for background, so that no map that leaves preprocess_case holds it. Apart from the dataset's own ignore label
- * (LABEL_IGNORE, 255), which stays. */
+/* nnU-Net's -1: background outside of the nonzero mask. It competes with the other labels while a map is resampled or deformed, and
+ * tells where an augmented image is set back to 0 (use_mask_for_norm); what leaves augment_patch is background. Apart from the dataset's own
+ * ignore label (LABEL_IGNORE, 255), which stays. */
 enum { LABEL_OUTSIDE = 254 };
 
-/* In place: image, label, size, spacing and the crop fields of s are those of the network's grid afterwards. */
+/* In place: image, label, previous, size, spacing and the crop fields of s are those of the network's grid afterwards. (nnU-Net resamples the
+ * previous stage's logits to this grid for training, and its label map for prediction; here it is the label map for both.) */
 int preprocess_case(struct sample *s, const struct plan *p, struct error *e);
-/* Logits [d][h][w][classes] on the network's grid back to a label map (malloc'ed [d][h][w] of the original file) in
- * original geometry: resample (order 1; z 0 where separate), argmax, uncrop, inverse transpose. s: the preprocessed case's geometry.
- * probabilities: NULL, or receives malloc'ed [classes][d][h][w] softmax on the original grid. */
-int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes, const struct sample *s,
-                       const struct plan *p, struct error *e);
+/* The spacing of the network's grid for a case of this (transposed) spacing: 2D plans leave the slices where they are; and its size there. */
+void preprocess_target(double target[3], const struct plan *p, const double spacing[3]);
+int preprocess_size(int size[3], const int from[3], const double spacing[3], const struct plan *p, struct error *e);
 /* scikit-image resize(order 0, 1 or 3, mode edge, no anti-aliasing) of [d][h][w]: the cubic spline with SciPy's prefilter (12 voxels
  * of edge padding), clipped to the range of the input. separate >= 0: that axis is resampled apart, as nnU-Net does it: planes with
  * `order`, then the nearest plane. */
 void resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order, int separate);
+/* All channels of an image [d][h][w][channels], order 3; *in is freed, at once where it is no longer needed. NULL when memory is out, *in then
+ * stays. Beside input and output it holds one channel of [d of *in][h][w of the output]. */
+float *resample_channels(float **in, const int size_out[3], const int size_in[3], int channels, int separate);
 /* Label maps: order 0 is nearest; order 1 the label of the largest interpolated indicator (batchgenerators' resize_segmentation);
  * ties go to the nearest voxel's label if it is among them, else to the smallest. LABEL_OUTSIDE counts as smaller than 0. */
 void resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int order, int separate);
@@ -44,10 +46,10 @@ struct case_store {
     int cases;
     struct sample *sample;     /* [cases] */
     int *index;                /* index into the dataset */
-    int **location_count;      /* [cases][classes]: number of sampled voxels of a class */
-    int32_t ***location;       /* [cases][classes][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a foreground class, but no
-                                * less than 1 %. Class 0 is empty, or holds any annotated voxel where the dataset has an ignore label. */
-    int classes;
+    int **location_count;      /* [cases][groups]: number of sampled voxels of a group (outputs.h) */
+    int32_t ***location;       /* [cases][groups][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a foreground label or region, but
+                                * no less than 1 %. Group 0 is empty, or holds any annotated voxel where the dataset has an ignore label. */
+    int groups;
     size_t bytes;
 };
 /* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by nnU-Net's 1234. A case without a label

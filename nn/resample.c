@@ -147,61 +147,91 @@ static void cubic_lines(const struct cubic_axis *c, float *out, const float *in,
     }
 }
 
-/* [outer][n_in][inner] to [outer][n_out][inner]. */
-static void cubic_axis_apply(float *out, const float *in, int n_out, int n_in, size_t outer, size_t inner)
+/* A channel of an image: voxel i of [d][h][w] is v[i * step]. */
+struct channel {
+    float *v;
+    size_t step;
+    int size[3];
+};
+
+static size_t plane_voxels(const struct channel *c)
 {
-    struct cubic_axis c;
-    cubic_axis_create(&c, n_out, n_in);
-    if (inner == 1) { /* lines are whole rows */
-        for (size_t o = 0; o < outer; o += LINES) {
-            int lines = outer - o < LINES ? (int)(outer - o) : LINES;
-            cubic_lines(&c, out + o * (size_t)n_out, in + o * (size_t)n_in, lines, 1, (size_t)n_in, 1, (size_t)n_out);
-        }
-    } else {
-        for (size_t o = 0; o < outer; o++)
-            for (size_t k = 0; k < inner; k += LINES) {
-                int lines = inner - k < LINES ? (int)(inner - k) : LINES;
-                cubic_lines(&c, out + o * (size_t)n_out * inner + k, in + o * (size_t)n_in * inner + k, lines, inner, 1, inner, 1);
-            }
-    }
-    cubic_axis_destroy(&c);
+    return (size_t)c->size[1] * c->size[2];
 }
 
-static void range_of(float range[2], const float *v, size_t n)
+static size_t channel_voxels(const struct channel *c)
 {
-    range[0] = range[1] = v[0];
-    for (size_t i = 1; i < n; i++) {
-        range[0] = v[i] < range[0] ? v[i] : range[0];
-        range[1] = v[i] > range[1] ? v[i] : range[1];
+    return (size_t)c->size[0] * plane_voxels(c);
+}
+
+static void range_of(float range[2], const struct channel *c)
+{
+    range[0] = range[1] = c->v[0];
+    for (size_t i = 1; i < channel_voxels(c); i++) {
+        float v = c->v[i * c->step];
+        range[0] = v < range[0] ? v : range[0];
+        range[1] = v > range[1] ? v : range[1];
     }
 }
 
-static void clip(float *v, size_t n, const float range[2])
+static void clip(struct channel *c, const float range[2])
 {
-    for (size_t i = 0; i < n; i++) v[i] = v[i] < range[0] ? range[0] : v[i] > range[1] ? range[1] : v[i];
+    for (size_t i = 0; i < channel_voxels(c); i++) {
+        float *v = &c->v[i * c->step];
+        *v = *v < range[0] ? range[0] : *v > range[1] ? range[1] : *v;
+    }
 }
 
-/* Axes of equal size are left alone: the spline passes through its samples. */
-static void resample_cubic(float *out, const int size_out[3], const float *in, const int size_in[3])
+/* Plane z of `in` along x, then y, to the contiguous plane `out`; axes of equal size are left alone: the spline passes through its samples. */
+static void cubic_plane(float *out, float *rows, const struct channel *in, int z, const struct cubic_axis *ay, const struct cubic_axis *ax)
 {
-    const float *now = in;
-    float *owned = NULL, range[2];
-    int size[3] = {size_in[0], size_in[1], size_in[2]};
-    range_of(range, in, (size_t)size[0] * size[1] * size[2]);
-    for (int a = 2; a >= 0; a--) {
-        if (size_in[a] == size_out[a]) continue;
-        size_t outer = a == 0 ? 1 : a == 1 ? (size_t)size[0] : (size_t)size[0] * size[1];
-        size_t inner = a == 2 ? 1 : a == 1 ? (size_t)size[2] : (size_t)size[1] * size[2];
-        float *next = allocate(outer * inner * (size_t)size_out[a], sizeof *next);
-        cubic_axis_apply(next, now, size_out[a], size_in[a], outer, inner);
-        free(owned);
-        now = owned = next;
-        size[a] = size_out[a];
+    const float *from = in->v + (size_t)z * plane_voxels(in) * in->step;
+    size_t step = in->step, h = (size_t)ay->n_in, w = (size_t)ax->n_in, w_out = (size_t)ax->n_out;
+    int along_x = ax->n_in != ax->n_out, along_y = ay->n_in != ay->n_out;
+    if (along_x) {
+        float *to = along_y ? rows : out;
+        for (size_t y = 0; y < h; y += LINES)
+            cubic_lines(ax, to + y * w_out, from + y * w * step, h - y < LINES ? (int)(h - y) : LINES, step, w * step, 1, w_out);
+        from = to;
+        step = 1;
     }
-    size_t count = (size_t)size[0] * size[1] * size[2];
-    memcpy(out, now, count * sizeof *out);
-    free(owned);
-    clip(out, count, range);
+    for (size_t x = 0; along_y && x < w_out; x += LINES)
+        cubic_lines(ay, out + x, from + x * step, w_out - x < LINES ? (int)(w_out - x) : LINES, w_out * step, step, w_out, 1);
+    for (size_t i = 0; !along_x && !along_y && i < h * w; i++) out[i] = from[i * step];
+}
+
+/* Planes first, then along z between them; only the planes' result is held beside input and output. */
+static void cubic_channel(struct channel *out, const struct channel *in, float **release, const struct cubic_axis *axis)
+{
+    size_t plane = plane_voxels(out);
+    int along_z = in->size[0] != out->size[0];
+    float *planes = allocate(plane * (along_z ? (size_t)in->size[0] : 1), sizeof *planes);
+    float *rows = allocate((size_t)in->size[1] * out->size[2], sizeof *rows);
+    for (int z = 0; z < in->size[0]; z++) {
+        float *to = along_z ? planes + (size_t)z * plane : planes;
+        cubic_plane(to, rows, in, z, &axis[1], &axis[2]);
+        for (size_t i = 0; !along_z && i < plane; i++) out->v[((size_t)z * plane + i) * out->step] = to[i];
+    }
+    if (release) {
+        free(*release);
+        *release = NULL;
+    }
+    for (size_t k = 0; along_z && k < plane; k += LINES)
+        cubic_lines(&axis[0], out->v + k * out->step, planes + k, plane - k < LINES ? (int)(plane - k) : LINES, plane, 1, plane * out->step, out->step);
+    free(planes);
+    free(rows);
+}
+
+/* release: NULL, or memory of the input to be freed where it is no longer needed. */
+static void resample_cubic(struct channel *out, const struct channel *in, float **release)
+{
+    struct cubic_axis axis[3];
+    float range[2];
+    range_of(range, in);
+    for (int a = 0; a < 3; a++) cubic_axis_create(&axis[a], out->size[a], in->size[a]);
+    cubic_channel(out, in, release, axis);
+    for (int a = 0; a < 3; a++) cubic_axis_destroy(&axis[a]);
+    clip(out, range);
 }
 
 /* ---- nearest and linear ------------------------------------------------------------------------------------------------ */
@@ -235,77 +265,101 @@ static void linear_corners(size_t at[8], double weight[8], const struct linear_m
     }
 }
 
-static void resample_linear(float *out, const int size_out[3], const float *in, const int size_in[3], int order)
+static void resample_linear(struct channel *out, const struct channel *in, int order)
 {
     struct linear_map m;
-    linear_map_create(&m, size_out, size_in, order, -1);
-    for (int z = 0; z < size_out[0]; z++)
-        for (int y = 0; y < size_out[1]; y++)
-            for (int x = 0; x < size_out[2]; x++) {
+    float *to = out->v;
+    linear_map_create(&m, out->size, in->size, order, -1);
+    for (int z = 0; z < out->size[0]; z++)
+        for (int y = 0; y < out->size[1]; y++)
+            for (int x = 0; x < out->size[2]; x++, to += out->step) {
                 size_t at[8];
                 double weight[8], sum = 0;
-                linear_corners(at, weight, &m, size_in, z, y, x);
-                for (int k = 0; k < 8; k++) sum += weight[k] * in[at[k]];
-                *out++ = (float)sum;
+                linear_corners(at, weight, &m, in->size, z, y, x);
+                for (int k = 0; k < 8; k++) sum += weight[k] * in->v[at[k] * in->step];
+                *to = (float)sum;
             }
     linear_map_destroy(&m);
 }
 
-static void resample_whole(float *out, const int size_out[3], const float *in, const int size_in[3], int order)
+static void resample_whole(struct channel *out, const struct channel *in, int order, float **release)
 {
-    if (memcmp(size_out, size_in, 3 * sizeof *size_in) == 0)
-        memcpy(out, in, (size_t)size_in[0] * size_in[1] * size_in[2] * sizeof *out);
+    if (memcmp(out->size, in->size, sizeof out->size) == 0)
+        for (size_t i = 0; i < channel_voxels(in); i++) out->v[i * out->step] = in->v[i * in->step];
     else if (order == 3)
-        resample_cubic(out, size_out, in, size_in);
+        resample_cubic(out, in, release);
     else
-        resample_linear(out, size_out, in, size_in, order);
+        resample_linear(out, in, order);
 }
 
-/* Plane i of axis a of a volume is [rows][columns] with these strides. */
+/* Plane i of axis a of a channel is [rows][columns] with these strides. */
 struct plane {
     size_t offset, row, column;
 };
 
-static struct plane plane_of(const int size[3], int axis, int i)
+static struct plane plane_of(const struct channel *v, int axis, int i)
 {
-    size_t stride[3] = {(size_t)size[1] * size[2], (size_t)size[2], 1};
+    size_t stride[3] = {plane_voxels(v) * v->step, (size_t)v->size[2] * v->step, v->step};
     int r = axis == 0 ? 1 : 0, c = axis == 2 ? 1 : 2;
     return (struct plane){stride[axis] * (size_t)i, stride[r], stride[c]};
 }
 
 /* Planes across `axis` one by one: each is clipped to its own range, and only those that the nearest rule picks are made. */
-static void resample_planes(float *out, const int size_out[3], const float *in, const int size_in[3], int order, int axis)
+static void resample_planes(struct channel *out, const struct channel *in, int order, int axis)
 {
     int r = axis == 0 ? 1 : 0, c = axis == 2 ? 1 : 2, made = -1;
-    int from[3] = {1, size_in[r], size_in[c]}, to[3] = {1, size_out[r], size_out[c]};
-    float *plane_in = allocate((size_t)from[1] * from[2], sizeof *plane_in);
-    float *plane_out = allocate((size_t)to[1] * to[2], sizeof *plane_out);
-    for (int i = 0; i < size_out[axis]; i++) {
-        int source = nearest_index(i, size_out[axis], size_in[axis]);
-        struct plane a = plane_of(size_in, axis, source), b = plane_of(size_out, axis, i);
+    struct channel from = {NULL, 1, {1, in->size[r], in->size[c]}}, to = {NULL, 1, {1, out->size[r], out->size[c]}};
+    from.v = allocate(plane_voxels(&from), sizeof *from.v);
+    to.v = allocate(plane_voxels(&to), sizeof *to.v);
+    for (int i = 0; i < out->size[axis]; i++) {
+        int source = nearest_index(i, out->size[axis], in->size[axis]);
+        struct plane a = plane_of(in, axis, source), b = plane_of(out, axis, i);
         if (source != made) {
-            for (int y = 0; y < from[1]; y++)
-                for (int x = 0; x < from[2]; x++)
-                    plane_in[(size_t)y * from[2] + x] = in[a.offset + y * a.row + x * a.column];
-            resample_whole(plane_out, to, plane_in, from, order);
+            for (int y = 0; y < from.size[1]; y++)
+                for (int x = 0; x < from.size[2]; x++)
+                    from.v[(size_t)y * from.size[2] + x] = in->v[a.offset + y * a.row + x * a.column];
+            resample_whole(&to, &from, order, NULL);
             made = source;
         }
-        for (int y = 0; y < to[1]; y++)
-            for (int x = 0; x < to[2]; x++)
-                out[b.offset + y * b.row + x * b.column] = plane_out[(size_t)y * to[2] + x];
+        for (int y = 0; y < to.size[1]; y++)
+            for (int x = 0; x < to.size[2]; x++)
+                out->v[b.offset + y * b.row + x * b.column] = to.v[(size_t)y * to.size[2] + x];
     }
-    free(plane_in);
-    free(plane_out);
+    free(from.v);
+    free(to.v);
+}
+
+static void resample_channel(struct channel *out, const struct channel *in, int order, int separate, float **release)
+{
+    ENSURE(order == 0 || order == 1 || order == 3, "spline order %d", order);
+    for (int a = 0; a < 3; a++) ENSURE(in->size[a] > 0 && out->size[a] > 0, "axis %d: %d to %d voxels", a, in->size[a], out->size[a]);
+    if (separate >= 0)
+        resample_planes(out, in, order, separate);
+    else
+        resample_whole(out, in, order, release);
 }
 
 void resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order, int separate)
 {
-    ENSURE(order == 0 || order == 1 || order == 3, "spline order %d", order);
-    for (int a = 0; a < 3; a++) ENSURE(size_in[a] > 0 && size_out[a] > 0, "axis %d: %d to %d voxels", a, size_in[a], size_out[a]);
-    if (separate >= 0)
-        resample_planes(out, size_out, in, size_in, order, separate);
-    else
-        resample_whole(out, size_out, in, size_in, order);
+    struct channel to = {out, 1, {size_out[0], size_out[1], size_out[2]}};
+    const struct channel from = {(float *)in, 1, {size_in[0], size_in[1], size_in[2]}};
+    resample_channel(&to, &from, order, separate, NULL);
+}
+
+float *resample_channels(float **in, const int size_out[3], const int size_in[3], int channels, int separate)
+{
+    struct channel to = {NULL, (size_t)channels, {size_out[0], size_out[1], size_out[2]}};
+    struct channel from = {NULL, (size_t)channels, {size_in[0], size_in[1], size_in[2]}};
+    float *out = malloc(channel_voxels(&to) * (size_t)channels * sizeof *out);
+    if (!out) return NULL;
+    for (int c = 0; c < channels; c++) {
+        to.v = out + c;
+        from.v = *in + c;
+        resample_channel(&to, &from, 3, separate, c == channels - 1 ? in : NULL);
+    }
+    free(*in);
+    *in = NULL;
+    return out;
 }
 
 /* ---- labels -------------------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tensor/check.h"
-#include "tensor/ops.h"
+#include "tensor/pool.h"
 
 enum { BATCH_STREAMS = 4096 }; /* rng.h: step * 4096 + index in the batch */
 
@@ -54,31 +54,19 @@ static void voxel_at(int out[3], size_t index, const int size[3])
     out[0] = (int)(index / (size_t)size[2] / (size_t)size[1]);
 }
 
-/* A stored voxel of a class that is present, all classes alike. Returns 0 if the case has no foreground. */
-static int draw_foreground(int voxel[3], const struct case_store *c, int i, struct rng *rng)
+/* A stored voxel of a group that is present, all groups alike. Where the case has no foreground, or none is forced: any annotated voxel
+ * if there is something to ignore, so that no patch is without any label. Returns 0 where neither is stored. */
+static int draw_voxel(int voxel[3], const struct case_store *c, int i, int forced, struct rng *rng)
 {
-    int present[LABELS_MAX], n = 0;
-    for (int k = 1; k < c->classes; k++)
+    int present[LABELS_MAX + 1], n = 0;
+    for (int k = 1; forced && k < c->groups; k++)
         if (c->location_count[i][k] > 0) present[n++] = k;
+    if (n == 0 && c->location_count[i][0] > 0) present[n++] = 0;
     if (n == 0) return 0;
     int k = present[rng_below(rng, (uint32_t)n)];
     int32_t at = c->location[i][k][rng_below(rng, (uint32_t)c->location_count[i][k])];
     voxel_at(voxel, (size_t)at, c->sample[i].size);
     return 1;
-}
-
-/* Where a part of the map is to be ignored: a voxel of the rest, so that no patch is without any label. Returns 0 where nothing is ignored. */
-static int draw_annotated(int voxel[3], const struct sample *s, struct rng *rng)
-{
-    size_t voxels = (size_t)s->size[0] * s->size[1] * s->size[2];
-    if (!s->label || !memchr(s->label, LABEL_IGNORE, voxels)) return 0;
-    for (int attempt = 0; attempt < 1000; attempt++) {
-        size_t at = (size_t)(rng_double(rng) * (double)voxels);
-        if (s->label[at] == LABEL_IGNORE) continue;
-        voxel_at(voxel, at, s->size);
-        return 1;
-    }
-    return 0;
 }
 
 static void draw_centre(int centre[3], const struct case_store *c, int i, const struct batch_spec *b, int forced, struct rng *rng)
@@ -87,7 +75,7 @@ static void draw_centre(int centre[3], const struct case_store *c, int i, const 
     int initial[3], lo[3], hi[3];
     initial_patch(initial, b->patch, b->augment);
     centre_bounds(lo, hi, s->size, initial, b->patch);
-    if (forced ? draw_foreground(centre, c, i, rng) : draw_annotated(centre, s, rng)) {
+    if (draw_voxel(centre, c, i, forced, rng)) {
         for (int a = 0; a < 3; a++)
             if (centre[a] < lo[a]) centre[a] = lo[a]; /* nnU-Net bounds it from below only */
         return;
@@ -120,8 +108,8 @@ static void example_job(void *arg, int j, int thread)
 void sampler_batch(float *image, uint8_t *label, const struct case_store *c, const struct batch_spec *b, struct pool *pool)
 {
     ENSURE(c->cases > 0 && b->batch > 0 && b->batch <= BATCH_STREAMS, "batch of %d of %d cases", b->batch, c->cases);
-    ENSURE(c->classes <= LABELS_MAX, "%d classes", c->classes);
-    struct batching w = {.image = image, .label = label, .c = c, .b = b, .channels = c->sample[0].channels,
+    ENSURE(c->groups <= LABELS_MAX + 1, "%d groups", c->groups);
+    struct batching w = {.image = image, .label = label, .c = c, .b = b, .channels = c->sample[0].channels + c->sample[0].previous_labels,
                          .voxels = (size_t)b->patch[0] * b->patch[1] * b->patch[2]};
     w.scratch_count = augment_scratch(b->patch, w.channels);
     size_t bytes = w.scratch_count * (size_t)pool_threads(pool) * sizeof(float);

@@ -92,6 +92,35 @@ void splits_kfold(int *fold_of, int n, int folds, uint32_t random_state)
     free(index);
 }
 
+static int *ints_new(int n)
+{
+    int *v = calloc((size_t)n + 1, sizeof *v);
+    ENSURE(v, "no memory for %d indices", n);
+    return v;
+}
+
+int splits_groups(int *index, const int *group, int n)
+{
+    int top = -1, groups = 0;
+    for (int i = 0; i < n; i++) top = group[i] > top ? group[i] : top;
+    int *number = ints_new(top + 1);
+    for (int i = 0; i < n; i++) number[group[i]] = 1;
+    for (int g = 0; g <= top; g++)
+        if (number[g]) number[g] = groups++;
+    for (int i = 0; i < n; i++) index[i] = number[group[i]];
+    free(number);
+    return groups;
+}
+
+void splits_kfold_groups(int *fold_of, const int *group, int n, int folds, uint32_t random_state)
+{
+    int *index = ints_new(n), *fold = ints_new(n), groups = splits_groups(index, group, n);
+    splits_kfold(fold, groups, folds, random_state);
+    for (int i = 0; i < n; i++) fold_of[i] = fold[index[i]];
+    free(index);
+    free(fold);
+}
+
 void splits_random(int *role, int n, int fold)
 {
     int *index = permutation_new(n, 12345u + (uint32_t)fold);
@@ -148,12 +177,8 @@ int splits_read(int *role, const char *const *ids, int n, const char *path, int 
     return status ? error_prefix(e, "%s", path) : 0;
 }
 
-int splits_write(const char *const *ids, int n, int folds, const char *path, struct error *e)
+int splits_write(const char *const *ids, const int *fold_of, int n, int folds, const char *path, struct error *e)
 {
-    if (folds < 2 || n < folds) return error_set(e, "%s: %d cases cannot make %d folds", path, n, folds);
-    int *fold_of = malloc((size_t)n * sizeof *fold_of);
-    if (!fold_of) return error_set(e, "%s: no memory for %d cases", path, n);
-    splits_kfold(fold_of, n, folds, 12345);
     struct json *j = json_array();
     for (int f = 0; f < folds; f++) {
         struct json *fold = json_add_object(j, NULL);
@@ -162,7 +187,6 @@ int splits_write(const char *const *ids, int n, int folds, const char *path, str
     }
     int status = json_write(j, path, e);
     json_free(j);
-    free(fold_of);
     return status;
 }
 
@@ -194,4 +218,15 @@ void splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed)
         for (int k = 0; k < count; k++) site[member[k]] = dealt++ % sites;
     }
     free(member);
+}
+
+void splits_sites_groups(int *site, const int *group, const int *strata, int n, int sites, uint64_t seed)
+{
+    int *index = ints_new(n), *stratum = ints_new(n), *drawn = ints_new(n), groups = splits_groups(index, group, n);
+    for (int i = n - 1; i >= 0; i--) stratum[index[i]] = strata[i];
+    splits_sites(drawn, stratum, groups, sites, seed);
+    for (int i = 0; i < n; i++) site[i] = drawn[index[i]];
+    free(index);
+    free(stratum);
+    free(drawn);
 }

@@ -7,6 +7,7 @@
 
 #include "nn/classify.h"
 #include "nn/metrics.h"
+#include "nn/outputs.h"
 #include "nn/sampler.h"
 #include "tensor/check.h"
 #include "tensor/vmath.h"
@@ -14,6 +15,11 @@
 static int segments(const struct train_options *o)
 {
     return o->task == TASK_SEGMENT;
+}
+
+static int graph_precision(const struct train_options *o)
+{
+    return o->bf16 ? GRAPH_BF16 : 0;
 }
 
 static int batch_size(const struct train_options *o, const struct plan *p)
@@ -55,7 +61,7 @@ struct model *learner_model(const struct train_options *o, const struct plan *p)
 {
     struct model *m = model_create();
     if (segments(o)) {
-        struct unet_train t = unet_train_create(m, p, NULL);
+        struct unet_train t = unet_train_create(m, p, 0, NULL);
         model_finish(m);
         unet_init(m, p, o->seed);
         graph_destroy(t.graph);
@@ -80,7 +86,7 @@ struct optimizer learner_optimizer(const struct train_options *o, const struct m
 static void record_segmentation(struct learner *l)
 {
     struct plan p = effective_plan(l->options, l->plan);
-    struct unet_train t = unet_train_create(l->model, &p, l->pool);
+    struct unet_train t = unet_train_create(l->model, &p, graph_precision(l->options), l->pool);
     l->graph = t.graph;
     l->image = t.image;
     l->heads = t.out.heads;
@@ -95,7 +101,7 @@ static void record_classification(struct learner *l)
     int batch = batch_size(o, NULL);
     float weight[256];
     if (o->class_weighting) classify_weights(weight, o->resnet.classes, l->data);
-    struct graph *g = l->graph = graph_create(l->model, l->pool, GRAPH_TRAIN);
+    struct graph *g = l->graph = graph_create(l->model, l->pool, GRAPH_TRAIN | graph_precision(o));
     l->image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
     l->label[0] = graph_input(g, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
     l->heads = 1;
@@ -119,8 +125,8 @@ static int check_data(const struct train_options *o, const struct plan *p, const
 {
     int channels = segments(o) ? p->channels : o->resnet.channels;
     if (d->store.cases < 1) return error_set(e, "there are no cases to train on");
-    if (segments(o) && d->store.classes != p->classes)
-        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, p->classes, d->store.classes);
+    if (segments(o) && d->store.groups != output_groups(p))
+        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_groups(p), d->store.groups);
     for (int i = 0; i < d->store.cases; i++) {
         const struct sample *s = &d->store.sample[i];
         if (s->channels != channels) return error_set(e, "case %d has %d channels, the network %d", i, s->channels, channels);
@@ -197,6 +203,7 @@ static void next_batch(struct learner *l, uint64_t step)
     }
     struct augment_options augment = augment_options_default(l->plan->patch);
     if (o->augment == 1) augment.spatial = 0;
+    memcpy(augment.mask, l->plan->use_mask_for_norm, sizeof augment.mask);
     patch_batch(l, l->data, l->client, step, o->augment ? &augment : NULL);
 }
 
@@ -244,19 +251,18 @@ struct overlap_counts {
     int64_t tp[LABELS_MAX], fp[LABELS_MAX], fn[LABELS_MAX];
 };
 
-/* Adds the voxels of one batch: argmax of the logits (the first of equals, as PyTorch) against the label. */
-static void count_overlap(struct overlap_counts *n, const float *logits, const uint8_t *label, size_t voxels, int classes)
+/* Adds the voxels of one batch: what each foreground output claims (the label of the largest logit, the first of equals as PyTorch; a region
+ * whose sigmoid is above 0.5) against the labels. */
+static void count_overlap(struct overlap_counts *n, const float *logits, const uint8_t *label, size_t voxels, const struct plan *p)
 {
-    for (size_t i = 0; i < voxels; i++, logits += classes) {
-        int best = 0;
+    for (size_t i = 0; i < voxels; i++, logits += p->classes) {
+        int best = p->regions ? 0 : output_label(p, logits);
         if (label[i] == LABEL_IGNORE) continue;
-        for (int c = 1; c < classes; c++)
-            if (logits[c] > logits[best]) best = c;
-        if (best == label[i]) {
-            n->tp[best]++;
-        } else {
-            n->fp[best]++;
-            n->fn[label[i]]++;
+        for (int k = output_first(p); k < p->classes; k++) {
+            int claimed = p->regions ? logits[k] > 0 : k == best, there = label_is_in(output_labels(p, k), label[i]);
+            n->tp[k] += claimed && there;
+            n->fp[k] += claimed && !there;
+            n->fn[k] += !claimed && there;
         }
     }
 }
@@ -265,18 +271,18 @@ static void validate_patches(struct validation *v, struct learner *l, const stru
 {
     const uint32_t validation_client = UINT32_MAX; /* its patches are drawn by a key that no training uses */
     struct overlap_counts n = {0};
-    int classes = l->plan->classes, defined = 0;
+    int classes = l->plan->classes, first = output_first(l->plan), defined = 0;
     for (int b = 0; b < batches; b++) {
         patch_batch(l, d, validation_client, (uint64_t)b, NULL);
         graph_forward(l->graph);
         v->loss += *tensor_f32(l->loss) / (double)batches;
         struct shape s = l->output->shape;
-        count_overlap(&n, tensor_f32(l->output), l->label[0]->data, (size_t)s.n * shape_voxels(s), classes);
+        count_overlap(&n, tensor_f32(l->output), l->label[0]->data, (size_t)s.n * shape_voxels(s), l->plan);
     }
-    for (int c = 1; c < classes; c++) {
+    for (int c = first; c < classes; c++) {
         int64_t all = 2 * n.tp[c] + n.fp[c] + n.fn[c];
-        v->dice[c - 1] = all > 0 ? 2.0 * (double)n.tp[c] / (double)all : NAN;
-        if (all > 0) v->metric += v->dice[c - 1], defined++;
+        v->dice[c - first] = all > 0 ? 2.0 * (double)n.tp[c] / (double)all : NAN;
+        if (all > 0) v->metric += v->dice[c - first], defined++;
     }
     v->metric = defined > 0 ? v->metric / defined : NAN;
 }
@@ -327,7 +333,7 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
     int n = d->store.cases, classes = o->resnet.classes, batch = n < 32 ? n : 32;
     if (n < 1) return error_set(e, "there are no cases to classify");
     size_t voxels = (size_t)o->crop[0] * o->crop[1] * o->crop[2] * (size_t)o->resnet.channels;
-    struct graph *g = graph_create(m, pool, 0);
+    struct graph *g = graph_create(m, pool, graph_precision(o));
     struct tensor *image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
     struct tensor *softmax = op_softmax(g, resnet_forward(g, &o->resnet, image));
     graph_keep(g, softmax);

@@ -16,6 +16,7 @@ enum task_kind { TASK_SEGMENT, TASK_CLASSIFY };
 
 struct train_options {
     enum task_kind task;
+    int bf16;                       /* activations and their gradients in bf16; weights, statistics and the optimiser stay fp32 */
     uint64_t seed;
     int epochs, iterations;         /* E epochs of I iterations */
     float lr;                       /* 0: the task's default (segment 0.01, classify 1e-3) */
@@ -89,7 +90,7 @@ void learner_data_free(struct learner_data *d);
 struct validation {
     double loss;
     double metric;                  /* mean foreground Dice, or AUC */
-    double dice[LABELS_MAX];        /* segmentation: dice[c - 1] of foreground class c */
+    double dice[LABELS_MAX];        /* segmentation: of each foreground label or region */
 };
 int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e);
 /* Class probabilities [cases][classes] of classification data under the learner's model (inference graph). */

@@ -49,8 +49,9 @@ int unet_check(const struct plan *p, struct error *e)
         return error_set(e, "plan %s: %d stages, not 2 to %d", p->configuration, p->stages, SEG_LOSS_HEADS_MAX + 1);
     if (p->channels < 1 || p->channels > CHANNELS_MAX)
         return error_set(e, "plan %s: %d channels, not 1 to %d", p->configuration, p->channels, CHANNELS_MAX);
-    if (p->classes < 2 || p->classes > LABELS_MAX)
-        return error_set(e, "plan %s: %d classes, not 2 to %d", p->configuration, p->classes, LABELS_MAX);
+    int fewest = p->regions ? 1 : 2;
+    if (p->classes < fewest || p->classes > LABELS_MAX)
+        return error_set(e, "plan %s: %d classes, not %d to %d", p->configuration, p->classes, fewest, LABELS_MAX);
     if (p->batch < 1 || p->batch > 4096)
         return error_set(e, "plan %s: batch_size is %d", p->configuration, p->batch);
     for (int s = 0; s < p->stages; s++)
@@ -152,7 +153,7 @@ struct unet_outputs unet_forward(struct graph *g, const struct plan *p, struct t
         x = conv_stack(g, name, x, skip[level], p->decoder_convs[s], p->features[level], p->kernel[level], one);
         if (training || level == 0) {
             snprintf(name, sizeof name, "decoder.seg_layers.%d", s);
-            out.logits[level] = op_conv3d(g, name, x, NULL, p->classes, one, one, zero, 1);
+            out.logits[level] = op_head(g, name, x, p->classes);
         }
     }
     return out;
@@ -173,17 +174,19 @@ static void head_weights(float *weight, int heads, int deep_supervision)
     for (int i = 0; i < heads; i++) weight[i] = (float)(w[i] / sum);
 }
 
-struct unet_train unet_train_create(struct model *m, const struct plan *p, struct pool *pool)
+struct unet_train unet_train_create(struct model *m, const struct plan *p, int flags, struct pool *pool)
 {
     struct unet_train t = {0};
     struct seg_loss loss = {0};
-    struct graph *g = graph_create(m, pool, GRAPH_TRAIN);
+    struct graph *g = graph_create(m, pool, GRAPH_TRAIN | flags);
     t.graph = g;
-    t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0);
+    t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0);
     t.out = unet_forward(g, p, t.image, 1);
     ENSURE(t.out.heads <= SEG_LOSS_HEADS_MAX, "%d heads", t.out.heads);
     loss.heads = t.out.heads;
     loss.batch_dice = p->batch_dice;
+    loss.region = p->regions ? p->region : NULL;
+    loss.ignores = p->ignores;
     for (int i = 0; i < t.out.heads; i++) {
         char name[16];
         struct shape s = t.out.logits[i]->shape;

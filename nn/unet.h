@@ -26,8 +26,8 @@ struct unet_train {
     struct tensor *loss;
 };
 /* Heads weigh 1/2^i, the coarsest 0, sum 1; without plan->deep_supervision the first alone counts. The loss and the first logits
- * are kept: they can be read after graph_forward. */
-struct unet_train unet_train_create(struct model *m, const struct plan *p, struct pool *pool);
+ * are kept: they can be read after graph_forward. flags: 0 or GRAPH_BF16. */
+struct unet_train unet_train_create(struct model *m, const struct plan *p, int flags, struct pool *pool);
 /* Initial weights of nnU-Net: He normal with a = 0.01; residual encoders start each block as its skip. */
 void unet_init(struct model *m, const struct plan *p, uint64_t seed);
 

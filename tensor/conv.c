@@ -5,6 +5,7 @@
 
 #include "tensor/check.h"
 #include "tensor/conv_kernels.h"
+#include "tensor/conv_tiles.h"
 #include "tensor/isa.h"
 
 const struct conv_kernels *conv_kernels(void)
@@ -127,7 +128,9 @@ static void run(struct gather g, void *y, const void *x, const float *w, const f
     g.bias = bias;
     g.accumulate = accumulate;
     g.scratch = scratch;
-    if (winograd_fits(&g))
+    if (tiles_pay(&g))
+        tiles_run(&g, tile_kernels(), pool);
+    else if (winograd_fits(&g))
         winograd_run(&g, pool);
     else
         gather_run(&g, pool);
@@ -135,7 +138,7 @@ static void run(struct gather g, void *y, const void *x, const float *w, const f
 
 static size_t scratch_floats(struct gather g, int threads)
 {
-    return winograd_fits(&g) ? winograd_scratch(&g, threads) : gather_scratch(&g, threads);
+    return tiles_pay(&g) ? tiles_scratch(&g, threads) : winograd_fits(&g) ? winograd_scratch(&g, threads) : gather_scratch(&g, threads);
 }
 
 size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
@@ -232,20 +235,28 @@ void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const st
 /* ---- peak ------------------------------------------------------------------------------------------------------------- */
 
 struct peak {
-    const struct conv_kernels *kernels;
+    int (*fma)(float *out, long n); /* either this one */
+    double (*products)(long n);     /* or this one */
     long rounds;
 };
 
-static void peak_job(void *arg, int job, int thread)
+static double peak_rounds(const struct peak *p, long rounds)
 {
-    struct peak *p = arg;
     volatile float sink; /* so that the work is not removed */
     float out;
-    (void)job;
-    (void)thread;
-    p->kernels->peak(&out, p->rounds);
+    if (p->products) return p->products(rounds);
+    const int flops = p->fma(&out, rounds);
     sink = out;
     (void)sink;
+    return flops;
+}
+
+static void peak_job(void *arg, int job, int thread)
+{
+    const struct peak *p = arg;
+    (void)job;
+    (void)thread;
+    peak_rounds(p, p->rounds);
 }
 
 static double seconds_now(void)
@@ -255,11 +266,11 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-double kernel_peak_f32(struct pool *pool)
+static double measure_peak(struct peak p, struct pool *pool)
 {
-    struct peak p = {.kernels = conv_kernels(), .rounds = 1000};
-    float out;
-    const int threads = pool_threads(pool), flops = p.kernels->peak(&out, 1);
+    p.rounds = 1000;
+    const int threads = pool_threads(pool);
+    const double flops = peak_rounds(&p, 1);
     double best = 0, spent = 0;
     while (spent < 0.1) {
         const double start = seconds_now();
@@ -270,8 +281,21 @@ double kernel_peak_f32(struct pool *pool)
             p.rounds *= 2;
             continue;
         }
-        const double rate = (double)flops * (double)p.rounds * threads / seconds * 1e-9;
+        const double rate = flops * (double)p.rounds * threads / seconds * 1e-9;
         best = rate > best ? rate : best;
     }
     return best;
+}
+
+double kernel_peak_f32(struct pool *pool)
+{
+    return measure_peak((struct peak){.fma = conv_kernels()->peak}, pool);
+}
+
+double kernel_peak_bf16(struct pool *pool)
+{
+    const double f32 = kernel_peak_f32(pool);
+    if (!tile_kernels()) return f32;
+    const double bf16 = measure_peak((struct peak){.products = tile_kernels()->peak}, pool);
+    return bf16 > f32 ? bf16 : f32;
 }

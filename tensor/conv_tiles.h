@@ -148,9 +148,4 @@ int tiles_pay(const struct gather *g);
 size_t tiles_scratch(const struct gather *g, int threads);
 void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struct pool *pool);
 
-/* The weight gradient of the forward gather g, whose y is dy and whose weights are dw: added to. */
-int tiles_outer_pay(const struct gather *g);
-size_t tiles_outer_scratch(const struct gather *g, int threads);
-void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernels *kernels, struct pool *pool);
-
 #endif

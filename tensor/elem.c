@@ -30,8 +30,9 @@ const struct elem_kernels *elem_kernels(void)
 /* One elementwise call; y is what is written, a b c what else is read or written. */
 struct call {
     const struct elem_kernels *kernels;
-    float *y;
-    const float *a, *b;
+    enum elem_type type; /* of y, a and b */
+    void *y;
+    const void *a, *b;
     float *m, *v, *g;
     size_t n;
     float factor;
@@ -59,12 +60,12 @@ static void act_fwd_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->act_fwd(k->y + i, k->a + i, n, k->factor);
+    k->kernels->act[k->type]->act_fwd(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i), n, k->factor);
 }
 
-void elem_f32_act_fwd(float *y, const float *x, size_t n, float slope, struct pool *pool)
+void elem_act_fwd(void *y, const void *x, enum elem_type type, size_t n, float slope, struct pool *pool)
 {
-    run(&(struct call){.y = y, .a = x, .n = n, .factor = slope}, act_fwd_job, pool);
+    run(&(struct call){.type = type, .y = y, .a = x, .n = n, .factor = slope}, act_fwd_job, pool);
 }
 
 static void act_bwd_job(void *arg, int job, int thread)
@@ -73,13 +74,13 @@ static void act_bwd_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->act_bwd(k->y + i, k->a + i, k->b + i, n, k->factor, k->accumulate);
+    k->kernels->act[k->type]->act_bwd(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i), elem_at(k->b, k->type, i), n, k->factor, k->accumulate);
 }
 
-void elem_f32_act_bwd(float *dx, const float *dy, const float *ref, size_t n, float slope, int accumulate,
-                      struct pool *pool)
+void elem_act_bwd(void *dx, const void *dy, const void *ref, enum elem_type type, size_t n, float slope, int accumulate,
+                  struct pool *pool)
 {
-    run(&(struct call){.y = dx, .a = dy, .b = ref, .n = n, .factor = slope, .accumulate = accumulate}, act_bwd_job,
+    run(&(struct call){.type = type, .y = dx, .a = dy, .b = ref, .n = n, .factor = slope, .accumulate = accumulate}, act_bwd_job,
         pool);
 }
 
@@ -89,12 +90,12 @@ static void add_act_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->add_act(k->y + i, k->a + i, k->b + i, n, k->factor);
+    k->kernels->act[k->type]->add_act(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i), elem_at(k->b, k->type, i), n, k->factor);
 }
 
-void elem_f32_add_act_fwd(float *y, const float *a, const float *b, size_t n, float slope, struct pool *pool)
+void elem_add_act_fwd(void *y, const void *a, const void *b, enum elem_type type, size_t n, float slope, struct pool *pool)
 {
-    run(&(struct call){.y = y, .a = a, .b = b, .n = n, .factor = slope}, add_act_job, pool);
+    run(&(struct call){.type = type, .y = y, .a = a, .b = b, .n = n, .factor = slope}, add_act_job, pool);
 }
 
 static void add_job(void *arg, int job, int thread)
@@ -103,7 +104,7 @@ static void add_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->add(k->y + i, k->a + i, n);
+    k->kernels->add(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i), n);
 }
 
 void elem_f32_add(float *y, const float *x, size_t n, struct pool *pool)
@@ -117,7 +118,7 @@ static void axpy_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->axpy(k->y + i, k->factor, k->a + i, n);
+    k->kernels->axpy(elem_at(k->y, k->type, i), k->factor, elem_at(k->a, k->type, i), n);
 }
 
 void elem_f32_axpy(float *y, float a, const float *x, size_t n, struct pool *pool)
@@ -131,7 +132,7 @@ static void scale_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->scale(k->y + i, k->factor, n);
+    k->kernels->scale(elem_at(k->y, k->type, i), k->factor, n);
 }
 
 void elem_f32_scale(float *x, float a, size_t n, struct pool *pool)
@@ -145,7 +146,7 @@ static void fill_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->fill(k->y + i, k->factor, n);
+    k->kernels->fill(elem_at(k->y, k->type, i), k->factor, n);
 }
 
 void elem_f32_fill(float *x, float value, size_t n, struct pool *pool)
@@ -190,6 +191,17 @@ struct dropout {
     float scale;
 };
 
+static float element(const void *p, enum elem_type type, size_t i)
+{
+    return type == ELEM_BF16 ? f32_from_bf16(((const uint16_t *)p)[i]) : ((const float *)p)[i];
+}
+
+static void put_element(void *p, enum elem_type type, size_t i, float v)
+{
+    if (type == ELEM_BF16) ((uint16_t *)p)[i] = bf16_from_f32(v);
+    else ((float *)p)[i] = v;
+}
+
 static void dropout_job(void *arg, int job, int thread)
 {
     const struct call *k = arg;
@@ -203,19 +215,19 @@ static void dropout_job(void *arg, int job, int thread)
         uint32_t word[4];
         rng_philox(word, counter, d->stream->key);
         for (size_t j = 0; j < 4 && i + j < start + n; j++) {
-            const float v = word[j] < d->threshold ? 0.0f : k->a[i + j] * d->scale;
-            k->y[i + j] = k->accumulate ? k->y[i + j] + v : v;
+            const float v = word[j] < d->threshold ? 0.0f : element(k->a, k->type, i + j) * d->scale;
+            put_element(k->y, k->type, i + j, k->accumulate ? element(k->y, k->type, i + j) + v : v);
         }
     }
 }
 
-void elem_f32_dropout(float *y, const float *x, size_t n, float p, const struct rng *stream, int accumulate,
-                      struct pool *pool)
+void elem_dropout(void *y, const void *x, enum elem_type type, size_t n, float p, const struct rng *stream, int accumulate,
+                  struct pool *pool)
 {
     ENSURE(p >= 0.0f && p < 1.0f, "dropout: p is %g", (double)p);
     ENSURE((n + 3) / 4 <= UINT32_MAX - stream->counter[0], "dropout: %zu elements exceed the stream", n);
     const struct dropout d = {stream, (uint32_t)((double)p * 4294967296.0), 1.0f / (1.0f - p)};
-    run(&(struct call){.y = y, .a = x, .n = n, .accumulate = accumulate, .options = &d}, dropout_job, pool);
+    run(&(struct call){.type = type, .y = y, .a = x, .n = n, .accumulate = accumulate, .options = &d}, dropout_job, pool);
 }
 
 /* ---- optimisers -------------------------------------------------------------------------------------------------------- */
@@ -226,7 +238,7 @@ static void sgd_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->sgd(k->y + i, k->m + i, k->g + i, n, k->options);
+    k->kernels->sgd(elem_at(k->y, k->type, i), k->m + i, k->g + i, n, k->options);
 }
 
 void elem_f32_sgd(float *w, float *m, float *g, size_t n, const struct elem_sgd *o, struct pool *pool)
@@ -240,7 +252,7 @@ static void adamw_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->adamw(k->y + i, k->m + i, k->v + i, k->g + i, n, k->options);
+    k->kernels->adamw(elem_at(k->y, k->type, i), k->m + i, k->v + i, k->g + i, n, k->options);
 }
 
 /* By squaring, because libm's pow is not the same everywhere. */

@@ -1,6 +1,7 @@
 /* elem.h - the kernels that are not convolutions: norm, activation, pooling, linear, dropout, softmax, losses, optimisers.
  *
- * Activations are fp32, channels last, [n][voxels][c], without padding between voxels and without alignment demands.
+ * Activations are fp32 or bf16 (bf16.h) in memory, by an enum elem_type; the arithmetic is fp32 in the same order for both, and a bf16 result is
+ * rounded once, as it is stored. Functions with f32 in their name know fp32 only. Activations are channels last, [n][voxels][c], without padding between voxels and without alignment demands.
  * Every function here spreads its work over `pool` (NULL: the caller alone), uses the instruction set cpu_isa(), and
  * gives the same bits for any number of threads and any level:
  *   - an output that depends on one or a few inputs is one expression in a fixed order, whichever lane computes it;
@@ -20,6 +21,8 @@
 #include "tensor/pool.h"
 #include "tensor/rng.h"
 
+enum elem_type { ELEM_F32 = 0, ELEM_BF16 = 1 };
+
 enum { ELEM_STRIPES = 16, ELEM_BLOCK = 64 };
 
 /* ---- normalisation ------------------------------------------------------------------------------------------------ */
@@ -30,43 +33,44 @@ struct norm_shape {
     int groups;
     size_t rows;
     int c;
+    enum elem_type type; /* of x, y, dx, dy in memory */
 };
 
-/* What norm_f32_stats leaves: stats[group][NORM_STATS][c]. The mean is kept in two floats, because for a mean of a thousand standard
+/* What norm_stats leaves: stats[group][NORM_STATS][c]. The mean is kept in two floats, because for a mean of a thousand standard
  * deviations the rounding of one float would be seen in every output. */
 enum { NORM_MEAN, NORM_MEAN_LOW, NORM_RSTD, NORM_VAR, NORM_STATS };
 
-/* Floats of scratch that every norm function (and global_avg_f32_fwd with groups = n) needs. */
+/* Floats of scratch that every norm function (and global_avg_fwd with groups = n) needs. */
 size_t norm_scratch(const struct norm_shape *s);
 
 /* stats = mean, biased variance and 1/sqrt(var + eps) of x. Each block is centred on its own mean before it is squared:
  * relative error of the variance below 1e-6 also where |mean| is 1e3 standard deviations. */
-void norm_f32_stats(float *stats, const float *x, const struct norm_shape *s, float eps, float *scratch,
+void norm_stats(float *stats, const void *x, const struct norm_shape *s, float eps, float *scratch,
                     struct pool *pool);
 /* y = act(gamma * (x - mean) * rstd + beta); gamma, beta: c floats. In place allowed. */
-void norm_f32_fwd(float *y, const float *x, const float *stats, const float *gamma, const float *beta,
+void norm_fwd(void *y, const void *x, const float *stats, const float *gamma, const float *beta,
                   const struct norm_shape *s, float slope, float *scratch, struct pool *pool);
 /* Gradients through the activation, the affine map and the statistics; recomputes the activation's input from x, needs no y.
  * dx NULL: not wanted. dx may be dy (in place) when not accumulating. */
-void norm_f32_bwd(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *stats,
+void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats,
                   const float *gamma, const float *beta, const struct norm_shape *s, float slope, int accumulate,
                   float *scratch, struct pool *pool);
 /* Batch norm, training: running = (1 - momentum) * running + momentum * (mean, unbiased variance) of stats (one group). */
-void norm_f32_running_update(float *running_mean, float *running_var, const float *stats, const struct norm_shape *s,
+void norm_running_update(float *running_mean, float *running_var, const float *stats, const struct norm_shape *s,
                              float momentum);
-/* Batch norm, inference: stats (one group) from the running values; then norm_f32_fwd as usual. */
-void norm_f32_running_stats(float *stats, const float *running_mean, const float *running_var, int c, float eps);
+/* Batch norm, inference: stats (one group) from the running values; then norm_fwd as usual. */
+void norm_running_stats(float *stats, const float *running_mean, const float *running_var, int c, float eps);
 
 /* ---- elementwise, over n floats -------------------------------------------------------------------------------------- */
 
 /* y = act(x). In place allowed. */
-void elem_f32_act_fwd(float *y, const float *x, size_t n, float slope, struct pool *pool);
+void elem_act_fwd(void *y, const void *x, enum elem_type type, size_t n, float slope, struct pool *pool);
 /* dx (+)= ref > 0 ? dy : slope * dy, where ref is the activation's input, or its output when slope >= 0 (same sign).
  * dx may be dy when not accumulating. */
-void elem_f32_act_bwd(float *dx, const float *dy, const float *ref, size_t n, float slope, int accumulate,
-                      struct pool *pool);
-/* y = act(a + b). y may be a or b. Its backward is elem_f32_act_bwd with ref = y, once for a and once for b. */
-void elem_f32_add_act_fwd(float *y, const float *a, const float *b, size_t n, float slope, struct pool *pool);
+void elem_act_bwd(void *dx, const void *dy, const void *ref, enum elem_type type, size_t n, float slope, int accumulate,
+                  struct pool *pool);
+/* y = act(a + b). y may be a or b. Its backward is elem_act_bwd with ref = y, once for a and once for b. */
+void elem_add_act_fwd(void *y, const void *a, const void *b, enum elem_type type, size_t n, float slope, struct pool *pool);
 void elem_f32_add(float *y, const float *x, size_t n, struct pool *pool);            /* y += x */
 void elem_f32_axpy(float *y, float a, const float *x, size_t n, struct pool *pool);  /* y = fma(a, x, y) */
 void elem_f32_scale(float *x, float a, size_t n, struct pool *pool);                 /* x *= a */
@@ -77,8 +81,8 @@ double elem_f32_sum_squares(const float *x, size_t n, struct pool *pool);
 /* y (+)= x * mask / (1 - p): inverted dropout; the backward is the same call on the gradients. Element i is dropped where word
  * i mod 4 of the Philox block (stream's counter + i / 4) is below p * 2^32: any thread computes any element. 0 <= p < 1.
  * `stream` is fresh from rng_stream(..., RNG_DROPOUT) and is not advanced. In place allowed when not accumulating. */
-void elem_f32_dropout(float *y, const float *x, size_t n, float p, const struct rng *stream, int accumulate,
-                      struct pool *pool);
+void elem_dropout(void *y, const void *x, enum elem_type type, size_t n, float p, const struct rng *stream, int accumulate,
+                  struct pool *pool);
 
 /* ---- optimisers: one pass over memory, then g is zero ------------------------------------------------------------------ */
 
@@ -108,20 +112,21 @@ struct pool3d_shape {
     int n, c;
     int in[3], out[3];
     int kernel[3], stride[3], pad[3];
+    enum elem_type type; /* of x, y, dx, dy in memory; pool3d_shape: ELEM_F32 */
 };
 struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel[3], const int stride[3],
                                  const int pad[3]);
 
 /* Maximum; NaN wins, the first of equals wins (PyTorch). index (n*out*c, or NULL): the voxel z*H*W + y*W + x it came from. */
-void max_pool3d_f32_fwd(float *y, int32_t *index, const float *x, const struct pool3d_shape *s, struct pool *pool);
-void max_pool3d_f32_bwd(float *dx, const float *dy, const int32_t *index, const struct pool3d_shape *s, int accumulate,
+void max_pool3d_fwd(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, struct pool *pool);
+void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s, int accumulate,
                         struct pool *pool);
 /* Mean over the voxels of the window that are inside the input. */
-void avg_pool3d_f32_fwd(float *y, const float *x, const struct pool3d_shape *s, struct pool *pool);
-void avg_pool3d_f32_bwd(float *dx, const float *dy, const struct pool3d_shape *s, int accumulate, struct pool *pool);
-/* [groups][rows][c] -> [groups][c]: the mean. */
-void global_avg_f32_fwd(float *y, const float *x, const struct norm_shape *s, float *scratch, struct pool *pool);
-void global_avg_f32_bwd(float *dx, const float *dy, const struct norm_shape *s, int accumulate, struct pool *pool);
+void avg_pool3d_fwd(void *y, const void *x, const struct pool3d_shape *s, struct pool *pool);
+void avg_pool3d_bwd(void *dx, const void *dy, const struct pool3d_shape *s, int accumulate, struct pool *pool);
+/* [groups][rows][c] -> [groups][c]: the mean. The vector (y, dy) is fp32 whatever the type of the shape. */
+void global_avg_fwd(float *y, const void *x, const struct norm_shape *s, float *scratch, struct pool *pool);
+void global_avg_bwd(void *dx, const float *dy, const struct norm_shape *s, int accumulate, struct pool *pool);
 
 /* ---- linear: x [n][c], w [k][c], y [n][k] -------------------------------------------------------------------------- */
 
@@ -140,16 +145,19 @@ enum { ELEM_CLASSES_MAX = 256 };
 /* y = softmax of each of `rows` rows of c. In place allowed. */
 void softmax_f32_fwd(float *y, const float *x, size_t rows, int c, struct pool *pool);
 
-/* logits [n][voxels][c], labels [n][voxels]. Labels >= c (so LABEL_IGNORE, 255, unless c is 256) count nowhere. */
+/* logits [n][voxels][c], labels [n][voxels]. Labels >= c (so LABEL_IGNORE, 255, unless c is 256) count nowhere.
+ * region NULL: softmax over c labels. Else each of the c outputs is a sigmoid of its own and its voxels are those whose label v < 64 has
+ * bit v set in region[output]; p is the sigmoid, g whether the label is in, and labels of 64 and more count nowhere. */
 struct loss_shape {
     int n;
     size_t voxels;
     int c;
+    const uint64_t *region;
 };
 
 /* sums[n][LOSS_SUMS(c)]: c times tp = sum of p over voxels with that label; c times sum of p; c times sum of g (voxels with that label);
- * then the cross-entropy sum of weight[label] * -log p[label]; then the count, sum of weight[label].
- * class_weight: c floats, or NULL for 1 (tp, p and g are never weighted). */
+ * then the cross-entropy sum of weight[label] * -log p[label] (regions: over all outputs, of -log of p or 1 - p); then the count, sum of
+ * weight[label] (regions: of 1). class_weight: c floats, or NULL for 1 (tp, p and g are never weighted); not for regions. */
 #define LOSS_SUMS(c) (3 * (c) + 2)
 enum { LOSS_TP = 0, LOSS_P = 1, LOSS_G = 2 }; /* sums[i][LOSS_P * c + k] */
 #define LOSS_CE(c) (3 * (c))

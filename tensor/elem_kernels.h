@@ -32,10 +32,35 @@ static inline int loss_tile(int c)
     return c <= 16 ? LOSS_TILE_WIDTH : LOSS_TILE_FLOATS / c / 16 * 16;
 }
 
+/* Activations are float or uint16_t (bf16.h), all of a call the same. */
+struct act_kernels {
+    void (*act_fwd)(void *y, const void *x, size_t n, float slope);
+    void (*act_bwd)(void *dx, const void *dy, const void *ref, size_t n, float slope, int accumulate);
+    void (*add_act)(void *y, const void *a, const void *b, size_t n, float slope);
+
+    /* Add to sum and square (of width doubles) the sums over the rows. */
+    void (*norm_sums)(double *sum, double *square, const void *x, struct columns s);
+    void (*norm_apply)(void *y, const void *x, const float *coef, struct columns s, float slope);
+    /* Add to sum and product the sums of g and of g * xhat. coef points at the first channel, its rows are s.stride apart. */
+    void (*norm_bwd_sums)(double *sum, double *product, const void *dy, const void *x, const float *coef,
+                          struct columns s, float slope);
+    void (*norm_bwd_apply)(void *dx, const void *dy, const void *x, const float *coef, struct columns s, float slope,
+                           int accumulate);
+    void (*column_sums)(double *sum, const void *x, struct columns s);
+    /* y (+)= row, to each of the rows. */
+    void (*broadcast)(void *y, const float *row, struct columns s, int accumulate);
+
+    /* One line of the output (input for _bwd) along w: case n, position z, y. */
+    void (*max_fwd)(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, int n, int z, int line);
+    void (*max_bwd)(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s, int n, int z,
+                    int line, int accumulate);
+    void (*avg_fwd)(void *y, const void *x, const struct pool3d_shape *s, int n, int z, int line);
+    void (*avg_bwd)(void *dx, const void *dy, const struct pool3d_shape *s, int n, int z, int line, int accumulate);
+};
+
 struct elem_kernels {
-    void (*act_fwd)(float *y, const float *x, size_t n, float slope);
-    void (*act_bwd)(float *dx, const float *dy, const float *ref, size_t n, float slope, int accumulate);
-    void (*add_act)(float *y, const float *a, const float *b, size_t n, float slope);
+    const struct act_kernels *act[2]; /* by enum elem_type */
+
     void (*add)(float *y, const float *x, size_t n);
     void (*axpy)(float *y, float a, const float *x, size_t n);
     void (*scale)(float *x, float a, size_t n);
@@ -48,32 +73,22 @@ struct elem_kernels {
     void (*combine)(float *y, const float *coef, size_t coef_stride, const float *x, size_t x_stride, int rows, int width,
                     int accumulate);
 
-    /* Add to sum and square (of width doubles) the sums over the rows. */
-    void (*norm_sums)(double *sum, double *square, const float *x, struct columns s);
-    void (*norm_apply)(float *y, const float *x, const float *coef, struct columns s, float slope);
-    /* Add to sum and product the sums of g and of g * xhat. coef points at the first channel, its rows are s.stride apart. */
-    void (*norm_bwd_sums)(double *sum, double *product, const float *dy, const float *x, const float *coef,
-                          struct columns s, float slope);
-    void (*norm_bwd_apply)(float *dx, const float *dy, const float *x, const float *coef, struct columns s, float slope,
-                           int accumulate);
-    void (*column_sums)(double *sum, const float *x, struct columns s);
-    /* y (+)= row, to each of the rows. */
-    void (*broadcast)(float *y, const float *row, struct columns s, int accumulate);
-
-    /* One line of the output (input for _bwd) along w: case n, position z, y. */
-    void (*max_fwd)(float *y, int32_t *index, const float *x, const struct pool3d_shape *s, int n, int z, int line);
-    void (*max_bwd)(float *dx, const float *dy, const int32_t *index, const struct pool3d_shape *s, int n, int z,
-                    int line, int accumulate);
-    void (*avg_fwd)(float *y, const float *x, const struct pool3d_shape *s, int n, int z, int line);
-    void (*avg_bwd)(float *dx, const float *dy, const struct pool3d_shape *s, int n, int z, int line, int accumulate);
-
     void (*softmax)(float *y, const float *x, size_t rows, int c);
     /* Add one tile to sums[LOSS_SUMS(c)]. */
     void (*loss_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c,
                       const float *class_weight);
     void (*loss_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
                      const float *tp_scale, const float *p_scale, const float *class_weight, int accumulate);
+    void (*region_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c, const uint64_t *region);
+    void (*region_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
+                       const float *tp_scale, const float *p_scale, const uint64_t *region, int accumulate);
 };
+
+/* Where element i of an array of that type is. */
+static inline void *elem_at(const void *p, enum elem_type type, size_t i)
+{
+    return (char *)p + i * (type == ELEM_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
 
 /* Defined where the architecture has them. */
 extern const struct elem_kernels elem_kernels_scalar, elem_kernels_avx2, elem_kernels_avx512, elem_kernels_neon;

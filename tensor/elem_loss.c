@@ -40,7 +40,7 @@ static void softmax_job(void *arg, int job, int thread)
 
 void softmax_f32_fwd(float *y, const float *x, size_t rows, int c, struct pool *pool)
 {
-    struct loss_call k = loss_call(&(struct loss_shape){1, rows, c});
+    struct loss_call k = loss_call(&(struct loss_shape){1, rows, c, NULL});
     k.out = y;
     k.logits = x;
     pool_run(pool, (int)((k.tiles + TILES_A_JOB - 1) / TILES_A_JOB), softmax_job, &k);
@@ -67,8 +67,10 @@ static void loss_sums_job(void *arg, int job, int thread)
     memset(sums, 0, LOSS_SUMS(c) * sizeof *sums);
     for (size_t i = stripe * k->tiles / ELEM_STRIPES; i < (stripe + 1) * k->tiles / ELEM_STRIPES; i++) {
         const size_t voxel = n * k->s.voxels + i * k->tile;
-        k->kernels->loss_sums(sums, k->logits + voxel * c, k->labels + voxel, tile_voxels(k, i), k->s.c,
-                              k->class_weight);
+        const float *logits = k->logits + voxel * c;
+        const int voxels = tile_voxels(k, i);
+        if (k->s.region) k->kernels->region_sums(sums, logits, k->labels + voxel, voxels, k->s.c, k->s.region);
+        else k->kernels->loss_sums(sums, logits, k->labels + voxel, voxels, k->s.c, k->class_weight);
     }
 }
 
@@ -109,8 +111,13 @@ static void loss_bwd_job(void *arg, int job, int thread)
     (void)thread;
     for (size_t i = first; i < first + TILES_A_JOB && i < k->tiles; i++) {
         const size_t voxel = n * k->s.voxels + i * k->tile;
-        k->kernels->loss_bwd(k->out + voxel * c, k->logits + voxel * c, k->labels + voxel, tile_voxels(k, i), k->s.c,
-                             k->ce_scale, tp, p, k->class_weight, k->accumulate);
+        const float *logits = k->logits + voxel * c;
+        float *out = k->out + voxel * c;
+        const int voxels = tile_voxels(k, i);
+        if (k->s.region)
+            k->kernels->region_bwd(out, logits, k->labels + voxel, voxels, k->s.c, k->ce_scale, tp, p, k->s.region, k->accumulate);
+        else
+            k->kernels->loss_bwd(out, logits, k->labels + voxel, voxels, k->s.c, k->ce_scale, tp, p, k->class_weight, k->accumulate);
     }
 }
 

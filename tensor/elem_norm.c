@@ -18,8 +18,10 @@ struct norm_call {
     int runs;   /* of them a group */
     double *part; /* [group][stripe][2][c] */
     float *coef;  /* [group][NORM_COEFS][c] */
-    float *stats, *out, *dgamma, *dbeta;
-    const float *x, *dy, *gamma, *beta;
+    void *out;
+    const void *x, *dy;
+    float *stats, *dgamma, *dbeta;
+    const float *gamma, *beta;
     float eps, slope;
     int accumulate;
 };
@@ -103,7 +105,7 @@ static void sums_job(void *arg, int job, int thread)
     const struct norm_call *k = arg;
     const struct piece p = piece(k, job);
     (void)thread;
-    k->kernels->norm_sums(p.sum, p.square, k->x + p.start, p.columns);
+    k->kernels->act[k->s.type]->norm_sums(p.sum, p.square, elem_at(k->x, k->s.type, p.start), p.columns);
 }
 
 static void put_stats(float *stats, size_t c, double mean, double var, float eps)
@@ -129,7 +131,7 @@ static void stats_job(void *arg, int tile, int thread)
         }
 }
 
-void norm_f32_stats(float *stats, const float *x, const struct norm_shape *s, float eps, float *scratch,
+void norm_stats(float *stats, const void *x, const struct norm_shape *s, float eps, float *scratch,
                     struct pool *pool)
 {
     struct norm_call k = norm_call(s, scratch);
@@ -140,7 +142,7 @@ void norm_f32_stats(float *stats, const float *x, const struct norm_shape *s, fl
     pool_run(pool, k.tiles, stats_job, &k);
 }
 
-void norm_f32_running_update(float *running_mean, float *running_var, const float *stats, const struct norm_shape *s,
+void norm_running_update(float *running_mean, float *running_var, const float *stats, const struct norm_shape *s,
                              float momentum)
 {
     const size_t c = (size_t)s->c;
@@ -152,7 +154,7 @@ void norm_f32_running_update(float *running_mean, float *running_var, const floa
     }
 }
 
-void norm_f32_running_stats(float *stats, const float *running_mean, const float *running_var, int c, float eps)
+void norm_running_stats(float *stats, const float *running_mean, const float *running_var, int c, float eps)
 {
     for (int i = 0; i < c; i++)
         put_stats(stats + i, (size_t)c, (double)running_mean[i], (double)running_var[i], eps);
@@ -195,11 +197,11 @@ static void apply_job(void *arg, int job, int thread)
     size_t start;
     const struct columns columns = run_of(k, job, &group, &start);
     (void)thread;
-    k->kernels->norm_apply(k->out + start, k->x + start, k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns,
+    k->kernels->act[k->s.type]->norm_apply(elem_at(k->out, k->s.type, start), elem_at(k->x, k->s.type, start), k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns,
                            k->slope);
 }
 
-void norm_f32_fwd(float *y, const float *x, const float *stats, const float *gamma, const float *beta,
+void norm_fwd(void *y, const void *x, const float *stats, const float *gamma, const float *beta,
                   const struct norm_shape *s, float slope, float *scratch, struct pool *pool)
 {
     struct norm_call k = norm_call(s, scratch);
@@ -219,7 +221,7 @@ static void bwd_sums_job(void *arg, int job, int thread)
     const struct norm_call *k = arg;
     const struct piece p = piece(k, job);
     (void)thread;
-    k->kernels->norm_bwd_sums(p.sum, p.square, k->dy + p.start, k->x + p.start, p.coef, p.columns, k->slope);
+    k->kernels->act[k->s.type]->norm_bwd_sums(p.sum, p.square, elem_at(k->dy, k->s.type, p.start), elem_at(k->x, k->s.type, p.start), p.coef, p.columns, k->slope);
 }
 
 /* With S = sum g and P = sum g xhat:  dx = gamma rstd (g - S/rows - xhat P/rows), written as SCALE g + (x - mean) DX + DSHIFT. */
@@ -254,11 +256,11 @@ static void bwd_apply_job(void *arg, int job, int thread)
     size_t start;
     const struct columns columns = run_of(k, job, &group, &start);
     (void)thread;
-    k->kernels->norm_bwd_apply(k->out + start, k->dy + start, k->x + start,
+    k->kernels->act[k->s.type]->norm_bwd_apply(elem_at(k->out, k->s.type, start), elem_at(k->dy, k->s.type, start), elem_at(k->x, k->s.type, start),
                                k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns, k->slope, k->accumulate);
 }
 
-void norm_f32_bwd(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *stats,
+void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats,
                   const float *gamma, const float *beta, const struct norm_shape *s, float slope, int accumulate,
                   float *scratch, struct pool *pool)
 {
@@ -285,10 +287,10 @@ static void column_sums_job(void *arg, int job, int thread)
     const struct norm_call *k = arg;
     const struct piece p = piece(k, job);
     (void)thread;
-    k->kernels->column_sums(p.sum, k->x + p.start, p.columns);
+    k->kernels->act[k->s.type]->column_sums(p.sum, elem_at(k->x, k->s.type, p.start), p.columns);
 }
 
-void global_avg_f32_fwd(float *y, const float *x, const struct norm_shape *s, float *scratch, struct pool *pool)
+void global_avg_fwd(float *y, const void *x, const struct norm_shape *s, float *scratch, struct pool *pool)
 {
     struct norm_call k = norm_call(s, scratch);
     k.x = x;
@@ -308,17 +310,17 @@ static void broadcast_job(void *arg, int job, int thread)
     int group;
     size_t start;
     struct columns columns = run_of(k, job, &group, &start);
-    const float rows = (float)k->s.rows;
+    const float rows = (float)k->s.rows, *dy = k->dy;
     (void)thread;
     for (size_t first = 0; first < c; first += TILE) {
         float row[TILE];
         columns.width = (int)(c - first < TILE ? c - first : TILE);
-        for (int i = 0; i < columns.width; i++) row[i] = k->dy[(size_t)group * c + first + (size_t)i] / rows;
-        k->kernels->broadcast(k->out + start + first, row, columns, k->accumulate);
+        for (int i = 0; i < columns.width; i++) row[i] = dy[(size_t)group * c + first + (size_t)i] / rows;
+        k->kernels->act[k->s.type]->broadcast(elem_at(k->out, k->s.type, start + first), row, columns, k->accumulate);
     }
 }
 
-void global_avg_f32_bwd(float *dx, const float *dy, const struct norm_shape *s, int accumulate, struct pool *pool)
+void global_avg_bwd(void *dx, const float *dy, const struct norm_shape *s, int accumulate, struct pool *pool)
 {
     struct norm_call k = norm_call(s, NULL);
     k.out = dx;

@@ -24,9 +24,9 @@ struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel
 struct pool_call {
     const struct elem_kernels *kernels;
     const struct pool3d_shape *s;
-    float *out;
+    void *out;
     int32_t *index;
-    const float *in;
+    const void *in;
     const int32_t *from;
     int accumulate;
 };
@@ -45,10 +45,10 @@ static void max_fwd_job(void *arg, int job, int thread)
     int n, z, line;
     line_of(k->s->out, job, &n, &z, &line);
     (void)thread;
-    k->kernels->max_fwd(k->out, k->index, k->in, k->s, n, z, line);
+    k->kernels->act[k->s->type]->max_fwd(k->out, k->index, k->in, k->s, n, z, line);
 }
 
-void max_pool3d_f32_fwd(float *y, int32_t *index, const float *x, const struct pool3d_shape *s, struct pool *pool)
+void max_pool3d_fwd(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, struct pool *pool)
 {
     struct pool_call k = {.kernels = elem_kernels(), .s = s, .out = y, .index = index, .in = x};
     pool_run(pool, s->n * s->out[0] * s->out[1], max_fwd_job, &k);
@@ -60,10 +60,10 @@ static void max_bwd_job(void *arg, int job, int thread)
     int n, z, line;
     line_of(k->s->in, job, &n, &z, &line);
     (void)thread;
-    k->kernels->max_bwd(k->out, k->in, k->from, k->s, n, z, line, k->accumulate);
+    k->kernels->act[k->s->type]->max_bwd(k->out, k->in, k->from, k->s, n, z, line, k->accumulate);
 }
 
-void max_pool3d_f32_bwd(float *dx, const float *dy, const int32_t *index, const struct pool3d_shape *s, int accumulate,
+void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s, int accumulate,
                         struct pool *pool)
 {
     struct pool_call k = {
@@ -77,10 +77,10 @@ static void avg_fwd_job(void *arg, int job, int thread)
     int n, z, line;
     line_of(k->s->out, job, &n, &z, &line);
     (void)thread;
-    k->kernels->avg_fwd(k->out, k->in, k->s, n, z, line);
+    k->kernels->act[k->s->type]->avg_fwd(k->out, k->in, k->s, n, z, line);
 }
 
-void avg_pool3d_f32_fwd(float *y, const float *x, const struct pool3d_shape *s, struct pool *pool)
+void avg_pool3d_fwd(void *y, const void *x, const struct pool3d_shape *s, struct pool *pool)
 {
     struct pool_call k = {.kernels = elem_kernels(), .s = s, .out = y, .in = x};
     pool_run(pool, s->n * s->out[0] * s->out[1], avg_fwd_job, &k);
@@ -92,10 +92,10 @@ static void avg_bwd_job(void *arg, int job, int thread)
     int n, z, line;
     line_of(k->s->in, job, &n, &z, &line);
     (void)thread;
-    k->kernels->avg_bwd(k->out, k->in, k->s, n, z, line, k->accumulate);
+    k->kernels->act[k->s->type]->avg_bwd(k->out, k->in, k->s, n, z, line, k->accumulate);
 }
 
-void avg_pool3d_f32_bwd(float *dx, const float *dy, const struct pool3d_shape *s, int accumulate, struct pool *pool)
+void avg_pool3d_bwd(void *dx, const void *dy, const struct pool3d_shape *s, int accumulate, struct pool *pool)
 {
     struct pool_call k = {.kernels = elem_kernels(), .s = s, .out = dx, .in = dy, .accumulate = accumulate};
     pool_run(pool, s->n * s->in[0] * s->in[1], avg_bwd_job, &k);

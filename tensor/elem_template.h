@@ -6,18 +6,35 @@
  */
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE vf get(const float *p, int n)
+INLINE vf get_f32(const float *p, int n)
 {
     return n == LANES ? vf_load(p) : vf_load_n(p, n);
 }
 
-INLINE void put(float *p, vf v, int n)
+INLINE vf get_bf16(const uint16_t *p, int n)
+{
+    return n == LANES ? vf_load_bf16(p) : vf_load_bf16_n(p, n);
+}
+
+INLINE void put_f32(float *p, vf v, int n)
 {
     if (n == LANES)
         vf_store(p, v);
     else
         vf_store_n(p, v, n);
 }
+
+INLINE void put_bf16(uint16_t *p, vf v, int n)
+{
+    if (n == LANES)
+        vf_store_bf16(p, v);
+    else
+        vf_store_bf16_n(p, v, n);
+}
+
+/* n values in memory as a vector, by the type of the pointer. */
+#define get(p, n) _Generic((p), uint16_t *: get_bf16, const uint16_t *: get_bf16, default: get_f32)(p, n)
+#define put(p, v, n) _Generic((p), uint16_t *: put_bf16, default: put_f32)(p, v, n)
 
 INLINE vf activate(vf z, vf slope)
 {
@@ -29,42 +46,7 @@ INLINE vf activation_gradient(vf dy, vf z, vf slope)
     return vf_select(vm_gt(z, vf_set(0)), dy, vf_mul(slope, dy));
 }
 
-/* ---- elementwise ---------------------------------------------------------------------------------------------------- */
-
-static void act_fwd(float *y, const float *x, size_t n, float slope)
-{
-    const vf s = vf_set(slope);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) vf_store(y + i, activate(vf_load(x + i), s));
-    if (i < n) vf_store_n(y + i, activate(vf_load_n(x + i, (int)(n - i)), s), (int)(n - i));
-}
-
-INLINE void act_bwd_step(float *dx, const float *dy, const float *ref, vf slope, int accumulate, int n)
-{
-    const vf g = activation_gradient(get(dy, n), get(ref, n), slope);
-    put(dx, accumulate ? vf_add(get(dx, n), g) : g, n);
-}
-
-static void act_bwd(float *dx, const float *dy, const float *ref, size_t n, float slope, int accumulate)
-{
-    const vf s = vf_set(slope);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) act_bwd_step(dx + i, dy + i, ref + i, s, accumulate, LANES);
-    if (i < n) act_bwd_step(dx + i, dy + i, ref + i, s, accumulate, (int)(n - i));
-}
-
-INLINE void add_act_step(float *y, const float *a, const float *b, vf slope, int n)
-{
-    put(y, activate(vf_add(get(a, n), get(b, n)), slope), n);
-}
-
-static void add_act(float *y, const float *a, const float *b, size_t n, float slope)
-{
-    const vf s = vf_set(slope);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) add_act_step(y + i, a + i, b + i, s, LANES);
-    if (i < n) add_act_step(y + i, a + i, b + i, s, (int)(n - i));
-}
+/* ---- elementwise, fp32 -------------------------------------------------------------------------------------------- */
 
 static void add(float *y, const float *x, size_t n)
 {
@@ -197,14 +179,92 @@ static void adamw(float *w, float *m, float *v, float *g, size_t n, const struct
     if (i < n) adamw_step(w + i, m + i, v + i, g + i, &local, (int)(n - i));
 }
 
-#include "tensor/elem_template_norm.h"
-#include "tensor/elem_template_pool.h"
+/* ---- helpers of what follows --------------------------------------------------------------------------------------- */
+
+/* The four chains of a column sum, row mod 4, at row `i` of `rows`. */
+struct four {
+    vf a, b, c, d;
+};
+
+INLINE struct four four_zero(void)
+{
+    return (struct four){vf_set(0), vf_set(0), vf_set(0), vf_set(0)};
+}
+
+INLINE vf four_sum(struct four s)
+{
+    return vf_add(vf_add(s.a, s.b), vf_add(s.c, s.d));
+}
+
+INLINE void centred(vf *sum, vf *square, vf x, vf pivot)
+{
+    const vf d = vf_sub(x, pivot);
+    *sum = vf_add(*sum, d);
+    *square = vf_fma(d, d, *square);
+}
+
+/* What both backward passes need of the coefficients of some channels. */
+struct bwd_coef {
+    vf mean, scale, shift, factor, offset, slope;
+};
+
+/* factor and offset are rows `f` and `f + 1`: RSTD, XSHIFT or DX, DSHIFT. */
+INLINE struct bwd_coef bwd_coef(const float *coef, size_t stride, int f, vf slope, int n)
+{
+    return (struct bwd_coef){get(coef + COEF_MEAN * stride, n),  get(coef + COEF_SCALE * stride, n),
+                             get(coef + COEF_SHIFT * stride, n), get(coef + (size_t)f * stride, n),
+                             get(coef + (size_t)(f + 1) * stride, n), slope};
+}
+
+/* First and one-past-last input position of the window of output o, inside the input. */
+INLINE void window(int *begin, int *end, const struct pool3d_shape *s, int axis, int o)
+{
+    const int start = o * s->stride[axis] - s->pad[axis], stop = start + s->kernel[axis];
+    *begin = start > 0 ? start : 0;
+    *end = stop < s->in[axis] ? stop : s->in[axis];
+}
+
+/* First and one-past-last output whose window covers input i. */
+INLINE void windows_over(int *begin, int *end, const struct pool3d_shape *s, int axis, int i)
+{
+    const int first = i + s->pad[axis] - s->kernel[axis] + 1, last = (i + s->pad[axis]) / s->stride[axis];
+    *begin = first > 0 ? (first + s->stride[axis] - 1) / s->stride[axis] : 0;
+    *end = last < s->out[axis] ? last + 1 : s->out[axis];
+}
+
+INLINE int window_size(const struct pool3d_shape *s, int axis, int o)
+{
+    int begin, end;
+    window(&begin, &end, s, axis, o);
+    return end - begin;
+}
+
+/* A box of positions [begin, end) on a grid, and where the grid's values for one case start. */
+struct box {
+    int begin[3], end[3];
+    int h, w;
+};
+
+INLINE size_t box_voxel(const struct box *b, int z, int y, int x)
+{
+    return ((size_t)z * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)x;
+}
+
+#define ELEM float
+#define ELEM_KERNEL(name) name##_f32
+#include "tensor/elem_template_act.h"
+#undef ELEM
+#undef ELEM_KERNEL
+#define ELEM uint16_t
+#define ELEM_KERNEL(name) name##_bf16
+#include "tensor/elem_template_act.h"
+#undef ELEM
+#undef ELEM_KERNEL
+
 #include "tensor/elem_template_loss.h"
 
 const struct elem_kernels ELEM_TABLE = {
-    .act_fwd = act_fwd,
-    .act_bwd = act_bwd,
-    .add_act = add_act,
+    .act = {&act_kernels_f32, &act_kernels_bf16},
     .add = add,
     .axpy = axpy,
     .scale = scale,
@@ -214,19 +274,13 @@ const struct elem_kernels ELEM_TABLE = {
     .adamw = adamw,
     .dot = dot,
     .combine = combine,
-    .norm_sums = norm_sums,
-    .norm_apply = norm_apply,
-    .norm_bwd_sums = norm_bwd_sums,
-    .norm_bwd_apply = norm_bwd_apply,
-    .column_sums = column_sums,
-    .broadcast = broadcast,
-    .max_fwd = max_fwd,
-    .max_bwd = max_bwd,
-    .avg_fwd = avg_fwd,
-    .avg_bwd = avg_bwd,
     .softmax = softmax,
     .loss_sums = loss_sums,
     .loss_bwd = loss_bwd,
+    .region_sums = region_sums,
+    .region_bwd = region_bwd,
 };
 
+#undef get
+#undef put
 #undef INLINE

@@ -230,3 +230,70 @@ static void loss_bwd(float *dlogits, const float *logits, const uint8_t *labels,
     }
     transpose_out(dlogits, tile, voxels, c, width, accumulate);
 }
+
+/* ---- regions: a sigmoid for each output ------------------------------------------------------------------------------ */
+
+/* 1 where the label is of the region, 0 where it is not, -1 where the voxel counts nowhere. Fills up to a multiple of 16. */
+static void load_region(float *g, const uint8_t *labels, int voxels, uint64_t region)
+{
+    for (int i = 0; i < voxels; i++) g[i] = labels[i] < 64 ? (float)(region >> labels[i] & 1) : -1.0f;
+    for (int i = voxels; i < (voxels + 15) / 16 * 16; i++) g[i] = -1.0f;
+}
+
+struct sigmoid_terms {
+    vf p, sum, magnitude; /* 1 / (1 + exp(-x)), 1 + exp(-|x|), |x| */
+};
+
+INLINE struct sigmoid_terms sigmoid(vf x)
+{
+    struct sigmoid_terms t;
+    t.magnitude = vf_max(vf_sub(vf_set(0), x), x);
+    const vf e = vector_exp(vf_sub(vf_set(0), t.magnitude));
+    t.sum = vf_add(vf_set(1), e);
+    t.p = vf_div(vf_select(vm_gt(vf_set(0), x), e, vf_set(1)), t.sum);
+    return t;
+}
+
+static void region_sums(double *sums, const float *logits, const uint8_t *labels, int voxels, int c, const uint64_t *region)
+{
+    float tile[LOSS_TILE_FLOATS], member[LOSS_TILE_WIDTH], entropy[LOSS_TILE_WIDTH];
+    const int width = loss_tile(c), padded = (voxels + 15) / 16 * 16;
+    transpose_in(tile, logits, voxels, c, width);
+    for (int k = 0; k < c; k++) {
+        float *plane = tile + k * width;
+        load_region(member, labels, voxels, region[k]);
+        for (int i = 0; i < padded; i += LANES) {
+            const vf x = vf_load(plane + i), g = vf_load(member + i);
+            const vm counts = vm_gt(g, vf_set(-0.5f));
+            const struct sigmoid_terms t = sigmoid(x);
+            /* max(x, 0) - x g + log(1 + exp(-|x|)) */
+            const vf minus_log = vf_add(vector_log(t.sum), vf_fnma(x, g, vf_max(vf_set(0), x)));
+            vf_store(entropy + i, vf_select(counts, minus_log, vf_set(0)));
+            vf_store(plane + i, vf_select(counts, t.p, vf_set(0)));
+        }
+        class_sums(&sums[LOSS_TP * c + k], &sums[LOSS_P * c + k], &sums[LOSS_G * c + k], plane, member, 1, padded);
+        sums[LOSS_CE(c)] += sum_plane(entropy, padded);
+    }
+    for (int i = 0; i < voxels; i++) sums[LOSS_COUNT(c)] += labels[i] < 64;
+}
+
+/* With d = dL/dp = p_scale + tp_scale g, the gradient is p (1 - p) d + ce_scale (p - g). */
+static void region_bwd(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
+                       const float *tp_scale, const float *p_scale, const uint64_t *region, int accumulate)
+{
+    float tile[LOSS_TILE_FLOATS], member[LOSS_TILE_WIDTH];
+    const int width = loss_tile(c);
+    transpose_in(tile, logits, voxels, c, width);
+    for (int k = 0; k < c; k++) {
+        float *plane = tile + k * width;
+        load_region(member, labels, voxels, region[k]);
+        for (int i = 0; i < voxels; i += LANES) {
+            const vf g = vf_load(member + i), p = sigmoid(vf_load(plane + i)).p;
+            const vf d = vf_fma(vf_set(tp_scale[k]), g, vf_set(p_scale[k]));
+            const vf slope = vf_mul(vf_mul(p, vf_sub(vf_set(1), p)), d);
+            const vf dx = vf_fma(vf_set(ce_scale), vf_sub(p, g), slope);
+            vf_store(plane + i, vf_select(vm_gt(g, vf_set(-0.5f)), dx, vf_set(0)));
+        }
+    }
+    transpose_out(dlogits, tile, voxels, c, width, accumulate);
+}

@@ -1,24 +1,9 @@
-/* elem_template_norm.h - norm kernels; part of elem_template.h.
+/* elem_template_norm.h - norm kernels; part of elem_template_act.h.
  *
  * Sums go through blocks of ELEM_BLOCK rows that fit in the first-level cache, so that a block can be read twice for the price of
  * once. While one block is read, the same place in the next is fetched: the rows are too far apart for the processor to guess. */
 
-/* The four chains of a column sum, row mod 4, at row `i` of `rows`. */
-struct four {
-    vf a, b, c, d;
-};
-
-INLINE struct four four_zero(void)
-{
-    return (struct four){vf_set(0), vf_set(0), vf_set(0), vf_set(0)};
-}
-
-INLINE vf four_sum(struct four s)
-{
-    return vf_add(vf_add(s.a, s.b), vf_add(s.c, s.d));
-}
-
-INLINE vf block_sum(const float *x, int rows, size_t stride, int n)
+INLINE vf ELEM_KERNEL(block_sum)(const ELEM *x, int rows, size_t stride, int n)
 {
     struct four s = four_zero();
     int i = 0;
@@ -35,18 +20,11 @@ INLINE vf block_sum(const float *x, int rows, size_t stride, int n)
     return four_sum(s);
 }
 
-INLINE void centred(vf *sum, vf *square, vf x, vf pivot)
-{
-    const vf d = vf_sub(x, pivot);
-    *sum = vf_add(*sum, d);
-    *square = vf_fma(d, d, *square);
-}
-
 /* With m the block's mean in fp32, sum x = rows m + sum (x - m) and sum x^2 = sum (x - m)^2 + 2 m sum (x - m) + rows m^2
  * hold for any m; the large terms are made in double, and the small ones are small because m is near the mean. */
-INLINE void norm_sums_block(double *restrict sum, double *restrict square, const float *x, int rows, size_t stride, int n)
+INLINE void ELEM_KERNEL(norm_sums_block)(double *restrict sum, double *restrict square, const ELEM *x, int rows, size_t stride, int n)
 {
-    const vf pivot = vf_mul(block_sum(x, rows, stride, n), vf_set(1.0f / (float)rows));
+    const vf pivot = vf_mul(ELEM_KERNEL(block_sum)(x, rows, stride, n), vf_set(1.0f / (float)rows));
     struct four s = four_zero(), q = four_zero();
     int i = 0;
     for (; i + 4 <= rows; i += 4, x += 4 * stride) {
@@ -70,64 +48,55 @@ INLINE void norm_sums_block(double *restrict sum, double *restrict square, const
     }
 }
 
-static void norm_sums(double *sum, double *square, const float *x, struct columns s)
+static void ELEM_KERNEL(norm_sums)(double *sum, double *square, const void *from, struct columns s)
 {
+    const ELEM *x = from;
     for (size_t r = 0; r < s.rows; r += ELEM_BLOCK, x += ELEM_BLOCK * s.stride) {
         const int rows = s.rows - r < ELEM_BLOCK ? (int)(s.rows - r) : ELEM_BLOCK;
         int c = 0;
-        for (; c + LANES <= s.width; c += LANES) norm_sums_block(sum + c, square + c, x + c, rows, s.stride, LANES);
-        if (c < s.width) norm_sums_block(sum + c, square + c, x + c, rows, s.stride, s.width - c);
+        for (; c + LANES <= s.width; c += LANES) ELEM_KERNEL(norm_sums_block)(sum + c, square + c, x + c, rows, s.stride, LANES);
+        if (c < s.width) ELEM_KERNEL(norm_sums_block)(sum + c, square + c, x + c, rows, s.stride, s.width - c);
     }
 }
 
-INLINE void column_sums_block(double *sum, const float *x, int rows, size_t stride, int n)
+INLINE void ELEM_KERNEL(column_sums_block)(double *sum, const ELEM *x, int rows, size_t stride, int n)
 {
     float lane[LANES];
-    vf_store(lane, block_sum(x, rows, stride, n));
+    vf_store(lane, ELEM_KERNEL(block_sum)(x, rows, stride, n));
     for (int j = 0; j < n; j++) sum[j] += (double)lane[j];
 }
 
-static void column_sums(double *sum, const float *x, struct columns s)
+static void ELEM_KERNEL(column_sums)(double *sum, const void *from, struct columns s)
 {
+    const ELEM *x = from;
     for (size_t r = 0; r < s.rows; r += ELEM_BLOCK, x += ELEM_BLOCK * s.stride) {
         const int rows = s.rows - r < ELEM_BLOCK ? (int)(s.rows - r) : ELEM_BLOCK;
         int c = 0;
-        for (; c + LANES <= s.width; c += LANES) column_sums_block(sum + c, x + c, rows, s.stride, LANES);
-        if (c < s.width) column_sums_block(sum + c, x + c, rows, s.stride, s.width - c);
+        for (; c + LANES <= s.width; c += LANES) ELEM_KERNEL(column_sums_block)(sum + c, x + c, rows, s.stride, LANES);
+        if (c < s.width) ELEM_KERNEL(column_sums_block)(sum + c, x + c, rows, s.stride, s.width - c);
     }
 }
 
-INLINE void norm_apply_step(float *y, const float *x, const float *coef, size_t stride, vf slope, int n)
+INLINE void ELEM_KERNEL(norm_apply_step)(ELEM *y, const ELEM *x, const float *coef, size_t stride, vf slope, int n)
 {
     const vf centre = vf_sub(get(x, n), get(coef + COEF_MEAN * stride, n));
     const vf z = vf_fma(centre, get(coef + COEF_SCALE * stride, n), get(coef + COEF_SHIFT * stride, n));
     put(y, activate(z, slope), n);
 }
 
-static void norm_apply(float *y, const float *x, const float *coef, struct columns s, float slope)
+static void ELEM_KERNEL(norm_apply)(void *to, const void *from, const float *coef, struct columns s, float slope)
 {
+    ELEM *y = to;
+    const ELEM *x = from;
     const vf v = vf_set(slope);
     for (size_t r = 0; r < s.rows; r++, x += s.stride, y += s.stride) {
         int c = 0;
-        for (; c + LANES <= s.width; c += LANES) norm_apply_step(y + c, x + c, coef + c, s.stride, v, LANES);
-        if (c < s.width) norm_apply_step(y + c, x + c, coef + c, s.stride, v, s.width - c);
+        for (; c + LANES <= s.width; c += LANES) ELEM_KERNEL(norm_apply_step)(y + c, x + c, coef + c, s.stride, v, LANES);
+        if (c < s.width) ELEM_KERNEL(norm_apply_step)(y + c, x + c, coef + c, s.stride, v, s.width - c);
     }
 }
 
-/* What both backward passes need of the coefficients of some channels. */
-struct bwd_coef {
-    vf mean, scale, shift, factor, offset, slope;
-};
-
-/* factor and offset are rows `f` and `f + 1`: RSTD, XSHIFT or DX, DSHIFT. */
-INLINE struct bwd_coef bwd_coef(const float *coef, size_t stride, int f, vf slope, int n)
-{
-    return (struct bwd_coef){get(coef + COEF_MEAN * stride, n),  get(coef + COEF_SCALE * stride, n),
-                             get(coef + COEF_SHIFT * stride, n), get(coef + (size_t)f * stride, n),
-                             get(coef + (size_t)(f + 1) * stride, n), slope};
-}
-
-INLINE void bwd_sums_row(vf *sum, vf *product, const float *dy, const float *x, const struct bwd_coef *k, int n)
+INLINE void ELEM_KERNEL(bwd_sums_row)(vf *sum, vf *product, const ELEM *dy, const ELEM *x, const struct bwd_coef *k, int n)
 {
     const vf centre = vf_sub(get(x, n), k->mean);
     const vf g = activation_gradient(get(dy, n), vf_fma(centre, k->scale, k->shift), k->slope);
@@ -135,7 +104,7 @@ INLINE void bwd_sums_row(vf *sum, vf *product, const float *dy, const float *x, 
     *product = vf_fma(g, vf_fma(centre, k->factor, k->offset), *product);
 }
 
-INLINE void norm_bwd_sums_block(double *restrict sum, double *restrict product, const float *dy, const float *x, const struct bwd_coef *k,
+INLINE void ELEM_KERNEL(norm_bwd_sums_block)(double *restrict sum, double *restrict product, const ELEM *dy, const ELEM *x, const struct bwd_coef *k,
                                 int rows, size_t stride, int n)
 {
     struct four s = four_zero(), p = four_zero();
@@ -145,14 +114,14 @@ INLINE void norm_bwd_sums_block(double *restrict sum, double *restrict product, 
             __builtin_prefetch(x + (ELEM_BLOCK + (size_t)j) * stride);
             __builtin_prefetch(dy + (ELEM_BLOCK + (size_t)j) * stride);
         }
-        bwd_sums_row(&s.a, &p.a, dy, x, k, n);
-        bwd_sums_row(&s.b, &p.b, dy + stride, x + stride, k, n);
-        bwd_sums_row(&s.c, &p.c, dy + 2 * stride, x + 2 * stride, k, n);
-        bwd_sums_row(&s.d, &p.d, dy + 3 * stride, x + 3 * stride, k, n);
+        ELEM_KERNEL(bwd_sums_row)(&s.a, &p.a, dy, x, k, n);
+        ELEM_KERNEL(bwd_sums_row)(&s.b, &p.b, dy + stride, x + stride, k, n);
+        ELEM_KERNEL(bwd_sums_row)(&s.c, &p.c, dy + 2 * stride, x + 2 * stride, k, n);
+        ELEM_KERNEL(bwd_sums_row)(&s.d, &p.d, dy + 3 * stride, x + 3 * stride, k, n);
     }
-    if (i < rows) bwd_sums_row(&s.a, &p.a, dy, x, k, n);
-    if (i + 1 < rows) bwd_sums_row(&s.b, &p.b, dy + stride, x + stride, k, n);
-    if (i + 2 < rows) bwd_sums_row(&s.c, &p.c, dy + 2 * stride, x + 2 * stride, k, n);
+    if (i < rows) ELEM_KERNEL(bwd_sums_row)(&s.a, &p.a, dy, x, k, n);
+    if (i + 1 < rows) ELEM_KERNEL(bwd_sums_row)(&s.b, &p.b, dy + stride, x + stride, k, n);
+    if (i + 2 < rows) ELEM_KERNEL(bwd_sums_row)(&s.c, &p.c, dy + 2 * stride, x + 2 * stride, k, n);
     float s1[LANES], s2[LANES];
     vf_store(s1, four_sum(s));
     vf_store(s2, four_sum(p));
@@ -162,25 +131,26 @@ INLINE void norm_bwd_sums_block(double *restrict sum, double *restrict product, 
     }
 }
 
-static void norm_bwd_sums(double *sum, double *product, const float *dy, const float *x, const float *coef,
+static void ELEM_KERNEL(norm_bwd_sums)(double *sum, double *product, const void *gradient, const void *from, const float *coef,
                           struct columns s, float slope)
 {
+    const ELEM *dy = gradient, *x = from;
     const vf v = vf_set(slope);
     for (size_t r = 0; r < s.rows; r += ELEM_BLOCK, x += ELEM_BLOCK * s.stride, dy += ELEM_BLOCK * s.stride) {
         const int rows = s.rows - r < ELEM_BLOCK ? (int)(s.rows - r) : ELEM_BLOCK;
         int c = 0;
         for (; c + LANES <= s.width; c += LANES) {
             const struct bwd_coef k = bwd_coef(coef + c, s.stride, COEF_RSTD, v, LANES);
-            norm_bwd_sums_block(sum + c, product + c, dy + c, x + c, &k, rows, s.stride, LANES);
+            ELEM_KERNEL(norm_bwd_sums_block)(sum + c, product + c, dy + c, x + c, &k, rows, s.stride, LANES);
         }
         if (c < s.width) {
             const struct bwd_coef k = bwd_coef(coef + c, s.stride, COEF_RSTD, v, s.width - c);
-            norm_bwd_sums_block(sum + c, product + c, dy + c, x + c, &k, rows, s.stride, s.width - c);
+            ELEM_KERNEL(norm_bwd_sums_block)(sum + c, product + c, dy + c, x + c, &k, rows, s.stride, s.width - c);
         }
     }
 }
 
-INLINE void norm_bwd_apply_step(float *dx, const float *dy, const float *x, const float *coef, size_t stride, vf slope,
+INLINE void ELEM_KERNEL(norm_bwd_apply_step)(ELEM *dx, const ELEM *dy, const ELEM *x, const float *coef, size_t stride, vf slope,
                                 int accumulate, int n)
 {
     const struct bwd_coef k = bwd_coef(coef, stride, COEF_DX, slope, n);
@@ -190,29 +160,32 @@ INLINE void norm_bwd_apply_step(float *dx, const float *dy, const float *x, cons
     put(dx, accumulate ? vf_add(get(dx, n), d) : d, n);
 }
 
-static void norm_bwd_apply(float *dx, const float *dy, const float *x, const float *coef, struct columns s, float slope,
+static void ELEM_KERNEL(norm_bwd_apply)(void *to, const void *gradient, const void *from, const float *coef, struct columns s, float slope,
                            int accumulate)
 {
+    ELEM *dx = to;
+    const ELEM *dy = gradient, *x = from;
     const vf v = vf_set(slope);
     for (size_t r = 0; r < s.rows; r++, x += s.stride, dy += s.stride, dx += s.stride) {
         int c = 0;
         for (; c + LANES <= s.width; c += LANES)
-            norm_bwd_apply_step(dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, LANES);
+            ELEM_KERNEL(norm_bwd_apply_step)(dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, LANES);
         if (c < s.width)
-            norm_bwd_apply_step(dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, s.width - c);
+            ELEM_KERNEL(norm_bwd_apply_step)(dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, s.width - c);
     }
 }
 
-INLINE void broadcast_step(float *y, const float *row, int accumulate, int n)
+INLINE void ELEM_KERNEL(broadcast_step)(ELEM *y, const float *row, int accumulate, int n)
 {
     put(y, accumulate ? vf_add(get(y, n), get(row, n)) : get(row, n), n);
 }
 
-static void broadcast(float *y, const float *row, struct columns s, int accumulate)
+static void ELEM_KERNEL(broadcast)(void *to, const float *row, struct columns s, int accumulate)
 {
+    ELEM *y = to;
     for (size_t r = 0; r < s.rows; r++, y += s.stride) {
         int c = 0;
-        for (; c + LANES <= s.width; c += LANES) broadcast_step(y + c, row + c, accumulate, LANES);
-        if (c < s.width) broadcast_step(y + c, row + c, accumulate, s.width - c);
+        for (; c + LANES <= s.width; c += LANES) ELEM_KERNEL(broadcast_step)(y + c, row + c, accumulate, LANES);
+        if (c < s.width) ELEM_KERNEL(broadcast_step)(y + c, row + c, accumulate, s.width - c);
     }
 }

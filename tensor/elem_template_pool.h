@@ -1,40 +1,6 @@
-/* elem_template_pool.h - pooling kernels; part of elem_template.h. Lanes are channels; windows run in the order z, y, x. */
+/* elem_template_pool.h - pooling kernels; part of elem_template_act.h. Lanes are channels; windows run in the order z, y, x. */
 
-/* First and one-past-last input position of the window of output o, inside the input. */
-INLINE void window(int *begin, int *end, const struct pool3d_shape *s, int axis, int o)
-{
-    const int start = o * s->stride[axis] - s->pad[axis], stop = start + s->kernel[axis];
-    *begin = start > 0 ? start : 0;
-    *end = stop < s->in[axis] ? stop : s->in[axis];
-}
-
-/* First and one-past-last output whose window covers input i. */
-INLINE void windows_over(int *begin, int *end, const struct pool3d_shape *s, int axis, int i)
-{
-    const int first = i + s->pad[axis] - s->kernel[axis] + 1, last = (i + s->pad[axis]) / s->stride[axis];
-    *begin = first > 0 ? (first + s->stride[axis] - 1) / s->stride[axis] : 0;
-    *end = last < s->out[axis] ? last + 1 : s->out[axis];
-}
-
-INLINE int window_size(const struct pool3d_shape *s, int axis, int o)
-{
-    int begin, end;
-    window(&begin, &end, s, axis, o);
-    return end - begin;
-}
-
-/* A box of positions [begin, end) on a grid, and where the grid's values for one case start. */
-struct box {
-    int begin[3], end[3];
-    int h, w;
-};
-
-INLINE size_t box_voxel(const struct box *b, int z, int y, int x)
-{
-    return ((size_t)z * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)x;
-}
-
-INLINE void max_fwd_step(float *y, int32_t *index, const float *x, const struct box *b, size_t c, int n)
+INLINE void ELEM_KERNEL(max_fwd_step)(ELEM *y, int32_t *index, const ELEM *x, const struct box *b, size_t c, int n)
 {
     vf best = vf_set(-INFINITY);
     vi where = vi_set((int32_t)box_voxel(b, b->begin[0], b->begin[1], b->begin[2]));
@@ -55,8 +21,10 @@ INLINE void max_fwd_step(float *y, int32_t *index, const float *x, const struct 
         vi_store_n(index, where, n);
 }
 
-static void max_fwd(float *y, int32_t *index, const float *x, const struct pool3d_shape *s, int n, int z, int line)
+static void ELEM_KERNEL(max_fwd)(void *to, int32_t *index, const void *from, const struct pool3d_shape *s, int n, int z, int line)
 {
+    ELEM *y = to;
+    const ELEM *x = from;
     const size_t c = (size_t)s->c;
     struct box b = {.h = s->in[1], .w = s->in[2]};
     const struct box out = {.h = s->out[1], .w = s->out[2]};
@@ -69,14 +37,14 @@ static void max_fwd(float *y, int32_t *index, const float *x, const struct pool3
     for (int o = 0; o < s->out[2]; o++, y += c) {
         window(&b.begin[2], &b.end[2], s, 2, o);
         int i = 0;
-        for (; i + LANES <= s->c; i += LANES) max_fwd_step(y + i, index ? index + i : NULL, x + i, &b, c, LANES);
-        if (i < s->c) max_fwd_step(y + i, index ? index + i : NULL, x + i, &b, c, s->c - i);
+        for (; i + LANES <= s->c; i += LANES) ELEM_KERNEL(max_fwd_step)(y + i, index ? index + i : NULL, x + i, &b, c, LANES);
+        if (i < s->c) ELEM_KERNEL(max_fwd_step)(y + i, index ? index + i : NULL, x + i, &b, c, s->c - i);
         if (index) index += c;
     }
 }
 
 /* Each input collects from the windows that chose it, so that no two threads write to one place. */
-INLINE void max_bwd_step(float *dx, const float *dy, const int32_t *index, size_t me, const struct box *b, size_t c,
+INLINE void ELEM_KERNEL(max_bwd_step)(ELEM *dx, const ELEM *dy, const int32_t *index, size_t me, const struct box *b, size_t c,
                          int accumulate, int n)
 {
     vf sum = vf_set(0);
@@ -91,9 +59,11 @@ INLINE void max_bwd_step(float *dx, const float *dy, const int32_t *index, size_
     put(dx, accumulate ? vf_add(get(dx, n), sum) : sum, n);
 }
 
-static void max_bwd(float *dx, const float *dy, const int32_t *index, const struct pool3d_shape *s, int n, int z,
+static void ELEM_KERNEL(max_bwd)(void *to, const void *from, const int32_t *index, const struct pool3d_shape *s, int n, int z,
                     int line, int accumulate)
 {
+    ELEM *dx = to;
+    const ELEM *dy = from;
     const size_t c = (size_t)s->c;
     struct box b = {.h = s->out[1], .w = s->out[2]};
     const struct box in = {.h = s->in[1], .w = s->in[2]};
@@ -107,12 +77,12 @@ static void max_bwd(float *dx, const float *dy, const int32_t *index, const stru
     for (int i = 0; i < s->in[2]; i++, me++, dx += c) {
         windows_over(&b.begin[2], &b.end[2], s, 2, i);
         int k = 0;
-        for (; k + LANES <= s->c; k += LANES) max_bwd_step(dx + k, dy + k, index + k, me, &b, c, accumulate, LANES);
-        if (k < s->c) max_bwd_step(dx + k, dy + k, index + k, me, &b, c, accumulate, s->c - k);
+        for (; k + LANES <= s->c; k += LANES) ELEM_KERNEL(max_bwd_step)(dx + k, dy + k, index + k, me, &b, c, accumulate, LANES);
+        if (k < s->c) ELEM_KERNEL(max_bwd_step)(dx + k, dy + k, index + k, me, &b, c, accumulate, s->c - k);
     }
 }
 
-INLINE void avg_fwd_step(float *y, const float *x, const struct box *b, size_t c, float count, int n)
+INLINE void ELEM_KERNEL(avg_fwd_step)(ELEM *y, const ELEM *x, const struct box *b, size_t c, float count, int n)
 {
     vf sum = vf_set(0);
     for (int z = b->begin[0]; z < b->end[0]; z++)
@@ -121,8 +91,10 @@ INLINE void avg_fwd_step(float *y, const float *x, const struct box *b, size_t c
     put(y, vf_div(sum, vf_set(count)), n);
 }
 
-static void avg_fwd(float *y, const float *x, const struct pool3d_shape *s, int n, int z, int line)
+static void ELEM_KERNEL(avg_fwd)(void *to, const void *from, const struct pool3d_shape *s, int n, int z, int line)
 {
+    ELEM *y = to;
+    const ELEM *x = from;
     const size_t c = (size_t)s->c;
     struct box b = {.h = s->in[1], .w = s->in[2]};
     const struct box out = {.h = s->out[1], .w = s->out[2]};
@@ -134,12 +106,12 @@ static void avg_fwd(float *y, const float *x, const struct pool3d_shape *s, int 
         window(&b.begin[2], &b.end[2], s, 2, o);
         const float count = (float)((b.end[0] - b.begin[0]) * (b.end[1] - b.begin[1]) * (b.end[2] - b.begin[2]));
         int i = 0;
-        for (; i + LANES <= s->c; i += LANES) avg_fwd_step(y + i, x + i, &b, c, count, LANES);
-        if (i < s->c) avg_fwd_step(y + i, x + i, &b, c, count, s->c - i);
+        for (; i + LANES <= s->c; i += LANES) ELEM_KERNEL(avg_fwd_step)(y + i, x + i, &b, c, count, LANES);
+        if (i < s->c) ELEM_KERNEL(avg_fwd_step)(y + i, x + i, &b, c, count, s->c - i);
     }
 }
 
-INLINE void avg_bwd_step(float *dx, const float *dy, const struct box *b, const struct pool3d_shape *s, int accumulate,
+INLINE void ELEM_KERNEL(avg_bwd_step)(ELEM *dx, const ELEM *dy, const struct box *b, const struct pool3d_shape *s, int accumulate,
                          int n)
 {
     const size_t c = (size_t)s->c;
@@ -153,8 +125,10 @@ INLINE void avg_bwd_step(float *dx, const float *dy, const struct box *b, const 
     put(dx, accumulate ? vf_add(get(dx, n), sum) : sum, n);
 }
 
-static void avg_bwd(float *dx, const float *dy, const struct pool3d_shape *s, int n, int z, int line, int accumulate)
+static void ELEM_KERNEL(avg_bwd)(void *to, const void *from, const struct pool3d_shape *s, int n, int z, int line, int accumulate)
 {
+    ELEM *dx = to;
+    const ELEM *dy = from;
     const size_t c = (size_t)s->c;
     struct box b = {.h = s->out[1], .w = s->out[2]};
     const struct box in = {.h = s->in[1], .w = s->in[2]};
@@ -165,7 +139,7 @@ static void avg_bwd(float *dx, const float *dy, const struct pool3d_shape *s, in
     for (int i = 0; i < s->in[2]; i++, dx += c) {
         windows_over(&b.begin[2], &b.end[2], s, 2, i);
         int k = 0;
-        for (; k + LANES <= s->c; k += LANES) avg_bwd_step(dx + k, dy + k, &b, s, accumulate, LANES);
-        if (k < s->c) avg_bwd_step(dx + k, dy + k, &b, s, accumulate, s->c - k);
+        for (; k + LANES <= s->c; k += LANES) ELEM_KERNEL(avg_bwd_step)(dx + k, dy + k, &b, s, accumulate, LANES);
+        if (k < s->c) ELEM_KERNEL(avg_bwd_step)(dx + k, dy + k, &b, s, accumulate, s->c - k);
     }
 }

@@ -19,6 +19,11 @@ size_t shape_count(struct shape s)
     return (size_t)s.n * shape_voxels(s) * (size_t)s.c;
 }
 
+size_t dtype_bytes(enum dtype dtype)
+{
+    return dtype == DT_F32 ? sizeof(float) : dtype == DT_BF16 ? sizeof(uint16_t) : 1;
+}
+
 /* ---- recording ------------------------------------------------------------------------------------------------ */
 
 struct graph *graph_create(struct model *m, struct pool *pool, int flags)
@@ -125,7 +130,12 @@ void node_param(struct graph *g, struct node *n, const char *suffix, enum param_
 
 struct tensor *node_output(struct graph *g, struct node *n, struct shape s)
 {
-    struct value *v = value_create(g, s, DT_F32);
+    return node_output_as(g, n, s, DT_F32);
+}
+
+struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, enum dtype dtype)
+{
+    struct value *v = value_create(g, s, dtype);
     v->producer = n;
     n->out = &v->tensor;
     int wanted = 0;
@@ -198,6 +208,11 @@ int graph_bind(struct graph *g)
 
 /* ---- run ------------------------------------------------------------------------------------------------------- */
 
+void *graph_block(const struct graph *g)
+{
+    return g->block;
+}
+
 void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t step)
 {
     g->seed = seed;
@@ -230,7 +245,7 @@ void graph_backward(struct graph *g, struct tensor *loss)
     ENSURE(g->flags & GRAPH_TRAIN, "graph_backward of an inference graph");
     ENSURE(((struct value *)loss)->root, "graph_backward: the tensor %d is not a scalar loss of this graph", loss->id);
     for (int i = 0; i < g->values; i++)
-        if (g->value[i]->root) g->value[i]->tensor.grad[0] = &g->value[i]->tensor == loss ? 1.0f : 0.0f;
+        if (g->value[i]->root) *tensor_grad_f32(&g->value[i]->tensor) = &g->value[i]->tensor == loss ? 1.0f : 0.0f;
     for (int i = g->forward_steps; i < g->steps; i++) graph_run_step(g, i);
 }
 

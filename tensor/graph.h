@@ -20,7 +20,8 @@
 #include <stdint.h>
 #include "tensor/pool.h"
 
-enum dtype { DT_F32 = 0, DT_U8 = 1 };
+enum dtype { DT_F32 = 0, DT_U8 = 1, DT_BF16 = 2 };
+size_t dtype_bytes(enum dtype dtype);
 
 /* All activations are five-dimensional, channels last; a vector per case is [n][1][1][1][c]. */
 struct shape {
@@ -68,13 +69,19 @@ void model_destroy(struct model *m);
 void model_finish(struct model *m);
 /* A new model with the same views and a copy of data; grad zero. */
 struct model *model_clone(const struct model *m);
+/* Gives up the gradients: from then on the model is for inference. */
+void model_drop_gradients(struct model *m);
 struct param *model_find(const struct model *m, const char *name); /* NULL if absent */
 int param_trained(const struct param *p); /* 0 for running statistics */
 void model_zero_grad(struct model *m, struct pool *pool);
 
 /* ---- graph ----------------------------------------------------------------------------------------------------- */
 
-enum graph_flags { GRAPH_TRAIN = 1 }; /* dropout on, batch statistics, gradients; without it: inference, smallest memory */
+/* GRAPH_TRAIN: dropout on, batch statistics, gradients; without it: inference, smallest memory.
+ * GRAPH_BF16: activations and their gradients are bf16 in memory (bf16.h). The rule: convolutions give bf16, except op_head; norms, activations,
+ * additions, poolings and dropout give the type of their input; everything else (heads, global average, linear layers, softmax, losses) is
+ * fp32, and so are inputs, parameters, their gradients, statistics and all sums. */
+enum graph_flags { GRAPH_TRAIN = 1, GRAPH_BF16 = 2 };
 
 struct graph;
 
@@ -84,11 +91,13 @@ struct tensor {
     struct shape shape;
     enum dtype dtype;
     void *data;
-    float *grad;    /* NULL where no gradient is needed; else valid during graph_backward, or after it with graph_keep */
+    void *grad;     /* of the same type; NULL where no gradient is needed; else valid during graph_backward, or after it with graph_keep */
     int id;
     int needs_grad;
 };
+/* Of a DT_F32 tensor. */
 static inline float *tensor_f32(const struct tensor *t) { return (float *)t->data; }
+static inline float *tensor_grad_f32(const struct tensor *t) { return (float *)t->grad; }
 
 struct graph *graph_create(struct model *m, struct pool *pool, int flags);
 void graph_destroy(struct graph *g);
@@ -107,6 +116,8 @@ double graph_flops(const struct graph *g);
 int graph_bind(struct graph *g);
 /* Binds to memory of the caller's, graph_bytes long, 64-byte aligned. */
 void graph_bind_to(struct graph *g, void *block);
+/* The block of a bound graph: graphs that run in turn can share it. */
+void *graph_block(const struct graph *g);
 /* Keys the random numbers of the step (dropout). */
 void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t step);
 void graph_forward(struct graph *g);

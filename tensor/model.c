@@ -34,6 +34,12 @@ void model_destroy(struct model *m)
     free(m);
 }
 
+void model_drop_gradients(struct model *m)
+{
+    free(m->grad);
+    m->grad = NULL;
+}
+
 struct param *model_find(const struct model *m, const char *name)
 {
     for (int i = 0; i < m->params; i++)

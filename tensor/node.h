@@ -15,6 +15,7 @@
 #ifndef TENSOR_NODE_H
 #define TENSOR_NODE_H
 
+#include "tensor/elem.h"
 #include "tensor/ops.h"
 
 enum { NODE_INPUTS_MAX = 2 * SEG_LOSS_HEADS_MAX, NODE_PARAMS_MAX = 4 };
@@ -122,7 +123,13 @@ void node_input(struct node *n, struct tensor *x);
 /* Registers (or finds) the parameter "<node name>.<suffix>"; its place in n->param is the order of the calls. */
 void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim, const int *dim,
                 int fan_in, int fan_out);
-struct tensor *node_output(struct graph *g, struct node *n, struct shape s);
+struct tensor *node_output(struct graph *g, struct node *n, struct shape s); /* DT_F32 */
+struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, enum dtype dtype);
+/* The type of a convolution's output. */
+static inline enum dtype graph_activation(const struct graph *g)
+{
+    return g->flags & GRAPH_BF16 ? DT_BF16 : DT_F32;
+}
 /* The pass needs at least so many floats of scratch. */
 static inline void node_scratch(struct node *n, enum pass pass, size_t floats)
 {
@@ -136,6 +143,12 @@ static inline int shape_equal(struct shape a, struct shape b)
     return a.n == b.n && a.d == b.d && a.h == b.h && a.w == b.w && a.c == b.c;
 }
 
+/* For elem.h. */
+static inline enum elem_type tensor_elem(const struct tensor *t)
+{
+    return t->dtype == DT_BF16 ? ELEM_BF16 : ELEM_F32;
+}
+
 /* ---- for ops: running -------------------------------------------------------------------------------------- */
 
 static inline float *node_data(const struct graph *g, const struct node *n, int i)
@@ -147,7 +160,7 @@ static inline float *node_grad(const struct graph *g, const struct node *n, int 
     return g->model->grad + g->model->param[n->param[i]].offset;
 }
 /* Where the gradient of in[i] goes; NULL if nobody wants it. */
-static inline float *node_dx(const struct node *n, int i)
+static inline void *node_dx(const struct node *n, int i)
 {
     return n->in[i]->needs_grad ? n->in[i]->grad : NULL;
 }

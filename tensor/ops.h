@@ -15,6 +15,8 @@ enum { LABEL_IGNORE = 255 }; /* in DT_U8 label maps: excluded from every loss */
  * without making it. */
 struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k,
                          const int kernel[3], const int stride[3], const int pad[3], int bias);
+/* 1x1x1 convolution with bias to fp32 logits, whatever the precision of the graph. */
+struct tensor *op_head(struct graph *g, const char *name, struct tensor *x, int k);
 /* Transposed convolution, kernel = stride, no padding. */
 struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k, const int stride[3],
                                    int bias);
@@ -50,14 +52,20 @@ void op_cross_entropy_weights(struct tensor *loss, const float *class_weight);
 /* nnU-Net's segmentation loss over all deep-supervision heads in one node (reference: nnU-Net dice.py, compound_losses.py,
  * deep_supervision.py): sum over heads of weight[i] * (CE_i + Dice_i), CE the mean cross-entropy, Dice = - mean over foreground classes (and over cases
  * unless batch_dice) of (2*tp + 1e-5) / max(sum p + sum g + 1e-5, 1e-8) of the softmax. Ignored voxels count nowhere.
- * weight 0 heads are skipped. Scalar. */
-enum { SEG_LOSS_HEADS_MAX = 8 };
+ * weight 0 heads are skipped. Scalar.
+ *
+ * Region-based: the outputs are sigmoids, output k for the labels v with bit v of region[k]; CE is then the mean binary cross-entropy over
+ * voxels and outputs, and Dice counts every output. With `ignores` (the dataset has an ignore label) nnU-Net's mean is over the voxels
+ * that count, but the sum over the outputs: so here. */
+enum { SEG_LOSS_HEADS_MAX = 13, REGION_LABELS_MAX = 64 };
 struct seg_loss {
     int heads;
     struct tensor *logits[SEG_LOSS_HEADS_MAX]; /* full resolution first */
     struct tensor *labels[SEG_LOSS_HEADS_MAX]; /* DT_U8, same size, c = 1 */
     float weight[SEG_LOSS_HEADS_MAX];
     int batch_dice;
+    const uint64_t *region; /* [c], copied; NULL: softmax */
+    int ignores;            /* regions only */
 };
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l);
 

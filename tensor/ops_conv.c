@@ -20,18 +20,18 @@ static void conv3d_forward(struct graph *g, struct node *n)
 {
     const struct conv *a = n->attr;
     for (int i = 0; i < n->inputs; i++)
-        conv3d_fwd(tensor_f32(n->out), tensor_f32(n->in[i]), node_data(g, n, 0),
+        conv3d_fwd(n->out->data, n->in[i]->data, node_data(g, n, 0),
                        i == 0 && n->params == 2 ? node_data(g, n, 1) : NULL, &a->part[i], i > 0, n->scratch, g->pool);
 }
 
 static void conv3d_backward(struct graph *g, struct node *n)
 {
     const struct conv *a = n->attr;
-    const float *dy = n->out->grad;
+    const void *dy = n->out->grad;
     for (int i = 0; i < n->inputs; i++) {
         if (n->pass == PASS_BACKWARD)
             conv3d_bwd_w(node_grad(g, n, 0), i == 0 && n->params == 2 ? node_grad(g, n, 1) : NULL,
-                             tensor_f32(n->in[i]), dy, &a->part[i], n->scratch, g->pool);
+                             n->in[i]->data, dy, &a->part[i], n->scratch, g->pool);
         else if (node_dx(n, i))
             conv3d_bwd_d(node_dx(n, i), dy, node_data(g, n, 0), &a->part[i], n->accumulate[i], n->scratch, g->pool);
     }
@@ -39,8 +39,13 @@ static void conv3d_backward(struct graph *g, struct node *n)
 
 const struct op conv3d_op = {"conv3d", conv3d_forward, conv3d_backward};
 
-struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k,
-                         const int kernel[3], const int stride[3], const int pad[3], int bias)
+static enum conv_type conv_type(enum dtype dtype)
+{
+    return dtype == DT_BF16 ? CONV_BF16 : CONV_F32;
+}
+
+static struct tensor *conv_create(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k, const int kernel[3],
+                                  const int stride[3], const int pad[3], int bias, enum dtype dtype)
 {
     struct node *n = node_create(g, &conv3d_op, name, sizeof(struct conv));
     struct conv *a = n->attr;
@@ -63,6 +68,8 @@ struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, st
         a->part[i] = conv3d_shape(s.n, n->in[i]->shape.c, k, in, kernel, stride, pad);
         a->part[i].w_channels = channels;
         a->part[i].w_offset = i ? s.c : 0;
+        a->part[i].x_type = conv_type(n->in[i]->dtype);
+        a->part[i].y_type = conv_type(dtype);
         node_scratch(n, PASS_FORWARD, conv3d_scratch_fwd(&a->part[i], threads));
         node_scratch(n, PASS_BACKWARD, conv3d_scratch_bwd_w(&a->part[i], threads));
         node_scratch(n, PASS_BACKWARD_DATA, conv3d_scratch_bwd_d(&a->part[i], threads));
@@ -73,22 +80,33 @@ struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, st
     n->reads_in = 3;
     const int *out = a->part[0].out;
     n->flops = 2.0 * s.n * volume(out) * k * channels * receptive;
-    return node_output(g, n, SHAPE(s.n, out[0], out[1], out[2], k));
+    return node_output_as(g, n, SHAPE(s.n, out[0], out[1], out[2], k), dtype);
+}
+
+struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k,
+                         const int kernel[3], const int stride[3], const int pad[3], int bias)
+{
+    return conv_create(g, name, x, x2, k, kernel, stride, pad, bias, graph_activation(g));
+}
+
+struct tensor *op_head(struct graph *g, const char *name, struct tensor *x, int k)
+{
+    return conv_create(g, name, x, NULL, k, (const int[]){1, 1, 1}, (const int[]){1, 1, 1}, (const int[]){0, 0, 0}, 1, DT_F32);
 }
 
 /* ---- transposed convolution -------------------------------------------------------------------------------------- */
 
 static void conv_transpose3d_forward(struct graph *g, struct node *n)
 {
-    tconv3d_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), node_data(g, n, 0),
+    tconv3d_fwd(n->out->data, n->in[0]->data, node_data(g, n, 0),
                     n->params == 2 ? node_data(g, n, 1) : NULL, n->attr, n->scratch, g->pool);
 }
 
 static void conv_transpose3d_backward(struct graph *g, struct node *n)
 {
-    const float *dy = n->out->grad;
+    const void *dy = n->out->grad;
     if (n->pass == PASS_BACKWARD)
-        tconv3d_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, tensor_f32(n->in[0]), dy,
+        tconv3d_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, n->in[0]->data, dy,
                           n->attr, n->scratch, g->pool);
     else
         tconv3d_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), n->attr, n->accumulate[0], n->scratch, g->pool);
@@ -108,6 +126,8 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
     ENSURE(k > 0 && stride[0] > 0 && stride[1] > 0 && stride[2] > 0, "conv_transpose3d %s: stride %dx%dx%d to %d channels",
            name, stride[0], stride[1], stride[2], k);
     *a = conv3d_shape_transposed(s.n, s.c, k, in, stride);
+    a->x_type = conv_type(x->dtype);
+    a->y_type = conv_type(graph_activation(g));
     node_input(n, x);
     node_param(g, n, "weight", PARAM_WEIGHT, 5, dim, k * receptive, s.c * receptive);
     if (bias) node_param(g, n, "bias", PARAM_BIAS, 1, &k, k * receptive, s.c * receptive);
@@ -119,7 +139,7 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
     n->reads_in = 1;
     n->cheap = 1; /* one tap an output: about as dear as the memory it writes */
     n->flops = 2.0 * s.n * volume(in) * s.c * k * receptive;
-    return node_output(g, n, SHAPE(s.n, a->out[0], a->out[1], a->out[2], k));
+    return node_output_as(g, n, SHAPE(s.n, a->out[0], a->out[1], a->out[2], k), graph_activation(g));
 }
 
 /* ---- linear -------------------------------------------------------------------------------------------------------- */

@@ -36,14 +36,14 @@ static void loss_inputs(struct node *n, struct tensor *logits, struct tensor *la
     ENSURE(labels->dtype == DT_U8 && y.c == 1 && x.n == y.n && x.d == y.d && x.h == y.h && x.w == y.w,
            "%s: logits [%d][%d][%d][%d][%d], labels [%d][%d][%d][%d][%d] of type %d", n->op->name, x.n, x.d, x.h, x.w,
            x.c, y.n, y.d, y.h, y.w, y.c, labels->dtype);
-    ENSURE(x.c >= 2 && x.c <= LABEL_IGNORE, "%s: %d classes", n->op->name, x.c);
+    ENSURE(x.c >= 1 && x.c <= LABEL_IGNORE, "%s: %d classes", n->op->name, x.c);
     node_input(n, logits);
     node_input(n, labels);
 }
 
 static struct loss_shape loss_shape_of(struct shape s)
 {
-    return (struct loss_shape){s.n, shape_voxels(s), s.c};
+    return (struct loss_shape){s.n, shape_voxels(s), s.c, NULL};
 }
 
 static size_t sums_count(struct shape s)
@@ -93,7 +93,7 @@ static void cross_entropy_backward(struct graph *g, struct node *n)
 {
     const struct cross_entropy *a = n->attr;
     struct loss_shape shape = loss_shape_of(n->in[0]->shape);
-    double scale = n->out->grad[0] * cross_entropy_scale(n->saved, n->in[0]->shape);
+    double scale = *tensor_grad_f32(n->out) * cross_entropy_scale(n->saved, n->in[0]->shape);
     if (node_dx(n, 0))
         loss_f32_bwd(node_dx(n, 0), tensor_f32(n->in[0]), n->in[1]->data, &shape, (float)scale, NULL, NULL,
                      a->weighted ? a->weight : NULL, n->accumulate[0], g->pool);
@@ -134,7 +134,22 @@ static const double DICE_SMOOTH = 1e-5, DICE_FLOOR = 1e-8;
 struct segmentation_loss {
     int heads, batch_dice;
     float weight[SEG_LOSS_HEADS_MAX];
+    int regions, ignores;
+    uint64_t region[REGION_LABELS_MAX];
 };
+
+static struct loss_shape head_shape(const struct segmentation_loss *a, struct shape s)
+{
+    struct loss_shape shape = loss_shape_of(s);
+    shape.region = a->regions ? a->region : NULL;
+    return shape;
+}
+
+/* The derivative of the mean (binary) cross-entropy with respect to its sum. */
+static double entropy_scale(const struct segmentation_loss *a, const double *sums, struct shape s)
+{
+    return cross_entropy_scale(sums, s) / (a->regions && !a->ignores ? a->regions : 1);
+}
 
 struct dice {
     double value, d_tp, d_p; /* and its derivatives with respect to tp and sum p */
@@ -153,24 +168,24 @@ static struct dice soft_dice(const double *sums, struct shape s, int i, int clas
     return (struct dice){top / bottom, 2 / bottom, -top / (bottom * bottom)};
 }
 
-/* Minus the mean Dice of the foreground classes (and of the cases). */
-static double dice_loss(const double *sums, struct shape s, int batch_dice)
+/* Minus the mean Dice of the classes from `first` on (and of the cases). */
+static double dice_loss(const double *sums, struct shape s, int batch_dice, int first)
 {
     double sum = 0;
     int terms = 0;
     for (int i = batch_dice ? -1 : 0; i < (batch_dice ? 0 : s.n); i++)
-        for (int class = 1; class < s.c; class++, terms++) sum += soft_dice(sums, s, i, class).value;
+        for (int class = first; class < s.c; class++, terms++) sum += soft_dice(sums, s, i, class).value;
     return -sum / terms;
 }
 
-/* The derivatives of `scale` times dice_loss with respect to each case's tp and sum p, [n][c] each; the background's are 0. */
-static void dice_scales(float *tp_scale, float *p_scale, const double *sums, struct shape s, int batch_dice, double scale)
+/* The derivatives of `scale` times dice_loss with respect to each case's tp and sum p, [n][c] each; 0 below `first`. */
+static void dice_scales(float *tp_scale, float *p_scale, const double *sums, struct shape s, int batch_dice, int first, double scale)
 {
-    scale /= -(double)(s.c - 1) * (batch_dice ? 1 : s.n);
+    scale /= -(double)(s.c - first) * (batch_dice ? 1 : s.n);
     for (int i = 0; i < s.n; i++) {
         float *tp = tp_scale + (size_t)i * (size_t)s.c, *p = p_scale + (size_t)i * (size_t)s.c;
         tp[0] = p[0] = 0;
-        for (int class = 1; class < s.c; class++) {
+        for (int class = first; class < s.c; class++) {
             struct dice d = soft_dice(sums, s, batch_dice ? -1 : i, class);
             tp[class] = (float)(scale * d.d_tp);
             p[class] = (float)(scale * d.d_p);
@@ -184,9 +199,10 @@ static void segmentation_loss_forward(struct graph *g, struct node *n)
     double *sums = n->saved, loss = 0;
     for (int i = 0; i < a->heads; i++) {
         struct shape s = n->in[2 * i]->shape;
-        struct loss_shape shape = loss_shape_of(s);
+        struct loss_shape shape = head_shape(a, s);
         loss_f32_sums(sums, tensor_f32(n->in[2 * i]), n->in[2 * i + 1]->data, &shape, NULL, n->scratch, g->pool);
-        loss += a->weight[i] * (cross_entropy_mean(sums, s) + dice_loss(sums, s, a->batch_dice));
+        double entropy = a->regions ? sum_cases(sums, s, LOSS_CE(s.c)) * entropy_scale(a, sums, s) : cross_entropy_mean(sums, s);
+        loss += a->weight[i] * (entropy + dice_loss(sums, s, a->batch_dice, !a->regions));
         sums += sums_count(s);
     }
     tensor_f32(n->out)[0] = (float)loss;
@@ -198,13 +214,13 @@ static void segmentation_loss_backward(struct graph *g, struct node *n)
     const double *sums = n->saved;
     for (int i = 0; i < a->heads; i++) {
         struct shape s = n->in[2 * i]->shape;
-        struct loss_shape shape = loss_shape_of(s);
+        struct loss_shape shape = head_shape(a, s);
         float *tp_scale = n->scratch, *p_scale = tp_scale + (size_t)s.n * (size_t)s.c;
-        double scale = (double)n->out->grad[0] * a->weight[i];
-        dice_scales(tp_scale, p_scale, sums, s, a->batch_dice, scale);
+        double scale = (double)*tensor_grad_f32(n->out) * a->weight[i];
+        dice_scales(tp_scale, p_scale, sums, s, a->batch_dice, !a->regions, scale);
         if (node_dx(n, 2 * i))
             loss_f32_bwd(node_dx(n, 2 * i), tensor_f32(n->in[2 * i]), n->in[2 * i + 1]->data, &shape,
-                         (float)(scale * cross_entropy_scale(sums, s)), tp_scale, p_scale, NULL, n->accumulate[2 * i],
+                         (float)(scale * entropy_scale(a, sums, s)), tp_scale, p_scale, NULL, n->accumulate[2 * i],
                          g->pool);
         sums += sums_count(s);
     }
@@ -218,6 +234,10 @@ struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
     struct segmentation_loss *a = n->attr;
     ENSURE(l->heads >= 1 && l->heads <= SEG_LOSS_HEADS_MAX, "segmentation_loss: %d heads", l->heads);
     a->batch_dice = l->batch_dice;
+    a->regions = l->region ? l->logits[0]->shape.c : 0;
+    a->ignores = l->ignores;
+    ENSURE(a->regions <= REGION_LABELS_MAX, "segmentation_loss: %d regions", a->regions);
+    if (l->region) memcpy(a->region, l->region, (size_t)a->regions * sizeof *a->region);
     for (int i = 0; i < l->heads; i++) {
         struct shape s = l->logits[i]->shape;
         struct loss_shape shape = loss_shape_of(s);

@@ -23,7 +23,7 @@ struct norm {
 static void norm_apply(struct graph *g, struct node *n)
 {
     const struct norm *a = n->attr;
-    norm_f32_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), n->saved, node_data(g, n, GAMMA), node_data(g, n, BETA),
+    norm_fwd(n->out->data, n->in[0]->data, n->saved, node_data(g, n, GAMMA), node_data(g, n, BETA),
                  &a->shape, a->slope, n->scratch, g->pool);
 }
 
@@ -31,7 +31,7 @@ static void instance_norm_forward(struct graph *g, struct node *n)
 {
     const struct norm *a = n->attr;
     if (n->pass == PASS_FORWARD)
-        norm_f32_stats(n->saved, tensor_f32(n->in[0]), &a->shape, NORM_EPS, n->scratch, g->pool);
+        norm_stats(n->saved, n->in[0]->data, &a->shape, NORM_EPS, n->scratch, g->pool);
     norm_apply(g, n);
 }
 
@@ -39,11 +39,11 @@ static void batch_norm_forward(struct graph *g, struct node *n)
 {
     const struct norm *a = n->attr;
     if (n->pass == PASS_FORWARD && g->flags & GRAPH_TRAIN) {
-        norm_f32_stats(n->saved, tensor_f32(n->in[0]), &a->shape, NORM_EPS, n->scratch, g->pool);
-        norm_f32_running_update(node_data(g, n, RUNNING_MEAN), node_data(g, n, RUNNING_VAR), n->saved, &a->shape,
+        norm_stats(n->saved, n->in[0]->data, &a->shape, NORM_EPS, n->scratch, g->pool);
+        norm_running_update(node_data(g, n, RUNNING_MEAN), node_data(g, n, RUNNING_VAR), n->saved, &a->shape,
                                 NORM_MOMENTUM);
     } else if (n->pass == PASS_FORWARD) {
-        norm_f32_running_stats(n->saved, node_data(g, n, RUNNING_MEAN), node_data(g, n, RUNNING_VAR), a->shape.c,
+        norm_running_stats(n->saved, node_data(g, n, RUNNING_MEAN), node_data(g, n, RUNNING_VAR), a->shape.c,
                                NORM_EPS);
     }
     norm_apply(g, n);
@@ -52,7 +52,7 @@ static void batch_norm_forward(struct graph *g, struct node *n)
 static void norm_backward(struct graph *g, struct node *n)
 {
     const struct norm *a = n->attr;
-    norm_f32_bwd(node_dx(n, 0), node_grad(g, n, GAMMA), node_grad(g, n, BETA), n->out->grad, tensor_f32(n->in[0]),
+    norm_bwd(node_dx(n, 0), node_grad(g, n, GAMMA), node_grad(g, n, BETA), n->out->grad, n->in[0]->data,
                  n->saved, node_data(g, n, GAMMA), node_data(g, n, BETA), &a->shape, a->slope, n->accumulate[0],
                  n->scratch, g->pool);
 }
@@ -78,18 +78,18 @@ static struct node *norm_create(struct graph *g, const struct op *op, const char
 
 struct tensor *op_instance_norm(struct graph *g, const char *name, struct tensor *x, float slope)
 {
-    struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), x->shape.c};
-    return node_output(g, norm_create(g, &instance_norm_op, name, x, shape, slope), x->shape);
+    struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
+    return node_output_as(g, norm_create(g, &instance_norm_op, name, x, shape, slope), x->shape, x->dtype);
 }
 
 struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x, float slope)
 {
-    struct norm_shape shape = {1, (size_t)x->shape.n * shape_voxels(x->shape), x->shape.c};
+    struct norm_shape shape = {1, (size_t)x->shape.n * shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
     ENSURE(shape.rows > 1 || !(g->flags & GRAPH_TRAIN), "batch_norm %s: one value has no variance to train on", name);
     struct node *n = norm_create(g, &batch_norm_op, name, x, shape, slope);
     node_param(g, n, "running_mean", PARAM_MEAN, 1, &shape.c, shape.c, shape.c);
     node_param(g, n, "running_var", PARAM_VAR, 1, &shape.c, shape.c, shape.c);
-    return node_output(g, n, x->shape);
+    return node_output_as(g, n, x->shape, x->dtype);
 }
 
 /* ---- activation and addition --------------------------------------------------------------------------------------- */
@@ -99,25 +99,26 @@ struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x
 static void activation_forward(struct graph *g, struct node *n)
 {
     const float *slope = n->attr;
-    elem_f32_act_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), shape_count(n->out->shape), *slope, g->pool);
+    elem_act_fwd(n->out->data, n->in[0]->data, tensor_elem(n->out), shape_count(n->out->shape), *slope, g->pool);
 }
 
 static void add_forward(struct graph *g, struct node *n)
 {
     const float *slope = n->attr;
-    elem_f32_add_act_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), tensor_f32(n->in[1]), shape_count(n->out->shape),
-                         *slope, g->pool);
+    elem_add_act_fwd(n->out->data, n->in[0]->data, n->in[1]->data, tensor_elem(n->out), shape_count(n->out->shape),
+                     *slope, g->pool);
 }
 
 /* The gradient of in[0] may lie over dy, so it comes last; for x + x it is in no place of its own and comes first. */
 static void activation_backward(struct graph *g, struct node *n)
 {
-    const float *slope = n->attr, *dy = n->out->grad, *ref = n->reads_out ? tensor_f32(n->out) : dy;
+    const float *slope = n->attr;
+    const void *dy = n->out->grad, *ref = n->reads_out ? n->out->data : dy;
     int forwards = !n->grad_in_place;
     for (int j = 0; j < n->inputs; j++) {
         int i = forwards ? j : n->inputs - 1 - j;
         if (node_dx(n, i))
-            elem_f32_act_bwd(node_dx(n, i), dy, ref, shape_count(n->out->shape), *slope, n->accumulate[i], g->pool);
+            elem_act_bwd(node_dx(n, i), dy, ref, tensor_elem(n->out), shape_count(n->out->shape), *slope, n->accumulate[i], g->pool);
     }
 }
 
@@ -135,7 +136,7 @@ static struct tensor *activation_create(struct graph *g, const struct op *op, st
     n->reads_out = slope != 1;
     n->cheap = n->in_place = 1;
     n->grad_in_place = a != b;
-    return node_output(g, n, a->shape);
+    return node_output_as(g, n, a->shape, a->dtype);
 }
 
 struct tensor *op_activation(struct graph *g, struct tensor *x, float slope)
@@ -147,5 +148,6 @@ struct tensor *op_add(struct graph *g, struct tensor *a, struct tensor *b, float
 {
     ENSURE(shape_equal(a->shape, b->shape), "add: [%d][%d][%d][%d][%d] and [%d][%d][%d][%d][%d]", a->shape.n, a->shape.d,
            a->shape.h, a->shape.w, a->shape.c, b->shape.n, b->shape.d, b->shape.h, b->shape.w, b->shape.c);
+    ENSURE(a->dtype == b->dtype, "add: dtype %d and %d", a->dtype, b->dtype);
     return activation_create(g, &add_op, a, b, slope);
 }

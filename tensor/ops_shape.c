@@ -7,22 +7,22 @@
 
 static void max_pool3d_forward(struct graph *g, struct node *n)
 {
-    max_pool3d_f32_fwd(tensor_f32(n->out), n->saved, tensor_f32(n->in[0]), n->attr, g->pool);
+    max_pool3d_fwd(n->out->data, n->saved, n->in[0]->data, n->attr, g->pool);
 }
 
 static void max_pool3d_backward(struct graph *g, struct node *n)
 {
-    if (node_dx(n, 0)) max_pool3d_f32_bwd(node_dx(n, 0), n->out->grad, n->saved, n->attr, n->accumulate[0], g->pool);
+    if (node_dx(n, 0)) max_pool3d_bwd(node_dx(n, 0), n->out->grad, n->saved, n->attr, n->accumulate[0], g->pool);
 }
 
 static void avg_pool3d_forward(struct graph *g, struct node *n)
 {
-    avg_pool3d_f32_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), n->attr, g->pool);
+    avg_pool3d_fwd(n->out->data, n->in[0]->data, n->attr, g->pool);
 }
 
 static void avg_pool3d_backward(struct graph *g, struct node *n)
 {
-    if (node_dx(n, 0)) avg_pool3d_f32_bwd(node_dx(n, 0), n->out->grad, n->attr, n->accumulate[0], g->pool);
+    if (node_dx(n, 0)) avg_pool3d_bwd(node_dx(n, 0), n->out->grad, n->attr, n->accumulate[0], g->pool);
 }
 
 const struct op max_pool3d_op = {"max_pool3d", max_pool3d_forward, max_pool3d_backward};
@@ -38,6 +38,7 @@ static struct node *pool_create_node(struct graph *g, const struct op *op, struc
         ENSURE(kernel[i] > 0 && stride[i] > 0 && pad[i] >= 0 && 2 * pad[i] <= kernel[i] && in[i] + 2 * pad[i] >= kernel[i],
                "%s: axis %d: size %d, kernel %d, stride %d, pad %d", op->name, i, in[i], kernel[i], stride[i], pad[i]);
     *a = pool3d_shape(x->shape.n, x->shape.c, in, kernel, stride, pad);
+    a->type = tensor_elem(x);
     *out = SHAPE(x->shape.n, a->out[0], a->out[1], a->out[2], x->shape.c);
     node_input(n, x);
     return n;
@@ -49,7 +50,7 @@ struct tensor *op_max_pool3d(struct graph *g, struct tensor *x, const int kernel
     struct shape out;
     struct node *n = pool_create_node(g, &max_pool3d_op, x, kernel, stride, pad, &out);
     if (g->flags & GRAPH_TRAIN) n->saved_bytes = shape_count(out) * sizeof(int32_t); /* where each maximum was */
-    return node_output(g, n, out);
+    return node_output_as(g, n, out, x->dtype);
 }
 
 struct tensor *op_avg_pool3d(struct graph *g, struct tensor *x, const int kernel[3], const int stride[3],
@@ -58,19 +59,19 @@ struct tensor *op_avg_pool3d(struct graph *g, struct tensor *x, const int kernel
     struct shape out;
     struct node *n = pool_create_node(g, &avg_pool3d_op, x, kernel, stride, pad, &out);
     n->cheap = 1;
-    return node_output(g, n, out);
+    return node_output_as(g, n, out, x->dtype);
 }
 
 /* ---- global average ----------------------------------------------------------------------------------------------- */
 
 static void global_avg_pool_forward(struct graph *g, struct node *n)
 {
-    global_avg_f32_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), n->attr, n->scratch, g->pool);
+    global_avg_fwd(n->out->data, n->in[0]->data, n->attr, n->scratch, g->pool);
 }
 
 static void global_avg_pool_backward(struct graph *g, struct node *n)
 {
-    if (node_dx(n, 0)) global_avg_f32_bwd(node_dx(n, 0), n->out->grad, n->attr, n->accumulate[0], g->pool);
+    if (node_dx(n, 0)) global_avg_bwd(node_dx(n, 0), n->out->grad, n->attr, n->accumulate[0], g->pool);
 }
 
 const struct op global_avg_pool_op = {"global_avg_pool", global_avg_pool_forward, global_avg_pool_backward};
@@ -79,7 +80,7 @@ struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
 {
     struct node *n = node_create(g, &global_avg_pool_op, "global_avg_pool", sizeof(struct norm_shape));
     struct norm_shape *a = n->attr;
-    *a = (struct norm_shape){x->shape.n, shape_voxels(x->shape), x->shape.c};
+    *a = (struct norm_shape){x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
     node_input(n, x);
     node_scratch(n, PASS_FORWARD, norm_scratch(a));
     return node_output(g, n, SHAPE(x->shape.n, 1, 1, 1, x->shape.c));
@@ -90,17 +91,17 @@ struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
 /* No mask is stored: it is drawn again from the same counters, keyed by the step and the node. */
 enum { DROPOUT_NODES_MAX = 4096 };
 
-static void dropout(struct graph *g, struct node *n, float *y, const float *x, int accumulate)
+static void dropout(struct graph *g, struct node *n, void *y, const void *x, int accumulate)
 {
     const float *p = n->attr;
     struct rng stream =
         rng_stream(g->seed, g->client, g->rng_step * DROPOUT_NODES_MAX + (uint64_t)n->index, RNG_DROPOUT);
-    elem_f32_dropout(y, x, shape_count(n->out->shape), *p, &stream, accumulate, g->pool);
+    elem_dropout(y, x, tensor_elem(n->out), shape_count(n->out->shape), *p, &stream, accumulate, g->pool);
 }
 
 static void dropout_forward(struct graph *g, struct node *n)
 {
-    dropout(g, n, tensor_f32(n->out), tensor_f32(n->in[0]), 0);
+    dropout(g, n, n->out->data, n->in[0]->data, 0);
 }
 
 static void dropout_backward(struct graph *g, struct node *n)
@@ -119,5 +120,5 @@ struct tensor *op_dropout(struct graph *g, struct tensor *x, float p)
     *(float *)n->attr = p;
     node_input(n, x);
     n->cheap = n->in_place = n->grad_in_place = 1;
-    return node_output(g, n, x->shape);
+    return node_output_as(g, n, x->shape, x->dtype);
 }

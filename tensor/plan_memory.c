@@ -25,7 +25,7 @@ static struct value *value_of(const struct tensor *t)
 
 static size_t value_bytes(const struct value *v)
 {
-    return shape_count(v->tensor.shape) * (v->tensor.dtype == DT_F32 ? sizeof(float) : 1);
+    return shape_count(v->tensor.shape) * dtype_bytes(v->tensor.dtype);
 }
 
 /* ---- schedule --------------------------------------------------------------------------------------------------- */

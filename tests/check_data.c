@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "io/file.h"
-#include "nn/preprocess.h"
+#include "nn/restore.h"
 #include "tensor/ops.h"
 #include "tensor/pool.h"
 #include "tests/expect.h"
@@ -174,7 +174,7 @@ static void check_sample(const struct sample *s, const struct json *g, const cha
     for (size_t i = 0; i < n; i++) {
         for (size_t c = 0; c < 2; c++) worst = fmax(worst, fabs(s->image[2 * i + c] - image->item[c * n + i]->number));
         int64_t want = label->item[i]->integer;
-        differ += s->label[i] != (want < 0 ? 0 : want);
+        differ += (s->label[i] == LABEL_OUTSIDE ? -1 : s->label[i]) != want;
     }
     CHECK(worst <= 3e-6, "%s: image off by %g", what, worst);
     CHECK(differ == 0, "%s: %d labels differ", what, differ);
@@ -386,7 +386,16 @@ static void check_refused_description(void)
         {"{" CHANNELS ", \"labels\": {\"background\": 0}}", "no file_ending"},
         {"{" CHANNELS ", \"labels\": {\"background\": 0}, \"file_ending\": \"nii\"}", "file_ending 'nii'"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"0\": \"background\"}}", "is not a whole number"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2]}}", "'a' is a region"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2]}}", "regions_class_order"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": 2}, \"regions_class_order\": [1]}", "has 1 entries"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": 2}, \"regions_class_order\": [1, 3]}", "regions_class_order[1] is not"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 3], \"b\": 3}, \"regions_class_order\": [1, 3]}", "no label or region has value 2"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": [2, 1]}, \"regions_class_order\": [1, 2]}", "'a' and 'b' are the same region"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2, 1]}, \"regions_class_order\": [1]}", "'a' holds value 1 twice"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [0, 1]}, \"regions_class_order\": [1]}", "'a' holds value 0"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, \"x\"]}, \"regions_class_order\": [1]}", "'a' is not a whole number"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": []}}", "'a' is empty"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 70]}}", "'a' has value 70"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 2}}", "no label has value 1"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 0}}", "value 0 is there twice"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1.5}}", "'a' is not a whole number"},
@@ -520,7 +529,7 @@ static void check_ignore(void)
     struct dataset d;
     struct case_store c;
     struct error e = {""};
-    struct plan p = {.dims = 3, .channels = 2, .classes = 2, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
+    struct plan p = {.dims = 3, .channels = 2, .classes = 2, .ignores = 1, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
     write_dataset(one_mm);
     write_text("dataset.json", "{" CHANNELS ", " ENDING ", \"labels\": {\"background\": 0, \"a\": 1, \"ignore\": 2}}");
     for (int i = 0; i < N; i++) map[i] = i % 3 == 0 ? 2 : 0;

@@ -5,6 +5,7 @@
  */
 #include "tests/levels.h"
 
+#include "tensor/bf16.h"
 #include "tensor/elem.h"
 #include "tests/elem_bench.h"
 
@@ -19,23 +20,23 @@ static const float slopes[] = {1.0f, 0.0f, 0.01f};
 
 static void run_act_fwd(struct problem *p, struct pool *pool)
 {
-    elem_f32_act_fwd(p->out[0], p->in[0], p->in_count[0], p->value, pool);
+    elem_act_fwd(p->out[0], p->in[0], ELEM_F32, p->in_count[0], p->value, pool);
 }
 
 static void run_act_fwd_in_place(struct problem *p, struct pool *pool)
 {
     memcpy(p->out[0], p->in[0], p->in_count[0] * sizeof(float));
-    elem_f32_act_fwd(p->out[0], p->out[0], p->in_count[0], p->value, pool);
+    elem_act_fwd(p->out[0], p->out[0], ELEM_F32, p->in_count[0], p->value, pool);
 }
 
 static void run_act_bwd(struct problem *p, struct pool *pool)
 {
-    elem_f32_act_bwd(p->out[0], p->in[1], p->in[0], p->in_count[0], p->value, p->accumulate, pool);
+    elem_act_bwd(p->out[0], p->in[1], p->in[0], ELEM_F32, p->in_count[0], p->value, p->accumulate, pool);
 }
 
 static void run_add_act(struct problem *p, struct pool *pool)
 {
-    elem_f32_add_act_fwd(p->out[0], p->in[0], p->in[1], p->in_count[0], p->value, pool);
+    elem_add_act_fwd(p->out[0], p->in[0], p->in[1], ELEM_F32, p->in_count[0], p->value, pool);
 }
 
 static void run_add(struct problem *p, struct pool *pool)
@@ -220,9 +221,9 @@ static void check_optimisers(void)
 /* ---- norm ---------------------------------------------------------------------------------------------------------------- */
 
 static const struct norm_shape norm_shapes[] = {
-    {1, 1, 1},    {2, 2, 3},    {1, 3, 16},   {3, 5, 17},  {2, 63, 4},  {2, 64, 8},   {1, 65, 15},  {2, 66, 32},
-    {1, 67, 33},  {2, 127, 31}, {1, 1000, 5}, {2, 343, 48}, {1, 1024, 64}, {2, 1025, 2}, {2, 100, 320}, {1, 130, 129},
-    {3, 1111, 1}, {1, 200, 127}, {1, 4099, 24}};
+    {1, 1, 1, ELEM_F32},    {2, 2, 3, ELEM_F32},    {1, 3, 16, ELEM_F32},   {3, 5, 17, ELEM_F32},  {2, 63, 4, ELEM_F32},  {2, 64, 8, ELEM_F32},   {1, 65, 15, ELEM_F32},  {2, 66, 32, ELEM_F32},
+    {1, 67, 33, ELEM_F32},  {2, 127, 31, ELEM_F32}, {1, 1000, 5, ELEM_F32}, {2, 343, 48, ELEM_F32}, {1, 1024, 64, ELEM_F32}, {2, 1025, 2, ELEM_F32}, {2, 100, 320, ELEM_F32}, {1, 130, 129, ELEM_F32},
+    {3, 1111, 1, ELEM_F32}, {1, 200, 127, ELEM_F32}, {1, 4099, 24, ELEM_F32}};
 
 struct norm_case {
     struct norm_shape s;
@@ -244,8 +245,8 @@ static void run_norm_fwd(struct problem *p, struct pool *pool)
 {
     const struct norm_case *k = p->shape;
     float *scratch = guard_alloc(norm_scratch(&k->s) * sizeof(float));
-    norm_f32_stats(p->out[0], p->in[0], &k->s, 1e-5f, scratch, pool);
-    norm_f32_fwd(p->out[1], p->in[0], p->out[0], p->in[1], p->in[2], &k->s, k->slope, scratch, pool);
+    norm_stats(p->out[0], p->in[0], &k->s, 1e-5f, scratch, pool);
+    norm_fwd(p->out[1], p->in[0], p->out[0], p->in[1], p->in[2], &k->s, k->slope, scratch, pool);
     CHECK(!guard_free(scratch, norm_scratch(&k->s) * sizeof(float)), "norm wrote in front of its scratch");
 }
 
@@ -255,8 +256,8 @@ static void run_norm_bwd(struct problem *p, struct pool *pool)
     const size_t stats_count = (size_t)k->s.groups * NORM_STATS * (size_t)k->s.c;
     float *scratch = guard_alloc(norm_scratch(&k->s) * sizeof(float));
     float *stats = guard_alloc(stats_count * sizeof(float));
-    norm_f32_stats(stats, p->in[0], &k->s, 1e-5f, scratch, pool);
-    norm_f32_bwd(p->out[0], p->out[1], p->out[2], p->in[3], p->in[0], stats, p->in[1], p->in[2], &k->s, k->slope,
+    norm_stats(stats, p->in[0], &k->s, 1e-5f, scratch, pool);
+    norm_bwd(p->out[0], p->out[1], p->out[2], p->in[3], p->in[0], stats, p->in[1], p->in[2], &k->s, k->slope,
                  p->accumulate, scratch, pool);
     guard_free(stats, stats_count * sizeof(float));
     CHECK(!guard_free(scratch, norm_scratch(&k->s) * sizeof(float)), "norm wrote in front of its scratch");
@@ -377,7 +378,7 @@ static void check_norm_bwd(const struct norm_shape *s, float mean, float slope, 
 /* In place gives the same bits; a gradient of the parameters alone too. */
 static void check_norm_in_place(void)
 {
-    const struct norm_shape s = {2, 300, 20};
+    const struct norm_shape s = {2, 300, 20, ELEM_F32};
     const struct norm_case k = {s, 0.01f};
     const size_t n = norm_count(&s), c = (size_t)s.c;
     struct problem p = {.shape = &k};
@@ -385,17 +386,17 @@ static void check_norm_in_place(void)
     problem_in(&p, 0, n, 1.0f, 2.0f), problem_in(&p, 1, c, 1.0f, 0.3f), problem_in(&p, 2, c, 0.0f, 0.3f);
     problem_in(&p, 3, n, 0.0f, 1.0f);
     problem_out(&p, 0, n), problem_out(&p, 1, c), problem_out(&p, 2, c);
-    norm_f32_stats(stats, p.in[0], &s, 1e-5f, scratch, NULL);
-    norm_f32_fwd(p.out[0], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, scratch, NULL);
+    norm_stats(stats, p.in[0], &s, 1e-5f, scratch, NULL);
+    norm_fwd(p.out[0], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, scratch, NULL);
     memcpy(copy, p.in[0], n * 4);
-    norm_f32_fwd(copy, copy, stats, p.in[1], p.in[2], &s, 0.01f, scratch, NULL);
+    norm_fwd(copy, copy, stats, p.in[1], p.in[2], &s, 0.01f, scratch, NULL);
     CHECK(!different_bits(copy, p.out[0], n), "norm_fwd in place");
     float first[2][20] = {{0}}, second[2][20] = {{0}};
-    norm_f32_bwd(p.out[0], first[0], first[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
-    norm_f32_bwd(NULL, second[0], second[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
+    norm_bwd(p.out[0], first[0], first[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
+    norm_bwd(NULL, second[0], second[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
     memcpy(copy, p.in[3], n * 4);
     CHECK(!memcmp(first, second, sizeof first), "norm_bwd without dx");
-    norm_f32_bwd(copy, second[0], second[1], copy, p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
+    norm_bwd(copy, second[0], second[1], copy, p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
     CHECK(!different_bits(copy, p.out[0], n), "norm_bwd in place");
     guard_free(scratch, norm_scratch(&s) * sizeof(float));
     problem_free(&p, "norm in place");
@@ -406,13 +407,13 @@ static void check_norm_in_place(void)
 static void check_norm_running(void)
 {
     enum { C = 5, ROWS = 77 };
-    const struct norm_shape s = {1, ROWS, C};
+    const struct norm_shape s = {1, ROWS, C, ELEM_F32};
     struct problem p = {0};
     float *x = problem_in(&p, 0, ROWS * C, 3.0f, 2.0f), mean[C] = {0}, var[C] = {1, 1, 1, 1, 1};
     float stats[NORM_STATS * C], gamma[C], beta[C], y[ROWS * C];
     float *scratch = guard_alloc(norm_scratch(&s) * sizeof(float));
-    norm_f32_stats(stats, x, &s, 1e-5f, scratch, NULL);
-    for (int i = 0; i < 10; i++) norm_f32_running_update(mean, var, stats, &s, 0.1f);
+    norm_stats(stats, x, &s, 1e-5f, scratch, NULL);
+    for (int i = 0; i < 10; i++) norm_running_update(mean, var, stats, &s, 0.1f);
     const double kept = pow(0.9, 10);
     for (int i = 0; i < C; i++) {
         double m[3];
@@ -421,8 +422,8 @@ static void check_norm_running(void)
         CHECK_NEAR((double)var[i], kept + (1 - kept) * m[1] * ROWS / (ROWS - 1), 1e-5, "running variance");
         gamma[i] = 1.0f + 0.1f * (float)i, beta[i] = -0.2f * (float)i;
     }
-    norm_f32_running_stats(stats, mean, var, C, 1e-5f);
-    norm_f32_fwd(y, x, stats, gamma, beta, &s, 0.0f, scratch, NULL);
+    norm_running_stats(stats, mean, var, C, 1e-5f);
+    norm_fwd(y, x, stats, gamma, beta, &s, 0.0f, scratch, NULL);
     for (int i = 0; i < ROWS * C; i++) {
         const int c = i % C;
         const double z = (double)gamma[c] * ((double)x[i] - (double)mean[c]) / sqrt((double)var[c] + 1e-5) + (double)beta[c];
@@ -447,6 +448,78 @@ static void check_norm(void)
     check_norm_running();
 }
 
+/* ---- bf16 in memory -------------------------------------------------------------------------------------------------- */
+
+enum { BF16_ROWS = 133, BF16_C = 19, BF16_N = 2 * BF16_ROWS * BF16_C };
+
+struct halves {
+    uint16_t *x, *dy, *y; /* BF16_N each, at the end of a page */
+    float wide_x[BF16_N], wide_dy[BF16_N], wide_y[BF16_N];
+};
+
+/* The bf16 result is the fp32 result of the same inputs, rounded once. */
+static void check_rounded(const char *name, struct halves *h)
+{
+    size_t wrong = 0;
+    for (size_t i = 0; i < BF16_N; i++) wrong += h->y[i] != bf16_from_f32(h->wide_y[i]);
+    CHECK(!wrong, "%s in bf16 at %s: %zu of %d are not the rounded fp32 result", name, cpu_isa_name(cpu_isa()), wrong, BF16_N);
+    for (size_t i = 0; i < BF16_N; i++) h->wide_y[i] = f32_from_bf16(h->y[i] = h->dy[BF16_N - 1 - i]); /* before the next: something to add to */
+}
+
+static void check_bf16_level(struct halves *h, struct pool *pool)
+{
+    const struct norm_shape wide = {2, BF16_ROWS, BF16_C, ELEM_F32}, half = {2, BF16_ROWS, BF16_C, ELEM_BF16};
+    float stats[2][2 * NORM_STATS * BF16_C], gamma[BF16_C], beta[BF16_C], sums[2][2 * BF16_C] = {{0}};
+    float *scratch = malloc(norm_scratch(&wide) * sizeof(float));
+    const struct rng stream = rng_stream(3, 0, 0, RNG_DROPOUT);
+    for (int c = 0; c < BF16_C; c++) gamma[c] = 1 + 0.03f * (float)c, beta[c] = 0.2f - 0.04f * (float)c;
+    elem_act_fwd(h->wide_y, h->wide_x, ELEM_F32, BF16_N, 0.01f, pool);
+    elem_act_fwd(h->y, h->x, ELEM_BF16, BF16_N, 0.01f, pool);
+    check_rounded("act_fwd", h);
+    elem_add_act_fwd(h->wide_y, h->wide_x, h->wide_dy, ELEM_F32, BF16_N, 0.01f, pool);
+    elem_add_act_fwd(h->y, h->x, h->dy, ELEM_BF16, BF16_N, 0.01f, pool);
+    check_rounded("add_act_fwd", h);
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+        elem_act_bwd(h->wide_y, h->wide_dy, h->wide_x, ELEM_F32, BF16_N, 0.01f, accumulate, pool);
+        elem_act_bwd(h->y, h->dy, h->x, ELEM_BF16, BF16_N, 0.01f, accumulate, pool);
+        check_rounded("act_bwd", h);
+        elem_dropout(h->wide_y, h->wide_x, ELEM_F32, BF16_N, 0.3f, &stream, accumulate, pool);
+        elem_dropout(h->y, h->x, ELEM_BF16, BF16_N, 0.3f, &stream, accumulate, pool);
+        check_rounded("dropout", h);
+        norm_stats(stats[0], h->wide_x, &wide, 1e-5f, scratch, pool);
+        norm_stats(stats[1], h->x, &half, 1e-5f, scratch, pool);
+        norm_bwd(h->wide_y, sums[0], sums[0] + BF16_C, h->wide_dy, h->wide_x, stats[0], gamma, beta, &wide, 0.01f, accumulate, scratch, pool);
+        norm_bwd(h->y, sums[1], sums[1] + BF16_C, h->dy, h->x, stats[1], gamma, beta, &half, 0.01f, accumulate, scratch, pool);
+        check_rounded("norm_bwd", h);
+        CHECK(memcmp(stats[0], stats[1], sizeof stats[0]) == 0, "statistics of the same values in bf16 differ");
+        CHECK(memcmp(sums[0], sums[1], sizeof sums[0]) == 0, "dgamma or dbeta of the same values in bf16 differ");
+    }
+    norm_fwd(h->wide_y, h->wide_x, stats[0], gamma, beta, &wide, 0.01f, scratch, pool);
+    norm_fwd(h->y, h->x, stats[1], gamma, beta, &half, 0.01f, scratch, pool);
+    check_rounded("norm_fwd", h);
+    free(scratch);
+}
+
+/* fp32 kernels have the same bits at every level, so rounding their results checks that the bf16 ones do too. */
+static void check_bf16(void)
+{
+    const enum isa before = cpu_isa();
+    struct halves *h = malloc(sizeof *h);
+    struct rng rng = rng_stream(5, 0, 0, RNG_TEST);
+    uint16_t **part[3] = {&h->x, &h->dy, &h->y};
+    for (int i = 0; i < 3; i++) *part[i] = guard_alloc(BF16_N * sizeof(uint16_t));
+    for (size_t i = 0; i < BF16_N; i++) {
+        h->wide_x[i] = f32_from_bf16(h->x[i] = bf16_from_f32(0.5f + rng_normal(&rng)));
+        h->wide_dy[i] = f32_from_bf16(h->dy[i] = bf16_from_f32(rng_normal(&rng)));
+    }
+    for (int level = ISA_SCALAR; level <= ISA_AVX512; level++)
+        for (int t = 0; t < 3; t++)
+            if (cpu_isa_set((enum isa)level) == (enum isa)level) check_bf16_level(h, pools[t]);
+    for (int i = 0; i < 3; i++) CHECK(!guard_free(*part[i], BF16_N * sizeof(uint16_t)), "a bf16 kernel wrote in front of a buffer");
+    free(h);
+    cpu_isa_set(before);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "--bench")) return elem_bench();
@@ -457,6 +530,7 @@ int main(int argc, char **argv)
     check_sum_squares();
     check_optimisers();
     check_norm();
+    check_bf16();
     check_levels_hash(0xc76874dau);
     pool_destroy(pools[1]);
     pool_destroy(pools[2]);

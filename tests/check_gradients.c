@@ -22,20 +22,20 @@ static void wrong_forward(struct graph *g, struct node *n)
 static void wrong_scale_backward(struct graph *g, struct node *n)
 {
     (void)g;
-    for (size_t i = 0; i < shape_count(n->out->shape); i++) node_dx(n, 0)[i] = 2.02f * n->out->grad[i];
+    for (size_t i = 0; i < shape_count(n->out->shape); i++) ((float *)node_dx(n, 0))[i] = 2.02f * tensor_grad_f32(n->out)[i];
 }
 
 static void wrong_row_backward(struct graph *g, struct node *n)
 {
     (void)g;
     for (size_t i = 0; i < shape_count(n->out->shape); i++)
-        node_dx(n, 0)[i] = i / 5 % 4 == 3 ? 0 : 2 * n->out->grad[i];
+        ((float *)node_dx(n, 0))[i] = i / 5 % 4 == 3 ? 0 : 2 * tensor_grad_f32(n->out)[i];
 }
 
 static void right_backward(struct graph *g, struct node *n)
 {
     (void)g;
-    for (size_t i = 0; i < shape_count(n->out->shape); i++) node_dx(n, 0)[i] = 2 * n->out->grad[i];
+    for (size_t i = 0; i < shape_count(n->out->shape); i++) ((float *)node_dx(n, 0))[i] = 2 * tensor_grad_f32(n->out)[i];
 }
 
 static const struct op wrong_scale_op = {"wrong scale", wrong_forward, wrong_scale_backward};

@@ -108,7 +108,7 @@ static struct net unet(struct model *m, struct pool *pool, int flags, int size)
     u.label[0] = graph_input(g, "label", SHAPE(2, 6 * size, 8 * size, 8 * size, 1), DT_U8, 0);
     u.label[1] = graph_input(g, "half label", SHAPE(2, 6 * size, 4 * size, 4 * size, 1), DT_U8, 0);
     u.labels = 2;
-    struct seg_loss l = {2, {u.output, half}, {u.label[0], u.label[1]}, {2 / 3.0f, 1 / 3.0f}, 1};
+    struct seg_loss l = {.heads = 2, .logits = {u.output, half}, .labels = {u.label[0], u.label[1]}, .weight = {2 / 3.0f, 1 / 3.0f}, .batch_dice = 1};
     u.loss = op_segmentation_loss(g, &l);
     return u;
 }
@@ -224,7 +224,7 @@ static void run_step(struct net *t, enum how how)
     }
     for (int i = 0; i < g->steps; i++) {
         poison(g, i);
-        if (i == g->forward_steps) t->loss->grad[0] = 1;
+        if (i == g->forward_steps) *tensor_grad_f32(t->loss) = 1;
         graph_run_step(g, i);
     }
 }
@@ -414,7 +414,7 @@ static void check_keep(void)
     memcpy(before, kept->data, bytes);
     graph_backward(t.graph, t.loss);
     CHECK(memcmp(before, kept->data, bytes) == 0, "a kept value changed");
-    for (size_t i = 0; i < shape_count(copied->shape); i++) sum += fabs((double)copied->grad[i]);
+    for (size_t i = 0; i < shape_count(copied->shape); i++) sum += fabs((double)tensor_grad_f32(copied)[i]);
     CHECK(isfinite(sum) && sum > 0, "a kept gradient: sum %g", sum);
     CHECK(t.image->grad == NULL, "the image has a gradient");
     free(before);

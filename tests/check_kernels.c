@@ -138,6 +138,11 @@ static void round_values(float *v, size_t n)
     for (size_t i = 0; i < n; i++) v[i] = f32_from_bf16(bf16_from_f32(v[i]));
 }
 
+static int has_bf16(const struct conv_case *k)
+{
+    return k->s.x_type == CONV_BF16 || k->s.y_type == CONV_BF16;
+}
+
 static void make_problem(struct problem *p, struct conv_case *k, int accumulate)
 {
     const struct conv3d_shape *s = &k->s;
@@ -160,9 +165,16 @@ static void make_problem(struct problem *p, struct conv_case *k, int accumulate)
     enum conv_type in[2], out;
     types_of(k, in, &out);
     for (int i = 0; i < 2; i++)
-        if (in[i] == CONV_BF16) round_values(p->in[i], p->in_count[i]);
+        if (has_bf16(k)) round_values(p->in[i], p->in_count[i]); /* the levels with bf16 arithmetic round the others, too */
     if (out == CONV_BF16) round_values(p->before[0], p->out_count[0]);
-    k->scratch_floats = scratch_floats(k, most_threads);
+    const enum isa before = cpu_isa();
+    k->scratch_floats = 0;
+    for (int level = ISA_SCALAR; level <= ISA_AMX; level++) /* those with bf16 arithmetic need another amount */
+        if (cpu_isa_set((enum isa)level) == (enum isa)level) {
+            const size_t floats = scratch_floats(k, most_threads);
+            k->scratch_floats = floats > k->scratch_floats ? floats : k->scratch_floats;
+        }
+    cpu_isa_set(before);
     k->scratch = guard_alloc(k->scratch_floats * sizeof(float));
     CHECK((size_t)k->scratch % 64 == 0, "scratch of %zu floats is not whole cache lines", k->scratch_floats);
 }
@@ -290,6 +302,16 @@ static void check_front(const char *name, const struct problem *p)
 
 /* ---- the test ------------------------------------------------------------------------------------------------------------ */
 
+static void check_outputs(const char *name, const struct problem *p)
+{
+    for (int i = 0; i < LEVELS_OUT; i++) {
+        if (!p->out[i]) continue;
+        struct expected e = expect(p, i);
+        check_values(name, p->out[i], e.want, e.tolerance, p->out_count[i]);
+        free_expected(&e);
+    }
+}
+
 static void check_case(struct conv_case k, int accumulate)
 {
     struct problem p;
@@ -297,11 +319,11 @@ static void check_case(struct conv_case k, int accumulate)
     describe(name, sizeof name, &k, accumulate);
     make_problem(&p, &k, accumulate);
     levels_run(name, &p, run_kernel, pools);
-    for (int i = 0; i < LEVELS_OUT; i++) {
-        if (!p.out[i]) continue;
-        struct expected e = expect(&p, i);
-        check_values(name, p.out[i], e.want, e.tolerance, p.out_count[i]);
-        free_expected(&e);
+    check_outputs(name, &p);
+    for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k); level++) { /* with bits of their own */
+        if ((int)cpu_isa_hardware() < level) break;
+        levels_run_between(name, &p, run_kernel, pools, (enum isa)level, (enum isa)level);
+        check_outputs(name, &p);
     }
     check_front(name, &p);
     free_problem(&p, &k, name);

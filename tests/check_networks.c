@@ -1,8 +1,9 @@
 /* check_networks.c - whole networks against PyTorch: losses, every gradient, running statistics, ten steps of each optimiser; then the
  * same bits for every number of threads and every instruction set.
  *
- * Golden values: tests/golden/make_networks.py, whose generator of weights and inputs is repeated here.
+ * Golden values: tests/golden/make_networks.py, whose generator of weights and inputs is repeated in tests/lcg.h.
  */
+#include "tensor/bf16.h"
 #include "tests/expect.h"
 
 #include <stdint.h>
@@ -13,56 +14,9 @@
 #include "nn/sampler.h"
 #include "nn/unet.h"
 #include "tensor/cpu.h"
+#include "tests/lcg.h"
 
-/* ---- the generator of make_networks.py ------------------------------------------------------------------------------ */
-
-struct lcg {
-    uint32_t state;
-};
-
-static struct lcg lcg_start(const char *prefix, const char *name)
-{
-    struct lcg g = {2166136261u};
-    for (; *prefix; prefix++) g.state = (g.state ^ (unsigned char)*prefix) * 16777619u;
-    for (; *name; name++) g.state = (g.state ^ (unsigned char)*name) * 16777619u;
-    return g;
-}
-
-static double lcg_next(struct lcg *g)
-{
-    g->state = g->state * 1664525u + 1013904223u;
-    return (double)(g->state >> 8) / 16777216.0 - 0.5;
-}
-
-static void set_weights(struct model *m)
-{
-    for (int i = 0; i < m->params; i++) {
-        const struct param *p = &m->param[i];
-        struct lcg g = lcg_start("", p->name);
-        double fan = 1;
-        if (!param_trained(p)) continue;
-        for (int a = 1; a < p->ndim; a++) fan *= p->dim[a];
-        for (size_t j = 0; j < p->count; j++) {
-            double u = lcg_next(&g), v = 0.2 * u;
-            if (p->ndim > 1) v = u * (2 * sqrt(6.0 / fan));
-            else if (p->kind == PARAM_GAMMA) v = 1 + 0.2 * u;
-            m->data[p->offset + j] = (float)v;
-        }
-    }
-}
-
-static int square(int x)
-{
-    return x * x;
-}
-
-/* Two balls a case and a row of voxels to be ignored, as case_labels there. */
-static uint8_t ball_label(int n, int z, int y, int x)
-{
-    if (z == 3 && y == 7) return LABEL_IGNORE;
-    if (square(z - 6) + square(y - 11) + square(x - 6 - n) < 14) return 2;
-    return square(z - 8) + square(y - 5 - n) + square(x - 9) < 20;
-}
+/* ---- the data of make_networks.py ----------------------------------------------------------------------------------------- */
 
 static void fill_segmentation(struct unet_train *t, const char *name)
 {
@@ -205,9 +159,9 @@ static struct plan small_plan(const char *architecture, int stages, const int *f
     return p;
 }
 
-static struct unet_train unet_bound(struct model *m, const struct plan *p, struct pool *pool)
+static struct unet_train unet_bound(struct model *m, const struct plan *p, int flags, struct pool *pool)
 {
-    struct unet_train t = unet_train_create(m, p, pool);
+    struct unet_train t = unet_train_create(m, p, flags, pool);
     if (!m->finished) model_finish(m);
     graph_plan(t.graph);
     CHECK(graph_bind(t.graph) == 0, "no memory");
@@ -219,7 +173,7 @@ static void test_unet(const char *net, const char *path, const struct plan *p, c
     struct safetensors s = {0};
     if (golden_read(&s, path)) return;
     struct model *m = model_create();
-    struct unet_train t = unet_bound(m, p, NULL);
+    struct unet_train t = unet_bound(m, p, 0, NULL);
     set_weights(m);
     fill_segmentation(&t, image);
     graph_forward(t.graph);
@@ -260,9 +214,9 @@ struct classifier {
     struct tensor *image, *label, *loss;
 };
 
-static struct classifier classifier_bound(struct model *m, const struct resnet_config *c, int batch, int edge, struct pool *pool)
+static struct classifier classifier_bound(struct model *m, const struct resnet_config *c, int batch, int edge, int flags, struct pool *pool)
 {
-    struct classifier n = {.graph = graph_create(m, pool, GRAPH_TRAIN)};
+    struct classifier n = {.graph = graph_create(m, pool, GRAPH_TRAIN | flags)};
     n.image = graph_input(n.graph, "image", SHAPE(batch, edge, edge, edge, c->channels), DT_F32, 0);
     n.label = graph_input(n.graph, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
     n.loss = op_cross_entropy(n.graph, resnet_forward(n.graph, c, n.image), n.label, NULL);
@@ -291,7 +245,7 @@ static void test_resnet(void)
     struct safetensors s = {0};
     if (golden_read(&s, "tests/data/golden/network_resnet.safetensors")) return;
     struct model *m = model_create();
-    struct classifier n = classifier_bound(m, &c, 4, 16, NULL);
+    struct classifier n = classifier_bound(m, &c, 4, 16, 0, NULL);
     set_weights(m);
     fill_classes(&n, "image 6");
     graph_forward(n.graph);
@@ -355,7 +309,7 @@ static void test_rejections(void)
     struct error e = {{0}};
     CHECK(unet_check(&good, &e) == 0, "%s", e.text);
     p = good, p.stages = 1, expect_rejected(&p, "stages");
-    p = good, p.stages = STAGES_MAX, expect_rejected(&p, "stages");
+    p = good, p.stages = STAGES_MAX + 1, expect_rejected(&p, "stages");
     p = good, p.patch[1] = 18, expect_rejected(&p, "patch_size[1]");
     p = good, p.kernel[1][2] = 2, expect_rejected(&p, "kernel[1][2]");
     p = good, p.stride[2][0] = 0, expect_rejected(&p, "stride[2][0]");
@@ -377,7 +331,7 @@ static void test_init(void)
     static const int features[4] = {8, 16, 16, 16};
     struct plan p = small_plan("resenc", 4, features, 1);
     struct model *m = model_create();
-    struct unet_train t = unet_train_create(m, &p, NULL);
+    struct unet_train t = unet_train_create(m, &p, 0, NULL);
     model_finish(m);
     unet_init(m, &p, 7);
     for (int i = 0; i < m->params; i++) {
@@ -419,7 +373,7 @@ static void test_schedules(void)
 
 enum { BIT_STEPS = 20 };
 
-static uint64_t train_unet_bits(struct pool *pool)
+static uint64_t train_unet_bits(float loss[BIT_STEPS], int flags, struct pool *pool)
 {
     static const int features[3] = {5, 9, 17}; /* not multiples of any vector */
     struct plan p = small_plan("plain", 3, features, 2);
@@ -428,13 +382,14 @@ static uint64_t train_unet_bits(struct pool *pool)
     p.encoder_convs[0] = p.decoder_convs[1] = 1; /* for the sake of the scalar level */
     p.patch[0] = p.patch[2] = 8;
     p.patch[1] = 12;
-    struct unet_train t = unet_bound(m, &p, pool);
+    struct unet_train t = unet_bound(m, &p, flags, pool);
     struct optimizer o = optimizer_sgd(m, 0.99f, 1, 3e-5f, 12);
     unet_init(m, &p, 1);
     fill_segmentation(&t, "image");
     for (int i = 0; i < BIT_STEPS; i++) {
         graph_set_step(t.graph, 1, 0, (uint64_t)i);
         graph_forward(t.graph);
+        loss[i] = *tensor_f32(t.loss);
         graph_backward(t.graph, t.loss);
         optimizer_step(&o, m, (float)schedule_poly(0.01, i / (double)BIT_STEPS, 0.9), pool);
     }
@@ -445,17 +400,18 @@ static uint64_t train_unet_bits(struct pool *pool)
     return hash;
 }
 
-static uint64_t train_resnet_bits(struct pool *pool)
+static uint64_t train_resnet_bits(float loss[BIT_STEPS], int flags, struct pool *pool)
 {
     struct resnet_config c = {.depth = 10, .channels = 1, .classes = 3, .base = 3, .dropout = 0.2f};
     struct model *m = model_create();
-    struct classifier n = classifier_bound(m, &c, 3, 9, pool);
+    struct classifier n = classifier_bound(m, &c, 3, 9, flags, pool);
     struct optimizer o = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 1);
     resnet_init(m, 1);
     fill_classes(&n, "image");
     for (int i = 0; i < BIT_STEPS; i++) {
         graph_set_step(n.graph, 1, 0, (uint64_t)i);
         graph_forward(n.graph);
+        loss[i] = *tensor_f32(n.loss);
         graph_backward(n.graph, n.loss);
         optimizer_step(&o, m, (float)schedule_cosine(1e-3, (i + 0.5) / BIT_STEPS, 0.05), pool);
     }
@@ -478,9 +434,68 @@ static void test_bits(void)
         for (int threads = 1; threads <= 3; threads++) {
             struct pool *pool = pool_create(threads);
             CHECK(pool != NULL, "a pool of %d threads", threads);
-            uint64_t u = train_unet_bits(pool), r = train_resnet_bits(pool);
+            float loss[BIT_STEPS];
+            uint64_t u = train_unet_bits(loss, 0, pool), r = train_resnet_bits(loss, 0, pool);
             CHECK(u == unet_hash, "U-Net, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads, (unsigned long long)u);
             CHECK(r == resnet_hash, "ResNet, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads, (unsigned long long)r);
+            pool_destroy(pool);
+        }
+    }
+    cpu_isa_set(before);
+}
+
+/* The gradient of the first step in bf16 against fp32. A value passes through at most `depth` roundings of relative error BF16_U, forward and back;
+ * where they are independent the error of the gradient grows with the root of their number. Norms amplify it by a small factor: 3. */
+static void check_bf16_gradient(const struct plan *p, double depth)
+{
+    double error = 0, size = 0;
+    float *gradient = NULL;
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        struct model *m = model_create();
+        struct unet_train t = unet_bound(m, p, bf16 ? GRAPH_BF16 : 0, NULL);
+        unet_init(m, p, 1);
+        fill_segmentation(&t, "image");
+        graph_forward(t.graph);
+        graph_backward(t.graph, t.loss);
+        if (!bf16) gradient = malloc(m->count * sizeof(float));
+        for (size_t i = 0; i < m->count; i++) {
+            const double g = (double)m->grad[i];
+            if (!bf16) gradient[i] = m->grad[i], size += g * g;
+            else error += (g - (double)gradient[i]) * (g - (double)gradient[i]);
+        }
+        graph_destroy(t.graph);
+        model_destroy(m);
+    }
+    free(gradient);
+    const double relative = sqrt(error / size);
+    CHECK(relative < 3 * sqrt(depth) * BF16_U, "the gradient in bf16 is off by %.3g of its length", relative);
+    CHECK(relative > 1e-4, "the gradient in bf16 is off by only %.3g: nothing was rounded", relative);
+}
+
+/* In bf16: the same bits for any number of threads and at every level, and losses that follow those of fp32 step by step. */
+static void test_bf16(void)
+{
+    static const enum isa levels[] = {ISA_SCALAR, ISA_NEON, ISA_AVX2, ISA_AVX512};
+    enum isa before = cpu_isa();
+    float unet[2][BIT_STEPS], resnet[2][BIT_STEPS];
+    static const int features[3] = {4, 8, 12};
+    struct plan p = small_plan("resenc", 3, features, 2);
+    check_bf16_gradient(&p, 60); /* about 15 convolutions, norms and additions to the loss and as many gradients back */
+    train_unet_bits(unet[0], 0, NULL);
+    train_resnet_bits(resnet[0], 0, NULL);
+    const uint64_t u = train_unet_bits(unet[1], GRAPH_BF16, NULL), r = train_resnet_bits(resnet[1], GRAPH_BF16, NULL);
+    CHECK(u != unet_hash && r != resnet_hash, "bf16 gives the weights of fp32");
+    for (int i = 0; i < BIT_STEPS; i++) {
+        /* Dice and cross-entropy of a few thousand voxels average the roundings out; the ResNet has three cases. */
+        CHECK_NEAR((double)unet[1][i], (double)unet[0][i], 0.02, "U-Net, step %d: loss in bf16", i);
+        CHECK_NEAR((double)resnet[1][i], (double)resnet[0][i], 0.05, "ResNet, step %d: loss in bf16", i);
+    }
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (cpu_isa_set(levels[i]) != levels[i]) continue;
+        for (int threads = 2; threads <= 3; threads++) {
+            struct pool *pool = pool_create(threads);
+            CHECK(train_unet_bits(unet[1], GRAPH_BF16, pool) == u, "U-Net in bf16, %s, %d threads: other bits", cpu_isa_name(levels[i]), threads);
+            CHECK(train_resnet_bits(resnet[1], GRAPH_BF16, pool) == r, "ResNet in bf16, %s, %d threads: other bits", cpu_isa_name(levels[i]), threads);
             pool_destroy(pool);
         }
     }
@@ -497,5 +512,6 @@ int main(void)
     test_init();
     test_schedules();
     test_bits();
+    test_bf16();
     return check_done("check_networks");
 }

@@ -95,15 +95,15 @@ static void pool_reference(double *max, double *avg, double *dx_max, double *dx_
 static void run_max(struct problem *p, struct pool *pool)
 {
     int32_t *index = (int32_t *)(void *)p->out[2];
-    max_pool3d_f32_fwd(p->out[0], NULL, p->in[0], p->shape, pool);
-    max_pool3d_f32_fwd(p->out[0], index, p->in[0], p->shape, pool);
-    max_pool3d_f32_bwd(p->out[1], p->in[1], index, p->shape, p->accumulate, pool);
+    max_pool3d_fwd(p->out[0], NULL, p->in[0], p->shape, pool);
+    max_pool3d_fwd(p->out[0], index, p->in[0], p->shape, pool);
+    max_pool3d_bwd(p->out[1], p->in[1], index, p->shape, p->accumulate, pool);
 }
 
 static void run_avg(struct problem *p, struct pool *pool)
 {
-    avg_pool3d_f32_fwd(p->out[0], p->in[0], p->shape, pool);
-    avg_pool3d_f32_bwd(p->out[1], p->in[1], p->shape, p->accumulate, pool);
+    avg_pool3d_fwd(p->out[0], p->in[0], p->shape, pool);
+    avg_pool3d_bwd(p->out[1], p->in[1], p->shape, p->accumulate, pool);
 }
 
 static void check_pooling(const struct pool3d_shape *s, int maximum, int accumulate)
@@ -134,8 +134,8 @@ static void run_global(struct problem *p, struct pool *pool)
 {
     const struct norm_shape *s = p->shape;
     float *scratch = guard_alloc(norm_scratch(s) * sizeof(float));
-    global_avg_f32_fwd(p->out[0], p->in[0], s, scratch, pool);
-    global_avg_f32_bwd(p->out[1], p->in[1], s, p->accumulate, pool);
+    global_avg_fwd(p->out[0], p->in[0], s, scratch, pool);
+    global_avg_bwd(p->out[1], p->in[1], s, p->accumulate, pool);
     CHECK(!guard_free(scratch, norm_scratch(s) * sizeof(float)), "wrote in front of the scratch");
 }
 
@@ -219,7 +219,7 @@ static void check_linear(int n, int c, int k, int accumulate)
 static void run_dropout(struct problem *p, struct pool *pool)
 {
     const struct rng stream = rng_stream(5, 6, 7, RNG_DROPOUT);
-    elem_f32_dropout(p->out[0], p->in[0], p->in_count[0], p->value, &stream, p->accumulate, pool);
+    elem_dropout(p->out[0], p->in[0], ELEM_F32, p->in_count[0], p->value, &stream, p->accumulate, pool);
 }
 
 /* The mask is the stream read in order. */
@@ -351,7 +351,7 @@ static void check_loss(int n, size_t count, int c, int weighted, int accumulate)
     struct rng rng = rng_stream(all, (uint32_t)c, 3, RNG_TEST);
     for (size_t i = 0; i < all; i++)
         labels[i] = rng_below(&rng, 10) == 0 ? 255 : rng_below(&rng, 50) == 0 && c < 255 ? (uint8_t)c : (uint8_t)rng_below(&rng, (uint32_t)c);
-    const struct loss_case k = {{n, count, c}, labels, weighted, 0.7f};
+    const struct loss_case k = {{n, count, c, NULL}, labels, weighted, 0.7f};
     struct problem p = {.shape = &k, .accumulate = accumulate};
     char name[80];
     snprintf(name, sizeof name, "loss %dx%zux%d weighted %d", n, count, c, weighted);
@@ -386,7 +386,7 @@ static void check_loss(int n, size_t count, int c, int weighted, int accumulate)
 /* One voxel: the entropy has the bits of vmath_log. And a NaN must be seen, but not where the voxel is ignored. */
 static void check_loss_details(void)
 {
-    const struct loss_shape s = {1, 1, 3}, two = {1, 2, 3};
+    const struct loss_shape s = {1, 1, 3, NULL}, two = {1, 2, 3, NULL};
     float scratch[16 * LOSS_SUMS(3) * 2], gradient[6];
     double sums[LOSS_SUMS(3)];
     size_t wrong = 0;
@@ -424,10 +424,10 @@ int main(void)
                                                    pool_shapes[i].kernel, pool_shapes[i].stride, pool_shapes[i].pad);
         for (int j = 0; j < 4; j++) check_pooling(&s, j & 1, j / 2);
     }
-    check_global((struct norm_shape){1, 1, 1}, 0);
-    check_global((struct norm_shape){3, 77, 20}, 1);
-    check_global((struct norm_shape){2, 1300, 3}, 0);
-    check_global((struct norm_shape){1, 343, 300}, 1);
+    check_global((struct norm_shape){1, 1, 1, ELEM_F32}, 0);
+    check_global((struct norm_shape){3, 77, 20, ELEM_F32}, 1);
+    check_global((struct norm_shape){2, 1300, 3, ELEM_F32}, 0);
+    check_global((struct norm_shape){1, 343, 300, ELEM_F32}, 1);
     for (int j = 0; j < 2; j++) {
         check_linear(1, 1, 1, j);
         check_linear(2, 512, 3, j);

@@ -125,6 +125,42 @@ for command in info plan train federate predict evaluate compare bench; do
     ok "$command -h" $?
 done
 
+# ---- bf16 ----------------------------------------------------------------------------------------------------------------
+$nephron train $data -o "$work/b1" $small --precision bf16 --threads 1
+ok "train in bf16" $?
+$nephron train $data -o "$work/b2" $small --precision bf16 --threads 2
+[ "$(last_hash "$work/b1/fold_0/progress.csv")" = "$(last_hash "$work/b2/fold_0/progress.csv")" ]
+ok "bf16: two threads end at other weights" $?
+[ "$(last_hash "$work/b1/fold_0/progress.csv")" != "$(last_hash "$work/t1/fold_0/progress.csv")" ] && grep -q '"precision": "bf16"' "$work/b1/manifest.json"
+ok "bf16 trains other weights, and the manifest tells" $?
+$nephron train $data -o "$work/b1" $small --precision bf16 --resume
+ok "resume in bf16" $?
+refuses 1 "other options" $nephron train $data -o "$work/b1" $small --resume
+$nephron federate $data -o "$work/b3" --sites 2 $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') --precision bf16
+ok "federate in bf16" $?
+$nephron predict "$work/f3" -i "$work/images" -o "$work/bp" --step 1 --no-mirror --quiet --precision bf16
+ok "predict in bf16 with weights trained in fp32" $?
+$nephron train $adrenal -o "$work/bc" --task classify --depth 10 --base 4 --epochs 1 --iterations 2 --batch 4 --crop 12,12,12 --quiet --precision bf16
+ok "train classification in bf16" $?
+$nephron predict "$work/bc" -i $adrenal -o "$work/bcp" --quiet --precision bf16
+ok "predict classification in bf16" $?
+refuses 2 "must be one of" $nephron predict "$work/f3" -i "$work/images" -o "$work/y" --precision fp8
+
+# ---- speed: the table's form ----------------------------------------------------------------------------------------------
+for precision in fp32 bf16; do
+    $nephron bench kernels --case p32_3 --precision $precision --threads 1 --csv "$work/bench.csv" >/dev/null
+    ok "bench kernels in $precision" $?
+    [ "$(head -n 1 "$work/bench.csv")" = name,precision,pass,threads,seconds,gflops,peak_gflops ] &&
+        [ "$(grep -c "^p32_3_40x56x40_b2,$precision,[a-z_]*,1," "$work/bench.csv")" -eq 3 ] && [ "$(wc -l <"$work/bench.csv")" -eq 4 ]
+    ok "the table of bench kernels in $precision" $?
+done
+refuses 1 "no layer's name" $nephron bench kernels --case nothing
+refuses 2 "must be one of" $nephron bench step --precision fp8
+$nephron bench inference --case infer_resnet18_28_b32 --precision bf16 --threads 2 --csv "$work/bench.csv" >/dev/null
+ok "bench inference in bf16" $?
+grep -q '^infer_resnet18_28_b32,bf16,2,' "$work/bench.csv" && [ "$(wc -l <"$work/bench.csv")" -eq 2 ]
+ok "the table of bench inference in bf16" $?
+
 # ---- bad input ----------------------------------------------------------------------------------------------------------
 bad="$work/bad"
 fresh() { # a small dataset to break

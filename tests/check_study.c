@@ -36,6 +36,27 @@ static void check_split(void)
     CHECK(count[STUDY_TRAIN] == 784 && count[STUDY_VALIDATION] == 104 && count[STUDY_TEST] == 99, "987 cases: %d, %d, %d", count[1], count[2], count[3]);
 }
 
+/* Ninety cases of thirty patients at two sites: no patient is in two parts. */
+static void check_patients(void)
+{
+    enum { CASES = 90, PATIENTS = 30 };
+    struct data_case cases[CASES];
+    struct study_case items[CASES];
+    struct study s = {.data = "x", .seed = 3, .sites = 2, .item = items, .dataset = {.cases = CASES, .item = cases, .classes = 2}};
+    struct error e = {""};
+    memset(cases, 0, sizeof cases);
+    memset(items, 0, sizeof items);
+    for (int i = 0; i < CASES; i++) {
+        snprintf(cases[i].id, sizeof cases[i].id, "case_%02d", i);
+        snprintf(cases[i].patient, sizeof cases[i].patient, "p%d", i * 7 % PATIENTS);
+        cases[i].target = i * 7 % PATIENTS % 2;
+        items[i].site = i * 7 % PATIENTS % 2;
+    }
+    CHECK(study_roles(&s, &e) == 0, "%s", e.text);
+    for (int i = PATIENTS; i < CASES; i++) CHECK(items[i].role == items[i - PATIENTS].role, "patient of case %d: roles %d and %d", i, items[i].role, items[i - PATIENTS].role);
+    CHECK(study_count(&s, -1, STUDY_TEST, -1) == 9, "%d test cases of three patients", study_count(&s, -1, STUDY_TEST, -1));
+}
+
 static void check_emd(void)
 {
     float a[400], b[800];
@@ -111,6 +132,7 @@ static void check_text(void)
 int main(void)
 {
     check_split();
+    check_patients();
     check_emd();
     check_roc();
     check_equivalence();

@@ -52,7 +52,7 @@ static void locate_classes(struct case_store *c, int i)
     size_t voxels = (size_t)s->size[0] * s->size[1] * s->size[2];
     c->location[i] = calloc(CLASSES, sizeof *c->location[i]);
     c->location_count[i] = calloc(CLASSES, sizeof *c->location_count[i]);
-    for (int k = 0; k < CLASSES; k++) {
+    for (int k = 1; k < CLASSES; k++) {
         c->location[i][k] = calloc(voxels, sizeof(int32_t));
         for (size_t v = 0; v < voxels; v++)
             if (s->label[v] == k) c->location[i][k][c->location_count[i][k]++] = (int32_t)v;
@@ -65,7 +65,7 @@ static struct learner_data segmentation_data(void)
     struct learner_data d = {0};
     struct case_store *c = &d.store;
     c->cases = CASES;
-    c->classes = CLASSES;
+    c->groups = CLASSES;
     c->sample = calloc(CASES, sizeof *c->sample);
     c->index = calloc(CASES, sizeof *c->index);
     c->location = calloc(CASES, sizeof *c->location);
@@ -110,7 +110,7 @@ static struct learner_data class_data(void)
     static const int size[3] = {EDGE, EDGE, EDGE};
     struct learner_data d = {0};
     d.store.cases = CLASS_CASES;
-    d.store.classes = 2;
+    d.store.groups = 2;
     d.store.sample = calloc(CLASS_CASES, sizeof *d.store.sample);
     d.store.index = calloc(CLASS_CASES, sizeof *d.store.index);
     d.target = calloc(CLASS_CASES, sizeof *d.target);
@@ -237,9 +237,9 @@ static void test_segmentation(void)
     d.store.sample[2].channels = 2;
     CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "channels"), "two channels: %s", e.text);
     d.store.sample[2].channels = 1;
-    d.store.classes = 4;
+    d.store.groups = 4;
     CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "classes"), "four classes: %s", e.text);
-    d.store.classes = CLASSES;
+    d.store.groups = CLASSES;
     d.store.cases = 0;
     CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "no cases"), "no cases: %s", e.text);
     d.store.cases = CASES;

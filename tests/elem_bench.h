@@ -20,27 +20,27 @@ struct bench {
 
 static void bench_copy(struct bench *b)
 {
-    elem_f32_act_fwd(b->y, b->x, (size_t)BENCH_N * BENCH_VOXELS * BENCH_C, 1.0f, b->pool);
+    elem_act_fwd(b->y, b->x, ELEM_F32, (size_t)BENCH_N * BENCH_VOXELS * BENCH_C, 1.0f, b->pool);
 }
 
 static void bench_act_bwd(struct bench *b)
 {
-    elem_f32_act_bwd(b->y, b->dy, b->x, (size_t)BENCH_N * BENCH_VOXELS * BENCH_C, 0.01f, 0, b->pool);
+    elem_act_bwd(b->y, b->dy, b->x, ELEM_F32, (size_t)BENCH_N * BENCH_VOXELS * BENCH_C, 0.01f, 0, b->pool);
 }
 
 static void bench_stats(struct bench *b)
 {
-    norm_f32_stats(b->stats, b->x, &b->s, 1e-5f, b->scratch, b->pool);
+    norm_stats(b->stats, b->x, &b->s, 1e-5f, b->scratch, b->pool);
 }
 
 static void bench_apply(struct bench *b)
 {
-    norm_f32_fwd(b->y, b->x, b->stats, b->gamma, b->beta, &b->s, 0.01f, b->scratch, b->pool);
+    norm_fwd(b->y, b->x, b->stats, b->gamma, b->beta, &b->s, 0.01f, b->scratch, b->pool);
 }
 
 static void bench_norm_bwd(struct bench *b)
 {
-    norm_f32_bwd(b->y, b->gamma + BENCH_C, b->beta + BENCH_C, b->dy, b->x, b->stats, b->gamma, b->beta, &b->s, 0.01f, 0,
+    norm_bwd(b->y, b->gamma + BENCH_C, b->beta + BENCH_C, b->dy, b->x, b->stats, b->gamma, b->beta, &b->s, 0.01f, 0,
                  b->scratch, b->pool);
 }
 
@@ -54,7 +54,7 @@ static void bench_max(struct bench *b)
 {
     const struct pool3d_shape s = pool3d_shape(BENCH_N, BENCH_C, (const int[]){40, 56, 40}, (const int[]){2, 2, 2},
                                                (const int[]){2, 2, 2}, (const int[]){0, 0, 0});
-    max_pool3d_f32_fwd(b->y, NULL, b->x, &s, b->pool);
+    max_pool3d_fwd(b->y, NULL, b->x, &s, b->pool);
 }
 
 static void bench_softmax(struct bench *b)
@@ -107,7 +107,7 @@ static const struct {
 static int elem_bench(void)
 {
     const size_t n = (size_t)BENCH_N * BENCH_VOXELS * BENCH_C;
-    struct bench b = {.s = {BENCH_N, BENCH_VOXELS, BENCH_C}, .loss = {BENCH_N, BENCH_VOXELS, BENCH_CLASSES}};
+    struct bench b = {.s = {BENCH_N, BENCH_VOXELS, BENCH_C, ELEM_F32}, .loss = {BENCH_N, BENCH_VOXELS, BENCH_CLASSES}};
     struct problem p = {0};
     b.x = problem_in(&p, 0, n, 0.5f, 1.0f);
     b.dy = problem_in(&p, 1, n, 0.0f, 1.0f);

@@ -37,7 +37,7 @@ static void functional_backward(struct graph *g, struct node *n)
     const struct functional *a = n->attr;
     (void)g;
     for (size_t i = 0; i < shape_count(n->in[0]->shape); i++)
-        node_dx(n, 0)[i] = a->bench->functional[i] * n->out->grad[0];
+        ((float *)node_dx(n, 0))[i] = a->bench->functional[i] * *tensor_grad_f32(n->out);
 }
 
 static const struct op functional_op = {"functional", functional_forward, functional_backward};

@@ -36,7 +36,6 @@ static int load_predicted(struct learner_data *d, const struct study *s, int arm
 {
     const struct study_task *t = &s->classify;
     memset(d, 0, sizeof *d);
-    d->store.classes = 2;
     d->store.sample = calloc((size_t)t->tests + 1, sizeof *d->store.sample);
     d->store.index = calloc((size_t)t->tests + 1, sizeof *d->store.index);
     d->target = calloc((size_t)t->tests + 1, sizeof *d->target);

@@ -62,15 +62,17 @@ static int read_sites(struct study *s, const char *path, struct error *e)
 static int draw_sites(struct study *s, struct error *e)
 {
     int n = s->dataset.cases, *strata = calloc((size_t)n + 1, sizeof *strata), *site = calloc((size_t)n + 1, sizeof *site);
-    int status = strata && site ? 0 : error_set(e, "out of memory for %d cases", n);
+    int *patient = calloc((size_t)n + 1, sizeof *patient), status = strata && site && patient ? 0 : error_set(e, "out of memory for %d cases", n);
     s->sites = 3;
     s->sites_drawn = 1;
     for (int k = 0; k < s->sites; k++) snprintf(s->site_name[k], SITE_NAME_MAX, "site_%d", k + 1);
     for (int i = 0; !status && i < n; i++) strata[i] = s->dataset.item[i].target < 0 ? 0 : s->dataset.item[i].target;
-    if (!status) splits_sites(site, strata, n, s->sites, s->seed);
+    if (!status) dataset_patients(patient, &s->dataset);
+    if (!status) splits_sites_groups(site, patient, strata, n, s->sites, s->seed);
     for (int i = 0; !status && i < n; i++) s->item[i].site = site[i];
     free(strata);
     free(site);
+    free(patient);
     return status;
 }
 
@@ -156,6 +158,23 @@ int study_count(const struct study *s, int site, enum study_role role, int targe
     return n;
 }
 
+/* The split of the patients, each in the stratum of its first usable case: its cases stay together. */
+static void split_patients(int *role, const int *strata, const struct dataset *d, uint64_t seed)
+{
+    size_t room = (size_t)d->cases + 1;
+    int *patient = malloc(room * sizeof *patient), *of_patient = malloc(room * sizeof *of_patient), *its_role = malloc(room * sizeof *its_role);
+    ENSURE(patient && of_patient && its_role, "out of memory for %d cases", d->cases);
+    int patients = dataset_patients(patient, d);
+    for (int k = 0; k < patients; k++) of_patient[k] = -1;
+    for (int i = d->cases - 1; i >= 0; i--)
+        if (strata[i] >= 0) of_patient[patient[i]] = strata[i];
+    study_split(its_role, of_patient, patients, seed);
+    for (int i = 0; i < d->cases; i++) role[i] = strata[i] < 0 ? STUDY_UNUSED : its_role[patient[i]];
+    free(patient);
+    free(of_patient);
+    free(its_role);
+}
+
 int study_roles(struct study *s, struct error *e)
 {
     const struct dataset *d = &s->dataset;
@@ -166,7 +185,7 @@ int study_roles(struct study *s, struct error *e)
         int usable = s->item[i].site >= 0 && (d->item[i].has_label_map || d->item[i].target >= 0);
         strata[i] = usable ? s->item[i].site * classes + d->item[i].target + 1 : -1;
     }
-    if (!status) study_split(role, strata, n, s->seed);
+    if (!status) split_patients(role, strata, d, s->seed);
     for (int i = 0; !status && i < n; i++) s->item[i].role = (enum study_role)role[i];
     free(strata);
     free(role);

@@ -53,7 +53,6 @@ def deform_cases():
         else:
             t, p = deformed(size, patch, angles, scale)
             image, seg = t._apply_to_image(image[None], **p)[0], t._apply_to_segmentation(seg[None], **p)[0]
-        seg[seg == -1] = 0
         out.append({"size": size, "patch": patch, "degrees": degrees, "scale": scale, "flat": flat, "image": values(image),
                     "label": [int(v) for v in seg.ravel()]})
     return out

@@ -193,4 +193,5 @@ def main():
     golden("network_resnet.safetensors", resnet, lambda: F.cross_entropy(resnet(images), target), adamw, 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

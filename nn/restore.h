@@ -1,0 +1,35 @@
+/* restore.h - from logits on the network's grid back to the original file's: resampled, labelled (nn/outputs.h), uncropped, transposed; plane by
+ * plane, so that the logits of a volume are never all in memory. Source: nnU-Net v2 export_prediction.py.
+ */
+#ifndef NN_RESTORE_H
+#define NN_RESTORE_H
+
+#include "nn/preprocess.h"
+#include "tensor/pool.h"
+
+struct restore {
+    const struct sample *s;    /* the preprocessed case's geometry */
+    const struct plan *p;
+    int classes;
+    struct pool *pool;
+    struct resample_point *axis[3]; /* [cropped_size] each */
+    float *plane[2];           /* logits of the last plane but one, and of the last */
+    int next;                  /* plane of the cropped grid that is to be made */
+    uint8_t *label;            /* [d][h][w] of the original file, background outside of the crop */
+    float *probability;        /* NULL, or those of nn/outputs.h, [classes][d][h][w] likewise */
+};
+
+/* The sample and the plan must outlive r. probabilities: also those. After an error nothing is left to free. */
+int restore_begin(struct restore *r, int classes, const struct sample *s, const struct plan *p, int probabilities, struct pool *pool,
+                  struct error *e);
+/* Logits [h][w][classes] of plane z of the network's grid, in order; arg is the restore. A sliding_sink. */
+void restore_plane(void *arg, int z, const float *logits);
+/* Frees what restore_begin allocated but label and probability, which the caller frees. */
+void restore_end(struct restore *r);
+/* Bytes that it allocates. */
+size_t restore_bytes(int classes, const struct sample *s, int probabilities);
+/* All in one: logits [d][h][w][classes] to a malloc'ed map, and where probabilities is not NULL to malloc'ed probabilities. */
+int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes, const struct sample *s,
+                       const struct plan *p, struct error *e);
+
+#endif

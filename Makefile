@@ -29,7 +29,7 @@ IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256
 	io/text.o io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/pickle.o io/pth.o io/svg.o
 NN = nn/dataset.o nn/dataset_json.o nn/splits.o nn/outputs.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/preprocess.o nn/restore.o nn/resample.o nn/case_store.o \
 	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/classify.o nn/augment.o nn/previous.o nn/sampler.o nn/sliding.o \
-	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/infer.o nn/run.o nn/nnunet.o nn/postprocess.o
+	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/stats_calibration.o nn/infer.o nn/run.o nn/nnunet.o nn/postprocess.o
 FL = fl/fedavg.o fl/history.o fl/federate.o
 APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/budget.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/labelmap.o apps/cmd_postprocess.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
 	apps/cmd_federate.o apps/cmd_predict.o apps/cmd_evaluate.o apps/cmd_compare.o apps/cmd_bench.o apps/cmd_convert.o apps/bench_kernels.o apps/bench_networks.o

@@ -383,9 +383,10 @@ static int make_dataset(struct work *w, int threads, struct error *e)
 /* Sub-samples of a voxel: about 1.8 mm in plane and 2 mm through it for small, finer for the larger sizes. */
 static void set_size(struct phantom_options *o, const char *size)
 {
-    const int full = strcmp(size, "full") == 0, medium = strcmp(size, "medium") == 0;
-    o->matrix = full ? 512 : medium ? 192 : 96;
-    o->slices = full ? 32 : medium ? 28 : 24;
+    const int full = strcmp(size, "full") == 0, medium = strcmp(size, "medium") == 0, tiny = strcmp(size, "tiny") == 0;
+    o->matrix = full ? 512 : medium ? 192 : tiny ? 56 : 96;
+    o->slices = full ? 32 : medium ? 28 : tiny ? 20 : 24;
+    o->kidneys_only = tiny;
     o->samples_xy = full ? 1 : 2;
     o->samples_z = 3;
 }
@@ -396,7 +397,7 @@ int cmd_phantom(int argc, char **argv)
     int threads = cpu_count();
     const struct option_spec spec[] = {
         {"cases", 'n', OPTION_INT, &w.cases, "N", "how many patients (60)", 1, 9999, 0},
-        {"size", 0, OPTION_TEXT, &w.size, "SIZE", "about 24x96x96, 28x192x192 or 32x512x512 voxels (small)", 0, 0, "small|medium|full"},
+        {"size", 0, OPTION_TEXT, &w.size, "SIZE", "about 20x32x64 (around the kidneys), 24x96x96, 28x192x192 or 32x512x512 voxels (small)", 0, 0, "tiny|small|medium|full"},
         {"difficulty", 0, OPTION_NUMBER, &w.difficulty, "X", "0 easy ... 2 nearly hopeless: overlap of the kinds, noise, motion (1)", 0, 2, 0},
         {"with-kidney", 0, OPTION_FLAG, &w.options.with_kidney, NULL, "labels kidney 1 and tumor 2, instead of tumor 1", 0, 0, 0},
         OPTION_SEED_(w.options.seed),

@@ -1,4 +1,5 @@
 /* cmd_study.c - `nephron study`: the whole study from data to report. apps/study/ has the parts. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,13 @@
 
 /* quick: minutes on two cores. standard: about two hours. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
 static const struct study_sizes presets[] = {
-    {.preset = "quick", .cases = 200, .phantom_size = "small", .segment_seeds = 1, .classify_seeds = 2, .rounds = 14, .local_iterations = 10,
-     .base_features = 16, .batch = 2, .patch_voxels = 40000, .step = 0.9, .class_rounds = 10, .class_iterations = 10, .class_batch = 16,
-     .depth = 10, .base = 16, .crop = {16, 20, 20}, .augment = 1, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
-    {.preset = "standard", .cases = 400, .phantom_size = "medium", .segment_seeds = 2, .classify_seeds = 3, .rounds = 25, .local_iterations = 20,
+    {.preset = "quick", .cases = 700, .phantom_size = "tiny", .difficulty = 0, .segment_seeds = 1, .classify_seeds = 2, .rounds = 12, .local_iterations = 80,
+     .base_features = 16, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 15, .class_iterations = 10, .class_batch = 16,
+     .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 1, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
+    {.preset = "standard", .cases = 400, .phantom_size = "medium", .difficulty = 1, .segment_seeds = 2, .classify_seeds = 3, .rounds = 25, .local_iterations = 20,
      .base_features = 24, .batch = 2, .patch_voxels = 80000, .step = 0.5, .class_rounds = 20, .class_iterations = 10, .class_batch = 16,
      .depth = 18, .base = 16, .crop = {20, 28, 28}, .augment = 1, .optimizer = OPTIM_ADAMW, .lr = 1e-3, .class_lr = 1e-3},
-    {.preset = "full", .cases = 987, .phantom_size = "full", .segment_seeds = 3, .classify_seeds = 5, .rounds = 250, .local_iterations = 50,
+    {.preset = "full", .cases = 987, .phantom_size = "full", .difficulty = 1, .segment_seeds = 3, .classify_seeds = 5, .rounds = 250, .local_iterations = 50,
      .base_features = 32, .step = 0.5, .mirror = 1, .class_rounds = 50, .class_iterations = 50, .class_batch = 16, .depth = 18, .base = 64,
      .crop = {24, 48, 48}, .augment = 2, .optimizer = OPTIM_SGD, .lr = 1e-2, .class_lr = 1e-3},
 };
@@ -56,14 +57,15 @@ static int is_same_phantom(const struct study *s, const char *data)
     struct json *j = json_read(path, &ignored);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     int same = strcmp(json_text(j, "program", ""), "nephron " NEPHRON_VERSION) == 0 && strcmp(json_text(j, "seed", ""), seed) == 0 &&
-               json_integer(j, "cases_written", -1) == s->sizes.cases && strcmp(json_text(j, "size", ""), s->sizes.phantom_size) == 0;
+               json_integer(j, "cases_written", -1) == s->sizes.cases && strcmp(json_text(j, "size", ""), s->sizes.phantom_size) == 0 &&
+               fabs(json_number(j, "difficulty", -1) - s->sizes.difficulty) < 1e-6;
     json_free(j);
     return same;
 }
 
 static int make_phantom(struct study *s, char *data, size_t size, struct error *e)
 {
-    char dataset[1300], cases[16], seed[24], threads[16];
+    char dataset[1300], cases[16], seed[24], threads[16], difficulty[32];
     if (file_join(data, size, s->out, "data", e) || file_join(dataset, sizeof dataset, data, "dataset.json", e)) return -1;
     s->data = data;
     s->synthetic = 1;
@@ -74,8 +76,10 @@ static int make_phantom(struct study *s, char *data, size_t size, struct error *
     snprintf(cases, sizeof cases, "%d", s->sizes.cases);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     snprintf(threads, sizeof threads, "%d", s->threads);
-    char *argv[] = {"phantom", data, "--cases", cases, "--size", (char *)s->sizes.phantom_size, "--seed", seed, "--threads", threads, s->quiet ? "--quiet" : NULL, NULL};
-    if (cmd_phantom(s->quiet ? 11 : 10, argv)) return error_set(e, "%s: the synthetic dataset was not made", data);
+    snprintf(difficulty, sizeof difficulty, "%.9g", s->sizes.difficulty);
+    char *argv[] = {"phantom", data, "--cases", cases, "--size", (char *)s->sizes.phantom_size, "--difficulty", difficulty, "--seed", seed,
+                    "--threads", threads, s->quiet ? "--quiet" : NULL, NULL};
+    if (cmd_phantom(s->quiet ? 13 : 12, argv)) return error_set(e, "%s: the synthetic dataset was not made", data);
     return 0;
 }
 
@@ -140,6 +144,7 @@ static void choose(struct study *s, const char *preset, const char *task, const 
     if (given->class_iterations) z->class_iterations = given->class_iterations;
     if (given->class_batch) z->class_batch = given->class_batch;
     if (given->base) z->base = given->base;
+    if (given->difficulty >= 0) z->difficulty = given->difficulty;
     if (given->crop[0]) memcpy(z->crop, given->crop, sizeof z->crop);
     if (given->lr > 0) z->lr = given->lr;
     if (given->class_lr > 0) z->class_lr = given->class_lr;
@@ -148,7 +153,7 @@ static void choose(struct study *s, const char *preset, const char *task, const 
 int cmd_study(int argc, char **argv)
 {
     struct study *s = calloc(1, sizeof *s);
-    struct study_sizes z = {.preset = NULL};
+    struct study_sizes z = {.difficulty = -1};
     struct error e = {""};
     const char *preset = "quick", *task = "both";
     int status;
@@ -165,6 +170,7 @@ int cmd_study(int argc, char **argv)
         {"dice-margin", 0, OPTION_NUMBER, &s->dice_margin, "X", "equivalence margin of Dice (0.05)", 1e-6, 1, 0},
         {"auc-margin", 0, OPTION_NUMBER, &s->auc_margin, "X", "equivalence margin of AUC (0.05)", 1e-6, 1, 0},
         {"cases", 0, OPTION_INT, &z.cases, "N", "cases of the synthetic dataset", 20, 9999, 0},
+        {"difficulty", 0, OPTION_NUMBER, &z.difficulty, "X", "of the synthetic dataset: 0 easy ... 2 nearly hopeless", 0, 2, 0},
         {"seeds", 0, OPTION_INT, &z.segment_seeds, "N", "trainings of each arm", 1, STUDY_SEEDS_MAX, 0},
         {"rounds", 0, OPTION_INT, &z.rounds, "R", "segmentation: rounds", 1, 1e6, 0},
         {"local-iterations", 0, OPTION_INT, &z.local_iterations, "K", "segmentation: steps of each site a round", 1, 1e6, 0},

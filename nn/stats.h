@@ -15,6 +15,7 @@ double stats_beta_cdf(double x, double a, double b);  /* regularised incomplete 
 double stats_beta_quantile(double p, double a, double b);
 double stats_t_cdf(double t, double df);              /* Student */
 double stats_t_quantile(double p, double df);
+double stats_chi2_upper(double x, double df);         /* P(chi-squared > x); 1e-12 */
 double stats_mean(const double *x, int n);
 double stats_median(const double *x, int n); /* does not change x */
 double stats_sd(const double *x, int n);     /* n - 1 */
@@ -55,6 +56,9 @@ void stats_bootstrap_mean(double percentile[2], double bca[2], const double *x, 
 /* The same from given resamples (which are sorted in place) of any estimate; jackknife: the n leave-one-out estimates. */
 void stats_bootstrap_intervals(double percentile[2], double bca[2], double estimate, double *resampled, int resamples,
                                const double *jackknife, int n, double level);
+/* The same for an AUC: cases are drawn within each class, so that every resample has both (as pROC does). NaN with one class. */
+void stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, const double *score, int n, int resamples, uint64_t seed,
+                         double level);
 /* Holm 1979. NaN stays NaN and does not count. */
 void stats_holm(double *adjusted, const double *p, int n);
 
@@ -65,6 +69,14 @@ struct tost {
 };
 /* Paired t (Schuirmann 1987): is mean(a - b) within (-margin, margin)? Pairs with NaN are left out. */
 int stats_tost_paired(struct tost *r, const double *a, const double *b, int n, double margin);
+
+struct hosmer_lemeshow {
+    double statistic, p;
+    int groups;               /* and degrees of freedom: the probabilities were not fitted to these cases */
+};
+/* Hosmer, Lemeshow & Sturdivant 2013: cases in `groups` groups of equal size by rising probability, observed against expected numbers. NaN with fewer
+ * cases than groups. */
+int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const double *probability, int n, int groups);
 
 struct bland_altman {
     double bias, sd, limits[2]; /* bias -+ 1.96 sd */

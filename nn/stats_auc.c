@@ -6,6 +6,8 @@
 
 #include "nn/metrics.h"
 #include "nn/stats.h"
+#include "tensor/check.h"
+#include "tensor/rng.h"
 
 struct ranked {
     double score;
@@ -121,4 +123,53 @@ int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a,
     free(v);
     free(w);
     return failed ? -1 : 0;
+}
+
+/* ---- bootstrap ---------------------------------------------------------------------------------------------------------- */
+
+/* A copy of the cases whose first `positives` are those of class 1. */
+static int by_class(int *label, double *score, const int *label_in, const double *score_in, int n)
+{
+    int positives = 0, k = 0;
+    for (int class = 1; class >= 0; class--) {
+        for (int i = 0; i < n; i++) {
+            if ((label_in[i] != 0) != class) continue;
+            label[k] = class;
+            score[k++] = score_in[i];
+        }
+        if (class) positives = k;
+    }
+    return positives;
+}
+
+/* The AUC without case i is the mean over pairs without its own: from placements, by subtraction. */
+static void leave_one_out(double *jackknife, const int *label, const double *placement, double auc, int n, int positives)
+{
+    const double p = positives, q = n - positives, pairs = p * q;
+    for (int i = 0; i < n; i++) jackknife[i] = label[i] ? (auc * pairs - placement[i] * q) / ((p - 1) * q) : (auc * pairs - placement[i] * p) / (p * (q - 1));
+}
+
+void stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, const double *score, int n, int resamples, uint64_t seed, double level)
+{
+    double *work = malloc((4 * (size_t)n + (size_t)resamples + 1) * sizeof *work), *placement = work + n, *jackknife = placement + n,
+           *drawn = jackknife + n, *resampled = drawn + n;
+    int *class = malloc(((size_t)n + 1) * sizeof *class);
+    ENSURE(work && class && resamples >= 1, "out of memory for %d resamples", resamples);
+    const int positives = by_class(class, work, label, score, n);
+    const double auc = place(placement, class, work, n);
+    percentile[0] = percentile[1] = bca[0] = bca[1] = NAN;
+    if (positives > 1 && n - positives > 1 && isfinite(auc)) {
+        leave_one_out(jackknife, class, placement, auc, n, positives);
+        for (int b = 0; b < resamples; b++) {
+            struct rng rng = rng_stream(seed, 1, (uint64_t)b, RNG_BOOTSTRAP);
+            for (int i = 0; i < n; i++) {
+                const int first = i < positives ? 0 : positives, count = i < positives ? positives : n - positives;
+                drawn[i] = work[first + (int)rng_below(&rng, (uint32_t)count)];
+            }
+            resampled[b] = metrics_auc(class, drawn, n);
+        }
+        stats_bootstrap_intervals(percentile, bca, auc, resampled, resamples, jackknife, n, level);
+    }
+    free(work);
+    free(class);
 }

@@ -181,10 +181,12 @@ static void render_slice(struct phantom_case *k, struct planes *p, const struct 
 
 /* ---- the grid ------------------------------------------------------------------------------------------------------------------------------ */
 
-static int volume_make(struct volume *v, int nx, int nz, float spacing, float slice, float y0, float z0)
+static int volume_make(struct volume *v, const struct plane_size *g, int nz, float slice, float z0)
 {
+    const float spacing = g->dx;
     memset(v, 0, sizeof *v);
-    v->size[0] = v->size[1] = nx;
+    v->size[0] = g->nx;
+    v->size[1] = g->ny;
     v->size[2] = nz;
     v->size[3] = 1;
     v->spacing[0] = v->spacing[1] = spacing;
@@ -192,11 +194,11 @@ static int volume_make(struct volume *v, int nx, int nz, float spacing, float sl
     /* LPS to RAS: x and y change their sign */
     v->affine[0][0] = v->affine[1][1] = -(double)spacing;
     v->affine[2][2] = slice;
-    v->affine[0][3] = 0.5 * spacing * (nx - 1);
-    v->affine[1][3] = -(double)y0;
+    v->affine[0][3] = 0.5 * spacing * (g->nx - 1);
+    v->affine[1][3] = -(double)g->y0;
     v->affine[2][3] = z0;
     snprintf(v->description, sizeof v->description, "nephron phantom");
-    v->voxel = malloc((size_t)nx * (size_t)nx * (size_t)nz * sizeof(float));
+    v->voxel = malloc((size_t)g->nx * (size_t)g->ny * (size_t)nz * sizeof(float));
     return v->voxel ? 0 : -1;
 }
 
@@ -206,6 +208,16 @@ static void measure_tumour(struct phantom_case *p, size_t samples, float sample_
     const float mm3 = (float)samples * sample_mm3;
     p->tumour_ml = mm3 / 1000;
     p->diameter_mm = samples ? vmath_exp(vmath_log(mm3 * 1.90985932f) / 3) : 0;
+}
+
+/* An inner volume around both kidneys: 272 mm from side to side, 64 mm to the front of the middle and 80 mm to the back, in whole blocks of 4
+ * voxels. What lies outside is saturated, as in zoomed imaging: it leaves no ghosts. */
+static void keep_kidneys(struct plane_size *g, float y_middle)
+{
+    g->nx = 4 * (int)(272 / (4 * g->dx) + 0.5f);
+    g->ny = 4 * (int)(144 / (4 * g->dy) + 0.5f);
+    g->x0 = -0.5f * g->dx * (float)(g->nx - 1);
+    g->y0 = y_middle + 8 - 0.5f * g->dy * (float)(g->ny - 1);
 }
 
 /* In-plane samples are a multiple of 8. The stack is centred between both kidneys, moved so that the tumour is inside with 8 mm to
@@ -226,9 +238,10 @@ static int make_grid(struct phantom_case *p, struct plane_size *g, float *z_firs
     const float y_middle = 0.5f * (a->half_back - a->half_front);
     const float reach = 0.5f * spacing * (float)(n - 1);
     *g = (struct plane_size){n, n, -reach, y_middle - reach, spacing, spacing, 0.5f * p->field_of_view, 0};
+    if (o->kidneys_only) keep_kidneys(g, y_middle);
     *z_first = middle - 0.5f * depth;
-    int failed = volume_make(&p->label, n, nz, spacing, slice, g->y0, *z_first);
-    for (int c = 0; c < CHANNELS; c++) failed |= volume_make(&p->channel[c], n, nz, spacing, slice, g->y0, *z_first);
+    int failed = volume_make(&p->label, g, nz, slice, *z_first);
+    for (int c = 0; c < CHANNELS; c++) failed |= volume_make(&p->channel[c], g, nz, slice, *z_first);
     return failed;
 }
 

@@ -11,6 +11,7 @@ struct phantom_options {
     float difficulty;       /* 0 to 2 */
     int matrix, slices;     /* nominal samples in plane and slices */
     int samples_xy, samples_z; /* sub-samples of a voxel, for partial volume */
+    int kidneys_only;       /* a box around both kidneys instead of the whole body */
     int with_kidney;        /* labels: kidney 1, tumour 2; else tumour 1 */
 };
 

@@ -129,7 +129,8 @@ void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, 
     t->body = a;
     t->tesla3 = tesla3;
     t->side = (int)rng_below(rng, 2);
-    t->drawn_mm = limited(vmath_exp(m.log_diameter + models[k].spread * cut_normal(rng)), 12, 105);
+    const float easy = difficulty < 1 ? 0.35f * (1 - difficulty) : 0; /* what is larger is easier to find: 1.4 times the diameter at 0 */
+    t->drawn_mm = limited(vmath_exp(m.log_diameter + easy + models[k].spread * cut_normal(rng)), 12, 105);
     t->grade = draw_grade(k, t->drawn_mm, rng_float(rng));
     place(t, a, limited(m.lobulation + 0.05f * cut_normal(rng), 0.03f, 0.4f), rng);
 

@@ -35,10 +35,14 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
         }
         text_puts(t, "\n");
     }
-    for (int a = 0; a < ARM_LOCAL; a++) {
+    for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
+        char name[80];
         if (!arm->piped) continue;
-        text_printf(t, "<tr><th>%s, on its own predicted mask<td>", a ? "centralised" : "federated");
+        study_arm_name(name, s, a);
+        text_puts(t, "<tr><th>");
+        html_escaped(t, name);
+        text_puts(t, ", on its own predicted mask<td>");
         html_interval(t, arm->c_piped.auc, arm->c_piped.auc_ci, 3);
         text_puts(t, "<td>");
         html_number(t, arm->c_piped.accuracy, 2);
@@ -54,7 +58,37 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
     }
     text_puts(t, "</table></div>\n");
     if (r->arm[0].piped)
-        text_puts(t, "<p>On the predicted mask: the region is the one that the same arm's segmentation (first seed) found, or the whole image where it found none.</p>\n");
+        text_puts(t, "<p>On the predicted mask: the region is the largest connected part of what the same arm's segmentation (first seed) found, or the whole image where it found none.</p>\n");
+}
+
+/* Methods that reviewers ask for beside those of the first table. */
+static void put_other_intervals(struct text *t, const struct study *s, const struct class_results *r)
+{
+    text_puts(t, "<details><summary>The same with exact and bootstrap intervals, and a test of calibration</summary><div class=scroll><table><caption>AUC with BCa "
+                 "intervals (2000 resamples within each class), shares with Clopper and Pearson's; Hosmer-Lemeshow test, ten groups of equal size by probability, "
+                 "ten degrees of freedom: a small p says that probabilities and frequencies differ</caption>"
+                 "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>χ²<th>p\n");
+    for (int a = 0; a < s->classify.arms; a++) {
+        const struct arm_classes *arm = &r->arm[a];
+        char name[80];
+        study_arm_name(name, s, a);
+        text_puts(t, "<tr><th>");
+        html_escaped(t, name);
+        text_puts(t, "<td>");
+        html_interval(t, arm->c.auc, arm->auc_bca, 3);
+        text_puts(t, "<td>");
+        html_interval(t, arm->c.accuracy, arm->accuracy_exact, 2);
+        text_puts(t, "<td>");
+        html_interval(t, arm->c.sensitivity, arm->sensitivity_exact, 2);
+        text_puts(t, "<td>");
+        html_interval(t, arm->c.specificity, arm->specificity_exact, 2);
+        text_puts(t, "<td>");
+        html_number(t, arm->hosmer.statistic, 1);
+        text_puts(t, "<td>");
+        html_p(t, arm->hosmer.p);
+        text_puts(t, "\n");
+    }
+    text_puts(t, "</table></div></details>\n");
 }
 
 static void put_tests(struct text *t, const struct class_results *r)
@@ -190,6 +224,7 @@ void report_classify(struct text *t, const struct study *s, const struct results
                 s->classify.tests, r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv", s->classify.seeds,
                 s->classify.seeds > 1 ? "s" : "");
     put_arms(t, s, &r->classify);
+    put_other_intervals(t, s, &r->classify);
     put_tests(t, &r->classify);
     report_pairs(t, s, r->classify.pair, r->classify.pairs, "DeLong, paired, two-sided", "AUC");
     report_matrix(t, s, "AUC of each model on the test cases of each site (– where a site has one class only)", auc_at, r);

@@ -22,6 +22,7 @@ struct study_sizes {
     const char *preset;
     int cases;                    /* of the phantom */
     const char *phantom_size;
+    double difficulty;            /* of the phantom */
     int segment_seeds, classify_seeds;
     int rounds, local_iterations; /* segmentation */
     int base_features, batch;     /* batch 0: planned */

@@ -31,7 +31,24 @@ static struct train_options classify_options(const struct study *s)
 
 /* ---- the region that was predicted ---------------------------------------------------------------------------------------- */
 
-/* Test cases cut by the predicted mask of an arm's first seed (the whole image where it is empty). */
+/* Leaves only the largest connected part of a mask: a patient has one tumour here, and a box around every stray voxel would hide it. */
+static int keep_largest(uint8_t *mask, const int size[3], struct error *e)
+{
+    const size_t n = (size_t)size[0] * size[1] * size[2];
+    int32_t *id = malloc(n * sizeof *id), parts = id ? metrics_components(id, mask, size) : -1, largest = 0;
+    size_t *count = parts < 0 ? NULL : calloc((size_t)parts + 1, sizeof *count);
+    for (size_t i = 0; count && i < n; i++) count[id[i]]++;
+    for (int32_t k = 1; count && k <= parts; k++)
+        if (largest == 0 || count[k] > count[largest]) largest = k;
+    for (size_t i = 0; count && i < n; i++)
+        if (id[i] != largest) mask[i] = 0;
+    int status = count ? 0 : error_set(e, "out of memory for a mask of %zu voxels", n);
+    free(count);
+    free(id);
+    return status;
+}
+
+/* Test cases cut by the largest part of the mask that an arm's first seed predicted (the whole image where it is empty). */
 static int load_predicted(struct learner_data *d, const struct study *s, int arm, struct error *e)
 {
     const struct study_task *t = &s->classify;
@@ -46,7 +63,7 @@ static int load_predicted(struct learner_data *d, const struct study *s, int arm
         d->store.cases++;
         free(v->label);
         v->label = segment_predicted(s, arm, t->test[k], e);
-        if (!v->label || classify_prepare(v, t->options.crop, 1, e)) return -1;
+        if (!v->label || keep_largest(v->label, v->size, e) || classify_prepare(v, t->options.crop, 1, e)) return -1;
         d->store.index[k] = t->test[k];
         d->target[k] = s->dataset.item[t->test[k]].target;
     }
@@ -80,7 +97,7 @@ static int test_arm(struct study *s, struct model *m, int arm, int seed, const s
     study_arm_file(file, s, arm);
     snprintf(name, sizeof name, "%s_seed_%d.csv", file, seed + 1);
     if (classify_cases(r->value, s, m, test, name, e)) return -1;
-    if (piped && piped->store.cases > 0) {
+    if (piped->store.cases > 0) {
         r->piped = malloc(((size_t)piped->store.cases + 1) * sizeof *r->piped);
         if (!r->piped) return error_set(e, "out of memory for %d cases", piped->store.cases);
         snprintf(name, sizeof name, "%s_seed_%d_predicted_mask.csv", file, seed + 1);
@@ -109,7 +126,7 @@ static void print_arm(const struct study *s, int arm, int seed)
 /* ---- the task ----------------------------------------------------------------------------------------------------------- */
 
 struct prepared { /* cases of the task */
-    struct learner_data train, validation, test, piped[ARM_LOCAL];
+    struct learner_data train, validation, test, piped[STUDY_ARMS_MAX];
 };
 
 static int run_arms(struct study *s, struct prepared *m, struct error *e)
@@ -119,7 +136,7 @@ static int run_arms(struct study *s, struct prepared *m, struct error *e)
         for (int arm = 0; arm < t->arms; arm++) {
             struct model *model = NULL;
             if (study_train(s, t, "classification", arm, seed, &m->train, &m->validation, &model, e)) return -1;
-            int status = test_arm(s, model, arm, seed, &m->test, arm < ARM_LOCAL ? &m->piped[arm] : NULL, e);
+            int status = test_arm(s, model, arm, seed, &m->test, &m->piped[arm], e);
             model_destroy(model);
             if (status) return -1;
             print_arm(s, arm, seed);
@@ -138,7 +155,7 @@ static int load(struct study *s, struct prepared *m, const int *role, struct err
         status = learner_data_load(part[i], &s->dataset, &t->options, NULL, role, which[i], s->pool, progress_callback, &bar, e);
     int with_maps = s->segment.present && !s->estimate;
     for (int k = 0; with_maps && k < t->tests; k++) with_maps = s->dataset.item[t->test[k]].has_label_map;
-    for (int arm = 0; !status && with_maps && arm < ARM_LOCAL; arm++) status = load_predicted(&m->piped[arm], s, arm, e);
+    for (int arm = 0; !status && with_maps && arm < t->arms; arm++) status = load_predicted(&m->piped[arm], s, arm, e);
     progress_end(&bar);
     t->case_bytes = m->train.store.bytes + m->validation.store.bytes + m->test.store.bytes;
     return status;
@@ -186,7 +203,7 @@ int classify_run(struct study *s, struct error *e)
     learner_data_free(&m.train);
     learner_data_free(&m.validation);
     learner_data_free(&m.test);
-    for (int arm = 0; arm < ARM_LOCAL; arm++) classify_free(&m.piped[arm]);
+    for (int arm = 0; arm < STUDY_ARMS_MAX; arm++) classify_free(&m.piped[arm]);
     free(usable);
     free(role);
     return status;

@@ -251,6 +251,11 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     stats_wilson(arm->accuracy_ci, arm->c.tp + arm->c.tn, n, 0.95);
     stats_wilson(arm->sensitivity_ci, arm->c.tp, arm->c.positives, 0.95);
     stats_wilson(arm->specificity_ci, arm->c.tn, n - arm->c.positives, 0.95);
+    stats_clopper_pearson(arm->accuracy_exact, arm->c.tp + arm->c.tn, n, 0.95);
+    stats_clopper_pearson(arm->sensitivity_exact, arm->c.tp, arm->c.positives, 0.95);
+    stats_clopper_pearson(arm->specificity_exact, arm->c.tn, n - arm->c.positives, 0.95);
+    stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, 2000, s->seed, 0.95);
+    failed |= stats_hosmer_lemeshow(&arm->hosmer, label, arm->probability, n, 10);
     for (int k = 0; k < t->seeds; k++) arm->seed_auc[k] = metrics_auc(label, t->run[a][k].value, n);
     results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);
     arm->piped = t->run[a][0].piped != NULL;

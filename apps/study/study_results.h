@@ -46,6 +46,9 @@ struct arm_classes {
     double *probability;  /* [tests] */
     struct classification c;
     double accuracy_ci[2], sensitivity_ci[2], specificity_ci[2]; /* Wilson */
+    double accuracy_exact[2], sensitivity_exact[2], specificity_exact[2]; /* Clopper-Pearson */
+    double auc_percentile[2], auc_bca[2];                        /* bootstrap over cases within each class */
+    struct hosmer_lemeshow hosmer;
     double seed_auc[STUDY_SEEDS_MAX];
     struct roc roc;       /* with a pointwise bootstrap band over cases */
     int piped;            /* the same with the predicted mask was made */

@@ -116,6 +116,14 @@ static void add_class_arm(struct json *o, const struct study *s, const struct ar
     json_add_number(o, "balanced_accuracy", a->c.balanced_accuracy);
     json_add_number(o, "brier", a->c.brier);
     json_add_number(o, "ece", a->c.ece);
+    add_pair(o, "auc_ci_bca", a->auc_bca[0], a->auc_bca[1]);
+    add_pair(o, "accuracy_ci_exact", a->accuracy_exact[0], a->accuracy_exact[1]);
+    add_pair(o, "sensitivity_ci_exact", a->sensitivity_exact[0], a->sensitivity_exact[1]);
+    add_pair(o, "specificity_ci_exact", a->specificity_exact[0], a->specificity_exact[1]);
+    struct json *h = json_add_object(o, "hosmer_lemeshow");
+    json_add_number(h, "statistic", a->hosmer.statistic);
+    json_add_int(h, "degrees_of_freedom", a->hosmer.groups);
+    json_add_number(h, "p", a->hosmer.p);
     struct json *seeds = json_add_array(o, "auc_by_seed");
     for (int k = 0; k < s->classify.seeds; k++) json_add_number(seeds, NULL, a->seed_auc[k]);
     if (!a->piped) return;
@@ -135,6 +143,7 @@ static void add_classify(struct json *root, const struct study *s, const struct 
     ADD_LOCAL(local, "accuracy", s, r->arm[arm].c.accuracy);
     ADD_LOCAL(local, "sensitivity", s, r->arm[arm].c.sensitivity);
     ADD_LOCAL(local, "specificity", s, r->arm[arm].c.specificity);
+    if (r->arm[0].piped) ADD_LOCAL(local, "auc_predicted_mask", s, r->arm[arm].c_piped.auc);
     for (int a = 0; a < ARM_LOCAL; a++) {
         char name[80];
         study_arm_name(name, s, a);

@@ -1,7 +1,7 @@
 """Golden values of metrics and statistics: tests/data/golden/stats.json.
 
 Oracles: mpmath (special functions), SciPy (Wilcoxon, binomial intervals, t tests, BCa), MONAI, SciPy and SimpleITK (surface distances),
-scikit-image (components), scikit-learn (AUC, Brier), and DeLong's placements pair by pair in NumPy. Masks are made by the same integer
+scikit-image (components), scikit-learn (AUC, Brier), statsmodels (Hosmer-Lemeshow), and DeLong's placements pair by pair in NumPy. Masks are made by the same integer
 formula here and in tests/check_metrics.c.
 """
 import json
@@ -17,6 +17,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import _resampling
 from skimage.measure import label as components
 from sklearn.metrics import brier_score_loss, roc_auc_score
+from statsmodels.stats.diagnostic_gen import test_chisquare_binning
 
 mpmath.mp.dps = 40
 rng = np.random.default_rng(20250101)
@@ -178,9 +179,36 @@ def classification():
             "counts": [int((hard & (label == 1)).sum()), int((hard & (label == 0)).sum()), int((~hard & (label == 0)).sum()), int((~hard & (label == 1)).sum())]}
 
 
+def calibration():
+    """Its own generator: the values above stay what they are."""
+    r = np.random.default_rng(7)
+    chi2 = [[x, df, float(mpmath.gammainc(mpmath.mpf(df) / 2, mpmath.mpf(x) / 2, regularized=True))]
+            for x, df in [(0.001, 1), (0.3, 10), (2.5, 3), (9, 10), (11.5, 10), (18.307, 10), (40, 5), (300, 10), (80, 100), (120, 100)]]
+    tests = []
+    for n, groups, shift in [(99, 10, 0), (99, 10, 0.2), (57, 5, -0.1), (400, 10, 0.05)]:
+        p = r.beta(2, 1.2, n)
+        label = (r.random(n) < np.clip(p + shift, 0, 1)).astype(int)
+        res = test_chisquare_binning(np.stack([1 - label, label], 1), np.stack([1 - p, p], 1), sort_var=p, bins=groups, df=groups)
+        tests.append({"label": label.tolist(), "p": num(p), "groups": groups, "statistic": float(res.statistic), "pvalue": float(res.pvalue)})
+    return {"chi2": chi2, "hosmer_lemeshow": tests}
+
+
+def bootstrap_auc():
+    """SciPy's BCa of the area from 20000 resamples: agreement to the noise of the resamples."""
+    r = np.random.default_rng(8)
+    out = []
+    for n, m, shift in [(72, 27, 0.8), (30, 30, 2.0)]:
+        one, two = np.round(r.normal(shift, 1, n), 2), np.round(r.normal(0, 1, m), 2)
+        area = lambda a, b, axis=-1: (np.sign(a[..., :, None] - b[..., None, :]) / 2 + 0.5).mean((-1, -2))
+        ci = [stats.bootstrap((one, two), area, vectorized=True, n_resamples=20000, batch=500, method=m, rng=r).confidence_interval for m in ("percentile", "BCa")]
+        out.append({"label": [1] * n + [0] * m, "score": num(np.concatenate([one, two])), "percentile": num(ci[0]), "bca": num(ci[1])})
+    return out
+
+
 def main():
     out = {"special": special(), "wilcoxon": wilcoxon(), "delong": delong_cases(), "proportions": proportions(), "bootstrap": bootstrap(),
-           "paired": paired(), "surfaces": surfaces(), "components": component_cases(), "classification": classification()}
+           "paired": paired(), "surfaces": surfaces(), "components": component_cases(), "classification": classification(), "calibration": calibration(),
+           "bootstrap_auc": bootstrap_auc()}
     with open(sys.argv[1] if len(sys.argv) > 1 else "tests/data/golden/stats.json", "w") as f:
         f.write(json.dumps(out).replace('], "', '],\n"').replace("}, {", "},\n{") + "\n")
 

@@ -60,12 +60,11 @@ int tiles_fit(const struct gather *g)
     return (g->x_type == CONV_BF16 || g->y_type == CONV_BF16) && g->c >= TILE_HALF && g->k >= TILE_HALF && taps_of(g) <= TILE_TAPS;
 }
 
-/* AMX: always. With vdpbf16ps the direct form has twice the rate of fp32, less than what Winograd's form saves of it (nephron bench kernels:
- * 3x3x3 64 to 64 129 against 169 GFLOP/s; stride 2 118 against 64; transposed 64 to 32 53 against 40), and one tap alone is bound by memory. */
+/* AMX: always. With vdpbf16ps the direct form has twice the rate of fp32, less than what Winograd's form saves of it; for all else it is faster
+ * (nephron bench kernels, one thread: 3x3x3 64 to 64 129 against 169 GFLOP/s; stride 2 118 against 64; transposed 64 to 32 53 against 40). */
 int tiles_pay(const struct gather *g)
 {
-    if (!tile_kernels() || !tiles_fit(g)) return 0;
-    return cpu_isa() == ISA_AMX || (taps_of(g) > 1 && !winograd_fits(g));
+    return tile_kernels() && tiles_fit(g) && (cpu_isa() == ISA_AMX || !winograd_fits(g));
 }
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------------- */

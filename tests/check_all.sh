@@ -35,6 +35,10 @@ copy sanitize
 run "address and undefined behaviour sanitizers, gcc" build/sanitize make check CC=gcc \
     CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
+for target in fuzz_tables fuzz_images fuzz_dicom; do # every sample file through the fuzz targets; to fuzz: see the heads of the files
+    run "$target over the sample files" build/sanitize sh -c "make tests/$target CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' && find tests/data -type f | xargs ./tests/$target"
+done
+
 if command -v clang >/dev/null; then
     copy clang
     run "clang" build/clang make check CC=clang CFLAGS="-O2 -g"

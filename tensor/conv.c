@@ -167,15 +167,28 @@ void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_
 
 size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
 {
-    check_shape(s);
-    return outer_scratch(s, threads);
+    const struct gather g = gather_forward(s);
+    const size_t plain = outer_scratch(s, threads), tiles = tiles_outer_pay(&g) ? tiles_outer_scratch(&g, threads) : 0;
+    return plain > tiles ? plain : tiles;
+}
+
+/* dw points at the first of the weights of s, whose strides are those of gather_forward. */
+static void backward_weights(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s, float *scratch, struct pool *pool)
+{
+    struct gather g = gather_forward(s);
+    g.x = x;
+    g.y = (void *)(uintptr_t)dy; /* is only read */
+    g.scratch = scratch;
+    const int tiles = dw && tiles_outer_pay(&g);
+    if (tiles) tiles_outer_run(dw, &g, tile_kernels(), pool);
+    if (!tiles || db) outer_run(tiles ? NULL : dw, g.w_k, g.w_c, db, x, dy, s, scratch, pool);
 }
 
 void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
                       float *scratch, struct pool *pool)
 {
     check_shape(s);
-    outer_run(dw + (size_t)s->w_offset * taps(s), (size_t)s->w_channels * taps(s), taps(s), db, x, dy, s, scratch, pool);
+    backward_weights(dw + (size_t)s->w_offset * taps(s), db, x, dy, s, scratch, pool);
 }
 
 /* ---- transposed ------------------------------------------------------------------------------------------------------- */
@@ -204,7 +217,7 @@ static struct conv3d_shape bias_shape(const struct conv3d_shape *s)
 size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
 {
     const struct conv3d_shape a = adjoint(s), b = bias_shape(s);
-    const size_t weights = outer_scratch(&a, threads), bias = outer_scratch(&b, threads);
+    const size_t weights = conv3d_scratch_bwd_w(&a, threads), bias = outer_scratch(&b, threads);
     return weights > bias ? weights : bias;
 }
 
@@ -226,7 +239,7 @@ void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const st
                        float *scratch, struct pool *pool)
 {
     const struct conv3d_shape a = adjoint(s);
-    outer_run(dw, (size_t)a.w_channels * taps(&a), taps(&a), NULL, dy, x, &a, scratch, pool);
+    backward_weights(dw, NULL, dy, x, &a, scratch, pool);
     if (!db) return;
     const struct conv3d_shape b = bias_shape(s);
     outer_run(NULL, 0, 0, db, NULL, dy, &b, scratch, pool);

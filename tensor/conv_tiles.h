@@ -109,7 +109,6 @@ struct tile_window {
     int height; /* lines of x that belong to them */
     int slots, pitch; /* pitch: positions from one line to the next */
     size_t plane, positions;
-    size_t row; /* transposed: values from one channel to the next */
     uint16_t *data;
     int n, line, next; /* what is loaded: the planes below `next` for lines from `line` on */
 };
@@ -147,5 +146,10 @@ int tiles_fit(const struct gather *g);
 int tiles_pay(const struct gather *g);
 size_t tiles_scratch(const struct gather *g, int threads);
 void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struct pool *pool);
+
+/* The weight gradient of the forward gather g, whose x and y are x and dy, is added to dw. */
+int tiles_outer_pay(const struct gather *g);
+size_t tiles_outer_scratch(const struct gather *g, int threads);
+void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernels *kernels, struct pool *pool);
 
 #endif

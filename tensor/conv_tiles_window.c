@@ -40,6 +40,7 @@ struct tile_window tile_window(const struct gather *g, const struct tile_kernels
     w.slots = w.z.high - w.z.low + 1 + (planes - 1) * z.step;
     w.height = lines + w.y.high - w.y.low;
     w.pitch = length + conv_max(0, conv_max(-w.x.low, x.out + w.x.high - length));
+    if (transposed) w.pitch += w.pitch % 2; /* a pair of positions lies in one line */
     w.plane = (size_t)conv_max(0, -w.x.low) + (size_t)w.height * (size_t)w.pitch;
     /* A product may read TILE_ROWS beyond the last one. Transposed: an odd number of cache lines between channels. */
     const size_t all = (size_t)w.slots * (size_t)(w.y.step * w.x.step) * w.plane + TILE_ROWS;

@@ -138,7 +138,25 @@ static void check_driver(const struct tile_kernels *k, const struct conv3d_shape
     double worst = 0;
     for (size_t i = 0; i < y_count; i++) worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
     CHECK(worst <= bound, "%s, %d to %d channels, kernel %d: off by %g, bound %g", k->name, s.c, s.k, s.kernel[0], worst, bound);
-    free(g.scratch), free(x), free(w), free(bias), free(x_half), free(w_half), free(bias_half), free(want), free(got);
+    free(g.scratch);
+
+    /* The weight gradient, from y's place as dy: dw is added to. */
+    float *dy, *dw = calloc(w_count, sizeof *dw), *dw_want = calloc(w_count, sizeof *dw_want);
+    uint16_t *dy_half = random_bf16(&dy, y_count, 4);
+    for (size_t i = 0; i < w_count; i++) dw[i] = dw_want[i] = (float)(i % 5);
+    conv3d_ref_bwd_w(dw_want, NULL, x, dy, shape);
+    s.y_type = CONV_BF16;
+    g = gather_forward(&s);
+    g.x = x_half;
+    g.y = dy_half;
+    g.scratch = aligned_alloc(64, (tiles_outer_scratch(&g, pool_threads(pool)) * sizeof(float) + 63) / 64 * 64);
+    tiles_outer_run(dw, &g, k, pool);
+    const double m = (double)y_count / s.k + 5;
+    worst = 0;
+    for (size_t i = 0; i < w_count; i++) worst = fmax(worst, fabs((double)dw[i] - (double)dw_want[i]));
+    CHECK(worst <= 2 * sqrt(m) * 0x1p-24 * m, "%s, weight gradient of %d to %d channels, kernel %d: off by %g", k->name, s.c, s.k, s.kernel[0], worst);
+    free(g.scratch), free(dy), free(dy_half), free(dw), free(dw_want);
+    free(x), free(w), free(bias), free(x_half), free(w_half), free(bias_half), free(want), free(got);
 }
 
 static void check_drivers(const struct tile_kernels *k, struct pool *pool)

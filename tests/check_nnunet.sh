@@ -210,5 +210,5 @@ $nephron train "$work/plain" -o "$work/x" --hours 1 --epochs 3 >/dev/null 2>"$wo
 [ $? -eq 2 ] && grep -q "not with --epochs" "$work/err"
 ok "--hours and --epochs together" $?
 
-echo "check_nnunet.sh: $passed passed, $failed failed"
+echo "check_nnunet_program: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

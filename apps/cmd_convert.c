@@ -11,6 +11,7 @@
 #include "io/volume.h"
 #include "io/voxels.h"
 #include "nn/nnunet.h"
+#include "nn/onnx_export.h"
 #include "nn/run.h"
 #include "tensor/graph.h"
 
@@ -158,11 +159,17 @@ static int is_weights(const char *path)
     return file_has_suffix(path, ".npz") || file_has_suffix(path, ".safetensors");
 }
 
+static int is_onnx(const char *path)
+{
+    return file_has_suffix(path, ".onnx");
+}
+
 static int convert_file(const char *in, const char *out, const char *prefix, struct error *e)
 {
     struct source s;
     struct safetensors chosen = {0};
     if (is_pth(out)) return error_set(e, "%s: .pth is only read; PyTorch loads .safetensors (safetensors.torch.load_file)", out);
+    if (is_onnx(out)) return error_set(e, "%s: ONNX is written of a run or model folder, which knows the network; %s is a file", out, in);
     if (!is_weights(out))
         return error_set(e, "%s: must end in .safetensors or .npz", out);
     int status = source_read(&s, in, e);
@@ -336,6 +343,15 @@ static int write_model(const struct model *m, const char *out, struct error *e)
     return status;
 }
 
+static int write_onnx(const struct run *r, const struct model *m, const char *out, struct error *e)
+{
+    if (onnx_export(r, m, out, e)) return -1;
+    if (r->plan) printf("%s: image [N][%d][D][H][W] to logits\n", out, plan_inputs(r->plan));
+    else printf("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out, r->options.resnet.channels, r->options.crop[0],
+                r->options.crop[1], r->options.crop[2]);
+    return 0;
+}
+
 /* The network of one fold without what training kept beside it, whoever trained it. */
 static int convert_run(const char *in, const char *out, const char *fold, const char *checkpoint, struct error *e)
 {
@@ -344,7 +360,7 @@ static int convert_run(const char *in, const char *out, const char *fold, const 
     if (run_open(&r, in, e)) return -1;
     if (!fold && run_folds(first, 1, &r, checkpoint) == 1) fold = first[0];
     struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
-    int status = m ? write_model(m, out, e) : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
+    int status = m ? (is_onnx(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e)) : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
     if (m) model_destroy(m);
     run_close(&r);
     return status;
@@ -360,13 +376,15 @@ int cmd_convert(int argc, char **argv)
         {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert", 0, 0, 0},
         {0}};
     struct command_help help = {
-        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz; images between NIfTI, NRRD, MetaImage, TIFF, PNG; from DICOM",
+        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz, to ONNX; images between NIfTI, NRRD, MetaImage, TIFF, PNG; from DICOM",
         "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of nnU-Net with\n"
         "plans.json, dataset.json and fold_K/checkpoint_*.pth, or a run. OUT is a .safetensors or a .npz, of a folder the\n"
         "network of one fold, as PyTorch loads it into the same network (safetensors.torch.load_model); or, of a model folder,\n"
         "a new run folder, which `nephron train` can continue from. Of an nnU-Net checkpoint the network is kept, each tensor under its first\n"
         "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
         "metadata is lost.\n\n"
+        "Of a run or model folder OUT may be an .onnx: the network of one fold (opset 13), input \"image\" [N][C][D][H][W], outputs \"logits\"\n"
+        "and of a classifier \"probabilities\"; spacing, patch, labels, channels and normalisation stand in its metadata.\n\n"
         "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the other\n"
         "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or float32 where values are scaled.\n\n"
         "  nephron convert SERIES_DIR image.nii.gz",
@@ -380,6 +398,6 @@ int cmd_convert(int argc, char **argv)
     if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
     if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
     if (!file_is_dir(in)) status = convert_file(in, out, prefix, &e);
-    else status = is_weights(out) ? convert_run(in, out, fold, checkpoint, &e) : convert_folder(in, out, &e);
+    else status = is_weights(out) || is_onnx(out) ? convert_run(in, out, fold, checkpoint, &e) : convert_folder(in, out, &e);
     return status ? app_fail(&e) : 0;
 }

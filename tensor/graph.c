@@ -101,6 +101,7 @@ struct node *node_create(struct graph *g, const struct op *op, const char *name,
     ENSURE(n, "no memory for a node");
     n->op = op;
     n->index = g->nodes;
+    n->slope = 1;
     ENSURE(snprintf(n->name, sizeof n->name, "%s", name) < (int)sizeof n->name, "%s: the name %s is too long", op->name,
            name);
     n->attr = calloc(1, attr_bytes ? attr_bytes : 1);
@@ -247,6 +248,19 @@ void graph_backward(struct graph *g, struct tensor *loss)
     for (int i = 0; i < g->values; i++)
         if (g->value[i]->root) *tensor_grad_f32(&g->value[i]->tensor) = &g->value[i]->tensor == loss ? 1.0f : 0.0f;
     for (int i = g->forward_steps; i < g->steps; i++) graph_run_step(g, i);
+}
+
+int graph_read_op(const struct graph *g, int i, struct graph_op *op)
+{
+    if (i >= g->nodes) return 0;
+    const struct node *n = g->node[i];
+    *op = (struct graph_op){.kind = n->op->name, .inputs = n->inputs, .out = n->out->id, .params = n->params, .slope = n->slope};
+    for (int k = 0; k < n->inputs && k < 2; k++) op->in[k] = n->in[k]->id;
+    memcpy(op->param, n->param, sizeof n->param);
+    memcpy(op->kernel, n->kernel, sizeof n->kernel);
+    memcpy(op->stride, n->stride, sizeof n->stride);
+    memcpy(op->pad, n->pad, sizeof n->pad);
+    return 1;
 }
 
 struct model *graph_model(const struct graph *g)

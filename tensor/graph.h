@@ -125,6 +125,16 @@ void graph_forward(struct graph *g);
 void graph_backward(struct graph *g, struct tensor *loss);
 /* The plan as a table, one line a node (op, output shape, buffers, offsets), appended to buf by snprintf rules. */
 int graph_describe(const struct graph *g, char *buf, size_t size);
+/* What was recorded, for translation into other forms. */
+struct graph_op {
+    const char *kind;                   /* "conv3d": the op of ops.h */
+    int inputs, in[2], out;             /* ids of tensors; an op's first two inputs */
+    int params, param[4];               /* indices into the model's, in the order of registration */
+    int kernel[3], stride[3], pad[3];   /* convolutions and poolings */
+    float slope;                        /* of the activation after it; 1 none */
+};
+/* The op at place i; 0 beyond the last. */
+int graph_read_op(const struct graph *g, int i, struct graph_op *op);
 struct model *graph_model(const struct graph *g);
 struct pool *graph_pool(const struct graph *g);
 

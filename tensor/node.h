@@ -44,6 +44,8 @@ struct node {
     struct tensor *out;
     int param[NODE_PARAMS_MAX];         /* indices into model->param: the array moves while recording */
     void *attr;                         /* the op's own struct, zeroed */
+    int kernel[3], stride[3], pad[3];   /* of a convolution or pooling, and */
+    float slope;                        /* of the activation in it: told to readers of the graph */
     double flops;
 
     /* Declared by the op, before node_output. */
@@ -125,6 +127,14 @@ void node_param(struct graph *g, struct node *n, const char *suffix, enum param_
                 int fan_in, int fan_out);
 struct tensor *node_output(struct graph *g, struct node *n, struct shape s); /* DT_F32 */
 struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, enum dtype dtype);
+static inline void node_window(struct node *n, const int kernel[3], const int stride[3], const int pad[3])
+{
+    for (int a = 0; a < 3; a++) {
+        n->kernel[a] = kernel[a];
+        n->stride[a] = stride[a];
+        n->pad[a] = pad[a];
+    }
+}
 /* The type of a convolution's output. */
 static inline enum dtype graph_activation(const struct graph *g)
 {

@@ -57,6 +57,7 @@ static struct tensor *conv_create(struct graph *g, const char *name, struct tens
         ENSURE(kernel[i] > 0 && stride[i] > 0 && pad[i] >= 0 && pad[i] < kernel[i] && in[i] + 2 * pad[i] >= kernel[i],
                "conv3d %s: axis %d: size %d, kernel %d, stride %d, pad %d", name, i, in[i], kernel[i], stride[i], pad[i]);
     ENSURE(k > 0, "conv3d %s: %d output channels", name, k);
+    node_window(n, kernel, stride, pad);
     node_input(n, x);
     if (x2) {
         struct shape t = x2->shape;
@@ -128,6 +129,7 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
     *a = conv3d_shape_transposed(s.n, s.c, k, in, stride);
     a->x_type = conv_type(x->dtype);
     a->y_type = conv_type(graph_activation(g));
+    node_window(n, stride, stride, (const int[]){0, 0, 0});
     node_input(n, x);
     node_param(g, n, "weight", PARAM_WEIGHT, 5, dim, k * receptive, s.c * receptive);
     if (bias) node_param(g, n, "bias", PARAM_BIAS, 1, &k, k * receptive, s.c * receptive);

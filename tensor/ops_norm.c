@@ -66,6 +66,7 @@ static struct node *norm_create(struct graph *g, const struct op *op, const char
     struct node *n = node_create(g, op, name, sizeof(struct norm));
     ENSURE(slope >= 0, "%s %s: slope %g", op->name, name, (double)slope);
     *(struct norm *)n->attr = (struct norm){shape, slope};
+    n->slope = slope;
     node_input(n, x);
     node_param(g, n, "weight", PARAM_GAMMA, 1, &shape.c, shape.c, shape.c);
     node_param(g, n, "bias", PARAM_BETA, 1, &shape.c, shape.c, shape.c);
@@ -130,7 +131,7 @@ static struct tensor *activation_create(struct graph *g, const struct op *op, st
 {
     struct node *n = node_create(g, op, op->name, sizeof slope);
     ENSURE(slope >= 0, "%s: slope %g", op->name, (double)slope);
-    *(float *)n->attr = slope;
+    *(float *)n->attr = n->slope = slope;
     node_input(n, a);
     if (b) node_input(n, b);
     n->reads_out = slope != 1;

@@ -39,6 +39,7 @@ static struct node *pool_create_node(struct graph *g, const struct op *op, struc
                "%s: axis %d: size %d, kernel %d, stride %d, pad %d", op->name, i, in[i], kernel[i], stride[i], pad[i]);
     *a = pool3d_shape(x->shape.n, x->shape.c, in, kernel, stride, pad);
     a->type = tensor_elem(x);
+    node_window(n, kernel, stride, pad);
     *out = SHAPE(x->shape.n, a->out[0], a->out[1], a->out[2], x->shape.c);
     node_input(n, x);
     return n;

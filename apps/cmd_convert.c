@@ -346,7 +346,7 @@ static int write_model(const struct model *m, const char *out, struct error *e)
 static int write_onnx(const struct run *r, const struct model *m, const char *out, struct error *e)
 {
     if (onnx_export(r, m, out, e)) return -1;
-    if (r->plan) printf("%s: image [N][%d][D][H][W] to logits\n", out, plan_inputs(r->plan));
+    if (r->plan) printf("%s: image [N][%d][%s][H][W] to logits\n", out, plan_inputs(r->plan), r->plan->dims == 2 ? "1" : "D");
     else printf("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out, r->options.resnet.channels, r->options.crop[0],
                 r->options.crop[1], r->options.crop[2]);
     return 0;

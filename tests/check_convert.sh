@@ -114,6 +114,9 @@ $nephron convert "$work/run" "$work/net2.safetensors" --fold 0 --checkpoint fina
 ok "a run to the same file" $?
 $nephron convert "$work/run" "$work/net.npz" >"$work/out" && [ -s "$work/net.npz" ]
 ok "a run to .npz" $?
+$nephron convert "$work/run" "$work/net.onnx" --fold 0 >"$work/out" && cmp -s "$work/net.onnx" $golden/nnunet_model.onnx && grep -q "image \[N\]\[1\]\[D\]\[H\]\[W\] to logits" "$work/out"
+ok "a run to ONNX: the file that onnxruntime verified" $?
+refuses 1 "one.safetensors is a file" $nephron convert "$work/one.safetensors" "$work/x.onnx"
 refuses 1 "no checkpoint_best" $nephron convert "$work/run" "$work/x.npz" --fold 0 --checkpoint best
 refuses 2 "are for folders" $nephron convert "$work/one.safetensors" "$work/x.npz" --fold 0
 

@@ -278,6 +278,45 @@ static void check_kidneys(const struct phantom_case *p, const uint8_t *tissue)
     CHECK(healthy > 70 && healthy < 260, "%s kidney of %.0f ml", p->tumour.side ? "right" : "left", healthy);
 }
 
+/* Centre of the label map's foreground in RAS mm. */
+static int label_centre(double mm[3], const struct volume *v)
+{
+    double sum[3] = {0}, count = 0;
+    size_t i = 0;
+    for (int z = 0; z < (int)v->size[2]; z++)
+        for (int y = 0; y < (int)v->size[1]; y++)
+            for (int x = 0; x < (int)v->size[0]; x++, i++) {
+                if (v->voxel[i] == 0) continue;
+                sum[0] += x, sum[1] += y, sum[2] += z, count++;
+            }
+    for (int a = 0; a < 3; a++) mm[a] = count > 0 ? v->affine[a][3] + (v->affine[a][0] * sum[0] + v->affine[a][1] * sum[1] + v->affine[a][2] * sum[2]) / count : 0;
+    return count > 0;
+}
+
+/* The box around the kidneys is a part of the whole scan: the same patient, the same tumour at the same place. */
+static void check_box(void)
+{
+    struct phantom_case *whole = malloc(sizeof *whole), *box = malloc(sizeof *box);
+    for (int i = 0; i < HOSPITALS; i++) {
+        struct phantom_options o = {.seed = 4, .difficulty = 1, .matrix = 96, .slices = 24, .samples_xy = 2, .samples_z = 2};
+        const struct assignment is = {(enum tumour_kind)i, i};
+        struct error e;
+        double a[3], b[3];
+        CHECK(phantom_render(whole, &o, i, &is, NULL, &e) == 0, "%s", e.text);
+        o.kidneys_only = 1;
+        CHECK(phantom_render(box, &o, i, &is, NULL, &e) == 0, "%s", e.text);
+        CHECK(box->label.size[0] % 4 == 0 && box->label.size[1] % 4 == 0 && box->label.size[1] < box->label.size[0] && box->label.size[0] < whole->label.size[0],
+              "box of %d x %d voxels", (int)box->label.size[0], (int)box->label.size[1]);
+        CHECK(fabs(box->tumour_ml - whole->tumour_ml) < 0.05 * whole->tumour_ml + 0.3, "case %d: %g ml in the box, %g in the whole", i, box->tumour_ml, whole->tumour_ml);
+        CHECK(label_centre(a, &whole->label) && label_centre(b, &box->label), "case %d has a tumour", i);
+        for (int k = 0; k < 3; k++) CHECK_NEAR(a[k], b[k], 1.5, "case %d: the tumour's place, axis %d", i, k);
+        phantom_free(whole);
+        phantom_free(box);
+    }
+    free(whole);
+    free(box);
+}
+
 static void check_anatomy(void)
 {
     struct phantom_case *p = malloc(sizeof *p);
@@ -409,6 +448,7 @@ int main(void)
     check_files();
     check_refusals();
     check_anatomy();
+    check_box();
     remove_tree(folder);
     return check_done("check_phantom");
 }

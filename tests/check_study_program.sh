@@ -60,6 +60,13 @@ $nephron study -o "$work/c" --data "$work/data" $tiny && grep -q '"classificatio
     grep -q '"sites_drawn_at_random": true' "$work/c/report.json" && grep -q 'dealt at random' "$work/c/report.html"
 ok "without labels.csv and sites.csv" $?
 
+# The synthetic dataset: as asked for, used again, and not mixed up with another one.
+$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny && grep -q '"difficulty": 0.5' "$work/s/data/phantom.json" &&
+    grep -q '"size": "tiny"' "$work/s/data/phantom.json" && grep -q '"segmentation_absent"' "$work/s/report.json"
+ok "synthetic data, classification alone" $?
+$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny
+ok "the same synthetic data again" $?
+
 refuses() { # what its one line must say, command...
     text=$1
     shift
@@ -68,6 +75,7 @@ refuses() { # what its one line must say, command...
     [ $code -eq 1 ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q -- "$text" "$work/err"
     ok "exit 1 and '$text': $*" $?
 }
+refuses "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 1 --task classify $tiny
 refuses "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny
 printf 'case,site\nhippocampus_001,a\n' >"$work/one.csv"
 refuses "two sites" $nephron study -o "$work/x" --data "$work/data" --sites "$work/one.csv" $tiny

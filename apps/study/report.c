@@ -38,7 +38,8 @@ static const char style[] =
     ".legend{display:flex;flex-wrap:wrap;gap:.1em 1em;font-size:.85rem}.key{width:24px;height:8px;display:inline-block}.swatch{display:inline-block;width:1em;height:.7em}"
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}.todo{color:var(--soft);font-style:italic}"
     "nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
-    "@media print{body{max-width:none;font-size:11px;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2{break-after:avoid}.scroll{overflow:visible}}";
+    "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2,h3,caption{break-after:avoid}"
+    "tr,table,figure{break-inside:avoid}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}}";
 
 /* ---- summary -------------------------------------------------------------------------------------------------------------- */
 

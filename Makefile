@@ -22,7 +22,7 @@ TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/vmath.o t
 	tensor/plan_memory.o tensor/ops.o tensor/ops_conv.o tensor/ops_norm.o tensor/ops_shape.o tensor/ops_loss.o \
 	tensor/elem.o tensor/elem_norm.o tensor/elem_pool.o tensor/elem_loss.o \
 	tensor/elem_scalar.o tensor/elem_avx2.o tensor/elem_avx512.o tensor/elem_neon.o \
-	tensor/conv.o tensor/conv_gather.o tensor/conv_outer.o tensor/conv_winograd.o tensor/conv_ref.o tensor/conv_scalar.o tensor/conv_avx2.o \
+	tensor/conv.o tensor/conv_gather.o tensor/conv_thin.o tensor/conv_outer.o tensor/conv_winograd.o tensor/conv_ref.o tensor/conv_scalar.o tensor/conv_avx2.o \
 	tensor/conv_avx512.o tensor/conv_neon.o tensor/conv_tiles.o tensor/conv_tiles_window.o tensor/conv_tiles_outer.o tensor/conv_tiles_portable.o \
 	tensor/conv_tiles_avx512bf16.o tensor/conv_tiles_amx.o
 IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256.o io/volume.o io/voxels.o io/imagetext.o io/nifti.o io/dicom.o io/dicom_pixels.o io/dicom_series.o io/jpeg_lossless.o io/nrrd.o io/metaimage.o io/png.o io/png_read.o io/tiff.o io/tiff_codec.o \

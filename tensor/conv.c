@@ -165,10 +165,24 @@ void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_
 
 /* ---- backward-weights ------------------------------------------------------------------------------------------------- */
 
+/* Few outputs of one tap fill a panel badly: the same products with x and dy in exchanged roles, the many channels of x in the lanes. */
+static int exchanges(struct conv3d_shape *e, const struct conv3d_shape *s)
+{
+    static const int one[3] = {1, 1, 1}, zero[3] = {0, 0, 0};
+    for (int i = 0; i < 3; i++)
+        if (s->kernel[i] != 1 || s->stride[i] != 1 || s->pad[i] != 0) return 0;
+    *e = conv3d_shape(s->n, s->k, s->c, s->in, one, one, zero);
+    e->x_type = s->y_type;
+    e->y_type = s->x_type;
+    return s->k < CONV_HALF_PANEL && s->c >= CONV_HALF_PANEL;
+}
+
 size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
 {
     const struct gather g = gather_forward(s);
-    const size_t plain = outer_scratch(s, threads), tiles = tiles_outer_pay(&g) ? tiles_outer_scratch(&g, threads) : 0;
+    struct conv3d_shape e;
+    const size_t alone = outer_scratch(s, outer_stripes(s), threads), exchanged = exchanges(&e, s) ? outer_scratch(&e, outer_stripes(s), threads) : 0;
+    const size_t plain = alone > exchanged ? alone : exchanged, tiles = tiles_outer_pay(&g) ? tiles_outer_scratch(&g, threads) : 0;
     return plain > tiles ? plain : tiles;
 }
 
@@ -181,7 +195,11 @@ static void backward_weights(float *dw, float *db, const void *x, const void *dy
     g.scratch = scratch;
     const int tiles = dw && tiles_outer_pay(&g);
     if (tiles) tiles_outer_run(dw, &g, tile_kernels(), pool);
-    if (!tiles || db) outer_run(tiles ? NULL : dw, g.w_k, g.w_c, db, x, dy, s, scratch, pool);
+    struct conv3d_shape e;
+    const int exchanged = dw && !tiles && exchanges(&e, s), stripes = outer_stripes(s);
+    if (exchanged) outer_run(dw, g.w_c, g.w_k, NULL, dy, x, &e, stripes, scratch, pool);
+    if (tiles || exchanged) dw = NULL;
+    if (dw || db) outer_run(dw, g.w_k, g.w_c, db, x, dy, s, stripes, scratch, pool);
 }
 
 void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
@@ -217,7 +235,7 @@ static struct conv3d_shape bias_shape(const struct conv3d_shape *s)
 size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
 {
     const struct conv3d_shape a = adjoint(s), b = bias_shape(s);
-    const size_t weights = conv3d_scratch_bwd_w(&a, threads), bias = outer_scratch(&b, threads);
+    const size_t weights = conv3d_scratch_bwd_w(&a, threads), bias = outer_scratch(&b, outer_stripes(&b), threads);
     return weights > bias ? weights : bias;
 }
 
@@ -242,7 +260,7 @@ void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const st
     backward_weights(dw, NULL, dy, x, &a, scratch, pool);
     if (!db) return;
     const struct conv3d_shape b = bias_shape(s);
-    outer_run(NULL, 0, 0, db, NULL, dy, &b, scratch, pool);
+    outer_run(NULL, 0, 0, db, NULL, dy, &b, outer_stripes(&b), scratch, pool);
 }
 
 /* ---- peak ------------------------------------------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@ enum {
 struct gather_call {
     const struct gather *g;
     const struct conv_kernels *kernels;
+    struct gather_source source; /* what tiles read without a window; x NULL: nothing */
     float *packed, *window, *sums;                   /* of the first thread */
     size_t packed_floats, window_floats, sums_floats; /* of one thread */
     int panels, blocks, taps, phases;
@@ -189,6 +190,48 @@ static void fill_window(const struct gather_work *a, const struct group *r, int 
             }
 }
 
+/* ---- x in place --------------------------------------------------------------------------------------------------------- */
+
+int gather_in_place(struct gather_source *s, const struct gather *g)
+{
+    if (g->x_type != CONV_F32 || g->pad[2] != 0) return 0;
+    if (g->direction > 0 && g->kernel[2] > 1 && g->c > CONV_BLOCK) return 0;
+    if (g->direction < 0 && (g->kernel[2] > g->stride[2] || g->y_size[2] > g->x_size[2] * g->stride[2])) return 0;
+    *s = (struct gather_source){.x = g->x};
+    memcpy(s->size, g->x_size, sizeof s->size);
+    return 1;
+}
+
+/* The first float that the taps of y position o in the group's line i read. */
+static const float *first_x(const struct gather_work *a, const struct group *r, int i, int o)
+{
+    const struct gather *g = a->call->g;
+    const struct gather_source *s = &a->call->source;
+    const struct gather_axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
+    const int z = r->z[i] * az->step + az->first + r->z0 * az->direction + s->before[0];
+    const int y = r->y[i] * ay->step + ay->first + r->y0 * ay->direction + s->before[1];
+    const size_t line = ((size_t)r->n[i] * (size_t)s->size[0] + (size_t)z) * (size_t)s->size[1] + (size_t)y;
+    return s->x + (line * (size_t)s->size[2] + (size_t)(o * ax->step + ax->first + s->before[2])) * (size_t)g->c + (size_t)a->block * CONV_BLOCK;
+}
+
+/* Lets the tiles of y positions from o on read x in place: where there is one tap, or taps in ascending order, and the lines are evenly apart. */
+static int read_in_place(const struct gather_work *a, struct gather_tile *t, const struct group *r, int o)
+{
+    const struct gather_source *s = &a->call->source;
+    const size_t c = (size_t)a->call->g->c;
+    if (!s->x || (a->axis[2].direction < 0 && (t->nz > 1 || t->ny > 1))) return 0;
+    const float *x = first_x(a, r, 0, o);
+    const size_t line = r->lines > 1 ? (size_t)(first_x(a, r, 1, o) - x) : 0;
+    for (int i = 2; i < r->lines; i++)
+        if (first_x(a, r, i, o) != x + (size_t)i * line) return 0;
+    t->x = x;
+    t->x_line = line;
+    t->x_voxel = (size_t)a->axis[2].step * c;
+    t->x_row = (size_t)s->size[2] * c;
+    t->x_skip = (size_t)(s->size[1] - t->ny) * t->x_row;
+    return 1;
+}
+
 /* ---- tiles -------------------------------------------------------------------------------------------------------------- */
 
 /* The voxel of y that position o of the group's line i is. */
@@ -238,7 +281,7 @@ static void run_tile(struct gather_work *a, struct gather_tile t, const struct g
               (size_t)(ay->w_first + r->y0 * ay->w_step) * y_taps + (size_t)sorted_tap(g, ax->w_first) * x_taps;
         void *y[CONV_LINES];
         for (int i = 0; i < r->lines; i++)
-            y[i] = conv_at_out(g->y, g->y_type, y_voxel(a, r, i, ax->direction > 0 ? o : o + count - 1) * (size_t)g->k + (size_t)k0);
+            y[i] = conv_at_out(g->y, g->y_type, y_voxel(a, r, i, t.y_voxel > 0 ? o : o + count - 1) * (size_t)g->k + (size_t)k0);
         if (g->y_type == CONV_BF16) {
             run_narrow(a, &t, (uint16_t *const *)y);
         } else {
@@ -262,10 +305,18 @@ static void run_span(struct gather_work *a, const struct group *r, int o, int en
     t.y_voxel = (ptrdiff_t)ax->out_step * g->k * ax->direction;
     t.accumulate = g->accumulate || a->block > 0;
     if (t.length == 0) t.nz = 0; /* no taps along w: nothing but the start value */
-    if (t.nz > 0 && t.ny > 0) fill_window(a, r, o, count, positions);
+    const float *x = a->window;
+    if (t.nz > 0 && t.ny > 0) {
+        if (read_in_place(a, &t, r, o)) {
+            x = t.x;
+            t.y_voxel = (ptrdiff_t)ax->out_step * g->k;
+        } else {
+            fill_window(a, r, o, count, positions);
+        }
+    }
     for (int i = 0; i < tiles; i++) {
         const int first = (int)((long long)count * i / tiles), last = (int)((long long)count * (i + 1) / tiles);
-        t.x = a->window + (size_t)(ax->direction > 0 ? first : count - last) * t.x_voxel;
+        t.x = x + (size_t)(t.y_voxel > 0 ? first : count - last) * t.x_voxel;
         run_tile(a, t, r, o + first, last - first);
     }
 }
@@ -434,7 +485,7 @@ static size_t sums_floats(const struct gather *g)
 
 size_t gather_scratch(const struct gather *g, int threads)
 {
-    return (size_t)threads * (packed_floats(g) + window_floats(g) + sums_floats(g));
+    return (size_t)threads * (packed_floats(g) + window_floats(g) + sums_floats(g)) + thin_floats(g);
 }
 
 /* The fewest sections of a chunk whose sums fit. */
@@ -470,5 +521,6 @@ void gather_run(const struct gather *g, struct pool *pool)
     const double y = (double)g->n * g->y_size[0] * g->y_size[1] * g->y_size[2] * g->k;
     s.sections = g->y_type == CONV_BF16 && s.blocks > 1 ? sections_of(&s) : 1;
     s.parts = s.phases > 1 ? (int)(y / s.chunks / s.sections / PHASED_FLOATS) + 1 : 1;
+    if (!gather_in_place(&s.source, g) && thin_floats(g)) thin_copy(&s.source, s.sums + (size_t)threads * s.sums_floats, g, pool);
     pool_run(pool, s.ranges * s.chunks, gather_job, &s);
 }

@@ -10,7 +10,8 @@
  * In both the lanes of a vector are channels k, and the x are broadcast. Before the arithmetic, a driver copies
  * what a kernel reads into scratch of the same shape for all cases: the lines of x with zeros where they leave the volume, weights
  * and dy in panels of 32 channels k (the last one 16 where that is enough) filled up with zeros. So the kernels
- * know nothing of borders, strides, batch or tails, except for the y that they store. bf16 activations become floats in these copies
+ * know nothing of borders, strides, batch or tails, except for the y that they store. Where the lines of x need no zeros they are read in place;
+ * an x of few channels is copied once for all, with zeros around it (conv_thin.c). bf16 activations become floats in these copies
  * (Winograd's transforms read and write bf16 themselves); a bf16 y is computed in scratch and copied to its place.
  *
  * Packed weights of a panel and a block of CONV_BLOCK c: [kz][ky][kx][c][width of the panel]. For direction -1 the kx are sorted by their residue
@@ -29,6 +30,7 @@ enum {
     CONV_HALF_PANEL = 16,
     CONV_LINES = 4,      /* most lines of y in one tile */
     CONV_TILE = 14,      /* most voxels in one tile, over all levels */
+    CONV_THIN = 4,       /* x of up to so many channels is copied whole */
     CONV_PARTS = 16      /* jobs that a weight gradient is cut into at least, where there are enough lines */
 };
 
@@ -41,6 +43,7 @@ struct gather_tile {
     int accumulate;     /* start from what y holds */
     const float *x;     /* the window: [line][nz][ny][positions along w][c] */
     size_t x_line, x_row, x_voxel;
+    size_t x_skip; /* floats between the last of the ny rows and the next plane; 0 in a window */
     const float *w; /* the weights of the first of the nz x ny taps */
     size_t w_z, w_y;
     int width;      /* of the panel */
@@ -60,6 +63,8 @@ struct outer_tile {
     const struct outer_line *line;
     int lines, voxels; /* voxels in a line */
     size_t x_first, x_voxel; /* offset of the first of the floats; floats between voxels */
+    int rows; /* with a count of 3: so many times 3 floats, x_row apart; else 1 */
+    size_t x_row;
 };
 
 /* One tile of a Winograd convolution, 4 x 4 (x 4) positions of x and 2 x 2 (x 2) of y; depth 1 or 4 points along d. */
@@ -89,7 +94,7 @@ struct winograd_dy {
 
 struct conv_kernels {
     int gather_count; /* most voxels of a tile, lines * count */
-    int outer_count;  /* most x of a tile */
+    int outer_count;  /* most x of a tile, rows * count */
     void (*gather)(const struct gather_tile *t);
     void (*outer)(const struct outer_tile *t);
     void (*winograd_x)(const struct winograd_x *t);
@@ -105,6 +110,8 @@ struct conv_kernels {
     void (*widen)(float *dst, const uint16_t *src, int n, int channels, ptrdiff_t step);
     /* dst[i * step][c] = src[i][c], rounded. */
     void (*narrow)(uint16_t *dst, const float *src, int n, int channels, ptrdiff_t step);
+    /* sum[c] += src[i][c], i < n, voxels `step` values apart. */
+    void (*add_rows)(float *sum, const void *src, enum conv_type type, size_t n, int channels, size_t step);
     /* n rounds of independent FMAs in registers; returns the floating-point operations of a round. */
     int (*peak)(float *out, long n);
 };
@@ -195,6 +202,17 @@ struct gather_axis gather_axis(const struct gather *g, int i, int phase);
 /* The taps of y position o that lie inside of x: [*t0, *t1). */
 void gather_valid_taps(const struct gather_axis *a, int o, int *t0, int *t1);
 
+/* What a gather's taps read where it is: values [n][size][c], whose `before` first positions along each axis come before x's position 0. */
+struct gather_source {
+    const float *x;
+    int size[3], before[3];
+};
+/* Whether x itself does: floats, no zeros wanted along w, and the taps and channels of a voxel in one run. Then *s is filled in. */
+int gather_in_place(struct gather_source *s, const struct gather *g);
+/* A convolution with few input channels: floats of a copy of x with the padding as zeros around it; else 0. */
+size_t thin_floats(const struct gather *g);
+void thin_copy(struct gather_source *s, float *to, const struct gather *g, struct pool *pool);
+
 /* The convolution s without its operands. */
 struct gather gather_forward(const struct conv3d_shape *s);
 size_t gather_scratch(const struct gather *g, int threads);
@@ -214,9 +232,11 @@ int winograd_tiles(const struct gather *g);
 /* Packs the weights of one panel of k and one block of c. */
 void gather_pack(float *packed, const struct gather *g, int panel, int block);
 
+/* Stripes of the weight gradient of the convolution s (conv.h). */
+int outer_stripes(const struct conv3d_shape *s);
 /* The weight gradient of the convolution s; its weights are dw + k * w_k + c * w_c + tap. dw or db may be NULL. */
-size_t outer_scratch(const struct conv3d_shape *s, int threads);
-void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
+size_t outer_scratch(const struct conv3d_shape *s, int stripes, int threads);
+void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s, int stripes,
                float *scratch, struct pool *pool);
 
 #endif

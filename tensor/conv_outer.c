@@ -1,7 +1,7 @@
 /* The outer of conv_kernels.h over the threads: weight gradients.
  *
  * A job is one stripe of the lines of dy, one panel of k and one block of c. It goes over its lines in chunks that fit the second
- * cache: copies the panel of dy and the lines of x that belong to them, and then, tap by tap, adds the chunk's products
+ * cache: copies the panel of dy and the lines of x that belong to them (unless they can be read in place), and then, tap by tap, adds the chunk's products
  * to its sums, which are laid out like packed weights. When all jobs are done, the stripes are added up into dw.
  *
  * The number of stripes depends on the shape only. It is 1 where panels and blocks alone make CONV_PARTS jobs: then a job adds its
@@ -13,7 +13,7 @@
 
 /* Voxels in a chunk: a tile's accumulators are loaded and stored once for these. Few input channels make small tiles, which are loaded
  * fast and need dy from the first cache. */
-enum { CHUNK_VOXELS = 256, THIN_CHUNK_VOXELS = 96, THIN_CHANNELS = 4 };
+enum { CHUNK_VOXELS = 256, THIN_CHUNK_VOXELS = 96 };
 
 /* Tiles from which on Winograd's form pays: below, its sums, 64 for 27 weights, are loaded and stored too often. */
 enum { WINOGRAD_TILES = 128 };
@@ -22,6 +22,8 @@ struct outer_call {
     const struct conv3d_shape *s;
     struct gather forward; /* with x and dy, for Winograd's form */
     int winograd;
+    struct gather_source source; /* x NULL: lines of x are copied */
+    int all_taps;                /* it has zeros where taps are outside */
     const struct conv_kernels *kernels;
     const void *x, *dy;
     float *dw, *db;
@@ -46,14 +48,14 @@ static int lines_of(const struct conv3d_shape *s)
     return s->n * s->out[0] * s->out[1];
 }
 
-static int stripes_of(const struct conv3d_shape *s)
+int outer_stripes(const struct conv3d_shape *s)
 {
     return conv_max(1, conv_min(lines_of(s), CONV_PARTS / (conv_panels(s->k) * conv_blocks(s->c))));
 }
 
 static int chunk_lines(const struct conv3d_shape *s)
 {
-    return conv_max(1, (s->c <= THIN_CHANNELS ? THIN_CHUNK_VOXELS : CHUNK_VOXELS) / s->out[2]);
+    return conv_max(1, (s->c <= CONV_THIN ? THIN_CHUNK_VOXELS : CHUNK_VOXELS) / s->out[2]);
 }
 
 /* x positions [*first, *end) along an axis that outputs [o, o + n) reach, inside of the volume. */
@@ -120,20 +122,39 @@ static const float *copy_dy(const struct outer_call *a, float *dst, const struct
     return copied;
 }
 
+/* The lines of x of a chunk and its n: position (z, y) at x + ((z + z0) * height + y + y0) * row. */
+struct outer_x {
+    const float *x;
+    int z0, y0, height;
+    size_t row, voxel;
+};
+
+static struct outer_x lines_of_x(const struct outer_call *a, float *copy, const struct chunk *k, int c0, int cn)
+{
+    const struct conv3d_shape *s = a->s;
+    const struct gather_source *p = &a->source;
+    if (!p->x) {
+        copy_x(a, copy, k, c0, cn);
+        return (struct outer_x){copy, -k->z0, -k->y0, k->y1 - k->y0, (size_t)a->positions * (size_t)cn, (size_t)cn};
+    }
+    const size_t row = (size_t)p->size[2] * (size_t)s->c;
+    return (struct outer_x){p->x + (size_t)k->n * (size_t)p->size[0] * (size_t)p->size[1] * row + (size_t)c0, p->before[0], p->before[1], p->size[1], row,
+                            (size_t)s->c};
+}
+
 /* ---- sums ------------------------------------------------------------------------------------------------------------- */
 
 /* The lines of the chunk that have the tap (kz, ky) inside of x. */
-static int tap_lines(const struct outer_call *a, struct outer_line *line, const struct chunk *k, const float *x,
-                     const float *dy, int kz, int ky, int cn, int width)
+static int tap_lines(const struct outer_call *a, struct outer_line *line, const struct chunk *k, const struct outer_x *x,
+                     const float *dy, int kz, int ky, int width)
 {
     const struct conv3d_shape *s = a->s;
     int count = 0;
     for (int i = 0; i < k->lines; i++) {
         const int z = k->z + (k->y + i) / s->out[1], y = (k->y + i) % s->out[1];
         const int iz = z * s->stride[0] - s->pad[0] + kz, iy = y * s->stride[1] - s->pad[1] + ky;
-        if (iz < 0 || iz >= s->in[0] || iy < 0 || iy >= s->in[1]) continue;
-        const size_t at = (size_t)(iz - k->z0) * (size_t)(k->y1 - k->y0) + (size_t)(iy - k->y0);
-        line[count].x = x + at * (size_t)a->positions * (size_t)cn;
+        if (!a->all_taps && (iz < 0 || iz >= s->in[0] || iy < 0 || iy >= s->in[1])) continue;
+        line[count].x = x->x + ((size_t)(iz + x->z0) * (size_t)x->height + (size_t)(iy + x->y0)) * x->row;
         line[count++].dy = dy + (size_t)i * (size_t)s->out[2] * (size_t)width;
     }
     return count;
@@ -152,27 +173,26 @@ static void run_tiles(const struct outer_call *a, struct outer_tile t, float *su
     }
 }
 
-static void run_chunk(const struct outer_call *a, float *sums, float *bias_sums, struct outer_line *line,
-                      const struct chunk *k, const float *x, const float *dy, int cn, int width)
+static void run_chunk(const struct outer_call *a, float *sums, struct outer_line *line, const struct chunk *k, const struct outer_x *x,
+                      const float *dy, int cn, int width)
 {
     const struct conv3d_shape *s = a->s;
-    struct outer_tile t = {.line = line, .voxels = s->out[2], .width = width};
-    const int length = s->kernel[2] * cn;
-    for (int kz = 0; sums && kz < s->kernel[0]; kz++)
-        for (int ky = 0; ky < s->kernel[1]; ky++, sums += (size_t)length * (size_t)width) {
-            t.x_voxel = (size_t)s->stride[2] * (size_t)cn;
-            t.lines = tap_lines(a, line, k, x, dy, kz, ky, cn, width);
+    struct outer_tile t = {.line = line, .voxels = s->out[2], .width = width, .x_row = x->row, .x_voxel = (size_t)s->stride[2] * x->voxel};
+    const int length = s->kernel[2] * cn, most = a->all_taps && length == 3 ? conv_min(3, a->kernels->outer_count / 3) : 1;
+    for (int kz = 0; kz < s->kernel[0]; kz++)
+        for (int ky = 0; ky < s->kernel[1]; ky += t.rows, sums += (size_t)t.rows * (size_t)length * (size_t)width) {
+            t.rows = conv_min(most, s->kernel[1] - ky);
+            t.lines = tap_lines(a, line, k, x, dy, kz, ky, width);
             if (t.lines) run_tiles(a, t, sums, length);
         }
-    if (bias_sums) { /* the gradient of a weight whose input is 1 everywhere */
-        const float one = 1;
-        const struct outer_line all = {&one, dy};
-        t.line = &all;
-        t.lines = 1;
-        t.voxels = k->lines * s->out[2];
-        t.x_voxel = 0;
-        run_tiles(a, t, bias_sums, 1);
-    }
+}
+
+/* Lines [first, end) of dy, channels k of a panel. */
+static void add_bias(const struct outer_call *a, float *bias_sums, int first, int end, int k0, int kn)
+{
+    const struct conv3d_shape *s = a->s;
+    const size_t at = (size_t)first * (size_t)s->out[2] * (size_t)s->k + (size_t)k0, voxels = (size_t)(end - first) * (size_t)s->out[2];
+    a->kernels->add_rows(bias_sums, conv_at(a->dy, s->y_type, at), s->y_type, voxels, kn, (size_t)s->k);
 }
 
 static size_t sums_offset(const struct outer_call *a, int panel, int block)
@@ -236,8 +256,11 @@ static void outer_job(void *arg, int job, int thread)
     if (bias_sums) memset(bias_sums, 0, (size_t)width * sizeof *bias_sums);
     for (int first = (int)(lines * stripe / a->stripes); (direct || bias_sums) && first < end;) {
         const struct chunk k = chunk_at(s, first, end);
-        if (direct) copy_x(a, x, &k, c0, cn);
-        run_chunk(a, direct ? sums : NULL, bias_sums, line, &k, x, copy_dy(a, dy, &k, k0, kn, width), cn, width);
+        if (direct) {
+            const struct outer_x lines_x = lines_of_x(a, x, &k, c0, cn);
+            run_chunk(a, sums, line, &k, &lines_x, copy_dy(a, dy, &k, k0, kn, width), cn, width);
+        }
+        if (bias_sums) add_bias(a, bias_sums, first, first + k.lines, k0, kn);
         first += k.lines;
     }
     if (a->dw && a->winograd) winograd_outer(sums, &a->forward, panel, block, stripe, a->stripes, x);
@@ -254,9 +277,9 @@ static void add_up_job(void *arg, int job, int thread)
 
 /* ---- the call --------------------------------------------------------------------------------------------------------- */
 
-static struct outer_call plan(const struct conv3d_shape *s)
+static struct outer_call plan(const struct conv3d_shape *s, const void *x, int stripes)
 {
-    struct outer_call a = {.s = s, .panels = conv_panels(s->k), .blocks = conv_blocks(s->c), .stripes = stripes_of(s)};
+    struct outer_call a = {.s = s, .panels = conv_panels(s->k), .blocks = conv_blocks(s->c), .stripes = stripes, .x = x};
     const int h = s->out[1], cn = conv_min(CONV_BLOCK, s->c);
     a.taps = s->kernel[0] * s->kernel[1] * s->kernel[2];
     a.chunk = chunk_lines(s);
@@ -268,6 +291,9 @@ static struct outer_call plan(const struct conv3d_shape *s)
     a.x_floats = conv_align((size_t)depth * (size_t)height * (size_t)a.positions * (size_t)cn);
     a.dy_floats = (size_t)a.chunk * (size_t)s->out[2] * CONV_PANEL;
     a.forward = gather_forward(s);
+    a.forward.x = x;
+    a.all_taps = thin_floats(&a.forward) > 0;
+    if (gather_in_place(&a.source, &a.forward) || a.all_taps) a.x_floats = 0;
     a.winograd = winograd_fits(&a.forward) && winograd_tiles(&a.forward) >= WINOGRAD_TILES;
     if (a.winograd) a.x_floats = 0;
     a.copy_floats = a.x_floats + a.dy_floats + conv_align((size_t)a.chunk * sizeof(struct outer_line) / sizeof(float));
@@ -282,20 +308,18 @@ static size_t sums_floats(const struct outer_call *a, int threads)
     return (size_t)(a->stripes == 1 ? threads : a->stripes) * a->sums_floats;
 }
 
-size_t outer_scratch(const struct conv3d_shape *s, int threads)
+size_t outer_scratch(const struct conv3d_shape *s, int stripes, int threads)
 {
-    const struct outer_call a = plan(s);
-    return sums_floats(&a, threads) + (size_t)a.stripes * conv_padded(s->k) + (size_t)threads * a.copy_floats;
+    const struct outer_call a = plan(s, NULL, stripes);
+    return sums_floats(&a, threads) + (size_t)a.stripes * conv_padded(s->k) + (size_t)threads * a.copy_floats + thin_floats(&a.forward);
 }
 
-void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
+void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s, int stripes,
                float *scratch, struct pool *pool)
 {
-    struct outer_call a = plan(s);
+    struct outer_call a = plan(s, x, stripes);
     a.kernels = conv_kernels();
-    a.x = x;
     a.dy = dy;
-    a.forward.x = x;
     a.forward.y = (void *)dy;
     a.dw = dw;
     a.db = db;
@@ -304,6 +328,7 @@ void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, cons
     a.sums = scratch;
     a.bias_sums = scratch + sums_floats(&a, pool_threads(pool));
     a.copies = a.bias_sums + (size_t)a.stripes * conv_padded(s->k);
+    if (dw && a.all_taps) thin_copy(&a.source, a.copies + (size_t)pool_threads(pool) * a.copy_floats, &a.forward, pool);
     pool_run(pool, a.stripes * a.panels * a.blocks, outer_job, &a);
     if (a.stripes > 1) pool_run(pool, a.panels * a.blocks, add_up_job, &a);
 }

@@ -44,7 +44,8 @@ INLINE void put(float *p, vf v, int n)
 enum { FLOATS_PER_CACHE_LINE = 16 };
 #define POINTERS(count) (((count) + SHARED - 1) / SHARED)
 
-INLINE void gather_block(const struct gather_tile *t, int col, const int lines, const int count, const int vecs)
+/* thin: one line, one channel and three taps, so that 14 voxels read 16 neighbours: no pointers to set up, no loop. */
+INLINE void gather_block(const struct gather_tile *t, int col, const int lines, const int count, const int vecs, const int thin)
 {
     vf acc[GATHER_COUNT][VECS];
     UNROLL for (int v = 0; v < vecs; v++) {
@@ -64,9 +65,20 @@ INLINE void gather_block(const struct gather_tile *t, int col, const int lines, 
     }
     const size_t voxel = t->x_voxel, width = (size_t)t->width;
     const float *row = t->x;
-    for (int z = 0; z < t->nz; z++) {
+    for (int z = 0; z < t->nz; z++, row += t->x_skip) {
         for (int y = 0; y < t->ny; y++, row += t->x_row) {
             const float *w = t->w + (size_t)z * t->w_z + (size_t)y * t->w_y + col;
+            if (thin) {
+                UNROLL for (int c = 0; c < 3; c++, w += width) {
+                    vf b[VECS];
+                    UNROLL for (int v = 0; v < vecs; v++) b[v] = vf_load(w + v * LANES);
+                    UNROLL for (int j = 0; j < count; j++) {
+                        const vf a = vf_set(row[j + c]);
+                        UNROLL for (int v = 0; v < vecs; v++) acc[j][v] = vf_fma(a, b[v], acc[j][v]);
+                    }
+                }
+                continue;
+            }
             const float *x[CONV_LINES * POINTERS(GATHER_COUNT)];
             UNROLL for (int i = 0; i < lines; i++)
                 UNROLL for (int j = 0; j < POINTERS(count); j++) {
@@ -94,11 +106,28 @@ INLINE void gather_block(const struct gather_tile *t, int col, const int lines, 
 
 #define GATHER_CASE(lines, count)                                                  \
     case (lines) * 16 + (count):                                                   \
-        if ((lines) * (count) <= GATHER_COUNT) gather_block(t, col, lines, count, vecs); \
+        if ((lines) * (count) <= GATHER_COUNT) gather_block(t, col, lines, count, vecs, 0); \
         break;
+
+#define THIN_CASE(count)                                                  \
+    case count:                                                           \
+        if ((count) <= GATHER_COUNT) gather_block(t, col, 1, count, vecs, 1); \
+        break;
+
+INLINE void gather_thin(const struct gather_tile *t, int col, const int vecs)
+{
+    switch (t->count) {
+        THIN_CASE(1) THIN_CASE(2) THIN_CASE(3) THIN_CASE(4) THIN_CASE(5) THIN_CASE(6) THIN_CASE(7)
+        THIN_CASE(8) THIN_CASE(9) THIN_CASE(10) THIN_CASE(11) THIN_CASE(12) THIN_CASE(13) THIN_CASE(14)
+    }
+}
 
 INLINE void gather_columns(const struct gather_tile *t, int col, const int vecs)
 {
+    if (t->x_voxel == 1 && t->length == 3 && t->lines == 1) {
+        gather_thin(t, col, vecs);
+        return;
+    }
     switch (t->lines * 16 + t->count) {
         GATHER_CASE(1, 1) GATHER_CASE(1, 2) GATHER_CASE(1, 3) GATHER_CASE(1, 4) GATHER_CASE(1, 5) GATHER_CASE(1, 6)
         GATHER_CASE(1, 7) GATHER_CASE(1, 8) GATHER_CASE(1, 9) GATHER_CASE(1, 10) GATHER_CASE(1, 11) GATHER_CASE(1, 12)
@@ -129,11 +158,12 @@ static void gather(const struct gather_tile *t)
 
 /* ---- outer ----------------------------------------------------------------------------------------------------------- */
 
-INLINE void outer_block(const struct outer_tile *t, int col, const int count, const int vecs)
+INLINE void outer_block(const struct outer_tile *t, int col, const int rows, const int per_row, const int vecs)
 {
     vf acc[OUTER_COUNT][VECS];
     float *const out = t->acc + col;
-    const size_t width = (size_t)t->width, voxel = t->x_voxel;
+    const size_t width = (size_t)t->width, voxel = t->x_voxel, x_row = t->x_row;
+    const int count = rows * per_row;
     UNROLL for (int i = 0; i < count; i++)
         UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = vf_load(out + (size_t)i * width + v * LANES);
     for (int l = 0; l < t->lines; l++) {
@@ -142,7 +172,7 @@ INLINE void outer_block(const struct outer_tile *t, int col, const int count, co
             vf b[VECS];
             UNROLL for (int v = 0; v < vecs; v++) b[v] = vf_load(dy + v * LANES);
             UNROLL for (int i = 0; i < count; i++) {
-                const vf a = vf_set(x[i]);
+                const vf a = vf_set(x[(size_t)(i / per_row) * x_row + (size_t)(i % per_row)]);
                 UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = vf_fma(a, b[v], acc[i][v]);
             }
         }
@@ -153,11 +183,19 @@ INLINE void outer_block(const struct outer_tile *t, int col, const int count, co
 
 #define OUTER_CASE(count)                                                 \
     case count:                                                           \
-        if ((count) <= OUTER_COUNT) outer_block(t, col, count, vecs);     \
+        if ((count) <= OUTER_COUNT) outer_block(t, col, 1, count, vecs);  \
         break;
 
 INLINE void outer_columns(const struct outer_tile *t, int col, const int vecs)
 {
+    if (t->rows == 3 && OUTER_COUNT >= 9) {
+        outer_block(t, col, OUTER_COUNT >= 9 ? 3 : 1, 3, vecs);
+        return;
+    }
+    if (t->rows == 2 && OUTER_COUNT >= 6) {
+        outer_block(t, col, OUTER_COUNT >= 6 ? 2 : 1, 3, vecs);
+        return;
+    }
     switch (t->count) {
         OUTER_CASE(1) OUTER_CASE(2) OUTER_CASE(3) OUTER_CASE(4) OUTER_CASE(5) OUTER_CASE(6) OUTER_CASE(7)
         OUTER_CASE(8) OUTER_CASE(9) OUTER_CASE(10) OUTER_CASE(11) OUTER_CASE(12) OUTER_CASE(13) OUTER_CASE(14)
@@ -204,6 +242,19 @@ static void narrow(uint16_t *dst, const float *src, int n, int channels, ptrdiff
     }
 }
 
+static void add_rows(float *sum, const void *src, enum conv_type type, size_t n, int channels, size_t step)
+{
+    for (int c = 0; c < channels; c += LANES) {
+        const int lanes = channels - c;
+        vf s = get(sum + c, lanes);
+        if (type == CONV_BF16)
+            for (size_t i = 0; i < n; i++) s = vf_add(s, get_as((const uint16_t *)src + i * step, 1, c, lanes));
+        else
+            for (size_t i = 0; i < n; i++) s = vf_add(s, get((const float *)src + i * step + c, lanes));
+        put(sum + c, s, lanes);
+    }
+}
+
 /* As many chains as the largest tile has: no operand comes from memory, and none waits for another. */
 static int peak(float *out, long n)
 {
@@ -219,4 +270,4 @@ static int peak(float *out, long n)
 }
 
 const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_w, winograd_y,
-                                        winograd_dy, winograd_dw, copy, widen, narrow, peak};
+                                        winograd_dy, winograd_dw, copy, widen, narrow, add_rows, peak};

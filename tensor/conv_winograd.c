@@ -272,7 +272,7 @@ static void multiply_outer(const struct winograd_work *a, int width)
     const struct winograd_call *s = a->call;
     const int most = s->kernels->outer_count, parts = (a->cn + most - 1) / most;
     struct outer_line line;
-    struct outer_tile t = {.width = width, .line = &line, .lines = 1, .voxels = a->count, .x_voxel = (size_t)a->cn};
+    struct outer_tile t = {.width = width, .line = &line, .lines = 1, .voxels = a->count, .x_voxel = (size_t)a->cn, .rows = 1};
     for (int point = 0; point < s->points; point++) {
         line.x = a->v + (size_t)point * (size_t)a->count * (size_t)a->cn;
         line.dy = a->m + (size_t)point * (size_t)a->count * (size_t)width;

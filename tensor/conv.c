@@ -6,6 +6,7 @@
 #include "tensor/check.h"
 #include "tensor/conv_kernels.h"
 #include "tensor/conv_tiles.h"
+#include "tensor/conv_winograd_bf16.h"
 #include "tensor/isa.h"
 
 const struct conv_kernels *conv_kernels(void)
@@ -100,7 +101,7 @@ struct gather gather_forward(const struct conv3d_shape *s)
     return g;
 }
 
-static struct gather backward(const struct conv3d_shape *s)
+struct gather gather_backward(const struct conv3d_shape *s)
 {
     struct gather g = gather_forward(s);
     g.direction = -1;
@@ -128,7 +129,9 @@ static void run(struct gather g, void *y, const void *x, const float *w, const f
     g.bias = bias;
     g.accumulate = accumulate;
     g.scratch = scratch;
-    if (tiles_pay(&g))
+    if (plane_fits(&g))
+        plane_run(&g, pool);
+    else if (tiles_pay(&g))
         tiles_run(&g, tile_kernels(), pool);
     else if (winograd_fits(&g))
         winograd_run(&g, pool);
@@ -138,7 +141,8 @@ static void run(struct gather g, void *y, const void *x, const float *w, const f
 
 static size_t scratch_floats(struct gather g, int threads)
 {
-    return tiles_pay(&g) ? tiles_scratch(&g, threads) : winograd_fits(&g) ? winograd_scratch(&g, threads) : gather_scratch(&g, threads);
+    return plane_fits(&g) ? plane_scratch(&g, threads)
+         : tiles_pay(&g) ? tiles_scratch(&g, threads) : winograd_fits(&g) ? winograd_scratch(&g, threads) : gather_scratch(&g, threads);
 }
 
 size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
@@ -148,7 +152,7 @@ size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)
 
 size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads)
 {
-    return scratch_floats(backward(s), threads);
+    return scratch_floats(gather_backward(s), threads);
 }
 
 void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
@@ -160,7 +164,7 @@ void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const
 void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
                       float *scratch, struct pool *pool)
 {
-    run(backward(s), dx, dy, w, NULL, s, accumulate, scratch, pool);
+    run(gather_backward(s), dx, dy, w, NULL, s, accumulate, scratch, pool);
 }
 
 /* ---- backward-weights ------------------------------------------------------------------------------------------------- */
@@ -243,7 +247,7 @@ void tconv3d_fwd(void *y, const void *x, const float *w, const float *bias, cons
                      float *scratch, struct pool *pool)
 {
     const struct conv3d_shape a = adjoint(s);
-    run(backward(&a), y, x, w, bias, &a, 0, scratch, pool);
+    run(gather_backward(&a), y, x, w, bias, &a, 0, scratch, pool);
 }
 
 void tconv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,

@@ -215,6 +215,8 @@ void thin_copy(struct gather_source *s, float *to, const struct gather *g, struc
 
 /* The convolution s without its operands. */
 struct gather gather_forward(const struct conv3d_shape *s);
+/* And of backward-data: its x is dy, its y is dx. */
+struct gather gather_backward(const struct conv3d_shape *s);
 size_t gather_scratch(const struct gather *g, int threads);
 void gather_run(const struct gather *g, struct pool *pool);
 

@@ -12,7 +12,8 @@
 #include <time.h>
 
 #include "tensor/bf16.h"
-#include "tensor/conv.h"
+#include "tensor/conv_winograd_bf16.h"
+#include "tests/conv_plane_ref.h"
 
 enum pass { FWD, BWD_D, BWD_W, PASSES };
 static const char *const pass_names[PASSES] = {"fwd", "bwd_d", "bwd_w"};
@@ -302,11 +303,34 @@ static void check_front(const char *name, const struct problem *p)
 
 /* ---- the test ------------------------------------------------------------------------------------------------------------ */
 
-static void check_outputs(const char *name, const struct problem *p)
+/* Winograd's form in bf16, where a level takes it, is defined apart: roundings of transformed operands are larger than the direct form's. */
+static int expect_plane(struct expected *e, const struct problem *p, enum isa level)
+{
+    const struct conv_case *k = p->shape;
+    if (k->pass == BWD_W || k->transposed) return 0;
+    const struct gather g = (k->pass == FWD ? gather_forward : gather_backward)(&k->s);
+    const enum isa before = cpu_isa();
+    cpu_isa_set(level);
+    const int used = plane_fits(&g);
+    cpu_isa_set(before);
+    if (!used) return 0;
+    const size_t taps = voxels(1, k->s.kernel);
+    for (size_t v = 0; v < p->out_count[0]; v++)
+        e->want[v] = p->accumulate ? (double)p->before[0][v] : k->bias ? (double)p->in[2][v % (size_t)g.k] : 0;
+    plane_ref(e->want, e->tolerance, &g, p->in[0], p->in[1] + (size_t)k->s.w_offset * taps);
+    if (g.y_type == CONV_BF16)
+        for (size_t v = 0; v < p->out_count[0]; v++) e->tolerance[v] += half_ulp_bf16(fabs(e->want[v]) + e->tolerance[v]);
+    return 1;
+}
+
+static int plane_cases; /* that were compared with their own definition */
+
+static void check_outputs(const char *name, const struct problem *p, enum isa level)
 {
     for (int i = 0; i < LEVELS_OUT; i++) {
         if (!p->out[i]) continue;
         struct expected e = expect(p, i);
+        if (i == 0) plane_cases += expect_plane(&e, p, level);
         check_values(name, p->out[i], e.want, e.tolerance, p->out_count[i]);
         free_expected(&e);
     }
@@ -319,11 +343,11 @@ static void check_case(struct conv_case k, int accumulate)
     describe(name, sizeof name, &k, accumulate);
     make_problem(&p, &k, accumulate);
     levels_run(name, &p, run_kernel, pools);
-    check_outputs(name, &p);
+    check_outputs(name, &p, ISA_SCALAR);
     for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k); level++) { /* with bits of their own */
         if ((int)cpu_isa_hardware() < level) break;
         levels_run_between(name, &p, run_kernel, pools, (enum isa)level, (enum isa)level);
-        check_outputs(name, &p);
+        check_outputs(name, &p, (enum isa)level);
     }
     check_front(name, &p);
     free_problem(&p, &k, name);
@@ -465,6 +489,8 @@ static void check_rounding_faults(void)
     static const int in[3] = {3, 4, 15}, three[3] = {3, 3, 3}, one[3] = {1, 1, 1};
     struct conv_case k = {.s = conv3d_shape(1, 130, 17, in, three, one, one), .pass = FWD};
     struct problem p;
+    const enum isa before = cpu_isa();
+    cpu_isa_set(ISA_AVX512); /* whose arithmetic is fp32 */
     k.s.x_type = k.s.y_type = CONV_BF16;
     make_problem(&p, &k, 0);
     struct expected e = expect(&p, 0);
@@ -496,6 +522,31 @@ static void check_rounding_faults(void)
     free(sum);
     free_expected(&e);
     free_problem(&p, &k, "planted rounding");
+    cpu_isa_set(before);
+}
+
+/* What the rounding of Winograd's transformed operands costs, in units of the rounding of y: conv_winograd_bf16.h says 2.6. */
+static void check_plane_error(void)
+{
+    static const int in[3] = {6, 12, 12}, three[3] = {3, 3, 3}, one[3] = {1, 1, 1};
+    struct conv_case k = {.s = conv3d_shape(1, 64, 32, in, three, one, one), .pass = FWD};
+    struct problem p;
+    k.s.x_type = k.s.y_type = CONV_BF16;
+    make_problem(&p, &k, 0);
+    struct expected e = expect(&p, 0);
+    double error = 0, rounding = 0;
+    memcpy(p.out[0], p.before[0], p.out_count[0] * sizeof(float));
+    run_kernel(&p, NULL);
+    for (size_t i = 0; i < p.out_count[0]; i++) {
+        const double rounded = (double)f32_from_bf16(bf16_from_f32((float)e.want[i]));
+        error += ((double)p.out[0][i] - e.want[i]) * ((double)p.out[0][i] - e.want[i]);
+        rounding += (rounded - e.want[i]) * (rounded - e.want[i]);
+    }
+    const double times = sqrt(error / rounding);
+    CHECK(times < 3, "the error of a bf16 convolution is %.2f times the rounding of its result", times);
+    if (cpu_isa() == ISA_AVX512_BF16) CHECK(times > 1.5, "bf16 arithmetic, and %.2f times the rounding of its result", times);
+    free_expected(&e);
+    free_problem(&p, &k, "the error of Winograd's form in bf16");
 }
 
 static void check_faults(enum pass pass)
@@ -571,9 +622,11 @@ int main(int argc, char **argv)
     levels_self_test();
     for (int pass = FWD; pass < PASSES; pass++) check_faults((enum pass)pass);
     check_rounding_faults();
+    check_plane_error();
     check_shapes();
     check_transposed();
     check_random_shapes(40);
+    CHECK(cpu_isa_hardware() != ISA_AVX512_BF16 || plane_cases > 20, "only %d cases of Winograd's form in bf16", plane_cases);
     for (int i = 1; i < 3; i++) pool_destroy(pools[i]);
     return check_done("check_kernels");
 }

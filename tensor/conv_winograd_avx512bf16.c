@@ -1,0 +1,202 @@
+/* The kernels of conv_winograd_bf16.h for x86-64 with AVX512-BF16. */
+#include "tensor/conv_winograd_bf16.h"
+#include "tensor/isa.h"
+
+#if ISA_X86
+#include <immintrin.h>
+
+ISA_BEGIN(ISA_FEATURES_AVX512_BF16)
+#include "tensor/vec_avx512.h"
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 24")
+#endif
+
+/* ---- transforms --------------------------------------------------------------------------------------------------------- */
+
+#define INLINE static inline __attribute__((always_inline))
+
+static inline __m256i round_bf16(__m512 v) { return (__m256i)_mm512_cvtneps_pbh(v); }
+
+INLINE void transform_x(__m512 *v, __m512 d0, __m512 d1, __m512 d2, __m512 d3)
+{
+    v[0] = _mm512_sub_ps(d0, d2);
+    v[1] = _mm512_add_ps(d1, d2);
+    v[2] = _mm512_sub_ps(d2, d1);
+    v[3] = _mm512_sub_ps(d1, d3);
+}
+
+/* The 16 channels from c on that mask has. */
+INLINE void plane_x_step(const struct plane_x *t, int c, const int whole, __mmask16 mask)
+{
+    __m512 rows[4][4];
+    UNROLL for (int y = 0; y < 4; y++) {
+        __m512 d[4];
+        UNROLL for (int x = 0; x < 4; x++) {
+            const __mmask16 here = whole ? mask : t->outside >> (4 * y + x) & 1 ? 0 : mask;
+            const uint16_t *p = t->x + y * t->row + x * t->voxel + c;
+            d[x] = widen_bf16(whole == 2 ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskz_loadu_epi16(here, p));
+        }
+        transform_x(rows[y], d[0], d[1], d[2], d[3]);
+    }
+    uint16_t *v = t->v + c;
+    UNROLL for (int x = 0; x < 4; x++) {
+        __m512 column[4];
+        transform_x(column, rows[0][x], rows[1][x], rows[2][x], rows[3][x]);
+        UNROLL for (int y = 0; y < 4; y++) {
+            uint16_t *to = v + (size_t)(4 * y + x) * t->point;
+            if (whole == 2)
+                _mm256_storeu_si256((__m256i *)to, round_bf16(column[y]));
+            else
+                _mm256_mask_storeu_epi16(to, mask, round_bf16(column[y]));
+        }
+    }
+}
+
+void plane_x_avx512bf16(const struct plane_x *t)
+{
+    int c = 0;
+    if (!t->outside)
+        for (; c + 16 <= t->channels; c += 16) plane_x_step(t, c, 2, 0xffff);
+    for (; c + 16 <= t->channels; c += 16) plane_x_step(t, c, 0, 0xffff);
+    if (c < t->channels) plane_x_step(t, c, 0, first_lanes(t->channels - c));
+    if (t->channels % 2) /* the other half of the last pair */
+        for (int i = 0; i < PLANE_POINTS; i++) t->v[(size_t)i * t->point + (size_t)t->channels] = 0;
+}
+
+INLINE void transform_w(__m512 *u, __m512 g0, __m512 g1, __m512 g2)
+{
+    const __m512 half = _mm512_set1_ps(0.5f), outer = _mm512_add_ps(g0, g2);
+    u[0] = g0;
+    u[1] = _mm512_mul_ps(half, _mm512_add_ps(outer, g1));
+    u[2] = _mm512_mul_ps(half, _mm512_sub_ps(outer, g1));
+    u[3] = g2;
+}
+
+/* u of one plane and 16 channels k of one channel c. */
+INLINE void plane_w_points(__m512 u[16], const float *w, size_t tap, int flip)
+{
+    __m512 rows[3][4];
+    for (int y = 0; y < 3; y++) {
+        const float *g = w + (size_t)(flip ? 2 - y : y) * 3 * tap;
+        const __m512 g0 = _mm512_loadu_ps(g), g1 = _mm512_loadu_ps(g + tap), g2 = _mm512_loadu_ps(g + 2 * tap);
+        transform_w(rows[y], flip ? g2 : g0, g1, flip ? g0 : g2);
+    }
+    for (int x = 0; x < 4; x++) {
+        __m512 column[4];
+        transform_w(column, rows[0][x], rows[1][x], rows[2][x]);
+        for (int y = 0; y < 4; y++) u[4 * y + x] = column[y];
+    }
+}
+
+void plane_w_avx512bf16(uint16_t *u, const float *w, int planes, int pairs, int first, int channels, int width, int flip)
+{
+    const size_t tap = (size_t)channels * (size_t)width, plane = (size_t)pairs * (size_t)width * 2;
+    for (int z = 0; z < planes; z++) {
+        const float *from = w + (size_t)(flip ? planes - 1 - z : z) * 9 * tap;
+        for (int c = 0; c < channels; c += 2)
+            for (int k = 0; k < width; k += 16) {
+                __m512 even[16], odd[16];
+                plane_w_points(even, from + (size_t)(c * width + k), tap, flip);
+                for (int i = 0; i < 16; i++) odd[i] = _mm512_setzero_ps();
+                if (c + 1 < channels) plane_w_points(odd, from + (size_t)((c + 1) * width + k), tap, flip);
+                uint16_t *to = u + (size_t)z * plane + (size_t)((first + c / 2) * width + k) * 2;
+                for (int i = 0; i < 16; i++, to += (size_t)planes * plane) {
+                    const __m512i lower = _mm512_cvtepu16_epi32(round_bf16(even[i])), upper = _mm512_cvtepu16_epi32(round_bf16(odd[i]));
+                    _mm512_storeu_si512(to, _mm512_or_si512(lower, _mm512_slli_epi32(upper, 16)));
+                }
+            }
+    }
+}
+
+INLINE void transform_y(__m512 *y, __m512 m0, __m512 m1, __m512 m2, __m512 m3)
+{
+    y[0] = _mm512_add_ps(_mm512_add_ps(m0, m1), m2);
+    y[1] = _mm512_sub_ps(_mm512_sub_ps(m1, m2), m3);
+}
+
+INLINE void plane_y_store(const struct plane_y *t, ptrdiff_t at, __m512 v, __m512 start, __mmask16 mask)
+{
+    if (t->type == CONV_F32) {
+        float *y = (float *)t->y + at;
+        _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(t->accumulate ? _mm512_maskz_loadu_ps(mask, y) : start, v));
+    } else {
+        uint16_t *y = (uint16_t *)t->y + at;
+        _mm256_mask_storeu_epi16(y, mask, narrow_bf16(_mm512_add_ps(t->accumulate ? widen_bf16(_mm256_maskz_loadu_epi16(mask, y)) : start, v)));
+    }
+}
+
+void plane_y_avx512bf16(const struct plane_y *t)
+{
+    for (int k = 0; k < t->k; k += 16) {
+        const __mmask16 mask = t->k - k >= 16 ? 0xffff : first_lanes(t->k - k);
+        const __m512 start = t->start ? _mm512_maskz_loadu_ps(mask, t->start + k) : _mm512_setzero_ps();
+        __m512 rows[4][2];
+        const float *m = t->m + k;
+        UNROLL for (int y = 0; y < 4; y++, m += 4 * t->point)
+            transform_y(rows[y], _mm512_loadu_ps(m), _mm512_loadu_ps(m + t->point), _mm512_loadu_ps(m + 2 * t->point),
+                        _mm512_loadu_ps(m + 3 * t->point));
+        UNROLL for (int x = 0; x < 2; x++) {
+            __m512 column[2];
+            transform_y(column, rows[0][x], rows[1][x], rows[2][x], rows[3][x]);
+            UNROLL for (int y = 0; y < 2; y++)
+                if (t->inside >> (2 * y + x) & 1) plane_y_store(t, y * t->row + x * t->voxel + k, column[y], start, mask);
+        }
+    }
+}
+
+/* ---- products ----------------------------------------------------------------------------------------------------------- */
+
+INLINE void product_block(const struct plane_product *t, const int rows, const int vecs)
+{
+    __m512 acc[PLANE_ROWS][2];
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = _mm512_setzero_ps();
+    for (int z = 0; z < t->planes; z++) {
+        const uint16_t *b = t->b[z];
+        const char *a[(PLANE_ROWS + 2) / 3];
+        const size_t row = t->a_row * sizeof(uint16_t);
+        UNROLL for (int i = 0; i < (rows + 2) / 3; i++) {
+            a[i] = (const char *)t->a[z] + (size_t)(3 * i) * row;
+            __asm__("" : "+r"(a[i])); /* three rows share a pointer: three x86 addresses */
+        }
+        for (int p = 0; p < t->pairs; p++, b += vecs * 32) {
+            __m512bh w[2];
+            UNROLL for (int v = 0; v < vecs; v++) w[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
+            UNROLL for (int i = 0; i < rows; i++) {
+                int pair;
+                memcpy(&pair, a[i / 3] + (size_t)(i % 3) * row, sizeof pair);
+                const __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+                UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = _mm512_dpbf16_ps(acc[i][v], x, w[v]);
+            }
+            UNROLL for (int i = 0; i < (rows + 2) / 3; i++) a[i] += sizeof(int);
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vecs; v++) _mm512_storeu_ps(t->c + (size_t)i * (size_t)(vecs * 16) + v * 16, acc[i][v]);
+}
+
+#define PRODUCT_CASE(rows) case rows: product_block(t, rows, vecs); break;
+
+INLINE void product_rows(const struct plane_product *t, const int vecs)
+{
+    switch (t->rows) {
+        PRODUCT_CASE(1) PRODUCT_CASE(2) PRODUCT_CASE(3) PRODUCT_CASE(4) PRODUCT_CASE(5) PRODUCT_CASE(6) PRODUCT_CASE(7)
+        PRODUCT_CASE(8) PRODUCT_CASE(9) PRODUCT_CASE(10) PRODUCT_CASE(11) PRODUCT_CASE(12) PRODUCT_CASE(13) PRODUCT_CASE(14)
+    }
+}
+
+static __attribute__((noinline)) void product_narrow(const struct plane_product *t) { product_rows(t, 1); }
+static __attribute__((noinline)) void product_wide(const struct plane_product *t) { product_rows(t, 2); }
+
+void plane_product_avx512bf16(const struct plane_product *t)
+{
+    if (t->width == CONV_PANEL)
+        product_wide(t);
+    else
+        product_narrow(t);
+}
+ISA_END
+#endif

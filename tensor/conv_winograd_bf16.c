@@ -1,0 +1,212 @@
+/* The driver of conv_winograd_bf16.h, forward and backward-data.
+ *
+ * First the weights are transformed, once for all threads. Then a job takes a batch of columns: tiles of 2 x 2 outputs with the same
+ * h and w in all planes of their image. It walks along d, keeps the transformed planes of x that the next outputs need too, and computes the
+ * batch's outputs of one plane after the other for its panels of k. */
+#include <string.h>
+
+#include "tensor/conv_winograd_bf16.h"
+#include "tensor/cpu.h"
+#include "tensor/isa.h"
+
+enum { LEAST_CHANNELS = 16 }; /* with fewer, the transforms cost more than they save */
+
+struct plane_call {
+    const struct gather *g;
+    uint16_t *u;      /* [panel][point][kz][pair][width][2] */
+    float *thread;    /* of the first thread */
+    size_t thread_floats, v_floats;
+    int planes, pairs, panels;
+    int tiles[2];     /* along h and w */
+    int first[3];     /* position of x that output 0 begins at */
+    int columns, batches, groups; /* groups of panels */
+};
+
+/* A batch of columns. */
+struct plane_work {
+    const struct plane_call *call;
+    uint16_t *v; /* [plane of x, modulo planes][point][row][pair][2] */
+    float *m;    /* [point][row][width] */
+    int rows, n[PLANE_ROWS], h[PLANE_ROWS], w[PLANE_ROWS];
+};
+
+int plane_fits(const struct gather *g)
+{
+    for (int i = 0; i < 3; i++)
+        if (g->stride[i] != 1 || (g->kernel[i] != 3 && (i > 0 || g->kernel[i] != 1))) return 0;
+    const double h = (g->y_size[1] + 1) / 2 * 2, w = (g->y_size[2] + 1) / 2 * 2;
+    return cpu_isa() == ISA_AVX512_BF16 && g->x_type == CONV_BF16 && g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS &&
+           h * w <= 1.75 * g->y_size[1] * g->y_size[2];
+}
+
+#if ISA_X86
+
+/* ---- weights ------------------------------------------------------------------------------------------------------------ */
+
+static uint16_t *u_panel(const struct plane_call *s, int panel)
+{
+    return s->u + (size_t)panel * CONV_PANEL * PLANE_POINTS * (size_t)s->planes * (size_t)s->pairs * 2;
+}
+
+static void weights_job(void *arg, int job, int thread)
+{
+    const struct plane_call *s = arg;
+    const struct gather *g = s->g;
+    const int blocks = conv_blocks(g->c), panel = job / blocks, block = job % blocks;
+    float *packed = s->thread + (size_t)thread * s->thread_floats;
+    gather_pack(packed, g, panel, block);
+    plane_w_avx512bf16(u_panel(s, panel), packed, s->planes, s->pairs, block * CONV_BLOCK / 2,
+                       conv_min(CONV_BLOCK, g->c - block * CONV_BLOCK), conv_width(g->k, panel), g->direction < 0);
+}
+
+/* ---- planes ------------------------------------------------------------------------------------------------------------- */
+
+/* Bits of the 4 positions from `first` on that are outside of [0, size). */
+static unsigned outside(int first, int size)
+{
+    unsigned bits = 0;
+    for (int i = 0; i < 4; i++) bits |= (unsigned)(first + i < 0 || first + i >= size) << i;
+    return bits;
+}
+
+static uint16_t *v_plane(const struct plane_work *a, int z)
+{
+    return a->v + (size_t)(z % a->call->planes) * PLANE_POINTS * (size_t)a->rows * (size_t)a->call->pairs * 2;
+}
+
+static void load_plane(const struct plane_work *a, int z)
+{
+    const struct plane_call *s = a->call;
+    const struct gather *g = s->g;
+    const ptrdiff_t voxel = g->c, row = voxel * g->x_size[2];
+    struct plane_x t = {.row = row, .voxel = voxel, .channels = g->c, .point = (size_t)a->rows * (size_t)s->pairs * 2};
+    for (int i = 0; i < a->rows; i++) {
+        const int y = a->h[i] + s->first[1], x = a->w[i] + s->first[2];
+        const unsigned columns = outside(x, g->x_size[2]), lines = outside(y, g->x_size[1]);
+        t.outside = 0;
+        for (unsigned j = 0; j < 4 && (columns || lines); j++) t.outside |= (lines >> j & 1 ? 15u : columns) << 4 * j;
+        t.x = (const uint16_t *)g->x + ((ptrdiff_t)a->n[i] * g->x_size[0] + z) * g->x_size[1] * row + y * row + x * voxel;
+        t.v = v_plane(a, z) + (size_t)i * (size_t)s->pairs * 2;
+        plane_x_avx512bf16(&t);
+    }
+}
+
+static void store_plane(const struct plane_work *a, int z, int panel)
+{
+    const struct plane_call *s = a->call;
+    const struct gather *g = s->g;
+    const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
+    const ptrdiff_t voxel = g->k, row = voxel * g->y_size[2];
+    struct plane_y t = {.type = g->y_type, .row = row, .voxel = voxel, .point = (size_t)a->rows * (size_t)width};
+    t.start = g->bias ? g->bias + k0 : NULL;
+    t.k = conv_min(width, g->k - k0);
+    t.accumulate = g->accumulate;
+    for (int i = 0; i < a->rows; i++) {
+        const unsigned right = a->w[i] + 1 < g->y_size[2] ? 3 : 1;
+        const size_t plane = (size_t)a->n[i] * (size_t)g->y_size[0] + (size_t)z;
+        const size_t at = (plane * (size_t)g->y_size[1] + (size_t)a->h[i]) * (size_t)row + (size_t)a->w[i] * (size_t)voxel;
+        t.inside = right | (a->h[i] + 1 < g->y_size[1] ? right << 2 : 0);
+        t.y = conv_at_out(g->y, g->y_type, at + (size_t)k0);
+        t.m = a->m + (size_t)i * (size_t)width;
+        plane_y_avx512bf16(&t);
+    }
+}
+
+static void multiply(const struct plane_work *a, int z, int panel)
+{
+    const struct plane_call *s = a->call;
+    const int width = conv_width(s->g->k, panel), first = z + s->first[0];
+    const size_t row = (size_t)s->pairs * 2, b_plane = row * (size_t)width;
+    const uint16_t *u = u_panel(s, panel);
+    struct plane_product t = {.rows = a->rows, .width = width, .pairs = s->pairs, .a_row = row};
+    for (int point = 0; point < PLANE_POINTS; point++) {
+        t.c = a->m + (size_t)(point * a->rows) * (size_t)width;
+        t.planes = 0;
+        for (int kz = 0; kz < s->planes; kz++, u += b_plane) {
+            if (first + kz < 0 || first + kz >= s->g->x_size[0]) continue;
+            t.a[t.planes] = v_plane(a, first + kz) + (size_t)(point * a->rows) * row;
+            t.b[t.planes++] = u;
+        }
+        plane_product_avx512bf16(&t);
+    }
+}
+
+static void columns_job(void *arg, int job, int thread)
+{
+    const struct plane_call *s = arg;
+    const struct gather *g = s->g;
+    const int batch = job % s->batches, group = job / s->batches;
+    const int p0 = s->panels * group / s->groups, p1 = s->panels * (group + 1) / s->groups;
+    const int first = (int)((long long)s->columns * batch / s->batches), end = (int)((long long)s->columns * (batch + 1) / s->batches);
+    struct plane_work a = {.call = s, .rows = end - first};
+    float *scratch = s->thread + (size_t)thread * s->thread_floats;
+    a.v = (uint16_t *)scratch;
+    a.m = scratch + s->v_floats;
+    for (int i = 0; i < a.rows; i++) {
+        const int column = first + i;
+        a.w[i] = column % s->tiles[1] * 2;
+        a.h[i] = column / s->tiles[1] % s->tiles[0] * 2;
+        a.n[i] = column / s->tiles[1] / s->tiles[0];
+    }
+    for (int z = 0, loaded = 0; z < g->y_size[0]; z++) {
+        const int next = conv_min(g->x_size[0], z + s->first[0] + s->planes);
+        for (loaded = conv_max(loaded, z + s->first[0]); loaded < next; loaded++) load_plane(&a, loaded);
+        for (int panel = p0; panel < p1; panel++) {
+            multiply(&a, z, panel);
+            store_plane(&a, z, panel);
+        }
+    }
+}
+
+/* ---- the call ----------------------------------------------------------------------------------------------------------- */
+
+static struct plane_call plan(const struct gather *g, int threads)
+{
+    struct plane_call s = {.g = g, .planes = g->kernel[0], .pairs = (g->c + 1) / 2, .panels = conv_panels(g->k)};
+    for (int i = 0; i < 3; i++) s.first[i] = g->direction > 0 ? -g->pad[i] : g->pad[i] - (g->kernel[i] - 1);
+    for (int i = 0; i < 2; i++) s.tiles[i] = (g->y_size[i + 1] + 1) / 2;
+    s.columns = g->n * s.tiles[0] * s.tiles[1];
+    s.batches = (s.columns + PLANE_ROWS - 1) / PLANE_ROWS;
+    s.groups = s.batches % threads == 0 || s.batches >= 4 * threads ? 1 : conv_min(threads, s.panels);
+    const size_t packed = (size_t)CONV_PANEL * (size_t)conv_min(CONV_BLOCK, g->c) * 9 * (size_t)s.planes;
+    s.v_floats = conv_align((size_t)s.planes * PLANE_POINTS * PLANE_ROWS * (size_t)s.pairs);
+    s.thread_floats = s.v_floats + PLANE_POINTS * PLANE_ROWS * CONV_PANEL;
+    if (packed > s.thread_floats) s.thread_floats = conv_align(packed);
+    return s;
+}
+
+static size_t u_floats(const struct plane_call *s)
+{
+    return conv_align((size_t)s->panels * CONV_PANEL * PLANE_POINTS * (size_t)s->planes * (size_t)s->pairs);
+}
+
+size_t plane_scratch(const struct gather *g, int threads)
+{
+    const struct plane_call s = plan(g, threads);
+    return u_floats(&s) + (size_t)threads * s.thread_floats;
+}
+
+void plane_run(const struct gather *g, struct pool *pool)
+{
+    struct plane_call s = plan(g, pool_threads(pool));
+    s.u = (uint16_t *)g->scratch;
+    s.thread = g->scratch + u_floats(&s);
+    pool_run(pool, s.panels * conv_blocks(g->c), weights_job, &s);
+    pool_run(pool, s.batches * s.groups, columns_job, &s);
+}
+
+#else /* no level of this architecture has the kernels: plane_fits() is never true */
+
+size_t plane_scratch(const struct gather *g, int threads)
+{
+    (void)g;
+    (void)threads;
+    return 0;
+}
+
+void plane_run(const struct gather *g, struct pool *pool)
+{
+    (void)g;
+    (void)pool;
+}
+#endif

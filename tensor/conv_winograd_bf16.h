@@ -1,0 +1,59 @@
+/* conv_winograd_bf16.h - 3x3x3 and 1x3x3 convolutions with bf16 arithmetic, in Winograd's form F(2x2, 3x3) within planes. Not for other rooms.
+ *
+ * Of the three axes only h and w are transformed; along d it is the direct form. Each rounding of a transformed operand counts 25/9 times in
+ * the variance of the result this way, in three axes 125/27 times: the outputs of a layer are off by 2.6 times the rms of their own rounding to bf16 (3.3 in three
+ * axes, 1.4 for the direct form with bf16 weights, 1 with fp32 arithmetic). And the transforms need a quarter of the registers.
+ *
+ * Arithmetic. x is bf16. Its transform is computed in fp32 and rounded to bf16, and so are the weights'. Each point's sum over (kz, pairs
+ * of channels) is one chain of vdpbf16ps from 0 on: exact products, two fp32 roundings a pair, denormals count as zero. The sums are transformed to y in
+ * fp32, the bias or what y holds is added, and the result is rounded once. The same bits for any number of threads.
+ */
+#ifndef TENSOR_CONV_WINOGRAD_BF16_H
+#define TENSOR_CONV_WINOGRAD_BF16_H
+
+#include "tensor/conv_kernels.h"
+
+enum { PLANE_POINTS = 16, PLANE_ROWS = 14 }; /* points of a tile; most tiles in a product */
+
+/* v[point][c] from the 4 x 4 voxels from x on. */
+struct plane_x {
+    const uint16_t *x;
+    ptrdiff_t row, voxel; /* values from one line, and one voxel, to the next */
+    unsigned outside;     /* bit 4 y + x: that voxel is zero */
+    int channels;
+    uint16_t *v;
+    size_t point;
+};
+
+/* c[row][col] = sum over planes and pairs of a[plane][row][pair] * b[plane][pair][col]. */
+struct plane_product {
+    float *c;
+    int rows, width, planes, pairs;
+    const uint16_t *a[3], *b[3];
+    size_t a_row;
+};
+
+/* 2 x 2 voxels from y on, k values each: start, or what y holds, + the transform of m. */
+struct plane_y {
+    void *y;
+    enum conv_type type;
+    ptrdiff_t row, voxel;
+    unsigned inside; /* bit 2 y + x */
+    const float *m, *start;
+    size_t point;
+    int k, accumulate;
+};
+
+/* Of conv_avx512bf16.c. */
+void plane_x_avx512bf16(const struct plane_x *t);
+void plane_product_avx512bf16(const struct plane_product *t);
+void plane_y_avx512bf16(const struct plane_y *t);
+/* u[point][plane][pair][width][2] (pairs of channels; `pairs` of them in u, from pair `first` on) from w[tap][channel][width]. */
+void plane_w_avx512bf16(uint16_t *u, const float *w, int planes, int pairs, int first, int channels, int width, int flip);
+
+/* Where this form is there and pays, by the shape, the types and the processor. */
+int plane_fits(const struct gather *g);
+size_t plane_scratch(const struct gather *g, int threads);
+void plane_run(const struct gather *g, struct pool *pool);
+
+#endif

@@ -186,7 +186,7 @@ size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads)
     const struct gather g = gather_forward(s);
     struct conv3d_shape e;
     const size_t alone = outer_scratch(s, outer_stripes(s), threads), exchanged = exchanges(&e, s) ? outer_scratch(&e, outer_stripes(s), threads) : 0;
-    const size_t plain = alone > exchanged ? alone : exchanged, tiles = tiles_outer_pay(&g) ? tiles_outer_scratch(&g, threads) : 0;
+    const size_t plain = alone > exchanged ? alone : exchanged, tiles = !plane_outer_fits(&g) && tiles_outer_pay(&g) ? tiles_outer_scratch(&g, threads) : 0;
     return plain > tiles ? plain : tiles;
 }
 
@@ -197,7 +197,7 @@ static void backward_weights(float *dw, float *db, const void *x, const void *dy
     g.x = x;
     g.y = (void *)(uintptr_t)dy; /* is only read */
     g.scratch = scratch;
-    const int tiles = dw && tiles_outer_pay(&g);
+    const int tiles = dw && !plane_outer_fits(&g) && tiles_outer_pay(&g);
     if (tiles) tiles_outer_run(dw, &g, tile_kernels(), pool);
     struct conv3d_shape e;
     const int exchanged = dw && !tiles && exchanges(&e, s), stripes = outer_stripes(s);

@@ -10,6 +10,7 @@
 
 #include "tensor/check.h"
 #include "tensor/conv_kernels.h"
+#include "tensor/conv_winograd_bf16.h"
 
 /* Voxels in a chunk: a tile's accumulators are loaded and stored once for these. Few input channels make small tiles, which are loaded
  * fast and need dy from the first cache. */
@@ -21,7 +22,7 @@ enum { WINOGRAD_TILES = 128 };
 struct outer_call {
     const struct conv3d_shape *s;
     struct gather forward; /* with x and dy, for Winograd's form */
-    int winograd;
+    int winograd, plane; /* that form, in fp32 or (of planes) in bf16 */
     struct gather_source source; /* x NULL: lines of x are copied */
     int all_taps;                /* it has zeros where taps are outside */
     const struct conv_kernels *kernels;
@@ -263,7 +264,7 @@ static void outer_job(void *arg, int job, int thread)
         if (bias_sums) add_bias(a, bias_sums, first, first + k.lines, k0, kn);
         first += k.lines;
     }
-    if (a->dw && a->winograd) winograd_outer(sums, &a->forward, panel, block, stripe, a->stripes, x);
+    if (a->dw && a->winograd) (a->plane ? plane_outer : winograd_outer)(sums, &a->forward, panel, block, stripe, a->stripes, x);
     if (a->stripes == 1) add_up(a, panel, block, sums);
 }
 
@@ -294,10 +295,12 @@ static struct outer_call plan(const struct conv3d_shape *s, const void *x, int s
     a.forward.x = x;
     a.all_taps = thin_floats(&a.forward) > 0;
     if (gather_in_place(&a.source, &a.forward) || a.all_taps) a.x_floats = 0;
-    a.winograd = winograd_fits(&a.forward) && winograd_tiles(&a.forward) >= WINOGRAD_TILES;
+    a.plane = plane_outer_fits(&a.forward);
+    a.winograd = a.plane || (winograd_fits(&a.forward) && winograd_tiles(&a.forward) >= WINOGRAD_TILES);
+    const size_t winograd_floats = a.plane ? plane_outer_scratch(&a.forward) : a.winograd ? winograd_outer_scratch(&a.forward) : 0;
     if (a.winograd) a.x_floats = 0;
     a.copy_floats = a.x_floats + a.dy_floats + conv_align((size_t)a.chunk * sizeof(struct outer_line) / sizeof(float));
-    if (a.winograd && winograd_outer_scratch(&a.forward) > a.copy_floats) a.copy_floats = conv_align(winograd_outer_scratch(&a.forward));
+    if (winograd_floats > a.copy_floats) a.copy_floats = conv_align(winograd_floats);
     a.sums_floats = conv_align(a.stripes == 1 ? (size_t)CONV_PANEL * (size_t)cn * (size_t)a.taps
                                               : conv_padded(s->k) * (size_t)s->c * (size_t)a.taps);
     return a;

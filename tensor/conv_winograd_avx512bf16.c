@@ -66,6 +66,65 @@ void plane_x_avx512bf16(const struct plane_x *t)
         for (int i = 0; i < PLANE_POINTS; i++) t->v[(size_t)i * t->point + (size_t)t->channels] = 0;
 }
 
+/* Pairs of bf16: `lower` of the first tile, `upper` of the second. */
+INLINE void store_pairs(uint16_t *to, __m512 lower, __m512 upper)
+{
+    const __m512i low = _mm512_cvtepu16_epi32(round_bf16(lower)), high = _mm512_cvtepu16_epi32(round_bf16(upper));
+    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+
+INLINE __m512 pair_load(const struct plane_pair *t, const int tile, const int size, int y, int x, int c, __mmask16 mask)
+{
+    const __mmask16 here = t->outside[tile] >> (size * y + x) & 1 ? 0 : mask;
+    return widen_bf16(_mm256_maskz_loadu_epi16(here, t->at[tile] + y * t->row + x * t->voxel + c));
+}
+
+INLINE __mmask16 lanes_from(const struct plane_pair *t, int c)
+{
+    return t->channels - c >= 16 ? 0xffff : t->channels > c ? first_lanes(t->channels - c) : 0;
+}
+
+void plane_pair_x_avx512bf16(const struct plane_pair *t)
+{
+    for (int c = 0; c < t->width; c += 16) {
+        const __mmask16 mask = lanes_from(t, c);
+        __m512 v[2][PLANE_POINTS]; /* [4 x + y] */
+        for (int tile = 0; tile < 2; tile++) {
+            __m512 rows[4][4];
+            UNROLL for (int y = 0; y < 4; y++) {
+                __m512 d[4];
+                UNROLL for (int x = 0; x < 4; x++) d[x] = pair_load(t, tile, 4, y, x, c, mask);
+                transform_x(rows[y], d[0], d[1], d[2], d[3]);
+            }
+            UNROLL for (int x = 0; x < 4; x++) transform_x(v[tile] + 4 * x, rows[0][x], rows[1][x], rows[2][x], rows[3][x]);
+        }
+        UNROLL for (int i = 0; i < PLANE_POINTS; i++) store_pairs(t->v + (size_t)i * t->point + 2 * c, v[0][i % 4 * 4 + i / 4], v[1][i % 4 * 4 + i / 4]);
+    }
+}
+
+INLINE void transform_dy(__m512 *m, __m512 y0, __m512 y1)
+{
+    m[0] = y0;
+    m[1] = _mm512_add_ps(y0, y1);
+    m[2] = _mm512_sub_ps(y0, y1);
+    m[3] = _mm512_sub_ps(_mm512_setzero_ps(), y1);
+}
+
+void plane_pair_dy_avx512bf16(const struct plane_pair *t)
+{
+    for (int k = 0; k < t->width; k += 16) {
+        const __mmask16 mask = lanes_from(t, k);
+        __m512 m[2][PLANE_POINTS]; /* [4 x + y] */
+        for (int tile = 0; tile < 2; tile++) {
+            __m512 rows[2][4];
+            UNROLL for (int y = 0; y < 2; y++)
+                transform_dy(rows[y], pair_load(t, tile, 2, y, 0, k, mask), pair_load(t, tile, 2, y, 1, k, mask));
+            UNROLL for (int x = 0; x < 4; x++) transform_dy(m[tile] + 4 * x, rows[0][x], rows[1][x]);
+        }
+        UNROLL for (int i = 0; i < PLANE_POINTS; i++) store_pairs(t->v + (size_t)i * t->point + 2 * k, m[0][i % 4 * 4 + i / 4], m[1][i % 4 * 4 + i / 4]);
+    }
+}
+
 INLINE void transform_w(__m512 *u, __m512 g0, __m512 g1, __m512 g2)
 {
     const __m512 half = _mm512_set1_ps(0.5f), outer = _mm512_add_ps(g0, g2);
@@ -104,8 +163,7 @@ void plane_w_avx512bf16(uint16_t *u, const float *w, int planes, int pairs, int 
                 if (c + 1 < channels) plane_w_points(odd, from + (size_t)((c + 1) * width + k), tap, flip);
                 uint16_t *to = u + (size_t)z * plane + (size_t)((first + c / 2) * width + k) * 2;
                 for (int i = 0; i < 16; i++, to += (size_t)planes * plane) {
-                    const __m512i lower = _mm512_cvtepu16_epi32(round_bf16(even[i])), upper = _mm512_cvtepu16_epi32(round_bf16(odd[i]));
-                    _mm512_storeu_si512(to, _mm512_or_si512(lower, _mm512_slli_epi32(upper, 16)));
+                    store_pairs(to, even[i], odd[i]);
                 }
             }
     }
@@ -178,18 +236,42 @@ INLINE void product_block(const struct plane_product *t, const int rows, const i
         UNROLL for (int v = 0; v < vecs; v++) _mm512_storeu_ps(t->c + (size_t)i * (size_t)(vecs * 16) + v * 16, acc[i][v]);
 }
 
-#define PRODUCT_CASE(rows) case rows: product_block(t, rows, vecs); break;
-
-INLINE void product_rows(const struct plane_product *t, const int vecs)
+INLINE void outer_block(const struct plane_outer *t, const int rows, const int vecs)
 {
-    switch (t->rows) {
-        PRODUCT_CASE(1) PRODUCT_CASE(2) PRODUCT_CASE(3) PRODUCT_CASE(4) PRODUCT_CASE(5) PRODUCT_CASE(6) PRODUCT_CASE(7)
-        PRODUCT_CASE(8) PRODUCT_CASE(9) PRODUCT_CASE(10) PRODUCT_CASE(11) PRODUCT_CASE(12) PRODUCT_CASE(13) PRODUCT_CASE(14)
+    __m512 acc[PLANE_ROWS][2];
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = _mm512_loadu_ps(t->sums + (i * vecs + v) * 16);
+    const uint16_t *a = t->a, *b = t->b;
+    for (int p = 0; p < t->pairs; p++, a += t->a_pair, b += vecs * 32) {
+        __m512bh w[2];
+        UNROLL for (int v = 0; v < vecs; v++) w[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
+        UNROLL for (int i = 0; i < rows; i++) {
+            int pair;
+            memcpy(&pair, a + 2 * i, sizeof pair);
+            const __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+            UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = _mm512_dpbf16_ps(acc[i][v], x, w[v]);
+        }
     }
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vecs; v++) _mm512_storeu_ps(t->sums + (i * vecs + v) * 16, acc[i][v]);
 }
+
+#define EACH_ROWS(block)                                                                                                              \
+    switch (t->rows) {                                                                                                                \
+    case 1: block(t, 1, vecs); break;   case 2: block(t, 2, vecs); break;   case 3: block(t, 3, vecs); break;                            \
+    case 4: block(t, 4, vecs); break;   case 5: block(t, 5, vecs); break;   case 6: block(t, 6, vecs); break;                            \
+    case 7: block(t, 7, vecs); break;   case 8: block(t, 8, vecs); break;   case 9: block(t, 9, vecs); break;                            \
+    case 10: block(t, 10, vecs); break; case 11: block(t, 11, vecs); break; case 12: block(t, 12, vecs); break;                          \
+    case 13: block(t, 13, vecs); break; case 14: block(t, 14, vecs); break;                                                            \
+    }
+
+INLINE void product_rows(const struct plane_product *t, const int vecs) { EACH_ROWS(product_block) }
+INLINE void outer_rows(const struct plane_outer *t, const int vecs) { EACH_ROWS(outer_block) }
 
 static __attribute__((noinline)) void product_narrow(const struct plane_product *t) { product_rows(t, 1); }
 static __attribute__((noinline)) void product_wide(const struct plane_product *t) { product_rows(t, 2); }
+static __attribute__((noinline)) void outer_narrow(const struct plane_outer *t) { outer_rows(t, 1); }
+static __attribute__((noinline)) void outer_wide(const struct plane_outer *t) { outer_rows(t, 2); }
 
 void plane_product_avx512bf16(const struct plane_product *t)
 {
@@ -197,6 +279,14 @@ void plane_product_avx512bf16(const struct plane_product *t)
         product_wide(t);
     else
         product_narrow(t);
+}
+
+void plane_outer_avx512bf16(const struct plane_outer *t)
+{
+    if (t->width == CONV_PANEL)
+        outer_wide(t);
+    else
+        outer_narrow(t);
 }
 ISA_END
 #endif

@@ -9,7 +9,11 @@
 #include "tensor/cpu.h"
 #include "tensor/isa.h"
 
-enum { LEAST_CHANNELS = 16 }; /* with fewer, the transforms cost more than they save */
+enum {
+    LEAST_CHANNELS = 16, /* with fewer, the transforms cost more than they save */
+    LEAST_TILES = 32,    /* of a weight gradient: with fewer, its 48 sums for 27 weights are loaded and stored too often */
+    MOST_TILES = 2 * PLANE_PAIRS
+};
 
 struct plane_call {
     const struct gather *g;
@@ -27,7 +31,7 @@ struct plane_work {
     const struct plane_call *call;
     uint16_t *v; /* [plane of x, modulo planes][point][row][pair][2] */
     float *m;    /* [point][row][width] */
-    int rows, n[PLANE_ROWS], h[PLANE_ROWS], w[PLANE_ROWS];
+    int rows, n[MOST_TILES], h[MOST_TILES], w[MOST_TILES];
 };
 
 int plane_fits(const struct gather *g)
@@ -61,11 +65,19 @@ static void weights_job(void *arg, int job, int thread)
 
 /* ---- planes ------------------------------------------------------------------------------------------------------------- */
 
-/* Bits of the 4 positions from `first` on that are outside of [0, size). */
-static unsigned outside(int first, int size)
+/* Bits of the `count` positions from `first` on that are outside of [0, size). */
+static unsigned outside(int first, int count, int size)
 {
     unsigned bits = 0;
-    for (int i = 0; i < 4; i++) bits |= (unsigned)(first + i < 0 || first + i >= size) << i;
+    for (int i = 0; i < count; i++) bits |= (unsigned)(first + i < 0 || first + i >= size) << i;
+    return bits;
+}
+
+/* Bit size * y + x for each y of lines and x of columns. */
+static unsigned square(unsigned lines, unsigned columns, int size)
+{
+    unsigned bits = 0;
+    for (int y = 0; y < size; y++) bits |= (lines >> y & 1 ? (1u << size) - 1 : columns) << size * y;
     return bits;
 }
 
@@ -82,9 +94,8 @@ static void load_plane(const struct plane_work *a, int z)
     struct plane_x t = {.row = row, .voxel = voxel, .channels = g->c, .point = (size_t)a->rows * (size_t)s->pairs * 2};
     for (int i = 0; i < a->rows; i++) {
         const int y = a->h[i] + s->first[1], x = a->w[i] + s->first[2];
-        const unsigned columns = outside(x, g->x_size[2]), lines = outside(y, g->x_size[1]);
-        t.outside = 0;
-        for (unsigned j = 0; j < 4 && (columns || lines); j++) t.outside |= (lines >> j & 1 ? 15u : columns) << 4 * j;
+        const unsigned columns = outside(x, 4, g->x_size[2]), lines = outside(y, 4, g->x_size[1]);
+        t.outside = square(lines, columns, 4);
         t.x = (const uint16_t *)g->x + ((ptrdiff_t)a->n[i] * g->x_size[0] + z) * g->x_size[1] * row + y * row + x * voxel;
         t.v = v_plane(a, z) + (size_t)i * (size_t)s->pairs * 2;
         plane_x_avx512bf16(&t);
@@ -131,6 +142,14 @@ static void multiply(const struct plane_work *a, int z, int panel)
     }
 }
 
+/* Tile i of the batch is column `column`: its image, and where it begins in y. */
+static void place(const struct plane_call *s, struct plane_work *a, int i, int column)
+{
+    a->w[i] = column % s->tiles[1] * 2;
+    a->h[i] = column / s->tiles[1] % s->tiles[0] * 2;
+    a->n[i] = column / s->tiles[1] / s->tiles[0];
+}
+
 static void columns_job(void *arg, int job, int thread)
 {
     const struct plane_call *s = arg;
@@ -142,12 +161,7 @@ static void columns_job(void *arg, int job, int thread)
     float *scratch = s->thread + (size_t)thread * s->thread_floats;
     a.v = (uint16_t *)scratch;
     a.m = scratch + s->v_floats;
-    for (int i = 0; i < a.rows; i++) {
-        const int column = first + i;
-        a.w[i] = column % s->tiles[1] * 2;
-        a.h[i] = column / s->tiles[1] % s->tiles[0] * 2;
-        a.n[i] = column / s->tiles[1] / s->tiles[0];
-    }
+    for (int i = 0; i < a.rows; i++) place(s, &a, i, first + i);
     for (int z = 0, loaded = 0; z < g->y_size[0]; z++) {
         const int next = conv_min(g->x_size[0], z + s->first[0] + s->planes);
         for (loaded = conv_max(loaded, z + s->first[0]); loaded < next; loaded++) load_plane(&a, loaded);
@@ -195,6 +209,112 @@ void plane_run(const struct gather *g, struct pool *pool)
     pool_run(pool, s.batches * s.groups, columns_job, &s);
 }
 
+/* ---- weight gradient ---------------------------------------------------------------------------------------------------- */
+
+/* A batch of columns, one panel of k and one block of c. */
+struct plane_outer_work {
+    struct plane_work tiles;
+    const struct gather *g;
+    int pairs, c0, cn, k0, kn, width; /* rows of x's transform are cn, filled up to whole vectors */
+    uint16_t *x, *dy; /* [plane of x, modulo planes][point][pair][c][2]; [point][pair][width][2] */
+    float *sums;      /* [kz][point][c][width] */
+};
+
+static int padded(int cn) { return (cn + CONV_HALF_PANEL - 1) / CONV_HALF_PANEL * CONV_HALF_PANEL; }
+
+/* The transforms of plane z: of x, or of dy. */
+static void load_pairs(const struct plane_outer_work *a, const struct plane_call *s, int z, int of_dy)
+{
+    const struct gather *g = a->g;
+    const int size = of_dy ? 2 : 4, *const extent = of_dy ? g->y_size : g->x_size, channels = of_dy ? g->k : g->c;
+    struct plane_pair t = {.voxel = channels, .row = (ptrdiff_t)channels * extent[2]};
+    t.channels = of_dy ? a->kn : a->cn;
+    t.width = of_dy ? a->width : padded(a->cn);
+    t.point = (size_t)a->pairs * (size_t)t.width * 2;
+    for (int pair = 0; pair < a->pairs; pair++) {
+        for (int i = 0; i < 2; i++) {
+            const int tile = 2 * pair + i, real = tile < a->tiles.rows, from = real ? tile : tile - 1;
+            const int y = a->tiles.h[from] + (of_dy ? 0 : s->first[1]), x = a->tiles.w[from] + (of_dy ? 0 : s->first[2]);
+            const ptrdiff_t plane = (ptrdiff_t)a->tiles.n[from] * extent[0] + z;
+            t.at[i] = (const uint16_t *)(of_dy ? g->y : g->x) + (plane * extent[1] + y) * t.row + x * t.voxel + (of_dy ? a->k0 : a->c0);
+            t.outside[i] = real ? square(outside(y, size, extent[1]), outside(x, size, extent[2]), size) : 0xffff;
+        }
+        t.v = (of_dy ? a->dy : a->x + (size_t)(z % s->planes) * PLANE_POINTS * t.point) + (size_t)(pair * t.width) * 2;
+        (of_dy ? plane_pair_dy_avx512bf16 : plane_pair_x_avx512bf16)(&t);
+    }
+}
+
+static void multiply_pairs(const struct plane_outer_work *a, const struct plane_call *s, int z)
+{
+    const size_t row = (size_t)padded(a->cn) * 2, sums = (size_t)a->cn * (size_t)a->width;
+    const int parts = (a->cn + PLANE_ROWS - 1) / PLANE_ROWS;
+    struct plane_outer t = {.a_pair = row, .width = a->width, .pairs = a->pairs};
+    for (int kz = 0; kz < s->planes; kz++) {
+        const int iz = z + s->first[0] + kz;
+        if (iz < 0 || iz >= a->g->x_size[0]) continue;
+        for (int point = 0; point < PLANE_POINTS; point++) {
+            const uint16_t *x = a->x + (size_t)((iz % s->planes * PLANE_POINTS + point) * a->pairs) * row;
+            t.b = a->dy + (size_t)(point * a->pairs * a->width) * 2;
+            for (int i = 0; i < parts; i++) {
+                const int first = a->cn * i / parts;
+                t.rows = a->cn * (i + 1) / parts - first;
+                t.a = x + 2 * first;
+                t.sums = a->sums + (size_t)(kz * PLANE_POINTS + point) * sums + (size_t)first * (size_t)a->width;
+                plane_outer_avx512bf16(&t);
+            }
+        }
+    }
+}
+
+int plane_outer_fits(const struct gather *g)
+{
+    return plane_fits(g) && g->y_type == CONV_BF16 && winograd_tiles(g) >= LEAST_TILES;
+}
+
+static size_t outer_sums(const struct gather *g, int cn, int width)
+{
+    return conv_align((size_t)g->kernel[0] * PLANE_POINTS * (size_t)cn * (size_t)width);
+}
+
+static size_t outer_x(const struct gather *g, int cn)
+{
+    return conv_align((size_t)g->kernel[0] * PLANE_POINTS * PLANE_PAIRS * (size_t)padded(cn));
+}
+
+size_t plane_outer_scratch(const struct gather *g)
+{
+    const int cn = conv_min(CONV_BLOCK, g->c);
+    return outer_sums(g, cn, CONV_PANEL) + outer_x(g, cn) + PLANE_POINTS * PLANE_PAIRS * CONV_PANEL;
+}
+
+void plane_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
+{
+    const struct plane_call s = plan(g, 1);
+    struct plane_outer_work a = {.g = g, .c0 = block * CONV_BLOCK, .k0 = panel * CONV_PANEL, .width = conv_width(g->k, panel), .sums = scratch};
+    a.cn = conv_min(CONV_BLOCK, g->c - a.c0);
+    a.kn = conv_min(a.width, g->k - a.k0);
+    a.x = (uint16_t *)(scratch + outer_sums(g, a.cn, a.width));
+    a.dy = a.x + 2 * outer_x(g, a.cn);
+    memset(a.sums, 0, outer_sums(g, a.cn, a.width) * sizeof *a.sums);
+    const int column = (int)((long long)s.columns * part / parts), columns = (int)((long long)s.columns * (part + 1) / parts) - column;
+    const int batches = (columns + MOST_TILES - 1) / MOST_TILES;
+    for (int batch = 0; batch < batches; batch++) {
+        const int first = column + columns * batch / batches;
+        a.tiles.rows = column + columns * (batch + 1) / batches - first;
+        a.pairs = (a.tiles.rows + 1) / 2;
+        for (int i = 0; i < a.tiles.rows; i++) place(&s, &a.tiles, i, first + i);
+        for (int z = 0, loaded = 0; z < g->y_size[0]; z++) {
+            const int next = conv_min(g->x_size[0], z + s.first[0] + s.planes);
+            for (loaded = conv_max(loaded, z + s.first[0]); loaded < next; loaded++) load_pairs(&a, &s, loaded, 0);
+            load_pairs(&a, &s, z, 1);
+            multiply_pairs(&a, &s, z);
+        }
+    }
+    const size_t row = (size_t)a.cn * (size_t)a.width;
+    for (int kz = 0; kz < s.planes; kz++)
+        conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, a.sums + (size_t)(kz * PLANE_POINTS) * row, row, 1);
+}
+
 #else /* no level of this architecture has the kernels: plane_fits() is never true */
 
 size_t plane_scratch(const struct gather *g, int threads)
@@ -208,5 +328,22 @@ void plane_run(const struct gather *g, struct pool *pool)
 {
     (void)g;
     (void)pool;
+}
+
+int plane_outer_fits(const struct gather *g)
+{
+    (void)g;
+    return 0;
+}
+
+size_t plane_outer_scratch(const struct gather *g)
+{
+    (void)g;
+    return 0;
+}
+
+void plane_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
+{
+    (void)sums, (void)g, (void)panel, (void)block, (void)part, (void)parts, (void)scratch;
 }
 #endif

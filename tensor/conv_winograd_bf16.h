@@ -7,13 +7,20 @@
  * Arithmetic. x is bf16. Its transform is computed in fp32 and rounded to bf16, and so are the weights'. Each point's sum over (kz, pairs
  * of channels) is one chain of vdpbf16ps from 0 on: exact products, two fp32 roundings a pair, denormals count as zero. The sums are transformed to y in
  * fp32, the bias or what y holds is added, and the result is rounded once. The same bits for any number of threads.
+ *
+ * The weight gradient is the adjoint: x and dy are transformed and rounded to bf16, and each point's sum for a kz runs over pairs of tiles, by stripes
+ * of tiles as in conv_winograd.c; then it is transformed to dw.
  */
 #ifndef TENSOR_CONV_WINOGRAD_BF16_H
 #define TENSOR_CONV_WINOGRAD_BF16_H
 
 #include "tensor/conv_kernels.h"
 
-enum { PLANE_POINTS = 16, PLANE_ROWS = 14 }; /* points of a tile; most tiles in a product */
+enum {
+    PLANE_POINTS = 16, /* of a tile */
+    PLANE_ROWS = 14,   /* most tiles in a product */
+    PLANE_PAIRS = 14   /* most pairs of tiles in a product of the weight gradient */
+};
 
 /* v[point][c] from the 4 x 4 voxels from x on. */
 struct plane_x {
@@ -44,16 +51,43 @@ struct plane_y {
     int k, accumulate;
 };
 
-/* Of conv_avx512bf16.c. */
+/* Two tiles together, for the weight gradient: v[point][value][2], values in the order of channels, filled up with zeros to `width`. at[tile]:
+ * its first voxel; those whose bit in outside[tile] is set (4 y + x of 16 for x, 2 y + x of 4 for dy) are zero. */
+struct plane_pair {
+    const uint16_t *at[2];
+    unsigned outside[2];
+    ptrdiff_t row, voxel;
+    int channels, width;
+    uint16_t *v;
+    size_t point;
+};
+
+/* sums[row][col] += sum over pairs of a[pair][row][2] * b[pair][col][2]. */
+struct plane_outer {
+    float *sums;
+    const uint16_t *a, *b;
+    size_t a_pair;
+    int rows, width, pairs;
+};
+
+/* Of conv_winograd_avx512bf16.c. */
 void plane_x_avx512bf16(const struct plane_x *t);
 void plane_product_avx512bf16(const struct plane_product *t);
 void plane_y_avx512bf16(const struct plane_y *t);
 /* u[point][plane][pair][width][2] (pairs of channels; `pairs` of them in u, from pair `first` on) from w[tap][channel][width]. */
 void plane_w_avx512bf16(uint16_t *u, const float *w, int planes, int pairs, int first, int channels, int width, int flip);
 
+void plane_pair_x_avx512bf16(const struct plane_pair *t);
+void plane_pair_dy_avx512bf16(const struct plane_pair *t);
+void plane_outer_avx512bf16(const struct plane_outer *t);
+
 /* Where this form is there and pays, by the shape, the types and the processor. */
 int plane_fits(const struct gather *g);
 size_t plane_scratch(const struct gather *g, int threads);
 void plane_run(const struct gather *g, struct pool *pool);
+/* The weight gradient of the forward gather g, as winograd_outer. */
+int plane_outer_fits(const struct gather *g);
+void plane_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch);
+size_t plane_outer_scratch(const struct gather *g);
 
 #endif

@@ -307,18 +307,22 @@ static void check_front(const char *name, const struct problem *p)
 static int expect_plane(struct expected *e, const struct problem *p, enum isa level)
 {
     const struct conv_case *k = p->shape;
-    if (k->pass == BWD_W || k->transposed) return 0;
-    const struct gather g = (k->pass == FWD ? gather_forward : gather_backward)(&k->s);
+    if (k->transposed) return 0;
+    const struct gather g = (k->pass == BWD_D ? gather_backward : gather_forward)(&k->s);
     const enum isa before = cpu_isa();
     cpu_isa_set(level);
-    const int used = plane_fits(&g);
+    const int used = k->pass == BWD_W ? plane_outer_fits(&g) : plane_fits(&g);
     cpu_isa_set(before);
     if (!used) return 0;
-    const size_t taps = voxels(1, k->s.kernel);
+    const size_t offset = (size_t)k->s.w_offset * voxels(1, k->s.kernel);
+    const int bias = k->pass == FWD && k->bias, before_counts = p->accumulate || k->pass == BWD_W;
     for (size_t v = 0; v < p->out_count[0]; v++)
-        e->want[v] = p->accumulate ? (double)p->before[0][v] : k->bias ? (double)p->in[2][v % (size_t)g.k] : 0;
-    plane_ref(e->want, e->tolerance, &g, p->in[0], p->in[1] + (size_t)k->s.w_offset * taps);
-    if (g.y_type == CONV_BF16)
+        e->want[v] = before_counts ? (double)p->before[0][v] : bias ? (double)p->in[2][v % (size_t)g.k] : 0;
+    if (k->pass == BWD_W)
+        plane_ref_outer(e->want + offset, e->tolerance + offset, &g, p->in[0], p->in[1]);
+    else
+        plane_ref(e->want, e->tolerance, &g, p->in[0], p->in[1] + offset);
+    if (k->pass != BWD_W && g.y_type == CONV_BF16)
         for (size_t v = 0; v < p->out_count[0]; v++) e->tolerance[v] += half_ulp_bf16(fabs(e->want[v]) + e->tolerance[v]);
     return 1;
 }

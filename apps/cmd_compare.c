@@ -430,7 +430,7 @@ int cmd_compare(int argc, char **argv)
     struct compare c = {.metric = "Dice", .zeros = "wilcox", .threshold = 0.5, .level = 0.95, .resamples = 10000, .seed = 1};
     struct option_spec spec[] = {
         {"json", 0, OPTION_TEXT, &c.out, "FILE", "write the results as JSON", 0, 0, 0},
-        {"metric", 0, OPTION_TEXT, &c.metric, "NAME", "of summary.json (Dice)", 0, 0, "Dice|IoU|HD|HD95|ASSD|NSD"},
+        {"metric", 0, OPTION_TEXT, &c.metric, "NAME", "of summary.json (Dice)", 0, 0, "Dice|IoU|HD|HD95|ASSD|NSD|lesion_F1"},
         {"margin", 0, OPTION_NUMBER, &c.margin, "X", "test equivalence within +-X (of the metric, or of the AUC)", 0, 1e6, 0},
         {"zeros", 0, OPTION_TEXT, &c.zeros, "HOW", "Wilcoxon: drop zero differences or rank them", 0, 0, "wilcox|pratt"},
         {"level", 0, OPTION_NUMBER, &c.level, "P", "of the bootstrap interval (0.95)", 0.5, 0.999, 0},

@@ -25,7 +25,7 @@ struct pair {
 
 struct evaluate {
     const char *ref, *pred, *out, *dataset;
-    double tolerance, threshold;
+    double tolerance, threshold, lesion_overlap;
     int threads, quiet, chill;
     struct pool *pool;
     struct pair *pair;
@@ -205,6 +205,7 @@ static int find_labels(struct evaluate *v, struct error *e)
     if (status) return -1;
     status = label_index_create(&v->index, &d, known ? path : v->ref, e);
     if (!status) v->result = evaluation_begin(&d, v->tolerance);
+    v->result.lesion_overlap = v->lesion_overlap;
     if (known) dataset_close(&d);
     return status;
 }
@@ -246,7 +247,7 @@ static int report(struct evaluate *v, struct error *e)
 {
     if (!v->quiet) {
         evaluation_print(&v->result);
-        printf("\n%d case%s. Dice is NaN where a label is in neither map; means leave out NaN and infinite values; NSD at %g mm.\n", v->pairs,
+        printf("\n%d case%s. Dice is NaN where a label is in neither map; means leave out NaN and infinite values; NSD at %g mm; volume: error.\n", v->pairs,
                v->pairs > 1 ? "s" : "", v->tolerance);
     }
     struct json *j = evaluation_json(&v->result);
@@ -404,7 +405,8 @@ static int evaluate_scores(const struct evaluate *v, struct error *e)
 static const char details[] =
     "Label maps: REF and PRED are folders whose files have the same names, or two files. Labels come from --dataset, else from\n"
     "dataset.json beside REF or in PRED, else from the maps; with regions there, a row is a region. The JSON is nnU-Net's\n"
-    "summary.json with HD95, ASSD, NSD and volumes. Voxels that REF ignores count nowhere.\n"
+    "summary.json with HD95, ASSD, NSD, volumes and their errors, and lesion-wise detection: lesions are connected components (26 neighbours);\n"
+    "F1 is the harmonic mean of the share of reference lesions found and that of predicted lesions met. Voxels that REF ignores count nowhere.\n"
     "Classification: REF is a table with columns case,label; PRED has case,probability (of class 1).\n\n"
     "  nephron evaluate Dataset004_Hippocampus/labelsTs predictions -o summary.json\n"
     "  nephron evaluate labels.csv predictions.csv -o result.json";
@@ -416,6 +418,7 @@ int cmd_evaluate(int argc, char **argv)
         {"output", 'o', OPTION_TEXT, &v.out, "FILE", "write the results as JSON", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &v.dataset, "FILE", "dataset.json with the labels", 0, 0, 0},
         {"tolerance", 0, OPTION_NUMBER, &v.tolerance, "MM", "of the normalised surface distance, NSD (1)", 0, 1e6, 0},
+        {"lesion-overlap", 0, OPTION_NUMBER, &v.lesion_overlap, "X", "a lesion counts as met where more than this share of it is in the other map (0: any voxel)", 0, 1, 0},
         {"chill", 0, OPTION_FLAG, &v.chill, NULL, "evaluate only the cases that were predicted, as nnU-Net's --chill", 0, 0, 0},
         {"threshold", 0, OPTION_NUMBER, &v.threshold, "P", "classification: positive from this probability on (0.5)", 0, 1, 0},
         OPTION_THREADS(v.threads), OPTION_QUIET(v.quiet), {0}};

@@ -9,17 +9,22 @@
 #include "tensor/ops.h"
 
 /* One metric of a label: its name in summary.json and its value. nnU-Net's own first. */
-enum { METRICS = 14 };
+enum { DICE = 0, IOU = 1, HD95 = 9, ASSD = 10, NSD = 11, VOLUME_ERROR = 14, LESION_F1 = 22, METRICS = 23 };
 static const char *const metric_name[METRICS] = {"Dice", "IoU", "TP", "FP", "FN", "TN", "n_pred", "n_ref",
-                                                 "HD", "HD95", "ASSD", "NSD", "volume_pred_mm3", "volume_ref_mm3"};
+                                                 "HD", "HD95", "ASSD", "NSD", "volume_pred_mm3", "volume_ref_mm3",
+                                                 "volume_error_mm3", "volume_error_relative", "lesions_ref", "lesions_pred", "lesions_found",
+                                                 "lesions_false", "lesion_sensitivity", "lesion_precision", "lesion_F1"};
 
 static void list_metrics(double v[METRICS], const struct label_metrics *m)
 {
     const struct overlap *o = &m->overlap;
     const struct surface_distance *s = &m->surface;
+    const struct lesions *l = &m->lesions;
+    const double error = o->volume_pred - o->volume_ref;
     const double values[METRICS] = {o->dice, o->iou, (double)o->tp, (double)o->fp, (double)o->fn, (double)o->tn,
                                     (double)(o->tp + o->fp), (double)(o->tp + o->fn), s->hd, s->hd95, s->assd, s->nsd,
-                                    o->volume_pred, o->volume_ref};
+                                    o->volume_pred, o->volume_ref, error, o->volume_ref > 0 ? error / o->volume_ref : NAN, (double)l->ref, (double)l->pred,
+                                    (double)l->found, (double)l->false_positive, l->sensitivity, l->precision, l->f1};
     memcpy(v, values, sizeof values);
 }
 
@@ -49,7 +54,7 @@ static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *refer
 }
 
 static int measure(struct label_metrics *m, const uint8_t *reference, const uint8_t *prediction, uint64_t set, const int size[3],
-                   const double spacing[3], double tolerance)
+                   const double spacing[3], double tolerance, double lesion_overlap)
 {
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     uint8_t *a = malloc(2 * voxels), *b = a + voxels;
@@ -58,6 +63,7 @@ static int measure(struct label_metrics *m, const uint8_t *reference, const uint
     select_labels(b, prediction, reference, set, voxels);
     m->overlap = metrics_overlap(a, b, voxels, 1, LABEL_IGNORE, spacing[0] * spacing[1] * spacing[2]);
     int status = metrics_surface(&m->surface, a, b, size, 1, spacing, tolerance);
+    if (!status) status = metrics_lesions(&m->lesions, a, b, size, lesion_overlap);
     free(a);
     return status;
 }
@@ -79,8 +85,8 @@ int evaluation_add(struct evaluation *ev, const char *id, const char *reference_
     snprintf(c->reference, sizeof c->reference, "%s", reference_path);
     snprintf(c->prediction, sizeof c->prediction, "%s", prediction_path);
     for (int k = 1; k < ev->labels; k++)
-        if (measure(&c->label[k], reference, prediction, ev->set[k], size, spacing, ev->tolerance))
-            return error_set(e, "%s: out of memory for surface distances", id);
+        if (measure(&c->label[k], reference, prediction, ev->set[k], size, spacing, ev->tolerance, ev->lesion_overlap))
+            return error_set(e, "%s: out of memory for surface distances and lesions", id);
     ev->cases++;
     return 0;
 }
@@ -136,7 +142,7 @@ static void mean_metrics(double mean[LABELS_MAX][METRICS], double foreground[MET
 static void add_metrics(struct json *j, const double v[METRICS])
 {
     for (int k = 0; k < METRICS; k++) {
-        if (isfinite(v[k]) && v[k] == floor(v[k]) && k >= 2 && k < 8) json_add_int(j, metric_name[k], (int64_t)v[k]);
+        if (isfinite(v[k]) && v[k] == floor(v[k]) && ((k >= 2 && k < 8) || (k >= 16 && k < 20))) json_add_int(j, metric_name[k], (int64_t)v[k]);
         else json_add_number(j, metric_name[k], v[k]);
     }
 }
@@ -167,6 +173,7 @@ struct json *evaluation_json(const struct evaluation *ev)
         else json_add_int(labels, ev->name[k], atoi(ev->key[k]));
     }
     json_add_number(j, "nsd_tolerance_mm", ev->tolerance);
+    json_add_number(j, "lesion_overlap", ev->lesion_overlap);
     json_add_text(j, "conventions", "Dice and IoU are NaN where reference and prediction are empty; means leave out NaN and infinite values; "
                                     "distances in mm between the centres of boundary voxels");
     return j;
@@ -184,10 +191,10 @@ void evaluation_print(const struct evaluation *ev)
 {
     double mean[LABELS_MAX + 1][METRICS], foreground[METRICS];
     mean_metrics(mean, foreground, ev);
-    printf("%-20s %8s %8s %9s %9s %14s\n", "label", "Dice", "IoU", "HD95 mm", "ASSD mm", "NSD");
+    printf("%-20s %8s %8s %9s %9s %14s %10s %9s\n", "label", "Dice", "IoU", "HD95 mm", "ASSD mm", "NSD", "volume ml", "lesion F1");
     for (int k = 1; k <= ev->labels; k++) {
         const double *v = k < ev->labels ? mean[k] : foreground;
-        printf("%-20s %8.4f %8.4f %9.3f %9.3f %7.4f @%g mm\n", k < ev->labels ? ev->name[k] : "foreground mean", v[0], v[1], v[9], v[10],
-               v[11], ev->tolerance);
+        printf("%-20s %8.4f %8.4f %9.3f %9.3f %7.4f @%g mm %+10.3f %9.4f\n", k < ev->labels ? ev->name[k] : "foreground mean", v[DICE], v[IOU],
+               v[HD95], v[ASSD], v[NSD], ev->tolerance, v[VOLUME_ERROR] / 1000, v[LESION_F1]);
     }
 }

@@ -11,6 +11,7 @@
 struct label_metrics {
     struct overlap overlap;
     struct surface_distance surface;
+    struct lesions lesions;
 };
 
 struct case_metrics {
@@ -25,6 +26,7 @@ struct evaluation {
     char key[LABELS_MAX + 1][REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a region, as nnU-Net */
     char name[LABELS_MAX + 1][64];
     double tolerance;                /* mm, of NSD */
+    double lesion_overlap;           /* share of a lesion that must be met, 0: any voxel */
     struct case_metrics *item;
     int cases, room;
 };

@@ -73,12 +73,50 @@ int metrics_components(int32_t *id, const uint8_t *mask, const int size[3])
     return n;
 }
 
-/* ---- classification ------------------------------------------------------------------------------------------------ */
-
 static double share(int k, int of)
 {
     return of > 0 ? (double)k / of : NAN;
 }
+
+/* ---- lesions ------------------------------------------------------------------------------------------------------ */
+
+/* Components of `of`, and those of which more than a share of `least` is in `other`. */
+static int count_lesions(int *total, int *met, const uint8_t *of, const uint8_t *other, const int size[3], double least)
+{
+    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    uint8_t *mask = malloc(voxels);
+    int32_t *id = malloc(voxels * sizeof *id);
+    int64_t *count = NULL; /* [component][voxels, those in other] */
+    for (size_t i = 0; mask && i < voxels; i++) mask[i] = of[i] == 1;
+    *met = 0;
+    *total = mask && id ? metrics_components(id, mask, size) : -1;
+    if (*total >= 0) count = calloc((size_t)*total + 1, 2 * sizeof *count);
+    for (size_t i = 0; count && i < voxels; i++) {
+        if (!id[i]) continue;
+        count[2 * id[i]]++;
+        count[2 * id[i] + 1] += other[i] == 1;
+    }
+    for (int k = 1; count && k <= *total; k++) *met += (double)count[2 * k + 1] > least * (double)count[2 * k];
+    int status = count ? 0 : -1;
+    free(count);
+    free(id);
+    free(mask);
+    return status;
+}
+
+int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3], double least)
+{
+    int matched;
+    if (count_lesions(&r->ref, &r->found, ref, pred, size, least) || count_lesions(&r->pred, &matched, pred, ref, size, least)) return -1;
+    r->false_positive = r->pred - matched;
+    r->sensitivity = share(r->found, r->ref);
+    r->precision = share(matched, r->pred);
+    const double sum = r->sensitivity + r->precision; /* NaN where one mask is empty */
+    r->f1 = !r->ref && !r->pred ? NAN : sum > 0 ? 2 * r->sensitivity * r->precision / sum : 0;
+    return 0;
+}
+
+/* ---- classification ------------------------------------------------------------------------------------------------ */
 
 static void count_at_threshold(struct classification *c, const int *label, const double *probability, int n, double threshold)
 {

@@ -435,6 +435,31 @@ static void check_components(void)
     }
 }
 
+static void check_lesions(void)
+{
+    const struct json *all = json_get(golden, "lesions");
+    for (int i = 0; i < all->count; i++) {
+        const struct json *g = all->item[i];
+        int *size = integers(g, "size");
+        uint8_t *ref = read_blob(g, 0, size), *pred = read_blob(g, 1, size);
+        struct lesions r;
+        CHECK(metrics_lesions(&r, ref, pred, size, json_number(g, "least", -1)) == 0, "memory");
+        CHECK(r.ref == json_integer(g, "ref", -1) && r.pred == json_integer(g, "pred", -1) && r.found == json_integer(g, "found", -1) &&
+                  r.false_positive == json_integer(g, "false", -1), "lesions %d: %d and %d, %d found, %d false", i, r.ref, r.pred, r.found, r.false_positive);
+        const double s = (double)r.found / r.ref, p = (double)(r.pred - r.false_positive) / r.pred;
+        if (!r.ref && !r.pred) CHECK(isnan(r.f1) && isnan(r.sensitivity) && isnan(r.precision), "no lesions: F1 %g", r.f1);
+        else CHECK_NEAR(r.f1, r.ref && r.pred && s + p > 0 ? 2 * s * p / (s + p) : 0, 1e-15, "F1 of lesions %d", i);
+        free(size);
+        free(ref);
+        free(pred);
+    }
+    const int line[3] = {1, 1, 6};
+    const uint8_t ref[6] = {1, 1, 255, 0, 1, 0}, pred[6] = {0, 1, 255, 0, 0, 1};
+    struct lesions r;
+    CHECK(metrics_lesions(&r, ref, pred, line, 0.5) == 0 && r.ref == 2 && r.pred == 2 && r.found == 0 && r.false_positive == 1, "half is not more than half: %d, %d",
+          r.found, r.false_positive);
+}
+
 static void check_classification(void)
 {
     const struct json *g = json_get(golden, "classification"), *counts = json_get(g, "counts");
@@ -483,6 +508,7 @@ int main(void)
     check_surfaces();
     check_overlap();
     check_components();
+    check_lesions();
     check_classification();
     json_free(golden);
     return check_done("check_metrics");

@@ -89,6 +89,12 @@ mkdir "$work/ref"
 cp $data/labelsTr/hippocampus_001.nii.gz $data/labelsTr/hippocampus_003.nii.gz "$work/ref"
 $nephron evaluate "$work/ref" "$work/p" -o "$work/summary.json" --quiet
 ok "evaluate" $?
+grep -q '"lesion_F1"' "$work/summary.json" && grep -q '"volume_error_mm3"' "$work/summary.json" && grep -q '"lesion_overlap": 0,' "$work/summary.json"
+ok "evaluate: lesions and volume errors" $?
+$nephron evaluate "$work/ref" "$work/p" -o "$work/lesions.json" --quiet --lesion-overlap 0.9 && grep -q '"lesion_overlap": 0.9' "$work/lesions.json"
+ok "evaluate --lesion-overlap" $?
+[ "$(sed -n 's/.*"lesions_found": \([0-9]*\).*/\1/p' "$work/lesions.json" | awk '{n += $1} END {print n}')" -le "$(sed -n 's/.*"lesions_found": \([0-9]*\).*/\1/p' "$work/summary.json" | awk '{n += $1} END {print n}')" ]
+ok "a larger overlap finds no more lesions" $?
 $nephron evaluate "$work/ref" "$work/ref" -o "$work/self.json" --quiet && grep -q '"Dice": 1' "$work/self.json"
 ok "a reference has Dice 1 with itself" $?
 $nephron compare "$work/summary.json" "$work/self.json" --json "$work/c.json" >/dev/null && grep -q wilcoxon "$work/c.json"

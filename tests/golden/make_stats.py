@@ -205,10 +205,29 @@ def bootstrap_auc():
     return out
 
 
+def lesions():
+    """Random fields of small components against others, and against a smooth body; SciPy's labels."""
+    out = []
+    zero = ((0, 0, 0), (0, 0, 0))
+    for size, one, two in [((9, 14, 16), (*zero, 6, 90), ((4, 7, 8), (1, 1, 1), 40, 60)), ((1, 40, 40), (*zero, 8, 70), ((0, 20, 20), (0, 0, 1), 90, 400)),
+                           ((12, 12, 12), ((6, 6, 6), (1, 1, 1), 20, 25), ((4, 7, 6), (1, 2, 1), 25, 30)), ((5, 6, 7), (*zero, 0, 9), (*zero, 2, 60)),
+                           ((5, 6, 7), (*zero, 0, 9), (*zero, 0, 9))]:
+        masks = [blob(size, *one), blob(size, *two)]
+        for least in (0, 0.3):
+            total, met = [], []
+            for a, b in (masks, masks[::-1]):
+                ids, n = ndimage.label(a, np.ones((3, 3, 3)))
+                total.append(n)
+                met.append(sum(b[ids == k].mean() > least for k in range(1, n + 1)))
+            out.append({"size": size, "blobs": [[int(v) for v in (*b[0], *b[1], *b[2:])] for b in (one, two)], "least": least, "ref": total[0],
+                        "pred": total[1], "found": int(met[0]), "false": int(total[1] - met[1])})
+    return out
+
+
 def main():
     out = {"special": special(), "wilcoxon": wilcoxon(), "delong": delong_cases(), "proportions": proportions(), "bootstrap": bootstrap(),
            "paired": paired(), "surfaces": surfaces(), "components": component_cases(), "classification": classification(), "calibration": calibration(),
-           "bootstrap_auc": bootstrap_auc()}
+           "bootstrap_auc": bootstrap_auc(), "lesions": lesions()}
     with open(sys.argv[1] if len(sys.argv) > 1 else "tests/data/golden/stats.json", "w") as f:
         f.write(json.dumps(out).replace('], "', '],\n"').replace("}, {", "},\n{") + "\n")
 

@@ -34,8 +34,8 @@ FL = fl/fedavg.o fl/history.o fl/federate.o
 APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/budget.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/labelmap.o apps/cmd_postprocess.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
 	apps/cmd_federate.o apps/cmd_predict.o apps/cmd_evaluate.o apps/cmd_compare.o apps/cmd_bench.o apps/cmd_convert.o apps/bench_kernels.o apps/bench_networks.o
 PHANTOM = apps/cmd_phantom.o apps/phantom/lattice.o apps/phantom/anatomy.o apps/phantom/tumour.o apps/phantom/signal.o \
-	apps/phantom/sites.o apps/phantom/render.o
-STUDY = apps/cmd_study.o apps/study/study_data.o apps/study/study_train.o apps/study/study_segment.o apps/study/study_classify.o \
+	apps/phantom/sites.o apps/phantom/render.o apps/phantom/probe.o
+STUDY = apps/cmd_study.o apps/study/study_data.o apps/study/study_train.o apps/study/study_estimate.o apps/study/study_segment.o apps/study/study_classify.o \
 	apps/study/study_results.o apps/study/study_tables.o apps/study/report.o apps/study/report_plot.o apps/study/report_cohort.o \
 	apps/study/report_segment.o apps/study/report_classify.o apps/study/report_pictures.o apps/study/report_methods.o
 HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h tensor/vmath.h tensor/conv.h tensor/graph.h \
@@ -48,7 +48,7 @@ HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h t
 	nn/classify.h nn/augment.h nn/previous.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h nn/nnunet.h nn/postprocess.h nn/onnx_export.h \
 	fl/fedavg.h fl/history.h fl/federate.h \
 	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/budget.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/labelmap.h apps/scores.h apps/bench.h \
-	apps/study/study.h apps/study/study_results.h apps/study/study_tables.h apps/study/report.h apps/study/report_plot.h \
+	apps/phantom/probe.h apps/study/study.h apps/study/study_results.h apps/study/study_tables.h apps/study/report.h apps/study/report_plot.h \
 	apps/phantom/lattice.h apps/phantom/anatomy.h apps/phantom/tumour.h apps/phantom/signal.h apps/phantom/sites.h apps/phantom/render.h \
 	tests/expect.h tests/levels.h tests/conv_plane_ref.h tests/lcg.h tests/elem_bench.h
 CHECKS = tests/check_images tests/check_tensor tests/check_kernels tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_formats \

@@ -16,8 +16,7 @@ static const double share = 0.95;
 
 /* ---- one step, measured ------------------------------------------------------------------------------------------------- */
 
-/* A case a quarter larger than the patch, of noise, with some foreground of each kind. */
-static int make_case(struct learner_data *data, const struct plan *p)
+int budget_case(struct learner_data *data, const struct plan *p)
 {
     struct case_store *c = &data->store;
     memset(data, 0, sizeof *data);
@@ -70,7 +69,7 @@ static int measure_step(double *seconds, const struct plan *p, const struct trai
     o.batch = p->batch;
     if (learner_check(&o, p, e)) return -1;
     struct model *m = learner_model(&o, p);
-    int status = make_case(&data, p) ? error_set(e, "out of memory for a case of the patch's size") : 0;
+    int status = budget_case(&data, p) ? error_set(e, "out of memory for a case of the patch's size") : 0;
     if (!status && !(status = learner_create(&l, &o, p, &data, m, 0, pool, e))) {
         learner_step(&l, 0, 1e-6f);
         do {

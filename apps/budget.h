@@ -23,6 +23,9 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
                  const char *configuration, const struct train_options *t, struct pool *pool, struct error *e);
 /* The iterations that a given plan gets. */
 int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool, struct error *e);
+/* A case of noise a quarter larger than the patch, with some foreground of each kind, to measure steps with; learner_data_free, also after -1
+ * (out of memory). */
+int budget_case(struct learner_data *data, const struct plan *p);
 void budget_print(const struct budget *b);
 
 #endif

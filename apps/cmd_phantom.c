@@ -380,17 +380,6 @@ static int make_dataset(struct work *w, int threads, struct error *e)
     return status ? -1 : 0;
 }
 
-/* Sub-samples of a voxel: about 1.8 mm in plane and 2 mm through it for small, finer for the larger sizes. */
-static void set_size(struct phantom_options *o, const char *size)
-{
-    const int full = strcmp(size, "full") == 0, medium = strcmp(size, "medium") == 0, tiny = strcmp(size, "tiny") == 0;
-    o->matrix = full ? 512 : medium ? 192 : tiny ? 56 : 96;
-    o->slices = full ? 32 : medium ? 28 : tiny ? 20 : 24;
-    o->kidneys_only = tiny;
-    o->samples_xy = full ? 1 : 2;
-    o->samples_z = 3;
-}
-
 int cmd_phantom(int argc, char **argv)
 {
     struct work w = {.cases = 60, .difficulty = 1, .size = "small", .options = {.seed = 1}};
@@ -416,6 +405,6 @@ int cmd_phantom(int argc, char **argv)
     if (!options_parse(&operands, argc, argv, &help, 1, 1, &status)) return status;
     w.out = operands.text[0];
     w.options.difficulty = (float)w.difficulty;
-    set_size(&w.options, w.size);
+    phantom_size(&w.options, w.size);
     return make_dataset(&w, threads, &e) ? app_fail(&e) : 0;
 }

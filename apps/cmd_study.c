@@ -16,15 +16,15 @@
 
 /* quick: minutes on two cores. standard: about two hours. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
 static const struct study_sizes presets[] = {
-    {.preset = "quick", .cases = 700, .phantom_size = "tiny", .difficulty = 0, .segment_seeds = 1, .classify_seeds = 2, .rounds = 12, .local_iterations = 80,
-     .base_features = 16, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 15, .class_iterations = 10, .class_batch = 16,
-     .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 1, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
-    {.preset = "standard", .cases = 400, .phantom_size = "medium", .difficulty = 1, .segment_seeds = 2, .classify_seeds = 3, .rounds = 25, .local_iterations = 20,
-     .base_features = 24, .batch = 2, .patch_voxels = 80000, .step = 0.5, .class_rounds = 20, .class_iterations = 10, .class_batch = 16,
-     .depth = 18, .base = 16, .crop = {20, 28, 28}, .augment = 1, .optimizer = OPTIM_ADAMW, .lr = 1e-3, .class_lr = 1e-3},
+    {.preset = "quick", .cases = 700, .phantom_size = "tiny", .difficulty = 0, .segment_seeds = 1, .classify_seeds = 2, .rounds = 13, .local_iterations = 100,
+     .base_features = 16, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 15, .class_iterations = 12, .class_batch = 16,
+     .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
+    {.preset = "standard", .cases = 987, .phantom_size = "tiny", .difficulty = 1, .segment_seeds = 2, .classify_seeds = 3, .rounds = 35, .local_iterations = 100,
+     .base_features = 24, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 20, .class_iterations = 20, .class_batch = 16,
+     .depth = 18, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
     {.preset = "full", .cases = 987, .phantom_size = "full", .difficulty = 1, .segment_seeds = 3, .classify_seeds = 5, .rounds = 250, .local_iterations = 50,
      .base_features = 32, .step = 0.5, .mirror = 1, .class_rounds = 50, .class_iterations = 50, .class_batch = 16, .depth = 18, .base = 64,
-     .crop = {24, 48, 48}, .augment = 2, .optimizer = OPTIM_SGD, .lr = 1e-2, .class_lr = 1e-3},
+     .crop = {24, 48, 48}, .augment = 2, .optimizer = OPTIM_SGD, .lr = 1e-2, .class_lr = 1e-3, .cache = 1},
 };
 
 static const char details[] =
@@ -109,6 +109,8 @@ static int write_reports(struct study *s, struct error *e)
 static int run_study(struct study *s, struct error *e)
 {
     char data[1300];
+    if (!s->data && (s->estimate || !s->quiet) && study_estimate(s, e)) return -1;
+    if (!s->data && s->estimate) return 0;
     if (file_mkdirs(s->out, e)) return -1;
     if (!s->data && make_phantom(s, data, sizeof data, e)) return -1;
     if (study_open(s, e) || study_roles(s, e) || study_measure(s, e)) return -1;
@@ -118,10 +120,12 @@ static int run_study(struct study *s, struct error *e)
                study_count(s, -1, STUDY_VALIDATION, -1), study_count(s, -1, STUDY_TEST, -1));
         fflush(stdout);
     }
+    classify_plan(s);
     if (segment_run(s, e) || classify_run(s, e)) return -1;
     if (!s->segment.present && !s->classify.present)
         return error_set(e, "%s: nothing to study: segmentation: %.150s; classification: %.150s", s->data, s->segment.why_not, s->classify.why_not);
-    return s->estimate ? 0 : write_reports(s, e);
+    if (s->estimate) return study_announce_total(s), 0;
+    return write_reports(s, e);
 }
 
 /* --task leaves the other one out. Numbers of the command line (0 or less: not given) replace the preset's. */
@@ -146,6 +150,8 @@ static void choose(struct study *s, const char *preset, const char *task, const 
     if (given->base) z->base = given->base;
     if (given->difficulty >= 0) z->difficulty = given->difficulty;
     if (given->crop[0]) memcpy(z->crop, given->crop, sizeof z->crop);
+    if (given->cache) z->cache = 1;
+    z->bf16 = given->bf16;
     if (given->lr > 0) z->lr = given->lr;
     if (given->class_lr > 0) z->class_lr = given->class_lr;
 }
@@ -155,7 +161,7 @@ int cmd_study(int argc, char **argv)
     struct study *s = calloc(1, sizeof *s);
     struct study_sizes z = {.difficulty = -1};
     struct error e = {""};
-    const char *preset = "quick", *task = "both";
+    const char *preset = "quick", *task = "both", *precision = "fp32";
     int status;
     if (!s) return error_set(&e, "out of memory"), app_fail(&e);
     *s = (struct study){.out = "study", .seed = 1, .threads = cpu_count(), .dice_margin = 0.05, .auc_margin = 0.05, .start = clock_seconds()};
@@ -166,7 +172,9 @@ int cmd_study(int argc, char **argv)
         {"sites", 0, OPTION_TEXT, &s->sites_file, "FILE", "case,site (default: DATASET/sites.csv)", 0, 0, 0},
         {"task", 0, OPTION_TEXT, &task, "TASK", "leave the other one out", 0, 0, "both|segment|classify"},
         {"resume", 0, OPTION_FLAG, &s->resume, NULL, "continue trainings in OUT/runs from their latest checkpoints, to the same bits", 0, 0, 0},
-        {"estimate", 0, OPTION_FLAG, &s->estimate, NULL, "prepare, print what it would cost, and stop", 0, 0, 0},
+        {"estimate", 0, OPTION_FLAG, &s->estimate, NULL, "print what it would cost, from measured steps, and stop (without --data nothing is written)", 0, 0, 0},
+        {"precision", 0, OPTION_TEXT, &precision, "P", "of activations in memory (fp32)", 0, 0, "fp32|bf16"},
+        {"cache", 0, OPTION_FLAG, &z.cache, NULL, "prepared cases in unnamed files in OUT instead of memory (full: always)", 0, 0, 0},
         {"dice-margin", 0, OPTION_NUMBER, &s->dice_margin, "X", "equivalence margin of Dice (0.05)", 1e-6, 1, 0},
         {"auc-margin", 0, OPTION_NUMBER, &s->auc_margin, "X", "equivalence margin of AUC (0.05)", 1e-6, 1, 0},
         {"cases", 0, OPTION_INT, &z.cases, "N", "cases of the synthetic dataset", 20, 9999, 0},
@@ -194,6 +202,7 @@ int cmd_study(int argc, char **argv)
     struct operands operands;
     char *line = command_line(argc, argv);
     if (options_parse(&operands, argc, argv, &help, 0, 0, &status)) {
+        z.bf16 = strcmp(precision, "bf16") == 0;
         choose(s, preset, task, &z);
         s->command = line ? line : "nephron study";
         s->pool = pool_create(s->threads);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,6 +174,34 @@ int file_write(const char *path, const void *data, size_t size, struct error *e)
     if (!f) return -1;
     file_put(f, data, size);
     return file_commit(f, e);
+}
+
+/* ---- scratch -------------------------------------------------------------------------------------------------------- */
+
+void *file_scratch(const char *dir, size_t size, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, dir, ".scratch-XXXXXX", e)) return NULL;
+    int fd = mkstemp(path), why;
+    if (fd < 0) {
+        error_set(e, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    unlink(path);
+    void *p = MAP_FAILED;
+    if ((why = posix_fallocate(fd, 0, (off_t)size)) == 0) { /* a full disk shows here, not as a signal later */
+        p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        why = errno;
+    }
+    close(fd);
+    if (p != MAP_FAILED) return p;
+    error_set(e, "%s: no room for %zu bytes: %s", dir, size, strerror(why));
+    return NULL;
+}
+
+void file_scratch_free(void *p, size_t size)
+{
+    munmap(p, size);
 }
 
 /* ---- names and folders ------------------------------------------------------------------------------------------------ */

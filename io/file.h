@@ -38,6 +38,11 @@ int file_join(char *buf, size_t size, const char *dir, const char *name, struct 
 const char *file_name(const char *path);
 int file_has_suffix(const char *path, const char *suffix); /* case-insensitive */
 
+/* Zeroed memory of `size` bytes in an unnamed file in dir, which the system may write out and read again: for what memory would not hold. The file is gone
+ * with the mapping, also after a crash. NULL with a message; a full disk is one. */
+void *file_scratch(const char *dir, size_t size, struct error *e);
+void file_scratch_free(void *p, size_t size);
+
 /* Names in a folder (without . and ..), sorted bytewise. Free with file_list_free. */
 struct file_list {
     char **name;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/file.h"
 #include "nn/outputs.h"
 #include "nn/preprocess.h"
 #include "nn/splits.h"
@@ -67,6 +68,21 @@ struct load_job {
     int *failed;
 };
 
+static int move_to_file(struct sample *s, const char *folder, struct error *e)
+{
+    size_t image = voxels_of(s) * (size_t)s->channels * sizeof *s->image, bytes = image + voxels_of(s);
+    char *file = file_scratch(folder, bytes, e);
+    if (!file) return -1;
+    memcpy(file, s->image, image);
+    memcpy(file + image, s->label, voxels_of(s));
+    free(s->image);
+    free(s->label);
+    s->image = (float *)file;
+    s->label = (uint8_t *)file + image;
+    s->mapped = bytes;
+    return 0;
+}
+
 static int load_case(struct case_store *c, int k, const struct dataset *d, const struct plan *p, struct error *e)
 {
     struct sample *s = &c->sample[k];
@@ -74,7 +90,8 @@ static int load_case(struct case_store *c, int k, const struct dataset *d, const
     if (!d->item[i].has_label_map) return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
     if (dataset_load(s, d, i, e)) return -1;
     if (preprocess_case(s, p, e)) return error_prefix(e, "%s: case %s", d->path, d->item[i].id);
-    return sample_groups(c->location[k], c->location_count[k], s, p, e);
+    if (sample_groups(c->location[k], c->location_count[k], s, p, e)) return -1;
+    return d->cache ? move_to_file(s, d->cache, e) : 0;
 }
 
 static void load_job_run(void *arg, int job, int thread)
@@ -112,7 +129,7 @@ static size_t store_bytes(const struct case_store *c)
     size_t bytes = 0;
     for (int k = 0; k < c->cases; k++) {
         const struct sample *s = &c->sample[k];
-        bytes += voxels_of(s) * ((size_t)s->channels * sizeof *s->image + (s->label != NULL));
+        if (!s->mapped) bytes += voxels_of(s) * ((size_t)s->channels * sizeof *s->image + (s->label != NULL));
         for (int m = 0; m < c->groups; m++) bytes += (size_t)c->location_count[k][m] * sizeof ***c->location;
     }
     return bytes;

@@ -416,8 +416,12 @@ int dataset_hash(const struct dataset *d, char hex[65], struct error *e)
 
 void sample_free(struct sample *s)
 {
-    free(s->image);
-    free(s->label);
+    if (s->mapped) {
+        file_scratch_free(s->image, s->mapped);
+    } else {
+        free(s->image);
+        free(s->label);
+    }
     free(s->previous);
     memset(s, 0, sizeof *s);
 }

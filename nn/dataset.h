@@ -49,6 +49,7 @@ struct dataset {
     int has_patients;                /* a patients.csv was read */
     int cases;
     struct data_case *item;          /* sorted by id */
+    const char *cache;               /* folder where case_store_load keeps prepared voxels in files instead of memory; NULL: memory */
     char (*previous)[1400];          /* [cases] label maps of the previous stage of a cascade, malloc'ed by who trains one; else NULL */
     struct json *json;               /* dataset.json, NULL for .npz */
     struct npz arrays;               /* of a .npz */
@@ -94,6 +95,7 @@ struct sample {
     double full_spacing[3];      /* likewise; set by preprocess_case */
     int crop_begin[3], crop_end[3]; /* on the full, transposed grid */
     int cropped_size[3];         /* after cropping, before resampling, transposed */
+    size_t mapped;               /* bytes of the file_scratch that holds image and label; 0: each is malloc'ed */
 };
 /* Raw voxels of a case, checked: same geometry of all channels and the label map, known label values, finite. Cases of a .npz are scaled
  * to [0, 1] (v / 255); z-scoring is the learner's. A dataset without labels in dataset.json: any mask value but 0 is 1. */

@@ -50,7 +50,7 @@ struct case_store {
     int32_t ***location;       /* [cases][groups][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a foreground label or region, but
                                 * no less than 1 %. Group 0 is empty, or holds any annotated voxel where the dataset has an ignore label. */
     int groups;
-    size_t bytes;
+    size_t bytes;              /* in memory, without what dataset.cache keeps in files */
 };
 /* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by nnU-Net's 1234. A case without a label
  * map is an error; after an error nothing is left to free. */

@@ -55,6 +55,28 @@ $nephron study -o "$work/b" --data "$work/data" $tiny --resume
 [ "$(hashes "$work/b")" = "$(hashes "$work/a")" ]
 ok "--resume gives other weights" $?
 
+# Killed in the middle and continued: the same results, byte for byte.
+$nephron study -o "$work/k" --data "$work/data" $tiny &
+child=$!
+while kill -0 $child 2>/dev/null && [ ! -e "$work/k/runs/segmentation/centralised_seed_1/tested.txt" ]; do sleep 0.05; done
+kill -9 $child 2>/dev/null
+wait $child 2>/dev/null
+[ ! -e "$work/k/report.json" ]
+ok "the study was killed before its end" $?
+cp "$work/k/predictions/segmentation/federated_seed_1/"*.nii.gz "$work" && touch "$work/before" && sleep 0.05
+$nephron study -o "$work/k" --data "$work/data" $tiny --resume
+cmp "$work/k/cases.csv" "$work/a/cases.csv" && cmp "$work/k/sites.csv" "$work/a/sites.csv" && [ "$(hashes "$work/k")" = "$(hashes "$work/a")" ]
+ok "a study that was killed and resumed gives other results" $?
+[ -z "$(find "$work/k/predictions/segmentation/federated_seed_1" -name '*.nii.gz' -newer "$work/before")" ]
+ok "test cases that were done are not predicted again" $?
+
+# Prepared cases in files change nothing; bf16 does, and is told.
+$nephron study -o "$work/d" --data "$work/data" $tiny --cache && cmp "$work/d/cases.csv" "$work/a/cases.csv" && [ -z "$(find "$work/d" -name '.scratch*')" ]
+ok "--cache" $?
+$nephron study -o "$work/h" --data "$work/data" $tiny --precision bf16 && grep -q '"precision": "bf16"' "$work/h/report.json" &&
+    [ "$(hashes "$work/h")" != "$(hashes "$work/a")" ]
+ok "--precision bf16" $?
+
 rm "$work/data/sites.csv" "$work/data/labels.csv"
 $nephron study -o "$work/c" --data "$work/data" $tiny && grep -q '"classification_absent"' "$work/c/report.json" &&
     grep -q '"sites_drawn_at_random": true' "$work/c/report.json" && grep -q 'dealt at random' "$work/c/report.html"
@@ -66,6 +88,18 @@ $nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny &&
 ok "synthetic data, classification alone" $?
 $nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny
 ok "the same synthetic data again" $?
+
+# What it would cost: of a dataset, and of the phantom without making it; standard and full through the same code with small networks.
+$nephron study -o "$work/e" --data "$work/data" $tiny --estimate | grep -q 'expected in all: about .* GB of memory, .* GB of disk' && [ ! -e "$work/e/report.json" ]
+ok "--estimate of a dataset" $?
+for preset in quick standard full; do
+    $nephron study -o "$work/n" --preset $preset --estimate --patch-voxels 8000 --base-features 4 --base 4 --crop 8,8,8 >"$work/out" && [ ! -e "$work/n" ] &&
+        grep -q '^segmentation: U-Net' "$work/out" && grep -q '^classification: ResNet' "$work/out" && grep -q 'expected in all' "$work/out"
+    ok "--estimate of preset $preset" $?
+done
+$nephron study -o "$work/t" --preset standard --cases 40 $tiny && grep -q '"preset": "standard"' "$work/t/report.json" &&
+    grep -q '"predicted_mask"' "$work/t/report.json" && [ -s "$work/t/report.html" ]
+ok "preset standard, reduced" $?
 
 refuses() { # what its one line must say, command...
     text=$1

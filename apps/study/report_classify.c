@@ -220,9 +220,10 @@ void report_classify(struct text *t, const struct study *s, const struct results
         text_puts(t, ".</p>\n");
         return;
     }
-    text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees the box around the reference mask with a margin, all channels.</p>\n",
+    text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees the box around the mask with a margin, all channels%s.</p>\n",
                 s->classify.tests, r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv", s->classify.seeds,
-                s->classify.seeds > 1 ? "s" : "");
+                s->classify.seeds > 1 ? "s" : "",
+                r->classify.arm[0].piped ? "; it learned from the boxes of the reference masks and from those that the same arm's segmentation found for its training cases" : "");
     put_arms(t, s, &r->classify);
     put_other_intervals(t, s, &r->classify);
     put_tests(t, &r->classify);

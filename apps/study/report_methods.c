@@ -46,10 +46,11 @@ static void put_cost_rows(struct text *t, const struct study *s, const struct st
 
 void report_cost(struct text *t, const struct study *s)
 {
-    char time[32];
+    char time[32], processor[32];
     const struct study_task *task[] = {&s->segment, &s->classify};
     progress_time(time, s->seconds);
-    text_printf(t, "<h2 id=cost>Cost</h2>\n<p>Whole study: %s on %d threads (%s); peak memory ", time, s->threads, cpu_isa_name(cpu_isa()));
+    progress_time(processor, study_processor_seconds());
+    text_printf(t, "<h2 id=cost>Cost</h2>\n<p>Whole study: %s on %d threads (%s), %s of processor time; peak memory ", time, s->threads, cpu_isa_name(cpu_isa()), processor);
     html_number(t, s->peak_bytes * 1e-9, 2);
     text_puts(t, " GB.</p>\n<div class=scroll><table><caption>Training and test, all seeds</caption><tr><th>arm<th>steps of a model<th>steps computed<th>training<th>test"
                  "<th>moved between sites and server\n");
@@ -107,8 +108,9 @@ static void put_networks(struct text *t, const struct study *s)
     if (s->classify.present) {
         const struct train_options *o = &s->classify.options;
         text_printf(t, "<li>Classification: 3D ResNet-%d of width %d on the box around the mask, resampled to %d × %d × %d, all channels; cross-entropy weighted "
-                       "against class frequency (in the federation by each site's own).\n",
-                    o->resnet.depth, o->resnet.base, o->crop[0], o->crop[1], o->crop[2]);
+                       "against class frequency (in the federation by each site's own)%s.\n",
+                    o->resnet.depth, o->resnet.base, o->crop[0], o->crop[1], o->crop[2],
+                    s->segment.present ? "; each training case comes twice, by its reference mask and by the mask that the arm's own segmentation predicts for it" : "");
     }
 }
 
@@ -128,8 +130,8 @@ void report_methods(struct text *t, const struct study *s)
                  "choices.\n</ul>\n");
     text_puts(t, "<h2 id=reproduce>To get the same bits again</h2>\n<div class=scroll><table>\n<tr><th>command<td><code>");
     html_escaped(t, s->command);
-    text_printf(t, "</code>\n<tr><th>program<td>nephron %s, fp32, %s, %d threads (weights do not depend on either)\n<tr><th>data<td>", NEPHRON_VERSION,
-                cpu_isa_name(cpu_isa()), s->threads);
+    text_printf(t, "</code>\n<tr><th>program<td>nephron %s, %s, %s, %d threads (weights do not depend on %s)\n<tr><th>data<td>", NEPHRON_VERSION,
+                s->sizes.bf16 ? "bf16" : "fp32", cpu_isa_name(cpu_isa()), s->threads, s->sizes.bf16 ? "their number" : "either");
     html_escaped(t, s->data);
     text_printf(t, "\n<tr><th>SHA-256 of the data<td><code>%s</code>\n", s->data_hash);
     put_options(t, &s->segment, "segmentation");

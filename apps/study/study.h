@@ -2,7 +2,7 @@
  *
  * Arms: the federated model, the centralised one, and one model of each institution alone. All take the same number of optimiser steps
  * with the same schedule, start from the same weights (per seed), and are measured on the same test cases. Order of the work:
- * study_open, study_split, study_measure, then segment_run and classify_run, then results (study_results.h) and reports.
+ * study_open, study_split, study_measure, classify_plan, then segment_run and classify_run, then results (study_results.h) and reports.
  */
 #ifndef APPS_STUDY_STUDY_H
 #define APPS_STUDY_STUDY_H
@@ -34,6 +34,8 @@ struct study_sizes {
     int augment;                  /* of segmentation */
     enum optimizer_kind optimizer;
     double lr, class_lr;
+    int cache;                    /* prepared cases of segmentation in files instead of memory */
+    int bf16;
 };
 
 struct study_case {
@@ -74,6 +76,7 @@ struct study_task {
     size_t step_bytes, parameters;
     double flops;                 /* forward pass of one step */
     size_t case_bytes;            /* prepared cases in memory */
+    double step_seconds;          /* of training, measured; 0: not yet */
 };
 
 struct study {
@@ -92,6 +95,7 @@ struct study {
     const struct plan *plan;
     struct study_task segment, classify;
     double start, seconds, peak_bytes;
+    double expected_seconds, expected_bytes, expected_disk; /* what the tasks announced: sum, maximum, sum */
 };
 
 /* ---- study_data.c ---- */
@@ -119,8 +123,19 @@ void study_arm_file(char buf[80], const struct study *s, int arm);
 /* Trains one arm from the prepared cases; *model is the caller's. Fills records, hash and times of the run. */
 int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed, const struct learner_data *train,
                 const struct learner_data *validation, struct model **model, struct error *e);
-/* Measures a step of the task without running it (bytes, FLOP, parameters) and prints what all arms and seeds will cost. */
-int study_announce(const struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
+/* Measures a step of the task (bytes, FLOP, parameters; seconds by running a few, unless step_seconds is known) and prints what training and
+ * test of all arms and seeds will cost; adds it to s->expected_*. */
+int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
+/* Of all threads since the start. */
+double study_processor_seconds(void);
+/* The sum of what was announced. */
+void study_announce_total(const struct study *s);
+
+/* ---- study_estimate.c ---- */
+/* What a study on the phantom will cost, before the phantom is made: geometry from one patient of each hospital, steps of the real size on
+ * noise. Writes nothing. */
+int study_estimate(struct study *s, struct error *e);
+
 /* Test cases of the task into t->test, with room for every run's values. usable: [cases]. */
 int study_task_begin(struct study *s, struct study_task *t, const int *usable, int seeds, struct error *e);
 void study_task_free(struct study_task *t);
@@ -128,9 +143,20 @@ void study_task_free(struct study_task *t);
 int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name, struct error *e);
 
 /* ---- study_segment.c, study_classify.c: whole tasks; absent ones say why and return 0 ---- */
+/* Whether there will be a classification (classify.present, classify.why_not): segment_run asks. */
+void classify_plan(struct study *s);
+/* Plan and options from the training cases' fingerprint; options. */
+int segment_design(struct study *s, const struct fingerprint *f, struct error *e);
+void classify_design(struct study *s);
+/* What will be trained, in a line or two. */
+void segment_print(const struct study *s);
+void classify_print(const struct study *s);
 int segment_run(struct study *s, struct error *e);
 int classify_run(struct study *s, struct error *e);
-/* Label map that an arm predicted with its first seed: malloc'ed indices [d][h][w], NULL with a message. */
+/* A training case of the arm's classifier. */
+int study_trains_classifier(const struct study *s, int arm, int item);
+/* Label map that an arm predicted with its first seed for a test case or one of its classifier's training cases: malloc'ed indices
+ * [d][h][w], NULL with a message. */
 uint8_t *segment_predicted(const struct study *s, int arm, int item, struct error *e);
 
 #endif

@@ -1,5 +1,6 @@
-/* study_classify.c - classification of the tumour region: cut by the reference mask for training and test; tested a second time
- * on the region that the same arm's segmentation found. */
+/* study_classify.c - classification of the tumour region, tested twice: in the box around the reference mask, and around the mask that the same
+ * arm's segmentation found. Every arm learns from both kinds of boxes of its training cases: a predicted box is moved, too small or too
+ * large, or lies on another organ, and a network that never saw such a box says nothing of use about it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "tensor/check.h"
 #include "tensor/pool.h"
 
-static struct train_options classify_options(const struct study *s)
+void classify_design(struct study *s)
 {
     const struct study_sizes *z = &s->sizes;
     struct train_options o = train_options_default(TASK_CLASSIFY);
@@ -26,7 +27,8 @@ static struct train_options classify_options(const struct study *s)
     o.class_weighting = 1;
     o.resnet = (struct resnet_config){.depth = z->depth, .channels = s->dataset.channels, .classes = 2, .base = z->base};
     memcpy(o.crop, z->crop, sizeof o.crop);
-    return o;
+    o.bf16 = z->bf16;
+    s->classify.options = o;
 }
 
 /* ---- the region that was predicted ---------------------------------------------------------------------------------------- */
@@ -48,26 +50,60 @@ static int keep_largest(uint8_t *mask, const int size[3], struct error *e)
     return status;
 }
 
-/* Test cases cut by the largest part of the mask that an arm's first seed predicted (the whole image where it is empty). */
-static int load_predicted(struct learner_data *d, const struct study *s, int arm, struct error *e)
+/* Cases cut by the largest part of the mask that an arm's first seed predicted (the whole image where it is empty). */
+static int load_predicted(struct learner_data *d, const struct study *s, int arm, const int *item, int n, struct error *e)
 {
-    const struct study_task *t = &s->classify;
     memset(d, 0, sizeof *d);
-    d->store.sample = calloc((size_t)t->tests + 1, sizeof *d->store.sample);
-    d->store.index = calloc((size_t)t->tests + 1, sizeof *d->store.index);
-    d->target = calloc((size_t)t->tests + 1, sizeof *d->target);
-    if (!d->store.sample || !d->store.index || !d->target) return error_set(e, "out of memory for %d cases", t->tests);
-    for (int k = 0; k < t->tests; k++) {
+    d->store.sample = calloc((size_t)n + 1, sizeof *d->store.sample);
+    d->store.index = calloc((size_t)n + 1, sizeof *d->store.index);
+    d->target = calloc((size_t)n + 1, sizeof *d->target);
+    if (!d->store.sample || !d->store.index || !d->target) return error_set(e, "out of memory for %d cases", n);
+    for (int k = 0; k < n; k++) {
         struct sample *v = &d->store.sample[k];
-        if (dataset_load(v, &s->dataset, t->test[k], e)) return -1;
+        if (dataset_load(v, &s->dataset, item[k], e)) return -1;
         d->store.cases++;
         free(v->label);
-        v->label = segment_predicted(s, arm, t->test[k], e);
-        if (!v->label || keep_largest(v->label, v->size, e) || classify_prepare(v, t->options.crop, 1, e)) return -1;
-        d->store.index[k] = t->test[k];
-        d->target[k] = s->dataset.item[t->test[k]].target;
+        v->label = segment_predicted(s, arm, item[k], e);
+        if (!v->label || keep_largest(v->label, v->size, e) || classify_prepare(v, s->classify.options.crop, 1, e)) return -1;
+        d->store.index[k] = item[k];
+        d->target[k] = s->dataset.item[item[k]].target;
     }
     return 0;
+}
+
+int study_trains_classifier(const struct study *s, int arm, int item)
+{
+    return s->item[item].role == STUDY_TRAIN && s->dataset.item[item].target >= 0 && (arm < ARM_LOCAL || s->item[item].site == arm - ARM_LOCAL);
+}
+
+static int load_predicted_training(struct learner_data *d, const struct study *s, int arm, struct error *e)
+{
+    int n = 0, *item = malloc(((size_t)s->dataset.cases + 1) * sizeof *item);
+    if (!item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
+    for (int i = 0; i < s->dataset.cases; i++)
+        if (study_trains_classifier(s, arm, i)) item[n++] = i;
+    int status = load_predicted(d, s, arm, item, n, e);
+    free(item);
+    return status;
+}
+
+/* A view of the cases of a and then those of b; free with learner_view_free. */
+static void join(struct learner_data *both, const struct learner_data *a, const struct learner_data *b)
+{
+    const struct learner_data *part[] = {a, b};
+    size_t n = (size_t)a->store.cases + (size_t)b->store.cases;
+    memset(both, 0, sizeof *both);
+    both->store.sample = calloc(n + 1, sizeof *both->store.sample);
+    both->store.index = calloc(n + 1, sizeof *both->store.index);
+    both->target = calloc(n + 1, sizeof *both->target);
+    ENSURE(both->store.sample && both->store.index && both->target, "out of memory for a view of %zu cases", n);
+    for (int p = 0; p < 2; p++)
+        for (int i = 0; i < part[p]->store.cases; i++) {
+            int k = both->store.cases++;
+            both->store.sample[k] = part[p]->store.sample[i];
+            both->store.index[k] = part[p]->store.index[i];
+            both->target[k] = part[p]->target[i];
+        }
 }
 
 /* ---- test ------------------------------------------------------------------------------------------------------------------- */
@@ -126,7 +162,8 @@ static void print_arm(const struct study *s, int arm, int seed)
 /* ---- the task ----------------------------------------------------------------------------------------------------------- */
 
 struct prepared { /* cases of the task */
-    struct learner_data train, validation, test, piped[STUDY_ARMS_MAX];
+    struct learner_data train, validation, test;
+    struct learner_data found[STUDY_ARMS_MAX], piped[STUDY_ARMS_MAX]; /* training and test cases by predicted masks; empty without segmentation */
 };
 
 static int run_arms(struct study *s, struct prepared *m, struct error *e)
@@ -135,9 +172,12 @@ static int run_arms(struct study *s, struct prepared *m, struct error *e)
     for (int seed = 0; seed < t->seeds; seed++)
         for (int arm = 0; arm < t->arms; arm++) {
             struct model *model = NULL;
-            if (study_train(s, t, "classification", arm, seed, &m->train, &m->validation, &model, e)) return -1;
-            int status = test_arm(s, model, arm, seed, &m->test, &m->piped[arm], e);
-            model_destroy(model);
+            struct learner_data train;
+            join(&train, &m->train, &m->found[arm]);
+            int status = study_train(s, t, "classification", arm, seed, &train, &m->validation, &model, e);
+            learner_view_free(&train);
+            if (!status) status = test_arm(s, model, arm, seed, &m->test, &m->piped[arm], e);
+            if (model) model_destroy(model);
             if (status) return -1;
             print_arm(s, arm, seed);
         }
@@ -155,15 +195,19 @@ static int load(struct study *s, struct prepared *m, const int *role, struct err
         status = learner_data_load(part[i], &s->dataset, &t->options, NULL, role, which[i], s->pool, progress_callback, &bar, e);
     int with_maps = s->segment.present && !s->estimate;
     for (int k = 0; with_maps && k < t->tests; k++) with_maps = s->dataset.item[t->test[k]].has_label_map;
-    for (int arm = 0; !status && with_maps && arm < t->arms; arm++) status = load_predicted(&m->piped[arm], s, arm, e);
+    for (int arm = 0; !status && with_maps && arm < t->arms; arm++)
+        status = load_predicted_training(&m->found[arm], s, arm, e) || load_predicted(&m->piped[arm], s, arm, t->test, t->tests, e) ? -1 : 0;
     progress_end(&bar);
+    size_t one = (size_t)t->options.crop[0] * (size_t)t->options.crop[1] * (size_t)t->options.crop[2] * (size_t)s->dataset.channels * sizeof(float);
     t->case_bytes = m->train.store.bytes + m->validation.store.bytes + m->test.store.bytes;
+    for (int arm = 0; arm < t->arms; arm++) t->case_bytes += one * ((size_t)m->found[arm].store.cases + (size_t)m->piped[arm].store.cases);
     return status;
 }
 
 /* Both classes at every site and in the test, or a reason why not. */
-static void check_classes(struct study *s, struct study_task *t)
+void classify_plan(struct study *s)
 {
+    struct study_task *t = &s->classify;
     int labelled = study_count(s, -1, STUDY_TRAIN, 0) + study_count(s, -1, STUDY_TRAIN, 1);
     if (s->skip_classify) snprintf(t->why_not, sizeof t->why_not, "left out by --task");
     else if (!labelled) snprintf(t->why_not, sizeof t->why_not, "the dataset has no labels.csv (case,label)");
@@ -174,6 +218,17 @@ static void check_classes(struct study *s, struct study_task *t)
             if (study_count(s, k, STUDY_TRAIN, c) == 0)
                 snprintf(t->why_not, sizeof t->why_not, "site %s has no training case of class %d", s->site_name[k], c);
     }
+    t->present = !t->why_not[0];
+}
+
+void classify_print(const struct study *s)
+{
+    const struct study_task *t = &s->classify;
+    const int *crop = t->options.crop;
+    if (s->quiet) return;
+    printf("classification: ResNet-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
+           t->options.resnet.depth, t->options.resnet.base, crop[0], crop[1], crop[2], t->options.batch, t->trained, t->validated, t->tests,
+           t->options.epochs, t->options.iterations, t->seeds, t->seeds > 1 ? "s" : "");
 }
 
 int classify_run(struct study *s, struct error *e)
@@ -181,8 +236,6 @@ int classify_run(struct study *s, struct error *e)
     struct study_task *t = &s->classify;
     struct prepared m = {0};
     int n = s->dataset.cases, status = 0;
-    check_classes(s, t);
-    t->present = !t->why_not[0];
     if (!t->present) return 0;
     int *usable = calloc((size_t)n + 1, sizeof *usable), *role = calloc((size_t)n + 1, sizeof *role);
     if (!usable || !role) status = error_set(e, "out of memory for %d cases", n);
@@ -190,20 +243,20 @@ int classify_run(struct study *s, struct error *e)
         usable[i] = s->dataset.item[i].target >= 0 && s->item[i].role != STUDY_UNUSED;
         role[i] = usable[i] ? (int)s->item[i].role : STUDY_UNUSED;
     }
-    t->options = classify_options(s);
+    classify_design(s);
     if (!status) status = learner_check(&t->options, NULL, e);
     if (!status) status = study_task_begin(s, t, usable, s->sizes.classify_seeds, e);
     if (!status) status = load(s, &m, role, e);
-    if (!status && !s->quiet)
-        printf("classification: ResNet-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
-               t->options.resnet.depth, t->options.resnet.base, t->options.crop[0], t->options.crop[1], t->options.crop[2], t->options.batch,
-               t->trained, t->validated, t->tests, t->options.epochs, t->options.iterations, t->seeds, t->seeds > 1 ? "s" : "");
+    if (!status) classify_print(s);
     if (!status) status = study_announce(s, t, &m.train, e);
     if (!status && !s->estimate) status = run_arms(s, &m, e);
     learner_data_free(&m.train);
     learner_data_free(&m.validation);
     learner_data_free(&m.test);
-    for (int arm = 0; arm < STUDY_ARMS_MAX; arm++) classify_free(&m.piped[arm]);
+    for (int arm = 0; arm < STUDY_ARMS_MAX; arm++) {
+        classify_free(&m.found[arm]);
+        classify_free(&m.piped[arm]);
+    }
     free(usable);
     free(role);
     return status;

@@ -1,4 +1,5 @@
 /* study_segment.c - segmentation: the plan from the training cases, every arm and seed trained, the test cases predicted. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,25 @@ static int plan_small(struct study *s, const struct fingerprint *f, struct error
     return 0;
 }
 
+int segment_design(struct study *s, const struct fingerprint *f, struct error *e)
+{
+    const struct study_sizes *z = &s->sizes;
+    struct train_options o = train_options_default(TASK_SEGMENT);
+    if (plan_small(s, f, e)) return -1;
+    s->plan = plans_find(&s->plans, "3d_fullres", e);
+    if (!s->plan) return -1;
+    o.epochs = z->rounds;
+    o.iterations = z->local_iterations;
+    o.optimizer = z->optimizer;
+    o.lr = (float)z->lr;
+    o.augment = z->augment;
+    o.batch = s->plan->batch;
+    o.bf16 = z->bf16;
+    if (o.optimizer == OPTIM_ADAMW) o.weight_decay = 1e-2f, o.momentum = 0;
+    s->segment.options = o;
+    return learner_check(&s->segment.options, s->plan, e);
+}
+
 static int make_plan(struct study *s, const int *training, struct error *e)
 {
     struct fingerprint f;
@@ -44,35 +64,21 @@ static int make_plan(struct study *s, const int *training, struct error *e)
     int status = fingerprint_extract(&f, &s->dataset, training, progress_callback, &bar, e);
     progress_end(&bar);
     if (status) return -1;
-    status = plan_small(s, &f, e);
+    status = segment_design(s, &f, e);
     fingerprint_free(&f);
-    if (status) return -1;
-    s->plan = plans_find(&s->plans, "3d_fullres", e);
-    if (!s->plan || study_path(path, sizeof path, s, "runs", "plans.json", e)) return -1;
-    return plans_write(&s->plans, path, e);
-}
-
-static struct train_options segment_options(const struct study *s)
-{
-    const struct study_sizes *z = &s->sizes;
-    struct train_options o = train_options_default(TASK_SEGMENT);
-    o.epochs = z->rounds;
-    o.iterations = z->local_iterations;
-    o.optimizer = z->optimizer;
-    o.lr = (float)z->lr;
-    o.augment = z->augment;
-    o.batch = s->plan->batch;
-    if (o.optimizer == OPTIM_ADAMW) o.weight_decay = 1e-2f, o.momentum = 0;
-    return o;
+    if (status || s->estimate) return status;
+    return study_path(path, sizeof path, s, "runs", "plans.json", e) ? -1 : plans_write(&s->plans, path, e);
 }
 
 /* ---- test cases ---------------------------------------------------------------------------------------------------------- */
 
+/* Maps of training cases lie beside the weights: they are no result, the classifier learns from them. */
 static int predicted_path(char *path, size_t size, const struct study *s, int arm, int seed, int item, struct error *e)
 {
     char file[80], folder[200], name[ID_MAX + 24];
+    int tested = s->item[item].role == STUDY_TEST;
     study_arm_file(file, s, arm);
-    snprintf(folder, sizeof folder, "predictions/segmentation/%s_seed_%d", file, seed + 1);
+    snprintf(folder, sizeof folder, tested ? "predictions/segmentation/%s_seed_%d" : "runs/segmentation/%s_seed_%d/training_cases", file, seed + 1);
     snprintf(name, sizeof name, "%s%s", s->dataset.item[item].id, s->dataset.file_ending);
     return study_path(path, size, s, folder, name, e);
 }
@@ -92,6 +98,22 @@ static void keep_case(struct study_run *r, int k, const struct evaluation *ev)
     r->hd95[k] = defined ? hd / defined : NAN;
 }
 
+/* Label indices of a map on disk, malloc'ed. */
+static uint8_t *read_map(const struct study *s, const char *path, struct error *e)
+{
+    struct volume v;
+    if (volume_read(&v, path, e)) return NULL;
+    size_t n = volume_voxels(&v);
+    uint8_t *map = calloc(n + 1, 1);
+    for (size_t i = 0; map && i < n; i++)
+        for (int l = 1; l < s->dataset.labels; l++)
+            if ((int)v.voxel[i] == s->dataset.label_value[l]) map[i] = (uint8_t)l;
+    volume_free(&v);
+    if (!map) error_set(e, "%s: out of memory", path);
+    return map;
+}
+
+/* seg NULL: the case was predicted before the study was resumed. */
 static int test_case(struct study *s, struct segmenter *seg, struct evaluation *ev, struct study_run *r, int arm, int seed, int k,
                      struct error *e)
 {
@@ -109,7 +131,8 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
     uint8_t *reference = malloc(voxels);
     int status = reference ? 0 : error_set(e, "%s: out of memory", s->dataset.item[item].id);
     if (!status) memcpy(reference, raw.label, voxels);
-    if (!status) status = segmenter_run(seg, &raw, path, NULL, &label, e);
+    if (!status && seg) status = segmenter_run(seg, &raw, path, NULL, &label, e);
+    if (!status && !seg) status = (label = read_map(s, path, e)) ? 0 : -1;
     if (!status) status = evaluation_add(ev, s->dataset.item[item].id, reference_path, path, reference, label, size, spacing, e);
     if (!status) keep_case(r, k, ev);
     free(label);
@@ -118,21 +141,36 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
     return status;
 }
 
-static int test_arm(struct study *s, struct model *m, int arm, int seed, struct error *e)
+/* The training cases of an arm that have a class, once more: where its classifier will have to look. Without mirrors, which change little. */
+static int predict_training(struct study *s, struct segmenter *seg, int arm, struct error *e)
+{
+    int n = s->dataset.cases, status = 0;
+    struct progress bar = progress_begin("training cases for the classifier", s->quiet);
+    memset(seg->sliding.mirror, 0, sizeof seg->sliding.mirror);
+    for (int i = 0; !status && i < n; i++) {
+        char path[1300];
+        struct sample raw;
+        progress_update(&bar, i, n, s->dataset.item[i].id);
+        if (!study_trains_classifier(s, arm, i)) continue;
+        if (predicted_path(path, sizeof path, s, arm, 0, i, e) || dataset_load(&raw, &s->dataset, i, e)) return -1;
+        status = segmenter_run(seg, &raw, path, NULL, NULL, e);
+        sample_free(&raw);
+    }
+    progress_end(&bar);
+    return status;
+}
+
+static int test_cases(struct study *s, struct segmenter *seg, int arm, int seed, struct error *e)
 {
     struct study_task *t = &s->segment;
     struct study_run *r = &t->run[arm][seed];
-    struct segmenter seg = {.plan = s->plan, .dataset = &s->dataset, .sliding = {.step = s->sizes.step}};
     char file[80], name[120], path[1300];
-    double start = clock_seconds();
-    for (int a = 0; a < 3; a++) seg.sliding.mirror[a] = s->sizes.mirror;
-    if (segmenter_add(&seg, m, s->pool, e)) return -1;
     struct evaluation ev = evaluation_begin(&s->dataset, 1.0);
     struct progress bar = progress_begin("test cases", s->quiet);
     int status = 0;
     for (int k = 0; !status && k < t->tests; k++) {
         progress_update(&bar, k, t->tests, s->dataset.item[t->test[k]].id);
-        status = test_case(s, &seg, &ev, r, arm, seed, k, e);
+        status = test_case(s, seg, &ev, r, arm, seed, k, e);
     }
     progress_end(&bar);
     study_arm_file(file, s, arm);
@@ -140,24 +178,52 @@ static int test_arm(struct study *s, struct model *m, int arm, int seed, struct 
     if (!status) status = study_path(path, sizeof path, s, "predictions/segmentation", name, e);
     if (!status) status = evaluation_write(&ev, path, e);
     evaluation_free(&ev);
+    return status;
+}
+
+/* What the predictions of an arm depend on, kept beside its weights when they are complete: a resumed study reads them instead. */
+static int tested_path(char *path, size_t size, char text[120], const struct study *s, int arm, int seed, struct error *e)
+{
+    char file[80], folder[140];
+    study_arm_file(file, s, arm);
+    snprintf(folder, sizeof folder, "runs/segmentation/%s_seed_%d", file, seed + 1);
+    snprintf(text, 120, "weights %016" PRIx64 ", step %.9g, mirror %d, training cases %d\n", s->segment.run[arm][seed].hash, s->sizes.step, s->sizes.mirror,
+             seed == 0 && s->classify.present);
+    return study_path(path, size, s, folder, "tested.txt", e);
+}
+
+static int was_tested(const struct study *s, const char *path, const char *text)
+{
+    unsigned char *data;
+    size_t size;
+    struct error ignored;
+    if (!s->resume || !file_exists(path) || file_read(path, 4096, &data, &size, &ignored)) return 0;
+    int same = size == strlen(text) && memcmp(data, text, size) == 0;
+    free(data);
+    return same;
+}
+
+static int test_arm(struct study *s, struct model *m, int arm, int seed, struct error *e)
+{
+    struct segmenter seg = {.plan = s->plan, .dataset = &s->dataset, .bf16 = s->sizes.bf16, .sliding = {.step = s->sizes.step}};
+    char path[1300], text[120];
+    double start = clock_seconds();
+    if (tested_path(path, sizeof path, text, s, arm, seed, e)) return -1;
+    int tested = was_tested(s, path, text), status;
+    for (int a = 0; a < 3; a++) seg.sliding.mirror[a] = s->sizes.mirror;
+    if (!tested && segmenter_add(&seg, m, s->pool, e)) return -1;
+    status = test_cases(s, tested ? NULL : &seg, arm, seed, e);
+    if (!status && !tested && seed == 0 && s->classify.present) status = predict_training(s, &seg, arm, e);
+    if (!status && !tested) status = file_write(path, text, strlen(text), e);
     segmenter_free(&seg);
-    r->test_seconds = clock_seconds() - start;
+    s->segment.run[arm][seed].test_seconds = clock_seconds() - start;
     return status;
 }
 
 uint8_t *segment_predicted(const struct study *s, int arm, int item, struct error *e)
 {
     char path[1300];
-    struct volume v;
-    if (predicted_path(path, sizeof path, s, arm, 0, item, e) || volume_read(&v, path, e)) return NULL;
-    size_t n = volume_voxels(&v);
-    uint8_t *map = calloc(n + 1, 1);
-    for (size_t i = 0; map && i < n; i++)
-        for (int l = 1; l < s->dataset.labels; l++)
-            if ((int)v.voxel[i] == s->dataset.label_value[l]) map[i] = (uint8_t)l;
-    volume_free(&v);
-    if (!map) error_set(e, "%s: out of memory", path);
-    return map;
+    return predicted_path(path, sizeof path, s, arm, 0, item, e) ? NULL : read_map(s, path, e);
 }
 
 /* ---- the task ----------------------------------------------------------------------------------------------------------- */
@@ -192,7 +258,7 @@ static int run_arms(struct study *s, const struct learner_data *train, const str
     return 0;
 }
 
-static void print_task(const struct study *s)
+void segment_print(const struct study *s)
 {
     const struct study_task *t = &s->segment;
     const int *p = s->plan->patch;
@@ -226,14 +292,13 @@ int segment_run(struct study *s, struct error *e)
             if (!cases) status = error_set(e, "%s: site %s has no training case with a label map", s->data, s->site_name[k]);
         }
         if (!status) status = make_plan(s, training, e);
-        if (!status) t->options = segment_options(s);
-        if (!status) status = learner_check(&t->options, s->plan, e);
+        s->dataset.cache = s->sizes.cache ? s->out : NULL;
         struct progress bar = progress_begin("prepare cases", s->quiet);
         if (!status) status = learner_data_load(&train, &s->dataset, &t->options, s->plan, role, STUDY_TRAIN, s->pool, progress_callback, &bar, e);
         if (!status) status = learner_data_load(&validation, &s->dataset, &t->options, s->plan, role, STUDY_VALIDATION, s->pool, progress_callback, &bar, e);
         progress_end(&bar);
         t->case_bytes = train.store.bytes + validation.store.bytes;
-        if (!status) print_task(s);
+        if (!status) segment_print(s);
         if (!status) status = study_announce(s, t, &train, e);
         if (!status && !s->estimate) status = run_arms(s, &train, &validation, e);
         learner_data_free(&train);

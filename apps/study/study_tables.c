@@ -217,7 +217,7 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     json_add_text(j, "command", s->command);
     json_add_text(j, "preset", s->sizes.preset);
     json_add_int(j, "seed", (int64_t)s->seed);
-    json_add_text(j, "precision", "fp32");
+    json_add_text(j, "precision", s->sizes.bf16 ? "bf16" : "fp32");
     json_add_text(j, "isa", cpu_isa_name(cpu_isa()));
     json_add_int(j, "threads", s->threads);
     json_add_text(j, "data", s->data);
@@ -234,6 +234,7 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     add_hashes(hashes, s, &s->segment, "segmentation");
     add_hashes(hashes, s, &s->classify, "classification");
     json_add_number(j, "wall_seconds", s->seconds);
+    json_add_number(j, "processor_seconds", study_processor_seconds());
     json_add_number(j, "peak_memory_bytes", s->peak_bytes);
     int status = file_join(path, sizeof path, s->out, "report.json", e) ? -1 : json_write(j, path, e);
     json_free(j);

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "apps/progress.h"
 #include "apps/study/study.h"
 #include "io/file.h"
+#include "nn/sliding.h"
 
 int study_arms(const struct study *s)
 {
@@ -147,13 +149,28 @@ static void keep_records(struct study_run *run, struct federate_result *r)
     }
 }
 
-/* The rate that U-Nets of width 16 and more reach on two recent cores with AVX-512: what the announced time stands on. */
-static const double announced_flops = 1e11;
+double study_processor_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
-int study_announce(const struct study *s, struct study_task *t, const struct learner_data *train, struct error *e)
+/* Seconds of a step on free cores: processor time by threads, which other programs hardly change. The least of up to five steps within five seconds. */
+static double time_steps(struct learner *l, int threads)
+{
+    double start = study_processor_seconds(), least = INFINITY;
+    for (int i = 0; i < 5 && study_processor_seconds() - start < 5; i++) {
+        double before = study_processor_seconds();
+        learner_step(l, (uint64_t)i, 1e-6f);
+        least = fmin(least, (study_processor_seconds() - before) / threads);
+    }
+    return least;
+}
+
+static int measure_step(struct study *s, struct study_task *t, const struct plan *p, const struct learner_data *train, struct error *e)
 {
     struct learner l;
-    const struct plan *p = t->options.task == TASK_SEGMENT ? s->plan : NULL;
     struct model *m = learner_model(&t->options, p);
     if (learner_create(&l, &t->options, p, train, m, 0, s->pool, e)) {
         model_destroy(m);
@@ -162,18 +179,55 @@ int study_announce(const struct study *s, struct study_task *t, const struct lea
     t->step_bytes = graph_bytes(l.graph);
     t->flops = graph_flops(l.graph);
     t->parameters = m->count;
+    if (t->step_seconds == 0) t->step_seconds = time_steps(&l, s->threads);
     learner_destroy(&l);
     model_destroy(m);
+    return 0;
+}
+
+/* Forward passes of the test, in training steps (a pass is a third of a step on one patch), and those over training cases for the classifier. */
+static double test_steps(const struct study *s, const struct study_task *t, const struct plan *p)
+{
+    enum { STARTS = 4096 };
+    if (!p) return (double)t->seeds * t->arms * t->tests * 2 / (3.0 * t->options.batch);
+    int start[STARTS];
+    double windows = 1, cases = (double)t->seeds * t->arms * t->tests * (s->sizes.mirror ? 8 : 1);
+    for (int a = 0; a < 3; a++) {
+        int size = (int)p->median_size[a] > p->patch[a] ? (int)p->median_size[a] : p->patch[a];
+        windows *= sliding_steps(start, STARTS, size, p->patch[a], s->sizes.step);
+    }
+    if (s->classify.present) cases += 3.0 * t->trained;
+    return cases * windows / (3.0 * t->options.batch);
+}
+
+int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e)
+{
+    const struct plan *p = t->options.task == TASK_SEGMENT ? s->plan : NULL;
+    int known = t->step_seconds > 0;
+    if (measure_step(s, t, p, train, e)) return -1;
     struct federate_options f = {.train = t->options, .clients = s->sites};
-    double steps = (double)t->seeds * (2.0 * s->sites + 1) * t->options.epochs * t->options.iterations, flops = 3 * t->flops * steps;
+    double steps = (double)t->seeds * (2.0 * s->sites + 1) * t->options.epochs * t->options.iterations;
+    double seconds = (steps + test_steps(s, t, p)) * t->step_seconds;
     double memory = (double)federate_bytes(&f, t->step_bytes, t->parameters, 1) + (double)t->case_bytes;
+    int moments = t->options.optimizer == OPTIM_ADAMW ? 2 : 1;
+    s->expected_seconds += seconds;
+    if (memory > s->expected_bytes) s->expected_bytes = memory;
+    s->expected_disk += (double)t->seeds * (3.0 * t->arms + (double)moments * (t->arms - 1 + s->sites)) * (double)t->parameters * sizeof(float);
+    if (s->quiet || known) return 0;
     char time[32];
-    progress_time(time, flops / announced_flops);
-    if (!s->quiet)
-        printf("  %.2f M parameters; a step %.1f GFLOP in %.1f MB; %.0f steps in all arms and seeds: about %s at 100 GFLOP/s; %.2f GB with the cases\n",
-               (double)t->parameters * 1e-6, 3 * t->flops * 1e-9, (double)t->step_bytes * 1e-6, steps, time, memory * 1e-9);
+    progress_time(time, seconds);
+    printf("  %.2f M parameters; a step: %.1f GFLOP, %.1f MB, %.3g s; %.0f steps in all arms and seeds, and the test: about %s; %.2f GB with the cases\n",
+           (double)t->parameters * 1e-6, 3 * t->flops * 1e-9, (double)t->step_bytes * 1e-6, t->step_seconds, steps, time, memory * 1e-9);
     fflush(stdout);
     return 0;
+}
+
+void study_announce_total(const struct study *s)
+{
+    char time[32];
+    progress_time(time, s->expected_seconds);
+    printf("expected in all: about %s on %d free core%s, %.2f GB of memory, %.2f GB of disk\n", time, s->threads, s->threads > 1 ? "s" : "", s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
+    fflush(stdout);
 }
 
 int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed, const struct learner_data *train,

@@ -89,10 +89,10 @@ ok "synthetic data, classification alone" $?
 $nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny
 ok "the same synthetic data again" $?
 
-# What it would cost: of a dataset, and of the phantom without making it; standard and full through the same code with small networks.
+# What it would cost: of a dataset, and of the phantom without making it; standard through the same code with small networks.
 $nephron study -o "$work/e" --data "$work/data" $tiny --estimate | grep -q 'expected in all: about .* GB of memory, .* GB of disk' && [ ! -e "$work/e/report.json" ]
 ok "--estimate of a dataset" $?
-for preset in quick standard full; do
+for preset in quick standard; do
     $nephron study -o "$work/n" --preset $preset --estimate --patch-voxels 8000 --base-features 4 --base 4 --crop 8,8,8 >"$work/out" && [ ! -e "$work/n" ] &&
         grep -q '^segmentation: U-Net' "$work/out" && grep -q '^classification: ResNet' "$work/out" && grep -q 'expected in all' "$work/out"
     ok "--estimate of preset $preset" $?
@@ -100,6 +100,10 @@ done
 $nephron study -o "$work/t" --preset standard --cases 40 $tiny && grep -q '"preset": "standard"' "$work/t/report.json" &&
     grep -q '"predicted_mask"' "$work/t/report.json" && [ -s "$work/t/report.html" ]
 ok "preset standard, reduced" $?
+
+# SGD, the whole augmentation, cached cases, mirrors: what only the large preset has.
+$nephron study -o "$work/f" --data "$work/data" --preset full $tiny && grep -q '"preset": "full"' "$work/f/report.json" && grep -q '"predicted_mask"' "$work/f/report.json"
+ok "preset full, reduced" $?
 
 refuses() { # what its one line must say, command...
     text=$1

@@ -8,7 +8,7 @@
  * blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block. Taps that fall outside of the input along d or h are
  * skipped, those along w multiply a zero. bwd_d is the same over (block of output channels, kz, ky, kx, output channel), with the
  * taps that belong to dx's position modulo the stride. bwd_w: the lines (n, d, h) of the output are cut into
- * max(1, min(lines, 16 / (ceil(K / 32) ceil(C / 64)))) stripes; each stripe is one chain in voxel order from 0 on (outside: as above), and
+ * max(1, min(lines, 16 / (ceil(K / 32) ceil(C / 64)))) stripes; each stripe is one chain in voxel order from 0 on (what is outside adds nothing, or a zero's product), and
  * the partial sums are added in stripe order; then the result is added to what dw holds. db: the same stripes, a chain of additions.
  * Kernels 3x3x3 and 1x3x3 with stride 1 and at least 16 channels on both sides are computed in Winograd's form where it pays:
  * conv_winograd.c tells when and in which order; that depends on the shape only.

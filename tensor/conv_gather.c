@@ -128,19 +128,27 @@ static float *packed_panel(const struct gather_work *a, int panel)
     return a->packed + (size_t)(panel - a->p0) * CONV_PANEL * cn * (size_t)a->call->taps;
 }
 
-/* Channel by channel: what one channel reads, all taps of the panel's k, stays in the first cache. */
-void gather_pack(float *packed, const struct gather *g, int panel, int block)
+/* The weights of a k go in runs: those of all its channels follow one another, or those of one channel. */
+void gather_pack(float *packed, const struct gather *g, int panel, int c0, int cn)
 {
-    const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK, taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
-    const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0), cn = conv_min(CONV_BLOCK, g->c - c0);
-    const float *src = g->w + (size_t)k0 * g->w_k + (size_t)c0 * g->w_c;
-    for (int c = 0; c < cn; c++, src += g->w_c) {
-        if (c + 1 < cn) conv_prefetch(src + g->w_c, kn, g->w_k, taps, 0);
-        for (int tap = 0; tap < taps; tap++) {
-            const int kx = tap % g->kernel[2], row = tap - kx + sorted_tap(g, kx);
-            float *dst = packed + ((size_t)row * (size_t)cn + (size_t)c) * (size_t)width;
-            for (int k = 0; k < kn; k++) dst[k] = src[(size_t)k * g->w_k + (size_t)tap];
-            for (int k = kn; k < width; k++) dst[k] = 0;
+    const struct conv_kernels *kernels = conv_kernels();
+    const int k0 = panel * CONV_PANEL, taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
+    const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0), run = g->w_c == (size_t)taps ? cn : 1;
+    for (int c = 0; c < cn; c += run) {
+        const float *from = g->w + (size_t)k0 * g->w_k + (size_t)(c0 + c) * g->w_c;
+        for (int first = 0, count; first < run * taps; first += count) {
+            float *to[CONV_COLUMNS];
+            count = conv_min(CONV_COLUMNS, run * taps - first);
+            for (int i = 0; i < count; i++) {
+                const int tap = (first + i) % taps, kx = tap % g->kernel[2], row = tap - kx + sorted_tap(g, kx);
+                to[i] = packed + ((size_t)row * (size_t)cn + (size_t)(c + (first + i) / taps)) * (size_t)width;
+            }
+            const int next = conv_min(CONV_COLUMNS, run * taps - first - count);
+            if (next)
+                conv_prefetch(from + first + count, kn, g->w_k, next, 0);
+            else if (c + run < cn)
+                conv_prefetch(from + g->w_c, kn, g->w_k, conv_min(CONV_COLUMNS, taps), 0);
+            kernels->pack(to, from + first, g->w_k, kn, width, count);
         }
     }
 }
@@ -426,7 +434,8 @@ static void gather_job(void *arg, int job, int thread)
         for (a.block = 0; a.block < s->blocks; a.block++) {
             const long long first = ((long long)chunk * s->sections + section) * s->parts;
             a.sums = s->sums + (size_t)thread * s->sums_floats;
-            for (int panel = a.p0; panel < a.p1; panel++) gather_pack(packed_panel(&a, panel), g, panel, a.block);
+            const int c0 = a.block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
+            for (int panel = a.p0; panel < a.p1; panel++) gather_pack(packed_panel(&a, panel), g, panel, c0, cn);
             for (int part = 0; part < s->parts; part++)
                 for (int phase = 0; phase < s->phases; phase++) run_part(&a, first + part, phase);
         }

@@ -31,6 +31,7 @@ enum {
     CONV_LINES = 4,      /* most lines of y in one tile */
     CONV_TILE = 14,      /* most voxels in one tile, over all levels */
     CONV_THIN = 4,       /* x of up to so many channels is copied whole */
+    CONV_COLUMNS = 32,   /* weights of one k that are packed or unpacked at a time */
     CONV_PARTS = 16      /* jobs that a weight gradient is cut into at least, where there are enough lines */
 };
 
@@ -98,12 +99,17 @@ struct conv_kernels {
     void (*gather)(const struct gather_tile *t);
     void (*outer)(const struct outer_tile *t);
     void (*winograd_x)(const struct winograd_x *t);
-    /* u[point][row] from w[tap][row]; flip: the taps in reverse order. */
-    void (*winograd_w)(float *u, const float *w, size_t row, int flip, int depth);
+    /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order. */
+    void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, int depth);
     void (*winograd_y)(const struct winograd_y *t);
     void (*winograd_dy)(const struct winograd_dy *t);
     /* dw[tap][row] from u[point][row]. */
-    void (*winograd_dw)(float *dw, const float *u, size_t row, int depth);
+    void (*winograd_dw)(float *dw, const float *u, size_t u_row, size_t row, int depth);
+    /* Transposes: to[j][i] = from[i * row + j] for i < rows, j < columns, and zeros for rows <= i < width, a multiple of CONV_HALF_PANEL. */
+    void (*pack)(float *const to[], const float *from, size_t row, int rows, int width, int columns);
+    /* to[j * row + i] += the sum, in order, of from[i][s * stripe + j] over s < stripes, for i < rows, j < columns; of `from` whole
+     * multiples of CONV_HALF_PANEL are read. */
+    void (*unpack)(float *to, size_t row, const float *const from[], size_t stripe, int stripes, int rows, int columns);
     /* dst[i][c] = src[i * step][c] for i < n, c < channels. */
     void (*copy)(float *dst, const float *src, int n, int channels, ptrdiff_t step);
     /* The same from bf16. */
@@ -231,8 +237,8 @@ void winograd_outer(float *sums, const struct gather *g, int panel, int block, i
 size_t winograd_outer_scratch(const struct gather *g);
 int winograd_tiles(const struct gather *g);
 
-/* Packs the weights of one panel of k and one block of c. */
-void gather_pack(float *packed, const struct gather *g, int panel, int block);
+/* Packs the weights of one panel of k and channels [c0, c0 + cn). */
+void gather_pack(float *packed, const struct gather *g, int panel, int c0, int cn);
 
 /* Stripes of the weight gradient of the convolution s (conv.h). */
 int outer_stripes(const struct conv3d_shape *s);

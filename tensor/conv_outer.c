@@ -145,9 +145,9 @@ static struct outer_x lines_of_x(const struct outer_call *a, float *copy, const 
 
 /* ---- sums ------------------------------------------------------------------------------------------------------------- */
 
-/* The lines of the chunk that have the tap (kz, ky) inside of x. */
+/* The lines of the chunk that have the tap (kz, ky) inside of x; of them, from voxel `first` on, tap kx. */
 static int tap_lines(const struct outer_call *a, struct outer_line *line, const struct chunk *k, const struct outer_x *x,
-                     const float *dy, int kz, int ky, int width)
+                     const float *dy, int kz, int ky, int kx, int first, int width)
 {
     const struct conv3d_shape *s = a->s;
     int count = 0;
@@ -155,10 +155,18 @@ static int tap_lines(const struct outer_call *a, struct outer_line *line, const 
         const int z = k->z + (k->y + i) / s->out[1], y = (k->y + i) % s->out[1];
         const int iz = z * s->stride[0] - s->pad[0] + kz, iy = y * s->stride[1] - s->pad[1] + ky;
         if (!a->all_taps && (iz < 0 || iz >= s->in[0] || iy < 0 || iy >= s->in[1])) continue;
-        line[count].x = x->x + ((size_t)(iz + x->z0) * (size_t)x->height + (size_t)(iy + x->y0)) * x->row;
-        line[count++].dy = dy + (size_t)i * (size_t)s->out[2] * (size_t)width;
+        line[count].x = x->x + ((size_t)(iz + x->z0) * (size_t)x->height + (size_t)(iy + x->y0)) * x->row + (size_t)(first * s->stride[2] + kx) * x->voxel;
+        line[count++].dy = dy + (size_t)(i * s->out[2] + first) * (size_t)width;
     }
     return count;
+}
+
+/* The voxels of a line, [*first, *end), for which taps [kx, kx + taps) along w are not all outside of x: the others would add zeros. */
+static void tap_voxels(const struct conv3d_shape *s, int kx, int taps, int *first, int *end)
+{
+    const int stride = s->stride[2], low = s->pad[2] - kx - taps + 1, high = s->in[2] + s->pad[2] - kx; /* low <= o * stride < high */
+    *first = low > 0 ? (low + stride - 1) / stride : 0;
+    *end = high > 0 ? conv_min(s->out[2], (high + stride - 1) / stride) : 0;
 }
 
 /* `length` sums from t->acc on, evenly cut into tiles. */
@@ -174,18 +182,23 @@ static void run_tiles(const struct outer_call *a, struct outer_tile t, float *su
     }
 }
 
+/* Taps along w are taken together where the channels of one of them are too few for whole tiles. */
 static void run_chunk(const struct outer_call *a, float *sums, struct outer_line *line, const struct chunk *k, const struct outer_x *x,
                       const float *dy, int cn, int width)
 {
     const struct conv3d_shape *s = a->s;
-    struct outer_tile t = {.line = line, .voxels = s->out[2], .width = width, .x_row = x->row, .x_voxel = (size_t)s->stride[2] * x->voxel};
-    const int length = s->kernel[2] * cn, most = a->all_taps && length == 3 ? conv_min(3, a->kernels->outer_count / 3) : 1;
-    for (int kz = 0; kz < s->kernel[0]; kz++)
-        for (int ky = 0; ky < s->kernel[1]; ky += t.rows, sums += (size_t)t.rows * (size_t)length * (size_t)width) {
-            t.rows = conv_min(most, s->kernel[1] - ky);
-            t.lines = tap_lines(a, line, k, x, dy, kz, ky, width);
-            if (t.lines) run_tiles(a, t, sums, length);
-        }
+    struct outer_tile t = {.line = line, .width = width, .x_row = x->row, .x_voxel = (size_t)s->stride[2] * x->voxel};
+    const int together = cn < CONV_BLOCK ? s->kernel[2] : 1, length = together * cn;
+    const int most = a->all_taps && length == 3 ? conv_min(3, a->kernels->outer_count / 3) : 1;
+    for (int tap = 0; tap < a->taps; tap += t.rows * together, sums += (size_t)(t.rows * length) * (size_t)width) {
+        const int kx = tap % s->kernel[2], ky = tap / s->kernel[2] % s->kernel[1], kz = tap / s->kernel[2] / s->kernel[1];
+        int first, end;
+        tap_voxels(s, kx, together, &first, &end);
+        t.rows = conv_min(most, s->kernel[1] - ky);
+        t.voxels = end - first;
+        t.lines = tap_lines(a, line, k, x, dy, kz, ky, kx, first, width);
+        if (t.lines && t.voxels > 0) run_tiles(a, t, sums, length);
+    }
 }
 
 /* Lines [first, end) of dy, channels k of a panel. */
@@ -204,36 +217,29 @@ static size_t sums_offset(const struct outer_call *a, int panel, int block)
 
 /* ---- adding the stripes up ---------------------------------------------------------------------------------------------- */
 
-static float stripe_sum(const float *sums, size_t stride, int stripes)
-{
-    float sum = sums[0];
-    for (int i = 1; i < stripes; i++) sum += sums[(size_t)i * stride];
-    return sum;
-}
-
-/* Channel by channel and TAPS taps at a time: what is read as rows of k and written as rows of taps stays in the first cache. */
 static void add_up(const struct outer_call *a, int panel, int block, const float *sums)
 {
-    enum { TAPS = 32 };
     const struct conv3d_shape *s = a->s;
     const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
     const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0), cn = conv_min(CONV_BLOCK, s->c - c0);
-    float sum[TAPS][CONV_PANEL];
-    for (int c = 0; a->dw && c < cn; c++)
-        for (int first = 0; first < a->taps; first += TAPS) {
-            const int taps = conv_min(TAPS, a->taps - first);
-            if (c + 1 < cn) conv_prefetch(a->dw + (size_t)k0 * a->w_k + (size_t)(c0 + c + 1) * a->w_c + first, kn, a->w_k, taps, 1);
-            for (int t = 0; t < taps; t++) {
-                const float *row = sums + ((size_t)(first + t) * (size_t)cn + (size_t)c) * (size_t)width;
-                for (int k = 0; k < width; k++) sum[t][k] = stripe_sum(row + k, a->sums_floats, a->stripes);
-            }
-            for (int k = 0; k < kn; k++) {
-                float *dw = a->dw + (size_t)(k0 + k) * a->w_k + (size_t)(c0 + c) * a->w_c + first;
-                for (int t = 0; t < taps; t++) dw[t] += sum[t][k];
-            }
+    const int run = a->w_c == (size_t)a->taps ? cn : 1; /* channels whose weights follow one another */
+    for (int c = 0; a->dw && c < cn; c += run) {
+        float *dw = a->dw + (size_t)k0 * a->w_k + (size_t)(c0 + c) * a->w_c;
+        for (int first = 0, count; first < run * a->taps; first += count) {
+            const float *from[CONV_COLUMNS];
+            count = conv_min(CONV_COLUMNS, run * a->taps - first);
+            for (int i = 0; i < count; i++)
+                from[i] = sums + ((size_t)((first + i) % a->taps) * (size_t)cn + (size_t)(c + (first + i) / a->taps)) * (size_t)width;
+            conv_prefetch(dw + first + count, kn, a->w_k, conv_min(CONV_COLUMNS, run * a->taps - first - count), 1);
+            a->kernels->unpack(dw + first, a->w_k, from, a->sums_floats, a->stripes, count, kn);
         }
-    for (int k = 0; a->db && block == 0 && k < kn; k++)
-        a->db[k0 + k] += stripe_sum(a->bias_sums + k0 + k, conv_padded(s->k), a->stripes);
+    }
+    for (int k = 0; a->db && block == 0 && k < kn; k++) {
+        const float *sum = a->bias_sums + k0 + k;
+        float all = sum[0];
+        for (int i = 1; i < a->stripes; i++) all += sum[(size_t)i * conv_padded(s->k)];
+        a->db[k0 + k] += all;
+    }
 }
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------------- */

@@ -213,6 +213,68 @@ static void outer(const struct outer_tile *t)
 
 #include "tensor/conv_template_winograd.h"
 
+/* ---- weights --------------------------------------------------------------------------------------------------------- */
+
+/* The rows of a square become its columns: half of a perfect shuffle each time. */
+INLINE void transpose_square(vf *v)
+{
+    UNROLL for (int step = 1; step < LANES; step *= 2) {
+        vf old[LANES];
+        UNROLL for (int i = 0; i < LANES; i++) old[i] = v[i];
+        UNROLL for (int i = 0; i < LANES / 2; i++) {
+            v[2 * i] = vf_zip_low(old[i], old[i + LANES / 2]);
+            v[2 * i + 1] = vf_zip_high(old[i], old[i + LANES / 2]);
+        }
+    }
+}
+
+INLINE void pack_square(float *const to[], int i, const float *from, size_t row, int rows, int columns)
+{
+    vf v[LANES];
+    UNROLL for (int r = 0; r < LANES; r++) v[r] = r < rows ? get(from + (size_t)r * row, columns) : vf_set(0);
+    transpose_square(v);
+    UNROLL for (int c = 0; c < LANES; c++)
+        if (c < columns) vf_store(to[c] + i, v[c]);
+}
+
+static void pack(float *const to[], const float *from, size_t row, int rows, int width, int columns)
+{
+    for (int i = 0; i < width; i += LANES)
+        for (int j = 0; j < columns; j += LANES) {
+            const float *at = from + (size_t)i * row + j;
+            if (rows - i >= LANES && columns - j >= LANES)
+                pack_square(to + j, i, at, row, LANES, LANES);
+            else
+                pack_square(to + j, i, at, row, rows - i, columns - j);
+        }
+}
+
+INLINE void unpack_square(float *to, size_t row, const float *const from[], int j, size_t stripe, int stripes, int rows, int columns)
+{
+    vf v[LANES];
+    UNROLL for (int r = 0; r < LANES; r++) {
+        v[r] = vf_set(0);
+        if (r >= rows) continue;
+        v[r] = vf_load(from[r] + j);
+        for (int s = 1; s < stripes; s++) v[r] = vf_add(v[r], vf_load(from[r] + (size_t)s * stripe + j));
+    }
+    transpose_square(v);
+    UNROLL for (int c = 0; c < LANES; c++)
+        if (c < columns) put(to + (size_t)c * row, vf_add(get(to + (size_t)c * row, rows), v[c]), rows);
+}
+
+static void unpack(float *to, size_t row, const float *const from[], size_t stripe, int stripes, int rows, int columns)
+{
+    for (int j = 0; j < columns; j += LANES)
+        for (int i = 0; i < rows; i += LANES) {
+            float *at = to + (size_t)j * row + i;
+            if (rows - i >= LANES && columns - j >= LANES && stripes == 1)
+                unpack_square(at, row, from + i, j, stripe, 1, LANES, LANES);
+            else
+                unpack_square(at, row, from + i, j, stripe, stripes, rows - i, columns - j);
+        }
+}
+
 /* ---- the rest -------------------------------------------------------------------------------------------------------- */
 
 static void copy(float *dst, const float *src, int n, int channels, ptrdiff_t step)
@@ -270,4 +332,4 @@ static int peak(float *out, long n)
 }
 
 const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_w, winograd_y,
-                                        winograd_dy, winograd_dw, copy, widen, narrow, add_rows, peak};
+                                        winograd_dy, winograd_dw, pack, unpack, copy, widen, narrow, add_rows, peak};

@@ -72,7 +72,7 @@ static void winograd_x(const struct winograd_x *t)
         winograd_x_all(t, 1, 0);
 }
 
-INLINE void winograd_w_step(float *u, const float *w, size_t row, int flip, const int depth)
+INLINE void winograd_w_step(float *u, size_t u_row, const float *w, size_t row, int flip, const int depth)
 {
     const int taps = depth == 4 ? 27 : 9;
     vf plane[3][16];
@@ -88,24 +88,24 @@ INLINE void winograd_w_step(float *u, const float *w, size_t row, int flip, cons
         }
         UNROLL for (int x = 0; x < 4; x++) transform_w(plane[z] + x, rows[0][x], rows[1][x], rows[2][x], 4);
     }
-    for (int i = 0; i < 16; i++, u += row) {
+    for (int i = 0; i < 16; i++, u += u_row) {
         if (depth == 1) {
             vf_store(u, plane[0][i]);
             continue;
         }
         vf column[4];
         transform_w(column, plane[0][i], plane[1][i], plane[2][i], 1);
-        UNROLL for (int z = 0; z < 4; z++) vf_store(u + (size_t)z * 16 * row, column[z]);
+        UNROLL for (int z = 0; z < 4; z++) vf_store(u + (size_t)z * 16 * u_row, column[z]);
     }
 }
 
-static void winograd_w(float *u, const float *w, size_t row, int flip, int depth)
+static void winograd_w(float *u, size_t u_row, const float *w, size_t row, int flip, int depth)
 {
     for (size_t i = 0; i < row; i += LANES) {
         if (depth == 4)
-            winograd_w_step(u + i, w + i, row, flip, 4);
+            winograd_w_step(u + i, u_row, w + i, row, flip, 4);
         else
-            winograd_w_step(u + i, w + i, row, flip, 1);
+            winograd_w_step(u + i, u_row, w + i, row, flip, 1);
     }
 }
 
@@ -226,14 +226,14 @@ static void winograd_dy(const struct winograd_dy *t)
         winograd_dy_all(t, 0);
 }
 
-INLINE void winograd_dw_step(float *dw, const float *u, size_t row, const int depth)
+INLINE void winograd_dw_step(float *dw, const float *u, size_t u_row, size_t row, const int depth)
 {
     vf plane[3][16];
-    UNROLL for (int i = 0; i < 16; i++, u += row) {
+    UNROLL for (int i = 0; i < 16; i++, u += u_row) {
         if (depth == 1)
             plane[0][i] = vf_load(u);
         else
-            transform_dw(&plane[0][i], vf_load(u), vf_load(u + 16 * row), vf_load(u + 32 * row), vf_load(u + 48 * row), 16);
+            transform_dw(&plane[0][i], vf_load(u), vf_load(u + 16 * u_row), vf_load(u + 32 * u_row), vf_load(u + 48 * u_row), 16);
     }
     for (int z = 0; z < (depth == 1 ? 1 : 3); z++) {
         vf rows[3][4], g[9];
@@ -243,12 +243,12 @@ INLINE void winograd_dw_step(float *dw, const float *u, size_t row, const int de
     }
 }
 
-static void winograd_dw(float *dw, const float *u, size_t row, int depth)
+static void winograd_dw(float *dw, const float *u, size_t u_row, size_t row, int depth)
 {
     for (size_t i = 0; i < row; i += LANES) {
         if (depth == 4)
-            winograd_dw_step(dw + i, u + i, row, 4);
+            winograd_dw_step(dw + i, u + i, u_row, row, 4);
         else
-            winograd_dw_step(dw + i, u + i, row, 1);
+            winograd_dw_step(dw + i, u + i, u_row, row, 1);
     }
 }

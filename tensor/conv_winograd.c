@@ -20,7 +20,9 @@
 enum {
     BATCH = CONV_TILE,       /* tiles at a time */
     OUTER_BATCH = 28,        /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
-    WEIGHT_FLOATS = 131072,  /* transformed weights of a job's panels: half of the smallest second cache, 1 MiB */
+    WEIGHT_FLOATS = 133120,  /* transformed weights of a job's panels: half of the smallest second cache, 1 MiB, and what follows points */
+    PACK_CHANNELS = 4,       /* channels whose weights are packed, and transformed while they are in the first cache */
+    POINT_GAP = 16,          /* floats between points: at powers of two, they would share few sets of the first cache */
     SUMS_FLOATS = 131072,    /* sums that wait for their next block, where one tile does not need more */
     LEAST_CHANNELS = 16      /* with fewer, the transforms cost more than they save */
 };
@@ -78,6 +80,11 @@ static void tile_at(const struct winograd_call *s, int i, int *n, int at[3])
 
 static const float zeros[CONV_BLOCK];
 
+/* Floats from one point to the next in u; in v and m, for `count` tiles. */
+static size_t u_point(int cn, int width) { return (size_t)cn * (size_t)width + POINT_GAP; }
+static size_t v_point(int cn, int count) { return (size_t)cn * (size_t)count + POINT_GAP; }
+static size_t m_point(int width, int count) { return (size_t)width * (size_t)count + POINT_GAP; }
+
 static void transform_x(const struct winograd_work *a, int i)
 {
     const struct winograd_call *s = a->call;
@@ -85,7 +92,7 @@ static void transform_x(const struct winograd_work *a, int i)
     struct winograd_x t = {.type = g->x_type, .channels = a->cn, .depth = s->depth, .v = a->v + (size_t)i * (size_t)a->cn};
     int n, at[3];
     tile_at(s, a->first + i, &n, at);
-    t.point = (size_t)a->count * (size_t)a->cn;
+    t.point = v_point(a->cn, a->count);
     for (int z = 0; z < s->depth; z++)
         for (int y = 0; y < 4; y++) {
             const int iz = at[0] + s->first[0] + z, iy = at[1] + s->first[1] + y, ix = at[2] + s->first[2];
@@ -108,12 +115,12 @@ static void multiply(const struct winograd_work *a, const float *u, int width)
     t.y_voxel = width;
     t.x_voxel = (size_t)a->cn;
     for (int point = 0; point < s->points; point++) {
-        t.w = u + (size_t)point * (size_t)a->cn * (size_t)width;
+        t.w = u + (size_t)point * u_point(a->cn, width);
         for (int i = 0; i < parts; i++) {
-            const int first = a->count * i / parts, row = point * a->count + first;
+            const int first = a->count * i / parts;
             t.count = a->count * (i + 1) / parts - first;
-            t.x = a->v + (size_t)row * (size_t)a->cn;
-            t.y[0] = a->m + (size_t)row * (size_t)width;
+            t.x = a->v + (size_t)point * v_point(a->cn, a->count) + (size_t)first * (size_t)a->cn;
+            t.y[0] = a->m + (size_t)point * m_point(width, a->count) + (size_t)first * (size_t)width;
             s->kernels->gather(&t);
         }
     }
@@ -128,7 +135,7 @@ static void transform_y(const struct winograd_work *a, int i, int panel)
     int n, at[3];
     tile_at(s, a->first + i, &n, at);
     t.m = a->m + (size_t)i * (size_t)width;
-    t.point = (size_t)a->count * (size_t)width;
+    t.point = m_point(width, a->count);
     t.start = g->bias ? g->bias + k0 : NULL;
     t.accumulate = g->accumulate || a->block > 0;
     if (s->section) {
@@ -149,7 +156,21 @@ static void transform_y(const struct winograd_work *a, int i, int panel)
 
 static float *u_panel(const struct winograd_work *a, int panel)
 {
-    return a->u + (size_t)(panel - a->p0) * CONV_PANEL * (size_t)a->cn * (size_t)a->call->points;
+    return a->u + (size_t)(panel - a->p0) * u_point(a->cn, CONV_PANEL) * (size_t)a->call->points;
+}
+
+static void transform_w(const struct winograd_work *a, int panel)
+{
+    const struct winograd_call *s = a->call;
+    const struct gather *g = s->g;
+    const int width = conv_width(g->k, panel);
+    float *packed = a->v; /* not in use yet */
+    for (int c = 0, n; c < a->cn; c += n) {
+        n = conv_min(PACK_CHANNELS, a->cn - c);
+        gather_pack(packed, g, panel, a->block * CONV_BLOCK + c, n);
+        s->kernels->winograd_w(u_panel(a, panel) + (size_t)c * (size_t)width, u_point(a->cn, width), packed, (size_t)n * (size_t)width,
+                               g->direction < 0, s->depth);
+    }
 }
 
 static void run_batch(const struct winograd_work *a)
@@ -177,11 +198,7 @@ static void run_section(struct winograd_work *a, int first, int end)
     a->section = first;
     for (a->block = 0; a->block < s->blocks; a->block++) {
         a->cn = conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
-        for (int panel = a->p0; panel < a->p1; panel++) {
-            float *packed = a->v; /* not in use yet */
-            gather_pack(packed, g, panel, a->block);
-            s->kernels->winograd_w(u_panel(a, panel), packed, (size_t)a->cn * (size_t)conv_width(g->k, panel), g->direction < 0, s->depth);
-        }
+        for (int panel = a->p0; panel < a->p1; panel++) transform_w(a, panel);
         for (int i = 0; i < batches; i++) {
             a->first = first + (int)((long long)(end - first) * i / batches);
             a->count = first + (int)((long long)(end - first) * (i + 1) / batches) - a->first;
@@ -215,14 +232,14 @@ static struct winograd_call plan(const struct gather *g, int threads)
         s.tiles[i] = g->kernel[i] == 1 ? g->y_size[i] : (g->y_size[i] + 1) / 2;
     }
     s.points = 16 * s.depth;
-    const size_t one = (size_t)conv_width(g->k, 0) * cn * (size_t)s.points;
+    const size_t one = u_point((int)cn, conv_width(g->k, 0)) * (size_t)s.points;
     s.range = conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one)));
     s.ranges = (s.panels + s.range - 1) / s.range;
     s.chunks = s.ranges % threads == 0 ? 1 : conv_min(threads, all_tiles(&s));
-    const size_t packed = (size_t)CONV_PANEL * cn * 27, v = (size_t)s.points * BATCH * cn, m = (size_t)s.points * BATCH * CONV_PANEL;
+    const size_t v = (size_t)s.points * v_point((int)cn, BATCH), m = (size_t)s.points * m_point(CONV_PANEL, BATCH); /* v + m: more than transform_w packs */
     s.u_floats = conv_align((size_t)s.range * one);
     s.v_floats = conv_align(v);
-    s.m_floats = conv_align(v + m > packed ? v + m : packed) - s.v_floats;
+    s.m_floats = conv_align(m);
     s.thread_floats = s.u_floats + s.v_floats + s.m_floats;
     if (g->y_type == CONV_BF16 && s.blocks > 1) {
         const int tile = s.range * 8 * CONV_PANEL;
@@ -255,7 +272,7 @@ static void transform_dy(const struct winograd_work *a, int i, int panel)
     struct winograd_dy t = {.type = g->y_type, .k = conv_min(width, g->k - k0), .width = width, .depth = s->depth, .m = a->m + (size_t)i * (size_t)width};
     int n, at[3];
     tile_at(s, a->first + i, &n, at);
-    t.point = (size_t)a->count * (size_t)width;
+    t.point = m_point(width, a->count);
     for (int z = 0; z < 2; z++)
         for (int y = 0; y < 2; y++)
             for (int x = 0; x < 2; x++) {
@@ -274,13 +291,13 @@ static void multiply_outer(const struct winograd_work *a, int width)
     struct outer_line line;
     struct outer_tile t = {.width = width, .line = &line, .lines = 1, .voxels = a->count, .x_voxel = (size_t)a->cn, .rows = 1};
     for (int point = 0; point < s->points; point++) {
-        line.x = a->v + (size_t)point * (size_t)a->count * (size_t)a->cn;
-        line.dy = a->m + (size_t)point * (size_t)a->count * (size_t)width;
+        line.x = a->v + (size_t)point * v_point(a->cn, a->count);
+        line.dy = a->m + (size_t)point * m_point(width, a->count);
         for (int i = 0; i < parts; i++) {
             const int first = a->cn * i / parts;
             t.count = a->cn * (i + 1) / parts - first;
             t.x_first = (size_t)first;
-            t.acc = a->u + ((size_t)point * (size_t)a->cn + (size_t)first) * (size_t)width;
+            t.acc = a->u + (size_t)point * u_point(a->cn, width) + (size_t)first * (size_t)width;
             s->kernels->outer(&t);
         }
     }
@@ -292,9 +309,9 @@ void winograd_outer(float *sums, const struct gather *g, int panel, int block, i
     const int width = conv_width(g->k, panel);
     s.kernels = conv_kernels();
     struct winograd_work a = {.call = &s, .u = scratch, .block = block, .cn = conv_min(CONV_BLOCK, g->c - block * CONV_BLOCK)};
-    const size_t u_floats = (size_t)s.points * (size_t)a.cn * (size_t)width;
+    const size_t u_floats = (size_t)s.points * u_point(a.cn, width);
     a.v = a.u + conv_align(u_floats);
-    a.m = a.v + conv_align((size_t)s.points * OUTER_BATCH * (size_t)a.cn);
+    a.m = a.v + conv_align((size_t)s.points * v_point(a.cn, OUTER_BATCH));
     memset(a.u, 0, u_floats * sizeof *a.u);
     const long long tiles = all_tiles(&s);
     const int first = (int)(tiles * part / parts), end = (int)(tiles * (part + 1) / parts);
@@ -306,14 +323,15 @@ void winograd_outer(float *sums, const struct gather *g, int panel, int block, i
         }
         multiply_outer(&a, width);
     }
-    s.kernels->winograd_dw(sums, a.u, (size_t)a.cn * (size_t)width, s.depth);
+    s.kernels->winograd_dw(sums, a.u, u_point(a.cn, width), (size_t)a.cn * (size_t)width, s.depth);
 }
 
 size_t winograd_outer_scratch(const struct gather *g)
 {
     const struct winograd_call s = plan(g, 1);
-    const size_t cn = (size_t)conv_min(CONV_BLOCK, g->c), points = (size_t)s.points;
-    return conv_align(points * cn * CONV_PANEL) + conv_align(points * OUTER_BATCH * cn) + points * OUTER_BATCH * CONV_PANEL;
+    const int cn = conv_min(CONV_BLOCK, g->c);
+    const size_t points = (size_t)s.points;
+    return conv_align(points * u_point(cn, CONV_PANEL)) + conv_align(points * v_point(cn, OUTER_BATCH)) + points * m_point(CONV_PANEL, OUTER_BATCH);
 }
 
 int winograd_tiles(const struct gather *g)

@@ -58,9 +58,9 @@ static void weights_job(void *arg, int job, int thread)
     const struct gather *g = s->g;
     const int blocks = conv_blocks(g->c), panel = job / blocks, block = job % blocks;
     float *packed = s->thread + (size_t)thread * s->thread_floats;
-    gather_pack(packed, g, panel, block);
-    plane_w_avx512bf16(u_panel(s, panel), packed, s->planes, s->pairs, block * CONV_BLOCK / 2,
-                       conv_min(CONV_BLOCK, g->c - block * CONV_BLOCK), conv_width(g->k, panel), g->direction < 0);
+    const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
+    gather_pack(packed, g, panel, c0, cn);
+    plane_w_avx512bf16(u_panel(s, panel), packed, s->planes, s->pairs, c0 / 2, cn, conv_width(g->k, panel), g->direction < 0);
 }
 
 /* ---- planes ------------------------------------------------------------------------------------------------------------- */
@@ -312,7 +312,7 @@ void plane_outer(float *sums, const struct gather *g, int panel, int block, int 
     }
     const size_t row = (size_t)a.cn * (size_t)a.width;
     for (int kz = 0; kz < s.planes; kz++)
-        conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, a.sums + (size_t)(kz * PLANE_POINTS) * row, row, 1);
+        conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, a.sums + (size_t)(kz * PLANE_POINTS) * row, row, row, 1);
 }
 
 #else /* no level of this architecture has the kernels: plane_fits() is never true */

@@ -59,6 +59,8 @@ static inline vm vm_eq(vf a, vf b) { return vceqq_f32(a, b); }
 static inline vm vm_ne(vf a, vf b) { return vmvnq_u32(vceqq_f32(a, b)); }
 static inline vm vm_or(vm a, vm b) { return vorrq_u32(a, b); }
 static inline vf vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
+static inline vf vf_zip_low(vf a, vf b) { return vzip1q_f32(a, b); }
+static inline vf vf_zip_high(vf a, vf b) { return vzip2q_f32(a, b); }
 /* vmaxq treats NaN and the sign of zero differently from the other levels. */
 static inline vf vf_max(vf a, vf b) { return vf_select(vm_gt(a, b), a, b); }
 static inline vf vf_min(vf a, vf b) { return vf_select(vm_gt(b, a), a, b); }

@@ -40,6 +40,8 @@ static inline vm vm_eq(vf a, vf b) { return a == b; }
 static inline vm vm_ne(vf a, vf b) { return a != b; }
 static inline vm vm_or(vm a, vm b) { return a | b; }
 static inline vf vf_select(vm m, vf a, vf b) { return m ? a : b; } /* m ? a : b, lane by lane */
+static inline vf vf_zip_low(vf a, vf b) { (void)b; return a; }     /* a0 b0 a1 b1 ..., the first LANES of them */
+static inline vf vf_zip_high(vf a, vf b) { (void)a; return b; }    /* and the others */
 
 static inline vi vi_load(const int32_t *p) { return (vi)*p; }
 static inline void vi_store(int32_t *p, vi v) { *p = (int32_t)v; }

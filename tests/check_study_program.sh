@@ -24,7 +24,7 @@ for file in report.html report.json cases.csv sites.csv rounds.csv runs/plans.js
     [ -s "$work/a/$file" ]
     ok "study writes $file" $?
 done
-for key in segmentation arms local federated centralised dice_mean wilcoxon equivalence classification auc accuracy sensitivity \
+for key in segmentation arms local federated centralised dice_mean lesion_f1 lesion_sensitivity wilcoxon equivalence classification auc accuracy sensitivity \
     specificity delong difference ci mcnemar; do
     grep -q "\"$key\":" "$work/a/report.json"
     ok "report.json has $key" $?

@@ -109,7 +109,7 @@ void report_rounds(struct text *t, const struct study *s, const struct study_tas
 static void put_arms(struct text *t, const struct study *s, const struct segment_results *r)
 {
     text_puts(t, "<div class=scroll><table><caption>Test set, mean over seeds of each case</caption><tr><th>arm<th>mean Dice (95 % CI)<th>median<th>SD<th>HD95 mm, "
-                 "mean<th>mean Dice of each seed\n");
+                 "mean<th>lesions found<th>false lesions<th>lesion F1<th>mean Dice of each seed\n");
     for (int a = 0; a < s->segment.arms; a++) {
         const struct arm_dice *arm = &r->arm[a];
         char name[80];
@@ -124,6 +124,8 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
         html_number(t, arm->sd, 3);
         text_puts(t, "<td>");
         html_number(t, arm->hd95, 1);
+        text_printf(t, "<td>%d of %d<td>%d of %d<td>", arm->lesions.found, arm->lesions.ref, arm->lesions.false_positive, arm->lesions.pred);
+        html_number(t, arm->lesions.f1, 3);
         text_puts(t, "<td>");
         for (int k = 0; k < s->segment.seeds; k++) {
             if (k) text_puts(t, ", ");
@@ -131,7 +133,7 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
         }
         text_puts(t, "\n");
     }
-    text_puts(t, "</table></div>\n");
+    text_puts(t, "</table></div>\n<p>A lesion is a connected part of a mask (26 neighbours), found if the other mask has a voxel of it; all test cases and seeds together.</p>\n");
 }
 
 static void put_tests(struct text *t, const struct study *s, const struct segment_results *r)

@@ -9,6 +9,7 @@
 
 #include "fl/federate.h"
 #include "nn/dataset.h"
+#include "nn/metrics.h"
 #include "nn/plan.h"
 #include "nn/train.h"
 
@@ -56,6 +57,7 @@ struct study_run {
     double *volume;               /* [tests] predicted ml; segmentation */
     double *hd95;                 /* [tests] mm; segmentation */
     double *piped;                /* [tests] probability of class 1 with the predicted mask; classification, NULL where not made */
+    struct lesions lesions;       /* counts over the test cases and foreground labels; segmentation */
     struct round_record *record;
     int records;
     uint64_t hash;                /* of the final weights */

@@ -97,6 +97,24 @@ static int compare_dice(struct pair_test *pair, struct wilcoxon *w, const struct
     return 0;
 }
 
+/* Connected parts of all test cases and seeds as one sample: a mean over cases would weigh a case of one lesion as much as one of ten. */
+static struct lesions sum_lesions(const struct study_task *t, int arm)
+{
+    struct lesions l = {0};
+    for (int k = 0; k < t->seeds; k++) {
+        const struct lesions *r = &t->run[arm][k].lesions;
+        l.ref += r->ref;
+        l.pred += r->pred;
+        l.found += r->found;
+        l.false_positive += r->false_positive;
+    }
+    l.sensitivity = l.ref ? (double)l.found / l.ref : NAN;
+    l.precision = l.pred ? (double)(l.pred - l.false_positive) / l.pred : NAN;
+    double both = l.sensitivity + l.precision;
+    l.f1 = l.ref && l.pred ? (both > 0 ? 2 * l.sensitivity * l.precision / both : 0) : l.ref || l.pred ? 0 : NAN;
+    return l;
+}
+
 static int segment_results_make(struct segment_results *r, const struct study *s, struct error *e)
 {
     const struct study_task *t = &s->segment;
@@ -111,6 +129,7 @@ static int segment_results_make(struct segment_results *r, const struct study *s
         arm->median = stats_median(some, count);
         count = finite_values(some, hd, n);
         arm->hd95 = count ? stats_mean(some, count) : NAN;
+        arm->lesions = sum_lesions(t, a);
         for (int k = 0; k < t->seeds; k++) arm->seed_mean[k] = results_site_mean(s, t, t->run[a][k].value, -1);
         free(hd);
         free(some);

@@ -24,6 +24,7 @@ struct pair_test {
 struct arm_dice {
     double *value;        /* [tests] */
     double mean, sd, median, ci[2], hd95;
+    struct lesions lesions; /* of all test cases and seeds together */
     double seed_mean[STUDY_SEEDS_MAX];
 };
 

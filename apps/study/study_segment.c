@@ -83,7 +83,7 @@ static int predicted_path(char *path, size_t size, const struct study *s, int ar
     return study_path(path, size, s, folder, name, e);
 }
 
-/* All foreground of a prediction in ml, the mean Dice, and the mean of finite 95th percentile distances. */
+/* All foreground of a prediction in ml, the mean Dice, the mean of finite 95th percentile distances, and lesions. */
 static void keep_case(struct study_run *r, int k, const struct evaluation *ev)
 {
     const struct case_metrics *c = &ev->item[ev->cases - 1];
@@ -91,6 +91,10 @@ static void keep_case(struct study_run *r, int k, const struct evaluation *ev)
     int defined = 0;
     for (int l = 1; l < ev->labels; l++) {
         volume += c->label[l].overlap.volume_pred * 1e-3;
+        r->lesions.ref += c->label[l].lesions.ref;
+        r->lesions.pred += c->label[l].lesions.pred;
+        r->lesions.found += c->label[l].lesions.found;
+        r->lesions.false_positive += c->label[l].lesions.false_positive;
         if (isfinite(c->label[l].surface.hd95)) hd += c->label[l].surface.hd95, defined++;
     }
     r->value[k] = evaluation_case_dice(ev, ev->cases - 1);

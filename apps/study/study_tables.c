@@ -69,6 +69,7 @@ static void add_segment(struct json *root, const struct study *s, const struct s
     ADD_LOCAL(local, "dice_sd", s, r->arm[arm].sd);
     ADD_LOCAL(local, "dice_median", s, r->arm[arm].median);
     ADD_LOCAL(local, "hd95_mean", s, r->arm[arm].hd95);
+    ADD_LOCAL(local, "lesion_f1", s, r->arm[arm].lesions.f1);
     for (int a = 0; a < ARM_LOCAL; a++) {
         char name[80];
         study_arm_name(name, s, a);
@@ -78,6 +79,9 @@ static void add_segment(struct json *root, const struct study *s, const struct s
         json_add_number(o, "dice_sd", r->arm[a].sd);
         json_add_number(o, "dice_median", r->arm[a].median);
         json_add_number(o, "hd95_mean", r->arm[a].hd95);
+        json_add_number(o, "lesion_sensitivity", r->arm[a].lesions.sensitivity);
+        json_add_number(o, "lesion_precision", r->arm[a].lesions.precision);
+        json_add_number(o, "lesion_f1", r->arm[a].lesions.f1);
         struct json *seeds = json_add_array(o, "dice_mean_by_seed");
         for (int k = 0; k < s->segment.seeds; k++) json_add_number(seeds, NULL, r->arm[a].seed_mean[k]);
         add_bland_altman(json_add_object(o, "volume"), &r->volume[a]);

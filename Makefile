@@ -31,7 +31,7 @@ NN = nn/dataset.o nn/dataset_json.o nn/splits.o nn/outputs.o nn/fingerprint.o nn
 	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/classify.o nn/augment.o nn/previous.o nn/sampler.o nn/sliding.o \
 	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/stats_calibration.o nn/infer.o nn/run.o nn/nnunet.o nn/postprocess.o nn/onnx_export.o
 FL = fl/fedavg.o fl/history.o fl/federate.o
-APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/budget.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/labelmap.o apps/cmd_postprocess.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
+APPS = apps/main.o apps/options.o apps/progress.o apps/overlay.o apps/training.o apps/training_data.o apps/budget.o apps/segmenter.o apps/predictions.o apps/evaluation.o apps/labelmap.o apps/crossval.o apps/ensemble.o apps/cmd_ensemble.o apps/cmd_best.o apps/cmd_postprocess.o apps/scores.o apps/validation.o apps/cmd_info.o apps/cmd_plan.o apps/cmd_train.o \
 	apps/cmd_federate.o apps/cmd_predict.o apps/cmd_evaluate.o apps/cmd_compare.o apps/cmd_bench.o apps/cmd_convert.o apps/bench_kernels.o apps/bench_networks.o
 PHANTOM = apps/cmd_phantom.o apps/phantom/lattice.o apps/phantom/anatomy.o apps/phantom/tumour.o apps/phantom/signal.o \
 	apps/phantom/sites.o apps/phantom/render.o apps/phantom/probe.o
@@ -47,12 +47,12 @@ HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h t
 	nn/dataset.h nn/splits.h nn/plan.h nn/outputs.h nn/preprocess.h nn/restore.h nn/unet.h nn/resnet.h nn/optim.h nn/checkpoint.h nn/train.h \
 	nn/classify.h nn/augment.h nn/previous.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h nn/nnunet.h nn/postprocess.h nn/onnx_export.h \
 	fl/fedavg.h fl/history.h fl/federate.h \
-	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/budget.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/labelmap.h apps/scores.h apps/bench.h \
+	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/budget.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/labelmap.h apps/crossval.h apps/ensemble.h apps/scores.h apps/bench.h \
 	apps/phantom/probe.h apps/study/study.h apps/study/study_results.h apps/study/study_tables.h apps/study/report.h apps/study/report_plot.h \
 	apps/phantom/lattice.h apps/phantom/anatomy.h apps/phantom/tumour.h apps/phantom/signal.h apps/phantom/sites.h apps/phantom/render.h \
 	tests/expect.h tests/levels.h tests/conv_plane_ref.h tests/lcg.h tests/elem_bench.h
 CHECKS = tests/check_images tests/check_tensor tests/check_kernels tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_formats \
-	tests/check_data tests/check_plan tests/check_networks tests/check_nnunet tests/check_onnx tests/check_train tests/check_learning tests/check_metrics tests/check_federated tests/check_phantom tests/check_study
+	tests/check_data tests/check_plan tests/check_networks tests/check_nnunet tests/check_onnx tests/check_train tests/check_learning tests/check_ensemble tests/check_metrics tests/check_federated tests/check_phantom tests/check_study
 
 all: nephron libnephron.a
 
@@ -76,13 +76,16 @@ nephron: $(APPS) $(PHANTOM) $(STUDY) libnephron.a
 tests/check_phantom: tests/check_phantom.c $(PHANTOM) apps/options.o apps/progress.o libnephron.a
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_phantom.c $(PHANTOM) apps/options.o apps/progress.o libnephron.a $(LIBS)
 
+tests/check_ensemble: tests/check_ensemble.c apps/ensemble.o apps/labelmap.o libnephron.a
+	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_ensemble.c apps/ensemble.o apps/labelmap.o libnephron.a $(LIBS)
+
 tests/check_study: tests/check_study.c $(STUDY) $(PHANTOM) apps/options.o apps/budget.o apps/progress.o apps/evaluation.o apps/segmenter.o apps/predictions.o libnephron.a
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_study.c $(STUDY) $(PHANTOM) apps/options.o apps/budget.o apps/progress.o apps/evaluation.o apps/segmenter.o \
 		apps/predictions.o libnephron.a $(LIBS)
 
 # The fast tests, under 3 minutes on 2 cores. The last line is "N passed, N failed".
 check: nephron $(CHECKS)
-	sh tests/run_checks.sh tests/check_layers.sh $(CHECKS) tests/check_convert.sh tests/check_image_data.sh tests/check_program.sh tests/check_nnunet.sh tests/check_study_program.sh
+	sh tests/run_checks.sh tests/check_layers.sh $(CHECKS) tests/check_convert.sh tests/check_image_data.sh tests/check_program.sh tests/check_nnunet.sh tests/check_ensemble.sh tests/check_study_program.sh
 
 check-all: check
 	sh tests/check_all.sh

@@ -23,6 +23,8 @@ static const struct command commands[] = {
     {"study", cmd_study, "local, federated and centralised training on one test set, with a report"},
     {"bench", cmd_bench, "speed on this machine, against its measured peak"},
     {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
+    {"best", cmd_best, "which run, or ensemble of two, is best on the held-out cases"},
+    {"ensemble", cmd_ensemble, "label maps from the mean of several predictions' probabilities"},
     {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz; images between formats, from DICOM"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

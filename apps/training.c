@@ -79,6 +79,7 @@ static int parse(struct training *t, int argc, char **argv, int *status)
     ADD("no-validation", 0, OPTION_NOFLAG, &t->validate_at_end, NULL, "no predictions of the validation cases at the end", 0, 0, 0);
     ADD("step", 0, OPTION_NUMBER, &t->step, "X", "window step of the final validation (0.5)", 0.05, 1, 0);
     ADD("no-mirror", 0, OPTION_NOFLAG, &t->mirror, NULL, "no mirroring in the final validation", 0, 0, 0);
+    ADD("probabilities", 0, OPTION_FLAG, &t->probabilities, NULL, "the final validation also keeps CASE.npz, for ensembles (nephron best)", 0, 0, 0);
     ADD("pictures", 0, OPTION_INT, &t->pictures, "N", "overlays of the N best and N worst validation cases (3)", 0, 1000, 0);
     ADD("checkpoint-every", 0, OPTION_INT, &t->checkpoint_every, "N", "epochs or rounds between checkpoints (1)", 1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &t->pretrained, "FILE", "initial weights (.safetensors with the same parameters)", 0, 0, 0);

@@ -14,7 +14,7 @@ struct training {
         *optimizer, *norm, *parallel, *pretrained, *preset, *patients_file, *previous_stage;
     struct train_options options;
     struct plan_options plan_options;
-    int federated, resume, quiet, threads, overwrite, validation_batches, checkpoint_every, validate_at_end, pictures, patience;
+    int federated, resume, quiet, threads, overwrite, validation_batches, checkpoint_every, validate_at_end, pictures, patience, probabilities;
     double lr, momentum, weight_decay, clip, oversample, dropout;
     double step;
     int mirror;

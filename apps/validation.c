@@ -28,10 +28,10 @@ static int case_path(char *path, size_t size, const char *folder, const char *id
 static int validate_case(struct segmenter *s, struct evaluation *ev, const struct training *t, int i, const char *folder, struct error *e)
 {
     const struct dataset *d = &t->dataset;
-    char path[1300], reference_path[1300];
+    char path[1300], npz[1300], reference_path[1300];
     struct sample raw;
     uint8_t *label = NULL, *reference = NULL;
-    if (case_path(path, sizeof path, folder, d->item[i].id, d->file_ending, e) ||
+    if (case_path(path, sizeof path, folder, d->item[i].id, d->file_ending, e) || case_path(npz, sizeof npz, folder, d->item[i].id, ".npz", e) ||
         dataset_label_path(reference_path, sizeof reference_path, d, i, e) || dataset_load(&raw, d, i, e))
         return -1;
     int size[3], status = 0;
@@ -41,7 +41,7 @@ static int validate_case(struct segmenter *s, struct evaluation *ev, const struc
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     if (!(reference = malloc(voxels))) status = error_set(e, "%s: out of memory", d->item[i].id);
     else memcpy(reference, raw.label, voxels);
-    if (!status) status = segmenter_run(s, &raw, path, NULL, &label, e);
+    if (!status) status = segmenter_run(s, &raw, path, t->probabilities ? npz : NULL, &label, e);
     if (!status) status = evaluation_add(ev, d->item[i].id, reference_path, path, reference, label, size, spacing, e);
     free(label);
     free(reference);

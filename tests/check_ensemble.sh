@@ -1,0 +1,82 @@
+#!/bin/sh
+# check_ensemble.sh - cross-validation from outside: two runs with probabilities, the best of them and their ensemble, postprocessing.
+nephron=./nephron
+data=tests/data/hippocampus
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+refuses() { # exit code, text, command...
+    want=$1
+    text=$2
+    shift 2
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    [ "$code" -eq "$want" ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q -- "$text" "$work/err"
+    ok "exit $code, no '$text': $*" $?
+}
+
+small="--batch 2 --patch 24,24,24 --epochs 2 --iterations 30 --optimizer adamw --lr 0.003 --augment 0 --validation-batches 0 --pictures 0 --step 1 --no-mirror --quiet"
+for b in 4 6; do
+    $nephron train $data -o "$work/r$b" --base-features $b $small --probabilities
+    ok "train --probabilities" $?
+done
+[ "$(ls "$work/r4/fold_0/validation/"*.npz | wc -l)" -eq 8 ]
+ok "probabilities of every held-out case" $?
+
+$nephron best "$work/r4" "$work/r6" -o "$work/best" >"$work/table"
+ok "best" $?
+[ "$(grep -c '^[0-9.]*  *8 cases' "$work/table")" -eq 3 ] && grep -q '"foreground_mean_dice"' "$work/best/best.json" && [ -s "$work/best/postprocessing.json" ]
+ok "best: three candidates, best.json, postprocessing.json" $?
+# The ensemble's Dice is what evaluate says of its label maps.
+dice=$(sed -n 's/^\([0-9.]*\) *8 cases .* + .*/\1/p' "$work/table")
+$nephron evaluate $data/labelsTr "$work/best/ensemble_0_1" --chill | grep -q "foreground mean  *$dice "
+ok "best: Dice $dice of the ensemble against evaluate" $?
+top=$(sed -n 's/^\([0-9.]*\) *8 cases .*/\1/p' "$work/table" | sort -r | head -n 1)
+grep -q "^best: .*mean Dice $top" "$work/table"
+ok "best: the largest of the table" $?
+$nephron best "$work/r4" "$work/r6" -o "$work/alone" --no-ensembles --ref $data/labelsTr >"$work/table2"
+ok "best --no-ensembles --ref" $?
+[ "$(grep -c '^[0-9.]*  *8 cases' "$work/table2")" -eq 2 ] && [ ! -e "$work/alone/ensemble_0_1" ]
+ok "no ensembles" $?
+
+mkdir "$work/images"
+cp $data/imagesTr/hippocampus_001_0000.nii.gz $data/imagesTr/hippocampus_003_0000.nii.gz "$work/images"
+for b in 4 6; do
+    $nephron predict "$work/r$b" -i "$work/images" -o "$work/p$b" --probabilities --step 1 --no-mirror --quiet
+    ok "predict --probabilities" $?
+done
+$nephron ensemble "$work/p4" "$work/p6" -o "$work/e" --probabilities --quiet && $nephron ensemble "$work/p6" "$work/p4" -o "$work/f" --quiet
+ok "ensemble" $?
+cmp -s "$work/e/hippocampus_001.nii.gz" "$work/f/hippocampus_001.nii.gz" && ! cmp -s "$work/e/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
+ok "an ensemble knows no order, and differs from its first member" $?
+$nephron ensemble "$work/p6" "$work/p6" -o "$work/same" --quiet && cmp -s "$work/same/hippocampus_003.nii.gz" "$work/p6/hippocampus_003.nii.gz"
+ok "the ensemble of a prediction with itself is that prediction" $?
+$nephron ensemble "$work/e" "$work/e" -o "$work/again" --dataset $data/dataset.json --quiet && cmp -s "$work/again/hippocampus_003.nii.gz" "$work/e/hippocampus_003.nii.gz"
+ok "an ensemble of ensembles" $?
+$nephron ensemble "$work/p4" "$work/p6" -o "$work/post" --postprocessing "$work/best/postprocessing.json" --quiet
+ok "ensemble --postprocessing" $?
+
+# ---- postprocessing: predictions with an island each -----------------------------------------------------------------------
+$nephron postprocess "$work/r6" -o "$work/pp.json" >"$work/steps" && grep -q '"postprocessing_fns"' "$work/pp.json"
+ok "postprocess" $?
+before=$(sed -n 's/.*mean Dice \([0-9.]*\) to \([0-9.]*\)$/\1/p' "$work/steps")
+after=$(sed -n 's/.*mean Dice \([0-9.]*\) to \([0-9.]*\)$/\2/p' "$work/steps")
+awk "BEGIN {exit !($after >= $before)}"
+ok "postprocessing never lowers the Dice it is decided by: $before to $after" $?
+
+refuses 1 "hippocampus_003.npz" sh -c "rm $work/p6/hippocampus_003.npz; $nephron ensemble $work/p4 $work/p6 -o $work/x --quiet"
+refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images" -o "$work/x" --dataset $data/dataset.json --quiet
+refuses 1 "no such run folder" $nephron best "$work/none" -o "$work/x"
+rm "$work/r6/fold_0/validation/"*.npz
+refuses 1 ".npz" $nephron best "$work/r4" "$work/r6" -o "$work/x" --quiet
+refuses 2 "needs -o" $nephron best "$work/r4"
+refuses 2 "needs -o" $nephron ensemble "$work/p4" "$work/p6"
+
+echo "check_ensemble_program: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

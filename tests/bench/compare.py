@@ -118,7 +118,7 @@ def compare_networks(a, cases, what, rivals):
                 ours.append(nephron(a, what, case, precision)[0])
                 for name in rivals:
                     if name == "torch" and round_ == 0:
-                        tried = {f: rival(a, name, case, precision, f) for f in FORMS}
+                        tried = {f: rival(a, name, case, precision, f) for f in a.forms}
                         tried = {f: r for f, r in tried.items() if r}
                         if tried:
                             form[name] = min(tried, key=lambda f: tried[f]["seconds"])
@@ -158,6 +158,7 @@ def main():
     p.add_argument("--cases", type=lambda s: s.split(","))
     p.add_argument("--precisions", type=lambda s: s.split(","), default=["fp32", "bf16"])
     p.add_argument("--rivals", type=lambda s: s.split(","))
+    p.add_argument("--forms", type=lambda s: s.split(","), default=list(FORMS), help="of PyTorch that are tried, by their names above (all)")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seconds", type=float, default=10, help="of one measurement of a rival")

@@ -87,6 +87,7 @@ static int phases_of(const struct gather *g)
 static int sorted_tap(const struct gather *g, int kx)
 {
     const int step = g->direction > 0 ? 1 : g->stride[2];
+    if (step == 1) return kx;
     int before = kx / step;
     for (int residue = 0; residue < kx % step && residue < g->kernel[2]; residue++)
         before += (g->kernel[2] - 1 - residue) / step + 1;
@@ -136,12 +137,14 @@ void gather_pack(float *packed, const struct gather *g, int panel, int c0, int c
     const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0), run = g->w_c == (size_t)taps ? cn : 1;
     for (int c = 0; c < cn; c += run) {
         const float *from = g->w + (size_t)k0 * g->w_k + (size_t)(c0 + c) * g->w_c;
+        int tap = 0, kx = 0, channel = c;
         for (int first = 0, count; first < run * taps; first += count) {
             float *to[CONV_COLUMNS];
             count = conv_min(CONV_COLUMNS, run * taps - first);
             for (int i = 0; i < count; i++) {
-                const int tap = (first + i) % taps, kx = tap % g->kernel[2], row = tap - kx + sorted_tap(g, kx);
-                to[i] = packed + ((size_t)row * (size_t)cn + (size_t)(c + (first + i) / taps)) * (size_t)width;
+                to[i] = packed + ((size_t)(tap - kx + sorted_tap(g, kx)) * (size_t)cn + (size_t)channel) * (size_t)width;
+                if (++kx == g->kernel[2]) kx = 0;
+                if (++tap == taps) tap = 0, channel++;
             }
             const int next = conv_min(CONV_COLUMNS, run * taps - first - count);
             if (next)

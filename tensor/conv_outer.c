@@ -225,11 +225,14 @@ static void add_up(const struct outer_call *a, int panel, int block, const float
     const int run = a->w_c == (size_t)a->taps ? cn : 1; /* channels whose weights follow one another */
     for (int c = 0; a->dw && c < cn; c += run) {
         float *dw = a->dw + (size_t)k0 * a->w_k + (size_t)(c0 + c) * a->w_c;
+        int tap = 0, channel = c;
         for (int first = 0, count; first < run * a->taps; first += count) {
             const float *from[CONV_COLUMNS];
             count = conv_min(CONV_COLUMNS, run * a->taps - first);
-            for (int i = 0; i < count; i++)
-                from[i] = sums + ((size_t)((first + i) % a->taps) * (size_t)cn + (size_t)(c + (first + i) / a->taps)) * (size_t)width;
+            for (int i = 0; i < count; i++) {
+                from[i] = sums + ((size_t)tap * (size_t)cn + (size_t)channel) * (size_t)width;
+                if (++tap == a->taps) tap = 0, channel++;
+            }
             conv_prefetch(dw + first + count, kn, a->w_k, conv_min(CONV_COLUMNS, run * a->taps - first - count), 1);
             a->kernels->unpack(dw + first, a->w_k, from, a->sums_floats, a->stripes, count, kn);
         }

@@ -15,10 +15,11 @@ double clock_seconds(void)
 void progress_time(char buf[32], double seconds)
 {
     if (seconds < 0) seconds = 0;
-    if (seconds > 1e8) seconds = 1e8;
+    if (seconds > 1e9) seconds = 1e9;
     long s = (long)(seconds + 0.5);
     if (seconds < 60) snprintf(buf, 32, "%.1f s", seconds);
     else if (s < 3600) snprintf(buf, 32, "%ld:%02ld", s / 60, s % 60);
+    else if (s >= 72 * 3600) snprintf(buf, 32, "%.0f days", seconds / 86400);
     else snprintf(buf, 32, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
 }
 

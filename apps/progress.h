@@ -11,7 +11,7 @@ struct progress {
 };
 
 double clock_seconds(void); /* monotonic */
-/* "1:02:03", "4:05" or "12.3 s". */
+/* "12 days" (from three on), "1:02:03", "4:05" or "12.3 s". */
 void progress_time(char buf[32], double seconds);
 struct progress progress_begin(const char *title, int quiet);
 /* done of `of`; note: short text behind the bar, or "". */

@@ -173,6 +173,7 @@ static void put_strip(struct plot *p, const struct study *s, const struct segmen
         const double at[2] = {c + (arm ? 0.03 : -0.27), c + (arm ? 0.27 : -0.03)}, level[2] = {sum / count, sum / count};
         if (count) plot_line(p, arm, at, level, 2);
     }
+    free(x);
 }
 
 static void put_strips(struct text *t, const struct study *s, const struct segment_results *r, const int *column, const char *const *tick, int ticks,

@@ -206,8 +206,9 @@ static void fill_window(const struct gather_work *a, const struct group *r, int 
 int gather_in_place(struct gather_source *s, const struct gather *g)
 {
     if (g->x_type != CONV_F32 || g->pad[2] != 0) return 0;
-    if (g->direction > 0 && g->kernel[2] > 1 && g->c > CONV_BLOCK) return 0;
-    if (g->direction < 0 && (g->kernel[2] > g->stride[2] || g->y_size[2] > g->x_size[2] * g->stride[2])) return 0;
+    for (int i = 0; i < 3; i++)
+        if (g->kernel[i] > (g->direction > 0 ? 1 : g->stride[i])) return 0;
+    if (g->direction < 0 && g->y_size[2] > g->x_size[2] * g->stride[2]) return 0; /* outputs behind the last x */
     *s = (struct gather_source){.x = g->x};
     memcpy(s->size, g->x_size, sizeof s->size);
     return 1;
@@ -225,12 +226,12 @@ static const float *first_x(const struct gather_work *a, const struct group *r, 
     return s->x + (line * (size_t)s->size[2] + (size_t)(o * ax->step + ax->first + s->before[2])) * (size_t)g->c + (size_t)a->block * CONV_BLOCK;
 }
 
-/* Lets the tiles of y positions from o on read x in place: where there is one tap, or taps in ascending order, and the lines are evenly apart. */
+/* Lets the tiles of y positions from o on read x in place, where its lines are evenly apart. */
 static int read_in_place(const struct gather_work *a, struct gather_tile *t, const struct group *r, int o)
 {
     const struct gather_source *s = &a->call->source;
     const size_t c = (size_t)a->call->g->c;
-    if (!s->x || (a->axis[2].direction < 0 && (t->nz > 1 || t->ny > 1))) return 0;
+    if (!s->x) return 0;
     const float *x = first_x(a, r, 0, o);
     const size_t line = r->lines > 1 ? (size_t)(first_x(a, r, 1, o) - x) : 0;
     for (int i = 2; i < r->lines; i++)
@@ -325,8 +326,9 @@ static void run_span(struct gather_work *a, const struct group *r, int o, int en
             fill_window(a, r, o, count, positions);
         }
     }
-    for (int i = 0; i < tiles; i++) {
-        const int first = (int)((long long)count * i / tiles), last = (int)((long long)count * (i + 1) / tiles);
+    if (r->lines == 1 && a->p1 - a->p0 == 1 && g->y_type == CONV_F32) tiles = 1; /* the kernel cuts them: no panels take turns */
+    for (int i = 0, first = 0, last; i < tiles; i++, first = last) {
+        last = (int)((long long)count * (i + 1) / tiles);
         t.x = x + (size_t)(t.y_voxel > 0 ? first : count - last) * t.x_voxel;
         run_tile(a, t, r, o + first, last - first);
     }
@@ -517,7 +519,7 @@ static int sections_of(const struct gather_call *s)
 
 void gather_run(const struct gather *g, struct pool *pool)
 {
-    struct gather_call s = {.g = g, .kernels = conv_kernels(), .packed = g->scratch, .phases = phases_of(g)};
+    struct gather_call s = {.g = g, .kernels = conv_kernels_few(g->k), .packed = g->scratch, .phases = phases_of(g)};
     const int threads = pool_threads(pool);
     s.taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
     s.panels = conv_panels(g->k);

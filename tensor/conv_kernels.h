@@ -10,7 +10,7 @@
  * In both the lanes of a vector are channels k, and the x are broadcast. Before the arithmetic, a driver copies
  * what a kernel reads into scratch of the same shape for all cases: the lines of x with zeros where they leave the volume, weights
  * and dy in panels of 32 channels k (the last one 16 where that is enough) filled up with zeros. So the kernels
- * know nothing of borders, strides, batch or tails, except for the y that they store. Where the lines of x need no zeros they are read in place;
+ * know nothing of borders, strides, batch or tails, except for the y that they store. With one tap an output, floats are read in place;
  * an x of few channels is copied once for all, with zeros around it (conv_thin.c). bf16 activations become floats in these copies
  * (Winograd's transforms read and write bf16 themselves); a bf16 y is computed in scratch and copied to its place.
  *
@@ -35,7 +35,7 @@ enum {
     CONV_PARTS = 16      /* jobs that a weight gradient is cut into at least, where there are enough lines */
 };
 
-/* A tile of y: `lines` pieces of `count` voxels in a line along w, `k` channels of one panel. */
+/* A tile of y: `lines` pieces of `count` voxels in a line along w, `k` channels of one panel. With one line, `count` may be any. */
 struct gather_tile {
     float *y[CONV_LINES];
     ptrdiff_t y_voxel; /* floats from one voxel to the next; may be negative */
@@ -94,7 +94,7 @@ struct winograd_dy {
 };
 
 struct conv_kernels {
-    int gather_count; /* most voxels of a tile, lines * count */
+    int gather_count; /* most voxels of a tile of several lines, lines * count */
     int outer_count;  /* most x of a tile, rows * count */
     void (*gather)(const struct gather_tile *t);
     void (*outer)(const struct outer_tile *t);
@@ -127,6 +127,8 @@ extern const struct conv_kernels conv_kernels_scalar, conv_kernels_avx2, conv_ke
 
 /* The kernels of cpu_isa(). */
 const struct conv_kernels *conv_kernels(void);
+/* The same for a gather of k outputs a voxel: few of them leave most of a long vector idle. */
+const struct conv_kernels *conv_kernels_few(int k);
 
 static inline int conv_panels(int k) { return (k + CONV_PANEL - 1) / CONV_PANEL; }
 static inline int conv_blocks(int c) { return (c + CONV_BLOCK - 1) / CONV_BLOCK; }
@@ -213,7 +215,7 @@ struct gather_source {
     const float *x;
     int size[3], before[3];
 };
-/* Whether x itself does: floats, no zeros wanted along w, and the taps and channels of a voxel in one run. Then *s is filled in. */
+/* Whether x itself is that: floats, one tap an output, no zeros wanted along w. Then *s is filled in. (With more taps, copied windows measured faster.) */
 int gather_in_place(struct gather_source *s, const struct gather *g);
 /* A convolution with few input channels: floats of a copy of x with the padding as zeros around it; else 0. */
 size_t thin_floats(const struct gather *g);

@@ -44,10 +44,13 @@ INLINE void put(float *p, vf v, int n)
 enum { FLOATS_PER_CACHE_LINE = 16 };
 #define POINTERS(count) (((count) + SHARED - 1) / SHARED)
 
+/* Voxels whose accumulators fit the registers where they are one vector each. */
+enum { GATHER_ONE = GATHER_COUNT * VECS < CONV_TILE ? GATHER_COUNT * VECS : CONV_TILE };
+
 /* thin: one line, one channel and three taps, so that 14 voxels read 16 neighbours: no pointers to set up, no loop. */
 INLINE void gather_block(const struct gather_tile *t, int col, const int lines, const int count, const int vecs, const int thin)
 {
-    vf acc[GATHER_COUNT][VECS];
+    vf acc[GATHER_ONE][VECS];
     UNROLL for (int v = 0; v < vecs; v++) {
         const int k = col + v * LANES;
         if (t->accumulate) {
@@ -72,14 +75,16 @@ INLINE void gather_block(const struct gather_tile *t, int col, const int lines, 
                 UNROLL for (int c = 0; c < 3; c++, w += width) {
                     vf b[VECS];
                     UNROLL for (int v = 0; v < vecs; v++) b[v] = vf_load(w + v * LANES);
+                    const float *x_tap = row + c;
+                    KEEP(x_tap); /* or the compiler would keep what the taps share, and spill */
                     UNROLL for (int j = 0; j < count; j++) {
-                        const vf a = vf_set(row[j + c]);
+                        const vf a = vf_set(x_tap[j]);
                         UNROLL for (int v = 0; v < vecs; v++) acc[j][v] = vf_fma(a, b[v], acc[j][v]);
                     }
                 }
                 continue;
             }
-            const float *x[CONV_LINES * POINTERS(GATHER_COUNT)];
+            const float *x[CONV_LINES * POINTERS(GATHER_ONE)];
             UNROLL for (int i = 0; i < lines; i++)
                 UNROLL for (int j = 0; j < POINTERS(count); j++) {
                     x[i * POINTERS(count) + j] = row + (size_t)i * t->x_line + (size_t)(SHARED * j) * voxel;
@@ -106,12 +111,12 @@ INLINE void gather_block(const struct gather_tile *t, int col, const int lines, 
 
 #define GATHER_CASE(lines, count)                                                  \
     case (lines) * 16 + (count):                                                   \
-        if ((lines) * (count) <= GATHER_COUNT) gather_block(t, col, lines, count, vecs, 0); \
+        if ((lines) * (count) <= (vecs == 1 ? (int)GATHER_ONE : GATHER_COUNT)) gather_block(t, col, lines, count, vecs, 0); \
         break;
 
 #define THIN_CASE(count)                                                  \
     case count:                                                           \
-        if ((count) <= GATHER_COUNT) gather_block(t, col, 1, count, vecs, 1); \
+        if ((count) <= (vecs == 1 ? (int)GATHER_ONE : GATHER_COUNT)) gather_block(t, col, 1, count, vecs, 1); \
         break;
 
 INLINE void gather_thin(const struct gather_tile *t, int col, const int vecs)
@@ -149,11 +154,20 @@ static __attribute__((noinline)) void gather_all(const struct gather_tile *t, in
     gather_columns(t, col, VECS);
 }
 
-static void gather(const struct gather_tile *t)
+/* A line longer than a tile is cut into tiles here. */
+static void gather(const struct gather_tile *all)
 {
-    int col = 0;
-    for (; t->k - col > LANES; col += VECS * LANES) gather_all(t, col);
-    if (col < t->k) gather_one(t, col);
+    const int most = all->k <= LANES && all->lines == 1 ? (int)GATHER_ONE : GATHER_COUNT;
+    const int pieces = all->lines == 1 ? (all->count + most - 1) / most : 1;
+    struct gather_tile t = *all;
+    for (int i = 0, rest = all->count; i < pieces; i++, rest -= t.count) {
+        int col = 0;
+        t.count = rest / (pieces - i);
+        for (; t.k - col > LANES; col += VECS * LANES) gather_all(&t, col);
+        if (col < t.k) gather_one(&t, col);
+        t.x += (size_t)t.count * t.x_voxel;
+        t.y[0] += t.count * t.y_voxel;
+    }
 }
 
 /* ---- outer ----------------------------------------------------------------------------------------------------------- */

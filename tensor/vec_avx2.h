@@ -15,7 +15,26 @@ static inline __m256i first_lanes(int n)
 static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
 static inline vf vf_load_n(const float *p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
-static inline void vf_store_n(float *p, vf v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+/* In halves: the masked store is microcode on AMD. */
+static inline void vf_store_n(float *p, vf v, int n)
+{
+    __m128 h = _mm256_castps256_ps128(v);
+    if (n >= 8) {
+        _mm256_storeu_ps(p, v);
+        return;
+    }
+    if (n & 4) {
+        _mm_storeu_ps(p, h);
+        p += 4;
+        h = _mm256_extractf128_ps(v, 1);
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)p, h);
+        p += 2;
+        h = _mm_movehl_ps(h, h);
+    }
+    if (n & 1) _mm_store_ss(p, h);
+}
 
 static inline vf widen_bf16(__m128i h) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16)); }
 static inline __m128i narrow_bf16(vf v)

@@ -76,8 +76,8 @@ nephron: $(APPS) $(PHANTOM) $(STUDY) libnephron.a
 tests/check_phantom: tests/check_phantom.c $(PHANTOM) apps/options.o apps/progress.o libnephron.a
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_phantom.c $(PHANTOM) apps/options.o apps/progress.o libnephron.a $(LIBS)
 
-tests/check_ensemble: tests/check_ensemble.c apps/ensemble.o apps/labelmap.o libnephron.a
-	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_ensemble.c apps/ensemble.o apps/labelmap.o libnephron.a $(LIBS)
+tests/check_ensemble: tests/check_ensemble.c apps/ensemble.o apps/labelmap.o apps/crossval.o apps/evaluation.o libnephron.a
+	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_ensemble.c apps/ensemble.o apps/labelmap.o apps/crossval.o apps/evaluation.o libnephron.a $(LIBS)
 
 tests/check_study: tests/check_study.c $(STUDY) $(PHANTOM) apps/options.o apps/budget.o apps/progress.o apps/evaluation.o apps/segmenter.o apps/predictions.o libnephron.a
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ tests/check_study.c $(STUDY) $(PHANTOM) apps/options.o apps/budget.o apps/progress.o apps/evaluation.o apps/segmenter.o \

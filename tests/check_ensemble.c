@@ -1,10 +1,12 @@
-/* check_ensemble.c - label maps from the mean of probabilities: known answers for labels and regions, and files that do not fit. */
+/* check_ensemble.c - label maps from the mean of probabilities: known answers for labels and regions, and files that do not fit. And nnU-Net's
+ * postprocessing rule on label maps with islands, whose outcome is known. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/crossval.h"
 #include "apps/ensemble.h"
 #include "io/file.h"
 #include "io/npy.h"
@@ -84,10 +86,61 @@ static void check_refused(const struct dataset *d, const char *says)
     CHECK(!file_exists(in_work("refused.nii.gz")), "a label map in spite of: %s", says);
 }
 
+/* A line of eight voxels, '0' to '2'. */
+static void write_line(const char *name, const char *labels)
+{
+    struct volume v = {.size = {8, 1, 1, 1}, .spacing = {1, 1, 1}, .affine = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+    float voxel[8];
+    struct error e = {""};
+    for (int i = 0; i < 8; i++) voxel[i] = (float)(labels[i] - '0');
+    v.voxel = voxel;
+    CHECK(volume_write(&v, in_work(name), VOXEL_U8, &e) == 0, "%s", e.text);
+}
+
+/* want: "" or the labels of each step as digits, steps apart by spaces. */
+static void check_rule(const struct dataset *d, const char *reference, const char *prediction, double before, double after, const char *want)
+{
+    char json[900], out[200], got[100] = "", text[32];
+    struct crossval v;
+    struct error e = {""};
+    double mean[LABELS_MAX + 1];
+    write_line("a/ref.nii.gz", reference);
+    write_line("a/pred.nii.gz", prediction);
+    snprintf(json, sizeof json, "{\"metric_per_case\": [{\"reference_file\": \"%s\", \"prediction_file\": \"elsewhere/pred.nii.gz\"}]}", in_work("a/ref.nii.gz"));
+    CHECK(file_write(in_work("a/summary.json"), json, strlen(json), &e) == 0, "%s", e.text);
+    snprintf(out, sizeof out, "%s", in_work("a/post.json"));
+    CHECK(crossval_begin(&v, d, "labels", 1, 1, &e) == 0 && crossval_add_folder(&v, in_work("a"), NULL, &e) == 0 && v.pairs == 1, "%s", e.text);
+    CHECK(crossval_measure(mean, &v, &e) == 0, "%s", e.text);
+    CHECK_NEAR(mean[0], before, 1e-12, "%s: Dice before", prediction);
+    CHECK(crossval_determine(&v, out, &e) == 0 && file_exists(out), "%s", e.text);
+    CHECK(crossval_measure(mean, &v, &e) == 0, "%s", e.text);
+    CHECK_NEAR(mean[0], after, 1e-12, "%s: Dice after", prediction);
+    for (int s = 0; s < v.steps.steps; s++) {
+        snprintf(text, sizeof text, "%s%s%s", s ? " " : "", v.steps.labels[s] & 2 ? "1" : "", v.steps.labels[s] & 4 ? "2" : "");
+        strcat(got, text);
+    }
+    CHECK(strcmp(got, want) == 0, "%s: steps \"%s\", not \"%s\"", prediction, got, want);
+    struct postprocessing read = {0};
+    CHECK(postprocess_read(&read, out, d, &e) == 0 && read.steps == v.steps.steps, "%s", e.text);
+    crossval_end(&v);
+    unlink(in_work("a/summary.json"));
+    unlink(in_work("a/ref.nii.gz"));
+    unlink(in_work("a/pred.nii.gz"));
+    unlink(out);
+}
+
+static void check_rules(const struct dataset *d)
+{
+    check_rule(d, "11022000", "11022000", 1, 1, "");                                    /* nothing to gain */
+    check_rule(d, "11220000", "11220020", (1 + 0.8) / 2, 1, "12");                      /* an island of all foreground */
+    check_rule(d, "11102220", "11102221", (6.0 / 7 + 1) / 2, 1, "1");                   /* all foreground would lose label 1: that one alone */
+    check_rule(d, "11102220", "11102022", (1 + 4.0 / 6) / 2, (1 + 4.0 / 6) / 2, "");    /* the larger part is the wrong one: no step */
+}
+
 int main(void)
 {
     struct error e = {""};
-    struct dataset d = {.labels = 3, .label_value = {0, 1, 2}, .file_ending = ".nii.gz"};
+    struct dataset d = {.labels = 3, .label_value = {0, 1, 2}, .ignore_label = -1, .file_ending = ".nii.gz"};
     if (!mkdtemp(work)) return 1;
     CHECK(file_mkdirs(in_work("a"), &e) == 0 && file_mkdirs(in_work("b"), &e) == 0, "%s", e.text);
     write_map("a/case.nii.gz");
@@ -115,6 +168,7 @@ int main(void)
     unlink(in_work("a/case.nii.gz"));
     check_refused(&d, "a/case.nii.gz");
 
+    check_rules(&d);
     static const char *const made[] = {"a/case.npz", "b/case.npz", "out.nii.gz", "out.npz"};
     for (int i = 0; i < 4; i++) unlink(in_work(made[i]));
     rmdir(in_work("a"));

@@ -62,7 +62,7 @@ ok "an ensemble of ensembles" $?
 $nephron ensemble "$work/p4" "$work/p6" -o "$work/post" --postprocessing "$work/best/postprocessing.json" --quiet
 ok "ensemble --postprocessing" $?
 
-# ---- postprocessing: predictions with an island each -----------------------------------------------------------------------
+# ---- postprocessing (its rule: check_ensemble.c) -----------------------------------------------------------------------
 $nephron postprocess "$work/r6" -o "$work/pp.json" >"$work/steps" && grep -q '"postprocessing_fns"' "$work/pp.json"
 ok "postprocess" $?
 before=$(sed -n 's/.*mean Dice \([0-9.]*\) to \([0-9.]*\)$/\1/p' "$work/steps")

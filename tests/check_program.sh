@@ -89,7 +89,7 @@ mkdir "$work/ref"
 cp $data/labelsTr/hippocampus_001.nii.gz $data/labelsTr/hippocampus_003.nii.gz "$work/ref"
 $nephron evaluate "$work/ref" "$work/p" -o "$work/summary.json" --quiet
 ok "evaluate" $?
-grep -q '"lesion_F1"' "$work/summary.json" && grep -q '"volume_error_mm3"' "$work/summary.json" && grep -q '"lesion_overlap": 0,' "$work/summary.json"
+grep -q '"lesion_F1"' "$work/summary.json" && grep -q '"volume_error_mm3"' "$work/summary.json" && grep -q '"lesion_overlap": 0.0,' "$work/summary.json"
 ok "evaluate: lesions and volume errors" $?
 $nephron evaluate "$work/ref" "$work/p" -o "$work/lesions.json" --quiet --lesion-overlap 0.9 && grep -q '"lesion_overlap": 0.9' "$work/lesions.json"
 ok "evaluate --lesion-overlap" $?

@@ -77,7 +77,8 @@ $nephron study -o "$work/h" --data "$work/data" $tiny --precision bf16 && grep -
     [ "$(hashes "$work/h")" != "$(hashes "$work/a")" ]
 ok "--precision bf16" $?
 
-rm "$work/data/sites.csv" "$work/data/labels.csv"
+rm "$work/data/sites.csv"
+mv "$work/data/labels.csv" "$work"
 $nephron study -o "$work/c" --data "$work/data" $tiny && grep -q '"classification_absent"' "$work/c/report.json" &&
     grep -q '"sites_drawn_at_random": true' "$work/c/report.json" && grep -q 'dealt at random' "$work/c/report.html"
 ok "without labels.csv and sites.csv" $?
@@ -101,7 +102,8 @@ $nephron study -o "$work/t" --preset standard --cases 40 $tiny && grep -q '"pres
     grep -q '"predicted_mask"' "$work/t/report.json" && [ -s "$work/t/report.html" ]
 ok "preset standard, reduced" $?
 
-# SGD, the whole augmentation, cached cases, mirrors: what only the large preset has.
+# SGD, the whole augmentation, cached cases, mirrors: what only the large preset has. The classes are there again.
+mv "$work/labels.csv" "$work/data"
 $nephron study -o "$work/f" --data "$work/data" --preset full $tiny && grep -q '"preset": "full"' "$work/f/report.json" && grep -q '"predicted_mask"' "$work/f/report.json"
 ok "preset full, reduced" $?
 

@@ -151,13 +151,14 @@ static void put_paper(struct text *t, const struct study *s, const struct result
 int report_write(const struct study *s, const struct results *r, struct error *e)
 {
     char path[1300];
+    const char *name = s->synthetic ? "a numerical phantom" : s->dataset.name;
     struct text t = {0};
     text_puts(&t, "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\"><title>Federated against "
                   "centralised: ");
-    html_escaped(&t, s->dataset.name);
+    html_escaped(&t, name);
     text_printf(&t, "</title><style>%s</style></head><body>\n<p class=soft>nephron %s study, preset %s</p><h1>Federated against centralised and local training: ", style,
                 NEPHRON_VERSION, s->sizes.preset);
-    html_escaped(&t, s->dataset.name);
+    html_escaped(&t, name);
     text_puts(&t, "</h1>\n");
     put_summary(&t, s, r);
     text_puts(&t, "<nav><a href=#flow>Flow</a><a href=#sites>Institutions</a><a href=#paper>Paper</a><a href=#segmentation>Segmentation</a><a href=#classification>"

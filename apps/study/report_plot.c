@@ -27,17 +27,15 @@ void html_escaped(struct text *t, const char *s)
 const char *plot_number(char buf[PLOT_NUMBER], double v, int decimals)
 {
     if (!isfinite(v)) return "–";
-    snprintf(buf, PLOT_NUMBER, "%.*f", decimals, v);
-    if (strspn(buf, "-0.") == strlen(buf) && buf[0] == '-') return buf + 1; /* -0.00 */
-    return buf;
+    snprintf(buf, PLOT_NUMBER, "%s%.*f", v < 0 ? "−" : "", decimals, fabs(v));
+    const char *digits = buf + (v < 0 ? strlen("−") : 0);
+    return strspn(digits, "0.") == strlen(digits) ? digits : buf; /* no -0.00 */
 }
 
 void html_number(struct text *t, double v, int decimals)
 {
     char buf[PLOT_NUMBER];
-    const char *s = plot_number(buf, v, decimals);
-    text_puts(t, s[0] == '-' ? "−" : "");
-    text_puts(t, s[0] == '-' ? s + 1 : s);
+    text_puts(t, plot_number(buf, v, decimals));
 }
 
 void html_interval(struct text *t, double v, const double ci[2], int decimals)

@@ -28,9 +28,8 @@ void plot_name(struct plot *p, int colour, const char *name);
 void plot_end(struct plot *p, const char *caption);
 
 enum { PLOT_NUMBER = 400 }; /* the longest double has 309 digits before the point */
-/* The same as html_number with a plain minus: for captions. Returns buf or a constant. */
+/* A number with this many decimals and a minus sign, or an en dash where it is not finite. Returns a place in buf, or a constant. */
 const char *plot_number(char buf[PLOT_NUMBER], double v, int decimals);
-/* A number with this many decimals, or an en dash where it is not finite. */
 void html_number(struct text *t, double v, int decimals);
 /* "0.43 (0.38 to 0.47)". */
 void html_interval(struct text *t, double v, const double ci[2], int decimals);

@@ -45,6 +45,8 @@ static int add_cases(struct crossval *v, const char *folder, const struct json *
         if (file_join(p->prediction, sizeof p->prediction, folder, file_name(prediction), e)) return -1;
         if (ref && file_join(p->reference, sizeof p->reference, ref, file_name(reference), e)) return -1;
         if (!ref && snprintf(p->reference, sizeof p->reference, "%s", reference) >= (int)sizeof p->reference) return error_set(e, "%s: path is too long", name);
+        if (!file_exists(p->reference))
+            return error_set(e, "%s: metric_per_case[%d].reference_file %s: no such file%s", name, i, p->reference, ref ? "" : " from here: --ref with its folder");
     }
     return 0;
 }

@@ -70,6 +70,23 @@ after=$(sed -n 's/.*mean Dice \([0-9.]*\) to \([0-9.]*\)$/\2/p' "$work/steps")
 awk "BEGIN {exit !($after >= $before)}"
 ok "postprocessing never lowers the Dice it is decided by: $before to $after" $?
 
+# What predict applies is what ensemble applies: here the largest component of all foreground together, whatever the cross-validation says.
+cat >"$work/one.json" <<EOF
+{"postprocessing_fns": ["remove_all_but_largest_component_from_segmentation"], "postprocessing_kwargs": [{"labels_or_regions": [1, 2]}]}
+EOF
+$nephron predict "$work/r4" -i "$work/images" -o "$work/q4" --postprocessing "$work/one.json" --step 1 --no-mirror --quiet &&
+    $nephron ensemble "$work/p4" "$work/p4" -o "$work/q" --postprocessing "$work/one.json" --quiet
+cmp -s "$work/q/hippocampus_001.nii.gz" "$work/q4/hippocampus_001.nii.gz" && ! cmp -s "$work/q4/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
+ok "predict --postprocessing keeps one component" $?
+$nephron predict "$work/r6" -i "$work/images" -o "$work/n6" --no-postprocessing --step 1 --no-mirror --quiet
+cmp -s "$work/n6/hippocampus_001.nii.gz" "$work/p6/hippocampus_001.nii.gz"
+ok "predict --no-postprocessing" $?
+$nephron federate $data -o "$work/fed" --sites $data/sites.csv --base-features 4 --batch 2 --patch 24,24,24 --rounds 1 --local-iterations 1 --validation-batches 0 --pictures 0 \
+    --step 1 --no-mirror --quiet --probabilities && [ "$(ls "$work/fed/fold_0/validation/"*.npz | wc -l)" -eq 8 ]
+ok "federate --probabilities" $?
+
+refuses 1 "reference_file" sh -c "cd $work && $(pwd)/nephron postprocess r4 -o no.json"
+refuses 1 "no such file" $nephron best "$work/r4" "$work/r6" -o "$work/x" --ref "$work"
 refuses 1 "hippocampus_003.npz" sh -c "rm $work/p6/hippocampus_003.npz; $nephron ensemble $work/p4 $work/p6 -o $work/x --quiet"
 refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images" -o "$work/x" --dataset $data/dataset.json --quiet
 refuses 1 "no such run folder" $nephron best "$work/none" -o "$work/x"

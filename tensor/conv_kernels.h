@@ -68,29 +68,37 @@ struct outer_tile {
     size_t x_row;
 };
 
-/* One tile of a Winograd convolution, 4 x 4 (x 4) positions of x and 2 x 2 (x 2) of y; depth 1 or 4 points along d. */
-struct winograd_x {
-    const void *x[4][4][4]; /* [z][y][x]: `channels` values each */
+/* Of a Winograd convolution (conv_winograd.c). */
+enum { WINOGRAD_SIDE = 6 }; /* points along an axis of a plane, at most */
+
+/* What a plane of points of one tile is made of: as many lines and columns of x (tile + 2) or dy (tile). */
+struct winograd_plane {
+    const void *of[2];   /* planes of the volume; NULL: zeros */
+    int planes;          /* 1, or 2: the first one + sign * the second one */
+    float sign;
+    int at[2], size[2];  /* the first line and column; those of the volume: there are zeros outside of them */
+    size_t line, voxel;  /* values from one to the next */
     enum conv_type type;
-    int channels, depth;
-    float *v; /* [point][channels], points `point` floats apart */
+    int tile;            /* 2 or 4 */
+    int channels, width; /* values of a voxel; values of a point: the last ones are zeros */
+    float *v;            /* [point][width], points `point` floats apart */
     size_t point;
 };
+
+/* A tile's part of a plane of y, or its sums in scratch. */
+struct winograd_place {
+    void *at;
+    enum conv_type type;
+    size_t line, voxel;
+};
+/* What a plane of points adds to planes of y: from[i] + sign[i] * what the products give, to to[i]. */
 struct winograd_y {
-    void *y[2][2][2]; /* NULL: outside */
-    enum conv_type type; /* of y */
-    const float *sums_in; /* [2][2][2][CONV_PANEL]: continue from these; NULL: from start or y */
-    float *sums_out;      /* the same: store here; NULL: to y */
-    const float *m, *start;
+    struct winograd_place from[2], to[2]; /* from: at NULL for `start` */
+    float sign[2];
+    int targets, lines, columns; /* inside of y */
+    int tile, k;
+    const float *m, *start; /* start NULL: zeros */
     size_t point;
-    int k, depth, accumulate;
-};
-struct winograd_dy {
-    const void *dy[2][2][2]; /* k values each */
-    enum conv_type type;
-    float *m;                 /* [point][width], points `point` floats apart */
-    size_t point;
-    int k, width, depth;
 };
 
 struct conv_kernels {
@@ -98,13 +106,13 @@ struct conv_kernels {
     int outer_count;  /* most x of a tile, rows * count */
     void (*gather)(const struct gather_tile *t);
     void (*outer)(const struct outer_tile *t);
-    void (*winograd_x)(const struct winograd_x *t);
-    /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order. */
-    void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, int depth);
+    void (*winograd_x)(const struct winograd_plane *t);
+    void (*winograd_dy)(const struct winograd_plane *t);
+    /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order; depth: points along d. */
+    void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, int depth, int tile);
     void (*winograd_y)(const struct winograd_y *t);
-    void (*winograd_dy)(const struct winograd_dy *t);
-    /* dw[tap][row] from u[point][row]. */
-    void (*winograd_dw)(float *dw, const float *u, size_t u_row, size_t row, int depth);
+    /* dw[tap][n] from u[point][n], taps `row` and points `u_row` floats apart. */
+    void (*winograd_dw)(float *dw, size_t row, const float *u, size_t u_row, size_t n, int depth, int tile);
     /* Transposes: to[j][i] = from[i * row + j] for i < rows, j < columns, and zeros for rows <= i < width, a multiple of CONV_HALF_PANEL. */
     void (*pack)(float *const to[], const float *from, size_t row, int rows, int width, int columns);
     /* to[j * row + i] += the sum, in order, of from[i][s * stripe + j] over s < stripes, for i < rows, j < columns; of `from` whole
@@ -228,16 +236,17 @@ struct gather gather_backward(const struct conv3d_shape *s);
 size_t gather_scratch(const struct gather *g, int threads);
 void gather_run(const struct gather *g, struct pool *pool);
 
-/* The same for what winograd_fits says fits, in fewer multiplications. */
-int winograd_fits(const struct gather *g);
+/* The same in fewer multiplications: outputs of a tile along h and w, 4 or 2, where that pays; else 0. */
+int winograd_tile(const struct gather *g);
 size_t winograd_scratch(const struct gather *g, int threads);
 void winograd_run(const struct gather *g, struct pool *pool);
 
 /* The weight gradient of the forward gather g, whose y is dy: the sums over part `part` of `parts` of the tiles, for one panel and
  * block, laid out like packed weights. */
 void winograd_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch);
-size_t winograd_outer_scratch(const struct gather *g);
-int winograd_tiles(const struct gather *g);
+size_t winograd_outer_scratch(const struct gather *g, int parts);
+int winograd_outer_tile(const struct gather *g, int parts); /* as winograd_tile */
+int winograd_tiles(const struct gather *g); /* of 2 x 2 (x 2) outputs */
 
 /* Packs the weights of one panel of k and channels [c0, c0 + cn). */
 void gather_pack(float *packed, const struct gather *g, int panel, int c0, int cn);

@@ -16,9 +16,6 @@
  * fast and need dy from the first cache. */
 enum { CHUNK_VOXELS = 256, THIN_CHUNK_VOXELS = 96 };
 
-/* Tiles from which on Winograd's form pays: below, its sums, 64 for 27 weights, are loaded and stored too often. */
-enum { WINOGRAD_TILES = 128 };
-
 struct outer_call {
     const struct conv3d_shape *s;
     struct gather forward; /* with x and dy, for Winograd's form */
@@ -305,8 +302,8 @@ static struct outer_call plan(const struct conv3d_shape *s, const void *x, int s
     a.all_taps = thin_floats(&a.forward) > 0;
     if (gather_in_place(&a.source, &a.forward) || a.all_taps) a.x_floats = 0;
     a.plane = plane_outer_fits(&a.forward);
-    a.winograd = a.plane || (winograd_fits(&a.forward) && winograd_tiles(&a.forward) >= WINOGRAD_TILES);
-    const size_t winograd_floats = a.plane ? plane_outer_scratch(&a.forward) : a.winograd ? winograd_outer_scratch(&a.forward) : 0;
+    a.winograd = a.plane || winograd_outer_tile(&a.forward, stripes);
+    const size_t winograd_floats = a.plane ? plane_outer_scratch(&a.forward) : a.winograd ? winograd_outer_scratch(&a.forward, stripes) : 0;
     if (a.winograd) a.x_floats = 0;
     a.copy_floats = a.x_floats + a.dy_floats + conv_align((size_t)a.chunk * sizeof(struct outer_line) / sizeof(float));
     if (winograd_floats > a.copy_floats) a.copy_floats = conv_align(winograd_floats);

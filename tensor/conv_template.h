@@ -22,7 +22,7 @@ INLINE vf get(const float *p, int n)
 }
 
 /* get from an array of that type, i values on. */
-INLINE vf get_as(const void *p, const int bf16, int i, int n)
+INLINE vf get_as(const void *p, const int bf16, ptrdiff_t i, int n)
 {
     if (!bf16) return get((const float *)p + i, n);
     const uint16_t *h = (const uint16_t *)p + i;
@@ -345,5 +345,5 @@ static int peak(float *out, long n)
     return 2 * CHAINS * LANES;
 }
 
-const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_w, winograd_y,
-                                        winograd_dy, winograd_dw, pack, unpack, copy, widen, narrow, add_rows, peak};
+const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_dy, winograd_w,
+                                        winograd_y, winograd_dw, pack, unpack, copy, widen, narrow, add_rows, peak};

@@ -1,254 +1,394 @@
 /* conv_template_winograd.h - the transforms of conv_winograd.c over the vector of a vec_*.h; included by conv_template.h.
  *
- * In one dimension, two outputs y from four inputs d and three weights g (Winograd; Lavin and Gray, CVPR 2016):
- *   v = d0 - d2, d1 + d2, d2 - d1, d1 - d3      u = g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
- *   m = u v, point by point                     y = m0 + m1 + m2, m1 - m2 - m3
- * and in several dimensions along w, then h, then d. The weight gradient takes the same v, and the transposed matrices for the other two:
- *   m = y0, y0 + y1, y0 - y1, -y1               g = u0 + (u1 + u2) / 2, (u1 - u2) / 2, (u1 + u2) / 2 + u3
+ * In one dimension, `tile` outputs y from tile + 2 inputs d and three weights g, by way of m = u v, point by point (Winograd; Lavin and Gray, CVPR 2016).
+ * Two outputs, the points 0, 1, -1 and infinity:
+ *   v = d0 - d2, d1 + d2, d2 - d1, d3 - d1      u = g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
+ *   y = m0 + m1 + m2, m1 - m2 + m3
+ * Four, the points 0, a, -a, b, -b and infinity, with a = 3/4 and b = 3/2:
+ *   v = a a b b d0 - (a a + b b) d2 + d4, (d4 - b b d2) +- a (d3 - b b d1), (d4 - a a d2) +- b (d3 - a a d1), a a b b d1 - (a a + b b) d3 + d5
+ *   u = g0 / (a a b b), (g0 + a a g2 +- a g1) / (2 a a (a a - b b)), (g0 + b b g2 +- b g1) / (2 b b (b b - a a)), g2
+ *   y = the sums of m0, p^i m of the points +-a and +-b, and, for i = 3, m5
+ * A plane has these along h and w; along d the form is always the first. The weight gradient takes the same v, and the transposed matrices for the other two.
  */
+#define POINT_A 0.75
+#define POINT_B 1.5
+#define SQUARE(p) ((p) * (p))
+#define CUBE(p) ((p) * (p) * (p))
+#define CONSTANT(value) vf_set((float)(value))
+#define A2 CONSTANT(SQUARE(POINT_A))
+#define B2 CONSTANT(SQUARE(POINT_B))
+#define SCALE_0 (1 / (SQUARE(POINT_A) * SQUARE(POINT_B)))
+#define SCALE_A (1 / (2 * SQUARE(POINT_A) * (SQUARE(POINT_A) - SQUARE(POINT_B))))
+#define SCALE_B (1 / (2 * SQUARE(POINT_B) * (SQUARE(POINT_B) - SQUARE(POINT_A))))
 
-INLINE void transform_x(vf *v, vf d0, vf d1, vf d2, vf d3, const int step)
+/* even +- p odd: what two opposite points have. */
+INLINE void opposite(vf *v, vf even, vf odd, double p)
 {
-    v[0] = vf_sub(d0, d2);
-    v[step] = vf_add(d1, d2);
-    v[2 * step] = vf_sub(d2, d1);
-    v[3 * step] = vf_sub(d1, d3);
+    v[0] = vf_fma(CONSTANT(p), odd, even);
+    v[1] = vf_fnma(CONSTANT(p), odd, even);
 }
 
-INLINE void transform_w(vf *u, vf g0, vf g1, vf g2, const int step)
+INLINE void transform_x(vf *v, const vf *d, const int tile)
 {
-    const vf half = vf_set(0.5f), outer = vf_add(g0, g2);
-    u[0] = g0;
-    u[step] = vf_mul(half, vf_add(outer, g1));
-    u[2 * step] = vf_mul(half, vf_sub(outer, g1));
-    u[3 * step] = g2;
-}
-
-INLINE void transform_y(vf *y, vf m0, vf m1, vf m2, vf m3, const int step)
-{
-    y[0] = vf_add(vf_add(m0, m1), m2);
-    y[step] = vf_sub(vf_sub(m1, m2), m3);
-}
-
-INLINE void winograd_x_step(const struct winograd_x *t, int c, const int depth, const int bf16, int n)
-{
-    vf plane[4][16];
-    UNROLL for (int z = 0; z < depth; z++) {
-        vf d[4][4], rows[4][4];
-        UNROLL for (int y = 0; y < 4; y++) {
-            UNROLL for (int x = 0; x < 4; x++) d[y][x] = get_as(t->x[z][y][x], bf16, c, n);
-            transform_x(rows[y], d[y][0], d[y][1], d[y][2], d[y][3], 1);
-        }
-        UNROLL for (int x = 0; x < 4; x++) transform_x(plane[z] + x, rows[0][x], rows[1][x], rows[2][x], rows[3][x], 4);
+    if (tile == 2) {
+        v[0] = vf_sub(d[0], d[2]);
+        v[1] = vf_add(d[1], d[2]);
+        v[2] = vf_sub(d[2], d[1]);
+        v[3] = vf_sub(d[3], d[1]);
+        return;
     }
-    float *v = t->v + c;
-    UNROLL for (int i = 0; i < 16; i++, v += t->point) {
-        if (depth == 1) {
-            put(v, plane[0][i], n);
-            continue;
-        }
-        vf column[4];
-        transform_x(column, plane[0][i], plane[1][i], plane[2][i], plane[3][i], 1);
-        UNROLL for (int z = 0; z < 4; z++) put(v + (size_t)z * 16 * t->point, column[z], n);
+    const vf product = CONSTANT(SQUARE(POINT_A) * SQUARE(POINT_B)), sum = CONSTANT(SQUARE(POINT_A) + SQUARE(POINT_B));
+    v[0] = vf_fma(product, d[0], vf_fnma(sum, d[2], d[4]));
+    opposite(v + 1, vf_fnma(B2, d[2], d[4]), vf_fnma(B2, d[1], d[3]), POINT_A);
+    opposite(v + 3, vf_fnma(A2, d[2], d[4]), vf_fnma(A2, d[1], d[3]), POINT_B);
+    v[5] = vf_fma(product, d[1], vf_fnma(sum, d[3], d[5]));
+}
+
+INLINE void transform_w(vf *u, const vf *g, const int tile)
+{
+    u[tile + 1] = g[2];
+    if (tile == 2) {
+        const vf half = vf_set(0.5f), outer = vf_add(g[0], g[2]);
+        u[0] = g[0];
+        u[1] = vf_mul(half, vf_add(outer, g[1]));
+        u[2] = vf_mul(half, vf_sub(outer, g[1]));
+        return;
     }
+    u[0] = vf_mul(CONSTANT(SCALE_0), g[0]);
+    opposite(u + 1, vf_fma(A2, g[2], g[0]), g[1], POINT_A);
+    opposite(u + 3, vf_fma(B2, g[2], g[0]), g[1], POINT_B);
+    UNROLL for (int i = 1; i < 5; i++) u[i] = vf_mul(i < 3 ? CONSTANT(SCALE_A) : CONSTANT(SCALE_B), u[i]);
 }
 
-INLINE void winograd_x_all(const struct winograd_x *t, const int depth, const int bf16)
+INLINE void transform_y(vf *y, const vf *m, const int tile)
 {
-    int c = 0;
-    for (; c + LANES <= t->channels; c += LANES) winograd_x_step(t, c, depth, bf16, LANES);
-    if (c < t->channels) winograd_x_step(t, c, depth, bf16, t->channels - c);
+    const vf sum = vf_add(m[1], m[2]), difference = vf_sub(m[1], m[2]);
+    y[0] = vf_add(m[0], sum);
+    if (tile == 2) {
+        y[1] = vf_add(difference, m[3]);
+        return;
+    }
+    const vf sum_b = vf_add(m[3], m[4]), difference_b = vf_sub(m[3], m[4]);
+    y[0] = vf_add(y[0], sum_b);
+    y[1] = vf_fma(CONSTANT(POINT_B), difference_b, vf_mul(CONSTANT(POINT_A), difference));
+    y[2] = vf_fma(B2, sum_b, vf_mul(A2, sum));
+    y[3] = vf_fma(CONSTANT(CUBE(POINT_B)), difference_b, vf_fma(CONSTANT(CUBE(POINT_A)), difference, m[5]));
 }
 
-static void winograd_x(const struct winograd_x *t)
+INLINE void transform_dy(vf *m, const vf *y, const int tile)
 {
-    if (t->type == CONV_BF16 && t->depth == 4)
-        winograd_x_all(t, 4, 1);
-    else if (t->type == CONV_BF16)
-        winograd_x_all(t, 1, 1);
-    else if (t->depth == 4)
-        winograd_x_all(t, 4, 0);
-    else
-        winograd_x_all(t, 1, 0);
+    m[0] = y[0];
+    m[tile + 1] = y[tile - 1];
+    if (tile == 2) {
+        m[1] = vf_add(y[0], y[1]);
+        m[2] = vf_sub(y[0], y[1]);
+        return;
+    }
+    opposite(m + 1, vf_fma(A2, y[2], y[0]), vf_fma(A2, y[3], y[1]), POINT_A);
+    opposite(m + 3, vf_fma(B2, y[2], y[0]), vf_fma(B2, y[3], y[1]), POINT_B);
 }
 
-INLINE void winograd_w_step(float *u, size_t u_row, const float *w, size_t row, int flip, const int depth)
+INLINE void transform_dw(vf *g, const vf *u, const int tile)
 {
-    const int taps = depth == 4 ? 27 : 9;
-    vf plane[3][16];
-    for (int z = 0; z < (depth == 4 ? 3 : 1); z++) {
-        vf rows[3][4];
-        UNROLL for (int y = 0; y < 3; y++) {
-            vf g[3];
-            UNROLL for (int x = 0; x < 3; x++) {
-                const int tap = (z * 3 + y) * 3 + x;
-                g[x] = vf_load(w + (size_t)(flip ? taps - 1 - tap : tap) * row);
+    const vf sum = vf_add(u[1], u[2]), difference = vf_sub(u[1], u[2]);
+    if (tile == 2) {
+        const vf half = vf_set(0.5f), even = vf_mul(half, sum);
+        g[0] = vf_add(u[0], even);
+        g[1] = vf_mul(half, difference);
+        g[2] = vf_add(even, u[3]);
+        return;
+    }
+    const vf sum_b = vf_add(u[3], u[4]), difference_b = vf_sub(u[3], u[4]);
+    g[0] = vf_fma(CONSTANT(SCALE_0), u[0], vf_fma(CONSTANT(SCALE_A), sum, vf_mul(CONSTANT(SCALE_B), sum_b)));
+    g[1] = vf_fma(CONSTANT(POINT_A * SCALE_A), difference, vf_mul(CONSTANT(POINT_B * SCALE_B), difference_b));
+    g[2] = vf_fma(CONSTANT(SQUARE(POINT_A) * SCALE_A), sum, vf_fma(CONSTANT(SQUARE(POINT_B) * SCALE_B), sum_b, u[5]));
+}
+
+/* ---- planes of x and of dy --------------------------------------------------------------------------------------------- */
+
+/* Up to six addresses `step` bytes apart. As in gather_block three share a pointer, so that the compiler computes none of them ahead, and spills it. */
+struct row {
+    char *at[2];
+    size_t step;
+};
+
+INLINE struct row row_at(const void *first, size_t step)
+{
+    struct row r = {{(char *)(uintptr_t)first, (char *)(uintptr_t)first + SHARED * step}, step};
+    KEEP(r.at[0]);
+    KEEP(r.at[1]);
+    return r;
+}
+
+INLINE void *row_value(struct row r, const int i) { return r.at[i / SHARED] + (size_t)(i % SHARED) * r.step; }
+
+static const float zeros[CONV_BLOCK];
+
+/* Where the values of a piece of a volume are that has borders in it. */
+struct winograd_pointers {
+    const void *at[2][WINOGRAD_SIDE][WINOGRAD_SIDE];
+};
+
+INLINE void winograd_point_at(struct winograd_pointers *p, const struct winograd_plane *t, const int from, const int planes)
+{
+    for (int i = 0; i < planes; i++)
+        for (int y = 0; y < from; y++) {
+            const int line = t->at[0] + y, inside = t->of[i] && line >= 0 && line < t->size[0];
+            UNROLL for (int x = 0; x < from; x++) {
+                const int column = t->at[1] + x;
+                p->at[i][y][x] = inside && column >= 0 && column < t->size[1]
+                                     ? conv_at(t->of[i], t->type, (size_t)line * t->line + (size_t)column * t->voxel)
+                                     : zeros;
             }
-            transform_w(rows[y], g[0], g[1], g[2], 1);
         }
-        UNROLL for (int x = 0; x < 4; x++) transform_w(plane[z] + x, rows[0][x], rows[1][x], rows[2][x], 4);
+}
+
+/* Of `from` lines and columns the tile + 2 lines and columns of points; without p, nothing is outside. */
+INLINE void winograd_plane_step(const struct winograd_plane *t, const struct winograd_pointers *p, int c, const int tile, const int from, const int planes,
+                                const int bf16, int n, int width)
+{
+    vf rows[WINOGRAD_SIDE][WINOGRAD_SIDE];
+    const int side = tile + 2;
+    const size_t size = bf16 ? sizeof(uint16_t) : sizeof(float);
+    UNROLL for (int y = 0; y < from; y++) {
+        vf d[WINOGRAD_SIDE];
+        UNROLL for (int i = 0; i < planes; i++) {
+            const struct row line = row_at(p ? NULL : conv_at(t->of[i], t->type, (size_t)(t->at[0] + y) * t->line + (size_t)t->at[1] * t->voxel + (size_t)c),
+                                           t->voxel * size);
+            UNROLL for (int x = 0; x < from; x++) {
+                const vf value = p ? get_as(p->at[i][y][x], bf16, c, n) : get_as(row_value(line, x), bf16, 0, n);
+                d[x] = i == 0 ? value : vf_fma(vf_set(t->sign), value, d[x]);
+            }
+        }
+        if (from == side)
+            transform_x(rows[y], d, tile);
+        else
+            transform_dy(rows[y], d, tile);
     }
-    for (int i = 0; i < 16; i++, u += u_row) {
-        if (depth == 1) {
-            vf_store(u, plane[0][i]);
-            continue;
-        }
-        vf column[4];
-        transform_w(column, plane[0][i], plane[1][i], plane[2][i], 1);
-        UNROLL for (int z = 0; z < 4; z++) vf_store(u + (size_t)z * 16 * u_row, column[z]);
+    UNROLL for (int x = 0; x < side; x++) {
+        vf d[WINOGRAD_SIDE], column[WINOGRAD_SIDE];
+        UNROLL for (int y = 0; y < from; y++) d[y] = rows[y][x];
+        if (from == side)
+            transform_x(column, d, tile);
+        else
+            transform_dy(column, d, tile);
+        const struct row to = row_at(t->v + (size_t)x * t->point + c, (size_t)side * t->point * sizeof(float));
+        UNROLL for (int y = 0; y < side; y++) put((float *)row_value(to, y), column[y], width);
     }
 }
 
-static void winograd_w(float *u, size_t u_row, const float *w, size_t row, int flip, int depth)
+INLINE void winograd_plane_all(const struct winograd_plane *all, const int tile, const int from, const int planes, const int bf16)
+{
+    const struct winograd_plane t = *all; /* which no store changes */
+    int c = 0, whole = t.of[0] && (planes == 1 || t.of[1]);
+    struct winograd_pointers p;
+    for (int i = 0; i < 2; i++) whole &= t.at[i] >= 0 && t.at[i] + from <= t.size[i];
+    if (whole)
+        for (; c + LANES <= t.channels; c += LANES) winograd_plane_step(&t, NULL, c, tile, from, planes, bf16, LANES, LANES);
+    if (c == t.width) return;
+    winograd_point_at(&p, &t, from, planes);
+    for (; c + LANES <= t.channels; c += LANES) winograd_plane_step(&t, &p, c, tile, from, planes, bf16, LANES, LANES);
+    for (; c < t.width; c += LANES) winograd_plane_step(&t, &p, c, tile, from, planes, bf16, t.channels - c, t.width - c);
+}
+
+INLINE void winograd_plane_types(const struct winograd_plane *t, const int tile, const int from)
+{
+    if (t->type == CONV_BF16 && t->planes == 2)
+        winograd_plane_all(t, tile, from, 2, 1);
+    else if (t->type == CONV_BF16)
+        winograd_plane_all(t, tile, from, 1, 1);
+    else if (t->planes == 2)
+        winograd_plane_all(t, tile, from, 2, 0);
+    else
+        winograd_plane_all(t, tile, from, 1, 0);
+}
+
+static void winograd_x(const struct winograd_plane *t)
+{
+    if (t->tile == 2)
+        winograd_plane_types(t, 2, 4);
+    else
+        winograd_plane_types(t, 4, 6);
+}
+
+static void winograd_dy(const struct winograd_plane *t)
+{
+    if (t->tile == 2)
+        winograd_plane_types(t, 2, 2);
+    else
+        winograd_plane_types(t, 4, 4);
+}
+
+/* ---- weights ------------------------------------------------------------------------------------------------------------ */
+
+INLINE void winograd_w_step(float *u, size_t u_row, const float *w, size_t row, int flip, const int depth, const int tile)
+{
+    const int taps = depth == 4 ? 27 : 9, side = tile + 2;
+    vf g[4][9];
+    for (int i = 0; i < 9; i++) {
+        vf d[3], points[4];
+        UNROLL for (int z = 0; z < taps / 9; z++) d[z] = vf_load(w + (size_t)(flip ? taps - 1 - 9 * z - i : 9 * z + i) * row);
+        if (depth == 1)
+            points[0] = d[0];
+        else
+            transform_w(points, d, 2);
+        UNROLL for (int z = 0; z < depth; z++) g[z][i] = points[z];
+    }
+    for (int z = 0; z < depth; z++, u += (size_t)(side * side) * u_row) {
+        vf rows[3][WINOGRAD_SIDE];
+        UNROLL for (int y = 0; y < 3; y++) transform_w(rows[y], g[z] + 3 * y, tile);
+        UNROLL for (int x = 0; x < side; x++) {
+            const vf d[3] = {rows[0][x], rows[1][x], rows[2][x]};
+            vf column[WINOGRAD_SIDE];
+            transform_w(column, d, tile);
+            float *to = u + (size_t)x * u_row;
+            UNROLL for (int y = 0; y < side; y++, to += (size_t)side * u_row) vf_store(to, column[y]);
+        }
+    }
+}
+
+static void winograd_w(float *u, size_t u_row, const float *w, size_t row, int flip, int depth, int tile)
 {
     for (size_t i = 0; i < row; i += LANES) {
-        if (depth == 4)
-            winograd_w_step(u + i, u_row, w + i, row, flip, 4);
+        if (depth == 4 && tile == 4)
+            winograd_w_step(u + i, u_row, w + i, row, flip, 4, 4);
+        else if (depth == 4)
+            winograd_w_step(u + i, u_row, w + i, row, flip, 4, 2);
+        else if (tile == 4)
+            winograd_w_step(u + i, u_row, w + i, row, flip, 1, 4);
         else
-            winograd_w_step(u + i, u_row, w + i, row, flip, 1);
+            winograd_w_step(u + i, u_row, w + i, row, flip, 1, 2);
     }
 }
 
-/* One vector of y, at k of its voxel, at `sum` of the sums. */
-INLINE void winograd_y_add(const struct winograd_y *t, void *y, int sum, int k, vf start, vf v, int n)
+INLINE void winograd_dw_step(float *dw, size_t row, const float *u, size_t u_row, const int depth, const int tile)
 {
-    if (t->sums_in)
-        start = get(t->sums_in + sum, n);
-    else if (t->accumulate)
-        start = t->type == CONV_BF16 ? get_as(y, 1, k, n) : get_as(y, 0, k, n);
-    v = vf_add(start, v);
-    if (t->sums_out)
-        put(t->sums_out + sum, v, n);
-    else if (t->type == CONV_F32)
-        put((float *)y + k, v, n);
-    else if (n >= LANES)
-        vf_store_bf16((uint16_t *)y + k, v);
-    else if (n > 0)
-        vf_store_bf16_n((uint16_t *)y + k, v, n);
+    const int side = tile + 2;
+    vf g[4][9];
+    for (int z = 0; z < depth; z++, u += (size_t)(side * side) * u_row) {
+        vf rows[WINOGRAD_SIDE][3];
+        UNROLL for (int y = 0; y < side; y++) {
+            vf p[WINOGRAD_SIDE];
+            UNROLL for (int x = 0; x < side; x++) p[x] = vf_load(u + (size_t)(side * y + x) * u_row);
+            transform_dw(rows[y], p, tile);
+        }
+        UNROLL for (int x = 0; x < 3; x++) {
+            vf p[WINOGRAD_SIDE], column[3];
+            UNROLL for (int y = 0; y < side; y++) p[y] = rows[y][x];
+            transform_dw(column, p, tile);
+            UNROLL for (int y = 0; y < 3; y++) g[z][3 * y + x] = column[y];
+        }
+    }
+    for (int i = 0; i < 9; i++, dw += row) {
+        if (depth == 1) {
+            vf_store(dw, g[0][i]);
+            continue;
+        }
+        const vf p[4] = {g[0][i], g[1][i], g[2][i], g[3][i]};
+        vf taps[3];
+        transform_dw(taps, p, 2);
+        UNROLL for (int z = 0; z < 3; z++) vf_store(dw + (size_t)(9 * z) * row, taps[z]);
+    }
 }
 
-INLINE void winograd_y_step(const struct winograd_y *t, int k, const int depth, int n)
+static void winograd_dw(float *dw, size_t row, const float *u, size_t u_row, size_t n, int depth, int tile)
 {
-    const vf start = t->start ? get(t->start + k, n) : vf_set(0);
-    vf plane[4][4], y[2][4];
-    const float *m = t->m + k;
-    UNROLL for (int z = 0; z < depth; z++) {
-        vf rows[4][2];
-        UNROLL for (int i = 0; i < 4; i++) {
-            vf p[4];
-            UNROLL for (int x = 0; x < 4; x++, m += t->point) p[x] = vf_load(m);
-            transform_y(rows[i], p[0], p[1], p[2], p[3], 1);
-        }
-        UNROLL for (int x = 0; x < 2; x++) transform_y(plane[z] + x, rows[0][x], rows[1][x], rows[2][x], rows[3][x], 2);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        if (depth == 1)
-            y[0][i] = plane[0][i];
+    for (size_t i = 0; i < n; i += LANES) {
+        if (depth == 4 && tile == 4)
+            winograd_dw_step(dw + i, row, u + i, u_row, 4, 4);
+        else if (depth == 4)
+            winograd_dw_step(dw + i, row, u + i, u_row, 4, 2);
+        else if (tile == 4)
+            winograd_dw_step(dw + i, row, u + i, u_row, 1, 4);
         else
-            transform_y(&y[0][i], plane[0][i], plane[1][i], plane[2][i], plane[3][i], 4);
+            winograd_dw_step(dw + i, row, u + i, u_row, 1, 2);
     }
-    for (int z = 0; z < (depth == 1 ? 1 : 2); z++)
-        UNROLL for (int i = 0; i < 4; i++) {
-            void *const to = t->y[z][i / 2][i % 2];
-            if (to) winograd_y_add(t, to, (z * 4 + i) * CONV_PANEL + k, k, start, y[z][i], n);
+}
+
+/* ---- y ------------------------------------------------------------------------------------------------------------------ */
+
+/* Line `line` of a place, k values on. */
+INLINE struct row winograd_line(const struct winograd_place *p, int line, int k, const int bf16)
+{
+    return row_at(conv_at(p->at, bf16 ? CONV_BF16 : CONV_F32, (size_t)line * p->line + (size_t)k), p->voxel * (bf16 ? sizeof(uint16_t) : sizeof(float)));
+}
+
+/* The sums y of a plane to target i, whose types are these; whole: all of them are inside. */
+INLINE void winograd_y_add(const struct winograd_y *t, int i, vf y[4][4], int k, const int tile, const int whole, const int from_bf16, const int to_bf16, int n)
+{
+    const int starts = !t->from[i].at;
+    const vf sign = vf_set(t->sign[i]), start = starts && t->start ? get(t->start + k, n) : vf_set(0);
+    UNROLL for (int line = 0; line < tile; line++) {
+        if (!whole && line >= t->lines) continue;
+        const struct row from = winograd_line(starts ? &t->to[i] : &t->from[i], line, k, from_bf16), to = winograd_line(&t->to[i], line, k, to_bf16);
+        UNROLL for (int x = 0; x < tile; x++) {
+            if (!whole && x >= t->columns) continue;
+            const vf v = vf_fma(sign, y[line][x], starts ? start : get_as(row_value(from, x), from_bf16, 0, n));
+            if (!to_bf16)
+                put((float *)row_value(to, x), v, n);
+            else if (n >= LANES)
+                vf_store_bf16((uint16_t *)row_value(to, x), v);
+            else
+                vf_store_bf16_n((uint16_t *)row_value(to, x), v, n);
         }
+    }
+}
+
+INLINE void winograd_y_step(const struct winograd_y *t, int k, const int tile, const int plain, int n)
+{
+    const int side = tile + 2;
+    vf rows[WINOGRAD_SIDE][4], y[4][4];
+    UNROLL for (int i = 0; i < side; i++) {
+        vf p[WINOGRAD_SIDE];
+        const struct row m = row_at(t->m + (size_t)(i * side) * t->point + k, t->point * sizeof(float));
+        UNROLL for (int x = 0; x < side; x++) p[x] = vf_load((const float *)row_value(m, x));
+        transform_y(rows[i], p, tile);
+    }
+    UNROLL for (int x = 0; x < tile; x++) {
+        vf p[WINOGRAD_SIDE], column[4];
+        UNROLL for (int i = 0; i < side; i++) p[i] = rows[i][x];
+        transform_y(column, p, tile);
+        UNROLL for (int i = 0; i < tile; i++) y[i][x] = column[i];
+    }
+    for (int i = 0; i < t->targets; i++) {
+        if (plain)
+            winograd_y_add(t, i, y, k, tile, 1, 0, 0, n);
+        else if (t->from[i].type == CONV_F32 && t->to[i].type == CONV_F32)
+            winograd_y_add(t, i, y, k, tile, 0, 0, 0, n);
+        else if (t->from[i].type == CONV_F32)
+            winograd_y_add(t, i, y, k, tile, 0, 0, 1, n);
+        else if (t->to[i].type == CONV_F32)
+            winograd_y_add(t, i, y, k, tile, 0, 1, 0, n);
+        else
+            winograd_y_add(t, i, y, k, tile, 0, 1, 1, n);
+    }
+}
+
+INLINE void winograd_y_all(const struct winograd_y *all, const int tile)
+{
+    const struct winograd_y t = *all;
+    int k = 0, plain = t.lines == tile && t.columns == tile;
+    for (int i = 0; i < t.targets; i++) plain &= t.from[i].type == CONV_F32 && t.to[i].type == CONV_F32;
+    if (plain)
+        for (; k + LANES <= t.k; k += LANES) winograd_y_step(&t, k, tile, 1, LANES);
+    for (; k < t.k; k += LANES) winograd_y_step(&t, k, tile, 0, t.k - k);
 }
 
 static void winograd_y(const struct winograd_y *t)
 {
-    for (int k = 0; k < t->k; k += LANES) {
-        const int n = t->k - k;
-        if (t->depth == 4 && n >= LANES)
-            winograd_y_step(t, k, 4, LANES);
-        else if (t->depth == 4)
-            winograd_y_step(t, k, 4, n);
-        else
-            winograd_y_step(t, k, 1, n);
-    }
-}
-
-/* ---- weight gradient ------------------------------------------------------------------------------------------------- */
-
-INLINE void transform_dy(vf *m, vf y0, vf y1, const int step)
-{
-    m[0] = y0;
-    m[step] = vf_add(y0, y1);
-    m[2 * step] = vf_sub(y0, y1);
-    m[3 * step] = vf_sub(vf_set(0), y1);
-}
-
-INLINE void transform_dw(vf *g, vf u0, vf u1, vf u2, vf u3, const int step)
-{
-    const vf half = vf_set(0.5f), even = vf_mul(half, vf_add(u1, u2));
-    g[0] = vf_add(u0, even);
-    g[step] = vf_mul(half, vf_sub(u1, u2));
-    g[2 * step] = vf_add(even, u3);
-}
-
-INLINE void winograd_dy_step(const struct winograd_dy *t, int k, const int depth, const int bf16, int n)
-{
-    vf plane[2][16];
-    UNROLL for (int z = 0; z < (depth + 1) / 2; z++) {
-        vf rows[2][4];
-        UNROLL for (int y = 0; y < 2; y++) transform_dy(rows[y], get_as(t->dy[z][y][0], bf16, k, n), get_as(t->dy[z][y][1], bf16, k, n), 1);
-        UNROLL for (int x = 0; x < 4; x++) transform_dy(plane[z] + x, rows[0][x], rows[1][x], 4);
-    }
-    float *m = t->m + k;
-    UNROLL for (int i = 0; i < 16; i++, m += t->point) {
-        if (depth == 1) {
-            vf_store(m, plane[0][i]);
-            continue;
-        }
-        vf column[4];
-        transform_dy(column, plane[0][i], plane[1][i], 1);
-        UNROLL for (int z = 0; z < 4; z++) vf_store(m + (size_t)z * 16 * t->point, column[z]);
-    }
-}
-
-INLINE void winograd_dy_all(const struct winograd_dy *t, const int bf16)
-{
-    for (int k = 0; k < t->width; k += LANES) {
-        const int n = t->k - k;
-        if (t->depth == 4 && n >= LANES)
-            winograd_dy_step(t, k, 4, bf16, LANES);
-        else if (t->depth == 4)
-            winograd_dy_step(t, k, 4, bf16, n);
-        else
-            winograd_dy_step(t, k, 1, bf16, n);
-    }
-}
-
-static void winograd_dy(const struct winograd_dy *t)
-{
-    if (t->type == CONV_BF16)
-        winograd_dy_all(t, 1);
+    if (t->tile == 2)
+        winograd_y_all(t, 2);
     else
-        winograd_dy_all(t, 0);
+        winograd_y_all(t, 4);
 }
 
-INLINE void winograd_dw_step(float *dw, const float *u, size_t u_row, size_t row, const int depth)
-{
-    vf plane[3][16];
-    UNROLL for (int i = 0; i < 16; i++, u += u_row) {
-        if (depth == 1)
-            plane[0][i] = vf_load(u);
-        else
-            transform_dw(&plane[0][i], vf_load(u), vf_load(u + 16 * u_row), vf_load(u + 32 * u_row), vf_load(u + 48 * u_row), 16);
-    }
-    for (int z = 0; z < (depth == 1 ? 1 : 3); z++) {
-        vf rows[3][4], g[9];
-        UNROLL for (int x = 0; x < 4; x++) transform_dw(&rows[0][x], plane[z][x], plane[z][4 + x], plane[z][8 + x], plane[z][12 + x], 4);
-        UNROLL for (int y = 0; y < 3; y++) transform_dw(g + 3 * y, rows[y][0], rows[y][1], rows[y][2], rows[y][3], 1);
-        UNROLL for (int i = 0; i < 9; i++, dw += row) vf_store(dw, g[i]);
-    }
-}
-
-static void winograd_dw(float *dw, const float *u, size_t u_row, size_t row, int depth)
-{
-    for (size_t i = 0; i < row; i += LANES) {
-        if (depth == 4)
-            winograd_dw_step(dw + i, u + i, u_row, row, 4);
-        else
-            winograd_dw_step(dw + i, u + i, u_row, row, 1);
-    }
-}
+#undef POINT_A
+#undef POINT_B
+#undef SQUARE
+#undef CUBE
+#undef CONSTANT
+#undef A2
+#undef B2
+#undef SCALE_0
+#undef SCALE_A
+#undef SCALE_B

@@ -1,18 +1,28 @@
-/* Winograd's F(2x2x2, 3x3x3) for the gathers it fits: 8 outputs from 64 products instead of 216, and F(2x2, 3x3) for kernels 1x3x3.
- * And its adjoint, the weight gradient.
+/* Winograd's form for the gathers it fits: F(4x4, 3x3) or F(2x2, 3x3) in the planes, and F(2, 3) along d where the kernel is 3x3x3. And its adjoint, the
+ * weight gradient.
  *
  * A job is a range of panels of k times a chunk of the tiles. For each block of c it transforms the weights of its panels, which
- * then stay in the second cache over all tiles. A batch of tiles at a time it transforms x; multiplies, for each of the 64 points, the
- * matrices [tile][c] and [c][k] with the gather kernel; and transforms the products to y.
+ * then stay in the second cache over all tiles. A batch of tiles at a time, and of these one plane of points after the other (four along d, or one), it
+ * transforms x; multiplies, for each of the 36 or 16 points, the matrices [tile][c] and [c][k] with the gather kernel; transforms the products, and adds them to
+ * the planes of y that they belong to.
  *
- * A bf16 y takes a tile's sums when all blocks of c are in them. Until then they stay in scratch as floats, and the tiles of a job are
- * cut into sections whose sums fit; a section takes the blocks one after the other.
+ * A bf16 y takes a tile's sums when all planes and all blocks of c are in them. Until then they stay in scratch as floats; with several blocks, the tiles of a
+ * job are cut into sections whose sums fit, and a section takes the blocks one after the other.
  *
- * The order of arithmetic: transforms as in conv_template_winograd.h, one chain from 0 on over the c of a block for each point, and
- * each block's outputs added to y, which starts at the bias (or 0, or what it held). Positions outside of x are zeros. In the weight
- * gradient the stripes of conv.h are of tiles rather than lines; each point's chain runs over the tiles of a stripe, and is then transformed.
- * The error is smaller than that of the direct form, because the chains are 27 times shorter: rms 2.8e-7 of the values' rms against 4.7e-7 with
- * 32 channels, 3.7e-7 against 1.5e-6 with 320 (normal inputs and weights). */
+ * The order of arithmetic: transforms as in conv_template_winograd.h, of x and the weights along d, then w, then h, of the products along w, then h; one chain from 0 on
+ * over the c of a block for each point; and each plane of points added to y, which starts at the bias (or 0, or what it held), plane by plane for one block after the other.
+ * Positions outside of x are zeros. In the weight gradient the stripes of conv.h are of tiles rather than lines; each point's chain runs over the tiles of a
+ * stripe, and is then transformed, along w, then h, then d.
+ *
+ * The rule: of the two tiles the one with fewer products, borders included, where the transforms of the weights count as tiles, too (`cost`); and the direct form where that
+ * saves less than half of its products. The rms error of y in units of y's, normal inputs and weights, 3x3x3 (NumPy, against double precision):
+ *
+ *   channels           32      64      128     320
+ *   direct             5.3e-7  7.3e-7  1.0e-6  1.7e-6
+ *   2x2x2              2.5e-7  3.5e-7  3.5e-7  3.3e-7
+ *   4x4x2 (3/4, 3/2)   7.9e-7  8.2e-7  8.2e-7  8.2e-7    as here; the points 5/8 and 3/2 give 7.4e-7 to 7.8e-7, 1 and 2: 1.6e-6, 1 and 1/2: 1.7e-6 to 1.8e-6
+ *
+ * The chains are 27 times shorter than the direct form's; what remains is from the transforms, which multiply by up to 3.4. */
 #include <string.h>
 
 #include "tensor/conv_kernels.h"
@@ -20,44 +30,83 @@
 enum {
     BATCH = CONV_TILE,       /* tiles at a time */
     OUTER_BATCH = 28,        /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
-    WEIGHT_FLOATS = 133120,  /* transformed weights of a job's panels: half of the smallest second cache, 1 MiB, and what follows points */
+    WEIGHT_FLOATS = 150000,  /* transformed weights of a job's panels, where one panel does not need more: half of the smallest second cache, 1 MiB, and what follows points */
     PACK_CHANNELS = 4,       /* channels whose weights are packed, and transformed while they are in the first cache */
     POINT_GAP = 16,          /* floats between points: at powers of two, they would share few sets of the first cache */
     SUMS_FLOATS = 131072,    /* sums that wait for their next block, where one tile does not need more */
-    LEAST_CHANNELS = 16      /* with fewer, the transforms cost more than they save */
+    LEAST_CHANNELS = 16,     /* with fewer, the transforms cost more than they save */
+    WEIGHTS_COST = 4,        /* the transform of a weight takes as long as its products with so many tiles */
+    SUMS_COST = 10,          /* the same of the sums of a stripe in the weight gradient */
+    OUTER_TILES = 64         /* with fewer tiles of 2 x 2 (x 2) outputs the weight gradient has only as many terms as roundings */
 };
+
+/* What a product takes with its transforms, in those of the direct form: measured, 1.7 to 2.1. */
+static const double PRODUCT_COST = 1.9;
 
 struct winograd_call {
     const struct gather *g;
     const struct conv_kernels *kernels;
     float *scratch;
     size_t thread_floats, u_floats, v_floats, m_floats;
-    int section;    /* most tiles in a section; 0: one section of all */
+    size_t sums;    /* floats of a plane of a tile of these: */
+    int waiting;    /* tiles whose sums wait in scratch; 0: y itself holds them */
     int first[3];   /* position of x that output 0 begins at */
+    int step[3];    /* outputs of a tile */
     int tiles[3];   /* along each axis */
-    int depth, points, panels, blocks;
+    int depth, plane; /* points along d, and of a plane */
+    int blocks, panels;
     int ranges, range, chunks;
 };
 
-/* Positions of y that are computed along an axis: tiles are whole. */
-static int covered(const struct gather *g, int axis)
+/* Outputs of a tile along an axis. */
+static int step_of(const struct gather *g, int axis, int tile)
 {
-    return g->kernel[axis] == 1 ? g->y_size[axis] : (g->y_size[axis] + 1) / 2 * 2;
+    return axis > 0 ? tile : g->kernel[0] == 3 ? 2 : 1;
 }
 
-int winograd_fits(const struct gather *g)
+/* Tiles along an axis. */
+static int tiles_along(const struct gather *g, int axis, int tile)
 {
-    double computed = 1, wanted = 1;
+    const int step = step_of(g, axis, tile);
+    return (g->y_size[axis] + step - 1) / step;
+}
+
+/* Position of x that output 0 begins at. */
+static int first_of(const struct gather *g, int axis)
+{
+    return g->direction > 0 ? -g->pad[axis] : g->pad[axis] - (g->kernel[axis] - 1);
+}
+
+/* Products of a pair of channels, and what takes as long: the rest of a point costs as much as `extra` tiles. */
+static double cost(const struct gather *g, int tile, int extra)
+{
+    double tiles = g->n;
+    for (int i = 0; i < 3; i++) tiles *= tiles_along(g, i, tile);
+    return (tiles + extra) * (tile + 2) * (tile + 2) * (g->kernel[0] == 3 ? 4 : 1);
+}
+
+static int best_tile(const struct gather *g, int extra)
+{
+    double direct = g->n;
+    int inside = 1; /* every output sees something of x: the sums of larger tiles do not cancel exactly */
     for (int i = 0; i < 3; i++) {
         if (g->stride[i] != 1 || (g->kernel[i] != 3 && (i > 0 || g->kernel[i] != 1))) return 0;
-        computed *= covered(g, i);
-        wanted *= g->y_size[i];
+        direct *= g->y_size[i] * g->kernel[i];
+        inside &= -first_of(g, i) < g->kernel[i];
     }
-    /* 27 / 8 fewer multiplications, or 9 / 4: half of that may go to the transforms and to what is computed in vain. */
-    return g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS && computed <= (g->kernel[0] == 3 ? 1.75 : 1.2) * wanted;
+    if (g->c < LEAST_CHANNELS || g->k < LEAST_CHANNELS) return 0;
+    const int tile = inside && cost(g, 4, extra) < cost(g, 2, extra) ? 4 : 2;
+    return PRODUCT_COST * cost(g, tile, extra) <= direct ? tile : 0;
 }
 
+int winograd_tile(const struct gather *g) { return best_tile(g, WEIGHTS_COST); }
+
 /* ---- one batch of tiles ------------------------------------------------------------------------------------------------- */
+
+/* Image, and first output. */
+struct tile {
+    int n, at[3];
+};
 
 /* Tiles [first, first + count), panels [p0, p1) and one block of cn channels c. */
 struct winograd_work {
@@ -66,97 +115,112 @@ struct winograd_work {
     int block, cn, p0, p1;
     int first, count;
     int section; /* its first tile */
+    struct tile tile[OUTER_BATCH];
 };
 
-/* Where tile `i` of all tiles begins in y. */
-static void tile_at(const struct winograd_call *s, int i, int *n, int at[3])
-{
-    for (int a = 2; a >= 0; a--) {
-        at[a] = i % s->tiles[a] * (s->g->kernel[a] == 1 ? 1 : 2);
-        i /= s->tiles[a];
-    }
-    *n = i;
-}
+/* The two planes of x (positions in the tile) of a point along d, and the sign of the second one; those of dy and y: 0 for none. */
+static const struct {
+    int x[2];
+    float x_sign, y_sign[2];
+} along_d[4] = {{{0, 2}, -1, {1, 0}}, {{1, 2}, 1, {1, 1}}, {{2, 1}, -1, {1, -1}}, {{3, 1}, -1, {0, 1}}};
 
-static const float zeros[CONV_BLOCK];
+static void set_batch(struct winograd_work *a, int first, int end)
+{
+    const struct winograd_call *s = a->call;
+    a->first = first;
+    a->count = end - first;
+    for (int i = 0; i < a->count; i++) {
+        int rest = first + i;
+        for (int j = 2; j >= 0; j--) {
+            a->tile[i].at[j] = rest % s->tiles[j] * s->step[j];
+            rest /= s->tiles[j];
+        }
+        a->tile[i].n = rest;
+    }
+}
 
 /* Floats from one point to the next in u; in v and m, for `count` tiles. */
 static size_t u_point(int cn, int width) { return (size_t)cn * (size_t)width + POINT_GAP; }
 static size_t v_point(int cn, int count) { return (size_t)cn * (size_t)count + POINT_GAP; }
 static size_t m_point(int width, int count) { return (size_t)width * (size_t)count + POINT_GAP; }
 
-static void transform_x(const struct winograd_work *a, int i)
+/* Plane z of image n of an array [n][size][channels], from channel `first` on; NULL outside. */
+static const void *plane_of(const void *values, enum conv_type type, const int size[3], int channels, int n, int z, int first)
+{
+    if (z < 0 || z >= size[0]) return NULL;
+    const size_t lines = ((size_t)n * (size_t)size[0] + (size_t)z) * (size_t)size[1];
+    return conv_at(values, type, lines * (size_t)size[2] * (size_t)channels + (size_t)first);
+}
+
+static void transform_x(const struct winograd_work *a, int i, int z)
 {
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
-    struct winograd_x t = {.type = g->x_type, .channels = a->cn, .depth = s->depth, .v = a->v + (size_t)i * (size_t)a->cn};
-    int n, at[3];
-    tile_at(s, a->first + i, &n, at);
+    const struct tile *tile = &a->tile[i];
+    struct winograd_plane t = {.planes = s->depth == 1 ? 1 : 2, .sign = along_d[z].x_sign, .size = {g->x_size[1], g->x_size[2]}, .type = g->x_type,
+                               .voxel = (size_t)g->c, .tile = s->step[2], .channels = a->cn, .width = a->cn};
+    for (int j = 0; j < 2; j++) {
+        t.at[j] = tile->at[j + 1] + s->first[j + 1];
+        t.of[j] = plane_of(g->x, g->x_type, g->x_size, g->c, tile->n, tile->at[0] + s->first[0] + along_d[z].x[j], a->block * CONV_BLOCK);
+    }
+    t.line = (size_t)g->x_size[2] * t.voxel;
+    t.v = a->v + (size_t)i * (size_t)a->cn;
     t.point = v_point(a->cn, a->count);
-    for (int z = 0; z < s->depth; z++)
-        for (int y = 0; y < 4; y++) {
-            const int iz = at[0] + s->first[0] + z, iy = at[1] + s->first[1] + y, ix = at[2] + s->first[2];
-            const int inside = iz >= 0 && iz < g->x_size[0] && iy >= 0 && iy < g->x_size[1];
-            const ptrdiff_t line = (((ptrdiff_t)n * g->x_size[0] + iz) * g->x_size[1] + iy) * g->x_size[2];
-            for (int x = 0; x < 4; x++)
-                t.x[z][y][x] = inside && ix + x >= 0 && ix + x < g->x_size[2]
-                                   ? conv_at(g->x, g->x_type, (size_t)((line + ix + x) * g->c + a->block * CONV_BLOCK))
-                                   : zeros;
-        }
     s->kernels->winograd_x(&t);
 }
 
-/* The products of all points of the batch for one panel. */
+/* The products of all points of a plane and a batch for one panel. */
 static void multiply(const struct winograd_work *a, const float *u, int width)
 {
     const struct winograd_call *s = a->call;
-    const int most = s->kernels->gather_count, parts = (a->count + most - 1) / most;
-    struct gather_tile t = {.lines = 1, .k = width, .width = width, .nz = 1, .ny = 1, .length = a->cn};
-    t.y_voxel = width;
+    struct gather_tile t = {.lines = 1, .k = width, .width = width, .nz = 1, .ny = 1, .length = a->cn, .count = a->count, .y_voxel = width};
     t.x_voxel = (size_t)a->cn;
-    for (int point = 0; point < s->points; point++) {
+    for (int point = 0; point < s->plane; point++) {
         t.w = u + (size_t)point * u_point(a->cn, width);
-        for (int i = 0; i < parts; i++) {
-            const int first = a->count * i / parts;
-            t.count = a->count * (i + 1) / parts - first;
-            t.x = a->v + (size_t)point * v_point(a->cn, a->count) + (size_t)first * (size_t)a->cn;
-            t.y[0] = a->m + (size_t)point * m_point(width, a->count) + (size_t)first * (size_t)width;
-            s->kernels->gather(&t);
-        }
+        t.x = a->v + (size_t)point * v_point(a->cn, a->count);
+        t.y[0] = a->m + (size_t)point * m_point(width, a->count);
+        s->kernels->gather(&t);
     }
 }
 
-static void transform_y(const struct winograd_work *a, int i, int panel)
+/* Target o of t, plane o of the tile's y. */
+static void add_target(struct winograd_y *t, const struct winograd_work *a, int i, int panel, int z, int o)
 {
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
-    const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
-    struct winograd_y t = {.type = g->y_type, .k = conv_min(width, g->k - k0), .depth = s->depth};
-    int n, at[3];
-    tile_at(s, a->first + i, &n, at);
-    t.m = a->m + (size_t)i * (size_t)width;
-    t.point = m_point(width, a->count);
-    t.start = g->bias ? g->bias + k0 : NULL;
-    t.accumulate = g->accumulate || a->block > 0;
-    if (s->section) {
-        float *sums = a->sums + (size_t)((a->first + i - a->section) * s->range + panel - a->p0) * 8 * CONV_PANEL;
-        t.sums_in = a->block > 0 ? sums : NULL;
-        t.sums_out = a->block < s->blocks - 1 ? sums : NULL;
+    const struct tile *tile = &a->tile[i];
+    const size_t voxel = (size_t)g->k, line = (size_t)g->y_size[2] * voxel, at = (size_t)tile->at[1] * line + (size_t)tile->at[2] * voxel;
+    const void *plane = plane_of(g->y, g->y_type, g->y_size, g->k, tile->n, tile->at[0] + o, panel * CONV_PANEL);
+    if (!plane) return;
+    const struct winograd_place y = {conv_at_out((void *)(uintptr_t)plane, g->y_type, at), g->y_type, line, voxel}, none = {.type = CONV_F32};
+    const int begins = a->block == 0 && z == o, ends = a->block == s->blocks - 1 && (s->depth == 1 || z == o + 2);
+    struct winograd_place sums = y;
+    if (s->waiting) {
+        const int first = s->blocks > 1 ? a->first - a->section : 0, place = ((first + i) * s->range + panel - a->p0) * s->step[0] + o;
+        sums = (struct winograd_place){a->sums + (size_t)place * s->sums, CONV_F32, (size_t)s->step[2] * CONV_PANEL, CONV_PANEL};
     }
-    for (int z = 0; z < (s->depth == 1 ? 1 : 2); z++)
-        for (int y = 0; y < 2; y++)
-            for (int x = 0; x < 2; x++) {
-                if (at[0] + z >= g->y_size[0] || at[1] + y >= g->y_size[1] || at[2] + x >= g->y_size[2]) continue;
-                const size_t line = ((size_t)n * (size_t)g->y_size[0] + (size_t)(at[0] + z)) * (size_t)g->y_size[1] + (size_t)(at[1] + y);
-                const size_t voxel = line * (size_t)g->y_size[2] + (size_t)(at[2] + x);
-                t.y[z][y][x] = conv_at_out(g->y, g->y_type, voxel * (size_t)g->k + (size_t)k0);
-            }
+    t->from[t->targets] = !begins ? sums : g->accumulate ? y : none;
+    t->to[t->targets] = ends ? y : sums;
+    t->sign[t->targets++] = along_d[z].y_sign[o];
+}
+
+static void transform_y(const struct winograd_work *a, int i, int panel, int z)
+{
+    const struct winograd_call *s = a->call;
+    const struct gather *g = s->g;
+    const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel), tile = s->step[2];
+    struct winograd_y t = {.tile = tile, .k = conv_min(width, g->k - k0), .m = a->m + (size_t)i * (size_t)width, .start = g->bias ? g->bias + k0 : NULL};
+    t.point = m_point(width, a->count);
+    t.lines = conv_min(tile, g->y_size[1] - a->tile[i].at[1]);
+    t.columns = conv_min(tile, g->y_size[2] - a->tile[i].at[2]);
+    for (int o = 0; o < s->step[0]; o++)
+        if (along_d[z].y_sign[o] != 0) add_target(&t, a, i, panel, z, o);
     s->kernels->winograd_y(&t);
 }
 
 static float *u_panel(const struct winograd_work *a, int panel)
 {
-    return a->u + (size_t)(panel - a->p0) * u_point(a->cn, CONV_PANEL) * (size_t)a->call->points;
+    return a->u + (size_t)(panel - a->p0) * u_point(a->cn, CONV_PANEL) * (size_t)(a->call->depth * a->call->plane);
 }
 
 static void transform_w(const struct winograd_work *a, int panel)
@@ -169,16 +233,20 @@ static void transform_w(const struct winograd_work *a, int panel)
         n = conv_min(PACK_CHANNELS, a->cn - c);
         gather_pack(packed, g, panel, a->block * CONV_BLOCK + c, n);
         s->kernels->winograd_w(u_panel(a, panel) + (size_t)c * (size_t)width, u_point(a->cn, width), packed, (size_t)n * (size_t)width,
-                               g->direction < 0, s->depth);
+                               g->direction < 0, s->depth, s->step[2]);
     }
 }
 
 static void run_batch(const struct winograd_work *a)
 {
-    for (int i = 0; i < a->count; i++) transform_x(a, i);
-    for (int panel = a->p0; panel < a->p1; panel++) {
-        multiply(a, u_panel(a, panel), conv_width(a->call->g->k, panel));
-        for (int i = 0; i < a->count; i++) transform_y(a, i, panel);
+    const struct winograd_call *s = a->call;
+    for (int z = 0; z < s->depth; z++) {
+        for (int i = 0; i < a->count; i++) transform_x(a, i, z);
+        for (int panel = a->p0; panel < a->p1; panel++) {
+            const int width = conv_width(s->g->k, panel);
+            multiply(a, u_panel(a, panel) + (size_t)(z * s->plane) * u_point(a->cn, width), width);
+            for (int i = 0; i < a->count; i++) transform_y(a, i, panel, z);
+        }
     }
 }
 
@@ -193,15 +261,13 @@ static int all_tiles(const struct winograd_call *s)
 static void run_section(struct winograd_work *a, int first, int end)
 {
     const struct winograd_call *s = a->call;
-    const struct gather *g = s->g;
     const int batches = (end - first + BATCH - 1) / BATCH;
     a->section = first;
     for (a->block = 0; a->block < s->blocks; a->block++) {
-        a->cn = conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
+        a->cn = conv_min(CONV_BLOCK, s->g->c - a->block * CONV_BLOCK);
         for (int panel = a->p0; panel < a->p1; panel++) transform_w(a, panel);
         for (int i = 0; i < batches; i++) {
-            a->first = first + (int)((long long)(end - first) * i / batches);
-            a->count = first + (int)((long long)(end - first) * (i + 1) / batches) - a->first;
+            set_batch(a, first + (int)((long long)(end - first) * i / batches), first + (int)((long long)(end - first) * (i + 1) / batches));
             run_batch(a);
         }
     }
@@ -218,33 +284,40 @@ static void winograd_job(void *arg, int job, int thread)
     a.sums = a.m + s->m_floats;
     const long long tiles = all_tiles(s);
     const int first = (int)(tiles * chunk / s->chunks), end = (int)(tiles * (chunk + 1) / s->chunks);
-    const int sections = s->section ? (end - first + s->section - 1) / s->section : 1;
+    const int sections = s->waiting && s->blocks > 1 ? (end - first + s->waiting - 1) / s->waiting : 1;
     for (int i = 0; i < sections; i++)
         run_section(&a, first + (int)((long long)(end - first) * i / sections), first + (int)((long long)(end - first) * (i + 1) / sections));
 }
 
+/* The tiles and blocks of a form. */
+static struct winograd_call form(const struct gather *g, int tile)
+{
+    struct winograd_call s = {.g = g, .panels = conv_panels(g->k), .blocks = conv_blocks(g->c), .depth = g->kernel[0] == 3 ? 4 : 1, .plane = (tile + 2) * (tile + 2)};
+    for (int i = 0; i < 3; i++) {
+        s.first[i] = first_of(g, i);
+        s.step[i] = step_of(g, i, tile);
+        s.tiles[i] = tiles_along(g, i, tile);
+    }
+    return s;
+}
+
 static struct winograd_call plan(const struct gather *g, int threads)
 {
-    struct winograd_call s = {.g = g, .panels = conv_panels(g->k), .blocks = conv_blocks(g->c), .depth = g->kernel[0] == 3 ? 4 : 1};
-    const size_t cn = (size_t)conv_min(CONV_BLOCK, g->c);
-    for (int i = 0; i < 3; i++) {
-        s.first[i] = g->direction > 0 ? -g->pad[i] : g->pad[i] - (g->kernel[i] - 1);
-        s.tiles[i] = g->kernel[i] == 1 ? g->y_size[i] : (g->y_size[i] + 1) / 2;
-    }
-    s.points = 16 * s.depth;
-    const size_t one = u_point((int)cn, conv_width(g->k, 0)) * (size_t)s.points;
+    struct winograd_call s = form(g, winograd_tile(g));
+    const int cn = conv_min(CONV_BLOCK, g->c);
+    const size_t one = u_point(cn, conv_width(g->k, 0)) * (size_t)(s.depth * s.plane);
     s.range = conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one)));
     s.ranges = (s.panels + s.range - 1) / s.range;
     s.chunks = s.ranges % threads == 0 ? 1 : conv_min(threads, all_tiles(&s));
-    const size_t v = (size_t)s.points * v_point((int)cn, BATCH), m = (size_t)s.points * m_point(CONV_PANEL, BATCH); /* v + m: more than transform_w packs */
     s.u_floats = conv_align((size_t)s.range * one);
-    s.v_floats = conv_align(v);
-    s.m_floats = conv_align(m);
+    s.v_floats = conv_align((size_t)s.plane * v_point(cn, BATCH)); /* more than transform_w packs */
+    s.m_floats = conv_align((size_t)s.plane * m_point(CONV_PANEL, BATCH));
     s.thread_floats = s.u_floats + s.v_floats + s.m_floats;
-    if (g->y_type == CONV_BF16 && s.blocks > 1) {
-        const int tile = s.range * 8 * CONV_PANEL;
-        s.section = conv_max(1, conv_min(SUMS_FLOATS / tile, all_tiles(&s)));
-        s.thread_floats += (size_t)s.section * (size_t)tile;
+    if (g->y_type == CONV_BF16 && (s.blocks > 1 || s.depth > 1)) {
+        s.sums = (size_t)(s.step[1] * s.step[2] * CONV_PANEL);
+        const size_t tile = s.sums * (size_t)(s.range * s.step[0]);
+        s.waiting = s.blocks > 1 ? conv_max(1, conv_min((int)(SUMS_FLOATS / tile), all_tiles(&s))) : BATCH;
+        s.thread_floats += (size_t)s.waiting * tile;
     }
     return s;
 }
@@ -264,40 +337,50 @@ void winograd_run(const struct gather *g, struct pool *pool)
 
 /* ---- weight gradient ---------------------------------------------------------------------------------------------------- */
 
-static void transform_dy(const struct winograd_work *a, int i, int panel)
+int winograd_tiles(const struct gather *g)
+{
+    return g->n * tiles_along(g, 0, 2) * tiles_along(g, 1, 2) * tiles_along(g, 2, 2);
+}
+
+int winograd_outer_tile(const struct gather *g, int stripes)
+{
+    return winograd_tiles(g) >= OUTER_TILES ? best_tile(g, SUMS_COST * stripes) : 0;
+}
+
+static void transform_dy(const struct winograd_work *a, int i, int panel, int z)
 {
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
+    const struct tile *tile = &a->tile[i];
     const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
-    struct winograd_dy t = {.type = g->y_type, .k = conv_min(width, g->k - k0), .width = width, .depth = s->depth, .m = a->m + (size_t)i * (size_t)width};
-    int n, at[3];
-    tile_at(s, a->first + i, &n, at);
+    struct winograd_plane t = {.at = {tile->at[1], tile->at[2]}, .size = {g->y_size[1], g->y_size[2]}, .type = g->y_type, .voxel = (size_t)g->k,
+                               .tile = s->step[2], .channels = conv_min(width, g->k - k0), .width = width};
+    for (int o = 0; o < s->step[0]; o++)
+        if (along_d[z].y_sign[o] != 0) {
+            t.of[t.planes++] = plane_of(g->y, g->y_type, g->y_size, g->k, tile->n, tile->at[0] + o, k0);
+            t.sign = along_d[z].y_sign[o];
+        }
+    t.line = (size_t)g->y_size[2] * t.voxel;
+    t.v = a->m + (size_t)i * (size_t)width;
     t.point = m_point(width, a->count);
-    for (int z = 0; z < 2; z++)
-        for (int y = 0; y < 2; y++)
-            for (int x = 0; x < 2; x++) {
-                const int inside = at[0] + z < g->y_size[0] && at[1] + y < g->y_size[1] && at[2] + x < g->y_size[2];
-                const ptrdiff_t line = ((ptrdiff_t)n * g->y_size[0] + (at[0] + z)) * g->y_size[1] + (at[1] + y);
-                t.dy[z][y][x] = inside ? conv_at(g->y, g->y_type, (size_t)((line * g->y_size[2] + (at[2] + x)) * g->k + k0)) : zeros;
-            }
     s->kernels->winograd_dy(&t);
 }
 
-/* Adds the batch's products to the sums of each point, [c][width]. */
-static void multiply_outer(const struct winograd_work *a, int width)
+/* Adds the batch's products to the sums of each point of plane z, [c][width]. */
+static void multiply_outer(const struct winograd_work *a, int z, int width)
 {
     const struct winograd_call *s = a->call;
     const int most = s->kernels->outer_count, parts = (a->cn + most - 1) / most;
     struct outer_line line;
     struct outer_tile t = {.width = width, .line = &line, .lines = 1, .voxels = a->count, .x_voxel = (size_t)a->cn, .rows = 1};
-    for (int point = 0; point < s->points; point++) {
+    for (int point = 0; point < s->plane; point++) {
         line.x = a->v + (size_t)point * v_point(a->cn, a->count);
         line.dy = a->m + (size_t)point * m_point(width, a->count);
         for (int i = 0; i < parts; i++) {
             const int first = a->cn * i / parts;
             t.count = a->cn * (i + 1) / parts - first;
             t.x_first = (size_t)first;
-            t.acc = a->u + (size_t)point * u_point(a->cn, width) + (size_t)first * (size_t)width;
+            t.acc = a->u + (size_t)(z * s->plane + point) * u_point(a->cn, width) + (size_t)first * (size_t)width;
             s->kernels->outer(&t);
         }
     }
@@ -305,37 +388,33 @@ static void multiply_outer(const struct winograd_work *a, int width)
 
 void winograd_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
 {
-    struct winograd_call s = plan(g, 1);
+    struct winograd_call s = form(g, winograd_outer_tile(g, parts));
     const int width = conv_width(g->k, panel);
     s.kernels = conv_kernels();
     struct winograd_work a = {.call = &s, .u = scratch, .block = block, .cn = conv_min(CONV_BLOCK, g->c - block * CONV_BLOCK)};
-    const size_t u_floats = (size_t)s.points * u_point(a.cn, width);
+    const size_t u_floats = (size_t)(s.depth * s.plane) * u_point(a.cn, width), row = (size_t)a.cn * (size_t)width;
     a.v = a.u + conv_align(u_floats);
-    a.m = a.v + conv_align((size_t)s.points * v_point(a.cn, OUTER_BATCH));
+    a.m = a.v + conv_align((size_t)s.plane * v_point(a.cn, OUTER_BATCH));
     memset(a.u, 0, u_floats * sizeof *a.u);
     const long long tiles = all_tiles(&s);
     const int first = (int)(tiles * part / parts), end = (int)(tiles * (part + 1) / parts);
-    for (a.first = first; a.first < end; a.first += a.count) {
-        a.count = conv_min(OUTER_BATCH, end - a.first);
-        for (int i = 0; i < a.count; i++) {
-            transform_x(&a, i);
-            transform_dy(&a, i, panel);
+    for (int batch = first; batch < end; batch += OUTER_BATCH) {
+        set_batch(&a, batch, conv_min(batch + OUTER_BATCH, end));
+        for (int z = 0; z < s.depth; z++) {
+            for (int i = 0; i < a.count; i++) {
+                transform_x(&a, i, z);
+                transform_dy(&a, i, panel, z);
+            }
+            multiply_outer(&a, z, width);
         }
-        multiply_outer(&a, width);
     }
-    s.kernels->winograd_dw(sums, a.u, u_point(a.cn, width), (size_t)a.cn * (size_t)width, s.depth);
+    s.kernels->winograd_dw(sums, row, a.u, u_point(a.cn, width), row, s.depth, s.step[2]);
 }
 
-size_t winograd_outer_scratch(const struct gather *g)
+size_t winograd_outer_scratch(const struct gather *g, int parts)
 {
-    const struct winograd_call s = plan(g, 1);
+    const struct winograd_call s = form(g, winograd_outer_tile(g, parts));
     const int cn = conv_min(CONV_BLOCK, g->c);
-    const size_t points = (size_t)s.points;
-    return conv_align(points * u_point(cn, CONV_PANEL)) + conv_align(points * v_point(cn, OUTER_BATCH)) + points * m_point(CONV_PANEL, OUTER_BATCH);
-}
-
-int winograd_tiles(const struct gather *g)
-{
-    const struct winograd_call s = plan(g, 1);
-    return all_tiles(&s);
+    return conv_align((size_t)(s.depth * s.plane) * u_point(cn, CONV_PANEL)) + conv_align((size_t)s.plane * v_point(cn, OUTER_BATCH)) +
+           (size_t)s.plane * m_point(CONV_PANEL, OUTER_BATCH);
 }

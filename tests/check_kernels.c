@@ -327,7 +327,15 @@ static int expect_plane(struct expected *e, const struct problem *p, enum isa le
     return 1;
 }
 
-static int plane_cases; /* that were compared with their own definition */
+static int plane_cases;     /* that were compared with their own definition */
+static int tile_cases[2][5]; /* [weight gradient][tile]: of Winograd's form in fp32 */
+
+static int tile_of(const struct conv_case *k)
+{
+    if (k->transposed) return 0;
+    const struct gather g = (k->pass == BWD_D ? gather_backward : gather_forward)(&k->s);
+    return k->pass == BWD_W ? winograd_outer_tile(&g, outer_stripes(&k->s)) : winograd_tile(&g);
+}
 
 static void check_outputs(const char *name, const struct problem *p, enum isa level)
 {
@@ -348,6 +356,7 @@ static void check_case(struct conv_case k, int accumulate)
     make_problem(&p, &k, accumulate);
     levels_run(name, &p, run_kernel, pools);
     check_outputs(name, &p, ISA_SCALAR);
+    tile_cases[k.pass == BWD_W][tile_of(&k)]++;
     for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k); level++) { /* with bits of their own */
         if ((int)cpu_isa_hardware() < level) break;
         levels_run_between(name, &p, run_kernel, pools, (enum isa)level, (enum isa)level);
@@ -399,6 +408,16 @@ static const struct {
     {2, 17, 16, {5, 11, 15}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 3}, /* and enough tiles for the weight gradient */
     {1, 16, 33, {7, 12, 13}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0},
     {1, 33, 66, {3, 1, 4}, {3, 3, 3}, {1, 1, 1}, {3, 3, 3}, 0, 0},
+    {2, 16, 33, {3, 9, 13}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 1, 0},  /* tiles of 4 x 4: odd sizes, tails, one plane, no padding and too much */
+    {1, 70, 17, {2, 8, 11}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 2},
+    {1, 33, 16, {1, 12, 8}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
+    {1, 17, 40, {4, 6, 13}, {3, 3, 3}, {1, 1, 1}, {1, 0, 0}, 0, 0},
+    {1, 16, 16, {3, 7, 6}, {3, 3, 3}, {1, 1, 1}, {0, 2, 2}, 0, 0},
+    {2, 70, 33, {1, 13, 7}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 3, 1},
+    {1, 17, 16, {1, 4, 230}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0}, /* few lines, and many tiles for the weight gradient */
+    {1, 16, 17, {2, 4, 237}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
+    {1, 16, 17, {2, 2, 151}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0}, /* of 2 x 2 */
+    {1, 17, 16, {1, 2, 303}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0},
     {1, 3, 2, {9, 3, 12}, {5, 1, 4}, {3, 1, 5}, {2, 0, 3}, 0, 0},
 };
 
@@ -553,6 +572,69 @@ static void check_plane_error(void)
     free_problem(&p, &k, "the error of Winograd's form in bf16");
 }
 
+/* The same in the direct form: the chains of conv.h, of the weight gradient one for all stripes. */
+static void run_direct(const struct problem *p, float *out)
+{
+    const struct conv_case *k = p->shape;
+    const struct conv3d_shape *s = &k->s;
+    struct gather g = (k->pass == BWD_D ? gather_backward : gather_forward)(s);
+    if (k->pass != BWD_W) {
+        g.y = out;
+        g.x = p->in[0];
+        g.w = p->in[1];
+        g.scratch = aligned_alloc(64, (gather_scratch(&g, 1) + 15) / 16 * 64);
+        gather_run(&g, NULL);
+        free(g.scratch);
+        return;
+    }
+    for (size_t w = 0; w < w_count(s); w++) {
+        const int tap = (int)(w % voxels(1, s->kernel)), c = (int)(w / voxels(1, s->kernel)) % s->c, kk = (int)(w / voxels(1, s->kernel)) / s->c;
+        const int offset[3] = {tap / 9 - s->pad[0], tap / 3 % 3 - s->pad[1], tap % 3 - s->pad[2]};
+        float sum = 0;
+        for (size_t v = 0; v < voxels(s->n, s->out); v++) {
+            size_t rest = v, at = 0, step = 1;
+            int inside = 1;
+            for (int i = 2; i >= 0; rest /= (size_t)s->out[i], step *= (size_t)s->in[i], i--) {
+                const int x = (int)(rest % (size_t)s->out[i]) + offset[i];
+                inside &= x >= 0 && x < s->in[i];
+                at += (size_t)x * step;
+            }
+            if (inside) sum = fmaf(p->in[0][(at + rest * step) * (size_t)s->c + (size_t)c], p->in[1][v * (size_t)s->k + (size_t)kk], sum);
+        }
+        out[w] = sum;
+    }
+}
+
+static double rms_error(const float *v, const double *want, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += ((double)v[i] - want[i]) * ((double)v[i] - want[i]);
+    return sqrt(sum / (double)n);
+}
+
+/* The error of tiles of 4 x 4 in units of the direct form's, against double precision. Theirs hardly grows with the number of terms. */
+static void check_tile_error(enum pass pass, int channels, int depth, double most)
+{
+    static const int volume[3] = {8, 16, 16}, lines[3] = {2, 4, 240}; /* for the weight gradient few lines, so that it has few stripes */
+    const int *in = pass == BWD_W ? lines : volume, kernel[3] = {depth, 3, 3}, one[3] = {1, 1, 1}, pad[3] = {depth / 2, 1, 1};
+    struct conv_case k = {.s = conv3d_shape(1, channels, 16, in, kernel, one, pad), .pass = pass};
+    if (pass == BWD_D) k.s = conv3d_shape(1, 16, channels, in, kernel, one, pad);
+    struct problem p;
+    make_problem(&p, &k, 0);
+    memset(p.before[0], 0, p.out_count[0] * sizeof(float));
+    memset(p.out[0], 0, p.out_count[0] * sizeof(float));
+    struct expected e = expect(&p, 0);
+    float *direct = calloc(p.out_count[0], sizeof *direct);
+    run_kernel(&p, NULL);
+    run_direct(&p, direct);
+    const double times = rms_error(p.out[0], e.want, p.out_count[0]) / rms_error(direct, e.want, p.out_count[0]);
+    CHECK(tile_of(&k) == 4, "%s of %d channels: tiles of %d", pass_names[pass], channels, tile_of(&k));
+    CHECK(times < most, "%s of %d channels: %.2f times the error of the direct form", pass_names[pass], channels, times);
+    free(direct);
+    free_expected(&e);
+    free_problem(&p, &k, "the error of larger tiles");
+}
+
 static void check_faults(enum pass pass)
 {
     static const int in[3] = {3, 4, 15}, three[3] = {3, 3, 3}, one[3] = {1, 1, 1};
@@ -627,10 +709,19 @@ int main(int argc, char **argv)
     for (int pass = FWD; pass < PASSES; pass++) check_faults((enum pass)pass);
     check_rounding_faults();
     check_plane_error();
+    for (int pass = FWD; pass < BWD_W; pass++) {
+        check_tile_error((enum pass)pass, 32, 3, 2);
+        check_tile_error((enum pass)pass, 128, 3, 1.3);
+        check_tile_error((enum pass)pass, 32, 1, 2.5);
+    }
+    check_tile_error(BWD_W, 16, 3, 2);
+    check_tile_error(BWD_W, 16, 1, 2);
     check_shapes();
     check_transposed();
     check_random_shapes(40);
     CHECK(cpu_isa_hardware() != ISA_AVX512_BF16 || plane_cases > 20, "only %d cases of Winograd's form in bf16", plane_cases);
+    for (int i = 0; i < 2; i++)
+        CHECK(tile_cases[i][2] > 3 && tile_cases[i][4] > 3, "only %d and %d cases of Winograd's form", tile_cases[i][2], tile_cases[i][4]);
     for (int i = 1; i < 3; i++) pool_destroy(pools[i]);
     return check_done("check_kernels");
 }

@@ -182,7 +182,7 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
     char first[1500];
     snprintf(first, sizeof first, "%.1300s/%s%s", p->previous, c->id, ending);
     int status = p->previous[0] ? sample_load_previous(&raw, &p->run.dataset, first, e) : 0;
-    if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, NULL, e);
+    if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, NULL, NULL, e);
     if (status) error_prefix(e, "%s", c->id);
     sample_free(&raw);
     return status;

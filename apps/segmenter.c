@@ -29,14 +29,14 @@ static int write_probabilities(const char *path, float *probabilities, int class
     return npz_write(&z, path, 6, e);
 }
 
-int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, const char *npz_path, uint8_t **label,
-                  struct error *e)
+int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, const char *npz_path, struct infer_next *next,
+                  uint8_t **label, struct error *e)
 {
     float *probabilities = NULL;
     uint8_t *map;
     struct volume v = {0};
     if (label) *label = NULL;
-    if (infer_segment(&map, npz_path ? &probabilities : NULL, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
+    if (infer_segment(&map, npz_path ? &probabilities : NULL, next, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
         return -1;
     int status = postprocess_apply(&s->post, map, raw->full_size) ? error_set(e, "%s: out of memory for postprocessing", path) : 0;
     if (!status) status = infer_volume(&v, map, raw, s->dataset, e);

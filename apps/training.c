@@ -19,7 +19,7 @@ static const char train_details[] =
     "progress.svg and validation/. A hash of the weights is printed after every epoch or round: same seed, same data,\n"
     "same bits, for any number of threads and on every instruction set.\n"
     "A cascade is two runs: --configuration 3d_lowres for each of the folds 0 to 4, then --configuration 3d_cascade_fullres\n"
-    "with --previous-stage, which takes each case's label map from the fold that held it out.\n\n"
+    "with --previous-stage: each case's map is of the fold that held it out, resampled as nnU-Net does it (RUN/predicted_next_stage).\n\n"
     "  nephron train Dataset004_Hippocampus -o run --epochs 20 --iterations 50\n"
     "  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 --local-iterations 50\n"
     "  nephron train adrenalmnist3d.npz -o run_adrenal --task classify --epochs 20";

@@ -289,10 +289,13 @@ int training_plan(struct training *t, struct error *e)
 
 /* ---- cascade ------------------------------------------------------------------------------------------------------------ */
 
-/* The label map that the first stage gave for case i: of the fold that held it out, or in a folder of label maps. */
+/* The label map that the first stage gave for case i, by the fold that held it out: made for this configuration from logits, as nnU-Net does, or as
+ * it was written; or in a folder of label maps. */
 static int find_previous(char *path, size_t size, const struct training *t, int i)
 {
     const char *id = t->dataset.item[i].id, *ending = t->dataset.file_ending;
+    int length = snprintf(path, size, "%s/predicted_next_stage/%s/%s.npz", t->previous_stage, t->plan->configuration, id);
+    if (length > 0 && (size_t)length < size && file_exists(path)) return 1;
     for (int k = -1; k < FOLDS; k++) {
         int n = k < 0 ? snprintf(path, size, "%s/%s%s", t->previous_stage, id, ending)
                       : snprintf(path, size, "%s/fold_%d/validation/%s%s", t->previous_stage, k, id, ending);

@@ -12,6 +12,7 @@
 #include "apps/training.h"
 #include "io/csv.h"
 #include "io/file.h"
+#include "nn/previous.h"
 
 enum { ROLE_VALIDATION = 2, ROLE_TEST = 3 };
 
@@ -25,12 +26,31 @@ static int case_path(char *path, size_t size, const char *folder, const char *id
     return file_join(path, size, folder, name, e);
 }
 
+/* The configuration that takes this one's label maps, or NULL. */
+static const struct plan *next_stage(const struct training *t)
+{
+    for (int k = 0; k < t->plans.count; k++)
+        if (t->plans.plan[k].previous_labels && strcmp(t->plans.plan[k].previous_stage, t->plan->configuration) == 0) return &t->plans.plan[k];
+    return NULL;
+}
+
+/* Where its training looks for the map of a case (training_previous). */
+static int write_next(const struct training *t, const struct infer_next *next, const char *id, struct error *e)
+{
+    char folder[1300], path[1400];
+    int n = snprintf(folder, sizeof folder, "%s/predicted_next_stage/%s", t->run, next->plan->configuration);
+    if (n >= (int)sizeof folder) return error_set(e, "%s: path is too long", t->run);
+    if (file_mkdirs(folder, e) || case_path(path, sizeof path, folder, id, ".npz", e)) return -1;
+    return previous_write(path, next->label, next->size, e);
+}
+
 static int validate_case(struct segmenter *s, struct evaluation *ev, const struct training *t, int i, const char *folder, struct error *e)
 {
     const struct dataset *d = &t->dataset;
     char path[1300], npz[1300], reference_path[1300];
     struct sample raw;
     uint8_t *label = NULL, *reference = NULL;
+    struct infer_next next = {.plan = next_stage(t)};
     if (case_path(path, sizeof path, folder, d->item[i].id, d->file_ending, e) || case_path(npz, sizeof npz, folder, d->item[i].id, ".npz", e) ||
         dataset_label_path(reference_path, sizeof reference_path, d, i, e) || dataset_load(&raw, d, i, e))
         return -1;
@@ -41,8 +61,10 @@ static int validate_case(struct segmenter *s, struct evaluation *ev, const struc
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     if (!(reference = malloc(voxels))) status = error_set(e, "%s: out of memory", d->item[i].id);
     else memcpy(reference, raw.label, voxels);
-    if (!status) status = segmenter_run(s, &raw, path, t->probabilities ? npz : NULL, &label, e);
+    if (!status) status = segmenter_run(s, &raw, path, t->probabilities ? npz : NULL, next.plan ? &next : NULL, &label, e);
+    if (!status && next.plan) status = write_next(t, &next, d->item[i].id, e);
     if (!status) status = evaluation_add(ev, d->item[i].id, reference_path, path, reference, label, size, spacing, e);
+    free(next.label);
     free(label);
     free(reference);
     sample_free(&raw);

@@ -9,6 +9,7 @@
 #include "io/csv.h"
 #include "io/file.h"
 #include "io/sha256.h"
+#include "nn/previous.h"
 #include "tensor/check.h"
 #include "tensor/ops.h"
 
@@ -598,7 +599,7 @@ int dataset_load(struct sample *s, const struct dataset *d, int i, struct error 
     struct volume image;
     if (load_channels(s, &image, paths, d->channels, e)) return -1;
     int bad = d->item[i].has_label_map && load_label(s, d, i, &image, e);
-    bad = bad || (d->previous && sample_load_previous(s, d, d->previous[i], e));
+    if (!bad && d->previous) bad = ends_with(d->previous[i], ".npz") ? previous_read(s, d, d->previous[i], e) : sample_load_previous(s, d, d->previous[i], e);
     if (bad) sample_free(s);
     return bad ? -1 : 0;
 }

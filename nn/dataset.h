@@ -50,7 +50,7 @@ struct dataset {
     int cases;
     struct data_case *item;          /* sorted by id */
     const char *cache;               /* folder where case_store_load keeps prepared voxels in files instead of memory; NULL: memory */
-    char (*previous)[1400];          /* [cases] label maps of the previous stage of a cascade, malloc'ed by who trains one; else NULL */
+    char (*previous)[1400];          /* [cases] label maps of the previous stage of a cascade, or .npz on the grid of this one (nn/previous.h), malloc'ed by who trains one; else NULL */
     struct json *json;               /* dataset.json, NULL for .npz */
     struct npz arrays;               /* of a .npz */
 };
@@ -87,6 +87,7 @@ struct sample {
     float *image;
     uint8_t *label;
     uint8_t *previous;           /* label indices that the previous stage of a cascade gave, or NULL */
+    int previous_size[3];        /* of `previous` where it is on the network's grid already; else 0: it is resampled like a label map */
     int previous_labels;         /* after preprocess_case of a cascade: foreground labels, each an input channel of the network */
     double spacing[3];           /* mm along d, h, w */
     double affine[3][4];         /* of the original image, RAS */

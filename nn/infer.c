@@ -50,23 +50,53 @@ int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predicto
     return 0;
 }
 
-int infer_segment(uint8_t **label, float **probabilities, struct predictor *predictor, int predictors,
+/* Where the planes of logits go: the original file's grid, and that of a cascade's next stage. */
+struct sinks {
+    struct restore original, next;
+    int both;
+};
+
+static void sink_plane(void *arg, int z, const float *logits)
+{
+    struct sinks *k = arg;
+    restore_plane(&k->original, z, logits);
+    if (k->both) restore_plane(&k->next, z, logits);
+}
+
+static int begin_sinks(struct sinks *k, const struct sample *s, const struct plan *p, int probabilities, const struct infer_next *next, struct pool *pool, struct error *e)
+{
+    k->both = next != NULL;
+    if (restore_begin(&k->original, p->classes, s, p, probabilities, pool, e)) return -1;
+    if (!next || !restore_begin_next(&k->next, p->classes, s, p, next->plan, pool, e)) return 0;
+    restore_end(&k->original);
+    free(k->original.label);
+    free(k->original.probability);
+    return -1;
+}
+
+int infer_segment(uint8_t **label, float **probabilities, struct infer_next *next, struct predictor *predictor, int predictors,
                   const struct plan *p, struct sample *s, const struct sliding_options *o, struct error *e)
 {
-    struct restore r;
+    struct sinks k = {.both = 0};
     *label = NULL;
-    if (preprocess_case(s, p, e) || (p->previous_labels && previous_join(s, e)) || restore_begin(&r, p->classes, s, p, probabilities != NULL, graph_pool(predictor->graph), e)) return -1;
-    int status = sliding_run(predictor, predictors, s->image, s->size, o, restore_plane, &r, e);
-    restore_end(&r);
+    if (preprocess_case(s, p, e) || (p->previous_labels && previous_join(s, e)) ||
+        begin_sinks(&k, s, p, probabilities != NULL, next, graph_pool(predictor->graph), e))
+        return -1;
+    int status = sliding_run(predictor, predictors, s->image, s->size, o, sink_plane, &k, e);
+    restore_end(&k.original);
+    restore_end(&k.next); /* all NULL without a next stage */
     free(s->image); /* what follows needs memory */
     s->image = NULL;
     if (status) {
-        free(r.label);
-        free(r.probability);
+        free(k.original.label);
+        free(k.original.probability);
+        free(k.next.label);
         return -1;
     }
-    *label = r.label;
-    if (probabilities) *probabilities = r.probability;
+    *label = k.original.label;
+    if (probabilities) *probabilities = k.original.probability;
+    if (next) next->label = k.next.label;
+    if (next) memcpy(next->size, k.next.size, sizeof next->size);
     return 0;
 }
 

@@ -6,10 +6,17 @@
 #include "nn/preprocess.h"
 #include "nn/sliding.h"
 
+/* The label map that the next stage of a cascade is trained with: on that stage's grid. */
+struct infer_next {
+    const struct plan *plan;   /* given */
+    int size[3];
+    uint8_t *label;            /* malloc'ed */
+};
+
 /* Segments the raw case s, preprocessed in place and its image freed when it is no longer needed. Logits of `predictors` networks (folds) are averaged. label receives a
  * malloc'ed map [d][h][w] of label indices on the original grid; probabilities, where not NULL, malloc'ed
- * [classes][d][h][w]. */
-int infer_segment(uint8_t **label, float **probabilities, struct predictor *predictor, int predictors,
+ * [classes][d][h][w]; next, where not NULL, the map for the next stage. */
+int infer_segment(uint8_t **label, float **probabilities, struct infer_next *next, struct predictor *predictor, int predictors,
                   const struct plan *p, struct sample *s, const struct sliding_options *o, struct error *e);
 /* A case as its files' headers tell it. */
 struct infer_case {

@@ -315,8 +315,13 @@ int preprocess_case(struct sample *s, const struct plan *p, struct error *e)
     s->previous_labels = p->previous_labels;
     memcpy(s->full_size, s->size, sizeof s->size);
     memcpy(s->full_spacing, s->spacing, sizeof s->spacing);
-    uint8_t *mask = NULL;
+    uint8_t *mask = NULL, *ready = s->previous_size[0] ? s->previous : NULL; /* on the network's grid */
+    if (ready) s->previous = NULL;
     int bad = transpose_case(s, p, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) || resample_case(s, p, e);
+    if (ready) s->previous = ready;
     free(mask);
-    return bad ? -1 : 0;
+    if (bad) return -1;
+    if (!ready || memcmp(s->previous_size, s->size, sizeof s->size) == 0) return 0;
+    return error_set(e, "the previous stage's map has %d x %d x %d voxels, the network's grid %d x %d x %d", s->previous_size[0], s->previous_size[1], s->previous_size[2],
+                     s->size[0], s->size[1], s->size[2]);
 }

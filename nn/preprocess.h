@@ -12,8 +12,8 @@
  * ignore label (LABEL_IGNORE, 255), which stays. */
 enum { LABEL_OUTSIDE = 254 };
 
-/* In place: image, label, previous, size, spacing and the crop fields of s are those of the network's grid afterwards. (nnU-Net resamples the
- * previous stage's logits to this grid for training, and its label map for prediction; here it is the label map for both.) */
+/* In place: image, label, previous, size, spacing and the crop fields of s are those of the network's grid afterwards. A previous
+ * stage's map is resampled as a label map (as nnU-Net does in prediction), unless it was made on this grid, from logits (as for its training). */
 int preprocess_case(struct sample *s, const struct plan *p, struct error *e);
 /* The spacing of the network's grid for a case of this (transposed) spacing: 2D plans leave the slices where they are; and its size there. */
 void preprocess_target(double target[3], const struct plan *p, const double spacing[3]);

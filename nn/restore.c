@@ -13,39 +13,64 @@ static size_t voxels_of(const int size[3])
 
 static size_t plane_floats(const struct restore *r)
 {
-    return (size_t)r->s->size[1] * r->s->size[2] * (size_t)r->classes;
+    return (size_t)r->from[1] * r->from[2] * (size_t)r->classes;
 }
 
-static void restore_axes(struct restore *r)
+/* Memory, and the interpolation along each axis; separate: the axis that takes the nearest plane, or -1. */
+static int begin(struct restore *r, int separate, int probabilities, struct error *e)
 {
-    double spacing[3], target[3];
-    for (int a = 0; a < 3; a++) spacing[a] = r->s->full_spacing[r->p->transpose[a]];
-    preprocess_target(target, r->p, spacing);
-    int separate = resample_separate_axis(target, spacing);
-    for (int a = 0; a < 3; a++)
-        resample_linear_axis(r->axis[a], r->s->cropped_size[a], r->s->size[a], a == separate ? 0 : 1);
+    size_t n = voxels_of(r->size);
+    ENSURE(r->classes >= 1 && r->classes <= LABELS_MAX, "%d classes", r->classes);
+    r->label = calloc(n, 1);
+    if (probabilities) r->probability = malloc(n * (size_t)r->classes * sizeof *r->probability);
+    int bad = !r->label || (probabilities && !r->probability);
+    for (int k = 0; k < 2; k++) bad |= !(r->plane[k] = malloc(plane_floats(r) * sizeof(float)));
+    for (int a = 0; a < 3; a++) bad |= !(r->axis[a] = malloc((size_t)r->to[a] * sizeof *r->axis[a]));
+    if (bad) {
+        restore_end(r);
+        free(r->label);
+        free(r->probability);
+        return error_set(e, "no memory for the segmentation of %zu voxels", n);
+    }
+    for (size_t i = 0; probabilities && i < n * (size_t)r->classes; i++) r->probability[i] = output_outside(r->p, (int)(i / n));
+    for (int a = 0; a < 3; a++) resample_linear_axis(r->axis[a], r->to[a], r->from[a], a == separate ? 0 : 1);
+    return 0;
 }
 
 int restore_begin(struct restore *r, int classes, const struct sample *s, const struct plan *p, int probabilities, struct pool *pool,
                   struct error *e)
 {
-    size_t n = voxels_of(s->full_size);
-    ENSURE(classes >= 1 && classes <= LABELS_MAX, "%d classes", classes);
-    *r = (struct restore){.s = s, .p = p, .classes = classes, .pool = pool};
-    r->label = calloc(n, 1);
-    if (probabilities) r->probability = malloc(n * (size_t)classes * sizeof *r->probability);
-    int bad = !r->label || (probabilities && !r->probability);
-    for (int k = 0; k < 2; k++) bad |= !(r->plane[k] = malloc(plane_floats(r) * sizeof(float)));
-    for (int a = 0; a < 3; a++) bad |= !(r->axis[a] = malloc((size_t)s->cropped_size[a] * sizeof *r->axis[a]));
-    if (!bad) {
-        for (size_t i = 0; probabilities && i < n * (size_t)classes; i++) r->probability[i] = output_outside(p, (int)(i / n));
-        restore_axes(r);
-        return 0;
+    const size_t full[3] = {(size_t)s->full_size[1] * s->full_size[2], (size_t)s->full_size[2], 1};
+    double spacing[3], target[3];
+    *r = (struct restore){.p = p, .classes = classes, .pool = pool};
+    for (int a = 0; a < 3; a++) {
+        r->from[a] = s->size[a];
+        r->to[a] = s->cropped_size[a];
+        r->size[a] = s->full_size[a];
+        r->stride[a] = full[p->transpose[a]];
+        r->begin += r->stride[a] * (size_t)s->crop_begin[a];
+        spacing[a] = s->full_spacing[p->transpose[a]];
     }
-    restore_end(r);
-    free(r->label);
-    free(r->probability);
-    return error_set(e, "no memory for the segmentation of %zu voxels", n);
+    preprocess_target(target, p, spacing);
+    return begin(r, resample_separate_axis(target, spacing), probabilities, e);
+}
+
+int restore_begin_next(struct restore *r, int classes, const struct sample *s, const struct plan *p, const struct plan *next, struct pool *pool,
+                       struct error *e)
+{
+    double spacing[3], target[3];
+    *r = (struct restore){.p = p, .classes = classes, .pool = pool};
+    for (int a = 0; a < 3; a++) {
+        r->from[a] = s->size[a];
+        spacing[a] = s->full_spacing[p->transpose[a]];
+    }
+    if (preprocess_size(r->to, s->cropped_size, spacing, next, e)) return -1;
+    memcpy(r->size, r->to, sizeof r->size);
+    r->stride[0] = (size_t)r->to[1] * r->to[2];
+    r->stride[1] = (size_t)r->to[2];
+    r->stride[2] = 1;
+    preprocess_target(target, p, spacing);
+    return begin(r, resample_separate_axis(target, target), 0, e); /* nnU-Net names this stage's spacing for both */
 }
 
 void restore_end(struct restore *r)
@@ -70,7 +95,7 @@ static void interpolate(float *value, const struct restore *r, const float *cons
     double weight[8];
     for (int k = 0; k < 8; k++) {
         int i = k >> 2, j = k >> 1 & 1, l = k & 1;
-        corner[k] = plane[i] + ((size_t)py->at[j] * r->s->size[2] + px->at[l]) * (size_t)r->classes;
+        corner[k] = plane[i] + ((size_t)py->at[j] * r->from[2] + px->at[l]) * (size_t)r->classes;
         weight[k] = pz->weight[i] * py->weight[j] * px->weight[l];
     }
     for (int c = 0; c < r->classes; c++) {
@@ -86,18 +111,18 @@ struct row_jobs {
     struct restore *r;
     const struct resample_point *pz;
     const float *plane[2];
-    size_t begin, stride[3]; /* of the plane's first voxel and of the cropped axes in the original file */
+    size_t begin; /* of the plane's first voxel in the map */
 };
 
 static void row_job(void *arg, int y, int thread)
 {
     const struct row_jobs *j = arg;
     const struct restore *r = j->r;
-    size_t voxels = voxels_of(r->s->full_size);
+    size_t voxels = voxels_of(r->size);
     float value[LABELS_MAX];
     (void)thread;
-    for (int x = 0; x < r->s->cropped_size[2]; x++) {
-        size_t at = j->begin + j->stride[1] * (size_t)y + j->stride[2] * (size_t)x;
+    for (int x = 0; x < r->to[2]; x++) {
+        size_t at = j->begin + r->stride[1] * (size_t)y + r->stride[2] * (size_t)x;
         interpolate(value, r, j->plane, j->pz, y, x);
         r->label[at] = output_label(r->p, value);
         if (!r->probability) continue;
@@ -109,16 +134,9 @@ static void row_job(void *arg, int y, int thread)
 /* Makes plane r->next between the last two planes; z is the last. */
 static void make_plane(struct restore *r, int z)
 {
-    const struct sample *s = r->s;
-    size_t full[3] = {(size_t)s->full_size[1] * s->full_size[2], (size_t)s->full_size[2], 1};
-    struct row_jobs j = {.r = r, .pz = &r->axis[0][r->next]};
+    struct row_jobs j = {.r = r, .pz = &r->axis[0][r->next], .begin = r->begin + r->stride[0] * (size_t)r->next};
     for (int i = 0; i < 2; i++) j.plane[i] = r->plane[j.pz->at[i] == z];
-    for (int a = 0; a < 3; a++) {
-        j.stride[a] = full[r->p->transpose[a]];
-        j.begin += j.stride[a] * (size_t)s->crop_begin[a];
-    }
-    j.begin += j.stride[0] * (size_t)r->next;
-    pool_run(r->pool, s->cropped_size[1], row_job, &j);
+    pool_run(r->pool, r->to[1], row_job, &j);
 }
 
 void restore_plane(void *arg, int z, const float *logits)
@@ -128,7 +146,7 @@ void restore_plane(void *arg, int z, const float *logits)
     r->plane[0] = r->plane[1];
     r->plane[1] = last;
     memcpy(last, logits, plane_floats(r) * sizeof *logits);
-    for (; r->next < r->s->cropped_size[0] && r->axis[0][r->next].at[1] <= z; r->next++) make_plane(r, z);
+    for (; r->next < r->to[0] && r->axis[0][r->next].at[1] <= z; r->next++) make_plane(r, z);
 }
 
 int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes, const struct sample *s,

@@ -8,20 +8,26 @@
 #include "tensor/pool.h"
 
 struct restore {
-    const struct sample *s;    /* the preprocessed case's geometry */
     const struct plan *p;
     int classes;
     struct pool *pool;
-    struct resample_point *axis[3]; /* [cropped_size] each */
+    int from[3];               /* the network's grid */
+    int to[3];                 /* the grid that its logits are resampled to: the crop of the original, or a next stage's */
+    struct resample_point *axis[3]; /* [to] each */
     float *plane[2];           /* logits of the last plane but one, and of the last */
-    int next;                  /* plane of the cropped grid that is to be made */
-    uint8_t *label;            /* [d][h][w] of the original file, background outside of the crop */
+    int next;                  /* plane of `to` that is to be made */
+    int size[3];               /* of the map: the original file's, or `to` */
+    size_t begin, stride[3];   /* in the map: voxel 0 of `to`, and its axes */
+    uint8_t *label;            /* [size], background outside of the crop */
     float *probability;        /* NULL, or those of nn/outputs.h, [classes][d][h][w] likewise */
 };
 
-/* The sample and the plan must outlive r. probabilities: also those. After an error nothing is left to free. */
+/* To the original file of the preprocessed case s. The plan must outlive r. probabilities: also those. After an error nothing is left to free. */
 int restore_begin(struct restore *r, int classes, const struct sample *s, const struct plan *p, int probabilities, struct pool *pool,
                   struct error *e);
+/* To the preprocessed case as the next stage of a cascade sees it (nnU-Net's resample_and_save). */
+int restore_begin_next(struct restore *r, int classes, const struct sample *s, const struct plan *p, const struct plan *next, struct pool *pool,
+                       struct error *e);
 /* Logits [h][w][classes] of plane z of the network's grid, in order; arg is the restore. A sliding_sink. */
 void restore_plane(void *arg, int z, const float *logits);
 /* Frees what restore_begin allocated but label and probability, which the caller frees. */

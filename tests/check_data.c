@@ -58,6 +58,24 @@ static void check_sample(const struct sample *s, const struct json *g, const cha
         CHECK(s->crop_begin[a] == box->item[a]->item[0]->integer && s->crop_end[a] == box->item[a]->item[1]->integer, "%s: box of axis %d", what, a);
 }
 
+/* The map for a cascade's next stage, of the spacing in make_data.py. */
+static void check_restore_next(const float *logits, const struct sample *s, const struct plan *p, const struct json *g, const char *what)
+{
+    const struct plan next = {.dims = 3, .spacing = {1.3, 0.7, 1.6}};
+    const struct json *want = json_get(g, "label");
+    struct restore r;
+    struct error e = {""};
+    int size[3], differ = 0;
+    sizes_from(size, json_get(g, "size"));
+    CHECK(restore_begin_next(&r, 3, s, p, &next, NULL, &e) == 0, "%s: %s", what, e.text);
+    for (int z = 0; z < s->size[0]; z++) restore_plane(&r, z, logits + (size_t)z * s->size[1] * s->size[2] * 3);
+    restore_end(&r);
+    CHECK(memcmp(size, r.size, sizeof size) == 0, "%s: next stage of %d x %d x %d", what, r.size[0], r.size[1], r.size[2]);
+    for (int i = 0; i < want->count && i < size[0] * size[1] * size[2]; i++) differ += r.label[i] != want->item[i]->integer;
+    CHECK((size_t)want->count == voxels_of(size) && differ == 0, "%s: %d labels for the next stage differ", what, differ);
+    free(r.label);
+}
+
 static void check_restore(const struct sample *s, const struct plan *p, const struct json *g, const char *what)
 {
     size_t n = voxels_of(s->size), plane = n / (size_t)s->size[0];
@@ -80,6 +98,7 @@ static void check_restore(const struct sample *s, const struct plan *p, const st
     for (int i = 0; i < want_probability->count; i++) worst = fmax(worst, fabs(probability[7 * i] - want_probability->item[i]->number));
     CHECK(want->count == 9 * 8 * 12 && differ == 0, "%s: %d restored labels differ", what, differ);
     CHECK(worst <= 2e-5, "%s: probabilities off by %g", what, worst);
+    check_restore_next(logits, s, p, json_get(g, "next"), what);
     free(label);
     free(probability);
     free(logits);

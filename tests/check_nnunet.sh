@@ -164,6 +164,18 @@ full="--configuration 3d_cascade_fullres --plans $work/low/plans.json"
 refuses "needs --previous-stage" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite
 $nephron train "$work/plain" -o "$work/casc" $cascade $fast $full --previous-stage "$work/low"
 ok "train 3d_cascade_fullres" $?
+next="$work/low/predicted_next_stage/3d_cascade_fullres"
+[ "$(ls "$next" | wc -l)" -eq "$(ls "$work/plain/labelsTr" | wc -l)" ] && $nephron info "$next/hippocampus_001.npz" >/dev/null
+ok "maps of the next stage of every case" $?
+# A map made for another grid is refused, and so is a value that is no label; without these maps it is the label maps that were written.
+cp -r "$work/low" "$work/odd"
+cp "$work/odd/predicted_next_stage/3d_cascade_fullres/hippocampus_003.npz" "$work/odd/predicted_next_stage/3d_cascade_fullres/hippocampus_001.npz"
+refuses "the network's grid" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite --previous-stage "$work/odd"
+cp "$data/dataset.json" "$work/odd/predicted_next_stage/3d_cascade_fullres/hippocampus_001.npz"
+refuses "hippocampus_001.npz" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite --previous-stage "$work/odd"
+rm -r "$work/odd/predicted_next_stage"
+$nephron train "$work/plain" -o "$work/y" $cascade $fast $full --previous-stage "$work/odd" --no-validation
+ok "train 3d_cascade_fullres from label maps alone" $?
 $nephron info "$work/casc/fold_0/checkpoint_final.safetensors" | grep -q '\[4, 3, 3, 3, 3\] encoder.stages.0.0.convs.0.conv.weight'
 ok "the first layer sees the image and two labels" $?
 NEPHRON_ISA=avx2 $nephron federate "$work/plain" -o "$work/fcasc" $(echo "$cascade" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') \
@@ -188,7 +200,7 @@ refuses "needs the segmentations of 3d_lowres" $nephron predict "$work/models/nn
 mv "$work/elsewhere" "$work/low"
 refuses "hippocampus_001.nii.gz" $nephron predict "$work/casc" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/images"
 refuses "has no previous stage" $nephron predict "$work/low" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/cp"
-rm "$work/low/fold_1/validation/"*.nii.gz
+rm -r "$work/low/fold_1/validation/"*.nii.gz "$next"
 refuses "train and validate all folds of 3d_lowres" $nephron train "$work/plain" -o "$work/casc" $cascade $full --overwrite --previous-stage "$work/low"
 
 # ---- a time limit --------------------------------------------------------------------------------------------------------

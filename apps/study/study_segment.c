@@ -135,7 +135,7 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
     uint8_t *reference = malloc(voxels);
     int status = reference ? 0 : error_set(e, "%s: out of memory", s->dataset.item[item].id);
     if (!status) memcpy(reference, raw.label, voxels);
-    if (!status && seg) status = segmenter_run(seg, &raw, path, NULL, &label, e);
+    if (!status && seg) status = segmenter_run(seg, &raw, path, NULL, NULL, &label, e);
     if (!status && !seg) status = (label = read_map(s, path, e)) ? 0 : -1;
     if (!status) status = evaluation_add(ev, s->dataset.item[item].id, reference_path, path, reference, label, size, spacing, e);
     if (!status) keep_case(r, k, ev);
@@ -157,7 +157,7 @@ static int predict_training(struct study *s, struct segmenter *seg, int arm, str
         progress_update(&bar, i, n, s->dataset.item[i].id);
         if (!study_trains_classifier(s, arm, i)) continue;
         if (predicted_path(path, sizeof path, s, arm, 0, i, e) || dataset_load(&raw, &s->dataset, i, e)) return -1;
-        status = segmenter_run(seg, &raw, path, NULL, NULL, e);
+        status = segmenter_run(seg, &raw, path, NULL, NULL, NULL, e);
         sample_free(&raw);
     }
     progress_end(&bar);

@@ -18,10 +18,10 @@ for key in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
 
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
-from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
+from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape, resample_and_save
 from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
-from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg
+from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from sklearn.model_selection import KFold
 
@@ -109,6 +109,24 @@ def plans(configuration_spacing, transpose):
             "original_median_shape_after_transp": [8, 8, 8]}, dataset
 
 
+NEXT_SPACING = [1.3, 0.7, 1.6]
+
+
+class Keep:
+    """In place of nnunetv2's dataset class: the map of the next stage as it would be written."""
+    @staticmethod
+    def save_seg(seg, path):
+        Keep.seg = seg
+
+
+def next_stage(logits, manager, configuration, dataset, properties):
+    """The map that 3d_lowres hands to the training of 3d_cascade_fullres, whose spacing is NEXT_SPACING."""
+    spacing = [properties["spacing"][a] for a in manager.transpose_forward]
+    size = compute_new_shape(properties["shape_after_cropping_and_before_resampling"], spacing, NEXT_SPACING)
+    resample_and_save(logits, size, "", manager, configuration, properties, dataset, 1, Keep)
+    return {"size": [int(v) for v in size], "label": [int(v) for v in Keep.seg.ravel()]}
+
+
 def preprocessed():
     out = []
     for spacing, target, transpose in [((1.0, 2.5, 0.9), [2.0, 0.8, 1.1], [1, 0, 2]), ((4.0, 1.0, 1.0), [3.0, 1.25, 0.8], [0, 1, 2]),
@@ -123,7 +141,8 @@ def preprocessed():
         restored, probability = convert_predicted_logits_to_segmentation_with_correct_shape(
             logits, manager, configuration, manager.get_label_manager(dataset), properties, return_probabilities=True)
         size = image_out.shape[1:]
-        out.append({"spacing": spacing, "target": target, "transpose": transpose, "size": size,
+        following = next_stage(logits, manager, configuration, dataset, properties)
+        out.append({"next": following, "spacing": spacing, "target": target, "transpose": transpose, "size": size,
                     "box": [list(map(int, b)) for b in properties["bbox_used_for_cropping"]],
                     "image": [round(float(v), 6) for v in image_out.ravel()], "label": [int(v) for v in seg_out.ravel()],
                     "locations": [[int(np.ravel_multi_index(v[1:], size)) for v in np.array(properties["class_locations"][c])]

@@ -7,13 +7,7 @@
 
 ISA_BEGIN(ISA_FEATURES_AVX512_BF16)
 #include "tensor/vec_avx512.h"
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#include "tensor/vec_avx512bf16.h"
 
 enum {
     ROWS = 14,  /* times two vectors: 28 accumulators, and three registers for the operands */
@@ -139,32 +133,6 @@ static void copy(uint16_t *dst, const struct tile_source *s)
         copy_as(dst, s, CONV_BF16);
     else
         copy_as(dst, s, CONV_F32);
-}
-
-/* r[i] = column i of the 16 x 16 matrix of 32-bit values with rows r: pairs of rows, of pairs, of quarters, of halves. */
-INLINE void transpose_16(__m512i r[16])
-{
-    __m512i t[16];
-    UNROLL for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 16; i += 4) {
-        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-    }
-    UNROLL for (int i = 0; i < 8; i++) {
-        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-    }
 }
 
 /* Values 2 c and 2 c + 1 of the result are channel c of a and of b: 16 channels from the first, 16 from the second half. */

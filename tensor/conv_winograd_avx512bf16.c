@@ -7,16 +7,9 @@
 
 ISA_BEGIN(ISA_FEATURES_AVX512_BF16)
 #include "tensor/vec_avx512.h"
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 24")
-#endif
+#include "tensor/vec_avx512bf16.h"
 
 /* ---- transforms --------------------------------------------------------------------------------------------------------- */
-
-#define INLINE static inline __attribute__((always_inline))
 
 static inline __m256i round_bf16(__m512 v) { return (__m256i)_mm512_cvtneps_pbh(v); }
 
@@ -66,13 +59,6 @@ void plane_x_avx512bf16(const struct plane_x *t)
         for (int i = 0; i < PLANE_POINTS; i++) t->v[(size_t)i * t->point + (size_t)t->channels] = 0;
 }
 
-/* Pairs of bf16: `lower` of the first tile, `upper` of the second. */
-INLINE void store_pairs(uint16_t *to, __m512 lower, __m512 upper)
-{
-    const __m512i low = _mm512_cvtepu16_epi32(round_bf16(lower)), high = _mm512_cvtepu16_epi32(round_bf16(upper));
-    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-}
-
 INLINE __m512 pair_load(const struct plane_pair *t, const int tile, const int size, int y, int x, int c, __mmask16 mask)
 {
     const __mmask16 here = t->outside[tile] >> (size * y + x) & 1 ? 0 : mask;
@@ -98,7 +84,7 @@ void plane_pair_x_avx512bf16(const struct plane_pair *t)
             }
             UNROLL for (int x = 0; x < 4; x++) transform_x(v[tile] + 4 * x, rows[0][x], rows[1][x], rows[2][x], rows[3][x]);
         }
-        UNROLL for (int i = 0; i < PLANE_POINTS; i++) store_pairs(t->v + (size_t)i * t->point + 2 * c, v[0][i % 4 * 4 + i / 4], v[1][i % 4 * 4 + i / 4]);
+        UNROLL for (int i = 0; i < PLANE_POINTS; i++) _mm512_storeu_si512(t->v + (size_t)i * t->point + 2 * c, round_pairs(v[0][i % 4 * 4 + i / 4], v[1][i % 4 * 4 + i / 4]));
     }
 }
 
@@ -121,7 +107,7 @@ void plane_pair_dy_avx512bf16(const struct plane_pair *t)
                 transform_dy(rows[y], pair_load(t, tile, 2, y, 0, k, mask), pair_load(t, tile, 2, y, 1, k, mask));
             UNROLL for (int x = 0; x < 4; x++) transform_dy(m[tile] + 4 * x, rows[0][x], rows[1][x]);
         }
-        UNROLL for (int i = 0; i < PLANE_POINTS; i++) store_pairs(t->v + (size_t)i * t->point + 2 * k, m[0][i % 4 * 4 + i / 4], m[1][i % 4 * 4 + i / 4]);
+        UNROLL for (int i = 0; i < PLANE_POINTS; i++) _mm512_storeu_si512(t->v + (size_t)i * t->point + 2 * k, round_pairs(m[0][i % 4 * 4 + i / 4], m[1][i % 4 * 4 + i / 4]));
     }
 }
 
@@ -134,38 +120,57 @@ INLINE void transform_w(__m512 *u, __m512 g0, __m512 g1, __m512 g2)
     u[3] = g2;
 }
 
-/* u of one plane and 16 channels k of one channel c. */
-INLINE void plane_w_points(__m512 u[16], const float *w, size_t tap, int flip)
+enum { PLANE_TAPS = 27, AHEAD = 4 }; /* channels that are fetched before they are read */
+
+/* tap[i] = weights of tap i (of taps - 1 - i) for 16 channels k of one c, of which there are kn. */
+INLINE void plane_w_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, int kn, int taps, int flip, size_t ahead)
 {
-    __m512 rows[3][4];
-    for (int y = 0; y < 3; y++) {
-        const float *g = w + (size_t)(flip ? 2 - y : y) * 3 * tap;
-        const __m512 g0 = _mm512_loadu_ps(g), g1 = _mm512_loadu_ps(g + tap), g2 = _mm512_loadu_ps(g + 2 * tap);
-        transform_w(rows[y], flip ? g2 : g0, g1, flip ? g0 : g2);
+    __m512i r[16];
+    for (int i = 0; i < kn; i++) {
+        __builtin_prefetch(w + (size_t)i * w_k + ahead);
+        __builtin_prefetch(w + (size_t)i * w_k + ahead + 16);
     }
-    for (int x = 0; x < 4; x++) {
-        __m512 column[4];
-        transform_w(column, rows[0][x], rows[1][x], rows[2][x]);
-        for (int y = 0; y < 4; y++) u[4 * y + x] = column[y];
+    for (int first = 0; first < taps; first += 16) {
+        const int n = taps - first < 16 ? taps - first : 16;
+        UNROLL for (int i = 0; i < 16; i++)
+            r[i] = i < kn ? _mm512_maskz_loadu_epi32(first_lanes(n), w + (size_t)i * w_k + first) : _mm512_setzero_si512();
+        transpose_16(r);
+        for (int i = 0; i < n; i++) tap[flip ? taps - 1 - first - i : first + i] = _mm512_castsi512_ps(r[i]);
     }
 }
 
-void plane_w_avx512bf16(uint16_t *u, const float *w, int planes, int pairs, int first, int channels, int width, int flip)
+INLINE void plane_w_points(__m512 u[16], const __m512 tap[9])
 {
-    const size_t tap = (size_t)channels * (size_t)width, plane = (size_t)pairs * (size_t)width * 2;
-    for (int z = 0; z < planes; z++) {
-        const float *from = w + (size_t)(flip ? planes - 1 - z : z) * 9 * tap;
-        for (int c = 0; c < channels; c += 2)
-            for (int k = 0; k < width; k += 16) {
-                __m512 even[16], odd[16];
-                plane_w_points(even, from + (size_t)(c * width + k), tap, flip);
-                for (int i = 0; i < 16; i++) odd[i] = _mm512_setzero_ps();
-                if (c + 1 < channels) plane_w_points(odd, from + (size_t)((c + 1) * width + k), tap, flip);
-                uint16_t *to = u + (size_t)z * plane + (size_t)((first + c / 2) * width + k) * 2;
-                for (int i = 0; i < 16; i++, to += (size_t)planes * plane) {
-                    store_pairs(to, even[i], odd[i]);
-                }
+    __m512 rows[3][4];
+    UNROLL for (int y = 0; y < 3; y++) transform_w(rows[y], tap[3 * y], tap[3 * y + 1], tap[3 * y + 2]);
+    UNROLL for (int x = 0; x < 4; x++) {
+        __m512 column[4];
+        transform_w(column, rows[0][x], rows[1][x], rows[2][x]);
+        UNROLL for (int y = 0; y < 4; y++) u[4 * y + x] = column[y];
+    }
+}
+
+void plane_w_avx512bf16(const struct plane_w *t)
+{
+    const int taps = 9 * t->planes;
+    for (int c = 0; c < t->channels; c += 2) {
+        const size_t ahead = (c + AHEAD < t->channels ? AHEAD : 0) * t->w_c;
+        for (int k = 0; k < t->width; k += 16) {
+            __m512 even[PLANE_TAPS], odd[PLANE_TAPS];
+            const float *w = t->w + (size_t)c * t->w_c + (size_t)k * t->w_k;
+            plane_w_taps(even, w, t->w_k, conv_min(16, t->kn - k), taps, t->flip, ahead);
+            if (c + 1 < t->channels)
+                plane_w_taps(odd, w + t->w_c, t->w_k, conv_min(16, t->kn - k), taps, t->flip, ahead);
+            else
+                for (int i = 0; i < taps; i++) odd[i] = _mm512_setzero_ps();
+            for (int z = 0; z < t->planes; z++) {
+                __m512 low[16], high[16];
+                uint16_t *to = t->u + (size_t)z * t->plane + (size_t)(c / 2 * t->width + k) * 2;
+                plane_w_points(low, even + 9 * z);
+                plane_w_points(high, odd + 9 * z);
+                UNROLL for (int i = 0; i < 16; i++) _mm512_storeu_si512(to + (size_t)(i * t->planes) * t->plane, round_pairs(low[i], high[i]));
             }
+        }
     }
 }
 
@@ -209,18 +214,21 @@ void plane_y_avx512bf16(const struct plane_y *t)
 
 INLINE void product_block(const struct plane_product *t, const int rows, const int vecs)
 {
+    const int parts = (t->pairs + PLANE_BLOCK_PAIRS - 1) / PLANE_BLOCK_PAIRS;
     __m512 acc[PLANE_ROWS][2];
     UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = _mm512_setzero_ps();
-    for (int z = 0; z < t->planes; z++) {
-        const uint16_t *b = t->b[z];
+        UNROLL for (int v = 0; v < vecs; v++)
+            acc[i][v] = t->accumulate ? _mm512_loadu_ps(t->c + (i * vecs + v) * 16) : _mm512_setzero_ps();
+    for (int part = 0; part < parts * t->planes; part++) {
+        const int z = part % t->planes, first = part / t->planes * PLANE_BLOCK_PAIRS, pairs = conv_min(PLANE_BLOCK_PAIRS, t->pairs - first);
+        const uint16_t *b = t->b[z] + (size_t)(first * vecs) * 32;
         const char *a[(PLANE_ROWS + 2) / 3];
         const size_t row = t->a_row * sizeof(uint16_t);
         UNROLL for (int i = 0; i < (rows + 2) / 3; i++) {
-            a[i] = (const char *)t->a[z] + (size_t)(3 * i) * row;
+            a[i] = (const char *)(t->a[z] + 2 * first) + (size_t)(3 * i) * row;
             __asm__("" : "+r"(a[i])); /* three rows share a pointer: three x86 addresses */
         }
-        for (int p = 0; p < t->pairs; p++, b += vecs * 32) {
+        for (int p = 0; p < pairs; p++, b += vecs * 32) {
             __m512bh w[2];
             UNROLL for (int v = 0; v < vecs; v++) w[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
             UNROLL for (int i = 0; i < rows; i++) {

@@ -1,8 +1,9 @@
 /* The driver of conv_winograd_bf16.h, forward and backward-data.
  *
- * First the weights are transformed, once for all threads. Then a job takes a batch of columns: tiles of 2 x 2 outputs with the same
- * h and w in all planes of their image. It walks along d, keeps the transformed planes of x that the next outputs need too, and computes the
- * batch's outputs of one plane after the other for its panels of k. */
+ * A batch is some columns: tiles of 2 x 2 outputs with the same h and w in all planes of their image. Either the weights are transformed first, once for all
+ * threads, and a job is a batch: it walks along d, keeps the transformed planes of x that the next outputs need too, and computes the batch's outputs of
+ * one plane after the other for its panels of k. Or, where the volume is small beside the weights, all of x is transformed first, and a job is a panel:
+ * it transforms the weights of one block of channels after the other, which stay in the second cache for all outputs. Both have the same order of sums. */
 #include <string.h>
 
 #include "tensor/conv_winograd_bf16.h"
@@ -12,12 +13,14 @@
 enum {
     LEAST_CHANNELS = 16, /* with fewer, the transforms cost more than they save */
     LEAST_TILES = 32,    /* of a weight gradient: with fewer, its 48 sums for 27 weights are loaded and stored too often */
-    MOST_TILES = 2 * PLANE_PAIRS
+    MOST_TILES = 2 * PLANE_PAIRS,
+    SMALL_TILES = 160 /* over all planes: x and the sums of a panel, 2 KB a tile each, stay in the second cache with the weights of a block */
 };
 
 struct plane_call {
     const struct gather *g;
     uint16_t *u;      /* [panel][point][kz][pair][width][2] */
+    uint16_t *v;      /* by panels: [block][batch][plane of x][point][row][pair][2] */
     float *thread;    /* of the first thread */
     size_t thread_floats, v_floats;
     int planes, pairs, panels;
@@ -26,10 +29,11 @@ struct plane_call {
     int columns, batches, groups; /* groups of panels */
 };
 
-/* A batch of columns. */
+/* A batch of columns, and channels [c0, c0 + cn) of x. */
 struct plane_work {
     const struct plane_call *call;
-    uint16_t *v; /* [plane of x, modulo planes][point][row][pair][2] */
+    int slots, c0, cn;
+    uint16_t *v; /* [plane of x, modulo slots][point][row][pair][2] */
     float *m;    /* [point][row][width] */
     int rows, n[MOST_TILES], h[MOST_TILES], w[MOST_TILES];
 };
@@ -47,20 +51,31 @@ int plane_fits(const struct gather *g)
 
 /* ---- weights ------------------------------------------------------------------------------------------------------------ */
 
+/* Of pairs of channels: u's planes are a line longer, not at powers of two apart. */
+static size_t u_plane(int pairs, int width) { return (size_t)(pairs * width) * 2 + 32; }
+
 static uint16_t *u_panel(const struct plane_call *s, int panel)
 {
-    return s->u + (size_t)panel * CONV_PANEL * PLANE_POINTS * (size_t)s->planes * (size_t)s->pairs * 2;
+    return s->u + (size_t)(panel * PLANE_POINTS * s->planes) * u_plane(s->pairs, CONV_PANEL);
+}
+
+static void transform_weights(uint16_t *u, const struct plane_call *s, int panel, int c0, int cn, size_t plane)
+{
+    const struct gather *g = s->g;
+    const int k0 = panel * CONV_PANEL;
+    struct plane_w t = {.u = u, .plane = plane, .w_k = g->w_k, .w_c = g->w_c, .planes = s->planes, .channels = cn, .flip = g->direction < 0};
+    t.w = g->w + (size_t)k0 * g->w_k + (size_t)c0 * g->w_c;
+    t.width = conv_width(g->k, panel);
+    t.kn = conv_min(t.width, g->k - k0);
+    plane_w_avx512bf16(&t);
 }
 
 static void weights_job(void *arg, int job, int thread)
 {
     const struct plane_call *s = arg;
-    const struct gather *g = s->g;
-    const int blocks = conv_blocks(g->c), panel = job / blocks, block = job % blocks;
-    float *packed = s->thread + (size_t)thread * s->thread_floats;
-    const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
-    gather_pack(packed, g, panel, c0, cn);
-    plane_w_avx512bf16(u_panel(s, panel), packed, s->planes, s->pairs, c0 / 2, cn, conv_width(g->k, panel), g->direction < 0);
+    const int blocks = conv_blocks(s->g->c), panel = job / blocks, c0 = job % blocks * CONV_BLOCK, width = conv_width(s->g->k, panel);
+    (void)thread;
+    transform_weights(u_panel(s, panel) + (size_t)c0 * (size_t)width, s, panel, c0, conv_min(CONV_BLOCK, s->g->c - c0), u_plane(s->pairs, width));
 }
 
 /* ---- planes ------------------------------------------------------------------------------------------------------------- */
@@ -81,9 +96,12 @@ static unsigned square(unsigned lines, unsigned columns, int size)
     return bits;
 }
 
+/* Values of a row of v. */
+static size_t v_row(const struct plane_work *a) { return (size_t)(a->cn + a->cn % 2); }
+
 static uint16_t *v_plane(const struct plane_work *a, int z)
 {
-    return a->v + (size_t)(z % a->call->planes) * PLANE_POINTS * (size_t)a->rows * (size_t)a->call->pairs * 2;
+    return a->v + (size_t)(z % a->slots) * PLANE_POINTS * (size_t)a->rows * v_row(a);
 }
 
 static void load_plane(const struct plane_work *a, int z)
@@ -91,13 +109,13 @@ static void load_plane(const struct plane_work *a, int z)
     const struct plane_call *s = a->call;
     const struct gather *g = s->g;
     const ptrdiff_t voxel = g->c, row = voxel * g->x_size[2];
-    struct plane_x t = {.row = row, .voxel = voxel, .channels = g->c, .point = (size_t)a->rows * (size_t)s->pairs * 2};
+    struct plane_x t = {.row = row, .voxel = voxel, .channels = a->cn, .point = (size_t)a->rows * v_row(a)};
     for (int i = 0; i < a->rows; i++) {
         const int y = a->h[i] + s->first[1], x = a->w[i] + s->first[2];
         const unsigned columns = outside(x, 4, g->x_size[2]), lines = outside(y, 4, g->x_size[1]);
         t.outside = square(lines, columns, 4);
-        t.x = (const uint16_t *)g->x + ((ptrdiff_t)a->n[i] * g->x_size[0] + z) * g->x_size[1] * row + y * row + x * voxel;
-        t.v = v_plane(a, z) + (size_t)i * (size_t)s->pairs * 2;
+        t.x = (const uint16_t *)g->x + ((ptrdiff_t)a->n[i] * g->x_size[0] + z) * g->x_size[1] * row + y * row + x * voxel + a->c0;
+        t.v = v_plane(a, z) + (size_t)i * v_row(a);
         plane_x_avx512bf16(&t);
     }
 }
@@ -123,17 +141,17 @@ static void store_plane(const struct plane_work *a, int z, int panel)
     }
 }
 
-static void multiply(const struct plane_work *a, int z, int panel)
+/* With weights u, whose planes are so far apart. */
+static void multiply(const struct plane_work *a, int z, int width, const uint16_t *u, size_t u_plane, int accumulate)
 {
     const struct plane_call *s = a->call;
-    const int width = conv_width(s->g->k, panel), first = z + s->first[0];
-    const size_t row = (size_t)s->pairs * 2, b_plane = row * (size_t)width;
-    const uint16_t *u = u_panel(s, panel);
-    struct plane_product t = {.rows = a->rows, .width = width, .pairs = s->pairs, .a_row = row};
+    const int first = z + s->first[0];
+    const size_t row = v_row(a);
+    struct plane_product t = {.rows = a->rows, .width = width, .pairs = (int)(row / 2), .a_row = row, .accumulate = accumulate};
     for (int point = 0; point < PLANE_POINTS; point++) {
         t.c = a->m + (size_t)(point * a->rows) * (size_t)width;
         t.planes = 0;
-        for (int kz = 0; kz < s->planes; kz++, u += b_plane) {
+        for (int kz = 0; kz < s->planes; kz++, u += u_plane) {
             if (first + kz < 0 || first + kz >= s->g->x_size[0]) continue;
             t.a[t.planes] = v_plane(a, first + kz) + (size_t)(point * a->rows) * row;
             t.b[t.planes++] = u;
@@ -150,29 +168,92 @@ static void place(const struct plane_call *s, struct plane_work *a, int i, int c
     a->n[i] = column / s->tiles[1] / s->tiles[0];
 }
 
+static struct plane_work batch_of(const struct plane_call *s, int batch, int slots, int c0, int cn)
+{
+    const int first = (int)((long long)s->columns * batch / s->batches), end = (int)((long long)s->columns * (batch + 1) / s->batches);
+    struct plane_work a = {.call = s, .rows = end - first, .slots = slots, .c0 = c0, .cn = cn};
+    for (int i = 0; i < a.rows; i++) place(s, &a, i, first + i);
+    return a;
+}
+
 static void columns_job(void *arg, int job, int thread)
 {
     const struct plane_call *s = arg;
     const struct gather *g = s->g;
     const int batch = job % s->batches, group = job / s->batches;
     const int p0 = s->panels * group / s->groups, p1 = s->panels * (group + 1) / s->groups;
-    const int first = (int)((long long)s->columns * batch / s->batches), end = (int)((long long)s->columns * (batch + 1) / s->batches);
-    struct plane_work a = {.call = s, .rows = end - first};
+    struct plane_work a = batch_of(s, batch, s->planes, 0, g->c);
     float *scratch = s->thread + (size_t)thread * s->thread_floats;
     a.v = (uint16_t *)scratch;
     a.m = scratch + s->v_floats;
-    for (int i = 0; i < a.rows; i++) place(s, &a, i, first + i);
     for (int z = 0, loaded = 0; z < g->y_size[0]; z++) {
         const int next = conv_min(g->x_size[0], z + s->first[0] + s->planes);
         for (loaded = conv_max(loaded, z + s->first[0]); loaded < next; loaded++) load_plane(&a, loaded);
         for (int panel = p0; panel < p1; panel++) {
-            multiply(&a, z, panel);
+            const int width = conv_width(g->k, panel);
+            multiply(&a, z, width, u_panel(s, panel), u_plane(s->pairs, width), 0);
             store_plane(&a, z, panel);
         }
     }
 }
 
+/* ---- by panels ---------------------------------------------------------------------------------------------------------- */
+
+/* Values of v: in whole pairs of channels, so many of them. */
+static size_t small_values(const struct plane_call *s, int columns, int channels)
+{
+    return (size_t)columns * (size_t)s->g->x_size[0] * PLANE_POINTS * (size_t)(channels + channels % 2);
+}
+
+static struct plane_work small_work(const struct plane_call *s, int block, int batch)
+{
+    const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, s->g->c - c0);
+    struct plane_work a = batch_of(s, batch, s->g->x_size[0], c0, cn);
+    a.v = s->v + small_values(s, s->columns, c0) + small_values(s, (int)((long long)s->columns * batch / s->batches), cn);
+    return a;
+}
+
+/* Plane z of x of a batch and a block. */
+static void small_x_job(void *arg, int job, int thread)
+{
+    const struct plane_call *s = arg;
+    const int planes = s->g->x_size[0];
+    const struct plane_work a = small_work(s, job / planes / s->batches, job / planes % s->batches);
+    (void)thread;
+    load_plane(&a, job % planes);
+}
+
+static void panel_job(void *arg, int panel, int thread)
+{
+    const struct plane_call *s = arg;
+    const struct gather *g = s->g;
+    const int width = conv_width(g->k, panel), blocks = conv_blocks(g->c);
+    const size_t m_plane = (size_t)(PLANE_POINTS * width);
+    float *m = s->thread + (size_t)thread * s->thread_floats;
+    uint16_t *u = (uint16_t *)(m + s->v_floats);
+    for (int block = 0; block < blocks; block++) {
+        const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
+        const size_t plane = u_plane((cn + 1) / 2, width);
+        transform_weights(u, s, panel, c0, cn, plane);
+        float *sums = m;
+        for (int batch = 0; batch < s->batches; batch++) {
+            struct plane_work a = small_work(s, block, batch);
+            for (int z = 0; z < g->y_size[0]; z++, sums += (size_t)a.rows * m_plane) {
+                a.m = sums;
+                multiply(&a, z, width, u, plane, block > 0);
+                if (block == blocks - 1) store_plane(&a, z, panel);
+            }
+        }
+    }
+}
+
 /* ---- the call ----------------------------------------------------------------------------------------------------------- */
+
+/* Whether panels are the jobs. */
+static int small(const struct plane_call *s, int threads)
+{
+    return s->columns * s->g->x_size[0] <= SMALL_TILES && (s->panels % threads == 0 || s->panels >= 4 * threads);
+}
 
 static struct plane_call plan(const struct gather *g, int threads)
 {
@@ -182,31 +263,44 @@ static struct plane_call plan(const struct gather *g, int threads)
     s.columns = g->n * s.tiles[0] * s.tiles[1];
     s.batches = (s.columns + PLANE_ROWS - 1) / PLANE_ROWS;
     s.groups = s.batches % threads == 0 || s.batches >= 4 * threads ? 1 : conv_min(threads, s.panels);
-    const size_t packed = (size_t)CONV_PANEL * (size_t)conv_min(CONV_BLOCK, g->c) * 9 * (size_t)s.planes;
     s.v_floats = conv_align((size_t)s.planes * PLANE_POINTS * PLANE_ROWS * (size_t)s.pairs);
     s.thread_floats = s.v_floats + PLANE_POINTS * PLANE_ROWS * CONV_PANEL;
-    if (packed > s.thread_floats) s.thread_floats = conv_align(packed);
+    if (!small(&s, threads)) return s;
+    s.v_floats = (size_t)(s.columns * g->y_size[0]) * PLANE_POINTS * CONV_PANEL; /* m */
+    s.thread_floats = s.v_floats + (size_t)(PLANE_POINTS * s.planes) * u_plane((conv_min(CONV_BLOCK, g->c) + 1) / 2, CONV_PANEL) / 2;
     return s;
 }
 
-static size_t u_floats(const struct plane_call *s)
+/* In front of what the threads have: all of u, or all of v. */
+static size_t shared_floats(const struct plane_call *s, int by_panels)
 {
-    return conv_align((size_t)s->panels * CONV_PANEL * PLANE_POINTS * (size_t)s->planes * (size_t)s->pairs);
+    return conv_align(by_panels ? small_values(s, s->columns, s->g->c) / 2 : (size_t)(s->panels * PLANE_POINTS * s->planes) * u_plane(s->pairs, CONV_PANEL) / 2);
 }
 
 size_t plane_scratch(const struct gather *g, int threads)
 {
-    const struct plane_call s = plan(g, threads);
-    return u_floats(&s) + (size_t)threads * s.thread_floats;
+    size_t most = 0;
+    for (int i = 1; i <= threads; i++) {
+        const struct plane_call s = plan(g, i);
+        const size_t floats = shared_floats(&s, small(&s, i)) + (size_t)i * s.thread_floats;
+        if (floats > most) most = floats;
+    }
+    return most;
 }
 
 void plane_run(const struct gather *g, struct pool *pool)
 {
     struct plane_call s = plan(g, pool_threads(pool));
-    s.u = (uint16_t *)g->scratch;
-    s.thread = g->scratch + u_floats(&s);
-    pool_run(pool, s.panels * conv_blocks(g->c), weights_job, &s);
-    pool_run(pool, s.batches * s.groups, columns_job, &s);
+    const int by_panels = small(&s, pool_threads(pool));
+    s.u = s.v = (uint16_t *)g->scratch;
+    s.thread = g->scratch + shared_floats(&s, by_panels);
+    if (by_panels) {
+        pool_run(pool, conv_blocks(g->c) * s.batches * g->x_size[0], small_x_job, &s);
+        pool_run(pool, s.panels, panel_job, &s);
+    } else {
+        pool_run(pool, s.panels * conv_blocks(g->c), weights_job, &s);
+        pool_run(pool, s.batches * s.groups, columns_job, &s);
+    }
 }
 
 /* ---- weight gradient ---------------------------------------------------------------------------------------------------- */

@@ -4,8 +4,8 @@
  * the variance of the result this way, in three axes 125/27 times: the outputs of a layer are off by 2.6 times the rms of their own rounding to bf16 (3.3 in three
  * axes, 1.4 for the direct form with bf16 weights, 1 with fp32 arithmetic). And the transforms need a quarter of the registers.
  *
- * Arithmetic. x is bf16. Its transform is computed in fp32 and rounded to bf16, and so are the weights'. Each point's sum over (kz, pairs
- * of channels) is one chain of vdpbf16ps from 0 on: exact products, two fp32 roundings a pair, denormals count as zero. The sums are transformed to y in
+ * Arithmetic. x is bf16. Its transform is computed in fp32 and rounded to bf16, and so are the weights'. Each point's sum over (blocks of CONV_BLOCK channels,
+ * kz, pairs of channels) is one chain of vdpbf16ps from 0 on: exact products, two fp32 roundings a pair, denormals count as zero. The sums are transformed to y in
  * fp32, the bias or what y holds is added, and the result is rounded once. The same bits for any number of threads.
  *
  * The weight gradient is the adjoint: x and dy are transformed and rounded to bf16, and each point's sum for a kz runs over pairs of tiles, by stripes
@@ -19,6 +19,7 @@
 enum {
     PLANE_POINTS = 16, /* of a tile */
     PLANE_ROWS = 14,   /* most tiles in a product */
+    PLANE_BLOCK_PAIRS = CONV_BLOCK / 2,
     PLANE_PAIRS = 14   /* most pairs of tiles in a product of the weight gradient */
 };
 
@@ -32,12 +33,21 @@ struct plane_x {
     size_t point;
 };
 
-/* c[row][col] = sum over planes and pairs of a[plane][row][pair] * b[plane][pair][col]. */
+/* c[row][col] = (c[row][col] or 0) + sum over planes and pairs of a[plane][row][pair] * b[plane][pair][col], PLANE_BLOCK_PAIRS pairs at a time. */
 struct plane_product {
     float *c;
-    int rows, width, planes, pairs;
+    int rows, width, planes, pairs, accumulate;
     const uint16_t *a[3], *b[3];
     size_t a_row;
+};
+
+/* u[point][plane][pair of channels][width][2], a plane's points `plane` values apart, from w[k * w_k + c * w_c + tap], k < kn, zeros up to `width`. */
+struct plane_w {
+    uint16_t *u;
+    size_t plane;
+    const float *w;
+    size_t w_k, w_c;
+    int planes, channels, kn, width, flip; /* flip: the taps in reverse order */
 };
 
 /* 2 x 2 voxels from y on, k values each: start, or what y holds, + the transform of m. */
@@ -74,8 +84,7 @@ struct plane_outer {
 void plane_x_avx512bf16(const struct plane_x *t);
 void plane_product_avx512bf16(const struct plane_product *t);
 void plane_y_avx512bf16(const struct plane_y *t);
-/* u[point][plane][pair][width][2] (pairs of channels; `pairs` of them in u, from pair `first` on) from w[tap][channel][width]. */
-void plane_w_avx512bf16(uint16_t *u, const float *w, int planes, int pairs, int first, int channels, int width, int flip);
+void plane_w_avx512bf16(const struct plane_w *t);
 
 void plane_pair_x_avx512bf16(const struct plane_pair *t);
 void plane_pair_dy_avx512bf16(const struct plane_pair *t);

@@ -40,7 +40,7 @@ STUDY = apps/cmd_study.o apps/study/study_data.o apps/study/study_train.o apps/s
 	apps/study/report_segment.o apps/study/report_classify.o apps/study/report_pictures.o apps/study/report_methods.o
 HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h tensor/rng.h tensor/vmath.h tensor/conv.h tensor/graph.h \
 	tensor/ops.h tensor/node.h tensor/elem.h tensor/elem_kernels.h tensor/elem_template.h tensor/elem_template_norm.h \
-	tensor/elem_template_pool.h tensor/elem_template_loss.h tensor/vec_scalar.h tensor/vec_avx2.h tensor/vec_avx512.h \
+	tensor/elem_template_pool.h tensor/elem_template_loss.h tensor/vec_scalar.h tensor/vec_avx2.h tensor/vec_avx512.h tensor/vec_avx512bf16.h \
 	tensor/vec_neon.h tensor/conv_kernels.h tensor/conv_tiles.h tensor/conv_winograd_bf16.h tensor/conv_template_amx.h tensor/conv_template.h tensor/conv_template_winograd.h \
 	io/error.h io/file.h io/gzip.h io/zip.h io/sha256.h io/volume.h io/voxels.h io/imagetext.h io/nifti.h io/dicom.h io/dicom_file.h io/jpeg_lossless.h io/nrrd.h io/metaimage.h io/png.h io/tiff.h io/tiff_codec.h io/text.h io/json.h io/csv.h io/npy.h \
 	io/safetensors.h io/pickle.h io/pth.h io/svg.h io/onnx.h \

@@ -122,21 +122,25 @@ INLINE void transform_w(__m512 *u, __m512 g0, __m512 g1, __m512 g2)
 
 enum { PLANE_TAPS = 27, AHEAD = 4 }; /* channels that are fetched before they are read */
 
-/* tap[i] = weights of tap i (of taps - 1 - i) for 16 channels k of one c, of which there are kn. */
-INLINE void plane_w_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, int kn, int taps, int flip, size_t ahead)
+/* tap[i] = weights of tap i (flip: of taps - 1 - i), i in [first, first + 16) and below taps, for 16 channels k of one c, of which there are kn. */
+INLINE void plane_w_some_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, const int kn, const int first, const int taps, const int flip, size_t ahead)
 {
+    const int n = taps - first < 16 ? taps - first : 16;
     __m512i r[16];
-    for (int i = 0; i < kn; i++) {
-        __builtin_prefetch(w + (size_t)i * w_k + ahead);
-        __builtin_prefetch(w + (size_t)i * w_k + ahead + 16);
+    const float *row = w + first;
+    UNROLL for (int i = 0; i < 16; i++, row += w_k) {
+        r[i] = i < kn ? _mm512_maskz_loadu_epi32(first_lanes(n), row) : _mm512_setzero_si512();
+        __builtin_prefetch(row + ahead);
     }
-    for (int first = 0; first < taps; first += 16) {
-        const int n = taps - first < 16 ? taps - first : 16;
-        UNROLL for (int i = 0; i < 16; i++)
-            r[i] = i < kn ? _mm512_maskz_loadu_epi32(first_lanes(n), w + (size_t)i * w_k + first) : _mm512_setzero_si512();
-        transpose_16(r);
-        for (int i = 0; i < n; i++) tap[flip ? taps - 1 - first - i : first + i] = _mm512_castsi512_ps(r[i]);
-    }
+    transpose_16(r);
+    UNROLL for (int i = 0; i < 16; i++)
+        if (i < n) tap[flip ? taps - 1 - first - i : first + i] = _mm512_castsi512_ps(r[i]);
+}
+
+INLINE void plane_w_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, const int kn, const int taps, const int flip, size_t ahead)
+{
+    plane_w_some_taps(tap, w, w_k, kn, 0, taps, flip, ahead);
+    if (taps > 16) plane_w_some_taps(tap, w, w_k, kn, 16, taps, flip, ahead);
 }
 
 INLINE void plane_w_points(__m512 u[16], const __m512 tap[9])
@@ -150,28 +154,51 @@ INLINE void plane_w_points(__m512 u[16], const __m512 tap[9])
     }
 }
 
-void plane_w_avx512bf16(const struct plane_w *t)
+/* A pair of channels c and 16 channels k. */
+INLINE void plane_w_pair(const struct plane_w *t, int c, int k, size_t ahead, const int kn, const int planes, const int flip)
 {
-    const int taps = 9 * t->planes;
+    __m512 even[PLANE_TAPS], odd[PLANE_TAPS];
+    const float *w = t->w + (size_t)c * t->w_c + (size_t)k * t->w_k;
+    plane_w_taps(even, w, t->w_k, kn, 9 * planes, flip, ahead);
+    if (c + 1 < t->channels)
+        plane_w_taps(odd, w + t->w_c, t->w_k, kn, 9 * planes, flip, ahead);
+    else
+        for (int i = 0; i < 9 * planes; i++) odd[i] = _mm512_setzero_ps();
+    uint16_t *to = t->u + (size_t)(c / 2 * t->width + k) * 2;
+    const size_t point = (size_t)planes * t->plane;
+    for (int z = 0; z < planes; z++, to += t->plane) {
+        __m512 low[16], high[16];
+        plane_w_points(low, even + 9 * z);
+        plane_w_points(high, odd + 9 * z);
+        uint16_t *at = to;
+        UNROLL for (int i = 0; i < 16; i++, at += point) _mm512_storeu_si512(at, round_pairs(low[i], high[i]));
+    }
+}
+
+static __attribute__((noinline)) void plane_w_some(const struct plane_w *t, int c, int k, size_t ahead)
+{
+    plane_w_pair(t, c, k, ahead, conv_min(16, t->kn - k), t->planes, t->flip);
+}
+
+INLINE void plane_w_all(const struct plane_w *t, const int flip)
+{
     for (int c = 0; c < t->channels; c += 2) {
         const size_t ahead = (c + AHEAD < t->channels ? AHEAD : 0) * t->w_c;
         for (int k = 0; k < t->width; k += 16) {
-            __m512 even[PLANE_TAPS], odd[PLANE_TAPS];
-            const float *w = t->w + (size_t)c * t->w_c + (size_t)k * t->w_k;
-            plane_w_taps(even, w, t->w_k, conv_min(16, t->kn - k), taps, t->flip, ahead);
-            if (c + 1 < t->channels)
-                plane_w_taps(odd, w + t->w_c, t->w_k, conv_min(16, t->kn - k), taps, t->flip, ahead);
+            if (t->planes == 3 && t->kn - k >= 16)
+                plane_w_pair(t, c, k, ahead, 16, 3, flip);
             else
-                for (int i = 0; i < taps; i++) odd[i] = _mm512_setzero_ps();
-            for (int z = 0; z < t->planes; z++) {
-                __m512 low[16], high[16];
-                uint16_t *to = t->u + (size_t)z * t->plane + (size_t)(c / 2 * t->width + k) * 2;
-                plane_w_points(low, even + 9 * z);
-                plane_w_points(high, odd + 9 * z);
-                UNROLL for (int i = 0; i < 16; i++) _mm512_storeu_si512(to + (size_t)(i * t->planes) * t->plane, round_pairs(low[i], high[i]));
-            }
+                plane_w_some(t, c, k, ahead);
         }
     }
+}
+
+void plane_w_avx512bf16(const struct plane_w *t)
+{
+    if (t->flip)
+        plane_w_all(t, 1);
+    else
+        plane_w_all(t, 0);
 }
 
 INLINE void transform_y(__m512 *y, __m512 m0, __m512 m1, __m512 m2, __m512 m3)

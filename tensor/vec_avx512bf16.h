@@ -39,8 +39,8 @@ INLINE void transpose_16(__m512i r[16])
 /* The values of even and of odd as pairs of bf16, rounded to nearest even; denormals become zero, as vdpbf16ps would take them. */
 INLINE __m512i round_pairs(__m512 even, __m512 odd)
 {
-    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(even)), high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(odd));
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+    const __m256i index = _mm256_setr_epi8(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return _mm512_permutexvar_epi16(_mm512_cvtepu8_epi16(index), (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
 
 #endif

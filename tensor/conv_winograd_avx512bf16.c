@@ -120,7 +120,10 @@ INLINE void transform_w(__m512 *u, __m512 g0, __m512 g1, __m512 g2)
     u[3] = g2;
 }
 
-enum { PLANE_TAPS = 27, AHEAD = 4 }; /* channels that are fetched before they are read */
+enum {
+    PLANE_TAPS = 32, /* room for the most taps, 27, in whole vectors */
+    AHEAD = 4        /* channels that are fetched before they are read */
+};
 
 /* tap[i] = weights of tap i (flip: of taps - 1 - i), i in [first, first + 16) and below taps, for 16 channels k of one c, of which there are kn. */
 INLINE void plane_w_some_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, const int kn, const int first, const int taps, const int flip, size_t ahead)

@@ -2,7 +2,8 @@
  *
  * Weights are packed once: [panel of k][phase][kz][ky][kx][block of 32 c][16][width][2], the order of the steps. A job is a range of panels, whose
  * weights stay in the second cache, times a part of the units: a unit is some lines of one plane of y (in each phase), as many as
- * make a window of x that stays in the second cache with them. Units that follow one another along d share planes of x. */
+ * make a window of x that stays in the second cache with them. Units that follow one another along d share planes of x. With one tap and no stride there is no
+ * window: products read x in place. */
 #include <string.h>
 
 #include "tensor/conv_tiles.h"
@@ -96,33 +97,22 @@ static void order_taps(const struct gather *g, int step[TILE_TAPS])
             }
 }
 
-/* One channel k: reads the taps of two channels c at a time. */
-static void pack_channel(uint16_t *dst, const struct gather *g, const float *src, const int step[TILE_TAPS], int width, int taps)
-{
-    const int blocks = tile_blocks(g->c);
-    const size_t values = (size_t)TILE_DEPTH * (size_t)width;
-    for (int c = 0; c < blocks * TILE_DEPTH; c += 2) {
-        const float *w0 = c < g->c ? src + (size_t)c * g->w_c : NULL, *w1 = c + 1 < g->c ? src + (size_t)(c + 1) * g->w_c : NULL;
-        uint16_t *pair = dst + (size_t)(c / TILE_DEPTH) * values + (size_t)(c % TILE_DEPTH) * (size_t)width;
-        for (int t = 0; t < taps; t++) {
-            uint16_t *at = pair + (size_t)step[t] * (size_t)blocks * values;
-            at[0] = w0 ? bf16_from_f32(w0[t]) : 0;
-            at[1] = w1 ? bf16_from_f32(w1[t]) : 0;
-        }
-    }
-}
-
 static void pack_job(void *arg, int panel, int thread)
 {
     const struct tiles_call *a = arg;
     const struct gather *g = a->g;
-    const int width = conv_width(g->k, panel), k0 = panel * CONV_PANEL, kn = conv_min(width, g->k - k0);
-    uint16_t *dst = a->packed + (size_t)panel * panel_values(a);
+    const int k0 = panel * CONV_PANEL;
     int step[TILE_TAPS];
+    size_t offset[TILE_TAPS];
+    struct tile_weights t = {.offset = offset, .w = g->w + (size_t)k0 * g->w_k, .w_k = g->w_k, .w_c = g->w_c, .taps = a->taps, .channels = g->c};
     (void)thread;
+    t.dst = a->packed + (size_t)panel * panel_values(a);
+    t.padded = a->blocks * TILE_DEPTH;
+    t.width = conv_width(g->k, panel);
+    t.kn = conv_min(t.width, g->k - k0);
     order_taps(g, step);
-    if (kn < width) memset(dst, 0, panel_values(a) * sizeof *dst);
-    for (int k = 0; k < kn; k++) pack_channel(dst + (size_t)k * 2, g, g->w + (size_t)(k0 + k) * g->w_k, step, width, a->taps);
+    for (int i = 0; i < a->taps; i++) offset[i] = (size_t)step[i] * (size_t)(t.padded * t.width);
+    a->kernels->weights(&t);
 }
 
 /* ---- one unit ------------------------------------------------------------------------------------------------------------ */
@@ -230,6 +220,49 @@ static void tiles_job(void *arg, int job, int thread)
     s->kernels->end();
 }
 
+/* ---- points -------------------------------------------------------------------------------------------------------------- */
+
+static int points_of(const struct gather *g) { return g->n * g->x_size[0] * g->x_size[1] * g->x_size[2]; }
+
+/* One tap without stride or padding: products read x where it is, one after the other over all voxels. */
+static int in_place(const struct gather *g, const struct tile_kernels *kernels)
+{
+    for (int i = 0; i < 3; i++)
+        if (g->kernel[i] != 1 || g->stride[i] != 1 || g->pad[i] != 0) return 0;
+    return g->x_type == CONV_BF16 && g->c % TILE_DEPTH == 0 && points_of(g) % kernels->quantum == 0;
+}
+
+static void points_job(void *arg, int chunk, int thread)
+{
+    const struct tiles_call *s = arg;
+    const struct gather *g = s->g;
+    const int quantum = s->kernels->quantum;
+    const long long units = points_of(g) / quantum, unit = units * chunk / s->chunks, count = units * (chunk + 1) / s->chunks - unit;
+    const int products = tile_count(s->kernels, (int)count * quantum);
+    int32_t *offset = s->offsets + (size_t)thread * offset_floats(s);
+    float *sums = s->sums + (size_t)thread * TILE_ROWS * CONV_PANEL;
+    struct tile_product t = {.c = sums, .a_row = (size_t)g->c, .offset = offset, .steps = s->blocks};
+    struct tile_store out = {.type = g->y_type, .c = sums, .y_voxel = g->k, .accumulate = g->accumulate};
+    for (int b = 0; b < s->blocks; b++) offset[b] = b * TILE_DEPTH;
+    s->kernels->begin();
+    for (int i = 0; i < products; i++) {
+        const size_t row = (size_t)((unit + count * i / products) * quantum), end = (size_t)((unit + count * (i + 1) / products) * quantum);
+        t.rows = out.count = (int)(end - row);
+        t.a = (const uint16_t *)g->x + row * (size_t)g->c;
+        for (int panel = 0; panel < s->panels; panel++) {
+            const int k0 = panel * CONV_PANEL;
+            t.width = out.width = conv_width(g->k, panel);
+            t.b = s->packed + (size_t)panel * panel_values(s);
+            s->kernels->product(&t);
+            out.k = conv_min(t.width, g->k - k0);
+            out.start = g->bias ? g->bias + k0 : NULL;
+            out.y = conv_at_out(g->y, g->y_type, row * (size_t)g->k + (size_t)k0);
+            s->kernels->store(&out);
+        }
+    }
+    s->kernels->end();
+}
+
 /* ---- the call ------------------------------------------------------------------------------------------------------------ */
 
 static size_t align_values(size_t values) { return (values + 31) / 32 * 32; }
@@ -241,6 +274,7 @@ static struct tiles_call plan(const struct gather *g, const struct tile_kernels 
     a.planes = gather_axis(g, 0, 0).out;
     a.range = conv_max(1, conv_min(a.panels, (int)(WEIGHT_BYTES / (panel_values(&a) * sizeof(uint16_t)))));
     a.ranges = (a.panels + a.range - 1) / a.range;
+    a.range = (a.panels + a.ranges - 1) / a.ranges; /* evenly */
     for (a.pieces = 1, a.lines = lines; a.lines > 1; a.lines = (lines + a.pieces - 1) / a.pieces) {
         a.window = tile_window(g, kernels, 0, g->c, a.lines, 1);
         if (tile_window_values(&a.window) * sizeof(uint16_t) <= WINDOW_BYTES) break;
@@ -272,5 +306,10 @@ void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struc
     a.sums = scratch;
     a.chunks = a.ranges % (int)threads == 0 ? 1 : (int)threads;
     pool_run(pool, a.panels, pack_job, &a);
-    pool_run(pool, a.ranges * a.chunks, tiles_job, &a);
+    if (in_place(g, kernels)) {
+        a.chunks = (int)threads;
+        pool_run(pool, a.chunks, points_job, &a);
+    } else {
+        pool_run(pool, a.ranges * a.chunks, tiles_job, &a);
+    }
 }

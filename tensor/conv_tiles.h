@@ -63,6 +63,16 @@ struct tile_source {
     int n, channels; /* at most 32 */
 };
 
+/* A panel's weights as pairs: dst[offset[tap] + (c / 2 * width + k) * 2 + c % 2] = w[k * w_k + c * w_c + tap] for k < kn and c < channels, and zeros for
+ * the rest of `width` and of `padded` channels. */
+struct tile_weights {
+    uint16_t *dst;
+    const size_t *offset; /* [taps] */
+    const float *w;
+    size_t w_k, w_c;
+    int taps, channels, padded, kn, width;
+};
+
 struct tile_kernels {
     const char *name;
     int rows;    /* most rows of a product */
@@ -78,6 +88,7 @@ struct tile_kernels {
     void (*transpose)(uint16_t *dst, size_t row, const struct tile_source *s);
     /* dst[i][width][2] = voxels 2 i and 2 i + 1, filled up with zeros. */
     void (*pair)(uint16_t *dst, int width, const struct tile_source *s);
+    void (*weights)(const struct tile_weights *t);
     /* n rounds of independent products in registers; returns the floating-point operations of a round. */
     double (*peak)(long n);
 };

@@ -20,6 +20,7 @@ static void store(const struct tile_store *t) { tile_kernels_avx512bf16.store(t)
 static void copy(uint16_t *dst, const struct tile_source *s) { tile_kernels_avx512bf16.copy(dst, s); }
 static void transpose(uint16_t *dst, size_t row, const struct tile_source *s) { tile_kernels_avx512bf16.transpose(dst, row, s); }
 static void pair(uint16_t *dst, int width, const struct tile_source *s) { tile_kernels_avx512bf16.pair(dst, width, s); }
+static void weights(const struct tile_weights *t) { tile_kernels_avx512bf16.weights(t); }
 
 /* Four independent products, as in a large one. */
 static double peak(long n)
@@ -43,7 +44,7 @@ static double peak(long n)
     return 4 * 2.0 * 16 * 16 * TILE_DEPTH;
 }
 
-const struct tile_kernels tile_kernels_amx = {"amx", TILE_ROWS, TILE_HALF, begin, end, product, store, copy, transpose, pair, peak};
+const struct tile_kernels tile_kernels_amx = {"amx", TILE_ROWS, TILE_HALF, begin, end, product, store, copy, transpose, pair, weights, peak};
 
 /* Small whole numbers: every order of summation gives the exact sum, so that the bits must agree. */
 int tile_amx_works(void)

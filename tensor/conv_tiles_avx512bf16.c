@@ -177,6 +177,28 @@ static void pair(uint16_t *dst, int width, const struct tile_source *s)
     }
 }
 
+/* Taps [first, first + n) of a pair of channels, and 16 channels k. */
+INLINE void weights_some(const struct tile_weights *t, int c, int k, int first, int n)
+{
+    const __mmask16 taps = first_lanes(n), even = c < t->channels ? taps : 0, odd = c + 1 < t->channels ? taps : 0;
+    const float *w = t->w + (size_t)k * t->w_k + (size_t)c * t->w_c + first;
+    const int kn = t->kn - k;
+    __m512i r[16];
+    UNROLL for (int i = 0; i < 16; i++, w += t->w_k)
+        r[i] = i < kn ? round_pairs(_mm512_maskz_loadu_ps(even, w), _mm512_maskz_loadu_ps(odd, w + t->w_c)) : _mm512_setzero_si512();
+    transpose_16(r);
+    uint16_t *dst = t->dst + (size_t)(c / 2 * t->width + k) * 2;
+    UNROLL for (int i = 0; i < 16; i++)
+        if (i < n) _mm512_storeu_si512(dst + t->offset[first + i], r[i]);
+}
+
+static void weights(const struct tile_weights *t)
+{
+    for (int c = 0; c < t->padded; c += 2)
+        for (int k = 0; k < t->width; k += 16)
+            for (int first = 0; first < t->taps; first += 16) weights_some(t, c, k, first, conv_min(16, t->taps - first));
+}
+
 static double peak(long n)
 {
     enum { CHAINS = 24 };
@@ -189,6 +211,6 @@ static double peak(long n)
     return 4.0 * CHAINS * LANES;
 }
 
-const struct tile_kernels tile_kernels_avx512bf16 = {"avx512bf16", ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, peak};
+const struct tile_kernels tile_kernels_avx512bf16 = {"avx512bf16", ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, peak};
 ISA_END
 #endif

@@ -80,6 +80,15 @@ static void pair(uint16_t *dst, int width, const struct tile_source *s)
             dst[(i / 2 * width + c) * 2 + i % 2] = i < s->n && c < s->channels ? value(s, i, c) : 0;
 }
 
+static void weights(const struct tile_weights *t)
+{
+    for (int tap = 0; tap < t->taps; tap++)
+        for (int c = 0; c < t->padded; c++)
+            for (int k = 0; k < t->width; k++)
+                t->dst[t->offset[tap] + (size_t)(c / 2 * t->width + k) * 2 + (size_t)(c % 2)] =
+                    k < t->kn && c < t->channels ? bf16_from_f32(t->w[(size_t)k * t->w_k + (size_t)c * t->w_c + (size_t)tap]) : 0;
+}
+
 static double peak(long n)
 {
     volatile float sum = 0;
@@ -87,4 +96,4 @@ static double peak(long n)
     return 1;
 }
 
-const struct tile_kernels tile_kernels_portable = {"portable", TILE_ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, peak};
+const struct tile_kernels tile_kernels_portable = {"portable", TILE_ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, peak};

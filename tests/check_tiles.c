@@ -103,6 +103,33 @@ static void check_products(const struct tile_kernels *k, int same_order)
             for (int v = 0; v < 4; v++) check_product(k, rows, width, 1 + (rows + v) % STEPS, v & 1, v >> 1, same_order);
 }
 
+/* The weights of a panel, against plain C; nothing behind the last one is read. */
+static void check_weights(const struct tile_kernels *k)
+{
+    enum { TAPS = 27, CHANNELS = 33, PADDED = 64, K = 32, ROOM = TAPS * PADDED * K };
+    static uint16_t got[ROOM], want[ROOM];
+    size_t offset[TAPS];
+    for (int taps = 1; taps <= TAPS; taps += 13)
+        for (int kn = 5; kn <= K; kn += 9)
+            for (int swap = 0; swap < 2; swap++) {
+                const size_t n = (size_t)(taps * CHANNELS * kn);
+                float *w = malloc(n * sizeof *w);
+                struct rng rng = rng_stream((uint64_t)(taps + kn), 0, 0, RNG_TEST);
+                for (size_t i = 0; i < n; i++) w[i] = 2 * rng_float(&rng) - 1;
+                for (int i = 0; i < taps; i++) offset[i] = (size_t)((i * 5 + 3) % taps * PADDED * K);
+                struct tile_weights t = {.dst = want, .offset = offset, .w = w, .taps = taps, .channels = CHANNELS, .padded = PADDED, .kn = kn};
+                t.width = kn > CONV_HALF_PANEL ? CONV_PANEL : CONV_HALF_PANEL;
+                t.w_k = (size_t)(swap ? taps : taps * CHANNELS);
+                t.w_c = (size_t)(swap ? taps * kn : taps);
+                for (int i = 0; i < ROOM; i++) got[i] = want[i] = 0x1234;
+                tile_kernels_portable.weights(&t);
+                t.dst = got;
+                k->weights(&t);
+                CHECK(!memcmp(got, want, sizeof got), "%s: weights of %d taps, %d channels k differ", k->name, taps, kn);
+                free(w);
+            }
+}
+
 /* ---- the driver --------------------------------------------------------------------------------------------------------- */
 
 static uint16_t *random_bf16(float **values, size_t n, uint64_t seed)
@@ -165,7 +192,8 @@ static void check_drivers(const struct tile_kernels *k, struct pool *pool)
         int n, c, k, in[3], kernel[3], stride[3], pad[3];
     } list[] = {{1, 16, 16, {3, 4, 5}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}},  {2, 32, 48, {2, 5, 19}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}},
                 {1, 33, 17, {4, 5, 6}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}},  {1, 40, 35, {3, 7, 9}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}},
-                {2, 64, 32, {2, 3, 4}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},  {1, 70, 64, {4, 4, 4}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}}};
+                {2, 64, 32, {2, 3, 4}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},  {2, 64, 70, {4, 4, 5}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},
+                {1, 70, 64, {4, 4, 4}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}}};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         const struct conv3d_shape s = conv3d_shape(list[i].n, list[i].c, list[i].k, list[i].in, list[i].kernel, list[i].stride, list[i].pad);
         check_driver(k, &s, pool);
@@ -179,7 +207,11 @@ int main(void)
     check_products(&tile_kernels_portable, 1);
     check_products(&amx, 0);
 #if defined(__x86_64__)
-    if (cpu_isa_hardware() >= ISA_AVX512_BF16) check_products(&tile_kernels_avx512bf16, 1);
+    if (cpu_isa_hardware() >= ISA_AVX512_BF16) {
+        check_products(&tile_kernels_avx512bf16, 1);
+        check_weights(&tile_kernels_avx512bf16);
+        check_drivers(&tile_kernels_avx512bf16, pool);
+    }
 #endif
     check_drivers(&tile_kernels_portable, pool);
     check_drivers(&amx, NULL); /* the emulated tiles are one set */

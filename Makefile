@@ -25,9 +25,9 @@ TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/vmath.o t
 	tensor/conv.o tensor/conv_gather.o tensor/conv_thin.o tensor/conv_outer.o tensor/conv_winograd.o tensor/conv_ref.o tensor/conv_scalar.o tensor/conv_avx2.o \
 	tensor/conv_avx512.o tensor/conv_neon.o tensor/conv_tiles.o tensor/conv_tiles_window.o tensor/conv_tiles_outer.o tensor/conv_tiles_portable.o \
 	tensor/conv_winograd_bf16.o tensor/conv_winograd_avx512bf16.o tensor/conv_tiles_avx512bf16.o tensor/conv_tiles_amx.o
-IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256.o io/volume.o io/voxels.o io/imagetext.o io/nifti.o io/dicom.o io/dicom_pixels.o io/dicom_series.o io/jpeg_lossless.o io/nrrd.o io/metaimage.o io/png.o io/png_read.o io/tiff.o io/tiff_codec.o \
+IO = io/error.o io/file.o io/inflate.o io/deflate.o io/gzip.o io/zip.o io/sha256.o io/volume.o io/voxels.o io/imagetext.o io/nifti.o io/dicom.o io/dicom_pixels.o io/dicom_series.o io/dicom_order.o io/jpeg_lossless.o io/nrrd.o io/metaimage.o io/png.o io/png_read.o io/tiff.o io/tiff_codec.o \
 	io/text.o io/json.o io/json_write.o io/csv.o io/npy.o io/safetensors.o io/pickle.o io/pth.o io/svg.o io/onnx.o
-NN = nn/dataset.o nn/dataset_json.o nn/splits.o nn/outputs.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/preprocess.o nn/restore.o nn/resample.o nn/case_store.o \
+NN = nn/dataset.o nn/dataset_json.o nn/sample.o nn/splits.o nn/outputs.o nn/fingerprint.o nn/plan.o nn/plan_json.o nn/preprocess.o nn/restore.o nn/resample.o nn/case_store.o \
 	nn/unet.o nn/resnet.o nn/optim.o nn/checkpoint.o nn/train.o nn/classify.o nn/augment.o nn/previous.o nn/sampler.o nn/sliding.o \
 	nn/metrics.o nn/surface.o nn/stats.o nn/stats_auc.o nn/stats_calibration.o nn/infer.o nn/run.o nn/nnunet.o nn/postprocess.o nn/onnx_export.o
 FL = fl/fedavg.o fl/history.o fl/federate.o
@@ -42,7 +42,7 @@ HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h t
 	tensor/ops.h tensor/node.h tensor/elem.h tensor/elem_kernels.h tensor/elem_template.h tensor/elem_template_norm.h \
 	tensor/elem_template_pool.h tensor/elem_template_loss.h tensor/vec_scalar.h tensor/vec_avx2.h tensor/vec_avx512.h tensor/vec_avx512bf16.h \
 	tensor/vec_neon.h tensor/conv_kernels.h tensor/conv_tiles.h tensor/conv_winograd_bf16.h tensor/conv_template_amx.h tensor/conv_template.h tensor/conv_template_winograd.h \
-	io/error.h io/file.h io/gzip.h io/zip.h io/sha256.h io/volume.h io/voxels.h io/imagetext.h io/nifti.h io/dicom.h io/dicom_file.h io/jpeg_lossless.h io/nrrd.h io/metaimage.h io/png.h io/tiff.h io/tiff_codec.h io/text.h io/json.h io/csv.h io/npy.h \
+	io/error.h io/file.h io/gzip.h io/zip.h io/sha256.h io/volume.h io/voxels.h io/imagetext.h io/nifti.h io/dicom.h io/dicom_file.h io/dicom_series.h io/jpeg_lossless.h io/nrrd.h io/metaimage.h io/png.h io/tiff.h io/tiff_codec.h io/text.h io/json.h io/csv.h io/npy.h \
 	io/safetensors.h io/pickle.h io/pth.h io/svg.h io/onnx.h \
 	nn/dataset.h nn/splits.h nn/plan.h nn/outputs.h nn/preprocess.h nn/restore.h nn/unet.h nn/resnet.h nn/optim.h nn/checkpoint.h nn/train.h \
 	nn/classify.h nn/augment.h nn/previous.h nn/sampler.h nn/sliding.h nn/metrics.h nn/stats.h nn/infer.h nn/run.h nn/nnunet.h nn/postprocess.h nn/onnx_export.h \
@@ -51,7 +51,7 @@ HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h t
 	apps/phantom/probe.h apps/study/study.h apps/study/study_results.h apps/study/study_tables.h apps/study/report.h apps/study/report_plot.h \
 	apps/phantom/lattice.h apps/phantom/anatomy.h apps/phantom/tumour.h apps/phantom/signal.h apps/phantom/sites.h apps/phantom/render.h \
 	tests/expect.h tests/levels.h tests/dicom_build.h tests/data_golden.h tests/conv_plane_ref.h tests/lcg.h tests/elem_bench.h
-CHECKS = tests/check_images tests/check_tensor tests/check_kernels tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_formats \
+CHECKS = tests/check_images tests/check_tensor tests/check_kernels tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_dicom_series tests/check_formats \
 	tests/check_resample tests/check_data tests/check_plan tests/check_networks tests/check_nnunet tests/check_onnx tests/check_train tests/check_learning tests/check_ensemble tests/check_metrics tests/check_federated tests/check_phantom tests/check_study
 
 all: nephron libnephron.a

@@ -313,17 +313,66 @@ static enum voxel_type lossless_type(const struct volume *v)
     return holds_voxels(v, VOXEL_I16) ? VOXEL_I16 : VOXEL_F32;
 }
 
-static int convert_image(const char *in, const char *out, const char *series, struct error *e)
+static int write_image(struct volume *v, const char *out, const char *part, struct error *e)
+{
+    enum voxel_type type = lossless_type(v);
+    int status = volume_write(v, out, type, e);
+    if (!status)
+        printf("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0], (long long)v->size[1], (long long)v->size[2],
+               voxel_type_name(type), v->format, part[0] ? ", " : "", part);
+    volume_free(v);
+    return status;
+}
+
+/* "OUT.nii.gz" of series and volume, counted from 1, 0 where there is but one: "OUT_series2_volume1.nii.gz". */
+static int part_name(char *buf, size_t size, const char *out, int series, int volume, struct error *e)
+{
+    size_t stem = strlen(out) - volume_suffix(out), used = stem < size ? stem : size;
+    memcpy(buf, out, used);
+    if (series && used < size) used += (size_t)snprintf(buf + used, size - used, "_series%d", series);
+    if (volume && used < size) used += (size_t)snprintf(buf + used, size - used, "_volume%d", volume);
+    if (used < size) used += (size_t)snprintf(buf + used, size - used, "%s", out + stem);
+    return used < size ? 0 : error_set(e, "%.100s...: path is too long", out);
+}
+
+/* The volumes of a series: one has the name as it is given. */
+static int convert_series(const char *in, const char *out, const char *uid, int number, int volume, struct error *e)
+{
+    char name[2048];
+    struct dicom_info d;
+    struct dicom_choice choice = {uid, volume ? volume : 1};
+    int status = 0;
+    d.volumes = choice.volume;
+    for (; !status && choice.volume <= d.volumes; choice.volume++) {
+        struct volume v;
+        status = dicom_read_series(&v, &d, in, &choice, 0, e);
+        if (!status && part_name(name, sizeof name, out, number, volume || d.volumes == 1 ? 0 : choice.volume, e)) {
+            volume_free(&v);
+            return -1;
+        }
+        if (!status) status = write_image(&v, name, d.part, e);
+        if (volume) break;
+    }
+    return status;
+}
+
+static int convert_dicom(const char *in, const char *out, const char *series, int volume, struct error *e)
+{
+    char (*uid)[65];
+    int count, status = dicom_list_series(&uid, &count, in, series, e);
+    for (int i = 0; !status && i < count; i++) {
+        if (count > 1) printf("series %d: %s\n", i + 1, uid[i]);
+        status = convert_series(in, out, uid[i][0] ? uid[i] : NULL, count > 1 ? i + 1 : 0, volume, e);
+    }
+    free(uid);
+    return status;
+}
+
+static int convert_image(const char *in, const char *out, const char *series, int volume, struct error *e)
 {
     struct volume v;
-    if (dicom_is(in) ? dicom_read_series(&v, NULL, in, series, 0, e) : volume_read(&v, in, e)) return -1;
-    enum voxel_type type = lossless_type(&v);
-    int status = volume_write(&v, out, type, e);
-    if (!status)
-        printf("%s: %lld x %lld x %lld voxels, %s, from %s\n", out, (long long)v.size[0], (long long)v.size[1], (long long)v.size[2],
-               voxel_type_name(type), v.format);
-    volume_free(&v);
-    return status;
+    if (dicom_is(in)) return convert_dicom(in, out, series, volume, e);
+    return volume_read(&v, in, e) ? -1 : write_image(&v, out, "", e);
 }
 
 /* ---- one network of a run -------------------------------------------------------------------------------------- */
@@ -369,11 +418,13 @@ static int convert_run(const char *in, const char *out, const char *fold, const 
 int cmd_convert(int argc, char **argv)
 {
     const char *prefix = NULL, *series = NULL, *fold = NULL, *checkpoint = NULL;
+    int volume = 0;
     struct option_spec spec[] = {
         {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)", 0, 0, 0},
         {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME", "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
-        {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert", 0, 0, 0},
+        {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert (default: all)", 0, 0, 0},
+        {"volume", 0, OPTION_INT, &volume, "N", "of a DICOM series with several volumes (times, echoes): the one to convert (default: all)", 1, 100000, 0},
         {0}};
     struct command_help help = {
         "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz, to ONNX; images between NIfTI, NRRD, MetaImage, TIFF, PNG; from DICOM",
@@ -386,7 +437,8 @@ int cmd_convert(int argc, char **argv)
         "Of a run or model folder OUT may be an .onnx: the network of one fold (opset 13), input \"image\" [N][C][D][H][W], outputs \"logits\"\n"
         "and of a classifier \"probabilities\"; spacing, patch, labels, channels and normalisation stand in its metadata.\n\n"
         "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the other\n"
-        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or float32 where values are scaled.\n\n"
+        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or float32 where values are scaled.\n"
+        "Several DICOM series or volumes (times, echoes) become a file each: image_series1_volume2.nii.gz.\n\n"
         "  nephron convert SERIES_DIR image.nii.gz",
         spec};
     struct operands o;
@@ -394,7 +446,7 @@ int cmd_convert(int argc, char **argv)
     int status;
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
-    if (volume_suffix(out)) return convert_image(in, out, series, &e) ? app_fail(&e) : 0;
+    if (volume_suffix(out)) return convert_image(in, out, series, volume, &e) ? app_fail(&e) : 0;
     if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
     if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
     if (!file_is_dir(in)) status = convert_file(in, out, prefix, &e);

@@ -84,12 +84,14 @@ static int info_image(const char *path, struct error *e)
 }
 
 /* The patient's name and number are not told: the output may be shown or kept. */
-static int info_dicom(const char *path, const char *series, struct error *e)
+static int info_dicom_volume(int *volumes, const char *path, const struct dicom_choice *choice, struct error *e)
 {
     struct volume v;
     struct dicom_info d;
-    if (dicom_read_series(&v, &d, path, series, 0, e)) return -1;
+    if (dicom_read_series(&v, &d, path, choice, 0, e)) return -1;
+    *volumes = d.volumes;
     print_volume(&v, path);
+    if (d.volumes > 1) printf("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
     printf("  series        %s, %d file%s\n", d.series_uid[0] ? d.series_uid : "without a UID", d.files, d.files > 1 ? "s" : "");
     if (d.modality[0]) printf("  modality      %s\n", d.modality);
     if (d.manufacturer[0]) printf("  manufacturer  %s\n", d.manufacturer);
@@ -99,6 +101,19 @@ static int info_dicom(const char *path, const char *series, struct error *e)
     printf("  syntax        %s%s%s%s\n", d.syntax, d.syntax_uid[0] ? " (" : "", d.syntax_uid, d.syntax_uid[0] ? ")" : "");
     volume_free(&v);
     return 0;
+}
+
+/* Every volume of every series, or of the one that was asked for. */
+static int info_dicom(const char *path, const char *series, struct error *e)
+{
+    char (*uid)[65];
+    int count, status = dicom_list_series(&uid, &count, path, series, e);
+    for (int i = 0; !status && i < count; i++) {
+        struct dicom_choice choice = {uid[i][0] ? uid[i] : NULL, 1};
+        for (int volumes = 1; !status && choice.volume <= volumes; choice.volume++) status = info_dicom_volume(&volumes, path, &choice, e);
+    }
+    free(uid);
+    return status;
 }
 
 /* Members of an object, shortened to width. */
@@ -433,7 +448,7 @@ static int info_file(const char *path, const char *series, struct error *e)
 int cmd_info(int argc, char **argv)
 {
     const char *series = NULL;
-    const struct option_spec spec[] = {{"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to tell", 0, 0, 0}, {0}};
+    const struct option_spec spec[] = {{"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to tell (default: all)", 0, 0, 0}, {0}};
     const struct command_help help = {"info FILE...", "What a file is: image, DICOM series, checkpoint, arrays, JSON, table, dataset or run folder",
                                       "Reads everything: a dataset's cases are checked one by one. Exit code 1 if any file is unreadable or a dataset\n"
                                       "has problems; the other files are still told. A DICOM series is given by its folder or by any file of it; the\n"

@@ -20,6 +20,7 @@ struct predict {
     const char *run_path, *images, *out, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing, *precision;
     double step;
     int postprocess, mirror, probabilities, threads, quiet;
+    struct dicom_choice choice;
     struct run run;
     struct pool *pool;
     char folds[FOLDS_MAX][16];
@@ -32,10 +33,12 @@ struct predict {
 struct image_case {
     char id[ID_MAX];
     char path[CHANNELS_MAX][1300];
+    const struct dicom_choice *choice;
 };
 struct image_cases {
     struct image_case *item;
     int count;
+    const struct dicom_choice *choice;
     const char *ending; /* of the label maps: as the images, .nii.gz for DICOM */
 };
 
@@ -65,7 +68,7 @@ static int case_paths(const char *path[CHANNELS_MAX], const struct image_case *c
 static int check_channels(const struct image_case *c, const char *folder, const char *ending, const struct dataset *d, struct error *e)
 {
     const char *path[CHANNELS_MAX];
-    int files = case_paths(path, c, d->channels), held = files > 0 && files < d->channels ? sample_channels(path, files, e) : files;
+    int files = case_paths(path, c, d->channels), held = files > 0 && files < d->channels ? sample_channels(path, files, c->choice, e) : files;
     if (held < 0) return -1;
     if (held != d->channels)
         return error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->id, files, ending, files, d->channel_name[files]);
@@ -88,6 +91,7 @@ static int list_names(struct image_cases *c, const char *folder, const struct fi
         struct image_case *last = c->count ? &c->item[c->count - 1] : NULL;
         if (!last || strcmp(last->id, id)) {
             last = &c->item[c->count++];
+            last->choice = c->choice;
             snprintf(last->id, sizeof last->id, "%s", id);
         }
         status = file_join(last->path[channel], sizeof last->path[channel], folder, files->name[i], e);
@@ -103,7 +107,7 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
     char name[ID_MAX];
     size_t end = strlen(path);
     if (d->channels != 1) {
-        int held = sample_channels(&path, 1, e);
+        int held = sample_channels(&path, 1, c->choice, e);
         if (held < 0) return -1;
         if (held != d->channels) return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on", path, d->channels, ending);
     }
@@ -112,6 +116,7 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
     while (end > 1 && path[end - 1] == '/') end--;
     c->item[0].path[0][end] = 0;
     snprintf(name, sizeof name, "%s", file_name(c->item[0].path[0]));
+    c->item[0].choice = c->choice;
     c->count = 1;
     if (!split_name(c->item[0].id, &channel, name, ending)) {
         size_t n = strlen(name), suffix = volume_suffix(name);
@@ -139,10 +144,11 @@ static int list_folder(struct image_cases *c, const char *folder, const struct d
     return status;
 }
 
-static int list_images(struct image_cases *c, const char *path, const struct dataset *d, struct error *e)
+static int list_images(struct image_cases *c, const char *path, const struct dataset *d, const struct dicom_choice *choice, struct error *e)
 {
     memset(c, 0, sizeof *c);
     c->ending = d->file_ending;
+    c->choice = choice;
     if (file_is_dir(path)) return list_folder(c, path, d, e);
     if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
     if (dicom_is(path)) c->ending = ".nii.gz";
@@ -154,7 +160,7 @@ static int load_images(struct sample *s, const struct image_case *c, int channel
 {
     const char *path[CHANNELS_MAX];
     case_paths(path, c, channels);
-    return sample_load(s, path, channels, e);
+    return sample_load(s, path, channels, c->choice, e);
 }
 
 /* ---- segmentation --------------------------------------------------------------------------------------------------- */
@@ -195,7 +201,7 @@ static int read_headers(struct infer_case *h, const struct image_case *c, int ch
     for (int k = 0; k < channels && c->path[k][0]; k++) { /* the first may hold all */
         struct volume v;
         struct stat st;
-        if (volume_read_header(&v, c->path[k], e)) return -1;
+        if (sample_read_volume(&v, c->path[k], c->choice, 1, e)) return -1;
         size_t stored = volume_voxels(&v) * (size_t)voxel_type_bytes(v.type), packed = stat(c->path[k], &st) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
         stored += volume_voxels(&v) / (size_t)v.size[3] * (size_t)(v.size[3] - 1) * sizeof(float); /* more channels while it is read */
         if (stored > h->stored) h->stored = stored;
@@ -280,7 +286,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     double announced = 0, start = clock_seconds();
     s.sliding.step = p->step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && p->run.mirror[a];
-    int status = list_images(&cases, p->images, &p->run.dataset, e);
+    int status = list_images(&cases, p->images, &p->run.dataset, &p->choice, e);
     if (!status) status = read_postprocessing(&s.post, p, e);
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
@@ -343,7 +349,7 @@ static int load_mask(struct sample *s, const struct predict *p, const char *id, 
 
 static int load_folder_cases(struct predict *p, struct image_cases *c, struct learner_data *data, struct error *e)
 {
-    if (list_images(c, p->images, &p->run.dataset, e)) return -1;
+    if (list_images(c, p->images, &p->run.dataset, &p->choice, e)) return -1;
     struct case_store *store = &data->store;
     store->sample = calloc((size_t)c->count, sizeof *store->sample);
     store->index = calloc((size_t)c->count, sizeof *store->index);
@@ -446,7 +452,7 @@ static int run_previous(struct predict *p, struct error *e)
     }
     if (file_join(p->previous, sizeof p->previous, p->out, "previous_stage", e)) return -1;
     struct predict first = {.run_path = dir, .images = p->images, .out = p->previous, .step = p->step, .mirror = p->mirror, .threads = p->threads,
-                            .quiet = p->quiet, .pool = p->pool, .part = p->part, .precision = p->precision};
+                            .quiet = p->quiet, .pool = p->pool, .part = p->part, .precision = p->precision, .choice = p->choice};
     return run_predict(&first, e);
 }
 
@@ -494,6 +500,8 @@ int cmd_predict(int argc, char **argv)
         {"no-postprocessing", 0, OPTION_NOFLAG, &p.postprocess, NULL, "label maps as the network gives them", 0, 0, 0},
         {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL, "also CASE.npz with the class probabilities", 0, 0, 0},
         {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR", "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0, 0, 0},
+        {"series", 0, OPTION_TEXT, &p.choice.series, "UID", "of DICOM folders with several series: the one to predict (`nephron info` lists them)", 0, 0, 0},
+        {"volume", 0, OPTION_INT, &p.choice.volume, "N", "of DICOM series with several volumes (times, echoes): the one to predict", 1, 100000, 0},
         {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop", 0, 0, 0},
         {"precision", 0, OPTION_TEXT, &p.precision, "P", "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},
         {"part", 0, OPTION_TEXT, &p.part, "PART", "of a MedMNIST file (test)", 0, 0, "train|val|test|all"},

@@ -15,7 +15,7 @@ enum { DEPTH_MAX = 16, PREAMBLE = 128 };
 #define TRANSFER_SYNTAX 0x00020010u
 #define PIXEL_DATA 0x7fe00010u
 
-/* The form of the value, for implicit VR does not tell: T text, D decimal text, U 16-bit, F 64-bit float, Q sequence, P pixels. */
+/* The form of the value, for implicit VR does not tell: T text, D decimal text, U 16-bit, L 32-bit, F 64-bit float, Q sequence, P pixels. */
 static const struct {
     uint32_t tag;
     char form;
@@ -28,17 +28,26 @@ static const struct {
     [DICOM_SLICE_THICKNESS] = {0x00180050, 'D', "Slice Thickness"},
     [DICOM_REPETITION_TIME] = {0x00180080, 'D', "Repetition Time"},
     [DICOM_ECHO_TIME] = {0x00180081, 'D', "Echo Time"},
+    [DICOM_ECHO_NUMBER] = {0x00180086, 'D', "Echo Number(s)"},
     [DICOM_FIELD_STRENGTH] = {0x00180087, 'D', "Magnetic Field Strength"},
     [DICOM_SLICE_SPACING] = {0x00180088, 'D', "Spacing Between Slices"},
+    [DICOM_TRIGGER_TIME] = {0x00181060, 'D', "Trigger Time"},
     [DICOM_IMAGER_PIXEL_SPACING] = {0x00181164, 'D', "Imager Pixel Spacing"},
     [DICOM_EFFECTIVE_ECHO_TIME] = {0x00189082, 'F', "Effective Echo Time"},
+    [DICOM_B_VALUE] = {0x00189087, 'F', "Diffusion b-value"},
     [DICOM_TIMING_SEQUENCE] = {0x00189112, 'Q', "MR Timing and Related Parameters Sequence"},
     [DICOM_ECHO_SEQUENCE] = {0x00189114, 'Q', "MR Echo Sequence"},
+    [DICOM_DIFFUSION_SEQUENCE] = {0x00189117, 'Q', "MR Diffusion Sequence"},
     [DICOM_SERIES_INSTANCE_UID] = {0x0020000e, 'T', "Series Instance UID"},
+    [DICOM_ACQUISITION_NUMBER] = {0x00200012, 'D', "Acquisition Number"},
+    [DICOM_INSTANCE_NUMBER] = {0x00200013, 'D', "Instance Number"},
     [DICOM_IMAGE_POSITION] = {0x00200032, 'D', "Image Position (Patient)"},
     [DICOM_IMAGE_ORIENTATION] = {0x00200037, 'D', "Image Orientation (Patient)"},
+    [DICOM_TEMPORAL_POSITION] = {0x00200100, 'D', "Temporal Position Identifier"},
+    [DICOM_FRAME_CONTENT_SEQUENCE] = {0x00209111, 'Q', "Frame Content Sequence"},
     [DICOM_PLANE_POSITION_SEQUENCE] = {0x00209113, 'Q', "Plane Position Sequence"},
     [DICOM_PLANE_ORIENTATION_SEQUENCE] = {0x00209116, 'Q', "Plane Orientation Sequence"},
+    [DICOM_TEMPORAL_INDEX] = {0x00209128, 'L', "Temporal Position Index"},
     [DICOM_SAMPLES_PER_PIXEL] = {0x00280002, 'U', "Samples per Pixel"},
     [DICOM_PHOTOMETRIC] = {0x00280004, 'T', "Photometric Interpretation"},
     [DICOM_NUMBER_OF_FRAMES] = {0x00280008, 'D', "Number of Frames"},
@@ -393,7 +402,7 @@ static int parse_decimals(double *v, int max, const struct dicom_span *value)
 int dicom_numbers(double *v, int max, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field, struct error *e)
 {
     const struct dicom_span *value = &element[field].value;
-    int n, width = fields[field].form == 'U' ? 2 : 8;
+    int n, width = fields[field].form == 'U' ? 2 : fields[field].form == 'L' ? 4 : 8;
     if (!value->data) return 0;
     if (fields[field].form == 'D') {
         n = parse_decimals(v, max, value);

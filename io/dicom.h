@@ -6,8 +6,9 @@
  * JPEG-LS, JPEG 2000 ...) are an error that names them.
  *
  * A series becomes a volume: its slices (files, or frames of a multi-frame file, whose functional groups are read) are sorted by position
- * along the normal of the plane; each has its own rescale slope and intercept. Refused, with the names of the files: two slices at
- * one place; distances between neighbours that differ from their median by more than 1 %, or a slice more than a tenth of the distance
+ * along the normal of the plane; each has its own rescale slope and intercept. A series may hold several volumes at the same places: told apart by
+ * temporal position, echo and b-value; what these leave together by trigger time, acquisition and instance number, if every place has as many
+ * slices. Refused, with the names of the files: other slices at one place; distances between neighbours that differ from their median by more than 1 %, or a slice more than a tenth of the distance
  * from where the affine puts it; different orientation, size or pixel spacing. A single slice has the distance of Spacing Between Slices or
  * else its thickness. Without Image Position (Patient) a file stands alone, at the origin. Unknown spacings are 1 mm.
  * The affine is that of the positions (LPS to RAS): of a tilted gantry it has the shear.
@@ -31,17 +32,27 @@ struct dicom_info {
     char syntax[80];        /* its name */
     double field_strength;  /* T */
     double repetition_time, echo_time; /* ms */
-    int files;
+    int files;              /* of the series */
+    int volumes;            /* that it holds */
+    char part[96];          /* what tells the volume that was read from the others: "time 2, echo 1" */
+};
+
+/* Which of several volumes. */
+struct dicom_choice {
+    const char *series; /* its UID; NULL: the only one */
+    int volume;         /* of the series, from 1; 0: the only one */
 };
 
 /* Is path a DICOM file, or a folder with one (not in its sub-folders)? By content, never by name. */
 int dicom_is(const char *path);
 /* The one series in a folder, or the series of a file with the other files of it in the same folder; copies of that very file (the same SOP
- * Instance UID) are passed over. Several series in a folder are an error that lists them. Files of other formats, and DICOM files without
+ * Instance UID) are passed over. Several series in a folder, or volumes in a series, are an error that lists them. Files of other formats, and DICOM files without
  * pixel data (DICOMDIR, reports), are passed over. header_only: voxel stays NULL. */
 int dicom_read(struct volume *v, const char *path, int header_only, struct error *e);
-/* The same for the series with this UID (NULL: the only one); info may be NULL. */
-int dicom_read_series(struct volume *v, struct dicom_info *info, const char *path, const char *series_uid, int header_only, struct error *e);
+/* The same for a chosen one; choice (the only one) and info may be NULL. */
+int dicom_read_series(struct volume *v, struct dicom_info *info, const char *path, const struct dicom_choice *choice, int header_only, struct error *e);
+/* The UIDs of the series in a folder, or of the one of a file: malloc'ed, sorted; "" of files without one. series: NULL, or the only one wanted. */
+int dicom_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e);
 /* One file from memory; `name` for messages. */
 int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e);
 

@@ -8,56 +8,11 @@
 
 #include "io/dicom.h"
 #include "io/dicom_file.h"
+#include "io/dicom_series.h"
 #include "io/file.h"
 #include "io/text.h"
 
-#define DISTANCE_TOLERANCE 0.01 /* of the distance between slices, for each of them */
-#define PLACE_TOLERANCE 0.1     /* of the distance, from the slice's place to where the affine puts it */
-#define SAME_PLACE 1e-3         /* mm */
-#define DIRECTION_TOLERANCE 1e-3 /* of direction cosines: decimal texts are rounded */
-
-struct slice {
-    double position[3], row[3], column[3]; /* mm and unit vectors, LPS: the first voxel, and where x and y grow */
-    double pixel[2];                       /* mm along x and y */
-    double distance;                       /* to the next slice as the file says it, 0: it does not */
-    double slope, intercept;
-    int has_position, has_orientation;
-    int z; /* place in the volume */
-};
-
-struct slice_file {
-    char *path;
-    struct dicom_info info;
-    char instance[65];
-    int rows, columns, slices;
-    enum voxel_type type;
-    struct slice *slice;
-};
-
-struct series {
-    struct slice_file *file;
-    int files;
-    int header_only;
-};
-
-/* A slice on its way into order. */
-struct entry {
-    const struct slice_file *file;
-    struct slice *slice;
-    double along; /* mm along the normal */
-};
-
 /* ---- geometry of a slice -------------------------------------------------------------------------------------------------- */
-
-static double dot(const double a[3], const double b[3])
-{
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-static void cross(double c[3], const double a[3], const double b[3])
-{
-    for (int i = 0; i < 3; i++) c[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
-}
 
 /* n numbers or none: 1, 0, or -1. */
 static int read_vector(double *v, int n, const struct dicom_element *el, enum dicom_field field, const char *what, struct error *e)
@@ -104,6 +59,21 @@ static int read_distance(struct slice *s, const struct dicom_element *el, struct
     return 0;
 }
 
+/* What is there and a number: nothing else needs these. */
+static void read_keys(struct slice *s, const struct dicom_element *el)
+{
+    static const struct {
+        int key;
+        enum dicom_field field;
+    } from[] = {{KEY_TIME, DICOM_TEMPORAL_POSITION}, {KEY_TIME_INDEX, DICOM_TEMPORAL_INDEX}, {KEY_ECHO, DICOM_ECHO_NUMBER}, {KEY_ECHO_TIME, DICOM_ECHO_TIME},
+                {KEY_ECHO_TIME, DICOM_EFFECTIVE_ECHO_TIME}, {KEY_B_VALUE, DICOM_B_VALUE}, {KEY_TRIGGER, DICOM_TRIGGER_TIME},
+                {KEY_ACQUISITION, DICOM_ACQUISITION_NUMBER}, {KEY_INSTANCE, DICOM_INSTANCE_NUMBER}};
+    struct error ignored;
+    double v;
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++)
+        if (dicom_numbers(&v, 1, el, from[i].field, &ignored) > 0) s->key[from[i].key] = v;
+}
+
 /* Takes over what a data set says about a slice and keeps the rest: of the file, of all its frames, of one. */
 static int refine(struct slice *s, const struct dicom_element *el, struct error *e)
 {
@@ -112,6 +82,7 @@ static int refine(struct slice *s, const struct dicom_element *el, struct error 
         dicom_numbers(&s->slope, 1, el, DICOM_RESCALE_SLOPE, e) < 0 || dicom_numbers(&s->intercept, 1, el, DICOM_RESCALE_INTERCEPT, e) < 0)
         return -1;
     s->has_position |= there;
+    read_keys(s, el);
     return 0;
 }
 
@@ -131,9 +102,9 @@ static int scan_first(struct dicom_element *el, const struct dicom_element *sequ
 static int refine_by_groups(struct slice *s, const struct dicom_element *groups, struct error *e)
 {
     static const enum dicom_field sequence[] = {DICOM_PIXEL_MEASURES_SEQUENCE, DICOM_PLANE_POSITION_SEQUENCE, DICOM_PLANE_ORIENTATION_SEQUENCE,
-                                                DICOM_PIXEL_VALUE_SEQUENCE};
+                                                DICOM_PIXEL_VALUE_SEQUENCE, DICOM_FRAME_CONTENT_SEQUENCE, DICOM_ECHO_SEQUENCE, DICOM_DIFFUSION_SEQUENCE};
     struct dicom_element el[DICOM_FIELDS];
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof sequence / sizeof *sequence; i++)
         if (scan_first(el, &groups[sequence[i]], e) || refine(s, el, e)) return -1;
     return 0;
 }
@@ -231,7 +202,7 @@ static int is_chosen(const struct dicom_file *f, const struct choice *c)
 }
 
 /* Adds a file's slices; c NULL takes any. */
-static int add_file(struct series *s, const struct choice *c, const unsigned char *data, size_t size, const char *path, struct error *e)
+static int add_file(struct dicom_series *s, const struct choice *c, const unsigned char *data, size_t size, const char *path, struct error *e)
 {
     struct dicom_file f;
     struct dicom_pixels p;
@@ -264,7 +235,7 @@ static int decode_file(struct volume *v, const struct slice_file *sf, const unsi
     if (!status) {
         if (p.rows != sf->rows || p.columns != sf->columns || p.frames != sf->slices) status = error_set(e, "%s: changed while it was read", sf->path);
         for (int k = 0; k < sf->slices && !status; k++)
-            status = dicom_pixels_frame(v->voxel + (size_t)sf->slice[k].z * plane, &p, k, sf->slice[k].slope, sf->slice[k].intercept, e);
+            if (sf->slice[k].z >= 0) status = dicom_pixels_frame(v->voxel + (size_t)sf->slice[k].z * plane, &p, k, sf->slice[k].slope, sf->slice[k].intercept, e);
         dicom_pixels_close(&p);
     }
     dicom_file_close(&f);
@@ -280,7 +251,7 @@ static int compare_files(const void *a, const void *b)
     return order ? order : strcmp(x->path, y->path);
 }
 
-static int several_series(const struct series *s, const char *path, int count, struct error *e)
+static int several_series(const struct dicom_series *s, const char *path, int count, struct error *e)
 {
     struct text t = {0};
     for (int i = 0, n; i < s->files; i += n) {
@@ -294,7 +265,7 @@ static int several_series(const struct series *s, const char *path, int count, s
 }
 
 /* Files sorted by series and name; there must be one series. */
-static int check_one_series(struct series *s, const char *path, const struct choice *c, struct error *e)
+static int check_one_series(struct dicom_series *s, const char *path, const struct choice *c, struct error *e)
 {
     int count = s->files > 0;
     if (!s->files && c->series[0]) return error_set(e, "%s: no DICOM image of series %s", path, c->series);
@@ -304,147 +275,6 @@ static int check_one_series(struct series *s, const char *path, const struct cho
     return count > 1 ? several_series(s, path, count, e) : 0;
 }
 
-static void slice_name(char *buf, size_t size, const struct entry *t)
-{
-    if (t->file->slices > 1) snprintf(buf, size, "%.300s frame %d", t->file->path, (int)(t->slice - t->file->slice) + 1);
-    else snprintf(buf, size, "%.300s", t->file->path);
-}
-
-/* An error about two slices: "A and B: WHAT". */
-static int conflict(const struct entry *a, const struct entry *b, const char *what, struct error *e)
-{
-    char x[340], y[340];
-    slice_name(x, sizeof x, a);
-    slice_name(y, sizeof y, b);
-    return error_set(e, "%s and %s: %s", x, y, what);
-}
-
-static int differs(const double *a, const double *b, int n, double tolerance)
-{
-    for (int i = 0; i < n; i++)
-        if (fabs(a[i] - b[i]) > tolerance) return 1;
-    return 0;
-}
-
-static int check_alike(const struct entry *t, int n, int files, struct error *e)
-{
-    const struct slice *a = t[0].slice;
-    for (int i = 0; i < n; i++) {
-        const struct slice *b = t[i].slice;
-        if (files > 1 && (!b->has_position || !b->has_orientation))
-            return error_set(e, "%s: no Image %s: cannot be put in order with the %d other files of its series", t[i].file->path,
-                             b->has_position ? "Orientation (Patient) (0020,0037)" : "Position (Patient) (0020,0032)", files - 1);
-        if (t[i].file->rows != t[0].file->rows || t[i].file->columns != t[0].file->columns) return conflict(&t[0], &t[i], "slices of one series differ in size", e);
-        if (differs(a->row, b->row, 3, DIRECTION_TOLERANCE) || differs(a->column, b->column, 3, DIRECTION_TOLERANCE))
-            return conflict(&t[0], &t[i], "slices of one series differ in orientation", e);
-        if (differs(a->pixel, b->pixel, 2, 1e-3 * a->pixel[0])) return conflict(&t[0], &t[i], "slices of one series differ in pixel spacing", e);
-    }
-    return 0;
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-    const struct entry *x = a, *y = b;
-    if (x->along != y->along) return x->along < y->along ? -1 : 1;
-    int order = strcmp(x->file->path, y->file->path);
-    return order ? order : x->slice < y->slice ? -1 : 1;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The distance between neighbours, from slices in order (two or more): one for all of them. */
-static int check_distances(const struct entry *t, int n, double *step, struct error *e)
-{
-    char what[160];
-    double *gap = malloc((size_t)n * sizeof *gap);
-    if (!gap) return error_set(e, "%s: out of memory", t[0].file->path);
-    for (int i = 0; i + 1 < n; i++) gap[i] = t[i + 1].along - t[i].along;
-    qsort(gap, (size_t)n - 1, sizeof *gap, compare_doubles);
-    *step = gap[(n - 1) / 2];
-    free(gap);
-    for (int i = 0; i + 1 < n; i++)
-        if (t[i + 1].along - t[i].along < SAME_PLACE)
-            return conflict(&t[i], &t[i + 1], "are at the same place: copies, or several volumes (times, echoes, weightings) in one series", e);
-    for (int i = 0; i + 1 < n; i++) {
-        double distance = t[i + 1].along - t[i].along;
-        if (fabs(distance - *step) <= DISTANCE_TOLERANCE * *step) continue;
-        snprintf(what, sizeof what, "are %.6g mm apart, other neighbours %.6g mm: slices are missing, or the distance is not constant (within 1 %%)", distance, *step);
-        return conflict(&t[i], &t[i + 1], what, e);
-    }
-    return 0;
-}
-
-/* LPS to RAS: x and y change their sign; + 0 turns -0 into 0. */
-static void set_affine(struct volume *v, const struct slice *first, const double step[3])
-{
-    for (int i = 0; i < 3; i++) {
-        double sign = i < 2 ? -1 : 1;
-        v->affine[i][0] = sign * first->row[i] * first->pixel[0] + 0;
-        v->affine[i][1] = sign * first->column[i] * first->pixel[1] + 0;
-        v->affine[i][2] = sign * step[i] + 0;
-        v->affine[i][3] = sign * first->position[i] + 0;
-    }
-    v->spacing[0] = first->pixel[0];
-    v->spacing[1] = first->pixel[1];
-    v->spacing[2] = sqrt(dot(step, step));
-}
-
-/* Slices in order: geometry of the volume. */
-static int place_slices(struct volume *v, struct entry *t, int n, const double normal[3], struct error *e)
-{
-    const struct slice *first = t[0].slice, *last = t[n - 1].slice;
-    double step[3], distance = first->distance > 0 ? first->distance : 1;
-    if (n > 1 && check_distances(t, n, &distance, e)) return -1;
-    for (int i = 0; i < 3; i++) step[i] = n > 1 ? (last->position[i] - first->position[i]) / (n - 1) : normal[i] * distance;
-    for (int k = 0; k < n; k++) {
-        double off[3];
-        for (int i = 0; i < 3; i++) off[i] = t[k].slice->position[i] - first->position[i] - k * step[i];
-        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance) return conflict(&t[0], &t[k], "slices of one series are not in one line", e);
-        t[k].slice->z = k;
-    }
-    set_affine(v, first, step);
-    return 0;
-}
-
-static int arrange_entries(struct volume *v, const struct series *s, struct entry *t, int n, struct error *e)
-{
-    double normal[3];
-    int k = 0;
-    for (int i = 0; i < s->files; i++)
-        for (int j = 0; j < s->file[i].slices; j++) t[k++] = (struct entry){&s->file[i], &s->file[i].slice[j], 0};
-    if (check_alike(t, n, s->files, e)) return -1;
-    cross(normal, t[0].slice->row, t[0].slice->column);
-    for (int i = 0; i < n; i++) t[i].along = dot(normal, t[i].slice->position);
-    qsort(t, (size_t)n, sizeof *t, compare_entries);
-    return place_slices(v, t, n, normal, e);
-}
-
-/* Checks the series and sets everything of the volume but its voxels. */
-static int arrange(struct volume *v, const struct series *s, struct error *e)
-{
-    const struct slice_file *first = &s->file[0];
-    int64_t n = 0;
-    for (int i = 0; i < s->files; i++) n += s->file[i].slices;
-    v->size[0] = first->columns;
-    v->size[1] = first->rows;
-    v->size[2] = n;
-    v->size[3] = 1;
-    if (n > INT32_MAX || (uint64_t)first->columns * (uint64_t)first->rows > ((uint64_t)1 << 40) / (uint64_t)n)
-        return error_set(e, "%s: %lld slices of %d x %d: more than 2^40 voxels", first->path, (long long)n, first->columns, first->rows);
-    struct entry *t = malloc((size_t)n * sizeof *t);
-    if (!t) return error_set(e, "%s: out of memory for %lld slices", first->path, (long long)n);
-    int status = arrange_entries(v, s, t, (int)n, e);
-    free(t);
-    v->type = first->type;
-    snprintf(v->format, sizeof v->format, "DICOM");
-    snprintf(v->description, sizeof v->description, "%s", first->info.description);
-    return status;
-}
-
 static int make_room(struct volume *v, const char *path, struct error *e)
 {
     size_t n = volume_voxels(v);
@@ -452,7 +282,7 @@ static int make_room(struct volume *v, const char *path, struct error *e)
     return v->voxel ? 0 : error_set(e, "%s: out of memory for %zu voxels", path, n);
 }
 
-static void series_free(struct series *s)
+static void series_free(struct dicom_series *s)
 {
     for (int i = 0; i < s->files; i++) slice_file_free(&s->file[i]);
     free(s->file);
@@ -460,9 +290,10 @@ static void series_free(struct series *s)
 
 int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e)
 {
-    struct series s = {.header_only = header_only};
+    struct dicom_series s = {.header_only = header_only};
+    struct dicom_info info;
     memset(v, 0, sizeof *v);
-    int status = add_file(&s, NULL, data, size, name, e) || arrange(v, &s, e) || (!header_only && make_room(v, name, e));
+    int status = add_file(&s, NULL, data, size, name, e) || dicom_arrange(v, &info, &s, 0, e) || (!header_only && make_room(v, name, e));
     if (!status && !header_only) status = decode_file(v, &s.file[0], data, size, e);
     series_free(&s);
     if (status) volume_free(v);
@@ -498,7 +329,7 @@ int dicom_is(const char *path)
     return found;
 }
 
-static int load_file(struct series *s, const struct choice *c, const char *path, struct error *e)
+static int load_file(struct dicom_series *s, const struct choice *c, const char *path, struct error *e)
 {
     unsigned char *data;
     size_t size;
@@ -510,7 +341,7 @@ static int load_file(struct series *s, const struct choice *c, const char *path,
 }
 
 /* folder "": the current one, whose files are named without it. */
-static int load_folder(struct series *s, const struct choice *c, const char *folder, struct error *e)
+static int load_folder(struct dicom_series *s, const struct choice *c, const char *folder, struct error *e)
 {
     char path[2048];
     struct file_list list;
@@ -546,7 +377,7 @@ static int choose_by_file(struct choice *c, char *folder, size_t room, const cha
     return status;
 }
 
-static int load_named(struct series *s, struct choice *c, const char *path, struct error *e)
+static int load_named(struct dicom_series *s, struct choice *c, const char *path, struct error *e)
 {
     char folder[2048];
     c->named = path;
@@ -555,7 +386,7 @@ static int load_named(struct series *s, struct choice *c, const char *path, stru
     return load_folder(s, c, folder, e);
 }
 
-static int decode_all(struct volume *v, const struct series *s, struct error *e)
+static int decode_all(struct volume *v, const struct dicom_series *s, struct error *e)
 {
     if (make_room(v, s->file[0].path, e)) return -1;
     for (int i = 0; i < s->files; i++) {
@@ -569,23 +400,44 @@ static int decode_all(struct volume *v, const struct series *s, struct error *e)
     return 0;
 }
 
-int dicom_read_series(struct volume *v, struct dicom_info *info, const char *path, const char *series_uid, int header_only, struct error *e)
+/* The files of the path; with series NULL those of any. */
+static int load_path(struct dicom_series *s, struct choice *c, const char *path, const char *series, struct error *e)
 {
-    struct series s = {.header_only = header_only};
+    if (series && strlen(series) >= sizeof c->series) return error_set(e, "%.100s...: no UID of a series: more than 64 characters", series);
+    if (series) strcpy(c->series, series);
+    return file_is_dir(path) ? load_folder(s, c, path, e) : load_named(s, c, path, e);
+}
+
+int dicom_read_series(struct volume *v, struct dicom_info *info, const char *path, const struct dicom_choice *choice, int header_only, struct error *e)
+{
+    static const struct dicom_choice only = {NULL, 0};
+    struct dicom_series s = {.header_only = header_only};
     struct choice c = {.named = NULL};
+    struct dicom_info unasked;
+    if (!choice) choice = &only;
     memset(v, 0, sizeof *v);
-    if (series_uid && strlen(series_uid) >= sizeof c.series) return error_set(e, "%.100s...: no UID of a series: more than 64 characters", series_uid);
-    if (series_uid) strcpy(c.series, series_uid);
-    int status = file_is_dir(path) ? load_folder(&s, &c, path, e) : load_named(&s, &c, path, e);
+    int status = load_path(&s, &c, path, choice->series, e);
     if (!status) status = check_one_series(&s, path, &c, e);
-    if (!status) status = arrange(v, &s, e);
+    if (!status) status = dicom_arrange(v, info ? info : &unasked, &s, choice->volume, e);
     if (!status && !header_only) status = decode_all(v, &s, e);
-    if (!status && info) {
-        *info = s.file[0].info;
-        info->files = s.files;
-    }
     series_free(&s);
     if (status) volume_free(v);
+    return status;
+}
+
+int dicom_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e)
+{
+    struct dicom_series s = {.header_only = 1};
+    struct choice c = {.named = NULL};
+    int status = load_path(&s, &c, path, series, e);
+    if (!status && !s.files) status = error_set(e, series ? "%s: no DICOM image of series %s" : "%s: no DICOM image", path, series);
+    *uid = status ? NULL : malloc((size_t)s.files * sizeof **uid);
+    *count = 0;
+    if (!status && !*uid) status = error_set(e, "%s: out of memory for %d files", path, s.files);
+    if (!status) qsort(s.file, (size_t)s.files, sizeof *s.file, compare_files);
+    for (int i = 0; i < s.files && !status; i++)
+        if (i == 0 || strcmp(s.file[i].info.series_uid, (*uid)[*count - 1]) != 0) strcpy((*uid)[(*count)++], s.file[i].info.series_uid);
+    series_free(&s);
     return status;
 }
 

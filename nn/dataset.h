@@ -5,6 +5,7 @@
 #define NN_DATASET_H
 
 #include <stdint.h>
+#include "io/dicom.h"
 #include "io/error.h"
 #include "io/json.h"
 #include "io/npy.h"
@@ -78,6 +79,9 @@ int dataset_find(const struct dataset *d, const char *id, struct error *e);
 int dataset_image_path(char *buf, size_t size, const struct dataset *d, int i, int channel, struct error *e);
 int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, struct error *e);
 
+/* The images [n][d][h][w] of a part of a MedMNIST file. */
+const struct npy *dataset_part_images(const struct dataset *d, enum data_part part, struct error *e);
+
 /* A case in memory: what networks see. Axes d, h, w (z, y, x), image [d][h][w][channels], label [d][h][w] or NULL.
  * Label values are indices into dataset labels, LABEL_IGNORE (255) for the ignore label; after
  * preprocess_case LABEL_OUTSIDE (254) for nnU-Net's -1, background outside of the nonzero region. */
@@ -102,10 +106,12 @@ struct sample {
  * to [0, 1] (v / 255); z-scoring is the learner's. A dataset without labels in dataset.json: any mask value but 0 is 1. */
 int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e);
 /* The same for free-standing files (prediction): paths[channels], NULL behind the last file. A file gives one channel or several: its
- * components, or the volumes of a 4D file. */
-int sample_load(struct sample *s, const char *const *paths, int channels, struct error *e);
+ * components, or the volumes of a 4D file. choice: of DICOM files, NULL where only one is expected. */
+int sample_load(struct sample *s, const char *const *paths, int channels, const struct dicom_choice *choice, struct error *e);
 /* Channels that the files give by their headers, -1 with a message. */
-int sample_channels(const char *const *paths, int files, struct error *e);
+int sample_channels(const char *const *paths, int files, const struct dicom_choice *choice, struct error *e);
+/* One of these files. */
+int sample_read_volume(struct volume *v, const char *path, const struct dicom_choice *choice, int header_only, struct error *e);
 /* s->previous of a raw sample: a map in the geometry of its image. */
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e);
 void sample_free(struct sample *s);

@@ -157,6 +157,28 @@ done
 grep -q "modality      MR" "$work/dicom" && grep -q "TE            85.5 ms" "$work/dicom" && grep -q "1.2.3, 4 files" "$work/dicom" && ! grep -q -e Doe -e 4711 "$work/dicom"
 ok "what info tells of a series, and not of the patient" $?
 refuses 1 "no DICOM image of series 9" $nephron info --series 9 $dicom/series
+# Two echoes of one series at the same places; and a second series beside the first.
+mkdir "$work/echoes" "$work/pair"
+for f in a b c.ima d.dcm; do
+    cp "$dicom/series/$f" "$work/echoes/first_$f"
+    cp "$dicom/series/$f" "$work/pair/first_$f"
+    LC_ALL=C sed 's/85\.5/99.5/' "$dicom/series/$f" >"$work/echoes/second_$f"
+    LC_ALL=C sed 's/UI\x06\x001\.2\.3\x00/UI\x06\x001.2.9\x00/' "$dicom/series/$f" >"$work/pair/second_$f"
+done
+$nephron info "$work/echoes" | grep -q "volume        2 of 2: TE 99.5 ms" && [ "$($nephron info "$work/pair" | grep -c 'series        1.2.[39], 4 files')" -eq 2 ]
+ok "info lists the volumes of a series, and the series of a folder" $?
+$nephron convert "$work/echoes" "$work/e.nii.gz" >"$work/out" && cmp -s "$work/e_volume1.nii.gz" "$work/series.nii.gz" && cmp -s "$work/e_volume2.nii.gz" "$work/series.nii.gz"
+ok "convert writes each volume" $?
+$nephron convert "$work/echoes" "$work/e.mha" --volume 2 >"$work/out" && [ -s "$work/e.mha" ] && $nephron convert "$work/pair" "$work/t.mha" >"$work/out" &&
+    cmp -s "$work/t_series1.mha" "$work/t_series2.mha"
+ok "convert --volume, and a file for each series" $?
+quick="--step 1 --no-mirror --quiet"
+model=tests/data/golden/nnunet_model
+refuses 1 "choose one with --volume N: 1 (TE 85.5 ms), 2 (TE 99.5 ms)" $nephron predict $model -i "$work/echoes" -o "$work/seg" $quick
+refuses 1 "choose one with --series UID: 1.2.3 " $nephron predict $model -i "$work/pair" -o "$work/seg" $quick
+$nephron predict $model -i "$work/echoes" -o "$work/seg1" --volume 2 $quick && $nephron predict $model -i "$work/pair" -o "$work/seg2" --series 1.2.9 $quick &&
+    cmp -s "$work/seg1/echoes.nii.gz" "$work/seg2/pair.nii.gz"
+ok "predict --volume, --series" $?
 $nephron info --series 1.2.3 $dicom/series >"$work/out"
 ok "info --series" $?
 $nephron convert --series 1.2.3 $dicom/series "$work/s.nii" >"$work/out"

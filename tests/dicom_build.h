@@ -113,7 +113,7 @@ static void build(struct bytes *b, const struct image *m)
 /* ---- pixels ---------------------------------------------------------------------------------------------------------------- */
 
 /* A fragment with literal runs and repeats, of a frame of little-endian samples. */
-static void put_rle(struct bytes *b, const unsigned char *frame, size_t samples, size_t bytes)
+static inline void put_rle(struct bytes *b, const unsigned char *frame, size_t samples, size_t bytes)
 {
     static struct bytes f;
     f.size = 0;
@@ -168,7 +168,7 @@ static int guess(const struct jpeg_case *c, const uint16_t *p, int x, int alone)
 }
 
 /* Codes: 16 categories of 5 bits from 0 on, and the last (of 32768) of 6. */
-static void put_jpeg(struct bytes *b, const uint16_t *image, const struct jpeg_case *c)
+static inline void put_jpeg(struct bytes *b, const uint16_t *image, const struct jpeg_case *c)
 {
     unsigned char frame[] = {0xff, 0xc3, 0, 11, (unsigned char)c->precision, (unsigned char)(c->rows >> 8), (unsigned char)c->rows, (unsigned char)(c->columns >> 8),
                              (unsigned char)c->columns, 1, 1, 0x11, 0};

@@ -153,8 +153,8 @@ INLINE void winograd_plane_step(const struct winograd_plane *t, const struct win
     UNROLL for (int y = 0; y < from; y++) {
         vf d[WINOGRAD_SIDE];
         UNROLL for (int i = 0; i < planes; i++) {
-            const struct row line = row_at(p ? NULL : conv_at(t->of[i], t->type, (size_t)(t->at[0] + y) * t->line + (size_t)t->at[1] * t->voxel + (size_t)c),
-                                           t->voxel * size);
+            struct row line = {{NULL, NULL}, 0};
+            if (!p) line = row_at(conv_at(t->of[i], t->type, (size_t)(t->at[0] + y) * t->line + (size_t)t->at[1] * t->voxel + (size_t)c), t->voxel * size);
             UNROLL for (int x = 0; x < from; x++) {
                 const vf value = p ? get_as(p->at[i][y][x], bf16, c, n) : get_as(row_value(line, x), bf16, 0, n);
                 d[x] = i == 0 ? value : vf_fma(vf_set(t->sign), value, d[x]);

@@ -29,8 +29,8 @@
 
 enum {
     BATCH = CONV_TILE,       /* tiles at a time */
-    OUTER_BATCH = 28,        /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
-    WEIGHT_FLOATS = 150000,  /* transformed weights of a job's panels, where one panel does not need more: half of the smallest second cache, 1 MiB, and what follows points */
+    OUTER_BATCH = 42,        /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
+    WEIGHT_FLOATS = 600000,  /* transformed weights of a job's panels, where one panel does not need more: two panels of 64 channels c, so that x is transformed for both */
     PACK_CHANNELS = 4,       /* channels whose weights are packed, and transformed while they are in the first cache */
     POINT_GAP = 16,          /* floats between points: at powers of two, they would share few sets of the first cache */
     SUMS_FLOATS = 131072,    /* sums that wait for their next block, where one tile does not need more */

@@ -1,10 +1,10 @@
 /* Winograd's form for the gathers it fits: F(4x4, 3x3) or F(2x2, 3x3) in the planes, and F(2, 3) along d where the kernel is 3x3x3. And its adjoint, the
  * weight gradient.
  *
- * A job is a range of panels of k times a chunk of the tiles. For each block of c it transforms the weights of its panels, which
- * then stay in the second cache over all tiles. A batch of tiles at a time, and of these one plane of points after the other (four along d, or one), it
- * transforms x; multiplies, for each of the 36 or 16 points, the matrices [tile][c] and [c][k] with the gather kernel; transforms the products, and adds them to
- * the planes of y that they belong to.
+ * A job is a range of panels of k times a chunk of the tiles. For each block of c it transforms the weights of its panels. Then, for a batch of tiles at a
+ * time, and of these for one plane of points after the other (four along d, or one), it transforms x; multiplies, for each of the 36 or 16 points, the matrices
+ * [tile][c] and [c][k] with the gather kernel; transforms the products, and adds them to the planes of y that they belong to. A plane of points of a batch stays in
+ * the second cache; the weights, up to 1.2 MB a panel, come once a batch from there or from the third.
  *
  * A bf16 y takes a tile's sums when all planes and all blocks of c are in them. Until then they stay in scratch as floats; with several blocks, the tiles of a
  * job are cut into sections whose sums fit, and a section takes the blocks one after the other.
@@ -30,7 +30,7 @@
 enum {
     BATCH = CONV_TILE,       /* tiles at a time */
     OUTER_BATCH = 42,        /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
-    WEIGHT_FLOATS = 600000,  /* transformed weights of a job's panels, where one panel does not need more: two panels of 64 channels c, so that x is transformed for both */
+    WEIGHT_FLOATS = 600000,  /* transformed weights of a job's panels: two panels of 64 channels c, so that x is transformed once for both */
     PACK_CHANNELS = 4,       /* channels whose weights are packed, and transformed while they are in the first cache */
     POINT_GAP = 16,          /* floats between points: at powers of two, they would share few sets of the first cache */
     SUMS_FLOATS = 131072,    /* sums that wait for their next block, where one tile does not need more */

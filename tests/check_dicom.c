@@ -251,6 +251,37 @@ static void check_rle(void)
     }
 }
 
+/* Few bits stored in 16, signed or not, with rubbish above them; and as some encoders write it, the high bytes left out, which is no image of 16 bits. */
+static void check_rle_stored(void)
+{
+    struct volume v;
+    struct error e = {""};
+    static struct bytes b;
+    unsigned char pixels[12 * 2];
+    for (int stored = 1; stored <= 16; stored++)
+        for (int is_signed = 0; is_signed < 2; is_signed++) {
+            struct image m = plain();
+            for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (unsigned char)next_random();
+            b.size = 0;
+            put_item(&b, "", 0);
+            put_rle(&b, pixels, 12, 2);
+            m.syntax = rle, m.stored = stored, m.high = stored - 1, m.is_signed = is_signed, m.pixels = b.data, m.size = b.size;
+            int status = parse(&v, &m, &e), wrong = 0;
+            for (size_t i = 0; i < 12 && !status; i++) {
+                int raw = (pixels[2 * i] | pixels[2 * i + 1] << 8) & ((1 << stored) - 1);
+                wrong += v.voxel[i] != (float)(is_signed && raw >> (stored - 1) ? raw - (1 << stored) : raw);
+            }
+            CHECK(!status && !wrong, "RLE of %d bits stored in 16, signed %d: %d wrong, %s", stored, is_signed, wrong, e.text);
+            if (!status) volume_free(&v);
+        }
+    struct image m = plain();
+    b.size = 0;
+    put_item(&b, "", 0);
+    put_rle(&b, pixels, 12, 1);
+    m.syntax = rle, m.stored = 8, m.high = 7, m.pixels = b.data, m.size = b.size;
+    CHECK(parse(&v, &m, &e) == -1 && strstr(e.text, "segment"), "one segment for 16 bits: %s", e.text);
+}
+
 /* ---- lossless JPEG ----------------------------------------------------------------------------------------------------------- */
 
 static void check_jpeg_case(const struct jpeg_case *c)
@@ -466,6 +497,7 @@ int main(void)
     check_heads();
     check_bare();
     check_rle();
+    check_rle_stored();
     check_jpeg();
     check_fragments();
     check_refusals();

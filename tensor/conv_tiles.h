@@ -13,7 +13,8 @@
  * Arithmetic. x, dy and w are bf16 (rounded while they are copied where they are not), products are exact, sums are fp32 and rounded to nearest
  * even; denormal operands and results count as zero. vdpbf16ps takes the odd value of a pair first and the even one then, as two fused
  * multiply-adds (Intel's description; measured the same on Zen 4 in a million random cases). tdpbf16ps sums the even and odd values of its 32 apart,
- * and adds both to c. Each output is one chain over kz, ky, kx, channels (weight gradient: stripes of voxels, added in stripe order), starts at 0, and the bias, or
+ * and adds both to c. Each output is one chain over kz, ky, kx, channels (weight gradient: stripes of voxels, added in stripe order; with one tap
+ * and no stride, pairs of voxels may belong to two lines), starts at 0, and the bias, or
  * what y holds, is added at the end; then one rounding to y's type. So results depend on the instruction set, but not on threads.
  */
 #ifndef TENSOR_CONV_TILES_H
@@ -22,6 +23,7 @@
 #include <stdint.h>
 
 #include "tensor/conv_kernels.h"
+#include "tensor/conv_winograd_bf16.h"
 
 enum {
     TILE_DEPTH = 32, /* values that a step sums over: channels, or voxels */
@@ -89,6 +91,8 @@ struct tile_kernels {
     /* dst[i][width][2] = voxels 2 i and 2 i + 1, filled up with zeros. */
     void (*pair)(uint16_t *dst, int width, const struct tile_source *s);
     void (*weights)(const struct tile_weights *t);
+    /* A product whose operands are both pairs; NULL: not there. */
+    void (*outer)(const struct plane_outer *t);
     /* n rounds of independent products in registers; returns the floating-point operations of a round. */
     double (*peak)(long n);
 };

@@ -44,7 +44,7 @@ static double peak(long n)
     return 4 * 2.0 * 16 * 16 * TILE_DEPTH;
 }
 
-const struct tile_kernels tile_kernels_amx = {"amx", TILE_ROWS, TILE_HALF, begin, end, product, store, copy, transpose, pair, weights, peak};
+const struct tile_kernels tile_kernels_amx = {"amx", TILE_ROWS, TILE_HALF, begin, end, product, store, copy, transpose, pair, weights, NULL, peak};
 
 /* Small whole numbers: every order of summation gives the exact sum, so that the bits must agree. */
 int tile_amx_works(void)

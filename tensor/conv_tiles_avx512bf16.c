@@ -211,6 +211,6 @@ static double peak(long n)
     return 4.0 * CHAINS * LANES;
 }
 
-const struct tile_kernels tile_kernels_avx512bf16 = {"avx512bf16", ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, peak};
+const struct tile_kernels tile_kernels_avx512bf16 = {"avx512bf16", ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, plane_outer_avx512bf16, peak};
 ISA_END
 #endif

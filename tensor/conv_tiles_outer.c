@@ -3,13 +3,15 @@
  * For each tap, dw[c][k] is a product of x, transposed, and dy, both as they lie in a window: x in [channel][position], dy in pairs of positions
  * with zeros where a line has ended. Window and dy are loaded once for a unit, some lines of one plane of y, and serve all taps.
  *
+ * With one tap and no stride there is no window: x and dy are both copied as pairs of voxels, some at a time.
+ *
  * A job is a block of 32 c, a panel of k and a stripe of the units; stripes are as many as give TILE_PARTS jobs, whatever the number of threads.
  * Each stripe is one chain over its units, and the stripes are added in order, then to what dw holds. */
 #include <string.h>
 
 #include "tensor/conv_tiles.h"
 
-enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, BLOCK_FLOATS = TILE_DEPTH * CONV_PANEL };
+enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, BLOCK_FLOATS = TILE_DEPTH * CONV_PANEL, POINTS = 128 /* voxels at a time */ };
 
 struct outer_call {
     const struct gather *g;
@@ -33,10 +35,18 @@ struct outer_work {
     int panel, width;
 };
 
-/* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps. */
+/* One tap without stride or padding. */
+static int points(const struct gather *g)
+{
+    for (int i = 0; i < 3; i++)
+        if (g->kernel[i] != 1 || g->stride[i] != 1 || g->pad[i] != 0) return 0;
+    return 1;
+}
+
+/* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps, and for one tap without. */
 int tiles_outer_pay(const struct gather *g)
 {
-    return tiles_pay(g) && (cpu_isa() == ISA_AMX || g->kernel[0] * g->kernel[1] * g->kernel[2] >= 9);
+    return tiles_pay(g) && (cpu_isa() == ISA_AMX || points(g) || g->kernel[0] * g->kernel[1] * g->kernel[2] >= 9);
 }
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------------- */
@@ -58,6 +68,10 @@ static struct outer_call plan(const struct gather *g, const struct tile_kernels 
     a.stripes = conv_max(1, conv_min(g->n * a.planes * a.pieces, TILE_PARTS / (a.blocks * a.panels)));
     a.window_values = align_values(tile_window_values(&a.window));
     a.dy_values = (size_t)a.steps * TILE_VALUES;
+    if (points(g)) { /* room for the pairs */
+        a.window_values = (size_t)conv_max((int)a.window_values, POINTS * TILE_DEPTH);
+        a.dy_values = (size_t)conv_max((int)a.dy_values, POINTS * CONV_PANEL);
+    }
     return a;
 }
 
@@ -127,6 +141,31 @@ static void run_unit(struct outer_work *a, int n, int plane, int line)
             }
 }
 
+/* Voxels [first, end) of all. */
+static void run_points(const struct outer_work *a, long long first, long long end)
+{
+    const struct gather *g = a->call->g;
+    const struct tile_kernels *kernels = a->call->kernels;
+    const int k0 = a->panel * CONV_PANEL, c0 = a->window.c0, cn = a->window.channels, parts = (cn + PLANE_ROWS - 1) / PLANE_ROWS;
+    struct tile_source x = {.type = g->x_type, .step = g->c, .channels = cn}, dy = {.type = g->y_type, .step = g->k, .channels = conv_min(a->width, g->k - k0)};
+    struct plane_outer t = {.b = a->dy, .a_pair = 2 * TILE_DEPTH, .width = a->width};
+    for (long long at = first; at < end; at += POINTS) {
+        x.n = dy.n = end - at < POINTS ? (int)(end - at) : POINTS;
+        x.at = conv_at(g->x, g->x_type, (size_t)at * (size_t)g->c + (size_t)c0);
+        dy.at = conv_at(g->y, g->y_type, (size_t)at * (size_t)g->k + (size_t)k0);
+        kernels->pair(a->window.data, TILE_DEPTH, &x);
+        kernels->pair(a->dy, a->width, &dy);
+        t.pairs = (x.n + 1) / 2;
+        for (int i = 0; i < parts; i++) {
+            const int row = cn * i / parts;
+            t.rows = cn * (i + 1) / parts - row;
+            t.a = a->window.data + 2 * row;
+            t.sums = a->sums + row * a->width;
+            kernels->outer(&t);
+        }
+    }
+}
+
 /* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
 
 static void outer_job(void *arg, int job, int thread)
@@ -144,6 +183,11 @@ static void outer_job(void *arg, int job, int thread)
     a.offset = s->offsets + (size_t)thread * offset_floats(s);
     a.sums = s->sums + (size_t)job * (size_t)s->taps * BLOCK_FLOATS;
     memset(a.sums, 0, (size_t)s->taps * BLOCK_FLOATS * sizeof *a.sums);
+    if (s->kernels->outer && points(g)) {
+        const long long all = (long long)g->n * g->y_size[0] * g->y_size[1] * g->y_size[2];
+        run_points(&a, all * stripe / s->stripes, all * (stripe + 1) / s->stripes);
+        return;
+    }
     memset(a.window.data, 0, s->window_values * sizeof *a.window.data);
     memset(a.dy, 0, s->dy_values * sizeof *a.dy);
     s->kernels->begin();

@@ -89,6 +89,20 @@ static void weights(const struct tile_weights *t)
                     k < t->kn && c < t->channels ? bf16_from_f32(t->w[(size_t)k * t->w_k + (size_t)c * t->w_c + (size_t)tap]) : 0;
 }
 
+static void outer(const struct plane_outer *t)
+{
+    for (int row = 0; row < t->rows; row++)
+        for (int col = 0; col < t->width; col++) {
+            float sum = t->sums[row * t->width + col];
+            for (int p = 0; p < t->pairs; p++) {
+                const uint16_t *a = t->a + (size_t)p * t->a_pair + 2 * row, *b = t->b + (size_t)(p * t->width + col) * 2;
+                sum = fmaf(f32_from_bf16(a[1]), f32_from_bf16(b[1]), sum);
+                sum = fmaf(f32_from_bf16(a[0]), f32_from_bf16(b[0]), sum);
+            }
+            t->sums[row * t->width + col] = sum;
+        }
+}
+
 static double peak(long n)
 {
     volatile float sum = 0;
@@ -96,4 +110,4 @@ static double peak(long n)
     return 1;
 }
 
-const struct tile_kernels tile_kernels_portable = {"portable", TILE_ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, peak};
+const struct tile_kernels tile_kernels_portable = {"portable", TILE_ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, outer, peak};

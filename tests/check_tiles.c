@@ -61,6 +61,7 @@ static struct tile_kernels emulated(void)
     k.begin = begin;
     k.end = end;
     k.product = product;
+    k.outer = NULL;
     return k;
 }
 

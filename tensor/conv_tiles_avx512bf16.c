@@ -167,14 +167,29 @@ static void transpose(uint16_t *dst, size_t row, const struct tile_source *s)
     for (int i = 0; i < s->n; i += 32) transpose_some(dst, row, s, i, conv_min(32, s->n - i));
 }
 
-static void pair(uint16_t *dst, int width, const struct tile_source *s)
+enum { AHEAD = 24 }; /* voxels that are fetched before they are read: half lines that are far apart */
+
+INLINE void pair_as(uint16_t *dst, const int width, const struct tile_source *s, const enum conv_type type)
 {
     for (int i = 0; i < s->n; i += 2, dst += 2 * width) {
         __m512i first, second;
-        interleave(voxel(s, i, s->type), i + 1 < s->n ? voxel(s, i + 1, s->type) : _mm512_setzero_si512(), &first, &second);
+        if (type == CONV_BF16) {
+            const uint16_t *ahead = (const uint16_t *)s->at + (i + AHEAD) * s->step;
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(ahead + s->step);
+        }
+        interleave(voxel(s, i, type), i + 1 < s->n ? voxel(s, i + 1, type) : _mm512_setzero_si512(), &first, &second);
         _mm512_storeu_si512(dst, first);
         if (width == CONV_PANEL) _mm512_storeu_si512(dst + 32, second);
     }
+}
+
+static void pair(uint16_t *dst, int width, const struct tile_source *s)
+{
+    if (s->type == CONV_BF16 && width == CONV_PANEL)
+        pair_as(dst, CONV_PANEL, s, CONV_BF16);
+    else
+        pair_as(dst, width, s, s->type);
 }
 
 /* Taps [first, first + n) of a pair of channels, and 16 channels k. */

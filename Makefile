@@ -50,8 +50,8 @@ HEADERS = tensor/check.h tensor/bf16.h tensor/cpu.h tensor/isa.h tensor/pool.h t
 	apps/options.h apps/progress.h apps/overlay.h apps/training.h apps/budget.h apps/segmenter.h apps/predictions.h apps/evaluation.h apps/labelmap.h apps/crossval.h apps/ensemble.h apps/scores.h apps/bench.h \
 	apps/phantom/probe.h apps/study/study.h apps/study/study_results.h apps/study/study_tables.h apps/study/report.h apps/study/report_plot.h \
 	apps/phantom/lattice.h apps/phantom/anatomy.h apps/phantom/tumour.h apps/phantom/signal.h apps/phantom/sites.h apps/phantom/render.h \
-	tests/expect.h tests/levels.h tests/dicom_build.h tests/data_golden.h tests/conv_plane_ref.h tests/lcg.h tests/elem_bench.h
-CHECKS = tests/check_images tests/check_tensor tests/check_kernels tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_dicom_series tests/check_formats \
+	tests/expect.h tests/levels.h tests/conv_case.h tests/dicom_build.h tests/data_golden.h tests/conv_plane_ref.h tests/lcg.h tests/elem_bench.h tests/op_bench.h
+CHECKS = tests/check_images tests/check_tensor tests/check_kernels tests/check_winograd tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_dicom_series tests/check_formats \
 	tests/check_resample tests/check_data tests/check_plan tests/check_networks tests/check_nnunet tests/check_onnx tests/check_train tests/check_learning tests/check_ensemble tests/check_metrics tests/check_federated tests/check_phantom tests/check_study
 
 all: nephron libnephron.a

@@ -6,7 +6,7 @@ failed=0
 skipped=0
 root=$(pwd)
 mkdir -p build
-unit="tests/check_tensor tests/check_kernels tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_formats tests/check_resample tests/check_data tests/check_plan tests/check_networks tests/check_train tests/check_learning tests/check_metrics tests/check_federated"
+unit="tests/check_tensor tests/check_kernels tests/check_winograd tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_formats tests/check_resample tests/check_data tests/check_plan tests/check_networks tests/check_train tests/check_learning tests/check_metrics tests/check_federated"
 
 copy() { # a clean copy of the sources in build/NAME
     rm -rf "build/$1"

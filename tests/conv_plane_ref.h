@@ -1,4 +1,4 @@
-/* conv_plane_ref.h - the definition of conv_winograd_bf16.h in plain loops, for tests/check_kernels.
+/* conv_plane_ref.h - the definition of conv_winograd_bf16.h in plain loops, for tests/conv_case.h.
  *
  * The transformed operands are rounded to bf16 as the kernels round them; what follows is in double precision, so that only the roundings of
  * the kernels' sums remain between the two. */

@@ -42,6 +42,30 @@ static int guard_free(void *buffer, size_t size)
     return changed;
 }
 
+/* A copy of bytes that begins right behind a forbidden page. */
+static inline void *behind_guard(const void *from, size_t bytes)
+{
+    const size_t pages = (bytes + GUARD_PAGE - 1) / GUARD_PAGE * GUARD_PAGE;
+    char *p = mmap(NULL, GUARD_PAGE + pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || mprotect(p, GUARD_PAGE, PROT_NONE)) {
+        printf("no memory for a guarded buffer\n");
+        exit(1);
+    }
+    memset(p + GUARD_PAGE, GUARD_PATTERN, pages);
+    return memcpy(p + GUARD_PAGE, from, bytes);
+}
+
+/* Non-zero if a byte behind the buffer changed. */
+static inline int free_behind_guard(void *buffer, size_t bytes)
+{
+    const size_t pages = (bytes + GUARD_PAGE - 1) / GUARD_PAGE * GUARD_PAGE;
+    const unsigned char *p = (const unsigned char *)buffer;
+    int changed = 0;
+    for (size_t i = bytes; i < pages; i++) changed |= p[i] != GUARD_PATTERN;
+    munmap((char *)buffer - GUARD_PAGE, GUARD_PAGE + pages);
+    return changed;
+}
+
 struct problem {
     float *in[LEVELS_IN];
     size_t in_count[LEVELS_IN];

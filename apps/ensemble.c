@@ -18,6 +18,7 @@ static int add_probabilities(float *sum, const char *path, int outputs, const st
 {
     struct npz z;
     const int64_t want[4] = {outputs, v->size[2], v->size[1], v->size[0]};
+    if (!file_exists(path)) return error_set(e, "%s: no such file; train and predict keep it with --probabilities", path);
     if (npz_read(&z, path, e)) return -1;
     const struct npy *a = npz_find(&z, "probabilities");
     int status = 0;

@@ -1,9 +1,11 @@
 /* main.c - the program: finds the command and hands over. */
 #include <stdio.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apps/options.h"
+#include "tensor/cpu.h"
 
 struct command {
     const char *name;
@@ -25,7 +27,7 @@ static const struct command commands[] = {
     {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
     {"best", cmd_best, "which run, or ensemble of two, is best on the held-out cases"},
     {"ensemble", cmd_ensemble, "label maps from the mean of several predictions' probabilities"},
-    {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz; images between formats, from DICOM"},
+    {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz, to ONNX; images between formats, from DICOM"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -34,7 +36,8 @@ static void print_usage(FILE *f)
     fprintf(f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n\n",
             NEPHRON_VERSION);
     for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].summary);
-    fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n");
+    fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n"
+               "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon) lowers the instruction set.\n");
 }
 
 static const struct command *find_command(const char *name)
@@ -47,6 +50,11 @@ static const struct command *find_command(const char *name)
 static int run(const char *name, int argc, char **argv)
 {
     const struct command *c = find_command(name);
+    const char *isa = getenv("NEPHRON_ISA");
+    if (c && isa && *isa && cpu_isa_parse(isa) < 0) {
+        fprintf(stderr, "nephron: NEPHRON_ISA is '%s', must be one of scalar|avx2|avx512|avx512bf16|amx|neon\n", isa);
+        return 2;
+    }
     if (c) return c->run(argc, argv);
     fprintf(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
     return 2;

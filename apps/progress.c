@@ -52,12 +52,12 @@ void progress_update(struct progress *p, double done, double of, const char *not
         int filled = (int)(30 * done / of);
         for (int i = 0; i < 30; i++) bar[i] = i < filled ? '#' : '.';
         bar[30] = 0;
-        fprintf(stderr, "\r%s [%s] %3d %% %s left %s\033[K", p->title, bar, percent, done > 0 ? left : "?", note);
+        fprintf(stderr, "\r%s [%s] %3d %% %s left%s%s\033[K", p->title, bar, percent, done > 0 ? left : "?", note[0] ? ", " : "", note);
         fflush(stderr);
         p->drawn = 1;
         p->shown = now;
     } else if (percent / 10 > p->shown_percent / 10 && now - p->shown > 5) {
-        fprintf(stderr, "%s: %d %%, %s left %s\n", p->title, percent, left, note);
+        fprintf(stderr, "%s: %d %%, %s left%s%s\n", p->title, percent, left, note[0] ? ", " : "", note);
         p->shown_percent = percent;
         p->shown = now;
     }

@@ -87,6 +87,7 @@ ok "federate --probabilities" $?
 
 refuses 1 "reference_file" sh -c "cd $work && $(pwd)/nephron postprocess r4 -o no.json"
 refuses 1 "no such file" $nephron best "$work/r4" "$work/r6" -o "$work/x" --ref "$work"
+refuses 1 "npz: no such file; .*--probabilities" sh -c "cp -r $work/r6 $work/bare; rm $work/bare/fold_0/validation/*.npz; $nephron best $work/r4 $work/bare -o $work/x"
 refuses 1 "hippocampus_003.npz" sh -c "rm $work/p6/hippocampus_003.npz; $nephron ensemble $work/p4 $work/p6 -o $work/x --quiet"
 refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images" -o "$work/x" --dataset $data/dataset.json --quiet
 refuses 1 "no such run folder" $nephron best "$work/none" -o "$work/x"

@@ -29,7 +29,7 @@ for form in nrrd mha mhd tif; do
     $nephron info "$work/$form" >"$work/out"
     ok "info of a dataset of $form: $(tail -n 1 "$work/out")" $?
 done
-small="--epochs 1 --iterations 2 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 --quiet"
+small="--epochs 1 --iterations 2 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 --step 1 --no-mirror --quiet"
 for form in nii nrrd mha mhd tif; do
     $nephron train "$work/$form" -o "$work/run_$form" $small
     ok "train on $form" $?

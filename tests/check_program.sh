@@ -123,6 +123,7 @@ refuses 2 "must be one of" $nephron train $data -o "$work/x" --precision fp8
 refuses 2 "whole number" $nephron train $data -o "$work/x" --epochs 2.5
 refuses 2 "needs -o" $nephron train $data
 refuses 2 "needs a value" $nephron train $data -o
+refuses 2 "NEPHRON_ISA is 'sse9'" env NEPHRON_ISA=sse9 $nephron train $data -o "$work/x"
 refuses 2 "needs --sites" $nephron federate $data -o "$work/x"
 for command in info plan train federate predict evaluate compare bench; do
     $nephron help $command | grep -q "usage: nephron $command"

@@ -21,6 +21,7 @@ enum {
     WEIGHT_FLOATS = 120000, /* packed weights of a job's panels for one block of c: half of the smallest second cache, 1 MiB */
     WINDOW_FLOATS = 12288,  /* a span's window, where one tile does not need more */
     SUMS_FLOATS = 131072,   /* sums that wait for their next block, where one group of each phase does not need more */
+    PACK_COST = 4,          /* packing a weight takes as long as copying so many floats into windows */
     PHASED_FLOATS = 131072  /* y that one phase writes before the next one, which reads the same x and writes to the same pages */
 };
 
@@ -31,7 +32,7 @@ struct gather_call {
     float *packed, *window, *sums;                   /* of the first thread */
     size_t packed_floats, window_floats, sums_floats; /* of one thread */
     int panels, blocks, taps, phases;
-    int ranges, range;   /* ranges of panels; panels in a range */
+    int ranges;          /* of panels */
     int chunks, sections; /* chunks that the lines are cut into; sections of a chunk, all blocks of c each */
     int parts;           /* of a section, which all phases take in turn */
 };
@@ -137,19 +138,24 @@ void gather_pack(float *packed, const struct gather *g, int panel, int c0, int c
     const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0), run = g->w_c == (size_t)taps ? cn : 1;
     for (int c = 0; c < cn; c += run) {
         const float *from = g->w + (size_t)k0 * g->w_k + (size_t)(c0 + c) * g->w_c;
-        int tap = 0, kx = 0, channel = c;
         for (int first = 0, count; first < run * taps; first += count) {
             float *to[CONV_COLUMNS];
             count = conv_min(CONV_COLUMNS, run * taps - first);
+            if (count < CONV_HALF_PANEL && first > 0) { /* some again: whole squares are faster */
+                first -= CONV_HALF_PANEL - count;
+                count = CONV_HALF_PANEL;
+            }
+            int tap = first % taps, kx = tap % g->kernel[2], channel = c + first / taps;
             for (int i = 0; i < count; i++) {
                 to[i] = packed + ((size_t)(tap - kx + sorted_tap(g, kx)) * (size_t)cn + (size_t)channel) * (size_t)width;
                 if (++kx == g->kernel[2]) kx = 0;
                 if (++tap == taps) tap = 0, channel++;
             }
-            const int next = conv_min(CONV_COLUMNS, run * taps - first - count);
+            /* What comes next, also after this call. */
+            const int rest = g->c - c0 - c, next = conv_min(CONV_COLUMNS, (run > 1 ? rest : 1) * taps - first - count);
             if (next)
                 conv_prefetch(from + first + count, kn, g->w_k, next, 0);
-            else if (c + run < cn)
+            else if (rest > run)
                 conv_prefetch(from + g->w_c, kn, g->w_k, conv_min(CONV_COLUMNS, taps), 0);
             kernels->pack(to, from + first, g->w_k, kn, width, count);
         }
@@ -431,10 +437,9 @@ static void gather_job(void *arg, int job, int thread)
     const struct gather_call *s = arg;
     const struct gather *g = s->g;
     const int chunk = job % s->chunks, range = job / s->chunks;
-    struct gather_work a = {.call = s, .p0 = range * s->range};
+    struct gather_work a = {.call = s, .p0 = s->panels * range / s->ranges, .p1 = s->panels * (range + 1) / s->ranges};
     a.packed = s->packed + (size_t)thread * s->packed_floats;
     a.window = s->window + (size_t)thread * s->window_floats;
-    a.p1 = conv_min(a.p0 + s->range, s->panels);
     for (int section = 0; section < s->sections; section++)
         for (a.block = 0; a.block < s->blocks; a.block++) {
             const long long first = ((long long)chunk * s->sections + section) * s->parts;
@@ -455,7 +460,7 @@ static size_t panel_floats(const struct gather *g)
            (size_t)g->kernel[2];
 }
 
-/* Panels whose weights stay in the second cache together. */
+/* Most panels whose weights stay in the second cache together. */
 static int range_of(const struct gather *g)
 {
     const size_t fit = WEIGHT_FLOATS / panel_floats(g);
@@ -517,6 +522,41 @@ static int sections_of(const struct gather_call *s)
     }
 }
 
+static double y_floats(const struct gather *g)
+{
+    return (double)g->n * g->y_size[0] * g->y_size[1] * g->y_size[2] * g->k;
+}
+
+/* Floats of x that one range of panels copies into windows. */
+static double copied_floats(const struct gather_call *s)
+{
+    const struct gather *g = s->g;
+    double floats = s->source.x ? 0 : (double)g->n * g->c;
+    for (int i = 0; i < 3; i++) {
+        const struct gather_axis a = gather_axis(g, i, 0);
+        floats *= (double)gather_phases(g, i) * a.out * (i < 2 ? a.taps : a.step);
+    }
+    return floats;
+}
+
+/* Cuts the work into ranges and chunks. Where `apart` groups of threads have panels of their own, fewer threads pack the same weights, but more of them
+ * copy the same x, and each voxel of y is in the caches of several. */
+static void cut(struct gather_call *s, int threads)
+{
+    const struct gather *g = s->g;
+    const double weights = (double)g->c * g->k * s->taps, x = copied_floats(s), y = (double)s->blocks * y_floats(g);
+    double best = 0;
+    for (int apart = 1; apart <= threads; apart++) {
+        if (threads % apart || s->panels % apart) continue;
+        const int fit = range_of(g), ranges = apart * ((s->panels / apart + fit - 1) / fit), chunks = threads / apart;
+        const double cost = chunks * PACK_COST * weights + ranges * x + (apart > 1 ? y : 0);
+        if (apart > 1 && cost >= best) continue;
+        best = cost;
+        s->ranges = ranges;
+        s->chunks = chunks;
+    }
+}
+
 void gather_run(const struct gather *g, struct pool *pool)
 {
     struct gather_call s = {.g = g, .kernels = conv_kernels_few(g->k), .packed = g->scratch, .phases = phases_of(g)};
@@ -529,12 +569,9 @@ void gather_run(const struct gather *g, struct pool *pool)
     s.sums_floats = sums_floats(g);
     s.window = g->scratch + (size_t)threads * s.packed_floats;
     s.sums = s.window + (size_t)threads * s.window_floats;
-    s.range = range_of(g);
-    s.ranges = (s.panels + s.range - 1) / s.range;
-    s.chunks = s.ranges % threads == 0 ? 1 : threads;
-    const double y = (double)g->n * g->y_size[0] * g->y_size[1] * g->y_size[2] * g->k;
-    s.sections = g->y_type == CONV_BF16 && s.blocks > 1 ? sections_of(&s) : 1;
-    s.parts = s.phases > 1 ? (int)(y / s.chunks / s.sections / PHASED_FLOATS) + 1 : 1;
     if (!gather_in_place(&s.source, g) && thin_floats(g)) thin_copy(&s.source, s.sums + (size_t)threads * s.sums_floats, g, pool);
+    cut(&s, threads);
+    s.sections = g->y_type == CONV_BF16 && s.blocks > 1 ? sections_of(&s) : 1;
+    s.parts = s.phases > 1 ? (int)(y_floats(g) / s.chunks / s.sections / PHASED_FLOATS) + 1 : 1;
     pool_run(pool, s.ranges * s.chunks, gather_job, &s);
 }

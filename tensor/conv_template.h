@@ -254,7 +254,8 @@ INLINE void pack_square(float *const to[], int i, const float *from, size_t row,
 static void pack(float *const to[], const float *from, size_t row, int rows, int width, int columns)
 {
     for (int i = 0; i < width; i += LANES)
-        for (int j = 0; j < columns; j += LANES) {
+        for (int left = columns, j; left > 0; left -= LANES) {
+            j = left >= LANES ? columns - left : columns > LANES ? columns - LANES : 0; /* the last square has some columns again */
             const float *at = from + (size_t)i * row + j;
             if (rows - i >= LANES && columns - j >= LANES)
                 pack_square(to + j, i, at, row, LANES, LANES);

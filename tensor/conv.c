@@ -143,7 +143,7 @@ static void run(struct gather g, void *y, const void *x, const float *w, const f
         plane_run(&g, pool);
     else if (tiles_pay(&g))
         tiles_run(&g, tile_kernels(), pool);
-    else if (winograd_tile(&g))
+    else if (winograd_form(&g))
         winograd_run(&g, pool);
     else
         gather_run(&g, pool);
@@ -152,7 +152,7 @@ static void run(struct gather g, void *y, const void *x, const float *w, const f
 static size_t scratch_floats(struct gather g, int threads)
 {
     return plane_fits(&g) ? plane_scratch(&g, threads)
-         : tiles_pay(&g) ? tiles_scratch(&g, threads) : winograd_tile(&g) ? winograd_scratch(&g, threads) : gather_scratch(&g, threads);
+         : tiles_pay(&g) ? tiles_scratch(&g, threads) : winograd_form(&g) ? winograd_scratch(&g, threads) : gather_scratch(&g, threads);
 }
 
 size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads)

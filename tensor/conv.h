@@ -12,7 +12,8 @@
  * the partial sums are added in stripe order; then the result is added to what dw holds. db: the same stripes, a chain of additions.
  * Kernels 3x3x3 and 1x3x3 with stride 1 and at least 16 channels on both sides are computed in Winograd's form where it pays: tiles of 4x4 outputs along h and w, or of 2x2
  * where those fit the borders better, or the direct form where a tile would save less than about half of the products (volumes of a few voxels). conv_winograd.c tells
- * the rule and the order; both depend on the shape only. Tiles of 4x4 have up to twice the rounding error of the direct form at 32 channels, half of it at 320.
+ * the rule and the order; both depend on the shape only. So are those with stride 2 along h and w (and along d 2, or 1) and padding 1, in tiles of two outputs, or of four of
+ * the gradient's, where their volumes and channels are large enough. Tiles of 4x4 have up to twice the rounding error of the direct form at 32 channels, half of it at 320.
  *
  * Activations in bf16. x_type is the type of x and dx in memory, y_type that of y and dy; any combination, in all passes. The arithmetic
  * does not change: a bf16 operand is the float of that value, and a bf16 output is rounded once, at the end of its chain (bf16.h); between

@@ -68,10 +68,30 @@ struct outer_tile {
     size_t x_row;
 };
 
-/* Of a Winograd convolution (conv_winograd.c). */
-enum { WINOGRAD_SIDE = 6 }; /* points along an axis of a plane, at most */
+/* Of a Winograd convolution (conv_winograd.c): what a tile is along an axis. */
+enum winograd_axis {
+    WINOGRAD_NONE, /* one output of one input, with one tap */
+    WINOGRAD_2,    /* two outputs, three taps */
+    WINOGRAD_4,    /* four */
+    WINOGRAD_DOWN, /* two outputs, three taps, stride 2 */
+    WINOGRAD_UP    /* the gradient of that: four outputs */
+};
+enum { WINOGRAD_SIDE = 6, WINOGRAD_DEPTH = 5 }; /* most points along an axis of a plane, and along d */
 
-/* What a plane of points of one tile is made of: as many lines and columns of x (tile + 2) or dy (tile). */
+static inline int winograd_outputs(enum winograd_axis form)
+{
+    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 || form == WINOGRAD_DOWN ? 2 : 4;
+}
+static inline int winograd_inputs(enum winograd_axis form)
+{
+    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 ? 4 : form == WINOGRAD_4 ? 6 : form == WINOGRAD_DOWN ? 5 : 3;
+}
+static inline int winograd_points(enum winograd_axis form)
+{
+    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 ? 4 : form == WINOGRAD_4 ? 6 : 5;
+}
+
+/* What a plane of points of one tile is made of: the lines and columns of x or of dy, the inputs or the outputs of the form. */
 struct winograd_plane {
     const void *of[2];   /* planes of the volume; NULL: zeros */
     int planes;          /* 1, or 2: the first one + sign * the second one */
@@ -79,7 +99,7 @@ struct winograd_plane {
     int at[2], size[2];  /* the first line and column; those of the volume: there are zeros outside of them */
     size_t line, voxel;  /* values from one to the next */
     enum conv_type type;
-    int tile;            /* 2 or 4 */
+    enum winograd_axis form;
     int channels, width; /* values of a voxel; values of a point: the last ones are zeros */
     float *v;            /* [point][width], points `point` floats apart */
     size_t point;
@@ -96,7 +116,8 @@ struct winograd_y {
     struct winograd_place from[2], to[2]; /* from: at NULL for `start` */
     float sign[2];
     int targets, lines, columns; /* inside of y */
-    int tile, k;
+    enum winograd_axis form;
+    int k;
     const float *m, *start; /* start NULL: zeros */
     size_t point;
 };
@@ -108,11 +129,11 @@ struct conv_kernels {
     void (*outer)(const struct outer_tile *t);
     void (*winograd_x)(const struct winograd_plane *t);
     void (*winograd_dy)(const struct winograd_plane *t);
-    /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order; depth: points along d. */
-    void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, int depth, int tile);
+    /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order; the forms along d and in a plane. */
+    void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, enum winograd_axis depth, enum winograd_axis form);
     void (*winograd_y)(const struct winograd_y *t);
     /* dw[tap][n] from u[point][n], taps `row` and points `u_row` floats apart. */
-    void (*winograd_dw)(float *dw, size_t row, const float *u, size_t u_row, size_t n, int depth, int tile);
+    void (*winograd_dw)(float *dw, size_t row, const float *u, size_t u_row, size_t n, enum winograd_axis depth, enum winograd_axis form);
     /* Transposes: to[j][i] = from[i * row + j] for i < rows, j < columns, and zeros for rows <= i < width, a multiple of CONV_HALF_PANEL. */
     void (*pack)(float *const to[], const float *from, size_t row, int rows, int width, int columns);
     /* to[j * row + i] += the sum, in order, of from[i][s * stripe + j] over s < stripes, for i < rows, j < columns; of `from` whole
@@ -236,8 +257,8 @@ struct gather gather_backward(const struct conv3d_shape *s);
 size_t gather_scratch(const struct gather *g, int threads);
 void gather_run(const struct gather *g, struct pool *pool);
 
-/* The same in fewer multiplications: outputs of a tile along h and w, 4 or 2, where that pays; else 0. */
-int winograd_tile(const struct gather *g);
+/* The same in fewer multiplications: the form of a tile along h and w where that pays; else WINOGRAD_NONE. */
+enum winograd_axis winograd_form(const struct gather *g);
 size_t winograd_scratch(const struct gather *g, int threads);
 void winograd_run(const struct gather *g, struct pool *pool);
 
@@ -245,7 +266,7 @@ void winograd_run(const struct gather *g, struct pool *pool);
  * block, laid out like packed weights. */
 void winograd_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch);
 size_t winograd_outer_scratch(const struct gather *g, int parts);
-int winograd_outer_tile(const struct gather *g, int parts); /* as winograd_tile */
+enum winograd_axis winograd_outer_form(const struct gather *g, int parts); /* as winograd_form */
 int winograd_tiles(const struct gather *g); /* of 2 x 2 (x 2) outputs */
 
 /* Packs the weights of one panel of k and channels [c0, c0 + cn). */

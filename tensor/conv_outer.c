@@ -302,7 +302,7 @@ static struct outer_call plan(const struct conv3d_shape *s, const void *x, int s
     a.all_taps = thin_floats(&a.forward) > 0;
     if (gather_in_place(&a.source, &a.forward) || a.all_taps) a.x_floats = 0;
     a.plane = plane_outer_fits(&a.forward);
-    a.winograd = a.plane || winograd_outer_tile(&a.forward, stripes);
+    a.winograd = a.plane || winograd_outer_form(&a.forward, stripes);
     const size_t winograd_floats = a.plane ? plane_outer_scratch(&a.forward) : a.winograd ? winograd_outer_scratch(&a.forward, stripes) : 0;
     if (a.winograd) a.x_floats = 0;
     a.copy_floats = a.x_floats + a.dy_floats + conv_align((size_t)a.chunk * sizeof(struct outer_line) / sizeof(float));

@@ -1,14 +1,21 @@
 /* conv_template_winograd.h - the transforms of conv_winograd.c over the vector of a vec_*.h; included by conv_template.h.
  *
- * In one dimension, `tile` outputs y from tile + 2 inputs d and three weights g, by way of m = u v, point by point (Winograd; Lavin and Gray, CVPR 2016).
- * Two outputs, the points 0, 1, -1 and infinity:
+ * In one dimension, outputs y from inputs d and three weights g, by way of m = u v, point by point (Winograd; Lavin and Gray, CVPR 2016).
+ * Two outputs of four inputs, the points 0, 1, -1 and infinity:
  *   v = d0 - d2, d1 + d2, d2 - d1, d3 - d1      u = g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
  *   y = m0 + m1 + m2, m1 - m2 + m3
- * Four, the points 0, a, -a, b, -b and infinity, with a = 3/4 and b = 3/2:
+ * Four of six, the points 0, a, -a, b, -b and infinity, with a = 3/4 and b = 3/2:
  *   v = a a b b d0 - (a a + b b) d2 + d4, (d4 - b b d2) +- a (d3 - b b d1), (d4 - a a d2) +- b (d3 - a a d1), a a b b d1 - (a a + b b) d3 + d5
  *   u = g0 / (a a b b), (g0 + a a g2 +- a g1) / (2 a a (a a - b b)), (g0 + b b g2 +- b g1) / (2 b b (b b - a a)), g2
  *   y = the sums of m0, p^i m of the points +-a and +-b, and, for i = 3, m5
- * A plane has these along h and w; along d the form is always the first. The weight gradient takes the same v, and the transposed matrices for the other two.
+ * Stride 2: of five inputs, the even ones meet two of the taps at stride 1, the odd ones the third. Two outputs, for the former the points 0, 1 and infinity:
+ *   v = d0 - d2, d2, d4 - d2, d1, d3            u = g0, g0 + g2, g2, g1, g1
+ *   y = m0 + m1 + m3, m1 + m2 + m4
+ * And its gradient, four outputs of three inputs, the taps in reverse order:
+ *   v = d0 - d1, d1, d2 - d1, d0, d1            u = the same
+ *   y = m3, m0 + m1, m4, m1 + m2
+ * A plane has one of these along h and w; along d it is the first one or one of the last two. The weight gradient takes the same v, and the transposed matrices for the
+ * other two.
  */
 #define POINT_A 0.75
 #define POINT_B 1.5
@@ -28,9 +35,18 @@ INLINE void opposite(vf *v, vf even, vf odd, double p)
     v[1] = vf_fnma(CONSTANT(p), odd, even);
 }
 
-INLINE void transform_x(vf *v, const vf *d, const int tile)
+INLINE void transform_x(vf *v, const vf *d, const enum winograd_axis form)
 {
-    if (tile == 2) {
+    if (form == WINOGRAD_DOWN || form == WINOGRAD_UP) {
+        const int next = form == WINOGRAD_DOWN ? 2 : 1; /* inputs that the two taps are apart */
+        v[0] = vf_sub(d[0], d[next]);
+        v[1] = d[next];
+        v[2] = vf_sub(d[2 * next], d[next]);
+        v[3] = d[next - 1];
+        v[4] = d[2 * next - 1];
+        return;
+    }
+    if (form == WINOGRAD_2) {
         v[0] = vf_sub(d[0], d[2]);
         v[1] = vf_add(d[1], d[2]);
         v[2] = vf_sub(d[2], d[1]);
@@ -44,10 +60,17 @@ INLINE void transform_x(vf *v, const vf *d, const int tile)
     v[5] = vf_fma(product, d[1], vf_fnma(sum, d[3], d[5]));
 }
 
-INLINE void transform_w(vf *u, const vf *g, const int tile)
+INLINE void transform_w(vf *u, const vf *g, const enum winograd_axis form)
 {
-    u[tile + 1] = g[2];
-    if (tile == 2) {
+    if (form == WINOGRAD_DOWN || form == WINOGRAD_UP) {
+        u[0] = g[0];
+        u[1] = vf_add(g[0], g[2]);
+        u[2] = g[2];
+        u[3] = u[4] = g[1];
+        return;
+    }
+    u[winograd_points(form) - 1] = g[2];
+    if (form == WINOGRAD_2) {
         const vf half = vf_set(0.5f), outer = vf_add(g[0], g[2]);
         u[0] = g[0];
         u[1] = vf_mul(half, vf_add(outer, g[1]));
@@ -60,11 +83,23 @@ INLINE void transform_w(vf *u, const vf *g, const int tile)
     UNROLL for (int i = 1; i < 5; i++) u[i] = vf_mul(i < 3 ? CONSTANT(SCALE_A) : CONSTANT(SCALE_B), u[i]);
 }
 
-INLINE void transform_y(vf *y, const vf *m, const int tile)
+INLINE void transform_y(vf *y, const vf *m, const enum winograd_axis form)
 {
+    if (form == WINOGRAD_DOWN) {
+        y[0] = vf_add(vf_add(m[0], m[1]), m[3]);
+        y[1] = vf_add(vf_add(m[1], m[2]), m[4]);
+        return;
+    }
+    if (form == WINOGRAD_UP) {
+        y[0] = m[3];
+        y[1] = vf_add(m[0], m[1]);
+        y[2] = m[4];
+        y[3] = vf_add(m[1], m[2]);
+        return;
+    }
     const vf sum = vf_add(m[1], m[2]), difference = vf_sub(m[1], m[2]);
     y[0] = vf_add(m[0], sum);
-    if (tile == 2) {
+    if (form == WINOGRAD_2) {
         y[1] = vf_add(difference, m[3]);
         return;
     }
@@ -75,11 +110,18 @@ INLINE void transform_y(vf *y, const vf *m, const int tile)
     y[3] = vf_fma(CONSTANT(CUBE(POINT_B)), difference_b, vf_fma(CONSTANT(CUBE(POINT_A)), difference, m[5]));
 }
 
-INLINE void transform_dy(vf *m, const vf *y, const int tile)
+INLINE void transform_dy(vf *m, const vf *y, const enum winograd_axis form)
 {
     m[0] = y[0];
-    m[tile + 1] = y[tile - 1];
-    if (tile == 2) {
+    if (form == WINOGRAD_DOWN) {
+        m[1] = vf_add(y[0], y[1]);
+        m[2] = y[1];
+        m[3] = y[0];
+        m[4] = y[1];
+        return;
+    }
+    m[winograd_points(form) - 1] = y[winograd_outputs(form) - 1];
+    if (form == WINOGRAD_2) {
         m[1] = vf_add(y[0], y[1]);
         m[2] = vf_sub(y[0], y[1]);
         return;
@@ -88,10 +130,16 @@ INLINE void transform_dy(vf *m, const vf *y, const int tile)
     opposite(m + 3, vf_fma(B2, y[2], y[0]), vf_fma(B2, y[3], y[1]), POINT_B);
 }
 
-INLINE void transform_dw(vf *g, const vf *u, const int tile)
+INLINE void transform_dw(vf *g, const vf *u, const enum winograd_axis form)
 {
+    if (form == WINOGRAD_DOWN) {
+        g[0] = vf_add(u[0], u[1]);
+        g[1] = vf_add(u[3], u[4]);
+        g[2] = vf_add(u[1], u[2]);
+        return;
+    }
     const vf sum = vf_add(u[1], u[2]), difference = vf_sub(u[1], u[2]);
-    if (tile == 2) {
+    if (form == WINOGRAD_2) {
         const vf half = vf_set(0.5f), even = vf_mul(half, sum);
         g[0] = vf_add(u[0], even);
         g[1] = vf_mul(half, difference);
@@ -143,12 +191,12 @@ INLINE void winograd_point_at(struct winograd_pointers *p, const struct winograd
         }
 }
 
-/* Of `from` lines and columns the tile + 2 lines and columns of points; without p, nothing is outside. */
-INLINE void winograd_plane_step(const struct winograd_plane *t, const struct winograd_pointers *p, int c, const int tile, const int from, const int planes,
-                                const int bf16, int n, int width)
+/* The lines and columns of points; without p, nothing is outside. */
+INLINE void winograd_plane_step(const struct winograd_plane *t, const struct winograd_pointers *p, int c, const enum winograd_axis form, const int of_dy,
+                                const int planes, const int bf16, int n, int width)
 {
     vf rows[WINOGRAD_SIDE][WINOGRAD_SIDE];
-    const int side = tile + 2;
+    const int side = winograd_points(form), from = of_dy ? winograd_outputs(form) : winograd_inputs(form);
     const size_t size = bf16 ? sizeof(uint16_t) : sizeof(float);
     UNROLL for (int y = 0; y < from; y++) {
         vf d[WINOGRAD_SIDE];
@@ -160,149 +208,151 @@ INLINE void winograd_plane_step(const struct winograd_plane *t, const struct win
                 d[x] = i == 0 ? value : vf_fma(vf_set(t->sign), value, d[x]);
             }
         }
-        if (from == side)
-            transform_x(rows[y], d, tile);
+        if (of_dy)
+            transform_dy(rows[y], d, form);
         else
-            transform_dy(rows[y], d, tile);
+            transform_x(rows[y], d, form);
     }
     UNROLL for (int x = 0; x < side; x++) {
         vf d[WINOGRAD_SIDE], column[WINOGRAD_SIDE];
         UNROLL for (int y = 0; y < from; y++) d[y] = rows[y][x];
-        if (from == side)
-            transform_x(column, d, tile);
+        if (of_dy)
+            transform_dy(column, d, form);
         else
-            transform_dy(column, d, tile);
+            transform_x(column, d, form);
         const struct row to = row_at(t->v + (size_t)x * t->point + c, (size_t)side * t->point * sizeof(float));
         UNROLL for (int y = 0; y < side; y++) put((float *)row_value(to, y), column[y], width);
     }
 }
 
-INLINE void winograd_plane_all(const struct winograd_plane *all, const int tile, const int from, const int planes, const int bf16)
+INLINE void winograd_plane_all(const struct winograd_plane *all, const enum winograd_axis form, const int of_dy, const int planes, const int bf16)
 {
+    const int from = of_dy ? winograd_outputs(form) : winograd_inputs(form);
     const struct winograd_plane t = *all; /* which no store changes */
     int c = 0, whole = t.of[0] && (planes == 1 || t.of[1]);
     struct winograd_pointers p;
     for (int i = 0; i < 2; i++) whole &= t.at[i] >= 0 && t.at[i] + from <= t.size[i];
     if (whole)
-        for (; c + LANES <= t.channels; c += LANES) winograd_plane_step(&t, NULL, c, tile, from, planes, bf16, LANES, LANES);
+        for (; c + LANES <= t.channels; c += LANES) winograd_plane_step(&t, NULL, c, form, of_dy, planes, bf16, LANES, LANES);
     if (c == t.width) return;
     winograd_point_at(&p, &t, from, planes);
-    for (; c + LANES <= t.channels; c += LANES) winograd_plane_step(&t, &p, c, tile, from, planes, bf16, LANES, LANES);
-    for (; c < t.width; c += LANES) winograd_plane_step(&t, &p, c, tile, from, planes, bf16, t.channels - c, t.width - c);
+    for (; c + LANES <= t.channels; c += LANES) winograd_plane_step(&t, &p, c, form, of_dy, planes, bf16, LANES, LANES);
+    for (; c < t.width; c += LANES) winograd_plane_step(&t, &p, c, form, of_dy, planes, bf16, t.channels - c, t.width - c);
 }
 
-INLINE void winograd_plane_types(const struct winograd_plane *t, const int tile, const int from)
+INLINE void winograd_plane_types(const struct winograd_plane *t, const enum winograd_axis form, const int of_dy)
 {
     if (t->type == CONV_BF16 && t->planes == 2)
-        winograd_plane_all(t, tile, from, 2, 1);
+        winograd_plane_all(t, form, of_dy, 2, 1);
     else if (t->type == CONV_BF16)
-        winograd_plane_all(t, tile, from, 1, 1);
+        winograd_plane_all(t, form, of_dy, 1, 1);
     else if (t->planes == 2)
-        winograd_plane_all(t, tile, from, 2, 0);
+        winograd_plane_all(t, form, of_dy, 2, 0);
     else
-        winograd_plane_all(t, tile, from, 1, 0);
+        winograd_plane_all(t, form, of_dy, 1, 0);
 }
 
 static void winograd_x(const struct winograd_plane *t)
 {
-    if (t->tile == 2)
-        winograd_plane_types(t, 2, 4);
-    else
-        winograd_plane_types(t, 4, 6);
+    switch (t->form) {
+    case WINOGRAD_2: winograd_plane_types(t, WINOGRAD_2, 0); break;
+    case WINOGRAD_4: winograd_plane_types(t, WINOGRAD_4, 0); break;
+    case WINOGRAD_DOWN: winograd_plane_types(t, WINOGRAD_DOWN, 0); break;
+    default: winograd_plane_types(t, WINOGRAD_UP, 0); break;
+    }
 }
 
 static void winograd_dy(const struct winograd_plane *t)
 {
-    if (t->tile == 2)
-        winograd_plane_types(t, 2, 2);
-    else
-        winograd_plane_types(t, 4, 4);
+    switch (t->form) {
+    case WINOGRAD_2: winograd_plane_types(t, WINOGRAD_2, 1); break;
+    case WINOGRAD_4: winograd_plane_types(t, WINOGRAD_4, 1); break;
+    default: winograd_plane_types(t, WINOGRAD_DOWN, 1); break;
+    }
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------------------------ */
 
-INLINE void winograd_w_step(float *u, size_t u_row, const float *w, size_t row, int flip, const int depth, const int tile)
+INLINE void winograd_w_step(float *u, size_t u_row, const float *w, size_t row, int flip, const enum winograd_axis depth, const enum winograd_axis form)
 {
-    const int taps = depth == 4 ? 27 : 9, side = tile + 2;
-    vf g[4][9];
+    const int taps = depth == WINOGRAD_NONE ? 9 : 27, side = winograd_points(form);
+    vf g[WINOGRAD_DEPTH][9];
     for (int i = 0; i < 9; i++) {
-        vf d[3], points[4];
+        vf d[3], points[WINOGRAD_DEPTH];
         UNROLL for (int z = 0; z < taps / 9; z++) d[z] = vf_load(w + (size_t)(flip ? taps - 1 - 9 * z - i : 9 * z + i) * row);
-        if (depth == 1)
+        if (depth == WINOGRAD_NONE)
             points[0] = d[0];
         else
-            transform_w(points, d, 2);
-        UNROLL for (int z = 0; z < depth; z++) g[z][i] = points[z];
+            transform_w(points, d, depth);
+        UNROLL for (int z = 0; z < winograd_points(depth); z++) g[z][i] = points[z];
     }
-    for (int z = 0; z < depth; z++, u += (size_t)(side * side) * u_row) {
+    for (int z = 0; z < winograd_points(depth); z++, u += (size_t)(side * side) * u_row) {
         vf rows[3][WINOGRAD_SIDE];
-        UNROLL for (int y = 0; y < 3; y++) transform_w(rows[y], g[z] + 3 * y, tile);
+        UNROLL for (int y = 0; y < 3; y++) transform_w(rows[y], g[z] + 3 * y, form);
         UNROLL for (int x = 0; x < side; x++) {
             const vf d[3] = {rows[0][x], rows[1][x], rows[2][x]};
             vf column[WINOGRAD_SIDE];
-            transform_w(column, d, tile);
+            transform_w(column, d, form);
             float *to = u + (size_t)x * u_row;
             UNROLL for (int y = 0; y < side; y++, to += (size_t)side * u_row) vf_store(to, column[y]);
         }
     }
 }
 
-static void winograd_w(float *u, size_t u_row, const float *w, size_t row, int flip, int depth, int tile)
+/* CALL(depth, form) for the forms that there are. */
+#define WINOGRAD_FORMS(CALL)                                                                        \
+    do {                                                                                            \
+        if (depth == WINOGRAD_NONE && form == WINOGRAD_2) CALL(WINOGRAD_NONE, WINOGRAD_2);           \
+        else if (depth == WINOGRAD_NONE && form == WINOGRAD_4) CALL(WINOGRAD_NONE, WINOGRAD_4);      \
+        else if (depth == WINOGRAD_NONE) CALL(WINOGRAD_NONE, WINOGRAD_DOWN);                         \
+        else if (depth == WINOGRAD_2 && form == WINOGRAD_2) CALL(WINOGRAD_2, WINOGRAD_2);            \
+        else if (depth == WINOGRAD_2 && form == WINOGRAD_4) CALL(WINOGRAD_2, WINOGRAD_4);            \
+        else if (depth == WINOGRAD_2) CALL(WINOGRAD_2, WINOGRAD_DOWN);                               \
+        else CALL(WINOGRAD_DOWN, WINOGRAD_DOWN);                                                     \
+    } while (0)
+
+static void winograd_w(float *u, size_t u_row, const float *w, size_t row, int flip, enum winograd_axis depth, enum winograd_axis form)
 {
-    for (size_t i = 0; i < row; i += LANES) {
-        if (depth == 4 && tile == 4)
-            winograd_w_step(u + i, u_row, w + i, row, flip, 4, 4);
-        else if (depth == 4)
-            winograd_w_step(u + i, u_row, w + i, row, flip, 4, 2);
-        else if (tile == 4)
-            winograd_w_step(u + i, u_row, w + i, row, flip, 1, 4);
-        else
-            winograd_w_step(u + i, u_row, w + i, row, flip, 1, 2);
-    }
+#define CALL(d, f) winograd_w_step(u + i, u_row, w + i, row, flip, d, f)
+    for (size_t i = 0; i < row; i += LANES) WINOGRAD_FORMS(CALL);
+#undef CALL
 }
 
-INLINE void winograd_dw_step(float *dw, size_t row, const float *u, size_t u_row, const int depth, const int tile)
+INLINE void winograd_dw_step(float *dw, size_t row, const float *u, size_t u_row, const enum winograd_axis depth, const enum winograd_axis form)
 {
-    const int side = tile + 2;
-    vf g[4][9];
-    for (int z = 0; z < depth; z++, u += (size_t)(side * side) * u_row) {
+    const int side = winograd_points(form);
+    vf g[WINOGRAD_DEPTH][9];
+    for (int z = 0; z < winograd_points(depth); z++, u += (size_t)(side * side) * u_row) {
         vf rows[WINOGRAD_SIDE][3];
         UNROLL for (int y = 0; y < side; y++) {
             vf p[WINOGRAD_SIDE];
             UNROLL for (int x = 0; x < side; x++) p[x] = vf_load(u + (size_t)(side * y + x) * u_row);
-            transform_dw(rows[y], p, tile);
+            transform_dw(rows[y], p, form);
         }
         UNROLL for (int x = 0; x < 3; x++) {
             vf p[WINOGRAD_SIDE], column[3];
             UNROLL for (int y = 0; y < side; y++) p[y] = rows[y][x];
-            transform_dw(column, p, tile);
+            transform_dw(column, p, form);
             UNROLL for (int y = 0; y < 3; y++) g[z][3 * y + x] = column[y];
         }
     }
     for (int i = 0; i < 9; i++, dw += row) {
-        if (depth == 1) {
+        if (depth == WINOGRAD_NONE) {
             vf_store(dw, g[0][i]);
             continue;
         }
-        const vf p[4] = {g[0][i], g[1][i], g[2][i], g[3][i]};
-        vf taps[3];
-        transform_dw(taps, p, 2);
+        vf p[WINOGRAD_DEPTH], taps[3];
+        UNROLL for (int z = 0; z < winograd_points(depth); z++) p[z] = g[z][i];
+        transform_dw(taps, p, depth);
         UNROLL for (int z = 0; z < 3; z++) vf_store(dw + (size_t)(9 * z) * row, taps[z]);
     }
 }
 
-static void winograd_dw(float *dw, size_t row, const float *u, size_t u_row, size_t n, int depth, int tile)
+static void winograd_dw(float *dw, size_t row, const float *u, size_t u_row, size_t n, enum winograd_axis depth, enum winograd_axis form)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        if (depth == 4 && tile == 4)
-            winograd_dw_step(dw + i, row, u + i, u_row, 4, 4);
-        else if (depth == 4)
-            winograd_dw_step(dw + i, row, u + i, u_row, 4, 2);
-        else if (tile == 4)
-            winograd_dw_step(dw + i, row, u + i, u_row, 1, 4);
-        else
-            winograd_dw_step(dw + i, row, u + i, u_row, 1, 2);
-    }
+#define CALL(d, f) winograd_dw_step(dw + i, row, u + i, u_row, d, f)
+    for (size_t i = 0; i < n; i += LANES) WINOGRAD_FORMS(CALL);
+#undef CALL
 }
 
 /* ---- y ------------------------------------------------------------------------------------------------------------------ */
@@ -314,14 +364,14 @@ INLINE struct row winograd_line(const struct winograd_place *p, int line, int k,
 }
 
 /* The sums y of a plane to target i, whose types are these; whole: all of them are inside. */
-INLINE void winograd_y_add(const struct winograd_y *t, int i, vf y[4][4], int k, const int tile, const int whole, const int from_bf16, const int to_bf16, int n)
+INLINE void winograd_y_add(const struct winograd_y *t, int i, vf y[4][4], int k, const int outputs, const int whole, const int from_bf16, const int to_bf16, int n)
 {
     const int starts = !t->from[i].at;
     const vf sign = vf_set(t->sign[i]), start = starts && t->start ? get(t->start + k, n) : vf_set(0);
-    UNROLL for (int line = 0; line < tile; line++) {
+    UNROLL for (int line = 0; line < outputs; line++) {
         if (!whole && line >= t->lines) continue;
         const struct row from = winograd_line(starts ? &t->to[i] : &t->from[i], line, k, from_bf16), to = winograd_line(&t->to[i], line, k, to_bf16);
-        UNROLL for (int x = 0; x < tile; x++) {
+        UNROLL for (int x = 0; x < outputs; x++) {
             if (!whole && x >= t->columns) continue;
             const vf v = vf_fma(sign, y[line][x], starts ? start : get_as(row_value(from, x), from_bf16, 0, n));
             if (!to_bf16)
@@ -334,54 +384,57 @@ INLINE void winograd_y_add(const struct winograd_y *t, int i, vf y[4][4], int k,
     }
 }
 
-INLINE void winograd_y_step(const struct winograd_y *t, int k, const int tile, const int plain, int n)
+INLINE void winograd_y_step(const struct winograd_y *t, int k, const enum winograd_axis form, const int plain, int n)
 {
-    const int side = tile + 2;
+    const int side = winograd_points(form), outputs = winograd_outputs(form);
     vf rows[WINOGRAD_SIDE][4], y[4][4];
     UNROLL for (int i = 0; i < side; i++) {
         vf p[WINOGRAD_SIDE];
         const struct row m = row_at(t->m + (size_t)(i * side) * t->point + k, t->point * sizeof(float));
         UNROLL for (int x = 0; x < side; x++) p[x] = vf_load((const float *)row_value(m, x));
-        transform_y(rows[i], p, tile);
+        transform_y(rows[i], p, form);
     }
-    UNROLL for (int x = 0; x < tile; x++) {
+    UNROLL for (int x = 0; x < outputs; x++) {
         vf p[WINOGRAD_SIDE], column[4];
         UNROLL for (int i = 0; i < side; i++) p[i] = rows[i][x];
-        transform_y(column, p, tile);
-        UNROLL for (int i = 0; i < tile; i++) y[i][x] = column[i];
+        transform_y(column, p, form);
+        UNROLL for (int i = 0; i < outputs; i++) y[i][x] = column[i];
     }
     for (int i = 0; i < t->targets; i++) {
         if (plain)
-            winograd_y_add(t, i, y, k, tile, 1, 0, 0, n);
+            winograd_y_add(t, i, y, k, outputs, 1, 0, 0, n);
         else if (t->from[i].type == CONV_F32 && t->to[i].type == CONV_F32)
-            winograd_y_add(t, i, y, k, tile, 0, 0, 0, n);
+            winograd_y_add(t, i, y, k, outputs, 0, 0, 0, n);
         else if (t->from[i].type == CONV_F32)
-            winograd_y_add(t, i, y, k, tile, 0, 0, 1, n);
+            winograd_y_add(t, i, y, k, outputs, 0, 0, 1, n);
         else if (t->to[i].type == CONV_F32)
-            winograd_y_add(t, i, y, k, tile, 0, 1, 0, n);
+            winograd_y_add(t, i, y, k, outputs, 0, 1, 0, n);
         else
-            winograd_y_add(t, i, y, k, tile, 0, 1, 1, n);
+            winograd_y_add(t, i, y, k, outputs, 0, 1, 1, n);
     }
 }
 
-INLINE void winograd_y_all(const struct winograd_y *all, const int tile)
+INLINE void winograd_y_all(const struct winograd_y *all, const enum winograd_axis form)
 {
     const struct winograd_y t = *all;
-    int k = 0, plain = t.lines == tile && t.columns == tile;
+    int k = 0, plain = t.lines == winograd_outputs(form) && t.columns == winograd_outputs(form);
     for (int i = 0; i < t.targets; i++) plain &= t.from[i].type == CONV_F32 && t.to[i].type == CONV_F32;
     if (plain)
-        for (; k + LANES <= t.k; k += LANES) winograd_y_step(&t, k, tile, 1, LANES);
-    for (; k < t.k; k += LANES) winograd_y_step(&t, k, tile, 0, t.k - k);
+        for (; k + LANES <= t.k; k += LANES) winograd_y_step(&t, k, form, 1, LANES);
+    for (; k < t.k; k += LANES) winograd_y_step(&t, k, form, 0, t.k - k);
 }
 
 static void winograd_y(const struct winograd_y *t)
 {
-    if (t->tile == 2)
-        winograd_y_all(t, 2);
-    else
-        winograd_y_all(t, 4);
+    switch (t->form) {
+    case WINOGRAD_2: winograd_y_all(t, WINOGRAD_2); break;
+    case WINOGRAD_4: winograd_y_all(t, WINOGRAD_4); break;
+    case WINOGRAD_DOWN: winograd_y_all(t, WINOGRAD_DOWN); break;
+    default: winograd_y_all(t, WINOGRAD_UP); break;
+    }
 }
 
+#undef WINOGRAD_FORMS
 #undef POINT_A
 #undef POINT_B
 #undef SQUARE

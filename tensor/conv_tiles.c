@@ -65,7 +65,7 @@ int tiles_fit(const struct gather *g)
  * (nephron bench kernels, one thread: 3x3x3 64 to 64 129 against 169 GFLOP/s; stride 2 118 against 64; transposed 64 to 32 53 against 40). */
 int tiles_pay(const struct gather *g)
 {
-    return tile_kernels() && tiles_fit(g) && (cpu_isa() == ISA_AMX || !winograd_tile(g));
+    return tile_kernels() && tiles_fit(g) && (cpu_isa() == ISA_AMX || g->stride[2] > 1 || !winograd_form(g));
 }
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------------- */

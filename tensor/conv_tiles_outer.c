@@ -11,7 +11,7 @@
 
 #include "tensor/conv_tiles.h"
 
-enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, BLOCK_FLOATS = TILE_DEPTH * CONV_PANEL, POINTS = 128 /* voxels at a time */ };
+enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, BLOCK_FLOATS = TILE_DEPTH * CONV_PANEL, POINTS = 128 /* voxels at a time */, LARGE_PLANE = 128 };
 
 struct outer_call {
     const struct gather *g;
@@ -43,10 +43,11 @@ static int points(const struct gather *g)
     return 1;
 }
 
-/* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps, and for one tap without. */
+/* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps on large planes, and for one tap without. */
 int tiles_outer_pay(const struct gather *g)
 {
-    return tiles_pay(g) && (cpu_isa() == ISA_AMX || points(g) || g->kernel[0] * g->kernel[1] * g->kernel[2] >= 9);
+    const int large = g->kernel[0] * g->kernel[1] * g->kernel[2] >= 9 && g->y_size[1] * g->y_size[2] >= LARGE_PLANE;
+    return tiles_pay(g) && (cpu_isa() == ISA_AMX || points(g) || large);
 }
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
-/* Winograd's form for the gathers it fits: F(4x4, 3x3) or F(2x2, 3x3) in the planes, and F(2, 3) along d where the kernel is 3x3x3. And its adjoint, the
- * weight gradient.
+/* Winograd's form for the gathers it fits: F(4x4, 3x3) or F(2x2, 3x3) in the planes, and F(2, 3) along d where the kernel is 3x3x3. With
+ * stride 2 in the planes, a form that takes even and odd positions apart: five products for two outputs with three taps each, or for four of its gradient. And their adjoints,
+ * the weight gradients.
  *
  * A job is a range of panels of k times a chunk of the tiles. For each block of c it transforms the weights of its panels. Then, for a batch of tiles at a
- * time, and of these for one plane of points after the other (four along d, or one), it transforms x; multiplies, for each of the 36 or 16 points, the matrices
+ * time, and of these for one plane of points after the other (four or five along d, or one), it transforms x; multiplies, for each of the 36, 25 or 16 points, the matrices
  * [tile][c] and [c][k] with the gather kernel; transforms the products, and adds them to the planes of y that they belong to. A plane of points of a batch stays in
  * the second cache; the weights, up to 1.2 MB a panel, come once a batch from there or from the third.
  *
@@ -15,12 +16,15 @@
  * stripe, and is then transformed, along w, then h, then d.
  *
  * The rule: of the two tiles the one with fewer products, borders included, where the transforms of the weights count as tiles, too (`cost`); and the direct form where that
- * saves less than half of its products. The rms error of y in units of y's, normal inputs and weights, 3x3x3 (NumPy, against double precision):
+ * saves less than half of its products. With a stride there is one tile; it saves 2.2 times (stride 1 along d), 1.7 times (2) or 1.4 times (one tap), and its transforms take less.
+ * The rms error of y in units of y's, normal inputs and weights, 3x3x3 (NumPy, against double precision):
  *
  *   channels           32      64      128     320
  *   direct             5.3e-7  7.3e-7  1.0e-6  1.7e-6
  *   2x2x2              2.5e-7  3.5e-7  3.5e-7  3.3e-7
  *   4x4x2 (3/4, 3/2)   7.9e-7  8.2e-7  8.2e-7  8.2e-7    as here; the points 5/8 and 3/2 give 7.4e-7 to 7.8e-7, 1 and 2: 1.6e-6, 1 and 1/2: 1.7e-6 to 1.8e-6
+ *
+ * With a stride it is about the direct form's.
  *
  * The chains are 27 times shorter than the direct form's; what remains is from the transforms, which multiply by up to 3.4. */
 #include <string.h>
@@ -42,6 +46,8 @@ enum {
 
 /* What a product takes with its transforms, in those of the direct form: measured, 1.7 to 2.1. */
 static const double PRODUCT_COST = 1.9;
+/* With a stride, whose transforms are a few additions, and of which the gradient of the input reads least: measured, 1.2 to 1.3, and 1.2 to 1.6 for 128 to 16 channels. */
+static const double UP_COST = 1.25, DOWN_COST = 1.25, DOWN_COST_CHANNEL = 8;
 
 struct winograd_call {
     const struct gather *g;
@@ -50,62 +56,98 @@ struct winograd_call {
     size_t thread_floats, u_floats, v_floats, m_floats;
     size_t sums;    /* floats of a plane of a tile of these: */
     int waiting;    /* tiles whose sums wait in scratch; 0: y itself holds them */
+    enum winograd_axis form[3];
     int first[3];   /* position of x that output 0 begins at */
-    int step[3];    /* outputs of a tile */
     int tiles[3];   /* along each axis */
     int depth, plane; /* points along d, and of a plane */
     int blocks, panels;
     int ranges, range, chunks;
 };
 
-/* Outputs of a tile along an axis. */
-static int step_of(const struct gather *g, int axis, int tile)
+/* The form along an axis; in the planes it is `plane` where the stride is 1. */
+static enum winograd_axis axis_form(const struct gather *g, int axis, enum winograd_axis plane)
 {
-    return axis > 0 ? tile : g->kernel[0] == 3 ? 2 : 1;
+    if (g->stride[axis] == 2) return g->direction > 0 ? WINOGRAD_DOWN : WINOGRAD_UP;
+    return axis > 0 ? plane : g->kernel[0] == 3 ? WINOGRAD_2 : WINOGRAD_NONE;
 }
 
 /* Tiles along an axis. */
-static int tiles_along(const struct gather *g, int axis, int tile)
+static int tiles_along(const struct gather *g, int axis, enum winograd_axis form)
 {
-    const int step = step_of(g, axis, tile);
+    const int step = winograd_outputs(form);
     return (g->y_size[axis] + step - 1) / step;
 }
 
 /* Position of x that output 0 begins at. */
 static int first_of(const struct gather *g, int axis)
 {
-    return g->direction > 0 ? -g->pad[axis] : g->pad[axis] - (g->kernel[axis] - 1);
+    return g->direction > 0 ? -g->pad[axis] : g->stride[axis] == 2 ? 0 : g->pad[axis] - (g->kernel[axis] - 1);
+}
+
+/* Positions of x from one tile to the next. */
+static int x_step(enum winograd_axis form)
+{
+    return form == WINOGRAD_DOWN ? 4 : form == WINOGRAD_UP ? 2 : winograd_outputs(form);
 }
 
 /* Products of a pair of channels, and what takes as long: the rest of a point costs as much as `extra` tiles. */
-static double cost(const struct gather *g, int tile, int extra)
+static double cost(const struct gather *g, enum winograd_axis plane, int extra)
 {
-    double tiles = g->n;
-    for (int i = 0; i < 3; i++) tiles *= tiles_along(g, i, tile);
-    return (tiles + extra) * (tile + 2) * (tile + 2) * (g->kernel[0] == 3 ? 4 : 1);
+    double tiles = g->n, points = 1;
+    for (int i = 0; i < 3; i++) {
+        const enum winograd_axis form = axis_form(g, i, plane);
+        tiles *= tiles_along(g, i, form);
+        points *= winograd_points(form);
+    }
+    return (tiles + extra) * points;
 }
 
-static int best_tile(const struct gather *g, int extra)
+/* One stride, 1 or 2, in the planes, and there three taps along each axis; along d as many, or one and no stride. */
+static int has_form(const struct gather *g)
 {
+    for (int i = 0; i < 3; i++) {
+        const int one = i == 0 && g->kernel[i] == 1 && g->stride[i] == 1;
+        if (!one && (g->kernel[i] != 3 || g->stride[i] > 2 || (g->stride[i] == 2 && g->pad[i] != 1))) return 0;
+    }
+    return g->stride[1] == g->stride[2] && (g->stride[0] == 1 || g->stride[1] == 2) && g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS;
+}
+
+/* Of a stride: the direct form leaves out the taps that are outside. */
+static enum winograd_axis strided_form(const struct gather *g, int extra)
+{
+    const int down = g->direction > 0, *large = down ? g->x_size : g->y_size, *small = down ? g->y_size : g->x_size;
+    double direct = g->n;
+    for (int i = 0; i < 3; i++) {
+        int inside = 0;
+        for (int o = 0; o < small[i]; o++)
+            for (int t = o * g->stride[i] - g->pad[i], tap = 0; tap < g->kernel[i]; t++, tap++) inside += t >= 0 && t < large[i];
+        direct *= inside;
+    }
+    const enum winograd_axis form = down ? WINOGRAD_DOWN : WINOGRAD_UP;
+    return (down ? DOWN_COST + DOWN_COST_CHANNEL / g->c : UP_COST) * cost(g, form, extra) <= direct ? form : WINOGRAD_NONE;
+}
+
+static enum winograd_axis best_form(const struct gather *g, int extra)
+{
+    if (!has_form(g)) return WINOGRAD_NONE;
+    if (g->stride[2] == 2) return strided_form(g, extra);
     double direct = g->n;
     int inside = 1; /* every output sees something of x: the sums of larger tiles do not cancel exactly */
     for (int i = 0; i < 3; i++) {
-        if (g->stride[i] != 1 || (g->kernel[i] != 3 && (i > 0 || g->kernel[i] != 1))) return 0;
         direct *= g->y_size[i] * g->kernel[i];
         inside &= -first_of(g, i) < g->kernel[i];
     }
-    if (g->c < LEAST_CHANNELS || g->k < LEAST_CHANNELS) return 0;
-    const int tile = inside && cost(g, 4, extra) < cost(g, 2, extra) ? 4 : 2;
-    return PRODUCT_COST * cost(g, tile, extra) <= direct ? tile : 0;
+    const enum winograd_axis form = inside && cost(g, WINOGRAD_4, extra) < cost(g, WINOGRAD_2, extra) ? WINOGRAD_4 : WINOGRAD_2;
+    return PRODUCT_COST * cost(g, form, extra) <= direct ? form : WINOGRAD_NONE;
 }
 
-int winograd_tile(const struct gather *g) { return best_tile(g, WEIGHTS_COST); }
+enum winograd_axis winograd_form(const struct gather *g) { return best_form(g, WEIGHTS_COST); }
 
 /* ---- one batch of tiles ------------------------------------------------------------------------------------------------- */
 
-/* Image, and first output. */
+/* Image, first output, first input. */
 struct tile {
-    int n, at[3];
+    int n, at[3], x[3];
 };
 
 /* Tiles [first, first + count), panels [p0, p1) and one block of cn channels c. */
@@ -118,11 +160,34 @@ struct winograd_work {
     struct tile tile[OUTER_BATCH];
 };
 
-/* The two planes of x (positions in the tile) of a point along d, and the sign of the second one; those of dy and y: 0 for none. */
-static const struct {
+/* Of a point along d: the planes of x (positions in the tile; -1: none), the sign of the second one; and those of dy and y, 0 for none. */
+struct point {
     int x[2];
-    float x_sign, y_sign[2];
-} along_d[4] = {{{0, 2}, -1, {1, 0}}, {{1, 2}, 1, {1, 1}}, {{2, 1}, -1, {1, -1}}, {{3, 1}, -1, {0, 1}}};
+    float x_sign, y_sign[4];
+};
+static const struct point points_2[] = {{{0, 2}, -1, {1, 0}}, {{1, 2}, 1, {1, 1}}, {{2, 1}, -1, {1, -1}}, {{3, 1}, -1, {0, 1}}};
+static const struct point points_down[] = {{{0, 2}, -1, {1, 0}}, {{2, -1}, 0, {1, 1}}, {{4, 2}, -1, {0, 1}}, {{1, -1}, 0, {1, 0}}, {{3, -1}, 0, {0, 1}}};
+static const struct point points_up[] = {
+    {{0, 1}, -1, {0, 1, 0, 0}}, {{1, -1}, 0, {0, 1, 0, 1}}, {{2, 1}, -1, {0, 0, 0, 1}}, {{0, -1}, 0, {1, 0, 0, 0}}, {{1, -1}, 0, {0, 0, 1, 0}}};
+static const struct point point_none = {{0, -1}, 0, {1}};
+
+static const struct point *along_d(const struct winograd_call *s, int z)
+{
+    switch (s->form[0]) {
+    case WINOGRAD_2: return &points_2[z];
+    case WINOGRAD_DOWN: return &points_down[z];
+    case WINOGRAD_UP: return &points_up[z];
+    default: return &point_none;
+    }
+}
+
+/* Whether plane o of y gets something from points [first, end) along d. */
+static int gets(const struct winograd_call *s, int o, int first, int end)
+{
+    for (int z = first; z < end; z++)
+        if (along_d(s, z)->y_sign[o] != 0) return 1;
+    return 0;
+}
 
 static void set_batch(struct winograd_work *a, int first, int end)
 {
@@ -132,7 +197,8 @@ static void set_batch(struct winograd_work *a, int first, int end)
     for (int i = 0; i < a->count; i++) {
         int rest = first + i;
         for (int j = 2; j >= 0; j--) {
-            a->tile[i].at[j] = rest % s->tiles[j] * s->step[j];
+            a->tile[i].at[j] = rest % s->tiles[j] * winograd_outputs(s->form[j]);
+            a->tile[i].x[j] = rest % s->tiles[j] * x_step(s->form[j]) + s->first[j];
             rest /= s->tiles[j];
         }
         a->tile[i].n = rest;
@@ -157,12 +223,11 @@ static void transform_x(const struct winograd_work *a, int i, int z)
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
     const struct tile *tile = &a->tile[i];
-    struct winograd_plane t = {.planes = s->depth == 1 ? 1 : 2, .sign = along_d[z].x_sign, .size = {g->x_size[1], g->x_size[2]}, .type = g->x_type,
-                               .voxel = (size_t)g->c, .tile = s->step[2], .channels = a->cn, .width = a->cn};
-    for (int j = 0; j < 2; j++) {
-        t.at[j] = tile->at[j + 1] + s->first[j + 1];
-        t.of[j] = plane_of(g->x, g->x_type, g->x_size, g->c, tile->n, tile->at[0] + s->first[0] + along_d[z].x[j], a->block * CONV_BLOCK);
-    }
+    const struct point *p = along_d(s, z);
+    struct winograd_plane t = {.planes = p->x[1] < 0 ? 1 : 2, .sign = p->x_sign, .at = {tile->x[1], tile->x[2]}, .size = {g->x_size[1], g->x_size[2]},
+                               .type = g->x_type, .voxel = (size_t)g->c, .form = s->form[2], .channels = a->cn, .width = a->cn};
+    for (int j = 0; j < t.planes; j++)
+        t.of[j] = plane_of(g->x, g->x_type, g->x_size, g->c, tile->n, tile->x[0] + p->x[j], a->block * CONV_BLOCK);
     t.line = (size_t)g->x_size[2] * t.voxel;
     t.v = a->v + (size_t)i * (size_t)a->cn;
     t.point = v_point(a->cn, a->count);
@@ -193,28 +258,28 @@ static void add_target(struct winograd_y *t, const struct winograd_work *a, int 
     const void *plane = plane_of(g->y, g->y_type, g->y_size, g->k, tile->n, tile->at[0] + o, panel * CONV_PANEL);
     if (!plane) return;
     const struct winograd_place y = {conv_at_out((void *)(uintptr_t)plane, g->y_type, at), g->y_type, line, voxel}, none = {.type = CONV_F32};
-    const int begins = a->block == 0 && z == o, ends = a->block == s->blocks - 1 && (s->depth == 1 || z == o + 2);
+    const int begins = a->block == 0 && !gets(s, o, 0, z), ends = a->block == s->blocks - 1 && !gets(s, o, z + 1, s->depth);
     struct winograd_place sums = y;
     if (s->waiting) {
-        const int first = s->blocks > 1 ? a->first - a->section : 0, place = ((first + i) * s->range + panel - a->p0) * s->step[0] + o;
-        sums = (struct winograd_place){a->sums + (size_t)place * s->sums, CONV_F32, (size_t)s->step[2] * CONV_PANEL, CONV_PANEL};
+        const int first = s->blocks > 1 ? a->first - a->section : 0, place = ((first + i) * s->range + panel - a->p0) * winograd_outputs(s->form[0]) + o;
+        sums = (struct winograd_place){a->sums + (size_t)place * s->sums, CONV_F32, (size_t)winograd_outputs(s->form[2]) * CONV_PANEL, CONV_PANEL};
     }
     t->from[t->targets] = !begins ? sums : g->accumulate ? y : none;
     t->to[t->targets] = ends ? y : sums;
-    t->sign[t->targets++] = along_d[z].y_sign[o];
+    t->sign[t->targets++] = along_d(s, z)->y_sign[o];
 }
 
 static void transform_y(const struct winograd_work *a, int i, int panel, int z)
 {
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
-    const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel), tile = s->step[2];
-    struct winograd_y t = {.tile = tile, .k = conv_min(width, g->k - k0), .m = a->m + (size_t)i * (size_t)width, .start = g->bias ? g->bias + k0 : NULL};
+    const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel), outputs = winograd_outputs(s->form[2]);
+    struct winograd_y t = {.form = s->form[2], .k = conv_min(width, g->k - k0), .m = a->m + (size_t)i * (size_t)width, .start = g->bias ? g->bias + k0 : NULL};
     t.point = m_point(width, a->count);
-    t.lines = conv_min(tile, g->y_size[1] - a->tile[i].at[1]);
-    t.columns = conv_min(tile, g->y_size[2] - a->tile[i].at[2]);
-    for (int o = 0; o < s->step[0]; o++)
-        if (along_d[z].y_sign[o] != 0) add_target(&t, a, i, panel, z, o);
+    t.lines = conv_min(outputs, g->y_size[1] - a->tile[i].at[1]);
+    t.columns = conv_min(outputs, g->y_size[2] - a->tile[i].at[2]);
+    for (int o = 0; o < winograd_outputs(s->form[0]); o++)
+        if (along_d(s, z)->y_sign[o] != 0) add_target(&t, a, i, panel, z, o);
     s->kernels->winograd_y(&t);
 }
 
@@ -229,11 +294,13 @@ static void transform_w(const struct winograd_work *a, int panel)
     const struct gather *g = s->g;
     const int width = conv_width(g->k, panel);
     float *packed = a->v; /* not in use yet */
+    struct gather ordered = *g;
+    ordered.direction = 1; /* the order of the taps without a stride */
     for (int c = 0, n; c < a->cn; c += n) {
         n = conv_min(PACK_CHANNELS, a->cn - c);
-        gather_pack(packed, g, panel, a->block * CONV_BLOCK + c, n);
+        gather_pack(packed, &ordered, panel, a->block * CONV_BLOCK + c, n);
         s->kernels->winograd_w(u_panel(a, panel) + (size_t)c * (size_t)width, u_point(a->cn, width), packed, (size_t)n * (size_t)width,
-                               g->direction < 0, s->depth, s->step[2]);
+                               g->direction < 0, s->form[0], s->form[2]);
     }
 }
 
@@ -290,20 +357,22 @@ static void winograd_job(void *arg, int job, int thread)
 }
 
 /* The tiles and blocks of a form. */
-static struct winograd_call form(const struct gather *g, int tile)
+static struct winograd_call call_of(const struct gather *g, enum winograd_axis plane)
 {
-    struct winograd_call s = {.g = g, .panels = conv_panels(g->k), .blocks = conv_blocks(g->c), .depth = g->kernel[0] == 3 ? 4 : 1, .plane = (tile + 2) * (tile + 2)};
+    struct winograd_call s = {.g = g, .panels = conv_panels(g->k), .blocks = conv_blocks(g->c)};
     for (int i = 0; i < 3; i++) {
+        s.form[i] = axis_form(g, i, plane);
         s.first[i] = first_of(g, i);
-        s.step[i] = step_of(g, i, tile);
-        s.tiles[i] = tiles_along(g, i, tile);
+        s.tiles[i] = tiles_along(g, i, s.form[i]);
     }
+    s.depth = winograd_points(s.form[0]);
+    s.plane = winograd_points(s.form[1]) * winograd_points(s.form[2]);
     return s;
 }
 
 static struct winograd_call plan(const struct gather *g, int threads)
 {
-    struct winograd_call s = form(g, winograd_tile(g));
+    struct winograd_call s = call_of(g, winograd_form(g));
     const int cn = conv_min(CONV_BLOCK, g->c);
     const size_t one = u_point(cn, conv_width(g->k, 0)) * (size_t)(s.depth * s.plane);
     s.range = conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one)));
@@ -314,8 +383,8 @@ static struct winograd_call plan(const struct gather *g, int threads)
     s.m_floats = conv_align((size_t)s.plane * m_point(CONV_PANEL, BATCH));
     s.thread_floats = s.u_floats + s.v_floats + s.m_floats;
     if (g->y_type == CONV_BF16 && (s.blocks > 1 || s.depth > 1)) {
-        s.sums = (size_t)(s.step[1] * s.step[2] * CONV_PANEL);
-        const size_t tile = s.sums * (size_t)(s.range * s.step[0]);
+        s.sums = (size_t)(winograd_outputs(s.form[1]) * winograd_outputs(s.form[2]) * CONV_PANEL);
+        const size_t tile = s.sums * (size_t)(s.range * winograd_outputs(s.form[0]));
         s.waiting = s.blocks > 1 ? conv_max(1, conv_min((int)(SUMS_FLOATS / tile), all_tiles(&s))) : BATCH;
         s.thread_floats += (size_t)s.waiting * tile;
     }
@@ -339,12 +408,13 @@ void winograd_run(const struct gather *g, struct pool *pool)
 
 int winograd_tiles(const struct gather *g)
 {
-    return g->n * tiles_along(g, 0, 2) * tiles_along(g, 1, 2) * tiles_along(g, 2, 2);
+    return g->n * tiles_along(g, 0, WINOGRAD_2) * tiles_along(g, 1, WINOGRAD_2) * tiles_along(g, 2, WINOGRAD_2);
 }
 
-int winograd_outer_tile(const struct gather *g, int stripes)
+enum winograd_axis winograd_outer_form(const struct gather *g, int stripes)
 {
-    return winograd_tiles(g) >= OUTER_TILES ? best_tile(g, SUMS_COST * stripes) : 0;
+    const int strided_planes = g->stride[2] > 1 && g->kernel[0] == 1; /* 25 products for 36 do not pay for the transforms here */
+    return winograd_tiles(g) >= OUTER_TILES && !strided_planes ? best_form(g, SUMS_COST * stripes) : WINOGRAD_NONE;
 }
 
 static void transform_dy(const struct winograd_work *a, int i, int panel, int z)
@@ -354,11 +424,11 @@ static void transform_dy(const struct winograd_work *a, int i, int panel, int z)
     const struct tile *tile = &a->tile[i];
     const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
     struct winograd_plane t = {.at = {tile->at[1], tile->at[2]}, .size = {g->y_size[1], g->y_size[2]}, .type = g->y_type, .voxel = (size_t)g->k,
-                               .tile = s->step[2], .channels = conv_min(width, g->k - k0), .width = width};
-    for (int o = 0; o < s->step[0]; o++)
-        if (along_d[z].y_sign[o] != 0) {
+                               .form = s->form[2], .channels = conv_min(width, g->k - k0), .width = width};
+    for (int o = 0; o < winograd_outputs(s->form[0]); o++)
+        if (along_d(s, z)->y_sign[o] != 0) {
             t.of[t.planes++] = plane_of(g->y, g->y_type, g->y_size, g->k, tile->n, tile->at[0] + o, k0);
-            t.sign = along_d[z].y_sign[o];
+            t.sign = along_d(s, z)->y_sign[o];
         }
     t.line = (size_t)g->y_size[2] * t.voxel;
     t.v = a->m + (size_t)i * (size_t)width;
@@ -388,7 +458,7 @@ static void multiply_outer(const struct winograd_work *a, int z, int width)
 
 void winograd_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
 {
-    struct winograd_call s = form(g, winograd_outer_tile(g, parts));
+    struct winograd_call s = call_of(g, winograd_outer_form(g, parts));
     const int width = conv_width(g->k, panel);
     s.kernels = conv_kernels();
     struct winograd_work a = {.call = &s, .u = scratch, .block = block, .cn = conv_min(CONV_BLOCK, g->c - block * CONV_BLOCK)};
@@ -408,12 +478,12 @@ void winograd_outer(float *sums, const struct gather *g, int panel, int block, i
             multiply_outer(&a, z, width);
         }
     }
-    s.kernels->winograd_dw(sums, row, a.u, u_point(a.cn, width), row, s.depth, s.step[2]);
+    s.kernels->winograd_dw(sums, row, a.u, u_point(a.cn, width), row, s.form[0], s.form[2]);
 }
 
 size_t winograd_outer_scratch(const struct gather *g, int parts)
 {
-    const struct winograd_call s = form(g, winograd_outer_tile(g, parts));
+    const struct winograd_call s = call_of(g, winograd_outer_form(g, parts));
     const int cn = conv_min(CONV_BLOCK, g->c);
     return conv_align((size_t)(s.depth * s.plane) * u_point(cn, CONV_PANEL)) + conv_align((size_t)s.plane * v_point(cn, OUTER_BATCH)) +
            (size_t)s.plane * m_point(CONV_PANEL, OUTER_BATCH);

@@ -406,7 +406,7 @@ void plane_outer(float *sums, const struct gather *g, int panel, int block, int 
     }
     const size_t row = (size_t)a.cn * (size_t)a.width;
     for (int kz = 0; kz < s.planes; kz++)
-        conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, row, a.sums + (size_t)(kz * PLANE_POINTS) * row, row, row, 1, 2);
+        conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, row, a.sums + (size_t)(kz * PLANE_POINTS) * row, row, row, WINOGRAD_NONE, WINOGRAD_2);
 }
 
 #else /* no level of this architecture has the kernels: plane_fits() is never true */

@@ -297,7 +297,7 @@ static void check_front(const char *name, const struct problem *p)
 static int expect_plane(double *want, double *tolerance, const struct problem *p, enum isa level)
 {
     const struct conv_case *k = p->shape;
-    if (k->transposed) return 0;
+    if (k->transposed) return WINOGRAD_NONE;
     const struct gather g = (k->pass == BWD_D ? gather_backward : gather_forward)(&k->s);
     const enum isa before = cpu_isa();
     cpu_isa_set(level);
@@ -318,13 +318,13 @@ static int expect_plane(double *want, double *tolerance, const struct problem *p
 }
 
 static int plane_cases;     /* that were compared with their own definition */
-static int tile_cases[2][5]; /* [weight gradient][tile]: of Winograd's form in fp32 */
+static int form_cases[2][WINOGRAD_UP + 1]; /* [weight gradient][form in the planes]: of Winograd's in fp32 */
 
-static int tile_of(const struct conv_case *k)
+static enum winograd_axis form_of(const struct conv_case *k)
 {
-    if (k->transposed) return 0;
+    if (k->transposed) return WINOGRAD_NONE;
     const struct gather g = (k->pass == BWD_D ? gather_backward : gather_forward)(&k->s);
-    return k->pass == BWD_W ? winograd_outer_tile(&g, outer_stripes(&k->s)) : winograd_tile(&g);
+    return k->pass == BWD_W ? winograd_outer_form(&g, outer_stripes(&k->s)) : winograd_form(&g);
 }
 
 static double *copy_of(const double *v, size_t n) { return memcpy(malloc(n * sizeof *v), v, n * sizeof *v); }
@@ -350,7 +350,7 @@ static void check_case(struct conv_case k, int accumulate)
     struct expected e = expect(&p);
     levels_run(name, &p, run_kernel, pools);
     check_outputs(name, &p, &e, ISA_SCALAR);
-    tile_cases[k.pass == BWD_W][tile_of(&k)]++;
+    form_cases[k.pass == BWD_W][form_of(&k)]++;
     for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k); level++) { /* with bits of their own */
         if ((int)cpu_isa_hardware() < level) break;
         levels_run_between(name, &p, run_kernel, pools, (enum isa)level, (enum isa)level);

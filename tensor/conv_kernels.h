@@ -64,6 +64,7 @@ struct outer_tile {
     const struct outer_line *line;
     int lines, voxels; /* voxels in a line */
     size_t x_first, x_voxel; /* offset of the first of the floats; floats between voxels */
+    size_t dy_skip;          /* floats from the end of the panel of a voxel of dy to the next one's */
     int rows; /* with a count of 3: so many times 3 floats, x_row apart; else 1 */
     size_t x_row;
 };

@@ -1,6 +1,6 @@
 /* The outer of conv_kernels.h over the threads: weight gradients.
  *
- * A job is one stripe of the lines of dy, one panel of k and one block of c. It goes over its lines in chunks that fit the second
+ * A job is one stripe of the lines of dy, one panel of k (or all) and one block of c. It goes over its lines in chunks that fit the second
  * cache: copies the panel of dy and the lines of x that belong to them (unless they can be read in place), and then, tap by tap, adds the chunk's products
  * to its sums, which are laid out like packed weights. When all jobs are done, the stripes are added up into dw.
  *
@@ -15,6 +15,8 @@
 /* Voxels in a chunk: a tile's accumulators are loaded and stored once for these. Few input channels make small tiles, which are loaded
  * fast and need dy from the first cache. */
 enum { CHUNK_VOXELS = 256, THIN_CHUNK_VOXELS = 96 };
+/* Sums of the panels that a job takes together, in one block of c: a quarter of the smallest second cache. */
+enum { TOGETHER_FLOATS = 65536 };
 
 struct outer_call {
     const struct conv3d_shape *s;
@@ -31,6 +33,8 @@ struct outer_call {
     float *copies; /* [thread]: x, dy, table of lines; Winograd's form: what it needs */
     size_t sums_floats, x_floats, dy_floats, copy_floats;
     int taps, panels, blocks, stripes;
+    int fetch;     /* x in place comes from far */
+    int together;  /* panels of a job: all, or 1 */
     int chunk;     /* most lines of dy in a chunk */
     int positions; /* of a copied line of x */
 };
@@ -95,18 +99,25 @@ static void copy_x(const struct outer_call *a, float *dst, const struct chunk *k
         }
 }
 
-/* The panel of dy, filled up with zeros; dy itself where that is the same. */
-static const float *copy_dy(const struct outer_call *a, float *dst, const struct chunk *k, int k0, int kn, int width)
+/* A panel of dy, of which a voxel's width floats are followed by `skip` others. */
+struct outer_dy {
+    const float *dy;
+    int width;
+    size_t skip;
+};
+
+/* Where that is dy itself, or else a copy, filled up with zeros. */
+static struct outer_dy panel_of_dy(const struct outer_call *a, float *dst, const struct chunk *k, int k0, int kn, int width)
 {
     const struct conv3d_shape *s = a->s;
-    const float *const copied = dst;
+    const struct outer_dy copied = {dst, width, 0};
     const size_t line = ((size_t)k->n * (size_t)s->out[0] + (size_t)k->z) * (size_t)s->out[1] + (size_t)k->y;
     const void *from = conv_at(a->dy, s->y_type, line * (size_t)s->out[2] * (size_t)s->k + (size_t)k0);
     const float *src = from;
     const int voxels = k->lines * s->out[2];
     int step = s->k;
-    if (s->y_type == CONV_F32 && width == s->k) return src;
-    if (s->y_type == CONV_BF16 || kn == width) {
+    if (s->y_type == CONV_F32 && kn == width) return (struct outer_dy){src, width, (size_t)(s->k - width)};
+    if (s->y_type == CONV_BF16) {
         float *rows = dst + (size_t)voxels * (size_t)(width - kn); /* where filling them up below does not overtake them */
         conv_copy(a->kernels, rows, from, s->y_type, voxels, kn, s->k);
         if (kn == width) return copied;
@@ -136,6 +147,10 @@ static struct outer_x lines_of_x(const struct outer_call *a, float *copy, const 
         return (struct outer_x){copy, -k->z0, -k->y0, k->y1 - k->y0, (size_t)a->positions * (size_t)cn, (size_t)cn};
     }
     const size_t row = (size_t)p->size[2] * (size_t)s->c;
+    for (int z = k->z0; a->fetch && z < k->z1; z++) {
+        const float *from = p->x + (((size_t)k->n * (size_t)s->in[0] + (size_t)z) * (size_t)s->in[1] + (size_t)k->y0) * row + (size_t)c0;
+        conv_prefetch(from, (k->y1 - k->y0) * s->in[2], (size_t)s->c, cn, 0);
+    }
     return (struct outer_x){p->x + (size_t)k->n * (size_t)p->size[0] * (size_t)p->size[1] * row + (size_t)c0, p->before[0], p->before[1], p->size[1], row,
                             (size_t)s->c};
 }
@@ -144,7 +159,7 @@ static struct outer_x lines_of_x(const struct outer_call *a, float *copy, const 
 
 /* The lines of the chunk that have the tap (kz, ky) inside of x; of them, from voxel `first` on, tap kx. */
 static int tap_lines(const struct outer_call *a, struct outer_line *line, const struct chunk *k, const struct outer_x *x,
-                     const float *dy, int kz, int ky, int kx, int first, int width)
+                     const struct outer_dy *dy, int kz, int ky, int kx, int first)
 {
     const struct conv3d_shape *s = a->s;
     int count = 0;
@@ -153,7 +168,7 @@ static int tap_lines(const struct outer_call *a, struct outer_line *line, const 
         const int iz = z * s->stride[0] - s->pad[0] + kz, iy = y * s->stride[1] - s->pad[1] + ky;
         if (!a->all_taps && (iz < 0 || iz >= s->in[0] || iy < 0 || iy >= s->in[1])) continue;
         line[count].x = x->x + ((size_t)(iz + x->z0) * (size_t)x->height + (size_t)(iy + x->y0)) * x->row + (size_t)(first * s->stride[2] + kx) * x->voxel;
-        line[count++].dy = dy + (size_t)(i * s->out[2] + first) * (size_t)width;
+        line[count++].dy = dy->dy + (size_t)(i * s->out[2] + first) * ((size_t)dy->width + dy->skip);
     }
     return count;
 }
@@ -179,21 +194,21 @@ static void run_tiles(const struct outer_call *a, struct outer_tile t, float *su
     }
 }
 
-/* Taps along w are taken together where the channels of one of them are too few for whole tiles. */
+/* Taps along w are taken together where the channels of one of them are too few for whole tiles and follow one another. */
 static void run_chunk(const struct outer_call *a, float *sums, struct outer_line *line, const struct chunk *k, const struct outer_x *x,
-                      const float *dy, int cn, int width)
+                      const struct outer_dy *dy, int cn)
 {
     const struct conv3d_shape *s = a->s;
-    struct outer_tile t = {.line = line, .width = width, .x_row = x->row, .x_voxel = (size_t)s->stride[2] * x->voxel};
-    const int together = cn < CONV_BLOCK ? s->kernel[2] : 1, length = together * cn;
+    struct outer_tile t = {.line = line, .width = dy->width, .dy_skip = dy->skip, .x_row = x->row, .x_voxel = (size_t)s->stride[2] * x->voxel};
+    const int together = cn < CONV_BLOCK && x->voxel == (size_t)cn ? s->kernel[2] : 1, length = together * cn;
     const int most = a->all_taps && length == 3 ? conv_min(3, a->kernels->outer_count / 3) : 1;
-    for (int tap = 0; tap < a->taps; tap += t.rows * together, sums += (size_t)(t.rows * length) * (size_t)width) {
+    for (int tap = 0; tap < a->taps; tap += t.rows * together, sums += (size_t)(t.rows * length) * (size_t)t.width) {
         const int kx = tap % s->kernel[2], ky = tap / s->kernel[2] % s->kernel[1], kz = tap / s->kernel[2] / s->kernel[1];
         int first, end;
         tap_voxels(s, kx, together, &first, &end);
         t.rows = conv_min(most, s->kernel[1] - ky);
         t.voxels = end - first;
-        t.lines = tap_lines(a, line, k, x, dy, kz, ky, kx, first, width);
+        t.lines = tap_lines(a, line, k, x, dy, kz, ky, kx, first);
         if (t.lines && t.voxels > 0) run_tiles(a, t, sums, length);
     }
 }
@@ -244,34 +259,47 @@ static void add_up(const struct outer_call *a, int panel, int block, const float
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------------- */
 
+/* Lines [first, end) of a chunk for panels [p0, p1), from `sums` of the first one on. */
+static void run_panels(const struct outer_call *a, const struct chunk *k, int block, int p0, int p1, float *sums, float *copies)
+{
+    const struct conv3d_shape *s = a->s;
+    const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, s->c - c0);
+    float *dy = copies + a->x_floats;
+    struct outer_line *line = (struct outer_line *)(dy + a->dy_floats);
+    const struct outer_x x = lines_of_x(a, copies, k, c0, cn);
+    for (int panel = p0; panel < p1; panel++) {
+        const int k0 = panel * CONV_PANEL, width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0);
+        const struct outer_dy panel_dy = panel_of_dy(a, dy, k, k0, kn, width);
+        run_chunk(a, sums + (sums_offset(a, panel, block) - sums_offset(a, p0, block)), line, k, &x, &panel_dy, cn);
+    }
+}
+
+/* All panels of a stripe and a block where their sums stay in the second cache together: then x is copied once for all of them. */
 static void outer_job(void *arg, int job, int thread)
 {
     const struct outer_call *a = arg;
     const struct conv3d_shape *s = a->s;
-    const int block = job % a->blocks, panel = job / a->blocks % a->panels, stripe = job / a->blocks / a->panels;
-    const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
-    const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0), cn = conv_min(CONV_BLOCK, s->c - c0);
+    const int groups = a->panels / a->together, block = job % a->blocks, p0 = job / a->blocks % groups * a->together, p1 = p0 + a->together;
+    const int stripe = job / a->blocks / groups, cn = conv_min(CONV_BLOCK, s->c - block * CONV_BLOCK);
     float *sums = a->stripes == 1 ? a->sums + (size_t)thread * a->sums_floats
-                                  : a->sums + (size_t)stripe * a->sums_floats + sums_offset(a, panel, block);
+                                  : a->sums + (size_t)stripe * a->sums_floats + sums_offset(a, p0, block);
+    const int k0 = p0 * CONV_PANEL, kn = conv_min(s->k, p1 * CONV_PANEL) - k0;
     float *bias_sums = a->db && block == 0 ? a->bias_sums + (size_t)stripe * conv_padded(s->k) + k0 : NULL;
-    float *x = a->copies + (size_t)thread * a->copy_floats, *dy = x + a->x_floats;
-    struct outer_line *line = (struct outer_line *)(dy + a->dy_floats);
+    float *copies = a->copies + (size_t)thread * a->copy_floats;
     const long long lines = lines_of(s);
     const int end = (int)(lines * (stripe + 1) / a->stripes);
     const int direct = a->dw && !a->winograd;
-    if (direct) memset(sums, 0, (size_t)width * (size_t)cn * (size_t)a->taps * sizeof *sums);
-    if (bias_sums) memset(bias_sums, 0, (size_t)width * sizeof *bias_sums);
+    for (int panel = p0; direct && panel < p1; panel++)
+        memset(sums + (sums_offset(a, panel, block) - sums_offset(a, p0, block)), 0, (size_t)conv_width(s->k, panel) * (size_t)cn * (size_t)a->taps * sizeof *sums);
+    if (bias_sums) memset(bias_sums, 0, (size_t)kn * sizeof *bias_sums);
     for (int first = (int)(lines * stripe / a->stripes); (direct || bias_sums) && first < end;) {
         const struct chunk k = chunk_at(s, first, end);
-        if (direct) {
-            const struct outer_x lines_x = lines_of_x(a, x, &k, c0, cn);
-            run_chunk(a, sums, line, &k, &lines_x, copy_dy(a, dy, &k, k0, kn, width), cn, width);
-        }
+        if (direct) run_panels(a, &k, block, p0, p1, sums, copies);
         if (bias_sums) add_bias(a, bias_sums, first, first + k.lines, k0, kn);
         first += k.lines;
     }
-    if (a->dw && a->winograd) (a->plane ? plane_outer : winograd_outer)(sums, &a->forward, panel, block, stripe, a->stripes, x);
-    if (a->stripes == 1) add_up(a, panel, block, sums);
+    if (a->dw && a->winograd) (a->plane ? plane_outer : winograd_outer)(sums, &a->forward, p0, block, stripe, a->stripes, copies);
+    if (a->stripes == 1) add_up(a, p0, block, sums);
 }
 
 static void add_up_job(void *arg, int job, int thread)
@@ -283,6 +311,14 @@ static void add_up_job(void *arg, int job, int thread)
 }
 
 /* ---- the call --------------------------------------------------------------------------------------------------------- */
+
+/* Whether no two taps read the same float of x, inside of it: a copy would be read once for each tile of its channels only. */
+static int taps_apart(const struct conv3d_shape *s)
+{
+    for (int i = 0; i < 3; i++)
+        if (s->kernel[i] > s->stride[i] || s->pad[i] > 0) return 0;
+    return s->x_type == CONV_F32;
+}
 
 static struct outer_call plan(const struct conv3d_shape *s, const void *x, int stripes)
 {
@@ -300,7 +336,14 @@ static struct outer_call plan(const struct conv3d_shape *s, const void *x, int s
     a.forward = gather_forward(s);
     a.forward.x = x;
     a.all_taps = thin_floats(&a.forward) > 0;
-    if (gather_in_place(&a.source, &a.forward) || a.all_taps) a.x_floats = 0;
+    if (gather_in_place(&a.source, &a.forward) || a.all_taps)
+        a.x_floats = 0;
+    else if (taps_apart(s)) {
+        a.x_floats = 0;
+        a.fetch = 1;
+        a.source = (struct gather_source){.x = x};
+        memcpy(a.source.size, s->in, sizeof s->in);
+    }
     a.plane = plane_outer_fits(&a.forward);
     a.winograd = a.plane || winograd_outer_form(&a.forward, stripes);
     const size_t winograd_floats = a.plane ? plane_outer_scratch(&a.forward) : a.winograd ? winograd_outer_scratch(&a.forward, stripes) : 0;
@@ -338,6 +381,8 @@ void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, cons
     a.bias_sums = scratch + sums_floats(&a, pool_threads(pool));
     a.copies = a.bias_sums + (size_t)a.stripes * conv_padded(s->k);
     if (dw && a.all_taps) thin_copy(&a.source, a.copies + (size_t)pool_threads(pool) * a.copy_floats, &a.forward, pool);
-    pool_run(pool, a.stripes * a.panels * a.blocks, outer_job, &a);
+    const int fit = (size_t)a.panels * CONV_PANEL * (size_t)conv_min(CONV_BLOCK, s->c) * (size_t)a.taps <= TOGETHER_FLOATS;
+    a.together = a.stripes > 1 && !a.winograd && a.stripes * a.blocks % pool_threads(pool) == 0 && fit ? a.panels : 1;
+    pool_run(pool, a.stripes * (a.panels / a.together) * a.blocks, outer_job, &a);
     if (a.stripes > 1) pool_run(pool, a.panels * a.blocks, add_up_job, &a);
 }

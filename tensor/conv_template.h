@@ -176,13 +176,13 @@ INLINE void outer_block(const struct outer_tile *t, int col, const int rows, con
 {
     vf acc[OUTER_COUNT][VECS];
     float *const out = t->acc + col;
-    const size_t width = (size_t)t->width, voxel = t->x_voxel, x_row = t->x_row;
+    const size_t width = (size_t)t->width, voxel = t->x_voxel, x_row = t->x_row, dy_voxel = width + t->dy_skip;
     const int count = rows * per_row;
     UNROLL for (int i = 0; i < count; i++)
         UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = vf_load(out + (size_t)i * width + v * LANES);
     for (int l = 0; l < t->lines; l++) {
         const float *x = t->line[l].x + t->x_first, *dy = t->line[l].dy + col;
-        for (int o = 0; o < t->voxels; o++, x += voxel, dy += width) {
+        for (int o = 0; o < t->voxels; o++, x += voxel, dy += dy_voxel) {
             vf b[VECS];
             UNROLL for (int v = 0; v < vecs; v++) b[v] = vf_load(dy + v * LANES);
             UNROLL for (int i = 0; i < count; i++) {
@@ -319,17 +319,29 @@ static void narrow(uint16_t *dst, const float *src, int n, int channels, ptrdiff
     }
 }
 
+/* Channels from c on, `vecs` vectors. */
+INLINE void add_columns(float *sum, const void *src, const int bf16, size_t n, int c, int channels, size_t step, const int vecs)
+{
+    vf s[VECS];
+    UNROLL for (int v = 0; v < vecs; v++) s[v] = get(sum + c + v * LANES, channels - c - v * LANES);
+    for (size_t i = 0; i < n; i++)
+        UNROLL for (int v = 0; v < vecs; v++) s[v] = vf_add(s[v], get_as(src, bf16, (ptrdiff_t)(i * step) + c + v * LANES, channels - c - v * LANES));
+    UNROLL for (int v = 0; v < vecs; v++) put(sum + c + v * LANES, s[v], channels - c - v * LANES);
+}
+
 static void add_rows(float *sum, const void *src, enum conv_type type, size_t n, int channels, size_t step)
 {
-    for (int c = 0; c < channels; c += LANES) {
-        const int lanes = channels - c;
-        vf s = get(sum + c, lanes);
+    int c = 0;
+    for (; channels - c >= VECS * LANES; c += VECS * LANES) /* whole vectors together, so that each cache line comes once */
         if (type == CONV_BF16)
-            for (size_t i = 0; i < n; i++) s = vf_add(s, get_as((const uint16_t *)src + i * step, 1, c, lanes));
+            add_columns(sum, src, 1, n, c, c + VECS * LANES, step, VECS);
         else
-            for (size_t i = 0; i < n; i++) s = vf_add(s, get((const float *)src + i * step + c, lanes));
-        put(sum + c, s, lanes);
-    }
+            add_columns(sum, src, 0, n, c, c + VECS * LANES, step, VECS);
+    for (; c < channels; c += LANES)
+        if (type == CONV_BF16)
+            add_columns(sum, src, 1, n, c, channels, step, 1);
+        else
+            add_columns(sum, src, 0, n, c, channels, step, 1);
 }
 
 /* As many chains as the largest tile has: no operand comes from memory, and none waits for another. */

@@ -3,7 +3,7 @@
     rivals.py torch|onnxruntime|openvino CASE fp32|bf16 [--threads 2] [--channels-last] [--seconds 10]
 
 A case is a training step (networks.STEPS: forward, Dice and cross-entropy over all heads, backward, clipping, SGD) or an inference
-(networks.INFERENCE). Two calls to warm up, then at least 3 and as many as fit into --seconds. For PyTorch with malloc tuned, the caller sets
+(networks.INFERENCE). Two calls to warm up, then at least 3 and as many as fit into --seconds; a sliding window once, after two of its tiles. For PyTorch with malloc tuned, the caller sets
 MALLOC_MMAP_MAX_=0 and MALLOC_TRIM_THRESHOLD_ (compare.py does).
 """
 import argparse
@@ -19,14 +19,15 @@ import time
 import networks
 
 
-def measure(call, budget):
+def measure(call, budget, warm=None):
+    """warm: a short call to warm up with, for one that is long enough to be run once."""
     for _ in range(2):
         start = time.perf_counter()
-        call()
+        (warm or call)()
         if time.perf_counter() - start > budget:
             break
     taken, begin = [], time.perf_counter()
-    while len(taken) < 3 or time.perf_counter() - begin < budget:
+    while len(taken) < (1 if warm else 3) or time.perf_counter() - begin < budget:
         start = time.perf_counter()
         call()
         taken.append(time.perf_counter() - start)
@@ -94,7 +95,7 @@ def run_torch(a):
             with torch.inference_mode(), half():
                 return net(torch.from_numpy(array).contiguous(memory_format=layout)).float().numpy()
         if a.case in networks.VOLUME:
-            return measure(sliding(forward, networks.VOLUME[a.case], spec[2], 3), a.seconds)
+            return measure(sliding(forward, networks.VOLUME[a.case], spec[2], 3), a.seconds, lambda: forward(x.numpy()))
         array = x.numpy()
         return measure(lambda: forward(array), a.seconds)
     unet = spec[0] == "unet"
@@ -154,9 +155,9 @@ def run_runtime(a):
             model = core.compile_model(path, "CPU", {"INFERENCE_NUM_THREADS": a.threads, "PERFORMANCE_HINT": "LATENCY",
                                                      "INFERENCE_PRECISION_HINT": "bf16" if a.precision == "bf16" else "f32"})
             forward = lambda x: model(x)[0]
-        if a.case in networks.VOLUME:
-            return measure(sliding(forward, networks.VOLUME[a.case], spec[2], 3), a.seconds)
         x = np.random.default_rng(0).standard_normal((spec[1], 1, *spec[2]), np.float32)
+        if a.case in networks.VOLUME:
+            return measure(sliding(forward, networks.VOLUME[a.case], spec[2], 3), a.seconds, lambda: forward(x))
         measure(lambda: forward(x), a.seconds)
 
 

@@ -15,10 +15,10 @@ CC = cc
 CFLAGS = -O2 -g
 PREFIX = /usr/local
 VERSION = 0.1.0
-NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wall -Wextra -ffp-contract=off -pthread
+NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wall -Wextra -ffp-contract=off -fno-math-errno -pthread
 LIBS = -lm -pthread
 
-TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/vmath.o tensor/model.o tensor/graph.o \
+TENSOR = tensor/check.o tensor/cpu.o tensor/pool.o tensor/rng.o tensor/rng_normals.o tensor/vmath.o tensor/model.o tensor/graph.o \
 	tensor/plan_memory.o tensor/ops.o tensor/ops_conv.o tensor/ops_norm.o tensor/ops_shape.o tensor/ops_loss.o \
 	tensor/elem.o tensor/elem_norm.o tensor/elem_pool.o tensor/elem_loss.o \
 	tensor/elem_scalar.o tensor/elem_avx2.o tensor/elem_avx512.o tensor/elem_neon.o \

@@ -15,7 +15,8 @@
 static void init_weight(float *w, const struct param *p, struct rng *rng, double variance)
 {
     float std = (float)sqrt(variance);
-    for (size_t j = 0; j < p->count; j++) w[j] = std * rng_normal(rng);
+    rng_normals(rng, w, p->count);
+    for (size_t j = 0; j < p->count; j++) w[j] = std * w[j];
 }
 
 void init_he(struct model *m, uint64_t seed, float a, int fan_out)

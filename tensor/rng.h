@@ -43,8 +43,15 @@ float rng_range(struct rng *rng, float lo, float hi);
 uint32_t rng_below(struct rng *rng, uint32_t n);
 /* Standard normal (Box-Muller on our own log, cos and sin: the same bits everywhere). */
 float rng_normal(struct rng *rng);
+/* The next n of them. */
+void rng_normals(struct rng *rng, float *out, size_t n);
 /* Fisher-Yates over index[0..n-1]. */
 void rng_shuffle(struct rng *rng, int *index, int n);
+/* Philox's multipliers and Weyl constants. */
+#define PHILOX_0 0xD2511F53u
+#define PHILOX_1 0xCD9E8D57u
+#define PHILOX_WEYL_0 0x9E3779B9u
+#define PHILOX_WEYL_1 0xBB67AE85u
 /* The raw block function, for vectorised fills (dropout) and known-answer tests. */
 void rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 

@@ -125,6 +125,32 @@ static void check_streams(void)
     for (int i = 0; i < 4; i++) CHECK(rng_u32(&layout) == out[i], "word %d of the stream", i);
 }
 
+/* Many normals are those that come one by one, from any place of a stream, at any level. */
+static void check_normals(void)
+{
+    enum { N = 1000 };
+    static const int counts[] = {0, 1, 63, 64, 65, 200, N};
+    const enum isa isa = cpu_isa();
+    for (int level = ISA_SCALAR; level <= ISA_AMX; level++) {
+        if ((int)cpu_isa_set((enum isa)level) != level) continue;
+        for (int before = 0; before < 6; before++)
+            for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+                struct rng one = rng_stream(9, 2, 7, RNG_TEST), many = one;
+                float out[N];
+                int wrong = 0;
+                for (int k = 0; k < before; k++) rng_u32(&one), rng_u32(&many);
+                rng_normals(&many, out, (size_t)counts[i]);
+                for (int k = 0; k < counts[i]; k++) {
+                    const float want = rng_normal(&one);
+                    wrong += memcmp(&want, &out[k], sizeof want) != 0;
+                }
+                CHECK(!wrong, "%s: %d of %d normals after %d words", cpu_isa_name((enum isa)level), wrong, counts[i], before);
+                CHECK(rng_u32(&one) == rng_u32(&many), "the word after %d normals", counts[i]);
+            }
+    }
+    cpu_isa_set(isa);
+}
+
 static void check_distributions(void)
 {
     enum { N = 200000 };
@@ -354,6 +380,7 @@ int main(void)
     check_pool_often();
     check_philox();
     check_streams();
+    check_normals();
     check_distributions();
     check_shuffle();
     check_float_functions();

@@ -40,6 +40,7 @@ enum {
     SUMS_FLOATS = 131072,    /* sums that wait for their next block, where one tile does not need more */
     LEAST_CHANNELS = 16,     /* with fewer, the transforms cost more than they save */
     WEIGHTS_COST = 4,        /* the transform of a weight takes as long as its products with so many tiles */
+    X_COST = 6,              /* transforms of a tile of x that take as long as its products with a panel */
     SUMS_COST = 10,          /* the same of the sums of a stripe in the weight gradient */
     OUTER_TILES = 64         /* with fewer tiles of 2 x 2 (x 2) outputs the weight gradient has only as many terms as roundings */
 };
@@ -61,7 +62,7 @@ struct winograd_call {
     int tiles[3];   /* along each axis */
     int depth, plane; /* points along d, and of a plane */
     int blocks, panels;
-    int ranges, range, chunks;
+    int ranges, range, chunks; /* of panels; most panels of one; of the tiles */
 };
 
 /* The form along an axis; in the planes it is `plane` where the stride is 1. */
@@ -343,8 +344,8 @@ static void run_section(struct winograd_work *a, int first, int end)
 static void winograd_job(void *arg, int job, int thread)
 {
     const struct winograd_call *s = arg;
-    const int chunk = job % s->chunks, range = job / s->chunks, p0 = range * s->range;
-    struct winograd_work a = {.call = s, .p0 = p0, .p1 = conv_min(p0 + s->range, s->panels)};
+    const int chunk = job % s->chunks, range = job / s->chunks;
+    struct winograd_work a = {.call = s, .p0 = s->panels * range / s->ranges, .p1 = s->panels * (range + 1) / s->ranges};
     a.u = s->scratch + (size_t)thread * s->thread_floats;
     a.v = a.u + s->u_floats;
     a.m = a.v + s->v_floats;
@@ -375,9 +376,13 @@ static struct winograd_call plan(const struct gather *g, int threads)
     struct winograd_call s = call_of(g, winograd_form(g));
     const int cn = conv_min(CONV_BLOCK, g->c);
     const size_t one = u_point(cn, conv_width(g->k, 0)) * (size_t)(s.depth * s.plane);
-    s.range = conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one)));
-    s.ranges = (s.panels + s.range - 1) / s.range;
-    s.chunks = s.ranges % threads == 0 ? 1 : conv_min(threads, all_tiles(&s));
+    /* Ranges of as many panels as fit, over which threads share the tiles; or panels dealt out to the threads, so that nobody transforms the same weights again, where
+     * transforming x for fewer panels at a time takes less. */
+    const int fit = conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one))), shared = (s.panels + fit - 1) / fit, dealt = threads * ((s.panels / threads + fit - 1) / fit);
+    const int deal = s.panels % threads == 0 && (dealt - shared) * all_tiles(&s) <= WEIGHTS_COST * X_COST * (threads - 1) * s.panels;
+    s.ranges = deal ? dealt : shared;
+    s.range = fit; /* or fewer: the scratch of fewer threads must not be more */
+    s.chunks = deal ? 1 : conv_min(threads, all_tiles(&s));
     s.u_floats = conv_align((size_t)s.range * one);
     s.v_floats = conv_align((size_t)s.plane * v_point(cn, BATCH)); /* more than transform_w packs */
     s.m_floats = conv_align((size_t)s.plane * m_point(CONV_PANEL, BATCH));

@@ -192,7 +192,7 @@ int graph_bind(struct graph *g)
 {
     const size_t huge = (size_t)2 << 20;
     ENSURE(g->planned, "graph_bind before graph_plan");
-    /* A system that promises more than it has would kill us while the pages are touched: ask first. */
+    /* A system that promises more than it has would kill us while the pages are used: ask first. The threads that use a page first touch it. */
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     if (pages > 0 && page > 0 && g->bytes / (size_t)page >= (size_t)pages) return -1;
     size_t bytes = (g->bytes + huge - 1) / huge * huge;
@@ -201,7 +201,6 @@ int graph_bind(struct graph *g)
 #ifdef MADV_HUGEPAGE
     madvise(block, bytes, MADV_HUGEPAGE); /* advice: smaller pages do as well */
 #endif
-    for (size_t i = 0; i < g->bytes; i += 4096) ((volatile char *)block)[i] = 0;
     g->mapped = bytes;
     graph_bind_to(g, block);
     return 0;

@@ -88,7 +88,7 @@ check: nephron $(CHECKS)
 	sh tests/run_checks.sh tests/check_layers.sh $(CHECKS) tests/check_convert.sh tests/check_image_data.sh tests/check_program.sh tests/check_nnunet.sh tests/check_ensemble.sh tests/check_study_program.sh
 
 check-all: check
-	sh tests/check_all.sh
+	sh tests/check_all.sh $(CHECKS)
 
 demo: nephron
 	sh apps/demo.sh

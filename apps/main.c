@@ -1,6 +1,7 @@
 /* main.c - the program: finds the command and hands over. */
-#include <stdio.h>
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,10 +83,11 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* what cannot be written returns an error, in place of killing the process */
+    signal(SIGXFSZ, SIG_IGN);
     int status = dispatch(argc, argv);
     if (fflush(stdout) || ferror(stdout)) { /* output that could not be written (a full disk) is a failure too */
-        perror("nephron: standard output");
+        if (errno != EPIPE) perror("nephron: standard output"); /* head and grep -q have seen enough */
         return status ? status : 1;
     }
     return status;

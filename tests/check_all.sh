@@ -1,12 +1,16 @@
 #!/bin/sh
-# check_all.sh - what `make check` has no time for: sanitizers, the other compiler, every instruction set level, aarch64 under emulation,
-# and the fuzz targets over every sample file. Works on copies under build/, so that the tree's own objects stay. Last line: a count.
+# check_all.sh CHECK... - what `make check` has no time for: sanitizers, the other compiler, every instruction set level, aarch64 under emulation,
+# and the fuzz targets over every sample file. The arguments are the Makefile's check programs. Works on copies under build/, so that the tree's
+# own objects stay. Last line: a count. Processor time in minutes, Zen 4: sanitizers 4 to
+# build, 6 for the programs, and 20 or more for the scripts that train (check_study_program.sh alone over 10); clang 2 to build, 5 to check; aarch64 1 to
+# build and 3 or more under emulation, before the levels and the builds of the end.
 passed=0
 failed=0
 skipped=0
 root=$(pwd)
 mkdir -p build
-unit="tests/check_tensor tests/check_kernels tests/check_winograd tests/check_tiles tests/check_elem tests/check_pool_loss tests/check_gradients tests/check_ops tests/check_graph tests/check_io tests/check_pth tests/check_dicom tests/check_formats tests/check_resample tests/check_data tests/check_plan tests/check_networks tests/check_train tests/check_learning tests/check_metrics tests/check_federated"
+unit=$*
+jobs=$(getconf _NPROCESSORS_ONLN)
 
 copy() { # a clean copy of the sources in build/NAME
     rm -rf "build/$1"
@@ -32,16 +36,18 @@ run() { # description, folder, command...
 skip() { echo "== $1: skipped, $2 is not installed"; skipped=$((skipped + 1)); }
 
 copy sanitize
-run "address and undefined behaviour sanitizers, gcc" build/sanitize make check CC=gcc \
-    CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+sanitize="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+run "address and undefined behaviour sanitizers, gcc: builds" build/sanitize make -j"$jobs" all $unit CC=gcc CFLAGS="$sanitize"
+run "the checks under the sanitizers" build/sanitize make check CC=gcc CFLAGS="$sanitize"
 
 for target in fuzz_tables fuzz_images fuzz_dicom; do # every sample file through the fuzz targets; to fuzz: see the heads of the files
-    run "$target over the sample files" build/sanitize sh -c "make tests/$target CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' && find tests/data -type f | xargs ./tests/$target"
+    run "$target over the sample files" build/sanitize sh -c "make tests/$target CFLAGS='$sanitize' && find tests/data -type f | xargs ./tests/$target"
 done
 
 if command -v clang >/dev/null; then
     copy clang
-    run "clang" build/clang make check CC=clang CFLAGS="-O2 -g"
+    run "clang builds" build/clang make -j"$jobs" all $unit CC=clang CFLAGS="-O2 -g -Werror"
+    run "the checks built by clang" build/clang make check CC=clang CFLAGS="-O2 -g"
 else skip "clang" clang; fi
 
 for isa in scalar avx2 avx512; do
@@ -52,8 +58,9 @@ done
 
 if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null; then
     copy aarch64
-    run "aarch64 builds" build/aarch64 make all $unit CC=aarch64-linux-gnu-gcc CFLAGS="-O2 -static"
-    for check in tests/check_tensor tests/check_elem tests/check_pool_loss tests/check_kernels tests/check_networks; do
+    static=$(echo "$unit" | sed 's|tests/check_graph||') # has a malloc of its own, which a static libc refuses
+    run "aarch64 builds" build/aarch64 make -j"$jobs" all $static CC=aarch64-linux-gnu-gcc CFLAGS="-O2 -static"
+    for check in tests/check_tensor tests/check_elem tests/check_pool_loss tests/check_kernels tests/check_winograd tests/check_networks; do
         run "$check on aarch64 (NEON)" build/aarch64 qemu-aarch64 ./$check
     done
 else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64"; fi
@@ -68,8 +75,8 @@ done
 rm -rf build/repro_a build/repro_b
 copy repro_a
 copy repro_b
-run "two folders, one" build/repro_a make CFLAGS="-O2"
-run "two folders, the other" build/repro_b make CFLAGS="-O2"
+run "two folders, one" build/repro_a make -j"$jobs" CFLAGS="-O2"
+run "two folders, the other" build/repro_b make -j"$jobs" CFLAGS="-O2"
 run "the same program from two folders" build cmp repro_a/nephron repro_b/nephron
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -281,7 +281,7 @@ static void check_nifti_headers(void)
     struct volume v = make_volume(5, 4, 3), r;
     struct error e = {""};
     unsigned char *good, *data;
-    size_t size;
+    size_t size = 0;
     CHECK(volume_write(&v, in_folder("h.nii"), VOXEL_I16, &e) == 0 && file_read(in_folder("h.nii"), 0, &good, &size, &e) == 0, "%s", e.text);
     data = malloc(size);
 #define TRY(change, good_or_bad, message_)                                                                  \
@@ -344,7 +344,7 @@ static void check_nifti_layouts(void)
     struct volume v = make_volume(3, 2, 2), r;
     struct error e = {""};
     unsigned char *data;
-    size_t size;
+    size_t size = 0;
     CHECK(volume_write(&v, in_folder("o.nii"), VOXEL_I16, &e) == 0 && file_read(in_folder("o.nii"), 0, &data, &size, &e) == 0, "%s", e.text);
     static const struct { int at, bytes, count; } fields[] = {{0, 4, 1}, {40, 2, 8}, {70, 2, 2}, {76, 4, 8}, {108, 4, 3}, {252, 2, 2}, {256, 4, 18}, {352, 2, 12}};
     unsigned char *big = malloc(size);

@@ -104,6 +104,7 @@ static void check_products(const struct tile_kernels *k, int same_order)
             for (int v = 0; v < 4; v++) check_product(k, rows, width, 1 + (rows + v) % STEPS, v & 1, v >> 1, same_order);
 }
 
+#if defined(__x86_64__)
 /* The weights of a panel, against plain C; nothing behind the last one is read. */
 static void check_weights(const struct tile_kernels *k)
 {
@@ -130,6 +131,7 @@ static void check_weights(const struct tile_kernels *k)
                 free(w);
             }
 }
+#endif
 
 /* ---- the driver --------------------------------------------------------------------------------------------------------- */
 

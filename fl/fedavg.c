@@ -1,6 +1,6 @@
 #include "fl/fedavg.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 struct fedavg {
     float *out;

@@ -6,7 +6,7 @@
 #define FL_FEDAVG_H
 
 #include <stddef.h>
-#include "tensor/pool.h"
+#include "tensor/base/pool.h"
 
 /* out may be one of the inputs. weight[k] >= 0, sum > 0. */
 void fedavg_aggregate(float *out, const float *const *client, const double *weight, int clients, size_t count,

@@ -8,10 +8,10 @@
 
 #include "fl/fedavg.h"
 #include "fl/history.h"
-#include "io/file.h"
-#include "nn/checkpoint.h"
-#include "nn/run.h"
-#include "tensor/check.h"
+#include "io/base/file.h"
+#include "nn/train/checkpoint.h"
+#include "nn/folder/run.h"
+#include "tensor/base/check.h"
 
 /* A site between rounds: its optimiser and the weights it sent. */
 struct client_state {

@@ -8,7 +8,7 @@
 #ifndef FL_FEDERATE_H
 #define FL_FEDERATE_H
 
-#include "nn/train.h"
+#include "nn/train/train.h"
 
 enum { CLIENTS_MAX = 256, SITE_NAME_MAX = 64 };
 

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/csv.h"
-#include "io/file.h"
-#include "io/svg.h"
-#include "tensor/check.h"
+#include "io/base/csv.h"
+#include "io/base/file.h"
+#include "io/picture/svg.h"
+#include "tensor/base/check.h"
 
 void history_add(struct history *h, const struct round_record *r)
 {

@@ -5,7 +5,7 @@
 #define FL_HISTORY_H
 
 #include "fl/federate.h"
-#include "io/json.h"
+#include "io/base/json.h"
 
 struct history {
     struct round_record *record;

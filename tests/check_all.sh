@@ -51,16 +51,16 @@ if command -v clang >/dev/null; then
 else skip "clang" clang; fi
 
 for isa in scalar avx2 avx512; do
-    for check in tests/check_gradients tests/check_ops tests/check_networks tests/check_train tests/check_federated; do
+    for check in tests/unit/tensor/check_gradients tests/unit/tensor/check_ops tests/unit/nn/check_networks tests/unit/nn/check_train tests/unit/fl/check_federated; do
         run "$check at level $isa" . env NEPHRON_ISA=$isa ./$check
     done
 done
 
 if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null; then
     copy aarch64
-    static=$(echo "$unit" | sed 's|tests/check_graph||') # has a malloc of its own, which a static libc refuses
+    static=$(echo "$unit" | sed 's|tests/unit/tensor/check_graph||') # has a malloc of its own, which a static libc refuses
     run "aarch64 builds" build/aarch64 make -j"$jobs" all $static CC=aarch64-linux-gnu-gcc CFLAGS="-O2 -static"
-    for check in tests/check_tensor tests/check_elem tests/check_pool_loss tests/check_kernels tests/check_winograd tests/check_networks; do
+    for check in tests/unit/tensor/check_tensor tests/kernels/check_elem tests/kernels/check_pool_loss tests/kernels/check_kernels tests/kernels/check_winograd tests/unit/nn/check_networks; do
         run "$check on aarch64 (NEON)" build/aarch64 qemu-aarch64 ./$check
     done
 else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64"; fi

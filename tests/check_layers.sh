@@ -1,18 +1,41 @@
 #!/bin/sh
-# check_layers.sh - who may include whom: tensor and io only themselves; nn adds tensor and io; fl adds nn; apps and tests all.
-failed=0
+# check_layers.sh - who may include whom. The folders below are in reading order: a file includes from its own folder and from
+# those above it in the list, and never from one further down. A layer's own files (fl/*.c, io/*.c) come after its folders.
+# tensor and io know nothing of each other. Tests may include anything, and nothing includes tests.
+# Libraries print nothing. File names are unique, so that a name is enough to find a file.
+order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/graph tensor/ops tensor
+io/base io/pack io/image io/dicom io/weights io/picture io/formats io
+nn/data nn/plan nn/measure nn/prepare nn/network nn/train nn/folder nn/infer nn
+fl
+apps/base apps/training apps/bench apps/phantom apps/study apps/command apps"
 passed=0
-against() { # folder, pattern of forbidden folders
-    found=$(grep -nE "^#include \"($2)/" "$1"/*.c "$1"/*.h)
-    if [ -n "$found" ]; then echo "FAILED includes against the layers: $found"; failed=$((failed + 1)); else passed=$((passed + 1)); fi
+failed=0
+result() { # description, what is wrong (empty: nothing)
+    if [ -z "$2" ]; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED $1:"
+        printf '%s\n' "$2"
+    fi
 }
-against tensor 'nn|fl|io|apps|tests'
-against io 'tensor|nn|fl|apps|tests'
-against nn 'fl|apps|tests'
-against fl 'apps|tests'
-for d in tensor io nn fl; do # libraries print nothing
-    found=$(grep -nE '(^|[^a-z_])(printf|puts|putchar|perror)\(' $d/*.c | grep -v 'tensor/check.c')
-    if [ -n "$found" ]; then echo "FAILED a library prints: $found"; failed=$((failed + 1)); else passed=$((passed + 1)); fi
+below=" $(echo $order) " # those that the folder at hand may not include from, as a list of words
+for folder in $order; do
+    below=${below#" $folder"}
+    files=$(ls $folder/*.c $folder/*.h 2>/dev/null) || [ -n "$files" ] || continue
+    forbidden=$(for f in $below tests; do printf '%s/[a-z0-9_]*\\.[ch]|' "$f"; done)
+    case $folder in
+    tensor/* | tensor) forbidden="io/.*|$forbidden" ;;
+    io/* | io) forbidden="tensor/.*|$forbidden" ;;
+    esac
+    result "$folder includes from a folder further on" "$(grep -nE "^#include \"(${forbidden%|})\"" $files /dev/null)"
 done
+for folder in $(ls -d tensor/*/ io/*/ nn/*/ fl/*/ apps/*/ 2>/dev/null); do # a new folder needs its place in the order
+    ls $folder*.c >/dev/null 2>&1 || continue
+    case " $(echo $order) " in *" ${folder%/} "*) ;; *) result "$folder has no place in the order" "$folder" ;; esac
+done
+for d in tensor io nn fl; do
+    result "$d prints" "$(grep -rnE '(^|[^a-z_])(printf|puts|putchar|perror)\(' $d --include=*.c | grep -v 'tensor/base/check.c')"
+done
+names=$(find tensor io nn fl apps tests docs -name '*.[ch]' -o -name '*.sh' -o -name '*.md' | sed 's|.*/||' | grep -v README | sort | uniq -d)
+result "a file name stands twice in the tree" "$names"
 echo "check_layers: $passed passed, $failed failed"
 [ $failed -eq 0 ]

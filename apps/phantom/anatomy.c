@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/vmath.h"
+#include "tensor/base/check.h"
+#include "tensor/base/vmath.h"
 
 #define BIT(t) (1u << TISSUE_##t)
 #define OVER_FAT (BIT(VISCERAL_FAT))

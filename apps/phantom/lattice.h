@@ -6,7 +6,7 @@
 #ifndef APPS_PHANTOM_LATTICE_H
 #define APPS_PHANTOM_LATTICE_H
 
-#include "tensor/rng.h"
+#include "tensor/base/rng.h"
 
 enum { LATTICE_SIDE = 32 };
 struct lattice {

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "io/error.h"
+#include "io/base/error.h"
 
 enum { PROBES = 6, PROBE_CHANNELS = 2, PROBE_INSTITUTIONS = 3 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/vmath.h"
+#include "tensor/base/vmath.h"
 
 /* Streams of a case: drawing one thing differently leaves the others as they were. */
 enum stream { STREAM_PATIENT, STREAM_BODY, STREAM_TUMOUR, STREAM_SCAN, STREAM_TISSUES, STREAM_NOISE };

@@ -4,7 +4,7 @@
 #define APPS_PHANTOM_RENDER_H
 
 #include "apps/phantom/sites.h"
-#include "io/volume.h"
+#include "io/image/volume.h"
 
 struct phantom_options {
     uint64_t seed;

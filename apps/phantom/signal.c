@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/vmath.h"
+#include "tensor/base/vmath.h"
 
 /* ---- tissues --------------------------------------------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 /* Relaxivities: Rohrer et al., Invest Radiol 2005 (plasma, 37 degrees). */
 static const struct agent gadopentetate_15 = {"gadopentetate", 4.1f, 4.6f};

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/vmath.h"
+#include "tensor/base/vmath.h"
 
 #define BIT(t) (1u << TISSUE_##t)
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/progress.h"
-#include "io/file.h"
+#include "apps/base/progress.h"
+#include "io/base/file.h"
 
 static const char style[] =
     ":root{--bg:#fff;--fg:#20262d;--soft:#5b6570;--line:#d9dee4;--panel:#f4f6f8;--note:#fff4d6;"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "apps/study/report.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 static void put_arms(struct text *t, const struct study *s, const struct class_results *r)
 {

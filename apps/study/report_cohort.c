@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "apps/study/report.h"
-#include "nn/stats.h"
-#include "tensor/check.h"
+#include "nn/measure/stats.h"
+#include "tensor/base/check.h"
 
 /* ---- flow --------------------------------------------------------------------------------------------------------------- */
 

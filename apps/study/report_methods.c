@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/progress.h"
+#include "apps/base/progress.h"
 #include "apps/study/report.h"
-#include "nn/run.h"
-#include "tensor/cpu.h"
+#include "nn/folder/run.h"
+#include "tensor/base/cpu.h"
 
 /* ---- cost ------------------------------------------------------------------------------------------------------------------- */
 

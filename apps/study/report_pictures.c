@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "apps/study/report.h"
-#include "io/file.h"
-#include "io/png.h"
-#include "tensor/check.h"
+#include "io/base/file.h"
+#include "io/picture/png.h"
+#include "tensor/base/check.h"
 
 enum { VIEW = 128, PANEL = 256, GAP = 6, SHOWN_CHANNELS = 2, MAPS = 3, EACH = 2 };
 

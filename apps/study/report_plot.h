@@ -4,7 +4,7 @@
 #ifndef APPS_STUDY_REPORT_PLOT_H
 #define APPS_STUDY_REPORT_PLOT_H
 
-#include "io/text.h"
+#include "io/base/text.h"
 
 enum { PLOT_COLOURS = 6, PLOT_DASHED = 16 }; /* colour | PLOT_DASHED; colours go round */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "apps/study/report.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 /* ---- shared ----------------------------------------------------------------------------------------------------------------- */
 

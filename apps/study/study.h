@@ -8,10 +8,10 @@
 #define APPS_STUDY_STUDY_H
 
 #include "fl/federate.h"
-#include "nn/dataset.h"
-#include "nn/metrics.h"
-#include "nn/plan.h"
-#include "nn/train.h"
+#include "nn/data/dataset.h"
+#include "nn/measure/metrics.h"
+#include "nn/plan/plan.h"
+#include "nn/train/train.h"
 
 enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10 };
 enum { ARM_FEDERATED, ARM_CENTRALISED, ARM_LOCAL, STUDY_ARMS_MAX = ARM_LOCAL + STUDY_SITES_MAX }; /* ARM_LOCAL + k: site k alone */

@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/predictions.h"
-#include "apps/progress.h"
+#include "apps/training/predictions.h"
+#include "apps/base/progress.h"
 #include "apps/study/study.h"
-#include "nn/classify.h"
-#include "nn/metrics.h"
-#include "nn/run.h"
-#include "tensor/check.h"
-#include "tensor/pool.h"
+#include "nn/train/classify.h"
+#include "nn/measure/metrics.h"
+#include "nn/folder/run.h"
+#include "tensor/base/check.h"
+#include "tensor/base/pool.h"
 
 void classify_design(struct study *s)
 {

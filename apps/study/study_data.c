@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/progress.h"
+#include "apps/base/progress.h"
 #include "apps/study/study.h"
-#include "io/csv.h"
-#include "io/file.h"
-#include "nn/splits.h"
-#include "tensor/check.h"
-#include "tensor/pool.h"
-#include "tensor/rng.h"
+#include "io/base/csv.h"
+#include "io/base/file.h"
+#include "nn/data/splits.h"
+#include "tensor/base/check.h"
+#include "tensor/base/pool.h"
+#include "tensor/base/rng.h"
 
 /* ---- sites ------------------------------------------------------------------------------------------------------------- */
 

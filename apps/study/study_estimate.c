@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/budget.h"
+#include "apps/training/budget.h"
 #include "apps/phantom/probe.h"
 #include "apps/study/study.h"
-#include "tensor/rng.h"
+#include "tensor/base/rng.h"
 
 enum { PERCENT = 100 }; /* cases of the fingerprint: each hospital with its share */
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/check.h"
-#include "tensor/rng.h"
+#include "tensor/base/check.h"
+#include "tensor/base/rng.h"
 
 enum { RESAMPLES = 2000 };
 

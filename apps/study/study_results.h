@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 #include "apps/study/study.h"
-#include "nn/metrics.h"
-#include "nn/stats.h"
+#include "nn/measure/metrics.h"
+#include "nn/measure/stats.h"
 
 enum { PAIRS_MAX = 2 * STUDY_SITES_MAX + 1, ROC_POINTS = 51 };
 

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/evaluation.h"
-#include "apps/progress.h"
-#include "apps/segmenter.h"
+#include "nn/measure/evaluation.h"
+#include "apps/base/progress.h"
+#include "nn/infer/segmenter.h"
 #include "apps/study/study.h"
-#include "io/file.h"
-#include "nn/run.h"
-#include "tensor/pool.h"
+#include "io/base/file.h"
+#include "nn/folder/run.h"
+#include "tensor/base/pool.h"
 
 /* ---- plan -------------------------------------------------------------------------------------------------------------- */
 

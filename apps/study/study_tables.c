@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/csv.h"
-#include "io/file.h"
-#include "io/json.h"
-#include "nn/run.h"
-#include "tensor/cpu.h"
+#include "io/base/csv.h"
+#include "io/base/file.h"
+#include "io/base/json.h"
+#include "nn/folder/run.h"
+#include "tensor/base/cpu.h"
 
 /* ---- report.json ---------------------------------------------------------------------------------------------------------- */
 

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "apps/progress.h"
+#include "apps/base/progress.h"
 #include "apps/study/study.h"
-#include "io/file.h"
-#include "nn/sliding.h"
+#include "io/base/file.h"
+#include "nn/infer/sliding.h"
 
 int study_arms(const struct study *s)
 {

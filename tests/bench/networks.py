@@ -1,4 +1,4 @@
-"""The networks and layers of `nephron bench`, in PyTorch, under the same names (apps/bench_networks.c, apps/bench_kernels.c)."""
+"""The networks and layers of `nephron bench`, in PyTorch, under the same names (apps/bench/bench_networks.c, apps/bench/bench_kernels.c)."""
 import torch
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""Golden values of tests/check_data.c: tests/data/golden/data.json.
+"""Golden values of tests/unit/nn/check_data.c: tests/data/golden/data.json.
 
 Needs nnunetv2 2.8, scikit-image and scikit-learn; run once from the root of the repository:
     python tests/golden/make_data.py

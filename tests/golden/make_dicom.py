@@ -1,4 +1,4 @@
-"""Small DICOM files for tests/check_dicom.c, written by pydicom: run from the root of the tree.
+"""Small DICOM files for tests/unit/io/check_dicom.c, written by pydicom: run from the root of the tree.
 
     python tests/golden/make_dicom.py        # needs numpy, pydicom, imagecodecs (for lossless JPEG)
 

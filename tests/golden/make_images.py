@@ -1,4 +1,4 @@
-"""Writes tests/data/images: small files of SimpleITK, pynrrd, nibabel, tifffile and Pillow that tests/check_images.c reads, and a 2D dataset
+"""Writes tests/data/images: small files of SimpleITK, pynrrd, nibabel, tifffile and Pillow that tests/unit/io/check_images.c reads, and a 2D dataset
 of RGB slices. Every image holds value(x, y, z) = (7 x + 31 y + 101 z) % 120 in 5 x 4 x 3 voxels, spacing (0.5, 1.25, 3), origin
 (-10, 20, 30) in LPS, turned by 30 degrees about z. Run from the root with SimpleITK, pynrrd, tifffile, Pillow, numpy, nibabel."""
 import json

@@ -1,6 +1,6 @@
 """Golden values of nnU-Net's patches, augmentation and sliding windows: tests/data/golden/learning.json.
 
-Needs nnunetv2 and batchgeneratorsv2. Inputs are made by the same formula here and in tests/check_learning.c.
+Needs nnunetv2 and batchgeneratorsv2. Inputs are made by the same formula here and in tests/unit/nn/check_learning.c.
 """
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A model folder as nnU-Net leaves it after training: tests/data/golden/nnunet_model, for tests/check_convert.sh.
+"""A model folder as nnU-Net leaves it after training: tests/data/golden/nnunet_model, for tests/program/check_convert.sh.
 
 Run from the root of the repository, with torch and nnunetv2 installed:
     python tests/golden/make_model.py

@@ -1,9 +1,9 @@
-"""Golden values of whole networks: losses and gradients of PyTorch for the networks of nn/unet.c and nn/resnet.c.
+"""Golden values of whole networks: losses and gradients of PyTorch for the networks of nn/network/unet.c and nn/network/resnet.c.
 
 Run from the root of the repository, with torch, nnunetv2, dynamic-network-architectures and safetensors installed:
     python tests/golden/make_networks.py
 It writes tests/data/golden/network_{unet,resenc,resnet}.safetensors. Networks and loss are nnU-Net's own classes; the 3D ResNet
-is torchvision's, with Conv3d. Weights and inputs come from a linear congruential generator that tests/check_networks.c repeats, so that
+is torchvision's, with Conv3d. Weights and inputs come from a linear congruential generator that tests/unit/nn/check_networks.c repeats, so that
 only results are stored: of each parameter its shape, the norm of its gradient, a random projection of it, and its values (of the
 larger ones every fifth). All is computed in double precision, except what nnU-Net's loss forces to single.
 

@@ -4,7 +4,7 @@ Run from the root of the repository, with torch, nnunetv2, dynamic-network-archi
     python tests/golden/make_nnunet.py
 It writes tests/data/golden/nnunet.safetensors: of each loss its value and gradient, class locations,
 of each training its losses. Weights and inputs come from
-the generator of make_networks.py, which tests/lcg.h repeats. Losses, networks and transforms are nnU-Net's own classes.
+the generator of make_networks.py, which tests/unit/lcg.h repeats. Losses, networks and transforms are nnU-Net's own classes.
 """
 import sys
 

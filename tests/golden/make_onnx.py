@@ -1,6 +1,6 @@
-"""Verifies the files that tests/check_onnx.c makes with ONNX's checker and onnxruntime, and writes the golden one.
+"""Verifies the files that tests/unit/nn/check_onnx.c makes with ONNX's checker and onnxruntime, and writes the golden one.
 
-Run from the root of the repository after `make nephron tests/check_onnx`, with numpy, onnx, onnxruntime, torch and nnunetv2
+Run from the root of the repository after `make nephron tests/unit/nn/check_onnx`, with numpy, onnx, onnxruntime, torch and nnunetv2
 installed:
     python tests/golden/make_onnx.py
 Every file passes onnx.checker (full_check); onnxruntime's logits agree with ours to 1e-4 of their range, for the recorded size and batch, and
@@ -34,7 +34,7 @@ def agree(name, got, want):
 
 
 def networks(folder):
-    subprocess.run(["tests/check_onnx", folder], stdout=subprocess.DEVNULL)  # its golden check fails until the file below is there
+    subprocess.run(["tests/unit/nn/check_onnx", folder], stdout=subprocess.DEVNULL)  # its golden check fails until the file below is there
     files = sorted(Path(folder).glob("*.npz"))
     assert len(files) == 6
     for path in files:

@@ -1,4 +1,4 @@
-"""Prints the golden numbers of tests/check_ops.c: what PyTorch computes for the ops, as projections.
+"""Prints the golden numbers of tests/unit/tensor/check_ops.c: what PyTorch computes for the ops, as projections.
 
 A tensor is reduced to sum(t[i] * pattern(i, 99)) over its elements in channels-last order, with the sum of the absolute
 terms as its scale. Inputs are patterns too, so that nothing but these numbers has to be stored.

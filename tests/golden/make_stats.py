@@ -2,7 +2,7 @@
 
 Oracles: mpmath (special functions), SciPy (Wilcoxon, binomial intervals, t tests, BCa), MONAI, SciPy and SimpleITK (surface distances),
 scikit-image (components), scikit-learn (AUC, Brier), statsmodels (Hosmer-Lemeshow), and DeLong's placements pair by pair in NumPy. Masks are made by the same integer
-formula here and in tests/check_metrics.c.
+formula here and in tests/unit/nn/check_metrics.c.
 """
 import json
 import sys

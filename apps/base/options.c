@@ -1,0 +1,179 @@
+#include "apps/base/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int app_fail(const struct error *e)
+{
+    fflush(stdout);
+    fprintf(stderr, "nephron: %s\n", e->text);
+    return 1;
+}
+
+int app_usage(const char *command, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fflush(stdout);
+    fprintf(stderr, "nephron %s: ", command);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, " (nephron %s -h tells the options)\n", command);
+    va_end(args);
+    return 2;
+}
+
+static void print_option(const struct option_spec *s)
+{
+    char left[80];
+    int n = s->letter ? snprintf(left, sizeof left, "  -%c, --%s", s->letter, s->name)
+                      : snprintf(left, sizeof left, "      --%s", s->name);
+    if (s->argument && n < (int)sizeof left) snprintf(left + n, sizeof left - n, " %s", s->argument);
+    printf(strlen(left) < 30 ? "%-30s" : "%s\n%30s", left, "");
+    printf("%s", s->text);
+    if (s->choices) printf(" (%s)", s->choices);
+    printf("\n");
+}
+
+void options_print_help(const struct command_help *help)
+{
+    printf("usage: nephron %s\n\n%s.\n\noptions:\n", help->usage, help->summary);
+    for (const struct option_spec *s = help->options; s->name; s++) print_option(s);
+    printf("  -h, --help                  this text\n");
+    if (help->details) printf("\n%s\n", help->details);
+}
+
+static const struct option_spec *find_option(const struct option_spec *s, const char *name, size_t length)
+{
+    for (; s->name; s++)
+        if (strlen(s->name) == length && memcmp(s->name, name, length) == 0) return s;
+    return NULL;
+}
+
+static const struct option_spec *find_letter(const struct option_spec *s, char letter)
+{
+    for (; s->name; s++)
+        if (s->letter && s->letter == letter) return s;
+    return NULL;
+}
+
+static int is_choice(const char *choices, const char *text)
+{
+    size_t n = strlen(text);
+    for (const char *p = choices; p; p = strchr(p, '|')) {
+        if (*p == '|') p++;
+        if (strncmp(p, text, n) == 0 && (p[n] == '|' || p[n] == 0)) return n > 0;
+        if (!strchr(p, '|')) break;
+    }
+    return 0;
+}
+
+static int parse_number(double *v, const char *text)
+{
+    char *end;
+    errno = 0;
+    *v = strtod(text, &end);
+    return end != text && *end == 0 && errno == 0 && isfinite(*v);
+}
+
+/* Returns 0, or 2 after printing what is wrong. */
+static int set_option(const char *command, const struct option_spec *s, const char *text)
+{
+    double v = 0;
+    char *end;
+    switch (s->kind) {
+    case OPTION_FLAG: *(int *)s->value = 1; return 0;
+    case OPTION_NOFLAG: *(int *)s->value = 0; return 0;
+    case OPTION_TEXT:
+        if (s->choices && !is_choice(s->choices, text))
+            return app_usage(command, "--%s is '%s', must be one of %s", s->name, text, s->choices);
+        *(const char **)s->value = text;
+        return 0;
+    case OPTION_SEED:
+        errno = 0;
+        *(uint64_t *)s->value = strtoull(text, &end, 10);
+        if (end == text || *end || errno || text[0] == '-')
+            return app_usage(command, "--%s is '%s', must be a whole number from 0", s->name, text);
+        return 0;
+    case OPTION_SIZE3: {
+        int *size = s->value, used = 0;
+        if (sscanf(text, "%d,%d,%d%n", &size[0], &size[1], &size[2], &used) != 3 || text[used] || size[0] < 1 ||
+            size[1] < 1 || size[2] < 1)
+            return app_usage(command, "--%s is '%s', must be three sizes Z,Y,X", s->name, text);
+        return 0;
+    }
+    case OPTION_INT:
+    case OPTION_NUMBER:
+        if (!parse_number(&v, text) || (s->kind == OPTION_INT && (v != floor(v) || fabs(v) > 2e9)))
+            return app_usage(command, "--%s is '%s', must be a %s", s->name, text,
+                             s->kind == OPTION_INT ? "whole number" : "number");
+        if (s->max > s->min && (v < s->min || v > s->max))
+            return app_usage(command, "--%s is %s, must be from %g to %g", s->name, text, s->min, s->max);
+        if (s->kind == OPTION_INT) *(int *)s->value = (int)v;
+        else *(double *)s->value = v;
+        return 0;
+    }
+    return 0;
+}
+
+int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help, int min_operands,
+                  int max_operands, int *status)
+{
+    const char *command = argv[0];
+    int options_ended = 0;
+    o->count = 0;
+    *status = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i];
+        if (options_ended || a[0] != '-' || a[1] == 0) {
+            if (o->count >= max_operands || o->count >= OPERANDS_MAX) {
+                *status = app_usage(command, "unexpected '%s'", a);
+                return 0;
+            }
+            o->text[o->count++] = a;
+            continue;
+        }
+        if (strcmp(a, "--") == 0) {
+            options_ended = 1;
+            continue;
+        }
+        if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0) {
+            options_print_help(help);
+            return 0;
+        }
+        const struct option_spec *s;
+        const char *value = NULL;
+        if (a[1] == '-') {
+            const char *equals = strchr(a, '=');
+            s = find_option(help->options, a + 2, equals ? (size_t)(equals - a - 2) : strlen(a + 2));
+            if (equals) value = equals + 1;
+        } else {
+            s = find_letter(help->options, a[1]);
+            if (a[2]) value = a + 2;
+        }
+        if (!s) {
+            *status = app_usage(command, "unknown option '%s'", a);
+            return 0;
+        }
+        int takes_value = s->kind != OPTION_FLAG && s->kind != OPTION_NOFLAG;
+        if (takes_value && !value) {
+            if (++i == argc) {
+                *status = app_usage(command, "option '%s' needs a value", a);
+                return 0;
+            }
+            value = argv[i];
+        } else if (!takes_value && value) {
+            *status = app_usage(command, "option '%s' takes no value", a);
+            return 0;
+        }
+        if ((*status = set_option(command, s, value))) return 0;
+    }
+    if (o->count < min_operands) {
+        *status = app_usage(command, "usage: nephron %s", help->usage);
+        return 0;
+    }
+    return 1;
+}

@@ -1,0 +1,90 @@
+/* options.h - GNU-style command lines: --name value, --name=value, flags, -o FILE, -h; operands between.
+ *
+ * A command describes its options in a table; options_parse fills the variables. `nephron help COMMAND` prints the same table.
+ *
+ *     int n = 1; const char *out = NULL; int quiet = 0;
+ *     struct option_spec spec[] = {
+ *         {"cases", 0, OPTION_INT, &n, "N", "how many cases", .min = 1, .max = 1e6},
+ *         {"output", 'o', OPTION_TEXT, &out, "FILE", "where to write"},
+ *         {"quiet", 'q', OPTION_FLAG, &quiet, NULL, "print errors only"},
+ *         {0}};
+ *     struct command_help help = {"phantom OUT", "writes a synthetic dataset", "longer text", spec};
+ *     int status;
+ *     if (!options_parse(&operands, argc, argv, &help, 1, 1, &status)) return status;
+ */
+#ifndef APPS_OPTIONS_H
+#define APPS_OPTIONS_H
+
+#include <stdint.h>
+#include "io/base/error.h"
+
+enum option_kind {
+    OPTION_FLAG,   /* int *: set to 1 */
+    OPTION_NOFLAG, /* int *: set to 0 (--no-mirror) */
+    OPTION_INT,    /* int * */
+    OPTION_SEED,   /* uint64_t * */
+    OPTION_NUMBER, /* double * */
+    OPTION_TEXT,   /* const char ** */
+    OPTION_SIZE3   /* int[3]: Z,Y,X */
+};
+
+struct option_spec {
+    const char *name;     /* long name without --; NULL ends the table */
+    char letter;          /* short name or 0 */
+    enum option_kind kind;
+    void *value;
+    const char *argument; /* what help calls the value: "N", "FILE" */
+    const char *text;
+    double min, max;      /* of numbers, where max > min */
+    const char *choices;  /* of texts: "fp32|bf16", or NULL */
+};
+
+struct command_help {
+    const char *usage;    /* "train DATA -o RUN" */
+    const char *summary;  /* one line */
+    const char *details;  /* paragraphs after the options: files, examples; may be NULL */
+    const struct option_spec *options;
+};
+
+enum { OPERANDS_MAX = 4096 };
+struct operands {
+    const char *text[OPERANDS_MAX];
+    int count;
+};
+
+/* argv[0] is the command's name. Returns 1 when parsed; 0 when the command must stop with *status: 0 after -h (help printed), 2 after a
+ * wrong usage (one line on stderr). */
+int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help, int min_operands,
+                  int max_operands, int *status);
+void options_print_help(const struct command_help *help);
+
+/* Prints "nephron: MESSAGE" on stderr and returns 1: `return app_fail(&e);` */
+int app_fail(const struct error *e);
+/* Wrong usage: the same with a hint at -h, returns 2. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+int app_usage(const char *command, const char *format, ...);
+
+/* Common options. */
+#define OPTION_THREADS(variable) {"threads", 'j', OPTION_INT, &(variable), "N", "threads (default: all cores)", 1, 1024, 0}
+#define OPTION_SEED_(variable) {"seed", 0, OPTION_SEED, &(variable), "N", "seed of every random number (default 1)", 0, 0, 0}
+#define OPTION_QUIET(variable) {"quiet", 'q', OPTION_FLAG, &(variable), 0, "no progress, no tables", 0, 0, 0}
+
+/* The commands. argv[0] is the command's name. Each returns the exit code. */
+int cmd_info(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_train(int argc, char **argv);
+int cmd_federate(int argc, char **argv);
+int cmd_predict(int argc, char **argv);
+int cmd_evaluate(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_phantom(int argc, char **argv);
+int cmd_study(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_postprocess(int argc, char **argv);
+int cmd_ensemble(int argc, char **argv);
+int cmd_best(int argc, char **argv);
+
+#endif

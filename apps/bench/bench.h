@@ -1,0 +1,15 @@
+/* bench.h - speed on this machine. Every figure is the median of several calls after a warm-up. */
+#ifndef APPS_BENCH_H
+#define APPS_BENCH_H
+
+#include "io/base/error.h"
+
+/* Convolution layers alone: forward, backward-data, backward-weights, against the peak of that precision measured in the same run.
+ * Columns name,precision,pass,threads,seconds,gflops,peak_gflops. filter: NULL, or a part of the name. precision: "fp32", "bf16"
+ * (activations in bf16, except for images of one channel and the outputs of heads), or NULL: both. */
+int bench_kernels(const char *csv_path, int threads, const char *filter, const char *precision, struct error *e);
+/* Whole training steps (inference: forward passes and a sliding window), each in a process of its own, so that its peak memory is its own.
+ * Columns name,precision,threads,seconds,peak_bytes. */
+int bench_networks(const char *csv_path, int threads, const char *filter, const char *precision, int inference, struct error *e);
+
+#endif

@@ -1,0 +1,250 @@
+/* bench_networks.c - training steps and inference of the networks that tools for PyTorch are measured with. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apps/bench/bench.h"
+#include "apps/base/progress.h"
+#include "io/base/file.h"
+#include "nn/infer/sliding.h"
+#include "nn/train/train.h"
+#include "tensor/base/cpu.h"
+#include "tensor/base/rng.h"
+
+struct bench_case {
+    const char *name;
+    int inference, resnet;
+    int batch, patch[3];
+    int stages, flat_stages; /* stages; how many of them have kernel 1x3x3 and, after the first, stride 1x2x2 */
+    int volume[3];           /* sliding window over this volume, with all mirrors; 0: one forward pass */
+};
+
+/* U-Nets: 32 features, doubled up to 320, one channel, three classes. ResNets: 18 layers, 3x3x3 stem, 11 classes. The flat one is nnU-Net's plan for
+ * spacing 5 x 1.5625 x 1.5625 mm (golden_plans.json). */
+static const struct bench_case cases[] = {
+    {"unet_hippo", 0, 0, 9, {40, 56, 40}, 4, 0, {0}},
+    {"unet_hippo_b2", 0, 0, 2, {40, 56, 40}, 4, 0, {0}},
+    {"unet5_64", 0, 0, 2, {64, 64, 64}, 5, 0, {0}},
+    {"unet6_128_b2", 0, 0, 2, {128, 128, 128}, 6, 0, {0}},
+    {"unet7_20x256x224_b2", 0, 0, 2, {20, 256, 224}, 6, 2, {0}},
+    {"resnet18_28", 0, 1, 32, {28, 28, 28}, 0, 0, {0}},
+    {"resnet18_64", 0, 1, 4, {64, 64, 64}, 0, 0, {0}},
+    {"infer_unet5_128", 1, 0, 1, {128, 128, 128}, 5, 0, {0}},
+    {"infer_resnet18_28_b32", 1, 1, 32, {28, 28, 28}, 0, 0, {0}},
+    {"unet6_128x256x256_mirror", 1, 0, 1, {128, 128, 128}, 6, 0, {128, 256, 256}},
+};
+enum { CASES = sizeof cases / sizeof *cases, RUNS_MAX = 9 };
+
+static struct plan make_plan(const struct bench_case *c)
+{
+    struct plan p = {.architecture = "plain", .dims = 3, .batch = c->batch, .stages = c->stages, .channels = 1, .classes = 3, .deep_supervision = 1};
+    int size[3];
+    memcpy(p.patch, c->patch, sizeof p.patch);
+    memcpy(size, c->patch, sizeof size);
+    for (int s = 0; s < c->stages; s++) {
+        int features = 32 << s;
+        p.features[s] = features < 320 ? features : 320;
+        p.encoder_convs[s] = p.decoder_convs[s] = 2;
+        for (int a = 0; a < 3; a++) {
+            p.kernel[s][a] = a == 0 && s < c->flat_stages ? 1 : 3;
+            p.stride[s][a] = s > 0 && !(a == 0 && s <= c->flat_stages) && size[a] >= 8 ? 2 : 1;
+            size[a] = (size[a] + p.stride[s][a] - 1) / p.stride[s][a];
+        }
+    }
+    return p;
+}
+
+static void fill_random(float *x, size_t n)
+{
+    struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+    for (size_t i = 0; i < n; i++) x[i] = rng_float(&rng) * 2 - 1;
+}
+
+/* One thing to be timed. */
+struct subject {
+    struct train_options options;
+    struct plan plan;
+    struct model *model;
+    struct graph *graph;
+    struct tensor *loss;
+    struct optimizer optimizer;
+    struct predictor predictor;
+    float *volume, *logits;
+    const struct bench_case *c;
+    int flags; /* GRAPH_BF16 or 0 */
+    struct pool *pool;
+};
+
+static int prepare_training(struct subject *s, struct error *e)
+{
+    const struct bench_case *c = s->c;
+    struct tensor *image, *label[STAGES_MAX] = {NULL};
+    int labels = 1;
+    s->model = model_create();
+    if (c->resnet) {
+        struct resnet_config config = {.depth = 18, .channels = 1, .classes = 11, .base = 64};
+        s->graph = graph_create(s->model, s->pool, GRAPH_TRAIN | s->flags);
+        image = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
+        label[0] = graph_input(s->graph, "label", SHAPE(c->batch, 1, 1, 1, 1), DT_U8, 0);
+        s->loss = op_cross_entropy(s->graph, resnet_forward(s->graph, &config, image), label[0], NULL);
+    } else {
+        struct unet_train t = unet_train_create(s->model, &s->plan, s->flags, s->pool);
+        s->graph = t.graph;
+        s->loss = t.loss;
+        image = t.image;
+        labels = t.out.heads;
+        memcpy(label, t.label, sizeof t.label);
+    }
+    model_finish(s->model);
+    init_he(s->model, 1, 0.01f, 0);
+    s->optimizer = optimizer_sgd(s->model, c->resnet ? 0.9f : 0.99f, 1, 3e-5f, c->resnet ? 0 : 12);
+    graph_plan(s->graph);
+    if (graph_bind(s->graph)) return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
+    fill_random(image->data, shape_count(image->shape));
+    struct rng rng = rng_stream(2, 0, 0, RNG_TEST);
+    for (int i = 0; i < labels; i++) {
+        uint8_t *v = label[i] ? label[i]->data : NULL;
+        for (size_t k = 0; v && k < shape_count(label[i]->shape); k++) v[k] = (uint8_t)rng_below(&rng, c->resnet ? 11 : 3);
+    }
+    return 0;
+}
+
+static int prepare_inference(struct subject *s, struct error *e)
+{
+    const struct bench_case *c = s->c;
+    s->model = model_create();
+    if (c->resnet) {
+        struct resnet_config config = {.depth = 18, .channels = 1, .classes = 11, .base = 64};
+        s->graph = graph_create(s->model, s->pool, s->flags);
+        struct tensor *x = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
+        graph_keep(s->graph, resnet_forward(s->graph, &config, x));
+        model_finish(s->model);
+        init_he(s->model, 1, 0, 1);
+        graph_plan(s->graph);
+        if (graph_bind(s->graph)) return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
+        fill_random(x->data, shape_count(x->shape));
+        return 0;
+    }
+    struct unet_train t = unet_train_create(s->model, &s->plan, 0, NULL); /* registers the parameters */
+    model_finish(s->model);
+    graph_destroy(t.graph);
+    init_he(s->model, 1, 0.01f, 0);
+    if (predictor_create(&s->predictor, s->model, &s->plan, s->flags, s->pool, e)) return -1;
+    fill_random(s->predictor.image->data, shape_count(s->predictor.image->shape));
+    if (!c->volume[0]) return 0;
+    size_t n = (size_t)c->volume[0] * c->volume[1] * c->volume[2];
+    s->volume = malloc(n * sizeof(float));
+    s->logits = malloc(3 * n * sizeof(float));
+    if (!s->volume || !s->logits) return error_set(e, "%s: out of memory", c->name);
+    fill_random(s->volume, n);
+    return 0;
+}
+
+static int run_once(struct subject *s, struct error *e)
+{
+    if (!s->c->inference) {
+        graph_forward(s->graph);
+        graph_backward(s->graph, s->loss);
+        optimizer_step(&s->optimizer, s->model, 1e-3f, s->pool);
+    } else if (s->c->volume[0]) {
+        struct sliding_options o = {.step = 0.5, .mirror = {1, 1, 1}};
+        return sliding_predict(s->logits, &s->predictor, s->volume, s->c->volume, &o, e);
+    } else {
+        graph_forward(s->graph ? s->graph : s->predictor.graph);
+    }
+    return 0;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+struct measured {
+    double seconds, bytes, flops;
+    int status;
+    struct error error;
+};
+
+/* At least three runs, at most nine, about ten seconds; long ones just once after the warm-up. */
+static int measure(struct measured *m, const struct bench_case *c, int bf16, int threads, struct error *e)
+{
+    struct subject s = {.c = c, .plan = make_plan(c), .flags = bf16 ? GRAPH_BF16 : 0};
+    double times[RUNS_MAX], begin, spent = 0;
+    int n = 0;
+    s.pool = pool_create(threads);
+    if (!s.pool) return error_set(e, "cannot start %d threads", threads);
+    if (c->inference ? prepare_inference(&s, e) : prepare_training(&s, e)) return -1;
+    begin = clock_seconds();
+    if (!c->volume[0] && run_once(&s, e)) return -1; /* warm-up; a sliding window is its own */
+    int most = clock_seconds() - begin > 20 || c->volume[0] ? 1 : RUNS_MAX;
+    while (n < most && (n < 3 || spent < 10)) {
+        begin = clock_seconds();
+        if (run_once(&s, e)) return -1;
+        spent += times[n++] = clock_seconds() - begin;
+    }
+    qsort(times, (size_t)n, sizeof *times, compare_doubles);
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    m->seconds = n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
+    m->bytes = (double)u.ru_maxrss * 1024;
+    m->flops = s.graph ? graph_flops(s.graph) * (c->inference ? 1 : 3) : c->volume[0] ? 0 : graph_flops(s.predictor.graph);
+    return 0;
+}
+
+/* In a child, which the operating system cleans up after: the next case starts from nothing. */
+static int measure_apart(struct measured *m, const struct bench_case *c, int bf16, int threads, struct error *e)
+{
+    int pipe_end[2], status;
+    if (pipe(pipe_end)) return error_set(e, "%s: no pipe", c->name);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child < 0) return error_set(e, "%s: no process", c->name);
+    if (child == 0) {
+        close(pipe_end[0]);
+        memset(m, 0, sizeof *m);
+        m->status = measure(m, c, bf16, threads, &m->error);
+        _exit(write(pipe_end[1], m, sizeof *m) != (ssize_t)sizeof *m);
+    }
+    close(pipe_end[1]);
+    size_t got = 0;
+    ssize_t n;
+    while (got < sizeof *m && (n = read(pipe_end[0], (char *)m + got, sizeof *m - got)) > 0) got += (size_t)n;
+    close(pipe_end[0]);
+    waitpid(child, &status, 0);
+    if (got < sizeof *m) return error_set(e, "%s: the process ended without a result", c->name);
+    return m->status ? error_set(e, "%s", m->error.text) : 0;
+}
+
+int bench_networks(const char *csv_path, int threads, const char *filter, const char *precision, int inference, struct error *e)
+{
+    struct file_out *f = NULL;
+    int status = 0, found = 0;
+    if (csv_path && !(f = file_create(csv_path, e))) return -1;
+    if (f) file_printf(f, "name,precision,threads,seconds,peak_bytes\n");
+    printf("%-26s %-9s %-7s %7s %10s %10s %10s\n", "name", "precision", "isa", "threads", "seconds", "GFLOP/s", "peak MB");
+    for (int i = 0; !status && i < 2 * CASES; i++) {
+        const struct bench_case *c = &cases[i / 2];
+        const char *type = i % 2 ? "bf16" : "fp32";
+        struct measured m;
+        if (c->inference != inference || (filter && !strstr(c->name, filter)) || (precision && strcmp(precision, type))) continue;
+        found = 1;
+        status = measure_apart(&m, c, i % 2, threads, e);
+        if (status) break;
+        printf("%-26s %-9s %-7s %7d %10.4f ", c->name, type, cpu_isa_name(cpu_isa()), threads, m.seconds);
+        if (m.flops > 0) printf("%10.1f ", m.flops / m.seconds * 1e-9);
+        else printf("%10s ", "-");
+        printf("%10.0f\n", m.bytes * 1e-6);
+        if (f) file_printf(f, "%s,%s,%d,%.6f,%.0f\n", c->name, type, threads, m.seconds, m.bytes);
+    }
+    if (!status && !found) status = error_set(e, "no case is called '%s'", filter);
+    if (status) {
+        file_abandon(f);
+        return -1;
+    }
+    return f ? file_commit(f, e) : 0;
+}

@@ -1,7 +1,0 @@
-#include "apps/options.h"
-#include "apps/training.h"
-
-int cmd_federate(int argc, char **argv)
-{
-    return training_main(argc, argv, 1);
-}

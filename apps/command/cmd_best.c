@@ -1,0 +1,237 @@
+/* cmd_best.c - nnU-Net's find_best_configuration: which run, or which ensemble of two, has the best Dice on the held-out cases of the
+ * cross-validation; and the postprocessing for it. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/infer/crossval.h"
+#include "nn/infer/ensemble.h"
+#include "apps/base/options.h"
+#include "apps/base/progress.h"
+#include "io/base/file.h"
+#include "tensor/base/cpu.h"
+
+enum { RUNS_MAX = 16 };
+
+struct candidate {
+    int run[2];        /* [1] is -1 for a run alone */
+    double dice;       /* foreground mean */
+    int cases;
+};
+
+struct best {
+    const char *out, *ref;
+    int ensembles, threads, quiet, runs;
+    struct run run[RUNS_MAX];
+    struct crossval held_out[RUNS_MAX]; /* of each run */
+    struct candidate candidate[RUNS_MAX * (RUNS_MAX + 1) / 2];
+    int candidates;
+};
+
+static int ensemble_folder(char path[1300], const struct best *v, const struct candidate *c, struct error *e)
+{
+    return snprintf(path, 1300, "%s/ensemble_%d_%d", v->out, c->run[0], c->run[1]) < 1300 ? 0 : error_set(e, "%s: path is too long", v->out);
+}
+
+/* "a/b/case.nii.gz" -> "a/b" and "case". */
+static int split_prediction(char folder[1300], char id[ID_MAX], const char *path, const char *ending, struct error *e)
+{
+    const char *name = file_name(path);
+    size_t before = (size_t)(name - path), n = strlen(name), m = strlen(ending);
+    if (before < 2 || n <= m || strcmp(name + n - m, ending) || n - m >= ID_MAX) return error_set(e, "%s: does not end in %s", path, ending);
+    snprintf(folder, 1300, "%.*s", (int)before - 1, path);
+    snprintf(id, ID_MAX, "%.*s", (int)(n - m), name);
+    return 0;
+}
+
+/* The other run's prediction of the same case. */
+static const struct pair *find_pair(const struct crossval *v, const char *prediction)
+{
+    for (int i = 0; i < v->pairs; i++)
+        if (strcmp(file_name(v->pair[i].prediction), file_name(prediction)) == 0) return &v->pair[i];
+    return NULL;
+}
+
+static int add_ensembled(struct evaluation *ev, const struct best *v, const struct candidate *c, const struct pair *a, const char *folder, struct error *e)
+{
+    const struct dataset *d = &v->run[c->run[0]].dataset;
+    const struct crossval *h = &v->held_out[c->run[0]];
+    char first[1300], second[1300], id[ID_MAX], path[1400];
+    const struct pair *b = find_pair(&v->held_out[c->run[1]], a->prediction);
+    if (!b) return error_set(e, "%s: has no held-out prediction of %s, which %s has", v->run[c->run[1]].path, file_name(a->prediction), v->run[c->run[0]].path);
+    if (split_prediction(first, id, a->prediction, d->file_ending, e) || split_prediction(second, id, b->prediction, d->file_ending, e) ||
+        file_join(path, sizeof path, folder, file_name(a->prediction), e))
+        return -1;
+    const struct ensemble_case one = {.id = id, .folder = {first, second}, .folders = 2};
+    if (ensemble_run(&one, d, NULL, path, NULL, NULL, e)) return -1;
+    struct volume g;
+    uint8_t *ref, *pred;
+    if (labelmap_pair(&ref, &pred, &g, a->reference, path, &h->index, e)) return -1;
+    const int size[3] = {(int)g.size[2], (int)g.size[1], (int)g.size[0]};
+    const double spacing[3] = {g.spacing[2], g.spacing[1], g.spacing[0]};
+    int status = evaluation_add(ev, id, a->reference, path, ref, pred, size, spacing, e);
+    free(ref);
+    free(pred);
+    return status;
+}
+
+/* OUT/ensemble_A_B receives the label maps and summary.json. */
+static int make_ensemble(struct best *v, const struct candidate *c, struct error *e)
+{
+    const struct crossval *h = &v->held_out[c->run[0]];
+    char folder[1300], path[1400];
+    struct evaluation ev = evaluation_begin(&v->run[c->run[0]].dataset, 1);
+    int status = ensemble_folder(folder, v, c, e) || file_mkdirs(folder, e) ? -1 : 0;
+    struct progress bar = progress_begin("ensemble", v->quiet);
+    for (int i = 0; !status && i < h->pairs; i++) {
+        progress_update(&bar, i, h->pairs, file_name(h->pair[i].prediction));
+        status = add_ensembled(&ev, v, c, &h->pair[i], folder, e);
+    }
+    progress_end(&bar);
+    if (!status) status = file_join(path, sizeof path, folder, "summary.json", e);
+    if (!status) status = evaluation_write(&ev, path, e);
+    evaluation_free(&ev);
+    return status;
+}
+
+static int measure(struct best *v, struct candidate *c, struct crossval *cases, struct error *e)
+{
+    double mean[LABELS_MAX + 1];
+    if (crossval_measure(mean, cases, e)) return -1;
+    c->dice = mean[0];
+    c->cases = cases->pairs;
+    if (!v->quiet)
+        printf("%.4f  %4d cases  %s%s%s\n", c->dice, c->cases, v->run[c->run[0]].path, c->run[1] < 0 ? "" : " + ", c->run[1] < 0 ? "" : v->run[c->run[1]].path);
+    return 0;
+}
+
+/* cases: begun, without cases; those of the candidate are added. */
+static int cases_of(struct crossval *cases, const struct best *v, const struct candidate *c, struct error *e)
+{
+    char folder[1300];
+    const struct run *r = &v->run[c->run[0]];
+    if (crossval_begin(cases, &r->dataset, r->path, v->threads, v->quiet, e)) return -1;
+    if (c->run[1] < 0) return crossval_add_run(cases, r, v->ref, e);
+    return ensemble_folder(folder, v, c, e) ? -1 : crossval_add_folder(cases, folder, v->ref, e);
+}
+
+static int add_candidate(struct best *v, int a, int b, struct error *e)
+{
+    struct candidate *c = &v->candidate[v->candidates++];
+    struct crossval cases = {0};
+    *c = (struct candidate){.run = {a, b}};
+    if (b >= 0 && make_ensemble(v, c, e)) return -1;
+    int status = cases_of(b >= 0 ? &cases : &v->held_out[a], v, c, e);
+    if (!status) status = measure(v, c, b >= 0 ? &cases : &v->held_out[a], e);
+    crossval_end(&cases);
+    return status;
+}
+
+/* The steps from images to label maps, to be typed. */
+static void print_commands(const struct best *v, const struct candidate *c, struct json *commands)
+{
+    char line[4 * 1300];
+    if (c->run[1] < 0) {
+        snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT --postprocessing %s/postprocessing.json", v->run[c->run[0]].path, v->out);
+        json_add_text(commands, NULL, line);
+    }
+    for (int k = 0; k < 2 && c->run[1] >= 0; k++) {
+        snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT_%d --probabilities", v->run[c->run[k]].path, k);
+        json_add_text(commands, NULL, line);
+    }
+    if (c->run[1] >= 0) {
+        snprintf(line, sizeof line, "nephron ensemble OUT_0 OUT_1 -o OUT --postprocessing %s/postprocessing.json", v->out);
+        json_add_text(commands, NULL, line);
+    }
+    for (int k = 0; !v->quiet && k < commands->count; k++) printf("  %s\n", commands->item[k]->string);
+}
+
+static void add_runs(struct json *j, const struct best *v, const struct candidate *c)
+{
+    struct json *runs = json_add_array(j, "runs");
+    for (int k = 0; k < 2 && c->run[k] >= 0; k++) json_add_text(runs, NULL, v->run[c->run[k]].path);
+}
+
+static int finish(struct best *v, const struct candidate *c, struct error *e)
+{
+    char path[1400], record[1400];
+    struct crossval cases = {0};
+    if (file_join(path, sizeof path, v->out, "postprocessing.json", e) || file_join(record, sizeof record, v->out, "best.json", e)) return -1;
+    if (!v->quiet) printf("best: %s%s%s, mean Dice %.4f\n", v->run[c->run[0]].path, c->run[1] < 0 ? "" : " + ", c->run[1] < 0 ? "" : v->run[c->run[1]].path, c->dice);
+    int status = cases_of(&cases, v, c, e);
+    if (!status) status = crossval_determine(&cases, path, e);
+    crossval_end(&cases);
+    if (status) return -1;
+    struct json *j = json_object(), *all = json_add_array(j, "candidates"), *best = json_add_object(j, "best");
+    for (int i = 0; i < v->candidates; i++) {
+        struct json *one = json_add_object(all, NULL);
+        add_runs(one, v, &v->candidate[i]);
+        json_add_number(one, "foreground_mean_dice", v->candidate[i].dice);
+        json_add_int(one, "cases", v->candidate[i].cases);
+    }
+    add_runs(best, v, c);
+    json_add_number(best, "foreground_mean_dice", c->dice);
+    json_add_text(best, "postprocessing", path);
+    print_commands(v, c, json_add_array(best, "commands"));
+    status = json_write(j, record, e);
+    json_free(j);
+    return status;
+}
+
+static int find_best(struct best *v, const char *const *path, struct error *e)
+{
+    for (int k = 0; k < v->runs; k++) {
+        if (run_open(&v->run[k], path[k], e)) return -1;
+        if (!v->run[k].plan) return error_set(e, "%s: is no segmentation run", path[k]);
+    }
+    if (file_mkdirs(v->out, e)) return -1;
+    for (int a = 0; a < v->runs; a++)
+        if (add_candidate(v, a, -1, e)) return -1;
+    for (int a = 0; v->ensembles && a < v->runs; a++)
+        for (int b = a + 1; b < v->runs; b++)
+            if (add_candidate(v, a, b, e)) return -1;
+    const struct candidate *best = &v->candidate[0]; /* of equally good ones the first: runs alone come before ensembles */
+    for (int i = 1; i < v->candidates; i++)
+        if (v->candidate[i].dice > best->dice) best = &v->candidate[i];
+    return finish(v, best, e);
+}
+
+int cmd_best(int argc, char **argv)
+{
+    const char *out = NULL, *ref = NULL;
+    int ensembles = 1, threads = 0, quiet = 0;
+    struct option_spec spec[] = {
+        {"output", 'o', OPTION_TEXT, &out, "OUT", "folder of best.json, postprocessing.json and the ensembles' label maps", 0, 0, 0},
+        {"ref", 'r', OPTION_TEXT, &ref, "DIR", "folder of the references (default: where summary.json says)", 0, 0, 0},
+        {"no-ensembles", 0, OPTION_NOFLAG, &ensembles, NULL, "compare the runs alone", 0, 0, 0},
+        OPTION_THREADS(threads), OPTION_QUIET(quiet), {0}};
+    struct command_help help = {"best RUN... -o OUT [OPTIONS]", "Which run, or ensemble of two, is best on the held-out cases; and its postprocessing",
+                                "nnU-Net's rule: the mean over the foreground labels of the mean Dice over all validated folds' cases. Ensembles of two runs\n"
+                                "need the probabilities of the validation: train with --probabilities.\n\n"
+                                "  nephron best run_2d run_3d_fullres -o best",
+                                spec};
+    struct operands operands;
+    struct error e = {""};
+    int status;
+    if (!options_parse(&operands, argc, argv, &help, 1, RUNS_MAX, &status)) return status;
+    if (!out) return app_usage(argv[0], "needs -o OUT");
+    struct best *v = calloc(1, sizeof *v);
+    if (v) {
+        v->out = out;
+        v->ref = ref;
+        v->ensembles = ensembles;
+        v->threads = threads > 0 ? threads : cpu_count();
+        v->quiet = quiet;
+        v->runs = operands.count;
+        status = find_best(v, operands.text, &e);
+    } else {
+        status = error_set(&e, "out of memory for %d runs", operands.count);
+    }
+    for (int k = 0; v && k < v->runs; k++) {
+        crossval_end(&v->held_out[k]);
+        run_close(&v->run[k]);
+    }
+    free(v);
+    return status ? app_fail(&e) : 0;
+}

@@ -1,0 +1,455 @@
+/* cmd_convert.c - weights from PyTorch's, nnU-Net's and NumPy's files to safetensors or .npz; images to NIfTI. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/base/options.h"
+#include "io/dicom/dicom.h"
+#include "io/base/file.h"
+#include "io/weights/npy.h"
+#include "io/image/volume.h"
+#include "io/image/voxels.h"
+#include "nn/folder/nnunet.h"
+#include "nn/folder/onnx_export.h"
+#include "nn/folder/run.h"
+#include "tensor/graph/graph.h"
+
+/* ---- reading any of them --------------------------------------------------------------------------------------- */
+
+struct source {
+    struct pth pth;
+    struct safetensors file;
+    struct npz npz;
+    struct safetensors view; /* all the tensors, whichever of the three holds them */
+};
+
+static void add_array(struct safetensors *view, const struct npy *a)
+{
+    char dtype[8];
+    if (a->kind == 'b') snprintf(dtype, sizeof dtype, "BOOL");
+    else snprintf(dtype, sizeof dtype, "%c%d", a->kind == 'f' ? 'F' : a->kind == 'i' ? 'I' : 'U', 8 * a->bytes);
+    safetensors_add(view, a->name, dtype, a->ndim, a->dim, a->data);
+}
+
+static void add_tensors(struct safetensors *view, const struct safetensors *from)
+{
+    for (int i = 0; i < from->metas; i++) safetensors_add_meta(view, from->meta_key[i], from->meta_value[i]);
+    for (int i = 0; i < from->count; i++) {
+        const struct safetensor *t = &from->tensor[i];
+        safetensors_add(view, t->name, t->dtype, t->ndim, t->dim, t->data);
+    }
+}
+
+/* Numbers and texts at the top of a .pth (current_epoch, trainer_name) as metadata. */
+static void add_values(struct safetensors *view, const struct json *values)
+{
+    for (int i = 0; values->type == JSON_OBJECT && i < values->count; i++) {
+        const struct json *v = values->item[i];
+        if (v->type == JSON_STRING) safetensors_add_meta(view, v->key, v->string);
+        if (v->type != JSON_BOOL && v->type != JSON_INT && v->type != JSON_DOUBLE) continue;
+        char *text = json_format(v, 0);
+        safetensors_add_meta(view, v->key, text);
+        free(text);
+    }
+}
+
+static int is_pth(const char *path)
+{
+    return file_has_suffix(path, ".pth") || file_has_suffix(path, ".pt");
+}
+
+static int source_read(struct source *s, const char *path, struct error *e)
+{
+    memset(s, 0, sizeof *s);
+    if (is_pth(path)) {
+        if (pth_read(&s->pth, path, e)) return -1;
+        add_values(&s->view, s->pth.values);
+        add_tensors(&s->view, &s->pth.tensors);
+    } else if (file_has_suffix(path, ".safetensors")) {
+        if (safetensors_read(&s->file, path, e)) return -1;
+        add_tensors(&s->view, &s->file);
+    } else if (file_has_suffix(path, ".npz")) {
+        if (npz_read(&s->npz, path, e)) return -1;
+        for (int i = 0; i < s->npz.count; i++) add_array(&s->view, &s->npz.array[i]);
+    } else {
+        return error_set(e, "%s: not a folder, .pth, .pt, .safetensors or .npz", path);
+    }
+    return 0;
+}
+
+static void source_free(struct source *s)
+{
+    pth_free(&s->pth);
+    safetensors_free(&s->file);
+    npz_free(&s->npz);
+    safetensors_free(&s->view);
+}
+
+/* ---- choosing -------------------------------------------------------------------------------------------------- */
+
+/* Copies metadata, and the tensors below prefix (NULL: nnU-Net's network where there is one, else all) without it. */
+static int select_tensors(struct safetensors *out, const struct source *s, const char *prefix, const char *path, struct error *e)
+{
+    int nnunet = prefix == NULL && s->pth.values != NULL && json_get(s->pth.values, NNUNET_NETWORK) != NULL;
+    if (nnunet) prefix = NNUNET_NETWORK;
+    size_t n = prefix != NULL ? strlen(prefix) : 0;
+    if (safetensors_meta(&s->view, "format") == NULL) safetensors_add_meta(out, "format", "pt"); /* some readers insist on it */
+    for (int i = 0; i < s->view.metas; i++) safetensors_add_meta(out, s->view.meta_key[i], s->view.meta_value[i]);
+    for (int i = 0; i < s->view.count; i++) {
+        const struct safetensor *t = &s->view.tensor[i];
+        const char *name = t->name;
+        if (n > 0 && (strncmp(name, prefix, n) != 0 || name[n] != '.')) continue;
+        if (n > 0) name += n + 1;
+        if (nnunet) name = nnunet_tensor_name(name);
+        if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
+    }
+    if (out->count > 0) return 0;
+    return error_set(e, "%s: no tensors%s%s%s (of %d in the file)", path, nnunet ? " encoder.* or decoder.*" : "", n ? " below " : "",
+                     n ? prefix : "", s->view.count);
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
+
+/* NumPy has no bfloat16 and no 8-bit floats: these become float32, which holds them exactly. */
+static int make_array(struct npy *a, const struct safetensor *t, size_t *widened, struct error *e)
+{
+    size_t bytes = safetensors_dtype_bytes(t->dtype), count = bytes ? t->bytes / bytes : 0;
+    int wide = strcmp(t->dtype, "BF16") == 0 || strncmp(t->dtype, "F8_", 3) == 0;
+    if (strlen(t->name) >= sizeof a->name) return error_set(e, "'%.100s...': a name of %zu letters is too long for a .npz", t->name, strlen(t->name));
+    if (bytes == 0 || t->dtype[0] == 'C') return error_set(e, "%s: there is no %s in a .npz", t->name, t->dtype);
+    *a = (struct npy){.kind = wide || t->dtype[0] == 'F' ? 'f' : t->dtype[0] == 'B' ? 'b' : t->dtype[0] == 'I' ? 'i' : 'u',
+                      .bytes = wide ? 4 : (int)bytes, .ndim = t->ndim};
+    memcpy(a->name, t->name, strlen(t->name) + 1);
+    memcpy(a->dim, t->dim, sizeof a->dim);
+    a->data = malloc(count * (size_t)a->bytes + 1);
+    if (a->data == NULL) return error_set(e, "%s: out of memory", t->name);
+    if (!wide && t->bytes > 0) memcpy(a->data, t->data, t->bytes);
+    for (size_t i = 0; wide && i < count; i++) ((float *)a->data)[i] = safetensors_value(t, i);
+    *widened += (size_t)wide;
+    return 0;
+}
+
+static int write_npz(const struct safetensors *s, const char *path, struct error *e)
+{
+    struct npz z = {calloc((size_t)s->count + 1, sizeof *z.array), 0};
+    size_t widened = 0;
+    int status = z.array != NULL ? 0 : error_set(e, "%s: out of memory", path);
+    for (int i = 0; i < s->count && !status; i++) {
+        status = make_array(&z.array[i], &s->tensor[i], &widened, e) ? error_prefix(e, "%s", path) : 0;
+        z.count++;
+    }
+    if (!status) status = npz_write(&z, path, 0, e);
+    npz_free(&z);
+    if (!status && widened > 0) printf("%zu tensors of bfloat16 or 8-bit floats became float32\n", widened);
+    return status;
+}
+
+static int write_tensors(const struct safetensors *s, const char *path, struct error *e)
+{
+    size_t bytes = 0;
+    if (file_has_suffix(path, ".npz") ? write_npz(s, path, e) : safetensors_write(s, path, e)) return -1;
+    for (int i = 0; i < s->count; i++) bytes += s->tensor[i].bytes;
+    printf("%s: %d tensors, %zu bytes\n", path, s->count, bytes);
+    return 0;
+}
+
+static int is_weights(const char *path)
+{
+    return file_has_suffix(path, ".npz") || file_has_suffix(path, ".safetensors");
+}
+
+static int is_onnx(const char *path)
+{
+    return file_has_suffix(path, ".onnx");
+}
+
+static int convert_file(const char *in, const char *out, const char *prefix, struct error *e)
+{
+    struct source s;
+    struct safetensors chosen = {0};
+    if (is_pth(out)) return error_set(e, "%s: .pth is only read; PyTorch loads .safetensors (safetensors.torch.load_file)", out);
+    if (is_onnx(out)) return error_set(e, "%s: ONNX is written of a run or model folder, which knows the network; %s is a file", out, in);
+    if (!is_weights(out))
+        return error_set(e, "%s: must end in .safetensors or .npz", out);
+    int status = source_read(&s, in, e);
+    if (!status) status = select_tensors(&chosen, &s, prefix, in, e);
+    if (!status) status = write_tensors(&chosen, out, e);
+    safetensors_free(&chosen);
+    source_free(&s);
+    return status;
+}
+
+/* ---- a model folder of nnU-Net --------------------------------------------------------------------------------- */
+
+static const char *const folds[] = {"0", "1", "2", "3", "4", "all"}, *const kinds[] = {"final", "best", "latest"};
+enum { FOLDS = 6, KINDS = 3 };
+
+struct model_folder {
+    const char *in, *out;
+    struct json *manifest; /* of the first checkpoint */
+    int checkpoints;
+};
+
+/* "ROOT/fold_K/checkpoint_KIND.SUFFIX" */
+static int checkpoint_path(char *buf, size_t size, const char *root, int fold, int kind, const char *suffix, struct error *e)
+{
+    char folder[1200], name[64];
+    snprintf(name, sizeof name, "checkpoint_%s.%s", kinds[kind], suffix);
+    return run_fold_path(folder, sizeof folder, root, folds[fold], e) || file_join(buf, size, folder, name, e) ? -1 : 0;
+}
+
+static int copy_file(const char *from, const char *to, const char *name, struct error *e)
+{
+    char path[1300];
+    unsigned char *data;
+    size_t size;
+    if (file_join(path, sizeof path, from, name, e) || file_read(path, 0, &data, &size, e)) return -1;
+    int status = file_join(path, sizeof path, to, name, e) || file_write(path, data, size, e) ? -1 : 0;
+    free(data);
+    return status;
+}
+
+static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct error *e)
+{
+    char from[1300], to[1300], folder[1200];
+    struct source s;
+    struct safetensors chosen = {0};
+    if (checkpoint_path(from, sizeof from, m->in, fold, kind, "pth", e)) return -1;
+    if (!file_exists(from)) return 0;
+    if (run_fold_path(folder, sizeof folder, m->out, folds[fold], e) || file_mkdirs(folder, e) ||
+        checkpoint_path(to, sizeof to, m->out, fold, kind, "safetensors", e))
+        return -1;
+    int status = source_read(&s, from, e);
+    if (!status && json_get(s.pth.values, NNUNET_NETWORK) == NULL) status = error_set(e, "%s: has no network_weights", from);
+    if (!status) status = select_tensors(&chosen, &s, NULL, from, e);
+    if (!status) status = write_tensors(&chosen, to, e);
+    if (!status && m->manifest == NULL) {
+        m->manifest = nnunet_manifest(s.pth.values, m->in);
+        json_add_text(m->manifest, "version", NEPHRON_VERSION);
+    }
+    if (!status) m->checkpoints++;
+    safetensors_free(&chosen);
+    source_free(&s);
+    return status;
+}
+
+/* Loads every checkpoint into the network of the plan: what does not fit is said now, not at the first image. */
+static int check_run(const struct model_folder *m, struct error *e)
+{
+    struct run r;
+    char path[1300];
+    int status = 0;
+    if (run_open(&r, m->out, e)) return -1;
+    for (int i = 0; i < FOLDS * KINDS && !status; i++) {
+        if (checkpoint_path(path, sizeof path, m->in, i / KINDS, i % KINDS, "pth", e)) status = -1;
+        if (status || !file_exists(path)) continue;
+        struct model *model = run_model(&r, folds[i / KINDS], kinds[i % KINDS], e);
+        if (model == NULL) status = -1;
+        else model_destroy(model);
+    }
+    run_close(&r);
+    return status;
+}
+
+static void print_notes(const struct model_folder *m)
+{
+    const struct json *axes = json_get(json_get(m->manifest, "converted_from"), "inference_allowed_mirroring_axes");
+    printf("%s: run of %d checkpoints, configuration %s; every tensor fits the plan's network\n", m->out, m->checkpoints,
+           json_text(m->manifest, "configuration", ""));
+    if (axes != NULL && axes->type != JSON_ARRAY) printf("trained without mirroring: predict will not mirror\n");
+}
+
+static int convert_folds(struct model_folder *m, struct error *e)
+{
+    char path[1300];
+    for (int i = 0; i < FOLDS * KINDS; i++)
+        if (convert_checkpoint(m, i / KINDS, i % KINDS, e)) return -1;
+    if (m->checkpoints == 0) return error_set(e, "%s: no fold_{0..4,all}/checkpoint_{final,best,latest}.pth", m->in);
+    if (copy_file(m->in, m->out, "plans.json", e) || copy_file(m->in, m->out, "dataset.json", e)) return -1;
+    if (file_join(path, sizeof path, m->out, "manifest.json", e) || json_write(m->manifest, path, e)) return -1;
+    return check_run(m, e);
+}
+
+static int convert_folder(const char *in, const char *out, struct error *e)
+{
+    static const char *const needed[] = {"plans.json", "dataset.json"};
+    struct model_folder m = {in, out, NULL, 0};
+    char path[1300];
+    for (int i = 0; i < 2; i++) {
+        if (file_join(path, sizeof path, in, needed[i], e)) return -1;
+        if (!file_exists(path)) return error_set(e, "%s: is missing, so %s is no model folder of nnU-Net", path, in);
+    }
+    if (file_join(path, sizeof path, out, "manifest.json", e)) return -1;
+    if (file_exists(path)) return error_set(e, "%s: there is a run already", out);
+    if (file_mkdirs(out, e)) return -1;
+    int status = convert_folds(&m, e);
+    if (!status) print_notes(&m);
+    json_free(m.manifest);
+    return status;
+}
+
+/* ---- images ------------------------------------------------------------------------------------------------------ */
+
+/* Does the type hold every voxel exactly? */
+static int holds_voxels(const struct volume *v, enum voxel_type type)
+{
+    size_t n = volume_voxels(v);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char bytes[8];
+        float back;
+        voxels_encode(bytes, &v->voxel[i], 1, type);
+        voxels_decode(&back, bytes, 1, type, 0, 1, 0);
+        if (!(back == v->voxel[i])) return 0;
+    }
+    return 1;
+}
+
+/* The type of the file it comes from where that holds every voxel; else int16 (CT: unsigned with an intercept of -1024); else float32. */
+static enum voxel_type lossless_type(const struct volume *v)
+{
+    if (v->type >= VOXEL_F32) return VOXEL_F32;
+    if (holds_voxels(v, v->type)) return v->type;
+    return holds_voxels(v, VOXEL_I16) ? VOXEL_I16 : VOXEL_F32;
+}
+
+static int write_image(struct volume *v, const char *out, const char *part, struct error *e)
+{
+    enum voxel_type type = lossless_type(v);
+    int status = volume_write(v, out, type, e);
+    if (!status)
+        printf("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0], (long long)v->size[1], (long long)v->size[2],
+               voxel_type_name(type), v->format, part[0] ? ", " : "", part);
+    volume_free(v);
+    return status;
+}
+
+/* "OUT.nii.gz" of series and volume, counted from 1, 0 where there is but one: "OUT_series2_volume1.nii.gz". */
+static int part_name(char *buf, size_t size, const char *out, int series, int volume, struct error *e)
+{
+    size_t stem = strlen(out) - volume_suffix(out), used = stem < size ? stem : size;
+    memcpy(buf, out, used);
+    if (series && used < size) used += (size_t)snprintf(buf + used, size - used, "_series%d", series);
+    if (volume && used < size) used += (size_t)snprintf(buf + used, size - used, "_volume%d", volume);
+    if (used < size) used += (size_t)snprintf(buf + used, size - used, "%s", out + stem);
+    return used < size ? 0 : error_set(e, "%.100s...: path is too long", out);
+}
+
+/* The volumes of a series: one has the name as it is given. */
+static int convert_series(const char *in, const char *out, const char *uid, int number, int volume, struct error *e)
+{
+    char name[2048];
+    struct dicom_info d;
+    struct dicom_choice choice = {uid, volume ? volume : 1};
+    int status = 0;
+    d.volumes = choice.volume;
+    for (; !status && choice.volume <= d.volumes; choice.volume++) {
+        struct volume v;
+        status = dicom_read_series(&v, &d, in, &choice, 0, e);
+        if (!status && part_name(name, sizeof name, out, number, volume || d.volumes == 1 ? 0 : choice.volume, e)) {
+            volume_free(&v);
+            return -1;
+        }
+        if (!status) status = write_image(&v, name, d.part, e);
+        if (volume) break;
+    }
+    return status;
+}
+
+static int convert_dicom(const char *in, const char *out, const char *series, int volume, struct error *e)
+{
+    char (*uid)[65];
+    int count, status = dicom_list_series(&uid, &count, in, series, e);
+    for (int i = 0; !status && i < count; i++) {
+        if (count > 1) printf("series %d: %s\n", i + 1, uid[i]);
+        status = convert_series(in, out, uid[i][0] ? uid[i] : NULL, count > 1 ? i + 1 : 0, volume, e);
+    }
+    free(uid);
+    return status;
+}
+
+static int convert_image(const char *in, const char *out, const char *series, int volume, struct error *e)
+{
+    struct volume v;
+    if (dicom_is(in)) return convert_dicom(in, out, series, volume, e);
+    return volume_read(&v, in, e) ? -1 : write_image(&v, out, "", e);
+}
+
+/* ---- one network of a run -------------------------------------------------------------------------------------- */
+
+static int write_model(const struct model *m, const char *out, struct error *e)
+{
+    struct safetensors s = {0};
+    safetensors_add_meta(&s, "format", "pt");
+    for (int i = 0; i < m->params; i++) {
+        const struct param *p = &m->param[i];
+        int64_t dim[5];
+        for (int k = 0; k < p->ndim; k++) dim[k] = p->dim[k];
+        safetensors_add(&s, p->name, "F32", p->ndim, dim, m->data + p->offset);
+    }
+    int status = write_tensors(&s, out, e);
+    safetensors_free(&s);
+    return status;
+}
+
+static int write_onnx(const struct run *r, const struct model *m, const char *out, struct error *e)
+{
+    if (onnx_export(r, m, out, e)) return -1;
+    if (r->plan) printf("%s: image [N][%d][%s][H][W] to logits\n", out, plan_inputs(r->plan), r->plan->dims == 2 ? "1" : "D");
+    else printf("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out, r->options.resnet.channels, r->options.crop[0],
+                r->options.crop[1], r->options.crop[2]);
+    return 0;
+}
+
+/* The network of one fold without what training kept beside it, whoever trained it. */
+static int convert_run(const char *in, const char *out, const char *fold, const char *checkpoint, struct error *e)
+{
+    struct run r;
+    char first[1][16];
+    if (run_open(&r, in, e)) return -1;
+    if (!fold && run_folds(first, 1, &r, checkpoint) == 1) fold = first[0];
+    struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
+    int status = m ? (is_onnx(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e)) : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
+    if (m) model_destroy(m);
+    run_close(&r);
+    return status;
+}
+
+int cmd_convert(int argc, char **argv)
+{
+    const char *prefix = NULL, *series = NULL, *fold = NULL, *checkpoint = NULL;
+    int volume = 0;
+    struct option_spec spec[] = {
+        {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)", 0, 0, 0},
+        {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME", "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
+        {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
+        {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert (default: all)", 0, 0, 0},
+        {"volume", 0, OPTION_INT, &volume, "N", "of a DICOM series with several volumes (times, echoes): the one to convert (default: all)", 1, 100000, 0},
+        {0}};
+    struct command_help help = {
+        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz, to ONNX; images between NIfTI, NRRD, MetaImage, TIFF, PNG; from DICOM",
+        "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of nnU-Net with\n"
+        "plans.json, dataset.json and fold_K/checkpoint_*.pth, or a run. OUT is a .safetensors or a .npz, of a folder the\n"
+        "network of one fold, as PyTorch loads it into the same network (safetensors.torch.load_model); or, of a model folder,\n"
+        "a new run folder, which `nephron train` can continue from. Of an nnU-Net checkpoint the network is kept, each tensor under its first\n"
+        "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
+        "metadata is lost.\n\n"
+        "Of a run or model folder OUT may be an .onnx: the network of one fold (opset 13), input \"image\" [N][C][D][H][W], outputs \"logits\"\n"
+        "and of a classifier \"probabilities\"; spacing, patch, labels, channels and normalisation stand in its metadata.\n\n"
+        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the other\n"
+        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or float32 where values are scaled.\n"
+        "Several DICOM series or volumes (times, echoes) become a file each: image_series1_volume2.nii.gz.\n\n"
+        "  nephron convert SERIES_DIR image.nii.gz",
+        spec};
+    struct operands o;
+    struct error e;
+    int status;
+    if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
+    const char *in = o.text[0], *out = o.text[1];
+    if (volume_suffix(out)) return convert_image(in, out, series, volume, &e) ? app_fail(&e) : 0;
+    if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
+    if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
+    if (!file_is_dir(in)) status = convert_file(in, out, prefix, &e);
+    else status = is_weights(out) || is_onnx(out) ? convert_run(in, out, fold, checkpoint, &e) : convert_folder(in, out, &e);
+    return status ? app_fail(&e) : 0;
+}

@@ -1,0 +1,113 @@
+/* cmd_ensemble.c - nnU-Net's ensemble: label maps from the mean of several folders of probabilities. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/infer/ensemble.h"
+#include "apps/base/options.h"
+#include "apps/base/progress.h"
+#include "io/base/file.h"
+#include "io/base/json.h"
+
+struct ensemble {
+    const char *out, *dataset_path, *postprocessing;
+    int probabilities, quiet;
+    struct ensemble_case c;
+    struct dataset dataset;
+    struct postprocessing post;
+};
+
+/* The first folder's CASE.npz must be in all folders, and no folder may have more. */
+static int check_folders(const struct ensemble *v, const struct file_list *first, struct error *e)
+{
+    for (int k = 1; k < v->c.folders; k++) {
+        struct file_list other;
+        if (file_list(v->c.folder[k], &other, e)) return -1;
+        int status = 0;
+        for (int side = 0; !status && side < 2; side++) {
+            const struct file_list *a = side ? &other : first, *b = side ? first : &other;
+            for (int i = 0; !status && i < a->count; i++) {
+                int found = !file_has_suffix(a->name[i], ".npz");
+                for (int j = 0; !found && j < b->count; j++) found = strcmp(a->name[i], b->name[j]) == 0;
+                if (!found) status = error_set(e, "%s: lacks %s, which %s has", v->c.folder[side ? 0 : k], a->name[i], v->c.folder[side ? k : 0]);
+            }
+        }
+        file_list_free(&other);
+        if (status) return -1;
+    }
+    return 0;
+}
+
+static int run_case(struct ensemble *v, const char *name, struct error *e)
+{
+    char id[ID_MAX], path[1400], npz[1400];
+    if (snprintf(id, sizeof id, "%.*s", (int)(strlen(name) - 4), name) >= (int)sizeof id) return error_set(e, "%s: name is too long", name);
+    if (snprintf(path, sizeof path, "%s/%s%s", v->out, id, v->dataset.file_ending) >= (int)sizeof path || snprintf(npz, sizeof npz, "%s/%s", v->out, name) >= (int)sizeof npz)
+        return error_set(e, "%s: path is too long", v->out);
+    v->c.id = id;
+    return ensemble_run(&v->c, &v->dataset, &v->post, path, v->probabilities ? npz : NULL, NULL, e);
+}
+
+static int run_cases(struct ensemble *v, struct error *e)
+{
+    struct file_list files;
+    int done = 0, total = 0;
+    if (file_list(v->c.folder[0], &files, e)) return -1;
+    int status = check_folders(v, &files, e) || file_mkdirs(v->out, e) ? -1 : 0;
+    for (int i = 0; i < files.count; i++) total += file_has_suffix(files.name[i], ".npz");
+    if (!status && !total) status = error_set(e, "%s: no CASE.npz with probabilities (predict --probabilities writes them)", v->c.folder[0]);
+    struct progress bar = progress_begin("ensemble", v->quiet);
+    for (int i = 0; !status && i < files.count; i++) {
+        if (!file_has_suffix(files.name[i], ".npz")) continue;
+        progress_update(&bar, done++, total, files.name[i]);
+        status = run_case(v, files.name[i], e);
+    }
+    progress_end(&bar);
+    file_list_free(&files);
+    if (!status && !v->quiet) printf("%s: %d label maps from %d predictions each\n", v->out, done, v->c.folders);
+    return status;
+}
+
+static int run_ensemble(struct ensemble *v, struct error *e)
+{
+    char path[1400], copy[1400];
+    unsigned char *text;
+    size_t size;
+    if (snprintf(path, sizeof path, "%s%s", v->dataset_path ? v->dataset_path : v->c.folder[0], v->dataset_path ? "" : "/dataset.json") >= (int)sizeof path)
+        return error_set(e, "%s: path is too long", v->c.folder[0]);
+    if (dataset_read_header(&v->dataset, path, e)) return -1;
+    int status = v->postprocessing ? postprocess_read(&v->post, v->postprocessing, &v->dataset, e) : 0;
+    if (!status) status = run_cases(v, e);
+    if (!status) status = file_read(path, 1 << 26, &text, &size, e);
+    if (!status) { /* so that the folder can be evaluated, or be part of another ensemble */
+        status = file_join(copy, sizeof copy, v->out, "dataset.json", e) || file_write(copy, text, size, e) ? -1 : 0;
+        free(text);
+    }
+    dataset_close(&v->dataset);
+    return status;
+}
+
+int cmd_ensemble(int argc, char **argv)
+{
+    struct ensemble v = {0};
+    struct option_spec spec[] = {
+        {"output", 'o', OPTION_TEXT, &v.out, "OUT", "folder of the label maps", 0, 0, 0},
+        {"dataset", 0, OPTION_TEXT, &v.dataset_path, "FILE", "dataset.json with the labels (default: of the first folder)", 0, 0, 0},
+        {"postprocessing", 0, OPTION_TEXT, &v.postprocessing, "FILE", "postprocessing.json to apply", 0, 0, 0},
+        {"probabilities", 0, OPTION_FLAG, &v.probabilities, NULL, "also CASE.npz with the mean probabilities", 0, 0, 0},
+        OPTION_QUIET(v.quiet), {0}};
+    struct command_help help = {"ensemble FOLDER FOLDER... -o OUT [OPTIONS]", "Label maps from the mean of several predictions' probabilities",
+                                "Each FOLDER is what `nephron predict --probabilities` (or nnUNetv2_predict --save_probabilities) wrote for the same images.\n"
+                                "The folds of one run need no ensemble: predict averages them itself.\n\n"
+                                "  nephron predict run_2d -i images -o a --probabilities && nephron predict run_3d -i images -o b --probabilities\n"
+                                "  nephron ensemble a b -o predictions",
+                                spec};
+    struct operands operands;
+    struct error e = {""};
+    int status;
+    if (!options_parse(&operands, argc, argv, &help, 2, ENSEMBLE_MAX, &status)) return status;
+    if (!v.out) return app_usage(argv[0], "needs -o OUT");
+    v.c.folders = operands.count;
+    memcpy(v.c.folder, operands.text, (size_t)operands.count * sizeof *operands.text);
+    return run_ensemble(&v, &e) ? app_fail(&e) : 0;
+}

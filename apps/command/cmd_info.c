@@ -1,0 +1,465 @@
+/* cmd_info.c - `nephron info`: what a file is. Images, checkpoints, arrays, JSON, datasets, run folders. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/base/options.h"
+#include "io/base/csv.h"
+#include "io/dicom/dicom.h"
+#include "io/base/file.h"
+#include "io/base/json.h"
+#include "io/weights/npy.h"
+#include "io/weights/pth.h"
+#include "io/weights/safetensors.h"
+#include "io/image/volume.h"
+#include "nn/data/dataset.h"
+#include "nn/folder/nnunet.h"
+#include "nn/folder/run.h"
+
+/* ---- images ------------------------------------------------------------------------------------------------------------ */
+
+/* The anatomical direction in which each voxel axis grows, as nibabel's aff2axcodes: the axes choose in order of how clear they are. */
+static void orientation_code(char code[4], const struct volume *v)
+{
+    static const char letter[3][2] = {{'L', 'R'}, {'P', 'A'}, {'I', 'S'}};
+    int taken[3] = {0, 0, 0};
+    strcpy(code, "???");
+    for (int round = 0; round < 3; round++) {
+        int axis = -1, world = -1;
+        double best = -1;
+        for (int a = 0; a < 3; a++)
+            for (int w = 0; w < 3; w++) {
+                double cosine = fabs(v->affine[w][a]) / v->spacing[a];
+                if (code[a] == '?' && !taken[w] && cosine > best) {
+                    best = cosine;
+                    axis = a;
+                    world = w;
+                }
+            }
+        if (axis < 0) return;
+        code[axis] = letter[world][v->affine[world][axis] > 0];
+        taken[world] = 1;
+    }
+}
+
+static void print_values(const struct volume *v)
+{
+    size_t n = volume_voxels(v), bad = 0;
+    double low = INFINITY, high = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(v->voxel[i])) {
+            bad++;
+            continue;
+        }
+        low = fmin(low, v->voxel[i]);
+        high = fmax(high, v->voxel[i]);
+        sum += v->voxel[i];
+    }
+    if (bad < n) printf("  values        %.9g to %.9g, mean %.9g\n", low, high, sum / (double)(n - bad));
+    if (bad) printf("  not finite    %zu voxels (NaN or infinite)\n", bad);
+}
+
+static void print_volume(const struct volume *v, const char *path)
+{
+    char code[4];
+    orientation_code(code, v);
+    printf("%s: %s image\n  size          %lld x %lld x %lld voxels", path, v->format, (long long)v->size[0], (long long)v->size[1], (long long)v->size[2]);
+    if (v->size[3] > 1) printf(", %lld volumes", (long long)v->size[3]);
+    printf("\n  spacing       %.7g x %.7g x %.7g mm\n", v->spacing[0], v->spacing[1], v->spacing[2]);
+    printf("  orientation   %s, obliqueness %.3g\n  data type     %s\n", code, volume_obliqueness(v), voxel_type_name(v->type));
+    for (int r = 0; r < 3; r++)
+        printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0], v->affine[r][1], v->affine[r][2], v->affine[r][3]);
+    print_values(v);
+    if (v->description[0]) printf("  description   %s\n", v->description);
+}
+
+static int info_image(const char *path, struct error *e)
+{
+    struct volume v;
+    if (volume_read(&v, path, e)) return -1;
+    print_volume(&v, path);
+    volume_free(&v);
+    return 0;
+}
+
+/* The patient's name and number are not told: the output may be shown or kept. */
+static int info_dicom_volume(int *volumes, const char *path, const struct dicom_choice *choice, struct error *e)
+{
+    struct volume v;
+    struct dicom_info d;
+    if (dicom_read_series(&v, &d, path, choice, 0, e)) return -1;
+    *volumes = d.volumes;
+    print_volume(&v, path);
+    if (d.volumes > 1) printf("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
+    printf("  series        %s, %d file%s\n", d.series_uid[0] ? d.series_uid : "without a UID", d.files, d.files > 1 ? "s" : "");
+    if (d.modality[0]) printf("  modality      %s\n", d.modality);
+    if (d.manufacturer[0]) printf("  manufacturer  %s\n", d.manufacturer);
+    if (!isnan(d.field_strength)) printf("  field         %.7g T\n", d.field_strength);
+    if (!isnan(d.repetition_time)) printf("  TR            %.7g ms\n", d.repetition_time);
+    if (!isnan(d.echo_time)) printf("  TE            %.7g ms\n", d.echo_time);
+    printf("  syntax        %s%s%s%s\n", d.syntax, d.syntax_uid[0] ? " (" : "", d.syntax_uid, d.syntax_uid[0] ? ")" : "");
+    volume_free(&v);
+    return 0;
+}
+
+/* Every volume of every series, or of the one that was asked for. */
+static int info_dicom(const char *path, const char *series, struct error *e)
+{
+    char (*uid)[65];
+    int count, status = dicom_list_series(&uid, &count, path, series, e);
+    for (int i = 0; !status && i < count; i++) {
+        struct dicom_choice choice = {uid[i][0] ? uid[i] : NULL, 1};
+        for (int volumes = 1; !status && choice.volume <= volumes; choice.volume++) status = info_dicom_volume(&volumes, path, &choice, e);
+    }
+    free(uid);
+    return status;
+}
+
+/* Members of an object, shortened to width. */
+static void print_members(const struct json *j, int width)
+{
+    for (int i = 0; j->type == JSON_OBJECT && i < j->count; i++) {
+        const struct json *m = j->item[i];
+        char *text = json_format(m, 0);
+        if (!text) continue;
+        int whole = (int)strlen(text) <= width;
+        printf("  %-28s %.*s%s\n", m->key, width, text, whole ? "" : "...");
+        free(text);
+    }
+}
+
+/* ---- checkpoints and arrays ---------------------------------------------------------------------------------------------- */
+
+static void print_shape(const int64_t *dim, int ndim)
+{
+    printf("[");
+    for (int i = 0; i < ndim; i++) printf("%s%lld", i ? ", " : "", (long long)dim[i]);
+    printf("]");
+}
+
+/* Elements of the tensors whose names begin so. */
+static double count_values(const struct safetensors *s, const char *prefix)
+{
+    double sum = 0;
+    for (int i = 0; i < s->count; i++) {
+        double count = 1;
+        for (int k = 0; k < s->tensor[i].ndim; k++) count *= (double)s->tensor[i].dim[k];
+        if (strncmp(s->tensor[i].name, prefix, strlen(prefix)) == 0) sum += count;
+    }
+    return sum;
+}
+
+static void print_tensors(const struct safetensors *s)
+{
+    for (int i = 0; i < s->count; i++) {
+        printf("  %-5s ", s->tensor[i].dtype);
+        print_shape(s->tensor[i].dim, s->tensor[i].ndim);
+        printf(" %s\n", s->tensor[i].name);
+    }
+}
+
+static int info_safetensors(const char *path, struct error *e)
+{
+    struct safetensors s;
+    size_t bytes = 0;
+    if (safetensors_read(&s, path, e)) return -1;
+    for (int i = 0; i < s.count; i++) bytes += s.tensor[i].bytes;
+    double other = count_values(&s, "optimizer.");
+    printf("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes, count_values(&s, "") - other);
+    if (other > 0) printf("  optimiser     %.0f values\n", other);
+    for (int i = 0; i < s.metas; i++) printf("  metadata      %s: %.200s%s\n", s.meta_key[i], s.meta_value[i], strlen(s.meta_value[i]) > 200 ? "..." : "");
+    print_tensors(&s);
+    safetensors_free(&s);
+    return 0;
+}
+
+/* PyTorch's file: its plain values, shortened, and its tensors; of an nnU-Net checkpoint each tensor of the network once. */
+static int info_pth(const char *path, struct error *e)
+{
+    struct pth p;
+    struct safetensors network = {0};
+    if (pth_read(&p, path, e)) return -1;
+    int nnunet = json_get(p.values, NNUNET_NETWORK) && nnunet_network(&network, &p, path, e) == 0 && network.count > 0;
+    const struct safetensors *shown = nnunet ? &network : &p.tensors;
+    printf("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
+    print_members(p.values, 100);
+    if (nnunet) printf("  parameters    %.0f of the network\n", count_values(shown, ""));
+    print_tensors(shown);
+    safetensors_free(&network);
+    pth_free(&p);
+    return 0;
+}
+
+static void print_array(const struct npy *a)
+{
+    size_t n = npy_count(a);
+    printf("  %c%d ", a->kind, a->bytes);
+    print_shape(a->dim, a->ndim);
+    printf(" %s", a->name);
+    if (n) {
+        double low = npy_value(a, 0), high = low, sum = 0;
+        for (size_t i = 0; i < n; i++) {
+            double x = npy_value(a, i);
+            low = x < low ? x : low;
+            high = x > high ? x : high;
+            sum += x;
+        }
+        printf(": %.9g to %.9g, mean %.9g", low, high, sum / (double)n);
+    }
+    printf("\n");
+}
+
+static void print_classes(const struct dataset *d)
+{
+    static const char *const part[] = {"train", "val", "test"};
+    for (int p = PART_TRAIN; p <= PART_TEST; p++) {
+        int count[LABELS_MAX] = {0}, of = 0;
+        for (int i = 0; i < d->cases; i++)
+            if (d->item[i].part == (enum data_part)p && d->item[i].target >= 0) {
+                count[d->item[i].target]++;
+                of++;
+            }
+        if (!of) continue;
+        printf("  %-13s %d cases; by class:", d->json ? "labels.csv" : part[p], of);
+        for (int c = 0; c < d->classes; c++) printf(" %d", count[c]);
+        printf("\n");
+    }
+}
+
+static int info_npz(const char *path, struct error *e)
+{
+    struct npz z;
+    struct dataset d;
+    struct error ignored;
+    if (npz_read(&z, path, e)) return -1;
+    printf("%s: npz, %d arrays\n", path, z.count);
+    for (int i = 0; i < z.count; i++) print_array(&z.array[i]);
+    int medmnist = npz_find(&z, "train_images") != NULL;
+    npz_free(&z);
+    if (!medmnist) return 0;
+    if (dataset_open(&d, path, &ignored)) { /* arrays that are no dataset for us: told, not an error */
+        printf("  not a dataset that can be trained on: %s\n", ignored.text);
+        return 0;
+    }
+    print_classes(&d);
+    dataset_close(&d);
+    return 0;
+}
+
+static int info_npy(const char *path, struct error *e)
+{
+    struct npy a;
+    if (npy_read(&a, path, e)) return -1;
+    printf("%s: npy\n", path);
+    print_array(&a);
+    npy_free(&a);
+    return 0;
+}
+
+/* ---- JSON and tables -------------------------------------------------------------------------------------------------------- */
+
+static int print_json(const char *path, int width, struct error *e)
+{
+    static const char *const kind[] = {"null", "boolean", "number", "number", "text", "list", "object"};
+    struct json *j = json_read(path, e);
+    if (!j) return -1;
+    printf("%s: JSON %s", path, kind[j->type]);
+    if (j->type == JSON_OBJECT || j->type == JSON_ARRAY) printf(" of %d", j->count);
+    printf("\n");
+    print_members(j, width);
+    json_free(j);
+    return 0;
+}
+
+static int info_csv(const char *path, struct error *e)
+{
+    struct csv t;
+    if (csv_read(&t, path, e)) return -1;
+    printf("%s: table of %d rows\n  columns      ", path, t.rows);
+    for (int c = 0; c < t.columns; c++) printf(" %s", t.header[c]);
+    printf("\n");
+    csv_free(&t);
+    return 0;
+}
+
+/* ---- datasets --------------------------------------------------------------------------------------------------------------- */
+
+struct summary {
+    int read, problems;
+    int size[2][3];
+    double spacing[2][3], range[CHANNELS_MAX][2], mean[CHANNELS_MAX];
+    double voxels[LABELS_MAX], ignored;
+    int holds[LABELS_MAX]; /* cases with the label */
+};
+
+static void summarize(struct summary *m, const struct sample *s)
+{
+    size_t n = (size_t)s->size[0] * s->size[1] * s->size[2];
+    for (int a = 0; a < 3; a++) {
+        m->size[0][a] = !m->read || s->size[a] < m->size[0][a] ? s->size[a] : m->size[0][a];
+        m->size[1][a] = s->size[a] > m->size[1][a] ? s->size[a] : m->size[1][a];
+        m->spacing[0][a] = !m->read || s->spacing[a] < m->spacing[0][a] ? s->spacing[a] : m->spacing[0][a];
+        m->spacing[1][a] = fmax(m->spacing[1][a], s->spacing[a]);
+    }
+    for (int c = 0; c < s->channels; c++) {
+        double low = INFINITY, high = -INFINITY, sum = 0;
+        for (size_t i = 0; i < n; i++) {
+            double x = s->image[i * (size_t)s->channels + (size_t)c];
+            low = fmin(low, x);
+            high = fmax(high, x);
+            sum += x;
+        }
+        m->range[c][0] = m->read ? fmin(m->range[c][0], low) : low;
+        m->range[c][1] = m->read ? fmax(m->range[c][1], high) : high;
+        m->mean[c] += sum / (double)n;
+    }
+    int seen[LABELS_MAX] = {0};
+    for (size_t i = 0; s->label && i < n; i++) {
+        if (s->label[i] >= LABELS_MAX) {
+            m->ignored++;
+            continue;
+        }
+        m->voxels[s->label[i]]++;
+        seen[s->label[i]] = 1;
+    }
+    for (int k = 0; k < LABELS_MAX; k++) m->holds[k] += seen[k];
+    m->read++;
+}
+
+static void print_summary(const struct summary *m, const struct dataset *d)
+{
+    double all = m->ignored;
+    for (int k = 0; k < LABELS_MAX; k++) all += m->voxels[k];
+    printf("  size (z y x)  %d x %d x %d to %d x %d x %d voxels\n", m->size[0][0], m->size[0][1], m->size[0][2], m->size[1][0], m->size[1][1], m->size[1][2]);
+    printf("  spacing       %.5g x %.5g x %.5g to %.5g x %.5g x %.5g mm\n", m->spacing[0][0], m->spacing[0][1], m->spacing[0][2],
+           m->spacing[1][0], m->spacing[1][1], m->spacing[1][2]);
+    for (int c = 0; c < d->channels; c++)
+        printf("  channel %d     %s: %.6g to %.6g, mean of case means %.6g\n", c, d->channel_name[c], m->range[c][0], m->range[c][1], m->mean[c] / m->read);
+    for (int k = 0; k < d->labels && all > 0; k++)
+        printf("  label %-2d      %s: in %d cases, %.3f %% of voxels\n", k, d->label_name[k], m->holds[k], 100 * m->voxels[k] / all);
+    for (int r = 0; r < d->regions; r++) {
+        char key[REGION_KEY_SIZE];
+        dataset_region_key(key, sizeof key, &d->region[r]);
+        printf("  region %d     %s: labels %s, written as %d\n", r + 1, d->region[r].name, key, d->region[r].written);
+    }
+    if (d->ignore_label >= 0) printf("  label %-2d      ignore: %.3f %% of voxels\n", d->ignore_label, all > 0 ? 100 * m->ignored / all : 0);
+}
+
+/* Reads every case; what is wrong with one is told and does not stop the rest. */
+static int info_dataset(const char *path, struct error *e)
+{
+    struct dataset d;
+    struct summary m;
+    memset(&m, 0, sizeof m);
+    if (dataset_open(&d, path, e)) return -1;
+    int maps = 0;
+    for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
+    printf("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path, json_text(d.json, "name", d.name), d.cases, maps, d.file_ending);
+    if (d.classes) print_classes(&d);
+    for (int i = 0; i < d.cases; i++) {
+        struct sample s;
+        if (dataset_load(&s, &d, i, e)) {
+            printf("  problem       %s\n", e->text);
+            m.problems++;
+            continue;
+        }
+        summarize(&m, &s);
+        sample_free(&s);
+    }
+    int64_t announced = json_integer(d.json, "numTraining", d.cases);
+    if (announced != d.cases) {
+        printf("  problem       dataset.json: numTraining is %lld, there are %d cases\n", (long long)announced, d.cases);
+        m.problems++;
+    }
+    if (m.read) print_summary(&m, &d);
+    dataset_close(&d);
+    return m.problems ? error_set(e, "%s: %d problems", path, m.problems) : 0;
+}
+
+/* A RUN folder: its manifest and checkpoints. */
+static int info_run(const char *path, const char *manifest, struct error *e)
+{
+    char dir[1200];
+    struct file_list folds, files;
+    if (print_json(manifest, 100, e) || file_list(path, &folds, e)) return -1;
+    for (int i = 0; i < folds.count; i++) {
+        if (strncmp(folds.name[i], "fold_", 5) != 0) continue;
+        if (file_join(dir, sizeof dir, path, folds.name[i], e) || file_list(dir, &files, e)) {
+            file_list_free(&folds);
+            return -1;
+        }
+        for (int k = 0; k < files.count; k++)
+            if (file_has_suffix(files.name[k], ".safetensors")) printf("  checkpoint                   %s/%s\n", folds.name[i], files.name[k]);
+        file_list_free(&files);
+    }
+    file_list_free(&folds);
+    return 0;
+}
+
+/* A model folder of nnU-Net: what predict would take from it. */
+static int info_model(const char *path, struct error *e)
+{
+    struct run r;
+    char fold[64][16];
+    if (run_open(&r, path, e)) return -1;
+    int n = run_folds(fold, 64, &r, NULL);
+    printf("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g x %.5g mm\n  mirroring    ", path,
+           r.configuration, r.plan->patch[0], r.plan->patch[1], r.plan->patch[2], r.plan->spacing[0], r.plan->spacing[1], r.plan->spacing[2]);
+    for (int a = 0; a < 3; a++)
+        if (r.mirror[a]) printf(" %d", a);
+    printf("\n  folds        ");
+    for (int i = 0; i < n; i++) printf(" %s", fold[i]);
+    printf("\n");
+    run_close(&r);
+    return 0;
+}
+
+static int info_folder(const char *path, const char *series, struct error *e)
+{
+    char name[1200];
+    if (file_join(name, sizeof name, path, "manifest.json", e)) return -1;
+    if (file_exists(name)) return info_run(path, name, e);
+    if (file_join(name, sizeof name, path, "dataset.json", e)) return -1;
+    int dataset = file_exists(name);
+    if (file_join(name, sizeof name, path, "plans.json", e)) return -1;
+    int model = dataset && file_exists(name);
+    if (file_join(name, sizeof name, path, "imagesTr", e)) return -1;
+    if (model && !file_exists(name)) return info_model(path, e);
+    if (dataset) return info_dataset(path, e);
+    if (dicom_is(path)) return info_dicom(path, series, e);
+    return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series", path);
+}
+
+static int info_file(const char *path, const char *series, struct error *e)
+{
+    if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
+    if (file_is_dir(path)) return info_folder(path, series, e);
+    if (file_has_suffix(path, ".safetensors")) return info_safetensors(path, e);
+    if (file_has_suffix(path, ".pth") || file_has_suffix(path, ".pt")) return info_pth(path, e);
+    if (file_has_suffix(path, ".npz")) return info_npz(path, e);
+    if (file_has_suffix(path, ".npy")) return info_npy(path, e);
+    if (file_has_suffix(path, ".json")) return print_json(path, 60, e);
+    if (file_has_suffix(path, ".csv")) return info_csv(path, e);
+    if (dicom_is(path)) return info_dicom(path, series, e);
+    return info_image(path, e);
+}
+
+int cmd_info(int argc, char **argv)
+{
+    const char *series = NULL;
+    const struct option_spec spec[] = {{"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to tell (default: all)", 0, 0, 0}, {0}};
+    const struct command_help help = {"info FILE...", "What a file is: image, DICOM series, checkpoint, arrays, JSON, table, dataset or run folder",
+                                      "Reads everything: a dataset's cases are checked one by one. Exit code 1 if any file is unreadable or a dataset\n"
+                                      "has problems; the other files are still told. A DICOM series is given by its folder or by any file of it; the\n"
+                                      "patient's name and number are not printed.",
+                                      spec};
+    struct operands operands;
+    int status;
+    if (!options_parse(&operands, argc, argv, &help, 1, OPERANDS_MAX, &status)) return status;
+    for (int i = 0; i < operands.count; i++) {
+        struct error e;
+        if (info_file(operands.text[i], series, &e)) status = app_fail(&e);
+    }
+    return status;
+}

@@ -1,0 +1,232 @@
+/* cmd_plan.c - `nephron plan`: fingerprint, plans.json, and what a step of each configuration needs in memory. */
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/training/budget.h"
+#include "apps/base/options.h"
+#include "apps/base/progress.h"
+#include "io/base/file.h"
+#include "nn/plan/plan.h"
+#include "nn/folder/run.h"
+#include "nn/network/unet.h"
+#include "tensor/base/cpu.h"
+
+struct planning {
+    struct budget budget;
+    int threads;
+    const char *output, *fingerprint_in, *fingerprint_out, *dataset_json, *configuration;
+    struct plan_options options;
+    int quiet;
+};
+
+/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+
+struct needs {
+    size_t parameters, train_block, infer_block; /* floats; bytes */
+    double train_flops, infer_flops;             /* forward: of a batch, of a patch */
+};
+
+/* Records and places both graphs; nothing is allocated that holds data, so that a plan for a larger machine can be weighed here. */
+static int measure(struct needs *n, const struct plan *p, int flags, struct error *e)
+{
+    if (unet_check(p, e)) return -1;
+    struct model *m = model_create();
+    struct graph *train = unet_train_create(m, p, flags, NULL).graph, *infer = graph_create(m, NULL, flags);
+    graph_plan(train);
+    unet_forward(infer, p, graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0), 0);
+    graph_plan(infer);
+    *n = (struct needs){.train_block = graph_bytes(train), .infer_block = graph_bytes(infer), .train_flops = graph_flops(train),
+                        .infer_flops = graph_flops(infer)};
+    for (int i = 0; i < m->params; i++) n->parameters += m->param[i].count;
+    graph_destroy(train);
+    graph_destroy(infer);
+    model_destroy(m);
+    return 0;
+}
+
+static double gib(double bytes)
+{
+    return bytes / (1024.0 * 1024 * 1024);
+}
+
+static void print_needs(const struct plan *p)
+{
+    struct needs n, half;
+    struct error e;
+    if (measure(&n, p, 0, &e) || measure(&half, p, GRAPH_BF16, &e)) {
+        printf("  network             cannot be built here: %s\n", e.text);
+        return;
+    }
+    double weights = 4.0 * (double)n.parameters;
+    printf("  parameters          %zu\n", n.parameters);
+    printf("  training step       %zu bytes (%.2f GiB) of activations and gradients, and %.0f bytes (%.2f GiB) of weights,\n"
+           "                      their gradients and momentum; %.1f GFLOP\n",
+           n.train_block, gib((double)n.train_block), 3 * weights, gib(3 * weights), 3 * n.train_flops / 1e9);
+    printf("  inference           %zu bytes (%.2f GiB) a patch, and %.0f bytes of weights; %.1f GFLOP\n", n.infer_block,
+           gib((double)n.infer_block), weights, n.infer_flops / 1e9);
+    printf("  --precision bf16    %zu bytes (%.2f GiB) of activations and gradients; inference %zu bytes (%.2f GiB)\n", half.train_block,
+           gib((double)half.train_block), half.infer_block, gib((double)half.infer_block));
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------------------- */
+
+static void print_stages(const char *title, const int (*v)[3], const struct plan *p)
+{
+    printf("  %-20s", title);
+    for (int s = 0; s < p->stages; s++) {
+        for (int a = 3 - p->dims; a < 3; a++) printf("%s%d", a == 3 - p->dims ? "" : "x", v[s][a]);
+        printf(s + 1 < p->stages ? " " : "\n");
+    }
+}
+
+static void print_plan(const struct plan *p)
+{
+    int first = 3 - p->dims;
+    printf("\n%s (%s U-Net)\n", p->configuration, p->architecture);
+    printf("  %-20s", "patch");
+    for (int a = first; a < 3; a++) printf("%s%d", a == first ? "" : " x ", p->patch[a]);
+    printf(" voxels, batch %d\n  %-20s", p->batch, "spacing");
+    for (int a = first; a < 3; a++) printf("%s%.6g", a == first ? "" : " x ", p->spacing[a]);
+    printf(" mm\n  %-20s", "median image");
+    for (int a = first; a < 3; a++) printf("%s%g", a == first ? "" : " x ", p->median_size[a]);
+    printf(" voxels\n  %-20s", "features");
+    for (int s = 0; s < p->stages; s++) printf("%d%s", p->features[s], s + 1 < p->stages ? " " : "\n");
+    print_stages("kernels", p->kernel, p);
+    print_stages("strides", p->stride, p);
+    printf("  %-20s%.0f elements of feature maps for one example\n", "nnU-Net's estimate", p->estimate);
+    print_needs(p);
+}
+
+static void print_fingerprint(const struct fingerprint *f, const struct dataset *d)
+{
+    printf("%s: %d cases, %d channel%s, %d labels%s", d->name, f->cases, d->channels, d->channels == 1 ? "" : "s", d->labels,
+           d->ignore_label >= 0 ? " and ignore" : "");
+    if (d->regions) printf(" in %d regions", d->regions);
+    printf("\n");
+    printf("median of the image left after cropping to nonzero: %.1f %%\n", 100 * f->median_relative_size);
+    for (int c = 0; c < d->channels; c++)
+        printf("channel %d (%s): foreground mean %.6g, std %.6g, 0.5 %% to 99.5 %%: %.6g to %.6g; %s\n", c, d->channel_name[c],
+               f->intensity[c].mean, f->intensity[c].std, f->intensity[c].percentile_00_5, f->intensity[c].percentile_99_5,
+               normalization_name(normalization_of_channel(d->channel_name[c])));
+}
+
+/* ---- the work --------------------------------------------------------------------------------------------------------------- */
+
+static int get_fingerprint(struct fingerprint *f, const struct planning *w, const struct dataset *d, struct error *e)
+{
+    if (w->fingerprint_in) {
+        struct json *j = json_read(w->fingerprint_in, e);
+        if (!j) return -1;
+        int status = fingerprint_from_json(f, j, w->fingerprint_in, e);
+        json_free(j);
+        return status;
+    }
+    struct progress bar = progress_begin("fingerprint", w->quiet);
+    int status = fingerprint_extract(f, d, NULL, progress_callback, &bar, e);
+    progress_end(&bar);
+    return status;
+}
+
+static int write_files(const struct planning *w, const struct fingerprint *f, const struct plans *p, struct error *e)
+{
+    if (w->fingerprint_out) {
+        struct json *j = fingerprint_json(f);
+        int status = json_write(j, w->fingerprint_out, e);
+        json_free(j);
+        if (status) return -1;
+    }
+    return w->output ? plans_write(p, w->output, e) : 0;
+}
+
+/* --hours, of which the fingerprint is no part; the validation is that of a fold of five. */
+static int plan_in_time(struct plans *p, const struct planning *w, const struct fingerprint *f, const struct dataset *d, struct error *e)
+{
+    struct budget b = w->budget;
+    struct train_options t = train_options_default(TASK_SEGMENT);
+    int threads = w->threads > 0 ? w->threads : cpu_count();
+    struct pool *pool = pool_create(threads);
+    if (!pool) return error_set(e, "cannot start %d threads", threads);
+    b.validation_cases = (f->cases + 4) / 5;
+    int status = budget_plans(&b, p, f, d, &w->options, w->configuration ? w->configuration : "3d_fullres", &t, pool, e);
+    pool_destroy(pool);
+    if (!status && !w->quiet) budget_print(&b);
+    return status;
+}
+
+static int plan_dataset(const struct planning *w, const struct dataset *d, struct error *e)
+{
+    struct fingerprint f;
+    struct plans p;
+    if (!d->labels) return error_set(e, "%s: no segmentation labels to plan for", d->path);
+    if (get_fingerprint(&f, w, d, e)) return -1;
+    int failed = w->budget.hours > 0 ? plan_in_time(&p, w, &f, d, e) : plans_make(&p, &f, d, &w->options, e);
+    if (failed) {
+        fingerprint_free(&f);
+        return -1;
+    }
+    const struct plan *only = w->configuration ? plans_find(&p, w->configuration, e) : NULL;
+    int status = w->configuration && !only ? -1 : write_files(w, &f, &p, e);
+    if (!status && !w->quiet) {
+        print_fingerprint(&f, d);
+        for (int i = 0; i < p.count; i++)
+            if (!only || only == &p.plan[i]) print_plan(&p.plan[i]);
+    }
+    plans_free(&p);
+    fingerprint_free(&f);
+    return status;
+}
+
+/* nnU-Net calls a dataset by its folder; dataset.json lies in it. */
+static int read_description(struct dataset *d, const char *path, struct error *e)
+{
+    char folder[1024];
+    if (dataset_read_header(d, path, e)) return -1;
+    size_t length = (size_t)(file_name(path) - path);
+    while (length && path[length - 1] == '/') length--;
+    if (length == 0 || length >= sizeof folder) return 0;
+    memcpy(folder, path, length);
+    folder[length] = 0;
+    snprintf(d->name, sizeof d->name, "%.127s", file_name(folder));
+    return 0;
+}
+
+int cmd_plan(int argc, char **argv)
+{
+    struct planning w = {.options = plan_options_default(), .budget = {.window_step = 0.5, .mirror = 1}};
+    int width = 0;
+    struct plan_options *o = &w.options;
+    const struct option_spec spec[] = {
+        {"output", 'o', OPTION_TEXT, &w.output, "FILE", "write plans.json here", 0, 0, 0},
+        {"configuration", 0, OPTION_TEXT, &w.configuration, "C", "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
+        {"preset", 0, OPTION_TEXT, &o->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl"},
+        {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G", "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
+        {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},
+        {"hours", 0, OPTION_NUMBER, &w.budget.hours, "H", "base features, batch and iterations of a training that ends in H hours on this machine", 0.001, 10000, 0},
+        {"batch", 0, OPTION_INT, &o->batch, "N", "batch instead of the planned one", 1, 4096, 0},
+        {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X", "patch instead of the planned one; padded to what the strides divide", 0, 0, 0},
+        {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE", "dataset_fingerprint.json instead of reading images", 0, 0, 0},
+        {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE", "dataset.json instead of DATASET, with --fingerprint", 0, 0, 0},
+        {"write-fingerprint", 0, OPTION_TEXT, &w.fingerprint_out, "FILE", "write dataset_fingerprint.json here", 0, 0, 0},
+        OPTION_THREADS(w.threads),
+        OPTION_QUIET(w.quiet),
+        {0}};
+    const struct command_help help = {
+        "plan DATASET [-o plans.json] [OPTIONS]", "Fingerprint and plan of a dataset, with the exact memory of a step",
+        "Plans as nnU-Net v2.8 does, in its plans.json. Without images:\n"
+        "  nephron plan --fingerprint dataset_fingerprint.json --dataset dataset.json -o plans.json",
+        spec};
+    struct operands operands;
+    struct dataset d;
+    struct error e;
+    int status;
+    if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
+    if (width) o->base_features = width;
+    w.budget.fixed_features = width > 0;
+    if (operands.count == 1 && w.dataset_json) return app_usage("plan", "takes DATASET or --dataset, not both");
+    if (operands.count == 0 && !w.dataset_json) return app_usage("plan", "needs DATASET, or --fingerprint with --dataset");
+    if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");
+    if (w.dataset_json ? read_description(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e)) return app_fail(&e);
+    status = plan_dataset(&w, &d, &e);
+    dataset_close(&d);
+    return status ? app_fail(&e) : 0;
+}

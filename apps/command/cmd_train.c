@@ -1,0 +1,7 @@
+#include "apps/base/options.h"
+#include "apps/training/training.h"
+
+int cmd_train(int argc, char **argv)
+{
+    return training_main(argc, argv, 0);
+}

@@ -1,0 +1,94 @@
+/* main.c - the program: finds the command and hands over. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/base/options.h"
+#include "tensor/base/cpu.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+};
+
+static const struct command commands[] = {
+    {"info", cmd_info, "what a file is: image header, checkpoint tensors, dataset"},
+    {"phantom", cmd_phantom, "writes a synthetic multi-centre renal MRI dataset"},
+    {"plan", cmd_plan, "fingerprint and plan of a dataset; exact memory of a step"},
+    {"train", cmd_train, "centralised training: segmentation or classification"},
+    {"federate", cmd_federate, "federated training over simulated sites"},
+    {"predict", cmd_predict, "segment images, or class probabilities, with a trained run"},
+    {"evaluate", cmd_evaluate, "metrics of predictions against a reference"},
+    {"compare", cmd_compare, "paired statistics of two evaluations"},
+    {"study", cmd_study, "local, federated and centralised training on one test set, with a report"},
+    {"bench", cmd_bench, "speed on this machine, against its measured peak"},
+    {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
+    {"best", cmd_best, "which run, or ensemble of two, is best on the held-out cases"},
+    {"ensemble", cmd_ensemble, "label maps from the mean of several predictions' probabilities"},
+    {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz, to ONNX; images between formats, from DICOM"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_usage(FILE *f)
+{
+    fprintf(f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n\n",
+            NEPHRON_VERSION);
+    for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].summary);
+    fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n"
+               "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon) lowers the instruction set.\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+static int run(const char *name, int argc, char **argv)
+{
+    const struct command *c = find_command(name);
+    const char *isa = getenv("NEPHRON_ISA");
+    if (c && isa && *isa && cpu_isa_parse(isa) < 0) {
+        fprintf(stderr, "nephron: NEPHRON_ISA is '%s', must be one of scalar|avx2|avx512|avx512bf16|amx|neon\n", isa);
+        return 2;
+    }
+    if (c) return c->run(argc, argv);
+    fprintf(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
+    return 2;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) {
+        printf("nephron %s\n", NEPHRON_VERSION);
+        return 0;
+    }
+    if (strcmp(name, "help") && strcmp(name, "-h") && strcmp(name, "--help")) return run(name, argc - 1, argv + 1);
+    if (argc < 3) {
+        print_usage(stdout);
+        return 0;
+    }
+    char help[] = "-h", *args[] = {argv[2], help, NULL};
+    return run(argv[2], 2, args);
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* what cannot be written returns an error, in place of killing the process */
+    signal(SIGXFSZ, SIG_IGN);
+    int status = dispatch(argc, argv);
+    if (fflush(stdout) || ferror(stdout)) { /* output that could not be written (a full disk) is a failure too */
+        if (errno != EPIPE) perror("nephron: standard output"); /* head and grep -q have seen enough */
+        return status ? status : 1;
+    }
+    return status;
+}

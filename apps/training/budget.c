@@ -1,0 +1,198 @@
+#include "apps/training/budget.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "apps/base/progress.h"
+#include "nn/plan/outputs.h"
+#include "tensor/base/check.h"
+
+/* Iterations from which a larger network is worth it; nnU-Net's own number of them; the share of the time that is planned with. */
+enum { WORTHWHILE = 5000, MOST = 250000, LEAST = 10 };
+static const double share = 0.95;
+
+/* ---- one step, measured ------------------------------------------------------------------------------------------------- */
+
+int budget_case(struct learner_data *data, const struct plan *p)
+{
+    struct case_store *c = &data->store;
+    memset(data, 0, sizeof *data);
+    c->groups = output_groups(p);
+    c->sample = calloc(1, sizeof *c->sample);
+    c->index = calloc(1, sizeof *c->index);
+    c->location = calloc(1, sizeof *c->location);
+    c->location_count = calloc(1, sizeof *c->location_count);
+    if (!c->sample || !c->index || !c->location || !c->location_count) return -1;
+    c->cases = 1;
+    struct sample *s = c->sample;
+    size_t n = 1;
+    for (int a = 0; a < 3; a++) n *= (size_t)(s->size[a] = p->patch[a] + p->patch[a] / 4);
+    s->channels = p->channels;
+    s->previous_labels = p->previous_labels;
+    s->image = malloc(n * (size_t)s->channels * sizeof *s->image);
+    s->label = malloc(n);
+    s->previous = p->previous_labels ? malloc(n) : NULL;
+    c->location[0] = calloc((size_t)c->groups, sizeof **c->location);
+    c->location_count[0] = calloc((size_t)c->groups, sizeof **c->location_count);
+    if (!s->image || !s->label || (p->previous_labels && !s->previous) || !c->location[0] || !c->location_count[0]) return -1;
+    struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+    int labels = p->regions ? p->labels : p->classes;
+    for (size_t i = 0; i < n * (size_t)s->channels; i++) s->image[i] = rng_float(&rng) - 0.5f;
+    for (size_t i = 0; i < n; i++) s->label[i] = (uint8_t)(i * (size_t)labels / n);
+    if (s->previous) memcpy(s->previous, s->label, n);
+    for (int k = 1; k < c->groups; k++) {
+        if (!(c->location[0][k] = malloc(sizeof(int32_t)))) return -1;
+        c->location[0][k][0] = (int32_t)(n / 2);
+        c->location_count[0][k] = 1;
+    }
+    return 0;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Seconds of an iteration: the median of up to five within ten seconds, after one that touches the memory. */
+static int measure_step(double *seconds, const struct plan *p, const struct train_options *t, struct pool *pool, struct error *e)
+{
+    enum { STEPS = 5 };
+    struct learner_data data;
+    struct learner l;
+    double time[STEPS], start = clock_seconds();
+    int n = 0;
+    struct train_options o = *t;
+    o.batch = p->batch;
+    if (learner_check(&o, p, e)) return -1;
+    struct model *m = learner_model(&o, p);
+    int status = budget_case(&data, p) ? error_set(e, "out of memory for a case of the patch's size") : 0;
+    if (!status && !(status = learner_create(&l, &o, p, &data, m, 0, pool, e))) {
+        learner_step(&l, 0, 1e-6f);
+        do {
+            double before = clock_seconds();
+            learner_step(&l, (uint64_t)n + 1, 1e-6f);
+            time[n++] = clock_seconds() - before;
+        } while (n < STEPS && clock_seconds() - start < 10);
+        learner_destroy(&l);
+        qsort(time, (size_t)n, sizeof *time, compare_doubles);
+        *seconds = time[n / 2];
+    }
+    learner_data_free(&data);
+    model_destroy(m);
+    return status;
+}
+
+/* Floating-point operations of a step, without running it. */
+static double step_flops(const struct plan *p)
+{
+    struct model *m = model_create();
+    struct graph *g = unet_train_create(m, p, 0, NULL).graph;
+    double flops = 3 * graph_flops(g);
+    graph_destroy(g);
+    model_destroy(m);
+    return flops;
+}
+
+/* ---- how far the time goes ------------------------------------------------------------------------------------------------- */
+
+/* Forward passes of the windows of the validation cases, as large as the median image. */
+static double validation_time(const struct budget *b, const struct plan *p, double step)
+{
+    double windows = 1;
+    for (int a = 0; a < 3; a++) {
+        int flat = p->dims == 2 && a == 0;
+        double reach = p->median_size[a] - p->patch[a];
+        windows *= flat ? 1 : (reach > 0 ? ceil(reach / (p->patch[a] * b->window_step)) + 1 : 1) * (b->mirror ? 2 : 1);
+    }
+    return b->validation_cases * windows * step / (3.0 * p->batch);
+}
+
+/* Fills what is chosen for a plan whose step is measured. Returns the iterations, negative where the validation alone takes too long. */
+static double spread_time(struct budget *b, const struct plan *p, double step)
+{
+    const double of_validation = 0.2 / 3; /* a fifth as many batches forward, after each epoch */
+    double left = b->hours * 3600 * share - b->spent;
+    b->step_seconds = step;
+    b->base_features = p->features[0];
+    b->batch = p->batch;
+    b->validation_seconds = validation_time(b, p, step);
+    double total = fmin(floor((left - b->validation_seconds) / (step * (1 + of_validation))), MOST);
+    b->iterations = total >= 25000 ? 250 : total >= 1000 ? 50 : total >= 20 ? (int)(total / 20) : 1;
+    b->epochs = total >= b->iterations ? (int)(total / b->iterations) : 1;
+    b->training_seconds = (double)b->epochs * b->iterations * step * (1 + of_validation);
+    return total;
+}
+
+static int check_time(const struct budget *b, double total, struct error *e)
+{
+    if (total >= LEAST) return 0;
+    return error_set(e, "--hours %g: a step of %d base features and batch %d takes %.3g s here and the validation at the end %.3g s: less than %d iterations",
+                     b->hours, b->base_features, b->batch, b->step_seconds, b->validation_seconds, LEAST);
+}
+
+int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool, struct error *e)
+{
+    double start = clock_seconds(), step;
+    if (measure_step(&step, p, t, pool, e)) return -1;
+    b->spent += clock_seconds() - start;
+    return check_time(b, spread_time(b, p, step), e);
+}
+
+int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f, const struct dataset *d, const struct plan_options *o,
+                 const char *configuration, const struct train_options *t, struct pool *pool, struct error *e)
+{
+    enum { CHOICES = 6 };
+    double start = clock_seconds(), before = b->spent, step, rate = 0, total = -1;
+    if (plans_make(p, f, d, o, e)) return -1;
+    const struct plan *asked = plans_find(p, configuration, e), first = asked ? *asked : (struct plan){0};
+    plans_free(p);
+    if (!asked) return -1;
+    /* The smallest is measured first: its speed tells which of the others are hopeless. */
+    for (int k = -1; k < CHOICES; k++) {
+        int choice = k < 0 ? CHOICES - 1 : k, halvings = choice / 2, batch = choice % 2 && first.batch > 2 && !o->batch ? 2 : first.batch;
+        struct plan_options now = *o;
+        int again = choice % 2 ? batch == first.batch : b->fixed_features && choice > 0;
+        if (k >= 0 && k < CHOICES - 1 && (again || (b->fixed_features && choice > 1))) continue;
+        if (b->fixed_features) halvings = 0;
+        now.base_features = o->base_features >> halvings > 0 ? o->base_features >> halvings : 1;
+        now.batch = batch;
+        if (first.dims == 3) memcpy(now.patch, first.patch, sizeof now.patch);
+        if (plans_make(p, f, d, &now, e)) return -1;
+        const struct plan *plan = plans_find(p, configuration, e);
+        double left = b->hours * 3600 * share - before - (clock_seconds() - start), flops = plan ? step_flops(plan) : 0;
+        int last = k == CHOICES - 1, hopeless = k >= 0 && flops / rate / 4 * WORTHWHILE > left; /* wide layers run up to 4 times as fast */
+        if (!plan || ((!hopeless || last) && measure_step(&step, plan, t, pool, e))) {
+            plans_free(p);
+            return -1;
+        }
+        if (k < 0) rate = flops / step;
+        b->spent = before + clock_seconds() - start;
+        if (k >= 0 && (!hopeless || last)) {
+            total = spread_time(b, plan, step);
+            if (total >= WORTHWHILE || last) break;
+        }
+        plans_free(p);
+    }
+    if (!check_time(b, total, e)) return 0;
+    plans_free(p);
+    return -1;
+}
+
+void budget_print(const struct budget *b)
+{
+    char step[32], training[32], validation[32], end[32];
+    double seconds = b->training_seconds + b->validation_seconds;
+    time_t at = time(NULL) + (time_t)seconds;
+    struct tm local;
+    progress_time(step, b->step_seconds);
+    progress_time(training, b->training_seconds);
+    progress_time(validation, b->validation_seconds);
+    strftime(end, sizeof end, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &local));
+    printf("%g hours: %d base features, batch %d, %d epochs of %d iterations\n  a step takes %s here; training %s, validation at the end %s; expected end %s\n",
+           b->hours, b->base_features, b->batch, b->epochs, b->iterations, step, training, validation, end);
+    fflush(stdout);
+}

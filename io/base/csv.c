@@ -1,0 +1,197 @@
+#include "io/base/csv.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/file.h"
+#include "io/base/text.h"
+
+/* All cells go into one block as long as the text (and one byte): unquoted they do not grow, and the separator makes room for the NUL. */
+struct reader {
+    const char *p, *end;
+    char *out;            /* next free byte of storage */
+    const char *name;
+    int line, line_cell;  /* of p, and where the cell began */
+    char **cell;
+    size_t cells, capacity;
+    struct error *e;
+};
+
+static int fail(struct reader *r, const char *message)
+{
+    return error_set(r->e, "%s: line %d: %s", r->name, r->line_cell, message);
+}
+
+static int at_line_end(const struct reader *r)
+{
+    return r->p == r->end || *r->p == '\n' || *r->p == '\r';
+}
+
+/* CRLF, LF, or the CR of old Macs. */
+static void skip_line_end(struct reader *r)
+{
+    if (r->p < r->end && *r->p == '\r') r->p++;
+    if (r->p < r->end && *r->p == '\n') r->p++;
+    r->line++;
+}
+
+static int read_quoted(struct reader *r)
+{
+    for (r->p++;; r->p++) {
+        if (r->p == r->end) return fail(r, "a quote that does not end");
+        if (*r->p == '"') {
+            r->p++;
+            if (r->p == r->end || *r->p != '"') break; /* two quotes are one */
+        }
+        if (*r->p == '\n') r->line++;
+        *r->out++ = *r->p;
+    }
+    if (!at_line_end(r) && *r->p != ',') return fail(r, "text after a closing quote");
+    return 0;
+}
+
+static int read_plain(struct reader *r)
+{
+    while (!at_line_end(r) && *r->p != ',') {
+        if (*r->p == '"') return fail(r, "a quote inside a cell that does not begin with one");
+        *r->out++ = *r->p++;
+    }
+    return 0;
+}
+
+static int push_cell(struct reader *r, char *cell)
+{
+    if (r->cells == r->capacity) {
+        size_t capacity = r->capacity ? 2 * r->capacity : 64;
+        char **grown = capacity <= INT_MAX ? realloc(r->cell, capacity * sizeof *grown) : NULL;
+        if (grown == NULL) return fail(r, "out of memory");
+        r->cell = grown;
+        r->capacity = capacity;
+    }
+    r->cell[r->cells++] = cell;
+    return 0;
+}
+
+/* Returns the number of cells, or -1. */
+static int read_row(struct reader *r)
+{
+    size_t before = r->cells;
+    for (;;) {
+        char *cell = r->out;
+        r->line_cell = r->line;
+        int quoted = r->p < r->end && *r->p == '"';
+        if (quoted ? read_quoted(r) : read_plain(r)) return -1;
+        int more = r->p < r->end && *r->p == ',';
+        if (more) r->p++;
+        else skip_line_end(r);
+        *r->out++ = 0; /* after the step over the separator */
+        if (push_cell(r, cell)) return -1;
+        if (!more) return (int)(r->cells - before);
+    }
+}
+
+static int read_rows(struct csv *c, struct reader *r)
+{
+    while (r->p < r->end) {
+        if (at_line_end(r)) { /* an empty line */
+            skip_line_end(r);
+            continue;
+        }
+        int line = r->line, n = read_row(r);
+        if (n < 0) return -1;
+        if (c->columns == 0) {
+            c->columns = n;
+            continue;
+        }
+        c->rows++;
+        if (n != c->columns)
+            return error_set(r->e, "%s: row %d (line %d) has %d cells, the header has %d", r->name, c->rows, line, n, c->columns);
+    }
+    if (c->columns == 0) return error_set(r->e, "%s: empty, no header", r->name);
+    return 0;
+}
+
+int csv_parse(struct csv *c, const char *text, size_t size, const char *name, struct error *e)
+{
+    *c = (struct csv){0};
+    if (memchr(text, 0, size) != NULL) return error_set(e, "%s: has zero bytes, so it is no CSV in UTF-8 or ASCII", name);
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        text += 3;
+        size -= 3;
+    }
+    c->storage = malloc(size + 1);
+    if (c->storage == NULL) return error_set(e, "%s: out of memory", name);
+    struct reader r = {.p = text, .end = text + size, .out = c->storage, .name = name, .line = 1, .line_cell = 1, .e = e};
+    int status = read_rows(c, &r);
+    c->header = r.cell;
+    if (status) csv_free(c);
+    else c->cell = c->header + c->columns;
+    return status;
+}
+
+int csv_read(struct csv *c, const char *path, struct error *e)
+{
+    unsigned char *data;
+    size_t size;
+    *c = (struct csv){0};
+    if (file_read(path, 0, &data, &size, e)) return -1;
+    int status = csv_parse(c, (char *)data, size, path, e);
+    free(data);
+    return status;
+}
+
+void csv_free(struct csv *c)
+{
+    free(c->header); /* the cells follow in the same block */
+    free(c->storage);
+    *c = (struct csv){0};
+}
+
+int csv_column(const struct csv *c, const char *name, struct error *e)
+{
+    int found = -1;
+    for (int i = 0; i < c->columns; i++) {
+        if (strcmp(c->header[i], name) != 0) continue;
+        if (found >= 0) {
+            if (e != NULL) error_set(e, "two columns are named '%s'", name);
+            return -1;
+        }
+        found = i;
+    }
+    if (found >= 0 || e == NULL) return found;
+    char list[512] = "";
+    size_t used = 0;
+    for (int i = 0; i < c->columns && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", c->header[i]);
+    error_set(e, "no column '%s'; there are: %s", name, list);
+    return -1;
+}
+
+int csv_number(const struct csv *c, const char *name, int row, int column, double *v, struct error *e)
+{
+    const char *cell = csv_cell(c, row, column), *p = cell;
+    while (*p == ' ') p++;
+    size_t n = strlen(p);
+    while (n > 0 && p[n - 1] == ' ') n--;
+    if (text_parse_double(v, p, n) == 0 && isfinite(*v)) return 0;
+    return error_set(e, "%s: row %d: %s is '%.100s', not a number", name, row + 1, c->header[column], cell);
+}
+
+int csv_quote(char *buf, size_t size, const char *text)
+{
+    if (strpbrk(text, "\",\r\n") == NULL) return snprintf(buf, size, "%s", text);
+    size_t n = 0;
+#define PUT(c) do { if (n + 1 < size) buf[n] = (c); n++; } while (0)
+    PUT('"');
+    for (; *text; text++) {
+        if (*text == '"') PUT('"');
+        PUT(*text);
+    }
+    PUT('"');
+#undef PUT
+    if (size > 0) buf[n < size ? n : size - 1] = 0;
+    return (int)n;
+}

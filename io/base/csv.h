@@ -1,0 +1,26 @@
+/* csv.h - tables of text (RFC 4180: quotes, CRLF or LF, optional UTF-8 BOM), first row the header. */
+#ifndef IO_CSV_H
+#define IO_CSV_H
+
+#include <stddef.h>
+#include "io/base/error.h"
+
+struct csv {
+    int rows, columns;  /* rows without the header */
+    char **header;      /* [columns] */
+    char **cell;        /* [rows*columns], row-major */
+    char *storage;
+};
+
+int csv_parse(struct csv *c, const char *text, size_t size, const char *name, struct error *e);
+int csv_read(struct csv *c, const char *path, struct error *e);
+void csv_free(struct csv *c);
+/* Index of the column, or -1 (with a message that lists the columns there are, if e is not NULL). */
+int csv_column(const struct csv *c, const char *name, struct error *e);
+static inline const char *csv_cell(const struct csv *c, int row, int column) { return c->cell[row * c->columns + column]; }
+/* The cell as a finite number; an error names file, row and column. */
+int csv_number(const struct csv *c, const char *name, int row, int column, double *v, struct error *e);
+/* Appends text, quoted where needed, to buf (size bytes); returns its length as snprintf. */
+int csv_quote(char *buf, size_t size, const char *text);
+
+#endif

@@ -1,0 +1,294 @@
+#include "io/base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- reading --------------------------------------------------------------------------------------------------------- */
+
+int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return error_set(e, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &st) || S_ISDIR(st.st_mode)) {
+        int is_dir = S_ISDIR(st.st_mode);
+        close(fd);
+        return error_set(e, "%s: %s", path, is_dir ? "is a folder" : strerror(errno));
+    }
+    size_t room = st.st_size > 0 ? (size_t)st.st_size + 1 : 1 << 16, used = 0;
+    unsigned char *bytes = NULL;
+    int status = 0;
+    if (limit && (uint64_t)(st.st_size > 0 ? st.st_size : 0) > limit)
+        status = error_set(e, "%s: %lld bytes, more than %zu", path, (long long)st.st_size, limit);
+    else if (!(bytes = malloc(room + 1)))
+        status = error_set(e, "%s: out of memory for %zu bytes", path, room);
+    while (!status) {
+        ssize_t n = read(fd, bytes + used, room - used);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) status = error_set(e, "%s: %s", path, strerror(errno));
+        if (n <= 0) break;
+        used += (size_t)n;
+        if (limit && used > limit) status = error_set(e, "%s: more than %zu bytes", path, limit);
+        if (status || used < room) continue;
+        unsigned char *more = room < SIZE_MAX / 4 ? realloc(bytes, 2 * room + 1) : NULL; /* a pipe, or a file that grows */
+        if (!more) status = error_set(e, "%s: out of memory for %zu bytes", path, room);
+        else {
+            bytes = more;
+            room *= 2;
+        }
+    }
+    close(fd);
+    if (status) {
+        free(bytes);
+        return -1;
+    }
+    bytes[used] = 0;
+    *data = bytes;
+    *size = used;
+    return 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------------- */
+
+struct file_out {
+    FILE *stream;
+    char *path;      /* the real name */
+    char *temporary; /* NULL where the target is no regular file */
+    int failure;     /* the first errno */
+};
+
+/* Permissions of a new file: what umask leaves of rw for all. */
+static void set_mode(int fd, const char *path)
+{
+    struct stat st;
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd, stat(path, &st) == 0 ? st.st_mode & 0777 : 0666 & ~mask);
+}
+
+struct file_out *file_create(const char *path, struct error *e)
+{
+    struct stat st;
+    struct file_out *f = calloc(1, sizeof *f);
+    size_t n = strlen(path);
+    if (!f || !(f->path = malloc(n + 1)) || !(f->temporary = malloc(n + 16))) {
+        if (f) free(f->path);
+        free(f);
+        error_set(e, "%s: out of memory", path);
+        return NULL;
+    }
+    memcpy(f->path, path, n + 1);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        error_set(e, "%s: is a folder", path);
+        file_abandon(f);
+        return NULL;
+    }
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        free(f->temporary);
+        f->temporary = NULL;
+        f->stream = fopen(path, "wb");
+    } else {
+        snprintf(f->temporary, n + 16, "%s.tmp-XXXXXX", path);
+        int fd = mkstemp(f->temporary);
+        if (fd >= 0) {
+            set_mode(fd, path);
+            f->stream = fdopen(fd, "wb");
+        }
+    }
+    if (!f->stream) {
+        error_set(e, "%s: %s", path, strerror(errno));
+        free(f->temporary);
+        f->temporary = NULL;
+        file_abandon(f);
+        return NULL;
+    }
+    return f;
+}
+
+static void note_failure(struct file_out *f)
+{
+    if (!f->failure) f->failure = errno ? errno : EIO;
+}
+
+void file_put(struct file_out *f, const void *data, size_t size)
+{
+    if (f->failure || size == 0) return;
+    errno = 0;
+    if (fwrite(data, 1, size, f->stream) != size) note_failure(f);
+}
+
+void file_printf(struct file_out *f, const char *format, ...)
+{
+    va_list args;
+    if (f->failure) return;
+    errno = 0;
+    va_start(args, format);
+    if (vfprintf(f->stream, format, args) < 0) note_failure(f);
+    va_end(args);
+}
+
+void file_abandon(struct file_out *f)
+{
+    if (!f) return;
+    if (f->stream) fclose(f->stream);
+    if (f->temporary) unlink(f->temporary);
+    free(f->temporary);
+    free(f->path);
+    free(f);
+}
+
+int file_commit(struct file_out *f, struct error *e)
+{
+    errno = 0;
+    if (!f->failure && fflush(f->stream)) note_failure(f);
+    errno = 0;
+    if (!f->failure && f->temporary && fsync(fileno(f->stream))) note_failure(f);
+    errno = 0;
+    if (fclose(f->stream) && !f->failure) note_failure(f);
+    f->stream = NULL;
+    errno = 0;
+    if (!f->failure && f->temporary && rename(f->temporary, f->path)) note_failure(f);
+    if (f->failure) {
+        error_set(e, "%s: %s", f->path, strerror(f->failure));
+        file_abandon(f);
+        return -1;
+    }
+    free(f->temporary);
+    f->temporary = NULL;
+    file_abandon(f);
+    return 0;
+}
+
+int file_write(const char *path, const void *data, size_t size, struct error *e)
+{
+    struct file_out *f = file_create(path, e);
+    if (!f) return -1;
+    file_put(f, data, size);
+    return file_commit(f, e);
+}
+
+/* ---- scratch -------------------------------------------------------------------------------------------------------- */
+
+void *file_scratch(const char *dir, size_t size, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, dir, ".scratch-XXXXXX", e)) return NULL;
+    int fd = mkstemp(path), why;
+    if (fd < 0) {
+        error_set(e, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    unlink(path);
+    void *p = MAP_FAILED;
+    if ((why = posix_fallocate(fd, 0, (off_t)size)) == 0) { /* a full disk shows here, not as a signal later */
+        p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        why = errno;
+    }
+    close(fd);
+    if (p != MAP_FAILED) return p;
+    error_set(e, "%s: no room for %zu bytes: %s", dir, size, strerror(why));
+    return NULL;
+}
+
+void file_scratch_free(void *p, size_t size)
+{
+    munmap(p, size);
+}
+
+/* ---- names and folders ------------------------------------------------------------------------------------------------ */
+
+int file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+int file_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int file_mkdirs(const char *path, struct error *e)
+{
+    char part[4096];
+    size_t n = strlen(path);
+    if (n == 0 || n >= sizeof part) return error_set(e, "%.100s: name of a folder must have 1 to %zu characters", path, sizeof part - 1);
+    memcpy(part, path, n + 1);
+    for (size_t i = 1; i <= n; i++) {
+        if (part[i] != '/' && part[i] != 0) continue;
+        char kept = part[i];
+        part[i] = 0;
+        if (mkdir(part, 0777) && errno != EEXIST) return error_set(e, "%s: %s", part, strerror(errno));
+        part[i] = kept;
+    }
+    return file_is_dir(path) ? 0 : error_set(e, "%s: is a file, not a folder", path);
+}
+
+int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e)
+{
+    size_t n = strlen(dir);
+    const char *slash = n && dir[n - 1] != '/' ? "/" : "";
+    int length = snprintf(buf, size, "%s%s%s", dir, slash, name);
+    return length >= 0 && (size_t)length < size ? 0 : error_set(e, "%.200s/%.200s: path is too long", dir, name);
+}
+
+const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+int file_has_suffix(const char *path, const char *suffix)
+{
+    size_t n = strlen(path), m = strlen(suffix);
+    return n >= m && strcasecmp(path + n - m, suffix) == 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int file_list(const char *dir, struct file_list *list, struct error *e)
+{
+    DIR *d = opendir(dir);
+    int room = 0, status = 0;
+    struct dirent *entry;
+    memset(list, 0, sizeof *list);
+    if (!d) return error_set(e, "%s: %s", dir, strerror(errno));
+    while (!status && (entry = readdir(d))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (list->count == room) {
+            room = room ? 2 * room : 64;
+            char **more = realloc(list->name, (size_t)room * sizeof *more);
+            if (!more) {
+                status = error_set(e, "%s: out of memory for %d names", dir, room);
+                break;
+            }
+            list->name = more;
+        }
+        if (!(list->name[list->count] = strdup(entry->d_name))) status = error_set(e, "%s: out of memory", dir);
+        else list->count++;
+    }
+    closedir(d);
+    if (status) file_list_free(list);
+    else if (list->count) qsort(list->name, (size_t)list->count, sizeof *list->name, compare_names);
+    return status;
+}
+
+void file_list_free(struct file_list *list)
+{
+    for (int i = 0; i < list->count; i++) free(list->name[i]);
+    free(list->name);
+    memset(list, 0, sizeof *list);
+}

@@ -1,0 +1,54 @@
+/* file.h - whole files, folders, and output that is complete or absent.
+ *
+ * Writing goes to a temporary name beside the target, is fsynced and renamed on file_commit: a crash or a full disk
+ * never leaves half a file under a real name. A target that exists and is no regular file (/dev/full, a pipe)
+ * is written to directly.
+ */
+#ifndef IO_FILE_H
+#define IO_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "io/base/error.h"
+
+/* Reads a whole file (at most `limit` bytes; 0: no limit) into malloc'ed memory, NUL-terminated beyond size. */
+int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e);
+/* Writes a whole file, atomically. */
+int file_write(const char *path, const void *data, size_t size, struct error *e);
+
+struct file_out; /* an output being written */
+struct file_out *file_create(const char *path, struct error *e);
+/* Both keep the first failure and report it at commit. */
+void file_put(struct file_out *f, const void *data, size_t size);
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void file_printf(struct file_out *f, const char *format, ...);
+/* fsync, rename, free. On error the temporary file is removed. */
+int file_commit(struct file_out *f, struct error *e);
+void file_abandon(struct file_out *f);
+
+int file_exists(const char *path);
+int file_is_dir(const char *path);
+/* mkdir -p. */
+int file_mkdirs(const char *path, struct error *e);
+/* Joins dir and name into buf; an error if it does not fit. */
+int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e);
+/* The last component of path (points into it). */
+const char *file_name(const char *path);
+int file_has_suffix(const char *path, const char *suffix); /* case-insensitive */
+
+/* Zeroed memory of `size` bytes in an unnamed file in dir, which the system may write out and read again: for what memory would not hold. The file is gone
+ * with the mapping, also after a crash. NULL with a message; a full disk is one. */
+void *file_scratch(const char *dir, size_t size, struct error *e);
+void file_scratch_free(void *p, size_t size);
+
+/* Names in a folder (without . and ..), sorted bytewise. Free with file_list_free. */
+struct file_list {
+    char **name;
+    int count;
+};
+int file_list(const char *dir, struct file_list *list, struct error *e);
+void file_list_free(struct file_list *list);
+
+#endif

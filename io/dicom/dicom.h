@@ -1,0 +1,59 @@
+/* dicom.h - DICOM images: one file, or the series that a folder holds, as one volume.
+ *
+ * Read: explicit and implicit VR, both byte orders, deflated; files without preamble or file meta information where their first
+ * element shows it. Pixels: native, RLE Lossless, JPEG Lossless (process 14); 8, 16 or 32 bits allocated, signed or not, any bits stored and
+ * high bit; MONOCHROME1 (values as stored, not inverted) and MONOCHROME2; one or many frames. Other transfer syntaxes (JPEG baseline,
+ * JPEG-LS, JPEG 2000 ...) are an error that names them.
+ *
+ * A series becomes a volume: its slices (files, or frames of a multi-frame file, whose functional groups are read) are sorted by position
+ * along the normal of the plane; each has its own rescale slope and intercept. A series may hold several volumes at the same places: told apart by
+ * temporal position, echo and b-value; what these leave together by trigger time, acquisition and instance number, if every place has as many
+ * slices. Refused, with the names of the files: other slices at one place; distances between neighbours that differ from their median by more than 1 %, or a slice more than a tenth of the distance
+ * from where the affine puts it; different orientation, size or pixel spacing. A single slice has the distance of Spacing Between Slices or
+ * else its thickness. Without Image Position (Patient) a file stands alone, at the origin. Unknown spacings are 1 mm.
+ * The affine is that of the positions (LPS to RAS): of a tilted gantry it has the shear.
+ *
+ * Memory: at most 400 times the bytes of the files (of the unpacked data set where it is deflated), whatever they say; 3 to 6 times for
+ * native 16-bit voxels. One file is in memory at a time. Nothing about the patient is kept.
+ * Source: DICOM PS3.3 sections C.7.6.2, C.7.6.3 and C.7.6.16, PS3.5, PS3.10.
+ */
+#ifndef IO_DICOM_H
+#define IO_DICOM_H
+
+#include "io/image/volume.h"
+
+/* What is told about a series; texts are empty and numbers NaN where the files do not say. */
+struct dicom_info {
+    char series_uid[65];
+    char modality[17];      /* "MR", "CT" ... */
+    char description[65];   /* of the series */
+    char manufacturer[65];
+    char syntax_uid[65];    /* of its first file */
+    char syntax[80];        /* its name */
+    double field_strength;  /* T */
+    double repetition_time, echo_time; /* ms */
+    int files;              /* of the series */
+    int volumes;            /* that it holds */
+    char part[96];          /* what tells the volume that was read from the others: "time 2, echo 1" */
+};
+
+/* Which of several volumes. */
+struct dicom_choice {
+    const char *series; /* its UID; NULL: the only one */
+    int volume;         /* of the series, from 1; 0: the only one */
+};
+
+/* Is path a DICOM file, or a folder with one (not in its sub-folders)? By content, never by name. */
+int dicom_is(const char *path);
+/* The one series in a folder, or the series of a file with the other files of it in the same folder; copies of that very file (the same SOP
+ * Instance UID) are passed over. Several series in a folder, or volumes in a series, are an error that lists them. Files of other formats, and DICOM files without
+ * pixel data (DICOMDIR, reports), are passed over. header_only: voxel stays NULL. */
+int dicom_read(struct volume *v, const char *path, int header_only, struct error *e);
+/* The same for a chosen one; choice (the only one) and info may be NULL. */
+int dicom_read_series(struct volume *v, struct dicom_info *info, const char *path, const struct dicom_choice *choice, int header_only, struct error *e);
+/* The UIDs of the series in a folder, or of the one of a file: malloc'ed, sorted; "" of files without one. series: NULL, or the only one wanted. */
+int dicom_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e);
+/* One file from memory; `name` for messages. */
+int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e);
+
+#endif

@@ -1,0 +1,285 @@
+/* dicom_order.c - the slices of a series in order: which volumes they make, and the geometry of one. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/dicom/dicom_series.h"
+#include "io/base/text.h"
+
+#define DISTANCE_TOLERANCE 0.01 /* of the distance between slices, for each of them */
+#define PLACE_TOLERANCE 0.1     /* of the distance, from the slice's place to where the affine puts it */
+#define SAME_PLACE 1e-3         /* mm */
+#define DIRECTION_TOLERANCE 1e-3 /* of direction cosines: decimal texts are rounded */
+
+/* A slice on its way into order. */
+struct entry {
+    const struct slice_file *file;
+    struct slice *slice;
+    double along; /* mm along the normal */
+    int volume;   /* from 0 */
+};
+
+static void slice_name(char *buf, size_t size, const struct entry *t)
+{
+    if (t->file->slices > 1) snprintf(buf, size, "%.300s frame %d", t->file->path, (int)(t->slice - t->file->slice) + 1);
+    else snprintf(buf, size, "%.300s", t->file->path);
+}
+
+/* An error about two slices: "A and B: WHAT". */
+static int conflict(const struct entry *a, const struct entry *b, const char *what, struct error *e)
+{
+    char x[340], y[340];
+    slice_name(x, sizeof x, a);
+    slice_name(y, sizeof y, b);
+    return error_set(e, "%s and %s: %s", x, y, what);
+}
+
+static int differs(const double *a, const double *b, int n, double tolerance)
+{
+    for (int i = 0; i < n; i++)
+        if (fabs(a[i] - b[i]) > tolerance) return 1;
+    return 0;
+}
+
+static int check_alike(const struct entry *t, int n, int files, struct error *e)
+{
+    const struct slice *a = t[0].slice;
+    for (int i = 0; i < n; i++) {
+        const struct slice *b = t[i].slice;
+        if (files > 1 && (!b->has_position || !b->has_orientation))
+            return error_set(e, "%s: no Image %s: cannot be put in order with the %d other files of its series", t[i].file->path,
+                             b->has_position ? "Orientation (Patient) (0020,0037)" : "Position (Patient) (0020,0032)", files - 1);
+        if (t[i].file->rows != t[0].file->rows || t[i].file->columns != t[0].file->columns) return conflict(&t[0], &t[i], "slices of one series differ in size", e);
+        if (differs(a->row, b->row, 3, DIRECTION_TOLERANCE) || differs(a->column, b->column, 3, DIRECTION_TOLERANCE))
+            return conflict(&t[0], &t[i], "slices of one series differ in orientation", e);
+        if (differs(a->pixel, b->pixel, 2, 1e-3 * a->pixel[0])) return conflict(&t[0], &t[i], "slices of one series differ in pixel spacing", e);
+    }
+    return 0;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    if (x->along != y->along) return x->along < y->along ? -1 : 1;
+    int order = strcmp(x->file->path, y->file->path);
+    return order ? order : x->slice < y->slice ? -1 : 1;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The distance between neighbours, from slices in order (two or more): one for all of them. */
+static int check_distances(const struct entry *t, int n, double *step, struct error *e)
+{
+    char what[160];
+    double *gap = malloc((size_t)n * sizeof *gap);
+    if (!gap) return error_set(e, "%s: out of memory", t[0].file->path);
+    for (int i = 0; i + 1 < n; i++) gap[i] = t[i + 1].along - t[i].along;
+    qsort(gap, (size_t)n - 1, sizeof *gap, compare_doubles);
+    *step = gap[(n - 1) / 2];
+    free(gap);
+    for (int i = 0; i + 1 < n; i++)
+        if (t[i + 1].along - t[i].along < SAME_PLACE)
+            return conflict(&t[i], &t[i + 1], "are at the same place: copies, or several volumes (times, echoes, weightings) in one series", e);
+    for (int i = 0; i + 1 < n; i++) {
+        double distance = t[i + 1].along - t[i].along;
+        if (fabs(distance - *step) <= DISTANCE_TOLERANCE * *step) continue;
+        snprintf(what, sizeof what, "are %.6g mm apart, other neighbours %.6g mm: slices are missing, or the distance is not constant (within 1 %%)", distance, *step);
+        return conflict(&t[i], &t[i + 1], what, e);
+    }
+    return 0;
+}
+
+/* LPS to RAS: x and y change their sign; + 0 turns -0 into 0. */
+static void set_affine(struct volume *v, const struct slice *first, const double step[3])
+{
+    for (int i = 0; i < 3; i++) {
+        double sign = i < 2 ? -1 : 1;
+        v->affine[i][0] = sign * first->row[i] * first->pixel[0] + 0;
+        v->affine[i][1] = sign * first->column[i] * first->pixel[1] + 0;
+        v->affine[i][2] = sign * step[i] + 0;
+        v->affine[i][3] = sign * first->position[i] + 0;
+    }
+    v->spacing[0] = first->pixel[0];
+    v->spacing[1] = first->pixel[1];
+    v->spacing[2] = sqrt(dot(step, step));
+}
+
+/* Slices in order: geometry of the volume. */
+static int place_slices(struct volume *v, struct entry *t, int n, const double normal[3], struct error *e)
+{
+    const struct slice *first = t[0].slice, *last = t[n - 1].slice;
+    double step[3], distance = first->distance > 0 ? first->distance : 1;
+    if (n > 1 && check_distances(t, n, &distance, e)) return -1;
+    for (int i = 0; i < 3; i++) step[i] = n > 1 ? (last->position[i] - first->position[i]) / (n - 1) : normal[i] * distance;
+    for (int k = 0; k < n; k++) {
+        double off[3];
+        for (int i = 0; i < 3; i++) off[i] = t[k].slice->position[i] - first->position[i] - k * step[i];
+        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance) return conflict(&t[0], &t[k], "slices of one series are not in one line", e);
+        t[k].slice->z = k;
+    }
+    set_affine(v, first, step);
+    return 0;
+}
+
+/* ---- volumes at the same places ----------------------------------------------------------------------------------------------- */
+
+static int compare_keys(const struct slice *x, const struct slice *y, int from, int to)
+{
+    for (int k = from; k < to; k++)
+        if (x->key[k] != y->key[k]) return x->key[k] < y->key[k] ? -1 : 1;
+    return 0;
+}
+
+/* By what surely is another volume, then by place. */
+static int compare_groups(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    int order = compare_keys(x->slice, y->slice, 0, KEYS_SURE);
+    return order ? order : compare_entries(a, b);
+}
+
+/* At one place. */
+static int compare_ranks(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    int order = compare_keys(x->slice, y->slice, KEYS_SURE, DICOM_KEYS);
+    return order ? order : compare_entries(a, b);
+}
+
+static int compare_volumes(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    return x->volume != y->volume ? x->volume - y->volume : compare_entries(a, b);
+}
+
+/* How many of the n slices, in order, are where the first is. */
+static int at_place(const struct entry *t, int n)
+{
+    int count = 1;
+    while (count < n && t[count].along - t[0].along < SAME_PLACE) count++;
+    return count;
+}
+
+/* Numbers the volumes of slices in order that the sure keys do not tell apart: each place has to have as many slices as the first, and at each
+ * place they are taken in the order of the other keys. Returns their number, -1 with a message. */
+static int split_group(struct entry *t, int n, int base, struct error *e)
+{
+    int volumes = at_place(t, n), one_file = 1;
+    for (int i = 0; i < n; i++) one_file &= t[i].file == t[0].file;
+    for (int i = 0, here; i < n; i += here) {
+        here = at_place(t + i, n - i);
+        qsort(t + i, (size_t)here, sizeof *t, compare_ranks);
+        for (int k = 0; k < here; k++) {
+            t[i + k].volume = base + k;
+            if (k > 0 && ((!one_file && compare_keys(t[i + k - 1].slice, t[i + k].slice, 0, DICOM_KEYS) == 0) || here != volumes))
+                return conflict(&t[i + k - 1], &t[i + k], "are at the same place: copies, or several volumes (times, echoes, weightings) that nothing tells apart", e);
+        }
+        if (here != volumes) return conflict(&t[0], &t[i], "have not as many slices at their places: the volumes of the series cannot be told apart", e);
+    }
+    return volumes;
+}
+
+/* Gives each slice its volume and sorts them by it; the number of volumes or -1. */
+static int split_volumes(struct entry *t, int n, struct error *e)
+{
+    int volumes = 0, repeated = 0;
+    qsort(t, (size_t)n, sizeof *t, compare_entries);
+    for (int i = 0; i + 1 < n; i++) repeated |= t[i + 1].along - t[i].along < SAME_PLACE;
+    if (!repeated) return 1;
+    qsort(t, (size_t)n, sizeof *t, compare_groups);
+    for (int i = 0, next; i < n; i = next) {
+        for (next = i + 1; next < n && compare_keys(t[i].slice, t[next].slice, 0, KEYS_SURE) == 0;) next++;
+        int more = split_group(t + i, next - i, volumes, e);
+        if (more < 0) return -1;
+        volumes += more;
+    }
+    qsort(t, (size_t)n, sizeof *t, compare_volumes);
+    return volumes;
+}
+
+/* What tells a volume from the others: its keys that differ between volumes, "echo 2, TE 9.2 ms". */
+static void describe_volume(char *buf, size_t size, const struct entry *t, int n, const struct slice *of)
+{
+    static const char *const name[KEYS_SURE][2] = {{"time ", ""}, {"time ", ""}, {"echo ", ""}, {"TE ", " ms"}, {"b ", ""}};
+    char number[TEXT_NUMBER];
+    size_t used = 0;
+    buf[0] = 0;
+    for (int k = 0; k < KEYS_SURE; k++) {
+        int differ = 0;
+        for (int i = 0; i < n; i++) differ |= t[i].slice->key[k] != of->key[k];
+        int digits = text_format_double(number, of->key[k]);
+        if (digits > 2 && strcmp(number + digits - 2, ".0") == 0) number[digits - 2] = 0;
+        if (differ && used + strlen(number) + 16 < size)
+            used += (size_t)snprintf(buf + used, size - used, "%s%s%s%s", used ? ", " : "", name[k][0], number, name[k][1]);
+    }
+}
+
+/* The slices of the one that is asked for move to the front; their number, -1 with a message. */
+static int choose_volume(struct entry *t, int n, struct dicom_info *info, int number, struct error *e)
+{
+    int begin = 0, count, volumes = info->volumes;
+    char text[96];
+    if (number > volumes) return error_set(e, "%.300s: series %s has %d volume%s, there is no volume %d", t[0].file->path, info->series_uid, volumes, volumes > 1 ? "s" : "", number);
+    if (volumes == 1) return n;
+    if (!number) {
+        struct text list = {0};
+        for (int i = 0; i < n && list.size < 500; i++) {
+            if (i > 0 && t[i].volume == t[i - 1].volume) continue;
+            describe_volume(text, sizeof text, t, n, t[i].slice);
+            text_printf(&list, "%s%d%s%s%s", i ? ", " : "", t[i].volume + 1, text[0] ? " (" : "", text, text[0] ? ")" : "");
+        }
+        error_set(e, "%.300s: series %.64s holds %d volumes at the same places, choose one with --volume N: %.560s", t[0].file->path, info->series_uid, volumes, list.data);
+        free(text_take(&list));
+        return -1;
+    }
+    while (t[begin].volume != number - 1) begin++;
+    for (count = 0; begin + count < n && t[begin + count].volume == number - 1;) count++;
+    info->echo_time = t[begin].slice->key[KEY_ECHO_TIME] > 0 ? t[begin].slice->key[KEY_ECHO_TIME] : info->echo_time;
+    describe_volume(info->part, sizeof info->part, t, n, t[begin].slice);
+    for (int i = 0; i < n; i++) t[i].slice->z = -1;
+    memmove(t, t + begin, (size_t)count * sizeof *t);
+    return count;
+}
+
+/* The slices of the volume, in the order of their places. */
+static int arrange_entries(struct volume *v, struct dicom_info *info, const struct dicom_series *s, struct entry *t, int n, int number, struct error *e)
+{
+    double normal[3];
+    int k = 0;
+    for (int i = 0; i < s->files; i++)
+        for (int j = 0; j < s->file[i].slices; j++) t[k++] = (struct entry){.file = &s->file[i], .slice = &s->file[i].slice[j]};
+    if (check_alike(t, n, s->files, e)) return -1;
+    cross(normal, t[0].slice->row, t[0].slice->column);
+    for (int i = 0; i < n; i++) t[i].along = dot(normal, t[i].slice->position);
+    info->volumes = split_volumes(t, n, e);
+    if (info->volumes < 0 || (n = choose_volume(t, n, info, number, e)) < 0) return -1;
+    v->size[2] = n;
+    return place_slices(v, t, n, normal, e);
+}
+
+int dicom_arrange(struct volume *v, struct dicom_info *info, const struct dicom_series *s, int number, struct error *e)
+{
+    const struct slice_file *first = &s->file[0];
+    int64_t n = 0;
+    for (int i = 0; i < s->files; i++) n += s->file[i].slices;
+    *info = first->info;
+    info->files = s->files;
+    v->size[0] = first->columns;
+    v->size[1] = first->rows;
+    v->size[3] = 1;
+    if (n > INT32_MAX || (uint64_t)first->columns * (uint64_t)first->rows > ((uint64_t)1 << 40) / (uint64_t)n)
+        return error_set(e, "%s: %lld slices of %d x %d: more than 2^40 voxels", first->path, (long long)n, first->columns, first->rows);
+    struct entry *t = malloc((size_t)n * sizeof *t);
+    if (!t) return error_set(e, "%s: out of memory for %lld slices", first->path, (long long)n);
+    int status = arrange_entries(v, info, s, t, (int)n, number, e);
+    free(t);
+    v->type = first->type;
+    snprintf(v->format, sizeof v->format, "DICOM");
+    snprintf(v->description, sizeof v->description, "%s", info->description);
+    return status;
+}

@@ -1,0 +1,51 @@
+/* dicom_series.h - slices of DICOM files and their order: between io/dicom/dicom_series.c, which reads them, and io/dicom/dicom_order.c, which makes volumes
+ * of them. Others use io/dicom/dicom.h.
+ */
+#ifndef IO_DICOM_SERIES_H
+#define IO_DICOM_SERIES_H
+
+#include "io/dicom/dicom.h"
+#include "io/dicom/dicom_file.h"
+
+/* Slices at one place are of several volumes, told apart by the first KEYS_SURE of these as they are (absent: 0); what they leave together is
+ * told by the others, in this order. */
+enum { KEY_TIME, KEY_TIME_INDEX, KEY_ECHO, KEY_ECHO_TIME, KEY_B_VALUE, KEYS_SURE, KEY_TRIGGER = KEYS_SURE, KEY_ACQUISITION, KEY_INSTANCE, DICOM_KEYS };
+
+struct slice {
+    double position[3], row[3], column[3]; /* mm and unit vectors, LPS: the first voxel, and where x and y grow */
+    double pixel[2];                       /* mm along x and y */
+    double distance;                       /* to the next slice as the file says it, 0: it does not */
+    double slope, intercept;
+    int has_position, has_orientation;
+    double key[DICOM_KEYS];                /* what tells the volumes of a series apart */
+    int z;                                 /* place in the volume that is read, or -1: it is of another */
+};
+
+struct slice_file {
+    char *path;
+    struct dicom_info info;
+    char instance[65];
+    int rows, columns, slices;
+    enum voxel_type type;
+    struct slice *slice;
+};
+
+struct dicom_series {
+    struct slice_file *file;
+    int files, header_only;
+};
+
+static inline double dot(const double a[3], const double b[3])
+{
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+static inline void cross(double c[3], const double a[3], const double b[3])
+{
+    for (int i = 0; i < 3; i++) c[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
+}
+
+/* Checks the slices of a series, sets everything of volume `number` (from 1; 0: the only one) but its voxels, each slice's z, and the info. */
+int dicom_arrange(struct volume *v, struct dicom_info *info, const struct dicom_series *s, int number, struct error *e);
+
+#endif

@@ -1,0 +1,449 @@
+/* tiff.c - TIFF reader: pages, their chunks (strips or tiles), and the spacing file. The codecs are in tiff_codec.c. */
+#include "io/image/tiff.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/file.h"
+#include "io/pack/gzip.h"
+#include "io/base/json.h"
+#include "io/base/text.h"
+#include "io/image/tiff_codec.h"
+#include "io/image/voxels.h"
+
+enum tag {
+    TAG_SUBFILE = 254, TAG_WIDTH = 256, TAG_HEIGHT, TAG_BITS, TAG_COMPRESSION, TAG_PHOTOMETRIC = 262, TAG_FILL = 266, TAG_STRIPS = 273,
+    TAG_SAMPLES = 277, TAG_ROWS, TAG_STRIP_BYTES, TAG_PLANAR = 284, TAG_PREDICTOR = 317, TAG_TILE_WIDTH = 322, TAG_TILE_HEIGHT, TAG_TILES,
+    TAG_TILE_BYTES, TAG_EXTRA = 338, TAG_FORMAT, TAG_DEPTH = 32997
+};
+enum { PAGES_MAX = 65536, REDUCED = 1 };
+
+/* An array of whole numbers in the file. */
+struct numbers {
+    const unsigned char *at;
+    uint64_t count;
+    int bytes;
+};
+
+struct page {
+    struct tiff_layout layout; /* of a chunk */
+    int64_t width, height;
+    int64_t subfile, photometric, planar, fill, depth, format, bits, samples, rows, tile_width, tile_height;
+    struct numbers offset, length; /* of the chunks */
+};
+
+struct tiff {
+    const unsigned char *data;
+    size_t size;
+    int big, wide;   /* byte order; BigTIFF */
+    struct page *page;
+    int pages;
+    uint64_t packed; /* bytes of all chunks: may not be more than the file has, so that nothing is unpacked twice */
+};
+
+/* ---- directories ------------------------------------------------------------------------------------------------------- */
+
+static int get(uint64_t *out, const struct tiff *t, uint64_t at, int bytes, struct error *e)
+{
+    if (at > t->size || t->size - at < (uint64_t)bytes) return error_set(e, "cut off: offset %llu of %zu bytes", (unsigned long long)at, t->size);
+    *out = bytes_get(t->data + at, bytes, t->big);
+    return 0;
+}
+
+static uint64_t number_at(const struct numbers *n, uint64_t i, int big)
+{
+    return bytes_get(n->at + i * (uint64_t)n->bytes, n->bytes, big);
+}
+
+/* The values of the entry at `at`: inside it where they fit. Entries that hold no whole numbers come out empty. */
+static int entry_numbers(struct numbers *n, const struct tiff *t, uint64_t at, int type, int tag, struct error *e)
+{
+    static const unsigned char bytes_of[] = {0, 1, 0, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 8};
+    int pointer = t->wide ? 8 : 4;
+    uint64_t where = at + 4 + (uint64_t)pointer;
+    memset(n, 0, sizeof *n);
+    if (get(&n->count, t, at + 4, pointer, e)) return -1;
+    n->bytes = type < (int)sizeof bytes_of ? bytes_of[type] : 0;
+    if (!n->bytes) n->count = 0;
+    if (n->count > t->size) return error_set(e, "tag %d has %llu values", tag, (unsigned long long)n->count);
+    if (n->count * (uint64_t)n->bytes > (uint64_t)pointer && get(&where, t, where, pointer, e)) return -1;
+    if (where > t->size || n->count * (uint64_t)n->bytes > t->size - where) return error_set(e, "cut off: tag %d lies beyond the end", tag);
+    n->at = t->data + where;
+    return 0;
+}
+
+static int take_entry(struct page *p, const struct tiff *t, uint64_t at, struct error *e)
+{
+    uint64_t tag = 0, type = 0;
+    struct numbers n;
+    if (get(&tag, t, at, 2, e) || get(&type, t, at + 2, 2, e) || entry_numbers(&n, t, at, (int)type, (int)tag, e)) return -1;
+    if (n.count == 0) return 0;
+    uint64_t value = number_at(&n, 0, t->big);
+    int64_t first = value > INT64_MAX ? -1 : (int64_t)value;
+    switch (tag) {
+    case TAG_SUBFILE: p->subfile = first; break;
+    case TAG_WIDTH: p->width = first; break;
+    case TAG_HEIGHT: p->height = first; break;
+    case TAG_COMPRESSION: p->layout.compression = first > 65535 ? 65535 : (int)first; break;
+    case TAG_PHOTOMETRIC: p->photometric = first; break;
+    case TAG_FILL: p->fill = first; break;
+    case TAG_SAMPLES: p->samples = first; break;
+    case TAG_ROWS: p->rows = first; break;
+    case TAG_PLANAR: p->planar = first; break;
+    case TAG_PREDICTOR: p->layout.predictor = first > 65535 ? 65535 : (int)first; break;
+    case TAG_TILE_WIDTH: p->tile_width = first; break;
+    case TAG_TILE_HEIGHT: p->tile_height = first; break;
+    case TAG_DEPTH: p->depth = first; break;
+    case TAG_STRIPS: case TAG_TILES: p->offset = n; break;
+    case TAG_STRIP_BYTES: case TAG_TILE_BYTES: p->length = n; break;
+    case TAG_BITS: case TAG_FORMAT:
+        for (uint64_t i = 1; i < n.count; i++)
+            if (number_at(&n, i, t->big) != value) return error_set(e, "tag %d differs between the samples of a pixel", (int)tag);
+        *(tag == TAG_BITS ? &p->bits : &p->format) = first;
+        break;
+    default: break;
+    }
+    return 0;
+}
+
+static int check_page(struct page *p, struct error *e)
+{
+    struct tiff_layout *l = &p->layout;
+    if (p->width < 1 || p->width > INT32_MAX || p->height < 1 || p->height > INT32_MAX)
+        return error_set(e, "size is %lld x %lld", (long long)p->width, (long long)p->height);
+    if (p->samples < 1 || p->samples > 65535) return error_set(e, "SamplesPerPixel is %lld", (long long)p->samples);
+    if (p->width * p->height > ((int64_t)1 << 40) / p->samples) return error_set(e, "%lld x %lld pixels of %lld samples", (long long)p->width, (long long)p->height, (long long)p->samples);
+    if (p->photometric < 0 || p->photometric > 4) return error_set(e, "PhotometricInterpretation %lld is not supported", (long long)p->photometric);
+    if (p->planar != 1 && p->planar != 2) return error_set(e, "PlanarConfiguration is %lld", (long long)p->planar);
+    if (p->fill != 1) return error_set(e, "FillOrder %lld is not supported", (long long)p->fill);
+    if (p->depth != 1) return error_set(e, "ImageDepth %lld is not supported", (long long)p->depth);
+    if (p->format < 1 || p->format > 4) return error_set(e, "SampleFormat %lld is not supported", (long long)p->format);
+    int whole = p->bits == 8 || p->bits == 16 || p->bits == 32 || p->bits == 64, narrow = p->bits == 1 || p->bits == 2 || p->bits == 4;
+    if (p->format == 3 ? p->bits != 32 && p->bits != 64 : !whole && (!narrow || p->format == 2))
+        return error_set(e, "%lld bits of SampleFormat %lld are not supported", (long long)p->bits, (long long)p->format);
+    l->bits = (int)p->bits;
+    l->real = p->format == 3;
+    l->samples = p->planar == 2 ? 1 : (int)p->samples;
+    l->tiled = p->tile_width > 0 || p->tile_height > 0;
+    if (l->tiled && (p->tile_width < 1 || p->tile_width > 1 << 20 || p->tile_height < 1 || p->tile_height > 1 << 20))
+        return error_set(e, "tiles are %lld x %lld", (long long)p->tile_width, (long long)p->tile_height);
+    l->width = l->tiled ? p->tile_width : p->width;
+    l->height = l->tiled ? p->tile_height : p->rows < 1 || p->rows > p->height ? p->height : p->rows;
+    return tiff_codec_check(l, e);
+}
+
+static int64_t ceil_divide(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Chunks along x and y of a plane. */
+static void grid(int64_t *across, int64_t *down, const struct page *p)
+{
+    *across = ceil_divide(p->width, p->layout.width);
+    *down = ceil_divide(p->height, p->layout.height);
+}
+
+static int check_chunks(struct tiff *t, const struct page *p, struct error *e)
+{
+    int64_t across, down;
+    grid(&across, &down, p);
+    uint64_t chunks = (uint64_t)across * (uint64_t)down * (p->planar == 2 ? (uint64_t)p->samples : 1);
+    int counted = p->length.count >= chunks;
+    if (p->offset.count < chunks) return error_set(e, "%llu strips or tiles, the size asks for %llu", (unsigned long long)p->offset.count, (unsigned long long)chunks);
+    if (!counted && p->layout.compression != TIFF_RAW) return error_set(e, "lengths of strips or tiles are missing");
+    for (uint64_t i = 0; i < chunks; i++) {
+        uint64_t n = counted ? number_at(&p->length, i, t->big) : 0;
+        if (n > t->size - t->packed) return error_set(e, "cut off: strips or tiles hold more bytes than the file");
+        t->packed += n;
+    }
+    return 0;
+}
+
+static int read_page(struct tiff *t, uint64_t *at, struct error *e)
+{
+    struct page p = {.samples = 1, .bits = 1, .format = 1, .planar = 1, .fill = 1, .depth = 1, .photometric = 1, .layout = {.compression = TIFF_RAW, .predictor = 1}};
+    int pointer = t->wide ? 8 : 4, entry = t->wide ? 20 : 12, header = t->wide ? 8 : 2;
+    uint64_t entries = 0;
+    if (get(&entries, t, *at, header, e)) return -1;
+    if (entries > t->size / (uint64_t)entry) return error_set(e, "a directory of %llu entries", (unsigned long long)entries);
+    for (uint64_t i = 0; i < entries; i++)
+        if (take_entry(&p, t, *at + (uint64_t)header + i * (uint64_t)entry, e)) return -1;
+    if (get(at, t, *at + (uint64_t)header + entries * (uint64_t)entry, pointer, e)) return -1;
+    if (p.subfile & REDUCED) return 0; /* a thumbnail */
+    if (check_page(&p, e) || check_chunks(t, &p, e)) return -1;
+    struct page *more = t->pages % 64 ? t->page : realloc(t->page, (size_t)(t->pages + 64) * sizeof *more);
+    if (!more) return error_set(e, "out of memory for %d pages", t->pages);
+    t->page = more;
+    t->page[t->pages++] = p;
+    return 0;
+}
+
+static int read_pages(struct tiff *t, struct error *e)
+{
+    uint64_t magic = 0, at = 0;
+    if (t->size < 8) return error_set(e, "cut off: %zu bytes", t->size);
+    t->big = t->data[0] == 'M';
+    if ((memcmp(t->data, "II", 2) && memcmp(t->data, "MM", 2)) || get(&magic, t, 2, 2, e) || (magic != 42 && magic != 43)) return error_set(e, "is no TIFF");
+    t->wide = magic == 43;
+    if (t->wide && (t->size < 16 || bytes_get(t->data + 4, 2, t->big) != 8)) return error_set(e, "BigTIFF with offsets that are not of 8 bytes");
+    if (get(&at, t, t->wide ? 8 : 4, t->wide ? 8 : 4, e)) return -1;
+    for (int directories = 0; at; directories++) {
+        if (directories == PAGES_MAX) return error_set(e, "more than %d directories, or they go in a circle", PAGES_MAX);
+        if (read_page(t, &at, e)) return error_prefix(e, "page %d", t->pages);
+    }
+    return t->pages ? 0 : error_set(e, "has no image");
+}
+
+/* ---- voxels ------------------------------------------------------------------------------------------------------------ */
+
+static enum voxel_type type_of(const struct page *p)
+{
+    static const enum voxel_type unsigned_type[] = {VOXEL_U8, VOXEL_U16, VOXEL_U32, VOXEL_U64}, signed_type[] = {VOXEL_I8, VOXEL_I16, VOXEL_I32, VOXEL_I64};
+    int log = p->bits <= 8 ? 0 : p->bits == 16 ? 1 : p->bits == 32 ? 2 : 3;
+    if (p->format == 3) return p->bits == 32 ? VOXEL_F32 : VOXEL_F64;
+    return p->format == 2 ? signed_type[log] : unsigned_type[log];
+}
+
+static int same_layout(const struct page *a, const struct page *b)
+{
+    return a->width == b->width && a->height == b->height && a->samples == b->samples && a->bits == b->bits && a->format == b->format;
+}
+
+/* A chunk's part of a page; its sample k goes to plane first + k of the pixel's. */
+static void place(struct volume *v, const struct page *p, const float *from, int64_t x, int64_t y, int64_t z, int64_t first)
+{
+    const struct tiff_layout *l = &p->layout;
+    int64_t rows = p->height - y < l->height ? p->height - y : l->height, columns = p->width - x < l->width ? p->width - x : l->width;
+    for (int64_t r = 0; r < rows; r++)
+        for (int k = 0; k < l->samples; k++) {
+            float *to = v->voxel + ((((first + k) * v->size[2]) + z) * p->height + y + r) * p->width + x;
+            for (int64_t c = 0; c < columns; c++) to[c] = from[(r * l->width + c) * l->samples + k];
+        }
+}
+
+static int read_chunks(struct volume *v, const struct tiff *t, int z, float *scratch, struct error *e)
+{
+    const struct page *p = &t->page[z];
+    int64_t across, down, planes = p->planar == 2 ? p->samples : 1;
+    uint64_t i = 0;
+    grid(&across, &down, p);
+    for (int64_t s = 0; s < planes; s++)
+        for (int64_t y = 0; y < down; y++)
+            for (int64_t x = 0; x < across; x++, i++) {
+                struct tiff_layout l = p->layout;
+                if (!l.tiled && p->height - y * l.height < l.height) l.height = p->height - y * l.height; /* the last strip is shorter */
+                uint64_t at = number_at(&p->offset, i, t->big), n = p->length.count > i ? number_at(&p->length, i, t->big) : tiff_chunk_bytes(&l);
+                if (at > t->size || n > t->size - at) return error_set(e, "cut off: strip or tile %llu lies beyond the end", (unsigned long long)i);
+                if (tiff_decode(scratch, t->data + at, (size_t)n, &l, type_of(p), t->big, e))
+                    return error_prefix(e, "strip or tile %llu", (unsigned long long)i);
+                struct page part = *p;
+                part.layout = l;
+                place(v, &part, scratch, x * p->layout.width, y * p->layout.height, z, s);
+            }
+    return 0;
+}
+
+static int read_voxels(struct volume *v, const struct tiff *t, struct error *e)
+{
+    size_t most = 0, n = volume_voxels(v);
+    for (int z = 0; z < t->pages; z++) {
+        const struct tiff_layout *l = &t->page[z].layout;
+        size_t chunk = (size_t)l->width * (size_t)l->height * (size_t)l->samples;
+        if (chunk > most) most = chunk;
+    }
+    /* A packed byte gives at most 1032: what cannot be there is not asked for. */
+    if (n / 8320 > t->size || most / 8320 > t->size) return error_set(e, "cut off: %zu bytes cannot hold %zu voxels", t->size, n);
+    float *scratch = malloc(most * sizeof *scratch);
+    v->voxel = malloc(n * sizeof *v->voxel);
+    int status = scratch && v->voxel ? 0 : error_set(e, "out of memory for %zu voxels", n);
+    for (int z = 0; !status && z < t->pages; z++)
+        if (read_chunks(v, t, z, scratch, e)) status = error_prefix(e, "page %d", z);
+    free(scratch);
+    return status;
+}
+
+static int parse(struct volume *v, struct tiff *t, int header_only, struct error *e)
+{
+    if (read_pages(t, e)) return -1;
+    const struct page *first = &t->page[0];
+    for (int z = 1; z < t->pages; z++)
+        if (!same_layout(first, &t->page[z]))
+            return error_set(e, "page %d is %lld x %lld with %lld samples of %lld bits, page 0 %lld x %lld with %lld of %lld", z, (long long)t->page[z].width,
+                             (long long)t->page[z].height, (long long)t->page[z].samples, (long long)t->page[z].bits, (long long)first->width,
+                             (long long)first->height, (long long)first->samples, (long long)first->bits);
+    v->type = type_of(first);
+    snprintf(v->format, sizeof v->format, t->wide ? "BigTIFF" : "TIFF");
+    if (volume_set_natural(v, first->width, first->height, t->pages, first->samples, "size", e)) return -1;
+    return header_only ? 0 : read_voxels(v, t, e);
+}
+
+int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e)
+{
+    struct tiff t = {.data = data, .size = size};
+    memset(v, 0, sizeof *v);
+    int status = parse(v, &t, header_only, e);
+    free(t.page);
+    if (!status) return 0;
+    volume_free(v);
+    return error_prefix(e, "%s", name);
+}
+
+/* ---- the spacing file --------------------------------------------------------------------------------------------------- */
+
+/* "CASE.json" of CASE.tif, and of CASE_0000.tif where channel is set. */
+static void spacing_path(char *path, size_t size, const char *image, int channel)
+{
+    size_t n = strlen(image) - volume_suffix(image);
+    int named = n > 5 && image[n - 5] == '_' && strspn(image + n - 4, "0123456789") >= 4;
+    snprintf(path, size, "%.*s.json", (int)(channel && named ? n - 5 : n), image);
+}
+
+static int read_spacing(struct volume *v, const char *image, struct error *e)
+{
+    char path[2048];
+    if (strlen(image) + 8 > sizeof path) return 0;
+    spacing_path(path, sizeof path, image, 1);
+    if (!file_exists(path)) spacing_path(path, sizeof path, image, 0);
+    if (!file_exists(path)) {
+        snprintf(v->description, sizeof v->description, "no spacing file, 1 mm assumed");
+        return 0;
+    }
+    struct json *j = json_read(path, e);
+    if (!j) return -1;
+    const struct json *list = json_get(j, "spacing");
+    int status = 0;
+    for (int i = 0; list && !status && i < 3; i++) {
+        const struct json *s = json_at(list, i);
+        double mm = s && (s->type == JSON_INT || s->type == JSON_DOUBLE) ? s->number : 0;
+        if (list->type != JSON_ARRAY || list->count != 3 || !(mm > 0) || !isfinite(mm)) status = error_set(e, "%s: spacing is not a list of three numbers above 0", path);
+        else v->affine[2 - i][2 - i] = copysign(v->spacing[2 - i] = mm, v->affine[2 - i][2 - i]);
+    }
+    json_free(j);
+    return status;
+}
+
+int tiff_read(struct volume *v, const char *path, int header_only, struct error *e)
+{
+    unsigned char *data;
+    size_t size;
+    if (file_read(path, 0, &data, &size, e)) return -1;
+    int status = tiff_parse(v, data, size, path, header_only, e);
+    free(data);
+    if (!status && !v->flat && read_spacing(v, path, e)) {
+        volume_free(v);
+        status = -1;
+    }
+    return status;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+
+static void put(struct text *t, uint64_t v, int bytes)
+{
+    unsigned char b[8];
+    bytes_put(b, v, bytes, 0);
+    text_put(t, b, (size_t)bytes);
+}
+
+static void put_entry(struct text *t, int tag, int type, uint64_t count, uint64_t value)
+{
+    put(t, (uint64_t)tag, 2);
+    put(t, (uint64_t)type, 2);
+    put(t, count, 4);
+    put(t, value, 4);
+}
+
+/* `count` times the same short: beside the directory where it does not fit into the entry's four bytes. */
+struct repeated {
+    int tag;
+    uint64_t count, value, at;
+};
+
+static void put_repeated(struct text *t, struct repeated *r)
+{
+    r->at = t->size;
+    for (uint64_t i = 0; r->count > 2 && i < r->count; i++) put(t, r->value, 2);
+}
+
+static void put_repeated_entry(struct text *t, const struct repeated *r)
+{
+    put_entry(t, r->tag, 3, r->count, r->count > 2 ? r->at : r->value | (r->count > 1 ? r->value << 16 : 0));
+}
+
+/* The bytes of slice z, samples of a pixel together, packed. */
+static unsigned char *pack_slice(const struct volume *v, int64_t z, enum voxel_type type, size_t *size)
+{
+    size_t plane = (size_t)(v->size[0] * v->size[1]), samples = (size_t)v->size[3], n = plane * samples, bytes = (size_t)voxel_type_bytes(type);
+    unsigned char *raw = malloc(n * bytes);
+    for (size_t i = 0; raw && i < n; i++)
+        voxels_encode(raw + i * bytes, v->voxel + (i % samples * (size_t)v->size[2] + (size_t)z) * plane + i / samples, 1, type);
+    unsigned char *packed = raw ? deflate_zlib(raw, n * bytes, 6, size) : NULL;
+    free(raw);
+    return packed;
+}
+
+/* A slice and its directory; *link: where the number of the next directory goes. */
+static void put_page(struct text *t, const struct volume *v, enum voxel_type type, const unsigned char *packed, size_t size, size_t *link)
+{
+    uint64_t samples = (uint64_t)v->size[3], at = t->size;
+    int real = type >= VOXEL_F32, sign = type == VOXEL_I8 || type == VOXEL_I16 || type == VOXEL_I32 || type == VOXEL_I64;
+    int colour = (samples == 3 || samples == 4) && (type == VOXEL_U8 || type == VOXEL_U16);
+    struct repeated bits = {TAG_BITS, samples, 8 * (uint64_t)voxel_type_bytes(type), 0}, format = {TAG_FORMAT, samples, real ? 3 : sign ? 2 : 1, 0};
+    struct repeated extra = {TAG_EXTRA, samples - (colour ? 3 : 1), 0, 0};
+    text_put(t, packed, size);
+    if (t->size % 2) put(t, 0, 1); /* directories and shorts at even places */
+    put_repeated(t, &bits);
+    put_repeated(t, &format);
+    put_repeated(t, &extra);
+    bytes_put((unsigned char *)t->data + *link, t->size, 4, 0);
+    put(t, extra.count ? 12 : 11, 2);
+    put_entry(t, TAG_WIDTH, 4, 1, (uint64_t)v->size[0]);
+    put_entry(t, TAG_HEIGHT, 4, 1, (uint64_t)v->size[1]);
+    put_repeated_entry(t, &bits);
+    put_entry(t, TAG_COMPRESSION, 3, 1, TIFF_DEFLATE);
+    put_entry(t, TAG_PHOTOMETRIC, 3, 1, colour ? 2 : 1);
+    put_entry(t, TAG_STRIPS, 4, 1, at);
+    put_entry(t, TAG_SAMPLES, 3, 1, samples);
+    put_entry(t, TAG_ROWS, 4, 1, (uint64_t)v->size[1]);
+    put_entry(t, TAG_STRIP_BYTES, 4, 1, size);
+    put_entry(t, TAG_PLANAR, 3, 1, 1);
+    if (extra.count) put_repeated_entry(t, &extra);
+    put_repeated_entry(t, &format);
+    *link = t->size;
+    put(t, 0, 4);
+}
+
+static int write_spacing(const struct volume *v, const char *image, struct error *e)
+{
+    char path[2048];
+    if (strlen(image) + 8 > sizeof path) return error_set(e, "%.100s...: path is too long", image);
+    spacing_path(path, sizeof path, image, 1);
+    struct json *j = json_object(), *list = json_add_array(j, "spacing");
+    for (int i = 2; i >= 0; i--) json_add_number(list, NULL, v->spacing[i]);
+    int status = json_write(j, path, e);
+    json_free(j);
+    return status;
+}
+
+int tiff_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
+{
+    struct text t = {0};
+    size_t link = 4, size;
+    int status = 0;
+    if (v->size[3] > 65535 || v->size[0] > INT32_MAX || v->size[1] > INT32_MAX) return error_set(e, "%s: %lld samples a pixel do not fit TIFF", path, (long long)v->size[3]);
+    text_put(&t, "II*\0\0\0\0\0", 8);
+    for (int64_t z = 0; !status && z < v->size[2]; z++) {
+        unsigned char *packed = pack_slice(v, z, type, &size);
+        if (!packed) status = error_set(e, "%s: out of memory for slice %lld", path, (long long)z);
+        else if (t.size + size > UINT32_MAX - 4096) status = error_set(e, "%s: more than 4 GB do not fit TIFF", path);
+        else put_page(&t, v, type, packed, size, &link);
+        free(packed);
+    }
+    if (!status && !v->flat) status = write_spacing(v, path, e);
+    if (!status) status = file_write(path, t.data, t.size, e);
+    free(t.data);
+    return status;
+}

@@ -1,0 +1,175 @@
+#include "io/image/voxels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "io/base/text.h"
+
+uint64_t bytes_get(const unsigned char *p, int n, int big)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < n; i++) v |= (uint64_t)p[big ? n - 1 - i : i] << (8 * i);
+    return v;
+}
+
+void bytes_put(unsigned char *p, uint64_t v, int n, int big)
+{
+    for (int i = 0; i < n; i++) p[big ? n - 1 - i : i] = (unsigned char)(v >> (8 * i));
+}
+
+double bytes_get_f32(const unsigned char *p, int big)
+{
+    uint32_t bits = (uint32_t)bytes_get(p, 4, big);
+    float v;
+    memcpy(&v, &bits, 4);
+    return v;
+}
+
+double bytes_get_f64(const unsigned char *p, int big)
+{
+    uint64_t bits = bytes_get(p, 8, big);
+    double v;
+    memcpy(&v, &bits, 8);
+    return v;
+}
+
+void voxels_decode(float *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope, double inter)
+{
+    int bytes = voxel_type_bytes(type), scaled = slope != 1 || inter != 0;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char *p = in + i * (size_t)bytes;
+        uint64_t bits = bytes_get(p, bytes, big);
+        double v = 0;
+        switch (type) {
+        case VOXEL_U8: case VOXEL_U16: case VOXEL_U32: v = (double)bits; break;
+        case VOXEL_I8: v = (int8_t)bits; break;
+        case VOXEL_I16: v = (int16_t)bits; break;
+        case VOXEL_I32: v = (int32_t)bits; break;
+        case VOXEL_U64: v = scaled ? (double)bits : (float)bits; break; /* 64 bits pass by one rounding only */
+        case VOXEL_I64: v = scaled ? (double)(int64_t)bits : (float)(int64_t)bits; break;
+        case VOXEL_F32: v = bytes_get_f32(p, big); break;
+        case VOXEL_F64: v = bytes_get_f64(p, big); break;
+        }
+        out[i] = (float)(scaled ? v * slope + inter : v);
+    }
+}
+
+static void encode(unsigned char *p, float value, enum voxel_type type)
+{
+    static const double low[] = {0, -128, 0, -32768, 0, -2147483648.0, 0, -9223372036854774784.0};
+    static const double high[] = {255, 127, 65535, 32767, 4294967295.0, 2147483647.0, 18446744073709549568.0, 9223372036854774784.0};
+    if (type == VOXEL_F32) {
+        uint32_t bits;
+        memcpy(&bits, &value, 4);
+        bytes_put(p, bits, 4, 0);
+    } else if (type == VOXEL_F64) {
+        double v = value;
+        uint64_t bits;
+        memcpy(&bits, &v, 8);
+        bytes_put(p, bits, 8, 0);
+    } else {
+        double v = isnan(value) ? 0 : nearbyint(value);
+        v = v < low[type] ? low[type] : v > high[type] ? high[type] : v;
+        bytes_put(p, v < 0 ? (uint64_t)(int64_t)v : (uint64_t)v, voxel_type_bytes(type), 0);
+    }
+}
+
+void voxels_encode(unsigned char *out, const float *in, size_t n, enum voxel_type type)
+{
+    size_t bytes = (size_t)voxel_type_bytes(type);
+    for (size_t i = 0; i < n; i++) encode(out + i * bytes, in[i], type);
+}
+
+static int is_gap(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
+}
+
+int voxels_parse(float *out, const char *text, size_t size, size_t n, struct error *e)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        while (at < size && is_gap(text[at])) at++;
+        size_t begin = at;
+        double v;
+        while (at < size && !is_gap(text[at])) at++;
+        if (at == begin) return error_set(e, "cut off: %zu numbers, the header asks for %zu", i, n);
+        size_t length = at - begin;
+        if (length == 3 && strncasecmp(text + begin, "nan", 3) == 0) v = NAN;
+        else if (text_parse_double(&v, text + begin, length))
+            return error_set(e, "voxel %zu is '%.*s', no number", i, (int)(length < 20 ? length : 20), text + begin);
+        out[i] = (float)v;
+    }
+    return 0;
+}
+
+void voxels_split(float *out, const float *in, size_t outer, size_t parts, size_t inner)
+{
+    for (size_t o = 0; o < outer; o++)
+        for (size_t p = 0; p < parts; p++) memcpy(out + (p * outer + o) * inner, in + (o * parts + p) * inner, inner * sizeof *out);
+}
+
+int voxels_split_in_place(float **voxel, size_t outer, size_t parts, size_t inner, struct error *e)
+{
+    if (outer == 1 || parts == 1) return 0;
+    float *out = malloc(outer * parts * inner * sizeof *out);
+    if (!out) return error_set(e, "out of memory for %zu voxels", outer * parts * inner);
+    voxels_split(out, *voxel, outer, parts, inner);
+    free(*voxel);
+    *voxel = out;
+    return 0;
+}
+
+int volume_set_size(struct volume *v, const int64_t size[4], const char *what, struct error *e)
+{
+    uint64_t total = 1;
+    for (int i = 0; i < 4; i++) {
+        if (size[i] < 1) return error_set(e, "%s: axis %d has %lld voxels", what, i, (long long)size[i]);
+        if ((uint64_t)size[i] > ((uint64_t)1 << 40) / total) return error_set(e, "%s asks for more than 2^40 voxels", what);
+        total *= (uint64_t)size[i];
+        v->size[i] = size[i];
+    }
+    return 0;
+}
+
+int volume_set_lps(struct volume *v, double column[3][3], const double origin[3], struct error *e)
+{
+    for (int k = 0; k < 3; k++) {
+        double sum = 0;
+        for (int i = 0; i < 3; i++) {
+            sum += column[k][i] * column[k][i];
+            v->affine[i][k] = i < 2 ? 0 - column[k][i] : column[k][i]; /* 0 - x: no negative zeros to print */
+        }
+        v->spacing[k] = sqrt(sum);
+        if (!(sum > 0) || !isfinite(sum)) return error_set(e, "axis %d has direction (%g, %g, %g)", k, column[k][0], column[k][1], column[k][2]);
+    }
+    for (int i = 0; i < 3; i++) {
+        if (!isfinite(origin[i])) return error_set(e, "origin is (%g, %g, %g)", origin[0], origin[1], origin[2]);
+        v->affine[i][3] = i < 2 ? 0 - origin[i] : origin[i];
+    }
+    return 0;
+}
+
+void volume_set_flat(struct volume *v)
+{
+    double normal[3], sum = 0;
+    v->flat = 1;
+    v->spacing[2] = 999 * fmax(v->spacing[0], v->spacing[1]);
+    for (int i = 0; i < 3; i++) {
+        int a = (i + 1) % 3, b = (i + 2) % 3;
+        normal[i] = v->affine[a][0] * v->affine[b][1] - v->affine[b][0] * v->affine[a][1];
+        sum += normal[i] * normal[i];
+    }
+    for (int i = 0; i < 3; i++) v->affine[i][2] = sum > 0 ? normal[i] / sqrt(sum) * v->spacing[2] : i == 2 ? v->spacing[2] : 0;
+}
+
+int volume_set_natural(struct volume *v, int64_t width, int64_t height, int64_t slices, int64_t channels, const char *what, struct error *e)
+{
+    const int64_t size[4] = {width, height, slices, channels};
+    double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0};
+    if (volume_set_size(v, size, what, e) || volume_set_lps(v, column, origin, e)) return -1;
+    if (slices == 1) volume_set_flat(v);
+    return 0;
+}

@@ -1,0 +1,568 @@
+/* pth.c - the archive and the walk over the pickle. A hostile pickle can share values so that a few bytes unfold to
+ * billions: the walk has a budget of what it may write and copy, in proportion to the file. */
+#include "io/weights/pth.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/file.h"
+#include "io/pack/gzip.h"
+#include "io/weights/npy.h"
+#include "io/weights/pickle.h"
+#include "io/base/text.h"
+#include "io/pack/zip.h"
+
+enum { PICKLE_BYTES_MAX = 1 << 28, PATH_BYTES_MAX = 1000, DEPTH_MAX = 60, DIMS_MAX = 8 };
+
+struct storage {
+    const char *key;           /* the entry's name behind "NAME/data/" */
+    int entry;
+    const unsigned char *data; /* NULL until first used: then unpacked, its CRC checked */
+};
+
+struct walk {
+    struct pth *out;
+    struct zip zip;
+    struct storage *storage;
+    int storages;
+    struct text json;
+    char path[PATH_BYTES_MAX + 1];
+    size_t path_length;
+    int depth;
+    uint64_t budget;           /* bytes of values and names still allowed */
+    uint64_t copies;           /* bytes of rearranged tensors still allowed */
+    struct error *e;
+};
+
+/* ---- the archive ----------------------------------------------------------------------------------------------- */
+
+static int compare_storages(const void *a, const void *b)
+{
+    return strcmp(((const struct storage *)a)->key, ((const struct storage *)b)->key);
+}
+
+/* The index of the one entry NAME/data.pkl; *prefix is the length of "NAME/". */
+static int find_pickle(const struct zip *z, size_t *prefix, struct error *e)
+{
+    static const char name[] = "/data.pkl";
+    int found = -1;
+    for (int i = 0; i < z->count; i++) {
+        const char *slash = strchr(z->entry[i].name, '/');
+        if (slash == NULL || strcmp(slash, name) != 0) continue;
+        if (found >= 0) return error_set(e, "has two entries named data.pkl");
+        found = i;
+        *prefix = (size_t)(slash - z->entry[i].name) + 1;
+    }
+    return found >= 0 ? found : error_set(e, "no entry data.pkl, so this is no file that torch.save wrote");
+}
+
+static int list_storages(struct walk *w, const char *archive, size_t prefix)
+{
+    w->storage = malloc(((size_t)w->zip.count + 1) * sizeof *w->storage);
+    if (w->storage == NULL) return error_set(w->e, "out of memory");
+    for (int i = 0; i < w->zip.count; i++) {
+        const char *name = w->zip.entry[i].name;
+        if (strncmp(name, archive, prefix) == 0 && strncmp(name + prefix, "data/", 5) == 0)
+            w->storage[w->storages++] = (struct storage){name + prefix + 5, i, NULL};
+    }
+    qsort(w->storage, (size_t)w->storages, sizeof *w->storage, compare_storages);
+    for (int i = 1; i < w->storages; i++)
+        if (compare_storages(&w->storage[i - 1], &w->storage[i]) == 0) return error_set(w->e, "has two entries data/%.40s", w->storage[i].key);
+    return 0;
+}
+
+/* Memory that lives as long as the result. */
+static int keep_block(struct walk *w, unsigned char *block)
+{
+    unsigned char **grown = realloc(w->out->block, ((size_t)w->out->blocks + 1) * sizeof *grown);
+    if (grown == NULL) {
+        free(block);
+        return error_set(w->e, "out of memory");
+    }
+    w->out->block = grown;
+    grown[w->out->blocks++] = block;
+    return 0;
+}
+
+/* Deflate makes at most 1032 bytes of one: an entry that claims more is not worth the memory. */
+static int check_claim(const struct zip_entry *z, size_t limit, struct error *e)
+{
+    if (z->size / 1032 > z->packed || z->size > limit)
+        return error_set(e, "%.200s: claims %zu bytes, packed in %zu", z->name, z->size, z->packed);
+    return 0;
+}
+
+static int load_storage(struct walk *w, struct storage *s)
+{
+    const struct zip_entry *z = &w->zip.entry[s->entry];
+    unsigned char *data;
+    size_t size;
+    if (s->data != NULL) return 0;
+    if (z->method == 0) { /* as torch.save writes it: used where it lies */
+        if (crc32_update(0, z->data, z->size) != z->crc) return error_set(w->e, "%.200s: damaged (the CRC differs)", z->name);
+        s->data = z->data;
+        return 0;
+    }
+    if (check_claim(z, SIZE_MAX, w->e) || zip_extract(&w->zip, s->entry, z->size, &data, &size, w->e) || keep_block(w, data)) return -1;
+    s->data = data;
+    return 0;
+}
+
+/* ---- tensors --------------------------------------------------------------------------------------------------- */
+
+static int is_global(const struct pickle_value *v, const char *name)
+{
+    return v != NULL && v->type == PICKLE_GLOBAL && strcmp(v->text, name) == 0;
+}
+
+static int is_tensor(const struct pickle_value *v)
+{
+    return v->type == PICKLE_CALL && (is_global(v->callee, "torch._utils._rebuild_tensor_v2") || is_global(v->callee, "torch._utils._rebuild_tensor_v3") ||
+                                      is_global(v->callee, "torch._utils._rebuild_parameter"));
+}
+
+static const char *find_dtype(const struct pickle_value *v)
+{
+    static const char *const names[][3] = {
+        {"torch.FloatStorage", "torch.float32", "F32"},   {"torch.DoubleStorage", "torch.float64", "F64"},
+        {"torch.HalfStorage", "torch.float16", "F16"},    {"torch.BFloat16Storage", "torch.bfloat16", "BF16"},
+        {"torch.LongStorage", "torch.int64", "I64"},      {"torch.IntStorage", "torch.int32", "I32"},
+        {"torch.ShortStorage", "torch.int16", "I16"},     {"torch.CharStorage", "torch.int8", "I8"},
+        {"torch.ByteStorage", "torch.uint8", "U8"},       {"torch.BoolStorage", "torch.bool", "BOOL"},
+        {"torch.ComplexFloatStorage", "torch.complex64", "C64"}, {"", "torch.uint16", "U16"},
+        {"", "torch.uint32", "U32"},                      {"", "torch.uint64", "U64"},
+        {"", "torch.float8_e4m3fn", "F8_E4M3"},           {"", "torch.float8_e5m2", "F8_E5M2"},
+        {"", "torch.float8_e8m0fnu", "F8_E8M0"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (is_global(v, names[i][0]) || is_global(v, names[i][1])) return names[i][2];
+    return NULL;
+}
+
+struct view {
+    const char *dtype;
+    size_t element;        /* bytes */
+    struct storage *storage;
+    uint64_t elements;     /* of the storage */
+    int64_t offset, dim[DIMS_MAX], stride[DIMS_MAX];
+    int ndim;
+};
+
+/* ('storage', type, key, location, numel); `dtype` is given where the type is UntypedStorage and numel counts bytes. */
+static int read_storage(struct walk *w, struct view *t, const struct pickle_value *v, const struct pickle_value *dtype)
+{
+    const struct pickle_value *id = v->type == PICKLE_PERSISTENT ? v->arguments : NULL;
+    if (id == NULL || id->type != PICKLE_TUPLE || id->count != 5 || id->item[2]->type != PICKLE_STRING || id->item[4]->type != PICKLE_INT)
+        return error_set(w->e, "its storage is not described as torch.save does");
+    const struct pickle_value *type = dtype != NULL ? dtype : id->item[1];
+    t->dtype = find_dtype(type);
+    if (t->dtype == NULL) return error_set(w->e, "element type %.100s is not supported", type->type == PICKLE_GLOBAL ? type->text : "(none)");
+    t->element = safetensors_dtype_bytes(t->dtype);
+    struct storage key = {.key = id->item[2]->text};
+    t->storage = bsearch(&key, w->storage, (size_t)w->storages, sizeof key, compare_storages);
+    if (t->storage == NULL) return error_set(w->e, "its storage data/%.40s is not in the archive", key.key);
+    size_t size = w->zip.entry[t->storage->entry].size;
+    int64_t numel = id->item[4]->integer;
+    t->elements = size / t->element;
+    if (size % t->element != 0 || numel < 0 || (uint64_t)numel != (dtype != NULL ? size : t->elements))
+        return error_set(w->e, "its storage data/%.40s has %zu bytes, not those of %lld elements of %s", key.key, size, (long long)numel, t->dtype);
+    return load_storage(w, t->storage);
+}
+
+static int read_sizes(struct walk *w, int64_t out[DIMS_MAX], const struct pickle_value *v, size_t count, const char *what)
+{
+    if (v->type != PICKLE_TUPLE || v->count != count || count > DIMS_MAX) return error_set(w->e, "its %s is not a tuple of at most %d numbers", what, DIMS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (v->item[i]->type != PICKLE_INT || v->item[i]->integer < 0) return error_set(w->e, "%s[%zu] is not a whole number from 0", what, i);
+        out[i] = v->item[i]->integer;
+    }
+    return 0;
+}
+
+/* Every element lies inside the storage; *count elements, so that their bytes fit in memory's sizes. */
+static int check_view(struct walk *w, const struct view *t, uint64_t *count)
+{
+    uint64_t last = (uint64_t)t->offset, limit = t->elements;
+    *count = 1;
+    for (int i = 0; i < t->ndim; i++)
+        if (t->dim[i] == 0) return *count = 0, 0;
+    for (int i = 0; i < t->ndim; i++) {
+        uint64_t steps = (uint64_t)t->dim[i] - 1, stride = (uint64_t)t->stride[i];
+        if (steps > 0 && stride > 0 && (steps > limit / stride || last >= limit - steps * stride))
+            return error_set(w->e, "dimension %d of %lld with stride %lld leaves its storage of %llu elements", i, (long long)t->dim[i],
+                             (long long)t->stride[i], (unsigned long long)limit);
+        last += steps > 0 ? steps * stride : 0;
+        if ((uint64_t)t->dim[i] > (UINT64_C(1) << 48) / *count) return error_set(w->e, "dimension %d of %lld is too large", i, (long long)t->dim[i]);
+        *count *= (uint64_t)t->dim[i];
+    }
+    return last < limit ? 0 : error_set(w->e, "offset %lld is outside of its storage of %llu elements", (long long)t->offset, (unsigned long long)limit);
+}
+
+static int is_contiguous(const struct view *t)
+{
+    int64_t expected = 1;
+    for (int i = t->ndim - 1; i >= 0; i--) {
+        if (t->dim[i] != 1 && t->stride[i] != expected) return 0;
+        expected *= t->dim[i];
+    }
+    return 1;
+}
+
+static unsigned char *copy_view(struct walk *w, const struct view *t, uint64_t count)
+{
+    int64_t index[DIMS_MAX] = {0};
+    uint64_t bytes = count * t->element;
+    unsigned char *out = bytes <= w->copies ? malloc((size_t)bytes) : NULL;
+    if (out == NULL) {
+        error_set(w->e, "its %llu elements are far more than its file holds, or than memory", (unsigned long long)count);
+        return NULL;
+    }
+    w->copies -= bytes;
+    const unsigned char *from = t->storage->data + (size_t)t->offset * t->element;
+    for (uint64_t n = 0; n < count; n++) {
+        memcpy(out + n * t->element, from, t->element);
+        for (int i = t->ndim - 1; i >= 0; i--) {
+            from += (size_t)t->stride[i] * t->element;
+            if (++index[i] < t->dim[i]) break;
+            from -= (size_t)t->stride[i] * (size_t)t->dim[i] * t->element;
+            index[i] = 0;
+        }
+    }
+    return keep_block(w, out) ? NULL : out;
+}
+
+static int read_view(struct walk *w, struct view *t, const struct pickle_value *v)
+{
+    while (is_global(v->callee, "torch._utils._rebuild_parameter")) { /* (tensor, requires_grad, hooks) */
+        if (v->arguments->count < 1 || !is_tensor(v->arguments->item[0])) return error_set(w->e, "a parameter without a tensor");
+        v = v->arguments->item[0];
+    }
+    int untyped = is_global(v->callee, "torch._utils._rebuild_tensor_v3"); /* (..., dtype) */
+    struct pickle_value **argument = v->arguments->item;
+    if (v->arguments->count < (untyped ? 7u : 6u)) return error_set(w->e, "a tensor with %zu arguments", v->arguments->count);
+    t->ndim = argument[2]->type == PICKLE_TUPLE && argument[2]->count <= DIMS_MAX ? (int)argument[2]->count : 0;
+    if (argument[1]->type != PICKLE_INT || argument[1]->integer < 0) return error_set(w->e, "its offset is not a whole number from 0");
+    t->offset = argument[1]->integer;
+    if (read_sizes(w, t->dim, argument[2], (size_t)t->ndim, "shape") || read_sizes(w, t->stride, argument[3], (size_t)t->ndim, "stride")) return -1;
+    return read_storage(w, t, argument[0], untyped ? argument[6] : NULL);
+}
+
+/* The tensor at the walk's path. */
+static int add_tensor(struct walk *w, const struct pickle_value *v)
+{
+    struct view t;
+    uint64_t count;
+    const unsigned char *data;
+    const char *name = w->path_length > 0 ? w->path : "tensor";
+    if (read_view(w, &t, v) || check_view(w, &t, &count)) return error_prefix(w->e, "%.200s", name);
+    if (count == 0) data = t.storage->data;
+    else data = is_contiguous(&t) ? t.storage->data + (size_t)t.offset * t.element : copy_view(w, &t, count);
+    if (data == NULL) return error_prefix(w->e, "%.200s", name);
+    safetensors_add(&w->out->tensors, name, t.dtype, t.ndim, t.dim, data);
+    return 0;
+}
+
+/* ---- NumPy's numbers ------------------------------------------------------------------------------------------- */
+
+/* bytes as protocol 2 has them: _codecs.encode(text, 'latin1'), each character below 256 a byte. */
+static int decode_bytes(unsigned char out[8], const struct pickle_value *v)
+{
+    int n = 0;
+    if (v->type == PICKLE_CALL && is_global(v->callee, "_codecs.encode") && v->arguments->count > 0) v = v->arguments->item[0];
+    if (v->type != PICKLE_BYTES && v->type != PICKLE_STRING) return -1;
+    for (size_t i = 0; i < v->length; i++) {
+        unsigned c = (unsigned char)v->text[i];
+        if (v->type == PICKLE_STRING && c >= 0x80) {
+            if (c < 0xC2 || c > 0xC3 || i + 1 == v->length) return -1;
+            c = (c & 3) << 6 | ((unsigned char)v->text[++i] & 0x3F);
+        }
+        if (n == 8) return -1;
+        out[n++] = (unsigned char)c;
+    }
+    return n;
+}
+
+/* numpy.dtype('f8', ...) with the state (3, '<', ...), and the bytes of one element. */
+static int read_numpy_scalar(double *out, const struct pickle_value *v)
+{
+    unsigned char bytes[8] = {0}, swapped[8] = {0};
+    const struct pickle_value *type = v->arguments->count == 2 ? v->arguments->item[0] : NULL;
+    if (type == NULL || type->type != PICKLE_CALL || !is_global(type->callee, "numpy.dtype") || type->arguments->count < 1) return -1;
+    const struct pickle_value *code = type->arguments->item[0], *state = type->state;
+    if (code->type != PICKLE_STRING || code->length != 2 || strchr("biuf", code->text[0]) == NULL) return -1;
+    struct npy a = {.kind = code->text[0], .bytes = code->text[1] - '0', .data = bytes};
+    if (decode_bytes(bytes, v->arguments->item[1]) != a.bytes || (a.bytes != 1 && a.bytes != 2 && a.bytes != 4 && a.bytes != 8)) return -1;
+    if (a.kind == 'f' && a.bytes == 1) return -1;
+    if (state != NULL && state->type == PICKLE_TUPLE && state->count > 1 && state->item[1]->type == PICKLE_STRING && state->item[1]->text[0] == '>') {
+        for (int i = 0; i < a.bytes; i++) swapped[i] = bytes[a.bytes - 1 - i];
+        a.data = swapped;
+    }
+    *out = npy_value(&a, 0);
+    return 0;
+}
+
+static int is_numpy_scalar(const struct pickle_value *v)
+{
+    return is_global(v->callee, "numpy.core.multiarray.scalar") || is_global(v->callee, "numpy._core.multiarray.scalar");
+}
+
+/* ---- the walk -------------------------------------------------------------------------------------------------- */
+
+static int emit(struct walk *w, const struct pickle_value *v);
+
+static int charge(struct walk *w, uint64_t bytes)
+{
+    if (bytes > w->budget) return error_set(w->e, "data.pkl: unfolds to far more than the file holds");
+    w->budget -= bytes;
+    return 0;
+}
+
+static void put_string(struct walk *w, const char *text, size_t length)
+{
+    if (memchr(text, 0, length) == NULL) {
+        text_put_json(&w->json, text);
+        return;
+    }
+    struct text copy = {0}; /* zero bytes become what text_put_json replaces */
+    text_put(&copy, text, length);
+    for (size_t i = 0; i < length; i++)
+        if (copy.data[i] == 0) copy.data[i] = '\xFF';
+    text_put_json(&w->json, copy.data);
+    free(copy.data);
+}
+
+static void put_number(struct walk *w, double v)
+{
+    if (isnan(v)) text_puts(&w->json, "NaN");
+    else if (isinf(v)) text_puts(&w->json, v < 0 ? "-Infinity" : "Infinity");
+    else text_put_double(&w->json, v);
+}
+
+/* Adds a key to the path; *before is for leave(). */
+static int enter(struct walk *w, const char *key, size_t *before)
+{
+    size_t n = strlen(key), dot = w->path_length > 0;
+    *before = w->path_length;
+    if (n + dot > PATH_BYTES_MAX - w->path_length) return error_set(w->e, "data.pkl: keys longer than %d bytes: %.100s...", PATH_BYTES_MAX, key);
+    if (dot) w->path[w->path_length++] = '.';
+    memcpy(w->path + w->path_length, key, n + 1);
+    w->path_length += n;
+    return charge(w, w->path_length);
+}
+
+static void leave(struct walk *w, size_t before)
+{
+    w->path_length = before;
+    w->path[before] = 0;
+}
+
+static int emit_list(struct walk *w, struct pickle_value **item, size_t count)
+{
+    text_puts(&w->json, "[");
+    for (size_t i = 0; i < count; i++) {
+        char key[24];
+        size_t before;
+        snprintf(key, sizeof key, "%zu", i);
+        if (i > 0) text_puts(&w->json, ",");
+        if (enter(w, key, &before) || emit(w, item[i])) return -1;
+        leave(w, before);
+    }
+    text_puts(&w->json, "]");
+    return 0;
+}
+
+/* Keys that are no strings as Python prints them. */
+static const char *key_text(char buf[TEXT_NUMBER], const struct pickle_value *v)
+{
+    switch (v->type) {
+    case PICKLE_STRING: return v->text;
+    case PICKLE_INT: snprintf(buf, TEXT_NUMBER, "%lld", (long long)v->integer); return buf;
+    case PICKLE_FLOAT: text_format_double(buf, v->number); return buf;
+    case PICKLE_BOOL: return v->integer ? "True" : "False";
+    case PICKLE_NONE: return "None";
+    case PICKLE_GLOBAL: return v->text;
+    default: return NULL;
+    }
+}
+
+static int emit_member(struct walk *w, const char *key, const struct pickle_value *v, int *first)
+{
+    size_t before;
+    if (enter(w, key, &before)) return -1;
+    if (is_tensor(v)) {
+        if (add_tensor(w, v)) return -1;
+    } else {
+        if (!*first) text_puts(&w->json, ",");
+        *first = 0;
+        text_put_json(&w->json, key);
+        text_puts(&w->json, ":");
+        if (emit(w, v)) return -1;
+    }
+    leave(w, before);
+    return 0;
+}
+
+static int emit_dict(struct walk *w, struct pickle_value **item, size_t count)
+{
+    int first = 1;
+    text_puts(&w->json, "{");
+    for (size_t i = 0; i < count; i += 2) {
+        char buf[TEXT_NUMBER];
+        const char *key = key_text(buf, item[i]);
+        if (key == NULL) return error_set(w->e, "data.pkl: a dict in '%.200s' has a key that is neither text nor a number", w->path);
+        if (emit_member(w, key, item[i + 1], &first)) return -1;
+    }
+    text_puts(&w->json, "}");
+    return 0;
+}
+
+static int emit_unknown_call(struct walk *w, const struct pickle_value *v)
+{
+    struct pickle_value items = {.type = v->items, .item = v->item, .count = v->count};
+    int first = 1;
+    text_puts(&w->json, "{");
+    if (emit_member(w, "__class__", v->callee, &first) || emit_member(w, "arguments", v->arguments, &first)) return -1;
+    if (v->count > 0 && emit_member(w, "items", &items, &first)) return -1;
+    if (v->state != NULL && emit_member(w, "state", v->state, &first)) return -1;
+    text_puts(&w->json, "}");
+    return 0;
+}
+
+static int emit_call(struct walk *w, const struct pickle_value *v)
+{
+    double number;
+    if (is_tensor(v)) {
+        text_puts(&w->json, "null");
+        return add_tensor(w, v);
+    }
+    if (is_numpy_scalar(v) && read_numpy_scalar(&number, v) == 0) {
+        int whole = v->arguments->item[0]->arguments->item[0]->text[0] != 'f' && fabs(number) < 0x1p53;
+        if (whole) text_printf(&w->json, "%lld", (long long)number);
+        else put_number(w, number);
+        return 0;
+    }
+    if ((is_global(v->callee, "collections.OrderedDict") || is_global(v->callee, "collections.defaultdict")) && (v->count == 0 || v->items == PICKLE_DICT))
+        return emit_dict(w, v->item, v->count);
+    return emit_unknown_call(w, v);
+}
+
+static int emit(struct walk *w, const struct pickle_value *v)
+{
+    int status = 0;
+    if (charge(w, v->length + 8)) return -1;
+    if (w->depth == DEPTH_MAX) return error_set(w->e, "data.pkl: nested more than %d deep, or within itself", DEPTH_MAX);
+    w->depth++;
+    switch (v->type) {
+    case PICKLE_NONE:
+    case PICKLE_PERSISTENT: text_puts(&w->json, "null"); break;
+    case PICKLE_BOOL: text_puts(&w->json, v->integer ? "true" : "false"); break;
+    case PICKLE_INT: text_printf(&w->json, "%lld", (long long)v->integer); break;
+    case PICKLE_FLOAT: put_number(w, v->number); break;
+    case PICKLE_STRING:
+    case PICKLE_GLOBAL: put_string(w, v->text, v->length); break;
+    case PICKLE_BYTES: text_printf(&w->json, "\"%zu bytes\"", v->length); break;
+    case PICKLE_TUPLE:
+    case PICKLE_LIST: status = emit_list(w, v->item, v->count); break;
+    case PICKLE_DICT: status = emit_dict(w, v->item, v->count); break;
+    case PICKLE_CALL: status = emit_call(w, v); break;
+    }
+    w->depth--;
+    return status;
+}
+
+/* ---- files ----------------------------------------------------------------------------------------------------- */
+
+static int check_unique(const struct safetensors *s, struct error *e)
+{
+    const char **names = malloc(((size_t)s->count + 1) * sizeof *names), *twice;
+    if (names == NULL) return error_set(e, "out of memory");
+    for (int i = 0; i < s->count; i++) names[i] = s->tensor[i].name;
+    twice = text_repeated(names, s->count);
+    free(names);
+    return twice != NULL ? error_set(e, "two tensors are named '%.200s'", twice) : 0;
+}
+
+static int check_byte_order(const struct walk *w, const char *archive, size_t prefix)
+{
+    for (int i = 0; i < w->zip.count; i++) {
+        const struct zip_entry *z = &w->zip.entry[i];
+        if (strncmp(z->name, archive, prefix) != 0 || strcmp(z->name + prefix, "byteorder") != 0) continue;
+        if (z->size != 6 || z->method != 0 || memcmp(z->data, "little", 6) != 0) return error_set(w->e, "byteorder is not little");
+    }
+    return 0;
+}
+
+static int walk_archive(struct walk *w, size_t size)
+{
+    struct pickle pickle;
+    unsigned char *text;
+    size_t length, prefix = 0;
+    int at = find_pickle(&w->zip, &prefix, w->e);
+    if (at < 0) return -1;
+    const struct zip_entry *z = &w->zip.entry[at];
+    if (check_byte_order(w, z->name, prefix) || list_storages(w, z->name, prefix)) return -1;
+    if (check_claim(z, PICKLE_BYTES_MAX, w->e) || zip_extract(&w->zip, at, PICKLE_BYTES_MAX, &text, &length, w->e)) return -1;
+    int status = pickle_parse(&pickle, text, length, w->e);
+    free(text);
+    if (status) return error_prefix(w->e, "data.pkl");
+    w->budget = 64 * (uint64_t)length + 65536;
+    w->copies = 4 * (uint64_t)size + (1 << 24);
+    status = emit(w, pickle.root) || check_unique(&w->out->tensors, w->e) ? -1 : 0;
+    pickle_free(&pickle);
+    return status;
+}
+
+static int parse(struct walk *w, const unsigned char *data, size_t size)
+{
+    static const unsigned char before_1_6[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+    if (size >= sizeof before_1_6 - 1 && memcmp(data, before_1_6, sizeof before_1_6 - 1) == 0)
+        return error_set(w->e, "in the format of PyTorch before 1.6: load it and save it again");
+    if (zip_open(&w->zip, data, size, "archive", w->e)) return -1;
+    int status = walk_archive(w, size);
+    if (!status) {
+        w->out->values = json_parse(w->json.data, w->json.size, w->e);
+        if (w->out->values == NULL) status = error_prefix(w->e, "values");
+    }
+    free(w->storage);
+    free(w->json.data);
+    zip_free(&w->zip);
+    return status;
+}
+
+int pth_parse(struct pth *p, unsigned char *data, size_t size, const char *name, struct error *e)
+{
+    *p = (struct pth){0};
+    struct walk *w = calloc(1, sizeof *w);
+    if (w == NULL) return error_set(e, "%s: out of memory", name);
+    w->out = p;
+    w->e = e;
+    int status = parse(w, data, size);
+    free(w);
+    if (status) {
+        pth_free(p);
+        return error_prefix(e, "%s", name);
+    }
+    p->tensors.storage = data;
+    return 0;
+}
+
+int pth_read(struct pth *p, const char *path, struct error *e)
+{
+    unsigned char *data;
+    size_t size;
+    *p = (struct pth){0};
+    if (file_read(path, 0, &data, &size, e)) return -1;
+    if (pth_parse(p, data, size, path, e) == 0) return 0;
+    free(data);
+    return -1;
+}
+
+void pth_free(struct pth *p)
+{
+    safetensors_free(&p->tensors);
+    json_free(p->values);
+    for (int i = 0; i < p->blocks; i++) free(p->block[i]);
+    free(p->block);
+    *p = (struct pth){0};
+}

@@ -1,0 +1,185 @@
+/* dataset_json.c - what a dataset.json says: channels, labels or regions, file ending. */
+#include "nn/data/dataset.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static int set_text(char *buf, size_t size, const char *text, const char *what, struct error *e)
+{
+    if (strlen(text) >= size) return error_set(e, "%s '%.60s...' is longer than %zu characters", what, text, size - 1);
+    strcpy(buf, text);
+    return 0;
+}
+
+static int read_channels(struct dataset *d, struct error *e)
+{
+    const struct json *names = json_get(d->json, "channel_names");
+    if (!names) names = json_get(d->json, "modality"); /* nnU-Net v1's key */
+    if (!names) return error_set(e, "no channel_names");
+    if (names->type != JSON_OBJECT || names->count < 1) return error_set(e, "channel_names is not {\"0\": name, ...}");
+    if (names->count > CHANNELS_MAX) return error_set(e, "channel_names has %d channels, at most %d are supported", names->count, CHANNELS_MAX);
+    for (int c = 0; c < names->count; c++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", c);
+        const char *name = json_text(names, key, NULL);
+        if (!name) return error_set(e, "channel_names has no name for channel %d", c);
+        if (set_text(d->channel_name[c], sizeof d->channel_name[c], name, "channel_names: name", e)) return -1;
+    }
+    d->channels = names->count;
+    return 0;
+}
+
+/* ---- labels and regions ------------------------------------------------------------------------------------------------- */
+
+/* A label value, or -1. */
+static int label_value(const struct json *item, const char *name, struct error *e)
+{
+    if ((item->type != JSON_INT && item->type != JSON_DOUBLE) || item->number != floor(item->number))
+        return error_set(e, "labels: the value of '%s' is not a whole number (the form is {\"background\": 0, \"name\": 1})", name);
+    if (item->number < 0 || item->number > 1e6) return error_set(e, "labels: '%s' has value %g", name, item->number);
+    return (int)item->number;
+}
+
+/* One member of "labels": its values as a bit set, a single value too. Returns 0 with a message. */
+static uint64_t label_values(const struct json *item, struct error *e)
+{
+    uint64_t set = 0;
+    int list = item->type == JSON_ARRAY, n = list ? item->count : 1;
+    if (n == 0) return error_set(e, "labels: region '%s' is empty", item->key), 0;
+    for (int i = 0; i < n; i++) {
+        int value = label_value(list ? item->item[i] : item, item->key, e);
+        if (value < 0) return 0;
+        if (value >= LABELS_MAX) return error_set(e, "labels: '%s' has value %d, but values are consecutive from 0", item->key, value), 0;
+        if (set >> value & 1) return error_set(e, "labels: region '%s' holds value %d twice", item->key, value), 0;
+        set |= (uint64_t)1 << value;
+    }
+    if (list && set & 1) return error_set(e, "labels: region '%s' holds value 0, which is the background", item->key), 0;
+    return set;
+}
+
+static int lists_region(const struct json *labels)
+{
+    for (int i = 0; i < labels->count; i++)
+        if (labels->item[i]->type == JSON_ARRAY && labels->item[i]->count > 1) return 1;
+    return 0;
+}
+
+static int add_region(struct dataset *d, const struct json *item, uint64_t set, struct error *e)
+{
+    for (int r = 0; r < d->regions; r++)
+        if (d->region[r].labels == set) return error_set(e, "labels: '%s' and '%s' are the same region", d->region[r].name, item->key);
+    struct region *r = &d->region[d->regions++];
+    r->labels = set;
+    r->list = item->type == JSON_ARRAY;
+    return set_text(r->name, sizeof r->name, item->key, "labels: name", e);
+}
+
+/* One member of "labels" into d; *seen: the values that any has. */
+static int take_label(struct dataset *d, const struct json *item, int with_regions, uint64_t *seen, struct error *e)
+{
+    if (strcmp(item->key, "ignore") == 0) {
+        d->ignore_label = label_value(item, item->key, e);
+        return d->ignore_label < 0 ? -1 : 0;
+    }
+    uint64_t set = label_values(item, e);
+    if (!set) return -1;
+    if (with_regions && set != 1) {
+        *seen |= set;
+        return add_region(d, item, set, e);
+    }
+    int value = 0;
+    while (!(set >> value & 1)) value++;
+    if (*seen & set) return error_set(e, "labels: value %d is there twice", value);
+    *seen |= set;
+    return set_text(d->label_name[value], sizeof d->label_name[value], item->key, "labels: name", e);
+}
+
+/* Which label a region is written as; later ones go over earlier ones. */
+static int read_region_order(struct dataset *d, struct error *e)
+{
+    const struct json *order = json_get(d->json, "regions_class_order");
+    if (!order || order->type != JSON_ARRAY)
+        return error_set(e, "no regions_class_order: labels has regions (lists of values), so it must list the label that each is written as");
+    if (order->count != d->regions)
+        return error_set(e, "regions_class_order has %d entries, labels has %d regions", order->count, d->regions);
+    for (int r = 0; r < d->regions; r++) {
+        const struct json *v = order->item[r];
+        if (v->type != JSON_INT || v->integer < 1 || v->integer >= d->labels)
+            return error_set(e, "regions_class_order[%d] is not a label value from 1 to %d", r, d->labels - 1);
+        d->region[r].written = (int)v->integer;
+    }
+    return 0;
+}
+
+/* Label values without a name of their own (inside of regions only) are called by their number, or as the region of that value alone. */
+static void name_values(struct dataset *d)
+{
+    for (int v = 0; v < d->labels; v++) {
+        d->label_value[v] = v;
+        if (!d->label_name[v][0]) snprintf(d->label_name[v], sizeof d->label_name[v], "label %d", v);
+        for (int r = 0; r < d->regions; r++)
+            if (d->region[r].labels == (uint64_t)1 << v) snprintf(d->label_name[v], sizeof d->label_name[v], "%s", d->region[r].name);
+    }
+}
+
+/* Labels by value, so that a label's index is its value: networks have one output channel each, or one a region. */
+static int read_labels(struct dataset *d, struct error *e)
+{
+    const struct json *labels = json_get(d->json, "labels");
+    uint64_t seen = 0;
+    d->ignore_label = -1;
+    if (!labels) return 0;
+    if (labels->type != JSON_OBJECT || labels->count < 1) return error_set(e, "labels is not {\"background\": 0, ...}");
+    if (labels->count > LABELS_MAX) return error_set(e, "labels has %d entries, at most %d are supported", labels->count, LABELS_MAX);
+    int with_regions = lists_region(labels);
+    for (int i = 0; i < labels->count; i++)
+        if (take_label(d, labels->item[i], with_regions, &seen, e)) return -1;
+    while (d->labels < LABELS_MAX && seen >> d->labels & 1) d->labels++;
+    if (d->labels < LABELS_MAX && seen >> d->labels)
+        return error_set(e, "labels: no label%s has value %d; values are consecutive from 0 (background)", d->regions ? " or region" : "", d->labels);
+    if (!d->labels) return error_set(e, "labels has no background");
+    if (d->ignore_label >= 0 && d->ignore_label < d->labels)
+        return error_set(e, "labels: 'ignore' has value %d, it must have the highest", d->ignore_label);
+    d->entries = labels->count;
+    name_values(d);
+    return d->regions ? read_region_order(d, e) : 0;
+}
+
+void dataset_region_key(char *buf, size_t size, const struct region *r)
+{
+    size_t used = (size_t)snprintf(buf, size, "%s", r->list ? "(" : "");
+    int count = 0;
+    for (int v = 0; v < LABELS_MAX && used < size; v++)
+        if (r->labels >> v & 1) used += (size_t)snprintf(buf + used, size - used, "%s%d", count++ ? ", " : "", v);
+    if (r->list && used < size) snprintf(buf + used, size - used, "%s", count == 1 ? ",)" : ")");
+}
+
+/* ---- the file -------------------------------------------------------------------------------------------------------- */
+
+int dataset_read_description(struct dataset *d, const char *path, struct error *e)
+{
+    d->json = json_read(path, e);
+    if (!d->json) return -1;
+    const char *ending = json_text(d->json, "file_ending", NULL);
+    int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : 0;
+    bad = bad || read_channels(d, e) || read_labels(d, e);
+    if (!bad && !ending) bad = error_set(e, "no file_ending");
+    if (!bad && ending[0] != '.') bad = error_set(e, "file_ending '%s' does not start with a dot", ending);
+    bad = bad || set_text(d->file_ending, sizeof d->file_ending, ending, "file_ending", e);
+    if (!bad && json_get(d->json, "dataset"))
+        bad = error_set(e, "'dataset' (a list of files elsewhere) is not supported, put them into imagesTr and labelsTr");
+    return bad ? error_prefix(e, "%s", path) : 0;
+}
+
+int dataset_read_header(struct dataset *d, const char *json_path, struct error *e)
+{
+    memset(d, 0, sizeof *d);
+    d->ignore_label = -1;
+    if (set_text(d->path, sizeof d->path, json_path, "path", e) || dataset_read_description(d, json_path, e)) {
+        dataset_close(d);
+        return -1;
+    }
+    snprintf(d->name, sizeof d->name, "%.127s", json_text(d->json, "name", "dataset"));
+    return 0;
+}

@@ -1,0 +1,207 @@
+/* sample.c - the voxels of a case: images, label map and the labels of a previous stage, read and checked. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/file.h"
+#include "nn/prepare/previous.h"
+#include "tensor/ops/ops.h"
+
+/* Cosine between two axes from which on a grid is no longer taken for a rectangular one. */
+#define OBLIQUE_MAX 1e-3
+
+void sample_free(struct sample *s)
+{
+    if (s->mapped) {
+        file_scratch_free(s->image, s->mapped);
+    } else {
+        free(s->image);
+        free(s->label);
+    }
+    free(s->previous);
+    memset(s, 0, sizeof *s);
+}
+
+static size_t sample_voxels(const struct sample *s)
+{
+    return (size_t)s->size[0] * s->size[1] * s->size[2];
+}
+
+/* Nothing is cropped yet. */
+static void set_uncropped(struct sample *s)
+{
+    for (int a = 0; a < 3; a++) {
+        s->full_size[a] = s->cropped_size[a] = s->crop_end[a] = s->size[a];
+        s->crop_begin[a] = 0;
+    }
+}
+
+static int take_geometry(struct sample *s, const struct volume *v, const char *path, struct error *e)
+{
+    double oblique = volume_obliqueness(v);
+    if (!(oblique <= OBLIQUE_MAX))
+        return error_set(e, "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, or mend its header", path, oblique);
+    for (int a = 0; a < 3; a++) {
+        if (v->size[2 - a] < 1 || v->size[2 - a] > 100000) return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);
+        s->size[a] = (int)v->size[2 - a];
+        s->spacing[a] = v->spacing[2 - a];
+    }
+    if (sample_voxels(s) > INT32_MAX) return error_set(e, "%s: more than 2^31 voxels", path);
+    memcpy(s->affine, v->affine, sizeof s->affine);
+    s->flat = v->flat;
+    set_uncropped(s);
+    return 0;
+}
+
+/* Channel c from the voxels at `from`. */
+static int take_channel(struct sample *s, int c, const float *from, const char *path, struct error *e)
+{
+    size_t n = sample_voxels(s);
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(from[i])) {
+            size_t x = i % (size_t)s->size[2], y = i / (size_t)s->size[2] % (size_t)s->size[1], z = i / (size_t)s->size[2] / (size_t)s->size[1];
+            return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, from[i]);
+        }
+        s->image[i * (size_t)s->channels + (size_t)c] = from[i];
+    }
+    return 0;
+}
+
+int sample_read_volume(struct volume *v, const char *path, const struct dicom_choice *choice, int header_only, struct error *e)
+{
+    if (choice && (choice->series || choice->volume) && dicom_is(path)) return dicom_read_series(v, NULL, path, choice, header_only, e);
+    return header_only ? volume_read_header(v, path, e) : volume_read(v, path, e);
+}
+
+/* Reads a file's channels into place from *c on; `first` is the first file's geometry, with its voxels given up. */
+static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file, const struct dicom_choice *choice, struct error *e)
+{
+    struct volume v;
+    int bad = 0;
+    if (sample_read_volume(&v, paths[file], choice, 0, e)) return -1;
+    int64_t parts = v.size[3];
+    v.size[3] = 1;
+    if (parts > s->channels - *c)
+        bad = error_set(e, "%s: 4D with %lld volumes or channels, expected one 3D volume a file and a file for each channel, or all %d channels",
+                        paths[file], (long long)parts, s->channels);
+    else if (file > 0)
+        bad = volume_same_geometry(&v, first, e) ? error_prefix(e, "%s: differs from %s", paths[file], paths[0]) : 0;
+    else
+        bad = take_geometry(s, &v, paths[0], e);
+    if (!bad && s->channels == 1) { /* the only channel keeps its memory: large volumes are never held twice */
+        s->image = v.voxel;
+        v.voxel = NULL;
+    } else if (!bad && file == 0 && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image))) {
+        bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));
+    }
+    const float *voxel = s->channels == 1 ? s->image : v.voxel;
+    for (int64_t k = 0; !bad && k < parts; k++) bad = take_channel(s, (*c)++, voxel + (size_t)k * sample_voxels(s), paths[file], e);
+    volume_free(&v);
+    if (file == 0) *first = v;
+    return bad ? -1 : 0;
+}
+
+static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels, const struct dicom_choice *choice, struct error *e)
+{
+    int c = 0, status = 0, file = 0;
+    memset(s, 0, sizeof *s);
+    memset(first, 0, sizeof *first);
+    s->channels = channels;
+    for (; !status && file < channels && paths[file]; file++) status = load_file(s, &c, first, paths, file, choice, e);
+    if (!status && c < channels) status = error_set(e, "%s: %d of %d channels, and no file has the others", file ? paths[0] : "image", c, channels);
+    if (status) sample_free(s);
+    return status;
+}
+
+int sample_load(struct sample *s, const char *const *paths, int channels, const struct dicom_choice *choice, struct error *e)
+{
+    struct volume first;
+    if (channels < 1 || channels > CHANNELS_MAX) return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
+    return load_channels(s, &first, paths, channels, choice, e);
+}
+
+int sample_channels(const char *const *paths, int files, const struct dicom_choice *choice, struct error *e)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < files && sum <= CHANNELS_MAX; i++) {
+        struct volume v;
+        if (sample_read_volume(&v, paths[i], choice, 1, e)) return -1;
+        sum += v.size[3];
+    }
+    return sum > CHANNELS_MAX ? CHANNELS_MAX + 1 : (int)sum;
+}
+
+static int take_labels(uint8_t **label, const struct dataset *d, const struct volume *v, struct error *e)
+{
+    size_t n = volume_voxels(v);
+    if (!(*label = malloc(n))) return error_set(e, "no memory for %zu voxels", n);
+    for (size_t i = 0; i < n; i++) {
+        float x = v->voxel[i];
+        if (!d->labels && isfinite(x))
+            (*label)[i] = x != 0;
+        else if (x >= 0 && x < (float)d->labels && x == floorf(x))
+            (*label)[i] = (uint8_t)x;
+        else if (d->ignore_label >= 0 && x == (float)d->ignore_label)
+            (*label)[i] = LABEL_IGNORE;
+        else
+            return error_set(e, "voxel value %g is not among the labels of dataset.json (0 to %d)", x, d->labels - 1);
+    }
+    return 0;
+}
+
+static int load_label(struct sample *s, const struct dataset *d, int i, const struct volume *image, struct error *e)
+{
+    char path[1400];
+    struct volume v;
+    if (dataset_label_path(path, sizeof path, d, i, e) || volume_read(&v, path, e)) return -1;
+    int bad = volume_same_geometry(&v, image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->label, d, &v, e);
+    volume_free(&v);
+    return bad ? error_prefix(e, "%s", path) : 0;
+}
+
+int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e)
+{
+    struct volume v, image = {.size = {s->size[2], s->size[1], s->size[0], 1}, .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
+    memcpy(image.affine, s->affine, sizeof image.affine);
+    if (volume_read(&v, path, e)) return -1;
+    int bad = volume_same_geometry(&v, &image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->previous, d, &v, e);
+    volume_free(&v);
+    return bad ? error_prefix(e, "%s", path) : 0;
+}
+
+static int load_npz_case(struct sample *s, const struct dataset *d, int i, struct error *e)
+{
+    memset(s, 0, sizeof *s);
+    const struct npy *a = dataset_part_images(d, d->item[i].part, e);
+    if (!a) return error_prefix(e, "%s", d->path);
+    s->channels = 1;
+    for (int k = 0; k < 3; k++) {
+        s->size[k] = (int)a->dim[k + 1];
+        s->spacing[k] = 1;
+        s->affine[k][k] = 1;
+    }
+    set_uncropped(s);
+    size_t n = sample_voxels(s);
+    if (!(s->image = malloc(n * sizeof *s->image))) return error_set(e, "%s: no memory for %zu voxels", d->path, n);
+    const uint8_t *from = (const uint8_t *)a->data + (size_t)d->item[i].index * n;
+    for (size_t k = 0; k < n; k++) s->image[k] = (float)from[k] / 255.0f;
+    return 0;
+}
+
+int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e)
+{
+    if (!d->json) return load_npz_case(s, d, i, e);
+    char text[CHANNELS_MAX][1400];
+    const char *paths[CHANNELS_MAX] = {NULL};
+    for (int c = 0; c < d->files; c++) {
+        if (dataset_image_path(text[c], sizeof text[c], d, i, c, e)) return -1;
+        paths[c] = text[c];
+    }
+    struct volume image;
+    if (load_channels(s, &image, paths, d->channels, NULL, e)) return -1;
+    int bad = d->item[i].has_label_map && load_label(s, d, i, &image, e);
+    if (!bad && d->previous) bad = file_has_suffix(d->previous[i], ".npz") ? previous_read(s, d, d->previous[i], e) : sample_load_previous(s, d, d->previous[i], e);
+    if (bad) sample_free(s);
+    return bad ? -1 : 0;
+}

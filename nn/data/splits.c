@@ -1,0 +1,232 @@
+#include "nn/data/splits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/json.h"
+#include "tensor/base/check.h"
+#include "tensor/base/rng.h"
+
+/* ---- NumPy's RandomState ----------------------------------------------------------------------------------------- */
+
+enum { MT_N = 624, MT_M = 397 };
+
+void random_state_seed(struct random_state *r, uint32_t seed)
+{
+    for (int i = 0; i < MT_N; i++) {
+        r->key[i] = seed;
+        seed = 1812433253u * (seed ^ (seed >> 30)) + (uint32_t)i + 1;
+    }
+    r->next = MT_N;
+}
+
+static uint32_t mt_twist(uint32_t high, uint32_t low, uint32_t other)
+{
+    uint32_t y = (high & 0x80000000u) | (low & 0x7fffffffu);
+    return other ^ (y >> 1) ^ (y & 1 ? 0x9908b0dfu : 0);
+}
+
+static void mt_generate(struct random_state *r)
+{
+    uint32_t *k = r->key;
+    for (int i = 0; i < MT_N; i++) k[i] = mt_twist(k[i], k[(i + 1) % MT_N], k[(i + MT_M) % MT_N]);
+    r->next = 0;
+}
+
+uint32_t random_state_u32(struct random_state *r)
+{
+    if (r->next == MT_N) mt_generate(r);
+    uint32_t y = r->key[r->next++];
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
+}
+
+uint32_t random_state_interval(struct random_state *r, uint32_t max)
+{
+    if (max == 0) return 0;
+    uint32_t mask = max;
+    for (int shift = 1; shift < 32; shift *= 2) mask |= mask >> shift;
+    uint32_t v;
+    do v = random_state_u32(r) & mask;
+    while (v > max);
+    return v;
+}
+
+void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n)
+{
+    for (int32_t i = n - 1; i > 0; i--) {
+        uint32_t j = random_state_interval(r, (uint32_t)i);
+        int32_t t = value[i];
+        value[i] = value[j];
+        value[j] = t;
+    }
+}
+
+/* ---- folds ------------------------------------------------------------------------------------------------------- */
+
+void splits_permutation(int *index, int n, uint32_t seed)
+{
+    struct random_state r;
+    random_state_seed(&r, seed);
+    for (int i = 0; i < n; i++) index[i] = i;
+    random_state_shuffle(&r, index, n);
+}
+
+static int *permutation_new(int n, uint32_t seed)
+{
+    int *index = malloc((n > 0 ? (size_t)n : 1) * sizeof *index);
+    ENSURE(index, "no memory for %d indices", n);
+    splits_permutation(index, n, seed);
+    return index;
+}
+
+/* KFold: consecutive runs of the permutation, the first n % folds of them longer by one. */
+void splits_kfold(int *fold_of, int n, int folds, uint32_t random_state)
+{
+    ENSURE(folds >= 1 && n >= folds, "%d items in %d folds", n, folds);
+    int *index = permutation_new(n, random_state);
+    for (int f = 0, at = 0; f < folds; f++)
+        for (int left = n / folds + (f < n % folds); left > 0; left--) fold_of[index[at++]] = f;
+    free(index);
+}
+
+static int *ints_new(int n)
+{
+    int *v = calloc((size_t)n + 1, sizeof *v);
+    ENSURE(v, "no memory for %d indices", n);
+    return v;
+}
+
+int splits_groups(int *index, const int *group, int n)
+{
+    int top = -1, groups = 0;
+    for (int i = 0; i < n; i++) top = group[i] > top ? group[i] : top;
+    int *number = ints_new(top + 1);
+    for (int i = 0; i < n; i++) number[group[i]] = 1;
+    for (int g = 0; g <= top; g++)
+        if (number[g]) number[g] = groups++;
+    for (int i = 0; i < n; i++) index[i] = number[group[i]];
+    free(number);
+    return groups;
+}
+
+void splits_kfold_groups(int *fold_of, const int *group, int n, int folds, uint32_t random_state)
+{
+    int *index = ints_new(n), *fold = ints_new(n), groups = splits_groups(index, group, n);
+    splits_kfold(fold, groups, folds, random_state);
+    for (int i = 0; i < n; i++) fold_of[i] = fold[index[i]];
+    free(index);
+    free(fold);
+}
+
+void splits_random(int *role, int n, int fold)
+{
+    int *index = permutation_new(n, 12345u + (uint32_t)fold);
+    int train = (int)(n * 0.8);
+    for (int i = 0; i < n; i++) role[index[i]] = i < train ? 1 : 2;
+    free(index);
+}
+
+/* ---- splits_final.json: [{"train": [ids], "val": [ids]}, ...] ------------------------------------------------------ */
+
+static int find_id(const char *const *ids, int n, const char *id)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(ids[i], id) == 0) return i;
+    return -1;
+}
+
+static int mark_ids(int *role, int mark, const struct json *list, const char *const *ids, int n, struct error *e)
+{
+    if (!list || list->type != JSON_ARRAY) return error_set(e, "is not a list");
+    for (int k = 0; k < list->count; k++) {
+        const struct json *item = list->item[k];
+        if (item->type != JSON_STRING) return error_set(e, "entry %d is not a case id", k);
+        int i = find_id(ids, n, item->string);
+        if (i < 0) return error_set(e, "case '%s' is not in the dataset", item->string);
+        if (role[i] && role[i] != mark) return error_set(e, "case '%s' is in training and in validation", item->string);
+        role[i] = mark;
+    }
+    return 0;
+}
+
+static int read_fold(int *role, const struct json *j, const char *const *ids, int n, int fold, struct error *e)
+{
+    static const char *const key[] = {"train", "val"};
+    if (j->type != JSON_ARRAY) return error_set(e, "is not a list of folds");
+    if (fold >= j->count) {
+        splits_random(role, n, fold);
+        return 0;
+    }
+    for (int k = 0; k < 2; k++)
+        if (mark_ids(role, k + 1, json_get(j->item[fold], key[k]), ids, n, e))
+            return error_prefix(e, "fold %d: %s", fold, key[k]);
+    return 0;
+}
+
+int splits_read(int *role, const char *const *ids, int n, const char *path, int fold, struct error *e)
+{
+    for (int i = 0; i < n; i++) role[i] = 0;
+    if (fold < 0) return error_set(e, "%s: fold is %d", path, fold);
+    struct json *j = json_read(path, e);
+    if (!j) return -1;
+    int status = read_fold(role, j, ids, n, fold, e);
+    json_free(j);
+    return status ? error_prefix(e, "%s", path) : 0;
+}
+
+int splits_write(const char *const *ids, const int *fold_of, int n, int folds, const char *path, struct error *e)
+{
+    struct json *j = json_array();
+    for (int f = 0; f < folds; f++) {
+        struct json *fold = json_add_object(j, NULL);
+        struct json *train = json_add_array(fold, "train"), *val = json_add_array(fold, "val");
+        for (int i = 0; i < n; i++) json_add_text(fold_of[i] == f ? val : train, NULL, ids[i]);
+    }
+    int status = json_write(j, path, e);
+    json_free(j);
+    return status;
+}
+
+/* ---- sites ------------------------------------------------------------------------------------------------------- */
+
+/* The smallest stratum above `above`, or -1. */
+static int next_stratum(const int *strata, int n, int above)
+{
+    int next = -1;
+    for (int i = 0; i < n; i++)
+        if (strata[i] > above && (next < 0 || strata[i] < next)) next = strata[i];
+    return next;
+}
+
+/* Each stratum is shuffled and dealt out like cards; the deal goes on where the stratum before stopped, so that both the sites and
+ * every stratum within them differ by one at most. */
+void splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed)
+{
+    ENSURE(sites >= 1, "%d sites", sites);
+    int *member = malloc((n > 0 ? (size_t)n : 1) * sizeof *member);
+    ENSURE(member, "no memory for %d items", n);
+    for (int stratum = strata ? next_stratum(strata, n, -1) : 0, dealt = 0; stratum >= 0;
+         stratum = strata ? next_stratum(strata, n, stratum) : -1) {
+        int count = 0;
+        for (int i = 0; i < n; i++)
+            if (!strata || strata[i] == stratum) member[count++] = i;
+        struct rng rng = rng_stream(seed, 0, (uint64_t)stratum, RNG_SPLIT);
+        rng_shuffle(&rng, member, count);
+        for (int k = 0; k < count; k++) site[member[k]] = dealt++ % sites;
+    }
+    free(member);
+}
+
+void splits_sites_groups(int *site, const int *group, const int *strata, int n, int sites, uint64_t seed)
+{
+    int *index = ints_new(n), *stratum = ints_new(n), *drawn = ints_new(n), groups = splits_groups(index, group, n);
+    for (int i = n - 1; i >= 0; i--) stratum[index[i]] = strata[i];
+    splits_sites(drawn, stratum, groups, sites, seed);
+    for (int i = 0; i < n; i++) site[i] = drawn[index[i]];
+    free(index);
+    free(stratum);
+    free(drawn);
+}

@@ -1,0 +1,239 @@
+#include "nn/folder/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/file.h"
+#include "nn/train/checkpoint.h"
+#include "nn/folder/nnunet.h"
+
+struct train_options train_options_default(enum task_kind task)
+{
+    struct train_options o = {.task = task, .seed = 1, .epochs = 100, .iterations = 50, .oversample = 0.33f, .augment = 2};
+    if (task == TASK_SEGMENT) {
+        o.lr = 0.01f;
+        o.optimizer = OPTIM_SGD;
+        o.momentum = 0.99f;
+        o.weight_decay = 3e-5f;
+        o.clip = 12;
+    } else {
+        o.lr = 1e-3f;
+        o.optimizer = OPTIM_ADAMW;
+        o.weight_decay = 1e-2f;
+        o.batch = 32;
+        o.resnet = (struct resnet_config){.depth = 18, .channels = 1, .classes = 2, .base = 64};
+        for (int i = 0; i < 3; i++) o.crop[i] = 28;
+    }
+    return o;
+}
+
+struct json *train_options_json(const struct train_options *o)
+{
+    struct json *j = json_object();
+    json_add_text(j, "task", o->task == TASK_SEGMENT ? "segment" : "classify");
+    if (o->bf16) json_add_text(j, "precision", "bf16"); /* else as before there was a choice */
+    json_add_int(j, "seed", (int64_t)o->seed);
+    json_add_int(j, "epochs", o->epochs);
+    json_add_int(j, "iterations", o->iterations);
+    json_add_int(j, "batch", o->batch);
+    json_add_number(j, "learning_rate", o->lr);
+    json_add_text(j, "optimizer", o->optimizer == OPTIM_SGD ? "sgd" : "adamw");
+    json_add_number(j, "momentum", o->momentum);
+    json_add_number(j, "weight_decay", o->weight_decay);
+    json_add_number(j, "clip", o->clip);
+    json_add_number(j, "oversample", o->oversample);
+    json_add_int(j, "augment", o->augment);
+    if (o->task == TASK_CLASSIFY) {
+        struct json *r = json_add_object(j, "resnet");
+        json_add_int(r, "depth", o->resnet.depth);
+        json_add_int(r, "channels", o->resnet.channels);
+        json_add_int(r, "classes", o->resnet.classes);
+        json_add_int(r, "base", o->resnet.base);
+        json_add_bool(r, "stem7", o->resnet.stem7);
+        json_add_text(r, "norm", o->resnet.norm == RESNET_BATCH_NORM ? "batch" : "instance");
+        json_add_number(r, "dropout", o->resnet.dropout);
+        struct json *crop = json_add_array(j, "crop");
+        for (int i = 0; i < 3; i++) json_add_int(crop, NULL, o->crop[i]);
+        json_add_bool(j, "class_weighting", o->class_weighting);
+    }
+    return j;
+}
+
+int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e)
+{
+    const char *task = json_text(j, "task", "");
+    int classify = strcmp(task, "classify") == 0;
+    if (!classify && strcmp(task, "segment")) return error_set(e, "%s: training.task is '%s', must be segment or classify", name, task);
+    *o = train_options_default(classify ? TASK_CLASSIFY : TASK_SEGMENT);
+    o->bf16 = strcmp(json_text(j, "precision", "fp32"), "bf16") == 0;
+    o->seed = (uint64_t)json_integer(j, "seed", 1);
+    o->epochs = (int)json_integer(j, "epochs", o->epochs);
+    o->iterations = (int)json_integer(j, "iterations", o->iterations);
+    o->batch = (int)json_integer(j, "batch", o->batch);
+    o->lr = (float)json_number(j, "learning_rate", o->lr);
+    o->optimizer = strcmp(json_text(j, "optimizer", "sgd"), "sgd") ? OPTIM_ADAMW : OPTIM_SGD;
+    o->momentum = (float)json_number(j, "momentum", o->momentum);
+    o->weight_decay = (float)json_number(j, "weight_decay", o->weight_decay);
+    o->clip = (float)json_number(j, "clip", o->clip);
+    o->oversample = (float)json_number(j, "oversample", o->oversample);
+    o->augment = (int)json_integer(j, "augment", o->augment);
+    if (!classify) return 0;
+    const struct json *r = json_get(j, "resnet"), *crop = json_get(j, "crop");
+    o->resnet.depth = (int)json_integer(r, "depth", 0);
+    o->resnet.channels = (int)json_integer(r, "channels", 0);
+    o->resnet.classes = (int)json_integer(r, "classes", 0);
+    o->resnet.base = (int)json_integer(r, "base", 64);
+    o->resnet.stem7 = json_boolean(r, "stem7", 0);
+    o->resnet.norm = strcmp(json_text(r, "norm", "batch"), "batch") ? RESNET_INSTANCE_NORM : RESNET_BATCH_NORM;
+    o->resnet.dropout = (float)json_number(r, "dropout", 0);
+    o->class_weighting = json_boolean(j, "class_weighting", 0);
+    for (int i = 0; i < 3; i++) {
+        const struct json *v = json_at(crop, i);
+        o->crop[i] = v && v->type == JSON_INT ? (int)v->integer : 0;
+        if (o->crop[i] < 1 || o->crop[i] > 1024) return error_set(e, "%s: training.crop[%d] is %d, must be 1 to 1024", name, i, o->crop[i]);
+    }
+    if (o->resnet.channels < 1 || o->resnet.channels > CHANNELS_MAX || o->resnet.classes > LABELS_MAX)
+        return error_set(e, "%s: training.resnet has %d channels and %d classes: outside of what there is", name,
+                         o->resnet.channels, o->resnet.classes);
+    return learner_check(o, NULL, e) ? error_prefix(e, "%s: training", name) : 0;
+}
+
+int run_fold_path(char *buf, size_t size, const char *run, const char *fold, struct error *e)
+{
+    char name[32];
+    snprintf(name, sizeof name, "fold_%.16s", fold);
+    return file_join(buf, size, run, name, e);
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
+
+/* "fold_K/checkpoint_KIND.safetensors", else ".pth"; kind NULL: final, else best, else latest. Returns 0 if there is none. */
+static int find_checkpoint(char *path, size_t size, const struct run *r, const char *fold, const char *kind)
+{
+    static const char *const kinds[] = {"final", "best", "latest"}, *const suffix[] = {"safetensors", "pth"};
+    struct error ignored;
+    char folder[1200], name[64];
+    if (run_fold_path(folder, sizeof folder, r->path, fold, &ignored)) return 0;
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < 2; i++) {
+            if (kind && strcmp(kind, kinds[k]) != 0) continue;
+            snprintf(name, sizeof name, "checkpoint_%s.%s", kinds[k], suffix[i]);
+            if (file_join(path, size, folder, name, &ignored) == 0 && file_exists(path)) return 1;
+        }
+    return 0;
+}
+
+static int compare_folds(const void *a, const void *b)
+{
+    return atoi(a) - atoi(b);
+}
+
+int run_folds(char fold[][16], int max, const struct run *r, const char *checkpoint)
+{
+    struct file_list names;
+    struct error ignored;
+    char path[1300];
+    int n = 0;
+    if (file_list(r->path, &names, &ignored)) return 0;
+    for (int i = 0; i < names.count && n < max; i++) {
+        const char *k = names.name[i] + 5;
+        if (strncmp(names.name[i], "fold_", 5) != 0 || !*k || strlen(k) > 4 || k[strspn(k, "0123456789")]) continue;
+        if (find_checkpoint(path, sizeof path, r, k, checkpoint)) snprintf(fold[n++], 16, "%s", k);
+    }
+    file_list_free(&names);
+    qsort(fold, (size_t)n, sizeof *fold, compare_folds);
+    if (n == 0 && max > 0 && find_checkpoint(path, sizeof path, r, "all", checkpoint)) snprintf(fold[n++], 16, "all");
+    return n;
+}
+
+struct model *run_model(const struct run *r, const char *fold, const char *checkpoint, struct error *e)
+{
+    char path[1300];
+    if (!find_checkpoint(path, sizeof path, r, fold, checkpoint)) {
+        error_set(e, "%s/fold_%s: no checkpoint_%s.safetensors or .pth", r->path, fold, checkpoint ? checkpoint : "{final,best,latest}");
+        return NULL;
+    }
+    struct model *m = learner_model(&r->options, r->plan);
+    int status = file_has_suffix(path, ".pth") ? nnunet_read(path, m, e) : checkpoint_read(path, m, NULL, 0, NULL, e);
+    if (status == 0) return m;
+    model_destroy(m);
+    return NULL;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static int open_segmentation(struct run *r, struct error *e)
+{
+    char path[1200];
+    if (file_join(path, sizeof path, r->path, "plans.json", e) || plans_read(&r->plans, path, &r->dataset, e)) return -1;
+    r->plan = plans_find(&r->plans, r->configuration, e);
+    return r->plan && !learner_check(&r->options, r->plan, e) ? 0 : error_prefix(e, "%s", path);
+}
+
+/* null: none; a list: these; no such member: all. nnU-Net counts the axes of a 2D network from 0: they are h and w. */
+static void read_mirroring(struct run *r, const struct json *manifest)
+{
+    const struct json *axes = json_get(json_get(manifest, "converted_from"), "inference_allowed_mirroring_axes");
+    int flat = r->plan && r->plan->dims == 2;
+    for (int a = 0; a < 3; a++) r->mirror[a] = !axes && a >= flat;
+    for (int i = 0; axes && axes->type == JSON_ARRAY && i < axes->count; i++) {
+        int64_t a = axes->item[i]->type == JSON_INT ? axes->item[i]->integer + flat : -1;
+        if (a >= 0 && a < 3) r->mirror[a] = 1;
+    }
+}
+
+/* manifest.json, or of nnU-Net's folder what its first checkpoint says; an empty object where there is neither. */
+static struct json *read_manifest(const struct run *r, char *name, size_t size, struct error *e)
+{
+    char fold[1][16];
+    if (file_join(name, size, r->path, "manifest.json", e)) return NULL;
+    if (file_exists(name)) {
+        struct json *j = json_read(name, e);
+        if (!j || json_get(j, "training")) return j;
+        error_set(e, "%s: has no member \"training\"", name);
+        json_free(j);
+        return NULL;
+    }
+    if (run_folds(fold, 1, r, NULL) == 0 || !find_checkpoint(name, size, r, fold[0], NULL) || !file_has_suffix(name, ".pth")) return json_object();
+    struct pth p;
+    if (pth_read(&p, name, e)) return NULL;
+    struct json *j = nnunet_manifest(p.values, r->path);
+    pth_free(&p);
+    return j;
+}
+
+static int open_manifest(struct run *r, const struct json *manifest, const char *name, struct error *e)
+{
+    const struct json *training = json_get(manifest, "training");
+    char path[1200];
+    if (training && train_options_from_json(&r->options, training, name, e)) return -1;
+    snprintf(r->configuration, sizeof r->configuration, "%.31s", json_text(manifest, "configuration", "3d_fullres"));
+    snprintf(r->previous_stage, sizeof r->previous_stage, "%s", json_text(manifest, "previous_stage", ""));
+    if (file_join(path, sizeof path, r->path, "dataset.json", e) || dataset_read_header(&r->dataset, path, e)) return -1;
+    if (r->options.task == TASK_SEGMENT && open_segmentation(r, e)) return -1;
+    read_mirroring(r, manifest);
+    return 0;
+}
+
+int run_open(struct run *r, const char *path, struct error *e)
+{
+    char name[1300];
+    memset(r, 0, sizeof *r);
+    r->options = train_options_default(TASK_SEGMENT);
+    if (strlen(path) >= sizeof r->path) return error_set(e, "%.100s...: path is too long", path);
+    snprintf(r->path, sizeof r->path, "%s", path);
+    if (!file_is_dir(path)) return error_set(e, "%s: no such run folder", path);
+    struct json *manifest = read_manifest(r, name, sizeof name, e);
+    int status = manifest ? open_manifest(r, manifest, name, e) : -1;
+    json_free(manifest);
+    if (status) run_close(r);
+    return status;
+}
+
+void run_close(struct run *r)
+{
+    plans_free(&r->plans);
+    dataset_close(&r->dataset);
+    memset(r, 0, sizeof *r);
+}

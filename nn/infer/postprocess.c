@@ -1,0 +1,115 @@
+#include "nn/infer/postprocess.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/measure/metrics.h"
+#include "nn/plan/outputs.h"
+
+static const char keep_largest[] = "remove_all_but_largest_component_from_segmentation";
+
+static size_t voxels_of(const int size[3])
+{
+    return (size_t)size[0] * size[1] * size[2];
+}
+
+size_t postprocess_bytes(const int size[3])
+{
+    return voxels_of(size) * (sizeof(int32_t) + 1);
+}
+
+static int remove_smaller(uint8_t *label, const int32_t *id, int components, size_t voxels)
+{
+    size_t *count = calloc((size_t)components + 1, sizeof *count), most = 0;
+    if (!count) return -1;
+    for (size_t i = 0; i < voxels; i++) count[id[i]]++;
+    for (int k = 1; k <= components; k++) most = count[k] > most ? count[k] : most;
+    for (size_t i = 0; i < voxels; i++)
+        if (id[i] && count[id[i]] < most) label[i] = 0;
+    free(count);
+    return 0;
+}
+
+int postprocess_keep_largest(uint8_t *label, const int size[3], uint64_t labels)
+{
+    size_t n = voxels_of(size);
+    uint8_t *mask = malloc(n);
+    int32_t *id = malloc(n * sizeof *id);
+    int components = -1;
+    if (mask && id) {
+        for (size_t i = 0; i < n; i++) mask[i] = (uint8_t)label_is_in(labels, label[i]);
+        components = metrics_components(id, mask, size);
+    }
+    int status = components < 0 ? -1 : components > 1 ? remove_smaller(label, id, components, n) : 0;
+    free(mask);
+    free(id);
+    return status;
+}
+
+int postprocess_apply(const struct postprocessing *p, uint8_t *label, const int size[3])
+{
+    for (int i = 0; i < p->steps; i++)
+        if (postprocess_keep_largest(label, size, p->labels[i])) return -1;
+    return 0;
+}
+
+/* ---- postprocessing.json ---------------------------------------------------------------------------------------------- */
+
+void postprocess_to_json(struct json *j, const struct postprocessing *p, const struct dataset *d)
+{
+    struct json *functions = json_add_array(j, "postprocessing_fns"), *arguments = json_add_array(j, "postprocessing_kwargs");
+    for (int i = 0; i < p->steps; i++) {
+        struct json *one = json_add_object(arguments, NULL), *list = NULL;
+        json_add_text(functions, NULL, keep_largest);
+        if (p->labels[i] & (p->labels[i] - 1)) list = json_add_array(one, "labels_or_regions"); /* more than one label */
+        for (int k = 1; k < d->labels; k++) {
+            if (!label_is_in(p->labels[i], (uint8_t)k)) continue;
+            if (list) json_add_int(list, NULL, d->label_value[k]);
+            else json_add_int(one, "labels_or_regions", d->label_value[k]);
+        }
+    }
+}
+
+/* A number, or a list of numbers and lists: the union. */
+static int read_labels(uint64_t *set, const struct json *j, const struct dataset *d, int depth, struct error *e)
+{
+    if (j && j->type == JSON_INT) {
+        for (int k = 1; k < d->labels; k++)
+            if (d->label_value[k] == j->integer) {
+                *set |= (uint64_t)1 << k;
+                return 0;
+            }
+        return error_set(e, "labels_or_regions: %lld is no foreground label of the dataset", (long long)j->integer);
+    }
+    if (!j || j->type != JSON_ARRAY || depth > 2) return error_set(e, "labels_or_regions is neither a label nor a list of labels");
+    for (int i = 0; i < j->count; i++)
+        if (read_labels(set, j->item[i], d, depth + 1, e)) return -1;
+    return 0;
+}
+
+static int read_steps(struct postprocessing *p, const struct json *j, const struct dataset *d, struct error *e)
+{
+    const struct json *functions = json_get(j, "postprocessing_fns"), *arguments = json_get(j, "postprocessing_kwargs");
+    if (!functions || functions->type != JSON_ARRAY || !arguments || arguments->type != JSON_ARRAY || functions->count != arguments->count)
+        return error_set(e, "postprocessing_fns and postprocessing_kwargs are not two lists of equal length");
+    if (functions->count > LABELS_MAX + 1) return error_set(e, "%d steps, at most %d", functions->count, LABELS_MAX + 1);
+    for (int i = 0; i < functions->count; i++) {
+        const struct json *f = functions->item[i];
+        if (f->type != JSON_STRING || strcmp(f->string, keep_largest) != 0)
+            return error_set(e, "postprocessing_fns[%d] is \"%s\"; known is only %s", i, f->type == JSON_STRING ? f->string : "", keep_largest);
+        if (read_labels(&p->labels[i], json_get(arguments->item[i], "labels_or_regions"), d, 0, e))
+            return error_prefix(e, "postprocessing_kwargs[%d]", i);
+    }
+    p->steps = functions->count;
+    return 0;
+}
+
+int postprocess_read(struct postprocessing *p, const char *path, const struct dataset *d, struct error *e)
+{
+    memset(p, 0, sizeof *p);
+    struct json *j = json_read(path, e);
+    if (!j) return -1;
+    int status = read_steps(p, j, d, e) ? error_prefix(e, "%s", path) : 0;
+    json_free(j);
+    return status;
+}

@@ -1,0 +1,265 @@
+#include "nn/infer/sliding.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/network/unet.h"
+#include "tensor/base/check.h"
+#include "tensor/base/vmath.h"
+
+int predictor_create(struct predictor *p, struct model *m, const struct plan *plan, int flags, struct pool *pool, struct error *e)
+{
+    return predictor_create_beside(p, NULL, m, plan, flags, pool, e);
+}
+
+int predictor_create_beside(struct predictor *p, const struct predictor *other, struct model *m, const struct plan *plan, int flags,
+                            struct pool *pool, struct error *e)
+{
+    memset(p, 0, sizeof *p);
+    if (unet_check(plan, e)) return -1;
+    memcpy(p->patch, plan->patch, sizeof p->patch);
+    p->channels = plan_inputs(plan);
+    p->classes = plan->classes;
+    p->graph = graph_create(m, pool, flags);
+    p->image = graph_input(p->graph, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0);
+    p->logits = unet_forward(p->graph, plan, p->image, 0).logits[0];
+    graph_keep(p->graph, p->logits);
+    graph_plan(p->graph);
+    if (other) {
+        ENSURE(graph_bytes(p->graph) <= graph_bytes(other->graph), "a block of %zu bytes for %zu", graph_bytes(other->graph), graph_bytes(p->graph));
+        graph_bind_to(p->graph, graph_block(other->graph));
+        return 0;
+    }
+    if (graph_bind(p->graph) == 0) return 0;
+    size_t bytes = graph_bytes(p->graph);
+    predictor_destroy(p);
+    return error_set(e, "out of memory: inference on a patch of %d x %d x %d needs %zu bytes", plan->patch[0], plan->patch[1],
+                     plan->patch[2], bytes);
+}
+
+void predictor_destroy(struct predictor *p)
+{
+    if (p->graph) graph_destroy(p->graph);
+    memset(p, 0, sizeof *p);
+}
+
+/* At most step * patch apart and evenly spread, so that the last window ends with the image. Starts that round to the same voxel (steps below one)
+ * are given once. A patch of one voxel is the slice of a 2D plan: every slice once. */
+int sliding_steps(int *start, int max, int size, int patch, double step)
+{
+    ENSURE(size >= patch && patch >= 1 && step > 0 && step <= 1, "sliding_steps: size %d, patch %d, step %g", size, patch, step);
+    double wanted = ceil((size - patch) / (patch * step));
+    int steps = patch == 1 ? size : (wanted < size - patch ? (int)wanted : size - patch) + 1, count = 0;
+    double width = steps > 1 ? (double)(size - patch) / (steps - 1) : 0;
+    for (int i = 0; i < steps && count < max; i++) {
+        int at = (int)rint(width * i);
+        if (count == 0 || at > start[count - 1]) start[count++] = at;
+    }
+    return count;
+}
+
+/* nnU-Net filters a single voxel at patch/2 with scipy's gaussian_filter and scales the result; that is this product. The filter's radius
+ * of 4 sigma covers the patch and the smallest value is 10 exp(-24), so in fp32 there are no zeros to replace. */
+void sliding_gaussian(float *map, const int patch[3])
+{
+    double exponent[3];
+    for (int z = 0; z < patch[0]; z++)
+        for (int y = 0; y < patch[1]; y++)
+            for (int x = 0; x < patch[2]; x++) {
+                const int at[3] = {z, y, x};
+                for (int a = 0; a < 3; a++) {
+                    double distance = (at[a] - patch[a] / 2) / (patch[a] / 8.0);
+                    exponent[a] = -0.5 * distance * distance;
+                }
+                *map++ = (float)(10 * vmath_exp_d(exponent[0] + exponent[1] + exponent[2]));
+            }
+}
+
+/* ---- one window -------------------------------------------------------------------------------------------------
+ *
+ * Sums of logits and weights are held for the planes that a window can still reach, as many as the patch has: plane z of the image lies at
+ * z mod patch[0]. When the windows move on along the first axis, the planes behind them are finished, given to the sink, and cleared. */
+
+struct sliding {
+    struct predictor *p;
+    int predictors;
+    const float *image;
+    float *logits, *weight; /* of the open planes: sums, [patch[0]][h][w][classes] and [patch[0]][h][w] */
+    float *gaussian, *sum;  /* of the patch: [voxels], [voxels][classes] */
+    int size[3], pad[3];    /* pad: voxels of 0 before the image */
+    int *start[3], starts[3];
+    int finished;           /* planes given to the sink */
+};
+
+/* Rows of the window at `corner` (in padded coordinates), reversed along the axes of flip; 0 outside of the image. */
+static void gather(const struct sliding *s, const struct predictor *p, const int corner[3], int flip)
+{
+    size_t row = (size_t)p->patch[2] * p->channels;
+    float *out = tensor_f32(p->image);
+    memset(out, 0, row * (size_t)p->patch[0] * p->patch[1] * sizeof(float));
+    for (int z = 0; z < p->patch[0]; z++)
+        for (int y = 0; y < p->patch[1]; y++, out += row) {
+            int from_z = corner[0] - s->pad[0] + (flip & 1 ? p->patch[0] - 1 - z : z);
+            int from_y = corner[1] - s->pad[1] + (flip & 2 ? p->patch[1] - 1 - y : y);
+            if (from_z < 0 || from_z >= s->size[0] || from_y < 0 || from_y >= s->size[1]) continue;
+            const float *in = s->image + ((size_t)from_z * s->size[1] + from_y) * s->size[2] * (size_t)p->channels;
+            for (int x = 0; x < p->patch[2]; x++) {
+                int from_x = corner[2] - s->pad[2] + (flip & 4 ? p->patch[2] - 1 - x : x);
+                if (from_x < 0 || from_x >= s->size[2]) continue;
+                memcpy(out + (size_t)x * p->channels, in + (size_t)from_x * p->channels, (size_t)p->channels * sizeof(float));
+            }
+        }
+}
+
+/* sum += the logits, turned back. */
+static void add_flipped(const struct sliding *s, const struct predictor *p, int flip)
+{
+    const float *in = tensor_f32(p->logits);
+    for (int z = 0; z < p->patch[0]; z++)
+        for (int y = 0; y < p->patch[1]; y++) {
+            size_t to_z = (size_t)(flip & 1 ? p->patch[0] - 1 - z : z), to_y = (size_t)(flip & 2 ? p->patch[1] - 1 - y : y);
+            float *out = s->sum + (to_z * p->patch[1] + to_y) * p->patch[2] * (size_t)p->classes;
+            for (int x = 0; x < p->patch[2]; x++, in += p->classes) {
+                float *o = out + (size_t)(flip & 4 ? p->patch[2] - 1 - x : x) * p->classes;
+                for (int c = 0; c < p->classes; c++) o[c] += in[c];
+            }
+        }
+}
+
+/* Adds gaussian * sum / flips to the part of the open planes under the window. */
+static void scatter(const struct sliding *s, const int corner[3], float flips)
+{
+    const struct predictor *p = s->p;
+    size_t i = 0;
+    for (int z = 0; z < p->patch[0]; z++)
+        for (int y = 0; y < p->patch[1]; y++)
+            for (int x = 0; x < p->patch[2]; x++, i++) {
+                int at_z = corner[0] - s->pad[0] + z, at_y = corner[1] - s->pad[1] + y, at_x = corner[2] - s->pad[2] + x;
+                if (at_z < 0 || at_z >= s->size[0] || at_y < 0 || at_y >= s->size[1] || at_x < 0 || at_x >= s->size[2]) continue;
+                size_t to = ((size_t)(at_z % p->patch[0]) * s->size[1] + at_y) * s->size[2] + at_x;
+                float *out = s->logits + to * (size_t)p->classes;
+                const float *in = s->sum + i * (size_t)p->classes, g = s->gaussian[i];
+                s->weight[to] += g;
+                for (int c = 0; c < p->classes; c++) out[c] += in[c] / flips * g;
+            }
+}
+
+/* Every network adds its logits and its weights: their quotient is the mean of the networks. */
+static void predict_window(const struct sliding *s, const int corner[3], int mirrored)
+{
+    for (int k = 0; k < s->predictors; k++) {
+        const struct predictor *p = &s->p[k];
+        int flips = 0;
+        memset(s->sum, 0, (size_t)p->patch[0] * p->patch[1] * p->patch[2] * p->classes * sizeof(float));
+        for (int flip = 0; flip < 8; flip++) {
+            if (flip & ~mirrored) continue;
+            gather(s, p, corner, flip);
+            graph_forward(p->graph);
+            add_flipped(s, p, flip);
+            flips++;
+        }
+        scatter(s, corner, (float)flips);
+    }
+}
+
+/* ---- the image ----------------------------------------------------------------------------------------------------- */
+
+size_t sliding_bytes(const struct predictor *p, const int size[3])
+{
+    size_t plane = (size_t)size[1] * size[2], patch = (size_t)p->patch[0] * p->patch[1] * p->patch[2];
+    return ((size_t)p->patch[0] * plane + patch) * ((size_t)p->classes + 1) * sizeof(float);
+}
+
+/* An image smaller than the patch lies in its middle, as acvl_utils' pad_nd_image puts it. */
+static int prepare(struct sliding *s, double step)
+{
+    const struct predictor *p = s->p;
+    size_t patch = (size_t)p->patch[0] * p->patch[1] * p->patch[2], open = (size_t)p->patch[0] * s->size[1] * s->size[2];
+    s->logits = calloc(open * (size_t)p->classes, sizeof(float));
+    s->weight = calloc(open, sizeof(float));
+    s->gaussian = malloc(patch * sizeof(float));
+    s->sum = malloc(patch * (size_t)p->classes * sizeof(float));
+    if (!s->logits || !s->weight || !s->gaussian || !s->sum) return -1;
+    sliding_gaussian(s->gaussian, p->patch);
+    for (int a = 0; a < 3; a++) {
+        int missing = p->patch[a] > s->size[a] ? p->patch[a] - s->size[a] : 0, padded = s->size[a] + missing;
+        s->pad[a] = missing / 2;
+        s->start[a] = malloc((size_t)padded * sizeof(int));
+        if (!s->start[a]) return -1;
+        s->starts[a] = sliding_steps(s->start[a], padded, padded, p->patch[a], step);
+    }
+    return 0;
+}
+
+/* Gives the planes before `end` to the sink. */
+static void finish_planes(struct sliding *s, int end, sliding_sink *sink, void *arg)
+{
+    size_t plane = (size_t)s->size[1] * s->size[2], classes = (size_t)s->p->classes;
+    for (; s->finished < end; s->finished++) {
+        size_t slot = (size_t)(s->finished % s->p->patch[0]);
+        float *logits = s->logits + slot * plane * classes, *weight = s->weight + slot * plane;
+        for (size_t i = 0; i < plane; i++)
+            for (size_t c = 0; c < classes; c++) logits[i * classes + c] /= weight[i];
+        sink(arg, s->finished, logits);
+        memset(logits, 0, plane * classes * sizeof *logits);
+        memset(weight, 0, plane * sizeof *weight);
+    }
+}
+
+static void predict_windows(struct sliding *s, const struct sliding_options *o, sliding_sink *sink, void *arg)
+{
+    int mirrored = 0, done = 0;
+    for (int a = 0; a < 3; a++) mirrored |= o->mirror[a] ? 1 << a : 0;
+    size_t all = (size_t)s->starts[0] * s->starts[1] * s->starts[2];
+    int of = all < (1u << 30) ? (int)all : 1 << 30;
+    if (o->progress) o->progress(o->arg, 0, of);
+    for (int z = 0; z < s->starts[0]; z++) {
+        finish_planes(s, s->start[0][z] - s->pad[0], sink, arg);
+        for (int y = 0; y < s->starts[1]; y++)
+            for (int x = 0; x < s->starts[2]; x++) {
+                const int corner[3] = {s->start[0][z], s->start[1][y], s->start[2][x]};
+                predict_window(s, corner, mirrored);
+                if (done < of) done++;
+                if (o->progress) o->progress(o->arg, done, of);
+            }
+    }
+    finish_planes(s, s->size[0], sink, arg);
+}
+
+int sliding_run(struct predictor *p, int predictors, const float *image, const int size[3], const struct sliding_options *o,
+                sliding_sink *sink, void *arg, struct error *e)
+{
+    struct sliding s = {.p = p, .predictors = predictors, .image = image, .size = {size[0], size[1], size[2]}};
+    int status = 0;
+    for (int k = 1; k < predictors; k++)
+        ENSURE(memcmp(p[k].patch, p->patch, sizeof p->patch) == 0 && p[k].classes == p->classes, "network %d is of another plan", k);
+    if (!(o->step > 0 && o->step <= 1)) return error_set(e, "the step of the sliding window is %g, not above 0 and at most 1", o->step);
+    if (size[0] < 1 || size[1] < 1 || size[2] < 1) return error_set(e, "the image is %d x %d x %d", size[0], size[1], size[2]);
+    if (prepare(&s, o->step)) status = error_set(e, "out of memory for the windows of an image of %d x %d x %d", size[0], size[1], size[2]);
+    else predict_windows(&s, o, sink, arg);
+    free(s.logits);
+    free(s.weight);
+    free(s.gaussian);
+    free(s.sum);
+    for (int a = 0; a < 3; a++) free(s.start[a]);
+    return status;
+}
+
+struct whole {
+    float *logits;
+    size_t plane;
+};
+
+static void keep_plane(void *arg, int z, const float *logits)
+{
+    const struct whole *w = arg;
+    memcpy(w->logits + (size_t)z * w->plane, logits, w->plane * sizeof *logits);
+}
+
+int sliding_predict(float *logits, struct predictor *p, const float *image, const int size[3], const struct sliding_options *o,
+                    struct error *e)
+{
+    struct whole w = {logits, (size_t)size[1] * size[2] * p->classes};
+    return sliding_run(p, 1, image, size, o, keep_plane, &w, e);
+}

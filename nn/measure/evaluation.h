@@ -1,0 +1,50 @@
+/* evaluation.h - label maps against their references: the table of evaluate and of the validation after training, and
+ * summary.json in nnU-Net's form (metric_per_case, mean, foreground_mean) with more keys.
+ */
+#ifndef APPS_EVALUATION_H
+#define APPS_EVALUATION_H
+
+#include "io/base/json.h"
+#include "nn/data/dataset.h"
+#include "nn/measure/metrics.h"
+
+struct label_metrics {
+    struct overlap overlap;
+    struct surface_distance surface;
+    struct lesions lesions;
+};
+
+struct case_metrics {
+    char id[ID_MAX];
+    char reference[1300], prediction[1300];
+    struct label_metrics label[LABELS_MAX + 1]; /* [0] is background and unused */
+};
+
+struct evaluation {
+    int labels;                      /* foreground labels, or regions, and 1 for the background */
+    uint64_t set[LABELS_MAX + 1];    /* bit i: label index i belongs to it */
+    char key[LABELS_MAX + 1][REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a region, as nnU-Net */
+    char name[LABELS_MAX + 1][64];
+    double tolerance;                /* mm, of NSD */
+    double lesion_overlap;           /* share of a lesion that must be met, 0: any voxel */
+    struct case_metrics *item;
+    int cases, room;
+};
+
+/* Labels of the dataset; of a region-based one the regions. */
+struct evaluation evaluation_begin(const struct dataset *d, double tolerance);
+void evaluation_free(struct evaluation *ev);
+/* Adds a case: maps of label indices [d][h][w]; voxels that are LABEL_IGNORE in the reference count nowhere. */
+int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path, const char *prediction_path,
+                   const uint8_t *reference, const uint8_t *prediction, const int size[3], const double spacing[3],
+                   struct error *e);
+/* Mean over the foreground labels of one case, without NaN; NaN where all are. */
+double evaluation_case_dice(const struct evaluation *ev, int item);
+/* Mean Dice of a label over the cases item[i] with select[i] != 0 (NULL: all), without NaN. */
+double evaluation_label_dice(const struct evaluation *ev, int label, const int *select);
+struct json *evaluation_json(const struct evaluation *ev);
+int evaluation_write(const struct evaluation *ev, const char *path, struct error *e);
+/* The table on stdout: a row a label, and the foreground mean. */
+void evaluation_print(const struct evaluation *ev);
+
+#endif

@@ -1,0 +1,168 @@
+#include "nn/measure/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/measure/stats.h"
+
+struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore, double voxel_mm3)
+{
+    struct overlap o = {0};
+    for (size_t i = 0; i < voxels; i++) {
+        if (ref[i] == ignore) continue;
+        int in_ref = ref[i] == label, in_pred = pred[i] == label;
+        o.tp += in_ref & in_pred;
+        o.fp += in_pred & (in_ref ^ 1);
+        o.fn += in_ref & (in_pred ^ 1);
+        o.tn += 1 ^ (in_ref | in_pred);
+    }
+    int64_t either = o.tp + o.fp + o.fn;
+    o.dice = either ? 2.0 * (double)o.tp / (double)(either + o.tp) : NAN;
+    o.iou = either ? (double)o.tp / (double)either : NAN;
+    o.volume_ref = (double)(o.tp + o.fn) * voxel_mm3;
+    o.volume_pred = (double)(o.tp + o.fp) * voxel_mm3;
+    return o;
+}
+
+/* ---- connected components ----------------------------------------------------------------------------------------- */
+
+/* While components are joined, id[i] of a foreground voxel is -1 - (index of its parent, which is never after it). */
+static size_t find_root(const int32_t *id, size_t i)
+{
+    while ((size_t)(-1 - id[i]) != i) i = (size_t)(-1 - id[i]);
+    return i;
+}
+
+static void join(int32_t *id, size_t a, size_t b)
+{
+    a = find_root(id, a);
+    b = find_root(id, b);
+    if (a < b) id[b] = id[a];
+    else id[a] = id[b];
+}
+
+/* The 13 neighbours that come before voxel i in memory. */
+static void join_neighbours(int32_t *id, const uint8_t *mask, const int size[3], int z, int y, int x, size_t i)
+{
+    for (int k = 0; k < 13; k++) {
+        int dz = k / 9 - 1, dy = k / 3 % 3 - 1, dx = k % 3 - 1;
+        if (z + dz < 0 || y + dy < 0 || y + dy >= size[1] || x + dx < 0 || x + dx >= size[2]) continue;
+        size_t j = (size_t)((ptrdiff_t)i + ((ptrdiff_t)dz * size[1] + dy) * size[2] + dx);
+        if (mask[j]) join(id, i, j);
+    }
+    id[i] = -1 - (int32_t)find_root(id, i); /* a short path for those who come later */
+}
+
+int metrics_components(int32_t *id, const uint8_t *mask, const int size[3])
+{
+    size_t voxels = (size_t)size[0] * size[1] * size[2], i = 0;
+    int n = 0;
+    if (voxels > INT32_MAX) return -1;
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++)
+            for (int x = 0; x < size[2]; x++, i++) {
+                id[i] = mask[i] ? -1 - (int32_t)i : 0;
+                if (mask[i]) join_neighbours(id, mask, size, z, y, x, i);
+            }
+    for (i = 0; i < voxels; i++) { /* a parent has its number before its children */
+        if (!mask[i]) continue;
+        size_t parent = (size_t)(-1 - id[i]);
+        id[i] = parent == i ? ++n : id[parent];
+    }
+    return n;
+}
+
+static double share(int k, int of)
+{
+    return of > 0 ? (double)k / of : NAN;
+}
+
+/* ---- lesions ------------------------------------------------------------------------------------------------------ */
+
+/* Components of `of`, and those of which more than a share of `least` is in `other`. */
+static int count_lesions(int *total, int *met, const uint8_t *of, const uint8_t *other, const int size[3], double least)
+{
+    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    uint8_t *mask = malloc(voxels);
+    int32_t *id = malloc(voxels * sizeof *id);
+    int64_t *count = NULL; /* [component][voxels, those in other] */
+    for (size_t i = 0; mask && i < voxels; i++) mask[i] = of[i] == 1;
+    *met = 0;
+    *total = mask && id ? metrics_components(id, mask, size) : -1;
+    if (*total >= 0) count = calloc((size_t)*total + 1, 2 * sizeof *count);
+    for (size_t i = 0; count && i < voxels; i++) {
+        if (!id[i]) continue;
+        count[2 * id[i]]++;
+        count[2 * id[i] + 1] += other[i] == 1;
+    }
+    for (int k = 1; count && k <= *total; k++) *met += (double)count[2 * k + 1] > least * (double)count[2 * k];
+    int status = count ? 0 : -1;
+    free(count);
+    free(id);
+    free(mask);
+    return status;
+}
+
+int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3], double least)
+{
+    int matched;
+    if (count_lesions(&r->ref, &r->found, ref, pred, size, least) || count_lesions(&r->pred, &matched, pred, ref, size, least)) return -1;
+    r->false_positive = r->pred - matched;
+    r->sensitivity = share(r->found, r->ref);
+    r->precision = share(matched, r->pred);
+    const double sum = r->sensitivity + r->precision; /* NaN where one mask is empty */
+    r->f1 = !r->ref && !r->pred ? NAN : sum > 0 ? 2 * r->sensitivity * r->precision / sum : 0;
+    return 0;
+}
+
+/* ---- classification ------------------------------------------------------------------------------------------------ */
+
+static void count_at_threshold(struct classification *c, const int *label, const double *probability, int n, double threshold)
+{
+    for (int i = 0; i < n; i++) {
+        int positive = probability[i] >= threshold;
+        c->positives += label[i] != 0;
+        c->tp += positive && label[i];
+        c->fp += positive && !label[i];
+        c->fn += !positive && label[i];
+        c->tn += !positive && !label[i];
+    }
+    c->accuracy = share(c->tp + c->tn, n);
+    c->sensitivity = share(c->tp, c->tp + c->fn);
+    c->specificity = share(c->tn, c->tn + c->fp);
+    c->balanced_accuracy = (c->sensitivity + c->specificity) / 2;
+    c->ppv = share(c->tp, c->tp + c->fp);
+    c->npv = share(c->tn, c->tn + c->fn);
+}
+
+/* Mean |mean probability - share of positives| over the bins, weighted by their cases. */
+static void measure_calibration(struct classification *c, const int *label, const double *probability, int n)
+{
+    enum { BINS = 10 };
+    double difference[BINS] = {0};
+    c->brier = c->ece = n > 0 ? 0 : NAN;
+    for (int i = 0; i < n; i++) {
+        double d = probability[i] - (label[i] != 0);
+        int bin = probability[i] > 0 ? (int)(probability[i] * BINS) : 0;
+        difference[bin < BINS ? bin : BINS - 1] += d;
+        c->brier += d * d / n;
+    }
+    for (int b = 0; n > 0 && b < BINS; b++) c->ece += fabs(difference[b]) / n;
+}
+
+int metrics_classification(struct classification *c, const int *label, const double *probability, int n, double threshold)
+{
+    struct delong d;
+    memset(c, 0, sizeof *c);
+    c->n = n;
+    count_at_threshold(c, label, probability, n, threshold);
+    measure_calibration(c, label, probability, n);
+    if (stats_delong(&d, label, probability, probability, n)) return -1;
+    double half = stats_normal_quantile(0.975) * d.se_a;
+    c->auc = d.auc_a;
+    c->auc_se = d.se_a;
+    c->auc_ci[0] = c->auc - half < 0 ? 0 : c->auc - half;
+    c->auc_ci[1] = c->auc + half > 1 ? 1 : c->auc + half;
+    return 0;
+}

@@ -1,0 +1,95 @@
+/* resnet.c - 3D residual networks for classification, names and order as torchvision.models.resnet. */
+#include "nn/network/resnet.h"
+
+#include <stdio.h>
+
+#include "nn/train/optim.h"
+#include "tensor/base/check.h"
+
+enum { NAME_SIZE = sizeof(((struct param *)0)->name) };
+
+/* Blocks in each of the four stages: He et al. 2016, table 1; 10 as in MONAI and MedicalNet. */
+static const int *stage_blocks(int depth)
+{
+    static const int b10[4] = {1, 1, 1, 1}, b18[4] = {2, 2, 2, 2}, b34[4] = {3, 4, 6, 3};
+    switch (depth) {
+    case 10: return b10;
+    case 18: return b18;
+    case 34:
+    case 50: return b34;
+    default: return NULL;
+    }
+}
+
+int resnet_valid_depth(int depth)
+{
+    return stage_blocks(depth) != NULL;
+}
+
+int resnet_check(const struct resnet_config *c, struct error *e)
+{
+    if (!resnet_valid_depth(c->depth)) return error_set(e, "resnet: depth is %d, not 10, 18, 34 or 50", c->depth);
+    if (c->channels < 1 || c->channels > 64) return error_set(e, "resnet: channels is %d, not 1 to 64", c->channels);
+    if (c->classes < 2 || c->classes > 254) return error_set(e, "resnet: classes is %d, not 2 to 254", c->classes);
+    if (c->base < 1 || c->base > 512) return error_set(e, "resnet: base is %d, not 1 to 512", c->base);
+    if (!(c->dropout >= 0 && c->dropout < 1)) return error_set(e, "resnet: dropout is %g, not in [0, 1)", c->dropout);
+    return 0;
+}
+
+/* Convolution without bias, then norm and activation: PREFIX.convI, PREFIX.bnI; both suffixes given, as downsample has its own. */
+static struct tensor *conv_norm(struct graph *g, const struct resnet_config *c, const char *prefix, const char *conv,
+                                const char *norm, struct tensor *x, int k, int kernel, int stride, float slope)
+{
+    char name[NAME_SIZE];
+    const int size[3] = {kernel, kernel, kernel}, step[3] = {stride, stride, stride};
+    const int pad[3] = {kernel / 2, kernel / 2, kernel / 2};
+    snprintf(name, sizeof name, "%s%s", prefix, conv);
+    x = op_conv3d(g, name, x, NULL, k, size, step, pad, 0);
+    snprintf(name, sizeof name, "%s%s", prefix, norm);
+    return c->norm == RESNET_BATCH_NORM ? op_batch_norm(g, name, x, slope) : op_instance_norm(g, name, x, slope);
+}
+
+/* width: of the 3x3x3 convolution; the bottleneck block widens its output fourfold. The stride is in the 3x3x3 convolution
+ * (torchvision's "v1.5"). */
+static struct tensor *block(struct graph *g, const struct resnet_config *c, const char *prefix, struct tensor *x, int width,
+                            int stride)
+{
+    int bottleneck = c->depth >= 50, out = bottleneck ? 4 * width : width;
+    struct tensor *y, *skip = x;
+    if (bottleneck) {
+        y = conv_norm(g, c, prefix, "conv1", "bn1", x, width, 1, 1, 0);
+        y = conv_norm(g, c, prefix, "conv2", "bn2", y, width, 3, stride, 0);
+        y = conv_norm(g, c, prefix, "conv3", "bn3", y, out, 1, 1, 1);
+    } else {
+        y = conv_norm(g, c, prefix, "conv1", "bn1", x, width, 3, stride, 0);
+        y = conv_norm(g, c, prefix, "conv2", "bn2", y, out, 3, 1, 1);
+    }
+    if (stride != 1 || x->shape.c != out)
+        skip = conv_norm(g, c, prefix, "downsample.0", "downsample.1", x, out, 1, stride, 1);
+    return op_add(g, y, skip, 0);
+}
+
+struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x)
+{
+    static const int three[3] = {3, 3, 3}, two[3] = {2, 2, 2}, ones[3] = {1, 1, 1};
+    const int *blocks = stage_blocks(c->depth);
+    ENSURE(blocks != NULL, "ResNet depth %d", c->depth);
+    ENSURE(x->shape.c == c->channels, "ResNet of %d channels, input has %d", c->channels, x->shape.c);
+
+    x = conv_norm(g, c, "", "conv1", "bn1", x, c->base, c->stem7 ? 7 : 3, c->stem7 ? 2 : 1, 0);
+    if (c->stem7) x = op_max_pool3d(g, x, three, two, ones);
+    for (int s = 0; s < 4; s++)
+        for (int b = 0; b < blocks[s]; b++) {
+            char prefix[32];
+            snprintf(prefix, sizeof prefix, "layer%d.%d.", s + 1, b);
+            x = block(g, c, prefix, x, c->base << s, s > 0 && b == 0 ? 2 : 1);
+        }
+    x = op_global_avg_pool(g, x);
+    if (c->dropout > 0) x = op_dropout(g, x, c->dropout);
+    return op_linear(g, "fc", x, c->classes, 1);
+}
+
+void resnet_init(struct model *m, uint64_t seed)
+{
+    init_he(m, seed, 0, 1);
+}

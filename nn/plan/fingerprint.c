@@ -1,0 +1,359 @@
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/plan/plan.h"
+#include "nn/prepare/preprocess.h"
+#include "nn/data/splits.h"
+
+/* nnU-Net draws 10^8 foreground voxels in all, the same number of each case, with replacement. What it keeps is the list; we keep each
+ * value once, with the number of times that it was drawn: the same statistics from far less memory. An entry is
+ * (value << 32 | draws), the value's bits mapped so that they sort as the numbers do. */
+enum { DRAWS = 100000000, DRAW_SEED = 1234 };
+
+struct drawn {
+    uint64_t *entry;
+    size_t count, room;
+};
+
+static uint64_t entry_of(float value, uint32_t draws)
+{
+    uint32_t bits;
+    value += 0.0f; /* -0 becomes 0 */
+    memcpy(&bits, &value, sizeof bits);
+    bits = bits >> 31 ? ~bits : bits | 0x80000000u;
+    return (uint64_t)bits << 32 | draws;
+}
+
+static double value_of(uint64_t entry)
+{
+    uint32_t bits = (uint32_t)(entry >> 32);
+    float value;
+    bits = bits >> 31 ? bits & 0x7fffffffu : ~bits;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint32_t draws_of(uint64_t entry)
+{
+    return (uint32_t)entry;
+}
+
+/* By value: two counting passes of 16 bits. */
+static int sort_entries(uint64_t *entry, size_t n)
+{
+    uint64_t *other = malloc((n ? n : 1) * sizeof *other);
+    size_t *start = malloc(65537 * sizeof *start);
+    int bad = !other || !start;
+    for (int shift = 32; shift < 64 && !bad; shift += 16) {
+        memset(start, 0, 65537 * sizeof *start);
+        for (size_t i = 0; i < n; i++) start[(entry[i] >> shift & 0xffff) + 1]++;
+        for (int b = 0; b < 65536; b++) start[b + 1] += start[b];
+        for (size_t i = 0; i < n; i++) other[start[entry[i] >> shift & 0xffff]++] = entry[i];
+        memcpy(entry, other, n * sizeof *entry);
+    }
+    free(other);
+    free(start);
+    return bad ? -1 : 0;
+}
+
+/* Equal neighbours become one; returns the new length. Draws never exceed DRAWS, which fits. */
+static size_t merge_entries(uint64_t *entry, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept && entry[kept - 1] >> 32 == entry[i] >> 32)
+            entry[kept - 1] += draws_of(entry[i]);
+        else
+            entry[kept++] = entry[i];
+    return kept;
+}
+
+static int drawn_append(struct drawn *d, const uint64_t *entry, size_t n)
+{
+    if (d->count + n > d->room) {
+        size_t room = 2 * (d->count + n);
+        uint64_t *more = realloc(d->entry, room * sizeof *more);
+        if (!more) return -1;
+        d->entry = more;
+        d->room = room;
+    }
+    memcpy(d->entry + d->count, entry, n * sizeof *entry);
+    d->count += n;
+    return 0;
+}
+
+/* ---- one case -------------------------------------------------------------------------------------------------------- */
+
+/* Foreground voxels inside the crop, in order; NULL if memory is out. */
+static int32_t *find_foreground(size_t *count, const struct sample *s, const int begin[3], const int end[3])
+{
+    int32_t *at = malloc((size_t)s->size[0] * s->size[1] * s->size[2] * sizeof *at);
+    *count = 0;
+    if (!at || !s->label) return at;
+    for (int z = begin[0]; z < end[0]; z++)
+        for (int y = begin[1]; y < end[1]; y++) {
+            size_t row = ((size_t)z * s->size[1] + y) * s->size[2];
+            for (size_t i = row + begin[2]; i < row + end[2]; i++)
+                if (s->label[i]) at[(*count)++] = (int32_t)i;
+        }
+    return at;
+}
+
+/* The draws of channel c, appended to `d`. */
+static int draw_channel(struct drawn *d, struct random_state *r, const struct sample *s, int c, const int32_t *at, size_t n, int draws)
+{
+    uint32_t *times = calloc(n, sizeof *times);
+    uint64_t *entry = malloc(n * sizeof *entry);
+    size_t kept = 0;
+    int bad = !times || !entry;
+    for (int i = 0; i < draws && !bad; i++) times[random_state_interval(r, (uint32_t)n - 1)]++;
+    for (size_t i = 0; i < n && !bad; i++)
+        if (times[i]) entry[kept++] = entry_of(s->image[(size_t)at[i] * s->channels + c], times[i]);
+    bad = bad || sort_entries(entry, kept) || drawn_append(d, entry, merge_entries(entry, kept));
+    free(times);
+    free(entry);
+    return bad ? -1 : 0;
+}
+
+static int draw_case(struct drawn *d, const struct sample *s, const int begin[3], const int end[3], int draws)
+{
+    struct random_state r;
+    size_t n;
+    int32_t *at = find_foreground(&n, s, begin, end);
+    int bad = !at;
+    random_state_seed(&r, DRAW_SEED);
+    for (int c = 0; c < s->channels && n > 0 && !bad; c++) bad = draw_channel(&d[c], &r, s, c, at, n, draws);
+    free(at);
+    return bad ? -1 : 0;
+}
+
+/* ---- statistics ------------------------------------------------------------------------------------------------------- */
+
+/* Draw number k, counting from 0, of the sorted list. */
+static double draw_at(const struct drawn *d, double k)
+{
+    double before = 0;
+    for (size_t i = 0; i + 1 < d->count; i++) {
+        before += draws_of(d->entry[i]);
+        if (k < before) return value_of(d->entry[i]);
+    }
+    return value_of(d->entry[d->count - 1]);
+}
+
+static double draw_percentile(const struct drawn *d, double draws, double q)
+{
+    double at = q / 100 * (draws - 1), k = floor(at), a = draw_at(d, k), b = draw_at(d, k + 1);
+    return a + (b - a) * (at - k);
+}
+
+static void describe(struct intensity *t, const struct drawn *d)
+{
+    double draws = 0, sum = 0, squares = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        draws += draws_of(d->entry[i]);
+        sum += draws_of(d->entry[i]) * value_of(d->entry[i]);
+    }
+    t->mean = sum / draws;
+    for (size_t i = 0; i < d->count; i++) {
+        double x = value_of(d->entry[i]) - t->mean;
+        squares += draws_of(d->entry[i]) * (x * x);
+    }
+    t->std = sqrt(squares / draws);
+    t->min = value_of(d->entry[0]);
+    t->max = value_of(d->entry[d->count - 1]);
+    t->median = draw_percentile(d, draws, 50);
+    t->percentile_00_5 = draw_percentile(d, draws, 0.5);
+    t->percentile_99_5 = draw_percentile(d, draws, 99.5);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* ---- the dataset --------------------------------------------------------------------------------------------------------- */
+
+struct extraction {
+    struct drawn drawn[CHANNELS_MAX];
+    double *relative_size; /* [cases] */
+};
+
+static int extract_case(struct fingerprint *f, struct extraction *x, const struct dataset *d, int i, int of, struct error *e)
+{
+    struct sample s;
+    int begin[3], end[3], k = f->cases;
+    if (dataset_load(&s, d, i, e)) return -1;
+    crop_nonzero(begin, end, NULL, &s);
+    x->relative_size[k] = 1;
+    for (int a = 0; a < 3; a++) {
+        f->spacing[k][a] = s.spacing[a];
+        f->shape[k][a] = end[a] - begin[a];
+        x->relative_size[k] *= (double)f->shape[k][a] / s.size[a];
+    }
+    int bad = draw_case(x->drawn, &s, begin, end, DRAWS / of);
+    sample_free(&s);
+    if (bad) return error_set(e, "%s: case %s: no memory for its foreground", d->path, d->item[i].id);
+    f->cases++;
+    return 0;
+}
+
+static int extract_statistics(struct fingerprint *f, struct extraction *x, const struct dataset *d, struct error *e)
+{
+    for (int c = 0; c < f->channels; c++) {
+        struct drawn *v = &x->drawn[c];
+        if (v->count == 0) return error_set(e, "%s: no label map has foreground", d->path);
+        if (sort_entries(v->entry, v->count)) return error_set(e, "%s: no memory to sort intensities", d->path);
+        v->count = merge_entries(v->entry, v->count);
+        describe(&f->intensity[c], v);
+    }
+    int n = f->cases;
+    double *v = x->relative_size;
+    qsort(v, (size_t)n, sizeof *v, compare_doubles);
+    f->median_relative_size = n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+    return 0;
+}
+
+void fingerprint_free(struct fingerprint *f)
+{
+    free(f->spacing);
+    free(f->shape);
+    memset(f, 0, sizeof *f);
+}
+
+int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role,
+                        void (*progress)(void *, int, int), void *arg, struct error *e)
+{
+    struct extraction x = {.relative_size = NULL};
+    int of = 0;
+    memset(f, 0, sizeof *f);
+    for (int i = 0; i < d->cases; i++) of += !role || role[i];
+    if (of == 0) return error_set(e, "%s: no training cases", d->path);
+    f->channels = d->channels;
+    f->spacing = calloc((size_t)of, sizeof *f->spacing);
+    f->shape = calloc((size_t)of, sizeof *f->shape);
+    x.relative_size = calloc((size_t)of, sizeof *x.relative_size);
+    int bad = !f->spacing || !f->shape || !x.relative_size ? error_set(e, "%s: no memory for %d cases", d->path, of) : 0;
+    for (int i = 0; i < d->cases && !bad; i++) {
+        if (role && !role[i]) continue;
+        bad = extract_case(f, &x, d, i, of, e);
+        if (progress && !bad) progress(arg, f->cases, of);
+    }
+    bad = bad || extract_statistics(f, &x, d, e);
+    for (int c = 0; c < CHANNELS_MAX; c++) free(x.drawn[c].entry);
+    free(x.relative_size);
+    if (bad) fingerprint_free(f);
+    return bad ? -1 : 0;
+}
+
+/* ---- dataset_fingerprint.json ------------------------------------------------------------------------------------------------ */
+
+struct intensity_key {
+    const char *name;
+    size_t offset;
+};
+static const struct intensity_key intensity_keys[] = {
+    {"max", offsetof(struct intensity, max)},
+    {"mean", offsetof(struct intensity, mean)},
+    {"median", offsetof(struct intensity, median)},
+    {"min", offsetof(struct intensity, min)},
+    {"percentile_00_5", offsetof(struct intensity, percentile_00_5)},
+    {"percentile_99_5", offsetof(struct intensity, percentile_99_5)},
+    {"std", offsetof(struct intensity, std)},
+};
+enum { INTENSITY_KEYS = sizeof intensity_keys / sizeof *intensity_keys };
+
+void intensity_to_json(struct json *parent, const struct intensity *t, int channels)
+{
+    struct json *all = json_add_object(parent, "foreground_intensity_properties_per_channel");
+    for (int c = 0; c < channels; c++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", c);
+        struct json *one = json_add_object(all, key);
+        for (int k = 0; k < INTENSITY_KEYS; k++)
+            json_add_number(one, intensity_keys[k].name, *(const double *)((const char *)&t[c] + intensity_keys[k].offset));
+    }
+}
+
+int intensity_from_json(struct intensity *t, int *channels, const struct json *parent, struct error *e)
+{
+    const struct json *all = json_get(parent, "foreground_intensity_properties_per_channel");
+    if (!all || all->type != JSON_OBJECT) return error_set(e, "no foreground_intensity_properties_per_channel");
+    if (all->count < 1 || all->count > CHANNELS_MAX)
+        return error_set(e, "foreground_intensity_properties_per_channel has %d channels, supported are 1 to %d", all->count, CHANNELS_MAX);
+    *channels = all->count;
+    for (int c = 0; c < all->count; c++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", c);
+        const struct json *one = json_get(all, key);
+        for (int k = 0; k < INTENSITY_KEYS; k++) {
+            double v = json_number(one, intensity_keys[k].name, NAN);
+            if (!isfinite(v)) return error_set(e, "foreground_intensity_properties_per_channel: channel %d has no number '%s'", c, intensity_keys[k].name);
+            *(double *)((char *)&t[c] + intensity_keys[k].offset) = v;
+        }
+    }
+    return 0;
+}
+
+struct json *fingerprint_json(const struct fingerprint *f)
+{
+    struct json *j = json_object();
+    intensity_to_json(j, f->intensity, f->channels);
+    json_add_number(j, "median_relative_size_after_cropping", f->median_relative_size);
+    struct json *shapes = json_add_array(j, "shapes_after_crop"), *spacings = json_add_array(j, "spacings");
+    for (int i = 0; i < f->cases; i++) {
+        struct json *shape = json_add_array(shapes, NULL), *spacing = json_add_array(spacings, NULL);
+        for (int a = 0; a < 3; a++) {
+            json_add_int(shape, NULL, f->shape[i][a]);
+            json_add_number(spacing, NULL, f->spacing[i][a]);
+        }
+    }
+    return j;
+}
+
+/* Three positive numbers of row i of list `key`. */
+static int read_row(double v[3], const struct json *list, const char *key, int i, double most, struct error *e)
+{
+    const struct json *row = json_at(list, i);
+    if (!row || row->type != JSON_ARRAY || row->count != 3) return error_set(e, "%s[%d] is not a list of three numbers", key, i);
+    for (int a = 0; a < 3; a++) {
+        const struct json *x = row->item[a];
+        if ((x->type != JSON_INT && x->type != JSON_DOUBLE) || !(x->number > 0 && x->number <= most))
+            return error_set(e, "%s[%d][%d] is not a number above 0 and up to %g", key, i, a, most);
+        v[a] = x->number;
+    }
+    return 0;
+}
+
+static int fingerprint_take(struct fingerprint *f, const struct json *j, struct error *e)
+{
+    const struct json *spacings = json_get(j, "spacings"), *shapes = json_get(j, "shapes_after_crop");
+    if (!spacings || spacings->type != JSON_ARRAY || spacings->count < 1) return error_set(e, "no list spacings");
+    if (!shapes || shapes->type != JSON_ARRAY || shapes->count != spacings->count)
+        return error_set(e, "no list shapes_after_crop of %d cases, as in spacings", spacings->count);
+    if (intensity_from_json(f->intensity, &f->channels, j, e)) return -1;
+    f->median_relative_size = json_number(j, "median_relative_size_after_cropping", NAN);
+    if (!(f->median_relative_size >= 0 && f->median_relative_size <= 1))
+        return error_set(e, "median_relative_size_after_cropping is not a number from 0 to 1");
+    f->spacing = calloc((size_t)spacings->count, sizeof *f->spacing);
+    f->shape = calloc((size_t)spacings->count, sizeof *f->shape);
+    if (!f->spacing || !f->shape) return error_set(e, "no memory for %d cases", spacings->count);
+    for (int i = 0; i < spacings->count; i++) {
+        double shape[3];
+        if (read_row(f->spacing[i], spacings, "spacings", i, 1e6, e) || read_row(shape, shapes, "shapes_after_crop", i, 1e6, e)) return -1;
+        for (int a = 0; a < 3; a++) f->shape[i][a] = shape[a] < 1 ? 1 : (int)shape[a];
+    }
+    f->cases = spacings->count;
+    return 0;
+}
+
+int fingerprint_from_json(struct fingerprint *f, const struct json *j, const char *name, struct error *e)
+{
+    memset(f, 0, sizeof *f);
+    if (fingerprint_take(f, j, e) == 0) return 0;
+    fingerprint_free(f);
+    return error_prefix(e, "%s", name);
+}

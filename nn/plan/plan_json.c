@@ -1,0 +1,391 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/file.h"
+#include "nn/plan/plan.h"
+
+static const char resampling_fn[] = "resample_data_or_seg_to_shape";
+
+/* ---- writing ---------------------------------------------------------------------------------------------------------- */
+
+static void add_ints(struct json *j, const char *key, const int *v, int n)
+{
+    struct json *list = json_add_array(j, key);
+    for (int i = 0; i < n; i++) json_add_int(list, NULL, v[i]);
+}
+
+static void add_numbers(struct json *j, const char *key, const double *v, int n)
+{
+    struct json *list = json_add_array(j, key);
+    for (int i = 0; i < n; i++) json_add_number(list, NULL, v[i]);
+}
+
+static void add_triples(struct json *j, const char *key, const int (*v)[3], int n, int first)
+{
+    struct json *list = json_add_array(j, key);
+    for (int i = 0; i < n; i++) add_ints(list, NULL, v[i] + first, 3 - first);
+}
+
+static void add_resampling(struct json *j, const char *key, int is_seg, int order)
+{
+    struct json *k = json_add_object(j, key);
+    json_add_bool(k, "is_seg", is_seg);
+    json_add_int(k, "order", order);
+    json_add_int(k, "order_z", 0);
+    json_add_null(k, "force_separate_z");
+}
+
+static void add_architecture(struct json *j, const struct plan *p)
+{
+    static const char *const imported[] = {"conv_op", "norm_op", "dropout_op", "nonlin"};
+    int resenc = strcmp(p->architecture, "resenc") == 0, first = 3 - p->dims;
+    struct json *a = json_add_object(j, "architecture");
+    json_add_text(a, "network_class_name",
+                  resenc ? "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
+                         : "dynamic_network_architectures.architectures.unet.PlainConvUNet");
+    struct json *k = json_add_object(a, "arch_kwargs");
+    json_add_int(k, "n_stages", p->stages);
+    add_ints(k, "features_per_stage", p->features, p->stages);
+    json_add_text(k, "conv_op", p->dims == 2 ? "torch.nn.modules.conv.Conv2d" : "torch.nn.modules.conv.Conv3d");
+    add_triples(k, "kernel_sizes", p->kernel, p->stages, first);
+    add_triples(k, "strides", p->stride, p->stages, first);
+    add_ints(k, resenc ? "n_blocks_per_stage" : "n_conv_per_stage", p->encoder_convs, p->stages);
+    add_ints(k, "n_conv_per_stage_decoder", p->decoder_convs, p->stages - 1);
+    json_add_bool(k, "conv_bias", 1);
+    json_add_text(k, "norm_op", p->dims == 2 ? "torch.nn.modules.instancenorm.InstanceNorm2d" : "torch.nn.modules.instancenorm.InstanceNorm3d");
+    struct json *norm = json_add_object(k, "norm_op_kwargs");
+    json_add_number(norm, "eps", 1e-5);
+    json_add_bool(norm, "affine", 1);
+    json_add_null(k, "dropout_op");
+    json_add_null(k, "dropout_op_kwargs");
+    json_add_text(k, "nonlin", "torch.nn.LeakyReLU");
+    json_add_bool(json_add_object(k, "nonlin_kwargs"), "inplace", 1);
+    struct json *list = json_add_array(a, "_kw_requires_import");
+    for (int i = 0; i < 4; i++) json_add_text(list, NULL, imported[i]);
+}
+
+/* The residual planners share the preprocessed data of the default one where they do not differ. */
+static void add_data_identifier(struct json *j, const struct plans *all, const struct plan *p)
+{
+    char text[160];
+    int own = strcmp(p->configuration, "2d") != 0 && strcmp(p->configuration, "3d_fullres") != 0;
+    snprintf(text, sizeof text, "%s_%s", own ? all->name : "nnUNetPlans", p->configuration);
+    json_add_text(j, "data_identifier", text);
+}
+
+static void add_configuration(struct json *parent, const struct plans *all, const struct plan *p)
+{
+    int first = 3 - p->dims, lowres = strcmp(p->configuration, "3d_lowres") == 0;
+    struct json *j = json_add_object(parent, p->configuration);
+    add_data_identifier(j, all, p);
+    json_add_text(j, "preprocessor_name", "DefaultPreprocessor");
+    json_add_int(j, "batch_size", p->batch);
+    add_ints(j, "patch_size", p->patch + first, p->dims);
+    struct json *median = json_add_array(j, "median_image_size_in_voxels");
+    for (int a = first; a < 3; a++) {
+        if (lowres)
+            json_add_int(median, NULL, (int64_t)p->median_size[a]);
+        else
+            json_add_number(median, NULL, p->median_size[a]);
+    }
+    add_numbers(j, "spacing", p->spacing + first, p->dims);
+    struct json *schemes = json_add_array(j, "normalization_schemes"), *masks = json_add_array(j, "use_mask_for_norm");
+    for (int c = 0; c < p->channels; c++) {
+        json_add_text(schemes, NULL, normalization_name(p->norm[c]));
+        json_add_bool(masks, NULL, p->use_mask_for_norm[c]);
+    }
+    json_add_text(j, "resampling_fn_data", resampling_fn);
+    json_add_text(j, "resampling_fn_seg", resampling_fn);
+    add_resampling(j, "resampling_fn_data_kwargs", 0, 3);
+    add_resampling(j, "resampling_fn_seg_kwargs", 1, 1);
+    json_add_text(j, "resampling_fn_probabilities", resampling_fn);
+    add_resampling(j, "resampling_fn_probabilities_kwargs", 0, 1);
+    add_architecture(j, p);
+    json_add_bool(j, "batch_dice", p->batch_dice);
+    if (lowres) json_add_text(j, "next_stage", "3d_cascade_fullres");
+}
+
+static const char *reader_of(const struct dataset *d)
+{
+    static const char *const reader[][2] = {{".nii", "NibabelIO"},        {".png", "NaturalImage2DIO"}, {".bmp", "NaturalImage2DIO"},
+                                            {".tif", "Tiff3DIO"},         {".tiff", "Tiff3DIO"}};
+    const char *named = json_text(d->json, "overwrite_image_reader_writer", "None");
+    if (strcmp(named, "None") != 0) return named;
+    for (size_t i = 0; i < sizeof reader / sizeof *reader; i++)
+        if (strcmp(d->file_ending, reader[i][0]) == 0) return reader[i][1];
+    return "SimpleITKIO";
+}
+
+struct json *plans_json(const struct plans *p, const struct dataset *d, const struct plan_options *o,
+                        const double median_spacing[3], const double median_shape[3])
+{
+    const struct plan *any = &p->plan[0];
+    int shape[3], backward[3], cascade = 0;
+    for (int a = 0; a < 3; a++) {
+        shape[a] = (int)nearbyint(median_shape[a]);
+        backward[any->transpose[a]] = a;
+    }
+    struct json *j = json_object();
+    json_add_text(j, "dataset_name", d->name);
+    json_add_text(j, "plans_name", p->name);
+    add_numbers(j, "original_median_spacing_after_transp", median_spacing, 3);
+    add_ints(j, "original_median_shape_after_transp", shape, 3);
+    json_add_text(j, "image_reader_writer", reader_of(d));
+    add_ints(j, "transpose_forward", any->transpose, 3);
+    add_ints(j, "transpose_backward", backward, 3);
+    struct json *all = json_add_object(j, "configurations");
+    for (int i = 0; i < p->count; i++) {
+        if (!p->plan[i].previous_labels) add_configuration(all, p, &p->plan[i]);
+        cascade |= strcmp(p->plan[i].configuration, "3d_lowres") == 0;
+    }
+    if (cascade) {
+        struct json *c = json_add_object(all, "3d_cascade_fullres");
+        json_add_text(c, "inherits_from", "3d_fullres");
+        json_add_text(c, "previous_stage", "3d_lowres");
+    }
+    json_add_text(j, "experiment_planner_used", plan_preset_find(o->preset)->planner);
+    json_add_text(j, "label_manager", "LabelManager");
+    intensity_to_json(j, any->intensity, any->channels);
+    return j;
+}
+
+int plans_write(const struct plans *p, const char *path, struct error *e)
+{
+    return json_write(p->json, path, e);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------------------- */
+
+static int is_number(const struct json *j)
+{
+    return j && (j->type == JSON_INT || j->type == JSON_DOUBLE);
+}
+
+/* n whole numbers in [low, high]; a single number stands for n of them, as in nnU-Net. */
+static int read_ints(int *v, const struct json *j, const char *key, int n, int low, int high, struct error *e)
+{
+    if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count < n))) return error_set(e, "%s is not a list of %d numbers", key, n);
+    for (int i = 0; i < n; i++) {
+        const struct json *x = j->type == JSON_ARRAY ? j->item[i] : j;
+        if (!is_number(x) || x->number != floor(x->number) || !(x->number >= low && x->number <= high))
+            return error_set(e, "%s[%d] is not a whole number from %d to %d", key, i, low, high);
+        v[i] = (int)x->number;
+    }
+    return 0;
+}
+
+static int read_numbers(double *v, const struct json *j, const char *key, int n, struct error *e)
+{
+    if (!j || j->type != JSON_ARRAY || j->count != n) return error_set(e, "%s is not a list of %d numbers", key, n);
+    for (int i = 0; i < n; i++) {
+        const struct json *x = j->item[i];
+        if (!is_number(x) || !(x->number >= 1e-6 && x->number <= 1e7)) return error_set(e, "%s[%d] is not a number above 0", key, i);
+        v[i] = x->number;
+    }
+    return 0;
+}
+
+/* One entry a stage, each a number or one number an axis. Axes before `first` are 1. */
+static int read_stages(int (*v)[3], const struct json *j, const char *key, const struct plan *p, int high, struct error *e)
+{
+    int first = 3 - p->dims;
+    if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count < p->stages)))
+        return error_set(e, "%s is not a list of %d stages", key, p->stages);
+    for (int s = 0; s < p->stages; s++) {
+        v[s][0] = 1;
+        if (read_ints(v[s] + first, j->type == JSON_ARRAY ? j->item[s] : j, key, p->dims, 1, high, e))
+            return error_prefix(e, "stage %d", s);
+    }
+    return 0;
+}
+
+/* What the networks here are built of; anything else would train or predict something else than the plan says. */
+static int check_operations(const struct json *k, struct error *e)
+{
+    static const char *const must[][2] = {{"conv_op", "torch.nn.modules.conv.Conv"},
+                                          {"norm_op", "torch.nn.modules.instancenorm.InstanceNorm"},
+                                          {"nonlin", "torch.nn.LeakyReLU"}};
+    for (int i = 0; i < 3; i++) {
+        const char *got = json_text(k, must[i][0], must[i][1]);
+        if (strncmp(got, must[i][1], strlen(must[i][1])) != 0) return error_set(e, "%s '%s' is not supported", must[i][0], got);
+    }
+    const struct json *dropout = json_get(k, "dropout_op");
+    if (dropout && dropout->type != JSON_NULL) return error_set(e, "dropout_op is not supported");
+    return json_boolean(k, "conv_bias", 1) ? 0 : error_set(e, "conv_bias false is not supported");
+}
+
+static int has_suffix(const char *text, const char *suffix)
+{
+    size_t n = strlen(text), m = strlen(suffix);
+    return n >= m && strcmp(text + n - m, suffix) == 0;
+}
+
+static int read_architecture(struct plan *p, const struct json *a, struct error *e)
+{
+    const struct json *k = json_get(a, "arch_kwargs");
+    const char *name = json_text(a, "network_class_name", NULL);
+    if (!name || !k) return error_set(e, "no network_class_name with arch_kwargs (plans of nnU-Net before 2.4 have to be converted there)");
+    int resenc = has_suffix(name, ".ResidualEncoderUNet");
+    if (!resenc && !has_suffix(name, ".PlainConvUNet")) return error_set(e, "network '%s' is not supported", name);
+    snprintf(p->architecture, sizeof p->architecture, "%s", resenc ? "resenc" : "plain");
+    const char *convs = resenc ? "n_blocks_per_stage" : "n_conv_per_stage";
+    if (read_ints(&p->stages, json_get(k, "n_stages"), "n_stages", 1, 2, STAGES_MAX, e) || check_operations(k, e) ||
+        read_ints(p->features, json_get(k, "features_per_stage"), "features_per_stage", p->stages, 1, 4096, e) ||
+        read_stages(p->kernel, json_get(k, "kernel_sizes"), "kernel_sizes", p, 7, e) ||
+        read_stages(p->stride, json_get(k, "strides"), "strides", p, 8, e) ||
+        read_ints(p->encoder_convs, json_get(k, convs), convs, p->stages, 1, 64, e) ||
+        read_ints(p->decoder_convs, json_get(k, "n_conv_per_stage_decoder"), "n_conv_per_stage_decoder", p->stages - 1, 1, 64, e))
+        return -1;
+    for (int a2 = 0; a2 < 3; a2++) {
+        int product = 1;
+        for (int s = 0; s < p->stages; s++) {
+            if (p->kernel[s][a2] % 2 == 0) return error_set(e, "kernel_sizes: stage %d has the even size %d", s, p->kernel[s][a2]);
+            if ((product *= p->stride[s][a2]) > 65536) return error_set(e, "strides multiply to more than 65536");
+        }
+        if (p->patch[a2] % product != 0)
+            return error_set(e, "patch_size %d is no multiple of the strides' product %d", p->patch[a2], product);
+        if (p->stride[0][a2] != 1) return error_set(e, "strides: the first stage has stride %d, expected 1", p->stride[0][a2]);
+    }
+    return 0;
+}
+
+static int read_normalization(struct plan *p, const struct json *j, struct error *e)
+{
+    const struct json *schemes = json_get(j, "normalization_schemes"), *masks = json_get(j, "use_mask_for_norm");
+    if (!schemes || schemes->type != JSON_ARRAY || schemes->count != p->channels || !masks || masks->type != JSON_ARRAY || masks->count != p->channels)
+        return error_set(e, "normalization_schemes and use_mask_for_norm are not lists of %d channels", p->channels);
+    for (int c = 0; c < p->channels; c++) {
+        const char *name = schemes->item[c]->type == JSON_STRING ? schemes->item[c]->string : "";
+        int n = NORM_ZSCORE;
+        while (n <= NORM_RGB_0_1 && strcmp(normalization_name((enum normalization)n), name) != 0) n++;
+        if (n > NORM_RGB_0_1) return error_set(e, "normalization_schemes[%d] '%s' is not supported", c, name);
+        p->norm[c] = (enum normalization)n;
+        p->use_mask_for_norm[c] = masks->item[c]->type == JSON_BOOL && masks->item[c]->integer;
+    }
+    return 0;
+}
+
+static int check_resampling(const struct json *j, struct error *e)
+{
+    static const char *const key[] = {"resampling_fn_data", "resampling_fn_seg", "resampling_fn_probabilities"};
+    static const int order[] = {3, 1, 1};
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        const char *fn = json_text(j, key[i], resampling_fn);
+        if (strcmp(fn, resampling_fn) != 0) return error_set(e, "%s '%s' is not supported", key[i], fn);
+        snprintf(name, sizeof name, "%s_kwargs", key[i]);
+        const struct json *k = json_get(j, name), *separate = json_get(k, "force_separate_z");
+        if (json_integer(k, "order", order[i]) != order[i] || json_integer(k, "order_z", 0) != 0 || (separate && separate->type != JSON_NULL))
+            return error_set(e, "%s differ from nnU-Net's (order %d, order_z 0, force_separate_z null), which is not supported", name, order[i]);
+    }
+    return 0;
+}
+
+static int read_configuration(struct plan *p, const struct json *j, struct error *e)
+{
+    const struct json *patch = json_get(j, "patch_size");
+    p->dims = patch && patch->type == JSON_ARRAY ? patch->count : 0;
+    if (p->dims != 2 && p->dims != 3) return error_set(e, "patch_size is not a list of 2 or 3 numbers");
+    int first = 3 - p->dims;
+    p->patch[0] = 1;
+    p->spacing[0] = 0;
+    p->median_size[0] = 1;
+    p->deep_supervision = 1;
+    p->batch_dice = json_boolean(j, "batch_dice", 0);
+    if (read_ints(p->patch + first, patch, "patch_size", p->dims, 1, 65536, e) ||
+        read_numbers(p->spacing + first, json_get(j, "spacing"), "spacing", p->dims, e) ||
+        read_numbers(p->median_size + first, json_get(j, "median_image_size_in_voxels"), "median_image_size_in_voxels", p->dims, e) ||
+        read_ints(&p->batch, json_get(j, "batch_size"), "batch_size", 1, 1, 65536, e) || read_normalization(p, j, e) || check_resampling(j, e))
+        return -1;
+    return read_architecture(p, json_get(j, "architecture"), e) ? error_prefix(e, "architecture") : 0;
+}
+
+/* A configuration with what it inherits filled in, a new object; NULL if it inherits from nothing there or in a circle. */
+static struct json *resolve(const struct json *all, const char *name, int depth, struct error *e)
+{
+    const struct json *own = json_get(all, name);
+    if (!own || own->type != JSON_OBJECT || depth > CONFIGURATIONS_MAX) {
+        error_set(e, "inherits_from: '%s' %s", name, own ? "leads in a circle" : "is not there");
+        return NULL;
+    }
+    const char *parent = json_text(own, "inherits_from", NULL);
+    if (!parent) return json_copy(own);
+    struct json *j = resolve(all, parent, depth + 1, e);
+    for (int i = 0; j && i < own->count; i++) json_add(j, own->item[i]->key, json_copy(own->item[i]));
+    return j;
+}
+
+static int is_permutation(const int v[3])
+{
+    int seen[3] = {0, 0, 0};
+    for (int a = 0; a < 3; a++) seen[v[a]] = 1;
+    return seen[0] && seen[1] && seen[2];
+}
+
+static int take_configuration(struct plans *p, const struct plan *common, const struct json *all, const char *name, int labels,
+                              struct error *e)
+{
+    struct json *j = resolve(all, name, 0, e);
+    if (!j) return error_prefix(e, "configurations: %s", name);
+    struct plan plan = *common;
+    const char *previous = json_text(j, "previous_stage", NULL);
+    int bad;
+    if (p->count == CONFIGURATIONS_MAX)
+        bad = error_set(e, "more than %d configurations", CONFIGURATIONS_MAX);
+    else if (strlen(name) >= sizeof plan.configuration)
+        bad = error_set(e, "the name is longer than %zu characters", sizeof plan.configuration - 1);
+    else if (previous && (strlen(previous) >= sizeof plan.previous_stage || !json_get(all, previous)))
+        bad = error_set(e, "previous_stage '%s' is no configuration here", previous);
+    else
+        bad = read_configuration(&plan, j, e);
+    if (!bad) {
+        strcpy(plan.configuration, name);
+        plan.estimate = plan_estimate(&plan, labels);
+        if (previous && plan.labels > 1) plan_cascade(&plan, previous);
+        p->plan[p->count++] = plan;
+    }
+    json_free(j);
+    return bad ? error_prefix(e, "configurations: %s", name) : 0;
+}
+
+static int take_plans(struct plans *p, const struct json *j, const struct dataset *d, struct error *e)
+{
+    struct plan common;
+    int channels, labels = d ? d->entries : 0;
+    const struct json *all = json_get(j, "configurations");
+    memset(&common, 0, sizeof common);
+    if (!all || all->type != JSON_OBJECT) return error_set(e, "no configurations");
+    if (intensity_from_json(common.intensity, &channels, j, e)) return -1;
+    common.channels = d ? d->channels : channels;
+    if (d) plan_take_labels(&common, d);
+    if (common.channels != channels) return error_set(e, "is for %d channels, the dataset has %d", channels, common.channels);
+    if (read_ints(common.transpose, json_get(j, "transpose_forward"), "transpose_forward", 3, 0, 2, e)) return -1;
+    if (!is_permutation(common.transpose)) return error_set(e, "transpose_forward is no permutation of 0, 1, 2");
+    snprintf(p->name, sizeof p->name, "%s", json_text(j, "plans_name", "plans"));
+    for (int i = 0; i < all->count; i++)
+        if (take_configuration(p, &common, all, all->item[i]->key, labels, e)) return -1;
+    return p->count ? 0 : error_set(e, "no configurations");
+}
+
+int plans_from_json(struct plans *p, const struct json *j, const struct dataset *d, const char *name, struct error *e)
+{
+    memset(p, 0, sizeof *p);
+    if (take_plans(p, j, d, e)) {
+        plans_free(p);
+        return error_prefix(e, "%s", name);
+    }
+    p->json = json_copy(j);
+    return 0;
+}
+
+int plans_read(struct plans *p, const char *path, const struct dataset *d, struct error *e)
+{
+    memset(p, 0, sizeof *p);
+    struct json *j = json_read(path, e);
+    if (!j) return -1;
+    int status = plans_from_json(p, j, d, path, e);
+    json_free(j);
+    return status;
+}

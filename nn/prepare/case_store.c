@@ -1,0 +1,187 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/file.h"
+#include "nn/plan/outputs.h"
+#include "nn/prepare/preprocess.h"
+#include "nn/data/splits.h"
+#include "tensor/base/pool.h"
+
+/* ---- class locations ------------------------------------------------------------------------------------------------- */
+
+enum { LOCATIONS = 10000, LOCATION_SEED = 1234 };
+
+static size_t voxels_of(const struct sample *s)
+{
+    return (size_t)s->size[0] * s->size[1] * s->size[2];
+}
+
+/* Voxels with one of the labels, label by label; those outside of the nonzero region come with the background, before it. Returns their number. */
+static int32_t collect(int32_t *at, const struct sample *s, uint64_t labels)
+{
+    int32_t count = 0, n = (int32_t)voxels_of(s);
+    for (int32_t i = 0; labels & 1 && i < n; i++)
+        if (s->label[i] == LABEL_OUTSIDE) at[count++] = i;
+    for (int v = 0; v < LABELS_MAX; v++)
+        for (int32_t i = 0; labels >> v & 1 && i < n; i++)
+            if (s->label[i] == v) at[count++] = i;
+    return count;
+}
+
+/* nnU-Net's choice without replacement: the head of a whole permutation. */
+static int sample_group(int32_t **location, int *kept, int32_t *at, const struct sample *s, uint64_t labels, struct random_state *r)
+{
+    int32_t total = collect(at, s, labels);
+    if (total == 0) return 0;
+    double least = ceil(total * 0.01);
+    int keep = total < LOCATIONS ? total : LOCATIONS;
+    if (least > keep) keep = (int)least;
+    *location = malloc((size_t)keep * sizeof **location);
+    if (!*location) return -1;
+    random_state_shuffle(r, at, total);
+    memcpy(*location, at, (size_t)keep * sizeof **location);
+    *kept = keep;
+    return 0;
+}
+
+static int sample_groups(int32_t **location, int *count, const struct sample *s, const struct plan *p, struct error *e)
+{
+    int32_t *at = malloc(voxels_of(s) * sizeof *at);
+    struct random_state r;
+    random_state_seed(&r, LOCATION_SEED);
+    int bad = !at;
+    for (int k = 1; k < output_groups(p) && !bad; k++) bad = sample_group(&location[k], &count[k], at, s, output_group_labels(p, k), &r);
+    if (p->ignores && !bad) bad = sample_group(&location[0], &count[0], at, s, output_group_labels(p, 0), &r);
+    free(at);
+    return bad ? error_set(e, "no memory for the locations of %zu voxels", voxels_of(s)) : 0;
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------------------------ */
+
+struct load_job {
+    struct case_store *store;
+    const struct dataset *d;
+    const struct plan *p;
+    int first; /* job 0 loads this case */
+    struct error *error; /* [cases] */
+    int *failed;
+};
+
+static int move_to_file(struct sample *s, const char *folder, struct error *e)
+{
+    size_t image = voxels_of(s) * (size_t)s->channels * sizeof *s->image, bytes = image + voxels_of(s);
+    char *file = file_scratch(folder, bytes, e);
+    if (!file) return -1;
+    memcpy(file, s->image, image);
+    memcpy(file + image, s->label, voxels_of(s));
+    free(s->image);
+    free(s->label);
+    s->image = (float *)file;
+    s->label = (uint8_t *)file + image;
+    s->mapped = bytes;
+    return 0;
+}
+
+static int load_case(struct case_store *c, int k, const struct dataset *d, const struct plan *p, struct error *e)
+{
+    struct sample *s = &c->sample[k];
+    int i = c->index[k];
+    if (!d->item[i].has_label_map) return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
+    if (dataset_load(s, d, i, e)) return -1;
+    if (preprocess_case(s, p, e)) return error_prefix(e, "%s: case %s", d->path, d->item[i].id);
+    if (sample_groups(c->location[k], c->location_count[k], s, p, e)) return -1;
+    return d->cache ? move_to_file(s, d->cache, e) : 0;
+}
+
+static void load_job_run(void *arg, int job, int thread)
+{
+    struct load_job *j = arg;
+    int k = j->first + job;
+    (void)thread;
+    j->failed[k] = load_case(j->store, k, j->d, j->p, &j->error[k]) != 0;
+}
+
+static int store_create(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role, int which)
+{
+    memset(c, 0, sizeof *c);
+    int cases = 0;
+    for (int i = 0; i < d->cases; i++) cases += !role || role[i] == which;
+    size_t room = cases ? (size_t)cases : 1, groups = (size_t)output_groups(p);
+    c->groups = output_groups(p);
+    c->sample = calloc(room, sizeof *c->sample);
+    c->index = calloc(room, sizeof *c->index);
+    c->location_count = calloc(room, sizeof *c->location_count);
+    c->location = calloc(room, sizeof *c->location);
+    if (!c->sample || !c->index || !c->location_count || !c->location) return -1;
+    for (int i = 0; i < d->cases; i++)
+        if (!role || role[i] == which) c->index[c->cases++] = i;
+    for (int k = 0; k < cases; k++) {
+        c->location_count[k] = calloc(groups, sizeof **c->location_count);
+        c->location[k] = calloc(groups, sizeof **c->location);
+        if (!c->location_count[k] || !c->location[k]) return -1;
+    }
+    return 0;
+}
+
+static size_t store_bytes(const struct case_store *c)
+{
+    size_t bytes = 0;
+    for (int k = 0; k < c->cases; k++) {
+        const struct sample *s = &c->sample[k];
+        if (!s->mapped) bytes += voxels_of(s) * ((size_t)s->channels * sizeof *s->image + (s->label != NULL));
+        for (int m = 0; m < c->groups; m++) bytes += (size_t)c->location_count[k][m] * sizeof ***c->location;
+    }
+    return bytes;
+}
+
+/* A few cases a thread at a time, so that progress is told by the caller's thread. The error told is that of the first case. */
+static int load_all(struct load_job *j, struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e)
+{
+    int cases = j->store->cases, step = 2 * pool_threads(pool);
+    for (j->first = 0; j->first < cases; j->first += step) {
+        int jobs = cases - j->first < step ? cases - j->first : step;
+        pool_run(pool, jobs, load_job_run, j);
+        for (int k = j->first; k < j->first + jobs; k++)
+            if (j->failed[k]) {
+                *e = j->error[k];
+                return -1;
+            }
+        if (progress) progress(arg, j->first + jobs, cases);
+    }
+    return 0;
+}
+
+int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role, int which,
+                    struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e)
+{
+    struct load_job j = {.store = c, .d = d, .p = p};
+    int bad = store_create(c, d, p, role, which) ? error_set(e, "%s: no memory for %d cases", d->path, d->cases) : 0;
+    size_t room = c->cases ? (size_t)c->cases : 1;
+    j.error = calloc(room, sizeof *j.error);
+    j.failed = calloc(room, sizeof *j.failed);
+    if (!bad && (!j.error || !j.failed)) bad = error_set(e, "%s: no memory for %d cases", d->path, c->cases);
+    if (!bad) bad = load_all(&j, pool, progress, arg, e);
+    free(j.error);
+    free(j.failed);
+    if (bad)
+        case_store_free(c);
+    else
+        c->bytes = store_bytes(c);
+    return bad ? -1 : 0;
+}
+
+void case_store_free(struct case_store *c)
+{
+    for (int k = 0; k < c->cases; k++) {
+        sample_free(&c->sample[k]);
+        for (int m = 0; c->location && c->location[k] && m < c->groups; m++) free(c->location[k][m]);
+        if (c->location) free(c->location[k]);
+        if (c->location_count) free(c->location_count[k]);
+    }
+    free(c->sample);
+    free(c->index);
+    free(c->location);
+    free(c->location_count);
+    memset(c, 0, sizeof *c);
+}

@@ -1,0 +1,327 @@
+#include "nn/prepare/preprocess.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/base/check.h"
+
+static size_t voxels_of(const int size[3])
+{
+    return (size_t)size[0] * size[1] * size[2];
+}
+
+/* ---- nonzero region --------------------------------------------------------------------------------------------------- */
+
+enum { ZERO = 0, NONZERO = 1, OUTSIDE = 2 }; /* mask values while holes are sought */
+
+struct fill {
+    uint8_t *mask;
+    const int *size;
+    int32_t *seed; /* stack of voxels */
+    size_t seeds, room;
+};
+
+static void fill_push(struct fill *f, size_t at)
+{
+    if (f->seeds == f->room) {
+        f->room = f->room ? 2 * f->room : 1024;
+        f->seed = realloc(f->seed, f->room * sizeof *f->seed);
+        ENSURE(f->seed, "no memory for %zu seeds", f->room);
+    }
+    f->seed[f->seeds++] = (int32_t)at;
+}
+
+/* One seed in each run of zeros of the row that holds [from, to). */
+static void fill_push_runs(struct fill *f, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (f->mask[i] == ZERO && (i == from || f->mask[i - 1] != ZERO)) fill_push(f, i);
+}
+
+/* Marks all zeros that join the seeds through faces, row by row. */
+static void fill_run(struct fill *f)
+{
+    size_t w = (size_t)f->size[2], plane = (size_t)f->size[1] * w;
+    while (f->seeds) {
+        size_t at = (size_t)f->seed[--f->seeds], x = at % w, row = at - x, y = row % plane / w, z = row / plane;
+        if (f->mask[at] != ZERO) continue;
+        size_t from = at, to = at + 1;
+        while (from > row && f->mask[from - 1] == ZERO) from--;
+        while (to < row + w && f->mask[to] == ZERO) to++;
+        memset(f->mask + from, OUTSIDE, to - from);
+        if (y > 0) fill_push_runs(f, from - w, to - w);
+        if (y + 1 < (size_t)f->size[1]) fill_push_runs(f, from + w, to + w);
+        if (z > 0) fill_push_runs(f, from - plane, to - plane);
+        if (z + 1 < (size_t)f->size[0]) fill_push_runs(f, from + plane, to + plane);
+    }
+}
+
+/* binary_fill_holes: what is not outside is inside. */
+static void fill_holes(uint8_t *mask, const int size[3])
+{
+    struct fill f = {.mask = mask, .size = size};
+    size_t w = (size_t)size[2];
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++) {
+            size_t row = ((size_t)z * size[1] + y) * w;
+            int border = z == 0 || y == 0 || z == size[0] - 1 || y == size[1] - 1;
+            if (border) fill_push_runs(&f, row, row + w);
+            if (!border && mask[row] == ZERO) fill_push(&f, row);
+            if (!border && mask[row + w - 1] == ZERO) fill_push(&f, row + w - 1);
+            fill_run(&f);
+        }
+    free(f.seed);
+    for (size_t i = 0; i < voxels_of(size); i++) mask[i] = mask[i] != OUTSIDE;
+}
+
+void crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s)
+{
+    const float *v = s->image;
+    for (int a = 0; a < 3; a++) {
+        begin[a] = s->size[a];
+        end[a] = 0;
+    }
+    for (int z = 0, i = 0; z < s->size[0]; z++)
+        for (int y = 0; y < s->size[1]; y++)
+            for (int x = 0; x < s->size[2]; x++, i++, v += s->channels) {
+                int nonzero = 0, at[3] = {z, y, x};
+                for (int c = 0; c < s->channels; c++) nonzero |= v[c] != 0;
+                if (mask) mask[i] = nonzero ? NONZERO : ZERO;
+                for (int a = 0; a < 3 && nonzero; a++) {
+                    begin[a] = at[a] < begin[a] ? at[a] : begin[a];
+                    end[a] = at[a] + 1 > end[a] ? at[a] + 1 : end[a];
+                }
+            }
+    for (int a = 0; a < 3; a++)
+        if (end[a] == 0) {
+            begin[a] = 0;
+            end[a] = s->size[a];
+        }
+    if (mask) fill_holes(mask, s->size);
+}
+
+/* ---- transpose and crop -------------------------------------------------------------------------------------------------- */
+
+/* Copies the box [begin, end) of the transposed volume: axis a of the result is axis order[a] of `in`; elements of `bytes`. */
+static void copy_box(void *out, const void *in, size_t bytes, const int size_in[3], const int order[3], const int begin[3],
+                     const int end[3])
+{
+    size_t stride_in[3] = {(size_t)size_in[1] * size_in[2], (size_t)size_in[2], 1};
+    size_t sz = stride_in[order[0]], sy = stride_in[order[1]], sx = stride_in[order[2]];
+    unsigned char *to = out;
+    for (int z = begin[0]; z < end[0]; z++)
+        for (int y = begin[1]; y < end[1]; y++) {
+            const unsigned char *from = (const unsigned char *)in + (sz * z + sy * y + sx * begin[2]) * bytes;
+            if (sx == 1) {
+                memcpy(to, from, (size_t)(end[2] - begin[2]) * bytes);
+                to += (size_t)(end[2] - begin[2]) * bytes;
+                continue;
+            }
+            for (int x = begin[2]; x < end[2]; x++, from += sx * bytes, to += bytes) memcpy(to, from, bytes);
+        }
+}
+
+/* The box at the front of the same memory, which then shrinks: nothing moves backwards. */
+static void *take_box(void *v, size_t bytes, const int size[3], const int begin[3], const int end[3])
+{
+    size_t row = (size_t)(end[2] - begin[2]) * bytes;
+    unsigned char *to = v;
+    for (int z = begin[0]; z < end[0]; z++)
+        for (int y = begin[1]; y < end[1]; y++, to += row)
+            memmove(to, (unsigned char *)v + (((size_t)z * size[1] + y) * size[2] + begin[2]) * bytes, row);
+    void *smaller = realloc(v, (size_t)(to - (unsigned char *)v));
+    return smaller ? smaller : v;
+}
+
+/* Axis a of the result is axis order[a] of what was there. */
+static int transpose_box(void **v, size_t bytes, const int size_in[3], const int order[3], const int size[3], struct error *e)
+{
+    static const int zero[3] = {0, 0, 0};
+    void *turned = malloc(voxels_of(size) * bytes);
+    if (!turned) return error_set(e, "no memory for %zu voxels", voxels_of(size));
+    copy_box(turned, *v, bytes, size_in, order, zero, size);
+    free(*v);
+    *v = turned;
+    return 0;
+}
+
+static int transpose_case(struct sample *s, const struct plan *p, struct error *e)
+{
+    static const int same_order[3] = {0, 1, 2};
+    int size[3];
+    for (int a = 0; a < 3; a++) {
+        size[a] = s->full_size[p->transpose[a]];
+        s->spacing[a] = s->full_spacing[p->transpose[a]];
+    }
+    if (memcmp(p->transpose, same_order, sizeof same_order) == 0) return 0;
+    void *image = s->image, *label = s->label, *previous = s->previous;
+    int bad = transpose_box(&image, (size_t)s->channels * sizeof *s->image, s->size, p->transpose, size, e);
+    bad = bad || (label && transpose_box(&label, 1, s->size, p->transpose, size, e));
+    bad = bad || (previous && transpose_box(&previous, 1, s->size, p->transpose, size, e));
+    s->image = image;
+    s->label = label;
+    s->previous = previous;
+    memcpy(s->size, size, sizeof size);
+    return bad ? -1 : 0;
+}
+
+/* Whether anything asks for the mask of the nonzero region. */
+static int needs_mask(const struct sample *s, const struct plan *p)
+{
+    int masked = s->label != NULL;
+    for (int c = 0; c < s->channels; c++) masked |= p->use_mask_for_norm[c];
+    return masked;
+}
+
+/* mask: 1 where nnU-Net's label map is not -1 (foreground is never outside); NULL where it is not needed. */
+static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, struct error *e)
+{
+    *mask = needs_mask(s, p) ? malloc(voxels_of(s->size)) : NULL;
+    if (!*mask && needs_mask(s, p)) return error_set(e, "no memory for %zu voxels", voxels_of(s->size));
+    crop_nonzero(s->crop_begin, s->crop_end, *mask, s);
+    int size[3], whole = 1;
+    for (int a = 0; a < 3; a++) whole &= (size[a] = s->crop_end[a] - s->crop_begin[a]) == s->size[a];
+    if (!whole) {
+        s->image = take_box(s->image, (size_t)s->channels * sizeof *s->image, s->size, s->crop_begin, s->crop_end);
+        if (s->label) s->label = take_box(s->label, 1, s->size, s->crop_begin, s->crop_end);
+        if (s->previous) s->previous = take_box(s->previous, 1, s->size, s->crop_begin, s->crop_end);
+        if (*mask) *mask = take_box(*mask, 1, s->size, s->crop_begin, s->crop_end);
+    }
+    memcpy(s->size, size, sizeof size);
+    memcpy(s->cropped_size, size, sizeof size);
+    if (!s->label) return 0;
+    for (size_t i = 0; i < voxels_of(s->size); i++) {
+        if (s->label[i]) (*mask)[i] = 1;
+        if (!(*mask)[i]) s->label[i] = LABEL_OUTSIDE;
+    }
+    return 0;
+}
+
+/* ---- normalise ---------------------------------------------------------------------------------------------------------------- */
+
+static void normalize_zscore(float *v, size_t n, int step, const uint8_t *mask)
+{
+    double sum = 0, squares = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!mask || mask[i]) {
+            sum += v[i * step];
+            count++;
+        }
+    if (!count) return;
+    double mean = sum / (double)count;
+    for (size_t i = 0; i < n; i++)
+        if (!mask || mask[i]) squares += (v[i * step] - mean) * (v[i * step] - mean);
+    double std = fmax(sqrt(squares / (double)count), 1e-8);
+    for (size_t i = 0; i < n; i++)
+        if (!mask || mask[i]) v[i * step] = (float)((v[i * step] - mean) / std);
+}
+
+static void normalize_ct(float *v, size_t n, int step, const struct intensity *t)
+{
+    double std = fmax(t->std, 1e-8);
+    for (size_t i = 0; i < n; i++) {
+        double x = fmin(fmax(v[i * step], t->percentile_00_5), t->percentile_99_5);
+        v[i * step] = (float)((x - t->mean) / std);
+    }
+}
+
+static int normalize_range(float *v, size_t n, int step, enum normalization norm, struct error *e)
+{
+    float low = v[0], high = v[0];
+    for (size_t i = 1; i < n; i++) {
+        low = v[i * step] < low ? v[i * step] : low;
+        high = v[i * step] > high ? v[i * step] : high;
+    }
+    if (norm == NORM_RGB_0_1 && (low < 0 || high > 255))
+        return error_set(e, "values from %g to %g, but rgb_to_0_1 expects 0 to 255", low, high);
+    float base = norm == NORM_RGB_0_1 ? 0 : low, scale = norm == NORM_RGB_0_1 ? 255 : fmaxf(high - low, 1e-8f);
+    for (size_t i = 0; i < n; i++) v[i * step] = (v[i * step] - base) / scale;
+    return 0;
+}
+
+static int normalize_case(struct sample *s, const struct plan *p, const uint8_t *mask, struct error *e)
+{
+    size_t n = voxels_of(s->size);
+    for (int c = 0; c < s->channels; c++) {
+        float *v = s->image + c;
+        switch (p->norm[c]) {
+        case NORM_ZSCORE: normalize_zscore(v, n, s->channels, p->use_mask_for_norm[c] ? mask : NULL); break;
+        case NORM_CT: normalize_ct(v, n, s->channels, &p->intensity[c]); break;
+        case NORM_NONE: break;
+        case NORM_RESCALE_0_1:
+        case NORM_RGB_0_1:
+            if (normalize_range(v, n, s->channels, p->norm[c], e)) return error_prefix(e, "channel %d", c);
+        }
+    }
+    return 0;
+}
+
+/* ---- resample -------------------------------------------------------------------------------------------------------------------- */
+
+void preprocess_target(double target[3], const struct plan *p, const double spacing[3])
+{
+    for (int a = 0; a < 3; a++) target[a] = p->dims == 2 && a == 0 ? spacing[0] : p->spacing[a];
+}
+
+int preprocess_size(int size[3], const int from[3], const double spacing[3], const struct plan *p, struct error *e)
+{
+    double target[3], voxels = 1;
+    preprocess_target(target, p, spacing);
+    for (int a = 0; a < 3; a++) {
+        double x = fmax(nearbyint(spacing[a] / target[a] * from[a]), 1);
+        voxels *= x;
+        if (!(voxels <= INT32_MAX))
+            return error_set(e, "spacing %g mm along axis %d: too many voxels after resampling to %g mm", spacing[a], a, target[a]);
+        size[a] = (int)x;
+    }
+    return 0;
+}
+
+static int resample_map(uint8_t **map, const int size[3], const int from[3], int separate, struct error *e)
+{
+    if (!*map) return 0;
+    uint8_t *new = malloc(voxels_of(size));
+    if (!new) return error_set(e, "no memory for %zu voxels", voxels_of(size));
+    resample_label(new, size, *map, from, 1, separate);
+    free(*map);
+    *map = new;
+    return 0;
+}
+
+static int resample_case(struct sample *s, const struct plan *p, struct error *e)
+{
+    double target[3];
+    int size[3];
+    if (preprocess_size(size, s->size, s->spacing, p, e)) return -1;
+    preprocess_target(target, p, s->spacing);
+    int separate = resample_separate_axis(s->spacing, target);
+    memcpy(s->spacing, target, sizeof target);
+    if (memcmp(size, s->size, sizeof size) == 0) return 0;
+    if (resample_map(&s->label, size, s->size, separate, e) || resample_map(&s->previous, size, s->size, separate, e)) return -1;
+    float *image = resample_channels(&s->image, size, s->size, s->channels, separate);
+    if (!image) return error_set(e, "no memory to resample to %d x %d x %d voxels", size[0], size[1], size[2]);
+    s->image = image;
+    memcpy(s->size, size, sizeof size);
+    return 0;
+}
+
+int preprocess_case(struct sample *s, const struct plan *p, struct error *e)
+{
+    if (s->channels != p->channels)
+        return error_set(e, "has %d channels, the plan is for %d", s->channels, p->channels);
+    if (p->previous_labels && !s->previous) return error_set(e, "%s needs the segmentation of its previous stage, %s", p->configuration, p->previous_stage);
+    s->previous_labels = p->previous_labels;
+    memcpy(s->full_size, s->size, sizeof s->size);
+    memcpy(s->full_spacing, s->spacing, sizeof s->spacing);
+    uint8_t *mask = NULL, *ready = s->previous_size[0] ? s->previous : NULL; /* on the network's grid */
+    if (ready) s->previous = NULL;
+    int bad = transpose_case(s, p, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) || resample_case(s, p, e);
+    if (ready) s->previous = ready;
+    free(mask);
+    if (bad) return -1;
+    if (!ready || memcmp(s->previous_size, s->size, sizeof s->size) == 0) return 0;
+    return error_set(e, "the previous stage's map has %d x %d x %d voxels, the network's grid %d x %d x %d", s->previous_size[0], s->previous_size[1], s->previous_size[2],
+                     s->size[0], s->size[1], s->size[2]);
+}

@@ -1,0 +1,268 @@
+/* checkpoint.c - models and optimisers to safetensors and back. Everything is checked before anything is changed. */
+#include "nn/train/checkpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/weights/safetensors.h"
+#include "tensor/base/check.h"
+
+/* "optimizer.momentum." for the first optimiser, "optimizer.K.momentum." for client K > 0. */
+enum { STATE_NAME = 40 + sizeof(((struct param *)0)->name) };
+static const char *const moments[2] = {"momentum", "second"};
+
+static void state_name(char out[STATE_NAME], int optimizer, int moment, const char *param)
+{
+    if (optimizer == 0)
+        snprintf(out, STATE_NAME, "optimizer.%s.%s", moments[moment], param);
+    else
+        snprintf(out, STATE_NAME, "optimizer.%d.%s.%s", optimizer, moments[moment], param);
+}
+
+static const char *kind_name(enum optimizer_kind kind)
+{
+    return kind == OPTIM_SGD ? "sgd" : "adamw";
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
+
+static void add_view(struct safetensors *s, const char *name, const struct param *p, const float *block)
+{
+    int64_t dim[8];
+    for (int i = 0; i < p->ndim; i++) dim[i] = p->dim[i];
+    safetensors_add(s, name, "F32", p->ndim, dim, block + p->offset);
+}
+
+static void add_moments(struct safetensors *s, const struct model *m, const struct optimizer *o, int index)
+{
+    const float *block[2] = {o->m, o->v};
+    for (int k = 0; k < 2; k++) {
+        if (block[k] == NULL) continue;
+        for (int i = 0; i < m->params; i++) {
+            char name[STATE_NAME];
+            if (!param_trained(&m->param[i])) continue;
+            state_name(name, index, k, m->param[i].name);
+            add_view(s, name, &m->param[i], block[k]);
+        }
+    }
+}
+
+static struct json *describe(const struct optimizer *o)
+{
+    struct json *j = json_object();
+    json_add_text(j, "kind", kind_name(o->kind));
+    json_add_int(j, "steps", o->steps);
+    json_add_number(j, "weight_decay", o->weight_decay);
+    json_add_number(j, "clip", o->clip);
+    if (o->kind == OPTIM_SGD) {
+        json_add_number(j, "momentum", o->momentum);
+        json_add_bool(j, "nesterov", o->nesterov);
+    } else {
+        json_add_number(j, "beta1", o->beta1);
+        json_add_number(j, "beta2", o->beta2);
+        json_add_number(j, "eps", o->eps);
+    }
+    return j;
+}
+
+static void add_json(struct safetensors *s, const char *key, const struct json *j)
+{
+    char *text = json_format(j, 0);
+    safetensors_add_meta(s, key, text);
+    free(text);
+}
+
+int checkpoint_write(const char *path, const struct model *m, const struct optimizer *o, int optimizers,
+                     const struct json *state, struct error *e)
+{
+    struct safetensors s = {0};
+    ENSURE(m->finished, "checkpoint of an unfinished model");
+    safetensors_add_meta(&s, "format", "pt");
+    if (state != NULL) add_json(&s, "nephron", state);
+    if (optimizers > 0) {
+        struct json *list = json_array();
+        for (int i = 0; i < optimizers; i++) json_add(list, NULL, describe(&o[i]));
+        add_json(&s, "optimizer", list);
+        json_free(list);
+    }
+    for (int i = 0; i < m->params; i++) add_view(&s, m->param[i].name, &m->param[i], m->data);
+    for (int i = 0; i < optimizers; i++) add_moments(&s, m, &o[i], i);
+    int r = safetensors_write(&s, path, e);
+    safetensors_free(&s);
+    return r;
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------- */
+
+static void format_shape(char *out, size_t size, int ndim, const int64_t *dim)
+{
+    size_t used = 0;
+    out[0] = 0;
+    for (int i = 0; i < ndim && used + 24 < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? "x" : "", (long long)dim[i]);
+}
+
+/* The same dims, or those of a 2D network's kernel where ours is 1 deep: [k][c][kh][kw] for [k][c][1][kh][kw]. */
+static int same_shape(const struct param *p, const struct safetensor *t)
+{
+    int flat = p->ndim == 5 && t->ndim == 4 && p->dim[2] == 1;
+    if (t->ndim != p->ndim && !flat) return 0;
+    for (int i = 0, j = 0; i < p->ndim; i++) {
+        if (flat && i == 2) continue;
+        if (t->dim[j++] != p->dim[i]) return 0;
+    }
+    return 1;
+}
+
+static int check_view(const char *path, const struct safetensors *s, const char *name, const struct param *p,
+                      struct error *e)
+{
+    static const char *const readable[] = {"F64", "F32", "F16", "BF16"};
+    const struct safetensor *t = safetensors_find(s, name);
+    if (t == NULL) return error_set(e, "%s: tensor %s is missing", path, name);
+    if (!same_shape(p, t)) {
+        char has[200], needs[200];
+        int64_t dim[5];
+        for (int i = 0; i < p->ndim; i++) dim[i] = p->dim[i];
+        format_shape(has, sizeof has, t->ndim, t->dim);
+        format_shape(needs, sizeof needs, p->ndim, dim);
+        return error_set(e, "%s: tensor %s is %s, the network needs %s", path, name, has, needs);
+    }
+    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++)
+        if (strcmp(t->dtype, readable[i]) == 0) return 0;
+    return error_set(e, "%s: tensor %s has dtype %s, not a floating-point type", path, name, t->dtype);
+}
+
+static void copy_view(const struct safetensors *s, const char *name, const struct param *p, float *block)
+{
+    const struct safetensor *t = safetensors_find(s, name);
+    float *to = block + p->offset;
+    if (strcmp(t->dtype, "F32") == 0) {
+        memcpy(to, t->data, p->count * sizeof(float));
+        return;
+    }
+    for (size_t i = 0; i < p->count; i++) to[i] = safetensors_value(t, i);
+}
+
+/* What PyTorch and nnU-Net write beside the parameters: batch norm's counter, and the same tensors under a second name. */
+static int ignorable(const char *name)
+{
+    static const char counter[] = ".num_batches_tracked";
+    size_t n = strlen(name), k = sizeof counter - 1;
+    if (strncmp(name, "optimizer.", 10) == 0) return 1;
+    if (n > k && strcmp(name + n - k, counter) == 0) return 1;
+    return strncmp(name, "decoder.encoder.", 16) == 0 || strstr(name, ".all_modules.") != NULL;
+}
+
+static int check_weights(const char *path, const struct safetensors *s, const struct model *m, struct error *e)
+{
+    for (int i = 0; i < m->params; i++)
+        if (check_view(path, s, m->param[i].name, &m->param[i], e)) return -1;
+    for (int i = 0; i < s->count; i++)
+        if (!ignorable(s->tensor[i].name) && model_find(m, s->tensor[i].name) == NULL)
+            return error_set(e, "%s: tensor %s is not part of the network", path, s->tensor[i].name);
+    return 0;
+}
+
+static int check_optimizer(const char *path, const struct safetensors *s, const struct model *m, const struct optimizer *o,
+                           int index, const struct json *list, struct error *e)
+{
+    const struct json *j = json_at(list, index);
+    const char *kind = json_text(j, "kind", "");
+    if (j == NULL) return error_set(e, "%s: no state of optimizer %d (there are %d)", path, index, list ? list->count : 0);
+    if (strcmp(kind, kind_name(o->kind)) != 0)
+        return error_set(e, "%s: optimizer %d is \"%s\", not %s", path, index, kind, kind_name(o->kind));
+    if (json_integer(j, "steps", -1) < 0) return error_set(e, "%s: optimizer %d: steps is missing or negative", path, index);
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < m->params && (k == 0 || o->v != NULL); i++) {
+            char name[STATE_NAME];
+            if (!param_trained(&m->param[i])) continue;
+            state_name(name, index, k, m->param[i].name);
+            if (check_view(path, s, name, &m->param[i], e)) return -1;
+        }
+    return 0;
+}
+
+static void copy_optimizer(const struct safetensors *s, const struct model *m, struct optimizer *o, int index,
+                           const struct json *list)
+{
+    float *block[2] = {o->m, o->v};
+    o->steps = json_integer(json_at(list, index), "steps", 0);
+    for (int k = 0; k < 2 && block[k] != NULL; k++)
+        for (int i = 0; i < m->params; i++) {
+            char name[STATE_NAME];
+            if (!param_trained(&m->param[i])) continue;
+            state_name(name, index, k, m->param[i].name);
+            copy_view(s, name, &m->param[i], block[k]);
+        }
+}
+
+/* The JSON under a metadata key; an empty object of the wanted type where the key is absent. */
+static struct json *meta_json(const char *path, const struct safetensors *s, const char *key, enum json_type type,
+                              struct error *e)
+{
+    const char *text = safetensors_meta(s, key);
+    if (text == NULL) return type == JSON_OBJECT ? json_object() : json_array();
+    struct json *j = json_parse(text, strlen(text), e);
+    if (j == NULL) {
+        error_prefix(e, "%s: metadata %s", path, key);
+        return NULL;
+    }
+    if (j->type != type) {
+        error_set(e, "%s: metadata %s is not a JSON %s", path, key, type == JSON_OBJECT ? "object" : "array");
+        json_free(j);
+        return NULL;
+    }
+    return j;
+}
+
+int checkpoint_load(const struct safetensors *s, const char *path, struct model *m, struct error *e)
+{
+    ENSURE(m->finished, "weights for an unfinished model");
+    if (check_weights(path, s, m, e)) return -1;
+    for (int i = 0; i < m->params; i++) copy_view(s, m->param[i].name, &m->param[i], m->data);
+    return 0;
+}
+
+static int load(const char *path, const struct safetensors *s, struct model *m, struct optimizer *o, int optimizers,
+                const struct json *list, struct error *e)
+{
+    if (check_weights(path, s, m, e)) return -1;
+    for (int i = 0; i < optimizers; i++) {
+        ENSURE(o[i].count == m->count, "optimizer of %zu floats for a model of %zu", o[i].count, m->count);
+        if (check_optimizer(path, s, m, &o[i], i, list, e)) return -1;
+    }
+    for (int i = 0; i < m->params; i++) copy_view(s, m->param[i].name, &m->param[i], m->data);
+    for (int i = 0; i < optimizers; i++) copy_optimizer(s, m, &o[i], i, list);
+    return 0;
+}
+
+int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers, struct json **state,
+                    struct error *e)
+{
+    struct safetensors s = {0};
+    ENSURE(m->finished, "checkpoint into an unfinished model");
+    if (safetensors_read(&s, path, e)) return -1;
+    int r = -1;
+    struct json *list = meta_json(path, &s, "optimizer", JSON_ARRAY, e);
+    struct json *j = list != NULL ? meta_json(path, &s, "nephron", JSON_OBJECT, e) : NULL;
+    if (j != NULL) r = load(path, &s, m, o, optimizers, list, e);
+    if (r == 0 && state != NULL) {
+        *state = j;
+        j = NULL;
+    }
+    json_free(j);
+    json_free(list);
+    safetensors_free(&s);
+    return r;
+}
+
+int checkpoint_state(const char *path, struct json **state, struct error *e)
+{
+    struct safetensors s = {0};
+    if (safetensors_read(&s, path, e)) return -1;
+    *state = meta_json(path, &s, "nephron", JSON_OBJECT, e);
+    safetensors_free(&s);
+    return *state != NULL ? 0 : -1;
+}

@@ -1,0 +1,356 @@
+/* train.c - what a learner does in one step, and how it is validated. Segmentation is here, the data of classification in classify.c. */
+#include "nn/train/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/train/classify.h"
+#include "nn/measure/metrics.h"
+#include "nn/plan/outputs.h"
+#include "nn/train/sampler.h"
+#include "tensor/base/check.h"
+#include "tensor/base/vmath.h"
+
+static int segments(const struct train_options *o)
+{
+    return o->task == TASK_SEGMENT;
+}
+
+static int graph_precision(const struct train_options *o)
+{
+    return o->bf16 ? GRAPH_BF16 : 0;
+}
+
+static int batch_size(const struct train_options *o, const struct plan *p)
+{
+    if (o->batch > 0) return o->batch;
+    return segments(o) ? p->batch : 32;
+}
+
+/* The plan with the batch that the options ask for. */
+static struct plan effective_plan(const struct train_options *o, const struct plan *p)
+{
+    struct plan copy = *p;
+    copy.batch = batch_size(o, p);
+    return copy;
+}
+
+int learner_check(const struct train_options *o, const struct plan *p, struct error *e)
+{
+    if (o->batch < 0 || o->batch > 4096) return error_set(e, "batch is %d, not 0 to 4096", o->batch);
+    if (o->epochs < 1 || o->iterations < 1)
+        return error_set(e, "%d epochs of %d iterations: both must be at least 1", o->epochs, o->iterations);
+    if (segments(o)) {
+        struct plan copy = effective_plan(o, p);
+        return unet_check(&copy, e);
+    }
+    for (int a = 0; a < 3; a++)
+        if (o->crop[a] < 1 || o->crop[a] > 1024) return error_set(e, "crop[%d] is %d, not 1 to 1024", a, o->crop[a]);
+    return resnet_check(&o->resnet, e);
+}
+
+/* ---- model ------------------------------------------------------------------------------------------------------- */
+
+static struct shape class_input(const struct train_options *o, int batch)
+{
+    return SHAPE(batch, o->crop[0], o->crop[1], o->crop[2], o->resnet.channels);
+}
+
+struct model *learner_model(const struct train_options *o, const struct plan *p)
+{
+    struct model *m = model_create();
+    if (segments(o)) {
+        struct unet_train t = unet_train_create(m, p, 0, NULL);
+        model_finish(m);
+        unet_init(m, p, o->seed);
+        graph_destroy(t.graph);
+    } else {
+        struct graph *g = graph_create(m, NULL, GRAPH_TRAIN);
+        resnet_forward(g, &o->resnet, graph_input(g, "image", class_input(o, 2), DT_F32, 0));
+        model_finish(m);
+        resnet_init(m, o->seed);
+        graph_destroy(g);
+    }
+    return m;
+}
+
+struct optimizer learner_optimizer(const struct train_options *o, const struct model *m)
+{
+    if (o->optimizer == OPTIM_SGD) return optimizer_sgd(m, o->momentum, o->momentum > 0, o->weight_decay, o->clip);
+    return optimizer_adamw(m, 0.9f, 0.999f, o->weight_decay, o->clip);
+}
+
+/* ---- learner ----------------------------------------------------------------------------------------------------- */
+
+static void record_segmentation(struct learner *l)
+{
+    struct plan p = effective_plan(l->options, l->plan);
+    struct unet_train t = unet_train_create(l->model, &p, graph_precision(l->options), l->pool);
+    l->graph = t.graph;
+    l->image = t.image;
+    l->heads = t.out.heads;
+    for (int i = 0; i < t.out.heads; i++) l->label[i] = t.label[i];
+    l->output = t.out.logits[0];
+    l->loss = t.loss;
+}
+
+static void record_classification(struct learner *l)
+{
+    const struct train_options *o = l->options;
+    int batch = batch_size(o, NULL);
+    float weight[256];
+    if (o->class_weighting) classify_weights(weight, o->resnet.classes, l->data);
+    struct graph *g = l->graph = graph_create(l->model, l->pool, GRAPH_TRAIN | graph_precision(o));
+    l->image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
+    l->label[0] = graph_input(g, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
+    l->heads = 1;
+    l->output = resnet_forward(g, &o->resnet, l->image);
+    l->loss = op_cross_entropy(g, l->output, l->label[0], o->class_weighting ? weight : NULL);
+    graph_keep(g, l->loss);
+}
+
+void learner_switch(struct learner *l, const struct learner_data *data, uint32_t client)
+{
+    l->data = data;
+    l->client = client;
+    if (segments(l->options) || !l->options->class_weighting) return;
+    float weight[256];
+    classify_weights(weight, l->options->resnet.classes, data);
+    op_cross_entropy_weights(l->loss, weight);
+}
+
+/* Data against network: a plan may come from another dataset than the cases. */
+static int check_data(const struct train_options *o, const struct plan *p, const struct learner_data *d, struct error *e)
+{
+    int channels = segments(o) ? p->channels : o->resnet.channels;
+    if (d->store.cases < 1) return error_set(e, "there are no cases to train on");
+    if (segments(o) && d->store.groups != output_groups(p))
+        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_groups(p), d->store.groups);
+    for (int i = 0; i < d->store.cases; i++) {
+        const struct sample *s = &d->store.sample[i];
+        if (s->channels != channels) return error_set(e, "case %d has %d channels, the network %d", i, s->channels, channels);
+        if (segments(o) && s->label == NULL) return error_set(e, "case %d has no label map", i);
+        if (!segments(o) && memcmp(s->size, o->crop, sizeof s->size) != 0)
+            return error_set(e, "case %d is %dx%dx%d, not the crop size", i, s->size[0], s->size[1], s->size[2]);
+    }
+    return 0;
+}
+
+int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
+                   const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e)
+{
+    memset(l, 0, sizeof *l);
+    if (learner_check(o, p, e) || check_data(o, p, data, e)) return -1;
+    l->options = o;
+    l->plan = p;
+    l->data = data;
+    l->model = m;
+    l->client = client;
+    l->pool = pool;
+    if (segments(o)) record_segmentation(l);
+    else record_classification(l);
+    graph_plan(l->graph);
+    if (graph_bind(l->graph)) {
+        size_t bytes = graph_bytes(l->graph);
+        learner_destroy(l);
+        return error_set(e, "out of memory: a training step needs %zu bytes (%.1f GiB); lower the batch or the patch", bytes,
+                         (double)bytes / 1073741824.0);
+    }
+    l->optimizer = learner_optimizer(o, m);
+    return 0;
+}
+
+void learner_destroy(struct learner *l)
+{
+    if (l->graph) graph_destroy(l->graph);
+    optimizer_free(&l->optimizer);
+    free(l->order.index);
+    memset(l, 0, sizeof *l);
+}
+
+/* ---- a step ------------------------------------------------------------------------------------------------------ */
+
+/* Labels of the lower heads from those of the first. */
+static void downsample_labels(struct learner *l)
+{
+    struct shape full = l->label[0]->shape;
+    const int size_in[3] = {full.d, full.h, full.w};
+    for (int i = 1; i < l->heads; i++) {
+        struct shape s = l->label[i]->shape;
+        const int size_out[3] = {s.d, s.h, s.w};
+        sampler_downsample(l->label[i]->data, size_out, l->label[0]->data, size_in, full.n);
+    }
+}
+
+static void patch_batch(struct learner *l, const struct learner_data *d, uint32_t client, uint64_t step,
+                        const struct augment_options *augment)
+{
+    struct shape s = l->image->shape;
+    struct batch_spec b = {.seed = l->options->seed, .client = client, .step = step, .batch = s.n, .patch = {s.d, s.h, s.w},
+                           .oversample = l->options->oversample, .augment = augment};
+    sampler_batch(tensor_f32(l->image), l->label[0]->data, &d->store, &b, l->pool);
+    downsample_labels(l);
+}
+
+static void next_batch(struct learner *l, uint64_t step)
+{
+    const struct train_options *o = l->options;
+    if (!segments(o)) {
+        classify_batch(tensor_f32(l->image), l->label[0]->data, l->data, o, l->client, step, l->image->shape.n, &l->order,
+                       l->pool);
+        return;
+    }
+    struct augment_options augment = augment_options_default(l->plan->patch);
+    if (o->augment == 1) augment.spatial = 0;
+    memcpy(augment.mask, l->plan->use_mask_for_norm, sizeof augment.mask);
+    patch_batch(l, l->data, l->client, step, o->augment ? &augment : NULL);
+}
+
+double learner_step(struct learner *l, uint64_t step, float lr)
+{
+    next_batch(l, step);
+    graph_set_step(l->graph, l->options->seed, l->client, step);
+    graph_forward(l->graph);
+    graph_backward(l->graph, l->loss);
+    double loss = *tensor_f32(l->loss);
+    optimizer_step(&l->optimizer, l->model, lr, l->pool);
+    return loss;
+}
+
+float learner_lr(const struct train_options *o, uint64_t step)
+{
+    double lr = o->lr > 0 ? (double)o->lr : segments(o) ? 0.01 : 1e-3;
+    uint64_t total = (uint64_t)o->epochs * (uint64_t)o->iterations;
+    if (segments(o)) return (float)schedule_poly(lr, (double)(step / (uint64_t)o->iterations) / o->epochs, 0.9);
+    /* The middle of the step: neither the first nor the last one is a step of length 0. */
+    return (float)schedule_cosine(lr, ((double)step + 0.5) / (double)total, 0.05);
+}
+
+/* ---- data -------------------------------------------------------------------------------------------------------- */
+
+int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
+                      const struct plan *p, const int *role, int which, struct pool *pool,
+                      void (*progress)(void *, int, int), void *arg, struct error *e)
+{
+    memset(d, 0, sizeof *d);
+    if (!segments(o)) return classify_load(d, set, o, role, which, pool, progress, arg, e);
+    return case_store_load(&d->store, set, p, role, which, pool, progress, arg, e);
+}
+
+void learner_data_free(struct learner_data *d)
+{
+    if (d->target != NULL) classify_free(d);
+    else case_store_free(&d->store);
+    memset(d, 0, sizeof *d);
+}
+
+/* ---- validation -------------------------------------------------------------------------------------------------- */
+
+struct overlap_counts {
+    int64_t tp[LABELS_MAX], fp[LABELS_MAX], fn[LABELS_MAX];
+};
+
+/* Adds the voxels of one batch: what each foreground output claims (the label of the largest logit, the first of equals as PyTorch; a region
+ * whose sigmoid is above 0.5) against the labels. */
+static void count_overlap(struct overlap_counts *n, const float *logits, const uint8_t *label, size_t voxels, const struct plan *p)
+{
+    for (size_t i = 0; i < voxels; i++, logits += p->classes) {
+        int best = p->regions ? 0 : output_label(p, logits);
+        if (label[i] == LABEL_IGNORE) continue;
+        for (int k = output_first(p); k < p->classes; k++) {
+            int claimed = p->regions ? logits[k] > 0 : k == best, there = label_is_in(output_labels(p, k), label[i]);
+            n->tp[k] += claimed && there;
+            n->fp[k] += claimed && !there;
+            n->fn[k] += !claimed && there;
+        }
+    }
+}
+
+static void validate_patches(struct validation *v, struct learner *l, const struct learner_data *d, int batches)
+{
+    const uint32_t validation_client = UINT32_MAX; /* its patches are drawn by a key that no training uses */
+    struct overlap_counts n = {0};
+    int classes = l->plan->classes, first = output_first(l->plan), defined = 0;
+    for (int b = 0; b < batches; b++) {
+        patch_batch(l, d, validation_client, (uint64_t)b, NULL);
+        graph_forward(l->graph);
+        v->loss += *tensor_f32(l->loss) / (double)batches;
+        struct shape s = l->output->shape;
+        count_overlap(&n, tensor_f32(l->output), l->label[0]->data, (size_t)s.n * shape_voxels(s), l->plan);
+    }
+    for (int c = first; c < classes; c++) {
+        int64_t all = 2 * n.tp[c] + n.fp[c] + n.fn[c];
+        v->dice[c - first] = all > 0 ? 2.0 * (double)n.tp[c] / (double)all : NAN;
+        if (all > 0) v->metric += v->dice[c - first], defined++;
+    }
+    v->metric = defined > 0 ? v->metric / defined : NAN;
+}
+
+/* Cross-entropy, and AUC or accuracy, of all cases from their probabilities. score: room for n doubles. */
+static void summarise_classes(struct validation *v, const float *probability, double *score, const struct learner_data *d,
+                              int classes)
+{
+    int n = d->store.cases, right = 0;
+    for (int i = 0; i < n; i++) {
+        const float *p = probability + (size_t)i * classes;
+        int best = 0;
+        for (int c = 1; c < classes; c++)
+            if (p[c] > p[best]) best = c;
+        right += best == d->target[i];
+        score[i] = p[1];
+        double of_truth = p[d->target[i]] > 1e-30f ? p[d->target[i]] : 1e-30;
+        v->loss -= vmath_log_d(of_truth) / n;
+    }
+    v->metric = classes == 2 ? metrics_auc(d->target, score, n) : (double)right / n;
+}
+
+int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e)
+{
+    memset(v, 0, sizeof *v);
+    if (check_data(l->options, l->plan, d, e)) return error_prefix(e, "validation");
+    if (segments(l->options)) {
+        ENSURE(batches > 0, "validation of %d batches", batches);
+        validate_patches(v, l, d, batches);
+        return 0;
+    }
+    int n = d->store.cases, classes = l->options->resnet.classes;
+    float *probability = malloc((size_t)n * (size_t)classes * sizeof(float));
+    double *score = malloc((size_t)n * sizeof(double));
+    int status = probability && score ? 0 : error_set(e, "out of memory for %d cases", n);
+    if (!status) status = learner_classify(probability, l->model, l->options, d, l->pool, e);
+    if (!status) summarise_classes(v, probability, score, d, classes);
+    free(probability);
+    free(score);
+    return status;
+}
+
+/* ---- inference of classes ---------------------------------------------------------------------------------------- */
+
+int learner_classify(float *probability, struct model *m, const struct train_options *o, const struct learner_data *d,
+                     struct pool *pool, struct error *e)
+{
+    int n = d->store.cases, classes = o->resnet.classes, batch = n < 32 ? n : 32;
+    if (n < 1) return error_set(e, "there are no cases to classify");
+    size_t voxels = (size_t)o->crop[0] * o->crop[1] * o->crop[2] * (size_t)o->resnet.channels;
+    struct graph *g = graph_create(m, pool, graph_precision(o));
+    struct tensor *image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
+    struct tensor *softmax = op_softmax(g, resnet_forward(g, &o->resnet, image));
+    graph_keep(g, softmax);
+    graph_plan(g);
+    if (graph_bind(g)) {
+        size_t bytes = graph_bytes(g);
+        graph_destroy(g);
+        return error_set(e, "out of memory: classification needs %zu bytes", bytes);
+    }
+    memset(image->data, 0, voxels * (size_t)batch * sizeof(float));
+    for (int first = 0; first < n; first += batch) {
+        int count = n - first < batch ? n - first : batch; /* the rest of the last batch repeats old cases, unread */
+        for (int j = 0; j < count; j++)
+            memcpy(tensor_f32(image) + (size_t)j * voxels, d->store.sample[first + j].image, voxels * sizeof(float));
+        graph_forward(g);
+        memcpy(probability + (size_t)first * (size_t)classes, softmax->data, (size_t)count * (size_t)classes * sizeof(float));
+    }
+    graph_destroy(g);
+    return 0;
+}

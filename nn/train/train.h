@@ -1,0 +1,100 @@
+/* train.h - one learner: a model, its optimiser, its data, its step. Centralised training has one, federated training has one a client.
+ *
+ * A task hides what differs between segmentation and classification; the loop (epochs, validation, checkpoints, RUN folder)
+ * is nn/folder/run.h for one learner and fl/federate.h for many.
+ */
+#ifndef NN_TRAIN_H
+#define NN_TRAIN_H
+
+#include "nn/train/augment.h"
+#include "nn/train/optim.h"
+#include "nn/prepare/preprocess.h"
+#include "nn/network/resnet.h"
+#include "nn/network/unet.h"
+
+enum task_kind { TASK_SEGMENT, TASK_CLASSIFY };
+
+struct train_options {
+    enum task_kind task;
+    int bf16;                       /* activations and their gradients in bf16; weights, statistics and the optimiser stay fp32 */
+    uint64_t seed;
+    int epochs, iterations;         /* E epochs of I iterations */
+    float lr;                       /* 0: the task's default (segment 0.01, classify 1e-3) */
+    enum optimizer_kind optimizer;
+    float momentum, weight_decay, clip;
+    float oversample;
+    int augment;                    /* 0 none, 1 mirroring and intensity, 2 the full table */
+    int batch;                      /* 0: from the plan (classify: 32) */
+    struct resnet_config resnet;    /* classification */
+    int crop[3];                    /* classification: input size; 28,28,28 */
+    int class_weighting;            /* classification: inverse frequency */
+};
+
+/* The data of one learner, ready: preprocessed. Classification keeps every case at crop size in store.sample, class in target. */
+struct learner_data {
+    struct case_store store;
+    int *target;                    /* [store.cases]; NULL for segmentation */
+};
+
+/* Classification: the shuffle of one pass over the cases, kept between steps (classify.h). */
+struct class_order {
+    int *index;
+    int room, cases;
+    uint32_t client;
+    uint64_t pass;
+};
+
+struct learner {
+    const struct train_options *options;
+    const struct plan *plan;        /* segmentation */
+    const struct learner_data *data;
+    struct model *model;            /* not owned: the caller's */
+    struct graph *graph;
+    struct tensor *image, *label[STAGES_MAX], *loss, *output;
+    int heads;
+    struct optimizer optimizer;
+    uint32_t client;                /* rng key; 0 for centralised training and for client 0 */
+    struct pool *pool;
+    struct class_order order;
+};
+
+/* Whether options and plan (perhaps from files) make a network. Call it before the functions below. */
+int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
+/* Registers the task's parameters in m and finishes it; initial weights from options->seed. */
+struct model *learner_model(const struct train_options *o, const struct plan *p);
+/* Graph planned and bound, optimiser zero. Afterwards the optimizer and the model's weights may be exchanged between steps, data and client
+ * by learner_switch: one graph serves many clients. Returns -1 with a message if memory cannot be had. */
+int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
+                   const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e);
+/* A fresh optimiser of the kind and constants that the options ask for. */
+struct optimizer learner_optimizer(const struct train_options *o, const struct model *m);
+/* The model stays. */
+void learner_destroy(struct learner *l);
+/* The learner becomes another client: its data (checked by learner_create's rules before), random numbers and class weights. */
+void learner_switch(struct learner *l, const struct learner_data *data, uint32_t client);
+/* One iteration with global number `step` (its batch, augmentation and dropout are functions of it). Returns the loss. */
+double learner_step(struct learner *l, uint64_t step, float lr);
+/* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch (segment), cosine with
+ * 5 % warmup by iteration (classify). */
+float learner_lr(const struct train_options *o, uint64_t step);
+
+/* Loads data for cases with role[i] == which. */
+int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
+                      const struct plan *p, const int *role, int which, struct pool *pool,
+                      void (*progress)(void *, int, int), void *arg, struct error *e);
+void learner_data_free(struct learner_data *d);
+
+/* Fast validation. Segmentation: mean foreground pseudo-Dice over `batches` batches of patches, the same ones at each call (nnU-Net's online
+ * metric); classification: AUC (two classes; else accuracy) over all cases of d. loss: mean loss. NaN where undefined: a Dice without
+ * a voxel in reference or prediction (left out of the mean), an AUC of one class. */
+struct validation {
+    double loss;
+    double metric;                  /* mean foreground Dice, or AUC */
+    double dice[LABELS_MAX];        /* segmentation: of each foreground label or region */
+};
+int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e);
+/* Class probabilities [cases][classes] of classification data under the learner's model (inference graph). */
+int learner_classify(float *probability, struct model *m, const struct train_options *o, const struct learner_data *d,
+                     struct pool *pool, struct error *e);
+
+#endif

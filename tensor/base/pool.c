@@ -1,0 +1,175 @@
+/* A run is published by a counter: workers watch `generation` and the caller watches `remaining`. Both watch for some
+ * microseconds by spinning, because the next op of a graph usually comes at once, and then sleep on a condition variable.
+ *
+ * No wake-up is lost: the sleeper first announces itself (sleepers, caller_sleeps) and then looks at the counter again, the
+ * waker first changes the counter and then looks for sleepers, all in sequentially consistent order; so one of the two sees the other. */
+#include "tensor/base/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "tensor/base/check.h"
+#include "tensor/base/cpu.h"
+
+/* About 20 microseconds of pause instructions; much longer than the gap between two ops, much shorter than a time slice. */
+enum { SPINS = 1000 };
+/* The C library's default may be as small as 128 KiB (musl). */
+enum { STACK_BYTES = 2 << 20 };
+
+struct worker {
+    struct pool *pool;
+    pthread_t id;
+    int thread;
+};
+
+struct pool {
+    int threads;
+    int spins; /* 0 where threads outnumber processors: spinning would then keep the others from working */
+    pool_job *fn;
+    void *arg;
+    int jobs;
+    int quit;
+    _Alignas(64) atomic_uint generation; /* runs published so far */
+    atomic_int sleepers;
+    _Alignas(64) atomic_int remaining; /* workers that have not finished this run */
+    atomic_int caller_sleeps;
+    _Alignas(64) pthread_mutex_t lock;
+    pthread_cond_t published, finished;
+    struct worker worker[]; /* threads - 1; thread 0 is the caller */
+};
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("pause");
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); /* yield does nothing on most cores; isb waits for about as long as pause */
+#endif
+}
+
+static void run_share(struct pool *pool, int thread)
+{
+    const long long n = pool->jobs, t = thread, threads = pool->threads;
+    const int end = (int)((t + 1) * n / threads);
+    for (int job = (int)(t * n / threads); job < end; job++) pool->fn(pool->arg, job, thread);
+}
+
+static void wait_for_run(struct pool *pool, unsigned seen)
+{
+    for (int i = 0; i < pool->spins; i++) {
+        if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen) return;
+        pause_cpu();
+    }
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (atomic_load(&pool->generation) == seen) pthread_cond_wait(&pool->published, &pool->lock);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void wait_for_workers(struct pool *pool)
+{
+    for (int i = 0; i < pool->spins; i++) {
+        if (atomic_load_explicit(&pool->remaining, memory_order_acquire) == 0) return;
+        pause_cpu();
+    }
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->caller_sleeps, 1);
+    while (atomic_load(&pool->remaining) != 0) pthread_cond_wait(&pool->finished, &pool->lock);
+    atomic_store(&pool->caller_sleeps, 0);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void publish(struct pool *pool)
+{
+    atomic_store(&pool->remaining, pool->threads - 1);
+    atomic_fetch_add(&pool->generation, 1);
+    if (atomic_load(&pool->sleepers) > 0) {
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_broadcast(&pool->published);
+        pthread_mutex_unlock(&pool->lock);
+    }
+}
+
+static void report_finished(struct pool *pool)
+{
+    if (atomic_fetch_sub(&pool->remaining, 1) != 1 || !atomic_load(&pool->caller_sleeps)) return;
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_signal(&pool->finished);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void *work(void *arg)
+{
+    struct worker *worker = arg;
+    struct pool *pool = worker->pool;
+    for (unsigned seen = 0;; seen++) {
+        wait_for_run(pool, seen);
+        if (pool->quit) return NULL;
+        run_share(pool, worker->thread);
+        report_finished(pool);
+    }
+}
+
+/* Stops and joins the first `started` workers. */
+static void stop(struct pool *pool, int started)
+{
+    pool->quit = 1;
+    publish(pool);
+    for (int i = 0; i < started; i++) pthread_join(pool->worker[i].id, NULL);
+    pthread_cond_destroy(&pool->finished);
+    pthread_cond_destroy(&pool->published);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+struct pool *pool_create(int threads)
+{
+    ENSURE(threads >= 1, "pool_create: %d threads", threads);
+    const size_t size = sizeof(struct pool) + (size_t)(threads - 1) * sizeof(struct worker);
+    struct pool *pool = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (!pool) return NULL;
+    *pool = (struct pool){.threads = threads, .spins = threads <= cpu_count() ? SPINS : 0};
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->published, NULL);
+    pthread_cond_init(&pool->finished, NULL);
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    int started = 0;
+    for (; started < threads - 1; started++) {
+        struct worker *worker = &pool->worker[started];
+        *worker = (struct worker){.pool = pool, .thread = started + 1};
+        if (pthread_create(&worker->id, &attr, work, worker)) break;
+    }
+    pthread_attr_destroy(&attr);
+    if (started == threads - 1) return pool;
+    stop(pool, started);
+    return NULL;
+}
+
+void pool_destroy(struct pool *pool)
+{
+    if (pool) stop(pool, pool->threads - 1);
+}
+
+int pool_threads(const struct pool *pool)
+{
+    return pool ? pool->threads : 1;
+}
+
+void pool_run(struct pool *pool, int jobs, pool_job *fn, void *arg)
+{
+    ENSURE(jobs >= 0, "pool_run: %d jobs", jobs);
+    if (!pool || pool->threads == 1 || jobs <= 1) {
+        for (int job = 0; job < jobs; job++) fn(arg, job, 0);
+        return;
+    }
+    pool->fn = fn;
+    pool->arg = arg;
+    pool->jobs = jobs;
+    publish(pool);
+    run_share(pool, 0);
+    wait_for_workers(pool);
+}

@@ -1,0 +1,99 @@
+/* conv.h - 3D convolution kernels in fp32, channels-last; activations in memory are fp32 or bf16.
+ *
+ * Letters. N batch, D H W depth height width, C input channels, K output channels. Activations are [N][D][H][W][C] without
+ * padding; weights as PyTorch stores them: [K][C][kd][kh][kw], transposed convolution [C][K][kd][kh][kw].
+ *
+ * Order of arithmetic (the definition; every level gives these bits). Each output of fwd is one chain of fused
+ * multiply-adds that starts at the bias (or 0, or the value already there when accumulating) and runs over input-channel
+ * blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block. Taps that fall outside of the input along d or h are
+ * skipped, those along w multiply a zero. bwd_d is the same over (block of output channels, kz, ky, kx, output channel), with the
+ * taps that belong to dx's position modulo the stride. bwd_w: the lines (n, d, h) of the output are cut into
+ * max(1, min(lines, 16 / (ceil(K / 32) ceil(C / 64)))) stripes; each stripe is one chain in voxel order from 0 on (what is outside adds nothing, or a zero's product), and
+ * the partial sums are added in stripe order; then the result is added to what dw holds. db: the same stripes, a chain of additions.
+ * Kernels 3x3x3 and 1x3x3 with stride 1 and at least 16 channels on both sides are computed in Winograd's form where it pays: tiles of 4x4 outputs along h and w, or of 2x2
+ * where those fit the borders better, or the direct form where a tile would save less than about half of the products (volumes of a few voxels). conv_winograd.c tells
+ * the rule and the order; both depend on the shape only. So are those with stride 2 along h and w (and along d 2, or 1) and padding 1, in tiles of two outputs, or of four of
+ * the gradient's, where their volumes and channels are large enough. Tiles of 4x4 have up to twice the rounding error of the direct form at 32 channels, half of it at 320.
+ *
+ * Activations in bf16. x_type is the type of x and dx in memory, y_type that of y and dy; any combination, in all passes. The arithmetic
+ * does not change: a bf16 operand is the float of that value, and a bf16 output is rounded once, at the end of its chain (bf16.h); between
+ * the blocks of channels the sums stay fp32 in scratch. So bf16 tensors too have the same bits at every level. Weights, bias, dw, db are fp32.
+ *
+ * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates. With a bf16 y it continues from what the first
+ * one rounded: two roundings.
+ * `w_channels` and `w_offset` say where in the stored weight the C channels of this call are.
+ */
+#ifndef TENSOR_CONV_H
+#define TENSOR_CONV_H
+
+#include <stddef.h>
+#include "tensor/base/cpu.h"
+#include "tensor/base/pool.h"
+
+enum { CONV_BLOCK = 64 };
+
+enum conv_type { CONV_F32 = 0, CONV_BF16 = 1 };
+
+/* One convolution. Axes are in the order d, h, w. */
+struct conv3d_shape {
+    int n;          /* batch */
+    int c, k;       /* input and output channels of this call */
+    int in[3];      /* input size */
+    int out[3];     /* output size: (in + 2*pad - kernel) / stride + 1; transposed: in * stride */
+    int kernel[3];
+    int stride[3];
+    int pad[3];
+    int w_channels; /* input channels in the stored weight (>= w_offset + c) */
+    int w_offset;   /* first of them that this call uses */
+    enum conv_type x_type, y_type; /* of x and dx, of y and dy: float or uint16_t (bf16.h) */
+};
+
+/* Fills out[] and w_channels = c, w_offset = 0, types CONV_F32. */
+struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
+                                 const int pad[3]);
+/* The same for a transposed convolution with kernel = stride, no padding. */
+struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3], const int stride[3]);
+
+/* Floats of scratch that a pass needs with up to `threads` threads: packed weights, partial sums. 64-byte aligned. */
+size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
+size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
+size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
+
+/* One pass each. x, y, dx, dy have the types of the shape. The level is cpu_isa(). bias and db may be NULL. `accumulate`: continue from what y (dx) holds, without bias.
+ * dw (stored layout, w_channels wide) and db are always added to. */
+void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                    int accumulate, float *scratch, struct pool *pool);
+void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+                      float *scratch, struct pool *pool);
+void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
+                      float *scratch, struct pool *pool);
+
+/* Transposed convolution with kernel = stride (nnU-Net's upsampling). Shapes from conv3d_shape_transposed;
+ * x is [n][in][c], y is [n][out][k]. It is bwd_d of the convolution from y's channels and size to x's, so that its fwd, bwd_d, bwd_w have
+ * the chains of that convolution's bwd_d, fwd and (with x and dy in exchanged roles) bwd_w; db has the stripes of a 1x1x1 convolution to y. */
+size_t tconv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
+size_t tconv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
+size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
+void tconv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                     float *scratch, struct pool *pool);
+void tconv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
+                       float *scratch, struct pool *pool);
+void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
+                       float *scratch, struct pool *pool);
+
+/* The definition in plain loops with double accumulation (conv_ref.c): what the kernels are tested against.
+ * Signatures as above, without scratch and threads; fp32 whatever the types of the shape are. */
+void conv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
+                    int accumulate);
+void conv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);
+void conv3d_ref_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s);
+void tconv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s);
+void tconv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);
+void tconv3d_ref_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s);
+
+/* The machine's peak: GFLOP/s of independent fp32 FMAs in registers at cpu_isa() with this pool, measured for about 0.1 s. */
+double kernel_peak_f32(struct pool *pool);
+/* The same in pairs of bf16 products, where the level has the instruction and it is faster; else kernel_peak_f32. */
+double kernel_peak_bf16(struct pool *pool);
+
+#endif

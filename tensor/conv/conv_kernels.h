@@ -1,0 +1,283 @@
+/* conv_kernels.h - the inside of conv.h: what each level provides, and the two drivers over it. Not for other rooms.
+ *
+ * All passes are one of two problems.
+ *
+ *   gather   y[o][k] = start + sum over taps and c of x[o * step + tap][c] * w[tap][c][k]
+ *            forward, and backward-data, which gathers from dy: once for each residue of the position in dx modulo the stride
+ *   outer    dw[tap][c][k] = sum over voxels o of x[o * step + tap][c] * dy[o][k]
+ *            the weight gradient
+ *
+ * In both the lanes of a vector are channels k, and the x are broadcast. Before the arithmetic, a driver copies
+ * what a kernel reads into scratch of the same shape for all cases: the lines of x with zeros where they leave the volume, weights
+ * and dy in panels of 32 channels k (the last one 16 where that is enough) filled up with zeros. So the kernels
+ * know nothing of borders, strides, batch or tails, except for the y that they store. With one tap an output, floats are read in place;
+ * an x of few channels is copied once for all, with zeros around it (conv_thin.c). bf16 activations become floats in these copies
+ * (Winograd's transforms read and write bf16 themselves); a bf16 y is computed in scratch and copied to its place.
+ *
+ * Packed weights of a panel and a block of CONV_BLOCK c: [kz][ky][kx][c][width of the panel]. For direction -1 the kx are sorted by their residue
+ * modulo the stride first: those of one residue belong to the same outputs.
+ */
+#ifndef TENSOR_CONV_KERNELS_H
+#define TENSOR_CONV_KERNELS_H
+
+#include <string.h>
+
+#include "tensor/base/bf16.h"
+#include "tensor/conv/conv.h"
+
+enum {
+    CONV_PANEL = 32,     /* channels k in a panel */
+    CONV_HALF_PANEL = 16,
+    CONV_LINES = 4,      /* most lines of y in one tile */
+    CONV_TILE = 14,      /* most voxels in one tile, over all levels */
+    CONV_THIN = 4,       /* x of up to so many channels is copied whole */
+    CONV_COLUMNS = 32,   /* weights of one k that are packed or unpacked at a time */
+    CONV_PARTS = 16      /* jobs that a weight gradient is cut into at least, where there are enough lines */
+};
+
+/* A tile of y: `lines` pieces of `count` voxels in a line along w, `k` channels of one panel. With one line, `count` may be any. */
+struct gather_tile {
+    float *y[CONV_LINES];
+    ptrdiff_t y_voxel; /* floats from one voxel to the next; may be negative */
+    int lines, count, k;
+    const float *start; /* k values; NULL: zeros. Not read when accumulating */
+    int accumulate;     /* start from what y holds */
+    const float *x;     /* the window: [line][nz][ny][positions along w][c] */
+    size_t x_line, x_row, x_voxel;
+    size_t x_skip; /* floats between the last of the ny rows and the next plane; 0 in a window */
+    const float *w; /* the weights of the first of the nz x ny taps */
+    size_t w_z, w_y;
+    int width;      /* of the panel */
+    int nz, ny;
+    int length;     /* (kx, c) pairs of one (kz, ky) */
+};
+
+/* One line of voxels: where its x and its dy are. */
+struct outer_line {
+    const float *x, *dy;
+};
+
+/* Adds to acc[count][width] the products of `count` consecutive floats of x and a panel of dy, over all voxels in order. */
+struct outer_tile {
+    float *acc;
+    int count, width;
+    const struct outer_line *line;
+    int lines, voxels; /* voxels in a line */
+    size_t x_first, x_voxel; /* offset of the first of the floats; floats between voxels */
+    size_t dy_skip;          /* floats from the end of the panel of a voxel of dy to the next one's */
+    int rows; /* with a count of 3: so many times 3 floats, x_row apart; else 1 */
+    size_t x_row;
+};
+
+/* Of a Winograd convolution (conv_winograd.c): what a tile is along an axis. */
+enum winograd_axis {
+    WINOGRAD_NONE, /* one output of one input, with one tap */
+    WINOGRAD_2,    /* two outputs, three taps */
+    WINOGRAD_4,    /* four */
+    WINOGRAD_DOWN, /* two outputs, three taps, stride 2 */
+    WINOGRAD_UP    /* the gradient of that: four outputs */
+};
+enum { WINOGRAD_SIDE = 6, WINOGRAD_DEPTH = 5 }; /* most points along an axis of a plane, and along d */
+
+static inline int winograd_outputs(enum winograd_axis form)
+{
+    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 || form == WINOGRAD_DOWN ? 2 : 4;
+}
+static inline int winograd_inputs(enum winograd_axis form)
+{
+    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 ? 4 : form == WINOGRAD_4 ? 6 : form == WINOGRAD_DOWN ? 5 : 3;
+}
+static inline int winograd_points(enum winograd_axis form)
+{
+    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 ? 4 : form == WINOGRAD_4 ? 6 : 5;
+}
+
+/* What a plane of points of one tile is made of: the lines and columns of x or of dy, the inputs or the outputs of the form. */
+struct winograd_plane {
+    const void *of[2];   /* planes of the volume; NULL: zeros */
+    int planes;          /* 1, or 2: the first one + sign * the second one */
+    float sign;
+    int at[2], size[2];  /* the first line and column; those of the volume: there are zeros outside of them */
+    size_t line, voxel;  /* values from one to the next */
+    enum conv_type type;
+    enum winograd_axis form;
+    int channels, width; /* values of a voxel; values of a point: the last ones are zeros */
+    float *v;            /* [point][width], points `point` floats apart */
+    size_t point;
+};
+
+/* A tile's part of a plane of y, or its sums in scratch. */
+struct winograd_place {
+    void *at;
+    enum conv_type type;
+    size_t line, voxel;
+};
+/* What a plane of points adds to planes of y: from[i] + sign[i] * what the products give, to to[i]. */
+struct winograd_y {
+    struct winograd_place from[2], to[2]; /* from: at NULL for `start` */
+    float sign[2];
+    int targets, lines, columns; /* inside of y */
+    enum winograd_axis form;
+    int k;
+    const float *m, *start; /* start NULL: zeros */
+    size_t point;
+};
+
+struct conv_kernels {
+    int gather_count; /* most voxels of a tile of several lines, lines * count */
+    int outer_count;  /* most x of a tile, rows * count */
+    void (*gather)(const struct gather_tile *t);
+    void (*outer)(const struct outer_tile *t);
+    void (*winograd_x)(const struct winograd_plane *t);
+    void (*winograd_dy)(const struct winograd_plane *t);
+    /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order; the forms along d and in a plane. */
+    void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, enum winograd_axis depth, enum winograd_axis form);
+    void (*winograd_y)(const struct winograd_y *t);
+    /* dw[tap][n] from u[point][n], taps `row` and points `u_row` floats apart. */
+    void (*winograd_dw)(float *dw, size_t row, const float *u, size_t u_row, size_t n, enum winograd_axis depth, enum winograd_axis form);
+    /* Transposes: to[j][i] = from[i * row + j] for i < rows, j < columns, and zeros for rows <= i < width, a multiple of CONV_HALF_PANEL. */
+    void (*pack)(float *const to[], const float *from, size_t row, int rows, int width, int columns);
+    /* to[j * row + i] += the sum, in order, of from[i][s * stripe + j] over s < stripes, for i < rows, j < columns; of `from` whole
+     * multiples of CONV_HALF_PANEL are read. */
+    void (*unpack)(float *to, size_t row, const float *const from[], size_t stripe, int stripes, int rows, int columns);
+    /* dst[i][c] = src[i * step][c] for i < n, c < channels. */
+    void (*copy)(float *dst, const float *src, int n, int channels, ptrdiff_t step);
+    /* The same from bf16. */
+    void (*widen)(float *dst, const uint16_t *src, int n, int channels, ptrdiff_t step);
+    /* dst[i * step][c] = src[i][c], rounded. */
+    void (*narrow)(uint16_t *dst, const float *src, int n, int channels, ptrdiff_t step);
+    /* sum[c] += src[i][c], i < n, voxels `step` values apart. */
+    void (*add_rows)(float *sum, const void *src, enum conv_type type, size_t n, int channels, size_t step);
+    /* n rounds of independent FMAs in registers; returns the floating-point operations of a round. */
+    int (*peak)(float *out, long n);
+};
+
+/* Defined where the architecture has them. */
+extern const struct conv_kernels conv_kernels_scalar, conv_kernels_avx2, conv_kernels_avx512, conv_kernels_neon;
+
+/* The kernels of cpu_isa(). */
+const struct conv_kernels *conv_kernels(void);
+/* The same for a gather of k outputs a voxel: few of them leave most of a long vector idle. */
+const struct conv_kernels *conv_kernels_few(int k);
+
+static inline int conv_panels(int k) { return (k + CONV_PANEL - 1) / CONV_PANEL; }
+static inline int conv_blocks(int c) { return (c + CONV_BLOCK - 1) / CONV_BLOCK; }
+static inline int conv_min(int a, int b) { return a < b ? a : b; }
+static inline int conv_max(int a, int b) { return a > b ? a : b; }
+/* The width of panel p of k channels. */
+static inline int conv_width(int k, int p)
+{
+    return k - p * CONV_PANEL > CONV_HALF_PANEL ? CONV_PANEL : CONV_HALF_PANEL;
+}
+/* k rounded up to whole panels. */
+static inline size_t conv_padded(int k)
+{
+    return ((size_t)k + CONV_HALF_PANEL - 1) / CONV_HALF_PANEL * CONV_HALF_PANEL;
+}
+/* Keeps every part of the scratch aligned. */
+static inline size_t conv_align(size_t floats) { return (floats + 15) / 16 * 16; }
+
+/* Value i of an array of that type. */
+static inline const void *conv_at(const void *p, enum conv_type type, size_t i)
+{
+    return (const char *)p + i * (type == CONV_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
+static inline void *conv_at_out(void *p, enum conv_type type, size_t i)
+{
+    return (char *)p + i * (type == CONV_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+/* dst[i][c] = src[i * step][c] from an array of that type. */
+static inline void conv_copy(const struct conv_kernels *kernels, float *dst, const void *src, enum conv_type type, int n,
+                             int channels, ptrdiff_t step)
+{
+    const int run = step == channels; /* all of it is one row */
+    if (type == CONV_BF16)
+        kernels->widen(dst, src, run ? 1 : n, run ? n * channels : channels, step);
+    else if (run)
+        memcpy(dst, src, (size_t)n * (size_t)channels * sizeof *dst);
+    else
+        kernels->copy(dst, src, n, channels, step);
+}
+
+/* Fetches `rows` rows of `floats`, to be read or to be written: too short and too far apart for the hardware to foresee. */
+static inline void conv_prefetch(const float *p, int rows, size_t stride, int floats, const int write)
+{
+    for (int r = 0; r < rows; r++, p += stride)
+        for (int i = 0; i < floats; i += 16) {
+            if (write)
+                __builtin_prefetch(p + i, 1);
+            else
+                __builtin_prefetch(p + i, 0);
+        }
+}
+
+/* y is [n][y_size][k], x is [n][x_size][c]. A weight's address is w + k * w_k + c * w_c + tap.
+ * direction 1: the output at o takes x at o * stride - pad + tap, a convolution;
+ * direction -1: it takes x at (o + pad - tap) / stride where that is whole, a convolution's gradient. */
+struct gather {
+    void *y;
+    const void *x;
+    enum conv_type x_type, y_type;
+    const float *w, *bias;
+    int n, c, k, accumulate, direction;
+    int x_size[3], y_size[3], kernel[3], stride[3], pad[3];
+    size_t w_k, w_c;
+    float *scratch;
+};
+
+/* The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has taps of its own and is a problem
+ * with step 1, whose outputs are `stride` apart. Direction 1 has one phase. */
+/* One axis of a phase: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from the x position
+ * o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
+struct gather_axis {
+    int in, out, out_first, out_step;
+    int step, first, direction;
+    int taps, w_first, w_step;
+};
+int gather_phases(const struct gather *g, int i);
+struct gather_axis gather_axis(const struct gather *g, int i, int phase);
+/* The taps of y position o that lie inside of x: [*t0, *t1). */
+void gather_valid_taps(const struct gather_axis *a, int o, int *t0, int *t1);
+
+/* What a gather's taps read where it is: values [n][size][c], whose `before` first positions along each axis come before x's position 0. */
+struct gather_source {
+    const float *x;
+    int size[3], before[3];
+};
+/* Whether x itself is that: floats, one tap an output, no zeros wanted along w. Then *s is filled in. (With more taps, copied windows measured faster.) */
+int gather_in_place(struct gather_source *s, const struct gather *g);
+/* A convolution with few input channels: floats of a copy of x with the padding as zeros around it; else 0. */
+size_t thin_floats(const struct gather *g);
+void thin_copy(struct gather_source *s, float *to, const struct gather *g, struct pool *pool);
+
+/* The convolution s without its operands. */
+struct gather gather_forward(const struct conv3d_shape *s);
+/* And of backward-data: its x is dy, its y is dx. */
+struct gather gather_backward(const struct conv3d_shape *s);
+size_t gather_scratch(const struct gather *g, int threads);
+void gather_run(const struct gather *g, struct pool *pool);
+
+/* The same in fewer multiplications: the form of a tile along h and w where that pays; else WINOGRAD_NONE. */
+enum winograd_axis winograd_form(const struct gather *g);
+size_t winograd_scratch(const struct gather *g, int threads);
+void winograd_run(const struct gather *g, struct pool *pool);
+
+/* The weight gradient of the forward gather g, whose y is dy: the sums over part `part` of `parts` of the tiles, for one panel and
+ * block, laid out like packed weights. */
+void winograd_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch);
+size_t winograd_outer_scratch(const struct gather *g, int parts);
+enum winograd_axis winograd_outer_form(const struct gather *g, int parts); /* as winograd_form */
+int winograd_tiles(const struct gather *g); /* of 2 x 2 (x 2) outputs */
+
+/* Packs the weights of one panel of k and channels [c0, c0 + cn). */
+void gather_pack(float *packed, const struct gather *g, int panel, int c0, int cn);
+
+/* Stripes of the weight gradient of the convolution s (conv.h). */
+int outer_stripes(const struct conv3d_shape *s);
+/* The weight gradient of the convolution s; its weights are dw + k * w_k + c * w_c + tap. dw or db may be NULL. */
+size_t outer_scratch(const struct conv3d_shape *s, int stripes, int threads);
+void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s, int stripes,
+               float *scratch, struct pool *pool);
+
+#endif

@@ -1,0 +1,443 @@
+/* The driver of conv_winograd_bf16.h, forward and backward-data.
+ *
+ * A batch is some columns: tiles of 2 x 2 outputs with the same h and w in all planes of their image. Either the weights are transformed first, once for all
+ * threads, and a job is a batch: it walks along d, keeps the transformed planes of x that the next outputs need too, and computes the batch's outputs of
+ * one plane after the other for its panels of k. Or, where the volume is small beside the weights, all of x is transformed first, and a job is a panel:
+ * it transforms the weights of one block of channels after the other, which stay in the second cache for all outputs. Both have the same order of sums. */
+#include <string.h>
+
+#include "tensor/conv/conv_winograd_bf16.h"
+#include "tensor/base/cpu.h"
+#include "tensor/base/isa.h"
+
+enum {
+    LEAST_CHANNELS = 16, /* with fewer, the transforms cost more than they save */
+    LEAST_TILES = 32,    /* of a weight gradient: with fewer, its 48 sums for 27 weights are loaded and stored too often */
+    MOST_TILES = 2 * PLANE_PAIRS,
+    SMALL_TILES = 160 /* over all planes: x and the sums of a panel, 2 KB a tile each, stay in the second cache with the weights of a block */
+};
+
+struct plane_call {
+    const struct gather *g;
+    uint16_t *u;      /* [panel][point][kz][pair][width][2] */
+    uint16_t *v;      /* by panels: [block][batch][plane of x][point][row][pair][2] */
+    float *thread;    /* of the first thread */
+    size_t thread_floats, v_floats;
+    int planes, pairs, panels;
+    int tiles[2];     /* along h and w */
+    int first[3];     /* position of x that output 0 begins at */
+    int columns, batches, groups; /* groups of panels */
+};
+
+/* A batch of columns, and channels [c0, c0 + cn) of x. */
+struct plane_work {
+    const struct plane_call *call;
+    int slots, c0, cn;
+    uint16_t *v; /* [plane of x, modulo slots][point][row][pair][2] */
+    float *m;    /* [point][row][width] */
+    int rows, n[MOST_TILES], h[MOST_TILES], w[MOST_TILES];
+};
+
+int plane_fits(const struct gather *g)
+{
+    for (int i = 0; i < 3; i++)
+        if (g->stride[i] != 1 || (g->kernel[i] != 3 && (i > 0 || g->kernel[i] != 1))) return 0;
+    const double h = (g->y_size[1] + 1) / 2 * 2, w = (g->y_size[2] + 1) / 2 * 2;
+    return cpu_isa() == ISA_AVX512_BF16 && g->x_type == CONV_BF16 && g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS &&
+           h * w <= 1.75 * g->y_size[1] * g->y_size[2];
+}
+
+#if ISA_X86
+
+/* ---- weights ------------------------------------------------------------------------------------------------------------ */
+
+/* Of pairs of channels: u's planes are a line longer, not at powers of two apart. */
+static size_t u_plane(int pairs, int width) { return (size_t)(pairs * width) * 2 + 32; }
+
+static uint16_t *u_panel(const struct plane_call *s, int panel)
+{
+    return s->u + (size_t)(panel * PLANE_POINTS * s->planes) * u_plane(s->pairs, CONV_PANEL);
+}
+
+static void transform_weights(uint16_t *u, const struct plane_call *s, int panel, int c0, int cn, size_t plane)
+{
+    const struct gather *g = s->g;
+    const int k0 = panel * CONV_PANEL;
+    struct plane_w t = {.u = u, .plane = plane, .w_k = g->w_k, .w_c = g->w_c, .planes = s->planes, .channels = cn, .flip = g->direction < 0};
+    t.w = g->w + (size_t)k0 * g->w_k + (size_t)c0 * g->w_c;
+    t.width = conv_width(g->k, panel);
+    t.kn = conv_min(t.width, g->k - k0);
+    plane_w_avx512bf16(&t);
+}
+
+static void weights_job(void *arg, int job, int thread)
+{
+    const struct plane_call *s = arg;
+    const int blocks = conv_blocks(s->g->c), panel = job / blocks, c0 = job % blocks * CONV_BLOCK, width = conv_width(s->g->k, panel);
+    (void)thread;
+    transform_weights(u_panel(s, panel) + (size_t)c0 * (size_t)width, s, panel, c0, conv_min(CONV_BLOCK, s->g->c - c0), u_plane(s->pairs, width));
+}
+
+/* ---- planes ------------------------------------------------------------------------------------------------------------- */
+
+/* Bits of the `count` positions from `first` on that are outside of [0, size). */
+static unsigned outside(int first, int count, int size)
+{
+    unsigned bits = 0;
+    for (int i = 0; i < count; i++) bits |= (unsigned)(first + i < 0 || first + i >= size) << i;
+    return bits;
+}
+
+/* Bit size * y + x for each y of lines and x of columns. */
+static unsigned square(unsigned lines, unsigned columns, int size)
+{
+    unsigned bits = 0;
+    for (int y = 0; y < size; y++) bits |= (lines >> y & 1 ? (1u << size) - 1 : columns) << size * y;
+    return bits;
+}
+
+/* Values of a row of v. */
+static size_t v_row(const struct plane_work *a) { return (size_t)(a->cn + a->cn % 2); }
+
+static uint16_t *v_plane(const struct plane_work *a, int z)
+{
+    return a->v + (size_t)(z % a->slots) * PLANE_POINTS * (size_t)a->rows * v_row(a);
+}
+
+static void load_plane(const struct plane_work *a, int z)
+{
+    const struct plane_call *s = a->call;
+    const struct gather *g = s->g;
+    const ptrdiff_t voxel = g->c, row = voxel * g->x_size[2];
+    struct plane_x t = {.row = row, .voxel = voxel, .channels = a->cn, .point = (size_t)a->rows * v_row(a)};
+    for (int i = 0; i < a->rows; i++) {
+        const int y = a->h[i] + s->first[1], x = a->w[i] + s->first[2];
+        const unsigned columns = outside(x, 4, g->x_size[2]), lines = outside(y, 4, g->x_size[1]);
+        t.outside = square(lines, columns, 4);
+        t.x = (const uint16_t *)g->x + ((ptrdiff_t)a->n[i] * g->x_size[0] + z) * g->x_size[1] * row + y * row + x * voxel + a->c0;
+        t.v = v_plane(a, z) + (size_t)i * v_row(a);
+        plane_x_avx512bf16(&t);
+    }
+}
+
+static void store_plane(const struct plane_work *a, int z, int panel)
+{
+    const struct plane_call *s = a->call;
+    const struct gather *g = s->g;
+    const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
+    const ptrdiff_t voxel = g->k, row = voxel * g->y_size[2];
+    struct plane_y t = {.type = g->y_type, .row = row, .voxel = voxel, .point = (size_t)a->rows * (size_t)width};
+    t.start = g->bias ? g->bias + k0 : NULL;
+    t.k = conv_min(width, g->k - k0);
+    t.accumulate = g->accumulate;
+    for (int i = 0; i < a->rows; i++) {
+        const unsigned right = a->w[i] + 1 < g->y_size[2] ? 3 : 1;
+        const size_t plane = (size_t)a->n[i] * (size_t)g->y_size[0] + (size_t)z;
+        const size_t at = (plane * (size_t)g->y_size[1] + (size_t)a->h[i]) * (size_t)row + (size_t)a->w[i] * (size_t)voxel;
+        t.inside = right | (a->h[i] + 1 < g->y_size[1] ? right << 2 : 0);
+        t.y = conv_at_out(g->y, g->y_type, at + (size_t)k0);
+        t.m = a->m + (size_t)i * (size_t)width;
+        plane_y_avx512bf16(&t);
+    }
+}
+
+/* With weights u, whose planes are so far apart. */
+static void multiply(const struct plane_work *a, int z, int width, const uint16_t *u, size_t u_plane, int accumulate)
+{
+    const struct plane_call *s = a->call;
+    const int first = z + s->first[0];
+    const size_t row = v_row(a);
+    struct plane_product t = {.rows = a->rows, .width = width, .pairs = (int)(row / 2), .a_row = row, .accumulate = accumulate};
+    for (int point = 0; point < PLANE_POINTS; point++) {
+        t.c = a->m + (size_t)(point * a->rows) * (size_t)width;
+        t.planes = 0;
+        for (int kz = 0; kz < s->planes; kz++, u += u_plane) {
+            if (first + kz < 0 || first + kz >= s->g->x_size[0]) continue;
+            t.a[t.planes] = v_plane(a, first + kz) + (size_t)(point * a->rows) * row;
+            t.b[t.planes++] = u;
+        }
+        plane_product_avx512bf16(&t);
+    }
+}
+
+/* Tile i of the batch is column `column`: its image, and where it begins in y. */
+static void place(const struct plane_call *s, struct plane_work *a, int i, int column)
+{
+    a->w[i] = column % s->tiles[1] * 2;
+    a->h[i] = column / s->tiles[1] % s->tiles[0] * 2;
+    a->n[i] = column / s->tiles[1] / s->tiles[0];
+}
+
+static struct plane_work batch_of(const struct plane_call *s, int batch, int slots, int c0, int cn)
+{
+    const int first = (int)((long long)s->columns * batch / s->batches), end = (int)((long long)s->columns * (batch + 1) / s->batches);
+    struct plane_work a = {.call = s, .rows = end - first, .slots = slots, .c0 = c0, .cn = cn};
+    for (int i = 0; i < a.rows; i++) place(s, &a, i, first + i);
+    return a;
+}
+
+static void columns_job(void *arg, int job, int thread)
+{
+    const struct plane_call *s = arg;
+    const struct gather *g = s->g;
+    const int batch = job % s->batches, group = job / s->batches;
+    const int p0 = s->panels * group / s->groups, p1 = s->panels * (group + 1) / s->groups;
+    struct plane_work a = batch_of(s, batch, s->planes, 0, g->c);
+    float *scratch = s->thread + (size_t)thread * s->thread_floats;
+    a.v = (uint16_t *)scratch;
+    a.m = scratch + s->v_floats;
+    for (int z = 0, loaded = 0; z < g->y_size[0]; z++) {
+        const int next = conv_min(g->x_size[0], z + s->first[0] + s->planes);
+        for (loaded = conv_max(loaded, z + s->first[0]); loaded < next; loaded++) load_plane(&a, loaded);
+        for (int panel = p0; panel < p1; panel++) {
+            const int width = conv_width(g->k, panel);
+            multiply(&a, z, width, u_panel(s, panel), u_plane(s->pairs, width), 0);
+            store_plane(&a, z, panel);
+        }
+    }
+}
+
+/* ---- by panels ---------------------------------------------------------------------------------------------------------- */
+
+/* Values of v: in whole pairs of channels, so many of them. */
+static size_t small_values(const struct plane_call *s, int columns, int channels)
+{
+    return (size_t)columns * (size_t)s->g->x_size[0] * PLANE_POINTS * (size_t)(channels + channels % 2);
+}
+
+static struct plane_work small_work(const struct plane_call *s, int block, int batch)
+{
+    const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, s->g->c - c0);
+    struct plane_work a = batch_of(s, batch, s->g->x_size[0], c0, cn);
+    a.v = s->v + small_values(s, s->columns, c0) + small_values(s, (int)((long long)s->columns * batch / s->batches), cn);
+    return a;
+}
+
+/* Plane z of x of a batch and a block. */
+static void small_x_job(void *arg, int job, int thread)
+{
+    const struct plane_call *s = arg;
+    const int planes = s->g->x_size[0];
+    const struct plane_work a = small_work(s, job / planes / s->batches, job / planes % s->batches);
+    (void)thread;
+    load_plane(&a, job % planes);
+}
+
+static void panel_job(void *arg, int panel, int thread)
+{
+    const struct plane_call *s = arg;
+    const struct gather *g = s->g;
+    const int width = conv_width(g->k, panel), blocks = conv_blocks(g->c);
+    const size_t m_plane = (size_t)(PLANE_POINTS * width);
+    float *m = s->thread + (size_t)thread * s->thread_floats;
+    uint16_t *u = (uint16_t *)(m + s->v_floats);
+    for (int block = 0; block < blocks; block++) {
+        const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
+        const size_t plane = u_plane((cn + 1) / 2, width);
+        transform_weights(u, s, panel, c0, cn, plane);
+        float *sums = m;
+        for (int batch = 0; batch < s->batches; batch++) {
+            struct plane_work a = small_work(s, block, batch);
+            for (int z = 0; z < g->y_size[0]; z++, sums += (size_t)a.rows * m_plane) {
+                a.m = sums;
+                multiply(&a, z, width, u, plane, block > 0);
+                if (block == blocks - 1) store_plane(&a, z, panel);
+            }
+        }
+    }
+}
+
+/* ---- the call ----------------------------------------------------------------------------------------------------------- */
+
+/* Whether panels are the jobs. */
+static int small(const struct plane_call *s, int threads)
+{
+    return s->columns * s->g->x_size[0] <= SMALL_TILES && (s->panels % threads == 0 || s->panels >= 4 * threads);
+}
+
+static struct plane_call plan(const struct gather *g, int threads)
+{
+    struct plane_call s = {.g = g, .planes = g->kernel[0], .pairs = (g->c + 1) / 2, .panels = conv_panels(g->k)};
+    for (int i = 0; i < 3; i++) s.first[i] = g->direction > 0 ? -g->pad[i] : g->pad[i] - (g->kernel[i] - 1);
+    for (int i = 0; i < 2; i++) s.tiles[i] = (g->y_size[i + 1] + 1) / 2;
+    s.columns = g->n * s.tiles[0] * s.tiles[1];
+    s.batches = (s.columns + PLANE_ROWS - 1) / PLANE_ROWS;
+    s.groups = s.batches % threads == 0 || s.batches >= 4 * threads ? 1 : conv_min(threads, s.panels);
+    s.v_floats = conv_align((size_t)s.planes * PLANE_POINTS * PLANE_ROWS * (size_t)s.pairs);
+    s.thread_floats = s.v_floats + PLANE_POINTS * PLANE_ROWS * CONV_PANEL;
+    if (!small(&s, threads)) return s;
+    s.v_floats = (size_t)(s.columns * g->y_size[0]) * PLANE_POINTS * CONV_PANEL; /* m */
+    s.thread_floats = s.v_floats + (size_t)(PLANE_POINTS * s.planes) * u_plane((conv_min(CONV_BLOCK, g->c) + 1) / 2, CONV_PANEL) / 2;
+    return s;
+}
+
+/* In front of what the threads have: all of u, or all of v. */
+static size_t shared_floats(const struct plane_call *s, int by_panels)
+{
+    return conv_align(by_panels ? small_values(s, s->columns, s->g->c) / 2 : (size_t)(s->panels * PLANE_POINTS * s->planes) * u_plane(s->pairs, CONV_PANEL) / 2);
+}
+
+size_t plane_scratch(const struct gather *g, int threads)
+{
+    size_t most = 0;
+    for (int i = 1; i <= threads; i++) {
+        const struct plane_call s = plan(g, i);
+        const size_t floats = shared_floats(&s, small(&s, i)) + (size_t)i * s.thread_floats;
+        if (floats > most) most = floats;
+    }
+    return most;
+}
+
+void plane_run(const struct gather *g, struct pool *pool)
+{
+    struct plane_call s = plan(g, pool_threads(pool));
+    const int by_panels = small(&s, pool_threads(pool));
+    s.u = s.v = (uint16_t *)g->scratch;
+    s.thread = g->scratch + shared_floats(&s, by_panels);
+    if (by_panels) {
+        pool_run(pool, conv_blocks(g->c) * s.batches * g->x_size[0], small_x_job, &s);
+        pool_run(pool, s.panels, panel_job, &s);
+    } else {
+        pool_run(pool, s.panels * conv_blocks(g->c), weights_job, &s);
+        pool_run(pool, s.batches * s.groups, columns_job, &s);
+    }
+}
+
+/* ---- weight gradient ---------------------------------------------------------------------------------------------------- */
+
+/* A batch of columns, one panel of k and one block of c. */
+struct plane_outer_work {
+    struct plane_work tiles;
+    const struct gather *g;
+    int pairs, c0, cn, k0, kn, width; /* rows of x's transform are cn, filled up to whole vectors */
+    uint16_t *x, *dy; /* [plane of x, modulo planes][point][pair][c][2]; [point][pair][width][2] */
+    float *sums;      /* [kz][point][c][width] */
+};
+
+static int padded(int cn) { return (cn + CONV_HALF_PANEL - 1) / CONV_HALF_PANEL * CONV_HALF_PANEL; }
+
+/* The transforms of plane z: of x, or of dy. */
+static void load_pairs(const struct plane_outer_work *a, const struct plane_call *s, int z, int of_dy)
+{
+    const struct gather *g = a->g;
+    const int size = of_dy ? 2 : 4, *const extent = of_dy ? g->y_size : g->x_size, channels = of_dy ? g->k : g->c;
+    struct plane_pair t = {.voxel = channels, .row = (ptrdiff_t)channels * extent[2]};
+    t.channels = of_dy ? a->kn : a->cn;
+    t.width = of_dy ? a->width : padded(a->cn);
+    t.point = (size_t)a->pairs * (size_t)t.width * 2;
+    for (int pair = 0; pair < a->pairs; pair++) {
+        for (int i = 0; i < 2; i++) {
+            const int tile = 2 * pair + i, real = tile < a->tiles.rows, from = real ? tile : tile - 1;
+            const int y = a->tiles.h[from] + (of_dy ? 0 : s->first[1]), x = a->tiles.w[from] + (of_dy ? 0 : s->first[2]);
+            const ptrdiff_t plane = (ptrdiff_t)a->tiles.n[from] * extent[0] + z;
+            t.at[i] = (const uint16_t *)(of_dy ? g->y : g->x) + (plane * extent[1] + y) * t.row + x * t.voxel + (of_dy ? a->k0 : a->c0);
+            t.outside[i] = real ? square(outside(y, size, extent[1]), outside(x, size, extent[2]), size) : 0xffff;
+        }
+        t.v = (of_dy ? a->dy : a->x + (size_t)(z % s->planes) * PLANE_POINTS * t.point) + (size_t)(pair * t.width) * 2;
+        (of_dy ? plane_pair_dy_avx512bf16 : plane_pair_x_avx512bf16)(&t);
+    }
+}
+
+static void multiply_pairs(const struct plane_outer_work *a, const struct plane_call *s, int z)
+{
+    const size_t row = (size_t)padded(a->cn) * 2, sums = (size_t)a->cn * (size_t)a->width;
+    const int parts = (a->cn + PLANE_ROWS - 1) / PLANE_ROWS;
+    struct plane_outer t = {.a_pair = row, .width = a->width, .pairs = a->pairs};
+    for (int kz = 0; kz < s->planes; kz++) {
+        const int iz = z + s->first[0] + kz;
+        if (iz < 0 || iz >= a->g->x_size[0]) continue;
+        for (int point = 0; point < PLANE_POINTS; point++) {
+            const uint16_t *x = a->x + (size_t)((iz % s->planes * PLANE_POINTS + point) * a->pairs) * row;
+            t.b = a->dy + (size_t)(point * a->pairs * a->width) * 2;
+            for (int i = 0; i < parts; i++) {
+                const int first = a->cn * i / parts;
+                t.rows = a->cn * (i + 1) / parts - first;
+                t.a = x + 2 * first;
+                t.sums = a->sums + (size_t)(kz * PLANE_POINTS + point) * sums + (size_t)first * (size_t)a->width;
+                plane_outer_avx512bf16(&t);
+            }
+        }
+    }
+}
+
+int plane_outer_fits(const struct gather *g)
+{
+    return plane_fits(g) && g->y_type == CONV_BF16 && winograd_tiles(g) >= LEAST_TILES;
+}
+
+static size_t outer_sums(const struct gather *g, int cn, int width)
+{
+    return conv_align((size_t)g->kernel[0] * PLANE_POINTS * (size_t)cn * (size_t)width);
+}
+
+static size_t outer_x(const struct gather *g, int cn)
+{
+    return conv_align((size_t)g->kernel[0] * PLANE_POINTS * PLANE_PAIRS * (size_t)padded(cn));
+}
+
+size_t plane_outer_scratch(const struct gather *g)
+{
+    const int cn = conv_min(CONV_BLOCK, g->c);
+    return outer_sums(g, cn, CONV_PANEL) + outer_x(g, cn) + PLANE_POINTS * PLANE_PAIRS * CONV_PANEL;
+}
+
+void plane_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
+{
+    const struct plane_call s = plan(g, 1);
+    struct plane_outer_work a = {.g = g, .c0 = block * CONV_BLOCK, .k0 = panel * CONV_PANEL, .width = conv_width(g->k, panel), .sums = scratch};
+    a.cn = conv_min(CONV_BLOCK, g->c - a.c0);
+    a.kn = conv_min(a.width, g->k - a.k0);
+    a.x = (uint16_t *)(scratch + outer_sums(g, a.cn, a.width));
+    a.dy = a.x + 2 * outer_x(g, a.cn);
+    memset(a.sums, 0, outer_sums(g, a.cn, a.width) * sizeof *a.sums);
+    const int column = (int)((long long)s.columns * part / parts), columns = (int)((long long)s.columns * (part + 1) / parts) - column;
+    const int batches = (columns + MOST_TILES - 1) / MOST_TILES;
+    for (int batch = 0; batch < batches; batch++) {
+        const int first = column + columns * batch / batches;
+        a.tiles.rows = column + columns * (batch + 1) / batches - first;
+        a.pairs = (a.tiles.rows + 1) / 2;
+        for (int i = 0; i < a.tiles.rows; i++) place(&s, &a.tiles, i, first + i);
+        for (int z = 0, loaded = 0; z < g->y_size[0]; z++) {
+            const int next = conv_min(g->x_size[0], z + s.first[0] + s.planes);
+            for (loaded = conv_max(loaded, z + s.first[0]); loaded < next; loaded++) load_pairs(&a, &s, loaded, 0);
+            load_pairs(&a, &s, z, 1);
+            multiply_pairs(&a, &s, z);
+        }
+    }
+    const size_t row = (size_t)a.cn * (size_t)a.width;
+    for (int kz = 0; kz < s.planes; kz++)
+        conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, row, a.sums + (size_t)(kz * PLANE_POINTS) * row, row, row, WINOGRAD_NONE, WINOGRAD_2);
+}
+
+#else /* no level of this architecture has the kernels: plane_fits() is never true */
+
+size_t plane_scratch(const struct gather *g, int threads)
+{
+    (void)g;
+    (void)threads;
+    return 0;
+}
+
+void plane_run(const struct gather *g, struct pool *pool)
+{
+    (void)g;
+    (void)pool;
+}
+
+int plane_outer_fits(const struct gather *g)
+{
+    (void)g;
+    return 0;
+}
+
+size_t plane_outer_scratch(const struct gather *g)
+{
+    (void)g;
+    return 0;
+}
+
+void plane_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
+{
+    (void)sums, (void)g, (void)panel, (void)block, (void)part, (void)parts, (void)scratch;
+}
+#endif

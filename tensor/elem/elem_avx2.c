@@ -1,0 +1,15 @@
+/* The kernels of elem_kernels.h for x86-64 with AVX2 and FMA. */
+#include "tensor/elem/elem_kernels.h"
+#include "tensor/base/isa.h"
+
+#if ISA_X86
+#include <immintrin.h>
+#include <math.h>
+
+ISA_BEGIN(ISA_FEATURES_AVX2)
+#include "tensor/vec/vec_avx2.h"
+
+#define ELEM_TABLE elem_kernels_avx2
+#include "tensor/elem/elem_template.h"
+ISA_END
+#endif

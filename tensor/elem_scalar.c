@@ -1,6 +1,0 @@
-/* The kernels of elem_kernels.h in plain C: the level that every machine has. */
-#include "tensor/elem_kernels.h"
-#include "tensor/vec_scalar.h"
-
-#define ELEM_TABLE elem_kernels_scalar
-#include "tensor/elem_template.h"

@@ -1,0 +1,329 @@
+/* graph.c - recording nodes, binding the block, running the steps. The plan itself is made in plan_memory.c. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tensor/base/check.h"
+#include "tensor/graph/node.h"
+
+size_t shape_voxels(struct shape s)
+{
+    return (size_t)s.d * (size_t)s.h * (size_t)s.w;
+}
+
+size_t shape_count(struct shape s)
+{
+    return (size_t)s.n * shape_voxels(s) * (size_t)s.c;
+}
+
+size_t dtype_bytes(enum dtype dtype)
+{
+    return dtype == DT_F32 ? sizeof(float) : dtype == DT_BF16 ? sizeof(uint16_t) : 1;
+}
+
+/* ---- recording ------------------------------------------------------------------------------------------------ */
+
+struct graph *graph_create(struct model *m, struct pool *pool, int flags)
+{
+    struct graph *g = calloc(1, sizeof *g);
+    ENSURE(g, "no memory for a graph");
+    g->model = m;
+    g->pool = pool;
+    g->flags = flags;
+    return g;
+}
+
+void graph_destroy(struct graph *g)
+{
+    if (!g) return;
+    for (int i = 0; i < g->nodes; i++) {
+        free(g->node[i]->attr);
+        free(g->node[i]);
+    }
+    for (int i = 0; i < g->values; i++) free(g->value[i]);
+    free(g->node);
+    free(g->value);
+    free(g->buffer);
+    free(g->step);
+    if (g->mapped) munmap(g->block, g->mapped);
+    free(g);
+}
+
+/* Room for one more pointer in an array that doubles at powers of two. */
+static void *grow(void *array, int used)
+{
+    if (used & (used - 1)) return array;
+    array = realloc(array, (used ? 2 * (size_t)used : 1) * sizeof(void *));
+    ENSURE(array, "no memory for %d nodes", used);
+    return array;
+}
+
+static struct value *value_create(struct graph *g, struct shape s, enum dtype dtype)
+{
+    ENSURE(!g->planned, "an op after graph_plan");
+    ENSURE(s.n > 0 && s.d > 0 && s.h > 0 && s.w > 0 && s.c > 0, "shape [%d][%d][%d][%d][%d] is empty", s.n, s.d, s.h,
+           s.w, s.c);
+    /* Each factor is below 2^31; in double the product cannot overflow, and 2^46 floats are more than any machine has. */
+    ENSURE((double)s.n * s.d * s.h * s.w * s.c < 70368744177664.0, "shape [%d][%d][%d][%d][%d] is too large", s.n, s.d,
+           s.h, s.w, s.c);
+    struct value *v = calloc(1, sizeof *v);
+    ENSURE(v, "no memory for a tensor");
+    v->tensor.shape = s;
+    v->tensor.dtype = dtype;
+    v->tensor.id = g->values;
+    g->value = grow(g->value, g->values);
+    g->value[g->values++] = v;
+    return v;
+}
+
+struct tensor *graph_input(struct graph *g, const char *name, struct shape s, enum dtype dtype, int needs_grad)
+{
+    struct value *v = value_create(g, s, dtype);
+    snprintf(v->name, sizeof v->name, "%s", name);
+    ENSURE(!needs_grad || dtype == DT_F32, "input %s: only a float has a gradient", name);
+    v->tensor.needs_grad = needs_grad && (g->flags & GRAPH_TRAIN);
+    return &v->tensor;
+}
+
+void graph_keep(struct graph *g, struct tensor *t)
+{
+    ENSURE(!g->planned, "graph_keep after graph_plan");
+    ((struct value *)t)->keep = 1;
+}
+
+struct node *node_create(struct graph *g, const struct op *op, const char *name, size_t attr_bytes)
+{
+    ENSURE(!g->planned, "%s: an op after graph_plan", op->name);
+    struct node *n = calloc(1, sizeof *n);
+    ENSURE(n, "no memory for a node");
+    n->op = op;
+    n->index = g->nodes;
+    n->slope = 1;
+    ENSURE(snprintf(n->name, sizeof n->name, "%s", name) < (int)sizeof n->name, "%s: the name %s is too long", op->name,
+           name);
+    n->attr = calloc(1, attr_bytes ? attr_bytes : 1);
+    ENSURE(n->attr, "no memory for a node");
+    g->node = grow(g->node, g->nodes);
+    g->node[g->nodes++] = n;
+    return n;
+}
+
+void node_input(struct node *n, struct tensor *x)
+{
+    ENSURE(n->inputs < NODE_INPUTS_MAX, "%s %s: too many inputs", n->op->name, n->name);
+    n->in[n->inputs++] = x;
+    ((struct value *)x)->consumers++;
+}
+
+void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim, const int *dim,
+                int fan_in, int fan_out)
+{
+    struct param p = {.kind = kind, .ndim = ndim, .fan_in = fan_in, .fan_out = fan_out};
+    ENSURE(snprintf(p.name, sizeof p.name, "%s.%s", n->name, suffix) < (int)sizeof p.name, "%s: the name is too long",
+           n->name);
+    memcpy(p.dim, dim, (size_t)ndim * sizeof *dim);
+    ENSURE(n->params < NODE_PARAMS_MAX, "%s %s: too many parameters", n->op->name, n->name);
+    n->param[n->params++] = model_param(g->model, &p);
+}
+
+struct tensor *node_output(struct graph *g, struct node *n, struct shape s)
+{
+    return node_output_as(g, n, s, DT_F32);
+}
+
+struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, enum dtype dtype)
+{
+    struct value *v = value_create(g, s, dtype);
+    v->producer = n;
+    n->out = &v->tensor;
+    int wanted = 0;
+    for (int i = 0; i < n->inputs; i++) wanted |= n->in[i]->needs_grad;
+    for (int i = 0; i < n->params; i++) wanted |= param_trained(&g->model->param[n->param[i]]);
+    v->tensor.needs_grad = wanted && n->op->backward && (g->flags & GRAPH_TRAIN);
+    return n->out;
+}
+
+/* ---- plan and memory ---------------------------------------------------------------------------------------- */
+
+void graph_plan(struct graph *g)
+{
+    ENSURE(!g->planned, "graph_plan was called twice");
+    ENSURE(g->nodes > 0, "graph_plan of an empty graph");
+    plan_memory(g);
+    g->planned = 1;
+}
+
+size_t graph_bytes(const struct graph *g)
+{
+    ENSURE(g->planned, "graph_bytes before graph_plan");
+    return g->bytes;
+}
+
+double graph_flops(const struct graph *g)
+{
+    double sum = 0;
+    for (int i = 0; i < g->nodes; i++) sum += g->node[i]->flops;
+    return sum;
+}
+
+static void *buffer_at(const struct graph *g, int buffer)
+{
+    return buffer < 0 ? NULL : g->block + g->buffer[buffer].offset;
+}
+
+void graph_bind_to(struct graph *g, void *block)
+{
+    ENSURE(g->planned, "graph_bind before graph_plan");
+    ENSURE(!g->block, "graph_bind was called twice");
+    ENSURE((uintptr_t)block % 64 == 0, "graph_bind_to: the block is not 64-byte aligned");
+    g->block = block;
+    for (int i = 0; i < g->values; i++) {
+        struct value *v = g->value[i];
+        v->tensor.data = buffer_at(g, v->buffer);
+        v->tensor.grad = buffer_at(g, v->grad_buffer);
+    }
+    for (int i = 0; i < g->nodes; i++) g->node[i]->saved = buffer_at(g, g->node[i]->saved_buffer);
+}
+
+int graph_bind(struct graph *g)
+{
+    const size_t huge = (size_t)2 << 20;
+    ENSURE(g->planned, "graph_bind before graph_plan");
+    /* A system that promises more than it has would kill us while the pages are used: ask first. The threads that use a page first touch it. */
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page > 0 && g->bytes / (size_t)page >= (size_t)pages) return -1;
+    size_t bytes = (g->bytes + huge - 1) / huge * huge;
+    void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) return -1;
+#ifdef MADV_HUGEPAGE
+    madvise(block, bytes, MADV_HUGEPAGE); /* advice: smaller pages do as well */
+#endif
+    g->mapped = bytes;
+    graph_bind_to(g, block);
+    return 0;
+}
+
+/* ---- run ------------------------------------------------------------------------------------------------------- */
+
+void *graph_block(const struct graph *g)
+{
+    return g->block;
+}
+
+void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t step)
+{
+    g->seed = seed;
+    g->client = client;
+    g->rng_step = step;
+}
+
+void graph_run_step(struct graph *g, int index)
+{
+    struct node *n = g->step[index].node;
+    n->pass = g->step[index].pass;
+    n->scratch = buffer_at(g, g->step[index].scratch);
+    if (n->pass == PASS_FORWARD || n->pass == PASS_RECOMPUTE) {
+        n->out->data = buffer_at(g, g->step[index].buffer);
+        n->op->forward(g, n);
+    } else {
+        n->op->backward(g, n);
+    }
+}
+
+void graph_forward(struct graph *g)
+{
+    ENSURE(g->block, "graph_forward before graph_bind");
+    ENSURE(g->model->finished, "graph_forward before model_finish");
+    for (int i = 0; i < g->forward_steps; i++) graph_run_step(g, i);
+}
+
+void graph_backward(struct graph *g, struct tensor *loss)
+{
+    ENSURE(g->flags & GRAPH_TRAIN, "graph_backward of an inference graph");
+    ENSURE(((struct value *)loss)->root, "graph_backward: the tensor %d is not a scalar loss of this graph", loss->id);
+    for (int i = 0; i < g->values; i++)
+        if (g->value[i]->root) *tensor_grad_f32(&g->value[i]->tensor) = &g->value[i]->tensor == loss ? 1.0f : 0.0f;
+    for (int i = g->forward_steps; i < g->steps; i++) graph_run_step(g, i);
+}
+
+int graph_read_op(const struct graph *g, int i, struct graph_op *op)
+{
+    if (i >= g->nodes) return 0;
+    const struct node *n = g->node[i];
+    *op = (struct graph_op){.kind = n->op->name, .inputs = n->inputs, .out = n->out->id, .params = n->params, .slope = n->slope};
+    for (int k = 0; k < n->inputs && k < 2; k++) op->in[k] = n->in[k]->id;
+    memcpy(op->param, n->param, sizeof n->param);
+    memcpy(op->kernel, n->kernel, sizeof n->kernel);
+    memcpy(op->stride, n->stride, sizeof n->stride);
+    memcpy(op->pad, n->pad, sizeof n->pad);
+    return 1;
+}
+
+struct model *graph_model(const struct graph *g)
+{
+    return g->model;
+}
+
+struct pool *graph_pool(const struct graph *g)
+{
+    return g->pool;
+}
+
+/* ---- description ----------------------------------------------------------------------------------------------- */
+
+struct text {
+    char *buf;
+    size_t size;
+    int length;
+};
+
+static void append(struct text *t, const char *format, ...)
+{
+    va_list args;
+    size_t used = (size_t)t->length < t->size ? (size_t)t->length : t->size;
+    va_start(args, format);
+    t->length += vsnprintf(t->buf ? t->buf + used : NULL, t->size - used, format, args);
+    va_end(args);
+}
+
+static void append_buffer(struct text *t, const struct graph *g, const char *what, int index)
+{
+    if (index < 0) return;
+    const struct buffer *b = &g->buffer[index];
+    append(t, "  %s %zu+%zu@%d-%d", what, b->offset, b->bytes, b->first, b->last);
+}
+
+static void append_steps(struct text *t, const struct graph *g, const struct node *n)
+{
+    static const char *const scratch[PASSES] = {"scratch", "scratch(recompute)", "scratch(dw)", "scratch(dx)"};
+    for (int i = 0; i < g->steps; i++) {
+        const struct step *s = &g->step[i];
+        if (s->node != n) continue;
+        if (s->pass == PASS_RECOMPUTE) append_buffer(t, g, "recomputed", s->buffer);
+        append_buffer(t, g, scratch[s->pass], s->scratch);
+    }
+}
+
+int graph_describe(const struct graph *g, char *buf, size_t size)
+{
+    struct text t = {buf, size, 0};
+    ENSURE(g->planned, "graph_describe before graph_plan");
+    append(&t, "%d nodes, %d steps, %zu bytes (at least %zu are alive at once); buffers: offset+bytes@first-last step\n",
+           g->nodes, g->steps, g->bytes, g->peak_bytes);
+    for (int i = 0; i < g->values; i++) {
+        const struct value *v = g->value[i];
+        const struct node *n = v->producer;
+        struct shape s = v->tensor.shape;
+        append(&t, "%-17s %-40s %dx%dx%dx%dx%d", n ? n->op->name : "input", n ? n->name : v->name, s.n, s.d, s.h, s.w,
+               s.c);
+        append_buffer(&t, g, "data", v->buffer);
+        append_buffer(&t, g, "grad", v->grad_buffer);
+        if (n) append_buffer(&t, g, "saved", n->saved_buffer);
+        if (n) append_steps(&t, g, n);
+        append(&t, "\n");
+    }
+    return t.length;
+}

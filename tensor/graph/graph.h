@@ -1,0 +1,141 @@
+/* graph.h - record, plan, run.
+ *
+ * A network is a C function that calls ops (ops.h). Each op appends a node; shapes are checked there. Then graph_plan
+ * decides where every activation, gradient and scratch buffer lives in one block, graph_forward runs the nodes in order and graph_backward
+ * in reverse. After planning a step allocates nothing.
+ *
+ *     struct model *m = model_create();
+ *     struct graph *g = graph_create(m, pool, GRAPH_TRAIN);
+ *     struct tensor *x = graph_input(g, "image", SHAPE(2, 40, 56, 40, 1), DT_F32, 0);
+ *     ... ops ...                           (first recording registers the parameters in m)
+ *     model_finish(m);                      (allocates the flat blocks; later graphs find the parameters by name)
+ *     graph_plan(g);  printf("%zu bytes\n", graph_bytes(g));
+ *     graph_bind(g);                        (allocates the block, touches its pages)
+ *     memcpy(x->data, ...); graph_forward(g); graph_backward(g, loss);
+ */
+#ifndef TENSOR_GRAPH_H
+#define TENSOR_GRAPH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "tensor/base/pool.h"
+
+enum dtype { DT_F32 = 0, DT_U8 = 1, DT_BF16 = 2 };
+size_t dtype_bytes(enum dtype dtype);
+
+/* All activations are five-dimensional, channels last; a vector per case is [n][1][1][1][c]. */
+struct shape {
+    int n, d, h, w, c;
+};
+#define SHAPE(n, d, h, w, c) ((struct shape){(n), (d), (h), (w), (c)})
+size_t shape_count(struct shape s);  /* elements */
+size_t shape_voxels(struct shape s); /* d*h*w */
+
+/* ---- parameters ---------------------------------------------------------------------------------------------- */
+
+enum param_kind {
+    PARAM_WEIGHT, /* convolution, linear: decayed, initialised from its fan */
+    PARAM_BIAS,
+    PARAM_GAMMA,  /* norm scale, starts at 1 */
+    PARAM_BETA,   /* norm shift, starts at 0 */
+    PARAM_MEAN,   /* batch norm running mean, starts at 0; not trained */
+    PARAM_VAR     /* batch norm running variance, starts at 1; not trained */
+};
+
+struct param {
+    char name[120];      /* PyTorch-style: "encoder.stages.0.0.convs.0.conv.weight" */
+    enum param_kind kind;
+    int ndim;
+    int dim[5];          /* as PyTorch stores it */
+    size_t offset, count; /* floats, into model data and grad; offsets are multiples of 16 */
+    int fan_in;          /* of weights: C*kd*kh*kw (transposed convolution: PyTorch's K*kd*kh*kw) */
+    int fan_out;
+};
+
+/* Lifetime "model": one aligned block of data and one of gradients with named views. FedAvg is a weighted sum of
+ * flat vectors, clone is memcpy. Gaps between views are zero and stay zero. */
+struct model {
+    struct param *param;
+    int params;
+    size_t count;     /* floats in each block, gaps included */
+    float *data;
+    float *grad;
+    int finished;
+};
+
+struct model *model_create(void);
+void model_destroy(struct model *m);
+/* Allocates data and grad, zeroed (gamma and var 1). After it no new parameters may be registered. */
+void model_finish(struct model *m);
+/* A new model with the same views and a copy of data; grad zero. */
+struct model *model_clone(const struct model *m);
+/* Gives up the gradients: from then on the model is for inference. */
+void model_drop_gradients(struct model *m);
+struct param *model_find(const struct model *m, const char *name); /* NULL if absent */
+int param_trained(const struct param *p); /* 0 for running statistics */
+void model_zero_grad(struct model *m, struct pool *pool);
+
+/* ---- graph ----------------------------------------------------------------------------------------------------- */
+
+/* GRAPH_TRAIN: dropout on, batch statistics, gradients; without it: inference, smallest memory.
+ * GRAPH_BF16: activations and their gradients are bf16 in memory (bf16.h). The rule: convolutions give bf16, except op_head; norms, activations,
+ * additions, poolings and dropout give the type of their input; everything else (heads, global average, linear layers, softmax, losses) is
+ * fp32, and so are inputs, parameters, their gradients, statistics and all sums. */
+enum graph_flags { GRAPH_TRAIN = 1, GRAPH_BF16 = 2 };
+
+struct graph;
+
+/* A value in the graph. data is valid after graph_bind: for an input always, for results after graph_forward and, in the
+ * plan with the smallest memory, only until its last use, unless graph_keep was called on it or no op reads it. */
+struct tensor {
+    struct shape shape;
+    enum dtype dtype;
+    void *data;
+    void *grad;     /* of the same type; NULL where no gradient is needed; else valid during graph_backward, or after it with graph_keep */
+    int id;
+    int needs_grad;
+};
+/* Of a DT_F32 tensor. */
+static inline float *tensor_f32(const struct tensor *t) { return (float *)t->data; }
+static inline float *tensor_grad_f32(const struct tensor *t) { return (float *)t->grad; }
+
+struct graph *graph_create(struct model *m, struct pool *pool, int flags);
+void graph_destroy(struct graph *g);
+/* needs_grad: also compute the gradient with respect to this input. Inputs live through the whole step. */
+struct tensor *graph_input(struct graph *g, const char *name, struct shape s, enum dtype dtype, int needs_grad);
+/* Data (and gradient) of t stay valid after the run. */
+void graph_keep(struct graph *g, struct tensor *t);
+/* Places every buffer. Must be called once, after recording. */
+void graph_plan(struct graph *g);
+/* Bytes of the block; exact, known after graph_plan. */
+size_t graph_bytes(const struct graph *g);
+/* Sum over convolutions and linear layers of 2*multiply-adds: forward; a training step is about 3 times it. */
+double graph_flops(const struct graph *g);
+/* Allocates the block (huge pages where the system offers them) and sets the data pointers. Returns -1 if
+ * memory cannot be had, else 0. */
+int graph_bind(struct graph *g);
+/* Binds to memory of the caller's, graph_bytes long, 64-byte aligned. */
+void graph_bind_to(struct graph *g, void *block);
+/* The block of a bound graph: graphs that run in turn can share it. */
+void *graph_block(const struct graph *g);
+/* Keys the random numbers of the step (dropout). */
+void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t step);
+void graph_forward(struct graph *g);
+/* Gradients of the scalar `loss` ([1][1][1][1][1], read by no op); parameter gradients are added to model grad. */
+void graph_backward(struct graph *g, struct tensor *loss);
+/* The plan as a table, one line a node (op, output shape, buffers, offsets), appended to buf by snprintf rules. */
+int graph_describe(const struct graph *g, char *buf, size_t size);
+/* What was recorded, for translation into other forms. */
+struct graph_op {
+    const char *kind;                   /* "conv3d": the op of ops.h */
+    int inputs, in[2], out;             /* ids of tensors; an op's first two inputs */
+    int params, param[4];               /* indices into the model's, in the order of registration */
+    int kernel[3], stride[3], pad[3];   /* convolutions and poolings */
+    float slope;                        /* of the activation after it; 1 none */
+};
+/* The op at place i; 0 beyond the last. */
+int graph_read_op(const struct graph *g, int i, struct graph_op *op);
+struct model *graph_model(const struct graph *g);
+struct pool *graph_pool(const struct graph *g);
+
+#endif

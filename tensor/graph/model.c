@@ -1,0 +1,122 @@
+/* model.c - parameters: registered by name while the first graph is recorded, then laid out in flat blocks. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/base/check.h"
+#include "tensor/graph/node.h"
+
+/* A view starts on a cache line: 16 floats. */
+enum { VIEW_ALIGN = 16 };
+
+static float *block_create(size_t count)
+{
+    void *p = NULL;
+    size_t bytes = (count ? count : VIEW_ALIGN) * sizeof(float);
+    ENSURE(posix_memalign(&p, 64, bytes) == 0, "no memory for %zu bytes of parameters", bytes);
+    memset(p, 0, bytes);
+    return p;
+}
+
+struct model *model_create(void)
+{
+    struct model *m = calloc(1, sizeof *m);
+    ENSURE(m, "no memory for a model");
+    return m;
+}
+
+void model_destroy(struct model *m)
+{
+    if (!m) return;
+    free(m->param);
+    free(m->data);
+    free(m->grad);
+    free(m);
+}
+
+void model_drop_gradients(struct model *m)
+{
+    free(m->grad);
+    m->grad = NULL;
+}
+
+struct param *model_find(const struct model *m, const char *name)
+{
+    for (int i = 0; i < m->params; i++)
+        if (strcmp(m->param[i].name, name) == 0) return &m->param[i];
+    return NULL;
+}
+
+int param_trained(const struct param *p)
+{
+    return p->kind != PARAM_MEAN && p->kind != PARAM_VAR;
+}
+
+int model_param(struct model *m, const struct param *want)
+{
+    struct param *p = model_find(m, want->name);
+    if (p) {
+        ENSURE(p->kind == want->kind && p->ndim == want->ndim && memcmp(p->dim, want->dim, sizeof p->dim) == 0,
+               "parameter %s: recorded again with another shape: [%d %d %d %d %d], was [%d %d %d %d %d]", want->name,
+               want->dim[0], want->dim[1], want->dim[2], want->dim[3], want->dim[4], p->dim[0], p->dim[1], p->dim[2],
+               p->dim[3], p->dim[4]);
+        return (int)(p - m->param);
+    }
+    ENSURE(!m->finished, "parameter %s: not in the finished model", want->name);
+    if ((m->params & (m->params - 1)) == 0) { /* a power of two: full */
+        size_t room = m->params ? 2 * (size_t)m->params : 1;
+        m->param = realloc(m->param, room * sizeof *m->param);
+        ENSURE(m->param, "no memory for %zu parameters", room);
+    }
+    p = &m->param[m->params];
+    *p = *want;
+    p->count = 1;
+    for (int i = 0; i < p->ndim; i++) p->count *= (size_t)p->dim[i];
+    p->offset = m->count;
+    m->count += (p->count + VIEW_ALIGN - 1) / VIEW_ALIGN * VIEW_ALIGN;
+    return m->params++;
+}
+
+void model_finish(struct model *m)
+{
+    ENSURE(!m->finished, "model_finish was called twice");
+    m->data = block_create(m->count);
+    m->grad = block_create(m->count);
+    for (int i = 0; i < m->params; i++) {
+        const struct param *p = &m->param[i];
+        if (p->kind != PARAM_GAMMA && p->kind != PARAM_VAR) continue;
+        for (size_t j = 0; j < p->count; j++) m->data[p->offset + j] = 1;
+    }
+    m->finished = 1;
+}
+
+struct model *model_clone(const struct model *m)
+{
+    ENSURE(m->finished, "model_clone before model_finish");
+    struct model *copy = model_create();
+    *copy = *m;
+    size_t bytes = (size_t)(m->params ? m->params : 1) * sizeof *m->param;
+    copy->param = malloc(bytes);
+    ENSURE(copy->param, "no memory for %d parameters", m->params);
+    if (m->params) memcpy(copy->param, m->param, bytes);
+    copy->data = block_create(m->count);
+    copy->grad = block_create(m->count);
+    memcpy(copy->data, m->data, m->count * sizeof(float));
+    /* The views' array is now exactly full or holds no room: model_param is never called on a finished model. */
+    return copy;
+}
+
+enum { ZERO_JOB = 1 << 16 }; /* floats in one job of model_zero_grad */
+
+static void zero_job(void *arg, int job, int thread)
+{
+    struct model *m = arg;
+    size_t first = (size_t)job * ZERO_JOB, left = m->count - first;
+    (void)thread;
+    memset(m->grad + first, 0, (left < ZERO_JOB ? left : ZERO_JOB) * sizeof(float));
+}
+
+void model_zero_grad(struct model *m, struct pool *pool)
+{
+    pool_run(pool, (int)((m->count + ZERO_JOB - 1) / ZERO_JOB), zero_job, m);
+}

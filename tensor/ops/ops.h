@@ -1,0 +1,83 @@
+/* ops.h - the ops. Each records one node and returns its output; shapes are checked here.
+ *
+ * `name` prefixes the parameters: op_conv3d(g, "stem.conv", ...) registers stem.conv.weight and stem.conv.bias.
+ * Axes are in the order d, h, w. `slope` is the negative slope of the activation fused after the op: 1 none, 0 ReLU,
+ * 0.01 nnU-Net's LeakyReLU.
+ */
+#ifndef TENSOR_OPS_H
+#define TENSOR_OPS_H
+
+#include "tensor/graph/graph.h"
+
+enum { LABEL_IGNORE = 255 }; /* in DT_U8 label maps: excluded from every loss */
+
+/* y = conv(x | x2) + bias. x2 (or NULL) has x's size and its channels follow those of x: the decoder's concatenation,
+ * without making it. */
+struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k,
+                         const int kernel[3], const int stride[3], const int pad[3], int bias);
+/* 1x1x1 convolution with bias to fp32 logits, whatever the precision of the graph. */
+struct tensor *op_head(struct graph *g, const char *name, struct tensor *x, int k);
+/* Transposed convolution, kernel = stride, no padding. */
+struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k, const int stride[3],
+                                   int bias);
+/* Instance norm (biased variance over d,h,w of one case and channel, eps 1e-5, affine), then activation.
+ * Registers name.weight (gamma) and name.bias (beta). Source: Ulyanov 2016; PyTorch InstanceNorm3d. */
+struct tensor *op_instance_norm(struct graph *g, const char *name, struct tensor *x, float slope);
+/* Batch norm: batch statistics in training (running mean and unbiased variance updated with momentum 0.1), running
+ * statistics in inference. Registers weight, bias, running_mean, running_var. */
+struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x, float slope);
+struct tensor *op_activation(struct graph *g, struct tensor *x, float slope);
+/* act(a + b): a residual block's end. */
+struct tensor *op_add(struct graph *g, struct tensor *a, struct tensor *b, float slope);
+struct tensor *op_max_pool3d(struct graph *g, struct tensor *x, const int kernel[3], const int stride[3],
+                             const int pad[3]);
+/* Divides by the number of voxels inside the input (count_include_pad = False). */
+struct tensor *op_avg_pool3d(struct graph *g, struct tensor *x, const int kernel[3], const int stride[3],
+                             const int pad[3]);
+/* [n][d][h][w][c] -> [n][1][1][1][c]. */
+struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x);
+/* [n][1][1][1][c] -> [n][1][1][1][k]; weight [k][c]. */
+struct tensor *op_linear(struct graph *g, const char *name, struct tensor *x, int k, int bias);
+/* Inverted dropout, elementwise; identity without GRAPH_TRAIN. Keyed by graph_set_step and the node's index. */
+struct tensor *op_dropout(struct graph *g, struct tensor *x, float p);
+/* Softmax over c. */
+struct tensor *op_softmax(struct graph *g, struct tensor *x);
+/* Mean softmax cross-entropy over all voxels (cases) whose label is not LABEL_IGNORE; labels DT_U8 [n][d][h][w][1].
+ * class_weight (c floats, copied) or NULL; weighted mean as PyTorch's. Scalar. */
+struct tensor *op_cross_entropy(struct graph *g, struct tensor *logits, struct tensor *labels,
+                                const float *class_weight);
+/* Other class weights from the next step on, for the loss of a recorded op_cross_entropy that was given weights. */
+void op_cross_entropy_weights(struct tensor *loss, const float *class_weight);
+
+/* nnU-Net's segmentation loss over all deep-supervision heads in one node (reference: nnU-Net dice.py, compound_losses.py,
+ * deep_supervision.py): sum over heads of weight[i] * (CE_i + Dice_i), CE the mean cross-entropy, Dice = - mean over foreground classes (and over cases
+ * unless batch_dice) of (2*tp + 1e-5) / max(sum p + sum g + 1e-5, 1e-8) of the softmax. Ignored voxels count nowhere.
+ * weight 0 heads are skipped. Scalar.
+ *
+ * Region-based: the outputs are sigmoids, output k for the labels v with bit v of region[k]; CE is then the mean binary cross-entropy over
+ * voxels and outputs, and Dice counts every output. With `ignores` (the dataset has an ignore label) nnU-Net's mean is over the voxels
+ * that count, but the sum over the outputs: so here. */
+enum { SEG_LOSS_HEADS_MAX = 13, REGION_LABELS_MAX = 64 };
+struct seg_loss {
+    int heads;
+    struct tensor *logits[SEG_LOSS_HEADS_MAX]; /* full resolution first */
+    struct tensor *labels[SEG_LOSS_HEADS_MAX]; /* DT_U8, same size, c = 1 */
+    float weight[SEG_LOSS_HEADS_MAX];
+    int batch_dice;
+    const uint64_t *region; /* [c], copied; NULL: softmax */
+    int ignores;            /* regions only */
+};
+struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l);
+
+/* ---- descriptors: what the gradient check loops over ------------------------------------------------------- */
+
+struct node;
+struct op {
+    const char *name;
+    void (*forward)(struct graph *g, struct node *n);
+    void (*backward)(struct graph *g, struct node *n); /* NULL: no gradient (softmax in inference) */
+};
+/* Every descriptor there is; NULL-terminated. An op without a case in tests/unit/tensor/check_gradients.c fails the check. */
+extern const struct op *const op_table[];
+
+#endif

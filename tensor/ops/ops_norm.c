@@ -1,0 +1,154 @@
+/* ops_norm.c - instance norm, batch norm, activation, residual addition.
+ *
+ * Norms keep their input (the convolution's output) and four numbers a channel for the backward pass; their output is cheap to compute
+ * again. Their gradient goes where the gradient of their output was.
+ */
+#include "tensor/base/check.h"
+#include "tensor/elem/elem.h"
+#include "tensor/graph/node.h"
+
+static const float NORM_EPS = 1e-5f;      /* PyTorch's and nnU-Net's */
+static const float NORM_MOMENTUM = 0.1f;  /* PyTorch's */
+
+/* The order of the parameters of a norm. */
+enum { GAMMA, BETA, RUNNING_MEAN, RUNNING_VAR };
+
+struct norm {
+    struct norm_shape shape;
+    float slope;
+};
+
+/* ---- norms ------------------------------------------------------------------------------------------------------- */
+
+static void norm_apply(struct graph *g, struct node *n)
+{
+    const struct norm *a = n->attr;
+    norm_fwd(n->out->data, n->in[0]->data, n->saved, node_data(g, n, GAMMA), node_data(g, n, BETA),
+                 &a->shape, a->slope, n->scratch, g->pool);
+}
+
+static void instance_norm_forward(struct graph *g, struct node *n)
+{
+    const struct norm *a = n->attr;
+    if (n->pass == PASS_FORWARD)
+        norm_stats(n->saved, n->in[0]->data, &a->shape, NORM_EPS, n->scratch, g->pool);
+    norm_apply(g, n);
+}
+
+static void batch_norm_forward(struct graph *g, struct node *n)
+{
+    const struct norm *a = n->attr;
+    if (n->pass == PASS_FORWARD && g->flags & GRAPH_TRAIN) {
+        norm_stats(n->saved, n->in[0]->data, &a->shape, NORM_EPS, n->scratch, g->pool);
+        norm_running_update(node_data(g, n, RUNNING_MEAN), node_data(g, n, RUNNING_VAR), n->saved, &a->shape,
+                                NORM_MOMENTUM);
+    } else if (n->pass == PASS_FORWARD) {
+        norm_running_stats(n->saved, node_data(g, n, RUNNING_MEAN), node_data(g, n, RUNNING_VAR), a->shape.c,
+                               NORM_EPS);
+    }
+    norm_apply(g, n);
+}
+
+static void norm_backward(struct graph *g, struct node *n)
+{
+    const struct norm *a = n->attr;
+    norm_bwd(node_dx(n, 0), node_grad(g, n, GAMMA), node_grad(g, n, BETA), n->out->grad, n->in[0]->data,
+                 n->saved, node_data(g, n, GAMMA), node_data(g, n, BETA), &a->shape, a->slope, n->accumulate[0],
+                 n->scratch, g->pool);
+}
+
+const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward};
+const struct op batch_norm_op = {"batch_norm", batch_norm_forward, norm_backward};
+
+static struct node *norm_create(struct graph *g, const struct op *op, const char *name, struct tensor *x,
+                                struct norm_shape shape, float slope)
+{
+    struct node *n = node_create(g, op, name, sizeof(struct norm));
+    ENSURE(slope >= 0, "%s %s: slope %g", op->name, name, (double)slope);
+    *(struct norm *)n->attr = (struct norm){shape, slope};
+    n->slope = slope;
+    node_input(n, x);
+    node_param(g, n, "weight", PARAM_GAMMA, 1, &shape.c, shape.c, shape.c);
+    node_param(g, n, "bias", PARAM_BETA, 1, &shape.c, shape.c, shape.c);
+    n->saved_bytes = (size_t)shape.groups * NORM_STATS * (size_t)shape.c * sizeof(float);
+    for (enum pass p = PASS_FORWARD; p <= PASS_BACKWARD; p++) node_scratch(n, p, norm_scratch(&shape));
+    n->reads_in = 1;
+    n->cheap = n->in_place = n->grad_in_place = 1;
+    return n;
+}
+
+struct tensor *op_instance_norm(struct graph *g, const char *name, struct tensor *x, float slope)
+{
+    struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
+    return node_output_as(g, norm_create(g, &instance_norm_op, name, x, shape, slope), x->shape, x->dtype);
+}
+
+struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x, float slope)
+{
+    struct norm_shape shape = {1, (size_t)x->shape.n * shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
+    ENSURE(shape.rows > 1 || !(g->flags & GRAPH_TRAIN), "batch_norm %s: one value has no variance to train on", name);
+    struct node *n = norm_create(g, &batch_norm_op, name, x, shape, slope);
+    node_param(g, n, "running_mean", PARAM_MEAN, 1, &shape.c, shape.c, shape.c);
+    node_param(g, n, "running_var", PARAM_VAR, 1, &shape.c, shape.c, shape.c);
+    return node_output_as(g, n, x->shape, x->dtype);
+}
+
+/* ---- activation and addition --------------------------------------------------------------------------------------- */
+
+/* The attribute of both is the slope. With a slope of 0 or more the output has the sign of the sum: backward needs no input. */
+
+static void activation_forward(struct graph *g, struct node *n)
+{
+    const float *slope = n->attr;
+    elem_act_fwd(n->out->data, n->in[0]->data, tensor_elem(n->out), shape_count(n->out->shape), *slope, g->pool);
+}
+
+static void add_forward(struct graph *g, struct node *n)
+{
+    const float *slope = n->attr;
+    elem_add_act_fwd(n->out->data, n->in[0]->data, n->in[1]->data, tensor_elem(n->out), shape_count(n->out->shape),
+                     *slope, g->pool);
+}
+
+/* The gradient of in[0] may lie over dy, so it comes last; for x + x it is in no place of its own and comes first. */
+static void activation_backward(struct graph *g, struct node *n)
+{
+    const float *slope = n->attr;
+    const void *dy = n->out->grad, *ref = n->reads_out ? n->out->data : dy;
+    int forwards = !n->grad_in_place;
+    for (int j = 0; j < n->inputs; j++) {
+        int i = forwards ? j : n->inputs - 1 - j;
+        if (node_dx(n, i))
+            elem_act_bwd(node_dx(n, i), dy, ref, tensor_elem(n->out), shape_count(n->out->shape), *slope, n->accumulate[i], g->pool);
+    }
+}
+
+const struct op activation_op = {"activation", activation_forward, activation_backward};
+const struct op add_op = {"add", add_forward, activation_backward};
+
+static struct tensor *activation_create(struct graph *g, const struct op *op, struct tensor *a, struct tensor *b,
+                                        float slope)
+{
+    struct node *n = node_create(g, op, op->name, sizeof slope);
+    ENSURE(slope >= 0, "%s: slope %g", op->name, (double)slope);
+    *(float *)n->attr = n->slope = slope;
+    node_input(n, a);
+    if (b) node_input(n, b);
+    n->reads_out = slope != 1;
+    n->cheap = n->in_place = 1;
+    n->grad_in_place = a != b;
+    return node_output_as(g, n, a->shape, a->dtype);
+}
+
+struct tensor *op_activation(struct graph *g, struct tensor *x, float slope)
+{
+    return activation_create(g, &activation_op, x, NULL, slope);
+}
+
+struct tensor *op_add(struct graph *g, struct tensor *a, struct tensor *b, float slope)
+{
+    ENSURE(shape_equal(a->shape, b->shape), "add: [%d][%d][%d][%d][%d] and [%d][%d][%d][%d][%d]", a->shape.n, a->shape.d,
+           a->shape.h, a->shape.w, a->shape.c, b->shape.n, b->shape.d, b->shape.h, b->shape.w, b->shape.c);
+    ENSURE(a->dtype == b->dtype, "add: dtype %d and %d", a->dtype, b->dtype);
+    return activation_create(g, &add_op, a, b, slope);
+}

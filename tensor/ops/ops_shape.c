@@ -1,0 +1,125 @@
+/* ops_shape.c - pooling and dropout. */
+#include "tensor/base/check.h"
+#include "tensor/elem/elem.h"
+#include "tensor/graph/node.h"
+
+/* ---- pooling -------------------------------------------------------------------------------------------------------- */
+
+static void max_pool3d_forward(struct graph *g, struct node *n)
+{
+    max_pool3d_fwd(n->out->data, n->saved, n->in[0]->data, n->attr, g->pool);
+}
+
+static void max_pool3d_backward(struct graph *g, struct node *n)
+{
+    if (node_dx(n, 0)) max_pool3d_bwd(node_dx(n, 0), n->out->grad, n->saved, n->attr, n->accumulate[0], g->pool);
+}
+
+static void avg_pool3d_forward(struct graph *g, struct node *n)
+{
+    avg_pool3d_fwd(n->out->data, n->in[0]->data, n->attr, g->pool);
+}
+
+static void avg_pool3d_backward(struct graph *g, struct node *n)
+{
+    if (node_dx(n, 0)) avg_pool3d_bwd(node_dx(n, 0), n->out->grad, n->attr, n->accumulate[0], g->pool);
+}
+
+const struct op max_pool3d_op = {"max_pool3d", max_pool3d_forward, max_pool3d_backward};
+const struct op avg_pool3d_op = {"avg_pool3d", avg_pool3d_forward, avg_pool3d_backward};
+
+static struct node *pool_create_node(struct graph *g, const struct op *op, struct tensor *x, const int kernel[3],
+                                     const int stride[3], const int pad[3], struct shape *out)
+{
+    struct node *n = node_create(g, op, op->name, sizeof(struct pool3d_shape));
+    struct pool3d_shape *a = n->attr;
+    int in[3] = {x->shape.d, x->shape.h, x->shape.w};
+    for (int i = 0; i < 3; i++)
+        ENSURE(kernel[i] > 0 && stride[i] > 0 && pad[i] >= 0 && 2 * pad[i] <= kernel[i] && in[i] + 2 * pad[i] >= kernel[i],
+               "%s: axis %d: size %d, kernel %d, stride %d, pad %d", op->name, i, in[i], kernel[i], stride[i], pad[i]);
+    *a = pool3d_shape(x->shape.n, x->shape.c, in, kernel, stride, pad);
+    a->type = tensor_elem(x);
+    node_window(n, kernel, stride, pad);
+    *out = SHAPE(x->shape.n, a->out[0], a->out[1], a->out[2], x->shape.c);
+    node_input(n, x);
+    return n;
+}
+
+struct tensor *op_max_pool3d(struct graph *g, struct tensor *x, const int kernel[3], const int stride[3],
+                             const int pad[3])
+{
+    struct shape out;
+    struct node *n = pool_create_node(g, &max_pool3d_op, x, kernel, stride, pad, &out);
+    if (g->flags & GRAPH_TRAIN) n->saved_bytes = shape_count(out) * sizeof(int32_t); /* where each maximum was */
+    return node_output_as(g, n, out, x->dtype);
+}
+
+struct tensor *op_avg_pool3d(struct graph *g, struct tensor *x, const int kernel[3], const int stride[3],
+                             const int pad[3])
+{
+    struct shape out;
+    struct node *n = pool_create_node(g, &avg_pool3d_op, x, kernel, stride, pad, &out);
+    n->cheap = 1;
+    return node_output_as(g, n, out, x->dtype);
+}
+
+/* ---- global average ----------------------------------------------------------------------------------------------- */
+
+static void global_avg_pool_forward(struct graph *g, struct node *n)
+{
+    global_avg_fwd(n->out->data, n->in[0]->data, n->attr, n->scratch, g->pool);
+}
+
+static void global_avg_pool_backward(struct graph *g, struct node *n)
+{
+    if (node_dx(n, 0)) global_avg_bwd(node_dx(n, 0), n->out->grad, n->attr, n->accumulate[0], g->pool);
+}
+
+const struct op global_avg_pool_op = {"global_avg_pool", global_avg_pool_forward, global_avg_pool_backward};
+
+struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
+{
+    struct node *n = node_create(g, &global_avg_pool_op, "global_avg_pool", sizeof(struct norm_shape));
+    struct norm_shape *a = n->attr;
+    *a = (struct norm_shape){x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
+    node_input(n, x);
+    node_scratch(n, PASS_FORWARD, norm_scratch(a));
+    return node_output(g, n, SHAPE(x->shape.n, 1, 1, 1, x->shape.c));
+}
+
+/* ---- dropout ------------------------------------------------------------------------------------------------------ */
+
+/* No mask is stored: it is drawn again from the same counters, keyed by the step and the node. */
+enum { DROPOUT_NODES_MAX = 4096 };
+
+static void dropout(struct graph *g, struct node *n, void *y, const void *x, int accumulate)
+{
+    const float *p = n->attr;
+    struct rng stream =
+        rng_stream(g->seed, g->client, g->rng_step * DROPOUT_NODES_MAX + (uint64_t)n->index, RNG_DROPOUT);
+    elem_dropout(y, x, tensor_elem(n->out), shape_count(n->out->shape), *p, &stream, accumulate, g->pool);
+}
+
+static void dropout_forward(struct graph *g, struct node *n)
+{
+    dropout(g, n, n->out->data, n->in[0]->data, 0);
+}
+
+static void dropout_backward(struct graph *g, struct node *n)
+{
+    if (node_dx(n, 0)) dropout(g, n, node_dx(n, 0), n->out->grad, n->accumulate[0]);
+}
+
+const struct op dropout_op = {"dropout", dropout_forward, dropout_backward};
+
+struct tensor *op_dropout(struct graph *g, struct tensor *x, float p)
+{
+    ENSURE(p >= 0 && p < 1, "dropout: p is %g", (double)p);
+    if (p == 0 || !(g->flags & GRAPH_TRAIN)) return x;
+    struct node *n = node_create(g, &dropout_op, "dropout", sizeof p);
+    ENSURE(n->index < DROPOUT_NODES_MAX, "dropout: node %d has no random numbers of its own", n->index);
+    *(float *)n->attr = p;
+    node_input(n, x);
+    n->cheap = n->in_place = n->grad_in_place = 1;
+    return node_output_as(g, n, x->shape, x->dtype);
+}

@@ -1,0 +1,538 @@
+/* check_elem - elementwise, optimiser and norm kernels: every level and thread count against plain double references.
+ *
+ *     check_elem            the test
+ *     check_elem --bench    speed
+ */
+#include "tests/kernels/levels.h"
+
+#include "tensor/base/bf16.h"
+#include "tensor/elem/elem.h"
+#include "tests/kernels/elem_bench.h"
+
+static struct pool *pools[3]; /* none, 2 and 3 threads */
+
+static const double U = 0x1p-24; /* half a unit in the last place of 1: what one rounding costs */
+
+/* ---- elementwise ----------------------------------------------------------------------------------------------------- */
+
+static const size_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 1023, 16384, 16385, 40001};
+static const float slopes[] = {1.0f, 0.0f, 0.01f};
+
+static void run_act_fwd(struct problem *p, struct pool *pool)
+{
+    elem_act_fwd(p->out[0], p->in[0], ELEM_F32, p->in_count[0], p->value, pool);
+}
+
+static void run_act_fwd_in_place(struct problem *p, struct pool *pool)
+{
+    memcpy(p->out[0], p->in[0], p->in_count[0] * sizeof(float));
+    elem_act_fwd(p->out[0], p->out[0], ELEM_F32, p->in_count[0], p->value, pool);
+}
+
+static void run_act_bwd(struct problem *p, struct pool *pool)
+{
+    elem_act_bwd(p->out[0], p->in[1], p->in[0], ELEM_F32, p->in_count[0], p->value, p->accumulate, pool);
+}
+
+static void run_add_act(struct problem *p, struct pool *pool)
+{
+    elem_add_act_fwd(p->out[0], p->in[0], p->in[1], ELEM_F32, p->in_count[0], p->value, pool);
+}
+
+static void run_add(struct problem *p, struct pool *pool)
+{
+    elem_f32_add(p->out[0], p->in[0], p->in_count[0], pool);
+}
+
+static void run_axpy(struct problem *p, struct pool *pool)
+{
+    elem_f32_axpy(p->out[0], p->value, p->in[0], p->in_count[0], pool);
+}
+
+static void run_scale(struct problem *p, struct pool *pool)
+{
+    elem_f32_scale(p->out[0], p->value, p->out_count[0], pool);
+}
+
+static void run_fill(struct problem *p, struct pool *pool)
+{
+    elem_f32_fill(p->out[0], p->value, p->out_count[0], pool);
+}
+
+static float act(float x, float slope)
+{
+    return x > 0 ? x : slope * x;
+}
+
+/* These are one or two roundings: the reference is the same expression, and the bits are compared (NaN with NaN). */
+static float elementwise(problem_fn *fn, float before, float a, float b, const struct problem *p)
+{
+    if (fn == run_act_fwd || fn == run_act_fwd_in_place) return act(a, p->value);
+    if (fn == run_act_bwd) return (p->accumulate ? before : 0.0f) + (a > 0 ? b : p->value * b);
+    if (fn == run_add_act) return act(a + b, p->value);
+    if (fn == run_add) return before + a;
+    if (fn == run_axpy) return fmaf(p->value, a, before);
+    if (fn == run_scale) return before * p->value;
+    return p->value;
+}
+
+static void check_elementwise(const char *name, problem_fn *fn, size_t n, float value, int accumulate)
+{
+    static const float special[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 0x1p-149f, -0x1p-149f};
+    struct problem p = {.value = value, .accumulate = accumulate};
+    float *a = problem_in(&p, 0, n, 0.0f, 1.0f), *b = problem_in(&p, 1, n, 0.0f, 1.0f);
+    problem_out(&p, 0, n);
+    for (size_t i = 0; n > 30 && i < 7; i++) a[i * 3] = special[i], b[i * 3 + 1] = special[i];
+    levels_run(name, &p, fn, pools);
+    size_t wrong = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float want = elementwise(fn, p.before[0][i], a[i], b[i], &p), got = p.out[0][i];
+        wrong += !(got == want || (isnan(got) && isnan(want)));
+    }
+    CHECK(!wrong, "%s, n = %zu, value %g, accumulate %d: %zu wrong", name, n, (double)value, accumulate, wrong);
+    problem_free(&p, name);
+}
+
+static void check_all_elementwise(void)
+{
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const size_t n = sizes[i];
+        for (int j = 0; j < 3; j++) {
+            check_elementwise("act_fwd", run_act_fwd, n, slopes[j], 0);
+            check_elementwise("act_bwd", run_act_bwd, n, slopes[j], 0);
+            check_elementwise("act_bwd", run_act_bwd, n, slopes[j], 1);
+            check_elementwise("add_act_fwd", run_add_act, n, slopes[j], 0);
+        }
+        check_elementwise("act_fwd in place", run_act_fwd_in_place, n, 0.01f, 0);
+        check_elementwise("add", run_add, n, 0.0f, 1);
+        check_elementwise("axpy", run_axpy, n, -0.3f, 1);
+        check_elementwise("scale", run_scale, n, 1.7f, 0);
+        check_elementwise("fill", run_fill, n, 2.5f, 0);
+    }
+}
+
+static void run_sum_squares(struct problem *p, struct pool *pool)
+{
+    const double sum = elem_f32_sum_squares(p->in[0], p->in_count[0], pool);
+    memcpy(p->out[0], &sum, sizeof sum);
+}
+
+/* Chains of 64 positive terms: relative error below 64 U. */
+static void check_sum_squares(void)
+{
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct problem p = {0};
+        double want = 0, got;
+        problem_in(&p, 0, sizes[i], 0.5f, 2.0f);
+        problem_out(&p, 0, 2);
+        levels_run("sum_squares", &p, run_sum_squares, pools);
+        memcpy(&got, p.out[0], sizeof got);
+        for (size_t j = 0; j < sizes[i]; j++) want += (double)p.in[0][j] * (double)p.in[0][j];
+        CHECK_NEAR(got, want, want * 64 * U, "sum of %zu squares", sizes[i]);
+        problem_free(&p, "sum_squares");
+    }
+    CHECK(elem_f32_sum_squares(NULL, 0, NULL) == 0, "an empty sum is 0");
+}
+
+/* ---- optimisers --------------------------------------------------------------------------------------------------------- */
+
+enum { OPTIMISER_STEPS = 5 };
+
+/* in[0] holds the gradients of all steps; out: w, m, g, and v of AdamW. */
+static void run_sgd(struct problem *p, struct pool *pool)
+{
+    const size_t n = p->out_count[0];
+    memset(p->out[1], 0, n * sizeof(float));
+    for (int step = 0; step < OPTIMISER_STEPS; step++) {
+        memcpy(p->out[2], p->in[0] + (size_t)step * n, n * sizeof(float));
+        elem_f32_sgd(p->out[0], p->out[1], p->out[2], n, p->shape, pool);
+    }
+}
+
+static void run_adamw(struct problem *p, struct pool *pool)
+{
+    const size_t n = p->out_count[0];
+    struct elem_adamw o = *(const struct elem_adamw *)p->shape;
+    memset(p->out[1], 0, n * sizeof(float));
+    memset(p->out[3], 0, n * sizeof(float));
+    for (o.step = 1; o.step <= OPTIMISER_STEPS; o.step++) {
+        memcpy(p->out[2], p->in[0] + (size_t)(o.step - 1) * n, n * sizeof(float));
+        elem_f32_adamw(p->out[0], p->out[1], p->out[3], p->out[2], n, &o, pool);
+    }
+}
+
+/* torch.optim.SGD, _single_tensor_sgd, in double. */
+static double sgd_reference(double w, const float *g, size_t stride, const struct elem_sgd *o)
+{
+    double m = 0;
+    for (int step = 0; step < OPTIMISER_STEPS; step++) {
+        const double d = (double)g[(size_t)step * stride] * (double)o->clip + (double)o->decay * w;
+        m = step == 0 ? d : (double)o->momentum * m + d;
+        w -= (double)o->lr * (o->nesterov ? d + (double)o->momentum * m : m);
+    }
+    return w;
+}
+
+/* torch.optim.AdamW, _single_tensor_adam with decoupled decay, in double. */
+static double adamw_reference(double w, const float *g, size_t stride, const struct elem_adamw *o)
+{
+    double m = 0, v = 0;
+    for (int step = 1; step <= OPTIMISER_STEPS; step++) {
+        const double d = (double)g[(size_t)(step - 1) * stride] * (double)o->clip;
+        w *= 1 - o->lr * o->decay;
+        m += (1 - o->beta1) * (d - m);
+        v = o->beta2 * v + (1 - o->beta2) * d * d;
+        const double root = sqrt(v) / sqrt(1 - pow(o->beta2, step));
+        w -= o->lr / (1 - pow(o->beta1, step)) * m / (root + o->eps);
+    }
+    return w;
+}
+
+static void check_optimisers(void)
+{
+    static const struct elem_sgd sgd[] = {
+        {0.01f, 0.99f, 3e-5f, 1.0f, 1}, {0.1f, 0.9f, 0.0f, 0.3f, 0}, {0.5f, 0.0f, 0.01f, 1.0f, 0}};
+    static const struct elem_adamw adamw = {3e-4, 0.9, 0.999, 1e-8, 0.01, 0.7f, 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int k = 0; k < 4; k++) {
+            const size_t n = sizes[i];
+            struct problem p = {.shape = k < 3 ? (const void *)&sgd[k] : &adamw};
+            double *want = malloc(n * sizeof *want), *tolerance = malloc(n * sizeof *tolerance);
+            problem_in(&p, 0, n * OPTIMISER_STEPS, 0.0f, 0.5f);
+            for (int j = 0; j < 4; j++)
+                if (j < 3 || k == 3) problem_out(&p, j, n);
+            levels_run(k < 3 ? "sgd" : "adamw", &p, k < 3 ? run_sgd : run_adamw, pools);
+            size_t left = 0;
+            for (size_t j = 0; j < n; j++) {
+                const double w = (double)p.before[0][j];
+                want[j] = k < 3 ? sgd_reference(w, p.in[0] + j, n, &sgd[k]) : adamw_reference(w, p.in[0] + j, n, &adamw);
+                /* Each step rounds w twice and adds a step with a few roundings of its own; |step| < 10 lr. */
+                tolerance[j] = OPTIMISER_STEPS * (3 * U * (fabs(w) + 2) + 30 * U * (k < 3 ? (double)sgd[k].lr : adamw.lr) * 10);
+                left += p.out[2][j] != 0;
+            }
+            check_values(k < 3 ? "sgd" : "adamw", p.out[0], want, tolerance, n);
+            CHECK(!left, "%zu gradients were not cleared", left);
+            problem_free(&p, "optimiser");
+            free(want);
+            free(tolerance);
+        }
+}
+
+/* ---- norm ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct norm_shape norm_shapes[] = {
+    {1, 1, 1, ELEM_F32},    {2, 2, 3, ELEM_F32},    {1, 3, 16, ELEM_F32},   {3, 5, 17, ELEM_F32},  {2, 63, 4, ELEM_F32},  {2, 64, 8, ELEM_F32},   {1, 65, 15, ELEM_F32},  {2, 66, 32, ELEM_F32},
+    {1, 67, 33, ELEM_F32},  {2, 127, 31, ELEM_F32}, {1, 1000, 5, ELEM_F32}, {2, 343, 48, ELEM_F32}, {1, 1024, 64, ELEM_F32}, {2, 1025, 2, ELEM_F32}, {2, 100, 320, ELEM_F32}, {1, 130, 129, ELEM_F32},
+    {3, 1111, 1, ELEM_F32}, {1, 200, 127, ELEM_F32}, {1, 4099, 24, ELEM_F32}};
+
+struct norm_case {
+    struct norm_shape s;
+    float slope;
+};
+
+static size_t norm_count(const struct norm_shape *s)
+{
+    return (size_t)s->groups * s->rows * (size_t)s->c;
+}
+
+static double *reals(size_t n)
+{
+    return calloc(n, sizeof(double));
+}
+
+/* in: x, gamma, beta, dy. */
+static void run_norm_fwd(struct problem *p, struct pool *pool)
+{
+    const struct norm_case *k = p->shape;
+    float *scratch = guard_alloc(norm_scratch(&k->s) * sizeof(float));
+    norm_stats(p->out[0], p->in[0], &k->s, 1e-5f, scratch, pool);
+    norm_fwd(p->out[1], p->in[0], p->out[0], p->in[1], p->in[2], &k->s, k->slope, scratch, pool);
+    CHECK(!guard_free(scratch, norm_scratch(&k->s) * sizeof(float)), "norm wrote in front of its scratch");
+}
+
+static void run_norm_bwd(struct problem *p, struct pool *pool)
+{
+    const struct norm_case *k = p->shape;
+    const size_t stats_count = (size_t)k->s.groups * NORM_STATS * (size_t)k->s.c;
+    float *scratch = guard_alloc(norm_scratch(&k->s) * sizeof(float));
+    float *stats = guard_alloc(stats_count * sizeof(float));
+    norm_stats(stats, p->in[0], &k->s, 1e-5f, scratch, pool);
+    norm_bwd(p->out[0], p->out[1], p->out[2], p->in[3], p->in[0], stats, p->in[1], p->in[2], &k->s, k->slope,
+                 p->accumulate, scratch, pool);
+    guard_free(stats, stats_count * sizeof(float));
+    CHECK(!guard_free(scratch, norm_scratch(&k->s) * sizeof(float)), "norm wrote in front of its scratch");
+}
+
+/* Mean, variance and 1/sqrt(var + eps) of one group and channel, in two passes. */
+static void moments(double out[3], const float *x, const struct norm_shape *s)
+{
+    double mean = 0, var = 0;
+    for (size_t r = 0; r < s->rows; r++) mean += (double)x[r * (size_t)s->c];
+    mean /= (double)s->rows;
+    for (size_t r = 0; r < s->rows; r++) {
+        const double d = (double)x[r * (size_t)s->c] - mean;
+        var += d * d;
+    }
+    var /= (double)s->rows;
+    out[0] = mean;
+    out[1] = var;
+    out[2] = 1 / sqrt(var + (double)1e-5f);
+}
+
+static void check_norm_fwd(const struct norm_shape *s, float mean, float std, float slope)
+{
+    const struct norm_case k = {*s, slope};
+    const size_t c = (size_t)s->c, n = norm_count(s);
+    struct problem p = {.shape = &k};
+    char name[120];
+    snprintf(name, sizeof name, "norm_fwd %dx%zux%d mean %g std %g slope %g", s->groups, s->rows, s->c, (double)mean,
+             (double)std, (double)slope);
+    float *x = problem_in(&p, 0, n, mean, std), *gamma = problem_in(&p, 1, c, 1.0f, 0.3f);
+    float *beta = problem_in(&p, 2, c, 0.0f, 0.3f);
+    problem_out(&p, 0, (size_t)s->groups * NORM_STATS * c);
+    problem_out(&p, 1, n);
+    levels_run(name, &p, run_norm_fwd, pools);
+    double *want = reals(n), *tolerance = reals(n);
+    for (size_t i = 0; i < (size_t)s->groups * c; i++) {
+        const size_t group = i / c, channel = i % c, start = group * s->rows * c + channel;
+        const float *stats = p.out[0] + group * NORM_STATS * c + channel;
+        double m[3];
+        moments(m, x + start, s);
+        const double got_mean = (double)stats[NORM_MEAN * c] + (double)stats[NORM_MEAN_LOW * c];
+        CHECK_NEAR(got_mean, m[0], 1e-6 * sqrt(m[1]) + 1e-12 * fabs(m[0]), "%s: mean", name);
+        CHECK_NEAR((double)stats[NORM_VAR * c], m[1], 1e-6 * m[1] + 1e-13 * m[0] * m[0], "%s: variance", name);
+        CHECK_NEAR((double)stats[NORM_RSTD * c], m[2], 1e-6 * m[2], "%s: 1/std", name);
+        for (size_t r = 0; r < s->rows; r++) {
+            const double xhat = ((double)x[start + r * c] - m[0]) * m[2];
+            const double z = (double)gamma[channel] * xhat + (double)beta[channel];
+            want[start + r * c] = z > 0 ? z : (double)slope * z;
+            tolerance[start + r * c] = 2e-6 * (fabs((double)gamma[channel] * xhat) + fabs((double)beta[channel]) + 1);
+        }
+    }
+    check_values(name, p.out[1], want, tolerance, n);
+    problem_free(&p, name);
+    free(want);
+    free(tolerance);
+}
+
+/* The gradient of one group and channel: adds to dgamma and dbeta, writes dx. g is the gradient behind the activation. */
+static void norm_bwd_reference(double *dx, double *dgamma, double *dbeta, const double m[3], const float *x,
+                               const double *g, double gamma, const struct norm_shape *s)
+{
+    const size_t c = (size_t)s->c;
+    double sum = 0, product = 0;
+    for (size_t r = 0; r < s->rows; r++) {
+        sum += g[r * c];
+        product += g[r * c] * ((double)x[r * c] - m[0]) * m[2];
+    }
+    *dgamma += product;
+    *dbeta += sum;
+    for (size_t r = 0; r < s->rows; r++) {
+        const double xhat = ((double)x[r * c] - m[0]) * m[2];
+        dx[r * c] = gamma * m[2] * (g[r * c] - sum / (double)s->rows - xhat * product / (double)s->rows);
+    }
+}
+
+static void check_norm_bwd(const struct norm_shape *s, float mean, float slope, int accumulate)
+{
+    const struct norm_case k = {*s, slope};
+    const size_t c = (size_t)s->c, n = norm_count(s);
+    struct problem p = {.shape = &k, .accumulate = accumulate};
+    char name[120];
+    snprintf(name, sizeof name, "norm_bwd %dx%zux%d mean %g slope %g accumulate %d", s->groups, s->rows, s->c,
+             (double)mean, (double)slope, accumulate);
+    float *x = problem_in(&p, 0, n, mean, 2.0f), *gamma = problem_in(&p, 1, c, 1.0f, 0.3f);
+    float *beta = problem_in(&p, 2, c, 0.0f, 0.3f), *dy = problem_in(&p, 3, n, 0.0f, 1.0f);
+    problem_out(&p, 0, n);
+    problem_out(&p, 1, c);
+    problem_out(&p, 2, c);
+    double *g = reals(n), *dx = reals(n), *tolerance = reals(n), *dgamma = reals(c), *dbeta = reals(c), *bound = reals(c);
+    for (size_t i = 0; i < c; i++) dgamma[i] = (double)p.before[1][i], dbeta[i] = (double)p.before[2][i];
+    for (size_t i = 0; i < (size_t)s->groups * c; i++) {
+        const size_t channel = i % c, start = i / c * s->rows * c + channel;
+        double m[3];
+        moments(m, x + start, s);
+        for (size_t r = 0, j = start; r < s->rows; r++, j += c) {
+            const double z = (double)gamma[channel] * ((double)x[j] - m[0]) * m[2] + (double)beta[channel];
+            if (fabs(z) < 1e-4) dy[j] = 0; /* too near the kink to know the side */
+            g[j] = z > 0 ? (double)dy[j] : (double)slope * (double)dy[j];
+            bound[channel] += fabs(g[j]) * (1 + fabs((double)x[j] - m[0]) * m[2]);
+            tolerance[j] = 4e-6 * fabs((double)gamma[channel]) * m[2] * (fabs(g[j]) + 2 + fabs((double)x[j] - m[0]) * m[2]);
+        }
+        norm_bwd_reference(dx + start, &dgamma[channel], &dbeta[channel], m, x + start, g + start,
+                           (double)gamma[channel], s);
+    }
+    for (size_t i = 0; accumulate && i < n; i++) {
+        dx[i] += (double)p.before[0][i];
+        tolerance[i] += 4 * U;
+    }
+    for (size_t i = 0; i < c; i++) bound[i] = 1e-6 * (bound[i] + 4);
+    levels_run(name, &p, run_norm_bwd, pools);
+    check_values(name, p.out[0], dx, tolerance, n);
+    check_values("dgamma", p.out[1], dgamma, bound, c);
+    check_values("dbeta", p.out[2], dbeta, bound, c);
+    problem_free(&p, name);
+    free(g), free(dx), free(tolerance), free(dgamma), free(dbeta), free(bound);
+}
+
+/* In place gives the same bits; a gradient of the parameters alone too. */
+static void check_norm_in_place(void)
+{
+    const struct norm_shape s = {2, 300, 20, ELEM_F32};
+    const struct norm_case k = {s, 0.01f};
+    const size_t n = norm_count(&s), c = (size_t)s.c;
+    struct problem p = {.shape = &k};
+    float *scratch = guard_alloc(norm_scratch(&s) * sizeof(float)), stats[2 * NORM_STATS * 20], *copy = malloc(n * 4);
+    problem_in(&p, 0, n, 1.0f, 2.0f), problem_in(&p, 1, c, 1.0f, 0.3f), problem_in(&p, 2, c, 0.0f, 0.3f);
+    problem_in(&p, 3, n, 0.0f, 1.0f);
+    problem_out(&p, 0, n), problem_out(&p, 1, c), problem_out(&p, 2, c);
+    norm_stats(stats, p.in[0], &s, 1e-5f, scratch, NULL);
+    norm_fwd(p.out[0], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, scratch, NULL);
+    memcpy(copy, p.in[0], n * 4);
+    norm_fwd(copy, copy, stats, p.in[1], p.in[2], &s, 0.01f, scratch, NULL);
+    CHECK(!different_bits(copy, p.out[0], n), "norm_fwd in place");
+    float first[2][20] = {{0}}, second[2][20] = {{0}};
+    norm_bwd(p.out[0], first[0], first[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
+    norm_bwd(NULL, second[0], second[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
+    memcpy(copy, p.in[3], n * 4);
+    CHECK(!memcmp(first, second, sizeof first), "norm_bwd without dx");
+    norm_bwd(copy, second[0], second[1], copy, p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
+    CHECK(!different_bits(copy, p.out[0], n), "norm_bwd in place");
+    guard_free(scratch, norm_scratch(&s) * sizeof(float));
+    problem_free(&p, "norm in place");
+    free(copy);
+}
+
+/* Ten updates of the running values, then inference with them. */
+static void check_norm_running(void)
+{
+    enum { C = 5, ROWS = 77 };
+    const struct norm_shape s = {1, ROWS, C, ELEM_F32};
+    struct problem p = {0};
+    float *x = problem_in(&p, 0, ROWS * C, 3.0f, 2.0f), mean[C] = {0}, var[C] = {1, 1, 1, 1, 1};
+    float stats[NORM_STATS * C], gamma[C], beta[C], y[ROWS * C];
+    float *scratch = guard_alloc(norm_scratch(&s) * sizeof(float));
+    norm_stats(stats, x, &s, 1e-5f, scratch, NULL);
+    for (int i = 0; i < 10; i++) norm_running_update(mean, var, stats, &s, 0.1f);
+    const double kept = pow(0.9, 10);
+    for (int i = 0; i < C; i++) {
+        double m[3];
+        moments(m, x + i, &s);
+        CHECK_NEAR((double)mean[i], (1 - kept) * m[0], 1e-5, "running mean");
+        CHECK_NEAR((double)var[i], kept + (1 - kept) * m[1] * ROWS / (ROWS - 1), 1e-5, "running variance");
+        gamma[i] = 1.0f + 0.1f * (float)i, beta[i] = -0.2f * (float)i;
+    }
+    norm_running_stats(stats, mean, var, C, 1e-5f);
+    norm_fwd(y, x, stats, gamma, beta, &s, 0.0f, scratch, NULL);
+    for (int i = 0; i < ROWS * C; i++) {
+        const int c = i % C;
+        const double z = (double)gamma[c] * ((double)x[i] - (double)mean[c]) / sqrt((double)var[c] + 1e-5) + (double)beta[c];
+        CHECK_NEAR((double)y[i], z > 0 ? z : 0, 3e-6, "inference");
+    }
+    guard_free(scratch, norm_scratch(&s) * sizeof(float));
+    problem_free(&p, "running");
+}
+
+static void check_norm(void)
+{
+    for (size_t i = 0; i < sizeof norm_shapes / sizeof *norm_shapes; i++) {
+        const struct norm_shape *s = &norm_shapes[i];
+        check_norm_fwd(s, 0.0f, 1.0f, 0.01f);
+        check_norm_fwd(s, 1000.0f, 1.0f, 1.0f);
+        check_norm_fwd(s, -3.0f, 50.0f, 0.0f);
+        check_norm_bwd(s, 0.0f, 0.01f, 0);
+        check_norm_bwd(s, 200.0f, 1.0f, 1);
+        check_norm_bwd(s, -1.0f, 0.0f, 1);
+    }
+    check_norm_in_place();
+    check_norm_running();
+}
+
+/* ---- bf16 in memory -------------------------------------------------------------------------------------------------- */
+
+enum { BF16_ROWS = 133, BF16_C = 19, BF16_N = 2 * BF16_ROWS * BF16_C };
+
+struct halves {
+    uint16_t *x, *dy, *y; /* BF16_N each, at the end of a page */
+    float wide_x[BF16_N], wide_dy[BF16_N], wide_y[BF16_N];
+};
+
+/* The bf16 result is the fp32 result of the same inputs, rounded once. */
+static void check_rounded(const char *name, struct halves *h)
+{
+    size_t wrong = 0;
+    for (size_t i = 0; i < BF16_N; i++) wrong += h->y[i] != bf16_from_f32(h->wide_y[i]);
+    CHECK(!wrong, "%s in bf16 at %s: %zu of %d are not the rounded fp32 result", name, cpu_isa_name(cpu_isa()), wrong, BF16_N);
+    for (size_t i = 0; i < BF16_N; i++) h->wide_y[i] = f32_from_bf16(h->y[i] = h->dy[BF16_N - 1 - i]); /* before the next: something to add to */
+}
+
+static void check_bf16_level(struct halves *h, struct pool *pool)
+{
+    const struct norm_shape wide = {2, BF16_ROWS, BF16_C, ELEM_F32}, half = {2, BF16_ROWS, BF16_C, ELEM_BF16};
+    float stats[2][2 * NORM_STATS * BF16_C], gamma[BF16_C], beta[BF16_C], sums[2][2 * BF16_C] = {{0}};
+    float *scratch = malloc(norm_scratch(&wide) * sizeof(float));
+    const struct rng stream = rng_stream(3, 0, 0, RNG_DROPOUT);
+    for (int c = 0; c < BF16_C; c++) gamma[c] = 1 + 0.03f * (float)c, beta[c] = 0.2f - 0.04f * (float)c;
+    elem_act_fwd(h->wide_y, h->wide_x, ELEM_F32, BF16_N, 0.01f, pool);
+    elem_act_fwd(h->y, h->x, ELEM_BF16, BF16_N, 0.01f, pool);
+    check_rounded("act_fwd", h);
+    elem_add_act_fwd(h->wide_y, h->wide_x, h->wide_dy, ELEM_F32, BF16_N, 0.01f, pool);
+    elem_add_act_fwd(h->y, h->x, h->dy, ELEM_BF16, BF16_N, 0.01f, pool);
+    check_rounded("add_act_fwd", h);
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+        elem_act_bwd(h->wide_y, h->wide_dy, h->wide_x, ELEM_F32, BF16_N, 0.01f, accumulate, pool);
+        elem_act_bwd(h->y, h->dy, h->x, ELEM_BF16, BF16_N, 0.01f, accumulate, pool);
+        check_rounded("act_bwd", h);
+        elem_dropout(h->wide_y, h->wide_x, ELEM_F32, BF16_N, 0.3f, &stream, accumulate, pool);
+        elem_dropout(h->y, h->x, ELEM_BF16, BF16_N, 0.3f, &stream, accumulate, pool);
+        check_rounded("dropout", h);
+        norm_stats(stats[0], h->wide_x, &wide, 1e-5f, scratch, pool);
+        norm_stats(stats[1], h->x, &half, 1e-5f, scratch, pool);
+        norm_bwd(h->wide_y, sums[0], sums[0] + BF16_C, h->wide_dy, h->wide_x, stats[0], gamma, beta, &wide, 0.01f, accumulate, scratch, pool);
+        norm_bwd(h->y, sums[1], sums[1] + BF16_C, h->dy, h->x, stats[1], gamma, beta, &half, 0.01f, accumulate, scratch, pool);
+        check_rounded("norm_bwd", h);
+        CHECK(memcmp(stats[0], stats[1], sizeof stats[0]) == 0, "statistics of the same values in bf16 differ");
+        CHECK(memcmp(sums[0], sums[1], sizeof sums[0]) == 0, "dgamma or dbeta of the same values in bf16 differ");
+    }
+    norm_fwd(h->wide_y, h->wide_x, stats[0], gamma, beta, &wide, 0.01f, scratch, pool);
+    norm_fwd(h->y, h->x, stats[1], gamma, beta, &half, 0.01f, scratch, pool);
+    check_rounded("norm_fwd", h);
+    free(scratch);
+}
+
+/* fp32 kernels have the same bits at every level, so rounding their results checks that the bf16 ones do too. */
+static void check_bf16(void)
+{
+    const enum isa before = cpu_isa();
+    struct halves *h = malloc(sizeof *h);
+    struct rng rng = rng_stream(5, 0, 0, RNG_TEST);
+    uint16_t **part[3] = {&h->x, &h->dy, &h->y};
+    for (int i = 0; i < 3; i++) *part[i] = guard_alloc(BF16_N * sizeof(uint16_t));
+    for (size_t i = 0; i < BF16_N; i++) {
+        h->wide_x[i] = f32_from_bf16(h->x[i] = bf16_from_f32(0.5f + rng_normal(&rng)));
+        h->wide_dy[i] = f32_from_bf16(h->dy[i] = bf16_from_f32(rng_normal(&rng)));
+    }
+    for (int level = ISA_SCALAR; level <= ISA_AVX512; level++)
+        for (int t = 0; t < 3; t++)
+            if (cpu_isa_set((enum isa)level) == (enum isa)level) check_bf16_level(h, pools[t]);
+    for (int i = 0; i < 3; i++) CHECK(!guard_free(*part[i], BF16_N * sizeof(uint16_t)), "a bf16 kernel wrote in front of a buffer");
+    free(h);
+    cpu_isa_set(before);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "--bench")) return elem_bench();
+    pools[1] = pool_create(2);
+    pools[2] = pool_create(3);
+    levels_self_test();
+    check_all_elementwise();
+    check_sum_squares();
+    check_optimisers();
+    check_norm();
+    check_bf16();
+    check_levels_hash(0xc76874dau);
+    pool_destroy(pools[1]);
+    pool_destroy(pools[2]);
+    return check_done("check_elem");
+}

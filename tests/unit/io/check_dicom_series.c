@@ -1,0 +1,229 @@
+/* check_dicom_series.c - DICOM series in folders: their order, what is passed over or refused, several series, several volumes at the same places. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/dicom/dicom.h"
+#include "io/base/file.h"
+#include "tests/unit/io/dicom_build.h"
+#include "tests/unit/expect.h"
+
+static char folder[] = "/tmp/nephron_check_XXXXXX";
+
+static void write_image(const char *name, const struct image *m)
+{
+    static struct bytes b;
+    char path[300];
+    struct error e;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    build(&b, m);
+    CHECK(file_write(path, b.data, b.size, &e) == 0, "%s", e.text);
+}
+
+static void clear_folder(void)
+{
+    struct file_list list;
+    struct error e;
+    char path[600];
+    if (file_list(folder, &list, &e)) return;
+    for (int i = 0; i < list.count; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, list.name[i]);
+        unlink(path);
+    }
+    file_list_free(&list);
+}
+
+/* Slices 0 to 4, 2 mm apart, in files s0 to s4 of the series 1.2; the one of number `odd` is as given. */
+static void write_series(int odd, const struct image *other)
+{
+    clear_folder();
+    for (int i = 0; i < 5; i++) {
+        char name[32], position[32], instance[32];
+        struct image m = plain();
+        snprintf(name, sizeof name, "s%d", i);
+        snprintf(position, sizeof position, "0\\0\\%d", 2 * i);
+        snprintf(instance, sizeof instance, "1.2.3.%d", i);
+        m.position = position;
+        m.instance = instance;
+        write_image(name, i == odd ? other : &m);
+    }
+}
+
+static void refuse_folder(const char *says, const char *also)
+{
+    struct volume v;
+    struct error e = {""};
+    int status = volume_read(&v, folder, &e);
+    CHECK(status == -1 && strstr(e.text, says) && strstr(e.text, also), "want '%s' and '%s', got %d '%s'", says, also, status, e.text);
+    if (!status) volume_free(&v);
+}
+
+#define ODD(says, also, ...)       \
+    do {                           \
+        struct image m_ = plain(); \
+        m_.instance = "9";         \
+        m_.position = "0\\0\\4";   \
+        __VA_ARGS__;               \
+        write_series(2, &m_);      \
+        refuse_folder(says, also); \
+    } while (0)
+
+static void check_bad_series(void)
+{
+    ODD("s1 and ", "s2: are 2.1 mm apart, other neighbours 2 mm", m_.position = "0\\0\\4.1");
+    ODD("s1 and ", "s3: are 4 mm apart, other neighbours 2 mm: slices are missing", m_.series = "1.2"; m_.position = "0\\0\\10");
+    ODD("s2 and ", "s3: are at the same place", m_.position = "0\\0\\6");
+    ODD("not in one line", "s2", m_.position = "0.5\\0\\4");
+    ODD("differ in size", "s2", m_.rows = 4; m_.columns = 3);
+    ODD("differ in orientation", "s2", m_.orientation = "1\\0\\0\\0\\0\\1");
+    ODD("differ in pixel spacing", "s2", m_.spacing = "1.1\\1");
+    ODD("no Image Position (Patient)", "s2", m_.position = "");
+    ODD("no Image Orientation (Patient)", "s2", m_.orientation = "");
+    ODD("s2: cut off", "7FE0,0010", m_.size = 10);
+    ODD("2 series, choose one with --series UID: 1.2 (CT, '', 4 files); 7.7 (CT, '', 1 file)", "", m_.series = "7.7");
+    clear_folder();
+    refuse_folder("unknown image format", folder);
+}
+
+static void check_folder(void)
+{
+    struct volume v;
+    struct dicom_info d;
+    struct error e = {""};
+    struct image m = plain();
+    char path[300];
+    m.series = "7.7", m.instance = "9", m.position = "0\\0\\100";
+    write_series(-1, NULL);
+    write_image("other", &m);
+    int status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){"1.2", 0}, 0, &e);
+    CHECK(!status && v.size[2] == 5 && v.spacing[2] == 2 && d.files == 5 && v.voxel[4 * 12 + 3] == 4, "series of two: %s", e.text);
+    if (!status) volume_free(&v);
+    status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){"7.7", 0}, 0, &e);
+    CHECK(!status && v.size[2] == 1 && d.files == 1, "the other of two: %s", e.text);
+    if (!status) volume_free(&v);
+    CHECK(dicom_read_series(&v, &d, folder, &(struct dicom_choice){"7", 0}, 0, &e) == -1 && strstr(e.text, "no DICOM image of series 7"), "no such series: %s", e.text);
+    snprintf(path, sizeof path, "%s/s3", folder);
+    status = volume_read(&v, path, &e);
+    CHECK(!status && v.size[2] == 5, "a file's series of two: %s", e.text);
+    if (!status) volume_free(&v);
+    CHECK(dicom_read_series(&v, &d, path, &(struct dicom_choice){"7.7", 0}, 0, &e) == -1 && strstr(e.text, "is of series 1.2, not 7.7"), "a file of another series: %s", e.text);
+    clear_folder(); /* a tilted gantry: each slice is shifted within its plane */
+    for (int i = 0; i < 4; i++) {
+        char name[32], position[32];
+        struct image t = plain();
+        snprintf(name, sizeof name, "t%d", i);
+        snprintf(position, sizeof position, "0\\%g\\%d", 0.5 * i, 2 * i);
+        t.position = position;
+        write_image(name, &t);
+    }
+    status = volume_read(&v, folder, &e);
+    CHECK(!status && v.affine[1][2] == -0.5 && v.affine[2][2] == 2 && fabs(v.spacing[2] - sqrt(4.25)) < 1e-12, "a tilted gantry: %s", e.text);
+    if (!status) volume_free(&v);
+    /* What is no image of the series is passed over: text, a report without pixels, a folder, a copy of the named file. */
+    write_series(-1, NULL);
+    m.series = "1.2", m.pixels = NULL;
+    write_image("report", &m);
+    m = plain();
+    m.instance = "1.2.3.3", m.position = "0\\0\\6";
+    write_image("copy", &m);
+    snprintf(path, sizeof path, "%s/readme", folder);
+    CHECK(file_write(path, "hello\n", 6, &e) == 0, "%s", e.text);
+    snprintf(path, sizeof path, "%s/s3", folder);
+    status = volume_read(&v, path, &e);
+    CHECK(!status && v.size[2] == 5 && v.affine[2][2] == 2, "with other things: %s", e.text);
+    if (!status) volume_free(&v);
+    refuse_folder("are at the same place", "copy");
+    clear_folder();
+}
+
+/* ---- several volumes at the same places --------------------------------------------------------------------------------- */
+
+enum { VOLUMES = 3, SLICES = 4 };
+
+/* What tells volume k's slice z: elements in ascending order. `kind` as below; inst: its Instance Number. */
+static void put_keys(struct bytes *b, const char *kind, int k, int z)
+{
+    char text[32];
+    b->size = 0;
+    if (strcmp(kind, "echo") == 0) {
+        snprintf(text, sizeof text, "%g", 4.5 * (k + 1));
+        put_text(b, 0x00180081, "DS", text);
+        snprintf(text, sizeof text, "%d", k + 1);
+        put_text(b, 0x00180086, "IS", text);
+    }
+    if (strcmp(kind, "b") == 0) {
+        double v = 400 * k;
+        put_head(b, 0x00189087, "FD", 8);
+        put(b, &v, 8);
+    }
+    snprintf(text, sizeof text, "%d", strcmp(kind, "acquisition") == 0 ? k + 1 : 1);
+    put_text(b, 0x00200012, "IS", text);
+    snprintf(text, sizeof text, "%d", strcmp(kind, "instance") == 0 ? z * VOLUMES + k : strcmp(kind, "copies") == 0 ? 1 : k * SLICES + z);
+    put_text(b, 0x00200013, "IS", text);
+    snprintf(text, sizeof text, "%d", k + 1);
+    if (strcmp(kind, "time") == 0) put_text(b, 0x00200100, "IS", text);
+}
+
+/* VOLUMES volumes of SLICES slices; the first voxel of slice z of volume k is 10 k + z. without: this file of the last volume is not written. */
+static void write_volumes(const char *kind, int without)
+{
+    clear_folder();
+    for (int k = 0; k < VOLUMES; k++)
+        for (int z = 0; z < SLICES; z++) {
+            static struct bytes keys;
+            unsigned char pixels[4 * 3 * 2] = {(unsigned char)(10 * k + z)};
+            struct image m = plain();
+            char name[32], position[32], instance[32];
+            if (k == VOLUMES - 1 && z == without) continue;
+            put_keys(&keys, kind, k, z);
+            snprintf(name, sizeof name, "f%02d", (7 * (k * SLICES + z) + 3) % (VOLUMES * SLICES));
+            snprintf(position, sizeof position, "0\\0\\%d", 3 * z);
+            snprintf(instance, sizeof instance, "1.2.3.%d", k * SLICES + z);
+            m.position = position, m.instance = instance, m.pixels = pixels, m.extra = keys.data, m.extra_size = keys.size;
+            write_image(name, &m);
+        }
+}
+
+static void check_volumes(void)
+{
+    static const struct {
+        const char *kind, *part;
+    } kinds[] = {{"time", "time 2"}, {"echo", "echo 2, TE 9 ms"}, {"b", "b 400"}, {"acquisition", ""}, {"instance", ""}};
+    struct volume v;
+    struct dicom_info d;
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        write_volumes(kinds[i].kind, -1);
+        for (int k = 0; k < VOLUMES; k++) {
+            int status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){NULL, k + 1}, 0, &e);
+            CHECK(!status && v.size[2] == SLICES && v.spacing[2] == 3 && d.volumes == VOLUMES, "%s %d: %s", kinds[i].kind, k, e.text);
+            if (status) continue;
+            for (int z = 0; z < SLICES; z++) CHECK(v.voxel[12 * z] == 10 * k + z, "%s: slice %d of volume %d is %g", kinds[i].kind, z, k, v.voxel[12 * z]);
+            if (k == 1) CHECK(strcmp(d.part, kinds[i].part) == 0, "%s: '%s'", kinds[i].kind, d.part);
+            volume_free(&v);
+        }
+        refuse_folder("series 1.2 holds 3 volumes at the same places, choose one with --volume N: 1", kinds[i].part);
+        CHECK(dicom_read_series(&v, &d, folder, &(struct dicom_choice){NULL, 4}, 0, &e) == -1 && strstr(e.text, "there is no volume 4"), "volume 4 of 3: %s", e.text);
+    }
+    write_volumes("copies", -1);
+    refuse_folder("are at the same place", "");
+    write_volumes("instance", SLICES - 1);
+    refuse_folder("that nothing tells apart", "");
+    write_volumes("time", SLICES - 1); /* what tells them surely needs no equal numbers */
+    int status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){"1.2", 3}, 0, &e);
+    CHECK(!status && v.size[2] == SLICES - 1, "a shorter volume: %s", e.text);
+    if (!status) volume_free(&v);
+    write_volumes("time", 1);
+    status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){"1.2", 3}, 0, &e);
+    CHECK(status && strstr(e.text, "slices are missing"), "a gap in a volume: %s", e.text);
+    clear_folder();
+}
+
+int main(void)
+{
+    if (!mkdtemp(folder)) return 1;
+    check_bad_series();
+    check_folder();
+    check_volumes();
+    rmdir(folder);
+    return check_done("check_dicom_series");
+}

@@ -1,0 +1,491 @@
+/* check_formats.c - files, checksums, deflate, gzip, zip, PNG and NIfTI: known answers, round trips, and every way to cut or flip
+ * a byte. Damage must give an error or a valid result, never a crash. Run under sanitizers by check-all.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "io/base/file.h"
+#include "io/pack/gzip.h"
+#include "io/image/nifti.h"
+#include "io/picture/png.h"
+#include "io/base/sha256.h"
+#include "io/pack/zip.h"
+#include "tests/unit/expect.h"
+
+static char folder[] = "/tmp/nephron_check_XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char path[4][256];
+    static int turn;
+    turn = (turn + 1) % 4;
+    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
+    return path[turn];
+}
+
+/* A small generator of our own: the tests need no seed from outside. */
+static uint32_t state = 1;
+static uint32_t next_random(void)
+{
+    state = state * 1664525u + 1013904223u;
+    return state >> 8;
+}
+
+/* ---- checksums ------------------------------------------------------------------------------------------------------ */
+
+static void check_sums(void)
+{
+    char hex[65];
+    CHECK(crc32_update(0, "123456789", 9) == 0xcbf43926, "CRC-32 of 123456789");
+    CHECK(crc32_update(crc32_update(0, "1234", 4), "56789", 5) == 0xcbf43926, "CRC-32 in two parts");
+    CHECK(adler32_update(1, "Wikipedia", 9) == 0x11e60398, "Adler-32 of Wikipedia");
+    sha256_hex(hex, "abc", 3); /* FIPS 180-4's examples */
+    CHECK(strcmp(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0, "SHA-256 of abc: %s", hex);
+    sha256_hex(hex, "", 0);
+    CHECK(strcmp(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855") == 0, "SHA-256 of nothing: %s", hex);
+    sha256_hex(hex, "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56);
+    CHECK(strcmp(hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1") == 0, "SHA-256 of 56 bytes: %s", hex);
+    char million[1000];
+    unsigned char digest[32];
+    struct sha256 s;
+    memset(million, 'a', sizeof million);
+    sha256_init(&s);
+    for (int i = 0; i < 1000; i++) sha256_update(&s, million, sizeof million);
+    sha256_final(&s, digest);
+    CHECK(digest[0] == 0xcd && digest[1] == 0xc7 && digest[31] == 0xd0, "SHA-256 of a million a");
+}
+
+/* ---- deflate --------------------------------------------------------------------------------------------------------- */
+
+static void fill(unsigned char *p, size_t n, int kind)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t r = next_random();
+        switch (kind) {
+        case 0: p[i] = 0; break;
+        case 1: p[i] = (unsigned char)r; break;
+        case 2: p[i] = "abcd"[r & 3]; break;
+        case 3: p[i] = (unsigned char)(i >> 5 ^ (r % 50 == 0)); break;
+        default: p[i] = i > 300 && r % 8 ? p[i - 1 - r % 300] : (unsigned char)r; break;
+        }
+    }
+}
+
+static void check_round_trip(const unsigned char *data, size_t n, int level, const char *what)
+{
+    size_t packed_size, size = 0;
+    struct error e = {""};
+    unsigned char *out = NULL, *packed = gzip_compress(data, n, level, &packed_size);
+    CHECK(packed && gzip_decompress(packed, packed_size, n, &out, &size, &e) == 0 && size == n && memcmp(out, data, n) == 0,
+          "gzip %s, %zu bytes, level %d: %s", what, n, level, e.text);
+    free(out);
+    if (n) {
+        out = NULL;
+        CHECK(gzip_decompress(packed, packed_size, n - 1, &out, &size, &e) == -1 && strstr(e.text, "more than"), "limit of %zu bytes is not kept", n - 1);
+    }
+    free(packed);
+    packed = deflate_zlib(data, n, level, &packed_size);
+    out = NULL;
+    CHECK(packed && inflate_zlib(packed, packed_size, n, &out, &size, &e) == 0 && size == n && memcmp(out, data, n) == 0,
+          "zlib %s, %zu bytes, level %d: %s", what, n, level, e.text);
+    free(out);
+    free(packed);
+}
+
+static void check_deflate(void)
+{
+    static const size_t sizes[] = {0, 1, 2, 3, 4, 257, 258, 259, 1000, 32768, 65535, 65536, 200000};
+    static const char *const kinds[] = {"zeros", "noise", "four letters", "steps", "copies"};
+    unsigned char *data = malloc(200000);
+    for (int kind = 0; kind < 5; kind++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            fill(data, sizes[i], kind);
+            for (int level = 1; level <= 9; level += sizes[i] > 70000 ? 4 : 1) check_round_trip(data, sizes[i], level, kinds[kind]);
+        }
+    size_t zeros, noise;
+    fill(data, 200000, 0);
+    free(gzip_compress(data, 200000, 6, &zeros));
+    CHECK(zeros < 400, "200000 zeros pack to %zu bytes", zeros);
+    fill(data, 200000, 1);
+    free(gzip_compress(data, 200000, 6, &noise));
+    CHECK(noise < 200000 + 200, "200000 bytes of noise pack to %zu bytes", noise);
+    free(data);
+}
+
+/* Streams that zlib 1.2.13 made of "nephron nephron nephron 0123456789": fixed codes, stored, and gzip with a file name. */
+static void check_foreign(void)
+{
+    static const char want[] = "nephron nephron nephron 0123456789";
+    static const unsigned char fixed[] = {0x78, 0x01, 0xcb, 0x4b, 0x2d, 0xc8, 0x28, 0xca, 0xcf, 0x53, 0xc8, 0x43, 0xa3, 0x0d, 0x0c, 0x8d, 0x8c, 0x4d,
+                                          0x4c, 0xcd, 0xcc, 0x2d, 0x2c, 0x01, 0xdf, 0x57, 0x0b, 0x5c};
+    static const unsigned char stored[] = {1, 5, 0, 0xfa, 0xff, 'h', 'e', 'l', 'l', 'o'};
+    unsigned char *out = NULL;
+    size_t size, used;
+    struct error e = {""};
+    CHECK(inflate_zlib(fixed, sizeof fixed, 1000, &out, &size, &e) == 0 && size == sizeof want - 1 && memcmp(out, want, size) == 0, "fixed codes: %s", e.text);
+    free(out);
+    out = NULL;
+    CHECK(inflate_raw(stored, sizeof stored, 0, 1000, &out, &size, &used, &e) == 0 && size == 5 && memcmp(out, "hello", 5) == 0 && used == sizeof stored,
+          "stored block: %s", e.text);
+    free(out);
+    /* Two members, the first with a name and a comment. */
+    unsigned char two[200];
+    size_t n, m;
+    unsigned char *a = gzip_compress((const unsigned char *)"first", 5, 6, &n), *b = gzip_compress((const unsigned char *)"second", 6, 6, &m);
+    memcpy(two, a, 10);
+    two[3] = 8 | 16;
+    memcpy(two + 10, "name\0comment\0", 13);
+    memcpy(two + 23, a + 10, n - 10);
+    memcpy(two + 13 + n, b, m);
+    out = NULL;
+    CHECK(gzip_decompress(two, 13 + n + m, 1000, &out, &size, &e) == 0 && size == 11 && memcmp(out, "firstsecond", 11) == 0, "two members: %s", e.text);
+    free(out);
+    free(a);
+    free(b);
+}
+
+/* ---- damage ---------------------------------------------------------------------------------------------------------- */
+
+/* Tries to read; frees what came. Returns 0 where it was accepted. */
+typedef int try_read(const unsigned char *data, size_t size);
+
+static int try_gzip(const unsigned char *data, size_t size)
+{
+    unsigned char *out;
+    size_t n;
+    struct error e;
+    if (gzip_decompress(data, size, 1 << 20, &out, &n, &e)) return -1;
+    free(out);
+    return 0;
+}
+
+static int try_zip(const unsigned char *data, size_t size)
+{
+    struct zip z;
+    struct error e;
+    int status = zip_open(&z, data, size, "test.zip", &e);
+    for (int i = 0; !status && i < z.count; i++) {
+        unsigned char *out;
+        size_t n;
+        if (zip_extract(&z, i, 1 << 20, &out, &n, &e)) status = 1;
+        else free(out);
+    }
+    if (status >= 0) zip_free(&z);
+    return status ? -1 : 0;
+}
+
+static int try_nifti(const unsigned char *data, size_t size)
+{
+    struct volume v;
+    struct error e = {""};
+    int status = nifti_parse(&v, data, size, NULL, 0, "test.nii", 0, &e);
+    if (status) CHECK(strncmp(e.text, "test.nii", 8) == 0, "message without the file: %s", e.text);
+    else volume_free(&v);
+    return status;
+}
+
+/* Every truncation must be refused; every flipped byte must not crash (exact copies, so that sanitizers see over-reads). */
+static void check_damage(const unsigned char *data, size_t size, try_read *read, const char *what)
+{
+    CHECK(read(data, size) == 0, "%s: intact file refused", what);
+    for (size_t n = 0; n < size; n++) {
+        unsigned char *copy = malloc(n ? n : 1);
+        memcpy(copy, data, n);
+        CHECK(read(copy, n) != 0, "%s: accepted when cut to %zu of %zu bytes", what, n, size);
+        free(copy);
+    }
+    for (size_t i = 0; i < size; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            unsigned char *copy = malloc(size);
+            memcpy(copy, data, size);
+            copy[i] ^= (unsigned char)(1 << bit);
+            read(copy, size);
+            free(copy);
+        }
+}
+
+static void check_zip(void)
+{
+    struct error e = {""};
+    unsigned char text[3000], *data;
+    size_t size;
+    fill(text, sizeof text, 4);
+    struct file_out *f = file_create(in_folder("a.zip"), &e);
+    struct zip_writer *w = zip_create(f);
+    CHECK(zip_add(w, "stored", text, 100, 0, 64, &e) == 0 && zip_add(w, "folder/deflated", text, sizeof text, 6, 1, &e) == 0 &&
+              zip_add(w, "empty", text, 0, 6, 1, &e) == 0 && zip_finish(w, &e) == 0 && file_commit(f, &e) == 0, "zip: %s", e.text);
+    CHECK(file_read(in_folder("a.zip"), 0, &data, &size, &e) == 0, "%s", e.text);
+    struct zip z;
+    CHECK(zip_open(&z, data, size, "a.zip", &e) == 0 && z.count == 3, "%s", e.text);
+    CHECK(zip_find(&z, "folder/deflated") == 1 && zip_find(&z, "absent") == -1, "zip_find");
+    CHECK((z.entry[0].data - data) % 64 == 0, "stored entry is not aligned");
+    CHECK(z.entry[1].method == 8 && z.entry[1].packed < sizeof text, "entry is not packed");
+    for (int i = 0; i < 3; i++) {
+        unsigned char *out;
+        size_t n, want = i == 0 ? 100 : i == 1 ? sizeof text : 0;
+        CHECK(zip_extract(&z, i, 1 << 20, &out, &n, &e) == 0 && n == want && memcmp(out, text, n) == 0, "entry %d: %s", i, e.text);
+        free(out);
+    }
+    unsigned char *out;
+    size_t n;
+    CHECK(zip_extract(&z, 1, 2999, &out, &n, &e) == -1, "the limit of an entry is not kept");
+    zip_free(&z);
+    check_damage(data, size, try_zip, "zip");
+    free(data);
+}
+
+/* ---- NIfTI ------------------------------------------------------------------------------------------------------------- */
+
+static struct volume make_volume(int nx, int ny, int nz)
+{
+    struct volume v = {.size = {nx, ny, nz, 1}, .spacing = {0.5, 2, 3}};
+    /* A turn about two axes, mirrored: qfac is -1. */
+    static const double r[3][3] = {{0.36, 0.48, -0.8}, {-0.8, 0.6, 0}, {-0.48, -0.64, -0.6}};
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 3; k++) v.affine[i][k] = r[i][k] * v.spacing[k];
+        v.affine[i][3] = 10 * i - 7.25;
+    }
+    v.voxel = malloc((size_t)nx * ny * nz * sizeof(float));
+    for (int i = 0; i < nx * ny * nz; i++) v.voxel[i] = (float)(i % 120);
+    return v;
+}
+
+static void check_nifti_types(void)
+{
+    struct volume v = make_volume(5, 4, 3), r;
+    struct error e = {""};
+    v.voxel[0] = -3.6f;
+    v.voxel[1] = 300.4f;
+    v.voxel[2] = NAN;
+    for (int type = VOXEL_U8; type <= VOXEL_F64; type++)
+        for (int gz = 0; gz < 2; gz++) {
+            const char *path = in_folder(gz ? "a.nii.gz" : "a.nii"), *name = voxel_type_name((enum voxel_type)type);
+            CHECK(volume_write(&v, path, (enum voxel_type)type, &e) == 0 && volume_read(&r, path, &e) == 0, "%s: %s", name, e.text);
+            CHECK((int)r.type == type && volume_same_geometry(&v, &r, &e) == 0, "%s: %s", name, e.text);
+            for (int i = 3; i < 60; i++) CHECK(r.voxel[i] == v.voxel[i], "%s voxel %d: %g", name, i, r.voxel[i]);
+            int is_unsigned = type == VOXEL_U8 || type == VOXEL_U16 || type == VOXEL_U32 || type == VOXEL_U64, real = type >= VOXEL_F32;
+            CHECK(r.voxel[0] == (real ? -3.6f : is_unsigned ? 0 : -4), "%s: -3.6 becomes %g", name, r.voxel[0]);
+            CHECK(r.voxel[1] == (real ? 300.4f : type == VOXEL_U8 ? 255 : type == VOXEL_I8 ? 127 : 300), "%s: 300.4 becomes %g", name, r.voxel[1]);
+            CHECK(real ? isnan(r.voxel[2]) : r.voxel[2] == 0, "%s: NaN becomes %g", name, r.voxel[2]);
+            volume_free(&r);
+        }
+    volume_free(&v);
+}
+
+static void put16(unsigned char *p, int v) { p[0] = (unsigned char)v, p[1] = (unsigned char)(v >> 8); }
+static void put_float(unsigned char *p, float v) { memcpy(p, &v, 4); }
+
+/* A file's header changed in one field, and what must come of it. */
+static void check_nifti_headers(void)
+{
+    struct volume v = make_volume(5, 4, 3), r;
+    struct error e = {""};
+    unsigned char *good, *data;
+    size_t size = 0;
+    CHECK(volume_write(&v, in_folder("h.nii"), VOXEL_I16, &e) == 0 && file_read(in_folder("h.nii"), 0, &good, &size, &e) == 0, "%s", e.text);
+    data = malloc(size);
+#define TRY(change, good_or_bad, message_)                                                                  \
+    do {                                                                                                    \
+        memcpy(data, good, size);                                                                           \
+        change;                                                                                             \
+        int status_ = nifti_parse(&r, data, size, NULL, 0, "h.nii", 0, &e);                                 \
+        CHECK(status_ == (good_or_bad), "%s: %s", #change, status_ ? e.text : "accepted");                  \
+        if (status_) CHECK(strstr(e.text, message_) != NULL, "%s: message is '%s', without '%s'", #change, e.text, message_); \
+    } while (0)
+    TRY(put16(data + 40, 0), -1, "dim[0] is 0");
+    TRY(put16(data + 40, 8), -1, "dim[0] is 8");
+    TRY(put16(data + 42, -4), -1, "dim[1] is -4");
+    TRY(put16(data + 42, 32767), -1, "cut off");
+    TRY((put16(data + 40, 7), put16(data + 50, 32767), put16(data + 52, 32767)), -1, "more than four");
+    TRY((put16(data + 42, 32767), put16(data + 44, 32767), put16(data + 46, 32767)), -1, "");
+    TRY(put16(data + 70, 128), -1, "RGB");
+    TRY(put16(data + 70, 1792), -1, "complex");
+    TRY(put16(data + 70, 1536), -1, "128-bit");
+    TRY(put16(data + 70, 3), -1, "datatype 3");
+    TRY(put16(data + 72, 8), -1, "bitpix is 8");
+    TRY(put_float(data + 108, 1e9f), -1, "cut off");
+    TRY(put_float(data + 108, -5), -1, "vox_offset");
+    TRY(put_float(data + 108, NAN), -1, "vox_offset");
+    TRY(data[344] = 'x', -1, ".img");
+    TRY(put16(data, 349), -1, "sizeof_hdr");
+    TRY((put_float(data + 112, 2), put_float(data + 116, 5)), 0, "");
+    CHECK(r.voxel[3] == 11, "slope 2, intercept 5: voxel is %g", r.voxel[3]);
+    volume_free(&r);
+    TRY((put_float(data + 112, 0), put_float(data + 116, 5)), 0, "");
+    CHECK(r.voxel[3] == 3, "slope 0: voxel is %g", r.voxel[3]);
+    volume_free(&r);
+    TRY((put_float(data + 112, NAN), put_float(data + 116, NAN)), 0, "");
+    CHECK(r.voxel[3] == 3, "slope NaN: voxel is %g", r.voxel[3]);
+    volume_free(&r);
+    TRY(put16(data + 254, 0), 0, ""); /* sform off: the quaternion gives the same matrix */
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 4; k++) CHECK_NEAR(r.affine[i][k], v.affine[i][k], 1e-5, "qform [%d][%d]", i, k);
+    volume_free(&r);
+    TRY((put16(data + 254, 0), put16(data + 252, 0)), 0, ""); /* neither: spacing alone */
+    CHECK_NEAR(r.affine[0][0], -0.5, 1e-6, "Analyze's x");
+    CHECK_NEAR(r.affine[2][2], 3, 1e-6, "Analyze's z");
+    volume_free(&r);
+    TRY(memset(data + 280, 0, 48), 0, ""); /* singular sform */
+    CHECK_NEAR(r.spacing[1], 2, 1e-6, "spacing from pixdim");
+    volume_free(&r);
+#undef TRY
+    unsigned char *small = malloc(size);
+    memcpy(small, good, size);
+    check_damage(small, size, try_nifti, "nii");
+    free(small);
+    free(data);
+    free(good);
+    volume_free(&v);
+}
+
+/* The same header in the other byte order, and as a pair of files. */
+static void check_nifti_layouts(void)
+{
+    struct volume v = make_volume(3, 2, 2), r;
+    struct error e = {""};
+    unsigned char *data;
+    size_t size = 0;
+    CHECK(volume_write(&v, in_folder("o.nii"), VOXEL_I16, &e) == 0 && file_read(in_folder("o.nii"), 0, &data, &size, &e) == 0, "%s", e.text);
+    static const struct { int at, bytes, count; } fields[] = {{0, 4, 1}, {40, 2, 8}, {70, 2, 2}, {76, 4, 8}, {108, 4, 3}, {252, 2, 2}, {256, 4, 18}, {352, 2, 12}};
+    unsigned char *big = malloc(size);
+    memcpy(big, data, size);
+    for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
+        for (int i = 0; i < fields[f].count; i++)
+            for (int k = 0; k < fields[f].bytes; k++) {
+                int at = fields[f].at + i * fields[f].bytes;
+                big[at + k] = data[at + fields[f].bytes - 1 - k];
+            }
+    CHECK(nifti_parse(&r, big, size, NULL, 0, "big.nii", 0, &e) == 0, "%s", e.text);
+    CHECK(volume_same_geometry(&v, &r, &e) == 0 && memcmp(r.voxel, v.voxel, 12 * sizeof(float)) == 0, "big endian: %s", e.text);
+    volume_free(&r);
+    memcpy(data + 344, "ni1", 4);
+    memset(data + 108, 0, 4);
+    CHECK(file_write(in_folder("p.hdr"), data, 348, &e) == 0 && file_write(in_folder("p.img"), data + 352, size - 352, &e) == 0, "%s", e.text);
+    for (int i = 0; i < 2; i++) {
+        CHECK(volume_read(&r, in_folder(i ? "p.img" : "p.hdr"), &e) == 0, "pair: %s", e.text);
+        CHECK(memcmp(r.voxel, v.voxel, 12 * sizeof(float)) == 0, "pair: other voxels");
+        volume_free(&r);
+    }
+    unlink(in_folder("p.img"));
+    CHECK(volume_read(&r, in_folder("p.hdr"), &e) == -1 && strstr(e.text, "p.img"), "header without image: %s", e.text);
+    CHECK(volume_read_header(&r, in_folder("p.hdr"), &e) == 0 && r.voxel == NULL, "header alone: %s", e.text);
+    CHECK(volume_read(&r, in_folder("absent.nii"), &e) == -1 && strstr(e.text, "absent.nii"), "absent file: %s", e.text);
+    CHECK(volume_read(&r, in_folder("absent.xyz"), &e) == -1, "unknown suffix accepted");
+    free(big);
+    free(data);
+    volume_free(&v);
+}
+
+/* Files of others, where they are beside the project. */
+static void check_others(void)
+{
+    struct volume v;
+    struct error e = {""};
+    if (!file_is_dir("../shared/data/formats/nifti")) {
+        printf("check_formats: ../shared/data is absent, the files of others are skipped\n");
+        return;
+    }
+    static const struct { const char *name, *format; int x, y, z, t; double first; } files[] = {
+        {"anatomical.nii", "NIfTI-1", 33, 41, 25, 1, NAN}, {"functional.nii", "NIfTI-1", 17, 21, 3, 20, NAN}, {"example4d.nii.gz", "NIfTI-1", 128, 96, 24, 2, NAN},
+        {"example_nifti2.nii.gz", "NIfTI-2", 32, 20, 12, 2, NAN}, {"standard.nii.gz", "NIfTI-1", 4, 5, 7, 1, NAN}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "../shared/data/formats/nifti/%s", files[i].name);
+        int status = volume_read(&v, path, &e);
+        CHECK(status == 0, "%s", e.text);
+        if (status) continue;
+        CHECK(strcmp(v.format, files[i].format) == 0 && v.size[0] == files[i].x && v.size[1] == files[i].y && v.size[2] == files[i].z && v.size[3] == files[i].t,
+              "%s: %s %lld x %lld x %lld x %lld", path, v.format, (long long)v.size[0], (long long)v.size[1], (long long)v.size[2], (long long)v.size[3]);
+        volume_free(&v);
+    }
+    CHECK(volume_read(&v, "../shared/data/formats/nifti/row_major.dconn.nii", &e) == -1, "a CIFTI matrix is taken for a volume");
+}
+
+/* ---- files and PNG ------------------------------------------------------------------------------------------------------ */
+
+static void check_files(void)
+{
+    struct error e = {""};
+    unsigned char *data;
+    size_t size;
+    struct file_list list;
+    CHECK(file_write(in_folder("x"), "old", 3, &e) == 0, "%s", e.text);
+    struct file_out *f = file_create(in_folder("x"), &e);
+    file_printf(f, "new %d", 7);
+    CHECK(file_read(in_folder("x"), 0, &data, &size, &e) == 0 && size == 3, "the old file is gone before the new one is complete");
+    free(data);
+    CHECK(file_commit(f, &e) == 0 && file_read(in_folder("x"), 0, &data, &size, &e) == 0 && strcmp((char *)data, "new 7") == 0, "%s", e.text);
+    free(data);
+    f = file_create(in_folder("x"), &e);
+    file_put(f, "half", 4);
+    file_abandon(f);
+    CHECK(file_list(folder, &list, &e) == 0, "%s", e.text);
+    for (int i = 0; i < list.count; i++) CHECK(strstr(list.name[i], "tmp") == NULL, "%s stays behind", list.name[i]);
+    file_list_free(&list);
+    CHECK(file_create(in_folder("no/such/folder"), &e) == NULL && strstr(e.text, "no/such/folder"), "%s", e.text);
+    CHECK(file_create(folder, &e) == NULL && strstr(e.text, "folder"), "a folder is written to");
+    CHECK(file_read(folder, 0, &data, &size, &e) == -1, "a folder is read");
+    CHECK(file_read(in_folder("x"), 3, &data, &size, &e) == -1 && strstr(e.text, "more than 3"), "limit: %s", e.text);
+    CHECK(file_mkdirs(in_folder("a/b/c"), &e) == 0 && file_is_dir(in_folder("a/b/c")), "%s", e.text);
+    CHECK(file_mkdirs(in_folder("x/y"), &e) == -1 && strstr(e.text, "x"), "a folder inside a file");
+    int full = open("/dev/full", O_WRONLY);
+    if (full >= 0) {
+        close(full);
+        CHECK(file_write("/dev/full", "text", 4, &e) == -1 && strstr(e.text, "/dev/full: No space"), "full disk: %s", e.text);
+        CHECK(open("/dev/full", O_WRONLY) >= 0, "/dev/full was replaced");
+    }
+}
+
+static void check_png(void)
+{
+    struct error e = {""};
+    unsigned char pixels[3 * 5 * 4], *data;
+    size_t size;
+    fill(pixels, sizeof pixels, 1);
+    for (int channels = 1; channels <= 3; channels += 2) {
+        CHECK(png_write(in_folder("p.png"), pixels, 5, 4, channels, &e) == 0 && file_read(in_folder("p.png"), 0, &data, &size, &e) == 0, "%s", e.text);
+        /* Take it apart again: signature, IHDR, IDAT; undo the Paeth filter. */
+        CHECK(size > 57 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0 && memcmp(data + 12, "IHDR", 4) == 0 && data[19] == 5 && data[23] == 4, "header");
+        size_t length = (size_t)data[33] << 24 | (size_t)data[34] << 16 | (size_t)data[35] << 8 | data[36], n;
+        unsigned char *rows = NULL;
+        CHECK(inflate_zlib(data + 41, length, 1000, &rows, &n, &e) == 0 && n == (size_t)(5 * channels + 1) * 4, "IDAT: %s", e.text);
+        unsigned char back[60] = {0};
+        int row = 5 * channels, wrong = 0;
+        for (int y = 0; rows && y < 4; y++)
+            for (int i = 0; i < row; i++) {
+                int a = i >= channels ? back[y * row + i - channels] : 0, b = y ? back[(y - 1) * row + i] : 0, c = y && i >= channels ? back[(y - 1) * row + i - channels] : 0;
+                int pa = abs(b - c), pb = abs(a - c), pc = abs(a + b - 2 * c), p = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+                back[y * row + i] = (unsigned char)(rows[y * (row + 1) + 1 + i] + p);
+                wrong += back[y * row + i] != pixels[y * row + i] || rows[y * (row + 1)] != 4;
+            }
+        CHECK(wrong == 0, "%d of %d bytes differ", wrong, 4 * row);
+        free(rows);
+        free(data);
+    }
+    CHECK(png_write(in_folder("q.png"), pixels, 0, 4, 1, &e) == -1, "a picture without columns");
+}
+
+int main(void)
+{
+    unsigned char text[400];
+    size_t n;
+    if (!mkdtemp(folder)) return 1;
+    check_sums();
+    check_deflate();
+    check_foreign();
+    fill(text, sizeof text, 4);
+    unsigned char *gz = gzip_compress(text, sizeof text, 6, &n);
+    check_damage(gz, n, try_gzip, "gzip");
+    free(gz);
+    check_zip();
+    check_nifti_types();
+    check_nifti_headers();
+    check_nifti_layouts();
+    check_others();
+    check_files();
+    check_png();
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    if (system(command)) printf("check_formats: %s is left behind\n", folder);
+    return check_done("check_formats");
+}

@@ -1,0 +1,584 @@
+/* check_data.c - preprocessing against nnU-Net's own (tests/data/golden/data.json), and datasets: good ones,
+ * and each way in which one can be wrong. */
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/base/file.h"
+#include "nn/prepare/restore.h"
+#include "tensor/ops/ops.h"
+#include "tensor/base/pool.h"
+#include "tests/unit/nn/data_golden.h"
+
+/* ---- preprocessing -------------------------------------------------------------------------------------------------------- */
+
+/* The case of make_data.py: two channels of 9 x 8 x 12. */
+static void make_case(float *image, uint8_t *label)
+{
+    for (int z = 0, i = 0; z < 9; z++)
+        for (int y = 0; y < 8; y++)
+            for (int x = 0; x < 12; x++, i++) {
+                int inside = z >= 1 && z < 8 && y >= 2 && x >= 1 && x < 10;
+                inside = inside && !(z >= 3 && z < 5 && y >= 4 && y < 6 && x >= 4 && x < 6);
+                inside = inside && !(z >= 1 && z < 3 && y >= 2 && y < 4 && x >= 1 && x < 9);
+                image[2 * i] = inside ? formula((size_t)((z - 1) * 6 + y - 2) * 9 + (size_t)(x - 1)) + 100 : 0;
+                image[2 * i + 1] = inside ? formula((size_t)((7 - z) * 6 + y - 2) * 9 + (size_t)(x - 1)) * 3 + 500 : 0;
+                label[i] = z >= 3 && z < 7 && y >= 4 && y < 7 && x >= 3 && x < 8;
+                if (z >= 5 && z < 7 && y >= 4 && y < 7 && x >= 3 && x < 6) label[i] = 2;
+                if (z == 1 && y == 2 && x == 2) label[i] = 1;
+            }
+}
+
+static struct plan make_plan(const struct json *g)
+{
+    struct plan p = {.dims = 3, .channels = 2, .classes = 3, .norm = {NORM_CT, NORM_ZSCORE}, .use_mask_for_norm = {0, 1}};
+    p.intensity[0] = (struct intensity){.mean = 110, .std = 25, .percentile_00_5 = 75, .percentile_99_5 = 180};
+    sizes_from(p.transpose, json_get(g, "transpose"));
+    for (int a = 0; a < 3; a++) p.spacing[a] = json_get(g, "target")->item[a]->number;
+    return p;
+}
+
+static void check_sample(const struct sample *s, const struct json *g, const char *what)
+{
+    int size[3], differ = 0;
+    double worst = 0;
+    const struct json *image = json_get(g, "image"), *label = json_get(g, "label"), *box = json_get(g, "box");
+    sizes_from(size, json_get(g, "size"));
+    CHECK(memcmp(size, s->size, sizeof size) == 0, "%s: size %d x %d x %d", what, s->size[0], s->size[1], s->size[2]);
+    if (memcmp(size, s->size, sizeof size) != 0) return;
+    size_t n = voxels_of(size);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t c = 0; c < 2; c++) worst = fmax(worst, fabs(s->image[2 * i + c] - image->item[c * n + i]->number));
+        int64_t want = label->item[i]->integer;
+        differ += (s->label[i] == LABEL_OUTSIDE ? -1 : s->label[i]) != want;
+    }
+    CHECK(worst <= 3e-6, "%s: image off by %g", what, worst);
+    CHECK(differ == 0, "%s: %d labels differ", what, differ);
+    for (int a = 0; a < 3; a++)
+        CHECK(s->crop_begin[a] == box->item[a]->item[0]->integer && s->crop_end[a] == box->item[a]->item[1]->integer, "%s: box of axis %d", what, a);
+}
+
+/* The map for a cascade's next stage, of the spacing in make_data.py. */
+static void check_restore_next(const float *logits, const struct sample *s, const struct plan *p, const struct json *g, const char *what)
+{
+    const struct plan next = {.dims = 3, .spacing = {1.3, 0.7, 1.6}};
+    const struct json *want = json_get(g, "label");
+    struct restore r;
+    struct error e = {""};
+    int size[3], differ = 0;
+    sizes_from(size, json_get(g, "size"));
+    CHECK(restore_begin_next(&r, 3, s, p, &next, NULL, &e) == 0, "%s: %s", what, e.text);
+    for (int z = 0; z < s->size[0]; z++) restore_plane(&r, z, logits + (size_t)z * s->size[1] * s->size[2] * 3);
+    restore_end(&r);
+    CHECK(memcmp(size, r.size, sizeof size) == 0, "%s: next stage of %d x %d x %d", what, r.size[0], r.size[1], r.size[2]);
+    for (int i = 0; i < want->count && i < size[0] * size[1] * size[2]; i++) differ += r.label[i] != want->item[i]->integer;
+    CHECK((size_t)want->count == voxels_of(size) && differ == 0, "%s: %d labels for the next stage differ", what, differ);
+    free(r.label);
+}
+
+static void check_restore(const struct sample *s, const struct plan *p, const struct json *g, const char *what)
+{
+    size_t n = voxels_of(s->size), plane = n / (size_t)s->size[0];
+    float *logits = malloc(3 * n * sizeof *logits), *probability;
+    uint8_t *label;
+    struct error e;
+    for (size_t i = 0; i < n; i++) {
+        logits[3 * i] = formula(i);
+        logits[3 * i + 1] = -formula(i);
+        logits[3 * i + 2] = formula(((size_t)s->size[0] - 1 - i / plane) * plane + i % plane) * 0.5f;
+    }
+    if (preprocess_restore(&label, &probability, logits, 3, s, p, &e)) {
+        CHECK(0, "%s: %s", what, e.text);
+        exit(1);
+    }
+    const struct json *want = json_get(g, "restored"), *want_probability = json_get(g, "probability");
+    int differ = 0;
+    double worst = 0;
+    for (int i = 0; i < want->count; i++) differ += label[i] != want->item[i]->integer;
+    for (int i = 0; i < want_probability->count; i++) worst = fmax(worst, fabs(probability[7 * i] - want_probability->item[i]->number));
+    CHECK(want->count == 9 * 8 * 12 && differ == 0, "%s: %d restored labels differ", what, differ);
+    CHECK(worst <= 2e-5, "%s: probabilities off by %g", what, worst);
+    check_restore_next(logits, s, p, json_get(g, "next"), what);
+    free(label);
+    free(probability);
+    free(logits);
+}
+
+static void check_preprocess(const struct json *g, const char *what)
+{
+    enum { N = 9 * 8 * 12 };
+    struct sample s = {.size = {9, 8, 12}, .channels = 2, .image = malloc(2 * N * sizeof(float)), .label = malloc(N)};
+    struct plan p = make_plan(g);
+    struct error e = {""};
+    make_case(s.image, s.label);
+    for (int a = 0; a < 3; a++) s.spacing[a] = json_get(g, "spacing")->item[a]->number;
+    CHECK(preprocess_case(&s, &p, &e) == 0, "%s: %s", what, e.text);
+    check_sample(&s, g, what);
+    check_restore(&s, &p, g, what);
+    sample_free(&s);
+}
+
+static void check_normalization_refused(void)
+{
+    struct sample s = {.size = {1, 1, 4}, .spacing = {1, 1, 1}, .channels = 1, .image = malloc(4 * sizeof(float))};
+    struct plan p = {.dims = 3, .channels = 1, .classes = 2, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}, .norm = {NORM_RGB_0_1}};
+    struct error e = {""};
+    for (int i = 0; i < 4; i++) s.image[i] = 100.0f * (float)(i + 1);
+    CHECK(preprocess_case(&s, &p, &e) == -1 && strstr(e.text, "rgb_to_0_1"), "400 is no RGB value: '%s'", e.text);
+    p.channels = 2;
+    CHECK(preprocess_case(&s, &p, &e) == -1 && strstr(e.text, "1 channels"), "channels: '%s'", e.text);
+    p.channels = 1;
+    p.norm[0] = NORM_RESCALE_0_1;
+    for (int i = 0; i < 4; i++) s.image[i] = 100.0f * (float)(i + 1);
+    CHECK(preprocess_case(&s, &p, &e) == 0 && s.image[0] == 0 && s.image[3] == 1, "rescaled to %g .. %g", s.image[0], s.image[3]);
+    p.spacing[2] = 1e-6;
+    p.spacing[1] = 1e-6;
+    CHECK(preprocess_case(&s, &p, &e) == -1 && strstr(e.text, "too many voxels"), "'%s'", e.text);
+    sample_free(&s);
+}
+
+/* ---- datasets on disk --------------------------------------------------------------------------------------------------------- */
+
+static char root[] = "/tmp/nephron_data_XXXXXX";
+
+static const char *at(const char *name)
+{
+    static char path[4][200];
+    static int turn;
+    turn = (turn + 1) % 4;
+    snprintf(path[turn], sizeof path[turn], "%s/%s", root, name);
+    return path[turn];
+}
+
+static void write_text(const char *name, const char *text)
+{
+    struct error e = {""};
+    CHECK(file_write(at(name), text, strlen(text), &e) == 0, "%s", e.text);
+}
+
+/* value(i) of an image of x * y * z voxels, spacing in z, y, x. */
+static void write_image(const char *name, const int size[3], const double spacing[3], const float *voxel, int step)
+{
+    struct volume v = {.size = {size[2], size[1], size[0], 1}, .spacing = {spacing[2], spacing[1], spacing[0]}};
+    struct error e = {""};
+    for (int a = 0; a < 3; a++) v.affine[a][a] = v.spacing[a];
+    v.voxel = malloc(voxels_of(size) * sizeof *v.voxel);
+    for (size_t i = 0; i < voxels_of(size); i++) v.voxel[i] = voxel[i * (size_t)step];
+    CHECK(volume_write(&v, at(name), VOXEL_F32, &e) == 0, "%s", e.text);
+    volume_free(&v);
+}
+
+static const char description[] =
+    "{\"name\": \"Two\", \"channel_names\": {\"0\": \"CT\", \"1\": \"T2\"}, \"labels\": {\"background\": 0, \"a\": 1, \"b\": 2}, "
+    "\"numTraining\": 2, \"file_ending\": \".nii\"}";
+enum { N = 9 * 8 * 12 };
+static const int case_size[3] = {9, 8, 12};
+static const double one_mm[3] = {1, 1, 1};
+
+static void write_case(const char *id, const double spacing[3])
+{
+    static float image[2 * N], map[N];
+    static uint8_t label[N];
+    char name[100];
+    make_case(image, label);
+    for (int i = 0; i < N; i++) map[i] = label[i];
+    for (int c = 0; c < 2; c++) {
+        snprintf(name, sizeof name, "imagesTr/%s_%04d.nii", id, c);
+        write_image(name, case_size, spacing, image + c, 2);
+    }
+    snprintf(name, sizeof name, "labelsTr/%s.nii", id);
+    write_image(name, case_size, spacing, map, 1);
+}
+
+static void write_dataset(const double spacing[3])
+{
+    struct error e = {""};
+    CHECK(file_mkdirs(at("imagesTr"), &e) == 0 && file_mkdirs(at("labelsTr"), &e) == 0, "%s", e.text);
+    write_text("dataset.json", description);
+    write_case("b", spacing);
+    write_case("a-1", spacing);
+}
+
+static void remove_folder(const char *name)
+{
+    struct file_list list;
+    struct error e;
+    if (file_list(at(name), &list, &e) == 0) {
+        for (int i = 0; i < list.count; i++) {
+            char path[400];
+            snprintf(path, sizeof path, "%s/%s", at(name), list.name[i]);
+            if (!file_is_dir(path)) unlink(path);
+        }
+        file_list_free(&list);
+    }
+    rmdir(at(name));
+}
+
+static void remove_dataset(void)
+{
+    remove_folder("imagesTr");
+    remove_folder("labelsTr");
+    remove_folder(".");
+}
+
+static void check_good_dataset(void)
+{
+    struct dataset d;
+    struct sample s;
+    struct error e = {""};
+    char hash[65] = "", again[65] = "";
+    write_dataset(one_mm);
+    write_text("imagesTr/notes.txt", "files that are no images are left alone");
+    if (dataset_open(&d, at(""), &e)) {
+        CHECK(0, "%s", e.text);
+        return;
+    }
+    CHECK(d.cases == 2 && strcmp(d.item[0].id, "a-1") == 0 && strcmp(d.item[1].id, "b") == 0, "cases sorted by id");
+    CHECK(d.channels == 2 && d.labels == 3 && d.ignore_label == -1 && d.classes == 0 && d.item[0].has_label_map && d.item[0].target == -1, "description");
+    CHECK(dataset_find(&d, "b", &e) == 1 && dataset_find(&d, "c", &e) == -1 && strstr(e.text, "no case 'c'"), "%s", e.text);
+    CHECK(dataset_load(&s, &d, 1, &e) == 0, "%s", e.text);
+    static float image[2 * N];
+    static uint8_t label[N];
+    make_case(image, label);
+    CHECK(memcmp(s.size, case_size, sizeof case_size) == 0 && memcmp(s.image, image, sizeof image) == 0 && memcmp(s.label, label, N) == 0, "voxels read back");
+    sample_free(&s);
+    CHECK(dataset_hash(&d, hash, &e) == 0 && strlen(hash) == 64, "%s", e.text);
+    write_text("labelsTr/b.nii", "changed");
+    CHECK(dataset_hash(&d, again, &e) == 0 && strcmp(hash, again) != 0, "another hash for other bytes");
+    dataset_close(&d);
+    remove_dataset();
+}
+
+/* The dataset with one file changed (NULL: removed) has to be refused by dataset_open, or by dataset_load of case 1, "b". */
+static void check_refused(const char *name, const char *text, const char *message)
+{
+    struct dataset d;
+    struct sample s;
+    struct error e = {""};
+    write_dataset(one_mm);
+    if (text)
+        write_text(name, text);
+    else
+        unlink(at(name));
+    int opened = dataset_open(&d, root, &e) == 0, refused = !opened || dataset_load(&s, &d, 1, &e) != 0;
+    CHECK(refused && strstr(e.text, message) && !strchr(e.text, '\n'), "%s = %.60s: '%s', expected '%s'", name, text ? text : "(absent)", e.text, message);
+    if (!refused) sample_free(&s);
+    if (opened) dataset_close(&d);
+    remove_dataset();
+}
+
+static void check_refused_description(void)
+{
+#define CHANNELS "\"channel_names\": {\"0\": \"CT\", \"1\": \"T2\"}"
+#define ENDING "\"file_ending\": \".nii\""
+    static const char *const bad[][2] = {
+        {"[1]", "not a JSON object"},
+        {"{", "line"},
+        {"{" ENDING ", \"labels\": {\"background\": 0}}", "no channel_names"},
+        {"{" ENDING ", \"channel_names\": [\"CT\"]}", "channel_names is not"},
+        {"{" ENDING ", \"channel_names\": {\"1\": \"CT\"}}", "no name for channel 0"},
+        {"{" ENDING ", " CHANNELS "}", "no labels"},
+        {"{" CHANNELS ", \"labels\": {\"background\": 0}}", "no file_ending"},
+        {"{" CHANNELS ", \"labels\": {\"background\": 0}, \"file_ending\": \"nii\"}", "file_ending 'nii'"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"0\": \"background\"}}", "is not a whole number"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2]}}", "regions_class_order"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": 2}, \"regions_class_order\": [1]}", "has 1 entries"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": 2}, \"regions_class_order\": [1, 3]}", "regions_class_order[1] is not"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 3], \"b\": 3}, \"regions_class_order\": [1, 3]}", "no label or region has value 2"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": [2, 1]}, \"regions_class_order\": [1, 2]}", "'a' and 'b' are the same region"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2, 1]}, \"regions_class_order\": [1]}", "'a' holds value 1 twice"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [0, 1]}, \"regions_class_order\": [1]}", "'a' holds value 0"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, \"x\"]}, \"regions_class_order\": [1]}", "'a' is not a whole number"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": []}}", "'a' is empty"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 70]}}", "'a' has value 70"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 2}}", "no label has value 1"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 0}}", "value 0 is there twice"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1.5}}", "'a' is not a whole number"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": -1}}", "'a' has value -1"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"ignore\": 0}}", "'ignore' has value 0"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1}}", "voxel value 2 is not among"},
+        {"{" ENDING ", \"channel_names\": {\"0\": \"CT\"}, \"labels\": {\"background\": 0}}", "channel 1, but"},
+        {"{" ENDING ", \"channel_names\": {\"0\": \"CT\", \"1\": \"a\", \"2\": \"b\"}, \"labels\": {\"background\": 0}}", "a-1_0002.nii (channel 2, b)"},
+        {"{\"file_ending\": \".nrrd\", " CHANNELS ", \"labels\": {\"background\": 0}}", "does not end in '.nrrd'"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0}, \"dataset\": {}}", "'dataset'"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) check_refused("dataset.json", bad[i][0], bad[i][1]);
+}
+
+static void check_refused_files(void)
+{
+    check_refused("dataset.json", NULL, "dataset.json");
+    check_refused("imagesTr/b_0001.nii", NULL, "case b: no ");
+    check_refused("labelsTr/b.nii", NULL, "labelsTr/b.nii");
+    check_refused("imagesTr/c_0000.nrrd", "", "c_0000.nrrd: does not end in '.nii'");
+    check_refused("imagesTr/c.nii", "", "c.nii: is not named CASE_0000.nii");
+    check_refused("imagesTr/c_00x0.nii", "", "c_00x0.nii: is not named");
+    check_refused("imagesTr/c0000.nii", "", "c0000.nii: is not named");
+    check_refused("imagesTr/_0000.nii", "", "is not named");
+    check_refused("imagesTr/c_0007.nii", "", "c_0007.nii: is of channel 7");
+    check_refused("imagesTr/b_0001.nii", "no image at all", "b_0001.nii");
+    check_refused("labels.csv", "case,label\nzz,1\n", "row 2: case 'zz'");
+    check_refused("labels.csv", "case,klass\nb,1\n", "label");
+    check_refused("labels.csv", "case,label\nb,x\n", "labels.csv");
+    check_refused("labels.csv", "case,label\nb,-1\n", "label '-1'");
+    check_refused("labels.csv", "case,label\nb,1\nb,0\n", "'b' is there twice");
+    check_refused("labels.csv", "case,label\n", "no rows");
+}
+
+/* Images that do not belong together, or hold what no image should. */
+static void check_refused_voxels(void)
+{
+    static float voxel[2 * N];
+    static const int other_size[3] = {9, 8, 13};
+    static const double other_spacing[3] = {1, 1, 1.5};
+    static const struct {
+        const char *name, *message;
+        int size, spacing;
+        float value;
+    } bad[] = {{"imagesTr/b_0001.nii", "b_0001.nii: differs from", 1, 0, 1}, {"imagesTr/b_0001.nii", "b_0001.nii: differs from", 0, 1, 1},
+               {"labelsTr/b.nii", "b.nii: differs from its image", 1, 0, 1}, {"labelsTr/b.nii", "b.nii: differs from its image", 0, 1, 1},
+               {"imagesTr/b_0000.nii", "b_0000.nii: voxel (4, 3, 2) is nan", 0, 0, NAN}, {"imagesTr/b_0001.nii", "b_0001.nii: voxel (4, 3, 2) is inf", 0, 0, INFINITY},
+               {"labelsTr/b.nii", "b.nii: voxel value 3 is not among", 0, 0, 3}, {"labelsTr/b.nii", "voxel value 0.5 is not among", 0, 0, 0.5f},
+               {"labelsTr/b.nii", "voxel value nan is not among", 0, 0, NAN}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct dataset d;
+        struct sample s;
+        struct error e = {""};
+        write_dataset(one_mm);
+        memset(voxel, 0, sizeof voxel);
+        voxel[(2 * 8 + 3) * 12 + 4] = bad[i].value;
+        write_image(bad[i].name, bad[i].size ? other_size : case_size, bad[i].spacing ? other_spacing : one_mm, voxel, 1);
+        CHECK(dataset_open(&d, root, &e) == 0, "%s", e.text);
+        CHECK(dataset_load(&s, &d, 1, &e) == -1 && strstr(e.text, bad[i].message), "%s: '%s', expected '%s'", bad[i].name, e.text, bad[i].message);
+        struct case_store store;
+        struct plan p = {.dims = 3, .channels = 2, .classes = 3, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
+        struct error first = {""};
+        CHECK(case_store_load(&store, &d, &p, NULL, 0, NULL, NULL, NULL, &first) == -1 && strcmp(first.text, e.text) == 0, "store: '%s'", first.text);
+        dataset_close(&d);
+        remove_dataset();
+    }
+}
+
+static void check_classification(void)
+{
+    struct dataset d;
+    struct error e = {""};
+    write_dataset(one_mm);
+    unlink(at("labelsTr/b.nii"));
+    write_text("labels.csv", "case,label,age\nb,2,50\na-1,0,60\n");
+    CHECK(dataset_open(&d, root, &e) == 0, "%s", e.text);
+    CHECK(d.classes == 3 && d.item[0].target == 0 && d.item[1].target == 2 && !d.item[1].has_label_map && d.item[0].has_label_map, "classes %d", d.classes);
+    struct case_store store;
+    struct plan p = {.dims = 3, .channels = 2, .classes = 3, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
+    CHECK(case_store_load(&store, &d, &p, NULL, 0, NULL, NULL, NULL, &e) == -1 && strstr(e.text, "case b has no label map"), "'%s'", e.text);
+    dataset_close(&d);
+    remove_dataset();
+}
+
+/* ---- the case store and the fingerprint ------------------------------------------------------------------------------------------ */
+
+static void check_locations(const struct case_store *c, int k, const struct json *g, const char *what)
+{
+    const struct json *list = json_get(g, "locations");
+    for (int m = 1; m < 3; m++) {
+        const struct json *want = list->item[m - 1];
+        int differ = c->location_count[k][m] != want->count;
+        for (int i = 0; !differ && i < want->count; i++) differ = c->location[k][m][i] != want->item[i]->integer;
+        CHECK(!differ, "%s: locations of class %d", what, m);
+    }
+    CHECK(c->location_count[k][0] == 0, "%s: no locations of background", what);
+}
+
+static void check_store(const struct json *g, const char *what)
+{
+    struct dataset d;
+    struct case_store c;
+    struct error e = {""};
+    struct plan p = make_plan(g);
+    double spacing[3];
+    for (int a = 0; a < 3; a++) spacing[a] = json_get(g, "spacing")->item[a]->number;
+    write_dataset(spacing);
+    CHECK(dataset_open(&d, root, &e) == 0, "%s", e.text);
+    for (int threads = 1; threads <= 2; threads++) {
+        int role[2] = {1, 2};
+        struct pool *pool = pool_create(threads);
+        if (case_store_load(&c, &d, &p, threads == 1 ? NULL : role, 2, pool, NULL, NULL, &e)) {
+            CHECK(0, "%s: %s", what, e.text);
+            exit(1);
+        }
+        CHECK(c.cases == 3 - threads && c.index[0] == threads - 1 && c.bytes > 0, "%s: %d cases", what, c.cases);
+        for (int k = 0; k < c.cases; k++) {
+            check_sample(&c.sample[k], g, what);
+            check_locations(&c, k, g, what);
+        }
+        case_store_free(&c);
+        pool_destroy(pool);
+    }
+    dataset_close(&d);
+    remove_dataset();
+}
+
+static void check_ignore(void)
+{
+    static float map[N];
+    struct dataset d;
+    struct case_store c;
+    struct error e = {""};
+    struct plan p = {.dims = 3, .channels = 2, .classes = 2, .ignores = 1, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
+    write_dataset(one_mm);
+    write_text("dataset.json", "{" CHANNELS ", " ENDING ", \"labels\": {\"background\": 0, \"a\": 1, \"ignore\": 2}}");
+    for (int i = 0; i < N; i++) map[i] = i % 3 == 0 ? 2 : 0;
+    write_image("labelsTr/b.nii", case_size, one_mm, map, 1);
+    CHECK(dataset_open(&d, root, &e) == 0 && d.ignore_label == 2 && d.labels == 2, "%s", e.text);
+    int role[2] = {0, 1};
+    CHECK(case_store_load(&c, &d, &p, role, 1, NULL, NULL, NULL, &e) == 0, "%s", e.text);
+    int ignored = 0, voxels = (int)voxels_of(c.sample[0].size), stored = 0;
+    for (int i = 0; i < voxels; i++) ignored += c.sample[0].label[i] == LABEL_IGNORE;
+    for (int i = 0; i < c.location_count[0][0]; i++) stored += c.sample[0].label[c.location[0][0][i]] != LABEL_IGNORE;
+    CHECK(ignored > 0 && stored == voxels - ignored && stored == c.location_count[0][0] && c.location_count[0][1] == 0,
+          "%d of %d voxels ignored, %d annotated ones stored", ignored, voxels, stored);
+    case_store_free(&c);
+    dataset_close(&d);
+    remove_dataset();
+}
+
+static void check_fingerprint(const struct json *g)
+{
+    struct dataset d;
+    struct fingerprint f;
+    struct error e = {""};
+    int cases = (int)json_integer(g, "cases", 0), shape[3];
+    const struct json *channels = json_get(g, "channels");
+    sizes_from(shape, json_get(g, "shape"));
+    write_dataset(one_mm);
+    for (int i = 2; i < cases; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "c%d", i);
+        write_case(id, one_mm);
+    }
+    CHECK(dataset_open(&d, root, &e) == 0 && d.cases == cases, "%s", e.text);
+    if (fingerprint_extract(&f, &d, NULL, NULL, NULL, &e)) {
+        CHECK(0, "%s", e.text);
+        exit(1);
+    }
+    CHECK(f.cases == cases && memcmp(f.shape[3], shape, sizeof shape) == 0, "shape %d x %d x %d", f.shape[3][0], f.shape[3][1], f.shape[3][2]);
+    CHECK_NEAR(f.median_relative_size, 7.0 * 6 * 9 / N, 1e-12, "relative size");
+    for (int c = 0; c < 2; c++) {
+        const struct intensity *t = &f.intensity[c];
+        const struct json *w = channels->item[c];
+        CHECK_NEAR(t->mean, json_number(w, "mean", 0), 1e-6, "channel %d mean", c);
+        CHECK_NEAR(t->std, json_number(w, "std", 0), 1e-6, "channel %d std", c);
+        CHECK_NEAR(t->median, json_number(w, "median", 0), 0, "channel %d median", c);
+        CHECK_NEAR(t->min, json_number(w, "min", 0), 0, "channel %d min", c);
+        CHECK_NEAR(t->max, json_number(w, "max", 0), 0, "channel %d max", c);
+        CHECK_NEAR(t->percentile_00_5, json_number(w, "percentile_00_5", 0), 0, "channel %d percentile", c);
+        CHECK_NEAR(t->percentile_99_5, json_number(w, "percentile_99_5", 0), 0, "channel %d percentile", c);
+    }
+    fingerprint_free(&f);
+    dataset_close(&d);
+    remove_dataset();
+}
+
+/* ---- MedMNIST ------------------------------------------------------------------------------------------------------------------- */
+
+static void write_npz(const char *const *name, int count, int ndim, const int64_t *dim, char kind, int label_columns, int top)
+{
+    static unsigned char pixels[6 * 28 * 28 * 28], classes[64];
+    struct npy array[6];
+    struct npz z = {.array = array, .count = count};
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (unsigned char)(i * 37);
+    for (int i = 0; i < 64; i++) classes[i] = (unsigned char)(i % (top + 1));
+    for (int i = 0; i < count; i++) {
+        array[i] = (struct npy){.kind = 'u', .bytes = 1, .ndim = 2, .dim = {dim[0], label_columns}, .data = classes};
+        snprintf(array[i].name, sizeof array[i].name, "%s", name[i]);
+        if (!strstr(name[i], "images")) continue;
+        array[i] = (struct npy){.kind = kind, .bytes = 1, .ndim = ndim, .data = pixels};
+        snprintf(array[i].name, sizeof array[i].name, "%s", name[i]);
+        for (int k = 0; k < ndim; k++) array[i].dim[k] = dim[k];
+    }
+    CHECK(npz_write(&z, at("some.npz"), 0, &e) == 0, "%s", e.text);
+}
+
+static void check_npz(void)
+{
+    static const char *const names[] = {"train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"};
+    static const int64_t dims[] = {3, 28, 28, 28};
+    struct dataset d;
+    struct sample s;
+    struct error e = {""};
+    write_npz(names, 6, 4, dims, 'u', 1, 1);
+    if (dataset_open(&d, at("some.npz"), &e)) {
+        CHECK(0, "%s", e.text);
+        return;
+    }
+    CHECK(d.cases == 9 && d.classes == 2 && d.channels == 1 && d.labels == 0 && strcmp(d.name, "some") == 0, "%d cases, %d classes", d.cases, d.classes);
+    int i = dataset_find(&d, "val_0001", &e);
+    CHECK(i >= 0 && d.item[i].part == PART_VAL && d.item[i].index == 1 && d.item[i].target == 1 && !d.item[i].has_label_map, "val_0001 is %d", i);
+    CHECK(dataset_load(&s, &d, i, &e) == 0 && s.size[0] == 28 && s.channels == 1 && s.label == NULL, "%s", e.text);
+    CHECK(s.image[5] == (float)(unsigned char)((28 * 28 * 28 + 5) * 37) / 255.0f, "voxel is %g", s.image[5]);
+    sample_free(&s);
+    char hash[65];
+    CHECK(dataset_hash(&d, hash, &e) == 0 && strlen(hash) == 64, "%s", e.text);
+    dataset_close(&d);
+    static const struct {
+        int count, ndim;
+        int64_t dim[5];
+        char kind;
+        int label_columns, top;
+        const char *message;
+    } bad[] = {
+        {6, 3, {3, 28, 28}, 'u', 1, 1, "2D images"},
+        {6, 4, {3, 28, 28, 3}, 'u', 1, 1, "2D images"},
+        {6, 5, {3, 28, 28, 2, 1}, 'u', 1, 1, "channels are not supported"},
+        {6, 4, {3, 28, 28, 28}, 'i', 1, 1, "of type i1"},
+        {6, 4, {3, 28, 28, 28}, 'u', 5, 1, "5 labels a case"},
+        {1, 4, {3, 28, 28, 28}, 'u', 1, 1, "no array train_labels"},
+        {0, 4, {3, 28, 28, 28}, 'u', 1, 1, "no array train_images"},
+        {2, 4, {0, 28, 28, 28}, 'u', 1, 1, "holds no case"},
+        {2, 4, {1, 28, 0, 28}, 'u', 1, 1, "train_images is [1, 28, 0, 28]"},
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        write_npz(names, bad[k].count, bad[k].ndim, bad[k].dim, bad[k].kind, bad[k].label_columns, bad[k].top);
+        int status = dataset_open(&d, at("some.npz"), &e);
+        CHECK(status == -1 && strstr(e.text, bad[k].message) && strstr(e.text, "some.npz"), "'%s', expected '%s'", e.text, bad[k].message);
+        if (status == 0) dataset_close(&d);
+    }
+    remove_folder(".");
+}
+
+int main(void)
+{
+    struct error e;
+    struct dataset d;
+    struct json *golden = json_read(golden_data, &e);
+    if (!golden || !mkdtemp(root)) {
+        printf("%s\n", golden ? root : e.text);
+        return 1;
+    }
+    const struct json *cases = json_get(golden, "preprocess");
+    CHECK(cases->count == 3, "groups of %s", golden_data);
+    for (int i = 0; i < cases->count; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "preprocessed case %d", i);
+        check_preprocess(cases->item[i], what);
+        snprintf(what, sizeof what, "stored case %d", i);
+        check_store(cases->item[i], what);
+    }
+    check_normalization_refused();
+    check_good_dataset();
+    check_refused_description();
+    check_refused_files();
+    check_refused_voxels();
+    check_classification();
+    check_ignore();
+    check_fingerprint(json_get(golden, "intensity"));
+    check_npz();
+    CHECK(dataset_open(&d, at("absent"), &e) == -1 && strstr(e.text, "no such file"), "%s", e.text);
+    write_text("x.bin", "x");
+    CHECK(dataset_open(&d, at("x.bin"), &e) == -1 && strstr(e.text, "neither"), "%s", e.text);
+    remove_folder(".");
+    CHECK(rmdir(root) == 0 || !file_exists(root), "%s is not empty", root);
+    json_free(golden);
+    return check_done("check_data");
+}

@@ -1,0 +1,571 @@
+/* check_learning.c - patches, augmentation and sliding windows against nnU-Net's own code (tests/golden/make_learning.py) and against
+ * plain loops. The sources are included, so that each change can be tested with given parameters. */
+#include "nn/train/augment.c"
+#include "nn/train/sampler.c"
+
+#include "io/base/json.h"
+#include "nn/infer/sliding.h"
+#include "nn/network/unet.h"
+#include "tests/unit/expect.h"
+
+static struct json *golden;
+
+/* ---- the inputs of make_learning.py ------------------------------------------------------------------------------------ */
+
+static float *make_noise(size_t n)
+{
+    float *v = malloc(n * sizeof *v);
+    for (size_t i = 0; i < n; i++) v[i] = (float)((double)(uint32_t)(i * 2654435761u) / 4294967296.0 - 0.5);
+    return v;
+}
+
+static uint8_t *make_labels(const int size[3])
+{
+    uint8_t *v = malloc((size_t)size[0] * size[1] * size[2]), *o = v;
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++)
+            for (int x = 0; x < size[2]; x++) *o++ = (uint8_t)((z * z + 2 * y + 3 * x * y) / 7 % 3);
+    return v;
+}
+
+static struct sample make_sample(int d, int h, int w, int channels)
+{
+    struct sample s = {.size = {d, h, w}, .channels = channels};
+    s.image = make_noise((size_t)d * h * w * channels);
+    s.label = make_labels(s.size);
+    return s;
+}
+
+static void free_sample(struct sample *s)
+{
+    free(s->image);
+    free(s->label);
+}
+
+static void read_size(int out[3], const struct json *j, const char *key)
+{
+    for (int a = 0; a < 3; a++) out[a] = (int)json_at(json_get(j, key), a)->integer;
+}
+
+static double worst(const float *v, const struct json *want)
+{
+    double worst = 0;
+    for (int i = 0; i < want->count; i++) worst = fmax(worst, fabs(v[i] - want->item[i]->number));
+    return worst;
+}
+
+/* ---- augmentation -------------------------------------------------------------------------------------------------------- */
+
+static void check_deform(void)
+{
+    const struct json *all = json_get(golden, "deform");
+    for (int k = 0; k < all->count; k++) {
+        const struct json *g = all->item[k];
+        int size[3], differ = 0;
+        float angle[3];
+        struct patch p = {.channels = 1, .voxels = 1};
+        struct deformation d;
+        read_size(size, g, "size");
+        read_size(p.size, g, "patch");
+        struct sample s = make_sample(size[0], size[1], size[2], 1);
+        for (int a = 0; a < 3; a++) {
+            angle[a] = (float)(json_at(json_get(g, "degrees"), a)->number / 360);
+            p.begin[a] = (size[a] - p.size[a]) / 2;
+            p.voxels *= (size_t)p.size[a];
+        }
+        p.plane = malloc(p.voxels * sizeof(float));
+        p.label = malloc(p.voxels);
+        make_deformation(&d, angle, (float)json_number(g, "scale", 0), (int)json_integer(g, "flat", 0));
+        deform(&p, &s, &d);
+        for (size_t i = 0; i < p.voxels; i++) differ += (p.label[i] == LABEL_OUTSIDE ? -1 : p.label[i]) != json_get(g, "label")->item[i]->integer;
+        CHECK_NEAR(worst(p.plane, json_get(g, "image")), 0, 5e-6, "deformed image %d", k);
+        CHECK(differ == 0, "deformed labels %d: %d of %zu differ", k, differ, p.voxels);
+        free(p.plane);
+        free(p.label);
+        free_sample(&s);
+    }
+}
+
+/* Half of the weight each: the label of the nearest voxel wins, though it is not the smallest; where the nearest one has lost, the smallest. */
+static void check_ties(void)
+{
+    const uint8_t label[8] = {2, 2, 1, 1, 0, 0, 0, 0}, three[8] = {0, 2, 2, 1, 1, 0, 0, 0};
+    const struct corners tied = {{0, 1, 2, 3, 4, 5, 6, 7}, {0.375f, 0.125f, 0.25f, 0.25f, 0, 0, 0, 0}};
+    const struct corners lost = {{0, 1, 2, 3, 4, 5, 6, 7}, {0.25f, 0.1875f, 0.1875f, 0.1875f, 0.1875f, 0, 0, 0}};
+    CHECK(vote(label, &tied) == 2, "tie: label %d", vote(label, &tied));
+    CHECK(vote(three, &lost) == 1, "tie of others: label %d", vote(three, &lost));
+}
+
+static void check_intensities(void)
+{
+    enum { N = 6 * 7 * 5 };
+    const int size[3] = {6, 7, 5}, coarse[3] = {4, 5, 3}; /* round(0.7f * size) */
+    const float sigma[3] = {0.55f, 0.8f, 0.97f};
+    const struct json *g = json_get(golden, "intensity");
+    float *input = make_noise(N), v[N], spare[N + 5];
+    memcpy(v, input, sizeof v);
+    blur(v, spare, size, sigma);
+    CHECK_NEAR(worst(v, json_get(g, "blur")), 0, 1e-6, "blur");
+    memcpy(v, input, sizeof v);
+    change_contrast(v, N, 1.2f);
+    CHECK_NEAR(worst(v, json_get(g, "contrast")), 0, 1e-6, "contrast");
+    memcpy(v, input, sizeof v);
+    change_gamma(v, N, 0.8f, 1);
+    CHECK_NEAR(worst(v, json_get(g, "gamma")), 0, 2e-6, "gamma");
+    memcpy(v, input, sizeof v);
+    change_gamma(v, N, 1.4f, -1);
+    CHECK_NEAR(worst(v, json_get(g, "gamma_inverted")), 0, 2e-6, "gamma of the inverted image");
+    memcpy(v, input, sizeof v);
+    lower_resolution(v, spare, size, coarse);
+    CHECK_NEAR(worst(v, json_get(g, "low_resolution")), 0, 1e-6, "low resolution");
+    free(input);
+}
+
+static void check_noise(void)
+{
+    enum { N = 20001 };
+    float *v = calloc(N, sizeof *v);
+    struct rng rng = rng_stream(3, 0, 0, RNG_TEST);
+    add_noise(v, N, 0.1f, &rng);
+    double mean = mean_of(v, N);
+    CHECK_NEAR(mean, 0, 0.1 * 4 / sqrt(N), "mean of the noise");
+    CHECK_NEAR(std_of(v, N, mean), 0.1, 0.1 * 4 / sqrt(2.0 * N), "deviation of the noise");
+    free(v);
+}
+
+/* How a patch ought to look: voxel by voxel. */
+static int same_patch(const float *image, const uint8_t *label, const struct sample *s, const int centre[3], const int patch[3], const int flip[3])
+{
+    size_t i = 0;
+    for (int z = 0; z < patch[0]; z++)
+        for (int y = 0; y < patch[1]; y++)
+            for (int x = 0; x < patch[2]; x++, i++) {
+                int at[3] = {z, y, x}, inside = 1;
+                for (int a = 0; a < 3; a++) {
+                    at[a] = centre[a] - patch[a] / 2 + (flip[a] ? patch[a] - 1 - at[a] : at[a]);
+                    inside &= at[a] >= 0 && at[a] < s->size[a];
+                }
+                size_t from = inside ? ((size_t)at[0] * s->size[1] + at[1]) * s->size[2] + at[2] : 0;
+                if (label[i] != (inside ? s->label[from] : 0)) return 0;
+                for (int c = 0; c < s->channels; c++)
+                    if (image[i * s->channels + c] != (inside ? s->image[from * s->channels + c] : 0)) return 0;
+            }
+    return 1;
+}
+
+static void check_patches(void)
+{
+    const int patch[3] = {6, 5, 8}, none[3] = {0}, centres[4][3] = {{5, 4, 6}, {0, 0, 0}, {9, 8, 11}, {40, 4, -30}};
+    float image[240 * 2];
+    uint8_t label[240];
+    struct sample s = make_sample(10, 9, 12, 2);
+    float *scratch = malloc(augment_scratch(patch, 2) * sizeof(float));
+    s.label[0] = LABEL_IGNORE;
+    for (int k = 0; k < 4; k++) {
+        struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+        augment_patch(image, label, &s, centres[k], patch, NULL, &rng, scratch);
+        CHECK(same_patch(image, label, &s, centres[k], patch, none), "plain patch %d", k);
+        for (int axes = 0; axes < 8; axes++) { /* strength 2: mirrored for certain */
+            struct augment_options o = {.mirror = {axes & 1, axes >> 1 & 1, axes >> 2}, .strength = 2};
+            augment_patch(image, label, &s, centres[k], patch, &o, &rng, scratch);
+            CHECK(same_patch(image, label, &s, centres[k], patch, o.mirror), "patch %d mirrored along %d", k, axes);
+        }
+    }
+    free(scratch);
+    free_sample(&s);
+}
+
+/* Share of patches that leave the intensity changes as they came, and of those deformed. */
+static void check_probabilities(void)
+{
+    enum { TRIALS = 40000, N = 6 * 7 * 5 };
+    const int patch[3] = {6, 7, 5}, centre[3] = {3, 3, 2}, none[3] = {0};
+    float image[N], *scratch = malloc(augment_scratch(patch, 1) * sizeof(float));
+    uint8_t label[N];
+    int plain[2] = {0}, flipped[3] = {0}, foreign = 0;
+    struct sample s = make_sample(6, 7, 5, 1);
+    for (int k = 0; k < TRIALS; k++) {
+        struct rng rng = rng_stream(7, 0, (uint64_t)k, RNG_AUGMENT);
+        struct augment_options o = {.intensity = 1, .strength = 1};
+        augment_patch(image, label, &s, centre, patch, &o, &rng, scratch);
+        plain[0] += same_patch(image, label, &s, centre, patch, none);
+        o = (struct augment_options){.spatial = 1, .strength = 1};
+        augment_patch(image, label, &s, centre, patch, &o, &rng, scratch);
+        plain[1] += same_patch(image, label, &s, centre, patch, none);
+        for (int i = 0; i < N; i++) foreign += label[i] > 2;
+        for (int a = 0; a < 3; a++) {
+            const int flip[3] = {a == 0, a == 1, a == 2};
+            o = (struct augment_options){.mirror = {flip[0], flip[1], flip[2]}, .strength = 1};
+            augment_patch(image, label, &s, centre, patch, &o, &rng, scratch);
+            flipped[a] += same_patch(image, label, &s, centre, patch, flip);
+        }
+    }
+    /* Blur and low resolution are drawn for the one channel with probability 1/2 again; a scale from 6.5/7 on rounds to the whole size. */
+    double low_resolution = 0.25 * 0.5 * (6.5 / 7 - 0.5) / 0.5;
+    double untouched = 0.9 * (1 - 0.2 * 0.5) * 0.85 * 0.85 * (1 - low_resolution) * 0.9 * 0.7;
+    CHECK_NEAR((double)plain[0] / TRIALS, untouched, 0.008, "share of unchanged intensities");
+    CHECK_NEAR((double)plain[1] / TRIALS, 0.64, 0.008, "share of undeformed patches");
+    for (int a = 0; a < 3; a++) CHECK_NEAR((double)flipped[a] / TRIALS, 0.5, 0.009, "share mirrored along axis %d", a);
+    CHECK(foreign == 0, "%d voxels of labels that the case does not have", foreign);
+    free(scratch);
+    free_sample(&s);
+}
+
+static void check_options(void)
+{
+    const int cube[3] = {40, 56, 40}, flat[3] = {20, 320, 256}, slice[3] = {1, 256, 256};
+    CHECK(!augment_options_default(cube).dummy_2d && augment_options_default(flat).dummy_2d && augment_options_default(slice).dummy_2d,
+          "dummy 2D where the patch is more than three times longer than thick");
+    CHECK(augment_options_default(flat).mirror[0] && !augment_options_default(slice).mirror[0], "axes to mirror");
+}
+
+/* ---- sampling --------------------------------------------------------------------------------------------------------------- */
+
+static void check_bounds(void)
+{
+    const struct json *all = json_get(golden, "initial");
+    for (int k = 0; k < all->count; k++) {
+        int patch[3], want[3], got[3];
+        read_size(patch, all->item[k], "patch");
+        read_size(want, all->item[k], "initial");
+        struct augment_options o = augment_options_default(patch);
+        initial_patch(got, patch, &o);
+        CHECK(memcmp(got, want, sizeof got) == 0, "initial patch %d: %d %d %d", k, got[0], got[1], got[2]);
+        initial_patch(got, patch, NULL);
+        CHECK(memcmp(got, patch, sizeof got) == 0, "no enlargement without augmentation");
+    }
+    all = json_get(golden, "bounds");
+    for (int k = 0; k < all->count; k++) {
+        int size[3], initial[3], patch[3], low[3], high[3], lo[3], hi[3];
+        read_size(size, all->item[k], "size");
+        read_size(initial, all->item[k], "initial");
+        read_size(patch, all->item[k], "patch");
+        read_size(low, all->item[k], "low");
+        read_size(high, all->item[k], "high");
+        centre_bounds(lo, hi, size, initial, patch);
+        for (int a = 0; a < 3; a++) CHECK(lo[a] == low[a] && hi[a] == high[a], "centres %d axis %d: %d to %d", k, a, lo[a], hi[a]);
+    }
+}
+
+enum { CASES = 3, CLASSES = 3 };
+
+/* Three cases; foreground of class 2 in one voxel of case 1 alone, of class 1 in a few of the others. */
+struct store {
+    struct case_store c;
+    struct sample sample[CASES];
+    int count[CASES][CLASSES], *counts[CASES];
+    int32_t at[CASES][CLASSES][8], *ats[CASES][CLASSES], **all[CASES];
+};
+
+static void make_store(struct store *t)
+{
+    *t = (struct store){.c = {.cases = CASES, .groups = CLASSES}};
+    for (int i = 0; i < CASES; i++) {
+        t->sample[i] = make_sample(9 + i, 12, 7 + 4 * i, 1);
+        struct sample *s = &t->sample[i];
+        memset(s->label, 0, (size_t)s->size[0] * s->size[1] * s->size[2]);
+        int label = i == 1 ? 2 : 1, n = i == 1 ? 1 : 8;
+        t->counts[i] = t->count[i];
+        t->all[i] = t->ats[i];
+        for (int k = 0; k < CLASSES; k++) t->ats[i][k] = t->at[i][k];
+        t->count[i][label] = n;
+        for (int k = 0; k < n; k++) s->label[t->at[i][label][k] = 100 + 37 * k] = (uint8_t)label;
+    }
+    t->c.sample = t->sample;
+    t->c.location_count = t->counts;
+    t->c.location = t->all;
+}
+
+static void free_store(struct store *t)
+{
+    for (int i = 0; i < CASES; i++) free_sample(&t->sample[i]);
+}
+
+static void check_oversampling(void)
+{
+    enum { BATCH = 9, VOXELS = 8 * 8 * 8 };
+    static float image[BATCH * VOXELS], again[BATCH * VOXELS];
+    static uint8_t label[BATCH * VOXELS], label_again[BATCH * VOXELS];
+    struct store t;
+    struct pool *pool = pool_create(3);
+    struct augment_options o = augment_options_default((const int[3]){8, 8, 8});
+    int missed = 0, by_chance = 0, classes[3] = {0}, different = 0;
+    make_store(&t);
+    for (uint64_t step = 0; step < 50; step++) {
+        struct batch_spec b = {.seed = 5, .client = 2, .step = step, .batch = BATCH, .patch = {8, 8, 8}, .oversample = 0.33f};
+        sampler_batch(image, label, &t.c, &b, NULL);
+        for (int j = 0; j < BATCH; j++) { /* the patch reaches no lower than voxel 0: the voxel drawn is inside, not always the centre */
+            uint8_t seen = 0;
+            for (int i = 0; i < VOXELS; i++)
+                if (label[j * VOXELS + i] > seen) seen = label[j * VOXELS + i];
+            if (j >= 6) missed += seen == 0;
+            else by_chance += seen == 0;
+            if (j >= 6) classes[seen]++;
+        }
+        b.augment = &o;
+        sampler_batch(image, label, &t.c, &b, NULL);
+        sampler_batch(again, label_again, &t.c, &b, pool);
+        CHECK(memcmp(image, again, sizeof image) == 0 && memcmp(label, label_again, sizeof label) == 0, "the same batch with one and three threads");
+        b.client = 3;
+        sampler_batch(again, label_again, &t.c, &b, pool);
+        different += memcmp(image, again, sizeof image) != 0;
+    }
+    CHECK(missed == 0, "%d forced examples without foreground", missed);
+    CHECK(by_chance > 0, "unforced examples all have foreground");
+    CHECK(classes[1] > 50 && classes[2] > 20, "cases alike: %d of class 1, %d of class 2", classes[1], classes[2]);
+    CHECK(different == 50, "another client draws other examples: %d of 50", different);
+    pool_destroy(pool);
+    free_store(&t);
+}
+
+/* A forced patch lies around the voxel drawn, but begins inside the case; above it may reach out. */
+static void check_forced_centres(void)
+{
+    struct store t;
+    const struct batch_spec b = {.patch = {8, 4, 6}};
+    make_store(&t);
+    t.at[1][2][0] = (0 * 12 + 11) * 11 + 5; /* z, y, x = 0, 11, 5 */
+    struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
+    int centre[3];
+    draw_centre(centre, &t.c, 1, &b, 1, &rng);
+    CHECK(centre[0] == 4 && centre[1] == 11 && centre[2] == 5, "centre %d %d %d", centre[0], centre[1], centre[2]);
+    t.count[1][2] = 0;
+    for (int k = 0; k < 100; k++) {
+        draw_centre(centre, &t.c, 1, &b, 1, &rng);
+        CHECK(centre[0] >= 4 && centre[0] <= 6 && centre[1] >= 2 && centre[1] <= 10 && centre[2] >= 3 && centre[2] <= 8,
+              "no foreground: centre %d %d %d", centre[0], centre[1], centre[2]);
+    }
+    free_store(&t);
+}
+
+/* Where few voxels are labelled, every patch is drawn around one of them. */
+static void check_ignored(void)
+{
+    struct store t;
+    float image[64];
+    uint8_t label[64];
+    int with = 0;
+    make_store(&t);
+    for (int i = 0; i < CASES; i++) {
+        struct sample *s = &t.sample[i];
+        for (int k = 0; k < s->size[0] * s->size[1] * s->size[2]; k++) s->label[k] = k % 97 == 40 ? 1 : LABEL_IGNORE;
+        for (t.count[i][0] = 0; t.count[i][0] < 8; t.count[i][0]++) t.at[i][0][t.count[i][0]] = 97 * t.count[i][0] + 40;
+    }
+    for (uint64_t step = 0; step < 60; step++) {
+        struct batch_spec b = {.seed = 1, .step = step, .batch = 1, .patch = {4, 4, 4}, .oversample = 0};
+        sampler_batch(image, label, &t.c, &b, NULL);
+        with += memchr(label, 1, sizeof label) != NULL;
+    }
+    CHECK(with == 60, "%d of 60 patches with a labelled voxel", with);
+    free_store(&t);
+}
+
+static void check_downsample(void)
+{
+    const int size[3] = {12, 9, 10};
+    uint8_t *in = make_labels(size), out[12 * 9 * 10];
+    const struct json *all = json_get(golden, "downsample");
+    for (int k = 0; k < all->count; k++) {
+        int to[3], differ = 0;
+        read_size(to, all->item[k], "size");
+        sampler_downsample(out, to, in, size, 1);
+        const struct json *want = json_get(all->item[k], "label");
+        for (int i = 0; i < want->count; i++) differ += out[i] != want->item[i]->integer;
+        CHECK(differ == 0, "downsampled labels %d: %d differ", k, differ);
+    }
+    free(in);
+}
+
+/* ---- sliding windows --------------------------------------------------------------------------------------------------------- */
+
+static void check_steps(void)
+{
+    const struct json *all = json_get(golden, "steps");
+    for (int k = 0; k < all->count; k++) {
+        const struct json *g = all->item[k], *want = json_get(g, "start");
+        int start[600], same;
+        int n = sliding_steps(start, 600, (int)json_integer(g, "size", 0), (int)json_integer(g, "patch", 0), json_number(g, "step", 0));
+        same = n == want->count;
+        for (int i = 0; same && i < n; i++) same = start[i] == want->item[i]->integer;
+        CHECK(same, "window starts %d", k);
+    }
+    int start[30];
+    CHECK(sliding_steps(start, 30, 24, 1, 0.5) == 24 && start[23] == 23, "every slice of a 2D plan once");
+    CHECK(sliding_steps(start, 30, 20, 4, 0.05) == 17 && start[16] == 16, "steps below a voxel");
+}
+
+static void check_gaussian(void)
+{
+    const int patch[3] = {6, 5, 8};
+    float map[240];
+    const struct json *want = json_get(json_get(golden, "gaussian"), "map");
+    double worst = 0;
+    sliding_gaussian(map, patch);
+    for (int i = 0; i < 240; i++) worst = fmax(worst, fabs(map[i] / want->item[i]->number - 1));
+    CHECK(map[(3 * 5 + 2) * 8 + 4] == 10, "the middle is %g", map[(3 * 5 + 2) * 8 + 4]);
+    CHECK_NEAR(worst, 0, 1e-6, "importance map");
+}
+
+/* A predictor around any graph. kernel 0: the identity. Else the mean over a box of 3 voxels that counts no border, so that a
+ * window's result depends on where it is cut. */
+static struct predictor make_predictor(struct model *m, const int patch[3], int channels, int box)
+{
+    struct predictor p = {.patch = {patch[0], patch[1], patch[2]}, .channels = channels, .classes = channels};
+    const int kernel[3] = {3, 3, 3}, stride[3] = {1, 1, 1}, pad[3] = {1, 1, 1};
+    p.graph = graph_create(m, NULL, 0);
+    p.image = graph_input(p.graph, "image", SHAPE(1, patch[0], patch[1], patch[2], channels), DT_F32, 0);
+    p.logits = box ? op_avg_pool3d(p.graph, p.image, kernel, stride, pad) : op_activation(p.graph, p.image, 1);
+    graph_keep(p.graph, p.logits);
+    graph_plan(p.graph);
+    ENSURE(graph_bind(p.graph) == 0, "memory");
+    return p;
+}
+
+static void count_calls(void *arg, int done, int of)
+{
+    int *last = arg;
+    CHECK(done == last[0] + 1 && of > 0, "progress %d of %d", done, of);
+    last[0] = done;
+    last[1] = of;
+}
+
+static double box_mean(const float *image, const int size[3], const int corner[3], const int patch[3], const int at[3])
+{
+    double sum = 0;
+    int n = 0;
+    for (int k = 0; k < 27; k++) {
+        const int v[3] = {at[0] + k / 9 - 1, at[1] + k / 3 % 3 - 1, at[2] + k % 3 - 1};
+        int inside = 1, in_window = 1;
+        for (int a = 0; a < 3; a++) {
+            in_window &= v[a] >= corner[a] && v[a] < corner[a] + patch[a];
+            inside &= v[a] >= 0 && v[a] < size[a];
+        }
+        n += in_window; /* voxels of 0 around a small image count */
+        if (in_window && inside) sum += image[(v[0] * size[1] + v[1]) * size[2] + v[2]];
+    }
+    return sum / n;
+}
+
+/* Gaussian-weighted mean over all windows of the box mean, in double, straight from the definition. */
+static double expected(const float *image, const int size[3], const int patch[3], const int at[3])
+{
+    int start[3][64], n[3], pad[3];
+    double sum = 0, weight = 0;
+    for (int a = 0; a < 3; a++) {
+        int padded = size[a] > patch[a] ? size[a] : patch[a];
+        pad[a] = (padded - size[a]) / 2;
+        n[a] = sliding_steps(start[a], 64, padded, patch[a], 0.5);
+    }
+    for (int k = 0; k < n[0] * n[1] * n[2]; k++) {
+        const int index[3] = {k / n[2] / n[1], k / n[2] % n[1], k % n[2]};
+        int corner[3], inside = 1;
+        double exponent = 0;
+        for (int a = 0; a < 3; a++) {
+            corner[a] = start[a][index[a]] - pad[a];
+            inside &= at[a] >= corner[a] && at[a] < corner[a] + patch[a];
+            double d = (at[a] - corner[a] - patch[a] / 2) * 8.0 / patch[a];
+            exponent -= d * d / 2;
+        }
+        if (!inside) continue;
+        sum += exp(exponent) * box_mean(image, size, corner, patch, at);
+        weight += exp(exponent);
+    }
+    return sum / weight;
+}
+
+static void check_sliding(void)
+{
+    const int sizes[3][3] = {{12, 13, 9}, {3, 20, 7}, {1, 1, 1}}, patch[3] = {6, 5, 8};
+    struct model *m = model_create();
+    model_finish(m);
+    struct error e = {""};
+    for (int k = 0; k < 3; k++)
+        for (int mirrored = 0; mirrored < 2; mirrored++) {
+            const int *size = sizes[k];
+            size_t voxels = (size_t)size[0] * size[1] * size[2];
+            int calls[2] = {-1, 0};
+            struct sliding_options o = {0.5, {mirrored, mirrored, mirrored}, count_calls, calls};
+            float *image = make_noise(voxels * 2), *logits = malloc(voxels * 2 * sizeof(float));
+            struct predictor p = make_predictor(m, patch, 2, 0);
+            double worst = 0;
+            CHECK(sliding_predict(logits, &p, image, size, &o, &e) == 0, "%s", e.text);
+            for (size_t i = 0; i < voxels * 2; i++) worst = fmax(worst, fabs((double)logits[i] - (double)image[i]));
+            CHECK_NEAR(worst, 0, 1e-6, "the identity, size %d", k);
+            CHECK(calls[0] == calls[1], "progress ends: %d of %d", calls[0], calls[1]);
+            predictor_destroy(&p);
+            p = make_predictor(m, patch, 1, 1);
+            o.progress = NULL;
+            CHECK(sliding_predict(logits, &p, image, size, &o, &e) == 0, "%s", e.text);
+            worst = 0;
+            for (int i = 0; i < (int)voxels; i++) {
+                const int at[3] = {i / size[2] / size[1], i / size[2] % size[1], i % size[2]};
+                worst = fmax(worst, fabs(logits[i] - expected(image, size, patch, at)));
+            }
+            CHECK_NEAR(worst, 0, 1e-6, "box mean, size %d, mirrored %d", k, mirrored);
+            o.step = 0;
+            CHECK(sliding_predict(logits, &p, image, size, &o, &e) != 0 && strstr(e.text, "step"), "a step of 0: %s", e.text);
+            predictor_destroy(&p);
+            free(image);
+            free(logits);
+        }
+    model_destroy(m);
+}
+
+/* A U-Net of two stages: a window that is the whole image is one run of the network; a plan that no network can be built of is an error. */
+static void check_predictor(void)
+{
+    struct plan plan = {.configuration = "3d_fullres", .architecture = "plain", .dims = 3, .patch = {8, 8, 12}, .batch = 2, .stages = 2, .features = {8, 16},
+                        .kernel = {{3, 3, 3}, {3, 3, 3}}, .stride = {{1, 1, 1}, {2, 2, 2}}, .encoder_convs = {2, 2}, .decoder_convs = {2},
+                        .channels = 2, .classes = 3, .deep_supervision = 1};
+    struct model *m = model_create();
+    struct unet_train t = unet_train_create(m, &plan, 0, NULL);
+    struct predictor p;
+    struct error e = {""};
+    model_finish(m);
+    unet_init(m, &plan, 1);
+    graph_destroy(t.graph);
+    CHECK(predictor_create(&p, m, &plan, 0, NULL, &e) == 0, "%s", e.text);
+    size_t voxels = 8 * 8 * 12;
+    float *image = make_noise(voxels * 2), *logits = malloc(voxels * 3 * sizeof(float)), worst = 0;
+    struct sliding_options o = {.step = 0.5};
+    CHECK(sliding_predict(logits, &p, image, plan.patch, &o, &e) == 0, "%s", e.text);
+    memcpy(p.image->data, image, voxels * 2 * sizeof(float));
+    graph_forward(p.graph);
+    for (size_t i = 0; i < voxels * 3; i++) worst = fmaxf(worst, fabsf(logits[i] - tensor_f32(p.logits)[i]));
+    CHECK_NEAR(worst, 0, 1e-6, "one window");
+    CHECK(fabsf(logits[0] - logits[3 * voxels - 1]) > 1e-6f, "the network does something");
+    predictor_destroy(&p);
+    plan.patch[0] = 7;
+    CHECK(predictor_create(&p, m, &plan, 0, NULL, &e) != 0 && e.text[0], "a patch that the strides do not divide");
+    model_destroy(m);
+    free(image);
+    free(logits);
+}
+
+int main(void)
+{
+    struct error e;
+    golden = json_read("tests/data/golden/learning.json", &e);
+    if (!golden) {
+        printf("FAILED %s\n", e.text);
+        return 1;
+    }
+    check_deform();
+    check_ties();
+    check_intensities();
+    check_noise();
+    check_patches();
+    check_probabilities();
+    check_options();
+    check_bounds();
+    check_oversampling();
+    check_forced_centres();
+    check_ignored();
+    check_downsample();
+    check_steps();
+    check_gaussian();
+    check_sliding();
+    check_predictor();
+    json_free(golden);
+    return check_done("check_learning");
+}

@@ -1,0 +1,515 @@
+/* check_metrics.c - metrics and statistics against MONAI, SciPy, scikit-learn, scikit-image, mpmath (tests/golden/make_stats.py) and against
+ * published examples. */
+#include <stdint.h>
+
+#include "io/base/json.h"
+#include "nn/measure/metrics.h"
+#include "nn/measure/stats.h"
+#include "tensor/base/rng.h"
+#include "tests/unit/expect.h"
+
+static struct json *golden;
+
+static double number_at(const struct json *j, int i)
+{
+    return json_at(j, i)->number;
+}
+
+static double *numbers(const struct json *j, const char *key, int *n)
+{
+    const struct json *array = json_get(j, key);
+    double *v = malloc(((size_t)array->count + 1) * sizeof *v);
+    for (int i = 0; i < array->count; i++) v[i] = number_at(array, i);
+    if (n) *n = array->count;
+    return v;
+}
+
+static int *integers(const struct json *j, const char *key)
+{
+    const struct json *array = json_get(j, key);
+    int *v = malloc(((size_t)array->count + 1) * sizeof *v);
+    for (int i = 0; i < array->count; i++) v[i] = (int)json_at(array, i)->integer;
+    return v;
+}
+
+#define CHECK_RELATIVE(got, want, tolerance, ...) CHECK_NEAR(got, want, (tolerance) * fabs(want), __VA_ARGS__)
+
+/* ---- special functions --------------------------------------------------------------------------------------------------- */
+
+static void check_special(void)
+{
+    const struct json *s = json_get(golden, "special"), *t;
+    t = json_get(s, "normal_cdf");
+    for (int i = 0; i < t->count; i++) {
+        double z = number_at(t->item[i], 0);
+        CHECK_RELATIVE(stats_normal_cdf(z), number_at(t->item[i], 1), 1e-13, "normal cdf of %g", z);
+        CHECK_NEAR(stats_normal_cdf(z) + stats_normal_cdf(-z), 1, 1e-15, "symmetry at %g", z);
+    }
+    t = json_get(s, "normal_quantile");
+    for (int i = 0; i < t->count; i++) {
+        double want = number_at(t->item[i], 1);
+        CHECK_NEAR(stats_normal_quantile(number_at(t->item[i], 0)), want, 1e-14 * (1 + fabs(want)), "normal quantile of %g", number_at(t->item[i], 0));
+    }
+    t = json_get(s, "log_gamma");
+    for (int i = 0; i < t->count; i++) {
+        double want = number_at(t->item[i], 1);
+        CHECK_NEAR(stats_log_gamma(number_at(t->item[i], 0)), want, 1e-14 * (1 + fabs(want)), "log gamma of %g", number_at(t->item[i], 0));
+    }
+    t = json_get(s, "beta_cdf");
+    for (int i = 0; i < t->count; i++) {
+        double x = number_at(t->item[i], 0), a = number_at(t->item[i], 1), b = number_at(t->item[i], 2), want = number_at(t->item[i], 3);
+        CHECK_RELATIVE(stats_beta_cdf(x, a, b), want, 1e-12, "beta cdf of %g (%g, %g)", x, a, b);
+        if (want < 0.999999) CHECK_RELATIVE(stats_beta_quantile(want, a, b), x, 1e-9, "beta quantile (%g, %g)", a, b);
+    }
+    t = json_get(s, "t_lower");
+    for (int i = 0; i < t->count; i++) {
+        double x = number_at(t->item[i], 0), df = number_at(t->item[i], 1), want = number_at(t->item[i], 2);
+        CHECK_RELATIVE(stats_t_cdf(x, df), want, 1e-12, "t cdf of %g with %g", x, df);
+        CHECK_NEAR(stats_t_cdf(-x, df), 1 - want, 1e-13, "t cdf of %g with %g", -x, df);
+    }
+    t = json_get(s, "t_quantile");
+    for (int i = 0; i < t->count; i++)
+        CHECK_RELATIVE(stats_t_quantile(number_at(t->item[i], 0), number_at(t->item[i], 1)), number_at(t->item[i], 2), 1e-11, "t quantile %d", i);
+    CHECK(stats_normal_quantile(0) == -INFINITY && stats_normal_quantile(1) == INFINITY && isnan(stats_normal_quantile(1.5)), "ends of the normal quantile");
+    CHECK(isnan(stats_t_cdf(NAN, 3)) && stats_t_cdf(INFINITY, 3) == 1 && isnan(stats_beta_cdf(0.5, 0, 1)), "ends of t and beta");
+}
+
+static void check_descriptive(void)
+{
+    const double x[4] = {4, 1, 3, 2.5};
+    CHECK_NEAR(stats_mean(x, 4), 2.625, 1e-15, "mean");
+    CHECK_NEAR(stats_median(x, 4), 2.75, 1e-15, "median of four");
+    CHECK_NEAR(stats_median(x, 3), 3, 1e-15, "median of three");
+    CHECK_NEAR(stats_sd(x, 4), 1.25, 1e-14, "standard deviation");
+    CHECK(isnan(stats_sd(x, 1)) && isnan(stats_mean(x, 0)) && isnan(stats_median(x, 0)), "too few values");
+}
+
+/* ---- tests ----------------------------------------------------------------------------------------------------------------- */
+
+static void check_wilcoxon(void)
+{
+    const struct json *all = json_get(golden, "wilcoxon");
+    struct wilcoxon r;
+    for (int i = 0; i < all->count; i++) {
+        const struct json *g = all->item[i];
+        int n, pratt = (int)json_integer(g, "pratt", 0);
+        double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL), p = json_number(g, "p", -1);
+        CHECK(stats_wilcoxon(&r, a, b, n, pratt ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX) == 0, "memory");
+        CHECK_NEAR(r.statistic, json_number(g, "statistic", -1), 1e-9, "Wilcoxon %d, n %d", i, n);
+        CHECK_RELATIVE(r.p, p, 1e-10, "Wilcoxon %d, n %d, exact %d", i, n, r.exact);
+        CHECK(r.exact == json_integer(g, "exact", -1), "Wilcoxon %d: exact %d", i, r.exact);
+        free(a);
+        free(b);
+    }
+    /* Hollander & Wolfe 1973, p. 29, as in R's example of wilcox.test: V = 40, p = 0.01953 one-sided. */
+    const double x[9] = {1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30}, y[9] = {0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29};
+    stats_wilcoxon(&r, x, y, 9, WILCOXON_ZEROS_WILCOX);
+    CHECK(r.w_plus == 40 && r.w_minus == 5 && r.statistic == 5 && r.n == 9, "depression: V = %g", r.w_plus);
+    CHECK_NEAR(r.p, 2 * 0.01953125, 1e-15, "depression");
+    const double hole[4] = {1, NAN, 3, 4}, other[4] = {0, 0, 1, NAN};
+    stats_wilcoxon(&r, hole, other, 4, WILCOXON_ZEROS_WILCOX);
+    CHECK(r.n == 2 && r.p == 0.5, "pairs with NaN are left out: n %d, p %g", r.n, r.p);
+    stats_wilcoxon(&r, x, x, 9, WILCOXON_ZEROS_WILCOX);
+    CHECK(r.n == 0 && r.p == 1 && r.statistic == 0, "no difference at all");
+}
+
+static void check_delong(void)
+{
+    const struct json *all = json_get(golden, "delong");
+    struct delong r;
+    for (int i = 0; i < all->count; i++) {
+        const struct json *g = all->item[i], *u = json_get(g, "unpaired");
+        int n, *label = integers(g, "label");
+        double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL), p = json_number(g, "p", -1), se = json_number(g, "se", -1);
+        CHECK(stats_delong(&r, label, a, b, n) == 0, "memory");
+        CHECK_NEAR(r.auc_a, json_number(g, "auc_a", -1), 1e-14, "AUC a %d", i);
+        CHECK_NEAR(r.auc_b, json_number(g, "auc_b", -1), 1e-14, "AUC b %d", i);
+        CHECK_NEAR(r.se_a, json_number(g, "se_a", -1), 1e-14, "se a %d", i);
+        CHECK_NEAR(r.se_b, json_number(g, "se_b", -1), 1e-14, "se b %d", i);
+        CHECK_NEAR(r.covariance, json_number(g, "covariance", -1), 1e-15, "covariance %d", i);
+        CHECK_RELATIVE(r.se, se, 1e-11, "se %d", i);
+        CHECK_RELATIVE(r.p, p, 1e-10, "p %d", i);
+        CHECK_NEAR(r.ci[1] - r.ci[0], 2 * 1.959963984540054 * se, 1e-12, "interval %d", i);
+        CHECK_NEAR((r.ci[0] + r.ci[1]) / 2, r.difference, 1e-14, "middle of the interval %d", i);
+        CHECK(stats_delong_unpaired(&r, label, a, n / 2, label + n / 2, b + n / 2, n - n / 2) == 0, "memory");
+        CHECK_NEAR(r.auc_a, number_at(u, 0), 1e-14, "unpaired AUC a %d", i);
+        CHECK_NEAR(r.auc_b, number_at(u, 1), 1e-14, "unpaired AUC b %d", i);
+        CHECK_RELATIVE(r.se, number_at(u, 2), 1e-11, "unpaired se %d", i);
+        CHECK_RELATIVE(r.p, number_at(u, 3), 1e-10, "unpaired p %d", i);
+        CHECK(stats_delong(&r, label, a, a, n) == 0 && r.p == 1 && r.difference == 0 && r.se < 1e-9, "a curve against itself: p %g", r.p);
+        free(label);
+        free(a);
+        free(b);
+    }
+    const int one_class[3] = {1, 1, 1}, both[4] = {0, 1, 0, 1};
+    const double score[4] = {0.1, 0.2, 0.3, 0.4}, hole[4] = {0.1, NAN, 0.3, 0.4};
+    CHECK(isnan(metrics_auc(one_class, score, 3)), "AUC of one class");
+    CHECK_NEAR(metrics_auc(both, score, 4), 0.75, 1e-15, "AUC by hand");
+    CHECK(isnan(metrics_auc(both, hole, 4)), "AUC of NaN");
+    CHECK(stats_delong(&r, one_class, score, score, 3) == 0 && isnan(r.p), "one class: p %g", r.p);
+}
+
+static void check_proportions(void)
+{
+    const struct json *g = json_get(golden, "proportions"), *t = json_get(g, "intervals");
+    for (int i = 0; i < t->count; i++) {
+        int k = (int)number_at(t->item[i], 0), n = (int)number_at(t->item[i], 1);
+        for (int l = 0; l < 2; l++) {
+            double ci[2], level = l ? 0.9 : 0.95;
+            stats_wilson(ci, k, n, level);
+            for (int side = 0; side < 2; side++) CHECK_NEAR(ci[side], number_at(t->item[i], 2 + 4 * l + side), 1e-13, "Wilson %d of %d", k, n);
+            stats_clopper_pearson(ci, k, n, level);
+            for (int side = 0; side < 2; side++) CHECK_NEAR(ci[side], number_at(t->item[i], 4 + 4 * l + side), 1e-11, "Clopper-Pearson %d of %d", k, n);
+        }
+    }
+    t = json_get(g, "mcnemar");
+    for (int i = 0; i < t->count; i++) {
+        int b = (int)number_at(t->item[i], 0), c = (int)number_at(t->item[i], 1), n = b + c + 7, *x = calloc((size_t)n, sizeof *x), *y = calloc((size_t)n, sizeof *y);
+        struct mcnemar r;
+        for (int k = 0; k < n; k++) {
+            x[k] = k < b || k == b + c;
+            y[k] = (k >= b && k < b + c) || k == b + c;
+        }
+        stats_mcnemar(&r, x, y, n);
+        CHECK(r.b == b && r.c == c, "McNemar counts %d %d", r.b, r.c);
+        CHECK_RELATIVE(r.p, number_at(t->item[i], 2), 1e-10, "McNemar %d %d", b, c);
+        free(x);
+        free(y);
+    }
+}
+
+static void check_bootstrap(void)
+{
+    const struct json *g = json_get(golden, "bootstrap"), *want;
+    int n, count;
+    double *x = numbers(g, "x", &n), *resampled = numbers(g, "resampled", &count), *jackknife = malloc((size_t)n * sizeof *x), sum = 0;
+    double percentile[2], bca[2], again[2][2];
+    for (int i = 0; i < n; i++) sum += x[i];
+    for (int i = 0; i < n; i++) jackknife[i] = (sum - x[i]) / (n - 1);
+    stats_bootstrap_intervals(percentile, bca, sum / n, resampled, count, jackknife, n, json_number(g, "level", 0));
+    for (int side = 0; side < 2; side++) {
+        want = json_get(g, "percentile");
+        CHECK_NEAR(percentile[side], number_at(want, side), 1e-12, "percentile interval, side %d", side);
+        want = json_get(g, "bca");
+        CHECK_NEAR(bca[side], number_at(want, side), 1e-10, "BCa interval, side %d", side);
+    }
+    stats_bootstrap_mean(percentile, bca, x, n, 2000, 1, 0.95);
+    stats_bootstrap_mean(again[0], again[1], x, n, 2000, 1, 0.95);
+    CHECK(memcmp(percentile, again[0], sizeof percentile) == 0 && memcmp(bca, again[1], sizeof bca) == 0, "the same seed, the same interval");
+    stats_bootstrap_mean(again[0], again[1], x, n, 2000, 2, 0.95);
+    CHECK(memcmp(percentile, again[0], sizeof percentile) != 0, "another seed, another interval");
+    const double same[3] = {2, 2, 2};
+    stats_bootstrap_mean(percentile, bca, same, 3, 100, 1, 0.95);
+    CHECK(percentile[0] == 2 && percentile[1] == 2 && bca[0] == 2 && bca[1] == 2, "equal values: %g to %g", bca[0], bca[1]);
+    free(x);
+    free(resampled);
+    free(jackknife);
+}
+
+/* 95 % intervals of the mean of 40 normal values hold the true mean in about 95 of 100 samples. */
+static void check_coverage(void)
+{
+    enum { TRIALS = 1000, N = 40 };
+    int inside[2] = {0, 0};
+    for (int k = 0; k < TRIALS; k++) {
+        struct rng rng = rng_stream(11, 0, (uint64_t)k, RNG_TEST);
+        double x[N], ci[2][2];
+        for (int i = 0; i < N; i++) x[i] = 5 + rng_normal(&rng);
+        stats_bootstrap_mean(ci[0], ci[1], x, N, 1000, (uint64_t)k, 0.95);
+        for (int m = 0; m < 2; m++) inside[m] += ci[m][0] <= 5 && ci[m][1] >= 5;
+    }
+    for (int m = 0; m < 2; m++) CHECK(inside[m] > 0.9 * TRIALS && inside[m] < 0.97 * TRIALS, "method %d holds the mean %d of %d times", m, inside[m], TRIALS);
+}
+
+static void check_calibration(void)
+{
+    const struct json *g = json_get(golden, "calibration"), *t = json_get(g, "chi2");
+    struct hosmer_lemeshow r;
+    for (int i = 0; i < t->count; i++) {
+        double x = number_at(t->item[i], 0), df = number_at(t->item[i], 1);
+        CHECK_RELATIVE(stats_chi2_upper(x, df), number_at(t->item[i], 2), 1e-12, "chi-squared of %g with %g", x, df);
+    }
+    t = json_get(g, "hosmer_lemeshow");
+    for (int i = 0; i < t->count; i++) {
+        int n, *label = integers(t->item[i], "label"), groups = (int)json_integer(t->item[i], "groups", 0);
+        double *p = numbers(t->item[i], "p", &n);
+        CHECK(stats_hosmer_lemeshow(&r, label, p, n, groups) == 0 && r.groups == groups, "memory");
+        CHECK_RELATIVE(r.statistic, json_number(t->item[i], "statistic", -1), 1e-10, "Hosmer-Lemeshow %d", i);
+        CHECK_RELATIVE(r.p, json_number(t->item[i], "pvalue", -1), 1e-9, "p of Hosmer-Lemeshow %d", i);
+        CHECK(stats_hosmer_lemeshow(&r, label, p, groups - 1, groups) == 0 && isnan(r.p), "too few cases");
+        free(label);
+        free(p);
+    }
+    const int label[4] = {0, 0, 1, 1};
+    const double right[4] = {0, 0, 1, 1}, wrong[4] = {0, 0, 0, 1};
+    CHECK(stats_hosmer_lemeshow(&r, label, right, 4, 2) == 0 && r.statistic == 0 && r.p == 1, "certain and right");
+    CHECK(stats_hosmer_lemeshow(&r, label, wrong, 4, 4) == 0 && isinf(r.statistic) && r.p == 0, "certain and wrong");
+    CHECK(stats_chi2_upper(0, 3) == 1 && stats_chi2_upper(INFINITY, 3) == 0 && isnan(stats_chi2_upper(1, 0)), "ends of chi-squared");
+}
+
+static void check_bootstrap_auc(void)
+{
+    const struct json *all = json_get(golden, "bootstrap_auc");
+    double ci[2][2], again[2][2];
+    for (int i = 0; i < all->count; i++) {
+        int n, *label = integers(all->item[i], "label");
+        double *score = numbers(all->item[i], "score", &n);
+        stats_bootstrap_auc(ci[0], ci[1], label, score, n, 20000, 1, 0.95);
+        for (int side = 0; side < 2; side++) {
+            CHECK_NEAR(ci[0][side], number_at(json_get(all->item[i], "percentile"), side), 0.006, "percentile of AUC %d", i);
+            CHECK_NEAR(ci[1][side], number_at(json_get(all->item[i], "bca"), side), 0.006, "BCa of AUC %d", i);
+        }
+        stats_bootstrap_auc(ci[0], ci[1], label, score, n, 500, 1, 0.95);
+        for (int k = 0; k < n; k++) score[k] = 3 * score[k] - 1, label[k] = label[k] ? 2 : 0;
+        stats_bootstrap_auc(again[0], again[1], label, score, n, 500, 1, 0.95);
+        CHECK(memcmp(ci, again, sizeof ci) == 0, "only the order of the scores counts");
+        free(label);
+        free(score);
+    }
+    const int one_class[3] = {1, 1, 1};
+    const double score[3] = {1, 2, 3};
+    stats_bootstrap_auc(ci[0], ci[1], one_class, score, 3, 10, 1, 0.95);
+    CHECK(isnan(ci[0][0]) && isnan(ci[1][1]), "one class");
+}
+
+/* Leaving out each case by hand against the intervals' jackknife: the acceleration is in them, so that equal intervals mean equal jackknives. */
+static void check_jackknife_auc(void)
+{
+    enum { N = 17, RESAMPLES = 200 };
+    for (int trial = 0; trial < 50; trial++) {
+        struct rng rng = rng_stream(12, 0, (uint64_t)trial, RNG_TEST);
+        int label[N], fewer[N];
+        double score[N], some[N], jackknife[N], resampled[RESAMPLES], drawn[N], ci[2][2], want[2][2];
+        for (int i = 0; i < N; i++) {
+            label[i] = i < 6; /* sorted by class, as the bootstrap draws */
+            score[i] = (double)rng_below(&rng, 9) + label[i];
+        }
+        for (int i = 0; i < N; i++) {
+            int n = 0;
+            for (int k = 0; k < N; k++)
+                if (k != i) fewer[n] = label[k], some[n++] = score[k];
+            jackknife[i] = metrics_auc(fewer, some, n);
+        }
+        for (int b = 0; b < RESAMPLES; b++) {
+            struct rng r = rng_stream(5, 1, (uint64_t)b, RNG_BOOTSTRAP);
+            for (int i = 0; i < N; i++) drawn[i] = score[i < 6 ? rng_below(&r, 6) : 6 + rng_below(&r, N - 6)];
+            resampled[b] = metrics_auc(label, drawn, N);
+        }
+        stats_bootstrap_intervals(want[0], want[1], metrics_auc(label, score, N), resampled, RESAMPLES, jackknife, N, 0.95);
+        stats_bootstrap_auc(ci[0], ci[1], label, score, N, RESAMPLES, 5, 0.95);
+        for (int k = 0; k < 4; k++) CHECK_NEAR(ci[k / 2][k % 2], want[k / 2][k % 2], 1e-12, "trial %d, bound %d", trial, k);
+    }
+}
+
+static void check_holm(void)
+{
+    const double p[6] = {0.01, 0.04, NAN, 0.03, 0.005, 0.6}, want[6] = {0.04, 0.09, NAN, 0.09, 0.025, 0.6};
+    double adjusted[6];
+    stats_holm(adjusted, p, 6);
+    for (int i = 0; i < 6; i++) CHECK_NEAR(adjusted[i], want[i], 1e-15, "Holm %d", i);
+    const double equal[3] = {0.5, 0.5, 0.5};
+    stats_holm(adjusted, equal, 3);
+    CHECK(adjusted[0] == 1 && adjusted[2] == 1, "Holm ends at 1");
+}
+
+static void check_paired(void)
+{
+    const struct json *g = json_get(golden, "paired"), *want = json_get(g, "tost");
+    int n;
+    double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL);
+    struct tost t;
+    struct bland_altman r;
+    CHECK(stats_tost_paired(&t, a, b, n, json_number(g, "margin", 0)) == 0, "memory");
+    CHECK_RELATIVE(t.p, number_at(want, 0), 1e-10, "TOST");
+    for (int side = 0; side < 2; side++) CHECK_NEAR(t.ci[side], number_at(want, 1 + side), 1e-12, "TOST interval");
+    CHECK(t.equivalent == (number_at(want, 0) < 0.05), "equivalent %d", t.equivalent);
+    CHECK(stats_tost_paired(&t, a, b, n, 1) == 0 && t.equivalent && t.p < 1e-10, "wide margin");
+    CHECK(stats_tost_paired(&t, a, a, n, 0.1) == 0 && t.equivalent && t.p == 0, "identical pairs");
+    CHECK(stats_tost_paired(&t, a, b, 1, 0.1) == 0 && isnan(t.p) && !t.equivalent, "one pair");
+    want = json_get(g, "agreement");
+    CHECK(stats_bland_altman(&r, a, b, n) == 0, "memory");
+    CHECK_NEAR(r.bias, number_at(want, 0), 1e-14, "bias");
+    CHECK_NEAR(r.sd, number_at(want, 1), 1e-14, "deviation of the differences");
+    CHECK_NEAR(r.icc, number_at(want, 2), 1e-12, "ICC");
+    free(a);
+    free(b);
+    /* Bland & Altman 1986, Lancet: two peak flow meters; mean difference -2.1 l/min, standard deviation 38.8. */
+    const double wright[17] = {494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427};
+    const double mini[17] = {512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451};
+    CHECK(stats_bland_altman(&r, wright, mini, 17) == 0, "memory");
+    CHECK_NEAR(r.bias, -2.1, 0.05, "Bland & Altman's bias");
+    CHECK_NEAR(r.sd, 38.8, 0.05, "Bland & Altman's deviation");
+    CHECK_NEAR(r.limits[1] - r.limits[0], 2 * 1.96 * r.sd, 1e-12, "limits of agreement");
+}
+
+/* ---- metrics ---------------------------------------------------------------------------------------------------------------- */
+
+/* weight . (v - centre)^2 < radius - noise: make_stats.py's blob, all in integers. */
+static uint8_t *make_blob(const int size[3], const int centre[3], const int weight[3], int radius, int rough)
+{
+    size_t n = (size_t)size[0] * size[1] * size[2], i = 0;
+    uint8_t *mask = malloc(n);
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++)
+            for (int x = 0; x < size[2]; x++, i++) {
+                uint32_t hash = (uint32_t)i * 2654435761u;
+                int noise = (int)(((hash ^ hash >> 15) * 2246822519u >> 8) % (uint32_t)rough);
+                int distance = weight[0] * (z - centre[0]) * (z - centre[0]) + weight[1] * (y - centre[1]) * (y - centre[1]) +
+                               weight[2] * (x - centre[2]) * (x - centre[2]);
+                mask[i] = distance < radius - noise;
+            }
+    return mask;
+}
+
+static uint8_t *read_blob(const struct json *g, int which, const int size[3])
+{
+    const struct json *b = json_at(json_get(g, "blobs"), which);
+    int v[8];
+    for (int k = 0; k < 8; k++) v[k] = (int)number_at(b, k);
+    return make_blob(size, v, v + 3, v[6], v[7]);
+}
+
+static void check_surfaces(void)
+{
+    static const double tolerance[3] = {0, 1, 2.5};
+    const struct json *all = json_get(golden, "surfaces");
+    for (int i = 0; i < all->count; i++) {
+        const struct json *g = all->item[i], *want = json_get(g, "distances"), *counts = json_get(g, "overlap");
+        int *size = integers(g, "size");
+        double *spacing = numbers(g, "spacing", NULL);
+        uint8_t *ref = read_blob(g, 0, size), *pred = read_blob(g, 1, size);
+        struct surface_distance r, swapped;
+        for (int t = 0; t < 3; t++) {
+            CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, tolerance[t]) == 0, "memory");
+            CHECK_NEAR(r.nsd, number_at(json_get(g, "nsd"), t), 1e-12, "NSD at %g mm, masks %d", tolerance[t], i);
+        }
+        CHECK_NEAR(r.hd, number_at(want, 0), 1e-10, "Hausdorff distance, masks %d", i);
+        CHECK_NEAR(r.hd95, number_at(want, 1), 1e-10, "HD95, masks %d", i);
+        CHECK_NEAR(r.assd, number_at(want, 2), 1e-10, "ASSD, masks %d", i);
+        CHECK(metrics_surface(&swapped, pred, ref, size, 1, spacing, 2.5) == 0 && swapped.hd == r.hd && fabs(swapped.assd - r.assd) < 1e-12, "symmetry %d", i);
+        CHECK(metrics_surface(&r, ref, ref, size, 1, spacing, 0) == 0 && r.hd == 0 && r.assd == 0 && r.nsd == 1, "a mask against itself %d", i);
+        CHECK(metrics_surface(&r, ref, pred, size, 7, spacing, 1) == 0 && isnan(r.hd) && isnan(r.nsd), "absent from both %d", i);
+        size_t voxels = (size_t)size[0] * size[1] * size[2];
+        struct overlap o = metrics_overlap(ref, pred, voxels, 1, -1, spacing[0] * spacing[1] * spacing[2]);
+        CHECK(o.tp == (int64_t)number_at(counts, 0) && o.fp == (int64_t)number_at(counts, 1) && o.fn == (int64_t)number_at(counts, 2), "overlap %d", i);
+        CHECK(o.tp + o.fp + o.fn + o.tn == (int64_t)voxels, "all voxels count %d", i);
+        CHECK_NEAR(o.dice, number_at(counts, 3), 1e-14, "Dice %d", i);
+        CHECK_NEAR(o.iou, o.dice / (2 - o.dice), 1e-14, "IoU %d", i);
+        CHECK_NEAR(o.volume_ref, (double)(o.tp + o.fn) * spacing[0] * spacing[1] * spacing[2], 1e-9, "volume %d", i);
+        memset(pred, 0, voxels);
+        CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, 1) == 0 && isinf(r.hd95) && r.nsd == 0, "one mask empty %d", i);
+        free(size);
+        free(spacing);
+        free(ref);
+        free(pred);
+    }
+}
+
+static void check_overlap(void)
+{
+    const uint8_t ref[6] = {0, 1, 1, 255, 2, 0}, pred[6] = {0, 1, 2, 1, 2, 1};
+    struct overlap o = metrics_overlap(ref, pred, 6, 1, 255, 2);
+    CHECK(o.tp == 1 && o.fn == 1 && o.fp == 1 && o.tn == 2 && o.dice == 0.5 && o.volume_ref == 4, "ignored voxel: %d %d %d %d", (int)o.tp, (int)o.fp, (int)o.fn, (int)o.tn);
+    o = metrics_overlap(ref, pred, 6, 9, 255, 2);
+    CHECK(isnan(o.dice) && isnan(o.iou) && o.tn == 5, "absent label");
+}
+
+static void check_components(void)
+{
+    const struct json *all = json_get(golden, "components");
+    const int zero[3] = {0};
+    for (int i = 0; i < all->count; i++) {
+        const struct json *g = all->item[i];
+        int *size = integers(g, "size");
+        size_t voxels = (size_t)size[0] * size[1] * size[2];
+        uint8_t *mask = make_blob(size, zero, zero, (int)json_integer(g, "radius", 0), (int)json_integer(g, "rough", 1));
+        int32_t *id = malloc(voxels * sizeof *id);
+        int64_t sum = 0;
+        int n = metrics_components(id, mask, size);
+        for (size_t k = 0; k < voxels; k++) sum += id[k] * (int64_t)(k % 1009);
+        CHECK(n == json_integer(g, "n", -1), "%d components", n);
+        CHECK(sum == json_integer(g, "sum", -1), "components %d numbered in order of their first voxels", i);
+        free(size);
+        free(mask);
+        free(id);
+    }
+}
+
+static void check_lesions(void)
+{
+    const struct json *all = json_get(golden, "lesions");
+    for (int i = 0; i < all->count; i++) {
+        const struct json *g = all->item[i];
+        int *size = integers(g, "size");
+        uint8_t *ref = read_blob(g, 0, size), *pred = read_blob(g, 1, size);
+        struct lesions r;
+        CHECK(metrics_lesions(&r, ref, pred, size, json_number(g, "least", -1)) == 0, "memory");
+        CHECK(r.ref == json_integer(g, "ref", -1) && r.pred == json_integer(g, "pred", -1) && r.found == json_integer(g, "found", -1) &&
+                  r.false_positive == json_integer(g, "false", -1), "lesions %d: %d and %d, %d found, %d false", i, r.ref, r.pred, r.found, r.false_positive);
+        const double s = (double)r.found / r.ref, p = (double)(r.pred - r.false_positive) / r.pred;
+        if (!r.ref && !r.pred) CHECK(isnan(r.f1) && isnan(r.sensitivity) && isnan(r.precision), "no lesions: F1 %g", r.f1);
+        else CHECK_NEAR(r.f1, r.ref && r.pred && s + p > 0 ? 2 * s * p / (s + p) : 0, 1e-15, "F1 of lesions %d", i);
+        free(size);
+        free(ref);
+        free(pred);
+    }
+    const int line[3] = {1, 1, 6};
+    const uint8_t ref[6] = {1, 1, 255, 0, 1, 0}, pred[6] = {0, 1, 255, 0, 0, 1};
+    struct lesions r;
+    CHECK(metrics_lesions(&r, ref, pred, line, 0.5) == 0 && r.ref == 2 && r.pred == 2 && r.found == 0 && r.false_positive == 1, "half is not more than half: %d, %d",
+          r.found, r.false_positive);
+}
+
+static void check_classification(void)
+{
+    const struct json *g = json_get(golden, "classification"), *counts = json_get(g, "counts");
+    int n, *label = integers(g, "label");
+    double *p = numbers(g, "p", &n);
+    struct classification c;
+    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0, "memory");
+    CHECK_NEAR(c.auc, json_number(g, "auc", -1), 1e-14, "AUC");
+    CHECK_NEAR(c.brier, json_number(g, "brier", -1), 1e-14, "Brier");
+    CHECK_NEAR(c.ece, json_number(g, "ece", -1), 1e-13, "calibration error");
+    CHECK(c.tp == (int)number_at(counts, 0) && c.fp == (int)number_at(counts, 1) && c.tn == (int)number_at(counts, 2) && c.fn == (int)number_at(counts, 3),
+          "counts %d %d %d %d", c.tp, c.fp, c.tn, c.fn);
+    CHECK(c.n == n && c.positives == c.tp + c.fn, "%d cases, %d positive", c.n, c.positives);
+    CHECK_NEAR(c.accuracy, (double)(c.tp + c.tn) / n, 1e-15, "accuracy");
+    CHECK_NEAR(c.balanced_accuracy, (c.sensitivity + c.specificity) / 2, 1e-15, "balanced accuracy");
+    CHECK_NEAR(c.ppv, (double)c.tp / (c.tp + c.fp), 1e-15, "positive predictive value");
+    CHECK_NEAR((c.auc_ci[1] + c.auc_ci[0]) / 2, c.auc, 1e-12, "interval around the AUC");
+    for (int i = 0; i < n; i++) p[i] = label[i] * 0.9;
+    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && c.auc == 1 && c.auc_ci[1] == 1 && c.accuracy == 1, "perfect separation");
+    for (int i = 0; i < n; i++) label[i] = 1;
+    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && isnan(c.auc) && isnan(c.specificity) && c.positives == n, "one class");
+    free(label);
+    free(p);
+}
+
+int main(void)
+{
+    struct error e;
+    golden = json_read("tests/data/golden/stats.json", &e);
+    if (!golden) {
+        printf("FAILED %s\n", e.text);
+        return 1;
+    }
+    check_special();
+    check_descriptive();
+    check_wilcoxon();
+    check_delong();
+    check_proportions();
+    check_bootstrap();
+    check_coverage();
+    check_calibration();
+    check_bootstrap_auc();
+    check_jackknife_auc();
+    check_holm();
+    check_paired();
+    check_surfaces();
+    check_overlap();
+    check_components();
+    check_lesions();
+    check_classification();
+    json_free(golden);
+    return check_done("check_metrics");
+}

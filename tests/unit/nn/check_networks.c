@@ -1,0 +1,523 @@
+/* check_networks.c - whole networks against PyTorch: losses, every gradient, running statistics, ten steps of each optimiser; then the
+ * same bits for every number of threads and every instruction set.
+ *
+ * Golden values: tests/golden/make_networks.py, whose generator of weights and inputs is repeated in tests/unit/lcg.h.
+ */
+#include "tensor/base/bf16.h"
+#include "tests/unit/expect.h"
+
+#include <stdint.h>
+
+#include "io/weights/safetensors.h"
+#include "nn/train/optim.h"
+#include "nn/network/resnet.h"
+#include "nn/train/sampler.h"
+#include "nn/network/unet.h"
+#include "tensor/base/cpu.h"
+#include "tests/unit/lcg.h"
+
+/* ---- the data of make_networks.py ----------------------------------------------------------------------------------------- */
+
+static void fill_segmentation(struct unet_train *t, const char *name)
+{
+    struct shape s = t->image->shape;
+    struct lcg g = lcg_start("", name);
+    float *image = tensor_f32(t->image);
+    uint8_t *label = t->label[0]->data;
+    for (int n = 0; n < s.n; n++)
+        for (int z = 0; z < s.d; z++)
+            for (int y = 0; y < s.h; y++)
+                for (int x = 0; x < s.w; x++) {
+                    *label = ball_label(n, z, y, x);
+                    for (int c = 0; c < s.c; c++) *image++ = (float)(lcg_next(&g) + 0.5 * (*label == LABEL_IGNORE ? 3 : *label));
+                    label++;
+                }
+    const int size_in[3] = {s.d, s.h, s.w};
+    for (int i = 1; i < t->out.heads; i++) {
+        struct shape h = t->label[i]->shape;
+        const int size_out[3] = {h.d, h.h, h.w};
+        sampler_downsample(t->label[i]->data, size_out, t->label[0]->data, size_in, s.n);
+    }
+}
+
+/* ---- against PyTorch -------------------------------------------------------------------------------------------------- */
+
+static const struct safetensor *golden_find(const struct safetensors *s, const char *prefix, const char *name)
+{
+    char key[200];
+    snprintf(key, sizeof key, "%s%s", prefix, name);
+    const struct safetensor *t = safetensors_find(s, key);
+    CHECK(t != NULL, "%s: no golden value", key);
+    return t;
+}
+
+static double golden_double(const struct safetensor *t, size_t i)
+{
+    double v;
+    memcpy(&v, (const char *)t->data + i * sizeof v, sizeof v);
+    return v;
+}
+
+static void check_gradient(const char *net, const struct safetensors *s, const struct model *m, const struct param *p,
+                           double floor)
+{
+    const float *g = m->grad + p->offset;
+    const struct safetensor *shape = golden_find(s, "shape.", p->name), *summary = golden_find(s, "summary.", p->name);
+    const struct safetensor *value = golden_find(s, "grad.", p->name);
+    struct lcg r = lcg_start("project ", p->name);
+    double norm = 0, projection = 0, difference = 0, reference = 0, worst = 0, largest = 0;
+    if (!shape || !summary || !value) return;
+    int same = shape->dim[0] == p->ndim;
+    for (int a = 0; same && a < p->ndim; a++) same = (int)safetensors_value(shape, (size_t)a) == p->dim[a];
+    CHECK(same, "%s: shape of %s", net, p->name);
+    for (size_t i = 0; i < p->count; i++) {
+        norm += (double)g[i] * g[i];
+        projection += g[i] * lcg_next(&r);
+    }
+    size_t stored = (size_t)value->dim[0], stride = stored == p->count ? 1 : 5;
+    for (size_t i = 0; i < stored; i++) {
+        double want = safetensors_value(value, i), d = g[i * stride] - want;
+        difference += d * d;
+        reference += want * want;
+        worst = fmax(worst, fabs(d));
+        largest = fmax(largest, fabs(want));
+    }
+    double whole = golden_double(summary, 0), tolerance = 1e-4 * whole + floor;
+    CHECK(sqrt(difference) <= 1e-4 * sqrt(reference) + floor, "%s: gradient of %s is off by %.3g of %.3g", net, p->name,
+          sqrt(difference), sqrt(reference));
+    CHECK(worst <= 1e-4 * largest + floor, "%s: gradient of %s is off by %.3g at one place, largest value %.3g", net, p->name, worst,
+          largest);
+    CHECK_NEAR(sqrt(norm), whole, tolerance, "%s: norm of the gradient of %s", net, p->name);
+    CHECK_NEAR(projection, golden_double(summary, 1), tolerance, "%s: projection of the gradient of %s", net, p->name);
+}
+
+/* Gradients that are zero but for rounding (a bias before a norm) are measured against the whole gradient's norm. */
+static void check_gradients(const char *net, const struct safetensors *s, const struct model *m)
+{
+    double total = 0;
+    int expected = 0, trained = 0;
+    for (size_t i = 0; i < m->count; i++) total += (double)m->grad[i] * m->grad[i];
+    for (int i = 0; i < s->count; i++) expected += strncmp(s->tensor[i].name, "shape.", 6) == 0;
+    for (int i = 0; i < m->params; i++) {
+        if (!param_trained(&m->param[i])) continue;
+        check_gradient(net, s, m, &m->param[i], 2e-7 * sqrt(total));
+        trained++;
+    }
+    CHECK(trained == expected, "%s: %d parameters, PyTorch has %d", net, trained, expected);
+}
+
+static int golden_read(struct safetensors *s, const char *path)
+{
+    struct error e = {{0}};
+    int status = safetensors_read(s, path, &e);
+    CHECK(status == 0, "%s", e.text);
+    return status;
+}
+
+/* Ten steps on one batch; losses within 1e-3 of PyTorch's, and each parameter's norm afterwards. */
+static void check_ten_steps(const char *net, const struct safetensors *s, struct graph *g, struct tensor *loss,
+                            struct optimizer *o, float lr)
+{
+    struct model *m = graph_model(g);
+    const struct safetensor *losses = golden_find(s, "losses", "");
+    set_weights(m);
+    model_zero_grad(m, NULL);
+    for (size_t i = 0; losses && i < 10; i++) {
+        double want = golden_double(losses, i);
+        graph_forward(g);
+        graph_backward(g, loss);
+        double got = *tensor_f32(loss);
+        optimizer_step(o, m, lr, NULL);
+        CHECK_NEAR(got, want, 1e-3 * fabs(want), "%s: loss of step %d", net, (int)i + 1);
+    }
+    for (int i = 0; i < m->params; i++) {
+        const struct param *p = &m->param[i];
+        /* The coarsest head has weight 0. PyTorch skips a parameter without gradient, here it decays by 3e-5. */
+        if (!param_trained(p)) continue;
+        const struct safetensor *moved = golden_find(s, "moved.", p->name);
+        double norm = 0, want = moved ? golden_double(moved, 0) : NAN;
+        for (size_t j = 0; j < p->count; j++) norm += (double)m->data[p->offset + j] * m->data[p->offset + j];
+        CHECK_NEAR(sqrt(norm), want, 1e-3 * want, "%s: norm of %s after ten steps", net, p->name);
+    }
+    optimizer_free(o);
+}
+
+static struct plan small_plan(const char *architecture, int stages, const int *features, int channels)
+{
+    struct plan p = {.dims = 3, .batch = 2, .stages = stages, .channels = channels, .classes = 3, .deep_supervision = 1};
+    snprintf(p.configuration, sizeof p.configuration, "test");
+    snprintf(p.architecture, sizeof p.architecture, "%s", architecture);
+    for (int a = 0; a < 3; a++) p.patch[a] = 16;
+    for (int s = 0; s < stages; s++) {
+        p.features[s] = features[s];
+        p.encoder_convs[s] = p.decoder_convs[s] = strcmp(architecture, "plain") == 0 ? 2 : 1;
+        for (int a = 0; a < 3; a++) {
+            p.kernel[s][a] = 3;
+            p.stride[s][a] = s > 0 ? 2 : 1;
+        }
+    }
+    return p;
+}
+
+static struct unet_train unet_bound(struct model *m, const struct plan *p, int flags, struct pool *pool)
+{
+    struct unet_train t = unet_train_create(m, p, flags, pool);
+    if (!m->finished) model_finish(m);
+    graph_plan(t.graph);
+    CHECK(graph_bind(t.graph) == 0, "no memory");
+    return t;
+}
+
+static void test_unet(const char *net, const char *path, const struct plan *p, const char *image, int ten_steps)
+{
+    struct safetensors s = {0};
+    if (golden_read(&s, path)) return;
+    struct model *m = model_create();
+    struct unet_train t = unet_bound(m, p, 0, NULL);
+    set_weights(m);
+    fill_segmentation(&t, image);
+    graph_forward(t.graph);
+    graph_backward(t.graph, t.loss);
+    const struct safetensor *loss = golden_find(&s, "loss", "");
+    if (loss) CHECK_NEAR(*tensor_f32(t.loss), golden_double(loss, 0), 1e-5, "%s: loss", net);
+    check_gradients(net, &s, m);
+    if (ten_steps) {
+        struct optimizer o = optimizer_sgd(m, 0.99f, 1, 3e-5f, 12);
+        check_ten_steps(net, &s, t.graph, t.loss, &o, 0.01f);
+    }
+    graph_destroy(t.graph);
+    model_destroy(m);
+    safetensors_free(&s);
+}
+
+static void test_plain_unet(void)
+{
+    static const int features[3] = {8, 16, 32};
+    struct plan p = small_plan("plain", 3, features, 2);
+    p.batch_dice = 1;
+    p.kernel[0][0] = 1; /* an MRI plan: thick slices */
+    p.stride[1][0] = 1;
+    test_unet("unet", "tests/data/golden/network_unet.safetensors", &p, "image 8", 1);
+}
+
+static void test_residual_unet(void)
+{
+    static const int features[4] = {4, 6, 8, 8}; /* the last stage keeps its width: a skip of pooling alone */
+    struct plan p = small_plan("resenc", 4, features, 1);
+    p.encoder_convs[1] = 2;
+    p.stride[2][0] = 1;
+    test_unet("resenc", "tests/data/golden/network_resenc.safetensors", &p, "image 1", 0);
+}
+
+struct classifier {
+    struct graph *graph;
+    struct tensor *image, *label, *loss;
+};
+
+static struct classifier classifier_bound(struct model *m, const struct resnet_config *c, int batch, int edge, int flags, struct pool *pool)
+{
+    struct classifier n = {.graph = graph_create(m, pool, GRAPH_TRAIN | flags)};
+    n.image = graph_input(n.graph, "image", SHAPE(batch, edge, edge, edge, c->channels), DT_F32, 0);
+    n.label = graph_input(n.graph, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
+    n.loss = op_cross_entropy(n.graph, resnet_forward(n.graph, c, n.image), n.label, NULL);
+    graph_keep(n.graph, n.loss);
+    if (!m->finished) model_finish(m);
+    graph_plan(n.graph);
+    CHECK(graph_bind(n.graph) == 0, "no memory");
+    return n;
+}
+
+static void fill_classes(struct classifier *n, const char *name)
+{
+    static const uint8_t target[4] = {0, 1, 1, 0};
+    struct lcg g = lcg_start("", name);
+    size_t voxels = shape_voxels(n->image->shape);
+    float *image = tensor_f32(n->image);
+    for (int i = 0; i < n->image->shape.n; i++) {
+        ((uint8_t *)n->label->data)[i] = target[i % 4];
+        for (size_t j = 0; j < voxels; j++) *image++ = (float)(lcg_next(&g) + 0.25 * target[i % 4]);
+    }
+}
+
+static void test_resnet(void)
+{
+    struct resnet_config c = {.depth = 18, .channels = 1, .classes = 2, .base = 4};
+    struct safetensors s = {0};
+    if (golden_read(&s, "tests/data/golden/network_resnet.safetensors")) return;
+    struct model *m = model_create();
+    struct classifier n = classifier_bound(m, &c, 4, 16, 0, NULL);
+    set_weights(m);
+    fill_classes(&n, "image 6");
+    graph_forward(n.graph);
+    graph_backward(n.graph, n.loss);
+    const struct safetensor *loss = golden_find(&s, "loss", "");
+    if (loss) CHECK_NEAR(*tensor_f32(n.loss), golden_double(loss, 0), 1e-5, "resnet: loss");
+    check_gradients("resnet", &s, m);
+    for (int i = 0; i < m->params; i++) { /* running mean and variance after one step */
+        const struct param *p = &m->param[i];
+        const struct safetensor *b = param_trained(p) ? NULL : golden_find(&s, "buffer.", p->name);
+        for (size_t j = 0; b && j < p->count; j++)
+            CHECK_NEAR(m->data[p->offset + j], safetensors_value(b, j), 1e-5, "resnet: %s[%d]", p->name, (int)j);
+    }
+    struct optimizer o = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 0);
+    check_ten_steps("resnet", &s, n.graph, n.loss, &o, 2e-4f);
+    graph_destroy(n.graph);
+    model_destroy(m);
+    safetensors_free(&s);
+}
+
+/* ---- shapes of the other depths, and what is rejected ------------------------------------------------------------------ */
+
+static size_t resnet_parameters(int depth, int stem7)
+{
+    struct resnet_config c = {.depth = depth, .channels = 1, .classes = 2, .base = 64, .stem7 = stem7};
+    struct model *m = model_create();
+    struct graph *g = graph_create(m, NULL, GRAPH_TRAIN);
+    size_t n = 0;
+    struct tensor *y = resnet_forward(g, &c, graph_input(g, "image", SHAPE(2, 32, 32, 32, 1), DT_F32, 0));
+    CHECK(y->shape.n == 2 && y->shape.c == 2 && shape_voxels(y->shape) == 1, "resnet%d: output", depth);
+    for (int i = 0; i < m->params; i++)
+        if (param_trained(&m->param[i])) n += m->param[i].count;
+    graph_destroy(g);
+    model_destroy(m);
+    return n;
+}
+
+/* Counts of MONAI's resnet10/18/34/50(spatial_dims=3, n_input_channels=1, num_classes=2, bias_downsample=False). */
+static void test_depths(void)
+{
+    static const struct { int depth; size_t count; } known[] = {{10, 14356546}, {18, 33161026}, {34, 63470658}, {50, 46159170}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t n = resnet_parameters(known[i].depth, 1);
+        CHECK(n == known[i].count, "resnet%d has %zu parameters, MONAI's %zu", known[i].depth, n, known[i].count);
+    }
+    CHECK(resnet_parameters(18, 0) == 33161026 - 64 * (343 - 27), "small stem");
+    CHECK(resnet_valid_depth(18) && !resnet_valid_depth(20), "depths");
+}
+
+static void expect_rejected(const struct plan *p, const char *word)
+{
+    struct error e = {{0}};
+    CHECK(unet_check(p, &e) == -1, "a plan with bad %s was accepted", word);
+    CHECK(strstr(e.text, word) != NULL, "message \"%s\" does not name %s", e.text, word);
+}
+
+static void test_rejections(void)
+{
+    static const int features[3] = {8, 16, 32};
+    struct plan good = small_plan("plain", 3, features, 1), p;
+    struct error e = {{0}};
+    CHECK(unet_check(&good, &e) == 0, "%s", e.text);
+    p = good, p.stages = 1, expect_rejected(&p, "stages");
+    p = good, p.stages = STAGES_MAX + 1, expect_rejected(&p, "stages");
+    p = good, p.patch[1] = 18, expect_rejected(&p, "patch_size[1]");
+    p = good, p.kernel[1][2] = 2, expect_rejected(&p, "kernel[1][2]");
+    p = good, p.stride[2][0] = 0, expect_rejected(&p, "stride[2][0]");
+    p = good, p.features[0] = -3, expect_rejected(&p, "features[0]");
+    p = good, p.classes = 1, expect_rejected(&p, "classes");
+    p = good, p.batch = 0, expect_rejected(&p, "batch");
+    p = good, p.encoder_convs[0] = 0, expect_rejected(&p, "encoder_convs[0]");
+    p = good, p.architecture[0] = 'x', expect_rejected(&p, "architecture");
+    struct resnet_config c = {.depth = 20, .channels = 1, .classes = 2, .base = 8};
+    CHECK(resnet_check(&c, &e) == -1 && strstr(e.text, "depth"), "resnet depth 20");
+    c.depth = 18, c.classes = 300;
+    CHECK(resnet_check(&c, &e) == -1 && strstr(e.text, "classes"), "resnet of 300 classes");
+}
+
+/* ---- initial weights and schedules -------------------------------------------------------------------------------------- */
+
+static void test_init(void)
+{
+    static const int features[4] = {8, 16, 16, 16};
+    struct plan p = small_plan("resenc", 4, features, 1);
+    struct model *m = model_create();
+    struct unet_train t = unet_train_create(m, &p, 0, NULL);
+    model_finish(m);
+    unet_init(m, &p, 7);
+    for (int i = 0; i < m->params; i++) {
+        const struct param *q = &m->param[i];
+        double sum = 0, squares = 0, n = (double)q->count;
+        for (size_t j = 0; j < q->count; j++) sum += m->data[q->offset + j], squares += pow(m->data[q->offset + j], 2);
+        if (q->kind == PARAM_WEIGHT && n >= 1000) {
+            double variance = 2 / (1 + 1e-4) / q->fan_in; /* five standard errors of the estimates */
+            CHECK_NEAR(sum / n, 0, 5 * sqrt(variance / n), "mean of %s", q->name);
+            CHECK_NEAR(squares / n, variance, 5 * variance * sqrt(2 / n), "variance of %s", q->name);
+        } else if (q->kind == PARAM_GAMMA) {
+            CHECK(sum == (strstr(q->name, ".conv2.norm.") ? 0 : n), "%s starts at %g", q->name, sum / n);
+        } else if (q->kind == PARAM_BIAS || q->kind == PARAM_BETA) {
+            CHECK(squares == 0, "%s does not start at 0", q->name);
+        }
+    }
+    uint64_t first = model_hash(m);
+    unet_init(m, &p, 8);
+    CHECK(model_hash(m) != first, "two seeds, one hash");
+    unet_init(m, &p, 7);
+    CHECK(model_hash(m) == first, "one seed, two hashes");
+    graph_destroy(t.graph);
+    model_destroy(m);
+}
+
+static void test_schedules(void)
+{
+    CHECK(schedule_poly(0.01, 0, 0.9) == 0.01, "poly starts at lr");
+    CHECK(schedule_poly(0.01, 1, 0.9) == 0, "poly ends at 0");
+    CHECK_NEAR(schedule_poly(0.01, 0.5, 0.9), 0.01 * pow(0.5, 0.9), 1e-9, "poly half way");
+    CHECK_NEAR(schedule_poly(0.01, 0.999, 0.9), 0.01 * pow(0.001, 0.9), 1e-9, "poly near the end");
+    CHECK_NEAR(schedule_cosine(1, 0.05, 0.1), 0.5, 1e-9, "warmup half way");
+    CHECK_NEAR(schedule_cosine(1, 0.1, 0.1), 1, 1e-6, "warmup done");
+    CHECK_NEAR(schedule_cosine(1, 0.55, 0.1), 0.5, 1e-6, "cosine half way");
+    CHECK(schedule_cosine(1, 1, 0.1) == 0, "cosine ends at 0");
+}
+
+/* ---- the same bits everywhere -------------------------------------------------------------------------------------------- */
+
+enum { BIT_STEPS = 20 };
+
+static uint64_t train_unet_bits(float loss[BIT_STEPS], int flags, struct pool *pool)
+{
+    static const int features[3] = {5, 9, 17}; /* not multiples of any vector */
+    struct plan p = small_plan("plain", 3, features, 2);
+    struct model *m = model_create();
+    p.kernel[0][0] = p.stride[1][0] = 1;
+    p.encoder_convs[0] = p.decoder_convs[1] = 1; /* for the sake of the scalar level */
+    p.patch[0] = p.patch[2] = 8;
+    p.patch[1] = 12;
+    struct unet_train t = unet_bound(m, &p, flags, pool);
+    struct optimizer o = optimizer_sgd(m, 0.99f, 1, 3e-5f, 12);
+    unet_init(m, &p, 1);
+    fill_segmentation(&t, "image");
+    for (int i = 0; i < BIT_STEPS; i++) {
+        graph_set_step(t.graph, 1, 0, (uint64_t)i);
+        graph_forward(t.graph);
+        loss[i] = *tensor_f32(t.loss);
+        graph_backward(t.graph, t.loss);
+        optimizer_step(&o, m, (float)schedule_poly(0.01, i / (double)BIT_STEPS, 0.9), pool);
+    }
+    uint64_t hash = model_hash(m);
+    graph_destroy(t.graph);
+    optimizer_free(&o);
+    model_destroy(m);
+    return hash;
+}
+
+static uint64_t train_resnet_bits(float loss[BIT_STEPS], int flags, struct pool *pool)
+{
+    struct resnet_config c = {.depth = 10, .channels = 1, .classes = 3, .base = 3, .dropout = 0.2f};
+    struct model *m = model_create();
+    struct classifier n = classifier_bound(m, &c, 3, 9, flags, pool);
+    struct optimizer o = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 1);
+    resnet_init(m, 1);
+    fill_classes(&n, "image");
+    for (int i = 0; i < BIT_STEPS; i++) {
+        graph_set_step(n.graph, 1, 0, (uint64_t)i);
+        graph_forward(n.graph);
+        loss[i] = *tensor_f32(n.loss);
+        graph_backward(n.graph, n.loss);
+        optimizer_step(&o, m, (float)schedule_cosine(1e-3, (i + 0.5) / BIT_STEPS, 0.05), pool);
+    }
+    uint64_t hash = model_hash(m);
+    graph_destroy(n.graph);
+    optimizer_free(&o);
+    model_destroy(m);
+    return hash;
+}
+
+/* Hashes of the weights after twenty steps: on every machine, with every compiler. They change when the arithmetic does. */
+static const uint64_t unet_hash = 0x854e6fb3989a2e4d, resnet_hash = 0x2161b7a344d67cfa;
+
+static void test_bits(void)
+{
+    static const enum isa levels[] = {ISA_SCALAR, ISA_NEON, ISA_AVX2, ISA_AVX512};
+    enum isa before = cpu_isa();
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (cpu_isa_set(levels[i]) != levels[i]) continue;
+        for (int threads = 1; threads <= 3; threads++) {
+            struct pool *pool = pool_create(threads);
+            CHECK(pool != NULL, "a pool of %d threads", threads);
+            float loss[BIT_STEPS];
+            uint64_t u = train_unet_bits(loss, 0, pool), r = train_resnet_bits(loss, 0, pool);
+            CHECK(u == unet_hash, "U-Net, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads, (unsigned long long)u);
+            CHECK(r == resnet_hash, "ResNet, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads, (unsigned long long)r);
+            pool_destroy(pool);
+        }
+    }
+    cpu_isa_set(before);
+}
+
+/* The gradient of the first step in bf16 against fp32. A value passes through at most `depth` roundings of relative error BF16_U, forward and back;
+ * where they are independent the error of the gradient grows with the root of their number. Norms amplify it by a small factor: 3. */
+static void check_bf16_gradient(const struct plan *p, double depth)
+{
+    double error = 0, size = 0;
+    float *gradient = NULL;
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        struct model *m = model_create();
+        struct unet_train t = unet_bound(m, p, bf16 ? GRAPH_BF16 : 0, NULL);
+        unet_init(m, p, 1);
+        fill_segmentation(&t, "image");
+        graph_forward(t.graph);
+        graph_backward(t.graph, t.loss);
+        if (!bf16) gradient = malloc(m->count * sizeof(float));
+        for (size_t i = 0; i < m->count; i++) {
+            const double g = (double)m->grad[i];
+            if (!bf16) gradient[i] = m->grad[i], size += g * g;
+            else error += (g - (double)gradient[i]) * (g - (double)gradient[i]);
+        }
+        graph_destroy(t.graph);
+        model_destroy(m);
+    }
+    free(gradient);
+    const double relative = sqrt(error / size);
+    CHECK(relative < 3 * sqrt(depth) * BF16_U, "the gradient in bf16 is off by %.3g of its length", relative);
+    CHECK(relative > 1e-4, "the gradient in bf16 is off by only %.3g: nothing was rounded", relative);
+}
+
+/* In bf16: the same bits for any number of threads and at every level without bf16 arithmetic, and losses that follow those of fp32. A level with
+ * such arithmetic has bits of its own. */
+static void test_bf16(void)
+{
+    static const enum isa levels[] = {ISA_SCALAR, ISA_NEON, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX};
+    enum isa before = cpu_isa();
+    float unet[2][BIT_STEPS], resnet[2][BIT_STEPS];
+    static const int features[3] = {4, 8, 12};
+    struct plan p = small_plan("resenc", 3, features, 2);
+    check_bf16_gradient(&p, 60); /* about 15 convolutions, norms and additions to the loss and as many gradients back */
+    train_unet_bits(unet[0], 0, NULL);
+    train_resnet_bits(resnet[0], 0, NULL);
+    uint64_t u = 0, r = 0;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (cpu_isa_set(levels[i]) != levels[i]) continue;
+        const char *name = cpu_isa_name(levels[i]);
+        if (u == 0 || levels[i] >= ISA_AVX512_BF16) {
+            u = train_unet_bits(unet[1], GRAPH_BF16, NULL);
+            r = train_resnet_bits(resnet[1], GRAPH_BF16, NULL);
+            CHECK(u != unet_hash && r != resnet_hash, "%s: bf16 gives the weights of fp32", name);
+            for (int j = 0; j < BIT_STEPS; j++) {
+                /* Dice and cross-entropy of a few thousand voxels average the roundings out; the ResNet has three cases. */
+                CHECK_NEAR((double)unet[1][j], (double)unet[0][j], 0.02, "%s: U-Net, step %d: loss in bf16", name, j);
+                CHECK_NEAR((double)resnet[1][j], (double)resnet[0][j], 0.05, "%s: ResNet, step %d: loss in bf16", name, j);
+            }
+        }
+        for (int threads = 2; threads <= 3; threads++) {
+            struct pool *pool = pool_create(threads);
+            CHECK(train_unet_bits(unet[1], GRAPH_BF16, pool) == u, "U-Net in bf16, %s, %d threads: other bits", name, threads);
+            CHECK(train_resnet_bits(resnet[1], GRAPH_BF16, pool) == r, "ResNet in bf16, %s, %d threads: other bits", name, threads);
+            pool_destroy(pool);
+        }
+    }
+    cpu_isa_set(before);
+}
+
+int main(void)
+{
+    test_plain_unet();
+    test_residual_unet();
+    test_resnet();
+    test_depths();
+    test_rejections();
+    test_init();
+    test_schedules();
+    test_bits();
+    test_bf16();
+    return check_done("check_networks");
+}

@@ -1,0 +1,519 @@
+/* check_train.c - learners and checkpoints: a step is a function of its number, a resumed run is the uninterrupted one bit for bit, bad
+ * files are named and change nothing.
+ */
+#include "tests/unit/expect.h"
+
+#include <stdint.h>
+
+#include "io/base/file.h"
+#include "io/weights/safetensors.h"
+#include "nn/train/checkpoint.h"
+#include "nn/train/classify.h"
+#include "nn/train/train.h"
+#include "tensor/base/rng.h"
+
+static const char *const scratch = "tests/data/check_train.safetensors"; /* written and removed again */
+
+/* ---- small data ---------------------------------------------------------------------------------------------------------- */
+
+enum { CASES = 5, CLASSES = 3 };
+
+static struct sample blank_sample(const int size[3], int channels, int labelled)
+{
+    struct sample s = {.channels = channels, .spacing = {1, 1, 1}};
+    size_t n = 1;
+    for (int a = 0; a < 3; a++) {
+        s.size[a] = s.full_size[a] = s.cropped_size[a] = s.crop_end[a] = size[a];
+        n *= (size_t)size[a];
+    }
+    s.image = calloc(n * (size_t)channels, sizeof(float));
+    s.label = labelled ? calloc(n, 1) : NULL;
+    return s;
+}
+
+/* Cases with two bright balls, labels 1 and 2, in noise. */
+static void fill_case(struct sample *s, int index)
+{
+    struct rng rng = rng_stream(3, 0, (uint64_t)index, RNG_TEST);
+    size_t i = 0;
+    for (int z = 0; z < s->size[0]; z++)
+        for (int y = 0; y < s->size[1]; y++)
+            for (int x = 0; x < s->size[2]; x++, i++) {
+                int a = (z - 4) * (z - 4) + (y - 4 - index) * (y - 4 - index) + (x - 4) * (x - 4);
+                int b = (z - 7) * (z - 7) + (y - 9) * (y - 9) + (x - 10) * (x - 10);
+                s->label[i] = a < 10 ? 1 : b < 12 ? 2 : 0;
+                s->image[i] = 2 * (float)s->label[i] - 1 + 0.3f * rng_normal(&rng);
+            }
+}
+
+static void locate_classes(struct case_store *c, int i)
+{
+    const struct sample *s = &c->sample[i];
+    size_t voxels = (size_t)s->size[0] * s->size[1] * s->size[2];
+    c->location[i] = calloc(CLASSES, sizeof *c->location[i]);
+    c->location_count[i] = calloc(CLASSES, sizeof *c->location_count[i]);
+    for (int k = 1; k < CLASSES; k++) {
+        c->location[i][k] = calloc(voxels, sizeof(int32_t));
+        for (size_t v = 0; v < voxels; v++)
+            if (s->label[v] == k) c->location[i][k][c->location_count[i][k]++] = (int32_t)v;
+    }
+}
+
+static struct learner_data segmentation_data(void)
+{
+    static const int size[3] = {11, 16, 14};
+    struct learner_data d = {0};
+    struct case_store *c = &d.store;
+    c->cases = CASES;
+    c->groups = CLASSES;
+    c->sample = calloc(CASES, sizeof *c->sample);
+    c->index = calloc(CASES, sizeof *c->index);
+    c->location = calloc(CASES, sizeof *c->location);
+    c->location_count = calloc(CASES, sizeof *c->location_count);
+    for (int i = 0; i < CASES; i++) {
+        c->index[i] = i;
+        c->sample[i] = blank_sample(size, 1, 1);
+        fill_case(&c->sample[i], i);
+        locate_classes(c, i);
+    }
+    return d;
+}
+
+static struct plan segmentation_plan(void)
+{
+    struct plan p = {.dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
+    snprintf(p.configuration, sizeof p.configuration, "test");
+    snprintf(p.architecture, sizeof p.architecture, "plain");
+    for (int s = 0; s < 2; s++) {
+        p.features[s] = s ? 8 : 4;
+        p.encoder_convs[s] = p.decoder_convs[s] = 1;
+        for (int a = 0; a < 3; a++) {
+            p.kernel[s][a] = 3;
+            p.stride[s][a] = s ? 2 : 1;
+            p.patch[a] = 8;
+        }
+    }
+    return p;
+}
+
+static struct train_options segmentation_options(void)
+{
+    return (struct train_options){.task = TASK_SEGMENT, .seed = 1, .epochs = 10, .iterations = 12, .lr = 0.05f, .optimizer = OPTIM_SGD,
+                                  .momentum = 0.9f, .weight_decay = 3e-5f, .clip = 12, .oversample = 0.33f, .augment = 2};
+}
+
+/* Two classes that differ by the size of a ball; 7 cases, so that batches of 4 straddle passes. */
+enum { CLASS_CASES = 7, EDGE = 10 };
+
+static struct learner_data class_data(void)
+{
+    static const int size[3] = {EDGE, EDGE, EDGE};
+    struct learner_data d = {0};
+    d.store.cases = CLASS_CASES;
+    d.store.groups = 2;
+    d.store.sample = calloc(CLASS_CASES, sizeof *d.store.sample);
+    d.store.index = calloc(CLASS_CASES, sizeof *d.store.index);
+    d.target = calloc(CLASS_CASES, sizeof *d.target);
+    for (int i = 0; i < CLASS_CASES; i++) {
+        struct sample *s = &d.store.sample[i];
+        *s = blank_sample(size, 1, 0);
+        d.target[i] = i % 2;
+        size_t v = 0;
+        for (int z = 0; z < EDGE; z++)
+            for (int y = 0; y < EDGE; y++)
+                for (int x = 0; x < EDGE; x++, v++)
+                    s->image[v] = (z - 5) * (z - 5) + (y - 5) * (y - 5) + (x - 5) * (x - 5) < (i % 2 ? 3 : 14) + i ? 1.5f : -0.5f;
+    }
+    return d;
+}
+
+static struct train_options class_options(void)
+{
+    return (struct train_options){.task = TASK_CLASSIFY, .seed = 1, .epochs = 10, .iterations = 4, .lr = 2e-3f,
+                                  .optimizer = OPTIM_ADAMW, .weight_decay = 0.01f, .augment = 2, .batch = 4,
+                                  .resnet = {.depth = 10, .channels = 1, .classes = 2, .base = 3, .dropout = 0.1f},
+                                  .crop = {EDGE, EDGE, EDGE}};
+}
+
+/* ---- learners -------------------------------------------------------------------------------------------------------------- */
+
+struct run {
+    struct model *model;
+    struct learner learner;
+};
+
+static struct run run_start(const struct train_options *o, const struct plan *p, const struct learner_data *d, struct pool *pool)
+{
+    struct run r = {.model = learner_model(o, p)};
+    struct error e = {{0}};
+    CHECK(learner_create(&r.learner, o, p, d, r.model, 0, pool, &e) == 0, "%s", e.text);
+    return r;
+}
+
+static void run_end(struct run *r)
+{
+    learner_destroy(&r->learner);
+    model_destroy(r->model);
+}
+
+static double run_steps(struct run *r, uint64_t first, uint64_t last)
+{
+    double loss = 0;
+    for (uint64_t i = first; i < last; i++) loss = learner_step(&r->learner, i, learner_lr(r->learner.options, i));
+    return loss;
+}
+
+/* Twenty steps in one go; ten steps, a checkpoint, and ten more by a new learner: the same weights. Threads change nothing. */
+static void check_resume(const char *what, const struct train_options *o, const struct plan *p, const struct learner_data *d)
+{
+    struct error e = {{0}};
+    struct pool *pool = pool_create(2);
+    struct run whole = run_start(o, p, d, pool), half = run_start(o, p, d, NULL);
+    run_steps(&whole, 0, 20);
+    run_steps(&half, 0, 10);
+    struct json *state = json_object(), *read = NULL;
+    json_add_int(state, "epoch", 10);
+    CHECK(checkpoint_write(scratch, half.model, &half.learner.optimizer, 1, state, &e) == 0, "%s", e.text);
+
+    struct train_options other = *o;
+    other.seed = 99; /* other initial weights: all must come from the file */
+    struct run rest = {.model = learner_model(&other, p)};
+    CHECK(model_hash(rest.model) != model_hash(half.model), "%s: seeds", what);
+    CHECK(learner_create(&rest.learner, o, p, d, rest.model, 0, NULL, &e) == 0, "%s", e.text);
+    CHECK(checkpoint_read(scratch, rest.model, &rest.learner.optimizer, 1, &read, &e) == 0, "%s", e.text);
+    CHECK(json_integer(read, "epoch", -1) == 10, "%s: state", what);
+    CHECK(model_hash(rest.model) == model_hash(half.model), "%s: weights after reading", what);
+    CHECK(rest.learner.optimizer.steps == 10, "%s: %d steps", what, (int)rest.learner.optimizer.steps);
+    run_steps(&rest, 10, 20);
+    CHECK(model_hash(rest.model) == model_hash(whole.model), "%s: resumed and uninterrupted runs differ", what);
+
+    json_free(read);
+    json_free(state);
+    run_end(&rest);
+    run_end(&half);
+    run_end(&whole);
+    pool_destroy(pool);
+    remove(scratch);
+}
+
+static void check_learns(const char *what, const struct train_options *o, const struct plan *p, const struct learner_data *d,
+                         double metric)
+{
+    struct run r = run_start(o, p, d, NULL);
+    struct validation before, after, again;
+    struct error e = {{0}};
+    CHECK(learner_validate(&before, &r.learner, d, 3, &e) == 0, "%s", e.text);
+    uint64_t hash = model_hash(r.model);
+    CHECK(learner_validate(&again, &r.learner, d, 3, &e) == 0, "%s", e.text);
+    CHECK(before.loss == again.loss && before.metric == again.metric, "%s: two validations differ", what);
+    CHECK(model_hash(r.model) == hash, "%s: validation changes weights", what);
+    run_steps(&r, 0, (uint64_t)o->epochs * (uint64_t)o->iterations);
+    CHECK(learner_validate(&after, &r.learner, d, 3, &e) == 0, "%s", e.text);
+    CHECK(after.loss < 0.6 * fabs(before.loss), "%s: loss %.4f, then %.4f", what, before.loss, after.loss);
+    CHECK(after.metric >= metric && after.metric <= 1, "%s: metric %.4f, then %.4f", what, before.metric, after.metric);
+    run_end(&r);
+}
+
+static void test_segmentation(void)
+{
+    struct learner_data d = segmentation_data();
+    struct plan p = segmentation_plan();
+    struct train_options o = segmentation_options();
+    struct error e = {{0}};
+    check_resume("segmentation", &o, &p, &d);
+    o.augment = 0;
+    check_learns("segmentation", &o, &p, &d, 0.4); /* 120 steps of a network of two stages */
+
+    struct run r = run_start(&o, &p, &d, NULL);
+    CHECK(r.learner.image->shape.n == 2 && r.learner.heads == 1, "batch and heads of the plan");
+    run_end(&r);
+    o.batch = 3;
+    r = run_start(&o, &p, &d, NULL);
+    CHECK(r.learner.image->shape.n == 3, "batch of the options");
+    run_end(&r);
+
+    struct learner l;
+    struct model *m = learner_model(&o, &p);
+    d.store.sample[2].channels = 2;
+    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "channels"), "two channels: %s", e.text);
+    d.store.sample[2].channels = 1;
+    d.store.groups = 4;
+    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "classes"), "four classes: %s", e.text);
+    d.store.groups = CLASSES;
+    d.store.cases = 0;
+    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "no cases"), "no cases: %s", e.text);
+    d.store.cases = CASES;
+    model_destroy(m);
+    learner_data_free(&d);
+}
+
+/* Each pass shows each case once; the order depends on seed, client and pass, not on what was asked before. */
+static void test_order(void)
+{
+    struct learner_data d = class_data();
+    struct train_options o = class_options();
+    struct class_order order = {0}, fresh = {0};
+    float *image = calloc((size_t)4 * EDGE * EDGE * EDGE, sizeof *image), *other = calloc((size_t)4 * EDGE * EDGE * EDGE, sizeof *other);
+    uint8_t label[4], again[4];
+    int seen[CLASS_CASES] = {0};
+    o.augment = 0;
+    for (int i = 0; i < CLASS_CASES; i++) d.store.sample[i].image[0] = (float)(100 + i);
+    for (int step = 0; step < CLASS_CASES; step++) { /* 28 examples: four passes */
+        classify_batch(image, label, &d, &o, 0, (uint64_t)step, 4, &order, NULL);
+        for (int j = 0; j < 4; j++) {
+            int i = (int)image[(size_t)j * EDGE * EDGE * EDGE] - 100;
+            int pass = (step * 4 + j) / CLASS_CASES;
+            CHECK(i >= 0 && i < CLASS_CASES && label[j] == d.target[i], "example %d of step %d", j, step);
+            CHECK(seen[i]++ == pass, "case %d was seen %d times before pass %d", i, seen[i] - 1, pass);
+        }
+    }
+    o.augment = 2;
+    classify_batch(image, label, &d, &o, 3, 5, 4, &order, NULL);
+    classify_batch(other, again, &d, &o, 3, 5, 4, &fresh, NULL);
+    CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) == 0 && memcmp(label, again, 4) == 0,
+          "a batch depends on earlier batches");
+    classify_batch(other, again, &d, &o, 4, 5, 4, &fresh, NULL);
+    CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) != 0, "two clients, one batch");
+    free(order.index);
+    free(fresh.index);
+    free(image);
+    free(other);
+    learner_data_free(&d);
+}
+
+static void test_classification(void)
+{
+    struct learner_data d = class_data();
+    struct train_options o = class_options();
+    struct error e = {{0}};
+    check_resume("classification", &o, NULL, &d);
+    o.augment = 0;
+    check_learns("classification", &o, NULL, &d, 1);
+    o.resnet.norm = RESNET_INSTANCE_NORM;
+    o.class_weighting = 1;
+    check_learns("classification, instance norm, weighted", &o, NULL, &d, 1);
+
+    float weight[3], probability[CLASS_CASES * 2];
+    classify_weights(weight, 3, &d); /* 4 cases of class 0, 3 of class 1 */
+    CHECK_NEAR(weight[0], 7.0 / 12, 1e-6, "weight of class 0");
+    CHECK_NEAR(weight[1], 7.0 / 9, 1e-6, "weight of class 1");
+    CHECK(weight[2] == 0, "weight of an absent class");
+    struct model *m = learner_model(&o, NULL);
+    CHECK(learner_classify(probability, m, &o, &d, NULL, &e) == 0, "%s", e.text);
+    for (int i = 0; i < CLASS_CASES; i++)
+        CHECK_NEAR(probability[2 * i] + probability[2 * i + 1], 1, 1e-6, "probabilities of case %d", i);
+    model_destroy(m);
+    learner_data_free(&d);
+}
+
+/* The mask's box with its margin, resampled; without a mask the whole image. */
+static void test_prepare(void)
+{
+    static const int size[3] = {20, 24, 22}, crop[3] = {8, 8, 8};
+    struct sample s = blank_sample(size, 2, 1);
+    struct error e = {{0}};
+    for (int z = 0; z < 20; z++)
+        for (int y = 0; y < 24; y++)
+            for (int x = 0; x < 22; x++) {
+                size_t i = ((size_t)z * 24 + y) * 22 + x;
+                s.image[2 * i] = (float)z;
+                s.image[2 * i + 1] = 5;
+                s.label[i] = z >= 10 && z < 14 && y >= 3 && y < 13 && x >= 20 ? 1 : z == 0 ? LABEL_IGNORE : 0;
+            }
+    CHECK(classify_prepare(&s, crop, 1, &e) == 0, "%s", e.text);
+    CHECK(s.size[0] == 8 && s.size[1] == 8 && s.size[2] == 8 && s.label == NULL, "size of a crop");
+    /* z 10..13 and 3 voxels on each side: 10 of 8; y 3..12 and 3: 16 of 8; x 20..21 and 3, cut at the border: 5 of 8 */
+    CHECK_NEAR(s.spacing[0], 10 / 8.0, 1e-9, "spacing z");
+    CHECK_NEAR(s.spacing[1], 16 / 8.0, 1e-9, "spacing y");
+    CHECK_NEAR(s.spacing[2], 5 / 8.0, 1e-9, "spacing x");
+    double sum = 0, squares = 0;
+    for (int i = 0; i < 512; i++) {
+        sum += s.image[2 * i];
+        squares += (double)s.image[2 * i] * s.image[2 * i];
+        CHECK(s.image[2 * i + 1] == 0, "a constant channel becomes 0");
+    }
+    CHECK_NEAR(sum / 512, 0, 1e-5, "mean");
+    CHECK_NEAR(squares / 512, 1, 1e-5, "variance");
+    CHECK(s.image[0] < -1 && s.image[2 * 511] > 1, "z grows along d");
+    sample_free(&s);
+    s = blank_sample(crop, 1, 0);
+    s.image[7] = 1;
+    CHECK(classify_prepare(&s, crop, 0, &e) == 0 && s.spacing[0] == 1, "a case without mask stays whole");
+    CHECK(s.image[6] == 0 && s.image[7] == 1, "a case taken as it is");
+    sample_free(&s);
+}
+
+static void test_rates(void)
+{
+    struct train_options o = segmentation_options();
+    CHECK(learner_lr(&o, 0) == 0.05f && learner_lr(&o, 11) == 0.05f, "the rate is constant in an epoch");
+    CHECK_NEAR(learner_lr(&o, 12), 0.05 * pow(0.9, 0.9), 1e-8, "second epoch");
+    CHECK(learner_lr(&o, 119) > 0, "last step");
+    o.lr = 0;
+    CHECK(learner_lr(&o, 0) == 0.01f, "the default rate");
+    o = class_options();
+    for (uint64_t i = 0; i < 40; i++) CHECK(learner_lr(&o, i) > 0 && learner_lr(&o, i) <= o.lr, "rate of step %d", (int)i);
+    o.epochs = 0;
+    struct error e = {{0}};
+    CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "epochs"), "no epochs: %s", e.text);
+}
+
+/* ---- checkpoints that do not fit ------------------------------------------------------------------------------------------- */
+
+static void expect_bad(const char *what, struct model *m, struct optimizer *o, int optimizers, const char *word)
+{
+    struct error e = {{0}};
+    uint64_t before = model_hash(m);
+    struct json *state = NULL;
+    CHECK(checkpoint_read(scratch, m, o, optimizers, &state, &e) == -1, "%s: accepted", what);
+    CHECK(strstr(e.text, word) && strstr(e.text, scratch), "%s: \"%s\" does not name %s and the file", what, e.text, word);
+    CHECK(model_hash(m) == before && state == NULL, "%s: something changed", what);
+}
+
+/* Copies the checkpoint without (or instead of) one tensor. */
+static void rewrite(const struct safetensors *s, const char *without, const char *name, const char *dtype)
+{
+    struct safetensors out = {0};
+    struct error e = {{0}};
+    for (int i = 0; i < s->count; i++) {
+        const struct safetensor *t = &s->tensor[i];
+        if (strcmp(t->name, without) != 0) safetensors_add(&out, t->name, t->dtype, t->ndim, t->dim, t->data);
+        else if (name) safetensors_add(&out, name, dtype, t->ndim, t->dim, t->data);
+    }
+    for (int i = 0; i < s->metas; i++) safetensors_add_meta(&out, s->meta_key[i], s->meta_value[i]);
+    CHECK(safetensors_write(&out, scratch, &e) == 0, "%s", e.text);
+    safetensors_free(&out);
+}
+
+static void test_truncated(struct model *m)
+{
+    unsigned char *bytes;
+    size_t size;
+    struct error e = {{0}};
+    CHECK(file_read(scratch, 0, &bytes, &size, &e) == 0, "%s", e.text);
+    const size_t cuts[] = {0, 4, 100, size / 2, size - 1};
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        CHECK(file_write(scratch, bytes, cuts[i], &e) == 0, "%s", e.text);
+        expect_bad("truncated", m, NULL, 0, "");
+    }
+    free(bytes);
+}
+
+static void test_bad_checkpoints(void)
+{
+    static const char weight[] = "encoder.stages.0.0.convs.0.conv.weight", momentum[] = "optimizer.momentum.encoder.stages.0.0.convs.0.conv.weight";
+    struct plan p = segmentation_plan(), wide = p;
+    struct train_options o = segmentation_options();
+    struct error e = {{0}};
+    struct model *m = learner_model(&o, &p);
+    wide.features[0] = 6;
+    struct model *other = learner_model(&o, &wide);
+    struct optimizer sgd[2] = {learner_optimizer(&o, m), learner_optimizer(&o, m)};
+    struct optimizer adamw = optimizer_adamw(m, 0.9f, 0.999f, 0, 0);
+    struct safetensors s = {0};
+    CHECK(checkpoint_write(scratch, m, sgd, 1, NULL, &e) == 0, "%s", e.text);
+    CHECK(safetensors_read(&s, scratch, &e) == 0, "%s", e.text);
+
+    struct json *state = NULL;
+    CHECK(checkpoint_state(scratch, &state, &e) == 0 && state->count == 0, "a checkpoint without state has an empty one");
+    json_free(state);
+    expect_bad("another network", other, NULL, 0, "is 4x1x3x3x3, the network needs 6x1x3x3x3");
+    expect_bad("a client too many", m, sgd, 2, "optimizer 1");
+    expect_bad("another optimizer", m, &adamw, 1, "adamw");
+    rewrite(&s, weight, NULL, NULL);
+    expect_bad("a weight is missing", m, NULL, 0, "encoder.stages.0.0.convs.0.conv.weight is missing");
+    rewrite(&s, weight, weight, "I32");
+    expect_bad("integer weights", m, NULL, 0, "I32");
+    rewrite(&s, momentum, NULL, NULL);
+    expect_bad("momentum is missing", m, sgd, 1, momentum);
+    CHECK(checkpoint_read(scratch, m, NULL, 0, NULL, &e) == 0, "weights alone need no momentum: %s", e.text);
+    rewrite(&s, momentum, "decoder.extra", "F32");
+    expect_bad("a tensor too many", m, NULL, 0, "decoder.extra is not part");
+    rewrite(&s, momentum, "encoder.stages.0.0.convs.0.all_modules.0.weight", "F32");
+    CHECK(checkpoint_read(scratch, m, NULL, 0, NULL, &e) == 0, "nnU-Net's second name of a tensor: %s", e.text);
+    rewrite(&s, "", NULL, NULL);
+    CHECK(checkpoint_read(scratch, m, sgd, 1, NULL, &e) == 0, "%s", e.text);
+    test_truncated(m);
+    remove(scratch);
+    expect_bad("absent", m, NULL, 0, "");
+
+    safetensors_free(&s);
+    optimizer_free(&sgd[0]);
+    optimizer_free(&sgd[1]);
+    optimizer_free(&adamw);
+    model_destroy(m);
+    model_destroy(other);
+}
+
+/* Several clients in one file; each gets its own state back. */
+static void test_clients(void)
+{
+    struct plan p = segmentation_plan();
+    struct train_options o = segmentation_options();
+    struct error e = {{0}};
+    struct model *m = learner_model(&o, &p);
+    struct optimizer write[3], read[3];
+    for (int k = 0; k < 3; k++) {
+        write[k] = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 0);
+        read[k] = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 0);
+        write[k].steps = 10 + k;
+        for (int i = 0; i < m->params; i++)
+            for (size_t j = 0; j < m->param[i].count; j++) {
+                write[k].m[m->param[i].offset + j] = (float)(k + 1) + (float)j;
+                write[k].v[m->param[i].offset + j] = (float)(k + 1) / (float)(j + 1);
+            }
+    }
+    CHECK(checkpoint_write(scratch, m, write, 3, NULL, &e) == 0, "%s", e.text);
+    CHECK(checkpoint_read(scratch, m, read, 3, NULL, &e) == 0, "%s", e.text);
+    for (int k = 0; k < 3; k++) {
+        CHECK(read[k].steps == 10 + k, "steps of client %d", k);
+        CHECK(memcmp(read[k].m, write[k].m, m->count * sizeof(float)) == 0, "momentum of client %d", k);
+        CHECK(memcmp(read[k].v, write[k].v, m->count * sizeof(float)) == 0, "second moment of client %d", k);
+        optimizer_free(&write[k]);
+        optimizer_free(&read[k]);
+    }
+    model_destroy(m);
+    remove(scratch);
+}
+
+/* A 2D network's file has kernels of four dimensions. */
+static void test_flat_kernels(void)
+{
+    struct plan p = segmentation_plan();
+    struct train_options o = segmentation_options();
+    struct safetensors s = {0}, out = {0};
+    struct error e = {{0}};
+    p.dims = 2;
+    p.patch[0] = 1;
+    for (int i = 0; i < 2; i++) p.kernel[i][0] = p.stride[i][0] = 1;
+    struct model *m = learner_model(&o, &p);
+    uint64_t hash = model_hash(m);
+    CHECK(checkpoint_write(scratch, m, NULL, 0, NULL, &e) == 0, "%s", e.text);
+    CHECK(safetensors_read(&s, scratch, &e) == 0, "%s", e.text);
+    for (int i = 0; i < s.count; i++) {
+        const struct safetensor *t = &s.tensor[i];
+        const int64_t flat[4] = {t->dim[0], t->dim[1], t->dim[3], t->dim[4]};
+        safetensors_add(&out, t->name, "F32", t->ndim == 5 ? 4 : t->ndim, t->ndim == 5 ? flat : t->dim, t->data);
+    }
+    CHECK(safetensors_write(&out, scratch, &e) == 0, "%s", e.text);
+    memset(m->data, 0, m->count * sizeof(float));
+    CHECK(checkpoint_read(scratch, m, NULL, 0, NULL, &e) == 0, "%s", e.text);
+    CHECK(model_hash(m) == hash, "2D weights");
+    safetensors_free(&s);
+    safetensors_free(&out);
+    model_destroy(m);
+    remove(scratch);
+}
+
+int main(void)
+{
+    test_rates();
+    test_order();
+    test_prepare();
+    test_segmentation();
+    test_classification();
+    test_bad_checkpoints();
+    test_clients();
+    test_flat_kernels();
+    return check_done("check_train");
+}

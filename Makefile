@@ -25,8 +25,8 @@ CFLAGS_ZLIB_1 = -DHAVE_ZLIB
 LIBS_ZLIB_1 = -lz
 
 # The library, in reading order: nothing includes from a folder below its own (tests/check_layers.sh).
-TENSOR_BASE = tensor/base/check.o tensor/base/cpu.o tensor/base/pool.o tensor/base/rng.o \
-	tensor/base/rng_normals.o tensor/base/vmath.o
+TENSOR_BASE = tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o tensor/base/pool.o \
+	tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o
 TENSOR_REFERENCE = tensor/reference/conv_ref.o
 TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_avx2.o tensor/conv/conv_avx512.o tensor/conv/conv_gather.o \
 	tensor/conv/conv_neon.o tensor/conv/conv_outer.o tensor/conv/conv_scalar.o tensor/conv/conv_thin.o \
@@ -48,7 +48,7 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 IO_WEIGHTS = io/weights/npy.o io/weights/onnx.o io/weights/pickle.o io/weights/pth.o \
 	io/weights/safetensors.o
 IO_PICTURE = io/picture/png.o io/picture/svg.o
-NN_DATA = nn/data/dataset.o nn/data/dataset_json.o nn/data/sample.o nn/data/splits.o
+NN_DATA = nn/data/dataset.o nn/data/dataset_json.o nn/data/roles.o nn/data/sample.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
 NN_MEASURE = nn/measure/evaluation.o nn/measure/labelmap.o nn/measure/metrics.o nn/measure/stats.o \
 	nn/measure/stats_auc.o nn/measure/stats_calibration.o nn/measure/surface.o
@@ -67,8 +67,8 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TEN
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/progress.o apps/base/scores.o
-APPS_TRAINING = apps/training/budget.o apps/training/predictions.o apps/training/training.o \
-	apps/training/training_data.o apps/training/validation.o
+APPS_TRAINING = apps/training/budget.o apps/training/manifest.o apps/training/predictions.o \
+	apps/training/training.o apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/lattice.o apps/phantom/probe.o apps/phantom/render.o \
 	apps/phantom/signal.o apps/phantom/sites.o apps/phantom/tumour.o

@@ -8,9 +8,10 @@
 #ifndef FL_FEDERATE_H
 #define FL_FEDERATE_H
 
+#include "nn/data/sites.h"
 #include "nn/train/train.h"
 
-enum { CLIENTS_MAX = 256, SITE_NAME_MAX = 64 };
+enum { CLIENTS_MAX = 256 };
 
 /* How clients share the machine. */
 enum federate_parallel { PARALLEL_AUTO, PARALLEL_LAYERS, PARALLEL_CLIENTS };

@@ -1,3 +1,4 @@
+/* options.c - command lines against a table; the same table as help, as a manual page and as a list for the shells. */
 #include "apps/base/options.h"
 
 #include <errno.h>
@@ -26,9 +27,15 @@ int app_usage(const char *command, const char *format, ...)
     return 2;
 }
 
+/* ---- help ------------------------------------------------------------------------------------------------------- */
+
 static void print_option(const struct option_spec *s)
 {
     char left[80];
+    if (s->kind == OPTION_GROUP) {
+        printf("\n%s:\n", s->text);
+        return;
+    }
     int n = s->letter ? snprintf(left, sizeof left, "  -%c, --%s", s->letter, s->name)
                       : snprintf(left, sizeof left, "      --%s", s->name);
     if (s->argument && n < (int)sizeof left) snprintf(left + n, sizeof left - n, " %s", s->argument);
@@ -40,16 +47,113 @@ static void print_option(const struct option_spec *s)
 
 void options_print_help(const struct command_help *help)
 {
-    printf("usage: nephron %s\n\n%s.\n\noptions:\n", help->usage, help->summary);
-    for (const struct option_spec *s = help->options; s->name; s++) print_option(s);
+    const struct option_spec *s = help->options;
+    printf("usage: nephron %s\n\n%s.\n%s", help->usage, help->summary, s->kind == OPTION_GROUP ? "" : "\noptions:\n");
+    for (; s->name; s++) print_option(s);
     printf("  -h, --help                  this text\n");
     if (help->details) printf("\n%s\n", help->details);
+}
+
+/* Text of a manual page: roff's own characters kept from it. */
+static void print_roff(const char *text)
+{
+    for (int first = 1; *text; first = *text++ == '\n') {
+        if (first && (*text == '.' || *text == '\'')) printf("\\&");
+        if (*text == '\\') printf("\\e");
+        else if (*text == '-') printf("\\-");
+        else putchar(*text);
+    }
+}
+
+static void print_man_option(const struct option_spec *s)
+{
+    if (s->kind == OPTION_GROUP) {
+        printf(".SS ");
+        print_roff(s->text);
+        printf("\n");
+        return;
+    }
+    printf(".TP\n.B ");
+    if (s->letter) printf("\\-%c, ", s->letter);
+    printf("\\-\\-");
+    print_roff(s->name);
+    if (s->argument) printf(" \\fI%s\\fR", s->argument);
+    printf("\n");
+    print_roff(s->text);
+    if (s->choices) {
+        printf(" (");
+        print_roff(s->choices);
+        printf(")");
+    }
+    printf("\n");
+}
+
+static void print_man(const char *command, const struct command_help *help)
+{
+    printf(".TH NEPHRON\\-%s 1 \"\" \"nephron %s\"\n.SH NAME\nnephron\\-%s \\- ", command, NEPHRON_VERSION, command);
+    print_roff(help->summary);
+    printf("\n.SH SYNOPSIS\n.B nephron\n");
+    print_roff(help->usage);
+    printf("\n.SH OPTIONS\n");
+    for (const struct option_spec *s = help->options; s->name; s++) print_man_option(s);
+    if (help->details) {
+        printf(".SH DESCRIPTION\n.nf\n");
+        print_roff(help->details);
+        printf("\n.fi\n");
+    }
+    printf(".SH EXIT STATUS\n0 done, 1 failed (one line on standard error), 2 wrong usage.\n.SH SEE ALSO\n.BR nephron (1)\n");
+}
+
+/* One option a line: --name, a tab, its choices joined by |, "FILE" for a value, or nothing for a flag; a tab, its text. */
+static void print_list(const struct command_help *help)
+{
+    for (const struct option_spec *s = help->options; s->name; s++)
+        if (s->kind != OPTION_GROUP)
+            printf("--%s\t%s\t%s\n", s->name, s->choices ? s->choices : s->argument ? s->argument : "", s->text);
+}
+
+/* ---- parsing ---------------------------------------------------------------------------------------------------- */
+
+/* Changes of one letter, and swaps of two neighbours, that make b of a (Damerau and Levenshtein, each letter once); for short words. */
+static int edit_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 40 };
+    int d[LONGEST + 1][LONGEST + 1], n = (int)strlen(a), m = (int)strlen(b);
+    if (n > LONGEST || m > LONGEST) return LONGEST;
+    for (int i = 0; i <= n; i++)
+        for (int j = 0; j <= m; j++) {
+            int least = i == 0 ? j : j == 0 ? i : d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (i && j && d[i - 1][j] + 1 < least) least = d[i - 1][j] + 1;
+            if (i && j && d[i][j - 1] + 1 < least) least = d[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < least) least = d[i - 2][j - 2] + 1;
+            d[i][j] = least;
+        }
+    return d[n][m];
+}
+
+int options_closer(const char **best, const char *candidate, const char *word, int distance)
+{
+    int d = edit_distance(word, candidate);
+    if (d >= distance || d > (int)strlen(word) / 2) return distance;
+    *best = candidate;
+    return d;
+}
+
+static int unknown_option(const char *command, const struct command_help *help, const char *given)
+{
+    char word[48];
+    const char *best = NULL;
+    int distance = OPTIONS_FAR;
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(given + strspn(given, "-"), "="), given + strspn(given, "-"));
+    for (const struct option_spec *s = help->options; given[1] == '-' && s->name; s++) distance = options_closer(&best, s->name, word, distance);
+    if (best) return app_usage(command, "unknown option '%s', did you mean --%s?", given, best);
+    return app_usage(command, "unknown option '%s'", given);
 }
 
 static const struct option_spec *find_option(const struct option_spec *s, const char *name, size_t length)
 {
     for (; s->name; s++)
-        if (strlen(s->name) == length && memcmp(s->name, name, length) == 0) return s;
+        if (length && strlen(s->name) == length && memcmp(s->name, name, length) == 0) return s;
     return NULL;
 }
 
@@ -85,6 +189,7 @@ static int set_option(const char *command, const struct option_spec *s, const ch
     double v = 0;
     char *end;
     switch (s->kind) {
+    case OPTION_GROUP: return 0;
     case OPTION_FLAG: *(int *)s->value = 1; return 0;
     case OPTION_NOFLAG: *(int *)s->value = 0; return 0;
     case OPTION_TEXT:
@@ -140,8 +245,10 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
             options_ended = 1;
             continue;
         }
-        if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0) {
-            options_print_help(help);
+        if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0 || strcmp(a, "--help=man") == 0 || strcmp(a, "--help=list") == 0) {
+            if (a[1] != '-' || !a[6]) options_print_help(help);
+            else if (a[7] == 'm') print_man(command, help);
+            else print_list(help);
             return 0;
         }
         const struct option_spec *s;
@@ -155,7 +262,7 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
             if (a[2]) value = a + 2;
         }
         if (!s) {
-            *status = app_usage(command, "unknown option '%s'", a);
+            *status = unknown_option(command, help, a);
             return 0;
         }
         int takes_value = s->kind != OPTION_FLAG && s->kind != OPTION_NOFLAG;

@@ -1,6 +1,7 @@
 /* options.h - GNU-style command lines: --name value, --name=value, flags, -o FILE, -h; operands between.
  *
- * A command describes its options in a table; options_parse fills the variables. `nephron help COMMAND` prints the same table.
+ * A command describes its options in a table; options_parse fills the variables. `nephron help COMMAND` prints the same table, and
+ * `nephron COMMAND --help=man` and `--help=list` print it for the manual page and for the shells' completion.
  *
  *     int n = 1; const char *out = NULL; int quiet = 0;
  *     struct option_spec spec[] = {
@@ -25,7 +26,8 @@ enum option_kind {
     OPTION_SEED,   /* uint64_t * */
     OPTION_NUMBER, /* double * */
     OPTION_TEXT,   /* const char ** */
-    OPTION_SIZE3   /* int[3]: Z,Y,X */
+    OPTION_SIZE3,  /* int[3]: Z,Y,X */
+    OPTION_GROUP   /* no option: a heading in the help above those that follow */
 };
 
 struct option_spec {
@@ -57,6 +59,9 @@ struct operands {
 int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help, int min_operands,
                   int max_operands, int *status);
 void options_print_help(const struct command_help *help);
+/* For "did you mean": if candidate is nearer to word than distance, it becomes *best. Returns the smaller distance. Begin with OPTIONS_FAR. */
+enum { OPTIONS_FAR = 4 };
+int options_closer(const char **best, const char *candidate, const char *word, int distance);
 
 /* Prints "nephron: MESSAGE" on stderr and returns 1: `return app_fail(&e);` */
 int app_fail(const struct error *e);
@@ -67,6 +72,7 @@ __attribute__((format(printf, 2, 3)))
 int app_usage(const char *command, const char *format, ...);
 
 /* Common options. */
+#define OPTION_HEADING(text) "", 0, OPTION_GROUP, 0, 0, text, 0, 0, 0
 #define OPTION_THREADS(variable) {"threads", 'j', OPTION_INT, &(variable), "N", "threads (default: all cores)", 1, 1024, 0}
 #define OPTION_SEED_(variable) {"seed", 0, OPTION_SEED, &(variable), "N", "seed of every random number (default 1)", 0, 0, 0}
 #define OPTION_QUIET(variable) {"quiet", 'q', OPTION_FLAG, &(variable), 0, "no progress, no tables", 0, 0, 0}

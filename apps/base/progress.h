@@ -10,7 +10,6 @@ struct progress {
     int shown_percent, drawn;
 };
 
-double clock_seconds(void); /* monotonic */
 /* "12 days" (from three on), "1:02:03", "4:05" or "12.3 s". */
 void progress_time(char buf[32], double seconds);
 struct progress progress_begin(const char *title, int quiet);

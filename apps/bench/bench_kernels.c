@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "apps/bench/bench.h"
 #include "io/base/file.h"
 #include "tensor/base/bf16.h"
+#include "tensor/base/clock.h"
 #include "tensor/conv/conv.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
@@ -133,13 +133,6 @@ static int run_create(struct run *r, const struct layer *l, int bf16, int thread
     return 0;
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int ascending(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -152,10 +145,10 @@ static double median_seconds(const struct run *r, enum pass pass, struct pool *p
     double seconds[101];
     int n = 0;
     for (int i = 0; i < 2; i++) call(r, pass, pool);
-    for (const double start = seconds_now(); n < 5 || (n < 101 && seconds_now() - start < 0.5); n++) {
-        const double before = seconds_now();
+    for (const double start = clock_seconds(); n < 5 || (n < 101 && clock_seconds() - start < 0.5); n++) {
+        const double before = clock_seconds();
         call(r, pass, pool);
-        seconds[n] = seconds_now() - before;
+        seconds[n] = clock_seconds() - before;
     }
     qsort(seconds, (size_t)n, sizeof *seconds, ascending);
     return seconds[n / 2];

@@ -11,6 +11,7 @@
 #include "io/base/file.h"
 #include "nn/infer/sliding.h"
 #include "nn/train/train.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/rng.h"
 

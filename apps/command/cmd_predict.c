@@ -14,6 +14,7 @@
 #include "io/dicom/dicom.h"
 #include "io/base/file.h"
 #include "nn/train/classify.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
 struct predict {

@@ -11,6 +11,7 @@
 #include "apps/study/study_tables.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
 

@@ -10,41 +10,53 @@
 
 struct command {
     const char *name;
-    int (*run)(int argc, char **argv);
+    int (*run)(int argc, char **argv); /* NULL: a heading */
     const char *summary;
 };
 
 static const struct command commands[] = {
+    {"look and prepare", NULL, NULL},
     {"info", cmd_info, "what a file is: image header, checkpoint tensors, dataset"},
-    {"phantom", cmd_phantom, "writes a synthetic multi-centre renal MRI dataset"},
+    {"convert", cmd_convert, "images between formats, from DICOM; weights between nnU-Net, safetensors, npz, ONNX"},
     {"plan", cmd_plan, "fingerprint and plan of a dataset; exact memory of a step"},
+    {"phantom", cmd_phantom, "writes a synthetic multi-centre renal MRI dataset"},
+    {"train and predict", NULL, NULL},
     {"train", cmd_train, "centralised training: segmentation or classification"},
     {"federate", cmd_federate, "federated training over simulated sites"},
     {"predict", cmd_predict, "segment images, or class probabilities, with a trained run"},
+    {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
+    {"ensemble", cmd_ensemble, "label maps from the mean of several predictions' probabilities"},
+    {"measure and report", NULL, NULL},
     {"evaluate", cmd_evaluate, "metrics of predictions against a reference"},
     {"compare", cmd_compare, "paired statistics of two evaluations"},
+    {"best", cmd_best, "which run, or ensemble of two, is best on the held-out cases"},
     {"study", cmd_study, "local, federated and centralised training on one test set, with a report"},
     {"bench", cmd_bench, "speed on this machine, against its measured peak"},
-    {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
-    {"best", cmd_best, "which run, or ensemble of two, is best on the held-out cases"},
-    {"ensemble", cmd_ensemble, "label maps from the mean of several predictions' probabilities"},
-    {"convert", cmd_convert, "weights between nnU-Net (.pth or model folder), safetensors and npz, to ONNX; images between formats, from DICOM"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_usage(FILE *f)
 {
-    fprintf(f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n\n",
-            NEPHRON_VERSION);
-    for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].summary);
+    fprintf(f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n", NEPHRON_VERSION);
+    for (int i = 0; i < COMMANDS; i++) {
+        if (commands[i].run) fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].summary);
+        else fprintf(f, "\n%s:\n", commands[i].name);
+    }
     fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n"
                "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon) lowers the instruction set.\n");
+}
+
+/* `nephron help --list`: a command a line, for the shells' completion and for the manual pages. */
+static void print_list(void)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i].run) printf("%s\t%s\n", commands[i].name, commands[i].summary);
 }
 
 static const struct command *find_command(const char *name)
 {
     for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+        if (commands[i].run && strcmp(commands[i].name, name) == 0) return &commands[i];
     return NULL;
 }
 
@@ -57,7 +69,12 @@ static int run(const char *name, int argc, char **argv)
         return 2;
     }
     if (c) return c->run(argc, argv);
-    fprintf(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
+    const char *best = NULL;
+    int distance = OPTIONS_FAR;
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i].run) distance = options_closer(&best, commands[i].name, name, distance);
+    if (best) fprintf(stderr, "nephron: unknown command '%s', did you mean %s? (nephron help lists all)\n", name, best);
+    else fprintf(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
     return 2;
 }
 
@@ -75,6 +92,10 @@ static int dispatch(int argc, char **argv)
     if (strcmp(name, "help") && strcmp(name, "-h") && strcmp(name, "--help")) return run(name, argc - 1, argv + 1);
     if (argc < 3) {
         print_usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[2], "--list") == 0) {
+        print_list();
         return 0;
     }
     char help[] = "-h", *args[] = {argv[2], help, NULL};

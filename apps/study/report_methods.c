@@ -8,6 +8,7 @@
 #include "apps/base/progress.h"
 #include "apps/study/report.h"
 #include "nn/folder/run.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
 /* ---- cost ------------------------------------------------------------------------------------------------------------------- */
@@ -49,7 +50,7 @@ void report_cost(struct text *t, const struct study *s)
     char time[32], processor[32];
     const struct study_task *task[] = {&s->segment, &s->classify};
     progress_time(time, s->seconds);
-    progress_time(processor, study_processor_seconds());
+    progress_time(processor, clock_cpu_seconds());
     text_printf(t, "<h2 id=cost>Cost</h2>\n<p>Whole study: %s on %d threads (%s), %s of processor time; peak memory ", time, s->threads, cpu_isa_name(cpu_isa()), processor);
     html_number(t, s->peak_bytes * 1e-9, 2);
     text_puts(t, " GB.</p>\n<div class=scroll><table><caption>Training and test, all seeds</caption><tr><th>arm<th>steps of a model<th>steps computed<th>training<th>test"

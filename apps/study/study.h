@@ -129,7 +129,6 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
  * test of all arms and seeds will cost; adds it to s->expected_*. */
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
 /* Of all threads since the start. */
-double study_processor_seconds(void);
 /* The sum of what was announced. */
 void study_announce_total(const struct study *s);
 

@@ -13,6 +13,7 @@
 #include "nn/measure/metrics.h"
 #include "nn/folder/run.h"
 #include "tensor/base/check.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/pool.h"
 
 void classify_design(struct study *s)

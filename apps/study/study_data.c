@@ -9,6 +9,7 @@
 #include "apps/study/study.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
+#include "nn/data/sites.h"
 #include "nn/data/splits.h"
 #include "tensor/base/check.h"
 #include "tensor/base/pool.h"
@@ -16,63 +17,23 @@
 
 /* ---- sites ------------------------------------------------------------------------------------------------------------- */
 
-static int compare_names(const void *a, const void *b)
+static int take_sites(struct study *s, const struct sites *of, struct error *e)
 {
-    return strcmp(a, b);
+    if (of->count < 2) return error_set(e, "%s: a federation needs two sites or more", s->data);
+    if (of->count > STUDY_SITES_MAX) return error_set(e, "%s: more than %d sites", s->data, STUDY_SITES_MAX);
+    for (s->sites = 0; s->sites < of->count; s->sites++) snprintf(s->site_name[s->sites], SITE_NAME_MAX, "%s", of->name[s->sites]);
+    for (int i = 0; i < s->dataset.cases; i++) s->item[i].site = of->of[i];
+    return 0;
 }
 
-static int find_site(const struct study *s, const char *name)
+/* sites.csv; without one, three sites of equal size and equal classes. */
+static int find_sites(struct study *s, const char *path, struct error *e)
 {
-    for (int k = 0; k < s->sites; k++)
-        if (strcmp(s->site_name[k], name) == 0) return k;
-    return -1;
-}
-
-static int collect_site_names(struct study *s, const struct csv *c, int column, const char *path, struct error *e)
-{
-    for (int r = 0; r < c->rows; r++) {
-        const char *name = csv_cell(c, r, column);
-        if (!*name || strlen(name) >= SITE_NAME_MAX)
-            return error_set(e, "%s: row %d: site '%s' must have 1 to %d characters", path, r + 2, name, SITE_NAME_MAX - 1);
-        if (find_site(s, name) >= 0) continue;
-        if (s->sites == STUDY_SITES_MAX) return error_set(e, "%s: more than %d sites", path, STUDY_SITES_MAX);
-        snprintf(s->site_name[s->sites++], SITE_NAME_MAX, "%s", name);
-    }
-    qsort(s->site_name, (size_t)s->sites, sizeof *s->site_name, compare_names);
-    return s->sites < 2 ? error_set(e, "%s: a federation needs two sites or more", path) : 0;
-}
-
-static int read_sites(struct study *s, const char *path, struct error *e)
-{
-    struct csv c;
-    if (csv_read(&c, path, e)) return -1;
-    int cases = csv_column(&c, "case", e), sites = cases < 0 ? -1 : csv_column(&c, "site", e);
-    int status = cases < 0 || sites < 0 ? error_prefix(e, "%s", path) : collect_site_names(s, &c, sites, path, e);
-    for (int r = 0; !status && r < c.rows; r++) {
-        int i = dataset_find(&s->dataset, csv_cell(&c, r, cases), e);
-        if (i < 0) status = error_prefix(e, "%s: row %d", path, r + 2);
-        else if (s->item[i].site >= 0) status = error_set(e, "%s: row %d: case %s stands twice", path, r + 2, s->dataset.item[i].id);
-        else s->item[i].site = find_site(s, csv_cell(&c, r, sites));
-    }
-    csv_free(&c);
-    return status;
-}
-
-/* Without sites.csv: three sites of equal size and equal classes. */
-static int draw_sites(struct study *s, struct error *e)
-{
-    int n = s->dataset.cases, *strata = calloc((size_t)n + 1, sizeof *strata), *site = calloc((size_t)n + 1, sizeof *site);
-    int *patient = calloc((size_t)n + 1, sizeof *patient), status = strata && site && patient ? 0 : error_set(e, "out of memory for %d cases", n);
-    s->sites = 3;
-    s->sites_drawn = 1;
-    for (int k = 0; k < s->sites; k++) snprintf(s->site_name[k], SITE_NAME_MAX, "site_%d", k + 1);
-    for (int i = 0; !status && i < n; i++) strata[i] = s->dataset.item[i].target < 0 ? 0 : s->dataset.item[i].target;
-    if (!status) dataset_patients(patient, &s->dataset);
-    if (!status) splits_sites_groups(site, patient, strata, n, s->sites, s->seed);
-    for (int i = 0; !status && i < n; i++) s->item[i].site = site[i];
-    free(strata);
-    free(site);
-    free(patient);
+    struct sites sites;
+    s->sites_drawn = !s->sites_file && !file_exists(path);
+    if (s->sites_drawn ? sites_draw(&sites, 3, NULL, &s->dataset, s->seed, e) : sites_read(&sites, path, &s->dataset, e)) return -1;
+    int status = take_sites(s, &sites, e);
+    sites_free(&sites);
     return status;
 }
 
@@ -110,7 +71,7 @@ int study_open(struct study *s, struct error *e)
     for (int i = 0; i < s->dataset.cases; i++) s->item[i] = (struct study_case){.site = -1, .volume_ml = NAN, .age = NAN, .female = -1};
     if (s->sites_file) snprintf(path, sizeof path, "%s", s->sites_file);
     else if (file_join(path, sizeof path, s->data, "sites.csv", e)) return -1;
-    if (s->sites_file || file_exists(path) ? read_sites(s, path, e) : draw_sites(s, e)) return -1;
+    if (find_sites(s, path, e)) return -1;
     if (file_join(path, sizeof path, s->data, "clinical.csv", e)) return -1;
     return file_exists(path) ? read_clinical(s, path, e) : 0;
 }

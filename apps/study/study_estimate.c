@@ -7,6 +7,7 @@
 #include "apps/training/budget.h"
 #include "apps/phantom/probe.h"
 #include "apps/study/study.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/rng.h"
 
 enum { PERCENT = 100 }; /* cases of the fingerprint: each hospital with its share */
@@ -118,9 +119,9 @@ int study_estimate(struct study *s, struct error *e)
     *g = *s;
     g->sites = PROBE_INSTITUTIONS;
     describe_phantom(&g->dataset, s->sizes.cases);
-    double start = study_processor_seconds();
+    double start = clock_cpu_seconds();
     int status = phantom_probe(probe, s->sizes.phantom_size, s->sizes.difficulty, s->seed, e);
-    double patient = (study_processor_seconds() - start) / PROBES;
+    double patient = (clock_cpu_seconds() - start) / PROBES;
     if (!status) status = make_fingerprint(&f, probe, e);
     if (!status && !s->skip_segment) count_cases(&g->segment, g, s->sizes.segment_seeds);
     if (!status && !s->skip_classify) count_cases(&g->classify, g, s->sizes.classify_seeds);

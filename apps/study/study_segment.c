@@ -11,6 +11,7 @@
 #include "apps/study/study.h"
 #include "io/base/file.h"
 #include "nn/folder/run.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/pool.h"
 
 /* ---- plan -------------------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "io/base/file.h"
 #include "io/base/json.h"
 #include "nn/folder/run.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
 /* ---- report.json ---------------------------------------------------------------------------------------------------------- */
@@ -238,7 +239,7 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     add_hashes(hashes, s, &s->segment, "segmentation");
     add_hashes(hashes, s, &s->classify, "classification");
     json_add_number(j, "wall_seconds", s->seconds);
-    json_add_number(j, "processor_seconds", study_processor_seconds());
+    json_add_number(j, "processor_seconds", clock_cpu_seconds());
     json_add_number(j, "peak_memory_bytes", s->peak_bytes);
     int status = file_join(path, sizeof path, s->out, "report.json", e) ? -1 : json_write(j, path, e);
     json_free(j);

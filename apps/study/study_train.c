@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "apps/base/progress.h"
 #include "apps/study/study.h"
 #include "io/base/file.h"
 #include "nn/infer/sliding.h"
+#include "tensor/base/clock.h"
 
 int study_arms(const struct study *s)
 {
@@ -149,21 +149,14 @@ static void keep_records(struct study_run *run, struct federate_result *r)
     }
 }
 
-double study_processor_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Seconds of a step on free cores: processor time by threads, which other programs hardly change. The least of up to five steps within five seconds. */
 static double time_steps(struct learner *l, int threads)
 {
-    double start = study_processor_seconds(), least = INFINITY;
-    for (int i = 0; i < 5 && study_processor_seconds() - start < 5; i++) {
-        double before = study_processor_seconds();
+    double start = clock_cpu_seconds(), least = INFINITY;
+    for (int i = 0; i < 5 && clock_cpu_seconds() - start < 5; i++) {
+        double before = clock_cpu_seconds();
         learner_step(l, (uint64_t)i, 1e-6f);
-        least = fmin(least, (study_processor_seconds() - before) / threads);
+        least = fmin(least, (clock_cpu_seconds() - before) / threads);
     }
     return least;
 }

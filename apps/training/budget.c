@@ -9,6 +9,7 @@
 #include "apps/base/progress.h"
 #include "nn/plan/outputs.h"
 #include "tensor/base/check.h"
+#include "tensor/base/clock.h"
 
 /* Iterations from which a larger network is worth it; nnU-Net's own number of them; the share of the time that is planned with. */
 enum { WORTHWHILE = 5000, MOST = 250000, LEAST = 10 };

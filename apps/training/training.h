@@ -3,31 +3,27 @@
 #define APPS_TRAINING_H
 
 #include "apps/training/budget.h"
+#include "apps/training/training_options.h"
 #include "fl/federate.h"
 #include "nn/data/dataset.h"
+#include "nn/data/roles.h"
+#include "nn/data/sites.h"
 #include "nn/plan/plan.h"
 #include "nn/folder/run.h"
 
 struct training {
-    /* the command line */
-    const char *command, *data, *run, *task, *configuration, *fold, *plans_file, *sites_text, *strategy, *precision,
-        *optimizer, *norm, *parallel, *pretrained, *preset, *patients_file, *previous_stage;
+    struct training_arguments args;
+    const char *line;             /* the command line as text, and its words: for the manifest */
+    int argc;
+    char **argv;
     struct train_options options;
-    struct plan_options plan_options;
-    int federated, resume, quiet, threads, overwrite, validation_batches, checkpoint_every, validate_at_end, pictures, patience, probabilities;
-    double lr, momentum, weight_decay, clip, oversample, dropout;
-    double step;
-    int mirror;
     struct budget budget;         /* --hours */
-
-    /* what becomes of it */
     struct dataset dataset;
+    char data_hash[65];
     struct plans plans;
     const struct plan *plan;      /* segmentation, else NULL */
-    int *role;                    /* [cases] 1 training, 2 validation, 3 test, 0 none */
-    int *site;                    /* [cases] index, -1 none */
-    char (*site_name)[SITE_NAME_MAX];
-    int sites;
+    int *role;                    /* [cases] enum role (nn/data/roles.h) */
+    struct sites sites;
     char fold_path[1200];
     struct learner_data train, validation;
     struct pool *pool;
@@ -37,9 +33,16 @@ struct training {
 /* Runs the command: exit code. federated: --sites is there and asked for. */
 int training_main(int argc, char **argv, int federated);
 
+/* ---- manifest.c ---- */
+/* RUN/manifest.json and the fold's own copy; before the first step (r NULL) and again with what became of it. */
+int training_manifest(const struct training *t, const struct federate_result *r, struct error *e);
+/* The words joined by spaces after "nephron"; malloc'ed, NULL when memory is out. */
+char *training_command_line(int argc, char **argv);
+double training_peak_memory(void); /* bytes */
+
 /* ---- training_data.c ---- */
 int training_fold(struct training *t, struct error *e);  /* fills role */
-int training_sites(struct training *t, struct error *e); /* fills site, site_name, sites */
+int training_sites(struct training *t, struct error *e); /* fills sites */
 int training_plan(struct training *t, struct error *e);  /* fills plans, plan; adapts options */
 int training_previous(struct training *t, struct error *e); /* of a cascade: finds the maps of the first stage */
 int training_load(struct training *t, struct error *e);  /* fills train, validation */

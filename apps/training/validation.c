@@ -14,8 +14,6 @@
 #include "io/base/file.h"
 #include "nn/prepare/previous.h"
 
-enum { ROLE_VALIDATION = 2, ROLE_TEST = 3 };
-
 /* ---- segmentation ------------------------------------------------------------------------------------------------------ */
 
 /* "<folder>/ID<ending>". */
@@ -38,8 +36,8 @@ static const struct plan *next_stage(const struct training *t)
 static int write_next(const struct training *t, const struct infer_next *next, const char *id, struct error *e)
 {
     char folder[1300], path[1400];
-    int n = snprintf(folder, sizeof folder, "%s/predicted_next_stage/%s", t->run, next->plan->configuration);
-    if (n >= (int)sizeof folder) return error_set(e, "%s: path is too long", t->run);
+    int n = snprintf(folder, sizeof folder, "%s/predicted_next_stage/%s", t->args.run, next->plan->configuration);
+    if (n >= (int)sizeof folder) return error_set(e, "%s: path is too long", t->args.run);
     if (file_mkdirs(folder, e) || case_path(path, sizeof path, folder, id, ".npz", e)) return -1;
     return previous_write(path, next->label, next->size, e);
 }
@@ -61,7 +59,7 @@ static int validate_case(struct segmenter *s, struct evaluation *ev, const struc
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     if (!(reference = malloc(voxels))) status = error_set(e, "%s: out of memory", d->item[i].id);
     else memcpy(reference, raw.label, voxels);
-    if (!status) status = segmenter_run(s, &raw, path, t->probabilities ? npz : NULL, next.plan ? &next : NULL, &label, e);
+    if (!status) status = segmenter_run(s, &raw, path, t->args.probabilities ? npz : NULL, next.plan ? &next : NULL, &label, e);
     if (!status && next.plan) status = write_next(t, &next, d->item[i].id, e);
     if (!status) status = evaluation_add(ev, d->item[i].id, reference_path, path, reference, label, size, spacing, e);
     free(next.label);
@@ -117,7 +115,7 @@ static int draw_cases(const struct training *t, const struct evaluation *ev, con
     for (int i = 0; i < n; i++) rank[i] = (struct ranked){evaluation_case_dice(ev, i), i};
     qsort(rank, (size_t)n, sizeof *rank, compare_ranked);
     for (int i = 0; !status && i < n; i++)
-        if (i < t->pictures || i >= n - t->pictures) status = draw_case(t, &ev->item[rank[i].item], folder, e);
+        if (i < t->args.pictures || i >= n - t->args.pictures) status = draw_case(t, &ev->item[rank[i].item], folder, e);
     free(rank);
     return status;
 }
@@ -140,15 +138,15 @@ static int write_site_results(const struct training *t, const struct evaluation 
         file_printf(f, ",dice_%s", name);
     }
     file_printf(f, "\n");
-    for (int s = 0; s < t->sites; s++) {
+    for (int s = 0; s < t->sites.count; s++) {
         int n = 0;
         struct error ignored;
         for (int i = 0; i < ev->cases; i++) {
             int index = dataset_find(&t->dataset, ev->item[i].id, &ignored);
-            n += select[i] = index >= 0 && t->site[index] == s;
+            n += select[i] = index >= 0 && t->sites.of[index] == s;
         }
         char name[160];
-        csv_quote(name, sizeof name, t->site_name[s]);
+        csv_quote(name, sizeof name, t->sites.name[s]);
         file_printf(f, "%s,%d", name, n);
         for (int k = 1; k < ev->labels; k++) {
             double dice = evaluation_label_dice(ev, k, select);
@@ -167,12 +165,12 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     struct segmenter s = {.plan = t->plan, .dataset = &t->dataset, .bf16 = t->options.bf16};
     struct evaluation ev = evaluation_begin(&t->dataset, 1.0);
     int n = 0, done = 0, status = 0;
-    s.sliding.step = t->step;
-    for (int a = 0; a < 3; a++) s.sliding.mirror[a] = t->mirror && (t->plan->dims == 3 || a > 0);
+    s.sliding.step = t->args.step;
+    for (int a = 0; a < 3; a++) s.sliding.mirror[a] = t->args.mirror && (t->plan->dims == 3 || a > 0);
     for (int i = 0; i < t->dataset.cases; i++) n += t->role[i] == ROLE_VALIDATION;
     if (n == 0) return 0;
     if (file_join(folder, sizeof folder, t->fold_path, "validation", e) || file_mkdirs(folder, e) || segmenter_add(&s, m, t->pool, e)) return -1;
-    struct progress bar = progress_begin("validate", t->quiet);
+    struct progress bar = progress_begin("validate", t->args.quiet);
     for (int i = 0; !status && i < t->dataset.cases; i++) {
         if (t->role[i] != ROLE_VALIDATION) continue;
         progress_update(&bar, done++, n, t->dataset.item[i].id);
@@ -181,9 +179,9 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     progress_end(&bar);
     if (!status) status = file_join(path, sizeof path, folder, "summary.json", e);
     if (!status) status = evaluation_write(&ev, path, e);
-    if (!status && t->federated) status = write_site_results(t, &ev, e);
-    if (!status && t->pictures) status = draw_cases(t, &ev, folder, e);
-    if (!status && !t->quiet) {
+    if (!status && t->args.federated) status = write_site_results(t, &ev, e);
+    if (!status && t->args.pictures) status = draw_cases(t, &ev, folder, e);
+    if (!status && !t->args.quiet) {
         printf("validation of the final weights, %d cases (%s):\n", n, path);
         evaluation_print(&ev);
     }
@@ -210,7 +208,7 @@ static int classify_part(struct training *t, struct model *m, const struct learn
     }
     if (!status) status = predictions_run(&p, &m, 1, &t->options, data, t->pool, e);
     if (!status) status = predictions_write(&p, path, e);
-    if (!status && !t->quiet) predictions_print(&p, path);
+    if (!status && !t->args.quiet) predictions_print(&p, path);
     predictions_free(&p);
     return status;
 }

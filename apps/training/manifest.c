@@ -1,0 +1,94 @@
+/* manifest.c - manifest.json: how the weights of a run came about. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "apps/training/training.h"
+#include "io/base/file.h"
+#include "tensor/base/clock.h"
+#include "tensor/base/cpu.h"
+
+char *training_command_line(int argc, char **argv)
+{
+    size_t n = 16;
+    for (int i = 0; i < argc; i++) n += strlen(argv[i]) + 1;
+    char *text = malloc(n);
+    if (!text) return NULL;
+    char *p = text + sprintf(text, "nephron");
+    for (int i = 0; i < argc; i++) p += sprintf(p, " %s", argv[i]);
+    return text;
+}
+
+double training_peak_memory(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss * 1024;
+}
+
+/* Who takes part. */
+static void add_federation(struct json *j, const struct training *t)
+{
+    struct json *f = json_add_object(j, "federation"), *sites = json_add_array(f, "sites");
+    json_add_text(f, "strategy", t->args.strategy);
+    for (int k = 0; k < t->sites.count; k++) {
+        struct json *s = json_add_object(sites, NULL);
+        int n = 0;
+        for (int i = 0; i < t->dataset.cases; i++) n += t->sites.of[i] == k && t->role[i] == ROLE_TRAIN;
+        json_add_text(s, "name", t->sites.name[k]);
+        json_add_int(s, "training_cases", n);
+    }
+}
+
+/* What became of it. */
+static void add_result(struct json *j, const struct training *t, const struct federate_result *r)
+{
+    struct json *hashes = json_add_array(j, "weight_hashes");
+    for (int i = 0; i < r->records; i++) {
+        char hash[17];
+        if (r->record[i].site >= 0) continue;
+        snprintf(hash, sizeof hash, "%016" PRIx64, r->record[i].hash);
+        json_add_text(hashes, NULL, hash);
+    }
+    json_add_int(j, "best_epoch", r->best_round);
+    json_add_int(j, "epochs_done", r->rounds);
+    if (t->args.patience) json_add_bool(j, "stopped_early", r->rounds < t->options.epochs);
+    json_add_number(j, "training_seconds", r->seconds);
+    json_add_number(j, "wall_seconds", clock_seconds() - t->start);
+    json_add_number(j, "peak_memory_bytes", training_peak_memory());
+    json_add_number(j, "step_bytes", (double)r->step_bytes);
+}
+
+int training_manifest(const struct training *t, const struct federate_result *r, struct error *e)
+{
+    char path[1300];
+    struct json *j = json_object();
+    json_add_text(j, "program", "nephron");
+    json_add_text(j, "version", NEPHRON_VERSION);
+    json_add_text(j, "command", t->line);
+    struct json *words = json_add_array(j, "arguments");
+    for (int i = 0; i < t->argc; i++) json_add_text(words, NULL, t->argv[i]);
+    json_add_int(j, "seed", (int64_t)t->options.seed);
+    json_add_text(j, "precision", t->args.precision);
+    json_add_text(j, "isa", cpu_isa_name(cpu_isa()));
+    json_add_int(j, "threads", t->args.threads);
+    json_add_text(j, "data", t->args.data);
+    json_add_text(j, "data_sha256", t->data_hash);
+    json_add_text(j, "fold", t->args.fold);
+    if (t->plan) json_add_text(j, "configuration", t->args.configuration);
+    json_add(j, "training", train_options_json(&t->options));
+    json_add_int(j, "training_cases", t->train.store.cases);
+    json_add_int(j, "validation_cases", t->validation.store.cases);
+    if (t->budget.hours > 0) json_add_number(j, "hours", t->budget.hours);
+    if (t->args.patience) json_add_int(j, "patience", t->args.patience);
+    if (t->args.previous_stage) json_add_text(j, "previous_stage", t->args.previous_stage);
+    if (t->dataset.has_patients) json_add_text(j, "patients", t->args.patients_file ? t->args.patients_file : "patients.csv of the dataset");
+    if (t->args.federated) add_federation(j, t);
+    if (r) add_result(j, t, r);
+    int status = file_join(path, sizeof path, t->fold_path, "manifest.json", e) ? -1 : json_write(j, path, e);
+    if (!status) status = file_join(path, sizeof path, t->args.run, "manifest.json", e) ? -1 : json_write(j, path, e);
+    json_free(j);
+    return status;
+}

@@ -1,0 +1,251 @@
+/* training_options.c - the option tables of train and federate, and how they become train_options. */
+#include "apps/training/training_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/base/options.h"
+#include "io/base/file.h"
+#include "io/base/json.h"
+#include "nn/folder/run.h"
+
+static const char details[] =
+    "DATA is an nnU-Net dataset (dataset.json, imagesTr, labelsTr; labels.csv for classification) or a MedMNIST .npz.\n"
+    "RUN receives plans.json, dataset.json, manifest.json and fold_K/ with checkpoints (safetensors), progress.csv,\n"
+    "progress.svg and validation/. A hash of the weights is printed after every epoch or round: same seed, same data,\n"
+    "same bits, for any number of threads and on every instruction set.\n"
+    "A cascade is two runs: --configuration 3d_lowres for each of the folds 0 to 4, then\n"
+    "--configuration 3d_cascade_fullres with --previous-stage: each case's map is of the fold that held it out,\n"
+    "resampled as nnU-Net does it (RUN/predicted_next_stage).\n\n"
+    "  nephron train Dataset004_Hippocampus -o run --epochs 20 --iterations 50\n"
+    "  nephron train --resume run                      as it was begun, from its latest checkpoint\n"
+    "  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 --local-iterations 50\n"
+    "  nephron train adrenalmnist3d.npz -o run_adrenal --task classify --epochs 20";
+
+/* ---- the tables ------------------------------------------------------------------------------------------------- */
+
+#define ADD(...) *s++ = (struct option_spec){__VA_ARGS__}
+
+static struct option_spec *add_data(struct option_spec *s, struct training_arguments *a)
+{
+    ADD(OPTION_HEADING("data and run"));
+    ADD("output", 'o', OPTION_TEXT, &a->run, "RUN", "folder of the run", 0, 0, 0);
+    ADD("task", 0, OPTION_TEXT, &a->task, "TASK", "default: by what the data have", 0, 0, "segment|classify");
+    ADD("fold", 0, OPTION_TEXT, &a->fold, "K", "fold of nnU-Net's five (default 0), or all cases", 0, 0,
+        "0|1|2|3|4|all");
+    ADD("patients", 0, OPTION_TEXT, &a->patients_file, "FILE",
+        "case,patient: a patient's cases stay together (default: DATA/patients.csv)", 0, 0, 0);
+    ADD("resume", 0, OPTION_FLAG, &a->resume, NULL,
+        "continue from the latest checkpoint, to the same bits; RUN alone knows its options", 0, 0, 0);
+    ADD("overwrite", 0, OPTION_FLAG, &a->overwrite, NULL, "replace a fold that is already there", 0, 0, 0);
+    ADD("checkpoint-every", 0, OPTION_INT, &a->checkpoint_every, "N", "epochs or rounds between checkpoints (1)",
+        1, 1e6, 0);
+    ADD("pretrained", 0, OPTION_TEXT, &a->pretrained, "FILE",
+        "initial weights (.safetensors with the same parameters)", 0, 0, 0);
+    return s;
+}
+
+static struct option_spec *add_federation(struct option_spec *s, struct training_arguments *a)
+{
+    ADD(OPTION_HEADING("federation"));
+    ADD("sites", 0, OPTION_TEXT, &a->sites_text, "FILE|N",
+        "sites.csv with case,site; or a random stratified split over N sites", 0, 0, 0);
+    ADD("strategy", 0, OPTION_TEXT, &a->strategy, "NAME", "aggregation", 0, 0, "fedavg");
+    ADD("rounds", 0, OPTION_INT, &a->epochs, "R", "rounds (default 100)", 1, 1e6, 0);
+    ADD("local-iterations", 0, OPTION_INT, &a->iterations, "K", "iterations of each site a round (default 50)",
+        1, 1e6, 0);
+    ADD("parallel", 0, OPTION_TEXT, &a->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0,
+        "auto|clients|layers");
+    return s;
+}
+
+static struct option_spec *add_schedule(struct option_spec *s, struct training_arguments *a)
+{
+    ADD(OPTION_HEADING("schedule"));
+    ADD("hours", 0, OPTION_NUMBER, &a->hours, "H",
+        "segmentation: choose features, batch and epochs so that all is done in H hours here", 0.001, 10000, 0);
+    ADD("epochs", 0, OPTION_INT, &a->epochs, "E", "epochs (default 100)", 1, 1e6, 0);
+    ADD("iterations", 0, OPTION_INT, &a->iterations, "I", "iterations an epoch (default 50)", 1, 1e6, 0);
+    return s;
+}
+
+static struct option_spec *add_optimisation(struct option_spec *s, struct training_arguments *a)
+{
+    ADD(OPTION_HEADING("optimisation"));
+    ADD("precision", 0, OPTION_TEXT, &a->precision, "P",
+        "of activations in memory (fp32); bf16 halves the memory of a step", 0, 0, "fp32|bf16");
+    ADD("batch", 0, OPTION_INT, &a->batch, "N", "batch (default: planned; classification 32)", 1, 4096, 0);
+    ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", "initial learning rate (segmentation 0.01, classification 0.001)",
+        1e-9, 10, 0);
+    ADD("optimizer", 0, OPTION_TEXT, &a->optimizer, "NAME", "segmentation sgd (Nesterov), classification adamw",
+        0, 0, "sgd|adamw");
+    ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (0.99)", 0, 0.99999, 0);
+    ADD("weight-decay", 0, OPTION_NUMBER, &a->weight_decay, "X", "segmentation 3e-5, classification 0.01", 0, 1, 0);
+    ADD("clip", 0, OPTION_NUMBER, &a->clip, "X", "largest gradient norm (segmentation 12; 0: no clipping)", 0, 1e9, 0);
+    ADD("augment", 0, OPTION_INT, &a->augment, "L",
+        "0 none, 1 mirrors and intensities, 2 all of nnU-Net's (default)", 0, 2, 0);
+    ADD("patience", 0, OPTION_INT, &a->patience, "N",
+        "stop after N epochs or rounds without a better average validation metric; 0: never", 0, 1e6, 0);
+    ADD("validation-batches", 0, OPTION_INT, &a->validation_batches, "N",
+        "a round (default: a fifth of the iterations); 0: none", 0, 1e6, 0);
+    return s;
+}
+
+static struct option_spec *add_segmentation(struct option_spec *s, struct training_arguments *a)
+{
+    ADD(OPTION_HEADING("segmentation"));
+    ADD("configuration", 0, OPTION_TEXT, &a->configuration, "C", "of the plan (3d_fullres)", 0, 0, 0);
+    ADD("plans", 0, OPTION_TEXT, &a->plans_file, "FILE", "a plans.json instead of planning", 0, 0, 0);
+    ADD("preset", 0, OPTION_TEXT, &a->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl");
+    ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)", 0.1, 4096, 0);
+    ADD("base-features", 0, OPTION_INT, &a->width, "N", "features of the first stage (32)", 1, 512, 0);
+    ADD("patch", 0, OPTION_SIZE3, a->plan_options.patch, "Z,Y,X", "patch instead of the planned one", 0, 0, 0);
+    ADD("oversample", 0, OPTION_NUMBER, &a->oversample, "X", "share of patches centred on foreground (0.33)", 0, 1, 0);
+    ADD("previous-stage", 0, OPTION_TEXT, &a->previous_stage, "RUN",
+        "3d_cascade_fullres: the run of 3d_lowres with its folds validated, or label maps", 0, 0, 0);
+    return s;
+}
+
+static struct option_spec *add_classification(struct option_spec *s, struct training_arguments *a)
+{
+    ADD(OPTION_HEADING("classification"));
+    ADD("crop", 0, OPTION_SIZE3, a->crop, "Z,Y,X", "input size (28,28,28)", 0, 0, 0);
+    ADD("depth", 0, OPTION_INT, &a->depth, "N", "ResNet: 10, 18 (default), 34 or 50", 10, 50, 0);
+    ADD("base", 0, OPTION_INT, &a->base, "N", "ResNet: width of its first stage (64)", 4, 512, 0);
+    ADD("stem7", 0, OPTION_FLAG, &a->stem7, NULL, "ResNet: 7x7x7 stride 2 and max pooling first, for large crops", 0, 0, 0);
+    ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME", "ResNet: batch (default) or instance", 0, 0, "batch|instance");
+    ADD("dropout", 0, OPTION_NUMBER, &a->dropout, "X", "ResNet: before the last layer (0)", 0, 0.95, 0);
+    ADD("no-class-weights", 0, OPTION_NOFLAG, &a->weighting, NULL, "all cases count the same", 0, 0, 0);
+    return s;
+}
+
+static struct option_spec *add_end(struct option_spec *s, struct training_arguments *a)
+{
+    ADD(OPTION_HEADING("validation at the end"));
+    ADD("no-validation", 0, OPTION_NOFLAG, &a->validate_at_end, NULL, "no predictions of the validation cases", 0, 0, 0);
+    ADD("step", 0, OPTION_NUMBER, &a->step, "X", "window step (0.5)", 0.05, 1, 0);
+    ADD("no-mirror", 0, OPTION_NOFLAG, &a->mirror, NULL, "no mirroring", 0, 0, 0);
+    ADD("probabilities", 0, OPTION_FLAG, &a->probabilities, NULL, "keep CASE.npz, for ensembles (nephron best)", 0, 0, 0);
+    ADD("pictures", 0, OPTION_INT, &a->pictures, "N", "overlays of the N best and N worst cases (3)", 0, 1000, 0);
+    ADD(OPTION_HEADING("common"));
+    *s++ = (struct option_spec)OPTION_THREADS(a->threads);
+    *s++ = (struct option_spec)OPTION_SEED_(a->seed);
+    *s++ = (struct option_spec)OPTION_QUIET(a->quiet);
+    *s = (struct option_spec){0};
+    return s;
+}
+
+/* ---- parsing ---------------------------------------------------------------------------------------------------- */
+
+static struct training_arguments arguments_default(const char *command, int federated)
+{
+    return (struct training_arguments){
+        .command = command, .federated = federated, .fold = "0", .configuration = "3d_fullres", .precision = "fp32",
+        .plan_options = plan_options_default(), .depth = 18, .base = 64, .augment = -1, .weighting = 1, .checkpoint_every = 1,
+        .validation_batches = -1, .lr = -1, .momentum = -1, .weight_decay = -1, .clip = -1, .oversample = -1,
+        .strategy = "fedavg", .parallel = "auto", .seed = 1, .validate_at_end = 1, .pictures = 3, .mirror = 1, .step = 0.5};
+}
+
+/* One command line into a. Returns 1 to go on; else *status is the exit code. */
+static int parse_line(struct training_arguments *a, int argc, char **argv, int *status)
+{
+    static const char *const usage[] = {"train DATA -o RUN [OPTIONS]", "federate DATA -o RUN --sites FILE.csv|N [OPTIONS]"};
+    struct option_spec spec[80];
+    struct option_spec *s = add_data(spec, a);
+    s = a->federated ? add_federation(s, a) : add_schedule(s, a);
+    add_end(add_classification(add_segmentation(add_optimisation(s, a), a), a), a);
+    struct command_help help = {usage[a->federated],
+                                a->federated ? "Trains one model over several sites: local training, central weight aggregation"
+                                             : "Trains a segmentation (U-Net) or classification (ResNet) model",
+                                details, spec};
+    struct operands operands;
+    if (!options_parse(&operands, argc, argv, &help, 1, 1, status)) return 0;
+    a->data = operands.text[0];
+    return 1;
+}
+
+/* --resume RUN without -o: the command line that the manifest keeps, then this one. */
+static int parse_resumed(struct training_arguments *a, int argc, char **argv, int *status)
+{
+    char path[1200], *line[256];
+    struct error e;
+    const char *run = a->data;
+    if (file_join(path, sizeof path, run, "manifest.json", &e) || !(a->kept = json_read(path, &e))) return *status = app_fail(&e), 0;
+    const struct json *list = json_get(a->kept, "arguments");
+    int n = list && list->type == JSON_ARRAY ? list->count : 0;
+    if (n < 2 || n >= (int)(sizeof line / sizeof *line)) {
+        error_set(&e, "%s: keeps no command line ('arguments'): resume with DATA -o RUN and the options of '%s'", path, a->command);
+        return *status = app_fail(&e), 0;
+    }
+    for (int i = 0; i < n; i++) {
+        line[i] = json_at(list, i)->string;
+        if (json_at(list, i)->type == JSON_STRING) continue;
+        error_set(&e, "%s: arguments[%d] is no text", path, i);
+        return *status = app_fail(&e), 0;
+    }
+    line[n] = NULL;
+    if (strcmp(line[0], a->command)) {
+        error_set(&e, "%s: was begun by '%s', not by '%s'", path, line[0], a->command);
+        return *status = app_fail(&e), 0;
+    }
+    struct json *kept = a->kept;
+    *a = arguments_default(a->command, a->federated);
+    a->kept = kept;
+    if (!parse_line(a, n, line, status)) return 0;
+    const char *data = a->data;
+    if (!parse_line(a, argc, argv, status)) return 0;
+    a->data = data;
+    a->run = run;
+    a->overwrite = 0;
+    return 1;
+}
+
+int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status)
+{
+    *a = arguments_default(argv[0], federated);
+    if (!parse_line(a, argc, argv, status)) return 0;
+    if (a->resume && !a->run && !parse_resumed(a, argc, argv, status)) return 0;
+    *status = 2;
+    if (!a->run) return app_usage(a->command, "needs -o RUN"), 0;
+    if (a->federated && !a->sites_text) return app_usage(a->command, "needs --sites FILE.csv or --sites N"), 0;
+    if (!resnet_valid_depth(a->depth)) return app_usage(a->command, "--depth is %d, must be 10, 18, 34 or 50", a->depth), 0;
+    if (a->hours > 0 && (a->epochs || a->iterations || a->resume))
+        return app_usage(a->command, "--hours chooses the epochs and iterations: not with --epochs, --iterations or --resume "
+                                     "(manifest.json tells what it chose)"), 0;
+    if (a->width) a->plan_options.base_features = a->width;
+    if (a->preset) a->plan_options.preset = a->preset;
+    a->plan_options.batch = a->batch;
+    *status = 0;
+    return 1;
+}
+
+void training_options_free(struct training_arguments *a)
+{
+    json_free(a->kept);
+    a->kept = NULL;
+}
+
+struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task, int channels, int classes)
+{
+    struct train_options o = train_options_default(task);
+    o.seed = a->seed;
+    o.bf16 = strcmp(a->precision, "bf16") == 0;
+    if (a->epochs) o.epochs = a->epochs;
+    if (a->iterations) o.iterations = a->iterations;
+    if (a->batch) o.batch = a->batch;
+    if (a->augment >= 0) o.augment = a->augment;
+    if (a->lr >= 0) o.lr = (float)a->lr;
+    if (a->momentum >= 0) o.momentum = (float)a->momentum;
+    if (a->weight_decay >= 0) o.weight_decay = (float)a->weight_decay;
+    if (a->clip >= 0) o.clip = (float)a->clip;
+    if (a->oversample >= 0) o.oversample = (float)a->oversample;
+    if (a->optimizer) o.optimizer = strcmp(a->optimizer, "sgd") == 0 ? OPTIM_SGD : OPTIM_ADAMW;
+    if (o.optimizer == OPTIM_SGD && task == TASK_CLASSIFY && a->momentum < 0) o.momentum = 0.9f;
+    if (task != TASK_CLASSIFY) return o;
+    o.resnet = (struct resnet_config){a->depth, channels, classes, a->base, a->stem7,
+                                      a->norm && strcmp(a->norm, "instance") == 0, (float)a->dropout};
+    o.class_weighting = a->weighting;
+    if (a->crop[0]) memcpy(o.crop, a->crop, sizeof o.crop);
+    return o;
+}

@@ -1,0 +1,41 @@
+/* training_options.h - the command lines of `train` and `federate`: what was asked for, apart from what becomes of it. */
+#ifndef APPS_TRAINING_OPTIONS_H
+#define APPS_TRAINING_OPTIONS_H
+
+#include <stdint.h>
+#include "nn/plan/plan.h"
+#include "nn/train/train.h"
+
+/* Texts are the command line's (or those of the manifest that --resume read, kept in `kept`). Numbers below 0, and 0 where it means
+ * nothing, were not given: the task's defaults hold. */
+struct training_arguments {
+    const char *command;
+    int federated;
+    /* data and run */
+    const char *data, *run, *task, *fold, *patients_file, *pretrained, *previous_stage, *sites_text;
+    int resume, overwrite;
+    /* plan and network */
+    const char *configuration, *plans_file, *preset, *norm, *precision;
+    struct plan_options plan_options;
+    int width, depth, base, stem7, crop[3];
+    double dropout;
+    /* schedule and optimiser */
+    int epochs, iterations, batch, augment, weighting, patience, checkpoint_every, validation_batches;
+    double hours, lr, momentum, weight_decay, clip, oversample;
+    const char *optimizer, *strategy, *parallel;
+    uint64_t seed;
+    /* the validation at the end */
+    int validate_at_end, pictures, probabilities, mirror;
+    double step;
+    int quiet, threads;
+    struct json *kept; /* the manifest whose texts are used, or NULL */
+};
+
+/* Returns 1 to go on; else *status is the exit code. With --resume alone, the operand is a RUN folder: its manifest gives the command
+ * line that began it, and what is given now comes after it. */
+int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status);
+void training_options_free(struct training_arguments *a);
+/* What was asked for over the task's defaults. channels, classes: of the dataset. */
+struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task, int channels, int classes);
+
+#endif

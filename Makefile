@@ -71,7 +71,7 @@ APPS_TRAINING = apps/training/budget.o apps/training/manifest.o apps/training/pr
 	apps/training/training.o apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/lattice.o apps/phantom/probe.o apps/phantom/render.o \
-	apps/phantom/signal.o apps/phantom/sites.o apps/phantom/tumour.o
+	apps/phantom/signal.o apps/phantom/scanners.o apps/phantom/tumour.o
 APPS_STUDY = apps/study/report.o apps/study/report_classify.o apps/study/report_cohort.o \
 	apps/study/report_methods.o apps/study/report_pictures.o apps/study/report_plot.o \
 	apps/study/report_segment.o apps/study/study_classify.o apps/study/study_data.o apps/study/study_estimate.o \

@@ -3,7 +3,7 @@
 #ifndef APPS_PHANTOM_RENDER_H
 #define APPS_PHANTOM_RENDER_H
 
-#include "apps/phantom/sites.h"
+#include "apps/phantom/scanners.h"
 #include "io/image/volume.h"
 
 struct phantom_options {

@@ -203,7 +203,7 @@ static int run_training(struct training *t, struct error *e)
 
 int training_main(int argc, char **argv, int federated)
 {
-    struct training t = {.start = clock_seconds(), .argc = argc, .argv = argv};
+    struct training t = {.start = clock_seconds()};
     struct error e = {""};
     int status;
     if (!training_options_parse(&t.args, argc, argv, federated, &status)) return status;

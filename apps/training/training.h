@@ -13,9 +13,7 @@
 
 struct training {
     struct training_arguments args;
-    const char *line;             /* the command line as text, and its words: for the manifest */
-    int argc;
-    char **argv;
+    const char *line;             /* the command line as text: for the manifest */
     struct train_options options;
     struct budget budget;         /* --hours */
     struct dataset dataset;

@@ -165,6 +165,19 @@ static int parse_line(struct training_arguments *a, int argc, char **argv, int *
     return 1;
 }
 
+/* word: the n words of `first`, then those of argv but its name, --resume and the operand. */
+static int keep_words(struct training_arguments *a, char **first, int n, int argc, char **argv, const char *operand)
+{
+    free(a->word);
+    a->word = malloc(((size_t)n + (size_t)argc + 1) * sizeof *a->word);
+    if (!a->word) return -1;
+    memcpy(a->word, first, (size_t)n * sizeof *a->word);
+    a->words = n;
+    for (int i = 1; i < argc; i++)
+        if (argv[i] != operand && strcmp(argv[i], "--resume")) a->word[a->words++] = argv[i];
+    return 0;
+}
+
 /* --resume RUN without -o: the command line that the manifest keeps, then this one. */
 static int parse_resumed(struct training_arguments *a, int argc, char **argv, int *status)
 {
@@ -190,11 +203,13 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
         return *status = app_fail(&e), 0;
     }
     struct json *kept = a->kept;
+    free(a->word);
     *a = arguments_default(a->command, a->federated);
     a->kept = kept;
     if (!parse_line(a, n, line, status)) return 0;
     const char *data = a->data;
     if (!parse_line(a, argc, argv, status)) return 0;
+    if (keep_words(a, line, n, argc, argv, run)) return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
     a->data = data;
     a->run = run;
     a->overwrite = 0;
@@ -203,8 +218,10 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
 
 int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status)
 {
+    struct error e;
     *a = arguments_default(argv[0], federated);
     if (!parse_line(a, argc, argv, status)) return 0;
+    if (keep_words(a, argv, 1, argc, argv, NULL)) return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
     if (a->resume && !a->run && !parse_resumed(a, argc, argv, status)) return 0;
     *status = 2;
     if (!a->run) return app_usage(a->command, "needs -o RUN"), 0;
@@ -223,7 +240,9 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
 void training_options_free(struct training_arguments *a)
 {
     json_free(a->kept);
+    free(a->word);
     a->kept = NULL;
+    a->word = NULL;
 }
 
 struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task, int channels, int classes)

@@ -29,6 +29,8 @@ struct training_arguments {
     double step;
     int quiet, threads;
     struct json *kept; /* the manifest whose texts are used, or NULL */
+    char **word;       /* the command line that gives all of this at once: for the manifest */
+    int words;
 };
 
 /* Returns 1 to go on; else *status is the exit code. With --resume alone, the operand is a RUN folder: its manifest gives the command

@@ -1,4 +1,4 @@
-#include "apps/phantom/sites.h"
+#include "apps/phantom/scanners.h"
 
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
-/* sites.h - six hospitals in three institutions: field, protocol, contrast agent, spacing, noise and case mix; and who goes where.
+/* scanners.h - six hospitals in three institutions: field, protocol, contrast agent, spacing, noise and case mix; and who goes where.
  *
  * The hospitals are invented; each has a scanner and a protocol of a kind that renal MRI studies report. Institutions are what
  * federated learning sees: A has hospitals 1 and 2, B 3 and 4, C 5 and 6, of decreasing size.
  */
-#ifndef APPS_PHANTOM_SITES_H
-#define APPS_PHANTOM_SITES_H
+#ifndef APPS_PHANTOM_SCANNERS_H
+#define APPS_PHANTOM_SCANNERS_H
 
 #include "apps/phantom/tumour.h"
 

@@ -60,7 +60,14 @@ NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classify.o nn/train
 NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o
-FL = fl/fedavg.o fl/federate.o fl/history.o
+FL_BASE = fl/base/exact_sum.o fl/base/vector.o
+FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_bulyan.o \
+	fl/strategy/strategy_ditto.o fl/strategy/strategy_fedavg.o fl/strategy/strategy_fedavgm.o \
+	fl/strategy/strategy_fedbn.o fl/strategy/strategy_feddyn.o fl/strategy/strategy_fednova.o \
+	fl/strategy/strategy_fedopt.o fl/strategy/strategy_fedprox.o fl/strategy/strategy_geomedian.o \
+	fl/strategy/strategy_krum.o fl/strategy/strategy_median.o fl/strategy/strategy_qfedavg.o \
+	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
+FL = $(FL_BASE) $(FL_STRATEGY) fl/fedavg.o fl/federate.o fl/history.o
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_PICTURE) $(NN_DATA) $(NN_PLAN) \
 	$(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
@@ -91,7 +98,7 @@ CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_series tests/uni
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
 	tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_train
-CHECKS_FL = tests/unit/fl/check_federated
+CHECKS_FL = tests/unit/fl/check_federated tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_convert.sh tests/program/check_image_data.sh \

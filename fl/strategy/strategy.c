@@ -1,0 +1,173 @@
+/* strategy.c - the table of strategies, their options as JSON, and what all of them share. */
+#include "fl/strategy/strategy.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "fl/base/vector.h"
+#include "fl/strategy/table.h"
+#include "tensor/base/check.h"
+
+const struct strategy *const strategies[] = {&strategy_fedavg,
+                                             &strategy_fedprox,
+                                             &strategy_fedavgm,
+                                             &strategy_fedadam,
+                                             &strategy_fedyogi,
+                                             &strategy_fedadagrad,
+                                             &strategy_fednova,
+                                             &strategy_scaffold,
+                                             &strategy_feddyn,
+                                             &strategy_fedbn,
+                                             &strategy_ditto,
+                                             &strategy_qfedavg,
+                                             &strategy_median,
+                                             &strategy_trimmed,
+                                             &strategy_krum,
+                                             &strategy_multikrum,
+                                             &strategy_bulyan,
+                                             &strategy_geomedian,
+                                             NULL};
+
+const struct strategy *strategy_find(const char *name)
+{
+    for (int i = 0; strategies[i]; i++)
+        if (strcmp(strategies[i]->name, name) == 0) return strategies[i];
+    return NULL;
+}
+
+int strategy_options(const struct strategy *s)
+{
+    int n = 0;
+    while (n < STRATEGY_OPTIONS && s->option[n].name) n++;
+    return n;
+}
+
+void strategy_standard(double option[STRATEGY_OPTIONS], const struct strategy *s)
+{
+    for (int i = 0; i < STRATEGY_OPTIONS; i++) option[i] = s->option[i].standard;
+}
+
+struct json *strategy_json(const struct strategy *s, const double *option)
+{
+    struct json *j = json_object();
+    json_add_text(j, "name", s->name);
+    for (int i = 0; i < strategy_options(s); i++) json_add_number(j, s->option[i].name, option[i]);
+    return j;
+}
+
+static int take_option(double *option, const struct strategy *s, const struct json *v, struct error *e)
+{
+    for (int i = 0; i < strategy_options(s); i++) {
+        const struct strategy_option *o = &s->option[i];
+        if (strcmp(o->name, v->key) != 0) continue;
+        if ((v->type != JSON_INT && v->type != JSON_DOUBLE) || !(v->number >= o->min && v->number <= o->max))
+            return error_set(e, "strategy %s: %s is not a number from %g to %g", s->name, o->name, o->min,
+                             o->max);
+        option[i] = v->number;
+        return 0;
+    }
+    return error_set(e, "strategy %s has no option '%.60s'", s->name, v->key);
+}
+
+const struct strategy *strategy_from_json(double option[STRATEGY_OPTIONS], const struct json *j,
+                                          struct error *e)
+{
+    const char *name = json_text(j, "name", "");
+    const struct strategy *s = strategy_find(name);
+    if (!s) {
+        error_set(e, "strategy '%.60s' is unknown", name);
+        return NULL;
+    }
+    strategy_standard(option, s);
+    for (int i = 0; i < j->count; i++)
+        if (strcmp(j->item[i]->key, "name") != 0 && take_option(option, s, j->item[i], e)) return NULL;
+    return s;
+}
+
+double strategy_by_examples(const double *option, const struct contribution *c, int sum)
+{
+    (void)option;
+    (void)sum;
+    return c->examples;
+}
+
+double strategy_equally(const double *option, const struct contribution *c, int sum)
+{
+    (void)option;
+    (void)c;
+    (void)sum;
+    return 1;
+}
+
+double strategy_total(const struct aggregation *a,
+                      double (*weight)(const double *, const struct contribution *, int), int sum)
+{
+    double total = 0;
+    for (int k = 0; k < a->updates; k++) total += weight(a->option, &a->update[k], sum);
+    return total;
+}
+
+/* ---- element-wise work over the trained parameters
+ * --------------------------------------------------------------- */
+
+struct each {
+    struct element element;
+    void (*fn)(const struct element *, size_t);
+    size_t offset;
+};
+
+static void each_range(void *arg, size_t begin, size_t end)
+{
+    const struct each *x = arg;
+    for (size_t i = begin; i < end; i++) x->fn(&x->element, x->offset + i);
+}
+
+void strategy_each(const struct aggregation *a, float *out, double total, const void *extra,
+                   void (*fn)(const struct element *e, size_t i))
+{
+    struct each x = {{a, out, total, extra}, fn, 0};
+    for (int p = 0; p < a->layout->params; p++) {
+        if (!param_trained(&a->layout->param[p])) continue;
+        x.offset = a->layout->param[p].offset;
+        vector_for(a->layout->param[p].count, each_range, &x, a->pool);
+    }
+}
+
+struct local_each {
+    const struct local_round *l;
+    void (*fn)(const struct local_round *, size_t, size_t);
+    size_t offset;
+};
+
+static void local_range(void *arg, size_t begin, size_t end)
+{
+    const struct local_each *x = arg;
+    x->fn(x->l, x->offset + begin, x->offset + end);
+}
+
+void local_each(const struct local_round *l,
+                void (*fn)(const struct local_round *l, size_t begin, size_t end))
+{
+    struct local_each x = {l, fn, 0};
+    for (int p = 0; p < l->model->params; p++) {
+        if (!param_trained(&l->model->param[p])) continue;
+        x.offset = l->model->param[p].offset;
+        vector_for(l->model->param[p].count, local_range, &x, l->pool);
+    }
+}
+
+/* ---- aggregation
+ * ---------------------------------------------------------------------------------------------------- */
+
+int strategy_aggregate(float *out, const struct strategy *s, struct aggregation *a, struct error *e)
+{
+    ENSURE(a->updates > 0 && out != a->global, "aggregation of %d updates", a->updates);
+    if (s->sums == 0) return s->aggregate(out, a, e);
+    double total = strategy_total(a, s->weight, 0);
+    if (!(total > 0) || !isfinite(total))
+        return error_set(e, "strategy %s: the weights of the updates sum to %g", s->name, total);
+    exact_sum_mean(
+        out, &a->sum[0], total,
+        a->pool); /* stays so for running statistics: the strategy goes over the trained elements */
+    return s->aggregate ? s->aggregate(out, a, e) : 0;
+}

@@ -41,13 +41,15 @@ TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor
 IO_BASE = io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o io/base/sha256.o \
 	io/base/text.o
 IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
-IO_IMAGE = io/image/imagetext.o io/image/metaimage.o io/image/nifti.o io/image/nrrd.o io/image/png_read.o \
-	io/image/tiff.o io/image/tiff_codec.o io/image/volume.o io/image/voxels.o
+IO_PICTURE = io/picture/png.o io/picture/svg.o
+IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/image/nifti.o io/image/nrrd.o \
+	io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o io/image/tiff_stack.o \
+	io/image/volume.o io/image/voxels.o
 IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_series.o \
 	io/dicom/jpeg_lossless.o
 IO_WEIGHTS = io/weights/npy.o io/weights/onnx.o io/weights/pickle.o io/weights/pth.o \
 	io/weights/safetensors.o
-IO_PICTURE = io/picture/png.o io/picture/svg.o
+IO_FORMATS = io/formats/image_formats.o
 NN_DATA = nn/data/dataset.o nn/data/dataset_json.o nn/data/roles.o nn/data/sample.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
 NN_MEASURE = nn/measure/evaluation.o nn/measure/labelmap.o nn/measure/metrics.o nn/measure/stats.o \
@@ -69,7 +71,7 @@ FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_b
 	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
 FL = $(FL_BASE) $(FL_STRATEGY) fl/fedavg.o fl/federate.o fl/history.o
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
-	$(IO_BASE) $(IO_PACK) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_PICTURE) $(NN_DATA) $(NN_PLAN) \
+	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) \
 	$(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
@@ -94,7 +96,7 @@ CHECKS_KERNELS = tests/kernels/check_elem tests/kernels/check_kernels tests/kern
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_series tests/unit/io/check_formats \
-	tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth
+	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
 	tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_train

@@ -4,7 +4,7 @@
 # tensor and io know nothing of each other. Tests may include anything, and nothing includes tests.
 # Libraries print nothing. File names are unique, so that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/graph tensor/ops tensor
-io/base io/pack io/image io/dicom io/weights io/picture io/formats io
+io/base io/pack io/picture io/image io/dicom io/weights io/formats io
 nn/data nn/plan nn/measure nn/prepare nn/network nn/train nn/folder nn/infer nn
 fl/base fl/privacy fl/strategy fl/compress fl/message fl/round fl
 apps/base apps/training apps/bench apps/phantom apps/study apps/command apps"

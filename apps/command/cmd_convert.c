@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "apps/base/options.h"
-#include "io/dicom/dicom.h"
 #include "io/base/file.h"
 #include "io/weights/npy.h"
-#include "io/image/volume.h"
+#include "io/formats/image_formats.h"
 #include "io/image/voxels.h"
 #include "nn/folder/nnunet.h"
 #include "nn/folder/onnx_export.h"
@@ -291,26 +290,13 @@ static int convert_folder(const char *in, const char *out, struct error *e)
 
 /* ---- images ------------------------------------------------------------------------------------------------------ */
 
-/* Does the type hold every voxel exactly? */
-static int holds_voxels(const struct volume *v, enum voxel_type type)
-{
-    size_t n = volume_voxels(v);
-    for (size_t i = 0; i < n; i++) {
-        unsigned char bytes[8];
-        float back;
-        voxels_encode(bytes, &v->voxel[i], 1, type);
-        voxels_decode(&back, bytes, 1, type, 0, 1, 0);
-        if (!(back == v->voxel[i])) return 0;
-    }
-    return 1;
-}
-
-/* The type of the file it comes from where that holds every voxel; else int16 (CT: unsigned with an intercept of -1024); else float32. */
+/* The type of the file it comes from where that holds every voxel; else int16 (CT: unsigned with an intercept of -1024); else a float. */
 static enum voxel_type lossless_type(const struct volume *v)
 {
-    if (v->type >= VOXEL_F32) return VOXEL_F32;
-    if (holds_voxels(v, v->type)) return v->type;
-    return holds_voxels(v, VOXEL_I16) ? VOXEL_I16 : VOXEL_F32;
+    struct error ignored;
+    if (!voxels_check(v, v->type, &ignored)) return v->type;
+    if (!voxels_check(v, VOXEL_I16, &ignored)) return VOXEL_I16;
+    return voxels_check(v, VOXEL_F32, &ignored) ? VOXEL_F64 : VOXEL_F32;
 }
 
 static int write_image(struct volume *v, const char *out, const char *part, struct error *e)
@@ -339,13 +325,13 @@ static int part_name(char *buf, size_t size, const char *out, int series, int vo
 static int convert_series(const char *in, const char *out, const char *uid, int number, int volume, struct error *e)
 {
     char name[2048];
-    struct dicom_info d;
-    struct dicom_choice choice = {uid, volume ? volume : 1};
+    struct image_info d;
+    struct image_choice choice = {uid, volume ? volume : 1};
     int status = 0;
     d.volumes = choice.volume;
     for (; !status && choice.volume <= d.volumes; choice.volume++) {
         struct volume v;
-        status = dicom_read_series(&v, &d, in, &choice, 0, e);
+        status = volume_read_choice(&v, &d, in, &choice, VOLUME_EXACT, e);
         if (!status && part_name(name, sizeof name, out, number, volume || d.volumes == 1 ? 0 : choice.volume, e)) {
             volume_free(&v);
             return -1;
@@ -356,23 +342,16 @@ static int convert_series(const char *in, const char *out, const char *uid, int 
     return status;
 }
 
-static int convert_dicom(const char *in, const char *out, const char *series, int volume, struct error *e)
+static int convert_image(const char *in, const char *out, const char *series, int volume, struct error *e)
 {
     char (*uid)[65];
-    int count, status = dicom_list_series(&uid, &count, in, series, e);
+    int count, status = volume_list_series(&uid, &count, in, series, e);
     for (int i = 0; !status && i < count; i++) {
         if (count > 1) printf("series %d: %s\n", i + 1, uid[i]);
         status = convert_series(in, out, uid[i][0] ? uid[i] : NULL, count > 1 ? i + 1 : 0, volume, e);
     }
     free(uid);
     return status;
-}
-
-static int convert_image(const char *in, const char *out, const char *series, int volume, struct error *e)
-{
-    struct volume v;
-    if (dicom_is(in)) return convert_dicom(in, out, series, volume, e);
-    return volume_read(&v, in, e) ? -1 : write_image(&v, out, "", e);
 }
 
 /* ---- one network of a run -------------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@
 #include "apps/base/progress.h"
 #include "apps/base/scores.h"
 #include "io/base/file.h"
-#include "io/image/volume.h"
+#include "io/formats/image_formats.h"
 #include "nn/measure/metrics.h"
 #include "nn/measure/stats.h"
 #include "tensor/base/cpu.h"

@@ -6,13 +6,12 @@
 
 #include "apps/base/options.h"
 #include "io/base/csv.h"
-#include "io/dicom/dicom.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
 #include "io/weights/npy.h"
 #include "io/weights/pth.h"
 #include "io/weights/safetensors.h"
-#include "io/image/volume.h"
+#include "io/formats/image_formats.h"
 #include "nn/data/dataset.h"
 #include "nn/folder/nnunet.h"
 #include "nn/folder/run.h"
@@ -70,47 +69,44 @@ static void print_volume(const struct volume *v, const char *path)
     printf("  orientation   %s, obliqueness %.3g\n  data type     %s\n", code, volume_obliqueness(v), voxel_type_name(v->type));
     for (int r = 0; r < 3; r++)
         printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0], v->affine[r][1], v->affine[r][2], v->affine[r][3]);
+    if (v->assumed[0]) printf("  assumed       %s\n", v->assumed);
     print_values(v);
     if (v->description[0]) printf("  description   %s\n", v->description);
 }
 
-static int info_image(const char *path, struct error *e)
+/* The patient's name and number are not told: the output may be shown or kept. */
+static void print_series(const struct image_info *d)
 {
-    struct volume v;
-    if (volume_read(&v, path, e)) return -1;
-    print_volume(&v, path);
-    volume_free(&v);
-    return 0;
+    printf("  series        %s, %d file%s\n", d->series_uid[0] ? d->series_uid : "without a UID", d->files, d->files > 1 ? "s" : "");
+    if (d->modality[0]) printf("  modality      %s\n", d->modality);
+    if (d->manufacturer[0]) printf("  manufacturer  %s\n", d->manufacturer);
+    if (!isnan(d->field_strength)) printf("  field         %.7g T\n", d->field_strength);
+    if (!isnan(d->repetition_time)) printf("  TR            %.7g ms\n", d->repetition_time);
+    if (!isnan(d->echo_time)) printf("  TE            %.7g ms\n", d->echo_time);
+    printf("  syntax        %s%s%s%s\n", d->syntax, d->syntax_uid[0] ? " (" : "", d->syntax_uid, d->syntax_uid[0] ? ")" : "");
 }
 
-/* The patient's name and number are not told: the output may be shown or kept. */
-static int info_dicom_volume(int *volumes, const char *path, const struct dicom_choice *choice, struct error *e)
+static int info_volume(int *volumes, const char *path, const struct image_choice *choice, struct error *e)
 {
     struct volume v;
-    struct dicom_info d;
-    if (dicom_read_series(&v, &d, path, choice, 0, e)) return -1;
+    struct image_info d;
+    if (volume_read_choice(&v, &d, path, choice, 0, e)) return -1;
     *volumes = d.volumes;
     print_volume(&v, path);
     if (d.volumes > 1) printf("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
-    printf("  series        %s, %d file%s\n", d.series_uid[0] ? d.series_uid : "without a UID", d.files, d.files > 1 ? "s" : "");
-    if (d.modality[0]) printf("  modality      %s\n", d.modality);
-    if (d.manufacturer[0]) printf("  manufacturer  %s\n", d.manufacturer);
-    if (!isnan(d.field_strength)) printf("  field         %.7g T\n", d.field_strength);
-    if (!isnan(d.repetition_time)) printf("  TR            %.7g ms\n", d.repetition_time);
-    if (!isnan(d.echo_time)) printf("  TE            %.7g ms\n", d.echo_time);
-    printf("  syntax        %s%s%s%s\n", d.syntax, d.syntax_uid[0] ? " (" : "", d.syntax_uid, d.syntax_uid[0] ? ")" : "");
+    if (d.files) print_series(&d);
     volume_free(&v);
     return 0;
 }
 
 /* Every volume of every series, or of the one that was asked for. */
-static int info_dicom(const char *path, const char *series, struct error *e)
+static int info_image(const char *path, const char *series, struct error *e)
 {
     char (*uid)[65];
-    int count, status = dicom_list_series(&uid, &count, path, series, e);
+    int count, status = volume_list_series(&uid, &count, path, series, e);
     for (int i = 0; !status && i < count; i++) {
-        struct dicom_choice choice = {uid[i][0] ? uid[i] : NULL, 1};
-        for (int volumes = 1; !status && choice.volume <= volumes; choice.volume++) status = info_dicom_volume(&volumes, path, &choice, e);
+        struct image_choice choice = {uid[i][0] ? uid[i] : NULL, 1};
+        for (int volumes = 1; !status && choice.volume <= volumes; choice.volume++) status = info_volume(&volumes, path, &choice, e);
     }
     free(uid);
     return status;
@@ -427,7 +423,7 @@ static int info_folder(const char *path, const char *series, struct error *e)
     if (file_join(name, sizeof name, path, "imagesTr", e)) return -1;
     if (model && !file_exists(name)) return info_model(path, e);
     if (dataset) return info_dataset(path, e);
-    if (dicom_is(path)) return info_dicom(path, series, e);
+    if (image_format_of(path)) return info_image(path, series, e);
     return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series", path);
 }
 
@@ -441,8 +437,7 @@ static int info_file(const char *path, const char *series, struct error *e)
     if (file_has_suffix(path, ".npy")) return info_npy(path, e);
     if (file_has_suffix(path, ".json")) return print_json(path, 60, e);
     if (file_has_suffix(path, ".csv")) return info_csv(path, e);
-    if (dicom_is(path)) return info_dicom(path, series, e);
-    return info_image(path, e);
+    return info_image(path, series, e);
 }
 
 int cmd_info(int argc, char **argv)

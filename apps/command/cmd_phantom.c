@@ -7,6 +7,7 @@
 #include "apps/phantom/render.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
+#include "io/image/voxels.h"
 #include "io/base/json.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
@@ -44,6 +45,7 @@ static int write_volume(const struct volume *v, const struct work *w, const char
     char path[1024], name[128];
     snprintf(name, sizeof name, "%s/%s.nii.gz", folder, file);
     if (file_join(path, sizeof path, w->out, name, e)) return -1;
+    voxels_round(v, type);
     return volume_write(v, path, type, e);
 }
 

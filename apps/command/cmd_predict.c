@@ -11,7 +11,7 @@
 #include "apps/base/progress.h"
 #include "nn/infer/segmenter.h"
 #include "io/base/csv.h"
-#include "io/dicom/dicom.h"
+#include "io/formats/image_formats.h"
 #include "io/base/file.h"
 #include "nn/train/classify.h"
 #include "tensor/base/clock.h"
@@ -21,7 +21,7 @@ struct predict {
     const char *run_path, *images, *out, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing, *precision;
     double step;
     int postprocess, mirror, probabilities, threads, quiet;
-    struct dicom_choice choice;
+    struct image_choice choice;
     struct run run;
     struct pool *pool;
     char folds[FOLDS_MAX][16];
@@ -34,12 +34,12 @@ struct predict {
 struct image_case {
     char id[ID_MAX];
     char path[CHANNELS_MAX][1300];
-    const struct dicom_choice *choice;
+    const struct image_choice *choice;
 };
 struct image_cases {
     struct image_case *item;
     int count;
-    const struct dicom_choice *choice;
+    const struct image_choice *choice;
     const char *ending; /* of the label maps: as the images, .nii.gz for DICOM */
 };
 
@@ -84,7 +84,7 @@ static int list_names(struct image_cases *c, const char *folder, const struct fi
         char id[ID_MAX], path[1300];
         int channel;
         if (!split_name(id, &channel, files->name[i], ending)) continue;
-        if (!ending[0] && (file_join(path, sizeof path, folder, files->name[i], e) || !file_is_dir(path) || !dicom_is(path))) continue;
+        if (!ending[0] && (file_join(path, sizeof path, folder, files->name[i], e) || !file_is_dir(path) || !image_format_of(path))) continue;
         if (channel >= d->channels) {
             status = error_set(e, "%s/%s: channel %d, the run has %d", folder, files->name[i], channel, d->channels);
             break;
@@ -139,20 +139,21 @@ static int list_folder(struct image_cases *c, const char *folder, const struct d
         status = list_names(c, folder, &files, "", d, e);
     }
     if (!status && c->count == 0)
-        status = dicom_is(folder) ? list_one(c, folder, "", d, e)
+        status = image_format_of(folder) ? list_one(c, folder, "", d, e)
                                   : error_set(e, "%s: no image named CASE_0000%s, no DICOM series, no folder CASE_0000 of one", folder, d->file_ending);
     file_list_free(&files);
     return status;
 }
 
-static int list_images(struct image_cases *c, const char *path, const struct dataset *d, const struct dicom_choice *choice, struct error *e)
+static int list_images(struct image_cases *c, const char *path, const struct dataset *d, const struct image_choice *choice, struct error *e)
 {
     memset(c, 0, sizeof *c);
     c->ending = d->file_ending;
     c->choice = choice;
     if (file_is_dir(path)) return list_folder(c, path, d, e);
     if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
-    if (dicom_is(path)) c->ending = ".nii.gz";
+    const struct image_format *f = image_format_of(path);
+    if (f && !f->write) c->ending = ".nii.gz";
     c->item = calloc(1, sizeof *c->item);
     return c->item ? list_one(c, path, d->file_ending, d, e) : error_set(e, "%s: out of memory", path);
 }

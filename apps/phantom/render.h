@@ -4,7 +4,7 @@
 #define APPS_PHANTOM_RENDER_H
 
 #include "apps/phantom/scanners.h"
-#include "io/image/volume.h"
+#include "io/formats/image_formats.h"
 
 struct phantom_options {
     uint64_t seed;

@@ -1,8 +1,10 @@
+/* file.c - whole files read, files written that are complete or absent, names of folders. */
 #include "io/base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,47 +16,64 @@
 
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
 
+/* Opens a regular file for reading; a folder, pipe, device or socket is refused at once, without waiting for its other end. */
+static int open_regular(const char *path, struct stat *st, struct error *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return error_set(e, "%s: %s", path, errno == ENXIO ? "is a socket or device, no file" : strerror(errno));
+    if (fstat(fd, st)) error_set(e, "%s: %s", path, strerror(errno));
+    else if (S_ISREG(st->st_mode)) return fd;
+    else
+        error_set(e, "%s: is a %s, no file", path, S_ISDIR(st->st_mode) ? "folder" : S_ISFIFO(st->st_mode) ? "pipe" : S_ISSOCK(st->st_mode) ? "socket" : "device");
+    close(fd);
+    return -1;
+}
+
+/* Reads on until size bytes, the end of the file (then fewer come back) or an error. */
+static ssize_t read_all(int fd, unsigned char *data, size_t size)
+{
+    size_t used = 0;
+    while (used < size) {
+        ssize_t n = read(fd, data + used, size - used);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -1;
+        if (n == 0) break;
+        used += (size_t)n;
+    }
+    return (ssize_t)used;
+}
+
 int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return error_set(e, "%s: %s", path, strerror(errno));
-    if (fstat(fd, &st) || S_ISDIR(st.st_mode)) {
-        int is_dir = S_ISDIR(st.st_mode);
-        close(fd);
-        return error_set(e, "%s: %s", path, is_dir ? "is a folder" : strerror(errno));
-    }
-    size_t room = st.st_size > 0 ? (size_t)st.st_size + 1 : 1 << 16, used = 0;
-    unsigned char *bytes = NULL;
-    int status = 0;
-    if (limit && (uint64_t)(st.st_size > 0 ? st.st_size : 0) > limit)
-        status = error_set(e, "%s: %lld bytes, more than %zu", path, (long long)st.st_size, limit);
-    else if (!(bytes = malloc(room + 1)))
-        status = error_set(e, "%s: out of memory for %zu bytes", path, room);
-    while (!status) {
-        ssize_t n = read(fd, bytes + used, room - used);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) status = error_set(e, "%s: %s", path, strerror(errno));
-        if (n <= 0) break;
-        used += (size_t)n;
-        if (limit && used > limit) status = error_set(e, "%s: more than %zu bytes", path, limit);
-        if (status || used < room) continue;
-        unsigned char *more = room < SIZE_MAX / 4 ? realloc(bytes, 2 * room + 1) : NULL; /* a pipe, or a file that grows */
-        if (!more) status = error_set(e, "%s: out of memory for %zu bytes", path, room);
-        else {
-            bytes = more;
-            room *= 2;
-        }
-    }
+    int fd = open_regular(path, &st, e), status = 0;
+    if (fd < 0) return -1;
+    size_t bytes = (size_t)st.st_size;
+    unsigned char *all = NULL, more;
+    ssize_t got = 0;
+    if (limit && bytes > limit) status = error_set(e, "%s: %zu bytes, more than %zu", path, bytes, limit);
+    else if (bytes > (size_t)SSIZE_MAX - 1 || !(all = malloc(bytes + 1))) status = error_set(e, "%s: out of memory for %zu bytes", path, bytes);
+    else if ((got = read_all(fd, all, bytes)) < 0) status = error_set(e, "%s: %s", path, strerror(errno));
+    else if ((size_t)got == bytes && read_all(fd, &more, 1) == 1) status = error_set(e, "%s: grew while it was read, or does not tell its size", path);
     close(fd);
     if (status) {
-        free(bytes);
+        free(all);
         return -1;
     }
-    bytes[used] = 0;
-    *data = bytes;
-    *size = used;
+    all[got] = 0;
+    *data = all;
+    *size = (size_t)got;
     return 0;
+}
+
+size_t file_begin(const char *path, void *data, size_t size)
+{
+    struct stat st;
+    struct error ignored;
+    int fd = open_regular(path, &st, &ignored);
+    ssize_t n = fd < 0 ? 0 : read_all(fd, data, size);
+    if (fd >= 0) close(fd);
+    return n > 0 ? (size_t)n : 0;
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------------- */
@@ -267,7 +286,7 @@ int file_list(const char *dir, struct file_list *list, struct error *e)
     memset(list, 0, sizeof *list);
     if (!d) return error_set(e, "%s: %s", dir, strerror(errno));
     while (!status && (entry = readdir(d))) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (entry->d_name[0] == '.') continue;
         if (list->count == room) {
             room = room ? 2 * room : 64;
             char **more = realloc(list->name, (size_t)room * sizeof *more);

@@ -11,8 +11,11 @@
 #include <stdint.h>
 #include "io/base/error.h"
 
-/* Reads a whole file (at most `limit` bytes; 0: no limit) into malloc'ed memory, NUL-terminated beyond size. */
+/* Reads a whole regular file; folders, pipes, devices and sockets are an error, at once. Into malloc'ed memory, NUL-terminated
+ * beyond size; at most `limit` bytes (0: no limit). */
 int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e);
+/* The first bytes of a regular file, at most size; how many, 0 where it cannot be read or is none. */
+size_t file_begin(const char *path, void *data, size_t size);
 /* Writes a whole file, atomically. */
 int file_write(const char *path, const void *data, size_t size, struct error *e);
 
@@ -43,7 +46,8 @@ int file_has_suffix(const char *path, const char *suffix); /* case-insensitive *
 void *file_scratch(const char *dir, size_t size, struct error *e);
 void file_scratch_free(void *p, size_t size);
 
-/* Names in a folder (without . and ..), sorted bytewise. Free with file_list_free. */
+/* Names in a folder, sorted bytewise. Names that begin with a dot are passed over: "." and "..", and what desktops leave beside files
+ * ("._case.nii.gz", ".DS_Store"). Free with file_list_free. */
 struct file_list {
     char **name;
     int count;

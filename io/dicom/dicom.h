@@ -20,40 +20,21 @@
 #ifndef IO_DICOM_H
 #define IO_DICOM_H
 
-#include "io/image/volume.h"
+#include "io/image/image_format.h"
 
-/* What is told about a series; texts are empty and numbers NaN where the files do not say. */
-struct dicom_info {
-    char series_uid[65];
-    char modality[17];      /* "MR", "CT" ... */
-    char description[65];   /* of the series */
-    char manufacturer[65];
-    char syntax_uid[65];    /* of its first file */
-    char syntax[80];        /* its name */
-    double field_strength;  /* T */
-    double repetition_time, echo_time; /* ms */
-    int files;              /* of the series */
-    int volumes;            /* that it holds */
-    char part[96];          /* what tells the volume that was read from the others: "time 2, echo 1" */
-};
-
-/* Which of several volumes. */
-struct dicom_choice {
-    const char *series; /* its UID; NULL: the only one */
-    int volume;         /* of the series, from 1; 0: the only one */
-};
+extern const struct image_format dicom_format;
 
 /* Is path a DICOM file, or a folder with one (not in its sub-folders)? By content, never by name. */
 int dicom_is(const char *path);
 /* The one series in a folder, or the series of a file with the other files of it in the same folder; copies of that very file (the same SOP
  * Instance UID) are passed over. Several series in a folder, or volumes in a series, are an error that lists them. Files of other formats, and DICOM files without
- * pixel data (DICOMDIR, reports), are passed over. header_only: voxel stays NULL. */
-int dicom_read(struct volume *v, const char *path, int header_only, struct error *e);
+ * pixel data (DICOMDIR, reports), are passed over. what: VOLUME_HEADER (voxel stays NULL), VOLUME_EXACT or 0. */
+int dicom_read(struct volume *v, const char *path, int what, struct error *e);
 /* The same for a chosen one; choice (the only one) and info may be NULL. */
-int dicom_read_series(struct volume *v, struct dicom_info *info, const char *path, const struct dicom_choice *choice, int header_only, struct error *e);
+int dicom_read_series(struct volume *v, struct image_info *info, const char *path, const struct image_choice *choice, int what, struct error *e);
 /* The UIDs of the series in a folder, or of the one of a file: malloc'ed, sorted; "" of files without one. series: NULL, or the only one wanted. */
 int dicom_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e);
 /* One file from memory; `name` for messages. */
-int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e);
+int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what, struct error *e);
 
 #endif

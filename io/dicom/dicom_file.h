@@ -86,8 +86,8 @@ int dicom_pixels_describe(struct dicom_pixels *p, const struct dicom_file *f, st
 /* The same, ready to decode: the data are there and hold as much as was said. Allocates at most 64 times the bytes of the pixel data. */
 int dicom_pixels_open(struct dicom_pixels *p, const struct dicom_file *f, struct error *e);
 void dicom_pixels_close(struct dicom_pixels *p);
-/* out[rows * columns] = slope * stored value + intercept. */
-int dicom_pixels_frame(float *out, struct dicom_pixels *p, int frame, double slope, double intercept, struct error *e);
+/* out[rows * columns], and exact where it is not NULL, = slope * stored value + intercept. */
+int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int frame, double slope, double intercept, struct error *e);
 /* As stored in the file. */
 enum voxel_type dicom_pixels_type(const struct dicom_pixels *p);
 

@@ -220,7 +220,7 @@ static void describe_volume(char *buf, size_t size, const struct entry *t, int n
 }
 
 /* The slices of the one that is asked for move to the front; their number, -1 with a message. */
-static int choose_volume(struct entry *t, int n, struct dicom_info *info, int number, struct error *e)
+static int choose_volume(struct entry *t, int n, struct image_info *info, int number, struct error *e)
 {
     int begin = 0, count, volumes = info->volumes;
     char text[96];
@@ -247,7 +247,7 @@ static int choose_volume(struct entry *t, int n, struct dicom_info *info, int nu
 }
 
 /* The slices of the volume, in the order of their places. */
-static int arrange_entries(struct volume *v, struct dicom_info *info, const struct dicom_series *s, struct entry *t, int n, int number, struct error *e)
+static int arrange_entries(struct volume *v, struct image_info *info, const struct dicom_series *s, struct entry *t, int n, int number, struct error *e)
 {
     double normal[3];
     int k = 0;
@@ -262,7 +262,7 @@ static int arrange_entries(struct volume *v, struct dicom_info *info, const stru
     return place_slices(v, t, n, normal, e);
 }
 
-int dicom_arrange(struct volume *v, struct dicom_info *info, const struct dicom_series *s, int number, struct error *e)
+int dicom_arrange(struct volume *v, struct image_info *info, const struct dicom_series *s, int number, struct error *e)
 {
     const struct slice_file *first = &s->file[0];
     int64_t n = 0;

@@ -211,7 +211,7 @@ static int decode_jpeg(struct dicom_pixels *p, const struct dicom_span *s, struc
 
 /* Samples of p->bits from byte `begin` of in; `stored` of the bits up to `high` count, the others are overlays or nothing.
  * flip: XORed to the position of a byte: turns samples or words of big endian data. */
-static void convert(float *out, const struct dicom_pixels *p, const unsigned char *in, size_t begin, size_t flip, double slope, double intercept)
+static void convert(float *out, double *exact, const struct dicom_pixels *p, const unsigned char *in, size_t begin, size_t flip, double slope, double intercept)
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns, bytes = (size_t)p->bits / 8;
     int shift = p->high + 1 - p->stored;
@@ -220,23 +220,25 @@ static void convert(float *out, const struct dicom_pixels *p, const unsigned cha
         uint32_t raw = 0;
         for (size_t k = 0; k < bytes; k++) raw |= (uint32_t)in[(begin + i * bytes + k) ^ flip] << (8 * k);
         raw = raw >> shift & mask;
-        out[i] = (float)(((double)(raw ^ sign) - (double)sign) * slope + intercept); /* flipping and subtracting the sign bit extends it */
+        double v = ((double)(raw ^ sign) - (double)sign) * slope + intercept; /* flipping and subtracting the sign bit extends it */
+        out[i] = (float)v;
+        if (exact) exact[i] = v;
     }
 }
 
-int dicom_pixels_frame(float *out, struct dicom_pixels *p, int frame, double slope, double intercept, struct error *e)
+int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int frame, double slope, double intercept, struct error *e)
 {
     struct dicom_span s;
     unsigned char *own;
     if (!p->fragment) {
         size_t bytes = (size_t)p->bits / 8, begin = (size_t)frame * (size_t)p->rows * (size_t)p->columns * bytes;
-        convert(out, p, p->file->element[DICOM_PIXEL_DATA].value.data, begin, is_flipped(p) ? (bytes == 1 ? 1 : bytes - 1) : 0, slope, intercept);
+        convert(out, exact, p, p->file->element[DICOM_PIXEL_DATA].value.data, begin, is_flipped(p) ? (bytes == 1 ? 1 : bytes - 1) : 0, slope, intercept);
         return 0;
     }
     int status = join_fragments(&s, &own, p, frame, e);
     if (!status) status = p->file->syntax.encoding == DICOM_RLE ? decode_rle(p, &s, e) : decode_jpeg(p, &s, e);
     free(own);
     if (status) return p->frames > 1 ? error_prefix(e, "%s: frame %d", p->file->name, frame + 1) : error_prefix(e, "%s", p->file->name);
-    convert(out, p, p->buffer, 0, 0, slope, intercept);
+    convert(out, exact, p, p->buffer, 0, 0, slope, intercept);
     return 0;
 }

@@ -1,16 +1,15 @@
 /* dicom_series.c - the slices of one or many DICOM files, put in order: one volume. */
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/dicom/dicom.h"
 #include "io/dicom/dicom_file.h"
 #include "io/dicom/dicom_series.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
+#include "io/image/voxels.h"
 
 /* ---- geometry of a slice -------------------------------------------------------------------------------------------------- */
 
@@ -138,7 +137,7 @@ static int read_slices(struct slice_file *sf, const struct dicom_file *f, const 
 
 /* ---- files ------------------------------------------------------------------------------------------------------------------- */
 
-static int read_times(struct dicom_info *info, const struct dicom_file *f, const struct dicom_element *shared, struct error *e)
+static int read_times(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared, struct error *e)
 {
     struct dicom_element timing[DICOM_FIELDS], echo[DICOM_FIELDS];
     info->field_strength = info->repetition_time = info->echo_time = NAN;
@@ -152,7 +151,7 @@ static int read_times(struct dicom_info *info, const struct dicom_file *f, const
                : 0;
 }
 
-static int read_info(struct dicom_info *info, const struct dicom_file *f, const struct dicom_element *shared, struct error *e)
+static int read_info(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared, struct error *e)
 {
     dicom_text(info->series_uid, sizeof info->series_uid, f->element, DICOM_SERIES_INSTANCE_UID);
     dicom_text(info->modality, sizeof info->modality, f->element, DICOM_MODALITY);
@@ -225,17 +224,22 @@ static int add_file(struct dicom_series *s, const struct choice *c, const unsign
     return status;
 }
 
+static int decode_slice(struct volume *v, const struct slice *s, struct dicom_pixels *p, int frame, struct error *e)
+{
+    size_t at = (size_t)s->z * (size_t)v->size[0] * (size_t)v->size[1];
+    return dicom_pixels_frame(v->voxel + at, v->exact ? v->exact + at : NULL, p, frame, s->slope, s->intercept, e);
+}
+
 static int decode_file(struct volume *v, const struct slice_file *sf, const unsigned char *data, size_t size, struct error *e)
 {
     struct dicom_file f;
     struct dicom_pixels p;
-    size_t plane = (size_t)v->size[0] * (size_t)v->size[1];
     if (dicom_file_open(&f, data, size, sf->path, e)) return -1;
     int status = dicom_pixels_open(&p, &f, e);
     if (!status) {
         if (p.rows != sf->rows || p.columns != sf->columns || p.frames != sf->slices) status = error_set(e, "%s: changed while it was read", sf->path);
         for (int k = 0; k < sf->slices && !status; k++)
-            if (sf->slice[k].z >= 0) status = dicom_pixels_frame(v->voxel + (size_t)sf->slice[k].z * plane, &p, k, sf->slice[k].slope, sf->slice[k].intercept, e);
+            if (sf->slice[k].z >= 0) status = decode_slice(v, &sf->slice[k], &p, k, e);
         dicom_pixels_close(&p);
     }
     dicom_file_close(&f);
@@ -255,7 +259,7 @@ static int several_series(const struct dicom_series *s, const char *path, int co
 {
     struct text t = {0};
     for (int i = 0, n; i < s->files; i += n) {
-        const struct dicom_info *info = &s->file[i].info;
+        const struct image_info *info = &s->file[i].info;
         for (n = 1; i + n < s->files && strcmp(info->series_uid, s->file[i + n].info.series_uid) == 0;) n++;
         text_printf(&t, "%s%s (%s, '%s', %d file%s)", i ? "; " : "", info->series_uid, info->modality, info->description, n, n > 1 ? "s" : "");
     }
@@ -275,11 +279,17 @@ static int check_one_series(struct dicom_series *s, const char *path, const stru
     return count > 1 ? several_series(s, path, count, e) : 0;
 }
 
-static int make_room(struct volume *v, const char *path, struct error *e)
+/* Where every slice is scaled by whole numbers, its values may be wanted exactly. */
+static int make_room(struct volume *v, const struct dicom_series *s, const char *path, int what, struct error *e)
 {
-    size_t n = volume_voxels(v);
-    v->voxel = malloc(n * sizeof *v->voxel);
-    return v->voxel ? 0 : error_set(e, "%s: out of memory for %zu voxels", path, n);
+    double slope = 1, intercept = 0;
+    for (int i = 0; i < s->files; i++)
+        for (int k = 0; k < s->file[i].slices; k++) {
+            const struct slice *t = &s->file[i].slice[k];
+            if (t->slope != floor(t->slope) || fabs(t->slope) > fabs(slope)) slope = t->slope;
+            if (t->intercept != floor(t->intercept) || fabs(t->intercept) > fabs(intercept)) intercept = t->intercept;
+        }
+    return voxels_allocate(v, what, slope, intercept, e) ? error_prefix(e, "%s", path) : 0;
 }
 
 static void series_free(struct dicom_series *s)
@@ -288,13 +298,13 @@ static void series_free(struct dicom_series *s)
     free(s->file);
 }
 
-int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e)
+int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what, struct error *e)
 {
-    struct dicom_series s = {.header_only = header_only};
-    struct dicom_info info;
+    struct dicom_series s = {.header_only = what & VOLUME_HEADER};
+    struct image_info info;
     memset(v, 0, sizeof *v);
-    int status = add_file(&s, NULL, data, size, name, e) || dicom_arrange(v, &info, &s, 0, e) || (!header_only && make_room(v, name, e));
-    if (!status && !header_only) status = decode_file(v, &s.file[0], data, size, e);
+    int status = add_file(&s, NULL, data, size, name, e) || dicom_arrange(v, &info, &s, 0, e) || (!s.header_only && make_room(v, &s, name, what, e));
+    if (!status && !s.header_only) status = decode_file(v, &s.file[0], data, size, e);
     series_free(&s);
     if (status) volume_free(v);
     return status ? -1 : 0;
@@ -306,12 +316,7 @@ int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const 
 static int is_dicom_file(const char *path)
 {
     unsigned char head[160];
-    size_t size = 0;
-    ssize_t n = 1;
-    int fd = file_is_dir(path) ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not block */
-    if (fd < 0) return 0;
-    while (size < sizeof head && (n = read(fd, head + size, sizeof head - size)) > 0) size += (size_t)n;
-    close(fd);
+    size_t size = file_begin(path, head, sizeof head);
     return dicom_recognise(head, size);
 }
 
@@ -386,9 +391,9 @@ static int load_named(struct dicom_series *s, struct choice *c, const char *path
     return load_folder(s, c, folder, e);
 }
 
-static int decode_all(struct volume *v, const struct dicom_series *s, struct error *e)
+static int decode_all(struct volume *v, const struct dicom_series *s, int what, struct error *e)
 {
-    if (make_room(v, s->file[0].path, e)) return -1;
+    if (make_room(v, s, s->file[0].path, what, e)) return -1;
     for (int i = 0; i < s->files; i++) {
         unsigned char *data;
         size_t size;
@@ -408,20 +413,21 @@ static int load_path(struct dicom_series *s, struct choice *c, const char *path,
     return file_is_dir(path) ? load_folder(s, c, path, e) : load_named(s, c, path, e);
 }
 
-int dicom_read_series(struct volume *v, struct dicom_info *info, const char *path, const struct dicom_choice *choice, int header_only, struct error *e)
+int dicom_read_series(struct volume *v, struct image_info *info, const char *path, const struct image_choice *choice, int what, struct error *e)
 {
-    static const struct dicom_choice only = {NULL, 0};
-    struct dicom_series s = {.header_only = header_only};
+    static const struct image_choice only = {NULL, 0};
+    struct dicom_series s = {.header_only = what & VOLUME_HEADER};
     struct choice c = {.named = NULL};
-    struct dicom_info unasked;
+    struct image_info unasked;
     if (!choice) choice = &only;
     memset(v, 0, sizeof *v);
     int status = load_path(&s, &c, path, choice->series, e);
     if (!status) status = check_one_series(&s, path, &c, e);
     if (!status) status = dicom_arrange(v, info ? info : &unasked, &s, choice->volume, e);
-    if (!status && !header_only) status = decode_all(v, &s, e);
+    if (!status && !s.header_only) status = decode_all(v, &s, what, e);
     series_free(&s);
     if (status) volume_free(v);
+    else voxels_settle(v);
     return status;
 }
 
@@ -441,7 +447,11 @@ int dicom_list_series(char (**uid)[65], int *count, const char *path, const char
     return status;
 }
 
-int dicom_read(struct volume *v, const char *path, int header_only, struct error *e)
+int dicom_read(struct volume *v, const char *path, int what, struct error *e)
 {
-    return dicom_read_series(v, NULL, path, NULL, header_only, e);
+    return dicom_read_series(v, NULL, path, NULL, what, e);
 }
+
+/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+
+const struct image_format dicom_format = {"DICOM", NULL, 1, 1, dicom_recognise, dicom_read, dicom_read_series, dicom_list_series, NULL};

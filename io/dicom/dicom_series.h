@@ -23,7 +23,7 @@ struct slice {
 
 struct slice_file {
     char *path;
-    struct dicom_info info;
+    struct image_info info;
     char instance[65];
     int rows, columns, slices;
     enum voxel_type type;
@@ -46,6 +46,6 @@ static inline void cross(double c[3], const double a[3], const double b[3])
 }
 
 /* Checks the slices of a series, sets everything of volume `number` (from 1; 0: the only one) but its voxels, each slice's z, and the info. */
-int dicom_arrange(struct volume *v, struct dicom_info *info, const struct dicom_series *s, int number, struct error *e);
+int dicom_arrange(struct volume *v, struct image_info *info, const struct dicom_series *s, int number, struct error *e);
 
 #endif

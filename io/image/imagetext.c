@@ -1,3 +1,4 @@
+/* imagetext.c - lines and numbers of text headers, and the voxels behind them or in other files. */
 #include "io/image/imagetext.h"
 
 #include <math.h>
@@ -202,16 +203,20 @@ int image_source_read(unsigned char **raw, size_t *bytes, const struct image_sou
     return status;
 }
 
-int image_source_voxels(struct volume *v, const struct image_source *s, int text, int big, struct error *e)
+int image_source_voxels(struct volume *v, const struct image_source *s, int text, int big, int what, struct error *e)
 {
     unsigned char *raw;
     size_t n = volume_voxels(v), bytes = text ? 0 : n * (size_t)voxel_type_bytes(v->type);
     if (image_source_read(&raw, &bytes, s, e)) return -1;
     int status = 0;
-    if (text && bytes / 2 + 1 < n) status = error_set(e, "cut off: %zu bytes of text cannot hold the %zu numbers of the header", bytes, n);
-    if (!status && !(v->voxel = malloc(n * sizeof *v->voxel))) status = error_set(e, "out of memory for %zu voxels", n);
-    if (!status && text) status = voxels_parse(v->voxel, (const char *)raw, bytes, n, e);
-    if (!status && !text) voxels_decode(v->voxel, raw, n, v->type, big, 1, 0);
+    if (!text) {
+        status = voxels_read(v, raw, big, 1, 0, what, e);
+    } else {
+        if (bytes / 2 + 1 < n) status = error_set(e, "cut off: %zu bytes of text cannot hold the %zu numbers of the header", bytes, n);
+        if (!status) status = voxels_allocate(v, what, 1, 0, e);
+        if (!status) status = voxels_parse(v->voxel, v->exact, (const char *)raw, bytes, n, e);
+        if (!status) voxels_settle(v);
+    }
     free(raw);
     if (status) volume_free(v);
     return status;

@@ -26,7 +26,7 @@ struct image_source {
 /* The voxels' bytes, malloc'ed; several files follow each other, equal parts of it. *bytes: how many are needed, or 0: whatever is
  * there (text), and then their number; a zero follows them. */
 int image_source_read(unsigned char **raw, size_t *bytes, const struct image_source *s, struct error *e);
-/* Voxels in text or binary form, as many as v->size asks for, into v->voxel. */
-int image_source_voxels(struct volume *v, const struct image_source *s, int text, int big, struct error *e);
+/* Voxels in text or binary form, as many as v->size asks for, into v->voxel; what: VOLUME_EXACT or 0. */
+int image_source_voxels(struct volume *v, const struct image_source *s, int text, int big, int what, struct error *e);
 
 #endif

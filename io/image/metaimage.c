@@ -1,3 +1,4 @@
+/* metaimage.c - MetaImage: fields, geometry and voxels, in one file or two. */
 #include "io/image/metaimage.h"
 
 #include <math.h>
@@ -18,6 +19,7 @@ struct meta {
     int axes, has_type, text, packed, big;
     int64_t channels, skip;
     double size[AXES], spacing[AXES], element[AXES], origin[AXES], matrix[AXES * AXES];
+    int scaled; /* the file says that values are to be scaled, which ITK does not */
     int sizes, spacings, elements, origins, cosines; /* how many numbers were there */
     char files[VALUE_MAX], comment[VALUE_MAX];
 };
@@ -66,6 +68,7 @@ static int set_field(struct meta *h, struct volume *v, const char *field, const 
 {
     static const char *const origins[] = {"Offset", "Origin", "Position"}, *const matrices[] = {"TransformMatrix", "Rotation", "Orientation"};
     int64_t n;
+    double number;
     if (strcmp(field, "ObjectType") == 0 && strcmp(value, "Image") != 0) return error_set(e, "ObjectType is '%.60s', no Image", value);
     if (strcmp(field, "NDims") == 0) {
         if (take_whole(&n, field, value, 1, 100, e)) return -1;
@@ -85,6 +88,8 @@ static int set_field(struct meta *h, struct volume *v, const char *field, const 
     if (strcmp(field, "BinaryData") == 0) h->text = !is_true(value);
     if (strcmp(field, "CompressedData") == 0) h->packed = is_true(value);
     if (strcmp(field, "BinaryDataByteOrderMSB") == 0 || strcmp(field, "ElementByteOrderMSB") == 0) h->big = is_true(value);
+    if (strcmp(field, "ElementToIntensityFunctionSlope") == 0) h->scaled |= image_numbers(&number, 1, value) != 1 || number != 1;
+    if (strcmp(field, "ElementToIntensityFunctionOffset") == 0) h->scaled |= image_numbers(&number, 1, value) != 1 || number != 0;
     if (strcmp(field, "Comment") == 0) snprintf(h->comment, sizeof h->comment, "%s", value);
     if (strcmp(field, "ElementDataFile") == 0) snprintf(h->files, sizeof h->files, "%s", value);
     return 0;
@@ -138,10 +143,14 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
     if (h->channels > 1) size[3] = h->channels;
     for (int k = 0; k < space; k++) {
         double s = h->spacings ? h->spacing[k] : h->elements > k ? h->element[k] : 1;
+        if (!h->spacings) volume_assume(v, "spacing%s along axis %d: no ElementSpacing", h->elements > k ? " of ElementSize" : " 1 mm", k);
         if (!(s > 0)) return error_set(e, "ElementSpacing[%d] is %g", k, s);
         for (int i = 0; i < space; i++) column[k][i] = s * (h->cosines ? h->matrix[k * h->axes + i] : i == k);
         origin[k] = h->origins ? h->origin[k] : 0;
     }
+    if (!h->origins) volume_assume(v, "place 0: no Offset");
+    if (!h->cosines) volume_assume(v, "axes along x, y and z: no TransformMatrix");
+    if (h->scaled) volume_assume(v, "values as stored: ElementToIntensityFunction is not applied");
     if (volume_set_size(v, size, "DimSize", e) || volume_set_lps(v, column, origin, e)) return -1;
     if (h->axes == 2) volume_set_flat(v);
     return 0;
@@ -149,7 +158,7 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------- */
 
-static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int header_only, struct error *e)
+static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e)
 {
     struct meta h = {.channels = 1};
     const char *at = (const char *)data, *end = at + size, *line;
@@ -161,29 +170,29 @@ static int parse(struct volume *v, const unsigned char *data, size_t size, const
     if (check_counts(&h, e) || set_geometry(v, &h, e)) return -1;
     snprintf(v->format, sizeof v->format, "MetaImage");
     snprintf(v->description, sizeof v->description, "%.95s", h.comment);
-    if (header_only) return 0;
+    if (what & VOLUME_HEADER) return 0;
     int local = strcasecmp(h.files, "LOCAL") == 0;
     struct image_source s = {.header = path, .files = local ? NULL : h.files, .list = at, .list_end = end, .data = (const unsigned char *)at,
                              .size = (size_t)(end - at), .packed = h.packed, .skip_bytes = local ? 0 : h.skip};
-    if (image_source_voxels(v, &s, h.text, h.big, e)) return -1;
+    if (image_source_voxels(v, &s, h.text, h.big, what, e)) return -1;
     size_t plane = (size_t)(v->size[0] * v->size[1] * v->size[2]);
-    return h.channels > 1 ? voxels_split_in_place(&v->voxel, plane, (size_t)h.channels, 1, e) : 0;
+    return h.channels > 1 ? voxels_split(v, plane, (size_t)h.channels, 1, e) : 0;
 }
 
-int metaimage_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int header_only, struct error *e)
+int metaimage_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e)
 {
     memset(v, 0, sizeof *v);
-    if (parse(v, data, size, path, header_only, e) == 0) return 0;
+    if (parse(v, data, size, path, what, e) == 0) return 0;
     volume_free(v);
     return error_prefix(e, "%s", path);
 }
 
-int metaimage_read(struct volume *v, const char *path, int header_only, struct error *e)
+int metaimage_read(struct volume *v, const char *path, int what, struct error *e)
 {
     unsigned char *data;
     size_t size;
     if (file_read(path, 0, &data, &size, e)) return -1;
-    int status = metaimage_parse(v, data, size, path, header_only, e);
+    int status = metaimage_parse(v, data, size, path, what, e);
     free(data);
     return status;
 }
@@ -227,8 +236,8 @@ static unsigned char *encode(const struct volume *v, enum voxel_type type, size_
     unsigned char *raw = malloc(n * bytes);
     *size = n * bytes;
     for (size_t i = 0; raw && parts > 1 && i < n; i++)
-        voxels_encode(raw + i * bytes, v->voxel + i % parts * plane + i / parts, 1, type);
-    if (raw && parts == 1) voxels_encode(raw, v->voxel, n, type);
+        voxels_encode(raw + i * bytes, v, i % parts * plane + i / parts, 1, type);
+    if (raw && parts == 1) voxels_encode(raw, v, 0, n, type);
     return raw;
 }
 
@@ -250,3 +259,13 @@ int metaimage_write(const struct volume *v, const char *path, enum voxel_type ty
     free(t.data);
     return status;
 }
+
+/* ---- the format ---------------------------------------------------------------------------------------------------------- */
+
+static int is_metaimage(const unsigned char *begin, size_t size)
+{
+    return (size >= 10 && memcmp(begin, "ObjectType", 10) == 0) || (size >= 5 && memcmp(begin, "NDims", 5) == 0);
+}
+
+static const struct image_ending endings[] = {{".mha", 1, 0, NULL}, {".mhd", 1, 0, NULL}, {NULL, 0, 0, NULL}};
+const struct image_format metaimage_format = {"MetaImage", endings, 1, 0, is_metaimage, metaimage_read, NULL, NULL, metaimage_write};

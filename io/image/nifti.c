@@ -24,7 +24,8 @@ struct header {
     int version, big, pair, analyze; /* pair: the voxels are in a .img */
     int64_t dim[8];
     int datatype, bitpix;
-    double pixdim[8], slope, inter, offset;
+    double pixdim[8], stated[8]; /* stated: pixdim as the file has it */
+    double slope, inter, offset;
     int qform, sform, units;
     double quatern[3], qoffset[3], srow[3][4];
     char description[81];
@@ -178,16 +179,34 @@ static int is_rectangular(const double a[3][4])
     return 1;
 }
 
+/* What the header leaves open, and what is put in its place. */
+static void tell_assumed(struct volume *v, const struct header *h, const double given[3])
+{
+    int matrix = h->sform > 0 || h->qform > 0;
+    for (int k = 0; k < 3 && k < h->dim[0]; k++)
+        if (given[k] == 0) volume_assume(v, "pixdim[%d] is %g: spacing %s", k + 1, h->stated[k + 1], matrix ? "of the matrix" : "1 mm");
+    for (int k = 0; k < 3 && k < h->dim[0]; k++)
+        if (h->stated[k + 1] < 0) volume_assume(v, "pixdim[%d] is %g: its size is taken", k + 1, h->stated[k + 1]);
+    if ((h->units & 7) == 0) volume_assume(v, "millimetres");
+    if (!matrix) volume_assume(v, "place and direction: no sform or qform");
+    if (h->sform > 0 && h->qform > 0 && h->sform == 1 && !is_rectangular(h->srow)) volume_assume(v, "the qform: the sform is sheared");
+    if ((h->slope == 0 || !isfinite(h->slope)) && (isinf(h->slope) || (isfinite(h->inter) && h->inter != 0 && !h->analyze)))
+        volume_assume(v, "values as stored: scl_slope is %g, scl_inter %g", h->slope, h->inter);
+    else if (h->slope != 0 && isfinite(h->slope) && !isfinite(h->inter)) volume_assume(v, "scl_inter 0: it is %g", h->inter);
+}
+
 /* As ITK reads it, and through it nnU-Net: the sform where it is the scanner's or stands alone and is rectangular, else the qform; the
  * spacing is pixdim's, and the matrix gives only directions and origin. Where pixdim is none, the matrix gives the spacing too. */
 static void set_geometry(struct volume *v, struct header *h)
 {
     double mm = to_mm(h->units), length[3], given[3];
+    memcpy(h->stated, h->pixdim, sizeof h->stated);
     for (int i = 1; i <= 3; i++) { /* a spacing of 0 or NaN means unknown */
         h->pixdim[i] = fabs(h->pixdim[i]);
         given[i - 1] = h->pixdim[i] > 0 && isfinite(h->pixdim[i]) && h->dim[0] >= i ? h->pixdim[i] : 0;
         if (given[i - 1] == 0) h->pixdim[i] = 1;
     }
+    tell_assumed(v, h, given);
     memset(v->affine, 0, sizeof v->affine);
     if (h->sform > 0 && (h->qform <= 0 || (h->sform == 1 && is_rectangular(h->srow)))) memcpy(v->affine, h->srow, sizeof v->affine);
     else if (h->qform > 0) affine_from_qform(v->affine, h);
@@ -196,6 +215,7 @@ static void set_geometry(struct volume *v, struct header *h)
         if (h->analyze) v->affine[i][3] = -v->affine[i][i] * (double)(v->size[i] - 1) / 2;
     }
     int bad = column_lengths(length, v->affine);
+    if (bad) volume_assume(v, "axes along x, y and z, place 0: the %s is singular", h->sform > 0 ? "sform" : "qform");
     for (int k = 0; k < 3; k++) {
         double want = bad ? h->pixdim[k + 1] : given[k] > 0 ? given[k] : length[k];
         for (int i = 0; i < 3; i++) v->affine[i][k] = (bad ? i == k : v->affine[i][k] / length[k]) * want * mm; /* a singular matrix places nothing */
@@ -224,7 +244,7 @@ static int set_size(struct volume *v, struct header *h, const char *name, struct
     return 0;
 }
 
-static int read_voxels(struct volume *v, const struct header *h, const unsigned char *data, size_t size, const char *name, struct error *e)
+static int read_voxels(struct volume *v, const struct header *h, const unsigned char *data, size_t size, const char *name, int what, struct error *e)
 {
     size_t n = volume_voxels(v), bytes = n * (size_t)voxel_type_bytes(v->type);
     double least = h->pair ? 0 : h->version == 1 ? HEADER_1 : HEADER_2;
@@ -235,14 +255,11 @@ static int read_voxels(struct volume *v, const struct header *h, const unsigned 
     double slope = h->slope, inter = h->inter;
     if (slope == 0 || !isfinite(slope)) slope = 1, inter = 0;
     if (!isfinite(inter)) inter = 0;
-    v->voxel = malloc(n * sizeof(float));
-    if (!v->voxel) return error_set(e, "%s: out of memory for %zu voxels", name, n);
-    voxels_decode(v->voxel, data + (size_t)offset, n, v->type, h->big, slope, inter);
-    return 0;
+    return voxels_read(v, data + (size_t)offset, h->big, slope, inter, what, e) ? error_prefix(e, "%s", name) : 0;
 }
 
 int nifti_parse(struct volume *v, const unsigned char *data, size_t size, const unsigned char *img, size_t img_size, const char *name,
-                int header_only, struct error *e)
+                int what, struct error *e)
 {
     struct header h;
     memset(v, 0, sizeof *v);
@@ -254,9 +271,9 @@ int nifti_parse(struct volume *v, const unsigned char *data, size_t size, const 
     set_geometry(v, &h);
     snprintf(v->format, sizeof v->format, h.analyze ? "Analyze 7.5" : h.version == 1 ? "NIfTI-1" : "NIfTI-2");
     snprintf(v->description, sizeof v->description, "%s", h.description);
-    if (header_only) return 0;
+    if (what & VOLUME_HEADER) return 0;
     if (h.pair && !img) return error_set(e, "%s: its voxels are in a .img file, which is not there", name);
-    return h.pair ? read_voxels(v, &h, img, img_size, name, e) : read_voxels(v, &h, data, size, name, e);
+    return h.pair ? read_voxels(v, &h, img, img_size, name, what, e) : read_voxels(v, &h, data, size, name, what, e);
 }
 
 /* Whole file, unpacked where it is gzipped. */
@@ -282,7 +299,7 @@ static int find_image(char *path, size_t size, const char *header, struct error 
     return 0;
 }
 
-int nifti_read(struct volume *v, const char *path, int header_only, struct error *e)
+int nifti_read(struct volume *v, const char *path, int what, struct error *e)
 {
     char other[2048], header[2048];
     unsigned char *data = NULL, *img = NULL;
@@ -301,11 +318,11 @@ int nifti_read(struct volume *v, const char *path, int header_only, struct error
     int version = size >= 4 && (bytes_get(data, 4, 0) == HEADER_2 || bytes_get(data, 4, 1) == HEADER_2) ? 2 : 1, pair = 0, status = 0;
     if (version == 1 && size >= HEADER_1) pair = memcmp(data + 344, "n+1", 4) != 0;
     if (version == 2 && size >= HEADER_2) pair = memcmp(data + 4, "ni2", 3) == 0;
-    if (pair && !header_only) {
+    if (pair && !(what & VOLUME_HEADER)) {
         status = find_image(other, sizeof other, name, e);
         if (!status) status = load(other, &img, &img_size, e);
     }
-    if (!status) status = nifti_parse(v, data, size, img, img_size, name, header_only, e);
+    if (!status) status = nifti_parse(v, data, size, img, img_size, name, what, e);
     free(data);
     free(img);
     return status;
@@ -384,9 +401,11 @@ static int write_header(unsigned char *p, const struct volume *v, enum voxel_typ
     write_f32(p + 112, 1);
     p[123] = 2; /* millimetres */
     memcpy(p + 148, v->description, strnlen(v->description, 79));
-    write_le(p + 252, 1, 2);
     write_le(p + 254, 1, 2);
-    write_qform(p, v);
+    if (is_rectangular(v->affine)) { /* a quaternion cannot hold a shear: then the sform stands alone */
+        write_le(p + 252, 1, 2);
+        write_qform(p, v);
+    }
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 4; k++) write_f32(p + 280 + 16 * i + 4 * k, v->affine[i][k]);
     memcpy(p + 344, "n+1", 4);
@@ -399,7 +418,7 @@ int nifti_write(const struct volume *v, const char *path, enum voxel_type type, 
     unsigned char *data = malloc(size);
     if (!data) return error_set(e, "%s: out of memory for %zu bytes", path, size);
     int status = write_header(data, v, type, path, e);
-    if (!status) voxels_encode(data + 352, v->voxel, n, type);
+    if (!status) voxels_encode(data + 352, v, 0, n, type);
     if (!status && file_has_suffix(path, ".gz")) {
         size_t packed_size;
         unsigned char *packed = gzip_compress(data, size, 6, &packed_size);
@@ -411,3 +430,18 @@ int nifti_write(const struct volume *v, const char *path, enum voxel_type type, 
     free(data);
     return status;
 }
+
+/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+
+/* An Analyze header has no magic: only its name tells. */
+static int is_nifti(const unsigned char *p, size_t size)
+{
+    struct header h;
+    struct error ignored;
+    if (detect(&h, p, size, "", &ignored)) return 0;
+    return h.version == 1 ? memcmp(p + 344, "n+1", 4) == 0 || memcmp(p + 344, "ni1", 4) == 0 : memcmp(p + 4, "n+2", 3) == 0 || memcmp(p + 4, "ni2", 3) == 0;
+}
+
+static const struct image_ending endings[] = {{".nii.gz", 1, 0, "SimpleITKIO"}, {".nii", 1, 0, "NibabelIO"}, {".hdr", 0, 0, NULL}, {".hdr.gz", 0, 0, NULL},
+                                              {".img", 0, 1, NULL}, {".img.gz", 0, 1, NULL}, {NULL, 0, 0, NULL}};
+const struct image_format nifti_format = {"NIfTI", endings, 1, 0, is_nifti, nifti_read, NULL, NULL, nifti_write};

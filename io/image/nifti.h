@@ -6,14 +6,16 @@
 #ifndef IO_NIFTI_H
 #define IO_NIFTI_H
 
-#include "io/image/volume.h"
+#include "io/image/image_format.h"
 
-/* header_only: voxel stays NULL and the data need not be there. */
-int nifti_read(struct volume *v, const char *path, int header_only, struct error *e);
+extern const struct image_format nifti_format;
+
+/* what: VOLUME_HEADER (voxel stays NULL and the data need not be there), VOLUME_EXACT or 0. */
+int nifti_read(struct volume *v, const char *path, int what, struct error *e);
 /* The same from memory (fuzzing); `name` for messages. img/img_size: the .img of a pair, or NULL. */
 int nifti_parse(struct volume *v, const unsigned char *data, size_t size, const unsigned char *img, size_t img_size,
-                const char *name, int header_only, struct error *e);
-/* NIfTI-1, single file, gzipped where path ends in .gz; sform and qform written. */
+                const char *name, int what, struct error *e);
+/* NIfTI-1, single file, gzipped where path ends in .gz; sform and qform written, of a sheared image the sform alone. */
 int nifti_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
 
 #endif

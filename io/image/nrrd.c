@@ -1,3 +1,4 @@
+/* nrrd.c - NRRD: the header's fields, axes of space and others, voxels in every encoding that we know. */
 #include "io/image/nrrd.h"
 
 #include <math.h>
@@ -24,6 +25,9 @@ struct nrrd {
     double direction[AXES][4], spacing[AXES], min[AXES], origin[4];
     int directed[AXES], placed[AXES]; /* has a direction; is an axis of space by its kind */
     int nodes;                    /* centerings: the samples are at the ends of the axes */
+    int placed_origin;            /* a space origin was there */
+    int plain_space;              /* 1 + which of plain_spaces; 0: a space of the patient, or none */
+    const char *quantised;        /* the field that says that values were scaled */
     int segments;                 /* keys of 3D Slicer's segmentations */
     int64_t skip_bytes, skip_lines;
     char files[VALUE_MAX], content[VALUE_MAX];
@@ -83,11 +87,13 @@ static int set_encoding(struct nrrd *h, const char *value, struct error *e)
     return error_set(e, "encoding '%.60s' is not supported (raw, gzip, ascii and hex are)", value);
 }
 
+/* Spaces whose axes have no name in the patient. */
+static const char *const plain_spaces[] = {"scanner-xyz", "3d-right-handed", "3d-left-handed"};
+
 static int set_space(struct nrrd *h, const char *value, struct error *e)
 {
     static const char *const name[][2] = {{"left-posterior-superior", "lps"}, {"right-anterior-superior", "ras"}, {"left-anterior-superior", "las"}};
     static const double sign[][2] = {{1, 1}, {-1, -1}, {1, -1}};
-    static const char *const plain[] = {"scanner-xyz", "3d-right-handed", "3d-left-handed"};
     char text[64];
     squeeze(text, sizeof text, value, strlen(value));
     size_t n = strlen(text);
@@ -96,7 +102,8 @@ static int set_space(struct nrrd *h, const char *value, struct error *e)
     h->has_space = 1;
     for (int i = 0; i < 3; i++) {
         if (strcmp(text, name[i][0]) == 0 || strcmp(text, name[i][1]) == 0) memcpy(h->sign, sign[i], sizeof h->sign);
-        else if (strcmp(text, plain[i]) != 0) continue;
+        else if (strcmp(text, plain_spaces[i]) != 0) continue;
+        else h->plain_space = 1 + i;
         return 0;
     }
     return error_set(e, "space '%.60s' is not known", value);
@@ -192,13 +199,14 @@ static int set_field(struct nrrd *h, struct volume *v, const char *field, const 
     if (strcmp(field, "space") == 0) return set_space(h, value, e);
     if (strcmp(field, "spacedimension") == 0) return take_whole(&n, "space dimension", value, 2, 4, e) ? -1 : (h->has_space = 1, 0);
     if (strcmp(field, "spacedirections") == 0) return set_directions(h, value, e);
-    if (strcmp(field, "spaceorigin") == 0) return take_vector(h->origin, value) ? 0 : error_set(e, "space origin is '%.100s'", value);
+    if (strcmp(field, "spaceorigin") == 0) return take_vector(h->origin, value) ? (h->placed_origin = 1, 0) : error_set(e, "space origin is '%.100s'", value);
     if (strcmp(field, "kinds") == 0) return set_words(h, value, 1);
     if (strcmp(field, "centers") == 0 || strcmp(field, "centerings") == 0) return set_words(h, value, 0);
     if (strcmp(field, "byteskip") == 0) return take_whole(&h->skip_bytes, "byte skip", value, -1, 1e12, e);
     if (strcmp(field, "lineskip") == 0) return take_whole(&h->skip_lines, "line skip", value, 0, 1e9, e);
     if (strcmp(field, "content") == 0) snprintf(h->content, sizeof h->content, "%s", value);
     if (strcmp(field, "datafile") == 0) snprintf(h->files, sizeof h->files, "%s", value);
+    if (strcmp(field, "oldmin") == 0 || strcmp(field, "oldmax") == 0) h->quantised = "old min, old max";
     if (strcmp(field, "endian") == 0) {
         h->endian = strcasecmp(value, "little") == 0 ? 1 : strcasecmp(value, "big") == 0 ? 2 : 0;
         if (!h->endian) return error_set(e, "endian is '%.60s'", value);
@@ -251,7 +259,9 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
     int k = 0, directed = 0;
     for (int i = 0; i < h->axes; i++) {
         if (i == other) continue;
-        double s = h->spacing[i] != 0 && isfinite(h->spacing[i]) ? fabs(h->spacing[i]) : 1;
+        int spaced = h->spacing[i] != 0 && isfinite(h->spacing[i]);
+        double s = spaced ? h->spacing[i] : 1; /* a negative one runs the other way */
+        if (!spaced && !h->directed[i]) volume_assume(v, "spacing 1 mm along axis %d", i);
         for (int c = 0; c < 3; c++) column[k][c] = h->directed[i] ? h->direction[i][c] : c == k ? s : 0;
         if (!h->has_space && isfinite(h->min[i])) origin[k] = h->min[i] + (h->nodes ? 0 : s / 2);
         directed += h->directed[i];
@@ -261,6 +271,10 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
         const double *a = column[0], *b = column[1], n[3] = {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
         if (n[0] != 0 || n[1] != 0 || n[2] != 0) memcpy(column[2], n, sizeof n);
     }
+    if (!directed) volume_assume(v, "axes along x, y and z: no space directions");
+    if (h->has_space ? !h->placed_origin : k == 3 && !(isfinite(h->min[0]) && isfinite(h->min[1]) && isfinite(h->min[2]))) volume_assume(v, "place 0");
+    if (h->plain_space) volume_assume(v, "x to the left, y to the back, z to the head: the space is '%s'", plain_spaces[h->plain_space - 1]);
+    if (h->quantised) volume_assume(v, "values as stored: %s is not applied", h->quantised);
     if (h->has_space) memcpy(origin, h->origin, sizeof origin);
     for (int i = 0; i < 2; i++) {
         for (int c = 0; c < 3; c++) column[c][i] *= h->sign[i];
@@ -292,7 +306,7 @@ static int check_header(struct volume *v, struct nrrd *h, int *other, struct err
 /* ---- voxels -------------------------------------------------------------------------------------------------------------- */
 
 /* Two hexadecimal digits a byte, in whatever lines; the bytes lie in memory as in a raw file. */
-static int read_hex(struct volume *v, const struct image_source *s, int big, struct error *e)
+static int read_hex(struct volume *v, const struct image_source *s, int big, int what, struct error *e)
 {
     unsigned char *text;
     size_t size = 0, n = volume_voxels(v), need = n * (size_t)voxel_type_bytes(v->type), got = 0;
@@ -305,8 +319,7 @@ static int read_hex(struct volume *v, const struct image_source *s, int big, str
         half = half >= 0 ? -1 : d;
     }
     if (!status && got < need) status = error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu", got, need);
-    if (!status && !(v->voxel = malloc(n * sizeof *v->voxel))) status = error_set(e, "out of memory for %zu voxels", n);
-    if (!status) voxels_decode(v->voxel, text, n, v->type, big, 1, 0);
+    if (!status) status = voxels_read(v, text, big, 1, 0, what, e);
     free(text);
     return status;
 }
@@ -317,10 +330,10 @@ static int move_axis(struct volume *v, const struct nrrd *h, int axis, struct er
     size_t inner = 1, outer = 1;
     for (int i = 0; i < axis; i++) inner *= (size_t)h->size[i];
     for (int i = axis + 1; i < h->axes; i++) outer *= (size_t)h->size[i];
-    return axis < 0 ? 0 : voxels_split_in_place(&v->voxel, outer, (size_t)h->size[axis], inner, e);
+    return axis < 0 ? 0 : voxels_split(v, outer, (size_t)h->size[axis], inner, e);
 }
 
-static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int header_only, struct error *e)
+static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e)
 {
     struct nrrd h = {.sign = {1, 1}, .placed = {1, 1, 1, 1}};
     const char *at = (const char *)data, *end = at + size, *line;
@@ -336,28 +349,28 @@ static int parse(struct volume *v, const unsigned char *data, size_t size, const
     if (check_header(v, &h, &other, e)) return -1;
     snprintf(v->format, sizeof v->format, "NRRD");
     snprintf(v->description, sizeof v->description, "%.95s", h.content);
-    if (header_only) return 0;
+    if (what & VOLUME_HEADER) return 0;
     struct image_source s = {.header = path, .files = h.files[0] ? h.files : NULL, .list = at, .list_end = end, .data = (const unsigned char *)at,
                              .size = (size_t)(end - at), .packed = h.encoding == ENCODING_GZIP, .skip_bytes = h.skip_bytes, .skip_lines = h.skip_lines};
-    int status = h.encoding == ENCODING_HEX ? read_hex(v, &s, h.endian == 2, e)
-                                            : image_source_voxels(v, &s, h.encoding == ENCODING_TEXT, h.endian == 2, e);
+    int status = h.encoding == ENCODING_HEX ? read_hex(v, &s, h.endian == 2, what, e)
+                                            : image_source_voxels(v, &s, h.encoding == ENCODING_TEXT, h.endian == 2, what, e);
     return status ? -1 : move_axis(v, &h, other, e);
 }
 
-int nrrd_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int header_only, struct error *e)
+int nrrd_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e)
 {
     memset(v, 0, sizeof *v);
-    if (parse(v, data, size, path, header_only, e) == 0) return 0;
+    if (parse(v, data, size, path, what, e) == 0) return 0;
     volume_free(v);
     return error_prefix(e, "%s", path);
 }
 
-int nrrd_read(struct volume *v, const char *path, int header_only, struct error *e)
+int nrrd_read(struct volume *v, const char *path, int what, struct error *e)
 {
     unsigned char *data;
     size_t size;
     if (file_read(path, 0, &data, &size, e)) return -1;
-    int status = nrrd_parse(v, data, size, path, header_only, e);
+    int status = nrrd_parse(v, data, size, path, what, e);
     free(data);
     return status;
 }
@@ -401,7 +414,7 @@ int nrrd_write(const struct volume *v, const char *path, enum voxel_type type, s
     struct text t = {0};
     size_t n = volume_voxels(v), size = n * (size_t)voxel_type_bytes(type), packed_size;
     unsigned char *raw = malloc(size), *packed = NULL;
-    if (raw) voxels_encode(raw, v->voxel, n, type);
+    if (raw) voxels_encode(raw, v, 0, n, type);
     if (raw) packed = gzip_compress(raw, size, 6, &packed_size);
     free(raw);
     if (!packed) return error_set(e, "%s: out of memory for %zu bytes", path, size);
@@ -420,3 +433,13 @@ int nrrd_write(const struct volume *v, const char *path, enum voxel_type type, s
     free(t.data);
     return status;
 }
+
+/* ---- the format ---------------------------------------------------------------------------------------------------------- */
+
+static int is_nrrd(const unsigned char *begin, size_t size)
+{
+    return size >= 7 && memcmp(begin, "NRRD000", 7) == 0;
+}
+
+static const struct image_ending endings[] = {{".nrrd", 1, 0, NULL}, {".nhdr", 1, 0, NULL}, {NULL, 0, 0, NULL}};
+const struct image_format nrrd_format = {"NRRD", endings, 1, 0, is_nrrd, nrrd_read, NULL, NULL, nrrd_write};

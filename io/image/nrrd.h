@@ -6,12 +6,14 @@
 #ifndef IO_NRRD_H
 #define IO_NRRD_H
 
-#include "io/image/volume.h"
+#include "io/image/image_format.h"
 
-/* header_only: voxel stays NULL and the data need not be there. */
-int nrrd_read(struct volume *v, const char *path, int header_only, struct error *e);
+extern const struct image_format nrrd_format;
+
+/* what: VOLUME_HEADER (voxel stays NULL and the data need not be there), VOLUME_EXACT or 0. */
+int nrrd_read(struct volume *v, const char *path, int what, struct error *e);
 /* The same from memory; path for messages and for the folder of detached data. */
-int nrrd_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int header_only, struct error *e);
+int nrrd_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e);
 /* gzip encoding, little endian, LPS. A path that ends in .nhdr gets its voxels beside it, in .raw.gz. */
 int nrrd_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
 

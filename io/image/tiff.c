@@ -11,12 +11,13 @@
 #include "io/base/json.h"
 #include "io/base/text.h"
 #include "io/image/tiff_codec.h"
+#include "io/image/tiff_stack.h"
 #include "io/image/voxels.h"
 
 enum tag {
-    TAG_SUBFILE = 254, TAG_WIDTH = 256, TAG_HEIGHT, TAG_BITS, TAG_COMPRESSION, TAG_PHOTOMETRIC = 262, TAG_FILL = 266, TAG_STRIPS = 273,
+    TAG_SUBFILE = 254, TAG_WIDTH = 256, TAG_HEIGHT, TAG_BITS, TAG_COMPRESSION, TAG_PHOTOMETRIC = 262, TAG_FILL = 266, TAG_DESCRIPTION = 270, TAG_STRIPS = 273,
     TAG_SAMPLES = 277, TAG_ROWS, TAG_STRIP_BYTES, TAG_PLANAR = 284, TAG_PREDICTOR = 317, TAG_TILE_WIDTH = 322, TAG_TILE_HEIGHT, TAG_TILES,
-    TAG_TILE_BYTES, TAG_EXTRA = 338, TAG_FORMAT, TAG_DEPTH = 32997
+    TAG_TILE_BYTES, TAG_EXTRA = 338, TAG_FORMAT, TAG_DEPTH = 32997, TAG_UIC2 = 33629
 };
 enum { PAGES_MAX = 65536, REDUCED = 1 };
 
@@ -32,6 +33,9 @@ struct page {
     int64_t width, height;
     int64_t subfile, photometric, planar, fill, depth, format, bits, samples, rows, tile_width, tile_height;
     struct numbers offset, length; /* of the chunks */
+    struct numbers text;           /* the description */
+    int64_t metamorph;             /* entries of UIC2 */
+    uint64_t shift;                /* to be added to every offset: planes that follow the one of a directory */
 };
 
 struct tiff {
@@ -40,6 +44,7 @@ struct tiff {
     int big, wide;   /* byte order; BigTIFF */
     struct page *page;
     int pages;
+    struct tiff_stack stack;
     uint64_t packed; /* bytes of all chunks: may not be more than the file has, so that nothing is unpacked twice */
 };
 
@@ -79,6 +84,12 @@ static int take_entry(struct page *p, const struct tiff *t, uint64_t at, struct 
     uint64_t tag = 0, type = 0;
     struct numbers n;
     if (get(&tag, t, at, 2, e) || get(&type, t, at + 2, 2, e) || entry_numbers(&n, t, at, (int)type, (int)tag, e)) return -1;
+    if (tag == TAG_DESCRIPTION && type == 2) return entry_numbers(&p->text, t, at, 1, (int)tag, e); /* letters are read as bytes */
+    if (tag == TAG_UIC2 && type == 5) {
+        uint64_t planes = 0;
+        if (get(&planes, t, at + 4, t->wide ? 8 : 4, e)) return -1;
+        p->metamorph = planes > INT32_MAX ? INT32_MAX : (int64_t)planes;
+    }
     if (n.count == 0) return 0;
     uint64_t value = number_at(&n, 0, t->big);
     int64_t first = value > INT64_MAX ? -1 : (int64_t)value;
@@ -212,41 +223,53 @@ static int same_layout(const struct page *a, const struct page *b)
     return a->width == b->width && a->height == b->height && a->samples == b->samples && a->bits == b->bits && a->format == b->format;
 }
 
+/* A chunk, unpacked. */
+struct scratch {
+    float *voxel;
+    double *exact; /* NULL where v->exact is */
+};
+
 /* A chunk's part of a page; its sample k goes to plane first + k of the pixel's. */
-static void place(struct volume *v, const struct page *p, const float *from, int64_t x, int64_t y, int64_t z, int64_t first)
+static void place(struct volume *v, const struct page *p, const struct scratch *from, int64_t x, int64_t y, int64_t z, int64_t first)
 {
     const struct tiff_layout *l = &p->layout;
     int64_t rows = p->height - y < l->height ? p->height - y : l->height, columns = p->width - x < l->width ? p->width - x : l->width;
     for (int64_t r = 0; r < rows; r++)
         for (int k = 0; k < l->samples; k++) {
-            float *to = v->voxel + ((((first + k) * v->size[2]) + z) * p->height + y + r) * p->width + x;
-            for (int64_t c = 0; c < columns; c++) to[c] = from[(r * l->width + c) * l->samples + k];
+            int64_t to = ((((first + k) * v->size[2]) + z) * p->height + y + r) * p->width + x;
+            for (int64_t c = 0; c < columns; c++) {
+                int64_t i = (r * l->width + c) * l->samples + k;
+                v->voxel[to + c] = from->voxel[i];
+                if (v->exact) v->exact[to + c] = from->exact[i];
+            }
         }
 }
 
-static int read_chunks(struct volume *v, const struct tiff *t, int z, float *scratch, struct error *e)
+static int read_chunks(struct volume *v, const struct tiff *t, int64_t number, const struct scratch *scratch, struct error *e)
 {
-    const struct page *p = &t->page[z];
+    const struct page *p = &t->page[number];
     int64_t across, down, planes = p->planar == 2 ? p->samples : 1;
+    int64_t z, volume;
     uint64_t i = 0;
+    tiff_stack_place(&z, &volume, &t->stack, number);
     grid(&across, &down, p);
     for (int64_t s = 0; s < planes; s++)
         for (int64_t y = 0; y < down; y++)
             for (int64_t x = 0; x < across; x++, i++) {
                 struct tiff_layout l = p->layout;
                 if (!l.tiled && p->height - y * l.height < l.height) l.height = p->height - y * l.height; /* the last strip is shorter */
-                uint64_t at = number_at(&p->offset, i, t->big), n = p->length.count > i ? number_at(&p->length, i, t->big) : tiff_chunk_bytes(&l);
+                uint64_t at = number_at(&p->offset, i, t->big) + p->shift, n = p->length.count > i ? number_at(&p->length, i, t->big) : tiff_chunk_bytes(&l);
                 if (at > t->size || n > t->size - at) return error_set(e, "cut off: strip or tile %llu lies beyond the end", (unsigned long long)i);
-                if (tiff_decode(scratch, t->data + at, (size_t)n, &l, type_of(p), t->big, e))
+                if (tiff_decode(scratch->voxel, scratch->exact, t->data + at, (size_t)n, &l, type_of(p), t->big, e))
                     return error_prefix(e, "strip or tile %llu", (unsigned long long)i);
                 struct page part = *p;
                 part.layout = l;
-                place(v, &part, scratch, x * p->layout.width, y * p->layout.height, z, s);
+                place(v, &part, scratch, x * p->layout.width, y * p->layout.height, z, volume * p->samples + s);
             }
     return 0;
 }
 
-static int read_voxels(struct volume *v, const struct tiff *t, struct error *e)
+static int read_voxels(struct volume *v, const struct tiff *t, int what, struct error *e)
 {
     size_t most = 0, n = volume_voxels(v);
     for (int z = 0; z < t->pages; z++) {
@@ -256,18 +279,62 @@ static int read_voxels(struct volume *v, const struct tiff *t, struct error *e)
     }
     /* A packed byte gives at most 1032: what cannot be there is not asked for. */
     if (n / 8320 > t->size || most / 8320 > t->size) return error_set(e, "cut off: %zu bytes cannot hold %zu voxels", t->size, n);
-    float *scratch = malloc(most * sizeof *scratch);
-    v->voxel = malloc(n * sizeof *v->voxel);
-    int status = scratch && v->voxel ? 0 : error_set(e, "out of memory for %zu voxels", n);
-    for (int z = 0; !status && z < t->pages; z++)
-        if (read_chunks(v, t, z, scratch, e)) status = error_prefix(e, "page %d", z);
-    free(scratch);
+    if (voxels_allocate(v, what, 1, 0, e)) return -1;
+    struct scratch scratch = {malloc(most * sizeof(float)), v->exact ? malloc(most * sizeof(double)) : NULL};
+    int status = scratch.voxel && (scratch.exact || !v->exact) ? 0 : error_set(e, "out of memory for %zu voxels", most);
+    for (int64_t z = 0; !status && z < t->pages; z++)
+        if (read_chunks(v, t, z, &scratch, e)) status = error_prefix(e, "page %lld", (long long)z);
+    free(scratch.voxel);
+    free(scratch.exact);
+    voxels_settle(v);
     return status;
 }
 
-static int parse(struct volume *v, struct tiff *t, int header_only, struct error *e)
+/* One directory stands for planes that follow each other: a page for each. Their bytes have to be there. */
+static int follow_planes(struct tiff *t, int64_t planes, struct error *e)
 {
-    if (read_pages(t, e)) return -1;
+    const struct page first = t->page[0];
+    uint64_t chunks = first.offset.count, begin = number_at(&first.offset, 0, t->big), end = begin;
+    uint64_t plane = ((uint64_t)first.width * (uint64_t)first.bits * (uint64_t)first.samples + 7) / 8 * (uint64_t)first.height;
+    if (first.layout.compression != TIFF_RAW || first.layout.tiled || first.planar != 1)
+        return error_set(e, "%s's description has %lld planes, which cannot follow one directory: it is packed or tiled", t->stack.writer, (long long)planes);
+    for (uint64_t i = 0; i < chunks && i * (uint64_t)first.layout.height < (uint64_t)first.height; i++) {
+        uint64_t rows = (uint64_t)first.height - i * (uint64_t)first.layout.height;
+        if (number_at(&first.offset, i, t->big) != end) return error_set(e, "%s's description has %lld planes, but strips do not follow each other", t->stack.writer, (long long)planes);
+        end += plane / (uint64_t)first.height * (rows < (uint64_t)first.layout.height ? rows : (uint64_t)first.layout.height);
+    }
+    if (begin > t->size || (uint64_t)planes > (t->size - begin) / plane)
+        return error_set(e, "cut off: %s's description has %lld planes of %llu bytes from byte %llu on, the file has %zu bytes", t->stack.writer, (long long)planes,
+                         (unsigned long long)plane, (unsigned long long)begin, t->size);
+    struct page *more = realloc(t->page, (size_t)planes * sizeof *more);
+    if (!more) return error_set(e, "out of memory for %lld pages", (long long)planes);
+    t->page = more;
+    for (int64_t i = 1; i < planes; i++) {
+        t->page[i] = first;
+        t->page[i].shift = (uint64_t)i * plane;
+    }
+    t->pages = (int)planes;
+    return 0;
+}
+
+/* What the description says about planes, against the directories that are there. */
+static int arrange_pages(struct volume *v, struct tiff *t, struct error *e)
+{
+    const struct page *p = &t->page[0];
+    struct tiff_stack *s = &t->stack;
+    if (tiff_stack_describe(s, (const char *)p->text.at, p->text.count, p->metamorph, p->samples, p->height, p->width, t->pages, e)) return -1;
+    if (!s->writer) s->size[0] = t->pages;
+    int64_t planes = tiff_stack_planes(s);
+    if (s->calibrated) volume_assume(v, "values as stored: ImageJ's calibration is not applied");
+    if (planes == t->pages) return 0;
+    if (t->pages == 1 && s->contiguous) return follow_planes(t, planes, e);
+    return error_set(e, "%s's description has %lld planes (%lld slices, %lld channels, %lld frames), the file %d", s->writer, (long long)planes, (long long)s->size[0],
+                     (long long)s->size[1], (long long)s->size[2], t->pages);
+}
+
+static int parse(struct volume *v, struct tiff *t, int what, struct error *e)
+{
+    if (read_pages(t, e) || arrange_pages(v, t, e)) return -1;
     const struct page *first = &t->page[0];
     for (int z = 1; z < t->pages; z++)
         if (!same_layout(first, &t->page[z]))
@@ -276,27 +343,33 @@ static int parse(struct volume *v, struct tiff *t, int header_only, struct error
                              (long long)first->height, (long long)first->samples, (long long)first->bits);
     v->type = type_of(first);
     snprintf(v->format, sizeof v->format, t->wide ? "BigTIFF" : "TIFF");
-    if (volume_set_natural(v, first->width, first->height, t->pages, first->samples, "size", e)) return -1;
-    return header_only ? 0 : read_voxels(v, t, e);
+    const int64_t *planes = t->stack.size;
+    if (volume_set_natural(v, first->width, first->height, planes[0], planes[1] * planes[2] * first->samples, "size", e)) return -1;
+    if (v->flat) volume_assume(v, "spacing 1 mm, place 0");
+    return what & VOLUME_HEADER ? 0 : read_voxels(v, t, what, e);
 }
 
-int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e)
+int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what, struct error *e)
 {
     struct tiff t = {.data = data, .size = size};
     memset(v, 0, sizeof *v);
-    int status = parse(v, &t, header_only, e);
+    int status = parse(v, &t, what, e);
     free(t.page);
+    free(t.stack.plane);
     if (!status) return 0;
     volume_free(v);
     return error_prefix(e, "%s", name);
 }
+
+static const struct image_ending endings[] = {{".tif", 1, 0, "Tiff3DIO"}, {".tiff", 1, 0, "Tiff3DIO"}, {NULL, 0, 0, NULL}};
 
 /* ---- the spacing file --------------------------------------------------------------------------------------------------- */
 
 /* "CASE.json" of CASE.tif, and of CASE_0000.tif where channel is set. */
 static void spacing_path(char *path, size_t size, const char *image, int channel)
 {
-    size_t n = strlen(image) - volume_suffix(image);
+    const struct image_ending *ending = image_format_ending(&tiff_format, image);
+    size_t n = strlen(image) - (ending ? strlen(ending->text) : 0);
     int named = n > 5 && image[n - 5] == '_' && strspn(image + n - 4, "0123456789") >= 4;
     snprintf(path, size, "%.*s.json", (int)(channel && named ? n - 5 : n), image);
 }
@@ -308,7 +381,7 @@ static int read_spacing(struct volume *v, const char *image, struct error *e)
     spacing_path(path, sizeof path, image, 1);
     if (!file_exists(path)) spacing_path(path, sizeof path, image, 0);
     if (!file_exists(path)) {
-        snprintf(v->description, sizeof v->description, "no spacing file, 1 mm assumed");
+        volume_assume(v, "spacing 1 mm, place 0: no spacing file");
         return 0;
     }
     struct json *j = json_read(path, e);
@@ -322,15 +395,16 @@ static int read_spacing(struct volume *v, const char *image, struct error *e)
         else v->affine[2 - i][2 - i] = copysign(v->spacing[2 - i] = mm, v->affine[2 - i][2 - i]);
     }
     json_free(j);
+    if (!status) volume_assume(v, "place 0, axes along x, y and z: a TIFF has none");
     return status;
 }
 
-int tiff_read(struct volume *v, const char *path, int header_only, struct error *e)
+int tiff_read(struct volume *v, const char *path, int what, struct error *e)
 {
     unsigned char *data;
     size_t size;
     if (file_read(path, 0, &data, &size, e)) return -1;
-    int status = tiff_parse(v, data, size, path, header_only, e);
+    int status = tiff_parse(v, data, size, path, what, e);
     free(data);
     if (!status && !v->flat && read_spacing(v, path, e)) {
         volume_free(v);
@@ -379,7 +453,7 @@ static unsigned char *pack_slice(const struct volume *v, int64_t z, enum voxel_t
     size_t plane = (size_t)(v->size[0] * v->size[1]), samples = (size_t)v->size[3], n = plane * samples, bytes = (size_t)voxel_type_bytes(type);
     unsigned char *raw = malloc(n * bytes);
     for (size_t i = 0; raw && i < n; i++)
-        voxels_encode(raw + i * bytes, v->voxel + (i % samples * (size_t)v->size[2] + (size_t)z) * plane + i / samples, 1, type);
+        voxels_encode(raw + i * bytes, v, (i % samples * (size_t)v->size[2] + (size_t)z) * plane + i / samples, 1, type);
     unsigned char *packed = raw ? deflate_zlib(raw, n * bytes, 6, size) : NULL;
     free(raw);
     return packed;
@@ -447,3 +521,15 @@ int tiff_write(const struct volume *v, const char *path, enum voxel_type type, s
     free(t.data);
     return status;
 }
+
+/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+
+static int is_tiff(const unsigned char *begin, size_t size)
+{
+    static const char *const magic[] = {"II*\0", "MM\0*", "II+\0", "MM\0+"};
+    for (int i = 0; i < 4; i++)
+        if (size >= 4 && memcmp(begin, magic[i], 4) == 0) return 1;
+    return 0;
+}
+
+const struct image_format tiff_format = {"TIFF", endings, 0, 0, is_tiff, tiff_read, NULL, NULL, tiff_write};

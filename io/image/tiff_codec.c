@@ -1,3 +1,4 @@
+/* tiff_codec.c - a strip or tile of a TIFF: unpacking (PackBits, LZW, deflate), predictors, samples. */
 #include "io/image/tiff_codec.h"
 
 #include <stdlib.h>
@@ -158,7 +159,7 @@ static void unpack_narrow(float *out, const unsigned char *row, size_t n, int bi
     }
 }
 
-int tiff_decode(float *out, const unsigned char *in, size_t size, const struct tiff_layout *l, enum voxel_type type, int big, struct error *e)
+int tiff_decode(float *out, double *exact, const unsigned char *in, size_t size, const struct tiff_layout *l, enum voxel_type type, int big, struct error *e)
 {
     size_t row = row_bytes(l), need = tiff_chunk_bytes(l), n = (size_t)l->width * (size_t)l->samples;
     unsigned char *raw = malloc(need + row); /* a row more for the float predictor */
@@ -170,6 +171,7 @@ int tiff_decode(float *out, const unsigned char *in, size_t size, const struct t
         if (l->predictor == 3) undo_float(now, raw + need, l, big);
         if (l->bits < 8) unpack_narrow(out + (size_t)y * n, now, n, l->bits);
         else voxels_decode(out + (size_t)y * n, now, n, type, big, 1, 0);
+        if (exact) status = voxels_decode_exact(exact + (size_t)y * n, now, n, type, big, 1, 0, e); /* then of 8 bits or more */
     }
     free(raw);
     return status;

@@ -18,7 +18,7 @@ struct tiff_layout {
 int tiff_codec_check(const struct tiff_layout *l, struct error *e);
 /* Bytes of a strip or tile, unpacked: each row begins with a byte of its own. */
 uint64_t tiff_chunk_bytes(const struct tiff_layout *l);
-/* out: width*height*samples numbers. */
-int tiff_decode(float *out, const unsigned char *in, size_t size, const struct tiff_layout *l, enum voxel_type type, int big, struct error *e);
+/* out, and exact where it is not NULL: width*height*samples numbers. */
+int tiff_decode(float *out, double *exact, const unsigned char *in, size_t size, const struct tiff_layout *l, enum voxel_type type, int big, struct error *e);
 
 #endif

@@ -1,17 +1,12 @@
+/* volume.c - helpers of a volume that know no file format. */
 #include "io/image/volume.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/dicom/dicom.h"
-#include "io/base/file.h"
-#include "io/image/metaimage.h"
-#include "io/image/nifti.h"
-#include "io/image/nrrd.h"
-#include "io/picture/png.h"
-#include "io/image/tiff.h"
 
 const char *voxel_type_name(enum voxel_type t)
 {
@@ -25,84 +20,12 @@ int voxel_type_bytes(enum voxel_type t)
     return bytes[t];
 }
 
-typedef int image_reader(struct volume *v, const char *path, int header_only, struct error *e);
-typedef int image_writer(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
-
-static const struct format {
-    const char *suffix;
-    image_reader *read;
-    image_writer *write;
-} formats[] = {
-    {".nii.gz", nifti_read, nifti_write}, {".nii", nifti_read, nifti_write}, {".hdr", nifti_read, NULL}, {".hdr.gz", nifti_read, NULL},
-    {".img", nifti_read, NULL}, {".img.gz", nifti_read, NULL}, {".nrrd", nrrd_read, nrrd_write}, {".nhdr", nrrd_read, nrrd_write},
-    {".mha", metaimage_read, metaimage_write}, {".mhd", metaimage_read, metaimage_write}, {".png", png_read, png_write_volume},
-    {".tif", tiff_read, tiff_write}, {".tiff", tiff_read, tiff_write},
-};
-
-/* How files begin. What is not here is told by its name. */
-static const struct {
-    const char *magic;
-    size_t size;
-    image_reader *read;
-} contents[] = {{"NRRD000", 7, nrrd_read}, {"ObjectType", 10, metaimage_read}, {"NDims", 5, metaimage_read}, {PNG_SIGNATURE, 8, png_read},
-                {"II*\0", 4, tiff_read}, {"MM\0*", 4, tiff_read}, {"II+\0", 4, tiff_read}, {"MM\0+", 4, tiff_read}};
-
-static const struct format *format_of_name(const char *path)
-{
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (file_has_suffix(path, formats[i].suffix)) return &formats[i];
-    return NULL;
-}
-
-static image_reader *reader_of(const char *path)
-{
-    const struct format *named = format_of_name(path);
-    unsigned char begin[16] = {0};
-    FILE *f = fopen(path, "rb");
-    size_t n = f ? fread(begin, 1, sizeof begin, f) : 0;
-    if (f) fclose(f);
-    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++)
-        if (n >= contents[i].size && memcmp(begin, contents[i].magic, contents[i].size) == 0) return contents[i].read;
-    return named ? named->read : NULL;
-}
-
-size_t volume_suffix(const char *name)
-{
-    const struct format *f = format_of_name(name);
-    return f && strncmp(f->suffix, ".img", 4) ? strlen(f->suffix) : 0;
-}
-
-static int read_any(struct volume *v, const char *path, int header_only, struct error *e)
-{
-    memset(v, 0, sizeof *v);
-    if (dicom_is(path)) return dicom_read(v, path, header_only, e); /* first: its preamble may look like another format */
-    image_reader *read = reader_of(path);
-    if (read) return read(v, path, header_only, e);
-    if (!file_exists(path)) return error_set(e, "%s: no such file", path);
-    return error_set(e, "%s: unknown image format (known: .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd, .png, .tif, DICOM files and folders)", path);
-}
-
-int volume_read(struct volume *v, const char *path, struct error *e)
-{
-    return read_any(v, path, 0, e);
-}
-
-int volume_read_header(struct volume *v, const char *path, struct error *e)
-{
-    return read_any(v, path, 1, e);
-}
-
-int volume_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
-{
-    const struct format *f = format_of_name(path);
-    if (f && f->write) return f->write(v, path, type, e);
-    return error_set(e, "%s: unknown image format (written: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif)", path);
-}
-
 void volume_free(struct volume *v)
 {
     free(v->voxel);
+    free(v->exact);
     v->voxel = NULL;
+    v->exact = NULL;
 }
 
 size_t volume_voxels(const struct volume *v)
@@ -141,4 +64,15 @@ double volume_obliqueness(const struct volume *v)
             if (dot > worst) worst = dot;
         }
     return worst;
+}
+
+void volume_assume(struct volume *v, const char *format, ...)
+{
+    char what[160];
+    size_t used = strlen(v->assumed);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    if (!strstr(v->assumed, what)) snprintf(v->assumed + used, sizeof v->assumed - used, "%s%s", used ? "; " : "", what);
 }

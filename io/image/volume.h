@@ -1,4 +1,5 @@
-/* volume.h - a 3D or 4D image with its place in the patient: what every image format reads into.
+/* volume.h - a 3D or 4D image with its place in the patient: what every image format reads into. Reading and writing files is
+ * in io/formats/image_formats.h.
  *
  * Voxels are float32, x fastest, then y, z, t: the memory order [t][z][y][x]. The affine maps voxel
  * indices (x, y, z) to millimetres in RAS+ (NIfTI's convention; DICOM's and ITK's LPS is converted by the readers).
@@ -23,23 +24,24 @@ struct volume {
     double affine[3][4];  /* voxel -> RAS mm */
     enum voxel_type type; /* in the file */
     float *voxel;         /* malloc'ed; slope and intercept applied */
+    double *exact;        /* malloc'ed, in the same order, where VOLUME_EXACT was asked for and some voxel is no float32; else NULL */
     char format[24];      /* "NIfTI-1", "NIfTI-2", "NRRD", ... */
     char description[96];
+    char assumed[256];    /* what the file does not say, or cannot mean, and the reader put in its place: "spacing 1 mm; ..." */
 };
 
-/* Reads any known image format, told by content and else by name: .nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd,
- * .png, .tif, .tiff, DICOM (a file, or the folder of a series). */
-int volume_read(struct volume *v, const char *path, struct error *e);
-/* Header only: voxel stays NULL. */
-int volume_read_header(struct volume *v, const char *path, struct error *e);
-/* Writes by suffix; values are rounded and clamped for integer types. */
-int volume_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
+/* What a reader is asked for beside the voxels in float32. */
+enum { VOLUME_HEADER = 1, VOLUME_EXACT = 2 }; /* no voxels; also those that float32 cannot hold (integers beyond 2^24, float64) */
+
 void volume_free(struct volume *v);
-/* Length of the name's image suffix (".nii.gz": 7), 0 where it has none. 0 also for the .img of a pair: the .hdr stands for it. */
-size_t volume_suffix(const char *name);
 size_t volume_voxels(const struct volume *v); /* x*y*z*t */
 /* 0 when sizes are equal and affines agree within 1e-3 mm (relative to spacing), else -1 naming the first difference. */
 int volume_same_geometry(const struct volume *a, const struct volume *b, struct error *e);
+/* Adds to v->assumed, after a semicolon; what is there already is not said twice. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void volume_assume(struct volume *v, const char *format, ...);
 /* Deviation of the direction columns from orthonormality (largest |dot|, 0 is perfect). */
 double volume_obliqueness(const struct volume *v);
 

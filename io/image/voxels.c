@@ -1,3 +1,4 @@
+/* voxels.c - numbers of image files to float32 and back, exact ones beside them, and the geometry that readers share. */
 #include "io/image/voxels.h"
 
 #include <math.h>
@@ -35,39 +36,100 @@ double bytes_get_f64(const unsigned char *p, int big)
     return v;
 }
 
+/* A number as the file has it; 64-bit integers are rounded to float or, where scaled, to double: by one rounding only. */
+static double number_of(const unsigned char *p, enum voxel_type type, int bytes, int big, int to_float)
+{
+    uint64_t bits = bytes_get(p, bytes, big);
+    switch (type) {
+    case VOXEL_I8: return (int8_t)bits;
+    case VOXEL_I16: return (int16_t)bits;
+    case VOXEL_I32: return (int32_t)bits;
+    case VOXEL_U64: return to_float ? (float)bits : (double)bits;
+    case VOXEL_I64: return to_float ? (float)(int64_t)bits : (double)(int64_t)bits;
+    case VOXEL_F32: return bytes_get_f32(p, big);
+    case VOXEL_F64: return bytes_get_f64(p, big);
+    default: return (double)bits;
+    }
+}
+
 void voxels_decode(float *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope, double inter)
 {
     int bytes = voxel_type_bytes(type), scaled = slope != 1 || inter != 0;
     for (size_t i = 0; i < n; i++) {
-        const unsigned char *p = in + i * (size_t)bytes;
-        uint64_t bits = bytes_get(p, bytes, big);
-        double v = 0;
-        switch (type) {
-        case VOXEL_U8: case VOXEL_U16: case VOXEL_U32: v = (double)bits; break;
-        case VOXEL_I8: v = (int8_t)bits; break;
-        case VOXEL_I16: v = (int16_t)bits; break;
-        case VOXEL_I32: v = (int32_t)bits; break;
-        case VOXEL_U64: v = scaled ? (double)bits : (float)bits; break; /* 64 bits pass by one rounding only */
-        case VOXEL_I64: v = scaled ? (double)(int64_t)bits : (float)(int64_t)bits; break;
-        case VOXEL_F32: v = bytes_get_f32(p, big); break;
-        case VOXEL_F64: v = bytes_get_f64(p, big); break;
-        }
+        double v = number_of(in + i * (size_t)bytes, type, bytes, big, !scaled);
         out[i] = (float)(scaled ? v * slope + inter : v);
     }
 }
 
-static void encode(unsigned char *p, float value, enum voxel_type type)
+int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope, double inter, struct error *e)
 {
-    static const double low[] = {0, -128, 0, -32768, 0, -2147483648.0, 0, -9223372036854774784.0};
-    static const double high[] = {255, 127, 65535, 32767, 4294967295.0, 2147483647.0, 18446744073709549568.0, 9223372036854774784.0};
+    int bytes = voxel_type_bytes(type);
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char *p = in + i * (size_t)bytes;
+        double v = number_of(p, type, bytes, big, 0);
+        uint64_t bits = bytes_get(p, bytes, big), size = type == VOXEL_I64 && bits >> 63 ? 0 - bits : bits;
+        if ((type == VOXEL_U64 || type == VOXEL_I64) && size > (uint64_t)1 << 53)
+            return error_set(e, "voxel %zu is %s%llu: whole numbers beyond 2^53 are not read exactly", i, size == bits ? "" : "-", (unsigned long long)size);
+        out[i] = v * slope + inter;
+    }
+    return 0;
+}
+
+/* Numbers that were meant as they are, and that float32 may not hold. */
+static int may_be_inexact(enum voxel_type type, double slope, double inter)
+{
+    if (type == VOXEL_F32) return 0;
+    if (type == VOXEL_F64) return slope == 1 && inter == 0;
+    if (slope != floor(slope) || inter != floor(inter)) return 0; /* measured values: rounded once, to float32 */
+    return voxel_type_bytes(type) > 2 || fabs(slope) * 65536 + fabs(inter) > 16777216;
+}
+
+int voxels_allocate(struct volume *v, int what, double slope, double inter, struct error *e)
+{
+    size_t n = volume_voxels(v);
+    int exact = what & VOLUME_EXACT && may_be_inexact(v->type, slope, inter);
+    v->voxel = malloc(n * sizeof *v->voxel);
+    v->exact = exact ? malloc(n * sizeof *v->exact) : NULL;
+    if (v->voxel && (v->exact || !exact)) return 0;
+    volume_free(v);
+    return error_set(e, "out of memory for %zu voxels", n);
+}
+
+void voxels_settle(struct volume *v)
+{
+    size_t n = v->exact ? volume_voxels(v) : 0, i = 0;
+    while (i < n && (v->exact[i] == (double)v->voxel[i] || isnan(v->exact[i]))) i++;
+    if (i < n) return;
+    free(v->exact);
+    v->exact = NULL;
+}
+
+int voxels_read(struct volume *v, const unsigned char *in, int big, double slope, double inter, int what, struct error *e)
+{
+    size_t n = volume_voxels(v);
+    if (voxels_allocate(v, what, slope, inter, e)) return -1;
+    voxels_decode(v->voxel, in, n, v->type, big, slope, inter);
+    if (v->exact && voxels_decode_exact(v->exact, in, n, v->type, big, slope, inter, e)) {
+        volume_free(v);
+        return -1;
+    }
+    voxels_settle(v);
+    return 0;
+}
+
+static const double low[] = {0, -128, 0, -32768, 0, -2147483648.0, 0, -9223372036854774784.0};
+static const double high[] = {255, 127, 65535, 32767, 4294967295.0, 2147483647.0, 18446744073709549568.0, 9223372036854774784.0};
+
+static void encode(unsigned char *p, double value, enum voxel_type type)
+{
     if (type == VOXEL_F32) {
+        float v = (float)value;
         uint32_t bits;
-        memcpy(&bits, &value, 4);
+        memcpy(&bits, &v, 4);
         bytes_put(p, bits, 4, 0);
     } else if (type == VOXEL_F64) {
-        double v = value;
         uint64_t bits;
-        memcpy(&bits, &v, 8);
+        memcpy(&bits, &value, 8);
         bytes_put(p, bits, 8, 0);
     } else {
         double v = isnan(value) ? 0 : nearbyint(value);
@@ -76,10 +138,32 @@ static void encode(unsigned char *p, float value, enum voxel_type type)
     }
 }
 
-void voxels_encode(unsigned char *out, const float *in, size_t n, enum voxel_type type)
+void voxels_encode(unsigned char *out, const struct volume *v, size_t first, size_t n, enum voxel_type type)
 {
     size_t bytes = (size_t)voxel_type_bytes(type);
-    for (size_t i = 0; i < n; i++) encode(out + i * bytes, in[i], type);
+    for (size_t i = 0; i < n; i++) encode(out + i * bytes, v->exact ? v->exact[first + i] : (double)v->voxel[first + i], type);
+}
+
+void voxels_round(const struct volume *v, enum voxel_type type)
+{
+    size_t n = type >= VOXEL_F32 ? 0 : volume_voxels(v);
+    for (size_t i = 0; i < n; i++) {
+        double x = isnan(v->voxel[i]) ? 0 : nearbyint(v->voxel[i]);
+        v->voxel[i] = (float)(x < low[type] ? low[type] : x > high[type] ? high[type] : x);
+    }
+}
+
+int voxels_check(const struct volume *v, enum voxel_type type, struct error *e)
+{
+    size_t n = volume_voxels(v), x = (size_t)v->size[0], y = (size_t)v->size[1], i = 0;
+    double value = 0;
+    if (type == VOXEL_F64 || (type == VOXEL_F32 && !v->exact)) return 0;
+    for (; i < n; i++) {
+        value = v->exact ? v->exact[i] : (double)v->voxel[i];
+        if (type == VOXEL_F32 ? !((double)(float)value == value || isnan(value)) : !(value >= low[type] && value <= high[type] && value == floor(value))) break;
+    }
+    if (i == n) return 0;
+    return error_set(e, "voxel (%zu, %zu, %zu) is %.*g, which %s cannot hold", i % x, i / x % y, i / x / y, v->exact ? 17 : 7, value, voxel_type_name(type));
 }
 
 static int is_gap(char c)
@@ -87,7 +171,7 @@ static int is_gap(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
 }
 
-int voxels_parse(float *out, const char *text, size_t size, size_t n, struct error *e)
+int voxels_parse(float *out, double *exact, const char *text, size_t size, size_t n, struct error *e)
 {
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
@@ -101,25 +185,32 @@ int voxels_parse(float *out, const char *text, size_t size, size_t n, struct err
         else if (text_parse_double(&v, text + begin, length))
             return error_set(e, "voxel %zu is '%.*s', no number", i, (int)(length < 20 ? length : 20), text + begin);
         out[i] = (float)v;
+        if (exact) exact[i] = v;
     }
     return 0;
 }
 
-void voxels_split(float *out, const float *in, size_t outer, size_t parts, size_t inner)
+/* Elements of `bytes` bytes, through a copy. */
+static void *split(const void *in, size_t bytes, size_t outer, size_t parts, size_t inner)
 {
-    for (size_t o = 0; o < outer; o++)
-        for (size_t p = 0; p < parts; p++) memcpy(out + (p * outer + o) * inner, in + (o * parts + p) * inner, inner * sizeof *out);
+    unsigned char *out = malloc(outer * parts * inner * bytes);
+    for (size_t o = 0; out && o < outer; o++)
+        for (size_t p = 0; p < parts; p++)
+            memcpy(out + (p * outer + o) * inner * bytes, (const unsigned char *)in + (o * parts + p) * inner * bytes, inner * bytes);
+    return out;
 }
 
-int voxels_split_in_place(float **voxel, size_t outer, size_t parts, size_t inner, struct error *e)
+int voxels_split(struct volume *v, size_t outer, size_t parts, size_t inner, struct error *e)
 {
     if (outer == 1 || parts == 1) return 0;
-    float *out = malloc(outer * parts * inner * sizeof *out);
-    if (!out) return error_set(e, "out of memory for %zu voxels", outer * parts * inner);
-    voxels_split(out, *voxel, outer, parts, inner);
-    free(*voxel);
-    *voxel = out;
-    return 0;
+    float *voxel = split(v->voxel, sizeof *voxel, outer, parts, inner);
+    double *exact = v->exact && voxel ? split(v->exact, sizeof *exact, outer, parts, inner) : NULL;
+    int bad = !voxel || (v->exact && !exact);
+    volume_free(v);
+    v->voxel = voxel;
+    v->exact = exact;
+    if (bad) volume_free(v);
+    return bad ? error_set(e, "out of memory for %zu voxels", outer * parts * inner) : 0;
 }
 
 int volume_set_size(struct volume *v, const int64_t size[4], const char *what, struct error *e)

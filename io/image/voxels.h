@@ -12,14 +12,26 @@ double bytes_get_f64(const unsigned char *p, int big);
 
 /* out[i] = slope * in[i] + inter in double, rounded once; slope 1 and inter 0 leave the number. */
 void voxels_decode(float *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope, double inter);
-/* Little endian. Integers are rounded to even and clamped; NaN becomes 0 there. */
-void voxels_encode(unsigned char *out, const float *in, size_t n, enum voxel_type type);
-/* n numbers separated by spaces, tabs, line ends or commas. An error where there are fewer. */
-int voxels_parse(float *out, const char *text, size_t size, size_t n, struct error *e);
-/* in [outer][parts][inner] -> out [parts][outer][inner]: the components of a voxel become volumes of their own. */
-void voxels_split(float *out, const float *in, size_t outer, size_t parts, size_t inner);
-/* The same in place, through a copy. */
-int voxels_split_in_place(float **voxel, size_t outer, size_t parts, size_t inner, struct error *e);
+/* The same in double, without a rounding. A 64-bit integer beyond 2^53 is an error. */
+int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope, double inter, struct error *e);
+/* Memory for v->size voxels of v->type; also v->exact where `what` asks for it and values of the type, scaled so, may be no float32
+ * but are numbers that were meant so (the scale is of whole numbers). */
+int voxels_allocate(struct volume *v, int what, double slope, double inter, struct error *e);
+/* Gives up v->exact where float32 holds all of it. */
+void voxels_settle(struct volume *v);
+/* All of it: memory, and the voxels from the bytes of the file. */
+int voxels_read(struct volume *v, const unsigned char *in, int big, double slope, double inter, int what, struct error *e);
+/* n voxels from number `first` on, little endian, of v->exact where there is one. Integers are rounded to even and clamped, NaN becomes 0
+ * there: voxels_check tells before. */
+void voxels_encode(unsigned char *out, const struct volume *v, size_t first, size_t n, enum voxel_type type);
+/* Does the type hold every voxel (of v->exact where there is one)? Integers only as they are: an error names the first that is not. */
+int voxels_check(const struct volume *v, enum voxel_type type, struct error *e);
+/* Makes every voxel one that the integer type holds: rounded to even, clamped, NaN to 0. Nothing for floats. */
+void voxels_round(const struct volume *v, enum voxel_type type);
+/* n numbers (into exact too where it is not NULL) separated by spaces, tabs, line ends or commas. An error where there are fewer. */
+int voxels_parse(float *out, double *exact, const char *text, size_t size, size_t n, struct error *e);
+/* Voxels [outer][parts][inner] become [parts][outer][inner]: the components of a voxel become volumes of their own. */
+int voxels_split(struct volume *v, size_t outer, size_t parts, size_t inner, struct error *e);
 
 /* n elements of `bytes` bytes may be asked for: 1 <= every size and at most 2^40 in all; `what` names the field. */
 int volume_set_size(struct volume *v, const int64_t size[4], const char *what, struct error *e);

@@ -6,7 +6,6 @@
 
 #include "io/base/file.h"
 #include "io/pack/gzip.h"
-#include "io/image/voxels.h"
 
 static void put_be32(unsigned char *p, uint32_t v)
 {
@@ -70,36 +69,4 @@ int png_write_deep(const char *path, const unsigned char *pixels, int width, int
 int png_write(const char *path, const unsigned char *pixels, int width, int height, int channels, struct error *e)
 {
     return png_write_deep(path, pixels, width, height, channels, 8, e);
-}
-
-/* uint8 or uint16, whichever holds every voxel. */
-static int fitting_type(enum voxel_type *type, const struct volume *v, const char *path, struct error *e)
-{
-    size_t n = volume_voxels(v);
-    *type = VOXEL_U8;
-    for (size_t i = 0; i < n; i++) {
-        if (!(v->voxel[i] >= 0 && v->voxel[i] <= 65535) || (float)(int)v->voxel[i] != v->voxel[i])
-            return error_set(e, "%s: voxel %zu is %g; a PNG holds whole numbers from 0 to 65535", path, i, (double)v->voxel[i]);
-        if (v->voxel[i] > 255) *type = VOXEL_U16;
-    }
-    return 0;
-}
-
-int png_write_volume(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
-{
-    size_t n = volume_voxels(v), parts = (size_t)v->size[3], plane = n / parts;
-    if (v->size[2] != 1 || parts > 4) return error_set(e, "%s: a PNG holds a plane of 1 to 4 channels, not %lld slices and %zu channels", path, (long long)v->size[2], parts);
-    if (v->size[0] > 1 << 24 || v->size[1] > 1 << 24) return error_set(e, "%s: %lld x %lld is too large for a PNG", path, (long long)v->size[0], (long long)v->size[1]);
-    if (type != VOXEL_U8 && type != VOXEL_U16 && fitting_type(&type, v, path, e)) return -1;
-    size_t bytes = (size_t)voxel_type_bytes(type);
-    unsigned char *pixels = malloc(n * bytes);
-    if (!pixels) return error_set(e, "%s: out of memory for %zu bytes", path, n * bytes);
-    for (size_t i = 0; i < n; i++) {
-        unsigned char *p = pixels + i * bytes;
-        voxels_encode(p, v->voxel + i % parts * plane + i / parts, 1, type);
-        bytes_put(p, bytes_get(p, (int)bytes, 0), (int)bytes, 1);
-    }
-    int status = png_write_deep(path, pixels, (int)v->size[0], (int)v->size[1], (int)parts, 8 * (int)bytes, e);
-    free(pixels);
-    return status;
 }

@@ -44,12 +44,6 @@ static struct data_case *add_case(struct dataset *d, struct error *e)
     return item;
 }
 
-/* Also of formats that are not read here: a file that would be passed over unseen. */
-static int is_image_name(const char *name)
-{
-    return volume_suffix(name) || file_has_suffix(name, ".bmp") || file_has_suffix(name, ".gipl");
-}
-
 static int ends_with(const char *name, const char *ending)
 {
     size_t n = strlen(name), m = strlen(ending);
@@ -61,7 +55,7 @@ static int take_image_name(struct dataset *d, const char *name, struct error *e)
 {
     if (name[0] == '.') return 0;
     if (!ends_with(name, d->file_ending)) {
-        if (!is_image_name(name)) return 0;
+        if (!volume_is_named(name)) return 0; /* an image of another form, also of one that is not read here, would be passed over unseen */
         return error_set(e, "does not end in '%s', dataset.json's file_ending", d->file_ending);
     }
     size_t length = strlen(name) - strlen(d->file_ending);
@@ -140,6 +134,9 @@ static int count_files(struct dataset *d, struct error *e)
     if (d->files == d->channels) return 0;
     int held = d->files ? sample_channels(paths, d->files, NULL, e) : 0;
     if (held < 0) return -1;
+    if (held != d->channels && held > d->files)
+        return error_set(e, "%s: %s %d channels (a colour image has 3, with alpha 4; a 4D image its volumes), dataset.json names %d", paths[0],
+                         d->files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
     if (held != d->channels) d->files = d->channels; /* some are missing, which check_files tells */
     return 0;
 }

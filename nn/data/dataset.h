@@ -5,11 +5,10 @@
 #define NN_DATASET_H
 
 #include <stdint.h>
-#include "io/dicom/dicom.h"
 #include "io/base/error.h"
 #include "io/base/json.h"
 #include "io/weights/npy.h"
-#include "io/image/volume.h"
+#include "io/formats/image_formats.h"
 
 enum { CHANNELS_MAX = 8, LABELS_MAX = 64, ID_MAX = 128 };
 
@@ -107,11 +106,11 @@ struct sample {
 int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e);
 /* The same for free-standing files (prediction): paths[channels], NULL behind the last file. A file gives one channel or several: its
  * components, or the volumes of a 4D file. choice: of DICOM files, NULL where only one is expected. */
-int sample_load(struct sample *s, const char *const *paths, int channels, const struct dicom_choice *choice, struct error *e);
+int sample_load(struct sample *s, const char *const *paths, int channels, const struct image_choice *choice, struct error *e);
 /* Channels that the files give by their headers, -1 with a message. */
-int sample_channels(const char *const *paths, int files, const struct dicom_choice *choice, struct error *e);
+int sample_channels(const char *const *paths, int files, const struct image_choice *choice, struct error *e);
 /* One of these files. */
-int sample_read_volume(struct volume *v, const char *path, const struct dicom_choice *choice, int header_only, struct error *e);
+int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only, struct error *e);
 /* s->previous of a raw sample: a map in the geometry of its image. */
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e);
 void sample_free(struct sample *s);

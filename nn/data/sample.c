@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/base/file.h"
+#include "io/image/voxels.h"
 #include "nn/prepare/previous.h"
 #include "tensor/ops/ops.h"
 
@@ -68,14 +69,13 @@ static int take_channel(struct sample *s, int c, const float *from, const char *
     return 0;
 }
 
-int sample_read_volume(struct volume *v, const char *path, const struct dicom_choice *choice, int header_only, struct error *e)
+int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only, struct error *e)
 {
-    if (choice && (choice->series || choice->volume) && dicom_is(path)) return dicom_read_series(v, NULL, path, choice, header_only, e);
-    return header_only ? volume_read_header(v, path, e) : volume_read(v, path, e);
+    return volume_read_choice(v, NULL, path, choice, header_only ? VOLUME_HEADER : 0, e);
 }
 
 /* Reads a file's channels into place from *c on; `first` is the first file's geometry, with its voxels given up. */
-static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file, const struct dicom_choice *choice, struct error *e)
+static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file, const struct image_choice *choice, struct error *e)
 {
     struct volume v;
     int bad = 0;
@@ -102,7 +102,7 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
     return bad ? -1 : 0;
 }
 
-static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels, const struct dicom_choice *choice, struct error *e)
+static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels, const struct image_choice *choice, struct error *e)
 {
     int c = 0, status = 0, file = 0;
     memset(s, 0, sizeof *s);
@@ -114,14 +114,14 @@ static int load_channels(struct sample *s, struct volume *first, const char *con
     return status;
 }
 
-int sample_load(struct sample *s, const char *const *paths, int channels, const struct dicom_choice *choice, struct error *e)
+int sample_load(struct sample *s, const char *const *paths, int channels, const struct image_choice *choice, struct error *e)
 {
     struct volume first;
     if (channels < 1 || channels > CHANNELS_MAX) return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
     return load_channels(s, &first, paths, channels, choice, e);
 }
 
-int sample_channels(const char *const *paths, int files, const struct dicom_choice *choice, struct error *e)
+int sample_channels(const char *const *paths, int files, const struct image_choice *choice, struct error *e)
 {
     int64_t sum = 0;
     for (int i = 0; i < files && sum <= CHANNELS_MAX; i++) {
@@ -135,6 +135,7 @@ int sample_channels(const char *const *paths, int files, const struct dicom_choi
 static int take_labels(uint8_t **label, const struct dataset *d, const struct volume *v, struct error *e)
 {
     size_t n = volume_voxels(v);
+    if (voxels_check(v, VOXEL_F32, e)) return -1;
     if (!(*label = malloc(n))) return error_set(e, "no memory for %zu voxels", n);
     for (size_t i = 0; i < n; i++) {
         float x = v->voxel[i];
@@ -154,7 +155,7 @@ static int load_label(struct sample *s, const struct dataset *d, int i, const st
 {
     char path[1400];
     struct volume v;
-    if (dataset_label_path(path, sizeof path, d, i, e) || volume_read(&v, path, e)) return -1;
+    if (dataset_label_path(path, sizeof path, d, i, e) || volume_read_exact(&v, path, e)) return -1;
     int bad = volume_same_geometry(&v, image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->label, d, &v, e);
     volume_free(&v);
     return bad ? error_prefix(e, "%s", path) : 0;
@@ -164,7 +165,7 @@ int sample_load_previous(struct sample *s, const struct dataset *d, const char *
 {
     struct volume v, image = {.size = {s->size[2], s->size[1], s->size[0], 1}, .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
     memcpy(image.affine, s->affine, sizeof image.affine);
-    if (volume_read(&v, path, e)) return -1;
+    if (volume_read_exact(&v, path, e)) return -1;
     int bad = volume_same_geometry(&v, &image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->previous, d, &v, e);
     volume_free(&v);
     return bad ? error_prefix(e, "%s", path) : 0;

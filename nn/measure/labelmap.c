@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/image/voxels.h"
 #include "tensor/ops/ops.h"
 
 int label_index_create(struct label_index *x, const struct dataset *d, const char *path, struct error *e)
@@ -25,9 +26,10 @@ int labelmap_value(float voxel)
 
 int labelmap_volume(struct volume *v, const char *path, struct error *e)
 {
-    if (volume_read(v, path, e)) return -1;
-    if (v->size[3] == 1) return 0;
-    error_set(e, "%s: has %lld volumes; a label map is one", path, (long long)v->size[3]);
+    if (volume_read_exact(v, path, e)) return -1;
+    if (v->size[3] != 1) error_set(e, "%s: has %lld volumes; a label map is one", path, (long long)v->size[3]);
+    else if (!voxels_check(v, VOXEL_F32, e)) return 0;
+    else error_prefix(e, "%s", path);
     volume_free(v);
     return -1;
 }

@@ -109,13 +109,8 @@ static void add_configuration(struct json *parent, const struct plans *all, cons
 
 static const char *reader_of(const struct dataset *d)
 {
-    static const char *const reader[][2] = {{".nii", "NibabelIO"},        {".png", "NaturalImage2DIO"}, {".bmp", "NaturalImage2DIO"},
-                                            {".tif", "Tiff3DIO"},         {".tiff", "Tiff3DIO"}};
     const char *named = json_text(d->json, "overwrite_image_reader_writer", "None");
-    if (strcmp(named, "None") != 0) return named;
-    for (size_t i = 0; i < sizeof reader / sizeof *reader; i++)
-        if (strcmp(d->file_ending, reader[i][0]) == 0) return reader[i][1];
-    return "SimpleITKIO";
+    return strcmp(named, "None") != 0 ? named : volume_nnunet_reader(d->file_ending);
 }
 
 struct json *plans_json(const struct plans *p, const struct dataset *d, const struct plan_options *o,

@@ -12,6 +12,7 @@
 #include "io/image/metaimage.h"
 #include "io/image/nifti.h"
 #include "io/image/nrrd.h"
+#include "io/image/png_volume.h"
 #include "io/picture/png.h"
 #include "io/image/tiff.h"
 

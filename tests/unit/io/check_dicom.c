@@ -9,6 +9,7 @@
 #include "io/pack/gzip.h"
 #include "io/dicom/jpeg_lossless.h"
 #include "tests/unit/io/dicom_build.h"
+#include "io/formats/image_formats.h"
 #include "tests/unit/expect.h"
 
 static uint32_t state = 1;
@@ -76,7 +77,7 @@ static void check_goldens(void)
         const struct golden *g = &goldens[i];
         char path[256];
         struct volume v, h;
-        struct dicom_info d;
+        struct image_info d;
         struct error e = {""};
         snprintf(path, sizeof path, "tests/data/dicom/%s", g->name);
         CHECK(dicom_is(path), "%s is not recognised", path);

@@ -5,6 +5,7 @@
 #include "io/dicom/dicom.h"
 #include "io/base/file.h"
 #include "tests/unit/io/dicom_build.h"
+#include "io/formats/image_formats.h"
 #include "tests/unit/expect.h"
 
 static char folder[] = "/tmp/nephron_check_XXXXXX";
@@ -81,31 +82,31 @@ static void check_bad_series(void)
     ODD("s2: cut off", "7FE0,0010", m_.size = 10);
     ODD("2 series, choose one with --series UID: 1.2 (CT, '', 4 files); 7.7 (CT, '', 1 file)", "", m_.series = "7.7");
     clear_folder();
-    refuse_folder("unknown image format", folder);
+    refuse_folder("without an image series", folder);
 }
 
 static void check_folder(void)
 {
     struct volume v;
-    struct dicom_info d;
+    struct image_info d;
     struct error e = {""};
     struct image m = plain();
     char path[300];
     m.series = "7.7", m.instance = "9", m.position = "0\\0\\100";
     write_series(-1, NULL);
     write_image("other", &m);
-    int status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){"1.2", 0}, 0, &e);
+    int status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 0}, 0, &e);
     CHECK(!status && v.size[2] == 5 && v.spacing[2] == 2 && d.files == 5 && v.voxel[4 * 12 + 3] == 4, "series of two: %s", e.text);
     if (!status) volume_free(&v);
-    status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){"7.7", 0}, 0, &e);
+    status = dicom_read_series(&v, &d, folder, &(struct image_choice){"7.7", 0}, 0, &e);
     CHECK(!status && v.size[2] == 1 && d.files == 1, "the other of two: %s", e.text);
     if (!status) volume_free(&v);
-    CHECK(dicom_read_series(&v, &d, folder, &(struct dicom_choice){"7", 0}, 0, &e) == -1 && strstr(e.text, "no DICOM image of series 7"), "no such series: %s", e.text);
+    CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){"7", 0}, 0, &e) == -1 && strstr(e.text, "no DICOM image of series 7"), "no such series: %s", e.text);
     snprintf(path, sizeof path, "%s/s3", folder);
     status = volume_read(&v, path, &e);
     CHECK(!status && v.size[2] == 5, "a file's series of two: %s", e.text);
     if (!status) volume_free(&v);
-    CHECK(dicom_read_series(&v, &d, path, &(struct dicom_choice){"7.7", 0}, 0, &e) == -1 && strstr(e.text, "is of series 1.2, not 7.7"), "a file of another series: %s", e.text);
+    CHECK(dicom_read_series(&v, &d, path, &(struct image_choice){"7.7", 0}, 0, &e) == -1 && strstr(e.text, "is of series 1.2, not 7.7"), "a file of another series: %s", e.text);
     clear_folder(); /* a tilted gantry: each slice is shifted within its plane */
     for (int i = 0; i < 4; i++) {
         char name[32], position[32];
@@ -189,12 +190,12 @@ static void check_volumes(void)
         const char *kind, *part;
     } kinds[] = {{"time", "time 2"}, {"echo", "echo 2, TE 9 ms"}, {"b", "b 400"}, {"acquisition", ""}, {"instance", ""}};
     struct volume v;
-    struct dicom_info d;
+    struct image_info d;
     struct error e = {""};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         write_volumes(kinds[i].kind, -1);
         for (int k = 0; k < VOLUMES; k++) {
-            int status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){NULL, k + 1}, 0, &e);
+            int status = dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, k + 1}, 0, &e);
             CHECK(!status && v.size[2] == SLICES && v.spacing[2] == 3 && d.volumes == VOLUMES, "%s %d: %s", kinds[i].kind, k, e.text);
             if (status) continue;
             for (int z = 0; z < SLICES; z++) CHECK(v.voxel[12 * z] == 10 * k + z, "%s: slice %d of volume %d is %g", kinds[i].kind, z, k, v.voxel[12 * z]);
@@ -202,18 +203,18 @@ static void check_volumes(void)
             volume_free(&v);
         }
         refuse_folder("series 1.2 holds 3 volumes at the same places, choose one with --volume N: 1", kinds[i].part);
-        CHECK(dicom_read_series(&v, &d, folder, &(struct dicom_choice){NULL, 4}, 0, &e) == -1 && strstr(e.text, "there is no volume 4"), "volume 4 of 3: %s", e.text);
+        CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, 4}, 0, &e) == -1 && strstr(e.text, "there is no volume 4"), "volume 4 of 3: %s", e.text);
     }
     write_volumes("copies", -1);
     refuse_folder("are at the same place", "");
     write_volumes("instance", SLICES - 1);
     refuse_folder("that nothing tells apart", "");
     write_volumes("time", SLICES - 1); /* what tells them surely needs no equal numbers */
-    int status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){"1.2", 3}, 0, &e);
+    int status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 3}, 0, &e);
     CHECK(!status && v.size[2] == SLICES - 1, "a shorter volume: %s", e.text);
     if (!status) volume_free(&v);
     write_volumes("time", 1);
-    status = dicom_read_series(&v, &d, folder, &(struct dicom_choice){"1.2", 3}, 0, &e);
+    status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 3}, 0, &e);
     CHECK(status && strstr(e.text, "slices are missing"), "a gap in a volume: %s", e.text);
     clear_folder();
 }

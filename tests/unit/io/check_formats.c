@@ -10,6 +10,7 @@
 #include "io/picture/png.h"
 #include "io/base/sha256.h"
 #include "io/pack/zip.h"
+#include "io/formats/image_formats.h"
 #include "tests/unit/expect.h"
 
 static char folder[] = "/tmp/nephron_check_XXXXXX";
@@ -260,7 +261,9 @@ static void check_nifti_types(void)
     for (int type = VOXEL_U8; type <= VOXEL_F64; type++)
         for (int gz = 0; gz < 2; gz++) {
             const char *path = in_folder(gz ? "a.nii.gz" : "a.nii"), *name = voxel_type_name((enum voxel_type)type);
-            CHECK(volume_write(&v, path, (enum voxel_type)type, &e) == 0 && volume_read(&r, path, &e) == 0, "%s: %s", name, e.text);
+            CHECK(type >= VOXEL_F32 || (volume_write(&v, path, (enum voxel_type)type, &e) == -1 && strstr(e.text, "voxel (0, 0, 0) is -3.6") && strstr(e.text, name)),
+                  "%s: %s", name, e.text);
+            CHECK(nifti_write(&v, path, (enum voxel_type)type, &e) == 0 && volume_read(&r, path, &e) == 0, "%s: %s", name, e.text);
             CHECK((int)r.type == type && volume_same_geometry(&v, &r, &e) == 0, "%s: %s", name, e.text);
             for (int i = 3; i < 60; i++) CHECK(r.voxel[i] == v.voxel[i], "%s voxel %d: %g", name, i, r.voxel[i]);
             int is_unsigned = type == VOXEL_U8 || type == VOXEL_U16 || type == VOXEL_U32 || type == VOXEL_U64, real = type >= VOXEL_F32;

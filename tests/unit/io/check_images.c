@@ -7,9 +7,11 @@
 #include "io/image/metaimage.h"
 #include "io/image/nifti.h"
 #include "io/image/nrrd.h"
+#include "io/image/png_volume.h"
 #include "io/picture/png.h"
 #include "io/image/tiff.h"
 #include "io/image/voxels.h"
+#include "io/formats/image_formats.h"
 #include "tests/unit/expect.h"
 
 static char folder[] = "/tmp/nephron_check_XXXXXX";

@@ -10,6 +10,7 @@
 #include "nn/infer/ensemble.h"
 #include "io/base/file.h"
 #include "io/weights/npy.h"
+#include "io/formats/image_formats.h"
 #include "tests/unit/expect.h"
 
 static char work[64] = "/tmp/check_ensemble_XXXXXX";

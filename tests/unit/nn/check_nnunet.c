@@ -3,6 +3,7 @@
  *
  * Golden values: tests/golden/make_nnunet.py.
  */
+#include "io/formats/image_formats.h"
 #include "tests/unit/expect.h"
 
 #include <unistd.h>

@@ -1,4 +1,6 @@
-/* png_read.c - PNG reader: chunks, filters, Adam7. */
+/* png_volume.c - PNG reader: chunks, filters, Adam7; and the volume that a PNG can hold, written. */
+#include "io/image/png_volume.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,32 +165,75 @@ static int read_pixels(struct volume *v, const struct png *p, struct error *e)
     return status;
 }
 
-static int parse(struct volume *v, struct png *p, const unsigned char *data, size_t size, int header_only, struct error *e)
+static int parse(struct volume *v, struct png *p, const unsigned char *data, size_t size, int what, struct error *e)
 {
     if (read_chunks(p, data, size, e)) return -1;
     v->type = p->bits == 16 ? VOXEL_U16 : VOXEL_U8;
     snprintf(v->format, sizeof v->format, "PNG");
     if (volume_set_natural(v, p->width, p->height, 1, p->colour == PALETTE ? 3 : p->samples, "IHDR", e)) return -1;
-    return header_only ? 0 : read_pixels(v, p, e);
+    volume_assume(v, "spacing 1 mm, place 0");
+    return what & VOLUME_HEADER ? 0 : read_pixels(v, p, e);
 }
 
-int png_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e)
+int png_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what, struct error *e)
 {
     struct png p = {0};
     memset(v, 0, sizeof *v);
-    int status = parse(v, &p, data, size, header_only, e);
+    int status = parse(v, &p, data, size, what, e);
     free(p.packed);
     if (!status) return 0;
     volume_free(v);
     return error_prefix(e, "%s", name);
 }
 
-int png_read(struct volume *v, const char *path, int header_only, struct error *e)
+int png_read(struct volume *v, const char *path, int what, struct error *e)
 {
     unsigned char *data;
     size_t size;
     if (file_read(path, 0, &data, &size, e)) return -1;
-    int status = png_parse(v, data, size, path, header_only, e);
+    int status = png_parse(v, data, size, path, what, e);
     free(data);
     return status;
 }
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------- */
+
+/* uint8 or uint16, whichever holds every voxel. */
+static int fitting_type(enum voxel_type *type, const struct volume *v, const char *path, struct error *e)
+{
+    size_t n = volume_voxels(v);
+    *type = VOXEL_U8;
+    for (size_t i = 0; i < n; i++) {
+        if (!(v->voxel[i] >= 0 && v->voxel[i] <= 65535) || (float)(int)v->voxel[i] != v->voxel[i])
+            return error_set(e, "%s: voxel %zu is %g; a PNG holds whole numbers from 0 to 65535", path, i, (double)v->voxel[i]);
+        if (v->voxel[i] > 255) *type = VOXEL_U16;
+    }
+    return 0;
+}
+
+int png_write_volume(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
+{
+    size_t n = volume_voxels(v), parts = (size_t)v->size[3], plane = n / parts;
+    if (v->size[2] != 1 || parts > 4) return error_set(e, "%s: a PNG holds a plane of 1 to 4 channels, not %lld slices and %zu channels", path, (long long)v->size[2], parts);
+    if (v->size[0] > 1 << 24 || v->size[1] > 1 << 24) return error_set(e, "%s: %lld x %lld is too large for a PNG", path, (long long)v->size[0], (long long)v->size[1]);
+    if (type != VOXEL_U8 && type != VOXEL_U16 && fitting_type(&type, v, path, e)) return -1;
+    size_t bytes = (size_t)voxel_type_bytes(type);
+    unsigned char *pixels = malloc(n * bytes);
+    if (!pixels) return error_set(e, "%s: out of memory for %zu bytes", path, n * bytes);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char *p = pixels + i * bytes;
+        voxels_encode(p, v, i % parts * plane + i / parts, 1, type);
+        bytes_put(p, bytes_get(p, (int)bytes, 0), (int)bytes, 1);
+    }
+    int status = png_write_deep(path, pixels, (int)v->size[0], (int)v->size[1], (int)parts, 8 * (int)bytes, e);
+    free(pixels);
+    return status;
+}
+
+static int is_png(const unsigned char *begin, size_t size)
+{
+    return size >= 8 && memcmp(begin, PNG_SIGNATURE, 8) == 0;
+}
+
+static const struct image_ending endings[] = {{".png", 1, 0, "NaturalImage2DIO"}, {NULL, 0, 0, NULL}};
+const struct image_format png_format = {"PNG", endings, 0, 0, is_png, png_read, NULL, NULL, png_write_volume};

@@ -65,6 +65,20 @@ static const struct {
     [DICOM_PIXEL_VALUE_SEQUENCE] = {0x00289145, 'Q', "Pixel Value Transformation Sequence"},
     [DICOM_SHARED_GROUPS] = {0x52009229, 'Q', "Shared Functional Groups Sequence"},
     [DICOM_FRAME_GROUPS] = {0x52009230, 'Q', "Per-Frame Functional Groups Sequence"},
+    [DICOM_NOMINAL_PIXEL_SPACING] = {0x00182010, 'D', "Nominal Scanned Pixel Spacing"},
+    [DICOM_REAL_WORLD_SEQUENCE] = {0x00409096, 'Q', "Real World Value Mapping Sequence"},
+    [DICOM_ENERGY_VECTOR] = {0x00540010, 'U', "Energy Window Vector"},
+    [DICOM_DETECTOR_VECTOR] = {0x00540020, 'U', "Detector Vector"},
+    [DICOM_DETECTOR_SEQUENCE] = {0x00540022, 'Q', "Detector Information Sequence"},
+    [DICOM_PHASE_VECTOR] = {0x00540030, 'U', "Phase Vector"},
+    [DICOM_ROTATION_VECTOR] = {0x00540050, 'U', "Rotation Vector"},
+    [DICOM_RR_VECTOR] = {0x00540060, 'U', "R-R Interval Vector"},
+    [DICOM_TIME_SLOT_VECTOR] = {0x00540070, 'U', "Time Slot Vector"},
+    [DICOM_SLICE_VECTOR] = {0x00540080, 'U', "Slice Vector"},
+    [DICOM_ANGLE_VECTOR] = {0x00540090, 'U', "Angular View Vector"},
+    [DICOM_TIME_SLICE_VECTOR] = {0x00540100, 'U', "Time Slice Vector"},
+    [DICOM_GRID_OFFSETS] = {0x3004000c, 'D', "Grid Frame Offset Vector"},
+    [DICOM_DOSE_SCALING] = {0x3004000e, 'D', "Dose Grid Scaling"},
     [DICOM_PIXEL_DATA] = {PIXEL_DATA, 'P', "Pixel Data"},
 };
 
@@ -415,6 +429,37 @@ int dicom_numbers(double *v, int max, const struct dicom_element element[DICOM_F
         if (!isfinite(v[n])) return error_set(e, "%s (%04X,%04X) is not finite", fields[field].name, fields[field].tag >> 16, fields[field].tag & 0xffff);
     }
     return n;
+}
+
+/* "-3.25e-1": two digits behind the point, and the power of ten. */
+static double unit_of(const char *text, size_t size)
+{
+    int decimals = 0, power = 0, sign = 1, behind = 0;
+    size_t i = 0;
+    for (; i < size && text[i] != 'e' && text[i] != 'E'; i++) {
+        if (behind) decimals += text[i] >= '0' && text[i] <= '9';
+        behind |= text[i] == '.';
+    }
+    for (i++; i < size; i++) {
+        if (text[i] == '-') sign = -1;
+        else if (text[i] >= '0' && text[i] <= '9' && power < 400) power = 10 * power + text[i] - '0';
+    }
+    return pow(10, sign * power - decimals);
+}
+
+void dicom_units(double *unit, int n, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field)
+{
+    const struct dicom_span *value = &element[field].value;
+    const char *text = (const char *)value->data, *end = text + value->size;
+    for (int i = 0; i < n; i++) {
+        const char *next = text ? memchr(text, '\\', (size_t)(end - text)) : NULL, *number = text;
+        unit[i] = 0;
+        if (!text) continue;
+        size_t size = (size_t)((next ? next : end) - text);
+        trim(&number, &size);
+        unit[i] = size ? unit_of(number, size) : 0;
+        text = next ? next + 1 : NULL;
+    }
 }
 
 int dicom_integer(int *v, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field, int low, int high, const int *otherwise,

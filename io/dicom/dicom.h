@@ -8,9 +8,12 @@
  * A series becomes a volume: its slices (files, or frames of a multi-frame file, whose functional groups are read) are sorted by position
  * along the normal of the plane; each has its own rescale slope and intercept. A series may hold several volumes at the same places: told apart by
  * temporal position, echo and b-value; what these leave together by trigger time, acquisition and instance number, if every place has as many
- * slices. Refused, with the names of the files: other slices at one place; distances between neighbours that differ from their median by more than 1 %, or a slice more than a tenth of the distance
- * from where the affine puts it; different orientation, size or pixel spacing. A single slice has the distance of Spacing Between Slices or
- * else its thickness. Without Image Position (Patient) a file stands alone, at the origin. Unknown spacings are 1 mm.
+ * slices. Refused, with the names of the files: other slices at one place; distances between neighbours that differ from their median by
+ * more than 1 % and the last decimal that positions are written with; slices off the line through all positions (least squares, which is
+ * the affine's) by more; different orientation, size or pixel spacing. Frames without places of their own lie where Grid Frame Offset
+ * Vector, Slice Vector or the signed Spacing Between Slices put them. Without Image Position (Patient), or that of the detector, a file
+ * stands alone, at the origin. A Rescale Slope of 0 in all slices leaves values as stored, in some it is refused. What is put in the place
+ * of what files do not say (spacing, distance of slices, place, direction, scale) is told in the volume's `assumed`.
  * The affine is that of the positions (LPS to RAS): of a tilted gantry it has the shear.
  *
  * Memory: at most 400 times the bytes of the files (of the unpacked data set where it is deflated), whatever they say; 3 to 6 times for

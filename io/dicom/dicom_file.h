@@ -20,7 +20,9 @@ enum dicom_field {
     DICOM_PLANE_ORIENTATION_SEQUENCE, DICOM_TEMPORAL_INDEX, DICOM_SAMPLES_PER_PIXEL, DICOM_PHOTOMETRIC, DICOM_NUMBER_OF_FRAMES, DICOM_ROWS, DICOM_COLUMNS,
     DICOM_PIXEL_SPACING, DICOM_BITS_ALLOCATED, DICOM_BITS_STORED, DICOM_HIGH_BIT, DICOM_PIXEL_REPRESENTATION, DICOM_RESCALE_INTERCEPT,
     DICOM_RESCALE_SLOPE, DICOM_MODALITY_LUT, DICOM_PIXEL_MEASURES_SEQUENCE, DICOM_PIXEL_VALUE_SEQUENCE, DICOM_SHARED_GROUPS,
-    DICOM_FRAME_GROUPS, DICOM_PIXEL_DATA, DICOM_FIELDS
+    DICOM_FRAME_GROUPS, DICOM_NOMINAL_PIXEL_SPACING, DICOM_REAL_WORLD_SEQUENCE, DICOM_ENERGY_VECTOR, DICOM_DETECTOR_VECTOR,
+    DICOM_DETECTOR_SEQUENCE, DICOM_PHASE_VECTOR, DICOM_ROTATION_VECTOR, DICOM_RR_VECTOR, DICOM_TIME_SLOT_VECTOR, DICOM_SLICE_VECTOR,
+    DICOM_ANGLE_VECTOR, DICOM_TIME_SLICE_VECTOR, DICOM_GRID_OFFSETS, DICOM_DOSE_SCALING, DICOM_PIXEL_DATA, DICOM_FIELDS
 };
 
 /* Bytes that hold data elements, items or a value, and how they are coded. */
@@ -65,6 +67,8 @@ int dicom_next_item(struct dicom_span *item, const struct dicom_element *sequenc
 
 /* The values of a numeric element, at most max: how many, 0 where it is absent or empty, -1 where it is no number. */
 int dicom_numbers(double *v, int max, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field, struct error *e);
+/* The value of the last decimal that the text of each of n numbers has: 0.01 of "-3.25", 10 of "2e1"; 0 where it is no text. */
+void dicom_units(double *unit, int n, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field);
 /* One whole number within limits; `otherwise` where it is absent (NULL: that is an error). */
 int dicom_integer(int *v, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field, int low, int high, const int *otherwise,
                   struct error *e);

@@ -72,10 +72,32 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The distance between neighbours, from slices in order (two or more): one for all of them. */
-static int check_distances(const struct entry *t, int n, double *step, struct error *e)
+/* The last decimal of the positions, along the normal: how far apart rounding alone can put two slices. The writer may leave out zeros, so
+ * the finest one counts. A decimal as coarse as half the distance tells nothing: a missing slice would look like rounding. */
+static double rounding_unit(const struct entry *t, int n, const double normal[3])
 {
-    char what[160];
+    double unit = 0, mean = (t[n - 1].along - t[0].along) / (n - 1);
+    for (int i = 0; i < 3; i++) {
+        double least = INFINITY;
+        for (int k = 0; k < n; k++)
+            if (t[k].slice->unit[i] < least) least = t[k].slice->unit[i];
+        unit += fabs(normal[i]) * least;
+    }
+    return unit < 0.5 * mean ? unit : 0;
+}
+
+/* t and the next one are not as far apart as others. */
+static int irregular(const struct entry *t, double step, struct error *e)
+{
+    char what[200];
+    snprintf(what, sizeof what, "are %.6g mm apart, other neighbours %.6g mm: slices are missing, or the distance is not constant (within 1 %% and the"
+                                " decimals that positions are written with)", t[1].along - t[0].along, step);
+    return conflict(&t[0], &t[1], what, e);
+}
+
+/* The distance between neighbours, from slices in order (two or more): one for all of them, but for the rounding of positions. */
+static int check_distances(const struct entry *t, int n, const double normal[3], double *step, double *unit, struct error *e)
+{
     double *gap = malloc((size_t)n * sizeof *gap);
     if (!gap) return error_set(e, "%s: out of memory", t[0].file->path);
     for (int i = 0; i + 1 < n; i++) gap[i] = t[i + 1].along - t[i].along;
@@ -85,45 +107,131 @@ static int check_distances(const struct entry *t, int n, double *step, struct er
     for (int i = 0; i + 1 < n; i++)
         if (t[i + 1].along - t[i].along < SAME_PLACE)
             return conflict(&t[i], &t[i + 1], "are at the same place: copies, or several volumes (times, echoes, weightings) in one series", e);
+    *unit = rounding_unit(t, n, normal);
     for (int i = 0; i + 1 < n; i++) {
         double distance = t[i + 1].along - t[i].along;
-        if (fabs(distance - *step) <= DISTANCE_TOLERANCE * *step) continue;
-        snprintf(what, sizeof what, "are %.6g mm apart, other neighbours %.6g mm: slices are missing, or the distance is not constant (within 1 %%)", distance, *step);
-        return conflict(&t[i], &t[i + 1], what, e);
+        if (fabs(distance - *step) <= DISTANCE_TOLERANCE * *step + 1.01 * *unit) continue;
+        return irregular(&t[i], *step, e);
     }
     return 0;
 }
 
+/* Origin and step of the line through the slices' positions, by least squares; where they lie on one already, from its ends. */
+static void fit_line(double origin[3], double step[3], const struct entry *t, int n, double distance)
+{
+    const struct slice *first = t[0].slice, *last = t[n - 1].slice;
+    double worst = 0, middle = (n - 1) / 2.0, squares = (double)n * ((double)n * n - 1) / 12;
+    for (int i = 0; i < 3; i++) {
+        origin[i] = first->position[i];
+        step[i] = (last->position[i] - first->position[i]) / (n - 1);
+        for (int k = 0; k < n; k++) worst = fmax(worst, fabs(t[k].slice->position[i] - origin[i] - k * step[i]));
+    }
+    if (worst < 1e-6 * distance) return;
+    for (int i = 0; i < 3; i++) {
+        double mean = 0, moment = 0;
+        for (int k = 0; k < n; k++) {
+            mean += (t[k].slice->position[i] - first->position[i]) / n;
+            moment += (k - middle) * (t[k].slice->position[i] - first->position[i]);
+        }
+        step[i] = moment / squares;
+        origin[i] = first->position[i] + mean - middle * step[i];
+    }
+}
+
 /* LPS to RAS: x and y change their sign; + 0 turns -0 into 0. */
-static void set_affine(struct volume *v, const struct slice *first, const double step[3])
+static void set_affine(struct volume *v, const struct slice *first, const double origin[3], const double step[3])
 {
     for (int i = 0; i < 3; i++) {
         double sign = i < 2 ? -1 : 1;
         v->affine[i][0] = sign * first->row[i] * first->pixel[0] + 0;
         v->affine[i][1] = sign * first->column[i] * first->pixel[1] + 0;
         v->affine[i][2] = sign * step[i] + 0;
-        v->affine[i][3] = sign * first->position[i] + 0;
+        v->affine[i][3] = sign * origin[i] + 0;
     }
     v->spacing[0] = first->pixel[0];
     v->spacing[1] = first->pixel[1];
     v->spacing[2] = sqrt(dot(step, step));
 }
 
+/* Each slice against its place on the line: errors of rounding are half a decimal, a fit may add a quarter of one. */
+static int check_places(const struct entry *t, int n, const double normal[3], const double origin[3], const double step[3], double distance,
+                        double unit, struct error *e)
+{
+    double along = unit > DISTANCE_TOLERANCE * distance ? 0.625 * unit + 0.002 * distance : INFINITY;
+    for (int k = 0; k < n; k++) {
+        double off[3], coarse = 0;
+        for (int i = 0; i < 3; i++) {
+            off[i] = t[k].slice->position[i] - origin[i] - k * step[i];
+            coarse += t[k].slice->unit[i] * t[k].slice->unit[i];
+        }
+        if (unit == 0) coarse = 0;
+        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance + sqrt(coarse)) return conflict(&t[0], &t[k], "slices of one series are not in one line", e);
+        if (fabs(dot(off, normal)) > along) return irregular(&t[k > 0 ? k - 1 : 0], distance, e);
+    }
+    return 0;
+}
+
 /* Slices in order: geometry of the volume. */
 static int place_slices(struct volume *v, struct entry *t, int n, const double normal[3], struct error *e)
 {
-    const struct slice *first = t[0].slice, *last = t[n - 1].slice;
-    double step[3], distance = first->distance > 0 ? first->distance : 1;
-    if (n > 1 && check_distances(t, n, &distance, e)) return -1;
-    for (int i = 0; i < 3; i++) step[i] = n > 1 ? (last->position[i] - first->position[i]) / (n - 1) : normal[i] * distance;
-    for (int k = 0; k < n; k++) {
-        double off[3];
-        for (int i = 0; i < 3; i++) off[i] = t[k].slice->position[i] - first->position[i] - k * step[i];
-        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance) return conflict(&t[0], &t[k], "slices of one series are not in one line", e);
-        t[k].slice->z = k;
+    struct slice *first = t[0].slice;
+    double origin[3], step[3], distance = first->distance != 0 ? fabs(first->distance) : 1, unit = 0;
+    if (n > 1) {
+        if (check_distances(t, n, normal, &distance, &unit, e)) return -1;
+        fit_line(origin, step, t, n, distance);
+        if (check_places(t, n, normal, origin, step, distance, unit, e)) return -1;
+        if (!(first->assumed & (ASSUME_STACK | ASSUME_DISTANCE))) first->assumed &= ~ASSUME_THICKNESS; /* positions tell it */
+    } else {
+        if (first->distance == 0) first->assumed |= ASSUME_DISTANCE;
+        memcpy(origin, first->position, sizeof origin);
+        for (int i = 0; i < 3; i++) step[i] = normal[i] * distance;
     }
-    set_affine(v, first, step);
+    for (int k = 0; k < n; k++) t[k].slice->z = k;
+    set_affine(v, first, origin, step);
     return 0;
+}
+
+/* A slope of 0 would make every voxel the same: it carries nothing where all slices have it, and is refused where some have. */
+static int check_slopes(struct entry *t, int n, struct error *e)
+{
+    int zero = 0, other = 0;
+    for (int k = 0; k < n; k++) *(t[k].slice->slope == 0 ? &zero : &other) = k + 1;
+    if (!zero) return 0;
+    if (other) return conflict(&t[zero - 1], &t[other - 1], "Rescale Slope (0028,1053) is 0 in the first, which cannot be meant, and a scale in the other", e);
+    for (int k = 0; k < n; k++) {
+        t[k].slice->slope = 1;
+        t[k].slice->intercept = 0;
+        t[k].slice->assumed |= ASSUME_SLOPE;
+    }
+    return 0;
+}
+
+static void tell_assumed(struct volume *v, const struct entry *t, int n)
+{
+    static const char *const text[ASSUME_BITS] = {
+        "place 0: no Image Position (Patient)", "axes along x, y and z: no Image Orientation (Patient)", "spacing 1 mm in the plane: no Pixel Spacing",
+        "spacing at the detector: Imager Pixel Spacing", "spacing: Nominal Scanned Pixel Spacing", "distance of slices 1 mm: no Spacing Between Slices",
+        "distance of slices: Slice Thickness", "frames follow each other along the normal of the plane", "values as stored: Rescale Slope (0028,1053) is 0",
+        "values as stored: Real World Value Mapping is not applied"};
+    int assumed = 0;
+    for (int k = 0; k < n; k++) assumed |= t[k].slice->assumed & ~ASSUME_THICKNESS;
+    assumed |= t[0].slice->assumed;
+    for (int b = 0; b < ASSUME_BITS; b++)
+        if (assumed >> b & 1) volume_assume(v, "%s", text[b]);
+}
+
+/* Frames that a rule of their file has laid from the last to the first keep the order of the file: the axis then runs against the normal. */
+static void keep_order(struct entry *t, int n, const struct dicom_series *s)
+{
+    if (s->files != 1 || !s->file[0].stacked) return;
+    for (int k = 1; k < n; k++)
+        if (t[k].slice > t[k - 1].slice) return;
+    for (int i = 0, j = n - 1; i < j; i++, j--) {
+        struct entry swapped = t[i];
+        t[i] = t[j];
+        t[j] = swapped;
+    }
+    for (int k = 0; k < n; k++) t[k].along = -t[k].along;
 }
 
 /* ---- volumes at the same places ----------------------------------------------------------------------------------------------- */
@@ -205,7 +313,8 @@ static int split_volumes(struct entry *t, int n, struct error *e)
 /* What tells a volume from the others: its keys that differ between volumes, "echo 2, TE 9.2 ms". */
 static void describe_volume(char *buf, size_t size, const struct entry *t, int n, const struct slice *of)
 {
-    static const char *const name[KEYS_SURE][2] = {{"time ", ""}, {"time ", ""}, {"echo ", ""}, {"TE ", " ms"}, {"b ", ""}};
+    static const char *const name[KEYS_SURE][2] = {{"time ", ""}, {"time ", ""}, {"echo ", ""}, {"TE ", " ms"}, {"b ", ""}, {"energy window ", ""}, {"detector ", ""}, {"phase ", ""},
+                                                  {"rotation ", ""}, {"R-R interval ", ""}, {"time slot ", ""}, {"view ", ""}, {"time slice ", ""}};
     char number[TEXT_NUMBER];
     size_t used = 0;
     buf[0] = 0;
@@ -259,7 +368,10 @@ static int arrange_entries(struct volume *v, struct image_info *info, const stru
     info->volumes = split_volumes(t, n, e);
     if (info->volumes < 0 || (n = choose_volume(t, n, info, number, e)) < 0) return -1;
     v->size[2] = n;
-    return place_slices(v, t, n, normal, e);
+    keep_order(t, n, s);
+    if (check_slopes(t, n, e) || place_slices(v, t, n, normal, e)) return -1;
+    tell_assumed(v, t, n);
+    return 0;
 }
 
 int dicom_arrange(struct volume *v, struct image_info *info, const struct dicom_series *s, int number, struct error *e)

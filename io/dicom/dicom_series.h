@@ -9,14 +9,25 @@
 
 /* Slices at one place are of several volumes, told apart by the first KEYS_SURE of these as they are (absent: 0); what they leave together is
  * told by the others, in this order. */
-enum { KEY_TIME, KEY_TIME_INDEX, KEY_ECHO, KEY_ECHO_TIME, KEY_B_VALUE, KEYS_SURE, KEY_TRIGGER = KEYS_SURE, KEY_ACQUISITION, KEY_INSTANCE, DICOM_KEYS };
+enum {
+    KEY_TIME, KEY_TIME_INDEX, KEY_ECHO, KEY_ECHO_TIME, KEY_B_VALUE, KEY_ENERGY, KEY_DETECTOR, KEY_PHASE, KEY_ROTATION, KEY_RR, KEY_TIME_SLOT, KEY_ANGLE,
+    KEY_TIME_SLICE, KEYS_SURE, KEY_TRIGGER = KEYS_SURE, KEY_ACQUISITION, KEY_INSTANCE, DICOM_KEYS
+};
+
+/* What the files leave open and is put in its place: bits. */
+enum {
+    ASSUME_PLACE = 1, ASSUME_DIRECTION = 2, ASSUME_PIXEL = 4, ASSUME_PIXEL_AT_DETECTOR = 8, ASSUME_PIXEL_NOMINAL = 16, ASSUME_DISTANCE = 32, ASSUME_THICKNESS = 64, ASSUME_STACK = 128, ASSUME_SLOPE = 256,
+    ASSUME_REAL_WORLD = 512, ASSUME_BITS = 10
+};
 
 struct slice {
     double position[3], row[3], column[3]; /* mm and unit vectors, LPS: the first voxel, and where x and y grow */
     double pixel[2];                       /* mm along x and y */
-    double distance;                       /* to the next slice as the file says it, 0: it does not */
+    double unit[3];                        /* mm: the last decimal that the position was written with */
+    double distance;                       /* to the next slice along the normal (negative: against it) as the file says it, 0: it does not */
     double slope, intercept;
-    int has_position, has_orientation;
+    int has_position, has_orientation, assumed;
+    int own_place;                         /* the position is of this frame, not of the whole file */
     double key[DICOM_KEYS];                /* what tells the volumes of a series apart */
     int z;                                 /* place in the volume that is read, or -1: it is of another */
 };
@@ -26,6 +37,7 @@ struct slice_file {
     struct image_info info;
     char instance[65];
     int rows, columns, slices;
+    int stacked; /* frames have no places of their own, and are laid by a rule of the file */
     enum voxel_type type;
     struct slice *slice;
 };

@@ -279,6 +279,96 @@ static void check_other_files(void)
     expect_refused(in_folder("list.nhdr"), "part2.raw is not there");
 }
 
+/* ---- stacks of planes (tests/golden/make_stacks.py) ------------------------------------------------------------------------ */
+
+static void check_stacks(void)
+{
+    static const struct {
+        const char *name;
+        int channels, frames;
+    } files[] = {{"stack_imagej.tif", 1, 1}, {"stack_shaped.tif", 1, 1}, {"stack_metamorph.tif", 1, 1}, {"stack_backwards.ome.tif", 1, 1},
+                 {"stack_hyper.tif", 2, 2}, {"stack_ome.ome.tif", 2, 2}, {"stack_order.ome.tif", 2, 2}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v, h;
+        struct error e = {""};
+        unsigned char *data;
+        size_t size;
+        int status = volume_read(&v, in_golden(files[i].name), &e), wrong = 0;
+        CHECK(!status && v.size[0] == 5 && v.size[1] == 4 && v.size[2] == 3 && v.size[3] == files[i].channels * files[i].frames, "%s: %s", files[i].name, e.text);
+        if (status) continue;
+        for (int k = 0; k < 60 * (int)v.size[3]; k++) {
+            int x = k % 5, y = k / 5 % 4, z = k / 20 % 3, part = k / 60;
+            wrong += v.voxel[k] != x + 10 * y + 50 * z + 300 * (part % files[i].channels) + 1000 * (part / files[i].channels);
+        }
+        CHECK(!wrong, "%s: %d voxels are wrong", files[i].name, wrong);
+        volume_free(&v);
+        CHECK(!file_read(in_golden(files[i].name), 0, &data, &size, &e), "%s", e.text);
+        if (files[i].frames == 1 && i < 3) { /* the planes end the file: one byte less is too few, also for the header */
+            CHECK(tiff_parse(&h, data, size - 1, "short", VOLUME_HEADER, &e) && strstr(e.text, "cut off"), "%s: %s", files[i].name, e.text);
+            CHECK(tiff_parse(&h, data, size, "whole", VOLUME_HEADER, &e) == 0 && h.size[2] == 3, "%s: %s", files[i].name, e.text);
+        }
+        for (size_t k = 0; k + 8 < size; k++) { /* one slice more than there are planes */
+            char *told = (char *)data + k;
+            if (memcmp(told, "slices=3", 8) == 0) told[7] = '4';
+            if (memcmp(told, "images=", 7) == 0 && i == 0) told[7] = '4';
+            if (memcmp(told, "SizeZ=\"3", 8) == 0) told[7] = '4';
+            if (memcmp(told, "[3, 4, ", 7) == 0) told[1] = '9';
+        }
+        CHECK(i == 2 || tiff_parse(&h, data, size, "more", VOLUME_HEADER, &e), "%s: more planes than there are", files[i].name);
+        free(data);
+    }
+}
+
+/* What a file does not say, or cannot mean, is told. */
+static void check_assumed(void)
+{
+    static const struct {
+        const char *name, *text, *says;
+    } files[] = {
+        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\n\nabcd", "spacing 1 mm along axis 0"},
+        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 2 -3\nsizes: 2 1 2\nencoding: raw\n\nabcd", "no space directions"},
+        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: scanner-xyz\nspace directions: (1,0,0) (0,1,0) (0,0,2)\nencoding: raw\n\nabcd", "place 0"},
+        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nold min: -1\nold max: 3\nencoding: raw\n\nabcd", "old min, old max is not applied"},
+        {"a.mha", "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd", "no ElementSpacing"},
+        {"a.mha", "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nElementToIntensityFunctionSlope = 0\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "ElementToIntensityFunction is not applied"}};
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v = {0};
+        CHECK(!file_write(in_folder(files[i].name), files[i].text, strlen(files[i].text), &e) && !volume_read(&v, in_folder(files[i].name), &e), "%s", e.text);
+        CHECK(strstr(v.assumed, files[i].says), "%s: '%s', not '%s'", files[i].name, v.assumed, files[i].says);
+        if (i == 1) CHECK(v.spacing[2] == 3 && v.affine[2][2] == -3, "a negative spacing runs the other way: %g", v.affine[2][2]);
+        volume_free(&v);
+    }
+}
+
+/* NIfTI's slopes that cannot be meant: values as stored, told where something is lost by it. */
+static void check_slopes(void)
+{
+    static const struct {
+        float slope, inter;
+        const char *says;
+    } slopes[] = {{0, 0, ""}, {NAN, NAN, ""}, {0, 7, "scl_slope is 0, scl_inter 7"}, {NAN, 7, "scl_inter 7"}, {INFINITY, 0, "scl_slope is inf"}, {1, NAN, "scl_inter 0"}};
+    static const double identity[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}};
+    float voxel[2] = {3, 5};
+    struct volume v = {.size = {2, 1, 1, 1}, .spacing = {1, 1, 1}, .voxel = voxel}, r;
+    struct error e = {""};
+    unsigned char *data;
+    size_t size;
+    memcpy(v.affine, identity, sizeof identity);
+    CHECK(!volume_write(&v, in_folder("s.nii"), VOXEL_I16, &e) && !file_read(in_folder("s.nii"), 0, &data, &size, &e), "%s", e.text);
+    for (size_t i = 0; i < sizeof slopes / sizeof *slopes; i++) {
+        uint32_t bits[2];
+        memcpy(&bits[0], &slopes[i].slope, 4);
+        memcpy(&bits[1], &slopes[i].inter, 4);
+        for (int k = 0; k < 2; k++) bytes_put(data + 112 + 4 * k, bits[k], 4, 0);
+        CHECK(!nifti_parse(&r, data, size, NULL, 0, "s", 0, &e) && r.voxel[0] == 3 && r.voxel[1] == 5, "slope %g: %s", slopes[i].slope, e.text);
+        CHECK(slopes[i].says[0] ? strstr(r.assumed, slopes[i].says) != NULL : !r.assumed[0], "slope %g, inter %g: '%s'", slopes[i].slope, slopes[i].inter, r.assumed);
+        volume_free(&r);
+    }
+    free(data);
+}
+
 int main(void)
 {
     char command[64];
@@ -289,6 +379,9 @@ int main(void)
     check_flat_round_trips();
     check_lies();
     check_other_files();
+    check_stacks();
+    check_assumed();
+    check_slopes();
     check_damage();
     snprintf(command, sizeof command, "rm -rf %s", folder);
     CHECK(system(command) == 0, "%s", command);

@@ -1,46 +1,19 @@
+/* federate.c - the loop of a federated run on one machine: rounds, workers, records. Its files are
+ * checkpoints.c's. */
 #include "fl/federate.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "fl/fedavg.h"
-#include "fl/history.h"
-#include "io/base/file.h"
-#include "nn/train/checkpoint.h"
-#include "nn/folder/run.h"
+#include "fl/simulation.h"
+#include "io/base/lock.h"
 #include "tensor/base/check.h"
+#include "tensor/base/clock.h"
 
-/* A site between rounds: its optimiser and the weights it sent. */
-struct client_state {
-    struct optimizer optimizer;
-    float *weights;
-    double loss, seconds;
-};
-
-struct federation {
-    const struct federate_options *o;
-    const struct federate_events *events;
-    struct model *global;
-    struct learner *worker;        /* [workers]: a graph with a model of its own */
-    int workers;
-    struct client_state *client;   /* [o->clients] */
-    struct history history;
-    int round;                     /* the one being run, from 0 */
-    double best_metric, ema;       /* nnU-Net's moving average 0.9/0.1 of the validation metric */
-    int best_round;
-};
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* ---- data of the clients ------------------------------------------------------------------------------------------- */
+/* ---- data of the clients ------------------------------------------------------------------------------- */
 
 void learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which)
 {
@@ -54,7 +27,8 @@ void learner_view(struct learner_data *view, const struct learner_data *all, con
     s->location = calloc((size_t)n + 1, sizeof *s->location);
     s->location_count = calloc((size_t)n + 1, sizeof *s->location_count);
     view->target = all->target ? calloc((size_t)n + 1, sizeof *view->target) : NULL;
-    ENSURE(s->sample && s->index && s->location && s->location_count, "out of memory for a view of %d cases", n);
+    ENSURE(s->sample && s->index && s->location && s->location_count, "out of memory for a view of %d cases",
+           n);
     for (int i = 0; i < all->store.cases; i++) {
         if (group[i] != which) continue;
         s->sample[s->cases] = all->store.sample[i];
@@ -76,191 +50,220 @@ void learner_view_free(struct learner_data *view)
     memset(view, 0, sizeof *view);
 }
 
-/* ---- one round ------------------------------------------------------------------------------------------------------- */
+/* ---- one round ----------------------------------------------------------------------------------------- */
 
-/* Client k trains on a worker: takes the global weights, its own optimiser and data, and leaves its weights. */
-static void train_client(struct federation *f, int k, struct learner *w, int reports)
+struct round_work {
+    struct simulation *s;
+    pthread_mutex_t lock;
+};
+
+struct step_report {
+    struct simulation *s;
+    int reports;
+};
+
+static void on_step(void *arg, int done, int of, double loss)
 {
-    const struct federate_options *o = f->o;
-    struct client_state *c = &f->client[k];
-    double start = now_seconds(), sum = 0;
-    int iterations = o->train.iterations;
-    memcpy(w->model->data, f->global->data, f->global->count * sizeof(float));
-    learner_switch(w, &o->client[k].data, (uint32_t)k);
-    w->optimizer = c->optimizer;
-    for (int i = 0; i < iterations; i++) {
-        uint64_t step = (uint64_t)f->round * (uint64_t)iterations + (uint64_t)i;
-        double loss = learner_step(w, step, learner_lr(&o->train, step));
-        sum += loss;
-        if (reports && f->events && f->events->step_done) {
-            double of = (double)o->train.epochs * iterations * o->clients;
-            double done = ((double)f->round * o->clients + k) * iterations + i + 1;
-            f->events->step_done(f->events->arg, done, of, loss);
+    struct step_report *r = arg;
+    struct simulation *s = r->s;
+    (void)of;
+    if (!r->reports || !s->events || !s->events->step_done) return;
+    double rounds = (double)s->f.train.epochs * s->f.train.iterations * s->o->clients;
+    s->events->step_done(s->events->arg, s->done_steps + done, rounds, loss);
+}
+
+static int batches_of_site(const struct federate_options *o)
+{
+    return (o->validation_batches + o->clients - 1) / o->clients;
+}
+
+/* Trains client k unless its update of the round lies on disk already. Returns 1 where it failed by itself,
+ * -1 where the machine did. */
+static int train_client(struct simulation *s, int k, struct worker *w, int reports)
+{
+    const struct federate_client *c = &s->o->client[k];
+    struct site_result *r = &s->result[k];
+    struct step_report report = {s, reports};
+    struct client_events events = {on_step, &report};
+    struct error failure = {""};
+    int there = site_store_load(&s->store, k, s->task.round, &w->state, &w->update, &w->error);
+    if (there < 0) return -1;
+    if (!there) {
+        if (client_update(&w->update, &w->state, &w->learner, &c->data, &s->task, &s->f, &events, &failure)) {
+            snprintf(r->failure, sizeof r->failure, "%.500s", failure.text);
+            return 1;
         }
+        int batches = s->o->clients > 1 ? batches_of_site(s->o) : 0;
+        if (client_validate(&w->update, 1, w->update.values, &w->learner, &c->validation, batches, &w->error))
+            return -1;
+        if (site_store_save(&s->store, k, &w->state, &w->update, &w->error)) return -1;
     }
-    c->optimizer = w->optimizer;
-    memcpy(c->weights, w->model->data, f->global->count * sizeof(float));
-    c->loss = sum / iterations;
-    c->seconds = now_seconds() - start;
+    r->loss = w->update.loss;
+    r->seconds = there ? 0 : w->update.seconds;
+    r->metric_local = w->update.metric_after;
+    return 0;
+}
+
+static void train_and_add(struct round_work *work, int k, int job)
+{
+    struct simulation *s = work->s;
+    struct worker *w = &s->worker[job];
+    struct error why = {""};
+    if (w->failed) return;
+    int status = train_client(s, k, w, job == 0);
+    w->failed = status < 0;
+    if (status) return;
+    pthread_mutex_lock(&work->lock);
+    if (server_add(&s->server, &w->update, &why) == 0)
+        s->result[k].trained = 1;
+    else
+        snprintf(s->result[k].failure, sizeof s->result[k].failure, "%.500s", why.text);
+    pthread_mutex_unlock(&work->lock);
+    if (job == 0) s->done_steps += (double)s->f.train.iterations * s->workers;
 }
 
 static void train_clients_of_worker(void *arg, int job, int thread)
 {
-    struct federation *f = arg;
+    struct round_work *work = arg;
+    struct simulation *s = work->s;
+    int turn = 0;
     (void)thread;
-    for (int k = job; k < f->o->clients; k += f->workers) train_client(f, k, &f->worker[job], job == 0);
+    for (int i = 0; i < s->f.sites; i++)
+        if (s->chosen[i] && turn++ % s->workers == job) train_and_add(work, s->training[i], job);
 }
 
-static void train_round(struct federation *f)
+/* Clients that failed are named and left out; too many end the run. */
+static int report_failures(struct simulation *s, struct error *e)
 {
-    const struct federate_options *o = f->o;
-    if (f->workers > 1) pool_run(o->pool, f->workers, train_clients_of_worker, f);
-    else train_clients_of_worker(f, 0, 0);
-
-    const float *weights[CLIENTS_MAX];
-    double examples[CLIENTS_MAX];
-    for (int k = 0; k < o->clients; k++) {
-        weights[k] = f->client[k].weights;
-        examples[k] = o->client[k].data.store.cases;
+    int chosen = 0, failed = 0, first = -1;
+    for (int i = 0; i < s->f.sites; i++) {
+        int k = s->training[i];
+        chosen += s->chosen[i];
+        if (!s->result[k].failure[0]) continue;
+        failed++;
+        if (first < 0) first = k;
+        if (s->events && s->events->site_failed)
+            s->events->site_failed(s->events->arg, s->task.round, s->o->client[k].name, s->result[k].failure);
     }
-    fedavg_aggregate(f->global->data, weights, examples, o->clients, f->global->count, o->pool);
+    int minimum = s->o->minimum > 1 ? s->o->minimum < chosen ? s->o->minimum : chosen : 1;
+    if (chosen - failed >= minimum) return 0;
+    const char *more = s->o->clients > 1 ? "" : ": lower the learning rate";
+    return error_set(e, "round %d: %d of %d sites failed: %.500s%s", s->task.round, failed, chosen,
+                     s->result[first].failure, more);
 }
 
-/* ---- validation and records -------------------------------------------------------------------------------------- */
+static int train_round(struct simulation *s, struct error *e)
+{
+    struct round_work work = {.s = s};
+    if (server_begin(&s->server, &s->task, e) || federation_sample(s->chosen, &s->f, s->task.round, e))
+        return -1;
+    memset(s->result, 0, (size_t)s->o->clients * sizeof *s->result);
+    for (int k = 0; k < s->o->clients; k++) s->result[k].loss = s->result[k].metric_local = NAN;
+    s->done_steps = (double)s->task.round * s->f.train.iterations * s->o->clients;
+    pthread_mutex_init(&work.lock, NULL);
+    s->server.pool = s->workers > 1 ? NULL : s->o->pool; /* a job of the pool may not use the pool */
+    if (s->workers > 1)
+        pool_run(s->o->pool, s->workers, train_clients_of_worker, &work);
+    else
+        train_clients_of_worker(&work, 0, 0);
+    s->server.pool = s->o->pool;
+    pthread_mutex_destroy(&work.lock);
+    for (int w = 0; w < s->workers; w++)
+        if (s->worker[w].failed) return error_set(e, "%s", s->worker[w].error.text);
+    return report_failures(s, e) ? -1 : server_end(&s->server, e);
+}
+
+/* ---- validation and records ---------------------------------------------------------------------------- */
 
 static int has_validation(const struct federate_options *o)
 {
     return o->validation && o->validation->store.cases > 0 && o->validation_batches > 0;
 }
 
-static int validate_global(struct federation *f, struct validation *v, const struct learner_data *d, int batches,
-                           struct error *e)
+static int validate_global(struct simulation *s, struct validation *v, const struct learner_data *d,
+                           int batches, struct error *e)
 {
-    struct learner *w = &f->worker[0];
-    memcpy(w->model->data, f->global->data, f->global->count * sizeof(float));
+    struct learner *w = &s->worker[0].learner;
+    memcpy(w->model->data, s->global->data, s->global->count * sizeof(float));
     return learner_validate(v, w, d, batches, e);
 }
 
-static int record_round(struct federation *f, double seconds, struct error *e)
+static int record_site(struct simulation *s, int k, struct round_record *r, struct error *e)
 {
-    const struct federate_options *o = f->o;
-    double examples = 0, loss = 0, exchanged = 2.0 * (double)f->global->count * sizeof(float);
-    float lr = learner_lr(&o->train, (uint64_t)f->round * (uint64_t)o->train.iterations);
+    const struct federate_options *o = s->o;
+    const struct federate_client *c = &o->client[k];
+    const struct site_result *done = &s->result[k];
+    double exchanged = 2.0 * (double)s->global->count * sizeof(float);
+    *r = (struct round_record){.round = s->task.round,
+                               .site = k,
+                               .examples = done->trained ? c->data.store.cases : 0,
+                               .loss = done->loss,
+                               .metric = NAN,
+                               .validation_loss = NAN,
+                               .lr = r->lr,
+                               .seconds = done->seconds,
+                               .bytes = done->trained ? exchanged : 0,
+                               .metric_local = done->metric_local,
+                               .norm = NAN,
+                               .cosine = NAN};
+    if (done->trained) server_measure(&s->server, c->name, &r->norm, &r->cosine);
+    if (o->clients == 1 || !has_validation(o) || c->validation.store.cases == 0) return 0;
+    struct validation v;
+    if (validate_global(s, &v, &c->validation, batches_of_site(o), e)) return -1;
+    r->metric = v.metric;
+    r->validation_loss = v.loss;
+    return 0;
+}
+
+/* nnU-Net's moving average tells which round was best. */
+static void follow_metric(struct simulation *s, double metric)
+{
+    if (!isfinite(metric)) return;
+    s->ema = isnan(s->ema) ? metric : 0.9 * s->ema + 0.1 * metric;
+    if (s->ema <= s->best_metric) return;
+    s->best_metric = s->ema;
+    s->best_round = s->task.round;
+}
+
+static int record_round(struct simulation *s, double seconds, struct error *e)
+{
+    const struct federate_options *o = s->o;
+    float lr = learner_lr(&s->f.train, (uint64_t)s->task.round * (uint64_t)s->f.train.iterations);
+    struct round_record g = {.round = s->task.round,
+                             .site = -1,
+                             .metric = NAN,
+                             .validation_loss = NAN,
+                             .lr = lr,
+                             .seconds = seconds,
+                             .metric_local = NAN,
+                             .norm = NAN,
+                             .cosine = NAN,
+                             .hash = model_hash(s->global)};
     for (int k = 0; k < o->clients; k++) {
-        const struct federate_client *c = &o->client[k];
-        struct round_record r = {f->round, k, c->data.store.cases, f->client[k].loss, NAN, NAN, lr,
-                                 f->client[k].seconds, exchanged, 0};
-        if (o->clients > 1 && has_validation(o) && c->validation.store.cases > 0) {
-            struct validation v;
-            int batches = (o->validation_batches + o->clients - 1) / o->clients;
-            if (validate_global(f, &v, &c->validation, batches, e)) return -1;
-            r.metric = v.metric;
-            r.validation_loss = v.loss;
-        }
-        if (o->clients > 1) history_add(&f->history, &r);
-        examples += r.examples;
-        loss += r.examples * r.loss;
+        struct round_record r = {.lr = lr};
+        if (record_site(s, k, &r, e)) return -1;
+        if (s->result[k].trained) g.examples += r.examples, g.loss += r.examples * r.loss;
+        if (o->clients == 1) continue;
+        g.bytes += r.bytes;
+        history_add(&s->history, &r);
+        if (s->events && s->events->site_done) s->events->site_done(s->events->arg, &r, o->client[k].name);
     }
-    struct round_record g = {f->round, -1, examples, loss / examples, NAN, NAN, lr, seconds,
-                             o->clients > 1 ? exchanged * o->clients : 0, model_hash(f->global)};
+    g.loss /= g.examples;
     if (has_validation(o)) {
         struct validation v;
-        if (validate_global(f, &v, o->validation, o->validation_batches, e)) return -1;
+        if (validate_global(s, &v, o->validation, o->validation_batches, e)) return -1;
         g.metric = v.metric;
         g.validation_loss = v.loss;
     }
-    history_add(&f->history, &g);
-    if (isfinite(g.metric)) {
-        f->ema = isnan(f->ema) ? g.metric : 0.9 * f->ema + 0.1 * g.metric;
-        if (!(f->ema <= f->best_metric)) {
-            f->best_metric = f->ema;
-            f->best_round = f->round;
-        }
-    }
+    history_add(&s->history, &g);
+    follow_metric(s, g.metric);
     return 0;
 }
 
-/* ---- checkpoints -------------------------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------------------- */
 
-static struct json *describe_state(const struct federation *f)
-{
-    struct json *j = json_object();
-    json_add_int(j, "rounds_done", f->round + 1);
-    json_add_int(j, "clients", f->o->clients);
-    json_add_number(j, "ema", f->ema);
-    json_add_number(j, "best_metric", f->best_metric);
-    json_add_int(j, "best_round", f->best_round);
-    json_add(j, "options", train_options_json(&f->o->train));
-    json_add(j, "history", history_json(&f->history));
-    return j;
-}
-
-static int write_checkpoint(const struct federation *f, const char *name, int with_optimizers, struct error *e)
-{
-    char path[1200];
-    if (file_join(path, sizeof path, f->o->folder, name, e)) return -1;
-    struct json *state = describe_state(f);
-    struct optimizer optimizers[CLIENTS_MAX];
-    for (int k = 0; k < f->o->clients; k++) optimizers[k] = f->client[k].optimizer;
-    int status = checkpoint_write(path, f->global, optimizers, with_optimizers ? f->o->clients : 0, state, e);
-    json_free(state);
-    return status;
-}
-
-/* Whether `done` rounds are all: of the schedule, or patience has run out. */
-static int is_over(const struct federation *f, int done)
-{
-    const struct federate_options *o = f->o;
-    return done >= o->train.epochs || (o->patience > 0 && done - 1 - f->best_round >= o->patience);
-}
-
-static int write_round(const struct federation *f, struct error *e)
-{
-    const struct federate_options *o = f->o;
-    int last = is_over(f, f->round + 1);
-    if (!o->folder) return 0;
-    if (history_write_progress(&f->history, o->folder, o->train.task, e)) return -1;
-    if (o->write_rounds && history_write_rounds(&f->history, o->folder, o->client, e)) return -1;
-    if (f->best_round == f->round && write_checkpoint(f, "checkpoint_best.safetensors", 0, e)) return -1;
-    if ((last || (f->round + 1) % o->checkpoint_every == 0) && write_checkpoint(f, "checkpoint_latest.safetensors", 1, e))
-        return -1;
-    if (last) return write_checkpoint(f, "checkpoint_final.safetensors", 0, e);
-    return 0;
-}
-
-/* Reads checkpoint_latest if there is one. f->round becomes the first round that is left. */
-static int resume(struct federation *f, struct error *e)
-{
-    const struct federate_options *o = f->o;
-    char path[1200];
-    struct json *state = NULL;
-    if (file_join(path, sizeof path, o->folder, "checkpoint_latest.safetensors", e)) return -1;
-    if (!file_exists(path)) return 0;
-    if (checkpoint_state(path, &state, e)) return -1;
-    struct json *mine = train_options_json(&o->train);
-    char *ours = json_format(mine, 0), *theirs = json_get(state, "options") ? json_format(json_get(state, "options"), 0) : NULL;
-    int same = theirs && strcmp(ours, theirs) == 0, clients = (int)json_integer(state, "clients", -1), status = 0;
-    if (!same) status = error_set(e, "%s: was trained with other options: %.400s, asked for %.400s", path, theirs ? theirs : "none", ours);
-    else if (clients != o->clients) status = error_set(e, "%s: has %d clients, asked for %d", path, clients, o->clients);
-    free(ours);
-    free(theirs);
-    json_free(mine);
-    struct optimizer optimizers[CLIENTS_MAX];
-    for (int k = 0; k < o->clients; k++) optimizers[k] = f->client[k].optimizer;
-    if (!status) status = checkpoint_read(path, f->global, optimizers, o->clients, NULL, e);
-    for (int k = 0; k < o->clients; k++) f->client[k].optimizer = optimizers[k];
-    if (!status) status = history_from_json(&f->history, json_get(state, "history"), path, e);
-    f->round = (int)json_integer(state, "rounds_done", 0);
-    f->ema = json_number(state, "ema", NAN);
-    f->best_metric = json_number(state, "best_metric", -INFINITY);
-    f->best_round = (int)json_integer(state, "best_round", -1);
-    json_free(state);
-    return status;
-}
-
-/* ---- the whole ----------------------------------------------------------------------------------------------------- */
-
-/* Side by side, clients leave threads idle where their number does not divide; layers lose about a tenth to waiting. */
+/* Side by side, clients leave threads idle where their number does not divide; layers lose about a tenth to
+ * waiting. */
 static int choose_workers(const struct federate_options *o)
 {
     int threads = pool_threads(o->pool), together = o->clients < threads ? o->clients : threads;
@@ -271,100 +274,186 @@ static int choose_workers(const struct federate_options *o)
     return used > 0.9 ? together : 1;
 }
 
+/* A worker: a step, a model with gradients, an update and a state of moments; the server: weights, gradients
+ * (unused), the next weights and a sum of 24 bytes an element for each of the strategy's. Without a folder
+ * the states of all clients are in memory too. */
 size_t federate_bytes(const struct federate_options *o, size_t step_bytes, size_t parameters, int workers)
 {
-    int moments = o->train.optimizer == OPTIM_ADAMW ? 2 : 1;
-    size_t vector = parameters * sizeof(float);
-    return (size_t)workers * (step_bytes + 2 * vector) + 2 * vector + (size_t)o->clients * (size_t)(moments + 1) * vector;
+    const struct strategy *strategy = o->strategy ? o->strategy : strategy_find("fedavg");
+    size_t vector = parameters * sizeof(float),
+           state = (size_t)(o->train.optimizer == OPTIM_ADAMW ? 2 : 1) + (size_t)strategy->site_slots;
+    size_t sums = o->clients > 1 ? 6 * (size_t)strategy->sums : 1;
+    size_t in_memory = o->folder && o->clients > 1 ? 0 : (size_t)o->clients * state;
+    return (size_t)workers * (step_bytes + (3 + state) * vector) +
+           (3 + (size_t)strategy->server_slots + sums + in_memory) * vector;
 }
 
-static void federation_free(struct federation *f)
+static void worker_free(struct worker *w)
 {
-    for (int w = 0; f->worker && w < f->workers; w++) {
-        struct model *m = f->worker[w].model;
-        memset(&f->worker[w].optimizer, 0, sizeof f->worker[w].optimizer); /* the clients own the optimisers */
-        if (f->worker[w].graph) learner_destroy(&f->worker[w]);
-        if (m) model_destroy(m);
-    }
-    for (int k = 0; f->client && k < f->o->clients; k++) {
-        optimizer_free(&f->client[k].optimizer);
-        free(f->client[k].weights);
-    }
-    free(f->worker);
-    free(f->client);
+    struct model *m = w->learner.model;
+    if (w->learner.graph) learner_destroy(&w->learner);
+    if (m) model_destroy(m);
+    site_state_free(&w->state);
+    update_free(&w->update);
 }
 
-static int federation_create(struct federation *f, const struct model *initial, struct error *e)
+static void simulation_free(struct simulation *s)
 {
-    const struct federate_options *o = f->o;
-    f->global = learner_model(&o->train, o->plan);
-    if (initial) {
-        ENSURE(initial->count == f->global->count, "initial weights %zu, model %zu", initial->count, f->global->count);
-        memcpy(f->global->data, initial->data, initial->count * sizeof(float));
+    for (int w = 0; s->worker && w < s->workers; w++) worker_free(&s->worker[w]);
+    free(s->worker);
+    server_free(&s->server);
+    site_store_free(&s->store);
+    free(s->training);
+    free(s->chosen);
+    free(s->result);
+}
+
+static int compare_clients(const void *a, const void *b)
+{
+    return strcmp((*(const struct federate_client *const *)a)->name,
+                  (*(const struct federate_client *const *)b)->name);
+}
+
+/* The clients that train, in the order of their names; every client has cases of some kind, and no two the
+ * same name. */
+static int list_sites(struct simulation *s, struct error *e)
+{
+    const struct federate_options *o = s->o;
+    const struct federate_client **order = malloc(((size_t)o->clients + 1) * sizeof *order);
+    int status = order ? 0 : error_set(e, "out of memory for %d sites", o->clients), n = 0;
+    for (int k = 0; !status && k < o->clients; k++) order[k] = &o->client[k];
+    if (!status) qsort(order, (size_t)o->clients, sizeof *order, compare_clients);
+    for (int k = 0; !status && k < o->clients; k++) {
+        if (k && strcmp(order[k]->name, order[k - 1]->name) == 0)
+            status = error_set(e, "two sites are called %s", order[k]->name);
+        else if (order[k]->data.store.cases > 0)
+            s->training[n++] = (int)(order[k] - o->client);
+        else if (order[k]->validation.store.cases == 0)
+            status = error_set(e, "site %s has no training case, and none to validate on", order[k]->name);
     }
-    f->workers = choose_workers(o);
-    f->worker = calloc((size_t)f->workers, sizeof *f->worker);
-    f->client = calloc((size_t)o->clients, sizeof *f->client);
-    if (!f->worker || !f->client) return error_set(e, "out of memory for %d clients", o->clients);
-    for (int w = 0; w < f->workers; w++) {
-        struct model *m = model_clone(f->global);
-        int status = learner_create(&f->worker[w], &o->train, o->plan, &o->client[0].data, m, 0,
-                                    f->workers > 1 ? NULL : o->pool, e);
-        f->worker[w].model = m;
+    if (!status && n == 0) status = error_set(e, "no site has a training case");
+    free(order);
+    s->f.sites = n;
+    return status;
+}
+
+static int create_workers(struct simulation *s, struct error *e)
+{
+    const struct federate_options *o = s->o;
+    const struct federate_client *first = &o->client[s->training[0]];
+    s->workers = choose_workers(o);
+    s->worker = calloc((size_t)s->workers, sizeof *s->worker);
+    if (!s->worker) return error_set(e, "out of memory for %d workers", s->workers);
+    for (int w = 0; w < s->workers; w++) {
+        struct worker *x = &s->worker[w];
+        struct model *m = model_clone(s->global);
+        int status = learner_create(&x->learner, &s->f.train, o->plan, &first->data, m, 0,
+                                    s->workers > 1 ? NULL : o->pool, e);
+        x->learner.model = m;
         if (status) return -1;
-        optimizer_free(&f->worker[w].optimizer); /* the clients' optimisers take turns in it */
-    }
-    for (int k = 0; k < o->clients; k++) {
-        f->client[k].optimizer = learner_optimizer(&o->train, f->global);
-        f->client[k].weights = malloc(f->global->count * sizeof(float));
-        if (!f->client[k].weights) return error_set(e, "out of memory for client %s", o->client[k].name);
+        optimizer_free(&x->learner.optimizer); /* the sites' take turns in it */
+        if (site_state_init(&x->state, first->name, &s->f, s->global, e) ||
+            update_init(&x->update, s->global->count, e))
+            return -1;
     }
     return 0;
 }
 
-static int run_rounds(struct federation *f, struct error *e)
+static int create_store(struct simulation *s, struct error *e)
 {
-    const struct federate_options *o = f->o;
-    if (o->resume && o->folder && resume(f, e)) return -1;
-    for (; !is_over(f, f->round); f->round++) {
-        double start = now_seconds();
-        train_round(f);
-        if (record_round(f, now_seconds() - start, e) || write_round(f, e)) return -1;
-        const struct round_record *last = &f->history.record[f->history.count - 1];
-        if (!isfinite(last->loss)) return error_set(e, "the loss became %g in round %d: lower the learning rate", last->loss, f->round);
-        if (f->events && f->events->round_done) f->events->round_done(f->events->arg, last, o->train.epochs);
+    const struct federate_options *o = s->o;
+    const char **name = malloc(((size_t)o->clients + 1) * sizeof *name);
+    if (!name) return error_set(e, "out of memory for %d sites", o->clients);
+    for (int k = 0; k < o->clients; k++) name[k] = o->client[k].name;
+    int files = o->folder && (o->clients > 1 || s->f.strategy->site_slots > 0);
+    int status = site_store_init(&s->store, &s->f, s->global, files ? o->folder : NULL, name, o->clients, e);
+    free(name);
+    return status;
+}
+
+static int simulation_create(struct simulation *s, const struct model *initial, struct error *e)
+{
+    const struct federate_options *o = s->o;
+    size_t n = (size_t)o->clients + 1;
+    s->f = federation_default(&o->train, o->plan, o->clients);
+    if (o->strategy) {
+        s->f.strategy = o->strategy;
+        memcpy(s->f.option, o->option, sizeof s->f.option);
     }
-    return 0;
+    s->f.local_epochs = o->local_epochs;
+    s->f.fraction = o->fraction > 0 ? o->fraction : 1;
+    s->f.minimum = o->minimum > 1 ? o->minimum : 1;
+    s->f.plain_variance = o->plain_variance;
+    s->training = calloc(n, sizeof *s->training);
+    s->chosen = calloc(n, 1);
+    s->result = calloc(n, sizeof *s->result);
+    if (!s->training || !s->chosen || !s->result)
+        return error_set(e, "out of memory for %d sites", o->clients);
+    if (list_sites(s, e) || federation_check(&s->f, e) || checkpoints_identity(s, e)) return -1;
+    s->global = learner_model(&s->f.train, o->plan);
+    if (initial) {
+        ENSURE(initial->count == s->global->count, "initial weights %zu, model %zu", initial->count,
+               s->global->count);
+        memcpy(s->global->data, initial->data, initial->count * sizeof(float));
+    }
+    if (create_workers(s, e)) return -1;
+    return server_init(&s->server, &s->f, s->global, o->pool, o->folder, e) || create_store(s, e) ? -1 : 0;
+}
+
+/* Whether `done` rounds are all: of the schedule, or patience has run out. */
+static int is_over(const struct simulation *s, int done)
+{
+    return done >= s->f.train.epochs || (s->o->patience > 0 && done - 1 - s->best_round >= s->o->patience);
+}
+
+static int run_rounds(struct simulation *s, struct error *e)
+{
+    const struct federate_options *o = s->o;
+    if (o->folder && o->resume && checkpoints_resume(s, e)) return -1;
+    if (s->events && s->events->begins && s->events->begins(s->events->arg, e)) return -1;
+    while (!is_over(s, s->server.round)) {
+        double start = clock_seconds();
+        if (train_round(s, e) || record_round(s, clock_seconds() - start, e)) return -1;
+        if (o->folder && checkpoints_write(s, is_over(s, s->server.round), e)) return -1;
+        const struct round_record *last = &s->history.record[s->history.count - 1];
+        if (s->events && s->events->round_done)
+            s->events->round_done(s->events->arg, last, s->f.train.epochs);
+    }
+    return o->folder ? checkpoints_final(s, e) : 0;
 }
 
 int federate_run(struct federate_result *r, const struct federate_options *o, const struct model *initial,
                  const struct federate_events *events, struct error *e)
 {
-    struct federation f = {.o = o, .events = events, .best_metric = -INFINITY, .ema = NAN, .best_round = -1};
-    double start = now_seconds();
+    struct simulation s = {.o = o, .events = events, .best_metric = -INFINITY, .ema = NAN, .best_round = -1};
+    double start = clock_seconds();
     memset(r, 0, sizeof *r);
-    ENSURE(o->clients > 0 && o->clients <= CLIENTS_MAX && o->checkpoint_every > 0, "%d clients, checkpoint every %d", o->clients, o->checkpoint_every);
-    for (int k = 0; k < o->clients; k++)
-        if (o->client[k].data.store.cases == 0) return error_set(e, "site %s has no training case", o->client[k].name);
-    int status = federation_create(&f, initial, e);
-    if (!status && events && events->planned)
-        events->planned(events->arg, graph_bytes(f.worker[0].graph), graph_flops(f.worker[0].graph), f.global->count, f.workers);
-    if (!status) status = run_rounds(&f, e);
-    if (!status) {
-        r->step_bytes = graph_bytes(f.worker[0].graph);
-        r->workers = f.workers;
-        r->best_metric = f.best_metric;
-        r->best_round = f.best_round;
-        r->rounds = f.round;
-        r->record = f.history.record;
-        r->records = f.history.count;
-        r->model = f.global;
-        r->seconds = now_seconds() - start;
-    } else {
-        free(f.history.record);
-        if (f.global) model_destroy(f.global);
+    ENSURE(o->clients > 0 && o->checkpoint_every > 0, "%d clients, checkpoint every %d", o->clients,
+           o->checkpoint_every);
+    int lock = o->folder ? folder_lock(o->folder, e) : -1, status = o->folder && lock < 0 ? -1 : 0;
+    if (!status && o->folder && !o->resume) status = federate_clear(o->folder, e);
+    if (!status) status = simulation_create(&s, initial, e);
+    if (!status && events && events->planned) {
+        const struct graph *g = s.worker[0].learner.graph;
+        events->planned(events->arg, graph_bytes(g), graph_flops(g), s.global->count, s.workers);
     }
-    federation_free(&f);
+    if (!status) status = run_rounds(&s, e);
+    if (!status) {
+        r->step_bytes = graph_bytes(s.worker[0].learner.graph);
+        r->workers = s.workers;
+        r->best_metric = s.best_metric;
+        r->best_round = s.best_round;
+        r->rounds = s.server.round;
+        r->record = s.history.record;
+        r->records = s.history.count;
+        r->model = s.global;
+        r->seconds = clock_seconds() - start;
+    } else {
+        free(s.history.record);
+    }
+    simulation_free(&s);
+    folder_unlock(lock);
+    if (status && s.global) model_destroy(s.global);
     return status;
 }
 

@@ -1,76 +1,104 @@
-/* federate.h - the training loop: rounds of local iterations at every client, then central aggregation.
+/* federate.h - federated training on one machine: rounds of the three steps (fl/round), sites taking turns or
+ * side by side.
  *
- * Centralised training is the same loop with one client: rounds are epochs, and the average of one model is that model, bit
- * for bit. Each client has its own data, random-number key and optimiser (whose state stays at the client between rounds).
- * The result does not depend on the number of threads, on the order in which clients finish, or on whether clients run side by
+ * Centralised training is the same loop with one client: rounds are epochs, and the average of one model is
+ * that model, bit for bit. Each client has its own data, random-number key (a hash of its name; the only
+ * client's is 0) and optimiser, whose state stays at the client between rounds. The result does not depend on
+ * the number of threads, on the order of the clients or in which they finish, or on whether they run side by
  * side (one thread each) or one after the other (all threads in each layer).
+ *
+ * Files in `folder` (fold_K): checkpoint_{latest,best,final}.safetensors, progress.csv and .svg; with more
+ * than one client rounds.csv, similarity.csv and sites/, where each client's state lies (site_store.h):
+ * memory holds one model, one sum and a state for each worker, for any number of clients. A killed run is
+ * continued inside its round: clients that were done with it are not trained again. Two runs in one folder
+ * are refused.
  */
 #ifndef FL_FEDERATE_H
 #define FL_FEDERATE_H
 
-#include "nn/data/sites.h"
-#include "nn/train/train.h"
-
-enum { CLIENTS_MAX = 256 };
+#include "fl/message/federation.h"
 
 /* How clients share the machine. */
 enum federate_parallel { PARALLEL_AUTO, PARALLEL_LAYERS, PARALLEL_CLIENTS };
 
 struct federate_client {
-    char name[SITE_NAME_MAX];
-    struct learner_data data;        /* a view: federate never frees it */
-    struct learner_data validation;  /* its share of the validation cases; store.cases may be 0 */
+    char name[SITE_NAME_MAX]; /* unlike the others' */
+    struct learner_data
+        data; /* a view: federate never frees it; no cases: it only takes part in evaluation */
+    struct learner_data validation; /* its share of the validation cases; store.cases may be 0 */
 };
 
 struct federate_options {
-    struct train_options train;      /* epochs = rounds, iterations = local iterations */
-    const struct plan *plan;         /* segmentation, else NULL */
+    struct train_options train; /* epochs = rounds, iterations = local iterations */
+    const struct plan *plan;    /* segmentation, else NULL */
     int clients;
     struct federate_client *client;
+    const struct strategy *strategy; /* NULL: fedavg */
+    double option[STRATEGY_OPTIONS]; /* of the strategy; not read where it is NULL */
+    int local_epochs;   /* > 0: passes over a client's cases a round, instead of train.iterations */
+    double fraction;    /* of the clients that train in a round; 0 or 1: all */
+    int minimum;        /* updates that a round needs, the others may fail; 0: one */
+    int plain_variance; /* struct federation */
     const struct learner_data *validation; /* all validation cases; NULL or no cases: none */
-    int validation_batches;          /* a round; 0: none */
+    int validation_batches;                /* a round; 0: none */
     enum federate_parallel parallel;
     struct pool *pool;
-    const char *folder;              /* fold_K: checkpoints, progress.csv, rounds.csv; NULL: nothing is written */
-    int resume;                      /* continue from folder/checkpoint_latest.safetensors where it exists */
-    int write_rounds;                /* rounds.csv with a row for each site */
-    int checkpoint_every;            /* rounds between checkpoint_latest; the last round always */
-    int patience;                    /* stop after so many rounds without a better moving average of the validation metric; 0: never */
+    const char *folder;    /* NULL: nothing is written */
+    const char *data_hash; /* of the dataset: compared at resume; NULL: not */
+    int resume;            /* continue from folder/checkpoint_latest.safetensors where it exists */
+    int write_rounds;      /* rounds.csv with a row for each site */
+    int checkpoint_every;  /* rounds between checkpoint_latest; the last round always */
+    int patience; /* stop after so many rounds without a better moving average of the validation metric; 0:
+                     never */
 };
 
-/* One row of rounds.csv. site -1: the global model. */
+/* One row of rounds.csv. site -1: the global model. Numbers that there are not are NaN. */
 struct round_record {
     int round, site;
     double examples, loss, metric, validation_loss, lr, seconds, bytes;
-    uint64_t hash;                   /* of the global weights after the round; global rows only */
+    double metric_local; /* of the site's own weights after its training, on its validation cases */
+    double norm, cosine; /* ||w_k - w||; mean cosine between its displacement and the others' */
+    uint64_t hash;       /* of the global weights after the round; global rows only */
 };
 
 struct federate_events {
-    /* Before the first round: bytes and forward FLOP of a step, parameters, step blocks in use at once. May be NULL. */
+    /* Before the first round: bytes and forward FLOP of a step, parameters, step blocks in use at once. May
+     * be NULL. */
     void (*planned)(void *arg, size_t step_bytes, double flops, size_t parameters, int workers);
+    /* Once, when it is certain that the run goes on: the folder is ours, and what is resumed fits. -1 ends
+     * it. May be NULL. */
+    int (*begins)(void *arg, struct error *e);
     void (*round_done)(void *arg, const struct round_record *global, int rounds); /* may be NULL */
-    void (*step_done)(void *arg, double done, double of, double loss);           /* iterations; called by one thread; may be NULL */
+    void (*site_done)(void *arg, const struct round_record *site,
+                      const char *name); /* before round_done; may be NULL */
+    void (*site_failed)(void *arg, int round, const char *name,
+                        const char *why); /* left out of the round; may be NULL */
+    void (*step_done)(void *arg, double done, double of,
+                      double loss); /* iterations; called by one thread; may be NULL */
     void *arg;
 };
 
 struct federate_result {
-    struct model *model;             /* final global weights; the caller frees it */
-    struct round_record *record;     /* every row, in order; malloc'ed */
+    struct model *model;         /* final global weights; the caller frees it */
+    struct round_record *record; /* every row, in order; malloc'ed */
     int records;
     double best_metric;
     int best_round;
-    int rounds;                      /* done: fewer than train.epochs where patience ran out */
-    size_t step_bytes;               /* memory plan of one training step */
-    int workers;                     /* step blocks in use at once */
-    double seconds;                  /* of this run, without earlier ones that it resumed */
+    int rounds;        /* done: fewer than train.epochs where patience ran out */
+    size_t step_bytes; /* memory plan of one training step */
+    int workers;       /* step blocks in use at once */
+    double seconds;    /* of this run, without earlier ones that it resumed */
 };
 
 /* Initial weights: from train.seed, or a copy of `initial` (pretrained) where not NULL. */
 int federate_run(struct federate_result *r, const struct federate_options *o, const struct model *initial,
                  const struct federate_events *events, struct error *e);
 void federate_result_free(struct federate_result *r);
+/* Removes what an earlier run left in the folder: for --overwrite. */
+int federate_clear(const char *folder, struct error *e);
 
-/* A view of those cases of `all` with group[i] == which. The samples stay all's; free with learner_view_free. */
+/* A view of those cases of `all` with group[i] == which. The samples stay all's; free with learner_view_free.
+ */
 void learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which);
 void learner_view_free(struct learner_data *view);
 

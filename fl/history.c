@@ -1,9 +1,11 @@
+/* history.c - the rows of a run: in a checkpoint's JSON, as tables and as curves. */
 #include "fl/history.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/base/csv.h"
 #include "io/base/file.h"
@@ -21,77 +23,150 @@ void history_add(struct history *h, const struct round_record *r)
 }
 
 /* One array a row, in the order of struct round_record; the hash as text because JSON numbers lose bits. */
+enum { ROW_NUMBERS = 12 };
+
 struct json *history_json(const struct history *h)
 {
     struct json *j = json_array();
     for (int i = 0; i < h->count; i++) {
         const struct round_record *r = &h->record[i];
-        double v[] = {r->round, r->site, r->examples, r->loss, r->metric, r->validation_loss, r->lr, r->seconds, r->bytes};
+        double v[ROW_NUMBERS] = {
+            r->round, r->site,    r->examples, r->loss,         r->metric, r->validation_loss,
+            r->lr,    r->seconds, r->bytes,    r->metric_local, r->norm,   r->cosine};
         char hash[17];
         struct json *row = json_add_array(j, NULL);
-        for (size_t k = 0; k < sizeof v / sizeof *v; k++) json_add_number(row, NULL, v[k]);
+        for (int k = 0; k < ROW_NUMBERS; k++) json_add_number(row, NULL, v[k]);
         snprintf(hash, sizeof hash, "%016" PRIx64, r->hash);
         json_add_text(row, NULL, hash);
     }
     return j;
 }
 
-static double value_at(const struct json *row, int i)
+static int read_row(struct round_record *r, const struct json *row, int round, int sites)
 {
-    const struct json *v = json_at(row, i);
-    return v && (v->type == JSON_INT || v->type == JSON_DOUBLE) ? v->number : NAN;
+    double v[ROW_NUMBERS];
+    const struct json *hash = json_at(row, ROW_NUMBERS);
+    if (row->type != JSON_ARRAY || row->count != ROW_NUMBERS + 1 || hash->type != JSON_STRING ||
+        strlen(hash->string) != 16)
+        return -1;
+    for (int k = 0; k < ROW_NUMBERS; k++) {
+        const struct json *n = json_at(row, k);
+        if (n->type != JSON_INT && n->type != JSON_DOUBLE) return -1;
+        v[k] = n->number;
+    }
+    if (v[0] != round || !(v[1] >= -1 && v[1] < sites) || v[1] != floor(v[1])) return -1;
+    *r = (struct round_record){round,
+                               (int)v[1],
+                               v[2],
+                               v[3],
+                               v[4],
+                               v[5],
+                               v[6],
+                               v[7],
+                               v[8],
+                               v[9],
+                               v[10],
+                               v[11],
+                               strtoull(hash->string, NULL, 16)};
+    return 0;
 }
 
-int history_from_json(struct history *h, const struct json *j, const char *name, struct error *e)
+int history_from_json(struct history *h, const struct json *j, int rounds, int sites, const char *name,
+                      struct error *e)
 {
-    for (int i = 0; j && i < j->count; i++) {
-        const struct json *row = json_at(j, i), *hash = json_at(row, 9);
-        if (row->type != JSON_ARRAY || row->count != 10 || !hash || hash->type != JSON_STRING)
-            return error_set(e, "%s: history[%d] is no row of 10 values", name, i);
-        struct round_record r = {(int)value_at(row, 0), (int)value_at(row, 1), value_at(row, 2), value_at(row, 3),
-                                 value_at(row, 4), value_at(row, 5), value_at(row, 6), value_at(row, 7),
-                                 value_at(row, 8), strtoull(hash->string, NULL, 16)};
+    int round = 0;
+    for (int i = 0; j && j->type == JSON_ARRAY && i < j->count; i++) {
+        struct round_record r;
+        if (round >= rounds || read_row(&r, j->item[i], round, sites)) {
+            h->count = 0;
+            return error_set(e, "%s: history[%d] is no row of round %d and a site of %d", name, i, round,
+                             sites);
+        }
         history_add(h, &r);
+        round += r.site < 0;
     }
-    return 0;
+    if (round == rounds) return 0;
+    h->count = 0;
+    return error_set(e, "%s: the history has %d rounds, %d are done", name, round, rounds);
 }
 
 static void put_number(struct file_out *f, double v)
 {
-    if (isfinite(v)) file_printf(f, ",%.9g", v);
-    else file_printf(f, ",");
+    if (isfinite(v))
+        file_printf(f, ",%.9g", v);
+    else
+        file_printf(f, ",");
 }
 
-static int write_curves(const struct history *h, const char *path, enum task_kind task, struct error *e)
+/* ---- curves -------------------------------------------------------------------------------------------- */
+
+enum { CURVES = 4, CURVE_SITES = 9, LOSS_SITES = 4 };
+
+/* Of one site (-1: global): rounds and losses, validation losses, metrics. Returns the points. */
+static int take_curve(double *v[CURVES], const struct history *h, int site)
 {
-    size_t n = (size_t)h->count + 1;
-    double *v = malloc(4 * n * sizeof *v);
-    if (!v) return error_set(e, "%s: out of memory", path);
-    double *x = v, *loss = v + n, *validation = v + 2 * n, *metric = v + 3 * n;
-    int count = 0, validated = 0;
+    int n = 0;
     for (int i = 0; i < h->count; i++) {
         const struct round_record *r = &h->record[i];
-        if (r->site >= 0) continue;
-        x[count] = r->round + 1;
-        loss[count] = r->loss;
-        validation[count] = r->validation_loss;
-        metric[count++] = r->metric;
-        validated |= isfinite(r->metric);
+        if (r->site != site) continue;
+        v[0][n] = r->round + 1;
+        v[1][n] = r->loss;
+        v[2][n] = r->validation_loss;
+        v[3][n++] = r->metric;
     }
-    const char *metric_name = task == TASK_SEGMENT ? "validation Dice" : "validation AUC";
-    struct svg_chart c = {.title = "Training", .x_label = "epoch or round", .y_label = "loss"};
-    c.series[c.count++] = (struct svg_series){"training loss", x, loss, count, 0};
-    if (validated) {
-        c.right_label = metric_name;
-        c.series[c.count++] = (struct svg_series){"validation loss", x, validation, count, 0};
-        c.series[c.count++] = (struct svg_series){metric_name, x, metric, count, 1};
+    return n;
+}
+
+static int any_finite(const double *v, int n)
+{
+    int any = 0;
+    for (int i = 0; i < n; i++) any |= isfinite(v[i]);
+    return any;
+}
+
+static void add_series(struct svg_chart *c, const char *name, const double *x, const double *y, int n,
+                       int right)
+{
+    if (c->count < (int)(sizeof c->series / sizeof *c->series) && any_finite(y, n))
+        c->series[c->count++] = (struct svg_series){name, x, y, n, right};
+}
+
+/* Global curves, and of up to CURVE_SITES sites the metric, of up to LOSS_SITES the loss as well: what one
+ * picture holds. */
+static int write_curves(const struct history *h, const char *path, enum task_kind task,
+                        const struct federate_client *client, struct error *e)
+{
+    size_t n = (size_t)h->count + 1;
+    double *block = malloc((1 + CURVE_SITES) * CURVES * n * sizeof *block), *v[CURVES];
+    char name[CURVE_SITES][2][SITE_NAME_MAX + 24];
+    int sites = 0;
+    if (!block) return error_set(e, "%s: out of memory", path);
+    for (int k = 0; k < CURVES; k++) v[k] = block + (size_t)k * n;
+    const char *metric = task == TASK_SEGMENT ? "Dice" : "AUC",
+               *global = task == TASK_SEGMENT ? "validation Dice" : "validation AUC";
+    struct svg_chart c = {
+        .title = "Training", .x_label = "epoch or round", .y_label = "loss", .right_label = global};
+    int count = take_curve(v, h, -1);
+    add_series(&c, "training loss", v[0], v[1], count, 0);
+    add_series(&c, "validation loss", v[0], v[2], count, 0);
+    add_series(&c, global, v[0], v[3], count, 1);
+    if (!any_finite(v[3], count)) c.right_label = NULL;
+    for (int i = 0; i < h->count; i++) sites = h->record[i].site >= sites ? h->record[i].site + 1 : sites;
+    for (int k = 0; k < sites && sites <= CURVE_SITES; k++) {
+        for (int i = 0; i < CURVES; i++) v[i] = block + (size_t)((1 + k) * CURVES + i) * n;
+        snprintf(name[k][0], sizeof name[k][0], "%s, loss", client[k].name);
+        snprintf(name[k][1], sizeof name[k][1], "%s, %s", client[k].name, metric);
+        count = take_curve(v, h, k);
+        if (sites <= LOSS_SITES) add_series(&c, name[k][0], v[0], v[1], count, 0);
+        add_series(&c, name[k][1], v[0], v[3], count, 1);
     }
     int status = svg_write(&c, path, e);
-    free(v);
+    free(block);
     return status;
 }
 
-int history_write_progress(const struct history *h, const char *folder, enum task_kind task, struct error *e)
+int history_write_progress(const struct history *h, const char *folder, enum task_kind task,
+                           const struct federate_client *client, struct error *e)
 {
     char path[1200];
     if (file_join(path, sizeof path, folder, "progress.csv", e)) return -1;
@@ -109,7 +184,7 @@ int history_write_progress(const struct history *h, const char *folder, enum tas
         file_printf(f, ",%.3f,%016" PRIx64 "\n", r->seconds, r->hash);
     }
     if (file_commit(f, e) || file_join(path, sizeof path, folder, "progress.svg", e)) return -1;
-    return write_curves(h, path, task, e);
+    return write_curves(h, path, task, client, e);
 }
 
 int history_write_rounds(const struct history *h, const char *folder, const struct federate_client *client,
@@ -119,7 +194,9 @@ int history_write_rounds(const struct history *h, const char *folder, const stru
     if (file_join(path, sizeof path, folder, "rounds.csv", e)) return -1;
     struct file_out *f = file_create(path, e);
     if (!f) return -1;
-    file_printf(f, "round,site,examples,local_loss,metric,seconds,bytes\n");
+    file_printf(
+        f,
+        "round,site,examples,local_loss,metric,seconds,bytes,metric_local,update_norm,cosine,weight_hash\n");
     for (int i = 0; i < h->count; i++) {
         const struct round_record *r = &h->record[i];
         char site[2 * SITE_NAME_MAX + 4];
@@ -127,7 +204,22 @@ int history_write_rounds(const struct history *h, const char *folder, const stru
         file_printf(f, "%d,%s,%.0f", r->round, site, r->examples);
         put_number(f, r->loss);
         put_number(f, r->metric);
-        file_printf(f, ",%.3f,%.0f\n", r->seconds, r->bytes);
+        file_printf(f, ",%.3f,%.0f", r->seconds, r->bytes);
+        put_number(f, r->metric_local);
+        put_number(f, r->norm);
+        put_number(f, r->cosine);
+        if (r->site < 0)
+            file_printf(f, ",%016" PRIx64 "\n", r->hash);
+        else
+            file_printf(f, ",\n");
     }
     return file_commit(f, e);
+}
+
+void history_write_pair(struct file_out *f, int round, const char *site, const char *other, double cosine)
+{
+    char a[2 * SITE_NAME_MAX + 4], b[2 * SITE_NAME_MAX + 4];
+    csv_quote(a, sizeof a, site);
+    csv_quote(b, sizeof b, other);
+    file_printf(f, "%d,%s,%s,%.6f\n", round, a, b, cosine);
 }

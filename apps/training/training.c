@@ -112,6 +112,19 @@ static void on_planned(void *arg, size_t step_bytes, double flops, size_t parame
     fflush(stdout);
 }
 
+/* A resume that is refused leaves the manifest of the run as it was. */
+static int on_begin(void *arg, struct error *e)
+{
+    return training_manifest(((struct report *)arg)->t, NULL, e);
+}
+
+static void on_site_failed(void *arg, int round, const char *name, const char *why)
+{
+    struct report *r = arg;
+    progress_clear(&r->bar);
+    fprintf(stderr, "round %d: site %s is left out: %s\n", round + 1, name, why);
+}
+
 static struct model *load_pretrained(struct training *t, struct error *e)
 {
     struct model *m = learner_model(&t->options, t->plan);
@@ -126,7 +139,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
 {
     struct federate_options f = {.train = t->options, .plan = t->plan, .validation = &t->validation,
                                  .validation_batches = t->args.validation_batches, .pool = t->pool, .folder = t->fold_path,
-                                 .resume = t->args.resume, .write_rounds = t->args.federated, .checkpoint_every = t->args.checkpoint_every,
+                                 .data_hash = t->data_hash, .resume = t->args.resume, .write_rounds = t->args.federated, .checkpoint_every = t->args.checkpoint_every,
                                  .patience = t->args.patience};
     f.parallel = strcmp(t->args.parallel, "clients") == 0 ? PARALLEL_CLIENTS : strcmp(t->args.parallel, "layers") == 0 ? PARALLEL_LAYERS : PARALLEL_AUTO;
     f.clients = t->sites.count;
@@ -145,7 +158,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
         learner_view(&f.client[k].validation, &t->validation, group, k);
     }
     struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet)};
-    struct federate_events events = {on_planned, on_round, on_step, &report};
+    struct federate_events events = {.planned = on_planned, .begins = on_begin, .site_failed = on_site_failed, .round_done = on_round, .step_done = on_step, .arg = &report};
     struct model *initial = NULL;
     int status = 0;
     if (t->args.pretrained && !(initial = load_pretrained(t, e))) status = -1;
@@ -184,7 +197,6 @@ static int run_training(struct training *t, struct error *e)
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
     if (t->args.patience && !t->args.validation_batches) return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->args.patience);
     if (write_dataset_json(t, e) || training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e)) return -1;
-    if (training_manifest(t, NULL, e)) return -1;
     print_cases(t);
     if (run_federation(t, &result, e)) return -1;
     int status = training_manifest(t, &result, e);

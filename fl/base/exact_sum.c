@@ -51,8 +51,7 @@ int exact_sum_pairs(struct exact_sum *s, const struct model *m, struct error *e)
     return 0;
 }
 
-/* ---- one element
- * -------------------------------------------------------------------------------------------------- */
+/* ---- one element --------------------------------------------------------------------------------------- */
 
 /* Mantissa times 2^-shift, half to even. */
 static uint64_t shift_down(uint64_t m, int shift)
@@ -118,8 +117,7 @@ static double read_limbs(const uint64_t *limb, size_t stride)
     return negative ? -x : x;
 }
 
-/* ---- vectors
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- vectors ------------------------------------------------------------------------------------------- */
 
 struct adding {
     struct exact_sum *s;

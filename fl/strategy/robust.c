@@ -6,9 +6,7 @@
 
 #include "fl/base/vector.h"
 
-/* ---- Krum
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- Krum ---------------------------------------------------------------------------------------------- */
 
 struct distances {
     const struct aggregation *a;
@@ -61,8 +59,7 @@ int krum_select(int *best, int most, const struct aggregation *a, int malicious,
     return status;
 }
 
-/* ---- coordinates
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- coordinates --------------------------------------------------------------------------------------- */
 
 enum { TILE = 256 }; /* elements that are sorted together: a row is read in pieces of a kilobyte */
 

@@ -107,8 +107,7 @@ double strategy_total(const struct aggregation *a,
     return total;
 }
 
-/* ---- element-wise work over the trained parameters
- * --------------------------------------------------------------- */
+/* ---- element-wise work over the trained parameters ----------------------------------------------------- */
 
 struct each {
     struct element element;
@@ -156,8 +155,7 @@ void local_each(const struct local_round *l,
     }
 }
 
-/* ---- aggregation
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- aggregation --------------------------------------------------------------------------------------- */
 
 int strategy_aggregate(float *out, const struct strategy *s, struct aggregation *a, struct error *e)
 {

@@ -97,7 +97,7 @@ const struct strategy *strategy_from_json(double option[STRATEGY_OPTIONS], const
 /* What the sums of a round become: aggregate, then the running statistics. out may not be global. */
 int strategy_aggregate(float *out, const struct strategy *s, struct aggregation *a, struct error *e);
 
-/* ---- for the descriptors' files ---- */
+/* ---- for the descriptors' files ------------------------------------------------------------------------ */
 double strategy_by_examples(const double *option, const struct contribution *c, int sum);
 double strategy_equally(const double *option, const struct contribution *c, int sum);
 /* Sum of weight() over the updates. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/weights/safetensors.h"
+#include "io/weights/seal.h"
 #include "tensor/base/check.h"
 
 /* "optimizer.momentum." for the first optimiser, "optimizer.K.momentum." for client K > 0. */
@@ -88,6 +89,7 @@ int checkpoint_write(const char *path, const struct model *m, const struct optim
     }
     for (int i = 0; i < m->params; i++) add_view(&s, m->param[i].name, &m->param[i], m->data);
     for (int i = 0; i < optimizers; i++) add_moments(&s, m, &o[i], i);
+    seal_add(&s);
     int r = safetensors_write(&s, path, e);
     safetensors_free(&s);
     return r;
@@ -243,7 +245,7 @@ int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int 
 {
     struct safetensors s = {0};
     ENSURE(m->finished, "checkpoint into an unfinished model");
-    if (safetensors_read(&s, path, e)) return -1;
+    if (seal_read(&s, path, 0, e)) return -1;
     int r = -1;
     struct json *list = meta_json(path, &s, "optimizer", JSON_ARRAY, e);
     struct json *j = list != NULL ? meta_json(path, &s, "nephron", JSON_OBJECT, e) : NULL;

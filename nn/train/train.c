@@ -207,14 +207,24 @@ static void next_batch(struct learner *l, uint64_t step)
     patch_batch(l, l->data, l->client, step, o->augment ? &augment : NULL);
 }
 
-double learner_step(struct learner *l, uint64_t step, float lr)
+double learner_backward(struct learner *l, uint64_t step)
 {
     next_batch(l, step);
     graph_set_step(l->graph, l->options->seed, l->client, step);
     graph_forward(l->graph);
     graph_backward(l->graph, l->loss);
-    double loss = *tensor_f32(l->loss);
+    return *tensor_f32(l->loss);
+}
+
+void learner_update(struct learner *l, float lr)
+{
     optimizer_step(&l->optimizer, l->model, lr, l->pool);
+}
+
+double learner_step(struct learner *l, uint64_t step, float lr)
+{
+    double loss = learner_backward(l, step);
+    learner_update(l, lr);
     return loss;
 }
 

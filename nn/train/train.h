@@ -74,6 +74,9 @@ void learner_destroy(struct learner *l);
 void learner_switch(struct learner *l, const struct learner_data *data, uint32_t client);
 /* One iteration with global number `step` (its batch, augmentation and dropout are functions of it). Returns the loss. */
 double learner_step(struct learner *l, uint64_t step, float lr);
+/* Its two halves, for who changes the gradient (model->grad) between them: forward and backward, then the optimiser. */
+double learner_backward(struct learner *l, uint64_t step);
+void learner_update(struct learner *l, float lr);
 /* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch (segment), cosine with
  * 5 % warmup by iteration (classify). */
 float learner_lr(const struct train_options *o, uint64_t step);

@@ -76,7 +76,7 @@ refuses 1 "already trained" $nephron train $data -o "$work/cut" $long
 $nephron federate $data -o "$work/f3" --sites $data/sites.csv --rounds 1 --local-iterations 2 --base-features 4 --patch 24,32,24 \
     --batch 2 --step 1 --no-mirror --quiet
 ok "federate over three sites with validation" $?
-[ "$(wc -l <"$work/f3/fold_0/rounds.csv")" -eq 5 ] && head -n 1 "$work/f3/fold_0/rounds.csv" | grep -q '^round,site,examples,local_loss,metric,seconds,bytes$'
+[ "$(wc -l <"$work/f3/fold_0/rounds.csv")" -eq 5 ] && head -n 1 "$work/f3/fold_0/rounds.csv" | grep -q '^round,site,examples,local_loss,metric,seconds,bytes,metric_local,update_norm,cosine,weight_hash$'
 ok "rounds.csv: a row for each site and a global one" $?
 for file in plans.json dataset.json manifest.json sites.csv fold_0/checkpoint_final.safetensors fold_0/checkpoint_best.safetensors \
     fold_0/checkpoint_latest.safetensors fold_0/progress.svg fold_0/validation/summary.json; do

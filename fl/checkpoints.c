@@ -1,0 +1,355 @@
+/* checkpoints.c - the files of a federated run, so that it can be killed at any moment and continued to the
+ * same bits.
+ *
+ * Order of writing after a round: the tables, the server's vectors, the best, the final and last the latest
+ * checkpoint. A run that is killed before the latest is written repeats the round; what it finds from then on
+ * is replaced by equal files.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fl/message/vectors.h"
+#include "fl/simulation.h"
+#include "io/base/file.h"
+#include "io/base/sha256.h"
+#include "io/weights/seal.h"
+#include "nn/folder/run.h"
+#include "nn/train/checkpoint.h"
+
+static const char latest_name[] = "checkpoint_latest.safetensors",
+                  final_name[] = "checkpoint_final.safetensors";
+
+/* ---- who and what -------------------------------------------------------------------------------------- */
+
+/* Which cases a site has: their places in the dataset. */
+static void hash_cases(char hex[65], const struct federate_client *c)
+{
+    struct sha256 h;
+    unsigned char digest[32];
+    const struct case_store *part[2] = {&c->data.store, &c->validation.store};
+    sha256_init(&h);
+    for (int p = 0; p < 2; p++) {
+        char text[32];
+        for (int i = 0; i < part[p]->cases; i++)
+            sha256_update(&h, text, (size_t)snprintf(text, sizeof text, "%d,", part[p]->index[i]));
+        sha256_update(&h, ";", 1);
+    }
+    sha256_final(&h, digest);
+    for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+static struct json *sites_json(const struct simulation *s)
+{
+    struct json *all = json_array();
+    for (int k = 0; k < s->o->clients; k++) {
+        const struct federate_client *c = &s->o->client[k];
+        char hex[65];
+        struct json *j = json_add_object(all, NULL);
+        hash_cases(hex, c);
+        json_add_text(j, "name", c->name);
+        json_add_int(j, "training_cases", c->data.store.cases);
+        json_add_int(j, "validation_cases", c->validation.store.cases);
+        json_add_text(j, "cases_sha256", hex);
+    }
+    return all;
+}
+
+int checkpoints_identity(struct simulation *s, struct error *e)
+{
+    struct json *j = federation_json(&s->f);
+    json_add(j, "clients", sites_json(s));
+    if (s->o->data_hash) json_add_text(j, "data_sha256", s->o->data_hash);
+    char *text = json_format(j, 0);
+    json_free(j);
+    if (!text) return error_set(e, "out of memory for the description of %d sites", s->o->clients);
+    sha256_hex(s->f.hash, text, strlen(text));
+    free(text);
+    return 0;
+}
+
+/* ---- the server's vectors ------------------------------------------------------------------------------ */
+
+static int server_path(char path[1300], const struct simulation *s, int round, struct error *e)
+{
+    char name[40];
+    snprintf(name, sizeof name, "server.%04d.safetensors", round);
+    return file_join(path, 1300, s->o->folder, name, e);
+}
+
+static int write_server(const struct simulation *s, struct error *e)
+{
+    char path[1300];
+    struct safetensors t = {0};
+    if (s->f.strategy->server_slots == 0) return 0;
+    if (server_path(path, s, s->server.round, e)) return -1;
+    for (int k = 0; k < s->f.strategy->server_slots; k++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "slot.%d.", k);
+        vectors_add(&t, prefix, s->global, s->server.slot[k]);
+    }
+    safetensors_add_meta(&t, "federation", s->f.hash);
+    seal_add(&t);
+    int status = safetensors_write(&t, path, e);
+    safetensors_free(&t);
+    return status;
+}
+
+static int read_server(struct simulation *s, struct error *e)
+{
+    char path[1300];
+    struct safetensors t;
+    if (s->f.strategy->server_slots == 0 || s->server.round == 0) return 0;
+    if (server_path(path, s, s->server.round, e) || seal_read(&t, path, 1, e)) return -1;
+    const char *federation = safetensors_meta(&t, "federation");
+    int status = federation && strcmp(federation, s->f.hash) == 0
+                     ? 0
+                     : error_set(e, "%s: belongs to another federation", path);
+    for (int k = 0; !status && k < s->f.strategy->server_slots; k++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "slot.%d.", k);
+        status = vectors_take(s->server.slot[k], &t, prefix, s->global, path, e);
+    }
+    safetensors_free(&t);
+    return status;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+static struct json *describe(const struct simulation *s)
+{
+    struct json *j = json_object(), *federation = federation_json(&s->f);
+    json_add_int(j, "rounds_done", s->server.round);
+    json_add_int(j, "clients", s->o->clients);
+    json_add_number(j, "ema", s->ema);
+    json_add_number(j, "best_metric", s->best_metric);
+    json_add_int(j, "best_round", s->best_round);
+    json_add(j, "options", train_options_json(&s->f.train));
+    json_remove(federation, "training");
+    json_add(j, "federation", federation);
+    json_add(j, "sites", sites_json(s));
+    if (s->o->data_hash) json_add_text(j, "data_sha256", s->o->data_hash);
+    json_add(j, "history", history_json(&s->history));
+    return j;
+}
+
+/* The only site's moments lie in the checkpoint, those of several in files of their own. */
+static int write_checkpoint(const struct simulation *s, const char *name, int with_moments, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, s->o->folder, name, e)) return -1;
+    struct json *state = describe(s);
+    int moments = with_moments && s->store.state;
+    int status = checkpoint_write(path, s->global, moments ? &s->store.state[0].optimizer : NULL,
+                                  moments ? s->o->clients : 0, state, e);
+    json_free(state);
+    return status;
+}
+
+/* The lines of earlier rounds: a round that is repeated after a kill stands once. */
+static void keep_rounds(struct file_out *f, const char *old, int round)
+{
+    for (const char *line = old; *line;) {
+        const char *end = strchr(line, '\n');
+        size_t n = end ? (size_t)(end - line) + 1 : strlen(line);
+        if (line != old && atoi(line) < round) file_put(f, line, n);
+        line += n;
+    }
+}
+
+/* round,site,other,cosine of the last round, added to what there is. */
+static int write_similarity(const struct simulation *s, struct error *e)
+{
+    char path[1300];
+    unsigned char *old = NULL;
+    size_t size = 0;
+    const struct server *v = &s->server;
+    if (!v->cosine || v->updates < 2) return 0;
+    if (file_join(path, sizeof path, s->o->folder, "similarity.csv", e)) return -1;
+    if (file_exists(path) && file_read(path, 0, &old, &size, e)) return -1;
+    struct file_out *f = file_create(path, e);
+    if (!f) return free(old), -1;
+    file_printf(f, "round,site,other,cosine\n");
+    if (size) keep_rounds(f, (const char *)old, s->task.round);
+    for (int i = 0; i < v->updates; i++)
+        for (int k = 0; k < i; k++)
+            history_write_pair(f, s->task.round, v->update[i].site, v->update[k].site,
+                               v->cosine[i * v->updates + k]);
+    free(old);
+    return file_commit(f, e);
+}
+
+static int write_tables(const struct simulation *s, struct error *e)
+{
+    const struct federate_options *o = s->o;
+    if (history_write_progress(&s->history, o->folder, o->train.task, o->client, e)) return -1;
+    if (!o->write_rounds) return 0;
+    return history_write_rounds(&s->history, o->folder, o->client, e) || write_similarity(s, e) ? -1 : 0;
+}
+
+int checkpoints_write(struct simulation *s, int last, struct error *e)
+{
+    char path[1300];
+    if (write_tables(s, e)) return -1;
+    if (s->best_round == s->task.round && write_checkpoint(s, "checkpoint_best.safetensors", 0, e)) return -1;
+    if (!last && s->server.round % s->o->checkpoint_every) return 0;
+    int before = s->store.checkpoint;
+    if (write_server(s, e) || (last && write_checkpoint(s, final_name, 0, e)) ||
+        write_checkpoint(s, latest_name, 1, e))
+        return -1;
+    if (s->f.strategy->server_slots && before > 0 && before != s->server.round &&
+        server_path(path, s, before, e) == 0)
+        unlink(path);
+    site_store_checkpoint(&s->store, s->server.round);
+    return 0;
+}
+
+int checkpoints_final(struct simulation *s, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, s->o->folder, final_name, e)) return -1;
+    return file_exists(path) ? 0 : write_checkpoint(s, final_name, 0, e);
+}
+
+/* ---- resuming ------------------------------------------------------------------------------------------ */
+
+static int same_json(const char *path, const char *what, const struct json *theirs, struct json *mine,
+                     struct error *e)
+{
+    char *ours = json_format(mine, 0), *other = theirs ? json_format(theirs, 0) : NULL;
+    int same = ours && other && strcmp(ours, other) == 0;
+    if (!same)
+        error_set(e, "%s: was trained with other %s: %.400s, asked for %.400s", path, what,
+                  other ? other : "none", ours ? ours : "?");
+    free(ours);
+    free(other);
+    json_free(mine);
+    return same ? 0 : -1;
+}
+
+/* The same names with the same cases, in the same order. */
+static int same_sites(const char *path, const struct json *theirs, const struct simulation *s,
+                      struct error *e)
+{
+    struct json *mine = sites_json(s);
+    int status = 0, n = s->o->clients;
+    if (!theirs || theirs->type != JSON_ARRAY || theirs->count != n)
+        status = error_set(e, "%s: has %d sites, asked for %d", path,
+                           theirs && theirs->type == JSON_ARRAY ? theirs->count : 0, n);
+    for (int k = 0; !status && k < n; k++) {
+        const struct json *a = theirs->item[k], *b = mine->item[k];
+        const char *name = json_text(b, "name", ""), *other = json_text(a, "name", "");
+        if (strcmp(name, other) != 0)
+            status = error_set(e, "%s: site %d is %.80s, asked for %s", path, k + 1, other, name);
+        else if (strcmp(json_text(a, "cases_sha256", ""), json_text(b, "cases_sha256", "")) != 0)
+            status = error_set(e, "%s: site %s had other cases (%lld for training, now %lld)", path, name,
+                               (long long)json_integer(a, "training_cases", 0),
+                               (long long)json_integer(b, "training_cases", 0));
+    }
+    json_free(mine);
+    return status;
+}
+
+static int same_run(const char *path, const struct json *state, const struct simulation *s, struct error *e)
+{
+    const char *data = json_text(state, "data_sha256", NULL);
+    struct json *federation = federation_json(&s->f);
+    json_remove(federation, "training");
+    if (same_json(path, "options", json_get(state, "options"), train_options_json(&s->f.train), e))
+        return json_free(federation), -1;
+    if (same_json(path, "federation options", json_get(state, "federation"), federation, e)) return -1;
+    if (s->o->data_hash && (!data || strcmp(data, s->o->data_hash) != 0))
+        return error_set(e, "%s: the data have changed: SHA-256 %.16s, when it began %.16s", path,
+                         s->o->data_hash, data ? data : "unknown");
+    return same_sites(path, json_get(state, "sites"), s, e);
+}
+
+/* Numbers of the file are checked before anything is believed. */
+static int take_state(struct simulation *s, const struct json *state, const char *path, struct error *e)
+{
+    int64_t done, best;
+    if (take_integer(&done, state, "rounds_done", 1, s->f.train.epochs, path, e) ||
+        take_integer(&best, state, "best_round", -1, done - 1, path, e))
+        return -1;
+    if (history_from_json(&s->history, json_get(state, "history"), (int)done, s->o->clients, path, e))
+        return -1;
+    s->server.round = (int)done;
+    s->best_round = (int)best;
+    s->ema = json_number(state, "ema", NAN);
+    s->best_metric = json_number(state, "best_metric", -INFINITY);
+    if (isnan(s->best_metric)) s->best_metric = -INFINITY;
+    return 0;
+}
+
+static int check_weights(const struct simulation *s, const char *path, struct error *e)
+{
+    char hash[17];
+    const struct round_record *last = &s->history.record[s->history.count - 1];
+    snprintf(hash, sizeof hash, "%016" PRIx64, model_hash(s->global));
+    for (size_t i = 0; i < s->global->count; i++)
+        if (!isfinite(s->global->data[i])) return error_set(e, "%s: has weights that are not finite", path);
+    if (model_hash(s->global) == last->hash) return 0;
+    return error_set(e, "%s: its weights have hash %s, its history says %016" PRIx64, path, hash, last->hash);
+}
+
+static int read_latest(struct simulation *s, const char *path, struct error *e)
+{
+    struct json *state = NULL;
+    if (checkpoint_state(path, &state, e)) return -1;
+    int moments = s->store.state != NULL;
+    struct optimizer *o = moments ? &s->store.state[0].optimizer : NULL;
+    int status = same_run(path, state, s, e);
+    if (!status) status = checkpoint_read(path, s->global, o, moments ? s->o->clients : 0, NULL, e);
+    if (!status) status = take_state(s, state, path, e);
+    if (!status) status = check_weights(s, path, e);
+    json_free(state);
+    return status;
+}
+
+int checkpoints_resume(struct simulation *s, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, s->o->folder, latest_name, e)) return -1;
+    if (file_exists(path) && read_latest(s, path, e)) return -1;
+    if (read_server(s, e)) return -1;
+    return site_store_resume(&s->store, s->server.round, e);
+}
+
+/* ---- clearing ------------------------------------------------------------------------------------------ */
+
+static int clear_matching(const char *folder, const char *prefix, const char *suffix, struct error *e)
+{
+    struct file_list list;
+    char path[1400];
+    int status = 0;
+    if (!file_is_dir(folder)) return 0;
+    if (file_list(folder, &list, e)) return -1;
+    for (int i = 0; !status && i < list.count; i++) {
+        const char *name = list.name[i];
+        if (strncmp(name, prefix, strlen(prefix)) != 0 || !file_has_suffix(name, suffix)) continue;
+        status = file_join(path, sizeof path, folder, name, e);
+        if (!status && unlink(path)) status = error_set(e, "%s: cannot be removed", path);
+    }
+    file_list_free(&list);
+    return status;
+}
+
+int federate_clear(const char *folder, struct error *e)
+{
+    static const char *const table[] = {"progress.", "rounds.csv", "similarity.csv", "site_results.csv"};
+    static const char *const sub[] = {"sites", "validation", "test"};
+    char path[1300];
+    if (clear_matching(folder, "checkpoint_", ".safetensors", e) ||
+        clear_matching(folder, "server.", ".safetensors", e))
+        return -1;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (clear_matching(folder, table[i], "", e)) return -1;
+    for (size_t i = 0; i < sizeof sub / sizeof *sub; i++) {
+        if (file_join(path, sizeof path, folder, sub[i], e) || clear_matching(path, "", "", e)) return -1;
+        rmdir(path);
+    }
+    return 0;
+}

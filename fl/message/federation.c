@@ -1,0 +1,105 @@
+/* federation.c - the terms of a federation, its JSON, keys and samples of sites. */
+#include "fl/message/federation.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/message/vectors.h"
+#include "nn/folder/run.h"
+#include "tensor/base/rng.h"
+
+struct federation federation_default(const struct train_options *o, const struct plan *p, int sites)
+{
+    struct federation f = {.train = *o,
+                           .plan = p,
+                           .strategy = strategy_find("fedavg"),
+                           .sites = sites,
+                           .fraction = 1,
+                           .minimum = 1};
+    strategy_standard(f.option, f.strategy);
+    return f;
+}
+
+int federation_check(const struct federation *f, struct error *e)
+{
+    if (f->sites < 1) return error_set(e, "a federation of %d sites", f->sites);
+    if (f->minimum < 1 || f->minimum > f->sites)
+        return error_set(e, "%d updates are asked for, of %d sites", f->minimum, f->sites);
+    if (!(f->fraction > 0 && f->fraction <= 1))
+        return error_set(e, "fraction is %g, not above 0 and up to 1", f->fraction);
+    if (f->strategy->needs_sgd && f->train.optimizer != OPTIM_SGD)
+        return error_set(
+            e, "strategy %s divides by the learning rate what the sites moved: it needs the optimizer sgd",
+            f->strategy->name);
+    return learner_check(&f->train, f->plan, e);
+}
+
+struct json *federation_json(const struct federation *f)
+{
+    struct json *j = json_object();
+    json_add(j, "training", train_options_json(&f->train));
+    json_add(j, "strategy", strategy_json(f->strategy, f->option));
+    json_add_int(j, "sites", f->sites);
+    json_add_int(j, "local_epochs", f->local_epochs);
+    json_add_number(j, "fraction", f->fraction);
+    json_add_int(j, "minimum", f->minimum);
+    json_add_bool(j, "plain_variance", f->plain_variance);
+    return j;
+}
+
+int federation_from_json(struct federation *f, const struct json *j, const char *path, struct error *e)
+{
+    int64_t sites, epochs, minimum;
+    memset(f, 0, sizeof *f);
+    if (train_options_from_json(&f->train, json_get(j, "training"), path, e)) return -1;
+    const struct json *strategy = json_get(j, "strategy");
+    if (!strategy || strategy->type != JSON_OBJECT) return error_set(e, "%s: strategy is missing", path);
+    if (!(f->strategy = strategy_from_json(f->option, strategy, e))) return error_prefix(e, "%s", path);
+    if (take_integer(&sites, j, "sites", 1, 1000000, path, e) ||
+        take_integer(&epochs, j, "local_epochs", 0, 1000000, path, e) ||
+        take_integer(&minimum, j, "minimum", 1, sites, path, e) ||
+        take_number(&f->fraction, j, "fraction", 1e-9, 1, path, e))
+        return -1;
+    f->sites = (int)sites;
+    f->local_epochs = (int)epochs;
+    f->minimum = (int)minimum;
+    f->plain_variance = json_boolean(j, "plain_variance", 0);
+    return 0;
+}
+
+uint32_t site_key(const char *name, int sites)
+{
+    uint32_t h =
+        2166136261u; /* FNV-1a, then mixed (MurmurHash3's finaliser), as names differ in their last letters */
+    if (sites == 1) return 0;
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * 16777619u;
+    h = (h ^ h >> 16) * 0x85EBCA6Bu;
+    h = (h ^ h >> 13) * 0xC2B2AE35u;
+    return h ^ h >> 16;
+}
+
+int local_iterations(const struct federation *f, int cases)
+{
+    int batch = f->train.batch > 0 ? f->train.batch : f->plan ? f->plan->batch : 32;
+    if (!f->local_epochs) return f->train.iterations;
+    double n = ceil((double)f->local_epochs * cases / batch);
+    return n < 1 ? 1 : n > 1e6 ? 1000000 : (int)n;
+}
+
+int federation_sample(unsigned char *chosen, const struct federation *f, int round, struct error *e)
+{
+    int n = f->sites, take = (int)ceil(f->fraction * n - 1e-9);
+    memset(chosen, 1, (size_t)n);
+    if (take < f->minimum) take = f->minimum;
+    if (take >= n) return 0;
+    int *index = malloc((size_t)n * sizeof *index);
+    if (!index) return error_set(e, "out of memory for %d sites", n);
+    struct rng rng = rng_stream(f->train.seed, 0, (uint64_t)round, RNG_CLIENT);
+    for (int i = 0; i < n; i++) index[i] = i;
+    rng_shuffle(&rng, index, n);
+    memset(chosen, 0, (size_t)n);
+    for (int i = 0; i < take; i++) chosen[index[i]] = 1;
+    free(index);
+    return 0;
+}

@@ -1,0 +1,46 @@
+/* federation.h - what all who take part agree on before the first round, and the key of a site.
+ *
+ * A round is three pure steps (fl/round/server.h, client.h): server_begin gives a task, client_update makes
+ * an update of it, server_end makes the next state of the updates. Simulation, MPI, Flower and carried files
+ * differ in who calls them and how bytes travel, and give the same bits.
+ */
+#ifndef FL_FEDERATION_H
+#define FL_FEDERATION_H
+
+#include "fl/strategy/strategy.h"
+#include "nn/data/sites.h"
+#include "nn/train/train.h"
+
+struct federation {
+    struct train_options train; /* epochs = rounds, iterations = local iterations of a round */
+    const struct plan *plan;    /* segmentation, else NULL */
+    const struct strategy *strategy;
+    double option[STRATEGY_OPTIONS];
+    int sites;          /* that train */
+    int local_epochs;   /* > 0: a site's iterations of a round are so many passes over its cases */
+    double fraction;    /* of the sites that train in a round; 1: all */
+    int minimum;        /* updates without which a round fails; at least 1 */
+    char hash[65];      /* of all that was agreed on, data and sites included; "" where nothing is written */
+    int plain_variance; /* running variances are averaged, instead of merged with the variance between sites
+                         */
+};
+
+/* FedAvg over all sites. */
+struct federation federation_default(const struct train_options *o, const struct plan *p, int sites);
+int federation_check(const struct federation *f, struct error *e);
+/* Options, strategy and schedule; the plan is not in it. */
+struct json *federation_json(const struct federation *f);
+int federation_from_json(struct federation *f, const struct json *j, const char *path, struct error *e);
+
+/* The key of a site's random numbers: a hash of its name, so that it does not change when others come or go.
+ * The only site of a federation has key 0, as centralised training: the one is the other, bit for bit. Sites
+ * that share a key by accident (one pair in 4 * 10^9) draw the same augmentations of their own cases; nothing
+ * else follows. */
+uint32_t site_key(const char *name, int sites);
+/* Local iterations of a round at a site with so many training cases. */
+int local_iterations(const struct federation *f, int cases);
+/* chosen[i] = 1 for the sites (in the order of names) that train in the round: max(minimum, ceil(fraction *
+ * sites)) of them, by the seed. */
+int federation_sample(unsigned char *chosen, const struct federation *f, int round, struct error *e);
+
+#endif

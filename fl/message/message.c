@@ -1,0 +1,236 @@
+/* message.c - tasks and updates to safetensors and back. */
+#include "fl/message/message.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/message/vectors.h"
+#include "io/base/sha256.h"
+#include "io/weights/seal.h"
+
+/* ---- updates ------------------------------------------------------------------------------------------- */
+
+int update_init(struct update *u, size_t count, struct error *e)
+{
+    memset(u, 0, sizeof *u);
+    u->count = count;
+    u->values = calloc(count + 1, sizeof *u->values);
+    return u->values ? 0 : error_set(e, "out of memory for an update of %zu weights", count);
+}
+
+void update_free(struct update *u)
+{
+    free(u->values);
+    memset(u, 0, sizeof *u);
+}
+
+void update_to(struct update *u, int kind, const float *global)
+{
+    if (u->kind == kind) return;
+    for (size_t i = 0; i < u->count; i++)
+        u->values[i] = kind == UPDATE_WEIGHTS ? global[i] + u->values[i] : u->values[i] - global[i];
+    u->kind = kind;
+}
+
+struct json *update_json(const struct update *u)
+{
+    const struct contribution *c = &u->numbers;
+    struct json *j = json_object();
+    json_add_text(j, "site", u->site);
+    json_add_int(j, "round", u->round);
+    json_add_text(j, "values", u->kind == UPDATE_WEIGHTS ? "weights" : "difference");
+    json_add_number(j, "examples", c->examples);
+    json_add_number(j, "steps", c->steps);
+    json_add_number(j, "effective_steps", c->effective);
+    json_add_number(j, "learning_rates", c->lr_sum);
+    json_add_number(j, "start_loss", c->start_loss);
+    json_add_number(j, "loss", u->loss);
+    json_add_int(j, "validation_cases", u->validation_cases);
+    json_add_number(j, "metric_before", u->metric_before);
+    json_add_number(j, "loss_before", u->loss_before);
+    json_add_number(j, "metric_after", u->metric_after);
+    json_add_number(j, "loss_after", u->loss_after);
+    json_add_text(j, "base", u->base);
+    return j;
+}
+
+int update_from_json(struct update *u, const struct json *j, const char *path, struct error *e)
+{
+    struct contribution *c = &u->numbers;
+    int64_t round, cases;
+    const char *site = json_text(j, "site", ""), *values = json_text(j, "values", ""),
+               *base = json_text(j, "base", "");
+    if (!*site || strlen(site) >= sizeof u->site)
+        return error_set(e, "%s: site '%.80s' is no name", path, site);
+    if (strcmp(values, "weights") != 0 && strcmp(values, "difference") != 0)
+        return error_set(e, "%s: values are '%.40s'", path, values);
+    if (strlen(base) >= sizeof u->base) return error_set(e, "%s: base is no hash", path);
+    if (take_integer(&round, j, "round", 0, INT32_MAX - 1, path, e) ||
+        take_integer(&cases, j, "validation_cases", 0, INT32_MAX, path, e) ||
+        take_number(&c->examples, j, "examples", 1, 1e9, path, e) ||
+        take_number(&c->steps, j, "steps", 1, 1e9, path, e) ||
+        take_number(&c->effective, j, "effective_steps", 1, 1e15, path, e) ||
+        take_number(&c->lr_sum, j, "learning_rates", 0, 1e15, path, e))
+        return -1;
+    snprintf(u->site, sizeof u->site, "%s", site);
+    snprintf(u->base, sizeof u->base, "%s", base);
+    c->site = u->site;
+    c->distance2 = NAN;
+    c->start_loss = json_number(j, "start_loss", NAN);
+    u->round = (int)round;
+    u->kind = strcmp(values, "weights") == 0 ? UPDATE_WEIGHTS : UPDATE_DIFFERENCE;
+    u->validation_cases = (int)cases;
+    u->loss = json_number(j, "loss", NAN);
+    u->metric_before = json_number(j, "metric_before", NAN);
+    u->loss_before = json_number(j, "loss_before", NAN);
+    u->metric_after = json_number(j, "metric_after", NAN);
+    u->loss_after = json_number(j, "loss_after", NAN);
+    return 0;
+}
+
+/* ---- heads --------------------------------------------------------------------------------------------- */
+
+static struct json *head(const char *kind, const struct federation *f, int round)
+{
+    struct json *j = json_object();
+    json_add_text(j, "kind", kind);
+    json_add_int(j, "format", MESSAGE_FORMAT);
+    json_add_int(j, "round", round);
+    json_add_int(j, "rounds", f->train.epochs);
+    json_add_text(j, "federation", f->hash);
+    return j;
+}
+
+static int check_head(const struct json *j, const char *kind, const struct federation *f, const char *path,
+                      struct error *e)
+{
+    const char *has = json_text(j, "kind", "");
+    if (strcmp(has, kind) != 0)
+        return error_set(e, "%s: is a message of kind '%.40s', not '%s'", path, has, kind);
+    if (json_integer(j, "format", -1) != MESSAGE_FORMAT)
+        return error_set(e, "%s: has message format %lld, this program reads %d", path,
+                         (long long)json_integer(j, "format", -1), MESSAGE_FORMAT);
+    if (strcmp(json_text(j, "federation", ""), f->hash) != 0)
+        return error_set(e, "%s: belongs to another federation (other options, plan or sites)", path);
+    return 0;
+}
+
+static int write_sealed(struct safetensors *s, struct json *head, const char *path, char hex[65],
+                        struct error *e)
+{
+    add_meta(s, "nephron", head);
+    json_free(head);
+    seal_add(s);
+    if (hex) seal_hash(hex, s);
+    int status = safetensors_write(s, path, e);
+    safetensors_free(s);
+    return status;
+}
+
+/* ---- updates as files ---------------------------------------------------------------------------------- */
+
+int update_write(const struct update *u, const struct federation *f, const struct model *layout,
+                 const char *path, char hex[65], struct error *e)
+{
+    struct safetensors s = {0};
+    struct json *j = head("update", f, u->round);
+    json_add(j, "update", update_json(u));
+    vectors_add(&s, "", layout, u->values);
+    return write_sealed(&s, j, path, hex, e);
+}
+
+int update_read(struct update *u, const struct federation *f, const struct model *layout, const char *path,
+                char hex[65], struct error *e)
+{
+    struct safetensors s;
+    if (seal_read(&s, path, 1, e)) return -1;
+    struct json *j = take_meta(&s, "nephron", path, e);
+    const struct json *numbers = j ? json_get(j, "update") : NULL;
+    int status = !j ? -1 : check_head(j, "update", f, path, e);
+    if (!status && (!numbers || numbers->type != JSON_OBJECT))
+        status = error_set(e, "%s: has no numbers of an update", path);
+    if (!status) status = update_from_json(u, numbers, path, e);
+    if (!status) status = vectors_take(u->values, &s, "", layout, path, e);
+    if (!status && hex) seal_hash(hex, &s);
+    json_free(j);
+    safetensors_free(&s);
+    return status;
+}
+
+/* ---- tasks as files ------------------------------------------------------------------------------------ */
+
+static void shared_name(char name[32], int k)
+{
+    snprintf(name, sizeof(char[32]), "shared.%d.", k);
+}
+
+int task_write(const struct task *t, const struct federation *f, const struct json *agreed,
+               const struct json *updates, const struct model *layout, const char *path, char hex[65],
+               struct error *e)
+{
+    struct safetensors s = {0};
+    struct json *j = head("global", f, t->round);
+    if (updates) json_add(j, "updates", json_copy(updates));
+    vectors_add(&s, "", layout, t->weights);
+    for (int k = 0; k < f->strategy->shared_slots; k++) {
+        char name[32];
+        shared_name(name, k);
+        vectors_add(&s, name, layout, t->shared[k]);
+    }
+    add_meta(&s, "federation", agreed);
+    return write_sealed(&s, j, path, hex, e);
+}
+
+void task_free(struct task_message *m)
+{
+    for (int k = 0; k <= STRATEGY_SLOTS; k++) free(m->vector[k]);
+    memset(m, 0, sizeof *m);
+}
+
+static int take_task(struct task_message *m, const struct safetensors *s, const struct json *j,
+                     const struct federation *f, const struct model *layout, const char *path,
+                     struct error *e)
+{
+    int64_t round;
+    if (check_head(j, "global", f, path, e) || take_integer(&round, j, "round", 0, f->train.epochs, path, e))
+        return -1;
+    for (int k = 0; k <= f->strategy->shared_slots; k++) {
+        char name[32] = "";
+        if (k) shared_name(name, k - 1);
+        if (!(m->vector[k] = malloc((layout->count + 1) * sizeof(float))))
+            return error_set(e, "%s: out of memory", path);
+        if (vectors_take(m->vector[k], s, name, layout, path, e)) return -1;
+        if (k) m->task.shared[k - 1] = m->vector[k];
+    }
+    m->task.weights = m->vector[0];
+    m->task.round = (int)round;
+    seal_hash(m->task.base, s);
+    return 0;
+}
+
+int task_read(struct task_message *m, const struct federation *f, const struct model *layout,
+              const char *path, struct error *e)
+{
+    struct safetensors s;
+    memset(m, 0, sizeof *m);
+    if (seal_read(&s, path, 1, e)) return -1;
+    struct json *j = take_meta(&s, "nephron", path, e);
+    int status = j ? take_task(m, &s, j, f, layout, path, e) : -1;
+    json_free(j);
+    safetensors_free(&s);
+    if (status) task_free(m);
+    return status;
+}
+
+struct json *task_agreed(const char *path, char hash[65], struct error *e)
+{
+    struct safetensors s;
+    if (seal_read(&s, path, 1, e)) return NULL;
+    const char *text = safetensors_meta(&s, "federation");
+    struct json *j = take_meta(&s, "federation", path, e);
+    if (j) sha256_hex(hash, text, strlen(text));
+    safetensors_free(&s);
+    return j;
+}

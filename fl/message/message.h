@@ -1,0 +1,73 @@
+/* message.h - what travels between server and sites: the task of a round and the updates that answer it, in
+ * memory and as safetensors.
+ *
+ * A file's metadata are JSON under "nephron": kind ("global", "update"), format (MESSAGE_FORMAT), round,
+ * rounds, the hash of what was agreed on (federation), and of an update its site, numbers and the hash of the
+ * global message that it began with (base); of a global message the updates that are in it. The seal
+ * (io/weights/seal.h) is the message's own hash.
+ */
+#ifndef FL_MESSAGE_H
+#define FL_MESSAGE_H
+
+#include "fl/message/federation.h"
+
+enum { MESSAGE_FORMAT = 1 };
+
+/* What the server asks for. Vectors are views. */
+struct task {
+    int round;                           /* from 0 */
+    const float *weights;                /* [count] the global model */
+    const float *shared[STRATEGY_SLOTS]; /* the strategy's shared_slots vectors */
+    char base[65];                       /* hash of the message that brought it; "" in memory */
+};
+
+enum { UPDATE_WEIGHTS, UPDATE_DIFFERENCE }; /* values are w_k, or w_k - w */
+
+/* What a site gives. Numbers that are not known are NaN. */
+struct update {
+    char site[SITE_NAME_MAX];
+    int round, kind;
+    size_t count;
+    float *values;               /* [count], owned */
+    struct contribution numbers; /* numbers.site points to site */
+    double loss;                 /* mean over the local steps */
+    double seconds;
+    double metric_before, loss_before; /* of the global weights on the site's validation cases */
+    double metric_after, loss_after;   /* of the site's weights */
+    int validation_cases;
+    char base[65]; /* the task's */
+};
+int update_init(struct update *u, size_t count, struct error *e);
+void update_free(struct update *u);
+/* Values become w_k - w, or w_k again (rounded once more). */
+void update_to(struct update *u, int kind, const float *global);
+
+/* All but the values. */
+struct json *update_json(const struct update *u);
+int update_from_json(struct update *u, const struct json *j, const char *path, struct error *e);
+
+/* hex: the message's seal. Values are written as they are (weights or difference). */
+int update_write(const struct update *u, const struct federation *f, const struct model *layout,
+                 const char *path, char hex[65], struct error *e);
+/* Into an initialised update. Refuses what is damaged, of another federation or another format; round and
+ * base are the server's to check. */
+int update_read(struct update *u, const struct federation *f, const struct model *layout, const char *path,
+                char hex[65], struct error *e);
+
+/* The global message of a round: weights, shared vectors, and `agreed`, the JSON that everything can be made
+ * of. updates: JSON array of
+ * {"site", "sha256"} of the round before, or NULL. */
+int task_write(const struct task *t, const struct federation *f, const struct json *agreed,
+               const struct json *updates, const struct model *layout, const char *path, char hex[65],
+               struct error *e);
+struct task_message {
+    struct task task;
+    float *vector[1 + STRATEGY_SLOTS]; /* weights, shared vectors: what task points to */
+};
+int task_read(struct task_message *m, const struct federation *f, const struct model *layout,
+              const char *path, struct error *e);
+void task_free(struct task_message *m);
+/* The agreed JSON of a global message, and the hash of its text. */
+struct json *task_agreed(const char *path, char hash[65], struct error *e);
+
+#endif

@@ -1,0 +1,156 @@
+/* client.c - local training of a round. */
+#include "fl/round/client.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/base/check.h"
+#include "tensor/base/clock.h"
+
+/* ---- local training ------------------------------------------------------------------------------------ */
+
+struct pass {
+    const struct federation *f;
+    const struct train_options *options; /* with the site's own number of iterations */
+    struct learner *w;
+    struct local_round *local;
+    int round, with_gradient, reports;
+    const struct client_events *events;
+    double loss, first, lr_sum, effective;
+};
+
+/* How often a gradient is applied in the end, of the step that is `left` steps before the last (0: the last):
+ * momentum repeats it. */
+static double applied(const struct train_options *o, int left)
+{
+    double power = 1, rho = o->optimizer == OPTIM_SGD ? (double)o->momentum : 0;
+    if (rho == 0) return 1;
+    for (int i = 0; i <= left + 1 && power > 1e-12; i++) power *= rho; /* Nesterov looks one step ahead */
+    return (1 - power) / (1 - rho);
+}
+
+static int run_pass(struct pass *p, struct error *e)
+{
+    int n = p->options->iterations;
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        uint64_t step = (uint64_t)p->round * (uint64_t)n + (uint64_t)i;
+        float lr = learner_lr(p->options, step);
+        double loss = learner_backward(p->w, step);
+        if (!isfinite(loss)) return error_set(e, "the loss became %g at local step %d", loss, i + 1);
+        if (p->with_gradient) p->f->strategy->gradient(p->local);
+        learner_update(p->w, lr);
+        sum += loss;
+        if (i == 0) p->first = loss;
+        double times = applied(p->options, n - 1 - i);
+        p->effective += times;
+        p->lr_sum += times * (double)lr;
+        if (p->reports && p->events && p->events->step) p->events->step(p->events->arg, i + 1, n, loss);
+    }
+    p->loss = sum / n;
+    for (size_t i = 0; i < p->w->model->count; i++)
+        if (!isfinite(p->w->model->data[i]))
+            return error_set(e, "weights became %g", (double)p->w->model->data[i]);
+    return 0;
+}
+
+/* The personal model: slot 0 its weights, slots 1 and 2 its moments, with the step count that the global pass
+ * began with. */
+static int train_personal(struct pass p, struct site_state *s, int64_t steps_before, struct error *e)
+{
+    struct learner *w = p.w;
+    struct optimizer global = w->optimizer;
+    size_t bytes = w->model->count * sizeof(float);
+    if (s->rounds_before == 0) memcpy(s->slot[0], p.local->global, bytes);
+    memcpy(w->model->data, s->slot[0], bytes);
+    w->optimizer.m = s->slot[1];
+    w->optimizer.v = global.v ? s->slot[2] : NULL;
+    w->optimizer.steps = steps_before;
+    p.with_gradient = 1;
+    p.reports = 0;
+    int status = run_pass(&p, e);
+    w->optimizer = global;
+    if (!status) memcpy(s->slot[0], w->model->data, bytes);
+    return status ? error_prefix(e, "personal model") : 0;
+}
+
+static int train_site(struct update *u, struct site_state *s, struct learner *w, struct pass *p,
+                      struct error *e)
+{
+    const struct strategy *strategy = p->f->strategy;
+    int64_t before = w->optimizer.steps;
+    if (strategy->begin) strategy->begin(p->local);
+    p->with_gradient = strategy->gradient && !strategy->personal;
+    if (run_pass(p, e)) return -1;
+    p->local->lr_sum = p->lr_sum;
+    if (strategy->end) strategy->end(p->local);
+    memcpy(u->values, w->model->data, u->count * sizeof *u->values);
+    return strategy->personal ? train_personal(*p, s, before, e) : 0;
+}
+
+int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
+                  const struct task *t, const struct federation *f, const struct client_events *events,
+                  struct error *e)
+{
+    double start = clock_seconds();
+    struct train_options options = f->train;
+    struct local_round local = {.option = f->option,
+                                .model = w->model,
+                                .global = t->weights,
+                                .rounds_before = s->rounds_before,
+                                .pool = w->pool};
+    struct pass pass = {.f = f,
+                        .options = &options,
+                        .w = w,
+                        .local = &local,
+                        .round = t->round,
+                        .reports = 1,
+                        .events = events};
+    ENSURE(u->count == w->model->count && s->next_round <= t->round, "site %s is in round %d, asked for %d",
+           s->name, s->next_round, t->round);
+    options.iterations = local_iterations(f, data->store.cases);
+    for (int k = 0; k < STRATEGY_SLOTS; k++) local.shared[k] = t->shared[k], local.slot[k] = s->slot[k];
+    memcpy(w->model->data, t->weights, u->count * sizeof(float));
+    learner_switch(w, data, site_key(s->name, f->sites));
+    struct optimizer own = w->optimizer;
+    w->optimizer = s->optimizer;
+    int status = train_site(u, s, w, &pass, e);
+    s->optimizer = w->optimizer;
+    w->optimizer = own;
+    if (status) {
+        model_zero_grad(w->model, w->pool); /* of the step that failed: the next site must not find it */
+        return error_prefix(e, "site %s, round %d", s->name, t->round);
+    }
+    s->next_round = t->round + 1;
+    s->rounds_before++;
+    snprintf(u->site, sizeof u->site, "%s", s->name);
+    u->round = t->round;
+    u->kind = UPDATE_WEIGHTS;
+    u->loss = pass.loss;
+    u->numbers = (struct contribution){.site = u->site,
+                                       .examples = data->store.cases,
+                                       .steps = options.iterations,
+                                       .effective = pass.effective,
+                                       .lr_sum = pass.lr_sum,
+                                       .start_loss = pass.first,
+                                       .distance2 = NAN};
+    snprintf(u->base, sizeof u->base, "%s", t->base);
+    u->metric_before = u->loss_before = u->metric_after = u->loss_after = NAN;
+    u->validation_cases = 0;
+    u->seconds = clock_seconds() - start;
+    return 0;
+}
+
+int client_validate(struct update *u, int after, const float *weights, struct learner *w,
+                    const struct learner_data *validation, int batches, struct error *e)
+{
+    struct validation v;
+    u->validation_cases = validation->store.cases;
+    if (u->validation_cases == 0 || batches == 0) return 0;
+    memcpy(w->model->data, weights, w->model->count * sizeof(float));
+    if (learner_validate(&v, w, validation, batches, e)) return error_prefix(e, "site %s", u->site);
+    *(after ? &u->metric_after : &u->metric_before) = v.metric;
+    *(after ? &u->loss_after : &u->loss_before) = v.loss;
+    return 0;
+}

@@ -1,0 +1,46 @@
+/* client.h - the site's step of a round: client_update(data, task) -> update, and what a site keeps between
+ * rounds.
+ *
+ * Optimiser moments and the strategy's own vectors stay at the site, in a value that can be written, read and
+ * hashed: a site that was killed in a round repeats it from the state before, to the same bits.
+ */
+#ifndef FL_CLIENT_H
+#define FL_CLIENT_H
+
+#include "fl/message/message.h"
+
+struct site_state {
+    char name[SITE_NAME_MAX];
+    int next_round;    /* rounds before it are behind this state */
+    int rounds_before; /* in which the site trained */
+    struct optimizer optimizer;
+    float *slot[STRATEGY_SLOTS]; /* the strategy's site_slots; NULL beyond */
+};
+int site_state_init(struct site_state *s, const char *name, const struct federation *f,
+                    const struct model *layout, struct error *e);
+void site_state_reset(struct site_state *s, const char *name,
+                      const struct model *layout); /* as before the first round */
+void site_state_free(struct site_state *s);
+/* One sealed file holds the state and, where not NULL, the update that the round before it gave. */
+int site_state_write(const struct site_state *s, const struct update *u, const struct federation *f,
+                     const struct model *layout, const char *path, struct error *e);
+/* Into initialised values; the file's federation, site and shapes must be these. u NULL: the update is not
+ * read. */
+int site_state_read(struct site_state *s, struct update *u, const struct federation *f,
+                    const struct model *layout, const char *path, struct error *e);
+
+struct client_events {
+    void (*step)(void *arg, int done, int of, double loss); /* may be NULL */
+    void *arg;
+};
+/* A round at a site: trains w from the task's weights on data, fills u and advances s. The learner serves any
+ * site (learner_switch). A loss or weights that are not finite are an error; the state is then to be read
+ * again, or reset. */
+int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
+                  const struct task *t, const struct federation *f, const struct client_events *events,
+                  struct error *e);
+/* Metric and loss of weights on the site's validation cases: before (after = 0) or after local training. */
+int client_validate(struct update *u, int after, const float *weights, struct learner *w,
+                    const struct learner_data *validation, int batches, struct error *e);
+
+#endif

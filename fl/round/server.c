@@ -1,0 +1,287 @@
+/* server.c - taking updates in and making the next weights of them. */
+#include "fl/round/server.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/base/vector.h"
+#include "io/base/file.h"
+#include "tensor/base/check.h"
+
+static int is_robust(const struct federation *f)
+{
+    return f->strategy->sums == 0;
+}
+
+static int keeps_rows(const struct federation *f)
+{
+    return is_robust(f) || (f->sites > 1 && f->sites <= SIMILARITY_SITES);
+}
+
+static size_t row_bytes(const struct server *s)
+{
+    return (size_t)s->f->sites * s->global->count * sizeof(float);
+}
+
+int server_init(struct server *s, const struct federation *f, struct model *global, struct pool *pool,
+                const char *spill, struct error *e)
+{
+    memset(s, 0, sizeof *s);
+    s->f = f;
+    s->global = global;
+    s->pool = pool;
+    s->spill = spill ? spill : "/tmp";
+    s->update = calloc((size_t)f->sites + 1, sizeof *s->update);
+    s->next = calloc(global->count + 1, sizeof *s->next);
+    int missing = !s->update || !s->next;
+    for (int k = 0; k < f->strategy->server_slots; k++)
+        missing |= !(s->slot[k] = calloc(global->count + 1, sizeof(float)));
+    if (missing) {
+        server_free(s);
+        return error_set(e, "out of memory for a server of %zu weights", global->count);
+    }
+    return 0;
+}
+
+/* What the sums and rows of a round take. */
+static void close_round(struct server *s)
+{
+    for (int k = 0; k < STRATEGY_SUMS; k++) exact_sum_free(&s->sum[k]);
+    if (s->rows) file_scratch_free(s->rows, row_bytes(s));
+    s->rows = NULL;
+    free(s->cosine);
+    s->cosine = NULL;
+    s->updates = 0;
+}
+
+void server_free(struct server *s)
+{
+    if (s->global) close_round(s);
+    for (int k = 0; k < STRATEGY_SLOTS; k++) free(s->slot[k]);
+    free(s->update);
+    free(s->next);
+    memset(s, 0, sizeof *s);
+}
+
+int server_begin(struct server *s, struct task *t, struct error *e)
+{
+    close_round(s);
+    for (int k = 0; k < s->f->strategy->sums; k++) {
+        exact_sum_init(&s->sum[k], s->global->count);
+        if (!s->f->plain_variance && exact_sum_pairs(&s->sum[k], s->global, e)) return -1;
+    }
+    if (keeps_rows(s->f) && !(s->rows = file_scratch(s->spill, row_bytes(s), e))) return -1;
+    memset(t, 0, sizeof *t);
+    t->round = s->round;
+    t->weights = s->global->data;
+    for (int k = 0; k < s->f->strategy->shared_slots; k++) t->shared[k] = s->slot[k];
+    return 0;
+}
+
+/* ---- taking in ----------------------------------------------------------------------------------------- */
+
+static int check_numbers(const struct server *s, const struct update *u, struct error *e)
+{
+    const struct contribution *c = &u->numbers;
+    if (u->round != s->round) return error_set(e, "is of round %d, this is round %d", u->round, s->round);
+    if (u->count != s->global->count)
+        return error_set(e, "has %zu weights, the model %zu", u->count, s->global->count);
+    if (!(c->examples >= 1 && c->examples <= 1e9 && c->examples == floor(c->examples)))
+        return error_set(e, "examples are %g", c->examples);
+    if (!(c->steps >= 1 && c->steps <= 1e9) || !(c->effective >= 1 && c->effective <= 1e15))
+        return error_set(e, "local steps are %g", c->steps);
+    if (!(c->lr_sum >= 0 && c->lr_sum <= 1e15) || (s->f->strategy->needs_sgd && c->lr_sum <= 0))
+        return error_set(e, "learning rates sum to %g", c->lr_sum);
+    if (!isfinite(c->start_loss) || !isfinite(u->loss)) return error_set(e, "the loss is %g", u->loss);
+    for (int i = 0; i < s->updates; i++)
+        if (strcmp(s->update[i].site, u->site) == 0)
+            return error_set(e, "there is an update of the site already");
+    if (s->updates == s->f->sites) return error_set(e, "all %d updates are there already", s->f->sites);
+    return 0;
+}
+
+static int check_values(const struct server *s, const float *weights, struct error *e)
+{
+    double most = vector_max_abs(weights, s->global->count);
+    if (isinf(most)) return error_set(e, "weights are not finite");
+    if (s->f->sites > 1 && most > UPDATE_LARGEST)
+        return error_set(e, "weights up to %g are larger than %g", most, UPDATE_LARGEST);
+    return 0;
+}
+
+static int add_weights(struct server *s, const float *weights, const struct contribution *c, struct error *e)
+{
+    const struct strategy *strategy = s->f->strategy;
+    if (s->rows)
+        memcpy(s->rows + (size_t)s->updates * s->global->count, weights, s->global->count * sizeof *weights);
+    for (int k = 0; k < strategy->sums; k++) {
+        if (exact_sum_add(&s->sum[k], weights, strategy->weight(s->f->option, c, k), s->pool, e) == 0)
+            continue;
+        struct error ignored; /* the first sum took it already: out again, without a trace */
+        if (k) exact_sum_add(&s->sum[0], weights, -strategy->weight(s->f->option, c, 0), s->pool, &ignored);
+        return -1;
+    }
+    return 0;
+}
+
+int server_add(struct server *s, const struct update *u, struct error *e)
+{
+    const float *weights = u->values;
+    if (check_numbers(s, u, e)) return -1;
+    if (u->kind == UPDATE_DIFFERENCE) {
+        for (size_t i = 0; i < u->count; i++) s->next[i] = s->global->data[i] + u->values[i];
+        weights = s->next;
+    }
+    if (check_values(s, weights, e)) return -1;
+    struct server_update *kept = &s->update[s->updates];
+    kept->numbers = u->numbers;
+    kept->numbers.distance2 = vector_distance2(weights, s->global->data, s->global->count);
+    kept->norm = sqrt(kept->numbers.distance2);
+    kept->loss = u->loss;
+    snprintf(kept->site, sizeof kept->site, "%s", u->site);
+    if (add_weights(s, weights, &kept->numbers, e)) return -1;
+    s->updates++;
+    return 0;
+}
+
+/* ---- the end of a round -------------------------------------------------------------------------------- */
+
+struct place {
+    const struct server_update *update;
+    int at;
+};
+
+static int compare_sites(const void *a, const void *b)
+{
+    return strcmp(((const struct place *)a)->update->site, ((const struct place *)b)->update->site);
+}
+
+/* In the order of names, whichever came first. */
+static void sort_updates(struct contribution *c, const float **row, struct place *place,
+                         struct server_update *copy, struct server *s)
+{
+    memcpy(copy, s->update, (size_t)s->updates * sizeof *copy);
+    for (int i = 0; i < s->updates; i++) place[i] = (struct place){&copy[i], i};
+    qsort(place, (size_t)s->updates, sizeof *place, compare_sites);
+    for (int i = 0; i < s->updates; i++) {
+        s->update[i] = *place[i].update;
+        c[i] = s->update[i].numbers;
+        c[i].site = s->update[i].site;
+        row[i] = s->rows ? s->rows + (size_t)place[i].at * s->global->count : NULL;
+    }
+}
+
+struct comparing {
+    const struct server *s;
+    const float **row;
+    double *cosine;
+};
+
+static void compare_job(void *arg, int i, int thread)
+{
+    const struct comparing *x = arg;
+    const struct server *s = x->s;
+    (void)thread;
+    for (int k = 0; k <= i; k++) {
+        double dot = vector_dot(x->row[i], s->global->data, x->row[k], s->global->data, s->global->count);
+        double cosine = i == k ? 1 : dot / (s->update[i].norm * s->update[k].norm);
+        x->cosine[i * s->updates + k] = x->cosine[k * s->updates + i] = cosine;
+    }
+}
+
+/* Before the weights change. */
+static int compare_updates(struct server *s, const float **row, struct error *e)
+{
+    int n = s->updates;
+    if (!s->rows || n > SIMILARITY_SITES) return 0;
+    s->cosine = calloc((size_t)n * (size_t)n + 1, sizeof *s->cosine);
+    if (!s->cosine) return error_set(e, "out of memory for %d updates", n);
+    pool_run(s->pool, n, compare_job, &(struct comparing){s, row, s->cosine});
+    return 0;
+}
+
+void server_measure(const struct server *s, const char *site, double *norm, double *cosine)
+{
+    *norm = *cosine = NAN;
+    for (int i = 0; i < s->updates; i++) {
+        double sum = 0;
+        if (strcmp(s->update[i].site, site) != 0) continue;
+        *norm = s->update[i].norm;
+        for (int k = 0; s->cosine && k < s->updates; k++) sum += k == i ? 0 : s->cosine[i * s->updates + k];
+        if (s->cosine && s->updates > 1) *cosine = sum / (s->updates - 1);
+        return;
+    }
+}
+
+static int aggregate(struct server *s, float *const *slot, struct contribution *c, const float **row,
+                     struct error *e)
+{
+    struct aggregation a = {.option = s->f->option,
+                            .layout = s->global,
+                            .global = s->global->data,
+                            .sum = s->sum,
+                            .update = c,
+                            .updates = s->updates,
+                            .row = row,
+                            .sites = s->f->sites,
+                            .round = s->round,
+                            .pool = s->pool};
+    for (int k = 0; k < STRATEGY_SLOTS; k++) a.slot[k] = slot[k];
+    if (strategy_aggregate(s->next, s->f->strategy, &a, e)) return -1;
+    for (size_t i = 0; i < s->global->count; i++)
+        if (!isfinite(s->next[i]))
+            return error_set(e, "strategy %s: the new weights are not finite in round %d",
+                             s->f->strategy->name, s->round);
+    return 0;
+}
+
+static int end_round(struct server *s, float *const *slot, struct error *e)
+{
+    size_t n = (size_t)s->updates + 1;
+    struct place *place = calloc(n, sizeof *place);
+    struct contribution *c = calloc(n, sizeof *c);
+    struct server_update *copy = calloc(n, sizeof *copy);
+    const float **row = calloc(n, sizeof *row);
+    int status = place && c && copy && row ? 0 : error_set(e, "out of memory for %d updates", s->updates);
+    if (!status) sort_updates(c, row, place, copy, s);
+    if (!status) status = compare_updates(s, row, e);
+    if (!status) status = aggregate(s, slot, c, row, e);
+    if (status && copy)
+        memcpy(s->update, copy, (size_t)s->updates * sizeof *copy); /* the order of their rows again */
+    free(copy);
+    free(place);
+    free(c);
+    free(row);
+    return status;
+}
+
+int server_end(struct server *s, struct error *e)
+{
+    float *slot[STRATEGY_SLOTS] = {0};
+    size_t bytes = s->global->count * sizeof(float);
+    int status = 0;
+    if (s->updates < s->f->minimum || s->updates == 0)
+        return error_set(e, "round %d has %d of the %d updates that it needs", s->round, s->updates,
+                         s->f->minimum > 1 ? s->f->minimum : 1);
+    for (int k = 0; !status && k < s->f->strategy->server_slots;
+         k++) { /* copies, that count only when all went well */
+        if (!(slot[k] = malloc(bytes + 1)))
+            status = error_set(e, "out of memory for the vectors of the server");
+        else
+            memcpy(slot[k], s->slot[k], bytes);
+    }
+    if (!status) status = end_round(s, slot, e);
+    for (int k = 0; !status && k < s->f->strategy->server_slots; k++) {
+        float *old = s->slot[k];
+        s->slot[k] = slot[k];
+        slot[k] = old;
+    }
+    for (int k = 0; k < STRATEGY_SLOTS; k++) free(slot[k]);
+    if (status) return -1;
+    memcpy(s->global->data, s->next, bytes);
+    s->round++;
+    for (int k = 0; k < STRATEGY_SUMS; k++) exact_sum_free(&s->sum[k]);
+    return 0;
+}

@@ -1,0 +1,134 @@
+/* site_state.c - what a site keeps between rounds, as one sealed file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/message/vectors.h"
+#include "fl/round/client.h"
+#include "io/weights/seal.h"
+
+int site_state_init(struct site_state *s, const char *name, const struct federation *f,
+                    const struct model *layout, struct error *e)
+{
+    memset(s, 0, sizeof *s);
+    s->optimizer = learner_optimizer(&f->train, layout);
+    for (int k = 0; k < f->strategy->site_slots; k++)
+        if (!(s->slot[k] = calloc(layout->count + 1, sizeof(float)))) {
+            site_state_free(s);
+            return error_set(e, "out of memory for the state of site %s", name);
+        }
+    site_state_reset(s, name, layout);
+    return 0;
+}
+
+void site_state_reset(struct site_state *s, const char *name, const struct model *layout)
+{
+    snprintf(s->name, sizeof s->name, "%s", name);
+    s->next_round = s->rounds_before = 0;
+    optimizer_reset(&s->optimizer);
+    for (int k = 0; k < STRATEGY_SLOTS; k++)
+        if (s->slot[k]) memset(s->slot[k], 0, layout->count * sizeof(float));
+}
+
+void site_state_free(struct site_state *s)
+{
+    optimizer_free(&s->optimizer);
+    for (int k = 0; k < STRATEGY_SLOTS; k++) free(s->slot[k]);
+    memset(s, 0, sizeof *s);
+}
+
+/* ---- files --------------------------------------------------------------------------------------------- */
+
+static const char *optimizer_name(const struct optimizer *o)
+{
+    return o->kind == OPTIM_SGD ? "sgd" : "adamw";
+}
+
+static void slot_name(char name[32], int k)
+{
+    snprintf(name, sizeof(char[32]), "slot.%d.", k);
+}
+
+int site_state_write(const struct site_state *s, const struct update *u, const struct federation *f,
+                     const struct model *layout, const char *path, struct error *e)
+{
+    struct safetensors t = {0};
+    struct json *j = json_object();
+    json_add_text(j, "kind", "site");
+    json_add_int(j, "format", MESSAGE_FORMAT);
+    json_add_text(j, "federation", f->hash);
+    json_add_text(j, "site", s->name);
+    json_add_int(j, "next_round", s->next_round);
+    json_add_int(j, "rounds_before", s->rounds_before);
+    json_add_text(j, "optimizer", optimizer_name(&s->optimizer));
+    json_add_int(j, "optimizer_steps", s->optimizer.steps);
+    if (u) json_add(j, "update", update_json(u));
+    vectors_add(&t, "optimizer.momentum.", layout, s->optimizer.m);
+    if (s->optimizer.v) vectors_add(&t, "optimizer.second.", layout, s->optimizer.v);
+    for (int k = 0; k < f->strategy->site_slots; k++) {
+        char name[32];
+        slot_name(name, k);
+        vectors_add(&t, name, layout, s->slot[k]);
+    }
+    if (u) vectors_add(&t, "update.", layout, u->values);
+    add_meta(&t, "nephron", j);
+    json_free(j);
+    seal_add(&t);
+    int status = safetensors_write(&t, path, e);
+    safetensors_free(&t);
+    return status;
+}
+
+static int check_state(const struct site_state *s, const struct json *j, const struct federation *f,
+                       const char *path, struct error *e)
+{
+    if (strcmp(json_text(j, "kind", ""), "site") != 0 || json_integer(j, "format", -1) != MESSAGE_FORMAT)
+        return error_set(e, "%s: is no state of a site that this program reads", path);
+    if (strcmp(json_text(j, "federation", ""), f->hash) != 0)
+        return error_set(e, "%s: belongs to another federation (other options, plan, data or sites)", path);
+    if (strcmp(json_text(j, "site", ""), s->name) != 0)
+        return error_set(e, "%s: is the state of site '%.80s', not %s", path, json_text(j, "site", ""),
+                         s->name);
+    if (strcmp(json_text(j, "optimizer", ""), optimizer_name(&s->optimizer)) != 0)
+        return error_set(e, "%s: optimizer is '%.20s', not %s", path, json_text(j, "optimizer", ""),
+                         optimizer_name(&s->optimizer));
+    return 0;
+}
+
+static int take_state(struct site_state *s, struct update *u, const struct safetensors *t,
+                      const struct json *j, const struct federation *f, const struct model *layout,
+                      const char *path, struct error *e)
+{
+    int64_t next, before, steps;
+    if (check_state(s, j, f, path, e) || take_integer(&next, j, "next_round", 0, f->train.epochs, path, e) ||
+        take_integer(&before, j, "rounds_before", 0, next, path, e) ||
+        take_integer(&steps, j, "optimizer_steps", 0, INT64_MAX / 2, path, e))
+        return -1;
+    if (vectors_take(s->optimizer.m, t, "optimizer.momentum.", layout, path, e)) return -1;
+    if (s->optimizer.v && vectors_take(s->optimizer.v, t, "optimizer.second.", layout, path, e)) return -1;
+    for (int k = 0; k < f->strategy->site_slots; k++) {
+        char name[32];
+        slot_name(name, k);
+        if (vectors_take(s->slot[k], t, name, layout, path, e)) return -1;
+    }
+    s->next_round = (int)next;
+    s->rounds_before = (int)before;
+    s->optimizer.steps = steps;
+    if (!u) return 0;
+    const struct json *numbers = json_get(j, "update");
+    if (!numbers || numbers->type != JSON_OBJECT) return error_set(e, "%s: holds no update", path);
+    if (update_from_json(u, numbers, path, e)) return -1;
+    return vectors_take(u->values, t, "update.", layout, path, e);
+}
+
+int site_state_read(struct site_state *s, struct update *u, const struct federation *f,
+                    const struct model *layout, const char *path, struct error *e)
+{
+    struct safetensors t;
+    if (seal_read(&t, path, 1, e)) return -1;
+    struct json *j = take_meta(&t, "nephron", path, e);
+    int status = j ? take_state(s, u, &t, j, f, layout, path, e) : -1;
+    json_free(j);
+    safetensors_free(&t);
+    return status;
+}

@@ -1,0 +1,54 @@
+/* simulation.h - the state of a federated run on one machine, for federate.c (the loop) and checkpoints.c
+ * (its files) alone. */
+#ifndef FL_SIMULATION_H
+#define FL_SIMULATION_H
+
+#include "fl/federate.h"
+#include "fl/history.h"
+#include "fl/round/server.h"
+#include "fl/site_store.h"
+
+struct site_result { /* of the open round */
+    int trained;     /* its update is in */
+    double loss, seconds, metric_local;
+    char failure[512];
+};
+
+struct worker {
+    struct learner learner; /* a graph with a model of its own */
+    struct site_state state;
+    struct update update;
+    struct error error;
+    int failed; /* by what is no site's fault: a full disk, no memory */
+};
+
+struct simulation {
+    const struct federate_options *o;
+    const struct federate_events *events;
+    struct federation f;
+    struct model *global;
+    struct server server;
+    struct task task;
+    struct worker *worker;
+    int workers;
+    struct site_store store;
+    int *training;              /* [f.sites] the clients that have training cases, in the order of names */
+    unsigned char *chosen;      /* [f.sites] of the open round */
+    struct site_result *result; /* [clients] */
+    struct history history;
+    double best_metric, ema; /* nnU-Net's moving average 0.9/0.1 of the validation metric */
+    int best_round;
+    double done_steps; /* for the progress bar */
+};
+
+/* ---- checkpoints.c ------------------------------------------------------------------------------------- */
+/* The hash of options, strategy, data and sites, into f.hash. */
+int checkpoints_identity(struct simulation *s, struct error *e);
+/* Everything that the round left: after it is known to be sound. last: it is the final one. */
+int checkpoints_write(struct simulation *s, int last, struct error *e);
+/* Reads checkpoint_latest where it is there; server.round is then the round that comes. */
+int checkpoints_resume(struct simulation *s, struct error *e);
+/* Writes checkpoint_final where it is missing: of a run that was killed between its last two files. */
+int checkpoints_final(struct simulation *s, struct error *e);
+
+#endif

@@ -1,0 +1,195 @@
+/* site_store.c - states of sites in memory or in files. */
+#include "fl/site_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/base/file.h"
+#include "tensor/base/check.h"
+
+enum { NEWEST, NEEDED };
+
+static int in_files(const struct site_store *s)
+{
+    return s->folder[0] != 0;
+}
+
+int site_store_init(struct site_store *s, const struct federation *f, const struct model *layout,
+                    const char *folder, const char *const *name, int count, struct error *e)
+{
+    memset(s, 0, sizeof *s);
+    s->f = f;
+    s->layout = layout;
+    s->count = count;
+    s->name = malloc(((size_t)count + 1) * sizeof *s->name);
+    s->round = malloc(((size_t)count + 1) * sizeof *s->round);
+    s->state = folder ? NULL : calloc((size_t)count + 1, sizeof *s->state);
+    if (!s->name || !s->round || (!folder && !s->state))
+        return error_set(e, "out of memory for %d sites", count);
+    for (int i = 0; i < count; i++) s->name[i] = name[i], s->round[i][NEWEST] = s->round[i][NEEDED] = -1;
+    if (folder)
+        return file_join(s->folder, sizeof s->folder, folder, "sites", e) ? -1 : file_mkdirs(s->folder, e);
+    for (int i = 0; i < count; i++)
+        if (site_state_init(&s->state[i], name[i], f, layout, e)) return -1;
+    return 0;
+}
+
+void site_store_free(struct site_store *s)
+{
+    for (int i = 0; s->state && i < s->count; i++) site_state_free(&s->state[i]);
+    free(s->state);
+    free(s->name);
+    free(s->round);
+    memset(s, 0, sizeof *s);
+}
+
+/* "%41lice" never: letters, digits, '-' and '_' stay; any other byte becomes %XX, the dot too, which ends the
+ * name. */
+static void file_safe(char *out, size_t size, const char *name)
+{
+    size_t n = 0;
+    for (; *name && n + 4 < size; name++) {
+        unsigned char c = (unsigned char)*name;
+        int plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                    c == '_';
+        n += (size_t)snprintf(out + n, size - n, plain ? "%c" : "%%%02X", c);
+    }
+}
+
+static void state_path(char path[1400], const struct site_store *s, int i, int round)
+{
+    char safe[3 * SITE_NAME_MAX + 1] = "";
+    file_safe(safe, sizeof safe, s->name[i]);
+    snprintf(path, 1400, "%s/%s.%04d.safetensors", s->folder, safe, round);
+}
+
+/* ---- resuming ------------------------------------------------------------------------------------------ */
+
+struct known {
+    char safe[3 * SITE_NAME_MAX + 1];
+    int site;
+};
+
+static int compare_known(const void *a, const void *b)
+{
+    return strcmp(((const struct known *)a)->safe, ((const struct known *)b)->safe);
+}
+
+/* NAME.ROUND.safetensors of a known site; anything else in the folder is left alone. */
+static void note_file(struct site_store *s, const struct known *known, const char *file, int round)
+{
+    struct known key = {.site = -1};
+    const char *dot = strchr(file, '.');
+    int of = -1, used = 0;
+    if (!dot || (size_t)(dot - file) >= sizeof key.safe ||
+        sscanf(dot, ".%d.safetensors%n", &of, &used) != 1 || !used || dot[used])
+        return;
+    memcpy(key.safe, file, (size_t)(dot - file));
+    key.safe[dot - file] = 0;
+    const struct known *found = bsearch(&key, known, (size_t)s->count, sizeof key, compare_known);
+    if (!found || of < 0) return;
+    int *r = s->round[found->site];
+    if (of > r[NEWEST]) r[NEWEST] = of;
+    if (of <= round && of > r[NEEDED]) r[NEEDED] = of;
+}
+
+int site_store_resume(struct site_store *s, int round, struct error *e)
+{
+    struct file_list list;
+    s->checkpoint = round;
+    if (!in_files(s)) {
+        for (int i = 0; i < s->count; i++) s->state[i].next_round = round;
+        return 0;
+    }
+    struct known *known = calloc((size_t)s->count + 1, sizeof *known);
+    if (!known) return error_set(e, "out of memory for %d sites", s->count);
+    for (int i = 0; i < s->count; i++)
+        file_safe(known[i].safe, sizeof known[i].safe, s->name[i]), known[i].site = i;
+    qsort(known, (size_t)s->count, sizeof *known, compare_known);
+    int status = file_list(s->folder, &list, e);
+    for (int i = 0; !status && i < list.count; i++) note_file(s, known, list.name[i], round);
+    if (!status) file_list_free(&list);
+    free(known);
+    return status;
+}
+
+/* ---- states -------------------------------------------------------------------------------------------- */
+
+static void copy_state(struct site_state *to, const struct site_state *from, const struct model *layout)
+{
+    size_t bytes = layout->count * sizeof(float);
+    to->next_round = from->next_round;
+    to->rounds_before = from->rounds_before;
+    to->optimizer.steps = from->optimizer.steps;
+    memcpy(to->optimizer.m, from->optimizer.m, bytes);
+    if (to->optimizer.v) memcpy(to->optimizer.v, from->optimizer.v, bytes);
+    for (int k = 0; k < STRATEGY_SLOTS; k++)
+        if (to->slot[k]) memcpy(to->slot[k], from->slot[k], bytes);
+}
+
+int site_store_load(struct site_store *s, int i, int round, struct site_state *state, struct update *u,
+                    struct error *e)
+{
+    char path[1400];
+    site_state_reset(state, s->name[i], s->layout);
+    if (!in_files(s)) {
+        copy_state(state, &s->state[i], s->layout);
+        return 0;
+    }
+    int done = s->round[i][NEWEST] == round + 1,
+        of = s->round[i][NEWEST] > round ? s->round[i][NEEDED] : s->round[i][NEWEST];
+    if (done) of = round + 1;
+    if (of < 0) return 0;
+    state_path(path, s, i, of);
+    if (site_state_read(state, done ? u : NULL, s->f, s->layout, path, e)) return -1;
+    if (state->next_round != of || (done && (u->round != round || strcmp(u->site, s->name[i]) != 0)))
+        return error_set(e, "%s: holds round %d of site %s", path, state->next_round,
+                         done ? u->site : s->name[i]);
+    return done;
+}
+
+int site_store_save(struct site_store *s, int i, const struct site_state *state, const struct update *u,
+                    struct error *e)
+{
+    char path[1400];
+    if (!in_files(s)) {
+        copy_state(&s->state[i], state, s->layout);
+        return 0;
+    }
+    state_path(path, s, i, state->next_round);
+    if (site_state_write(state, u, s->f, s->layout, path, e)) return -1;
+    int *r = s->round[i], old = r[NEWEST];
+    r[NEWEST] = state->next_round;
+    if (state->next_round <= s->checkpoint) r[NEEDED] = state->next_round;
+    if (old >= 0 && old != r[NEEDED] && old != r[NEWEST]) {
+        state_path(path, s, i, old);
+        unlink(path);
+    }
+    return 0;
+}
+
+int site_store_update(struct site_store *s, int i, struct site_state *state, struct update *u,
+                      struct error *e)
+{
+    char path[1400];
+    if (!in_files(s) || s->round[i][NEWEST] < 1) return 1;
+    site_state_reset(state, s->name[i], s->layout);
+    state_path(path, s, i, s->round[i][NEWEST]);
+    return site_state_read(state, u, s->f, s->layout, path, e);
+}
+
+void site_store_checkpoint(struct site_store *s, int round)
+{
+    char path[1400];
+    s->checkpoint = round;
+    for (int i = 0; in_files(s) && i < s->count; i++) {
+        int *r = s->round[i], old = r[NEEDED];
+        if (r[NEWEST] > round) continue;
+        r[NEEDED] = r[NEWEST];
+        if (old < 0 || old == r[NEEDED]) continue;
+        state_path(path, s, i, old);
+        unlink(path);
+    }
+}

@@ -1,0 +1,46 @@
+/* site_store.h - where the simulated sites keep their states between rounds: in memory, or in files, so that
+ * memory does not grow with them.
+ *
+ * Files: folder/NAME.ROUND.safetensors is the state after which ROUND comes, with the update of the round
+ * before (site names with their unusual bytes as %XX). A state stays until a newer one is written and the
+ * checkpoint does not need it: a run that was killed finds every site's state of the checkpoint's round, and
+ * the updates of those that were already done with it.
+ */
+#ifndef FL_SITE_STORE_H
+#define FL_SITE_STORE_H
+
+#include "fl/round/client.h"
+
+struct site_store {
+    const struct federation *f;
+    const struct model *layout;
+    char folder[1100]; /* "": memory */
+    int count;
+    const char **name;        /* [count], views */
+    struct site_state *state; /* [count], memory */
+    int (*round)[2]; /* [count] files that are there: the newest, and the newest that the checkpoint needs; -1
+                        none */
+    int checkpoint;  /* the round that a resumed run would begin with */
+};
+
+/* folder NULL: memory. The names are views. */
+int site_store_init(struct site_store *s, const struct federation *f, const struct model *layout,
+                    const char *folder, const char *const *name, int count, struct error *e);
+void site_store_free(struct site_store *s);
+/* Of files: finds those that are there, for a run that begins with `round`; states of later rounds count as
+ * done. */
+int site_store_resume(struct site_store *s, int round, struct error *e);
+/* The state of site i before the round, into an initialised value. Returns 1 where its update of the round is
+ * there already: then u is filled and the state is the one after it. -1: an error. */
+int site_store_load(struct site_store *s, int i, int round, struct site_state *state, struct update *u,
+                    struct error *e);
+/* The state after a round, with the update that it gave. */
+int site_store_save(struct site_store *s, int i, const struct site_state *state, const struct update *u,
+                    struct error *e);
+/* The newest update of a site into u: 0; 1 where there is none; -1. Files only. */
+int site_store_update(struct site_store *s, int i, struct site_state *state, struct update *u,
+                      struct error *e);
+/* A checkpoint was written: a resumed run begins with `round` from now on. */
+void site_store_checkpoint(struct site_store *s, int round);
+
+#endif

@@ -1,0 +1,69 @@
+/* seal.c - the hash of a safetensors file inside of it. */
+#include "io/weights/seal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "io/base/sha256.h"
+
+static const char key[] = "nephron_sha256";
+
+static void put_text(struct sha256 *h, const char *text)
+{
+    sha256_update(h, text, strlen(text) + 1);
+}
+
+static void put_number(struct sha256 *h, int64_t v)
+{
+    unsigned char bytes[8];
+    for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)v >> (8 * i));
+    sha256_update(h, bytes, sizeof bytes);
+}
+
+void seal_hash(char hex[65], const struct safetensors *s)
+{
+    struct sha256 h;
+    unsigned char digest[32];
+    sha256_init(&h);
+    for (int i = 0; i < s->metas; i++) {
+        if (strcmp(s->meta_key[i], key) == 0) continue;
+        put_text(&h, s->meta_key[i]);
+        put_text(&h, s->meta_value[i]);
+    }
+    for (int i = 0; i < s->count; i++) {
+        const struct safetensor *t = &s->tensor[i];
+        put_text(&h, t->name);
+        put_text(&h, t->dtype);
+        put_number(&h, t->ndim);
+        for (int a = 0; a < t->ndim; a++) put_number(&h, t->dim[a]);
+        sha256_update(&h, t->data, t->bytes);
+    }
+    sha256_final(&h, digest);
+    for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+void seal_add(struct safetensors *s)
+{
+    char hex[65];
+    seal_hash(hex, s);
+    safetensors_add_meta(s, key, hex);
+}
+
+int seal_check(const struct safetensors *s, const char *path, int needed, struct error *e)
+{
+    char hex[65];
+    const char *stored = safetensors_meta(s, key);
+    if (!stored) return needed ? error_set(e, "%s: has no metadata nephron_sha256", path) : 0;
+    seal_hash(hex, s);
+    if (strcmp(stored, hex) == 0) return 0;
+    return error_set(e, "%s: is damaged: its contents have SHA-256 %.16s..., its metadata say %.16s...", path,
+                     hex, stored);
+}
+
+int seal_read(struct safetensors *s, const char *path, int needed, struct error *e)
+{
+    if (safetensors_read(s, path, e)) return -1;
+    if (seal_check(s, path, needed, e) == 0) return 0;
+    safetensors_free(s);
+    return -1;
+}

@@ -398,12 +398,14 @@ int cmd_convert(int argc, char **argv)
 {
     const char *prefix = NULL, *series = NULL, *fold = NULL, *checkpoint = NULL;
     int volume = 0;
+    double max_gb = 0;
     struct option_spec spec[] = {
         {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)", 0, 0, 0},
         {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME", "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
         {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert (default: all)", 0, 0, 0},
         {"volume", 0, OPTION_INT, &volume, "N", "of a DICOM series with several volumes (times, echoes): the one to convert (default: all)", 1, 100000, 0},
+        {"max-gb", 0, OPTION_NUMBER, &max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
         {0}};
     struct command_help help = {
         "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz, to ONNX; images between NIfTI, NRRD, MetaImage, TIFF, PNG; from DICOM",
@@ -425,6 +427,7 @@ int cmd_convert(int argc, char **argv)
     int status;
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
+    if (max_gb > 0) volume_set_limit(max_gb);
     if (volume_suffix(out)) return convert_image(in, out, series, volume, &e) ? app_fail(&e) : 0;
     if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
     if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);

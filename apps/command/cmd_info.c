@@ -8,6 +8,7 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
+#include "io/base/text.h"
 #include "io/weights/npy.h"
 #include "io/weights/pth.h"
 #include "io/weights/safetensors.h"
@@ -15,6 +16,15 @@
 #include "nn/data/dataset.h"
 #include "nn/folder/nnunet.h"
 #include "nn/folder/run.h"
+
+/* Text of a file, safe for a terminal. One of four buffers, taken in turn. */
+static const char *shown(const char *s)
+{
+    static char text[4][512];
+    static int turn;
+    turn = (turn + 1) % 4;
+    return text_shown(text[turn], sizeof text[turn], s);
+}
 
 /* ---- images ------------------------------------------------------------------------------------------------------------ */
 
@@ -71,15 +81,15 @@ static void print_volume(const struct volume *v, const char *path)
         printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0], v->affine[r][1], v->affine[r][2], v->affine[r][3]);
     if (v->assumed[0]) printf("  assumed       %s\n", v->assumed);
     print_values(v);
-    if (v->description[0]) printf("  description   %s\n", v->description);
+    if (v->description[0]) printf("  description   %s\n", shown(v->description));
 }
 
 /* The patient's name and number are not told: the output may be shown or kept. */
 static void print_series(const struct image_info *d)
 {
     printf("  series        %s, %d file%s\n", d->series_uid[0] ? d->series_uid : "without a UID", d->files, d->files > 1 ? "s" : "");
-    if (d->modality[0]) printf("  modality      %s\n", d->modality);
-    if (d->manufacturer[0]) printf("  manufacturer  %s\n", d->manufacturer);
+    if (d->modality[0]) printf("  modality      %s\n", shown(d->modality));
+    if (d->manufacturer[0]) printf("  manufacturer  %s\n", shown(d->manufacturer));
     if (!isnan(d->field_strength)) printf("  field         %.7g T\n", d->field_strength);
     if (!isnan(d->repetition_time)) printf("  TR            %.7g ms\n", d->repetition_time);
     if (!isnan(d->echo_time)) printf("  TE            %.7g ms\n", d->echo_time);
@@ -120,7 +130,7 @@ static void print_members(const struct json *j, int width)
         char *text = json_format(m, 0);
         if (!text) continue;
         int whole = (int)strlen(text) <= width;
-        printf("  %-28s %.*s%s\n", m->key, width, text, whole ? "" : "...");
+        printf("  %-28s %.*s%s\n", shown(m->key), width, shown(text), whole ? "" : "...");
         free(text);
     }
 }
@@ -151,7 +161,7 @@ static void print_tensors(const struct safetensors *s)
     for (int i = 0; i < s->count; i++) {
         printf("  %-5s ", s->tensor[i].dtype);
         print_shape(s->tensor[i].dim, s->tensor[i].ndim);
-        printf(" %s\n", s->tensor[i].name);
+        printf(" %s\n", shown(s->tensor[i].name));
     }
 }
 
@@ -164,7 +174,7 @@ static int info_safetensors(const char *path, struct error *e)
     double other = count_values(&s, "optimizer.");
     printf("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes, count_values(&s, "") - other);
     if (other > 0) printf("  optimiser     %.0f values\n", other);
-    for (int i = 0; i < s.metas; i++) printf("  metadata      %s: %.200s%s\n", s.meta_key[i], s.meta_value[i], strlen(s.meta_value[i]) > 200 ? "..." : "");
+    for (int i = 0; i < s.metas; i++) printf("  metadata      %s: %.200s%s\n", shown(s.meta_key[i]), shown(s.meta_value[i]), strlen(s.meta_value[i]) > 200 ? "..." : "");
     print_tensors(&s);
     safetensors_free(&s);
     return 0;
@@ -192,7 +202,7 @@ static void print_array(const struct npy *a)
     size_t n = npy_count(a);
     printf("  %c%d ", a->kind, a->bytes);
     print_shape(a->dim, a->ndim);
-    printf(" %s", a->name);
+    printf(" %s", shown(a->name));
     if (n) {
         double low = npy_value(a, 0), high = low, sum = 0;
         for (size_t i = 0; i < n; i++) {
@@ -273,7 +283,7 @@ static int info_csv(const char *path, struct error *e)
     struct csv t;
     if (csv_read(&t, path, e)) return -1;
     printf("%s: table of %d rows\n  columns      ", path, t.rows);
-    for (int c = 0; c < t.columns; c++) printf(" %s", t.header[c]);
+    for (int c = 0; c < t.columns; c++) printf(" %s", shown(t.header[c]));
     printf("\n");
     csv_free(&t);
     return 0;
@@ -331,9 +341,9 @@ static void print_summary(const struct summary *m, const struct dataset *d)
     printf("  spacing       %.5g x %.5g x %.5g to %.5g x %.5g x %.5g mm\n", m->spacing[0][0], m->spacing[0][1], m->spacing[0][2],
            m->spacing[1][0], m->spacing[1][1], m->spacing[1][2]);
     for (int c = 0; c < d->channels; c++)
-        printf("  channel %d     %s: %.6g to %.6g, mean of case means %.6g\n", c, d->channel_name[c], m->range[c][0], m->range[c][1], m->mean[c] / m->read);
+        printf("  channel %d     %s: %.6g to %.6g, mean of case means %.6g\n", c, shown(d->channel_name[c]), m->range[c][0], m->range[c][1], m->mean[c] / m->read);
     for (int k = 0; k < d->labels && all > 0; k++)
-        printf("  label %-2d      %s: in %d cases, %.3f %% of voxels\n", k, d->label_name[k], m->holds[k], 100 * m->voxels[k] / all);
+        printf("  label %-2d      %s: in %d cases, %.3f %% of voxels\n", k, shown(d->label_name[k]), m->holds[k], 100 * m->voxels[k] / all);
     for (int r = 0; r < d->regions; r++) {
         char key[REGION_KEY_SIZE];
         dataset_region_key(key, sizeof key, &d->region[r]);
@@ -351,7 +361,7 @@ static int info_dataset(const char *path, struct error *e)
     if (dataset_open(&d, path, e)) return -1;
     int maps = 0;
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
-    printf("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path, json_text(d.json, "name", d.name), d.cases, maps, d.file_ending);
+    printf("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path, shown(json_text(d.json, "name", d.name)), d.cases, maps, d.file_ending);
     if (d.classes) print_classes(&d);
     for (int i = 0; i < d.cases; i++) {
         struct sample s;
@@ -443,7 +453,10 @@ static int info_file(const char *path, const char *series, struct error *e)
 int cmd_info(int argc, char **argv)
 {
     const char *series = NULL;
-    const struct option_spec spec[] = {{"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to tell (default: all)", 0, 0, 0}, {0}};
+    double max_gb = 0;
+    const struct option_spec spec[] = {
+        {"max-gb", 0, OPTION_NUMBER, &max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
+        {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to tell (default: all)", 0, 0, 0}, {0}};
     const struct command_help help = {"info FILE...", "What a file is: image, DICOM series, checkpoint, arrays, JSON, table, dataset or run folder",
                                       "Reads everything: a dataset's cases are checked one by one. Exit code 1 if any file is unreadable or a dataset\n"
                                       "has problems; the other files are still told. A DICOM series is given by its folder or by any file of it; the\n"
@@ -452,6 +465,7 @@ int cmd_info(int argc, char **argv)
     struct operands operands;
     int status;
     if (!options_parse(&operands, argc, argv, &help, 1, OPERANDS_MAX, &status)) return status;
+    if (max_gb > 0) volume_set_limit(max_gb);
     for (int i = 0; i < operands.count; i++) {
         struct error e;
         if (info_file(operands.text[i], series, &e)) status = app_fail(&e);

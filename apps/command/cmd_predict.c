@@ -489,6 +489,7 @@ static const char predict_details[] =
 
 int cmd_predict(int argc, char **argv)
 {
+    double max_gb = 0;
     struct predict p = {.step = 0.5, .mirror = 1, .postprocess = 1, .part = "test", .precision = "fp32"};
     struct option_spec spec[] = {
         {"input", 'i', OPTION_TEXT, &p.images, "IMAGES", "folder of images, image, dataset or .npz", 0, 0, 0},
@@ -504,6 +505,7 @@ int cmd_predict(int argc, char **argv)
         {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR", "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0, 0, 0},
         {"series", 0, OPTION_TEXT, &p.choice.series, "UID", "of DICOM folders with several series: the one to predict (`nephron info` lists them)", 0, 0, 0},
         {"volume", 0, OPTION_INT, &p.choice.volume, "N", "of DICOM series with several volumes (times, echoes): the one to predict", 1, 100000, 0},
+        {"max-gb", 0, OPTION_NUMBER, &max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
         {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop", 0, 0, 0},
         {"precision", 0, OPTION_TEXT, &p.precision, "P", "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},
         {"part", 0, OPTION_TEXT, &p.part, "PART", "of a MedMNIST file (test)", 0, 0, "train|val|test|all"},
@@ -514,6 +516,7 @@ int cmd_predict(int argc, char **argv)
     struct error e = {""};
     int status;
     if (!options_parse(&operands, argc, argv, &help, 1, 1, &status)) return status;
+    if (max_gb > 0) volume_set_limit(max_gb);
     p.run_path = operands.text[0];
     if (!p.images) return app_usage(argv[0], "needs -i IMAGES");
     if (!p.out) return app_usage(argv[0], "needs -o OUT");

@@ -93,7 +93,7 @@ static void put_options(struct text *t, const struct study_task *task, const cha
     struct json *j = train_options_json(&task->options);
     char *text = json_format(j, 0);
     text_printf(t, "<tr><th>%s<td><code>", name);
-    html_escaped(t, text);
+    if (text) html_escaped(t, text);
     text_puts(t, "</code>\n");
     free(text);
     json_free(j);

@@ -1,3 +1,4 @@
+/* csv.c - tables of text, read and written. */
 #include "io/base/csv.h"
 
 #include <limits.h>
@@ -62,6 +63,13 @@ static int read_plain(struct reader *r)
     return 0;
 }
 
+/* A spreadsheet would take a cell that begins so for a formula; apostrophes in front are marks that it is none. */
+static int begins_formula(const char *text)
+{
+    const char *p = text + strspn(text, "'");
+    return *p != 0 && strchr("=+-@\t\r", *p) != NULL;
+}
+
 static int push_cell(struct reader *r, char *cell)
 {
     if (r->cells == r->capacity) {
@@ -71,7 +79,7 @@ static int push_cell(struct reader *r, char *cell)
         r->cell = grown;
         r->capacity = capacity;
     }
-    r->cell[r->cells++] = cell;
+    r->cell[r->cells++] = *cell == '\'' && begins_formula(cell) ? cell + 1 : cell; /* csv_quote's mark */
     return 0;
 }
 
@@ -182,15 +190,17 @@ int csv_number(const struct csv *c, const char *name, int row, int column, doubl
 
 int csv_quote(char *buf, size_t size, const char *text)
 {
-    if (strpbrk(text, "\",\r\n") == NULL) return snprintf(buf, size, "%s", text);
     size_t n = 0;
+    double number;
+    int quoted = strpbrk(text, "\",\r\n") != NULL;
 #define PUT(c) do { if (n + 1 < size) buf[n] = (c); n++; } while (0)
-    PUT('"');
+    if (quoted) PUT('"');
+    if (begins_formula(text) && text_parse_double(&number, text, strlen(text)) != 0) PUT('\'');
     for (; *text; text++) {
         if (*text == '"') PUT('"');
         PUT(*text);
     }
-    PUT('"');
+    if (quoted) PUT('"');
 #undef PUT
     if (size > 0) buf[n < size ? n : size - 1] = 0;
     return (int)n;

@@ -1,8 +1,11 @@
+/* error.c - messages; what comes from files is made safe to show. */
 #include "io/base/error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "io/base/text.h"
 
 int error_set(struct error *e, const char *format, ...)
 {
@@ -11,20 +14,18 @@ int error_set(struct error *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    memcpy(e->text, text, sizeof text);
+    text_shown(e->text, sizeof e->text, text);
     return -1;
 }
 
 int error_prefix(struct error *e, const char *format, ...)
 {
-    char text[sizeof e->text];
+    char text[sizeof e->text], all[2 * sizeof e->text + 4];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (n < 0 || n >= (int)sizeof text) n = (int)strlen(text);
-    strncat(text, ": ", sizeof text - 1 - (size_t)n);
-    strncat(text, e->text, sizeof text - 1 - strlen(text));
-    memcpy(e->text, text, sizeof text);
+    snprintf(all, sizeof all, "%s: %s", text, e->text);
+    text_shown(e->text, sizeof e->text, all);
     return -1;
 }

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
@@ -43,18 +45,20 @@ static ssize_t read_all(int fd, unsigned char *data, size_t size)
     return (ssize_t)used;
 }
 
-int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e)
+/* The whole file, or its first `most` bytes. */
+static int read_file(const char *path, size_t limit, size_t most, unsigned char **data, size_t *size, struct error *e)
 {
     struct stat st;
     int fd = open_regular(path, &st, e), status = 0;
     if (fd < 0) return -1;
-    size_t bytes = (size_t)st.st_size;
+    size_t bytes = (size_t)st.st_size < most ? (size_t)st.st_size : most;
     unsigned char *all = NULL, more;
     ssize_t got = 0;
     if (limit && bytes > limit) status = error_set(e, "%s: %zu bytes, more than %zu", path, bytes, limit);
     else if (bytes > (size_t)SSIZE_MAX - 1 || !(all = malloc(bytes + 1))) status = error_set(e, "%s: out of memory for %zu bytes", path, bytes);
     else if ((got = read_all(fd, all, bytes)) < 0) status = error_set(e, "%s: %s", path, strerror(errno));
-    else if ((size_t)got == bytes && read_all(fd, &more, 1) == 1) status = error_set(e, "%s: grew while it was read, or does not tell its size", path);
+    else if ((size_t)got == bytes && bytes < most && read_all(fd, &more, 1) == 1)
+        status = error_set(e, "%s: grew while it was read, or does not tell its size", path);
     close(fd);
     if (status) {
         free(all);
@@ -64,6 +68,24 @@ int file_read(const char *path, size_t limit, unsigned char **data, size_t *size
     *data = all;
     *size = (size_t)got;
     return 0;
+}
+
+int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e)
+{
+    return read_file(path, limit, SIZE_MAX, data, size, e);
+}
+
+int file_read_begin(const char *path, size_t most, unsigned char **data, size_t *size, struct error *e)
+{
+    return read_file(path, 0, most, data, size, e);
+}
+
+int file_check(const char *path, struct error *e)
+{
+    struct stat st;
+    int fd = open_regular(path, &st, e);
+    if (fd >= 0) close(fd);
+    return fd >= 0 ? 0 : -1;
 }
 
 size_t file_begin(const char *path, void *data, size_t size)
@@ -94,11 +116,34 @@ static void set_mode(int fd, const char *path)
     fchmod(fd, stat(path, &st) == 0 ? st.st_mode & 0777 : 0666 & ~mask);
 }
 
+/* Opens the temporary file of a target, which has one name: ".NAME.tmp-nephron" beside it. Who writes holds a lock on it, which the system
+ * takes back when a process dies: so a file without one was left by a killed writer, and is used again. */
+static int open_temporary(const char *path, const char *target, struct error *e)
+{
+    for (int tries = 0; tries < 100; tries++) {
+        struct stat mine, named;
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+        if (fd < 0) return error_set(e, "%s: %s", target, strerror(errno));
+        int locked = flock(fd, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR); /* some network file systems have no locks */
+        /* A writer that has just finished has given the file its real name. */
+        if (locked && fstat(fd, &mine) == 0 && S_ISREG(mine.st_mode) && stat(path, &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
+            if (ftruncate(fd, 0) == 0) return fd;
+            error_set(e, "%s: %s", target, strerror(errno));
+            close(fd);
+            return -1;
+        }
+        close(fd);
+        nanosleep(&(struct timespec){0, 20000000}, NULL);
+    }
+    return error_set(e, "%s: another program is writing this file", target);
+}
+
 struct file_out *file_create(const char *path, struct error *e)
 {
     struct stat st;
     struct file_out *f = calloc(1, sizeof *f);
-    size_t n = strlen(path);
+    size_t n = strlen(path), folder = (size_t)(file_name(path) - path);
+    int fd;
     if (!f || !(f->path = malloc(n + 1)) || !(f->temporary = malloc(n + 16))) {
         if (f) free(f->path);
         free(f);
@@ -106,31 +151,30 @@ struct file_out *file_create(const char *path, struct error *e)
         return NULL;
     }
     memcpy(f->path, path, n + 1);
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+    snprintf(f->temporary, n + 16, "%.*s.%s.tmp-nephron", (int)folder, path, path + folder);
+    int there = stat(path, &st) == 0;
+    errno = 0;
+    if (there && S_ISDIR(st.st_mode)) {
         error_set(e, "%s: is a folder", path);
-        file_abandon(f);
-        return NULL;
-    }
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fd = -1;
+    } else if (there && !S_ISREG(st.st_mode)) {
         free(f->temporary);
         f->temporary = NULL;
         f->stream = fopen(path, "wb");
-    } else {
-        snprintf(f->temporary, n + 16, "%s.tmp-XXXXXX", path);
-        int fd = mkstemp(f->temporary);
-        if (fd >= 0) {
-            set_mode(fd, path);
-            f->stream = fdopen(fd, "wb");
+        if (!f->stream) error_set(e, "%s: %s", path, strerror(errno));
+    } else if ((fd = open_temporary(f->temporary, path, e)) >= 0) {
+        set_mode(fd, path);
+        f->stream = fdopen(fd, "wb");
+        if (!f->stream) {
+            error_set(e, "%s: %s", path, strerror(errno));
+            close(fd);
         }
     }
-    if (!f->stream) {
-        error_set(e, "%s: %s", path, strerror(errno));
-        free(f->temporary);
-        f->temporary = NULL;
-        file_abandon(f);
-        return NULL;
-    }
-    return f;
+    if (f->stream) return f;
+    free(f->temporary); /* not ours to remove */
+    f->temporary = NULL;
+    file_abandon(f);
+    return NULL;
 }
 
 static void note_failure(struct file_out *f)
@@ -158,8 +202,8 @@ void file_printf(struct file_out *f, const char *format, ...)
 void file_abandon(struct file_out *f)
 {
     if (!f) return;
+    if (f->temporary) unlink(f->temporary); /* while it is locked */
     if (f->stream) fclose(f->stream);
-    if (f->temporary) unlink(f->temporary);
     free(f->temporary);
     free(f->path);
     free(f);
@@ -172,23 +216,24 @@ int file_commit(struct file_out *f, struct error *e)
     errno = 0;
     if (!f->failure && f->temporary && fsync(fileno(f->stream))) note_failure(f);
     errno = 0;
-    if (fclose(f->stream) && !f->failure) note_failure(f);
-    f->stream = NULL;
-    errno = 0;
-    if (!f->failure && f->temporary && rename(f->temporary, f->path)) note_failure(f);
-    if (f->failure) {
-        error_set(e, "%s: %s", f->path, strerror(f->failure));
-        file_abandon(f);
-        return -1;
+    if (!f->failure && f->temporary && rename(f->temporary, f->path)) note_failure(f); /* while it is locked: nobody else may take it up */
+    if (!f->failure) {
+        free(f->temporary);
+        f->temporary = NULL;
     }
-    free(f->temporary);
-    f->temporary = NULL;
+    int status = f->failure ? error_set(e, "%s: %s", f->path, strerror(f->failure)) : 0;
+    if (!f->temporary && !status) {
+        errno = 0;
+        if (fclose(f->stream)) status = error_set(e, "%s: %s", f->path, strerror(errno ? errno : EIO)); /* a device: the rest was flushed */
+        f->stream = NULL;
+    }
     file_abandon(f);
-    return 0;
+    return status;
 }
 
 int file_write(const char *path, const void *data, size_t size, struct error *e)
 {
+    if (!data) return error_set(e, "%s: out of memory for what is to be written", path);
     struct file_out *f = file_create(path, e);
     if (!f) return -1;
     file_put(f, data, size);

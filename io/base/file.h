@@ -1,7 +1,8 @@
 /* file.h - whole files, folders, and output that is complete or absent.
  *
  * Writing goes to a temporary name beside the target, is fsynced and renamed on file_commit: a crash or a full disk
- * never leaves half a file under a real name. A target that exists and is no regular file (/dev/full, a pipe)
+ * never leaves half a file under a real name. The temporary file of NAME is .NAME.tmp-nephron, locked while it is written: one that a killed
+ * writer left is taken up by the next, and two writers of one target never mix. A target that exists and is no regular file (/dev/full, a pipe)
  * is written to directly.
  */
 #ifndef IO_FILE_H
@@ -14,6 +15,10 @@
 /* Reads a whole regular file; folders, pipes, devices and sockets are an error, at once. Into malloc'ed memory, NUL-terminated
  * beyond size; at most `limit` bytes (0: no limit). */
 int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e);
+/* The same of the first `most` bytes, or of all of a shorter file. */
+int file_read_begin(const char *path, size_t most, unsigned char **data, size_t *size, struct error *e);
+/* -1 with a message where the path cannot be opened for reading or is no regular file. */
+int file_check(const char *path, struct error *e);
 /* The first bytes of a regular file, at most size; how many, 0 where it cannot be read or is none. */
 size_t file_begin(const char *path, void *data, size_t size);
 /* Writes a whole file, atomically. */

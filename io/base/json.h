@@ -20,6 +20,7 @@ struct json {
     char *string;          /* UTF-8, NUL-terminated */
     struct json **item;    /* array elements or object members, in order */
     int count;
+    int failed;            /* memory ran out while it was built */
 };
 
 /* NULL on error; the message names line and column. Depth is limited to 128. A byte order mark is skipped; of a repeated key the last
@@ -41,7 +42,8 @@ const char *json_text(const struct json *j, const char *key, const char *otherwi
 /* Deep copy (key not copied). */
 struct json *json_copy(const struct json *j);
 
-/* Building. The json_add_* put a new member (array element: key NULL) and return it; `j` owns it. An existing key is replaced. */
+/* Building. Memory that runs out gives NULL, which every function here takes and passes on, and marks the value that should have grown: a
+ * caller has to look only at json_failed, json_format (NULL) or json_write (an error). The json_add_* put a new member (array element: key NULL) and return it; `j` owns it. An existing key is replaced. */
 struct json *json_object(void);
 struct json *json_array(void);
 struct json *json_add(struct json *j, const char *key, struct json *value);
@@ -52,9 +54,11 @@ struct json *json_add_number(struct json *j, const char *key, double v);
 struct json *json_add_bool(struct json *j, const char *key, int v);
 struct json *json_add_text(struct json *j, const char *key, const char *v);
 struct json *json_add_null(struct json *j, const char *key);
+/* Is something lost in j, or all of it (NULL)? */
+int json_failed(const struct json *j);
 void json_remove(struct json *j, const char *key);
 
-/* malloc'ed text. indent 0: one line; else spaces a level (arrays of numbers stay on one line). */
+/* malloc'ed text, NULL where memory ran out. indent 0: one line; else spaces a level (arrays of numbers stay on one line). */
 char *json_format(const struct json *j, int indent);
 int json_write(const struct json *j, const char *path, struct error *e); /* indent 4, newline at the end */
 

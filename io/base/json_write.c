@@ -1,4 +1,4 @@
-/* json_write.c - building JSON values and writing them. Memory that runs out aborts, as in text.h. */
+/* json_write.c - building JSON values and writing them. Where memory runs out, a value is marked and not written. */
 #include "io/base/json.h"
 
 #include <limits.h>
@@ -14,17 +14,15 @@
 static struct json *new_value(enum json_type type)
 {
     struct json *j = calloc(1, sizeof *j);
-    if (j == NULL) abort();
-    j->type = type;
+    if (j != NULL) j->type = type;
     return j;
 }
 
 static char *copy_text(const char *s)
 {
-    size_t n = strlen(s) + 1;
-    char *copy = malloc(n);
-    if (copy == NULL) abort();
-    return memcpy(copy, s, n);
+    size_t n = s != NULL ? strlen(s) + 1 : 0;
+    char *copy = n > 0 ? malloc(n) : NULL;
+    return copy != NULL ? memcpy(copy, s, n) : NULL;
 }
 
 struct json *json_object(void)
@@ -38,28 +36,46 @@ struct json *json_array(void)
 }
 
 /* As in json.c: the capacity is the next power of two. */
-static void append(struct json *j, struct json *item)
+static int append(struct json *j, struct json *item)
 {
     size_t n = (size_t)j->count;
     if ((n & (n - 1)) == 0) {
-        if (n > INT_MAX / 2) abort();
-        j->item = realloc(j->item, (n ? 2 * n : 1) * sizeof *j->item);
-        if (j->item == NULL) abort();
+        struct json **grown = n < INT_MAX / 2 ? realloc(j->item, (n ? 2 * n : 1) * sizeof *grown) : NULL;
+        if (grown == NULL) return -1;
+        j->item = grown;
     }
     j->item[j->count++] = item;
+    return 0;
+}
+
+/* Memory ran out: j is not what it should be, which json_failed, json_format and json_write tell. */
+static struct json *lose(struct json *j, struct json *value)
+{
+    json_free(value);
+    if (j != NULL) j->failed = 1;
+    return NULL;
 }
 
 struct json *json_add(struct json *j, const char *key, struct json *value)
 {
+    if (j == NULL || value == NULL) return lose(j, value);
     free(value->key);
-    value->key = key != NULL ? copy_text(key) : NULL;
+    value->key = copy_text(key);
+    if (key != NULL && value->key == NULL) return lose(j, value);
     for (int i = 0; key != NULL && i < j->count; i++) {
         if (strcmp(j->item[i]->key, key) != 0) continue;
         json_free(j->item[i]);
         return j->item[i] = value;
     }
-    append(j, value);
-    return value;
+    return append(j, value) ? lose(j, value) : value;
+}
+
+int json_failed(const struct json *j)
+{
+    if (j == NULL || j->failed) return 1;
+    for (int i = 0; i < j->count; i++)
+        if (json_failed(j->item[i])) return 1;
+    return 0;
 }
 
 struct json *json_add_object(struct json *j, const char *key)
@@ -75,29 +91,31 @@ struct json *json_add_array(struct json *j, const char *key)
 struct json *json_add_int(struct json *j, const char *key, int64_t v)
 {
     struct json *item = new_value(JSON_INT);
-    item->integer = v;
-    item->number = (double)v;
+    if (item != NULL) {
+        item->integer = v;
+        item->number = (double)v;
+    }
     return json_add(j, key, item);
 }
 
 struct json *json_add_number(struct json *j, const char *key, double v)
 {
     struct json *item = new_value(JSON_DOUBLE);
-    item->number = v;
+    if (item != NULL) item->number = v;
     return json_add(j, key, item);
 }
 
 struct json *json_add_bool(struct json *j, const char *key, int v)
 {
     struct json *item = new_value(JSON_BOOL);
-    item->integer = v != 0;
+    if (item != NULL) item->integer = v != 0;
     return json_add(j, key, item);
 }
 
 struct json *json_add_text(struct json *j, const char *key, const char *v)
 {
     struct json *item = new_value(JSON_STRING);
-    item->string = copy_text(v);
+    if (item != NULL && (item->string = copy_text(v)) == NULL) return lose(j, item);
     return json_add(j, key, item);
 }
 
@@ -122,15 +140,20 @@ struct json *json_copy(const struct json *j)
 {
     if (j == NULL) return NULL;
     struct json *copy = new_value(j->type);
+    if (copy == NULL) return NULL;
     copy->integer = j->integer;
     copy->number = j->number;
-    if (j->string != NULL) copy->string = copy_text(j->string);
-    for (int i = 0; i < j->count; i++) {
+    copy->failed = j->failed;
+    if (j->string != NULL && (copy->string = copy_text(j->string)) == NULL) copy->failed = 1;
+    for (int i = 0; i < j->count && !copy->failed; i++) {
         struct json *item = json_copy(j->item[i]);
-        if (j->item[i]->key != NULL) item->key = copy_text(j->item[i]->key);
-        append(copy, item);
+        if (item == NULL) copy->failed = 1;
+        else if (j->item[i]->key != NULL && (item->key = copy_text(j->item[i]->key)) == NULL) lose(copy, item);
+        else if (append(copy, item)) lose(copy, item);
     }
-    return copy;
+    if (!copy->failed || j->failed) return copy;
+    json_free(copy);
+    return NULL;
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
@@ -189,6 +212,7 @@ static void put_value(struct text *t, const struct json *j, int indent, int leve
 char *json_format(const struct json *j, int indent)
 {
     struct text t = {0};
+    if (json_failed(j)) return NULL;
     put_value(&t, j, indent, 0);
     return text_take(&t);
 }
@@ -196,6 +220,7 @@ char *json_format(const struct json *j, int indent)
 int json_write(const struct json *j, const char *path, struct error *e)
 {
     struct text t = {0};
+    if (json_failed(j)) return error_set(e, "%s: out of memory", path);
     put_value(&t, j, 4, 0);
     text_puts(&t, "\n");
     int r = file_write(path, t.data, t.size, e);

@@ -1,3 +1,4 @@
+/* text.c - numbers as text under every locale, UTF-8, a string that grows, and text made safe to show. */
 #include "io/base/text.h"
 
 #include <float.h>
@@ -132,23 +133,39 @@ const char *text_repeated(const char **name, int count)
 
 /* ---- the string that grows ------------------------------------------------------------------------------------- */
 
-static void reserve(struct text *t, size_t more)
+/* 0 where there is room for so much more; else the text is given up. */
+static int reserve(struct text *t, size_t more)
 {
-    if (t->data != NULL && more < t->capacity - t->size) return;
-    if (more > SIZE_MAX / 4 || t->size > SIZE_MAX / 4) abort();
-    size_t capacity = 2 * (t->size + more) + 64;
-    char *data = realloc(t->data, capacity);
-    if (data == NULL) abort();
+    if (t->failed) return -1;
+    if (t->data != NULL && more < t->capacity - t->size) return 0;
+    size_t capacity = more > SIZE_MAX / 8 || t->size > SIZE_MAX / 8 ? 0 : 2 * (t->size + more) + 64;
+    char *data = capacity ? realloc(t->data, capacity) : NULL;
+    if (data == NULL) {
+        free(t->data);
+        *t = (struct text){.failed = 1};
+        return -1;
+    }
     t->data = data;
     t->capacity = capacity;
+    return 0;
 }
 
 void text_put(struct text *t, const void *data, size_t size)
 {
-    reserve(t, size);
+    if (reserve(t, size)) return;
     if (size > 0) memcpy(t->data + t->size, data, size);
     t->size += size;
     t->data[t->size] = 0;
+}
+
+void text_append(struct text *t, const struct text *part)
+{
+    if (!part->failed) {
+        text_put(t, part->data, part->size);
+    } else if (!t->failed) {
+        free(t->data);
+        *t = (struct text){.failed = 1};
+    }
 }
 
 void text_puts(struct text *t, const char *s)
@@ -163,11 +180,11 @@ void text_printf(struct text *t, const char *format, ...)
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (n < 0) abort();
-    reserve(t, (size_t)n);
-    vsnprintf(t->data + t->size, (size_t)n + 1, format, again);
+    if (n >= 0 && !reserve(t, (size_t)n)) {
+        vsnprintf(t->data + t->size, (size_t)n + 1, format, again);
+        t->size += (size_t)n;
+    }
     va_end(again);
-    t->size += (size_t)n;
 }
 
 void text_put_double(struct text *t, double v)
@@ -206,9 +223,33 @@ void text_put_json(struct text *t, const char *s)
 
 char *text_take(struct text *t)
 {
-    reserve(t, 0);
-    char *data = t->data;
-    data[t->size] = 0;
+    char *data = reserve(t, 0) ? NULL : t->data;
+    if (data) data[t->size] = 0;
     *t = (struct text){0};
     return data;
+}
+
+/* ---- for people to see ------------------------------------------------------------------------------------------ */
+
+char *text_shown(char *buf, size_t size, const char *s)
+{
+    const char *end = s + strlen(s);
+    size_t used = 0;
+    for (int n; s < end; s += n > 0 ? n : 1) {
+        unsigned char c = (unsigned char)*s;
+        n = text_utf8_length(s, end);
+        int control = c < 0x20 || c == 0x7F || (c == 0xC2 && n == 2 && (unsigned char)s[1] < 0xA0);
+        if (n > 0 && !control) {
+            if (used + (size_t)n >= size) break;
+            memcpy(buf + used, s, (size_t)n);
+            used += (size_t)n;
+            continue;
+        }
+        for (int i = 0; i < (n > 0 ? n : 1); i++) {
+            if (used + 4 >= size) break;
+            used += (size_t)snprintf(buf + used, size - used, "\\x%02x", (unsigned char)s[i]);
+        }
+    }
+    if (size > 0) buf[used] = 0;
+    return buf;
 }

@@ -22,10 +22,12 @@ int text_utf8_length(const char *p, const char *end);
 const char *text_repeated(const char **name, int count);
 
 /* A NUL-terminated string that grows; start from {0}. text_take gives it to the caller, who frees it.
- * Memory that runs out here aborts: what is written is small against what is in memory already. */
+ * Where memory runs out, the text is given up: data is NULL and size 0, and stays so; file_write and text_take then fail, so that a caller
+ * has to look only there. What takes a part of a text over into another hands the failure on with text_append. */
 struct text {
     char *data;
     size_t size, capacity; /* size without the NUL */
+    int failed;
 };
 void text_put(struct text *t, const void *data, size_t size);
 void text_puts(struct text *t, const char *s);
@@ -36,6 +38,13 @@ void text_printf(struct text *t, const char *format, ...); /* no %g or %f: use t
 void text_put_double(struct text *t, double v);
 /* As a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void text_put_json(struct text *t, const char *s);
+/* Puts the whole of part, and its failure. */
+void text_append(struct text *t, const struct text *part);
+/* NULL where memory ran out. */
 char *text_take(struct text *t);
+
+/* s for people to see: what would move a terminal's cursor or colour it (control characters, C1 ones too) and bytes that are not UTF-8 become
+ * \xNN; cut off to size - 1 bytes. Returns buf. s may be buf only where it needs no change. */
+char *text_shown(char *buf, size_t size, const char *s);
 
 #endif

@@ -342,7 +342,7 @@ static int choose_volume(struct entry *t, int n, struct image_info *info, int nu
             describe_volume(text, sizeof text, t, n, t[i].slice);
             text_printf(&list, "%s%d%s%s%s", i ? ", " : "", t[i].volume + 1, text[0] ? " (" : "", text, text[0] ? ")" : "");
         }
-        error_set(e, "%.300s: series %.64s holds %d volumes at the same places, choose one with --volume N: %.560s", t[0].file->path, info->series_uid, volumes, list.data);
+        error_set(e, "%.300s: series %.64s holds %d volumes at the same places, choose one with --volume N: %.560s", t[0].file->path, info->series_uid, volumes, list.data ? list.data : "");
         free(text_take(&list));
         return -1;
     }
@@ -386,6 +386,8 @@ int dicom_arrange(struct volume *v, struct image_info *info, const struct dicom_
     v->size[3] = 1;
     if (n > INT32_MAX || (uint64_t)first->columns * (uint64_t)first->rows > ((uint64_t)1 << 40) / (uint64_t)n)
         return error_set(e, "%s: %lld slices of %d x %d: more than 2^40 voxels", first->path, (long long)n, first->columns, first->rows);
+    v->size[2] = n;
+    if (volume_check_limit(v, e)) return error_prefix(e, "%s", first->path);
     struct entry *t = malloc((size_t)n * sizeof *t);
     if (!t) return error_set(e, "%s: out of memory for %lld slices", first->path, (long long)n);
     int status = arrange_entries(v, info, s, t, (int)n, number, e);

@@ -408,7 +408,7 @@ static int several_series(const struct dicom_series *s, const char *path, int co
         for (n = 1; i + n < s->files && strcmp(info->series_uid, s->file[i + n].info.series_uid) == 0;) n++;
         text_printf(&t, "%s%s (%s, '%s', %d file%s)", i ? "; " : "", info->series_uid, info->modality, info->description, n, n > 1 ? "s" : "");
     }
-    error_set(e, "%.300s: %d series, choose one with --series UID: %.640s", path, count, t.data);
+    error_set(e, "%.300s: %d series, choose one with --series UID: %.640s", path, count, t.data ? t.data : "");
     free(text_take(&t));
     return -1;
 }

@@ -149,6 +149,7 @@ static int append_part(unsigned char **raw, size_t *used, const struct image_sou
         in = end + 1;
     }
     if (s->packed) {
+        if (need / 1040 > size) return error_set(e, "cut off: %zu packed bytes cannot hold the %zu of the header", size, need);
         size_t limit = need + (s->skip_bytes > 0 ? (size_t)s->skip_bytes : 0); /* a bomb is an error */
         if (unpack(&unpacked, &size, in, size, limit, e)) return -1;
         in = unpacked;

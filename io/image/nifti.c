@@ -241,50 +241,88 @@ static int set_size(struct volume *v, struct header *h, const char *name, struct
         total *= (uint64_t)n;
         if (i <= 4) v->size[i - 1] = n;
     }
+    return volume_check_limit(v, e) ? error_prefix(e, "%s: dim", name) : 0;
+}
+
+/* Where the voxels begin, and where they end. */
+static int find_voxels(double *offset, double *end, const struct header *h, const struct volume *v, const char *name, struct error *e)
+{
+    double least = h->pair ? 0 : h->version == 1 ? HEADER_1 : HEADER_2;
+    *offset = h->offset == 0 && !h->pair ? least + 4 : h->offset; /* 0: the header and the four bytes after it */
+    if (!(*offset >= least) || *offset > 1e15 || *offset != floor(*offset)) return error_set(e, "%s: vox_offset is %g", name, h->offset);
+    *end = *offset + (double)volume_voxels(v) * voxel_type_bytes(v->type);
     return 0;
 }
 
 static int read_voxels(struct volume *v, const struct header *h, const unsigned char *data, size_t size, const char *name, int what, struct error *e)
 {
-    size_t n = volume_voxels(v), bytes = n * (size_t)voxel_type_bytes(v->type);
-    double least = h->pair ? 0 : h->version == 1 ? HEADER_1 : HEADER_2;
-    double offset = h->offset == 0 && !h->pair ? least + 4 : h->offset; /* 0: the header and the four bytes after it */
-    if (!(offset >= least) || offset > 1e15 || offset != floor(offset)) return error_set(e, "%s: vox_offset is %g", name, h->offset);
-    if (offset > (double)size || bytes > size - (size_t)offset)
-        return error_set(e, "%s: cut off: %zu bytes, dim and datatype ask for %.0f", name, size, offset + (double)bytes);
+    double offset, end;
+    if (find_voxels(&offset, &end, h, v, name, e)) return -1;
+    if (end > (double)size) return error_set(e, "%s: cut off: %zu bytes, dim and datatype ask for %.0f", name, size, end);
     double slope = h->slope, inter = h->inter;
     if (slope == 0 || !isfinite(slope)) slope = 1, inter = 0;
     if (!isfinite(inter)) inter = 0;
     return voxels_read(v, data + (size_t)offset, h->big, slope, inter, what, e) ? error_prefix(e, "%s", name) : 0;
 }
 
+/* All but the voxels. */
+static int read_header(struct volume *v, struct header *h, const unsigned char *data, size_t size, const char *name, struct error *e)
+{
+    memset(v, 0, sizeof *v);
+    memset(h, 0, sizeof *h);
+    if (detect(h, data, size, name, e)) return -1;
+    if (h->version == 1) read_header_1(h, data);
+    else read_header_2(h, data);
+    if (set_size(v, h, name, e) || find_type(&v->type, h, name, e)) return -1;
+    set_geometry(v, h);
+    snprintf(v->format, sizeof v->format, h->analyze ? "Analyze 7.5" : h->version == 1 ? "NIfTI-1" : "NIfTI-2");
+    snprintf(v->description, sizeof v->description, "%s", h->description);
+    return 0;
+}
+
 int nifti_parse(struct volume *v, const unsigned char *data, size_t size, const unsigned char *img, size_t img_size, const char *name,
                 int what, struct error *e)
 {
     struct header h;
-    memset(v, 0, sizeof *v);
-    memset(&h, 0, sizeof h);
-    if (detect(&h, data, size, name, e)) return -1;
-    if (h.version == 1) read_header_1(&h, data);
-    else read_header_2(&h, data);
-    if (set_size(v, &h, name, e) || find_type(&v->type, &h, name, e)) return -1;
-    set_geometry(v, &h);
-    snprintf(v->format, sizeof v->format, h.analyze ? "Analyze 7.5" : h.version == 1 ? "NIfTI-1" : "NIfTI-2");
-    snprintf(v->description, sizeof v->description, "%s", h.description);
+    if (read_header(v, &h, data, size, name, e)) return -1;
     if (what & VOLUME_HEADER) return 0;
     if (h.pair && !img) return error_set(e, "%s: its voxels are in a .img file, which is not there", name);
     return h.pair ? read_voxels(v, &h, img, img_size, name, what, e) : read_voxels(v, &h, data, size, name, what, e);
 }
 
-/* Whole file, unpacked where it is gzipped. */
-static int load(const char *path, unsigned char **data, size_t *size, struct error *e)
+static int is_gzip(const unsigned char *data, size_t size)
 {
-    if (file_read(path, 0, data, size, e)) return -1;
-    if (*size < 2 || (*data)[0] != 0x1f || (*data)[1] != 0x8b) return 0;
-    unsigned char *packed = *data;
-    int status = gzip_decompress(packed, *size, (size_t)1 << 42, data, size, e);
+    return size >= 2 && data[0] == 0x1f && data[1] == 0x8b;
+}
+
+/* The first `want` bytes of a file, unpacked where it is gzipped, malloc'ed; fewer where there are no more. What follows is not unpacked. */
+static int load(const char *path, double want, unsigned char **data, size_t *size, struct error *e)
+{
+    unsigned char magic[2];
+    size_t n = file_begin(path, magic, 2), most = want < 1e18 ? (size_t)want : SIZE_MAX / 4;
+    if (!is_gzip(magic, n)) return file_read_begin(path, most, data, size, e);
+    unsigned char *packed;
+    size_t packed_size;
+    if (file_read(path, 0, &packed, &packed_size, e)) return -1;
+    int status = want > (double)packed_size * 1040 + 1024 ? error_set(e, "cut off: %zu packed bytes cannot hold the %.0f that dim and datatype ask for", packed_size, want)
+                                                        : gzip_begin(packed, packed_size, most, data, size, e);
     free(packed);
     return status ? error_prefix(e, "%s", path) : 0;
+}
+
+/* The header, from the first bytes of the file; a packed file has more of it in front of the header (its own name) than anybody writes. */
+static int load_header(const char *path, unsigned char **data, size_t *size, struct error *e)
+{
+    enum { BEGIN = 16384 };
+    struct error ignored;
+    unsigned char *begin = malloc(BEGIN);
+    if (!begin) return error_set(e, "%s: out of memory", path);
+    size_t n = file_begin(path, begin, BEGIN);
+    int got = is_gzip(begin, n) && gzip_begin(begin, n, HEADER_2, data, size, &ignored) == 0;
+    free(begin);
+    if (got && *size >= HEADER_2) return 0;
+    if (got) free(*data);
+    return load(path, HEADER_2, data, size, e);
 }
 
 /* name.hdr -> name.img, name.hdr.gz -> name.img.gz (or the other of both). */
@@ -314,15 +352,20 @@ int nifti_read(struct volume *v, const char *path, int what, struct error *e)
         if (!file_exists(header)) snprintf(header, sizeof header, "%.*s.hdr%s", stem, path, *gz ? "" : ".gz");
         name = header;
     }
-    if (load(name, &data, &size, e)) return -1;
-    int version = size >= 4 && (bytes_get(data, 4, 0) == HEADER_2 || bytes_get(data, 4, 1) == HEADER_2) ? 2 : 1, pair = 0, status = 0;
-    if (version == 1 && size >= HEADER_1) pair = memcmp(data + 344, "n+1", 4) != 0;
-    if (version == 2 && size >= HEADER_2) pair = memcmp(data + 4, "ni2", 3) == 0;
-    if (pair && !(what & VOLUME_HEADER)) {
-        status = find_image(other, sizeof other, name, e);
-        if (!status) status = load(other, &img, &img_size, e);
+    struct header h;
+    double offset, end;
+    if (load_header(name, &data, &size, e)) return -1;
+    int status = read_header(v, &h, data, size, name, e);
+    if (!status && !(what & VOLUME_HEADER)) {
+        status = find_voxels(&offset, &end, &h, v, name, e);
+        if (!status && h.pair) status = find_image(other, sizeof other, name, e) || load(other, end, &img, &img_size, e) ? -1 : 0;
+        if (!status && !h.pair) {
+            free(data);
+            data = NULL;
+            status = load(name, end, &data, &size, e);
+        }
+        if (!status) status = nifti_parse(v, data, size, img, img_size, name, what, e);
     }
-    if (!status) status = nifti_parse(v, data, size, img, img_size, name, what, e);
     free(data);
     free(img);
     return status;

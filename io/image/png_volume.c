@@ -153,6 +153,7 @@ static int read_pixels(struct volume *v, const struct png *p, struct error *e)
     size_t need = 0, size, at = 0;
     unsigned char *rows;
     for (int i = 0; i < passes; i++) need += (size_t)pass[i].height * (pass[i].row + 1);
+    if (need / 1040 > p->packed_size) return error_set(e, "cut off: %zu bytes cannot hold the %zu that IHDR asks for", p->packed_size, need);
     if (inflate_zlib(p->packed, p->packed_size, need, &rows, &size, e)) return -1;
     if (size < need) status = error_set(e, "cut off: %zu bytes of pixels, IHDR asks for %zu", size, need);
     if (!status && !(v->voxel = malloc(volume_voxels(v) * sizeof *v->voxel))) status = error_set(e, "out of memory for %zu voxels", volume_voxels(v));

@@ -303,6 +303,7 @@ static int follow_planes(struct tiff *t, int64_t planes, struct error *e)
         if (number_at(&first.offset, i, t->big) != end) return error_set(e, "%s's description has %lld planes, but strips do not follow each other", t->stack.writer, (long long)planes);
         end += plane / (uint64_t)first.height * (rows < (uint64_t)first.layout.height ? rows : (uint64_t)first.layout.height);
     }
+    if (planes > PAGES_MAX) return error_set(e, "%s's description has %lld planes, more than %d", t->stack.writer, (long long)planes, PAGES_MAX);
     if (begin > t->size || (uint64_t)planes > (t->size - begin) / plane)
         return error_set(e, "cut off: %s's description has %lld planes of %llu bytes from byte %llu on, the file has %zu bytes", t->stack.writer, (long long)planes,
                          (unsigned long long)plane, (unsigned long long)begin, t->size);

@@ -20,6 +20,22 @@ int voxel_type_bytes(enum voxel_type t)
     return bytes[t];
 }
 
+static double limit_gigabytes = 8;
+
+void volume_set_limit(double gigabytes)
+{
+    limit_gigabytes = gigabytes;
+}
+
+int volume_check_limit(const struct volume *v, struct error *e)
+{
+    double bytes = (double)sizeof *v->voxel;
+    for (int i = 0; i < 4; i++) bytes *= (double)v->size[i];
+    if (bytes <= limit_gigabytes * 1073741824.0) return 0;
+    return error_set(e, "asks for %lld x %lld x %lld x %lld voxels, %.3g GB, the limit is %g GB (--max-gb raises it)", (long long)v->size[0], (long long)v->size[1],
+                     (long long)v->size[2], (long long)v->size[3], bytes / 1073741824.0, limit_gigabytes);
+}
+
 void volume_free(struct volume *v)
 {
     free(v->voxel);

@@ -37,6 +37,11 @@ void volume_free(struct volume *v);
 size_t volume_voxels(const struct volume *v); /* x*y*z*t */
 /* 0 when sizes are equal and affines agree within 1e-3 mm (relative to spacing), else -1 naming the first difference. */
 int volume_same_geometry(const struct volume *a, const struct volume *b, struct error *e);
+/* The most gigabytes (2^30 bytes) of voxels in float32 that an image may ask for, whatever its header says: 8 from the start, the 2^31 voxels
+ * that the rest of the library counts to. For the whole process; to be set before threads read. */
+void volume_set_limit(double gigabytes);
+/* -1 with a message that names the sizes and the limit. */
+int volume_check_limit(const struct volume *v, struct error *e);
 /* Adds to v->assumed, after a semicolon; what is there already is not said twice. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))

@@ -222,7 +222,7 @@ int volume_set_size(struct volume *v, const int64_t size[4], const char *what, s
         total *= (uint64_t)size[i];
         v->size[i] = size[i];
     }
-    return 0;
+    return volume_check_limit(v, e) ? error_prefix(e, "%s", what) : 0;
 }
 
 int volume_set_lps(struct volume *v, double column[3][3], const double origin[3], struct error *e)

@@ -92,7 +92,8 @@ static size_t gzip_header(const unsigned char *in, size_t size, struct error *e)
     return at;
 }
 
-int gzip_decompress(const unsigned char *in, size_t in_size, size_t limit, unsigned char **out, size_t *out_size, struct error *e)
+/* want: 0 for everything, with all checksums, and an error beyond `limit` bytes. */
+static int unpack(const unsigned char *in, size_t in_size, size_t limit, size_t want, unsigned char **out, size_t *out_size, struct error *e)
 {
     unsigned char *all = NULL;
     size_t total = 0, at = 0;
@@ -102,9 +103,14 @@ int gzip_decompress(const unsigned char *in, size_t in_size, size_t limit, unsig
         if (header == 0) goto fail;
         /* The length at the end of the file is right for a single member below 4 GB, and only a hint. */
         size_t hint = at == 0 ? read_le32(in + in_size - 4) : 0;
-        if (inflate_raw(in + at + header, in_size - at - header, hint, limit - total, &part, &size, &used, e)) goto fail;
+        const unsigned char *body = in + at + header;
+        if (want ? inflate_begin(body, in_size - at - header, want - total, &part, &size, &used, e)
+                 : inflate_raw(body, in_size - at - header, hint, limit - total, &part, &size, &used, e))
+            goto fail;
         at += header + used;
-        if (in_size - at < 8 || crc32_update(0, part, size) != read_le32(in + at) || (uint32_t)size != read_le32(in + at + 4)) {
+        int enough = want && size >= want - total && at == in_size; /* stopped there */
+        if (enough) at -= 8;
+        else if (in_size - at < 8 || crc32_update(0, part, size) != read_le32(in + at) || (uint32_t)size != read_le32(in + at + 4)) {
             error_set(e, in_size - at < 8 ? "gzip file is cut off" : "gzip checksum or length is wrong");
             free(part);
             goto fail;
@@ -126,13 +132,23 @@ int gzip_decompress(const unsigned char *in, size_t in_size, size_t limit, unsig
         }
         total += size;
         while (at < in_size && in[at] == 0) at++; /* padding of tapes and block devices */
-    } while (at < in_size);
+    } while (at < in_size && (!want || total < want));
     *out = all;
     *out_size = total;
     return 0;
 fail:
     free(all);
     return -1;
+}
+
+int gzip_decompress(const unsigned char *in, size_t in_size, size_t limit, unsigned char **out, size_t *out_size, struct error *e)
+{
+    return unpack(in, in_size, limit, 0, out, out_size, e);
+}
+
+int gzip_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size, struct error *e)
+{
+    return unpack(in, in_size, 0, want ? want : 1, out, out_size, e);
 }
 
 /* header + raw deflate + trailer. */

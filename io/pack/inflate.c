@@ -139,6 +139,9 @@ struct output {
     size_t size, room, limit;
 };
 
+/* What one step may add beyond where the output was to stop: a stored block. */
+enum { STEP_MAX = 65536 + 258 };
+
 static int reserve(struct output *o, size_t more, struct error *e)
 {
     if (o->room - o->size >= more) return 0;
@@ -267,8 +270,8 @@ static int inflate_blocks(struct reader *r, struct output *o, struct table *t, s
     return 0;
 }
 
-int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t limit, unsigned char **out, size_t *out_size,
-                size_t *used, struct error *e)
+static int inflate_until(const unsigned char *in, size_t in_size, size_t expected, size_t limit, size_t stop, unsigned char **out, size_t *out_size,
+                         size_t *used, struct error *e)
 {
     struct reader r = {.in = in, .size = in_size};
     struct output o = {.limit = limit};
@@ -282,6 +285,11 @@ int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t
     int status = t && o.data ? 0 : error_set(e, "out of memory for %zu bytes", room);
     if (!status) status = inflate_blocks(&r, &o, t, e);
     free(t);
+    if (status && stop && o.data && o.size >= stop) { /* more than was wanted */
+        status = 0;
+        r.at = in_size;
+        r.count = 0;
+    }
     if (status) {
         free(o.data);
         return -1;
@@ -292,10 +300,22 @@ int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t
     return 0;
 }
 
-#else
-
 int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t limit, unsigned char **out, size_t *out_size,
                 size_t *used, struct error *e)
+{
+    return inflate_until(in, in_size, expected, limit, 0, out, out_size, used, e);
+}
+
+int inflate_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size, size_t *used, struct error *e)
+{
+    size_t limit = want < SIZE_MAX / 2 ? want + STEP_MAX : want;
+    return inflate_until(in, in_size, limit, limit, want, out, out_size, used, e);
+}
+
+#else
+
+static int inflate_until(const unsigned char *in, size_t in_size, size_t expected, size_t limit, size_t stop, unsigned char **out, size_t *out_size,
+                         size_t *used, struct error *e)
 {
     z_stream z;
     size_t room = expected ? expected : 3 * in_size + 64, size = 0;
@@ -331,6 +351,10 @@ int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t
     }
     size_t taken = fed - z.avail_in;
     inflateEnd(&z);
+    if (status != Z_STREAM_END && stop && size >= stop) {
+        taken = in_size;
+        status = Z_STREAM_END;
+    }
     if (status != Z_STREAM_END) {
         free(data);
         if (size == room && room == limit) return error_set(e, "unpacks to more than %zu bytes", limit);
@@ -340,6 +364,17 @@ int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t
     *out = data;
     *out_size = size;
     return 0;
+}
+
+int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t limit, unsigned char **out, size_t *out_size,
+                size_t *used, struct error *e)
+{
+    return inflate_until(in, in_size, expected, limit, 0, out, out_size, used, e);
+}
+
+int inflate_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size, size_t *used, struct error *e)
+{
+    return inflate_until(in, in_size, want, want, want, out, out_size, used, e);
 }
 
 #endif

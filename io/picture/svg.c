@@ -377,7 +377,7 @@ char *svg_format(const struct svg_chart *c)
 int svg_write(const struct svg_chart *c, const char *path, struct error *e)
 {
     char *text = svg_format(c);
-    int status = file_write(path, text, strlen(text), e);
+    int status = file_write(path, text, text ? strlen(text) : 0, e);
     free(text);
     return status;
 }

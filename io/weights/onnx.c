@@ -57,7 +57,7 @@ static void text_clear(struct text *t)
 static void put_message(struct text *t, int field, struct text *m)
 {
     put_size(t, field, m->size);
-    text_put(t, m->data, m->size);
+    text_append(t, m);
     text_clear(m);
 }
 
@@ -75,7 +75,7 @@ static void put_attribute(struct text *node, const char *name, enum attribute_ty
 {
     struct text a = {0};
     put_string(&a, 1, name);
-    text_put(&a, value->data, value->size);
+    text_append(&a, value);
     put_int(&a, 20, type);
     put_message(node, 5, &a);
     text_clear(value);
@@ -127,6 +127,7 @@ void onnx_weights(struct onnx *o, const char *name, int ndim, const int *dim, co
     w.head_size = head.size;
     w.head = text_take(&head);
     text_put(&o->weights, &w, sizeof w);
+    o->failed |= !w.head || o->weights.failed;
 }
 
 /* ValueInfoProto: 1 name, 2 type {1 tensor_type {1 elem_type, 2 shape {1 dim {1 dim_value, 2 dim_param}}}}. */
@@ -172,6 +173,7 @@ int onnx_write(const struct onnx *o, const char *path, struct error *e)
     const struct weights *w = (const struct weights *)o->weights.data;
     size_t count = o->weights.size / sizeof *w;
     struct text head = {0}, name = {0}, opset = {0};
+    if (o->failed || o->nodes.failed || o->values.failed || o->metadata.failed) return error_set(e, "%s: out of memory for the graph", path);
     put_string(&name, 2, "nephron");
     uint64_t size = o->nodes.size + name.size + o->values.size;
     for (size_t i = 0; i < count; i++) {
@@ -185,14 +187,15 @@ int onnx_write(const struct onnx *o, const char *path, struct error *e)
     put_message(&head, 8, &opset);
     text_put(&head, o->metadata.data, o->metadata.size);
     put_size(&head, 7, size);
-    int too_large = size + head.size > INT32_MAX;
-    struct file_out *f = too_large ? NULL : file_create(path, e);
+    int too_large = size + head.size > INT32_MAX, lost = head.failed || name.failed;
+    struct file_out *f = too_large || lost ? NULL : file_create(path, e);
     if (f) {
         file_put(f, head.data, head.size);
         file_put(f, o->nodes.data, o->nodes.size);
         file_put(f, name.data, name.size);
         for (size_t i = 0; i < count; i++) {
             struct text key = weights_key(&w[i]);
+            lost |= key.failed;
             file_put(f, key.data, key.size);
             file_put(f, w[i].head, w[i].head_size);
             file_put(f, w[i].data, w[i].bytes);
@@ -204,6 +207,10 @@ int onnx_write(const struct onnx *o, const char *path, struct error *e)
     text_clear(&head);
     text_clear(&name);
     if (too_large) return error_set(e, "%s: %llu bytes, and an ONNX file holds less than 2 GB", path, (unsigned long long)total);
+    if (lost) {
+        file_abandon(f);
+        return error_set(e, "%s: out of memory", path);
+    }
     return f ? file_commit(f, e) : -1;
 }
 

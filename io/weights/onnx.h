@@ -19,6 +19,7 @@
 struct onnx {
     struct text nodes, values, metadata; /* encoded */
     struct text weights;                 /* structs of onnx.c */
+    int failed;                          /* memory ran out: onnx_write says so */
 };
 
 /* Parts of the next node. */

@@ -279,42 +279,46 @@ const char *safetensors_meta(const struct safetensors *s, const char *key)
 
 /* ---- building and writing -------------------------------------------------------------------------------------- */
 
-/* Room for one more in an array whose capacity is the next power of two. */
+/* Room for one more in an array whose capacity is the next power of two; NULL where there is none. */
 static void *grow(void *array, int count, size_t item)
 {
     size_t n = (size_t)count;
     if ((n & (n - 1)) != 0) return array;
-    void *grown = n < INT_MAX / 2 ? realloc(array, (n ? 2 * n : 1) * item) : NULL;
-    if (grown == NULL) abort(); /* as in text.h: names and pointers only */
-    return grown;
-}
-
-static char *copy_or_abort(const char *s)
-{
-    char *copy = copy_text(s);
-    if (copy == NULL) abort();
-    return copy;
+    return n < INT_MAX / 2 ? realloc(array, (n ? 2 * n : 1) * item) : NULL;
 }
 
 void safetensors_add(struct safetensors *s, const char *name, const char *dtype, int ndim, const int64_t *dim, const void *data)
 {
-    s->tensor = grow(s->tensor, s->count, sizeof *s->tensor);
-    struct safetensor *t = &s->tensor[s->count++];
     uint64_t bytes;
-    *t = (struct safetensor){.name = copy_or_abort(name), .ndim = ndim, .data = data};
     if (ndim < 0 || ndim > DIMS_MAX || dtype_bits(dtype) == 0) abort(); /* our own bug */
+    if (tensor_bytes(&bytes, dtype_bits(dtype), ndim, dim)) abort();
+    struct safetensor *grown = s->failed ? NULL : grow(s->tensor, s->count, sizeof *grown);
+    if (grown != NULL) s->tensor = grown;
+    char *copy = grown != NULL ? copy_text(name) : NULL;
+    if (copy == NULL) {
+        s->failed = 1;
+        return;
+    }
+    struct safetensor *t = &s->tensor[s->count++];
+    *t = (struct safetensor){.name = copy, .ndim = ndim, .data = data, .bytes = (size_t)bytes};
     memcpy(t->dtype, dtype, strlen(dtype) + 1);
     for (int i = 0; i < ndim; i++) t->dim[i] = dim[i];
-    if (tensor_bytes(&bytes, dtype_bits(dtype), ndim, dim)) abort();
-    t->bytes = (size_t)bytes;
 }
 
 void safetensors_add_meta(struct safetensors *s, const char *key, const char *value)
 {
-    s->meta_key = grow(s->meta_key, s->metas, sizeof *s->meta_key);
-    s->meta_value = grow(s->meta_value, s->metas, sizeof *s->meta_value);
-    s->meta_key[s->metas] = copy_or_abort(key);
-    s->meta_value[s->metas++] = copy_or_abort(value);
+    char **keys = s->failed || value == NULL ? NULL : grow(s->meta_key, s->metas, sizeof *keys);
+    if (keys != NULL) s->meta_key = keys;
+    char **values = keys != NULL ? grow(s->meta_value, s->metas, sizeof *values) : NULL;
+    if (values != NULL) s->meta_value = values;
+    char *key_copy = values != NULL ? copy_text(key) : NULL, *value_copy = key_copy != NULL ? copy_text(value) : NULL;
+    if (value_copy == NULL) {
+        free(key_copy);
+        s->failed = 1;
+        return;
+    }
+    s->meta_key[s->metas] = key_copy;
+    s->meta_value[s->metas++] = value_copy;
 }
 
 static void put_metadata(struct text *t, const struct safetensors *s)
@@ -369,15 +373,17 @@ static void format_header(struct text *t, const struct safetensors *s)
         offset += s->tensor[i].bytes;
     }
     text_puts(t, "}");
-    while (t->size % 8 != 0) text_puts(t, " ");
+    while (!t->failed && t->size % 8 != 0) text_puts(t, " ");
 }
 
 int safetensors_write(const struct safetensors *s, const char *path, struct error *e)
 {
     struct text header = {0};
     unsigned char length[8];
+    if (s->failed) return error_set(e, "%s: out of memory for %d tensors", path, s->count);
     if (check_names(s, path, e)) return -1;
     format_header(&header, s);
+    if (header.failed) return error_set(e, "%s: out of memory for the header of %d tensors", path, s->count);
     if (header.size > HEADER_MAX) {
         free(header.data);
         return error_set(e, "%s: the header needs %zu bytes, more than the format's %d", path, header.size, HEADER_MAX);

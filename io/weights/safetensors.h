@@ -23,6 +23,7 @@ struct safetensors {
     int count;
     char **meta_key, **meta_value; /* __metadata__ */
     int metas;
+    int failed;                    /* memory ran out while it was built; then it is not written */
     unsigned char *storage;        /* the whole file, or NULL when building */
 };
 
@@ -35,7 +36,7 @@ size_t safetensors_dtype_bytes(const char *dtype); /* 0 if unknown */
 /* Element i of t as float (any float or integer dtype). */
 float safetensors_value(const struct safetensor *t, size_t i);
 
-/* Building: names and metadata are copied, data is not. */
+/* Building: names and metadata are copied, data is not. Memory that runs out (and a value of NULL) sets `failed`. */
 void safetensors_add(struct safetensors *s, const char *name, const char *dtype, int ndim, const int64_t *dim, const void *data);
 void safetensors_add_meta(struct safetensors *s, const char *key, const char *value);
 /* Tensors are written in the order added, with the header padded to 8 bytes; atomic. */

@@ -468,11 +468,64 @@ static void check_png(void)
     CHECK(png_write(in_folder("q.png"), pixels, 0, 4, 1, &e) == -1, "a picture without columns");
 }
 
+/* A stream is unpacked as far as is wanted, whatever comes behind. */
+static void check_gzip_begin(void)
+{
+    enum { SIZE = 3000000 };
+    struct error e = {""};
+    unsigned char *data = calloc(SIZE, 1), *part;
+    size_t packed_size, n;
+    for (int i = 0; i < SIZE; i += 97) data[i] = (unsigned char)(i / 97);
+    unsigned char *packed = gzip_compress(data, SIZE, 6, &packed_size);
+    for (size_t want = 1; want <= SIZE; want = want * 7 + 3) {
+        CHECK(!gzip_begin(packed, packed_size, want, &part, &n, &e) && n >= want && n <= want + 70000 && memcmp(part, data, want) == 0, "%zu bytes: %s", want, e.text);
+        free(part);
+    }
+    CHECK(!gzip_begin(packed, packed_size, 2 * SIZE, &part, &n, &e) && n == SIZE, "fewer than wanted: %s", e.text);
+    free(part);
+    CHECK(!gzip_begin(packed, packed_size / 2, 540, &part, &n, &e) && n >= 540, "the begin of what is cut off: %s", e.text);
+    free(part);
+    CHECK(gzip_begin(packed, packed_size / 2, SIZE, &part, &n, &e), "cut off before the end");
+    unsigned char *twice = malloc(2 * packed_size);
+    memcpy(twice, packed, packed_size);
+    memcpy(twice + packed_size, packed, packed_size);
+    CHECK(!gzip_begin(twice, 2 * packed_size, SIZE + 1000, &part, &n, &e) && n >= SIZE + 1000 && memcmp(part + SIZE, data, 1000) == 0, "two members: %s", e.text);
+    free(part);
+    free(twice);
+    free(packed);
+    free(data);
+}
+
+/* A file that a killed writer left is taken up; nothing is left beside a target. */
+static void check_left_over(void)
+{
+    struct error e = {""};
+    struct file_list list;
+    const char *left = in_folder(".left.txt.tmp-nephron");
+    FILE *f = fopen(left, "w");
+    CHECK(f && fputs("half of a file, longer than what is to come", f) >= 0 && fclose(f) == 0, "%s", left);
+    CHECK(!file_write(in_folder("left.txt"), "whole", 5, &e) && !file_exists(in_folder(".left.txt.tmp-nephron")), "%s", e.text);
+    unsigned char *data;
+    size_t size;
+    CHECK(!file_read(in_folder("left.txt"), 0, &data, &size, &e) && size == 5 && memcmp(data, "whole", 5) == 0, "%s", e.text);
+    free(data);
+    CHECK(file_write(in_folder("left.txt"), NULL, 0, &e) && strstr(e.text, "out of memory"), "%s", e.text);
+    struct file_out *one = file_create(in_folder("left.txt"), &e), *two;
+    CHECK(one && !(two = file_create(in_folder("left.txt"), &e)) && strstr(e.text, "another program"), "two writers of one file: %s", e.text);
+    file_put(one, "more", 4);
+    CHECK(!file_commit(one, &e), "%s", e.text);
+    CHECK(!file_list(folder, &list, &e), "%s", e.text);
+    for (int i = 0; i < list.count; i++) CHECK(list.name[i][0] != '.', "%s is listed", list.name[i]);
+    file_list_free(&list);
+}
+
 int main(void)
 {
     unsigned char text[400];
     size_t n;
     if (!mkdtemp(folder)) return 1;
+    check_gzip_begin();
+    check_left_over();
     check_sums();
     check_deflate();
     check_foreign();

@@ -560,8 +560,30 @@ static void check_svg(void)
     free(data);
 }
 
+/* Text that would move a terminal's cursor, and cells that a spreadsheet would run. */
+static void check_shown(void)
+{
+    static const char *const cells[] = {"=1+2", "+x", "-x", "@cmd", "\tx", "'=1", "''=1", "'x", "-3.5", "plain", "=\"a\",b", "-", "'"};
+    char buf[64];
+    struct error e;
+    CHECK(strcmp(text_shown(buf, sizeof buf, "a\x1b[31mb\n\xc2\x9b\xff\xc3\xa9"), "a\\x1b[31mb\\x0a\\xc2\\x9b\\xff\xc3\xa9") == 0, "%s", buf);
+    CHECK(strcmp(text_shown(buf, 6, "ab\x1b"), "ab") == 0 && strcmp(text_shown(buf, 7, "ab\x1b"), "ab\\x1b") == 0, "cut off: %s", buf);
+    error_set(&e, "%s: no", "a\rb");
+    CHECK(strcmp(e.text, "a\\x0db: no") == 0 && error_prefix(&e, "%s", "\x1b") && strcmp(e.text, "\\x1b: a\\x0db: no") == 0, "%s", e.text);
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        char cell[64], table[128];
+        struct csv c;
+        csv_quote(cell, sizeof cell, cells[i]);
+        snprintf(table, sizeof table, "name\n%s\n", cell);
+        CHECK(i > 7 || i == 7 || !strchr("=+-@\t", cell[cell[0] == '"']), "%s is written as %s", cells[i], cell);
+        CHECK(csv_parse(&c, table, strlen(table), "cells", &e) == 0 && strcmp(csv_cell(&c, 0, 0), cells[i]) == 0, "%s comes back as %s", cells[i], csv_cell(&c, 0, 0));
+        csv_free(&c);
+    }
+}
+
 int main(void)
 {
+    check_shown();
     int fd = mkstemp(scratch);
     CHECK(fd >= 0, "no scratch file");
     close(fd);

@@ -38,8 +38,8 @@ TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512
 TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/model.o tensor/graph/plan_memory.o
 TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor/ops/ops_norm.o \
 	tensor/ops/ops_shape.o
-IO_BASE = io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o io/base/lock.o \
-	io/base/sha256.o io/base/text.o
+IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o \
+	io/base/lock.o io/base/sha256.o io/base/text.o
 IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
 IO_PICTURE = io/picture/png.o io/picture/svg.o
 IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/image/nifti.o io/image/nrrd.o \
@@ -71,7 +71,10 @@ FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_b
 	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
 FL_MESSAGE = fl/message/federation.o fl/message/message.o fl/message/vectors.o
 FL_ROUND = fl/round/client.o fl/round/server.o fl/round/site_state.o
-FL = $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) fl/checkpoints.o fl/federate.o fl/history.o fl/site_store.o
+FL_COMPRESS = fl/compress/compress.o fl/compress/compress_bf16.o fl/compress/compress_int8.o \
+	fl/compress/compress_topk.o
+FL = $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) fl/checkpoints.o fl/federate.o \
+	fl/history.o fl/site_store.o
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) \
 	$(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
@@ -103,7 +106,7 @@ CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_place tests/unit
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
 	tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_train
-CHECKS_FL = tests/unit/fl/check_faults tests/unit/fl/check_federated \
+CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/fl/check_federated \
 	tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)

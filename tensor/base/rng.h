@@ -20,7 +20,8 @@ enum rng_purpose {
     RNG_BOOTSTRAP = 7,
     RNG_PHANTOM = 8,
     RNG_PRIVACY = 9,
-    RNG_CLIENT = 10   /* client sampling, simulated faults */
+    RNG_CLIENT = 10,  /* client sampling, simulated faults */
+    RNG_COMPRESS = 11 /* stochastic rounding of updates; step = round << 32 | block */
 };
 
 struct rng {

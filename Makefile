@@ -70,18 +70,23 @@ FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_b
 	fl/strategy/strategy_krum.o fl/strategy/strategy_median.o fl/strategy/strategy_qfedavg.o \
 	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
 FL_MESSAGE = fl/message/federation.o fl/message/message.o fl/message/vectors.o
-FL_ROUND = fl/round/client.o fl/round/server.o fl/round/site_state.o
+FL_ROUND = fl/round/client.o fl/round/history.o fl/round/server.o fl/round/site_state.o \
+	fl/round/site_store.o
 FL_COMPRESS = fl/compress/compress.o fl/compress/compress_bf16.o fl/compress/compress_int8.o \
 	fl/compress/compress_topk.o
-FL = $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) fl/checkpoints.o fl/federate.o \
-	fl/history.o fl/site_store.o
+FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerprint.o
+FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
+	fl/carried/carried_site.o
+FL = $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) $(FL_CARRIED) \
+	fl/checkpoints.o fl/federate.o fl/partition.o
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) \
 	$(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/progress.o apps/base/scores.o
-APPS_TRAINING = apps/training/budget.o apps/training/manifest.o apps/training/predictions.o \
+APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
+	apps/training/manifest.o apps/training/predictions.o \
 	apps/training/training.o apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/lattice.o apps/phantom/probe.o apps/phantom/render.o \
@@ -107,12 +112,12 @@ CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/
 	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
 	tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_train
 CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/fl/check_federated \
-	tests/unit/fl/check_strategies
+	tests/unit/fl/check_fingerprint tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
-SCRIPTS = tests/check_layers.sh tests/program/check_cases_io.sh tests/program/check_convert.sh \
-	tests/program/check_image_data.sh tests/program/check_program.sh tests/program/check_nnunet.sh \
-	tests/program/check_ensemble.sh tests/program/check_study_program.sh
+SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
+	tests/program/check_convert.sh tests/program/check_image_data.sh tests/program/check_program.sh \
+	tests/program/check_nnunet.sh tests/program/check_ensemble.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a
 

@@ -149,45 +149,15 @@ static int write_checkpoint(const struct simulation *s, const char *name, int wi
     return status;
 }
 
-/* The lines of earlier rounds: a round that is repeated after a kill stands once. */
-static void keep_rounds(struct file_out *f, const char *old, int round)
-{
-    for (const char *line = old; *line;) {
-        const char *end = strchr(line, '\n');
-        size_t n = end ? (size_t)(end - line) + 1 : strlen(line);
-        if (line != old && atoi(line) < round) file_put(f, line, n);
-        line += n;
-    }
-}
-
-/* round,site,other,cosine of the last round, added to what there is. */
-static int write_similarity(const struct simulation *s, struct error *e)
-{
-    char path[1300];
-    unsigned char *old = NULL;
-    size_t size = 0;
-    const struct server *v = &s->server;
-    if (!v->cosine || v->updates < 2) return 0;
-    if (file_join(path, sizeof path, s->o->folder, "similarity.csv", e)) return -1;
-    if (file_exists(path) && file_read(path, 0, &old, &size, e)) return -1;
-    struct file_out *f = file_create(path, e);
-    if (!f) return free(old), -1;
-    file_printf(f, "round,site,other,cosine\n");
-    if (size) keep_rounds(f, (const char *)old, s->task.round);
-    for (int i = 0; i < v->updates; i++)
-        for (int k = 0; k < i; k++)
-            history_write_pair(f, s->task.round, v->update[i].site, v->update[k].site,
-                               v->cosine[i * v->updates + k]);
-    free(old);
-    return file_commit(f, e);
-}
-
 static int write_tables(const struct simulation *s, struct error *e)
 {
     const struct federate_options *o = s->o;
-    if (history_write_progress(&s->history, o->folder, o->train.task, o->client, e)) return -1;
+    if (history_write_progress(&s->history, o->folder, o->train.task, s->store.name, e)) return -1;
     if (!o->write_rounds) return 0;
-    return history_write_rounds(&s->history, o->folder, o->client, e) || write_similarity(s, e) ? -1 : 0;
+    return history_write_rounds(&s->history, o->folder, s->store.name, e) ||
+                   history_write_similarity(&s->server, s->task.round, o->folder, e)
+               ? -1
+               : 0;
 }
 
 int checkpoints_write(struct simulation *s, int last, struct error *e)

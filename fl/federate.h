@@ -8,15 +8,15 @@
  * side (one thread each) or one after the other (all threads in each layer).
  *
  * Files in `folder` (fold_K): checkpoint_{latest,best,final}.safetensors, progress.csv and .svg; with more
- * than one client rounds.csv, similarity.csv and sites/, where each client's state lies (site_store.h):
- * memory holds one model, one sum and a state for each worker, for any number of clients. A killed run is
- * continued inside its round: clients that were done with it are not trained again. Two runs in one folder
- * are refused.
+ * than one client rounds.csv, similarity.csv and sites/, where each client's state lies
+ * (fl/round/site_store.h): memory holds one model, one sum and a state for each worker, for any number of
+ * clients. A killed run is continued inside its round: clients that were done with it are not trained again.
+ * Two runs in one folder are refused.
  */
 #ifndef FL_FEDERATE_H
 #define FL_FEDERATE_H
 
-#include "fl/message/federation.h"
+#include "fl/round/history.h"
 
 /* How clients share the machine. */
 enum federate_parallel { PARALLEL_AUTO, PARALLEL_LAYERS, PARALLEL_CLIENTS };
@@ -39,6 +39,7 @@ struct federate_options {
     double fraction;    /* of the clients that train in a round; 0 or 1: all */
     int minimum;        /* updates that a round needs, the others may fail; 0: one */
     int plain_variance; /* struct federation */
+    int fine_tune; /* iterations of the final weights at each site: fine_tune.csv and weights in sites/ */
     const struct learner_data *validation; /* all validation cases; NULL or no cases: none */
     int validation_batches;                /* a round; 0: none */
     enum federate_parallel parallel;
@@ -50,15 +51,6 @@ struct federate_options {
     int checkpoint_every;  /* rounds between checkpoint_latest; the last round always */
     int patience; /* stop after so many rounds without a better moving average of the validation metric; 0:
                      never */
-};
-
-/* One row of rounds.csv. site -1: the global model. Numbers that there are not are NaN. */
-struct round_record {
-    int round, site;
-    double examples, loss, metric, validation_loss, lr, seconds, bytes;
-    double metric_local; /* of the site's own weights after its training, on its validation cases */
-    double norm, cosine; /* ||w_k - w||; mean cosine between its displacement and the others' */
-    uint64_t hash;       /* of the global weights after the round; global rows only */
 };
 
 struct federate_events {

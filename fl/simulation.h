@@ -4,9 +4,8 @@
 #define FL_SIMULATION_H
 
 #include "fl/federate.h"
-#include "fl/history.h"
 #include "fl/round/server.h"
-#include "fl/site_store.h"
+#include "fl/round/site_store.h"
 
 struct site_result { /* of the open round */
     int trained;     /* its update is in */

@@ -32,7 +32,12 @@ double training_peak_memory(void)
 static void add_federation(struct json *j, const struct training *t)
 {
     struct json *f = json_add_object(j, "federation"), *sites = json_add_array(f, "sites");
-    json_add_text(f, "strategy", t->args.strategy);
+    double option[STRATEGY_OPTIONS];
+    const struct strategy *strategy = federation_strategy(option, &t->args.federation);
+    json_add(f, "strategy", strategy_json(strategy, option));
+    if (t->args.federation.local_epochs) json_add_int(f, "local_epochs", t->args.federation.local_epochs);
+    if (t->args.federation.fraction < 1) json_add_number(f, "fraction", t->args.federation.fraction);
+    if (!file_exists(t->args.sites_text)) json_add_text(f, "partition", t->args.federation.partition);
     for (int k = 0; k < t->sites.count; k++) {
         struct json *s = json_add_object(sites, NULL);
         int n = 0;

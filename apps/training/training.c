@@ -9,6 +9,7 @@
 
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
+#include "apps/training/federation_steps.h"
 #include "io/base/file.h"
 #include "nn/train/checkpoint.h"
 #include "tensor/base/clock.h"
@@ -32,12 +33,9 @@ static int choose_task(struct training *t, enum task_kind *task, struct error *e
     return 0;
 }
 
-static int write_dataset_json(const struct training *t, struct error *e)
+struct json *training_dataset_json(const struct dataset *d)
 {
-    char path[1200];
-    const struct dataset *d = &t->dataset;
-    if (file_join(path, sizeof path, t->args.run, "dataset.json", e)) return -1;
-    if (d->json) return json_write(d->json, path, e);
+    if (d->json) return json_copy(d->json);
     struct json *j = json_object(); /* a MedMNIST file has none */
     json_add_text(j, "name", d->name);
     json_add_text(json_add_object(j, "channel_names"), "0", d->channel_name[0]);
@@ -49,7 +47,14 @@ static int write_dataset_json(const struct training *t, struct error *e)
     }
     json_add_int(j, "numTraining", d->cases);
     json_add_text(j, "file_ending", ".npz");
-    int status = json_write(j, path, e);
+    return j;
+}
+
+static int write_dataset_json(const struct training *t, struct error *e)
+{
+    char path[1200];
+    struct json *j = training_dataset_json(&t->dataset);
+    int status = file_join(path, sizeof path, t->args.run, "dataset.json", e) ? -1 : json_write(j, path, e);
     json_free(j);
     return status;
 }
@@ -141,7 +146,16 @@ static int run_federation(struct training *t, struct federate_result *result, st
                                  .validation_batches = t->args.validation_batches, .pool = t->pool, .folder = t->fold_path,
                                  .data_hash = t->data_hash, .resume = t->args.resume, .write_rounds = t->args.federated, .checkpoint_every = t->args.checkpoint_every,
                                  .patience = t->args.patience};
-    f.parallel = strcmp(t->args.parallel, "clients") == 0 ? PARALLEL_CLIENTS : strcmp(t->args.parallel, "layers") == 0 ? PARALLEL_LAYERS : PARALLEL_AUTO;
+    f.parallel = strcmp(t->args.federation.parallel, "clients") == 0 ? PARALLEL_CLIENTS : strcmp(t->args.federation.parallel, "layers") == 0 ? PARALLEL_LAYERS : PARALLEL_AUTO;
+    if (t->args.federated) {
+        const struct federation_arguments *a = &t->args.federation;
+        f.strategy = federation_strategy(f.option, a);
+        f.local_epochs = a->local_epochs;
+        f.fraction = a->fraction;
+        f.minimum = a->minimum;
+        f.fine_tune = a->fine_tune;
+        f.plain_variance = strcmp(a->variance, "average") == 0;
+    }
     f.clients = t->sites.count;
     f.client = calloc((size_t)t->sites.count, sizeof *f.client);
     int *group = calloc((size_t)t->dataset.cases + 1, sizeof *group);
@@ -219,6 +233,11 @@ int training_main(int argc, char **argv, int federated)
     struct error e = {""};
     int status;
     if (!training_options_parse(&t.args, argc, argv, federated, &status)) return status;
+    if (t.args.federation.as) {
+        status = federation_step(&t.args);
+        training_options_free(&t.args);
+        return status;
+    }
     if (t.args.threads <= 0) t.args.threads = cpu_count();
     char *line = training_command_line(argc, argv);
     t.line = line;

@@ -31,6 +31,9 @@ struct training {
 /* Runs the command: exit code. federated: --sites is there and asked for. */
 int training_main(int argc, char **argv, int federated);
 
+/* dataset.json, or one made for an .npz; json_free it. */
+struct json *training_dataset_json(const struct dataset *d);
+
 /* ---- manifest.c ---- */
 /* RUN/manifest.json and the fold's own copy; before the first step (r NULL) and again with what became of it. */
 int training_manifest(const struct training *t, const struct federate_result *r, struct error *e);

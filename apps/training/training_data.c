@@ -6,6 +6,7 @@
 
 #include "apps/base/progress.h"
 #include "apps/training/training.h"
+#include "fl/partition.h"
 #include "io/base/file.h"
 #include "nn/data/roles.h"
 #include "tensor/base/clock.h"
@@ -31,7 +32,7 @@ int training_sites(struct training *t, struct error *e)
     } else {
         long n = strtol(text, &end, 10);
         if (*end || n < 1 || n > INT_MAX) return error_set(e, "--sites %s: no such file, and no number from 1 on", text);
-        if (sites_draw(&t->sites, (int)n, t->role, &t->dataset, t->options.seed, e)) return error_prefix(e, "--sites %s", text);
+        if (partition_draw(&t->sites, t->args.federation.partition, (int)n, t->role, &t->dataset, t->options.seed, e)) return error_prefix(e, "--sites %s", text);
     }
     for (int i = 0; i < t->dataset.cases; i++)
         if (t->role[i] == ROLE_TRAIN && t->sites.of[i] < 0)

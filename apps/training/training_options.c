@@ -21,6 +21,13 @@ static const char details[] =
     "  nephron train Dataset004_Hippocampus -o run --epochs 20 --iterations 50\n"
     "  nephron train --resume run                      as it was begun, from its latest checkpoint\n"
     "  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 --local-iterations 50\n"
+    "  nephron federate Dataset004_Hippocampus -o run_sc --sites 5 --partition quantity:0.5 --strategy scaffold --optimizer sgd\n"
+    "Between machines the same steps go over a folder FED (docs/hospitals.md); exit code 3: nothing to do yet.\n"
+    "  nephron federate DATA --as fingerprint A -o FED            at each site\n"
+    "  nephron federate --as init -o FED --rounds 20              at the server\n"
+    "  nephron federate DATA --as site A -o FED                   at each site, then\n"
+    "  nephron federate --as aggregate -o FED                     at the server, for each round; at last\n"
+    "  nephron federate --as result -o FED RUN\n"
     "  nephron train adrenalmnist3d.npz -o run_adrenal --task classify --epochs 20";
 
 /* ---- the tables ------------------------------------------------------------------------------------------------- */
@@ -32,7 +39,7 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
     ADD(OPTION_HEADING("data and run"));
     ADD("output", 'o', OPTION_TEXT, &a->run, "RUN", "folder of the run", 0, 0, 0);
     ADD("task", 0, OPTION_TEXT, &a->task, "TASK", "default: by what the data have", 0, 0, "segment|classify");
-    ADD("fold", 0, OPTION_TEXT, &a->fold, "K", "fold of nnU-Net's five (default 0), or all cases", 0, 0,
+    ADD("fold", 0, OPTION_TEXT, &a->fold, "K", "fold of nnU-Net's five (default 0; with --as all), or all cases", 0, 0,
         "0|1|2|3|4|all");
     ADD("patients", 0, OPTION_TEXT, &a->patients_file, "FILE",
         "case,patient: a patient's cases stay together (default: DATA/patients.csv)", 0, 0, 0);
@@ -43,20 +50,6 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
         1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &a->pretrained, "FILE",
         "initial weights (.safetensors with the same parameters)", 0, 0, 0);
-    return s;
-}
-
-static struct option_spec *add_federation(struct option_spec *s, struct training_arguments *a)
-{
-    ADD(OPTION_HEADING("federation"));
-    ADD("sites", 0, OPTION_TEXT, &a->sites_text, "FILE|N",
-        "sites.csv with case,site; or a random stratified split over N sites", 0, 0, 0);
-    ADD("strategy", 0, OPTION_TEXT, &a->strategy, "NAME", "aggregation", 0, 0, "fedavg");
-    ADD("rounds", 0, OPTION_INT, &a->epochs, "R", "rounds (default 100)", 1, 1e6, 0);
-    ADD("local-iterations", 0, OPTION_INT, &a->iterations, "K", "iterations of each site a round (default 50)",
-        1, 1e6, 0);
-    ADD("parallel", 0, OPTION_TEXT, &a->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0,
-        "auto|clients|layers");
     return s;
 }
 
@@ -140,29 +133,48 @@ static struct option_spec *add_end(struct option_spec *s, struct training_argume
 
 static struct training_arguments arguments_default(const char *command, int federated)
 {
-    return (struct training_arguments){
-        .command = command, .federated = federated, .fold = "0", .configuration = "3d_fullres", .precision = "fp32",
+    struct training_arguments a = {
+        .command = command, .federated = federated, .configuration = "3d_fullres", .precision = "fp32",
         .plan_options = plan_options_default(), .depth = 18, .base = 64, .augment = -1, .weighting = 1, .checkpoint_every = 1,
         .validation_batches = -1, .lr = -1, .momentum = -1, .weight_decay = -1, .clip = -1, .oversample = -1,
-        .strategy = "fedavg", .parallel = "auto", .seed = 1, .validate_at_end = 1, .pictures = 3, .mirror = 1, .step = 0.5};
+        .seed = 1, .validate_at_end = 1, .pictures = 3, .mirror = 1, .step = 0.5};
+    federation_arguments_default(&a.federation);
+    return a;
+}
+
+/* DATA, and of --as fingerprint NAME, site NAME and result RUN the word behind the step. */
+static void take_operands(struct training_arguments *a, const struct operands *o, int argc, char **argv)
+{
+    const char *step = a->federation.as, *behind = NULL;
+    int named = step && (!strcmp(step, "fingerprint") || !strcmp(step, "site") || !strcmp(step, "result"));
+    for (int i = 1; named && i + 1 < argc; i++)
+        if (argv[i] == step || (strncmp(argv[i], "--as=", 5) == 0 && argv[i] + 5 == step)) behind = argv[i + 1];
+    for (int i = 0; i < o->count; i++)
+        if (o->text[i] == behind) a->federation.name = behind;
+        else a->data = o->text[i];
+    if (!named || a->federation.name || o->count == 0) return;
+    a->federation.name = o->text[o->count - 1]; /* the last word, where options stand between */
+    a->data = o->count == 2 ? o->text[0] : NULL;
 }
 
 /* One command line into a. Returns 1 to go on; else *status is the exit code. */
 static int parse_line(struct training_arguments *a, int argc, char **argv, int *status)
 {
     static const char *const usage[] = {"train DATA -o RUN [OPTIONS]", "federate DATA -o RUN --sites FILE.csv|N [OPTIONS]"};
-    struct option_spec spec[80];
+    struct option_spec spec[160];
     struct option_spec *s = add_data(spec, a);
-    s = a->federated ? add_federation(s, a) : add_schedule(s, a);
+    s = a->federated ? federation_options_add(s, &a->federation, &a->sites_text, &a->epochs, &a->iterations) : add_schedule(s, a);
     add_end(add_classification(add_segmentation(add_optimisation(s, a), a), a), a);
     struct command_help help = {usage[a->federated],
                                 a->federated ? "Trains one model over several sites: local training, central weight aggregation"
                                              : "Trains a segmentation (U-Net) or classification (ResNet) model",
                                 details, spec};
     struct operands operands;
-    if (!options_parse(&operands, argc, argv, &help, 1, 1, status)) return 0;
-    a->data = operands.text[0];
-    return 1;
+    if (!options_parse(&operands, argc, argv, &help, a->federated ? 0 : 1, a->federated ? 2 : 1, status)) return 0;
+    take_operands(a, &operands, argc, argv);
+    if (a->federation.as || (a->data && operands.count == 1)) return 1;
+    *status = app_usage(a->command, operands.count ? "unexpected '%s'" : "usage: nephron %s", operands.count ? operands.text[1] : help.usage);
+    return 0;
 }
 
 /* word: the n words of `first`, then those of argv but its name, --resume and the operand. */
@@ -224,8 +236,9 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
     if (keep_words(a, argv, 1, argc, argv, NULL)) return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
     if (a->resume && !a->run && !parse_resumed(a, argc, argv, status)) return 0;
     *status = 2;
-    if (!a->run) return app_usage(a->command, "needs -o RUN"), 0;
-    if (a->federated && !a->sites_text) return app_usage(a->command, "needs --sites FILE.csv or --sites N"), 0;
+    if (!a->run) return app_usage(a->command, a->federation.as ? "needs -o FED" : "needs -o RUN"), 0;
+    if (!a->fold) a->fold = a->federation.as ? "all" : "0";
+    if (a->federated && !a->federation.as && !a->sites_text) return app_usage(a->command, "needs --sites FILE.csv or --sites N"), 0;
     if (!resnet_valid_depth(a->depth)) return app_usage(a->command, "--depth is %d, must be 10, 18, 34 or 50", a->depth), 0;
     if (a->hours > 0 && (a->epochs || a->iterations || a->resume))
         return app_usage(a->command, "--hours chooses the epochs and iterations: not with --epochs, --iterations or --resume "

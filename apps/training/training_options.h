@@ -3,6 +3,7 @@
 #define APPS_TRAINING_OPTIONS_H
 
 #include <stdint.h>
+#include "apps/training/federation_options.h"
 #include "nn/plan/plan.h"
 #include "nn/train/train.h"
 
@@ -22,7 +23,8 @@ struct training_arguments {
     /* schedule and optimiser */
     int epochs, iterations, batch, augment, weighting, patience, checkpoint_every, validation_batches;
     double hours, lr, momentum, weight_decay, clip, oversample;
-    const char *optimizer, *strategy, *parallel;
+    const char *optimizer;
+    struct federation_arguments federation;
     uint64_t seed;
     /* the validation at the end */
     int validate_at_end, pictures, probabilities, mirror;

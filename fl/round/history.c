@@ -1,5 +1,5 @@
 /* history.c - the rows of a run: in a checkpoint's JSON, as tables and as curves. */
-#include "fl/history.h"
+#include "fl/round/history.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -98,6 +98,14 @@ static void put_number(struct file_out *f, double v)
         file_printf(f, ",");
 }
 
+static void put_seconds(struct file_out *f, double v)
+{
+    if (isfinite(v))
+        file_printf(f, ",%.3f", v);
+    else
+        file_printf(f, ",");
+}
+
 /* ---- curves -------------------------------------------------------------------------------------------- */
 
 enum { CURVES = 4, CURVE_SITES = 9, LOSS_SITES = 4 };
@@ -134,7 +142,7 @@ static void add_series(struct svg_chart *c, const char *name, const double *x, c
 /* Global curves, and of up to CURVE_SITES sites the metric, of up to LOSS_SITES the loss as well: what one
  * picture holds. */
 static int write_curves(const struct history *h, const char *path, enum task_kind task,
-                        const struct federate_client *client, struct error *e)
+                        const char *const *names, struct error *e)
 {
     size_t n = (size_t)h->count + 1;
     double *block = malloc((1 + CURVE_SITES) * CURVES * n * sizeof *block), *v[CURVES];
@@ -154,8 +162,8 @@ static int write_curves(const struct history *h, const char *path, enum task_kin
     for (int i = 0; i < h->count; i++) sites = h->record[i].site >= sites ? h->record[i].site + 1 : sites;
     for (int k = 0; k < sites && sites <= CURVE_SITES; k++) {
         for (int i = 0; i < CURVES; i++) v[i] = block + (size_t)((1 + k) * CURVES + i) * n;
-        snprintf(name[k][0], sizeof name[k][0], "%s, loss", client[k].name);
-        snprintf(name[k][1], sizeof name[k][1], "%s, %s", client[k].name, metric);
+        snprintf(name[k][0], sizeof name[k][0], "%s, loss", names[k]);
+        snprintf(name[k][1], sizeof name[k][1], "%s, %s", names[k], metric);
         count = take_curve(v, h, k);
         if (sites <= LOSS_SITES) add_series(&c, name[k][0], v[0], v[1], count, 0);
         add_series(&c, name[k][1], v[0], v[3], count, 1);
@@ -166,7 +174,7 @@ static int write_curves(const struct history *h, const char *path, enum task_kin
 }
 
 int history_write_progress(const struct history *h, const char *folder, enum task_kind task,
-                           const struct federate_client *client, struct error *e)
+                           const char *const *names, struct error *e)
 {
     char path[1200];
     if (file_join(path, sizeof path, folder, "progress.csv", e)) return -1;
@@ -181,13 +189,14 @@ int history_write_progress(const struct history *h, const char *folder, enum tas
         put_number(f, r->loss);
         put_number(f, r->validation_loss);
         put_number(f, r->metric);
-        file_printf(f, ",%.3f,%016" PRIx64 "\n", r->seconds, r->hash);
+        put_seconds(f, r->seconds);
+        file_printf(f, ",%016" PRIx64 "\n", r->hash);
     }
     if (file_commit(f, e) || file_join(path, sizeof path, folder, "progress.svg", e)) return -1;
-    return write_curves(h, path, task, client, e);
+    return write_curves(h, path, task, names, e);
 }
 
-int history_write_rounds(const struct history *h, const char *folder, const struct federate_client *client,
+int history_write_rounds(const struct history *h, const char *folder, const char *const *names,
                          struct error *e)
 {
     char path[1200];
@@ -200,11 +209,12 @@ int history_write_rounds(const struct history *h, const char *folder, const stru
     for (int i = 0; i < h->count; i++) {
         const struct round_record *r = &h->record[i];
         char site[2 * SITE_NAME_MAX + 4];
-        csv_quote(site, sizeof site, r->site < 0 ? "global" : client[r->site].name);
+        csv_quote(site, sizeof site, r->site < 0 ? "global" : names[r->site]);
         file_printf(f, "%d,%s,%.0f", r->round, site, r->examples);
         put_number(f, r->loss);
         put_number(f, r->metric);
-        file_printf(f, ",%.3f,%.0f", r->seconds, r->bytes);
+        put_seconds(f, r->seconds);
+        file_printf(f, ",%.0f", r->bytes);
         put_number(f, r->metric_local);
         put_number(f, r->norm);
         put_number(f, r->cosine);
@@ -216,10 +226,41 @@ int history_write_rounds(const struct history *h, const char *folder, const stru
     return file_commit(f, e);
 }
 
-void history_write_pair(struct file_out *f, int round, const char *site, const char *other, double cosine)
+static void write_pair(struct file_out *f, int round, const char *site, const char *other, double cosine)
 {
     char a[2 * SITE_NAME_MAX + 4], b[2 * SITE_NAME_MAX + 4];
     csv_quote(a, sizeof a, site);
     csv_quote(b, sizeof b, other);
     file_printf(f, "%d,%s,%s,%.6f\n", round, a, b, cosine);
+}
+
+/* The lines of earlier rounds: a round that is repeated after a kill stands once. */
+static void keep_rounds(struct file_out *f, const char *old, int round)
+{
+    for (const char *line = old; *line;) {
+        const char *end = strchr(line, '\n');
+        size_t n = end ? (size_t)(end - line) + 1 : strlen(line);
+        if (line != old && atoi(line) < round) file_put(f, line, n);
+        line += n;
+    }
+}
+
+/* round,site,other,cosine of the last round, added to what there is. */
+int history_write_similarity(const struct server *v, int round, const char *folder, struct error *e)
+{
+    char path[1300];
+    unsigned char *old = NULL;
+    size_t size = 0;
+    if (!v->cosine || v->updates < 2) return 0;
+    if (file_join(path, sizeof path, folder, "similarity.csv", e)) return -1;
+    if (file_exists(path) && file_read(path, 0, &old, &size, e)) return -1;
+    struct file_out *f = file_create(path, e);
+    if (!f) return free(old), -1;
+    file_printf(f, "round,site,other,cosine\n");
+    if (size) keep_rounds(f, (const char *)old, round);
+    for (int i = 0; i < v->updates; i++)
+        for (int k = 0; k < i; k++)
+            write_pair(f, round, v->update[i].site, v->update[k].site, v->cosine[i * v->updates + k]);
+    free(old);
+    return file_commit(f, e);
 }

@@ -1,5 +1,5 @@
 /* site_store.c - states of sites in memory or in files. */
-#include "fl/site_store.h"
+#include "fl/round/site_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

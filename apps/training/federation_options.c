@@ -1,0 +1,100 @@
+/* federation_options.c - the federation's part of the command line; options of strategies are generated from
+ * their table. */
+#include "apps/training/federation_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/base/check.h"
+
+#define ADD(...)                \
+    *s++ = (struct option_spec) \
+    {                           \
+        __VA_ARGS__             \
+    }
+
+void federation_arguments_default(struct federation_arguments *f)
+{
+    size_t n = 0;
+    *f = (struct federation_arguments){.strategy = "fedavg",
+                                       .partition = "stratified",
+                                       .parallel = "auto",
+                                       .variance = "exact",
+                                       .fraction = 1};
+    for (int k = 0; strategies[k]; k++) {
+        ENSURE(k < STRATEGIES_MOST, "%d strategies", k + 1);
+        strategy_standard(f->option[k], strategies[k]);
+        n += (size_t)snprintf(f->choices + n, sizeof f->choices - n, "%s%s", k ? "|" : "",
+                              strategies[k]->name);
+    }
+    ENSURE(n < sizeof f->choices, "names of strategies take %zu characters", n);
+}
+
+static struct option_spec *add_strategies(struct option_spec *s, struct federation_arguments *f)
+{
+    int n = 0;
+    for (int k = 0; strategies[k]; k++)
+        for (int i = 0; i < strategy_options(strategies[k]); i++, n++) {
+            const struct strategy_option *o = &strategies[k]->option[i];
+            ENSURE(n < GENERATED_MOST, "%d options of strategies", n + 1);
+            snprintf(f->generated[n].name, sizeof f->generated[n].name, "%s-%s", strategies[k]->name,
+                     o->name);
+            snprintf(f->generated[n].text, sizeof f->generated[n].text, "%s (%g)", o->text, o->standard);
+            ADD(f->generated[n].name, 0, OPTION_NUMBER, &f->option[k][i], o->argument, f->generated[n].text,
+                o->min, o->max, 0);
+        }
+    return s;
+}
+
+struct option_spec *federation_options_add(struct option_spec *s, struct federation_arguments *f,
+                                           const char **sites, int *epochs, int *iterations)
+{
+    ADD(OPTION_HEADING("federation"));
+    ADD("sites", 0, OPTION_TEXT, sites, "FILE|N", "sites.csv with case,site; or N sites that are drawn", 0, 0,
+        0);
+    ADD("partition", 0, OPTION_TEXT, &f->partition, "HOW",
+        "of N sites: stratified, dirichlet:ALPHA (skew of classes), quantity:ALPHA (of sizes), intensity", 0,
+        0, 0);
+    ADD("strategy", 0, OPTION_TEXT, &f->strategy, "NAME", "aggregation (fedavg)", 0, 0, f->choices);
+    ADD("rounds", 0, OPTION_INT, epochs, "R", "rounds (default 100)", 1, 1e6, 0);
+    ADD("local-iterations", 0, OPTION_INT, iterations, "K", "iterations of each site a round (default 50)", 1,
+        1e6, 0);
+    ADD("local-epochs", 0, OPTION_INT, &f->local_epochs, "E",
+        "passes over a site's cases a round, instead of iterations", 1, 1e6, 0);
+    ADD("fraction", 0, OPTION_NUMBER, &f->fraction, "F",
+        "of the sites that train in a round, drawn by the seed (1)", 1e-6, 1, 0);
+    ADD("minimum", 0, OPTION_INT, &f->minimum, "N",
+        "updates that a round needs; sites that fail are left out (1)", 1, 1e6, 0);
+    ADD("running-variance", 0, OPTION_TEXT, &f->variance, "HOW",
+        "of batch norm: exact adds the variance between sites; average does not", 0, 0, "exact|average");
+    ADD("fine-tune", 0, OPTION_INT, &f->fine_tune, "I",
+        "iterations of the final weights at each site, afterwards", 1, 1e6, 0);
+    ADD("parallel", 0, OPTION_TEXT, &f->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0,
+        "auto|clients|layers");
+    ADD(OPTION_HEADING("options of strategies"));
+    s = add_strategies(s, f);
+    ADD(OPTION_HEADING("between machines, over a folder FED that is carried"));
+    ADD("as", 0, OPTION_TEXT, &f->as, "STEP",
+        "fingerprint NAME, init, site NAME, aggregate or result RUN; -o FED", 0, 0,
+        "fingerprint|init|site|aggregate|result");
+    ADD("dataset", 0, OPTION_TEXT, &f->dataset_file, "FILE",
+        "init with --plans: a dataset.json instead of fingerprints", 0, 0, 0);
+    ADD("quorum", 0, OPTION_INT, &f->quorum, "N",
+        "init: answers with which a round may go on without the others (all)", 1, 1e6, 0);
+    ADD("deadline", 0, OPTION_TEXT, &f->deadline, "TIME",
+        "aggregate: go on with the quorum after YYYY-MM-DDTHH:MM, or now", 0, 0, 0);
+    ADD("state", 0, OPTION_TEXT, &f->state, "DIR", "site: its own folder between rounds (nephron-NAME)", 0, 0,
+        0);
+    return s;
+}
+
+const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
+                                           const struct federation_arguments *f)
+{
+    for (int k = 0; strategies[k]; k++) {
+        if (strcmp(strategies[k]->name, f->strategy) != 0) continue;
+        memcpy(option, f->option[k], STRATEGY_OPTIONS * sizeof *option);
+        return strategies[k];
+    }
+    return NULL;
+}

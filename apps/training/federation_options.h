@@ -1,0 +1,35 @@
+/* federation_options.h - the options of a federation: strategies with theirs from the table, rounds, and the
+ * steps of carried files. */
+#ifndef APPS_FEDERATION_OPTIONS_H
+#define APPS_FEDERATION_OPTIONS_H
+
+#include "apps/base/options.h"
+#include "fl/strategy/strategy.h"
+
+enum { STRATEGIES_MOST = 24, GENERATED_MOST = 48 };
+
+struct federation_arguments {
+    const char *strategy, *partition, *parallel, *variance;
+    double option[STRATEGIES_MOST][STRATEGY_OPTIONS];
+    double fraction;
+    int local_epochs, minimum, fine_tune;
+    /* carried files */
+    const char *as, *name, *deadline, *state, *dataset_file;
+    int quorum;
+    /* what the table of options points to */
+    char choices[400];
+    struct {
+        char name[48], text[160];
+    } generated[GENERATED_MOST];
+};
+
+void federation_arguments_default(struct federation_arguments *f);
+/* The options of rounds and strategies, then those of --as; returns the end of the table. epochs and
+ * iterations are the training's. */
+struct option_spec *federation_options_add(struct option_spec *s, struct federation_arguments *f,
+                                           const char **sites, int *epochs, int *iterations);
+/* The strategy that was asked for, and its options. */
+const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
+                                           const struct federation_arguments *f);
+
+#endif

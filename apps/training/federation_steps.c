@@ -1,0 +1,442 @@
+/* federation_steps.c - federate --as fingerprint, init, site, aggregate, result: arguments to the library's
+ * steps, one line of what was done. */
+#include "apps/training/federation_steps.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "apps/base/progress.h"
+#include "apps/training/training.h"
+#include "fl/carried/carried.h"
+#include "fl/fingerprint/site_fingerprint.h"
+#include "io/base/csv.h"
+#include "io/base/file.h"
+#include "nn/data/roles.h"
+#include "nn/train/checkpoint.h"
+#include "tensor/base/cpu.h"
+
+static void tell(const struct training_arguments *a, const char *line)
+{
+    if (!a->quiet) printf("%s\n", line);
+}
+
+/* ---- fingerprint --------------------------------------------------------------------------------------- */
+
+static int step_fingerprint(const struct training_arguments *a, struct pool *pool, struct error *e)
+{
+    char folder[1100], path[1300], name[SITE_NAME_MAX + 8], line[400];
+    struct dataset d;
+    struct site_fingerprint f;
+    int maps = 0;
+    (void)pool;
+    if (file_join(folder, sizeof folder, a->run, "fingerprint", e) || file_mkdirs(folder, e)) return -1;
+    snprintf(name, sizeof name, "%.63s.json", a->federation.name);
+    if (file_join(path, sizeof path, folder, name, e) || dataset_open(&d, a->data, e)) return -1;
+    for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
+    int segments = a->task ? strcmp(a->task, "segment") == 0 : maps > 0;
+    struct json *dataset = training_dataset_json(&d);
+    struct progress bar = progress_begin("fingerprint", a->quiet);
+    int status = site_fingerprint_extract(&f, a->federation.name, &d, NULL, segments, dataset,
+                                          progress_callback, &bar, e);
+    progress_end(&bar);
+    json_free(dataset);
+    dataset_close(&d);
+    if (status) return -1;
+    status = site_fingerprint_write(&f, path, e);
+    snprintf(line, sizeof line, "site %s: fingerprint of %d cases: %.250s", f.site, f.cases, path);
+    site_fingerprint_free(&f);
+    if (!status) tell(a, line);
+    return status;
+}
+
+/* ---- init ---------------------------------------------------------------------------------------------- */
+
+struct site_list {
+    char (*name)[SITE_NAME_MAX];
+    const char **view;
+    int count;
+};
+
+static int list_add(struct site_list *l, const char *name, size_t n, struct error *e)
+{
+    if (n < 1 || n >= SITE_NAME_MAX)
+        return error_set(e, "--sites: '%.*s' must have 1 to %d characters", (int)(n > 80 ? 80 : n), name,
+                         SITE_NAME_MAX - 1);
+    char (*more)[SITE_NAME_MAX] = realloc(l->name, ((size_t)l->count + 1) * sizeof *more);
+    if (!more) return error_set(e, "out of memory for %d sites", l->count + 1);
+    l->name = more;
+    snprintf(l->name[l->count++], SITE_NAME_MAX, "%.*s", (int)n, name);
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* A,B,C of --sites, sorted; without it the sites that have a fingerprint in FED. */
+static int list_sites(struct site_list *l, const struct training_arguments *a, struct error *e)
+{
+    char folder[1100];
+    struct file_list files = {0};
+    int status = 0;
+    for (const char *p = a->sites_text; !status && p && *p;) {
+        size_t n = strcspn(p, ",");
+        status = list_add(l, p, n, e);
+        p += n + (p[n] == ',');
+    }
+    if (!a->sites_text) {
+        if (file_join(folder, sizeof folder, a->run, "fingerprint", e)) return -1;
+        if (!file_is_dir(folder))
+            return error_set(e, "%s: no fingerprints there: --sites A,B,C names the sites", folder);
+        status = file_list(folder, &files, e);
+        for (int i = 0; !status && i < files.count; i++)
+            if (file_has_suffix(files.name[i], ".json"))
+                status = list_add(l, files.name[i], strlen(files.name[i]) - 5, e);
+        file_list_free(&files);
+    }
+    if (!status && l->count == 0) status = error_set(e, "there are no sites");
+    if (l->count) qsort(l->name, (size_t)l->count, sizeof *l->name, compare_names);
+    l->view = calloc((size_t)l->count + 1, sizeof *l->view);
+    if (!status && !l->view) status = error_set(e, "out of memory for %d sites", l->count);
+    for (int i = 0; !status && i < l->count; i++) l->view[i] = l->name[i];
+    return status;
+}
+
+static int read_fingerprint(struct site_fingerprint *f, const struct training_arguments *a, const char *site,
+                            struct error *e)
+{
+    char folder[1100], path[1300], name[SITE_NAME_MAX + 8];
+    snprintf(name, sizeof name, "%s.json", site);
+    if (file_join(folder, sizeof folder, a->run, "fingerprint", e) ||
+        file_join(path, sizeof path, folder, name, e))
+        return -1;
+    if (!file_exists(path))
+        return error_set(e,
+                         "%s: the fingerprint of site %s is missing (--as fingerprint %s there; or --plans "
+                         "and --dataset here)",
+                         path, site, site);
+    if (site_fingerprint_read(f, path, e)) return -1;
+    if (strcmp(f->site, site) == 0) return 0;
+    error_set(e, "%s: is the fingerprint of site %s", path, f->site);
+    site_fingerprint_free(f);
+    return -1;
+}
+
+/* site_shift.csv: between the intensity histograms of each two sites, in units of the intensity and of the
+ * pooled standard deviation. */
+static int write_shift(const struct training_arguments *a, const struct site_fingerprint *one, int sites,
+                       const struct site_fingerprint *all, struct error *e)
+{
+    char path[1200];
+    if (file_join(path, sizeof path, a->run, "site_shift.csv", e)) return -1;
+    struct file_out *f = file_create(path, e);
+    if (!f) return -1;
+    file_printf(f, "channel,site,other,distance,distance_in_std\n");
+    for (int c = 0; c < all->channels; c++)
+        for (int i = 0; i < sites; i++)
+            for (int k = 0; k < i; k++) {
+                char x[2 * SITE_NAME_MAX], y[2 * SITE_NAME_MAX];
+                double d = site_fingerprint_distance(&one[i].channel[c], &one[k].channel[c]),
+                       n = (double)all->channel[c].count;
+                double std = n > 0 ? sqrt(all->channel[c].m2 / n) : 0;
+                csv_quote(x, sizeof x, one[i].site);
+                csv_quote(y, sizeof y, one[k].site);
+                if (n > 0) file_printf(f, "%d,%s,%s,%.6g,%.4f\n", c, x, y, d, std > 0 ? d / std : 0);
+            }
+    return file_commit(f, e);
+}
+
+static int merge_fingerprints(struct site_fingerprint *all, const struct training_arguments *a,
+                              const struct site_list *l, struct error *e)
+{
+    struct site_fingerprint *one = calloc((size_t)l->count + 1, sizeof *one);
+    int status = one ? 0 : error_set(e, "out of memory for %d fingerprints", l->count);
+    memset(all, 0, sizeof *all);
+    for (int i = 0; !status && i < l->count; i++) {
+        status = read_fingerprint(&one[i], a, l->name[i], e);
+        if (!status) status = site_fingerprint_merge(all, &one[i], e);
+    }
+    if (!status) status = write_shift(a, one, l->count, all, e);
+    for (int i = 0; one && i < l->count; i++) site_fingerprint_free(&one[i]);
+    free(one);
+    return status;
+}
+
+/* What init agrees on; all of it is freed by terms_free. */
+struct terms {
+    struct site_list sites;
+    struct json *dataset;
+    struct dataset header;
+    struct plans plans;
+    struct federation f;
+    struct model *initial;
+};
+
+static void terms_free(struct terms *t)
+{
+    free(t->sites.name);
+    free(t->sites.view);
+    json_free(t->dataset);
+    dataset_close(&t->header);
+    plans_free(&t->plans);
+    if (t->initial) model_destroy(t->initial);
+}
+
+/* Channels and labels, through a file, as every reader of a dataset.json has them. */
+static int read_header(struct terms *t, const struct training_arguments *a, struct error *e)
+{
+    char path[1200];
+    if (file_mkdirs(a->run, e) || file_join(path, sizeof path, a->run, "dataset.json", e)) return -1;
+    if (!file_exists(path) && json_write(t->dataset, path, e)) return -1;
+    return dataset_read_header(&t->header, path, e);
+}
+
+static int plan_terms(struct terms *t, const struct training_arguments *a, int *classes, enum task_kind *task,
+                      struct error *e)
+{
+    struct site_fingerprint all = {0};
+    struct fingerprint p;
+    if (!!a->plans_file != !!a->federation.dataset_file)
+        return error_set(e,
+                         "--plans and --dataset are given together, or the sites' fingerprints are merged");
+    if (a->federation.dataset_file) {
+        *task = TASK_SEGMENT;
+        if (!(t->dataset = json_read(a->federation.dataset_file, e)) || read_header(t, a, e)) return -1;
+        return plans_read(&t->plans, a->plans_file, &t->header, e);
+    }
+    int status = merge_fingerprints(&all, a, &t->sites, e);
+    *classes = all.classes;
+    *task = all.classes ? TASK_CLASSIFY : TASK_SEGMENT;
+    if (!status) t->dataset = json_copy(all.dataset);
+    if (!status) status = read_header(t, a, e);
+    if (!status && *task == TASK_SEGMENT && !(status = site_fingerprint_plan(&p, &all, e))) {
+        status = plans_make(&t->plans, &p, &t->header, &a->plan_options, e);
+        fingerprint_free(&p);
+    }
+    site_fingerprint_free(&all);
+    return status;
+}
+
+static int complete_terms(struct terms *t, const struct training_arguments *a, struct error *e)
+{
+    const struct federation_arguments *x = &a->federation;
+    enum task_kind task = TASK_SEGMENT;
+    int classes = 0;
+    const struct plan *plan = NULL;
+    if (list_sites(&t->sites, a, e) || plan_terms(t, a, &classes, &task, e)) return -1;
+    if (task == TASK_SEGMENT && !(plan = plans_find(&t->plans, a->configuration, e))) return -1;
+    if (plan && plan->previous_labels)
+        return error_set(e, "%s is a cascade, which needs label maps of a first stage at the sites",
+                         a->configuration);
+    struct train_options o = training_options_complete(a, task, t->header.channels, classes);
+    if (o.batch == 0 && plan) o.batch = plan->batch;
+    t->f = federation_default(&o, plan, t->sites.count);
+    t->f.strategy = federation_strategy(t->f.option, x);
+    t->f.local_epochs = x->local_epochs;
+    t->f.fraction = x->fraction;
+    if (x->minimum > 0) t->f.minimum = x->minimum;
+    t->f.plain_variance = strcmp(x->variance, "average") == 0;
+    if (federation_check(&t->f, e)) return -1;
+    if (!a->pretrained) return 0;
+    t->initial = learner_model(&o, plan);
+    return checkpoint_read(a->pretrained, t->initial, NULL, 0, NULL, e);
+}
+
+static int step_init(const struct training_arguments *a, struct pool *pool, struct error *e)
+{
+    struct terms t = {0};
+    char line[400];
+    (void)pool;
+    int status = complete_terms(&t, a, e),
+        quorum = a->federation.quorum > 0 ? a->federation.quorum : t.sites.count;
+    if (!status)
+        status = carried_init(a->run, &t.f, t.sites.view, quorum, a->fold, t.dataset, t.plans.json,
+                              a->configuration, t.initial, e);
+    if (!status) {
+        snprintf(
+            line, sizeof line,
+            "%.200s: %d sites, %s, %d rounds, quorum %d; the first task is round_0000/global.safetensors",
+            a->run, t.sites.count, t.f.strategy->name, t.f.train.epochs, quorum);
+        tell(a, line);
+    }
+    terms_free(&t);
+    return status;
+}
+
+/* ---- site ---------------------------------------------------------------------------------------------- */
+
+struct site_data {
+    struct dataset dataset;
+    int *role;
+    struct learner_data train, validation;
+    char hash[65];
+};
+
+static void site_data_free(struct site_data *d)
+{
+    learner_data_free(&d->train);
+    learner_data_free(&d->validation);
+    dataset_close(&d->dataset);
+    free(d->role);
+}
+
+/* All cases of DATA, or those that the table gives to the site. */
+static int choose_cases(struct site_data *d, const struct carried *c, const struct training_arguments *a,
+                        struct error *e)
+{
+    struct sites sites;
+    int segments = c->f.train.task == TASK_SEGMENT, own = -1;
+    d->role = calloc((size_t)d->dataset.cases + 1, sizeof *d->role);
+    if (!d->role) return error_set(e, "out of memory for %d cases", d->dataset.cases);
+    if (roles_choose(d->role, &d->dataset, segments, c->fold, NULL, e)) return -1;
+    if (!a->sites_text) return 0;
+    if (sites_read(&sites, a->sites_text, &d->dataset, e)) return -1;
+    for (int k = 0; k < sites.count; k++)
+        if (strcmp(sites.name[k], a->federation.name) == 0) own = k;
+    for (int i = 0; i < d->dataset.cases; i++)
+        if (sites.of[i] != own) d->role[i] = ROLE_NONE;
+    sites_free(&sites);
+    return own >= 0 ? 0 : error_set(e, "%s: there is no site %s", a->sites_text, a->federation.name);
+}
+
+static int load_data(struct site_data *d, const struct carried *c, const struct training_arguments *a,
+                     struct pool *pool, struct error *e)
+{
+    struct json *ours = training_dataset_json(&d->dataset);
+    int same = site_fingerprint_same_labels(ours, json_get(c->agreed, "dataset"));
+    json_free(ours);
+    if (!same)
+        return error_set(e, "%s: channels or labels of dataset.json are not those that were agreed on",
+                         a->data);
+    if (choose_cases(d, c, a, e)) return -1;
+    struct progress bar = progress_begin("load cases", a->quiet);
+    int status = learner_data_load(&d->train, &d->dataset, &c->f.train, c->f.plan, d->role, ROLE_TRAIN, pool,
+                                   progress_callback, &bar, e);
+    if (!status)
+        status = learner_data_load(&d->validation, &d->dataset, &c->f.train, c->f.plan, d->role,
+                                   ROLE_VALIDATION, pool, progress_callback, &bar, e);
+    progress_end(&bar);
+    return status ? -1 : dataset_hash(&d->dataset, d->hash, e);
+}
+
+static void on_step(void *arg, int done, int of, double loss)
+{
+    char note[48];
+    snprintf(note, sizeof note, "loss %.4f", loss);
+    progress_update(arg, done, of, note);
+}
+
+static int run_site(struct carried *c, const struct site_data *d, const struct training_arguments *a,
+                    struct pool *pool, struct error *e)
+{
+    char state[1100], told[256];
+    struct progress bar = progress_begin("train", a->quiet);
+    int batches = a->validation_batches >= 0 ? a->validation_batches : (c->f.train.iterations + 4) / 5;
+    struct carried_site s = {.name = a->federation.name,
+                             .data_hash = d->hash,
+                             .data = &d->train,
+                             .validation = &d->validation,
+                             .validation_batches = batches > 50 ? 50 : batches,
+                             .pool = pool,
+                             .events = {on_step, &bar}};
+    snprintf(state, sizeof state, "nephron-%.63s", s.name);
+    s.state = a->federation.state ? a->federation.state : state;
+    int status = carried_site(c, &s, told, e);
+    progress_end(&bar);
+    if (status >= 0) tell(a, told);
+    return status;
+}
+
+static int step_site(const struct training_arguments *a, struct pool *pool, struct error *e)
+{
+    struct carried c;
+    struct site_data d = {0};
+    if (carried_open(&c, a->run, e)) return -1;
+    int status = dataset_open(&d.dataset, a->data, e);
+    if (!status) {
+        status = load_data(&d, &c, a, pool, e);
+        if (!status) status = run_site(&c, &d, a, pool, e);
+        site_data_free(&d);
+    }
+    carried_close(&c);
+    return status;
+}
+
+/* ---- aggregate and result ------------------------------------------------------------------------------ */
+
+/* "now", or a local time YYYY-MM-DDTHH:MM[:SS] that is past. */
+static int is_late(const char *text, int *late, struct error *e)
+{
+    struct tm t = {.tm_isdst = -1};
+    int used = 0;
+    char between;
+    *late = text && strcmp(text, "now") == 0;
+    if (!text || *late) return 0;
+    if (sscanf(text, "%d-%d-%d%c%d:%d%n", &t.tm_year, &t.tm_mon, &t.tm_mday, &between, &t.tm_hour, &t.tm_min,
+               &used) < 6 ||
+        (text[used] && sscanf(text + used, ":%d", &t.tm_sec) != 1) || t.tm_mon < 1 || t.tm_mon > 12 ||
+        t.tm_mday < 1 || t.tm_mday > 31)
+        return error_set(e, "--deadline %.60s: is neither 'now' nor a time as 2026-11-30T18:00", text);
+    t.tm_year -= 1900;
+    t.tm_mon -= 1;
+    *late = time(NULL) >= mktime(&t);
+    return 0;
+}
+
+static int step_aggregate(const struct training_arguments *a, struct pool *pool, struct error *e)
+{
+    struct carried c;
+    char told[256];
+    int late;
+    if (is_late(a->federation.deadline, &late, e) || carried_open(&c, a->run, e)) return -1;
+    int status = carried_aggregate(&c, late, pool, told, e);
+    if (status >= 0) tell(a, told);
+    carried_close(&c);
+    return status;
+}
+
+static int step_result(const struct training_arguments *a, struct pool *pool, struct error *e)
+{
+    struct carried c;
+    char told[256], command[1400];
+    (void)pool;
+    if (carried_open(&c, a->run, e)) return -1;
+    snprintf(command, sizeof command, "nephron federate --as result -o %.600s %.600s", a->run,
+             a->federation.name);
+    int status = carried_result(&c, a->federation.name, command, told, e);
+    if (!status) tell(a, told);
+    carried_close(&c);
+    return status;
+}
+
+/* ---- the table ----------------------------------------------------------------------------------------- */
+
+static const struct step {
+    const char *name;
+    int (*run)(const struct training_arguments *a, struct pool *pool, struct error *e);
+    int needs_data, needs_name;
+    const char *usage;
+} steps[] = {
+    {"fingerprint", step_fingerprint, 1, 1, "federate DATA --as fingerprint NAME -o FED"},
+    {"init", step_init, 0, 0, "federate --as init -o FED --sites A,B,C"},
+    {"site", step_site, 1, 1, "federate DATA --as site NAME -o FED"},
+    {"aggregate", step_aggregate, 0, 0, "federate --as aggregate -o FED"},
+    {"result", step_result, 0, 1, "federate --as result -o FED RUN"},
+};
+
+int federation_step(const struct training_arguments *a)
+{
+    struct error e = {""};
+    const struct step *s = steps;
+    while (strcmp(s->name, a->federation.as) != 0) s++;
+    if (!a->data != !s->needs_data || !a->federation.name != !s->needs_name)
+        return app_usage(a->command, "usage: nephron %s", s->usage);
+    struct pool *pool = pool_create(a->threads > 0 ? a->threads : cpu_count());
+    int status = pool ? s->run(a, pool, &e) : error_set(&e, "cannot start threads");
+    if (pool) pool_destroy(pool);
+    return status < 0 ? app_fail(&e) : status;
+}

@@ -1,0 +1,297 @@
+/* carried.c - the folder FED: agreeing, opening, and the server's file of a round. */
+#include "fl/carried/carried.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/message/vectors.h"
+#include "io/base/file.h"
+#include "io/base/sha256.h"
+#include "io/weights/seal.h"
+#include "nn/folder/run.h"
+#include "nn/train/checkpoint.h"
+
+enum { SITES_MOST = 1000000 };
+
+/* ---- names and places ---------------------------------------------------------------------------------- */
+
+int carried_path(char path[1400], const struct carried *c, int round, const char *name, struct error *e)
+{
+    int n = snprintf(path, 1400, "%s/round_%04d%s%s", c->folder, round, *name ? "/" : "", name);
+    return n > 0 && n < 1400 ? 0 : error_set(e, "%.200s: path is too long", c->folder);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int carried_is_site(const struct carried *c, const char *name)
+{
+    return bsearch(&name, c->site, (size_t)c->f.sites, sizeof *c->site, compare_names) != NULL;
+}
+
+/* A name becomes a file's name, on any system. */
+static int check_name(const char *name, struct error *e)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t n = strlen(name);
+    if (n < 1 || n >= SITE_NAME_MAX || strspn(name, letters) != n)
+        return error_set(e, "site '%.80s': a name has 1 to %d letters, digits, - and _", name,
+                         SITE_NAME_MAX - 1);
+    if (strcmp(name, "global") == 0 || strcmp(name, "server") == 0)
+        return error_set(e, "site '%s': the name is taken by the server's files", name);
+    return 0;
+}
+
+static void hash_json(char hex[65], const struct json *j)
+{
+    char *text = json_format(j, 0);
+    sha256_hex(hex, text ? text : "", text ? strlen(text) : 0);
+    free(text);
+}
+
+/* ---- agreeing ------------------------------------------------------------------------------------------ */
+
+static int add_sites(struct json *agreed, const char *const *site, int sites, struct error *e)
+{
+    struct json *list = json_add_array(agreed, "site_names");
+    const char **sorted = malloc(((size_t)sites + 1) * sizeof *sorted);
+    int status = sorted ? 0 : error_set(e, "out of memory for %d sites", sites);
+    for (int i = 0; !status && i < sites; i++) {
+        sorted[i] = site[i];
+        status = check_name(site[i], e);
+    }
+    if (!status) qsort(sorted, (size_t)sites, sizeof *sorted, compare_names);
+    for (int i = 0; !status && i < sites; i++) {
+        if (i && strcmp(sorted[i], sorted[i - 1]) == 0)
+            status = error_set(e, "site %s stands twice", sorted[i]);
+        json_add_text(list, NULL, sorted[i]);
+    }
+    free(sorted);
+    return status;
+}
+
+static int write_start(const struct carried *c, const struct model *m, struct error *e)
+{
+    char path[1400];
+    struct task t = {.round = 0, .weights = m->data};
+    float *zero = calloc(m->count + 1, sizeof *zero);
+    if (!zero) return error_set(e, "out of memory for %zu weights", m->count);
+    for (int k = 0; k < STRATEGY_SLOTS; k++) t.shared[k] = zero;
+    int status = carried_path(path, c, 0, "", e) ? -1 : file_mkdirs(path, e);
+    if (!status) status = carried_path(path, c, 0, "global.safetensors", e);
+    if (!status) status = task_write(&t, &c->f, c->agreed, NULL, m, path, NULL, e);
+    free(zero);
+    return status;
+}
+
+/* Files of the agreed, federation.json last: with it the federation is there. */
+static int write_agreed(const struct carried *c, const struct model *initial, struct error *e)
+{
+    char path[1200];
+    const struct json *dataset = json_get(c->agreed, "dataset"), *plans = json_get(c->agreed, "plans");
+    struct model *m = learner_model(&c->f.train, c->f.plan);
+    if (initial && initial->count == m->count) memcpy(m->data, initial->data, m->count * sizeof *m->data);
+    int status = initial && initial->count != m->count
+                     ? error_set(e, "the initial weights are of another network")
+                     : 0;
+    if (!status) status = file_mkdirs(c->folder, e);
+    if (!status && dataset)
+        status = file_join(path, sizeof path, c->folder, "dataset.json", e) || json_write(dataset, path, e)
+                     ? -1
+                     : 0;
+    if (!status && plans)
+        status =
+            file_join(path, sizeof path, c->folder, "plans.json", e) || json_write(plans, path, e) ? -1 : 0;
+    if (!status) status = write_start(c, m, e);
+    if (!status)
+        status =
+            file_join(path, sizeof path, c->folder, "federation.json", e) || json_write(c->agreed, path, e)
+                ? -1
+                : 0;
+    model_destroy(m);
+    return status;
+}
+
+/* 1 where the same is agreed already. */
+static int agreed_before(const struct carried *c, struct error *e)
+{
+    char path[1200], hash[65];
+    if (file_join(path, sizeof path, c->folder, "federation.json", e)) return -1;
+    if (!file_exists(path)) return 0;
+    struct json *there = json_read(path, e);
+    if (!there) return -1;
+    hash_json(hash, there);
+    json_free(there);
+    return strcmp(hash, c->f.hash) == 0
+               ? 1
+               : error_set(e, "%s: another federation was agreed on in this folder", path);
+}
+
+int carried_init(const char *folder, const struct federation *f, const char *const *site, int quorum,
+                 const char *fold, const struct json *dataset_json, const struct json *plans,
+                 const char *configuration, const struct model *initial, struct error *e)
+{
+    struct carried c = {.f = *f, .agreed = federation_json(f)};
+    if (strlen(folder) >= sizeof c.folder)
+        return json_free(c.agreed), error_set(e, "%.100s...: path is too long", folder);
+    snprintf(c.folder, sizeof c.folder, "%s", folder);
+    json_add_int(c.agreed, "format", MESSAGE_FORMAT);
+    json_add_int(c.agreed, "quorum", quorum);
+    json_add_text(c.agreed, "fold", fold);
+    if (dataset_json) json_add(c.agreed, "dataset", json_copy(dataset_json));
+    if (plans) json_add(c.agreed, "plans", json_copy(plans));
+    if (plans) json_add_text(c.agreed, "configuration", configuration);
+    int status = federation_check(f, e) || add_sites(c.agreed, site, f->sites, e) ? -1 : 0;
+    if (!status && (quorum < 1 || quorum > f->sites))
+        status = error_set(e, "quorum %d of %d sites", quorum, f->sites);
+    hash_json(c.f.hash, c.agreed);
+    int before = status ? -1 : agreed_before(&c, e);
+    if (before == 0) status = write_agreed(&c, initial, e);
+    json_free(c.agreed);
+    return before < 0 ? -1 : status;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+static int take_sites(struct carried *c, const char *path, struct error *e)
+{
+    const struct json *list = json_get(c->agreed, "site_names");
+    int64_t quorum;
+    if (!list || list->type != JSON_ARRAY || list->count != c->f.sites || list->count > SITES_MOST)
+        return error_set(e, "%s: site_names is no list of %d names", path, c->f.sites);
+    if (take_integer(&quorum, c->agreed, "quorum", 1, c->f.sites, path, e)) return -1;
+    c->quorum = (int)quorum;
+    c->site = calloc((size_t)list->count + 1, sizeof *c->site);
+    if (!c->site) return error_set(e, "%s: out of memory", path);
+    for (int i = 0; i < list->count; i++) {
+        if (list->item[i]->type != JSON_STRING || check_name(list->item[i]->string, e))
+            return error_prefix(e, "%s", path);
+        c->site[i] = list->item[i]->string;
+        if (i && strcmp(c->site[i - 1], c->site[i]) >= 0)
+            return error_set(e, "%s: site_names are not sorted", path);
+    }
+    return 0;
+}
+
+static int take_plan(struct carried *c, const char *path, struct error *e)
+{
+    char name[1200];
+    const struct json *dataset = json_get(c->agreed, "dataset"), *plans = json_get(c->agreed, "plans");
+    const char *fold = json_text(c->agreed, "fold", "");
+    if (strlen(fold) >= sizeof c->fold || !*fold) return error_set(e, "%s: fold is missing", path);
+    snprintf(c->fold, sizeof c->fold, "%s", fold);
+    if (dataset) {
+        char ours[65], theirs[65];
+        struct json *there;
+        if (file_join(name, sizeof name, c->folder, "dataset.json", e) || !(there = json_read(name, e)))
+            return -1;
+        hash_json(ours, dataset);
+        hash_json(theirs, there);
+        json_free(there);
+        if (strcmp(ours, theirs) != 0)
+            return error_set(e, "%s: is not the one that federation.json has", name);
+        if (dataset_read_header(&c->dataset, name, e)) return -1;
+    }
+    if (c->f.train.task == TASK_CLASSIFY) return 0;
+    if (!dataset || !plans) return error_set(e, "%s: segmentation without dataset or plans", path);
+    if (plans_from_json(&c->plans, plans, &c->dataset, path, e)) return -1;
+    c->f.plan = plans_find(&c->plans, json_text(c->agreed, "configuration", ""), e);
+    return c->f.plan ? 0 : error_prefix(e, "%s", path);
+}
+
+/* The newest global message: rounds follow each other. */
+static int find_round(struct carried *c, struct error *e)
+{
+    char path[1400];
+    for (c->round = -1; c->round < c->f.train.epochs; c->round++) {
+        if (carried_path(path, c, c->round + 1, "global.safetensors", e)) return -1;
+        if (!file_exists(path)) break;
+    }
+    return c->round < 0 ? error_set(e, "%s: is missing", path) : 0;
+}
+
+int carried_open(struct carried *c, const char *folder, struct error *e)
+{
+    char path[1200];
+    memset(c, 0, sizeof *c);
+    if (strlen(folder) >= sizeof c->folder) return error_set(e, "%.100s...: path is too long", folder);
+    snprintf(c->folder, sizeof c->folder, "%s", folder);
+    if (file_join(path, sizeof path, folder, "federation.json", e)) return -1;
+    if (!file_exists(path))
+        return error_set(e, "%s: no such file: the federation is not begun (--as init)", path);
+    if (!(c->agreed = json_read(path, e))) return -1;
+    int status = json_integer(c->agreed, "format", -1) == MESSAGE_FORMAT
+                     ? 0
+                     : error_set(e, "%s: has another format", path);
+    if (!status) status = federation_from_json(&c->f, c->agreed, path, e);
+    if (!status) status = take_sites(c, path, e) || take_plan(c, path, e) ? -1 : 0;
+    if (!status) status = federation_check(&c->f, e) ? error_prefix(e, "%s", path) : find_round(c, e);
+    if (!status) {
+        hash_json(c->f.hash, c->agreed);
+        c->model = learner_model(&c->f.train, c->f.plan);
+    } else {
+        carried_close(c);
+    }
+    return status;
+}
+
+void carried_close(struct carried *c)
+{
+    if (c->model) model_destroy(c->model);
+    plans_free(&c->plans);
+    dataset_close(&c->dataset);
+    json_free(c->agreed);
+    free(c->site);
+    memset(c, 0, sizeof *c);
+}
+
+/* ---- the server's file --------------------------------------------------------------------------------- */
+
+int carried_write_server(const struct carried *c, const struct server *s, const struct history *h, int round,
+                         struct error *e)
+{
+    char path[1400];
+    struct safetensors t = {0};
+    struct json *j = json_object();
+    json_add_text(j, "kind", "server");
+    json_add_text(j, "federation", c->f.hash);
+    json_add_int(j, "round", round);
+    json_add(j, "history", history_json(h));
+    for (int k = 0; k < c->f.strategy->server_slots; k++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "slot.%d.", k);
+        vectors_add(&t, prefix, c->model, s->slot[k]);
+    }
+    add_meta(&t, "nephron", j);
+    json_free(j);
+    seal_add(&t);
+    int status = carried_path(path, c, round, "server.safetensors", e) ? -1 : safetensors_write(&t, path, e);
+    safetensors_free(&t);
+    return status;
+}
+
+int carried_read_server(const struct carried *c, struct server *s, struct history *h, int round,
+                        struct error *e)
+{
+    char path[1400];
+    struct safetensors t;
+    if (round == 0) return 0; /* zero vectors, no rows */
+    if (carried_path(path, c, round, "server.safetensors", e) || seal_read(&t, path, 1, e)) return -1;
+    struct json *j = take_meta(&t, "nephron", path, e);
+    int status = j ? 0 : -1;
+    if (!status &&
+        (strcmp(json_text(j, "federation", ""), c->f.hash) != 0 || json_integer(j, "round", -1) != round))
+        status = error_set(e, "%s: belongs to another federation or round", path);
+    if (!status) status = history_from_json(h, json_get(j, "history"), round, c->f.sites, path, e);
+    for (int k = 0; !status && s && k < c->f.strategy->server_slots; k++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "slot.%d.", k);
+        status = vectors_take(s->slot[k], &t, prefix, c->model, path, e);
+    }
+    json_free(j);
+    safetensors_free(&t);
+    return status;
+}

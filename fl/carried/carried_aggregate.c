@@ -1,0 +1,324 @@
+/* carried_aggregate.c - the server's step: sums the answers that are sound, names those that are not, writes
+ * the next global message. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/carried/carried.h"
+#include "io/base/csv.h"
+#include "io/base/file.h"
+#include "io/base/lock.h"
+
+struct round_work {
+    struct carried *c;
+    struct server server;
+    struct task_message message; /* of the open round */
+    struct update update;        /* one at a time */
+    struct history history;
+    struct round_record *row;              /* [sites] of this round */
+    unsigned char *chosen, *answered, *in; /* [sites]: drawn, a file is there, it was taken in */
+    double *metric, *metric_cases;         /* [sites]: of the global message, as the sites measured it */
+    double *validation_loss;
+    struct json *updates; /* [{site, sha256}] that are in */
+    struct json *refused; /* [{site, file, reason}] */
+};
+
+static void work_free(struct round_work *w)
+{
+    server_free(&w->server);
+    task_free(&w->message);
+    update_free(&w->update);
+    free(w->history.record);
+    free(w->row);
+    free(w->chosen);
+    free(w->metric);
+    json_free(w->updates);
+    json_free(w->refused);
+}
+
+static int create_work(struct round_work *w, struct pool *pool, struct error *e)
+{
+    struct carried *c = w->c;
+    char path[1400];
+    size_t n = (size_t)c->f.sites + 1;
+    w->row = calloc(n, sizeof *w->row);
+    w->chosen = calloc(3 * n, 1);
+    w->metric = calloc(3 * n, sizeof *w->metric);
+    if (!w->row || !w->chosen || !w->metric) return error_set(e, "out of memory for %d sites", c->f.sites);
+    w->answered = w->chosen + n;
+    w->in = w->answered + n;
+    w->metric_cases = w->metric + n;
+    w->validation_loss = w->metric_cases + n;
+    w->updates = json_array();
+    w->refused = json_array();
+    if (carried_path(path, c, c->round, "global.safetensors", e) ||
+        task_read(&w->message, &c->f, c->model, path, e))
+        return -1;
+    memcpy(c->model->data, w->message.task.weights, c->model->count * sizeof(float));
+    if (server_init(&w->server, &c->f, c->model, pool, c->folder, e) ||
+        carried_read_server(c, &w->server, &w->history, c->round, e))
+        return -1;
+    w->server.round = c->round;
+    struct task ignored;
+    return server_begin(&w->server, &ignored, e) || update_init(&w->update, c->model->count, e) ||
+                   federation_sample(w->chosen, &c->f, c->round, e)
+               ? -1
+               : 0;
+}
+
+/* ---- taking in ----------------------------------------------------------------------------------------- */
+
+static void refuse(struct round_work *w, const char *site, const char *file, const char *reason)
+{
+    struct json *j = json_add_object(w->refused, NULL);
+    json_add_text(j, "site", site);
+    json_add_text(j, "file", file);
+    json_add_text(j, "reason", reason);
+}
+
+static int check_origin(const struct round_work *w, const char *site, struct error *e)
+{
+    const struct update *u = &w->update;
+    if (strcmp(u->site, site) != 0) return error_set(e, "holds an update of site %s", u->site);
+    if (u->round != w->c->round)
+        return error_set(e, "is of round %d, this is round %d", u->round, w->c->round);
+    if (strcmp(u->base, w->message.task.base) != 0)
+        return error_set(e, "began with another global message than round %d has", u->round);
+    return 0;
+}
+
+static void note_update(struct round_work *w, int i, const char *hex)
+{
+    const struct update *u = &w->update;
+    float lr = learner_lr(&w->c->f.train, (uint64_t)w->c->round * (uint64_t)w->c->f.train.iterations);
+    struct json *j = json_add_object(w->updates, NULL);
+    json_add_text(j, "site", u->site);
+    json_add_text(j, "sha256", hex);
+    w->in[i] = 1;
+    w->metric[i] = u->metric_before;
+    w->validation_loss[i] = u->loss_before;
+    w->metric_cases[i] = u->validation_cases;
+    w->row[i] = (struct round_record){.round = w->c->round,
+                                      .site = i,
+                                      .examples = u->numbers.examples,
+                                      .loss = u->loss,
+                                      .metric = NAN,
+                                      .validation_loss = NAN,
+                                      .lr = lr,
+                                      .seconds = NAN,
+                                      .bytes = 2.0 * (double)u->count * sizeof(float),
+                                      .metric_local = u->metric_after,
+                                      .norm = NAN,
+                                      .cosine = NAN};
+}
+
+static int take_site(struct round_work *w, int i, struct error *e)
+{
+    char path[1400], name[SITE_NAME_MAX + 16], file[SITE_NAME_MAX + 40], hex[65];
+    const char *site = w->c->site[i];
+    struct error why = {""};
+    snprintf(name, sizeof name, "%s.safetensors", site);
+    snprintf(file, sizeof file, "round_%04d/%s", w->c->round, name);
+    if (carried_path(path, w->c, w->c->round, name, e)) return -1;
+    if (!file_exists(path)) return 0;
+    w->answered[i] = 1;
+    int status = update_read(&w->update, &w->c->f, w->c->model, path, hex, &why);
+    if (!status) status = check_origin(w, site, &why);
+    if (!status && !w->chosen[i]) status = error_set(&why, "the site was not drawn for this round");
+    if (!status) status = server_add(&w->server, &w->update, &why);
+    if (!status)
+        note_update(w, i, hex);
+    else
+        refuse(w, site, file, why.text);
+    return 0;
+}
+
+/* Files of the round that no site of the federation may have written. */
+static int name_strangers(struct round_work *w, struct error *e)
+{
+    char path[1400];
+    struct file_list list;
+    if (carried_path(path, w->c, w->c->round, "", e) || file_list(path, &list, e)) return -1;
+    for (int i = 0; i < list.count; i++) {
+        char stem[SITE_NAME_MAX], file[400];
+        const char *dot = strrchr(list.name[i], '.');
+        if (!dot || strcmp(dot, ".safetensors") != 0 || strcmp(list.name[i], "global.safetensors") == 0 ||
+            strcmp(list.name[i], "server.safetensors") == 0)
+            continue;
+        size_t n = (size_t)(dot - list.name[i]);
+        snprintf(stem, sizeof stem, "%.*s", (int)(n < sizeof stem ? n : sizeof stem - 1), list.name[i]);
+        snprintf(file, sizeof file, "round_%04d/%.300s", w->c->round, list.name[i]);
+        if (n >= sizeof stem || !carried_is_site(w->c, stem))
+            refuse(w, stem, file, "no site of this federation has the name");
+    }
+    file_list_free(&list);
+    return 0;
+}
+
+/* ---- tables -------------------------------------------------------------------------------------------- */
+
+/* refused.csv: site,file,reason; rows of earlier rounds stay, those of this round are written anew. */
+static int write_refused(const struct round_work *w, struct error *e)
+{
+    char path[1300], cell[3][1100], round[32];
+    struct csv old = {0};
+    if (file_join(path, sizeof path, w->c->folder, "refused.csv", e)) return -1;
+    int there = file_exists(path);
+    if (!there && w->refused->count == 0) return 0;
+    if (there && csv_read(&old, path, e)) return -1;
+    struct file_out *f = file_create(path, e);
+    if (!f) return csv_free(&old), -1;
+    snprintf(round, sizeof round, "round_%04d/", w->c->round);
+    file_printf(f, "site,file,reason\n");
+    for (int r = 0; r < old.rows && old.columns == 3; r++) {
+        if (strncmp(csv_cell(&old, r, 1), round, strlen(round)) == 0) continue;
+        for (int k = 0; k < 3; k++) csv_quote(cell[k], sizeof cell[k], csv_cell(&old, r, k));
+        file_printf(f, "%s,%s,%s\n", cell[0], cell[1], cell[2]);
+    }
+    csv_free(&old);
+    for (int i = 0; i < w->refused->count; i++) {
+        const struct json *j = w->refused->item[i];
+        csv_quote(cell[0], sizeof cell[0], json_text(j, "site", ""));
+        csv_quote(cell[1], sizeof cell[1], json_text(j, "file", ""));
+        csv_quote(cell[2], sizeof cell[2], json_text(j, "reason", ""));
+        file_printf(f, "%s,%s,%s\n", cell[0], cell[1], cell[2]);
+    }
+    return file_commit(f, e);
+}
+
+/* The sites measured the global weights of the round before: its rows get their metric. */
+static void fill_metrics(struct round_work *w)
+{
+    struct history *h = &w->history;
+    double metric = 0, loss = 0, cases = 0;
+    for (int i = 0; i < w->c->f.sites; i++) {
+        if (!w->in[i] || !isfinite(w->metric[i])) continue;
+        metric += w->metric[i] * w->metric_cases[i];
+        loss += w->validation_loss[i] * w->metric_cases[i];
+        cases += w->metric_cases[i];
+    }
+    for (int k = 0; k < h->count; k++) {
+        struct round_record *r = &h->record[k];
+        if (r->round != w->c->round - 1) continue;
+        if (r->site < 0 && cases > 0) r->metric = metric / cases, r->validation_loss = loss / cases;
+        if (r->site >= 0 && w->in[r->site])
+            r->metric = w->metric[r->site], r->validation_loss = w->validation_loss[r->site];
+    }
+}
+
+static void add_rows(struct round_work *w)
+{
+    const struct carried *c = w->c;
+    struct round_record g = {.round = w->server.round - 1,
+                             .site = -1,
+                             .metric = NAN,
+                             .validation_loss = NAN,
+                             .seconds = NAN,
+                             .metric_local = NAN,
+                             .norm = NAN,
+                             .cosine = NAN,
+                             .hash = model_hash(c->model)};
+    for (int i = 0; i < c->f.sites; i++) {
+        struct round_record *r = &w->row[i];
+        if (!w->in[i]) continue;
+        server_measure(&w->server, c->site[i], &r->norm, &r->cosine);
+        history_add(&w->history, r);
+        g.examples += r->examples;
+        g.loss += r->examples * r->loss;
+        g.bytes += r->bytes;
+        g.lr = r->lr;
+    }
+    g.loss /= g.examples;
+    history_add(&w->history, &g);
+}
+
+static int write_tables(struct round_work *w, struct error *e)
+{
+    const struct carried *c = w->c;
+    fill_metrics(w);
+    add_rows(w);
+    if (history_write_rounds(&w->history, c->folder, c->site, e) ||
+        history_write_progress(&w->history, c->folder, c->f.train.task, c->site, e))
+        return -1;
+    return history_write_similarity(&w->server, w->server.round - 1, c->folder, e);
+}
+
+/* ---- the step ------------------------------------------------------------------------------------------ */
+
+static int write_next(struct round_work *w, struct error *e)
+{
+    const struct carried *c = w->c;
+    char path[1400];
+    int next = w->server.round;
+    struct task t = {.round = next, .weights = c->model->data};
+    for (int k = 0; k < c->f.strategy->shared_slots; k++) t.shared[k] = w->server.slot[k];
+    if (carried_path(path, c, next, "", e) || file_mkdirs(path, e) ||
+        carried_write_server(c, &w->server, &w->history, next, e))
+        return -1;
+    if (carried_path(path, c, next, "global.safetensors", e)) return -1;
+    return task_write(&t, &c->f, c->agreed, w->updates, c->model, path, NULL,
+                      e); /* last: with it the round has ended */
+}
+
+/* The names of the sites that are missing, as far as they fit. */
+static void list_missing(char *text, size_t size, const struct round_work *w)
+{
+    size_t n = 0;
+    text[0] = 0;
+    for (int i = 0; i < w->c->f.sites && n + SITE_NAME_MAX + 8 < size; i++)
+        if (w->chosen[i] && !w->answered[i])
+            n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", w->c->site[i]);
+}
+
+/* 1: the round can end. */
+static int can_end(struct round_work *w, int late, char told[256], struct error *e)
+{
+    int drawn = 0, missing = 0, quorum = w->c->quorum, in = w->server.updates;
+    char names[160];
+    for (int i = 0; i < w->c->f.sites; i++) drawn += w->chosen[i], missing += w->chosen[i] && !w->answered[i];
+    if (quorum > drawn) quorum = drawn;
+    if (in == drawn || (in >= quorum && (late || missing == 0))) return 1;
+    list_missing(names, sizeof names, w);
+    if (missing == 0 || late) {
+        const struct json *first = json_at(w->refused, 0);
+        return error_set(e, "round %d has %d sound answers, the quorum is %d; %s%s%s%.300s", w->c->round, in,
+                         quorum, first ? json_text(first, "file", "") : "missing: ", first ? ": " : names,
+                         first ? "" : "", first ? json_text(first, "reason", "") : "");
+    }
+    snprintf(told, 256, "round %d: %d of %d answers, waits for %s", w->c->round, in, drawn, names);
+    return 0;
+}
+
+static int run_step(struct round_work *w, int late, struct pool *pool, char told[256], struct error *e)
+{
+    struct carried *c = w->c;
+    if (c->round == c->f.train.epochs) {
+        snprintf(told, 256, "the federation is complete, %d rounds", c->round);
+        return CARRIED_DONE;
+    }
+    if (create_work(w, pool, e)) return -1;
+    for (int i = 0; i < c->f.sites; i++)
+        if (take_site(w, i, e)) return -1;
+    if (name_strangers(w, e) || write_refused(w, e)) return -1;
+    int status = can_end(w, late, told, e);
+    if (status < 0) return -1;
+    if (status == 0) return CARRIED_WAITS;
+    if (server_end(&w->server, e) || write_tables(w, e) || write_next(w, e)) return -1;
+    snprintf(told, 256, "round %d of %d: %d updates, %d refused, weights %016" PRIx64, c->round + 1,
+             c->f.train.epochs, w->server.updates, w->refused->count, model_hash(c->model));
+    c->round = w->server.round;
+    return CARRIED_DONE;
+}
+
+int carried_aggregate(struct carried *c, int late, struct pool *pool, char told[256], struct error *e)
+{
+    struct round_work w = {.c = c};
+    int lock = folder_lock(c->folder, e);
+    if (lock < 0) return -1;
+    int status = run_step(&w, late, pool, told, e);
+    work_free(&w);
+    folder_unlock(lock);
+    return status;
+}

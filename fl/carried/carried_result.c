@@ -1,0 +1,112 @@
+/* carried_result.c - a RUN folder of a federation's weights: what predict, evaluate and convert read. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/carried/carried.h"
+#include "io/base/file.h"
+#include "nn/folder/run.h"
+#include "nn/train/checkpoint.h"
+
+static int write_json(const struct json *j, const char *folder, const char *name, struct error *e)
+{
+    char path[1300];
+    if (!j) return 0;
+    return file_join(path, sizeof path, folder, name, e) || json_write(j, path, e) ? -1 : 0;
+}
+
+static struct json *manifest(const struct carried *c, const char *command, const struct task *t,
+                             const struct history *h)
+{
+    struct json *j = json_object(), *f = federation_json(&c->f), *sites = json_array(), *hashes;
+    json_add_text(j, "program", "nephron");
+    json_add_text(j, "version", NEPHRON_VERSION);
+    json_add_text(j, "command", command);
+    json_add_int(j, "seed", (int64_t)c->f.train.seed);
+    json_add_text(j, "fold", c->fold);
+    if (c->f.plan) json_add_text(j, "configuration", c->f.plan->configuration);
+    json_add(j, "training", train_options_json(&c->f.train));
+    json_remove(f, "training");
+    json_remove(f, "sites");
+    for (int i = 0; i < c->f.sites; i++) json_add_text(json_add_object(sites, NULL), "name", c->site[i]);
+    json_add(f, "sites", sites);
+    json_add(j, "federation", f);
+    json_add_text(j, "federation_sha256", c->f.hash);
+    json_add_text(j, "global_sha256", t->base);
+    hashes = json_add_array(j, "weight_hashes");
+    for (int i = 0; i < h->count; i++) {
+        char hash[17];
+        snprintf(hash, sizeof hash, "%016" PRIx64, h->record[i].hash);
+        if (h->record[i].site < 0) json_add_text(hashes, NULL, hash);
+    }
+    json_add_int(j, "epochs_done", c->round);
+    return j;
+}
+
+/* evaluation.csv: what the sites measured of the result, where they did, and the mean by cases. */
+static int write_evaluation(const struct carried *c, const char *folder, struct error *e)
+{
+    char path[1400];
+    double sum = 0, cases = 0;
+    if (file_join(path, sizeof path, folder, "evaluation.csv", e)) return -1;
+    struct file_out *f = file_create(path, e);
+    if (!f) return -1;
+    file_printf(f, "site,validation_cases,metric,loss\n");
+    for (int i = 0; i < c->f.sites; i++) {
+        char name[SITE_NAME_MAX + 8];
+        snprintf(name, sizeof name, "%s.json", c->site[i]);
+        if (carried_path(path, c, c->round, name, e)) return file_abandon(f), -1;
+        struct json *j = file_exists(path) ? json_read(path, e) : json_object();
+        if (!j) return file_abandon(f), -1;
+        double n = json_number(j, "validation_cases", 0), metric = json_number(j, "metric", NAN),
+               loss = json_number(j, "loss", NAN);
+        json_free(j);
+        if (!(n > 0) || !isfinite(metric)) continue;
+        file_printf(f, "%s,%.0f,%.6f,%.6f\n", c->site[i], n, metric, loss);
+        sum += n * metric;
+        cases += n;
+    }
+    if (cases > 0) file_printf(f, "global,%.0f,%.6f,\n", cases, sum / cases);
+    return file_commit(f, e);
+}
+
+static int write_run(struct carried *c, const char *run, const char *command, const struct task_message *m,
+                     const struct history *h, struct error *e)
+{
+    char fold[1200], path[1300];
+    memcpy(c->model->data, m->task.weights, c->model->count * sizeof(float));
+    if (run_fold_path(fold, sizeof fold, run, c->fold, e) || file_mkdirs(fold, e)) return -1;
+    if (write_json(json_get(c->agreed, "dataset"), run, "dataset.json", e) ||
+        write_json(json_get(c->agreed, "plans"), run, "plans.json", e))
+        return -1;
+    if (h->count && (history_write_rounds(h, fold, c->site, e) ||
+                     history_write_progress(h, fold, c->f.train.task, c->site, e)))
+        return -1;
+    if (c->round == c->f.train.epochs && write_evaluation(c, fold, e)) return -1;
+    struct json *j = manifest(c, command, &m->task, h);
+    int status = file_join(path, sizeof path, fold, "checkpoint_final.safetensors", e)
+                     ? -1
+                     : checkpoint_write(path, c->model, NULL, 0, NULL, e);
+    if (!status) status = write_json(j, run, "manifest.json", e);
+    json_free(j);
+    return status;
+}
+
+int carried_result(struct carried *c, const char *run, const char *command, char told[256], struct error *e)
+{
+    char path[1400];
+    struct task_message m;
+    struct history h = {0};
+    if (carried_path(path, c, c->round, "global.safetensors", e) || task_read(&m, &c->f, c->model, path, e))
+        return -1;
+    int status = carried_read_server(c, NULL, &h, c->round, e);
+    if (!status) status = write_run(c, run, command, &m, &h, e);
+    if (!status)
+        snprintf(told, 256, "%.120s: the weights after %d of %d rounds, %016" PRIx64, run, c->round,
+                 c->f.train.epochs, model_hash(c->model));
+    free(h.record);
+    task_free(&m);
+    return status;
+}

@@ -1,0 +1,209 @@
+/* carried_site.c - the step of a site: a local round from the newest global message, and the evaluation after
+ * the last one. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/carried/carried.h"
+#include "fl/round/site_store.h"
+#include "io/base/file.h"
+#include "io/base/lock.h"
+#include "tensor/base/check.h"
+
+struct site_work {
+    struct carried *c;
+    const struct carried_site *s;
+    struct task_message message;
+    struct learner learner;
+    struct model *model;
+    struct site_state state;
+    struct update update;
+    struct site_store store;
+    char answer[1400]; /* the update's path */
+};
+
+static void work_free(struct site_work *w)
+{
+    if (w->learner.graph) learner_destroy(&w->learner);
+    if (w->model) model_destroy(w->model);
+    site_state_free(&w->state);
+    update_free(&w->update);
+    site_store_free(&w->store);
+    task_free(&w->message);
+}
+
+static int same_text(const struct json *j, const char *key, const char *text)
+{
+    return strcmp(json_text(j, key, ""), text) == 0;
+}
+
+/* The state's folder belongs to one site of one federation, with the cases that it began with: else it would
+ * go on silently to other weights, or lose what another federation needs. */
+static int check_owner(const struct site_work *w, struct error *e)
+{
+    char path[1300];
+    const struct carried_site *s = w->s;
+    const char *hash = s->data_hash ? s->data_hash : "";
+    if (file_join(path, sizeof path, s->state, "site.json", e)) return -1;
+    if (file_exists(path)) {
+        struct json *j = json_read(path, e);
+        if (!j) return -1;
+        const char *what = !same_text(j, "federation", w->c->f.hash) ? "of another federation"
+                           : !same_text(j, "site", s->name)          ? "of another site"
+                           : !same_text(j, "data_sha256", hash)      ? "of other data"
+                                                                     : NULL;
+        json_free(j);
+        return what ? error_set(e, "%s: is the state %s: take back the change, or begin with another --state",
+                                path, what)
+                    : 0;
+    }
+    struct json *j = json_object();
+    json_add_text(j, "federation", w->c->f.hash);
+    json_add_text(j, "site", s->name);
+    json_add_text(j, "data_sha256", hash);
+    int status = json_write(j, path, e);
+    json_free(j);
+    return status;
+}
+
+/* A sound answer to this very task. */
+static int answered(struct site_work *w)
+{
+    struct error ignored;
+    if (!file_exists(w->answer)) return 0;
+    if (update_read(&w->update, &w->c->f, w->c->model, w->answer, NULL, &ignored)) return 0;
+    return w->update.round == w->c->round && strcmp(w->update.site, w->s->name) == 0 &&
+           strcmp(w->update.base, w->message.task.base) == 0;
+}
+
+/* Whether the round's sample has the site. */
+static int is_drawn(const struct carried *c, const char *name, struct error *e)
+{
+    unsigned char *chosen = malloc((size_t)c->f.sites + 1);
+    if (!chosen) return error_set(e, "out of memory for %d sites", c->f.sites);
+    int status = federation_sample(chosen, &c->f, c->round, e);
+    for (int i = 0; !status && i < c->f.sites; i++)
+        if (strcmp(c->site[i], name) == 0) status = chosen[i];
+    free(chosen);
+    return status;
+}
+
+static int create_work(struct site_work *w, struct error *e)
+{
+    struct carried *c = w->c;
+    const struct carried_site *s = w->s;
+    char path[1400];
+    if (carried_path(path, c, c->round, "global.safetensors", e) ||
+        task_read(&w->message, &c->f, c->model, path, e))
+        return -1;
+    if (w->message.task.round != c->round)
+        return error_set(e, "%s: is the task of round %d", path, w->message.task.round);
+    char name[SITE_NAME_MAX + 16];
+    snprintf(name, sizeof name, "%s.safetensors", s->name);
+    if (carried_path(w->answer, c, c->round, name, e) || update_init(&w->update, c->model->count, e))
+        return -1;
+    return site_state_init(&w->state, s->name, &c->f, c->model, e) ||
+                   site_store_init(&w->store, &c->f, c->model, s->state, &s->name, 1, e)
+               ? -1
+               : 0;
+}
+
+static int create_learner(struct site_work *w, const struct learner_data *data, struct error *e)
+{
+    w->model = model_clone(w->c->model);
+    if (learner_create(&w->learner, &w->c->f.train, w->c->f.plan, data, w->model, 0, w->s->pool, e))
+        return -1;
+    optimizer_free(&w->learner.optimizer); /* the site's state has its own */
+    return 0;
+}
+
+/* Trains, unless a killed step left the state after the round: then the update is in it. */
+static int local_round(struct site_work *w, struct error *e)
+{
+    const struct carried_site *s = w->s;
+    struct carried *c = w->c;
+    if (site_store_resume(&w->store, c->round, e)) return -1;
+    int there = site_store_load(&w->store, 0, c->round, &w->state, &w->update, e);
+    if (there < 0) return -1;
+    if (there && strcmp(w->update.base, w->message.task.base) == 0) return 0;
+    if (there)
+        return error_set(
+            e, "%s: holds an answer to another global message of round %d: begin with another --state",
+            s->state, c->round);
+    if (create_learner(w, s->data, e)) return -1;
+    if (client_update(&w->update, &w->state, &w->learner, s->data, &w->message.task, &c->f, &s->events, e))
+        return -1;
+    if (client_validate(&w->update, 0, w->message.task.weights, &w->learner, s->validation,
+                        s->validation_batches, e))
+        return -1;
+    if (client_validate(&w->update, 1, w->update.values, &w->learner, s->validation, s->validation_batches,
+                        e))
+        return -1;
+    site_store_checkpoint(&w->store, c->round);
+    return site_store_save(&w->store, 0, &w->state, &w->update, e);
+}
+
+/* After the last round: metric and loss of the result on the site's validation cases. */
+static int evaluate_result(struct site_work *w, char told[256], struct error *e)
+{
+    const struct carried_site *s = w->s;
+    char path[1400], name[SITE_NAME_MAX + 8];
+    snprintf(name, sizeof name, "%s.json", s->name);
+    if (carried_path(path, w->c, w->c->round, name, e)) return -1;
+    if (file_exists(path) || s->validation->store.cases == 0) {
+        snprintf(told, 256, "site %s: the federation is complete, %d rounds", s->name, w->c->round);
+        return CARRIED_DONE;
+    }
+    if (create_learner(w, s->data->store.cases ? s->data : s->validation, e)) return -1;
+    if (client_validate(&w->update, 0, w->message.task.weights, &w->learner, s->validation,
+                        s->validation_batches, e))
+        return -1;
+    struct json *j = json_object();
+    json_add_text(j, "site", s->name);
+    json_add_int(j, "round", w->c->round);
+    json_add_text(j, "base", w->message.task.base);
+    json_add_int(j, "validation_cases", w->update.validation_cases);
+    json_add_number(j, "metric", w->update.metric_before);
+    json_add_number(j, "loss", w->update.loss_before);
+    int status = json_write(j, path, e);
+    json_free(j);
+    snprintf(told, 256, "site %s: evaluated the result of %d rounds: %s %.4f on %d validation cases", s->name,
+             w->c->round, w->c->f.plan ? "Dice" : "AUC", w->update.metric_before, w->update.validation_cases);
+    return status ? -1 : CARRIED_DONE;
+}
+
+static int run_step(struct site_work *w, char told[256], struct error *e)
+{
+    const struct carried_site *s = w->s;
+    struct carried *c = w->c;
+    if (check_owner(w, e) || create_work(w, e)) return -1;
+    if (c->round == c->f.train.epochs) return evaluate_result(w, told, e);
+    int drawn = is_drawn(c, s->name, e);
+    if (drawn < 0) return -1;
+    if (!drawn || answered(w)) {
+        snprintf(told, 256, "site %s: %s round %d, waits for the server", s->name,
+                 drawn ? "has answered" : "is not drawn for", c->round);
+        return CARRIED_WAITS;
+    }
+    if (s->data->store.cases == 0) return error_set(e, "site %s has no training case", s->name);
+    if (local_round(w, e) || update_write(&w->update, &c->f, c->model, w->answer, NULL, e)) return -1;
+    snprintf(told, 256, "site %s: round %d of %d, %.0f cases, %.0f steps, loss %.4f: %.150s", s->name,
+             c->round + 1, c->f.train.epochs, w->update.numbers.examples, w->update.numbers.steps,
+             w->update.loss, w->answer);
+    return CARRIED_DONE;
+}
+
+int carried_site(struct carried *c, const struct carried_site *s, char told[256], struct error *e)
+{
+    struct site_work w = {.c = c, .s = s};
+    if (!carried_is_site(c, s->name))
+        return error_set(e, "%s/federation.json: there is no site %s", c->folder, s->name);
+    if (file_mkdirs(s->state, e)) return -1;
+    int lock = folder_lock(s->state, e);
+    if (lock < 0) return -1;
+    int status = run_step(&w, told, e);
+    work_free(&w);
+    folder_unlock(lock);
+    return status;
+}

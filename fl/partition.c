@@ -1,0 +1,200 @@
+/* partition.c - skewed sites. */
+#include "fl/partition.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/base/rng.h"
+#include "tensor/base/vmath.h"
+
+/* A group is a patient: its cases share a site. */
+struct group {
+    int id, role, stratum, cases;
+    double order; /* within its role and stratum: random, or the mean intensity */
+    int site;
+};
+
+struct draw {
+    const struct dataset *d;
+    const int *role;
+    int *patient; /* [cases] */
+    struct group *group;
+    int groups, sites;
+};
+
+/* ---- random shares ------------------------------------------------------------------------------------- */
+
+/* Marsaglia and Tsang, ACM TOMS 2000; below 1 by the power of a uniform number. */
+static double draw_gamma(struct rng *rng, double alpha)
+{
+    if (alpha < 1) {
+        double u = rng_double(rng);
+        return draw_gamma(rng, alpha + 1) * vmath_exp_d(vmath_log_d(u > 0 ? u : 1e-300) / alpha);
+    }
+    double d = alpha - 1.0 / 3, c = 1 / sqrt(9 * d);
+    for (;;) {
+        double x = (double)rng_normal(rng), v = 1 + c * x, u = rng_double(rng);
+        v = v * v * v;
+        if (v > 0 && u > 0 && vmath_log_d(u) < 0.5 * x * x + d - d * v + d * vmath_log_d(v)) return d * v;
+    }
+}
+
+/* Shares of the sites that sum to 1. */
+static void draw_shares(double *share, int sites, double alpha, uint64_t seed, int stratum)
+{
+    struct rng rng = rng_stream(seed, 1, (uint64_t)stratum, RNG_SPLIT);
+    double sum = 0;
+    for (int k = 0; k < sites; k++) sum += share[k] = draw_gamma(&rng, alpha);
+    for (int k = 0; k < sites; k++) share[k] = sum > 0 ? share[k] / sum : 1.0 / sites;
+}
+
+/* ---- groups -------------------------------------------------------------------------------------------- */
+
+static int compare_groups(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+    if (x->role != y->role) return x->role - y->role;
+    if (x->stratum != y->stratum) return x->stratum - y->stratum;
+    if (x->order != y->order) return (x->order > y->order) - (x->order < y->order);
+    return x->id - y->id;
+}
+
+static int case_intensity(double *mean, const struct dataset *d, int i, struct error *e)
+{
+    struct sample s;
+    double sum = 0;
+    if (dataset_load(&s, d, i, e)) return -1;
+    size_t n = (size_t)s.size[0] * (size_t)s.size[1] * (size_t)s.size[2] * (size_t)s.channels;
+    for (size_t k = 0; k < n; k++) sum += (double)s.image[k];
+    *mean = sum / (double)n;
+    sample_free(&s);
+    return 0;
+}
+
+static int list_groups(struct draw *w, int by_class, int by_intensity, uint64_t seed, struct error *e)
+{
+    const struct dataset *d = w->d;
+    int patients = dataset_patients(w->patient, d);
+    struct rng rng = rng_stream(seed, 0, 1, RNG_SPLIT);
+    for (int p = 0; p < patients; p++)
+        w->group[p] = (struct group){.id = p, .order = rng_double(&rng), .site = -1};
+    for (int i = 0; i < d->cases; i++) {
+        struct group *g = &w->group[w->patient[i]];
+        double mean;
+        if (w->role[i] <= 0) continue;
+        if (g->cases++ == 0) {
+            g->role = w->role[i];
+            g->stratum = by_class && d->item[i].target >= 0 ? d->item[i].target : 0;
+            if (by_intensity && case_intensity(&mean, d, i, e)) return -1;
+            if (by_intensity) g->order = mean;
+        }
+    }
+    for (int p = 0; p < patients; p++)
+        if (w->group[p].cases) w->group[w->groups++] = w->group[p];
+    qsort(w->group, (size_t)w->groups, sizeof *w->group, compare_groups);
+    return 0;
+}
+
+/* Groups first..last-1 of one role and stratum go to the sites by their shares, in order. */
+static void deal(struct draw *w, int first, int last, const double *share)
+{
+    double before = 0;
+    int next = first;
+    for (int k = 0; k < w->sites; k++) {
+        before += share[k];
+        int end = k + 1 == w->sites ? last : first + (int)floor(before * (last - first) + 0.5);
+        while (next < end) w->group[next++].site = k;
+    }
+}
+
+/* A site without a training group gets one of the site that has most. */
+static int fill_empty(struct draw *w, struct error *e)
+{
+    int *count = calloc((size_t)w->sites + 1, sizeof *count), training = 0;
+    if (!count) return error_set(e, "out of memory for %d sites", w->sites);
+    for (int g = 0; g < w->groups; g++)
+        if (w->group[g].role == 1) count[w->group[g].site]++, training++;
+    for (int k = 0; k < w->sites && training >= w->sites; k++) {
+        int most = 0, g = w->groups - 1;
+        if (count[k]) continue;
+        for (int s = 1; s < w->sites; s++)
+            if (count[s] > count[most]) most = s;
+        while (w->group[g].role != 1 || w->group[g].site != most) g--;
+        w->group[g].site = k;
+        count[most]--;
+        count[k]++;
+    }
+    free(count);
+    return training >= w->sites ? 0
+                                : error_set(e, "%d sites: the %d training %s make %d sites at most", w->sites,
+                                            training, w->d->has_patients ? "patients" : "cases", training);
+}
+
+static int deal_all(struct draw *w, double alpha, uint64_t seed, struct error *e)
+{
+    double *share = malloc(((size_t)w->sites + 1) * sizeof *share);
+    if (!share) return error_set(e, "out of memory for %d sites", w->sites);
+    for (int first = 0, last; first < w->groups; first = last) {
+        const struct group *g = &w->group[first];
+        for (last = first;
+             last < w->groups && w->group[last].role == g->role && w->group[last].stratum == g->stratum;)
+            last++;
+        for (int k = 0; k < w->sites; k++) share[k] = 1.0 / w->sites;
+        if (alpha > 0) draw_shares(share, w->sites, alpha, seed, g->stratum);
+        deal(w, first, last, share);
+    }
+    free(share);
+    return fill_empty(w, e);
+}
+
+static int draw_skewed(struct sites *s, int by_class, int by_intensity, double alpha, const int *role,
+                       uint64_t seed, const struct dataset *d, struct error *e)
+{
+    size_t room = (size_t)d->cases + 1;
+    struct draw w = {.d = d,
+                     .role = role,
+                     .patient = calloc(room, sizeof(int)),
+                     .group = calloc(room, sizeof(struct group)),
+                     .sites = s->count};
+    int *site = malloc(room * sizeof *site),
+        status = w.patient && w.group && site ? 0 : error_set(e, "out of memory for %d cases", d->cases);
+    if (!status) status = list_groups(&w, by_class, by_intensity, seed, e);
+    if (!status) status = deal_all(&w, alpha, seed, e);
+    for (int i = 0; !status && i < d->cases; i++) s->of[i] = -1;
+    for (int g = 0; !status && g < w.groups; g++) site[w.group[g].id] = w.group[g].site;
+    for (int i = 0; !status && i < d->cases; i++)
+        if (role[i] > 0) s->of[i] = site[w.patient[i]];
+    free(w.patient);
+    free(w.group);
+    free(site);
+    return status;
+}
+
+int partition_draw(struct sites *s, const char *how, int count, const int *role, const struct dataset *d,
+                   uint64_t seed, struct error *e)
+{
+    static const struct {
+        const char *name;
+        int by_class, by_intensity, alpha;
+    } way[] = {
+        {"stratified", 0, 0, 0}, {"dirichlet", 1, 0, 1}, {"quantity", 0, 0, 1}, {"intensity", 0, 1, 0}};
+    size_t n = strcspn(how, ":");
+    char *end = NULL;
+    double alpha = how[n] ? strtod(how + n + 1, &end) : 0;
+    for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
+        if (strlen(way[i].name) != n || strncmp(way[i].name, how, n) != 0) continue;
+        if (way[i].alpha ? !end || *end || !(alpha > 0 && alpha <= 1e6) : how[n] != 0)
+            return error_set(e, "partition %.60s: %s", how,
+                             way[i].alpha ? "needs a number above 0 after the colon" : "takes no number");
+        if (way[i].by_class && d->classes < 2)
+            return error_set(e, "partition %.60s: the data have no classes", how);
+        if (sites_draw(s, count, role, d, seed, e)) return -1; /* names; for stratified it is all */
+        int status = i ? draw_skewed(s, way[i].by_class, way[i].by_intensity, alpha, role, seed, d, e) : 0;
+        if (status) sites_free(s);
+        return status;
+    }
+    return error_set(
+        e, "partition %.60s is not one of stratified, dirichlet:ALPHA, quantity:ALPHA, intensity", how);
+}

@@ -1,0 +1,41 @@
+/* history.h - what each round gave: kept in the checkpoint (so that a resumed run has all of it), written as
+ * progress.csv, progress.svg and rounds.csv.
+ */
+#ifndef FL_HISTORY_H
+#define FL_HISTORY_H
+
+#include "fl/round/server.h"
+
+/* One row of rounds.csv. site -1: the global model. Numbers that there are not are NaN. */
+struct round_record {
+    int round, site;
+    double examples, loss, metric, validation_loss, lr, seconds, bytes;
+    double metric_local; /* of the site's own weights after its training, on its validation cases */
+    double norm, cosine; /* ||w_k - w||; mean cosine between its displacement and the others' */
+    uint64_t hash;       /* of the global weights after the round; global rows only */
+};
+
+struct history {
+    struct round_record *record;
+    int count, room;
+};
+
+void history_add(struct history *h, const struct round_record *r);
+struct json *history_json(const struct history *h);
+/* Rows of rounds 0 to rounds - 1 in order, sites 0 to sites - 1 or -1, each round ending with its global row;
+ * else an error, and h is empty. */
+int history_from_json(struct history *h, const struct json *j, int rounds, int sites, const char *name,
+                      struct error *e);
+/* folder/progress.csv (one row an epoch or round) and progress.svg. */
+int history_write_progress(const struct history *h, const char *folder, enum task_kind task,
+                           const char *const *names, struct error *e);
+/* names[k]: of site k. folder/rounds.csv: round, site, examples, local loss, metric, seconds, bytes, then
+ * what there is more. */
+int history_write_rounds(const struct history *h, const char *folder, const char *const *names,
+                         struct error *e);
+
+/* folder/similarity.csv: round,site,other,cosine of the round that the server ended; rows of earlier rounds
+ * stay. Nothing where there are fewer than two updates, or too many to compare. */
+int history_write_similarity(const struct server *s, int round, const char *folder, struct error *e);
+
+#endif

@@ -1,0 +1,181 @@
+#!/bin/sh
+# check_carried.sh - federation by carried files: the hash of the simulation, whatever comes late, twice, damaged, from elsewhere or is killed.
+nephron=$PWD/nephron
+data=$PWD/tests/data/hippocampus
+adrenal=$PWD/tests/data/adrenalmnist3d/adrenalmnist3d.npz
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0
+failed=0
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+# exit code, what stdout or stderr must say, command...
+gives() {
+    want=$1
+    text=$2
+    shift 2
+    "$@" >out 2>err </dev/null
+    code=$?
+    if [ "$code" -eq "$want" ] && cat out err | grep -q -- "$text"; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED exit $code (want $want), or no '$text': $*"
+        head -n 3 out err
+    fi
+}
+
+last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
+hash_of() { sed -n "s/^$2,global,.*,\([0-9a-f]\{16\}\)$/\1/p" "$1"; }
+
+# ---- three hospitals, each with a folder of its own -----------------------------------------------------------------------
+mkdir A B C
+for s in A B C; do
+    mkdir $s/imagesTr $s/labelsTr
+    cp $data/dataset.json $s
+done
+echo case,site >sites.csv
+for c in 001 003 004 006 007 008 011 014 015; do
+    case $c in 001 | 003 | 004 | 006) s=A ;; 007 | 008) s=B ;; *) s=C ;; esac
+    cp $data/imagesTr/hippocampus_${c}_0000.nii.gz $s/imagesTr
+    cp $data/labelsTr/hippocampus_$c.nii.gz $s/labelsTr
+    echo hippocampus_$c,$s >>sites.csv
+done
+mkdir all all/imagesTr all/labelsTr
+cp $data/dataset.json all
+cp [ABC]/imagesTr/* all/imagesTr
+cp [ABC]/labelsTr/* all/labelsTr
+options="--rounds 2 --local-iterations 2 --base-features 4 --patch 16,16,16 --batch 2"
+$nephron federate all -o sim --sites sites.csv --fold all $options --no-validation --quiet
+ok "simulation" $?
+whole=$(last_hash sim/fold_all/rounds.csv)
+
+gives 1 "begun" $nephron federate A --as site A -o FED
+gives 1 "fingerprint" $nephron federate --as init -o FED --sites A,B,C $options
+for s in A B C; do gives 0 "fingerprint of" $nephron federate $s --as fingerprint $s -o FED; done
+gives 0 "3 sites" $nephron federate --as init -o FED --sites C,A,B $options --quorum 2
+gives 0 "3 sites" $nephron federate --as init -o FED --sites A,B,C $options --quorum 2
+gives 1 "another federation" $nephron federate --as init -o FED --sites A,B,C $options --quorum 2 --lr 0.5
+head -n 1 FED/site_shift.csv | grep -q '^channel,site,other,distance,distance_in_std$' && [ "$(wc -l <FED/site_shift.csv)" -eq 4 ]
+ok "site_shift.csv" $?
+gives 1 "no site D" $nephron federate A --as site D -o FED
+gives 3 "waits for A, B, C" $nephron federate --as aggregate -o FED
+gives 0 "round 1 of 2" $nephron federate C --as site C -o FED
+gives 3 "has answered" $nephron federate C --as site C -o FED
+gives 0 "round 1 of 2" $nephron federate A --as site A -o FED
+gives 3 "waits for B" $nephron federate --as aggregate -o FED
+gives 3 "waits for B" $nephron federate --as aggregate -o FED --deadline 2999-01-01T00:00
+gives 1 "deadline" $nephron federate --as aggregate -o FED --deadline tomorrow
+cp -r FED early
+gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
+gives 0 "2 updates" sh -c "rm -r early/round_0001; $nephron federate --as aggregate -o early --deadline 2020-01-01T00:00"
+gives 0 "round 1 of 2" $nephron federate B --as site B -o FED
+cp -r FED answered
+
+# ---- what is refused, by name ------------------------------------------------------------------------------------------------
+cp FED/round_0000/A.safetensors FED/round_0000/Z.safetensors # a stranger, and it waits for nobody
+gives 0 "3 updates, 1 refused" $nephron federate --as aggregate -o FED
+grep -q '^Z,round_0000/Z.safetensors,no site' FED/refused.csv
+ok "a stranger is named" $?
+[ "$(hash_of FED/rounds.csv 0)" = "$(hash_of sim/fold_all/rounds.csv 0)" ]
+ok "round 1 has the simulation's hash" $?
+cp FED/round_0000/A.safetensors FED/round_0001/A.safetensors # replayed
+gives 0 "round 2 of 2" $nephron federate B --as site B -o FED
+head -c 60000 FED/round_0001/B.safetensors >cut
+cp FED/round_0001/B.safetensors good_B
+cp cut FED/round_0001/B.safetensors
+gives 0 "round 2 of 2" $nephron federate C --as site C -o FED
+gives 1 "A.safetensors: .*round 0" $nephron federate --as aggregate -o FED
+grep -q '^A,round_0001/A.safetensors,.*is of round 0' FED/refused.csv && grep -q '^B,round_0001/B.safetensors,' FED/refused.csv && [ "$(wc -l <FED/refused.csv)" -eq 4 ]
+ok "a replayed and a cut update are named" $?
+gives 0 "round 2 of 2" $nephron federate A --as site A -o FED # it finds its own answer of no use, and repeats it
+cp good_B FED/round_0001/B.safetensors
+printf '\001' | dd of=FED/round_0001/B.safetensors bs=1 seek=50000 conv=notrunc 2>/dev/null
+gives 0 "2 updates, 1 refused" $nephron federate --as aggregate -o FED
+grep -q '^B,round_0001/B.safetensors,.*damaged' FED/refused.csv
+ok "a damaged update is named" $?
+rm -r FED/round_0002
+cp good_B FED/round_0001/B.safetensors
+gives 0 "3 updates, 0 refused" $nephron federate --as aggregate -o FED
+[ "$(last_hash FED/rounds.csv)" = "$whole" ]
+ok "after everything the simulation's hash" $?
+gives 0 "complete" $nephron federate --as aggregate -o FED
+gives 0 "complete" $nephron federate A --as site A -o FED
+$nephron federate --as init -o other --sites A,B,C $options --seed 2 --plans FED/plans.json --dataset $data/dataset.json --quiet
+ok "init from a plan" $?
+$nephron federate A --as site A -o other --state other_A --quiet
+cp other/round_0000/A.safetensors answered/round_0000/A.safetensors
+gives 0 "2 updates, 1 refused" $nephron federate --as aggregate -o answered
+grep -q '^A,round_0000/A.safetensors,.*another federation' answered/refused.csv
+ok "an update of another federation is named" $?
+rm other/round_0000/A.safetensors
+gives 1 "another federation" $nephron federate A --as site A -o other # with the state of FED
+cp FED/round_0000/global.safetensors other/round_0000/global.safetensors
+gives 1 "another federation" $nephron federate B --as site B -o other --state other_B
+
+# ---- killed at any moment --------------------------------------------------------------------------------------------------
+rm -rf killed state
+$nephron federate --as init -o killed --sites A,B,C $options --quorum 2 --plans FED/plans.json --dataset $data/dataset.json --quiet
+step() { # kills the command once after a while, then runs it
+    "$@" >/dev/null 2>&1 &
+    pid=$!
+    sleep 0.0$((delay % 10))
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    delay=$((delay + 3))
+    "$@" >out 2>err
+    code=$?
+    [ $code -eq 0 ] || [ $code -eq 3 ]
+}
+delay=1
+bad=0
+for r in 0 1; do
+    for s in B C A; do step $nephron federate $s --as site $s -o killed --state state/$s || bad=1; done
+    step $nephron federate --as aggregate -o killed || bad=1
+done
+ok "steps that were killed and repeated" $bad
+[ "$(last_hash killed/rounds.csv)" = "$whole" ]
+ok "killed steps end at the simulation's hash" $?
+rm B/labelsTr/hippocampus_008.nii.gz B/imagesTr/hippocampus_008_0000.nii.gz
+rm -r killed/round_0002 killed/round_0001/B.safetensors
+gives 1 "other data" $nephron federate B --as site B -o killed --state state/B
+
+# ---- the result is a run ------------------------------------------------------------------------------------------------------
+gives 0 "$whole" $nephron federate --as result -o FED run
+mkdir images
+cp $data/imagesTr/hippocampus_001_0000.nii.gz images
+$nephron predict run -i images -o predicted --step 1 --no-mirror --quiet && [ -s predicted/hippocampus_001.nii.gz ]
+ok "predict with the result" $?
+
+# ---- classification, one table of sites, validation cases, moments at the server ------------------------------------------------
+small="--rounds 2 --local-epochs 1 --depth 10 --base 4 --batch 64 --crop 8,8,8"
+printf 'case,site\n' >few.csv
+i=0
+while [ $i -lt 90 ]; do
+    printf 'train_%04d,S%d\n' $i $((i % 3)) >>few.csv
+    [ $i -ge 30 ] || printf 'val_%04d,S%d\n' $i $((i % 3)) >>few.csv
+    i=$((i + 1))
+done
+$nephron federate $adrenal --as fingerprint S0 -o CL --quiet && $nephron federate $adrenal --as fingerprint S1 -o CL --quiet
+ok "fingerprints of classification" $?
+$nephron federate --as init -o CL $small --strategy fedadam --fedadam-lr 0.01 --fold 0 --quiet
+ok "init of classification" $?
+for r in 0 1; do
+    for s in S1 S0; do $nephron federate $adrenal --as site $s -o CL --sites few.csv --quiet || bad=1; done
+    $nephron federate --as aggregate -o CL --quiet || bad=1
+done
+for s in S1 S0; do gives 0 "evaluated" $nephron federate $adrenal --as site $s -o CL --sites few.csv; done
+ok "rounds of classification" $bad
+gives 0 "after 2 of 2" $nephron federate --as result -o CL clrun
+[ "$(wc -l <clrun/fold_0/evaluation.csv)" -eq 4 ] && grep -q '^0,global,60,[0-9.]*,[0-9.]*,' CL/rounds.csv
+ok "evaluation at the sites" $?
+
+# ---- wrong usage ----------------------------------------------------------------------------------------------------------------
+gives 2 "usage: nephron federate DATA --as site NAME" $nephron federate --as site A -o FED
+gives 2 "usage: nephron federate --as result" $nephron federate --as result -o FED
+gives 2 "must be one of" $nephron federate --as nothing -o FED
+gives 1 "letters, digits" $nephron federate --as init -o bad --sites 'a/b,c' $options --plans FED/plans.json --dataset $data/dataset.json
+echo "check_carried: $passed passed, $failed failed"
+[ $failed -eq 0 ]

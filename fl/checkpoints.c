@@ -309,7 +309,8 @@ static int clear_matching(const char *folder, const char *prefix, const char *su
 
 int federate_clear(const char *folder, struct error *e)
 {
-    static const char *const table[] = {"progress.", "rounds.csv", "similarity.csv", "site_results.csv"};
+    static const char *const table[] = {"progress.",        "rounds.csv",     "similarity.csv",
+                                        "site_results.csv", "cross_site.csv", "fine_tune.csv"};
     static const char *const sub[] = {"sites", "validation", "test"};
     char path[1300];
     if (clear_matching(folder, "checkpoint_", ".safetensors", e) ||

@@ -419,7 +419,8 @@ static int run_rounds(struct simulation *s, struct error *e)
         if (s->events && s->events->round_done)
             s->events->round_done(s->events->arg, last, s->f.train.epochs);
     }
-    return o->folder ? checkpoints_final(s, e) : 0;
+    if (!o->folder) return 0;
+    return checkpoints_final(s, e) || site_models_write(s, e) ? -1 : 0;
 }
 
 int federate_run(struct federate_result *r, const struct federate_options *o, const struct model *initial,

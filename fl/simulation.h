@@ -50,4 +50,8 @@ int checkpoints_resume(struct simulation *s, struct error *e);
 /* Writes checkpoint_final where it is missing: of a run that was killed between its last two files. */
 int checkpoints_final(struct simulation *s, struct error *e);
 
+/* ---- site_models.c ------------------------------------------------------------------------------------- */
+/* After the last round: every model at every site (cross_site.csv), and fine-tuned ones (fine_tune.csv). */
+int site_models_write(struct simulation *s, struct error *e);
+
 #endif

@@ -123,6 +123,20 @@ static int on_begin(void *arg, struct error *e)
     return training_manifest(((struct report *)arg)->t, NULL, e);
 }
 
+static void on_site(void *arg, const struct round_record *r, const char *name)
+{
+    const struct training *t = ((struct report *)arg)->t;
+    if (t->args.quiet || t->sites.count > 12) return;
+    progress_clear(&((struct report *)arg)->bar);
+    printf("  %-20s", name);
+    if (isfinite(r->loss)) printf("  loss %.4f", r->loss);
+    if (isfinite(r->metric)) printf("  %s %.4f", t->options.task == TASK_SEGMENT ? "Dice" : "AUC", r->metric);
+    if (isfinite(r->metric_local)) printf("  local %.4f", r->metric_local);
+    if (isfinite(r->norm)) printf("  update %.3g", r->norm);
+    if (isfinite(r->cosine)) printf("  cosine %.2f", r->cosine);
+    printf("\n");
+}
+
 static void on_site_failed(void *arg, int round, const char *name, const char *why)
 {
     struct report *r = arg;
@@ -172,7 +186,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
         learner_view(&f.client[k].validation, &t->validation, group, k);
     }
     struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet)};
-    struct federate_events events = {.planned = on_planned, .begins = on_begin, .site_failed = on_site_failed, .round_done = on_round, .step_done = on_step, .arg = &report};
+    struct federate_events events = {.planned = on_planned, .begins = on_begin, .site_done = on_site, .site_failed = on_site_failed, .round_done = on_round, .step_done = on_step, .arg = &report};
     struct model *initial = NULL;
     int status = 0;
     if (t->args.pretrained && !(initial = load_pretrained(t, e))) status = -1;

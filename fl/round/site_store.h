@@ -40,6 +40,8 @@ int site_store_save(struct site_store *s, int i, const struct site_state *state,
 /* The newest update of a site into u: 0; 1 where there is none; -1. Files only. */
 int site_store_update(struct site_store *s, int i, struct site_state *state, struct update *u,
                       struct error *e);
+/* sites/NAME.KIND.safetensors: for other files of a site. Files only. */
+void site_store_path(char path[1400], const struct site_store *s, int i, const char *kind);
 /* A checkpoint was written: a resumed run begins with `round` from now on. */
 void site_store_checkpoint(struct site_store *s, int round);
 

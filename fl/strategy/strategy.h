@@ -75,6 +75,9 @@ struct strategy {
     int sums;
     int needs_sgd; /* displacement divided by the learning rate is taken for a gradient: not with AdamW */
     int personal;  /* slot 0 of a site is a model of its own, trained beside the global one (Ditto) */
+    /* Fills out with the weights that a site uses for itself, from its slots and the global weights; NULL:
+     * the global ones. */
+    void (*own)(float *out, const struct local_round *l);
     void (*begin)(struct local_round *l); /* any may be NULL */
     void (*gradient)(struct local_round *l);
     void (*end)(struct local_round *l);

@@ -2,6 +2,8 @@
  * that is trained for as many steps a round on its loss + lambda/2 ||v_k - w||^2. The personal pass is
  * client_update's (`personal`); slot 0 is v_k.
  */
+#include <string.h>
+
 #include "fl/strategy/table.h"
 
 enum { LAMBDA };
@@ -17,6 +19,11 @@ static void gradient(struct local_round *l)
     local_each(l, pull_range);
 }
 
+static void own(float *out, const struct local_round *l)
+{
+    memcpy(out, l->rounds_before > 0 ? l->slot[0] : l->global, l->model->count * sizeof *out);
+}
+
 const struct strategy strategy_ditto = {
     .name = "ditto",
     .text = "FedAvg, and a personal model at each site (Li 2021)",
@@ -24,6 +31,7 @@ const struct strategy strategy_ditto = {
     .site_slots = 3,
     .sums = 1,
     .personal = 1,
+    .own = own,
     .gradient = gradient,
     .weight = strategy_by_examples,
 };

@@ -23,6 +23,12 @@ static void begin(struct local_round *l)
     if (l->rounds_before > 0) copy_norms(l->model->data, l->slot[0], l->model);
 }
 
+static void own(float *out, const struct local_round *l)
+{
+    memcpy(out, l->global, l->model->count * sizeof *out);
+    if (l->rounds_before > 0) copy_norms(out, l->slot[0], l->model);
+}
+
 static void end(struct local_round *l)
 {
     copy_norms(l->slot[0], l->model->data, l->model);
@@ -33,6 +39,7 @@ const struct strategy strategy_fedbn = {
     .text = "norms stay at the sites (Li 2021)",
     .site_slots = 1,
     .sums = 1,
+    .own = own,
     .begin = begin,
     .end = end,
     .weight = strategy_by_examples,

@@ -104,6 +104,24 @@ ok "a reference has Dice 1 with itself" $?
 $nephron compare "$work/summary.json" "$work/self.json" --json "$work/c.json" >/dev/null && grep -q wilcoxon "$work/c.json"
 ok "compare" $?
 
+# ---- strategies and sites that are unlike each other ---------------------------------------------------------------------
+two="--sites 2 --rounds 1 --local-iterations 2 --base-features 4 --patch 24,32,24 --batch 2 --no-validation --quiet"
+$nephron federate $data -o "$work/ditto" $two --partition quantity:0.5 --strategy ditto --fine-tune 1
+ok "ditto with fine-tuning" $?
+[ "$(wc -l <"$work/ditto/fold_0/cross_site.csv")" -eq 11 ] && [ "$(wc -l <"$work/ditto/fold_0/fine_tune.csv")" -eq 3 ] &&
+    [ -s "$work/ditto/fold_0/sites/site_1.own.safetensors" ] && [ -s "$work/ditto/fold_0/sites/site_2.fine_tuned.safetensors" ]
+ok "every model at every site, and fine-tuned ones" $?
+for mu in 0 10; do $nephron federate $data -o "$work/mu$mu" $two --strategy fedprox --fedprox-mu $mu; done
+[ "$(last_hash "$work/mu0/fold_0/progress.csv")" != "$(last_hash "$work/mu10/fold_0/progress.csv")" ]
+ok "--fedprox-mu changes nothing" $?
+$nephron federate $data -o "$work/avg" $two
+[ "$(last_hash "$work/mu0/fold_0/progress.csv")" = "$(last_hash "$work/avg/fold_0/progress.csv")" ]
+ok "FedProx with mu 0 is not FedAvg" $?
+refuses 2 "must be from" $nephron federate $data -o "$work/x" --sites 2 --fedprox-mu -1
+refuses 2 "must be one of" $nephron federate $data -o "$work/x" --sites 2 --strategy fedsomething
+refuses 1 "needs the optimizer sgd" $nephron federate $data -o "$work/x" $two --strategy scaffold --optimizer adamw --overwrite
+refuses 1 "partition" $nephron federate $data -o "$work/x" $two --partition dirichlet:0.5 --overwrite
+
 # ---- classification ----------------------------------------------------------------------------------------------------
 adrenal=tests/data/adrenalmnist3d/adrenalmnist3d.npz
 $nephron train $adrenal -o "$work/c" --task classify --depth 10 --base 4 --epochs 1 --iterations 2 --batch 4 --crop 12,12,12 --quiet

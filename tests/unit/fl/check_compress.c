@@ -72,8 +72,8 @@ static void check_bounds(void)
                 double largest = 0;
                 for (size_t k = i / 256 * 256; k < n && k < i / 256 * 256 + 256; k++)
                     largest = fmax(largest, fabs((double)x[k]));
-                bad += !(fabs((double)y[i] - (double)x[i]) <=
-                         largest / 127 * (o.stochastic ? 1.0001 : 0.5001));
+                bad +=
+                    !(fabs((double)y[i] - (double)x[i]) <= largest / 127 * (o.stochastic ? 1.0001 : 0.5001));
             }
             CHECK(bad == 0, "int8, stochastic %d: %zu of %zu beyond the bound", o.stochastic, bad, n);
             free(y);

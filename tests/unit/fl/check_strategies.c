@@ -373,6 +373,12 @@ static void check_by_hand(int *covered)
     h.local[0].model = h.m;
     h.s->gradient(&h.local[0]);
     CHECK_NEAR(h.m->grad[0], 0.1 * 2, 1e-7, "ditto's pull");
+    h.site[0][0][0] = 7;
+    h.s->own(h.out, &h.local[0]);
+    CHECK(h.out[0] == 1, "ditto: before the first round a site uses the global weights");
+    h.local[0].rounds_before = 1;
+    h.s->own(h.out, &h.local[0]);
+    CHECK(h.out[0] == 7, "ditto: a site uses its personal weights");
     hand_end(&h);
     /* Geometric median of 0 (weight 1) and 1 (weight 3) in one dimension: the heavier one. */
     hand_begin(&h, "geomedian");

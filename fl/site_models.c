@@ -1,0 +1,178 @@
+/* site_models.c - after the last round: which model serves which site. Each site's own weights beside the
+ * global ones, every one measured at every site, and the global weights fine-tuned at each site.
+ *
+ *     cross_site.csv                       model,of,site,metric,loss: global; local (a site's last update);
+ * own (what the strategy keeps there) fine_tune.csv site,examples,iterations,metric_global,metric_own
+ *     sites/NAME.own.safetensors           FedBN's and Ditto's weights of a site
+ *     sites/NAME.fine_tuned.safetensors
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fl/simulation.h"
+#include "io/base/csv.h"
+#include "io/base/file.h"
+#include "nn/train/checkpoint.h"
+
+/* So many sites at most are measured with each other's models. */
+enum { CROSS_SITES = 20 };
+
+static int has_batches(const struct federate_options *o)
+{
+    return o->validation_batches > 0 && o->validation && o->validation->store.cases > 0;
+}
+
+/* Metric and loss of weights on the validation cases of client k; NaN where it has none. */
+static int measure(struct validation *v, struct simulation *s, const float *weights, int k, struct error *e)
+{
+    const struct federate_options *o = s->o;
+    struct learner *w = &s->worker[0].learner;
+    *v = (struct validation){.loss = NAN, .metric = NAN};
+    if (!has_batches(o) || o->client[k].validation.store.cases == 0) return 0;
+    memcpy(w->model->data, weights, s->global->count * sizeof(float));
+    return learner_validate(v, w, &o->client[k].validation,
+                            (o->validation_batches + o->clients - 1) / o->clients, e);
+}
+
+static int put_row(struct file_out *f, struct simulation *s, const char *model, const char *of,
+                   const float *weights, struct error *e)
+{
+    char name[2][2 * SITE_NAME_MAX + 4];
+    csv_quote(name[0], sizeof name[0], of);
+    for (int k = 0; k < s->o->clients; k++) {
+        struct validation v;
+        if (measure(&v, s, weights, k, e)) return -1;
+        if (isnan(v.loss)) continue;
+        csv_quote(name[1], sizeof name[1], s->o->client[k].name);
+        file_printf(f, "%s,%s,%s,", model, name[0], name[1]);
+        if (isfinite(v.metric)) file_printf(f, "%.6f", v.metric);
+        file_printf(f, ",%.6f\n", v.loss);
+    }
+    return 0;
+}
+
+/* sites/NAME.KIND.safetensors: weights alone. */
+static int write_weights(const struct simulation *s, int k, const char *kind, const float *weights,
+                         struct error *e)
+{
+    char path[1400];
+    struct model m = *s->global;
+    m.data = (float *)weights; /* checkpoint_write only reads */
+    site_store_path(path, &s->store, k, kind);
+    return checkpoint_write(path, &m, NULL, 0, NULL, e);
+}
+
+/* What the strategy keeps for itself at the site whose state is loaded, into out. 0: nothing of its own. */
+static int own_weights(float *out, struct simulation *s, const struct worker *w)
+{
+    struct local_round l = {.option = s->f.option,
+                            .model = s->global,
+                            .global = s->global->data,
+                            .rounds_before = w->state.rounds_before};
+    if (!s->f.strategy->own) return 0;
+    for (int i = 0; i < STRATEGY_SLOTS; i++) l.slot[i] = w->state.slot[i];
+    s->f.strategy->own(out, &l);
+    return 1;
+}
+
+static int put_site(struct file_out *f, struct simulation *s, int k, float *own, struct error *e)
+{
+    struct worker *w = &s->worker[0];
+    const char *name = s->o->client[k].name;
+    int there = site_store_update(&s->store, k, &w->state, &w->update, e);
+    if (there < 0) return -1;
+    if (there > 0) return 0; /* it never trained */
+    update_to(&w->update, UPDATE_WEIGHTS, s->global->data);
+    if (put_row(f, s, "local", name, w->update.values, e)) return -1;
+    if (!own_weights(own, s, w)) return 0;
+    return put_row(f, s, "own", name, own, e) || write_weights(s, k, "own", own, e) ? -1 : 0;
+}
+
+static int write_cross_site(struct simulation *s, float *own, struct error *e)
+{
+    char path[1300];
+    if (!has_batches(s->o) || s->o->clients > CROSS_SITES) return 0;
+    if (file_join(path, sizeof path, s->o->folder, "cross_site.csv", e)) return -1;
+    if (file_exists(path)) return 0; /* of a run that was over before */
+    struct file_out *f = file_create(path, e);
+    if (!f) return -1;
+    file_printf(f, "model,of,site,metric,loss\n");
+    int status = put_row(f, s, "global", "global", s->global->data, e);
+    for (int k = 0; !status && k < s->o->clients; k++) status = put_site(f, s, k, own, e);
+    if (status) return file_abandon(f), -1;
+    return file_commit(f, e);
+}
+
+/* ---- fine-tuning --------------------------------------------------------------------------------------- */
+
+/* A fresh optimiser, the rate from a tenth of the first down to nothing; batches go on where the rounds
+ * ended. */
+static int fine_tune(struct simulation *s, int k, struct error *e)
+{
+    struct learner *w = &s->worker[0].learner;
+    struct train_options o = s->f.train;
+    struct optimizer kept = w->optimizer;
+    uint64_t before =
+        (uint64_t)o.epochs * (uint64_t)local_iterations(&s->f, s->o->client[k].data.store.cases);
+    int status = 0;
+    o.epochs = s->o->fine_tune;
+    o.iterations = 1;
+    memcpy(w->model->data, s->global->data, s->global->count * sizeof(float));
+    learner_switch(w, &s->o->client[k].data, site_key(s->o->client[k].name, s->f.sites));
+    w->optimizer = learner_optimizer(&o, w->model);
+    for (int i = 0; !status && i < s->o->fine_tune; i++) {
+        double loss = learner_backward(w, before + (uint64_t)i);
+        if (!isfinite(loss))
+            status = error_set(e, "fine-tuning at site %s: the loss became %g", s->o->client[k].name, loss);
+        else
+            learner_update(w, 0.1f * learner_lr(&o, (uint64_t)i));
+    }
+    optimizer_free(&w->optimizer);
+    w->optimizer = kept;
+    return status;
+}
+
+static int tune_site(struct file_out *f, struct simulation *s, int k, float *own, struct error *e)
+{
+    char name[2 * SITE_NAME_MAX + 4];
+    struct validation before, after;
+    if (s->o->client[k].data.store.cases == 0) return 0;
+    if (fine_tune(s, k, e)) return -1;
+    memcpy(own, s->worker[0].learner.model->data, s->global->count * sizeof *own);
+    if (write_weights(s, k, "fine_tuned", own, e) || measure(&before, s, s->global->data, k, e) ||
+        measure(&after, s, own, k, e))
+        return -1;
+    csv_quote(name, sizeof name, s->o->client[k].name);
+    file_printf(f, "%s,%d,%d,", name, s->o->client[k].data.store.cases, s->o->fine_tune);
+    if (isfinite(before.metric)) file_printf(f, "%.6f", before.metric);
+    file_printf(f, ",");
+    if (isfinite(after.metric)) file_printf(f, "%.6f", after.metric);
+    file_printf(f, "\n");
+    return 0;
+}
+
+static int write_fine_tuned(struct simulation *s, float *own, struct error *e)
+{
+    char path[1300];
+    if (s->o->fine_tune < 1) return 0;
+    if (file_join(path, sizeof path, s->o->folder, "fine_tune.csv", e)) return -1;
+    struct file_out *f = file_create(path, e);
+    if (!f) return -1;
+    file_printf(f, "site,examples,iterations,metric_global,metric_own\n");
+    int status = 0;
+    for (int k = 0; !status && k < s->o->clients; k++) status = tune_site(f, s, k, own, e);
+    if (status) return file_abandon(f), -1;
+    return file_commit(f, e);
+}
+
+int site_models_write(struct simulation *s, struct error *e)
+{
+    if (s->store.state) return 0; /* one client without a history of its own: the global model is its model */
+    float *own = malloc((s->global->count + 1) * sizeof *own);
+    if (!own) return error_set(e, "out of memory for the weights of a site");
+    int status = write_cross_site(s, own, e) || write_fine_tuned(s, own, e) ? -1 : 0;
+    free(own);
+    return status;
+}

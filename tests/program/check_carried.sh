@@ -71,6 +71,9 @@ gives 1 "deadline" $nephron federate --as aggregate -o FED --deadline tomorrow
 cp -r FED early
 gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
 gives 0 "2 updates" sh -c "rm -r early/round_0001; $nephron federate --as aggregate -o early --deadline 2020-01-01T00:00"
+gives 0 "round 2 of 2" $nephron federate B --as site B -o early --state late_B # it missed a round
+gives 0 "round 2 of 2" $nephron federate A --as site A -o early --state new_A # its state is lost
+gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
 gives 0 "round 1 of 2" $nephron federate B --as site B -o FED
 cp -r FED answered
 

@@ -46,7 +46,7 @@ IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/
 	io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o io/image/tiff_stack.o \
 	io/image/volume.o io/image/voxels.o
 IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_series.o \
-	io/dicom/jpeg_lossless.o
+	io/dicom/jpeg_2000.o io/dicom/jpeg_2000_block.o io/dicom/jpeg_2000_wavelet.o io/dicom/jpeg_baseline.o io/dicom/jpeg_lossless.o io/dicom/jpeg_ls.o io/dicom/jpeg_stream.o
 IO_WEIGHTS = io/weights/npy.o io/weights/onnx.o io/weights/pickle.o io/weights/pth.o \
 	io/weights/safetensors.o io/weights/seal.o
 IO_FORMATS = io/formats/image_formats.o
@@ -105,7 +105,7 @@ CHECKS_KERNELS = tests/kernels/check_elem tests/kernels/check_kernels tests/kern
 	tests/kernels/check_tiles tests/kernels/check_winograd
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_tensor
-CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series \
+CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series \
 	tests/unit/io/check_formats tests/unit/io/check_image_formats tests/unit/io/check_images \
 	tests/unit/io/check_io tests/unit/io/check_pth
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \

@@ -40,8 +40,8 @@ sanitize="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 run "address and undefined behaviour sanitizers, gcc: builds" build/sanitize make -j"$jobs" all $unit CC=gcc CFLAGS="$sanitize"
 run "the checks under the sanitizers" build/sanitize make check CC=gcc CFLAGS="$sanitize"
 
-for target in fuzz_tables fuzz_images fuzz_dicom; do # every sample file through the fuzz targets; to fuzz: see the heads of the files
-    run "$target over the sample files" build/sanitize sh -c "make tests/$target CFLAGS='$sanitize' && find tests/data -type f | xargs ./tests/$target"
+for target in fuzz_tables fuzz_images fuzz_dicom fuzz_jpeg; do # every sample file through the fuzz targets; to fuzz: see the heads of the files
+    run "$target over the sample files" build/sanitize sh -c "make tests/fuzz/$target CFLAGS='$sanitize' && find tests/data -type f | xargs ./tests/fuzz/$target"
 done
 
 if command -v clang >/dev/null; then

@@ -1,9 +1,9 @@
 /* dicom.h - DICOM images: one file, or the series that a folder holds, as one volume.
  *
  * Read: explicit and implicit VR, both byte orders, deflated; files without preamble or file meta information where their first
- * element shows it. Pixels: native, RLE Lossless, JPEG Lossless (process 14); 8, 16 or 32 bits allocated, signed or not, any bits stored and
- * high bit; MONOCHROME1 (values as stored, not inverted) and MONOCHROME2; one or many frames. Other transfer syntaxes (JPEG baseline,
- * JPEG-LS, JPEG 2000 ...) are an error that names them.
+ * element shows it. Pixels: native, RLE Lossless, JPEG Lossless (process 14), JPEG Baseline and Extended (processes 1, 2, 4), JPEG-LS, JPEG 2000;
+ * 8, 16 or 32 bits allocated, signed or not, any bits stored and high bit; MONOCHROME1 (values as stored, not inverted) and MONOCHROME2; one or
+ * many frames. Other transfer syntaxes (JPEG XL, High-Throughput JPEG 2000, video) are an error that names them.
  *
  * A series becomes a volume: its slices (files, or frames of a multi-frame file, whose functional groups are read) are sorted by position
  * along the normal of the plane; each has its own rescale slope and intercept. A series may hold several volumes at the same places: told apart by
@@ -16,8 +16,8 @@
  * of what files do not say (spacing, distance of slices, place, direction, scale) is told in the volume's `assumed`.
  * The affine is that of the positions (LPS to RAS): of a tilted gantry it has the shear.
  *
- * Memory: at most 400 times the bytes of the files (of the unpacked data set where it is deflated), whatever they say; 3 to 6 times for
- * native 16-bit voxels. One file is in memory at a time. Nothing about the patient is kept.
+ * Memory: at most 2000 times the bytes of the files (of the unpacked data set where it is deflated), whatever they say; JPEG-LS and JPEG 2000,
+ * which have no such bound, at most the limit of io/image/volume.h; 3 to 6 times for native 16-bit voxels. One file is in memory at a time. Nothing about the patient is kept.
  * Source: DICOM PS3.3 sections C.7.6.2, C.7.6.3 and C.7.6.16, PS3.5, PS3.10.
  */
 #ifndef IO_DICOM_H

@@ -38,7 +38,7 @@ struct dicom_element {
     unsigned char undefined; /* length: the value is items up to a delimiter */
 };
 
-enum dicom_encoding { DICOM_NATIVE, DICOM_DEFLATED, DICOM_RLE, DICOM_JPEG_LOSSLESS, DICOM_UNSUPPORTED };
+enum dicom_encoding { DICOM_NATIVE, DICOM_DEFLATED, DICOM_RLE, DICOM_JPEG_LOSSLESS, DICOM_JPEG_BASELINE, DICOM_JPEG_LS, DICOM_JPEG_2000, DICOM_UNSUPPORTED };
 struct dicom_syntax {
     const char *uid, *name;
     enum dicom_encoding encoding;

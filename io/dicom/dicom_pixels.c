@@ -1,12 +1,22 @@
-/* dicom_pixels.c - frames of DICOM pixel data: native, run-length coded (PS3.5 annex G) or lossless JPEG; stored bits to values. */
+/* dicom_pixels.c - frames of DICOM pixel data: native, run-length coded (PS3.5 annex G) or of one of the JPEGs; stored bits to values. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/dicom/dicom_file.h"
+#include "io/dicom/jpeg_2000.h"
+#include "io/dicom/jpeg_baseline.h"
 #include "io/dicom/jpeg_lossless.h"
+#include "io/dicom/jpeg_ls.h"
 
-/* Output bytes that one byte of RLE can give (two give 128), and samples that one of JPEG can (one bit each). */
-enum { RLE_FACTOR = 64, JPEG_FACTOR = 8, RLE_HEADER = 64 };
+enum { RLE_HEADER = 64 };
+
+/* Samples that one byte of a coding can give: two of RLE give 128 bytes, a bit of lossless JPEG one sample, two bits of baseline JPEG a block of
+ * 64. JPEG-LS and JPEG 2000 have no such bound: an even picture of any size is a few bytes; the limit of io/image/volume.h holds for them. */
+static const struct {
+    int factor; /* 0: none */
+    int (*decode)(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size, struct error *e);
+} codings[DICOM_UNSUPPORTED] = {[DICOM_RLE] = {64, NULL}, [DICOM_JPEG_LOSSLESS] = {8, jpeg_lossless_decode}, [DICOM_JPEG_BASELINE] = {256, jpeg_baseline_decode},
+                                [DICOM_JPEG_LS] = {0, jpeg_ls_decode}, [DICOM_JPEG_2000] = {0, jpeg_2000_decode}};
 
 /* ---- what the elements say --------------------------------------------------------------------------------------------- */
 
@@ -53,7 +63,7 @@ enum voxel_type dicom_pixels_type(const struct dicom_pixels *p)
 
 /* ---- fragments -------------------------------------------------------------------------------------------------------- */
 
-/* Which fragments make up each frame: all of a single frame's; one each; by the offset table; or, for JPEG, each SOI marker begins one. */
+/* Which fragments make up each frame: all of a single frame's; one each; by the offset table; or, for JPEG, each SOI (or SOC) marker begins one. */
 static int assign_fragments(struct dicom_pixels *p, int fragments, const struct dicom_span *table, struct error *e)
 {
     int frame = 0, by_table = table->size == 4 * (size_t)p->frames;
@@ -66,7 +76,7 @@ static int assign_fragments(struct dicom_pixels *p, int fragments, const struct 
         else if (by_table && frame < p->frames) {
             const unsigned char *t = table->data + 4 * frame;
             begins = (size_t)(t[0] | t[1] << 8 | t[2] << 16 | (uint32_t)t[3] << 24) == (size_t)(s->data - 8 - base);
-        } else if (p->file->syntax.encoding == DICOM_JPEG_LOSSLESS) begins = s->size >= 2 && s->data[0] == 0xff && s->data[1] == 0xd8;
+        } else if (codings[p->file->syntax.encoding].decode) begins = s->size >= 2 && s->data[0] == 0xff && (s->data[1] == 0xd8 || s->data[1] == 0x4f);
         if (begins && frame < p->frames) p->first[frame] = i;
         frame += begins;
     }
@@ -107,12 +117,15 @@ static int open_frames(struct dicom_pixels *p, struct error *e)
     size_t samples = (size_t)p->rows * (size_t)p->columns; /* below 2^32, and frames below 2^31 */
     if (syntax->encoding == DICOM_UNSUPPORTED) return error_set(e, "transfer syntax %s (%s) is not supported", syntax->name, p->file->syntax_uid);
     if (is_flipped(p)) have &= ~(size_t)1;
-    size_t most = syntax->encoding == DICOM_RLE ? have * RLE_FACTOR / bytes : syntax->encoding == DICOM_JPEG_LOSSLESS ? have * JPEG_FACTOR : have / bytes;
+    int factor = codings[syntax->encoding].factor, packed = syntax->encoding != DICOM_NATIVE && syntax->encoding != DICOM_DEFLATED;
+    size_t most = !packed ? have / bytes : syntax->encoding == DICOM_RLE ? have * (size_t)factor / bytes : factor ? have * (size_t)factor : SIZE_MAX;
+    const struct volume v = {.size = {p->columns, p->rows, p->frames, 1}};
+    if (volume_check_limit(&v, e)) return -1;
     if (samples * (size_t)p->frames > most)
         return error_set(e, "cut off: Pixel Data (7FE0,0010) has %zu bytes, too few for %d frames of %d x %d voxels of %d bits", have, p->frames,
                          p->columns, p->rows, p->bits);
-    if (syntax->encoding == DICOM_NATIVE || syntax->encoding == DICOM_DEFLATED) return 0;
-    if (syntax->encoding == DICOM_JPEG_LOSSLESS && p->bits == 32) return error_set(e, "Bits Allocated (0028,0100) is 32 with %s", syntax->name);
+    if (!packed) return 0;
+    if (codings[syntax->encoding].decode && p->bits == 32) return error_set(e, "Bits Allocated (0028,0100) is 32 with %s", syntax->name);
     p->buffer = malloc(samples * (bytes == 1 ? 2 : bytes)); /* JPEG decodes into 16 bits */
     if (!p->buffer) return error_set(e, "out of memory for a frame of %zu voxels", samples);
     return open_fragments(p, e);
@@ -198,9 +211,10 @@ static int decode_jpeg(struct dicom_pixels *p, const struct dicom_span *s, struc
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns;
     uint16_t *wide = (uint16_t *)(void *)p->buffer; /* malloc'ed, so aligned */
-    if (jpeg_lossless_decode(wide, p->rows, p->columns, s->data, s->size, e)) return -1;
+    if (codings[p->file->syntax.encoding].decode(wide, p->rows, p->columns, s->data, s->size, e)) return -1;
     for (size_t i = 0; i < samples; i++) { /* in place: a byte is written at or before the sample that it is read from */
         uint16_t v = wide[i];
+        if (p->bits == 8 && v > 255 && v < 0xff80) return error_set(e, "JPEG: a sample of %d, Bits Allocated (0028,0100) is 8", v);
         if (p->bits == 8) p->buffer[i] = (unsigned char)v;
         else p->buffer[2 * i] = (unsigned char)v, p->buffer[2 * i + 1] = (unsigned char)(v >> 8);
     }

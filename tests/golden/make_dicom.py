@@ -13,7 +13,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian,
-                         JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1, RLELossless)
+                         JPEGLossless, JPEGLosslessSV1, RLELossless)
 
 OUT = 'tests/data/dicom'
 COLUMNS, ROWS = 7, 5
@@ -143,9 +143,6 @@ def jpegs():
     d = dataset(JPEGLosslessSV1, 1, 8, 8, False, 2)
     d.PixelData = encapsulate([lossless(z, 8, 8, 1) for z in range(2)], fragments_per_frame=3, has_bot=True)
     save(d, 'jpeg70.dcm', 'OB', True)
-    d = dataset(JPEG2000Lossless, 1, 8, 8, False)
-    d.PixelData = encapsulate([b'\xff\x4f\xff\x51'])
-    save(d, 'jpeg2000.dcm', 'OB', True)
 
 
 def enhanced():

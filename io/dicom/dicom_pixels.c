@@ -119,12 +119,12 @@ static int open_frames(struct dicom_pixels *p, struct error *e)
     if (is_flipped(p)) have &= ~(size_t)1;
     int factor = codings[syntax->encoding].factor, packed = syntax->encoding != DICOM_NATIVE && syntax->encoding != DICOM_DEFLATED;
     size_t most = !packed ? have / bytes : syntax->encoding == DICOM_RLE ? have * (size_t)factor / bytes : factor ? have * (size_t)factor : SIZE_MAX;
-    const struct volume v = {.size = {p->columns, p->rows, p->frames, 1}};
-    if (volume_check_limit(&v, e)) return -1;
     if (samples * (size_t)p->frames > most)
         return error_set(e, "cut off: Pixel Data (7FE0,0010) has %zu bytes, too few for %d frames of %d x %d voxels of %d bits", have, p->frames,
                          p->columns, p->rows, p->bits);
     if (!packed) return 0;
+    const struct volume v = {.size = {p->columns, p->rows, p->frames, 1}};
+    if (volume_check_limit(&v, e)) return -1;
     if (codings[syntax->encoding].decode && p->bits == 32) return error_set(e, "Bits Allocated (0028,0100) is 32 with %s", syntax->name);
     p->buffer = malloc(samples * (bytes == 1 ? 2 : bytes)); /* JPEG decodes into 16 bits */
     if (!p->buffer) return error_set(e, "out of memory for a frame of %zu voxels", samples);

@@ -407,7 +407,7 @@ static void check_refusals(void)
     REFUSE("Image Position (Patient) (0020,0032) is '1e999", m_.position = "1e999\\0\\0");
     REFUSE("not two perpendicular unit vectors", m_.orientation = "1\\0\\0\\1\\0\\0");
     REFUSE("not two perpendicular unit vectors", m_.orientation = "2\\0\\0\\0\\1\\0");
-    REFUSE("JPEG 2000 Lossless (1.2.840.10008.1.2.4.90) is not supported", m_.syntax = "1.2.840.10008.1.2.4.90");
+    REFUSE("JPEG XL Lossless (1.2.840.10008.1.2.4.110) is not supported", m_.syntax = "1.2.840.10008.1.2.4.110");
     REFUSE("JPEG-LS Lossless", m_.syntax = "1.2.840.10008.1.2.4.80");
     REFUSE("JPEG Baseline (Process 1)", m_.syntax = "1.2.840.10008.1.2.4.50");
     REFUSE("transfer syntax unknown (1.2.3.4) is not supported", m_.syntax = "1.2.3.4");

@@ -96,6 +96,10 @@ static int train_client(struct simulation *s, int k, struct worker *w, int repor
         int batches = s->o->clients > 1 ? batches_of_site(s->o) : 0;
         if (client_validate(&w->update, 1, w->update.values, &w->learner, &c->validation, batches, &w->error))
             return -1;
+        if (client_pack(&w->update, &w->state, &s->task, &s->f, &failure)) {
+            snprintf(r->failure, sizeof r->failure, "%.500s", failure.text);
+            return 1;
+        }
         if (site_store_save(&s->store, k, &w->state, &w->update, &w->error)) return -1;
     }
     r->loss = w->update.loss;
@@ -193,7 +197,7 @@ static int record_site(struct simulation *s, int k, struct round_record *r, stru
     const struct federate_options *o = s->o;
     const struct federate_client *c = &o->client[k];
     const struct site_result *done = &s->result[k];
-    double exchanged = 2.0 * (double)s->global->count * sizeof(float);
+    double down = (double)s->global->count * sizeof(float), up = 0;
     *r = (struct round_record){.round = s->task.round,
                                .site = k,
                                .examples = done->trained ? c->data.store.cases : 0,
@@ -202,11 +206,14 @@ static int record_site(struct simulation *s, int k, struct round_record *r, stru
                                .validation_loss = NAN,
                                .lr = r->lr,
                                .seconds = done->seconds,
-                               .bytes = done->trained ? exchanged : 0,
+
                                .metric_local = done->metric_local,
                                .norm = NAN,
                                .cosine = NAN};
-    if (done->trained) server_measure(&s->server, c->name, &r->norm, &r->cosine);
+    if (done->trained) {
+        server_measure(&s->server, c->name, &r->norm, &r->cosine, &up);
+        r->bytes = down + up;
+    }
     if (o->clients == 1 || !has_validation(o) || c->validation.store.cases == 0) return 0;
     struct validation v;
     if (validate_global(s, &v, &c->validation, batches_of_site(o), e)) return -1;
@@ -384,6 +391,8 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
     s->f.fraction = o->fraction > 0 ? o->fraction : 1;
     s->f.minimum = o->minimum > 1 ? o->minimum : 1;
     s->f.plain_variance = o->plain_variance;
+    s->f.compress = o->compress;
+    if (o->compress_share > 0) s->f.compress_share = o->compress_share;
     s->training = calloc(n, sizeof *s->training);
     s->chosen = calloc(n, 1);
     s->result = calloc(n, sizeof *s->result);

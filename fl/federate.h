@@ -40,6 +40,8 @@ struct federate_options {
     int minimum;        /* updates that a round needs, the others may fail; 0: one */
     int plain_variance; /* struct federation */
     int fine_tune; /* iterations of the final weights at each site: fine_tune.csv and weights in sites/ */
+    const struct compressor *compress;     /* of the updates; NULL: none */
+    double compress_share;                 /* top-k: the share of the values that is sent; 0: 0.01 */
     const struct learner_data *validation; /* all validation cases; NULL or no cases: none */
     int validation_batches;                /* a round; 0: none */
     enum federate_parallel parallel;

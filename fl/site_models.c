@@ -84,8 +84,8 @@ static int put_site(struct file_out *f, struct simulation *s, int k, float *own,
     int there = site_store_update(&s->store, k, &w->state, &w->update, e);
     if (there < 0) return -1;
     if (there > 0) return 0; /* it never trained */
-    update_to(&w->update, UPDATE_WEIGHTS, s->global->data);
-    if (put_row(f, s, "local", name, w->update.values, e)) return -1;
+    /* What was packed is a difference to weights that are gone. */
+    if (w->update.kind == UPDATE_WEIGHTS && put_row(f, s, "local", name, w->update.values, e)) return -1;
     if (!own_weights(own, s, w)) return 0;
     return put_row(f, s, "own", name, own, e) || write_weights(s, k, "own", own, e) ? -1 : 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fl/compress/compress.h"
 #include "tensor/base/check.h"
 
 #define ADD(...)                \
@@ -20,6 +21,7 @@ void federation_arguments_default(struct federation_arguments *f)
                                        .partition = "stratified",
                                        .parallel = "auto",
                                        .variance = "exact",
+                                       .compress = "none",
                                        .fraction = 1};
     for (int k = 0; strategies[k]; k++) {
         ENSURE(k < STRATEGIES_MOST, "%d strategies", k + 1);
@@ -27,6 +29,12 @@ void federation_arguments_default(struct federation_arguments *f)
         n += (size_t)snprintf(f->choices + n, sizeof f->choices - n, "%s%s", k ? "|" : "",
                               strategies[k]->name);
     }
+    f->compress_share = compress_options_default().share;
+    size_t m = 0;
+    for (int k = 0; compress_table[k]; k++)
+        m += (size_t)snprintf(f->forms + m, sizeof f->forms - m, "%s%s", k ? "|" : "",
+                              compress_name(compress_table[k]));
+    ENSURE(m < sizeof f->forms, "names of compressions take %zu characters", m);
     ENSURE(n < sizeof f->choices, "names of strategies take %zu characters", n);
 }
 
@@ -67,6 +75,10 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
         "updates that a round needs; sites that fail are left out (1)", 1, 1e6, 0);
     ADD("running-variance", 0, OPTION_TEXT, &f->variance, "HOW",
         "of batch norm: exact adds the variance between sites; average does not", 0, 0, "exact|average");
+    ADD("compress", 0, OPTION_TEXT, &f->compress, "HOW", "of the sites' answers, with error feedback (none)",
+        0, 0, f->forms);
+    ADD("compress-share", 0, OPTION_NUMBER, &f->compress_share, "X",
+        "topk: share of the values that is sent (0.01)", 1e-6, 1, 0);
     ADD("fine-tune", 0, OPTION_INT, &f->fine_tune, "I",
         "iterations of the final weights at each site, afterwards", 1, 1e6, 0);
     ADD("parallel", 0, OPTION_TEXT, &f->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0,
@@ -97,4 +109,9 @@ const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
         return strategies[k];
     }
     return NULL;
+}
+
+const struct compressor *federation_compressor(const struct federation_arguments *f)
+{
+    return strcmp(f->compress, "none") == 0 ? NULL : compress_find(f->compress);
 }

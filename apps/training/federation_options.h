@@ -9,15 +9,15 @@
 enum { STRATEGIES_MOST = 24, GENERATED_MOST = 48 };
 
 struct federation_arguments {
-    const char *strategy, *partition, *parallel, *variance;
+    const char *strategy, *partition, *parallel, *variance, *compress;
     double option[STRATEGIES_MOST][STRATEGY_OPTIONS];
-    double fraction;
+    double fraction, compress_share;
     int local_epochs, minimum, fine_tune;
     /* carried files */
     const char *as, *name, *deadline, *state, *dataset_file;
     int quorum;
     /* what the table of options points to */
-    char choices[400];
+    char choices[400], forms[80];
     struct {
         char name[48], text[160];
     } generated[GENERATED_MOST];
@@ -31,5 +31,9 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
 /* The strategy that was asked for, and its options. */
 const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
                                            const struct federation_arguments *f);
+
+/* NULL: none. */
+struct compressor;
+const struct compressor *federation_compressor(const struct federation_arguments *f);
 
 #endif

@@ -168,6 +168,8 @@ static int run_federation(struct training *t, struct federate_result *result, st
         f.fraction = a->fraction;
         f.minimum = a->minimum;
         f.fine_tune = a->fine_tune;
+        f.compress = federation_compressor(a);
+        f.compress_share = a->compress_share;
         f.plain_variance = strcmp(a->variance, "average") == 0;
     }
     f.clients = t->sites.count;

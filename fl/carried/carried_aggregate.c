@@ -108,7 +108,7 @@ static void note_update(struct round_work *w, int i, const char *hex)
                                       .validation_loss = NAN,
                                       .lr = lr,
                                       .seconds = NAN,
-                                      .bytes = 2.0 * (double)u->count * sizeof(float),
+
                                       .metric_local = u->metric_after,
                                       .norm = NAN,
                                       .cosine = NAN};
@@ -222,8 +222,10 @@ static void add_rows(struct round_work *w)
                              .hash = model_hash(c->model)};
     for (int i = 0; i < c->f.sites; i++) {
         struct round_record *r = &w->row[i];
+        double up;
         if (!w->in[i]) continue;
-        server_measure(&w->server, c->site[i], &r->norm, &r->cosine);
+        server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
+        r->bytes = (double)c->model->count * sizeof(float) + up;
         history_add(&w->history, r);
         g.examples += r->examples;
         g.loss += r->examples * r->loss;

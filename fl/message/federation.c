@@ -14,6 +14,7 @@ struct federation federation_default(const struct train_options *o, const struct
     struct federation f = {.train = *o,
                            .plan = p,
                            .strategy = strategy_find("fedavg"),
+                           .compress_share = compress_options_default().share,
                            .sites = sites,
                            .fraction = 1,
                            .minimum = 1};
@@ -32,6 +33,9 @@ int federation_check(const struct federation *f, struct error *e)
         return error_set(
             e, "strategy %s divides by the learning rate what the sites moved: it needs the optimizer sgd",
             f->strategy->name);
+    if (f->compress && !(f->compress_share > 0 && f->compress_share <= 1))
+        return error_set(e, "share of the values that are sent is %g, not above 0 and up to 1",
+                         f->compress_share);
     return learner_check(&f->train, f->plan, e);
 }
 
@@ -45,6 +49,8 @@ struct json *federation_json(const struct federation *f)
     json_add_number(j, "fraction", f->fraction);
     json_add_int(j, "minimum", f->minimum);
     json_add_bool(j, "plain_variance", f->plain_variance);
+    if (f->compress) json_add_text(j, "compress", compress_name(f->compress));
+    if (f->compress) json_add_number(j, "compress_share", f->compress_share);
     return j;
 }
 
@@ -65,7 +71,11 @@ int federation_from_json(struct federation *f, const struct json *j, const char 
     f->local_epochs = (int)epochs;
     f->minimum = (int)minimum;
     f->plain_variance = json_boolean(j, "plain_variance", 0);
-    return 0;
+    const char *compress = json_text(j, "compress", NULL);
+    if (!compress) return 0;
+    if (!(f->compress = compress_find(compress)))
+        return error_set(e, "%s: compress '%.40s' is unknown", path, compress);
+    return take_number(&f->compress_share, j, "compress_share", 1e-9, 1, path, e);
 }
 
 uint32_t site_key(const char *name, int sites)

@@ -7,6 +7,7 @@
 #ifndef FL_FEDERATION_H
 #define FL_FEDERATION_H
 
+#include "fl/compress/compress.h"
 #include "fl/strategy/strategy.h"
 #include "nn/data/sites.h"
 #include "nn/train/train.h"
@@ -23,6 +24,9 @@ struct federation {
     char hash[65];      /* of all that was agreed on, data and sites included; "" where nothing is written */
     int plain_variance; /* running variances are averaged, instead of merged with the variance between sites
                          */
+    const struct compressor
+        *compress; /* of the sites' answers: difference to the global weights; NULL: weights as they are */
+    double compress_share; /* of top-k */
 };
 
 /* FedAvg over all sites. */

@@ -23,6 +23,7 @@ int update_init(struct update *u, size_t count, struct error *e)
 void update_free(struct update *u)
 {
     free(u->values);
+    bytes_free(&u->packed);
     memset(u, 0, sizeof *u);
 }
 
@@ -32,6 +33,35 @@ void update_to(struct update *u, int kind, const float *global)
     for (size_t i = 0; i < u->count; i++)
         u->values[i] = kind == UPDATE_WEIGHTS ? global[i] + u->values[i] : u->values[i] - global[i];
     u->kind = kind;
+}
+
+static const char packed_name[] = "packed";
+
+void update_add_values(struct safetensors *s, const char *prefix, const struct model *layout,
+                       const struct update *u)
+{
+    char name[96];
+    int64_t size = (int64_t)u->packed.size;
+    snprintf(name, sizeof name, "%.60s%s", prefix, packed_name);
+    if (size > 0)
+        safetensors_add(s, name, "U8", 1, &size, u->packed.data);
+    else
+        vectors_add(s, prefix, layout, u->values);
+}
+
+int update_take_values(struct update *u, const struct safetensors *s, const char *prefix,
+                       const struct model *layout, const char *path, struct error *e)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%.60s%s", prefix, packed_name);
+    const struct safetensor *t = safetensors_find(s, name);
+    bytes_free(&u->packed);
+    if (!t) return vectors_take(u->values, s, prefix, layout, path, e);
+    if (strcmp(t->dtype, "U8") != 0 || u->kind != UPDATE_DIFFERENCE)
+        return error_set(e, "%s: tensor %s is no packed difference", path, name);
+    bytes_put(&u->packed, t->data, t->bytes);
+    if (bytes_done(&u->packed, path, e)) return -1;
+    return compress_decode(u->values, u->count, t->data, t->bytes, e) ? error_prefix(e, "%s", path) : 0;
 }
 
 struct json *update_json(const struct update *u)
@@ -137,7 +167,7 @@ int update_write(const struct update *u, const struct federation *f, const struc
     struct safetensors s = {0};
     struct json *j = head("update", f, u->round);
     json_add(j, "update", update_json(u));
-    vectors_add(&s, "", layout, u->values);
+    update_add_values(&s, "", layout, u);
     return write_sealed(&s, j, path, hex, e);
 }
 
@@ -152,7 +182,7 @@ int update_read(struct update *u, const struct federation *f, const struct model
     if (!status && (!numbers || numbers->type != JSON_OBJECT))
         status = error_set(e, "%s: has no numbers of an update", path);
     if (!status) status = update_from_json(u, numbers, path, e);
-    if (!status) status = vectors_take(u->values, &s, "", layout, path, e);
+    if (!status) status = update_take_values(u, &s, "", layout, path, e);
     if (!status && hex) seal_hash(hex, &s);
     json_free(j);
     safetensors_free(&s);

@@ -10,6 +10,8 @@
 #define FL_MESSAGE_H
 
 #include "fl/message/federation.h"
+#include "io/base/bytes.h"
+#include "io/weights/safetensors.h"
 
 enum { MESSAGE_FORMAT = 1 };
 
@@ -28,7 +30,9 @@ struct update {
     char site[SITE_NAME_MAX];
     int round, kind;
     size_t count;
-    float *values;               /* [count], owned */
+    float *values; /* [count], owned */
+    struct bytes
+        packed; /* what is sent instead of values, which are then what it decodes to; empty: nothing */
     struct contribution numbers; /* numbers.site points to site */
     double loss;                 /* mean over the local steps */
     double seconds;
@@ -43,6 +47,11 @@ void update_free(struct update *u);
 void update_to(struct update *u, int kind, const float *global);
 
 /* All but the values. */
+/* Values, packed or not, to and from a file, under a prefix. */
+void update_add_values(struct safetensors *s, const char *prefix, const struct model *layout,
+                       const struct update *u);
+int update_take_values(struct update *u, const struct safetensors *s, const char *prefix,
+                       const struct model *layout, const char *path, struct error *e);
 struct json *update_json(const struct update *u);
 int update_from_json(struct update *u, const struct json *j, const char *path, struct error *e);
 

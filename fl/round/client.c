@@ -154,3 +154,20 @@ int client_validate(struct update *u, int after, const float *weights, struct le
     *(after ? &u->loss_after : &u->loss_before) = v.loss;
     return 0;
 }
+
+int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct federation *f,
+                struct error *e)
+{
+    struct compress_options o = compress_options_default();
+    bytes_free(&u->packed);
+    if (!f->compress) return 0;
+    o.share = f->compress_share;
+    o.stochastic = 1;
+    o.seed = f->train.seed;
+    o.client = site_key(s->name, f->sites);
+    o.round = (uint64_t)t->round;
+    update_to(u, UPDATE_DIFFERENCE, t->weights);
+    if (compress_encode_feedback(&u->packed, f->compress, &o, u->values, s->residual, u->count, e))
+        return error_prefix(e, "site %s", s->name);
+    return compress_decode(u->values, u->count, u->packed.data, u->packed.size, e);
+}

@@ -15,6 +15,7 @@ struct site_state {
     int rounds_before; /* in which the site trained */
     struct optimizer optimizer;
     float *slot[STRATEGY_SLOTS]; /* the strategy's site_slots; NULL beyond */
+    float *residual;             /* what compression has not sent yet; NULL without */
 };
 int site_state_init(struct site_state *s, const char *name, const struct federation *f,
                     const struct model *layout, struct error *e);
@@ -42,5 +43,11 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
 /* Metric and loss of weights on the site's validation cases: before (after = 0) or after local training. */
 int client_validate(struct update *u, int after, const float *weights, struct learner *w,
                     const struct learner_data *validation, int batches, struct error *e);
+
+/* What leaves the site: the update as it was trained, or its difference to the task's weights, packed; what
+ * packing lost stays in the state and goes with the next update. After client_update and client_validate,
+ * before site_state_write and update_write. */
+int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct federation *f,
+                struct error *e);
 
 #endif

@@ -126,12 +126,22 @@ static int add_weights(struct server *s, const float *weights, const struct cont
     return 0;
 }
 
+/* Into next: w + d. A variance that rounding made negative is 0. */
+static void add_difference(struct server *s, const float *d)
+{
+    const struct model *m = s->global;
+    for (size_t i = 0; i < m->count; i++) s->next[i] = m->data[i] + d[i];
+    for (int p = 0; p < m->params; p++)
+        for (size_t i = 0; m->param[p].kind == PARAM_VAR && i < m->param[p].count; i++)
+            if (s->next[m->param[p].offset + i] < 0) s->next[m->param[p].offset + i] = 0;
+}
+
 int server_add(struct server *s, const struct update *u, struct error *e)
 {
     const float *weights = u->values;
     if (check_numbers(s, u, e)) return -1;
     if (u->kind == UPDATE_DIFFERENCE) {
-        for (size_t i = 0; i < u->count; i++) s->next[i] = s->global->data[i] + u->values[i];
+        add_difference(s, u->values);
         weights = s->next;
     }
     if (check_values(s, weights, e)) return -1;
@@ -140,6 +150,7 @@ int server_add(struct server *s, const struct update *u, struct error *e)
     kept->numbers.distance2 = vector_distance2(weights, s->global->data, s->global->count);
     kept->norm = sqrt(kept->numbers.distance2);
     kept->loss = u->loss;
+    kept->bytes = (double)(u->packed.size ? u->packed.size : u->count * sizeof(float));
     snprintf(kept->site, sizeof kept->site, "%s", u->site);
     if (add_weights(s, weights, &kept->numbers, e)) return -1;
     s->updates++;
@@ -202,13 +213,15 @@ static int compare_updates(struct server *s, const float **row, struct error *e)
     return 0;
 }
 
-void server_measure(const struct server *s, const char *site, double *norm, double *cosine)
+void server_measure(const struct server *s, const char *site, double *norm, double *cosine, double *bytes)
 {
     *norm = *cosine = NAN;
+    *bytes = 0;
     for (int i = 0; i < s->updates; i++) {
         double sum = 0;
         if (strcmp(s->update[i].site, site) != 0) continue;
         *norm = s->update[i].norm;
+        *bytes = s->update[i].bytes;
         for (int k = 0; s->cosine && k < s->updates; k++) sum += k == i ? 0 : s->cosine[i * s->updates + k];
         if (s->cosine && s->updates > 1) *cosine = sum / (s->updates - 1);
         return;

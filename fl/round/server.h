@@ -22,6 +22,7 @@ struct server_update { /* what stays of an update */
     char site[SITE_NAME_MAX];
     struct contribution numbers;
     double loss, norm; /* norm: ||w_k - w|| */
+    double bytes;      /* of its values as they were sent */
 };
 
 struct server {
@@ -56,6 +57,7 @@ int server_add(struct server *s, const struct update *u, struct error *e);
 int server_end(struct server *s, struct error *e);
 /* Of the round that was ended: ||w_k - w|| of a site, and the mean cosine between its displacement and the
  * others' (NaN: there are none, or too many). After server_end, updates are in the order of names. */
-void server_measure(const struct server *s, const char *site, double *norm, double *cosine);
+/* bytes: of its values as they were sent. */
+void server_measure(const struct server *s, const char *site, double *norm, double *cosine, double *bytes);
 
 #endif

@@ -17,6 +17,10 @@ int site_state_init(struct site_state *s, const char *name, const struct federat
             site_state_free(s);
             return error_set(e, "out of memory for the state of site %s", name);
         }
+    if (f->compress && !(s->residual = calloc(layout->count + 1, sizeof(float)))) {
+        site_state_free(s);
+        return error_set(e, "out of memory for the state of site %s", name);
+    }
     site_state_reset(s, name, layout);
     return 0;
 }
@@ -26,6 +30,7 @@ void site_state_reset(struct site_state *s, const char *name, const struct model
     snprintf(s->name, sizeof s->name, "%s", name);
     s->next_round = s->rounds_before = 0;
     optimizer_reset(&s->optimizer);
+    if (s->residual) memset(s->residual, 0, layout->count * sizeof(float));
     for (int k = 0; k < STRATEGY_SLOTS; k++)
         if (s->slot[k]) memset(s->slot[k], 0, layout->count * sizeof(float));
 }
@@ -34,6 +39,7 @@ void site_state_free(struct site_state *s)
 {
     optimizer_free(&s->optimizer);
     for (int k = 0; k < STRATEGY_SLOTS; k++) free(s->slot[k]);
+    free(s->residual);
     memset(s, 0, sizeof *s);
 }
 
@@ -70,7 +76,8 @@ int site_state_write(const struct site_state *s, const struct update *u, const s
         slot_name(name, k);
         vectors_add(&t, name, layout, s->slot[k]);
     }
-    if (u) vectors_add(&t, "update.", layout, u->values);
+    if (s->residual) vectors_add(&t, "residual.", layout, s->residual);
+    if (u) update_add_values(&t, "update.", layout, u);
     add_meta(&t, "nephron", j);
     json_free(j);
     seal_add(&t);
@@ -111,6 +118,7 @@ static int take_state(struct site_state *s, struct update *u, const struct safet
         slot_name(name, k);
         if (vectors_take(s->slot[k], t, name, layout, path, e)) return -1;
     }
+    if (s->residual && vectors_take(s->residual, t, "residual.", layout, path, e)) return -1;
     s->next_round = (int)next;
     s->rounds_before = (int)before;
     s->optimizer.steps = steps;
@@ -118,7 +126,7 @@ static int take_state(struct site_state *s, struct update *u, const struct safet
     const struct json *numbers = json_get(j, "update");
     if (!numbers || numbers->type != JSON_OBJECT) return error_set(e, "%s: holds no update", path);
     if (update_from_json(u, numbers, path, e)) return -1;
-    return vectors_take(u->values, t, "update.", layout, path, e);
+    return update_take_values(u, t, "update.", layout, path, e);
 }
 
 int site_state_read(struct site_state *s, struct update *u, const struct federation *f,

@@ -375,7 +375,7 @@ int nifti_read(struct volume *v, const char *path, int what, struct error *e)
 
 static void write_le(unsigned char *p, uint64_t v, int bytes)
 {
-    bytes_put(p, v, bytes, 0);
+    bytes_set(p, v, bytes, 0);
 }
 
 static void write_f32(unsigned char *p, double value)

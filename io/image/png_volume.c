@@ -224,7 +224,7 @@ int png_write_volume(const struct volume *v, const char *path, enum voxel_type t
     for (size_t i = 0; i < n; i++) {
         unsigned char *p = pixels + i * bytes;
         voxels_encode(p, v, i % parts * plane + i / parts, 1, type);
-        bytes_put(p, bytes_get(p, (int)bytes, 0), (int)bytes, 1);
+        bytes_set(p, bytes_get(p, (int)bytes, 0), (int)bytes, 1);
     }
     int status = png_write_deep(path, pixels, (int)v->size[0], (int)v->size[1], (int)parts, 8 * (int)bytes, e);
     free(pixels);

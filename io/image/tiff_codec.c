@@ -137,7 +137,7 @@ static void undo_differences(unsigned char *row, const struct tiff_layout *l, in
     size_t n = (size_t)l->width * (size_t)l->samples, step = (size_t)l->samples;
     for (size_t i = step; i < n; i++) {
         unsigned char *p = row + i * (size_t)bytes;
-        bytes_put(p, bytes_get(p, bytes, big) + bytes_get(p - step * (size_t)bytes, bytes, big), bytes, big);
+        bytes_set(p, bytes_get(p, bytes, big) + bytes_get(p - step * (size_t)bytes, bytes, big), bytes, big);
     }
 }
 

@@ -15,7 +15,7 @@ uint64_t bytes_get(const unsigned char *p, int n, int big)
     return v;
 }
 
-void bytes_put(unsigned char *p, uint64_t v, int n, int big)
+void bytes_set(unsigned char *p, uint64_t v, int n, int big)
 {
     for (int i = 0; i < n; i++) p[big ? n - 1 - i : i] = (unsigned char)(v >> (8 * i));
 }
@@ -126,15 +126,15 @@ static void encode(unsigned char *p, double value, enum voxel_type type)
         float v = (float)value;
         uint32_t bits;
         memcpy(&bits, &v, 4);
-        bytes_put(p, bits, 4, 0);
+        bytes_set(p, bits, 4, 0);
     } else if (type == VOXEL_F64) {
         uint64_t bits;
         memcpy(&bits, &value, 8);
-        bytes_put(p, bits, 8, 0);
+        bytes_set(p, bits, 8, 0);
     } else {
         double v = isnan(value) ? 0 : nearbyint(value);
         v = v < low[type] ? low[type] : v > high[type] ? high[type] : v;
-        bytes_put(p, v < 0 ? (uint64_t)(int64_t)v : (uint64_t)v, voxel_type_bytes(type), 0);
+        bytes_set(p, v < 0 ? (uint64_t)(int64_t)v : (uint64_t)v, voxel_type_bytes(type), 0);
     }
 }
 

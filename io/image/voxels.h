@@ -6,7 +6,7 @@
 
 /* An unsigned number of n <= 8 bytes, most significant first where big. */
 uint64_t bytes_get(const unsigned char *p, int n, int big);
-void bytes_put(unsigned char *p, uint64_t v, int n, int big);
+void bytes_set(unsigned char *p, uint64_t v, int n, int big);
 double bytes_get_f32(const unsigned char *p, int big);
 double bytes_get_f64(const unsigned char *p, int big);
 

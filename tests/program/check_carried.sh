@@ -118,6 +118,19 @@ gives 1 "another federation" $nephron federate A --as site A -o other # with the
 cp FED/round_0000/global.safetensors other/round_0000/global.safetensors
 gives 1 "another federation" $nephron federate B --as site B -o other --state other_B
 
+# ---- packed answers ---------------------------------------------------------------------------------------------------------
+$nephron federate all -o packed_sim --sites sites.csv --fold all $options --no-validation --quiet --compress topk --compress-share 0.2 &&
+    $nephron federate --as init -o packed --sites A,B,C $options --compress topk --compress-share 0.2 --plans FED/plans.json --dataset $data/dataset.json --quiet
+ok "init with packed answers" $?
+for r in 0 1; do
+    for s in B C A; do $nephron federate $s --as site $s -o packed --state packed_$s --quiet; done
+    $nephron federate --as aggregate -o packed --quiet
+done
+[ -n "$(last_hash packed/rounds.csv)" ] && [ "$(last_hash packed/rounds.csv)" = "$(last_hash packed_sim/fold_all/rounds.csv)" ]
+ok "packed answers give the simulation's hash" $?
+[ "$(wc -c <packed/round_0000/A.safetensors)" -lt $(($(wc -c <FED/round_0000/A.safetensors) / 2)) ]
+ok "a packed answer is smaller" $?
+
 # ---- killed at any moment --------------------------------------------------------------------------------------------------
 rm -rf killed state
 $nephron federate --as init -o killed --sites A,B,C $options --quorum 2 --plans FED/plans.json --dataset $data/dataset.json --quiet

@@ -430,43 +430,61 @@ static void check_kills(const struct learner_data *data, uint64_t whole, int kil
     remove_folder(folder);
 }
 
-/* Every strategy: through files and in memory, cut and resumed, one thread and two, the same weights. */
+/* Through files and in memory, cut and resumed, one thread and two: the same weights. */
+static uint64_t check_cut(struct federate_options o, const char *what)
+{
+    char folder[] = "/tmp/nephron_check_XXXXXX";
+    struct error e = {""};
+    uint64_t memory = run(&o, &e, NULL);
+    CHECK(memory != 0, "%s: %s", what, e.text);
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
+    o.folder = folder;
+    fflush(stdout);
+    pid_t child = fork();
+    int rounds = 1, status;
+    if (child == 0) {
+        struct federate_events events = {.round_done = exit_after, .arg = &rounds};
+        run(&o, &e, &events);
+        _exit(1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 0, "%s: the child did not stop",
+          what);
+    o.resume = 1;
+    o.pool = pool_create(2);
+    o.parallel = PARALLEL_CLIENTS;
+    uint64_t files = run(&o, &e, NULL);
+    CHECK(files == memory, "%s: %016" PRIx64 " through files, %016" PRIx64 " in memory: %s", what, files,
+          memory, e.text);
+    pool_destroy(o.pool);
+    remove_folder(folder);
+    return memory;
+}
+
 static void check_all_strategies(const struct learner_data *data)
 {
     struct federate_client *c = small_clients(data, groups, CLIENTS);
+    struct federate_options o = options(c, CLIENTS, NULL);
+    o.train = small_options(2, 1);
+    o.train.optimizer = OPTIM_SGD;
+    o.train.momentum = 0;
+    o.train.lr = 0.05f;
     for (int k = 0; strategies[k]; k++) {
-        char folder[] = "/tmp/nephron_check_XXXXXX";
-        struct error e = {""};
-        struct federate_options o = options(c, CLIENTS, NULL);
-        o.train = small_options(2, 1);
-        o.train.optimizer = OPTIM_SGD;
-        o.train.momentum = 0;
-        o.train.lr = 0.05f;
         o.strategy = strategies[k];
         strategy_standard(o.option, o.strategy);
         if (strcmp(o.strategy->name, "bulyan") == 0) o.option[0] = 0;
-        uint64_t memory = run(&o, &e, NULL);
-        CHECK(memory != 0, "%s: %s", o.strategy->name, e.text);
-        CHECK(mkdtemp(folder) != NULL, "mkdtemp");
-        o.folder = folder;
-        fflush(stdout);
-        pid_t child = fork();
-        int rounds = 1, status;
-        if (child == 0) {
-            struct federate_events events = {.round_done = exit_after, .arg = &rounds};
-            run(&o, &e, &events);
-            _exit(1);
-        }
-        CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 0, "%s: the child did not stop",
-              o.strategy->name);
-        o.resume = 1;
-        o.pool = pool_create(2);
-        o.parallel = PARALLEL_CLIENTS;
-        uint64_t files = run(&o, &e, NULL);
-        CHECK(files == memory, "%s: %016" PRIx64 " through files, %016" PRIx64 " in memory: %s",
-              o.strategy->name, files, memory, e.text);
-        pool_destroy(o.pool);
-        remove_folder(folder);
+        check_cut(o, o.strategy->name);
+    }
+    /* Packed answers: residuals stay at the sites too. */
+    uint64_t plain = 0;
+    o.strategy = NULL;
+    o.compress_share = 0.1;
+    for (int k = 0; compress_table[k]; k++) {
+        o.compress = strcmp(compress_name(compress_table[k]), "none") == 0 ? NULL : compress_table[k];
+        uint64_t hash = check_cut(o, compress_name(compress_table[k]));
+        if (!o.compress)
+            plain = hash;
+        else
+            CHECK(hash != plain, "compression %s changes nothing", compress_name(o.compress));
     }
     small_clients_free(c, CLIENTS);
 }

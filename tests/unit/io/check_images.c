@@ -361,7 +361,7 @@ static void check_slopes(void)
         uint32_t bits[2];
         memcpy(&bits[0], &slopes[i].slope, 4);
         memcpy(&bits[1], &slopes[i].inter, 4);
-        for (int k = 0; k < 2; k++) bytes_put(data + 112 + 4 * k, bits[k], 4, 0);
+        for (int k = 0; k < 2; k++) bytes_set(data + 112 + 4 * k, bits[k], 4, 0);
         CHECK(!nifti_parse(&r, data, size, NULL, 0, "s", 0, &e) && r.voxel[0] == 3 && r.voxel[1] == 5, "slope %g: %s", slopes[i].slope, e.text);
         CHECK(slopes[i].says[0] ? strstr(r.assumed, slopes[i].says) != NULL : !r.assumed[0], "slope %g, inter %g: '%s'", slopes[i].slope, slopes[i].inter, r.assumed);
         volume_free(&r);

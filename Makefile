@@ -112,7 +112,7 @@ CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/
 	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
 	tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_train
 CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/fl/check_federated \
-	tests/unit/fl/check_fingerprint tests/unit/fl/check_strategies
+	tests/unit/fl/check_fingerprint tests/unit/fl/check_rounds tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \

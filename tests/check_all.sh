@@ -65,6 +65,8 @@ if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/
     done
 else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64"; fi
 
+run "a federated run killed at 50 moments" . ./tests/unit/fl/check_faults long
+
 for compiler in gcc clang; do # the shortest build there is
     command -v $compiler >/dev/null || continue
     copy plain

@@ -69,7 +69,10 @@ $nephron train $data -o "$work/cut" $long --resume
 ok "resume" $?
 [ "$(last_hash "$work/cut/fold_0/progress.csv")" = "$(last_hash "$work/whole/fold_0/progress.csv")" ]
 ok "a resumed run ends at other weights" $?
+cp "$work/cut/manifest.json" "$work/manifest"
 refuses 1 "other options" $nephron train $data -o "$work/cut" $long --resume --lr 0.5
+cmp -s "$work/manifest" "$work/cut/manifest.json"
+ok "a refused resume rewrites the manifest" $?
 refuses 1 "already trained" $nephron train $data -o "$work/cut" $long
 
 # ---- federate, predict, evaluate, compare ------------------------------------------------------------------------------
@@ -85,6 +88,9 @@ for file in plans.json dataset.json manifest.json sites.csv fold_0/checkpoint_fi
 done
 mkdir "$work/images"
 cp $data/imagesTr/hippocampus_001_0000.nii.gz $data/imagesTr/hippocampus_003_0000.nii.gz "$work/images"
+cp -r "$work/f3" "$work/flipped"
+printf '\001' | dd of="$work/flipped/fold_0/checkpoint_final.safetensors" bs=1 seek=60000 conv=notrunc 2>/dev/null
+refuses 1 "damaged" $nephron predict "$work/flipped" -i "$work/images" -o "$work/fp" --step 1 --no-mirror --quiet
 $nephron predict "$work/f3" -i "$work/images" -o "$work/p" --step 1 --no-mirror --probabilities --quiet
 ok "predict" $?
 [ -s "$work/p/hippocampus_001.nii.gz" ] && [ -s "$work/p/hippocampus_001.npz" ]

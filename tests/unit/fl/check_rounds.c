@@ -1,0 +1,307 @@
+/* check_rounds.c - the three steps by themselves: messages that travel as files, and a server that refuses
+ * what it must, without a trace. */
+#include "fl/round/server.h"
+#include "io/weights/seal.h"
+#include "tests/unit/fl/small_federation.h"
+
+enum { SITES = 4 };
+
+static struct federation small_terms(const struct train_options *o, const char *strategy)
+{
+    struct federation f = federation_default(o, NULL, SITES);
+    f.strategy = strategy_find(strategy);
+    strategy_standard(f.option, f.strategy);
+    memset(f.hash, 'a', 64);
+    return f;
+}
+
+/* An update of numbers that a site could have. */
+static void make_update(struct update *u, const struct model *m, const char *site, int round, int key)
+{
+    struct error e;
+    struct rng rng = rng_stream(9, (uint32_t)key, 0, RNG_TEST);
+    CHECK(update_init(u, m->count, &e) == 0, "update_init");
+    for (int p = 0; p < m->params; p++)
+        for (size_t i = 0; i < m->param[p].count; i++) {
+            size_t at = m->param[p].offset + i;
+            u->values[at] = m->data[at] + 0.1f * rng_normal(&rng);
+            if (m->param[p].kind == PARAM_VAR) u->values[at] = 0.5f + rng_float(&rng);
+        }
+    snprintf(u->site, sizeof u->site, "%s", site);
+    u->round = round;
+    u->numbers = (struct contribution){.site = u->site,
+                                       .examples = 5 + key,
+                                       .steps = 3,
+                                       .effective = 3,
+                                       .lr_sum = 0.3,
+                                       .start_loss = 1,
+                                       .distance2 = NAN};
+    u->loss = 0.7;
+    u->metric_before = u->loss_before = u->metric_after = u->loss_after = NAN;
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------ */
+
+static void check_update_file(const struct federation *f, const struct model *m)
+{
+    char path[] = "/tmp/nephron_check_update.safetensors", hex[65], again[65];
+    struct update u, back;
+    struct error e = {""};
+    make_update(&u, m, "A", 2, 1);
+    u.metric_after = 0.25;
+    CHECK(update_init(&back, m->count, &e) == 0 && update_write(&u, f, m, path, hex, &e) == 0, "%s", e.text);
+    CHECK(update_read(&back, f, m, path, again, &e) == 0 && strcmp(hex, again) == 0, "%s", e.text);
+    CHECK(memcmp(u.values, back.values, m->count * sizeof *u.values) == 0 && strcmp(back.site, "A") == 0 &&
+              back.round == 2 && back.numbers.examples == 6 && back.loss == 0.7 &&
+              back.metric_after == 0.25 && isnan(back.metric_before),
+          "an update does not come back as it was");
+    struct federation other = *f;
+    other.hash[0] = 'b';
+    CHECK(update_read(&back, &other, m, path, NULL, &e) == -1 && strstr(e.text, "another federation"), "%s",
+          e.text);
+    struct task_message t;
+    CHECK(task_read(&t, f, m, path, &e) == -1 && strstr(e.text, "kind 'update'"),
+          "an update is taken for a task: %s", e.text);
+    unsigned char *bytes;
+    size_t size;
+    CHECK(file_read(path, 0, &bytes, &size, &e) == 0, "%s", e.text);
+    struct rng rng = rng_stream(3, 0, 0, RNG_TEST);
+    for (int k = 0; k < 300; k++) { /* any one bit, the header's too */
+        size_t at = k < 150 ? 8 + rng_below(&rng, 2000) : rng_below(&rng, (uint32_t)size);
+        int bit = 1 << rng_below(&rng, 8);
+        bytes[at] ^= (unsigned char)bit;
+        CHECK(file_write(path, bytes, k % 10 ? size : size - 1 - at % 1000, &e) == 0, "%s", e.text);
+        CHECK(update_read(&back, f, m, path, NULL, &e) == -1 && strstr(e.text, path),
+              "a flipped bit of byte %zu is not seen", at);
+        bytes[at] ^= (unsigned char)bit;
+    }
+    free(bytes);
+    update_free(&u);
+    update_free(&back);
+    remove(path);
+}
+
+/* Metadata that someone edited, with a seal that fits. */
+static void check_edited_update(const struct federation *f, const struct model *m)
+{
+    char path[] = "/tmp/nephron_check_update.safetensors";
+    static const struct {
+        const char *key;
+        double number;
+        const char *text;
+    } edit[] = {{"examples", -1, NULL},
+                {"examples", NAN, NULL},
+                {"examples", 1e30, NULL},
+                {"steps", 0, NULL},
+                {"round", -1, NULL},
+                {"round", 1e12, NULL},
+                {"learning_rates", -1, NULL},
+                {"validation_cases", -5, NULL},
+                {"effective_steps", INFINITY, NULL},
+                {"site", 0, ""},
+                {"site", 0, NULL},
+                {"values", 0, "gradients"},
+                {"examples", 0, "many"},
+                {"site", 0, "0123456789012345678901234567890123456789012345678901234567890123456789"}};
+    struct update u, back;
+    struct error e = {""};
+    make_update(&u, m, "A", 2, 1);
+    CHECK(update_init(&back, m->count, &e) == 0, "%s", e.text);
+    for (size_t k = 0; k < sizeof edit / sizeof *edit; k++) {
+        struct safetensors s, t = {0};
+        CHECK(update_write(&u, f, m, path, NULL, &e) == 0 && safetensors_read(&s, path, &e) == 0, "%s",
+              e.text);
+        for (int i = 0; i < s.count; i++)
+            safetensors_add(&t, s.tensor[i].name, s.tensor[i].dtype, s.tensor[i].ndim, s.tensor[i].dim,
+                            s.tensor[i].data);
+        const char *head = safetensors_meta(&s, "nephron");
+        struct json *j = json_parse(head, strlen(head), &e), *numbers = json_get(j, "update");
+        if (edit[k].text)
+            json_add_text(numbers, edit[k].key, edit[k].text);
+        else if (edit[k].number == floor(edit[k].number) && fabs(edit[k].number) < 1e15)
+            json_add_int(numbers, edit[k].key, (int64_t)edit[k].number);
+        else
+            json_add_number(numbers, edit[k].key, edit[k].number);
+        char *text = json_format(j, 0);
+        safetensors_add_meta(&t, "nephron", text);
+        seal_add(&t);
+        CHECK(safetensors_write(&t, path, &e) == 0, "%s", e.text);
+        CHECK(update_read(&back, f, m, path, NULL, &e) == -1 && strstr(e.text, path),
+              "%s edited to %g or '%s' is taken", edit[k].key, edit[k].number,
+              edit[k].text ? edit[k].text : "");
+        free(text);
+        json_free(j);
+        safetensors_free(&s);
+        safetensors_free(&t);
+    }
+    update_free(&u);
+    update_free(&back);
+    remove(path);
+}
+
+static void check_task_file(const struct train_options *o, const struct model *m)
+{
+    char path[] = "/tmp/nephron_check_task.safetensors", hex[65], hash[65];
+    struct federation f = small_terms(o, "scaffold");
+    struct error e = {""};
+    struct task_message back;
+    struct json *agreed = federation_json(&f);
+    float *shared = calloc(m->count, sizeof *shared);
+    for (int p = 0; p < m->params; p++) shared[m->param[p].offset] = (float)p;
+    struct task t = {.round = 3, .weights = m->data, .shared = {shared}};
+    CHECK(task_write(&t, &f, agreed, NULL, m, path, hex, &e) == 0 && task_read(&back, &f, m, path, &e) == 0,
+          "%s", e.text);
+    CHECK(back.task.round == 3 && strcmp(back.task.base, hex) == 0 &&
+              memcmp(back.task.weights, m->data, m->count * sizeof(float)) == 0 &&
+              memcmp(back.task.shared[0], shared, m->count * sizeof *shared) == 0,
+          "a task does not come back as it was");
+    struct json *j = task_agreed(path, hash, &e);
+    struct federation again;
+    CHECK(j && federation_from_json(&again, j, path, &e) == 0 && again.strategy == f.strategy &&
+              again.sites == f.sites && again.train.lr == f.train.lr,
+          "what was agreed on does not come back: %s", e.text);
+    json_free(j);
+    json_free(agreed);
+    task_free(&back);
+    free(shared);
+    remove(path);
+}
+
+/* ---- the server ---------------------------------------------------------------------------------------- */
+
+/* Adds four updates in an order, with refused ones between, and returns the hash of the new weights. */
+static uint64_t play_round(const struct federation *f, const struct model *start, const int order[SITES],
+                           int with_bad)
+{
+    struct server s;
+    struct task t;
+    struct error e = {""};
+    struct model *m = model_clone(start);
+    CHECK(server_init(&s, f, m, NULL, NULL, &e) == 0 && server_begin(&s, &t, &e) == 0, "%s", e.text);
+    for (int i = 0; i < SITES; i++) {
+        struct update u;
+        char name[2] = {(char)('A' + order[i]), 0};
+        make_update(&u, start, name, 0, order[i]);
+        struct update bad = u;
+        bad.numbers.site = bad.site;
+        struct {
+            const char *says;
+            float value;
+            double examples, loss;
+            int round, first;
+        } way[] = {{"finite", NAN, 5, 1, 0, 1},       {"finite", INFINITY, 5, 1, 0, 1},
+                   {"larger than", 2e6f, 5, 1, 0, 1}, {"examples", 0, 0, 1, 0, 0},
+                   {"examples", 0, 2.5, 1, 0, 0},     {"loss", 0, 5, NAN, 0, 0},
+                   {"round 1", 0, 5, 1, 1, 0}};
+        for (size_t k = 0; with_bad && k < sizeof way / sizeof *way; k++) {
+            float kept = u.values[0];
+            if (way[k].first) u.values[0] = way[k].value;
+            bad.numbers.examples = way[k].examples;
+            bad.loss = way[k].loss;
+            bad.round = way[k].round;
+            CHECK(server_add(&s, &bad, &e) == -1 && strstr(e.text, way[k].says), "way %zu: %s", k, e.text);
+            u.values[0] = kept;
+        }
+        CHECK(server_add(&s, &u, &e) == 0, "%s", e.text);
+        if (with_bad)
+            CHECK(server_add(&s, &u, &e) == -1 && strstr(e.text, "already"), "an update is taken twice: %s",
+                  e.text);
+        update_free(&u);
+    }
+    CHECK(server_end(&s, &e) == 0 && s.round == 1, "%s", e.text);
+    uint64_t hash = model_hash(m);
+    server_free(&s);
+    model_destroy(m);
+    return hash;
+}
+
+static void check_orders(const struct train_options *o, const struct model *m)
+{
+    static const int order[][SITES] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}, {1, 3, 0, 2}};
+    for (int k = 0; strategies[k]; k++) {
+        struct federation f = small_terms(o, strategies[k]->name);
+        if (strcmp(f.strategy->name, "bulyan") == 0) f.option[0] = 0;
+        uint64_t hash = play_round(&f, m, order[0], 0);
+        for (size_t i = 1; i < sizeof order / sizeof *order; i++)
+            CHECK(play_round(&f, m, order[i], i == 2) == hash,
+                  "%s: order %zu of the updates gives other weights", f.strategy->name, i);
+        CHECK(hash != model_hash(m), "%s leaves the weights as they are", f.strategy->name);
+    }
+    struct federation f = small_terms(o, "fedavg");
+    uint64_t exact = play_round(&f, m, order[0], 0);
+    f.plain_variance = 1;
+    CHECK(play_round(&f, m, order[0], 0) != exact, "the average of variances is their merging");
+}
+
+/* Too few, and a round that is begun again. */
+static void check_minimum(const struct train_options *o, const struct model *start)
+{
+    struct federation f = small_terms(o, "fedadam");
+    struct server s;
+    struct task t;
+    struct update u;
+    struct error e = {""};
+    struct model *m = model_clone(start);
+    f.minimum = 2;
+    CHECK(server_init(&s, &f, m, NULL, NULL, &e) == 0 && server_begin(&s, &t, &e) == 0, "%s", e.text);
+    CHECK(server_end(&s, &e) == -1 && strstr(e.text, "0 of the 2"), "a round of nothing ends: %s", e.text);
+    make_update(&u, start, "A", 0, 0);
+    CHECK(server_add(&s, &u, &e) == 0 && server_end(&s, &e) == -1 && strstr(e.text, "1 of the 2"), "%s",
+          e.text);
+    CHECK(model_hash(m) == model_hash(start) && s.round == 0, "a round that did not end changed the weights");
+    CHECK(server_begin(&s, &t, &e) == 0 && server_add(&s, &u, &e) == 0,
+          "an update of a round that was begun again: %s", e.text);
+    update_free(&u);
+    server_free(&s);
+    model_destroy(m);
+}
+
+/* ---- who trains ---------------------------------------------------------------------------------------- */
+
+static void check_samples(const struct train_options *o)
+{
+    struct federation f = federation_default(o, NULL, 50);
+    struct error e;
+    unsigned char chosen[50], before[50] = {0};
+    int total[50] = {0}, same = 0;
+    f.fraction = 0.1;
+    for (int round = 0; round < 200; round++) {
+        int n = 0;
+        CHECK(federation_sample(chosen, &f, round, &e) == 0, "sample");
+        for (int k = 0; k < 50; k++) n += chosen[k], total[k] += chosen[k];
+        CHECK(n == 5, "%d of 50 sites, want 5", n);
+        same += memcmp(chosen, before, sizeof before) == 0;
+        memcpy(before, chosen, sizeof before);
+    }
+    int low = 200, high = 0;
+    for (int k = 0; k < 50; k++)
+        low = total[k] < low ? total[k] : low, high = total[k] > high ? total[k] : high;
+    CHECK(same == 0 && low >= 5 && high <= 40, "in 200 rounds a site is drawn %d to %d times", low, high);
+    f.minimum = 12;
+    federation_sample(chosen, &f, 0, &e);
+    int n = 0;
+    for (int k = 0; k < 50; k++) n += chosen[k];
+    CHECK(n == 12, "a minimum of 12 draws %d", n);
+    CHECK(site_key("A", 1) == 0 && site_key("A", 2) != site_key("B", 2) &&
+              site_key("A", 2) == site_key("A", 3),
+          "keys of sites");
+    f.local_epochs = 2;
+    CHECK(local_iterations(&f, 10) == 7 && local_iterations(&f, 1) == 1,
+          "2 passes over 10 cases in batches of 3 are %d iterations", local_iterations(&f, 10));
+}
+
+int main(void)
+{
+    struct train_options o = small_options(5, 2);
+    o.optimizer = OPTIM_SGD;
+    struct federation f = small_terms(&o, "fedavg");
+    struct model *m = learner_model(&o, NULL);
+    check_update_file(&f, m);
+    check_edited_update(&f, m);
+    check_task_file(&o, m);
+    check_orders(&o, m);
+    check_minimum(&o, m);
+    check_samples(&o);
+    model_destroy(m);
+    return check_done("check_rounds");
+}

@@ -52,8 +52,11 @@ IO_WEIGHTS = io/weights/npy.o io/weights/onnx.o io/weights/pickle.o io/weights/p
 IO_FORMATS = io/formats/image_formats.o
 NN_DATA = nn/data/dataset.o nn/data/dataset_json.o nn/data/roles.o nn/data/sample.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
-NN_MEASURE = nn/measure/evaluation.o nn/measure/labelmap.o nn/measure/metrics.o nn/measure/stats.o \
-	nn/measure/stats_auc.o nn/measure/stats_calibration.o nn/measure/surface.o
+NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/labelmap.o nn/measure/metric.o \
+	nn/measure/metrics.o nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o \
+	nn/measure/stats_auc_interval.o nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o \
+	nn/measure/stats_distributions.o nn/measure/stats_paired.o nn/measure/stats_power.o \
+	nn/measure/stats_proportion.o nn/measure/stats_rank.o nn/measure/stats_seeds.o nn/measure/surface.o
 NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
 	nn/prepare/restore.o
 NN_NETWORK = nn/network/resnet.o nn/network/unet.o
@@ -84,7 +87,8 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TEN
 	$(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
-APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/progress.o apps/base/scores.o
+APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/progress.o \
+	apps/base/result_tables.o apps/base/scores.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
 	apps/training/manifest.o apps/training/predictions.o \
 	apps/training/training.o apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
@@ -109,8 +113,9 @@ CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/
 	tests/unit/io/check_formats tests/unit/io/check_image_formats tests/unit/io/check_images \
 	tests/unit/io/check_io tests/unit/io/check_pth
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
-	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
-	tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_train
+	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
+	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample \
+	tests/unit/nn/check_train
 CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/fl/check_federated \
 	tests/unit/fl/check_fingerprint tests/unit/fl/check_rounds tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study

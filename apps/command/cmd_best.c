@@ -9,6 +9,7 @@
 #include "nn/infer/ensemble.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
+#include "apps/base/result_tables.h"
 #include "io/base/file.h"
 #include "tensor/base/cpu.h"
 
@@ -65,14 +66,11 @@ static int add_ensembled(struct evaluation *ev, const struct best *v, const stru
         return -1;
     const struct ensemble_case one = {.id = id, .folder = {first, second}, .folders = 2};
     if (ensemble_run(&one, d, NULL, path, NULL, NULL, e)) return -1;
-    struct volume g;
-    uint8_t *ref, *pred;
-    if (labelmap_pair(&ref, &pred, &g, a->reference, path, &h->index, e)) return -1;
-    const int size[3] = {(int)g.size[2], (int)g.size[1], (int)g.size[0]};
-    const double spacing[3] = {g.spacing[2], g.spacing[1], g.spacing[0]};
-    int status = evaluation_add(ev, id, a->reference, path, ref, pred, size, spacing, e);
-    free(ref);
-    free(pred);
+    struct labelmap ref, pred;
+    if (labelmap_read_pair(&ref, &pred, a->reference, path, &h->index, e)) return -1;
+    int status = evaluation_add(ev, id, a->reference, path, ref.index, pred.index, ref.size, ref.spacing, e);
+    labelmap_free(&ref);
+    labelmap_free(&pred);
     return status;
 }
 
@@ -111,7 +109,7 @@ static int cases_of(struct crossval *cases, const struct best *v, const struct c
 {
     char folder[1300];
     const struct run *r = &v->run[c->run[0]];
-    if (crossval_begin(cases, &r->dataset, r->path, v->threads, v->quiet, e)) return -1;
+    if (crossval_begin(cases, &r->dataset, r->path, v->threads, e)) return -1;
     if (c->run[1] < 0) return crossval_add_run(cases, r, v->ref, e);
     return ensemble_folder(folder, v, c, e) ? -1 : crossval_add_folder(cases, folder, v->ref, e);
 }
@@ -161,6 +159,7 @@ static int finish(struct best *v, const struct candidate *c, struct error *e)
     if (!v->quiet) printf("best: %s%s%s, mean Dice %.4f\n", v->run[c->run[0]].path, c->run[1] < 0 ? "" : " + ", c->run[1] < 0 ? "" : v->run[c->run[1]].path, c->dice);
     int status = cases_of(&cases, v, c, e);
     if (!status) status = crossval_determine(&cases, path, e);
+    if (!status && !v->quiet) crossval_print(&cases, path);
     crossval_end(&cases);
     if (status) return -1;
     struct json *j = json_object(), *all = json_add_array(j, "candidates"), *best = json_add_object(j, "best");

@@ -10,8 +10,15 @@
 #include "io/base/file.h"
 #include "io/base/json.h"
 #include "nn/data/dataset.h"
-#include "nn/measure/metrics.h"
+#include "nn/measure/labelmap.h"
+#include "nn/measure/metric.h"
 #include "nn/measure/stats.h"
+#include "nn/measure/stats_auc.h"
+#include "nn/measure/stats_bootstrap.h"
+#include "nn/measure/stats_distributions.h"
+#include "nn/measure/stats_paired.h"
+#include "nn/measure/stats_proportion.h"
+#include "nn/measure/stats_rank.h"
 
 struct compare {
     const char *a, *b, *out, *metric, *zeros;
@@ -53,12 +60,12 @@ static int compare_ids(const void *a, const void *b)
     return strcmp(((const struct summary_case *)a)->id, ((const struct summary_case *)b)->id);
 }
 
-/* "case", which evaluate writes, else the name of the prediction file up to its first dot after the folder. */
-static void case_id(char id[ID_MAX], const struct json *one)
+/* "case", which evaluate writes, else the name of the prediction file without its image ending. */
+static int case_id(char id[ID_MAX], const struct json *one, struct error *e)
 {
     const char *text = json_text(one, "case", NULL), *file = json_text(one, "prediction_file", json_text(one, "reference_file", ""));
-    snprintf(id, ID_MAX, "%.*s", ID_MAX - 1, text ? text : file_name(file));
-    if (!text) id[strcspn(id, ".")] = 0;
+    if (!text) return labelmap_case_name(id, file, e);
+    return snprintf(id, ID_MAX, "%s", text) < ID_MAX ? 0 : error_set(e, "case %.40s...: the name has more than %d characters", text, ID_MAX - 1);
 }
 
 static int read_cases(struct summary *s, const char *metric, struct error *e)
@@ -69,7 +76,7 @@ static int read_cases(struct summary *s, const char *metric, struct error *e)
     if (!s->item) return error_set(e, "%s: out of memory for %d cases", s->path, cases->count);
     for (; s->count < cases->count; s->count++) {
         struct summary_case *c = &s->item[s->count];
-        case_id(c->id, cases->item[s->count]);
+        if (case_id(c->id, cases->item[s->count], e)) return error_prefix(e, "%s: metric_per_case[%d]", s->path, s->count);
         c->metrics = json_get(cases->item[s->count], "metrics");
         if (!*c->id) return error_set(e, "%s: metric_per_case[%d] has neither case nor prediction_file", s->path, s->count);
         if (!c->metrics || c->metrics->type != JSON_OBJECT || c->metrics->count < 1) return error_set(e, "%s: case %s has no metrics", s->path, c->id);
@@ -159,8 +166,8 @@ static int measure(struct paired *r, const struct compare *c, const struct pairi
         r->mean_a = stats_mean(a, r->n);
         r->mean_b = stats_mean(b, r->n);
         r->difference = stats_mean(d, r->n);
-        stats_bootstrap_mean(r->percentile, r->bca, d, r->n, c->resamples, c->seed, c->level);
-        if (stats_wilcoxon(&r->wilcoxon, a, b, r->n, strcmp(c->zeros, "pratt") == 0 ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX) ||
+        if (stats_bootstrap_mean(r->percentile, r->bca, d, r->n, c->resamples, c->seed, c->level) ||
+            stats_wilcoxon(&r->wilcoxon, a, b, r->n, strcmp(c->zeros, "pratt") == 0 ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX) ||
             stats_tost_paired(&r->tost, a, b, r->n, c->margin))
             status = error_set(e, "out of memory for %d cases", r->n);
     }
@@ -427,12 +434,14 @@ static const char details[] =
 
 int cmd_compare(int argc, char **argv)
 {
-    struct compare c = {.metric = "Dice", .zeros = "wilcox", .threshold = 0.5, .level = 0.95, .resamples = 10000, .seed = 1};
+    struct compare c = {.metric = "Dice", .zeros = "pratt", .threshold = 0.5, .level = 0.95, .resamples = 10000, .seed = 1};
+    char choices[METRIC_CHOICES_SIZE];
+    metric_choices(choices);
     struct option_spec spec[] = {
         {"json", 0, OPTION_TEXT, &c.out, "FILE", "write the results as JSON", 0, 0, 0},
-        {"metric", 0, OPTION_TEXT, &c.metric, "NAME", "of summary.json (Dice)", 0, 0, "Dice|IoU|HD|HD95|ASSD|NSD|lesion_F1"},
+        {"metric", 0, OPTION_TEXT, &c.metric, "NAME", "of summary.json (Dice)", 0, 0, choices},
         {"margin", 0, OPTION_NUMBER, &c.margin, "X", "test equivalence within +-X (of the metric, or of the AUC)", 0, 1e6, 0},
-        {"zeros", 0, OPTION_TEXT, &c.zeros, "HOW", "Wilcoxon: drop zero differences or rank them", 0, 0, "wilcox|pratt"},
+        {"zeros", 0, OPTION_TEXT, &c.zeros, "HOW", "Wilcoxon: rank zero differences and leave them out then (pratt, as study), or before (wilcox)", 0, 0, "pratt|wilcox"},
         {"level", 0, OPTION_NUMBER, &c.level, "P", "of the bootstrap interval (0.95)", 0.5, 0.999, 0},
         {"resamples", 0, OPTION_INT, &c.resamples, "N", "of the bootstrap (10000)", 100, 10000000, 0},
         {"threshold", 0, OPTION_NUMBER, &c.threshold, "P", "tables: positive from this probability on (0.5)", 0, 1, 0},

@@ -9,26 +9,28 @@
 #include "nn/measure/labelmap.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
+#include "apps/base/result_tables.h"
 #include "apps/base/scores.h"
 #include "io/base/file.h"
 #include "io/formats/image_formats.h"
-#include "nn/measure/metrics.h"
-#include "nn/measure/stats.h"
+#include "nn/measure/classification.h"
+#include "nn/measure/stats_agreement.h"
+#include "nn/measure/stats_proportion.h"
 #include "tensor/base/cpu.h"
 #include "tensor/ops/ops.h"
 #include "tensor/base/pool.h"
 
-struct pair {
+struct file_pair {
     char id[ID_MAX];
     char reference[1300], prediction[1300];
 };
 
 struct evaluate {
     const char *ref, *pred, *out, *dataset;
-    double tolerance, threshold, lesion_overlap;
+    double tolerance, boundary, threshold, lesion_overlap;
     int threads, quiet, chill;
     struct pool *pool;
-    struct pair *pair;
+    struct file_pair *pair;
     int pairs;
     uint8_t *seen;             /* [threads][LABEL_VALUES]: label values in the files */
     struct label_index index;
@@ -38,14 +40,10 @@ struct evaluate {
 
 /* ---- which files ---------------------------------------------------------------------------------------------------- */
 
-static int set_pair(struct pair *p, const char *ref, const char *pred, struct error *e)
+static int set_pair(struct file_pair *p, const char *ref, const char *pred, struct error *e)
 {
-    const char *name = file_name(ref);
-    size_t n = strlen(name) - volume_suffix(name);
-    if (n >= sizeof p->id || strlen(ref) >= sizeof p->reference || strlen(pred) >= sizeof p->prediction)
-        return error_set(e, "%s: name is too long", ref);
-    memcpy(p->id, name, n);
-    p->id[n] = 0;
+    if (strlen(ref) >= sizeof p->reference || strlen(pred) >= sizeof p->prediction) return error_set(e, "%s: path is too long", ref);
+    if (labelmap_case_name(p->id, ref, e)) return -1;
     snprintf(p->reference, sizeof p->reference, "%s", ref);
     snprintf(p->prediction, sizeof p->prediction, "%s", pred);
     return 0;
@@ -98,22 +96,11 @@ static int find_pairs(struct evaluate *v, struct error *e)
 
 /* ---- label maps ---------------------------------------------------------------------------------------------------- */
 
-static int scan(uint8_t *seen, const char *path, struct error *e)
-{
-    struct volume v;
-    if (labelmap_volume(&v, path, e)) return -1;
-    size_t n = volume_voxels(&v), i = 0;
-    while (i < n && labelmap_value(v.voxel[i]) >= 0) seen[labelmap_value(v.voxel[i++])] = 1;
-    int status = i == n ? 0 : error_set(e, "%s: voxel %zu is %g; label maps hold whole numbers from 0 to %d", path, i, (double)v.voxel[i], LABEL_VALUES - 1);
-    volume_free(&v);
-    return status;
-}
-
 static void scan_job(void *arg, int i, int thread)
 {
     struct evaluate *v = arg;
     uint8_t *seen = v->seen + (size_t)thread * LABEL_VALUES;
-    if (scan(seen, v->pair[i].reference, &v->error[i]) == 0) scan(seen, v->pair[i].prediction, &v->error[i]);
+    if (labelmap_values(seen, v->pair[i].reference, &v->error[i]) == 0) labelmap_values(seen, v->pair[i].prediction, &v->error[i]);
 }
 
 /* Writes result.item[i]: an evaluation of its own with room for one. */
@@ -121,20 +108,17 @@ static void measure_job(void *arg, int i, int thread)
 {
     struct evaluate *v = arg;
     struct evaluation one = v->result;
-    const struct pair *p = &v->pair[i];
+    const struct file_pair *p = &v->pair[i];
     struct error *e = &v->error[i];
-    struct volume g;
-    uint8_t *ref, *pred;
+    struct labelmap ref, pred;
     (void)thread;
     one.item = &v->result.item[i];
     one.cases = 0;
     one.room = 1;
-    if (labelmap_pair(&ref, &pred, &g, p->reference, p->prediction, &v->index, e)) return;
-    const int size[3] = {(int)g.size[2], (int)g.size[1], (int)g.size[0]};
-    const double spacing[3] = {g.spacing[2], g.spacing[1], g.spacing[0]};
-    evaluation_add(&one, p->id, p->reference, p->prediction, ref, pred, size, spacing, e);
-    free(ref);
-    free(pred);
+    if (labelmap_read_pair(&ref, &pred, p->reference, p->prediction, &v->index, e)) return;
+    evaluation_add(&one, p->id, p->reference, p->prediction, ref.index, pred.index, ref.size, ref.spacing, e);
+    labelmap_free(&ref);
+    labelmap_free(&pred);
 }
 
 struct turn {
@@ -206,6 +190,7 @@ static int find_labels(struct evaluate *v, struct error *e)
     status = label_index_create(&v->index, &d, known ? path : v->ref, e);
     if (!status) v->result = evaluation_begin(&d, v->tolerance);
     v->result.lesion_overlap = v->lesion_overlap;
+    v->result.limits.boundary = v->boundary;
     if (known) dataset_close(&d);
     return status;
 }
@@ -247,8 +232,7 @@ static int report(struct evaluate *v, struct error *e)
 {
     if (!v->quiet) {
         evaluation_print(&v->result);
-        printf("\n%d case%s. Dice is NaN where a label is in neither map; means leave out NaN and infinite values; NSD at %g mm; volume: error.\n", v->pairs,
-               v->pairs > 1 ? "s" : "", v->tolerance);
+        printf("%d case%s. Dice is NaN where a label is in neither map; means leave out NaN and infinite values.\n", v->pairs, v->pairs > 1 ? "s" : "");
     }
     struct json *j = evaluation_json(&v->result);
     int status = v->pairs > 1 ? add_agreement(j, &v->result, !v->quiet, e) : 0;
@@ -413,11 +397,12 @@ static const char details[] =
 
 int cmd_evaluate(int argc, char **argv)
 {
-    struct evaluate v = {.tolerance = 1, .threshold = 0.5};
+    struct evaluate v = {.tolerance = 1, .boundary = EVALUATION_BOUNDARY_MM, .threshold = 0.5};
     struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &v.out, "FILE", "write the results as JSON", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &v.dataset, "FILE", "dataset.json with the labels", 0, 0, 0},
         {"tolerance", 0, OPTION_NUMBER, &v.tolerance, "MM", "of the normalised surface distance, NSD (1)", 0, 1e6, 0},
+        {"boundary-mm", 0, OPTION_NUMBER, &v.boundary, "MM", "width of the bands of boundary IoU (2)", 1e-3, 1e6, 0},
         {"lesion-overlap", 0, OPTION_NUMBER, &v.lesion_overlap, "X", "a lesion counts as met where more than this share of it is in the other map (0: any voxel)", 0, 1, 0},
         {"chill", 0, OPTION_FLAG, &v.chill, NULL, "evaluate only the cases that were predicted, as nnU-Net's --chill", 0, 0, 0},
         {"threshold", 0, OPTION_NUMBER, &v.threshold, "P", "classification: positive from this probability on (0.5)", 0, 1, 0},

@@ -1,6 +1,7 @@
 /* cmd_postprocess.c - nnU-Net's determine_postprocessing on the validation cases of a run: postprocessing.json. */
 #include "nn/infer/crossval.h"
 #include "apps/base/options.h"
+#include "apps/base/result_tables.h"
 #include "io/base/file.h"
 #include "tensor/base/cpu.h"
 
@@ -10,10 +11,11 @@ static int determine(const char *path, const char *ref, const char *out, int thr
     struct crossval v;
     char beside[1300];
     if (run_open(&run, path, e)) return -1;
-    int status = run.plan ? crossval_begin(&v, &run.dataset, path, threads, quiet, e) : error_set(e, "%s: is no segmentation run", path);
+    int status = run.plan ? crossval_begin(&v, &run.dataset, path, threads, e) : error_set(e, "%s: is no segmentation run", path);
     if (!status) status = crossval_add_run(&v, &run, ref, e);
     if (!status && !out) status = file_join(beside, sizeof beside, path, "postprocessing.json", e);
     if (!status) status = crossval_determine(&v, out ? out : beside, e);
+    if (!status && !quiet) crossval_print(&v, out ? out : beside);
     if (run.plan) crossval_end(&v);
     run_close(&run);
     return status;

@@ -11,6 +11,7 @@
 #include "apps/study/study.h"
 #include "nn/train/classify.h"
 #include "nn/measure/metrics.h"
+#include "nn/measure/stats_auc.h"
 #include "nn/folder/run.h"
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"

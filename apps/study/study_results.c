@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/measure/stats.h"
+#include "nn/measure/stats_bootstrap.h"
+#include "nn/measure/stats_distributions.h"
 #include "tensor/base/check.h"
 #include "tensor/base/rng.h"
 
@@ -50,7 +53,7 @@ static void mean_interval(double *mean, double ci[2], const double *v, int n, ui
     *mean = ci[0] = ci[1] = NAN;
     if (count > 0) {
         *mean = stats_mean(some, count);
-        stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95);
+        ENSURE(!stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95), "out of memory for %d values", count);
     }
     free(some);
 }
@@ -92,7 +95,7 @@ static int compare_dice(struct pair_test *pair, struct wilcoxon *w, const struct
     for (int k = 0; k < n; k++) difference[k] = a[k] - b[k];
     mean_interval(&pair->difference, pair->ci, difference, n, s->seed);
     free(difference);
-    if (stats_wilcoxon(w, a, b, n, WILCOXON_ZEROS_PRATT)) return -1;
+    if (stats_wilcoxon(w, a, b, n, WILCOXON_ZEROS_DEFAULT)) return -1;
     pair->p = w->p;
     return 0;
 }
@@ -273,7 +276,7 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     stats_clopper_pearson(arm->accuracy_exact, arm->c.tp + arm->c.tn, n, 0.95);
     stats_clopper_pearson(arm->sensitivity_exact, arm->c.tp, arm->c.positives, 0.95);
     stats_clopper_pearson(arm->specificity_exact, arm->c.tn, n - arm->c.positives, 0.95);
-    stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, 2000, s->seed, 0.95);
+    failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, 2000, s->seed, 0.95);
     failed |= stats_hosmer_lemeshow(&arm->hosmer, label, arm->probability, n, 10);
     for (int k = 0; k < t->seeds; k++) arm->seed_auc[k] = metrics_auc(label, t->run[a][k].value, n);
     results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);

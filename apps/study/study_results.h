@@ -9,8 +9,14 @@
 #include <stddef.h>
 
 #include "apps/study/study.h"
+#include "nn/measure/classification.h"
 #include "nn/measure/metrics.h"
-#include "nn/measure/stats.h"
+#include "nn/measure/stats_agreement.h"
+#include "nn/measure/stats_auc.h"
+#include "nn/measure/stats_calibration.h"
+#include "nn/measure/stats_paired.h"
+#include "nn/measure/stats_proportion.h"
+#include "nn/measure/stats_rank.h"
 
 enum { PAIRS_MAX = 2 * STUDY_SITES_MAX + 1, ROC_POINTS = 51 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nn/measure/evaluation.h"
+#include "nn/measure/labelmap.h"
 #include "apps/base/progress.h"
 #include "nn/infer/segmenter.h"
 #include "apps/study/study.h"
@@ -106,16 +107,10 @@ static void keep_case(struct study_run *r, int k, const struct evaluation *ev)
 /* Label indices of a map on disk, malloc'ed. */
 static uint8_t *read_map(const struct study *s, const char *path, struct error *e)
 {
-    struct volume v;
-    if (volume_read(&v, path, e)) return NULL;
-    size_t n = volume_voxels(&v);
-    uint8_t *map = calloc(n + 1, 1);
-    for (size_t i = 0; map && i < n; i++)
-        for (int l = 1; l < s->dataset.labels; l++)
-            if ((int)v.voxel[i] == s->dataset.label_value[l]) map[i] = (uint8_t)l;
-    volume_free(&v);
-    if (!map) error_set(e, "%s: out of memory", path);
-    return map;
+    struct label_index index;
+    struct labelmap m;
+    if (label_index_create(&index, &s->dataset, path, e) || labelmap_read(&m, path, &index, e)) return NULL;
+    return m.index; /* the rest of it owns nothing */
 }
 
 /* seg NULL: the case was predicted before the study was resumed. */

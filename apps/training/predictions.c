@@ -6,7 +6,7 @@
 
 #include "io/base/csv.h"
 #include "io/base/file.h"
-#include "nn/measure/metrics.h"
+#include "nn/measure/classification.h"
 
 int predictions_create(struct predictions *p, int cases, int classes, struct error *e)
 {

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/result_tables.h"
 #include "nn/measure/evaluation.h"
+#include "nn/measure/labelmap.h"
 #include "apps/base/overlay.h"
 #include "apps/training/predictions.h"
 #include "apps/base/progress.h"
@@ -74,23 +76,18 @@ static int draw_case(const struct training *t, const struct case_metrics *c, con
 {
     char path[1300];
     struct sample raw;
-    struct volume v;
+    struct labelmap prediction;
+    struct label_index index;
     int i = dataset_find(&t->dataset, c->id, e);
     const char *ending = strcmp(t->dataset.file_ending, ".png") ? ".png" : "_overlay.png"; /* not over the prediction */
-    if (i < 0 || case_path(path, sizeof path, folder, c->id, ending, e) || dataset_load(&raw, &t->dataset, i, e)) return -1;
-    if (volume_read(&v, c->prediction, e)) {
-        sample_free(&raw);
+    if (i < 0 || case_path(path, sizeof path, folder, c->id, ending, e) || label_index_create(&index, &t->dataset, path, e) ||
+        dataset_load(&raw, &t->dataset, i, e))
         return -1;
+    int status = labelmap_read(&prediction, c->prediction, &index, e);
+    if (!status) {
+        status = overlay_write(path, &raw, raw.label, prediction.index, e);
+        labelmap_free(&prediction);
     }
-    size_t n = (size_t)raw.size[0] * raw.size[1] * raw.size[2];
-    uint8_t *label = calloc(n + 1, 1);
-    int status = label ? 0 : error_set(e, "%s: out of memory", path);
-    for (size_t k = 0; !status && k < n; k++)
-        for (int l = 1; l < t->dataset.labels; l++)
-            if ((int)v.voxel[k] == t->dataset.label_value[l]) label[k] = (uint8_t)l;
-    if (!status) status = overlay_write(path, &raw, raw.label, label, e);
-    free(label);
-    volume_free(&v);
     sample_free(&raw);
     return status;
 }

@@ -1,3 +1,4 @@
+/* crossval.c - measuring the held-out cases of all folds together, and nnU-Net's rule for the largest component. */
 #include "nn/infer/crossval.h"
 
 #include <math.h>
@@ -9,11 +10,10 @@
 #include "nn/plan/outputs.h"
 #include "tensor/ops/ops.h"
 
-int crossval_begin(struct crossval *v, const struct dataset *d, const char *name, int threads, int quiet, struct error *e)
+int crossval_begin(struct crossval *v, const struct dataset *d, const char *name, int threads, struct error *e)
 {
     memset(v, 0, sizeof *v);
     v->dataset = d;
-    v->quiet = quiet;
     if (label_index_create(&v->index, d, name, e)) return -1;
     v->sets = evaluation_begin(d, 1);
     v->pool = pool_create(threads);
@@ -91,16 +91,15 @@ static double dice_of(const uint8_t *ref, const uint8_t *pred, size_t n, uint64_
 static void measure_job(void *arg, int i, int thread)
 {
     struct crossval *v = arg;
-    struct volume g;
-    uint8_t *ref, *pred;
+    struct labelmap ref, pred;
     (void)thread;
-    if (labelmap_pair(&ref, &pred, &g, v->pair[i].reference, v->pair[i].prediction, &v->index, &v->error[i])) return;
-    const int size[3] = {(int)g.size[2], (int)g.size[1], (int)g.size[0]};
-    if (postprocess_apply(&v->steps, pred, size)) error_set(&v->error[i], "%s: out of memory", v->pair[i].prediction);
+    if (labelmap_read_pair(&ref, &pred, v->pair[i].reference, v->pair[i].prediction, &v->index, &v->error[i])) return;
+    const size_t voxels = (size_t)ref.size[0] * ref.size[1] * ref.size[2];
+    if (postprocess_apply(&v->steps, pred.index, ref.size)) error_set(&v->error[i], "%s: out of memory", v->pair[i].prediction);
     for (int k = 1; k < v->sets.labels; k++)
-        v->dice[(size_t)i * (LABELS_MAX + 1) + (size_t)k] = dice_of(ref, pred, (size_t)size[0] * size[1] * size[2], v->sets.set[k]);
-    free(ref);
-    free(pred);
+        v->dice[(size_t)i * (LABELS_MAX + 1) + (size_t)k] = dice_of(ref.index, pred.index, voxels, v->sets.set[k]);
+    labelmap_free(&ref);
+    labelmap_free(&pred);
 }
 
 int crossval_measure(double mean[LABELS_MAX + 1], struct crossval *v, struct error *e)
@@ -143,8 +142,7 @@ static int try_step(struct crossval *v, double now[LABELS_MAX + 1], uint64_t lab
     if (crossval_measure(then, v, e)) return -1;
     int better = then[only] > now[only];
     for (int k = 1; only == 0 && k < v->sets.labels; k++) better = better && !(then[k] < now[k]);
-    if (!v->quiet)
-        printf("largest component of %-20s Dice %.5f to %.5f: %s\n", only ? v->sets.name[only] : "all foreground", now[only], then[only], better ? "kept alone" : "no");
+    v->trial[v->trials++] = (struct crossval_trial){only ? v->sets.name[only] : "all foreground", now[only], then[only], better};
     if (better) memcpy(now, then, sizeof then);
     else v->steps.steps--;
     return 0;
@@ -152,22 +150,22 @@ static int try_step(struct crossval *v, double now[LABELS_MAX + 1], uint64_t lab
 
 int crossval_determine(struct crossval *v, const char *out, struct error *e)
 {
-    double before[LABELS_MAX + 1], now[LABELS_MAX + 1];
+    double now[LABELS_MAX + 1];
     uint64_t all = 0;
+    v->trials = 0;
     for (int k = 1; k < v->dataset->labels; k++) all |= (uint64_t)1 << k;
-    if (crossval_measure(before, v, e)) return -1;
-    memcpy(now, before, sizeof now);
+    if (crossval_measure(now, v, e)) return -1;
+    v->before = now[0];
     if (try_step(v, now, all, 0, e)) return -1;
     for (int k = 1; v->sets.labels > 2 && k < v->sets.labels; k++)
         if (try_step(v, now, v->sets.set[k], k, e)) return -1;
+    v->after = now[0];
     struct json *j = json_object(), *dice = json_add_object(j, "foreground_mean_dice");
-    json_add_number(dice, "input", before[0]);
-    json_add_number(dice, "postprocessed", now[0]);
+    json_add_number(dice, "input", v->before);
+    json_add_number(dice, "postprocessed", v->after);
     json_add_int(j, "cases", v->pairs);
     postprocess_to_json(j, &v->steps, v->dataset);
     int status = json_write(j, out, e);
     json_free(j);
-    if (!status && !v->quiet)
-        printf("%s: %d step%s from %d cases, mean Dice %.5f to %.5f\n", out, v->steps.steps, v->steps.steps == 1 ? "" : "s", v->pairs, before[0], now[0]);
     return status;
 }

@@ -1,8 +1,8 @@
 /* crossval.h - the held-out cases of a cross-validation, their mean Dice, and nnU-Net's postprocessing decided on them. Shared by postprocess
  * and best.
  */
-#ifndef APPS_CROSSVAL_H
-#define APPS_CROSSVAL_H
+#ifndef NN_CROSSVAL_H
+#define NN_CROSSVAL_H
 
 #include "nn/measure/evaluation.h"
 #include "nn/measure/labelmap.h"
@@ -14,9 +14,14 @@ struct pair {
     char reference[1300], prediction[1300];
 };
 
+struct crossval_trial { /* of one step of postprocessing */
+    const char *name;       /* of the label or region; "all foreground" */
+    double before, after;   /* mean Dice that decides */
+    int kept;
+};
+
 struct crossval {
     const struct dataset *dataset;
-    int quiet;
     struct label_index index;
     struct evaluation sets;      /* labels or regions, no cases */
     struct pair *pair;
@@ -25,10 +30,13 @@ struct crossval {
     struct error *error;         /* [pairs] */
     struct pool *pool;
     struct postprocessing steps; /* applied before measuring */
+    struct crossval_trial trial[LABELS_MAX + 1]; /* what crossval_determine tried, in order */
+    int trials;
+    double before, after;        /* foreground mean Dice without and with the steps that were kept */
 };
 
 /* The dataset (its labels; name: for messages) must outlive v. End it also after an error. */
-int crossval_begin(struct crossval *v, const struct dataset *d, const char *name, int threads, int quiet, struct error *e);
+int crossval_begin(struct crossval *v, const struct dataset *d, const char *name, int threads, struct error *e);
 void crossval_end(struct crossval *v);
 /* The cases of folder/summary.json; their predictions lie beside it. ref: folder of the references, NULL: where summary.json says. */
 int crossval_add_folder(struct crossval *v, const char *folder, const char *ref, struct error *e);

@@ -1,3 +1,4 @@
+/* ensemble.c - the mean of probabilities, and the label map that follows from it. */
 #include "nn/infer/ensemble.h"
 
 #include <stdio.h>
@@ -54,8 +55,8 @@ static int write_mean(const char *path, float *mean, int outputs, const struct v
     return npz_write(&z, path, 6, e);
 }
 
-/* v: the label map of the first prediction; its voxels are replaced. */
-static int combine(const struct ensemble_case *c, struct volume *v, float *mean, uint8_t *map, const struct dataset *d, const struct postprocessing *post,
+/* v: the geometry of the first prediction. */
+static int combine(const struct ensemble_case *c, const struct volume *v, float *mean, uint8_t *map, const struct dataset *d, const struct postprocessing *post,
                    const char *path, const char *npz_path, struct error *e)
 {
     const size_t voxels = volume_voxels(v);
@@ -66,9 +67,8 @@ static int combine(const struct ensemble_case *c, struct volume *v, float *mean,
     for (size_t i = 0; i < voxels * (size_t)outputs; i++) mean[i] /= (float)c->folders;
     for (size_t i = 0; i < voxels; i++) map[i] = label_of(d, mean + i, voxels);
     if (post && postprocess_apply(post, map, size)) return error_set(e, "%s: out of memory for postprocessing", path);
-    for (size_t i = 0; i < voxels; i++) v->voxel[i] = (float)d->label_value[map[i]];
     if (npz_path && write_mean(npz_path, mean, outputs, v, e)) return -1;
-    return volume_write(v, path, VOXEL_U8, e);
+    return labelmap_write(path, map, v, d, e);
 }
 
 int ensemble_run(const struct ensemble_case *c, const struct dataset *d, const struct postprocessing *post, const char *path, const char *npz_path,
@@ -76,13 +76,13 @@ int ensemble_run(const struct ensemble_case *c, const struct dataset *d, const s
 {
     struct volume v;
     char first[1400];
-    if (beside(first, c->folder[0], c->id, d->file_ending, e) || labelmap_volume(&v, first, e)) return -1;
+    if (beside(first, c->folder[0], c->id, d->file_ending, e) || volume_read_header(&v, first, e)) return -1;
+    if (v.size[3] != 1) return error_set(e, "%s: has %lld volumes; a label map is one", first, (long long)v.size[3]);
     const size_t voxels = volume_voxels(&v);
     float *mean = calloc(voxels * (size_t)(d->regions ? d->regions : d->labels), sizeof *mean);
     uint8_t *map = malloc(voxels);
     int status = mean && map ? combine(c, &v, mean, map, d, post, path, npz_path, e) : error_set(e, "%s: out of memory", first);
     free(mean);
-    volume_free(&v);
     if (status || !label) free(map);
     else *label = map;
     return status;

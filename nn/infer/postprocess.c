@@ -1,3 +1,4 @@
+/* postprocess.c - the largest component of labels, and postprocessing.json. */
 #include "nn/infer/postprocess.h"
 
 #include <stdlib.h>

@@ -1,30 +1,32 @@
+/* labelmap.c - label maps from files and to files. Formats of images hold voxels as float32, which is exact for every label value; this file is the only
+ * one that sees them so. */
 #include "nn/measure/labelmap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/file.h"
 #include "io/image/voxels.h"
 #include "tensor/ops/ops.h"
 
 int label_index_create(struct label_index *x, const struct dataset *d, const char *path, struct error *e)
 {
     if (d->labels < 2) return error_set(e, "%s: no label but the background", path);
-    memset(x->of, LABEL_UNKNOWN, sizeof x->of);
+    for (int value = 0; value < LABEL_VALUES; value++) x->of[value] = -1;
     for (int k = 0; k < d->labels; k++) {
         if (d->label_value[k] < 0 || d->label_value[k] >= LABEL_VALUES)
             return error_set(e, "%s: label %s is %d, not from 0 to %d", path, d->label_name[k], d->label_value[k], LABEL_VALUES - 1);
-        x->of[d->label_value[k]] = (uint8_t)k;
+        x->of[d->label_value[k]] = (int16_t)k;
     }
     if (d->ignore_label >= 0 && d->ignore_label < LABEL_VALUES) x->of[d->ignore_label] = LABEL_IGNORE;
     return 0;
 }
 
-int labelmap_value(float voxel)
-{
-    return voxel >= 0 && voxel < LABEL_VALUES && voxel == (float)(int)voxel ? (int)voxel : -1;
-}
+/* ---- reading ----------------------------------------------------------------------------------------------------------- */
 
-int labelmap_volume(struct volume *v, const char *path, struct error *e)
+/* One 3D volume whose voxels float32 holds. */
+static int read_voxels(struct volume *v, const char *path, struct error *e)
 {
     if (volume_read_exact(v, path, e)) return -1;
     if (v->size[3] != 1) error_set(e, "%s: has %lld volumes; a label map is one", path, (long long)v->size[3]);
@@ -34,39 +36,104 @@ int labelmap_volume(struct volume *v, const char *path, struct error *e)
     return -1;
 }
 
-uint8_t *labelmap_indices(const struct volume *v, const struct label_index *x, const char *path, struct error *e)
+/* The whole number from 0 to LABEL_VALUES - 1 that a voxel is, or -1. */
+static int value_of(float voxel)
 {
-    size_t n = volume_voxels(v);
-    uint8_t *map = malloc(n);
-    if (!map) error_set(e, "%s: out of memory for %zu voxels", path, n);
-    for (size_t i = 0; map && i < n; i++) {
-        int value = labelmap_value(v->voxel[i]);
-        map[i] = value < 0 ? LABEL_UNKNOWN : x->of[value];
-        if (map[i] != LABEL_UNKNOWN) continue;
-        error_set(e, "%s: voxel %zu is %g, which is no label of the dataset", path, i, (double)v->voxel[i]);
-        free(map);
-        map = NULL;
-    }
-    return map;
+    return voxel >= 0 && voxel < LABEL_VALUES && voxel == (float)(int)voxel ? (int)voxel : -1;
 }
 
-int labelmap_pair(uint8_t **reference, uint8_t **prediction, struct volume *v, const char *reference_path, const char *prediction_path,
-                  const struct label_index *x, struct error *e)
+static int refuse_voxel(const struct volume *v, size_t i, const char *path, const char *what, struct error *e)
 {
-    struct volume p;
-    *reference = *prediction = NULL;
-    if (labelmap_volume(v, reference_path, e)) return -1;
-    *reference = labelmap_indices(v, x, reference_path, e);
-    volume_free(v);
-    if (!*reference) return -1;
-    int status = labelmap_volume(&p, prediction_path, e);
-    if (!status) {
-        if (volume_same_geometry(v, &p, e)) status = error_prefix(e, "%s: not the geometry of %s", prediction_path, reference_path);
-        else if (!(*prediction = labelmap_indices(&p, x, prediction_path, e))) status = -1;
-        volume_free(&p);
+    const size_t w = (size_t)v->size[0], h = (size_t)v->size[1];
+    return error_set(e, "%s: voxel (%zu, %zu, %zu) is %.9g, %s", path, i % w, i / w % h, i / w / h, (double)v->voxel[i], what);
+}
+
+static int take_indices(uint8_t *index, const struct volume *v, const struct label_index *x, const char *path, struct error *e)
+{
+    const size_t n = volume_voxels(v);
+    for (size_t i = 0; i < n; i++) {
+        const int value = value_of(v->voxel[i]), k = value < 0 ? -1 : x->of[value];
+        if (k < 0) return refuse_voxel(v, i, path, "which is no label of the dataset", e);
+        index[i] = (uint8_t)k;
     }
+    return 0;
+}
+
+int labelmap_read(struct labelmap *m, const char *path, const struct label_index *x, struct error *e)
+{
+    memset(m, 0, sizeof *m);
+    if (read_voxels(&m->geometry, path, e)) return -1;
+    struct volume *v = &m->geometry;
+    m->index = malloc(volume_voxels(v));
+    int status = m->index ? take_indices(m->index, v, x, path, e) : error_set(e, "%s: out of memory for %zu voxels", path, volume_voxels(v));
+    for (int a = 0; a < 3; a++) {
+        m->size[a] = (int)v->size[2 - a];
+        m->spacing[a] = v->spacing[2 - a];
+    }
+    volume_free(v); /* gives up the voxels; the geometry stays */
     if (!status) return 0;
-    free(*reference);
-    *reference = NULL;
+    labelmap_free(m);
     return -1;
+}
+
+int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, const char *reference_path, const char *prediction_path,
+                       const struct label_index *x, struct error *e)
+{
+    if (labelmap_read(reference, reference_path, x, e)) return -1;
+    int status = labelmap_read(prediction, prediction_path, x, e);
+    if (!status && volume_same_geometry(&reference->geometry, &prediction->geometry, e)) {
+        status = error_prefix(e, "%s: not the geometry of %s", prediction_path, reference_path);
+        labelmap_free(prediction);
+    }
+    if (status) labelmap_free(reference);
+    return status;
+}
+
+void labelmap_free(struct labelmap *m)
+{
+    free(m->index);
+    m->index = NULL;
+}
+
+int labelmap_values(uint8_t seen[LABEL_VALUES], const char *path, struct error *e)
+{
+    struct volume v;
+    if (read_voxels(&v, path, e)) return -1;
+    const size_t n = volume_voxels(&v);
+    int status = 0;
+    for (size_t i = 0; !status && i < n; i++) {
+        const int value = value_of(v.voxel[i]);
+        if (value < 0) status = refuse_voxel(&v, i, path, "and label maps hold whole numbers from 0 to 65535", e);
+        else seen[value] = 1;
+    }
+    volume_free(&v);
+    return status;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------------- */
+
+int labelmap_write(const char *path, const uint8_t *index, const struct volume *geometry, const struct dataset *d, struct error *e)
+{
+    struct volume v = *geometry;
+    const size_t n = volume_voxels(&v);
+    int largest = 0;
+    for (int k = 0; k < d->labels; k++) largest = d->label_value[k] > largest ? d->label_value[k] : largest;
+    v.exact = NULL;
+    v.voxel = malloc(n * sizeof *v.voxel);
+    if (!v.voxel) return error_set(e, "%s: out of memory for %zu voxels", path, n);
+    for (size_t i = 0; i < n; i++) v.voxel[i] = (float)d->label_value[index[i]];
+    int status = volume_write(&v, path, largest > 255 ? VOXEL_U16 : VOXEL_U8, e);
+    free(v.voxel);
+    return status;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------------- */
+
+int labelmap_case_name(char id[ID_MAX], const char *path, struct error *e)
+{
+    const char *name = file_name(path);
+    const size_t length = strlen(name) - volume_suffix(name);
+    if (length >= ID_MAX) return error_set(e, "%s: the case's name has %zu characters, at most %d", path, length, ID_MAX - 1);
+    snprintf(id, ID_MAX, "%.*s", (int)length, name);
+    return 0;
 }

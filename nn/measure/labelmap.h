@@ -1,25 +1,39 @@
-/* labelmap.h - files of label values, and the indices of a dataset's labels that stand for them. Shared by evaluate and postprocess.
+/* labelmap.h - files of label values, read as indices of a dataset's labels and written back: the one reader of label maps.
+ *
+ * A label map is one 3D volume of whole numbers from 0 to LABEL_VALUES - 1. A value that no label of the dataset has is an error that names the file,
+ * the value and the voxel: nothing unknown ever counts as background.
  */
-#ifndef APPS_LABELMAP_H
-#define APPS_LABELMAP_H
+#ifndef NN_LABELMAP_H
+#define NN_LABELMAP_H
 
 #include "nn/data/dataset.h"
 
-enum { LABEL_VALUES = 1 << 16, LABEL_UNKNOWN = 253 }; /* values that a file may hold; index of those that no label has */
+enum { LABEL_VALUES = 1 << 16 }; /* values that a file may hold */
 
 struct label_index {
-    uint8_t of[LABEL_VALUES]; /* LABEL_IGNORE for the ignore label */
+    int16_t of[LABEL_VALUES]; /* index of the label with that value; LABEL_IGNORE for the ignore label; -1: none */
+};
+
+struct labelmap {
+    uint8_t *index;          /* [d][h][w], malloc'ed */
+    int size[3];             /* d, h, w */
+    double spacing[3];       /* mm, d, h, w */
+    struct volume geometry;  /* of the file, without voxels */
 };
 
 /* path: for messages. */
 int label_index_create(struct label_index *x, const struct dataset *d, const char *path, struct error *e);
-/* The whole number from 0 to LABEL_VALUES - 1 that a voxel is, or -1. */
-int labelmap_value(float voxel);
-/* One 3D volume. */
-int labelmap_volume(struct volume *v, const char *path, struct error *e);
-/* Malloc'ed indices of the voxels; NULL with a message. */
-uint8_t *labelmap_indices(const struct volume *v, const struct label_index *x, const char *path, struct error *e);
-/* Reference and prediction of one geometry, as indices; free both. v receives the reference's geometry, no voxels. */
-int labelmap_pair(uint8_t **reference, uint8_t **prediction, struct volume *v, const char *reference_path, const char *prediction_path,
-                  const struct label_index *x, struct error *e);
+int labelmap_read(struct labelmap *m, const char *path, const struct label_index *x, struct error *e);
+/* Reference and prediction, which must have one geometry. Free both. */
+int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, const char *reference_path, const char *prediction_path,
+                       const struct label_index *x, struct error *e);
+void labelmap_free(struct labelmap *m);
+/* Writes label indices [d][h][w] as the dataset's values, in the geometry given, in the smallest unsigned type that holds every label of the dataset. */
+int labelmap_write(const char *path, const uint8_t *index, const struct volume *geometry, const struct dataset *d, struct error *e);
+/* Sets seen[value] for every value in the file, whatever the labels are. */
+int labelmap_values(uint8_t seen[LABEL_VALUES], const char *path, struct error *e);
+/* The name of the case whose file this is: the file's name without a known image ending (".nii.gz", ".mha" ...); dots within it stay, as in names
+ * made of DICOM UIDs. */
+int labelmap_case_name(char id[ID_MAX], const char *path, struct error *e);
+
 #endif

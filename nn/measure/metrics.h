@@ -1,7 +1,4 @@
-/* metrics.h - overlap, surface, and classification metrics.
- * Surface distances: between boundary voxel centres in mm (as MONAI and SimpleITK do), exact Euclidean distance transform
- * (Felzenszwalb & Huttenlocher 2012) with anisotropic spacing.
- */
+/* metrics.h - overlap of two masks by voxels and by lesions. */
 #ifndef NN_METRICS_H
 #define NN_METRICS_H
 
@@ -17,17 +14,6 @@ struct overlap { /* of one label in one case */
 struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
                                double voxel_mm3);
 
-/* MONAI's conventions. Boundary: voxels with a face neighbour outside of the mask (outside of the image counts as outside). */
-struct surface_distance {
-    double hd, hd95; /* mm; larger of the two directions, each its maximum or 95th percentile (linear interpolation) */
-    double assd;     /* mm; mean over the boundary voxels of both masks together */
-    double nsd;      /* share of the boundary voxels of both masks within tolerance of the other boundary */
-    /* All NaN if both masks are empty, infinite (nsd 0) if one is. */
-};
-/* size and spacing d, h, w. Regions to be ignored are the caller's to clear in both maps. Returns -1 when memory is out. */
-int metrics_surface(struct surface_distance *r, const uint8_t *ref, const uint8_t *pred, const int size[3], int label,
-                    const double spacing[3], double tolerance);
-
 /* Connected components, 26-neighbourhood; id[i] 0 or 1..n in order of first voxels; returns n, or -1 above 2^31 voxels. */
 int metrics_components(int32_t *id, const uint8_t *mask, const int size[3]);
 
@@ -40,19 +26,5 @@ struct lesions {
 };
 /* Masks 0 or 1; other values belong to no lesion. Returns -1 when memory is out. */
 int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3], double least);
-
-struct classification {
-    int n, positives;
-    int tp, fp, tn, fn;               /* at the threshold */
-    double accuracy, balanced_accuracy, sensitivity, specificity, ppv, npv;
-    double auc;                        /* Mann-Whitney with ties; NaN with one class */
-    double auc_se, auc_ci[2];          /* DeLong, 95 %, clipped to [0, 1] */
-    double brier, ece;                 /* expected calibration error of the probability of class 1, 10 equal bins */
-};
-/* label 0/1, probability of class 1; positive where probability >= threshold. Shares of nothing are NaN. Returns -1 when memory is out. */
-int metrics_classification(struct classification *c, const int *label, const double *probability, int n,
-                           double threshold);
-/* NaN with one class only. */
-double metrics_auc(const int *label, const double *score, int n);
 
 #endif

@@ -1,13 +1,15 @@
-/* The area under the ROC curve is the share of (positive, negative) pairs in the right order, ties counting half. With the placement values
+/* stats_auc.c - areas under ROC curves from placements: DeLong's covariances, also of cases in clusters.
+ *
+ * The area under the ROC curve is the share of (positive, negative) pairs in the right order, ties counting half. With the placement values
  *     v_i = share of negatives below positive i,    u_j = share of positives above negative j
  * its variance is var(v) / positives + var(u) / negatives (DeLong et al. 1988); Sun & Xu 2014 get v and u from midranks in O(n log n). */
+#include "nn/measure/stats_auc.h"
+
 #include <math.h>
 #include <stdlib.h>
 
-#include "nn/measure/metrics.h"
 #include "nn/measure/stats.h"
-#include "tensor/base/check.h"
-#include "tensor/base/rng.h"
+#include "nn/measure/stats_distributions.h"
 
 struct ranked {
     double score;
@@ -21,9 +23,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* placement[i]: v of a positive, u of a negative case; a NaN among the scores makes all of them NaN. Returns the AUC (NaN also with one
- * class), or -1 when memory is out. */
-static double place(double *placement, const int *label, const double *score, int n)
+double stats_auc_placements(double *placement, const int *label, const double *score, int n)
 {
     struct ranked *r = malloc(((size_t)n + 1) * sizeof *r);
     double positives = 0, auc = 0, positives_before = 0, negatives_before = 0, hole = 0;
@@ -54,13 +54,13 @@ static double place(double *placement, const int *label, const double *score, in
 double metrics_auc(const int *label, const double *score, int n)
 {
     double *v = malloc(((size_t)n + 1) * sizeof *v);
-    double auc = v ? place(v, label, score, n) : -1;
+    double auc = v ? stats_auc_placements(v, label, score, n) : -1;
     free(v);
     return auc < 0 ? NAN : auc;
 }
 
 /* Sample covariance of the placements within each class, over the size of the class. */
-static double covariance(const int *label, const double *a, const double *b, int n)
+double stats_auc_covariance(const int *label, const double *a, const double *b, int n)
 {
     double result = 0;
     for (int class = 0; class < 2; class++) {
@@ -80,6 +80,12 @@ static double covariance(const int *label, const double *a, const double *b, int
     return result;
 }
 
+static double p_of(double z)
+{
+    return stats_p_floor(2 * stats_normal_cdf(-fabs(z)));
+}
+
+/* From areas, their variances and r->covariance. */
 static void compare_areas(struct delong *r, double var_a, double var_b)
 {
     double variance = var_a + var_b - 2 * r->covariance;
@@ -87,11 +93,44 @@ static void compare_areas(struct delong *r, double var_a, double var_b)
     r->se_a = sqrt(var_a);
     r->se_b = sqrt(var_b);
     r->se = isnan(variance) ? NAN : variance > 0 ? sqrt(variance) : 0; /* equal scores: rounding may leave less than 0 */
-    r->z = r->se > 0 || isnan(r->se) ? r->difference / r->se : r->difference == 0 ? 0 : copysign(INFINITY, r->difference);
-    r->p = 2 * stats_normal_cdf(-fabs(r->z));
+    r->z = r->se > 0 || isnan(r->se) ? r->difference / r->se : 0;
+    r->p = p_of(r->z);
     double half = stats_normal_quantile(0.975) * r->se;
     r->ci[0] = r->difference - half;
     r->ci[1] = r->difference + half;
+}
+
+struct classes {
+    int positives, negatives;
+};
+
+static struct classes count_classes(const int *label, int n)
+{
+    struct classes c = {0, n};
+    for (int i = 0; i < n; i++) c.positives += label[i] != 0;
+    c.negatives -= c.positives;
+    return c;
+}
+
+/* A standard error of 0 has no z: square-and-add of the two areas' own intervals. */
+static void compare_certain(struct delong *r, struct classes of_a, struct classes of_b)
+{
+    double a[2], b[2];
+    stats_auc_interval(a, r->auc_a, r->se_a, of_a.positives, of_a.negatives, 0.95);
+    stats_auc_interval(b, r->auc_b, r->se_b, of_b.positives, of_b.negatives, 0.95);
+    const double down = hypot(r->auc_a - a[0], b[1] - r->auc_b), up = hypot(a[1] - r->auc_a, r->auc_b - b[0]);
+    r->ci[0] = r->difference - down;
+    r->ci[1] = r->difference + up;
+    if (r->difference == 0) return;
+    r->z = stats_normal_quantile(0.975) * r->difference / (r->difference > 0 ? down : up);
+    r->p = p_of(r->z);
+}
+
+static int are_equal(const double *a, const double *b, int n)
+{
+    int i = 0;
+    while (i < n && a[i] == b[i]) i++;
+    return i == n;
 }
 
 int stats_delong(struct delong *r, const int *label, const double *a, const double *b, int n)
@@ -100,11 +139,12 @@ int stats_delong(struct delong *r, const int *label, const double *a, const doub
     *r = (struct delong){0};
     if (!v) return -1;
     double *w = v + n;
-    r->auc_a = place(v, label, a, n);
-    r->auc_b = place(w, label, b, n);
+    r->auc_a = stats_auc_placements(v, label, a, n);
+    r->auc_b = stats_auc_placements(w, label, b, n);
     int failed = r->auc_a < 0 || r->auc_b < 0;
-    r->covariance = covariance(label, v, w, n);
-    if (!failed) compare_areas(r, covariance(label, v, v, n), covariance(label, w, w, n));
+    r->covariance = stats_auc_covariance(label, v, w, n);
+    if (!failed) compare_areas(r, stats_auc_covariance(label, v, v, n), stats_auc_covariance(label, w, w, n));
+    if (!failed && r->se == 0 && !are_equal(a, b, n)) compare_certain(r, count_classes(label, n), count_classes(label, n));
     free(v);
     return failed ? -1 : 0;
 }
@@ -115,61 +155,73 @@ int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a,
     *r = (struct delong){0};
     int failed = !v || !w;
     if (!failed) {
-        r->auc_a = place(v, label_a, a, n_a);
-        r->auc_b = place(w, label_b, b, n_b);
+        r->auc_a = stats_auc_placements(v, label_a, a, n_a);
+        r->auc_b = stats_auc_placements(w, label_b, b, n_b);
         failed = r->auc_a < 0 || r->auc_b < 0;
     }
-    if (!failed) compare_areas(r, covariance(label_a, v, v, n_a), covariance(label_b, w, w, n_b));
+    if (!failed) compare_areas(r, stats_auc_covariance(label_a, v, v, n_a), stats_auc_covariance(label_b, w, w, n_b));
+    if (!failed && r->se == 0) compare_certain(r, count_classes(label_a, n_a), count_classes(label_b, n_b));
     free(v);
     free(w);
     return failed ? -1 : 0;
 }
 
-/* ---- bootstrap ---------------------------------------------------------------------------------------------------------- */
+/* ---- clusters -------------------------------------------------------------------------------------------------------- */
 
-/* A copy of the cases whose first `positives` are those of class 1. */
-static int by_class(int *label, double *score, const int *label_in, const double *score_in, int n)
+/* Sum over clusters of (sum of a's placements of one class - count * area) * (the same of b in another class), and clusters that have the first. */
+struct sums {
+    double *a[2], *b[2]; /* [class][cluster]: sums of placements less their expectation */
+    int *count[2];       /* [class][cluster] */
+    int clusters;
+};
+
+static double cross(const struct sums *s, double *const a[2], double *const b[2], int class_a, int class_b)
 {
-    int positives = 0, k = 0;
-    for (int class = 1; class >= 0; class--) {
-        for (int i = 0; i < n; i++) {
-            if ((label_in[i] != 0) != class) continue;
-            label[k] = class;
-            score[k++] = score_in[i];
-        }
-        if (class) positives = k;
+    double sum = 0, used = 0;
+    for (int c = 0; c < s->clusters; c++) {
+        sum += a[class_a][c] * b[class_b][c];
+        used += class_a == class_b ? s->count[class_a][c] > 0 : s->count[0][c] + s->count[1][c] > 0;
     }
-    return positives;
+    return sum * used / (used - 1);
 }
 
-/* The AUC without case i is the mean over pairs without its own: from placements, by subtraction. */
-static void leave_one_out(double *jackknife, const int *label, const double *placement, double auc, int n, int positives)
+static double clustered_covariance(const struct sums *s, double *const a[2], double *const b[2], double positives, double negatives)
 {
-    const double p = positives, q = n - positives, pairs = p * q;
-    for (int i = 0; i < n; i++) jackknife[i] = label[i] ? (auc * pairs - placement[i] * q) / ((p - 1) * q) : (auc * pairs - placement[i] * p) / (p * (q - 1));
+    const double within = cross(s, a, b, 1, 1) / (positives * positives) + cross(s, a, b, 0, 0) / (negatives * negatives);
+    return within + (cross(s, a, b, 1, 0) + cross(s, a, b, 0, 1)) / (positives * negatives);
 }
 
-void stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, const double *score, int n, int resamples, uint64_t seed, double level)
+static void fill_sums(struct sums *s, const struct delong *r, const int *label, const double *v, const double *w, const int *cluster, int n)
 {
-    double *work = malloc((4 * (size_t)n + (size_t)resamples + 1) * sizeof *work), *placement = work + n, *jackknife = placement + n,
-           *drawn = jackknife + n, *resampled = drawn + n;
-    int *class = malloc(((size_t)n + 1) * sizeof *class);
-    ENSURE(work && class && resamples >= 1, "out of memory for %d resamples", resamples);
-    const int positives = by_class(class, work, label, score, n);
-    const double auc = place(placement, class, work, n);
-    percentile[0] = percentile[1] = bca[0] = bca[1] = NAN;
-    if (positives > 1 && n - positives > 1 && isfinite(auc)) {
-        leave_one_out(jackknife, class, placement, auc, n, positives);
-        for (int b = 0; b < resamples; b++) {
-            struct rng rng = rng_stream(seed, 1, (uint64_t)b, RNG_BOOTSTRAP);
-            for (int i = 0; i < n; i++) {
-                const int first = i < positives ? 0 : positives, count = i < positives ? positives : n - positives;
-                drawn[i] = work[first + (int)rng_below(&rng, (uint32_t)count)];
-            }
-            resampled[b] = metrics_auc(class, drawn, n);
-        }
-        stats_bootstrap_intervals(percentile, bca, auc, resampled, resamples, jackknife, n, level);
+    for (int i = 0; i < n; i++) {
+        const int class = label[i] != 0, c = cluster[i];
+        s->a[class][c] += v[i] - r->auc_a;
+        s->b[class][c] += w[i] - r->auc_b;
+        s->count[class][c]++;
     }
-    free(work);
-    free(class);
+}
+
+int stats_delong_clustered(struct delong *r, const int *label, const double *a, const double *b, const int *cluster, int n, int clusters)
+{
+    double *v = malloc((2 * (size_t)n + 1) * sizeof *v), *sum = calloc(4 * (size_t)clusters + 1, sizeof *sum);
+    int *count = calloc(2 * (size_t)clusters + 1, sizeof *count), failed = !v || !sum || !count;
+    *r = (struct delong){0};
+    if (!failed) {
+        double *w = v + n;
+        struct sums s = {{sum, sum + clusters}, {sum + 2 * clusters, sum + 3 * clusters}, {count, count + clusters}, clusters};
+        const struct classes classes = count_classes(label, n);
+        r->auc_a = stats_auc_placements(v, label, a, n);
+        r->auc_b = stats_auc_placements(w, label, b, n);
+        failed = r->auc_a < 0 || r->auc_b < 0;
+        fill_sums(&s, r, label, v, w, cluster, n);
+        r->covariance = clustered_covariance(&s, s.a, s.b, classes.positives, classes.negatives);
+        if (!failed)
+            compare_areas(r, clustered_covariance(&s, s.a, s.a, classes.positives, classes.negatives),
+                          clustered_covariance(&s, s.b, s.b, classes.positives, classes.negatives));
+        if (!failed && r->se == 0 && !are_equal(a, b, n)) compare_certain(r, classes, classes);
+    }
+    free(v);
+    free(sum);
+    free(count);
+    return failed ? -1 : 0;
 }

@@ -1,39 +1,13 @@
-/* stats_calibration.c - do predicted probabilities agree with what happened? */
+/* stats_calibration.c - do predicted probabilities agree with what happened? And what makes them: prior shift, logistic recalibration, thresholds. */
+#include "nn/measure/stats_calibration.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 #include "nn/measure/stats.h"
+#include "nn/measure/stats_distributions.h"
 #include "tensor/base/check.h"
 #include "tensor/base/vmath.h"
-
-/* Regularised incomplete gamma functions (Abramowitz & Stegun 6.5.29 and 6.5.31): the series of the lower one below a + 1, the continued
- * fraction of the upper one, by Lentz's method, from there on. */
-static double gamma_upper(double a, double x)
-{
-    const double front = vmath_exp_d(a * vmath_log_d(x) - x - stats_log_gamma(a));
-    if (x < a + 1) {
-        double term = 1 / a, sum = term;
-        for (int k = 1; term > 1e-17 * sum; k++) sum += term *= x / (a + k);
-        return 1 - front * sum;
-    }
-    double b = x + 1 - a, c = 1e300, d = 1 / b, h = d, change = 0;
-    for (int k = 1; fabs(change - 1) > 1e-16 && k < 100000; k++) {
-        const double numerator = -k * (k - a);
-        b += 2;
-        d = 1 / (numerator * d + b);
-        c = b + numerator / c;
-        change = c * d;
-        h *= change;
-    }
-    return front * h;
-}
-
-double stats_chi2_upper(double x, double df)
-{
-    if (isnan(x) || !(df > 0)) return NAN;
-    if (x <= 0 || isinf(x)) return x <= 0 ? 1 : 0;
-    return gamma_upper(df / 2, x / 2);
-}
 
 struct forecast {
     double probability;
@@ -66,6 +40,115 @@ int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const dou
     free(f);
     if (n < groups) return 0;
     r->statistic = sum;
-    r->p = stats_chi2_upper(sum, groups);
+    r->p = stats_p_floor(stats_chi2_upper(sum, groups));
     return 0;
+}
+
+/* ---- priors and recalibration -------------------------------------------------------------------------------------- */
+
+/* Probabilities of exactly 0 and 1 stand for float32's nearest: their logit is finite. */
+static double logit(double p)
+{
+    const double least = 1e-7;
+    p = p < least ? least : p > 1 - least ? 1 - least : p;
+    return vmath_log_d(p / (1 - p));
+}
+
+static double logistic(double x)
+{
+    return x >= 0 ? 1 / (1 + vmath_exp_d(-x)) : vmath_exp_d(x) / (1 + vmath_exp_d(x));
+}
+
+void stats_prior_shift(double *probability, int n, double from, double to)
+{
+    const double ratio = to / (1 - to) * (1 - from) / from;
+    for (int i = 0; i < n; i++) probability[i] = probability[i] * ratio / (probability[i] * ratio + (1 - probability[i]));
+}
+
+/* One step of Newton's method on the cross-entropy; returns the larger change. NaN where the two are not determined. */
+static double newton_step(struct recalibration *r, const int *label, const double *probability, int n, const double target[2])
+{
+    double g[2] = {0, 0}, h[3] = {0, 0, 0};
+    for (int i = 0; i < n; i++) {
+        const double x = logit(probability[i]), q = logistic(r->intercept + r->slope * x), d = q - target[label[i] != 0], w = q * (1 - q);
+        g[0] += d;
+        g[1] += d * x;
+        h[0] += w;
+        h[1] += w * x;
+        h[2] += w * x * x;
+    }
+    const double determinant = h[0] * h[2] - h[1] * h[1];
+    if (!(determinant > 1e-12 * h[0] * h[2])) return NAN; /* one probability only, or all weights vanish */
+    const double a = (h[2] * g[0] - h[1] * g[1]) / determinant, b = (h[0] * g[1] - h[1] * g[0]) / determinant;
+    r->intercept -= a;
+    r->slope -= b;
+    return fmax(fabs(a), fabs(b));
+}
+
+void stats_recalibrate_fit(struct recalibration *r, const int *label, const double *probability, int n)
+{
+    *r = (struct recalibration){.slope = 1, .n = n};
+    for (int i = 0; i < n; i++) r->positives += label[i] != 0;
+    const double target[2] = {1.0 / (n - r->positives + 2), (r->positives + 1.0) / (r->positives + 2)};
+    if (r->positives == 0 || r->positives == n) return;
+    r->slope = 0; /* from a flat line the steps of this convex function do not overshoot */
+    r->intercept = vmath_log_d((double)r->positives / (n - r->positives));
+    double change = 1;
+    for (int k = 0; k < 100 && change > 1e-12; k++) change = newton_step(r, label, probability, n, target);
+    r->usable = change <= 1e-9;
+    if (!r->usable) r->intercept = 0, r->slope = 1;
+}
+
+void stats_recalibrate(double *probability, int n, const struct recalibration *r)
+{
+    for (int i = 0; r->usable && i < n; i++) probability[i] = logistic(r->intercept + r->slope * logit(probability[i]));
+}
+
+/* ---- operating points ---------------------------------------------------------------------------------------------- */
+
+/* Sensitivity and specificity at a threshold, NaN without the class. */
+static void rates(double *sensitivity, double *specificity, const int *label, const double *probability, int n, double threshold)
+{
+    int count[2] = {0, 0}, right[2] = {0, 0};
+    for (int i = 0; i < n; i++) {
+        const int class = label[i] != 0;
+        count[class]++;
+        right[class] += (probability[i] >= threshold) == class;
+    }
+    *sensitivity = count[1] ? (double)right[1] / count[1] : NAN;
+    *specificity = count[0] ? (double)right[0] / count[0] : NAN;
+}
+
+/* Halfway from a probability that occurs to the next lower one. */
+static double lowered(double threshold, const double *probability, int n)
+{
+    double below = 0;
+    for (int i = 0; i < n; i++)
+        if (probability[i] < threshold && probability[i] > below) below = probability[i];
+    return (threshold + below) / 2;
+}
+
+double stats_threshold_youden(const int *label, const double *probability, int n)
+{
+    double best = -INFINITY, threshold = NAN;
+    for (int i = 0; i < n; i++) {
+        double sensitivity, specificity;
+        rates(&sensitivity, &specificity, label, probability, n, probability[i]);
+        const double youden = sensitivity + specificity - 1;
+        if (!(youden > best || (youden == best && probability[i] < threshold))) continue;
+        best = youden;
+        threshold = probability[i];
+    }
+    return isnan(threshold) ? NAN : lowered(threshold, probability, n);
+}
+
+double stats_threshold_sensitivity(const int *label, const double *probability, int n, double wanted)
+{
+    double threshold = NAN;
+    for (int i = 0; i < n; i++) {
+        double sensitivity, specificity;
+        rates(&sensitivity, &specificity, label, probability, n, probability[i]);
+        if (!isnan(specificity) && sensitivity >= wanted && !(probability[i] <= threshold)) threshold = probability[i];
+    }
+    return isnan(threshold) ? NAN : lowered(threshold, probability, n);
 }

@@ -1,10 +1,11 @@
-/* Surface distances. The distance from every voxel to the nearest boundary voxel of the other mask comes from one exact distance
+/* surface.c - surface distances and the overlap of boundary bands. The distance from every voxel to the nearest boundary voxel of the other mask comes from one exact distance
  * transform, which is computed only within the box around both masks. */
+#include "nn/measure/surface.h"
+
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "nn/measure/metrics.h"
 
 struct box {
     int begin[3], size[3];
@@ -169,38 +170,73 @@ static void release(struct work *w)
     free(w->line.apex);
 }
 
-int metrics_surface(struct surface_distance *r, const uint8_t *ref, const uint8_t *pred, const int size[3], int label,
-                    const double spacing[3], double tolerance)
+/* band[i]: bit k where mask k has the voxel, less than `width` from its own boundary. */
+static void add_band(uint8_t *band, int k, const uint8_t *map, const double *squared, const int size[3], int label, const struct box *b, double width)
+{
+    size_t i = 0;
+    for (int z = 0; z < b->size[0]; z++)
+        for (int y = 0; y < b->size[1]; y++) {
+            const uint8_t *row = map + ((size_t)(z + b->begin[0]) * size[1] + (size_t)(y + b->begin[1])) * size[2] + b->begin[2];
+            for (int x = 0; x < b->size[2]; x++, i++)
+                if (row[x] == label && squared[i] < width * width) band[i] |= (uint8_t)(1 << k);
+        }
+}
+
+static double band_overlap(const uint8_t *band, size_t voxels)
+{
+    size_t both = 0, either = 0;
+    for (size_t i = 0; i < voxels; i++) {
+        both += band[i] == 3;
+        either += band[i] != 0;
+    }
+    return either ? (double)both / (double)either : NAN;
+}
+
+/* Bands of both masks: each from the distances to its own boundary. */
+static int measure_bands(double *iou, struct work *w, const uint8_t *const map[2], const int size[3], int label, const struct box *b, const double spacing[3],
+                         double width)
+{
+    uint8_t *band = calloc(b->voxels, 1);
+    if (!band) return -1;
+    for (int k = 0; k < 2; k++) {
+        transform(w->distance, w->edge[k], b, spacing, &w->line);
+        add_band(band, k, map[k], w->distance, size, label, b, width);
+    }
+    *iou = band_overlap(band, b->voxels);
+    free(band);
+    return 0;
+}
+
+static int measure_both(struct surface_distance *r, struct work *w, const uint8_t *const map[2], const int size[3], int label, const struct box *b,
+                        const double spacing[3], const struct surface_limits *limits)
+{
+    const size_t n_ref = find_boundary(w->edge[0], map[0], size, label, b), n_pred = find_boundary(w->edge[1], map[1], size, label, b);
+    struct directed side[2];
+    if (n_ref == 0 || n_pred == 0) {
+        *r = (struct surface_distance){INFINITY, INFINITY, INFINITY, 0, 0};
+        return 0;
+    }
+    w->sorted = malloc((n_ref > n_pred ? n_ref : n_pred) * sizeof(double));
+    if (!w->sorted) return -1;
+    for (int k = 0; k < 2; k++) {
+        transform(w->distance, w->edge[1 - k], b, spacing, &w->line);
+        side[k] = measure(w->sorted, w->edge[k], w->distance, b->voxels, limits->tolerance);
+    }
+    r->hd = fmax(side[0].max, side[1].max);
+    r->hd95 = fmax(side[0].p95, side[1].p95);
+    r->assd = (side[0].sum + side[1].sum) / (double)(n_ref + n_pred);
+    r->nsd = (double)(side[0].within + side[1].within) / (double)(n_ref + n_pred);
+    return measure_bands(&r->boundary_iou, w, map, size, label, b, spacing, limits->boundary);
+}
+
+int metrics_surface(struct surface_distance *r, const uint8_t *ref, const uint8_t *pred, const int size[3], int label, const double spacing[3],
+                    const struct surface_limits *limits)
 {
     struct box b = find_box(ref, pred, size, label);
     struct work w = {{NULL}, NULL, NULL, {NULL, NULL, NULL}};
-    *r = (struct surface_distance){NAN, NAN, NAN, NAN};
+    *r = (struct surface_distance){NAN, NAN, NAN, NAN, NAN};
     if (b.voxels == 0) return 0;
-    if (allocate(&w, &b)) {
-        release(&w);
-        return -1;
-    }
-    size_t n_ref = find_boundary(w.edge[0], ref, size, label, &b), n_pred = find_boundary(w.edge[1], pred, size, label, &b);
-    if (n_ref == 0 || n_pred == 0) {
-        *r = (struct surface_distance){INFINITY, INFINITY, INFINITY, 0};
-        release(&w);
-        return 0;
-    }
-    w.sorted = malloc((n_ref > n_pred ? n_ref : n_pred) * sizeof(double));
-    if (!w.sorted) {
-        release(&w);
-        return -1;
-    }
-    struct directed side[2];
-    for (int k = 0; k < 2; k++) {
-        transform(w.distance, w.edge[1 - k], &b, spacing, &w.line);
-        side[k] = measure(w.sorted, w.edge[k], w.distance, b.voxels, tolerance);
-    }
-    double n = (double)(n_ref + n_pred);
-    r->hd = fmax(side[0].max, side[1].max);
-    r->hd95 = fmax(side[0].p95, side[1].p95);
-    r->assd = (side[0].sum + side[1].sum) / n;
-    r->nsd = (double)(side[0].within + side[1].within) / n;
+    int status = allocate(&w, &b) ? -1 : measure_both(r, &w, (const uint8_t *const[2]){ref, pred}, size, label, &b, spacing, limits);
     release(&w);
-    return 0;
+    return status;
 }

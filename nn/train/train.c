@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "nn/train/classify.h"
-#include "nn/measure/metrics.h"
+#include "nn/measure/stats_auc.h"
 #include "nn/plan/outputs.h"
 #include "nn/train/sampler.h"
 #include "tensor/base/check.h"

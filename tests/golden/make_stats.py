@@ -38,21 +38,45 @@ def special():
     return out
 
 
+def signed_rank(a, b, mode):
+    """Every sign of every difference that is not zero, counted in whole numbers: the permutation test with ties and zeros as they are."""
+    d = np.asarray(a) - b
+    d = d[d != 0] if mode == "wilcox" else d
+    twice = np.rint(2 * stats.rankdata(abs(d))).astype(int)[d != 0]
+    ways = {0: 1}
+    for t in twice:
+        more = dict(ways)
+        for s, n in ways.items():
+            more[s + int(t)] = more.get(s + int(t), 0) + n
+        ways = more
+    plus = int(np.rint(2 * stats.rankdata(abs(d))).astype(int)[d > 0].sum())
+    below, above = (sum(n for s, n in ways.items() if keep(s)) for keep in (lambda s: s <= plus, lambda s: s >= plus))
+    return min(1.0, 2 * min(below, above) / 2 ** len(twice)), above / 2 ** len(twice)
+
+
 def wilcoxon():
     out = []
-    for n, ties, zeros, seed in [(5, 0, 0, 1), (12, 0, 0, 2), (50, 0, 0, 3), (51, 0, 0, 4), (20, 1, 0, 5), (30, 1, 1, 6), (99, 0, 1, 7), (200, 1, 1, 8)]:
+    for n, ties, zeros, seed in [(5, 0, 0, 1), (12, 0, 0, 2), (50, 0, 0, 3), (51, 0, 0, 4), (20, 1, 0, 5), (30, 1, 1, 6), (99, 0, 1, 7), (200, 1, 1, 8),
+                                 (9, 1, 1, 9), (12, 1, 0, 10), (50, 1, 1, 11), (13, 0, 1, 12)]:
         r = np.random.default_rng(seed)
         a, b = r.normal(0.2, 1, n), r.normal(0, 1, n)
         if ties:
             a, b = np.round(a * 4) / 4, np.round(b * 4) / 4
         if zeros:
-            b[:: max(n // 6, 1)] = a[:: max(n // 6, 1)]
+            b[:: max(n // 6, 2)] = a[:: max(n // 6, 2)]
         elif ties:
             b[a == b] += 0.25
-        exact = n <= 50 and not ties and not zeros
         for mode in ("wilcox", "pratt"):
-            s = stats.wilcoxon(a, b, zero_method=mode, correction=not exact, method="exact" if exact else "asymptotic")
-            out.append({"a": num(a), "b": num(b), "pratt": int(mode == "pratt"), "exact": int(exact), "statistic": s.statistic, "p": s.pvalue})
+            used = n if mode == "pratt" else int((a != b).sum())
+            exact = used <= 50
+            s = stats.wilcoxon(a, b, zero_method=mode, correction=not exact, method="exact" if exact and not ties and not zeros else "asymptotic")
+            p, greater = signed_rank(a, b, mode) if exact else (s.pvalue, stats.wilcoxon(a, b, zero_method=mode, correction=True, alternative="greater", method="asymptotic").pvalue)
+            if exact and not ties and not zeros:
+                assert abs(p - s.pvalue) < 1e-12
+            if n <= 13:  # SciPy's own permutation test, all 2^n of them
+                every = stats.wilcoxon(a, b, zero_method=mode, method=stats.PermutationMethod(n_resamples=np.inf)).pvalue
+                assert abs(p - every) < 1e-12, (p, every, n, mode)
+            out.append({"a": num(a), "b": num(b), "pratt": int(mode == "pratt"), "exact": int(exact), "statistic": s.statistic, "p": p, "greater": greater})
     return out
 
 
@@ -131,6 +155,7 @@ def surfaces():
                                     ((9, 14, 14), (1.0, 1.0, 1.0), ((2, 3, 3), (1, 1, 1), 20, 15), ((7, 10, 12), (1, 1, 1), 12, 5)),
                                     ((1, 30, 25), (5.0, 0.78, 0.78), ((0, 14, 12), (1, 1, 1), 130, 60), ((0, 16, 13), (1, 2, 1), 110, 90)),
                                     ((20, 16, 18), (1.5, 2.0, 0.4), ((0, 0, 0), (1, 1, 1), 150, 20), ((9, 7, 8), (2, 2, 2), 3, 1))]:
+        blobs = (one, two)
         ref, pred = blob(size, *one), blob(size, *two)
         points = [np.argwhere(boundary(m)) * spacing for m in (ref, pred)]
         d = cdist(*points)
@@ -152,8 +177,11 @@ def surfaces():
             nsd.append(((to <= tolerance).sum() + (back <= tolerance).sum()) / (len(to) + len(back)))
             theirs = compute_surface_dice(*onehot, [tolerance], include_background=True, spacing=spacing, use_subvoxels=False)
             assert abs(nsd[-1] - float(theirs)) < 1e-5
+        bands, iou = [[m & (ndimage.distance_transform_edt(~boundary(m), sampling=spacing) < w) for m in (ref, pred)] for w in (1, 2.5, 6)], []
+        for a, b in bands:
+            iou.append((a & b).sum() / (a | b).sum())
         tp = int((ref & pred).sum())
-        out.append({"size": size, "spacing": spacing, "blobs": [[*c, *w, r, k] for c, w, r, k in (one, two)], "distances": want, "nsd": nsd,
+        out.append({"size": size, "spacing": spacing, "blobs": [[*c, *w, r, k] for c, w, r, k in blobs], "distances": want, "nsd": nsd, "boundary_iou": num(iou),
                     "overlap": [tp, int(pred.sum()) - tp, int(ref.sum()) - tp, 2 * tp / int(ref.sum() + pred.sum())]})
     return out
 

@@ -110,7 +110,7 @@ static void check_rule(const struct dataset *d, const char *reference, const cha
     snprintf(json, sizeof json, "{\"metric_per_case\": [{\"reference_file\": \"%s\", \"prediction_file\": \"elsewhere/pred.nii.gz\"}]}", in_work("a/ref.nii.gz"));
     CHECK(file_write(in_work("a/summary.json"), json, strlen(json), &e) == 0, "%s", e.text);
     snprintf(out, sizeof out, "%s", in_work("a/post.json"));
-    CHECK(crossval_begin(&v, d, "labels", 1, 1, &e) == 0 && crossval_add_folder(&v, in_work("a"), NULL, &e) == 0 && v.pairs == 1, "%s", e.text);
+    CHECK(crossval_begin(&v, d, "labels", 1, &e) == 0 && crossval_add_folder(&v, in_work("a"), NULL, &e) == 0 && v.pairs == 1, "%s", e.text);
     CHECK(crossval_measure(mean, &v, &e) == 0, "%s", e.text);
     CHECK_NEAR(mean[0], before, 1e-12, "%s: Dice before", prediction);
     CHECK(crossval_determine(&v, out, &e) == 0 && file_exists(out), "%s", e.text);

@@ -3,8 +3,18 @@
 #include <stdint.h>
 
 #include "io/base/json.h"
+#include "nn/measure/classification.h"
 #include "nn/measure/metrics.h"
 #include "nn/measure/stats.h"
+#include "nn/measure/stats_agreement.h"
+#include "nn/measure/stats_auc.h"
+#include "nn/measure/stats_bootstrap.h"
+#include "nn/measure/stats_calibration.h"
+#include "nn/measure/stats_distributions.h"
+#include "nn/measure/stats_paired.h"
+#include "nn/measure/stats_proportion.h"
+#include "nn/measure/stats_rank.h"
+#include "nn/measure/surface.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 
@@ -98,6 +108,7 @@ static void check_wilcoxon(void)
         CHECK_NEAR(r.statistic, json_number(g, "statistic", -1), 1e-9, "Wilcoxon %d, n %d", i, n);
         CHECK_RELATIVE(r.p, p, 1e-10, "Wilcoxon %d, n %d, exact %d", i, n, r.exact);
         CHECK(r.exact == json_integer(g, "exact", -1), "Wilcoxon %d: exact %d", i, r.exact);
+        CHECK_RELATIVE(r.p_greater, json_number(g, "greater", -1), 1e-10, "Wilcoxon %d, one-sided", i);
         free(a);
         free(b);
     }
@@ -109,6 +120,14 @@ static void check_wilcoxon(void)
     const double hole[4] = {1, NAN, 3, 4}, other[4] = {0, 0, 1, NAN};
     stats_wilcoxon(&r, hole, other, 4, WILCOXON_ZEROS_WILCOX);
     CHECK(r.n == 2 && r.p == 0.5, "pairs with NaN are left out: n %d, p %g", r.n, r.p);
+    const double half[5] = {0.5, 0.5, 0.5, 1, 0.5}, less[5] = {0, 0, 0, 0.5, 0};
+    stats_wilcoxon(&r, half, less, 5, WILCOXON_ZEROS_PRATT);
+    CHECK(r.p == 0.0625 && r.exact, "five equal differences: p %g", r.p); /* five pairs cannot reach 0.05 */
+    const double missed[6] = {2, 3, INFINITY, 4, INFINITY, 2}, found[6] = {3, 4, 9, 5, 8, 3}, both[6] = {2, 3, INFINITY, 4, INFINITY, 1};
+    stats_wilcoxon(&r, missed, found, 6, WILCOXON_ZEROS_PRATT);
+    CHECK(r.n == 6 && r.w_plus == 11 && r.w_minus == 10, "missed structures rank as largest: %g, %g", r.w_plus, r.w_minus);
+    stats_wilcoxon(&r, missed, both, 6, WILCOXON_ZEROS_PRATT);
+    CHECK(r.n == 6 && r.zeros == 5 && r.p == 1, "missed by both is no difference: %d zeros, p %g", r.zeros, r.p);
     stats_wilcoxon(&r, x, x, 9, WILCOXON_ZEROS_WILCOX);
     CHECK(r.n == 0 && r.p == 1 && r.statistic == 0, "no difference at all");
 }
@@ -243,7 +262,7 @@ static void check_calibration(void)
     const int label[4] = {0, 0, 1, 1};
     const double right[4] = {0, 0, 1, 1}, wrong[4] = {0, 0, 0, 1};
     CHECK(stats_hosmer_lemeshow(&r, label, right, 4, 2) == 0 && r.statistic == 0 && r.p == 1, "certain and right");
-    CHECK(stats_hosmer_lemeshow(&r, label, wrong, 4, 4) == 0 && isinf(r.statistic) && r.p == 0, "certain and wrong");
+    CHECK(stats_hosmer_lemeshow(&r, label, wrong, 4, 4) == 0 && isinf(r.statistic) && r.p == STATS_P_FLOOR, "certain and wrong");
     CHECK(stats_chi2_upper(0, 3) == 1 && stats_chi2_upper(INFINITY, 3) == 0 && isnan(stats_chi2_upper(1, 0)), "ends of chi-squared");
 }
 
@@ -324,7 +343,7 @@ static void check_paired(void)
     for (int side = 0; side < 2; side++) CHECK_NEAR(t.ci[side], number_at(want, 1 + side), 1e-12, "TOST interval");
     CHECK(t.equivalent == (number_at(want, 0) < 0.05), "equivalent %d", t.equivalent);
     CHECK(stats_tost_paired(&t, a, b, n, 1) == 0 && t.equivalent && t.p < 1e-10, "wide margin");
-    CHECK(stats_tost_paired(&t, a, a, n, 0.1) == 0 && t.equivalent && t.p == 0, "identical pairs");
+    CHECK(stats_tost_paired(&t, a, a, n, 0.1) == 0 && t.equivalent && t.p == STATS_P_FLOOR, "identical pairs");
     CHECK(stats_tost_paired(&t, a, b, 1, 0.1) == 0 && isnan(t.p) && !t.equivalent, "one pair");
     want = json_get(g, "agreement");
     CHECK(stats_bland_altman(&r, a, b, n) == 0, "memory");
@@ -380,15 +399,22 @@ static void check_surfaces(void)
         uint8_t *ref = read_blob(g, 0, size), *pred = read_blob(g, 1, size);
         struct surface_distance r, swapped;
         for (int t = 0; t < 3; t++) {
-            CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, tolerance[t]) == 0, "memory");
+            CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, &(struct surface_limits){tolerance[t], 2}) == 0, "memory");
             CHECK_NEAR(r.nsd, number_at(json_get(g, "nsd"), t), 1e-12, "NSD at %g mm, masks %d", tolerance[t], i);
         }
+        for (int w = 0; w < 3; w++) {
+            static const double width[3] = {1, 2.5, 6};
+            CHECK(metrics_surface(&swapped, ref, pred, size, 1, spacing, &(struct surface_limits){1, width[w]}) == 0, "memory");
+            CHECK_NEAR(swapped.boundary_iou, number_at(json_get(g, "boundary_iou"), w), 1e-12, "boundary IoU at %g mm, masks %d", width[w], i);
+        }
+        CHECK(metrics_surface(&swapped, ref, pred, size, 1, spacing, &(struct surface_limits){1, 1e4}) == 0, "memory");
+        CHECK_NEAR(swapped.boundary_iou, metrics_overlap(ref, pred, (size_t)size[0] * size[1] * size[2], 1, -1, 1).iou, 1e-14, "wide bands are the masks %d", i);
         CHECK_NEAR(r.hd, number_at(want, 0), 1e-10, "Hausdorff distance, masks %d", i);
         CHECK_NEAR(r.hd95, number_at(want, 1), 1e-10, "HD95, masks %d", i);
         CHECK_NEAR(r.assd, number_at(want, 2), 1e-10, "ASSD, masks %d", i);
-        CHECK(metrics_surface(&swapped, pred, ref, size, 1, spacing, 2.5) == 0 && swapped.hd == r.hd && fabs(swapped.assd - r.assd) < 1e-12, "symmetry %d", i);
-        CHECK(metrics_surface(&r, ref, ref, size, 1, spacing, 0) == 0 && r.hd == 0 && r.assd == 0 && r.nsd == 1, "a mask against itself %d", i);
-        CHECK(metrics_surface(&r, ref, pred, size, 7, spacing, 1) == 0 && isnan(r.hd) && isnan(r.nsd), "absent from both %d", i);
+        CHECK(metrics_surface(&swapped, pred, ref, size, 1, spacing, &(struct surface_limits){2.5, 2}) == 0 && swapped.hd == r.hd && fabs(swapped.assd - r.assd) < 1e-12 && swapped.boundary_iou == r.boundary_iou, "symmetry %d", i);
+        CHECK(metrics_surface(&r, ref, ref, size, 1, spacing, &(struct surface_limits){0, 2}) == 0 && r.hd == 0 && r.assd == 0 && r.nsd == 1 && r.boundary_iou == 1, "a mask against itself %d", i);
+        CHECK(metrics_surface(&r, ref, pred, size, 7, spacing, &(struct surface_limits){1, 2}) == 0 && isnan(r.hd) && isnan(r.nsd), "absent from both %d", i);
         size_t voxels = (size_t)size[0] * size[1] * size[2];
         struct overlap o = metrics_overlap(ref, pred, voxels, 1, -1, spacing[0] * spacing[1] * spacing[2]);
         CHECK(o.tp == (int64_t)number_at(counts, 0) && o.fp == (int64_t)number_at(counts, 1) && o.fn == (int64_t)number_at(counts, 2), "overlap %d", i);
@@ -397,7 +423,7 @@ static void check_surfaces(void)
         CHECK_NEAR(o.iou, o.dice / (2 - o.dice), 1e-14, "IoU %d", i);
         CHECK_NEAR(o.volume_ref, (double)(o.tp + o.fn) * spacing[0] * spacing[1] * spacing[2], 1e-9, "volume %d", i);
         memset(pred, 0, voxels);
-        CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, 1) == 0 && isinf(r.hd95) && r.nsd == 0, "one mask empty %d", i);
+        CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, &(struct surface_limits){1, 2}) == 0 && isinf(r.hd95) && r.nsd == 0 && r.boundary_iou == 0, "one mask empty %d", i);
         free(size);
         free(spacing);
         free(ref);
@@ -476,9 +502,9 @@ static void check_classification(void)
     CHECK_NEAR(c.accuracy, (double)(c.tp + c.tn) / n, 1e-15, "accuracy");
     CHECK_NEAR(c.balanced_accuracy, (c.sensitivity + c.specificity) / 2, 1e-15, "balanced accuracy");
     CHECK_NEAR(c.ppv, (double)c.tp / (c.tp + c.fp), 1e-15, "positive predictive value");
-    CHECK_NEAR((c.auc_ci[1] + c.auc_ci[0]) / 2, c.auc, 1e-12, "interval around the AUC");
+    CHECK(c.auc_ci[0] < c.auc && c.auc < c.auc_ci[1] && c.auc_ci[1] < 1, "interval around the AUC: %g to %g", c.auc_ci[0], c.auc_ci[1]);
     for (int i = 0; i < n; i++) p[i] = label[i] * 0.9;
-    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && c.auc == 1 && c.auc_ci[1] == 1 && c.accuracy == 1, "perfect separation");
+    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && c.auc == 1 && c.auc_ci[1] == 1 && c.auc_ci[0] < 0.99 && c.accuracy == 1, "perfect separation");
     for (int i = 0; i < n; i++) label[i] = 1;
     CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && isnan(c.auc) && isnan(c.specificity) && c.positives == n, "one class");
     free(label);

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "apps/base/options.h"
 #include "io/base/file.h"
+#include "io/dicom/dicom_labels.h"
 #include "io/weights/npy.h"
 #include "io/formats/image_formats.h"
 #include "io/image/voxels.h"
@@ -354,6 +356,93 @@ static int convert_image(const char *in, const char *out, const char *series, in
     return status;
 }
 
+/* ---- label maps to DICOM ----------------------------------------------------------------------------------------- */
+
+enum { DICOM_LABELS_MAX = 65535 };
+
+struct to_dicom {
+    const char *like, *as, *labels; /* the series, "seg" or "rtstruct", dataset.json or NULL */
+    struct image_choice choice;     /* of the series */
+};
+
+static void add_label(struct dicom_label *label, int *count, int value, const char *name)
+{
+    struct dicom_label *l = &label[(*count)++];
+    l->value = value;
+    if (name) snprintf(l->name, sizeof l->name, "%s", name);
+    else snprintf(l->name, sizeof l->name, "label %d", value);
+}
+
+/* The labels of dataset.json but the background, in its order. */
+static int named_labels(struct dicom_label *label, int *count, const char *path, struct error *e)
+{
+    struct json *j = json_read(path, e);
+    const struct json *list = json_get(j, "labels");
+    int status = j ? 0 : -1;
+    if (!status && (!list || list->type != JSON_OBJECT)) status = error_set(e, "%s: has no labels", path);
+    for (int i = 0; !status && i < list->count; i++) {
+        const struct json *l = list->item[i];
+        if (l->type != JSON_INT || l->integer < 0 || l->integer > DICOM_LABELS_MAX) status = error_set(e, "%s: label %s is no number from 0 to %d", path, l->key, DICOM_LABELS_MAX);
+        else if (l->integer > 0 && *count < DICOM_LABELS_MAX) add_label(label, count, (int)l->integer, l->key);
+    }
+    json_free(j);
+    return status;
+}
+
+/* Labels of the map that have no name: without dataset.json all; with one they are an error. */
+static int unnamed_labels(struct dicom_label *label, int *count, const uint16_t *map, size_t n, const char *names, struct error *e)
+{
+    unsigned char *known = calloc(DICOM_LABELS_MAX + 1, 1);
+    if (!known) return error_set(e, "out of memory for labels");
+    for (int i = 0; i < *count; i++) known[label[i].value] = 1;
+    int status = 0;
+    for (size_t i = 0; i < n; i++)
+        if (map[i] && !known[map[i]]) known[map[i]] = 2;
+    for (int value = 1; value <= DICOM_LABELS_MAX && !status; value++) {
+        if (known[value] == 2 && names) status = error_set(e, "label %d is not among the labels of %s", value, names);
+        else if (known[value] == 2) add_label(label, count, value, NULL);
+    }
+    free(known);
+    if (!status && *count == 0) status = error_set(e, "has no label but the background, and --labels names none");
+    return status;
+}
+
+static int write_labels(const char *in, const char *out, const struct to_dicom *o, const uint16_t *map, const struct dicom_reference *r, struct error *e)
+{
+    struct dicom_label *label = calloc(DICOM_LABELS_MAX + 1, sizeof *label);
+    char date[16], clock[16];
+    int count = 0, status = label ? 0 : error_set(e, "%s: out of memory for labels", in);
+    time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(date, sizeof date, "%Y%m%d", &utc);
+    strftime(clock, sizeof clock, "%H%M%S", &utc);
+    if (!status && o->labels) status = named_labels(label, &count, o->labels, e);
+    if (!status && unnamed_labels(label, &count, map, volume_voxels(&r->geometry), o->labels, e)) status = error_prefix(e, "%s", in);
+    int seg = strcmp(o->as, "seg") == 0;
+    if (!status) status = (seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r, "nephron " NEPHRON_VERSION, date, clock, e);
+    if (!status) printf("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count, r->series_uid);
+    free(label);
+    return status;
+}
+
+static int convert_to_dicom(const char *in, const char *out, const struct to_dicom *o, struct error *e)
+{
+    struct dicom_reference r;
+    struct volume v;
+    if (dicom_reference_read(&r, o->like, &o->choice, e)) return -1;
+    if (volume_read_exact(&v, in, e)) {
+        dicom_reference_free(&r);
+        return -1;
+    }
+    uint16_t *map = voxels_check(&v, VOXEL_F32, e) ? NULL : dicom_labels_map(&v, &r, e);
+    volume_free(&v);
+    int status = map ? write_labels(in, out, o, map, &r, e) : error_prefix(e, "%s", in);
+    free(map);
+    dicom_reference_free(&r);
+    return status;
+}
+
 /* ---- one network of a run -------------------------------------------------------------------------------------- */
 
 static int write_model(const struct model *m, const char *out, struct error *e)
@@ -399,12 +488,16 @@ int cmd_convert(int argc, char **argv)
     const char *prefix = NULL, *series = NULL, *fold = NULL, *checkpoint = NULL;
     int volume = 0;
     double max_gb = 0;
+    struct to_dicom dicom = {.as = "seg"};
     struct option_spec spec[] = {
         {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)", 0, 0, 0},
         {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME", "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
         {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert (default: all)", 0, 0, 0},
         {"volume", 0, OPTION_INT, &volume, "N", "of a DICOM series with several volumes (times, echoes): the one to convert (default: all)", 1, 100000, 0},
+        {"like", 0, OPTION_TEXT, &dicom.like, "SERIES", "of a label map to a .dcm: the DICOM series that it belongs to, a folder or a file of it", 0, 0, 0},
+        {"as", 0, OPTION_TEXT, &dicom.as, "KIND", "of a label map to a .dcm: a Segmentation or an RT Structure Set (seg)", 0, 0, "seg|rtstruct"},
+        {"labels", 0, OPTION_TEXT, &dicom.labels, "FILE", "of a label map to a .dcm: dataset.json with the names of the labels", 0, 0, 0},
         {"max-gb", 0, OPTION_NUMBER, &max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
         {0}};
     struct command_help help = {
@@ -420,7 +513,10 @@ int cmd_convert(int argc, char **argv)
         "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the other\n"
         "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or float32 where values are scaled.\n"
         "Several DICOM series or volumes (times, echoes) become a file each: image_series1_volume2.nii.gz.\n\n"
-        "  nephron convert SERIES_DIR image.nii.gz",
+        "A label map becomes a DICOM Segmentation or an RT Structure Set that a hospital's viewer shows over the series of --like: its\n"
+        "voxels must be those of the series. Of the patient and the study the series' names and numbers are copied, as the standard asks for.\n\n"
+        "  nephron convert SERIES_DIR image.nii.gz\n"
+        "  nephron convert labels.nii.gz labels.dcm --like SERIES_DIR --labels dataset.json",
         spec};
     struct operands o;
     struct error e;
@@ -428,6 +524,12 @@ int cmd_convert(int argc, char **argv)
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
     if (max_gb > 0) volume_set_limit(max_gb);
+    if (dicom.like) {
+        dicom.choice = (struct image_choice){series, volume};
+        return convert_to_dicom(in, out, &dicom, &e) ? app_fail(&e) : 0;
+    }
+    if (dicom.labels) return app_usage("convert", "--labels is for label maps to DICOM, which need --like SERIES");
+    if (file_has_suffix(out, ".dcm")) return app_usage("convert", "a .dcm is written of a label map, which needs --like SERIES");
     if (volume_suffix(out)) return convert_image(in, out, series, volume, &e) ? app_fail(&e) : 0;
     if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
     if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);

@@ -1,0 +1,298 @@
+/* dicom_rtstruct.c - a label map as a DICOM RT Structure Set: for each label the outlines of its areas in each slice (PS3.3 A.19, C.8.8.5 to C.8.8.8).
+ *
+ * Outlines run along the edges of voxels, so that a voxel is inside exactly where its centre is. Voxels that touch at a corner only are apart.
+ * Holes are joined to what is around them by a channel without width (the standard's keyhole), so that every outline is one closed polygon.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/dicom/dicom_labels.h"
+#include "io/dicom/dicom_write.h"
+
+#define STRUCTURE_SET_CLASS "1.2.840.10008.5.1.4.1.1.481.3"
+
+/* ---- outlines of a slice ------------------------------------------------------------------------------------------------------- */
+
+/* A corner of voxels on an outline: (x, y) is the corner before voxel (x, y). */
+struct node {
+    int x, y, next;
+};
+
+/* Directions along edges: right, down, left, up. The area lies to the right of the way. */
+static const int step_x[4] = {1, 0, -1, 0}, step_y[4] = {0, 1, 0, -1};
+
+struct outlines {
+    const uint16_t *slice;
+    int value, width, height;
+    struct node *node;
+    int nodes, room;
+    int *first; /* a node of each loop: the topmost one, and there the leftmost */
+    int loops, loop_room;
+    unsigned char *used; /* edges that have been walked: a bit for each direction, at the corner that they leave */
+    int *at;             /* a node at each corner, + 1; 0: none */
+    int failed;          /* memory is out */
+};
+
+static int inside(const struct outlines *o, int x, int y)
+{
+    return x >= 0 && y >= 0 && x < o->width && y < o->height && o->slice[(size_t)y * (size_t)o->width + (size_t)x] == o->value;
+}
+
+static size_t corner(const struct outlines *o, int x, int y)
+{
+    return (size_t)y * ((size_t)o->width + 1) + (size_t)x;
+}
+
+/* Does an edge leave the corner in this direction, with the area to its right and none to its left? */
+static int is_edge(const struct outlines *o, int x, int y, int direction)
+{
+    static const int right[4][2] = {{0, 0}, {-1, 0}, {-1, -1}, {0, -1}}, left[4][2] = {{0, -1}, {0, 0}, {-1, 0}, {-1, -1}};
+    return inside(o, x + right[direction][0], y + right[direction][1]) && !inside(o, x + left[direction][0], y + left[direction][1]);
+}
+
+static int add_node(struct outlines *o, int x, int y, int next)
+{
+    if (o->nodes == o->room) {
+        int room = o->room < 1 << 29 ? 2 * o->room + 256 : 0;
+        struct node *more = room ? realloc(o->node, (size_t)room * sizeof *more) : NULL;
+        if (!more) {
+            o->failed = 1;
+            return 0;
+        }
+        o->node = more;
+        o->room = room;
+    }
+    o->node[o->nodes] = (struct node){x, y, next};
+    return o->nodes++;
+}
+
+/* The loop that begins with an edge; at a corner where two meet it turns right first, round the same voxel. */
+static void walk(struct outlines *o, int x, int y, int direction)
+{
+    int begin = o->nodes, begin_x = x, begin_y = y, begin_direction = direction;
+    do {
+        int n = add_node(o, x, y, o->nodes + 1);
+        if (o->failed) return;
+        o->at[corner(o, x, y)] = n + 1;
+        o->used[corner(o, x, y)] |= (unsigned char)(1 << direction);
+        x += step_x[direction];
+        y += step_y[direction];
+        for (int turn = 1; turn <= 4; turn++) { /* right, straight, left */
+            static const int turns[] = {0, 1, 0, 3, 2};
+            int d = (direction + turns[turn]) % 4;
+            if (!is_edge(o, x, y, d)) continue;
+            direction = d;
+            break;
+        }
+    } while (x != begin_x || y != begin_y || direction != begin_direction);
+    o->node[o->nodes - 1].next = begin;
+    if (o->loops == o->loop_room) {
+        int *more = realloc(o->first, (size_t)(2 * o->loop_room + 16) * sizeof *more);
+        if (!more) {
+            o->failed = 1;
+            return;
+        }
+        o->first = more;
+        o->loop_room = 2 * o->loop_room + 16;
+    }
+    o->first[o->loops++] = begin;
+}
+
+/* From a hole's topmost corner straight up to the loop above it, there and back. The loop above has been joined already, for it begins higher. */
+static void join_hole(struct outlines *o, int hole)
+{
+    int x = o->node[hole].x, y = o->node[hole].y, before = hole, above = 0;
+    while (o->node[before].next != hole) before = o->node[before].next;
+    for (int up = y - 1; !above; up--) above = o->at[corner(o, x, up)];
+    above--;
+    int next = o->node[above].next, there = add_node(o, x, y, 0), back = add_node(o, x, o->node[above].y, next);
+    if (o->failed) return;
+    o->node[there].next = back;
+    o->node[before].next = there;
+    o->node[above].next = hole;
+}
+
+/* All loops of a slice, in the order of their topmost corners; holes joined. The loops that are left are the outlines. */
+static void find_outlines(struct outlines *o)
+{
+    size_t corners = ((size_t)o->width + 1) * ((size_t)o->height + 1);
+    int kept = 0;
+    memset(o->used, 0, corners);
+    memset(o->at, 0, corners * sizeof *o->at);
+    o->nodes = o->loops = 0;
+    for (int y = 0; y <= o->height && !o->failed; y++)
+        for (int x = 0; x <= o->width && !o->failed; x++) {
+            if (is_edge(o, x, y, 0) && !(o->used[corner(o, x, y)] & 1)) {
+                walk(o, x, y, 0); /* an outer one: its topmost edge runs right */
+                if (!o->failed) o->first[kept++] = o->first[o->loops - 1];
+                o->loops = kept;
+            }
+            if (!o->failed && is_edge(o, x, y, 1) && !(o->used[corner(o, x, y)] & 2)) {
+                walk(o, x, y, 1); /* a hole: at its topmost corner the way turns down */
+                if (!o->failed) join_hole(o, o->first[o->loops - 1]);
+                o->loops = kept;
+            }
+        }
+}
+
+/* ---- contours --------------------------------------------------------------------------------------------------------------------- */
+
+/* Corners where the outline turns, in millimetres (LPS), as a list of decimals. Returns their number. */
+static int put_points(struct text *list, const struct outlines *o, int first, const struct volume *g, int z)
+{
+    int points = 0, before = first;
+    while (o->node[before].next != first) before = o->node[before].next;
+    for (int n = first, more = 1; more; before = n, n = o->node[n].next, more = n != first) {
+        const struct node *p = &o->node[before], *q = &o->node[n], *s = &o->node[q->next];
+        int straight = (p->x == q->x && q->x == s->x && (q->y - p->y) * (s->y - q->y) > 0) || (p->y == q->y && q->y == s->y && (q->x - p->x) * (s->x - q->x) > 0);
+        if (straight) continue;
+        for (int i = 0; i < 3; i++) {
+            char number[TEXT_NUMBER];
+            double v = g->affine[i][0] * (q->x - 0.5) + g->affine[i][1] * (q->y - 0.5) + g->affine[i][2] * z + g->affine[i][3];
+            v = nearbyint((i < 2 ? -v : v) * 1e4) / 1e4; /* a tenth of a micrometre */
+            text_format_double(number, v == 0 ? 0 : v);
+            size_t length = strlen(number);
+            if (length > 2 && strcmp(number + length - 2, ".0") == 0) number[length - 2] = 0;
+            if (list->size) text_puts(list, "\\");
+            text_puts(list, number);
+        }
+        points++;
+    }
+    return points;
+}
+
+static void put_contour(struct text *contours, const struct outlines *o, int first, const struct dicom_reference *r, int z, int *too_long)
+{
+    struct text item = {0}, images = {0}, list = {0};
+    int points = put_points(&list, o, first, &r->geometry, z);
+    dicom_put_images(&images, r, z, z + 1);
+    dicom_put_sequence(&item, 0x30060016, &images);
+    dicom_put_text(&item, 0x30060042, "CS", "CLOSED_PLANAR");
+    dicom_put_integer(&item, 0x30060046, points);
+    *too_long |= list.size > 65534;
+    if (list.failed) text_append(&item, &list);
+    else if (list.size <= 65534) dicom_put_text(&item, 0x30060050, "DS", list.data ? list.data : "");
+    free(list.data);
+    dicom_put_item(contours, &item);
+}
+
+/* The contours of a label in all slices. */
+static int put_contours(struct text *contours, const uint16_t *map, int value, const struct dicom_reference *r, struct error *e)
+{
+    const struct volume *g = &r->geometry;
+    size_t plane = (size_t)g->size[0] * (size_t)g->size[1], corners = ((size_t)g->size[0] + 1) * ((size_t)g->size[1] + 1);
+    struct outlines o = {.value = value, .width = (int)g->size[0], .height = (int)g->size[1]};
+    int too_long = 0;
+    o.used = malloc(corners);
+    o.at = malloc(corners * sizeof *o.at);
+    o.failed = !o.used || !o.at;
+    for (int z = 0; z < g->size[2] && !o.failed; z++) {
+        size_t i = 0;
+        o.slice = map + (size_t)z * plane;
+        while (i < plane && o.slice[i] != value) i++;
+        if (i == plane) continue;
+        find_outlines(&o);
+        for (int k = 0; k < o.loops && !o.failed; k++) put_contour(contours, &o, o.first[k], r, z, &too_long);
+    }
+    free(o.used);
+    free(o.at);
+    free(o.node);
+    free(o.first);
+    if (o.failed) return error_set(e, "out of memory for contours");
+    return too_long ? error_set(e, "a contour of label %d is too long for a DICOM element (64 kB): write a segmentation (--as seg)", value) : 0;
+}
+
+/* ---- the object --------------------------------------------------------------------------------------------------------------------- */
+
+static void put_references(struct text *set, const struct dicom_reference *r)
+{
+    struct text images = {0}, series = {0}, all_series = {0}, study = {0}, studies = {0}, frame = {0}, frames = {0};
+    dicom_put_images(&images, r, 0, (int)r->geometry.size[2]);
+    dicom_put_text(&series, 0x0020000e, "UI", r->series_uid);
+    dicom_put_sequence(&series, 0x30060016, &images);
+    dicom_put_item(&all_series, &series);
+    dicom_put_text(&study, 0x00081150, "UI", "1.2.840.10008.3.1.2.3.1"); /* what the standard gives for a study */
+    dicom_put_text(&study, 0x00081155, "UI", r->study_uid);
+    dicom_put_sequence(&study, 0x30060014, &all_series);
+    dicom_put_item(&studies, &study);
+    dicom_put_text(&frame, 0x00200052, "UI", r->frame_of_reference);
+    dicom_put_sequence(&frame, 0x30060012, &studies);
+    dicom_put_item(&frames, &frame);
+    dicom_put_sequence(set, 0x30060010, &frames);
+}
+
+static void put_regions(struct text *set, const struct dicom_label *label, int labels, const struct dicom_reference *r)
+{
+    struct text items = {0}, item = {0};
+    for (int l = 0; l < labels; l++) {
+        dicom_put_integer(&item, 0x30060022, l + 1);
+        dicom_put_text(&item, 0x30060024, "UI", r->frame_of_reference);
+        dicom_put_name(&item, 0x30060026, "LO", label[l].name, r);
+        dicom_put_text(&item, 0x30060036, "CS", "AUTOMATIC");
+        dicom_put_item(&items, &item);
+    }
+    dicom_put_sequence(set, 0x30060020, &items);
+}
+
+static int put_region_contours(struct text *set, const uint16_t *map, const struct dicom_label *label, int labels, const struct dicom_reference *r, struct error *e)
+{
+    static const char *const colour[] = {"230\\25\\75", "60\\180\\75", "255\\225\\25", "0\\130\\200", "245\\130\\48", "145\\30\\180", "70\\240\\240", "240\\50\\230"};
+    struct text items = {0}, item = {0}, contours = {0};
+    int status = 0;
+    for (int l = 0; l < labels && !status; l++) {
+        status = put_contours(&contours, map, label[l].value, r, e);
+        dicom_put_text(&item, 0x3006002a, "IS", colour[l % 8]);
+        dicom_put_sequence(&item, 0x30060040, &contours);
+        dicom_put_integer(&item, 0x30060084, l + 1);
+        dicom_put_item(&items, &item);
+    }
+    dicom_put_sequence(set, 0x30060039, &items);
+    for (int l = 0; l < labels; l++) {
+        dicom_put_integer(&item, 0x30060082, l + 1);
+        dicom_put_integer(&item, 0x30060084, l + 1);
+        dicom_put_text(&item, 0x300600a4, "CS", "");
+        dicom_put_text(&item, 0x300600a6, "PN", "");
+        dicom_put_item(&items, &item);
+    }
+    dicom_put_sequence(set, 0x30060080, &items);
+    return status;
+}
+
+int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels, const struct dicom_reference *r, const char *software,
+                         const char *date, const char *time, struct error *e)
+{
+    struct text set = {0};
+    char instance[65], series[65];
+    dicom_object_uid(instance, map, r, "structure set", date, time);
+    dicom_object_uid(series, map, r, "structure set series", date, time);
+    dicom_put_identity(&set, r, 0x00080005, 0x00080005);
+    dicom_put_text(&set, 0x00080016, "UI", STRUCTURE_SET_CLASS);
+    dicom_put_text(&set, 0x00080018, "UI", instance);
+    dicom_put_identity(&set, r, 0x00080020, 0x00080050);
+    dicom_put_text(&set, 0x00080060, "CS", "RTSTRUCT");
+    dicom_put_text(&set, 0x00080070, "LO", "nephron");
+    dicom_put_identity(&set, r, 0x00080090, 0x00080090);
+    dicom_put_text(&set, 0x0008103e, "LO", "Segmentation");
+    dicom_put_text(&set, 0x00081070, "PN", "");
+    dicom_put_text(&set, 0x00081090, "LO", "nephron");
+    dicom_put_identity(&set, r, 0x00100010, 0x00100040);
+    dicom_put_text(&set, 0x00181020, "LO", software);
+    dicom_put_identity(&set, r, 0x0020000d, 0x0020000d);
+    dicom_put_text(&set, 0x0020000e, "UI", series);
+    dicom_put_identity(&set, r, 0x00200010, 0x00200010);
+    dicom_put_integer(&set, 0x00200011, 101);
+    dicom_put_text(&set, 0x00200052, "UI", r->frame_of_reference);
+    dicom_put_text(&set, 0x00201040, "LO", "");
+    dicom_put_text(&set, 0x30060002, "SH", "Segmentation");
+    dicom_put_text(&set, 0x30060008, "DA", date);
+    dicom_put_text(&set, 0x30060009, "TM", time);
+    put_references(&set, r);
+    put_regions(&set, label, labels, r);
+    if (put_region_contours(&set, map, label, labels, r, e)) {
+        free(set.data);
+        return error_prefix(e, "%s", path);
+    }
+    dicom_put_text(&set, 0x300e0002, "CS", "UNAPPROVED");
+    return dicom_write_file(path, STRUCTURE_SET_CLASS, instance, &set, e);
+}

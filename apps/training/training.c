@@ -117,10 +117,24 @@ static void on_planned(void *arg, size_t step_bytes, double flops, size_t parame
     fflush(stdout);
 }
 
-/* A resume that is refused leaves the manifest of the run as it was. */
+/* After all checks: the postprocessing that was decided on an earlier run's predictions goes, and the small files say what is
+ * trained. */
+static int write_folder(const struct training *t, struct error *e)
+{
+    char path[1300];
+    const struct training_arguments *a = &t->args;
+    if (!a->resume && (file_join(path, sizeof path, a->run, "postprocessing.json", e) || file_remove(path, e))) return -1;
+    if (roles_write(&t->dataset, t->options.task == TASK_SEGMENT, a->fold, a->run, e)) return -1;
+    if (a->federated && (file_join(path, sizeof path, a->run, "sites.csv", e) || sites_write(&t->sites, &t->dataset, path, e))) return -1;
+    if (t->new_plan && (file_join(path, sizeof path, a->run, "plans.json", e) || plans_write(&t->plans, path, e))) return -1;
+    return write_dataset_json(t, e);
+}
+
+/* A run or a resume that is refused leaves the folder as it was. */
 static int on_begin(void *arg, struct error *e)
 {
-    return training_manifest(((struct report *)arg)->t, NULL, e);
+    const struct training *t = ((struct report *)arg)->t;
+    return write_folder(t, e) ? -1 : training_manifest(t, NULL, e);
 }
 
 static void on_site(void *arg, const struct round_record *r, const char *name)
@@ -204,16 +218,16 @@ static int run_federation(struct training *t, struct federate_result *result, st
     return status;
 }
 
-static int prepare_folder(struct training *t, struct error *e)
+/* Finds the fold's folder; one that holds a trained fold must be continued or replaced. Writes nothing. Resuming what was never begun
+ * begins it, so that a script can be run again. */
+static int find_folder(struct training *t, struct error *e)
 {
-    char path[1300];
-    if (run_fold_path(t->fold_path, sizeof t->fold_path, t->args.run, t->args.fold, e)) return -1;
-    static const char *const kinds[] = {"latest", "final"};
-    for (int k = 0; k < 2 && !t->args.resume && !t->args.overwrite; k++) {
-        snprintf(path, sizeof path, "%s/checkpoint_%s.safetensors", t->fold_path, kinds[k]);
-        if (file_exists(path)) return error_set(e, "%s: this fold is already trained; --resume continues it, --overwrite replaces it", path);
-    }
-    return file_mkdirs(t->fold_path, e);
+    const struct training_arguments *a = &t->args;
+    if (run_fold_path(t->fold_path, sizeof t->fold_path, a->run, a->fold, e)) return -1;
+    if (file_exists(a->run) && !file_is_dir(a->run)) return error_set(e, "%s: is a file, no folder for a run", a->run);
+    if (folder_has_checkpoint(t->fold_path) && !a->resume && !a->overwrite)
+        return error_set(e, "%s: this fold is already trained; --resume continues it, --overwrite replaces it", t->fold_path);
+    return 0;
 }
 
 static int run_training(struct training *t, struct error *e)
@@ -222,11 +236,11 @@ static int run_training(struct training *t, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     t->options = training_options_complete(&t->args, task, t->dataset.channels, t->dataset.classes);
-    if (prepare_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e) || training_previous(t, e)) return -1;
+    if (find_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e) || training_previous(t, e)) return -1;
     complete_validation(t);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
     if (t->args.patience && !t->args.validation_batches) return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->args.patience);
-    if (write_dataset_json(t, e) || training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e)) return -1;
+    if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || file_mkdirs(t->fold_path, e)) return -1;
     print_cases(t);
     if (run_federation(t, &result, e)) return -1;
     int status = training_manifest(t, &result, e);

@@ -20,6 +20,7 @@ struct training {
     char data_hash[65];
     struct plans plans;
     const struct plan *plan;      /* segmentation, else NULL */
+    int new_plan;                 /* RUN does not hold it yet */
     int *role;                    /* [cases] enum role (nn/data/roles.h) */
     struct sites sites;
     char fold_path[1200];
@@ -42,6 +43,8 @@ char *training_command_line(int argc, char **argv);
 double training_peak_memory(void); /* bytes */
 
 /* ---- training_data.c ---- */
+/* Whether a fold's folder holds any of checkpoint_{latest,best,final}. */
+int folder_has_checkpoint(const char *folder);
 int training_fold(struct training *t, struct error *e);  /* fills role */
 int training_sites(struct training *t, struct error *e); /* fills sites */
 int training_plan(struct training *t, struct error *e);  /* fills plans, plan; adapts options */

@@ -19,12 +19,12 @@ int training_fold(struct training *t, struct error *e)
     t->role = calloc((size_t)d->cases + 1, sizeof *t->role);
     if (!t->role) return error_set(e, "out of memory for %d cases", d->cases);
     if (t->args.patients_file && dataset_read_patients(d, t->args.patients_file, e)) return -1;
-    return roles_choose(t->role, d, t->options.task == TASK_SEGMENT, t->args.fold, t->args.run, e);
+    return roles_choose(t->role, d, t->options.task == TASK_SEGMENT, t->args.fold, e);
 }
 
 int training_sites(struct training *t, struct error *e)
 {
-    char path[1200], *end;
+    char *end;
     const char *text = t->args.sites_text;
     if (!t->args.federated) return sites_single(&t->sites, "all", &t->dataset, e);
     if (file_exists(text)) {
@@ -37,8 +37,7 @@ int training_sites(struct training *t, struct error *e)
     for (int i = 0; i < t->dataset.cases; i++)
         if (t->role[i] == ROLE_TRAIN && t->sites.of[i] < 0)
             return error_set(e, "%s: training case %s has no site", text, t->dataset.item[i].id);
-    if (file_join(path, sizeof path, t->args.run, "sites.csv", e)) return -1;
-    return sites_write(&t->sites, &t->dataset, path, e);
+    return 0;
 }
 
 /* ---- plan --------------------------------------------------------------------------------------------------------------- */
@@ -89,21 +88,69 @@ static int obey_budget(struct training *t, int given_plan, struct error *e)
     return 0;
 }
 
-/* A plan that lies in RUN (an earlier fold's, or the one to resume) is kept, unless --plans names another. */
+int folder_has_checkpoint(const char *folder)
+{
+    static const char *const kinds[] = {"latest", "best", "final"};
+    int found = 0;
+    for (int k = 0; k < 3; k++) {
+        char path[1400];
+        int n = snprintf(path, sizeof path, "%s/checkpoint_%s.safetensors", folder, kinds[k]);
+        found |= n < (int)sizeof path && file_exists(path);
+    }
+    return found;
+}
+
+/* Whether another fold of RUN was trained with the plan that lies there. */
+static int other_fold_trained(const struct training *t)
+{
+    char fold[16], path[1200];
+    struct error ignored;
+    int found = 0;
+    for (int k = -1; k < FOLDS; k++) {
+        if (k < 0) snprintf(fold, sizeof fold, "all");
+        else snprintf(fold, sizeof fold, "%d", k);
+        if (strcmp(fold, t->args.fold) == 0 || run_fold_path(path, sizeof path, t->args.run, fold, &ignored)) continue;
+        found |= folder_has_checkpoint(path);
+    }
+    return found;
+}
+
+/* Options that ask for another plan than the one that lies in RUN, and so would change nothing. */
+static int check_kept_plan(const struct training *t, const char *path, struct error *e)
+{
+    const struct training_arguments *a = &t->args;
+    const struct plan *p = t->plan;
+    const char *way = "the folds of a run share its plan: take another RUN";
+    if (a->resume) return 0; /* the plan was made by these options */
+    if (a->width && p->features[0] != a->width)
+        return error_set(e, "--base-features %d: %s has %d; %s", a->width, path, p->features[0], way);
+    for (int k = 0; k < 3; k++)
+        if (a->plan_options.patch[0] && a->plan_options.patch[p->transpose[k]] != p->patch[k])
+            return error_set(e, "--patch: %s has another patch; %s", path, way);
+    if (a->preset && strcmp(plan_preset_find(a->preset)->plans_name, t->plans.name))
+        return error_set(e, "--preset %s: %s is of %s; %s", a->preset, path, t->plans.name, way);
+    if (a->plan_options.memory_gb > 0) return error_set(e, "--memory-gb: %s is planned already; %s", path, way);
+    return 0;
+}
+
+/* A plan that lies in RUN (an earlier fold's, or the one to resume) is kept, unless this fold is the only one and is replaced. */
 int training_plan(struct training *t, struct error *e)
 {
     char path[1200];
     if (t->options.task == TASK_CLASSIFY) return t->budget.hours > 0 ? error_set(e, "--hours is for segmentation") : 0;
     if (t->budget.hours > 0) ask_budget(t);
     if (file_join(path, sizeof path, t->args.run, "plans.json", e)) return -1;
-    int status, there = file_exists(path) && !t->args.overwrite;
-    if (t->args.plans_file) status = plans_read(&t->plans, t->args.plans_file, &t->dataset, e);
-    else if (there) status = plans_read(&t->plans, path, &t->dataset, e);
+    int there = file_exists(path) && (!t->args.overwrite || other_fold_trained(t)), status;
+    if (there && t->args.plans_file && !t->args.resume)
+        return error_set(e, "--plans %s: %s holds the plan of this run's other folds; take another RUN", t->args.plans_file, path);
+    if (there) status = plans_read(&t->plans, path, &t->dataset, e);
+    else if (t->args.plans_file) status = plans_read(&t->plans, t->args.plans_file, &t->dataset, e);
     else status = make_plans(t, e);
-    if (!status && (t->args.plans_file || !there)) status = plans_write(&t->plans, path, e);
     if (status) return -1;
+    t->new_plan = !there;
     t->plan = plans_find(&t->plans, t->args.configuration, e);
     if (!t->plan) return error_prefix(e, "%s", t->args.plans_file ? t->args.plans_file : path);
+    if (there && check_kept_plan(t, path, e)) return -1;
     if (t->options.batch == 0) t->options.batch = t->plan->batch;
     return t->budget.hours > 0 ? obey_budget(t, t->args.plans_file || there, e) : 0;
 }

@@ -356,3 +356,27 @@ void file_list_free(struct file_list *list)
     free(list->name);
     memset(list, 0, sizeof *list);
 }
+
+/* ---- removing ------------------------------------------------------------------------------------------------- */
+
+int file_remove(const char *path, struct error *e)
+{
+    return unlink(path) && errno != ENOENT && errno != ENOTDIR ? error_set(e, "%s: cannot be removed: %s", path, strerror(errno)) : 0;
+}
+
+int file_remove_tree(const char *path, struct error *e)
+{
+    struct stat st;
+    struct file_list list;
+    char below[4096];
+    int status = 0;
+    if (lstat(path, &st)) return errno == ENOENT || errno == ENOTDIR ? 0 : error_set(e, "%s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) return file_remove(path, e);
+    if (file_list(path, &list, e)) return -1;
+    for (int i = 0; !status && i < list.count; i++) {
+        status = file_join(below, sizeof below, path, list.name[i], e);
+        if (!status) status = file_remove_tree(below, e);
+    }
+    file_list_free(&list);
+    return status || !rmdir(path) ? status : error_set(e, "%s: cannot be removed: %s", path, strerror(errno));
+}

@@ -38,6 +38,10 @@ void file_abandon(struct file_out *f);
 
 int file_exists(const char *path);
 int file_is_dir(const char *path);
+/* The file if it is there; a folder is an error. */
+int file_remove(const char *path, struct error *e);
+/* The folder and all below it, if it is there; links are removed, not followed. */
+int file_remove_tree(const char *path, struct error *e);
 /* mkdir -p. */
 int file_mkdirs(const char *path, struct error *e);
 /* Joins dir and name into buf; an error if it does not fit. */

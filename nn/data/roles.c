@@ -86,11 +86,20 @@ static int divide(struct labelled *l, const struct dataset *d, const char *fold,
     return file_exists(path) ? splits_read(l->role, l->id, l->n, path, atoi(fold), e) : make_folds(l, d, atoi(fold), folder, e);
 }
 
-int roles_choose(int *role, const struct dataset *d, int maps, const char *fold, const char *folder, struct error *e)
+int roles_write(const struct dataset *d, int maps, const char *fold, const char *folder, struct error *e)
 {
     struct labelled l = {0};
     int status = labelled_list(&l, d, maps, e);
     if (!status) status = divide(&l, d, fold, folder, e);
+    labelled_free(&l);
+    return status;
+}
+
+int roles_choose(int *role, const struct dataset *d, int maps, const char *fold, struct error *e)
+{
+    struct labelled l = {0};
+    int status = labelled_list(&l, d, maps, e);
+    if (!status) status = divide(&l, d, fold, NULL, e);
     if (!status) status = check_patients(&l, d, e);
     for (int i = 0; i < d->cases; i++) role[i] = ROLE_NONE;
     for (int k = 0; !status && k < l.n; k++) role[l.index[k]] = l.role[k];

@@ -8,6 +8,7 @@
 #   make bench      speed on this machine
 #   make install    PREFIX=/usr/local
 #   make ZLIB=1     use zlib instead of our own inflate and deflate
+#   make MPI=1      nephron-mpi too: the sites of a federation shared out to the ranks of MPI
 #   make DEPFLAGS=  for a compiler that has no -MMD
 #
 # For GNU make and BSD make: explicit lists, one a folder, no configure step, no downloads.
@@ -21,6 +22,9 @@ NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wa
 	-ffp-contract=off -fno-math-errno -pthread $(CFLAGS_ZLIB_$(ZLIB)) $(DEPFLAGS)
 LIBS = -lm -pthread $(LIBS_ZLIB_$(ZLIB))
 ZLIB = 0
+MPI = 0
+MPICC = mpicc
+PROGRAMS_MPI_1 = nephron-mpi
 CFLAGS_ZLIB_1 = -DHAVE_ZLIB
 LIBS_ZLIB_1 = -lz
 
@@ -83,7 +87,7 @@ FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerpri
 FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
 	fl/carried/carried_site.o
 FL = $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) $(FL_CARRIED) \
-	fl/checkpoints.o fl/federate.o fl/partition.o fl/site_models.o
+	fl/checkpoints.o fl/federate.o fl/partition.o fl/peers.o fl/site_models.o
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) \
 	$(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
@@ -119,7 +123,8 @@ CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/
 	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample \
 	tests/unit/nn/check_stats tests/unit/nn/check_train
 CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/fl/check_federated \
-	tests/unit/fl/check_fingerprint tests/unit/fl/check_rounds tests/unit/fl/check_strategies
+	tests/unit/fl/check_fingerprint tests/unit/fl/check_peers tests/unit/fl/check_rounds \
+	tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
@@ -127,7 +132,7 @@ SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/che
 	tests/program/check_convert.sh tests/program/check_image_data.sh tests/program/check_program.sh \
 	tests/program/check_nnunet.sh tests/program/check_ensemble.sh tests/program/check_study_program.sh
 
-all: nephron libnephron.a
+all: nephron libnephron.a $(PROGRAMS_MPI_$(MPI))
 
 .SUFFIXES: .c .o
 .c.o:
@@ -146,6 +151,9 @@ build/apps.a: $(APPS)
 
 nephron: apps/command/main.o build/apps.a libnephron.a
 	$(CC) $(CFLAGS) -o $@ apps/command/main.o build/apps.a libnephron.a $(LIBS)
+
+nephron-mpi: apps/mpi/main_mpi.c build/apps.a libnephron.a
+	$(MPICC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ apps/mpi/main_mpi.c build/apps.a libnephron.a $(LIBS)
 
 $(CHECKS): build/apps.a libnephron.a
 
@@ -174,7 +182,7 @@ install: nephron libnephron.a
 	cp libnephron.a $(DESTDIR)$(PREFIX)/lib/
 
 clean:
-	rm -f nephron libnephron.a *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
+	rm -f nephron nephron-mpi libnephron.a *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build
 
 .PHONY: all check check-all demo study bench install clean

@@ -108,32 +108,58 @@ static int train_client(struct simulation *s, int k, struct worker *w, int repor
     return 0;
 }
 
-static void train_and_add(struct round_work *work, int k, int job)
+static void add_update(struct round_work *work, int k, const struct worker *w)
 {
     struct simulation *s = work->s;
-    struct worker *w = &s->worker[job];
     struct error why = {""};
-    if (w->failed) return;
-    int status = train_client(s, k, w, job == 0);
-    w->failed = status < 0;
-    if (status) return;
     pthread_mutex_lock(&work->lock);
     if (server_add(&s->server, &w->update, &why) == 0)
         s->result[k].trained = 1;
     else
         snprintf(s->result[k].failure, sizeof s->result[k].failure, "%.500s", why.text);
     pthread_mutex_unlock(&work->lock);
+}
+
+static void train_and_add(struct round_work *work, int k, int job)
+{
+    struct simulation *s = work->s;
+    struct worker *w = &s->worker[job];
+    int sends = s->o->peers && s->o->peers->rank;
+    if (w->failed) return;
+    int status = train_client(s, k, w, job == 0);
+    w->failed = status < 0;
+    if (sends && status >= 0)
+        w->failed = peers_send(s, w, k, &w->error) != 0;
+    else if (status == 0)
+        add_update(work, k, w);
     if (job == 0) s->done_steps += (double)s->f.train.iterations * s->workers;
 }
 
+/* With peers: those of this process, by one worker. */
 static void train_clients_of_worker(void *arg, int job, int thread)
 {
     struct round_work *work = arg;
     struct simulation *s = work->s;
-    int turn = 0;
+    const struct federate_peers *p = s->o->peers;
+    int turn = 0, turns = p ? p->ranks : s->workers, own = p ? p->rank : job;
     (void)thread;
     for (int i = 0; i < s->f.sites; i++)
-        if (s->chosen[i] && turn++ % s->workers == job) train_and_add(work, s->training[i], job);
+        if (s->chosen[i] && turn++ % turns == own) train_and_add(work, s->training[i], job);
+}
+
+/* At rank 0: the answers of the others, in the order in which each sends them. */
+static int collect(struct round_work *work, struct error *e)
+{
+    struct simulation *s = work->s;
+    const struct federate_peers *p = s->o->peers;
+    int turn = 0;
+    for (int i = 0; i < s->f.sites; i++) {
+        int k = s->training[i], from = s->chosen[i] ? turn++ % p->ranks : 0;
+        if (!s->chosen[i] || from == 0) continue;
+        if (peers_receive(s, &s->worker[0], k, from, e)) return -1;
+        if (!s->result[k].failure[0]) add_update(work, k, &s->worker[0]);
+    }
+    return 0;
 }
 
 /* Clients that failed are named and left out; too many end the run. */
@@ -171,9 +197,12 @@ static int train_round(struct simulation *s, struct error *e)
     else
         train_clients_of_worker(&work, 0, 0);
     s->server.pool = s->o->pool;
+    int status = 0;
+    for (int w = 0; !status && w < s->workers; w++)
+        if (s->worker[w].failed) status = error_set(e, "%s", s->worker[w].error.text);
+    if (!status && s->o->peers && s->o->peers->rank == 0) status = collect(&work, e);
     pthread_mutex_destroy(&work.lock);
-    for (int w = 0; w < s->workers; w++)
-        if (s->worker[w].failed) return error_set(e, "%s", s->worker[w].error.text);
+    if (status || (s->o->peers && s->o->peers->rank)) return status;
     return report_failures(s, e) ? -1 : server_end(&s->server, e);
 }
 
@@ -274,7 +303,7 @@ static int record_round(struct simulation *s, double seconds, struct error *e)
 static int choose_workers(const struct federate_options *o)
 {
     int threads = pool_threads(o->pool), together = o->clients < threads ? o->clients : threads;
-    if (o->parallel == PARALLEL_LAYERS || together < 2) return 1;
+    if (o->parallel == PARALLEL_LAYERS || together < 2 || o->peers) return 1;
     if (o->parallel == PARALLEL_CLIENTS) return together;
     int turns = (o->clients + together - 1) / together;
     double used = (double)o->clients / ((double)turns * threads);
@@ -415,20 +444,35 @@ static int is_over(const struct simulation *s, int done)
     return done >= s->f.train.epochs || (s->o->patience > 0 && done - 1 - s->best_round >= s->o->patience);
 }
 
+/* A rank that is not the server: it trains its sites until there is no round any more. */
+static int follow_rounds(struct simulation *s, struct error *e)
+{
+    int over = 0;
+    while (!over) {
+        if ((over = peers_begin(s, 0, e)) < 0) return -1;
+        if (!over && train_round(s, e)) return -1;
+    }
+    return 0;
+}
+
 static int run_rounds(struct simulation *s, struct error *e)
 {
     const struct federate_options *o = s->o;
+    if (o->peers && o->peers->rank) return follow_rounds(s, e);
     if (o->folder && o->resume && checkpoints_resume(s, e)) return -1;
     if (s->events && s->events->begins && s->events->begins(s->events->arg, e)) return -1;
     while (!is_over(s, s->server.round)) {
         double start = clock_seconds();
+        if (o->peers && peers_begin(s, 0, e) < 0) return -1;
         if (train_round(s, e) || record_round(s, clock_seconds() - start, e)) return -1;
         if (o->folder && checkpoints_write(s, is_over(s, s->server.round), e)) return -1;
         const struct round_record *last = &s->history.record[s->history.count - 1];
         if (s->events && s->events->round_done)
             s->events->round_done(s->events->arg, last, s->f.train.epochs);
     }
+    if (o->peers && peers_begin(s, 1, e) < 0) return -1;
     if (!o->folder) return 0;
+    if (o->peers && site_store_resume(&s->store, s->server.round, e)) return -1; /* the others' files */
     return checkpoints_final(s, e) || site_models_write(s, e) ? -1 : 0;
 }
 
@@ -440,8 +484,10 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
     memset(r, 0, sizeof *r);
     ENSURE(o->clients > 0 && o->checkpoint_every > 0, "%d clients, checkpoint every %d", o->clients,
            o->checkpoint_every);
-    int lock = o->folder ? folder_lock(o->folder, e) : -1, status = o->folder && lock < 0 ? -1 : 0;
-    if (!status && o->folder && !o->resume) status = federate_clear(o->folder, e);
+    int serves = o->folder && !(o->peers && o->peers->rank); /* it has the folder's files */
+    int lock = serves ? folder_lock(o->folder, e) : -1, status = serves && lock < 0 ? -1 : 0;
+    if (!status && serves && !o->resume) status = federate_clear(o->folder, e);
+    status = peers_start(o->peers, status, e);
     if (!status) status = simulation_create(&s, initial, e);
     if (!status && events && events->planned) {
         const struct graph *g = s.worker[0].learner.graph;

@@ -16,6 +16,7 @@
 #ifndef FL_FEDERATE_H
 #define FL_FEDERATE_H
 
+#include "fl/peers.h"
 #include "fl/round/history.h"
 
 /* How clients share the machine. */
@@ -45,6 +46,7 @@ struct federate_options {
     const struct learner_data *validation; /* all validation cases; NULL or no cases: none */
     int validation_batches;                /* a round; 0: none */
     enum federate_parallel parallel;
+    const struct federate_peers *peers; /* NULL: this process alone */
     struct pool *pool;
     const char *folder;    /* NULL: nothing is written */
     const char *data_hash; /* of the dataset: compared at resume; NULL: not */

@@ -37,8 +37,19 @@ struct simulation {
     struct history history;
     double best_metric, ema; /* nnU-Net's moving average 0.9/0.1 of the validation metric */
     int best_round;
+    int joined;        /* a peer that was told of a round */
     double done_steps; /* for the progress bar */
 };
+
+/* ---- peers.c ------------------------------------------------------------------------------------------- */
+/* Before anything is made: rank 0 tells the others whether it could begin. Without peers: status. */
+int peers_start(const struct federate_peers *p, int status, struct error *e);
+/* The task of a round from rank 0 to all; returns whether there is none any more. */
+int peers_begin(struct simulation *s, int over, struct error *e);
+/* The answer of client k, trained or failed, to rank 0; and there, into a worker's update and the client's
+ * result. */
+int peers_send(struct simulation *s, const struct worker *w, int k, struct error *e);
+int peers_receive(struct simulation *s, struct worker *w, int k, int from, struct error *e);
 
 /* ---- checkpoints.c ------------------------------------------------------------------------------------- */
 /* The hash of options, strategy, data and sites, into f.hash. */

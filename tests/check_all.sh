@@ -66,6 +66,8 @@ if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/
 else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64"; fi
 
 run "a federated run killed at 50 moments" . ./tests/unit/fl/check_faults long
+copy mpi
+run "MPI gives the weights of the simulation" build/mpi sh tests/program/check_mpi.sh
 
 for compiler in gcc clang; do # the shortest build there is
     command -v $compiler >/dev/null || continue

@@ -7,7 +7,7 @@ order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/gr
 io/base io/pack io/picture io/image io/dicom io/weights io/formats io
 nn/data nn/plan nn/measure nn/prepare nn/network nn/train nn/folder nn/infer nn
 fl/base fl/privacy fl/strategy fl/compress fl/message fl/round fl/fingerprint fl/carried fl
-apps/base apps/training apps/bench apps/phantom apps/study apps/command apps"
+apps/base apps/training apps/bench apps/phantom apps/study apps/command apps/mpi apps"
 passed=0
 failed=0
 result() { # description, what is wrong (empty: nothing)

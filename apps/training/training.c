@@ -22,6 +22,12 @@ static void complete_validation(struct training *t)
     if (t->args.validation_batches > 50) t->args.validation_batches = 50;
 }
 
+/* The process that writes the run's files: the only one, or rank 0 of several. */
+static int serves(const struct training *t)
+{
+    return !t->peers || t->peers->rank == 0;
+}
+
 static int choose_task(struct training *t, enum task_kind *task, struct error *e)
 {
     int maps = 0;
@@ -130,7 +136,7 @@ static int write_folder(const struct training *t, struct error *e)
     return write_dataset_json(t, e);
 }
 
-/* A run or a resume that is refused leaves the folder as it was. */
+/* A run or a resume that is refused leaves the folder as it was; of several processes, it is rank 0 that begins. */
 static int on_begin(void *arg, struct error *e)
 {
     const struct training *t = ((struct report *)arg)->t;
@@ -177,6 +183,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
     f.parallel = strcmp(t->args.federation.parallel, "clients") == 0 ? PARALLEL_CLIENTS : strcmp(t->args.federation.parallel, "layers") == 0 ? PARALLEL_LAYERS : PARALLEL_AUTO;
     if (t->args.federated) {
         const struct federation_arguments *a = &t->args.federation;
+        f.peers = t->peers;
         f.strategy = federation_strategy(f.option, a);
         f.local_epochs = a->local_epochs;
         f.fraction = a->fraction;
@@ -243,6 +250,7 @@ static int run_training(struct training *t, struct error *e)
     if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || file_mkdirs(t->fold_path, e)) return -1;
     print_cases(t);
     if (run_federation(t, &result, e)) return -1;
+    if (!serves(t)) return federate_result_free(&result), 0;
     int status = training_manifest(t, &result, e);
     if (result.rounds < t->options.epochs && !t->args.quiet)
         printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds, t->options.epochs, result.best_round + 1);
@@ -259,7 +267,12 @@ static int run_training(struct training *t, struct error *e)
 
 int training_main(int argc, char **argv, int federated)
 {
-    struct training t = {.start = clock_seconds()};
+    return training_main_peers(argc, argv, federated, NULL, cpu_count());
+}
+
+int training_main_peers(int argc, char **argv, int federated, const struct federate_peers *peers, int threads)
+{
+    struct training t = {.start = clock_seconds(), .peers = peers};
     struct error e = {""};
     int status;
     if (!training_options_parse(&t.args, argc, argv, federated, &status)) return status;
@@ -268,7 +281,8 @@ int training_main(int argc, char **argv, int federated)
         training_options_free(&t.args);
         return status;
     }
-    if (t.args.threads <= 0) t.args.threads = cpu_count();
+    if (t.args.threads <= 0) t.args.threads = threads;
+    if (!serves(&t)) t.args.quiet = 1;
     char *line = training_command_line(argc, argv);
     t.line = line;
     t.pool = pool_create(t.args.threads);

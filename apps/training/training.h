@@ -26,11 +26,14 @@ struct training {
     char fold_path[1200];
     struct learner_data train, validation;
     struct pool *pool;
+    const struct federate_peers *peers; /* NULL: this process alone */
     double start;
 };
 
 /* Runs the command: exit code. federated: --sites is there and asked for. */
 int training_main(int argc, char **argv, int federated);
+/* The same by several processes, of which rank 0 writes the files and the lines; threads: of each, where the command line does not tell. */
+int training_main_peers(int argc, char **argv, int federated, const struct federate_peers *peers, int threads);
 
 /* dataset.json, or one made for an .npz; json_free it. */
 struct json *training_dataset_json(const struct dataset *d);

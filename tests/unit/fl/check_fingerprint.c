@@ -70,7 +70,7 @@ static void check_merge(void)
     CHECK(site_fingerprint_extract(&pooled, "all", &d, role, 1, d.json, NULL, NULL, &e) == 0, "%s", e.text);
     check_moments(&pooled.channel[0], &d, role);
     for (int s = 0; s < SITES; s++) {
-        char name[8];
+        char name[16];
         for (int i = 0; i < d.cases; i++)
             other[i] = i < 12 && (i < 1 ? 0 : i < 5 ? 1 : 2) == s; /* 1, 4 and 7 cases */
         snprintf(name, sizeof name, "S%d", s);

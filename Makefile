@@ -115,7 +115,7 @@ CHECKS_KERNELS = tests/kernels/check_elem tests/kernels/check_kernels tests/kern
 	tests/kernels/check_tiles tests/kernels/check_winograd
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_tensor
-CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series \
+CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series \
 	tests/unit/io/check_formats tests/unit/io/check_image_formats tests/unit/io/check_images \
 	tests/unit/io/check_io tests/unit/io/check_pth
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \

@@ -79,6 +79,8 @@ static const struct {
     [DICOM_TIME_SLICE_VECTOR] = {0x00540100, 'U', "Time Slice Vector"},
     [DICOM_GRID_OFFSETS] = {0x3004000c, 'D', "Grid Frame Offset Vector"},
     [DICOM_DOSE_SCALING] = {0x3004000e, 'D', "Dose Grid Scaling"},
+    [DICOM_SEGMENT_SEQUENCE] = {0x0062000a, 'Q', "Segment Identification Sequence"},
+    [DICOM_SEGMENT_NUMBER] = {0x0062000b, 'U', "Referenced Segment Number"},
     [DICOM_CHARACTER_SET] = {0x00080005, 'T', "Specific Character Set"},
     [DICOM_SOP_CLASS_UID] = {0x00080016, 'T', "SOP Class UID"},
     [DICOM_STUDY_DATE] = {0x00080020, 'T', "Study Date"},

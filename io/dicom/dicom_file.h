@@ -23,7 +23,7 @@ enum dicom_field {
     DICOM_FRAME_GROUPS, DICOM_NOMINAL_PIXEL_SPACING, DICOM_REAL_WORLD_SEQUENCE, DICOM_ENERGY_VECTOR, DICOM_DETECTOR_VECTOR,
     DICOM_DETECTOR_SEQUENCE, DICOM_PHASE_VECTOR, DICOM_ROTATION_VECTOR, DICOM_RR_VECTOR, DICOM_TIME_SLOT_VECTOR, DICOM_SLICE_VECTOR,
     DICOM_ANGLE_VECTOR, DICOM_TIME_SLICE_VECTOR, DICOM_GRID_OFFSETS, DICOM_DOSE_SCALING,
-    DICOM_CHARACTER_SET, DICOM_SOP_CLASS_UID, DICOM_STUDY_DATE, DICOM_STUDY_TIME, DICOM_ACCESSION_NUMBER, DICOM_REFERRING_PHYSICIAN, DICOM_PATIENT_NAME,
+    DICOM_SEGMENT_SEQUENCE, DICOM_SEGMENT_NUMBER, DICOM_CHARACTER_SET, DICOM_SOP_CLASS_UID, DICOM_STUDY_DATE, DICOM_STUDY_TIME, DICOM_ACCESSION_NUMBER, DICOM_REFERRING_PHYSICIAN, DICOM_PATIENT_NAME,
     DICOM_PATIENT_ID, DICOM_BIRTH_DATE, DICOM_SEX, DICOM_STUDY_UID, DICOM_STUDY_ID, DICOM_FRAME_OF_REFERENCE, DICOM_PIXEL_DATA, DICOM_FIELDS
 };
 
@@ -81,7 +81,7 @@ void dicom_text(char *buf, size_t size, const struct dicom_element element[DICOM
 
 struct dicom_pixels {
     const struct dicom_file *file;
-    int rows, columns, frames, bits, stored, high, is_signed; /* bits allocated: 8, 16 or 32; high: number of the highest stored bit */
+    int rows, columns, frames, bits, stored, high, is_signed; /* bits allocated: 1, 8, 16 or 32; high: number of the highest stored bit */
     struct dicom_span *fragment;                              /* of encapsulated data, without the offset table */
     int *first;                                               /* [frames + 1]: fragments of frame k from first[k] */
     unsigned char *buffer;                                    /* a decoded frame, little endian */

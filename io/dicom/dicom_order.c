@@ -355,6 +355,41 @@ static int choose_volume(struct entry *t, int n, struct image_info *info, int nu
     return count;
 }
 
+/* ---- segmentations ------------------------------------------------------------------------------------------------------------- */
+
+/* The frames of a segmentation: of each segment those that have something of it, so that slices may lack. The distance is the file's, else the
+ * least between frames. */
+static int place_segments(struct volume *v, struct entry *t, int n, const double normal[3], struct error *e)
+{
+    const struct slice *first = t[0].slice;
+    double step[3], distance = fabs(first->distance);
+    if (first->assumed & (ASSUME_THICKNESS | ASSUME_DISTANCE) || distance == 0) {
+        distance = 0;
+        for (int i = 0; i + 1 < n; i++) {
+            double gap = t[i + 1].along - t[i].along;
+            if (gap > SAME_PLACE && (distance == 0 || gap < distance)) distance = gap;
+        }
+        if (distance == 0) distance = first->distance != 0 ? fabs(first->distance) : 1;
+    }
+    if ((t[n - 1].along - t[0].along) / distance > 65535) return conflict(&t[0], &t[n - 1], "are too far apart for their distance between slices", e);
+    for (int k = 0; k < n; k++) {
+        double place = (t[k].along - t[0].along) / distance, off[3];
+        int z = (int)nearbyint(place);
+        for (int i = 0; i < 3; i++) off[i] = t[k].slice->position[i] - first->position[i] - normal[i] * z * distance;
+        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance) return conflict(&t[0], &t[k], "do not lie a whole number of slices apart", e);
+        if (t[k].slice->segment < 1) return error_set(e, "%.300s: a frame without Referenced Segment Number (0062,000B)", t[k].file->path);
+        if (t[k].slice->segment > 255) v->type = VOXEL_U16;
+        t[k].slice->z = z;
+        t[k].slice->slope = t[k].slice->segment;
+        t[k].slice->intercept = 0;
+        v->size[2] = z + 1;
+    }
+    for (int i = 0; i < 3; i++) step[i] = normal[i] * distance;
+    set_affine(v, first, first->position, step);
+    tell_assumed(v, t, 1);
+    return volume_check_limit(v, e);
+}
+
 /* The slices of the volume, in the order of their places. */
 static int arrange_entries(struct volume *v, struct image_info *info, const struct dicom_series *s, struct entry *t, int n, int number, struct error *e)
 {
@@ -365,6 +400,11 @@ static int arrange_entries(struct volume *v, struct image_info *info, const stru
     if (check_alike(t, n, s->files, e)) return -1;
     cross(normal, t[0].slice->row, t[0].slice->column);
     for (int i = 0; i < n; i++) t[i].along = dot(normal, t[i].slice->position);
+    if (s->segments) {
+        qsort(t, (size_t)n, sizeof *t, compare_entries);
+        info->volumes = 1;
+        return number > 1 ? error_set(e, "%.300s: a segmentation is one label map, there is no volume %d", t[0].file->path, number) : place_segments(v, t, n, normal, e);
+    }
     info->volumes = split_volumes(t, n, e);
     if (info->volumes < 0 || (n = choose_volume(t, n, info, number, e)) < 0) return -1;
     v->size[2] = n;
@@ -374,7 +414,7 @@ static int arrange_entries(struct volume *v, struct image_info *info, const stru
     return 0;
 }
 
-int dicom_arrange(struct volume *v, struct image_info *info, const struct dicom_series *s, int number, struct error *e)
+int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series *s, int number, struct error *e)
 {
     const struct slice_file *first = &s->file[0];
     int64_t n = 0;
@@ -390,9 +430,10 @@ int dicom_arrange(struct volume *v, struct image_info *info, const struct dicom_
     if (volume_check_limit(v, e)) return error_prefix(e, "%s", first->path);
     struct entry *t = malloc((size_t)n * sizeof *t);
     if (!t) return error_set(e, "%s: out of memory for %lld slices", first->path, (long long)n);
+    s->segments = strcmp(first->class_uid, "1.2.840.10008.5.1.4.1.1.66.4") == 0;
+    v->type = first->type;
     int status = arrange_entries(v, info, s, t, (int)n, number, e);
     free(t);
-    v->type = first->type;
     snprintf(v->format, sizeof v->format, "DICOM");
     snprintf(v->description, sizeof v->description, "%s", info->description);
     return status;

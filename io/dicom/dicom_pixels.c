@@ -39,7 +39,8 @@ static int describe(struct dicom_pixels *p, const struct dicom_element *el, stru
     if (samples != 1 || (photometric[0] && strcmp(photometric, "MONOCHROME1") != 0 && strcmp(photometric, "MONOCHROME2") != 0))
         return error_set(e, "Photometric Interpretation (0028,0004) is '%s' with %d samples per pixel, supported are MONOCHROME1 and MONOCHROME2",
                          photometric, samples);
-    if (p->bits != 8 && p->bits != 16 && p->bits != 32) return error_set(e, "Bits Allocated (0028,0100) is %d, supported are 8, 16 and 32", p->bits);
+    if (p->bits != 1 && p->bits != 8 && p->bits != 16 && p->bits != 32)
+        return error_set(e, "Bits Allocated (0028,0100) is %d, supported are 1, 8, 16 and 32", p->bits);
     if (el[DICOM_MODALITY_LUT].value.data) return error_set(e, "Modality LUT Sequence (0028,3000) is not supported");
     /* Every frame takes a byte or more: what is allocated for frames is bounded by the file. */
     if ((size_t)p->frames > p->file->size)
@@ -56,7 +57,7 @@ int dicom_pixels_describe(struct dicom_pixels *p, const struct dicom_file *f, st
 
 enum voxel_type dicom_pixels_type(const struct dicom_pixels *p)
 {
-    if (p->bits == 8) return p->is_signed ? VOXEL_I8 : VOXEL_U8;
+    if (p->bits <= 8) return p->is_signed ? VOXEL_I8 : VOXEL_U8;
     if (p->bits == 16) return p->is_signed ? VOXEL_I16 : VOXEL_U16;
     return p->is_signed ? VOXEL_I32 : VOXEL_U32;
 }
@@ -113,18 +114,19 @@ static int is_flipped(const struct dicom_pixels *p)
 static int open_frames(struct dicom_pixels *p, struct error *e)
 {
     const struct dicom_syntax *syntax = &p->file->syntax;
-    size_t have = p->file->element[DICOM_PIXEL_DATA].value.size, bytes = (size_t)p->bits / 8;
+    size_t have = p->file->element[DICOM_PIXEL_DATA].value.size, bytes = p->bits == 1 ? 1 : (size_t)p->bits / 8;
     size_t samples = (size_t)p->rows * (size_t)p->columns; /* below 2^32, and frames below 2^31 */
     if (syntax->encoding == DICOM_UNSUPPORTED) return error_set(e, "transfer syntax %s (%s) is not supported", syntax->name, p->file->syntax_uid);
     if (is_flipped(p)) have &= ~(size_t)1;
     int factor = codings[syntax->encoding].factor, packed = syntax->encoding != DICOM_NATIVE && syntax->encoding != DICOM_DEFLATED;
-    size_t most = !packed ? have / bytes : syntax->encoding == DICOM_RLE ? have * (size_t)factor / bytes : factor ? have * (size_t)factor : SIZE_MAX;
+    size_t most = !packed ? (p->bits == 1 ? 8 * have : have / bytes) : syntax->encoding == DICOM_RLE ? have * (size_t)factor / bytes : factor ? have * (size_t)factor : SIZE_MAX;
     if (samples * (size_t)p->frames > most)
         return error_set(e, "cut off: Pixel Data (7FE0,0010) has %zu bytes, too few for %d frames of %d x %d voxels of %d bits", have, p->frames,
                          p->columns, p->rows, p->bits);
     if (!packed) return 0;
     const struct volume v = {.size = {p->columns, p->rows, p->frames, 1}};
     if (volume_check_limit(&v, e)) return -1;
+    if (p->bits == 1) return error_set(e, "Bits Allocated (0028,0100) is 1 with %s", syntax->name);
     if (codings[syntax->encoding].decode && p->bits == 32) return error_set(e, "Bits Allocated (0028,0100) is 32 with %s", syntax->name);
     p->buffer = malloc(samples * (bytes == 1 ? 2 : bytes)); /* JPEG decodes into 16 bits */
     if (!p->buffer) return error_set(e, "out of memory for a frame of %zu voxels", samples);
@@ -240,10 +242,22 @@ static void convert(float *out, double *exact, const struct dicom_pixels *p, con
     }
 }
 
+/* A bit a sample, the first in the lowest of a byte; frames follow each other without a gap. */
+static void unpack_frame(float *out, const struct dicom_pixels *p, int frame, double slope, double intercept)
+{
+    size_t samples = (size_t)p->rows * (size_t)p->columns, first = (size_t)frame * samples;
+    const unsigned char *in = p->file->element[DICOM_PIXEL_DATA].value.data;
+    for (size_t i = 0; i < samples; i++) out[i] = (float)((in[(first + i) / 8] >> (first + i) % 8 & 1) * slope + intercept);
+}
+
 int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int frame, double slope, double intercept, struct error *e)
 {
     struct dicom_span s;
     unsigned char *own;
+    if (p->bits == 1) {
+        unpack_frame(out, p, frame, slope, intercept);
+        return 0;
+    }
     if (!p->fragment) {
         size_t bytes = (size_t)p->bits / 8, begin = (size_t)frame * (size_t)p->rows * (size_t)p->columns * bytes;
         convert(out, exact, p, p->file->element[DICOM_PIXEL_DATA].value.data, begin, is_flipped(p) ? (bytes == 1 ? 1 : bytes - 1) : 0, slope, intercept);

@@ -101,22 +101,38 @@ static int add_file(struct dicom_series *s, const struct choice *c, const unsign
     return status;
 }
 
+/* A segment's frame into the label map. */
+static int decode_segment(struct volume *v, const struct slice *s, struct dicom_pixels *p, int frame, struct error *e)
+{
+    size_t n = (size_t)v->size[0] * (size_t)v->size[1];
+    float *out = v->voxel + (size_t)s->z * n, *part = malloc(n * sizeof *part);
+    int status = part ? dicom_pixels_frame(part, NULL, p, frame, s->slope, 0, e) : error_set(e, "%s: out of memory for a frame", p->file->name);
+    for (size_t i = 0; i < n && !status; i++) {
+        if (part[i] == 0) continue;
+        if (out[i] != 0) status = error_set(e, "%s: segments %g and %g overlap, which one label map cannot hold", p->file->name, (double)out[i], (double)part[i]);
+        out[i] = part[i];
+    }
+    free(part);
+    return status;
+}
+
 static int decode_slice(struct volume *v, const struct slice *s, struct dicom_pixels *p, int frame, struct error *e)
 {
     size_t at = (size_t)s->z * (size_t)v->size[0] * (size_t)v->size[1];
     return dicom_pixels_frame(v->voxel + at, v->exact ? v->exact + at : NULL, p, frame, s->slope, s->intercept, e);
 }
 
-static int decode_file(struct volume *v, const struct slice_file *sf, const unsigned char *data, size_t size, struct error *e)
+static int decode_file(struct volume *v, const struct dicom_series *s, const struct slice_file *sf, const unsigned char *data, size_t size, struct error *e)
 {
     struct dicom_file f;
     struct dicom_pixels p;
     if (dicom_file_open(&f, data, size, sf->path, e)) return -1;
     int status = dicom_pixels_open(&p, &f, e);
     if (!status) {
+        if (s->segments && p.bits != 1) status = error_set(e, "%s: a fractional segmentation is not supported", sf->path);
         if (p.rows != sf->rows || p.columns != sf->columns || p.frames != sf->slices) status = error_set(e, "%s: changed while it was read", sf->path);
         for (int k = 0; k < sf->slices && !status; k++)
-            if (sf->slice[k].z >= 0) status = decode_slice(v, &sf->slice[k], &p, k, e);
+            if (sf->slice[k].z >= 0) status = (s->segments ? decode_segment : decode_slice)(v, &sf->slice[k], &p, k, e);
         dicom_pixels_close(&p);
     }
     dicom_file_close(&f);
@@ -166,7 +182,9 @@ static int make_room(struct volume *v, const struct dicom_series *s, const char 
             if (t->slope != floor(t->slope) || fabs(t->slope) > fabs(slope)) slope = t->slope;
             if (t->intercept != floor(t->intercept) || fabs(t->intercept) > fabs(intercept)) intercept = t->intercept;
         }
-    return voxels_allocate(v, what, slope, intercept, e) ? error_prefix(e, "%s", path) : 0;
+    if (voxels_allocate(v, s->segments ? 0 : what, slope, intercept, e)) return error_prefix(e, "%s", path);
+    if (s->segments) memset(v->voxel, 0, volume_voxels(v) * sizeof *v->voxel); /* slices that no segment has */
+    return 0;
 }
 
 void dicom_series_free(struct dicom_series *s)
@@ -181,7 +199,7 @@ int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const 
     struct image_info info;
     memset(v, 0, sizeof *v);
     int status = add_file(&s, NULL, data, size, name, e) || dicom_arrange(v, &info, &s, 0, e) || (!s.header_only && make_room(v, &s, name, what, e));
-    if (!status && !s.header_only) status = decode_file(v, &s.file[0], data, size, e);
+    if (!status && !s.header_only) status = decode_file(v, &s, &s.file[0], data, size, e);
     dicom_series_free(&s);
     if (status) volume_free(v);
     return status ? -1 : 0;
@@ -275,7 +293,7 @@ static int decode_all(struct volume *v, const struct dicom_series *s, int what, 
         unsigned char *data;
         size_t size;
         if (file_read(s->file[i].path, 0, &data, &size, e)) return -1;
-        int status = decode_file(v, &s->file[i], data, size, e);
+        int status = decode_file(v, s, &s->file[i], data, size, e);
         free(data);
         if (status) return -1;
     }

@@ -28,6 +28,7 @@ struct slice {
     double slope, intercept;
     int has_position, has_orientation, assumed;
     int own_place;                         /* the position is of this frame, not of the whole file */
+    int segment;                           /* of a segmentation, from 1; 0: none */
     double key[DICOM_KEYS];                /* what tells the volumes of a series apart */
     int z;                                 /* place in the volume that is read, or -1: it is of another */
 };
@@ -45,6 +46,7 @@ struct slice_file {
 struct dicom_series {
     struct slice_file *file;
     int files, header_only;
+    int segments; /* the frames are segments of a label map: a voxel is the number of its segment */
 };
 
 static inline double dot(const double a[3], const double b[3])
@@ -65,6 +67,6 @@ int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const s
 int dicom_series_load(struct dicom_series *s, const char *path, const char *series, struct error *e);
 void dicom_series_free(struct dicom_series *s);
 /* Checks the slices of a series, sets everything of volume `number` (from 1; 0: the only one) but its voxels, each slice's z, and the info. */
-int dicom_arrange(struct volume *v, struct image_info *info, const struct dicom_series *s, int number, struct error *e);
+int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series *s, int number, struct error *e);
 
 #endif

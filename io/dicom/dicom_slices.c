@@ -77,6 +77,7 @@ static void read_keys(struct slice *s, const struct dicom_element *el)
     double v;
     for (size_t i = 0; i < sizeof from / sizeof *from; i++)
         if (dicom_numbers(&v, 1, el, from[i].field, &ignored) > 0) s->key[from[i].key] = v;
+    if (dicom_numbers(&v, 1, el, DICOM_SEGMENT_NUMBER, &ignored) > 0) s->segment = (int)v;
 }
 
 /* Takes over what a data set says about a slice and keeps the rest: of the file, of all its frames, of one. */
@@ -113,7 +114,8 @@ int dicom_scan_first(struct dicom_element *el, const struct dicom_element *seque
 static int refine_by_groups(struct slice *s, const struct dicom_element *groups, struct error *e)
 {
     static const enum dicom_field sequence[] = {DICOM_PIXEL_MEASURES_SEQUENCE, DICOM_PLANE_POSITION_SEQUENCE, DICOM_PLANE_ORIENTATION_SEQUENCE,
-                                                DICOM_PIXEL_VALUE_SEQUENCE, DICOM_FRAME_CONTENT_SEQUENCE, DICOM_ECHO_SEQUENCE, DICOM_DIFFUSION_SEQUENCE};
+                                                DICOM_PIXEL_VALUE_SEQUENCE, DICOM_FRAME_CONTENT_SEQUENCE, DICOM_ECHO_SEQUENCE, DICOM_DIFFUSION_SEQUENCE,
+                                                DICOM_SEGMENT_SEQUENCE};
     struct dicom_element el[DICOM_FIELDS];
     for (size_t i = 0; i < sizeof sequence / sizeof *sequence; i++)
         if (dicom_scan_first(el, &groups[sequence[i]], e) || refine(s, el, e)) return -1;

@@ -1,0 +1,226 @@
+/* check_dicom_labels.c - label maps as DICOM Segmentation and RT Structure Set: a segmentation is read back equal; contours, filled by the
+ * even-odd rule at the centres of voxels, give the labels back, holes and all; nothing private and no more of the patient than is needed goes
+ * over; label maps of another grid are refused. highdicom and pydicom judged the same files (tests/golden/judge_dicom_labels.py).
+ */
+#include <unistd.h>
+
+#include "io/base/file.h"
+#include "io/dicom/dicom.h"
+#include "io/dicom/dicom_labels.h"
+#include "tests/unit/expect.h"
+#include "tests/unit/io/dicom_build.h"
+
+enum { WIDTH = 13, HEIGHT = 11, DEPTH = 5, PLANE = WIDTH * HEIGHT, VOXELS = PLANE * DEPTH, LABELS = 3 };
+static char folder[] = "/tmp/nephron_check_XXXXXX";
+static uint32_t random_state = 7;
+
+static uint32_t next_random(void)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return random_state >> 8;
+}
+
+static const char *in_folder(const char *name)
+{
+    static char path[2][256];
+    static int turn;
+    turn ^= 1;
+    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
+    return path[turn];
+}
+
+static void write_series(void)
+{
+    static struct bytes b, extra;
+    static const unsigned char pixels[2 * PLANE] = {1};
+    for (int z = 0; z < DEPTH; z++) {
+        char name[32], position[64], instance[32];
+        struct image m = plain();
+        struct error e;
+        snprintf(name, sizeof name, "series/s%d", z);
+        snprintf(position, sizeof position, "-10\\20\\%d", 7 + 3 * z);
+        snprintf(instance, sizeof instance, "1.2.3.%d", z);
+        extra.size = 0;
+        put_text(&extra, 0x00080005, "CS", "ISO_IR 100");
+        put_text(&extra, 0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2");
+        put_text(&extra, 0x00100010, "PN", "Doe^Jane");
+        put_text(&extra, 0x00100020, "LO", "4711");
+        put_text(&extra, 0x00101040, "LO", "secret street");
+        put_text(&extra, 0x00111001, "LO", "private secret");
+        put_text(&extra, 0x0020000d, "UI", "1.2.77");
+        put_text(&extra, 0x00200052, "UI", "1.2.79");
+        m.position = position, m.instance = instance, m.spacing = "0.5\\0.75";
+        m.rows = HEIGHT, m.columns = WIDTH;
+        m.pixels = pixels, m.size = sizeof pixels;
+        m.extra = extra.data, m.extra_size = extra.size;
+        build(&b, &m);
+        CHECK(!file_write(in_folder(name), b.data, b.size, &e), "%s", e.text);
+    }
+}
+
+/* Is the text in the file? */
+static int holds(const unsigned char *data, size_t size, const char *text)
+{
+    size_t n = strlen(text);
+    for (size_t i = 0; i + n <= size; i++)
+        if (memcmp(data + i, text, n) == 0) return 1;
+    return 0;
+}
+
+/* ---- contours filled ---------------------------------------------------------------------------------------------------------- */
+
+static void fill_contour(int *map, int label, char *text, const char *says)
+{
+    double x[4 * PLANE], y[4 * PLANE], z = 0;
+    int n = 0;
+    for (char *p = strtok(text, "\\"); p && n < 4 * PLANE; n++) { /* LPS millimetres to voxels */
+        x[n] = (atof(p) + 10) / 0.75;
+        y[n] = (atof(strtok(NULL, "\\")) - 20) / 0.5;
+        z = (atof(strtok(NULL, "\\")) - 7) / 3;
+        p = strtok(NULL, "\\");
+    }
+    CHECK(n == atoi(says) && z == (int)z && z >= 0 && z < DEPTH, "%d points, said %s, at slice %g", n, says, z);
+    for (int v = 0; v < HEIGHT; v++)
+        for (int u = 0; u < WIDTH; u++) {
+            int crossings = 0, i = ((int)z * HEIGHT + v) * WIDTH + u;
+            for (int k = 0; k < n; k++) {
+                int l = (k + 1) % n;
+                crossings += (y[k] <= v) != (y[l] <= v) && x[k] > u; /* edges are upright or level */
+            }
+            if (crossings % 2 == 0) continue;
+            CHECK(map[i] == 0, "voxel %d is inside twice", i);
+            map[i] = label;
+        }
+}
+
+/* Goes over the bytes for contour data, and for the numbers of the regions that come behind them. */
+static void fill_contours(int *map, const unsigned char *data, size_t size)
+{
+    static char text[200][65536 / 4];
+    static char points[200][16];
+    int count = 0;
+    for (size_t i = 0; i + 8 < size; i++) {
+        const unsigned char *p = data + i;
+        if (p[0] != 6 || p[1] != 0x30 || p[3] != 0) continue;
+        size_t length = p[6] | (size_t)p[7] << 8;
+        if (p[2] == 0x46 && p[4] == 'I') snprintf(points[count], sizeof points[0], "%.*s", (int)length, (const char *)p + 8);
+        if (p[2] == 0x50 && p[4] == 'D') snprintf(text[count++], sizeof text[0], "%.*s", (int)length, (const char *)p + 8);
+        if (p[2] != 0x84 || p[4] != 'I') continue;
+        for (int k = 0; k < count; k++) fill_contour(map, p[8] - '0', text[k], points[k]);
+        count = 0;
+    }
+}
+
+/* ---- labels ------------------------------------------------------------------------------------------------------------------------ */
+
+static void check_map(const struct dicom_reference *r, const uint16_t *map, const char *what)
+{
+    static const struct dicom_label label[LABELS] = {{1, "liver"}, {2, "left\\kidney"}, {3, "Milz \xc3\xa4"}};
+    static int filled[VOXELS];
+    struct error e = {""};
+    struct volume v;
+    unsigned char *data;
+    size_t size;
+    CHECK(!dicom_seg_write(in_folder("seg.dcm"), map, label, LABELS, r, "test 1", "20200102", "030405", &e), "%s", e.text);
+    CHECK(!dicom_read(&v, in_folder("seg.dcm"), 0, &e), "%s: %s", what, e.text);
+    int wrong = 0, first = (int)lround((v.affine[2][3] - 7) / 3); /* empty slices before the first are not there */
+    for (int i = 0; v.voxel && i < (int)volume_voxels(&v); i++) wrong += v.voxel[i] != map[first * PLANE + i];
+    for (int i = 0; i < VOXELS; i++) wrong += map[i] != 0 && (i / PLANE < first || i / PLANE >= first + v.size[2]);
+    CHECK(!wrong && v.spacing[0] == 0.75 && v.spacing[1] == 0.5 && v.spacing[2] == 3, "%s: %d voxels differ", what, wrong);
+    volume_free(&v);
+    CHECK(!dicom_rtstruct_write(in_folder("rt.dcm"), map, label, LABELS, r, "test 1", "20200102", "030405", &e), "%s", e.text);
+    for (int k = 0; k < 2; k++) {
+        CHECK(!file_read(in_folder(k ? "rt.dcm" : "seg.dcm"), 0, &data, &size, &e), "%s", e.text);
+        CHECK(!holds(data, size, "secret") && holds(data, size, "Doe^Jane") && holds(data, size, "1.2.77") && holds(data, size, "1.2.79") && holds(data, size, "1.2.3.2"),
+              "%s: what is copied", what);
+        CHECK(holds(data, size, "liver") && holds(data, size, "left?kidney") && holds(data, size, "Milz ?"), "%s: names", what);
+        if (k) {
+            memset(filled, 0, sizeof filled);
+            fill_contours(filled, data, size);
+            wrong = 0;
+            for (int i = 0; i < VOXELS; i++) wrong += filled[i] != map[i];
+            CHECK(!wrong, "%s: %d voxels of the contours differ", what, wrong);
+        }
+        free(data);
+    }
+}
+
+static void check_maps(const struct dicom_reference *r)
+{
+    static uint16_t map[VOXELS];
+    for (int round = 0; round < 12; round++) { /* noise of several densities: holes in holes, touching corners */
+        for (int i = 0; i < VOXELS; i++) map[i] = next_random() % 12 < (uint32_t)round ? (uint16_t)(1 + next_random() % LABELS) : 0;
+        check_map(r, map, "noise");
+    }
+    memset(map, 0, sizeof map);
+    for (int y = 0; y < HEIGHT; y++) /* rings in rings, to the border */
+        for (int x = 0; x < WIDTH; x++) {
+            int d = x < y ? x : y, far = WIDTH - 1 - x < HEIGHT - 1 - y ? WIDTH - 1 - x : HEIGHT - 1 - y;
+            map[2 * PLANE + y * WIDTH + x] = (uint16_t)((d < far ? d : far) % 2 ? 0 : 2);
+        }
+    check_map(r, map, "rings");
+    for (int i = 0; i < VOXELS; i++) map[i] = 1;
+    check_map(r, map, "all of it");
+}
+
+static void refuse(const struct volume *labels, const struct dicom_reference *r, const char *says)
+{
+    struct error e = {""};
+    uint16_t *map = dicom_labels_map(labels, r, &e);
+    CHECK(!map && strstr(e.text, says), "want '%s', got '%s'", says, e.text);
+    free(map);
+}
+
+/* A label map whose axes run the other way is the same; another grid is none. */
+static void check_grids(const struct dicom_reference *r)
+{
+    static float voxel[VOXELS];
+    struct volume v = r->geometry;
+    struct error e = {""};
+    v.voxel = voxel;
+    for (int i = 0; i < VOXELS; i++) voxel[i] = (float)(i % 250);
+    for (int i = 0; i < 3; i++) { /* x and z turned */
+        v.affine[i][3] += v.affine[i][0] * (WIDTH - 1) + v.affine[i][2] * (DEPTH - 1);
+        v.affine[i][0] *= -1;
+        v.affine[i][2] *= -1;
+    }
+    uint16_t *map = dicom_labels_map(&v, r, &e);
+    int wrong = map == NULL;
+    for (int i = 0; map && i < VOXELS; i++) {
+        int x = i % WIDTH, y = i / WIDTH % HEIGHT, z = i / PLANE;
+        wrong += map[i] != voxel[((DEPTH - 1 - z) * HEIGHT + y) * WIDTH + WIDTH - 1 - x];
+    }
+    CHECK(!wrong, "%d voxels of a turned map are wrong: %s", wrong, e.text);
+    free(map);
+    v.affine[0][3] += 0.2;
+    refuse(&v, r, "another spacing, direction or place");
+    v.affine[0][3] += 0.75 - 0.2;
+    refuse(&v, r, "outside of the series");
+    v = r->geometry;
+    v.voxel = voxel;
+    voxel[5] = 1.5f;
+    refuse(&v, r, "voxel 5 is 1.5");
+    voxel[5] = -1;
+    refuse(&v, r, "voxel 5 is -1");
+    v.size[3] = 2;
+    refuse(&v, r, "has 2 volumes");
+}
+
+int main(void)
+{
+    struct dicom_reference r;
+    struct error e = {""};
+    char command[64];
+    if (!mkdtemp(folder) || file_mkdirs(in_folder("series"), &e)) return 1;
+    write_series();
+    int status = dicom_reference_read(&r, in_folder("series"), NULL, &e);
+    CHECK(!status && r.geometry.size[2] == DEPTH && strcmp(r.image[4].instance_uid, "1.2.3.4") == 0, "%s", e.text);
+    if (!status) {
+        check_maps(&r);
+        check_grids(&r);
+        dicom_reference_free(&r);
+    }
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    CHECK(system(command) == 0, "%s", command);
+    return check_done("check_dicom_labels");
+}

@@ -62,7 +62,8 @@ NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/labe
 	nn/measure/metrics.o nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o \
 	nn/measure/stats_auc_interval.o nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o \
 	nn/measure/stats_distributions.o nn/measure/stats_paired.o nn/measure/stats_power.o \
-	nn/measure/stats_proportion.o nn/measure/stats_rank.o nn/measure/stats_seeds.o nn/measure/surface.o
+	nn/measure/stats_proportion.o nn/measure/stats_rank.o nn/measure/stats_seeds.o \
+	nn/measure/summary.o nn/measure/surface.o
 NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
 	nn/prepare/restore.o
 NN_NETWORK = nn/network/resnet.o nn/network/unet.o
@@ -94,7 +95,7 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TEN
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/progress.o \
-	apps/base/result_tables.o apps/base/scores.o
+	apps/base/patients.o apps/base/result_tables.o apps/base/scores.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
 	apps/training/manifest.o apps/training/predictions.o \
 	apps/training/training.o apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
@@ -108,7 +109,8 @@ APPS_STUDY = apps/study/report.o apps/study/report_classify.o apps/study/report_
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_phantom.o apps/command/cmd_plan.o \
-	apps/command/cmd_postprocess.o apps/command/cmd_predict.o apps/command/cmd_study.o apps/command/cmd_train.o
+	apps/command/cmd_postprocess.o apps/command/cmd_predict.o apps/command/cmd_study.o apps/command/cmd_train.o \
+	apps/command/compare_maps.o apps/command/compare_report.o apps/command/compare_tables.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_elem tests/kernels/check_kernels tests/kernels/check_pool_loss \
@@ -127,10 +129,10 @@ CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/f
 	tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
-SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
-	tests/program/check_hospitals.sh \
-	tests/program/check_convert.sh tests/program/check_image_data.sh tests/program/check_program.sh \
-	tests/program/check_nnunet.sh tests/program/check_ensemble.sh tests/program/check_study_program.sh
+SCRIPTS = tests/check_layers.sh tests/program/check_compare.sh tests/program/check_carried.sh \
+	tests/program/check_cases_io.sh tests/program/check_hospitals.sh tests/program/check_convert.sh \
+	tests/program/check_image_data.sh tests/program/check_program.sh tests/program/check_nnunet.sh \
+	tests/program/check_ensemble.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a $(PROGRAMS_MPI_$(MPI))
 

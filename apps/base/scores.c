@@ -1,46 +1,78 @@
+/* scores.c - reading tables of labels and probabilities. */
 #include "apps/base/scores.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct columns {
+    int id, label, probability[SCORE_CLASSES_MAX], count; /* -1: absent */
+};
 
 static int compare_ids(const void *a, const void *b)
 {
     return strcmp(((const struct score *)a)->id, ((const struct score *)b)->id);
 }
 
-static int read_row(struct score *out, const struct scores *s, int row, const int column[3], struct error *e)
+static int find_columns(struct columns *c, const struct csv *csv, int need_label, int need_probability, struct error *e)
 {
+    c->id = csv_column(csv, "case", e);
+    if (c->id < 0) return -1;
+    c->label = csv_column(csv, "label", need_label ? e : NULL);
+    if (need_label && c->label < 0) return -1;
+    for (c->count = 0; c->count < SCORE_CLASSES_MAX; c->count++) {
+        char name[32];
+        snprintf(name, sizeof name, "probability_%d", c->count);
+        if ((c->probability[c->count] = csv_column(csv, name, NULL)) < 0) break;
+    }
+    if (c->count > 2) return 0;
+    c->probability[0] = csv_column(csv, "probability", need_probability ? e : NULL);
+    c->count = c->probability[0] >= 0;
+    return need_probability && !c->count ? -1 : 0;
+}
+
+static int read_probability(double *v, const struct scores *s, int row, int column, struct error *e)
+{
+    if (csv_number(&s->csv, s->path, row, column, v, e)) return -1;
+    if (*v >= 0 && *v <= 1) return 0;
+    return error_set(e, "%s: row %d: probability of case %s is %g, not from 0 to 1", s->path, row + 1, s->item[row].id, *v);
+}
+
+static int read_row(struct scores *s, int row, const struct columns *c, int need_label, struct error *e)
+{
+    struct score *out = &s->item[row];
     double v;
-    *out = (struct score){csv_cell(&s->csv, row, column[0]), -1, NAN};
+    *out = (struct score){csv_cell(&s->csv, row, c->id), -1, NAN, NULL};
+    const int most = c->count > 2 ? c->count - 1 : c->count == 1 ? 1 : SCORE_CLASSES_MAX - 1;
     if (!*out->id) return error_set(e, "%s: row %d: case is empty", s->path, row + 1);
-    if (column[1] >= 0 && *csv_cell(&s->csv, row, column[1])) {
-        if (csv_number(&s->csv, s->path, row, column[1], &v, e)) return -1;
-        if (v != 0 && v != 1) return error_set(e, "%s: row %d: label of case %s is %g, not 0 or 1", s->path, row + 1, out->id, v);
+    if (c->label >= 0 && *csv_cell(&s->csv, row, c->label)) {
+        if (csv_number(&s->csv, s->path, row, c->label, &v, e)) return -1;
+        if (!(v >= 0 && v <= most && v == floor(v)))
+            return error_set(e, "%s: row %d: label of case %s is %g, not %s%d", s->path, row + 1, out->id, v, most == 1 ? "0 or " : "a whole number from 0 to ", most);
         out->label = (int)v;
+        if (out->label >= s->classes) s->classes = out->label + 1;
     }
-    if (column[2] >= 0) {
-        if (csv_number(&s->csv, s->path, row, column[2], &v, e)) return -1;
-        if (v < 0 || v > 1) return error_set(e, "%s: row %d: probability of case %s is %g, not from 0 to 1", s->path, row + 1, out->id, v);
-        out->probability = v;
+    if (need_label && out->label < 0) return error_set(e, "%s: row %d: label of case %s is empty", s->path, row + 1, out->id);
+    for (int k = 0; k < c->count; k++) {
+        double *of = c->count > 2 ? &s->room[(size_t)row * c->count + k] : &out->probability;
+        if (read_probability(of, s, row, c->probability[k], e)) return -1;
     }
+    if (c->count > 2) out->of = &s->room[(size_t)row * c->count];
     return 0;
 }
 
 static int read_rows(struct scores *s, int need_label, int need_probability, struct error *e)
 {
-    int column[3] = {csv_column(&s->csv, "case", e), -1, -1};
-    if (column[0] >= 0) column[1] = csv_column(&s->csv, "label", need_label ? e : NULL);
-    if (column[0] >= 0) column[2] = csv_column(&s->csv, "probability", need_probability ? e : NULL);
-    if (column[0] < 0 || (need_label && column[1] < 0) || (need_probability && column[2] < 0)) return error_prefix(e, "%s", s->path);
+    struct columns c;
+    if (find_columns(&c, &s->csv, need_label, need_probability, e)) return error_prefix(e, "%s", s->path);
     if (s->csv.rows < 1) return error_set(e, "%s: there are no cases", s->path);
+    s->classes = c.count > 2 ? c.count : 2;
     s->item = calloc((size_t)s->csv.rows, sizeof *s->item);
-    if (!s->item) return error_set(e, "%s: out of memory for %d cases", s->path, s->csv.rows);
-    for (; s->count < s->csv.rows; s->count++) {
-        struct score *item = &s->item[s->count];
-        if (read_row(item, s, s->count, column, e)) return -1;
-        if (need_label && item->label < 0) return error_set(e, "%s: row %d: label of case %s is empty", s->path, s->count + 1, item->id);
-    }
+    s->room = malloc((size_t)s->csv.rows * (size_t)(c.count + 1) * sizeof *s->room);
+    if (!s->item || !s->room) return error_set(e, "%s: out of memory for %d cases", s->path, s->csv.rows);
+    for (; s->count < s->csv.rows; s->count++)
+        if (read_row(s, s->count, &c, need_label, e)) return -1;
     qsort(s->item, (size_t)s->count, sizeof *s->item, compare_ids);
     for (int i = 1; i < s->count; i++)
         if (strcmp(s->item[i - 1].id, s->item[i].id) == 0) return error_set(e, "%s: case %s stands twice", s->path, s->item[i].id);
@@ -60,12 +92,22 @@ int scores_read(struct scores *s, const char *path, int need_label, int need_pro
 void scores_free(struct scores *s)
 {
     free(s->item);
+    free(s->room);
     csv_free(&s->csv);
     memset(s, 0, sizeof *s);
 }
 
 const struct score *scores_find(const struct scores *s, const char *id)
 {
-    struct score key = {id, 0, 0};
+    struct score key = {.id = id};
     return s->count ? bsearch(&key, s->item, (size_t)s->count, sizeof key, compare_ids) : NULL;
+}
+
+int scores_class(const struct score *s, int classes, double threshold)
+{
+    int best = 0;
+    if (!s->of) return s->probability >= threshold;
+    for (int k = 1; k < classes; k++)
+        if (s->of[k] > s->of[best]) best = k;
+    return best;
 }

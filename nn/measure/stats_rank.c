@@ -109,7 +109,7 @@ static void normal_p(struct wilcoxon *r, double ties, int zeros)
 /* Sorts, counts zeros and ranks; the differences that count are (*d) from *first on. */
 static double prepare(struct wilcoxon *r, struct difference *d, int pairs, enum wilcoxon_zeros handling, int *first)
 {
-    *r = (struct wilcoxon){.p = 1, .p_greater = 1};
+    *r = (struct wilcoxon){.p = 1, .p_greater = 1, .exact = 1}; /* no difference at all: nothing to approximate */
     while (r->zeros < pairs && d[r->zeros].value == 0) r->zeros++;
     *first = handling == WILCOXON_ZEROS_WILCOX ? r->zeros : 0;
     r->n = pairs - *first;
@@ -126,6 +126,7 @@ int stats_wilcoxon(struct wilcoxon *r, const double *a, const double *b, int n, 
     if (!d) return -1;
     double ties = prepare(r, d, pairs, handling, &first);
     if (pairs > r->zeros) {
+        r->exact = 0;
         if (r->n <= WILCOXON_EXACT_MAX) status = exact_p(r, d + first, r->n);
         else normal_p(r, ties, r->zeros - first);
     }
@@ -190,6 +191,7 @@ int stats_wilcoxon_clustered(struct wilcoxon *r, int *used, const double *a, con
     if (d && sum) {
         prepare(r, d, pairs, handling, &first);
         *used = sum_clusters(sum, d + first, r->n, clusters);
+        r->exact = *used == 0;
         if (*used && *used <= WILCOXON_EXACT_MAX) status = exact_clusters(r, sum, clusters);
         else if (*used) normal_clusters(r, sum, clusters);
     }

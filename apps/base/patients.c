@@ -1,0 +1,70 @@
+/* patients.c - reading patients.csv for tests by clusters. */
+#include "apps/base/patients.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/csv.h"
+
+struct row {
+    const char *id, *patient;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+    return strcmp(((const struct row *)a)->id, ((const struct row *)b)->id);
+}
+
+/* Rows sorted by case; malloc'ed, pointing into the table. */
+static struct row *sort_rows(const struct csv *c, const char *path, struct error *e)
+{
+    const int of_case = csv_column(c, "case", e), of_patient = of_case < 0 ? -1 : csv_column(c, "patient", e);
+    if (of_case < 0 || of_patient < 0) {
+        error_prefix(e, "%s", path);
+        return NULL;
+    }
+    struct row *row = malloc(((size_t)c->rows + 1) * sizeof *row);
+    if (!row) error_set(e, "%s: out of memory for %d rows", path, c->rows);
+    for (int i = 0; row && i < c->rows; i++) row[i] = (struct row){csv_cell(c, i, of_case), csv_cell(c, i, of_patient)};
+    if (row) qsort(row, (size_t)c->rows, sizeof *row, compare_rows);
+    for (int i = 1; row && i < c->rows; i++) {
+        if (strcmp(row[i - 1].id, row[i].id)) continue;
+        error_set(e, "%s: case %s stands twice", path, row[i].id);
+        free(row);
+        return NULL;
+    }
+    return row;
+}
+
+static int assign(int *cluster, const struct row *row, int rows, const char *path, const char *const *id, int n, struct error *e)
+{
+    const char **patient = malloc(((size_t)n + 1) * sizeof *patient);
+    int clusters = 0;
+    if (!patient) return error_set(e, "out of memory for %d cases", n);
+    for (int i = 0; clusters >= 0 && i < n; i++) {
+        const struct row key = {id[i], NULL}, *found = bsearch(&key, row, (size_t)rows, sizeof key, compare_rows);
+        if (!found || !*found->patient) {
+            clusters = error_set(e, "%s: no patient for case %s", path, id[i]);
+            break;
+        }
+        int k = 0;
+        while (k < clusters && strcmp(patient[k], found->patient)) k++;
+        if (k == clusters) patient[clusters++] = found->patient;
+        cluster[i] = k;
+    }
+    free(patient);
+    return clusters;
+}
+
+int patients_read(int *cluster, const char *path, const char *const *id, int n, struct error *e)
+{
+    struct csv c;
+    for (int i = 0; !path && i < n; i++) cluster[i] = i;
+    if (!path) return n;
+    if (csv_read(&c, path, e)) return -1;
+    struct row *row = sort_rows(&c, path, e);
+    int clusters = row ? assign(cluster, row, c.rows, path, id, n, e) : -1;
+    free(row);
+    csv_free(&c);
+    return clusters;
+}

@@ -1,0 +1,450 @@
+/* compare_maps.c - two evaluations of label maps: signed ranks, shift, bootstrap, margins and power of one metric, over all foreground and label by label;
+ * with several seeds also with patients and seeds as random. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/base/patients.h"
+#include "apps/command/compare.h"
+#include "nn/measure/metric.h"
+#include "nn/measure/stats.h"
+#include "nn/measure/stats_bootstrap.h"
+#include "nn/measure/stats_rank.h"
+#include "nn/measure/summary.h"
+
+/* ---- pairs ------------------------------------------------------------------------------------------------------------- */
+
+struct pairing {
+    struct summary *file[2];           /* [arm][seed] */
+    int seeds, pairs, clusters;
+    const char **id;                   /* [pairs] of the cases that all files have */
+    int *cluster;                      /* [pairs] */
+};
+
+static int seeds_of(const struct compare *c, int arm)
+{
+    return c->arm[arm].seeds;
+}
+
+static void pairing_free(struct pairing *p, const struct compare *c)
+{
+    for (int arm = 0; arm < 2; arm++) {
+        for (int s = 0; p->file[arm] && s < seeds_of(c, arm); s++) summary_free(&p->file[arm][s]);
+        free(p->file[arm]);
+    }
+    free(p->id);
+    free(p->cluster);
+}
+
+static int read_arms(struct pairing *p, const struct compare *c, struct error *e)
+{
+    for (int arm = 0; arm < 2; arm++) {
+        p->file[arm] = calloc((size_t)seeds_of(c, arm), sizeof *p->file[arm]);
+        if (!p->file[arm]) return error_set(e, "out of memory for %d files", seeds_of(c, arm));
+        for (int s = 0; s < seeds_of(c, arm); s++)
+            if (summary_read(&p->file[arm][s], c->arm[arm].path[s], c->metric, e)) return -1;
+    }
+    return 0;
+}
+
+static int in_all(const struct pairing *p, const struct compare *c, int arm, const char *id)
+{
+    for (int s = 0; s < seeds_of(c, arm); s++)
+        if (!summary_find(&p->file[arm][s], id)) return 0;
+    return 1;
+}
+
+/* Cases that some file lacks are told. */
+static int find_pairs(struct pairing *p, struct json *j, const struct compare *c, struct error *e)
+{
+    const struct summary *first = &p->file[0][0];
+    p->id = malloc((size_t)first->count * sizeof *p->id);
+    p->cluster = malloc((size_t)first->count * sizeof *p->cluster);
+    if (!p->id || !p->cluster) return error_set(e, "out of memory for %d cases", first->count);
+    for (int arm = 0; arm < 2; arm++)
+        for (int i = 0; i < p->file[arm][0].count; i++) {
+            const char *id = p->file[arm][0].item[i].id;
+            const int own = in_all(p, c, arm, id), other = in_all(p, c, 1 - arm, id);
+            if (!own) compare_leave_out(j, arm ? "not in every file of B" : "not in every file of A", id);
+            else if (!other) compare_leave_out(j, arm ? "only in B" : "only in A", id);
+            else if (!arm) p->id[p->pairs++] = id;
+        }
+    if (!p->pairs) return error_set(e, "%s and %s have no case in common", c->arm[0].name, c->arm[1].name);
+    p->clusters = patients_read(p->cluster, c->patients, p->id, p->pairs, e);
+    return p->clusters < 0 ? -1 : 0;
+}
+
+/* ---- one label --------------------------------------------------------------------------------------------------------- */
+
+/* Values of the pairs that have the metric in all files: of each seed [seeds][n], and means over seeds; finite ones apart. */
+struct values {
+    int n, finite, infinite[2];
+    double *all[2], *mean[2], *finite_mean[2], *difference; /* difference: of finite_mean */
+    int *cluster;
+    void *room;
+};
+
+static int values_allocate(struct values *v, const struct pairing *p, struct error *e)
+{
+    const size_t n = (size_t)p->pairs, k = (size_t)p->seeds;
+    double *d = calloc(2 * k * n + 6 * n + 1, sizeof *d); /* the last n hold the clusters */
+    *v = (struct values){.room = d};
+    if (!d) return error_set(e, "out of memory for %d cases", p->pairs);
+    for (int arm = 0; arm < 2; arm++) {
+        v->all[arm] = d + (size_t)arm * k * n;
+        v->mean[arm] = d + 2 * k * n + (size_t)arm * n;
+        v->finite_mean[arm] = d + 2 * k * n + (size_t)(2 + arm) * n;
+    }
+    v->difference = d + 2 * k * n + 4 * n;
+    v->cluster = (int *)(v->difference + n);
+    return 0;
+}
+
+/* NaN where some file has none. */
+static double mean_value(double *of_seed, const struct pairing *p, const char *label, const char *metric, int arm, int i)
+{
+    double sum = 0;
+    for (int s = 0; s < p->seeds; s++) sum += of_seed[s] = summary_value(summary_find(&p->file[arm][s], p->id[i]), label, metric);
+    return sum / p->seeds;
+}
+
+/* undefined: where the names of the pairs without a value go, or NULL. */
+static int take_values(struct values *v, const struct pairing *p, const struct compare *c, const char *label, struct json *undefined, struct error *e)
+{
+    double of[2][COMPARE_SEEDS_MAX];
+    if (values_allocate(v, p, e)) return -1;
+    for (int i = 0; i < p->pairs; i++) {
+        double x[2];
+        for (int arm = 0; arm < 2; arm++) x[arm] = mean_value(of[arm], p, label, c->metric, arm, i);
+        if (isnan(x[0]) || isnan(x[1])) {
+            if (undefined) compare_leave_out(undefined, isnan(x[0]) && isnan(x[1]) ? "undefined in both" : isnan(x[0]) ? "undefined in A" : "undefined in B", p->id[i]);
+            continue;
+        }
+        for (int arm = 0; arm < 2; arm++) {
+            v->mean[arm][v->n] = x[arm];
+            v->infinite[arm] += isinf(x[arm]);
+            for (int s = 0; s < p->seeds; s++) v->all[arm][(size_t)s * p->pairs + v->n] = of[arm][s];
+        }
+        v->cluster[v->n] = p->cluster[i];
+        if (isfinite(x[0]) && isfinite(x[1])) {
+            for (int arm = 0; arm < 2; arm++) v->finite_mean[arm][v->finite] = x[arm];
+            v->difference[v->finite++] = x[0] - x[1];
+        }
+        v->n++;
+    }
+    for (int arm = 0; arm < 2; arm++) /* rows of n instead of pairs */
+        for (int s = 1; s < p->seeds; s++) memmove(v->all[arm] + (size_t)s * v->n, v->all[arm] + (size_t)s * p->pairs, (size_t)v->n * sizeof(double));
+    return 0;
+}
+
+struct measured {
+    char name[40];
+    int n, finite, infinite[2], clusters;
+    double mean[2], difference, percentile[2], bca[2];
+    struct wilcoxon wilcoxon, clustered;
+    struct hodges_lehmann shift;
+    struct tost tost;
+    struct noninferiority noninferiority;
+    struct power_basis power;
+    double holm;
+};
+
+static int better_of(const struct compare *c)
+{
+    const struct metric *m = metric_named(c->metric);
+    return m ? m->better : 0;
+}
+
+static int test_values(struct measured *r, const struct values *v, const struct pairing *p, const struct compare *c)
+{
+    const enum wilcoxon_zeros zeros = strcmp(c->zeros, "pratt") == 0 ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX;
+    r->n = v->n;
+    r->finite = v->finite;
+    memcpy(r->infinite, v->infinite, sizeof r->infinite);
+    for (int arm = 0; arm < 2; arm++) r->mean[arm] = stats_mean(v->finite_mean[arm], v->finite);
+    r->difference = stats_mean(v->difference, v->finite);
+    r->percentile[0] = r->percentile[1] = r->bca[0] = r->bca[1] = NAN;
+    r->power = stats_power_wilcoxon(stats_sd(v->difference, v->finite), v->finite);
+    if (v->finite && stats_bootstrap_mean(r->percentile, r->bca, v->difference, v->finite, c->resamples, c->seed, c->level)) return -1;
+    if (stats_wilcoxon(&r->wilcoxon, v->mean[0], v->mean[1], v->n, zeros) ||
+        stats_hodges_lehmann(&r->shift, v->mean[0], v->mean[1], v->n, c->level) ||
+        stats_tost_paired(&r->tost, v->finite_mean[0], v->finite_mean[1], v->finite, c->margin) ||
+        stats_noninferiority_paired(&r->noninferiority, v->finite_mean[0], v->finite_mean[1], v->finite, c->margin, better_of(c) < 0 ? -1 : 1, 0.025))
+        return -1;
+    if (v->finite < v->n) { /* a margin says nothing where some differences have no size */
+        r->tost = (struct tost){NAN, {NAN, NAN}, NAN, 0};
+        r->noninferiority = (struct noninferiority){NAN, NAN, NAN, 0.025, 0};
+    }
+    if (!c->patients) return 0;
+    return stats_wilcoxon_clustered(&r->clustered, &r->clusters, v->mean[0], v->mean[1], v->cluster, v->n, p->clusters, zeros);
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------------------------------- */
+
+static void add_wilcoxon(struct json *j, const char *key, const struct wilcoxon *w, const char *zeros)
+{
+    struct json *o = json_add_object(j, key);
+    json_add_number(o, "statistic", w->statistic);
+    json_add_number(o, "p", w->p);
+    json_add_int(o, "n", w->n);
+    json_add_number(o, "w_plus", w->w_plus);
+    json_add_number(o, "w_minus", w->w_minus);
+    json_add_number(o, "p_one_sided_a_larger", w->p_greater);
+    json_add_bool(o, "exact", w->exact);
+    json_add_text(o, "zeros", zeros);
+    json_add_int(o, "zero_differences", w->zeros);
+}
+
+static void add_measured(struct json *j, const struct compare *c, const struct measured *r)
+{
+    add_wilcoxon(j, "wilcoxon", &r->wilcoxon, c->zeros);
+    if (c->patients) {
+        add_wilcoxon(j, "wilcoxon_clustered", &r->clustered, c->zeros);
+        json_add_int(json_get(j, "wilcoxon_clustered"), "patients", r->clusters);
+    }
+    struct json *m = json_add_object(j, "mean");
+    json_add_int(m, "pairs", r->n);
+    json_add_int(m, "finite_pairs", r->finite);
+    json_add_int(m, "infinite_a", r->infinite[0]);
+    json_add_int(m, "infinite_b", r->infinite[1]);
+    json_add_number(m, "a", r->mean[0]);
+    json_add_number(m, "b", r->mean[1]);
+    json_add_number(m, "difference", r->difference);
+    struct json *h = json_add_object(j, "hodges_lehmann");
+    json_add_number(h, "shift", r->shift.shift);
+    json_add_number(h, "level", r->shift.level);
+    compare_add_range(h, "ci", r->shift.ci);
+    struct json *b = json_add_object(j, "bootstrap");
+    json_add_number(b, "level", c->level);
+    json_add_int(b, "resamples", c->resamples);
+    compare_add_range(b, "percentile", r->percentile);
+    compare_add_range(b, "bca", r->bca);
+    compare_add_power(j, c, &r->power, "signed-rank test of normal differences with the deviation seen, 3/pi of the pairs (A.R.E.); patients independent");
+    if (c->margin <= 0) return;
+    compare_add_tost(j, c, &r->tost);
+    compare_add_noninferiority(j, c, &r->noninferiority);
+}
+
+/* ---- the console ------------------------------------------------------------------------------------------------------- */
+
+static void print_effects(const struct compare *c, const struct measured *r, int n)
+{
+    printf("%-18s %5s %9s %9s %9s  %18s %9s  %18s\n", "", "n", "mean A", "mean B", "A - B", "bootstrap interval", "shift", "its interval");
+    for (int k = 0; k < n; k++, r++)
+        printf("%-18s %5d %9.4f %9.4f %9.4f  %8.4f, %8.4f %9.4f  %8.4f, %8.4f\n", r->name, r->n, r->mean[0], r->mean[1], r->difference, r->bca[0], r->bca[1],
+               r->shift.shift, r->shift.ci[0], r->shift.ci[1]);
+    printf("Bootstrap of the mean difference: BCa, %g %%, %d resamples, seed %llu. Shift: Hodges-Lehmann.\n\n", 100 * c->level, c->resamples,
+           (unsigned long long)c->seed);
+}
+
+/* A dash for what cannot be computed. */
+static void print_number(int width, const char *format, double v)
+{
+    char text[32];
+    snprintf(text, sizeof text, format, v);
+    printf(" %*s", width, isnan(v) ? "-" : text);
+}
+
+static void print_tests(const struct compare *c, const struct measured *r, int n)
+{
+    const int holm = n > 2;
+    printf("%-18s %9s %10s %-7s %5s", "", "Wilcoxon", "p", "by", "zeros");
+    if (holm) printf(" %9s", "p (Holm)");
+    if (c->patients) printf(" %8s %10s", "patients", "p");
+    printf(" %11s", "detectable");
+    if (c->margin > 0) printf(" %9s %9s %10s %8s", "power", "TOST p", "non-inf. p", "power");
+    printf("\n");
+    for (int k = 0; k < n; k++, r++) {
+        char p[4][STATS_P_TEXT];
+        stats_p_text(p[0], r->wilcoxon.p);
+        stats_p_text(p[1], r->holm);
+        stats_p_text(p[2], r->tost.p);
+        stats_p_text(p[3], r->noninferiority.p);
+        printf("%-18s %9.6g %10s %-7s %5d", r->name, r->wilcoxon.statistic, p[0], r->wilcoxon.exact ? "exact" : "normal", r->wilcoxon.zeros);
+        if (holm) printf(" %9s", k ? p[1] : "");
+        stats_p_text(p[1], r->clustered.p);
+        if (c->patients) printf(" %8d %10s", r->clusters, p[1]);
+        print_number(11, "%.4g", stats_detectable_effect(c->power, r->power.se, r->power.df, 0.05));
+        if (c->margin > 0) {
+            print_number(9, "%.3f", stats_power_two_sided(c->margin, r->power.se, r->power.df, 0.05));
+            printf(" %9s %10s", p[2], p[3]);
+            print_number(8, "%.3f", stats_power_tost(0, c->margin, r->power.se, r->power.df, 0.05));
+        }
+        printf("\n");
+    }
+}
+
+static void print_notes(const struct compare *c)
+{
+    printf("Wilcoxon signed-rank test, two-sided, zeros: %s; exact: over all signs of the ranks that there are, ties and zeros too.\n", c->zeros);
+    if (c->patients) printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee).\n");
+    printf("Detectable: the true difference that the test finds with a power of %g, if differences are normal and vary as here.\n", c->power);
+    if (c->margin > 0)
+        printf("Margin %g: power of the test if that is the difference; TOST: equivalence, and its power if A and B are equal; non-inf.: is A worse by less?\n",
+               c->margin);
+}
+
+/* Infinite values are never dropped in silence. */
+static void say_infinite(struct json *j, const struct compare *c, const struct measured *r)
+{
+    if (!r->infinite[0] && !r->infinite[1]) return;
+    compare_say(j, "%s is infinite (the structure missed, or found where there is none) in %d pairs for A and %d for B: ranks and shift count them as largest; "
+                   "means, bootstrap and power are of the %d finite pairs alone, and no margin is tested%s.",
+                c->metric, r->infinite[0], r->infinite[1], r->finite,
+                strcmp(c->metric, "HD95") == 0 || strcmp(c->metric, "ASSD") == 0 ? " (--metric NAME_penalised puts the image's diagonal there)" : "");
+}
+
+static void say_all(struct json *j, const struct compare *c, const struct measured *r)
+{
+    const struct wilcoxon *w = c->patients ? &r->clustered : &r->wilcoxon;
+    const double shift = r->shift.shift != 0 ? r->shift.shift : w->w_plus - w->w_minus;
+    say_infinite(j, c, r);
+    compare_say_difference(j, c, c->metric, c->patients ? "Wilcoxon by patients," : "Wilcoxon", shift, w->p, r->n, better_of(c), &r->power);
+    if (r->finite == r->n) compare_say_margin(j, c, &r->tost, &r->noninferiority);
+    if (c->arm[0].seeds == 1)
+        compare_say(j, "This holds for these two trained models. Whether another seed would say the same takes several: A1,A2,A3 B1,B2,B3.");
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------------- */
+
+static int compare_seeds(struct json *j, const struct pairing *p, const struct values *v, const struct compare *c, struct error *e)
+{
+    struct seeds_test mixed, rockette;
+    struct seeds_bootstrap boot;
+    if (p->seeds < 2) return 0;
+    if (v->finite < v->n || v->n < 2) {
+        compare_say(j, "Patients and seeds as random: not tested, since %s is not finite everywhere.", c->metric);
+        return 0;
+    }
+    if (stats_seeds_mean(&mixed, v->all[0], v->all[1], p->seeds, v->n) || stats_seeds_mean_or(&rockette, v->all[0], v->all[1], p->seeds, v->n) ||
+        stats_seeds_bootstrap_mean(&boot, v->all[0], v->all[1], p->seeds, v->n, v->cluster, p->clusters, c->resamples, c->seed, c->level))
+        return error_set(e, "out of memory for %d cases", v->n);
+    compare_add_seeds(j, "seeds_mixed_model", &mixed);
+    compare_add_seeds(j, "seeds_obuchowski_rockette", &rockette);
+    compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, &boot);
+    compare_report_seeds(j, c, c->metric, "mixed model", &mixed, &boot);
+    return 0;
+}
+
+/* Labels that every paired case of all files has. */
+static int has_label(const struct pairing *p, const struct compare *c, const char *label)
+{
+    for (int arm = 0; arm < 2; arm++)
+        for (int s = 0; s < seeds_of(c, arm); s++)
+            for (int i = 0; i < p->pairs; i++)
+                if (!json_get(summary_find(&p->file[arm][s], p->id[i])->metrics, label)) return 0;
+    return 1;
+}
+
+static int compare_labels(struct measured *r, int *count, struct json *j, const struct pairing *p, const struct compare *c, struct error *e)
+{
+    const struct json *all = summary_find(&p->file[0][0], p->id[0])->metrics;
+    struct json *labels = json_add_object(j, "labels");
+    double raw[LABELS_MAX], adjusted[LABELS_MAX];
+    int n = 0;
+    for (int k = 0; k < all->count && n < LABELS_MAX; k++) {
+        struct values v;
+        const char *label = all->item[k]->key;
+        if (strcmp(label, "0") == 0 || !has_label(p, c, label)) continue;
+        struct json *one = json_add_object(labels, label);
+        int status = take_values(&v, p, c, label, one, e);
+        snprintf(r[n].name, sizeof r[n].name, "label %.20s", label);
+        if (!status && v.n && test_values(&r[n], &v, p, c)) status = error_set(e, "out of memory for %d cases", v.n);
+        if (!status && v.n) add_measured(one, c, &r[n]);
+        if (!status && v.n) raw[n] = r[n].wilcoxon.p, n++;
+        free(v.room);
+        if (status) return -1;
+    }
+    stats_holm(adjusted, raw, n);
+    for (int k = 0, i = 0; k < labels->count; k++)
+        if (json_get(labels->item[k], "wilcoxon")) json_add_number(labels->item[k], "p_holm", r[i].holm = adjusted[i]), i++;
+    *count = n;
+    return 0;
+}
+
+static int compare_paired(struct json *j, struct pairing *p, const struct compare *c, struct error *e)
+{
+    struct measured *r = calloc(LABELS_MAX + 1, sizeof *r);
+    struct values v = {0};
+    char what[80];
+    int labels = 0;
+    int status = r ? take_values(&v, p, c, NULL, j, e) : error_set(e, "out of memory");
+    if (!status && !v.n) status = error_set(e, "%s and %s: no case with a %s in both", c->arm[0].name, c->arm[1].name, c->metric);
+    if (!status && test_values(r, &v, p, c)) status = error_set(e, "out of memory for %d cases", v.n);
+    if (!status) {
+        snprintf(r->name, sizeof r->name, "foreground mean");
+        add_measured(j, c, r);
+        status = compare_labels(r + 1, &labels, j, p, c, e);
+    }
+    if (!status && !c->quiet) {
+        const int better = better_of(c);
+        snprintf(what, sizeof what, "%s%s, ", c->metric, better > 0 ? " (larger is better)" : better < 0 ? " (smaller is better)" : "");
+        compare_print_head(c, j, what, p->pairs);
+        print_effects(c, r, labels + 1);
+        print_tests(c, r, labels + 1);
+        print_notes(c);
+    }
+    if (!status) say_all(j, c, r);
+    if (!status) status = compare_seeds(j, p, &v, c, e);
+    if (!status && !c->quiet) compare_print_headline(j);
+    free(v.room);
+    free(r);
+    return status;
+}
+
+/* Different cases: Mann-Whitney. */
+static int compare_unpaired(struct json *j, const struct pairing *p, const struct compare *c, struct error *e)
+{
+    double *v[2] = {NULL, NULL}, mean[2];
+    int n[2] = {0, 0}, status = 0;
+    struct mann_whitney r;
+    for (int arm = 0; arm < 2; arm++) {
+        const struct summary *s = &p->file[arm][0];
+        v[arm] = malloc((size_t)s->count * sizeof(double));
+        for (int i = 0; v[arm] && i < s->count; i++) {
+            const double x = summary_value(&s->item[i], NULL, c->metric);
+            if (isnan(x)) compare_leave_out(j, arm ? "undefined in B" : "undefined in A", s->item[i].id);
+            else v[arm][n[arm]++] = x;
+        }
+        if (!v[arm]) status = error_set(e, "out of memory for %d cases", s->count);
+        else mean[arm] = stats_median(v[arm], n[arm]);
+    }
+    if (!status && (!n[0] || !n[1])) status = error_set(e, "%s, %s: no case with a %s", c->arm[0].name, c->arm[1].name, c->metric);
+    if (!status && stats_mann_whitney(&r, v[0], n[0], v[1], n[1])) status = error_set(e, "out of memory for %d cases", n[0] + n[1]);
+    if (!status) {
+        char text[32];
+        struct json *o = json_add_object(j, "mann_whitney");
+        json_add_number(o, "u", r.u);
+        json_add_number(o, "p", r.p);
+        json_add_int(o, "n_a", r.n_a);
+        json_add_int(o, "n_b", r.n_b);
+        json_add_bool(o, "exact", r.exact);
+        json_add_number(o, "median_a", mean[0]);
+        json_add_number(o, "median_b", mean[1]);
+        compare_say(j, "%s: that %s of A (median %.4f, %d cases) and B (%.4f, %d cases) differ (Mann-Whitney, %s, %s).", r.p < 0.05 ? "Shown" : "Not shown", c->metric,
+                    mean[0], r.n_a, mean[1], r.n_b, r.exact ? "exact" : "normal", compare_p(text, r.p));
+        if (!c->quiet) compare_print_head(c, j, "", 0);
+        if (!c->quiet) compare_print_headline(j);
+    }
+    free(v[0]);
+    free(v[1]);
+    return status;
+}
+
+int compare_maps(struct json *j, const struct compare *c, struct error *e)
+{
+    struct pairing p = {.seeds = c->arm[0].seeds};
+    int status = read_arms(&p, c, e);
+    if (!status) {
+        struct json *cases = json_add_object(j, "cases");
+        json_add_int(cases, "a", p.file[0][0].count);
+        json_add_int(cases, "b", p.file[1][0].count);
+        json_add_text(j, "metric", c->metric);
+        if (!c->unpaired) status = find_pairs(&p, j, c, e);
+        json_add_int(cases, "paired", p.pairs);
+    }
+    if (!status) status = c->unpaired ? compare_unpaired(j, &p, c, e) : compare_paired(j, &p, c, e);
+    pairing_free(&p, c);
+    return status;
+}

@@ -1,0 +1,190 @@
+/* compare_report.c - sentences, power, margins and seeds: what comparisons of label maps and of probabilities say alike. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/command/compare.h"
+#include "nn/measure/stats.h"
+
+void compare_add_range(struct json *j, const char *key, const double range[2])
+{
+    struct json *a = json_add_array(j, key);
+    json_add_number(a, NULL, range[0]);
+    json_add_number(a, NULL, range[1]);
+}
+
+static struct json *member(struct json *j, const char *key, int list)
+{
+    struct json *m = json_get(j, key);
+    if (m) return m;
+    return list ? json_add_array(j, key) : json_add_object(j, key);
+}
+
+void compare_leave_out(struct json *j, const char *reason, const char *name)
+{
+    json_add_text(member(member(j, "left_out", 0), reason, 1), NULL, name);
+}
+
+void compare_print_head(const struct compare *c, const struct json *j, const char *what, int paired)
+{
+    const struct json *left = json_get(j, "left_out");
+    for (int k = 0; k < 2; k++) {
+        const struct compare_arm *a = &c->arm[k];
+        const int n = (int)json_integer(json_get(j, "cases"), k ? "b" : "a", 0);
+        if (a->seeds > 1) printf("%c %s (%d seeds, %d cases each)\n", "AB"[k], a->name, a->seeds, n);
+        else printf("%c %s (%d cases)\n", "AB"[k], a->name, n);
+    }
+    if (c->unpaired) printf("different cases\n");
+    else printf("%s%d paired cases%s\n", what, paired, c->arm[0].seeds > 1 ? "; a case's value is the mean over the seeds, unless it says otherwise" : "");
+    for (int i = 0; left && i < left->count; i++) {
+        const struct json *names = left->item[i];
+        printf("left out, %s: %d (", names->key, names->count);
+        for (int k = 0; k < names->count && k < 5; k++) printf("%s%s", k ? ", " : "", names->item[k]->string);
+        printf("%s)\n", names->count > 5 ? ", ..." : "");
+    }
+    printf("\n");
+}
+
+void compare_say(struct json *j, const char *format, ...)
+{
+    char text[600];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    json_add_text(member(j, "headline", 1), NULL, text);
+}
+
+/* Words up to 110 columns a line, each sentence on its own. */
+void compare_print_headline(const struct json *j)
+{
+    const struct json *lines = json_get(j, "headline");
+    printf("\nIn short\n");
+    for (int i = 0; lines && i < lines->count; i++) {
+        int column = 0;
+        for (const char *word = lines->item[i]->string; *word;) {
+            const int length = (int)strcspn(word, " ");
+            if (column && column + 1 + length > 110) printf("\n"), column = 0;
+            column += printf("%s%.*s", column ? " " : i < lines->count && word == lines->item[i]->string ? "- " : "  ", length, word);
+            word += length + (word[length] == ' ');
+        }
+        printf("\n");
+    }
+}
+
+const char *compare_p(char text[32], double p)
+{
+    char number[STATS_P_TEXT];
+    stats_p_text(number, p);
+    snprintf(text, 32, isnan(p) || p < 0.0001 ? "p %s" : "p = %s", number);
+    return text;
+}
+
+/* ---- power and margins ------------------------------------------------------------------------------------------------- */
+
+void compare_add_power(struct json *j, const struct compare *c, const struct power_basis *b, const char *assumes)
+{
+    struct json *p = json_add_object(j, "power");
+    json_add_text(p, "assumes", assumes);
+    json_add_number(p, "alpha", 0.05);
+    json_add_number(p, "power", c->power);
+    json_add_number(p, "detectable_difference", stats_detectable_effect(c->power, b->se, b->df, 0.05));
+    json_add_number(p, "detectable_margin", stats_detectable_margin(c->power, b->se, b->df, 0.05));
+    if (c->margin <= 0) return;
+    json_add_number(p, "margin", c->margin);
+    json_add_number(p, "if_the_difference_is_the_margin", stats_power_two_sided(c->margin, b->se, b->df, 0.05));
+    json_add_number(p, "equivalence_if_equal", stats_power_tost(0, c->margin, b->se, b->df, 0.05));
+    json_add_number(p, "noninferiority_if_equal", stats_power_noninferiority(0, c->margin, b->se, b->df, 0.025));
+}
+
+void compare_add_tost(struct json *j, const struct compare *c, const struct tost *t)
+{
+    struct json *o = json_add_object(j, "tost");
+    json_add_number(o, "margin", c->margin);
+    json_add_number(o, "p", t->p);
+    compare_add_range(o, "ci90", t->ci);
+    json_add_bool(o, "equivalent", t->equivalent);
+}
+
+void compare_add_noninferiority(struct json *j, const struct compare *c, const struct noninferiority *t)
+{
+    struct json *o = json_add_object(j, "noninferiority");
+    json_add_number(o, "margin", c->margin);
+    json_add_number(o, "alpha_one_sided", t->alpha);
+    json_add_number(o, "bound", t->bound);
+    json_add_number(o, "p", t->p);
+    json_add_bool(o, "shown", t->shown);
+}
+
+void compare_say_difference(struct json *j, const struct compare *c, const char *what, const char *test, double difference, double p, int n, int better,
+                            const struct power_basis *basis)
+{
+    char text[32];
+    const double found = stats_detectable_effect(c->power, basis->se, basis->df, 0.05);
+    if (p < 0.05) {
+        const char *verdict = better == 0 || difference == 0 ? "" : (difference > 0) == (better > 0) ? ", which is better" : ", which is worse";
+        compare_say(j, "Shown: %s of A and B differ; A's is %s%s (%s %s, %d cases).", what, difference > 0 ? "larger" : "smaller", verdict, test,
+                    compare_p(text, p), n);
+        return;
+    }
+    compare_say(j, "Not shown: that A and B differ in %s (%s %s, %d cases). That is no sign that they are equal.", what, test, compare_p(text, p), n);
+    if (found > 0)
+        compare_say(j, "With %d cases that vary so, a true difference of %.4g is found %g times in 100; smaller ones are missed more often.", n, found, 100 * c->power);
+}
+
+void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t, const struct noninferiority *n)
+{
+    char text[32];
+    if (c->margin <= 0) {
+        compare_say(j, "No margin was given: --margin X tests whether A and B are equivalent within X, and whether A is worse by less than X.");
+        return;
+    }
+    compare_say(j, "%s: that A and B are equivalent within %g (two one-sided tests, %s; 90 %% interval %.4g to %.4g).", t->equivalent ? "Shown" : "Not shown",
+                c->margin, compare_p(text, t->p), t->ci[0], t->ci[1]);
+    compare_say(j, "%s: that A is worse than B by less than %g (one-sided at 0.025, %s; at least %.4g, larger being better).", n->shown ? "Shown" : "Not shown",
+                c->margin, compare_p(text, n->p), n->bound);
+}
+
+/* ---- seeds ------------------------------------------------------------------------------------------------------------- */
+
+void compare_add_seeds(struct json *j, const char *key, const struct seeds_test *t)
+{
+    struct json *o = json_add_object(j, key);
+    json_add_int(o, "seeds", t->seeds);
+    json_add_int(o, "cases", t->cases);
+    json_add_number(o, "a", t->a);
+    json_add_number(o, "b", t->b);
+    json_add_number(o, "difference", t->difference);
+    json_add_number(o, "sd_between_seeds_a", t->sd_a);
+    json_add_number(o, "sd_between_seeds_b", t->sd_b);
+    json_add_number(o, "sd_between_seeds_difference", t->sd_difference);
+    json_add_number(o, "se", t->se);
+    json_add_number(o, "df", t->df);
+    json_add_number(o, "t", t->t);
+    json_add_number(o, "p", t->p);
+    compare_add_range(o, "ci", t->ci);
+}
+
+void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c, const struct seeds_bootstrap *b)
+{
+    struct json *o = json_add_object(j, key);
+    json_add_int(o, "resamples", c->resamples);
+    json_add_number(o, "level", c->level);
+    json_add_number(o, "difference", b->difference);
+    json_add_number(o, "p", b->p);
+    compare_add_range(o, "ci", b->ci);
+}
+
+void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method, const struct seeds_test *t,
+                          const struct seeds_bootstrap *b)
+{
+    char text[32], again[32];
+    compare_say(j, "%s: that the two ways of training differ in %s (patients and %d seeds as random, %s, %s; the tests above hold for these models only).",
+                t->p < 0.05 ? "Shown" : "Not shown", what, t->seeds, method, compare_p(text, t->p));
+    if (c->quiet) return;
+    printf("\nPatients and seeds as random: A %.4f (SD between seeds %.4f), B %.4f (%.4f), A - B %.4f (%.4f)\n", t->a, t->sd_a, t->b, t->sd_b, t->difference,
+           t->sd_difference);
+    printf("  %-34s %s, df %.1f, 95 %% interval %.4f to %.4f\n", method, compare_p(text, t->p), t->df, t->ci[0], t->ci[1]);
+    printf("  %-34s %s, %g %% interval %.4f to %.4f\n", "crossed bootstrap", compare_p(again, b->p), 100 * c->level, b->ci[0], b->ci[1]);
+}

@@ -29,7 +29,7 @@ CFLAGS_ZLIB_1 = -DHAVE_ZLIB
 LIBS_ZLIB_1 = -lz
 
 # The library, in reading order: nothing includes from a folder below its own (tests/check_layers.sh).
-TENSOR_BASE = tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o tensor/base/pool.o \
+TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o tensor/base/pool.o \
 	tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o
 TENSOR_REFERENCE = tensor/reference/conv_ref.o
 TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_avx2.o tensor/conv/conv_avx512.o tensor/conv/conv_gather.o \
@@ -46,8 +46,8 @@ IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/j
 	io/base/lock.o io/base/sha256.o io/base/text.o
 IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
 IO_PICTURE = io/picture/png.o io/picture/svg.o
-IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/image/nifti.o io/image/nrrd.o \
-	io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o io/image/tiff_stack.o \
+IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/image/nifti.o \
+	io/image/nrrd.o io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o io/image/tiff_stack.o \
 	io/image/volume.o io/image/voxels.o
 IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_reference.o \
 	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
@@ -56,17 +56,18 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 IO_WEIGHTS = io/weights/npy.o io/weights/onnx.o io/weights/pickle.o io/weights/pth.o \
 	io/weights/safetensors.o io/weights/seal.o
 IO_FORMATS = io/formats/image_formats.o
-NN_DATA = nn/data/dataset.o nn/data/dataset_json.o nn/data/roles.o nn/data/sample.o nn/data/sites.o nn/data/splits.o
+NN_DATA = nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/previous_map.o nn/data/roles.o \
+	nn/data/sample.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
 NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/labelmap.o nn/measure/metric.o \
 	nn/measure/metrics.o nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o \
 	nn/measure/stats_auc_interval.o nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o \
 	nn/measure/stats_distributions.o nn/measure/stats_paired.o nn/measure/stats_power.o \
-	nn/measure/stats_proportion.o nn/measure/stats_rank.o nn/measure/stats_seeds.o \
-	nn/measure/summary.o nn/measure/surface.o
+	nn/measure/stats_proportion.o nn/measure/stats_rank.o nn/measure/stats_seeds.o nn/measure/summary.o \
+	nn/measure/surface.o
 NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
 	nn/prepare/restore.o
-NN_NETWORK = nn/network/resnet.o nn/network/unet.o
+NN_NETWORK = nn/network/init.o nn/network/resnet.o nn/network/unet.o
 NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classify.o nn/train/optim.o nn/train/sampler.o \
 	nn/train/train.o
 NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
@@ -90,18 +91,18 @@ FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carr
 FL = $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) $(FL_CARRIED) \
 	fl/checkpoints.o fl/federate.o fl/partition.o fl/peers.o fl/site_models.o
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
-	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) \
-	$(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
+	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) \
+	$(NN_PLAN) $(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
-APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/progress.o \
-	apps/base/patients.o apps/base/result_tables.o apps/base/scores.o
+APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/patients.o apps/base/progress.o \
+	apps/base/result_tables.o apps/base/scores.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
-	apps/training/manifest.o apps/training/predictions.o \
-	apps/training/training.o apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
+	apps/training/manifest.o apps/training/predictions.o apps/training/training.o apps/training/training_data.o \
+	apps/training/training_options.o apps/training/validation.o
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/lattice.o apps/phantom/probe.o apps/phantom/render.o \
-	apps/phantom/signal.o apps/phantom/scanners.o apps/phantom/tumour.o
+	apps/phantom/scanners.o apps/phantom/signal.o apps/phantom/tumour.o
 APPS_STUDY = apps/study/report.o apps/study/report_classify.o apps/study/report_cohort.o \
 	apps/study/report_methods.o apps/study/report_pictures.o apps/study/report_plot.o \
 	apps/study/report_segment.o apps/study/study_classify.o apps/study/study_data.o apps/study/study_estimate.o \
@@ -117,9 +118,9 @@ CHECKS_KERNELS = tests/kernels/check_elem tests/kernels/check_kernels tests/kern
 	tests/kernels/check_tiles tests/kernels/check_winograd
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_tensor
-CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series \
-	tests/unit/io/check_formats tests/unit/io/check_image_formats tests/unit/io/check_images \
-	tests/unit/io/check_io tests/unit/io/check_pth
+CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels \
+	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
+	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
 	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample \

@@ -9,6 +9,7 @@
 #include "apps/bench/bench.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
+#include "nn/network/init.h"
 #include "nn/infer/sliding.h"
 #include "nn/train/train.h"
 #include "tensor/base/clock.h"

@@ -14,7 +14,7 @@
 #include "apps/training/training.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
-#include "nn/prepare/previous.h"
+#include "nn/data/previous_map.h"
 
 /* ---- segmentation ------------------------------------------------------------------------------------------------------ */
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/prepare/preprocess.h"
+#include "nn/data/crop.h"
 
 /* Bins are the highest BIN_BITS bits of a float, mapped so that keys sort as values do: sign, exponent, 12
  * bits of the fraction. */

@@ -9,7 +9,6 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/sha256.h"
-#include "nn/prepare/previous.h"
 #include "tensor/base/check.h"
 
 /* The last component of a path, without trailing slashes. */

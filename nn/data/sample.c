@@ -6,7 +6,7 @@
 
 #include "io/base/file.h"
 #include "io/image/voxels.h"
-#include "nn/prepare/previous.h"
+#include "nn/data/previous_map.h"
 #include "tensor/ops/ops.h"
 
 /* Cosine between two axes from which on a grid is no longer taken for a rectangular one. */

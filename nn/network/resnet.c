@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "nn/train/optim.h"
+#include "nn/network/init.h"
 #include "tensor/base/check.h"
 
 enum { NAME_SIZE = sizeof(((struct param *)0)->name) };

@@ -22,7 +22,7 @@ int resnet_valid_depth(int depth);
 int resnet_check(const struct resnet_config *c, struct error *e);
 /* Logits [n][1][1][1][classes]. */
 struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x);
-/* Initial weights of torchvision: He normal by fan_out (optim.h, init_he). */
+/* Initial weights of torchvision: He normal by fan_out (init.h, init_he). */
 void resnet_init(struct model *m, uint64_t seed);
 
 #endif

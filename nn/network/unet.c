@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/train/optim.h"
+#include "nn/network/init.h"
 #include "tensor/base/check.h"
 
 enum { NAME_SIZE = sizeof(((struct param *)0)->name) };

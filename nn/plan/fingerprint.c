@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "nn/plan/plan.h"
-#include "nn/prepare/preprocess.h"
+#include "nn/data/crop.h"
 #include "nn/data/splits.h"
 
 /* nnU-Net draws 10^8 foreground voxels in all, the same number of each case, with replacement. What it keeps is the list; we keep each

@@ -4,6 +4,7 @@
 #ifndef NN_PREPROCESS_H
 #define NN_PREPROCESS_H
 
+#include "nn/data/crop.h"
 #include "nn/data/dataset.h"
 #include "nn/plan/plan.h"
 
@@ -36,10 +37,6 @@ struct resample_point {
     double weight[2];
 };
 void resample_linear_axis(struct resample_point *point, int n_out, int n_in, int order);
-
-/* Bounding box of nonzero voxels of any channel, [begin, end) per axis; the whole image where all are zero. mask: NULL, or
- * [d][h][w] for 1 inside: nonzero, or in a hole that no path of zeros (6 neighbours) joins to the border. */
-void crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s);
 
 /* Preprocessed training cases in memory, with class locations for foreground oversampling. */
 struct case_store {

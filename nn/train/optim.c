@@ -1,4 +1,4 @@
-/* optim.c - initial weights, SGD and AdamW as PyTorch computes them, learning-rate schedules, the weight hash. */
+/* optim.c - SGD and AdamW as PyTorch computes them, learning-rate schedules. */
 #include "nn/train/optim.h"
 
 #include <math.h>
@@ -7,34 +7,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/elem/elem.h"
-#include "tensor/base/rng.h"
 #include "tensor/base/vmath.h"
-
-/* ---- initialisation ---------------------------------------------------------------------------------------------- */
-
-static void init_weight(float *w, const struct param *p, struct rng *rng, double variance)
-{
-    float std = (float)sqrt(variance);
-    rng_normals(rng, w, p->count);
-    for (size_t j = 0; j < p->count; j++) w[j] = std * w[j];
-}
-
-void init_he(struct model *m, uint64_t seed, float a, int fan_out)
-{
-    double gain2 = 2.0 / (1.0 + (double)a * a);
-    for (int i = 0; i < m->params; i++) {
-        const struct param *p = &m->param[i];
-        float *w = m->data + p->offset;
-        struct rng rng = rng_stream(seed, 0, (uint64_t)i, RNG_INIT);
-        float constant = p->kind == PARAM_GAMMA || p->kind == PARAM_VAR ? 1 : 0;
-        if (p->kind == PARAM_WEIGHT && p->ndim == 2)
-            init_weight(w, p, &rng, 1.0 / (3.0 * p->fan_in));
-        else if (p->kind == PARAM_WEIGHT)
-            init_weight(w, p, &rng, gain2 / (fan_out ? p->fan_out : p->fan_in));
-        else
-            for (size_t j = 0; j < p->count; j++) w[j] = constant;
-    }
-}
 
 /* ---- optimisers -------------------------------------------------------------------------------------------------- */
 
@@ -112,7 +85,7 @@ double optimizer_step(struct optimizer *o, struct model *m, float lr, struct poo
     return norm;
 }
 
-/* ---- schedules and hash ------------------------------------------------------------------------------------------ */
+/* ---- schedules ------------------------------------------------------------------------------------------ */
 
 double schedule_poly(double lr, double progress, double power)
 {
@@ -127,16 +100,4 @@ double schedule_cosine(double lr, double progress, double warmup)
     if (progress < warmup) return progress > 0 ? lr * progress / warmup : 0;
     vmath_sincos_2pi(&s, &c, (float)(0.5 * (progress - warmup) / (1 - warmup)));
     return lr * 0.5 * (1.0 + (double)c);
-}
-
-uint64_t model_hash(const struct model *m)
-{
-    uint64_t h = 14695981039346656037u; /* FNV's 64-bit offset and prime; a step takes 32 bits instead of 8 */
-    for (int i = 0; i < m->params; i++)
-        for (size_t j = 0; j < m->param[i].count; j++) {
-            uint32_t bits;
-            memcpy(&bits, &m->data[m->param[i].offset + j], sizeof bits);
-            h = (h ^ bits) * 1099511628211u;
-        }
-    return h;
 }

@@ -1,4 +1,4 @@
-/* optim.h - initialisation, optimisers, schedules. Each optimiser makes one pass over the flat blocks.
+/* optim.h - optimisers and schedules. Each optimiser makes one pass over the flat blocks.
  */
 #ifndef NN_OPTIM_H
 #define NN_OPTIM_H
@@ -6,11 +6,6 @@
 #include <stdint.h>
 #include "tensor/graph/graph.h"
 #include "tensor/base/pool.h"
-
-/* He normal: weights N(0, gain^2 / fan), gain = sqrt(2 / (1 + a^2)), bias 0. a 0.01: nnU-Net (fan_in); fan_out != 0: torchvision's ResNet.
- * Linear layers: N(0, 1/(3 fan_in)), the variance of PyTorch's default. Norm scales and running variances 1, the rest 0.
- * Each parameter has its own stream, keyed by (seed, its index). */
-void init_he(struct model *m, uint64_t seed, float a, int fan_out);
 
 enum optimizer_kind { OPTIM_SGD, OPTIM_ADAMW };
 struct optimizer {
@@ -34,7 +29,5 @@ double optimizer_step(struct optimizer *o, struct model *m, float lr, struct poo
 
 double schedule_poly(double lr, double progress, double power);   /* lr * (1 - progress)^power; nnU-Net 0.9 */
 double schedule_cosine(double lr, double progress, double warmup); /* warmup share, then half a cosine to 0 */
-/* FNV-1a style 64-bit hash over the bits of all parameters in order: the weight hash that runs print. */
-uint64_t model_hash(const struct model *m);
 
 #endif

@@ -1,3 +1,4 @@
+/* cpu.c - asks the processor and the system for the level, once; NEPHRON_ISA lowers it. */
 #include "tensor/base/cpu.h"
 
 #include <sched.h>
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tensor/conv/conv_tiles.h"
+#include "tensor/base/amx.h"
 #include "tensor/base/isa.h"
 
 #if ISA_X86
@@ -60,7 +61,7 @@ static enum isa detect(void)
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return ISA_AVX512; /* avx512-bf16 */
     if (is_amd()) return ISA_AVX512_BF16;
     if (!tiles || (saved & 0x60000) != 0x60000 || !amx_permitted()) return ISA_AVX512; /* tile configuration and data */
-    return tile_amx_works() ? ISA_AMX : ISA_AVX512;
+    return amx_works() ? ISA_AMX : ISA_AVX512;
 }
 #else
 static enum isa detect(void)

@@ -1,9 +1,9 @@
 /* Shapes, and the passes of conv.h as gather and outer problems (conv_kernels.h). */
 #include "tensor/conv/conv.h"
 
-#include <time.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/clock.h"
 #include "tensor/conv/conv_kernels.h"
 #include "tensor/conv/conv_tiles.h"
 #include "tensor/conv/conv_winograd_bf16.h"
@@ -36,31 +36,6 @@ const struct conv_kernels *conv_kernels_few(int k)
 }
 
 /* ---- shapes ----------------------------------------------------------------------------------------------------------- */
-
-struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
-                                 const int pad[3])
-{
-    struct conv3d_shape s = {.n = n, .c = c, .k = k, .w_channels = c};
-    for (int i = 0; i < 3; i++) {
-        s.in[i] = in[i];
-        s.kernel[i] = kernel[i];
-        s.stride[i] = stride[i];
-        s.pad[i] = pad[i];
-        s.out[i] = (in[i] + 2 * pad[i] - kernel[i]) / stride[i] + 1;
-    }
-    return s;
-}
-
-struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3], const int stride[3])
-{
-    struct conv3d_shape s = {.n = n, .c = c, .k = k, .w_channels = c};
-    for (int i = 0; i < 3; i++) {
-        s.in[i] = in[i];
-        s.kernel[i] = s.stride[i] = stride[i];
-        s.out[i] = in[i] * stride[i];
-    }
-    return s;
-}
 
 static void check_shape(const struct conv3d_shape *s)
 {
@@ -304,13 +279,6 @@ static void peak_job(void *arg, int job, int thread)
     peak_rounds(p, p->rounds);
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static double measure_peak(struct peak p, struct pool *pool)
 {
     p.rounds = 1000;
@@ -318,9 +286,9 @@ static double measure_peak(struct peak p, struct pool *pool)
     const double flops = peak_rounds(&p, 1);
     double best = 0, spent = 0;
     while (spent < 0.1) {
-        const double start = seconds_now();
+        const double start = clock_seconds();
         pool_run(pool, threads, peak_job, &p);
-        const double seconds = seconds_now() - start;
+        const double seconds = clock_seconds() - start;
         spent += seconds;
         if (seconds < 0.002) { /* too short to time well */
             p.rounds *= 2;

@@ -29,30 +29,9 @@
 #include <stddef.h>
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
+#include "tensor/reference/conv_ref.h"
 
 enum { CONV_BLOCK = 64 };
-
-enum conv_type { CONV_F32 = 0, CONV_BF16 = 1 };
-
-/* One convolution. Axes are in the order d, h, w. */
-struct conv3d_shape {
-    int n;          /* batch */
-    int c, k;       /* input and output channels of this call */
-    int in[3];      /* input size */
-    int out[3];     /* output size: (in + 2*pad - kernel) / stride + 1; transposed: in * stride */
-    int kernel[3];
-    int stride[3];
-    int pad[3];
-    int w_channels; /* input channels in the stored weight (>= w_offset + c) */
-    int w_offset;   /* first of them that this call uses */
-    enum conv_type x_type, y_type; /* of x and dx, of y and dy: float or uint16_t (bf16.h) */
-};
-
-/* Fills out[] and w_channels = c, w_offset = 0, types CONV_F32. */
-struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
-                                 const int pad[3]);
-/* The same for a transposed convolution with kernel = stride, no padding. */
-struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3], const int stride[3]);
 
 /* Floats of scratch that a pass needs with up to `threads` threads: packed weights, partial sums. 64-byte aligned. */
 size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
@@ -80,16 +59,6 @@ void tconv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d
                        float *scratch, struct pool *pool);
 void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
                        float *scratch, struct pool *pool);
-
-/* The definition in plain loops with double accumulation (conv_ref.c): what the kernels are tested against.
- * Signatures as above, without scratch and threads; fp32 whatever the types of the shape are. */
-void conv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
-                    int accumulate);
-void conv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);
-void conv3d_ref_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s);
-void tconv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s);
-void tconv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);
-void tconv3d_ref_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s);
 
 /* The machine's peak: GFLOP/s of independent fp32 FMAs in registers at cpu_isa() with this pool, measured for about 0.1 s. */
 double kernel_peak_f32(struct pool *pool);

@@ -98,8 +98,6 @@ struct tile_kernels {
 };
 
 extern const struct tile_kernels tile_kernels_portable, tile_kernels_avx512bf16, tile_kernels_amx;
-/* Non-zero if the AMX micro-kernel computes what the portable one does. To be called with AMX present and permitted. */
-int tile_amx_works(void);
 
 /* The kernels of cpu_isa(), or NULL: the level has no bf16 arithmetic. */
 const struct tile_kernels *tile_kernels(void);

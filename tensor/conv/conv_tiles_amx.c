@@ -1,4 +1,4 @@
-/* The product of conv_tiles.h on AMX tiles, and its test at first use.
+/* The product of conv_tiles.h on AMX tiles; tensor/base/amx.c has the test at first use.
  *
  * The instructions are written as assembly that tells the compiler that memory is read and written: with the intrinsics of some compilers, what is
  * stored just before a tile is loaded, the configuration among it, may come too late. */
@@ -45,30 +45,4 @@ static double peak(long n)
 }
 
 const struct tile_kernels tile_kernels_amx = {"amx", TILE_ROWS, TILE_HALF, begin, end, product, store, copy, transpose, pair, weights, NULL, peak};
-
-/* Small whole numbers: every order of summation gives the exact sum, so that the bits must agree. */
-int tile_amx_works(void)
-{
-    enum { STEPS = 3, ROW = TILE_DEPTH + 8, A = STEPS * TILE_ROWS * ROW, B = STEPS * TILE_VALUES, C = TILE_ROWS * CONV_PANEL };
-    static const int32_t offset[STEPS] = {TILE_ROWS * ROW, 0, 2 * TILE_ROWS * ROW - 8};
-    uint16_t a[A], b[B];
-    float got[C], want[C];
-    for (int i = 0; i < A; i++) a[i] = bf16_from_f32((float)(i * 7 % 31 - 15));
-    for (int i = 0; i < B; i++) b[i] = bf16_from_f32((float)(i * 11 % 29 - 14));
-    struct tile_product t = {.a = a, .a_row = ROW, .offset = offset, .b = b, .steps = STEPS, .accumulate = 1};
-    int works = 1;
-    begin();
-    for (int i = 0; i < 4; i++) {
-        t.rows = i & 1 ? TILE_ROWS : TILE_HALF;
-        t.width = i & 2 ? CONV_PANEL : CONV_HALF_PANEL;
-        for (int j = 0; j < C; j++) got[j] = want[j] = (float)j;
-        t.c = got;
-        product(&t);
-        t.c = want;
-        tile_kernels_portable.product(&t);
-        works &= !memcmp(got, want, sizeof got);
-    }
-    end();
-    return works;
-}
 #endif

@@ -73,6 +73,8 @@ struct model *model_clone(const struct model *m);
 void model_drop_gradients(struct model *m);
 struct param *model_find(const struct model *m, const char *name); /* NULL if absent */
 int param_trained(const struct param *p); /* 0 for running statistics */
+/* FNV-1a style 64-bit hash over the bits of all parameters in order: the weight hash that runs print. */
+uint64_t model_hash(const struct model *m);
 void model_zero_grad(struct model *m, struct pool *pool);
 
 /* ---- graph ----------------------------------------------------------------------------------------------------- */
@@ -98,6 +100,15 @@ struct tensor {
 /* Of a DT_F32 tensor. */
 static inline float *tensor_f32(const struct tensor *t) { return (float *)t->data; }
 static inline float *tensor_grad_f32(const struct tensor *t) { return (float *)t->grad; }
+
+/* An op: what runs a node. Each lies beside its code in tensor/ops; op_table (ops.h) has all of them. */
+struct node;
+struct op {
+    const char *name;
+    void (*forward)(struct graph *g, struct node *n);
+    void (*backward)(struct graph *g, struct node *n); /* NULL: no gradient (softmax in inference) */
+};
+enum { NODE_INPUTS_MAX = 26, NODE_PARAMS_MAX = 4 };
 
 struct graph *graph_create(struct model *m, struct pool *pool, int flags);
 void graph_destroy(struct graph *g);

@@ -120,3 +120,15 @@ void model_zero_grad(struct model *m, struct pool *pool)
 {
     pool_run(pool, (int)((m->count + ZERO_JOB - 1) / ZERO_JOB), zero_job, m);
 }
+
+uint64_t model_hash(const struct model *m)
+{
+    uint64_t h = 14695981039346656037u; /* FNV's 64-bit offset and prime; a step takes 32 bits instead of 8 */
+    for (int i = 0; i < m->params; i++)
+        for (size_t j = 0; j < m->param[i].count; j++) {
+            uint32_t bits;
+            memcpy(&bits, &m->data[m->param[i].offset + j], sizeof bits);
+            h = (h ^ bits) * 1099511628211u;
+        }
+    return h;
+}

@@ -16,9 +16,7 @@
 #define TENSOR_NODE_H
 
 #include "tensor/elem/elem.h"
-#include "tensor/ops/ops.h"
-
-enum { NODE_INPUTS_MAX = 2 * SEG_LOSS_HEADS_MAX, NODE_PARAMS_MAX = 4 };
+#include "tensor/graph/graph.h"
 
 enum pass {
     PASS_FORWARD,

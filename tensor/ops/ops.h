@@ -57,7 +57,7 @@ void op_cross_entropy_weights(struct tensor *loss, const float *class_weight);
  * Region-based: the outputs are sigmoids, output k for the labels v with bit v of region[k]; CE is then the mean binary cross-entropy over
  * voxels and outputs, and Dice counts every output. With `ignores` (the dataset has an ignore label) nnU-Net's mean is over the voxels
  * that count, but the sum over the outputs: so here. */
-enum { SEG_LOSS_HEADS_MAX = 13, REGION_LABELS_MAX = 64 };
+enum { SEG_LOSS_HEADS_MAX = NODE_INPUTS_MAX / 2, REGION_LABELS_MAX = 64 }; /* a head is two inputs */
 struct seg_loss {
     int heads;
     struct tensor *logits[SEG_LOSS_HEADS_MAX]; /* full resolution first */
@@ -69,14 +69,6 @@ struct seg_loss {
 };
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l);
 
-/* ---- descriptors: what the gradient check loops over ------------------------------------------------------- */
-
-struct node;
-struct op {
-    const char *name;
-    void (*forward)(struct graph *g, struct node *n);
-    void (*backward)(struct graph *g, struct node *n); /* NULL: no gradient (softmax in inference) */
-};
 /* Every descriptor there is; NULL-terminated. An op without a case in tests/unit/tensor/check_gradients.c fails the check. */
 extern const struct op *const op_table[];
 

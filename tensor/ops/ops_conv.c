@@ -3,6 +3,7 @@
 #include "tensor/conv/conv.h"
 #include "tensor/elem/elem.h"
 #include "tensor/graph/node.h"
+#include "tensor/ops/ops.h"
 
 static double volume(const int size[3])
 {

@@ -6,6 +6,7 @@
 #include "tensor/base/check.h"
 #include "tensor/elem/elem.h"
 #include "tensor/graph/node.h"
+#include "tensor/ops/ops.h"
 
 static const float NORM_EPS = 1e-5f;      /* PyTorch's and nnU-Net's */
 static const float NORM_MOMENTUM = 0.1f;  /* PyTorch's */

@@ -2,6 +2,7 @@
 #include "tensor/base/check.h"
 #include "tensor/elem/elem.h"
 #include "tensor/graph/node.h"
+#include "tensor/ops/ops.h"
 
 /* ---- pooling -------------------------------------------------------------------------------------------------------- */
 

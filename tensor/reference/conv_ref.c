@@ -1,5 +1,32 @@
-/* Convolution as it is defined: plain loops, double accumulation. What the kernels are tested against, and the place to read first. */
-#include "tensor/conv/conv.h"
+/* conv_ref.c - convolution as it is defined: plain loops, double accumulation. What the kernels are tested against, and the place to read first. */
+#include "tensor/reference/conv_ref.h"
+
+#include <stddef.h>
+
+struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
+                                 const int pad[3])
+{
+    struct conv3d_shape s = {.n = n, .c = c, .k = k, .w_channels = c};
+    for (int i = 0; i < 3; i++) {
+        s.in[i] = in[i];
+        s.kernel[i] = kernel[i];
+        s.stride[i] = stride[i];
+        s.pad[i] = pad[i];
+        s.out[i] = (in[i] + 2 * pad[i] - kernel[i]) / stride[i] + 1;
+    }
+    return s;
+}
+
+struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3], const int stride[3])
+{
+    struct conv3d_shape s = {.n = n, .c = c, .k = k, .w_channels = c};
+    for (int i = 0; i < 3; i++) {
+        s.in[i] = in[i];
+        s.kernel[i] = s.stride[i] = stride[i];
+        s.out[i] = in[i] * stride[i];
+    }
+    return s;
+}
 
 /* A voxel's number in [n][size], and whether there is such a voxel. */
 static size_t voxel(const int size[3], int n, const int at[3])

@@ -12,6 +12,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/cpu.h"
 #include "tensor/graph/node.h"
+#include "tensor/ops/ops.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 

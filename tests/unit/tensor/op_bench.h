@@ -4,6 +4,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/graph/node.h"
+#include "tensor/ops/ops.h"
 #include "tensor/base/rng.h"
 
 enum { BENCH_INPUTS_MAX = 6 };

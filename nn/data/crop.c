@@ -1,0 +1,95 @@
+/* crop.c - the box of what is not zero, and its holes filled as SciPy's binary_fill_holes does. */
+#include "nn/data/crop.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/base/check.h"
+
+enum { ZERO = 0, NONZERO = 1, OUTSIDE = 2 }; /* mask values while holes are sought */
+
+struct fill {
+    uint8_t *mask;
+    const int *size;
+    int32_t *seed; /* stack of voxels */
+    size_t seeds, room;
+};
+
+static void fill_push(struct fill *f, size_t at)
+{
+    if (f->seeds == f->room) {
+        f->room = f->room ? 2 * f->room : 1024;
+        f->seed = realloc(f->seed, f->room * sizeof *f->seed);
+        ENSURE(f->seed, "no memory for %zu seeds", f->room);
+    }
+    f->seed[f->seeds++] = (int32_t)at;
+}
+
+/* One seed in each run of zeros of the row that holds [from, to). */
+static void fill_push_runs(struct fill *f, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (f->mask[i] == ZERO && (i == from || f->mask[i - 1] != ZERO)) fill_push(f, i);
+}
+
+/* Marks all zeros that join the seeds through faces, row by row. */
+static void fill_run(struct fill *f)
+{
+    size_t w = (size_t)f->size[2], plane = (size_t)f->size[1] * w;
+    while (f->seeds) {
+        size_t at = (size_t)f->seed[--f->seeds], x = at % w, row = at - x, y = row % plane / w, z = row / plane;
+        if (f->mask[at] != ZERO) continue;
+        size_t from = at, to = at + 1;
+        while (from > row && f->mask[from - 1] == ZERO) from--;
+        while (to < row + w && f->mask[to] == ZERO) to++;
+        memset(f->mask + from, OUTSIDE, to - from);
+        if (y > 0) fill_push_runs(f, from - w, to - w);
+        if (y + 1 < (size_t)f->size[1]) fill_push_runs(f, from + w, to + w);
+        if (z > 0) fill_push_runs(f, from - plane, to - plane);
+        if (z + 1 < (size_t)f->size[0]) fill_push_runs(f, from + plane, to + plane);
+    }
+}
+
+/* binary_fill_holes: what is not outside is inside. */
+static void fill_holes(uint8_t *mask, const int size[3])
+{
+    struct fill f = {.mask = mask, .size = size};
+    size_t w = (size_t)size[2];
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++) {
+            size_t row = ((size_t)z * size[1] + y) * w;
+            int border = z == 0 || y == 0 || z == size[0] - 1 || y == size[1] - 1;
+            if (border) fill_push_runs(&f, row, row + w);
+            if (!border && mask[row] == ZERO) fill_push(&f, row);
+            if (!border && mask[row + w - 1] == ZERO) fill_push(&f, row + w - 1);
+            fill_run(&f);
+        }
+    free(f.seed);
+    for (size_t i = 0; i < (size_t)size[0] * (size_t)size[1] * (size_t)size[2]; i++) mask[i] = mask[i] != OUTSIDE;
+}
+
+void crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s)
+{
+    const float *v = s->image;
+    for (int a = 0; a < 3; a++) {
+        begin[a] = s->size[a];
+        end[a] = 0;
+    }
+    for (int z = 0, i = 0; z < s->size[0]; z++)
+        for (int y = 0; y < s->size[1]; y++)
+            for (int x = 0; x < s->size[2]; x++, i++, v += s->channels) {
+                int nonzero = 0, at[3] = {z, y, x};
+                for (int c = 0; c < s->channels; c++) nonzero |= v[c] != 0;
+                if (mask) mask[i] = nonzero ? NONZERO : ZERO;
+                for (int a = 0; a < 3 && nonzero; a++) {
+                    begin[a] = at[a] < begin[a] ? at[a] : begin[a];
+                    end[a] = at[a] + 1 > end[a] ? at[a] + 1 : end[a];
+                }
+            }
+    for (int a = 0; a < 3; a++)
+        if (end[a] == 0) {
+            begin[a] = 0;
+            end[a] = s->size[a];
+        }
+    if (mask) fill_holes(mask, s->size);
+}

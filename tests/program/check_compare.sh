@@ -109,5 +109,38 @@ $nephron compare "$work/m.csv" "$work/n.csv" --json "$work/j.json" >/dev/null &&
 ok "three classes" $?
 refuses 1 "has 3 classes, .*a.csv 2" $nephron compare "$work/m.csv" "$work/a.csv"
 
+# ---- evaluate of tables ------------------------------------------------------------------------------------------------
+sed 's/^p/v/' "$work/b.csv" >"$work/validation.csv"
+$nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/validation.csv" --patients "$work/patients.csv" --prior-from 0.5 --prior-to 0.6 --json "$work/j.json" >"$work/out" &&
+    grep -q '"recalibrated"' "$work/j.json" && grep -q '"prior_shifted"' "$work/j.json" && grep -q '"name": "Youden"' "$work/j.json" && grep -q '"auc_ci_by_patients"' "$work/j.json" && grep -q "^recalibrated on validation" "$work/out"
+ok "evaluate: recalibration, operating points, prior, patients" $?
+refuses 1 "case p.0 is in .* too" $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/b.csv"
+refuses 2 "go together" $nephron evaluate "$work/a.csv" "$work/a.csv" --prior-to 0.5
+refuses 2 "are for two tables" $nephron evaluate tests/data/hippocampus/labelsTr tests/data/hippocampus/labelsTr --patients "$work/patients.csv"
+refuses 1 "has 3 classes; --validation" $nephron evaluate "$work/m.csv" "$work/m.csv" --validation "$work/validation.csv"
+grep -v '^p.7,' "$work/a.csv" >"$work/fewer.csv"
+refuses 1 "1 of 40 cases missing: p.7" $nephron evaluate "$work/a.csv" "$work/fewer.csv"
+$nephron evaluate "$work/fewer.csv" "$work/a.csv" | grep -q "^1 cases of .* are left out"
+ok "evaluate: predictions without a reference are told" $?
+$nephron evaluate "$work/m.csv" "$work/m.csv" --json "$work/j.json" | grep -q "^macro AUC" && grep -q '"auc_one_versus_rest"' "$work/j.json"
+ok "evaluate of three classes" $?
+$nephron evaluate "$work/perfect.csv" "$work/perfect.csv" | grep "^AUC" | grep -vq "(1.0000 to 1.0000"
+ok "evaluate of a perfect separation: no interval of a point" $?
+
+# ---- evaluate of label maps --------------------------------------------------------------------------------------------
+data=tests/data/hippocampus/labelsTr
+mkdir "$work/ref" "$work/pred"
+for id in 001 003 004; do cp $data/hippocampus_$id.nii.gz "$work/ref/1.2.$id.nii.gz"; done
+cp $data/hippocampus_003.nii.gz "$work/pred/1.2.003.nii.gz"
+cp $data/hippocampus_004.nii.gz "$work/pred/1.2.004.nii.gz"
+cp $data/hippocampus_006.nii.gz "$work/pred/1.2.006.nii.gz"
+refuses 1 "1 of 3 predictions missing: 1.2.001" $nephron evaluate "$work/ref" "$work/pred"
+$nephron evaluate "$work/ref" "$work/pred" --chill --json "$work/j.json" >"$work/out" && grep -q "^left out, without a reference: 1 (1.2.006.nii.gz)" "$work/out" && grep -q "^left out, not predicted: 1" "$work/out" && grep -q '"case": "1.2.004"' "$work/j.json"
+ok "evaluate --chill tells both kinds of missing files" $?
+$nephron compare "$work/j.json" "$work/j.json" --metric boundary_IoU >"$work/out" && grep -q "^boundary_IoU (larger is better), 2 paired cases" "$work/out"
+ok "compare --metric boundary_IoU" $?
+$nephron evaluate "$work/pred/1.2.003.nii.gz" "$work/pred/1.2.003.nii.gz" --boundary-mm 5 --json "$work/j.json" --quiet && grep -q '"boundary_mm": 5' "$work/j.json"
+ok "evaluate --boundary-mm" $?
+
 echo "check_compare: $passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -1,0 +1,23 @@
+/* evaluate.h - what the parts of `nephron evaluate` share: its options. */
+#ifndef APPS_EVALUATE_H
+#define APPS_EVALUATE_H
+
+#include "io/base/error.h"
+
+struct evaluate {
+    const char *ref, *pred, *out;
+    /* Label maps. */
+    const char *dataset;
+    double tolerance, boundary, lesion_overlap;
+    int threads, chill;
+    /* Tables. */
+    const char *patients, *validation;
+    double threshold, sensitivity, prior_from, prior_to;
+    int quiet;
+};
+
+/* Folders or files of label maps: evaluate_maps.c. Tables of labels and of probabilities: evaluate_tables.c. */
+int evaluate_maps(const struct evaluate *o, struct error *e);
+int evaluate_tables(const struct evaluate *o, struct error *e);
+
+#endif

@@ -473,7 +473,7 @@ static void put_page(struct text *t, const struct volume *v, enum voxel_type typ
     put_repeated(t, &bits);
     put_repeated(t, &format);
     put_repeated(t, &extra);
-    bytes_set((unsigned char *)t->data + *link, t->size, 4, 0);
+    if (!t->failed) bytes_set((unsigned char *)t->data + *link, t->size, 4, 0);
     put(t, extra.count ? 12 : 11, 2);
     put_entry(t, TAG_WIDTH, 4, 1, (uint64_t)v->size[0]);
     put_entry(t, TAG_HEIGHT, 4, 1, (uint64_t)v->size[1]);

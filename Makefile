@@ -53,9 +53,9 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
 	io/dicom/dicom_write.o io/dicom/jpeg_2000.o io/dicom/jpeg_2000_block.o io/dicom/jpeg_2000_wavelet.o \
 	io/dicom/jpeg_baseline.o io/dicom/jpeg_lossless.o io/dicom/jpeg_ls.o io/dicom/jpeg_stream.o
-IO_WEIGHTS = io/weights/npy.o io/weights/onnx.o io/weights/pickle.o io/weights/pth.o \
-	io/weights/safetensors.o io/weights/seal.o
-IO_FORMATS = io/formats/image_formats.o
+IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
+	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
+IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
 NN_DATA = nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/previous_map.o nn/data/roles.o \
 	nn/data/sample.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
@@ -121,7 +121,8 @@ CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph 
 	tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels \
 	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
-	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth
+	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth \
+	tests/unit/io/check_weights_formats
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
 	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample \

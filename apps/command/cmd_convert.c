@@ -8,97 +8,26 @@
 #include "apps/base/options.h"
 #include "io/base/file.h"
 #include "io/dicom/dicom_labels.h"
-#include "io/weights/npy.h"
 #include "io/formats/image_formats.h"
+#include "io/formats/weights_formats.h"
 #include "io/image/voxels.h"
 #include "nn/folder/nnunet.h"
 #include "nn/folder/onnx_export.h"
 #include "nn/folder/run.h"
 #include "tensor/graph/graph.h"
 
-/* ---- reading any of them --------------------------------------------------------------------------------------- */
-
-struct source {
-    struct pth pth;
-    struct safetensors file;
-    struct npz npz;
-    struct safetensors view; /* all the tensors, whichever of the three holds them */
-};
-
-static void add_array(struct safetensors *view, const struct npy *a)
-{
-    char dtype[8];
-    if (a->kind == 'b') snprintf(dtype, sizeof dtype, "BOOL");
-    else snprintf(dtype, sizeof dtype, "%c%d", a->kind == 'f' ? 'F' : a->kind == 'i' ? 'I' : 'U', 8 * a->bytes);
-    safetensors_add(view, a->name, dtype, a->ndim, a->dim, a->data);
-}
-
-static void add_tensors(struct safetensors *view, const struct safetensors *from)
-{
-    for (int i = 0; i < from->metas; i++) safetensors_add_meta(view, from->meta_key[i], from->meta_value[i]);
-    for (int i = 0; i < from->count; i++) {
-        const struct safetensor *t = &from->tensor[i];
-        safetensors_add(view, t->name, t->dtype, t->ndim, t->dim, t->data);
-    }
-}
-
-/* Numbers and texts at the top of a .pth (current_epoch, trainer_name) as metadata. */
-static void add_values(struct safetensors *view, const struct json *values)
-{
-    for (int i = 0; values->type == JSON_OBJECT && i < values->count; i++) {
-        const struct json *v = values->item[i];
-        if (v->type == JSON_STRING) safetensors_add_meta(view, v->key, v->string);
-        if (v->type != JSON_BOOL && v->type != JSON_INT && v->type != JSON_DOUBLE) continue;
-        char *text = json_format(v, 0);
-        safetensors_add_meta(view, v->key, text);
-        free(text);
-    }
-}
-
-static int is_pth(const char *path)
-{
-    return file_has_suffix(path, ".pth") || file_has_suffix(path, ".pt");
-}
-
-static int source_read(struct source *s, const char *path, struct error *e)
-{
-    memset(s, 0, sizeof *s);
-    if (is_pth(path)) {
-        if (pth_read(&s->pth, path, e)) return -1;
-        add_values(&s->view, s->pth.values);
-        add_tensors(&s->view, &s->pth.tensors);
-    } else if (file_has_suffix(path, ".safetensors")) {
-        if (safetensors_read(&s->file, path, e)) return -1;
-        add_tensors(&s->view, &s->file);
-    } else if (file_has_suffix(path, ".npz")) {
-        if (npz_read(&s->npz, path, e)) return -1;
-        for (int i = 0; i < s->npz.count; i++) add_array(&s->view, &s->npz.array[i]);
-    } else {
-        return error_set(e, "%s: not a folder, .pth, .pt, .safetensors or .npz", path);
-    }
-    return 0;
-}
-
-static void source_free(struct source *s)
-{
-    pth_free(&s->pth);
-    safetensors_free(&s->file);
-    npz_free(&s->npz);
-    safetensors_free(&s->view);
-}
-
 /* ---- choosing -------------------------------------------------------------------------------------------------- */
 
 /* Copies metadata, and the tensors below prefix (NULL: nnU-Net's network where there is one, else all) without it. */
-static int select_tensors(struct safetensors *out, const struct source *s, const char *prefix, const char *path, struct error *e)
+static int select_tensors(struct safetensors *out, const struct weights *w, const char *prefix, const char *path, struct error *e)
 {
-    int nnunet = prefix == NULL && s->pth.values != NULL && json_get(s->pth.values, NNUNET_NETWORK) != NULL;
+    int nnunet = prefix == NULL && w->values != NULL && json_get(w->values, NNUNET_NETWORK) != NULL;
     if (nnunet) prefix = NNUNET_NETWORK;
     size_t n = prefix != NULL ? strlen(prefix) : 0;
-    if (safetensors_meta(&s->view, "format") == NULL) safetensors_add_meta(out, "format", "pt"); /* some readers insist on it */
-    for (int i = 0; i < s->view.metas; i++) safetensors_add_meta(out, s->view.meta_key[i], s->view.meta_value[i]);
-    for (int i = 0; i < s->view.count; i++) {
-        const struct safetensor *t = &s->view.tensor[i];
+    if (safetensors_meta(&w->tensors, "format") == NULL) safetensors_add_meta(out, "format", "pt"); /* some readers insist on it */
+    for (int i = 0; i < w->tensors.metas; i++) safetensors_add_meta(out, w->tensors.meta_key[i], w->tensors.meta_value[i]);
+    for (int i = 0; i < w->tensors.count; i++) {
+        const struct safetensor *t = &w->tensors.tensor[i];
         const char *name = t->name;
         if (n > 0 && (strncmp(name, prefix, n) != 0 || name[n] != '.')) continue;
         if (n > 0) name += n + 1;
@@ -107,77 +36,34 @@ static int select_tensors(struct safetensors *out, const struct source *s, const
     }
     if (out->count > 0) return 0;
     return error_set(e, "%s: no tensors%s%s%s (of %d in the file)", path, nnunet ? " encoder.* or decoder.*" : "", n ? " below " : "",
-                     n ? prefix : "", s->view.count);
+                     n ? prefix : "", w->tensors.count);
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
-/* NumPy has no bfloat16 and no 8-bit floats: these become float32, which holds them exactly. */
-static int make_array(struct npy *a, const struct safetensor *t, size_t *widened, struct error *e)
-{
-    size_t bytes = safetensors_dtype_bytes(t->dtype), count = bytes ? t->bytes / bytes : 0;
-    int wide = strcmp(t->dtype, "BF16") == 0 || strncmp(t->dtype, "F8_", 3) == 0;
-    if (strlen(t->name) >= sizeof a->name) return error_set(e, "'%.100s...': a name of %zu letters is too long for a .npz", t->name, strlen(t->name));
-    if (bytes == 0 || t->dtype[0] == 'C') return error_set(e, "%s: there is no %s in a .npz", t->name, t->dtype);
-    *a = (struct npy){.kind = wide || t->dtype[0] == 'F' ? 'f' : t->dtype[0] == 'B' ? 'b' : t->dtype[0] == 'I' ? 'i' : 'u',
-                      .bytes = wide ? 4 : (int)bytes, .ndim = t->ndim};
-    memcpy(a->name, t->name, strlen(t->name) + 1);
-    memcpy(a->dim, t->dim, sizeof a->dim);
-    a->data = malloc(count * (size_t)a->bytes + 1);
-    if (a->data == NULL) return error_set(e, "%s: out of memory", t->name);
-    if (!wide && t->bytes > 0) memcpy(a->data, t->data, t->bytes);
-    for (size_t i = 0; wide && i < count; i++) ((float *)a->data)[i] = safetensors_value(t, i);
-    *widened += (size_t)wide;
-    return 0;
-}
-
-static int write_npz(const struct safetensors *s, const char *path, struct error *e)
-{
-    struct npz z = {calloc((size_t)s->count + 1, sizeof *z.array), 0};
-    size_t widened = 0;
-    int status = z.array != NULL ? 0 : error_set(e, "%s: out of memory", path);
-    for (int i = 0; i < s->count && !status; i++) {
-        status = make_array(&z.array[i], &s->tensor[i], &widened, e) ? error_prefix(e, "%s", path) : 0;
-        z.count++;
-    }
-    if (!status) status = npz_write(&z, path, 0, e);
-    npz_free(&z);
-    if (!status && widened > 0) printf("%zu tensors of bfloat16 or 8-bit floats became float32\n", widened);
-    return status;
-}
-
 static int write_tensors(const struct safetensors *s, const char *path, struct error *e)
 {
-    size_t bytes = 0;
-    if (file_has_suffix(path, ".npz") ? write_npz(s, path, e) : safetensors_write(s, path, e)) return -1;
+    size_t bytes = 0, changed;
+    if (weights_write(s, path, &changed, e)) return -1;
+    if (changed > 0) printf("%zu tensors of bfloat16 or 8-bit floats became float32\n", changed);
     for (int i = 0; i < s->count; i++) bytes += s->tensor[i].bytes;
     printf("%s: %d tensors, %zu bytes\n", path, s->count, bytes);
     return 0;
 }
 
-static int is_weights(const char *path)
-{
-    return file_has_suffix(path, ".npz") || file_has_suffix(path, ".safetensors");
-}
-
-static int is_onnx(const char *path)
-{
-    return file_has_suffix(path, ".onnx");
-}
-
 static int convert_file(const char *in, const char *out, const char *prefix, struct error *e)
 {
-    struct source s;
+    const struct weights_format *f = weights_format_named(out);
+    struct weights w;
     struct safetensors chosen = {0};
-    if (is_pth(out)) return error_set(e, "%s: .pth is only read; PyTorch loads .safetensors (safetensors.torch.load_file)", out);
-    if (is_onnx(out)) return error_set(e, "%s: ONNX is written of a run or model folder, which knows the network; %s is a file", out, in);
-    if (!is_weights(out))
-        return error_set(e, "%s: must end in .safetensors or .npz", out);
-    int status = source_read(&s, in, e);
-    if (!status) status = select_tensors(&chosen, &s, prefix, in, e);
+    if (f && f->of_network) return error_set(e, "%s: %s is written of a run or model folder, which knows the network; %s is a file", out, f->name, in);
+    if (f && !f->write) return error_set(e, "%s: %s is only read; PyTorch loads .safetensors (safetensors.torch.load_file)", out, f->name);
+    if (!f) return error_set(e, "%s: must end in .safetensors or .npz", out);
+    int status = weights_read(&w, in, e);
+    if (!status) status = select_tensors(&chosen, &w, prefix, in, e);
     if (!status) status = write_tensors(&chosen, out, e);
     safetensors_free(&chosen);
-    source_free(&s);
+    weights_free(&w);
     return status;
 }
 
@@ -214,24 +100,24 @@ static int copy_file(const char *from, const char *to, const char *name, struct 
 static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct error *e)
 {
     char from[1300], to[1300], folder[1200];
-    struct source s;
+    struct weights w;
     struct safetensors chosen = {0};
     if (checkpoint_path(from, sizeof from, m->in, fold, kind, "pth", e)) return -1;
     if (!file_exists(from)) return 0;
     if (run_fold_path(folder, sizeof folder, m->out, folds[fold], e) || file_mkdirs(folder, e) ||
         checkpoint_path(to, sizeof to, m->out, fold, kind, "safetensors", e))
         return -1;
-    int status = source_read(&s, from, e);
-    if (!status && json_get(s.pth.values, NNUNET_NETWORK) == NULL) status = error_set(e, "%s: has no network_weights", from);
-    if (!status) status = select_tensors(&chosen, &s, NULL, from, e);
+    int status = weights_read(&w, from, e);
+    if (!status && json_get(w.values, NNUNET_NETWORK) == NULL) status = error_set(e, "%s: has no network_weights", from);
+    if (!status) status = select_tensors(&chosen, &w, NULL, from, e);
     if (!status) status = write_tensors(&chosen, to, e);
     if (!status && m->manifest == NULL) {
-        m->manifest = nnunet_manifest(s.pth.values, m->in);
+        m->manifest = nnunet_manifest(w.values, m->in);
         json_add_text(m->manifest, "version", NEPHRON_VERSION);
     }
     if (!status) m->checkpoints++;
     safetensors_free(&chosen);
-    source_free(&s);
+    weights_free(&w);
     return status;
 }
 
@@ -469,6 +355,12 @@ static int write_onnx(const struct run *r, const struct model *m, const char *ou
     return 0;
 }
 
+static int is_network(const char *path)
+{
+    const struct weights_format *f = weights_format_named(path);
+    return f && f->of_network;
+}
+
 /* The network of one fold without what training kept beside it, whoever trained it. */
 static int convert_run(const char *in, const char *out, const char *fold, const char *checkpoint, struct error *e)
 {
@@ -477,7 +369,7 @@ static int convert_run(const char *in, const char *out, const char *fold, const 
     if (run_open(&r, in, e)) return -1;
     if (!fold && run_folds(first, 1, &r, checkpoint) == 1) fold = first[0];
     struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
-    int status = m ? (is_onnx(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e)) : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
+    int status = m ? (is_network(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e)) : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
     if (m) model_destroy(m);
     run_close(&r);
     return status;
@@ -534,6 +426,6 @@ int cmd_convert(int argc, char **argv)
     if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
     if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
     if (!file_is_dir(in)) status = convert_file(in, out, prefix, &e);
-    else status = is_weights(out) || is_onnx(out) ? convert_run(in, out, fold, checkpoint, &e) : convert_folder(in, out, &e);
+    else status = weights_format_named(out) ? convert_run(in, out, fold, checkpoint, &e) : convert_folder(in, out, &e);
     return status ? app_fail(&e) : 0;
 }

@@ -1,3 +1,4 @@
+/* onnx.c - nodes, weights and values of a network as the protocol buffers of an ONNX file. */
 #include "io/weights/onnx.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 enum wire { VARINT = 0, BYTES = 2, FIXED32 = 5 };
 enum { IR_VERSION = 8, OPSET = 13, TYPE_FLOAT = 1 };
 
-struct weights {
+struct initialiser {
     char *head; /* everything of the TensorProto but its data's bytes */
     size_t head_size;
     const float *data;
@@ -116,7 +117,7 @@ void onnx_node(struct onnx *o, const char *op, struct text *node, const char *ou
 void onnx_weights(struct onnx *o, const char *name, int ndim, const int *dim, const float *data)
 {
     struct text head = {0};
-    struct weights w = {.data = data, .bytes = sizeof *data};
+    struct initialiser w = {.data = data, .bytes = sizeof *data};
     for (int i = 0; i < ndim; i++) {
         put_int(&head, 1, dim[i]);
         w.bytes *= (size_t)dim[i];
@@ -159,7 +160,7 @@ void onnx_metadata(struct onnx *o, const char *key, const char *value)
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
 
 /* Key and length of an initialiser in the graph. */
-static struct text weights_key(const struct weights *w)
+static struct text weights_key(const struct initialiser *w)
 {
     struct text t = {0};
     put_size(&t, 5, w->head_size + w->bytes);
@@ -170,7 +171,7 @@ static struct text weights_key(const struct weights *w)
  * 8 opset_import {2 version}, 14 metadata_props. The weights go from the model's memory to the file. */
 int onnx_write(const struct onnx *o, const char *path, struct error *e)
 {
-    const struct weights *w = (const struct weights *)o->weights.data;
+    const struct initialiser *w = (const struct initialiser *)o->weights.data;
     size_t count = o->weights.size / sizeof *w;
     struct text head = {0}, name = {0}, opset = {0};
     if (o->failed || o->nodes.failed || o->values.failed || o->metadata.failed) return error_set(e, "%s: out of memory for the graph", path);
@@ -216,10 +217,15 @@ int onnx_write(const struct onnx *o, const char *path, struct error *e)
 
 void onnx_free(struct onnx *o)
 {
-    struct weights *w = (struct weights *)o->weights.data;
+    struct initialiser *w = (struct initialiser *)o->weights.data;
     for (size_t i = 0; i < o->weights.size / sizeof *w; i++) free(w[i].head);
     text_clear(&o->nodes);
     text_clear(&o->values);
     text_clear(&o->metadata);
     text_clear(&o->weights);
 }
+
+/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+
+static const char *const endings[] = {".onnx", NULL};
+const struct weights_format onnx_format = {"ONNX", endings, 1, NULL, NULL};

@@ -15,6 +15,9 @@
 #include <stdint.h>
 #include "io/base/error.h"
 #include "io/base/text.h"
+#include "io/weights/weights_format.h"
+
+extern const struct weights_format onnx_format;
 
 struct onnx {
     struct text nodes, values, metadata; /* encoded */

@@ -566,3 +566,38 @@ void pth_free(struct pth *p)
     free(p->block);
     *p = (struct pth){0};
 }
+
+/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+
+static void release(void *owner)
+{
+    pth_free(owner);
+    free(owner);
+}
+
+/* Numbers and texts at the top of the file (current_epoch, trainer_name) are metadata too. */
+static int read_weights(struct weights *w, const char *path, struct error *e)
+{
+    struct pth *p = calloc(1, sizeof *p);
+    if (!p) return error_set(e, "%s: out of memory", path);
+    if (pth_read(p, path, e)) {
+        free(p);
+        return -1;
+    }
+    w->owner = p;
+    w->release = release;
+    w->values = p->values;
+    for (int i = 0; p->values->type == JSON_OBJECT && i < p->values->count; i++) {
+        const struct json *v = p->values->item[i];
+        if (v->type == JSON_STRING) safetensors_add_meta(&w->tensors, v->key, v->string);
+        if (v->type != JSON_BOOL && v->type != JSON_INT && v->type != JSON_DOUBLE) continue;
+        char *text = json_format(v, 0);
+        safetensors_add_meta(&w->tensors, v->key, text);
+        free(text);
+    }
+    weights_view(&w->tensors, &p->tensors);
+    return 0;
+}
+
+static const char *const endings[] = {".pth", ".pt", NULL};
+const struct weights_format pth_format = {"PyTorch", endings, 0, read_weights, NULL};

@@ -9,6 +9,9 @@
 
 #include "io/base/json.h"
 #include "io/weights/safetensors.h"
+#include "io/weights/weights_format.h"
+
+extern const struct weights_format pth_format;
 
 struct pth {
     /* Every tensor, contiguous. The name is the path of keys and indices to it: "network_weights.encoder.stages.0.0.convs.0.conv.weight".

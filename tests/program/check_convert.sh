@@ -200,7 +200,7 @@ refuses 1 "c_0001: channel 1, the run has 1" $nephron predict "$work/run" -i "$w
 # ---- what is refused ---------------------------------------------------------------------------------------------------
 refuses 1 "must end in .safetensors or .npz" $nephron convert "$work/one.npz" "$work/x.txt"
 refuses 1 "only read" $nephron convert "$work/one.npz" "$work/x.pth"
-refuses 1 "not a folder, .pth" $nephron convert $model/plans.json "$work/x.npz"
+refuses 1 "no file of weights (read: .pth" $nephron convert $model/plans.json "$work/x.npz"
 refuses 1 "plans.json: is missing" $nephron convert tests "$work/x"
 refuses 1 "absent.pth" $nephron convert "$work/absent.pth" "$work/x.npz"
 refuses 2 "nephron convert" $nephron convert one

@@ -51,8 +51,9 @@ IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/
 	io/image/volume.o io/image/voxels.o
 IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_reference.o \
 	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
-	io/dicom/dicom_write.o io/dicom/jpeg_2000.o io/dicom/jpeg_2000_block.o io/dicom/jpeg_2000_wavelet.o \
-	io/dicom/jpeg_baseline.o io/dicom/jpeg_lossless.o io/dicom/jpeg_ls.o io/dicom/jpeg_stream.o
+	io/dicom/dicom_write.o io/dicom/jpeg_2000.o io/dicom/jpeg_2000_block.o io/dicom/jpeg_2000_tile.o \
+	io/dicom/jpeg_2000_wavelet.o io/dicom/jpeg_baseline.o io/dicom/jpeg_lossless.o io/dicom/jpeg_ls.o \
+	io/dicom/jpeg_stream.o
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
 	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o

@@ -1,4 +1,5 @@
-/* cmd_convert.c - weights from PyTorch's, nnU-Net's and NumPy's files to safetensors or .npz; images to NIfTI. */
+/* cmd_convert.c - weights from PyTorch's, nnU-Net's and NumPy's files to safetensors or .npz; images to
+ * NIfTI. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,16 +17,20 @@
 #include "nn/folder/run.h"
 #include "tensor/graph/graph.h"
 
-/* ---- choosing -------------------------------------------------------------------------------------------------- */
+/* ---- choosing ------------------------------------------------------------------------------------------ */
 
-/* Copies metadata, and the tensors below prefix (NULL: nnU-Net's network where there is one, else all) without it. */
-static int select_tensors(struct safetensors *out, const struct weights *w, const char *prefix, const char *path, struct error *e)
+/* Copies metadata, and the tensors below prefix (NULL: nnU-Net's network where there is one, else all)
+ * without it. */
+static int select_tensors(struct safetensors *out, const struct weights *w, const char *prefix,
+                          const char *path, struct error *e)
 {
     int nnunet = prefix == NULL && w->values != NULL && json_get(w->values, NNUNET_NETWORK) != NULL;
     if (nnunet) prefix = NNUNET_NETWORK;
     size_t n = prefix != NULL ? strlen(prefix) : 0;
-    if (safetensors_meta(&w->tensors, "format") == NULL) safetensors_add_meta(out, "format", "pt"); /* some readers insist on it */
-    for (int i = 0; i < w->tensors.metas; i++) safetensors_add_meta(out, w->tensors.meta_key[i], w->tensors.meta_value[i]);
+    if (safetensors_meta(&w->tensors, "format") == NULL)
+        safetensors_add_meta(out, "format", "pt"); /* some readers insist on it */
+    for (int i = 0; i < w->tensors.metas; i++)
+        safetensors_add_meta(out, w->tensors.meta_key[i], w->tensors.meta_value[i]);
     for (int i = 0; i < w->tensors.count; i++) {
         const struct safetensor *t = &w->tensors.tensor[i];
         const char *name = t->name;
@@ -35,11 +40,12 @@ static int select_tensors(struct safetensors *out, const struct weights *w, cons
         if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
     }
     if (out->count > 0) return 0;
-    return error_set(e, "%s: no tensors%s%s%s (of %d in the file)", path, nnunet ? " encoder.* or decoder.*" : "", n ? " below " : "",
-                     n ? prefix : "", w->tensors.count);
+    return error_set(e, "%s: no tensors%s%s%s (of %d in the file)", path,
+                     nnunet ? " encoder.* or decoder.*" : "", n ? " below " : "", n ? prefix : "",
+                     w->tensors.count);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static int write_tensors(const struct safetensors *s, const char *path, struct error *e)
 {
@@ -56,8 +62,13 @@ static int convert_file(const char *in, const char *out, const char *prefix, str
     const struct weights_format *f = weights_format_named(out);
     struct weights w;
     struct safetensors chosen = {0};
-    if (f && f->of_network) return error_set(e, "%s: %s is written of a run or model folder, which knows the network; %s is a file", out, f->name, in);
-    if (f && !f->write) return error_set(e, "%s: %s is only read; PyTorch loads .safetensors (safetensors.torch.load_file)", out, f->name);
+    if (f && f->of_network)
+        return error_set(e,
+                         "%s: %s is written of a run or model folder, which knows the network; %s is a file",
+                         out, f->name, in);
+    if (f && !f->write)
+        return error_set(e, "%s: %s is only read; PyTorch loads .safetensors (safetensors.torch.load_file)",
+                         out, f->name);
     if (!f) return error_set(e, "%s: must end in .safetensors or .npz", out);
     int status = weights_read(&w, in, e);
     if (!status) status = select_tensors(&chosen, &w, prefix, in, e);
@@ -67,9 +78,10 @@ static int convert_file(const char *in, const char *out, const char *prefix, str
     return status;
 }
 
-/* ---- a model folder of nnU-Net --------------------------------------------------------------------------------- */
+/* ---- a model folder of nnU-Net ------------------------------------------------------------------------- */
 
-static const char *const folds[] = {"0", "1", "2", "3", "4", "all"}, *const kinds[] = {"final", "best", "latest"};
+static const char *const folds[] = {"0", "1", "2", "3", "4", "all"}, *const kinds[] = {"final", "best",
+                                                                                       "latest"};
 enum { FOLDS = 6, KINDS = 3 };
 
 struct model_folder {
@@ -79,11 +91,14 @@ struct model_folder {
 };
 
 /* "ROOT/fold_K/checkpoint_KIND.SUFFIX" */
-static int checkpoint_path(char *buf, size_t size, const char *root, int fold, int kind, const char *suffix, struct error *e)
+static int checkpoint_path(char *buf, size_t size, const char *root, int fold, int kind, const char *suffix,
+                           struct error *e)
 {
     char folder[1200], name[64];
     snprintf(name, sizeof name, "checkpoint_%s.%s", kinds[kind], suffix);
-    return run_fold_path(folder, sizeof folder, root, folds[fold], e) || file_join(buf, size, folder, name, e) ? -1 : 0;
+    return run_fold_path(folder, sizeof folder, root, folds[fold], e) || file_join(buf, size, folder, name, e)
+               ? -1
+               : 0;
 }
 
 static int copy_file(const char *from, const char *to, const char *name, struct error *e)
@@ -108,7 +123,8 @@ static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct
         checkpoint_path(to, sizeof to, m->out, fold, kind, "safetensors", e))
         return -1;
     int status = weights_read(&w, from, e);
-    if (!status && json_get(w.values, NNUNET_NETWORK) == NULL) status = error_set(e, "%s: has no network_weights", from);
+    if (!status && json_get(w.values, NNUNET_NETWORK) == NULL)
+        status = error_set(e, "%s: has no network_weights", from);
     if (!status) status = select_tensors(&chosen, &w, NULL, from, e);
     if (!status) status = write_tensors(&chosen, to, e);
     if (!status && m->manifest == NULL) {
@@ -121,7 +137,8 @@ static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct
     return status;
 }
 
-/* Loads every checkpoint into the network of the plan: what does not fit is said now, not at the first image. */
+/* Loads every checkpoint into the network of the plan: what does not fit is said now, not at the first image.
+ */
 static int check_run(const struct model_folder *m, struct error *e)
 {
     struct run r;
@@ -141,10 +158,12 @@ static int check_run(const struct model_folder *m, struct error *e)
 
 static void print_notes(const struct model_folder *m)
 {
-    const struct json *axes = json_get(json_get(m->manifest, "converted_from"), "inference_allowed_mirroring_axes");
-    printf("%s: run of %d checkpoints, configuration %s; every tensor fits the plan's network\n", m->out, m->checkpoints,
-           json_text(m->manifest, "configuration", ""));
-    if (axes != NULL && axes->type != JSON_ARRAY) printf("trained without mirroring: predict will not mirror\n");
+    const struct json *axes = json_get(json_get(m->manifest, "converted_from"),
+                                       "inference_allowed_mirroring_axes");
+    printf("%s: run of %d checkpoints, configuration %s; every tensor fits the plan's network\n", m->out,
+           m->checkpoints, json_text(m->manifest, "configuration", ""));
+    if (axes != NULL && axes->type != JSON_ARRAY)
+        printf("trained without mirroring: predict will not mirror\n");
 }
 
 static int convert_folds(struct model_folder *m, struct error *e)
@@ -152,9 +171,11 @@ static int convert_folds(struct model_folder *m, struct error *e)
     char path[1300];
     for (int i = 0; i < FOLDS * KINDS; i++)
         if (convert_checkpoint(m, i / KINDS, i % KINDS, e)) return -1;
-    if (m->checkpoints == 0) return error_set(e, "%s: no fold_{0..4,all}/checkpoint_{final,best,latest}.pth", m->in);
+    if (m->checkpoints == 0)
+        return error_set(e, "%s: no fold_{0..4,all}/checkpoint_{final,best,latest}.pth", m->in);
     if (copy_file(m->in, m->out, "plans.json", e) || copy_file(m->in, m->out, "dataset.json", e)) return -1;
-    if (file_join(path, sizeof path, m->out, "manifest.json", e) || json_write(m->manifest, path, e)) return -1;
+    if (file_join(path, sizeof path, m->out, "manifest.json", e) || json_write(m->manifest, path, e))
+        return -1;
     return check_run(m, e);
 }
 
@@ -165,7 +186,8 @@ static int convert_folder(const char *in, const char *out, struct error *e)
     char path[1300];
     for (int i = 0; i < 2; i++) {
         if (file_join(path, sizeof path, in, needed[i], e)) return -1;
-        if (!file_exists(path)) return error_set(e, "%s: is missing, so %s is no model folder of nnU-Net", path, in);
+        if (!file_exists(path))
+            return error_set(e, "%s: is missing, so %s is no model folder of nnU-Net", path, in);
     }
     if (file_join(path, sizeof path, out, "manifest.json", e)) return -1;
     if (file_exists(path)) return error_set(e, "%s: there is a run already", out);
@@ -176,9 +198,10 @@ static int convert_folder(const char *in, const char *out, struct error *e)
     return status;
 }
 
-/* ---- images ------------------------------------------------------------------------------------------------------ */
+/* ---- images -------------------------------------------------------------------------------------------- */
 
-/* The type of the file it comes from where that holds every voxel; else int16 (CT: unsigned with an intercept of -1024); else a float. */
+/* The type of the file it comes from where that holds every voxel; else int16 (CT: unsigned with an intercept
+ * of -1024); else a float. */
 static enum voxel_type lossless_type(const struct volume *v)
 {
     struct error ignored;
@@ -192,13 +215,15 @@ static int write_image(struct volume *v, const char *out, const char *part, stru
     enum voxel_type type = lossless_type(v);
     int status = volume_write(v, out, type, e);
     if (!status)
-        printf("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0], (long long)v->size[1], (long long)v->size[2],
-               voxel_type_name(type), v->format, part[0] ? ", " : "", part);
+        printf("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0],
+               (long long)v->size[1], (long long)v->size[2], voxel_type_name(type), v->format,
+               part[0] ? ", " : "", part);
     volume_free(v);
     return status;
 }
 
-/* "OUT.nii.gz" of series and volume, counted from 1, 0 where there is but one: "OUT_series2_volume1.nii.gz". */
+/* "OUT.nii.gz" of series and volume, counted from 1, 0 where there is but one: "OUT_series2_volume1.nii.gz".
+ */
 static int part_name(char *buf, size_t size, const char *out, int series, int volume, struct error *e)
 {
     size_t stem = strlen(out) - volume_suffix(out), used = stem < size ? stem : size;
@@ -210,7 +235,8 @@ static int part_name(char *buf, size_t size, const char *out, int series, int vo
 }
 
 /* The volumes of a series: one has the name as it is given. */
-static int convert_series(const char *in, const char *out, const char *uid, int number, int volume, struct error *e)
+static int convert_series(const char *in, const char *out, const char *uid, int number, int volume,
+                          struct error *e)
 {
     char name[2048];
     struct image_info d;
@@ -220,7 +246,8 @@ static int convert_series(const char *in, const char *out, const char *uid, int 
     for (; !status && choice.volume <= d.volumes; choice.volume++) {
         struct volume v;
         status = volume_read_choice(&v, &d, in, &choice, VOLUME_EXACT, e);
-        if (!status && part_name(name, sizeof name, out, number, volume || d.volumes == 1 ? 0 : choice.volume, e)) {
+        if (!status &&
+            part_name(name, sizeof name, out, number, volume || d.volumes == 1 ? 0 : choice.volume, e)) {
             volume_free(&v);
             return -1;
         }
@@ -242,7 +269,7 @@ static int convert_image(const char *in, const char *out, const char *series, in
     return status;
 }
 
-/* ---- label maps to DICOM ----------------------------------------------------------------------------------------- */
+/* ---- label maps to DICOM ------------------------------------------------------------------------------- */
 
 enum { DICOM_LABELS_MAX = 65535 };
 
@@ -268,15 +295,18 @@ static int named_labels(struct dicom_label *label, int *count, const char *path,
     if (!status && (!list || list->type != JSON_OBJECT)) status = error_set(e, "%s: has no labels", path);
     for (int i = 0; !status && i < list->count; i++) {
         const struct json *l = list->item[i];
-        if (l->type != JSON_INT || l->integer < 0 || l->integer > DICOM_LABELS_MAX) status = error_set(e, "%s: label %s is no number from 0 to %d", path, l->key, DICOM_LABELS_MAX);
-        else if (l->integer > 0 && *count < DICOM_LABELS_MAX) add_label(label, count, (int)l->integer, l->key);
+        if (l->type != JSON_INT || l->integer < 0 || l->integer > DICOM_LABELS_MAX)
+            status = error_set(e, "%s: label %s is no number from 0 to %d", path, l->key, DICOM_LABELS_MAX);
+        else if (l->integer > 0 && *count < DICOM_LABELS_MAX)
+            add_label(label, count, (int)l->integer, l->key);
     }
     json_free(j);
     return status;
 }
 
 /* Labels of the map that have no name: without dataset.json all; with one they are an error. */
-static int unnamed_labels(struct dicom_label *label, int *count, const uint16_t *map, size_t n, const char *names, struct error *e)
+static int unnamed_labels(struct dicom_label *label, int *count, const uint16_t *map, size_t n,
+                          const char *names, struct error *e)
 {
     unsigned char *known = calloc(DICOM_LABELS_MAX + 1, 1);
     if (!known) return error_set(e, "out of memory for labels");
@@ -285,15 +315,18 @@ static int unnamed_labels(struct dicom_label *label, int *count, const uint16_t 
     for (size_t i = 0; i < n; i++)
         if (map[i] && !known[map[i]]) known[map[i]] = 2;
     for (int value = 1; value <= DICOM_LABELS_MAX && !status; value++) {
-        if (known[value] == 2 && names) status = error_set(e, "label %d is not among the labels of %s", value, names);
+        if (known[value] == 2 && names)
+            status = error_set(e, "label %d is not among the labels of %s", value, names);
         else if (known[value] == 2) add_label(label, count, value, NULL);
     }
     free(known);
-    if (!status && *count == 0) status = error_set(e, "has no label but the background, and --labels names none");
+    if (!status && *count == 0)
+        status = error_set(e, "has no label but the background, and --labels names none");
     return status;
 }
 
-static int write_labels(const char *in, const char *out, const struct to_dicom *o, const uint16_t *map, const struct dicom_reference *r, struct error *e)
+static int write_labels(const char *in, const char *out, const struct to_dicom *o, const uint16_t *map,
+                        const struct dicom_reference *r, struct error *e)
 {
     struct dicom_label *label = calloc(DICOM_LABELS_MAX + 1, sizeof *label);
     char date[16], clock[16];
@@ -304,10 +337,15 @@ static int write_labels(const char *in, const char *out, const struct to_dicom *
     strftime(date, sizeof date, "%Y%m%d", &utc);
     strftime(clock, sizeof clock, "%H%M%S", &utc);
     if (!status && o->labels) status = named_labels(label, &count, o->labels, e);
-    if (!status && unnamed_labels(label, &count, map, volume_voxels(&r->geometry), o->labels, e)) status = error_prefix(e, "%s", in);
+    if (!status && unnamed_labels(label, &count, map, volume_voxels(&r->geometry), o->labels, e))
+        status = error_prefix(e, "%s", in);
     int seg = strcmp(o->as, "seg") == 0;
-    if (!status) status = (seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r, "nephron " NEPHRON_VERSION, date, clock, e);
-    if (!status) printf("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count, r->series_uid);
+    if (!status)
+        status = (seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r,
+                                                                "nephron " NEPHRON_VERSION, date, clock, e);
+    if (!status)
+        printf("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count,
+               r->series_uid);
     free(label);
     return status;
 }
@@ -329,7 +367,7 @@ static int convert_to_dicom(const char *in, const char *out, const struct to_dic
     return status;
 }
 
-/* ---- one network of a run -------------------------------------------------------------------------------------- */
+/* ---- one network of a run ------------------------------------------------------------------------------ */
 
 static int write_model(const struct model *m, const char *out, struct error *e)
 {
@@ -349,9 +387,12 @@ static int write_model(const struct model *m, const char *out, struct error *e)
 static int write_onnx(const struct run *r, const struct model *m, const char *out, struct error *e)
 {
     if (onnx_export(r, m, out, e)) return -1;
-    if (r->plan) printf("%s: image [N][%d][%s][H][W] to logits\n", out, plan_inputs(r->plan), r->plan->dims == 2 ? "1" : "D");
-    else printf("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out, r->options.resnet.channels, r->options.crop[0],
-                r->options.crop[1], r->options.crop[2]);
+    if (r->plan)
+        printf("%s: image [N][%d][%s][H][W] to logits\n", out, plan_inputs(r->plan),
+               r->plan->dims == 2 ? "1" : "D");
+    else
+        printf("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out, r->options.resnet.channels,
+               r->options.crop[0], r->options.crop[1], r->options.crop[2]);
     return 0;
 }
 
@@ -362,14 +403,17 @@ static int is_network(const char *path)
 }
 
 /* The network of one fold without what training kept beside it, whoever trained it. */
-static int convert_run(const char *in, const char *out, const char *fold, const char *checkpoint, struct error *e)
+static int convert_run(const char *in, const char *out, const char *fold, const char *checkpoint,
+                       struct error *e)
 {
     struct run r;
     char first[1][16];
     if (run_open(&r, in, e)) return -1;
     if (!fold && run_folds(first, 1, &r, checkpoint) == 1) fold = first[0];
     struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
-    int status = m ? (is_network(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e)) : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
+    int status = m      ? (is_network(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e))
+                 : fold ? -1
+                        : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
     if (m) model_destroy(m);
     run_close(&r);
     return status;
@@ -382,31 +426,54 @@ int cmd_convert(int argc, char **argv)
     double max_gb = 0;
     struct to_dicom dicom = {.as = "seg"};
     struct option_spec spec[] = {
-        {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)", 0, 0, 0},
-        {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME", "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
-        {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
-        {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to convert (default: all)", 0, 0, 0},
-        {"volume", 0, OPTION_INT, &volume, "N", "of a DICOM series with several volumes (times, echoes): the one to convert (default: all)", 1, 100000, 0},
-        {"like", 0, OPTION_TEXT, &dicom.like, "SERIES", "of a label map to a .dcm: the DICOM series that it belongs to, a folder or a file of it", 0, 0, 0},
-        {"as", 0, OPTION_TEXT, &dicom.as, "KIND", "of a label map to a .dcm: a Segmentation or an RT Structure Set (seg)", 0, 0, "seg|rtstruct"},
-        {"labels", 0, OPTION_TEXT, &dicom.labels, "FILE", "of a label map to a .dcm: dataset.json with the names of the labels", 0, 0, 0},
-        {"max-gb", 0, OPTION_NUMBER, &max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
+        {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)",
+         0, 0, 0},
+        {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME",
+         "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
+        {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)",
+         0, 0, 0},
+        {"series", 0, OPTION_TEXT, &series, "UID",
+         "of a folder with several DICOM series: the one to convert (default: all)", 0, 0, 0},
+        {"volume", 0, OPTION_INT, &volume, "N",
+         "of a DICOM series with several volumes (times, echoes): the one to convert (default: all)", 1,
+         100000, 0},
+        {"like", 0, OPTION_TEXT, &dicom.like, "SERIES",
+         "of a label map to a .dcm: the DICOM series that it belongs to, a folder or a file of it", 0, 0, 0},
+        {"as", 0, OPTION_TEXT, &dicom.as, "KIND",
+         "of a label map to a .dcm: a Segmentation or an RT Structure Set (seg)", 0, 0, "seg|rtstruct"},
+        {"labels", 0, OPTION_TEXT, &dicom.labels, "FILE",
+         "of a label map to a .dcm: dataset.json with the names of the labels", 0, 0, 0},
+        {"max-gb", 0, OPTION_NUMBER, &max_gb, "G",
+         "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
         {0}};
     struct command_help help = {
-        "convert IN OUT", "weights between nnU-Net's and PyTorch's files, safetensors and .npz, to ONNX; images between NIfTI, NRRD, MetaImage, TIFF, PNG; from DICOM",
-        "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of nnU-Net with\n"
-        "plans.json, dataset.json and fold_K/checkpoint_*.pth, or a run. OUT is a .safetensors or a .npz, of a folder the\n"
-        "network of one fold, as PyTorch loads it into the same network (safetensors.torch.load_model); or, of a model folder,\n"
-        "a new run folder, which `nephron train` can continue from. Of an nnU-Net checkpoint the network is kept, each tensor under its first\n"
+        "convert IN OUT",
+        "weights between nnU-Net's and PyTorch's files, safetensors and .npz, to ONNX; images between NIfTI, "
+        "NRRD, MetaImage, TIFF, PNG; from DICOM",
+        "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of "
+        "nnU-Net with\n"
+        "plans.json, dataset.json and fold_K/checkpoint_*.pth, or a run. OUT is a .safetensors or a .npz, of "
+        "a folder the\n"
+        "network of one fold, as PyTorch loads it into the same network (safetensors.torch.load_model); or, "
+        "of a model folder,\n"
+        "a new run folder, which `nephron train` can continue from. Of an nnU-Net checkpoint the network is "
+        "kept, each tensor under its first\n"
         "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
         "metadata is lost.\n\n"
-        "Of a run or model folder OUT may be an .onnx: the network of one fold (opset 13), input \"image\" [N][C][D][H][W], outputs \"logits\"\n"
-        "and of a classifier \"probabilities\"; spacing, patch, labels, channels and normalisation stand in its metadata.\n\n"
-        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the other\n"
-        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or float32 where values are scaled.\n"
-        "Several DICOM series or volumes (times, echoes) become a file each: image_series1_volume2.nii.gz.\n\n"
-        "A label map becomes a DICOM Segmentation or an RT Structure Set that a hospital's viewer shows over the series of --like: its\n"
-        "voxels must be those of the series. Of the patient and the study the series' names and numbers are copied, as the standard asks for.\n\n"
+        "Of a run or model folder OUT may be an .onnx: the network of one fold (opset 13), input \"image\" "
+        "[N][C][D][H][W], outputs \"logits\"\n"
+        "and of a classifier \"probabilities\"; spacing, patch, labels, channels and normalisation stand in "
+        "its metadata.\n\n"
+        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the "
+        "other\n"
+        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or "
+        "float32 where values are scaled.\n"
+        "Several DICOM series or volumes (times, echoes) become a file each: "
+        "image_series1_volume2.nii.gz.\n\n"
+        "A label map becomes a DICOM Segmentation or an RT Structure Set that a hospital's viewer shows over "
+        "the series of --like: its\n"
+        "voxels must be those of the series. Of the patient and the study the series' names and numbers are "
+        "copied, as the standard asks for.\n\n"
         "  nephron convert SERIES_DIR image.nii.gz\n"
         "  nephron convert labels.nii.gz labels.dcm --like SERIES_DIR --labels dataset.json",
         spec};
@@ -420,12 +487,18 @@ int cmd_convert(int argc, char **argv)
         dicom.choice = (struct image_choice){series, volume};
         return convert_to_dicom(in, out, &dicom, &e) ? app_fail(&e) : 0;
     }
-    if (dicom.labels) return app_usage("convert", "--labels is for label maps to DICOM, which need --like SERIES");
-    if (file_has_suffix(out, ".dcm")) return app_usage("convert", "a .dcm is written of a label map, which needs --like SERIES");
+    if (dicom.labels)
+        return app_usage("convert", "--labels is for label maps to DICOM, which need --like SERIES");
+    if (file_has_suffix(out, ".dcm"))
+        return app_usage("convert", "a .dcm is written of a label map, which needs --like SERIES");
     if (volume_suffix(out)) return convert_image(in, out, series, volume, &e) ? app_fail(&e) : 0;
-    if (file_is_dir(in) && prefix != NULL) return app_usage("convert", "--prefix is for files, %s is a folder", in);
-    if (!file_is_dir(in) && (fold || checkpoint)) return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
+    if (file_is_dir(in) && prefix != NULL)
+        return app_usage("convert", "--prefix is for files, %s is a folder", in);
+    if (!file_is_dir(in) && (fold || checkpoint))
+        return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
     if (!file_is_dir(in)) status = convert_file(in, out, prefix, &e);
-    else status = weights_format_named(out) ? convert_run(in, out, fold, checkpoint, &e) : convert_folder(in, out, &e);
+    else
+        status = weights_format_named(out) ? convert_run(in, out, fold, checkpoint, &e)
+                                           : convert_folder(in, out, &e);
     return status ? app_fail(&e) : 0;
 }

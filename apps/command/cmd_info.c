@@ -26,9 +26,10 @@ static const char *shown(const char *s)
     return text_shown(text[turn], sizeof text[turn], s);
 }
 
-/* ---- images ------------------------------------------------------------------------------------------------------------ */
+/* ---- images -------------------------------------------------------------------------------------------- */
 
-/* The anatomical direction in which each voxel axis grows, as nibabel's aff2axcodes: the axes choose in order of how clear they are. */
+/* The anatomical direction in which each voxel axis grows, as nibabel's aff2axcodes: the axes choose in order
+ * of how clear they are. */
 static void orientation_code(char code[4], const struct volume *v)
 {
     static const char letter[3][2] = {{'L', 'R'}, {'P', 'A'}, {'I', 'S'}};
@@ -73,12 +74,15 @@ static void print_volume(const struct volume *v, const char *path)
 {
     char code[4];
     orientation_code(code, v);
-    printf("%s: %s image\n  size          %lld x %lld x %lld voxels", path, v->format, (long long)v->size[0], (long long)v->size[1], (long long)v->size[2]);
+    printf("%s: %s image\n  size          %lld x %lld x %lld voxels", path, v->format, (long long)v->size[0],
+           (long long)v->size[1], (long long)v->size[2]);
     if (v->size[3] > 1) printf(", %lld volumes", (long long)v->size[3]);
     printf("\n  spacing       %.7g x %.7g x %.7g mm\n", v->spacing[0], v->spacing[1], v->spacing[2]);
-    printf("  orientation   %s, obliqueness %.3g\n  data type     %s\n", code, volume_obliqueness(v), voxel_type_name(v->type));
+    printf("  orientation   %s, obliqueness %.3g\n  data type     %s\n", code, volume_obliqueness(v),
+           voxel_type_name(v->type));
     for (int r = 0; r < 3; r++)
-        printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0], v->affine[r][1], v->affine[r][2], v->affine[r][3]);
+        printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0],
+               v->affine[r][1], v->affine[r][2], v->affine[r][3]);
     if (v->assumed[0]) printf("  assumed       %s\n", v->assumed);
     print_values(v);
     if (v->description[0]) printf("  description   %s\n", shown(v->description));
@@ -87,13 +91,15 @@ static void print_volume(const struct volume *v, const char *path)
 /* The patient's name and number are not told: the output may be shown or kept. */
 static void print_series(const struct image_info *d)
 {
-    printf("  series        %s, %d file%s\n", d->series_uid[0] ? d->series_uid : "without a UID", d->files, d->files > 1 ? "s" : "");
+    printf("  series        %s, %d file%s\n", d->series_uid[0] ? d->series_uid : "without a UID", d->files,
+           d->files > 1 ? "s" : "");
     if (d->modality[0]) printf("  modality      %s\n", shown(d->modality));
     if (d->manufacturer[0]) printf("  manufacturer  %s\n", shown(d->manufacturer));
     if (!isnan(d->field_strength)) printf("  field         %.7g T\n", d->field_strength);
     if (!isnan(d->repetition_time)) printf("  TR            %.7g ms\n", d->repetition_time);
     if (!isnan(d->echo_time)) printf("  TE            %.7g ms\n", d->echo_time);
-    printf("  syntax        %s%s%s%s\n", d->syntax, d->syntax_uid[0] ? " (" : "", d->syntax_uid, d->syntax_uid[0] ? ")" : "");
+    printf("  syntax        %s%s%s%s\n", d->syntax, d->syntax_uid[0] ? " (" : "", d->syntax_uid,
+           d->syntax_uid[0] ? ")" : "");
 }
 
 static int info_volume(int *volumes, const char *path, const struct image_choice *choice, struct error *e)
@@ -103,7 +109,8 @@ static int info_volume(int *volumes, const char *path, const struct image_choice
     if (volume_read_choice(&v, &d, path, choice, 0, e)) return -1;
     *volumes = d.volumes;
     print_volume(&v, path);
-    if (d.volumes > 1) printf("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
+    if (d.volumes > 1)
+        printf("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
     if (d.files) print_series(&d);
     volume_free(&v);
     return 0;
@@ -116,7 +123,8 @@ static int info_image(const char *path, const char *series, struct error *e)
     int count, status = volume_list_series(&uid, &count, path, series, e);
     for (int i = 0; !status && i < count; i++) {
         struct image_choice choice = {uid[i][0] ? uid[i] : NULL, 1};
-        for (int volumes = 1; !status && choice.volume <= volumes; choice.volume++) status = info_volume(&volumes, path, &choice, e);
+        for (int volumes = 1; !status && choice.volume <= volumes; choice.volume++)
+            status = info_volume(&volumes, path, &choice, e);
     }
     free(uid);
     return status;
@@ -135,7 +143,7 @@ static void print_members(const struct json *j, int width)
     }
 }
 
-/* ---- checkpoints and arrays ---------------------------------------------------------------------------------------------- */
+/* ---- checkpoints and arrays ---------------------------------------------------------------------------- */
 
 static void print_shape(const int64_t *dim, int ndim)
 {
@@ -172,21 +180,26 @@ static int info_safetensors(const char *path, struct error *e)
     if (safetensors_read(&s, path, e)) return -1;
     for (int i = 0; i < s.count; i++) bytes += s.tensor[i].bytes;
     double other = count_values(&s, "optimizer.");
-    printf("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes, count_values(&s, "") - other);
+    printf("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes,
+           count_values(&s, "") - other);
     if (other > 0) printf("  optimiser     %.0f values\n", other);
-    for (int i = 0; i < s.metas; i++) printf("  metadata      %s: %.200s%s\n", shown(s.meta_key[i]), shown(s.meta_value[i]), strlen(s.meta_value[i]) > 200 ? "..." : "");
+    for (int i = 0; i < s.metas; i++)
+        printf("  metadata      %s: %.200s%s\n", shown(s.meta_key[i]), shown(s.meta_value[i]),
+               strlen(s.meta_value[i]) > 200 ? "..." : "");
     print_tensors(&s);
     safetensors_free(&s);
     return 0;
 }
 
-/* PyTorch's file: its plain values, shortened, and its tensors; of an nnU-Net checkpoint each tensor of the network once. */
+/* PyTorch's file: its plain values, shortened, and its tensors; of an nnU-Net checkpoint each tensor of the
+ * network once. */
 static int info_pth(const char *path, struct error *e)
 {
     struct pth p;
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
-    int nnunet = json_get(p.values, NNUNET_NETWORK) && nnunet_network(&network, &p, path, e) == 0 && network.count > 0;
+    int nnunet = json_get(p.values, NNUNET_NETWORK) && nnunet_network(&network, &p, path, e) == 0 &&
+                 network.count > 0;
     const struct safetensors *shown = nnunet ? &network : &p.tensors;
     printf("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
     print_members(p.values, 100);
@@ -263,7 +276,7 @@ static int info_npy(const char *path, struct error *e)
     return 0;
 }
 
-/* ---- JSON and tables -------------------------------------------------------------------------------------------------------- */
+/* ---- JSON and tables ----------------------------------------------------------------------------------- */
 
 static int print_json(const char *path, int width, struct error *e)
 {
@@ -289,7 +302,7 @@ static int info_csv(const char *path, struct error *e)
     return 0;
 }
 
-/* ---- datasets --------------------------------------------------------------------------------------------------------------- */
+/* ---- datasets ------------------------------------------------------------------------------------------ */
 
 struct summary {
     int read, problems;
@@ -337,19 +350,25 @@ static void print_summary(const struct summary *m, const struct dataset *d)
 {
     double all = m->ignored;
     for (int k = 0; k < LABELS_MAX; k++) all += m->voxels[k];
-    printf("  size (z y x)  %d x %d x %d to %d x %d x %d voxels\n", m->size[0][0], m->size[0][1], m->size[0][2], m->size[1][0], m->size[1][1], m->size[1][2]);
-    printf("  spacing       %.5g x %.5g x %.5g to %.5g x %.5g x %.5g mm\n", m->spacing[0][0], m->spacing[0][1], m->spacing[0][2],
-           m->spacing[1][0], m->spacing[1][1], m->spacing[1][2]);
+    printf("  size (z y x)  %d x %d x %d to %d x %d x %d voxels\n", m->size[0][0], m->size[0][1],
+           m->size[0][2], m->size[1][0], m->size[1][1], m->size[1][2]);
+    printf("  spacing       %.5g x %.5g x %.5g to %.5g x %.5g x %.5g mm\n", m->spacing[0][0],
+           m->spacing[0][1], m->spacing[0][2], m->spacing[1][0], m->spacing[1][1], m->spacing[1][2]);
     for (int c = 0; c < d->channels; c++)
-        printf("  channel %d     %s: %.6g to %.6g, mean of case means %.6g\n", c, shown(d->channel_name[c]), m->range[c][0], m->range[c][1], m->mean[c] / m->read);
+        printf("  channel %d     %s: %.6g to %.6g, mean of case means %.6g\n", c, shown(d->channel_name[c]),
+               m->range[c][0], m->range[c][1], m->mean[c] / m->read);
     for (int k = 0; k < d->labels && all > 0; k++)
-        printf("  label %-2d      %s: in %d cases, %.3f %% of voxels\n", k, shown(d->label_name[k]), m->holds[k], 100 * m->voxels[k] / all);
+        printf("  label %-2d      %s: in %d cases, %.3f %% of voxels\n", k, shown(d->label_name[k]),
+               m->holds[k], 100 * m->voxels[k] / all);
     for (int r = 0; r < d->regions; r++) {
         char key[REGION_KEY_SIZE];
         dataset_region_key(key, sizeof key, &d->region[r]);
-        printf("  region %d     %s: labels %s, written as %d\n", r + 1, d->region[r].name, key, d->region[r].written);
+        printf("  region %d     %s: labels %s, written as %d\n", r + 1, d->region[r].name, key,
+               d->region[r].written);
     }
-    if (d->ignore_label >= 0) printf("  label %-2d      ignore: %.3f %% of voxels\n", d->ignore_label, all > 0 ? 100 * m->ignored / all : 0);
+    if (d->ignore_label >= 0)
+        printf("  label %-2d      ignore: %.3f %% of voxels\n", d->ignore_label,
+               all > 0 ? 100 * m->ignored / all : 0);
 }
 
 /* Reads every case; what is wrong with one is told and does not stop the rest. */
@@ -361,7 +380,8 @@ static int info_dataset(const char *path, struct error *e)
     if (dataset_open(&d, path, e)) return -1;
     int maps = 0;
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
-    printf("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path, shown(json_text(d.json, "name", d.name)), d.cases, maps, d.file_ending);
+    printf("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path,
+           shown(json_text(d.json, "name", d.name)), d.cases, maps, d.file_ending);
     if (d.classes) print_classes(&d);
     for (int i = 0; i < d.cases; i++) {
         struct sample s;
@@ -375,7 +395,8 @@ static int info_dataset(const char *path, struct error *e)
     }
     int64_t announced = json_integer(d.json, "numTraining", d.cases);
     if (announced != d.cases) {
-        printf("  problem       dataset.json: numTraining is %lld, there are %d cases\n", (long long)announced, d.cases);
+        printf("  problem       dataset.json: numTraining is %lld, there are %d cases\n",
+               (long long)announced, d.cases);
         m.problems++;
     }
     if (m.read) print_summary(&m, &d);
@@ -396,7 +417,8 @@ static int info_run(const char *path, const char *manifest, struct error *e)
             return -1;
         }
         for (int k = 0; k < files.count; k++)
-            if (file_has_suffix(files.name[k], ".safetensors")) printf("  checkpoint                   %s/%s\n", folds.name[i], files.name[k]);
+            if (file_has_suffix(files.name[k], ".safetensors"))
+                printf("  checkpoint                   %s/%s\n", folds.name[i], files.name[k]);
         file_list_free(&files);
     }
     file_list_free(&folds);
@@ -410,8 +432,10 @@ static int info_model(const char *path, struct error *e)
     char fold[64][16];
     if (run_open(&r, path, e)) return -1;
     int n = run_folds(fold, 64, &r, NULL);
-    printf("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g x %.5g mm\n  mirroring    ", path,
-           r.configuration, r.plan->patch[0], r.plan->patch[1], r.plan->patch[2], r.plan->spacing[0], r.plan->spacing[1], r.plan->spacing[2]);
+    printf("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g "
+           "x %.5g mm\n  mirroring    ",
+           path, r.configuration, r.plan->patch[0], r.plan->patch[1], r.plan->patch[2], r.plan->spacing[0],
+           r.plan->spacing[1], r.plan->spacing[2]);
     for (int a = 0; a < 3; a++)
         if (r.mirror[a]) printf(" %d", a);
     printf("\n  folds        ");
@@ -434,7 +458,8 @@ static int info_folder(const char *path, const char *series, struct error *e)
     if (model && !file_exists(name)) return info_model(path, e);
     if (dataset) return info_dataset(path, e);
     if (image_format_of(path)) return info_image(path, series, e);
-    return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series", path);
+    return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series",
+                     path);
 }
 
 static int info_file(const char *path, const char *series, struct error *e)
@@ -455,13 +480,20 @@ int cmd_info(int argc, char **argv)
     const char *series = NULL;
     double max_gb = 0;
     const struct option_spec spec[] = {
-        {"max-gb", 0, OPTION_NUMBER, &max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
-        {"series", 0, OPTION_TEXT, &series, "UID", "of a folder with several DICOM series: the one to tell (default: all)", 0, 0, 0}, {0}};
-    const struct command_help help = {"info FILE...", "What a file is: image, DICOM series, checkpoint, arrays, JSON, table, dataset or run folder",
-                                      "Reads everything: a dataset's cases are checked one by one. Exit code 1 if any file is unreadable or a dataset\n"
-                                      "has problems; the other files are still told. A DICOM series is given by its folder or by any file of it; the\n"
-                                      "patient's name and number are not printed.",
-                                      spec};
+        {"max-gb", 0, OPTION_NUMBER, &max_gb, "G",
+         "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
+        {"series", 0, OPTION_TEXT, &series, "UID",
+         "of a folder with several DICOM series: the one to tell (default: all)", 0, 0, 0},
+        {0}};
+    const struct command_help help = {
+        "info FILE...",
+        "What a file is: image, DICOM series, checkpoint, arrays, JSON, table, dataset or run folder",
+        "Reads everything: a dataset's cases are checked one by one. Exit code 1 if any file is unreadable "
+        "or a dataset\n"
+        "has problems; the other files are still told. A DICOM series is given by its folder or by any file "
+        "of it; the\n"
+        "patient's name and number are not printed.",
+        spec};
     struct operands operands;
     int status;
     if (!options_parse(&operands, argc, argv, &help, 1, OPERANDS_MAX, &status)) return status;

@@ -10,7 +10,8 @@
 #include "io/base/file.h"
 #include "io/base/text.h"
 
-/* All cells go into one block as long as the text (and one byte): unquoted they do not grow, and the separator makes room for the NUL. */
+/* All cells go into one block as long as the text (and one byte): unquoted they do not grow, and the
+ * separator makes room for the NUL. */
 struct reader {
     const char *p, *end;
     char *out;            /* next free byte of storage */
@@ -63,7 +64,8 @@ static int read_plain(struct reader *r)
     return 0;
 }
 
-/* A spreadsheet would take a cell that begins so for a formula; apostrophes in front are marks that it is none. */
+/* A spreadsheet would take a cell that begins so for a formula; apostrophes in front are marks that it is
+ * none. */
 static int begins_formula(const char *text)
 {
     const char *p = text + strspn(text, "'");
@@ -116,7 +118,8 @@ static int read_rows(struct csv *c, struct reader *r)
         }
         c->rows++;
         if (n != c->columns)
-            return error_set(r->e, "%s: row %d (line %d) has %d cells, the header has %d", r->name, c->rows, line, n, c->columns);
+            return error_set(r->e, "%s: row %d (line %d) has %d cells, the header has %d", r->name, c->rows,
+                             line, n, c->columns);
     }
     if (c->columns == 0) return error_set(r->e, "%s: empty, no header", r->name);
     return 0;
@@ -125,14 +128,16 @@ static int read_rows(struct csv *c, struct reader *r)
 int csv_parse(struct csv *c, const char *text, size_t size, const char *name, struct error *e)
 {
     *c = (struct csv){0};
-    if (memchr(text, 0, size) != NULL) return error_set(e, "%s: has zero bytes, so it is no CSV in UTF-8 or ASCII", name);
+    if (memchr(text, 0, size) != NULL)
+        return error_set(e, "%s: has zero bytes, so it is no CSV in UTF-8 or ASCII", name);
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         text += 3;
         size -= 3;
     }
     c->storage = malloc(size + 1);
     if (c->storage == NULL) return error_set(e, "%s: out of memory", name);
-    struct reader r = {.p = text, .end = text + size, .out = c->storage, .name = name, .line = 1, .line_cell = 1, .e = e};
+    struct reader r = {
+        .p = text, .end = text + size, .out = c->storage, .name = name, .line = 1, .line_cell = 1, .e = e};
     int status = read_rows(c, &r);
     c->header = r.cell;
     if (status) csv_free(c);

@@ -17,12 +17,16 @@ int csv_read(struct csv *c, const char *path, struct error *e);
 void csv_free(struct csv *c);
 /* Index of the column, or -1 (with a message that lists the columns there are, if e is not NULL). */
 int csv_column(const struct csv *c, const char *name, struct error *e);
-static inline const char *csv_cell(const struct csv *c, int row, int column) { return c->cell[row * c->columns + column]; }
+static inline const char *csv_cell(const struct csv *c, int row, int column)
+{
+    return c->cell[row * c->columns + column];
+}
 /* The cell as a finite number; an error names file, row and column. */
 int csv_number(const struct csv *c, const char *name, int row, int column, double *v, struct error *e);
-/* Appends text, quoted where needed, to buf (size bytes); returns its length as snprintf. Text that begins with = + - @ or a tab, and is no
- * number, gets an apostrophe in front, so that no spreadsheet runs it; csv_parse takes one apostrophe in front of these away again (and of
- * others' files too), so that what was written is read back. */
+/* Appends text, quoted where needed, to buf (size bytes); returns its length as snprintf. Text that begins
+ * with = + - @ or a tab, and is no number, gets an apostrophe in front, so that no spreadsheet runs it;
+ * csv_parse takes one apostrophe in front of these away again (and of others' files too), so that what was
+ * written is read back. */
 int csv_quote(char *buf, size_t size, const char *text);
 
 #endif

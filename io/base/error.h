@@ -1,8 +1,8 @@
 /* error.h - what the outside world did wrong, in one line.
  *
- * Functions that read files, arguments or peers return 0, or -1 (or NULL) with a message that names the file, the field and the
- * value: "case_07_0000.nii.gz: dim[3] is -4". Libraries never print. Control characters in names and values, which could
- * move a terminal's cursor, stand as \xNN.
+ * Functions that read files, arguments or peers return 0, or -1 (or NULL) with a message that names the file,
+ * the field and the value: "case_07_0000.nii.gz: dim[3] is -4". Libraries never print. Control characters in
+ * names and values, which could move a terminal's cursor, stand as \xNN.
  */
 #ifndef IO_ERROR_H
 #define IO_ERROR_H

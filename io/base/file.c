@@ -16,17 +16,24 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
-/* Opens a regular file for reading; a folder, pipe, device or socket is refused at once, without waiting for its other end. */
+/* Opens a regular file for reading; a folder, pipe, device or socket is refused at once, without waiting for
+ * its other end. */
 static int open_regular(const char *path, struct stat *st, struct error *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return error_set(e, "%s: %s", path, errno == ENXIO ? "is a socket or device, no file" : strerror(errno));
+    if (fd < 0)
+        return error_set(e, "%s: %s", path,
+                         errno == ENXIO ? "is a socket or device, no file" : strerror(errno));
     if (fstat(fd, st)) error_set(e, "%s: %s", path, strerror(errno));
     else if (S_ISREG(st->st_mode)) return fd;
     else
-        error_set(e, "%s: is a %s, no file", path, S_ISDIR(st->st_mode) ? "folder" : S_ISFIFO(st->st_mode) ? "pipe" : S_ISSOCK(st->st_mode) ? "socket" : "device");
+        error_set(e, "%s: is a %s, no file", path,
+                  S_ISDIR(st->st_mode)    ? "folder"
+                  : S_ISFIFO(st->st_mode) ? "pipe"
+                  : S_ISSOCK(st->st_mode) ? "socket"
+                                          : "device");
     close(fd);
     return -1;
 }
@@ -46,7 +53,8 @@ static ssize_t read_all(int fd, unsigned char *data, size_t size)
 }
 
 /* The whole file, or its first `most` bytes. */
-static int read_file(const char *path, size_t limit, size_t most, unsigned char **data, size_t *size, struct error *e)
+static int read_file(const char *path, size_t limit, size_t most, unsigned char **data, size_t *size,
+                     struct error *e)
 {
     struct stat st;
     int fd = open_regular(path, &st, e), status = 0;
@@ -55,7 +63,8 @@ static int read_file(const char *path, size_t limit, size_t most, unsigned char 
     unsigned char *all = NULL, more;
     ssize_t got = 0;
     if (limit && bytes > limit) status = error_set(e, "%s: %zu bytes, more than %zu", path, bytes, limit);
-    else if (bytes > (size_t)SSIZE_MAX - 1 || !(all = malloc(bytes + 1))) status = error_set(e, "%s: out of memory for %zu bytes", path, bytes);
+    else if (bytes > (size_t)SSIZE_MAX - 1 || !(all = malloc(bytes + 1)))
+        status = error_set(e, "%s: out of memory for %zu bytes", path, bytes);
     else if ((got = read_all(fd, all, bytes)) < 0) status = error_set(e, "%s: %s", path, strerror(errno));
     else if ((size_t)got == bytes && bytes < most && read_all(fd, &more, 1) == 1)
         status = error_set(e, "%s: grew while it was read, or does not tell its size", path);
@@ -98,7 +107,7 @@ size_t file_begin(const char *path, void *data, size_t size)
     return n > 0 ? (size_t)n : 0;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 struct file_out {
     FILE *stream;
@@ -116,17 +125,20 @@ static void set_mode(int fd, const char *path)
     fchmod(fd, stat(path, &st) == 0 ? st.st_mode & 0777 : 0666 & ~mask);
 }
 
-/* Opens the temporary file of a target, which has one name: ".NAME.tmp-nephron" beside it. Who writes holds a lock on it, which the system
- * takes back when a process dies: so a file without one was left by a killed writer, and is used again. */
+/* Opens the temporary file of a target, which has one name: ".NAME.tmp-nephron" beside it. Who writes holds a
+ * lock on it, which the system takes back when a process dies: so a file without one was left by a killed
+ * writer, and is used again. */
 static int open_temporary(const char *path, const char *target, struct error *e)
 {
     for (int tries = 0; tries < 100; tries++) {
         struct stat mine, named;
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
         if (fd < 0) return error_set(e, "%s: %s", target, strerror(errno));
-        int locked = flock(fd, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR); /* some network file systems have no locks */
+        int locked = flock(fd, LOCK_EX | LOCK_NB) == 0 ||
+                     (errno != EWOULDBLOCK && errno != EINTR); /* some network file systems have no locks */
         /* A writer that has just finished has given the file its real name. */
-        if (locked && fstat(fd, &mine) == 0 && S_ISREG(mine.st_mode) && stat(path, &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
+        if (locked && fstat(fd, &mine) == 0 && S_ISREG(mine.st_mode) && stat(path, &named) == 0 &&
+            mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
             if (ftruncate(fd, 0) == 0) return fd;
             error_set(e, "%s: %s", target, strerror(errno));
             close(fd);
@@ -216,7 +228,8 @@ int file_commit(struct file_out *f, struct error *e)
     errno = 0;
     if (!f->failure && f->temporary && fsync(fileno(f->stream))) note_failure(f);
     errno = 0;
-    if (!f->failure && f->temporary && rename(f->temporary, f->path)) note_failure(f); /* while it is locked: nobody else may take it up */
+    if (!f->failure && f->temporary && rename(f->temporary, f->path))
+        note_failure(f); /* while it is locked: nobody else may take it up */
     if (!f->failure) {
         free(f->temporary);
         f->temporary = NULL;
@@ -224,7 +237,9 @@ int file_commit(struct file_out *f, struct error *e)
     int status = f->failure ? error_set(e, "%s: %s", f->path, strerror(f->failure)) : 0;
     if (!f->temporary && !status) {
         errno = 0;
-        if (fclose(f->stream)) status = error_set(e, "%s: %s", f->path, strerror(errno ? errno : EIO)); /* a device: the rest was flushed */
+        if (fclose(f->stream))
+            status = error_set(e, "%s: %s", f->path,
+                               strerror(errno ? errno : EIO)); /* a device: the rest was flushed */
         f->stream = NULL;
     }
     file_abandon(f);
@@ -240,7 +255,7 @@ int file_write(const char *path, const void *data, size_t size, struct error *e)
     return file_commit(f, e);
 }
 
-/* ---- scratch -------------------------------------------------------------------------------------------------------- */
+/* ---- scratch ------------------------------------------------------------------------------------------- */
 
 void *file_scratch(const char *dir, size_t size, struct error *e)
 {
@@ -253,7 +268,8 @@ void *file_scratch(const char *dir, size_t size, struct error *e)
     }
     unlink(path);
     void *p = MAP_FAILED;
-    if ((why = posix_fallocate(fd, 0, (off_t)size)) == 0) { /* a full disk shows here, not as a signal later */
+    if ((why = posix_fallocate(fd, 0, (off_t)size)) ==
+        0) { /* a full disk shows here, not as a signal later */
         p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         why = errno;
     }
@@ -268,7 +284,7 @@ void file_scratch_free(void *p, size_t size)
     munmap(p, size);
 }
 
-/* ---- names and folders ------------------------------------------------------------------------------------------------ */
+/* ---- names and folders --------------------------------------------------------------------------------- */
 
 int file_exists(const char *path)
 {
@@ -286,7 +302,8 @@ int file_mkdirs(const char *path, struct error *e)
 {
     char part[4096];
     size_t n = strlen(path);
-    if (n == 0 || n >= sizeof part) return error_set(e, "%.100s: name of a folder must have 1 to %zu characters", path, sizeof part - 1);
+    if (n == 0 || n >= sizeof part)
+        return error_set(e, "%.100s: name of a folder must have 1 to %zu characters", path, sizeof part - 1);
     memcpy(part, path, n + 1);
     for (size_t i = 1; i <= n; i++) {
         if (part[i] != '/' && part[i] != 0) continue;
@@ -303,7 +320,8 @@ int file_join(char *buf, size_t size, const char *dir, const char *name, struct 
     size_t n = strlen(dir);
     const char *slash = n && dir[n - 1] != '/' ? "/" : "";
     int length = snprintf(buf, size, "%s%s%s", dir, slash, name);
-    return length >= 0 && (size_t)length < size ? 0 : error_set(e, "%.200s/%.200s: path is too long", dir, name);
+    return length >= 0 && (size_t)length < size ? 0
+                                                : error_set(e, "%.200s/%.200s: path is too long", dir, name);
 }
 
 const char *file_name(const char *path)
@@ -341,7 +359,8 @@ int file_list(const char *dir, struct file_list *list, struct error *e)
             }
             list->name = more;
         }
-        if (!(list->name[list->count] = strdup(entry->d_name))) status = error_set(e, "%s: out of memory", dir);
+        if (!(list->name[list->count] = strdup(entry->d_name)))
+            status = error_set(e, "%s: out of memory", dir);
         else list->count++;
     }
     closedir(d);
@@ -357,11 +376,13 @@ void file_list_free(struct file_list *list)
     memset(list, 0, sizeof *list);
 }
 
-/* ---- removing ------------------------------------------------------------------------------------------------- */
+/* ---- removing ------------------------------------------------------------------------------------------ */
 
 int file_remove(const char *path, struct error *e)
 {
-    return unlink(path) && errno != ENOENT && errno != ENOTDIR ? error_set(e, "%s: cannot be removed: %s", path, strerror(errno)) : 0;
+    return unlink(path) && errno != ENOENT && errno != ENOTDIR
+               ? error_set(e, "%s: cannot be removed: %s", path, strerror(errno))
+               : 0;
 }
 
 int file_remove_tree(const char *path, struct error *e)
@@ -370,7 +391,8 @@ int file_remove_tree(const char *path, struct error *e)
     struct file_list list;
     char below[4096];
     int status = 0;
-    if (lstat(path, &st)) return errno == ENOENT || errno == ENOTDIR ? 0 : error_set(e, "%s: %s", path, strerror(errno));
+    if (lstat(path, &st))
+        return errno == ENOENT || errno == ENOTDIR ? 0 : error_set(e, "%s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode)) return file_remove(path, e);
     if (file_list(path, &list, e)) return -1;
     for (int i = 0; !status && i < list.count; i++) {

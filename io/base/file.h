@@ -1,9 +1,9 @@
 /* file.h - whole files, folders, and output that is complete or absent.
  *
- * Writing goes to a temporary name beside the target, is fsynced and renamed on file_commit: a crash or a full disk
- * never leaves half a file under a real name. The temporary file of NAME is .NAME.tmp-nephron, locked while it is written: one that a killed
- * writer left is taken up by the next, and two writers of one target never mix. A target that exists and is no regular file (/dev/full, a pipe)
- * is written to directly.
+ * Writing goes to a temporary name beside the target, is fsynced and renamed on file_commit: a crash or a
+ * full disk never leaves half a file under a real name. The temporary file of NAME is .NAME.tmp-nephron,
+ * locked while it is written: one that a killed writer left is taken up by the next, and two writers of one
+ * target never mix. A target that exists and is no regular file (/dev/full, a pipe) is written to directly.
  */
 #ifndef IO_FILE_H
 #define IO_FILE_H
@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include "io/base/error.h"
 
-/* Reads a whole regular file; folders, pipes, devices and sockets are an error, at once. Into malloc'ed memory, NUL-terminated
- * beyond size; at most `limit` bytes (0: no limit). */
+/* Reads a whole regular file; folders, pipes, devices and sockets are an error, at once. Into malloc'ed
+ * memory, NUL-terminated beyond size; at most `limit` bytes (0: no limit). */
 int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e);
 /* The same of the first `most` bytes, or of all of a shorter file. */
 int file_read_begin(const char *path, size_t most, unsigned char **data, size_t *size, struct error *e);
@@ -50,12 +50,14 @@ int file_join(char *buf, size_t size, const char *dir, const char *name, struct 
 const char *file_name(const char *path);
 int file_has_suffix(const char *path, const char *suffix); /* case-insensitive */
 
-/* Zeroed memory of `size` bytes in an unnamed file in dir, which the system may write out and read again: for what memory would not hold. The file is gone
- * with the mapping, also after a crash. NULL with a message; a full disk is one. */
+/* Zeroed memory of `size` bytes in an unnamed file in dir, which the system may write out and read again: for
+ * what memory would not hold. The file is gone with the mapping, also after a crash. NULL with a message; a
+ * full disk is one. */
 void *file_scratch(const char *dir, size_t size, struct error *e);
 void file_scratch_free(void *p, size_t size);
 
-/* Names in a folder, sorted bytewise. Names that begin with a dot are passed over: "." and "..", and what desktops leave beside files
+/* Names in a folder, sorted bytewise. Names that begin with a dot are passed over: "." and "..", and what
+ * desktops leave beside files
  * ("._case.nii.gz", ".DS_Store"). Free with file_list_free. */
 struct file_list {
     char **name;

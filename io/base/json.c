@@ -60,7 +60,7 @@ static struct json *new_value(struct parser *s, enum json_type type)
     return j;
 }
 
-/* ---- strings --------------------------------------------------------------------------------------------------- */
+/* ---- strings ------------------------------------------------------------------------------------------- */
 
 /* Four hexadecimal digits after \u, or -1. */
 static long parse_hex4(struct parser *s)
@@ -69,7 +69,10 @@ static long parse_hex4(struct parser *s)
     if (s->end - s->p < 4) return -1;
     for (int i = 0; i < 4; i++) {
         char c = s->p[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0) return -1;
         v = v * 16 + digit;
     }
@@ -99,7 +102,8 @@ static char *parse_unicode(struct parser *s, char *out)
     if (c >= 0xD800 && c < 0xDC00 && s->end - s->p >= 2 && s->p[0] == '\\' && s->p[1] == 'u') {
         s->p += 2;
         low = parse_hex4(s);
-        if (low >= 0xDC00 && low < 0xE000) return put_utf8(out, 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00));
+        if (low >= 0xDC00 && low < 0xE000)
+            return put_utf8(out, 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00));
     }
     if (c >= 0xD800 && c < 0xE000) {
         s->p = start;
@@ -165,7 +169,7 @@ static char *parse_string(struct parser *s)
     return NULL;
 }
 
-/* ---- numbers and words ----------------------------------------------------------------------------------------- */
+/* ---- numbers and words --------------------------------------------------------------------------------- */
 
 /* The end of a number in JSON's grammar, or NULL. *whole: without fraction and exponent. */
 static const char *scan_number(const char *p, const char *end, int *whole)
@@ -251,7 +255,7 @@ static struct json *parse_word(struct parser *s)
     return parse_number(s);
 }
 
-/* ---- arrays and objects ---------------------------------------------------------------------------------------- */
+/* ---- arrays and objects -------------------------------------------------------------------------------- */
 
 /* The capacity is the next power of two, so it need not be kept. */
 static int append(struct parser *s, struct json *j, struct json *item)
@@ -431,7 +435,7 @@ void json_free(struct json *j)
     free(j);
 }
 
-/* ---- looking things up ----------------------------------------------------------------------------------------- */
+/* ---- looking things up --------------------------------------------------------------------------------- */
 
 struct json *json_get(const struct json *j, const char *key)
 {

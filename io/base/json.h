@@ -1,7 +1,7 @@
 /* json.h - JSON values (RFC 8259) in memory, in the order of the file.
  *
- * Numbers keep their text's int64 where it fits, else a double; doubles are written with the fewest digits that read back equal.
- * NaN and Infinity are read (Python writes them) and written as Python does.
+ * Numbers keep their text's int64 where it fits, else a double; doubles are written with the fewest digits
+ * that read back equal. NaN and Infinity are read (Python writes them) and written as Python does.
  */
 #ifndef IO_JSON_H
 #define IO_JSON_H
@@ -23,8 +23,9 @@ struct json {
     int failed;            /* memory ran out while it was built */
 };
 
-/* NULL on error; the message names line and column. Depth is limited to 128. A byte order mark is skipped; of a repeated key the last
- * value counts. Text that is not UTF-8, half a surrogate pair and \u0000 (which a C string cannot hold) are errors. */
+/* NULL on error; the message names line and column. Depth is limited to 128. A byte order mark is skipped; of
+ * a repeated key the last value counts. Text that is not UTF-8, half a surrogate pair and \u0000 (which a C
+ * string cannot hold) are errors. */
 struct json *json_parse(const char *text, size_t size, struct error *e);
 /* The same, but a repeated key is an error. */
 struct json *json_parse_unique(const char *text, size_t size, struct error *e);
@@ -42,8 +43,10 @@ const char *json_text(const struct json *j, const char *key, const char *otherwi
 /* Deep copy (key not copied). */
 struct json *json_copy(const struct json *j);
 
-/* Building. Memory that runs out gives NULL, which every function here takes and passes on, and marks the value that should have grown: a
- * caller has to look only at json_failed, json_format (NULL) or json_write (an error). The json_add_* put a new member (array element: key NULL) and return it; `j` owns it. An existing key is replaced. */
+/* Building. Memory that runs out gives NULL, which every function here takes and passes on, and marks the
+ * value that should have grown: a caller has to look only at json_failed, json_format (NULL) or json_write
+ * (an error). The json_add_* put a new member (array element: key NULL) and return it; `j` owns it. An
+ * existing key is replaced. */
 struct json *json_object(void);
 struct json *json_array(void);
 struct json *json_add(struct json *j, const char *key, struct json *value);
@@ -58,7 +61,8 @@ struct json *json_add_null(struct json *j, const char *key);
 int json_failed(const struct json *j);
 void json_remove(struct json *j, const char *key);
 
-/* malloc'ed text, NULL where memory ran out. indent 0: one line; else spaces a level (arrays of numbers stay on one line). */
+/* malloc'ed text, NULL where memory ran out. indent 0: one line; else spaces a level (arrays of numbers stay
+ * on one line). */
 char *json_format(const struct json *j, int indent);
 int json_write(const struct json *j, const char *path, struct error *e); /* indent 4, newline at the end */
 

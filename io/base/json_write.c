@@ -1,4 +1,5 @@
-/* json_write.c - building JSON values and writing them. Where memory runs out, a value is marked and not written. */
+/* json_write.c - building JSON values and writing them. Where memory runs out, a value is marked and not
+ * written. */
 #include "io/base/json.h"
 
 #include <limits.h>
@@ -9,7 +10,7 @@
 #include "io/base/file.h"
 #include "io/base/text.h"
 
-/* ---- building -------------------------------------------------------------------------------------------------- */
+/* ---- building ------------------------------------------------------------------------------------------ */
 
 static struct json *new_value(enum json_type type)
 {
@@ -148,7 +149,8 @@ struct json *json_copy(const struct json *j)
     for (int i = 0; i < j->count && !copy->failed; i++) {
         struct json *item = json_copy(j->item[i]);
         if (item == NULL) copy->failed = 1;
-        else if (j->item[i]->key != NULL && (item->key = copy_text(j->item[i]->key)) == NULL) lose(copy, item);
+        else if (j->item[i]->key != NULL && (item->key = copy_text(j->item[i]->key)) == NULL)
+            lose(copy, item);
         else if (append(copy, item)) lose(copy, item);
     }
     if (!copy->failed || j->failed) return copy;
@@ -156,7 +158,7 @@ struct json *json_copy(const struct json *j)
     return NULL;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static void put_number(struct text *t, double v)
 {

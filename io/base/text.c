@@ -37,7 +37,8 @@ int text_format_double(char buf[TEXT_NUMBER], double v)
     char d[20];
     int x, n = shortest_digits(d, &x, v);
     if (x < -4 || x >= 16)
-        return snprintf(buf, TEXT_NUMBER, "%s%c%s%se%c%02d", sign, d[0], n > 1 ? "." : "", d + 1, x < 0 ? '-' : '+', abs(x));
+        return snprintf(buf, TEXT_NUMBER, "%s%c%s%se%c%02d", sign, d[0], n > 1 ? "." : "", d + 1,
+                        x < 0 ? '-' : '+', abs(x));
     if (x < 0) return snprintf(buf, TEXT_NUMBER, "%s0.%.*s%s", sign, -x - 1, "000", d);
     if (n > x + 1) return snprintf(buf, TEXT_NUMBER, "%s%.*s.%s", sign, x + 1, d, d + x + 1);
     return snprintf(buf, TEXT_NUMBER, "%s%s%.*s.0", sign, d, x + 1 - n, "000000000000000");
@@ -114,7 +115,8 @@ int text_utf8_length(const char *p, const char *end)
         if ((b[i] & 0xC0) != 0x80) return 0;
         c = c << 6 | (b[i] & 0x3F);
     }
-    if ((n == 3 && c < 0x800) || (n == 4 && (c < 0x10000 || c > 0x10FFFF)) || (c >= 0xD800 && c < 0xE000)) return 0;
+    if ((n == 3 && c < 0x800) || (n == 4 && (c < 0x10000 || c > 0x10FFFF)) || (c >= 0xD800 && c < 0xE000))
+        return 0;
     return n;
 }
 
@@ -131,7 +133,7 @@ const char *text_repeated(const char **name, int count)
     return NULL;
 }
 
-/* ---- the string that grows ------------------------------------------------------------------------------------- */
+/* ---- the string that grows ----------------------------------------------------------------------------- */
 
 /* 0 where there is room for so much more; else the text is given up. */
 static int reserve(struct text *t, size_t more)
@@ -229,7 +231,7 @@ char *text_take(struct text *t)
     return data;
 }
 
-/* ---- for people to see ------------------------------------------------------------------------------------------ */
+/* ---- for people to see --------------------------------------------------------------------------------- */
 
 char *text_shown(char *buf, size_t size, const char *s)
 {

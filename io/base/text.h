@@ -9,21 +9,24 @@
 
 enum { TEXT_NUMBER = 32 }; /* holds any formatted double */
 
-/* v with the fewest digits (15 to 17, fewer for subnormal numbers) that read back equal, laid out as Python's repr does:
- * 0.1, 1.0, 1e+16, 1e-05, nan, inf. Returns the length. */
+/* v with the fewest digits (15 to 17, fewer for subnormal numbers) that read back equal, laid out as Python's
+ * repr does: 0.1, 1.0, 1e+16, 1e-05, nan, inf. Returns the length. */
 int text_format_double(char buf[TEXT_NUMBER], double v);
-/* The whole of size bytes as a decimal number: [+-] digits [. digits] [e [+-] digits], correctly rounded; too large is infinite.
- * No spaces, hexadecimal numbers or words. Returns 0, or -1 where it is no number (or memory ran out). */
+/* The whole of size bytes as a decimal number: [+-] digits [. digits] [e [+-] digits], correctly rounded; too
+ * large is infinite. No spaces, hexadecimal numbers or words. Returns 0, or -1 where it is no number (or
+ * memory ran out). */
 int text_parse_double(double *v, const char *text, size_t size);
-/* Bytes (1 to 4) of the UTF-8 character at p; 0 if it is not valid: cut off, overlong, a surrogate, beyond U+10FFFF. */
+/* Bytes (1 to 4) of the UTF-8 character at p; 0 if it is not valid: cut off, overlong, a surrogate, beyond
+ * U+10FFFF. */
 int text_utf8_length(const char *p, const char *end);
 
 /* Sorts the names; returns one that is there twice, or NULL. */
 const char *text_repeated(const char **name, int count);
 
 /* A NUL-terminated string that grows; start from {0}. text_take gives it to the caller, who frees it.
- * Where memory runs out, the text is given up: data is NULL and size 0, and stays so; file_write and text_take then fail, so that a caller
- * has to look only there. What takes a part of a text over into another hands the failure on with text_append. */
+ * Where memory runs out, the text is given up: data is NULL and size 0, and stays so; file_write and
+ * text_take then fail, so that a caller has to look only there. What takes a part of a text over into another
+ * hands the failure on with text_append. */
 struct text {
     char *data;
     size_t size, capacity; /* size without the NUL */
@@ -43,8 +46,9 @@ void text_append(struct text *t, const struct text *part);
 /* NULL where memory ran out. */
 char *text_take(struct text *t);
 
-/* s for people to see: what would move a terminal's cursor or colour it (control characters, C1 ones too) and bytes that are not UTF-8 become
- * \xNN; cut off to size - 1 bytes. Returns buf. s may be buf only where it needs no change. */
+/* s for people to see: what would move a terminal's cursor or colour it (control characters, C1 ones too) and
+ * bytes that are not UTF-8 become \xNN; cut off to size - 1 bytes. Returns buf. s may be buf only where it
+ * needs no change. */
 char *text_shown(char *buf, size_t size, const char *s);
 
 #endif

@@ -15,7 +15,8 @@ enum { DEPTH_MAX = 16, PREAMBLE = 128 };
 #define TRANSFER_SYNTAX 0x00020010u
 #define PIXEL_DATA 0x7fe00010u
 
-/* The form of the value, for implicit VR does not tell: T text, D decimal text, U 16-bit, L 32-bit, F 64-bit float, Q sequence, P pixels. */
+/* The form of the value, for implicit VR does not tell: T text, D decimal text, U 16-bit, L 32-bit, F 64-bit
+ * float, Q sequence, P pixels. */
 static const struct {
     uint32_t tag;
     char form;
@@ -104,7 +105,8 @@ static const struct dicom_syntax syntaxes[] = {
     {"1.2.840.10008.1.2.1.99", "Deflated Explicit VR Little Endian", DICOM_DEFLATED, 0},
     {"1.2.840.10008.1.2.5", "RLE Lossless", DICOM_RLE, 0},
     {"1.2.840.10008.1.2.4.57", "JPEG Lossless (Process 14)", DICOM_JPEG_LOSSLESS, 0},
-    {"1.2.840.10008.1.2.4.70", "JPEG Lossless, First-Order Prediction (Process 14, Selection Value 1)", DICOM_JPEG_LOSSLESS, 0},
+    {"1.2.840.10008.1.2.4.70", "JPEG Lossless, First-Order Prediction (Process 14, Selection Value 1)",
+     DICOM_JPEG_LOSSLESS, 0},
     {"1.2.840.10008.1.2.1.98", "Encapsulated Uncompressed Explicit VR Little Endian", DICOM_UNSUPPORTED, 0},
     {"1.2.840.10008.1.2.4.50", "JPEG Baseline (Process 1)", DICOM_JPEG_BASELINE, 0},
     {"1.2.840.10008.1.2.4.51", "JPEG Extended (Process 2 and 4)", DICOM_JPEG_BASELINE, 0},
@@ -119,9 +121,14 @@ static const struct dicom_syntax syntaxes[] = {
     {"1.2.840.10008.1.2.4.100", "MPEG2 Main Profile", DICOM_UNSUPPORTED, 0},
     {"1.2.840.10008.1.2.4.102", "MPEG-4 AVC/H.264 High Profile", DICOM_UNSUPPORTED, 0},
 };
-enum { SYNTAXES = sizeof syntaxes / sizeof *syntaxes, IMPLICIT_LITTLE = 0, EXPLICIT_LITTLE = 1, EXPLICIT_BIG = 2 };
+enum {
+    SYNTAXES = sizeof syntaxes / sizeof *syntaxes,
+    IMPLICIT_LITTLE = 0,
+    EXPLICIT_LITTLE = 1,
+    EXPLICIT_BIG = 2
+};
 
-/* ---- data elements --------------------------------------------------------------------------------------------------- */
+/* ---- data elements ------------------------------------------------------------------------------------- */
 
 static uint64_t read_number(const unsigned char *p, int n, int big)
 {
@@ -147,7 +154,8 @@ static int vr_in(const unsigned char *p, const char *list)
     return is_letters(p) && strstr(list, vr) != NULL;
 }
 
-static const char short_vrs[] = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US"; /* with a 16-bit length */
+static const char short_vrs[] =
+    "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US"; /* with a 16-bit length */
 static const char long_vrs[] = "OB OD OF OL OV OW SQ SV UC UN UR UT UV";
 
 static int is_known_vr(const unsigned char *p)
@@ -157,9 +165,11 @@ static int is_known_vr(const unsigned char *p)
 
 static int skip_items(const struct dicom_span *s, size_t *at, int depth, struct error *e);
 
-/* Tag, VR and length at *at, which moves to the value. Items have no VR; a VR that is no letters means an implicit element among explicit
- * ones, as some devices write; letters that we do not know have the long form (PS3.5 section 6.2, note on later VRs). */
-static int read_element_head(const struct dicom_span *s, size_t *at, uint32_t *tag, struct dicom_element *el, uint32_t *length, struct error *e)
+/* Tag, VR and length at *at, which moves to the value. Items have no VR; a VR that is no letters means an
+ * implicit element among explicit ones, as some devices write; letters that we do not know have the long form
+ * (PS3.5 section 6.2, note on later VRs). */
+static int read_element_head(const struct dicom_span *s, size_t *at, uint32_t *tag, struct dicom_element *el,
+                             uint32_t *length, struct error *e)
 {
     const unsigned char *p = s->data + *at;
     size_t left = s->size - *at, head = 8;
@@ -174,7 +184,8 @@ static int read_element_head(const struct dicom_span *s, size_t *at, uint32_t *t
         head = is_short ? 8 : 12;
         if (left < head) return error_set(e, "cut off within element (%04X,%04X)", *tag >> 16, *tag & 0xffff);
         *length = (uint32_t)(is_short ? read_number(p + 6, 2, s->big) : read_number(p + 8, 4, s->big));
-        if (*length == UNDEFINED && vr_in(p + 4, "UN")) el->value.explicit_vr = el->value.big = 0; /* PS3.5 section 6.2.2, note 1 */
+        if (*length == UNDEFINED && vr_in(p + 4, "UN"))
+            el->value.explicit_vr = el->value.big = 0; /* PS3.5 section 6.2.2, note 1 */
     }
     *at += head;
     el->value.data = s->data + *at;
@@ -183,8 +194,10 @@ static int read_element_head(const struct dicom_span *s, size_t *at, uint32_t *t
     return 0;
 }
 
-/* The element at *at, which moves behind it. The top level's pixel data may be cut off, which matters only to who wants them. */
-static int next_element(const struct dicom_span *s, size_t *at, uint32_t *tag, struct dicom_element *el, int depth, struct error *e)
+/* The element at *at, which moves behind it. The top level's pixel data may be cut off, which matters only to
+ * who wants them. */
+static int next_element(const struct dicom_span *s, size_t *at, uint32_t *tag, struct dicom_element *el,
+                        int depth, struct error *e)
 {
     uint32_t length = 0;
     if (read_element_head(s, at, tag, el, &length, e)) return -1;
@@ -198,7 +211,8 @@ static int next_element(const struct dicom_span *s, size_t *at, uint32_t *tag, s
         *at += end;
     } else {
         if (length > left && !(*tag == PIXEL_DATA && depth == 0))
-            return error_set(e, "cut off: element (%04X,%04X) has %u bytes, %zu are left", *tag >> 16, *tag & 0xffff, (unsigned)length, left);
+            return error_set(e, "cut off: element (%04X,%04X) has %u bytes, %zu are left", *tag >> 16,
+                             *tag & 0xffff, (unsigned)length, left);
         el->value.size = length < left ? length : left;
         *at += el->value.size;
     }
@@ -217,7 +231,8 @@ static int skip_set(const struct dicom_span *s, size_t *at, int depth, struct er
 }
 
 /* The item at *at, which moves behind it: 1; 0 at the end of the sequence. */
-static int next_item(struct dicom_span *item, const struct dicom_span *s, size_t *at, int undefined, int depth, struct error *e)
+static int next_item(struct dicom_span *item, const struct dicom_span *s, size_t *at, int undefined,
+                     int depth, struct error *e)
 {
     if (*at >= s->size && !undefined) return 0;
     size_t left = s->size - *at;
@@ -226,7 +241,8 @@ static int next_item(struct dicom_span *item, const struct dicom_span *s, size_t
     uint32_t tag = read_tag(p, s->big), length = (uint32_t)read_number(p + 4, 4, s->big);
     *at += 8;
     if (tag == SEQUENCE_END) return 0;
-    if (tag != ITEM) return error_set(e, "(%04X,%04X) where an item of a sequence should be", tag >> 16, tag & 0xffff);
+    if (tag != ITEM)
+        return error_set(e, "(%04X,%04X) where an item of a sequence should be", tag >> 16, tag & 0xffff);
     *item = *s;
     item->data = s->data + *at;
     item->size = length;
@@ -236,7 +252,8 @@ static int next_item(struct dicom_span *item, const struct dicom_span *s, size_t
         item->size = *at - begin - 8;
         return 1;
     }
-    if (length > left - 8) return error_set(e, "cut off: an item has %u bytes, %zu are left", (unsigned)length, left - 8);
+    if (length > left - 8)
+        return error_set(e, "cut off: an item has %u bytes, %zu are left", (unsigned)length, left - 8);
     *at += length;
     return 1;
 }
@@ -250,7 +267,8 @@ static int skip_items(const struct dicom_span *s, size_t *at, int depth, struct 
     return more;
 }
 
-int dicom_next_item(struct dicom_span *item, const struct dicom_element *sequence, size_t *at, struct error *e)
+int dicom_next_item(struct dicom_span *item, const struct dicom_element *sequence, size_t *at,
+                    struct error *e)
 {
     return next_item(item, &sequence->value, at, sequence->undefined, 1, e);
 }
@@ -262,7 +280,8 @@ static int find_field(uint32_t tag)
     return -1;
 }
 
-static int scan(struct dicom_element element[DICOM_FIELDS], const struct dicom_span *set, int depth, struct error *e)
+static int scan(struct dicom_element element[DICOM_FIELDS], const struct dicom_span *set, int depth,
+                struct error *e)
 {
     size_t at = 0;
     uint32_t tag = 0;
@@ -281,10 +300,10 @@ int dicom_scan(struct dicom_element element[DICOM_FIELDS], const struct dicom_sp
     return scan(element, set, 1, e);
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------------------- */
 
-/* A first element of group 0002 or 0008, for files that lack the preamble. Raw voxels can look like one without VR: there the second
- * element must be of the same group too. */
+/* A first element of group 0002 or 0008, for files that lack the preamble. Raw voxels can look like one
+ * without VR: there the second element must be of the same group too. */
 static int begins_set(const unsigned char *p, size_t size)
 {
     if (size < 8) return 0;
@@ -339,7 +358,8 @@ static void choose_syntax(struct dicom_file *f, const struct dicom_span *set)
 static int open_set(struct dicom_file *f, const unsigned char *data, size_t size, struct error *e)
 {
     int begin = find_begin(data, size);
-    if (begin < 0) return error_set(e, "no DICOM file: neither 'DICM' after 128 bytes nor a data element at the start");
+    if (begin < 0)
+        return error_set(e, "no DICOM file: neither 'DICM' after 128 bytes nor a data element at the start");
     struct dicom_span set = {data, size, 1, 0};
     size_t at = (size_t)begin;
     if (read_meta(f, &set, &at, e)) return -1;
@@ -357,7 +377,8 @@ static int open_set(struct dicom_file *f, const unsigned char *data, size_t size
     return scan(f->element, &set, 0, e);
 }
 
-int dicom_file_open(struct dicom_file *f, const unsigned char *data, size_t size, const char *name, struct error *e)
+int dicom_file_open(struct dicom_file *f, const unsigned char *data, size_t size, const char *name,
+                    struct error *e)
 {
     memset(f, 0, sizeof *f);
     f->name = name;
@@ -372,7 +393,7 @@ void dicom_file_close(struct dicom_file *f)
     f->inflated = NULL;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------------- */
 
 static void trim(const char **text, size_t *size)
 {
@@ -397,17 +418,20 @@ static void copy_text(char *buf, size_t size, const struct dicom_span *value)
     buf[n] = 0;
 }
 
-void dicom_text(char *buf, size_t size, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field)
+void dicom_text(char *buf, size_t size, const struct dicom_element element[DICOM_FIELDS],
+                enum dicom_field field)
 {
     buf[0] = 0;
     if (element[field].value.data) copy_text(buf, size, &element[field].value);
 }
 
-static int bad_value(const struct dicom_element element[DICOM_FIELDS], enum dicom_field field, const char *what, struct error *e)
+static int bad_value(const struct dicom_element element[DICOM_FIELDS], enum dicom_field field,
+                     const char *what, struct error *e)
 {
     char text[65];
     dicom_text(text, sizeof text, element, field);
-    return error_set(e, "%s (%04X,%04X) is '%s', %s", fields[field].name, fields[field].tag >> 16, fields[field].tag & 0xffff, text, what);
+    return error_set(e, "%s (%04X,%04X) is '%s', %s", fields[field].name, fields[field].tag >> 16,
+                     fields[field].tag & 0xffff, text, what);
 }
 
 /* Numbers as text, between backslashes. */
@@ -428,7 +452,8 @@ static int parse_decimals(double *v, int max, const struct dicom_span *value)
     return n;
 }
 
-int dicom_numbers(double *v, int max, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field, struct error *e)
+int dicom_numbers(double *v, int max, const struct dicom_element element[DICOM_FIELDS],
+                  enum dicom_field field, struct error *e)
 {
     const struct dicom_span *value = &element[field].value;
     int n, width = fields[field].form == 'U' ? 2 : fields[field].form == 'L' ? 4 : 8;
@@ -441,7 +466,9 @@ int dicom_numbers(double *v, int max, const struct dicom_element element[DICOM_F
         uint64_t bits = read_number(value->data + n * width, width, value->big);
         v[n] = (double)bits;
         if (width == 8) memcpy(&v[n], &bits, 8);
-        if (!isfinite(v[n])) return error_set(e, "%s (%04X,%04X) is not finite", fields[field].name, fields[field].tag >> 16, fields[field].tag & 0xffff);
+        if (!isfinite(v[n]))
+            return error_set(e, "%s (%04X,%04X) is not finite", fields[field].name, fields[field].tag >> 16,
+                             fields[field].tag & 0xffff);
     }
     return n;
 }
@@ -462,7 +489,8 @@ static double unit_of(const char *text, size_t size)
     return pow(10, sign * power - decimals);
 }
 
-void dicom_units(double *unit, int n, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field)
+void dicom_units(double *unit, int n, const struct dicom_element element[DICOM_FIELDS],
+                 enum dicom_field field)
 {
     const struct dicom_span *value = &element[field].value;
     const char *text = (const char *)value->data, *end = text + value->size;
@@ -477,17 +505,19 @@ void dicom_units(double *unit, int n, const struct dicom_element element[DICOM_F
     }
 }
 
-int dicom_integer(int *v, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field, int low, int high, const int *otherwise,
-                  struct error *e)
+int dicom_integer(int *v, const struct dicom_element element[DICOM_FIELDS], enum dicom_field field, int low,
+                  int high, const int *otherwise, struct error *e)
 {
     double x;
     int n = dicom_numbers(&x, 1, element, field, e);
     uint32_t tag = fields[field].tag;
     if (n < 0) return -1;
-    if (n == 0 && !otherwise) return error_set(e, "no %s (%04X,%04X)", fields[field].name, tag >> 16, tag & 0xffff);
+    if (n == 0 && !otherwise)
+        return error_set(e, "no %s (%04X,%04X)", fields[field].name, tag >> 16, tag & 0xffff);
     if (n == 0) x = *otherwise;
     if (x < low || x > high || x != floor(x))
-        return error_set(e, "%s (%04X,%04X) is %g, expected a whole number from %d to %d", fields[field].name, tag >> 16, tag & 0xffff, x, low, high);
+        return error_set(e, "%s (%04X,%04X) is %g, expected a whole number from %d to %d", fields[field].name,
+                         tag >> 16, tag & 0xffff, x, low, high);
     *v = (int)x;
     return 0;
 }

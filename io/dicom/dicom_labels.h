@@ -1,10 +1,11 @@
-/* dicom_labels.h - label maps as DICOM objects that a hospital's viewer shows over the series they were made of: Segmentation (SEG) and RT
- * Structure Set (RTSTRUCT).
+/* dicom_labels.h - label maps as DICOM objects that a hospital's viewer shows over the series they were made
+ * of: Segmentation (SEG) and RT Structure Set (RTSTRUCT).
  *
- * Of the referenced series are copied: what places the object with its patient and study, which the standard asks for and viewers match by
- * (Patient's Name, ID, Birth Date and Sex; Study Instance UID, ID, Date and Time, Accession Number, Referring Physician's Name; the character set),
- * the Frame of Reference, and the UIDs of its images. Nothing else: no private elements, no descriptions, no other patient data.
- * Source: DICOM PS3.3 A.51 and C.8.20 (Segmentation), A.19 and C.8.8.5 to C.8.8.8 (RT Structure Set).
+ * Of the referenced series are copied: what places the object with its patient and study, which the standard
+ * asks for and viewers match by (Patient's Name, ID, Birth Date and Sex; Study Instance UID, ID, Date and
+ * Time, Accession Number, Referring Physician's Name; the character set), the Frame of Reference, and the
+ * UIDs of its images. Nothing else: no private elements, no descriptions, no other patient data. Source:
+ * DICOM PS3.3 A.51 and C.8.20 (Segmentation), A.19 and C.8.8.5 to C.8.8.8 (RT Structure Set).
  */
 #ifndef IO_DICOM_LABELS_H
 #define IO_DICOM_LABELS_H
@@ -41,25 +42,31 @@ struct dicom_reference {
 };
 
 /* The series (or its chosen volume) at the path. Free with dicom_reference_free. */
-int dicom_reference_read(struct dicom_reference *r, const char *path, const struct image_choice *choice, struct error *e);
+int dicom_reference_read(struct dicom_reference *r, const char *path, const struct image_choice *choice,
+                         struct error *e);
 void dicom_reference_free(struct dicom_reference *r);
 /* The copied elements from tag `from` to tag `to`. */
 void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_t from, uint32_t to);
 /* The name of a label as the object's character set can hold it. */
-void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name, const struct dicom_reference *r);
-/* UIDs of the images of the slices z0 to z1 (exclusive), each once: items with Referenced SOP Class and Instance UID. */
+void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
+                    const struct dicom_reference *r);
+/* UIDs of the images of the slices z0 to z1 (exclusive), each once: items with Referenced SOP Class and
+ * Instance UID. */
 void dicom_put_images(struct text *items, const struct dicom_reference *r, int z0, int z1);
 /* A new UID of the object: of its labels, series, name and moment. */
-void dicom_object_uid(char uid[65], const uint16_t *map, const struct dicom_reference *r, const char *what, const char *date, const char *time);
+void dicom_object_uid(char uid[65], const uint16_t *map, const struct dicom_reference *r, const char *what,
+                      const char *date, const char *time);
 
-/* The labels on the series' grid, malloc'ed: [z][y][x]; 0 outside of the label map, which may have its axes in another order or direction, but not
- * between the voxels of the series. NULL with a message. */
+/* The labels on the series' grid, malloc'ed: [z][y][x]; 0 outside of the label map, which may have its axes
+ * in another order or direction, but not between the voxels of the series. NULL with a message. */
 uint16_t *dicom_labels_map(const struct volume *labels, const struct dicom_reference *r, struct error *e);
-/* Both write one object of all labels; map as from dicom_labels_map. `software`: name and version of the program that made the labels.
- * date: "YYYYMMDD", time: "HHMMSS", of the object. */
-int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels, const struct dicom_reference *r, const char *software,
-                    const char *date, const char *time, struct error *e);
-int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels, const struct dicom_reference *r, const char *software,
-                         const char *date, const char *time, struct error *e);
+/* Both write one object of all labels; map as from dicom_labels_map. `software`: name and version of the
+ * program that made the labels. date: "YYYYMMDD", time: "HHMMSS", of the object. */
+int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels,
+                    const struct dicom_reference *r, const char *software, const char *date, const char *time,
+                    struct error *e);
+int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels,
+                         const struct dicom_reference *r, const char *software, const char *date,
+                         const char *time, struct error *e);
 
 #endif

@@ -22,7 +22,8 @@ struct entry {
 
 static void slice_name(char *buf, size_t size, const struct entry *t)
 {
-    if (t->file->slices > 1) snprintf(buf, size, "%.300s frame %d", t->file->path, (int)(t->slice - t->file->slice) + 1);
+    if (t->file->slices > 1)
+        snprintf(buf, size, "%.300s frame %d", t->file->path, (int)(t->slice - t->file->slice) + 1);
     else snprintf(buf, size, "%.300s", t->file->path);
 }
 
@@ -48,12 +49,18 @@ static int check_alike(const struct entry *t, int n, int files, struct error *e)
     for (int i = 0; i < n; i++) {
         const struct slice *b = t[i].slice;
         if (files > 1 && (!b->has_position || !b->has_orientation))
-            return error_set(e, "%s: no Image %s: cannot be put in order with the %d other files of its series", t[i].file->path,
-                             b->has_position ? "Orientation (Patient) (0020,0037)" : "Position (Patient) (0020,0032)", files - 1);
-        if (t[i].file->rows != t[0].file->rows || t[i].file->columns != t[0].file->columns) return conflict(&t[0], &t[i], "slices of one series differ in size", e);
-        if (differs(a->row, b->row, 3, DIRECTION_TOLERANCE) || differs(a->column, b->column, 3, DIRECTION_TOLERANCE))
+            return error_set(
+                e, "%s: no Image %s: cannot be put in order with the %d other files of its series",
+                t[i].file->path,
+                b->has_position ? "Orientation (Patient) (0020,0037)" : "Position (Patient) (0020,0032)",
+                files - 1);
+        if (t[i].file->rows != t[0].file->rows || t[i].file->columns != t[0].file->columns)
+            return conflict(&t[0], &t[i], "slices of one series differ in size", e);
+        if (differs(a->row, b->row, 3, DIRECTION_TOLERANCE) ||
+            differs(a->column, b->column, 3, DIRECTION_TOLERANCE))
             return conflict(&t[0], &t[i], "slices of one series differ in orientation", e);
-        if (differs(a->pixel, b->pixel, 2, 1e-3 * a->pixel[0])) return conflict(&t[0], &t[i], "slices of one series differ in pixel spacing", e);
+        if (differs(a->pixel, b->pixel, 2, 1e-3 * a->pixel[0]))
+            return conflict(&t[0], &t[i], "slices of one series differ in pixel spacing", e);
     }
     return 0;
 }
@@ -72,8 +79,9 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The last decimal of the positions, along the normal: how far apart rounding alone can put two slices. The writer may leave out zeros, so
- * the finest one counts. A decimal as coarse as half the distance tells nothing: a missing slice would look like rounding. */
+/* The last decimal of the positions, along the normal: how far apart rounding alone can put two slices. The
+ * writer may leave out zeros, so the finest one counts. A decimal as coarse as half the distance tells
+ * nothing: a missing slice would look like rounding. */
 static double rounding_unit(const struct entry *t, int n, const double normal[3])
 {
     double unit = 0, mean = (t[n - 1].along - t[0].along) / (n - 1);
@@ -90,13 +98,18 @@ static double rounding_unit(const struct entry *t, int n, const double normal[3]
 static int irregular(const struct entry *t, double step, struct error *e)
 {
     char what[200];
-    snprintf(what, sizeof what, "are %.6g mm apart, other neighbours %.6g mm: slices are missing, or the distance is not constant (within 1 %% and the"
-                                " decimals that positions are written with)", t[1].along - t[0].along, step);
+    snprintf(what, sizeof what,
+             "are %.6g mm apart, other neighbours %.6g mm: slices are missing, or the distance is not "
+             "constant (within 1 %% and the"
+             " decimals that positions are written with)",
+             t[1].along - t[0].along, step);
     return conflict(&t[0], &t[1], what, e);
 }
 
-/* The distance between neighbours, from slices in order (two or more): one for all of them, but for the rounding of positions. */
-static int check_distances(const struct entry *t, int n, const double normal[3], double *step, double *unit, struct error *e)
+/* The distance between neighbours, from slices in order (two or more): one for all of them, but for the
+ * rounding of positions. */
+static int check_distances(const struct entry *t, int n, const double normal[3], double *step, double *unit,
+                           struct error *e)
 {
     double *gap = malloc((size_t)n * sizeof *gap);
     if (!gap) return error_set(e, "%s: out of memory", t[0].file->path);
@@ -106,7 +119,10 @@ static int check_distances(const struct entry *t, int n, const double normal[3],
     free(gap);
     for (int i = 0; i + 1 < n; i++)
         if (t[i + 1].along - t[i].along < SAME_PLACE)
-            return conflict(&t[i], &t[i + 1], "are at the same place: copies, or several volumes (times, echoes, weightings) in one series", e);
+            return conflict(
+                &t[i], &t[i + 1],
+                "are at the same place: copies, or several volumes (times, echoes, weightings) in one series",
+                e);
     *unit = rounding_unit(t, n, normal);
     for (int i = 0; i + 1 < n; i++) {
         double distance = t[i + 1].along - t[i].along;
@@ -116,7 +132,8 @@ static int check_distances(const struct entry *t, int n, const double normal[3],
     return 0;
 }
 
-/* Origin and step of the line through the slices' positions, by least squares; where they lie on one already, from its ends. */
+/* Origin and step of the line through the slices' positions, by least squares; where they lie on one already,
+ * from its ends. */
 static void fit_line(double origin[3], double step[3], const struct entry *t, int n, double distance)
 {
     const struct slice *first = t[0].slice, *last = t[n - 1].slice;
@@ -124,7 +141,8 @@ static void fit_line(double origin[3], double step[3], const struct entry *t, in
     for (int i = 0; i < 3; i++) {
         origin[i] = first->position[i];
         step[i] = (last->position[i] - first->position[i]) / (n - 1);
-        for (int k = 0; k < n; k++) worst = fmax(worst, fabs(t[k].slice->position[i] - origin[i] - k * step[i]));
+        for (int k = 0; k < n; k++)
+            worst = fmax(worst, fabs(t[k].slice->position[i] - origin[i] - k * step[i]));
     }
     if (worst < 1e-6 * distance) return;
     for (int i = 0; i < 3; i++) {
@@ -139,7 +157,8 @@ static void fit_line(double origin[3], double step[3], const struct entry *t, in
 }
 
 /* LPS to RAS: x and y change their sign; + 0 turns -0 into 0. */
-static void set_affine(struct volume *v, const struct slice *first, const double origin[3], const double step[3])
+static void set_affine(struct volume *v, const struct slice *first, const double origin[3],
+                       const double step[3])
 {
     for (int i = 0; i < 3; i++) {
         double sign = i < 2 ? -1 : 1;
@@ -153,9 +172,10 @@ static void set_affine(struct volume *v, const struct slice *first, const double
     v->spacing[2] = sqrt(dot(step, step));
 }
 
-/* Each slice against its place on the line: errors of rounding are half a decimal, a fit may add a quarter of one. */
-static int check_places(const struct entry *t, int n, const double normal[3], const double origin[3], const double step[3], double distance,
-                        double unit, struct error *e)
+/* Each slice against its place on the line: errors of rounding are half a decimal, a fit may add a quarter of
+ * one. */
+static int check_places(const struct entry *t, int n, const double normal[3], const double origin[3],
+                        const double step[3], double distance, double unit, struct error *e)
 {
     double along = unit > DISTANCE_TOLERANCE * distance ? 0.625 * unit + 0.002 * distance : INFINITY;
     for (int k = 0; k < n; k++) {
@@ -165,7 +185,8 @@ static int check_places(const struct entry *t, int n, const double normal[3], co
             coarse += t[k].slice->unit[i] * t[k].slice->unit[i];
         }
         if (unit == 0) coarse = 0;
-        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance + sqrt(coarse)) return conflict(&t[0], &t[k], "slices of one series are not in one line", e);
+        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance + sqrt(coarse))
+            return conflict(&t[0], &t[k], "slices of one series are not in one line", e);
         if (fabs(dot(off, normal)) > along) return irregular(&t[k > 0 ? k - 1 : 0], distance, e);
     }
     return 0;
@@ -180,7 +201,8 @@ static int place_slices(struct volume *v, struct entry *t, int n, const double n
         if (check_distances(t, n, normal, &distance, &unit, e)) return -1;
         fit_line(origin, step, t, n, distance);
         if (check_places(t, n, normal, origin, step, distance, unit, e)) return -1;
-        if (!(first->assumed & (ASSUME_STACK | ASSUME_DISTANCE))) first->assumed &= ~ASSUME_THICKNESS; /* positions tell it */
+        if (!(first->assumed & (ASSUME_STACK | ASSUME_DISTANCE)))
+            first->assumed &= ~ASSUME_THICKNESS; /* positions tell it */
     } else {
         if (first->distance == 0) first->assumed |= ASSUME_DISTANCE;
         memcpy(origin, first->position, sizeof origin);
@@ -191,13 +213,18 @@ static int place_slices(struct volume *v, struct entry *t, int n, const double n
     return 0;
 }
 
-/* A slope of 0 would make every voxel the same: it carries nothing where all slices have it, and is refused where some have. */
+/* A slope of 0 would make every voxel the same: it carries nothing where all slices have it, and is refused
+ * where some have. */
 static int check_slopes(struct entry *t, int n, struct error *e)
 {
     int zero = 0, other = 0;
     for (int k = 0; k < n; k++) *(t[k].slice->slope == 0 ? &zero : &other) = k + 1;
     if (!zero) return 0;
-    if (other) return conflict(&t[zero - 1], &t[other - 1], "Rescale Slope (0028,1053) is 0 in the first, which cannot be meant, and a scale in the other", e);
+    if (other)
+        return conflict(
+            &t[zero - 1], &t[other - 1],
+            "Rescale Slope (0028,1053) is 0 in the first, which cannot be meant, and a scale in the other",
+            e);
     for (int k = 0; k < n; k++) {
         t[k].slice->slope = 1;
         t[k].slice->intercept = 0;
@@ -209,9 +236,15 @@ static int check_slopes(struct entry *t, int n, struct error *e)
 static void tell_assumed(struct volume *v, const struct entry *t, int n)
 {
     static const char *const text[ASSUME_BITS] = {
-        "place 0: no Image Position (Patient)", "axes along x, y and z: no Image Orientation (Patient)", "spacing 1 mm in the plane: no Pixel Spacing",
-        "spacing at the detector: Imager Pixel Spacing", "spacing: Nominal Scanned Pixel Spacing", "distance of slices 1 mm: no Spacing Between Slices",
-        "distance of slices: Slice Thickness", "frames follow each other along the normal of the plane", "values as stored: Rescale Slope (0028,1053) is 0",
+        "place 0: no Image Position (Patient)",
+        "axes along x, y and z: no Image Orientation (Patient)",
+        "spacing 1 mm in the plane: no Pixel Spacing",
+        "spacing at the detector: Imager Pixel Spacing",
+        "spacing: Nominal Scanned Pixel Spacing",
+        "distance of slices 1 mm: no Spacing Between Slices",
+        "distance of slices: Slice Thickness",
+        "frames follow each other along the normal of the plane",
+        "values as stored: Rescale Slope (0028,1053) is 0",
         "values as stored: Real World Value Mapping is not applied"};
     int assumed = 0;
     for (int k = 0; k < n; k++) assumed |= t[k].slice->assumed & ~ASSUME_THICKNESS;
@@ -220,7 +253,8 @@ static void tell_assumed(struct volume *v, const struct entry *t, int n)
         if (assumed >> b & 1) volume_assume(v, "%s", text[b]);
 }
 
-/* Frames that a rule of their file has laid from the last to the first keep the order of the file: the axis then runs against the normal. */
+/* Frames that a rule of their file has laid from the last to the first keep the order of the file: the axis
+ * then runs against the normal. */
 static void keep_order(struct entry *t, int n, const struct dicom_series *s)
 {
     if (s->files != 1 || !s->file[0].stacked) return;
@@ -234,7 +268,7 @@ static void keep_order(struct entry *t, int n, const struct dicom_series *s)
     for (int k = 0; k < n; k++) t[k].along = -t[k].along;
 }
 
-/* ---- volumes at the same places ----------------------------------------------------------------------------------------------- */
+/* ---- volumes at the same places ------------------------------------------------------------------------ */
 
 static int compare_keys(const struct slice *x, const struct slice *y, int from, int to)
 {
@@ -273,8 +307,9 @@ static int at_place(const struct entry *t, int n)
     return count;
 }
 
-/* Numbers the volumes of slices in order that the sure keys do not tell apart: each place has to have as many slices as the first, and at each
- * place they are taken in the order of the other keys. Returns their number, -1 with a message. */
+/* Numbers the volumes of slices in order that the sure keys do not tell apart: each place has to have as many
+ * slices as the first, and at each place they are taken in the order of the other keys. Returns their number,
+ * -1 with a message. */
 static int split_group(struct entry *t, int n, int base, struct error *e)
 {
     int volumes = at_place(t, n), one_file = 1;
@@ -284,10 +319,18 @@ static int split_group(struct entry *t, int n, int base, struct error *e)
         qsort(t + i, (size_t)here, sizeof *t, compare_ranks);
         for (int k = 0; k < here; k++) {
             t[i + k].volume = base + k;
-            if (k > 0 && ((!one_file && compare_keys(t[i + k - 1].slice, t[i + k].slice, 0, DICOM_KEYS) == 0) || here != volumes))
-                return conflict(&t[i + k - 1], &t[i + k], "are at the same place: copies, or several volumes (times, echoes, weightings) that nothing tells apart", e);
+            if (k > 0 &&
+                ((!one_file && compare_keys(t[i + k - 1].slice, t[i + k].slice, 0, DICOM_KEYS) == 0) ||
+                 here != volumes))
+                return conflict(&t[i + k - 1], &t[i + k],
+                                "are at the same place: copies, or several volumes (times, echoes, "
+                                "weightings) that nothing tells apart",
+                                e);
         }
-        if (here != volumes) return conflict(&t[0], &t[i], "have not as many slices at their places: the volumes of the series cannot be told apart", e);
+        if (here != volumes)
+            return conflict(
+                &t[0], &t[i],
+                "have not as many slices at their places: the volumes of the series cannot be told apart", e);
     }
     return volumes;
 }
@@ -313,8 +356,11 @@ static int split_volumes(struct entry *t, int n, struct error *e)
 /* What tells a volume from the others: its keys that differ between volumes, "echo 2, TE 9.2 ms". */
 static void describe_volume(char *buf, size_t size, const struct entry *t, int n, const struct slice *of)
 {
-    static const char *const name[KEYS_SURE][2] = {{"time ", ""}, {"time ", ""}, {"echo ", ""}, {"TE ", " ms"}, {"b ", ""}, {"energy window ", ""}, {"detector ", ""}, {"phase ", ""},
-                                                  {"rotation ", ""}, {"R-R interval ", ""}, {"time slot ", ""}, {"view ", ""}, {"time slice ", ""}};
+    static const char *const name[KEYS_SURE][2] = {
+        {"time ", ""},      {"time ", ""},          {"echo ", ""},      {"TE ", " ms"},
+        {"b ", ""},         {"energy window ", ""}, {"detector ", ""},  {"phase ", ""},
+        {"rotation ", ""},  {"R-R interval ", ""},  {"time slot ", ""}, {"view ", ""},
+        {"time slice ", ""}};
     char number[TEXT_NUMBER];
     size_t used = 0;
     buf[0] = 0;
@@ -324,7 +370,8 @@ static void describe_volume(char *buf, size_t size, const struct entry *t, int n
         int digits = text_format_double(number, of->key[k]);
         if (digits > 2 && strcmp(number + digits - 2, ".0") == 0) number[digits - 2] = 0;
         if (differ && used + strlen(number) + 16 < size)
-            used += (size_t)snprintf(buf + used, size - used, "%s%s%s%s", used ? ", " : "", name[k][0], number, name[k][1]);
+            used += (size_t)snprintf(buf + used, size - used, "%s%s%s%s", used ? ", " : "", name[k][0],
+                                     number, name[k][1]);
     }
 }
 
@@ -333,32 +380,38 @@ static int choose_volume(struct entry *t, int n, struct image_info *info, int nu
 {
     int begin = 0, count, volumes = info->volumes;
     char text[96];
-    if (number > volumes) return error_set(e, "%.300s: series %s has %d volume%s, there is no volume %d", t[0].file->path, info->series_uid, volumes, volumes > 1 ? "s" : "", number);
+    if (number > volumes)
+        return error_set(e, "%.300s: series %s has %d volume%s, there is no volume %d", t[0].file->path,
+                         info->series_uid, volumes, volumes > 1 ? "s" : "", number);
     if (volumes == 1) return n;
     if (!number) {
         struct text list = {0};
         for (int i = 0; i < n && list.size < 500; i++) {
             if (i > 0 && t[i].volume == t[i - 1].volume) continue;
             describe_volume(text, sizeof text, t, n, t[i].slice);
-            text_printf(&list, "%s%d%s%s%s", i ? ", " : "", t[i].volume + 1, text[0] ? " (" : "", text, text[0] ? ")" : "");
+            text_printf(&list, "%s%d%s%s%s", i ? ", " : "", t[i].volume + 1, text[0] ? " (" : "", text,
+                        text[0] ? ")" : "");
         }
-        error_set(e, "%.300s: series %.64s holds %d volumes at the same places, choose one with --volume N: %.560s", t[0].file->path, info->series_uid, volumes, list.data ? list.data : "");
+        error_set(
+            e, "%.300s: series %.64s holds %d volumes at the same places, choose one with --volume N: %.560s",
+            t[0].file->path, info->series_uid, volumes, list.data ? list.data : "");
         free(text_take(&list));
         return -1;
     }
     while (t[begin].volume != number - 1) begin++;
     for (count = 0; begin + count < n && t[begin + count].volume == number - 1;) count++;
-    info->echo_time = t[begin].slice->key[KEY_ECHO_TIME] > 0 ? t[begin].slice->key[KEY_ECHO_TIME] : info->echo_time;
+    info->echo_time = t[begin].slice->key[KEY_ECHO_TIME] > 0 ? t[begin].slice->key[KEY_ECHO_TIME]
+                                                             : info->echo_time;
     describe_volume(info->part, sizeof info->part, t, n, t[begin].slice);
     for (int i = 0; i < n; i++) t[i].slice->z = -1;
     memmove(t, t + begin, (size_t)count * sizeof *t);
     return count;
 }
 
-/* ---- segmentations ------------------------------------------------------------------------------------------------------------- */
+/* ---- segmentations ------------------------------------------------------------------------------------- */
 
-/* The frames of a segmentation: of each segment those that have something of it, so that slices may lack. The distance is the file's, else the
- * least between frames. */
+/* The frames of a segmentation: of each segment those that have something of it, so that slices may lack. The
+ * distance is the file's, else the least between frames. */
 static int place_segments(struct volume *v, struct entry *t, int n, const double normal[3], struct error *e)
 {
     const struct slice *first = t[0].slice;
@@ -371,13 +424,18 @@ static int place_segments(struct volume *v, struct entry *t, int n, const double
         }
         if (distance == 0) distance = first->distance != 0 ? fabs(first->distance) : 1;
     }
-    if ((t[n - 1].along - t[0].along) / distance > 65535) return conflict(&t[0], &t[n - 1], "are too far apart for their distance between slices", e);
+    if ((t[n - 1].along - t[0].along) / distance > 65535)
+        return conflict(&t[0], &t[n - 1], "are too far apart for their distance between slices", e);
     for (int k = 0; k < n; k++) {
         double place = (t[k].along - t[0].along) / distance, off[3];
         int z = (int)nearbyint(place);
-        for (int i = 0; i < 3; i++) off[i] = t[k].slice->position[i] - first->position[i] - normal[i] * z * distance;
-        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance) return conflict(&t[0], &t[k], "do not lie a whole number of slices apart", e);
-        if (t[k].slice->segment < 1) return error_set(e, "%.300s: a frame without Referenced Segment Number (0062,000B)", t[k].file->path);
+        for (int i = 0; i < 3; i++)
+            off[i] = t[k].slice->position[i] - first->position[i] - normal[i] * z * distance;
+        if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance)
+            return conflict(&t[0], &t[k], "do not lie a whole number of slices apart", e);
+        if (t[k].slice->segment < 1)
+            return error_set(e, "%.300s: a frame without Referenced Segment Number (0062,000B)",
+                             t[k].file->path);
         if (t[k].slice->segment > 255) v->type = VOXEL_U16;
         t[k].slice->z = z;
         t[k].slice->slope = t[k].slice->segment;
@@ -391,19 +449,23 @@ static int place_segments(struct volume *v, struct entry *t, int n, const double
 }
 
 /* The slices of the volume, in the order of their places. */
-static int arrange_entries(struct volume *v, struct image_info *info, const struct dicom_series *s, struct entry *t, int n, int number, struct error *e)
+static int arrange_entries(struct volume *v, struct image_info *info, const struct dicom_series *s,
+                           struct entry *t, int n, int number, struct error *e)
 {
     double normal[3];
     int k = 0;
     for (int i = 0; i < s->files; i++)
-        for (int j = 0; j < s->file[i].slices; j++) t[k++] = (struct entry){.file = &s->file[i], .slice = &s->file[i].slice[j]};
+        for (int j = 0; j < s->file[i].slices; j++)
+            t[k++] = (struct entry){.file = &s->file[i], .slice = &s->file[i].slice[j]};
     if (check_alike(t, n, s->files, e)) return -1;
     cross(normal, t[0].slice->row, t[0].slice->column);
     for (int i = 0; i < n; i++) t[i].along = dot(normal, t[i].slice->position);
     if (s->segments) {
         qsort(t, (size_t)n, sizeof *t, compare_entries);
         info->volumes = 1;
-        return number > 1 ? error_set(e, "%.300s: a segmentation is one label map, there is no volume %d", t[0].file->path, number) : place_segments(v, t, n, normal, e);
+        return number > 1 ? error_set(e, "%.300s: a segmentation is one label map, there is no volume %d",
+                                      t[0].file->path, number)
+                          : place_segments(v, t, n, normal, e);
     }
     info->volumes = split_volumes(t, n, e);
     if (info->volumes < 0 || (n = choose_volume(t, n, info, number, e)) < 0) return -1;
@@ -414,7 +476,8 @@ static int arrange_entries(struct volume *v, struct image_info *info, const stru
     return 0;
 }
 
-int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series *s, int number, struct error *e)
+int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series *s, int number,
+                  struct error *e)
 {
     const struct slice_file *first = &s->file[0];
     int64_t n = 0;
@@ -425,7 +488,8 @@ int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series
     v->size[1] = first->rows;
     v->size[3] = 1;
     if (n > INT32_MAX || (uint64_t)first->columns * (uint64_t)first->rows > ((uint64_t)1 << 40) / (uint64_t)n)
-        return error_set(e, "%s: %lld slices of %d x %d: more than 2^40 voxels", first->path, (long long)n, first->columns, first->rows);
+        return error_set(e, "%s: %lld slices of %d x %d: more than 2^40 voxels", first->path, (long long)n,
+                         first->columns, first->rows);
     v->size[2] = n;
     if (volume_check_limit(v, e)) return error_prefix(e, "%s", first->path);
     struct entry *t = malloc((size_t)n * sizeof *t);

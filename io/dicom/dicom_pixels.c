@@ -1,4 +1,5 @@
-/* dicom_pixels.c - frames of DICOM pixel data: native, run-length coded (PS3.5 annex G) or of one of the JPEGs; stored bits to values. */
+/* dicom_pixels.c - frames of DICOM pixel data: native, run-length coded (PS3.5 annex G) or of one of the
+ * JPEGs; stored bits to values. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +11,21 @@
 
 enum { RLE_HEADER = 64 };
 
-/* Samples that one byte of a coding can give: two of RLE give 128 bytes, a bit of lossless JPEG one sample, two bits of baseline JPEG a block of
- * 64. JPEG-LS and JPEG 2000 have no such bound: an even picture of any size is a few bytes; the limit of io/image/volume.h holds for them. */
+/* Samples that one byte of a coding can give: two of RLE give 128 bytes, a bit of lossless JPEG one sample,
+ * two bits of baseline JPEG a block of
+ * 64. JPEG-LS and JPEG 2000 have no such bound: an even picture of any size is a few bytes; the limit of
+ * io/image/volume.h holds for them. */
 static const struct {
     int factor; /* 0: none */
-    int (*decode)(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size, struct error *e);
-} codings[DICOM_UNSUPPORTED] = {[DICOM_RLE] = {64, NULL}, [DICOM_JPEG_LOSSLESS] = {8, jpeg_lossless_decode}, [DICOM_JPEG_BASELINE] = {256, jpeg_baseline_decode},
-                                [DICOM_JPEG_LS] = {0, jpeg_ls_decode}, [DICOM_JPEG_2000] = {0, jpeg_2000_decode}};
+    int (*decode)(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+                  struct error *e);
+} codings[DICOM_UNSUPPORTED] = {[DICOM_RLE] = {64, NULL},
+                                [DICOM_JPEG_LOSSLESS] = {8, jpeg_lossless_decode},
+                                [DICOM_JPEG_BASELINE] = {256, jpeg_baseline_decode},
+                                [DICOM_JPEG_LS] = {0, jpeg_ls_decode},
+                                [DICOM_JPEG_2000] = {0, jpeg_2000_decode}};
 
-/* ---- what the elements say --------------------------------------------------------------------------------------------- */
+/* ---- what the elements say ----------------------------------------------------------------------------- */
 
 static int describe(struct dicom_pixels *p, const struct dicom_element *el, struct error *e)
 {
@@ -26,22 +33,28 @@ static int describe(struct dicom_pixels *p, const struct dicom_element *el, stru
     char photometric[17];
     int samples;
     if (!el[DICOM_PIXEL_DATA].value.data) return error_set(e, "no Pixel Data (7FE0,0010): not an image");
-    if (dicom_integer(&p->rows, el, DICOM_ROWS, 1, 65535, NULL, e) || dicom_integer(&p->columns, el, DICOM_COLUMNS, 1, 65535, NULL, e) ||
+    if (dicom_integer(&p->rows, el, DICOM_ROWS, 1, 65535, NULL, e) ||
+        dicom_integer(&p->columns, el, DICOM_COLUMNS, 1, 65535, NULL, e) ||
         dicom_integer(&p->frames, el, DICOM_NUMBER_OF_FRAMES, 1, INT32_MAX - 1, &one, e) ||
         dicom_integer(&samples, el, DICOM_SAMPLES_PER_PIXEL, 1, 65535, &one, e) ||
-        dicom_integer(&p->bits, el, DICOM_BITS_ALLOCATED, 1, 65535, NULL, e) || dicom_integer(&p->stored, el, DICOM_BITS_STORED, 1, p->bits, &p->bits, e))
+        dicom_integer(&p->bits, el, DICOM_BITS_ALLOCATED, 1, 65535, NULL, e) ||
+        dicom_integer(&p->stored, el, DICOM_BITS_STORED, 1, p->bits, &p->bits, e))
         return -1;
     int top = p->stored - 1;
     if (dicom_integer(&p->high, el, DICOM_HIGH_BIT, top, p->bits - 1, &top, e) ||
         dicom_integer(&p->is_signed, el, DICOM_PIXEL_REPRESENTATION, 0, 1, &zero, e))
         return -1;
     dicom_text(photometric, sizeof photometric, el, DICOM_PHOTOMETRIC);
-    if (samples != 1 || (photometric[0] && strcmp(photometric, "MONOCHROME1") != 0 && strcmp(photometric, "MONOCHROME2") != 0))
-        return error_set(e, "Photometric Interpretation (0028,0004) is '%s' with %d samples per pixel, supported are MONOCHROME1 and MONOCHROME2",
+    if (samples != 1 || (photometric[0] && strcmp(photometric, "MONOCHROME1") != 0 &&
+                         strcmp(photometric, "MONOCHROME2") != 0))
+        return error_set(e,
+                         "Photometric Interpretation (0028,0004) is '%s' with %d samples per pixel, "
+                         "supported are MONOCHROME1 and MONOCHROME2",
                          photometric, samples);
     if (p->bits != 1 && p->bits != 8 && p->bits != 16 && p->bits != 32)
         return error_set(e, "Bits Allocated (0028,0100) is %d, supported are 1, 8, 16 and 32", p->bits);
-    if (el[DICOM_MODALITY_LUT].value.data) return error_set(e, "Modality LUT Sequence (0028,3000) is not supported");
+    if (el[DICOM_MODALITY_LUT].value.data)
+        return error_set(e, "Modality LUT Sequence (0028,3000) is not supported");
     /* Every frame takes a byte or more: what is allocated for frames is bounded by the file. */
     if ((size_t)p->frames > p->file->size)
         return error_set(e, "Number of Frames (0028,0008) is %d in %zu bytes", p->frames, p->file->size);
@@ -62,10 +75,12 @@ enum voxel_type dicom_pixels_type(const struct dicom_pixels *p)
     return p->is_signed ? VOXEL_I32 : VOXEL_U32;
 }
 
-/* ---- fragments -------------------------------------------------------------------------------------------------------- */
+/* ---- fragments ----------------------------------------------------------------------------------------- */
 
-/* Which fragments make up each frame: all of a single frame's; one each; by the offset table; or, for JPEG, each SOI (or SOC) marker begins one. */
-static int assign_fragments(struct dicom_pixels *p, int fragments, const struct dicom_span *table, struct error *e)
+/* Which fragments make up each frame: all of a single frame's; one each; by the offset table; or, for JPEG,
+ * each SOI (or SOC) marker begins one. */
+static int assign_fragments(struct dicom_pixels *p, int fragments, const struct dicom_span *table,
+                            struct error *e)
 {
     int frame = 0, by_table = table->size == 4 * (size_t)p->frames;
     const unsigned char *base = fragments ? p->fragment[0].data - 8 : NULL;
@@ -76,13 +91,16 @@ static int assign_fragments(struct dicom_pixels *p, int fragments, const struct 
         else if (p->frames == 1) begins = i == 0;
         else if (by_table && frame < p->frames) {
             const unsigned char *t = table->data + 4 * frame;
-            begins = (size_t)(t[0] | t[1] << 8 | t[2] << 16 | (uint32_t)t[3] << 24) == (size_t)(s->data - 8 - base);
-        } else if (codings[p->file->syntax.encoding].decode) begins = s->size >= 2 && s->data[0] == 0xff && (s->data[1] == 0xd8 || s->data[1] == 0x4f);
+            begins = (size_t)(t[0] | t[1] << 8 | t[2] << 16 | (uint32_t)t[3] << 24) ==
+                     (size_t)(s->data - 8 - base);
+        } else if (codings[p->file->syntax.encoding].decode)
+            begins = s->size >= 2 && s->data[0] == 0xff && (s->data[1] == 0xd8 || s->data[1] == 0x4f);
         if (begins && frame < p->frames) p->first[frame] = i;
         frame += begins;
     }
     if (frame != p->frames || p->first[0] != 0)
-        return error_set(e, "Pixel Data (7FE0,0010): %d fragments do not make up %d frames", fragments, p->frames);
+        return error_set(e, "Pixel Data (7FE0,0010): %d fragments do not make up %d frames", fragments,
+                         p->frames);
     p->first[frame] = fragments;
     return 0;
 }
@@ -93,14 +111,17 @@ static int open_fragments(struct dicom_pixels *p, struct error *e)
     struct dicom_span table, item;
     size_t at = 0, room = el->value.size / 8;
     int more, fragments = 0;
-    if (!el->undefined) return error_set(e, "Pixel Data (7FE0,0010) of %s is not in fragments", p->file->syntax.name);
-    if (room >= INT32_MAX) return error_set(e, "Pixel Data (7FE0,0010) is too large: %zu bytes", el->value.size);
+    if (!el->undefined)
+        return error_set(e, "Pixel Data (7FE0,0010) of %s is not in fragments", p->file->syntax.name);
+    if (room >= INT32_MAX)
+        return error_set(e, "Pixel Data (7FE0,0010) is too large: %zu bytes", el->value.size);
     more = dicom_next_item(&table, el, &at, e);
     if (more <= 0) return more ? -1 : error_set(e, "Pixel Data (7FE0,0010) has no fragments");
     p->fragment = malloc((room + 1) * sizeof *p->fragment);
     p->first = calloc((size_t)p->frames + 1, sizeof *p->first);
     if (!p->fragment || !p->first) return error_set(e, "out of memory for %zu fragments", room);
-    while (at < el->value.size && (more = dicom_next_item(&item, el, &at, e)) > 0) p->fragment[fragments++] = item; /* a missing end is harmless */
+    while (at < el->value.size && (more = dicom_next_item(&item, el, &at, e)) > 0)
+        p->fragment[fragments++] = item; /* a missing end is harmless */
     return more < 0 ? -1 : assign_fragments(p, fragments, &table, e);
 }
 
@@ -114,20 +135,29 @@ static int is_flipped(const struct dicom_pixels *p)
 static int open_frames(struct dicom_pixels *p, struct error *e)
 {
     const struct dicom_syntax *syntax = &p->file->syntax;
-    size_t have = p->file->element[DICOM_PIXEL_DATA].value.size, bytes = p->bits == 1 ? 1 : (size_t)p->bits / 8;
+    size_t have = p->file->element[DICOM_PIXEL_DATA].value.size,
+           bytes = p->bits == 1 ? 1 : (size_t)p->bits / 8;
     size_t samples = (size_t)p->rows * (size_t)p->columns; /* below 2^32, and frames below 2^31 */
-    if (syntax->encoding == DICOM_UNSUPPORTED) return error_set(e, "transfer syntax %s (%s) is not supported", syntax->name, p->file->syntax_uid);
+    if (syntax->encoding == DICOM_UNSUPPORTED)
+        return error_set(e, "transfer syntax %s (%s) is not supported", syntax->name, p->file->syntax_uid);
     if (is_flipped(p)) have &= ~(size_t)1;
-    int factor = codings[syntax->encoding].factor, packed = syntax->encoding != DICOM_NATIVE && syntax->encoding != DICOM_DEFLATED;
-    size_t most = !packed ? (p->bits == 1 ? 8 * have : have / bytes) : syntax->encoding == DICOM_RLE ? have * (size_t)factor / bytes : factor ? have * (size_t)factor : SIZE_MAX;
+    int factor = codings[syntax->encoding].factor,
+        packed = syntax->encoding != DICOM_NATIVE && syntax->encoding != DICOM_DEFLATED;
+    size_t most = !packed                         ? (p->bits == 1 ? 8 * have : have / bytes)
+                  : syntax->encoding == DICOM_RLE ? have * (size_t)factor / bytes
+                  : factor                        ? have * (size_t)factor
+                                                  : SIZE_MAX;
     if (samples * (size_t)p->frames > most)
-        return error_set(e, "cut off: Pixel Data (7FE0,0010) has %zu bytes, too few for %d frames of %d x %d voxels of %d bits", have, p->frames,
-                         p->columns, p->rows, p->bits);
+        return error_set(e,
+                         "cut off: Pixel Data (7FE0,0010) has %zu bytes, too few for %d frames of %d x %d "
+                         "voxels of %d bits",
+                         have, p->frames, p->columns, p->rows, p->bits);
     if (!packed) return 0;
     const struct volume v = {.size = {p->columns, p->rows, p->frames, 1}};
     if (volume_check_limit(&v, e)) return -1;
     if (p->bits == 1) return error_set(e, "Bits Allocated (0028,0100) is 1 with %s", syntax->name);
-    if (codings[syntax->encoding].decode && p->bits == 32) return error_set(e, "Bits Allocated (0028,0100) is 32 with %s", syntax->name);
+    if (codings[syntax->encoding].decode && p->bits == 32)
+        return error_set(e, "Bits Allocated (0028,0100) is 32 with %s", syntax->name);
     p->buffer = malloc(samples * (bytes == 1 ? 2 : bytes)); /* JPEG decodes into 16 bits */
     if (!p->buffer) return error_set(e, "out of memory for a frame of %zu voxels", samples);
     return open_fragments(p, e);
@@ -152,7 +182,8 @@ void dicom_pixels_close(struct dicom_pixels *p)
 }
 
 /* The bytes of a frame's fragments in one piece; *own is to be freed. */
-static int join_fragments(struct dicom_span *all, unsigned char **own, const struct dicom_pixels *p, int frame, struct error *e)
+static int join_fragments(struct dicom_span *all, unsigned char **own, const struct dicom_pixels *p,
+                          int frame, struct error *e)
 {
     int begin = p->first[frame], end = p->first[frame + 1];
     size_t size = 0;
@@ -170,7 +201,7 @@ static int join_fragments(struct dicom_span *all, unsigned char **own, const str
     return 0;
 }
 
-/* ---- run lengths -------------------------------------------------------------------------------------------------------- */
+/* ---- run lengths --------------------------------------------------------------------------------------- */
 
 static uint32_t read_u32(const unsigned char *p)
 {
@@ -178,7 +209,8 @@ static uint32_t read_u32(const unsigned char *p)
 }
 
 /* One segment: a byte plane of the frame, to every step-th byte of out. */
-static int unpack_plane(unsigned char *out, size_t samples, size_t step, const unsigned char *in, size_t size, struct error *e)
+static int unpack_plane(unsigned char *out, size_t samples, size_t step, const unsigned char *in, size_t size,
+                        struct error *e)
 {
     size_t at = 0, n = 0;
     while (n < samples) {
@@ -186,7 +218,8 @@ static int unpack_plane(unsigned char *out, size_t samples, size_t step, const u
         int code = in[at++];
         if (code == 128) continue;
         size_t count = code < 128 ? (size_t)code + 1 : 257 - (size_t)code, used = code < 128 ? count : 1;
-        if (used > size - at) return error_set(e, "RLE: segment is cut off after %zu of %zu bytes", n, samples);
+        if (used > size - at)
+            return error_set(e, "RLE: segment is cut off after %zu of %zu bytes", n, samples);
         if (count > samples - n) return error_set(e, "RLE: segment unpacks to more than %zu bytes", samples);
         for (size_t i = 0; i < count; i++) out[(n + i) * step] = in[at + (code < 128 ? i : 0)];
         at += used;
@@ -200,11 +233,15 @@ static int decode_rle(struct dicom_pixels *p, const struct dicom_span *s, struct
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns, bytes = (size_t)p->bits / 8;
     if (s->size < RLE_HEADER) return error_set(e, "RLE: a fragment of %zu bytes has no header", s->size);
-    if (read_u32(s->data) != bytes) return error_set(e, "RLE: %u segments for %d bits", read_u32(s->data), p->bits);
+    if (read_u32(s->data) != bytes)
+        return error_set(e, "RLE: %u segments for %d bits", read_u32(s->data), p->bits);
     for (size_t k = 0; k < bytes; k++) {
-        size_t begin = read_u32(s->data + 4 + 4 * k), end = k + 1 < bytes ? read_u32(s->data + 8 + 4 * k) : s->size;
-        if (begin < RLE_HEADER || end > s->size || begin > end) return error_set(e, "RLE: segment %zu is from byte %zu to %zu of %zu", k, begin, end, s->size);
-        if (unpack_plane(p->buffer + bytes - 1 - k, samples, bytes, s->data + begin, end - begin, e)) return -1;
+        size_t begin = read_u32(s->data + 4 + 4 * k),
+               end = k + 1 < bytes ? read_u32(s->data + 8 + 4 * k) : s->size;
+        if (begin < RLE_HEADER || end > s->size || begin > end)
+            return error_set(e, "RLE: segment %zu is from byte %zu to %zu of %zu", k, begin, end, s->size);
+        if (unpack_plane(p->buffer + bytes - 1 - k, samples, bytes, s->data + begin, end - begin, e))
+            return -1;
     }
     return 0;
 }
@@ -214,29 +251,34 @@ static int decode_jpeg(struct dicom_pixels *p, const struct dicom_span *s, struc
     size_t samples = (size_t)p->rows * (size_t)p->columns;
     uint16_t *wide = (uint16_t *)(void *)p->buffer; /* malloc'ed, so aligned */
     if (codings[p->file->syntax.encoding].decode(wide, p->rows, p->columns, s->data, s->size, e)) return -1;
-    for (size_t i = 0; i < samples; i++) { /* in place: a byte is written at or before the sample that it is read from */
+    for (size_t i = 0; i < samples;
+         i++) { /* in place: a byte is written at or before the sample that it is read from */
         uint16_t v = wide[i];
-        if (p->bits == 8 && v > 255 && v < 0xff80) return error_set(e, "JPEG: a sample of %d, Bits Allocated (0028,0100) is 8", v);
+        if (p->bits == 8 && v > 255 && v < 0xff80)
+            return error_set(e, "JPEG: a sample of %d, Bits Allocated (0028,0100) is 8", v);
         if (p->bits == 8) p->buffer[i] = (unsigned char)v;
         else p->buffer[2 * i] = (unsigned char)v, p->buffer[2 * i + 1] = (unsigned char)(v >> 8);
     }
     return 0;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------------- */
 
-/* Samples of p->bits from byte `begin` of in; `stored` of the bits up to `high` count, the others are overlays or nothing.
- * flip: XORed to the position of a byte: turns samples or words of big endian data. */
-static void convert(float *out, double *exact, const struct dicom_pixels *p, const unsigned char *in, size_t begin, size_t flip, double slope, double intercept)
+/* Samples of p->bits from byte `begin` of in; `stored` of the bits up to `high` count, the others are
+ * overlays or nothing. flip: XORed to the position of a byte: turns samples or words of big endian data. */
+static void convert(float *out, double *exact, const struct dicom_pixels *p, const unsigned char *in,
+                    size_t begin, size_t flip, double slope, double intercept)
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns, bytes = (size_t)p->bits / 8;
     int shift = p->high + 1 - p->stored;
-    uint32_t mask = p->stored == 32 ? UINT32_MAX : ((uint32_t)1 << p->stored) - 1, sign = p->is_signed ? (uint32_t)1 << (p->stored - 1) : 0;
+    uint32_t mask = p->stored == 32 ? UINT32_MAX : ((uint32_t)1 << p->stored) - 1,
+             sign = p->is_signed ? (uint32_t)1 << (p->stored - 1) : 0;
     for (size_t i = 0; i < samples; i++) {
         uint32_t raw = 0;
         for (size_t k = 0; k < bytes; k++) raw |= (uint32_t)in[(begin + i * bytes + k) ^ flip] << (8 * k);
         raw = raw >> shift & mask;
-        double v = ((double)(raw ^ sign) - (double)sign) * slope + intercept; /* flipping and subtracting the sign bit extends it */
+        double v = ((double)(raw ^ sign) - (double)sign) * slope +
+                   intercept; /* flipping and subtracting the sign bit extends it */
         out[i] = (float)v;
         if (exact) exact[i] = v;
     }
@@ -247,10 +289,12 @@ static void unpack_frame(float *out, const struct dicom_pixels *p, int frame, do
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns, first = (size_t)frame * samples;
     const unsigned char *in = p->file->element[DICOM_PIXEL_DATA].value.data;
-    for (size_t i = 0; i < samples; i++) out[i] = (float)((in[(first + i) / 8] >> (first + i) % 8 & 1) * slope + intercept);
+    for (size_t i = 0; i < samples; i++)
+        out[i] = (float)((in[(first + i) / 8] >> (first + i) % 8 & 1) * slope + intercept);
 }
 
-int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int frame, double slope, double intercept, struct error *e)
+int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int frame, double slope,
+                       double intercept, struct error *e)
 {
     struct dicom_span s;
     unsigned char *own;
@@ -259,14 +303,19 @@ int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int fr
         return 0;
     }
     if (!p->fragment) {
-        size_t bytes = (size_t)p->bits / 8, begin = (size_t)frame * (size_t)p->rows * (size_t)p->columns * bytes;
-        convert(out, exact, p, p->file->element[DICOM_PIXEL_DATA].value.data, begin, is_flipped(p) ? (bytes == 1 ? 1 : bytes - 1) : 0, slope, intercept);
+        size_t bytes = (size_t)p->bits / 8,
+               begin = (size_t)frame * (size_t)p->rows * (size_t)p->columns * bytes;
+        convert(out, exact, p, p->file->element[DICOM_PIXEL_DATA].value.data, begin,
+                is_flipped(p) ? (bytes == 1 ? 1 : bytes - 1) : 0, slope, intercept);
         return 0;
     }
     int status = join_fragments(&s, &own, p, frame, e);
-    if (!status) status = p->file->syntax.encoding == DICOM_RLE ? decode_rle(p, &s, e) : decode_jpeg(p, &s, e);
+    if (!status)
+        status = p->file->syntax.encoding == DICOM_RLE ? decode_rle(p, &s, e) : decode_jpeg(p, &s, e);
     free(own);
-    if (status) return p->frames > 1 ? error_prefix(e, "%s: frame %d", p->file->name, frame + 1) : error_prefix(e, "%s", p->file->name);
+    if (status)
+        return p->frames > 1 ? error_prefix(e, "%s: frame %d", p->file->name, frame + 1)
+                             : error_prefix(e, "%s", p->file->name);
     convert(out, exact, p, p->buffer, 0, 0, slope, intercept);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* dicom_reference.c - the series that a label map belongs to: who and where it is, and the labels on its grid. */
+/* dicom_reference.c - the series that a label map belongs to: who and where it is, and the labels on its
+ * grid. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,16 +11,23 @@
 #include "io/dicom/dicom_series.h"
 #include "io/dicom/dicom_write.h"
 
-/* ---- the series ------------------------------------------------------------------------------------------------------------ */
+/* ---- the series ---------------------------------------------------------------------------------------- */
 
 static const struct {
     uint32_t tag;
     const char *vr;
     enum dicom_field field;
-} copied[DICOM_IDENTITIES] = {{0x00080005, "CS", DICOM_CHARACTER_SET},       {0x00080020, "DA", DICOM_STUDY_DATE}, {0x00080030, "TM", DICOM_STUDY_TIME},
-                              {0x00080050, "SH", DICOM_ACCESSION_NUMBER},    {0x00080090, "PN", DICOM_REFERRING_PHYSICIAN},
-                              {0x00100010, "PN", DICOM_PATIENT_NAME},        {0x00100020, "LO", DICOM_PATIENT_ID}, {0x00100030, "DA", DICOM_BIRTH_DATE},
-                              {0x00100040, "CS", DICOM_SEX},                 {0x0020000d, "UI", DICOM_STUDY_UID},  {0x00200010, "SH", DICOM_STUDY_ID}};
+} copied[DICOM_IDENTITIES] = {{0x00080005, "CS", DICOM_CHARACTER_SET},
+                              {0x00080020, "DA", DICOM_STUDY_DATE},
+                              {0x00080030, "TM", DICOM_STUDY_TIME},
+                              {0x00080050, "SH", DICOM_ACCESSION_NUMBER},
+                              {0x00080090, "PN", DICOM_REFERRING_PHYSICIAN},
+                              {0x00100010, "PN", DICOM_PATIENT_NAME},
+                              {0x00100020, "LO", DICOM_PATIENT_ID},
+                              {0x00100030, "DA", DICOM_BIRTH_DATE},
+                              {0x00100040, "CS", DICOM_SEX},
+                              {0x0020000d, "UI", DICOM_STUDY_UID},
+                              {0x00200010, "SH", DICOM_STUDY_ID}};
 
 static int take_identity(struct dicom_reference *r, const struct dicom_file *f, struct error *e)
 {
@@ -29,7 +37,9 @@ static int take_identity(struct dicom_reference *r, const struct dicom_file *f, 
         *to = (struct dicom_identity){.tag = copied[i].tag, .vr = copied[i].vr};
         size_t size = value->data ? value->size : 0;
         while (size && (value->data[size - 1] == ' ' || value->data[size - 1] == 0)) size--;
-        if (size > sizeof to->value) return error_set(e, "%s: element (%04X,%04X) has %zu bytes", f->name, to->tag >> 16, to->tag & 0xffff, size);
+        if (size > sizeof to->value)
+            return error_set(e, "%s: element (%04X,%04X) has %zu bytes", f->name, to->tag >> 16,
+                             to->tag & 0xffff, size);
         if (size) memcpy(to->value, value->data, size);
         to->size = size;
     }
@@ -37,8 +47,11 @@ static int take_identity(struct dicom_reference *r, const struct dicom_file *f, 
     dicom_text(r->study_uid, sizeof r->study_uid, f->element, DICOM_STUDY_UID);
     dicom_text(r->series_uid, sizeof r->series_uid, f->element, DICOM_SERIES_INSTANCE_UID);
     dicom_text(r->frame_of_reference, sizeof r->frame_of_reference, f->element, DICOM_FRAME_OF_REFERENCE);
-    if (!r->study_uid[0] || !r->series_uid[0]) return error_set(e, "%s: no %s Instance UID: nothing could refer to it", f->name, r->study_uid[0] ? "Series" : "Study");
-    if (!r->frame_of_reference[0]) dicom_make_uid(r->frame_of_reference, r->series_uid, strlen(r->series_uid), "frame of reference");
+    if (!r->study_uid[0] || !r->series_uid[0])
+        return error_set(e, "%s: no %s Instance UID: nothing could refer to it", f->name,
+                         r->study_uid[0] ? "Series" : "Study");
+    if (!r->frame_of_reference[0])
+        dicom_make_uid(r->frame_of_reference, r->series_uid, strlen(r->series_uid), "frame of reference");
     return 0;
 }
 
@@ -69,12 +82,15 @@ static int take_images(struct dicom_reference *r, const struct dicom_series *s, 
             snprintf(to->class_uid, sizeof to->class_uid, "%s", s->file[i].class_uid);
             snprintf(to->instance_uid, sizeof to->instance_uid, "%s", s->file[i].instance);
             to->frame = s->file[i].slices > 1 ? k + 1 : 0;
-            if (!to->class_uid[0] || !to->instance_uid[0]) return error_set(e, "%s: no SOP Class or Instance UID: nothing could refer to it", s->file[i].path);
+            if (!to->class_uid[0] || !to->instance_uid[0])
+                return error_set(e, "%s: no SOP Class or Instance UID: nothing could refer to it",
+                                 s->file[i].path);
         }
     return 0;
 }
 
-int dicom_reference_read(struct dicom_reference *r, const char *path, const struct image_choice *choice, struct error *e)
+int dicom_reference_read(struct dicom_reference *r, const char *path, const struct image_choice *choice,
+                         struct error *e)
 {
     struct dicom_series s = {.header_only = 1};
     struct image_info info;
@@ -94,7 +110,7 @@ void dicom_reference_free(struct dicom_reference *r)
     r->image = NULL;
 }
 
-/* ---- what objects say of it ------------------------------------------------------------------------------------------------- */
+/* ---- what objects say of it ---------------------------------------------------------------------------- */
 
 /* The standard wants all of them, empty where not known; but no character set where none is told. */
 void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_t from, uint32_t to)
@@ -104,7 +120,8 @@ void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_
             dicom_put(t, r->identity[i].tag, r->identity[i].vr, r->identity[i].value, r->identity[i].size);
 }
 
-void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name, const struct dicom_reference *r)
+void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
+                    const struct dicom_reference *r)
 {
     char plain[65];
     size_t n = 0;
@@ -122,7 +139,8 @@ void dicom_put_images(struct text *items, const struct dicom_reference *r, int z
     for (int z = z0; z < z1; z++) {
         struct text item = {0};
         int told = 0;
-        for (int k = z0; k < z && r->image[z].frame; k++) told |= strcmp(r->image[k].instance_uid, r->image[z].instance_uid) == 0;
+        for (int k = z0; k < z && r->image[z].frame; k++)
+            told |= strcmp(r->image[k].instance_uid, r->image[z].instance_uid) == 0;
         if (told) continue;
         dicom_put_text(&item, 0x00081150, "UI", r->image[z].class_uid);
         dicom_put_text(&item, 0x00081155, "UI", r->image[z].instance_uid);
@@ -130,7 +148,8 @@ void dicom_put_images(struct text *items, const struct dicom_reference *r, int z
     }
 }
 
-void dicom_object_uid(char uid[65], const uint16_t *map, const struct dicom_reference *r, const char *what, const char *date, const char *time)
+void dicom_object_uid(char uid[65], const uint16_t *map, const struct dicom_reference *r, const char *what,
+                      const char *date, const char *time)
 {
     struct sha256 s;
     unsigned char hash[32];
@@ -138,12 +157,13 @@ void dicom_object_uid(char uid[65], const uint16_t *map, const struct dicom_refe
     sha256_update(&s, r->series_uid, strlen(r->series_uid));
     sha256_update(&s, date, strlen(date));
     sha256_update(&s, time, strlen(time));
-    for (size_t i = 0; i < volume_voxels(&r->geometry); i++) sha256_update(&s, (unsigned char[]){(unsigned char)map[i], (unsigned char)(map[i] >> 8)}, 2);
+    for (size_t i = 0; i < volume_voxels(&r->geometry); i++)
+        sha256_update(&s, (unsigned char[]){(unsigned char)map[i], (unsigned char)(map[i] >> 8)}, 2);
     sha256_final(&s, hash);
     dicom_make_uid(uid, hash, sizeof hash, what);
 }
 
-/* ---- the labels on its grid -------------------------------------------------------------------------------------------------- */
+/* ---- the labels on its grid ---------------------------------------------------------------------------- */
 
 /* Voxel of the series -> voxel of the label map: rows of whole numbers, or -1. */
 static int whole_steps(int64_t step[3][4], const struct volume *labels, const struct volume *series)
@@ -160,7 +180,8 @@ static int whole_steps(int64_t step[3][4], const struct volume *labels, const st
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 4; k++) {
             double sum = 0;
-            for (int w = 0; w < 3; w++) sum += inverse[i][w] / det * (series->affine[w][k] - (k == 3 ? l[w][3] : 0));
+            for (int w = 0; w < 3; w++)
+                sum += inverse[i][w] / det * (series->affine[w][k] - (k == 3 ? l[w][3] : 0));
             step[i][k] = (int64_t)nearbyint(sum);
             if (!(fabs(sum - nearbyint(sum)) < (k == 3 ? 0.02 : 1e-3)) || fabs(sum) > 1e6) return -1;
         }
@@ -172,11 +193,16 @@ uint16_t *dicom_labels_map(const struct volume *labels, const struct dicom_refer
     const struct volume *g = &r->geometry;
     int64_t step[3][4];
     size_t n = volume_voxels(g), other = volume_voxels(labels), placed = 0, all = 0;
-    if (labels->size[3] != 1) return error_set(e, "has %lld volumes; a label map is one", (long long)labels->size[3]), NULL;
-    if (whole_steps(step, labels, g)) return error_set(e, "its voxels are not those of the series: another spacing, direction or place"), NULL;
+    if (labels->size[3] != 1)
+        return error_set(e, "has %lld volumes; a label map is one", (long long)labels->size[3]), NULL;
+    if (whole_steps(step, labels, g))
+        return error_set(e, "its voxels are not those of the series: another spacing, direction or place"),
+               NULL;
     for (size_t i = 0; i < other; i++) {
         float v = labels->voxel[i];
-        if (!(v >= 0 && v <= 65535) || v != (float)(int)v) return error_set(e, "voxel %zu is %g: labels are whole numbers from 0 to 65535", i, (double)v), NULL;
+        if (!(v >= 0 && v <= 65535) || v != (float)(int)v)
+            return error_set(e, "voxel %zu is %g: labels are whole numbers from 0 to 65535", i, (double)v),
+                   NULL;
         all += v != 0;
     }
     uint16_t *map = calloc(n ? n : 1, sizeof *map);
@@ -190,7 +216,9 @@ uint16_t *dicom_labels_map(const struct volume *labels, const struct dicom_refer
                     at[k] = step[k][0] * x + step[k][1] * y + step[k][2] * z + step[k][3];
                     inside &= at[k] >= 0 && at[k] < labels->size[k];
                 }
-                if (inside) map[i] = (uint16_t)labels->voxel[(at[2] * labels->size[1] + at[1]) * labels->size[0] + at[0]];
+                if (inside)
+                    map[i] = (uint16_t)
+                                 labels->voxel[(at[2] * labels->size[1] + at[1]) * labels->size[0] + at[0]];
                 placed += map[i] != 0;
             }
     if (placed == all) return map;

@@ -1,7 +1,9 @@
-/* dicom_rtstruct.c - a label map as a DICOM RT Structure Set: for each label the outlines of its areas in each slice (PS3.3 A.19, C.8.8.5 to C.8.8.8).
+/* dicom_rtstruct.c - a label map as a DICOM RT Structure Set: for each label the outlines of its areas in
+ * each slice (PS3.3 A.19, C.8.8.5 to C.8.8.8).
  *
- * Outlines run along the edges of voxels, so that a voxel is inside exactly where its centre is. Voxels that touch at a corner only are apart.
- * Holes are joined to what is around them by a channel without width (the standard's keyhole), so that every outline is one closed polygon.
+ * Outlines run along the edges of voxels, so that a voxel is inside exactly where its centre is. Voxels that
+ * touch at a corner only are apart. Holes are joined to what is around them by a channel without width (the
+ * standard's keyhole), so that every outline is one closed polygon.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 
 #define STRUCTURE_SET_CLASS "1.2.840.10008.5.1.4.1.1.481.3"
 
-/* ---- outlines of a slice ------------------------------------------------------------------------------------------------------- */
+/* ---- outlines of a slice ------------------------------------------------------------------------------- */
 
 /* A corner of voxels on an outline: (x, y) is the corner before voxel (x, y). */
 struct node {
@@ -29,14 +31,16 @@ struct outlines {
     int nodes, room;
     int *first; /* a node of each loop: the topmost one, and there the leftmost */
     int loops, loop_room;
-    unsigned char *used; /* edges that have been walked: a bit for each direction, at the corner that they leave */
+    unsigned char
+        *used; /* edges that have been walked: a bit for each direction, at the corner that they leave */
     int *at;             /* a node at each corner, + 1; 0: none */
     int failed;          /* memory is out */
 };
 
 static int inside(const struct outlines *o, int x, int y)
 {
-    return x >= 0 && y >= 0 && x < o->width && y < o->height && o->slice[(size_t)y * (size_t)o->width + (size_t)x] == o->value;
+    return x >= 0 && y >= 0 && x < o->width && y < o->height &&
+           o->slice[(size_t)y * (size_t)o->width + (size_t)x] == o->value;
 }
 
 static size_t corner(const struct outlines *o, int x, int y)
@@ -47,8 +51,10 @@ static size_t corner(const struct outlines *o, int x, int y)
 /* Does an edge leave the corner in this direction, with the area to its right and none to its left? */
 static int is_edge(const struct outlines *o, int x, int y, int direction)
 {
-    static const int right[4][2] = {{0, 0}, {-1, 0}, {-1, -1}, {0, -1}}, left[4][2] = {{0, -1}, {0, 0}, {-1, 0}, {-1, -1}};
-    return inside(o, x + right[direction][0], y + right[direction][1]) && !inside(o, x + left[direction][0], y + left[direction][1]);
+    static const int right[4][2] = {{0, 0}, {-1, 0}, {-1, -1}, {0, -1}},
+                     left[4][2] = {{0, -1}, {0, 0}, {-1, 0}, {-1, -1}};
+    return inside(o, x + right[direction][0], y + right[direction][1]) &&
+           !inside(o, x + left[direction][0], y + left[direction][1]);
 }
 
 static int add_node(struct outlines *o, int x, int y, int next)
@@ -67,7 +73,8 @@ static int add_node(struct outlines *o, int x, int y, int next)
     return o->nodes++;
 }
 
-/* The loop that begins with an edge; at a corner where two meet it turns right first, round the same voxel. */
+/* The loop that begins with an edge; at a corner where two meet it turns right first, round the same voxel.
+ */
 static void walk(struct outlines *o, int x, int y, int direction)
 {
     int begin = o->nodes, begin_x = x, begin_y = y, begin_direction = direction;
@@ -99,21 +106,24 @@ static void walk(struct outlines *o, int x, int y, int direction)
     o->first[o->loops++] = begin;
 }
 
-/* From a hole's topmost corner straight up to the loop above it, there and back. The loop above has been joined already, for it begins higher. */
+/* From a hole's topmost corner straight up to the loop above it, there and back. The loop above has been
+ * joined already, for it begins higher. */
 static void join_hole(struct outlines *o, int hole)
 {
     int x = o->node[hole].x, y = o->node[hole].y, before = hole, above = 0;
     while (o->node[before].next != hole) before = o->node[before].next;
     for (int up = y - 1; !above; up--) above = o->at[corner(o, x, up)];
     above--;
-    int next = o->node[above].next, there = add_node(o, x, y, 0), back = add_node(o, x, o->node[above].y, next);
+    int next = o->node[above].next, there = add_node(o, x, y, 0),
+        back = add_node(o, x, o->node[above].y, next);
     if (o->failed) return;
     o->node[there].next = back;
     o->node[before].next = there;
     o->node[above].next = hole;
 }
 
-/* All loops of a slice, in the order of their topmost corners; holes joined. The loops that are left are the outlines. */
+/* All loops of a slice, in the order of their topmost corners; holes joined. The loops that are left are the
+ * outlines. */
 static void find_outlines(struct outlines *o)
 {
     size_t corners = ((size_t)o->width + 1) * ((size_t)o->height + 1);
@@ -136,7 +146,7 @@ static void find_outlines(struct outlines *o)
         }
 }
 
-/* ---- contours --------------------------------------------------------------------------------------------------------------------- */
+/* ---- contours ------------------------------------------------------------------------------------------ */
 
 /* Corners where the outline turns, in millimetres (LPS), as a list of decimals. Returns their number. */
 static int put_points(struct text *list, const struct outlines *o, int first, const struct volume *g, int z)
@@ -145,11 +155,13 @@ static int put_points(struct text *list, const struct outlines *o, int first, co
     while (o->node[before].next != first) before = o->node[before].next;
     for (int n = first, more = 1; more; before = n, n = o->node[n].next, more = n != first) {
         const struct node *p = &o->node[before], *q = &o->node[n], *s = &o->node[q->next];
-        int straight = (p->x == q->x && q->x == s->x && (q->y - p->y) * (s->y - q->y) > 0) || (p->y == q->y && q->y == s->y && (q->x - p->x) * (s->x - q->x) > 0);
+        int straight = (p->x == q->x && q->x == s->x && (q->y - p->y) * (s->y - q->y) > 0) ||
+                       (p->y == q->y && q->y == s->y && (q->x - p->x) * (s->x - q->x) > 0);
         if (straight) continue;
         for (int i = 0; i < 3; i++) {
             char number[TEXT_NUMBER];
-            double v = g->affine[i][0] * (q->x - 0.5) + g->affine[i][1] * (q->y - 0.5) + g->affine[i][2] * z + g->affine[i][3];
+            double v = g->affine[i][0] * (q->x - 0.5) + g->affine[i][1] * (q->y - 0.5) + g->affine[i][2] * z +
+                       g->affine[i][3];
             v = nearbyint((i < 2 ? -v : v) * 1e4) / 1e4; /* a tenth of a micrometre */
             text_format_double(number, v == 0 ? 0 : v);
             size_t length = strlen(number);
@@ -162,7 +174,8 @@ static int put_points(struct text *list, const struct outlines *o, int first, co
     return points;
 }
 
-static void put_contour(struct text *contours, const struct outlines *o, int first, const struct dicom_reference *r, int z, int *too_long)
+static void put_contour(struct text *contours, const struct outlines *o, int first,
+                        const struct dicom_reference *r, int z, int *too_long)
 {
     struct text item = {0}, images = {0}, list = {0};
     int points = put_points(&list, o, first, &r->geometry, z);
@@ -178,10 +191,12 @@ static void put_contour(struct text *contours, const struct outlines *o, int fir
 }
 
 /* The contours of a label in all slices. */
-static int put_contours(struct text *contours, const uint16_t *map, int value, const struct dicom_reference *r, struct error *e)
+static int put_contours(struct text *contours, const uint16_t *map, int value,
+                        const struct dicom_reference *r, struct error *e)
 {
     const struct volume *g = &r->geometry;
-    size_t plane = (size_t)g->size[0] * (size_t)g->size[1], corners = ((size_t)g->size[0] + 1) * ((size_t)g->size[1] + 1);
+    size_t plane = (size_t)g->size[0] * (size_t)g->size[1],
+           corners = ((size_t)g->size[0] + 1) * ((size_t)g->size[1] + 1);
     struct outlines o = {.value = value, .width = (int)g->size[0], .height = (int)g->size[1]};
     int too_long = 0;
     o.used = malloc(corners);
@@ -200,19 +215,25 @@ static int put_contours(struct text *contours, const uint16_t *map, int value, c
     free(o.node);
     free(o.first);
     if (o.failed) return error_set(e, "out of memory for contours");
-    return too_long ? error_set(e, "a contour of label %d is too long for a DICOM element (64 kB): write a segmentation (--as seg)", value) : 0;
+    return too_long ? error_set(e,
+                                "a contour of label %d is too long for a DICOM element (64 kB): write a "
+                                "segmentation (--as seg)",
+                                value)
+                    : 0;
 }
 
-/* ---- the object --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the object ---------------------------------------------------------------------------------------- */
 
 static void put_references(struct text *set, const struct dicom_reference *r)
 {
-    struct text images = {0}, series = {0}, all_series = {0}, study = {0}, studies = {0}, frame = {0}, frames = {0};
+    struct text images = {0}, series = {0}, all_series = {0}, study = {0}, studies = {0}, frame = {0},
+                frames = {0};
     dicom_put_images(&images, r, 0, (int)r->geometry.size[2]);
     dicom_put_text(&series, 0x0020000e, "UI", r->series_uid);
     dicom_put_sequence(&series, 0x30060016, &images);
     dicom_put_item(&all_series, &series);
-    dicom_put_text(&study, 0x00081150, "UI", "1.2.840.10008.3.1.2.3.1"); /* what the standard gives for a study */
+    dicom_put_text(&study, 0x00081150, "UI",
+                   "1.2.840.10008.3.1.2.3.1"); /* what the standard gives for a study */
     dicom_put_text(&study, 0x00081155, "UI", r->study_uid);
     dicom_put_sequence(&study, 0x30060014, &all_series);
     dicom_put_item(&studies, &study);
@@ -222,7 +243,8 @@ static void put_references(struct text *set, const struct dicom_reference *r)
     dicom_put_sequence(set, 0x30060010, &frames);
 }
 
-static void put_regions(struct text *set, const struct dicom_label *label, int labels, const struct dicom_reference *r)
+static void put_regions(struct text *set, const struct dicom_label *label, int labels,
+                        const struct dicom_reference *r)
 {
     struct text items = {0}, item = {0};
     for (int l = 0; l < labels; l++) {
@@ -235,9 +257,11 @@ static void put_regions(struct text *set, const struct dicom_label *label, int l
     dicom_put_sequence(set, 0x30060020, &items);
 }
 
-static int put_region_contours(struct text *set, const uint16_t *map, const struct dicom_label *label, int labels, const struct dicom_reference *r, struct error *e)
+static int put_region_contours(struct text *set, const uint16_t *map, const struct dicom_label *label,
+                               int labels, const struct dicom_reference *r, struct error *e)
 {
-    static const char *const colour[] = {"230\\25\\75", "60\\180\\75", "255\\225\\25", "0\\130\\200", "245\\130\\48", "145\\30\\180", "70\\240\\240", "240\\50\\230"};
+    static const char *const colour[] = {"230\\25\\75",  "60\\180\\75",  "255\\225\\25", "0\\130\\200",
+                                         "245\\130\\48", "145\\30\\180", "70\\240\\240", "240\\50\\230"};
     struct text items = {0}, item = {0}, contours = {0};
     int status = 0;
     for (int l = 0; l < labels && !status; l++) {
@@ -259,8 +283,9 @@ static int put_region_contours(struct text *set, const uint16_t *map, const stru
     return status;
 }
 
-int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels, const struct dicom_reference *r, const char *software,
-                         const char *date, const char *time, struct error *e)
+int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels,
+                         const struct dicom_reference *r, const char *software, const char *date,
+                         const char *time, struct error *e)
 {
     struct text set = {0};
     char instance[65], series[65];

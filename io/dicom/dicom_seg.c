@@ -1,4 +1,5 @@
-/* dicom_seg.c - a label map as a DICOM Segmentation: a binary segment for each label, a frame for each slice that has it (PS3.3 A.51, C.8.20). */
+/* dicom_seg.c - a label map as a DICOM Segmentation: a binary segment for each label, a frame for each slice
+ * that has it (PS3.3 A.51, C.8.20). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ static void to_lps(double out[3], const struct volume *g, int k, double scale)
 }
 
 /* The frames of each label in turn; one at least, for there is no object without. */
-static struct frame *list_frames(int *count, const uint16_t *map, const struct dicom_label *label, int labels, const struct volume *g)
+static struct frame *list_frames(int *count, const uint16_t *map, const struct dicom_label *label, int labels,
+                                 const struct volume *g)
 {
     size_t plane = (size_t)g->size[0] * (size_t)g->size[1], room = (size_t)labels * (size_t)g->size[2] + 1;
     struct frame *frame = malloc(room * sizeof *frame);
@@ -35,9 +37,10 @@ static struct frame *list_frames(int *count, const uint16_t *map, const struct d
     return frame;
 }
 
-/* ---- what stands for all frames --------------------------------------------------------------------------------------------- */
+/* ---- what stands for all frames ------------------------------------------------------------------------ */
 
-static void put_segments(struct text *set, const struct dicom_label *label, int labels, const struct dicom_reference *r, const char *software)
+static void put_segments(struct text *set, const struct dicom_label *label, int labels,
+                         const struct dicom_reference *r, const char *software)
 {
     struct text items = {0};
     for (int l = 0; l < labels; l++) {
@@ -90,7 +93,7 @@ static void put_dimensions(struct text *set, const char *organisation)
     dicom_put_text(set, 0x00209311, "CS", "3D");
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------------------------------- */
+/* ---- frames -------------------------------------------------------------------------------------------- */
 
 /* The image that the frame's labels were made of. */
 static void put_derivation(struct text *group, const struct dicom_reference *r, int z)
@@ -108,7 +111,8 @@ static void put_derivation(struct text *group, const struct dicom_reference *r, 
     dicom_put_sequence(group, 0x00089124, &items);
 }
 
-static void put_frame_groups(struct text *set, const struct frame *frame, int count, const struct dicom_reference *r)
+static void put_frame_groups(struct text *set, const struct frame *frame, int count,
+                             const struct dicom_reference *r)
 {
     const struct volume *g = &r->geometry;
     struct text groups = {0}, group = {0}, items = {0}, item = {0};
@@ -138,14 +142,16 @@ static void put_frame_groups(struct text *set, const struct frame *frame, int co
 }
 
 /* A bit a voxel, the first in the lowest; frames follow each other without a gap. */
-static int put_pixels(struct text *set, const uint16_t *map, const struct dicom_label *label, const struct frame *frame, int count, const struct volume *g)
+static int put_pixels(struct text *set, const uint16_t *map, const struct dicom_label *label,
+                      const struct frame *frame, int count, const struct volume *g)
 {
     size_t plane = (size_t)g->size[0] * (size_t)g->size[1], bytes = (plane * (size_t)count + 7) / 8;
     unsigned char *bits = calloc(bytes + 1, 1);
     for (int i = 0; bits && i < count; i++)
         for (size_t k = 0; k < plane; k++) {
             size_t at = (size_t)i * plane + k;
-            if (map[(size_t)frame[i].z * plane + k] == label[frame[i].label].value) bits[at / 8] |= (unsigned char)(1 << at % 8);
+            if (map[(size_t)frame[i].z * plane + k] == label[frame[i].label].value)
+                bits[at / 8] |= (unsigned char)(1 << at % 8);
         }
     if (bits && bytes < UINT32_MAX) dicom_put(set, 0x7fe00010, "OB", bits, bytes);
     int lost = !bits || bytes >= UINT32_MAX;
@@ -153,14 +159,17 @@ static int put_pixels(struct text *set, const uint16_t *map, const struct dicom_
     return lost;
 }
 
-int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels, const struct dicom_reference *r, const char *software,
-                    const char *date, const char *time, struct error *e)
+int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels,
+                    const struct dicom_reference *r, const char *software, const char *date, const char *time,
+                    struct error *e)
 {
     const struct volume *g = &r->geometry;
     struct text set = {0}, items = {0}, item = {0};
     char instance[65], series[65], organisation[65];
     int count;
-    if (g->size[0] > 65535 || g->size[1] > 65535) return error_set(e, "%s: frames of %lld x %lld do not fit DICOM", path, (long long)g->size[0], (long long)g->size[1]);
+    if (g->size[0] > 65535 || g->size[1] > 65535)
+        return error_set(e, "%s: frames of %lld x %lld do not fit DICOM", path, (long long)g->size[0],
+                         (long long)g->size[1]);
     struct frame *frame = list_frames(&count, map, label, labels, g);
     if (!frame) return error_set(e, "%s: out of memory for frames", path);
     dicom_object_uid(instance, map, r, "segmentation", date, time);

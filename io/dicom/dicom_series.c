@@ -11,13 +11,16 @@
 #include "io/base/text.h"
 #include "io/image/voxels.h"
 
-/* ---- files ------------------------------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------------------- */
 
-static int read_times(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared, struct error *e)
+static int read_times(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared,
+                      struct error *e)
 {
     struct dicom_element timing[DICOM_FIELDS], echo[DICOM_FIELDS];
     info->field_strength = info->repetition_time = info->echo_time = NAN;
-    if (dicom_scan_first(timing, &shared[DICOM_TIMING_SEQUENCE], e) || dicom_scan_first(echo, &shared[DICOM_ECHO_SEQUENCE], e)) return -1;
+    if (dicom_scan_first(timing, &shared[DICOM_TIMING_SEQUENCE], e) ||
+        dicom_scan_first(echo, &shared[DICOM_ECHO_SEQUENCE], e))
+        return -1;
     return dicom_numbers(&info->repetition_time, 1, timing, DICOM_REPETITION_TIME, e) < 0 ||
                    dicom_numbers(&info->echo_time, 1, echo, DICOM_EFFECTIVE_ECHO_TIME, e) < 0 ||
                    dicom_numbers(&info->repetition_time, 1, f->element, DICOM_REPETITION_TIME, e) < 0 ||
@@ -27,7 +30,8 @@ static int read_times(struct image_info *info, const struct dicom_file *f, const
                : 0;
 }
 
-static int read_info(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared, struct error *e)
+static int read_info(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared,
+                     struct error *e)
 {
     dicom_text(info->series_uid, sizeof info->series_uid, f->element, DICOM_SERIES_INSTANCE_UID);
     dicom_text(info->modality, sizeof info->modality, f->element, DICOM_MODALITY);
@@ -38,7 +42,8 @@ static int read_info(struct image_info *info, const struct dicom_file *f, const 
     return read_times(info, f, shared, e);
 }
 
-static int describe(struct slice_file *sf, const struct dicom_file *f, const struct dicom_pixels *p, struct error *e)
+static int describe(struct slice_file *sf, const struct dicom_file *f, const struct dicom_pixels *p,
+                    struct error *e)
 {
     struct dicom_element shared[DICOM_FIELDS];
     sf->rows = p->rows;
@@ -49,7 +54,8 @@ static int describe(struct slice_file *sf, const struct dicom_file *f, const str
     if (!sf->slice) return error_set(e, "%s: out of memory for %d frames", f->name, p->frames);
     dicom_text(sf->instance, sizeof sf->instance, f->element, DICOM_SOP_INSTANCE_UID);
     dicom_text(sf->class_uid, sizeof sf->class_uid, f->element, DICOM_SOP_CLASS_UID);
-    if (dicom_scan_first(shared, &f->element[DICOM_SHARED_GROUPS], e) || read_info(&sf->info, f, shared, e) || dicom_read_slices(sf, f, shared, e))
+    if (dicom_scan_first(shared, &f->element[DICOM_SHARED_GROUPS], e) || read_info(&sf->info, f, shared, e) ||
+        dicom_read_slices(sf, f, shared, e))
         return error_prefix(e, "%s", f->name);
     return 0;
 }
@@ -62,7 +68,8 @@ static void slice_file_free(struct slice_file *sf)
 
 /* What is expected of the files of a folder: see dicom_read. */
 struct choice {
-    char series[65], instance[65]; /* the series to take ("": any), the instance whose copies are passed over ("": none) */
+    char series[65],
+        instance[65]; /* the series to take ("": any), the instance whose copies are passed over ("": none) */
     const char *named;             /* path of the file that was named, or NULL */
 };
 
@@ -78,7 +85,8 @@ static int is_chosen(const struct dicom_file *f, const struct choice *c)
 }
 
 /* Adds a file's slices; c NULL takes any. */
-static int add_file(struct dicom_series *s, const struct choice *c, const unsigned char *data, size_t size, const char *path, struct error *e)
+static int add_file(struct dicom_series *s, const struct choice *c, const unsigned char *data, size_t size,
+                    const char *path, struct error *e)
 {
     struct dicom_file f;
     struct dicom_pixels p;
@@ -88,7 +96,8 @@ static int add_file(struct dicom_series *s, const struct choice *c, const unsign
         struct slice_file *more = realloc(s->file, ((size_t)s->files + 1) * sizeof *more);
         status = more ? 0 : error_set(e, "%s: out of memory", path);
         if (more) s->file = more;
-        if (!status) status = s->header_only ? dicom_pixels_describe(&p, &f, e) : dicom_pixels_open(&p, &f, e);
+        if (!status)
+            status = s->header_only ? dicom_pixels_describe(&p, &f, e) : dicom_pixels_open(&p, &f, e);
         if (!status) {
             struct slice_file *sf = &s->file[s->files++];
             memset(sf, 0, sizeof *sf);
@@ -102,44 +111,54 @@ static int add_file(struct dicom_series *s, const struct choice *c, const unsign
 }
 
 /* A segment's frame into the label map. */
-static int decode_segment(struct volume *v, const struct slice *s, struct dicom_pixels *p, int frame, struct error *e)
+static int decode_segment(struct volume *v, const struct slice *s, struct dicom_pixels *p, int frame,
+                          struct error *e)
 {
     size_t n = (size_t)v->size[0] * (size_t)v->size[1];
     float *out = v->voxel + (size_t)s->z * n, *part = malloc(n * sizeof *part);
-    int status = part ? dicom_pixels_frame(part, NULL, p, frame, s->slope, 0, e) : error_set(e, "%s: out of memory for a frame", p->file->name);
+    int status = part ? dicom_pixels_frame(part, NULL, p, frame, s->slope, 0, e)
+                      : error_set(e, "%s: out of memory for a frame", p->file->name);
     for (size_t i = 0; i < n && !status; i++) {
         if (part[i] == 0) continue;
-        if (out[i] != 0) status = error_set(e, "%s: segments %g and %g overlap, which one label map cannot hold", p->file->name, (double)out[i], (double)part[i]);
+        if (out[i] != 0)
+            status = error_set(e, "%s: segments %g and %g overlap, which one label map cannot hold",
+                               p->file->name, (double)out[i], (double)part[i]);
         out[i] = part[i];
     }
     free(part);
     return status;
 }
 
-static int decode_slice(struct volume *v, const struct slice *s, struct dicom_pixels *p, int frame, struct error *e)
+static int decode_slice(struct volume *v, const struct slice *s, struct dicom_pixels *p, int frame,
+                        struct error *e)
 {
     size_t at = (size_t)s->z * (size_t)v->size[0] * (size_t)v->size[1];
-    return dicom_pixels_frame(v->voxel + at, v->exact ? v->exact + at : NULL, p, frame, s->slope, s->intercept, e);
+    return dicom_pixels_frame(v->voxel + at, v->exact ? v->exact + at : NULL, p, frame, s->slope,
+                              s->intercept, e);
 }
 
-static int decode_file(struct volume *v, const struct dicom_series *s, const struct slice_file *sf, const unsigned char *data, size_t size, struct error *e)
+static int decode_file(struct volume *v, const struct dicom_series *s, const struct slice_file *sf,
+                       const unsigned char *data, size_t size, struct error *e)
 {
     struct dicom_file f;
     struct dicom_pixels p;
     if (dicom_file_open(&f, data, size, sf->path, e)) return -1;
     int status = dicom_pixels_open(&p, &f, e);
     if (!status) {
-        if (s->segments && p.bits != 1) status = error_set(e, "%s: a fractional segmentation is not supported", sf->path);
-        if (p.rows != sf->rows || p.columns != sf->columns || p.frames != sf->slices) status = error_set(e, "%s: changed while it was read", sf->path);
+        if (s->segments && p.bits != 1)
+            status = error_set(e, "%s: a fractional segmentation is not supported", sf->path);
+        if (p.rows != sf->rows || p.columns != sf->columns || p.frames != sf->slices)
+            status = error_set(e, "%s: changed while it was read", sf->path);
         for (int k = 0; k < sf->slices && !status; k++)
-            if (sf->slice[k].z >= 0) status = (s->segments ? decode_segment : decode_slice)(v, &sf->slice[k], &p, k, e);
+            if (sf->slice[k].z >= 0)
+                status = (s->segments ? decode_segment : decode_slice)(v, &sf->slice[k], &p, k, e);
         dicom_pixels_close(&p);
     }
     dicom_file_close(&f);
     return status;
 }
 
-/* ---- one series of them -------------------------------------------------------------------------------------------------------- */
+/* ---- one series of them -------------------------------------------------------------------------------- */
 
 static int compare_files(const void *a, const void *b)
 {
@@ -154,9 +173,11 @@ static int several_series(const struct dicom_series *s, const char *path, int co
     for (int i = 0, n; i < s->files; i += n) {
         const struct image_info *info = &s->file[i].info;
         for (n = 1; i + n < s->files && strcmp(info->series_uid, s->file[i + n].info.series_uid) == 0;) n++;
-        text_printf(&t, "%s%s (%s, '%s', %d file%s)", i ? "; " : "", info->series_uid, info->modality, info->description, n, n > 1 ? "s" : "");
+        text_printf(&t, "%s%s (%s, '%s', %d file%s)", i ? "; " : "", info->series_uid, info->modality,
+                    info->description, n, n > 1 ? "s" : "");
     }
-    error_set(e, "%.300s: %d series, choose one with --series UID: %.640s", path, count, t.data ? t.data : "");
+    error_set(e, "%.300s: %d series, choose one with --series UID: %.640s", path, count,
+              t.data ? t.data : "");
     free(text_take(&t));
     return -1;
 }
@@ -168,22 +189,26 @@ static int check_one_series(struct dicom_series *s, const char *path, const stru
     if (!s->files && c->series[0]) return error_set(e, "%s: no DICOM image of series %s", path, c->series);
     if (!s->files) return error_set(e, "%s: no DICOM image", path);
     qsort(s->file, (size_t)s->files, sizeof *s->file, compare_files);
-    for (int i = 1; i < s->files; i++) count += strcmp(s->file[i].info.series_uid, s->file[i - 1].info.series_uid) != 0;
+    for (int i = 1; i < s->files; i++)
+        count += strcmp(s->file[i].info.series_uid, s->file[i - 1].info.series_uid) != 0;
     return count > 1 ? several_series(s, path, count, e) : 0;
 }
 
 /* Where every slice is scaled by whole numbers, its values may be wanted exactly. */
-static int make_room(struct volume *v, const struct dicom_series *s, const char *path, int what, struct error *e)
+static int make_room(struct volume *v, const struct dicom_series *s, const char *path, int what,
+                     struct error *e)
 {
     double slope = 1, intercept = 0;
     for (int i = 0; i < s->files; i++)
         for (int k = 0; k < s->file[i].slices; k++) {
             const struct slice *t = &s->file[i].slice[k];
             if (t->slope != floor(t->slope) || fabs(t->slope) > fabs(slope)) slope = t->slope;
-            if (t->intercept != floor(t->intercept) || fabs(t->intercept) > fabs(intercept)) intercept = t->intercept;
+            if (t->intercept != floor(t->intercept) || fabs(t->intercept) > fabs(intercept))
+                intercept = t->intercept;
         }
     if (voxels_allocate(v, s->segments ? 0 : what, slope, intercept, e)) return error_prefix(e, "%s", path);
-    if (s->segments) memset(v->voxel, 0, volume_voxels(v) * sizeof *v->voxel); /* slices that no segment has */
+    if (s->segments)
+        memset(v->voxel, 0, volume_voxels(v) * sizeof *v->voxel); /* slices that no segment has */
     return 0;
 }
 
@@ -193,19 +218,21 @@ void dicom_series_free(struct dicom_series *s)
     free(s->file);
 }
 
-int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what, struct error *e)
+int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
+                struct error *e)
 {
     struct dicom_series s = {.header_only = what & VOLUME_HEADER};
     struct image_info info;
     memset(v, 0, sizeof *v);
-    int status = add_file(&s, NULL, data, size, name, e) || dicom_arrange(v, &info, &s, 0, e) || (!s.header_only && make_room(v, &s, name, what, e));
+    int status = add_file(&s, NULL, data, size, name, e) || dicom_arrange(v, &info, &s, 0, e) ||
+                 (!s.header_only && make_room(v, &s, name, what, e));
     if (!status && !s.header_only) status = decode_file(v, &s, &s.file[0], data, size, e);
     dicom_series_free(&s);
     if (status) volume_free(v);
     return status ? -1 : 0;
 }
 
-/* ---- folders ------------------------------------------------------------------------------------------------------------------- */
+/* ---- folders ------------------------------------------------------------------------------------------- */
 
 /* By its first bytes. */
 static int is_dicom_file(const char *path)
@@ -254,7 +281,8 @@ static int load_folder(struct dicom_series *s, const struct choice *c, const cha
     return status;
 }
 
-/* A file that was named: its series is chosen, and it before its copies. Its folder (with a slash, or empty) goes to `folder`. */
+/* A file that was named: its series is chosen, and it before its copies. Its folder (with a slash, or empty)
+ * goes to `folder`. */
 static int choose_by_file(struct choice *c, char *folder, size_t room, const char *path, struct error *e)
 {
     struct dicom_file f;
@@ -269,7 +297,8 @@ static int choose_by_file(struct choice *c, char *folder, size_t room, const cha
     if (!status) {
         dicom_text(series, sizeof series, f.element, DICOM_SERIES_INSTANCE_UID);
         dicom_text(c->instance, sizeof c->instance, f.element, DICOM_SOP_INSTANCE_UID);
-        if (c->series[0] && strcmp(c->series, series) != 0) status = error_set(e, "%s: is of series %s, not %s", path, series, c->series);
+        if (c->series[0] && strcmp(c->series, series) != 0)
+            status = error_set(e, "%s: is of series %s, not %s", path, series, c->series);
         memcpy(c->series, series, sizeof series);
         dicom_file_close(&f);
     }
@@ -301,9 +330,11 @@ static int decode_all(struct volume *v, const struct dicom_series *s, int what, 
 }
 
 /* The files of the path; with series NULL those of any. */
-static int load_path(struct dicom_series *s, struct choice *c, const char *path, const char *series, struct error *e)
+static int load_path(struct dicom_series *s, struct choice *c, const char *path, const char *series,
+                     struct error *e)
 {
-    if (series && strlen(series) >= sizeof c->series) return error_set(e, "%.100s...: no UID of a series: more than 64 characters", series);
+    if (series && strlen(series) >= sizeof c->series)
+        return error_set(e, "%.100s...: no UID of a series: more than 64 characters", series);
     if (series) strcpy(c->series, series);
     return file_is_dir(path) ? load_folder(s, c, path, e) : load_named(s, c, path, e);
 }
@@ -315,7 +346,8 @@ int dicom_series_load(struct dicom_series *s, const char *path, const char *seri
     return status ? status : check_one_series(s, path, &c, e);
 }
 
-int dicom_read_series(struct volume *v, struct image_info *info, const char *path, const struct image_choice *choice, int what, struct error *e)
+int dicom_read_series(struct volume *v, struct image_info *info, const char *path,
+                      const struct image_choice *choice, int what, struct error *e)
 {
     static const struct image_choice only = {NULL, 0};
     struct dicom_series s = {.header_only = what & VOLUME_HEADER};
@@ -336,13 +368,16 @@ int dicom_list_series(char (**uid)[65], int *count, const char *path, const char
     struct dicom_series s = {.header_only = 1};
     struct choice c = {.named = NULL};
     int status = load_path(&s, &c, path, series, e);
-    if (!status && !s.files) status = error_set(e, series ? "%s: no DICOM image of series %s" : "%s: no DICOM image", path, series);
+    if (!status && !s.files)
+        status = error_set(e, series ? "%s: no DICOM image of series %s" : "%s: no DICOM image", path,
+                           series);
     *uid = status ? NULL : malloc((size_t)s.files * sizeof **uid);
     *count = 0;
     if (!status && !*uid) status = error_set(e, "%s: out of memory for %d files", path, s.files);
     if (!status) qsort(s.file, (size_t)s.files, sizeof *s.file, compare_files);
     for (int i = 0; i < s.files && !status; i++)
-        if (i == 0 || strcmp(s.file[i].info.series_uid, (*uid)[*count - 1]) != 0) strcpy((*uid)[(*count)++], s.file[i].info.series_uid);
+        if (i == 0 || strcmp(s.file[i].info.series_uid, (*uid)[*count - 1]) != 0)
+            strcpy((*uid)[(*count)++], s.file[i].info.series_uid);
     dicom_series_free(&s);
     return status;
 }
@@ -352,6 +387,7 @@ int dicom_read(struct volume *v, const char *path, int what, struct error *e)
     return dicom_read_series(v, NULL, path, NULL, what, e);
 }
 
-/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+/* ---- the format ---------------------------------------------------------------------------------------- */
 
-const struct image_format dicom_format = {"DICOM", NULL, 1, 1, dicom_recognise, dicom_read, dicom_read_series, dicom_list_series, NULL};
+const struct image_format dicom_format = {
+    "DICOM", NULL, 1, 1, dicom_recognise, dicom_read, dicom_read_series, dicom_list_series, NULL};

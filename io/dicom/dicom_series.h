@@ -1,5 +1,5 @@
-/* dicom_series.h - slices of DICOM files and their order: between io/dicom/dicom_series.c, which reads them, and io/dicom/dicom_order.c, which makes volumes
- * of them. Others use io/dicom/dicom.h.
+/* dicom_series.h - slices of DICOM files and their order: between io/dicom/dicom_series.c, which reads them,
+ * and io/dicom/dicom_order.c, which makes volumes of them. Others use io/dicom/dicom.h.
  */
 #ifndef IO_DICOM_SERIES_H
 #define IO_DICOM_SERIES_H
@@ -7,24 +7,28 @@
 #include "io/dicom/dicom.h"
 #include "io/dicom/dicom_file.h"
 
-/* Slices at one place are of several volumes, told apart by the first KEYS_SURE of these as they are (absent: 0); what they leave together is
- * told by the others, in this order. */
+/* Slices at one place are of several volumes, told apart by the first KEYS_SURE of these as they are (absent:
+ * 0); what they leave together is told by the others, in this order. */
 enum {
-    KEY_TIME, KEY_TIME_INDEX, KEY_ECHO, KEY_ECHO_TIME, KEY_B_VALUE, KEY_ENERGY, KEY_DETECTOR, KEY_PHASE, KEY_ROTATION, KEY_RR, KEY_TIME_SLOT, KEY_ANGLE,
-    KEY_TIME_SLICE, KEYS_SURE, KEY_TRIGGER = KEYS_SURE, KEY_ACQUISITION, KEY_INSTANCE, DICOM_KEYS
+    KEY_TIME, KEY_TIME_INDEX, KEY_ECHO, KEY_ECHO_TIME, KEY_B_VALUE, KEY_ENERGY, KEY_DETECTOR, KEY_PHASE,
+    KEY_ROTATION, KEY_RR, KEY_TIME_SLOT, KEY_ANGLE, KEY_TIME_SLICE, KEYS_SURE, KEY_TRIGGER = KEYS_SURE,
+    KEY_ACQUISITION, KEY_INSTANCE, DICOM_KEYS
 };
 
 /* What the files leave open and is put in its place: bits. */
 enum {
-    ASSUME_PLACE = 1, ASSUME_DIRECTION = 2, ASSUME_PIXEL = 4, ASSUME_PIXEL_AT_DETECTOR = 8, ASSUME_PIXEL_NOMINAL = 16, ASSUME_DISTANCE = 32, ASSUME_THICKNESS = 64, ASSUME_STACK = 128, ASSUME_SLOPE = 256,
-    ASSUME_REAL_WORLD = 512, ASSUME_BITS = 10
+    ASSUME_PLACE = 1, ASSUME_DIRECTION = 2, ASSUME_PIXEL = 4, ASSUME_PIXEL_AT_DETECTOR = 8,
+    ASSUME_PIXEL_NOMINAL = 16, ASSUME_DISTANCE = 32, ASSUME_THICKNESS = 64, ASSUME_STACK = 128,
+    ASSUME_SLOPE = 256, ASSUME_REAL_WORLD = 512, ASSUME_BITS = 10
 };
 
 struct slice {
-    double position[3], row[3], column[3]; /* mm and unit vectors, LPS: the first voxel, and where x and y grow */
+    double position[3], row[3],
+        column[3]; /* mm and unit vectors, LPS: the first voxel, and where x and y grow */
     double pixel[2];                       /* mm along x and y */
     double unit[3];                        /* mm: the last decimal that the position was written with */
-    double distance;                       /* to the next slice along the normal (negative: against it) as the file says it, 0: it does not */
+    double distance; /* to the next slice along the normal (negative: against it) as the file says it, 0: it
+                        does not */
     double slope, intercept;
     int has_position, has_orientation, assumed;
     int own_place;                         /* the position is of this frame, not of the whole file */
@@ -61,12 +65,17 @@ static inline void cross(double c[3], const double a[3], const double b[3])
 
 /* The elements of a sequence's first item; absent ones where there is none (io/dicom/dicom_slices.c). */
 int dicom_scan_first(struct dicom_element *el, const struct dicom_element *sequence, struct error *e);
-/* Sets every slice of sf->slice, sf->slices of them, from the file; shared: its shared functional groups (io/dicom/dicom_slices.c). */
-int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const struct dicom_element *shared, struct error *e);
-/* The files of the one series at the path (of its UID where that is not NULL), sorted; s is zeroed but for header_only. */
+/* Sets every slice of sf->slice, sf->slices of them, from the file; shared: its shared functional groups
+ * (io/dicom/dicom_slices.c). */
+int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const struct dicom_element *shared,
+                      struct error *e);
+/* The files of the one series at the path (of its UID where that is not NULL), sorted; s is zeroed but for
+ * header_only. */
 int dicom_series_load(struct dicom_series *s, const char *path, const char *series, struct error *e);
 void dicom_series_free(struct dicom_series *s);
-/* Checks the slices of a series, sets everything of volume `number` (from 1; 0: the only one) but its voxels, each slice's z, and the info. */
-int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series *s, int number, struct error *e);
+/* Checks the slices of a series, sets everything of volume `number` (from 1; 0: the only one) but its voxels,
+ * each slice's z, and the info. */
+int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series *s, int number,
+                  struct error *e);
 
 #endif

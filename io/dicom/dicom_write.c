@@ -67,7 +67,8 @@ void dicom_put_decimals(struct text *t, uint32_t tag, const double *v, int n)
             snprintf(shorter, sizeof shorter, "%.*e", digits - 1, v[i]);
             char *point = shorter + strcspn(shorter, ",");
             if (*point == ',') *point = '.'; /* another locale's */
-            if (text_parse_double(&rounded, shorter, strlen(shorter)) == 0) text_format_double(number, rounded);
+            if (text_parse_double(&rounded, shorter, strlen(shorter)) == 0)
+                text_format_double(number, rounded);
         }
         size_t length = strlen(number);
         if (length > 2 && strcmp(number + length - 2, ".0") == 0) number[length - 2] = 0;
@@ -136,7 +137,8 @@ void dicom_make_uid(char uid[65], const void *seed, size_t size, const char *wha
     uid[5 + n] = 0;
 }
 
-int dicom_write_file(const char *path, const char *class_uid, const char *instance_uid, struct text *set, struct error *e)
+int dicom_write_file(const char *path, const char *class_uid, const char *instance_uid, struct text *set,
+                     struct error *e)
 {
     static const char preamble[128];
     struct text meta = {0}, all = {0};
@@ -144,14 +146,16 @@ int dicom_write_file(const char *path, const char *class_uid, const char *instan
     dicom_put_text(&meta, 0x00020002, "UI", class_uid);
     dicom_put_text(&meta, 0x00020003, "UI", instance_uid);
     dicom_put_text(&meta, 0x00020010, "UI", "1.2.840.10008.1.2.1");
-    dicom_put_text(&meta, 0x00020012, "UI", "2.25.80302813137786398554742050926734630921"); /* of this implementation */
+    dicom_put_text(&meta, 0x00020012, "UI",
+                   "2.25.80302813137786398554742050926734630921"); /* of this implementation */
     dicom_put_text(&meta, 0x00020013, "SH", "NEPHRON");
     text_put(&all, preamble, sizeof preamble);
     text_puts(&all, "DICM");
     dicom_put_number(&all, 0x00020000, "UL", (uint32_t)meta.size);
     text_append(&all, &meta);
     text_append(&all, set);
-    int status = all.size > UINT32_MAX ? error_set(e, "%s: more than 4 GB do not fit a DICOM file", path) : file_write(path, all.data, all.size, e);
+    int status = all.size > UINT32_MAX ? error_set(e, "%s: more than 4 GB do not fit a DICOM file", path)
+                                       : file_write(path, all.data, all.size, e);
     free(meta.data);
     free(all.data);
     free(set->data);

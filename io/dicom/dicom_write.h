@@ -1,4 +1,5 @@
-/* dicom_write.h - DICOM files written: data elements in explicit VR, little endian, one after the other in the order of their tags.
+/* dicom_write.h - DICOM files written: data elements in explicit VR, little endian, one after the other in
+ * the order of their tags.
  *
  *     struct text set = {0}, item = {0}, items = {0};
  *     dicom_put_text(&set, 0x00080060, "CS", "SEG");
@@ -7,7 +8,8 @@
  *     dicom_put_sequence(&set, 0x00620002, &items);
  *     dicom_write_file(path, class_uid, instance_uid, &set, &e);
  *
- * Memory that runs out shows in dicom_write_file (io/base/text.h). Source: DICOM PS3.5 sections 6 and 7, PS3.10 section 7.
+ * Memory that runs out shows in dicom_write_file (io/base/text.h). Source: DICOM PS3.5 sections 6 and 7,
+ * PS3.10 section 7.
  */
 #ifndef IO_DICOM_WRITE_H
 #define IO_DICOM_WRITE_H
@@ -29,10 +31,12 @@ void dicom_put_sequence(struct text *t, uint32_t tag, struct text *items);
 /* Code Value, Coding Scheme Designator and Code Meaning: a sequence of one. */
 void dicom_put_code(struct text *t, uint32_t tag, const char *value, const char *scheme, const char *meaning);
 
-/* A UID below 2.25 (PS3.5 annex B) from the SHA-256 of the seed and of what it names: the same for the same. */
+/* A UID below 2.25 (PS3.5 annex B) from the SHA-256 of the seed and of what it names: the same for the same.
+ */
 void dicom_make_uid(char uid[65], const void *seed, size_t size, const char *what);
 
 /* Preamble, file meta information and the data set, which is given up. */
-int dicom_write_file(const char *path, const char *class_uid, const char *instance_uid, struct text *set, struct error *e);
+int dicom_write_file(const char *path, const char *class_uid, const char *instance_uid, struct text *set,
+                     struct error *e);
 
 #endif

@@ -1,26 +1,33 @@
-/* jpeg_2000_block.c - a code-block of JPEG 2000: the arithmetic decoder (T.800 annex C) and the three passes over each bit plane (annex D). */
+/* jpeg_2000_block.c - a code-block of JPEG 2000: the arithmetic decoder (T.800 annex C) and the three passes
+ * over each bit plane (annex D). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/dicom/jpeg_2000.h"
 
 enum { STYLE_BYPASS = 1, STYLE_RESET = 2, STYLE_TERMINATE = 4, STYLE_CAUSAL = 8, STYLE_SYMBOLS = 32 };
-enum { CONTEXT_SIGN = 9, CONTEXT_REFINE = 14, CONTEXT_RUN = 17, CONTEXT_UNIFORM = 18, CONTEXTS = 19, STRIPE = 4, PASSES_ARITHMETIC = 10 };
+enum {
+    CONTEXT_SIGN = 9, CONTEXT_REFINE = 14, CONTEXT_RUN = 17, CONTEXT_UNIFORM = 18, CONTEXTS = 19, STRIPE = 4,
+    PASSES_ARITHMETIC = 10
+};
 
-/* ---- the arithmetic decoder ------------------------------------------------------------------------------------------------ */
+/* ---- the arithmetic decoder ---------------------------------------------------------------------------- */
 
 /* Table C.2: probability of the less probable symbol; the next states; whether the symbols change places. */
 static const struct {
     uint16_t qe;
     uint8_t nmps, nlps, change;
-} states[47] = {{0x5601, 1, 1, 1},    {0x3401, 2, 6, 0},    {0x1801, 3, 9, 0},    {0x0ac1, 4, 12, 0},   {0x0521, 5, 29, 0},   {0x0221, 38, 33, 0},
-                {0x5601, 7, 6, 1},    {0x5401, 8, 14, 0},   {0x4801, 9, 14, 0},   {0x3801, 10, 14, 0},  {0x3001, 11, 17, 0},  {0x2401, 12, 18, 0},
-                {0x1c01, 13, 20, 0},  {0x1601, 29, 21, 0},  {0x5601, 15, 14, 1},  {0x5401, 16, 14, 0},  {0x5101, 17, 15, 0},  {0x4801, 18, 16, 0},
-                {0x3801, 19, 17, 0},  {0x3401, 20, 18, 0},  {0x3001, 21, 19, 0},  {0x2801, 22, 19, 0},  {0x2401, 23, 20, 0},  {0x2201, 24, 21, 0},
-                {0x1c01, 25, 22, 0},  {0x1801, 26, 23, 0},  {0x1601, 27, 24, 0},  {0x1401, 28, 25, 0},  {0x1201, 29, 26, 0},  {0x1101, 30, 27, 0},
-                {0x0ac1, 31, 28, 0},  {0x09c1, 32, 29, 0},  {0x08a1, 33, 30, 0},  {0x0521, 34, 31, 0},  {0x0441, 35, 32, 0},  {0x02a1, 36, 33, 0},
-                {0x0221, 37, 34, 0},  {0x0141, 38, 35, 0},  {0x0111, 39, 36, 0},  {0x0085, 40, 37, 0},  {0x0049, 41, 38, 0},  {0x0025, 42, 39, 0},
-                {0x0015, 43, 40, 0},  {0x0009, 44, 41, 0},  {0x0005, 45, 42, 0},  {0x0001, 45, 43, 0},  {0x5601, 46, 46, 0}};
+} states[47] = {
+    {0x5601, 1, 1, 1},   {0x3401, 2, 6, 0},   {0x1801, 3, 9, 0},   {0x0ac1, 4, 12, 0},  {0x0521, 5, 29, 0},
+    {0x0221, 38, 33, 0}, {0x5601, 7, 6, 1},   {0x5401, 8, 14, 0},  {0x4801, 9, 14, 0},  {0x3801, 10, 14, 0},
+    {0x3001, 11, 17, 0}, {0x2401, 12, 18, 0}, {0x1c01, 13, 20, 0}, {0x1601, 29, 21, 0}, {0x5601, 15, 14, 1},
+    {0x5401, 16, 14, 0}, {0x5101, 17, 15, 0}, {0x4801, 18, 16, 0}, {0x3801, 19, 17, 0}, {0x3401, 20, 18, 0},
+    {0x3001, 21, 19, 0}, {0x2801, 22, 19, 0}, {0x2401, 23, 20, 0}, {0x2201, 24, 21, 0}, {0x1c01, 25, 22, 0},
+    {0x1801, 26, 23, 0}, {0x1601, 27, 24, 0}, {0x1401, 28, 25, 0}, {0x1201, 29, 26, 0}, {0x1101, 30, 27, 0},
+    {0x0ac1, 31, 28, 0}, {0x09c1, 32, 29, 0}, {0x08a1, 33, 30, 0}, {0x0521, 34, 31, 0}, {0x0441, 35, 32, 0},
+    {0x02a1, 36, 33, 0}, {0x0221, 37, 34, 0}, {0x0141, 38, 35, 0}, {0x0111, 39, 36, 0}, {0x0085, 40, 37, 0},
+    {0x0049, 41, 38, 0}, {0x0025, 42, 39, 0}, {0x0015, 43, 40, 0}, {0x0009, 44, 41, 0}, {0x0005, 45, 42, 0},
+    {0x0001, 45, 43, 0}, {0x5601, 46, 46, 0}};
 
 struct coder {
     const unsigned char *at, *end;
@@ -110,7 +117,7 @@ static int raw_bit(struct coder *m)
     return (int)(m->c >> m->count & 1);
 }
 
-/* ---- bit planes ----------------------------------------------------------------------------------------------------------- */
+/* ---- bit planes ---------------------------------------------------------------------------------------- */
 
 enum { SIGNIFICANT = 1, NEGATIVE = 2, VISITED = 4, REFINED = 8 };
 
@@ -136,8 +143,10 @@ static int below(const struct plane *p, int y, const uint8_t *f, int shift)
 static int zero_context(const struct plane *p, int y, const uint8_t *f)
 {
     ptrdiff_t s = (ptrdiff_t)p->stride;
-    int h = (f[-1] & SIGNIFICANT) + (f[1] & SIGNIFICANT), v = (f[-s] & SIGNIFICANT) + (below(p, y, f, 0) & SIGNIFICANT);
-    int d = (f[-s - 1] & SIGNIFICANT) + (f[-s + 1] & SIGNIFICANT) + (below(p, y, f, -1) & SIGNIFICANT) + (below(p, y, f, 1) & SIGNIFICANT);
+    int h = (f[-1] & SIGNIFICANT) + (f[1] & SIGNIFICANT),
+        v = (f[-s] & SIGNIFICANT) + (below(p, y, f, 0) & SIGNIFICANT);
+    int d = (f[-s - 1] & SIGNIFICANT) + (f[-s + 1] & SIGNIFICANT) + (below(p, y, f, -1) & SIGNIFICANT) +
+            (below(p, y, f, 1) & SIGNIFICANT);
     if (p->band == BAND_HH) {
         int hv = h + v > 2 ? 2 : h + v;
         return d >= 3 ? 8 : d == 2 ? (hv ? 7 : 6) : d == 1 ? 3 + hv : hv;
@@ -155,7 +164,8 @@ static int zero_context(const struct plane *p, int y, const uint8_t *f)
 static int has_neighbour(const struct plane *p, int y, const uint8_t *f)
 {
     ptrdiff_t s = (ptrdiff_t)p->stride;
-    int all = f[-1] | f[1] | f[-s] | f[-s - 1] | f[-s + 1] | below(p, y, f, 0) | below(p, y, f, -1) | below(p, y, f, 1);
+    int all = f[-1] | f[1] | f[-s] | f[-s - 1] | f[-s + 1] | below(p, y, f, 0) | below(p, y, f, -1) |
+              below(p, y, f, 1);
     return all & SIGNIFICANT;
 }
 
@@ -168,7 +178,8 @@ static int contribution(int flag)
 static int read_sign(struct plane *p, int y, const uint8_t *f)
 {
     if (p->raw) return raw_bit(&p->m);
-    int h = contribution(f[-1]) + contribution(f[1]), v = contribution(f[-(ptrdiff_t)p->stride]) + contribution(below(p, y, f, 0));
+    int h = contribution(f[-1]) + contribution(f[1]),
+        v = contribution(f[-(ptrdiff_t)p->stride]) + contribution(below(p, y, f, 0));
     h = h > 0 ? 1 : h < 0 ? -1 : 0;
     v = v > 0 ? 1 : v < 0 ? -1 : 0;
     int flip = h < 0 || (h == 0 && v < 0);
@@ -209,10 +220,12 @@ static void in_stripes(struct plane *p, visit *each)
     for (int top = 0; top < p->b->height; top += STRIPE)
         for (int x = 0; x < p->b->width; x++)
             for (int y = top; y < top + STRIPE && y < p->b->height; y++)
-                each(p, y, p->flag + (size_t)(y + 1) * p->stride + (size_t)x + 1, p->value + (size_t)y * (size_t)p->b->width + (size_t)x);
+                each(p, y, p->flag + (size_t)(y + 1) * p->stride + (size_t)x + 1,
+                     p->value + (size_t)y * (size_t)p->b->width + (size_t)x);
 }
 
-/* A column of a stripe, of which nothing is known and around which nothing is: how many zeros come first; STRIPE: all. */
+/* A column of a stripe, of which nothing is known and around which nothing is: how many zeros come first;
+ * STRIPE: all. */
 static int read_run(struct plane *p)
 {
     if (!decode(&p->m, CONTEXT_RUN)) return STRIPE;
@@ -236,13 +249,15 @@ static void clean_up(struct plane *p)
             int run = top + STRIPE <= p->b->height && is_quiet(p, top, f) ? read_run(p) : -1;
             for (int k = 0; k < STRIPE && top + k < p->b->height; k++, f += p->stride, value += p->b->width) {
                 if (k < run || *f & (SIGNIFICANT | VISITED)) continue;
-                if (k == run || decode(&p->m, zero_context(p, top + k, f))) become_significant(p, top + k, f, value);
+                if (k == run || decode(&p->m, zero_context(p, top + k, f)))
+                    become_significant(p, top + k, f, value);
             }
         }
     if (p->b->style & STYLE_SYMBOLS)
         for (int i = 0; i < 4; i++) decode(&p->m, CONTEXT_UNIFORM);
     for (int y = 0; y < p->b->height; y++)
-        for (int x = 0; x < p->b->width; x++) p->flag[(size_t)(y + 1) * p->stride + (size_t)x + 1] &= (uint8_t)~VISITED;
+        for (int x = 0; x < p->b->width; x++)
+            p->flag[(size_t)(y + 1) * p->stride + (size_t)x + 1] &= (uint8_t)~VISITED;
 }
 
 static void run_pass(struct plane *p, int number)
@@ -255,7 +270,8 @@ static void run_pass(struct plane *p, int number)
     if (p->b->style & STYLE_RESET) reset_contexts(&p->m);
 }
 
-int jpeg_2000_decode_block(int32_t *value, const struct jpeg_2000_block *b, enum jpeg_2000_band band, struct error *e)
+int jpeg_2000_decode_block(int32_t *value, const struct jpeg_2000_block *b, enum jpeg_2000_band band,
+                           struct error *e)
 {
     struct plane p = {.b = b, .band = band, .value = value, .stride = (size_t)b->width + 2};
     const unsigned char *data = b->data;

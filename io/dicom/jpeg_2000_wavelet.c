@@ -1,5 +1,6 @@
-/* jpeg_2000_wavelet.c - the inverse wavelet transforms of JPEG 2000: T.800 annex F. A line is put together from its low frequencies (even
- * places of the image) and its high ones (odd places), continued beyond its ends as in a mirror, and lifted back in steps.
+/* jpeg_2000_wavelet.c - the inverse wavelet transforms of JPEG 2000: T.800 annex F. A line is put together
+ * from its low frequencies (even places of the image) and its high ones (odd places), continued beyond its
+ * ends as in a mirror, and lifted back in steps.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -51,14 +52,17 @@ static void lift_whole(const struct line *l)
         return;
     }
     mirror(l);
-    for (int64_t i = first_place(l, -1, 0); i <= l->n; i += 2) p[i].whole = add(p[i].whole, -(((int64_t)p[i - 1].whole + p[i + 1].whole + 2) >> 2));
-    for (int64_t i = first_place(l, 0, 1); i < l->n; i += 2) p[i].whole = add(p[i].whole, ((int64_t)p[i - 1].whole + p[i + 1].whole) >> 1);
+    for (int64_t i = first_place(l, -1, 0); i <= l->n; i += 2)
+        p[i].whole = add(p[i].whole, -(((int64_t)p[i - 1].whole + p[i + 1].whole + 2) >> 2));
+    for (int64_t i = first_place(l, 0, 1); i < l->n; i += 2)
+        p[i].whole = add(p[i].whole, ((int64_t)p[i - 1].whole + p[i + 1].whole) >> 1);
 }
 
 /* p[i] -= weight * (p[i - 1] + p[i + 1]) at every second place. */
 static void step(const struct line *l, int64_t from, int64_t to, int odd, float weight)
 {
-    for (int64_t i = first_place(l, from, odd); i <= to; i += 2) l->at[i].real -= weight * (l->at[i - 1].real + l->at[i + 1].real);
+    for (int64_t i = first_place(l, from, odd); i <= to; i += 2)
+        l->at[i].real -= weight * (l->at[i - 1].real + l->at[i + 1].real);
 }
 
 /* Table F.4: alpha, beta, gamma, delta and K. */
@@ -90,7 +94,8 @@ static void interleave(union sample *out, void *const band[4], const struct jpeg
     for (int64_t y = a->y0; y < a->y1; y++)
         for (int64_t x = a->x0; x < a->x1; x++) {
             int high_x = (int)(x & 1), high_y = (int)(y & 1);
-            int64_t x0 = high_x ? a->x0 >> 1 : half_up(a->x0), x1 = high_x ? a->x1 >> 1 : half_up(a->x1), y0 = high_y ? a->y0 >> 1 : half_up(a->y0);
+            int64_t x0 = high_x ? a->x0 >> 1 : half_up(a->x0), x1 = high_x ? a->x1 >> 1 : half_up(a->x1),
+                    y0 = high_y ? a->y0 >> 1 : half_up(a->y0);
             const union sample *from = band[high_x + 2 * high_y];
             out[(y - a->y0) * width + x - a->x0] = from[((y >> 1) - y0) * (x1 - x0) + (x >> 1) - x0];
         }
@@ -99,8 +104,10 @@ static void interleave(union sample *out, void *const band[4], const struct jpeg
 void *jpeg_2000_synthesise(void *const band[4], const struct jpeg_2000_area *a, int reversible)
 {
     int64_t width = a->x1 - a->x0, height = a->y1 - a->y0, longest = width > height ? width : height;
-    union sample *out = malloc(((size_t)width * (size_t)height + 1) * sizeof *out), *room = malloc(((size_t)longest + 2 * MARGIN) * sizeof *room);
-    struct line row = {room ? room + MARGIN : NULL, width, (int)(a->x0 & 1)}, column = {row.at, height, (int)(a->y0 & 1)};
+    union sample *out = malloc(((size_t)width * (size_t)height + 1) * sizeof *out),
+                 *room = malloc(((size_t)longest + 2 * MARGIN) * sizeof *room);
+    struct line row = {room ? room + MARGIN : NULL, width, (int)(a->x0 & 1)},
+                column = {row.at, height, (int)(a->y0 & 1)};
     void (*lift)(const struct line *) = reversible ? lift_whole : lift_real;
     if (!out || !room) {
         free(out);

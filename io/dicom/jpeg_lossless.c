@@ -1,4 +1,5 @@
-/* jpeg_lossless.c - a decoder of one scan with one component: each sample is a prediction from its neighbours plus a coded difference. */
+/* jpeg_lossless.c - a decoder of one scan with one component: each sample is a prediction from its neighbours
+ * plus a coded difference. */
 #include "io/dicom/jpeg_lossless.h"
 
 #include <stdlib.h>
@@ -12,15 +13,18 @@ struct decoder {
     int precision, component, table, predictor, shift;
 };
 
-/* ---- headers --------------------------------------------------------------------------------------------------------- */
+/* ---- headers ------------------------------------------------------------------------------------------- */
 
-static int read_frame(struct decoder *d, const unsigned char *p, size_t n, int rows, int columns, struct error *e)
+static int read_frame(struct decoder *d, const unsigned char *p, size_t n, int rows, int columns,
+                      struct error *e)
 {
     if (n < 9) return error_set(e, "JPEG: frame header of %zu bytes", n);
     d->precision = p[0];
-    if (d->precision < 2 || d->precision > 16) return error_set(e, "JPEG: precision of %d bits", d->precision);
+    if (d->precision < 2 || d->precision > 16)
+        return error_set(e, "JPEG: precision of %d bits", d->precision);
     if (jpeg_u16(p + 1) != rows || jpeg_u16(p + 3) != columns)
-        return error_set(e, "JPEG: %d rows of %d samples, the file says %d of %d", jpeg_u16(p + 1), jpeg_u16(p + 3), rows, columns);
+        return error_set(e, "JPEG: %d rows of %d samples, the file says %d of %d", jpeg_u16(p + 1),
+                         jpeg_u16(p + 3), rows, columns);
     if (p[5] != 1) return error_set(e, "JPEG: %d components, only one is supported", p[5]);
     d->component = p[6];
     return 0;
@@ -29,13 +33,16 @@ static int read_frame(struct decoder *d, const unsigned char *p, size_t n, int r
 static int read_scan(struct decoder *d, const unsigned char *p, size_t n, struct error *e)
 {
     if (!d->precision) return error_set(e, "JPEG: a scan before its frame header");
-    if (n < 6 || p[0] != 1 || p[1] != d->component) return error_set(e, "JPEG: scan header is not of the frame's one component");
+    if (n < 6 || p[0] != 1 || p[1] != d->component)
+        return error_set(e, "JPEG: scan header is not of the frame's one component");
     d->table = p[2] >> 4;
     d->predictor = p[3];
     d->shift = p[5] & 15;
-    if (d->table > 3 || !d->s.defined[d->table]) return error_set(e, "JPEG: Huffman table %d is not defined", d->table);
+    if (d->table > 3 || !d->s.defined[d->table])
+        return error_set(e, "JPEG: Huffman table %d is not defined", d->table);
     if (d->predictor < 1 || d->predictor > 7) return error_set(e, "JPEG: predictor %d", d->predictor);
-    if (d->shift >= d->precision) return error_set(e, "JPEG: point transform %d of %d bits", d->shift, d->precision);
+    if (d->shift >= d->precision)
+        return error_set(e, "JPEG: point transform %d of %d bits", d->shift, d->precision);
     return 0;
 }
 
@@ -47,13 +54,16 @@ static int read_headers(struct decoder *d, int rows, int columns, struct error *
     for (int marker; jpeg_next_segment(&d->s, &marker, &p, &n, e);) {
         if (marker == JPEG_SOS) return read_scan(d, p, n, e);
         if (marker == SOF_LOSSLESS && read_frame(d, p, n, rows, columns, e)) return -1;
-        int other = (marker <= 0xcf && marker != 0xc8 && marker != JPEG_DAC && marker != JPEG_DHT && marker != SOF_LOSSLESS) || marker == 0xf7;
-        if (other) return error_set(e, "JPEG: %s coding, not lossless (process 14)", jpeg_process_name(marker));
+        int other = (marker <= 0xcf && marker != 0xc8 && marker != JPEG_DAC && marker != JPEG_DHT &&
+                     marker != SOF_LOSSLESS) ||
+                    marker == 0xf7;
+        if (other)
+            return error_set(e, "JPEG: %s coding, not lossless (process 14)", jpeg_process_name(marker));
     }
     return -1;
 }
 
-/* ---- codes ------------------------------------------------------------------------------------------------------------ */
+/* ---- codes --------------------------------------------------------------------------------------------- */
 
 /* The next difference, -32767 to 32768. */
 static int read_difference(struct decoder *d, int *difference, struct error *e)
@@ -81,7 +91,8 @@ static int predict(int predictor, int a, int b, int c)
     }
 }
 
-/* The first line of the scan and after a restart is predicted from the left only, the first sample of the others from above. */
+/* The first line of the scan and after a restart is predicted from the left only, the first sample of the
+ * others from above. */
 static int read_line(struct decoder *d, uint16_t *line, const uint16_t *above, int columns, struct error *e)
 {
     int difference = 0;
@@ -98,19 +109,24 @@ static int read_line(struct decoder *d, uint16_t *line, const uint16_t *above, i
 
 static int read_lines(struct decoder *d, uint16_t *out, int rows, int columns, struct error *e)
 {
-    if (d->s.restart % columns != 0) return error_set(e, "JPEG: restart interval of %d is not whole lines of %d", (int)d->s.restart, columns);
+    if (d->s.restart % columns != 0)
+        return error_set(e, "JPEG: restart interval of %d is not whole lines of %d", (int)d->s.restart,
+                         columns);
     int lines = (int)(d->s.restart / columns);
     for (int y = 0; y < rows; y++) {
         uint16_t *line = out + (size_t)y * (size_t)columns;
         int again = lines && y && y % lines == 0;
         if (again && jpeg_next_restart(&d->s, y / lines - 1, e)) return -1;
-        if (read_line(d, line, y && !again ? line - columns : NULL, columns, e)) return error_prefix(e, "line %d", y);
+        if (read_line(d, line, y && !again ? line - columns : NULL, columns, e))
+            return error_prefix(e, "line %d", y);
     }
-    for (size_t i = 0; d->shift && i < (size_t)rows * (size_t)columns; i++) out[i] = (uint16_t)(out[i] << d->shift);
+    for (size_t i = 0; d->shift && i < (size_t)rows * (size_t)columns; i++)
+        out[i] = (uint16_t)(out[i] << d->shift);
     return 0;
 }
 
-int jpeg_lossless_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size, struct error *e)
+int jpeg_lossless_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+                         struct error *e)
 {
     struct decoder *d = calloc(1, sizeof *d);
     if (!d) return error_set(e, "out of memory for %zu bytes", sizeof *d);

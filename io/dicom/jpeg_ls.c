@@ -1,13 +1,20 @@
-/* jpeg_ls.c - a decoder of one scan with one component: each sample is predicted from its neighbours, corrected by what was learnt in the
- * same context, and the rest is Golomb coded; where the neighbours are alike, runs. Names are those of T.87.
+/* jpeg_ls.c - a decoder of one scan with one component: each sample is predicted from its neighbours,
+ * corrected by what was learnt in the same context, and the rest is Golomb coded; where the neighbours are
+ * alike, runs. Names are those of T.87.
  */
 #include "io/dicom/jpeg_ls.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARKER_SOI = 0xd8, MARKER_EOI = 0xd9, MARKER_SOS = 0xda, MARKER_DRI = 0xdd, MARKER_SOF = 0xf7, MARKER_LSE = 0xf8 };
-enum { CONTEXTS = 365, RUN_CONTEXTS = 2 }; /* 365 of regular samples, then those at the end of a run: another above, or the same */
+enum {
+    MARKER_SOI = 0xd8, MARKER_EOI = 0xd9, MARKER_SOS = 0xda, MARKER_DRI = 0xdd, MARKER_SOF = 0xf7,
+    MARKER_LSE = 0xf8
+};
+enum {
+    CONTEXTS = 365,
+    RUN_CONTEXTS = 2
+}; /* 365 of regular samples, then those at the end of a run: another above, or the same */
 
 struct context {
     int64_t a, b; /* sums of sizes and of errors; of a run's, b counts negative errors */
@@ -25,20 +32,23 @@ struct decoder {
     struct context context[CONTEXTS + RUN_CONTEXTS];
 };
 
-/* ---- headers --------------------------------------------------------------------------------------------------------- */
+/* ---- headers ------------------------------------------------------------------------------------------- */
 
 static int read_u16(const unsigned char *p)
 {
     return p[0] << 8 | p[1];
 }
 
-static int read_frame(struct decoder *d, const unsigned char *p, size_t n, int rows, int columns, struct error *e)
+static int read_frame(struct decoder *d, const unsigned char *p, size_t n, int rows, int columns,
+                      struct error *e)
 {
     if (n < 9) return error_set(e, "JPEG-LS: frame header of %zu bytes", n);
     d->precision = p[0];
-    if (d->precision < 2 || d->precision > 16) return error_set(e, "JPEG-LS: precision of %d bits", d->precision);
+    if (d->precision < 2 || d->precision > 16)
+        return error_set(e, "JPEG-LS: precision of %d bits", d->precision);
     if (read_u16(p + 1) != rows || read_u16(p + 3) != columns)
-        return error_set(e, "JPEG-LS: %d rows of %d samples, the file says %d of %d", read_u16(p + 1), read_u16(p + 3), rows, columns);
+        return error_set(e, "JPEG-LS: %d rows of %d samples, the file says %d of %d", read_u16(p + 1),
+                         read_u16(p + 3), rows, columns);
     if (p[5] != 1) return error_set(e, "JPEG-LS: %d components, only one is supported", p[5]);
     d->component = p[6];
     return 0;
@@ -47,7 +57,8 @@ static int read_frame(struct decoder *d, const unsigned char *p, size_t n, int r
 /* LSE: preset parameters; other kinds are mapping tables and larger sizes. */
 static int read_presets(struct decoder *d, const unsigned char *p, size_t n, struct error *e)
 {
-    if (n < 1 || p[0] != 1) return error_set(e, "JPEG-LS: a preset of kind %d is not supported", n ? p[0] : 0);
+    if (n < 1 || p[0] != 1)
+        return error_set(e, "JPEG-LS: a preset of kind %d is not supported", n ? p[0] : 0);
     if (n < 11) return error_set(e, "JPEG-LS: presets are cut off");
     d->maxval = read_u16(p + 1);
     d->t1 = read_u16(p + 3);
@@ -67,10 +78,14 @@ static int set_parameters(struct decoder *d, struct error *e)
 {
     int near = d->near, bpp = 2;
     if (!d->maxval) d->maxval = (1 << d->precision) - 1;
-    if (d->maxval >= 1 << d->precision) return error_set(e, "JPEG-LS: largest sample %d of %d bits", d->maxval, d->precision);
-    if (near > 255 || near > d->maxval / 2) return error_set(e, "JPEG-LS: errors of %d with samples up to %d", near, d->maxval);
-    int low = d->maxval < 128, factor = low ? 256 / (d->maxval + 1) : ((d->maxval < 4095 ? d->maxval : 4095) + 128) / 256;
-    int t1 = low ? 3 / factor + 3 * near : factor + 2 + 3 * near, t2 = low ? 7 / factor + 5 * near : factor * 4 + 3 + 5 * near;
+    if (d->maxval >= 1 << d->precision)
+        return error_set(e, "JPEG-LS: largest sample %d of %d bits", d->maxval, d->precision);
+    if (near > 255 || near > d->maxval / 2)
+        return error_set(e, "JPEG-LS: errors of %d with samples up to %d", near, d->maxval);
+    int low = d->maxval < 128,
+        factor = low ? 256 / (d->maxval + 1) : ((d->maxval < 4095 ? d->maxval : 4095) + 128) / 256;
+    int t1 = low ? 3 / factor + 3 * near : factor + 2 + 3 * near,
+        t2 = low ? 7 / factor + 5 * near : factor * 4 + 3 + 5 * near;
     int t3 = low ? 21 / factor + 7 * near : factor * 17 + 4 + 7 * near;
     if (low) t1 = t1 < 2 ? 2 : t1, t2 = t2 < 3 ? 3 : t2, t3 = t3 < 4 ? 4 : t3;
     if (!d->t1) d->t1 = at_least(t1, near + 1, d->maxval);
@@ -78,7 +93,8 @@ static int set_parameters(struct decoder *d, struct error *e)
     if (!d->t3) d->t3 = at_least(t3, d->t2, d->maxval);
     if (!d->reset) d->reset = 64;
     if (d->t1 < near + 1 || d->t2 < d->t1 || d->t3 < d->t2 || d->t3 > d->maxval || d->reset < 3)
-        return error_set(e, "JPEG-LS: thresholds %d, %d, %d with samples up to %d, reset %d", d->t1, d->t2, d->t3, d->maxval, d->reset);
+        return error_set(e, "JPEG-LS: thresholds %d, %d, %d with samples up to %d, reset %d", d->t1, d->t2,
+                         d->t3, d->maxval, d->reset);
     d->range = (d->maxval + 2 * near) / (2 * near + 1) + 1;
     while (1 << d->qbpp < d->range) d->qbpp++;
     while (1 << bpp < d->maxval + 1) bpp++;
@@ -93,7 +109,8 @@ static int set_parameters(struct decoder *d, struct error *e)
 static int read_scan(struct decoder *d, const unsigned char *p, size_t n, struct error *e)
 {
     if (!d->precision) return error_set(e, "JPEG-LS: a scan before its frame header");
-    if (n < 6 || p[0] != 1 || p[1] != d->component) return error_set(e, "JPEG-LS: scan header is not of the frame's one component");
+    if (n < 6 || p[0] != 1 || p[1] != d->component)
+        return error_set(e, "JPEG-LS: scan header is not of the frame's one component");
     if (p[2]) return error_set(e, "JPEG-LS: mapping tables are not supported");
     if (p[5] & 15) return error_set(e, "JPEG-LS: point transform %d is not supported", p[5] & 15);
     d->near = p[3];
@@ -103,31 +120,39 @@ static int read_scan(struct decoder *d, const unsigned char *p, size_t n, struct
 /* Segments up to and including SOS; d->at is then where the codes begin. */
 static int read_headers(struct decoder *d, int rows, int columns, struct error *e)
 {
-    if (d->size < 2 || read_u16(d->in) != (0xff00 | MARKER_SOI)) return error_set(e, "JPEG-LS: does not begin with SOI");
+    if (d->size < 2 || read_u16(d->in) != (0xff00 | MARKER_SOI))
+        return error_set(e, "JPEG-LS: does not begin with SOI");
     d->at = 2;
     for (;;) {
-        while (d->size - d->at >= 2 && d->in[d->at] == 0xff && d->in[d->at + 1] == 0xff) d->at++; /* fill bytes */
+        while (d->size - d->at >= 2 && d->in[d->at] == 0xff && d->in[d->at + 1] == 0xff)
+            d->at++; /* fill bytes */
         if (d->size - d->at < 4) return error_set(e, "JPEG-LS: headers are cut off");
         const unsigned char *p = d->in + d->at;
         int marker = p[1], length = read_u16(p + 2), status = 0;
-        if (p[0] != 0xff || marker < 0xc0) return error_set(e, "JPEG-LS: 0x%02x%02x where a marker should be", p[0], marker);
+        if (p[0] != 0xff || marker < 0xc0)
+            return error_set(e, "JPEG-LS: 0x%02x%02x where a marker should be", p[0], marker);
         if (marker == MARKER_EOI) return error_set(e, "JPEG-LS: no scan");
-        if (length < 2 || (size_t)length > d->size - d->at - 2) return error_set(e, "JPEG-LS: segment 0x%02x has %d bytes, %zu are left", marker, length, d->size - d->at - 2);
+        if (length < 2 || (size_t)length > d->size - d->at - 2)
+            return error_set(e, "JPEG-LS: segment 0x%02x has %d bytes, %zu are left", marker, length,
+                             d->size - d->at - 2);
         size_t n = (size_t)length - 2;
         d->at += 2 + (size_t)length;
         p += 4;
         if (marker == MARKER_SOF) status = read_frame(d, p, n, rows, columns, e);
         else if (marker == MARKER_LSE) status = read_presets(d, p, n, e);
-        else if (marker == MARKER_DRI && (n < 2 || read_u16(p) || n > 2)) status = error_set(e, "JPEG-LS: restart intervals are not supported");
-        else if (marker <= 0xcf) status = error_set(e, "JPEG-LS: a frame of marker 0x%02x is of another JPEG", marker);
+        else if (marker == MARKER_DRI && (n < 2 || read_u16(p) || n > 2))
+            status = error_set(e, "JPEG-LS: restart intervals are not supported");
+        else if (marker <= 0xcf)
+            status = error_set(e, "JPEG-LS: a frame of marker 0x%02x is of another JPEG", marker);
         else if (marker == MARKER_SOS) return read_scan(d, p, n, e);
         if (status) return -1;
     }
 }
 
-/* ---- codes ------------------------------------------------------------------------------------------------------------ */
+/* ---- codes --------------------------------------------------------------------------------------------- */
 
-/* A byte FF is followed by one with 7 bits, whose highest is 0; FF with a higher one is a marker and ends the bits. */
+/* A byte FF is followed by one with 7 bits, whose highest is 0; FF with a higher one is a marker and ends the
+ * bits. */
 static void refill(struct decoder *d)
 {
     while (d->count <= 48 && !d->ended) {
@@ -197,11 +222,15 @@ static void age(struct context *q, int reset, int is_run)
     q->n++;
 }
 
-/* ---- a regular sample: T.87 A.3 to A.6 ----------------------------------------------------------------------------------- */
+/* ---- a regular sample: T.87 A.3 to A.6 ----------------------------------------------------------------- */
 
 static int quantise(const struct decoder *d, int gradient)
 {
-    int size = abs(gradient), q = size <= d->near ? 0 : size < d->t1 ? 1 : size < d->t2 ? 2 : size < d->t3 ? 3 : 4;
+    int size = abs(gradient), q = size <= d->near ? 0
+                                  : size < d->t1  ? 1
+                                  : size < d->t2  ? 2
+                                  : size < d->t3  ? 3
+                                                  : 4;
     return gradient < 0 ? -q : q;
 }
 
@@ -243,11 +272,13 @@ static int read_regular(struct decoder *d, int number, int ra, int rb, int rc)
     return reconstruct(d, px, sign * error);
 }
 
-/* ---- runs: T.87 A.7 ---------------------------------------------------------------------------------------------------- */
+/* ---- runs: T.87 A.7 ------------------------------------------------------------------------------------ */
 
-static const unsigned char run_order[32] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static const unsigned char run_order[32] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,  2,  3,  3,  3,  3,
+                                            4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-/* Samples that are like ra, of at most `most`; *interrupted: another follows. -1 where the stream is cut off. */
+/* Samples that are like ra, of at most `most`; *interrupted: another follows. -1 where the stream is cut off.
+ */
 static int read_run(struct decoder *d, int most, int *interrupted)
 {
     int length = 0, bit;
@@ -281,7 +312,7 @@ static int read_interruption(struct decoder *d, int ra, int rb)
     return reconstruct(d, alike ? ra : rb, sign * error);
 }
 
-/* ---- lines --------------------------------------------------------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------------------------------------- */
 
 /* Both lines have a sample in front of them and one behind. */
 static int read_line(struct decoder *d, uint16_t *line, const uint16_t *above, int columns)
@@ -314,7 +345,8 @@ static int read_lines(struct decoder *d, uint16_t *out, int rows, int columns, s
     for (int y = 0; y < rows && !status; y++) {
         above[columns] = above[columns - 1];
         line[-1] = above[0];
-        if (read_line(d, line, above, columns)) status = error_set(e, "JPEG-LS: line %d: stream is cut off, or a code is invalid", y);
+        if (read_line(d, line, above, columns))
+            status = error_set(e, "JPEG-LS: line %d: stream is cut off, or a code is invalid", y);
         memcpy(out + (size_t)y * (size_t)columns, line, (size_t)columns * sizeof *line);
         uint16_t *swapped = line;
         line = above;
@@ -324,7 +356,8 @@ static int read_lines(struct decoder *d, uint16_t *out, int rows, int columns, s
     return status;
 }
 
-int jpeg_ls_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size, struct error *e)
+int jpeg_ls_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+                   struct error *e)
 {
     struct decoder *d = calloc(1, sizeof *d);
     if (!d) return error_set(e, "out of memory for %zu bytes", sizeof *d);

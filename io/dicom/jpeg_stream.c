@@ -16,7 +16,7 @@ const char *jpeg_process_name(int marker)
     }
 }
 
-/* ---- segments ---------------------------------------------------------------------------------------------------------- */
+/* ---- segments ------------------------------------------------------------------------------------------ */
 
 static int read_tables(struct jpeg_stream *s, const unsigned char *p, size_t n, struct error *e)
 {
@@ -32,7 +32,8 @@ static int read_tables(struct jpeg_stream *s, const unsigned char *p, size_t n, 
         for (int length = 1; length <= JPEG_CODE_MAX; length++)
             for (int i = 0; i < p[length]; i++, symbol++) {
                 uint32_t step = 1u << (JPEG_CODE_MAX - length);
-                if (code + step > JPEG_CODES || (class == 0 && *symbol > 16)) return error_set(e, "JPEG: invalid Huffman table %d", id);
+                if (code + step > JPEG_CODES || (class == 0 && *symbol > 16))
+                    return error_set(e, "JPEG: invalid Huffman table %d", id);
                 for (uint32_t k = 0; k < step; k++) table[code + k] = (uint16_t)(length << 8 | *symbol);
                 code += step;
             }
@@ -43,10 +44,12 @@ static int read_tables(struct jpeg_stream *s, const unsigned char *p, size_t n, 
     return n ? error_set(e, "JPEG: Huffman tables are cut off") : 0;
 }
 
-int jpeg_next_segment(struct jpeg_stream *s, int *marker, const unsigned char **data, size_t *size, struct error *e)
+int jpeg_next_segment(struct jpeg_stream *s, int *marker, const unsigned char **data, size_t *size,
+                      struct error *e)
 {
     if (s->at == 0) {
-        if (s->size < 2 || jpeg_u16(s->in) != (0xff00 | JPEG_SOI)) return error_set(e, "JPEG: does not begin with SOI"), 0;
+        if (s->size < 2 || jpeg_u16(s->in) != (0xff00 | JPEG_SOI))
+            return error_set(e, "JPEG: does not begin with SOI"), 0;
         s->at = 2;
     }
     while (s->size - s->at >= 2 && s->in[s->at] == 0xff && s->in[s->at + 1] == 0xff) s->at++; /* fill bytes */
@@ -54,10 +57,13 @@ int jpeg_next_segment(struct jpeg_stream *s, int *marker, const unsigned char **
     const unsigned char *p = s->in + s->at;
     int length = jpeg_u16(p + 2);
     *marker = p[1];
-    if (p[0] != 0xff || *marker < 0xc0) return error_set(e, "JPEG: 0x%02x%02x where a marker should be", p[0], *marker), 0;
+    if (p[0] != 0xff || *marker < 0xc0)
+        return error_set(e, "JPEG: 0x%02x%02x where a marker should be", p[0], *marker), 0;
     if (*marker == JPEG_EOI) return error_set(e, "JPEG: no scan"), 0;
     if (length < 2 || (size_t)length > s->size - s->at - 2)
-        return error_set(e, "JPEG: segment 0x%02x has %d bytes, %zu are left", *marker, length, s->size - s->at - 2), 0;
+        return error_set(e, "JPEG: segment 0x%02x has %d bytes, %zu are left", *marker, length,
+                         s->size - s->at - 2),
+               0;
     *size = (size_t)length - 2;
     *data = p + 4;
     s->at += 2 + (size_t)length;
@@ -66,7 +72,7 @@ int jpeg_next_segment(struct jpeg_stream *s, int *marker, const unsigned char **
     return 1;
 }
 
-/* ---- bits -------------------------------------------------------------------------------------------------------------- */
+/* ---- bits ---------------------------------------------------------------------------------------------- */
 
 /* A byte FF is followed by 00; FF with anything else is a marker and ends the bits. */
 static void refill(struct jpeg_stream *s)

@@ -17,14 +17,16 @@
 #include "io/image/voxels.h"
 
 /* DICOM first: its preamble may look like another format. */
-static const struct image_format *const formats[] = {&dicom_format, &nifti_format, &nrrd_format, &metaimage_format, &png_format, &tiff_format};
+static const struct image_format *const formats[] = {&dicom_format,     &nifti_format, &nrrd_format,
+                                                     &metaimage_format, &png_format,   &tiff_format};
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 /* Cosine between two axes that is no rounding of a rectangular grid. */
 #define SHEAR_MAX 2e-4
 
 /* Images that others write and nothing here reads: not to be passed over unseen. */
-static const char *const unread[] = {".bmp", ".gipl", ".gipl.gz", ".mgh", ".mgz", ".mnc", ".vtk", ".jpg", ".jpeg"};
+static const char *const unread[] = {".bmp", ".gipl", ".gipl.gz", ".mgh", ".mgz",
+                                     ".mnc", ".vtk",  ".jpg",     ".jpeg"};
 
 const struct image_format *image_format_at(int i)
 {
@@ -75,26 +77,33 @@ static int unknown(const char *path, int written, struct error *e)
     struct text list = {0};
     for (int i = 0; i < FORMATS; i++) {
         if (written && !formats[i]->write) continue;
-        if (!formats[i]->endings) text_printf(&list, "%s%s files and folders", list.size ? ", " : "", formats[i]->name);
+        if (!formats[i]->endings)
+            text_printf(&list, "%s%s files and folders", list.size ? ", " : "", formats[i]->name);
         for (const struct image_ending *n = formats[i]->endings; n && n->text; n++)
             if (n->written || !written) text_printf(&list, "%s%s", list.size ? ", " : "", n->text);
     }
-    error_set(e, "%s: unknown image format (%s: %s)", path, written ? "written" : "known", list.data ? list.data : "");
+    error_set(e, "%s: unknown image format (%s: %s)", path, written ? "written" : "known",
+              list.data ? list.data : "");
     free(list.data);
     return -1;
 }
 
-int volume_read_choice(struct volume *v, struct image_info *info, const char *path, const struct image_choice *choice, int what, struct error *e)
+int volume_read_choice(struct volume *v, struct image_info *info, const char *path,
+                       const struct image_choice *choice, int what, struct error *e)
 {
     memset(v, 0, sizeof *v);
     if (!file_exists(path)) return error_set(e, "%s: no such file", path);
     const struct image_format *f = image_format_of(path);
     if (!f && file_is_dir(path)) return error_set(e, "%s: a folder without an image series", path);
     if (!f) return file_check(path, e) ? -1 : unknown(path, 0, e);
-    if (info) *info = (struct image_info){.field_strength = NAN, .repetition_time = NAN, .echo_time = NAN, .volumes = 1};
+    if (info)
+        *info = (struct image_info){
+            .field_strength = NAN, .repetition_time = NAN, .echo_time = NAN, .volumes = 1};
     if (f->read_series) return f->read_series(v, info, path, choice, what, e);
     if (choice && choice->series) return error_set(e, "%s: a %s image has no series", path, f->name);
-    if (choice && choice->volume > 1) return error_set(e, "%s: a %s image is one volume, there is no volume %d", path, f->name, choice->volume);
+    if (choice && choice->volume > 1)
+        return error_set(e, "%s: a %s image is one volume, there is no volume %d", path, f->name,
+                         choice->volume);
     return f->read(v, path, what, e);
 }
 
@@ -129,8 +138,10 @@ int volume_write(const struct volume *v, const char *path, enum voxel_type type,
     const struct image_ending *n = f ? image_format_ending(f, path) : NULL;
     if (!n || !n->written) return unknown(path, 1, e);
     if (!f->sheared && volume_obliqueness(v) > SHEAR_MAX)
-        return error_set(e, "%s: the axes of the image are not at right angles (cosine %.3g), which %s cannot hold; .nii.gz, .nrrd and .mha can", path,
-                         volume_obliqueness(v), f->name);
+        return error_set(e,
+                         "%s: the axes of the image are not at right angles (cosine %.3g), which %s cannot "
+                         "hold; .nii.gz, .nrrd and .mha can",
+                         path, volume_obliqueness(v), f->name);
     if (voxels_check(v, type, e)) return error_prefix(e, "%s", path);
     return f->write(v, path, type, e);
 }

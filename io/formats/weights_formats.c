@@ -10,7 +10,8 @@
 #include "io/weights/onnx.h"
 #include "io/weights/pth.h"
 
-static const struct weights_format *const formats[] = {&pth_format, &safetensors_format, &npz_format, &onnx_format};
+static const struct weights_format *const formats[] = {&pth_format, &safetensors_format, &npz_format,
+                                                       &onnx_format};
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 const struct weights_format *weights_format_at(int i)
@@ -31,9 +32,11 @@ static int unknown(const char *path, int written, struct error *e)
 {
     struct text list = {0};
     for (int i = 0; i < FORMATS; i++)
-        for (const char *const *ending = formats[i]->endings; *ending && (written ? formats[i]->write != NULL : formats[i]->read != NULL); ending++)
+        for (const char *const *ending = formats[i]->endings;
+             *ending && (written ? formats[i]->write != NULL : formats[i]->read != NULL); ending++)
             text_printf(&list, "%s%s", list.size ? ", " : "", *ending);
-    error_set(e, "%s: %s (%s: %s)", path, written ? "weights are not written to it" : "no file of weights", written ? "written" : "read", list.data ? list.data : "");
+    error_set(e, "%s: %s (%s: %s)", path, written ? "weights are not written to it" : "no file of weights",
+              written ? "written" : "read", list.data ? list.data : "");
     free(list.data);
     return -1;
 }

@@ -1,5 +1,6 @@
-/* weights_formats.h - the table of file formats of weights. A new one is a source file with a descriptor (io/weights/weights_format.h) and a line
- * in the table of weights_formats.c. The format of a file is told by its name.
+/* weights_formats.h - the table of file formats of weights. A new one is a source file with a descriptor
+ * (io/weights/weights_format.h) and a line in the table of weights_formats.c. The format of a file is told by
+ * its name.
  */
 #ifndef IO_WEIGHTS_FORMATS_H
 #define IO_WEIGHTS_FORMATS_H

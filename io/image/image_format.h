@@ -1,7 +1,9 @@
-/* image_format.h - what every image format says about itself, and what a reader is told and tells beside the voxels.
+/* image_format.h - what every image format says about itself, and what a reader is told and tells beside the
+ * voxels.
  *
- * A descriptor stands at the end of its format's source file. The table of all of them, and the functions that choose one, are
- * in io/formats/image_formats.h: nothing else names a member. tests/unit/io/check_image_formats.c goes over the table.
+ * A descriptor stands at the end of its format's source file. The table of all of them, and the functions
+ * that choose one, are in io/formats/image_formats.h: nothing else names a member.
+ * tests/unit/io/check_image_formats.c goes over the table.
  */
 #ifndef IO_IMAGE_FORMAT_H
 #define IO_IMAGE_FORMAT_H
@@ -39,16 +41,19 @@ struct image_info {
 
 struct image_format {
     const char *name;                   /* "NIfTI" */
-    const struct image_ending *endings; /* longer ones before their tails; the last has no text. NULL: files have any name */
+    const struct image_ending
+        *endings; /* longer ones before their tails; the last has no text. NULL: files have any name */
     int sheared;                        /* written: holds axes that are not at right angles */
     int folders;                        /* a folder of such files is an image too */
-    /* Do these first bytes (IMAGE_SNIFF, fewer of a shorter file) begin a file of the format? NULL: only the name tells. */
+    /* Do these first bytes (IMAGE_SNIFF, fewer of a shorter file) begin a file of the format? NULL: only the
+     * name tells. */
     int (*sniff)(const unsigned char *begin, size_t size);
     /* what: VOLUME_HEADER, VOLUME_EXACT (io/image/volume.h) or 0. */
     int (*read)(struct volume *v, const char *path, int what, struct error *e);
-    /* One volume of several, and the series that there are; NULL where a path holds one volume. See io/dicom/dicom.h. */
-    int (*read_series)(struct volume *v, struct image_info *info, const char *path, const struct image_choice *choice, int what,
-                       struct error *e);
+    /* One volume of several, and the series that there are; NULL where a path holds one volume. See
+     * io/dicom/dicom.h. */
+    int (*read_series)(struct volume *v, struct image_info *info, const char *path,
+                       const struct image_choice *choice, int what, struct error *e);
     int (*list_series)(char (**uid)[65], int *count, const char *path, const char *series, struct error *e);
     /* NULL where the format is only read. */
     int (*write)(const struct volume *v, const char *path, enum voxel_type type, struct error *e);

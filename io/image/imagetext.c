@@ -40,7 +40,7 @@ int image_numbers(double *out, int max, const char *text)
     return n;
 }
 
-/* ---- the other files --------------------------------------------------------------------------------------------------- */
+/* ---- the other files ----------------------------------------------------------------------------------- */
 
 struct names {
     char **name;
@@ -75,13 +75,14 @@ static int add_pattern(struct names *n, const char *files, struct error *e)
     if (*after != 'd' || after > space || width > 20 || count < 3)
         return error_set(e, "data files '%.100s' are no pattern NAME%%03d.raw FIRST LAST STEP", files);
     for (int i = 0; i < 3; i++)
-        if (!(fabs(range[i]) < 1e9) || range[i] != floor(range[i])) return error_set(e, "data files '%.100s': %g is no whole number", files, range[i]);
+        if (!(fabs(range[i]) < 1e9) || range[i] != floor(range[i]))
+            return error_set(e, "data files '%.100s': %g is no whole number", files, range[i]);
     long first = (long)range[0], last = (long)range[1], step = (long)range[2];
     if (step == 0 || (last - first) / step < 0) return error_set(e, "data files '%.100s' are none", files);
     for (long k = first; step > 0 ? k <= last : k >= last; k += step) {
         char name[1200];
-        int length = snprintf(name, sizeof name, zero ? "%.*s%0*ld%.*s" : "%.*s%*ld%.*s", (int)(percent - files), files, width, k,
-                              (int)(space - after - 1), after + 1);
+        int length = snprintf(name, sizeof name, zero ? "%.*s%0*ld%.*s" : "%.*s%*ld%.*s",
+                              (int)(percent - files), files, width, k, (int)(space - after - 1), after + 1);
         if (length >= (int)sizeof name) return error_set(e, "data files '%.100s': name is too long", files);
         if (add_name(n, name, (size_t)length, e)) return -1;
     }
@@ -99,7 +100,8 @@ static int find_names(struct names *n, const struct image_source *s, struct erro
             if (length && add_name(n, line, length, e)) return -1;
         return n->count ? 0 : error_set(e, "data files: LIST, and no name follows");
     }
-    if (percent && space > percent && image_numbers(ignored, 4, space) >= 3) return add_pattern(n, s->files, e);
+    if (percent && space > percent && image_numbers(ignored, 4, space) >= 3)
+        return add_pattern(n, s->files, e);
     return add_name(n, s->files, strlen(s->files), e);
 }
 
@@ -109,35 +111,42 @@ static int load(unsigned char **data, size_t *size, const char *header, const ch
     char path[2400];
     struct stat st;
     int folder = name[0] == '/' ? 0 : (int)(file_name(header) - header);
-    if (snprintf(path, sizeof path, "%.*s%s", folder, header, name) >= (int)sizeof path) return error_set(e, "data file: path is too long");
+    if (snprintf(path, sizeof path, "%.*s%s", folder, header, name) >= (int)sizeof path)
+        return error_set(e, "data file: path is too long");
     if (stat(path, &st)) return error_set(e, "its data file %s is not there", path);
     if (!S_ISREG(st.st_mode)) return error_set(e, "its data file %s is no regular file", path);
     return file_read(path, 0, data, size, e);
 }
 
-/* ---- one part ---------------------------------------------------------------------------------------------------------- */
+/* ---- one part ------------------------------------------------------------------------------------------ */
 
-static int unpack(unsigned char **out, size_t *out_size, const unsigned char *in, size_t size, size_t limit, struct error *e)
+static int unpack(unsigned char **out, size_t *out_size, const unsigned char *in, size_t size, size_t limit,
+                  struct error *e)
 {
-    if (size >= 2 && in[0] == 0x1f && in[1] == 0x8b) return gzip_decompress(in, size, limit, out, out_size, e);
+    if (size >= 2 && in[0] == 0x1f && in[1] == 0x8b)
+        return gzip_decompress(in, size, limit, out, out_size, e);
     return inflate_zlib(in, size, limit, out, out_size, e);
 }
 
 /* Where the voxels are in a part that is unpacked: `need` bytes, or all where that is 0. */
-static int locate(const unsigned char **at, size_t *length, const unsigned char *in, size_t size, size_t need, int64_t skip, struct error *e)
+static int locate(const unsigned char **at, size_t *length, const unsigned char *in, size_t size, size_t need,
+                  int64_t skip, struct error *e)
 {
     if (skip < 0) {
-        if (need > size) return error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu", size, need);
+        if (need > size)
+            return error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu", size, need);
         skip = (int64_t)(size - need);
     }
     if ((uint64_t)skip > size || size - (size_t)skip < need)
-        return error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu", (uint64_t)skip > size ? 0 : size - (size_t)skip, need);
+        return error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu",
+                         (uint64_t)skip > size ? 0 : size - (size_t)skip, need);
     *at = in + skip;
     *length = need ? need : size - (size_t)skip;
     return 0;
 }
 
-static int append_part(unsigned char **raw, size_t *used, const struct image_source *s, const unsigned char *in, size_t size, size_t need, struct error *e)
+static int append_part(unsigned char **raw, size_t *used, const struct image_source *s,
+                       const unsigned char *in, size_t size, size_t need, struct error *e)
 {
     unsigned char *unpacked = NULL;
     const unsigned char *at = in;
@@ -149,7 +158,8 @@ static int append_part(unsigned char **raw, size_t *used, const struct image_sou
         in = end + 1;
     }
     if (s->packed) {
-        if (need / 1040 > size) return error_set(e, "cut off: %zu packed bytes cannot hold the %zu of the header", size, need);
+        if (need / 1040 > size)
+            return error_set(e, "cut off: %zu packed bytes cannot hold the %zu of the header", size, need);
         size_t limit = need + (s->skip_bytes > 0 ? (size_t)s->skip_bytes : 0); /* a bomb is an error */
         if (unpack(&unpacked, &size, in, size, limit, e)) return -1;
         in = unpacked;
@@ -167,9 +177,11 @@ static int append_part(unsigned char **raw, size_t *used, const struct image_sou
     return status;
 }
 
-static int append_files(unsigned char **raw, size_t *used, const struct image_source *s, const struct names *n, size_t need, struct error *e)
+static int append_files(unsigned char **raw, size_t *used, const struct image_source *s,
+                        const struct names *n, size_t need, struct error *e)
 {
-    if (need % (size_t)n->count) return error_set(e, "%zu bytes of voxels do not divide into %d files", need, n->count);
+    if (need % (size_t)n->count)
+        return error_set(e, "%zu bytes of voxels do not divide into %d files", need, n->count);
     for (int i = 0; i < n->count; i++) {
         unsigned char *data;
         size_t size;
@@ -188,7 +200,8 @@ int image_source_read(unsigned char **raw, size_t *bytes, const struct image_sou
     int status;
     *raw = NULL;
     if (s->skip_bytes < -1 || s->skip_lines < 0 || s->skip_bytes > (int64_t)1 << 42)
-        return error_set(e, "skips %lld bytes and %lld lines", (long long)s->skip_bytes, (long long)s->skip_lines);
+        return error_set(e, "skips %lld bytes and %lld lines", (long long)s->skip_bytes,
+                         (long long)s->skip_lines);
     if (!s->files) {
         status = append_part(raw, &used, s, s->data, s->size, *bytes, e);
     } else {
@@ -204,7 +217,8 @@ int image_source_read(unsigned char **raw, size_t *bytes, const struct image_sou
     return status;
 }
 
-int image_source_voxels(struct volume *v, const struct image_source *s, int text, int big, int what, struct error *e)
+int image_source_voxels(struct volume *v, const struct image_source *s, int text, int big, int what,
+                        struct error *e)
 {
     unsigned char *raw;
     size_t n = volume_voxels(v), bytes = text ? 0 : n * (size_t)voxel_type_bytes(v->type);
@@ -213,7 +227,9 @@ int image_source_voxels(struct volume *v, const struct image_source *s, int text
     if (!text) {
         status = voxels_read(v, raw, big, 1, 0, what, e);
     } else {
-        if (bytes / 2 + 1 < n) status = error_set(e, "cut off: %zu bytes of text cannot hold the %zu numbers of the header", bytes, n);
+        if (bytes / 2 + 1 < n)
+            status = error_set(e, "cut off: %zu bytes of text cannot hold the %zu numbers of the header",
+                               bytes, n);
         if (!status) status = voxels_allocate(v, what, 1, 0, e);
         if (!status) status = voxels_parse(v->voxel, v->exact, (const char *)raw, bytes, n, e);
         if (!status) voxels_settle(v);

@@ -28,11 +28,13 @@ struct meta {
 static const struct {
     const char *name;
     enum voxel_type type;
-} types[] = {{"UCHAR", VOXEL_U8}, {"CHAR", VOXEL_I8}, {"USHORT", VOXEL_U16}, {"SHORT", VOXEL_I16}, {"UINT", VOXEL_U32}, {"INT", VOXEL_I32},
-             {"ULONG", VOXEL_U32}, {"LONG", VOXEL_I32}, {"ULONG_LONG", VOXEL_U64}, {"LONG_LONG", VOXEL_I64}, {"FLOAT", VOXEL_F32}, {"DOUBLE", VOXEL_F64}};
+} types[] = {{"UCHAR", VOXEL_U8},      {"CHAR", VOXEL_I8},   {"USHORT", VOXEL_U16},
+             {"SHORT", VOXEL_I16},     {"UINT", VOXEL_U32},  {"INT", VOXEL_I32},
+             {"ULONG", VOXEL_U32},     {"LONG", VOXEL_I32},  {"ULONG_LONG", VOXEL_U64},
+             {"LONG_LONG", VOXEL_I64}, {"FLOAT", VOXEL_F32}, {"DOUBLE", VOXEL_F64}};
 enum { TYPES = sizeof types / sizeof *types };
 
-/* ---- fields ------------------------------------------------------------------------------------------------------------- */
+/* ---- fields -------------------------------------------------------------------------------------------- */
 
 static int set_type(struct meta *h, struct volume *v, const char *value, struct error *e)
 {
@@ -50,46 +52,60 @@ static int is_true(const char *value)
     return value[0] == 'T' || value[0] == 't' || value[0] == '1';
 }
 
-static int take_numbers(double *out, int *count, int max, const char *field, const char *value, struct error *e)
+static int take_numbers(double *out, int *count, int max, const char *field, const char *value,
+                        struct error *e)
 {
     *count = image_numbers(out, max, value);
     return *count < 1 ? error_set(e, "%s is '%.100s'", field, value) : 0;
 }
 
-static int take_whole(int64_t *out, const char *field, const char *value, double low, double high, struct error *e)
+static int take_whole(int64_t *out, const char *field, const char *value, double low, double high,
+                      struct error *e)
 {
     double d;
-    if (image_numbers(&d, 1, value) != 1 || d != floor(d) || d < low || d > high) return error_set(e, "%s is '%.60s'", field, value);
+    if (image_numbers(&d, 1, value) != 1 || d != floor(d) || d < low || d > high)
+        return error_set(e, "%s is '%.60s'", field, value);
     *out = (int64_t)d;
     return 0;
 }
 
 static int set_field(struct meta *h, struct volume *v, const char *field, const char *value, struct error *e)
 {
-    static const char *const origins[] = {"Offset", "Origin", "Position"}, *const matrices[] = {"TransformMatrix", "Rotation", "Orientation"};
+    static const char *const origins[] = {"Offset", "Origin", "Position"}, *const matrices[] = {
+                                                                               "TransformMatrix", "Rotation",
+                                                                               "Orientation"};
     int64_t n;
     double number;
-    if (strcmp(field, "ObjectType") == 0 && strcmp(value, "Image") != 0) return error_set(e, "ObjectType is '%.60s', no Image", value);
+    if (strcmp(field, "ObjectType") == 0 && strcmp(value, "Image") != 0)
+        return error_set(e, "ObjectType is '%.60s', no Image", value);
     if (strcmp(field, "NDims") == 0) {
         if (take_whole(&n, field, value, 1, 100, e)) return -1;
         if (n < 2 || n > AXES) return error_set(e, "NDims is %d, 2 to %d are supported", (int)n, AXES);
         h->axes = (int)n;
     }
     if (strcmp(field, "DimSize") == 0) return take_numbers(h->size, &h->sizes, AXES, field, value, e);
-    if (strcmp(field, "ElementSpacing") == 0) return take_numbers(h->spacing, &h->spacings, AXES, field, value, e);
-    if (strcmp(field, "ElementSize") == 0) return take_numbers(h->element, &h->elements, AXES, field, value, e);
+    if (strcmp(field, "ElementSpacing") == 0)
+        return take_numbers(h->spacing, &h->spacings, AXES, field, value, e);
+    if (strcmp(field, "ElementSize") == 0)
+        return take_numbers(h->element, &h->elements, AXES, field, value, e);
     for (int i = 0; i < 3; i++) {
-        if (strcmp(field, origins[i]) == 0) return take_numbers(h->origin, &h->origins, AXES, field, value, e);
-        if (strcmp(field, matrices[i]) == 0) return take_numbers(h->matrix, &h->cosines, AXES * AXES, field, value, e);
+        if (strcmp(field, origins[i]) == 0)
+            return take_numbers(h->origin, &h->origins, AXES, field, value, e);
+        if (strcmp(field, matrices[i]) == 0)
+            return take_numbers(h->matrix, &h->cosines, AXES * AXES, field, value, e);
     }
-    if (strcmp(field, "ElementNumberOfChannels") == 0) return take_whole(&h->channels, field, value, 1, 65536, e);
+    if (strcmp(field, "ElementNumberOfChannels") == 0)
+        return take_whole(&h->channels, field, value, 1, 65536, e);
     if (strcmp(field, "HeaderSize") == 0) return take_whole(&h->skip, field, value, -1, 1e12, e);
     if (strcmp(field, "ElementType") == 0) return set_type(h, v, value, e);
     if (strcmp(field, "BinaryData") == 0) h->text = !is_true(value);
     if (strcmp(field, "CompressedData") == 0) h->packed = is_true(value);
-    if (strcmp(field, "BinaryDataByteOrderMSB") == 0 || strcmp(field, "ElementByteOrderMSB") == 0) h->big = is_true(value);
-    if (strcmp(field, "ElementToIntensityFunctionSlope") == 0) h->scaled |= image_numbers(&number, 1, value) != 1 || number != 1;
-    if (strcmp(field, "ElementToIntensityFunctionOffset") == 0) h->scaled |= image_numbers(&number, 1, value) != 1 || number != 0;
+    if (strcmp(field, "BinaryDataByteOrderMSB") == 0 || strcmp(field, "ElementByteOrderMSB") == 0)
+        h->big = is_true(value);
+    if (strcmp(field, "ElementToIntensityFunctionSlope") == 0)
+        h->scaled |= image_numbers(&number, 1, value) != 1 || number != 1;
+    if (strcmp(field, "ElementToIntensityFunctionOffset") == 0)
+        h->scaled |= image_numbers(&number, 1, value) != 1 || number != 0;
     if (strcmp(field, "Comment") == 0) snprintf(h->comment, sizeof h->comment, "%s", value);
     if (strcmp(field, "ElementDataFile") == 0) snprintf(h->files, sizeof h->files, "%s", value);
     return 0;
@@ -100,13 +116,16 @@ static int take_line(struct meta *h, struct volume *v, const char *line, size_t 
 {
     char field[40], value[VALUE_MAX];
     const char *sign = memchr(line, '=', length);
-    if (!sign) return length == 0 ? 0 : error_set(e, "line '%.*s' is no field", (int)(length < 60 ? length : 60), line);
+    if (!sign)
+        return length == 0 ? 0
+                           : error_set(e, "line '%.*s' is no field", (int)(length < 60 ? length : 60), line);
     const char *begin = sign + 1, *end = line + length, *stop = sign;
     while (line < stop && (*line == ' ' || *line == '\t')) line++;
     while (stop > line && (stop[-1] == ' ' || stop[-1] == '\t')) stop--;
     while (begin < end && (*begin == ' ' || *begin == '\t')) begin++;
     while (end > begin && (end[-1] == ' ' || end[-1] == '\t')) end--;
-    if ((size_t)(stop - line) >= sizeof field || (size_t)(end - begin) >= sizeof value) return 0; /* no field that counts is that long */
+    if ((size_t)(stop - line) >= sizeof field || (size_t)(end - begin) >= sizeof value)
+        return 0; /* no field that counts is that long */
     memcpy(field, line, (size_t)(stop - line));
     field[stop - line] = 0;
     memcpy(value, begin, (size_t)(end - begin));
@@ -115,17 +134,21 @@ static int take_line(struct meta *h, struct volume *v, const char *line, size_t 
     return set_field(h, v, field, value, e);
 }
 
-/* ---- geometry ------------------------------------------------------------------------------------------------------------ */
+/* ---- geometry ------------------------------------------------------------------------------------------ */
 
 static int check_counts(const struct meta *h, struct error *e)
 {
     if (!h->axes) return error_set(e, "has no NDims");
     if (!h->has_type) return error_set(e, "has no ElementType");
     if (h->sizes != h->axes) return error_set(e, "DimSize has %d numbers, NDims is %d", h->sizes, h->axes);
-    if (h->spacings && h->spacings != h->axes) return error_set(e, "ElementSpacing has %d numbers, NDims is %d", h->spacings, h->axes);
-    if (h->origins && h->origins != h->axes) return error_set(e, "Offset has %d numbers, NDims is %d", h->origins, h->axes);
-    if (h->cosines && h->cosines != h->axes * h->axes) return error_set(e, "TransformMatrix has %d numbers, NDims is %d", h->cosines, h->axes);
-    if (h->axes == 4 && h->channels > 1) return error_set(e, "four dimensions and %lld channels", (long long)h->channels);
+    if (h->spacings && h->spacings != h->axes)
+        return error_set(e, "ElementSpacing has %d numbers, NDims is %d", h->spacings, h->axes);
+    if (h->origins && h->origins != h->axes)
+        return error_set(e, "Offset has %d numbers, NDims is %d", h->origins, h->axes);
+    if (h->cosines && h->cosines != h->axes * h->axes)
+        return error_set(e, "TransformMatrix has %d numbers, NDims is %d", h->cosines, h->axes);
+    if (h->axes == 4 && h->channels > 1)
+        return error_set(e, "four dimensions and %lld channels", (long long)h->channels);
     if (h->text && h->packed) return error_set(e, "CompressedData is True, but BinaryData is not");
     return 0;
 }
@@ -137,13 +160,16 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
     int64_t size[4] = {1, 1, 1, 1};
     int space = h->axes < 3 ? h->axes : 3;
     for (int k = 0; k < h->axes; k++) {
-        if (!(h->size[k] >= 1) || h->size[k] > 1e12 || h->size[k] != floor(h->size[k])) return error_set(e, "DimSize[%d] is %g", k, h->size[k]);
+        if (!(h->size[k] >= 1) || h->size[k] > 1e12 || h->size[k] != floor(h->size[k]))
+            return error_set(e, "DimSize[%d] is %g", k, h->size[k]);
         size[k] = (int64_t)h->size[k];
     }
     if (h->channels > 1) size[3] = h->channels;
     for (int k = 0; k < space; k++) {
         double s = h->spacings ? h->spacing[k] : h->elements > k ? h->element[k] : 1;
-        if (!h->spacings) volume_assume(v, "spacing%s along axis %d: no ElementSpacing", h->elements > k ? " of ElementSize" : " 1 mm", k);
+        if (!h->spacings)
+            volume_assume(v, "spacing%s along axis %d: no ElementSpacing",
+                          h->elements > k ? " of ElementSize" : " 1 mm", k);
         if (!(s > 0)) return error_set(e, "ElementSpacing[%d] is %g", k, s);
         for (int i = 0; i < space; i++) column[k][i] = s * (h->cosines ? h->matrix[k * h->axes + i] : i == k);
         origin[k] = h->origins ? h->origin[k] : 0;
@@ -156,9 +182,10 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
     return 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
-static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e)
+static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what,
+                 struct error *e)
 {
     struct meta h = {.channels = 1};
     const char *at = (const char *)data, *end = at + size, *line;
@@ -172,14 +199,21 @@ static int parse(struct volume *v, const unsigned char *data, size_t size, const
     snprintf(v->description, sizeof v->description, "%.95s", h.comment);
     if (what & VOLUME_HEADER) return 0;
     int local = strcasecmp(h.files, "LOCAL") == 0;
-    struct image_source s = {.header = path, .files = local ? NULL : h.files, .list = at, .list_end = end, .data = (const unsigned char *)at,
-                             .size = (size_t)(end - at), .packed = h.packed, .skip_bytes = local ? 0 : h.skip};
+    struct image_source s = {.header = path,
+                             .files = local ? NULL : h.files,
+                             .list = at,
+                             .list_end = end,
+                             .data = (const unsigned char *)at,
+                             .size = (size_t)(end - at),
+                             .packed = h.packed,
+                             .skip_bytes = local ? 0 : h.skip};
     if (image_source_voxels(v, &s, h.text, h.big, what, e)) return -1;
     size_t plane = (size_t)(v->size[0] * v->size[1] * v->size[2]);
     return h.channels > 1 ? voxels_split(v, plane, (size_t)h.channels, 1, e) : 0;
 }
 
-int metaimage_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e)
+int metaimage_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what,
+                    struct error *e)
 {
     memset(v, 0, sizeof *v);
     if (parse(v, data, size, path, what, e) == 0) return 0;
@@ -197,7 +231,7 @@ int metaimage_read(struct volume *v, const char *path, int what, struct error *e
     return status;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static void put_number(struct text *t, double v)
 {
@@ -210,15 +244,19 @@ static double to_lps(const struct volume *v, int row, int column)
     return row < 2 ? -v->affine[row][column] : v->affine[row][column];
 }
 
-static void put_header(struct text *t, const struct volume *v, enum voxel_type type, size_t packed_size, const char *file)
+static void put_header(struct text *t, const struct volume *v, enum voxel_type type, size_t packed_size,
+                       const char *file)
 {
     int axes = v->flat ? 2 : v->size[3] > 1 ? 4 : 3, channels = v->flat && v->size[3] > 1, name = 0;
     while (types[name].type != type) name++;
-    text_printf(t, "ObjectType = Image\nNDims = %d\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = True\nCompressedDataSize = %zu\n",
+    text_printf(t,
+                "ObjectType = Image\nNDims = %d\nBinaryData = True\nBinaryDataByteOrderMSB = "
+                "False\nCompressedData = True\nCompressedDataSize = %zu\n",
                 axes, packed_size);
     text_puts(t, "TransformMatrix =");
     for (int k = 0; k < axes; k++)
-        for (int i = 0; i < axes; i++) put_number(t, k == 3 || i == 3 ? k == i : to_lps(v, i, k) / v->spacing[k]);
+        for (int i = 0; i < axes; i++)
+            put_number(t, k == 3 || i == 3 ? k == i : to_lps(v, i, k) / v->spacing[k]);
     text_puts(t, "\nOffset =");
     for (int i = 0; i < axes; i++) put_number(t, i == 3 ? 0 : to_lps(v, i, 3));
     text_puts(t, "\nElementSpacing =");
@@ -232,7 +270,8 @@ static void put_header(struct text *t, const struct volume *v, enum voxel_type t
 /* Voxels as the file holds them: of a plane with several channels, these are innermost. */
 static unsigned char *encode(const struct volume *v, enum voxel_type type, size_t *size)
 {
-    size_t n = volume_voxels(v), bytes = (size_t)voxel_type_bytes(type), parts = v->flat ? (size_t)v->size[3] : 1, plane = n / parts;
+    size_t n = volume_voxels(v), bytes = (size_t)voxel_type_bytes(type),
+           parts = v->flat ? (size_t)v->size[3] : 1, plane = n / parts;
     unsigned char *raw = malloc(n * bytes);
     *size = n * bytes;
     for (size_t i = 0; raw && parts > 1 && i < n; i++)
@@ -246,11 +285,13 @@ int metaimage_write(const struct volume *v, const char *path, enum voxel_type ty
     char other[2048];
     struct text t = {0};
     size_t size, packed_size;
-    unsigned char *raw = encode(v, type, &size), *packed = raw ? deflate_zlib(raw, size, 6, &packed_size) : NULL;
+    unsigned char *raw = encode(v, type, &size),
+                  *packed = raw ? deflate_zlib(raw, size, 6, &packed_size) : NULL;
     free(raw);
     if (!packed) return error_set(e, "%s: out of memory for %zu bytes", path, size);
     int status = 0, detached = file_has_suffix(path, ".mhd");
-    if (snprintf(other, sizeof other, "%.*s.zraw", (int)(strlen(path) - 4), path) >= (int)sizeof other) status = error_set(e, "%s: path is too long", path);
+    if (snprintf(other, sizeof other, "%.*s.zraw", (int)(strlen(path) - 4), path) >= (int)sizeof other)
+        status = error_set(e, "%s: path is too long", path);
     put_header(&t, v, type, packed_size, detached ? file_name(other) : "LOCAL");
     if (!detached) text_put(&t, packed, packed_size);
     if (!status && detached) status = file_write(other, packed, packed_size, e);
@@ -260,12 +301,14 @@ int metaimage_write(const struct volume *v, const char *path, enum voxel_type ty
     return status;
 }
 
-/* ---- the format ---------------------------------------------------------------------------------------------------------- */
+/* ---- the format ---------------------------------------------------------------------------------------- */
 
 static int is_metaimage(const unsigned char *begin, size_t size)
 {
-    return (size >= 10 && memcmp(begin, "ObjectType", 10) == 0) || (size >= 5 && memcmp(begin, "NDims", 5) == 0);
+    return (size >= 10 && memcmp(begin, "ObjectType", 10) == 0) ||
+           (size >= 5 && memcmp(begin, "NDims", 5) == 0);
 }
 
 static const struct image_ending endings[] = {{".mha", 1, 0, NULL}, {".mhd", 1, 0, NULL}, {NULL, 0, 0, NULL}};
-const struct image_format metaimage_format = {"MetaImage", endings, 1, 0, is_metaimage, metaimage_read, NULL, NULL, metaimage_write};
+const struct image_format metaimage_format = {
+    "MetaImage", endings, 1, 0, is_metaimage, metaimage_read, NULL, NULL, metaimage_write};

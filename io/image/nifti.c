@@ -17,7 +17,7 @@ static int read_i16(const unsigned char *p, int big)
     return (int16_t)bytes_get(p, 2, big);
 }
 
-/* ---- headers ----------------------------------------------------------------------------------------------------------- */
+/* ---- headers ------------------------------------------------------------------------------------------- */
 
 /* What both versions say, as numbers. */
 struct header {
@@ -100,7 +100,7 @@ static void read_header_2(struct header *h, const unsigned char *p)
     h->units = (int32_t)bytes_get(p + 500, 4, big);
 }
 
-/* ---- voxel types --------------------------------------------------------------------------------------------------------- */
+/* ---- voxel types --------------------------------------------------------------------------------------- */
 
 static const struct {
     int code;
@@ -115,15 +115,19 @@ static int find_type(enum voxel_type *type, const struct header *h, const char *
         if (types[i].code != h->datatype) continue;
         *type = types[i].type;
         if (h->bitpix != 8 * voxel_type_bytes(*type))
-            return error_set(e, "%s: bitpix is %d, datatype %d (%s) has %d", name, h->bitpix, h->datatype, voxel_type_name(*type), 8 * voxel_type_bytes(*type));
+            return error_set(e, "%s: bitpix is %d, datatype %d (%s) has %d", name, h->bitpix, h->datatype,
+                             voxel_type_name(*type), 8 * voxel_type_bytes(*type));
         return 0;
     }
-    const char *what = h->datatype == 128 || h->datatype == 2304 ? " (RGB)" : h->datatype == 32 || h->datatype == 1792 || h->datatype == 2048 ? " (complex)"
-                       : h->datatype == 1536 ? " (128-bit float)" : h->datatype == 1 ? " (binary)" : "";
+    const char *what = h->datatype == 128 || h->datatype == 2304                         ? " (RGB)"
+                       : h->datatype == 32 || h->datatype == 1792 || h->datatype == 2048 ? " (complex)"
+                       : h->datatype == 1536                                             ? " (128-bit float)"
+                       : h->datatype == 1                                                ? " (binary)"
+                                                                                         : "";
     return error_set(e, "%s: datatype %d%s is not supported", name, h->datatype, what);
 }
 
-/* ---- geometry ----------------------------------------------------------------------------------------------------------- */
+/* ---- geometry ------------------------------------------------------------------------------------------ */
 
 /* NIfTI-1's method 2: rotation from the quaternion, columns scaled by pixdim, the third turned by qfac. */
 static void affine_from_qform(double a[3][4], const struct header *h)
@@ -184,19 +188,26 @@ static void tell_assumed(struct volume *v, const struct header *h, const double 
 {
     int matrix = h->sform > 0 || h->qform > 0;
     for (int k = 0; k < 3 && k < h->dim[0]; k++)
-        if (given[k] == 0) volume_assume(v, "pixdim[%d] is %g: spacing %s", k + 1, h->stated[k + 1], matrix ? "of the matrix" : "1 mm");
+        if (given[k] == 0)
+            volume_assume(v, "pixdim[%d] is %g: spacing %s", k + 1, h->stated[k + 1],
+                          matrix ? "of the matrix" : "1 mm");
     for (int k = 0; k < 3 && k < h->dim[0]; k++)
-        if (h->stated[k + 1] < 0) volume_assume(v, "pixdim[%d] is %g: its size is taken", k + 1, h->stated[k + 1]);
+        if (h->stated[k + 1] < 0)
+            volume_assume(v, "pixdim[%d] is %g: its size is taken", k + 1, h->stated[k + 1]);
     if ((h->units & 7) == 0) volume_assume(v, "millimetres");
     if (!matrix) volume_assume(v, "place and direction: no sform or qform");
-    if (h->sform > 0 && h->qform > 0 && h->sform == 1 && !is_rectangular(h->srow)) volume_assume(v, "the qform: the sform is sheared");
-    if ((h->slope == 0 || !isfinite(h->slope)) && (isinf(h->slope) || (isfinite(h->inter) && h->inter != 0 && !h->analyze)))
+    if (h->sform > 0 && h->qform > 0 && h->sform == 1 && !is_rectangular(h->srow))
+        volume_assume(v, "the qform: the sform is sheared");
+    if ((h->slope == 0 || !isfinite(h->slope)) &&
+        (isinf(h->slope) || (isfinite(h->inter) && h->inter != 0 && !h->analyze)))
         volume_assume(v, "values as stored: scl_slope is %g, scl_inter %g", h->slope, h->inter);
-    else if (h->slope != 0 && isfinite(h->slope) && !isfinite(h->inter)) volume_assume(v, "scl_inter 0: it is %g", h->inter);
+    else if (h->slope != 0 && isfinite(h->slope) && !isfinite(h->inter))
+        volume_assume(v, "scl_inter 0: it is %g", h->inter);
 }
 
-/* As ITK reads it, and through it nnU-Net: the sform where it is the scanner's or stands alone and is rectangular, else the qform; the
- * spacing is pixdim's, and the matrix gives only directions and origin. Where pixdim is none, the matrix gives the spacing too. */
+/* As ITK reads it, and through it nnU-Net: the sform where it is the scanner's or stands alone and is
+ * rectangular, else the qform; the spacing is pixdim's, and the matrix gives only directions and origin.
+ * Where pixdim is none, the matrix gives the spacing too. */
 static void set_geometry(struct volume *v, struct header *h)
 {
     double mm = to_mm(h->units), length[3], given[3];
@@ -208,36 +219,46 @@ static void set_geometry(struct volume *v, struct header *h)
     }
     tell_assumed(v, h, given);
     memset(v->affine, 0, sizeof v->affine);
-    if (h->sform > 0 && (h->qform <= 0 || (h->sform == 1 && is_rectangular(h->srow)))) memcpy(v->affine, h->srow, sizeof v->affine);
+    if (h->sform > 0 && (h->qform <= 0 || (h->sform == 1 && is_rectangular(h->srow))))
+        memcpy(v->affine, h->srow, sizeof v->affine);
     else if (h->qform > 0) affine_from_qform(v->affine, h);
-    else for (int i = 0; i < 3; i++) { /* no place: ITK's axes, or the centre of an Analyze header, whose x goes to the left */
-        v->affine[i][i] = i == 0 || (i == 1 && !h->analyze) ? -h->pixdim[i + 1] : h->pixdim[i + 1];
-        if (h->analyze) v->affine[i][3] = -v->affine[i][i] * (double)(v->size[i] - 1) / 2;
-    }
+    else
+        for (int i = 0; i < 3;
+             i++) { /* no place: ITK's axes, or the centre of an Analyze header, whose x goes to the left */
+            v->affine[i][i] = i == 0 || (i == 1 && !h->analyze) ? -h->pixdim[i + 1] : h->pixdim[i + 1];
+            if (h->analyze) v->affine[i][3] = -v->affine[i][i] * (double)(v->size[i] - 1) / 2;
+        }
     int bad = column_lengths(length, v->affine);
-    if (bad) volume_assume(v, "axes along x, y and z, place 0: the %s is singular", h->sform > 0 ? "sform" : "qform");
+    if (bad)
+        volume_assume(v, "axes along x, y and z, place 0: the %s is singular",
+                      h->sform > 0 ? "sform" : "qform");
     for (int k = 0; k < 3; k++) {
         double want = bad ? h->pixdim[k + 1] : given[k] > 0 ? given[k] : length[k];
-        for (int i = 0; i < 3; i++) v->affine[i][k] = (bad ? i == k : v->affine[i][k] / length[k]) * want * mm; /* a singular matrix places nothing */
+        for (int i = 0; i < 3; i++)
+            v->affine[i][k] = (bad ? i == k : v->affine[i][k] / length[k]) * want *
+                              mm; /* a singular matrix places nothing */
         v->affine[k][3] = bad ? 0 : v->affine[k][3] * mm;
         v->spacing[k] = want * mm;
     }
     if (h->dim[0] == 2) volume_set_flat(v);
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------------------------------ */
+/* ---- parsing ------------------------------------------------------------------------------------------- */
 
 static int set_size(struct volume *v, struct header *h, const char *name, struct error *e)
 {
-    if (h->dim[0] < 1 || h->dim[0] > 7) return error_set(e, "%s: dim[0] is %lld, must be 1 to 7", name, (long long)h->dim[0]);
+    if (h->dim[0] < 1 || h->dim[0] > 7)
+        return error_set(e, "%s: dim[0] is %lld, must be 1 to 7", name, (long long)h->dim[0]);
     for (int i = 0; i < 4; i++) v->size[i] = 1;
     uint64_t total = 1;
     for (int i = 1; i <= h->dim[0]; i++) {
         int64_t n = h->dim[i];
         if (n < 1 && !(n == 0 && i > 3)) return error_set(e, "%s: dim[%d] is %lld", name, i, (long long)n);
         if (n == 0) n = 1;
-        if (i > 4 && n != 1) return error_set(e, "%s: dim[%d] is %lld: more than four dimensions", name, i, (long long)n);
-        if ((uint64_t)n > ((uint64_t)1 << 40) / total) return error_set(e, "%s: dim asks for more than 2^40 voxels", name);
+        if (i > 4 && n != 1)
+            return error_set(e, "%s: dim[%d] is %lld: more than four dimensions", name, i, (long long)n);
+        if ((uint64_t)n > ((uint64_t)1 << 40) / total)
+            return error_set(e, "%s: dim asks for more than 2^40 voxels", name);
         total *= (uint64_t)n;
         if (i <= 4) v->size[i - 1] = n;
     }
@@ -245,28 +266,35 @@ static int set_size(struct volume *v, struct header *h, const char *name, struct
 }
 
 /* Where the voxels begin, and where they end. */
-static int find_voxels(double *offset, double *end, const struct header *h, const struct volume *v, const char *name, struct error *e)
+static int find_voxels(double *offset, double *end, const struct header *h, const struct volume *v,
+                       const char *name, struct error *e)
 {
     double least = h->pair ? 0 : h->version == 1 ? HEADER_1 : HEADER_2;
-    *offset = h->offset == 0 && !h->pair ? least + 4 : h->offset; /* 0: the header and the four bytes after it */
-    if (!(*offset >= least) || *offset > 1e15 || *offset != floor(*offset)) return error_set(e, "%s: vox_offset is %g", name, h->offset);
+    *offset = h->offset == 0 && !h->pair ? least + 4
+                                         : h->offset; /* 0: the header and the four bytes after it */
+    if (!(*offset >= least) || *offset > 1e15 || *offset != floor(*offset))
+        return error_set(e, "%s: vox_offset is %g", name, h->offset);
     *end = *offset + (double)volume_voxels(v) * voxel_type_bytes(v->type);
     return 0;
 }
 
-static int read_voxels(struct volume *v, const struct header *h, const unsigned char *data, size_t size, const char *name, int what, struct error *e)
+static int read_voxels(struct volume *v, const struct header *h, const unsigned char *data, size_t size,
+                       const char *name, int what, struct error *e)
 {
     double offset, end;
     if (find_voxels(&offset, &end, h, v, name, e)) return -1;
-    if (end > (double)size) return error_set(e, "%s: cut off: %zu bytes, dim and datatype ask for %.0f", name, size, end);
+    if (end > (double)size)
+        return error_set(e, "%s: cut off: %zu bytes, dim and datatype ask for %.0f", name, size, end);
     double slope = h->slope, inter = h->inter;
     if (slope == 0 || !isfinite(slope)) slope = 1, inter = 0;
     if (!isfinite(inter)) inter = 0;
-    return voxels_read(v, data + (size_t)offset, h->big, slope, inter, what, e) ? error_prefix(e, "%s", name) : 0;
+    return voxels_read(v, data + (size_t)offset, h->big, slope, inter, what, e) ? error_prefix(e, "%s", name)
+                                                                                : 0;
 }
 
 /* All but the voxels. */
-static int read_header(struct volume *v, struct header *h, const unsigned char *data, size_t size, const char *name, struct error *e)
+static int read_header(struct volume *v, struct header *h, const unsigned char *data, size_t size,
+                       const char *name, struct error *e)
 {
     memset(v, 0, sizeof *v);
     memset(h, 0, sizeof *h);
@@ -275,19 +303,23 @@ static int read_header(struct volume *v, struct header *h, const unsigned char *
     else read_header_2(h, data);
     if (set_size(v, h, name, e) || find_type(&v->type, h, name, e)) return -1;
     set_geometry(v, h);
-    snprintf(v->format, sizeof v->format, h->analyze ? "Analyze 7.5" : h->version == 1 ? "NIfTI-1" : "NIfTI-2");
+    snprintf(v->format, sizeof v->format,
+             h->analyze        ? "Analyze 7.5"
+             : h->version == 1 ? "NIfTI-1"
+                               : "NIfTI-2");
     snprintf(v->description, sizeof v->description, "%s", h->description);
     return 0;
 }
 
-int nifti_parse(struct volume *v, const unsigned char *data, size_t size, const unsigned char *img, size_t img_size, const char *name,
-                int what, struct error *e)
+int nifti_parse(struct volume *v, const unsigned char *data, size_t size, const unsigned char *img,
+                size_t img_size, const char *name, int what, struct error *e)
 {
     struct header h;
     if (read_header(v, &h, data, size, name, e)) return -1;
     if (what & VOLUME_HEADER) return 0;
     if (h.pair && !img) return error_set(e, "%s: its voxels are in a .img file, which is not there", name);
-    return h.pair ? read_voxels(v, &h, img, img_size, name, what, e) : read_voxels(v, &h, data, size, name, what, e);
+    return h.pair ? read_voxels(v, &h, img, img_size, name, what, e)
+                  : read_voxels(v, &h, data, size, name, what, e);
 }
 
 static int is_gzip(const unsigned char *data, size_t size)
@@ -295,7 +327,8 @@ static int is_gzip(const unsigned char *data, size_t size)
     return size >= 2 && data[0] == 0x1f && data[1] == 0x8b;
 }
 
-/* The first `want` bytes of a file, unpacked where it is gzipped, malloc'ed; fewer where there are no more. What follows is not unpacked. */
+/* The first `want` bytes of a file, unpacked where it is gzipped, malloc'ed; fewer where there are no more.
+ * What follows is not unpacked. */
 static int load(const char *path, double want, unsigned char **data, size_t *size, struct error *e)
 {
     unsigned char magic[2];
@@ -304,13 +337,17 @@ static int load(const char *path, double want, unsigned char **data, size_t *siz
     unsigned char *packed;
     size_t packed_size;
     if (file_read(path, 0, &packed, &packed_size, e)) return -1;
-    int status = want > (double)packed_size * 1040 + 1024 ? error_set(e, "cut off: %zu packed bytes cannot hold the %.0f that dim and datatype ask for", packed_size, want)
-                                                        : gzip_begin(packed, packed_size, most, data, size, e);
+    int status = want > (double)packed_size * 1040 + 1024
+                     ? error_set(
+                           e, "cut off: %zu packed bytes cannot hold the %.0f that dim and datatype ask for",
+                           packed_size, want)
+                     : gzip_begin(packed, packed_size, most, data, size, e);
     free(packed);
     return status ? error_prefix(e, "%s", path) : 0;
 }
 
-/* The header, from the first bytes of the file; a packed file has more of it in front of the header (its own name) than anybody writes. */
+/* The header, from the first bytes of the file; a packed file has more of it in front of the header (its own
+ * name) than anybody writes. */
 static int load_header(const char *path, unsigned char **data, size_t *size, struct error *e)
 {
     enum { BEGIN = 16384 };
@@ -330,7 +367,8 @@ static int find_image(char *path, size_t size, const char *header, struct error 
 {
     size_t n = strlen(header);
     const char *suffix = file_has_suffix(header, ".gz") ? ".hdr.gz" : ".hdr";
-    if (!file_has_suffix(header, suffix) || n + 4 > size) return error_set(e, "%s: is a header of a pair, but is not named .hdr", header);
+    if (!file_has_suffix(header, suffix) || n + 4 > size)
+        return error_set(e, "%s: is a header of a pair, but is not named .hdr", header);
     int stem = (int)(n - strlen(suffix));
     snprintf(path, size, "%.*s.img%s", stem, header, suffix + 4);
     if (!file_exists(path)) snprintf(path, size, "%.*s.img%s", stem, header, suffix[4] ? "" : ".gz");
@@ -345,7 +383,8 @@ int nifti_read(struct volume *v, const char *path, int what, struct error *e)
     const char *name = path;
     size_t n = strlen(path);
     if (n >= sizeof header) return error_set(e, "%.100s...: path is too long", path);
-    if (file_has_suffix(path, ".img") || file_has_suffix(path, ".img.gz")) { /* named by its voxels: find the header */
+    if (file_has_suffix(path, ".img") ||
+        file_has_suffix(path, ".img.gz")) { /* named by its voxels: find the header */
         const char *gz = file_has_suffix(path, ".gz") ? ".gz" : "";
         int stem = (int)(n - 4 - strlen(gz));
         snprintf(header, sizeof header, "%.*s.hdr%s", stem, path, gz);
@@ -358,7 +397,9 @@ int nifti_read(struct volume *v, const char *path, int what, struct error *e)
     int status = read_header(v, &h, data, size, name, e);
     if (!status && !(what & VOLUME_HEADER)) {
         status = find_voxels(&offset, &end, &h, v, name, e);
-        if (!status && h.pair) status = find_image(other, sizeof other, name, e) || load(other, end, &img, &img_size, e) ? -1 : 0;
+        if (!status && h.pair)
+            status = find_image(other, sizeof other, name, e) || load(other, end, &img, &img_size, e) ? -1
+                                                                                                      : 0;
         if (!status && !h.pair) {
             free(data);
             data = NULL;
@@ -371,7 +412,7 @@ int nifti_read(struct volume *v, const char *path, int what, struct error *e)
     return status;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static void write_le(unsigned char *p, uint64_t v, int bytes)
 {
@@ -402,20 +443,25 @@ static void write_qform(unsigned char *p, const struct volume *v)
         n = n > 0 ? sqrt(n) : 1;
         for (int i = 0; i < 3; i++) r[i][k] = column[i] / n;
     }
-    double det = r[0][0] * (r[1][1] * r[2][2] - r[1][2] * r[2][1]) - r[0][1] * (r[1][0] * r[2][2] - r[1][2] * r[2][0]) +
+    double det = r[0][0] * (r[1][1] * r[2][2] - r[1][2] * r[2][1]) -
+                 r[0][1] * (r[1][0] * r[2][2] - r[1][2] * r[2][0]) +
                  r[0][2] * (r[1][0] * r[2][1] - r[1][1] * r[2][0]);
     if (det < 0) {
         qfac = -1;
         for (int i = 0; i < 3; i++) r[i][2] = -r[i][2];
     }
     /* The largest of the four components is taken from the diagonal, the others from it. */
-    double t[4] = {1 + r[0][0] + r[1][1] + r[2][2], 1 + r[0][0] - r[1][1] - r[2][2], 1 - r[0][0] + r[1][1] - r[2][2], 1 - r[0][0] - r[1][1] + r[2][2]};
+    double t[4] = {1 + r[0][0] + r[1][1] + r[2][2], 1 + r[0][0] - r[1][1] - r[2][2],
+                   1 - r[0][0] + r[1][1] - r[2][2], 1 - r[0][0] - r[1][1] + r[2][2]};
     int big = 0;
     for (int i = 1; i < 4; i++) if (t[i] > t[big]) big = i;
     double s = sqrt(t[big]) / 2, d = 1 / (4 * s);
     double x = r[2][1] - r[1][2], y = r[0][2] - r[2][0], z = r[1][0] - r[0][1];
     double xy = r[0][1] + r[1][0], xz = r[0][2] + r[2][0], yz = r[1][2] + r[2][1];
-    const double all[4][4] = {{s, x * d, y * d, z * d}, {x * d, s, xy * d, xz * d}, {y * d, xy * d, s, yz * d}, {z * d, xz * d, yz * d, s}};
+    const double all[4][4] = {{s, x * d, y * d, z * d},
+                              {x * d, s, xy * d, xz * d},
+                              {y * d, xy * d, s, yz * d},
+                              {z * d, xz * d, yz * d, s}};
     double sign = all[big][0] < 0 ? -1 : 1; /* the first component is implied, and positive */
     for (int i = 0; i < 4; i++) q[i] = sign * all[big][i];
     write_f32(p + 76, qfac);
@@ -425,7 +471,8 @@ static void write_qform(unsigned char *p, const struct volume *v)
     }
 }
 
-static int write_header(unsigned char *p, const struct volume *v, enum voxel_type type, const char *path, struct error *e)
+static int write_header(unsigned char *p, const struct volume *v, enum voxel_type type, const char *path,
+                        struct error *e)
 {
     int dims = v->size[3] > 1 ? 4 : v->flat ? 2 : 3;
     memset(p, 0, 352);
@@ -433,7 +480,9 @@ static int write_header(unsigned char *p, const struct volume *v, enum voxel_typ
     write_le(p + 40, (uint64_t)dims, 2);
     for (int i = 0; i < 7; i++) {
         int64_t n = i < 4 ? v->size[i] : 1;
-        if (n < 1 || n > 32767) return error_set(e, "%s: size %lld along axis %d does not fit NIfTI-1", path, (long long)n, i + 1);
+        if (n < 1 || n > 32767)
+            return error_set(e, "%s: size %lld along axis %d does not fit NIfTI-1", path, (long long)n,
+                             i + 1);
         write_le(p + 42 + 2 * i, (uint64_t)n, 2);
         write_f32(p + 80 + 4 * i, i < 3 ? v->spacing[i] : 1);
     }
@@ -474,7 +523,7 @@ int nifti_write(const struct volume *v, const char *path, enum voxel_type type, 
     return status;
 }
 
-/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+/* ---- the format ---------------------------------------------------------------------------------------- */
 
 /* An Analyze header has no magic: only its name tells. */
 static int is_nifti(const unsigned char *p, size_t size)
@@ -482,9 +531,16 @@ static int is_nifti(const unsigned char *p, size_t size)
     struct header h;
     struct error ignored;
     if (detect(&h, p, size, "", &ignored)) return 0;
-    return h.version == 1 ? memcmp(p + 344, "n+1", 4) == 0 || memcmp(p + 344, "ni1", 4) == 0 : memcmp(p + 4, "n+2", 3) == 0 || memcmp(p + 4, "ni2", 3) == 0;
+    return h.version == 1 ? memcmp(p + 344, "n+1", 4) == 0 || memcmp(p + 344, "ni1", 4) == 0
+                          : memcmp(p + 4, "n+2", 3) == 0 || memcmp(p + 4, "ni2", 3) == 0;
 }
 
-static const struct image_ending endings[] = {{".nii.gz", 1, 0, "SimpleITKIO"}, {".nii", 1, 0, "NibabelIO"}, {".hdr", 0, 0, NULL}, {".hdr.gz", 0, 0, NULL},
-                                              {".img", 0, 1, NULL}, {".img.gz", 0, 1, NULL}, {NULL, 0, 0, NULL}};
-const struct image_format nifti_format = {"NIfTI", endings, 1, 0, is_nifti, nifti_read, NULL, NULL, nifti_write};
+static const struct image_ending endings[] = {{".nii.gz", 1, 0, "SimpleITKIO"},
+                                              {".nii", 1, 0, "NibabelIO"},
+                                              {".hdr", 0, 0, NULL},
+                                              {".hdr.gz", 0, 0, NULL},
+                                              {".img", 0, 1, NULL},
+                                              {".img.gz", 0, 1, NULL},
+                                              {NULL, 0, 0, NULL}};
+const struct image_format nifti_format = {"NIfTI",    endings, 1,    0,          is_nifti,
+                                          nifti_read, NULL,    NULL, nifti_write};

@@ -33,21 +33,51 @@ struct nrrd {
     char files[VALUE_MAX], content[VALUE_MAX];
 };
 
-/* ---- fields ------------------------------------------------------------------------------------------------------------- */
+/* ---- fields -------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     enum voxel_type type;
 } types[] = {
-    {"signedchar", VOXEL_I8}, {"int8", VOXEL_I8}, {"int8_t", VOXEL_I8},
-    {"uchar", VOXEL_U8}, {"unsignedchar", VOXEL_U8}, {"uint8", VOXEL_U8}, {"uint8_t", VOXEL_U8},
-    {"short", VOXEL_I16}, {"shortint", VOXEL_I16}, {"signedshort", VOXEL_I16}, {"signedshortint", VOXEL_I16}, {"int16", VOXEL_I16}, {"int16_t", VOXEL_I16},
-    {"ushort", VOXEL_U16}, {"unsignedshort", VOXEL_U16}, {"unsignedshortint", VOXEL_U16}, {"uint16", VOXEL_U16}, {"uint16_t", VOXEL_U16},
-    {"int", VOXEL_I32}, {"signedint", VOXEL_I32}, {"int32", VOXEL_I32}, {"int32_t", VOXEL_I32},
-    {"uint", VOXEL_U32}, {"unsignedint", VOXEL_U32}, {"uint32", VOXEL_U32}, {"uint32_t", VOXEL_U32},
-    {"longlong", VOXEL_I64}, {"longlongint", VOXEL_I64}, {"signedlonglong", VOXEL_I64}, {"signedlonglongint", VOXEL_I64}, {"int64", VOXEL_I64}, {"int64_t", VOXEL_I64},
-    {"ulonglong", VOXEL_U64}, {"unsignedlonglong", VOXEL_U64}, {"unsignedlonglongint", VOXEL_U64}, {"uint64", VOXEL_U64}, {"uint64_t", VOXEL_U64},
-    {"float", VOXEL_F32}, {"double", VOXEL_F64},
+    {"signedchar", VOXEL_I8},
+    {"int8", VOXEL_I8},
+    {"int8_t", VOXEL_I8},
+    {"uchar", VOXEL_U8},
+    {"unsignedchar", VOXEL_U8},
+    {"uint8", VOXEL_U8},
+    {"uint8_t", VOXEL_U8},
+    {"short", VOXEL_I16},
+    {"shortint", VOXEL_I16},
+    {"signedshort", VOXEL_I16},
+    {"signedshortint", VOXEL_I16},
+    {"int16", VOXEL_I16},
+    {"int16_t", VOXEL_I16},
+    {"ushort", VOXEL_U16},
+    {"unsignedshort", VOXEL_U16},
+    {"unsignedshortint", VOXEL_U16},
+    {"uint16", VOXEL_U16},
+    {"uint16_t", VOXEL_U16},
+    {"int", VOXEL_I32},
+    {"signedint", VOXEL_I32},
+    {"int32", VOXEL_I32},
+    {"int32_t", VOXEL_I32},
+    {"uint", VOXEL_U32},
+    {"unsignedint", VOXEL_U32},
+    {"uint32", VOXEL_U32},
+    {"uint32_t", VOXEL_U32},
+    {"longlong", VOXEL_I64},
+    {"longlongint", VOXEL_I64},
+    {"signedlonglong", VOXEL_I64},
+    {"signedlonglongint", VOXEL_I64},
+    {"int64", VOXEL_I64},
+    {"int64_t", VOXEL_I64},
+    {"ulonglong", VOXEL_U64},
+    {"unsignedlonglong", VOXEL_U64},
+    {"unsignedlonglongint", VOXEL_U64},
+    {"uint64", VOXEL_U64},
+    {"uint64_t", VOXEL_U64},
+    {"float", VOXEL_F32},
+    {"double", VOXEL_F64},
 };
 
 /* Small letters, no spaces: "Space Directions" and "spacedirections" are one. */
@@ -55,7 +85,8 @@ static void squeeze(char *out, size_t room, const char *in, size_t length)
 {
     size_t n = 0;
     for (size_t i = 0; i < length && n + 1 < room; i++)
-        if (in[i] != ' ' && in[i] != '\t') out[n++] = (char)(in[i] >= 'A' && in[i] <= 'Z' ? in[i] + 32 : in[i]);
+        if (in[i] != ' ' && in[i] != '\t')
+            out[n++] = (char)(in[i] >= 'A' && in[i] <= 'Z' ? in[i] + 32 : in[i]);
     out[n] = 0;
 }
 
@@ -77,8 +108,9 @@ static int set_encoding(struct nrrd *h, const char *value, struct error *e)
     static const struct {
         const char *name;
         enum encoding encoding;
-    } known[] = {{"raw", ENCODING_RAW}, {"gzip", ENCODING_GZIP}, {"gz", ENCODING_GZIP}, {"ascii", ENCODING_TEXT}, {"text", ENCODING_TEXT},
-                 {"txt", ENCODING_TEXT}, {"hex", ENCODING_HEX}};
+    } known[] = {{"raw", ENCODING_RAW},    {"gzip", ENCODING_GZIP}, {"gz", ENCODING_GZIP},
+                 {"ascii", ENCODING_TEXT}, {"text", ENCODING_TEXT}, {"txt", ENCODING_TEXT},
+                 {"hex", ENCODING_HEX}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcasecmp(known[i].name, value) == 0) {
             h->encoding = known[i].encoding;
@@ -92,16 +124,20 @@ static const char *const plain_spaces[] = {"scanner-xyz", "3d-right-handed", "3d
 
 static int set_space(struct nrrd *h, const char *value, struct error *e)
 {
-    static const char *const name[][2] = {{"left-posterior-superior", "lps"}, {"right-anterior-superior", "ras"}, {"left-anterior-superior", "las"}};
+    static const char *const name[][2] = {{"left-posterior-superior", "lps"},
+                                          {"right-anterior-superior", "ras"},
+                                          {"left-anterior-superior", "las"}};
     static const double sign[][2] = {{1, 1}, {-1, -1}, {1, -1}};
     char text[64];
     squeeze(text, sizeof text, value, strlen(value));
     size_t n = strlen(text);
-    if (n > 5 && strcmp(text + n - 5, "-time") == 0) text[n - 5] = 0; /* a fourth component, which is left out */
+    if (n > 5 && strcmp(text + n - 5, "-time") == 0)
+        text[n - 5] = 0; /* a fourth component, which is left out */
     else if (n == 4 && text[3] == 't') text[3] = 0;
     h->has_space = 1;
     for (int i = 0; i < 3; i++) {
-        if (strcmp(text, name[i][0]) == 0 || strcmp(text, name[i][1]) == 0) memcpy(h->sign, sign[i], sizeof h->sign);
+        if (strcmp(text, name[i][0]) == 0 || strcmp(text, name[i][1]) == 0)
+            memcpy(h->sign, sign[i], sizeof h->sign);
         else if (strcmp(text, plain_spaces[i]) != 0) continue;
         else h->plain_space = 1 + i;
         return 0;
@@ -110,20 +146,24 @@ static int set_space(struct nrrd *h, const char *value, struct error *e)
 }
 
 /* One whole number, or -1 with a message. */
-static int take_whole(int64_t *out, const char *field, const char *value, double low, double high, struct error *e)
+static int take_whole(int64_t *out, const char *field, const char *value, double low, double high,
+                      struct error *e)
 {
     double d;
-    if (image_numbers(&d, 1, value) != 1 || d != floor(d) || d < low || d > high) return error_set(e, "%s is '%.60s'", field, value);
+    if (image_numbers(&d, 1, value) != 1 || d != floor(d) || d < low || d > high)
+        return error_set(e, "%s is '%.60s'", field, value);
     *out = (int64_t)d;
     return 0;
 }
 
 /* A number for each axis. */
-static int take_axes(double out[AXES], const struct nrrd *h, const char *field, const char *value, struct error *e)
+static int take_axes(double out[AXES], const struct nrrd *h, const char *field, const char *value,
+                     struct error *e)
 {
     double d[AXES];
     if (!h->axes) return error_set(e, "%s stands before dimension", field);
-    if (image_numbers(d, AXES, value) != h->axes) return error_set(e, "%s '%.100s' is not a number for each of %d axes", field, value, h->axes);
+    if (image_numbers(d, AXES, value) != h->axes)
+        return error_set(e, "%s '%.100s' is not a number for each of %d axes", field, value, h->axes);
     memcpy(out, d, (size_t)h->axes * sizeof *out);
     return 0;
 }
@@ -133,7 +173,8 @@ static int set_sizes(struct nrrd *h, const char *value, struct error *e)
     double d[AXES];
     if (take_axes(d, h, "sizes", value, e)) return -1;
     for (int i = 0; i < h->axes; i++) {
-        if (!(d[i] >= 1) || d[i] > 1e12 || d[i] != floor(d[i])) return error_set(e, "sizes[%d] is %g", i, d[i]);
+        if (!(d[i] >= 1) || d[i] > 1e12 || d[i] != floor(d[i]))
+            return error_set(e, "sizes[%d] is %g", i, d[i]);
         h->size[i] = (int64_t)d[i];
     }
     return 0;
@@ -159,10 +200,12 @@ static int set_directions(struct nrrd *h, const char *value, struct error *e)
         at += strspn(at, " \t");
         h->directed[i] = strncasecmp(at, "none", 4) != 0;
         at = h->directed[i] ? take_vector(h->direction[i], at) : at + 4;
-        if (!at) return error_set(e, "space directions '%.100s': axis %d is neither (x,y,z) nor none", value, i);
+        if (!at)
+            return error_set(e, "space directions '%.100s': axis %d is neither (x,y,z) nor none", value, i);
         if (h->directed[i] && isnan(h->direction[i][0])) h->directed[i] = 0; /* some writers' none */
     }
-    return at[strspn(at, " \t")] ? error_set(e, "space directions '%.100s' are more than %d", value, h->axes) : 0;
+    return at[strspn(at, " \t")] ? error_set(e, "space directions '%.100s' are more than %d", value, h->axes)
+                                 : 0;
 }
 
 /* Axes whose kind is not one of place. */
@@ -197,9 +240,12 @@ static int set_field(struct nrrd *h, struct volume *v, const char *field, const 
     if (strcmp(field, "spacings") == 0) return take_axes(h->spacing, h, "spacings", value, e);
     if (strcmp(field, "axismins") == 0) return take_axes(h->min, h, "axis mins", value, e);
     if (strcmp(field, "space") == 0) return set_space(h, value, e);
-    if (strcmp(field, "spacedimension") == 0) return take_whole(&n, "space dimension", value, 2, 4, e) ? -1 : (h->has_space = 1, 0);
+    if (strcmp(field, "spacedimension") == 0)
+        return take_whole(&n, "space dimension", value, 2, 4, e) ? -1 : (h->has_space = 1, 0);
     if (strcmp(field, "spacedirections") == 0) return set_directions(h, value, e);
-    if (strcmp(field, "spaceorigin") == 0) return take_vector(h->origin, value) ? (h->placed_origin = 1, 0) : error_set(e, "space origin is '%.100s'", value);
+    if (strcmp(field, "spaceorigin") == 0)
+        return take_vector(h->origin, value) ? (h->placed_origin = 1, 0)
+                                             : error_set(e, "space origin is '%.100s'", value);
     if (strcmp(field, "kinds") == 0) return set_words(h, value, 1);
     if (strcmp(field, "centers") == 0 || strcmp(field, "centerings") == 0) return set_words(h, value, 0);
     if (strcmp(field, "byteskip") == 0) return take_whole(&h->skip_bytes, "byte skip", value, -1, 1e12, e);
@@ -236,7 +282,7 @@ static int take_line(struct nrrd *h, struct volume *v, const char *line, size_t 
     return set_field(h, v, field, value, e);
 }
 
-/* ---- geometry ------------------------------------------------------------------------------------------------------------ */
+/* ---- geometry ------------------------------------------------------------------------------------------ */
 
 /* The axis that is none of space: a list, a vector, time; -1 where there is none. */
 static int other_axis(const struct nrrd *h, int *other, struct error *e)
@@ -268,12 +314,17 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
         k++;
     }
     if (k == 2 && directed) { /* a plane: its normal, so that no column is empty */
-        const double *a = column[0], *b = column[1], n[3] = {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
+        const double *a = column[0], *b = column[1],
+                     n[3] = {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
         if (n[0] != 0 || n[1] != 0 || n[2] != 0) memcpy(column[2], n, sizeof n);
     }
     if (!directed) volume_assume(v, "axes along x, y and z: no space directions");
-    if (h->has_space ? !h->placed_origin : k == 3 && !(isfinite(h->min[0]) && isfinite(h->min[1]) && isfinite(h->min[2]))) volume_assume(v, "place 0");
-    if (h->plain_space) volume_assume(v, "x to the left, y to the back, z to the head: the space is '%s'", plain_spaces[h->plain_space - 1]);
+    if (h->has_space ? !h->placed_origin
+                     : k == 3 && !(isfinite(h->min[0]) && isfinite(h->min[1]) && isfinite(h->min[2])))
+        volume_assume(v, "place 0");
+    if (h->plain_space)
+        volume_assume(v, "x to the left, y to the back, z to the head: the space is '%s'",
+                      plain_spaces[h->plain_space - 1]);
     if (h->quantised) volume_assume(v, "values as stored: %s is not applied", h->quantised);
     if (h->has_space) memcpy(origin, h->origin, sizeof origin);
     for (int i = 0; i < 2; i++) {
@@ -293,9 +344,12 @@ static int check_header(struct volume *v, struct nrrd *h, int *other, struct err
     if (!h->encoding) return error_set(e, "has no encoding");
     if (other_axis(h, other, e)) return -1;
     if (h->segments && *other >= 0)
-        return error_set(e, "a segmentation of %lld layers, whose segments overlap: export it as one label map", (long long)h->size[*other]);
+        return error_set(e,
+                         "a segmentation of %lld layers, whose segments overlap: export it as one label map",
+                         (long long)h->size[*other]);
     if (h->axes == 2 && *other >= 0) return error_set(e, "axis %d is none of space, one is left", *other);
-    if (!h->endian && voxel_type_bytes(v->type) > 1 && (h->encoding == ENCODING_RAW || h->encoding == ENCODING_GZIP || h->encoding == ENCODING_HEX))
+    if (!h->endian && voxel_type_bytes(v->type) > 1 &&
+        (h->encoding == ENCODING_RAW || h->encoding == ENCODING_GZIP || h->encoding == ENCODING_HEX))
         return error_set(e, "has no endian");
     int64_t size[4] = {1, 1, 1, 1};
     for (int i = 0, k = 0; i < h->axes; i++) size[i == *other ? 3 : k++] = h->size[i];
@@ -303,7 +357,7 @@ static int check_header(struct volume *v, struct nrrd *h, int *other, struct err
     return 0;
 }
 
-/* ---- voxels -------------------------------------------------------------------------------------------------------------- */
+/* ---- voxels -------------------------------------------------------------------------------------------- */
 
 /* Two hexadecimal digits a byte, in whatever lines; the bytes lie in memory as in a raw file. */
 static int read_hex(struct volume *v, const struct image_source *s, int big, int what, struct error *e)
@@ -312,13 +366,17 @@ static int read_hex(struct volume *v, const struct image_source *s, int big, int
     size_t size = 0, n = volume_voxels(v), need = n * (size_t)voxel_type_bytes(v->type), got = 0;
     int half = -1, status = image_source_read(&text, &size, s, e);
     for (size_t i = 0; !status && i < size && got < need; i++) {
-        int c = text[i], d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-        if (d < 0 && !strchr(" \t\r\n", c)) status = error_set(e, "byte 0x%02x among hexadecimal digits", (unsigned)c);
+        int c = text[i], d = c >= '0' && c <= '9'                 ? c - '0'
+                             : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                                  : -1;
+        if (d < 0 && !strchr(" \t\r\n", c))
+            status = error_set(e, "byte 0x%02x among hexadecimal digits", (unsigned)c);
         if (d < 0) continue;
         if (half >= 0) text[got++] = (unsigned char)(16 * half + d); /* behind what has been read */
         half = half >= 0 ? -1 : d;
     }
-    if (!status && got < need) status = error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu", got, need);
+    if (!status && got < need)
+        status = error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu", got, need);
     if (!status) status = voxels_read(v, text, big, 1, 0, what, e);
     free(text);
     return status;
@@ -333,14 +391,16 @@ static int move_axis(struct volume *v, const struct nrrd *h, int axis, struct er
     return axis < 0 ? 0 : voxels_split(v, outer, (size_t)h->size[axis], inner, e);
 }
 
-static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e)
+static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what,
+                 struct error *e)
 {
     struct nrrd h = {.sign = {1, 1}, .placed = {1, 1, 1, 1}};
     const char *at = (const char *)data, *end = at + size, *line;
     size_t length;
     int other = -1;
     for (int i = 0; i < AXES; i++) h.min[i] = NAN;
-    if (!image_line(&line, &length, &at, end) || length < 8 || memcmp(line, "NRRD000", 7) || line[7] < '1' || line[7] > '5')
+    if (!image_line(&line, &length, &at, end) || length < 8 || memcmp(line, "NRRD000", 7) || line[7] < '1' ||
+        line[7] > '5')
         return error_set(e, "does not start with NRRD0001 to NRRD0005");
     while (image_line(&line, &length, &at, end) && length) {
         if (take_line(&h, v, line, length, e)) return -1;
@@ -350,14 +410,23 @@ static int parse(struct volume *v, const unsigned char *data, size_t size, const
     snprintf(v->format, sizeof v->format, "NRRD");
     snprintf(v->description, sizeof v->description, "%.95s", h.content);
     if (what & VOLUME_HEADER) return 0;
-    struct image_source s = {.header = path, .files = h.files[0] ? h.files : NULL, .list = at, .list_end = end, .data = (const unsigned char *)at,
-                             .size = (size_t)(end - at), .packed = h.encoding == ENCODING_GZIP, .skip_bytes = h.skip_bytes, .skip_lines = h.skip_lines};
-    int status = h.encoding == ENCODING_HEX ? read_hex(v, &s, h.endian == 2, what, e)
-                                            : image_source_voxels(v, &s, h.encoding == ENCODING_TEXT, h.endian == 2, what, e);
+    struct image_source s = {.header = path,
+                             .files = h.files[0] ? h.files : NULL,
+                             .list = at,
+                             .list_end = end,
+                             .data = (const unsigned char *)at,
+                             .size = (size_t)(end - at),
+                             .packed = h.encoding == ENCODING_GZIP,
+                             .skip_bytes = h.skip_bytes,
+                             .skip_lines = h.skip_lines};
+    int status = h.encoding == ENCODING_HEX
+                     ? read_hex(v, &s, h.endian == 2, what, e)
+                     : image_source_voxels(v, &s, h.encoding == ENCODING_TEXT, h.endian == 2, what, e);
     return status ? -1 : move_axis(v, &h, other, e);
 }
 
-int nrrd_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what, struct error *e)
+int nrrd_parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what,
+               struct error *e)
 {
     memset(v, 0, sizeof *v);
     if (parse(v, data, size, path, what, e) == 0) return 0;
@@ -375,7 +444,7 @@ int nrrd_read(struct volume *v, const char *path, int what, struct error *e)
     return status;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static void put_vector(struct text *t, const struct volume *v, int column, int axes)
 {
@@ -389,9 +458,14 @@ static void put_vector(struct text *t, const struct volume *v, int column, int a
 
 static void put_header(struct text *t, const struct volume *v, enum voxel_type type)
 {
-    int axes = v->flat ? 2 : 3, list = v->size[3] > 1; /* a plane is written as one of the xy plane, which is all that two numbers can say */
+    int axes = v->flat ? 2 : 3,
+        list = v->size[3] >
+               1; /* a plane is written as one of the xy plane, which is all that two numbers can say */
     text_printf(t, "NRRD0004\ntype: %s\ndimension: %d\n",
-                type == VOXEL_F32 ? "float" : type == VOXEL_F64 ? "double" : voxel_type_name(type), axes + list);
+                type == VOXEL_F32   ? "float"
+                : type == VOXEL_F64 ? "double"
+                                    : voxel_type_name(type),
+                axes + list);
     if (v->flat) text_puts(t, "space dimension: 2\n");
     else text_puts(t, "space: left-posterior-superior\n");
     text_puts(t, "sizes:");
@@ -402,7 +476,8 @@ static void put_header(struct text *t, const struct volume *v, enum voxel_type t
         text_puts(t, " ");
         put_vector(t, v, i, axes);
     }
-    text_printf(t, "%s\nkinds:%s%s\n", list ? " none" : "", v->flat ? " domain domain" : " domain domain domain", list ? " list" : "");
+    text_printf(t, "%s\nkinds:%s%s\n", list ? " none" : "",
+                v->flat ? " domain domain" : " domain domain domain", list ? " list" : "");
     text_puts(t, "endian: little\nencoding: gzip\nspace origin: ");
     put_vector(t, v, 3, axes);
     text_puts(t, "\n");
@@ -421,7 +496,8 @@ int nrrd_write(const struct volume *v, const char *path, enum voxel_type type, s
     put_header(&t, v, type);
     int status = 0;
     if (file_has_suffix(path, ".nhdr")) {
-        if (snprintf(other, sizeof other, "%.*s.raw.gz", (int)(strlen(path) - 5), path) >= (int)sizeof other) status = error_set(e, "%s: path is too long", path);
+        if (snprintf(other, sizeof other, "%.*s.raw.gz", (int)(strlen(path) - 5), path) >= (int)sizeof other)
+            status = error_set(e, "%s: path is too long", path);
         text_printf(&t, "data file: %s\n", file_name(other));
         if (!status) status = file_write(other, packed, packed_size, e);
     } else {
@@ -434,12 +510,13 @@ int nrrd_write(const struct volume *v, const char *path, enum voxel_type type, s
     return status;
 }
 
-/* ---- the format ---------------------------------------------------------------------------------------------------------- */
+/* ---- the format ---------------------------------------------------------------------------------------- */
 
 static int is_nrrd(const unsigned char *begin, size_t size)
 {
     return size >= 7 && memcmp(begin, "NRRD000", 7) == 0;
 }
 
-static const struct image_ending endings[] = {{".nrrd", 1, 0, NULL}, {".nhdr", 1, 0, NULL}, {NULL, 0, 0, NULL}};
+static const struct image_ending endings[] = {
+    {".nrrd", 1, 0, NULL}, {".nhdr", 1, 0, NULL}, {NULL, 0, 0, NULL}};
 const struct image_format nrrd_format = {"NRRD", endings, 1, 0, is_nrrd, nrrd_read, NULL, NULL, nrrd_write};

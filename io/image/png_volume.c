@@ -21,7 +21,7 @@ struct png {
     size_t packed_size;
 };
 
-/* ---- chunks ------------------------------------------------------------------------------------------------------------- */
+/* ---- chunks -------------------------------------------------------------------------------------------- */
 
 static int read_header(struct png *p, const unsigned char *data, size_t size, struct error *e)
 {
@@ -34,15 +34,20 @@ static int read_header(struct png *p, const unsigned char *data, size_t size, st
     p->interlaced = data[12];
     p->samples = p->colour <= RGB_ALPHA ? samples[p->colour] : 0;
     int narrow = p->bits == 1 || p->bits == 2 || p->bits == 4, deep = p->bits == 16;
-    if (!p->samples || !(p->bits == 8 || (narrow && (p->colour == GREY || p->colour == PALETTE)) || (deep && p->colour != PALETTE)))
+    if (!p->samples || !(p->bits == 8 || (narrow && (p->colour == GREY || p->colour == PALETTE)) ||
+                         (deep && p->colour != PALETTE)))
         return error_set(e, "IHDR: colour type %d with %d bits", p->colour, p->bits);
-    if (data[10] || data[11] || p->interlaced > 1) return error_set(e, "IHDR: compression %d, filter %d, interlace %d", data[10], data[11], p->interlaced);
+    if (data[10] || data[11] || p->interlaced > 1)
+        return error_set(e, "IHDR: compression %d, filter %d, interlace %d", data[10], data[11],
+                         p->interlaced);
     return 0;
 }
 
-static int take_chunk(struct png *p, const unsigned char *type, const unsigned char *data, size_t size, struct error *e)
+static int take_chunk(struct png *p, const unsigned char *type, const unsigned char *data, size_t size,
+                      struct error *e)
 {
-    if (memcmp(type, "IHDR", 4) == 0) return p->samples ? error_set(e, "IHDR is there twice") : read_header(p, data, size, e);
+    if (memcmp(type, "IHDR", 4) == 0)
+        return p->samples ? error_set(e, "IHDR is there twice") : read_header(p, data, size, e);
     if (!p->samples) return error_set(e, "does not begin with IHDR");
     if (memcmp(type, "PLTE", 4) == 0) {
         if (size % 3 || size > 768 || !size) return error_set(e, "PLTE has %zu bytes", size);
@@ -66,10 +71,13 @@ static int read_chunks(struct png *p, const unsigned char *data, size_t size, st
         if (size - at < 12) return error_set(e, "cut off after %zu bytes", size);
         size_t n = (size_t)bytes_get(data + at, 4, 1);
         const unsigned char *type = data + at + 4;
-        if (n > size - at - 12) return error_set(e, "cut off: chunk %.4s has %zu bytes", (const char *)type, n);
+        if (n > size - at - 12)
+            return error_set(e, "cut off: chunk %.4s has %zu bytes", (const char *)type, n);
         for (int i = 0; i < 4; i++)
-            if ((type[i] | 32) < 'a' || (type[i] | 32) > 'z') return error_set(e, "byte %zu is not a chunk's name", at + 4);
-        if (crc32_update(0, type, n + 4) != (uint32_t)bytes_get(type + 4 + n, 4, 1)) return error_set(e, "chunk %.4s: checksum is wrong", (const char *)type);
+            if ((type[i] | 32) < 'a' || (type[i] | 32) > 'z')
+                return error_set(e, "byte %zu is not a chunk's name", at + 4);
+        if (crc32_update(0, type, n + 4) != (uint32_t)bytes_get(type + 4 + n, 4, 1))
+            return error_set(e, "chunk %.4s: checksum is wrong", (const char *)type);
         if (take_chunk(p, type, type + 4, n, e)) return -1;
         end = memcmp(type, "IEND", 4) == 0;
         at += 12 + n;
@@ -78,7 +86,7 @@ static int read_chunks(struct png *p, const unsigned char *data, size_t size, st
     return 0;
 }
 
-/* ---- pixels -------------------------------------------------------------------------------------------------------------- */
+/* ---- pixels -------------------------------------------------------------------------------------------- */
 
 /* Where the pixels of a pass lie; without interlacing there is one pass with all of them. */
 struct pass {
@@ -88,8 +96,9 @@ struct pass {
 
 static int passes_of(struct pass pass[7], const struct png *p)
 {
-    static const struct pass adam[7] = {{0, 0, 8, 8, 0, 0, 0}, {4, 0, 8, 8, 0, 0, 0}, {0, 4, 4, 8, 0, 0, 0}, {2, 0, 4, 4, 0, 0, 0},
-                                        {0, 2, 2, 4, 0, 0, 0}, {1, 0, 2, 2, 0, 0, 0}, {0, 1, 1, 2, 0, 0, 0}};
+    static const struct pass adam[7] = {{0, 0, 8, 8, 0, 0, 0}, {4, 0, 8, 8, 0, 0, 0}, {0, 4, 4, 8, 0, 0, 0},
+                                        {2, 0, 4, 4, 0, 0, 0}, {0, 2, 2, 4, 0, 0, 0}, {1, 0, 2, 2, 0, 0, 0},
+                                        {0, 1, 1, 2, 0, 0, 0}};
     int count = p->interlaced ? 7 : 1;
     for (int i = 0; i < count; i++) {
         pass[i] = p->interlaced ? adam[i] : (struct pass){0, 0, 1, 1, 0, 0, 0};
@@ -108,8 +117,13 @@ static int unfilter(unsigned char *rows, const struct pass *s, size_t pixel, str
         int filter = now[-1];
         if (filter > 4) return error_set(e, "row %lld has filter %d", (long long)y, filter);
         for (size_t i = 0; i < s->row; i++) {
-            int a = i >= pixel ? now[i - pixel] : 0, b = up ? up[i] : 0, c = up && i >= pixel ? up[i - pixel] : 0;
-            int guess = filter == 1 ? a : filter == 2 ? b : filter == 3 ? (a + b) / 2 : filter == 4 ? png_paeth(a, b, c) : 0;
+            int a = i >= pixel ? now[i - pixel] : 0, b = up ? up[i] : 0,
+                c = up && i >= pixel ? up[i - pixel] : 0;
+            int guess = filter == 1   ? a
+                        : filter == 2 ? b
+                        : filter == 3 ? (a + b) / 2
+                        : filter == 4 ? png_paeth(a, b, c)
+                                      : 0;
             now[i] = (unsigned char)(now[i] + guess);
         }
     }
@@ -124,7 +138,8 @@ static int sample_at(const unsigned char *row, size_t i, int bits)
     return row[bit / 8] >> (8 - bits - (int)(bit % 8)) & ((1 << bits) - 1);
 }
 
-static int put_pass(float *voxel, const struct png *p, const unsigned char *rows, const struct pass *s, struct error *e)
+static int put_pass(float *voxel, const struct png *p, const unsigned char *rows, const struct pass *s,
+                    struct error *e)
 {
     static const float grow[] = {1, 1, 85, 1, 17};
     size_t plane = (size_t)p->width * (size_t)p->height;
@@ -138,7 +153,9 @@ static int put_pass(float *voxel, const struct png *p, const unsigned char *rows
                 if (p->colour != PALETTE) {
                     to[(size_t)k * plane] = scale * (float)v;
                 } else {
-                    if (v >= p->colours) return error_set(e, "pixel (%lld, %lld) has colour %d of %d", (long long)x, (long long)y, v, p->colours);
+                    if (v >= p->colours)
+                        return error_set(e, "pixel (%lld, %lld) has colour %d of %d", (long long)x,
+                                         (long long)y, v, p->colours);
                     for (int c = 0; c < 3; c++) to[(size_t)c * plane] = p->palette[3 * v + c];
                 }
             }
@@ -153,10 +170,13 @@ static int read_pixels(struct volume *v, const struct png *p, struct error *e)
     size_t need = 0, size, at = 0;
     unsigned char *rows;
     for (int i = 0; i < passes; i++) need += (size_t)pass[i].height * (pass[i].row + 1);
-    if (need / 1040 > p->packed_size) return error_set(e, "cut off: %zu bytes cannot hold the %zu that IHDR asks for", p->packed_size, need);
+    if (need / 1040 > p->packed_size)
+        return error_set(e, "cut off: %zu bytes cannot hold the %zu that IHDR asks for", p->packed_size,
+                         need);
     if (inflate_zlib(p->packed, p->packed_size, need, &rows, &size, e)) return -1;
     if (size < need) status = error_set(e, "cut off: %zu bytes of pixels, IHDR asks for %zu", size, need);
-    if (!status && !(v->voxel = malloc(volume_voxels(v) * sizeof *v->voxel))) status = error_set(e, "out of memory for %zu voxels", volume_voxels(v));
+    if (!status && !(v->voxel = malloc(volume_voxels(v) * sizeof *v->voxel)))
+        status = error_set(e, "out of memory for %zu voxels", volume_voxels(v));
     for (int i = 0; !status && i < passes; i++) {
         status = unfilter(rows + at, &pass[i], pixel ? (size_t)pixel : 1, e);
         if (!status) status = put_pass(v->voxel, p, rows + at, &pass[i], e);
@@ -166,17 +186,20 @@ static int read_pixels(struct volume *v, const struct png *p, struct error *e)
     return status;
 }
 
-static int parse(struct volume *v, struct png *p, const unsigned char *data, size_t size, int what, struct error *e)
+static int parse(struct volume *v, struct png *p, const unsigned char *data, size_t size, int what,
+                 struct error *e)
 {
     if (read_chunks(p, data, size, e)) return -1;
     v->type = p->bits == 16 ? VOXEL_U16 : VOXEL_U8;
     snprintf(v->format, sizeof v->format, "PNG");
-    if (volume_set_natural(v, p->width, p->height, 1, p->colour == PALETTE ? 3 : p->samples, "IHDR", e)) return -1;
+    if (volume_set_natural(v, p->width, p->height, 1, p->colour == PALETTE ? 3 : p->samples, "IHDR", e))
+        return -1;
     volume_assume(v, "spacing 1 mm, place 0");
     return what & VOLUME_HEADER ? 0 : read_pixels(v, p, e);
 }
 
-int png_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what, struct error *e)
+int png_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
+              struct error *e)
 {
     struct png p = {0};
     memset(v, 0, sizeof *v);
@@ -197,7 +220,7 @@ int png_read(struct volume *v, const char *path, int what, struct error *e)
     return status;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 /* uint8 or uint16, whichever holds every voxel. */
 static int fitting_type(enum voxel_type *type, const struct volume *v, const char *path, struct error *e)
@@ -206,7 +229,8 @@ static int fitting_type(enum voxel_type *type, const struct volume *v, const cha
     *type = VOXEL_U8;
     for (size_t i = 0; i < n; i++) {
         if (!(v->voxel[i] >= 0 && v->voxel[i] <= 65535) || (float)(int)v->voxel[i] != v->voxel[i])
-            return error_set(e, "%s: voxel %zu is %g; a PNG holds whole numbers from 0 to 65535", path, i, (double)v->voxel[i]);
+            return error_set(e, "%s: voxel %zu is %g; a PNG holds whole numbers from 0 to 65535", path, i,
+                             (double)v->voxel[i]);
         if (v->voxel[i] > 255) *type = VOXEL_U16;
     }
     return 0;
@@ -215,8 +239,12 @@ static int fitting_type(enum voxel_type *type, const struct volume *v, const cha
 int png_write_volume(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
 {
     size_t n = volume_voxels(v), parts = (size_t)v->size[3], plane = n / parts;
-    if (v->size[2] != 1 || parts > 4) return error_set(e, "%s: a PNG holds a plane of 1 to 4 channels, not %lld slices and %zu channels", path, (long long)v->size[2], parts);
-    if (v->size[0] > 1 << 24 || v->size[1] > 1 << 24) return error_set(e, "%s: %lld x %lld is too large for a PNG", path, (long long)v->size[0], (long long)v->size[1]);
+    if (v->size[2] != 1 || parts > 4)
+        return error_set(e, "%s: a PNG holds a plane of 1 to 4 channels, not %lld slices and %zu channels",
+                         path, (long long)v->size[2], parts);
+    if (v->size[0] > 1 << 24 || v->size[1] > 1 << 24)
+        return error_set(e, "%s: %lld x %lld is too large for a PNG", path, (long long)v->size[0],
+                         (long long)v->size[1]);
     if (type != VOXEL_U8 && type != VOXEL_U16 && fitting_type(&type, v, path, e)) return -1;
     size_t bytes = (size_t)voxel_type_bytes(type);
     unsigned char *pixels = malloc(n * bytes);
@@ -226,7 +254,8 @@ int png_write_volume(const struct volume *v, const char *path, enum voxel_type t
         voxels_encode(p, v, i % parts * plane + i / parts, 1, type);
         bytes_set(p, bytes_get(p, (int)bytes, 0), (int)bytes, 1);
     }
-    int status = png_write_deep(path, pixels, (int)v->size[0], (int)v->size[1], (int)parts, 8 * (int)bytes, e);
+    int status = png_write_deep(path, pixels, (int)v->size[0], (int)v->size[1], (int)parts, 8 * (int)bytes,
+                                e);
     free(pixels);
     return status;
 }

@@ -1,10 +1,12 @@
-/* tiff.h - TIFF 6.0 and BigTIFF: strips or tiles, uncompressed, deflate, LZW or PackBits, with predictors; integers of 1 to 64 bits and
- * floats of 32 and 64, several samples a pixel (they become t), several pages (slices).
+/* tiff.h - TIFF 6.0 and BigTIFF: strips or tiles, uncompressed, deflate, LZW or PackBits, with predictors;
+ * integers of 1 to 64 bits and floats of 32 and 64, several samples a pixel (they become t), several pages
+ * (slices).
  *
- * Stacks, channels and frames as ImageJ, OME, tifffile and MetaMorph describe them (io/image/tiff_stack.h): channels and frames become t.
- * One page is a flat image. Pages have their spacing in a file beside them, as nnU-Net keeps it: for CASE_0000.tif (or CASE.tif) it is
- * CASE.json with {"spacing": [z, y, x]}; without one it is 1 mm. Tags of resolution are not used, nor do palettes and
- * "white is zero" change a value: label maps keep their numbers.
+ * Stacks, channels and frames as ImageJ, OME, tifffile and MetaMorph describe them (io/image/tiff_stack.h):
+ * channels and frames become t. One page is a flat image. Pages have their spacing in a file beside them, as
+ * nnU-Net keeps it: for CASE_0000.tif (or CASE.tif) it is CASE.json with {"spacing": [z, y, x]}; without one
+ * it is 1 mm. Tags of resolution are not used, nor do palettes and "white is zero" change a value: label maps
+ * keep their numbers.
  */
 #ifndef IO_TIFF_H
 #define IO_TIFF_H
@@ -15,7 +17,8 @@ extern const struct image_format tiff_format;
 
 int tiff_read(struct volume *v, const char *path, int what, struct error *e);
 /* The same from memory, without a spacing file. */
-int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what, struct error *e);
+int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
+               struct error *e);
 /* Little endian, deflate, a page a slice; and the spacing file where the image is not flat. */
 int tiff_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
 

@@ -11,7 +11,9 @@ int tiff_codec_check(const struct tiff_layout *l, struct error *e)
 {
     switch (l->compression) {
     case TIFF_RAW: case TIFF_LZW: case TIFF_DEFLATE: case TIFF_DEFLATE_OLD: case TIFF_PACKBITS: break;
-    default: return error_set(e, "Compression %d is not supported (none, LZW, deflate and PackBits are)", l->compression);
+    default:
+        return error_set(e, "Compression %d is not supported (none, LZW, deflate and PackBits are)",
+                         l->compression);
     }
     if (l->predictor == 1 || (l->predictor == 2 && l->bits >= 8) || (l->predictor == 3 && l->real)) return 0;
     return error_set(e, "Predictor %d is not supported for samples of %d bits", l->predictor, l->bits);
@@ -27,7 +29,7 @@ uint64_t tiff_chunk_bytes(const struct tiff_layout *l)
     return row_bytes(l) * (uint64_t)l->height;
 }
 
-/* ---- unpacking --------------------------------------------------------------------------------------------------------- */
+/* ---- unpacking ----------------------------------------------------------------------------------------- */
 
 /* All of these fill out, or stop where the input does; they return the bytes that came. */
 static size_t unpack_bits(unsigned char *out, size_t room, const unsigned char *in, size_t size)
@@ -74,12 +76,14 @@ static int next_code(struct lzw *z, int width)
 }
 
 /* A code stands for a string that is in the output already: where it begins and how long it is. */
-static int unpack_lzw(unsigned char *out, size_t room, const unsigned char *in, size_t size, size_t *got, struct error *e)
+static int unpack_lzw(unsigned char *out, size_t room, const unsigned char *in, size_t size, size_t *got,
+                      struct error *e)
 {
     struct lzw z = {in, size, 0, 0, 0};
     size_t used = 0, begin[LZW_CODES], length[LZW_CODES], previous = 0, previous_length = 0;
     int next = LZW_END + 1, width = 9, code;
-    if (size >= 2 && in[0] == 0 && in[1] & 1) return error_set(e, "LZW of the old kind (low bits first) is not supported");
+    if (size >= 2 && in[0] == 0 && in[1] & 1)
+        return error_set(e, "LZW of the old kind (low bits first) is not supported");
     while (used < room && (code = next_code(&z, width)) != LZW_END) {
         if (code == LZW_CLEAR) {
             next = LZW_END + 1;
@@ -90,9 +94,12 @@ static int unpack_lzw(unsigned char *out, size_t room, const unsigned char *in, 
         size_t from, n;
         if (code < LZW_CLEAR) from = 0, n = 1;
         else if (code < next) from = begin[code], n = length[code];
-        else if (code == next && previous_length) from = previous, n = previous_length + 1; /* the previous string and its own first byte */
+        else if (code == next && previous_length)
+            from = previous, n = previous_length + 1; /* the previous string and its own first byte */
         else return error_set(e, "LZW code %d of %d", code, next);
-        if (previous_length && next < LZW_CODES) { /* a new string: the previous one and this one's first byte, which follows it */
+        if (previous_length &&
+            next <
+                LZW_CODES) { /* a new string: the previous one and this one's first byte, which follows it */
             begin[next] = previous;
             length[next] = previous_length + 1;
             next++;
@@ -103,13 +110,15 @@ static int unpack_lzw(unsigned char *out, size_t room, const unsigned char *in, 
         else for (size_t i = 0; i < n; i++) out[used++] = out[from + i];
         previous = start;
         previous_length = n;
-        if (next >= 511 && next < 4095) width = next >= 2047 ? 12 : next >= 1023 ? 11 : 10; /* one code early, as all writers do */
+        if (next >= 511 && next < 4095)
+            width = next >= 2047 ? 12 : next >= 1023 ? 11 : 10; /* one code early, as all writers do */
     }
     *got = used;
     return 0;
 }
 
-static int unpack(unsigned char *out, size_t need, const unsigned char *in, size_t size, const struct tiff_layout *l, struct error *e)
+static int unpack(unsigned char *out, size_t need, const unsigned char *in, size_t size,
+                  const struct tiff_layout *l, struct error *e)
 {
     size_t got = size < need ? size : need;
     if (l->compression == TIFF_RAW) {
@@ -129,7 +138,7 @@ static int unpack(unsigned char *out, size_t need, const unsigned char *in, size
     return got == need ? 0 : error_set(e, "cut off: %zu of %zu bytes", got, need);
 }
 
-/* ---- predictors -------------------------------------------------------------------------------------------------------- */
+/* ---- predictors ---------------------------------------------------------------------------------------- */
 
 static void undo_differences(unsigned char *row, const struct tiff_layout *l, int big)
 {
@@ -159,7 +168,8 @@ static void unpack_narrow(float *out, const unsigned char *row, size_t n, int bi
     }
 }
 
-int tiff_decode(float *out, double *exact, const unsigned char *in, size_t size, const struct tiff_layout *l, enum voxel_type type, int big, struct error *e)
+int tiff_decode(float *out, double *exact, const unsigned char *in, size_t size, const struct tiff_layout *l,
+                enum voxel_type type, int big, struct error *e)
 {
     size_t row = row_bytes(l), need = tiff_chunk_bytes(l), n = (size_t)l->width * (size_t)l->samples;
     unsigned char *raw = malloc(need + row); /* a row more for the float predictor */
@@ -171,7 +181,9 @@ int tiff_decode(float *out, double *exact, const unsigned char *in, size_t size,
         if (l->predictor == 3) undo_float(now, raw + need, l, big);
         if (l->bits < 8) unpack_narrow(out + (size_t)y * n, now, n, l->bits);
         else voxels_decode(out + (size_t)y * n, now, n, type, big, 1, 0);
-        if (exact) status = voxels_decode_exact(exact + (size_t)y * n, now, n, type, big, 1, 0, e); /* then of 8 bits or more */
+        if (exact)
+            status = voxels_decode_exact(exact + (size_t)y * n, now, n, type, big, 1, 0,
+                                         e); /* then of 8 bits or more */
     }
     free(raw);
     return status;

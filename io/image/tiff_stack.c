@@ -34,7 +34,8 @@ void tiff_stack_place(int64_t *slice, int64_t *volume, const struct tiff_stack *
 static int check_sizes(const struct tiff_stack *s, struct error *e)
 {
     for (int k = 0; k < 3; k++)
-        if (s->size[k] < 1 || s->size[k] > PLANES_MAX) return error_set(e, "%s's description has a size of %lld", s->writer, (long long)s->size[k]);
+        if (s->size[k] < 1 || s->size[k] > PLANES_MAX)
+            return error_set(e, "%s's description has a size of %lld", s->writer, (long long)s->size[k]);
     if (s->size[0] * s->size[1] > PLANES_MAX || s->size[0] * s->size[1] * s->size[2] > PLANES_MAX)
         return error_set(e, "%s's description has more than %d planes", s->writer, PLANES_MAX);
     return 0;
@@ -45,7 +46,8 @@ static int64_t whole_at(const char *text, const char *end)
 {
     int64_t v = 0;
     int digits = 0;
-    for (; text < end && *text >= '0' && *text <= '9' && digits < 12; text++, digits++) v = 10 * v + (*text - '0');
+    for (; text < end && *text >= '0' && *text <= '9' && digits < 12; text++, digits++)
+        v = 10 * v + (*text - '0');
     return digits == 0 || digits == 12 ? -1 : v;
 }
 
@@ -57,7 +59,7 @@ static int contains(const char *text, size_t size, const char *word)
     return 0;
 }
 
-/* ---- ImageJ ------------------------------------------------------------------------------------------------------------- */
+/* ---- ImageJ -------------------------------------------------------------------------------------------- */
 
 /* "name=12" at the begin of a line. */
 static int64_t imagej_number(const char *text, size_t size, const char *name, int64_t otherwise)
@@ -65,7 +67,8 @@ static int64_t imagej_number(const char *text, size_t size, const char *name, in
     size_t n = strlen(name);
     const char *end = text + size;
     for (const char *line = text; line && line < end;) {
-        if ((size_t)(end - line) > n && memcmp(line, name, n) == 0 && line[n] == '=') return whole_at(line + n + 1, end);
+        if ((size_t)(end - line) > n && memcmp(line, name, n) == 0 && line[n] == '=')
+            return whole_at(line + n + 1, end);
         line = memchr(line, '\n', (size_t)(end - line));
         if (line) line++;
     }
@@ -86,15 +89,19 @@ static int describe_imagej(struct tiff_stack *s, const char *text, size_t size, 
     if (check_sizes(s, e)) return -1;
     if (tiff_stack_planes(s) == 1) s->size[SLICE] = images; /* older ones tell no more */
     if (check_sizes(s, e)) return -1;
-    if (s->size[CHANNEL] > 1 && s->size[SLICE] == 1 && s->size[FRAME] == 1 && contains(text, size, "mode=grayscale"))
-        return error_set(e, "ImageJ's description has channels=%lld of one grey slice, as some writers call slices: save it with slices=%lld, or as a composite of channels",
+    if (s->size[CHANNEL] > 1 && s->size[SLICE] == 1 && s->size[FRAME] == 1 &&
+        contains(text, size, "mode=grayscale"))
+        return error_set(e,
+                         "ImageJ's description has channels=%lld of one grey slice, as some writers call "
+                         "slices: save it with slices=%lld, or as a composite of channels",
                          (long long)s->size[CHANNEL], (long long)s->size[CHANNEL]);
     if (tiff_stack_planes(s) == images) return 0;
-    return error_set(e, "ImageJ's description has images=%lld, but %lld channels, %lld slices and %lld frames", (long long)images, (long long)s->size[CHANNEL],
-                     (long long)s->size[SLICE], (long long)s->size[FRAME]);
+    return error_set(
+        e, "ImageJ's description has images=%lld, but %lld channels, %lld slices and %lld frames",
+        (long long)images, (long long)s->size[CHANNEL], (long long)s->size[SLICE], (long long)s->size[FRAME]);
 }
 
-/* ---- OME ----------------------------------------------------------------------------------------------------------------- */
+/* ---- OME ----------------------------------------------------------------------------------------------- */
 
 /* The next <name ...> at or behind *at: its attributes, up to `>`; *at moves behind it. */
 static int next_tag(const char **begin, const char **end, const char **at, const char *stop, const char *name)
@@ -119,7 +126,9 @@ static const char *attribute(const char *begin, const char *end, const char *nam
 {
     size_t n = strlen(name);
     for (const char *p = begin; (size_t)(end - p) > n + 2; p++)
-        if (strchr(" \t\r\n", *p) && memcmp(p + 1, name, n) == 0 && p[n + 1] == '=' && (p[n + 2] == '"' || p[n + 2] == '\'')) return p + n + 3;
+        if (strchr(" \t\r\n", *p) && memcmp(p + 1, name, n) == 0 && p[n + 1] == '=' &&
+            (p[n + 2] == '"' || p[n + 2] == '\''))
+            return p + n + 3;
     return NULL;
 }
 
@@ -130,7 +139,8 @@ static int64_t number_attribute(const char *begin, const char *end, const char *
 }
 
 /* <TiffData>: which planes lie in which directories. Without any, or one that says nothing, all in order. */
-static int read_tiff_data(struct tiff_stack *s, const char *at, const char *stop, int64_t samples, int64_t pages, struct error *e)
+static int read_tiff_data(struct tiff_stack *s, const char *at, const char *stop, int64_t samples,
+                          int64_t pages, struct error *e)
 {
     const char *begin, *end;
     int64_t planes = tiff_stack_planes(s), placed = 0;
@@ -141,35 +151,44 @@ static int read_tiff_data(struct tiff_stack *s, const char *at, const char *stop
         first[CHANNEL] = number_attribute(begin, end, "FirstC", 0) / samples;
         first[FRAME] = number_attribute(begin, end, "FirstT", 0);
         for (int k = 0; k < 3; k++) {
-            if (first[k] < 0 || first[k] >= s->size[k]) return error_set(e, "OME's TiffData begins beyond the sizes of its Pixels");
+            if (first[k] < 0 || first[k] >= s->size[k])
+                return error_set(e, "OME's TiffData begins beyond the sizes of its Pixels");
             plane += step * first[s->fastest[k]];
             step *= s->size[s->fastest[k]];
         }
         if (page < 0 || count < 0 || count > pages || page > pages - count || plane > planes - count)
-            return error_set(e, "OME's TiffData has %lld planes from directory %lld on, the file has %lld directories", (long long)count, (long long)page, (long long)pages);
-        if (!s->plane && !(s->plane = malloc((size_t)pages * sizeof *s->plane))) return error_set(e, "out of memory for %lld pages", (long long)pages);
+            return error_set(
+                e, "OME's TiffData has %lld planes from directory %lld on, the file has %lld directories",
+                (long long)count, (long long)page, (long long)pages);
+        if (!s->plane && !(s->plane = malloc((size_t)pages * sizeof *s->plane)))
+            return error_set(e, "out of memory for %lld pages", (long long)pages);
         for (int64_t i = 0; placed == 0 && i < pages; i++) s->plane[i] = -1;
         for (int64_t i = 0; i < count; i++) {
             struct tiff_stack plain = *s;
             int64_t slice, volume;
             plain.plane = NULL;
             tiff_stack_place(&slice, &volume, &plain, plane + i);
-            if (s->plane[page + i] >= 0) return error_set(e, "OME's TiffData names directory %lld twice", (long long)(page + i));
+            if (s->plane[page + i] >= 0)
+                return error_set(e, "OME's TiffData names directory %lld twice", (long long)(page + i));
             s->plane[page + i] = slice + s->size[SLICE] * volume;
         }
         placed += count;
     }
-    if (placed && placed != planes) return error_set(e, "OME's TiffData places %lld of %lld planes: the others are in other files", (long long)placed, (long long)planes);
+    if (placed && placed != planes)
+        return error_set(e, "OME's TiffData places %lld of %lld planes: the others are in other files",
+                         (long long)placed, (long long)planes);
     return 0;
 }
 
-static int describe_ome(struct tiff_stack *s, const char *text, size_t size, int64_t samples, int64_t pages, struct error *e)
+static int describe_ome(struct tiff_stack *s, const char *text, size_t size, int64_t samples, int64_t pages,
+                        struct error *e)
 {
     const char *at = text, *stop = text + size, *begin, *end, *other = text, *ignored;
     s->writer = "OME";
     if (!next_tag(&begin, &end, &at, stop, "Pixels")) return 0; /* the description is in another file */
     other = at;
-    if (next_tag(&ignored, &ignored, &other, stop, "Pixels")) return error_set(e, "OME's description has several images; one a file is supported");
+    if (next_tag(&ignored, &ignored, &other, stop, "Pixels"))
+        return error_set(e, "OME's description has several images; one a file is supported");
     s->size[SLICE] = number_attribute(begin, end, "SizeZ", 1);
     s->size[CHANNEL] = number_attribute(begin, end, "SizeC", 1);
     s->size[FRAME] = number_attribute(begin, end, "SizeT", 1);
@@ -186,16 +205,18 @@ static int describe_ome(struct tiff_stack *s, const char *text, size_t size, int
     return check_sizes(s, e) || read_tiff_data(s, at, stop, samples, pages, e) ? -1 : 0;
 }
 
-/* ---- tifffile ------------------------------------------------------------------------------------------------------------ */
+/* ---- tifffile ------------------------------------------------------------------------------------------ */
 
-/* The last sizes are those of a page: height, width and, of several, samples. Of what is before them one is the slices, two are volumes
- * of slices. */
-static int describe_shape(struct tiff_stack *s, const struct json *shape, int64_t samples, int64_t height, int64_t width, struct error *e)
+/* The last sizes are those of a page: height, width and, of several, samples. Of what is before them one is
+ * the slices, two are volumes of slices. */
+static int describe_shape(struct tiff_stack *s, const struct json *shape, int64_t samples, int64_t height,
+                          int64_t width, struct error *e)
 {
     int n = shape->count - (samples > 1);
     int64_t planes[2] = {1, 1};
     int axes = 0;
-    if (n < 2 || json_at(shape, n - 2)->integer != height || json_at(shape, n - 1)->integer != width) return 0; /* of something else */
+    if (n < 2 || json_at(shape, n - 2)->integer != height || json_at(shape, n - 1)->integer != width)
+        return 0; /* of something else */
     s->writer = "tifffile";
     s->contiguous = 1;
     for (int i = 0; i < n - 2; i++) {
@@ -209,21 +230,23 @@ static int describe_shape(struct tiff_stack *s, const struct json *shape, int64_
     return check_sizes(s, e);
 }
 
-static int describe_tifffile(struct tiff_stack *s, const char *text, size_t size, int64_t samples, int64_t height, int64_t width, struct error *e)
+static int describe_tifffile(struct tiff_stack *s, const char *text, size_t size, int64_t samples,
+                             int64_t height, int64_t width, struct error *e)
 {
     struct error ignored;
     struct json *j = json_parse(text, strnlen(text, size), &ignored);
     const struct json *shape = json_get(j, "shape");
     int status = 0;
-    if (shape && shape->type == JSON_ARRAY && shape->count >= 2) status = describe_shape(s, shape, samples, height, width, e);
+    if (shape && shape->type == JSON_ARRAY && shape->count >= 2)
+        status = describe_shape(s, shape, samples, height, width, e);
     json_free(j);
     return status;
 }
 
-/* ---- whoever wrote it ------------------------------------------------------------------------------------------------------ */
+/* ---- whoever wrote it ---------------------------------------------------------------------------------- */
 
-int tiff_stack_describe(struct tiff_stack *s, const char *text, size_t size, int64_t metamorph, int64_t samples, int64_t height, int64_t width,
-                        int64_t pages, struct error *e)
+int tiff_stack_describe(struct tiff_stack *s, const char *text, size_t size, int64_t metamorph,
+                        int64_t samples, int64_t height, int64_t width, int64_t pages, struct error *e)
 {
     *s = (struct tiff_stack){.size = {1, 1, 1}, .fastest = {SLICE, CHANNEL, FRAME}};
     if (metamorph > 0 && pages == 1) {
@@ -234,6 +257,7 @@ int tiff_stack_describe(struct tiff_stack *s, const char *text, size_t size, int
     }
     if (size >= 7 && memcmp(text, "ImageJ=", 7) == 0) return describe_imagej(s, text, size, e);
     if (size >= 8 && text[0] == '{') return describe_tifffile(s, text, size, samples, height, width, e);
-    if (size >= 8 && text[0] == '<' && contains(text, size, "OME")) return describe_ome(s, text, size, samples, pages, e);
+    if (size >= 8 && text[0] == '<' && contains(text, size, "OME"))
+        return describe_ome(s, text, size, samples, pages, e);
     return 0;
 }

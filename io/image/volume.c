@@ -10,7 +10,8 @@
 
 const char *voxel_type_name(enum voxel_type t)
 {
-    static const char *const name[] = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"};
+    static const char *const name[] = {"uint8", "int8",   "uint16", "int16",   "uint32",
+                                       "int32", "uint64", "int64",  "float32", "float64"};
     return name[t];
 }
 
@@ -32,8 +33,10 @@ int volume_check_limit(const struct volume *v, struct error *e)
     double bytes = (double)sizeof *v->voxel;
     for (int i = 0; i < 4; i++) bytes *= (double)v->size[i];
     if (bytes <= limit_gigabytes * 1073741824.0) return 0;
-    return error_set(e, "asks for %lld x %lld x %lld x %lld voxels, %.3g GB, the limit is %g GB (--max-gb raises it)", (long long)v->size[0], (long long)v->size[1],
-                     (long long)v->size[2], (long long)v->size[3], bytes / 1073741824.0, limit_gigabytes);
+    return error_set(
+        e, "asks for %lld x %lld x %lld x %lld voxels, %.3g GB, the limit is %g GB (--max-gb raises it)",
+        (long long)v->size[0], (long long)v->size[1], (long long)v->size[2], (long long)v->size[3],
+        bytes / 1073741824.0, limit_gigabytes);
 }
 
 void volume_free(struct volume *v)
@@ -53,9 +56,10 @@ int volume_same_geometry(const struct volume *a, const struct volume *b, struct 
 {
     for (int i = 0; i < 4; i++)
         if (a->size[i] != b->size[i])
-            return error_set(e, "size is %lld x %lld x %lld x %lld, not %lld x %lld x %lld x %lld", (long long)b->size[0], (long long)b->size[1],
-                             (long long)b->size[2], (long long)b->size[3], (long long)a->size[0], (long long)a->size[1], (long long)a->size[2],
-                             (long long)a->size[3]);
+            return error_set(e, "size is %lld x %lld x %lld x %lld, not %lld x %lld x %lld x %lld",
+                             (long long)b->size[0], (long long)b->size[1], (long long)b->size[2],
+                             (long long)b->size[3], (long long)a->size[0], (long long)a->size[1],
+                             (long long)a->size[2], (long long)a->size[3]);
     for (int i = 0; i < 3; i++) {
         if (fabs(a->spacing[i] - b->spacing[i]) > 1e-3 * a->spacing[i])
             return error_set(e, "spacing[%d] is %g mm, not %g", i, b->spacing[i], a->spacing[i]);
@@ -63,7 +67,8 @@ int volume_same_geometry(const struct volume *a, const struct volume *b, struct 
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 4; k++) {
             double scale = k < 3 ? a->spacing[k] : a->spacing[0] + a->spacing[1] + a->spacing[2];
-            if (fabs(a->affine[i][k] - b->affine[i][k]) > 1e-3 * (scale + (k == 3 ? 1e-3 * fabs(a->affine[i][k]) : 0)))
+            if (fabs(a->affine[i][k] - b->affine[i][k]) >
+                1e-3 * (scale + (k == 3 ? 1e-3 * fabs(a->affine[i][k]) : 0)))
                 return error_set(e, "affine[%d][%d] is %g, not %g", i, k, b->affine[i][k], a->affine[i][k]);
         }
     return 0;
@@ -90,5 +95,6 @@ void volume_assume(struct volume *v, const char *format, ...)
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    if (!strstr(v->assumed, what)) snprintf(v->assumed + used, sizeof v->assumed - used, "%s%s", used ? "; " : "", what);
+    if (!strstr(v->assumed, what))
+        snprintf(v->assumed + used, sizeof v->assumed - used, "%s%s", used ? "; " : "", what);
 }

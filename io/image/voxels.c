@@ -1,4 +1,5 @@
-/* voxels.c - numbers of image files to float32 and back, exact ones beside them, and the geometry that readers share. */
+/* voxels.c - numbers of image files to float32 and back, exact ones beside them, and the geometry that
+ * readers share. */
 #include "io/image/voxels.h"
 
 #include <math.h>
@@ -36,7 +37,8 @@ double bytes_get_f64(const unsigned char *p, int big)
     return v;
 }
 
-/* A number as the file has it; 64-bit integers are rounded to float or, where scaled, to double: by one rounding only. */
+/* A number as the file has it; 64-bit integers are rounded to float or, where scaled, to double: by one
+ * rounding only. */
 static double number_of(const unsigned char *p, enum voxel_type type, int bytes, int big, int to_float)
 {
     uint64_t bits = bytes_get(p, bytes, big);
@@ -52,7 +54,8 @@ static double number_of(const unsigned char *p, enum voxel_type type, int bytes,
     }
 }
 
-void voxels_decode(float *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope, double inter)
+void voxels_decode(float *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope,
+                   double inter)
 {
     int bytes = voxel_type_bytes(type), scaled = slope != 1 || inter != 0;
     for (size_t i = 0; i < n; i++) {
@@ -61,7 +64,8 @@ void voxels_decode(float *out, const unsigned char *in, size_t n, enum voxel_typ
     }
 }
 
-int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope, double inter, struct error *e)
+int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum voxel_type type, int big,
+                        double slope, double inter, struct error *e)
 {
     int bytes = voxel_type_bytes(type);
     for (size_t i = 0; i < n; i++) {
@@ -69,7 +73,8 @@ int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum vox
         double v = number_of(p, type, bytes, big, 0);
         uint64_t bits = bytes_get(p, bytes, big), size = type == VOXEL_I64 && bits >> 63 ? 0 - bits : bits;
         if ((type == VOXEL_U64 || type == VOXEL_I64) && size > (uint64_t)1 << 53)
-            return error_set(e, "voxel %zu is %s%llu: whole numbers beyond 2^53 are not read exactly", i, size == bits ? "" : "-", (unsigned long long)size);
+            return error_set(e, "voxel %zu is %s%llu: whole numbers beyond 2^53 are not read exactly", i,
+                             size == bits ? "" : "-", (unsigned long long)size);
         out[i] = v * slope + inter;
     }
     return 0;
@@ -80,7 +85,8 @@ static int may_be_inexact(enum voxel_type type, double slope, double inter)
 {
     if (type == VOXEL_F32) return 0;
     if (type == VOXEL_F64) return slope == 1 && inter == 0;
-    if (slope != floor(slope) || inter != floor(inter)) return 0; /* measured values: rounded once, to float32 */
+    if (slope != floor(slope) || inter != floor(inter))
+        return 0; /* measured values: rounded once, to float32 */
     return voxel_type_bytes(type) > 2 || fabs(slope) * 65536 + fabs(inter) > 16777216;
 }
 
@@ -104,7 +110,8 @@ void voxels_settle(struct volume *v)
     v->exact = NULL;
 }
 
-int voxels_read(struct volume *v, const unsigned char *in, int big, double slope, double inter, int what, struct error *e)
+int voxels_read(struct volume *v, const unsigned char *in, int big, double slope, double inter, int what,
+                struct error *e)
 {
     size_t n = volume_voxels(v);
     if (voxels_allocate(v, what, slope, inter, e)) return -1;
@@ -118,7 +125,8 @@ int voxels_read(struct volume *v, const unsigned char *in, int big, double slope
 }
 
 static const double low[] = {0, -128, 0, -32768, 0, -2147483648.0, 0, -9223372036854774784.0};
-static const double high[] = {255, 127, 65535, 32767, 4294967295.0, 2147483647.0, 18446744073709549568.0, 9223372036854774784.0};
+static const double high[] = {
+    255, 127, 65535, 32767, 4294967295.0, 2147483647.0, 18446744073709549568.0, 9223372036854774784.0};
 
 static void encode(unsigned char *p, double value, enum voxel_type type)
 {
@@ -141,7 +149,8 @@ static void encode(unsigned char *p, double value, enum voxel_type type)
 void voxels_encode(unsigned char *out, const struct volume *v, size_t first, size_t n, enum voxel_type type)
 {
     size_t bytes = (size_t)voxel_type_bytes(type);
-    for (size_t i = 0; i < n; i++) encode(out + i * bytes, v->exact ? v->exact[first + i] : (double)v->voxel[first + i], type);
+    for (size_t i = 0; i < n; i++)
+        encode(out + i * bytes, v->exact ? v->exact[first + i] : (double)v->voxel[first + i], type);
 }
 
 void voxels_round(const struct volume *v, enum voxel_type type)
@@ -160,10 +169,13 @@ int voxels_check(const struct volume *v, enum voxel_type type, struct error *e)
     if (type == VOXEL_F64 || (type == VOXEL_F32 && !v->exact)) return 0;
     for (; i < n; i++) {
         value = v->exact ? v->exact[i] : (double)v->voxel[i];
-        if (type == VOXEL_F32 ? !((double)(float)value == value || isnan(value)) : !(value >= low[type] && value <= high[type] && value == floor(value))) break;
+        if (type == VOXEL_F32 ? !((double)(float)value == value || isnan(value))
+                              : !(value >= low[type] && value <= high[type] && value == floor(value)))
+            break;
     }
     if (i == n) return 0;
-    return error_set(e, "voxel (%zu, %zu, %zu) is %.*g, which %s cannot hold", i % x, i / x % y, i / x / y, v->exact ? 17 : 7, value, voxel_type_name(type));
+    return error_set(e, "voxel (%zu, %zu, %zu) is %.*g, which %s cannot hold", i % x, i / x % y, i / x / y,
+                     v->exact ? 17 : 7, value, voxel_type_name(type));
 }
 
 static int is_gap(char c)
@@ -183,7 +195,8 @@ int voxels_parse(float *out, double *exact, const char *text, size_t size, size_
         size_t length = at - begin;
         if (length == 3 && strncasecmp(text + begin, "nan", 3) == 0) v = NAN;
         else if (text_parse_double(&v, text + begin, length))
-            return error_set(e, "voxel %zu is '%.*s', no number", i, (int)(length < 20 ? length : 20), text + begin);
+            return error_set(e, "voxel %zu is '%.*s', no number", i, (int)(length < 20 ? length : 20),
+                             text + begin);
         out[i] = (float)v;
         if (exact) exact[i] = v;
     }
@@ -196,7 +209,8 @@ static void *split(const void *in, size_t bytes, size_t outer, size_t parts, siz
     unsigned char *out = malloc(outer * parts * inner * bytes);
     for (size_t o = 0; out && o < outer; o++)
         for (size_t p = 0; p < parts; p++)
-            memcpy(out + (p * outer + o) * inner * bytes, (const unsigned char *)in + (o * parts + p) * inner * bytes, inner * bytes);
+            memcpy(out + (p * outer + o) * inner * bytes,
+                   (const unsigned char *)in + (o * parts + p) * inner * bytes, inner * bytes);
     return out;
 }
 
@@ -218,7 +232,8 @@ int volume_set_size(struct volume *v, const int64_t size[4], const char *what, s
     uint64_t total = 1;
     for (int i = 0; i < 4; i++) {
         if (size[i] < 1) return error_set(e, "%s: axis %d has %lld voxels", what, i, (long long)size[i]);
-        if ((uint64_t)size[i] > ((uint64_t)1 << 40) / total) return error_set(e, "%s asks for more than 2^40 voxels", what);
+        if ((uint64_t)size[i] > ((uint64_t)1 << 40) / total)
+            return error_set(e, "%s asks for more than 2^40 voxels", what);
         total *= (uint64_t)size[i];
         v->size[i] = size[i];
     }
@@ -234,10 +249,13 @@ int volume_set_lps(struct volume *v, double column[3][3], const double origin[3]
             v->affine[i][k] = i < 2 ? 0 - column[k][i] : column[k][i]; /* 0 - x: no negative zeros to print */
         }
         v->spacing[k] = sqrt(sum);
-        if (!(sum > 0) || !isfinite(sum)) return error_set(e, "axis %d has direction (%g, %g, %g)", k, column[k][0], column[k][1], column[k][2]);
+        if (!(sum > 0) || !isfinite(sum))
+            return error_set(e, "axis %d has direction (%g, %g, %g)", k, column[k][0], column[k][1],
+                             column[k][2]);
     }
     for (int i = 0; i < 3; i++) {
-        if (!isfinite(origin[i])) return error_set(e, "origin is (%g, %g, %g)", origin[0], origin[1], origin[2]);
+        if (!isfinite(origin[i]))
+            return error_set(e, "origin is (%g, %g, %g)", origin[0], origin[1], origin[2]);
         v->affine[i][3] = i < 2 ? 0 - origin[i] : origin[i];
     }
     return 0;
@@ -253,10 +271,12 @@ void volume_set_flat(struct volume *v)
         normal[i] = v->affine[a][0] * v->affine[b][1] - v->affine[b][0] * v->affine[a][1];
         sum += normal[i] * normal[i];
     }
-    for (int i = 0; i < 3; i++) v->affine[i][2] = sum > 0 ? normal[i] / sqrt(sum) * v->spacing[2] : i == 2 ? v->spacing[2] : 0;
+    for (int i = 0; i < 3; i++)
+        v->affine[i][2] = sum > 0 ? normal[i] / sqrt(sum) * v->spacing[2] : i == 2 ? v->spacing[2] : 0;
 }
 
-int volume_set_natural(struct volume *v, int64_t width, int64_t height, int64_t slices, int64_t channels, const char *what, struct error *e)
+int volume_set_natural(struct volume *v, int64_t width, int64_t height, int64_t slices, int64_t channels,
+                       const char *what, struct error *e)
 {
     const int64_t size[4] = {width, height, slices, channels};
     double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0};

@@ -11,10 +11,12 @@ enum {
     LITERALS = 286, DISTANCES = 30, CODE_LENGTHS = 19, CODE_BITS_MAX = 15, CODE_LENGTH_BITS_MAX = 7
 };
 
-/* How hard to look: chain links followed, length that is good enough, whether to look one byte ahead before taking a match. */
+/* How hard to look: chain links followed, length that is good enough, whether to look one byte ahead before
+ * taking a match. */
 static const struct effort {
     int chain, good, lazy;
-} efforts[10] = {{4, 8, 0}, {4, 8, 0}, {8, 16, 0}, {16, 32, 0}, {16, 32, 1}, {32, 64, 1}, {64, 128, 1}, {128, 258, 1}, {512, 258, 1}, {2048, 258, 1}};
+} efforts[10] = {{4, 8, 0},   {4, 8, 0},    {8, 16, 0},    {16, 32, 0},   {16, 32, 1},
+                 {32, 64, 1}, {64, 128, 1}, {128, 258, 1}, {512, 258, 1}, {2048, 258, 1}};
 
 struct bytes {
     unsigned char *data;
@@ -61,13 +63,19 @@ static void align_bits(struct bytes *b)
     b->count = 0;
 }
 
-/* ---- symbols ----------------------------------------------------------------------------------------------------------- */
+/* ---- symbols ------------------------------------------------------------------------------------------- */
 
 /* A literal, or a match: length in the low 16 bits, distance above. */
-static const unsigned short length_base[29] = {3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-static const unsigned char length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-static const unsigned short distance_base[30] = {1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
-static const unsigned char distance_extra[30] = {0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
+static const unsigned short length_base[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                               15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+                                               67, 83, 99, 115, 131, 163, 195, 227, 258};
+static const unsigned char length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                               2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+static const unsigned short distance_base[30] = {
+    1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
+    193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+static const unsigned char distance_extra[30] = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  4,  5,  5,  6,
+                                                 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
 
 static int length_symbol(int length)
 {
@@ -91,7 +99,7 @@ static int distance_symbol(int distance)
     return low;
 }
 
-/* ---- Huffman codes ----------------------------------------------------------------------------------------------------- */
+/* ---- Huffman codes ------------------------------------------------------------------------------------- */
 
 struct leaf {
     uint32_t weight;
@@ -104,8 +112,8 @@ static int compare_leaves(const void *a, const void *b)
     return x->weight != y->weight ? (x->weight > y->weight) - (x->weight < y->weight) : x->symbol - y->symbol;
 }
 
-/* Code lengths of at most `limit` bits. Huffman by two queues over the sorted weights; codes that come out too long are
- * shortened at the expense of the cheapest shorter ones (Kraft's sum kept at 1). */
+/* Code lengths of at most `limit` bits. Huffman by two queues over the sorted weights; codes that come out
+ * too long are shortened at the expense of the cheapest shorter ones (Kraft's sum kept at 1). */
 static void code_lengths(unsigned char *length, const uint32_t *weight, int symbols, int limit)
 {
     struct leaf leaf[LITERALS];
@@ -139,7 +147,8 @@ static void code_lengths(unsigned char *length, const uint32_t *weight, int symb
     for (int i = 0; i < n; i++) count[depth[i] < limit ? depth[i] : limit]++;
     uint32_t kraft = 0;
     for (int b = 1; b <= limit; b++) kraft += (uint32_t)count[b] << (limit - b);
-    while (kraft > 1u << limit) { /* one code of the longest shorter length moves down, and takes a longest one beside it */
+    while (kraft > 1u << limit) { /* one code of the longest shorter length moves down, and takes a longest
+                                     one beside it */
         int b = limit - 1;
         while (count[b] == 0) b--;
         count[b]--;
@@ -170,7 +179,7 @@ struct codes {
     uint16_t code[LITERALS + 2];
 };
 
-/* ---- blocks -------------------------------------------------------------------------------------------------------------- */
+/* ---- blocks -------------------------------------------------------------------------------------------- */
 
 struct deflater {
     struct bytes out;
@@ -186,8 +195,10 @@ struct deflater {
 static uint32_t tokens_cost(const struct deflater *d, const struct codes *l, const struct codes *s)
 {
     uint32_t bits = 0;
-    for (int i = 0; i < LITERALS; i++) bits += d->literal_weight[i] * (uint32_t)(l->length[i] + (i > 256 ? length_extra[i - 257] : 0));
-    for (int i = 0; i < DISTANCES; i++) bits += d->distance_weight[i] * (uint32_t)(s->length[i] + distance_extra[i]);
+    for (int i = 0; i < LITERALS; i++)
+        bits += d->literal_weight[i] * (uint32_t)(l->length[i] + (i > 256 ? length_extra[i - 257] : 0));
+    for (int i = 0; i < DISTANCES; i++)
+        bits += d->distance_weight[i] * (uint32_t)(s->length[i] + distance_extra[i]);
     return bits;
 }
 
@@ -264,8 +275,10 @@ static void put_tokens(struct deflater *d, const struct codes *l, const struct c
 /* The block as stored or with codes of its own, whichever is shorter. */
 static void put_block(struct deflater *d, size_t end, int last)
 {
-    static const unsigned char order[CODE_LENGTHS] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
-    static const unsigned char extra_bits[CODE_LENGTHS] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 3, 7};
+    static const unsigned char order[CODE_LENGTHS] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+                                                      11, 4,  12, 3, 13, 2, 14, 1, 15};
+    static const unsigned char extra_bits[CODE_LENGTHS] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                                           0, 0, 0, 0, 0, 0, 2, 3, 7};
     struct codes l, s, c;
     unsigned char both[LITERALS + DISTANCES], symbol[LITERALS + DISTANCES], extra[LITERALS + DISTANCES];
     uint32_t weight[CODE_LENGTHS] = {0};
@@ -318,7 +331,7 @@ static void add_token(struct deflater *d, int length_or_byte, int distance)
     }
 }
 
-/* ---- matches ------------------------------------------------------------------------------------------------------------ */
+/* ---- matches ------------------------------------------------------------------------------------------- */
 
 static uint32_t hash3(const unsigned char *p)
 {
@@ -334,7 +347,8 @@ static void insert(struct deflater *d, size_t at)
     d->head[h] = (int32_t)(at & 0x7fffffff);
 }
 
-static int find_match(const struct deflater *d, size_t at, const struct effort *f, int longer_than, int *distance)
+static int find_match(const struct deflater *d, size_t at, const struct effort *f, int longer_than,
+                      int *distance)
 {
     int best = longer_than, limit = d->size - at < MATCH_MAX ? (int)(d->size - at) : MATCH_MAX;
     if (limit < MATCH_MIN || best >= limit) return 0;
@@ -368,7 +382,8 @@ static void compress(struct deflater *d, const struct effort *f)
         insert(d, at);
         if (length && f->lazy && length < f->good && at + 1 < d->size) {
             int next = 0;
-            if (find_match(d, at + 1, f, length, &next)) length = 0; /* a longer one starts at the next byte */
+            if (find_match(d, at + 1, f, length, &next))
+                length = 0; /* a longer one starts at the next byte */
         }
         if (length == 0) {
             add_token(d, d->in[at++], 0);

@@ -4,7 +4,8 @@
 
 #include "io/pack/gzip.h"
 
-/* Eight tables: eight bytes a step (Intel's slicing-by-8). Made on first need would want a lock: so by the caller's stack, 8 KB. */
+/* Eight tables: eight bytes a step (Intel's slicing-by-8). Made on first need would want a lock: so by the
+ * caller's stack, 8 KB. */
 struct crc_tables {
     uint32_t t[8][256];
 };
@@ -27,9 +28,10 @@ uint32_t crc32_update(uint32_t crc, const void *data, size_t size)
     make_tables(&c);
     crc = ~crc;
     for (; size >= 8; p += 8, size -= 8) {
-        uint32_t low = crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-        crc = c.t[7][low & 255] ^ c.t[6][low >> 8 & 255] ^ c.t[5][low >> 16 & 255] ^ c.t[4][low >> 24] ^ c.t[3][p[4]] ^
-              c.t[2][p[5]] ^ c.t[1][p[6]] ^ c.t[0][p[7]];
+        uint32_t low = crc ^
+                       ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+        crc = c.t[7][low & 255] ^ c.t[6][low >> 8 & 255] ^ c.t[5][low >> 16 & 255] ^ c.t[4][low >> 24] ^
+              c.t[3][p[4]] ^ c.t[2][p[5]] ^ c.t[1][p[6]] ^ c.t[0][p[7]];
     }
     while (size--) crc = crc >> 8 ^ c.t[0][(crc ^ *p++) & 255];
     return ~crc;
@@ -59,15 +61,18 @@ static void write_le32(unsigned char *p, uint32_t v)
     for (int i = 0; i < 4; i++) p[i] = (unsigned char)(v >> (8 * i));
 }
 
-int inflate_zlib(const unsigned char *in, size_t in_size, size_t limit, unsigned char **out, size_t *out_size, struct error *e)
+int inflate_zlib(const unsigned char *in, size_t in_size, size_t limit, unsigned char **out, size_t *out_size,
+                 struct error *e)
 {
     size_t used;
     if (in_size < 6) return error_set(e, "zlib stream is cut off");
-    if ((in[0] & 15) != 8 || (in[0] * 256 + in[1]) % 31 || in[1] & 32) return error_set(e, "zlib header is %02x %02x", in[0], in[1]);
+    if ((in[0] & 15) != 8 || (in[0] * 256 + in[1]) % 31 || in[1] & 32)
+        return error_set(e, "zlib header is %02x %02x", in[0], in[1]);
     if (inflate_raw(in + 2, in_size - 2, 0, limit, out, out_size, &used, e)) return -1;
     const unsigned char *sum = in + 2 + used;
     if (in_size - 2 - used < 4) error_set(e, "zlib stream is cut off");
-    else if (adler32_update(1, *out, *out_size) != ((uint32_t)sum[0] << 24 | (uint32_t)sum[1] << 16 | (uint32_t)sum[2] << 8 | sum[3]))
+    else if (adler32_update(1, *out, *out_size) !=
+             ((uint32_t)sum[0] << 24 | (uint32_t)sum[1] << 16 | (uint32_t)sum[2] << 8 | sum[3]))
         error_set(e, "zlib checksum is wrong");
     else return 0;
     free(*out);
@@ -79,7 +84,8 @@ static size_t gzip_header(const unsigned char *in, size_t size, struct error *e)
 {
     size_t at = 10;
     if (size < 18) return error_set(e, "gzip file is cut off"), 0;
-    if (in[0] != 0x1f || in[1] != 0x8b) return error_set(e, "no gzip file: starts with %02x %02x", in[0], in[1]), 0;
+    if (in[0] != 0x1f || in[1] != 0x8b)
+        return error_set(e, "no gzip file: starts with %02x %02x", in[0], in[1]), 0;
     if (in[2] != 8 || in[3] & 0xe0) return error_set(e, "gzip method %d, flags %02x", in[2], in[3]), 0;
     if (in[3] & 4) at += 2 + (size_t)in[10] + 256 * (size_t)in[11];
     for (int flag = 8; flag <= 16; flag *= 2) { /* name, comment */
@@ -93,7 +99,8 @@ static size_t gzip_header(const unsigned char *in, size_t size, struct error *e)
 }
 
 /* want: 0 for everything, with all checksums, and an error beyond `limit` bytes. */
-static int unpack(const unsigned char *in, size_t in_size, size_t limit, size_t want, unsigned char **out, size_t *out_size, struct error *e)
+static int unpack(const unsigned char *in, size_t in_size, size_t limit, size_t want, unsigned char **out,
+                  size_t *out_size, struct error *e)
 {
     unsigned char *all = NULL;
     size_t total = 0, at = 0;
@@ -110,7 +117,8 @@ static int unpack(const unsigned char *in, size_t in_size, size_t limit, size_t 
         at += header + used;
         int enough = want && size >= want - total && at == in_size; /* stopped there */
         if (enough) at -= 8;
-        else if (in_size - at < 8 || crc32_update(0, part, size) != read_le32(in + at) || (uint32_t)size != read_le32(in + at + 4)) {
+        else if (in_size - at < 8 || crc32_update(0, part, size) != read_le32(in + at) ||
+                 (uint32_t)size != read_le32(in + at + 4)) {
             error_set(e, in_size - at < 8 ? "gzip file is cut off" : "gzip checksum or length is wrong");
             free(part);
             goto fail;
@@ -141,22 +149,26 @@ fail:
     return -1;
 }
 
-int gzip_decompress(const unsigned char *in, size_t in_size, size_t limit, unsigned char **out, size_t *out_size, struct error *e)
+int gzip_decompress(const unsigned char *in, size_t in_size, size_t limit, unsigned char **out,
+                    size_t *out_size, struct error *e)
 {
     return unpack(in, in_size, limit, 0, out, out_size, e);
 }
 
-int gzip_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size, struct error *e)
+int gzip_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size,
+               struct error *e)
 {
     return unpack(in, in_size, 0, want ? want : 1, out, out_size, e);
 }
 
 /* header + raw deflate + trailer. */
-static unsigned char *wrap(const unsigned char *in, size_t size, int level, const unsigned char *header, size_t header_size,
-                           const unsigned char trailer[8], size_t trailer_size, size_t *out_size)
+static unsigned char *wrap(const unsigned char *in, size_t size, int level, const unsigned char *header,
+                           size_t header_size, const unsigned char trailer[8], size_t trailer_size,
+                           size_t *out_size)
 {
     size_t n;
-    unsigned char *raw = deflate_raw(in, size, level, &n), *out = raw ? malloc(header_size + n + trailer_size) : NULL;
+    unsigned char *raw = deflate_raw(in, size, level, &n),
+                  *out = raw ? malloc(header_size + n + trailer_size) : NULL;
     if (out) {
         memcpy(out, header, header_size);
         memcpy(out + header_size, raw, n);
@@ -171,7 +183,8 @@ unsigned char *deflate_zlib(const unsigned char *in, size_t size, int level, siz
 {
     static const unsigned char header[2] = {0x78, 0x9c};
     uint32_t sum = adler32_update(1, in, size);
-    unsigned char trailer[8] = {(unsigned char)(sum >> 24), (unsigned char)(sum >> 16), (unsigned char)(sum >> 8), (unsigned char)sum};
+    unsigned char trailer[8] = {(unsigned char)(sum >> 24), (unsigned char)(sum >> 16),
+                                (unsigned char)(sum >> 8), (unsigned char)sum};
     return wrap(in, size, level, header, 2, trailer, 4, out_size);
 }
 

@@ -1,7 +1,7 @@
 /* inflate.c - decompression of deflate streams (RFC 1951).
  *
- * A code is decoded by one look-up of its first TABLE_BITS bits; longer codes continue in a second table behind it. Input comes through
- * a 64-bit buffer that is filled eight bytes at a time while they last.
+ * A code is decoded by one look-up of its first TABLE_BITS bits; longer codes continue in a second table
+ * behind it. Input comes through a 64-bit buffer that is filled eight bytes at a time while they last.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@
 
 enum { CODE_BITS_MAX = 15, TABLE_BITS = 10, LITERALS = 288, DISTANCES = 32, TABLE_MAX = 4096 };
 
-/* Entry: value << 8 | code length; for a link to a second table: its offset << 8 | LINK | its extra bits. 0: no such code. */
+/* Entry: value << 8 | code length; for a link to a second table: its offset << 8 | LINK | its extra bits. 0:
+ * no such code. */
 enum { LINK = 0x80 };
 struct table {
     uint32_t entry[TABLE_MAX];
@@ -34,7 +35,8 @@ static void refill(struct reader *r)
 {
     if (r->size - r->at >= 8) {
         uint64_t v = 0;
-        for (int i = 0; i < 8; i++) v |= (uint64_t)r->in[r->at + i] << (8 * i); /* one load on little-endian machines */
+        for (int i = 0; i < 8; i++)
+            v |= (uint64_t)r->in[r->at + i] << (8 * i); /* one load on little-endian machines */
         r->bits |= v << r->count;
         int bytes = (63 - r->count) >> 3;
         r->at += (size_t)bytes;
@@ -71,7 +73,8 @@ static uint32_t reverse(uint32_t code, int bits)
     return r;
 }
 
-/* Canonical codes from lengths. Returns -1 where more codes than fit are asked for, or fewer (unless there is just one). */
+/* Canonical codes from lengths. Returns -1 where more codes than fit are asked for, or fewer (unless there is
+ * just one). */
 static int build_table(struct table *t, const unsigned char *length, int symbols)
 {
     int count[CODE_BITS_MAX + 1] = {0}, used = 0;
@@ -112,7 +115,8 @@ static int build_table(struct table *t, const unsigned char *length, int symbols
             for (uint32_t k = r; k < 1 << TABLE_BITS; k += 1u << b) t->entry[k] = entry;
         } else {
             uint32_t first = r & ((1 << TABLE_BITS) - 1), base = t->entry[first] >> 8;
-            for (uint32_t k = r >> TABLE_BITS; k < 1u << link_bits[first]; k += 1u << (b - TABLE_BITS)) t->entry[base + k] = entry;
+            for (uint32_t k = r >> TABLE_BITS; k < 1u << link_bits[first]; k += 1u << (b - TABLE_BITS))
+                t->entry[base + k] = entry;
         }
     }
     return 0;
@@ -123,7 +127,8 @@ static int decode(struct reader *r, const struct table *t)
 {
     if (r->count < CODE_BITS_MAX) refill(r);
     uint32_t entry = t->entry[r->bits & ((1 << TABLE_BITS) - 1)];
-    if (entry & LINK) entry = t->entry[(entry >> 8) + ((r->bits >> TABLE_BITS) & ((1u << (entry & 0x1f)) - 1))];
+    if (entry & LINK)
+        entry = t->entry[(entry >> 8) + ((r->bits >> TABLE_BITS) & ((1u << (entry & 0x1f)) - 1))];
     int bits = (int)(entry & 0x1f);
     if (bits == 0 || bits > r->count) {
         r->overrun |= bits > r->count;
@@ -155,10 +160,16 @@ static int reserve(struct output *o, size_t more, struct error *e)
     return 0;
 }
 
-static const unsigned short length_base[29] = {3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-static const unsigned char length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-static const unsigned short distance_base[30] = {1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
-static const unsigned char distance_extra[30] = {0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
+static const unsigned short length_base[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                               15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+                                               67, 83, 99, 115, 131, 163, 195, 227, 258};
+static const unsigned char length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                               2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+static const unsigned short distance_base[30] = {
+    1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
+    193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+static const unsigned char distance_extra[30] = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  4,  5,  5,  6,
+                                                 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
 
 static int copy_match(struct output *o, size_t distance, size_t length, struct error *e)
 {
@@ -172,11 +183,13 @@ static int copy_match(struct output *o, size_t distance, size_t length, struct e
     return 0;
 }
 
-static int read_codes(struct reader *r, struct output *o, const struct table *literal, const struct table *distance, struct error *e)
+static int read_codes(struct reader *r, struct output *o, const struct table *literal,
+                      const struct table *distance, struct error *e)
 {
     for (;;) {
         int symbol = decode(r, literal);
-        if (symbol < 0) return error_set(e, r->overrun ? "deflate stream is cut off" : "deflate: invalid code");
+        if (symbol < 0)
+            return error_set(e, r->overrun ? "deflate stream is cut off" : "deflate: invalid code");
         if (symbol < 256) {
             if (o->size == o->room && reserve(o, 1, e)) return -1;
             o->data[o->size++] = (unsigned char)symbol;
@@ -186,7 +199,8 @@ static int read_codes(struct reader *r, struct output *o, const struct table *li
         if (symbol > 285) return error_set(e, "deflate: length symbol %d", symbol);
         size_t length = length_base[symbol - 257] + take(r, length_extra[symbol - 257]);
         int d = decode(r, distance);
-        if (d < 0 || d > 29) return error_set(e, r->overrun ? "deflate stream is cut off" : "deflate: invalid distance code");
+        if (d < 0 || d > 29)
+            return error_set(e, r->overrun ? "deflate stream is cut off" : "deflate: invalid distance code");
         size_t from = distance_base[d] + take(r, distance_extra[d]);
         if (r->overrun) return error_set(e, "deflate stream is cut off");
         if (copy_match(o, from, length, e)) return -1;
@@ -216,13 +230,15 @@ static int read_dynamic(struct reader *r, struct table *literal, struct table *d
     static const unsigned char order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     unsigned char length[LITERALS + DISTANCES] = {0}, code_length[19] = {0};
     int literals = (int)take(r, 5) + 257, distances = (int)take(r, 5) + 1, codes = (int)take(r, 4) + 4, n = 0;
-    if (literals > 286 || distances > 30) return error_set(e, "deflate: %d literal and %d distance codes", literals, distances);
+    if (literals > 286 || distances > 30)
+        return error_set(e, "deflate: %d literal and %d distance codes", literals, distances);
     for (int i = 0; i < codes; i++) code_length[order[i]] = (unsigned char)take(r, 3);
     if (build_table(literal, code_length, 19)) return error_set(e, "deflate: invalid code lengths");
     while (n < literals + distances) {
         int symbol = decode(r, literal), repeat = 1;
         unsigned char value = 0;
-        if (symbol < 0) return error_set(e, r->overrun ? "deflate stream is cut off" : "deflate: invalid code lengths");
+        if (symbol < 0)
+            return error_set(e, r->overrun ? "deflate stream is cut off" : "deflate: invalid code lengths");
         if (symbol < 16) value = (unsigned char)symbol;
         else if (symbol == 16) {
             if (n == 0) return error_set(e, "deflate: repeats a code length before the first");
@@ -245,7 +261,8 @@ static void fixed_tables(struct table *literal, struct table *distance)
     for (int i = 0; i < LITERALS; i++) length[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
     memset(thirty, 5, sizeof thirty);
     build_table(literal, length, LITERALS);
-    /* 30 codes of 5 bits are two short of complete: the last two exist but are invalid, so fill in as 32 and let decode's caller refuse them. */
+    /* 30 codes of 5 bits are two short of complete: the last two exist but are invalid, so fill in as 32 and
+     * let decode's caller refuse them. */
     unsigned char all[DISTANCES];
     memset(all, 5, sizeof all);
     build_table(distance, all, DISTANCES);
@@ -270,14 +287,16 @@ static int inflate_blocks(struct reader *r, struct output *o, struct table *t, s
     return 0;
 }
 
-static int inflate_until(const unsigned char *in, size_t in_size, size_t expected, size_t limit, size_t stop, unsigned char **out, size_t *out_size,
-                         size_t *used, struct error *e)
+static int inflate_until(const unsigned char *in, size_t in_size, size_t expected, size_t limit, size_t stop,
+                         unsigned char **out, size_t *out_size, size_t *used, struct error *e)
 {
     struct reader r = {.in = in, .size = in_size};
     struct output o = {.limit = limit};
     struct table *t = malloc(2 * sizeof *t);
-    /* A byte of deflate gives at most 1032 bytes: a false `expected` does not make us allocate for nothing. */
-    size_t most = in_size < SIZE_MAX / 1040 ? in_size * 1040 + 64 : limit, room = expected ? expected : in_size * 3 + 64;
+    /* A byte of deflate gives at most 1032 bytes: a false `expected` does not make us allocate for nothing.
+     */
+    size_t most = in_size < SIZE_MAX / 1040 ? in_size * 1040 + 64 : limit,
+           room = expected ? expected : in_size * 3 + 64;
     if (room > most) room = most;
     if (room > limit) room = limit;
     o.data = malloc(room + 1);
@@ -300,13 +319,14 @@ static int inflate_until(const unsigned char *in, size_t in_size, size_t expecte
     return 0;
 }
 
-int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t limit, unsigned char **out, size_t *out_size,
-                size_t *used, struct error *e)
+int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t limit, unsigned char **out,
+                size_t *out_size, size_t *used, struct error *e)
 {
     return inflate_until(in, in_size, expected, limit, 0, out, out_size, used, e);
 }
 
-int inflate_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size, size_t *used, struct error *e)
+int inflate_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size,
+                  size_t *used, struct error *e)
 {
     size_t limit = want < SIZE_MAX / 2 ? want + STEP_MAX : want;
     return inflate_until(in, in_size, limit, limit, want, out, out_size, used, e);
@@ -314,8 +334,8 @@ int inflate_begin(const unsigned char *in, size_t in_size, size_t want, unsigned
 
 #else
 
-static int inflate_until(const unsigned char *in, size_t in_size, size_t expected, size_t limit, size_t stop, unsigned char **out, size_t *out_size,
-                         size_t *used, struct error *e)
+static int inflate_until(const unsigned char *in, size_t in_size, size_t expected, size_t limit, size_t stop,
+                         unsigned char **out, size_t *out_size, size_t *used, struct error *e)
 {
     z_stream z;
     size_t room = expected ? expected : 3 * in_size + 64, size = 0;
@@ -366,13 +386,14 @@ static int inflate_until(const unsigned char *in, size_t in_size, size_t expecte
     return 0;
 }
 
-int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t limit, unsigned char **out, size_t *out_size,
-                size_t *used, struct error *e)
+int inflate_raw(const unsigned char *in, size_t in_size, size_t expected, size_t limit, unsigned char **out,
+                size_t *out_size, size_t *used, struct error *e)
 {
     return inflate_until(in, in_size, expected, limit, 0, out, out_size, used, e);
 }
 
-int inflate_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size, size_t *used, struct error *e)
+int inflate_begin(const unsigned char *in, size_t in_size, size_t want, unsigned char **out, size_t *out_size,
+                  size_t *used, struct error *e)
 {
     return inflate_until(in, in_size, want, want, want, out, out_size, used, e);
 }

@@ -1,4 +1,5 @@
-/* zip.c - zip archives (PKWARE's APPNOTE 6.3): read from the central directory, written with zip64 where it is needed. */
+/* zip.c - zip archives (PKWARE's APPNOTE 6.3): read from the central directory, written with zip64 where it
+ * is needed. */
 #include "io/pack/zip.h"
 
 #include <stdlib.h>
@@ -20,17 +21,19 @@ static void write_le(unsigned char *p, uint64_t v, int bytes)
 }
 
 enum { LOCAL = 30, CENTRAL = 46, END = 22, END64 = 56, LOCATOR64 = 20 };
-static const unsigned char local_sign[4] = {'P', 'K', 3, 4}, central_sign[4] = {'P', 'K', 1, 2}, end_sign[4] = {'P', 'K', 5, 6};
+static const unsigned char local_sign[4] = {'P', 'K', 3, 4}, central_sign[4] = {'P', 'K', 1, 2},
+                           end_sign[4] = {'P', 'K', 5, 6};
 static const unsigned char end64_sign[4] = {'P', 'K', 6, 6}, locator_sign[4] = {'P', 'K', 6, 7};
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 struct directory {
     uint64_t offset, size, entries;
 };
 
 /* Finds the end record behind a comment of at most 65535 bytes. */
-static int find_directory(struct directory *d, const unsigned char *data, size_t size, const char *name, struct error *e)
+static int find_directory(struct directory *d, const unsigned char *data, size_t size, const char *name,
+                          struct error *e)
 {
     if (size < END) return error_set(e, "%s: no zip archive: %zu bytes", name, size);
     size_t at = size - END, least = size > END + 65535 ? size - END - 65535 : 0;
@@ -43,15 +46,18 @@ static int find_directory(struct directory *d, const unsigned char *data, size_t
     if (read_le(p + 4, 2) != read_le(p + 6, 2)) return error_set(e, "%s: zip archive in several parts", name);
     if (at >= LOCATOR64 && memcmp(p - LOCATOR64, locator_sign, 4) == 0) {
         uint64_t where = read_le(p - LOCATOR64 + 8, 8);
-        if (where > at || at - where < END64 || memcmp(data + where, end64_sign, 4)) return error_set(e, "%s: zip64 end record is not where it should be", name);
+        if (where > at || at - where < END64 || memcmp(data + where, end64_sign, 4))
+            return error_set(e, "%s: zip64 end record is not where it should be", name);
         d->entries = read_le(data + where + 32, 8);
         d->size = read_le(data + where + 40, 8);
         d->offset = read_le(data + where + 48, 8);
     }
-    if (d->offset > at || d->size > at - d->offset) return error_set(e, "%s: zip directory of %llu bytes at %llu lies outside of the file", name,
-                                                                    (unsigned long long)d->size, (unsigned long long)d->offset);
-    if (d->entries > d->size / CENTRAL) return error_set(e, "%s: zip directory of %llu bytes cannot hold %llu entries", name,
-                                                         (unsigned long long)d->size, (unsigned long long)d->entries);
+    if (d->offset > at || d->size > at - d->offset)
+        return error_set(e, "%s: zip directory of %llu bytes at %llu lies outside of the file", name,
+                         (unsigned long long)d->size, (unsigned long long)d->offset);
+    if (d->entries > d->size / CENTRAL)
+        return error_set(e, "%s: zip directory of %llu bytes cannot hold %llu entries", name,
+                         (unsigned long long)d->size, (unsigned long long)d->entries);
     return 0;
 }
 
@@ -72,13 +78,16 @@ static void read_zip64(const unsigned char *extra, size_t n, uint64_t *value[3])
 }
 
 /* One record of the directory. Returns its length, or 0. `start`: where the local header is. */
-static size_t read_entry(struct zip_entry *z, uint64_t *start, const unsigned char *data, size_t size, const unsigned char *p, size_t left,
-                         const char *name, struct error *e)
+static size_t read_entry(struct zip_entry *z, uint64_t *start, const unsigned char *data, size_t size,
+                         const unsigned char *p, size_t left, const char *name, struct error *e)
 {
-    if (left < CENTRAL || memcmp(p, central_sign, 4)) return error_set(e, "%s: broken zip directory", name), 0;
+    if (left < CENTRAL || memcmp(p, central_sign, 4))
+        return error_set(e, "%s: broken zip directory", name), 0;
     size_t name_size = read_le(p + 28, 2), extra = read_le(p + 30, 2), comment = read_le(p + 32, 2);
-    if (left - CENTRAL < name_size + extra + comment) return error_set(e, "%s: broken zip directory", name), 0;
-    uint64_t unpacked = read_le(p + 24, 4), packed = read_le(p + 20, 4), offset = read_le(p + 42, 4), *value[3] = {&unpacked, &packed, &offset};
+    if (left - CENTRAL < name_size + extra + comment)
+        return error_set(e, "%s: broken zip directory", name), 0;
+    uint64_t unpacked = read_le(p + 24, 4), packed = read_le(p + 20, 4), offset = read_le(p + 42, 4),
+             *value[3] = {&unpacked, &packed, &offset};
     read_zip64(p + CENTRAL + name_size, extra, value);
     z->name = malloc(name_size + 1);
     if (!z->name) return error_set(e, "%s: out of memory", name), 0;
@@ -87,10 +96,15 @@ static size_t read_entry(struct zip_entry *z, uint64_t *start, const unsigned ch
     z->method = (int)read_le(p + 10, 2);
     z->crc = (uint32_t)read_le(p + 16, 4);
     if (read_le(p + 8, 2) & 1) return error_set(e, "%s: entry %s is encrypted", name, z->name), 0;
-    if (offset > size || size - offset < LOCAL || memcmp(data + offset, local_sign, 4)) return error_set(e, "%s: entry %s is not where the directory says", name, z->name), 0;
+    if (offset > size || size - offset < LOCAL || memcmp(data + offset, local_sign, 4))
+        return error_set(e, "%s: entry %s is not where the directory says", name, z->name), 0;
     uint64_t begin = offset + LOCAL + read_le(data + offset + 26, 2) + read_le(data + offset + 28, 2);
-    if (begin > size || packed > size - begin) return error_set(e, "%s: entry %s is cut off", name, z->name), 0;
-    if (z->method == 0 && packed != unpacked) return error_set(e, "%s: stored entry %s has sizes %llu and %llu", name, z->name, (unsigned long long)packed, (unsigned long long)unpacked), 0;
+    if (begin > size || packed > size - begin)
+        return error_set(e, "%s: entry %s is cut off", name, z->name), 0;
+    if (z->method == 0 && packed != unpacked)
+        return error_set(e, "%s: stored entry %s has sizes %llu and %llu", name, z->name,
+                         (unsigned long long)packed, (unsigned long long)unpacked),
+               0;
     z->size = unpacked;
     z->packed = packed;
     z->data = data + begin;
@@ -105,7 +119,8 @@ struct span {
 static int compare_spans(const void *a, const void *b)
 {
     const struct span *x = a, *y = b;
-    return x->begin != y->begin ? (x->begin > y->begin) - (x->begin < y->begin) : (x->end > y->end) - (x->end < y->end);
+    return x->begin != y->begin ? (x->begin > y->begin) - (x->begin < y->begin)
+                                : (x->end > y->end) - (x->end < y->end);
 }
 
 int zip_open(struct zip *z, const unsigned char *data, size_t size, const char *name, struct error *e)
@@ -117,7 +132,9 @@ int zip_open(struct zip *z, const unsigned char *data, size_t size, const char *
     struct span *span = calloc(d.entries + 1, sizeof *span);
     const unsigned char *p = data + d.offset;
     size_t left = d.size;
-    int status = z->entry && span ? 0 : error_set(e, "%s: out of memory for %llu entries", name, (unsigned long long)d.entries);
+    int status = z->entry && span ? 0
+                                  : error_set(e, "%s: out of memory for %llu entries", name,
+                                              (unsigned long long)d.entries);
     for (uint64_t i = 0; !status && i < d.entries; i++) {
         size_t n = read_entry(&z->entry[i], &span[i].begin, data, size, p, left, name, e);
         z->count = (int)i + 1;
@@ -146,7 +163,8 @@ int zip_extract(const struct zip *z, int i, size_t limit, unsigned char **out, s
         memcpy(*out, n->data, n->size);
         *size = n->size;
     } else if (n->method == 8) {
-        if (inflate_raw(n->data, n->packed, n->size, n->size, out, size, NULL, e)) return error_prefix(e, "%s", n->name);
+        if (inflate_raw(n->data, n->packed, n->size, n->size, out, size, NULL, e))
+            return error_prefix(e, "%s", n->name);
     } else {
         return error_set(e, "%s: packed by method %d, only stored and deflate are known", n->name, n->method);
     }
@@ -169,7 +187,7 @@ void zip_free(struct zip *z)
     memset(z, 0, sizeof *z);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 struct zip_writer {
     struct file_out *file;
@@ -212,8 +230,10 @@ static int append(struct zip_writer *w, const void *data, size_t size)
     return 0;
 }
 
-/* Fields that local header and directory share: version, flags, method, time, crc, packed, size, name length. */
-static void common_fields(unsigned char *p, int big, int method, uint32_t crc, uint64_t packed, uint64_t size, size_t name)
+/* Fields that local header and directory share: version, flags, method, time, crc, packed, size, name length.
+ */
+static void common_fields(unsigned char *p, int big, int method, uint32_t crc, uint64_t packed, uint64_t size,
+                          size_t name)
 {
     write_le(p, big ? 45 : 20, 2);
     write_le(p + 4, (uint64_t)method, 2);
@@ -224,7 +244,8 @@ static void common_fields(unsigned char *p, int big, int method, uint32_t crc, u
     write_le(p + 22, name, 2);
 }
 
-int zip_add(struct zip_writer *w, const char *name, const void *data, size_t size, int level, int align, struct error *e)
+int zip_add(struct zip_writer *w, const char *name, const void *data, size_t size, int level, int align,
+            struct error *e)
 {
     size_t packed = size, n = strlen(name), extra = 0, pad = 0;
     unsigned char *deflated = NULL, local[LOCAL] = {0}, field[28] = {0}, central[CENTRAL] = {0};
@@ -234,12 +255,15 @@ int zip_add(struct zip_writer *w, const char *name, const void *data, size_t siz
         if (!deflated) return error_set(e, "%s: out of memory", name);
         if (packed >= size) packed = size;
     }
-    int method = level > 0 && packed < size ? 8 : 0, big = size >= 0xffffffff || packed >= 0xffffffff || w->at >= 0xffffffff;
+    int method = level > 0 && packed < size ? 8 : 0,
+        big = size >= 0xffffffff || packed >= 0xffffffff || w->at >= 0xffffffff;
     uint32_t crc = crc32_update(0, data, size);
     extra = big ? 20 : 0;
     if (method == 0 && align > 1 && align <= 4096) {
         uint64_t begin = w->at + LOCAL + n + extra;
-        if (begin % (uint64_t)align) pad = 4 + (size_t)(((uint64_t)align - (begin + 4) % (uint64_t)align) % (uint64_t)align); /* extra field 'FB', as PyTorch pads */
+        if (begin % (uint64_t)align)
+            pad = 4 + (size_t)(((uint64_t)align - (begin + 4) % (uint64_t)align) %
+                               (uint64_t)align); /* extra field 'FB', as PyTorch pads */
     }
     uint64_t offset = w->at;
     memcpy(local, local_sign, 4);
@@ -269,7 +293,8 @@ int zip_add(struct zip_writer *w, const char *name, const void *data, size_t siz
     write_le(field + 2, 24, 2);
     write_le(field + 20, offset, 8);
     w->entries++;
-    if (append(w, central, CENTRAL) || append(w, name, n) || (big && append(w, field, 28))) return error_set(e, "%s: out of memory", name);
+    if (append(w, central, CENTRAL) || append(w, name, n) || (big && append(w, field, 28)))
+        return error_set(e, "%s: out of memory", name);
     return 0;
 }
 

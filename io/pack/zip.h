@@ -18,18 +18,22 @@ struct zip {
     int count;
 };
 
-/* The archive must stay in memory. Every offset is checked against its size; overlapping entries are an error. */
+/* The archive must stay in memory. Every offset is checked against its size; overlapping entries are an
+ * error. */
 int zip_open(struct zip *z, const unsigned char *data, size_t size, const char *name, struct error *e);
 /* Unpacks (or copies) entry i into malloc'ed memory; CRC checked; limit bytes at most. */
 int zip_extract(const struct zip *z, int i, size_t limit, unsigned char **out, size_t *size, struct error *e);
 int zip_find(const struct zip *z, const char *name); /* index or -1 */
 void zip_free(struct zip *z);
 
-/* Writing: entries in order, fixed time stamp, data aligned to `align` bytes where stored (1: no alignment). */
+/* Writing: entries in order, fixed time stamp, data aligned to `align` bytes where stored (1: no alignment).
+ */
 struct zip_writer;
 struct file_out;
 struct zip_writer *zip_create(struct file_out *f);
-int zip_add(struct zip_writer *w, const char *name, const void *data, size_t size, int level, int align, struct error *e);
-int zip_finish(struct zip_writer *w, struct error *e); /* writes the directory, frees w; file_commit is the caller's */
+int zip_add(struct zip_writer *w, const char *name, const void *data, size_t size, int level, int align,
+            struct error *e);
+int zip_finish(struct zip_writer *w,
+               struct error *e); /* writes the directory, frees w; file_commit is the caller's */
 
 #endif

@@ -40,12 +40,14 @@ static void filter_row(unsigned char *out, const unsigned char *pixels, int y, s
     }
 }
 
-int png_write_deep(const char *path, const unsigned char *pixels, int width, int height, int channels, int bits, struct error *e)
+int png_write_deep(const char *path, const unsigned char *pixels, int width, int height, int channels,
+                   int bits, struct error *e)
 {
     static const unsigned char colour[] = {0, 0, 4, 2, 6};
     unsigned char header[13] = {0};
     size_t pixel = (size_t)(channels * bits / 8), row = (size_t)width * pixel, packed_size;
-    if (width < 1 || height < 1 || channels < 1 || channels > 4) return error_set(e, "%s: a picture of %d x %d with %d channels", path, width, height, channels);
+    if (width < 1 || height < 1 || channels < 1 || channels > 4)
+        return error_set(e, "%s: a picture of %d x %d with %d channels", path, width, height, channels);
     unsigned char *rows = malloc((row + 1) * (size_t)height), *packed = NULL;
     for (int y = 0; rows && y < height; y++) filter_row(rows + (size_t)y * (row + 1), pixels, y, row, pixel);
     if (rows) packed = deflate_zlib(rows, (row + 1) * (size_t)height, 6, &packed_size);
@@ -66,7 +68,8 @@ int png_write_deep(const char *path, const unsigned char *pixels, int width, int
     return f ? file_commit(f, e) : -1;
 }
 
-int png_write(const char *path, const unsigned char *pixels, int width, int height, int channels, struct error *e)
+int png_write(const char *path, const unsigned char *pixels, int width, int height, int channels,
+              struct error *e)
 {
     return png_write_deep(path, pixels, width, height, channels, 8, e);
 }

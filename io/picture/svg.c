@@ -1,3 +1,4 @@
+/* svg.c - line charts as SVG: axes with round ticks, series with gaps, a legend. */
 #include "io/picture/svg.h"
 
 #include <math.h>
@@ -28,24 +29,31 @@ struct frame {
     int has_right;
 };
 
-/* Six colours with a contrast over 4.5 on their background, told apart with red-green blindness (after Okabe and Ito); six
- * more series repeat them dashed. In print all series have their own dashes, for grey printers. */
+/* Six colours with a contrast over 4.5 on their background, told apart with red-green blindness (after Okabe
+ * and Ito); six more series repeat them dashed. In print all series have their own dashes, for grey printers.
+ */
 static const char style[] =
     "<style>"
-    ".nc-back{fill:#fff}.nc-text{fill:#24292f;font:13px system-ui,sans-serif}.nc-title{font-size:16px;font-weight:600}"
-    ".nc-grid{stroke:#e3e7eb}.nc-axis{stroke:#6e7781}.nc-line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"
-    ".nc-0{stroke:#0067a5}.nc-1{stroke:#b84300}.nc-2{stroke:#007a57}.nc-3{stroke:#a8457f}.nc-4{stroke:#7a5c00}.nc-5{stroke:#5a55d2}"
+    ".nc-back{fill:#fff}.nc-text{fill:#24292f;font:13px "
+    "system-ui,sans-serif}.nc-title{font-size:16px;font-weight:600}"
+    ".nc-grid{stroke:#e3e7eb}.nc-axis{stroke:#6e7781}.nc-line{fill:none;stroke-width:2;stroke-linejoin:round;"
+    "stroke-linecap:round}"
+    ".nc-0{stroke:#0067a5}.nc-1{stroke:#b84300}.nc-2{stroke:#007a57}.nc-3{stroke:#a8457f}.nc-4{stroke:#"
+    "7a5c00}.nc-5{stroke:#5a55d2}"
     ".nc-dash{stroke-dasharray:7 5}"
     "@media screen and (prefers-color-scheme:dark){"
     ".nc-back{fill:#14181d}.nc-text{fill:#dbe1e8}.nc-grid{stroke:#2b323a}.nc-axis{stroke:#8b949e}"
-    ".nc-0{stroke:#56b4e9}.nc-1{stroke:#ff9248}.nc-2{stroke:#2fcf9d}.nc-3{stroke:#f09bc8}.nc-4{stroke:#e6c04a}.nc-5{stroke:#a5a5ff}}"
-    "@media print{.nc-1{stroke-dasharray:8 4}.nc-2{stroke-dasharray:2 4}.nc-3{stroke-dasharray:8 4 2 4}.nc-4{stroke-dasharray:14 4}"
+    ".nc-0{stroke:#56b4e9}.nc-1{stroke:#ff9248}.nc-2{stroke:#2fcf9d}.nc-3{stroke:#f09bc8}.nc-4{stroke:#"
+    "e6c04a}.nc-5{stroke:#a5a5ff}}"
+    "@media print{.nc-1{stroke-dasharray:8 4}.nc-2{stroke-dasharray:2 4}.nc-3{stroke-dasharray:8 4 2 "
+    "4}.nc-4{stroke-dasharray:14 4}"
     ".nc-5{stroke-dasharray:4 4}.nc-dash{stroke-width:1}}"
     "</style>\n";
 
-/* ---- text ------------------------------------------------------------------------------------------------------ */
+/* ---- text ---------------------------------------------------------------------------------------------- */
 
-/* XML text: markup escaped, control characters (which XML forbids) as spaces, other bytes that are not UTF-8 as U+FFFD. */
+/* XML text: markup escaped, control characters (which XML forbids) as spaces, other bytes that are not UTF-8
+ * as U+FFFD. */
 static void put_escaped(struct text *t, const char *s)
 {
     const char *end = s + strlen(s);
@@ -86,14 +94,16 @@ static void put_decimal(struct text *t, int64_t n, int exponent)
     } else if (exponent < 0 && exponent >= -6) {
         int64_t unit = 1;
         for (int i = exponent; i < 0; i++) unit *= 10;
-        text_printf(t, "%s%lld.%0*lld", n < 0 ? "-" : "", (long long)(llabs(n) / unit), -exponent, (long long)(llabs(n) % unit));
+        text_printf(t, "%s%lld.%0*lld", n < 0 ? "-" : "", (long long)(llabs(n) / unit), -exponent,
+                    (long long)(llabs(n) % unit));
     } else if (exponent > 0 && fabs((double)n) * pow(10, exponent) < 1e7) {
         for (int i = 0; i < exponent; i++) n *= 10;
         text_printf(t, "%lld", (long long)n);
     } else { /* one digit before the point */
         for (; n % 10 == 0; n /= 10) exponent++;
         int more = snprintf(digits, sizeof digits, "%lld", llabs(n)) - 1;
-        text_printf(t, "%s%c%s%se%d", n < 0 ? "-" : "", digits[0], more ? "." : "", digits + 1, exponent + more);
+        text_printf(t, "%s%c%s%se%d", n < 0 ? "-" : "", digits[0], more ? "." : "", digits + 1,
+                    exponent + more);
     }
 }
 
@@ -117,7 +127,7 @@ static void put_line(struct text *t, const char *class, double x0, double y0, do
     text_puts(t, "/>\n");
 }
 
-/* ---- axes ------------------------------------------------------------------------------------------------------ */
+/* ---- axes ---------------------------------------------------------------------------------------------- */
 
 static int on_right(const struct svg_chart *c, int series)
 {
@@ -192,7 +202,8 @@ static struct axis y_axis(const struct svg_chart *c, int right)
     struct axis a = {.from = NAN, .to = NAN};
     int fixed = !right && c->y_min < c->y_max && is_drawable(c->y_min) && is_drawable(c->y_max);
     for (int s = 0; s < c->count; s++)
-        for (int i = 0; i < c->series[s].count && on_right(c, s) == right; i++) widen(&a.from, &a.to, c->series[s].y[i]);
+        for (int i = 0; i < c->series[s].count && on_right(c, s) == right; i++)
+            widen(&a.from, &a.to, c->series[s].y[i]);
     if (fixed) {
         a.from = c->y_min;
         a.to = c->y_max;
@@ -273,12 +284,13 @@ static void put_axes(struct text *t, const struct frame *f)
     put_line(t, "nc-axis", LEFT, bottom, end, bottom);
     put_line(t, "nc-axis", LEFT, TOP, LEFT, bottom);
     if (f->has_right) put_line(t, "nc-axis", end, TOP, end, bottom);
-    if (c->x_label != NULL) put_text(t, LEFT + f->width / 2, bottom + TICK_ROW + 16, "middle", "", c->x_label);
+    if (c->x_label != NULL)
+        put_text(t, LEFT + f->width / 2, bottom + TICK_ROW + 16, "middle", "", c->x_label);
     if (c->y_label != NULL) put_turned(t, 18, -90, c->y_label);
     if (f->has_right) put_turned(t, WIDTH - 18, 90, c->right_label);
 }
 
-/* ---- series ---------------------------------------------------------------------------------------------------- */
+/* ---- series -------------------------------------------------------------------------------------------- */
 
 static void put_class(struct text *t, int series)
 {
@@ -352,12 +364,19 @@ static void put_legend(struct text *t, const struct svg_chart *c, int columns, d
 char *svg_format(const struct svg_chart *c)
 {
     struct text t = {0};
-    struct frame f = {.chart = c, .x = x_axis(c), .left = y_axis(c, 0), .right = y_axis(c, 1), .has_right = c->right_label != NULL};
+    struct frame f = {.chart = c,
+                      .x = x_axis(c),
+                      .left = y_axis(c, 0),
+                      .right = y_axis(c, 1),
+                      .has_right = c->right_label != NULL};
     f.width = WIDTH - LEFT - (f.has_right ? RIGHT_AXIS_MARGIN : RIGHT_MARGIN);
     int columns = legend_columns(c), rows = (c->count + columns - 1) / columns;
     int legend = TOP + PLOT_HEIGHT + TICK_ROW + LABEL_ROW + 20, height = legend + rows * LEGEND_ROW;
     const char *title = c->title != NULL ? c->title : "";
-    text_printf(&t, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"", WIDTH, height, WIDTH, height);
+    text_printf(&t,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
+                "role=\"img\" aria-label=\"",
+                WIDTH, height, WIDTH, height);
     put_escaped(&t, title);
     text_puts(&t, "\">\n");
     text_puts(&t, style);
@@ -365,8 +384,8 @@ char *svg_format(const struct svg_chart *c)
     put_text(&t, LEFT, 28, "start", "nc-title", title);
     put_axes(&t, &f);
     /* An inner svg element clips, without an id that could clash where several charts are put in one page. */
-    text_printf(&t, "<svg x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" viewBox=\"-2 -2 %d %d\">\n", LEFT - 2, TOP - 2,
-                (int)f.width + 4, PLOT_HEIGHT + 4, (int)f.width + 4, PLOT_HEIGHT + 4);
+    text_printf(&t, "<svg x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" viewBox=\"-2 -2 %d %d\">\n", LEFT - 2,
+                TOP - 2, (int)f.width + 4, PLOT_HEIGHT + 4, (int)f.width + 4, PLOT_HEIGHT + 4);
     for (int i = 0; i < c->count; i++) put_series(&t, &f, i);
     text_puts(&t, "</svg>\n");
     put_legend(&t, c, columns, legend);

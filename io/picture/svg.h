@@ -1,4 +1,5 @@
-/* svg.h - line charts as self-contained SVG files: training curves, ROC curves. Readable in light and dark mode and in print. */
+/* svg.h - line charts as self-contained SVG files: training curves, ROC curves. Readable in light and dark
+ * mode and in print. */
 #ifndef IO_SVG_H
 #define IO_SVG_H
 

@@ -1,4 +1,5 @@
-/* npy.c - the format is NEP 1 and numpy/lib/format.py: magic, version, header length, a Python dict of three keys, data. */
+/* npy.c - the format is NEP 1 and numpy/lib/format.py: magic, version, header length, a Python dict of three
+ * keys, data. */
 #include "io/weights/npy.h"
 
 #include <math.h>
@@ -47,11 +48,12 @@ double npy_value(const struct npy *a, size_t i)
     default:
         if (a->bytes == 1) return ((const uint8_t *)a->data)[i];
         if (a->bytes == 2) return ((const uint16_t *)a->data)[i];
-        return a->bytes == 4 ? (double)((const uint32_t *)a->data)[i] : (double)((const uint64_t *)a->data)[i];
+        return a->bytes == 4 ? (double)((const uint32_t *)a->data)[i]
+                             : (double)((const uint64_t *)a->data)[i];
     }
 }
 
-/* ---- the header ------------------------------------------------------------------------------------------------ */
+/* ---- the header ---------------------------------------------------------------------------------------- */
 
 struct header {
     const char *p, *end;
@@ -105,7 +107,8 @@ static int read_descr(struct npy *a, struct header *h, const char *name, struct 
     int known = (a->kind == 'b' && a->bytes == 1) || ((a->kind == 'i' || a->kind == 'u') && power) ||
                 (a->kind == 'f' && power && a->bytes > 1);
     if (!known || strchr("<>=|", order) == NULL || (order == '|' && a->bytes > 1))
-        return error_set(e, "%s: descr is '%s', must be bool, an integer or a float of 16 to 64 bits", name, descr);
+        return error_set(e, "%s: descr is '%s', must be bool, an integer or a float of 16 to 64 bits", name,
+                         descr);
     h->swap = a->bytes > 1 && order != '=' && (order == '<') != host_is_little();
     return 0;
 }
@@ -124,7 +127,8 @@ static int read_shape(struct npy *a, struct header *h, const char *name, struct 
             v = v * 10 + (*h->p - '0');
         }
         if (h->p == start) return error_set(e, "%s: shape[%d] is not a whole number", name, a->ndim);
-        if (a->ndim == NPY_DIMS_MAX) return error_set(e, "%s: shape has more than %d dimensions", name, NPY_DIMS_MAX);
+        if (a->ndim == NPY_DIMS_MAX)
+            return error_set(e, "%s: shape has more than %d dimensions", name, NPY_DIMS_MAX);
         a->dim[a->ndim++] = v;
         accept(h, 'L');
         if (accept(h, ',')) continue;
@@ -139,12 +143,14 @@ static int read_header(struct npy *a, struct header *h, const char *name, struct
     if (!accept(h, '{')) return error_set(e, "%s: the header is not a dict", name);
     while (!accept(h, '}')) {
         char key[32];
-        if (read_string(h, key, sizeof key) || !accept(h, ':')) return error_set(e, "%s: the header is not a dict", name);
+        if (read_string(h, key, sizeof key) || !accept(h, ':'))
+            return error_set(e, "%s: the header is not a dict", name);
         if (strcmp(key, "descr") == 0 && !h->have_descr++) {
             if (read_descr(a, h, name, e)) return -1;
         } else if (strcmp(key, "fortran_order") == 0 && !h->have_order++) {
             h->fortran = accept_word(h, "True");
-            if (!h->fortran && !accept_word(h, "False")) return error_set(e, "%s: fortran_order is not True or False", name);
+            if (!h->fortran && !accept_word(h, "False"))
+                return error_set(e, "%s: fortran_order is not True or False", name);
         } else if (strcmp(key, "shape") == 0 && !h->have_shape++) {
             if (read_shape(a, h, name, e)) return -1;
         } else {
@@ -160,7 +166,7 @@ static int read_header(struct npy *a, struct header *h, const char *name, struct
     return h->p == h->end ? 0 : error_set(e, "%s: text after the header's dict", name);
 }
 
-/* ---- the data -------------------------------------------------------------------------------------------------- */
+/* ---- the data ------------------------------------------------------------------------------------------ */
 
 /* Bytes of the array, or an error where they are not the bytes there are. */
 static int check_size(const struct npy *a, size_t left, const char *name, struct error *e)
@@ -169,11 +175,15 @@ static int check_size(const struct npy *a, size_t left, const char *name, struct
     for (int i = 0; i < a->ndim; i++)
         if (a->dim[i] == 0) n = 0;
     for (int i = 0; i < a->ndim && n > 0; i++) {
-        if ((uint64_t)a->dim[i] > left / n) n = SIZE_MAX / 2; /* more than there is; the product could overflow */
+        if ((uint64_t)a->dim[i] > left / n)
+            n = SIZE_MAX / 2; /* more than there is; the product could overflow */
         else n *= (size_t)a->dim[i];
-        if (n > left) return error_set(e, "%s: shape[%d] is %lld, more than the %zu bytes of data hold", name, i, (long long)a->dim[i], left);
+        if (n > left)
+            return error_set(e, "%s: shape[%d] is %lld, more than the %zu bytes of data hold", name, i,
+                             (long long)a->dim[i], left);
     }
-    if (n != left) return error_set(e, "%s: has %zu bytes of data, its shape and type need %zu", name, left, n);
+    if (n != left)
+        return error_set(e, "%s: has %zu bytes of data, its shape and type need %zu", name, left, n);
     return 0;
 }
 
@@ -207,15 +217,18 @@ static void transpose(unsigned char *out, const unsigned char *in, const struct 
 int npy_parse(struct npy *a, const unsigned char *data, size_t size, const char *name, struct error *e)
 {
     *a = (struct npy){0};
-    if (size < 10 || memcmp(data, "\x93NUMPY", 6) != 0) return error_set(e, "%s: not a .npy file (no magic)", name);
+    if (size < 10 || memcmp(data, "\x93NUMPY", 6) != 0)
+        return error_set(e, "%s: not a .npy file (no magic)", name);
     int version = data[6];
     size_t fixed = version == 1 ? 10 : 12, length = data[8] | (size_t)data[9] << 8;
-    if (version < 1 || version > 3 || data[7] != 0) return error_set(e, "%s: version %d.%d is not supported", name, version, data[7]);
+    if (version < 1 || version > 3 || data[7] != 0)
+        return error_set(e, "%s: version %d.%d is not supported", name, version, data[7]);
     if (version > 1) {
         if (size < fixed) return error_set(e, "%s: ends within the header", name);
         length |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
     }
-    if (length > size - fixed) return error_set(e, "%s: the header's length is %zu, beyond the end of the file", name, length);
+    if (length > size - fixed)
+        return error_set(e, "%s: the header's length is %zu, beyond the end of the file", name, length);
     struct header h = {.p = (const char *)data + fixed, .end = (const char *)data + fixed + length};
     data += fixed + length;
     size -= fixed + length;
@@ -245,15 +258,17 @@ void npy_free(struct npy *a)
     *a = (struct npy){0};
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 enum { HEADER_MAX = 512 };
 
-/* Version 1, byte for byte what numpy.save writes: room for the first dimension to grow to 21 digits, then spaces to a multiple of 64. */
+/* Version 1, byte for byte what numpy.save writes: room for the first dimension to grow to 21 digits, then
+ * spaces to a multiple of 64. */
 static size_t format_header(char out[HEADER_MAX], const struct npy *a)
 {
     char order = a->bytes == 1 ? '|' : host_is_little() ? '<' : '>';
-    int n = 10 + snprintf(out + 10, HEADER_MAX - 10, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (", order, a->kind, a->bytes);
+    int n = 10 + snprintf(out + 10, HEADER_MAX - 10, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (",
+                          order, a->kind, a->bytes);
     for (int i = 0; i < a->ndim; i++)
         n += snprintf(out + n, (size_t)(HEADER_MAX - n), "%s%lld", i ? ", " : "", (long long)a->dim[i]);
     n += snprintf(out + n, (size_t)(HEADER_MAX - n), a->ndim == 1 ? ",), }" : "), }");
@@ -278,7 +293,7 @@ int npy_write(const struct npy *a, const char *path, struct error *e)
     return file_commit(f, e);
 }
 
-/* ---- archives -------------------------------------------------------------------------------------------------- */
+/* ---- archives ------------------------------------------------------------------------------------------ */
 
 static int is_npy_name(const char *name)
 {
@@ -292,9 +307,12 @@ static int read_entry(struct npz *z, const struct zip *zip, int i, const char *n
     struct npy *a = &z->array[z->count];
     unsigned char *data;
     size_t size, length = strlen(entry->name) - 4;
-    if (length >= sizeof a->name) return error_set(e, "%s: the name '%.40s...' is too long", name, entry->name);
+    if (length >= sizeof a->name)
+        return error_set(e, "%s: the name '%.40s...' is too long", name, entry->name);
     /* Deflate makes at most 1032 bytes of one: more is a lie, and not worth the memory. */
-    if (entry->size / 1032 > entry->packed) return error_set(e, "%s: %s: %zu bytes cannot unpack to %zu", name, entry->name, entry->packed, entry->size);
+    if (entry->size / 1032 > entry->packed)
+        return error_set(e, "%s: %s: %zu bytes cannot unpack to %zu", name, entry->name, entry->packed,
+                         entry->size);
     if (zip_extract(zip, i, entry->size, &data, &size, e)) return error_prefix(e, "%s", name);
     int status = npy_parse(a, data, size, entry->name, e);
     free(data);

@@ -10,7 +10,7 @@ enum { NPY_DIMS_MAX = 8 };
 
 struct npy {
     char name[256];           /* in an archive, without ".npy" */
-    char kind;                /* 'b' bool, 'i', 'u', 'f' as in NumPy's descr; always native byte order in memory */
+    char kind; /* 'b' bool, 'i', 'u', 'f' as in NumPy's descr; always native byte order in memory */
     int bytes;                /* of one element: 1, 2, 4, 8 */
     int ndim;
     int64_t dim[NPY_DIMS_MAX]; /* C order in memory (Fortran files are transposed) */

@@ -27,7 +27,12 @@ static int read_weights(struct weights *w, const char *path, struct error *e)
         const struct npy *a = &z->array[i];
         char dtype[8];
         if (a->kind == 'b') snprintf(dtype, sizeof dtype, "BOOL");
-        else snprintf(dtype, sizeof dtype, "%c%d", a->kind == 'f' ? 'F' : a->kind == 'i' ? 'I' : 'U', 8 * a->bytes);
+        else
+            snprintf(dtype, sizeof dtype, "%c%d",
+                     a->kind == 'f'   ? 'F'
+                     : a->kind == 'i' ? 'I'
+                                      : 'U',
+                     8 * a->bytes);
         safetensors_add(&w->tensors, a->name, dtype, a->ndim, a->dim, a->data);
     }
     return 0;
@@ -37,10 +42,17 @@ static int make_array(struct npy *a, const struct safetensor *t, size_t *widened
 {
     size_t bytes = safetensors_dtype_bytes(t->dtype), count = bytes ? t->bytes / bytes : 0;
     int wide = strcmp(t->dtype, "BF16") == 0 || strncmp(t->dtype, "F8_", 3) == 0;
-    if (strlen(t->name) >= sizeof a->name) return error_set(e, "'%.100s...': a name of %zu letters is too long for a .npz", t->name, strlen(t->name));
-    if (bytes == 0 || t->dtype[0] == 'C') return error_set(e, "%s: there is no %s in a .npz", t->name, t->dtype);
-    *a = (struct npy){.kind = wide || t->dtype[0] == 'F' ? 'f' : t->dtype[0] == 'B' ? 'b' : t->dtype[0] == 'I' ? 'i' : 'u',
-                      .bytes = wide ? 4 : (int)bytes, .ndim = t->ndim};
+    if (strlen(t->name) >= sizeof a->name)
+        return error_set(e, "'%.100s...': a name of %zu letters is too long for a .npz", t->name,
+                         strlen(t->name));
+    if (bytes == 0 || t->dtype[0] == 'C')
+        return error_set(e, "%s: there is no %s in a .npz", t->name, t->dtype);
+    *a = (struct npy){.kind = wide || t->dtype[0] == 'F' ? 'f'
+                              : t->dtype[0] == 'B'       ? 'b'
+                              : t->dtype[0] == 'I'       ? 'i'
+                                                         : 'u',
+                      .bytes = wide ? 4 : (int)bytes,
+                      .ndim = t->ndim};
     memcpy(a->name, t->name, strlen(t->name) + 1);
     memcpy(a->dim, t->dim, sizeof a->dim);
     a->data = malloc(count * (size_t)a->bytes + 1);

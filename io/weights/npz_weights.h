@@ -1,5 +1,5 @@
-/* npz_weights.h - weights as NumPy's .npz: an array a tensor; metadata are lost. bfloat16 and 8-bit floats, which NumPy has not, become float32,
- * which holds them exactly.
+/* npz_weights.h - weights as NumPy's .npz: an array a tensor; metadata are lost. bfloat16 and 8-bit floats,
+ * which NumPy has not, become float32, which holds them exactly.
  */
 #ifndef IO_NPZ_WEIGHTS_H
 #define IO_NPZ_WEIGHTS_H

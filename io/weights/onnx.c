@@ -16,7 +16,7 @@ struct initialiser {
     size_t bytes;
 };
 
-/* ---- protocol buffers ------------------------------------------------------------------------------------------- */
+/* ---- protocol buffers ---------------------------------------------------------------------------------- */
 
 static void put_varint(struct text *t, uint64_t v)
 {
@@ -62,7 +62,7 @@ static void put_message(struct text *t, int field, struct text *m)
     text_clear(m);
 }
 
-/* ---- nodes: NodeProto 1 input, 2 output, 4 op_type, 5 attribute -------------------------------------------------- */
+/* ---- nodes: NodeProto 1 input, 2 output, 4 op_type, 5 attribute ---------------------------------------- */
 
 void onnx_input(struct text *node, const char *name)
 {
@@ -111,7 +111,7 @@ void onnx_node(struct onnx *o, const char *op, struct text *node, const char *ou
     put_message(&o->nodes, 1, node);
 }
 
-/* ---- weights, inputs and outputs, metadata ----------------------------------------------------------------------- */
+/* ---- weights, inputs and outputs, metadata ------------------------------------------------------------- */
 
 /* TensorProto: 1 dims, 2 data_type, 8 name, 9 raw_data. */
 void onnx_weights(struct onnx *o, const char *name, int ndim, const int *dim, const float *data)
@@ -131,8 +131,10 @@ void onnx_weights(struct onnx *o, const char *name, int ndim, const int *dim, co
     o->failed |= !w.head || o->weights.failed;
 }
 
-/* ValueInfoProto: 1 name, 2 type {1 tensor_type {1 elem_type, 2 shape {1 dim {1 dim_value, 2 dim_param}}}}. */
-void onnx_value(struct onnx *o, enum onnx_end end, const char *name, int ndim, const int *dim, const char *const *dim_name)
+/* ValueInfoProto: 1 name, 2 type {1 tensor_type {1 elem_type, 2 shape {1 dim {1 dim_value, 2 dim_param}}}}.
+ */
+void onnx_value(struct onnx *o, enum onnx_end end, const char *name, int ndim, const int *dim,
+                const char *const *dim_name)
 {
     struct text shape = {0}, tensor = {0}, type = {0}, value = {0};
     for (int i = 0; i < ndim; i++) {
@@ -157,7 +159,7 @@ void onnx_metadata(struct onnx *o, const char *key, const char *value)
     put_message(&o->metadata, 14, &entry);
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------ */
+/* ---- the file ------------------------------------------------------------------------------------------ */
 
 /* Key and length of an initialiser in the graph. */
 static struct text weights_key(const struct initialiser *w)
@@ -174,7 +176,8 @@ int onnx_write(const struct onnx *o, const char *path, struct error *e)
     const struct initialiser *w = (const struct initialiser *)o->weights.data;
     size_t count = o->weights.size / sizeof *w;
     struct text head = {0}, name = {0}, opset = {0};
-    if (o->failed || o->nodes.failed || o->values.failed || o->metadata.failed) return error_set(e, "%s: out of memory for the graph", path);
+    if (o->failed || o->nodes.failed || o->values.failed || o->metadata.failed)
+        return error_set(e, "%s: out of memory for the graph", path);
     put_string(&name, 2, "nephron");
     uint64_t size = o->nodes.size + name.size + o->values.size;
     for (size_t i = 0; i < count; i++) {
@@ -207,7 +210,9 @@ int onnx_write(const struct onnx *o, const char *path, struct error *e)
     uint64_t total = size + head.size;
     text_clear(&head);
     text_clear(&name);
-    if (too_large) return error_set(e, "%s: %llu bytes, and an ONNX file holds less than 2 GB", path, (unsigned long long)total);
+    if (too_large)
+        return error_set(e, "%s: %llu bytes, and an ONNX file holds less than 2 GB", path,
+                         (unsigned long long)total);
     if (lost) {
         file_abandon(f);
         return error_set(e, "%s: out of memory", path);
@@ -225,7 +230,7 @@ void onnx_free(struct onnx *o)
     text_clear(&o->weights);
 }
 
-/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+/* ---- the format ---------------------------------------------------------------------------------------- */
 
 static const char *const endings[] = {".onnx", NULL};
 const struct weights_format onnx_format = {"ONNX", endings, 1, NULL, NULL};

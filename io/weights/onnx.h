@@ -1,13 +1,16 @@
-/* onnx.h - writes ONNX files (opset 13): a graph of nodes, its weights and texts about it, as protocol buffers written by hand.
+/* onnx.h - writes ONNX files (opset 13): a graph of nodes, its weights and texts about it, as protocol
+ * buffers written by hand.
  *
  *     struct onnx o = {0};
  *     struct text node = {0};
  *     onnx_input(&node, "image");  onnx_input(&node, "conv.weight");  onnx_ints(&node, "strides", stride, 3);
  *     onnx_node(&o, "Conv", &node, "logits");
- *     onnx_weights(&o, "conv.weight", 5, dim, data);      (data stays the caller's, and there until onnx_write)
+ *     onnx_weights(&o, "conv.weight", 5, dim, data);      (data stays the caller's, and there until
+ * onnx_write)
  *     ...  onnx_write(&o, path, &e);  onnx_free(&o);
  *
- * Source: onnx.proto of ONNX; protobuf's encoding guide. Weights are written as they lie in memory: little-endian, as ONNX wants them.
+ * Source: onnx.proto of ONNX; protobuf's encoding guide. Weights are written as they lie in memory:
+ * little-endian, as ONNX wants them.
  */
 #ifndef IO_ONNX_H
 #define IO_ONNX_H
@@ -36,7 +39,8 @@ void onnx_node(struct onnx *o, const char *op, struct text *node, const char *ou
 void onnx_weights(struct onnx *o, const char *name, int ndim, const int *dim, const float *data);
 /* An input or output of the whole graph, float32; a size of 0 is free and goes by its name. */
 enum onnx_end { ONNX_INPUT, ONNX_OUTPUT };
-void onnx_value(struct onnx *o, enum onnx_end end, const char *name, int ndim, const int *dim, const char *const *dim_name);
+void onnx_value(struct onnx *o, enum onnx_end end, const char *name, int ndim, const int *dim,
+                const char *const *dim_name);
 void onnx_metadata(struct onnx *o, const char *key, const char *value);
 
 /* Fails for more than the 2 GB that a protocol buffer can hold. */

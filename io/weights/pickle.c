@@ -1,3 +1,4 @@
+/* pickle.c - Python's pickles of protocol 2, as data: nothing in them is executed. */
 #include "io/weights/pickle.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@ static int fail(struct machine *m, const char *message)
     return -1;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------------- */
 
 static struct pickle_value *new_value(struct machine *m, enum pickle_type type)
 {
@@ -55,7 +56,8 @@ static int set_text(struct machine *m, struct pickle_value *v, const void *text,
 static int reserve(struct machine *m, void **array, size_t *capacity, size_t needed, size_t item)
 {
     if (needed <= *capacity) return 0;
-    size_t grown = needed < 32 ? 64 : 2 * needed; /* needed is below the file's size, so this does not overflow */
+    size_t grown = needed < 32 ? 64
+                               : 2 * needed; /* needed is below the file's size, so this does not overflow */
     void *p = realloc(*array, grown * item);
     if (p == NULL) return fail(m, "out of memory");
     *array = p;
@@ -100,7 +102,7 @@ static int take_items(struct machine *m, struct pickle_value *v, size_t n)
     return 0;
 }
 
-/* ---- arguments of opcodes -------------------------------------------------------------------------------------- */
+/* ---- arguments of opcodes ------------------------------------------------------------------------------ */
 
 static int read_bytes(struct machine *m, const unsigned char **p, uint64_t n)
 {
@@ -204,7 +206,7 @@ static int push_global(struct machine *m, const void *module, size_t n, const vo
     return push(m, v);
 }
 
-/* ---- opcodes --------------------------------------------------------------------------------------------------- */
+/* ---- opcodes ------------------------------------------------------------------------------------------- */
 
 static int op_global(struct machine *m)
 {
@@ -218,7 +220,8 @@ static int op_stack_global(struct machine *m)
 {
     if (!has(m, 2)) return -1;
     struct pickle_value *module = m->stack[m->count - 2], *name = m->stack[m->count - 1];
-    if (module->type != PICKLE_STRING || name->type != PICKLE_STRING) return fail(m, "names of a global that are no strings");
+    if (module->type != PICKLE_STRING || name->type != PICKLE_STRING)
+        return fail(m, "names of a global that are no strings");
     m->count -= 2;
     return push_global(m, module->text, module->length, name->text, name->length);
 }
@@ -260,7 +263,8 @@ static int add_items(struct machine *m, size_t n, enum pickle_type type)
     if (!has(m, n + 1)) return -1;
     struct pickle_value *v = m->stack[m->count - n - 1];
     if (v->type == PICKLE_CALL && v->count == 0) v->items = type;
-    if ((v->type == PICKLE_CALL ? v->items : v->type) != type) return fail(m, "items for what has none, or others");
+    if ((v->type == PICKLE_CALL ? v->items : v->type) != type)
+        return fail(m, "items for what has none, or others");
     if (type == PICKLE_DICT && n % 2 != 0) return fail(m, "a key without a value");
     return take_items(m, v, n);
 }

@@ -1,5 +1,5 @@
-/* pth.c - the archive and the walk over the pickle. A hostile pickle can share values so that a few bytes unfold to
- * billions: the walk has a budget of what it may write and copy, in proportion to the file. */
+/* pth.c - the archive and the walk over the pickle. A hostile pickle can share values so that a few bytes
+ * unfold to billions: the walk has a budget of what it may write and copy, in proportion to the file. */
 #include "io/weights/pth.h"
 
 #include <math.h>
@@ -36,7 +36,7 @@ struct walk {
     struct error *e;
 };
 
-/* ---- the archive ----------------------------------------------------------------------------------------------- */
+/* ---- the archive --------------------------------------------------------------------------------------- */
 
 static int compare_storages(const void *a, const void *b)
 {
@@ -69,7 +69,8 @@ static int list_storages(struct walk *w, const char *archive, size_t prefix)
     }
     qsort(w->storage, (size_t)w->storages, sizeof *w->storage, compare_storages);
     for (int i = 1; i < w->storages; i++)
-        if (compare_storages(&w->storage[i - 1], &w->storage[i]) == 0) return error_set(w->e, "has two entries data/%.40s", w->storage[i].key);
+        if (compare_storages(&w->storage[i - 1], &w->storage[i]) == 0)
+            return error_set(w->e, "has two entries data/%.40s", w->storage[i].key);
     return 0;
 }
 
@@ -101,16 +102,19 @@ static int load_storage(struct walk *w, struct storage *s)
     size_t size;
     if (s->data != NULL) return 0;
     if (z->method == 0) { /* as torch.save writes it: used where it lies */
-        if (crc32_update(0, z->data, z->size) != z->crc) return error_set(w->e, "%.200s: damaged (the CRC differs)", z->name);
+        if (crc32_update(0, z->data, z->size) != z->crc)
+            return error_set(w->e, "%.200s: damaged (the CRC differs)", z->name);
         s->data = z->data;
         return 0;
     }
-    if (check_claim(z, SIZE_MAX, w->e) || zip_extract(&w->zip, s->entry, z->size, &data, &size, w->e) || keep_block(w, data)) return -1;
+    if (check_claim(z, SIZE_MAX, w->e) || zip_extract(&w->zip, s->entry, z->size, &data, &size, w->e) ||
+        keep_block(w, data))
+        return -1;
     s->data = data;
     return 0;
 }
 
-/* ---- tensors --------------------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------------------- */
 
 static int is_global(const struct pickle_value *v, const char *name)
 {
@@ -119,7 +123,8 @@ static int is_global(const struct pickle_value *v, const char *name)
 
 static int is_tensor(const struct pickle_value *v)
 {
-    return v->type == PICKLE_CALL && (is_global(v->callee, "torch._utils._rebuild_tensor_v2") || is_global(v->callee, "torch._utils._rebuild_tensor_v3") ||
+    return v->type == PICKLE_CALL && (is_global(v->callee, "torch._utils._rebuild_tensor_v2") ||
+                                      is_global(v->callee, "torch._utils._rebuild_tensor_v3") ||
                                       is_global(v->callee, "torch._utils._rebuild_parameter"));
 }
 
@@ -149,15 +154,20 @@ struct view {
     int ndim;
 };
 
-/* ('storage', type, key, location, numel); `dtype` is given where the type is UntypedStorage and numel counts bytes. */
-static int read_storage(struct walk *w, struct view *t, const struct pickle_value *v, const struct pickle_value *dtype)
+/* ('storage', type, key, location, numel); `dtype` is given where the type is UntypedStorage and numel counts
+ * bytes. */
+static int read_storage(struct walk *w, struct view *t, const struct pickle_value *v,
+                        const struct pickle_value *dtype)
 {
     const struct pickle_value *id = v->type == PICKLE_PERSISTENT ? v->arguments : NULL;
-    if (id == NULL || id->type != PICKLE_TUPLE || id->count != 5 || id->item[2]->type != PICKLE_STRING || id->item[4]->type != PICKLE_INT)
+    if (id == NULL || id->type != PICKLE_TUPLE || id->count != 5 || id->item[2]->type != PICKLE_STRING ||
+        id->item[4]->type != PICKLE_INT)
         return error_set(w->e, "its storage is not described as torch.save does");
     const struct pickle_value *type = dtype != NULL ? dtype : id->item[1];
     t->dtype = find_dtype(type);
-    if (t->dtype == NULL) return error_set(w->e, "element type %.100s is not supported", type->type == PICKLE_GLOBAL ? type->text : "(none)");
+    if (t->dtype == NULL)
+        return error_set(w->e, "element type %.100s is not supported",
+                         type->type == PICKLE_GLOBAL ? type->text : "(none)");
     t->element = safetensors_dtype_bytes(t->dtype);
     struct storage key = {.key = id->item[2]->text};
     t->storage = bsearch(&key, w->storage, (size_t)w->storages, sizeof key, compare_storages);
@@ -166,15 +176,19 @@ static int read_storage(struct walk *w, struct view *t, const struct pickle_valu
     int64_t numel = id->item[4]->integer;
     t->elements = size / t->element;
     if (size % t->element != 0 || numel < 0 || (uint64_t)numel != (dtype != NULL ? size : t->elements))
-        return error_set(w->e, "its storage data/%.40s has %zu bytes, not those of %lld elements of %s", key.key, size, (long long)numel, t->dtype);
+        return error_set(w->e, "its storage data/%.40s has %zu bytes, not those of %lld elements of %s",
+                         key.key, size, (long long)numel, t->dtype);
     return load_storage(w, t->storage);
 }
 
-static int read_sizes(struct walk *w, int64_t out[DIMS_MAX], const struct pickle_value *v, size_t count, const char *what)
+static int read_sizes(struct walk *w, int64_t out[DIMS_MAX], const struct pickle_value *v, size_t count,
+                      const char *what)
 {
-    if (v->type != PICKLE_TUPLE || v->count != count || count > DIMS_MAX) return error_set(w->e, "its %s is not a tuple of at most %d numbers", what, DIMS_MAX);
+    if (v->type != PICKLE_TUPLE || v->count != count || count > DIMS_MAX)
+        return error_set(w->e, "its %s is not a tuple of at most %d numbers", what, DIMS_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (v->item[i]->type != PICKLE_INT || v->item[i]->integer < 0) return error_set(w->e, "%s[%zu] is not a whole number from 0", what, i);
+        if (v->item[i]->type != PICKLE_INT || v->item[i]->integer < 0)
+            return error_set(w->e, "%s[%zu] is not a whole number from 0", what, i);
         out[i] = v->item[i]->integer;
     }
     return 0;
@@ -190,13 +204,17 @@ static int check_view(struct walk *w, const struct view *t, uint64_t *count)
     for (int i = 0; i < t->ndim; i++) {
         uint64_t steps = (uint64_t)t->dim[i] - 1, stride = (uint64_t)t->stride[i];
         if (steps > 0 && stride > 0 && (steps > limit / stride || last >= limit - steps * stride))
-            return error_set(w->e, "dimension %d of %lld with stride %lld leaves its storage of %llu elements", i, (long long)t->dim[i],
-                             (long long)t->stride[i], (unsigned long long)limit);
+            return error_set(w->e,
+                             "dimension %d of %lld with stride %lld leaves its storage of %llu elements", i,
+                             (long long)t->dim[i], (long long)t->stride[i], (unsigned long long)limit);
         last += steps > 0 ? steps * stride : 0;
-        if ((uint64_t)t->dim[i] > (UINT64_C(1) << 48) / *count) return error_set(w->e, "dimension %d of %lld is too large", i, (long long)t->dim[i]);
+        if ((uint64_t)t->dim[i] > (UINT64_C(1) << 48) / *count)
+            return error_set(w->e, "dimension %d of %lld is too large", i, (long long)t->dim[i]);
         *count *= (uint64_t)t->dim[i];
     }
-    return last < limit ? 0 : error_set(w->e, "offset %lld is outside of its storage of %llu elements", (long long)t->offset, (unsigned long long)limit);
+    return last < limit ? 0
+                        : error_set(w->e, "offset %lld is outside of its storage of %llu elements",
+                                    (long long)t->offset, (unsigned long long)limit);
 }
 
 static int is_contiguous(const struct view *t)
@@ -215,7 +233,8 @@ static unsigned char *copy_view(struct walk *w, const struct view *t, uint64_t c
     uint64_t bytes = count * t->element;
     unsigned char *out = bytes <= w->copies ? malloc((size_t)bytes) : NULL;
     if (out == NULL) {
-        error_set(w->e, "its %llu elements are far more than its file holds, or than memory", (unsigned long long)count);
+        error_set(w->e, "its %llu elements are far more than its file holds, or than memory",
+                  (unsigned long long)count);
         return NULL;
     }
     w->copies -= bytes;
@@ -235,16 +254,22 @@ static unsigned char *copy_view(struct walk *w, const struct view *t, uint64_t c
 static int read_view(struct walk *w, struct view *t, const struct pickle_value *v)
 {
     while (is_global(v->callee, "torch._utils._rebuild_parameter")) { /* (tensor, requires_grad, hooks) */
-        if (v->arguments->count < 1 || !is_tensor(v->arguments->item[0])) return error_set(w->e, "a parameter without a tensor");
+        if (v->arguments->count < 1 || !is_tensor(v->arguments->item[0]))
+            return error_set(w->e, "a parameter without a tensor");
         v = v->arguments->item[0];
     }
     int untyped = is_global(v->callee, "torch._utils._rebuild_tensor_v3"); /* (..., dtype) */
     struct pickle_value **argument = v->arguments->item;
-    if (v->arguments->count < (untyped ? 7u : 6u)) return error_set(w->e, "a tensor with %zu arguments", v->arguments->count);
-    t->ndim = argument[2]->type == PICKLE_TUPLE && argument[2]->count <= DIMS_MAX ? (int)argument[2]->count : 0;
-    if (argument[1]->type != PICKLE_INT || argument[1]->integer < 0) return error_set(w->e, "its offset is not a whole number from 0");
+    if (v->arguments->count < (untyped ? 7u : 6u))
+        return error_set(w->e, "a tensor with %zu arguments", v->arguments->count);
+    t->ndim = argument[2]->type == PICKLE_TUPLE && argument[2]->count <= DIMS_MAX ? (int)argument[2]->count
+                                                                                  : 0;
+    if (argument[1]->type != PICKLE_INT || argument[1]->integer < 0)
+        return error_set(w->e, "its offset is not a whole number from 0");
     t->offset = argument[1]->integer;
-    if (read_sizes(w, t->dim, argument[2], (size_t)t->ndim, "shape") || read_sizes(w, t->stride, argument[3], (size_t)t->ndim, "stride")) return -1;
+    if (read_sizes(w, t->dim, argument[2], (size_t)t->ndim, "shape") ||
+        read_sizes(w, t->stride, argument[3], (size_t)t->ndim, "stride"))
+        return -1;
     return read_storage(w, t, argument[0], untyped ? argument[6] : NULL);
 }
 
@@ -263,13 +288,14 @@ static int add_tensor(struct walk *w, const struct pickle_value *v)
     return 0;
 }
 
-/* ---- NumPy's numbers ------------------------------------------------------------------------------------------- */
+/* ---- NumPy's numbers ----------------------------------------------------------------------------------- */
 
 /* bytes as protocol 2 has them: _codecs.encode(text, 'latin1'), each character below 256 a byte. */
 static int decode_bytes(unsigned char out[8], const struct pickle_value *v)
 {
     int n = 0;
-    if (v->type == PICKLE_CALL && is_global(v->callee, "_codecs.encode") && v->arguments->count > 0) v = v->arguments->item[0];
+    if (v->type == PICKLE_CALL && is_global(v->callee, "_codecs.encode") && v->arguments->count > 0)
+        v = v->arguments->item[0];
     if (v->type != PICKLE_BYTES && v->type != PICKLE_STRING) return -1;
     for (size_t i = 0; i < v->length; i++) {
         unsigned c = (unsigned char)v->text[i];
@@ -288,13 +314,18 @@ static int read_numpy_scalar(double *out, const struct pickle_value *v)
 {
     unsigned char bytes[8] = {0}, swapped[8] = {0};
     const struct pickle_value *type = v->arguments->count == 2 ? v->arguments->item[0] : NULL;
-    if (type == NULL || type->type != PICKLE_CALL || !is_global(type->callee, "numpy.dtype") || type->arguments->count < 1) return -1;
+    if (type == NULL || type->type != PICKLE_CALL || !is_global(type->callee, "numpy.dtype") ||
+        type->arguments->count < 1)
+        return -1;
     const struct pickle_value *code = type->arguments->item[0], *state = type->state;
     if (code->type != PICKLE_STRING || code->length != 2 || strchr("biuf", code->text[0]) == NULL) return -1;
     struct npy a = {.kind = code->text[0], .bytes = code->text[1] - '0', .data = bytes};
-    if (decode_bytes(bytes, v->arguments->item[1]) != a.bytes || (a.bytes != 1 && a.bytes != 2 && a.bytes != 4 && a.bytes != 8)) return -1;
+    if (decode_bytes(bytes, v->arguments->item[1]) != a.bytes ||
+        (a.bytes != 1 && a.bytes != 2 && a.bytes != 4 && a.bytes != 8))
+        return -1;
     if (a.kind == 'f' && a.bytes == 1) return -1;
-    if (state != NULL && state->type == PICKLE_TUPLE && state->count > 1 && state->item[1]->type == PICKLE_STRING && state->item[1]->text[0] == '>') {
+    if (state != NULL && state->type == PICKLE_TUPLE && state->count > 1 &&
+        state->item[1]->type == PICKLE_STRING && state->item[1]->text[0] == '>') {
         for (int i = 0; i < a.bytes; i++) swapped[i] = bytes[a.bytes - 1 - i];
         a.data = swapped;
     }
@@ -304,10 +335,11 @@ static int read_numpy_scalar(double *out, const struct pickle_value *v)
 
 static int is_numpy_scalar(const struct pickle_value *v)
 {
-    return is_global(v->callee, "numpy.core.multiarray.scalar") || is_global(v->callee, "numpy._core.multiarray.scalar");
+    return is_global(v->callee, "numpy.core.multiarray.scalar") ||
+           is_global(v->callee, "numpy._core.multiarray.scalar");
 }
 
-/* ---- the walk -------------------------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------------------ */
 
 static int emit(struct walk *w, const struct pickle_value *v);
 
@@ -344,7 +376,8 @@ static int enter(struct walk *w, const char *key, size_t *before)
 {
     size_t n = strlen(key), dot = w->path_length > 0;
     *before = w->path_length;
-    if (n + dot > PATH_BYTES_MAX - w->path_length) return error_set(w->e, "data.pkl: keys longer than %d bytes: %.100s...", PATH_BYTES_MAX, key);
+    if (n + dot > PATH_BYTES_MAX - w->path_length)
+        return error_set(w->e, "data.pkl: keys longer than %d bytes: %.100s...", PATH_BYTES_MAX, key);
     if (dot) w->path[w->path_length++] = '.';
     memcpy(w->path + w->path_length, key, n + 1);
     w->path_length += n;
@@ -410,7 +443,9 @@ static int emit_dict(struct walk *w, struct pickle_value **item, size_t count)
     for (size_t i = 0; i < count; i += 2) {
         char buf[TEXT_NUMBER];
         const char *key = key_text(buf, item[i]);
-        if (key == NULL) return error_set(w->e, "data.pkl: a dict in '%.200s' has a key that is neither text nor a number", w->path);
+        if (key == NULL)
+            return error_set(w->e, "data.pkl: a dict in '%.200s' has a key that is neither text nor a number",
+                             w->path);
         if (emit_member(w, key, item[i + 1], &first)) return -1;
     }
     text_puts(&w->json, "}");
@@ -422,7 +457,8 @@ static int emit_unknown_call(struct walk *w, const struct pickle_value *v)
     struct pickle_value items = {.type = v->items, .item = v->item, .count = v->count};
     int first = 1;
     text_puts(&w->json, "{");
-    if (emit_member(w, "__class__", v->callee, &first) || emit_member(w, "arguments", v->arguments, &first)) return -1;
+    if (emit_member(w, "__class__", v->callee, &first) || emit_member(w, "arguments", v->arguments, &first))
+        return -1;
     if (v->count > 0 && emit_member(w, "items", &items, &first)) return -1;
     if (v->state != NULL && emit_member(w, "state", v->state, &first)) return -1;
     text_puts(&w->json, "}");
@@ -442,7 +478,9 @@ static int emit_call(struct walk *w, const struct pickle_value *v)
         else put_number(w, number);
         return 0;
     }
-    if ((is_global(v->callee, "collections.OrderedDict") || is_global(v->callee, "collections.defaultdict")) && (v->count == 0 || v->items == PICKLE_DICT))
+    if ((is_global(v->callee, "collections.OrderedDict") ||
+         is_global(v->callee, "collections.defaultdict")) &&
+        (v->count == 0 || v->items == PICKLE_DICT))
         return emit_dict(w, v->item, v->count);
     return emit_unknown_call(w, v);
 }
@@ -451,7 +489,8 @@ static int emit(struct walk *w, const struct pickle_value *v)
 {
     int status = 0;
     if (charge(w, v->length + 8)) return -1;
-    if (w->depth == DEPTH_MAX) return error_set(w->e, "data.pkl: nested more than %d deep, or within itself", DEPTH_MAX);
+    if (w->depth == DEPTH_MAX)
+        return error_set(w->e, "data.pkl: nested more than %d deep, or within itself", DEPTH_MAX);
     w->depth++;
     switch (v->type) {
     case PICKLE_NONE:
@@ -471,7 +510,7 @@ static int emit(struct walk *w, const struct pickle_value *v)
     return status;
 }
 
-/* ---- files ----------------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------------------- */
 
 static int check_unique(const struct safetensors *s, struct error *e)
 {
@@ -488,7 +527,8 @@ static int check_byte_order(const struct walk *w, const char *archive, size_t pr
     for (int i = 0; i < w->zip.count; i++) {
         const struct zip_entry *z = &w->zip.entry[i];
         if (strncmp(z->name, archive, prefix) != 0 || strcmp(z->name + prefix, "byteorder") != 0) continue;
-        if (z->size != 6 || z->method != 0 || memcmp(z->data, "little", 6) != 0) return error_set(w->e, "byteorder is not little");
+        if (z->size != 6 || z->method != 0 || memcmp(z->data, "little", 6) != 0)
+            return error_set(w->e, "byteorder is not little");
     }
     return 0;
 }
@@ -502,7 +542,9 @@ static int walk_archive(struct walk *w, size_t size)
     if (at < 0) return -1;
     const struct zip_entry *z = &w->zip.entry[at];
     if (check_byte_order(w, z->name, prefix) || list_storages(w, z->name, prefix)) return -1;
-    if (check_claim(z, PICKLE_BYTES_MAX, w->e) || zip_extract(&w->zip, at, PICKLE_BYTES_MAX, &text, &length, w->e)) return -1;
+    if (check_claim(z, PICKLE_BYTES_MAX, w->e) ||
+        zip_extract(&w->zip, at, PICKLE_BYTES_MAX, &text, &length, w->e))
+        return -1;
     int status = pickle_parse(&pickle, text, length, w->e);
     free(text);
     if (status) return error_prefix(w->e, "data.pkl");
@@ -567,7 +609,7 @@ void pth_free(struct pth *p)
     *p = (struct pth){0};
 }
 
-/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+/* ---- the format ---------------------------------------------------------------------------------------- */
 
 static void release(void *owner)
 {

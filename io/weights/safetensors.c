@@ -1,3 +1,4 @@
+/* safetensors.c - the safetensors format: header, tensors, and what the format forbids. */
 #include "io/weights/safetensors.h"
 #include "io/weights/weights_format.h"
 
@@ -13,17 +14,17 @@
 
 enum { HEADER_MAX = 100000000, DIMS_MAX = 8 };
 
-/* ---- element types --------------------------------------------------------------------------------------------- */
+/* ---- element types ------------------------------------------------------------------------------------- */
 
 static int dtype_bits(const char *dtype)
 {
     static const struct {
         const char *name;
         int bits;
-    } types[] = {{"BOOL", 8},    {"U8", 8},       {"I8", 8},       {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8},
-                 {"I16", 16},    {"U16", 16},     {"F16", 16},     {"BF16", 16},   {"I32", 32},    {"U32", 32},
-                 {"F32", 32},    {"I64", 64},     {"U64", 64},     {"F64", 64},    {"C64", 64},    {"F4", 4},
-                 {"F6_E2M3", 6}, {"F6_E3M2", 6}};
+    } types[] = {{"BOOL", 8},    {"U8", 8},   {"I8", 8},   {"F8_E4M3", 8}, {"F8_E5M2", 8},
+                 {"F8_E8M0", 8}, {"I16", 16}, {"U16", 16}, {"F16", 16},    {"BF16", 16},
+                 {"I32", 32},    {"U32", 32}, {"F32", 32}, {"I64", 64},    {"U64", 64},
+                 {"F64", 64},    {"C64", 64}, {"F4", 4},   {"F6_E2M3", 6}, {"F6_E3M2", 6}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i].name, dtype) == 0) return types[i].bits;
     return 0;
@@ -42,10 +43,12 @@ static uint64_t read_little(const unsigned char *p, size_t bytes)
     return v;
 }
 
-/* A float of 16 or 8 bits with all its special values; bits above 15 of v are the sign. E4M3 has no infinities (arXiv 2209.05433). */
+/* A float of 16 or 8 bits with all its special values; bits above 15 of v are the sign. E4M3 has no
+ * infinities (arXiv 2209.05433). */
 static float small_float(unsigned v, int fraction_bits, int bias, int exponent_max, int infinities)
 {
-    int exponent = (int)(v >> fraction_bits) & exponent_max, fraction = (int)(v & ((1u << fraction_bits) - 1));
+    int exponent = (int)(v >> fraction_bits) & exponent_max,
+        fraction = (int)(v & ((1u << fraction_bits) - 1));
     if (exponent == exponent_max && infinities) return fraction ? NAN : INFINITY;
     if (exponent == 0) return ldexpf((float)fraction, 1 - bias - fraction_bits);
     return ldexpf((float)(fraction + (1 << fraction_bits)), exponent - bias - fraction_bits);
@@ -96,9 +99,10 @@ float safetensors_value(const struct safetensor *t, size_t i)
     return NAN; /* complex */
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
-/* Bytes of a tensor's elements; -1 where the product overflows or a tensor of 4 or 6 bits does not fill its last byte. */
+/* Bytes of a tensor's elements; -1 where the product overflows or a tensor of 4 or 6 bits does not fill its
+ * last byte. */
 static int tensor_bytes(uint64_t *bytes, int bits, int ndim, const int64_t *dim)
 {
     uint64_t n = (uint64_t)bits;
@@ -122,32 +126,40 @@ static char *copy_text(const char *s)
 static int read_shape(struct safetensor *t, const struct json *shape, struct error *e)
 {
     if (shape == NULL || shape->type != JSON_ARRAY) return error_set(e, "no shape");
-    if (shape->count > DIMS_MAX) return error_set(e, "shape has %d dimensions, at most %d are supported", shape->count, DIMS_MAX);
+    if (shape->count > DIMS_MAX)
+        return error_set(e, "shape has %d dimensions, at most %d are supported", shape->count, DIMS_MAX);
     for (int i = 0; i < shape->count; i++) {
         const struct json *v = shape->item[i];
-        if (v->type != JSON_INT || v->integer < 0) return error_set(e, "shape[%d] is not a whole number from 0", i);
+        if (v->type != JSON_INT || v->integer < 0)
+            return error_set(e, "shape[%d] is not a whole number from 0", i);
         t->dim[t->ndim++] = v->integer;
     }
     return 0;
 }
 
 /* One member of the header; the buffer has `size` bytes. */
-static int read_tensor(struct safetensor *t, const struct json *j, const unsigned char *buffer, size_t size, struct error *e)
+static int read_tensor(struct safetensor *t, const struct json *j, const unsigned char *buffer, size_t size,
+                       struct error *e)
 {
-    const struct json *offsets = json_get(j, "data_offsets"), *begin = json_at(offsets, 0), *end = json_at(offsets, 1);
+    const struct json *offsets = json_get(j, "data_offsets"), *begin = json_at(offsets, 0),
+                      *end = json_at(offsets, 1);
     const char *dtype = json_text(j, "dtype", NULL);
     uint64_t bytes;
-    if (dtype == NULL || dtype_bits(dtype) == 0) return error_set(e, "dtype '%.40s' is unknown", dtype != NULL ? dtype : "");
+    if (dtype == NULL || dtype_bits(dtype) == 0)
+        return error_set(e, "dtype '%.40s' is unknown", dtype != NULL ? dtype : "");
     memcpy(t->dtype, dtype, strlen(dtype) + 1);
     if (read_shape(t, json_get(j, "shape"), e)) return -1;
-    if (offsets == NULL || offsets->type != JSON_ARRAY || offsets->count != 2 || begin->type != JSON_INT || end->type != JSON_INT)
+    if (offsets == NULL || offsets->type != JSON_ARRAY || offsets->count != 2 || begin->type != JSON_INT ||
+        end->type != JSON_INT)
         return error_set(e, "data_offsets are not two whole numbers");
     if (begin->integer < 0 || end->integer < begin->integer || (uint64_t)end->integer > size)
-        return error_set(e, "data_offsets are %lld and %lld in a buffer of %zu bytes", (long long)begin->integer, (long long)end->integer, size);
+        return error_set(e, "data_offsets are %lld and %lld in a buffer of %zu bytes",
+                         (long long)begin->integer, (long long)end->integer, size);
     t->data = buffer + begin->integer;
     t->bytes = (size_t)(end->integer - begin->integer);
     if (tensor_bytes(&bytes, dtype_bits(dtype), t->ndim, t->dim) || bytes != t->bytes)
-        return error_set(e, "data_offsets span %zu bytes, which is not what shape and dtype %s need", t->bytes, dtype);
+        return error_set(e, "data_offsets span %zu bytes, which is not what shape and dtype %s need",
+                         t->bytes, dtype);
     return 0;
 }
 
@@ -158,7 +170,8 @@ static int read_metadata(struct safetensors *s, const struct json *j, struct err
     s->meta_value = calloc((size_t)j->count + 1, sizeof *s->meta_value);
     if (s->meta_key == NULL || s->meta_value == NULL) return error_set(e, "out of memory");
     for (int i = 0; i < j->count; i++) {
-        if (j->item[i]->type != JSON_STRING) return error_set(e, "__metadata__ '%.100s' is not a string", j->item[i]->key);
+        if (j->item[i]->type != JSON_STRING)
+            return error_set(e, "__metadata__ '%.100s' is not a string", j->item[i]->key);
         int n = s->metas++;
         s->meta_key[n] = copy_text(j->item[i]->key);
         s->meta_value[n] = copy_text(j->item[i]->string);
@@ -169,14 +182,16 @@ static int read_metadata(struct safetensors *s, const struct json *j, struct err
 
 static int compare_offsets(const void *pa, const void *pb)
 {
-    const struct safetensor *a = *(const struct safetensor *const *)pa, *b = *(const struct safetensor *const *)pb;
+    const struct safetensor *a = *(const struct safetensor *const *)pa,
+                            *b = *(const struct safetensor *const *)pb;
     uintptr_t x = (uintptr_t)a->data, y = (uintptr_t)b->data;
     if (x != y) return x < y ? -1 : 1;
     return a->bytes == b->bytes ? 0 : a->bytes < b->bytes ? -1 : 1;
 }
 
 /* One after another from the buffer's first byte to its last. */
-static int check_layout(const struct safetensors *s, const unsigned char *buffer, size_t size, struct error *e)
+static int check_layout(const struct safetensors *s, const unsigned char *buffer, size_t size,
+                        struct error *e)
 {
     const struct safetensor **order = malloc(((size_t)s->count + 1) * sizeof *order);
     const unsigned char *next = buffer;
@@ -187,7 +202,8 @@ static int check_layout(const struct safetensors *s, const unsigned char *buffer
     for (int i = 0; i < s->count && !status; i++) {
         const unsigned char *at = order[i]->data;
         if (at != next)
-            status = error_set(e, "%s: data_offsets %s the tensor before it", order[i]->name, at < next ? "overlap" : "leave a hole after");
+            status = error_set(e, "%s: data_offsets %s the tensor before it", order[i]->name,
+                               at < next ? "overlap" : "leave a hole after");
         next = at + order[i]->bytes;
     }
     free(order);
@@ -196,7 +212,8 @@ static int check_layout(const struct safetensors *s, const unsigned char *buffer
     return status;
 }
 
-static int read_members(struct safetensors *s, const struct json *header, const unsigned char *buffer, size_t size, struct error *e)
+static int read_members(struct safetensors *s, const struct json *header, const unsigned char *buffer,
+                        size_t size, struct error *e)
 {
     s->tensor = calloc((size_t)header->count + 1, sizeof *s->tensor);
     if (s->tensor == NULL) return error_set(e, "out of memory");
@@ -218,8 +235,12 @@ static int parse(struct safetensors *s, const unsigned char *data, size_t size, 
 {
     if (size < 8) return error_set(e, "has %zu bytes, too short for a safetensors file", size);
     uint64_t length = read_little(data, 8);
-    if (length > HEADER_MAX) return error_set(e, "the header's length is %llu, more than %d", (unsigned long long)length, HEADER_MAX);
-    if (length > size - 8) return error_set(e, "the header's length is %llu, beyond the end of the file", (unsigned long long)length);
+    if (length > HEADER_MAX)
+        return error_set(e, "the header's length is %llu, more than %d", (unsigned long long)length,
+                         HEADER_MAX);
+    if (length > size - 8)
+        return error_set(e, "the header's length is %llu, beyond the end of the file",
+                         (unsigned long long)length);
     if (length == 0 || data[8] != '{') return error_set(e, "the header does not start with '{'");
     struct json *header = json_parse_unique((const char *)data + 8, (size_t)length, e);
     if (header == NULL) return error_prefix(e, "header");
@@ -228,7 +249,8 @@ static int parse(struct safetensors *s, const unsigned char *data, size_t size, 
     return status;
 }
 
-int safetensors_parse(struct safetensors *s, unsigned char *data, size_t size, const char *name, struct error *e)
+int safetensors_parse(struct safetensors *s, unsigned char *data, size_t size, const char *name,
+                      struct error *e)
 {
     *s = (struct safetensors){0};
     if (parse(s, data, size, e)) {
@@ -278,7 +300,7 @@ const char *safetensors_meta(const struct safetensors *s, const char *key)
     return NULL;
 }
 
-/* ---- building and writing -------------------------------------------------------------------------------------- */
+/* ---- building and writing ------------------------------------------------------------------------------ */
 
 /* Room for one more in an array whose capacity is the next power of two; NULL where there is none. */
 static void *grow(void *array, int count, size_t item)
@@ -288,7 +310,8 @@ static void *grow(void *array, int count, size_t item)
     return n < INT_MAX / 2 ? realloc(array, (n ? 2 * n : 1) * item) : NULL;
 }
 
-void safetensors_add(struct safetensors *s, const char *name, const char *dtype, int ndim, const int64_t *dim, const void *data)
+void safetensors_add(struct safetensors *s, const char *name, const char *dtype, int ndim, const int64_t *dim,
+                     const void *data)
 {
     uint64_t bytes;
     if (ndim < 0 || ndim > DIMS_MAX || dtype_bits(dtype) == 0) abort(); /* our own bug */
@@ -312,7 +335,8 @@ void safetensors_add_meta(struct safetensors *s, const char *key, const char *va
     if (keys != NULL) s->meta_key = keys;
     char **values = keys != NULL ? grow(s->meta_value, s->metas, sizeof *values) : NULL;
     if (values != NULL) s->meta_value = values;
-    char *key_copy = values != NULL ? copy_text(key) : NULL, *value_copy = key_copy != NULL ? copy_text(value) : NULL;
+    char *key_copy = values != NULL ? copy_text(key) : NULL,
+         *value_copy = key_copy != NULL ? copy_text(value) : NULL;
     if (value_copy == NULL) {
         free(key_copy);
         s->failed = 1;
@@ -339,7 +363,8 @@ static void put_tensor(struct text *t, const struct safetensor *v, uint64_t offs
     text_put_json(t, v->name);
     text_printf(t, ":{\"dtype\":\"%s\",\"shape\":[", v->dtype);
     for (int i = 0; i < v->ndim; i++) text_printf(t, "%s%lld", i ? "," : "", (long long)v->dim[i]);
-    text_printf(t, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset, (unsigned long long)(offset + v->bytes));
+    text_printf(t, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset,
+                (unsigned long long)(offset + v->bytes));
 }
 
 static int is_utf8(const char *s)
@@ -387,7 +412,8 @@ int safetensors_write(const struct safetensors *s, const char *path, struct erro
     if (header.failed) return error_set(e, "%s: out of memory for the header of %d tensors", path, s->count);
     if (header.size > HEADER_MAX) {
         free(header.data);
-        return error_set(e, "%s: the header needs %zu bytes, more than the format's %d", path, header.size, HEADER_MAX);
+        return error_set(e, "%s: the header needs %zu bytes, more than the format's %d", path, header.size,
+                         HEADER_MAX);
     }
     struct file_out *f = file_create(path, e);
     if (f != NULL) {
@@ -400,7 +426,7 @@ int safetensors_write(const struct safetensors *s, const char *path, struct erro
     return f != NULL ? file_commit(f, e) : -1;
 }
 
-/* ---- the format ------------------------------------------------------------------------------------------------------------ */
+/* ---- the format ---------------------------------------------------------------------------------------- */
 
 static void release(void *owner)
 {

@@ -1,7 +1,7 @@
 /* safetensors.h - the native checkpoint format (github.com/huggingface/safetensors, format 0.4).
  *
- * u64 little-endian N, N bytes of JSON header, then the buffer. Readers here insist on what the format says: header at most 100 MB,
- * starts with '{', no holes, no overlaps, no duplicate keys, sizes that match shapes.
+ * u64 little-endian N, N bytes of JSON header, then the buffer. Readers here insist on what the format says:
+ * header at most 100 MB, starts with '{', no holes, no overlaps, no duplicate keys, sizes that match shapes.
  */
 #ifndef IO_SAFETENSORS_H
 #define IO_SAFETENSORS_H
@@ -28,7 +28,8 @@ struct safetensors {
 };
 
 int safetensors_read(struct safetensors *s, const char *path, struct error *e);
-int safetensors_parse(struct safetensors *s, unsigned char *data, size_t size, const char *name, struct error *e); /* takes data on success */
+int safetensors_parse(struct safetensors *s, unsigned char *data, size_t size, const char *name,
+                      struct error *e); /* takes data on success */
 void safetensors_free(struct safetensors *s);
 const struct safetensor *safetensors_find(const struct safetensors *s, const char *name);
 const char *safetensors_meta(const struct safetensors *s, const char *key); /* NULL if absent */
@@ -36,8 +37,10 @@ size_t safetensors_dtype_bytes(const char *dtype); /* 0 if unknown */
 /* Element i of t as float (any float or integer dtype). */
 float safetensors_value(const struct safetensor *t, size_t i);
 
-/* Building: names and metadata are copied, data is not. Memory that runs out (and a value of NULL) sets `failed`. */
-void safetensors_add(struct safetensors *s, const char *name, const char *dtype, int ndim, const int64_t *dim, const void *data);
+/* Building: names and metadata are copied, data is not. Memory that runs out (and a value of NULL) sets
+ * `failed`. */
+void safetensors_add(struct safetensors *s, const char *name, const char *dtype, int ndim, const int64_t *dim,
+                     const void *data);
 void safetensors_add_meta(struct safetensors *s, const char *key, const char *value);
 /* Tensors are written in the order added, with the header padded to 8 bytes; atomic. */
 int safetensors_write(const struct safetensors *s, const char *path, struct error *e);

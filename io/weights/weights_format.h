@@ -1,4 +1,5 @@
-/* weights_format.h - what every file format of weights says about itself, and weights that were read from whichever.
+/* weights_format.h - what every file format of weights says about itself, and weights that were read from
+ * whichever.
  *
  * A descriptor stands beside its format's code; the table of all of them is in io/formats/weights_formats.h.
  */
@@ -11,7 +12,8 @@
 /* Zeroed before it is read into. */
 struct weights {
     struct safetensors tensors;   /* names and metadata; the data belong to `owner` */
-    struct json *values;          /* what a file holds beside tensors, owned by `owner`; NULL: the format has nothing else */
+    struct json
+        *values; /* what a file holds beside tensors, owned by `owner`; NULL: the format has nothing else */
     void *owner;
     void (*release)(void *owner); /* frees it */
 };
@@ -21,7 +23,8 @@ struct weights_format {
     const char *const *endings; /* the last is NULL */
     int of_network;             /* a file is a whole network: tensors alone cannot be written to it */
     int (*read)(struct weights *w, const char *path, struct error *e); /* NULL: it is not read */
-    /* *changed: how many tensors became another type, for the format has not theirs. NULL: it is not written. */
+    /* *changed: how many tensors became another type, for the format has not theirs. NULL: it is not written.
+     */
     int (*write)(const struct safetensors *s, const char *path, size_t *changed, struct error *e);
 };
 

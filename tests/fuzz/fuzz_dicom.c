@@ -1,4 +1,5 @@
-/* fuzz_dicom.c - any bytes to the readers of DICOM and of lossless JPEG: nothing may crash, leak or hang, or take more memory than dicom.h says.
+/* fuzz_dicom.c - any bytes to the readers of DICOM and of lossless JPEG: nothing may crash, leak or hang, or
+ * take more memory than dicom.h says.
  *
  *   replay:    cc ... tests/fuzz/fuzz_dicom.c libnephron.a && ./fuzz_dicom FILE...
  *   libFuzzer: clang -fsanitize=fuzzer,address,undefined -DLIBFUZZER ...
@@ -27,7 +28,8 @@ static void try_bytes(const uint8_t *data, size_t size)
         if (dicom_parse(&v, data, size, "fuzz", header_only, &e)) continue;
         must(v.spacing[0] > 0 && v.spacing[1] > 0 && v.spacing[2] > 0, "a spacing that is not positive");
         must(header_only || volume_voxels(&v) <= size * 1032 * 64, "more voxels than the bytes can hold");
-        for (size_t i = 0; !header_only && i < volume_voxels(&v); i++) must(v.voxel[i] == v.voxel[i], "a voxel is NaN");
+        for (size_t i = 0; !header_only && i < volume_voxels(&v); i++)
+            must(v.voxel[i] == v.voxel[i], "a voxel is NaN");
         volume_free(&v);
     }
     (void)jpeg_lossless_decode(frame, 5, 7, data, size, &e);

@@ -1,5 +1,5 @@
-/* fuzz_images.c - any bytes to the readers of NRRD, MetaImage, PNG, TIFF and NIfTI: nothing may crash, leak or hang. The first byte
- * chooses the reader; in a replay all of them get the whole file.
+/* fuzz_images.c - any bytes to the readers of NRRD, MetaImage, PNG, TIFF and NIfTI: nothing may crash, leak
+ * or hang. The first byte chooses the reader; in a replay all of them get the whole file.
  *
  *   replay:    cc ... tests/fuzz/fuzz_images.c libnephron.a && ./fuzz_images FILE...
  *   libFuzzer: clang -fsanitize=fuzzer,address,undefined -DLIBFUZZER ...
@@ -30,9 +30,11 @@ static void try_bytes(int reader, const uint8_t *data, size_t size)
     for (int header_only = 0; header_only < 2; header_only++) {
         struct volume v;
         struct error e = {""};
-        int status = reader == 0 ? nrrd_parse(&v, data, size, "fuzz", header_only, &e) : reader == 1 ? metaimage_parse(&v, data, size, "fuzz", header_only, &e)
-                   : reader == 2 ? png_parse(&v, data, size, "fuzz", header_only, &e) : reader == 3 ? tiff_parse(&v, data, size, "fuzz", header_only, &e)
-                                 : nifti_parse(&v, data, size, NULL, 0, "fuzz", header_only, &e);
+        int status = reader == 0   ? nrrd_parse(&v, data, size, "fuzz", header_only, &e)
+                     : reader == 1 ? metaimage_parse(&v, data, size, "fuzz", header_only, &e)
+                     : reader == 2 ? png_parse(&v, data, size, "fuzz", header_only, &e)
+                     : reader == 3 ? tiff_parse(&v, data, size, "fuzz", header_only, &e)
+                                   : nifti_parse(&v, data, size, NULL, 0, "fuzz", header_only, &e);
         if (status) {
             must(e.text[0], "an error without a message");
             continue;

@@ -1,7 +1,7 @@
 /* fuzz_jpeg.c - any bytes to the decoders of JPEG, JPEG-LS and JPEG 2000: nothing may crash, leak or hang.
  *
- *   replay:    cc ... tests/fuzz/fuzz_jpeg.c libnephron.a && ./fuzz_jpeg FILE...      (DICOM files: their bytes from the first marker on)
- *   libFuzzer: clang -fsanitize=fuzzer,address,undefined -DLIBFUZZER ...
+ *   replay:    cc ... tests/fuzz/fuzz_jpeg.c libnephron.a && ./fuzz_jpeg FILE...      (DICOM files: their
+ * bytes from the first marker on) libFuzzer: clang -fsanitize=fuzzer,address,undefined -DLIBFUZZER ...
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 
 static void try_bytes(const uint8_t *data, size_t size)
 {
-    static int (*const decode[])(uint16_t *, int, int, const unsigned char *, size_t, struct error *) = {jpeg_baseline_decode, jpeg_lossless_decode, jpeg_ls_decode,
-                                                                                                         jpeg_2000_decode};
+    static int (*const decode[])(uint16_t *, int, int, const unsigned char *, size_t, struct error *) = {
+        jpeg_baseline_decode, jpeg_lossless_decode, jpeg_ls_decode, jpeg_2000_decode};
     static uint16_t out[37 * 29];
     struct error e;
     for (int k = 0; k < 4; k++) (void)decode[k](out, 37, 29, data, size, &e);
@@ -41,7 +41,9 @@ int main(int argc, char **argv)
             return 1;
         }
         size_t at = 0;
-        while (at + 2 < size && !(data[at] == 0xff && (data[at + 1] == 0xd8 || data[at + 1] == 0x4f) && data[at + 2] == 0xff)) at++;
+        while (at + 2 < size &&
+               !(data[at] == 0xff && (data[at + 1] == 0xd8 || data[at + 1] == 0x4f) && data[at + 2] == 0xff))
+            at++;
         try_bytes(data + at, size - at);
         free(data);
     }

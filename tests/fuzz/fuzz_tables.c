@@ -1,4 +1,5 @@
-/* fuzz_tables.c - any bytes to the readers of JSON, CSV, .npy, .npz, safetensors and .pth: nothing may crash, leak or hang.
+/* fuzz_tables.c - any bytes to the readers of JSON, CSV, .npy, .npz, safetensors and .pth: nothing may crash,
+ * leak or hang.
  *
  *   replay:    cc ... tests/fuzz/fuzz_tables.c libnephron.a && ./fuzz_tables FILE...
  *   libFuzzer: clang -fsanitize=fuzzer,address,undefined -DLIBFUZZER ...
@@ -70,7 +71,8 @@ static void try_npz(const uint8_t *data, size_t size)
     struct error e;
     struct npz z;
     if (npz_parse(&z, data, size, "fuzz", &e)) return;
-    for (int i = 0; i < z.count; i++) must(npz_find(&z, z.array[i].name) == &z.array[i], "an array is not found");
+    for (int i = 0; i < z.count; i++)
+        must(npz_find(&z, z.array[i].name) == &z.array[i], "an array is not found");
     npz_free(&z);
 }
 

@@ -1,5 +1,5 @@
-/* check_dicom.c - DICOM files and series: what pydicom wrote (tests/golden/make_dicom.py), files built here for what pydicom does not write,
- * what must be refused, and every way to cut or flip a byte.
+/* check_dicom.c - DICOM files and series: what pydicom wrote (tests/golden/make_dicom.py), files built here
+ * for what pydicom does not write, what must be refused, and every way to cut or flip a byte.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@ static uint32_t next_random(void)
     return state >> 8;
 }
 
-/* ---- files of pydicom -------------------------------------------------------------------------------------------------- */
+/* ---- files of pydicom ---------------------------------------------------------------------------------- */
 
 enum { COLUMNS = 7, ROWS = 5 };
 
@@ -36,7 +36,8 @@ static int equal_voxels(const struct volume *v, int slices, int stored, int is_s
     if (v->size[0] != COLUMNS || v->size[1] != ROWS || v->size[2] != slices || v->size[3] != 1) return 0;
     for (int i = 0; i < slices * ROWS * COLUMNS; i++) {
         int x = i % COLUMNS, y = i / COLUMNS % ROWS, z = i / COLUMNS / ROWS;
-        float want = (float)(stored_value(x, y, z, stored, is_signed) * (1 + 0.5 * rescale * z) - 100 * rescale * z);
+        float want = (float)(stored_value(x, y, z, stored, is_signed) * (1 + 0.5 * rescale * z) -
+                             100 * rescale * z);
         if (v->voxel[i] != want) return 0;
     }
     return 1;
@@ -45,10 +46,12 @@ static int equal_voxels(const struct volume *v, int slices, int stored, int is_s
 static void check_golden_geometry(const struct volume *v, const char *name)
 {
     /* LPS: rows along (0.8, 0.6, 0), columns along (0, 0, -1), so the normal is (-0.6, 0.8, 0). */
-    static const double want[3][4] = {{-0.4, 0, 1.5, -10.5}, {-0.3, 0, -2, 20.25}, {0, -0.75, 0, 30}}, spacing[3] = {0.5, 0.75, 2.5};
+    static const double want[3][4] = {{-0.4, 0, 1.5, -10.5}, {-0.3, 0, -2, 20.25}, {0, -0.75, 0, 30}},
+                        spacing[3] = {0.5, 0.75, 2.5};
     for (int i = 0; i < 3; i++) {
         CHECK_NEAR(v->spacing[i], spacing[i], 1e-9, "%s: spacing %d", name, i);
-        for (int k = 0; k < 4; k++) CHECK_NEAR(v->affine[i][k], want[i][k], 1e-9, "%s: affine[%d][%d]", name, i, k);
+        for (int k = 0; k < 4; k++)
+            CHECK_NEAR(v->affine[i][k], want[i][k], 1e-9, "%s: affine[%d][%d]", name, i, k);
     }
 }
 
@@ -66,7 +69,8 @@ static const struct golden {
     {"deflated.dcm", 1, 8, 0, 0, VOXEL_U8, "Deflated Explicit VR Little Endian"},
     {"rle.dcm", 3, 16, 1, 0, VOXEL_I16, "RLE Lossless"},
     {"jpeg57.dcm", 7, 12, 0, 0, VOXEL_U16, "JPEG Lossless (Process 14)"},
-    {"jpeg70.dcm", 2, 8, 0, 0, VOXEL_U8, "JPEG Lossless, First-Order Prediction (Process 14, Selection Value 1)"},
+    {"jpeg70.dcm", 2, 8, 0, 0, VOXEL_U8,
+     "JPEG Lossless, First-Order Prediction (Process 14, Selection Value 1)"},
     {"enhanced.dcm", 3, 16, 0, 1, VOXEL_U16, "Explicit VR Little Endian"},
 };
 enum { GOLDENS = sizeof goldens / sizeof *goldens };
@@ -85,13 +89,17 @@ static void check_goldens(void)
         CHECK(status == 0, "%s", e.text);
         if (status) continue;
         CHECK(equal_voxels(&v, g->slices, g->stored, g->is_signed, g->rescale), "%s: voxels differ", path);
-        CHECK(v.type == g->type && strcmp(v.format, "DICOM") == 0 && strcmp(v.description, "t2 tse") == 0, "%s: type %d, '%s'", path, v.type, v.description);
-        CHECK(strcmp(d.syntax, g->syntax) == 0 && strcmp(d.modality, "MR") == 0 && strcmp(d.manufacturer, "ACME") == 0 && strcmp(d.series_uid, "1.2.3") == 0 &&
-                  d.field_strength == 1.5 && d.repetition_time == 4000 && d.echo_time == 85.5 && d.files == (i ? 1 : 4),
-              "%s: what is told: %s, %s, %s, %s, %g T, TR %g, TE %g, %d files", path, d.syntax, d.modality, d.manufacturer, d.series_uid,
-              d.field_strength, d.repetition_time, d.echo_time, d.files);
+        CHECK(v.type == g->type && strcmp(v.format, "DICOM") == 0 && strcmp(v.description, "t2 tse") == 0,
+              "%s: type %d, '%s'", path, v.type, v.description);
+        CHECK(strcmp(d.syntax, g->syntax) == 0 && strcmp(d.modality, "MR") == 0 &&
+                  strcmp(d.manufacturer, "ACME") == 0 && strcmp(d.series_uid, "1.2.3") == 0 &&
+                  d.field_strength == 1.5 && d.repetition_time == 4000 && d.echo_time == 85.5 &&
+                  d.files == (i ? 1 : 4),
+              "%s: what is told: %s, %s, %s, %s, %g T, TR %g, TE %g, %d files", path, d.syntax, d.modality,
+              d.manufacturer, d.series_uid, d.field_strength, d.repetition_time, d.echo_time, d.files);
         check_golden_geometry(&v, path);
-        CHECK(volume_read_header(&h, path, &e) == 0 && !h.voxel && volume_same_geometry(&v, &h, &e) == 0, "%s: header: %s", path, e.text);
+        CHECK(volume_read_header(&h, path, &e) == 0 && !h.voxel && volume_same_geometry(&v, &h, &e) == 0,
+              "%s: header: %s", path, e.text);
         volume_free(&v);
     }
 }
@@ -102,17 +110,19 @@ static void check_named(void)
     struct volume v;
     struct error e = {""};
     char here[2048];
-    CHECK(volume_read(&v, "tests/data/dicom/series/c.ima", &e) == 0 && equal_voxels(&v, 4, 12, 1, 1), "by a file: %s", e.text);
+    CHECK(volume_read(&v, "tests/data/dicom/series/c.ima", &e) == 0 && equal_voxels(&v, 4, 12, 1, 1),
+          "by a file: %s", e.text);
     volume_free(&v);
     if (!getcwd(here, sizeof here) || chdir("tests/data/dicom/series")) return;
-    CHECK(volume_read(&v, "d.dcm", &e) == 0 && equal_voxels(&v, 4, 12, 1, 1), "by a file of this folder: %s", e.text);
+    CHECK(volume_read(&v, "d.dcm", &e) == 0 && equal_voxels(&v, 4, 12, 1, 1), "by a file of this folder: %s",
+          e.text);
     volume_free(&v);
     CHECK(volume_read(&v, ".", &e) == 0 && equal_voxels(&v, 4, 12, 1, 1), "this folder: %s", e.text);
     volume_free(&v);
     if (chdir(here)) abort();
 }
 
-/* ---- files built here --------------------------------------------------------------------------------------------------- */
+/* ---- files built here ---------------------------------------------------------------------------------- */
 
 static int parse(struct volume *v, const struct image *m, struct error *e)
 {
@@ -139,11 +149,13 @@ static void check_bits(void)
                 m.stored = stored, m.high = high, m.is_signed = is_signed, m.pixels = noise;
                 int status = parse(&v, &m, &e), wrong = 0;
                 for (int i = 0; i < 12 && !status; i++) {
-                    int raw = (noise[2 * i] | noise[2 * i + 1] << 8) >> (high + 1 - stored) & ((1 << stored) - 1);
+                    int raw = (noise[2 * i] | noise[2 * i + 1] << 8) >> (high + 1 - stored) &
+                              ((1 << stored) - 1);
                     if (is_signed && raw >> (stored - 1)) raw -= 1 << stored;
                     wrong += v.voxel[i] != (float)raw;
                 }
-                CHECK(!status && !wrong, "%d bits up to bit %d, signed %d: %d wrong, %s", stored, high, is_signed, wrong, e.text);
+                CHECK(!status && !wrong, "%d bits up to bit %d, signed %d: %d wrong, %s", stored, high,
+                      is_signed, wrong, e.text);
                 if (!status) volume_free(&v);
             }
     m = plain();
@@ -161,17 +173,22 @@ static void check_stack(void)
     struct image m = plain();
     unsigned char pixels[24];
     for (int i = 0; i < 24; i++) pixels[i] = (unsigned char)i;
-    m.bits = m.stored = 8, m.high = -1, m.frames = "2", m.distance = "4", m.pixels = pixels, m.position = "1\\2\\3";
+    m.bits = m.stored = 8, m.high = -1, m.frames = "2", m.distance = "4", m.pixels = pixels,
+    m.position = "1\\2\\3";
     int status = parse(&v, &m, &e);
-    CHECK(!status && v.size[2] == 2 && v.voxel[23] == 23 && v.affine[2][2] == 4 && v.affine[0][3] == -1 && v.affine[2][3] == 3, "frames: %s", e.text);
+    CHECK(!status && v.size[2] == 2 && v.voxel[23] == 23 && v.affine[2][2] == 4 && v.affine[0][3] == -1 &&
+              v.affine[2][3] == 3,
+          "frames: %s", e.text);
     if (!status) volume_free(&v);
     m.position = m.orientation = m.spacing = m.distance = m.series = m.instance = "";
     status = parse(&v, &m, &e);
-    CHECK(!status && v.affine[0][0] == -1 && v.affine[2][2] == 1 && v.spacing[1] == 1, "frames without a place: %s", e.text);
+    CHECK(!status && v.affine[0][0] == -1 && v.affine[2][2] == 1 && v.spacing[1] == 1,
+          "frames without a place: %s", e.text);
     if (!status) volume_free(&v);
 }
 
-/* Without preamble and meta information, also after a stray byte; sequences within sequences and private elements on the way. */
+/* Without preamble and meta information, also after a stray byte; sequences within sequences and private
+ * elements on the way. */
 static void check_heads(void)
 {
     struct volume v;
@@ -200,11 +217,13 @@ static void check_heads(void)
     build(&b, &m);
     memmove(b.data + 1, b.data, b.size++);
     b.data[0] = ' ';
-    CHECK(dicom_parse(&v, b.data, b.size, "memory", 0, &e) == 0 && v.voxel[3] == 4, "after a stray byte: %s", e.text);
+    CHECK(dicom_parse(&v, b.data, b.size, "memory", 0, &e) == 0 && v.voxel[3] == 4, "after a stray byte: %s",
+          e.text);
     volume_free(&v);
 }
 
-/* The same of what pydicom wrote: implicit and big endian are told without the meta information. Voxels are not taken for it. */
+/* The same of what pydicom wrote: implicit and big endian are told without the meta information. Voxels are
+ * not taken for it. */
 static void check_bare(void)
 {
     static const char *const names[] = {"tests/data/dicom/implicit.dcm", "tests/data/dicom/big.dcm"};
@@ -217,15 +236,18 @@ static void check_bare(void)
         if (file_read(names[i], 0, &data, &size, &e)) abort();
         size_t meta = 132 + 12 + (size_t)data[140]; /* preamble, and what the group's length says */
         int status = dicom_parse(&v, data + meta, size - meta, "bare", 0, &e);
-        CHECK(!status && equal_voxels(&v, 1, i ? 12 : 16, !i, 0), "%s without its head: %s", names[i], e.text);
+        CHECK(!status && equal_voxels(&v, 1, i ? 12 : 16, !i, 0), "%s without its head: %s", names[i],
+              e.text);
         if (!status) volume_free(&v);
         free(data);
     }
-    CHECK(dicom_parse(&v, raw, sizeof raw, "raw", 0, &e) == -1 && strstr(e.text, "no DICOM file"), "voxels of 2: %s", e.text);
-    CHECK(dicom_parse(&v, eights, sizeof eights, "raw", 0, &e) == -1 && strstr(e.text, "no DICOM file"), "voxels 8, 5, 10: %s", e.text);
+    CHECK(dicom_parse(&v, raw, sizeof raw, "raw", 0, &e) == -1 && strstr(e.text, "no DICOM file"),
+          "voxels of 2: %s", e.text);
+    CHECK(dicom_parse(&v, eights, sizeof eights, "raw", 0, &e) == -1 && strstr(e.text, "no DICOM file"),
+          "voxels 8, 5, 10: %s", e.text);
 }
 
-/* ---- run lengths ----------------------------------------------------------------------------------------------------------- */
+/* ---- run lengths --------------------------------------------------------------------------------------- */
 
 static void check_rle(void)
 {
@@ -236,11 +258,13 @@ static void check_rle(void)
     for (int bits = 8; bits <= 32; bits *= 2) {
         struct image m = plain();
         size_t bytes = (size_t)bits / 8;
-        for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (unsigned char)(next_random() & 1 ? 7 : next_random() % 250);
+        for (size_t i = 0; i < sizeof pixels; i++)
+            pixels[i] = (unsigned char)(next_random() & 1 ? 7 : next_random() % 250);
         b.size = 0;
         put_item(&b, "", 0);
         for (int k = 0; k < 2; k++) put_rle(&b, pixels + 12 * bytes * (size_t)k, 12, bytes);
-        m.syntax = rle, m.bits = bits, m.stored = m.high = -1, m.frames = "2", m.pixels = b.data, m.size = b.size;
+        m.syntax = rle, m.bits = bits, m.stored = m.high = -1, m.frames = "2", m.pixels = b.data,
+        m.size = b.size;
         int status = parse(&v, &m, &e), wrong = 0;
         for (size_t i = 0; i < 24 && !status; i++) {
             uint32_t raw = 0;
@@ -252,7 +276,8 @@ static void check_rle(void)
     }
 }
 
-/* Few bits stored in 16, signed or not, with rubbish above them; and as some encoders write it, the high bytes left out, which is no image of 16 bits. */
+/* Few bits stored in 16, signed or not, with rubbish above them; and as some encoders write it, the high
+ * bytes left out, which is no image of 16 bits. */
 static void check_rle_stored(void)
 {
     struct volume v;
@@ -266,13 +291,15 @@ static void check_rle_stored(void)
             b.size = 0;
             put_item(&b, "", 0);
             put_rle(&b, pixels, 12, 2);
-            m.syntax = rle, m.stored = stored, m.high = stored - 1, m.is_signed = is_signed, m.pixels = b.data, m.size = b.size;
+            m.syntax = rle, m.stored = stored, m.high = stored - 1, m.is_signed = is_signed,
+            m.pixels = b.data, m.size = b.size;
             int status = parse(&v, &m, &e), wrong = 0;
             for (size_t i = 0; i < 12 && !status; i++) {
                 int raw = (pixels[2 * i] | pixels[2 * i + 1] << 8) & ((1 << stored) - 1);
                 wrong += v.voxel[i] != (float)(is_signed && raw >> (stored - 1) ? raw - (1 << stored) : raw);
             }
-            CHECK(!status && !wrong, "RLE of %d bits stored in 16, signed %d: %d wrong, %s", stored, is_signed, wrong, e.text);
+            CHECK(!status && !wrong, "RLE of %d bits stored in 16, signed %d: %d wrong, %s", stored,
+                  is_signed, wrong, e.text);
             if (!status) volume_free(&v);
         }
     struct image m = plain();
@@ -283,7 +310,7 @@ static void check_rle_stored(void)
     CHECK(parse(&v, &m, &e) == -1 && strstr(e.text, "segment"), "one segment for 16 bits: %s", e.text);
 }
 
-/* ---- lossless JPEG ----------------------------------------------------------------------------------------------------------- */
+/* ---- lossless JPEG ------------------------------------------------------------------------------------- */
 
 static void check_jpeg_case(const struct jpeg_case *c)
 {
@@ -291,16 +318,18 @@ static void check_jpeg_case(const struct jpeg_case *c)
     uint16_t image[20 * 20], out[20 * 20];
     struct error e = {""};
     int n = c->rows * c->columns, wrong = 0;
-    for (int i = 0; i < n; i++) image[i] = (uint16_t)(next_random() & ((1u << (c->precision - c->shift)) - 1));
+    for (int i = 0; i < n; i++)
+        image[i] = (uint16_t)(next_random() & ((1u << (c->precision - c->shift)) - 1));
     b.size = 0;
     put_jpeg(&b, image, c);
     int status = jpeg_lossless_decode(out, c->rows, c->columns, b.data, b.size, &e);
     for (int i = 0; i < n && !status; i++) wrong += out[i] != (uint16_t)(image[i] << c->shift);
-    CHECK(!status && !wrong, "JPEG %d x %d, %d bits, predictor %d, shift %d, restart %d: %d wrong, %s", c->columns, c->rows, c->precision, c->predictor, c->shift,
-          c->restart, wrong, e.text);
+    CHECK(!status && !wrong, "JPEG %d x %d, %d bits, predictor %d, shift %d, restart %d: %d wrong, %s",
+          c->columns, c->rows, c->precision, c->predictor, c->shift, c->restart, wrong, e.text);
     for (size_t k = 0; k + 2 < b.size; k++) /* the end marker is not needed */
         if (jpeg_lossless_decode(out, c->rows, c->columns, b.data, k, &e) == 0) {
-            CHECK(k + 3 >= b.size, "JPEG cut to %zu of %zu bytes is taken", k, b.size); /* but for bits that only fill the last byte */
+            CHECK(k + 3 >= b.size, "JPEG cut to %zu of %zu bytes is taken", k,
+                  b.size); /* but for bits that only fill the last byte */
             break;
         }
 }
@@ -310,7 +339,9 @@ static void check_jpeg(void)
     for (int predictor = 1; predictor <= 7; predictor++)
         for (int precision = 2; precision <= 16; precision++)
             for (int restart = 0; restart <= 3; restart++)
-                check_jpeg_case(&(struct jpeg_case){1 + (int)(next_random() % 12), 1 + (int)(next_random() % 12), precision, predictor, restart == 2, restart});
+                check_jpeg_case(&(struct jpeg_case){1 + (int)(next_random() % 12),
+                                                    1 + (int)(next_random() % 12), precision, predictor,
+                                                    restart == 2, restart});
     static struct bytes b;
     struct error e = {""};
     uint16_t image[12] = {1, 2, 3}, out[12];
@@ -319,16 +350,31 @@ static void check_jpeg(void)
         size_t at;
         unsigned char value;
         const char *says;
-    } bad[] = {{0, 0, "does not begin with SOI"}, {8, 0xc0, "baseline coding"}, {8, 0xc2, "progressive coding"}, {8, 0xc9, "arithmetic"}, {8, 0xf7, "JPEG-LS"},
-               {8, 0xd9, "no scan"}, {7, 0, "where a marker should be"}, {10, 200, "bytes, 8"}, {11, 17, "precision of 17"}, {13, 9, "9 rows"}, {16, 3, "3 components"},
-               {25, 0x14, "Huffman table"}, {30, 0xff, "Huffman table"}, {64, 1, "restart interval of 1 "}, {71, 0, "Huffman table 0 is not defined"},
-               {72, 0, "predictor 0"}, {72, 8, "predictor 8"}, {74, 12, "point transform 12"}};
+    } bad[] = {{0, 0, "does not begin with SOI"},
+               {8, 0xc0, "baseline coding"},
+               {8, 0xc2, "progressive coding"},
+               {8, 0xc9, "arithmetic"},
+               {8, 0xf7, "JPEG-LS"},
+               {8, 0xd9, "no scan"},
+               {7, 0, "where a marker should be"},
+               {10, 200, "bytes, 8"},
+               {11, 17, "precision of 17"},
+               {13, 9, "9 rows"},
+               {16, 3, "3 components"},
+               {25, 0x14, "Huffman table"},
+               {30, 0xff, "Huffman table"},
+               {64, 1, "restart interval of 1 "},
+               {71, 0, "Huffman table 0 is not defined"},
+               {72, 0, "predictor 0"},
+               {72, 8, "predictor 8"},
+               {74, 12, "point transform 12"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         b.size = 0;
         put_jpeg(&b, image, &c);
         b.data[bad[i].at] = bad[i].value;
         int status = jpeg_lossless_decode(out, 3, 4, b.data, b.size, &e);
-        CHECK(status == -1 && strstr(e.text, bad[i].says), "JPEG with byte %zu %d: want '%s', got '%s'", bad[i].at, bad[i].value, bad[i].says, status ? e.text : "");
+        CHECK(status == -1 && strstr(e.text, bad[i].says), "JPEG with byte %zu %d: want '%s', got '%s'",
+              bad[i].at, bad[i].value, bad[i].says, status ? e.text : "");
     }
 }
 
@@ -357,22 +403,25 @@ static void check_fragments(void)
         put(all, b.data, b.size);
         m.syntax = jpeg, m.frames = "3", m.pixels = all->data, m.size = all->size;
         int status = parse(&v, &m, &e);
-        CHECK(!status && v.voxel[12] == 100 && v.voxel[35] == 200 + 121, "fragments, table %d: %s", with_table, e.text);
+        CHECK(!status && v.voxel[12] == 100 && v.voxel[35] == 200 + 121, "fragments, table %d: %s",
+              with_table, e.text);
         if (!status) volume_free(&v);
         m.frames = "4"; /* six fragments for four frames */
-        CHECK(parse(&v, &m, &e) == -1 && strstr(e.text, "6 fragments do not make up 4 frames"), "four frames: %s", e.text);
+        CHECK(parse(&v, &m, &e) == -1 && strstr(e.text, "6 fragments do not make up 4 frames"),
+              "four frames: %s", e.text);
         free(all);
     }
 }
 
-/* ---- what must be refused ------------------------------------------------------------------------------------------------------ */
+/* ---- what must be refused ------------------------------------------------------------------------------ */
 
 static void refuse(const struct image *m, const char *says)
 {
     struct volume v;
     struct error e = {""};
     int status = parse(&v, m, &e);
-    CHECK(status == -1 && strstr(e.text, says) && strncmp(e.text, "memory: ", 8) == 0, "want '%s', got %d '%s'", says, status, e.text);
+    CHECK(status == -1 && strstr(e.text, says) && strncmp(e.text, "memory: ", 8) == 0,
+          "want '%s', got %d '%s'", says, status, e.text);
     if (!status) volume_free(&v);
 }
 
@@ -407,12 +456,15 @@ static void check_refusals(void)
     REFUSE("Image Position (Patient) (0020,0032) is '1e999", m_.position = "1e999\\0\\0");
     REFUSE("not two perpendicular unit vectors", m_.orientation = "1\\0\\0\\1\\0\\0");
     REFUSE("not two perpendicular unit vectors", m_.orientation = "2\\0\\0\\0\\1\\0");
-    REFUSE("JPEG XL Lossless (1.2.840.10008.1.2.4.110) is not supported", m_.syntax = "1.2.840.10008.1.2.4.110");
+    REFUSE("JPEG XL Lossless (1.2.840.10008.1.2.4.110) is not supported",
+           m_.syntax = "1.2.840.10008.1.2.4.110");
     REFUSE("JPEG-LS Lossless", m_.syntax = "1.2.840.10008.1.2.4.80");
     REFUSE("JPEG Baseline (Process 1)", m_.syntax = "1.2.840.10008.1.2.4.50");
     REFUSE("transfer syntax unknown (1.2.3.4) is not supported", m_.syntax = "1.2.3.4");
-    REFUSE("has no fragments", m_.syntax = rle; m_.pixels = (const unsigned char *)"\xfe\xff\xdd\xe0\0\0\0\0"; m_.size = 8);
-    REFUSE("(0001,0002) where an item", m_.syntax = rle; m_.pixels = (const unsigned char *)"\1\0\2\0\0\0\0\0"; m_.size = 8);
+    REFUSE("has no fragments", m_.syntax = rle; m_.pixels = (const unsigned char *)"\xfe\xff\xdd\xe0\0\0\0\0";
+           m_.size = 8);
+    REFUSE("(0001,0002) where an item", m_.syntax = rle;
+           m_.pixels = (const unsigned char *)"\1\0\2\0\0\0\0\0"; m_.size = 8);
     x.size = 0;
     put_head(&x, 0x00283000, "SQ", 0);
     REFUSE("Modality LUT Sequence", m_.extra = x.data; m_.extra_size = x.size);
@@ -430,10 +482,12 @@ static void check_refusals(void)
     REFUSE("has 0 items for 1 frames", m_.extra = x.data; m_.extra_size = x.size);
     struct volume v;
     struct error e;
-    CHECK(dicom_parse(&v, (const unsigned char *)"hello, world", 12, "memory", 0, &e) == -1 && strstr(e.text, "no DICOM file"), "text: %s", e.text);
+    CHECK(dicom_parse(&v, (const unsigned char *)"hello, world", 12, "memory", 0, &e) == -1 &&
+              strstr(e.text, "no DICOM file"),
+          "text: %s", e.text);
 }
 
-/* ---- damage --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- damage -------------------------------------------------------------------------------------------- */
 
 /* Whatever comes out is an error, or a volume whose every voxel can be read. */
 static void try_bytes(const unsigned char *data, size_t size)
@@ -448,7 +502,8 @@ static void try_bytes(const unsigned char *data, size_t size)
         if (status) continue;
         double sum = 0;
         for (size_t i = 0; !header_only && i < volume_voxels(&v); i++) sum += v.voxel[i];
-        if (isnan(sum) || !(v.spacing[0] > 0 && v.spacing[1] > 0 && v.spacing[2] > 0)) CHECK(0, "a volume of NaN or without a spacing");
+        if (isnan(sum) || !(v.spacing[0] > 0 && v.spacing[1] > 0 && v.spacing[2] > 0))
+            CHECK(0, "a volume of NaN or without a spacing");
         volume_free(&v);
     }
     free(exact);
@@ -467,7 +522,8 @@ static void check_damage(void)
         CHECK(!status, "%s", e.text);
         if (status) continue;
         for (size_t k = 0; k < size; k++) try_bytes(data, k);
-        CHECK(dicom_parse(&v, data, size - 40, path, 0, &e) == -1, "%s without its end is taken", path); /* more than padding and delimiters */
+        CHECK(dicom_parse(&v, data, size - 40, path, 0, &e) == -1, "%s without its end is taken",
+              path); /* more than padding and delimiters */
         for (size_t k = 128; k < size; k++)
             for (int bit = 0; bit < 8; bit++) {
                 data[k] ^= (unsigned char)(1 << bit);

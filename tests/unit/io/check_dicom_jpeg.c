@@ -1,5 +1,6 @@
-/* check_dicom_jpeg.c - DICOM with JPEG, JPEG-LS and JPEG 2000 pixels against pydicom's plugins (tests/golden/make_dicom_jpeg.py): lossless and
- * JPEG-LS to the bit, the others within 1; every cut and flipped bytes give an error or a picture, never a crash. Run under sanitizers by check-all.
+/* check_dicom_jpeg.c - DICOM with JPEG, JPEG-LS and JPEG 2000 pixels against pydicom's plugins
+ * (tests/golden/make_dicom_jpeg.py): lossless and JPEG-LS to the bit, the others within 1; every cut and
+ * flipped bytes give an error or a picture, never a crash. Run under sanitizers by check-all.
  */
 #include "io/base/file.h"
 #include "io/dicom/dicom.h"
@@ -10,15 +11,25 @@
 #include "tests/unit/expect.h"
 
 enum { ROWS = 37, COLUMNS = 29, FRAMES = 2, SAMPLES = ROWS * COLUMNS };
-typedef int decoder(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size, struct error *e);
+typedef int decoder(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+                    struct error *e);
 
 static const struct {
     const char *name;
     decoder *decode;
     int tolerance, is_signed;
-} files[] = {{"baseline", jpeg_baseline_decode, 1, 0}, {"extended", jpeg_baseline_decode, 1, 0}, {"ls", jpeg_ls_decode, 0, 0},      {"ls8", jpeg_ls_decode, 0, 0},
-             {"ls_near", jpeg_ls_decode, 0, 0},        {"j2k", jpeg_2000_decode, 0, 0},          {"j2k_signed", jpeg_2000_decode, 0, 1}, {"j2k_lossy", jpeg_2000_decode, 1, 0},
-             {"j2k_rlcp", jpeg_2000_decode, 0, 0},     {"j2k_rpcl", jpeg_2000_decode, 0, 0},     {"j2k_pcrl", jpeg_2000_decode, 0, 0}, {"j2k_cprl", jpeg_2000_decode, 0, 0},
+} files[] = {{"baseline", jpeg_baseline_decode, 1, 0},
+             {"extended", jpeg_baseline_decode, 1, 0},
+             {"ls", jpeg_ls_decode, 0, 0},
+             {"ls8", jpeg_ls_decode, 0, 0},
+             {"ls_near", jpeg_ls_decode, 0, 0},
+             {"j2k", jpeg_2000_decode, 0, 0},
+             {"j2k_signed", jpeg_2000_decode, 0, 1},
+             {"j2k_lossy", jpeg_2000_decode, 1, 0},
+             {"j2k_rlcp", jpeg_2000_decode, 0, 0},
+             {"j2k_rpcl", jpeg_2000_decode, 0, 0},
+             {"j2k_pcrl", jpeg_2000_decode, 0, 0},
+             {"j2k_cprl", jpeg_2000_decode, 0, 0},
              {"j2k_styles", jpeg_2000_decode, 0, 0}};
 enum { FILES = sizeof files / sizeof *files };
 
@@ -37,9 +48,11 @@ static void check_values(int f, const struct volume *v)
     size_t size;
     int worst = 0;
     unsigned char *want = read(files[f].name, "raw", &size);
-    CHECK(size == 2 * FRAMES * SAMPLES && v->size[2] == FRAMES, "%s: %zu bytes, %d frames", files[f].name, size, (int)v->size[2]);
+    CHECK(size == 2 * FRAMES * SAMPLES && v->size[2] == FRAMES, "%s: %zu bytes, %d frames", files[f].name,
+          size, (int)v->size[2]);
     for (int i = 0; want && i < FRAMES * SAMPLES; i++) {
-        int sample = want[2 * i] | want[2 * i + 1] << 8, difference = abs((int)v->voxel[i] - (files[f].is_signed ? (int16_t)sample : sample));
+        int sample = want[2 * i] | want[2 * i + 1] << 8,
+            difference = abs((int)v->voxel[i] - (files[f].is_signed ? (int16_t)sample : sample));
         worst = difference > worst ? difference : worst;
     }
     CHECK(worst <= files[f].tolerance, "%s: differs by %d", files[f].name, worst);
@@ -85,12 +98,16 @@ int main(void)
         CHECK(!status, "%s", e.text);
         if (!status) check_values(f, &v);
         if (!status) volume_free(&v);
-        CHECK(!dicom_file_open(&file, data, size, files[f].name, &e) && !dicom_pixels_open(&p, &file, &e), "%s", e.text);
+        CHECK(!dicom_file_open(&file, data, size, files[f].name, &e) && !dicom_pixels_open(&p, &file, &e),
+              "%s", e.text);
         check_damage(files[f].decode, p.fragment[0].data, p.fragment[0].size);
         uint16_t few[SAMPLES];
-        CHECK(files[f].decode(few, ROWS - 1, COLUMNS, p.fragment[0].data, p.fragment[0].size, &e) && strstr(e.text, "the file says 36 of 29"), "%s", e.text);
+        CHECK(files[f].decode(few, ROWS - 1, COLUMNS, p.fragment[0].data, p.fragment[0].size, &e) &&
+                  strstr(e.text, "the file says 36 of 29"),
+              "%s", e.text);
         for (int g = 0; g < FILES; g++) /* a stream of another kind is an error of words */
-            if (files[g].decode != files[f].decode) try_bytes(files[g].decode, p.fragment[0].data, p.fragment[0].size);
+            if (files[g].decode != files[f].decode)
+                try_bytes(files[g].decode, p.fragment[0].data, p.fragment[0].size);
         dicom_pixels_close(&p);
         dicom_file_close(&file);
         free(data);

@@ -1,6 +1,7 @@
-/* check_dicom_labels.c - label maps as DICOM Segmentation and RT Structure Set: a segmentation is read back equal; contours, filled by the
- * even-odd rule at the centres of voxels, give the labels back, holes and all; nothing private and no more of the patient than is needed goes
- * over; label maps of another grid are refused. highdicom and pydicom judged the same files (tests/golden/judge_dicom_labels.py).
+/* check_dicom_labels.c - label maps as DICOM Segmentation and RT Structure Set: a segmentation is read back
+ * equal; contours, filled by the even-odd rule at the centres of voxels, give the labels back, holes and all;
+ * nothing private and no more of the patient than is needed goes over; label maps of another grid are
+ * refused. highdicom and pydicom judged the same files (tests/golden/judge_dicom_labels.py).
  */
 #include <unistd.h>
 
@@ -67,7 +68,7 @@ static int holds(const unsigned char *data, size_t size, const char *text)
     return 0;
 }
 
-/* ---- contours filled ---------------------------------------------------------------------------------------------------------- */
+/* ---- contours filled ----------------------------------------------------------------------------------- */
 
 static void fill_contour(int *map, int label, char *text, const char *says)
 {
@@ -79,7 +80,8 @@ static void fill_contour(int *map, int label, char *text, const char *says)
         z = (atof(strtok(NULL, "\\")) - 7) / 3;
         p = strtok(NULL, "\\");
     }
-    CHECK(n == atoi(says) && z == (int)z && z >= 0 && z < DEPTH, "%d points, said %s, at slice %g", n, says, z);
+    CHECK(n == atoi(says) && z == (int)z && z >= 0 && z < DEPTH, "%d points, said %s, at slice %g", n, says,
+          z);
     for (int v = 0; v < HEIGHT; v++)
         for (int u = 0; u < WIDTH; u++) {
             int crossings = 0, i = ((int)z * HEIGHT + v) * WIDTH + u;
@@ -103,15 +105,17 @@ static void fill_contours(int *map, const unsigned char *data, size_t size)
         const unsigned char *p = data + i;
         if (p[0] != 6 || p[1] != 0x30 || p[3] != 0) continue;
         size_t length = p[6] | (size_t)p[7] << 8;
-        if (p[2] == 0x46 && p[4] == 'I') snprintf(points[count], sizeof points[0], "%.*s", (int)length, (const char *)p + 8);
-        if (p[2] == 0x50 && p[4] == 'D') snprintf(text[count++], sizeof text[0], "%.*s", (int)length, (const char *)p + 8);
+        if (p[2] == 0x46 && p[4] == 'I')
+            snprintf(points[count], sizeof points[0], "%.*s", (int)length, (const char *)p + 8);
+        if (p[2] == 0x50 && p[4] == 'D')
+            snprintf(text[count++], sizeof text[0], "%.*s", (int)length, (const char *)p + 8);
         if (p[2] != 0x84 || p[4] != 'I') continue;
         for (int k = 0; k < count; k++) fill_contour(map, p[8] - '0', text[k], points[k]);
         count = 0;
     }
 }
 
-/* ---- labels ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- labels -------------------------------------------------------------------------------------------- */
 
 static void check_map(const struct dicom_reference *r, const uint16_t *map, const char *what)
 {
@@ -121,19 +125,27 @@ static void check_map(const struct dicom_reference *r, const uint16_t *map, cons
     struct volume v;
     unsigned char *data;
     size_t size;
-    CHECK(!dicom_seg_write(in_folder("seg.dcm"), map, label, LABELS, r, "test 1", "20200102", "030405", &e), "%s", e.text);
+    CHECK(!dicom_seg_write(in_folder("seg.dcm"), map, label, LABELS, r, "test 1", "20200102", "030405", &e),
+          "%s", e.text);
     CHECK(!dicom_read(&v, in_folder("seg.dcm"), 0, &e), "%s: %s", what, e.text);
-    int wrong = 0, first = (int)lround((v.affine[2][3] - 7) / 3); /* empty slices before the first are not there */
+    int wrong = 0,
+        first = (int)lround((v.affine[2][3] - 7) / 3); /* empty slices before the first are not there */
     for (int i = 0; v.voxel && i < (int)volume_voxels(&v); i++) wrong += v.voxel[i] != map[first * PLANE + i];
-    for (int i = 0; i < VOXELS; i++) wrong += map[i] != 0 && (i / PLANE < first || i / PLANE >= first + v.size[2]);
-    CHECK(!wrong && v.spacing[0] == 0.75 && v.spacing[1] == 0.5 && v.spacing[2] == 3, "%s: %d voxels differ", what, wrong);
+    for (int i = 0; i < VOXELS; i++)
+        wrong += map[i] != 0 && (i / PLANE < first || i / PLANE >= first + v.size[2]);
+    CHECK(!wrong && v.spacing[0] == 0.75 && v.spacing[1] == 0.5 && v.spacing[2] == 3, "%s: %d voxels differ",
+          what, wrong);
     volume_free(&v);
-    CHECK(!dicom_rtstruct_write(in_folder("rt.dcm"), map, label, LABELS, r, "test 1", "20200102", "030405", &e), "%s", e.text);
+    CHECK(
+        !dicom_rtstruct_write(in_folder("rt.dcm"), map, label, LABELS, r, "test 1", "20200102", "030405", &e),
+        "%s", e.text);
     for (int k = 0; k < 2; k++) {
         CHECK(!file_read(in_folder(k ? "rt.dcm" : "seg.dcm"), 0, &data, &size, &e), "%s", e.text);
-        CHECK(!holds(data, size, "secret") && holds(data, size, "Doe^Jane") && holds(data, size, "1.2.77") && holds(data, size, "1.2.79") && holds(data, size, "1.2.3.2"),
+        CHECK(!holds(data, size, "secret") && holds(data, size, "Doe^Jane") && holds(data, size, "1.2.77") &&
+                  holds(data, size, "1.2.79") && holds(data, size, "1.2.3.2"),
               "%s: what is copied", what);
-        CHECK(holds(data, size, "liver") && holds(data, size, "left?kidney") && holds(data, size, "Milz ?"), "%s: names", what);
+        CHECK(holds(data, size, "liver") && holds(data, size, "left?kidney") && holds(data, size, "Milz ?"),
+              "%s: names", what);
         if (k) {
             memset(filled, 0, sizeof filled);
             fill_contours(filled, data, size);
@@ -148,8 +160,10 @@ static void check_map(const struct dicom_reference *r, const uint16_t *map, cons
 static void check_maps(const struct dicom_reference *r)
 {
     static uint16_t map[VOXELS];
-    for (int round = 0; round < 12; round++) { /* noise of several densities: holes in holes, touching corners */
-        for (int i = 0; i < VOXELS; i++) map[i] = next_random() % 12 < (uint32_t)round ? (uint16_t)(1 + next_random() % LABELS) : 0;
+    for (int round = 0; round < 12;
+         round++) { /* noise of several densities: holes in holes, touching corners */
+        for (int i = 0; i < VOXELS; i++)
+            map[i] = next_random() % 12 < (uint32_t)round ? (uint16_t)(1 + next_random() % LABELS) : 0;
         check_map(r, map, "noise");
     }
     memset(map, 0, sizeof map);
@@ -214,7 +228,8 @@ int main(void)
     if (!mkdtemp(folder) || file_mkdirs(in_folder("series"), &e)) return 1;
     write_series();
     int status = dicom_reference_read(&r, in_folder("series"), NULL, &e);
-    CHECK(!status && r.geometry.size[2] == DEPTH && strcmp(r.image[4].instance_uid, "1.2.3.4") == 0, "%s", e.text);
+    CHECK(!status && r.geometry.size[2] == DEPTH && strcmp(r.image[4].instance_uid, "1.2.3.4") == 0, "%s",
+          e.text);
     if (!status) {
         check_maps(&r);
         check_grids(&r);

@@ -1,5 +1,6 @@
-/* check_dicom_place.c - where DICOM slices lie and what their numbers mean: nuclear medicine's vectors and signed distances, dose grids, positions
- * that their writer rounded, slopes of 0; and what is assumed is told.
+/* check_dicom_place.c - where DICOM slices lie and what their numbers mean: nuclear medicine's vectors and
+ * signed distances, dose grids, positions that their writer rounded, slopes of 0; and what is assumed is
+ * told.
  */
 #include <unistd.h>
 
@@ -18,7 +19,8 @@ static void put_vector(struct bytes *b, uint32_t tag, const int *v, int n)
 }
 
 /* n frames without a place for each; `extra` has what places them. Frame k begins with voxel value k. */
-static int parse(struct volume *v, const char *count, const char *position, const char *orientation, const struct bytes *extra, struct error *e)
+static int parse(struct volume *v, const char *count, const char *position, const char *orientation,
+                 const struct bytes *extra, struct error *e)
 {
     static struct bytes b;
     static unsigned char pixels[sizeof frames];
@@ -36,7 +38,8 @@ static int parse(struct volume *v, const char *count, const char *position, cons
 }
 
 /* The place in z (of the patient) of each frame, told by its first voxel. */
-static void expect_places(const char *what, const char *count, const char *position, const char *orientation, const struct bytes *extra, const double *z)
+static void expect_places(const char *what, const char *count, const char *position, const char *orientation,
+                          const struct bytes *extra, const double *z)
 {
     struct volume v;
     struct error e = {""};
@@ -50,12 +53,14 @@ static void expect_places(const char *what, const char *count, const char *posit
     volume_free(&v);
 }
 
-static void refuse(const char *what, const char *says, const char *count, const char *position, const char *orientation, const struct bytes *extra)
+static void refuse(const char *what, const char *says, const char *count, const char *position,
+                   const char *orientation, const struct bytes *extra)
 {
     struct volume v;
     struct error e = {""};
     int status = parse(&v, count, position, orientation, extra, &e);
-    CHECK(status && strstr(e.text, says), "%s: want '%s', got '%s'", what, says, status ? e.text : "a volume");
+    CHECK(status && strstr(e.text, says), "%s: want '%s', got '%s'", what, says,
+          status ? e.text : "a volume");
     if (!status) volume_free(&v);
 }
 
@@ -70,16 +75,20 @@ static void check_nuclear(void)
     x.size = 0;
     put_text(&x, 0x00180088, "DS", "-4");
     expect_places("distance of -4", "4", "-10\\-20\\100", axial, &x, (const double[]){100, 96, 92, 88});
-    CHECK(!parse(&v, "4", "-10\\-20\\100", axial, &x, &e) && v.affine[2][2] == -4 && strstr(v.assumed, "follow each other"), "order of the file: %s", v.assumed);
+    CHECK(!parse(&v, "4", "-10\\-20\\100", axial, &x, &e) && v.affine[2][2] == -4 &&
+              strstr(v.assumed, "follow each other"),
+          "order of the file: %s", v.assumed);
     volume_free(&v);
-    expect_places("distance of -4, normal to the feet", "4", "-10\\-20\\100", upward, &x, (const double[]){100, 104, 108, 112});
+    expect_places("distance of -4, normal to the feet", "4", "-10\\-20\\100", upward, &x,
+                  (const double[]){100, 104, 108, 112});
     put_vector(&x, 0x00540080, slices, 4);
     expect_places("Slice Vector", "4", "-10\\-20\\100", axial, &x, (const double[]){92, 100, 96, 88});
     put_vector(&x, 0x00540020, same, 4);
     expect_places("and one detector", "4", "-10\\-20\\100", axial, &x, (const double[]){92, 100, 96, 88});
     x.size = 0;
     put_vector(&x, 0x00540080, one_each, 3);
-    refuse("a short Slice Vector", "Slice Vector (0054,0080) has 3 values for 4 frames", "4", "0\\0\\0", axial, &x);
+    refuse("a short Slice Vector", "Slice Vector (0054,0080) has 3 values for 4 frames", "4", "0\\0\\0",
+           axial, &x);
     /* Place and direction in the Detector Information Sequence. */
     item.size = detector.size = x.size = 0;
     put_text(&item, 0x00200032, "DS", "1\\2\\50");
@@ -95,7 +104,9 @@ static void check_nuclear(void)
     refuse("angular views", "holds 4 volumes", "4", "0\\0\\0", axial, &x);
     /* Without any distance one is assumed and told. */
     x.size = 0;
-    CHECK(!parse(&v, "2", "0\\0\\0", axial, &x, &e) && v.spacing[2] == 1 && strstr(v.assumed, "distance of slices 1 mm"), "no distance: %s", v.assumed);
+    CHECK(!parse(&v, "2", "0\\0\\0", axial, &x, &e) && v.spacing[2] == 1 &&
+              strstr(v.assumed, "distance of slices 1 mm"),
+          "no distance: %s", v.assumed);
     volume_free(&v);
 }
 
@@ -108,18 +119,22 @@ static void check_dose(void)
     put_text(&x, 0x3004000c, "DS", "0\\2.5\\5\\7.5");
     expect_places("relative offsets", "4", "0\\0\\-40", axial, &x, (const double[]){-40, -37.5, -35, -32.5});
     put_text(&x, 0x3004000e, "DS", "0.25");
-    CHECK(!parse(&v, "4", "0\\0\\-40", axial, &x, &e) && v.voxel[36] == 0.75f, "Dose Grid Scaling: %g", v.voxel[36]);
+    CHECK(!parse(&v, "4", "0\\0\\-40", axial, &x, &e) && v.voxel[36] == 0.75f, "Dose Grid Scaling: %g",
+          v.voxel[36]);
     volume_free(&v);
     x.size = 0;
     put_text(&x, 0x3004000c, "DS", "-40\\-42.5\\-45\\-47.5");
     expect_places("places, downwards", "4", "0\\0\\-40", axial, &x, (const double[]){-40, -42.5, -45, -47.5});
-    expect_places("places, with the normal to the feet", "4", "0\\0\\-40", upward, &x, (const double[]){-40, -42.5, -45, -47.5});
+    expect_places("places, with the normal to the feet", "4", "0\\0\\-40", upward, &x,
+                  (const double[]){-40, -42.5, -45, -47.5});
     x.size = 0;
     put_text(&x, 0x3004000c, "DS", "0\\5\\2.5\\7.5");
-    expect_places("offsets in any order", "4", "0\\0\\-40", axial, &x, (const double[]){-40, -35, -37.5, -32.5});
+    expect_places("offsets in any order", "4", "0\\0\\-40", axial, &x,
+                  (const double[]){-40, -35, -37.5, -32.5});
     x.size = 0;
     put_text(&x, 0x3004000c, "DS", "0\\2.5\\5");
-    refuse("too few offsets", "Grid Frame Offset Vector (3004,000C) has 3 values for 4 frames", "4", "0\\0\\-40", axial, &x);
+    refuse("too few offsets", "Grid Frame Offset Vector (3004,000C) has 3 values for 4 frames", "4",
+           "0\\0\\-40", axial, &x);
     x.size = 0;
     put_text(&x, 0x3004000c, "DS", "7\\2.5\\5\\9");
     refuse("an offset of nowhere", "neither 0 nor -40", "4", "0\\0\\-40", axial, &x);
@@ -131,7 +146,7 @@ static void check_dose(void)
     refuse("a dose scaling of 0", "(3004,000E) is 0", "4", "0\\0\\-40", axial, &x);
 }
 
-/* ---- series ----------------------------------------------------------------------------------------------------------------- */
+/* ---- series -------------------------------------------------------------------------------------------- */
 
 static void write_slice(int i, const char *position, const char *slope)
 {
@@ -157,14 +172,17 @@ static void clear_folder(void)
     }
 }
 
-/* n slices, `distance` apart from `first` on, with so many decimals; `lost` is left out, `moved` lies a third of the distance further (-1: none). */
-static int read_rounded(struct volume *v, int n, double first, double distance, int decimals, int lost, int moved, struct error *e)
+/* n slices, `distance` apart from `first` on, with so many decimals; `lost` is left out, `moved` lies a third
+ * of the distance further (-1: none). */
+static int read_rounded(struct volume *v, int n, double first, double distance, int decimals, int lost,
+                        int moved, struct error *e)
 {
     char position[64];
     clear_folder();
     for (int i = 0; i < n; i++) {
         if (i == lost) continue;
-        snprintf(position, sizeof position, "0\\0\\%.*f", decimals, first + distance * (i + (i == moved ? 1 / 3.0 : 0)));
+        snprintf(position, sizeof position, "0\\0\\%.*f", decimals,
+                 first + distance * (i + (i == moved ? 1 / 3.0 : 0)));
         write_slice(i, position, "");
     }
     return dicom_read(v, folder, 0, e);
@@ -175,25 +193,31 @@ static void check_rounding(void)
     static const struct {
         double first, distance;
         int decimals;
-    } rounded[] = {{10, 0.625, 2}, {10, 0.625, 1}, {-3.3, 0.3, 1}, {0.123456, 1.25, 1}, {-500, 0.45, 2}, {7.77, 3.3, 0}, {12.5, 2.5, 0}, {0.1, 0.7003, 3}, {0, 5, 0}};
+    } rounded[] = {{10, 0.625, 2},      {10, 0.625, 1},   {-3.3, 0.3, 1},
+                   {0.123456, 1.25, 1}, {-500, 0.45, 2},  {7.77, 3.3, 0},
+                   {12.5, 2.5, 0},      {0.1, 0.7003, 3}, {0, 5, 0}};
     for (size_t c = 0; c < sizeof rounded / sizeof *rounded; c++)
         for (int n = 5; n <= 40; n += 7) {
             struct volume v;
             struct error e = {""};
             double d = rounded[c].distance, unit = pow(10, -rounded[c].decimals);
             int status = read_rounded(&v, n, rounded[c].first, d, rounded[c].decimals, -1, -1, &e);
-            CHECK(!status && v.size[2] == n, "%d slices %g apart, %d decimals: %s", n, d, rounded[c].decimals, e.text);
+            CHECK(!status && v.size[2] == n, "%d slices %g apart, %d decimals: %s", n, d, rounded[c].decimals,
+                  e.text);
             if (status) continue;
             for (int k = 0; k < n; k++)
-                CHECK_NEAR(v.affine[2][3] + k * v.affine[2][2], rounded[c].first + k * d, 0.7 * unit, "%d slices %g apart, %d decimals: slice %d", n, d, rounded[c].decimals, k);
+                CHECK_NEAR(v.affine[2][3] + k * v.affine[2][2], rounded[c].first + k * d, 0.7 * unit,
+                           "%d slices %g apart, %d decimals: slice %d", n, d, rounded[c].decimals, k);
             volume_free(&v);
             for (int odd = 1; odd < n - 1; odd += 3) {
                 status = read_rounded(&v, n, rounded[c].first, d, rounded[c].decimals, odd, -1, &e);
-                CHECK(status && (strstr(e.text, "slices are missing")), "%d slices %g apart, %d decimals, without %d", n, d, rounded[c].decimals, odd);
+                CHECK(status && (strstr(e.text, "slices are missing")),
+                      "%d slices %g apart, %d decimals, without %d", n, d, rounded[c].decimals, odd);
                 if (!status) volume_free(&v);
                 if (unit > 0.2 * d) continue; /* a third of the distance is a decimal there */
                 status = read_rounded(&v, n, rounded[c].first, d, rounded[c].decimals, -1, odd, &e);
-                CHECK(status && (strstr(e.text, "mm apart")), "%d slices %g apart, %d decimals, %d moved", n, d, rounded[c].decimals, odd);
+                CHECK(status && (strstr(e.text, "mm apart")), "%d slices %g apart, %d decimals, %d moved", n,
+                      d, rounded[c].decimals, odd);
                 if (!status) volume_free(&v);
             }
         }
@@ -202,7 +226,8 @@ static void check_rounding(void)
     read_rounded(&v, 8, 0, 0.625, 2, -1, -1, &e);
     volume_free(&v);
     write_slice(20, "0\\0\\1.25", "");
-    CHECK(dicom_read(&v, folder, 0, &e) && strstr(e.text, "s002 and") && strstr(e.text, "s020"), "a doubled slice: %s", e.text);
+    CHECK(dicom_read(&v, folder, 0, &e) && strstr(e.text, "s002 and") && strstr(e.text, "s020"),
+          "a doubled slice: %s", e.text);
 }
 
 static void check_slopes(void)
@@ -210,11 +235,14 @@ static void check_slopes(void)
     struct volume v;
     struct error e = {""};
     clear_folder();
-    for (int i = 0; i < 4; i++) write_slice(i, (const char *const[]){"0\\0\\0", "0\\0\\2", "0\\0\\4", "0\\0\\6"}[i], "0");
-    CHECK(!dicom_read(&v, folder, 0, &e) && v.voxel[1] == 2 && strstr(v.assumed, "(0028,1053) is 0"), "slopes of 0: values as stored, and told: %s", e.text);
+    for (int i = 0; i < 4; i++)
+        write_slice(i, (const char *const[]){"0\\0\\0", "0\\0\\2", "0\\0\\4", "0\\0\\6"}[i], "0");
+    CHECK(!dicom_read(&v, folder, 0, &e) && v.voxel[1] == 2 && strstr(v.assumed, "(0028,1053) is 0"),
+          "slopes of 0: values as stored, and told: %s", e.text);
     volume_free(&v);
     write_slice(2, "0\\0\\4", "3");
-    CHECK(dicom_read(&v, folder, 0, &e) && strstr(e.text, "(0028,1053) is 0") && strstr(e.text, "s002"), "a slope of 0 among others: %s", e.text);
+    CHECK(dicom_read(&v, folder, 0, &e) && strstr(e.text, "(0028,1053) is 0") && strstr(e.text, "s002"),
+          "a slope of 0 among others: %s", e.text);
     clear_folder();
 }
 

@@ -1,4 +1,5 @@
-/* check_dicom_series.c - DICOM series in folders: their order, what is passed over or refused, several series, several volumes at the same places. */
+/* check_dicom_series.c - DICOM series in folders: their order, what is passed over or refused, several
+ * series, several volumes at the same places. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,7 +55,8 @@ static void refuse_folder(const char *says, const char *also)
     struct volume v;
     struct error e = {""};
     int status = volume_read(&v, folder, &e);
-    CHECK(status == -1 && strstr(e.text, says) && strstr(e.text, also), "want '%s' and '%s', got %d '%s'", says, also, status, e.text);
+    CHECK(status == -1 && strstr(e.text, says) && strstr(e.text, also), "want '%s' and '%s', got %d '%s'",
+          says, also, status, e.text);
     if (!status) volume_free(&v);
 }
 
@@ -71,7 +73,8 @@ static void refuse_folder(const char *says, const char *also)
 static void check_bad_series(void)
 {
     ODD("s1 and ", "s2: are 2.1 mm apart, other neighbours 2 mm", m_.position = "0\\0\\4.1");
-    ODD("s1 and ", "s3: are 4 mm apart, other neighbours 2 mm: slices are missing", m_.series = "1.2"; m_.position = "0\\0\\10");
+    ODD("s1 and ", "s3: are 4 mm apart, other neighbours 2 mm: slices are missing", m_.series = "1.2";
+        m_.position = "0\\0\\10");
     ODD("s2 and ", "s3: are at the same place", m_.position = "0\\0\\6");
     ODD("not in one line", "s2", m_.position = "0.5\\0\\4");
     ODD("differ in size", "s2", m_.rows = 4; m_.columns = 3);
@@ -80,7 +83,8 @@ static void check_bad_series(void)
     ODD("no Image Position (Patient)", "s2", m_.position = "");
     ODD("no Image Orientation (Patient)", "s2", m_.orientation = "");
     ODD("s2: cut off", "7FE0,0010", m_.size = 10);
-    ODD("2 series, choose one with --series UID: 1.2 (CT, '', 4 files); 7.7 (CT, '', 1 file)", "", m_.series = "7.7");
+    ODD("2 series, choose one with --series UID: 1.2 (CT, '', 4 files); 7.7 (CT, '', 1 file)", "",
+        m_.series = "7.7");
     clear_folder();
     refuse_folder("without an image series", folder);
 }
@@ -96,17 +100,22 @@ static void check_folder(void)
     write_series(-1, NULL);
     write_image("other", &m);
     int status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 0}, 0, &e);
-    CHECK(!status && v.size[2] == 5 && v.spacing[2] == 2 && d.files == 5 && v.voxel[4 * 12 + 3] == 4, "series of two: %s", e.text);
+    CHECK(!status && v.size[2] == 5 && v.spacing[2] == 2 && d.files == 5 && v.voxel[4 * 12 + 3] == 4,
+          "series of two: %s", e.text);
     if (!status) volume_free(&v);
     status = dicom_read_series(&v, &d, folder, &(struct image_choice){"7.7", 0}, 0, &e);
     CHECK(!status && v.size[2] == 1 && d.files == 1, "the other of two: %s", e.text);
     if (!status) volume_free(&v);
-    CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){"7", 0}, 0, &e) == -1 && strstr(e.text, "no DICOM image of series 7"), "no such series: %s", e.text);
+    CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){"7", 0}, 0, &e) == -1 &&
+              strstr(e.text, "no DICOM image of series 7"),
+          "no such series: %s", e.text);
     snprintf(path, sizeof path, "%s/s3", folder);
     status = volume_read(&v, path, &e);
     CHECK(!status && v.size[2] == 5, "a file's series of two: %s", e.text);
     if (!status) volume_free(&v);
-    CHECK(dicom_read_series(&v, &d, path, &(struct image_choice){"7.7", 0}, 0, &e) == -1 && strstr(e.text, "is of series 1.2, not 7.7"), "a file of another series: %s", e.text);
+    CHECK(dicom_read_series(&v, &d, path, &(struct image_choice){"7.7", 0}, 0, &e) == -1 &&
+              strstr(e.text, "is of series 1.2, not 7.7"),
+          "a file of another series: %s", e.text);
     clear_folder(); /* a tilted gantry: each slice is shifted within its plane */
     for (int i = 0; i < 4; i++) {
         char name[32], position[32];
@@ -117,9 +126,11 @@ static void check_folder(void)
         write_image(name, &t);
     }
     status = volume_read(&v, folder, &e);
-    CHECK(!status && v.affine[1][2] == -0.5 && v.affine[2][2] == 2 && fabs(v.spacing[2] - sqrt(4.25)) < 1e-12, "a tilted gantry: %s", e.text);
+    CHECK(!status && v.affine[1][2] == -0.5 && v.affine[2][2] == 2 && fabs(v.spacing[2] - sqrt(4.25)) < 1e-12,
+          "a tilted gantry: %s", e.text);
     if (!status) volume_free(&v);
-    /* What is no image of the series is passed over: text, a report without pixels, a folder, a copy of the named file. */
+    /* What is no image of the series is passed over: text, a report without pixels, a folder, a copy of the
+     * named file. */
     write_series(-1, NULL);
     m.series = "1.2", m.pixels = NULL;
     write_image("report", &m);
@@ -136,7 +147,7 @@ static void check_folder(void)
     clear_folder();
 }
 
-/* ---- several volumes at the same places --------------------------------------------------------------------------------- */
+/* ---- several volumes at the same places ---------------------------------------------------------------- */
 
 enum { VOLUMES = 3, SLICES = 4 };
 
@@ -158,13 +169,17 @@ static void put_keys(struct bytes *b, const char *kind, int k, int z)
     }
     snprintf(text, sizeof text, "%d", strcmp(kind, "acquisition") == 0 ? k + 1 : 1);
     put_text(b, 0x00200012, "IS", text);
-    snprintf(text, sizeof text, "%d", strcmp(kind, "instance") == 0 ? z * VOLUMES + k : strcmp(kind, "copies") == 0 ? 1 : k * SLICES + z);
+    snprintf(text, sizeof text, "%d",
+             strcmp(kind, "instance") == 0 ? z * VOLUMES + k
+             : strcmp(kind, "copies") == 0 ? 1
+                                           : k * SLICES + z);
     put_text(b, 0x00200013, "IS", text);
     snprintf(text, sizeof text, "%d", k + 1);
     if (strcmp(kind, "time") == 0) put_text(b, 0x00200100, "IS", text);
 }
 
-/* VOLUMES volumes of SLICES slices; the first voxel of slice z of volume k is 10 k + z. without: this file of the last volume is not written. */
+/* VOLUMES volumes of SLICES slices; the first voxel of slice z of volume k is 10 k + z. without: this file of
+ * the last volume is not written. */
 static void write_volumes(const char *kind, int without)
 {
     clear_folder();
@@ -179,7 +194,8 @@ static void write_volumes(const char *kind, int without)
             snprintf(name, sizeof name, "f%02d", (7 * (k * SLICES + z) + 3) % (VOLUMES * SLICES));
             snprintf(position, sizeof position, "0\\0\\%d", 3 * z);
             snprintf(instance, sizeof instance, "1.2.3.%d", k * SLICES + z);
-            m.position = position, m.instance = instance, m.pixels = pixels, m.extra = keys.data, m.extra_size = keys.size;
+            m.position = position, m.instance = instance, m.pixels = pixels, m.extra = keys.data,
+            m.extra_size = keys.size;
             write_image(name, &m);
         }
 }
@@ -188,7 +204,11 @@ static void check_volumes(void)
 {
     static const struct {
         const char *kind, *part;
-    } kinds[] = {{"time", "time 2"}, {"echo", "echo 2, TE 9 ms"}, {"b", "b 400"}, {"acquisition", ""}, {"instance", ""}};
+    } kinds[] = {{"time", "time 2"},
+                 {"echo", "echo 2, TE 9 ms"},
+                 {"b", "b 400"},
+                 {"acquisition", ""},
+                 {"instance", ""}};
     struct volume v;
     struct image_info d;
     struct error e = {""};
@@ -196,14 +216,20 @@ static void check_volumes(void)
         write_volumes(kinds[i].kind, -1);
         for (int k = 0; k < VOLUMES; k++) {
             int status = dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, k + 1}, 0, &e);
-            CHECK(!status && v.size[2] == SLICES && v.spacing[2] == 3 && d.volumes == VOLUMES, "%s %d: %s", kinds[i].kind, k, e.text);
+            CHECK(!status && v.size[2] == SLICES && v.spacing[2] == 3 && d.volumes == VOLUMES, "%s %d: %s",
+                  kinds[i].kind, k, e.text);
             if (status) continue;
-            for (int z = 0; z < SLICES; z++) CHECK(v.voxel[12 * z] == 10 * k + z, "%s: slice %d of volume %d is %g", kinds[i].kind, z, k, v.voxel[12 * z]);
+            for (int z = 0; z < SLICES; z++)
+                CHECK(v.voxel[12 * z] == 10 * k + z, "%s: slice %d of volume %d is %g", kinds[i].kind, z, k,
+                      v.voxel[12 * z]);
             if (k == 1) CHECK(strcmp(d.part, kinds[i].part) == 0, "%s: '%s'", kinds[i].kind, d.part);
             volume_free(&v);
         }
-        refuse_folder("series 1.2 holds 3 volumes at the same places, choose one with --volume N: 1", kinds[i].part);
-        CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, 4}, 0, &e) == -1 && strstr(e.text, "there is no volume 4"), "volume 4 of 3: %s", e.text);
+        refuse_folder("series 1.2 holds 3 volumes at the same places, choose one with --volume N: 1",
+                      kinds[i].part);
+        CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, 4}, 0, &e) == -1 &&
+                  strstr(e.text, "there is no volume 4"),
+              "volume 4 of 3: %s", e.text);
     }
     write_volumes("copies", -1);
     refuse_folder("are at the same place", "");

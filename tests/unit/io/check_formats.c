@@ -1,5 +1,6 @@
-/* check_formats.c - files, checksums, deflate, gzip, zip, PNG and NIfTI: known answers, round trips, and every way to cut or flip
- * a byte. Damage must give an error or a valid result, never a crash. Run under sanitizers by check-all.
+/* check_formats.c - files, checksums, deflate, gzip, zip, PNG and NIfTI: known answers, round trips, and
+ * every way to cut or flip a byte. Damage must give an error or a valid result, never a crash. Run under
+ * sanitizers by check-all.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ static uint32_t next_random(void)
     return state >> 8;
 }
 
-/* ---- checksums ------------------------------------------------------------------------------------------------------ */
+/* ---- checksums ----------------------------------------------------------------------------------------- */
 
 static void check_sums(void)
 {
@@ -41,11 +42,14 @@ static void check_sums(void)
     CHECK(crc32_update(crc32_update(0, "1234", 4), "56789", 5) == 0xcbf43926, "CRC-32 in two parts");
     CHECK(adler32_update(1, "Wikipedia", 9) == 0x11e60398, "Adler-32 of Wikipedia");
     sha256_hex(hex, "abc", 3); /* FIPS 180-4's examples */
-    CHECK(strcmp(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0, "SHA-256 of abc: %s", hex);
+    CHECK(strcmp(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") == 0,
+          "SHA-256 of abc: %s", hex);
     sha256_hex(hex, "", 0);
-    CHECK(strcmp(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855") == 0, "SHA-256 of nothing: %s", hex);
+    CHECK(strcmp(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855") == 0,
+          "SHA-256 of nothing: %s", hex);
     sha256_hex(hex, "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56);
-    CHECK(strcmp(hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1") == 0, "SHA-256 of 56 bytes: %s", hex);
+    CHECK(strcmp(hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1") == 0,
+          "SHA-256 of 56 bytes: %s", hex);
     char million[1000];
     unsigned char digest[32];
     struct sha256 s;
@@ -56,7 +60,7 @@ static void check_sums(void)
     CHECK(digest[0] == 0xcd && digest[1] == 0xc7 && digest[31] == 0xd0, "SHA-256 of a million a");
 }
 
-/* ---- deflate --------------------------------------------------------------------------------------------------------- */
+/* ---- deflate ------------------------------------------------------------------------------------------- */
 
 static void fill(unsigned char *p, size_t n, int kind)
 {
@@ -77,17 +81,21 @@ static void check_round_trip(const unsigned char *data, size_t n, int level, con
     size_t packed_size, size = 0;
     struct error e = {""};
     unsigned char *out = NULL, *packed = gzip_compress(data, n, level, &packed_size);
-    CHECK(packed && gzip_decompress(packed, packed_size, n, &out, &size, &e) == 0 && size == n && memcmp(out, data, n) == 0,
+    CHECK(packed && gzip_decompress(packed, packed_size, n, &out, &size, &e) == 0 && size == n &&
+              memcmp(out, data, n) == 0,
           "gzip %s, %zu bytes, level %d: %s", what, n, level, e.text);
     free(out);
     if (n) {
         out = NULL;
-        CHECK(gzip_decompress(packed, packed_size, n - 1, &out, &size, &e) == -1 && strstr(e.text, "more than"), "limit of %zu bytes is not kept", n - 1);
+        CHECK(gzip_decompress(packed, packed_size, n - 1, &out, &size, &e) == -1 &&
+                  strstr(e.text, "more than"),
+              "limit of %zu bytes is not kept", n - 1);
     }
     free(packed);
     packed = deflate_zlib(data, n, level, &packed_size);
     out = NULL;
-    CHECK(packed && inflate_zlib(packed, packed_size, n, &out, &size, &e) == 0 && size == n && memcmp(out, data, n) == 0,
+    CHECK(packed && inflate_zlib(packed, packed_size, n, &out, &size, &e) == 0 && size == n &&
+              memcmp(out, data, n) == 0,
           "zlib %s, %zu bytes, level %d: %s", what, n, level, e.text);
     free(out);
     free(packed);
@@ -101,7 +109,8 @@ static void check_deflate(void)
     for (int kind = 0; kind < 5; kind++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             fill(data, sizes[i], kind);
-            for (int level = 1; level <= 9; level += sizes[i] > 70000 ? 4 : 1) check_round_trip(data, sizes[i], level, kinds[kind]);
+            for (int level = 1; level <= 9; level += sizes[i] > 70000 ? 4 : 1)
+                check_round_trip(data, sizes[i], level, kinds[kind]);
         }
     size_t zeros, noise;
     fill(data, 200000, 0);
@@ -113,39 +122,47 @@ static void check_deflate(void)
     free(data);
 }
 
-/* Streams that zlib 1.2.13 made of "nephron nephron nephron 0123456789": fixed codes, stored, and gzip with a file name. */
+/* Streams that zlib 1.2.13 made of "nephron nephron nephron 0123456789": fixed codes, stored, and gzip with a
+ * file name. */
 static void check_foreign(void)
 {
     static const char want[] = "nephron nephron nephron 0123456789";
-    static const unsigned char fixed[] = {0x78, 0x01, 0xcb, 0x4b, 0x2d, 0xc8, 0x28, 0xca, 0xcf, 0x53, 0xc8, 0x43, 0xa3, 0x0d, 0x0c, 0x8d, 0x8c, 0x4d,
-                                          0x4c, 0xcd, 0xcc, 0x2d, 0x2c, 0x01, 0xdf, 0x57, 0x0b, 0x5c};
+    static const unsigned char fixed[] = {0x78, 0x01, 0xcb, 0x4b, 0x2d, 0xc8, 0x28, 0xca, 0xcf, 0x53,
+                                          0xc8, 0x43, 0xa3, 0x0d, 0x0c, 0x8d, 0x8c, 0x4d, 0x4c, 0xcd,
+                                          0xcc, 0x2d, 0x2c, 0x01, 0xdf, 0x57, 0x0b, 0x5c};
     static const unsigned char stored[] = {1, 5, 0, 0xfa, 0xff, 'h', 'e', 'l', 'l', 'o'};
     unsigned char *out = NULL;
     size_t size, used;
     struct error e = {""};
-    CHECK(inflate_zlib(fixed, sizeof fixed, 1000, &out, &size, &e) == 0 && size == sizeof want - 1 && memcmp(out, want, size) == 0, "fixed codes: %s", e.text);
+    CHECK(inflate_zlib(fixed, sizeof fixed, 1000, &out, &size, &e) == 0 && size == sizeof want - 1 &&
+              memcmp(out, want, size) == 0,
+          "fixed codes: %s", e.text);
     free(out);
     out = NULL;
-    CHECK(inflate_raw(stored, sizeof stored, 0, 1000, &out, &size, &used, &e) == 0 && size == 5 && memcmp(out, "hello", 5) == 0 && used == sizeof stored,
+    CHECK(inflate_raw(stored, sizeof stored, 0, 1000, &out, &size, &used, &e) == 0 && size == 5 &&
+              memcmp(out, "hello", 5) == 0 && used == sizeof stored,
           "stored block: %s", e.text);
     free(out);
     /* Two members, the first with a name and a comment. */
     unsigned char two[200];
     size_t n, m;
-    unsigned char *a = gzip_compress((const unsigned char *)"first", 5, 6, &n), *b = gzip_compress((const unsigned char *)"second", 6, 6, &m);
+    unsigned char *a = gzip_compress((const unsigned char *)"first", 5, 6, &n),
+                  *b = gzip_compress((const unsigned char *)"second", 6, 6, &m);
     memcpy(two, a, 10);
     two[3] = 8 | 16;
     memcpy(two + 10, "name\0comment\0", 13);
     memcpy(two + 23, a + 10, n - 10);
     memcpy(two + 13 + n, b, m);
     out = NULL;
-    CHECK(gzip_decompress(two, 13 + n + m, 1000, &out, &size, &e) == 0 && size == 11 && memcmp(out, "firstsecond", 11) == 0, "two members: %s", e.text);
+    CHECK(gzip_decompress(two, 13 + n + m, 1000, &out, &size, &e) == 0 && size == 11 &&
+              memcmp(out, "firstsecond", 11) == 0,
+          "two members: %s", e.text);
     free(out);
     free(a);
     free(b);
 }
 
-/* ---- damage ---------------------------------------------------------------------------------------------------------- */
+/* ---- damage -------------------------------------------------------------------------------------------- */
 
 /* Tries to read; frees what came. Returns 0 where it was accepted. */
 typedef int try_read(const unsigned char *data, size_t size);
@@ -185,7 +202,8 @@ static int try_nifti(const unsigned char *data, size_t size)
     return status;
 }
 
-/* Every truncation must be refused; every flipped byte must not crash (exact copies, so that sanitizers see over-reads). */
+/* Every truncation must be refused; every flipped byte must not crash (exact copies, so that sanitizers see
+ * over-reads). */
 static void check_damage(const unsigned char *data, size_t size, try_read *read, const char *what)
 {
     CHECK(read(data, size) == 0, "%s: intact file refused", what);
@@ -213,8 +231,11 @@ static void check_zip(void)
     fill(text, sizeof text, 4);
     struct file_out *f = file_create(in_folder("a.zip"), &e);
     struct zip_writer *w = zip_create(f);
-    CHECK(zip_add(w, "stored", text, 100, 0, 64, &e) == 0 && zip_add(w, "folder/deflated", text, sizeof text, 6, 1, &e) == 0 &&
-              zip_add(w, "empty", text, 0, 6, 1, &e) == 0 && zip_finish(w, &e) == 0 && file_commit(f, &e) == 0, "zip: %s", e.text);
+    CHECK(zip_add(w, "stored", text, 100, 0, 64, &e) == 0 &&
+              zip_add(w, "folder/deflated", text, sizeof text, 6, 1, &e) == 0 &&
+              zip_add(w, "empty", text, 0, 6, 1, &e) == 0 && zip_finish(w, &e) == 0 &&
+              file_commit(f, &e) == 0,
+          "zip: %s", e.text);
     CHECK(file_read(in_folder("a.zip"), 0, &data, &size, &e) == 0, "%s", e.text);
     struct zip z;
     CHECK(zip_open(&z, data, size, "a.zip", &e) == 0 && z.count == 3, "%s", e.text);
@@ -224,7 +245,8 @@ static void check_zip(void)
     for (int i = 0; i < 3; i++) {
         unsigned char *out;
         size_t n, want = i == 0 ? 100 : i == 1 ? sizeof text : 0;
-        CHECK(zip_extract(&z, i, 1 << 20, &out, &n, &e) == 0 && n == want && memcmp(out, text, n) == 0, "entry %d: %s", i, e.text);
+        CHECK(zip_extract(&z, i, 1 << 20, &out, &n, &e) == 0 && n == want && memcmp(out, text, n) == 0,
+              "entry %d: %s", i, e.text);
         free(out);
     }
     unsigned char *out;
@@ -235,7 +257,7 @@ static void check_zip(void)
     free(data);
 }
 
-/* ---- NIfTI ------------------------------------------------------------------------------------------------------------- */
+/* ---- NIfTI --------------------------------------------------------------------------------------------- */
 
 static struct volume make_volume(int nx, int ny, int nz)
 {
@@ -260,15 +282,27 @@ static void check_nifti_types(void)
     v.voxel[2] = NAN;
     for (int type = VOXEL_U8; type <= VOXEL_F64; type++)
         for (int gz = 0; gz < 2; gz++) {
-            const char *path = in_folder(gz ? "a.nii.gz" : "a.nii"), *name = voxel_type_name((enum voxel_type)type);
-            CHECK(type >= VOXEL_F32 || (volume_write(&v, path, (enum voxel_type)type, &e) == -1 && strstr(e.text, "voxel (0, 0, 0) is -3.6") && strstr(e.text, name)),
+            const char *path = in_folder(gz ? "a.nii.gz" : "a.nii"),
+                       *name = voxel_type_name((enum voxel_type)type);
+            CHECK(type >= VOXEL_F32 || (volume_write(&v, path, (enum voxel_type)type, &e) == -1 &&
+                                        strstr(e.text, "voxel (0, 0, 0) is -3.6") && strstr(e.text, name)),
                   "%s: %s", name, e.text);
-            CHECK(nifti_write(&v, path, (enum voxel_type)type, &e) == 0 && volume_read(&r, path, &e) == 0, "%s: %s", name, e.text);
+            CHECK(nifti_write(&v, path, (enum voxel_type)type, &e) == 0 && volume_read(&r, path, &e) == 0,
+                  "%s: %s", name, e.text);
             CHECK((int)r.type == type && volume_same_geometry(&v, &r, &e) == 0, "%s: %s", name, e.text);
-            for (int i = 3; i < 60; i++) CHECK(r.voxel[i] == v.voxel[i], "%s voxel %d: %g", name, i, r.voxel[i]);
-            int is_unsigned = type == VOXEL_U8 || type == VOXEL_U16 || type == VOXEL_U32 || type == VOXEL_U64, real = type >= VOXEL_F32;
-            CHECK(r.voxel[0] == (real ? -3.6f : is_unsigned ? 0 : -4), "%s: -3.6 becomes %g", name, r.voxel[0]);
-            CHECK(r.voxel[1] == (real ? 300.4f : type == VOXEL_U8 ? 255 : type == VOXEL_I8 ? 127 : 300), "%s: 300.4 becomes %g", name, r.voxel[1]);
+            for (int i = 3; i < 60; i++)
+                CHECK(r.voxel[i] == v.voxel[i], "%s voxel %d: %g", name, i, r.voxel[i]);
+            int is_unsigned = type == VOXEL_U8 || type == VOXEL_U16 || type == VOXEL_U32 || type == VOXEL_U64,
+                real = type >= VOXEL_F32;
+            CHECK(r.voxel[0] == (real          ? -3.6f
+                                 : is_unsigned ? 0
+                                               : -4),
+                  "%s: -3.6 becomes %g", name, r.voxel[0]);
+            CHECK(r.voxel[1] == (real               ? 300.4f
+                                 : type == VOXEL_U8 ? 255
+                                 : type == VOXEL_I8 ? 127
+                                                    : 300),
+                  "%s: 300.4 becomes %g", name, r.voxel[1]);
             CHECK(real ? isnan(r.voxel[2]) : r.voxel[2] == 0, "%s: NaN becomes %g", name, r.voxel[2]);
             volume_free(&r);
         }
@@ -285,15 +319,19 @@ static void check_nifti_headers(void)
     struct error e = {""};
     unsigned char *good, *data;
     size_t size = 0;
-    CHECK(volume_write(&v, in_folder("h.nii"), VOXEL_I16, &e) == 0 && file_read(in_folder("h.nii"), 0, &good, &size, &e) == 0, "%s", e.text);
+    CHECK(volume_write(&v, in_folder("h.nii"), VOXEL_I16, &e) == 0 &&
+              file_read(in_folder("h.nii"), 0, &good, &size, &e) == 0,
+          "%s", e.text);
     data = malloc(size);
-#define TRY(change, good_or_bad, message_)                                                                  \
-    do {                                                                                                    \
-        memcpy(data, good, size);                                                                           \
-        change;                                                                                             \
-        int status_ = nifti_parse(&r, data, size, NULL, 0, "h.nii", 0, &e);                                 \
-        CHECK(status_ == (good_or_bad), "%s: %s", #change, status_ ? e.text : "accepted");                  \
-        if (status_) CHECK(strstr(e.text, message_) != NULL, "%s: message is '%s', without '%s'", #change, e.text, message_); \
+#define TRY(change, good_or_bad, message_)                                                                \
+    do {                                                                                                  \
+        memcpy(data, good, size);                                                                         \
+        change;                                                                                           \
+        int status_ = nifti_parse(&r, data, size, NULL, 0, "h.nii", 0, &e);                               \
+        CHECK(status_ == (good_or_bad), "%s: %s", #change, status_ ? e.text : "accepted");                \
+        if (status_)                                                                                      \
+            CHECK(strstr(e.text, message_) != NULL, "%s: message is '%s', without '%s'", #change, e.text, \
+                  message_);                                                                              \
     } while (0)
     TRY(put16(data + 40, 0), -1, "dim[0] is 0");
     TRY(put16(data + 40, 8), -1, "dim[0] is 8");
@@ -348,8 +386,13 @@ static void check_nifti_layouts(void)
     struct error e = {""};
     unsigned char *data;
     size_t size = 0;
-    CHECK(volume_write(&v, in_folder("o.nii"), VOXEL_I16, &e) == 0 && file_read(in_folder("o.nii"), 0, &data, &size, &e) == 0, "%s", e.text);
-    static const struct { int at, bytes, count; } fields[] = {{0, 4, 1}, {40, 2, 8}, {70, 2, 2}, {76, 4, 8}, {108, 4, 3}, {252, 2, 2}, {256, 4, 18}, {352, 2, 12}};
+    CHECK(volume_write(&v, in_folder("o.nii"), VOXEL_I16, &e) == 0 &&
+              file_read(in_folder("o.nii"), 0, &data, &size, &e) == 0,
+          "%s", e.text);
+    static const struct {
+        int at, bytes, count;
+    } fields[] = {{0, 4, 1},   {40, 2, 8},  {70, 2, 2},   {76, 4, 8},
+                  {108, 4, 3}, {252, 2, 2}, {256, 4, 18}, {352, 2, 12}};
     unsigned char *big = malloc(size);
     memcpy(big, data, size);
     for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
@@ -359,20 +402,25 @@ static void check_nifti_layouts(void)
                 big[at + k] = data[at + fields[f].bytes - 1 - k];
             }
     CHECK(nifti_parse(&r, big, size, NULL, 0, "big.nii", 0, &e) == 0, "%s", e.text);
-    CHECK(volume_same_geometry(&v, &r, &e) == 0 && memcmp(r.voxel, v.voxel, 12 * sizeof(float)) == 0, "big endian: %s", e.text);
+    CHECK(volume_same_geometry(&v, &r, &e) == 0 && memcmp(r.voxel, v.voxel, 12 * sizeof(float)) == 0,
+          "big endian: %s", e.text);
     volume_free(&r);
     memcpy(data + 344, "ni1", 4);
     memset(data + 108, 0, 4);
-    CHECK(file_write(in_folder("p.hdr"), data, 348, &e) == 0 && file_write(in_folder("p.img"), data + 352, size - 352, &e) == 0, "%s", e.text);
+    CHECK(file_write(in_folder("p.hdr"), data, 348, &e) == 0 &&
+              file_write(in_folder("p.img"), data + 352, size - 352, &e) == 0,
+          "%s", e.text);
     for (int i = 0; i < 2; i++) {
         CHECK(volume_read(&r, in_folder(i ? "p.img" : "p.hdr"), &e) == 0, "pair: %s", e.text);
         CHECK(memcmp(r.voxel, v.voxel, 12 * sizeof(float)) == 0, "pair: other voxels");
         volume_free(&r);
     }
     unlink(in_folder("p.img"));
-    CHECK(volume_read(&r, in_folder("p.hdr"), &e) == -1 && strstr(e.text, "p.img"), "header without image: %s", e.text);
+    CHECK(volume_read(&r, in_folder("p.hdr"), &e) == -1 && strstr(e.text, "p.img"),
+          "header without image: %s", e.text);
     CHECK(volume_read_header(&r, in_folder("p.hdr"), &e) == 0 && r.voxel == NULL, "header alone: %s", e.text);
-    CHECK(volume_read(&r, in_folder("absent.nii"), &e) == -1 && strstr(e.text, "absent.nii"), "absent file: %s", e.text);
+    CHECK(volume_read(&r, in_folder("absent.nii"), &e) == -1 && strstr(e.text, "absent.nii"),
+          "absent file: %s", e.text);
     CHECK(volume_read(&r, in_folder("absent.xyz"), &e) == -1, "unknown suffix accepted");
     free(big);
     free(data);
@@ -388,23 +436,29 @@ static void check_others(void)
         printf("check_formats: ../shared/data is absent, the files of others are skipped\n");
         return;
     }
-    static const struct { const char *name, *format; int x, y, z, t; double first; } files[] = {
-        {"anatomical.nii", "NIfTI-1", 33, 41, 25, 1, NAN}, {"functional.nii", "NIfTI-1", 17, 21, 3, 20, NAN}, {"example4d.nii.gz", "NIfTI-1", 128, 96, 24, 2, NAN},
-        {"example_nifti2.nii.gz", "NIfTI-2", 32, 20, 12, 2, NAN}, {"standard.nii.gz", "NIfTI-1", 4, 5, 7, 1, NAN}};
+    static const struct { const char *name, *format; int x, y, z, t; double first;
+    } files[] = {{"anatomical.nii", "NIfTI-1", 33, 41, 25, 1, NAN},
+                 {"functional.nii", "NIfTI-1", 17, 21, 3, 20, NAN},
+                 {"example4d.nii.gz", "NIfTI-1", 128, 96, 24, 2, NAN},
+                 {"example_nifti2.nii.gz", "NIfTI-2", 32, 20, 12, 2, NAN},
+                 {"standard.nii.gz", "NIfTI-1", 4, 5, 7, 1, NAN}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[256];
         snprintf(path, sizeof path, "../shared/data/formats/nifti/%s", files[i].name);
         int status = volume_read(&v, path, &e);
         CHECK(status == 0, "%s", e.text);
         if (status) continue;
-        CHECK(strcmp(v.format, files[i].format) == 0 && v.size[0] == files[i].x && v.size[1] == files[i].y && v.size[2] == files[i].z && v.size[3] == files[i].t,
-              "%s: %s %lld x %lld x %lld x %lld", path, v.format, (long long)v.size[0], (long long)v.size[1], (long long)v.size[2], (long long)v.size[3]);
+        CHECK(strcmp(v.format, files[i].format) == 0 && v.size[0] == files[i].x && v.size[1] == files[i].y &&
+                  v.size[2] == files[i].z && v.size[3] == files[i].t,
+              "%s: %s %lld x %lld x %lld x %lld", path, v.format, (long long)v.size[0], (long long)v.size[1],
+              (long long)v.size[2], (long long)v.size[3]);
         volume_free(&v);
     }
-    CHECK(volume_read(&v, "../shared/data/formats/nifti/row_major.dconn.nii", &e) == -1, "a CIFTI matrix is taken for a volume");
+    CHECK(volume_read(&v, "../shared/data/formats/nifti/row_major.dconn.nii", &e) == -1,
+          "a CIFTI matrix is taken for a volume");
 }
 
-/* ---- files and PNG ------------------------------------------------------------------------------------------------------ */
+/* ---- files and PNG ------------------------------------------------------------------------------------- */
 
 static void check_files(void)
 {
@@ -415,26 +469,33 @@ static void check_files(void)
     CHECK(file_write(in_folder("x"), "old", 3, &e) == 0, "%s", e.text);
     struct file_out *f = file_create(in_folder("x"), &e);
     file_printf(f, "new %d", 7);
-    CHECK(file_read(in_folder("x"), 0, &data, &size, &e) == 0 && size == 3, "the old file is gone before the new one is complete");
+    CHECK(file_read(in_folder("x"), 0, &data, &size, &e) == 0 && size == 3,
+          "the old file is gone before the new one is complete");
     free(data);
-    CHECK(file_commit(f, &e) == 0 && file_read(in_folder("x"), 0, &data, &size, &e) == 0 && strcmp((char *)data, "new 7") == 0, "%s", e.text);
+    CHECK(file_commit(f, &e) == 0 && file_read(in_folder("x"), 0, &data, &size, &e) == 0 &&
+              strcmp((char *)data, "new 7") == 0,
+          "%s", e.text);
     free(data);
     f = file_create(in_folder("x"), &e);
     file_put(f, "half", 4);
     file_abandon(f);
     CHECK(file_list(folder, &list, &e) == 0, "%s", e.text);
-    for (int i = 0; i < list.count; i++) CHECK(strstr(list.name[i], "tmp") == NULL, "%s stays behind", list.name[i]);
+    for (int i = 0; i < list.count; i++)
+        CHECK(strstr(list.name[i], "tmp") == NULL, "%s stays behind", list.name[i]);
     file_list_free(&list);
-    CHECK(file_create(in_folder("no/such/folder"), &e) == NULL && strstr(e.text, "no/such/folder"), "%s", e.text);
+    CHECK(file_create(in_folder("no/such/folder"), &e) == NULL && strstr(e.text, "no/such/folder"), "%s",
+          e.text);
     CHECK(file_create(folder, &e) == NULL && strstr(e.text, "folder"), "a folder is written to");
     CHECK(file_read(folder, 0, &data, &size, &e) == -1, "a folder is read");
-    CHECK(file_read(in_folder("x"), 3, &data, &size, &e) == -1 && strstr(e.text, "more than 3"), "limit: %s", e.text);
+    CHECK(file_read(in_folder("x"), 3, &data, &size, &e) == -1 && strstr(e.text, "more than 3"), "limit: %s",
+          e.text);
     CHECK(file_mkdirs(in_folder("a/b/c"), &e) == 0 && file_is_dir(in_folder("a/b/c")), "%s", e.text);
     CHECK(file_mkdirs(in_folder("x/y"), &e) == -1 && strstr(e.text, "x"), "a folder inside a file");
     int full = open("/dev/full", O_WRONLY);
     if (full >= 0) {
         close(full);
-        CHECK(file_write("/dev/full", "text", 4, &e) == -1 && strstr(e.text, "/dev/full: No space"), "full disk: %s", e.text);
+        CHECK(file_write("/dev/full", "text", 4, &e) == -1 && strstr(e.text, "/dev/full: No space"),
+              "full disk: %s", e.text);
         CHECK(open("/dev/full", O_WRONLY) >= 0, "/dev/full was replaced");
     }
 }
@@ -446,18 +507,28 @@ static void check_png(void)
     size_t size;
     fill(pixels, sizeof pixels, 1);
     for (int channels = 1; channels <= 3; channels += 2) {
-        CHECK(png_write(in_folder("p.png"), pixels, 5, 4, channels, &e) == 0 && file_read(in_folder("p.png"), 0, &data, &size, &e) == 0, "%s", e.text);
+        CHECK(png_write(in_folder("p.png"), pixels, 5, 4, channels, &e) == 0 &&
+                  file_read(in_folder("p.png"), 0, &data, &size, &e) == 0,
+              "%s", e.text);
         /* Take it apart again: signature, IHDR, IDAT; undo the Paeth filter. */
-        CHECK(size > 57 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0 && memcmp(data + 12, "IHDR", 4) == 0 && data[19] == 5 && data[23] == 4, "header");
+        CHECK(size > 57 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0 && memcmp(data + 12, "IHDR", 4) == 0 &&
+                  data[19] == 5 && data[23] == 4,
+              "header");
         size_t length = (size_t)data[33] << 24 | (size_t)data[34] << 16 | (size_t)data[35] << 8 | data[36], n;
         unsigned char *rows = NULL;
-        CHECK(inflate_zlib(data + 41, length, 1000, &rows, &n, &e) == 0 && n == (size_t)(5 * channels + 1) * 4, "IDAT: %s", e.text);
+        CHECK(inflate_zlib(data + 41, length, 1000, &rows, &n, &e) == 0 &&
+                  n == (size_t)(5 * channels + 1) * 4,
+              "IDAT: %s", e.text);
         unsigned char back[60] = {0};
         int row = 5 * channels, wrong = 0;
         for (int y = 0; rows && y < 4; y++)
             for (int i = 0; i < row; i++) {
-                int a = i >= channels ? back[y * row + i - channels] : 0, b = y ? back[(y - 1) * row + i] : 0, c = y && i >= channels ? back[(y - 1) * row + i - channels] : 0;
-                int pa = abs(b - c), pb = abs(a - c), pc = abs(a + b - 2 * c), p = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+                int a = i >= channels ? back[y * row + i - channels] : 0, b = y ? back[(y - 1) * row + i] : 0,
+                    c = y && i >= channels ? back[(y - 1) * row + i - channels] : 0;
+                int pa = abs(b - c), pb = abs(a - c), pc = abs(a + b - 2 * c),
+                    p = pa <= pb && pa <= pc ? a
+                        : pb <= pc           ? b
+                                             : c;
                 back[y * row + i] = (unsigned char)(rows[y * (row + 1) + 1 + i] + p);
                 wrong += back[y * row + i] != pixels[y * row + i] || rows[y * (row + 1)] != 4;
             }
@@ -478,18 +549,24 @@ static void check_gzip_begin(void)
     for (int i = 0; i < SIZE; i += 97) data[i] = (unsigned char)(i / 97);
     unsigned char *packed = gzip_compress(data, SIZE, 6, &packed_size);
     for (size_t want = 1; want <= SIZE; want = want * 7 + 3) {
-        CHECK(!gzip_begin(packed, packed_size, want, &part, &n, &e) && n >= want && n <= want + 70000 && memcmp(part, data, want) == 0, "%zu bytes: %s", want, e.text);
+        CHECK(!gzip_begin(packed, packed_size, want, &part, &n, &e) && n >= want && n <= want + 70000 &&
+                  memcmp(part, data, want) == 0,
+              "%zu bytes: %s", want, e.text);
         free(part);
     }
-    CHECK(!gzip_begin(packed, packed_size, 2 * SIZE, &part, &n, &e) && n == SIZE, "fewer than wanted: %s", e.text);
+    CHECK(!gzip_begin(packed, packed_size, 2 * SIZE, &part, &n, &e) && n == SIZE, "fewer than wanted: %s",
+          e.text);
     free(part);
-    CHECK(!gzip_begin(packed, packed_size / 2, 540, &part, &n, &e) && n >= 540, "the begin of what is cut off: %s", e.text);
+    CHECK(!gzip_begin(packed, packed_size / 2, 540, &part, &n, &e) && n >= 540,
+          "the begin of what is cut off: %s", e.text);
     free(part);
     CHECK(gzip_begin(packed, packed_size / 2, SIZE, &part, &n, &e), "cut off before the end");
     unsigned char *twice = malloc(2 * packed_size);
     memcpy(twice, packed, packed_size);
     memcpy(twice + packed_size, packed, packed_size);
-    CHECK(!gzip_begin(twice, 2 * packed_size, SIZE + 1000, &part, &n, &e) && n >= SIZE + 1000 && memcmp(part + SIZE, data, 1000) == 0, "two members: %s", e.text);
+    CHECK(!gzip_begin(twice, 2 * packed_size, SIZE + 1000, &part, &n, &e) && n >= SIZE + 1000 &&
+              memcmp(part + SIZE, data, 1000) == 0,
+          "two members: %s", e.text);
     free(part);
     free(twice);
     free(packed);
@@ -504,14 +581,19 @@ static void check_left_over(void)
     const char *left = in_folder(".left.txt.tmp-nephron");
     FILE *f = fopen(left, "w");
     CHECK(f && fputs("half of a file, longer than what is to come", f) >= 0 && fclose(f) == 0, "%s", left);
-    CHECK(!file_write(in_folder("left.txt"), "whole", 5, &e) && !file_exists(in_folder(".left.txt.tmp-nephron")), "%s", e.text);
+    CHECK(!file_write(in_folder("left.txt"), "whole", 5, &e) &&
+              !file_exists(in_folder(".left.txt.tmp-nephron")),
+          "%s", e.text);
     unsigned char *data;
     size_t size;
-    CHECK(!file_read(in_folder("left.txt"), 0, &data, &size, &e) && size == 5 && memcmp(data, "whole", 5) == 0, "%s", e.text);
+    CHECK(!file_read(in_folder("left.txt"), 0, &data, &size, &e) && size == 5 &&
+              memcmp(data, "whole", 5) == 0,
+          "%s", e.text);
     free(data);
     CHECK(file_write(in_folder("left.txt"), NULL, 0, &e) && strstr(e.text, "out of memory"), "%s", e.text);
     struct file_out *one = file_create(in_folder("left.txt"), &e), *two;
-    CHECK(one && !(two = file_create(in_folder("left.txt"), &e)) && strstr(e.text, "another program"), "two writers of one file: %s", e.text);
+    CHECK(one && !(two = file_create(in_folder("left.txt"), &e)) && strstr(e.text, "another program"),
+          "two writers of one file: %s", e.text);
     file_put(one, "more", 4);
     CHECK(!file_commit(one, &e), "%s", e.text);
     CHECK(!file_list(folder, &list, &e), "%s", e.text);

@@ -1,5 +1,6 @@
-/* check_image_formats.c - the table of image formats: every member has a case here, is found by its endings and by its content, and gives
- * back what it wrote: size, type, voxels, place, and axes that are not at right angles, or refuses them.
+/* check_image_formats.c - the table of image formats: every member has a case here, is found by its endings
+ * and by its content, and gives back what it wrote: size, type, voxels, place, and axes that are not at right
+ * angles, or refuses them.
  */
 #include <unistd.h>
 
@@ -10,13 +11,18 @@
 
 static char folder[] = "/tmp/nephron_check_XXXXXX";
 
-/* A member without an entry here fails the check. `flat`: holds a plane only; `placed`: keeps origin and direction. */
+/* A member without an entry here fails the check. `flat`: holds a plane only; `placed`: keeps origin and
+ * direction. */
 static const struct {
     const char *name;
     int flat, placed;
     const char *sample; /* a file or folder of other writers */
-} cases[] = {{"DICOM", 0, 1, "tests/data/dicom/series"}, {"NIfTI", 0, 1, "tests/data/images/scanner.nii.gz"}, {"NRRD", 0, 1, "tests/data/images/packed.nrrd"},
-             {"MetaImage", 0, 1, "tests/data/images/packed.mha"}, {"PNG", 1, 0, NULL}, {"TIFF", 0, 0, NULL}};
+} cases[] = {{"DICOM", 0, 1, "tests/data/dicom/series"},
+             {"NIfTI", 0, 1, "tests/data/images/scanner.nii.gz"},
+             {"NRRD", 0, 1, "tests/data/images/packed.nrrd"},
+             {"MetaImage", 0, 1, "tests/data/images/packed.mha"},
+             {"PNG", 1, 0, NULL},
+             {"TIFF", 0, 0, NULL}};
 enum { CASES = sizeof cases / sizeof *cases };
 
 static int case_of(const struct image_format *f)
@@ -61,11 +67,16 @@ static void round_trip(const struct image_format *f, const struct image_ending *
     } else {
         CHECK(!status && image_format_of(path) == f, "%s: %s", path, e.text);
         CHECK(!volume_read(&r, path, &e), "%s", e.text);
-        CHECK(r.type == VOXEL_U8 && r.voxel && memcmp(r.voxel, v.voxel, volume_voxels(&v) * sizeof *v.voxel) == 0, "%s: voxels", path);
+        CHECK(r.type == VOXEL_U8 && r.voxel &&
+                  memcmp(r.voxel, v.voxel, volume_voxels(&v) * sizeof *v.voxel) == 0,
+              "%s: voxels", path);
         if (cases[c].placed)
-            for (int i = 0; i < 12; i++) CHECK_NEAR(r.affine[i / 4][i % 4], v.affine[i / 4][i % 4], 1e-5, "%s, shear %g: affine %d", path, shear, i);
+            for (int i = 0; i < 12; i++)
+                CHECK_NEAR(r.affine[i / 4][i % 4], v.affine[i / 4][i % 4], 1e-5, "%s, shear %g: affine %d",
+                           path, shear, i);
         volume_free(&r);
-        CHECK(!volume_read_header(&r, path, &e) && !r.voxel && r.size[0] == 5, "%s: header: %s", path, e.text);
+        CHECK(!volume_read_header(&r, path, &e) && !r.voxel && r.size[0] == 5, "%s: header: %s", path,
+              e.text);
         if (f->sniff) { /* told by content under a name that says nothing, or the wrong thing */
             char other[256];
             unsigned char *data;
@@ -73,7 +84,8 @@ static void round_trip(const struct image_format *f, const struct image_ending *
             make_path(other, sizeof other, ".bin");
             CHECK(!file_read(path, 0, &data, &size, &e) && !file_write(other, data, size, &e), "%s", e.text);
             free(data);
-            if (!strstr(n->text, ".gz")) CHECK(image_format_of(other) == f, "%s is not told by its content", path);
+            if (!strstr(n->text, ".gz"))
+                CHECK(image_format_of(other) == f, "%s is not told by its content", path);
             unlink(other);
         }
         unlink(path);
@@ -88,7 +100,8 @@ static void check_members(void)
     for (const struct image_format *f; (f = image_format_at(members)) != NULL; members++) {
         int c = case_of(f);
         CHECK(c >= 0, "no case for %s", f->name);
-        CHECK((f->sniff || f->endings) && f->read && !f->read_series == !f->list_series, "%s: incomplete", f->name);
+        CHECK((f->sniff || f->endings) && f->read && !f->read_series == !f->list_series, "%s: incomplete",
+              f->name);
         if (c < 0) continue;
         if (cases[c].sample) {
             struct volume v;
@@ -100,7 +113,8 @@ static void check_members(void)
         int written = 0;
         for (const struct image_ending *n = f->endings; n && n->text; n++) {
             snprintf(name, sizeof name, "a.b%s", n->text);
-            CHECK(image_format_named(name) == f && volume_suffix(name) == (n->part ? 0 : strlen(n->text)), "%s", name);
+            CHECK(image_format_named(name) == f && volume_suffix(name) == (n->part ? 0 : strlen(n->text)),
+                  "%s", name);
             written |= n->written;
             if (!n->written) continue;
             CHECK(f->write != NULL, "%s cannot write %s", f->name, n->text);
@@ -116,8 +130,11 @@ static void check_members(void)
 static void check_exact(void)
 {
     static const char *const ending[] = {".nii", ".nrrd", ".mha", ".tif"};
-    static const double big[][2] = {[VOXEL_U32] = {16777217, 4294967295.0}, [VOXEL_I32] = {-16777217, 2147483647.0}, [VOXEL_U64] = {16777217, 9007199254740991.0},
-                                    [VOXEL_I64] = {-9007199254740991.0, 16777217}, [VOXEL_F64] = {0.1, 16777217}};
+    static const double big[][2] = {[VOXEL_U32] = {16777217, 4294967295.0},
+                                    [VOXEL_I32] = {-16777217, 2147483647.0},
+                                    [VOXEL_U64] = {16777217, 9007199254740991.0},
+                                    [VOXEL_I64] = {-9007199254740991.0, 16777217},
+                                    [VOXEL_F64] = {0.1, 16777217}};
     char path[256];
     for (int t = VOXEL_U32; t <= VOXEL_F64; t++) {
         if (t == VOXEL_F32) continue;
@@ -130,8 +147,10 @@ static void check_exact(void)
             exact[41] = big[t][1];
             v.exact = exact;
             make_path(path, sizeof path, ending[i]);
-            CHECK(!volume_write(&v, path, (enum voxel_type)t, &e) && !volume_read_exact(&r, path, &e), "%s", e.text);
-            CHECK(r.exact && memcmp(r.exact, exact, sizeof exact) == 0, "%s, %s", path, voxel_type_name((enum voxel_type)t));
+            CHECK(!volume_write(&v, path, (enum voxel_type)t, &e) && !volume_read_exact(&r, path, &e), "%s",
+                  e.text);
+            CHECK(r.exact && memcmp(r.exact, exact, sizeof exact) == 0, "%s, %s", path,
+                  voxel_type_name((enum voxel_type)t));
             CHECK(voxels_check(&r, VOXEL_F32, &e) && strstr(e.text, "voxel (3, 0, 0) is"), "%s", e.text);
             volume_free(&r);
             CHECK(!volume_read(&r, path, &e) && !r.exact && r.voxel[3] == (float)big[t][0], "%s", e.text);
@@ -148,8 +167,10 @@ int main(void)
     if (!mkdtemp(folder)) return 1;
     check_members();
     check_exact();
-    CHECK(image_format_of("tests/data") == NULL && image_format_named("a.txt") == NULL, "what is no image is none");
-    CHECK(volume_is_named("a.bmp") && volume_is_named("a.nii") && !volume_is_named("a.txt"), "names of images");
+    CHECK(image_format_of("tests/data") == NULL && image_format_named("a.txt") == NULL,
+          "what is no image is none");
+    CHECK(volume_is_named("a.bmp") && volume_is_named("a.nii") && !volume_is_named("a.txt"),
+          "names of images");
     char path[256];
     make_path(path, sizeof path, ".json");
     unlink(path);

@@ -1,5 +1,6 @@
-/* check_images.c - NRRD, MetaImage, PNG, TIFF and NIfTI's geometry: files of other writers with known voxels, round trips, every cut and every
- * flipped byte, sizes that lie. Damage must give an error or a valid result, never a crash. Run under sanitizers by check-all.
+/* check_images.c - NRRD, MetaImage, PNG, TIFF and NIfTI's geometry: files of other writers with known voxels,
+ * round trips, every cut and every flipped byte, sizes that lie. Damage must give an error or a valid result,
+ * never a crash. Run under sanitizers by check-all.
  */
 #include <unistd.h>
 
@@ -35,21 +36,24 @@ static const char *in_golden(const char *name)
     return path[turn];
 }
 
-/* ---- files of other writers (tests/golden/make_images.py) --------------------------------------------------------------- */
+/* ---- files of other writers (tests/golden/make_images.py) ---------------------------------------------- */
 
 static double value_at(int x, int y, int z)
 {
     return (7 * x + 31 * y + 101 * z) % 120;
 }
 
-/* RAS, of the golden images: spacing 0.5, 1.25, 3, turned by 30 degrees about z, from (-10, 20, 30) in LPS. */
+/* RAS, of the golden images: spacing 0.5, 1.25, 3, turned by 30 degrees about z, from (-10, 20, 30) in LPS.
+ */
 static void expect_place(const struct volume *v, const char *name)
 {
     const double c = 0.86602540378443865, s = 0.5;
     const double want[3][4] = {{-c * 0.5, s * 1.25, 0, 10}, {-s * 0.5, -c * 1.25, 0, -20}, {0, 0, 3, 30}};
     for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 4; k++) CHECK_NEAR(v->affine[i][k], want[i][k], 1e-5, "%s: affine[%d][%d]", name, i, k);
-    CHECK_NEAR(v->spacing[0] + 10 * v->spacing[1] + 100 * v->spacing[2], 313, 1e-4, "%s: spacing %g %g %g", name, v->spacing[0], v->spacing[1], v->spacing[2]);
+        for (int k = 0; k < 4; k++)
+            CHECK_NEAR(v->affine[i][k], want[i][k], 1e-5, "%s: affine[%d][%d]", name, i, k);
+    CHECK_NEAR(v->spacing[0] + 10 * v->spacing[1] + 100 * v->spacing[2], 313, 1e-4, "%s: spacing %g %g %g",
+               name, v->spacing[0], v->spacing[1], v->spacing[2]);
 }
 
 static void check_golden_volumes(void)
@@ -58,20 +62,27 @@ static void check_golden_volumes(void)
         const char *name;
         enum voxel_type type;
         int placed;
-    } files[] = {{"packed.nrrd", VOXEL_I16, 1}, {"plain.nrrd", VOXEL_F32, 1}, {"detached.nhdr", VOXEL_U8, 1}, {"packed.mha", VOXEL_I32, 1}, {"plain.mha", VOXEL_F64, 1},
-                 {"detached.mhd", VOXEL_U16, 1}, {"scanner.nii.gz", VOXEL_U8, 1}, {"disagree.nii", VOXEL_U8, 1}, {"big.nrrd", VOXEL_I16, 1}, {"text.nrrd", VOXEL_F32, 1},
-                 {"lzw.tif", VOXEL_U8, 0}, {"deflate.tif", VOXEL_F32, 0}, {"packbits.tif", VOXEL_I16, 0}, {"tiles.tif", VOXEL_U16, 0}};
+    } files[] = {
+        {"packed.nrrd", VOXEL_I16, 1},   {"plain.nrrd", VOXEL_F32, 1},  {"detached.nhdr", VOXEL_U8, 1},
+        {"packed.mha", VOXEL_I32, 1},    {"plain.mha", VOXEL_F64, 1},   {"detached.mhd", VOXEL_U16, 1},
+        {"scanner.nii.gz", VOXEL_U8, 1}, {"disagree.nii", VOXEL_U8, 1}, {"big.nrrd", VOXEL_I16, 1},
+        {"text.nrrd", VOXEL_F32, 1},     {"lzw.tif", VOXEL_U8, 0},      {"deflate.tif", VOXEL_F32, 0},
+        {"packbits.tif", VOXEL_I16, 0},  {"tiles.tif", VOXEL_U16, 0}};
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         struct volume v, h;
         struct error e = {""};
         int read = volume_read(&v, in_golden(files[f].name), &e), wrong = 0;
         CHECK(read == 0, "%s", e.text);
         if (read) continue;
-        CHECK(v.size[0] == 5 && v.size[1] == 4 && v.size[2] == 3 && v.size[3] == 1 && !v.flat && v.type == files[f].type, "%s: size or type", files[f].name);
+        CHECK(v.size[0] == 5 && v.size[1] == 4 && v.size[2] == 3 && v.size[3] == 1 && !v.flat &&
+                  v.type == files[f].type,
+              "%s: size or type", files[f].name);
         for (int i = 0; i < 60; i++) wrong += v.voxel[i] != (float)value_at(i % 5, i / 5 % 4, i / 20);
         CHECK(wrong == 0, "%s: %d voxels differ", files[f].name, wrong);
         if (files[f].placed) expect_place(&v, files[f].name);
-        CHECK(volume_read_header(&h, in_golden(files[f].name), &e) == 0 && !h.voxel && volume_same_geometry(&v, &h, &e) == 0, "%s: header alone: %s", files[f].name, e.text);
+        CHECK(volume_read_header(&h, in_golden(files[f].name), &e) == 0 && !h.voxel &&
+                  volume_same_geometry(&v, &h, &e) == 0,
+              "%s: header alone: %s", files[f].name, e.text);
         volume_free(&v);
     }
 }
@@ -80,17 +91,27 @@ static void check_golden_pictures(void)
 {
     struct volume v;
     struct error e = {""};
-    CHECK(volume_read(&v, in_golden("grey.png"), &e) == 0 && v.flat && v.size[2] == 1 && v.spacing[0] == 1 && v.spacing[2] == 999 && v.voxel[6] == 38, "grey: %s", e.text);
+    CHECK(volume_read(&v, in_golden("grey.png"), &e) == 0 && v.flat && v.size[2] == 1 && v.spacing[0] == 1 &&
+              v.spacing[2] == 999 && v.voxel[6] == 38,
+          "grey: %s", e.text);
     volume_free(&v);
-    CHECK(volume_read(&v, in_golden("deep.png"), &e) == 0 && v.type == VOXEL_U16 && v.voxel[6] == 19000, "deep: %s", e.text);
+    CHECK(volume_read(&v, in_golden("deep.png"), &e) == 0 && v.type == VOXEL_U16 && v.voxel[6] == 19000,
+          "deep: %s", e.text);
     volume_free(&v);
-    CHECK(volume_read(&v, in_golden("bits.png"), &e) == 0 && v.voxel[5] == 0 && v.voxel[10] == 1, "bits: %s", e.text);
+    CHECK(volume_read(&v, in_golden("bits.png"), &e) == 0 && v.voxel[5] == 0 && v.voxel[10] == 1, "bits: %s",
+          e.text);
     volume_free(&v);
-    CHECK(volume_read(&v, in_golden("colour.png"), &e) == 0 && v.size[3] == 3 && v.voxel[6] == 38 && v.voxel[26] == 19 && v.voxel[46] == 0, "colour: %s", e.text);
+    CHECK(volume_read(&v, in_golden("colour.png"), &e) == 0 && v.size[3] == 3 && v.voxel[6] == 38 &&
+              v.voxel[26] == 19 && v.voxel[46] == 0,
+          "colour: %s", e.text);
     volume_free(&v);
-    CHECK(volume_read(&v, in_golden("palette.png"), &e) == 0 && v.size[3] == 3 && v.voxel[1] == 30 && v.voxel[21] == 31 && v.voxel[2] == 20, "palette: %s", e.text);
+    CHECK(volume_read(&v, in_golden("palette.png"), &e) == 0 && v.size[3] == 3 && v.voxel[1] == 30 &&
+              v.voxel[21] == 31 && v.voxel[2] == 20,
+          "palette: %s", e.text);
     volume_free(&v);
-    CHECK(volume_read(&v, in_golden("lzw.tif"), &e) == 0 && v.spacing[0] == 0.5 && v.spacing[1] == 1.25 && v.spacing[2] == 3, "lzw.json is the spacing: %s", e.text);
+    CHECK(volume_read(&v, in_golden("lzw.tif"), &e) == 0 && v.spacing[0] == 0.5 && v.spacing[1] == 1.25 &&
+              v.spacing[2] == 3,
+          "lzw.json is the spacing: %s", e.text);
     volume_free(&v);
 }
 
@@ -99,18 +120,21 @@ static void expect_refused(const char *name, const char *text)
     struct volume v;
     struct error e = {""};
     int status = volume_read(&v, name, &e);
-    CHECK(status == -1 && strstr(e.text, text) && strstr(e.text, file_name(name)), "%s: '%s' is not '%s'", name, e.text, text);
+    CHECK(status == -1 && strstr(e.text, text) && strstr(e.text, file_name(name)), "%s: '%s' is not '%s'",
+          name, e.text, text);
     if (!status) volume_free(&v);
 }
 
-/* ---- round trips --------------------------------------------------------------------------------------------------------- */
+/* ---- round trips --------------------------------------------------------------------------------------- */
 
 static void make_volume(struct volume *v, const int64_t size[4], float *voxel)
 {
-    double column[3][3] = {{0.6 * 0.7, 0.8 * 0.7, 0}, {0, 0, -1.5}, {-0.8 * 2, 0.6 * 2, 0}}, origin[3] = {-3.25, 120, 0.1};
+    double column[3][3] = {{0.6 * 0.7, 0.8 * 0.7, 0}, {0, 0, -1.5}, {-0.8 * 2, 0.6 * 2, 0}},
+           origin[3] = {-3.25, 120, 0.1};
     struct error e;
     memset(v, 0, sizeof *v);
-    CHECK(volume_set_size(v, size, "size", &e) == 0 && volume_set_lps(v, column, origin, &e) == 0, "%s", e.text);
+    CHECK(volume_set_size(v, size, "size", &e) == 0 && volume_set_lps(v, column, origin, &e) == 0, "%s",
+          e.text);
     v->voxel = voxel;
     for (size_t i = 0; i < volume_voxels(v); i++) voxel[i] = (float)(i * 37 % 101);
 }
@@ -128,12 +152,17 @@ static void check_round_trips(void)
                 char name[32];
                 make_volume(&v, sizes[k], voxel);
                 snprintf(name, sizeof name, "r%s", suffix[s]);
-                int status = volume_write(&v, in_folder(name), (enum voxel_type)type, &e) || volume_read(&r, in_folder(name), &e);
+                int status = volume_write(&v, in_folder(name), (enum voxel_type)type, &e) ||
+                             volume_read(&r, in_folder(name), &e);
                 CHECK(!status, "%s, %s: %s", name, voxel_type_name((enum voxel_type)type), e.text);
                 if (status) continue;
-                CHECK((int)r.type == type && memcmp(r.voxel, voxel, volume_voxels(&v) * sizeof *voxel) == 0, "%s, %s", name, voxel_type_name((enum voxel_type)type));
-                if (strcmp(suffix[s], ".tif")) CHECK(volume_same_geometry(&v, &r, &e) == 0, "%s: %s", name, e.text);
-                else for (int i = 0; i < 3; i++) CHECK_NEAR(r.spacing[i], v.spacing[i], 1e-12, "spacing %d of TIFF", i);
+                CHECK((int)r.type == type && memcmp(r.voxel, voxel, volume_voxels(&v) * sizeof *voxel) == 0,
+                      "%s, %s", name, voxel_type_name((enum voxel_type)type));
+                if (strcmp(suffix[s], ".tif"))
+                    CHECK(volume_same_geometry(&v, &r, &e) == 0, "%s: %s", name, e.text);
+                else
+                    for (int i = 0; i < 3; i++)
+                        CHECK_NEAR(r.spacing[i], v.spacing[i], 1e-12, "spacing %d of TIFF", i);
                 volume_free(&r);
             }
 }
@@ -151,20 +180,24 @@ static void check_flat_round_trips(void)
             v.voxel = voxel;
             for (int i = 0; i < 12 * parts; i++) voxel[i] = (float)(i * 1499 % 60000);
             snprintf(name, sizeof name, "f%s", suffix[s]);
-            int status = volume_write(&v, in_folder(name), VOXEL_U16, &e) || volume_read(&r, in_folder(name), &e);
+            int status = volume_write(&v, in_folder(name), VOXEL_U16, &e) ||
+                         volume_read(&r, in_folder(name), &e);
             CHECK(!status, "%s: %s", name, e.text);
             if (status) continue;
-            CHECK(r.flat && r.spacing[2] == 999 && volume_same_geometry(&v, &r, &e) == 0 && memcmp(r.voxel, voxel, (size_t)(12 * parts) * sizeof *voxel) == 0,
+            CHECK(r.flat && r.spacing[2] == 999 && volume_same_geometry(&v, &r, &e) == 0 &&
+                      memcmp(r.voxel, voxel, (size_t)(12 * parts) * sizeof *voxel) == 0,
                   "%s, %d channels: %s", name, parts, e.text);
             volume_free(&r);
         }
 }
 
-/* ---- damage -------------------------------------------------------------------------------------------------------------- */
+/* ---- damage -------------------------------------------------------------------------------------------- */
 
-typedef int parser(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e);
+typedef int parser(struct volume *v, const unsigned char *data, size_t size, const char *name,
+                   int header_only, struct error *e);
 
-static int parse_nifti(struct volume *v, const unsigned char *data, size_t size, const char *name, int header_only, struct error *e)
+static int parse_nifti(struct volume *v, const unsigned char *data, size_t size, const char *name,
+                       int header_only, struct error *e)
 {
     return nifti_parse(v, data, size, NULL, 0, name, header_only, e);
 }
@@ -189,9 +222,12 @@ static void check_damage(void)
         const char *name;
         parser *parse;
         int tail; /* bytes at the end that may be missing: TIFF's padding, NRRD's last line end */
-    } files[] = {{"packed.nrrd", nrrd_parse, 0}, {"big.nrrd", nrrd_parse, 0}, {"text.nrrd", nrrd_parse, 4}, {"packed.mha", metaimage_parse, 0}, {"plain.mha", metaimage_parse, 0},
-                 {"colour.png", png_parse, 0}, {"palette.png", png_parse, 0}, {"lzw.tif", tiff_parse, -1}, {"deflate.tif", tiff_parse, -1},
-                 {"packbits.tif", tiff_parse, -1}, {"tiles.tif", tiff_parse, -1}, {"disagree.nii", parse_nifti, 0}};
+    } files[] = {{"packed.nrrd", nrrd_parse, 0},    {"big.nrrd", nrrd_parse, 0},
+                 {"text.nrrd", nrrd_parse, 4},      {"packed.mha", metaimage_parse, 0},
+                 {"plain.mha", metaimage_parse, 0}, {"colour.png", png_parse, 0},
+                 {"palette.png", png_parse, 0},     {"lzw.tif", tiff_parse, -1},
+                 {"deflate.tif", tiff_parse, -1},   {"packbits.tif", tiff_parse, -1},
+                 {"tiles.tif", tiff_parse, -1},     {"disagree.nii", parse_nifti, 0}};
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         unsigned char *data;
         size_t size;
@@ -200,8 +236,10 @@ static void check_damage(void)
         CHECK(file_read(in_golden(files[f].name), 0, &data, &size, &e) == 0, "%s", e.text);
         CHECK(try_parse(files[f].parse, data, size, text) == 0, "%s: %s", files[f].name, text);
         int accepted = 0;
-        for (size_t n = 0; n < size; n++) /* a TIFF's directories stand anywhere, so its tail may be nobody's */
-            accepted += try_parse(files[f].parse, data, n, text) == 0 && files[f].tail >= 0 && n + (size_t)files[f].tail < size;
+        for (size_t n = 0; n < size;
+             n++) /* a TIFF's directories stand anywhere, so its tail may be nobody's */
+            accepted += try_parse(files[f].parse, data, n, text) == 0 && files[f].tail >= 0 &&
+                        n + (size_t)files[f].tail < size;
         CHECK(accepted == 0, "%s: %d cuts were not seen", files[f].name, accepted);
         int silent = 0;
         for (size_t n = 0; n < size; n++)
@@ -224,26 +262,63 @@ static void expect_text_refused(parser *parse, const char *text, const char *wan
 
 static void check_lies(void)
 {
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1000000 1000000 1000000\nencoding: raw\n\n", "2^40");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1000 1000 1000\nencoding: raw\n\nab", "cut off: 2 bytes");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1000 1000 1000\nencoding: ascii\n\n1 2", "cut off");
+    expect_text_refused(
+        nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1000000 1000000 1000000\nencoding: raw\n\n",
+        "2^40");
+    expect_text_refused(nrrd_parse,
+                        "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1000 1000 1000\nencoding: raw\n\nab",
+                        "cut off: 2 bytes");
+    expect_text_refused(nrrd_parse,
+                        "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1000 1000 1000\nencoding: ascii\n\n1 2",
+                        "cut off");
     expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 9\n\n", "dimension is 9");
     expect_text_refused(nrrd_parse, "NRRD0004\ntype: block\ndimension: 3\n\n", "'block' is not supported");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: short\ndimension: 2\nsizes: 1 1\nencoding: raw\n\nab", "no endian");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 0\nencoding: raw\n\na", "sizes[1] is 0");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\nspace: north-by-west\n\na", "north-by-west");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\ndata file: /dev/zero\n", "no regular file");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\ndata file: x%s.raw 1 9 1\n", "no pattern");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\ndata file: x%d.raw 1 999999999 1\n", "more than 65536");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\ndata file: LIST\n", "no name follows");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: hex\n\n0g", "hexadecimal");
-    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\nspace: RAS\nspace directions: (0,0,0) (0,1,0)\n\na", "axis 0 has direction");
-    expect_text_refused(metaimage_parse, "ObjectType = Image\nNDims = 3\nDimSize = 9 9 9\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nab", "cut off: 2 bytes");
-    expect_text_refused(metaimage_parse, "ObjectType = Image\nNDims = 3\nDimSize = 9 9\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n", "DimSize has 2 numbers");
-    expect_text_refused(metaimage_parse, "ObjectType = Image\nNDims = 2\nDimSize = 9 9\nElementType = MET_STRING\nElementDataFile = LOCAL\n", "MET_STRING");
+    expect_text_refused(nrrd_parse, "NRRD0004\ntype: short\ndimension: 2\nsizes: 1 1\nencoding: raw\n\nab",
+                        "no endian");
+    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 0\nencoding: raw\n\na",
+                        "sizes[1] is 0");
+    expect_text_refused(
+        nrrd_parse,
+        "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\nspace: north-by-west\n\na",
+        "north-by-west");
+    expect_text_refused(
+        nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\ndata file: /dev/zero\n",
+        "no regular file");
+    expect_text_refused(
+        nrrd_parse,
+        "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\ndata file: x%s.raw 1 9 1\n",
+        "no pattern");
+    expect_text_refused(
+        nrrd_parse,
+        "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\ndata file: x%d.raw 1 999999999 1\n",
+        "more than 65536");
+    expect_text_refused(nrrd_parse,
+                        "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\ndata file: LIST\n",
+                        "no name follows");
+    expect_text_refused(nrrd_parse, "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: hex\n\n0g",
+                        "hexadecimal");
+    expect_text_refused(nrrd_parse,
+                        "NRRD0004\ntype: uchar\ndimension: 2\nsizes: 1 1\nencoding: raw\nspace: RAS\nspace "
+                        "directions: (0,0,0) (0,1,0)\n\na",
+                        "axis 0 has direction");
+    expect_text_refused(metaimage_parse,
+                        "ObjectType = Image\nNDims = 3\nDimSize = 9 9 9\nElementType = "
+                        "MET_UCHAR\nElementDataFile = LOCAL\nab",
+                        "cut off: 2 bytes");
+    expect_text_refused(
+        metaimage_parse,
+        "ObjectType = Image\nNDims = 3\nDimSize = 9 9\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n",
+        "DimSize has 2 numbers");
+    expect_text_refused(
+        metaimage_parse,
+        "ObjectType = Image\nNDims = 2\nDimSize = 9 9\nElementType = MET_STRING\nElementDataFile = LOCAL\n",
+        "MET_STRING");
     expect_text_refused(metaimage_parse, "ObjectType = Tube\nNDims = 2\n", "'Tube', no Image");
     expect_text_refused(metaimage_parse, "ObjectType = Image\nNDims = 2\n", "no ElementDataFile");
-    expect_text_refused(metaimage_parse, "ObjectType = Image\nNDims = 2\nDimSize = 1 1\nElementType = MET_CHAR\nElementSpacing = 0 1\nElementDataFile = LOCAL\na", "ElementSpacing[0] is 0");
+    expect_text_refused(metaimage_parse,
+                        "ObjectType = Image\nNDims = 2\nDimSize = 1 1\nElementType = "
+                        "MET_CHAR\nElementSpacing = 0 1\nElementDataFile = LOCAL\na",
+                        "ElementSpacing[0] is 0");
     expect_refused(in_golden("bzip2.nrrd"), "encoding 'bzip2' is not supported");
     expect_refused(in_golden("layers.seg.nrrd"), "a segmentation of 2 layers");
 }
@@ -252,60 +327,80 @@ static void check_lies(void)
 static void check_other_files(void)
 {
     struct error e = {""};
-    static const char *const names[] = {"head.raw", "part1.raw", "part2.raw"}, *const bytes[] = {"xxabcd", "ab", "cd"};
+    static const char *const names[] = {"head.raw", "part1.raw", "part2.raw"}, *const bytes[] = {"xxabcd",
+                                                                                                 "ab", "cd"};
     static const struct {
         const char *name, *text;
     } headers[] = {
-        {"name.nhdr", "NRRD0004\r\ntype: uchar\r\ndimension: 3\r\nsizes: 2 1 2\r\nencoding: raw\r\nbyte skip: 2\r\ndata file: head.raw\r\n"},
-        {"last.nhdr", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\nbyte skip: -1\ndata file: head.raw\n"},
-        {"list.nhdr", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\ndata file: LIST\npart1.raw\npart2.raw\n"},
-        {"pattern.nhdr", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\ndata file: part%d.raw 1 2 1\n"},
+        {"name.nhdr", "NRRD0004\r\ntype: uchar\r\ndimension: 3\r\nsizes: 2 1 2\r\nencoding: raw\r\nbyte "
+                      "skip: 2\r\ndata file: head.raw\r\n"},
+        {"last.nhdr", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\nbyte skip: -1\ndata "
+                      "file: head.raw\n"},
+        {"list.nhdr", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\ndata file: "
+                      "LIST\npart1.raw\npart2.raw\n"},
+        {"pattern.nhdr",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\ndata file: part%d.raw 1 2 1\n"},
         {"hex.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: hex\n\n61 62\n6364"},
-        {"name.mhd", "NDims = 3\nDimSize = 2 1 2\nHeaderSize = 2\nElementType = MET_UCHAR\nElementDataFile = head.raw\n"},
-        {"last.mhd", "NDims = 3\nDimSize = 2 1 2\nHeaderSize = -1\nElementType = MET_UCHAR\nElementDataFile = head.raw\n"},
-        {"list.mhd", "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = LIST\npart1.raw\npart2.raw\n"},
-        {"pattern.mhd", "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = part%d.raw 1 2 1\n"},
-        {"text.mha", "ObjectType = Image\nNDims = 3\nDimSize = 2 1 2\nBinaryData = False\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n97 98\n99 100\n"}};
-    for (int i = 0; i < 3; i++) CHECK(file_write(in_folder(names[i]), bytes[i], strlen(bytes[i]), &e) == 0, "%s", e.text);
+        {"name.mhd",
+         "NDims = 3\nDimSize = 2 1 2\nHeaderSize = 2\nElementType = MET_UCHAR\nElementDataFile = head.raw\n"},
+        {"last.mhd", "NDims = 3\nDimSize = 2 1 2\nHeaderSize = -1\nElementType = MET_UCHAR\nElementDataFile "
+                     "= head.raw\n"},
+        {"list.mhd", "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = "
+                     "LIST\npart1.raw\npart2.raw\n"},
+        {"pattern.mhd",
+         "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = part%d.raw 1 2 1\n"},
+        {"text.mha", "ObjectType = Image\nNDims = 3\nDimSize = 2 1 2\nBinaryData = False\nElementType = "
+                     "MET_UCHAR\nElementDataFile = LOCAL\n97 98\n99 100\n"}};
+    for (int i = 0; i < 3; i++)
+        CHECK(file_write(in_folder(names[i]), bytes[i], strlen(bytes[i]), &e) == 0, "%s", e.text);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         struct volume v;
-        CHECK(file_write(in_folder(headers[i].name), headers[i].text, strlen(headers[i].text), &e) == 0, "%s", e.text);
+        CHECK(file_write(in_folder(headers[i].name), headers[i].text, strlen(headers[i].text), &e) == 0, "%s",
+              e.text);
         int status = volume_read(&v, in_folder(headers[i].name), &e);
-        CHECK(status == 0 && v.size[0] == 2 && v.size[2] == 2 && v.voxel[0] == 'a' && v.voxel[1] == 'b' && v.voxel[2] == 'c' && v.voxel[3] == 'd', "%s: %s",
-              headers[i].name, e.text);
+        CHECK(status == 0 && v.size[0] == 2 && v.size[2] == 2 && v.voxel[0] == 'a' && v.voxel[1] == 'b' &&
+                  v.voxel[2] == 'c' && v.voxel[3] == 'd',
+              "%s: %s", headers[i].name, e.text);
         if (!status) volume_free(&v);
     }
     CHECK(unlink(in_folder("part2.raw")) == 0, "part2.raw");
     expect_refused(in_folder("list.nhdr"), "part2.raw is not there");
 }
 
-/* ---- stacks of planes (tests/golden/make_stacks.py) ------------------------------------------------------------------------ */
+/* ---- stacks of planes (tests/golden/make_stacks.py) ---------------------------------------------------- */
 
 static void check_stacks(void)
 {
     static const struct {
         const char *name;
         int channels, frames;
-    } files[] = {{"stack_imagej.tif", 1, 1}, {"stack_shaped.tif", 1, 1}, {"stack_metamorph.tif", 1, 1}, {"stack_backwards.ome.tif", 1, 1},
-                 {"stack_hyper.tif", 2, 2}, {"stack_ome.ome.tif", 2, 2}, {"stack_order.ome.tif", 2, 2}};
+    } files[] = {{"stack_imagej.tif", 1, 1},        {"stack_shaped.tif", 1, 1}, {"stack_metamorph.tif", 1, 1},
+                 {"stack_backwards.ome.tif", 1, 1}, {"stack_hyper.tif", 2, 2},  {"stack_ome.ome.tif", 2, 2},
+                 {"stack_order.ome.tif", 2, 2}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct volume v, h;
         struct error e = {""};
         unsigned char *data;
         size_t size;
         int status = volume_read(&v, in_golden(files[i].name), &e), wrong = 0;
-        CHECK(!status && v.size[0] == 5 && v.size[1] == 4 && v.size[2] == 3 && v.size[3] == files[i].channels * files[i].frames, "%s: %s", files[i].name, e.text);
+        CHECK(!status && v.size[0] == 5 && v.size[1] == 4 && v.size[2] == 3 &&
+                  v.size[3] == files[i].channels * files[i].frames,
+              "%s: %s", files[i].name, e.text);
         if (status) continue;
         for (int k = 0; k < 60 * (int)v.size[3]; k++) {
             int x = k % 5, y = k / 5 % 4, z = k / 20 % 3, part = k / 60;
-            wrong += v.voxel[k] != x + 10 * y + 50 * z + 300 * (part % files[i].channels) + 1000 * (part / files[i].channels);
+            wrong += v.voxel[k] != x + 10 * y + 50 * z + 300 * (part % files[i].channels) +
+                                       1000 * (part / files[i].channels);
         }
         CHECK(!wrong, "%s: %d voxels are wrong", files[i].name, wrong);
         volume_free(&v);
         CHECK(!file_read(in_golden(files[i].name), 0, &data, &size, &e), "%s", e.text);
-        if (files[i].frames == 1 && i < 3) { /* the planes end the file: one byte less is too few, also for the header */
-            CHECK(tiff_parse(&h, data, size - 1, "short", VOLUME_HEADER, &e) && strstr(e.text, "cut off"), "%s: %s", files[i].name, e.text);
-            CHECK(tiff_parse(&h, data, size, "whole", VOLUME_HEADER, &e) == 0 && h.size[2] == 3, "%s: %s", files[i].name, e.text);
+        if (files[i].frames == 1 &&
+            i < 3) { /* the planes end the file: one byte less is too few, also for the header */
+            CHECK(tiff_parse(&h, data, size - 1, "short", VOLUME_HEADER, &e) && strstr(e.text, "cut off"),
+                  "%s: %s", files[i].name, e.text);
+            CHECK(tiff_parse(&h, data, size, "whole", VOLUME_HEADER, &e) == 0 && h.size[2] == 3, "%s: %s",
+                  files[i].name, e.text);
         }
         for (size_t k = 0; k + 8 < size; k++) { /* one slice more than there are planes */
             char *told = (char *)data + k;
@@ -314,7 +409,8 @@ static void check_stacks(void)
             if (memcmp(told, "SizeZ=\"3", 8) == 0) told[7] = '4';
             if (memcmp(told, "[3, 4, ", 7) == 0) told[1] = '9';
         }
-        CHECK(i == 2 || tiff_parse(&h, data, size, "more", VOLUME_HEADER, &e), "%s: more planes than there are", files[i].name);
+        CHECK(i == 2 || tiff_parse(&h, data, size, "more", VOLUME_HEADER, &e),
+              "%s: more planes than there are", files[i].name);
         free(data);
     }
 }
@@ -325,19 +421,35 @@ static void check_assumed(void)
     static const struct {
         const char *name, *text, *says;
     } files[] = {
-        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\n\nabcd", "spacing 1 mm along axis 0"},
-        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 2 -3\nsizes: 2 1 2\nencoding: raw\n\nabcd", "no space directions"},
-        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: scanner-xyz\nspace directions: (1,0,0) (0,1,0) (0,0,2)\nencoding: raw\n\nabcd", "place 0"},
-        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nold min: -1\nold max: 3\nencoding: raw\n\nabcd", "old min, old max is not applied"},
-        {"a.mha", "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd", "no ElementSpacing"},
-        {"a.mha", "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nElementToIntensityFunctionSlope = 0\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\n\nabcd",
+         "spacing 1 mm along axis 0"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 2 -3\nsizes: 2 1 2\nencoding: raw\n\nabcd",
+         "no space directions"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: scanner-xyz\nspace directions: (1,0,0) "
+         "(0,1,0) (0,0,2)\nencoding: raw\n\nabcd",
+         "place 0"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nold min: -1\nold max: 3\nencoding: raw\n\nabcd",
+         "old min, old max is not applied"},
+        {"a.mha", "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "no ElementSpacing"},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nElementToIntensityFunctionSlope = "
+         "0\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd",
          "ElementToIntensityFunction is not applied"}};
     struct error e = {""};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct volume v = {0};
-        CHECK(!file_write(in_folder(files[i].name), files[i].text, strlen(files[i].text), &e) && !volume_read(&v, in_folder(files[i].name), &e), "%s", e.text);
-        CHECK(strstr(v.assumed, files[i].says), "%s: '%s', not '%s'", files[i].name, v.assumed, files[i].says);
-        if (i == 1) CHECK(v.spacing[2] == 3 && v.affine[2][2] == -3, "a negative spacing runs the other way: %g", v.affine[2][2]);
+        CHECK(!file_write(in_folder(files[i].name), files[i].text, strlen(files[i].text), &e) &&
+                  !volume_read(&v, in_folder(files[i].name), &e),
+              "%s", e.text);
+        CHECK(strstr(v.assumed, files[i].says), "%s: '%s', not '%s'", files[i].name, v.assumed,
+              files[i].says);
+        if (i == 1)
+            CHECK(v.spacing[2] == 3 && v.affine[2][2] == -3, "a negative spacing runs the other way: %g",
+                  v.affine[2][2]);
         volume_free(&v);
     }
 }
@@ -348,7 +460,12 @@ static void check_slopes(void)
     static const struct {
         float slope, inter;
         const char *says;
-    } slopes[] = {{0, 0, ""}, {NAN, NAN, ""}, {0, 7, "scl_slope is 0, scl_inter 7"}, {NAN, 7, "scl_inter 7"}, {INFINITY, 0, "scl_slope is inf"}, {1, NAN, "scl_inter 0"}};
+    } slopes[] = {{0, 0, ""},
+                  {NAN, NAN, ""},
+                  {0, 7, "scl_slope is 0, scl_inter 7"},
+                  {NAN, 7, "scl_inter 7"},
+                  {INFINITY, 0, "scl_slope is inf"},
+                  {1, NAN, "scl_inter 0"}};
     static const double identity[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}};
     float voxel[2] = {3, 5};
     struct volume v = {.size = {2, 1, 1, 1}, .spacing = {1, 1, 1}, .voxel = voxel}, r;
@@ -356,14 +473,18 @@ static void check_slopes(void)
     unsigned char *data;
     size_t size;
     memcpy(v.affine, identity, sizeof identity);
-    CHECK(!volume_write(&v, in_folder("s.nii"), VOXEL_I16, &e) && !file_read(in_folder("s.nii"), 0, &data, &size, &e), "%s", e.text);
+    CHECK(!volume_write(&v, in_folder("s.nii"), VOXEL_I16, &e) &&
+              !file_read(in_folder("s.nii"), 0, &data, &size, &e),
+          "%s", e.text);
     for (size_t i = 0; i < sizeof slopes / sizeof *slopes; i++) {
         uint32_t bits[2];
         memcpy(&bits[0], &slopes[i].slope, 4);
         memcpy(&bits[1], &slopes[i].inter, 4);
         for (int k = 0; k < 2; k++) bytes_set(data + 112 + 4 * k, bits[k], 4, 0);
-        CHECK(!nifti_parse(&r, data, size, NULL, 0, "s", 0, &e) && r.voxel[0] == 3 && r.voxel[1] == 5, "slope %g: %s", slopes[i].slope, e.text);
-        CHECK(slopes[i].says[0] ? strstr(r.assumed, slopes[i].says) != NULL : !r.assumed[0], "slope %g, inter %g: '%s'", slopes[i].slope, slopes[i].inter, r.assumed);
+        CHECK(!nifti_parse(&r, data, size, NULL, 0, "s", 0, &e) && r.voxel[0] == 3 && r.voxel[1] == 5,
+              "slope %g: %s", slopes[i].slope, e.text);
+        CHECK(slopes[i].says[0] ? strstr(r.assumed, slopes[i].says) != NULL : !r.assumed[0],
+              "slope %g, inter %g: '%s'", slopes[i].slope, slopes[i].inter, r.assumed);
         volume_free(&r);
     }
     free(data);

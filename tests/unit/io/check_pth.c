@@ -1,4 +1,5 @@
-/* check_pth.c - PyTorch's files: what torch.save wrote (tests/golden/make_io.py), and pickles that mean harm. */
+/* check_pth.c - PyTorch's files: what torch.save wrote (tests/golden/make_io.py), and pickles that mean harm.
+ */
 #include <stdint.h>
 #include <unistd.h>
 
@@ -11,14 +12,16 @@
 #define GOLDEN "tests/data/golden/io_"
 static char scratch[64] = "check_pth_scratch_XXXXXX";
 
-/* ---- what PyTorch wrote ---------------------------------------------------------------------------------------- */
+/* ---- what PyTorch wrote -------------------------------------------------------------------------------- */
 
-static const struct safetensor *find(const struct pth *p, const char *name, const char *dtype, int ndim, size_t count)
+static const struct safetensor *find(const struct pth *p, const char *name, const char *dtype, int ndim,
+                                     size_t count)
 {
     const struct safetensor *t = safetensors_find(&p->tensors, name);
     size_t n = 1;
     for (int i = 0; t != NULL && i < t->ndim; i++) n *= (size_t)t->dim[i];
-    int good = t != NULL && strcmp(t->dtype, dtype) == 0 && t->ndim == ndim && n == count && t->bytes == n * safetensors_dtype_bytes(dtype);
+    int good = t != NULL && strcmp(t->dtype, dtype) == 0 && t->ndim == ndim && n == count &&
+               t->bytes == n * safetensors_dtype_bytes(dtype);
     CHECK(good, "%s is %s with %zu elements", name, t ? t->dtype : "absent", n);
     return good ? t : NULL;
 }
@@ -26,20 +29,24 @@ static const struct safetensor *find(const struct pth *p, const char *name, cons
 static void check_view(const struct pth *p, const char *name, int ndim, size_t count, const float *want)
 {
     const struct safetensor *t = find(p, name, "F32", ndim, count);
-    for (size_t i = 0; t != NULL && i < count; i++) CHECK(safetensors_value(t, i) == want[i], "%s[%zu] is %g", name, i, safetensors_value(t, i));
+    for (size_t i = 0; t != NULL && i < count; i++)
+        CHECK(safetensors_value(t, i) == want[i], "%s[%zu] is %g", name, i, safetensors_value(t, i));
 }
 
 static void check_tensors(const struct pth *p)
 {
-    static const char *const types[][2] = {{"float64", "F64"}, {"float16", "F16"}, {"bfloat16", "BF16"}, {"int64", "I64"}, {"int32", "I32"},
-        {"int16", "I16"}, {"int8", "I8"}, {"float8_e4m3fn", "F8_E4M3"}, {"float8_e5m2", "F8_E5M2"}, {"uint8", "U8"}, {"uint16", "U16"},
-        {"uint32", "U32"}, {"uint64", "U64"}};
+    static const char *const types[][2] = {
+        {"float64", "F64"},         {"float16", "F16"}, {"bfloat16", "BF16"}, {"int64", "I64"},
+        {"int32", "I32"},           {"int16", "I16"},   {"int8", "I8"},       {"float8_e4m3fn", "F8_E4M3"},
+        {"float8_e5m2", "F8_E5M2"}, {"uint8", "U8"},    {"uint16", "U16"},    {"uint32", "U32"},
+        {"uint64", "U64"}};
     float count[24];
     for (int k = 0; k < 13; k++) {
         char name[40];
         snprintf(name, sizeof name, "types.%s", types[k][0]);
         const struct safetensor *t = find(p, name, types[k][1], 2, 6);
-        for (size_t i = 0; t != NULL && i < 6; i++) CHECK(safetensors_value(t, i) == (k < 9 ? (float)i - 2 : (float)i + 200), "%s[%zu]", name, i);
+        for (size_t i = 0; t != NULL && i < 6; i++)
+            CHECK(safetensors_value(t, i) == (k < 9 ? (float)i - 2 : (float)i + 200), "%s[%zu]", name, i);
     }
     const struct safetensor *flags = find(p, "types.bool", "BOOL", 1, 3);
     CHECK(flags && safetensors_value(flags, 0) == 1 && safetensors_value(flags, 1) == 0, "bool");
@@ -59,27 +66,49 @@ static void check_tensors(const struct pth *p)
     check_view(p, "optimizer_state.state.0.momentum_buffer", 2, 12, count);
     check_view(p, "nested.0.0", 1, 2, (const float[]){1, 1});
     check_view(p, "nested.0.1.deep", 1, 1, (const float[]){0});
-    const struct safetensor *whole = safetensors_find(&p->tensors, "views.whole"), *tail = safetensors_find(&p->tensors, "views.tail");
-    CHECK(whole && tail && (const char *)tail->data == (const char *)whole->data + 48, "a shared storage is shared");
+    const struct safetensor *whole = safetensors_find(&p->tensors, "views.whole"),
+                            *tail = safetensors_find(&p->tensors, "views.tail");
+    CHECK(whole && tail && (const char *)tail->data == (const char *)whole->data + 48,
+          "a shared storage is shared");
     CHECK(p->tensors.count == 28, "%d tensors", p->tensors.count);
 }
 
 static void check_values(const struct pth *p)
 {
-    const struct json *v = p->values, *init = json_get(v, "init_args"), *logging = json_get(v, "logging"), *dice = json_get(logging, "mean_fg_dice");
+    const struct json *v = p->values, *init = json_get(v, "init_args"), *logging = json_get(v, "logging"),
+                      *dice = json_get(logging, "mean_fg_dice");
     const double want[] = {0.25, 0.5, -2, -7, 200, 1};
-    for (int i = 0; i < 6; i++) CHECK(json_at(dice, i) && json_at(dice, i)->number == want[i], "mean_fg_dice[%d]", i);
-    CHECK(json_at(dice, 3)->type == JSON_INT && json_at(dice, 0)->type == JSON_DOUBLE, "NumPy's integers stay integers");
-    CHECK(json_number(logging, "big_endian", 0) == 1.5 && isnan(json_number(logging, "nan", 0)) && json_number(logging, "infinite", 0) == -INFINITY, "logging");
-    CHECK(json_number(v, "_best_ema", 0) == 0.875 && json_integer(v, "current_epoch", 0) == 1000 && json_number(v, "large", 0) == 0x1p70, "numbers");
-    CHECK(json_integer(v, "negative", 0) == -(INT64_C(1) << 40) && json_integer(v, "small", 0) == -3 && json_integer(v, "half", 0) == 70000, "integers");
-    CHECK(strcmp(json_text(init, "configuration", ""), "3d_fullres") == 0 && json_integer(init, "fold", -1) == 0, "init_args");
-    CHECK(strcmp(json_text(init, "text", ""), "zero\xEF\xBF\xBD and \xC3\xA9") == 0 && strcmp(json_text(init, "dtype", ""), "torch.float16") == 0, "texts");
+    for (int i = 0; i < 6; i++)
+        CHECK(json_at(dice, i) && json_at(dice, i)->number == want[i], "mean_fg_dice[%d]", i);
+    CHECK(json_at(dice, 3)->type == JSON_INT && json_at(dice, 0)->type == JSON_DOUBLE,
+          "NumPy's integers stay integers");
+    CHECK(json_number(logging, "big_endian", 0) == 1.5 && isnan(json_number(logging, "nan", 0)) &&
+              json_number(logging, "infinite", 0) == -INFINITY,
+          "logging");
+    CHECK(json_number(v, "_best_ema", 0) == 0.875 && json_integer(v, "current_epoch", 0) == 1000 &&
+              json_number(v, "large", 0) == 0x1p70,
+          "numbers");
+    CHECK(json_integer(v, "negative", 0) == -(INT64_C(1) << 40) && json_integer(v, "small", 0) == -3 &&
+              json_integer(v, "half", 0) == 70000,
+          "integers");
+    CHECK(strcmp(json_text(init, "configuration", ""), "3d_fullres") == 0 &&
+              json_integer(init, "fold", -1) == 0,
+          "init_args");
+    CHECK(strcmp(json_text(init, "text", ""), "zero\xEF\xBF\xBD and \xC3\xA9") == 0 &&
+              strcmp(json_text(init, "dtype", ""), "torch.float16") == 0,
+          "texts");
     const struct json *device = json_get(init, "device"), *flags = json_get(init, "flags");
-    CHECK(strcmp(json_text(device, "__class__", ""), "torch.device") == 0 && json_at(json_get(device, "arguments"), 1)->integer == 0, "device");
-    CHECK(json_at(flags, 0)->integer == 1 && json_at(flags, 2)->type == JSON_NULL && json_get(init, "empty")->count == 4, "flags");
-    CHECK(json_at(json_at(json_get(v, "nested"), 0), 0)->type == JSON_NULL && json_at(json_get(v, "nested"), 1)->integer == 5, "nested");
-    CHECK(json_get(v, "network_weights")->count == 0 && json_get(v, "parameter") == NULL, "tensors are no values");
+    CHECK(strcmp(json_text(device, "__class__", ""), "torch.device") == 0 &&
+              json_at(json_get(device, "arguments"), 1)->integer == 0,
+          "device");
+    CHECK(json_at(flags, 0)->integer == 1 && json_at(flags, 2)->type == JSON_NULL &&
+              json_get(init, "empty")->count == 4,
+          "flags");
+    CHECK(json_at(json_at(json_get(v, "nested"), 0), 0)->type == JSON_NULL &&
+              json_at(json_get(v, "nested"), 1)->integer == 5,
+          "nested");
+    CHECK(json_get(v, "network_weights")->count == 0 && json_get(v, "parameter") == NULL,
+          "tensors are no values");
 }
 
 static void check_golden(const char *path)
@@ -118,17 +147,21 @@ static void check_damage(const char *path, size_t step)
     free(data);
 }
 
-/* ---- what somebody could write --------------------------------------------------------------------------------- */
+/* ---- what somebody could write ------------------------------------------------------------------------- */
 
 /* An archive of this pickle, one storage "0" of 16 bytes and a byte order. */
-static void write_archive(const void *pickle, size_t size, const char *pickle_name, const char *byte_order, int level)
+static void write_archive(const void *pickle, size_t size, const char *pickle_name, const char *byte_order,
+                          int level)
 {
     static const float storage[4] = {1, 2, 3, 4};
     struct error e;
     struct file_out *f = file_create(scratch, &e);
     struct zip_writer *w = zip_create(f);
-    CHECK(zip_add(w, pickle_name, pickle, size, 0, 1, &e) == 0 && zip_add(w, "a/data/0", storage, 16, level, 64, &e) == 0 &&
-          zip_add(w, "a/byteorder", byte_order, strlen(byte_order), 0, 1, &e) == 0 && zip_finish(w, &e) == 0 && file_commit(f, &e) == 0, "%s", e.text);
+    CHECK(zip_add(w, pickle_name, pickle, size, 0, 1, &e) == 0 &&
+              zip_add(w, "a/data/0", storage, 16, level, 64, &e) == 0 &&
+              zip_add(w, "a/byteorder", byte_order, strlen(byte_order), 0, 1, &e) == 0 &&
+              zip_finish(w, &e) == 0 && file_commit(f, &e) == 0,
+          "%s", e.text);
 }
 
 static int read_pickle(struct pth *p, const void *pickle, size_t size, struct error *e)
@@ -137,13 +170,14 @@ static int read_pickle(struct pth *p, const void *pickle, size_t size, struct er
     return pth_read(p, scratch, e);
 }
 
-#define EXPECT(pickle, message)                                                                             \
-    do {                                                                                                    \
-        struct pth p_;                                                                                      \
-        struct error e_ = {""};                                                                             \
-        int status_ = read_pickle(&p_, pickle, sizeof pickle - 1, &e_);                                     \
-        CHECK(status_ && strstr(e_.text, message) && strstr(e_.text, scratch), "'%s', not " message, e_.text); \
-        if (!status_) pth_free(&p_);                                                                        \
+#define EXPECT(pickle, message)                                                                     \
+    do {                                                                                            \
+        struct pth p_;                                                                              \
+        struct error e_ = {""};                                                                     \
+        int status_ = read_pickle(&p_, pickle, sizeof pickle - 1, &e_);                             \
+        CHECK(status_ &&strstr(e_.text, message) && strstr(e_.text, scratch), "'%s', not " message, \
+              e_.text);                                                                             \
+        if (!status_) pth_free(&p_);                                                                \
     } while (0)
 
 static void check_machine(void)
@@ -180,7 +214,10 @@ static void check_sharing(void)
 {
     EXPECT("\x80\x02]q\x00h\x00" "a.", "nested more than");                  /* a list within itself */
     EXPECT("\x80\x02}q\x00X\x01\0\0\0kh\x00s.", "nested more than");          /* a dict */
-    EXPECT("\x80\x02" "cm\nf\n)Rq\x00h\x00" "b.", "nested more than");       /* an object that is its own state */
+    EXPECT("\x80\x02"
+           "cm\nf\n)Rq\x00h\x00"
+           "b.",
+           "nested more than"); /* an object that is its own state */
     struct text t = {0};
     struct pth p;
     struct error e = {""};
@@ -194,7 +231,8 @@ static void check_sharing(void)
     for (int i = 0; i < 100000; i++) text_puts(&t, "(");
     for (int i = 0; i < 100000; i++) text_puts(&t, "t");
     text_puts(&t, ".");
-    CHECK(read_pickle(&p, t.data, t.size, &e) && strstr(e.text, "nested more than"), "100000 deep: %s", e.text);
+    CHECK(read_pickle(&p, t.data, t.size, &e) && strstr(e.text, "nested more than"), "100000 deep: %s",
+          e.text);
     t.size = 2; /* 2^40 values in 40 steps: each tuple holds the one before twice */
     text_puts(&t, "N");
     for (int i = 0; i < 40; i++) {
@@ -209,23 +247,26 @@ static void check_sharing(void)
     text_put(&t, "q\0", 2);
     for (int i = 0; i < 100000; i++) text_put(&t, "h\0", 2);
     text_puts(&t, "t.");
-    CHECK(read_pickle(&p, t.data, t.size, &e) && strstr(e.text, "unfolds"), "a long text, repeated: %s", e.text);
+    CHECK(read_pickle(&p, t.data, t.size, &e) && strstr(e.text, "unfolds"), "a long text, repeated: %s",
+          e.text);
     free(t.data);
 }
 
 /* The command would leave a file behind. */
 static void check_calls_nothing(void)
 {
-    static const char pickle[] = "\x80\x02}X\x01\0\0\0kcposix\nsystem\nX\x1a\0\0\0touch check_pth_was_called\x85Rs.";
+    static const char pickle[] =
+        "\x80\x02}X\x01\0\0\0kcposix\nsystem\nX\x1a\0\0\0touch check_pth_was_called\x85Rs.";
     struct pth p;
     struct error e = {""};
     int status = read_pickle(&p, pickle, sizeof pickle - 1, &e);
     CHECK(status == 0 && !file_exists("check_pth_was_called"), "%s", e.text);
-    CHECK(!status && strcmp(json_text(json_get(p.values, "k"), "__class__", ""), "posix.system") == 0, "the call is kept as data");
+    CHECK(!status && strcmp(json_text(json_get(p.values, "k"), "__class__", ""), "posix.system") == 0,
+          "the call is kept as data");
     if (!status) pth_free(&p);
 }
 
-/* ---- tensors that are not what they say ------------------------------------------------------------------------ */
+/* ---- tensors that are not what they say ---------------------------------------------------------------- */
 
 struct claim {
     const char *type, *key;
@@ -288,30 +329,32 @@ static void check_claims(void)
 {
     const int64_t big = INT64_MAX;
     static const struct claim good = {"FloatStorage", "0", 4, 1, 2, {3, 1}, {1, 7}};
-    const struct { struct claim c; const char *message; } cases[] = {
-        {{"FloatStorage", "0", 4, 2, 1, {3}, {1}}, "leaves its storage"},
-        {{"FloatStorage", "0", 4, 0, 1, {5}, {1}}, "leaves its storage"},
-        {{"FloatStorage", "0", 4, 0, 2, {2, 2}, {3, 1}}, "leaves its storage"},
-        {{"FloatStorage", "0", 4, 4, 0, {0}, {0}}, "offset 4"},
-        {{"FloatStorage", "0", 4, big, 0, {0}, {0}}, "offset"},
-        {{"FloatStorage", "0", 4, big, 1, {2}, {big}}, "leaves its storage"},
-        {{"FloatStorage", "0", 4, 0, 2, {big, 2}, {big, 1}}, "leaves its storage"},
-        {{"FloatStorage", "0", 4, -1, 1, {2}, {1}}, "offset is not"},
-        {{"FloatStorage", "0", 4, 0, 1, {-2}, {1}}, "shape[0]"},
-        {{"FloatStorage", "0", 4, 3, 1, {2}, {-1}}, "stride[0]"},
-        {{"FloatStorage", "0", 4, 0, 2, {big, big}, {0, 0}}, "too large"},
-        {{"FloatStorage", "0", 4, 0, 1, {INT64_C(1) << 40}, {0}}, "far more than its file"},
-        {{"FloatStorage", "0", 5, 0, 1, {4}, {1}}, "has 16 bytes"},
-        {{"FloatStorage", "0", -1, 0, 1, {4}, {1}}, "has 16 bytes"},
-        {{"DoubleStorage", "0", 4, 0, 1, {2}, {1}}, "has 16 bytes"},
-        {{"QInt8Storage", "0", 16, 0, 1, {2}, {1}}, "torch.QInt8Storage is not supported"},
-        {{"FloatStorage", "1", 4, 0, 1, {2}, {1}}, "data/1 is not in the archive"},
-        {{"FloatStorage", "0", 4, 0, 9, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1}}, "shape is not a tuple of at most 8"}};
+    const struct { struct claim c; const char *message;
+    } cases[] = {{{"FloatStorage", "0", 4, 2, 1, {3}, {1}}, "leaves its storage"},
+                 {{"FloatStorage", "0", 4, 0, 1, {5}, {1}}, "leaves its storage"},
+                 {{"FloatStorage", "0", 4, 0, 2, {2, 2}, {3, 1}}, "leaves its storage"},
+                 {{"FloatStorage", "0", 4, 4, 0, {0}, {0}}, "offset 4"},
+                 {{"FloatStorage", "0", 4, big, 0, {0}, {0}}, "offset"},
+                 {{"FloatStorage", "0", 4, big, 1, {2}, {big}}, "leaves its storage"},
+                 {{"FloatStorage", "0", 4, 0, 2, {big, 2}, {big, 1}}, "leaves its storage"},
+                 {{"FloatStorage", "0", 4, -1, 1, {2}, {1}}, "offset is not"},
+                 {{"FloatStorage", "0", 4, 0, 1, {-2}, {1}}, "shape[0]"},
+                 {{"FloatStorage", "0", 4, 3, 1, {2}, {-1}}, "stride[0]"},
+                 {{"FloatStorage", "0", 4, 0, 2, {big, big}, {0, 0}}, "too large"},
+                 {{"FloatStorage", "0", 4, 0, 1, {INT64_C(1) << 40}, {0}}, "far more than its file"},
+                 {{"FloatStorage", "0", 5, 0, 1, {4}, {1}}, "has 16 bytes"},
+                 {{"FloatStorage", "0", -1, 0, 1, {4}, {1}}, "has 16 bytes"},
+                 {{"DoubleStorage", "0", 4, 0, 1, {2}, {1}}, "has 16 bytes"},
+                 {{"QInt8Storage", "0", 16, 0, 1, {2}, {1}}, "torch.QInt8Storage is not supported"},
+                 {{"FloatStorage", "1", 4, 0, 1, {2}, {1}}, "data/1 is not in the archive"},
+                 {{"FloatStorage", "0", 4, 0, 9, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1}},
+                  "shape is not a tuple of at most 8"}};
     struct pth p;
     struct error e = {""};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int status = read_claims(&p, &cases[i].c, 1, &e);
-        CHECK(status && strstr(e.text, cases[i].message) && strstr(e.text, ": k: "), "%s: '%s'", cases[i].message, e.text);
+        CHECK(status && strstr(e.text, cases[i].message) && strstr(e.text, ": k: "), "%s: '%s'",
+              cases[i].message, e.text);
         if (!status) pth_free(&p);
     }
     int status = read_claims(&p, &good, 1, &e);
@@ -330,7 +373,9 @@ static void check_archives(void)
     CHECK(pth_read(&p, scratch, &e) && strstr(e.text, "byteorder"), "%s", e.text);
     write_archive(pickle, sizeof pickle - 1, "a/b/data.pkl", "little", 0);
     CHECK(pth_read(&p, scratch, &e) && strstr(e.text, "no entry data.pkl"), "%s", e.text);
-    CHECK(file_write(scratch, old, sizeof old - 1, &e) == 0 && pth_read(&p, scratch, &e) && strstr(e.text, "before 1.6"), "%s", e.text);
+    CHECK(file_write(scratch, old, sizeof old - 1, &e) == 0 && pth_read(&p, scratch, &e) &&
+              strstr(e.text, "before 1.6"),
+          "%s", e.text);
     CHECK(file_write(scratch, "text", 4, &e) == 0 && pth_read(&p, scratch, &e), "no archive");
     CHECK(pth_read(&p, "no such file", &e) && strstr(e.text, "no such file"), "%s", e.text);
     struct text t = {0};

@@ -1,4 +1,5 @@
-/* dicom_build.h - DICOM files made in memory, for tests/unit/io/check_dicom: elements, images, and the run-length and lossless JPEG encodings of pixels.
+/* dicom_build.h - DICOM files made in memory, for tests/unit/io/check_dicom: elements, images, and the
+ * run-length and lossless JPEG encodings of pixels.
  */
 #ifndef TESTS_DICOM_BUILD_H
 #define TESTS_DICOM_BUILD_H
@@ -60,7 +61,8 @@ static void put_us(struct bytes *b, uint32_t tag, int v)
 
 /* Texts "" and numbers -1 leave the element out. */
 struct image {
-    const char *syntax, *series, *instance, *position, *orientation, *spacing, *distance, *photometric, *frames, *slope;
+    const char *syntax, *series, *instance, *position, *orientation, *spacing, *distance, *photometric,
+        *frames, *slope;
     int samples, rows, columns, bits, stored, high, is_signed;
     const unsigned char *extra; /* elements before the pixels */
     size_t extra_size;
@@ -68,12 +70,33 @@ struct image {
     size_t size;
 };
 
-static const char native[] = "1.2.840.10008.1.2.1", rle[] = "1.2.840.10008.1.2.5", jpeg[] = "1.2.840.10008.1.2.4.57";
+static const char native[] = "1.2.840.10008.1.2.1", rle[] = "1.2.840.10008.1.2.5",
+                  jpeg[] = "1.2.840.10008.1.2.4.57";
 
 static struct image plain(void)
 {
     static const unsigned char pixels[4 * 3 * 2] = {1, 0, 2, 0, 3, 0, 4};
-    return (struct image){native, "1.2", "1.2.3", "0\\0\\0", "1\\0\\0\\0\\1\\0", "1\\1", "", "MONOCHROME2", "", "", 1, 3, 4, 16, 16, 15, 0, NULL, 0, pixels, sizeof pixels};
+    return (struct image){native,
+                          "1.2",
+                          "1.2.3",
+                          "0\\0\\0",
+                          "1\\0\\0\\0\\1\\0",
+                          "1\\1",
+                          "",
+                          "MONOCHROME2",
+                          "",
+                          "",
+                          1,
+                          3,
+                          4,
+                          16,
+                          16,
+                          15,
+                          0,
+                          NULL,
+                          0,
+                          pixels,
+                          sizeof pixels};
 }
 
 static void build(struct bytes *b, const struct image *m)
@@ -110,7 +133,7 @@ static void build(struct bytes *b, const struct image *m)
     if (packed) put_head(b, 0xfffee0dd, "", 0);
 }
 
-/* ---- pixels ---------------------------------------------------------------------------------------------------------------- */
+/* ---- pixels -------------------------------------------------------------------------------------------- */
 
 /* A fragment with literal runs and repeats, of a frame of little-endian samples. */
 static inline void put_rle(struct bytes *b, const unsigned char *frame, size_t samples, size_t bytes)
@@ -163,16 +186,34 @@ static int guess(const struct jpeg_case *c, const uint16_t *p, int x, int alone)
     const uint16_t *up = p - c->columns;
     if (x == 0) return up[0];
     int left = p[-1], above = up[0], corner = up[-1];
-    const int all[] = {left, above, corner, left + above - corner, left + ((above - corner) >> 1), above + ((left - corner) >> 1), (left + above) >> 1};
+    const int all[] = {left,
+                       above,
+                       corner,
+                       left + above - corner,
+                       left + ((above - corner) >> 1),
+                       above + ((left - corner) >> 1),
+                       (left + above) >> 1};
     return all[c->predictor - 1];
 }
 
 /* Codes: 16 categories of 5 bits from 0 on, and the last (of 32768) of 6. */
 static inline void put_jpeg(struct bytes *b, const uint16_t *image, const struct jpeg_case *c)
 {
-    unsigned char frame[] = {0xff, 0xc3, 0, 11, (unsigned char)c->precision, (unsigned char)(c->rows >> 8), (unsigned char)c->rows, (unsigned char)(c->columns >> 8),
-                             (unsigned char)c->columns, 1, 1, 0x11, 0};
-    unsigned char scan[] = {0xff, 0xda, 0, 8, 1, 1, 0x10, (unsigned char)c->predictor, 0, (unsigned char)c->shift};
+    unsigned char frame[] = {0xff,
+                             0xc3,
+                             0,
+                             11,
+                             (unsigned char)c->precision,
+                             (unsigned char)(c->rows >> 8),
+                             (unsigned char)c->rows,
+                             (unsigned char)(c->columns >> 8),
+                             (unsigned char)c->columns,
+                             1,
+                             1,
+                             0x11,
+                             0};
+    unsigned char scan[] = {
+        0xff, 0xda, 0, 8, 1, 1, 0x10, (unsigned char)c->predictor, 0, (unsigned char)c->shift};
     int interval = c->restart * c->columns;
     put(b, "\xff\xd8\xff\xfe\0\3x", 7);
     put(b, frame, sizeof frame);
@@ -196,7 +237,8 @@ static inline void put_jpeg(struct bytes *b, const uint16_t *image, const struct
             int difference = (int16_t)(uint16_t)(*p - guess(c, p, x, y == 0 || again)), category = 0;
             while (abs(difference) >> category) category++;
             put_bits(&w, category < 16 ? (uint32_t)category : 32, category < 16 ? 5 : 6);
-            if (category < 16) put_bits(&w, (uint32_t)(difference < 0 ? difference - 1 : difference), category);
+            if (category < 16)
+                put_bits(&w, (uint32_t)(difference < 0 ? difference - 1 : difference), category);
         }
     }
     flush_bits(&w);

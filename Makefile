@@ -57,10 +57,10 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
 	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
-NN_DATA = nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/previous_map.o nn/data/roles.o \
+NN_DATA = nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/labelmap.o nn/data/previous_map.o nn/data/roles.o \
 	nn/data/sample.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
-NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/labelmap.o nn/measure/metric.o \
+NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o \
 	nn/measure/metrics.o nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o \
 	nn/measure/stats_auc_interval.o nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o \
 	nn/measure/stats_distributions.o nn/measure/stats_paired.o nn/measure/stats_power.o \

@@ -10,7 +10,7 @@
 #include "io/base/file.h"
 #include "io/formats/image_formats.h"
 #include "nn/measure/evaluation.h"
-#include "nn/measure/labelmap.h"
+#include "nn/data/labelmap.h"
 #include "nn/measure/stats_agreement.h"
 #include "tensor/base/pool.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "nn/measure/evaluation.h"
-#include "nn/measure/labelmap.h"
+#include "nn/data/labelmap.h"
 #include "apps/base/progress.h"
 #include "nn/infer/segmenter.h"
 #include "apps/study/study.h"

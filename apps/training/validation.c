@@ -6,7 +6,7 @@
 
 #include "apps/base/result_tables.h"
 #include "nn/measure/evaluation.h"
-#include "nn/measure/labelmap.h"
+#include "nn/data/labelmap.h"
 #include "apps/base/overlay.h"
 #include "apps/training/predictions.h"
 #include "apps/base/progress.h"

@@ -43,6 +43,8 @@ void volume_free(struct volume *v)
 {
     free(v->voxel);
     free(v->exact);
+    free(v->whole);
+    v->whole = NULL;
     v->voxel = NULL;
     v->exact = NULL;
 }

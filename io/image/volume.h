@@ -26,7 +26,9 @@ struct volume {
     double spacing[3];    /* mm along x, y, z; > 0 */
     double affine[3][4];  /* voxel -> RAS mm */
     enum voxel_type type; /* in the file */
-    float *voxel;         /* malloc'ed; slope and intercept applied */
+    float *voxel;         /* malloc'ed; slope and intercept applied; NULL where `whole` is there */
+    uint16_t *whole; /* malloc'ed, in the same order, in place of voxel where VOLUME_WHOLE was asked for and all
+                        are such; else NULL */
     double *exact; /* malloc'ed, in the same order, where VOLUME_EXACT was asked for and some voxel is no
                       float32; else NULL */
     char format[24];      /* "NIfTI-1", "NIfTI-2", "NRRD", ... */
@@ -37,9 +39,10 @@ struct volume {
 
 /* What a reader is asked for beside the voxels in float32. */
 enum {
-    VOLUME_HEADER = 1,
-    VOLUME_EXACT = 2
-}; /* no voxels; also those that float32 cannot hold (integers beyond 2^24, float64) */
+    VOLUME_HEADER = 1, /* no voxels */
+    VOLUME_EXACT = 2,  /* also those that float32 cannot hold (integers beyond 2^24, float64) */
+    VOLUME_WHOLE = 4   /* label maps: whole numbers from 0 to 65535 as such, where the file has unscaled integers */
+};
 
 void volume_free(struct volume *v);
 size_t volume_voxels(const struct volume *v); /* x*y*z*t */

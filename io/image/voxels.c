@@ -110,10 +110,31 @@ void voxels_settle(struct volume *v)
     v->exact = NULL;
 }
 
+/* Integers without a scale, all from 0 to 65535, into v->whole; 0 where they are not, or memory is out: then
+ * they are read as float32. */
+static int read_whole(struct volume *v, const unsigned char *in, int big)
+{
+    const size_t n = volume_voxels(v), bytes = (size_t)voxel_type_bytes(v->type);
+    const int negative =
+        v->type == VOXEL_I8 || v->type == VOXEL_I16 || v->type == VOXEL_I32 || v->type == VOXEL_I64;
+    size_t i = 0;
+    if (v->type >= VOXEL_F32 || !(v->whole = malloc(n * sizeof *v->whole))) return 0;
+    for (; i < n; i++) {
+        const uint64_t bits = bytes_get(in + i * bytes, (int)bytes, big);
+        if (bits > 65535 || (negative && bits >> (8 * bytes - 1))) break;
+        v->whole[i] = (uint16_t)bits;
+    }
+    if (i == n) return 1;
+    free(v->whole);
+    v->whole = NULL;
+    return 0;
+}
+
 int voxels_read(struct volume *v, const unsigned char *in, int big, double slope, double inter, int what,
                 struct error *e)
 {
     size_t n = volume_voxels(v);
+    if (what & VOLUME_WHOLE && v->size[3] == 1 && slope == 1 && inter == 0 && read_whole(v, in, big)) return 0;
     if (voxels_allocate(v, what, slope, inter, e)) return -1;
     voxels_decode(v->voxel, in, n, v->type, big, slope, inter);
     if (v->exact && voxels_decode_exact(v->exact, in, n, v->type, big, slope, inter, e)) {
@@ -146,11 +167,16 @@ static void encode(unsigned char *p, double value, enum voxel_type type)
     }
 }
 
+/* As what is there has it. */
+static double value_at(const struct volume *v, size_t i)
+{
+    return v->whole ? v->whole[i] : v->exact ? v->exact[i] : (double)v->voxel[i];
+}
+
 void voxels_encode(unsigned char *out, const struct volume *v, size_t first, size_t n, enum voxel_type type)
 {
     size_t bytes = (size_t)voxel_type_bytes(type);
-    for (size_t i = 0; i < n; i++)
-        encode(out + i * bytes, v->exact ? v->exact[first + i] : (double)v->voxel[first + i], type);
+    for (size_t i = 0; i < n; i++) encode(out + i * bytes, value_at(v, first + i), type);
 }
 
 void voxels_round(const struct volume *v, enum voxel_type type)
@@ -166,9 +192,9 @@ int voxels_check(const struct volume *v, enum voxel_type type, struct error *e)
 {
     size_t n = volume_voxels(v), x = (size_t)v->size[0], y = (size_t)v->size[1], i = 0;
     double value = 0;
-    if (type == VOXEL_F64 || (type == VOXEL_F32 && !v->exact)) return 0;
+    if (type == VOXEL_F64 || (type == VOXEL_F32 && !v->exact)) return 0; /* as is every whole one */
     for (; i < n; i++) {
-        value = v->exact ? v->exact[i] : (double)v->voxel[i];
+        value = value_at(v, i);
         if (type == VOXEL_F32 ? !((double)(float)value == value || isnan(value))
                               : !(value >= low[type] && value <= high[type] && value == floor(value)))
             break;

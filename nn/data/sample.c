@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "io/base/file.h"
-#include "io/image/voxels.h"
+#include "nn/data/labelmap.h"
 #include "nn/data/previous_map.h"
 #include "tensor/ops/ops.h"
 
@@ -132,43 +132,33 @@ int sample_channels(const char *const *paths, int files, const struct image_choi
     return sum > CHANNELS_MAX ? CHANNELS_MAX + 1 : (int)sum;
 }
 
-static int take_labels(uint8_t **label, const struct dataset *d, const struct volume *v, struct error *e)
+/* Label indices of a file in the geometry of its image. */
+static int read_labels(uint8_t **label, const struct dataset *d, const char *path, const struct volume *image, struct error *e)
 {
-    size_t n = volume_voxels(v);
-    if (voxels_check(v, VOXEL_F32, e)) return -1;
-    if (!(*label = malloc(n))) return error_set(e, "no memory for %zu voxels", n);
-    for (size_t i = 0; i < n; i++) {
-        float x = v->voxel[i];
-        if (!d->labels && isfinite(x))
-            (*label)[i] = x != 0;
-        else if (x >= 0 && x < (float)d->labels && x == floorf(x))
-            (*label)[i] = (uint8_t)x;
-        else if (d->ignore_label >= 0 && x == (float)d->ignore_label)
-            (*label)[i] = LABEL_IGNORE;
-        else
-            return error_set(e, "voxel value %g is not among the labels of dataset.json (0 to %d)", x, d->labels - 1);
+    struct label_index *index = malloc(sizeof *index);
+    struct labelmap m = {0};
+    int status = index ? label_index_create(index, d, path, e) : error_set(e, "%s: out of memory", path);
+    if (!status) status = labelmap_read(&m, path, index, e);
+    if (!status && volume_same_geometry(&m.geometry, image, e)) {
+        status = error_prefix(e, "%s: differs from its image", path);
+        labelmap_free(&m);
     }
-    return 0;
+    free(index);
+    if (!status) *label = m.index;
+    return status;
 }
 
 static int load_label(struct sample *s, const struct dataset *d, int i, const struct volume *image, struct error *e)
 {
     char path[1400];
-    struct volume v;
-    if (dataset_label_path(path, sizeof path, d, i, e) || volume_read_exact(&v, path, e)) return -1;
-    int bad = volume_same_geometry(&v, image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->label, d, &v, e);
-    volume_free(&v);
-    return bad ? error_prefix(e, "%s", path) : 0;
+    return dataset_label_path(path, sizeof path, d, i, e) ? -1 : read_labels(&s->label, d, path, image, e);
 }
 
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e)
 {
-    struct volume v, image = {.size = {s->size[2], s->size[1], s->size[0], 1}, .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
+    struct volume image = {.size = {s->size[2], s->size[1], s->size[0], 1}, .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
     memcpy(image.affine, s->affine, sizeof image.affine);
-    if (volume_read_exact(&v, path, e)) return -1;
-    int bad = volume_same_geometry(&v, &image, e) ? error_prefix(e, "differs from its image") : take_labels(&s->previous, d, &v, e);
-    volume_free(&v);
-    return bad ? error_prefix(e, "%s", path) : 0;
+    return read_labels(&s->previous, d, path, &image, e);
 }
 
 static int load_npz_case(struct sample *s, const struct dataset *d, int i, struct error *e)

@@ -5,7 +5,7 @@
 #define NN_CROSSVAL_H
 
 #include "nn/measure/evaluation.h"
-#include "nn/measure/labelmap.h"
+#include "nn/data/labelmap.h"
 #include "nn/infer/postprocess.h"
 #include "nn/folder/run.h"
 #include "tensor/base/pool.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/measure/labelmap.h"
+#include "nn/data/labelmap.h"
 #include "io/base/file.h"
 #include "io/weights/npy.h"
 

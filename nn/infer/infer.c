@@ -44,8 +44,8 @@ int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predicto
     size_t all = one * n * (size_t)(p->channels + p->previous_labels); /* with the previous stage's labels */
     if (p->previous_labels) most = larger(larger(most, image + 2 * one * v), network + all) + v + n;
     most = larger(most, all + (p->previous_labels ? v + n : 0) + sliding_bytes(predictor, s.size) + restore_bytes(p->classes, &s, probabilities));
-    /* Writing: labels as float32, bytes, and packed; probabilities thrice: as they are, as the .npy, and packed. */
-    most = larger(most, (one + 3) * v + (probabilities ? 3 * one * v * (size_t)p->classes : 0));
+    /* Writing: labels as uint16, bytes, and packed; probabilities thrice: as they are, as the .npy, and packed. */
+    most = larger(most, (2 + 3) * v + (probabilities ? 3 * one * v * (size_t)p->classes : 0));
     *bytes = most;
     return 0;
 }
@@ -118,11 +118,11 @@ int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s,
     v->type = VOXEL_U8;
     v->flat = s->flat;
     snprintf(v->description, sizeof v->description, "nephron");
-    v->voxel = malloc(n * sizeof(float));
-    if (!v->voxel) return error_set(e, "out of memory for a label map of %zu voxels", n);
+    v->whole = malloc(n * sizeof *v->whole);
+    if (!v->whole) return error_set(e, "out of memory for a label map of %zu voxels", n);
     for (size_t i = 0; i < n; i++) {
         ENSURE(label[i] < d->labels, "label index %d of %d", label[i], d->labels);
-        v->voxel[i] = (float)d->label_value[label[i]];
+        v->whole[i] = (uint16_t)d->label_value[label[i]];
     }
     return 0;
 }

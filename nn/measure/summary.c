@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/measure/labelmap.h"
+#include "nn/data/labelmap.h"
 
 static int compare_ids(const void *a, const void *b)
 {

@@ -74,7 +74,7 @@ refuses "regions_class_order" $nephron plan "$work/bad"
 dataset "$work/bad" '"labels": {"background": 0, "whole": [1, 3], "core": 3}, "regions_class_order": [1, 3]'
 refuses "no label or region has value 2" $nephron train "$work/bad" -o "$work/x" $small
 dataset "$work/bad" '"labels": {"background": 0, "whole": 1}'
-refuses "voxel value 2 is not among" $nephron train "$work/bad" -o "$work/x" $small
+refuses "is 2, which is no label of the dataset" $nephron train "$work/bad" -o "$work/x" $small
 
 # ---- ignore label --------------------------------------------------------------------------------------------------------
 dataset "$work/ignore" '"labels": {"background": 0, "Anterior": 1, "ignore": 2}'

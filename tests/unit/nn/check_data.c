@@ -296,7 +296,7 @@ static void check_refused_description(void)
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1.5}}", "'a' is not a whole number"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": -1}}", "'a' has value -1"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"ignore\": 0}}", "'ignore' has value 0"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1}}", "voxel value 2 is not among"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1}}", "is 2, which is no label of the dataset"},
         {"{" ENDING ", \"channel_names\": {\"0\": \"CT\"}, \"labels\": {\"background\": 0}}", "channel 1, but"},
         {"{" ENDING ", \"channel_names\": {\"0\": \"CT\", \"1\": \"a\", \"2\": \"b\"}, \"labels\": {\"background\": 0}}", "a-1_0002.nii (channel 2, b)"},
         {"{\"file_ending\": \".nrrd\", " CHANNELS ", \"labels\": {\"background\": 0}}", "does not end in '.nrrd'"},
@@ -338,8 +338,8 @@ static void check_refused_voxels(void)
     } bad[] = {{"imagesTr/b_0001.nii", "b_0001.nii: differs from", 1, 0, 1}, {"imagesTr/b_0001.nii", "b_0001.nii: differs from", 0, 1, 1},
                {"labelsTr/b.nii", "b.nii: differs from its image", 1, 0, 1}, {"labelsTr/b.nii", "b.nii: differs from its image", 0, 1, 1},
                {"imagesTr/b_0000.nii", "b_0000.nii: voxel (4, 3, 2) is nan", 0, 0, NAN}, {"imagesTr/b_0001.nii", "b_0001.nii: voxel (4, 3, 2) is inf", 0, 0, INFINITY},
-               {"labelsTr/b.nii", "b.nii: voxel value 3 is not among", 0, 0, 3}, {"labelsTr/b.nii", "voxel value 0.5 is not among", 0, 0, 0.5f},
-               {"labelsTr/b.nii", "voxel value nan is not among", 0, 0, NAN}};
+               {"labelsTr/b.nii", "b.nii: voxel (4, 3, 2) is 3, which is no label", 0, 0, 3}, {"labelsTr/b.nii", "is 0.5, which is no label", 0, 0, 0.5f},
+               {"labelsTr/b.nii", "is nan, which is no label", 0, 0, NAN}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct dataset d;
         struct sample s;

@@ -4,7 +4,7 @@
 
 #include "io/base/file.h"
 #include "nn/measure/evaluation.h"
-#include "nn/measure/labelmap.h"
+#include "nn/data/labelmap.h"
 #include "tests/unit/expect.h"
 
 /* Two bars of 1 x 1 x 12 voxels of 2 x 1 x 0.5 mm: reference x = 2 .. 5 and 9, prediction x = 4 .. 7. Reference and prediction share 4, 5. Every voxel of a
@@ -115,14 +115,17 @@ static void check_labelmaps(void)
     char path[64];
     uint8_t map[2 * 3 * 4] = {0}, seen[LABEL_VALUES] = {0};
     struct volume g = {.size = {4, 3, 2, 1}, .spacing = {1, 2, 3}, .affine = {{1, 0, 0, 0}, {0, 2, 0, 0}, {0, 0, 3, 0}}};
-    snprintf(path, sizeof path, "/tmp/check_metric_table_%d.nii.gz", (int)getpid());
+    static const char *const ending[] = {".nrrd", ".mha", ".tif", ".nii.gz"};
     map[17] = 1; /* x 1, y 1, z 1 */
-    for (int wide = 0; wide < 2; wide++) {
+    for (int k = 0; k < 8; k++) {
+        const int wide = k % 2;
+        snprintf(path, sizeof path, "/tmp/check_metric_table_%d%s", (int)getpid(), ending[k / 2]);
         d.label_value[1] = wide ? 40000 : 3;
         CHECK(label_index_create(&index, &d, "d", &e) == 0 && labelmap_write(path, map, &g, &d, &e) == 0, "%s", e.text);
-        CHECK(labelmap_read(&m, path, &index, &e) == 0 && memcmp(m.index, map, sizeof map) == 0, "a label of %d comes back", d.label_value[1]);
-        CHECK(m.size[0] == 2 && m.size[2] == 4 && m.spacing[0] == 3 && m.geometry.type == (wide ? VOXEL_U16 : VOXEL_U8), "geometry and type");
+        CHECK(labelmap_read(&m, path, &index, &e) == 0 && memcmp(m.index, map, sizeof map) == 0, "a label of %d comes back from %s", d.label_value[1], path);
+        CHECK(m.size[0] == 2 && m.size[2] == 4 && (m.spacing[0] == 3 || k / 2 == 2) && m.geometry.type == (wide ? VOXEL_U16 : VOXEL_U8), "geometry and type");
         labelmap_free(&m);
+        if (k < 6) unlink(path);
     }
     CHECK(labelmap_values(seen, path, &e) == 0 && seen[0] && seen[40000] && !seen[3], "values of a file");
     d.label_value[1] = 3;
@@ -133,6 +136,19 @@ static void check_labelmaps(void)
     half[0] = 0.5f;
     CHECK(volume_write(&g, path, VOXEL_F32, &e) == 0 && labelmap_read(&m, path, &index, &e) == -1 && strstr(e.text, "voxel (0, 0, 0) is 0.5"), "%s", e.text);
     CHECK(labelmap_values(seen, path, &e) == -1 && strstr(e.text, "voxel (0, 0, 0) is 0.5"), "%s", e.text);
+    half[0] = -1;
+    CHECK(volume_write(&g, path, VOXEL_I16, &e) == 0 && labelmap_read(&m, path, &index, &e) == -1 && strstr(e.text, "voxel (0, 0, 0) is -1"), "%s", e.text);
+    half[0] = 3;
+    CHECK(volume_write(&g, path, VOXEL_I16, &e) == 0 && labelmap_read(&m, path, &index, &e) == 0 && m.index[0] == 1 && m.index[1] == 0, "%s", e.text);
+    labelmap_free(&m);
+    CHECK(volume_write(&g, path, VOXEL_F64, &e) == 0 && labelmap_read(&m, path, &index, &e) == 0 && m.index[0] == 1, "%s", e.text);
+    labelmap_free(&m);
+    d.labels = 0;
+    half[0] = 7;
+    CHECK(label_index_create(&index, &d, "d", &e) == 0 && volume_write(&g, path, VOXEL_U8, &e) == 0 && labelmap_read(&m, path, &index, &e) == 0 && m.index[0] == 1,
+          "a dataset without labels takes any mask: %s", e.text);
+    labelmap_free(&m);
+    d.labels = 2;
     d.label_value[1] = LABEL_VALUES;
     CHECK(label_index_create(&index, &d, "here", &e) == -1 && strstr(e.text, "here: label kidney is 65536"), "%s", e.text);
     unlink(path);

@@ -1,7 +1,8 @@
-/* labelmap.c - label maps from files and to files. Formats of images hold voxels as float32, which is exact for every label value; this file is the only
- * one that sees them so. */
-#include "nn/measure/labelmap.h"
+/* labelmap.c - label maps from files and to files. Files of integers are read and written as integers; those of other numbers (float32, scaled) come as
+ * float32 and hold labels only where they are whole. */
+#include "nn/data/labelmap.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,9 @@
 
 int label_index_create(struct label_index *x, const struct dataset *d, const char *path, struct error *e)
 {
-    if (d->labels < 2) return error_set(e, "%s: no label but the background", path);
+    memset(x, 0, sizeof *x);
+    x->any = d->labels == 0;
+    if (d->labels == 1) return error_set(e, "%s: no label but the background", path);
     for (int value = 0; value < LABEL_VALUES; value++) x->of[value] = -1;
     for (int k = 0; k < d->labels; k++) {
         if (d->label_value[k] < 0 || d->label_value[k] >= LABEL_VALUES)
@@ -25,34 +28,40 @@ int label_index_create(struct label_index *x, const struct dataset *d, const cha
 
 /* ---- reading ----------------------------------------------------------------------------------------------------------- */
 
-/* One 3D volume whose voxels float32 holds. */
+/* One 3D volume: v->whole where the file holds such, else voxels in float32 that are exact. */
 static int read_voxels(struct volume *v, const char *path, struct error *e)
 {
-    if (volume_read_exact(v, path, e)) return -1;
+    if (volume_read_choice(v, NULL, path, NULL, VOLUME_WHOLE | VOLUME_EXACT, e)) return -1;
     if (v->size[3] != 1) error_set(e, "%s: has %lld volumes; a label map is one", path, (long long)v->size[3]);
-    else if (!voxels_check(v, VOXEL_F32, e)) return 0;
+    else if (v->whole || !voxels_check(v, VOXEL_F32, e)) return 0;
     else error_prefix(e, "%s", path);
     volume_free(v);
     return -1;
 }
 
-/* The whole number from 0 to LABEL_VALUES - 1 that a voxel is, or -1. */
-static int value_of(float voxel)
+/* The whole number from 0 to LABEL_VALUES - 1 that voxel i is, or -1. */
+static int value_of(const struct volume *v, size_t i)
 {
+    if (v->whole) return v->whole[i];
+    const float voxel = v->voxel[i];
     return voxel >= 0 && voxel < LABEL_VALUES && voxel == (float)(int)voxel ? (int)voxel : -1;
 }
 
 static int refuse_voxel(const struct volume *v, size_t i, const char *path, const char *what, struct error *e)
 {
     const size_t w = (size_t)v->size[0], h = (size_t)v->size[1];
-    return error_set(e, "%s: voxel (%zu, %zu, %zu) is %.9g, %s", path, i % w, i / w % h, i / w / h, (double)v->voxel[i], what);
+    return error_set(e, "%s: voxel (%zu, %zu, %zu) is %.9g, %s", path, i % w, i / w % h, i / w / h, v->whole ? v->whole[i] : (double)v->voxel[i], what);
 }
 
 static int take_indices(uint8_t *index, const struct volume *v, const struct label_index *x, const char *path, struct error *e)
 {
     const size_t n = volume_voxels(v);
     for (size_t i = 0; i < n; i++) {
-        const int value = value_of(v->voxel[i]), k = value < 0 ? -1 : x->of[value];
+        if (x->any && (v->whole || isfinite(v->voxel[i]))) {
+            index[i] = v->whole ? v->whole[i] != 0 : v->voxel[i] != 0;
+            continue;
+        }
+        const int value = value_of(v, i), k = value < 0 || x->any ? -1 : x->of[value];
         if (k < 0) return refuse_voxel(v, i, path, "which is no label of the dataset", e);
         index[i] = (uint8_t)k;
     }
@@ -102,7 +111,7 @@ int labelmap_values(uint8_t seen[LABEL_VALUES], const char *path, struct error *
     const size_t n = volume_voxels(&v);
     int status = 0;
     for (size_t i = 0; !status && i < n; i++) {
-        const int value = value_of(v.voxel[i]);
+        const int value = value_of(&v, i);
         if (value < 0) status = refuse_voxel(&v, i, path, "and label maps hold whole numbers from 0 to 65535", e);
         else seen[value] = 1;
     }
@@ -119,11 +128,12 @@ int labelmap_write(const char *path, const uint8_t *index, const struct volume *
     int largest = 0;
     for (int k = 0; k < d->labels; k++) largest = d->label_value[k] > largest ? d->label_value[k] : largest;
     v.exact = NULL;
-    v.voxel = malloc(n * sizeof *v.voxel);
-    if (!v.voxel) return error_set(e, "%s: out of memory for %zu voxels", path, n);
-    for (size_t i = 0; i < n; i++) v.voxel[i] = (float)d->label_value[index[i]];
+    v.voxel = NULL;
+    v.whole = malloc(n * sizeof *v.whole);
+    if (!v.whole) return error_set(e, "%s: out of memory for %zu voxels", path, n);
+    for (size_t i = 0; i < n; i++) v.whole[i] = (uint16_t)d->label_value[index[i]];
     int status = volume_write(&v, path, largest > 255 ? VOXEL_U16 : VOXEL_U8, e);
-    free(v.voxel);
+    free(v.whole);
     return status;
 }
 

@@ -11,6 +11,7 @@
 enum { LABEL_VALUES = 1 << 16 }; /* values that a file may hold */
 
 struct label_index {
+    int any;                  /* of a dataset without labels: every value but 0 is index 1 */
     int16_t of[LABEL_VALUES]; /* index of the label with that value; LABEL_IGNORE for the ignore label; -1: none */
 };
 
@@ -21,7 +22,8 @@ struct labelmap {
     struct volume geometry;  /* of the file, without voxels */
 };
 
-/* path: for messages. */
+/* path: for messages. A dataset whose dataset.json has no labels at all (d->labels 0: masks of a classification) takes any map. 131 kB: not for
+ * the stack of a thread. */
 int label_index_create(struct label_index *x, const struct dataset *d, const char *path, struct error *e);
 int labelmap_read(struct labelmap *m, const char *path, const struct label_index *x, struct error *e);
 /* Reference and prediction, which must have one geometry. Free both. */

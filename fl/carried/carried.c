@@ -186,8 +186,10 @@ static int take_plan(struct carried *c, const char *path, struct error *e)
     if (dataset) {
         char ours[65], theirs[65];
         struct json *there;
-        if (file_join(name, sizeof name, c->folder, "dataset.json", e) || !(there = json_read(name, e)))
-            return -1;
+        if (file_join(name, sizeof name, c->folder, "dataset.json", e)) return -1;
+        if (!file_exists(name) && json_write(dataset, name, e))
+            return -1; /* only the message was carried here */
+        if (!(there = json_read(name, e))) return -1;
         hash_json(ours, dataset);
         hash_json(theirs, there);
         json_free(there);
@@ -202,40 +204,67 @@ static int take_plan(struct carried *c, const char *path, struct error *e)
     return c->f.plan ? 0 : error_prefix(e, "%s", path);
 }
 
-/* The newest global message: rounds follow each other. */
+/* The newest round with a global message; older ones may have been cleared away, or never been carried here.
+ */
 static int find_round(struct carried *c, struct error *e)
 {
-    char path[1400];
-    for (c->round = -1; c->round < c->f.train.epochs; c->round++) {
-        if (carried_path(path, c, c->round + 1, "global.safetensors", e)) return -1;
-        if (!file_exists(path)) break;
+    struct file_list list;
+    char path[1400], name[32];
+    c->round = -1;
+    if (!file_is_dir(c->folder))
+        return error_set(e, "%s: no such folder: the federation is not begun (--as init)", c->folder);
+    if (file_list(c->folder, &list, e)) return -1;
+    for (int i = 0; i < list.count; i++) {
+        int round;
+        if (sscanf(list.name[i], "round_%9d", &round) != 1 || round <= c->round) continue;
+        snprintf(name, sizeof name, "round_%04d", round);
+        if (strcmp(name, list.name[i]) == 0 && carried_path(path, c, round, "global.safetensors", e) == 0 &&
+            file_exists(path))
+            c->round = round;
     }
-    return c->round < 0 ? error_set(e, "%s: is missing", path) : 0;
+    file_list_free(&list);
+    return c->round >= 0
+               ? 0
+               : error_set(
+                     e,
+                     "%s: there is no round_NNNN/global.safetensors: the federation is not begun (--as init)",
+                     c->folder);
+}
+
+/* federation.json; where only a global message was carried here, what it says. */
+static int read_agreed(struct carried *c, char path[1400], struct error *e)
+{
+    char hash[65];
+    if (file_join(path, 1400, c->folder, "federation.json", e)) return -1;
+    if (file_exists(path)) return (c->agreed = json_read(path, e)) ? 0 : -1;
+    if (carried_path(path, c, c->round, "global.safetensors", e)) return -1;
+    return (c->agreed = task_agreed(path, hash, e)) ? 0 : -1;
+}
+
+/* All that the agreed says, checked. */
+static int take_agreed(struct carried *c, const char *path, struct error *e)
+{
+    if (json_integer(c->agreed, "format", -1) != MESSAGE_FORMAT)
+        return error_set(e, "%s: has another format", path);
+    if (federation_from_json(&c->f, c->agreed, path, e) || take_sites(c, path, e) || take_plan(c, path, e))
+        return -1;
+    if (federation_check(&c->f, e)) return error_prefix(e, "%s", path);
+    if (c->round > c->f.train.epochs)
+        return error_set(e, "%s: there is a round %d of %d", c->folder, c->round, c->f.train.epochs);
+    return 0;
 }
 
 int carried_open(struct carried *c, const char *folder, struct error *e)
 {
-    char path[1200];
+    char path[1400];
     memset(c, 0, sizeof *c);
     if (strlen(folder) >= sizeof c->folder) return error_set(e, "%.100s...: path is too long", folder);
     snprintf(c->folder, sizeof c->folder, "%s", folder);
-    if (file_join(path, sizeof path, folder, "federation.json", e)) return -1;
-    if (!file_exists(path))
-        return error_set(e, "%s: no such file: the federation is not begun (--as init)", path);
-    if (!(c->agreed = json_read(path, e))) return -1;
-    int status = json_integer(c->agreed, "format", -1) == MESSAGE_FORMAT
-                     ? 0
-                     : error_set(e, "%s: has another format", path);
-    if (!status) status = federation_from_json(&c->f, c->agreed, path, e);
-    if (!status) status = take_sites(c, path, e) || take_plan(c, path, e) ? -1 : 0;
-    if (!status) status = federation_check(&c->f, e) ? error_prefix(e, "%s", path) : find_round(c, e);
-    if (!status) {
-        hash_json(c->f.hash, c->agreed);
-        c->model = learner_model(&c->f.train, c->f.plan);
-    } else {
-        carried_close(c);
-    }
-    return status;
+    if (find_round(c, e) || read_agreed(c, path, e)) return -1;
+    if (take_agreed(c, path, e)) return carried_close(c), -1;
+    hash_json(c->f.hash, c->agreed);
+    c->model = learner_model(&c->f.train, c->f.plan);
+    return 0;
 }
 
 void carried_close(struct carried *c)

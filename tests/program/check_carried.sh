@@ -53,6 +53,8 @@ ok "simulation" $?
 whole=$(last_hash sim/fold_all/rounds.csv)
 
 gives 1 "begun" $nephron federate A --as site A -o FED
+mkdir empty
+gives 1 "begun" $nephron federate --as aggregate -o empty
 gives 1 "fingerprint" $nephron federate --as init -o FED --sites A,B,C $options
 for s in A B C; do gives 0 "fingerprint of" $nephron federate $s --as fingerprint $s -o FED; done
 gives 0 "3 sites" $nephron federate --as init -o FED --sites C,A,B $options --quorum 2
@@ -104,6 +106,11 @@ cp good_B FED/round_0001/B.safetensors
 gives 0 "3 updates, 0 refused" $nephron federate --as aggregate -o FED
 [ "$(last_hash FED/rounds.csv)" = "$whole" ]
 ok "after everything the simulation's hash" $?
+mkdir -p alone/round_0001 # the message alone is enough for a site
+cp FED/round_0001/global.safetensors alone/round_0001
+gives 0 "round 2 of 2" $nephron federate B --as site B -o alone --state nephron-B
+cmp -s alone/round_0001/B.safetensors FED/round_0001/B.safetensors
+ok "from the message alone a site gives the same answer" $?
 gives 0 "complete" $nephron federate --as aggregate -o FED
 gives 0 "complete" $nephron federate A --as site A -o FED
 $nephron federate --as init -o other --sites A,B,C $options --seed 2 --plans FED/plans.json --dataset $data/dataset.json --quiet

@@ -134,9 +134,9 @@ CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/f
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_compare.sh tests/program/check_carried.sh \
-	tests/program/check_cases_io.sh tests/program/check_hospitals.sh tests/program/check_convert.sh \
-	tests/program/check_image_data.sh tests/program/check_program.sh tests/program/check_nnunet.sh \
-	tests/program/check_ensemble.sh tests/program/check_study_program.sh
+	tests/program/check_cases_io.sh tests/program/check_memory_io.sh tests/program/check_hospitals.sh \
+	tests/program/check_convert.sh tests/program/check_image_data.sh tests/program/check_program.sh \
+	tests/program/check_nnunet.sh tests/program/check_ensemble.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a $(PROGRAMS_MPI_$(MPI))
 

@@ -358,9 +358,10 @@ static void put_string(struct walk *w, const char *text, size_t length)
     }
     struct text copy = {0}; /* zero bytes become what text_put_json replaces */
     text_put(&copy, text, length);
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < copy.size; i++)
         if (copy.data[i] == 0) copy.data[i] = '\xFF';
-    text_put_json(&w->json, copy.data);
+    if (copy.failed) text_append(&w->json, &copy); /* hands the failure on */
+    else text_put_json(&w->json, copy.data);
     free(copy.data);
 }
 
@@ -562,6 +563,7 @@ static int parse(struct walk *w, const unsigned char *data, size_t size)
         return error_set(w->e, "in the format of PyTorch before 1.6: load it and save it again");
     if (zip_open(&w->zip, data, size, "archive", w->e)) return -1;
     int status = walk_archive(w, size);
+    if (!status && w->json.failed) status = error_set(w->e, "out of memory for its values");
     if (!status) {
         w->out->values = json_parse(w->json.data, w->json.size, w->e);
         if (w->out->values == NULL) status = error_prefix(w->e, "values");

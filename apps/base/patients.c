@@ -25,7 +25,8 @@ static struct row *sort_rows(const struct csv *c, const char *path, struct error
     }
     struct row *row = malloc(((size_t)c->rows + 1) * sizeof *row);
     if (!row) error_set(e, "%s: out of memory for %d rows", path, c->rows);
-    for (int i = 0; row && i < c->rows; i++) row[i] = (struct row){csv_cell(c, i, of_case), csv_cell(c, i, of_patient)};
+    for (int i = 0; row && i < c->rows; i++)
+        row[i] = (struct row){csv_cell(c, i, of_case), csv_cell(c, i, of_patient)};
     if (row) qsort(row, (size_t)c->rows, sizeof *row, compare_rows);
     for (int i = 1; row && i < c->rows; i++) {
         if (strcmp(row[i - 1].id, row[i].id)) continue;
@@ -36,13 +37,15 @@ static struct row *sort_rows(const struct csv *c, const char *path, struct error
     return row;
 }
 
-static int assign(int *cluster, const struct row *row, int rows, const char *path, const char *const *id, int n, struct error *e)
+static int assign(int *cluster, const struct row *row, int rows, const char *path, const char *const *id,
+                  int n, struct error *e)
 {
     const char **patient = malloc(((size_t)n + 1) * sizeof *patient);
     int clusters = 0;
     if (!patient) return error_set(e, "out of memory for %d cases", n);
     for (int i = 0; clusters >= 0 && i < n; i++) {
-        const struct row key = {id[i], NULL}, *found = bsearch(&key, row, (size_t)rows, sizeof key, compare_rows);
+        const struct row key = {id[i], NULL},
+                         *found = bsearch(&key, row, (size_t)rows, sizeof key, compare_rows);
         if (!found || !*found->patient) {
             clusters = error_set(e, "%s: no patient for case %s", path, id[i]);
             break;

@@ -1,11 +1,13 @@
-/* patients.h - which patient each case belongs to, from a table with columns case,patient: the clusters of the tests. */
+/* patients.h - which patient each case belongs to, from a table with columns case,patient: the clusters of
+ * the tests. */
 #ifndef APPS_PATIENTS_H
 #define APPS_PATIENTS_H
 
 #include "io/base/error.h"
 
-/* cluster[i]: the patient of case id[i], 0 to the number of patients - 1 (which it returns) in order of first appearance among the n cases; -1 with a
- * message. Each of the cases must stand in the table once; others may. path NULL: every case is a patient. */
+/* cluster[i]: the patient of case id[i], 0 to the number of patients - 1 (which it returns) in order of first
+ * appearance among the n cases; -1 with a message. Each of the cases must stand in the table once; others
+ * may. path NULL: every case is a patient. */
 int patients_read(int *cluster, const char *path, const char *const *id, int n, struct error *e);
 
 #endif

@@ -29,7 +29,8 @@ void evaluation_print(const struct evaluation *ev)
         if (metric_at(i)->column) printf(" %*s", column_width(metric_at(i)), metric_at(i)->column);
     printf(" %6s\n", "missed");
     for (int k = 1; k <= ev->labels; k++) print_row(ev, k);
-    printf("NSD at %g mm, boundary IoU at %g mm, volume: error; missed: cases with one surface missing, which HD95 and ASSD leave out and `penalised`\n"
+    printf("NSD at %g mm, boundary IoU at %g mm, volume: error; missed: cases with one surface missing, "
+           "which HD95 and ASSD leave out and `penalised`\n"
            "counts with the image's diagonal.\n",
            ev->limits.tolerance, ev->limits.boundary);
 }
@@ -38,7 +39,9 @@ void crossval_print(const struct crossval *v, const char *out)
 {
     for (int i = 0; i < v->trials; i++) {
         const struct crossval_trial *t = &v->trial[i];
-        printf("largest component of %-20s Dice %.5f to %.5f: %s\n", t->name, t->before, t->after, t->kept ? "kept alone" : "no");
+        printf("largest component of %-20s Dice %.5f to %.5f: %s\n", t->name, t->before, t->after,
+               t->kept ? "kept alone" : "no");
     }
-    printf("%s: %d step%s from %d cases, mean Dice %.5f to %.5f\n", out, v->steps.steps, v->steps.steps == 1 ? "" : "s", v->pairs, v->before, v->after);
+    printf("%s: %d step%s from %d cases, mean Dice %.5f to %.5f\n", out, v->steps.steps,
+           v->steps.steps == 1 ? "" : "s", v->pairs, v->before, v->after);
 }

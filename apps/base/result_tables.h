@@ -5,8 +5,8 @@
 #include "nn/infer/crossval.h"
 #include "nn/measure/evaluation.h"
 
-/* A row a label and the foreground mean; a column each metric of the table that has a heading, and the cases in which a surface is missing (reference or
- * prediction empty, the other not). */
+/* A row a label and the foreground mean; a column each metric of the table that has a heading, and the cases
+ * in which a surface is missing (reference or prediction empty, the other not). */
 void evaluation_print(const struct evaluation *ev);
 /* What crossval_determine tried, and what it wrote to `out`. */
 void crossval_print(const struct crossval *v, const char *out);

@@ -15,7 +15,8 @@ static int compare_ids(const void *a, const void *b)
     return strcmp(((const struct score *)a)->id, ((const struct score *)b)->id);
 }
 
-static int find_columns(struct columns *c, const struct csv *csv, int need_label, int need_probability, struct error *e)
+static int find_columns(struct columns *c, const struct csv *csv, int need_label, int need_probability,
+                        struct error *e)
 {
     c->id = csv_column(csv, "case", e);
     if (c->id < 0) return -1;
@@ -36,7 +37,8 @@ static int read_probability(double *v, const struct scores *s, int row, int colu
 {
     if (csv_number(&s->csv, s->path, row, column, v, e)) return -1;
     if (*v >= 0 && *v <= 1) return 0;
-    return error_set(e, "%s: row %d: probability of case %s is %g, not from 0 to 1", s->path, row + 1, s->item[row].id, *v);
+    return error_set(e, "%s: row %d: probability of case %s is %g, not from 0 to 1", s->path, row + 1,
+                     s->item[row].id, *v);
 }
 
 static int read_row(struct scores *s, int row, const struct columns *c, int need_label, struct error *e)
@@ -49,11 +51,13 @@ static int read_row(struct scores *s, int row, const struct columns *c, int need
     if (c->label >= 0 && *csv_cell(&s->csv, row, c->label)) {
         if (csv_number(&s->csv, s->path, row, c->label, &v, e)) return -1;
         if (!(v >= 0 && v <= most && v == floor(v)))
-            return error_set(e, "%s: row %d: label of case %s is %g, not %s%d", s->path, row + 1, out->id, v, most == 1 ? "0 or " : "a whole number from 0 to ", most);
+            return error_set(e, "%s: row %d: label of case %s is %g, not %s%d", s->path, row + 1, out->id, v,
+                             most == 1 ? "0 or " : "a whole number from 0 to ", most);
         out->label = (int)v;
         if (out->label >= s->classes) s->classes = out->label + 1;
     }
-    if (need_label && out->label < 0) return error_set(e, "%s: row %d: label of case %s is empty", s->path, row + 1, out->id);
+    if (need_label && out->label < 0)
+        return error_set(e, "%s: row %d: label of case %s is empty", s->path, row + 1, out->id);
     for (int k = 0; k < c->count; k++) {
         double *of = c->count > 2 ? &s->room[(size_t)row * c->count + k] : &out->probability;
         if (read_probability(of, s, row, c->probability[k], e)) return -1;
@@ -75,7 +79,8 @@ static int read_rows(struct scores *s, int need_label, int need_probability, str
         if (read_row(s, s->count, &c, need_label, e)) return -1;
     qsort(s->item, (size_t)s->count, sizeof *s->item, compare_ids);
     for (int i = 1; i < s->count; i++)
-        if (strcmp(s->item[i - 1].id, s->item[i].id) == 0) return error_set(e, "%s: case %s stands twice", s->path, s->item[i].id);
+        if (strcmp(s->item[i - 1].id, s->item[i].id) == 0)
+            return error_set(e, "%s: case %s stands twice", s->path, s->item[i].id);
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* cmd_best.c - nnU-Net's find_best_configuration: which run, or which ensemble of two, has the best Dice on the held-out cases of the
- * cross-validation; and the postprocessing for it. */
+/* cmd_best.c - nnU-Net's find_best_configuration: which run, or which ensemble of two, has the best Dice on
+ * the held-out cases of the cross-validation; and the postprocessing for it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@
 enum { RUNS_MAX = 16 };
 
 struct candidate {
-    int run[2];        /* [1] is -1 for a run alone */
-    double dice;       /* foreground mean */
+    int run[2];  /* [1] is -1 for a run alone */
+    double dice; /* foreground mean */
     int cases;
 };
 
@@ -32,15 +32,19 @@ struct best {
 
 static int ensemble_folder(char path[1300], const struct best *v, const struct candidate *c, struct error *e)
 {
-    return snprintf(path, 1300, "%s/ensemble_%d_%d", v->out, c->run[0], c->run[1]) < 1300 ? 0 : error_set(e, "%s: path is too long", v->out);
+    return snprintf(path, 1300, "%s/ensemble_%d_%d", v->out, c->run[0], c->run[1]) < 1300
+               ? 0
+               : error_set(e, "%s: path is too long", v->out);
 }
 
 /* "a/b/case.nii.gz" -> "a/b" and "case". */
-static int split_prediction(char folder[1300], char id[ID_MAX], const char *path, const char *ending, struct error *e)
+static int split_prediction(char folder[1300], char id[ID_MAX], const char *path, const char *ending,
+                            struct error *e)
 {
     const char *name = file_name(path);
     size_t before = (size_t)(name - path), n = strlen(name), m = strlen(ending);
-    if (before < 2 || n <= m || strcmp(name + n - m, ending) || n - m >= ID_MAX) return error_set(e, "%s: does not end in %s", path, ending);
+    if (before < 2 || n <= m || strcmp(name + n - m, ending) || n - m >= ID_MAX)
+        return error_set(e, "%s: does not end in %s", path, ending);
     snprintf(folder, 1300, "%.*s", (int)before - 1, path);
     snprintf(id, ID_MAX, "%.*s", (int)(n - m), name);
     return 0;
@@ -54,14 +58,18 @@ static const struct pair *find_pair(const struct crossval *v, const char *predic
     return NULL;
 }
 
-static int add_ensembled(struct evaluation *ev, const struct best *v, const struct candidate *c, const struct pair *a, const char *folder, struct error *e)
+static int add_ensembled(struct evaluation *ev, const struct best *v, const struct candidate *c,
+                         const struct pair *a, const char *folder, struct error *e)
 {
     const struct dataset *d = &v->run[c->run[0]].dataset;
     const struct crossval *h = &v->held_out[c->run[0]];
     char first[1300], second[1300], id[ID_MAX], path[1400];
     const struct pair *b = find_pair(&v->held_out[c->run[1]], a->prediction);
-    if (!b) return error_set(e, "%s: has no held-out prediction of %s, which %s has", v->run[c->run[1]].path, file_name(a->prediction), v->run[c->run[0]].path);
-    if (split_prediction(first, id, a->prediction, d->file_ending, e) || split_prediction(second, id, b->prediction, d->file_ending, e) ||
+    if (!b)
+        return error_set(e, "%s: has no held-out prediction of %s, which %s has", v->run[c->run[1]].path,
+                         file_name(a->prediction), v->run[c->run[0]].path);
+    if (split_prediction(first, id, a->prediction, d->file_ending, e) ||
+        split_prediction(second, id, b->prediction, d->file_ending, e) ||
         file_join(path, sizeof path, folder, file_name(a->prediction), e))
         return -1;
     const struct ensemble_case one = {.id = id, .folder = {first, second}, .folders = 2};
@@ -100,7 +108,8 @@ static int measure(struct best *v, struct candidate *c, struct crossval *cases, 
     c->dice = mean[0];
     c->cases = cases->pairs;
     if (!v->quiet)
-        printf("%.4f  %4d cases  %s%s%s\n", c->dice, c->cases, v->run[c->run[0]].path, c->run[1] < 0 ? "" : " + ", c->run[1] < 0 ? "" : v->run[c->run[1]].path);
+        printf("%.4f  %4d cases  %s%s%s\n", c->dice, c->cases, v->run[c->run[0]].path,
+               c->run[1] < 0 ? "" : " + ", c->run[1] < 0 ? "" : v->run[c->run[1]].path);
     return 0;
 }
 
@@ -131,15 +140,19 @@ static void print_commands(const struct best *v, const struct candidate *c, stru
 {
     char line[4 * 1300];
     if (c->run[1] < 0) {
-        snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT --postprocessing %s/postprocessing.json", v->run[c->run[0]].path, v->out);
+        snprintf(line, sizeof line,
+                 "nephron predict %s -i IMAGES -o OUT --postprocessing %s/postprocessing.json",
+                 v->run[c->run[0]].path, v->out);
         json_add_text(commands, NULL, line);
     }
     for (int k = 0; k < 2 && c->run[1] >= 0; k++) {
-        snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT_%d --probabilities", v->run[c->run[k]].path, k);
+        snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT_%d --probabilities",
+                 v->run[c->run[k]].path, k);
         json_add_text(commands, NULL, line);
     }
     if (c->run[1] >= 0) {
-        snprintf(line, sizeof line, "nephron ensemble OUT_0 OUT_1 -o OUT --postprocessing %s/postprocessing.json", v->out);
+        snprintf(line, sizeof line,
+                 "nephron ensemble OUT_0 OUT_1 -o OUT --postprocessing %s/postprocessing.json", v->out);
         json_add_text(commands, NULL, line);
     }
     for (int k = 0; !v->quiet && k < commands->count; k++) printf("  %s\n", commands->item[k]->string);
@@ -155,14 +168,19 @@ static int finish(struct best *v, const struct candidate *c, struct error *e)
 {
     char path[1400], record[1400];
     struct crossval cases = {0};
-    if (file_join(path, sizeof path, v->out, "postprocessing.json", e) || file_join(record, sizeof record, v->out, "best.json", e)) return -1;
-    if (!v->quiet) printf("best: %s%s%s, mean Dice %.4f\n", v->run[c->run[0]].path, c->run[1] < 0 ? "" : " + ", c->run[1] < 0 ? "" : v->run[c->run[1]].path, c->dice);
+    if (file_join(path, sizeof path, v->out, "postprocessing.json", e) ||
+        file_join(record, sizeof record, v->out, "best.json", e))
+        return -1;
+    if (!v->quiet)
+        printf("best: %s%s%s, mean Dice %.4f\n", v->run[c->run[0]].path, c->run[1] < 0 ? "" : " + ",
+               c->run[1] < 0 ? "" : v->run[c->run[1]].path, c->dice);
     int status = cases_of(&cases, v, c, e);
     if (!status) status = crossval_determine(&cases, path, e);
     if (!status && !v->quiet) crossval_print(&cases, path);
     crossval_end(&cases);
     if (status) return -1;
-    struct json *j = json_object(), *all = json_add_array(j, "candidates"), *best = json_add_object(j, "best");
+    struct json *j = json_object(), *all = json_add_array(j, "candidates"),
+                *best = json_add_object(j, "best");
     for (int i = 0; i < v->candidates; i++) {
         struct json *one = json_add_object(all, NULL);
         add_runs(one, v, &v->candidate[i]);
@@ -190,7 +208,8 @@ static int find_best(struct best *v, const char *const *path, struct error *e)
     for (int a = 0; v->ensembles && a < v->runs; a++)
         for (int b = a + 1; b < v->runs; b++)
             if (add_candidate(v, a, b, e)) return -1;
-    const struct candidate *best = &v->candidate[0]; /* of equally good ones the first: runs alone come before ensembles */
+    const struct candidate *best =
+        &v->candidate[0]; /* of equally good ones the first: runs alone come before ensembles */
     for (int i = 1; i < v->candidates; i++)
         if (v->candidate[i].dice > best->dice) best = &v->candidate[i];
     return finish(v, best, e);
@@ -201,15 +220,22 @@ int cmd_best(int argc, char **argv)
     const char *out = NULL, *ref = NULL;
     int ensembles = 1, threads = 0, quiet = 0;
     struct option_spec spec[] = {
-        {"output", 'o', OPTION_TEXT, &out, "OUT", "folder of best.json, postprocessing.json and the ensembles' label maps", 0, 0, 0},
-        {"ref", 'r', OPTION_TEXT, &ref, "DIR", "folder of the references (default: where summary.json says)", 0, 0, 0},
+        {"output", 'o', OPTION_TEXT, &out, "OUT",
+         "folder of best.json, postprocessing.json and the ensembles' label maps", 0, 0, 0},
+        {"ref", 'r', OPTION_TEXT, &ref, "DIR", "folder of the references (default: where summary.json says)",
+         0, 0, 0},
         {"no-ensembles", 0, OPTION_NOFLAG, &ensembles, NULL, "compare the runs alone", 0, 0, 0},
-        OPTION_THREADS(threads), OPTION_QUIET(quiet), {0}};
-    struct command_help help = {"best RUN... -o OUT [OPTIONS]", "Which run, or ensemble of two, is best on the held-out cases; and its postprocessing",
-                                "nnU-Net's rule: the mean over the foreground labels of the mean Dice over all validated folds' cases. Ensembles of two runs\n"
-                                "need the probabilities of the validation: train with --probabilities.\n\n"
-                                "  nephron best run_2d run_3d_fullres -o best",
-                                spec};
+        OPTION_THREADS(threads),
+        OPTION_QUIET(quiet),
+        {0}};
+    struct command_help help = {
+        "best RUN... -o OUT [OPTIONS]",
+        "Which run, or ensemble of two, is best on the held-out cases; and its postprocessing",
+        "nnU-Net's rule: the mean over the foreground labels of the mean Dice over all validated folds' "
+        "cases. Ensembles of two runs\n"
+        "need the probabilities of the validation: train with --probabilities.\n\n"
+        "  nephron best run_2d run_3d_fullres -o best",
+        spec};
     struct operands operands;
     struct error e = {""};
     int status;

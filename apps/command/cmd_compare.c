@@ -1,4 +1,5 @@
-/* cmd_compare.c - compare: paired statistics of two evaluations, or two sets of them (one a seed), of the same cases. */
+/* cmd_compare.c - compare: paired statistics of two evaluations, or two sets of them (one a seed), of the
+ * same cases. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ static int split_paths(struct compare_arm *a, const char *operand, struct error 
         return 0;
     }
     for (char *at = a->text, *comma; at; at = comma) {
-        if (a->seeds == COMPARE_SEEDS_MAX) return error_set(e, "%s: more than %d files", operand, COMPARE_SEEDS_MAX);
+        if (a->seeds == COMPARE_SEEDS_MAX)
+            return error_set(e, "%s: more than %d files", operand, COMPARE_SEEDS_MAX);
         if ((comma = strchr(at, ','))) *comma++ = 0;
         a->path[a->seeds++] = at;
     }
@@ -45,41 +47,66 @@ static int check_usage(const char *command, const struct compare *c)
     for (int arm = 0; arm < 2; arm++)
         for (int s = 0; s < c->arm[arm].seeds; s++)
             if (file_has_suffix(c->arm[arm].path[s], ".csv") != tables)
-                return app_usage(command, "%s and %s: one is a table, the other is not", a->path[0], c->arm[arm].path[s]);
-    if (a->seeds != b->seeds) return app_usage(command, "A has %d files, B %d: seed k of both belongs together", a->seeds, b->seeds);
+                return app_usage(command, "%s and %s: one is a table, the other is not", a->path[0],
+                                 c->arm[arm].path[s]);
+    if (a->seeds != b->seeds)
+        return app_usage(command, "A has %d files, B %d: seed k of both belongs together", a->seeds,
+                         b->seeds);
     if (c->unpaired && a->seeds > 1) return app_usage(command, "--unpaired takes one file of A and one of B");
     if (c->unpaired && c->patients) return app_usage(command, "--unpaired has no --patients");
     return 0;
 }
 
 static const char details[] =
-    "A and B are two summary.json (of evaluate or of nnU-Net), or two tables with columns case,label,probability (for more classes\n"
-    "probability_0, probability_1, ...). Cases are paired by name; those that are left out are told with the reason. Differences are A - B.\n"
-    "Each test says what it could have shown: the smallest difference found with the given power, and its power at the margin.\n\n"
-    "Several files with commas between are the same arm trained with several seeds: then patients and seeds are both random (mixed model,\n"
-    "Obuchowski-Rockette, crossed bootstrap), and the conclusion is about the way of training instead of two trained models.\n\n"
+    "A and B are two summary.json (of evaluate or of nnU-Net), or two tables with columns\n"
+    "case,label,probability (for more classes probability_0, probability_1, ...). Cases are paired by\n"
+    "name; those that are left out are told with the reason. Differences are A - B. Each test says what\n"
+    "it could have shown: the smallest difference found with the given power, and its power at the\n"
+    "margin.\n\n"
+    "Several files with commas between are the same arm trained with several seeds: then patients and\n"
+    "seeds are both random (mixed model, Obuchowski-Rockette, crossed bootstrap), and the conclusion is\n"
+    "about the way of training instead of two trained models.\n\n"
     "  nephron compare federated/summary.json centralised/summary.json --margin 0.02 --json out.json\n"
     "  nephron compare federated.csv centralised.csv --patients patients.csv\n"
     "  nephron compare f1.csv,f2.csv,f3.csv c1.csv,c2.csv,c3.csv";
 
 int cmd_compare(int argc, char **argv)
 {
-    struct compare c = {.metric = "Dice", .zeros = "pratt", .threshold = 0.5, .level = 0.95, .power = 0.8, .resamples = 10000, .seed = 1};
+    struct compare c = {.metric = "Dice",
+                        .zeros = "pratt",
+                        .threshold = 0.5,
+                        .level = 0.95,
+                        .power = 0.8,
+                        .resamples = 10000,
+                        .seed = 1};
     char choices[METRIC_CHOICES_SIZE];
     metric_choices(choices);
     struct option_spec spec[] = {
         {"json", 0, OPTION_TEXT, &c.out, "FILE", "write the results as JSON", 0, 0, 0},
         {"metric", 0, OPTION_TEXT, &c.metric, "NAME", "of summary.json (Dice)", 0, 0, choices},
-        {"margin", 0, OPTION_NUMBER, &c.margin, "X", "test equivalence within +-X, and whether A is worse by less (of the metric, or of the AUC)", 0, 1e6, 0},
-        {"patients", 0, OPTION_TEXT, &c.patients, "FILE", "table case,patient: tests by patients, who may have several cases", 0, 0, 0},
-        {"unpaired", 0, OPTION_FLAG, &c.unpaired, NULL, "A and B are of different cases, as of two hospitals: Mann-Whitney, unpaired DeLong", 0, 0, 0},
-        {"zeros", 0, OPTION_TEXT, &c.zeros, "HOW", "Wilcoxon: rank zero differences and then leave them out (pratt, as study does), or before (wilcox)", 0, 0, "pratt|wilcox"},
-        {"level", 0, OPTION_NUMBER, &c.level, "P", "of the bootstrap and shift intervals (0.95)", 0.5, 0.999, 0},
-        {"power", 0, OPTION_NUMBER, &c.power, "P", "of the smallest difference that is printed (0.8)", 0.1, 0.999, 0},
-        {"resamples", 0, OPTION_INT, &c.resamples, "N", "of the bootstrap (10000; of areas at most 2000)", 100, 10000000, 0},
-        {"threshold", 0, OPTION_NUMBER, &c.threshold, "P", "tables: positive from this probability on (0.5)", 0, 1, 0},
-        OPTION_SEED_(c.seed), OPTION_QUIET(c.quiet), {0}};
-    struct command_help help = {"compare A B [OPTIONS]", "Paired statistics of two evaluations of the same cases", details, spec};
+        {"margin", 0, OPTION_NUMBER, &c.margin, "X",
+         "test equivalence within +-X, and whether A is worse by less (of the metric, or of the AUC)", 0, 1e6,
+         0},
+        {"patients", 0, OPTION_TEXT, &c.patients, "FILE",
+         "table case,patient: tests by patients, who may have several cases", 0, 0, 0},
+        {"unpaired", 0, OPTION_FLAG, &c.unpaired, NULL,
+         "A and B are of different cases, as of two hospitals: Mann-Whitney, unpaired DeLong", 0, 0, 0},
+        {"zeros", 0, OPTION_TEXT, &c.zeros, "HOW",
+         "Wilcoxon: rank zero differences and then leave them out (pratt, as study does), or before (wilcox)",
+         0, 0, "pratt|wilcox"},
+        {"level", 0, OPTION_NUMBER, &c.level, "P", "of the bootstrap and shift intervals (0.95)", 0.5, 0.999,
+         0},
+        {"power", 0, OPTION_NUMBER, &c.power, "P", "of the smallest difference that is printed (0.8)", 0.1,
+         0.999, 0},
+        {"resamples", 0, OPTION_INT, &c.resamples, "N", "of the bootstrap (10000; of areas at most 2000)",
+         100, 10000000, 0},
+        {"threshold", 0, OPTION_NUMBER, &c.threshold, "P", "tables: positive from this probability on (0.5)",
+         0, 1, 0},
+        OPTION_SEED_(c.seed),
+        OPTION_QUIET(c.quiet),
+        {0}};
+    struct command_help help = {"compare A B [OPTIONS]",
+                                "Paired statistics of two evaluations of the same cases", details, spec};
     struct operands operands;
     struct error e = {""};
     int status;

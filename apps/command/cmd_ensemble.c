@@ -29,7 +29,9 @@ static int check_folders(const struct ensemble *v, const struct file_list *first
             for (int i = 0; !status && i < a->count; i++) {
                 int found = !file_has_suffix(a->name[i], ".npz");
                 for (int j = 0; !found && j < b->count; j++) found = strcmp(a->name[i], b->name[j]) == 0;
-                if (!found) status = error_set(e, "%s: lacks %s, which %s has", v->c.folder[side ? 0 : k], a->name[i], v->c.folder[side ? k : 0]);
+                if (!found)
+                    status = error_set(e, "%s: lacks %s, which %s has", v->c.folder[side ? 0 : k], a->name[i],
+                                       v->c.folder[side ? k : 0]);
             }
         }
         file_list_free(&other);
@@ -41,8 +43,10 @@ static int check_folders(const struct ensemble *v, const struct file_list *first
 static int run_case(struct ensemble *v, const char *name, struct error *e)
 {
     char id[ID_MAX], path[1400], npz[1400];
-    if (snprintf(id, sizeof id, "%.*s", (int)(strlen(name) - 4), name) >= (int)sizeof id) return error_set(e, "%s: name is too long", name);
-    if (snprintf(path, sizeof path, "%s/%s%s", v->out, id, v->dataset.file_ending) >= (int)sizeof path || snprintf(npz, sizeof npz, "%s/%s", v->out, name) >= (int)sizeof npz)
+    if (snprintf(id, sizeof id, "%.*s", (int)(strlen(name) - 4), name) >= (int)sizeof id)
+        return error_set(e, "%s: name is too long", name);
+    if (snprintf(path, sizeof path, "%s/%s%s", v->out, id, v->dataset.file_ending) >= (int)sizeof path ||
+        snprintf(npz, sizeof npz, "%s/%s", v->out, name) >= (int)sizeof npz)
         return error_set(e, "%s: path is too long", v->out);
     v->c.id = id;
     return ensemble_run(&v->c, &v->dataset, &v->post, path, v->probabilities ? npz : NULL, NULL, e);
@@ -55,7 +59,9 @@ static int run_cases(struct ensemble *v, struct error *e)
     if (file_list(v->c.folder[0], &files, e)) return -1;
     int status = check_folders(v, &files, e) || file_mkdirs(v->out, e) ? -1 : 0;
     for (int i = 0; i < files.count; i++) total += file_has_suffix(files.name[i], ".npz");
-    if (!status && !total) status = error_set(e, "%s: no CASE.npz with probabilities (predict --probabilities writes them)", v->c.folder[0]);
+    if (!status && !total)
+        status = error_set(e, "%s: no CASE.npz with probabilities (predict --probabilities writes them)",
+                           v->c.folder[0]);
     struct progress bar = progress_begin("ensemble", v->quiet);
     for (int i = 0; !status && i < files.count; i++) {
         if (!file_has_suffix(files.name[i], ".npz")) continue;
@@ -64,7 +70,8 @@ static int run_cases(struct ensemble *v, struct error *e)
     }
     progress_end(&bar);
     file_list_free(&files);
-    if (!status && !v->quiet) printf("%s: %d label maps from %d predictions each\n", v->out, done, v->c.folders);
+    if (!status && !v->quiet)
+        printf("%s: %d label maps from %d predictions each\n", v->out, done, v->c.folders);
     return status;
 }
 
@@ -73,14 +80,17 @@ static int run_ensemble(struct ensemble *v, struct error *e)
     char path[1400], copy[1400];
     unsigned char *text;
     size_t size;
-    if (snprintf(path, sizeof path, "%s%s", v->dataset_path ? v->dataset_path : v->c.folder[0], v->dataset_path ? "" : "/dataset.json") >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s%s", v->dataset_path ? v->dataset_path : v->c.folder[0],
+                 v->dataset_path ? "" : "/dataset.json") >= (int)sizeof path)
         return error_set(e, "%s: path is too long", v->c.folder[0]);
     if (dataset_read_header(&v->dataset, path, e)) return -1;
     int status = v->postprocessing ? postprocess_read(&v->post, v->postprocessing, &v->dataset, e) : 0;
     if (!status) status = run_cases(v, e);
     if (!status) status = file_read(path, 1 << 26, &text, &size, e);
     if (!status) { /* so that the folder can be evaluated, or be part of another ensemble */
-        status = file_join(copy, sizeof copy, v->out, "dataset.json", e) || file_write(copy, text, size, e) ? -1 : 0;
+        status = file_join(copy, sizeof copy, v->out, "dataset.json", e) || file_write(copy, text, size, e)
+                     ? -1
+                     : 0;
         free(text);
     }
     dataset_close(&v->dataset);
@@ -92,14 +102,21 @@ int cmd_ensemble(int argc, char **argv)
     struct ensemble v = {0};
     struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &v.out, "OUT", "folder of the label maps", 0, 0, 0},
-        {"dataset", 0, OPTION_TEXT, &v.dataset_path, "FILE", "dataset.json with the labels (default: of the first folder)", 0, 0, 0},
-        {"postprocessing", 0, OPTION_TEXT, &v.postprocessing, "FILE", "postprocessing.json to apply", 0, 0, 0},
-        {"probabilities", 0, OPTION_FLAG, &v.probabilities, NULL, "also CASE.npz with the mean probabilities", 0, 0, 0},
-        OPTION_QUIET(v.quiet), {0}};
-    struct command_help help = {"ensemble FOLDER FOLDER... -o OUT [OPTIONS]", "Label maps from the mean of several predictions' probabilities",
-                                "Each FOLDER is what `nephron predict --probabilities` (or nnUNetv2_predict --save_probabilities) wrote for the same images.\n"
+        {"dataset", 0, OPTION_TEXT, &v.dataset_path, "FILE",
+         "dataset.json with the labels (default: of the first folder)", 0, 0, 0},
+        {"postprocessing", 0, OPTION_TEXT, &v.postprocessing, "FILE", "postprocessing.json to apply", 0, 0,
+         0},
+        {"probabilities", 0, OPTION_FLAG, &v.probabilities, NULL, "also CASE.npz with the mean probabilities",
+         0, 0, 0},
+        OPTION_QUIET(v.quiet),
+        {0}};
+    struct command_help help = {"ensemble FOLDER FOLDER... -o OUT [OPTIONS]",
+                                "Label maps from the mean of several predictions' probabilities",
+                                "Each FOLDER is what `nephron predict --probabilities` (or nnUNetv2_predict "
+                                "--save_probabilities) wrote for the same images.\n"
                                 "The folds of one run need no ensemble: predict averages them itself.\n\n"
-                                "  nephron predict run_2d -i images -o a --probabilities && nephron predict run_3d -i images -o b --probabilities\n"
+                                "  nephron predict run_2d -i images -o a --probabilities && nephron predict "
+                                "run_3d -i images -o b --probabilities\n"
                                 "  nephron ensemble a b -o predictions",
                                 spec};
     struct operands operands;

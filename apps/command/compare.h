@@ -1,6 +1,8 @@
-/* compare.h - what the parts of `nephron compare` share: options, the files of an arm, and how a finding is printed and put into the JSON.
+/* compare.h - what the parts of `nephron compare` share: options, the files of an arm, and how a finding is
+ * printed and put into the JSON.
  *
- * Each result goes into the JSON first; tables on the console are printed beside. An arm is one file, or one a seed.
+ * Each result goes into the JSON first; tables on the console are printed beside. An arm is one file, or one
+ * a seed.
  */
 #ifndef APPS_COMPARE_H
 #define APPS_COMPARE_H
@@ -13,8 +15,8 @@
 enum { COMPARE_SEEDS_MAX = 64 };
 
 struct compare_arm {
-    const char *name;                    /* the operand */
-    char *text;                          /* malloc'ed, its paths cut at the commas */
+    const char *name; /* the operand */
+    char *text;       /* malloc'ed, its paths cut at the commas */
     const char *path[COMPARE_SEEDS_MAX];
     int seeds;
 };
@@ -27,11 +29,12 @@ struct compare {
     uint64_t seed;
 };
 
-/* Two summary.json, or lists of them: compare_maps.c. Two tables of probabilities, or lists: compare_tables.c. */
+/* Two summary.json, or lists of them: compare_maps.c. Two tables of probabilities, or lists:
+ * compare_tables.c. */
 int compare_maps(struct json *j, const struct compare *c, struct error *e);
 int compare_tables(struct json *j, const struct compare *c, struct error *e);
 
-/* ---- shared (compare_report.c) ------------------------------------------------------------------------------------- */
+/* ---- shared (compare_report.c) ----------------------------------------------------------------------- */
 
 void compare_add_range(struct json *j, const char *key, const double range[2]);
 /* Member "left_out" of j: the reason's list of names. Creates both. */
@@ -48,19 +51,23 @@ void compare_print_headline(const struct json *j);
 const char *compare_p(char text[32], double p);
 
 /* What the test could have shown: members of "power" of j. tail: what the basis assumes. */
-void compare_add_power(struct json *j, const struct compare *c, const struct power_basis *basis, const char *tail);
+void compare_add_power(struct json *j, const struct compare *c, const struct power_basis *basis,
+                       const char *tail);
 void compare_add_tost(struct json *j, const struct compare *c, const struct tost *t);
 void compare_add_noninferiority(struct json *j, const struct compare *c, const struct noninferiority *t);
-/* Sentences: is a difference of `what` shown, and is it equivalence and non-inferiority within the margin? better as in the metric table. */
-void compare_say_difference(struct json *j, const struct compare *c, const char *what, const char *test, double difference, double p, int n, int better,
-                            const struct power_basis *basis);
-void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t, const struct noninferiority *n);
+/* Sentences: is a difference of `what` shown, and is it equivalence and non-inferiority within the margin?
+ * better as in the metric table. */
+void compare_say_difference(struct json *j, const struct compare *c, const char *what, const char *test,
+                            double difference, double p, int n, int better, const struct power_basis *basis);
+void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t,
+                        const struct noninferiority *n);
 
 /* With patients and seeds as random; key of j. */
 void compare_add_seeds(struct json *j, const char *key, const struct seeds_test *t);
-void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c, const struct seeds_bootstrap *b);
+void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c,
+                                 const struct seeds_bootstrap *b);
 /* Sentence of the first; lines of both on the console. */
-void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method, const struct seeds_test *t,
-                          const struct seeds_bootstrap *b);
+void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method,
+                          const struct seeds_test *t, const struct seeds_bootstrap *b);
 
 #endif

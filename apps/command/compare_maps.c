@@ -1,5 +1,6 @@
-/* compare_maps.c - two evaluations of label maps: signed ranks, shift, bootstrap, margins and power of one metric, over all foreground and label by label;
- * with several seeds also with patients and seeds as random. */
+/* compare_maps.c - two evaluations of label maps: signed ranks, shift, bootstrap, margins and power of one
+ * metric, over all foreground and label by label; with several seeds also with patients and seeds as random.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,19 +14,16 @@
 #include "nn/measure/stats_rank.h"
 #include "nn/measure/summary.h"
 
-/* ---- pairs ------------------------------------------------------------------------------------------------------------- */
+/* ---- pairs ------------------------------------------------------------------------------------------- */
 
 struct pairing {
-    struct summary *file[2];           /* [arm][seed] */
+    struct summary *file[2]; /* [arm][seed] */
     int seeds, pairs, clusters;
-    const char **id;                   /* [pairs] of the cases that all files have */
-    int *cluster;                      /* [pairs] */
+    const char **id; /* [pairs] of the cases that all files have */
+    int *cluster;    /* [pairs] */
 };
 
-static int seeds_of(const struct compare *c, int arm)
-{
-    return c->arm[arm].seeds;
-}
+static int seeds_of(const struct compare *c, int arm) { return c->arm[arm].seeds; }
 
 static void pairing_free(struct pairing *p, const struct compare *c)
 {
@@ -75,9 +73,10 @@ static int find_pairs(struct pairing *p, struct json *j, const struct compare *c
     return p->clusters < 0 ? -1 : 0;
 }
 
-/* ---- one label --------------------------------------------------------------------------------------------------------- */
+/* ---- one label --------------------------------------------------------------------------------------- */
 
-/* Values of the pairs that have the metric in all files: of each seed [seeds][n], and means over seeds; finite ones apart. */
+/* Values of the pairs that have the metric in all files: of each seed [seeds][n], and means over seeds;
+ * finite ones apart. */
 struct values {
     int n, finite, infinite[2];
     double *all[2], *mean[2], *finite_mean[2], *difference; /* difference: of finite_mean */
@@ -102,15 +101,18 @@ static int values_allocate(struct values *v, const struct pairing *p, struct err
 }
 
 /* NaN where some file has none. */
-static double mean_value(double *of_seed, const struct pairing *p, const char *label, const char *metric, int arm, int i)
+static double mean_value(double *of_seed, const struct pairing *p, const char *label, const char *metric,
+                         int arm, int i)
 {
     double sum = 0;
-    for (int s = 0; s < p->seeds; s++) sum += of_seed[s] = summary_value(summary_find(&p->file[arm][s], p->id[i]), label, metric);
+    for (int s = 0; s < p->seeds; s++)
+        sum += of_seed[s] = summary_value(summary_find(&p->file[arm][s], p->id[i]), label, metric);
     return sum / p->seeds;
 }
 
 /* undefined: where the names of the pairs without a value go, or NULL. */
-static int take_values(struct values *v, const struct pairing *p, const struct compare *c, const char *label, struct json *undefined, struct error *e)
+static int take_values(struct values *v, const struct pairing *p, const struct compare *c, const char *label,
+                       struct json *undefined, struct error *e)
 {
     double of[2][COMPARE_SEEDS_MAX];
     if (values_allocate(v, p, e)) return -1;
@@ -118,7 +120,12 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
         double x[2];
         for (int arm = 0; arm < 2; arm++) x[arm] = mean_value(of[arm], p, label, c->metric, arm, i);
         if (isnan(x[0]) || isnan(x[1])) {
-            if (undefined) compare_leave_out(undefined, isnan(x[0]) && isnan(x[1]) ? "undefined in both" : isnan(x[0]) ? "undefined in A" : "undefined in B", p->id[i]);
+            if (undefined)
+                compare_leave_out(undefined,
+                                  isnan(x[0]) && isnan(x[1]) ? "undefined in both"
+                                  : isnan(x[0])              ? "undefined in A"
+                                                             : "undefined in B",
+                                  p->id[i]);
             continue;
         }
         for (int arm = 0; arm < 2; arm++) {
@@ -134,7 +141,9 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
         v->n++;
     }
     for (int arm = 0; arm < 2; arm++) /* rows of n instead of pairs */
-        for (int s = 1; s < p->seeds; s++) memmove(v->all[arm] + (size_t)s * v->n, v->all[arm] + (size_t)s * p->pairs, (size_t)v->n * sizeof(double));
+        for (int s = 1; s < p->seeds; s++)
+            memmove(v->all[arm] + (size_t)s * v->n, v->all[arm] + (size_t)s * p->pairs,
+                    (size_t)v->n * sizeof(double));
     return 0;
 }
 
@@ -156,9 +165,11 @@ static int better_of(const struct compare *c)
     return m ? m->better : 0;
 }
 
-static int test_values(struct measured *r, const struct values *v, const struct pairing *p, const struct compare *c)
+static int test_values(struct measured *r, const struct values *v, const struct pairing *p,
+                       const struct compare *c)
 {
-    const enum wilcoxon_zeros zeros = strcmp(c->zeros, "pratt") == 0 ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX;
+    const enum wilcoxon_zeros zeros =
+        strcmp(c->zeros, "pratt") == 0 ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX;
     r->n = v->n;
     r->finite = v->finite;
     memcpy(r->infinite, v->infinite, sizeof r->infinite);
@@ -166,21 +177,25 @@ static int test_values(struct measured *r, const struct values *v, const struct 
     r->difference = stats_mean(v->difference, v->finite);
     r->percentile[0] = r->percentile[1] = r->bca[0] = r->bca[1] = NAN;
     r->power = stats_power_wilcoxon(stats_sd(v->difference, v->finite), v->finite);
-    if (v->finite && stats_bootstrap_mean(r->percentile, r->bca, v->difference, v->finite, c->resamples, c->seed, c->level)) return -1;
+    if (v->finite && stats_bootstrap_mean(r->percentile, r->bca, v->difference, v->finite, c->resamples,
+                                          c->seed, c->level))
+        return -1;
     if (stats_wilcoxon(&r->wilcoxon, v->mean[0], v->mean[1], v->n, zeros) ||
         stats_hodges_lehmann(&r->shift, v->mean[0], v->mean[1], v->n, c->level) ||
         stats_tost_paired(&r->tost, v->finite_mean[0], v->finite_mean[1], v->finite, c->margin) ||
-        stats_noninferiority_paired(&r->noninferiority, v->finite_mean[0], v->finite_mean[1], v->finite, c->margin, better_of(c) < 0 ? -1 : 1, 0.025))
+        stats_noninferiority_paired(&r->noninferiority, v->finite_mean[0], v->finite_mean[1], v->finite,
+                                    c->margin, better_of(c) < 0 ? -1 : 1, 0.025))
         return -1;
     if (v->finite < v->n) { /* a margin says nothing where some differences have no size */
         r->tost = (struct tost){NAN, {NAN, NAN}, NAN, 0};
         r->noninferiority = (struct noninferiority){NAN, NAN, NAN, 0.025, 0};
     }
     if (!c->patients) return 0;
-    return stats_wilcoxon_clustered(&r->clustered, &r->clusters, v->mean[0], v->mean[1], v->cluster, v->n, p->clusters, zeros);
+    return stats_wilcoxon_clustered(&r->clustered, &r->clusters, v->mean[0], v->mean[1], v->cluster, v->n,
+                                    p->clusters, zeros);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------------------- */
 
 static void add_wilcoxon(struct json *j, const char *key, const struct wilcoxon *w, const char *zeros)
 {
@@ -220,22 +235,27 @@ static void add_measured(struct json *j, const struct compare *c, const struct m
     json_add_int(b, "resamples", c->resamples);
     compare_add_range(b, "percentile", r->percentile);
     compare_add_range(b, "bca", r->bca);
-    compare_add_power(j, c, &r->power, "signed-rank test of normal differences with the deviation seen, 3/pi of the pairs (A.R.E.); patients independent");
+    compare_add_power(j, c, &r->power,
+                      "signed-rank test of normal differences with the deviation seen, 3/pi of the pairs "
+                      "(A.R.E.); patients independent");
     if (c->margin <= 0) return;
     compare_add_tost(j, c, &r->tost);
     compare_add_noninferiority(j, c, &r->noninferiority);
 }
 
-/* ---- the console ------------------------------------------------------------------------------------------------------- */
+/* ---- the console ------------------------------------------------------------------------------------- */
 
 static void print_effects(const struct compare *c, const struct measured *r, int n)
 {
-    printf("%-18s %5s %9s %9s %9s  %18s %9s  %18s\n", "", "n", "mean A", "mean B", "A - B", "bootstrap interval", "shift", "its interval");
+    printf("%-18s %5s %9s %9s %9s  %18s %9s  %18s\n", "", "n", "mean A", "mean B", "A - B",
+           "bootstrap interval", "shift", "its interval");
     for (int k = 0; k < n; k++, r++)
-        printf("%-18s %5d %9.4f %9.4f %9.4f  %8.4f, %8.4f %9.4f  %8.4f, %8.4f\n", r->name, r->n, r->mean[0], r->mean[1], r->difference, r->bca[0], r->bca[1],
-               r->shift.shift, r->shift.ci[0], r->shift.ci[1]);
-    printf("Bootstrap of the mean difference: BCa, %g %%, %d resamples, seed %llu. Shift: Hodges-Lehmann.\n\n", 100 * c->level, c->resamples,
-           (unsigned long long)c->seed);
+        printf("%-18s %5d %9.4f %9.4f %9.4f  %8.4f, %8.4f %9.4f  %8.4f, %8.4f\n", r->name, r->n, r->mean[0],
+               r->mean[1], r->difference, r->bca[0], r->bca[1], r->shift.shift, r->shift.ci[0],
+               r->shift.ci[1]);
+    printf(
+        "Bootstrap of the mean difference: BCa, %g %%, %d resamples, seed %llu. Shift: Hodges-Lehmann.\n\n",
+        100 * c->level, c->resamples, (unsigned long long)c->seed);
 }
 
 /* A dash for what cannot be computed. */
@@ -261,7 +281,8 @@ static void print_tests(const struct compare *c, const struct measured *r, int n
         stats_p_text(p[1], r->holm);
         stats_p_text(p[2], r->tost.p);
         stats_p_text(p[3], r->noninferiority.p);
-        printf("%-18s %9.6g %10s %-7s %5d", r->name, r->wilcoxon.statistic, p[0], r->wilcoxon.exact ? "exact" : "normal", r->wilcoxon.zeros);
+        printf("%-18s %9.6g %10s %-7s %5d", r->name, r->wilcoxon.statistic, p[0],
+               r->wilcoxon.exact ? "exact" : "normal", r->wilcoxon.zeros);
         if (holm) printf(" %9s", k ? p[1] : "");
         stats_p_text(p[1], r->clustered.p);
         if (c->patients) printf(" %8d %10s", r->clusters, p[1]);
@@ -277,11 +298,16 @@ static void print_tests(const struct compare *c, const struct measured *r, int n
 
 static void print_notes(const struct compare *c)
 {
-    printf("Wilcoxon signed-rank test, two-sided, zeros: %s; exact: over all signs of the ranks that there are, ties and zeros too.\n", c->zeros);
+    printf("Wilcoxon signed-rank test, two-sided, zeros: %s; exact: over all signs of the ranks that there "
+           "are, ties and zeros too.\n",
+           c->zeros);
     if (c->patients) printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee).\n");
-    printf("Detectable: the true difference that the test finds with a power of %g, if differences are normal and vary as here.\n", c->power);
+    printf("Detectable: the true difference that the test finds with a power of %g, if differences are "
+           "normal and vary as here.\n",
+           c->power);
     if (c->margin > 0)
-        printf("Margin %g: power of the test if that is the difference; TOST: equivalence, and its power if A and B are equal; non-inf.: is A worse by less?\n",
+        printf("Margin %g: power of the test if that is the difference; TOST: equivalence, and its power if "
+               "A and B are equal; non-inf.: is A worse by less?\n",
                c->margin);
 }
 
@@ -289,10 +315,14 @@ static void print_notes(const struct compare *c)
 static void say_infinite(struct json *j, const struct compare *c, const struct measured *r)
 {
     if (!r->infinite[0] && !r->infinite[1]) return;
-    compare_say(j, "%s is infinite (the structure missed, or found where there is none) in %d pairs for A and %d for B: ranks and shift count them as largest; "
-                   "means, bootstrap and power are of the %d finite pairs alone, and no margin is tested%s.",
+    compare_say(j,
+                "%s is infinite (the structure missed, or found where there is none) in %d pairs for A and "
+                "%d for B: ranks and shift count them as largest; "
+                "means, bootstrap and power are of the %d finite pairs alone, and no margin is tested%s.",
                 c->metric, r->infinite[0], r->infinite[1], r->finite,
-                strcmp(c->metric, "HD95") == 0 || strcmp(c->metric, "ASSD") == 0 ? " (--metric NAME_penalised puts the image's diagonal there)" : "");
+                strcmp(c->metric, "HD95") == 0 || strcmp(c->metric, "ASSD") == 0
+                    ? " (--metric NAME_penalised puts the image's diagonal there)"
+                    : "");
 }
 
 static void say_all(struct json *j, const struct compare *c, const struct measured *r)
@@ -300,25 +330,31 @@ static void say_all(struct json *j, const struct compare *c, const struct measur
     const struct wilcoxon *w = c->patients ? &r->clustered : &r->wilcoxon;
     const double shift = r->shift.shift != 0 ? r->shift.shift : w->w_plus - w->w_minus;
     say_infinite(j, c, r);
-    compare_say_difference(j, c, c->metric, c->patients ? "Wilcoxon by patients," : "Wilcoxon", shift, w->p, r->n, better_of(c), &r->power);
+    compare_say_difference(j, c, c->metric, c->patients ? "Wilcoxon by patients," : "Wilcoxon", shift, w->p,
+                           r->n, better_of(c), &r->power);
     if (r->finite == r->n) compare_say_margin(j, c, &r->tost, &r->noninferiority);
     if (c->arm[0].seeds == 1)
-        compare_say(j, "This holds for these two trained models. Whether another seed would say the same takes several: A1,A2,A3 B1,B2,B3.");
+        compare_say(j, "This holds for these two trained models. Whether another seed would say the same "
+                       "takes several: A1,A2,A3 B1,B2,B3.");
 }
 
-/* ---- all of it --------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------- */
 
-static int compare_seeds(struct json *j, const struct pairing *p, const struct values *v, const struct compare *c, struct error *e)
+static int compare_seeds(struct json *j, const struct pairing *p, const struct values *v,
+                         const struct compare *c, struct error *e)
 {
     struct seeds_test mixed, rockette;
     struct seeds_bootstrap boot;
     if (p->seeds < 2) return 0;
     if (v->finite < v->n || v->n < 2) {
-        compare_say(j, "Patients and seeds as random: not tested, since %s is not finite everywhere.", c->metric);
+        compare_say(j, "Patients and seeds as random: not tested, since %s is not finite everywhere.",
+                    c->metric);
         return 0;
     }
-    if (stats_seeds_mean(&mixed, v->all[0], v->all[1], p->seeds, v->n) || stats_seeds_mean_or(&rockette, v->all[0], v->all[1], p->seeds, v->n) ||
-        stats_seeds_bootstrap_mean(&boot, v->all[0], v->all[1], p->seeds, v->n, v->cluster, p->clusters, c->resamples, c->seed, c->level))
+    if (stats_seeds_mean(&mixed, v->all[0], v->all[1], p->seeds, v->n) ||
+        stats_seeds_mean_or(&rockette, v->all[0], v->all[1], p->seeds, v->n) ||
+        stats_seeds_bootstrap_mean(&boot, v->all[0], v->all[1], p->seeds, v->n, v->cluster, p->clusters,
+                                   c->resamples, c->seed, c->level))
         return error_set(e, "out of memory for %d cases", v->n);
     compare_add_seeds(j, "seeds_mixed_model", &mixed);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &rockette);
@@ -337,7 +373,8 @@ static int has_label(const struct pairing *p, const struct compare *c, const cha
     return 1;
 }
 
-static int compare_labels(struct measured *r, int *count, struct json *j, const struct pairing *p, const struct compare *c, struct error *e)
+static int compare_labels(struct measured *r, int *count, struct json *j, const struct pairing *p,
+                          const struct compare *c, struct error *e)
 {
     const struct json *all = summary_find(&p->file[0][0], p->id[0])->metrics;
     struct json *labels = json_add_object(j, "labels");
@@ -350,7 +387,8 @@ static int compare_labels(struct measured *r, int *count, struct json *j, const 
         struct json *one = json_add_object(labels, label);
         int status = take_values(&v, p, c, label, one, e);
         snprintf(r[n].name, sizeof r[n].name, "label %.20s", label);
-        if (!status && v.n && test_values(&r[n], &v, p, c)) status = error_set(e, "out of memory for %d cases", v.n);
+        if (!status && v.n && test_values(&r[n], &v, p, c))
+            status = error_set(e, "out of memory for %d cases", v.n);
         if (!status && v.n) add_measured(one, c, &r[n]);
         if (!status && v.n) raw[n] = r[n].wilcoxon.p, n++;
         free(v.room);
@@ -358,7 +396,8 @@ static int compare_labels(struct measured *r, int *count, struct json *j, const 
     }
     stats_holm(adjusted, raw, n);
     for (int k = 0, i = 0; k < labels->count; k++)
-        if (json_get(labels->item[k], "wilcoxon")) json_add_number(labels->item[k], "p_holm", r[i].holm = adjusted[i]), i++;
+        if (json_get(labels->item[k], "wilcoxon"))
+            json_add_number(labels->item[k], "p_holm", r[i].holm = adjusted[i]), i++;
     *count = n;
     return 0;
 }
@@ -370,7 +409,9 @@ static int compare_paired(struct json *j, struct pairing *p, const struct compar
     char what[80];
     int labels = 0;
     int status = r ? take_values(&v, p, c, NULL, j, e) : error_set(e, "out of memory");
-    if (!status && !v.n) status = error_set(e, "%s and %s: no case with a %s in both", c->arm[0].name, c->arm[1].name, c->metric);
+    if (!status && !v.n)
+        status =
+            error_set(e, "%s and %s: no case with a %s in both", c->arm[0].name, c->arm[1].name, c->metric);
     if (!status && test_values(r, &v, p, c)) status = error_set(e, "out of memory for %d cases", v.n);
     if (!status) {
         snprintf(r->name, sizeof r->name, "foreground mean");
@@ -379,7 +420,10 @@ static int compare_paired(struct json *j, struct pairing *p, const struct compar
     }
     if (!status && !c->quiet) {
         const int better = better_of(c);
-        snprintf(what, sizeof what, "%s%s, ", c->metric, better > 0 ? " (larger is better)" : better < 0 ? " (smaller is better)" : "");
+        snprintf(what, sizeof what, "%s%s, ", c->metric,
+                 better > 0   ? " (larger is better)"
+                 : better < 0 ? " (smaller is better)"
+                              : "");
         compare_print_head(c, j, what, p->pairs);
         print_effects(c, r, labels + 1);
         print_tests(c, r, labels + 1);
@@ -410,8 +454,10 @@ static int compare_unpaired(struct json *j, const struct pairing *p, const struc
         if (!v[arm]) status = error_set(e, "out of memory for %d cases", s->count);
         else mean[arm] = stats_median(v[arm], n[arm]);
     }
-    if (!status && (!n[0] || !n[1])) status = error_set(e, "%s, %s: no case with a %s", c->arm[0].name, c->arm[1].name, c->metric);
-    if (!status && stats_mann_whitney(&r, v[0], n[0], v[1], n[1])) status = error_set(e, "out of memory for %d cases", n[0] + n[1]);
+    if (!status && (!n[0] || !n[1]))
+        status = error_set(e, "%s, %s: no case with a %s", c->arm[0].name, c->arm[1].name, c->metric);
+    if (!status && stats_mann_whitney(&r, v[0], n[0], v[1], n[1]))
+        status = error_set(e, "out of memory for %d cases", n[0] + n[1]);
     if (!status) {
         char text[32];
         struct json *o = json_add_object(j, "mann_whitney");
@@ -422,8 +468,11 @@ static int compare_unpaired(struct json *j, const struct pairing *p, const struc
         json_add_bool(o, "exact", r.exact);
         json_add_number(o, "median_a", mean[0]);
         json_add_number(o, "median_b", mean[1]);
-        compare_say(j, "%s: that %s of A (median %.4f, %d cases) and B (%.4f, %d cases) differ (Mann-Whitney, %s, %s).", r.p < 0.05 ? "Shown" : "Not shown", c->metric,
-                    mean[0], r.n_a, mean[1], r.n_b, r.exact ? "exact" : "normal", compare_p(text, r.p));
+        compare_say(
+            j,
+            "%s: that %s of A (median %.4f, %d cases) and B (%.4f, %d cases) differ (Mann-Whitney, %s, %s).",
+            r.p < 0.05 ? "Shown" : "Not shown", c->metric, mean[0], r.n_a, mean[1], r.n_b,
+            r.exact ? "exact" : "normal", compare_p(text, r.p));
         if (!c->quiet) compare_print_head(c, j, "", 0);
         if (!c->quiet) compare_print_headline(j);
     }

@@ -1,4 +1,5 @@
-/* compare_report.c - sentences, power, margins and seeds: what comparisons of label maps and of probabilities say alike. */
+/* compare_report.c - sentences, power, margins and seeds: what comparisons of label maps and of probabilities
+ * say alike. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,11 +33,14 @@ void compare_print_head(const struct compare *c, const struct json *j, const cha
     for (int k = 0; k < 2; k++) {
         const struct compare_arm *a = &c->arm[k];
         const int n = (int)json_integer(json_get(j, "cases"), k ? "b" : "a", 0);
-        if (a->seeds > 1) printf("%c %s (%d seeds, %d cases each)\n", "AB"[k], a->name, a->seeds, n);
-        else printf("%c %s (%d cases)\n", "AB"[k], a->name, n);
+        if (a->seeds > 1) printf("%c %s (%d seeds, %d cases each)\n", "AB"[k], a -> name, a -> seeds, n);
+        else printf("%c %s (%d cases)\n", "AB"[k], a -> name, n);
     }
     if (c->unpaired) printf("different cases\n");
-    else printf("%s%d paired cases%s\n", what, paired, c->arm[0].seeds > 1 ? "; a case's value is the mean over the seeds, unless it says otherwise" : "");
+    else
+        printf("%s%d paired cases%s\n", what, paired,
+               c->arm[0].seeds > 1 ? "; a case's value is the mean over the seeds, unless it says otherwise"
+                                   : "");
     for (int i = 0; left && i < left->count; i++) {
         const struct json *names = left->item[i];
         printf("left out, %s: %d (", names->key, names->count);
@@ -66,7 +70,11 @@ void compare_print_headline(const struct json *j)
         for (const char *word = lines->item[i]->string; *word;) {
             const int length = (int)strcspn(word, " ");
             if (column && column + 1 + length > 110) printf("\n"), column = 0;
-            column += printf("%s%.*s", column ? " " : i < lines->count && word == lines->item[i]->string ? "- " : "  ", length, word);
+            column += printf("%s%.*s",
+                             column                                               ? " "
+                             : i < lines->count && word == lines->item[i]->string ? "- "
+                                                                                  : "  ",
+                             length, word);
             word += length + (word[length] == ' ');
         }
         printf("\n");
@@ -81,9 +89,10 @@ const char *compare_p(char text[32], double p)
     return text;
 }
 
-/* ---- power and margins ------------------------------------------------------------------------------------------------- */
+/* ---- power and margins ------------------------------------------------------------------------------- */
 
-void compare_add_power(struct json *j, const struct compare *c, const struct power_basis *b, const char *assumes)
+void compare_add_power(struct json *j, const struct compare *c, const struct power_basis *b,
+                       const char *assumes)
 {
     struct json *p = json_add_object(j, "power");
     json_add_text(p, "assumes", assumes);
@@ -93,9 +102,11 @@ void compare_add_power(struct json *j, const struct compare *c, const struct pow
     json_add_number(p, "detectable_margin", stats_detectable_margin(c->power, b->se, b->df, 0.05));
     if (c->margin <= 0) return;
     json_add_number(p, "margin", c->margin);
-    json_add_number(p, "if_the_difference_is_the_margin", stats_power_two_sided(c->margin, b->se, b->df, 0.05));
+    json_add_number(p, "if_the_difference_is_the_margin",
+                    stats_power_two_sided(c->margin, b->se, b->df, 0.05));
     json_add_number(p, "equivalence_if_equal", stats_power_tost(0, c->margin, b->se, b->df, 0.05));
-    json_add_number(p, "noninferiority_if_equal", stats_power_noninferiority(0, c->margin, b->se, b->df, 0.025));
+    json_add_number(p, "noninferiority_if_equal",
+                    stats_power_noninferiority(0, c->margin, b->se, b->df, 0.025));
 }
 
 void compare_add_tost(struct json *j, const struct compare *c, const struct tost *t)
@@ -117,36 +128,49 @@ void compare_add_noninferiority(struct json *j, const struct compare *c, const s
     json_add_bool(o, "shown", t->shown);
 }
 
-void compare_say_difference(struct json *j, const struct compare *c, const char *what, const char *test, double difference, double p, int n, int better,
-                            const struct power_basis *basis)
+void compare_say_difference(struct json *j, const struct compare *c, const char *what, const char *test,
+                            double difference, double p, int n, int better, const struct power_basis *basis)
 {
     char text[32];
     const double found = stats_detectable_effect(c->power, basis->se, basis->df, 0.05);
     if (p < 0.05) {
-        const char *verdict = better == 0 || difference == 0 ? "" : (difference > 0) == (better > 0) ? ", which is better" : ", which is worse";
-        compare_say(j, "Shown: %s of A and B differ; A's is %s%s (%s %s, %d cases).", what, difference > 0 ? "larger" : "smaller", verdict, test,
-                    compare_p(text, p), n);
+        const char *verdict = better == 0 || difference == 0     ? ""
+                              : (difference > 0) == (better > 0) ? ", which is better"
+                                                                 : ", which is worse";
+        compare_say(j, "Shown: %s of A and B differ; A's is %s%s (%s %s, %d cases).", what,
+                    difference > 0 ? "larger" : "smaller", verdict, test, compare_p(text, p), n);
         return;
     }
-    compare_say(j, "Not shown: that A and B differ in %s (%s %s, %d cases). That is no sign that they are equal.", what, test, compare_p(text, p), n);
+    compare_say(
+        j, "Not shown: that A and B differ in %s (%s %s, %d cases). That is no sign that they are equal.",
+        what, test, compare_p(text, p), n);
     if (found > 0)
-        compare_say(j, "With %d cases that vary so, a true difference of %.4g is found %g times in 100; smaller ones are missed more often.", n, found, 100 * c->power);
+        compare_say(j,
+                    "With %d cases that vary so, a true difference of %.4g is found %g times in 100; smaller "
+                    "ones are missed more often.",
+                    n, found, 100 * c->power);
 }
 
-void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t, const struct noninferiority *n)
+void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t,
+                        const struct noninferiority *n)
 {
     char text[32];
     if (c->margin <= 0) {
-        compare_say(j, "No margin was given: --margin X tests whether A and B are equivalent within X, and whether A is worse by less than X.");
+        compare_say(j, "No margin was given: --margin X tests whether A and B are equivalent within X, and "
+                       "whether A is worse by less than X.");
         return;
     }
-    compare_say(j, "%s: that A and B are equivalent within %g (two one-sided tests, %s; 90 %% interval %.4g to %.4g).", t->equivalent ? "Shown" : "Not shown",
-                c->margin, compare_p(text, t->p), t->ci[0], t->ci[1]);
-    compare_say(j, "%s: that A is worse than B by less than %g (one-sided at 0.025, %s; at least %.4g, larger being better).", n->shown ? "Shown" : "Not shown",
-                c->margin, compare_p(text, n->p), n->bound);
+    compare_say(
+        j,
+        "%s: that A and B are equivalent within %g (two one-sided tests, %s; 90 %% interval %.4g to %.4g).",
+        t->equivalent ? "Shown" : "Not shown", c->margin, compare_p(text, t->p), t->ci[0], t->ci[1]);
+    compare_say(j,
+                "%s: that A is worse than B by less than %g (one-sided at 0.025, %s; at least %.4g, larger "
+                "being better).",
+                n->shown ? "Shown" : "Not shown", c->margin, compare_p(text, n->p), n->bound);
 }
 
-/* ---- seeds ------------------------------------------------------------------------------------------------------------- */
+/* ---- seeds ------------------------------------------------------------------------------------------- */
 
 void compare_add_seeds(struct json *j, const char *key, const struct seeds_test *t)
 {
@@ -166,7 +190,8 @@ void compare_add_seeds(struct json *j, const char *key, const struct seeds_test 
     compare_add_range(o, "ci", t->ci);
 }
 
-void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c, const struct seeds_bootstrap *b)
+void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c,
+                                 const struct seeds_bootstrap *b)
 {
     struct json *o = json_add_object(j, key);
     json_add_int(o, "resamples", c->resamples);
@@ -176,15 +201,20 @@ void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct c
     compare_add_range(o, "ci", b->ci);
 }
 
-void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method, const struct seeds_test *t,
-                          const struct seeds_bootstrap *b)
+void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method,
+                          const struct seeds_test *t, const struct seeds_bootstrap *b)
 {
     char text[32], again[32];
-    compare_say(j, "%s: that the two ways of training differ in %s (patients and %d seeds as random, %s, %s; the tests above hold for these models only).",
+    compare_say(j,
+                "%s: that the two ways of training differ in %s (patients and %d seeds as random, %s, %s; "
+                "the tests above hold for these models only).",
                 t->p < 0.05 ? "Shown" : "Not shown", what, t->seeds, method, compare_p(text, t->p));
     if (c->quiet) return;
-    printf("\nPatients and seeds as random: A %.4f (SD between seeds %.4f), B %.4f (%.4f), A - B %.4f (%.4f)\n", t->a, t->sd_a, t->b, t->sd_b, t->difference,
-           t->sd_difference);
-    printf("  %-34s %s, df %.1f, 95 %% interval %.4f to %.4f\n", method, compare_p(text, t->p), t->df, t->ci[0], t->ci[1]);
-    printf("  %-34s %s, %g %% interval %.4f to %.4f\n", "crossed bootstrap", compare_p(again, b->p), 100 * c->level, b->ci[0], b->ci[1]);
+    printf(
+        "\nPatients and seeds as random: A %.4f (SD between seeds %.4f), B %.4f (%.4f), A - B %.4f (%.4f)\n",
+        t->a, t->sd_a, t->b, t->sd_b, t->difference, t->sd_difference);
+    printf("  %-34s %s, df %.1f, 95 %% interval %.4f to %.4f\n", method, compare_p(text, t->p), t->df,
+           t->ci[0], t->ci[1]);
+    printf("  %-34s %s, %g %% interval %.4f to %.4f\n", "crossed bootstrap", compare_p(again, b->p),
+           100 * c->level, b->ci[0], b->ci[1]);
 }

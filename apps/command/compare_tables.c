@@ -1,5 +1,6 @@
-/* compare_tables.c - two tables of probabilities of the same cases: DeLong, McNemar (accuracy, sensitivity, specificity), margins and power of the
- * areas; by patients; with several seeds also with patients and seeds as random. Three and more classes: each against the rest, and their mean. */
+/* compare_tables.c - two tables of probabilities of the same cases: DeLong, McNemar (accuracy, sensitivity,
+ * specificity), margins and power of the areas; by patients; with several seeds also with patients and seeds
+ * as random. Three and more classes: each against the rest, and their mean. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +14,13 @@
 #include "nn/measure/stats_proportion.h"
 
 struct tables {
-    struct scores *file[2];       /* [arm][seed] */
+    struct scores *file[2]; /* [arm][seed] */
     int seeds, classes, n, clusters;
-    const char **id;              /* [n] */
-    int *cluster, *label;         /* [n] */
-    int *right[2];                /* [arm][n], of the mean of the seeds */
-    double *all[2];               /* [arm][seeds][n], two classes */
-    double *mean[2];              /* [arm][n], or [n][classes] where there are more than two */
+    const char **id;      /* [n] */
+    int *cluster, *label; /* [n] */
+    int *right[2];        /* [arm][n], of the mean of the seeds */
+    double *all[2];       /* [arm][seeds][n], two classes */
+    double *mean[2];      /* [arm][n], or [n][classes] where there are more than two */
 };
 
 static void tables_free(struct tables *t, const struct compare *c)
@@ -36,7 +37,7 @@ static void tables_free(struct tables *t, const struct compare *c)
     free(t->label);
 }
 
-/* ---- pairs ------------------------------------------------------------------------------------------------------------- */
+/* ---- pairs ------------------------------------------------------------------------------------------- */
 
 static int read_arms(struct tables *t, const struct compare *c, struct error *e)
 {
@@ -47,7 +48,9 @@ static int read_arms(struct tables *t, const struct compare *c, struct error *e)
             struct scores *f = &t->file[arm][s];
             if (scores_read(f, c->arm[arm].path[s], 1, 1, e)) return -1;
             if (!t->classes) t->classes = f->classes;
-            if (f->classes != t->classes) return error_set(e, "%s has %d classes, %s %d", t->file[0][0].path, t->classes, f->path, f->classes);
+            if (f->classes != t->classes)
+                return error_set(e, "%s has %d classes, %s %d", t->file[0][0].path, t->classes, f->path,
+                                 f->classes);
         }
     }
     return 0;
@@ -60,13 +63,16 @@ static int in_all(const struct tables *t, const struct compare *c, int arm, cons
     return 1;
 }
 
-static int check_label(const struct tables *t, const struct compare *c, const struct score *x, struct error *e)
+static int check_label(const struct tables *t, const struct compare *c, const struct score *x,
+                       struct error *e)
 {
     for (int arm = 0; arm < 2; arm++)
         for (int s = 0; s < c->arm[arm].seeds; s++) {
             const struct scores *f = &t->file[arm][s];
             const struct score *y = scores_find(f, x->id);
-            if (y->label != x->label) return error_set(e, "case %s: label is %d in %s, %d in %s", x->id, x->label, t->file[0][0].path, y->label, f->path);
+            if (y->label != x->label)
+                return error_set(e, "case %s: label is %d in %s, %d in %s", x->id, x->label,
+                                 t->file[0][0].path, y->label, f->path);
         }
     return 0;
 }
@@ -93,8 +99,10 @@ static int find_pairs(struct tables *t, struct json *j, const struct compare *c,
     for (int arm = 0; arm < 2; arm++)
         for (int i = 0; i < t->file[arm][0].count; i++) {
             const struct score *x = &t->file[arm][0].item[i];
-            if (!in_all(t, c, arm, x->id)) compare_leave_out(j, arm ? "not in every file of B" : "not in every file of A", x->id);
-            else if (!in_all(t, c, 1 - arm, x->id)) compare_leave_out(j, arm ? "only in B" : "only in A", x->id);
+            if (!in_all(t, c, arm, x->id))
+                compare_leave_out(j, arm ? "not in every file of B" : "not in every file of A", x->id);
+            else if (!in_all(t, c, 1 - arm, x->id))
+                compare_leave_out(j, arm ? "only in B" : "only in A", x->id);
             else if (!arm) {
                 if (check_label(t, c, x, e)) return -1;
                 t->id[t->n] = x->id;
@@ -123,11 +131,12 @@ static void take_scores(struct tables *t, const struct compare *c)
         }
 }
 
-/* ---- shares ------------------------------------------------------------------------------------------------------------ */
+/* ---- shares ------------------------------------------------------------------------------------------ */
 
-/* Right ones among the cases of a class (-1: all) of both arms, with Wilson's intervals, and McNemar's test. The contract's members b, c and p are of
- * accuracy, at the top; those of the classes lie within. */
-static void compare_share(struct json *j, struct json *mcnemar, const char *key, const struct tables *t, int class, const struct compare *c)
+/* Right ones among the cases of a class (-1: all) of both arms, with Wilson's intervals, and McNemar's test.
+ * The contract's members b, c and p are of accuracy, at the top; those of the classes lie within. */
+static void compare_share(struct json *j, struct json *mcnemar, const char *key, const struct tables *t,
+                          int class, const struct compare *c)
 {
     struct mcnemar m;
     double ci[2][2];
@@ -152,23 +161,26 @@ static void compare_share(struct json *j, struct json *mcnemar, const char *key,
     json_add_number(mcnemar, "p", m.p);
     if (c->quiet) return;
     char text[32];
-    printf("%-12s %6.4f  %6.4f to %6.4f   %6.4f  %6.4f to %6.4f   %5d %5d  %s\n", key, n ? (double)right[0] / n : NAN, ci[0][0], ci[0][1],
-           n ? (double)right[1] / n : NAN, ci[1][0], ci[1][1], m.b, m.c, compare_p(text, m.p));
+    printf("%-12s %6.4f  %6.4f to %6.4f   %6.4f  %6.4f to %6.4f   %5d %5d  %s\n", key,
+           n ? (double)right[0] / n : NAN, ci[0][0], ci[0][1], n ? (double)right[1] / n : NAN, ci[1][0],
+           ci[1][1], m.b, m.c, compare_p(text, m.p));
 }
 
 static void compare_shares(struct json *j, const struct tables *t, const struct compare *c)
 {
     struct json *m = json_add_object(j, "mcnemar");
     if (!c->quiet)
-        printf("\n%-12s %6s  %-18s %6s  %-18s %5s %5s  McNemar, exact\n", "", "A", "(Wilson, 95 %)", "B", "(Wilson, 95 %)", "A>B", "B>A");
+        printf("\n%-12s %6s  %-18s %6s  %-18s %5s %5s  McNemar, exact\n", "", "A", "(Wilson, 95 %)", "B",
+               "(Wilson, 95 %)", "A>B", "B>A");
     compare_share(j, m, "accuracy", t, -1, c);
     if (t->classes > 2) return;
     compare_share(j, json_add_object(m, "sensitivity"), "sensitivity", t, 1, c);
     compare_share(j, json_add_object(m, "specificity"), "specificity", t, 0, c);
-    if (!c->quiet) printf("positive from a probability of %g on; A>B: cases that A alone has right\n", c->threshold);
+    if (!c->quiet)
+        printf("positive from a probability of %g on; A>B: cases that A alone has right\n", c->threshold);
 }
 
-/* ---- two classes ------------------------------------------------------------------------------------------------------- */
+/* ---- two classes ------------------------------------------------------------------------------------- */
 
 static void add_delong(struct json *j, const char *key, const struct delong *d)
 {
@@ -184,7 +196,8 @@ static void add_delong(struct json *j, const char *key, const struct delong *d)
     json_add_number(o, "se_b", d->se_b);
 }
 
-static int add_areas(struct json *j, const struct tables *t, const struct delong *d, const struct compare *c, struct error *e)
+static int add_areas(struct json *j, const struct tables *t, const struct delong *d, const struct compare *c,
+                     struct error *e)
 {
     int positives = 0;
     for (int i = 0; i < t->n; i++) positives += t->label[i];
@@ -193,13 +206,16 @@ static int add_areas(struct json *j, const struct tables *t, const struct delong
         double logit[2], percentile[2], bca[2];
         const double auc = arm ? d->auc_b : d->auc_a;
         stats_auc_interval(logit, auc, arm ? d->se_b : d->se_a, positives, t->n - positives, 0.95);
-        if (stats_bootstrap_auc(percentile, bca, t->label, t->mean[arm], t->n, c->resamples < 2000 ? c->resamples : 2000, c->seed, 0.95))
+        if (stats_bootstrap_auc(percentile, bca, t->label, t->mean[arm], t->n,
+                                c->resamples < 2000 ? c->resamples : 2000, c->seed, 0.95))
             return error_set(e, "out of memory for %d cases", t->n);
         struct json *o = json_add_object(j, arm ? "auc_b" : "auc_a");
         json_add_number(o, "auc", auc);
         compare_add_range(o, "ci_logit", logit);
         compare_add_range(o, "ci_bca", bca);
-        if (!c->quiet) printf("%-12c %6.4f  %6.4f to %6.4f     %6.4f to %6.4f\n", "AB"[arm], auc, logit[0], logit[1], bca[0], bca[1]);
+        if (!c->quiet)
+            printf("%-12c %6.4f  %6.4f to %6.4f     %6.4f to %6.4f\n", "AB"[arm], auc, logit[0], logit[1],
+                   bca[0], bca[1]);
     }
     return 0;
 }
@@ -207,7 +223,8 @@ static int add_areas(struct json *j, const struct tables *t, const struct delong
 static void print_delong(const char *name, const struct delong *d)
 {
     char text[32];
-    printf("%-18s A - B %7.4f, 95 %% interval %.4f to %.4f, se %.4f, z %.3f, %s\n", name, d->difference, d->ci[0], d->ci[1], d->se, d->z, compare_p(text, d->p));
+    printf("%-18s A - B %7.4f, 95 %% interval %.4f to %.4f, se %.4f, z %.3f, %s\n", name, d->difference,
+           d->ci[0], d->ci[1], d->se, d->z, compare_p(text, d->p));
 }
 
 static int compare_seeds(struct json *j, const struct tables *t, const struct compare *c, struct error *e)
@@ -215,11 +232,13 @@ static int compare_seeds(struct json *j, const struct tables *t, const struct co
     struct seeds_test r;
     struct seeds_bootstrap b;
     if (t->seeds < 2) {
-        compare_say(j, "This holds for these two trained models. Whether another seed would say the same takes several: A1,A2,A3 B1,B2,B3.");
+        compare_say(j, "This holds for these two trained models. Whether another seed would say the same "
+                       "takes several: A1,A2,A3 B1,B2,B3.");
         return 0;
     }
     if (stats_seeds_auc(&r, t->label, t->all[0], t->all[1], t->seeds, t->n) ||
-        stats_seeds_bootstrap_auc(&b, t->label, t->all[0], t->all[1], t->seeds, t->n, c->resamples < 2000 ? c->resamples : 2000, c->seed, c->level))
+        stats_seeds_bootstrap_auc(&b, t->label, t->all[0], t->all[1], t->seeds, t->n,
+                                  c->resamples < 2000 ? c->resamples : 2000, c->seed, c->level))
         return error_set(e, "out of memory for %d cases", t->n);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &r);
     compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, &b);
@@ -227,15 +246,18 @@ static int compare_seeds(struct json *j, const struct tables *t, const struct co
     return 0;
 }
 
-static int compare_two_classes(struct json *j, const struct tables *t, const struct compare *c, struct error *e)
+static int compare_two_classes(struct json *j, const struct tables *t, const struct compare *c,
+                               struct error *e)
 {
     struct delong plain, clustered;
     struct tost equal;
     struct noninferiority worse;
     if (stats_delong(&plain, t->label, t->mean[0], t->mean[1], t->n) ||
-        (c->patients && stats_delong_clustered(&clustered, t->label, t->mean[0], t->mean[1], t->cluster, t->n, t->clusters)))
+        (c->patients &&
+         stats_delong_clustered(&clustered, t->label, t->mean[0], t->mean[1], t->cluster, t->n, t->clusters)))
         return error_set(e, "out of memory for %d cases", t->n);
-    if (isnan(plain.auc_a)) return error_set(e, "%s: all %d paired cases are of one class", c->arm[0].name, t->n);
+    if (isnan(plain.auc_a))
+        return error_set(e, "%s: all %d paired cases are of one class", c->arm[0].name, t->n);
     const struct delong *d = c->patients ? &clustered : &plain;
     const struct power_basis basis = {d->se, INFINITY};
     add_delong(j, "delong", &plain);
@@ -245,23 +267,27 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
     if (!c->quiet && c->patients) print_delong("by patients", &clustered);
     compare_add_power(j, c, &basis, "DeLong's test with the standard error seen; normal");
     if (!c->quiet && d->se > 0)
-        printf("power              a true difference of %.4f would be found with a power of %g\n", stats_detectable_effect(c->power, d->se, INFINITY, 0.05), c->power);
+        printf("power              a true difference of %.4f would be found with a power of %g\n",
+               stats_detectable_effect(c->power, d->se, INFINITY, 0.05), c->power);
     stats_tost_normal(&equal, d->difference, d->se, c->margin);
     stats_noninferiority_normal(&worse, d->difference, d->se, c->margin, 1, 0.025);
     if (c->margin > 0) {
         compare_add_tost(j, c, &equal);
         compare_add_noninferiority(j, c, &worse);
         if (!c->quiet)
-            printf("margin %-11g power if that is the difference %.3f; of showing equivalence if the areas are equal %.3f\n", c->margin,
-                   stats_power_two_sided(c->margin, d->se, INFINITY, 0.05), stats_power_tost(0, c->margin, d->se, INFINITY, 0.05));
+            printf("margin %-11g power if that is the difference %.3f; of showing equivalence if the areas "
+                   "are equal %.3f\n",
+                   c->margin, stats_power_two_sided(c->margin, d->se, INFINITY, 0.05),
+                   stats_power_tost(0, c->margin, d->se, INFINITY, 0.05));
     }
     compare_shares(j, t, c);
-    compare_say_difference(j, c, "AUC", c->patients ? "DeLong by patients (Obuchowski)," : "DeLong", d->difference, d->p, t->n, 1, &basis);
+    compare_say_difference(j, c, "AUC", c->patients ? "DeLong by patients (Obuchowski)," : "DeLong",
+                           d->difference, d->p, t->n, 1, &basis);
     compare_say_margin(j, c, &equal, &worse);
     return compare_seeds(j, t, c, e);
 }
 
-/* ---- more classes ------------------------------------------------------------------------------------------------------ */
+/* ---- more classes ------------------------------------------------------------------------------------ */
 
 static int compare_class(struct delong *d, const struct tables *t, int class, struct error *e)
 {
@@ -270,7 +296,8 @@ static int compare_class(struct delong *d, const struct tables *t, int class, st
     int *is = malloc((n + 1) * sizeof *is), status = score && is ? 0 : -1;
     for (size_t i = 0; !status && i < n; i++) {
         is[i] = t->label[i] == class;
-        for (int arm = 0; arm < 2; arm++) score[(size_t)arm * n + i] = t->mean[arm][i * (size_t)t->classes + (size_t)class];
+        for (int arm = 0; arm < 2; arm++)
+            score[(size_t)arm * n + i] = t->mean[arm][i * (size_t)t->classes + (size_t) class];
     }
     if (!status) status = stats_delong(d, is, score, score + n, t->n);
     free(score);
@@ -284,17 +311,21 @@ static int compare_macro(struct json *j, const struct tables *t, const struct co
     struct json *o = json_add_object(j, "macro_auc");
     for (int arm = 0; arm < 2; arm++) {
         struct macro_auc r;
-        if (stats_auc_macro(&r, auc, t->label, t->mean[arm], t->n, t->classes)) return error_set(e, "out of memory for %d cases", t->n);
+        if (stats_auc_macro(&r, auc, t->label, t->mean[arm], t->n, t->classes))
+            return error_set(e, "out of memory for %d cases", t->n);
         struct json *one = json_add_object(o, arm ? "b" : "a");
         json_add_number(one, "auc", r.macro);
         json_add_number(one, "se", r.se);
         compare_add_range(one, "ci", r.ci);
-        if (!c->quiet) printf("macro AUC %c  %.4f  (%.4f to %.4f), mean of %d classes against the rest\n", "AB"[arm], r.macro, r.ci[0], r.ci[1], r.classes);
+        if (!c->quiet)
+            printf("macro AUC %c  %.4f  (%.4f to %.4f), mean of %d classes against the rest\n", "AB"[arm],
+                   r.macro, r.ci[0], r.ci[1], r.classes);
     }
     return 0;
 }
 
-static int compare_more_classes(struct json *j, const struct tables *t, const struct compare *c, struct error *e)
+static int compare_more_classes(struct json *j, const struct tables *t, const struct compare *c,
+                                struct error *e)
 {
     struct json *classes = json_add_object(j, "one_versus_rest"), *one[SCORE_CLASSES_MAX];
     double raw[SCORE_CLASSES_MAX], adjusted[SCORE_CLASSES_MAX];
@@ -316,14 +347,20 @@ static int compare_more_classes(struct json *j, const struct tables *t, const st
     for (int k = 0; k < t->classes; k++) {
         json_add_number(one[k], "p_holm", adjusted[k]);
         shown += adjusted[k] < 0.05;
-        if (adjusted[k] < 0.05) compare_say(j, "Shown: the AUC of class %d against the rest differs (DeLong, after Holm %s).", k, compare_p(text, adjusted[k]));
+        if (adjusted[k] < 0.05)
+            compare_say(j, "Shown: the AUC of class %d against the rest differs (DeLong, after Holm %s).", k,
+                        compare_p(text, adjusted[k]));
     }
-    if (!shown) compare_say(j, "Not shown: that the AUC of any class against the rest differs (DeLong, after Holm, %d cases).", t->n);
+    if (!shown)
+        compare_say(
+            j,
+            "Not shown: that the AUC of any class against the rest differs (DeLong, after Holm, %d cases).",
+            t->n);
     compare_shares(j, t, c);
     return 0;
 }
 
-/* ---- different cases --------------------------------------------------------------------------------------------------- */
+/* ---- different cases --------------------------------------------------------------------------------- */
 
 static int compare_unpaired(struct json *j, const struct tables *t, const struct compare *c, struct error *e)
 {
@@ -336,18 +373,22 @@ static int compare_unpaired(struct json *j, const struct tables *t, const struct
         score[arm] = malloc(((size_t)f->count + 1) * sizeof *score[arm]);
         label[arm] = malloc(((size_t)f->count + 1) * sizeof *label[arm]);
         if (!score[arm] || !label[arm]) status = error_set(e, "out of memory for %d cases", f->count);
-        for (int i = 0; !status && i < f->count; i++) score[arm][i] = f->item[i].probability, label[arm][i] = f->item[i].label;
+        for (int i = 0; !status && i < f->count; i++)
+            score[arm][i] = f->item[i].probability, label[arm][i] = f->item[i].label;
     }
-    if (!status && stats_delong_unpaired(&d, label[0], score[0], t->file[0][0].count, label[1], score[1], t->file[1][0].count))
+    if (!status && stats_delong_unpaired(&d, label[0], score[0], t->file[0][0].count, label[1], score[1],
+                                         t->file[1][0].count))
         status = error_set(e, "out of memory");
-    if (!status && isnan(d.p)) status = error_set(e, "%s, %s: one has a single class", c->arm[0].name, c->arm[1].name);
+    if (!status && isnan(d.p))
+        status = error_set(e, "%s, %s: one has a single class", c->arm[0].name, c->arm[1].name);
     if (!status) {
         const struct power_basis basis = {d.se, INFINITY};
         add_delong(j, "delong_unpaired", &d);
         if (!c->quiet) compare_print_head(c, j, "", 0);
         if (!c->quiet) printf("AUC A %.4f (se %.4f), B %.4f (se %.4f)\n", d.auc_a, d.se_a, d.auc_b, d.se_b);
         if (!c->quiet) print_delong("DeLong, unpaired", &d);
-        compare_say_difference(j, c, "AUC", "DeLong, unpaired,", d.difference, d.p, t->file[0][0].count + t->file[1][0].count, 1, &basis);
+        compare_say_difference(j, c, "AUC", "DeLong, unpaired,", d.difference, d.p,
+                               t->file[0][0].count + t->file[1][0].count, 1, &basis);
         if (!c->quiet) compare_print_headline(j);
     }
     for (int arm = 0; arm < 2; arm++) {

@@ -1,4 +1,5 @@
-/* evaluate_maps.c - evaluate for label maps: pairs of files, their labels, the measurements in parallel, summary.json and one table. */
+/* evaluate_maps.c - evaluate for label maps: pairs of files, their labels, the measurements in parallel,
+ * summary.json and one table. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,22 +21,23 @@ struct file_pair {
 };
 
 struct work {
-    const struct evaluate *o;  /* options */
+    const struct evaluate *o; /* options */
     struct pool *pool;
     struct file_pair *pair;
     int pairs;
-    struct json *left_out;     /* names by reason */
-    uint8_t *seen;             /* [threads][LABEL_VALUES]: label values in the files */
+    struct json *left_out; /* names by reason */
+    uint8_t *seen;         /* [threads][LABEL_VALUES]: label values in the files */
     struct label_index index;
     struct evaluation result;
-    struct error *error;       /* [pairs], empty where all is well */
+    struct error *error; /* [pairs], empty where all is well */
 };
 
-/* ---- which files ---------------------------------------------------------------------------------------------------- */
+/* ---- which files ------------------------------------------------------------------------------------- */
 
 static int set_pair(struct file_pair *p, const char *ref, const char *pred, struct error *e)
 {
-    if (strlen(ref) >= sizeof p->reference || strlen(pred) >= sizeof p->prediction) return error_set(e, "%s: path is too long", ref);
+    if (strlen(ref) >= sizeof p->reference || strlen(pred) >= sizeof p->prediction)
+        return error_set(e, "%s: path is too long", ref);
     if (labelmap_case_name(p->id, ref, e)) return -1;
     snprintf(p->reference, sizeof p->reference, "%s", ref);
     snprintf(p->prediction, sizeof p->prediction, "%s", pred);
@@ -43,7 +45,8 @@ static int set_pair(struct file_pair *p, const char *ref, const char *pred, stru
 }
 
 /* Files of a folder that the other lacks; returns how many. text: the first names. */
-static int leave_out(struct work *v, const struct file_list *names, const char *other, const char *reason, char text[800], struct error *e)
+static int leave_out(struct work *v, const struct file_list *names, const char *other, const char *reason,
+                     char text[800], struct error *e)
 {
     char path[1300];
     int absent = 0;
@@ -62,22 +65,28 @@ static int leave_out(struct work *v, const struct file_list *names, const char *
     return absent;
 }
 
-static int pair_folders(struct work *v, const struct file_list *names, const struct file_list *predicted, struct error *e)
+static int pair_folders(struct work *v, const struct file_list *names, const struct file_list *predicted,
+                        struct error *e)
 {
     char ref[1300], pred[1300], text[800];
     v->pair = calloc((size_t)names->count + 1, sizeof *v->pair);
     if (!v->pair) return error_set(e, "out of memory for %d cases", names->count);
     for (int i = 0; i < names->count; i++) {
         if (!volume_suffix(names->name[i])) continue;
-        if (file_join(ref, sizeof ref, v->o->ref, names->name[i], e) || file_join(pred, sizeof pred, v->o->pred, names->name[i], e)) return -1;
+        if (file_join(ref, sizeof ref, v->o->ref, names->name[i], e) ||
+            file_join(pred, sizeof pred, v->o->pred, names->name[i], e))
+            return -1;
         if (file_exists(pred) && set_pair(&v->pair[v->pairs++], ref, pred, e)) return -1;
     }
     if (leave_out(v, predicted, v->o->ref, "without a reference", text, e) < 0) return -1;
     const int absent = leave_out(v, names, v->o->pred, "not predicted", text, e);
     if (absent < 0) return -1;
     if (absent && !v->o->chill)
-        return error_set(e, "%s: %d of %d predictions missing: %s (--chill evaluates those that are there)", v->o->pred, absent, absent + v->pairs, text);
-    if (!v->pairs) return error_set(e, "%s: no label map (.nii.gz, .nrrd, .mha, .png, .tif ...) that %s has too", v->o->ref, v->o->pred);
+        return error_set(e, "%s: %d of %d predictions missing: %s (--chill evaluates those that are there)",
+                         v->o->pred, absent, absent + v->pairs, text);
+    if (!v->pairs)
+        return error_set(e, "%s: no label map (.nii.gz, .nrrd, .mha, .png, .tif ...) that %s has too",
+                         v->o->ref, v->o->pred);
     return 0;
 }
 
@@ -86,7 +95,9 @@ static int find_pairs(struct work *v, struct error *e)
     int folders = file_is_dir(v->o->ref);
     if (!file_exists(v->o->ref)) return error_set(e, "%s: no such file or folder", v->o->ref);
     if (!file_exists(v->o->pred)) return error_set(e, "%s: no such file or folder", v->o->pred);
-    if (folders != file_is_dir(v->o->pred)) return error_set(e, "%s is a folder, %s is a file", folders ? v->o->ref : v->o->pred, folders ? v->o->pred : v->o->ref);
+    if (folders != file_is_dir(v->o->pred))
+        return error_set(e, "%s is a folder, %s is a file", folders ? v->o->ref : v->o->pred,
+                         folders ? v->o->pred : v->o->ref);
     if (!folders) {
         v->pair = calloc(1, sizeof *v->pair);
         if (!v->pair) return error_set(e, "out of memory");
@@ -104,13 +115,14 @@ static int find_pairs(struct work *v, struct error *e)
     return status;
 }
 
-/* ---- label maps ---------------------------------------------------------------------------------------------------- */
+/* ---- label maps -------------------------------------------------------------------------------------- */
 
 static void scan_job(void *arg, int i, int thread)
 {
     struct work *v = arg;
     uint8_t *seen = v->seen + (size_t)thread * LABEL_VALUES;
-    if (labelmap_values(seen, v->pair[i].reference, &v->error[i]) == 0) labelmap_values(seen, v->pair[i].prediction, &v->error[i]);
+    if (labelmap_values(seen, v->pair[i].reference, &v->error[i]) == 0)
+        labelmap_values(seen, v->pair[i].prediction, &v->error[i]);
 }
 
 /* Writes result.item[i]: an evaluation of its own with room for one. */
@@ -160,15 +172,20 @@ static int run_all(struct work *v, pool_job *job, const char *title, struct erro
     return status;
 }
 
-/* ---- which labels -------------------------------------------------------------------------------------------------- */
+/* ---- which labels ------------------------------------------------------------------------------------ */
 
-/* --dataset, else the dataset.json beside the folder of references or in the folder of predictions. Returns 0 if there is none. */
+/* --dataset, else the dataset.json beside the folder of references or in the folder of predictions. Returns 0
+ * if there is none. */
 static int find_dataset(char *path, size_t size, const struct work *v)
 {
     int length = file_is_dir(v->o->ref) ? (int)strlen(v->o->ref) : (int)(file_name(v->o->ref) - v->o->ref);
     if (v->o->dataset) return snprintf(path, size, "%s", v->o->dataset) < (int)size;
-    if (snprintf(path, size, "%.*s%s../dataset.json", length, v->o->ref, length && v->o->ref[length - 1] != '/' ? "/" : "") < (int)size && file_exists(path)) return 1;
-    return file_is_dir(v->o->pred) && snprintf(path, size, "%s/dataset.json", v->o->pred) < (int)size && file_exists(path);
+    if (snprintf(path, size, "%.*s%s../dataset.json", length, v->o->ref,
+                 length && v->o->ref[length - 1] != '/' ? "/" : "") < (int)size &&
+        file_exists(path))
+        return 1;
+    return file_is_dir(v->o->pred) && snprintf(path, size, "%s/dataset.json", v->o->pred) < (int)size &&
+           file_exists(path);
 }
 
 /* Every value in the files but 0. */
@@ -183,7 +200,8 @@ static int labels_of_data(struct dataset *d, struct work *v, struct error *e)
         int present = value == 0;
         for (int t = 0; t < v->o->threads; t++) present |= v->seen[(size_t)t * LABEL_VALUES + (size_t)value];
         if (!present) continue;
-        if (d->labels == LABELS_MAX) return error_set(e, "%s: more than %d labels; is it a label map?", v->o->ref, LABELS_MAX - 1);
+        if (d->labels == LABELS_MAX)
+            return error_set(e, "%s: more than %d labels; is it a label map?", v->o->ref, LABELS_MAX - 1);
         d->label_value[d->labels] = value;
         snprintf(d->label_name[d->labels], sizeof d->label_name[0], value ? "label %d" : "background", value);
         d->labels++;
@@ -195,7 +213,8 @@ static int find_labels(struct work *v, struct error *e)
 {
     struct dataset d;
     char path[1300];
-    int known = find_dataset(path, sizeof path, v), status = known ? dataset_read_header(&d, path, e) : labels_of_data(&d, v, e);
+    int known = find_dataset(path, sizeof path, v),
+        status = known ? dataset_read_header(&d, path, e) : labels_of_data(&d, v, e);
     if (status) return -1;
     status = label_index_create(&v->index, &d, known ? path : v->o->ref, e);
     if (!status) v->result = evaluation_begin(&d, v->o->tolerance);
@@ -205,7 +224,7 @@ static int find_labels(struct work *v, struct error *e)
     return status;
 }
 
-/* ---- segmentation -------------------------------------------------------------------------------------------------- */
+/* ---- segmentation ------------------------------------------------------------------------------------ */
 
 /* Predicted against reference volume, a label at a time. */
 static int add_agreement(struct json *j, const struct evaluation *ev, int print, struct error *e)
@@ -231,8 +250,9 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
         json_add_number(limits, NULL, r.limits[1]);
         json_add_number(one, "icc", r.icc);
         if (print)
-            printf("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %.3f to %.3f, ICC(2,1) %.3f\n", ev->name[k], r.bias, r.limits[0],
-                   r.limits[1], r.icc);
+            printf("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %.3f to %.3f, "
+                   "ICC(2,1) %.3f\n",
+                   ev->name[k], r.bias, r.limits[0], r.limits[1], r.icc);
     }
     free(volume);
     return 0;
@@ -252,7 +272,9 @@ static int report(struct work *v, struct error *e)
 {
     if (!v->o->quiet) {
         evaluation_print(&v->result);
-        printf("%d case%s. Dice is NaN where a label is in neither map; means leave out NaN and infinite values.\n", v->pairs, v->pairs > 1 ? "s" : "");
+        printf("%d case%s. Dice is NaN where a label is in neither map; means leave out NaN and infinite "
+               "values.\n",
+               v->pairs, v->pairs > 1 ? "s" : "");
         print_left_out(v);
     }
     struct json *j = evaluation_json(&v->result);
@@ -268,9 +290,11 @@ static int evaluate_work(struct work *v, struct error *e)
     int status = find_pairs(v, e);
     v->pool = status ? NULL : pool_create(v->o->threads);
     if (!status && !v->pool) status = error_set(e, "cannot start %d threads", v->o->threads);
-    if (!status && !(v->error = calloc((size_t)v->pairs, sizeof *v->error))) status = error_set(e, "out of memory for %d cases", v->pairs);
+    if (!status && !(v->error = calloc((size_t)v->pairs, sizeof *v->error)))
+        status = error_set(e, "out of memory for %d cases", v->pairs);
     if (!status) status = find_labels(v, e);
-    if (!status && !(v->result.item = calloc((size_t)v->pairs, sizeof *v->result.item))) status = error_set(e, "out of memory for %d cases", v->pairs);
+    if (!status && !(v->result.item = calloc((size_t)v->pairs, sizeof *v->result.item)))
+        status = error_set(e, "out of memory for %d cases", v->pairs);
     if (!status) status = run_all(v, measure_job, "evaluate", e);
     v->result.cases = v->result.room = v->pairs;
     if (!status) status = report(v, e);
@@ -282,7 +306,6 @@ static int evaluate_work(struct work *v, struct error *e)
     free(v->pair);
     return status;
 }
-
 
 int evaluate_maps(const struct evaluate *options, struct error *e)
 {

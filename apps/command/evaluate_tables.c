@@ -1,5 +1,5 @@
-/* evaluate_tables.c - evaluate for tables of probabilities: discrimination, shares at operating points, calibration before and after it was mended; three
- * and more classes each against the rest. */
+/* evaluate_tables.c - evaluate for tables of probabilities: discrimination, shares at operating points,
+ * calibration before and after it was mended; three and more classes each against the rest. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,21 +41,29 @@ static int pair_scores(struct table *t, const struct scores *ref, const struct s
     t->label = malloc(n * sizeof *t->label);
     t->cluster = malloc(n * sizeof *t->cluster);
     t->probability = malloc(n * width * sizeof *t->probability);
-    if (!t->id || !t->label || !t->cluster || !t->probability) return error_set(e, "out of memory for %d cases", ref->count);
-    if (ref->classes > pred->classes) return error_set(e, "%s: labels up to %d, but %s has %d classes", ref->path, ref->classes - 1, pred->path, pred->classes);
+    if (!t->id || !t->label || !t->cluster || !t->probability)
+        return error_set(e, "out of memory for %d cases", ref->count);
+    if (ref->classes > pred->classes)
+        return error_set(e, "%s: labels up to %d, but %s has %d classes", ref->path, ref->classes - 1,
+                         pred->path, pred->classes);
     for (; t->n < ref->count; t->n++) {
         const struct score *r = &ref->item[t->n], *p = scores_find(pred, r->id);
         const size_t used = strlen(missing);
-        if (!p && ++absent <= 10) snprintf(missing + used, sizeof missing - used, "%s%s", absent > 1 ? ", " : "", r->id);
+        if (!p && ++absent <= 10)
+            snprintf(missing + used, sizeof missing - used, "%s%s", absent > 1 ? ", " : "", r->id);
         if (!p) continue;
-        if (p->label >= 0 && p->label != r->label) return error_set(e, "case %s: label is %d in %s, %d in %s", r->id, r->label, ref->path, p->label, pred->path);
+        if (p->label >= 0 && p->label != r->label)
+            return error_set(e, "case %s: label is %d in %s, %d in %s", r->id, r->label, ref->path, p->label,
+                             pred->path);
         t->id[t->n] = r->id;
         t->label[t->n] = r->label;
         if (p->of) memcpy(t->probability + (size_t)t->n * width, p->of, width * sizeof(double));
         else t->probability[t->n] = p->probability;
     }
     t->left_out = pred->count - t->n + absent;
-    return absent ? error_set(e, "%s: %d of %d cases missing: %s%s", pred->path, absent, ref->count, missing, absent > 10 ? " ..." : "") : 0;
+    return absent ? error_set(e, "%s: %d of %d cases missing: %s%s", pred->path, absent, ref->count, missing,
+                              absent > 10 ? " ..." : "")
+                  : 0;
 }
 
 static void add_range(struct json *j, const char *key, const double ci[2])
@@ -65,7 +73,7 @@ static void add_range(struct json *j, const char *key, const double ci[2])
     json_add_number(a, NULL, ci[1]);
 }
 
-/* ---- shares at a threshold --------------------------------------------------------------------------------------------- */
+/* ---- shares at a threshold --------------------------------------------------------------------------- */
 
 /* A share with its Wilson interval, as two members; the interval is printed beside. */
 static void add_share(struct json *j, const char *key, int k, int n)
@@ -101,10 +109,12 @@ static void add_point(struct json *j, const struct classification *c)
 }
 
 /* A row of the table of operating points. */
-static int report_point(struct json *points, const char *name, const struct table *t, double threshold, int print, struct error *e)
+static int report_point(struct json *points, const char *name, const struct table *t, double threshold,
+                        int print, struct error *e)
 {
     struct classification c;
-    if (metrics_classification(&c, t->label, t->probability, t->n, threshold)) return error_set(e, "out of memory for %d cases", t->n);
+    if (metrics_classification(&c, t->label, t->probability, t->n, threshold))
+        return error_set(e, "out of memory for %d cases", t->n);
     struct json *one = json_add_object(points, NULL);
     json_add_text(one, "name", name);
     json_add_number(one, "threshold", threshold);
@@ -119,24 +129,34 @@ static int report_point(struct json *points, const char *name, const struct tabl
 }
 
 /* --threshold, and those that the validation cases chose. */
-static int report_points(struct json *j, const struct evaluate *o, const struct table *t, const struct table *validation, struct error *e)
+static int report_points(struct json *j, const struct evaluate *o, const struct table *t,
+                         const struct table *validation, struct error *e)
 {
     struct json *points = json_add_array(j, "operating_points");
     char name[40];
-    if (!o->quiet) printf("\n%-18s %9s %-21s %-21s %-21s\n", "operating point", "threshold", " accuracy", " sensitivity", " specificity");
+    if (!o->quiet)
+        printf("\n%-18s %9s %-21s %-21s %-21s\n", "operating point", "threshold", " accuracy", " sensitivity",
+               " specificity");
     if (report_point(points, "given", t, o->threshold, !o->quiet, e)) return -1;
     if (validation) {
         snprintf(name, sizeof name, "sensitivity %g", o->sensitivity);
-        const double youden = stats_threshold_youden(validation->label, validation->probability, validation->n);
-        const double fixed = stats_threshold_sensitivity(validation->label, validation->probability, validation->n, o->sensitivity);
-        if (isnan(youden)) return error_set(e, "%s: has one class only: no operating point follows from it", o->validation);
-        if (report_point(points, "Youden", t, youden, !o->quiet, e) || report_point(points, name, t, fixed, !o->quiet, e)) return -1;
+        const double youden =
+            stats_threshold_youden(validation->label, validation->probability, validation->n);
+        const double fixed = stats_threshold_sensitivity(validation->label, validation->probability,
+                                                         validation->n, o->sensitivity);
+        if (isnan(youden))
+            return error_set(e, "%s: has one class only: no operating point follows from it", o->validation);
+        if (report_point(points, "Youden", t, youden, !o->quiet, e) ||
+            report_point(points, name, t, fixed, !o->quiet, e))
+            return -1;
     }
-    if (!o->quiet) printf("95 %% intervals: Wilson%s\n", validation ? "; Youden and fixed sensitivity chosen on the validation cases" : "");
+    if (!o->quiet)
+        printf("95 %% intervals: Wilson%s\n",
+               validation ? "; Youden and fixed sensitivity chosen on the validation cases" : "");
     return 0;
 }
 
-/* ---- calibration ------------------------------------------------------------------------------------------------------- */
+/* ---- calibration ------------------------------------------------------------------------------------- */
 
 /* The ten bins of the reliability diagram. */
 static void add_bins(struct json *j, const struct table *t)
@@ -161,12 +181,14 @@ static void add_bins(struct json *j, const struct table *t)
     }
 }
 
-static int report_calibration(struct json *j, const char *name, const struct table *t, int print, struct error *e)
+static int report_calibration(struct json *j, const char *name, const struct table *t, int print,
+                              struct error *e)
 {
     struct classification c;
     struct hosmer_lemeshow h;
     char p[STATS_P_TEXT];
-    if (metrics_classification(&c, t->label, t->probability, t->n, 0.5) || stats_hosmer_lemeshow(&h, t->label, t->probability, t->n, 10))
+    if (metrics_classification(&c, t->label, t->probability, t->n, 0.5) ||
+        stats_hosmer_lemeshow(&h, t->label, t->probability, t->n, 10))
         return error_set(e, "out of memory for %d cases", t->n);
     json_add_number(j, "brier", c.brier);
     json_add_number(j, "ece", c.ece);
@@ -181,7 +203,8 @@ static int report_calibration(struct json *j, const char *name, const struct tab
 }
 
 /* As given, then with the prior shifted, then recalibrated on the validation cases; t is changed. */
-static int report_calibrations(struct json *j, const struct evaluate *o, struct table *t, struct table *validation, struct error *e)
+static int report_calibrations(struct json *j, const struct evaluate *o, struct table *t,
+                               struct table *validation, struct error *e)
 {
     const int print = !o->quiet;
     if (print) printf("\n%-28s %8s %8s %14s\n", "calibration", "Brier", "ECE", "Hosmer-Lem. p");
@@ -197,7 +220,9 @@ static int report_calibrations(struct json *j, const struct evaluate *o, struct 
     if (!validation) return 0;
     struct recalibration r;
     stats_recalibrate_fit(&r, validation->label, validation->probability, validation->n);
-    if (!r.usable) return error_set(e, "%s: no logistic recalibration follows from %d cases, %d of them positive", o->validation, r.n, r.positives);
+    if (!r.usable)
+        return error_set(e, "%s: no logistic recalibration follows from %d cases, %d of them positive",
+                         o->validation, r.n, r.positives);
     struct json *mended = json_add_object(j, "recalibrated");
     json_add_number(mended, "intercept", r.intercept);
     json_add_number(mended, "slope", r.slope);
@@ -206,34 +231,42 @@ static int report_calibrations(struct json *j, const struct evaluate *o, struct 
     return report_calibration(mended, "recalibrated on validation", t, print, e);
 }
 
-/* ---- two classes ------------------------------------------------------------------------------------------------------- */
+/* ---- two classes ------------------------------------------------------------------------------------- */
 
-static int report_area(struct json *j, const struct evaluate *o, const struct table *t, int clusters, const struct classification *c, struct error *e)
+static int report_area(struct json *j, const struct evaluate *o, const struct table *t, int clusters,
+                       const struct classification *c, struct error *e)
 {
     double percentile[2], bca[2], ci[2];
     struct delong d;
     json_add_number(j, "auc", c->auc);
     json_add_number(j, "auc_se", c->auc_se);
     add_range(j, "auc_ci", c->auc_ci);
-    if (stats_bootstrap_auc(percentile, bca, t->label, t->probability, t->n, 2000, 1, 0.95)) return error_set(e, "out of memory for %d cases", t->n);
+    if (stats_bootstrap_auc(percentile, bca, t->label, t->probability, t->n, 2000, 1, 0.95))
+        return error_set(e, "out of memory for %d cases", t->n);
     add_range(j, "auc_ci_bca", bca);
     if (!o->quiet)
-        printf("%d cases, %d positive\n\n%-18s %.4f  (%.4f to %.4f, DeLong on the logit scale; %.4f to %.4f, BCa bootstrap)\n", c->n, c->positives, "AUC", c->auc,
-               c->auc_ci[0], c->auc_ci[1], bca[0], bca[1]);
+        printf("%d cases, %d positive\n\n%-18s %.4f  (%.4f to %.4f, DeLong on the logit scale; %.4f to %.4f, "
+               "BCa bootstrap)\n",
+               c->n, c->positives, "AUC", c->auc, c->auc_ci[0], c->auc_ci[1], bca[0], bca[1]);
     if (!o->patients) return 0;
-    if (stats_delong_clustered(&d, t->label, t->probability, t->probability, t->cluster, t->n, clusters)) return error_set(e, "out of memory for %d cases", t->n);
+    if (stats_delong_clustered(&d, t->label, t->probability, t->probability, t->cluster, t->n, clusters))
+        return error_set(e, "out of memory for %d cases", t->n);
     stats_auc_interval(ci, d.auc_a, d.se_a, c->positives, c->n - c->positives, 0.95);
     json_add_int(j, "patients", clusters);
     json_add_number(j, "auc_se_by_patients", d.se_a);
     add_range(j, "auc_ci_by_patients", ci);
-    if (!o->quiet) printf("%-18s (%.4f to %.4f, %d patients, Obuchowski 1997)\n", "  by patients", ci[0], ci[1], clusters);
+    if (!o->quiet)
+        printf("%-18s (%.4f to %.4f, %d patients, Obuchowski 1997)\n", "  by patients", ci[0], ci[1],
+               clusters);
     return 0;
 }
 
-static int report_two_classes(struct json *j, const struct evaluate *o, struct table *t, int clusters, struct table *validation, struct error *e)
+static int report_two_classes(struct json *j, const struct evaluate *o, struct table *t, int clusters,
+                              struct table *validation, struct error *e)
 {
     struct classification c;
-    if (metrics_classification(&c, t->label, t->probability, t->n, o->threshold)) return error_set(e, "out of memory for %d cases", t->n);
+    if (metrics_classification(&c, t->label, t->probability, t->n, o->threshold))
+        return error_set(e, "out of memory for %d cases", t->n);
     json_add_int(j, "positives", c.positives);
     json_add_number(j, "threshold", o->threshold);
     if (report_area(j, o, t, clusters, &c, e)) return -1;
@@ -242,19 +275,23 @@ static int report_two_classes(struct json *j, const struct evaluate *o, struct t
     return report_calibrations(j, o, t, validation, e);
 }
 
-/* ---- more classes ------------------------------------------------------------------------------------------------------ */
+/* ---- more classes ------------------------------------------------------------------------------------ */
 
-static int report_more_classes(struct json *j, const struct evaluate *o, const struct table *t, struct error *e)
+static int report_more_classes(struct json *j, const struct evaluate *o, const struct table *t,
+                               struct error *e)
 {
     struct macro_auc r;
     double auc[SCORE_CLASSES_MAX];
     int right = 0;
-    if (stats_auc_macro(&r, auc, t->label, t->probability, t->n, t->classes)) return error_set(e, "out of memory for %d cases", t->n);
+    if (stats_auc_macro(&r, auc, t->label, t->probability, t->n, t->classes))
+        return error_set(e, "out of memory for %d cases", t->n);
     json_add_number(j, "auc", r.macro);
     json_add_number(j, "auc_se", r.se);
     add_range(j, "auc_ci", r.ci);
     struct json *each = json_add_array(j, "auc_one_versus_rest"), *confusion = json_add_array(j, "confusion");
-    if (!o->quiet) printf("%d cases, %d classes\n\n%-18s %.4f  (%.4f to %.4f), mean of %d classes against the rest\n", t->n, t->classes, "macro AUC", r.macro, r.ci[0], r.ci[1], r.classes);
+    if (!o->quiet)
+        printf("%d cases, %d classes\n\n%-18s %.4f  (%.4f to %.4f), mean of %d classes against the rest\n",
+               t->n, t->classes, "macro AUC", r.macro, r.ci[0], r.ci[1], r.classes);
     for (int k = 0; k < t->classes; k++) {
         struct json *row = json_add_array(confusion, NULL);
         int count[SCORE_CLASSES_MAX] = {0}, total = 0;
@@ -267,7 +304,9 @@ static int report_more_classes(struct json *j, const struct evaluate *o, const s
         right += count[k];
         json_add_number(each, NULL, auc[k]);
         for (int l = 0; l < t->classes; l++) json_add_int(row, NULL, count[l]);
-        if (!o->quiet) printf("class %-3d AUC %.4f against the rest, %d of %d cases right\n", k, auc[k], count[k], total);
+        if (!o->quiet)
+            printf("class %-3d AUC %.4f against the rest, %d of %d cases right\n", k, auc[k], count[k],
+                   total);
     }
     add_share(j, "accuracy", right, t->n);
     if (!o->quiet) {
@@ -278,7 +317,7 @@ static int report_more_classes(struct json *j, const struct evaluate *o, const s
     return 0;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------- */
 
 static int report(const struct evaluate *o, struct table *t, struct table *validation, struct error *e)
 {
@@ -287,20 +326,27 @@ static int report(const struct evaluate *o, struct table *t, struct table *valid
     struct json *j = json_object();
     json_add_int(j, "n", t->n);
     json_add_int(j, "left_out_without_a_reference", t->left_out);
-    int status = t->classes > 2 ? report_more_classes(j, o, t, e) : report_two_classes(j, o, t, clusters, validation, e);
-    if (!status && !o->quiet && t->left_out) printf("%d cases of %s are not in %s and are left out.\n", t->left_out, o->pred, o->ref);
+    int status = t->classes > 2 ? report_more_classes(j, o, t, e)
+                                : report_two_classes(j, o, t, clusters, validation, e);
+    if (!status && !o->quiet && t->left_out)
+        printf("%d cases of %s are not in %s and are left out.\n", t->left_out, o->pred, o->ref);
     if (!status && o->out) status = json_write(j, o->out, e);
     json_free(j);
     return status;
 }
 
 /* The table of validation cases is reference and prediction at once. None of them may be evaluated too. */
-static int read_validation(struct table *t, struct scores *s, const struct scores *ref, const char *path, struct error *e)
+static int read_validation(struct table *t, struct scores *s, const struct scores *ref, const char *path,
+                           struct error *e)
 {
     if (scores_read(s, path, 1, 1, e)) return -1;
     for (int i = 0; i < s->count; i++)
-        if (scores_find(ref, s->item[i].id)) return error_set(e, "%s: case %s is in %s too: what is chosen on a case cannot be judged on it", path, s->item[i].id, ref->path);
-    if (s->classes > 2) return error_set(e, "%s: has %d classes; recalibration and operating points are for two", path, s->classes);
+        if (scores_find(ref, s->item[i].id))
+            return error_set(e, "%s: case %s is in %s too: what is chosen on a case cannot be judged on it",
+                             path, s->item[i].id, ref->path);
+    if (s->classes > 2)
+        return error_set(e, "%s: has %d classes; recalibration and operating points are for two", path,
+                         s->classes);
     return pair_scores(t, s, s, e);
 }
 
@@ -312,7 +358,8 @@ int evaluate_tables(const struct evaluate *o, struct error *e)
     if (!status) status = scores_read(&pred, o->pred, 0, 1, e);
     if (!status) status = pair_scores(&t, &ref, &pred, e);
     if (!status && t.classes > 2 && (o->validation || o->prior_to > 0 || o->patients))
-        status = error_set(e, "%s: has %d classes; --validation, --prior-to and --patients are for two", o->pred, t.classes);
+        status = error_set(e, "%s: has %d classes; --validation, --prior-to and --patients are for two",
+                           o->pred, t.classes);
     if (!status && o->validation) status = read_validation(&validation, &val, &ref, o->validation, e);
     if (!status) status = report(o, &t, o->validation ? &validation : NULL, e);
     table_free(&t);

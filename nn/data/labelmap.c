@@ -1,5 +1,5 @@
-/* labelmap.c - label maps from files and to files. Files of integers are read and written as integers; those of other numbers (float32, scaled) come as
- * float32 and hold labels only where they are whole. */
+/* labelmap.c - label maps from files and to files. Files of integers are read and written as integers; those
+ * of other numbers (float32, scaled) come as float32 and hold labels only where they are whole. */
 #include "nn/data/labelmap.h"
 
 #include <math.h>
@@ -19,20 +19,22 @@ int label_index_create(struct label_index *x, const struct dataset *d, const cha
     for (int value = 0; value < LABEL_VALUES; value++) x->of[value] = -1;
     for (int k = 0; k < d->labels; k++) {
         if (d->label_value[k] < 0 || d->label_value[k] >= LABEL_VALUES)
-            return error_set(e, "%s: label %s is %d, not from 0 to %d", path, d->label_name[k], d->label_value[k], LABEL_VALUES - 1);
+            return error_set(e, "%s: label %s is %d, not from 0 to %d", path, d->label_name[k],
+                             d->label_value[k], LABEL_VALUES - 1);
         x->of[d->label_value[k]] = (int16_t)k;
     }
     if (d->ignore_label >= 0 && d->ignore_label < LABEL_VALUES) x->of[d->ignore_label] = LABEL_IGNORE;
     return 0;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------- */
 
 /* One 3D volume: v->whole where the file holds such, else voxels in float32 that are exact. */
 static int read_voxels(struct volume *v, const char *path, struct error *e)
 {
     if (volume_read_choice(v, NULL, path, NULL, VOLUME_WHOLE | VOLUME_EXACT, e)) return -1;
-    if (v->size[3] != 1) error_set(e, "%s: has %lld volumes; a label map is one", path, (long long)v->size[3]);
+    if (v->size[3] != 1)
+        error_set(e, "%s: has %lld volumes; a label map is one", path, (long long)v->size[3]);
     else if (v->whole || !voxels_check(v, VOXEL_F32, e)) return 0;
     else error_prefix(e, "%s", path);
     volume_free(v);
@@ -50,10 +52,12 @@ static int value_of(const struct volume *v, size_t i)
 static int refuse_voxel(const struct volume *v, size_t i, const char *path, const char *what, struct error *e)
 {
     const size_t w = (size_t)v->size[0], h = (size_t)v->size[1];
-    return error_set(e, "%s: voxel (%zu, %zu, %zu) is %.9g, %s", path, i % w, i / w % h, i / w / h, v->whole ? v->whole[i] : (double)v->voxel[i], what);
+    return error_set(e, "%s: voxel (%zu, %zu, %zu) is %.9g, %s", path, i % w, i / w % h, i / w / h,
+                     v->whole ? v->whole[i] : (double)v->voxel[i], what);
 }
 
-static int take_indices(uint8_t *index, const struct volume *v, const struct label_index *x, const char *path, struct error *e)
+static int take_indices(uint8_t *index, const struct volume *v, const struct label_index *x, const char *path,
+                        struct error *e)
 {
     const size_t n = volume_voxels(v);
     for (size_t i = 0; i < n; i++) {
@@ -74,7 +78,8 @@ int labelmap_read(struct labelmap *m, const char *path, const struct label_index
     if (read_voxels(&m->geometry, path, e)) return -1;
     struct volume *v = &m->geometry;
     m->index = malloc(volume_voxels(v));
-    int status = m->index ? take_indices(m->index, v, x, path, e) : error_set(e, "%s: out of memory for %zu voxels", path, volume_voxels(v));
+    int status = m->index ? take_indices(m->index, v, x, path, e)
+                          : error_set(e, "%s: out of memory for %zu voxels", path, volume_voxels(v));
     for (int a = 0; a < 3; a++) {
         m->size[a] = (int)v->size[2 - a];
         m->spacing[a] = v->spacing[2 - a];
@@ -85,8 +90,8 @@ int labelmap_read(struct labelmap *m, const char *path, const struct label_index
     return -1;
 }
 
-int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, const char *reference_path, const char *prediction_path,
-                       const struct label_index *x, struct error *e)
+int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, const char *reference_path,
+                       const char *prediction_path, const struct label_index *x, struct error *e)
 {
     if (labelmap_read(reference, reference_path, x, e)) return -1;
     int status = labelmap_read(prediction, prediction_path, x, e);
@@ -112,16 +117,18 @@ int labelmap_values(uint8_t seen[LABEL_VALUES], const char *path, struct error *
     int status = 0;
     for (size_t i = 0; !status && i < n; i++) {
         const int value = value_of(&v, i);
-        if (value < 0) status = refuse_voxel(&v, i, path, "and label maps hold whole numbers from 0 to 65535", e);
+        if (value < 0)
+            status = refuse_voxel(&v, i, path, "and label maps hold whole numbers from 0 to 65535", e);
         else seen[value] = 1;
     }
     volume_free(&v);
     return status;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------- */
 
-int labelmap_write(const char *path, const uint8_t *index, const struct volume *geometry, const struct dataset *d, struct error *e)
+int labelmap_write(const char *path, const uint8_t *index, const struct volume *geometry,
+                   const struct dataset *d, struct error *e)
 {
     struct volume v = *geometry;
     const size_t n = volume_voxels(&v);
@@ -137,13 +144,14 @@ int labelmap_write(const char *path, const uint8_t *index, const struct volume *
     return status;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------- */
 
 int labelmap_case_name(char id[ID_MAX], const char *path, struct error *e)
 {
     const char *name = file_name(path);
     const size_t length = strlen(name) - volume_suffix(name);
-    if (length >= ID_MAX) return error_set(e, "%s: the case's name has %zu characters, at most %d", path, length, ID_MAX - 1);
+    if (length >= ID_MAX)
+        return error_set(e, "%s: the case's name has %zu characters, at most %d", path, length, ID_MAX - 1);
     snprintf(id, ID_MAX, "%.*s", (int)length, name);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* crossval.c - measuring the held-out cases of all folds together, and nnU-Net's rule for the largest component. */
+/* crossval.c - measuring the held-out cases of all folds together, and nnU-Net's rule for the largest
+ * component. */
 #include "nn/infer/crossval.h"
 
 #include <math.h>
@@ -10,7 +11,8 @@
 #include "nn/plan/outputs.h"
 #include "tensor/ops/ops.h"
 
-int crossval_begin(struct crossval *v, const struct dataset *d, const char *name, int threads, struct error *e)
+int crossval_begin(struct crossval *v, const struct dataset *d, const char *name, int threads,
+                   struct error *e)
 {
     memset(v, 0, sizeof *v);
     v->dataset = d;
@@ -28,10 +30,12 @@ void crossval_end(struct crossval *v)
     free(v->pair);
 }
 
-/* ---- which cases --------------------------------------------------------------------------------------------------- */
+/* ---- which cases ------------------------------------------------------------------------------------- */
 
-/* Cases of one fold's summary.json; their predictions lie beside it, whatever path it had when it was written. */
-static int add_cases(struct crossval *v, const char *folder, const struct json *summary, const char *name, const char *ref, struct error *e)
+/* Cases of one fold's summary.json; their predictions lie beside it, whatever path it had when it was
+ * written. */
+static int add_cases(struct crossval *v, const char *folder, const struct json *summary, const char *name,
+                     const char *ref, struct error *e)
 {
     const struct json *cases = json_get(summary, "metric_per_case");
     if (!cases || cases->type != JSON_ARRAY) return error_set(e, "%s: has no list metric_per_case", name);
@@ -40,13 +44,17 @@ static int add_cases(struct crossval *v, const char *folder, const struct json *
     v->pair = more;
     for (int i = 0; i < cases->count; i++) {
         struct pair *p = &v->pair[v->pairs++];
-        const char *reference = json_text(cases->item[i], "reference_file", ""), *prediction = json_text(cases->item[i], "prediction_file", "");
-        if (!*reference || !*prediction) return error_set(e, "%s: metric_per_case[%d] lacks reference_file or prediction_file", name, i);
+        const char *reference = json_text(cases->item[i], "reference_file", ""),
+                   *prediction = json_text(cases->item[i], "prediction_file", "");
+        if (!*reference || !*prediction)
+            return error_set(e, "%s: metric_per_case[%d] lacks reference_file or prediction_file", name, i);
         if (file_join(p->prediction, sizeof p->prediction, folder, file_name(prediction), e)) return -1;
         if (ref && file_join(p->reference, sizeof p->reference, ref, file_name(reference), e)) return -1;
-        if (!ref && snprintf(p->reference, sizeof p->reference, "%s", reference) >= (int)sizeof p->reference) return error_set(e, "%s: path is too long", name);
+        if (!ref && snprintf(p->reference, sizeof p->reference, "%s", reference) >= (int)sizeof p->reference)
+            return error_set(e, "%s: path is too long", name);
         if (!file_exists(p->reference))
-            return error_set(e, "%s: metric_per_case[%d].reference_file %s: no such file%s", name, i, p->reference, ref ? "" : " from here: --ref with its folder");
+            return error_set(e, "%s: metric_per_case[%d].reference_file %s: no such file%s", name, i,
+                             p->reference, ref ? "" : " from here: --ref with its folder");
     }
     return 0;
 }
@@ -66,15 +74,17 @@ int crossval_add_run(struct crossval *v, const struct run *run, const char *ref,
     char fold[64][16], path[1300], folder[1400], name[1500];
     int n = run_folds(fold, 64, run, NULL), before = v->pairs;
     for (int k = 0; k < n; k++) {
-        if (run_fold_path(path, sizeof path, run->path, fold[k], e) || file_join(folder, sizeof folder, path, "validation", e) ||
+        if (run_fold_path(path, sizeof path, run->path, fold[k], e) ||
+            file_join(folder, sizeof folder, path, "validation", e) ||
             file_join(name, sizeof name, folder, "summary.json", e))
             return -1;
         if (file_exists(name) && crossval_add_folder(v, folder, ref, e)) return -1;
     }
-    return v->pairs > before ? 0 : error_set(e, "%s: no fold_*/validation/summary.json with cases", run->path);
+    return v->pairs > before ? 0
+                             : error_set(e, "%s: no fold_*/validation/summary.json with cases", run->path);
 }
 
-/* ---- a pass over all cases ----------------------------------------------------------------------------------------- */
+/* ---- a pass over all cases --------------------------------------------------------------------------- */
 
 static double dice_of(const uint8_t *ref, const uint8_t *pred, size_t n, uint64_t set)
 {
@@ -93,11 +103,14 @@ static void measure_job(void *arg, int i, int thread)
     struct crossval *v = arg;
     struct labelmap ref, pred;
     (void)thread;
-    if (labelmap_read_pair(&ref, &pred, v->pair[i].reference, v->pair[i].prediction, &v->index, &v->error[i])) return;
+    if (labelmap_read_pair(&ref, &pred, v->pair[i].reference, v->pair[i].prediction, &v->index, &v->error[i]))
+        return;
     const size_t voxels = (size_t)ref.size[0] * ref.size[1] * ref.size[2];
-    if (postprocess_apply(&v->steps, pred.index, ref.size)) error_set(&v->error[i], "%s: out of memory", v->pair[i].prediction);
+    if (postprocess_apply(&v->steps, pred.index, ref.size))
+        error_set(&v->error[i], "%s: out of memory", v->pair[i].prediction);
     for (int k = 1; k < v->sets.labels; k++)
-        v->dice[(size_t)i * (LABELS_MAX + 1) + (size_t)k] = dice_of(ref.index, pred.index, voxels, v->sets.set[k]);
+        v->dice[(size_t)i * (LABELS_MAX + 1) + (size_t)k] =
+            dice_of(ref.index, pred.index, voxels, v->sets.set[k]);
     labelmap_free(&ref);
     labelmap_free(&pred);
 }
@@ -132,17 +145,20 @@ int crossval_measure(double mean[LABELS_MAX + 1], struct crossval *v, struct err
     return 0;
 }
 
-/* ---- nnU-Net's rule --------------------------------------------------------------------------------------------------- */
+/* ---- nnU-Net's rule ---------------------------------------------------------------------------------- */
 
-/* Tries one more step. All foreground (only 0): better in the mean and worse for no label; a label: better for it. */
-static int try_step(struct crossval *v, double now[LABELS_MAX + 1], uint64_t labels, int only, struct error *e)
+/* Tries one more step. All foreground (only 0): better in the mean and worse for no label; a label: better
+ * for it. */
+static int try_step(struct crossval *v, double now[LABELS_MAX + 1], uint64_t labels, int only,
+                    struct error *e)
 {
     double then[LABELS_MAX + 1];
     v->steps.labels[v->steps.steps++] = labels;
     if (crossval_measure(then, v, e)) return -1;
     int better = then[only] > now[only];
     for (int k = 1; only == 0 && k < v->sets.labels; k++) better = better && !(then[k] < now[k]);
-    v->trial[v->trials++] = (struct crossval_trial){only ? v->sets.name[only] : "all foreground", now[only], then[only], better};
+    v->trial[v->trials++] =
+        (struct crossval_trial){only ? v->sets.name[only] : "all foreground", now[only], then[only], better};
     if (better) memcpy(now, then, sizeof then);
     else v->steps.steps--;
     return 0;

@@ -12,29 +12,38 @@
 /* folder/IDending. */
 static int beside(char path[1400], const char *folder, const char *id, const char *ending, struct error *e)
 {
-    return snprintf(path, 1400, "%s/%s%s", folder, id, ending) < 1400 ? 0 : error_set(e, "%s: path is too long", folder);
+    return snprintf(path, 1400, "%s/%s%s", folder, id, ending) < 1400
+               ? 0
+               : error_set(e, "%s: path is too long", folder);
 }
 
-static int add_probabilities(float *sum, const char *path, int outputs, const struct volume *v, struct error *e)
+static int add_probabilities(float *sum, const char *path, int outputs, const struct volume *v,
+                             struct error *e)
 {
     struct npz z;
     const int64_t want[4] = {outputs, v->size[2], v->size[1], v->size[0]};
-    if (!file_exists(path)) return error_set(e, "%s: no such file; train and predict keep it with --probabilities", path);
+    if (!file_exists(path))
+        return error_set(e, "%s: no such file; train and predict keep it with --probabilities", path);
     if (npz_read(&z, path, e)) return -1;
     const struct npy *a = npz_find(&z, "probabilities");
     int status = 0;
     if (!a) status = error_set(e, "%s: no array \"probabilities\"", path);
-    else if (a->kind != 'f' || a->ndim != 4) status = error_set(e, "%s: probabilities: kind '%c' with %d axes; wanted floats with 4", path, a->kind, a->ndim);
+    else if (a->kind != 'f' || a->ndim != 4)
+        status = error_set(e, "%s: probabilities: kind '%c' with %d axes; wanted floats with 4", path,
+                           a->kind, a->ndim);
     for (int k = 0; !status && k < 4; k++)
         if (a->dim[k] != want[k])
-            status = error_set(e, "%s: probabilities: axis %d has %lld entries, wanted %lld (outputs, then the label map's size)", path, k, (long long)a->dim[k],
-                               (long long)want[k]);
+            status = error_set(e,
+                               "%s: probabilities: axis %d has %lld entries, wanted %lld (outputs, then the "
+                               "label map's size)",
+                               path, k, (long long)a->dim[k], (long long)want[k]);
     for (size_t i = 0, n = status ? 0 : npy_count(a); i < n; i++) sum[i] += (float)npy_value(a, i);
     npz_free(&z);
     return status;
 }
 
-/* Softmax: the largest, of equal ones the first. Regions: each above 0.5 writes its label, later ones over earlier ones. */
+/* Softmax: the largest, of equal ones the first. Regions: each above 0.5 writes its label, later ones over
+ * earlier ones. */
 static uint8_t label_of(const struct dataset *d, const float *p, size_t voxels)
 {
     int label = 0;
@@ -50,38 +59,49 @@ static uint8_t label_of(const struct dataset *d, const float *p, size_t voxels)
 
 static int write_mean(const char *path, float *mean, int outputs, const struct volume *v, struct error *e)
 {
-    struct npy a = {.name = "probabilities", .kind = 'f', .bytes = 4, .ndim = 4, .dim = {outputs, v->size[2], v->size[1], v->size[0]}, .data = mean};
+    struct npy a = {.name = "probabilities",
+                    .kind = 'f',
+                    .bytes = 4,
+                    .ndim = 4,
+                    .dim = {outputs, v->size[2], v->size[1], v->size[0]},
+                    .data = mean};
     struct npz z = {&a, 1};
     return npz_write(&z, path, 6, e);
 }
 
 /* v: the geometry of the first prediction. */
-static int combine(const struct ensemble_case *c, const struct volume *v, float *mean, uint8_t *map, const struct dataset *d, const struct postprocessing *post,
-                   const char *path, const char *npz_path, struct error *e)
+static int combine(const struct ensemble_case *c, const struct volume *v, float *mean, uint8_t *map,
+                   const struct dataset *d, const struct postprocessing *post, const char *path,
+                   const char *npz_path, struct error *e)
 {
     const size_t voxels = volume_voxels(v);
-    const int outputs = d->regions ? d->regions : d->labels, size[3] = {(int)v->size[2], (int)v->size[1], (int)v->size[0]};
+    const int outputs = d->regions ? d->regions : d->labels,
+              size[3] = {(int)v->size[2], (int)v->size[1], (int)v->size[0]};
     char from[1400];
     for (int k = 0; k < c->folders; k++)
-        if (beside(from, c->folder[k], c->id, ".npz", e) || add_probabilities(mean, from, outputs, v, e)) return -1;
+        if (beside(from, c->folder[k], c->id, ".npz", e) || add_probabilities(mean, from, outputs, v, e))
+            return -1;
     for (size_t i = 0; i < voxels * (size_t)outputs; i++) mean[i] /= (float)c->folders;
     for (size_t i = 0; i < voxels; i++) map[i] = label_of(d, mean + i, voxels);
-    if (post && postprocess_apply(post, map, size)) return error_set(e, "%s: out of memory for postprocessing", path);
+    if (post && postprocess_apply(post, map, size))
+        return error_set(e, "%s: out of memory for postprocessing", path);
     if (npz_path && write_mean(npz_path, mean, outputs, v, e)) return -1;
     return labelmap_write(path, map, v, d, e);
 }
 
-int ensemble_run(const struct ensemble_case *c, const struct dataset *d, const struct postprocessing *post, const char *path, const char *npz_path,
-                 uint8_t **label, struct error *e)
+int ensemble_run(const struct ensemble_case *c, const struct dataset *d, const struct postprocessing *post,
+                 const char *path, const char *npz_path, uint8_t **label, struct error *e)
 {
     struct volume v;
     char first[1400];
     if (beside(first, c->folder[0], c->id, d->file_ending, e) || volume_read_header(&v, first, e)) return -1;
-    if (v.size[3] != 1) return error_set(e, "%s: has %lld volumes; a label map is one", first, (long long)v.size[3]);
+    if (v.size[3] != 1)
+        return error_set(e, "%s: has %lld volumes; a label map is one", first, (long long)v.size[3]);
     const size_t voxels = volume_voxels(&v);
     float *mean = calloc(voxels * (size_t)(d->regions ? d->regions : d->labels), sizeof *mean);
     uint8_t *map = malloc(voxels);
-    int status = mean && map ? combine(c, &v, mean, map, d, post, path, npz_path, e) : error_set(e, "%s: out of memory", first);
+    int status = mean && map ? combine(c, &v, mean, map, d, post, path, npz_path, e)
+                             : error_set(e, "%s: out of memory", first);
     free(mean);
     if (status || !label) free(map);
     else *label = map;

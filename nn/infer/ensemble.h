@@ -1,5 +1,5 @@
-/* ensemble.h - label maps from the mean of several predictions' probabilities (CASE.npz, as predict and nnU-Net write them). Shared by ensemble
- * and best. Source: nnU-Net v2 ensembling/ensemble.py.
+/* ensemble.h - label maps from the mean of several predictions' probabilities (CASE.npz, as predict and
+ * nnU-Net write them). Shared by ensemble and best. Source: nnU-Net v2 ensembling/ensemble.py.
  */
 #ifndef APPS_ENSEMBLE_H
 #define APPS_ENSEMBLE_H
@@ -11,13 +11,15 @@ enum { ENSEMBLE_MAX = 32 };
 
 struct ensemble_case {
     const char *id;
-    const char *folder[ENSEMBLE_MAX]; /* with ID.npz; the first also with the label map, whose geometry counts */
+    const char
+        *folder[ENSEMBLE_MAX]; /* with ID.npz; the first also with the label map, whose geometry counts */
     int folders;
 };
 
-/* Means the probabilities and writes the label map to `path`, after the steps of `post` (NULL: none); npz_path: NULL, or receives the mean.
- * *label, where label is not NULL, receives the map of label indices (malloc'ed), size[3] and spacing[3] as d, h, w. */
-int ensemble_run(const struct ensemble_case *c, const struct dataset *d, const struct postprocessing *post, const char *path, const char *npz_path,
-                 uint8_t **label, struct error *e);
+/* Means the probabilities and writes the label map to `path`, after the steps of `post` (NULL: none);
+ * npz_path: NULL, or receives the mean. *label, where label is not NULL, receives the map of label indices
+ * (malloc'ed), size[3] and spacing[3] as d, h, w. */
+int ensemble_run(const struct ensemble_case *c, const struct dataset *d, const struct postprocessing *post,
+                 const char *path, const char *npz_path, uint8_t **label, struct error *e);
 
 #endif

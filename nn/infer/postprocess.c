@@ -9,15 +9,9 @@
 
 static const char keep_largest[] = "remove_all_but_largest_component_from_segmentation";
 
-static size_t voxels_of(const int size[3])
-{
-    return (size_t)size[0] * size[1] * size[2];
-}
+static size_t voxels_of(const int size[3]) { return (size_t)size[0] * size[1] * size[2]; }
 
-size_t postprocess_bytes(const int size[3])
-{
-    return voxels_of(size) * (sizeof(int32_t) + 1);
-}
+size_t postprocess_bytes(const int size[3]) { return voxels_of(size) * (sizeof(int32_t) + 1); }
 
 static int remove_smaller(uint8_t *label, const int32_t *id, int components, size_t voxels)
 {
@@ -54,15 +48,17 @@ int postprocess_apply(const struct postprocessing *p, uint8_t *label, const int 
     return 0;
 }
 
-/* ---- postprocessing.json ---------------------------------------------------------------------------------------------- */
+/* ---- postprocessing.json ----------------------------------------------------------------------------- */
 
 void postprocess_to_json(struct json *j, const struct postprocessing *p, const struct dataset *d)
 {
-    struct json *functions = json_add_array(j, "postprocessing_fns"), *arguments = json_add_array(j, "postprocessing_kwargs");
+    struct json *functions = json_add_array(j, "postprocessing_fns"),
+                *arguments = json_add_array(j, "postprocessing_kwargs");
     for (int i = 0; i < p->steps; i++) {
         struct json *one = json_add_object(arguments, NULL), *list = NULL;
         json_add_text(functions, NULL, keep_largest);
-        if (p->labels[i] & (p->labels[i] - 1)) list = json_add_array(one, "labels_or_regions"); /* more than one label */
+        if (p->labels[i] & (p->labels[i] - 1))
+            list = json_add_array(one, "labels_or_regions"); /* more than one label */
         for (int k = 1; k < d->labels; k++) {
             if (!label_is_in(p->labels[i], (uint8_t)k)) continue;
             if (list) json_add_int(list, NULL, d->label_value[k]);
@@ -72,7 +68,8 @@ void postprocess_to_json(struct json *j, const struct postprocessing *p, const s
 }
 
 /* A number, or a list of numbers and lists: the union. */
-static int read_labels(uint64_t *set, const struct json *j, const struct dataset *d, int depth, struct error *e)
+static int read_labels(uint64_t *set, const struct json *j, const struct dataset *d, int depth,
+                       struct error *e)
 {
     if (j && j->type == JSON_INT) {
         for (int k = 1; k < d->labels; k++)
@@ -80,24 +77,31 @@ static int read_labels(uint64_t *set, const struct json *j, const struct dataset
                 *set |= (uint64_t)1 << k;
                 return 0;
             }
-        return error_set(e, "labels_or_regions: %lld is no foreground label of the dataset", (long long)j->integer);
+        return error_set(e, "labels_or_regions: %lld is no foreground label of the dataset",
+                         (long long)j->integer);
     }
-    if (!j || j->type != JSON_ARRAY || depth > 2) return error_set(e, "labels_or_regions is neither a label nor a list of labels");
+    if (!j || j->type != JSON_ARRAY || depth > 2)
+        return error_set(e, "labels_or_regions is neither a label nor a list of labels");
     for (int i = 0; i < j->count; i++)
         if (read_labels(set, j->item[i], d, depth + 1, e)) return -1;
     return 0;
 }
 
-static int read_steps(struct postprocessing *p, const struct json *j, const struct dataset *d, struct error *e)
+static int read_steps(struct postprocessing *p, const struct json *j, const struct dataset *d,
+                      struct error *e)
 {
-    const struct json *functions = json_get(j, "postprocessing_fns"), *arguments = json_get(j, "postprocessing_kwargs");
-    if (!functions || functions->type != JSON_ARRAY || !arguments || arguments->type != JSON_ARRAY || functions->count != arguments->count)
+    const struct json *functions = json_get(j, "postprocessing_fns"),
+                      *arguments = json_get(j, "postprocessing_kwargs");
+    if (!functions || functions->type != JSON_ARRAY || !arguments || arguments->type != JSON_ARRAY ||
+        functions->count != arguments->count)
         return error_set(e, "postprocessing_fns and postprocessing_kwargs are not two lists of equal length");
-    if (functions->count > LABELS_MAX + 1) return error_set(e, "%d steps, at most %d", functions->count, LABELS_MAX + 1);
+    if (functions->count > LABELS_MAX + 1)
+        return error_set(e, "%d steps, at most %d", functions->count, LABELS_MAX + 1);
     for (int i = 0; i < functions->count; i++) {
         const struct json *f = functions->item[i];
         if (f->type != JSON_STRING || strcmp(f->string, keep_largest) != 0)
-            return error_set(e, "postprocessing_fns[%d] is \"%s\"; known is only %s", i, f->type == JSON_STRING ? f->string : "", keep_largest);
+            return error_set(e, "postprocessing_fns[%d] is \"%s\"; known is only %s", i,
+                             f->type == JSON_STRING ? f->string : "", keep_largest);
         if (read_labels(&p->labels[i], json_get(arguments->item[i], "labels_or_regions"), d, 0, e))
             return error_prefix(e, "postprocessing_kwargs[%d]", i);
     }

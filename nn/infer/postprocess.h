@@ -1,6 +1,7 @@
-/* postprocess.h - nnU-Net's postprocessing: of some labels only the largest connected component stays. Source: nnU-Net v2
- * remove_connected_components.py (26-neighbourhood; of equally large components all stay). Which labels is decided on the
- * cross-validation (apps/command/cmd_postprocess.c) and kept in postprocessing.json.
+/* postprocess.h - nnU-Net's postprocessing: of some labels only the largest connected component stays.
+ * Source: nnU-Net v2 remove_connected_components.py (26-neighbourhood; of equally large components all stay).
+ * Which labels is decided on the cross-validation (apps/command/cmd_postprocess.c) and kept in
+ * postprocessing.json.
  */
 #ifndef NN_POSTPROCESS_H
 #define NN_POSTPROCESS_H
@@ -13,7 +14,8 @@ struct postprocessing { /* steps in order; bit i of a set: label index i */
     uint64_t labels[LABELS_MAX + 1];
 };
 
-/* Removes (to 0) every voxel of the labels that is not in the largest component of their union. Returns -1 when memory is out. */
+/* Removes (to 0) every voxel of the labels that is not in the largest component of their union. Returns -1
+ * when memory is out. */
 int postprocess_keep_largest(uint8_t *label, const int size[3], uint64_t labels);
 /* All steps. */
 int postprocess_apply(const struct postprocessing *p, uint8_t *label, const int size[3]);

@@ -6,12 +6,10 @@
 
 #include "nn/measure/stats_auc.h"
 
-static double share(int k, int of)
-{
-    return of > 0 ? (double)k / of : NAN;
-}
+static double share(int k, int of) { return of > 0 ? (double)k / of : NAN; }
 
-static void count_at_threshold(struct classification *c, const int *label, const double *probability, int n, double threshold)
+static void count_at_threshold(struct classification *c, const int *label, const double *probability, int n,
+                               double threshold)
 {
     for (int i = 0; i < n; i++) {
         int positive = probability[i] >= threshold;
@@ -44,7 +42,8 @@ static void measure_calibration(struct classification *c, const int *label, cons
     for (int b = 0; n > 0 && b < BINS; b++) c->ece += fabs(difference[b]) / n;
 }
 
-int metrics_classification(struct classification *c, const int *label, const double *probability, int n, double threshold)
+int metrics_classification(struct classification *c, const int *label, const double *probability, int n,
+                           double threshold)
 {
     struct delong d;
     memset(c, 0, sizeof *c);

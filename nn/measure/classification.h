@@ -1,17 +1,21 @@
-/* classification.h - what a table of labels and probabilities of two classes says at one threshold: counts, shares, AUC, calibration.
+/* classification.h - what a table of labels and probabilities of two classes says at one threshold: counts,
+ * shares, AUC, calibration.
  */
 #ifndef NN_CLASSIFICATION_H
 #define NN_CLASSIFICATION_H
 
 struct classification {
     int n, positives;
-    int tp, fp, tn, fn;               /* at the threshold */
+    int tp, fp, tn, fn; /* at the threshold */
     double accuracy, balanced_accuracy, sensitivity, specificity, ppv, npv;
-    double auc;                        /* Mann-Whitney with ties; NaN with one class */
-    double auc_se, auc_ci[2];          /* DeLong's standard error; 95 % interval on the logit scale (stats_auc_interval) */
-    double brier, ece;                 /* expected calibration error of the probability of class 1, 10 equal bins */
+    double auc; /* Mann-Whitney with ties; NaN with one class */
+    double auc_se,
+        auc_ci[2];     /* DeLong's standard error; 95 % interval on the logit scale (stats_auc_interval) */
+    double brier, ece; /* expected calibration error of the probability of class 1, 10 equal bins */
 };
-/* label 0/1, probability of class 1; positive where probability >= threshold. Shares of nothing are NaN. Returns -1 when memory is out. */
-int metrics_classification(struct classification *c, const int *label, const double *probability, int n, double threshold);
+/* label 0/1, probability of class 1; positive where probability >= threshold. Shares of nothing are NaN.
+ * Returns -1 when memory is out. */
+int metrics_classification(struct classification *c, const int *label, const double *probability, int n,
+                           double threshold);
 
 #endif

@@ -11,7 +11,8 @@
 
 struct evaluation evaluation_begin(const struct dataset *d, double tolerance)
 {
-    struct evaluation ev = {.labels = d->regions ? d->regions + 1 : d->labels, .limits = {tolerance, EVALUATION_BOUNDARY_MM}};
+    struct evaluation ev = {.labels = d->regions ? d->regions + 1 : d->labels,
+                            .limits = {tolerance, EVALUATION_BOUNDARY_MM}};
     for (int k = 1; k < ev.labels; k++) {
         const struct region *r = d->regions ? &d->region[k - 1] : NULL;
         ev.set[k] = r ? r->labels : (uint64_t)1 << k;
@@ -29,13 +30,15 @@ void evaluation_free(struct evaluation *ev)
 }
 
 /* 1 where the map has one of the labels; LABEL_IGNORE where the reference is to be ignored, in both maps. */
-static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *reference, uint64_t set, size_t voxels)
+static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *reference, uint64_t set,
+                          size_t voxels)
 {
-    for (size_t i = 0; i < voxels; i++) out[i] = reference[i] == LABEL_IGNORE ? LABEL_IGNORE : label_is_in(set, map[i]);
+    for (size_t i = 0; i < voxels; i++)
+        out[i] = reference[i] == LABEL_IGNORE ? LABEL_IGNORE : label_is_in(set, map[i]);
 }
 
-static int measure(struct label_metrics *m, const struct evaluation *ev, const uint8_t *reference, const uint8_t *prediction, uint64_t set, const int size[3],
-                   const double spacing[3])
+static int measure(struct label_metrics *m, const struct evaluation *ev, const uint8_t *reference,
+                   const uint8_t *prediction, uint64_t set, const int size[3], const double spacing[3])
 {
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     uint8_t *a = malloc(2 * voxels), *b = a + voxels;
@@ -51,9 +54,9 @@ static int measure(struct label_metrics *m, const struct evaluation *ev, const u
     return status;
 }
 
-int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path, const char *prediction_path,
-                   const uint8_t *reference, const uint8_t *prediction, const int size[3], const double spacing[3],
-                   struct error *e)
+int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path,
+                   const char *prediction_path, const uint8_t *reference, const uint8_t *prediction,
+                   const int size[3], const double spacing[3], struct error *e)
 {
     if (ev->cases == ev->room) {
         int room = ev->room ? 2 * ev->room : 32;
@@ -92,7 +95,8 @@ double evaluation_label_dice(const struct evaluation *ev, int label, const int *
 struct metric_mean evaluation_mean(const struct evaluation *ev, int label, const struct metric *metric)
 {
     struct metric_mean m = {0};
-    for (int i = 0; label < ev->labels && i < ev->cases; i++) metric_mean_add(&m, metric->value(&ev->item[i].label[label]));
+    for (int i = 0; label < ev->labels && i < ev->cases; i++)
+        metric_mean_add(&m, metric->value(&ev->item[i].label[label]));
     if (label < ev->labels) return m;
     int undefined = 0;
     for (int k = 1; k < ev->labels; k++) {
@@ -105,7 +109,7 @@ struct metric_mean evaluation_mean(const struct evaluation *ev, int label, const
     return m;
 }
 
-/* ---- summary.json ------------------------------------------------------------------------------------------------------ */
+/* ---- summary.json ------------------------------------------------------------------------------------ */
 
 static void add_value(struct json *j, const struct metric *metric, double v)
 {
@@ -121,7 +125,8 @@ static void add_means(struct json *j, const struct evaluation *ev, int label)
     }
 }
 
-/* How many cases the means leave out, by label and metric: undefined (NaN) and infinite. Nothing for those that leave out none. */
+/* How many cases the means leave out, by label and metric: undefined (NaN) and infinite. Nothing for those
+ * that leave out none. */
 static void add_left_out(struct json *j, const struct evaluation *ev)
 {
     for (int k = 1; k < ev->labels; k++) {
@@ -166,8 +171,11 @@ struct json *evaluation_json(const struct evaluation *ev)
     json_add_number(j, "nsd_tolerance_mm", ev->limits.tolerance);
     json_add_number(j, "boundary_mm", ev->limits.boundary);
     json_add_number(j, "lesion_overlap", ev->lesion_overlap);
-    json_add_text(j, "conventions", "Dice and IoU are NaN where reference and prediction are empty; means leave out NaN and infinite values, and left_out_of_means "
-                                    "counts them; distances in mm between the centres of boundary voxels; penalised: the image's diagonal for an infinite distance");
+    json_add_text(j, "conventions",
+                  "Dice and IoU are NaN where reference and prediction are empty; means leave out NaN and "
+                  "infinite values, and left_out_of_means "
+                  "counts them; distances in mm between the centres of boundary voxels; penalised: the "
+                  "image's diagonal for an infinite distance");
     return j;
 }
 

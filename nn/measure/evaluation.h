@@ -1,5 +1,6 @@
-/* evaluation.h - label maps against their references: every metric of the table (nn/measure/metric.h) for every label of every case, their means, and
- * summary.json in nnU-Net's form (metric_per_case, mean, foreground_mean) with more keys.
+/* evaluation.h - label maps against their references: every metric of the table (nn/measure/metric.h) for
+ * every label of every case, their means, and summary.json in nnU-Net's form (metric_per_case, mean,
+ * foreground_mean) with more keys.
  */
 #ifndef NN_EVALUATION_H
 #define NN_EVALUATION_H
@@ -15,30 +16,35 @@ struct case_metrics {
 };
 
 struct evaluation {
-    int labels;                      /* foreground labels, or regions, and 1 for the background */
-    uint64_t set[LABELS_MAX + 1];    /* bit i: label index i belongs to it */
-    char key[LABELS_MAX + 1][REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a region, as nnU-Net */
+    int labels;                                /* foreground labels, or regions, and 1 for the background */
+    uint64_t set[LABELS_MAX + 1];              /* bit i: label index i belongs to it */
+    char key[LABELS_MAX + 1][REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a
+                                                  region, as nnU-Net */
     char name[LABELS_MAX + 1][64];
-    struct surface_limits limits;    /* NSD's tolerance and boundary IoU's width, mm */
-    double lesion_overlap;           /* share of a lesion that must be met, 0: any voxel */
+    struct surface_limits limits; /* NSD's tolerance and boundary IoU's width, mm */
+    double lesion_overlap;        /* share of a lesion that must be met, 0: any voxel */
     struct case_metrics *item;
     int cases, room;
 };
 
-#define EVALUATION_BOUNDARY_MM 2.0 /* width of boundary IoU's bands unless it is said: thin against organs, more than one voxel of most images */
+#define EVALUATION_BOUNDARY_MM                                                                               \
+    2.0 /* width of boundary IoU's bands unless it is said: thin against organs, more than one voxel of most \
+           images */
 
 /* Labels of the dataset; of a region-based one the regions. tolerance: mm, of NSD. */
 struct evaluation evaluation_begin(const struct dataset *d, double tolerance);
 void evaluation_free(struct evaluation *ev);
-/* Adds a case: maps of label indices [d][h][w]; voxels that are LABEL_IGNORE in the reference count nowhere. */
-int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path, const char *prediction_path,
-                   const uint8_t *reference, const uint8_t *prediction, const int size[3], const double spacing[3],
-                   struct error *e);
+/* Adds a case: maps of label indices [d][h][w]; voxels that are LABEL_IGNORE in the reference count nowhere.
+ */
+int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path,
+                   const char *prediction_path, const uint8_t *reference, const uint8_t *prediction,
+                   const int size[3], const double spacing[3], struct error *e);
 /* Mean over the foreground labels of one case, without NaN; NaN where all are. */
 double evaluation_case_dice(const struct evaluation *ev, int item);
 /* Mean Dice of a label over the cases item[i] with select[i] != 0 (NULL: all), without NaN. */
 double evaluation_label_dice(const struct evaluation *ev, int label, const int *select);
-/* Of a metric over the cases, for one label; label ev->labels: nnU-Net's foreground_mean, the mean over labels of their means (its counts are sums). */
+/* Of a metric over the cases, for one label; label ev->labels: nnU-Net's foreground_mean, the mean over
+ * labels of their means (its counts are sums). */
 struct metric_mean evaluation_mean(const struct evaluation *ev, int label, const struct metric *metric);
 struct json *evaluation_json(const struct evaluation *ev);
 int evaluation_write(const struct evaluation *ev, const char *path, struct error *e);

@@ -18,12 +18,24 @@ static double hd95(const struct label_metrics *m) { return m->surface.hd95; }
 static double assd(const struct label_metrics *m) { return m->surface.assd; }
 static double nsd(const struct label_metrics *m) { return m->surface.nsd; }
 static double boundary_iou(const struct label_metrics *m) { return m->surface.boundary_iou; }
-static double hd95_penalised(const struct label_metrics *m) { return isinf(m->surface.hd95) ? m->diagonal : m->surface.hd95; }
-static double assd_penalised(const struct label_metrics *m) { return isinf(m->surface.assd) ? m->diagonal : m->surface.assd; }
+static double hd95_penalised(const struct label_metrics *m)
+{
+    return isinf(m->surface.hd95) ? m->diagonal : m->surface.hd95;
+}
+static double assd_penalised(const struct label_metrics *m)
+{
+    return isinf(m->surface.assd) ? m->diagonal : m->surface.assd;
+}
 static double volume_predicted(const struct label_metrics *m) { return m->overlap.volume_pred; }
 static double volume_reference(const struct label_metrics *m) { return m->overlap.volume_ref; }
-static double volume_error(const struct label_metrics *m) { return m->overlap.volume_pred - m->overlap.volume_ref; }
-static double volume_error_relative(const struct label_metrics *m) { return m->overlap.volume_ref > 0 ? volume_error(m) / m->overlap.volume_ref : NAN; }
+static double volume_error(const struct label_metrics *m)
+{
+    return m->overlap.volume_pred - m->overlap.volume_ref;
+}
+static double volume_error_relative(const struct label_metrics *m)
+{
+    return m->overlap.volume_ref > 0 ? volume_error(m) / m->overlap.volume_ref : NAN;
+}
 static double lesions_reference(const struct label_metrics *m) { return m->lesions.ref; }
 static double lesions_predicted(const struct label_metrics *m) { return m->lesions.pred; }
 static double lesions_found(const struct label_metrics *m) { return m->lesions.found; }
@@ -42,30 +54,39 @@ static const struct metric table[] = {
     {"n_pred", "voxels", "of the prediction", 0, 1, NULL, 0, 1, predicted},
     {"n_ref", "voxels", "of the reference", 0, 1, NULL, 0, 1, referenced},
     {"HD", "mm", "Hausdorff distance of the surfaces; infinite where one is missing", -1, 0, NULL, 0, 1, hd},
-    {"HD95", "mm", "larger 95th percentile of the distances from surface to surface (MONAI's); infinite where one is missing", -1, 0, "HD95 mm", 3, 1, hd95},
-    {"HD95_penalised", "mm", "HD95, the image's diagonal where one surface is missing", -1, 0, "penalised", 3, 1, hd95_penalised},
-    {"ASSD", "mm", "mean distance over the voxels of both surfaces; infinite where one is missing", -1, 0, "ASSD mm", 3, 1, assd},
-    {"ASSD_penalised", "mm", "ASSD, the image's diagonal where one surface is missing", -1, 0, NULL, 0, 1, assd_penalised},
+    {"HD95", "mm",
+     "larger 95th percentile of the distances from surface to surface (MONAI's); infinite where one is "
+     "missing",
+     -1, 0, "HD95 mm", 3, 1, hd95},
+    {"HD95_penalised", "mm", "HD95, the image's diagonal where one surface is missing", -1, 0, "penalised", 3,
+     1, hd95_penalised},
+    {"ASSD", "mm", "mean distance over the voxels of both surfaces; infinite where one is missing", -1, 0,
+     "ASSD mm", 3, 1, assd},
+    {"ASSD_penalised", "mm", "ASSD, the image's diagonal where one surface is missing", -1, 0, NULL, 0, 1,
+     assd_penalised},
     {"NSD", "", "share of both surfaces within --tolerance of the other", 1, 0, "NSD", 4, 1, nsd},
-    {"boundary_IoU", "", "IoU of the bands within --boundary-mm of each mask's own surface (Cheng 2021)", 1, 0, "boundary IoU", 4, 1, boundary_iou},
+    {"boundary_IoU", "", "IoU of the bands within --boundary-mm of each mask's own surface (Cheng 2021)", 1,
+     0, "boundary IoU", 4, 1, boundary_iou},
     {"volume_pred_mm3", "mm^3", "volume of the prediction", 0, 0, NULL, 0, 1, volume_predicted},
     {"volume_ref_mm3", "mm^3", "volume of the reference", 0, 0, NULL, 0, 1, volume_reference},
     {"volume_error_mm3", "mm^3", "prediction less reference", 0, 0, "volume ml", 3, 1000, volume_error},
-    {"volume_error_relative", "", "volume error over the reference's volume", 0, 0, NULL, 0, 1, volume_error_relative},
-    {"lesions_ref", "lesions", "connected components of the reference (26 neighbours)", 0, 1, NULL, 0, 1, lesions_reference},
+    {"volume_error_relative", "", "volume error over the reference's volume", 0, 0, NULL, 0, 1,
+     volume_error_relative},
+    {"lesions_ref", "lesions", "connected components of the reference (26 neighbours)", 0, 1, NULL, 0, 1,
+     lesions_reference},
     {"lesions_pred", "lesions", "of the prediction", 0, 1, NULL, 0, 1, lesions_predicted},
-    {"lesions_found", "lesions", "of the reference that the prediction meets", 0, 1, NULL, 0, 1, lesions_found},
+    {"lesions_found", "lesions", "of the reference that the prediction meets", 0, 1, NULL, 0, 1,
+     lesions_found},
     {"lesions_false", "lesions", "of the prediction that meet none", 0, 1, NULL, 0, 1, lesions_false},
-    {"lesion_sensitivity", "", "share of the reference's lesions that are met", 1, 0, NULL, 0, 1, lesion_sensitivity},
-    {"lesion_precision", "", "share of the predicted lesions that meet one", 1, 0, NULL, 0, 1, lesion_precision},
+    {"lesion_sensitivity", "", "share of the reference's lesions that are met", 1, 0, NULL, 0, 1,
+     lesion_sensitivity},
+    {"lesion_precision", "", "share of the predicted lesions that meet one", 1, 0, NULL, 0, 1,
+     lesion_precision},
     {"lesion_F1", "", "harmonic mean of the two", 1, 0, "lesion F1", 4, 1, lesion_f1},
 };
 enum { METRICS = sizeof table / sizeof *table };
 
-const struct metric *metric_at(int i)
-{
-    return i >= 0 && i < METRICS ? &table[i] : NULL;
-}
+const struct metric *metric_at(int i) { return i >= 0 && i < METRICS ? &table[i] : NULL; }
 
 const struct metric *metric_named(const char *name)
 {
@@ -79,7 +100,9 @@ void metric_choices(char text[METRIC_CHOICES_SIZE])
     size_t used = 0;
     *text = 0;
     for (int i = 0; i < METRICS && used < METRIC_CHOICES_SIZE; i++)
-        if (table[i].better) used += (size_t)snprintf(text + used, METRIC_CHOICES_SIZE - used, "%s%s", used ? "|" : "", table[i].name);
+        if (table[i].better)
+            used += (size_t)snprintf(text + used, METRIC_CHOICES_SIZE - used, "%s%s", used ? "|" : "",
+                                     table[i].name);
 }
 
 void metric_mean_add(struct metric_mean *m, double value)
@@ -89,7 +112,4 @@ void metric_mean_add(struct metric_mean *m, double value)
     else m->n++, m->sum += value;
 }
 
-double metric_mean_value(const struct metric_mean *m)
-{
-    return m->n ? m->sum / m->n : NAN;
-}
+double metric_mean_value(const struct metric_mean *m) { return m->n ? m->sum / m->n : NAN; }

@@ -1,7 +1,9 @@
-/* metric.h - the table of segmentation metrics: what each is called, in which unit, whether more is better, and its value.
+/* metric.h - the table of segmentation metrics: what each is called, in which unit, whether more is better,
+ * and its value.
  *
- * Everything that lists metrics goes over this table: summary.json, the table of evaluate, the choices and the help of compare, docs/metrics.md. A new
- * metric is a line in metric.c; tests/unit/nn/check_metric_table.c fails until it has a case there.
+ * Everything that lists metrics goes over this table: summary.json, the table of evaluate, the choices and
+ * the help of compare, docs/metrics.md. A new metric is a line in metric.c;
+ * tests/unit/nn/check_metric_table.c fails until it has a case there.
  */
 #ifndef NN_METRIC_H
 #define NN_METRIC_H
@@ -17,12 +19,13 @@ struct label_metrics { /* of one label in one case: what the values are taken fr
 };
 
 struct metric {
-    const char *name;   /* in summary.json: nnU-Net's names where it has the metric */
-    const char *unit;   /* "", "mm", "mm^3", "voxels", "lesions" */
-    const char *text;   /* one line for help and docs */
-    int better;         /* 1: larger is better; -1: smaller; 0: neither (a count, a volume) */
-    int whole;          /* written as a whole number */
-    /* In the table of evaluate, where column is not NULL: heading, decimals, and what the value is divided by. */
+    const char *name; /* in summary.json: nnU-Net's names where it has the metric */
+    const char *unit; /* "", "mm", "mm^3", "voxels", "lesions" */
+    const char *text; /* one line for help and docs */
+    int better;       /* 1: larger is better; -1: smaller; 0: neither (a count, a volume) */
+    int whole;        /* written as a whole number */
+    /* In the table of evaluate, where column is not NULL: heading, decimals, and what the value is divided
+     * by. */
     const char *column;
     int decimals;
     double divisor;
@@ -37,7 +40,8 @@ const struct metric *metric_named(const char *name);
 enum { METRIC_CHOICES_SIZE = 512 };
 void metric_choices(char text[METRIC_CHOICES_SIZE]);
 
-/* Mean over finite values, and how many were not: an infinite distance (one surface missing) would hide all others, so it is counted apart. */
+/* Mean over finite values, and how many were not: an infinite distance (one surface missing) would hide all
+ * others, so it is counted apart. */
 struct metric_mean {
     double sum;
     int n, undefined, infinite;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore, double voxel_mm3)
+struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
+                               double voxel_mm3)
 {
     struct overlap o = {0};
     for (size_t i = 0; i < voxels; i++) {
@@ -24,9 +25,10 @@ struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t v
     return o;
 }
 
-/* ---- connected components ----------------------------------------------------------------------------------------- */
+/* ---- connected components ---------------------------------------------------------------------------- */
 
-/* While components are joined, id[i] of a foreground voxel is -1 - (index of its parent, which is never after it). */
+/* While components are joined, id[i] of a foreground voxel is -1 - (index of its parent, which is never after
+ * it). */
 static size_t find_root(const int32_t *id, size_t i)
 {
     while ((size_t)(-1 - id[i]) != i) i = (size_t)(-1 - id[i]);
@@ -42,7 +44,8 @@ static void join(int32_t *id, size_t a, size_t b)
 }
 
 /* The 13 neighbours that come before voxel i in memory. */
-static void join_neighbours(int32_t *id, const uint8_t *mask, const int size[3], int z, int y, int x, size_t i)
+static void join_neighbours(int32_t *id, const uint8_t *mask, const int size[3], int z, int y, int x,
+                            size_t i)
 {
     for (int k = 0; k < 13; k++) {
         int dz = k / 9 - 1, dy = k / 3 % 3 - 1, dx = k % 3 - 1;
@@ -72,15 +75,13 @@ int metrics_components(int32_t *id, const uint8_t *mask, const int size[3])
     return n;
 }
 
-static double share(int k, int of)
-{
-    return of > 0 ? (double)k / of : NAN;
-}
+static double share(int k, int of) { return of > 0 ? (double)k / of : NAN; }
 
-/* ---- lesions ------------------------------------------------------------------------------------------------------ */
+/* ---- lesions ----------------------------------------------------------------------------------------- */
 
 /* Components of `of`, and those of which more than a share of `least` is in `other`. */
-static int count_lesions(int *total, int *met, const uint8_t *of, const uint8_t *other, const int size[3], double least)
+static int count_lesions(int *total, int *met, const uint8_t *of, const uint8_t *other, const int size[3],
+                         double least)
 {
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     uint8_t *mask = malloc(voxels);
@@ -95,7 +96,8 @@ static int count_lesions(int *total, int *met, const uint8_t *of, const uint8_t 
         count[2 * id[i]]++;
         count[2 * id[i] + 1] += other[i] == 1;
     }
-    for (int k = 1; count && k <= *total; k++) *met += (double)count[2 * k + 1] > least * (double)count[2 * k];
+    for (int k = 1; count && k <= *total; k++)
+        *met += (double)count[2 * k + 1] > least * (double)count[2 * k];
     int status = count ? 0 : -1;
     free(count);
     free(id);
@@ -103,10 +105,13 @@ static int count_lesions(int *total, int *met, const uint8_t *of, const uint8_t 
     return status;
 }
 
-int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3], double least)
+int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3],
+                    double least)
 {
     int matched;
-    if (count_lesions(&r->ref, &r->found, ref, pred, size, least) || count_lesions(&r->pred, &matched, pred, ref, size, least)) return -1;
+    if (count_lesions(&r->ref, &r->found, ref, pred, size, least) ||
+        count_lesions(&r->pred, &matched, pred, ref, size, least))
+        return -1;
     r->false_positive = r->pred - matched;
     r->sensitivity = share(r->found, r->ref);
     r->precision = share(matched, r->pred);

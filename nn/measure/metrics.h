@@ -14,17 +14,21 @@ struct overlap { /* of one label in one case */
 struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
                                double voxel_mm3);
 
-/* Connected components, 26-neighbourhood; id[i] 0 or 1..n in order of first voxels; returns n, or -1 above 2^31 voxels. */
+/* Connected components, 26-neighbourhood; id[i] 0 or 1..n in order of first voxels; returns n, or -1 above
+ * 2^31 voxels. */
 int metrics_components(int32_t *id, const uint8_t *mask, const int size[3]);
 
-/* Lesion-wise detection: connected components of the two masks. A lesion of the reference is found if more than `least` of its voxels (a share, 0: any
- * voxel) are in the prediction; one of the prediction is false unless more than that share of it is in the reference. F1 is the harmonic mean of
- * the two shares, as for lesions of multiple sclerosis (Commowick et al. 2018, doi 10.1038/s41598-018-31911-7). */
+/* Lesion-wise detection: connected components of the two masks. A lesion of the reference is found if more
+ * than `least` of its voxels (a share, 0: any voxel) are in the prediction; one of the prediction is false
+ * unless more than that share of it is in the reference. F1 is the harmonic mean of the two shares, as for
+ * lesions of multiple sclerosis (Commowick et al. 2018, doi 10.1038/s41598-018-31911-7). */
 struct lesions {
     int ref, pred, found, false_positive;
-    double sensitivity, precision, f1; /* found / ref; (pred - false) / pred; NaN of none; F1 NaN where both masks are empty, 0 where one is */
+    double sensitivity, precision, f1; /* found / ref; (pred - false) / pred; NaN of none; F1 NaN where both
+                                          masks are empty, 0 where one is */
 };
 /* Masks 0 or 1; other values belong to no lesion. Returns -1 when memory is out. */
-int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3], double least);
+int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3],
+                    double least);
 
 #endif

@@ -1,4 +1,5 @@
-/* stats.c - mean, median, deviation, quantiles, the differences of pairs, and what is shared by all tests: p-values. */
+/* stats.c - mean, median, deviation, quantiles, the differences of pairs, and what is shared by all tests:
+ * p-values. */
 #include "nn/measure/stats.h"
 
 #include <math.h>
@@ -54,10 +55,7 @@ double *stats_differences(int *count, const double *a, const double *b, int n)
     return d;
 }
 
-void stats_sort(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, compare_doubles);
-}
+void stats_sort(double *x, int n) { qsort(x, (size_t)n, sizeof *x, compare_doubles); }
 
 double stats_quantile_sorted(const double *sorted, int n, double p)
 {
@@ -66,12 +64,9 @@ double stats_quantile_sorted(const double *sorted, int n, double p)
     return low + 1 < n ? sorted[low] + (at - low) * (sorted[low + 1] - sorted[low]) : sorted[n - 1];
 }
 
-/* ---- p-values ------------------------------------------------------------------------------------------------------ */
+/* ---- p-values ---------------------------------------------------------------------------------------- */
 
-double stats_p_floor(double p)
-{
-    return p < STATS_P_FLOOR ? STATS_P_FLOOR : p > 1 ? 1 : p;
-}
+double stats_p_floor(double p) { return p < STATS_P_FLOOR ? STATS_P_FLOOR : p > 1 ? 1 : p; }
 
 void stats_p_text(char text[STATS_P_TEXT], double p)
 {
@@ -80,7 +75,8 @@ void stats_p_text(char text[STATS_P_TEXT], double p)
     else snprintf(text, STATS_P_TEXT, "%.*f", p < 0.1 ? 4 : 3, p);
 }
 
-/* The k-th smallest p times the number of those not smaller, never below an earlier one. O(n^2): n is a handful. */
+/* The k-th smallest p times the number of those not smaller, never below an earlier one. O(n^2): n is a
+ * handful. */
 void stats_holm(double *adjusted, const double *p, int n)
 {
     int counted = 0, done = 0;

@@ -1,8 +1,9 @@
 /* stats_auc.c - areas under ROC curves from placements: DeLong's covariances, also of cases in clusters.
  *
- * The area under the ROC curve is the share of (positive, negative) pairs in the right order, ties counting half. With the placement values
- *     v_i = share of negatives below positive i,    u_j = share of positives above negative j
- * its variance is var(v) / positives + var(u) / negatives (DeLong et al. 1988); Sun & Xu 2014 get v and u from midranks in O(n log n). */
+ * The area under the ROC curve is the share of (positive, negative) pairs in the right order, ties counting
+ * half. With the placement values v_i = share of negatives below positive i,    u_j = share of positives
+ * above negative j its variance is var(v) / positives + var(u) / negatives (DeLong et al. 1988); Sun & Xu
+ * 2014 get v and u from midranks in O(n log n). */
 #include "nn/measure/stats_auc.h"
 
 #include <math.h>
@@ -39,9 +40,11 @@ double stats_auc_placements(double *placement, const int *label, const double *s
     for (int i = 0, j; i < n; i = j) { /* a run of equal scores */
         double run_positives = 0, run_negatives = 0;
         *(r[i].positive ? &run_positives : &run_negatives) += 1;
-        for (j = i + 1; j < n && r[j].score == r[i].score; j++) *(r[j].positive ? &run_positives : &run_negatives) += 1;
+        for (j = i + 1; j < n && r[j].score == r[i].score; j++)
+            *(r[j].positive ? &run_positives : &run_negatives) += 1;
         for (int k = i; k < j; k++) {
-            if (r[k].positive) auc += placement[r[k].index] = (negatives_before + run_negatives / 2) / negatives;
+            if (r[k].positive)
+                auc += placement[r[k].index] = (negatives_before + run_negatives / 2) / negatives;
             else placement[r[k].index] = (positives - positives_before - run_positives / 2) / positives;
         }
         positives_before += run_positives;
@@ -63,7 +66,7 @@ double metrics_auc(const int *label, const double *score, int n)
 double stats_auc_covariance(const int *label, const double *a, const double *b, int n)
 {
     double result = 0;
-    for (int class = 0; class < 2; class++) {
+    for (int class = 0; class < 2; class ++) {
         double mean_a = 0, mean_b = 0, sum = 0, count = 0;
         for (int i = 0; i < n; i++) {
             if ((label[i] != 0) != class) continue;
@@ -80,10 +83,7 @@ double stats_auc_covariance(const int *label, const double *a, const double *b, 
     return result;
 }
 
-static double p_of(double z)
-{
-    return stats_p_floor(2 * stats_normal_cdf(-fabs(z)));
-}
+static double p_of(double z) { return stats_p_floor(2 * stats_normal_cdf(-fabs(z))); }
 
 /* From areas, their variances and r->covariance. */
 static void compare_areas(struct delong *r, double var_a, double var_b)
@@ -92,7 +92,9 @@ static void compare_areas(struct delong *r, double var_a, double var_b)
     r->difference = r->auc_a - r->auc_b;
     r->se_a = sqrt(var_a);
     r->se_b = sqrt(var_b);
-    r->se = isnan(variance) ? NAN : variance > 0 ? sqrt(variance) : 0; /* equal scores: rounding may leave less than 0 */
+    r->se = isnan(variance) ? NAN
+            : variance > 0  ? sqrt(variance)
+                            : 0; /* equal scores: rounding may leave less than 0 */
     r->z = r->se > 0 || isnan(r->se) ? r->difference / r->se : 0;
     r->p = p_of(r->z);
     double half = stats_normal_quantile(0.975) * r->se;
@@ -144,12 +146,14 @@ int stats_delong(struct delong *r, const int *label, const double *a, const doub
     int failed = r->auc_a < 0 || r->auc_b < 0;
     r->covariance = stats_auc_covariance(label, v, w, n);
     if (!failed) compare_areas(r, stats_auc_covariance(label, v, v, n), stats_auc_covariance(label, w, w, n));
-    if (!failed && r->se == 0 && !are_equal(a, b, n)) compare_certain(r, count_classes(label, n), count_classes(label, n));
+    if (!failed && r->se == 0 && !are_equal(a, b, n))
+        compare_certain(r, count_classes(label, n), count_classes(label, n));
     free(v);
     return failed ? -1 : 0;
 }
 
-int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a, int n_a, const int *label_b, const double *b, int n_b)
+int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a, int n_a, const int *label_b,
+                          const double *b, int n_b)
 {
     double *v = malloc(((size_t)n_a + 1) * sizeof *v), *w = malloc(((size_t)n_b + 1) * sizeof *w);
     *r = (struct delong){0};
@@ -159,16 +163,18 @@ int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a,
         r->auc_b = stats_auc_placements(w, label_b, b, n_b);
         failed = r->auc_a < 0 || r->auc_b < 0;
     }
-    if (!failed) compare_areas(r, stats_auc_covariance(label_a, v, v, n_a), stats_auc_covariance(label_b, w, w, n_b));
+    if (!failed)
+        compare_areas(r, stats_auc_covariance(label_a, v, v, n_a), stats_auc_covariance(label_b, w, w, n_b));
     if (!failed && r->se == 0) compare_certain(r, count_classes(label_a, n_a), count_classes(label_b, n_b));
     free(v);
     free(w);
     return failed ? -1 : 0;
 }
 
-/* ---- clusters -------------------------------------------------------------------------------------------------------- */
+/* ---- clusters ---------------------------------------------------------------------------------------- */
 
-/* Sum over clusters of (sum of a's placements of one class - count * area) * (the same of b in another class), and clusters that have the first. */
+/* Sum over clusters of (sum of a's placements of one class - count * area) * (the same of b in another
+ * class), and clusters that have the first. */
 struct sums {
     double *a[2], *b[2]; /* [class][cluster]: sums of placements less their expectation */
     int *count[2];       /* [class][cluster] */
@@ -185,13 +191,16 @@ static double cross(const struct sums *s, double *const a[2], double *const b[2]
     return sum * used / (used - 1);
 }
 
-static double clustered_covariance(const struct sums *s, double *const a[2], double *const b[2], double positives, double negatives)
+static double clustered_covariance(const struct sums *s, double *const a[2], double *const b[2],
+                                   double positives, double negatives)
 {
-    const double within = cross(s, a, b, 1, 1) / (positives * positives) + cross(s, a, b, 0, 0) / (negatives * negatives);
+    const double within =
+        cross(s, a, b, 1, 1) / (positives * positives) + cross(s, a, b, 0, 0) / (negatives * negatives);
     return within + (cross(s, a, b, 1, 0) + cross(s, a, b, 0, 1)) / (positives * negatives);
 }
 
-static void fill_sums(struct sums *s, const struct delong *r, const int *label, const double *v, const double *w, const int *cluster, int n)
+static void fill_sums(struct sums *s, const struct delong *r, const int *label, const double *v,
+                      const double *w, const int *cluster, int n)
 {
     for (int i = 0; i < n; i++) {
         const int class = label[i] != 0, c = cluster[i];
@@ -201,14 +210,18 @@ static void fill_sums(struct sums *s, const struct delong *r, const int *label, 
     }
 }
 
-int stats_delong_clustered(struct delong *r, const int *label, const double *a, const double *b, const int *cluster, int n, int clusters)
+int stats_delong_clustered(struct delong *r, const int *label, const double *a, const double *b,
+                           const int *cluster, int n, int clusters)
 {
     double *v = malloc((2 * (size_t)n + 1) * sizeof *v), *sum = calloc(4 * (size_t)clusters + 1, sizeof *sum);
     int *count = calloc(2 * (size_t)clusters + 1, sizeof *count), failed = !v || !sum || !count;
     *r = (struct delong){0};
     if (!failed) {
         double *w = v + n;
-        struct sums s = {{sum, sum + clusters}, {sum + 2 * clusters, sum + 3 * clusters}, {count, count + clusters}, clusters};
+        struct sums s = {{sum, sum + clusters},
+                         {sum + 2 * clusters, sum + 3 * clusters},
+                         {count, count + clusters},
+                         clusters};
         const struct classes classes = count_classes(label, n);
         r->auc_a = stats_auc_placements(v, label, a, n);
         r->auc_b = stats_auc_placements(w, label, b, n);

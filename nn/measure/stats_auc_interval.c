@@ -10,9 +10,10 @@
 #include "tensor/base/rng.h"
 #include "tensor/base/vmath.h"
 
-/* ---- one area ---------------------------------------------------------------------------------------------------------- */
+/* ---- one area ---------------------------------------------------------------------------------------- */
 
-/* Variance of an area whose truth is a, for exponential scores (Hanley & McNeil 1982), both class sizes replaced by their mean in the second part. */
+/* Variance of an area whose truth is a, for exponential scores (Hanley & McNeil 1982), both class sizes
+ * replaced by their mean in the second part. */
 static double newcombe_variance(double a, double positives, double negatives)
 {
     const double half = (positives + negatives) / 2 - 1;
@@ -31,10 +32,7 @@ static double newcombe_bound(double auc, double limit, double positives, double 
     return (outside + inside) / 2;
 }
 
-static double expit(double x)
-{
-    return 1 / (1 + vmath_exp_d(-x));
-}
+static double expit(double x) { return 1 / (1 + vmath_exp_d(-x)); }
 
 void stats_auc_interval(double ci[2], double auc, double se, int positives, int negatives, double level)
 {
@@ -51,13 +49,13 @@ void stats_auc_interval(double ci[2], double auc, double se, int positives, int 
     }
 }
 
-/* ---- bootstrap ---------------------------------------------------------------------------------------------------------- */
+/* ---- bootstrap --------------------------------------------------------------------------------------- */
 
 /* A copy of the cases whose first `positives` are those of class 1. */
 static int by_class(int *label, double *score, const int *label_in, const double *score_in, int n)
 {
     int positives = 0, k = 0;
-    for (int class = 1; class >= 0; class--) {
+    for (int class = 1; class >= 0; class --) {
         for (int i = 0; i < n; i++) {
             if ((label_in[i] != 0) != class) continue;
             label[k] = class;
@@ -69,16 +67,20 @@ static int by_class(int *label, double *score, const int *label_in, const double
 }
 
 /* The AUC without case i is the mean over pairs without its own: from placements, by subtraction. */
-static void leave_one_out(double *jackknife, const int *label, const double *placement, double auc, int n, int positives)
+static void leave_one_out(double *jackknife, const int *label, const double *placement, double auc, int n,
+                          int positives)
 {
     const double p = positives, q = n - positives, pairs = p * q;
-    for (int i = 0; i < n; i++) jackknife[i] = label[i] ? (auc * pairs - placement[i] * q) / ((p - 1) * q) : (auc * pairs - placement[i] * p) / (p * (q - 1));
+    for (int i = 0; i < n; i++)
+        jackknife[i] = label[i] ? (auc * pairs - placement[i] * q) / ((p - 1) * q)
+                                : (auc * pairs - placement[i] * p) / (p * (q - 1));
 }
 
-int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, const double *score, int n, int resamples, uint64_t seed, double level)
+int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, const double *score, int n,
+                        int resamples, uint64_t seed, double level)
 {
-    double *work = malloc((4 * (size_t)n + (size_t)resamples + 1) * sizeof *work), *placement = work + n, *jackknife = placement + n,
-           *drawn = jackknife + n, *resampled = drawn + n;
+    double *work = malloc((4 * (size_t)n + (size_t)resamples + 1) * sizeof *work), *placement = work + n,
+           *jackknife = placement + n, *drawn = jackknife + n, *resampled = drawn + n;
     int *class = malloc(((size_t)n + 1) * sizeof *class);
     if (!work || !class) {
         free(work);
@@ -93,13 +95,15 @@ int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, c
         for (int b = 0; b < resamples; b++) {
             struct rng rng = rng_stream(seed, 1, (uint64_t)b, RNG_BOOTSTRAP);
             for (int i = 0; i < n; i++) {
-                const int first = i < positives ? 0 : positives, count = i < positives ? positives : n - positives;
+                const int first = i < positives ? 0 : positives,
+                          count = i < positives ? positives : n - positives;
                 drawn[i] = work[first + (int)rng_below(&rng, (uint32_t)count)];
             }
             resampled[b] = metrics_auc(class, drawn, n);
         }
         stats_bootstrap_intervals(percentile, bca, auc, resampled, resamples, jackknife, n, level);
-        if (resampled[0] == resampled[resamples - 1]) { /* all alike (sorted now): no resample shows what chance could have done */
+        if (resampled[0] == resampled[resamples - 1]) { /* all alike (sorted now): no resample shows what
+                                                           chance could have done */
             stats_auc_interval(percentile, auc, 0, positives, n - positives, level);
             stats_auc_interval(bca, auc, 0, positives, n - positives, level);
         }
@@ -109,16 +113,18 @@ int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, c
     return 0;
 }
 
-/* ---- three and more classes ---------------------------------------------------------------------------------------------- */
+/* ---- three and more classes -------------------------------------------------------------------------- */
 
-/* Adds the placements of one class against the rest, each over the size of its side, to what every case contributes to the mean of the areas. */
-static double add_curve(double *part, int *is, double *score, double *placement, const int *label, const double *probability, int n, int classes, int class)
+/* Adds the placements of one class against the rest, each over the size of its side, to what every case
+ * contributes to the mean of the areas. */
+static double add_curve(double *part, int *is, double *score, double *placement, const int *label,
+                        const double *probability, int n, int classes, int class)
 {
     int positives = 0;
     for (int i = 0; i < n; i++) {
         is[i] = label[i] == class;
         positives += is[i];
-        score[i] = probability[(size_t)i * (size_t)classes + (size_t)class];
+        score[i] = probability[(size_t)i * (size_t)classes + (size_t) class];
     }
     if (positives == 0 || positives == n) return NAN;
     const double area = stats_auc_placements(placement, is, score, n);
@@ -130,7 +136,7 @@ static double add_curve(double *part, int *is, double *score, double *placement,
 static double variance_of_parts(const double *part, const int *label, int n, int classes)
 {
     double variance = 0;
-    for (int class = 0; class < classes; class++) {
+    for (int class = 0; class < classes; class ++) {
         double sum = 0, square = 0, count = 0;
         for (int i = 0; i < n; i++)
             if (label[i] == class) sum += part[i], count++;
@@ -142,7 +148,8 @@ static double variance_of_parts(const double *part, const int *label, int n, int
     return variance;
 }
 
-int stats_auc_macro(struct macro_auc *r, double *auc, const int *label, const double *probability, int n, int classes)
+int stats_auc_macro(struct macro_auc *r, double *auc, const int *label, const double *probability, int n,
+                    int classes)
 {
     double *work = calloc(3 * (size_t)n + 1, sizeof *work), sum = 0;
     int *is = malloc(((size_t)n + 1) * sizeof *is), failed = !work || !is;

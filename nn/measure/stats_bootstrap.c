@@ -28,22 +28,25 @@ static double acceleration(const double *jackknife, int n)
     return square > 0 ? cube / (6 * square * sqrt(square)) : 0;
 }
 
-void stats_bootstrap_intervals(double percentile[2], double bca[2], double estimate, double *resampled, int resamples,
-                               const double *jackknife, int n, double level)
+void stats_bootstrap_intervals(double percentile[2], double bca[2], double estimate, double *resampled,
+                               int resamples, const double *jackknife, int n, double level)
 {
     stats_sort(resampled, resamples);
     double bias = bias_correction(estimate, resampled, resamples), a = acceleration(jackknife, n);
     for (int side = 0; side < 2; side++) {
         double p = 0.5 + (side ? level : -level) / 2, z = bias + stats_normal_quantile(p);
         percentile[side] = bca[side] = stats_quantile_sorted(resampled, resamples, p);
-        if (isfinite(bias)) bca[side] = stats_quantile_sorted(resampled, resamples, stats_normal_cdf(bias + z / (1 - a * z)));
+        if (isfinite(bias))
+            bca[side] = stats_quantile_sorted(resampled, resamples, stats_normal_cdf(bias + z / (1 - a * z)));
     }
 }
 
-int stats_bootstrap_mean(double percentile[2], double bca[2], const double *x, int n, int resamples, uint64_t seed, double level)
+int stats_bootstrap_mean(double percentile[2], double bca[2], const double *x, int n, int resamples,
+                         uint64_t seed, double level)
 {
     ENSURE(n >= 1 && resamples >= 1, "bootstrap of %d values, %d resamples", n, resamples);
-    double *resampled = malloc((size_t)resamples * sizeof *resampled), *jackknife = malloc((size_t)n * sizeof *jackknife), sum = 0;
+    double *resampled = malloc((size_t)resamples * sizeof *resampled),
+           *jackknife = malloc((size_t)n * sizeof *jackknife), sum = 0;
     const int failed = !resampled || !jackknife;
     for (int i = 0; i < n; i++) sum += x[i];
     for (int i = 0; !failed && i < n; i++) jackknife[i] = n > 1 ? (sum - x[i]) / (n - 1) : x[i];
@@ -53,7 +56,8 @@ int stats_bootstrap_mean(double percentile[2], double bca[2], const double *x, i
         for (int i = 0; i < n; i++) resampled[b] += x[rng_below(&rng, (uint32_t)n)];
         resampled[b] /= n;
     }
-    if (!failed) stats_bootstrap_intervals(percentile, bca, sum / n, resampled, resamples, jackknife, n, level);
+    if (!failed)
+        stats_bootstrap_intervals(percentile, bca, sum / n, resampled, resamples, jackknife, n, level);
     free(resampled);
     free(jackknife);
     return failed ? -1 : 0;

@@ -1,4 +1,5 @@
-/* stats_calibration.c - do predicted probabilities agree with what happened? And what makes them: prior shift, logistic recalibration, thresholds. */
+/* stats_calibration.c - do predicted probabilities agree with what happened? And what makes them: prior
+ * shift, logistic recalibration, thresholds. */
 #include "nn/measure/stats_calibration.h"
 
 #include <math.h>
@@ -21,7 +22,8 @@ static int compare_forecasts(const void *a, const void *b)
     return x->index - y->index;
 }
 
-int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const double *probability, int n, int groups)
+int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const double *probability, int n,
+                          int groups)
 {
     ENSURE(groups >= 2, "%d groups", groups);
     struct forecast *f = malloc(((size_t)n + 1) * sizeof *f);
@@ -44,7 +46,7 @@ int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const dou
     return 0;
 }
 
-/* ---- priors and recalibration -------------------------------------------------------------------------------------- */
+/* ---- priors and recalibration ------------------------------------------------------------------------ */
 
 /* Probabilities of exactly 0 and 1 stand for float32's nearest: their logit is finite. */
 static double logit(double p)
@@ -62,15 +64,19 @@ static double logistic(double x)
 void stats_prior_shift(double *probability, int n, double from, double to)
 {
     const double ratio = to / (1 - to) * (1 - from) / from;
-    for (int i = 0; i < n; i++) probability[i] = probability[i] * ratio / (probability[i] * ratio + (1 - probability[i]));
+    for (int i = 0; i < n; i++)
+        probability[i] = probability[i] * ratio / (probability[i] * ratio + (1 - probability[i]));
 }
 
-/* One step of Newton's method on the cross-entropy; returns the larger change. NaN where the two are not determined. */
-static double newton_step(struct recalibration *r, const int *label, const double *probability, int n, const double target[2])
+/* One step of Newton's method on the cross-entropy; returns the larger change. NaN where the two are not
+ * determined. */
+static double newton_step(struct recalibration *r, const int *label, const double *probability, int n,
+                          const double target[2])
 {
     double g[2] = {0, 0}, h[3] = {0, 0, 0};
     for (int i = 0; i < n; i++) {
-        const double x = logit(probability[i]), q = logistic(r->intercept + r->slope * x), d = q - target[label[i] != 0], w = q * (1 - q);
+        const double x = logit(probability[i]), q = logistic(r->intercept + r->slope * x),
+                     d = q - target[label[i] != 0], w = q * (1 - q);
         g[0] += d;
         g[1] += d * x;
         h[0] += w;
@@ -101,13 +107,15 @@ void stats_recalibrate_fit(struct recalibration *r, const int *label, const doub
 
 void stats_recalibrate(double *probability, int n, const struct recalibration *r)
 {
-    for (int i = 0; r->usable && i < n; i++) probability[i] = logistic(r->intercept + r->slope * logit(probability[i]));
+    for (int i = 0; r->usable && i < n; i++)
+        probability[i] = logistic(r->intercept + r->slope * logit(probability[i]));
 }
 
-/* ---- operating points ---------------------------------------------------------------------------------------------- */
+/* ---- operating points -------------------------------------------------------------------------------- */
 
 /* Sensitivity and specificity at a threshold, NaN without the class. */
-static void rates(double *sensitivity, double *specificity, const int *label, const double *probability, int n, double threshold)
+static void rates(double *sensitivity, double *specificity, const int *label, const double *probability,
+                  int n, double threshold)
 {
     int count[2] = {0, 0}, right[2] = {0, 0};
     for (int i = 0; i < n; i++) {
@@ -148,7 +156,8 @@ double stats_threshold_sensitivity(const int *label, const double *probability, 
     for (int i = 0; i < n; i++) {
         double sensitivity, specificity;
         rates(&sensitivity, &specificity, label, probability, n, probability[i]);
-        if (!isnan(specificity) && sensitivity >= wanted && !(probability[i] <= threshold)) threshold = probability[i];
+        if (!isnan(specificity) && sensitivity >= wanted && !(probability[i] <= threshold))
+            threshold = probability[i];
     }
     return isnan(threshold) ? NAN : lowered(threshold, probability, n);
 }

@@ -25,7 +25,9 @@ static void equivalence(struct tost *r, double difference, double se, double df,
 {
     double half = se > 0 ? stats_t_quantile(0.95, df) * se : se;
     *r = (struct tost){.difference = difference, .ci = {difference - half, difference + half}, .p = NAN};
-    if (se > 0) r->p = stats_p_floor(fmax(stats_t_cdf(-(difference + margin) / se, df), stats_t_cdf((difference - margin) / se, df)));
+    if (se > 0)
+        r->p = stats_p_floor(
+            fmax(stats_t_cdf(-(difference + margin) / se, df), stats_t_cdf((difference - margin) / se, df)));
     else if (se == 0) r->p = fabs(difference) < margin ? STATS_P_FLOOR : 1;
     r->equivalent = r->p < 0.05;
 }
@@ -43,7 +45,8 @@ void stats_tost_normal(struct tost *r, double difference, double se, double marg
     equivalence(r, difference, se, INFINITY, margin);
 }
 
-static void noninferiority(struct noninferiority *r, double difference, double se, double df, double margin, int better, double alpha)
+static void noninferiority(struct noninferiority *r, double difference, double se, double df, double margin,
+                           int better, double alpha)
 {
     *r = (struct noninferiority){.difference = better * difference, .bound = NAN, .p = NAN, .alpha = alpha};
     if (se > 0) {
@@ -56,7 +59,8 @@ static void noninferiority(struct noninferiority *r, double difference, double s
     r->shown = r->p < alpha;
 }
 
-int stats_noninferiority_paired(struct noninferiority *r, const double *a, const double *b, int n, double margin, int better, double alpha)
+int stats_noninferiority_paired(struct noninferiority *r, const double *a, const double *b, int n,
+                                double margin, int better, double alpha)
 {
     double mean, se, df;
     if (paired_mean(&mean, &se, &df, a, b, n)) return -1;
@@ -64,7 +68,8 @@ int stats_noninferiority_paired(struct noninferiority *r, const double *a, const
     return 0;
 }
 
-void stats_noninferiority_normal(struct noninferiority *r, double difference, double se, double margin, int better, double alpha)
+void stats_noninferiority_normal(struct noninferiority *r, double difference, double se, double margin,
+                                 int better, double alpha)
 {
     noninferiority(r, difference, se, INFINITY, margin, better, alpha);
 }

@@ -22,12 +22,14 @@ double stats_power_tost(double effect, double margin, double se, double df, doub
 {
     if (!(se > 0) || !(df > 0)) return NAN;
     const double critical = stats_t_quantile(1 - alpha, df);
-    const double power = stats_noncentral_t_cdf(-critical, df, (effect - margin) / se) - stats_noncentral_t_cdf(critical, df, (effect + margin) / se);
+    const double power = stats_noncentral_t_cdf(-critical, df, (effect - margin) / se) -
+                         stats_noncentral_t_cdf(critical, df, (effect + margin) / se);
     return power > 0 ? power : 0;
 }
 
 /* What rises from below `power` to above it: halved until the bounds agree to 1e-12 of the larger. */
-static double smallest(double (*of)(double, double, double, double), double power, double se, double df, double alpha)
+static double smallest(double (*of)(double, double, double, double), double power, double se, double df,
+                       double alpha)
 {
     double low = 0, high = se;
     if (!(se > 0) || !(df > 0) || !(power < 1)) return NAN;
@@ -55,10 +57,7 @@ double stats_detectable_margin(double power, double se, double df, double alpha)
     return smallest(power_of_margin, power, se, df, alpha);
 }
 
-struct power_basis stats_power_t(double sd, int n)
-{
-    return (struct power_basis){sd / sqrt(n), n - 1};
-}
+struct power_basis stats_power_t(double sd, int n) { return (struct power_basis){sd / sqrt(n), n - 1}; }
 
 struct power_basis stats_power_wilcoxon(double sd, int n)
 {

@@ -1,13 +1,16 @@
-/* stats_power.h - what a test could have shown: its power for a given true effect, and the smallest effect that it finds with a given power.
+/* stats_power.h - what a test could have shown: its power for a given true effect, and the smallest effect
+ * that it finds with a given power.
  *
- * By formula, no simulation. Assumptions: the standard deviation (or standard error) seen in the data is the true one; differences are normal.
- * Power at the effect that was observed says nothing beyond the p (Hoenig & Heisey 2001): give an effect that matters, such as the margin.
- * df > 0: t distributions; df INFINITY: normal. se > 0, else NaN.
+ * By formula, no simulation. Assumptions: the standard deviation (or standard error) seen in the data is the
+ * true one; differences are normal. Power at the effect that was observed says nothing beyond the p (Hoenig &
+ * Heisey 2001): give an effect that matters, such as the margin. df > 0: t distributions; df INFINITY:
+ * normal. se > 0, else NaN.
  */
 #ifndef NN_STATS_POWER_H
 #define NN_STATS_POWER_H
 
-/* Two-sided test of an estimate with standard error se at level alpha, when the truth is `effect`: noncentral t. */
+/* Two-sided test of an estimate with standard error se at level alpha, when the truth is `effect`: noncentral
+ * t. */
 double stats_power_two_sided(double effect, double se, double df, double alpha);
 /* The smallest effect with at least that power. */
 double stats_detectable_effect(double power, double se, double df, double alpha);
@@ -18,8 +21,9 @@ double stats_power_tost(double effect, double margin, double se, double df, doub
 /* The smallest margin with at least that power when the truth is 0. */
 double stats_detectable_margin(double power, double se, double df, double alpha);
 
-/* Standard error and degrees of freedom that stand for n paired differences with this deviation. Of the signed-rank test: as many pairs as its
- * asymptotic relative efficiency leaves, 3/pi of them for normal differences (Lehmann 2006; the A.R.E. method of G*Power). */
+/* Standard error and degrees of freedom that stand for n paired differences with this deviation. Of the
+ * signed-rank test: as many pairs as its asymptotic relative efficiency leaves, 3/pi of them for normal
+ * differences (Lehmann 2006; the A.R.E. method of G*Power). */
 struct power_basis {
     double se, df;
 };

@@ -7,7 +7,8 @@
 #include "nn/measure/stats_distributions.h"
 
 /* class -1: all cases. */
-static void count_disagreements(struct mcnemar *r, const int *right_a, const int *right_b, const int *label, int n, int class)
+static void count_disagreements(struct mcnemar *r, const int *right_a, const int *right_b, const int *label,
+                                int n, int class)
 {
     *r = (struct mcnemar){0, 0, 1};
     for (int i = 0; i < n; i++) {
@@ -17,7 +18,8 @@ static void count_disagreements(struct mcnemar *r, const int *right_a, const int
     }
     int fewer = r->b < r->c ? r->b : r->c, all = r->b + r->c;
     if (r->b == r->c) return; /* P(X <= all/2) is above 1/2 */
-    r->p = stats_p_floor(2 * stats_beta_cdf(0.5, all - fewer, fewer + 1)); /* 2 P(X <= fewer) of Binomial(all, 1/2) */
+    r->p = stats_p_floor(
+        2 * stats_beta_cdf(0.5, all - fewer, fewer + 1)); /* 2 P(X <= fewer) of Binomial(all, 1/2) */
 }
 
 void stats_mcnemar(struct mcnemar *r, const int *right_a, const int *right_b, int n)
@@ -25,7 +27,8 @@ void stats_mcnemar(struct mcnemar *r, const int *right_a, const int *right_b, in
     count_disagreements(r, right_a, right_b, NULL, n, -1);
 }
 
-void stats_mcnemar_class(struct mcnemar *r, const int *right_a, const int *right_b, const int *label, int n, int class)
+void stats_mcnemar_class(struct mcnemar *r, const int *right_a, const int *right_b, const int *label, int n,
+                         int class)
 {
     count_disagreements(r, right_a, right_b, label, n, class);
 }

@@ -1,5 +1,6 @@
-/* stats_rank.c - signed ranks, rank sums and shifts. Midranks are halves of whole numbers; doubled they are whole, so that the number of ways to
- * reach each sum is counted exactly by adding one rank after the other (a convolution), with ties and zeros as they are. Counts stay below 2^50. */
+/* stats_rank.c - signed ranks, rank sums and shifts. Midranks are halves of whole numbers; doubled they are
+ * whole, so that the number of ways to reach each sum is counted exactly by adding one rank after the other
+ * (a convolution), with ties and zeros as they are. Counts stay below 2^50. */
 #include "nn/measure/stats_rank.h"
 
 #include <math.h>
@@ -9,10 +10,10 @@
 #include "nn/measure/stats.h"
 #include "nn/measure/stats_distributions.h"
 
-/* ---- the null distribution ----------------------------------------------------------------------------------------- */
+/* ---- the null distribution --------------------------------------------------------------------------- */
 
-/* chance[s] for s = 0 .. sum of twice[]: the probability that the chosen of the n whole numbers add up to s, each chosen or not with one half.
- * Malloc'ed; NULL when memory is out. */
+/* chance[s] for s = 0 .. sum of twice[]: the probability that the chosen of the n whole numbers add up to s,
+ * each chosen or not with one half. Malloc'ed; NULL when memory is out. */
 static double *subset_sums(const int *twice, int n, int *total)
 {
     *total = 0;
@@ -23,7 +24,8 @@ static double *subset_sums(const int *twice, int n, int *total)
     chance[0] = 1;
     for (int i = 0; i < n; i++) {
         reached += twice[i];
-        for (int s = reached; s >= 0; s--) chance[s] = (chance[s] + (s >= twice[i] ? chance[s - twice[i]] : 0)) / 2;
+        for (int s = reached; s >= 0; s--)
+            chance[s] = (chance[s] + (s >= twice[i] ? chance[s - twice[i]] : 0)) / 2;
     }
     return chance;
 }
@@ -38,7 +40,7 @@ static void tails(double *below, double *above, const double *chance, int total,
     }
 }
 
-/* ---- Wilcoxon ------------------------------------------------------------------------------------------------------ */
+/* ---- Wilcoxon ---------------------------------------------------------------------------------------- */
 
 struct difference {
     double value;
@@ -53,12 +55,14 @@ static int compare_magnitudes(const void *a, const void *b)
 }
 
 /* The pairs without NaN by rising magnitude; NULL when memory is out. */
-static struct difference *list_differences(int *pairs, const double *a, const double *b, const int *cluster, int n)
+static struct difference *list_differences(int *pairs, const double *a, const double *b, const int *cluster,
+                                           int n)
 {
     struct difference *d = malloc(((size_t)n + 1) * sizeof *d);
     *pairs = 0;
     for (int i = 0; d && i < n; i++)
-        if (!isnan(a[i]) && !isnan(b[i])) d[(*pairs)++] = (struct difference){a[i] == b[i] ? 0 : a[i] - b[i], cluster ? cluster[i] : 0, 0};
+        if (!isnan(a[i]) && !isnan(b[i]))
+            d[(*pairs)++] = (struct difference){a[i] == b[i] ? 0 : a[i] - b[i], cluster ? cluster[i] : 0, 0};
     if (d) qsort(d, (size_t)*pairs, sizeof *d, compare_magnitudes);
     return d;
 }
@@ -107,9 +111,11 @@ static void normal_p(struct wilcoxon *r, double ties, int zeros)
 }
 
 /* Sorts, counts zeros and ranks; the differences that count are (*d) from *first on. */
-static double prepare(struct wilcoxon *r, struct difference *d, int pairs, enum wilcoxon_zeros handling, int *first)
+static double prepare(struct wilcoxon *r, struct difference *d, int pairs, enum wilcoxon_zeros handling,
+                      int *first)
 {
-    *r = (struct wilcoxon){.p = 1, .p_greater = 1, .exact = 1}; /* no difference at all: nothing to approximate */
+    *r = (struct wilcoxon){
+        .p = 1, .p_greater = 1, .exact = 1}; /* no difference at all: nothing to approximate */
     while (r->zeros < pairs && d[r->zeros].value == 0) r->zeros++;
     *first = handling == WILCOXON_ZEROS_WILCOX ? r->zeros : 0;
     r->n = pairs - *first;
@@ -134,7 +140,7 @@ int stats_wilcoxon(struct wilcoxon *r, const double *a, const double *b, int n, 
     return status;
 }
 
-/* ---- in clusters --------------------------------------------------------------------------------------------------- */
+/* ---- in clusters ------------------------------------------------------------------------------------- */
 
 /* Twice the sum of signed midranks of each cluster; returns the clusters with a difference that counts. */
 static int sum_clusters(int *sum, const struct difference *d, int n, int clusters)
@@ -181,8 +187,8 @@ static void normal_clusters(struct wilcoxon *r, const int *sum, int clusters)
     r->p_greater = stats_p_floor(stats_normal_cdf(-z));
 }
 
-int stats_wilcoxon_clustered(struct wilcoxon *r, int *used, const double *a, const double *b, const int *cluster, int n, int clusters,
-                             enum wilcoxon_zeros handling)
+int stats_wilcoxon_clustered(struct wilcoxon *r, int *used, const double *a, const double *b,
+                             const int *cluster, int n, int clusters, enum wilcoxon_zeros handling)
 {
     int pairs, first, status = 0, *sum = malloc((2 * (size_t)clusters + 1) * sizeof *sum);
     struct difference *d = list_differences(&pairs, a, b, cluster, n);
@@ -201,7 +207,7 @@ int stats_wilcoxon_clustered(struct wilcoxon *r, int *used, const double *a, con
     return status;
 }
 
-/* ---- Hodges-Lehmann ------------------------------------------------------------------------------------------------ */
+/* ---- Hodges-Lehmann ---------------------------------------------------------------------------------- */
 
 /* Mean of two differences; of opposite infinities 0, the middle of their ranks. */
 static double walsh(double x, double y)
@@ -209,8 +215,8 @@ static double walsh(double x, double y)
     return isinf(x) && isinf(y) && x != y ? 0 : isinf(x) ? x : isinf(y) ? y : (x + y) / 2;
 }
 
-/* Which of the sorted averages (from 1, and as far from the end) bound the interval, and its level: c is the largest with P(W < c) <= (1 - level) / 2,
- * for untied ranks. 1 where n is too small for the level. */
+/* Which of the sorted averages (from 1, and as far from the end) bound the interval, and its level: c is the
+ * largest with P(W < c) <= (1 - level) / 2, for untied ranks. 1 where n is too small for the level. */
 static int bound_of_ranks(double *level, int n, double wanted)
 {
     int twice[WILCOXON_EXACT_MAX], total, c = 0;
@@ -238,7 +244,9 @@ int stats_hodges_lehmann(struct hodges_lehmann *r, const double *a, const double
     int c = -1, k = 0;
     r->level = level;
     if (w && m <= WILCOXON_EXACT_MAX) c = bound_of_ranks(&r->level, m, level);
-    else if (w) c = (int)floor(m * (m + 1.0) / 4 - stats_normal_quantile(0.5 + level / 2) * sqrt(m * (m + 1.0) * (2 * m + 1) / 24) + 0.5);
+    else if (w)
+        c = (int)floor(m * (m + 1.0) / 4 -
+                       stats_normal_quantile(0.5 + level / 2) * sqrt(m * (m + 1.0) * (2 * m + 1) / 24) + 0.5);
     for (int i = 0; c >= 0 && i < m; i++)
         for (int j = i; j < m; j++) w[k++] = walsh(d[i], d[j]);
     if (c >= 0) {
@@ -253,7 +261,7 @@ int stats_hodges_lehmann(struct hodges_lehmann *r, const double *a, const double
     return c >= 0 ? 0 : -1;
 }
 
-/* ---- Mann-Whitney -------------------------------------------------------------------------------------------------- */
+/* ---- Mann-Whitney ------------------------------------------------------------------------------------ */
 
 struct value {
     double x;
@@ -267,7 +275,8 @@ static int compare_values(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* ways[k][s]: of the ways to choose k of the midranks, those with the (doubled) sum s; exact in double up to C(50, 25) < 2^47. */
+/* ways[k][s]: of the ways to choose k of the midranks, those with the (doubled) sum s; exact in double up to
+ * C(50, 25) < 2^47. */
 static int exact_sums(struct mann_whitney *r, const struct value *v, int n, int k, int sum)
 {
     const int total = n * (n + 1);

@@ -1,4 +1,5 @@
-/* stats_seeds.c - patients and seeds both as random: Obuchowski & Rockette's method, a mixed model, a crossed bootstrap. */
+/* stats_seeds.c - patients and seeds both as random: Obuchowski & Rockette's method, a mixed model, a crossed
+ * bootstrap. */
 #include "nn/measure/stats_seeds.h"
 
 #include <math.h>
@@ -36,9 +37,10 @@ static int describe(struct seeds_test *r, const double *estimate, int seeds)
     return 0;
 }
 
-/* ---- Obuchowski & Rockette ----------------------------------------------------------------------------------------- */
+/* ---- Obuchowski & Rockette --------------------------------------------------------------------------- */
 
-/* covariance [2 seeds][2 seeds] of the estimates by cases. With two arms the mean square of arm by seed is half of the variance of the seeds' differences. */
+/* covariance [2 seeds][2 seeds] of the estimates by cases. With two arms the mean square of arm by seed is
+ * half of the variance of the seeds' differences. */
 static void obuchowski_rockette(struct seeds_test *r, const double *covariance, int seeds)
 {
     const int m = 2 * seeds;
@@ -71,7 +73,8 @@ static double sample_covariance(const double *x, const double *y, int n)
 }
 
 /* label NULL: the estimate is the mean over the cases, else the AUC. */
-static int by_cases(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds, int n)
+static int by_cases(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
+                    int n)
 {
     const size_t m = 2 * (size_t)seeds;
     double *work = malloc((m * m + m + m * (size_t)n + 1) * sizeof *work);
@@ -88,7 +91,8 @@ static int by_cases(struct seeds_test *r, const int *label, const double *a, con
     for (size_t i = 0; !failed && i < m; i++)
         for (size_t j = 0; j < m; j++) {
             const double *x = part + i * (size_t)n, *y = part + j * (size_t)n;
-            covariance[i * m + j] = label ? stats_auc_covariance(label, x, y, n) : sample_covariance(x, y, n) / n;
+            covariance[i * m + j] =
+                label ? stats_auc_covariance(label, x, y, n) : sample_covariance(x, y, n) / n;
         }
     if (!failed) failed = describe(r, estimate, seeds);
     if (!failed) obuchowski_rockette(r, covariance, seeds);
@@ -96,7 +100,8 @@ static int by_cases(struct seeds_test *r, const int *label, const double *a, con
     return failed ? -1 : 0;
 }
 
-int stats_seeds_auc(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds, int n)
+int stats_seeds_auc(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
+                    int n)
 {
     return by_cases(r, label, a, b, seeds, n);
 }
@@ -106,13 +111,14 @@ int stats_seeds_mean_or(struct seeds_test *r, const double *a, const double *b, 
     return by_cases(r, NULL, a, b, seeds, n);
 }
 
-/* ---- mixed model --------------------------------------------------------------------------------------------------- */
+/* ---- mixed model ------------------------------------------------------------------------------------- */
 
 struct layout { /* mean squares of d[seed][case] */
     double patients, seeds, rest;
 };
 
-static struct layout mean_squares(const double *a, const double *b, int seeds, int n, const double *of_seed, double mean)
+static struct layout mean_squares(const double *a, const double *b, int seeds, int n, const double *of_seed,
+                                  double mean)
 {
     struct layout m = {0, 0, 0};
     for (int k = 0; k < seeds; k++) m.seeds += n * (of_seed[k] - mean) * (of_seed[k] - mean) / (seeds - 1);
@@ -131,7 +137,8 @@ static struct layout mean_squares(const double *a, const double *b, int seeds, i
 static void mixed_model(struct seeds_test *r, const struct layout *m)
 {
     const double n = r->cases, k = r->seeds, both = m->patients + m->seeds - m->rest;
-    const double p = m->patients * m->patients / (n - 1), s = m->seeds * m->seeds / (k - 1), e = m->rest * m->rest / ((n - 1) * (k - 1));
+    const double p = m->patients * m->patients / (n - 1), s = m->seeds * m->seeds / (k - 1),
+                 e = m->rest * m->rest / ((n - 1) * (k - 1));
     if (m->seeds <= m->rest && m->patients >= m->seeds) { /* seeds differ by no more than chance */
         r->se = sqrt(m->patients / (n * k));
         r->df = n - 1;
@@ -170,7 +177,7 @@ int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int
     return failed ? -1 : 0;
 }
 
-/* ---- crossed bootstrap --------------------------------------------------------------------------------------------- */
+/* ---- crossed bootstrap ------------------------------------------------------------------------------- */
 
 static void interval(struct seeds_bootstrap *r, double *resampled, int resamples, double level)
 {
@@ -180,15 +187,17 @@ static void interval(struct seeds_bootstrap *r, double *resampled, int resamples
         above += resampled[i] >= 0;
     }
     stats_sort(resampled, resamples);
-    for (int side = 0; side < 2; side++) r->ci[side] = stats_quantile_sorted(resampled, resamples, 0.5 + (side ? level : -level) / 2);
+    for (int side = 0; side < 2; side++)
+        r->ci[side] = stats_quantile_sorted(resampled, resamples, 0.5 + (side ? level : -level) / 2);
     r->p = stats_p_floor(2 * ((below < above ? below : above) + 1.0) / (resamples + 1.0));
 }
 
-int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const double *b, int seeds, int n, const int *cluster, int clusters,
-                               int resamples, uint64_t seed, double level)
+int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const double *b, int seeds, int n,
+                               const int *cluster, int clusters, int resamples, uint64_t seed, double level)
 {
     const int groups = cluster ? clusters : n;
-    double *sum = calloc((size_t)groups * (seeds + 1) + (size_t)seeds + (size_t)resamples + 1, sizeof *sum); /* [group][seeds], and its size */
+    double *sum = calloc((size_t)groups * (seeds + 1) + (size_t)seeds + (size_t)resamples + 1,
+                         sizeof *sum); /* [group][seeds], and its size */
     double *drawn = sum + (size_t)groups * (seeds + 1), *resampled = drawn + seeds;
     if (!sum) return -1;
     r->difference = 0;
@@ -231,7 +240,8 @@ static int order_by_class(int *order, const int *label, int n)
 }
 
 /* Mean difference of the areas over the drawn seeds, on the drawn cases. */
-static double drawn_difference(double *score, int *class, const int *label, const double *a, const double *b, const int *item, const int *times, int seeds, int n)
+static double drawn_difference(double *score, int *class, const int *label, const double *a, const double *b,
+                               const int *item, const int *times, int seeds, int n)
 {
     double difference = 0;
     for (int i = 0; i < n; i++) class[i] = label[item[i]] != 0;
@@ -244,11 +254,12 @@ static double drawn_difference(double *score, int *class, const int *label, cons
     return difference;
 }
 
-int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const double *a, const double *b, int seeds, int n, int resamples,
-                              uint64_t seed, double level)
+int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const double *a, const double *b,
+                              int seeds, int n, int resamples, uint64_t seed, double level)
 {
     double *score = malloc(((size_t)n + (size_t)resamples + 1) * sizeof *score), *resampled = score + n;
-    int *order = malloc((3 * (size_t)n + (size_t)seeds + 1) * sizeof *order), *item = order + n, *class = item + n, *times = class + n;
+    int *order = malloc((3 * (size_t)n + (size_t)seeds + 1) * sizeof *order), *item = order + n,
+        *class = item + n, *times = class + n;
     *r = (struct seeds_bootstrap){NAN, {NAN, NAN}, NAN};
     int failed = !score || !order;
     const int positives = failed ? 0 : order_by_class(order, label, n);
@@ -260,7 +271,8 @@ int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const
             memset(times, 0, (size_t)seeds * sizeof *times);
             for (int k = 0; k < seeds; k++) times[rng_below(&rng, (uint32_t)seeds)]++;
             for (int i = 0; i < n; i++)
-                item[i] = order[i < positives ? (int)rng_below(&rng, (uint32_t)positives) : positives + (int)rng_below(&rng, (uint32_t)(n - positives))];
+                item[i] = order[i < positives ? (int)rng_below(&rng, (uint32_t)positives)
+                                              : positives + (int)rng_below(&rng, (uint32_t)(n - positives))];
             resampled[t] = drawn_difference(score, class, label, a, b, item, times, seeds, n);
         }
         interval(r, resampled, resamples, level);

@@ -1,5 +1,6 @@
-/* surface.c - surface distances and the overlap of boundary bands. The distance from every voxel to the nearest boundary voxel of the other mask comes from one exact distance
- * transform, which is computed only within the box around both masks. */
+/* surface.c - surface distances and the overlap of boundary bands. The distance from every voxel to the
+ * nearest boundary voxel of the other mask comes from one exact distance transform, which is computed only
+ * within the box around both masks. */
 #include "nn/measure/surface.h"
 
 #include <math.h>
@@ -39,9 +40,10 @@ static struct box find_box(const uint8_t *ref, const uint8_t *pred, const int si
     return b;
 }
 
-/* Voxels of the label with a neighbour across a face that is not of it; the world outside of the image is not of it. Fills
- * edge[] of the box, returns their number. */
-static size_t find_boundary(uint8_t *edge, const uint8_t *map, const int size[3], int label, const struct box *b)
+/* Voxels of the label with a neighbour across a face that is not of it; the world outside of the image is not
+ * of it. Fills edge[] of the box, returns their number. */
+static size_t find_boundary(uint8_t *edge, const uint8_t *map, const int size[3], int label,
+                            const struct box *b)
 {
     const size_t step[3] = {(size_t)size[1] * size[2], (size_t)size[2], 1};
     size_t count = 0;
@@ -54,22 +56,23 @@ static size_t find_boundary(uint8_t *edge, const uint8_t *map, const int size[3]
                 *edge = 0;
                 if (!inner) continue;
                 for (int a = 0; inner && a < 3; a++)
-                    inner = at[a] > 0 && at[a] + 1 < size[a] && v[-(ptrdiff_t)step[a]] == label && v[step[a]] == label;
+                    inner = at[a] > 0 && at[a] + 1 < size[a] && v[-(ptrdiff_t)step[a]] == label &&
+                            v[step[a]] == label;
                 *edge = !inner;
                 count += *edge;
             }
     return count;
 }
 
-/* ---- distance transform ----------------------------------------------------------------------------------------------- */
+/* ---- distance transform ------------------------------------------------------------------------------ */
 
-struct envelope { /* room for one line */
+struct envelope {         /* room for one line */
     double *value, *from; /* squared distances of the line; where parabola k begins to be the lowest */
     int *apex;
 };
 
-/* Felzenszwalb & Huttenlocher: min over q of value[q] + (x_p - x_q)^2 for every p, the lower envelope of parabolas. Infinite values (no
- * voxel in the lines before) have no parabola. */
+/* Felzenszwalb & Huttenlocher: min over q of value[q] + (x_p - x_q)^2 for every p, the lower envelope of
+ * parabolas. Infinite values (no voxel in the lines before) have no parabola. */
 static void transform_line(double *out, size_t stride, int n, double spacing, struct envelope *e)
 {
     int k = -1;
@@ -94,7 +97,8 @@ static void transform_line(double *out, size_t stride, int n, double spacing, st
 }
 
 /* Squared distance of every voxel of the box to the nearest edge voxel. */
-static void transform(double *distance, const uint8_t *edge, const struct box *b, const double spacing[3], struct envelope *e)
+static void transform(double *distance, const uint8_t *edge, const struct box *b, const double spacing[3],
+                      struct envelope *e)
 {
     size_t d = (size_t)b->size[0], h = (size_t)b->size[1], w = (size_t)b->size[2];
     for (size_t i = 0; i < b->voxels; i++) distance[i] = edge[i] ? 0 : INFINITY;
@@ -104,7 +108,7 @@ static void transform(double *distance, const uint8_t *edge, const struct box *b
     for (size_t yx = 0; yx < h * w; yx++) transform_line(distance + yx, h * w, b->size[0], spacing[0], e);
 }
 
-/* ---- distances ---------------------------------------------------------------------------------------------------------- */
+/* ---- distances --------------------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -125,7 +129,8 @@ struct directed { /* from one boundary to the other */
     size_t within, n;
 };
 
-static struct directed measure(double *sorted, const uint8_t *edge, const double *squared, size_t voxels, double tolerance)
+static struct directed measure(double *sorted, const uint8_t *edge, const double *squared, size_t voxels,
+                               double tolerance)
 {
     struct directed r = {0};
     for (size_t i = 0; i < voxels; i++)
@@ -171,12 +176,15 @@ static void release(struct work *w)
 }
 
 /* band[i]: bit k where mask k has the voxel, less than `width` from its own boundary. */
-static void add_band(uint8_t *band, int k, const uint8_t *map, const double *squared, const int size[3], int label, const struct box *b, double width)
+static void add_band(uint8_t *band, int k, const uint8_t *map, const double *squared, const int size[3],
+                     int label, const struct box *b, double width)
 {
     size_t i = 0;
     for (int z = 0; z < b->size[0]; z++)
         for (int y = 0; y < b->size[1]; y++) {
-            const uint8_t *row = map + ((size_t)(z + b->begin[0]) * size[1] + (size_t)(y + b->begin[1])) * size[2] + b->begin[2];
+            const uint8_t *row = map +
+                                 ((size_t)(z + b->begin[0]) * size[1] + (size_t)(y + b->begin[1])) * size[2] +
+                                 b->begin[2];
             for (int x = 0; x < b->size[2]; x++, i++)
                 if (row[x] == label && squared[i] < width * width) band[i] |= (uint8_t)(1 << k);
         }
@@ -193,8 +201,8 @@ static double band_overlap(const uint8_t *band, size_t voxels)
 }
 
 /* Bands of both masks: each from the distances to its own boundary. */
-static int measure_bands(double *iou, struct work *w, const uint8_t *const map[2], const int size[3], int label, const struct box *b, const double spacing[3],
-                         double width)
+static int measure_bands(double *iou, struct work *w, const uint8_t *const map[2], const int size[3],
+                         int label, const struct box *b, const double spacing[3], double width)
 {
     uint8_t *band = calloc(b->voxels, 1);
     if (!band) return -1;
@@ -207,10 +215,12 @@ static int measure_bands(double *iou, struct work *w, const uint8_t *const map[2
     return 0;
 }
 
-static int measure_both(struct surface_distance *r, struct work *w, const uint8_t *const map[2], const int size[3], int label, const struct box *b,
-                        const double spacing[3], const struct surface_limits *limits)
+static int measure_both(struct surface_distance *r, struct work *w, const uint8_t *const map[2],
+                        const int size[3], int label, const struct box *b, const double spacing[3],
+                        const struct surface_limits *limits)
 {
-    const size_t n_ref = find_boundary(w->edge[0], map[0], size, label, b), n_pred = find_boundary(w->edge[1], map[1], size, label, b);
+    const size_t n_ref = find_boundary(w->edge[0], map[0], size, label, b),
+                 n_pred = find_boundary(w->edge[1], map[1], size, label, b);
     struct directed side[2];
     if (n_ref == 0 || n_pred == 0) {
         *r = (struct surface_distance){INFINITY, INFINITY, INFINITY, 0, 0};
@@ -229,14 +239,16 @@ static int measure_both(struct surface_distance *r, struct work *w, const uint8_
     return measure_bands(&r->boundary_iou, w, map, size, label, b, spacing, limits->boundary);
 }
 
-int metrics_surface(struct surface_distance *r, const uint8_t *ref, const uint8_t *pred, const int size[3], int label, const double spacing[3],
-                    const struct surface_limits *limits)
+int metrics_surface(struct surface_distance *r, const uint8_t *ref, const uint8_t *pred, const int size[3],
+                    int label, const double spacing[3], const struct surface_limits *limits)
 {
     struct box b = find_box(ref, pred, size, label);
     struct work w = {{NULL}, NULL, NULL, {NULL, NULL, NULL}};
     *r = (struct surface_distance){NAN, NAN, NAN, NAN, NAN};
     if (b.voxels == 0) return 0;
-    int status = allocate(&w, &b) ? -1 : measure_both(r, &w, (const uint8_t *const[2]){ref, pred}, size, label, &b, spacing, limits);
+    int status = allocate(&w, &b) ? -1
+                                  : measure_both(r, &w, (const uint8_t *const[2]){ref, pred}, size, label, &b,
+                                                 spacing, limits);
     release(&w);
     return status;
 }

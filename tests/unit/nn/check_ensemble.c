@@ -1,5 +1,6 @@
-/* check_ensemble.c - label maps from the mean of probabilities: known answers for labels and regions, and files that do not fit. And nnU-Net's
- * postprocessing rule on label maps with islands, whose outcome is known. */
+/* check_ensemble.c - label maps from the mean of probabilities: known answers for labels and regions, and
+ * files that do not fit. And nnU-Net's postprocessing rule on label maps with islands, whose outcome is
+ * known. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,15 +41,19 @@ static void write_npz(const char *name, const char *array, int outputs, int widt
 
 static void write_map(const char *name)
 {
-    struct volume v = {.size = {2, 2, 1, 1}, .spacing = {0.5, 0.5, 3}, .affine = {{0.5, 0, 0, 7}, {0, 0.5, 0, 8}, {0, 0, 3, 9}}};
+    struct volume v = {.size = {2, 2, 1, 1},
+                       .spacing = {0.5, 0.5, 3},
+                       .affine = {{0.5, 0, 0, 7}, {0, 0.5, 0, 8}, {0, 0, 3, 9}}};
     float zero[VOXELS] = {0};
     struct error e = {""};
     v.voxel = zero;
     CHECK(volume_write(&v, in_work(name), VOXEL_U8, &e) == 0, "%s", e.text);
 }
 
-static const float one[3][VOXELS] = {{0.6f, 0.1f, 0.2f, 0.5f}, {0.3f, 0.6f, 0.4f, 0.5f}, {0.1f, 0.3f, 0.4f, 0.0f}};
-static const float two[3][VOXELS] = {{0.1f, 0.5f, 0.0f, 0.5f}, {0.2f, 0.1f, 0.5f, 0.5f}, {0.7f, 0.4f, 0.5f, 0.0f}};
+static const float one[3][VOXELS] = {
+    {0.6f, 0.1f, 0.2f, 0.5f}, {0.3f, 0.6f, 0.4f, 0.5f}, {0.1f, 0.3f, 0.4f, 0.0f}};
+static const float two[3][VOXELS] = {
+    {0.1f, 0.5f, 0.0f, 0.5f}, {0.2f, 0.1f, 0.5f, 0.5f}, {0.7f, 0.4f, 0.5f, 0.0f}};
 
 static void check_run(const struct dataset *d, const uint8_t want[VOXELS], const char *what)
 {
@@ -63,16 +68,21 @@ static void check_run(const struct dataset *d, const uint8_t want[VOXELS], const
     snprintf(out, sizeof out, "%s", in_work("out.nii.gz"));
     snprintf(npz, sizeof npz, "%s", in_work("out.npz"));
     CHECK(ensemble_run(&c, d, NULL, out, npz, &label, &e) == 0, "%s: %s", what, e.text);
-    for (int i = 0; label && i < VOXELS; i++) CHECK(label[i] == want[i], "%s: voxel %d is %d, not %d", what, i, label[i], want[i]);
+    for (int i = 0; label && i < VOXELS; i++)
+        CHECK(label[i] == want[i], "%s: voxel %d is %d, not %d", what, i, label[i], want[i]);
     free(label);
     CHECK(volume_read(&v, out, &e) == 0, "%s", e.text);
-    for (int i = 0; i < VOXELS; i++) CHECK(v.voxel[i] == (float)d->label_value[want[i]], "%s: the file has %g at %d", what, (double)v.voxel[i], i);
+    for (int i = 0; i < VOXELS; i++)
+        CHECK(v.voxel[i] == (float)d->label_value[want[i]], "%s: the file has %g at %d", what,
+              (double)v.voxel[i], i);
     CHECK(v.affine[0][3] == 7 && v.spacing[2] == 3, "%s: geometry of the first label map", what);
     volume_free(&v);
     CHECK(npz_read(&z, npz, &e) == 0, "%s", e.text);
     const struct npy *p = npz_find(&z, "probabilities");
     for (int i = 0; p && i < 3 * VOXELS; i++)
-        CHECK_NEAR(npy_value(p, (size_t)i), ((double)one[i / VOXELS][i % VOXELS] + (double)two[i / VOXELS][i % VOXELS]) / 2, 1e-7, "%s: mean %d", what, i);
+        CHECK_NEAR(npy_value(p, (size_t)i),
+                   ((double)one[i / VOXELS][i % VOXELS] + (double)two[i / VOXELS][i % VOXELS]) / 2, 1e-7,
+                   "%s: mean %d", what, i);
     npz_free(&z);
 }
 
@@ -83,14 +93,16 @@ static void check_refused(const struct dataset *d, const char *says)
     struct error e = {""};
     snprintf(a, sizeof a, "%s", in_work("a"));
     snprintf(b, sizeof b, "%s", in_work("b"));
-    CHECK(ensemble_run(&c, d, NULL, in_work("refused.nii.gz"), NULL, NULL, &e) != 0 && strstr(e.text, says), "\"%s\" does not say \"%s\"", e.text, says);
+    CHECK(ensemble_run(&c, d, NULL, in_work("refused.nii.gz"), NULL, NULL, &e) != 0 && strstr(e.text, says),
+          "\"%s\" does not say \"%s\"", e.text, says);
     CHECK(!file_exists(in_work("refused.nii.gz")), "a label map in spite of: %s", says);
 }
 
 /* A line of eight voxels, '0' to '2'. */
 static void write_line(const char *name, const char *labels)
 {
-    struct volume v = {.size = {8, 1, 1, 1}, .spacing = {1, 1, 1}, .affine = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+    struct volume v = {
+        .size = {8, 1, 1, 1}, .spacing = {1, 1, 1}, .affine = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
     float voxel[8];
     struct error e = {""};
     for (int i = 0; i < 8; i++) voxel[i] = (float)(labels[i] - '0');
@@ -99,7 +111,8 @@ static void write_line(const char *name, const char *labels)
 }
 
 /* want: "" or the labels of each step as digits, steps apart by spaces. */
-static void check_rule(const struct dataset *d, const char *reference, const char *prediction, double before, double after, const char *want)
+static void check_rule(const struct dataset *d, const char *reference, const char *prediction, double before,
+                       double after, const char *want)
 {
     char json[900], out[200], got[100] = "", text[32];
     struct crossval v;
@@ -107,17 +120,23 @@ static void check_rule(const struct dataset *d, const char *reference, const cha
     double mean[LABELS_MAX + 1];
     write_line("a/ref.nii.gz", reference);
     write_line("a/pred.nii.gz", prediction);
-    snprintf(json, sizeof json, "{\"metric_per_case\": [{\"reference_file\": \"%s\", \"prediction_file\": \"elsewhere/pred.nii.gz\"}]}", in_work("a/ref.nii.gz"));
+    snprintf(json, sizeof json,
+             "{\"metric_per_case\": [{\"reference_file\": \"%s\", \"prediction_file\": "
+             "\"elsewhere/pred.nii.gz\"}]}",
+             in_work("a/ref.nii.gz"));
     CHECK(file_write(in_work("a/summary.json"), json, strlen(json), &e) == 0, "%s", e.text);
     snprintf(out, sizeof out, "%s", in_work("a/post.json"));
-    CHECK(crossval_begin(&v, d, "labels", 1, &e) == 0 && crossval_add_folder(&v, in_work("a"), NULL, &e) == 0 && v.pairs == 1, "%s", e.text);
+    CHECK(crossval_begin(&v, d, "labels", 1, &e) == 0 &&
+              crossval_add_folder(&v, in_work("a"), NULL, &e) == 0 && v.pairs == 1,
+          "%s", e.text);
     CHECK(crossval_measure(mean, &v, &e) == 0, "%s", e.text);
     CHECK_NEAR(mean[0], before, 1e-12, "%s: Dice before", prediction);
     CHECK(crossval_determine(&v, out, &e) == 0 && file_exists(out), "%s", e.text);
     CHECK(crossval_measure(mean, &v, &e) == 0, "%s", e.text);
     CHECK_NEAR(mean[0], after, 1e-12, "%s: Dice after", prediction);
     for (int s = 0; s < v.steps.steps; s++) {
-        snprintf(text, sizeof text, "%s%s%s", s ? " " : "", v.steps.labels[s] & 2 ? "1" : "", v.steps.labels[s] & 4 ? "2" : "");
+        snprintf(text, sizeof text, "%s%s%s", s ? " " : "", v.steps.labels[s] & 2 ? "1" : "",
+                 v.steps.labels[s] & 4 ? "2" : "");
         strcat(got, text);
     }
     CHECK(strcmp(got, want) == 0, "%s: steps \"%s\", not \"%s\"", prediction, got, want);
@@ -132,10 +151,12 @@ static void check_rule(const struct dataset *d, const char *reference, const cha
 
 static void check_rules(const struct dataset *d)
 {
-    check_rule(d, "11022000", "11022000", 1, 1, "");                                    /* nothing to gain */
-    check_rule(d, "11220000", "11220020", (1 + 0.8) / 2, 1, "12");                      /* an island of all foreground */
-    check_rule(d, "11102220", "11102221", (6.0 / 7 + 1) / 2, 1, "1");                   /* all foreground would lose label 1: that one alone */
-    check_rule(d, "11102220", "11102022", (1 + 4.0 / 6) / 2, (1 + 4.0 / 6) / 2, "");    /* the larger part is the wrong one: no step */
+    check_rule(d, "11022000", "11022000", 1, 1, "");               /* nothing to gain */
+    check_rule(d, "11220000", "11220020", (1 + 0.8) / 2, 1, "12"); /* an island of all foreground */
+    check_rule(d, "11102220", "11102221", (6.0 / 7 + 1) / 2, 1,
+               "1"); /* all foreground would lose label 1: that one alone */
+    check_rule(d, "11102220", "11102022", (1 + 4.0 / 6) / 2, (1 + 4.0 / 6) / 2,
+               ""); /* the larger part is the wrong one: no step */
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* check_metrics.c - metrics and statistics against MONAI, SciPy, scikit-learn, scikit-image, mpmath (tests/golden/make_stats.py) and against
- * published examples. */
+/* check_metrics.c - metrics and statistics against MONAI, SciPy, scikit-learn, scikit-image, mpmath
+ * (tests/golden/make_stats.py) and against published examples. */
 #include <stdint.h>
 
 #include "io/base/json.h"
@@ -20,10 +20,7 @@
 
 static struct json *golden;
 
-static double number_at(const struct json *j, int i)
-{
-    return json_at(j, i)->number;
-}
+static double number_at(const struct json *j, int i) { return json_at(j, i)->number; }
 
 static double *numbers(const struct json *j, const char *key, int *n)
 {
@@ -42,9 +39,9 @@ static int *integers(const struct json *j, const char *key)
     return v;
 }
 
-#define CHECK_RELATIVE(got, want, tolerance, ...) CHECK_NEAR(got, want, (tolerance) * fabs(want), __VA_ARGS__)
+#define CHECK_RELATIVE(got, want, tolerance, ...) CHECK_NEAR(got, want, (tolerance)*fabs(want), __VA_ARGS__)
 
-/* ---- special functions --------------------------------------------------------------------------------------------------- */
+/* ---- special functions ------------------------------------------------------------------------------- */
 
 static void check_special(void)
 {
@@ -58,18 +55,22 @@ static void check_special(void)
     t = json_get(s, "normal_quantile");
     for (int i = 0; i < t->count; i++) {
         double want = number_at(t->item[i], 1);
-        CHECK_NEAR(stats_normal_quantile(number_at(t->item[i], 0)), want, 1e-14 * (1 + fabs(want)), "normal quantile of %g", number_at(t->item[i], 0));
+        CHECK_NEAR(stats_normal_quantile(number_at(t->item[i], 0)), want, 1e-14 * (1 + fabs(want)),
+                   "normal quantile of %g", number_at(t->item[i], 0));
     }
     t = json_get(s, "log_gamma");
     for (int i = 0; i < t->count; i++) {
         double want = number_at(t->item[i], 1);
-        CHECK_NEAR(stats_log_gamma(number_at(t->item[i], 0)), want, 1e-14 * (1 + fabs(want)), "log gamma of %g", number_at(t->item[i], 0));
+        CHECK_NEAR(stats_log_gamma(number_at(t->item[i], 0)), want, 1e-14 * (1 + fabs(want)),
+                   "log gamma of %g", number_at(t->item[i], 0));
     }
     t = json_get(s, "beta_cdf");
     for (int i = 0; i < t->count; i++) {
-        double x = number_at(t->item[i], 0), a = number_at(t->item[i], 1), b = number_at(t->item[i], 2), want = number_at(t->item[i], 3);
+        double x = number_at(t->item[i], 0), a = number_at(t->item[i], 1), b = number_at(t->item[i], 2),
+               want = number_at(t->item[i], 3);
         CHECK_RELATIVE(stats_beta_cdf(x, a, b), want, 1e-12, "beta cdf of %g (%g, %g)", x, a, b);
-        if (want < 0.999999) CHECK_RELATIVE(stats_beta_quantile(want, a, b), x, 1e-9, "beta quantile (%g, %g)", a, b);
+        if (want < 0.999999)
+            CHECK_RELATIVE(stats_beta_quantile(want, a, b), x, 1e-9, "beta quantile (%g, %g)", a, b);
     }
     t = json_get(s, "t_lower");
     for (int i = 0; i < t->count; i++) {
@@ -79,9 +80,13 @@ static void check_special(void)
     }
     t = json_get(s, "t_quantile");
     for (int i = 0; i < t->count; i++)
-        CHECK_RELATIVE(stats_t_quantile(number_at(t->item[i], 0), number_at(t->item[i], 1)), number_at(t->item[i], 2), 1e-11, "t quantile %d", i);
-    CHECK(stats_normal_quantile(0) == -INFINITY && stats_normal_quantile(1) == INFINITY && isnan(stats_normal_quantile(1.5)), "ends of the normal quantile");
-    CHECK(isnan(stats_t_cdf(NAN, 3)) && stats_t_cdf(INFINITY, 3) == 1 && isnan(stats_beta_cdf(0.5, 0, 1)), "ends of t and beta");
+        CHECK_RELATIVE(stats_t_quantile(number_at(t->item[i], 0), number_at(t->item[i], 1)),
+                       number_at(t->item[i], 2), 1e-11, "t quantile %d", i);
+    CHECK(stats_normal_quantile(0) == -INFINITY && stats_normal_quantile(1) == INFINITY &&
+              isnan(stats_normal_quantile(1.5)),
+          "ends of the normal quantile");
+    CHECK(isnan(stats_t_cdf(NAN, 3)) && stats_t_cdf(INFINITY, 3) == 1 && isnan(stats_beta_cdf(0.5, 0, 1)),
+          "ends of t and beta");
 }
 
 static void check_descriptive(void)
@@ -94,7 +99,7 @@ static void check_descriptive(void)
     CHECK(isnan(stats_sd(x, 1)) && isnan(stats_mean(x, 0)) && isnan(stats_median(x, 0)), "too few values");
 }
 
-/* ---- tests ----------------------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------- */
 
 static void check_wilcoxon(void)
 {
@@ -104,7 +109,8 @@ static void check_wilcoxon(void)
         const struct json *g = all->item[i];
         int n, pratt = (int)json_integer(g, "pratt", 0);
         double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL), p = json_number(g, "p", -1);
-        CHECK(stats_wilcoxon(&r, a, b, n, pratt ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX) == 0, "memory");
+        CHECK(stats_wilcoxon(&r, a, b, n, pratt ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX) == 0,
+              "memory");
         CHECK_NEAR(r.statistic, json_number(g, "statistic", -1), 1e-9, "Wilcoxon %d, n %d", i, n);
         CHECK_RELATIVE(r.p, p, 1e-10, "Wilcoxon %d, n %d, exact %d", i, n, r.exact);
         CHECK(r.exact == json_integer(g, "exact", -1), "Wilcoxon %d: exact %d", i, r.exact);
@@ -113,7 +119,8 @@ static void check_wilcoxon(void)
         free(b);
     }
     /* Hollander & Wolfe 1973, p. 29, as in R's example of wilcox.test: V = 40, p = 0.01953 one-sided. */
-    const double x[9] = {1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30}, y[9] = {0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29};
+    const double x[9] = {1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30},
+                 y[9] = {0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29};
     stats_wilcoxon(&r, x, y, 9, WILCOXON_ZEROS_WILCOX);
     CHECK(r.w_plus == 40 && r.w_minus == 5 && r.statistic == 5 && r.n == 9, "depression: V = %g", r.w_plus);
     CHECK_NEAR(r.p, 2 * 0.01953125, 1e-15, "depression");
@@ -123,11 +130,14 @@ static void check_wilcoxon(void)
     const double half[5] = {0.5, 0.5, 0.5, 1, 0.5}, less[5] = {0, 0, 0, 0.5, 0};
     stats_wilcoxon(&r, half, less, 5, WILCOXON_ZEROS_PRATT);
     CHECK(r.p == 0.0625 && r.exact, "five equal differences: p %g", r.p); /* five pairs cannot reach 0.05 */
-    const double missed[6] = {2, 3, INFINITY, 4, INFINITY, 2}, found[6] = {3, 4, 9, 5, 8, 3}, both[6] = {2, 3, INFINITY, 4, INFINITY, 1};
+    const double missed[6] = {2, 3, INFINITY, 4, INFINITY, 2}, found[6] = {3, 4, 9, 5, 8, 3},
+                 both[6] = {2, 3, INFINITY, 4, INFINITY, 1};
     stats_wilcoxon(&r, missed, found, 6, WILCOXON_ZEROS_PRATT);
-    CHECK(r.n == 6 && r.w_plus == 11 && r.w_minus == 10, "missed structures rank as largest: %g, %g", r.w_plus, r.w_minus);
+    CHECK(r.n == 6 && r.w_plus == 11 && r.w_minus == 10, "missed structures rank as largest: %g, %g",
+          r.w_plus, r.w_minus);
     stats_wilcoxon(&r, missed, both, 6, WILCOXON_ZEROS_PRATT);
-    CHECK(r.n == 6 && r.zeros == 5 && r.p == 1, "missed by both is no difference: %d zeros, p %g", r.zeros, r.p);
+    CHECK(r.n == 6 && r.zeros == 5 && r.p == 1, "missed by both is no difference: %d zeros, p %g", r.zeros,
+          r.p);
     stats_wilcoxon(&r, x, x, 9, WILCOXON_ZEROS_WILCOX);
     CHECK(r.n == 0 && r.p == 1 && r.statistic == 0, "no difference at all");
 }
@@ -139,7 +149,8 @@ static void check_delong(void)
     for (int i = 0; i < all->count; i++) {
         const struct json *g = all->item[i], *u = json_get(g, "unpaired");
         int n, *label = integers(g, "label");
-        double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL), p = json_number(g, "p", -1), se = json_number(g, "se", -1);
+        double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL), p = json_number(g, "p", -1),
+               se = json_number(g, "se", -1);
         CHECK(stats_delong(&r, label, a, b, n) == 0, "memory");
         CHECK_NEAR(r.auc_a, json_number(g, "auc_a", -1), 1e-14, "AUC a %d", i);
         CHECK_NEAR(r.auc_b, json_number(g, "auc_b", -1), 1e-14, "AUC b %d", i);
@@ -155,7 +166,8 @@ static void check_delong(void)
         CHECK_NEAR(r.auc_b, number_at(u, 1), 1e-14, "unpaired AUC b %d", i);
         CHECK_RELATIVE(r.se, number_at(u, 2), 1e-11, "unpaired se %d", i);
         CHECK_RELATIVE(r.p, number_at(u, 3), 1e-10, "unpaired p %d", i);
-        CHECK(stats_delong(&r, label, a, a, n) == 0 && r.p == 1 && r.difference == 0 && r.se < 1e-9, "a curve against itself: p %g", r.p);
+        CHECK(stats_delong(&r, label, a, a, n) == 0 && r.p == 1 && r.difference == 0 && r.se < 1e-9,
+              "a curve against itself: p %g", r.p);
         free(label);
         free(a);
         free(b);
@@ -176,14 +188,18 @@ static void check_proportions(void)
         for (int l = 0; l < 2; l++) {
             double ci[2], level = l ? 0.9 : 0.95;
             stats_wilson(ci, k, n, level);
-            for (int side = 0; side < 2; side++) CHECK_NEAR(ci[side], number_at(t->item[i], 2 + 4 * l + side), 1e-13, "Wilson %d of %d", k, n);
+            for (int side = 0; side < 2; side++)
+                CHECK_NEAR(ci[side], number_at(t->item[i], 2 + 4 * l + side), 1e-13, "Wilson %d of %d", k, n);
             stats_clopper_pearson(ci, k, n, level);
-            for (int side = 0; side < 2; side++) CHECK_NEAR(ci[side], number_at(t->item[i], 4 + 4 * l + side), 1e-11, "Clopper-Pearson %d of %d", k, n);
+            for (int side = 0; side < 2; side++)
+                CHECK_NEAR(ci[side], number_at(t->item[i], 4 + 4 * l + side), 1e-11,
+                           "Clopper-Pearson %d of %d", k, n);
         }
     }
     t = json_get(g, "mcnemar");
     for (int i = 0; i < t->count; i++) {
-        int b = (int)number_at(t->item[i], 0), c = (int)number_at(t->item[i], 1), n = b + c + 7, *x = calloc((size_t)n, sizeof *x), *y = calloc((size_t)n, sizeof *y);
+        int b = (int)number_at(t->item[i], 0), c = (int)number_at(t->item[i], 1), n = b + c + 7,
+            *x = calloc((size_t)n, sizeof *x), *y = calloc((size_t)n, sizeof *y);
         struct mcnemar r;
         for (int k = 0; k < n; k++) {
             x[k] = k < b || k == b + c;
@@ -201,11 +217,13 @@ static void check_bootstrap(void)
 {
     const struct json *g = json_get(golden, "bootstrap"), *want;
     int n, count;
-    double *x = numbers(g, "x", &n), *resampled = numbers(g, "resampled", &count), *jackknife = malloc((size_t)n * sizeof *x), sum = 0;
+    double *x = numbers(g, "x", &n), *resampled = numbers(g, "resampled", &count),
+           *jackknife = malloc((size_t)n * sizeof *x), sum = 0;
     double percentile[2], bca[2], again[2][2];
     for (int i = 0; i < n; i++) sum += x[i];
     for (int i = 0; i < n; i++) jackknife[i] = (sum - x[i]) / (n - 1);
-    stats_bootstrap_intervals(percentile, bca, sum / n, resampled, count, jackknife, n, json_number(g, "level", 0));
+    stats_bootstrap_intervals(percentile, bca, sum / n, resampled, count, jackknife, n,
+                              json_number(g, "level", 0));
     for (int side = 0; side < 2; side++) {
         want = json_get(g, "percentile");
         CHECK_NEAR(percentile[side], number_at(want, side), 1e-12, "percentile interval, side %d", side);
@@ -214,12 +232,14 @@ static void check_bootstrap(void)
     }
     stats_bootstrap_mean(percentile, bca, x, n, 2000, 1, 0.95);
     stats_bootstrap_mean(again[0], again[1], x, n, 2000, 1, 0.95);
-    CHECK(memcmp(percentile, again[0], sizeof percentile) == 0 && memcmp(bca, again[1], sizeof bca) == 0, "the same seed, the same interval");
+    CHECK(memcmp(percentile, again[0], sizeof percentile) == 0 && memcmp(bca, again[1], sizeof bca) == 0,
+          "the same seed, the same interval");
     stats_bootstrap_mean(again[0], again[1], x, n, 2000, 2, 0.95);
     CHECK(memcmp(percentile, again[0], sizeof percentile) != 0, "another seed, another interval");
     const double same[3] = {2, 2, 2};
     stats_bootstrap_mean(percentile, bca, same, 3, 100, 1, 0.95);
-    CHECK(percentile[0] == 2 && percentile[1] == 2 && bca[0] == 2 && bca[1] == 2, "equal values: %g to %g", bca[0], bca[1]);
+    CHECK(percentile[0] == 2 && percentile[1] == 2 && bca[0] == 2 && bca[1] == 2, "equal values: %g to %g",
+          bca[0], bca[1]);
     free(x);
     free(resampled);
     free(jackknife);
@@ -237,7 +257,9 @@ static void check_coverage(void)
         stats_bootstrap_mean(ci[0], ci[1], x, N, 1000, (uint64_t)k, 0.95);
         for (int m = 0; m < 2; m++) inside[m] += ci[m][0] <= 5 && ci[m][1] >= 5;
     }
-    for (int m = 0; m < 2; m++) CHECK(inside[m] > 0.9 * TRIALS && inside[m] < 0.97 * TRIALS, "method %d holds the mean %d of %d times", m, inside[m], TRIALS);
+    for (int m = 0; m < 2; m++)
+        CHECK(inside[m] > 0.9 * TRIALS && inside[m] < 0.97 * TRIALS,
+              "method %d holds the mean %d of %d times", m, inside[m], TRIALS);
 }
 
 static void check_calibration(void)
@@ -246,7 +268,8 @@ static void check_calibration(void)
     struct hosmer_lemeshow r;
     for (int i = 0; i < t->count; i++) {
         double x = number_at(t->item[i], 0), df = number_at(t->item[i], 1);
-        CHECK_RELATIVE(stats_chi2_upper(x, df), number_at(t->item[i], 2), 1e-12, "chi-squared of %g with %g", x, df);
+        CHECK_RELATIVE(stats_chi2_upper(x, df), number_at(t->item[i], 2), 1e-12, "chi-squared of %g with %g",
+                       x, df);
     }
     t = json_get(g, "hosmer_lemeshow");
     for (int i = 0; i < t->count; i++) {
@@ -261,9 +284,12 @@ static void check_calibration(void)
     }
     const int label[4] = {0, 0, 1, 1};
     const double right[4] = {0, 0, 1, 1}, wrong[4] = {0, 0, 0, 1};
-    CHECK(stats_hosmer_lemeshow(&r, label, right, 4, 2) == 0 && r.statistic == 0 && r.p == 1, "certain and right");
-    CHECK(stats_hosmer_lemeshow(&r, label, wrong, 4, 4) == 0 && isinf(r.statistic) && r.p == STATS_P_FLOOR, "certain and wrong");
-    CHECK(stats_chi2_upper(0, 3) == 1 && stats_chi2_upper(INFINITY, 3) == 0 && isnan(stats_chi2_upper(1, 0)), "ends of chi-squared");
+    CHECK(stats_hosmer_lemeshow(&r, label, right, 4, 2) == 0 && r.statistic == 0 && r.p == 1,
+          "certain and right");
+    CHECK(stats_hosmer_lemeshow(&r, label, wrong, 4, 4) == 0 && isinf(r.statistic) && r.p == STATS_P_FLOOR,
+          "certain and wrong");
+    CHECK(stats_chi2_upper(0, 3) == 1 && stats_chi2_upper(INFINITY, 3) == 0 && isnan(stats_chi2_upper(1, 0)),
+          "ends of chi-squared");
 }
 
 static void check_bootstrap_auc(void)
@@ -275,8 +301,10 @@ static void check_bootstrap_auc(void)
         double *score = numbers(all->item[i], "score", &n);
         stats_bootstrap_auc(ci[0], ci[1], label, score, n, 20000, 1, 0.95);
         for (int side = 0; side < 2; side++) {
-            CHECK_NEAR(ci[0][side], number_at(json_get(all->item[i], "percentile"), side), 0.006, "percentile of AUC %d", i);
-            CHECK_NEAR(ci[1][side], number_at(json_get(all->item[i], "bca"), side), 0.006, "BCa of AUC %d", i);
+            CHECK_NEAR(ci[0][side], number_at(json_get(all->item[i], "percentile"), side), 0.006,
+                       "percentile of AUC %d", i);
+            CHECK_NEAR(ci[1][side], number_at(json_get(all->item[i], "bca"), side), 0.006, "BCa of AUC %d",
+                       i);
         }
         stats_bootstrap_auc(ci[0], ci[1], label, score, n, 500, 1, 0.95);
         for (int k = 0; k < n; k++) score[k] = 3 * score[k] - 1, label[k] = label[k] ? 2 : 0;
@@ -291,7 +319,8 @@ static void check_bootstrap_auc(void)
     CHECK(isnan(ci[0][0]) && isnan(ci[1][1]), "one class");
 }
 
-/* Leaving out each case by hand against the intervals' jackknife: the acceleration is in them, so that equal intervals mean equal jackknives. */
+/* Leaving out each case by hand against the intervals' jackknife: the acceleration is in them, so that equal
+ * intervals mean equal jackknives. */
 static void check_jackknife_auc(void)
 {
     enum { N = 17, RESAMPLES = 200 };
@@ -314,9 +343,11 @@ static void check_jackknife_auc(void)
             for (int i = 0; i < N; i++) drawn[i] = score[i < 6 ? rng_below(&r, 6) : 6 + rng_below(&r, N - 6)];
             resampled[b] = metrics_auc(label, drawn, N);
         }
-        stats_bootstrap_intervals(want[0], want[1], metrics_auc(label, score, N), resampled, RESAMPLES, jackknife, N, 0.95);
+        stats_bootstrap_intervals(want[0], want[1], metrics_auc(label, score, N), resampled, RESAMPLES,
+                                  jackknife, N, 0.95);
         stats_bootstrap_auc(ci[0], ci[1], label, score, N, RESAMPLES, 5, 0.95);
-        for (int k = 0; k < 4; k++) CHECK_NEAR(ci[k / 2][k % 2], want[k / 2][k % 2], 1e-12, "trial %d, bound %d", trial, k);
+        for (int k = 0; k < 4; k++)
+            CHECK_NEAR(ci[k / 2][k % 2], want[k / 2][k % 2], 1e-12, "trial %d, bound %d", trial, k);
     }
 }
 
@@ -340,10 +371,12 @@ static void check_paired(void)
     struct bland_altman r;
     CHECK(stats_tost_paired(&t, a, b, n, json_number(g, "margin", 0)) == 0, "memory");
     CHECK_RELATIVE(t.p, number_at(want, 0), 1e-10, "TOST");
-    for (int side = 0; side < 2; side++) CHECK_NEAR(t.ci[side], number_at(want, 1 + side), 1e-12, "TOST interval");
+    for (int side = 0; side < 2; side++)
+        CHECK_NEAR(t.ci[side], number_at(want, 1 + side), 1e-12, "TOST interval");
     CHECK(t.equivalent == (number_at(want, 0) < 0.05), "equivalent %d", t.equivalent);
     CHECK(stats_tost_paired(&t, a, b, n, 1) == 0 && t.equivalent && t.p < 1e-10, "wide margin");
-    CHECK(stats_tost_paired(&t, a, a, n, 0.1) == 0 && t.equivalent && t.p == STATS_P_FLOOR, "identical pairs");
+    CHECK(stats_tost_paired(&t, a, a, n, 0.1) == 0 && t.equivalent && t.p == STATS_P_FLOOR,
+          "identical pairs");
     CHECK(stats_tost_paired(&t, a, b, 1, 0.1) == 0 && isnan(t.p) && !t.equivalent, "one pair");
     want = json_get(g, "agreement");
     CHECK(stats_bland_altman(&r, a, b, n) == 0, "memory");
@@ -352,16 +385,19 @@ static void check_paired(void)
     CHECK_NEAR(r.icc, number_at(want, 2), 1e-12, "ICC");
     free(a);
     free(b);
-    /* Bland & Altman 1986, Lancet: two peak flow meters; mean difference -2.1 l/min, standard deviation 38.8. */
-    const double wright[17] = {494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427};
-    const double mini[17] = {512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451};
+    /* Bland & Altman 1986, Lancet: two peak flow meters; mean difference -2.1 l/min, standard deviation 38.8.
+     */
+    const double wright[17] = {494, 395, 516, 434, 476, 557, 413, 442, 650,
+                               433, 417, 656, 267, 478, 178, 423, 427};
+    const double mini[17] = {512, 430, 520, 428, 500, 600, 364, 380, 658,
+                             445, 432, 626, 260, 477, 259, 350, 451};
     CHECK(stats_bland_altman(&r, wright, mini, 17) == 0, "memory");
     CHECK_NEAR(r.bias, -2.1, 0.05, "Bland & Altman's bias");
     CHECK_NEAR(r.sd, 38.8, 0.05, "Bland & Altman's deviation");
     CHECK_NEAR(r.limits[1] - r.limits[0], 2 * 1.96 * r.sd, 1e-12, "limits of agreement");
 }
 
-/* ---- metrics ---------------------------------------------------------------------------------------------------------------- */
+/* ---- metrics ----------------------------------------------------------------------------------------- */
 
 /* weight . (v - centre)^2 < radius - noise: make_stats.py's blob, all in integers. */
 static uint8_t *make_blob(const int size[3], const int centre[3], const int weight[3], int radius, int rough)
@@ -373,7 +409,8 @@ static uint8_t *make_blob(const int size[3], const int centre[3], const int weig
             for (int x = 0; x < size[2]; x++, i++) {
                 uint32_t hash = (uint32_t)i * 2654435761u;
                 int noise = (int)(((hash ^ hash >> 15) * 2246822519u >> 8) % (uint32_t)rough);
-                int distance = weight[0] * (z - centre[0]) * (z - centre[0]) + weight[1] * (y - centre[1]) * (y - centre[1]) +
+                int distance = weight[0] * (z - centre[0]) * (z - centre[0]) +
+                               weight[1] * (y - centre[1]) * (y - centre[1]) +
                                weight[2] * (x - centre[2]) * (x - centre[2]);
                 mask[i] = distance < radius - noise;
             }
@@ -393,37 +430,59 @@ static void check_surfaces(void)
     static const double tolerance[3] = {0, 1, 2.5};
     const struct json *all = json_get(golden, "surfaces");
     for (int i = 0; i < all->count; i++) {
-        const struct json *g = all->item[i], *want = json_get(g, "distances"), *counts = json_get(g, "overlap");
+        const struct json *g = all->item[i], *want = json_get(g, "distances"),
+                          *counts = json_get(g, "overlap");
         int *size = integers(g, "size");
         double *spacing = numbers(g, "spacing", NULL);
         uint8_t *ref = read_blob(g, 0, size), *pred = read_blob(g, 1, size);
         struct surface_distance r, swapped;
         for (int t = 0; t < 3; t++) {
-            CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, &(struct surface_limits){tolerance[t], 2}) == 0, "memory");
-            CHECK_NEAR(r.nsd, number_at(json_get(g, "nsd"), t), 1e-12, "NSD at %g mm, masks %d", tolerance[t], i);
+            CHECK(metrics_surface(&r, ref, pred, size, 1, spacing,
+                                  &(struct surface_limits){tolerance[t], 2}) == 0,
+                  "memory");
+            CHECK_NEAR(r.nsd, number_at(json_get(g, "nsd"), t), 1e-12, "NSD at %g mm, masks %d", tolerance[t],
+                       i);
         }
         for (int w = 0; w < 3; w++) {
             static const double width[3] = {1, 2.5, 6};
-            CHECK(metrics_surface(&swapped, ref, pred, size, 1, spacing, &(struct surface_limits){1, width[w]}) == 0, "memory");
-            CHECK_NEAR(swapped.boundary_iou, number_at(json_get(g, "boundary_iou"), w), 1e-12, "boundary IoU at %g mm, masks %d", width[w], i);
+            CHECK(metrics_surface(&swapped, ref, pred, size, 1, spacing,
+                                  &(struct surface_limits){1, width[w]}) == 0,
+                  "memory");
+            CHECK_NEAR(swapped.boundary_iou, number_at(json_get(g, "boundary_iou"), w), 1e-12,
+                       "boundary IoU at %g mm, masks %d", width[w], i);
         }
-        CHECK(metrics_surface(&swapped, ref, pred, size, 1, spacing, &(struct surface_limits){1, 1e4}) == 0, "memory");
-        CHECK_NEAR(swapped.boundary_iou, metrics_overlap(ref, pred, (size_t)size[0] * size[1] * size[2], 1, -1, 1).iou, 1e-14, "wide bands are the masks %d", i);
+        CHECK(metrics_surface(&swapped, ref, pred, size, 1, spacing, &(struct surface_limits){1, 1e4}) == 0,
+              "memory");
+        CHECK_NEAR(swapped.boundary_iou,
+                   metrics_overlap(ref, pred, (size_t)size[0] * size[1] * size[2], 1, -1, 1).iou, 1e-14,
+                   "wide bands are the masks %d", i);
         CHECK_NEAR(r.hd, number_at(want, 0), 1e-10, "Hausdorff distance, masks %d", i);
         CHECK_NEAR(r.hd95, number_at(want, 1), 1e-10, "HD95, masks %d", i);
         CHECK_NEAR(r.assd, number_at(want, 2), 1e-10, "ASSD, masks %d", i);
-        CHECK(metrics_surface(&swapped, pred, ref, size, 1, spacing, &(struct surface_limits){2.5, 2}) == 0 && swapped.hd == r.hd && fabs(swapped.assd - r.assd) < 1e-12 && swapped.boundary_iou == r.boundary_iou, "symmetry %d", i);
-        CHECK(metrics_surface(&r, ref, ref, size, 1, spacing, &(struct surface_limits){0, 2}) == 0 && r.hd == 0 && r.assd == 0 && r.nsd == 1 && r.boundary_iou == 1, "a mask against itself %d", i);
-        CHECK(metrics_surface(&r, ref, pred, size, 7, spacing, &(struct surface_limits){1, 2}) == 0 && isnan(r.hd) && isnan(r.nsd), "absent from both %d", i);
+        CHECK(metrics_surface(&swapped, pred, ref, size, 1, spacing, &(struct surface_limits){2.5, 2}) == 0 &&
+                  swapped.hd == r.hd && fabs(swapped.assd - r.assd) < 1e-12 &&
+                  swapped.boundary_iou == r.boundary_iou,
+              "symmetry %d", i);
+        CHECK(metrics_surface(&r, ref, ref, size, 1, spacing, &(struct surface_limits){0, 2}) == 0 &&
+                  r.hd == 0 && r.assd == 0 && r.nsd == 1 && r.boundary_iou == 1,
+              "a mask against itself %d", i);
+        CHECK(metrics_surface(&r, ref, pred, size, 7, spacing, &(struct surface_limits){1, 2}) == 0 &&
+                  isnan(r.hd) && isnan(r.nsd),
+              "absent from both %d", i);
         size_t voxels = (size_t)size[0] * size[1] * size[2];
         struct overlap o = metrics_overlap(ref, pred, voxels, 1, -1, spacing[0] * spacing[1] * spacing[2]);
-        CHECK(o.tp == (int64_t)number_at(counts, 0) && o.fp == (int64_t)number_at(counts, 1) && o.fn == (int64_t)number_at(counts, 2), "overlap %d", i);
+        CHECK(o.tp == (int64_t)number_at(counts, 0) && o.fp == (int64_t)number_at(counts, 1) &&
+                  o.fn == (int64_t)number_at(counts, 2),
+              "overlap %d", i);
         CHECK(o.tp + o.fp + o.fn + o.tn == (int64_t)voxels, "all voxels count %d", i);
         CHECK_NEAR(o.dice, number_at(counts, 3), 1e-14, "Dice %d", i);
         CHECK_NEAR(o.iou, o.dice / (2 - o.dice), 1e-14, "IoU %d", i);
-        CHECK_NEAR(o.volume_ref, (double)(o.tp + o.fn) * spacing[0] * spacing[1] * spacing[2], 1e-9, "volume %d", i);
+        CHECK_NEAR(o.volume_ref, (double)(o.tp + o.fn) * spacing[0] * spacing[1] * spacing[2], 1e-9,
+                   "volume %d", i);
         memset(pred, 0, voxels);
-        CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, &(struct surface_limits){1, 2}) == 0 && isinf(r.hd95) && r.nsd == 0 && r.boundary_iou == 0, "one mask empty %d", i);
+        CHECK(metrics_surface(&r, ref, pred, size, 1, spacing, &(struct surface_limits){1, 2}) == 0 &&
+                  isinf(r.hd95) && r.nsd == 0 && r.boundary_iou == 0,
+              "one mask empty %d", i);
         free(size);
         free(spacing);
         free(ref);
@@ -435,7 +494,8 @@ static void check_overlap(void)
 {
     const uint8_t ref[6] = {0, 1, 1, 255, 2, 0}, pred[6] = {0, 1, 2, 1, 2, 1};
     struct overlap o = metrics_overlap(ref, pred, 6, 1, 255, 2);
-    CHECK(o.tp == 1 && o.fn == 1 && o.fp == 1 && o.tn == 2 && o.dice == 0.5 && o.volume_ref == 4, "ignored voxel: %d %d %d %d", (int)o.tp, (int)o.fp, (int)o.fn, (int)o.tn);
+    CHECK(o.tp == 1 && o.fn == 1 && o.fp == 1 && o.tn == 2 && o.dice == 0.5 && o.volume_ref == 4,
+          "ignored voxel: %d %d %d %d", (int)o.tp, (int)o.fp, (int)o.fn, (int)o.tn);
     o = metrics_overlap(ref, pred, 6, 9, 255, 2);
     CHECK(isnan(o.dice) && isnan(o.iou) && o.tn == 5, "absent label");
 }
@@ -448,7 +508,8 @@ static void check_components(void)
         const struct json *g = all->item[i];
         int *size = integers(g, "size");
         size_t voxels = (size_t)size[0] * size[1] * size[2];
-        uint8_t *mask = make_blob(size, zero, zero, (int)json_integer(g, "radius", 0), (int)json_integer(g, "rough", 1));
+        uint8_t *mask =
+            make_blob(size, zero, zero, (int)json_integer(g, "radius", 0), (int)json_integer(g, "rough", 1));
         int32_t *id = malloc(voxels * sizeof *id);
         int64_t sum = 0;
         int n = metrics_components(id, mask, size);
@@ -470,11 +531,15 @@ static void check_lesions(void)
         uint8_t *ref = read_blob(g, 0, size), *pred = read_blob(g, 1, size);
         struct lesions r;
         CHECK(metrics_lesions(&r, ref, pred, size, json_number(g, "least", -1)) == 0, "memory");
-        CHECK(r.ref == json_integer(g, "ref", -1) && r.pred == json_integer(g, "pred", -1) && r.found == json_integer(g, "found", -1) &&
-                  r.false_positive == json_integer(g, "false", -1), "lesions %d: %d and %d, %d found, %d false", i, r.ref, r.pred, r.found, r.false_positive);
+        CHECK(r.ref == json_integer(g, "ref", -1) && r.pred == json_integer(g, "pred", -1) &&
+                  r.found == json_integer(g, "found", -1) && r.false_positive == json_integer(g, "false", -1),
+              "lesions %d: %d and %d, %d found, %d false", i, r.ref, r.pred, r.found, r.false_positive);
         const double s = (double)r.found / r.ref, p = (double)(r.pred - r.false_positive) / r.pred;
-        if (!r.ref && !r.pred) CHECK(isnan(r.f1) && isnan(r.sensitivity) && isnan(r.precision), "no lesions: F1 %g", r.f1);
-        else CHECK_NEAR(r.f1, r.ref && r.pred && s + p > 0 ? 2 * s * p / (s + p) : 0, 1e-15, "F1 of lesions %d", i);
+        if (!r.ref && !r.pred)
+            CHECK(isnan(r.f1) && isnan(r.sensitivity) && isnan(r.precision), "no lesions: F1 %g", r.f1);
+        else
+            CHECK_NEAR(r.f1, r.ref && r.pred && s + p > 0 ? 2 * s * p / (s + p) : 0, 1e-15,
+                       "F1 of lesions %d", i);
         free(size);
         free(ref);
         free(pred);
@@ -482,8 +547,9 @@ static void check_lesions(void)
     const int line[3] = {1, 1, 6};
     const uint8_t ref[6] = {1, 1, 255, 0, 1, 0}, pred[6] = {0, 1, 255, 0, 0, 1};
     struct lesions r;
-    CHECK(metrics_lesions(&r, ref, pred, line, 0.5) == 0 && r.ref == 2 && r.pred == 2 && r.found == 0 && r.false_positive == 1, "half is not more than half: %d, %d",
-          r.found, r.false_positive);
+    CHECK(metrics_lesions(&r, ref, pred, line, 0.5) == 0 && r.ref == 2 && r.pred == 2 && r.found == 0 &&
+              r.false_positive == 1,
+          "half is not more than half: %d, %d", r.found, r.false_positive);
 }
 
 static void check_classification(void)
@@ -496,17 +562,23 @@ static void check_classification(void)
     CHECK_NEAR(c.auc, json_number(g, "auc", -1), 1e-14, "AUC");
     CHECK_NEAR(c.brier, json_number(g, "brier", -1), 1e-14, "Brier");
     CHECK_NEAR(c.ece, json_number(g, "ece", -1), 1e-13, "calibration error");
-    CHECK(c.tp == (int)number_at(counts, 0) && c.fp == (int)number_at(counts, 1) && c.tn == (int)number_at(counts, 2) && c.fn == (int)number_at(counts, 3),
+    CHECK(c.tp == (int)number_at(counts, 0) && c.fp == (int)number_at(counts, 1) &&
+              c.tn == (int)number_at(counts, 2) && c.fn == (int)number_at(counts, 3),
           "counts %d %d %d %d", c.tp, c.fp, c.tn, c.fn);
     CHECK(c.n == n && c.positives == c.tp + c.fn, "%d cases, %d positive", c.n, c.positives);
     CHECK_NEAR(c.accuracy, (double)(c.tp + c.tn) / n, 1e-15, "accuracy");
     CHECK_NEAR(c.balanced_accuracy, (c.sensitivity + c.specificity) / 2, 1e-15, "balanced accuracy");
     CHECK_NEAR(c.ppv, (double)c.tp / (c.tp + c.fp), 1e-15, "positive predictive value");
-    CHECK(c.auc_ci[0] < c.auc && c.auc < c.auc_ci[1] && c.auc_ci[1] < 1, "interval around the AUC: %g to %g", c.auc_ci[0], c.auc_ci[1]);
+    CHECK(c.auc_ci[0] < c.auc && c.auc < c.auc_ci[1] && c.auc_ci[1] < 1, "interval around the AUC: %g to %g",
+          c.auc_ci[0], c.auc_ci[1]);
     for (int i = 0; i < n; i++) p[i] = label[i] * 0.9;
-    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && c.auc == 1 && c.auc_ci[1] == 1 && c.auc_ci[0] < 0.99 && c.accuracy == 1, "perfect separation");
+    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && c.auc == 1 && c.auc_ci[1] == 1 &&
+              c.auc_ci[0] < 0.99 && c.accuracy == 1,
+          "perfect separation");
     for (int i = 0; i < n; i++) label[i] = 1;
-    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && isnan(c.auc) && isnan(c.specificity) && c.positives == n, "one class");
+    CHECK(metrics_classification(&c, label, p, n, 0.5) == 0 && isnan(c.auc) && isnan(c.specificity) &&
+              c.positives == n,
+          "one class");
     free(label);
     free(p);
 }

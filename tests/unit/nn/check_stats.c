@@ -1,4 +1,5 @@
-/* check_stats.c - the statistics of studies against SciPy, statsmodels, scikit-learn and definitions written out (tests/golden/make_study_stats.py). */
+/* check_stats.c - the statistics of studies against SciPy, statsmodels, scikit-learn and definitions written
+ * out (tests/golden/make_study_stats.py). */
 #include <stdint.h>
 
 #include "io/base/json.h"
@@ -16,12 +17,9 @@
 
 static struct json *golden;
 
-#define CHECK_RELATIVE(got, want, tolerance, ...) CHECK_NEAR(got, want, (tolerance) * fabs(want), __VA_ARGS__)
+#define CHECK_RELATIVE(got, want, tolerance, ...) CHECK_NEAR(got, want, (tolerance)*fabs(want), __VA_ARGS__)
 
-static double number_at(const struct json *j, int i)
-{
-    return json_at(j, i)->number;
-}
+static double number_at(const struct json *j, int i) { return json_at(j, i)->number; }
 
 static double *numbers(const struct json *j, const char *key, int *n)
 {
@@ -40,7 +38,7 @@ static int *integers(const struct json *j, const char *key)
     return v;
 }
 
-/* ---- ranks ------------------------------------------------------------------------------------------------------------- */
+/* ---- ranks ------------------------------------------------------------------------------------------- */
 
 static void check_hodges_lehmann(void)
 {
@@ -52,13 +50,16 @@ static void check_hodges_lehmann(void)
         double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL);
         CHECK(stats_hodges_lehmann(&r, a, b, n, 0.95) == 0 && r.n == n, "memory");
         CHECK_NEAR(r.shift, json_number(g, "shift", NAN), 1e-12, "shift %d", i);
-        for (int side = 0; side < 2; side++) CHECK_NEAR(r.ci[side], number_at(ci, side), 1e-12, "interval %d, n %d", i, n);
+        for (int side = 0; side < 2; side++)
+            CHECK_NEAR(r.ci[side], number_at(ci, side), 1e-12, "interval %d, n %d", i, n);
         CHECK_NEAR(r.level, json_number(g, "level", NAN), 1e-12, "level %d", i);
         free(a);
         free(b);
     }
     const double missed[4] = {INFINITY, 3, 2, INFINITY}, other[4] = {4, 1, 1, INFINITY};
-    CHECK(stats_hodges_lehmann(&r, missed, other, 4, 0.95) == 0 && r.n == 4 && r.shift == 1.75 && r.ci[1] == INFINITY, "a missed structure: shift %g", r.shift);
+    CHECK(stats_hodges_lehmann(&r, missed, other, 4, 0.95) == 0 && r.n == 4 && r.shift == 1.75 &&
+              r.ci[1] == INFINITY,
+          "a missed structure: shift %g", r.shift);
     const double none[1] = {NAN};
     CHECK(stats_hodges_lehmann(&r, none, other, 1, 0.95) == 0 && r.n == 0 && isnan(r.shift), "no pair");
 }
@@ -71,10 +72,13 @@ static void check_mann_whitney(void)
         struct mann_whitney r, swapped;
         int n, m;
         double *a = numbers(g, "a", &n), *b = numbers(g, "b", &m);
-        CHECK(stats_mann_whitney(&r, a, n, b, m) == 0 && stats_mann_whitney(&swapped, b, m, a, n) == 0, "memory");
+        CHECK(stats_mann_whitney(&r, a, n, b, m) == 0 && stats_mann_whitney(&swapped, b, m, a, n) == 0,
+              "memory");
         CHECK_NEAR(r.u, json_number(g, "u", -1), 1e-9, "U %d", i);
         CHECK_RELATIVE(r.p, json_number(g, "p", -1), 1e-10, "Mann-Whitney %d, %d and %d", i, n, m);
-        CHECK(r.exact == json_integer(g, "exact", -1) && r.u + swapped.u == (double)n * m && fabs(r.p - swapped.p) < 1e-12, "symmetry %d", i);
+        CHECK(r.exact == json_integer(g, "exact", -1) && r.u + swapped.u == (double)n * m &&
+                  fabs(r.p - swapped.p) < 1e-12,
+              "symmetry %d", i);
         free(a);
         free(b);
     }
@@ -88,10 +92,12 @@ static void check_clustered_wilcoxon(void)
         struct wilcoxon r, plain;
         int n, used, clusters = (int)json_integer(g, "clusters", 0), *cluster = integers(g, "cluster");
         double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL);
-        CHECK(stats_wilcoxon_clustered(&r, &used, a, b, cluster, n, clusters, WILCOXON_ZEROS_PRATT) == 0, "memory");
+        CHECK(stats_wilcoxon_clustered(&r, &used, a, b, cluster, n, clusters, WILCOXON_ZEROS_PRATT) == 0,
+              "memory");
         CHECK_RELATIVE(r.p, json_number(g, "p", -1), 1e-10, "clusters %d", i);
         CHECK(used == json_integer(g, "used", -1), "clusters used %d", used);
-        CHECK(stats_wilcoxon(&plain, a, b, n, WILCOXON_ZEROS_PRATT) == 0 && plain.w_plus == r.w_plus, "the sums are those of the plain test");
+        CHECK(stats_wilcoxon(&plain, a, b, n, WILCOXON_ZEROS_PRATT) == 0 && plain.w_plus == r.w_plus,
+              "the sums are those of the plain test");
         if (clusters == n) CHECK_RELATIVE(r.p, plain.p, 1e-12, "clusters of one");
         free(cluster);
         free(a);
@@ -99,30 +105,40 @@ static void check_clustered_wilcoxon(void)
     }
 }
 
-/* ---- power and margins ------------------------------------------------------------------------------------------------- */
+/* ---- power and margins ------------------------------------------------------------------------------- */
 
 static void check_power(void)
 {
     const struct json *t = json_get(golden, "noncentral_t"), *all = json_get(golden, "power");
     for (int i = 0; i < t->count; i++)
-        CHECK_NEAR(stats_noncentral_t_cdf(number_at(t->item[i], 0), number_at(t->item[i], 1), number_at(t->item[i], 2)), number_at(t->item[i], 3), 1e-10,
-                   "noncentral t %d", i);
+        CHECK_NEAR(stats_noncentral_t_cdf(number_at(t->item[i], 0), number_at(t->item[i], 1),
+                                          number_at(t->item[i], 2)),
+                   number_at(t->item[i], 3), 1e-10, "noncentral t %d", i);
     CHECK_NEAR(stats_noncentral_t_cdf(1.3, 11, 0), stats_t_cdf(1.3, 11), 1e-12, "delta 0 is Student's");
-    CHECK_NEAR(stats_noncentral_t_cdf(1.3, INFINITY, 0.4), stats_normal_cdf(0.9), 1e-15, "infinite df is normal");
+    CHECK_NEAR(stats_noncentral_t_cdf(1.3, INFINITY, 0.4), stats_normal_cdf(0.9), 1e-15,
+               "infinite df is normal");
     for (int i = 0; i < all->count; i++) {
         const struct json *g = all->item[i];
         const double sd = json_number(g, "sd", 0), effect = json_number(g, "effect", 0);
         const struct power_basis b = stats_power_t(sd, (int)json_integer(g, "n", 0));
-        CHECK_NEAR(stats_power_two_sided(effect, b.se, b.df, 0.05), json_number(g, "two_sided", -1), 1e-9, "power %d", i);
-        CHECK_NEAR(stats_power_noninferiority(effect / 2, 0.03, b.se, b.df, 0.025), json_number(g, "noninferiority", -1), 1e-9, "non-inferiority %d", i);
-        CHECK_NEAR(stats_power_tost(effect / 2, 0.08, b.se, b.df, 0.05), json_number(g, "tost", -1), 1e-9, "equivalence %d", i);
-        CHECK_NEAR(stats_power_two_sided(effect, b.se, INFINITY, 0.05), json_number(g, "normal", -1), 1e-12, "normal power %d", i);
-        CHECK_RELATIVE(stats_detectable_effect(0.8, b.se, b.df, 0.05), json_number(g, "detectable", -1), 1e-6, "detectable effect %d", i);
-        CHECK_NEAR(stats_power_tost(0, stats_detectable_margin(0.8, b.se, b.df, 0.05), b.se, b.df, 0.05), 0.8, 1e-9, "detectable margin %d", i);
+        CHECK_NEAR(stats_power_two_sided(effect, b.se, b.df, 0.05), json_number(g, "two_sided", -1), 1e-9,
+                   "power %d", i);
+        CHECK_NEAR(stats_power_noninferiority(effect / 2, 0.03, b.se, b.df, 0.025),
+                   json_number(g, "noninferiority", -1), 1e-9, "non-inferiority %d", i);
+        CHECK_NEAR(stats_power_tost(effect / 2, 0.08, b.se, b.df, 0.05), json_number(g, "tost", -1), 1e-9,
+                   "equivalence %d", i);
+        CHECK_NEAR(stats_power_two_sided(effect, b.se, INFINITY, 0.05), json_number(g, "normal", -1), 1e-12,
+                   "normal power %d", i);
+        CHECK_RELATIVE(stats_detectable_effect(0.8, b.se, b.df, 0.05), json_number(g, "detectable", -1), 1e-6,
+                       "detectable effect %d", i);
+        CHECK_NEAR(stats_power_tost(0, stats_detectable_margin(0.8, b.se, b.df, 0.05), b.se, b.df, 0.05), 0.8,
+                   1e-9, "detectable margin %d", i);
     }
     const struct power_basis w = stats_power_wilcoxon(1, 100), p = stats_power_t(1, 100);
-    CHECK_NEAR(p.se / w.se, sqrt(3 / 3.14159265358979323846), 1e-12, "the signed-rank test uses 3/pi of the pairs");
-    CHECK(isnan(stats_power_two_sided(1, 0, 5, 0.05)) && isnan(stats_detectable_effect(0.8, NAN, 5, 0.05)), "no standard error, no power");
+    CHECK_NEAR(p.se / w.se, sqrt(3 / 3.14159265358979323846), 1e-12,
+               "the signed-rank test uses 3/pi of the pairs");
+    CHECK(isnan(stats_power_two_sided(1, 0, 5, 0.05)) && isnan(stats_detectable_effect(0.8, NAN, 5, 0.05)),
+          "no standard error, no power");
 }
 
 static void check_margins(void)
@@ -137,7 +153,9 @@ static void check_margins(void)
         CHECK_RELATIVE(r.p, json_number(g, "p", -1), 1e-10, "non-inferiority %d", i);
         CHECK_NEAR(r.bound, json_number(g, "bound", -1), 1e-12, "bound %d", i);
         CHECK(r.shown == (r.bound > -margin), "shown where the bound is above the margin %d", i);
-        CHECK(stats_noninferiority_paired(&turned, b, a, n, margin, -1, 0.025) == 0 && fabs(turned.p - r.p) < 1e-14, "smaller is better %d", i);
+        CHECK(stats_noninferiority_paired(&turned, b, a, n, margin, -1, 0.025) == 0 &&
+                  fabs(turned.p - r.p) < 1e-14,
+              "smaller is better %d", i);
         free(a);
         free(b);
     }
@@ -150,7 +168,7 @@ static void check_margins(void)
     CHECK_NEAR(t.ci[1], 0.02 + 1.6448536269514722 * 0.03, 1e-12, "its interval");
 }
 
-/* ---- patients and seeds ------------------------------------------------------------------------------------------------ */
+/* ---- patients and seeds ------------------------------------------------------------------------------ */
 
 static void compare_test(const struct seeds_test *r, const struct json *want, const char *what, int i)
 {
@@ -177,18 +195,28 @@ static void check_seeds(void)
         CHECK(stats_seeds_mean(&r, a, b, seeds, n) == 0, "memory");
         compare_test(&r, json_get(g, "mean"), "mixed model", i);
         CHECK_NEAR(r.difference, json_number(g, "difference", NAN), 1e-12, "difference %d", i);
-        CHECK_NEAR(r.sd_difference, json_number(g, "sd_difference", NAN), 1e-12, "deviation between seeds %d", i);
+        CHECK_NEAR(r.sd_difference, json_number(g, "sd_difference", NAN), 1e-12, "deviation between seeds %d",
+                   i);
         CHECK(stats_seeds_bootstrap_mean(&boot, a, b, seeds, n, NULL, 0, 20000, 1, 0.95) == 0, "memory");
         CHECK_NEAR(boot.difference, r.difference, 1e-12, "difference of the bootstrap %d", i);
         const double width = number_at(json_get(g, "bootstrap"), 1) - number_at(json_get(g, "bootstrap"), 0);
-        for (int side = 0; side < 2; side++) CHECK_NEAR(boot.ci[side], number_at(json_get(g, "bootstrap"), side), 0.03 * width, "crossed bootstrap %d", i);
+        for (int side = 0; side < 2; side++)
+            CHECK_NEAR(boot.ci[side], number_at(json_get(g, "bootstrap"), side), 0.03 * width,
+                       "crossed bootstrap %d", i);
         int *own = malloc((size_t)n * sizeof *own);
         for (int k = 0; k < n; k++) own[k] = n - 1 - k;
-        CHECK(stats_seeds_bootstrap_mean(&again, a, b, seeds, n, own, n, 20000, 2, 0.95) == 0 && fabs(again.ci[0] - boot.ci[0]) < 0.03 * width, "clusters of one");
+        CHECK(stats_seeds_bootstrap_mean(&again, a, b, seeds, n, own, n, 20000, 2, 0.95) == 0 &&
+                  fabs(again.ci[0] - boot.ci[0]) < 0.03 * width,
+              "clusters of one");
         free(own);
-        CHECK(stats_seeds_bootstrap_auc(&boot, label, a, b, seeds, n, 4000, 1, 0.95) == 0 && fabs(boot.difference - json_number(g, "auc_difference", NAN)) < 1e-12, "memory");
-        const double wide = number_at(json_get(g, "bootstrap_auc"), 1) - number_at(json_get(g, "bootstrap_auc"), 0);
-        for (int side = 0; side < 2; side++) CHECK_NEAR(boot.ci[side], number_at(json_get(g, "bootstrap_auc"), side), 0.06 * wide, "crossed bootstrap of AUC %d", i);
+        CHECK(stats_seeds_bootstrap_auc(&boot, label, a, b, seeds, n, 4000, 1, 0.95) == 0 &&
+                  fabs(boot.difference - json_number(g, "auc_difference", NAN)) < 1e-12,
+              "memory");
+        const double wide =
+            number_at(json_get(g, "bootstrap_auc"), 1) - number_at(json_get(g, "bootstrap_auc"), 0);
+        for (int side = 0; side < 2; side++)
+            CHECK_NEAR(boot.ci[side], number_at(json_get(g, "bootstrap_auc"), side), 0.06 * wide,
+                       "crossed bootstrap of AUC %d", i);
         free(label);
         free(a);
         free(b);
@@ -207,7 +235,8 @@ static void check_one_seed(void)
     CHECK(stats_seeds_auc(&r, label, a, b, 1, n) == 0 && stats_delong(&d, label, a, b, n) == 0, "memory");
     CHECK_NEAR(r.p, d.p, 1e-12, "one seed: DeLong's p");
     CHECK_NEAR(r.se, d.se, 1e-12, "one seed: DeLong's se");
-    CHECK(stats_seeds_mean(&r, a, b, 1, n) == 0 && r.df == n - 1 && isnan(r.sd_difference), "one seed: paired t with %g", r.df);
+    CHECK(stats_seeds_mean(&r, a, b, 1, n) == 0 && r.df == n - 1 && isnan(r.sd_difference),
+          "one seed: paired t with %g", r.df);
     struct noninferiority t;
     CHECK(stats_noninferiority_paired(&t, a, b, n, 0, 1, 0.025) == 0, "memory");
     CHECK_NEAR(fmin(t.p, 1 - t.p) * 2, r.p, 1e-12, "one seed: the t test's p");
@@ -216,7 +245,8 @@ static void check_one_seed(void)
     free(b);
 }
 
-/* No difference, but seeds that differ much: the conditional test errs often, those with random seeds in about 5 of 100. */
+/* No difference, but seeds that differ much: the conditional test errs often, those with random seeds in
+ * about 5 of 100. */
 static void check_level(void)
 {
     enum { TRIALS = 400, SEEDS = 4, N = 30 };
@@ -235,16 +265,19 @@ static void check_level(void)
         }
         struct wilcoxon w;
         struct seeds_test m, o;
-        if (stats_wilcoxon(&w, mean_a, mean_b, N, WILCOXON_ZEROS_PRATT) || stats_seeds_mean(&m, a, b, SEEDS, N) || stats_seeds_mean_or(&o, a, b, SEEDS, N)) return;
+        if (stats_wilcoxon(&w, mean_a, mean_b, N, WILCOXON_ZEROS_PRATT) ||
+            stats_seeds_mean(&m, a, b, SEEDS, N) || stats_seeds_mean_or(&o, a, b, SEEDS, N))
+            return;
         conditional += w.p < 0.05;
         crossed += m.p < 0.05;
         rockette += o.p < 0.05;
     }
     CHECK(conditional > TRIALS / 3, "the conditional test rejects %d of %d", conditional, TRIALS);
-    CHECK(crossed < 0.09 * TRIALS && rockette < 0.09 * TRIALS, "with random seeds %d and %d of %d", crossed, rockette, TRIALS);
+    CHECK(crossed < 0.09 * TRIALS && rockette < 0.09 * TRIALS, "with random seeds %d and %d of %d", crossed,
+          rockette, TRIALS);
 }
 
-/* ---- areas ------------------------------------------------------------------------------------------------------------- */
+/* ---- areas ------------------------------------------------------------------------------------------- */
 
 static void check_clustered_auc(void)
 {
@@ -254,12 +287,15 @@ static void check_clustered_auc(void)
         int n, *label = integers(g, "label"), *cluster = integers(g, "cluster");
         double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL);
         struct delong r, plain;
-        CHECK(stats_delong_clustered(&r, label, a, b, cluster, n, (int)json_integer(g, "clusters", 0)) == 0 && stats_delong(&plain, label, a, b, n) == 0, "memory");
+        CHECK(stats_delong_clustered(&r, label, a, b, cluster, n, (int)json_integer(g, "clusters", 0)) == 0 &&
+                  stats_delong(&plain, label, a, b, n) == 0,
+              "memory");
         CHECK_RELATIVE(r.se_a, json_number(g, "se_a", -1), 1e-10, "se of A in clusters %d", i);
         CHECK_RELATIVE(r.covariance, json_number(g, "covariance", -1), 1e-9, "covariance in clusters %d", i);
         CHECK_RELATIVE(r.se, json_number(g, "se", -1), 1e-10, "se in clusters %d", i);
         CHECK_RELATIVE(r.p, json_number(g, "p", -1), 1e-9, "p in clusters %d", i);
-        if (json_integer(g, "single", 0)) CHECK_RELATIVE(r.se, plain.se, 1e-10, "clusters of one are DeLong's");
+        if (json_integer(g, "single", 0))
+            CHECK_RELATIVE(r.se, plain.se, 1e-10, "clusters of one are DeLong's");
         free(label);
         free(cluster);
         free(a);
@@ -274,18 +310,24 @@ static void check_intervals(void)
         double v[6], ci[2];
         for (int k = 0; k < 6; k++) v[k] = number_at(all->item[i], k);
         stats_auc_interval(ci, v[0], v[1], (int)v[2], (int)v[3], 0.95);
-        for (int side = 0; side < 2; side++) CHECK_NEAR(ci[side], v[4 + side], 1e-9, "interval of AUC %g, %g and %g cases, side %d", v[0], v[2], v[3], side);
+        for (int side = 0; side < 2; side++)
+            CHECK_NEAR(ci[side], v[4 + side], 1e-9, "interval of AUC %g, %g and %g cases, side %d", v[0],
+                       v[2], v[3], side);
     }
     /* Perfect separation against a fair one: neither a point nor a p of 0. */
     const int label[10] = {1, 1, 1, 1, 1, 0, 0, 0, 0, 0};
-    const double perfect[10] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, constant[10] = {0}, other[10] = {19, 18, 17, 16, 15, 4, 3, 2, 1, 0};
+    const double perfect[10] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, constant[10] = {0},
+                 other[10] = {19, 18, 17, 16, 15, 4, 3, 2, 1, 0};
     struct delong d;
     double ci[2][2];
-    CHECK(stats_delong(&d, label, perfect, constant, 10) == 0 && d.se == 0 && d.p > 0.0001 && d.p < 0.2 && d.ci[0] < 0.5 && d.ci[1] > 0.5, "p %g, %g to %g", d.p,
-          d.ci[0], d.ci[1]);
-    CHECK(stats_delong(&d, label, perfect, other, 10) == 0 && d.p == 1 && d.ci[0] < 0 && d.ci[1] > 0, "both perfect: %g to %g", d.ci[0], d.ci[1]);
-    CHECK(stats_bootstrap_auc(ci[0], ci[1], label, perfect, 10, 200, 1, 0.95) == 0 && ci[0][0] < 0.95 && ci[1][0] < 0.95 && ci[1][1] == 1, "bootstrap: %g to %g", ci[1][0],
-          ci[1][1]);
+    CHECK(stats_delong(&d, label, perfect, constant, 10) == 0 && d.se == 0 && d.p > 0.0001 && d.p < 0.2 &&
+              d.ci[0] < 0.5 && d.ci[1] > 0.5,
+          "p %g, %g to %g", d.p, d.ci[0], d.ci[1]);
+    CHECK(stats_delong(&d, label, perfect, other, 10) == 0 && d.p == 1 && d.ci[0] < 0 && d.ci[1] > 0,
+          "both perfect: %g to %g", d.ci[0], d.ci[1]);
+    CHECK(stats_bootstrap_auc(ci[0], ci[1], label, perfect, 10, 200, 1, 0.95) == 0 && ci[0][0] < 0.95 &&
+              ci[1][0] < 0.95 && ci[1][1] == 1,
+          "bootstrap: %g to %g", ci[1][0], ci[1][1]);
 }
 
 static void check_macro(void)
@@ -298,7 +340,9 @@ static void check_macro(void)
         const int n = total / classes;
         struct macro_auc r;
         CHECK(stats_auc_macro(&r, auc, label, p, n, classes) == 0 && r.classes == classes, "memory");
-        for (int k = 0; k < classes; k++) CHECK_NEAR(auc[k], number_at(json_get(g, "auc"), k), 1e-12, "class %d against the rest, %d", k, i);
+        for (int k = 0; k < classes; k++)
+            CHECK_NEAR(auc[k], number_at(json_get(g, "auc"), k), 1e-12, "class %d against the rest, %d", k,
+                       i);
         CHECK_NEAR(r.macro, json_number(g, "macro", NAN), 1e-12, "macro %d", i);
         CHECK_RELATIVE(r.se, json_number(g, "se", NAN), 1e-10, "se of macro %d", i);
         CHECK(r.ci[0] < r.macro && r.macro < r.ci[1], "interval %d", i);
@@ -306,17 +350,20 @@ static void check_macro(void)
             struct delong d;
             double *one = malloc((size_t)n * sizeof *one);
             for (int k = 0; k < n; k++) one[k] = p[2 * k + 1];
-            CHECK(stats_delong(&d, label, one, one, n) == 0 && fabs(d.se_a - r.se) < 1e-12, "two classes are DeLong's");
+            CHECK(stats_delong(&d, label, one, one, n) == 0 && fabs(d.se_a - r.se) < 1e-12,
+                  "two classes are DeLong's");
             free(one);
         }
         for (int k = 0; k < n; k++) label[k] = label[k] ? 1 : 0;
-        CHECK(stats_auc_macro(&r, auc, label, p, n, classes) == 0 && r.classes == 2 && (classes == 2 || isnan(auc[2])), "a class that does not occur is left out");
+        CHECK(stats_auc_macro(&r, auc, label, p, n, classes) == 0 && r.classes == 2 &&
+                  (classes == 2 || isnan(auc[2])),
+              "a class that does not occur is left out");
         free(label);
         free(p);
     }
 }
 
-/* ---- calibration, proportions, texts ----------------------------------------------------------------------------------- */
+/* ---- calibration, proportions, texts ----------------------------------------------------------------- */
 
 static void check_recalibration(void)
 {
@@ -324,7 +371,8 @@ static void check_recalibration(void)
     for (int i = 0; i < all->count; i++) {
         const struct json *g = all->item[i];
         int n, *label = integers(g, "label"), negative = 0, positive = 0;
-        double *p = numbers(g, "p", &n), *shifted = numbers(g, "shifted", NULL), *copy = malloc((size_t)n * sizeof *copy);
+        double *p = numbers(g, "p", &n), *shifted = numbers(g, "shifted", NULL),
+               *copy = malloc((size_t)n * sizeof *copy);
         struct recalibration r;
         stats_recalibrate_fit(&r, label, p, n);
         CHECK(r.usable && r.n == n, "fit %d", i);
@@ -334,12 +382,14 @@ static void check_recalibration(void)
         stats_recalibrate(copy, n, &r);
         double sum = 0;
         for (int k = 0; k < n; k++) sum += copy[k];
-        const double target = (r.positives * (r.positives + 1.0) / (r.positives + 2) + (n - r.positives) / (n - r.positives + 2.0));
+        const double target = (r.positives * (r.positives + 1.0) / (r.positives + 2) +
+                               (n - r.positives) / (n - r.positives + 2.0));
         CHECK_NEAR(sum, target, 1e-6, "the probabilities sum to the targets %d", i);
         memcpy(copy, p, (size_t)n * sizeof *p);
         stats_prior_shift(copy, n, 0.5, 0.7);
         for (int k = 0; k < n; k++) CHECK_NEAR(copy[k], shifted[k], 1e-12, "shifted prior, case %d", k);
-        const double y = stats_threshold_youden(label, p, n), s = stats_threshold_sensitivity(label, p, n, 0.9);
+        const double y = stats_threshold_youden(label, p, n),
+                     s = stats_threshold_sensitivity(label, p, n, 0.9);
         const double want_y = json_number(g, "youden", NAN), want_s = json_number(g, "sensitivity90", NAN);
         CHECK(y <= want_y && s <= want_s, "thresholds %g and %g", y, s);
         for (int k = 0; k < n; k++) {
@@ -349,7 +399,9 @@ static void check_recalibration(void)
         CHECK(negative == 0 && positive == 0, "thresholds %d divide the cases as scikit-learn's", i);
         for (int k = 0; k < n; k++) label[k] = 1;
         stats_recalibrate_fit(&r, label, p, n);
-        CHECK(!r.usable && r.slope == 1 && isnan(stats_threshold_youden(label, p, n)) && isnan(stats_threshold_sensitivity(label, p, n, 0.9)), "one class");
+        CHECK(!r.usable && r.slope == 1 && isnan(stats_threshold_youden(label, p, n)) &&
+                  isnan(stats_threshold_sensitivity(label, p, n, 0.9)),
+              "one class");
         free(label);
         free(p);
         free(shifted);
@@ -359,7 +411,8 @@ static void check_recalibration(void)
 
 static void check_small(void)
 {
-    const int label[8] = {1, 1, 1, 1, 0, 0, 0, 0}, a[8] = {1, 1, 1, 0, 1, 0, 0, 0}, b[8] = {0, 0, 1, 1, 0, 0, 1, 1};
+    const int label[8] = {1, 1, 1, 1, 0, 0, 0, 0}, a[8] = {1, 1, 1, 0, 1, 0, 0, 0},
+              b[8] = {0, 0, 1, 1, 0, 0, 1, 1};
     struct mcnemar m;
     stats_mcnemar_class(&m, a, b, label, 8, 1);
     CHECK(m.b == 2 && m.c == 1 && m.p == 1, "sensitivity: %d and %d", m.b, m.c);
@@ -374,7 +427,8 @@ static void check_small(void)
         stats_p_text(text, want[i].p);
         CHECK(strcmp(text, want[i].text) == 0, "%g is written %s", want[i].p, text);
     }
-    CHECK(stats_p_floor(0) == STATS_P_FLOOR && stats_p_floor(2) == 1 && isnan(stats_p_floor(NAN)), "floor of p");
+    CHECK(stats_p_floor(0) == STATS_P_FLOOR && stats_p_floor(2) == 1 && isnan(stats_p_floor(NAN)),
+          "floor of p");
 }
 
 int main(void)

@@ -86,11 +86,14 @@ FL_ROUND = fl/round/client.o fl/round/history.o fl/round/server.o fl/round/site_
 	fl/round/site_store.o
 FL_COMPRESS = fl/compress/compress.o fl/compress/compress_bf16.o fl/compress/compress_int8.o \
 	fl/compress/compress_topk.o
+FL_PRIVACY = fl/privacy/accountant.o fl/privacy/chacha20.o fl/privacy/dp.o fl/privacy/hkdf.o \
+	fl/privacy/randomness.o fl/privacy/secure_common.o fl/privacy/secure_server.o fl/privacy/secure_site.o \
+	fl/privacy/shamir.o fl/privacy/x25519.o
 FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerprint.o
 FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
 	fl/carried/carried_site.o
-FL = $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) $(FL_CARRIED) \
-	fl/checkpoints.o fl/federate.o fl/partition.o fl/peers.o fl/site_models.o
+FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) \
+	$(FL_CARRIED) fl/checkpoints.o fl/federate.o fl/partition.o fl/peers.o fl/site_models.o
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) \
 	$(NN_PLAN) $(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
@@ -129,7 +132,8 @@ CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/
 	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample \
 	tests/unit/nn/check_stats tests/unit/nn/check_train
 CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/fl/check_federated \
-	tests/unit/fl/check_fingerprint tests/unit/fl/check_peers tests/unit/fl/check_rounds \
+	tests/unit/fl/check_fingerprint tests/unit/fl/check_peers tests/unit/fl/check_privacy \
+	tests/unit/fl/check_rounds tests/unit/fl/check_secure \
 	tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)

@@ -113,6 +113,13 @@ const unsigned char *bytes_take(struct bytes_reader *r, size_t size)
     return p;
 }
 
+void bytes_copy(void *to, struct bytes_reader *r, size_t size)
+{
+    const unsigned char *from = bytes_take(r, size);
+    if (from) memcpy(to, from, size);
+    else memset(to, 0, size);
+}
+
 uint8_t bytes_u8(struct bytes_reader *r)
 {
     const unsigned char *p = bytes_take(r, 1);

@@ -44,6 +44,8 @@ uint64_t bytes_u64(struct bytes_reader *r);
 double bytes_double(struct bytes_reader *r);
 /* A view of the next `size` bytes; NULL where there are fewer. */
 const unsigned char *bytes_take(struct bytes_reader *r, size_t size);
+/* Copies the next `size` bytes; zeros where there are fewer. */
+void bytes_copy(void *to, struct bytes_reader *r, size_t size);
 /* What is still unread. */
 size_t bytes_left(const struct bytes_reader *r);
 /* 0 if everything was there and has been read, else -1 with a message. */

@@ -82,7 +82,7 @@ FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_b
 	fl/strategy/strategy_krum.o fl/strategy/strategy_median.o fl/strategy/strategy_qfedavg.o \
 	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
 FL_MESSAGE = fl/message/federation.o fl/message/message.o fl/message/vectors.o
-FL_ROUND = fl/round/client.o fl/round/history.o fl/round/server.o fl/round/site_state.o \
+FL_ROUND = fl/round/client.o fl/round/history.o fl/round/private.o fl/round/server.o fl/round/site_state.o \
 	fl/round/site_store.o
 FL_COMPRESS = fl/compress/compress.o fl/compress/compress_bf16.o fl/compress/compress_int8.o \
 	fl/compress/compress_topk.o
@@ -133,7 +133,7 @@ CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/
 	tests/unit/nn/check_stats tests/unit/nn/check_train
 CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/fl/check_federated \
 	tests/unit/fl/check_fingerprint tests/unit/fl/check_peers tests/unit/fl/check_privacy \
-	tests/unit/fl/check_rounds tests/unit/fl/check_secure \
+	tests/unit/fl/check_private tests/unit/fl/check_rounds tests/unit/fl/check_secure \
 	tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fl/round/private.h"
 #include "fl/simulation.h"
 #include "io/base/lock.h"
 #include "tensor/base/check.h"
@@ -96,7 +97,7 @@ static int train_client(struct simulation *s, int k, struct worker *w, int repor
         int batches = s->o->clients > 1 ? batches_of_site(s->o) : 0;
         if (client_validate(&w->update, 1, w->update.values, &w->learner, &c->validation, batches, &w->error))
             return -1;
-        if (client_pack(&w->update, &w->state, &s->task, &s->f, &failure)) {
+        if (client_pack(&w->update, &w->state, &s->task, &s->f, s->global, &failure)) {
             snprintf(r->failure, sizeof r->failure, "%.500s", failure.text);
             return 1;
         }
@@ -421,13 +422,16 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
     s->f.minimum = o->minimum > 1 ? o->minimum : 1;
     s->f.plain_variance = o->plain_variance;
     s->f.compress = o->compress;
+    s->f.privacy = o->privacy;
     if (o->compress_share > 0) s->f.compress_share = o->compress_share;
     s->training = calloc(n, sizeof *s->training);
     s->chosen = calloc(n, 1);
     s->result = calloc(n, sizeof *s->result);
     if (!s->training || !s->chosen || !s->result)
         return error_set(e, "out of memory for %d sites", o->clients);
-    if (list_sites(s, e) || federation_check(&s->f, e) || checkpoints_identity(s, e)) return -1;
+    if (list_sites(s, e) || federation_check(&s->f, e) || private_check(&s->f, e) ||
+        checkpoints_identity(s, e))
+        return -1;
     s->global = learner_model(&s->f.train, o->plan);
     if (initial) {
         ENSURE(initial->count == s->global->count, "initial weights %zu, model %zu", initial->count,
@@ -500,6 +504,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
         r->best_metric = s.best_metric;
         r->best_round = s.best_round;
         r->rounds = s.server.round;
+        private_text(r->privacy, &s.f, r->rounds);
         r->record = s.history.record;
         r->records = s.history.count;
         r->model = s.global;

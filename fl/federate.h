@@ -41,7 +41,8 @@ struct federate_options {
     int minimum;        /* updates that a round needs, the others may fail; 0: one */
     int plain_variance; /* struct federation */
     int fine_tune; /* iterations of the final weights at each site: fine_tune.csv and weights in sites/ */
-    const struct compressor *compress;     /* of the updates; NULL: none */
+    const struct compressor *compress; /* of the updates; NULL: none */
+    struct privacy_terms privacy;
     double compress_share;                 /* top-k: the share of the values that is sent; 0: 0.01 */
     const struct learner_data *validation; /* all validation cases; NULL or no cases: none */
     int validation_batches;                /* a round; 0: none */
@@ -81,6 +82,7 @@ struct federate_result {
     double best_metric;
     int best_round;
     int rounds;        /* done: fewer than train.epochs where patience ran out */
+    char privacy[160]; /* what was spent; \"\": nothing was asked for */
     size_t step_bytes; /* memory plan of one training step */
     int workers;       /* step blocks in use at once */
     double seconds;    /* of this run, without earlier ones that it resumed */

@@ -29,6 +29,8 @@ void federation_arguments_default(struct federation_arguments *f)
         n += (size_t)snprintf(f->choices + n, sizeof f->choices - n, "%s%s", k ? "|" : "",
                               strategies[k]->name);
     }
+    f->dp_noise = f->dp_clip = 1;
+    f->dp_delta = 1e-5;
     f->compress_share = compress_options_default().share;
     size_t m = 0;
     for (int k = 0; compress_table[k]; k++)
@@ -79,6 +81,15 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
         0, 0, f->forms);
     ADD("compress-share", 0, OPTION_NUMBER, &f->compress_share, "X",
         "topk: share of the values that is sent (0.01)", 1e-6, 1, 0);
+    ADD("dp", 0, OPTION_TEXT, &f->dp, "WHERE",
+        "differential privacy of each site's updates: noise at the server or at the sites", 0, 0,
+        "central|local");
+    ADD("dp-noise", 0, OPTION_NUMBER, &f->dp_noise, "Z",
+        "multiplier: the noise has deviation Z times the clip (1)", 1e-6, 1e6, 0);
+    ADD("dp-clip", 0, OPTION_NUMBER, &f->dp_clip, "C", "largest norm of an update (1)", 1e-6, 1e6, 0);
+    ADD("dp-delta", 0, OPTION_NUMBER, &f->dp_delta, "D", "of the epsilon that is told (1e-5)", 1e-30, 0.5, 0);
+    ADD("dp-test-seed", 0, OPTION_SEED, &f->dp_test_seed, "N",
+        "for tests: the same noise again, which hides nothing", 0, 0, 0);
     ADD("fine-tune", 0, OPTION_INT, &f->fine_tune, "I",
         "iterations of the final weights at each site, afterwards", 1, 1e6, 0);
     ADD("parallel", 0, OPTION_TEXT, &f->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0,
@@ -114,4 +125,11 @@ const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
 const struct compressor *federation_compressor(const struct federation_arguments *f)
 {
     return strcmp(f->compress, "none") == 0 ? NULL : compress_find(f->compress);
+}
+
+struct privacy_terms federation_privacy(const struct federation_arguments *f)
+{
+    if (!f->dp) return (struct privacy_terms){0};
+    return (struct privacy_terms){strcmp(f->dp, "central") == 0 ? PRIVACY_CENTRAL : PRIVACY_LOCAL,
+                                  f->dp_noise, f->dp_clip, f->dp_delta, f->dp_test_seed};
 }

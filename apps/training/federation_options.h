@@ -4,14 +4,15 @@
 #define APPS_FEDERATION_OPTIONS_H
 
 #include "apps/base/options.h"
-#include "fl/strategy/strategy.h"
+#include "fl/message/federation.h"
 
 enum { STRATEGIES_MOST = 24, GENERATED_MOST = 48 };
 
 struct federation_arguments {
-    const char *strategy, *partition, *parallel, *variance, *compress;
+    const char *strategy, *partition, *parallel, *variance, *compress, *dp;
     double option[STRATEGIES_MOST][STRATEGY_OPTIONS];
-    double fraction, compress_share;
+    double fraction, compress_share, dp_noise, dp_clip, dp_delta;
+    uint64_t dp_test_seed;
     int local_epochs, minimum, fine_tune;
     /* carried files */
     const char *as, *name, *deadline, *state, *dataset_file;
@@ -35,5 +36,8 @@ const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
 /* NULL: none. */
 struct compressor;
 const struct compressor *federation_compressor(const struct federation_arguments *f);
+
+/* What --dp asks for. */
+struct privacy_terms federation_privacy(const struct federation_arguments *f);
 
 #endif

@@ -240,6 +240,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     t->f.fraction = x->fraction;
     if (x->minimum > 0) t->f.minimum = x->minimum;
     t->f.compress = federation_compressor(x);
+    t->f.privacy = federation_privacy(x);
     t->f.compress_share = x->compress_share;
     t->f.plain_variance = strcmp(x->variance, "average") == 0;
     if (federation_check(&t->f, e)) return -1;

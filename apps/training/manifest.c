@@ -58,6 +58,7 @@ static void add_result(struct json *j, const struct training *t, const struct fe
         json_add_text(hashes, NULL, hash);
     }
     json_add_int(j, "best_epoch", r->best_round);
+    if (r->privacy[0]) json_add_text(j, "privacy", r->privacy);
     json_add_int(j, "epochs_done", r->rounds);
     if (t->args.patience) json_add_bool(j, "stopped_early", r->rounds < t->options.epochs);
     json_add_number(j, "training_seconds", r->seconds);

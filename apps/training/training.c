@@ -190,6 +190,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
         f.minimum = a->minimum;
         f.fine_tune = a->fine_tune;
         f.compress = federation_compressor(a);
+        f.privacy = federation_privacy(a);
         f.compress_share = a->compress_share;
         f.plain_variance = strcmp(a->variance, "average") == 0;
     }
@@ -252,6 +253,7 @@ static int run_training(struct training *t, struct error *e)
     if (run_federation(t, &result, e)) return -1;
     if (!serves(t)) return federate_result_free(&result), 0;
     int status = training_manifest(t, &result, e);
+    if (result.privacy[0] && !t->args.quiet) printf("privacy: %s\n", result.privacy);
     if (result.rounds < t->options.epochs && !t->args.quiet)
         printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds, t->options.epochs, result.best_round + 1);
     if (!status && t->args.validate_at_end) status = training_validate(t, result.model, e);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fl/message/vectors.h"
+#include "fl/round/private.h"
 #include "io/base/file.h"
 #include "io/base/sha256.h"
 #include "io/weights/seal.h"
@@ -144,7 +145,8 @@ int carried_init(const char *folder, const struct federation *f, const char *con
     if (dataset_json) json_add(c.agreed, "dataset", json_copy(dataset_json));
     if (plans) json_add(c.agreed, "plans", json_copy(plans));
     if (plans) json_add_text(c.agreed, "configuration", configuration);
-    int status = federation_check(f, e) || add_sites(c.agreed, site, f->sites, e) ? -1 : 0;
+    int status =
+        federation_check(f, e) || private_check(f, e) || add_sites(c.agreed, site, f->sites, e) ? -1 : 0;
     if (!status && (quorum < 1 || quorum > f->sites))
         status = error_set(e, "quorum %d of %d sites", quorum, f->sites);
     hash_json(c.f.hash, c.agreed);
@@ -248,7 +250,7 @@ static int take_agreed(struct carried *c, const char *path, struct error *e)
         return error_set(e, "%s: has another format", path);
     if (federation_from_json(&c->f, c->agreed, path, e) || take_sites(c, path, e) || take_plan(c, path, e))
         return -1;
-    if (federation_check(&c->f, e)) return error_prefix(e, "%s", path);
+    if (federation_check(&c->f, e) || private_check(&c->f, e)) return error_prefix(e, "%s", path);
     if (c->round > c->f.train.epochs)
         return error_set(e, "%s: there is a round %d of %d", c->folder, c->round, c->f.train.epochs);
     return 0;

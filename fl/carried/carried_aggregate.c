@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fl/carried/carried.h"
+#include "fl/round/private.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/lock.h"
@@ -296,6 +297,7 @@ static int can_end(struct round_work *w, int late, char told[256], struct error 
 static int run_step(struct round_work *w, int late, struct pool *pool, char told[256], struct error *e)
 {
     struct carried *c = w->c;
+    char spent[160];
     if (c->round == c->f.train.epochs) {
         snprintf(told, 256, "the federation is complete, %d rounds", c->round);
         return CARRIED_DONE;
@@ -310,6 +312,8 @@ static int run_step(struct round_work *w, int late, struct pool *pool, char told
     if (server_end(&w->server, e) || write_tables(w, e) || write_next(w, e)) return -1;
     snprintf(told, 256, "round %d of %d: %d updates, %d refused, weights %016" PRIx64, c->round + 1,
              c->f.train.epochs, w->server.updates, w->refused->count, model_hash(c->model));
+    private_text(spent, &c->f, w->server.round);
+    if (spent[0]) snprintf(told + strlen(told), 256 - strlen(told), "; %s", spent);
     c->round = w->server.round;
     return CARRIED_DONE;
 }

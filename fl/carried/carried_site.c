@@ -140,7 +140,7 @@ static int local_round(struct site_work *w, struct error *e)
     if (client_validate(&w->update, 1, w->update.values, &w->learner, s->validation, s->validation_batches,
                         e))
         return -1;
-    if (client_pack(&w->update, &w->state, &w->message.task, &c->f, e)) return -1;
+    if (client_pack(&w->update, &w->state, &w->message.task, &c->f, c->model, e)) return -1;
     site_store_checkpoint(&w->store, c->round);
     return site_store_save(&w->store, 0, &w->state, &w->update, e);
 }

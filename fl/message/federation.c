@@ -39,6 +39,32 @@ int federation_check(const struct federation *f, struct error *e)
     return learner_check(&f->train, f->plan, e);
 }
 
+static const char *const privacy_name[] = {"none", "central", "local"};
+
+static void add_privacy(struct json *j, const struct privacy_terms *p)
+{
+    struct json *v = json_add_object(j, "privacy");
+    json_add_text(v, "kind", privacy_name[p->kind]);
+    json_add_number(v, "noise", p->noise);
+    json_add_number(v, "clip", p->clip);
+    json_add_number(v, "delta", p->delta);
+    if (p->test_seed) json_add_int(v, "test_seed", (int64_t)p->test_seed);
+}
+
+static int take_privacy(struct privacy_terms *p, const struct json *v, const char *path, struct error *e)
+{
+    const char *kind = json_text(v, "kind", "");
+    while (p->kind < PRIVACY_LOCAL && strcmp(kind, privacy_name[p->kind]) != 0) p->kind++;
+    if (strcmp(kind, privacy_name[p->kind]) != 0)
+        return error_set(e, "%s: privacy is of kind '%.40s'", path, kind);
+    p->test_seed = (uint64_t)json_integer(v, "test_seed", 0);
+    return take_number(&p->noise, v, "noise", 1e-9, 1e6, path, e) ||
+                   take_number(&p->clip, v, "clip", 1e-9, 1e6, path, e) ||
+                   take_number(&p->delta, v, "delta", 1e-300, 1, path, e)
+               ? -1
+               : 0;
+}
+
 struct json *federation_json(const struct federation *f)
 {
     struct json *j = json_object();
@@ -49,6 +75,7 @@ struct json *federation_json(const struct federation *f)
     json_add_number(j, "fraction", f->fraction);
     json_add_int(j, "minimum", f->minimum);
     json_add_bool(j, "plain_variance", f->plain_variance);
+    if (f->privacy.kind) add_privacy(j, &f->privacy);
     if (f->compress) json_add_text(j, "compress", compress_name(f->compress));
     if (f->compress) json_add_number(j, "compress_share", f->compress_share);
     return j;
@@ -71,6 +98,8 @@ int federation_from_json(struct federation *f, const struct json *j, const char 
     f->local_epochs = (int)epochs;
     f->minimum = (int)minimum;
     f->plain_variance = json_boolean(j, "plain_variance", 0);
+    const struct json *privacy = json_get(j, "privacy");
+    if (privacy && take_privacy(&f->privacy, privacy, path, e)) return -1;
     const char *compress = json_text(j, "compress", NULL);
     if (!compress) return 0;
     if (!(f->compress = compress_find(compress)))

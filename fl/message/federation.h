@@ -12,6 +12,13 @@
 #include "nn/data/sites.h"
 #include "nn/train/train.h"
 
+enum privacy_kind { PRIVACY_NONE, PRIVACY_CENTRAL, PRIVACY_LOCAL };
+struct privacy_terms { /* fl/round/private.h */
+    enum privacy_kind kind;
+    double noise, clip, delta; /* multiplier z, norm C */
+    uint64_t test_seed;        /* above 0: the same noise again, which is no privacy */
+};
+
 struct federation {
     struct train_options train; /* epochs = rounds, iterations = local iterations of a round */
     const struct plan *plan;    /* segmentation, else NULL */
@@ -22,10 +29,10 @@ struct federation {
     double fraction;    /* of the sites that train in a round; 1: all */
     int minimum;        /* updates without which a round fails; at least 1 */
     char hash[65];      /* of all that was agreed on, data and sites included; "" where nothing is written */
-    int plain_variance; /* running variances are averaged, instead of merged with the variance between sites
-                         */
+    int plain_variance; /* running variances are averaged, without the variance between sites */
     const struct compressor
-        *compress; /* of the sites' answers: difference to the global weights; NULL: weights as they are */
+        *compress; /* of the sites' answers, differences then; NULL: weights as they are */
+    struct privacy_terms privacy;
     double compress_share; /* of top-k */
 };
 

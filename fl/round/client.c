@@ -1,6 +1,8 @@
 /* client.c - local training of a round. */
 #include "fl/round/client.h"
 
+#include "fl/round/private.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,10 +158,11 @@ int client_validate(struct update *u, int after, const float *weights, struct le
 }
 
 int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct federation *f,
-                struct error *e)
+                const struct model *layout, struct error *e)
 {
     struct compress_options o = compress_options_default();
     bytes_free(&u->packed);
+    if (private_update(u, t, f, layout, e)) return -1;
     if (!f->compress) return 0;
     o.share = f->compress_share;
     o.stochastic = 1;

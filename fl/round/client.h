@@ -44,10 +44,10 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
 int client_validate(struct update *u, int after, const float *weights, struct learner *w,
                     const struct learner_data *validation, int batches, struct error *e);
 
-/* What leaves the site: the update as it was trained, or its difference to the task's weights, packed; what
- * packing lost stays in the state and goes with the next update. After client_update and client_validate,
- * before site_state_write and update_write. */
+/* What leaves the site: the update as it was trained; or clipped and noised (private.h); or its difference to
+ * the task's weights, packed; what packing lost stays in the state and goes with the next update. After
+ * client_update and client_validate, before site_state_write and update_write. */
 int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct federation *f,
-                struct error *e);
+                const struct model *layout, struct error *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fl/base/vector.h"
+#include "fl/round/private.h"
 #include "io/base/file.h"
 #include "tensor/base/check.h"
 
@@ -70,7 +71,8 @@ int server_begin(struct server *s, struct task *t, struct error *e)
     close_round(s);
     for (int k = 0; k < s->f->strategy->sums; k++) {
         exact_sum_init(&s->sum[k], s->global->count);
-        if (!s->f->plain_variance && exact_sum_pairs(&s->sum[k], s->global, e)) return -1;
+        if (!s->f->plain_variance && !s->f->privacy.kind && exact_sum_pairs(&s->sum[k], s->global, e))
+            return -1;
     }
     if (keeps_rows(s->f) && !(s->rows = file_scratch(s->spill, row_bytes(s), e))) return -1;
     memset(t, 0, sizeof *t);
@@ -126,14 +128,10 @@ static int add_weights(struct server *s, const float *weights, const struct cont
     return 0;
 }
 
-/* Into next: w + d. A variance that rounding made negative is 0. */
+/* Into next: w + d. */
 static void add_difference(struct server *s, const float *d)
 {
-    const struct model *m = s->global;
-    for (size_t i = 0; i < m->count; i++) s->next[i] = m->data[i] + d[i];
-    for (int p = 0; p < m->params; p++)
-        for (size_t i = 0; m->param[p].kind == PARAM_VAR && i < m->param[p].count; i++)
-            if (s->next[m->param[p].offset + i] < 0) s->next[m->param[p].offset + i] = 0;
+    for (size_t i = 0; i < s->global->count; i++) s->next[i] = s->global->data[i] + d[i];
 }
 
 int server_add(struct server *s, const struct update *u, struct error *e)
@@ -228,6 +226,23 @@ void server_measure(const struct server *s, const char *site, double *norm, doub
     }
 }
 
+/* The sum of the updates gets the noise of central privacy, once a round. */
+static int add_noise(struct server *s, struct error *e)
+{
+    int status = private_noise(s->next, s->round, s->f, s->global, e);
+    return status > 0 ? exact_sum_add(&s->sum[0], s->next, 1, s->pool, e) : status;
+}
+
+/* Noise and rounding can make a running variance negative: it is 0 then. */
+static void clamp_variances(struct server *s)
+{
+    for (int p = 0; p < s->global->params; p++) {
+        const struct param *v = &s->global->param[p];
+        for (size_t i = v->offset; v->kind == PARAM_VAR && i < v->offset + v->count; i++)
+            if (s->next[i] < 0) s->next[i] = 0;
+    }
+}
+
 static int aggregate(struct server *s, float *const *slot, struct contribution *c, const float **row,
                      struct error *e)
 {
@@ -242,7 +257,8 @@ static int aggregate(struct server *s, float *const *slot, struct contribution *
                             .round = s->round,
                             .pool = s->pool};
     for (int k = 0; k < STRATEGY_SLOTS; k++) a.slot[k] = slot[k];
-    if (strategy_aggregate(s->next, s->f->strategy, &a, e)) return -1;
+    if (add_noise(s, e) || strategy_aggregate(s->next, s->f->strategy, &a, e)) return -1;
+    clamp_variances(s);
     for (size_t i = 0; i < s->global->count; i++)
         if (!isfinite(s->next[i]))
             return error_set(e, "strategy %s: the new weights are not finite in round %d",

@@ -138,6 +138,17 @@ ok "packed answers give the simulation's hash" $?
 [ "$(wc -c <packed/round_0000/A.safetensors)" -lt $(($(wc -c <FED/round_0000/A.safetensors) / 2)) ]
 ok "a packed answer is smaller" $?
 
+# ---- differential privacy ---------------------------------------------------------------------------------------------------
+private="--dp local --dp-noise 2 --dp-clip 0.1 --dp-test-seed 5"
+$nephron federate all -o private_sim --sites sites.csv --fold all $options --no-validation --quiet $private &&
+    $nephron federate --as init -o private --sites A,B,C $options $private --plans FED/plans.json --dataset $data/dataset.json --quiet
+ok "init with privacy" $?
+for s in B C A; do $nephron federate $s --as site $s -o private --state private_$s --quiet; done
+gives 0 "NOT PRIVATE: local, noise 2, clip 0.1: epsilon" $nephron federate --as aggregate -o private
+[ "$(hash_of private/rounds.csv 0)" = "$(hash_of private_sim/fold_all/rounds.csv 0)" ]
+ok "the same noise gives the simulation's hash" $?
+gives 1 "equally" $nephron federate --as init -o central --sites A,B,C $options --dp central --plans FED/plans.json --dataset $data/dataset.json
+
 # ---- killed at any moment --------------------------------------------------------------------------------------------------
 rm -rf killed state
 $nephron federate --as init -o killed --sites A,B,C $options --quorum 2 --plans FED/plans.json --dataset $data/dataset.json --quiet

@@ -1,0 +1,32 @@
+/* private.h - differential privacy of a round, between the steps: what a site does to its update before it
+ * leaves, what the server adds to the sum, and what has been spent. The mechanisms are fl/privacy's.
+ *
+ *     central   each site clips its difference to norm C; the server adds N(0, (z C)^2) to the sum. It
+ * protects a site's whole contribution against whoever sees the models, and trusts the server. Sites count
+ * the same: the strategy must not weigh them. local     each site adds N(0, (z C)^2) to its own clipped
+ * difference. The server is not trusted either.
+ *
+ * The numbers beside the weights (loss, metrics, cases, steps) are not noised. Running variances are averaged
+ * plainly: their merging would square what is bounded.
+ */
+#ifndef FL_PRIVATE_H
+#define FL_PRIVATE_H
+
+#include "fl/message/message.h"
+
+/* Whether strategy and compression go with it. */
+int private_check(const struct federation *f, struct error *e);
+/* At the site: clips, and adds noise where it is local. The update becomes a difference. */
+int private_update(struct update *u, const struct task *t, const struct federation *f,
+                   const struct model *layout, struct error *e);
+/* At the server: noise for the sum of equally weighted updates, [layout->count], gaps 0. 0 where nothing is
+ * to be added, 1, or -1. */
+int private_noise(float *noise, int round, const struct federation *f, const struct model *layout,
+                  struct error *e);
+/* What so many rounds have spent, at delta: epsilon of a site that took part in all of them (drawing a fixed
+ * number of sites is no Poisson sample: it is counted as if all took part). NaN without privacy. */
+double private_epsilon(const struct federation *f, int rounds);
+/* "central, noise 1, clip 0.5: epsilon 3.21 at delta 1e-05 after 4 rounds". */
+void private_text(char text[160], const struct federation *f, int rounds);
+
+#endif

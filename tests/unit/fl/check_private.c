@@ -1,0 +1,166 @@
+/* check_private.c - privacy in the rounds: what leaves a site is clipped, the noise has the size that was
+ * asked for, and its account. */
+#include "fl/base/vector.h"
+#include "fl/privacy/accountant.h"
+#include "fl/round/private.h"
+#include "fl/round/server.h"
+#include "tests/unit/fl/small_federation.h"
+
+enum { SITES = 4 };
+
+static struct federation private_terms(const struct train_options *o, enum privacy_kind kind, double noise,
+                                       double clip)
+{
+    struct federation f = federation_default(o, NULL, SITES);
+    f.option[0] = 1; /* equal weights */
+    f.privacy = (struct privacy_terms){kind, noise, clip, 1e-5, 17};
+    return f;
+}
+
+/* w + size * a direction; the same numbers as a site would give. */
+static void make_update(struct update *u, const struct model *m, int site, float size)
+{
+    struct error e;
+    struct rng rng = rng_stream(4, (uint32_t)site, 0, RNG_TEST);
+    CHECK(update_init(u, m->count, &e) == 0, "update_init");
+    for (int p = 0; p < m->params; p++)
+        for (size_t i = m->param[p].offset; i < m->param[p].offset + m->param[p].count; i++)
+            u->values[i] = m->data[i] + size * rng_normal(&rng);
+    snprintf(u->site, sizeof u->site, "S%d", site);
+    u->numbers = (struct contribution){.site = u->site,
+                                       .examples = 5 + site,
+                                       .steps = 2,
+                                       .effective = 2,
+                                       .lr_sum = 0.1,
+                                       .start_loss = 1,
+                                       .distance2 = NAN};
+    u->loss = 1;
+}
+
+static size_t parameters(const struct model *m)
+{
+    size_t n = 0;
+    for (int p = 0; p < m->params; p++) n += m->param[p].count;
+    return n;
+}
+
+static void check_sites(const struct train_options *o, const struct model *m)
+{
+    struct task t = {.round = 3, .weights = m->data};
+    struct error e = {""};
+    struct update u, again;
+    struct federation f = private_terms(o, PRIVACY_CENTRAL, 1, 0.5);
+    make_update(&u, m, 1, 0.1f);
+    CHECK(private_update(&u, &t, &f, m, &e) == 0 && u.kind == UPDATE_DIFFERENCE, "%s", e.text);
+    double norm = sqrt(vector_distance2(u.values, NULL, u.count));
+    CHECK(norm <= 0.5 && norm > 0.4999, "a clipped update has norm %.9g, want 0.5", norm);
+    update_free(&u);
+    make_update(&u, m, 1, 1e-5f);
+    CHECK(private_update(&u, &t, &f, m, &e) == 0, "%s", e.text);
+    norm = sqrt(vector_distance2(u.values, NULL, u.count));
+    CHECK(norm < 0.1, "a short update grew to %g", norm);
+    update_free(&u);
+    /* Local noise: deviation z C on every parameter, none on the gaps, another for each site and round. */
+    f = private_terms(o, PRIVACY_LOCAL, 2, 0.25);
+    make_update(&u, m, 1, 0);
+    make_update(&again, m, 2, 0);
+    CHECK(private_update(&u, &t, &f, m, &e) == 0 && private_update(&again, &t, &f, m, &e) == 0, "%s", e.text);
+    double deviation = sqrt(vector_distance2(u.values, NULL, u.count) / (double)parameters(m));
+    CHECK(fabs(deviation - 0.5) < 0.5 * 5 / sqrt(2.0 * (double)parameters(m)),
+          "local noise has deviation %g, want 0.5", deviation);
+    double cosine = vector_dot(u.values, NULL, again.values, NULL, u.count) / (0.25 * (double)parameters(m));
+    CHECK(fabs(cosine) < 5 / sqrt((double)parameters(m)), "noise of two sites correlates: %g", cosine);
+    float *kept = malloc(u.count * sizeof *kept);
+    memcpy(kept, u.values, u.count * sizeof *kept);
+    update_free(&u);
+    make_update(&u, m, 1, 0);
+    t.round = 4;
+    CHECK(private_update(&u, &t, &f, m, &e) == 0 && memcmp(kept, u.values, u.count * sizeof *kept) != 0,
+          "two rounds have the same noise");
+    f.privacy.test_seed = 0;
+    update_free(&u);
+    make_update(&u, m, 1, 0);
+    t.round = 3;
+    CHECK(private_update(&u, &t, &f, m, &e) == 0 && memcmp(kept, u.values, u.count * sizeof *kept) != 0,
+          "the system's noise is that of the test seed");
+    u.values[5] = NAN;
+    CHECK(private_update(&u, &t, &f, m, &e) == -1 && strstr(e.text, "S1"), "NaN is clipped");
+    free(kept);
+    update_free(&u);
+    update_free(&again);
+}
+
+/* Four updates that equal w: what moves the weights is noise, of deviation z C / 4. Without noise the mean of
+ * clipped differences. */
+static void check_server(const struct train_options *o, const struct model *start)
+{
+    for (int way = 0; way < 2; way++) {
+        struct federation f = private_terms(o, way ? PRIVACY_NONE : PRIVACY_CENTRAL, 0.8, 0.5);
+        struct model *m = model_clone(start);
+        struct server s;
+        struct task t;
+        struct error e = {""};
+        CHECK(server_init(&s, &f, m, NULL, NULL, &e) == 0 && server_begin(&s, &t, &e) == 0, "%s", e.text);
+        for (int k = 0; k < SITES; k++) {
+            struct update u;
+            make_update(&u, start, k, 0);
+            CHECK(private_update(&u, &t, &f, m, &e) == 0 && server_add(&s, &u, &e) == 0, "%s", e.text);
+            update_free(&u);
+        }
+        CHECK(server_end(&s, &e) == 0, "%s", e.text);
+        double deviation = sqrt(vector_distance2(m->data, start->data, m->count) / (double)parameters(m)),
+               want = way ? 0 : 0.8 * 0.5 / SITES;
+        CHECK(fabs(deviation - want) <= want * 0.05, "central noise moves the weights by %g, want %g",
+              deviation, want);
+        for (int p = 0; p < m->params; p++)
+            for (size_t i = 0; m->param[p].kind == PARAM_VAR && i < m->param[p].count; i++)
+                CHECK(m->data[m->param[p].offset + i] >= 0, "a running variance is negative");
+        server_free(&s);
+        model_destroy(m);
+    }
+}
+
+static void check_terms(const struct train_options *o)
+{
+    struct error e = {""};
+    struct accountant a = {{0}};
+    struct federation f = private_terms(o, PRIVACY_CENTRAL, 1.3, 0.5), back;
+    accountant_add(&a, 1, 1.3, 7, &e);
+    CHECK(private_epsilon(&f, 7) == accountant_epsilon(&a, 1e-5, NULL) &&
+              private_epsilon(&f, 8) > private_epsilon(&f, 7),
+          "epsilon %g", private_epsilon(&f, 7));
+    char text[160];
+    private_text(text, &f, 7);
+    CHECK(strstr(text, "NOT PRIVATE") && strstr(text, "central") && strstr(text, "7 rounds"), "%s", text);
+    CHECK(private_check(&f, &e) == 0, "%s", e.text);
+    f.option[0] = 0;
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "equally"), "weights by examples are taken: %s",
+          e.text);
+    f.option[0] = 1;
+    f.compress = compress_find("topk");
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "compression"),
+          "central noise with error feedback is taken: %s", e.text);
+    f.privacy.kind = PRIVACY_LOCAL;
+    CHECK(private_check(&f, &e) == 0, "%s", e.text);
+    f.privacy.noise = 0;
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "noise 0"), "no noise is taken: %s", e.text);
+    f.privacy.noise = 3;
+    struct json *j = federation_json(&f);
+    CHECK(federation_from_json(&back, j, "x", &e) == 0 && back.privacy.kind == PRIVACY_LOCAL &&
+              back.privacy.noise == 3 && back.privacy.clip == 0.5 && back.privacy.test_seed == 17,
+          "terms do not come back: %s", e.text);
+    json_free(j);
+    f.privacy.kind = PRIVACY_NONE;
+    CHECK(isnan(private_epsilon(&f, 7)), "an epsilon of nothing");
+}
+
+int main(void)
+{
+    struct train_options o = small_options(5, 2);
+    struct model *m = learner_model(&o, NULL);
+    check_sites(&o, m);
+    check_server(&o, m);
+    check_terms(&o);
+    model_destroy(m);
+    return check_done("check_private");
+}

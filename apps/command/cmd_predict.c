@@ -121,7 +121,7 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
     c->count = 1;
     if (!split_name(c->item[0].id, &channel, name, ending)) {
         size_t n = strlen(name), suffix = volume_suffix(name);
-        if (ending[0]) n = suffix ? n - suffix : strcspn(name, ".");
+        if (ending[0]) n -= suffix; /* a name without a known ending keeps its dots */
         memcpy(c->item[0].id, name, n);
     }
     if (strspn(c->item[0].id, ".") == strlen(c->item[0].id)) strcpy(c->item[0].id, "image"); /* of the folders "." and "/" */

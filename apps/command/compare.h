@@ -66,8 +66,9 @@ void compare_say_margin(struct json *j, const struct compare *c, const struct to
 void compare_add_seeds(struct json *j, const char *key, const struct seeds_test *t);
 void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c,
                                  const struct seeds_bootstrap *b);
-/* Sentence of the first; lines of both on the console. */
+/* Sentences, with equivalence and non-inferiority within the margin (member "seeds_margin"); lines of both on
+ * the console. */
 void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method,
-                          const struct seeds_test *t, const struct seeds_bootstrap *b);
+                          int better, const struct seeds_test *t, const struct seeds_bootstrap *b);
 
 #endif

@@ -79,15 +79,16 @@ static int find_pairs(struct pairing *p, struct json *j, const struct compare *c
  * finite ones apart. */
 struct values {
     int n, finite, infinite[2];
+    int units; /* of finite_mean: the finite pairs, or with --patients the patients who have some */
     double *all[2], *mean[2], *finite_mean[2], *difference; /* difference: of finite_mean */
-    int *cluster;
+    int *cluster, *finite_cluster;
     void *room;
 };
 
 static int values_allocate(struct values *v, const struct pairing *p, struct error *e)
 {
     const size_t n = (size_t)p->pairs, k = (size_t)p->seeds;
-    double *d = calloc(2 * k * n + 6 * n + 1, sizeof *d); /* the last n hold the clusters */
+    double *d = calloc(2 * k * n + 8 * n + 1, sizeof *d); /* the last 3 n hold integers */
     *v = (struct values){.room = d};
     if (!d) return error_set(e, "out of memory for %d cases", p->pairs);
     for (int arm = 0; arm < 2; arm++) {
@@ -97,6 +98,7 @@ static int values_allocate(struct values *v, const struct pairing *p, struct err
     }
     v->difference = d + 2 * k * n + 4 * n;
     v->cluster = (int *)(v->difference + n);
+    v->finite_cluster = (int *)(v->difference + 2 * n);
     return 0;
 }
 
@@ -108,6 +110,32 @@ static double mean_value(double *of_seed, const struct pairing *p, const char *l
     for (int s = 0; s < p->seeds; s++)
         sum += of_seed[s] = summary_value(summary_find(&p->file[arm][s], p->id[i]), label, metric);
     return sum / p->seeds;
+}
+
+/* Finite pairs to patients' means, in place: several examinations of one patient are not several patients.
+ * Clusters of the finite pairs are turned into places, in order of first appearance. */
+static int average_patients(struct values *v, int clusters)
+{
+    int *place = malloc(((size_t)clusters + 1) * sizeof *place),
+        *count = calloc((size_t)clusters + 1, sizeof *count);
+    const int failed = !place || !count;
+    v->units = 0;
+    for (int k = 0; !failed && k < clusters; k++) place[k] = -1;
+    for (int i = 0; !failed && i < v->finite; i++) {
+        const int first = place[v->finite_cluster[i]] < 0,
+                  at = first ? v->units++ : place[v->finite_cluster[i]];
+        place[v->finite_cluster[i]] = at;
+        count[at]++;
+        for (int arm = 0; arm < 2; arm++)
+            v->finite_mean[arm][at] = v->finite_mean[arm][i] + (first ? 0 : v->finite_mean[arm][at]);
+    }
+    for (int k = 0; !failed && k < v->units; k++) {
+        for (int arm = 0; arm < 2; arm++) v->finite_mean[arm][k] /= count[k];
+        v->difference[k] = v->finite_mean[0][k] - v->finite_mean[1][k];
+    }
+    free(place);
+    free(count);
+    return failed ? -1 : 0;
 }
 
 /* undefined: where the names of the pairs without a value go, or NULL. */
@@ -136,6 +164,7 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
         v->cluster[v->n] = p->cluster[i];
         if (isfinite(x[0]) && isfinite(x[1])) {
             for (int arm = 0; arm < 2; arm++) v->finite_mean[arm][v->finite] = x[arm];
+            v->finite_cluster[v->finite] = p->cluster[i];
             v->difference[v->finite++] = x[0] - x[1];
         }
         v->n++;
@@ -144,6 +173,9 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
         for (int s = 1; s < p->seeds; s++)
             memmove(v->all[arm] + (size_t)s * v->n, v->all[arm] + (size_t)s * p->pairs,
                     (size_t)v->n * sizeof(double));
+    v->units = v->finite;
+    if (c->patients && average_patients(v, p->clusters))
+        return error_set(e, "out of memory for %d patients", p->clusters);
     return 0;
 }
 
@@ -173,17 +205,17 @@ static int test_values(struct measured *r, const struct values *v, const struct 
     r->n = v->n;
     r->finite = v->finite;
     memcpy(r->infinite, v->infinite, sizeof r->infinite);
-    for (int arm = 0; arm < 2; arm++) r->mean[arm] = stats_mean(v->finite_mean[arm], v->finite);
-    r->difference = stats_mean(v->difference, v->finite);
+    for (int arm = 0; arm < 2; arm++) r->mean[arm] = stats_mean(v->finite_mean[arm], v->units);
+    r->difference = stats_mean(v->difference, v->units);
     r->percentile[0] = r->percentile[1] = r->bca[0] = r->bca[1] = NAN;
-    r->power = stats_power_wilcoxon(stats_sd(v->difference, v->finite), v->finite);
-    if (v->finite && stats_bootstrap_mean(r->percentile, r->bca, v->difference, v->finite, c->resamples,
-                                          c->seed, c->level))
+    r->power = stats_power_wilcoxon(stats_sd(v->difference, v->units), v->units);
+    if (v->units &&
+        stats_bootstrap_mean(r->percentile, r->bca, v->difference, v->units, c->resamples, c->seed, c->level))
         return -1;
     if (stats_wilcoxon(&r->wilcoxon, v->mean[0], v->mean[1], v->n, zeros) ||
         stats_hodges_lehmann(&r->shift, v->mean[0], v->mean[1], v->n, c->level) ||
-        stats_tost_paired(&r->tost, v->finite_mean[0], v->finite_mean[1], v->finite, c->margin) ||
-        stats_noninferiority_paired(&r->noninferiority, v->finite_mean[0], v->finite_mean[1], v->finite,
+        stats_tost_paired(&r->tost, v->finite_mean[0], v->finite_mean[1], v->units, c->margin) ||
+        stats_noninferiority_paired(&r->noninferiority, v->finite_mean[0], v->finite_mean[1], v->units,
                                     c->margin, better_of(c) < 0 ? -1 : 1, 0.025))
         return -1;
     if (v->finite < v->n) { /* a margin says nothing where some differences have no size */
@@ -301,7 +333,9 @@ static void print_notes(const struct compare *c)
     printf("Wilcoxon signed-rank test, two-sided, zeros: %s; exact: over all signs of the ranks that there "
            "are, ties and zeros too.\n",
            c->zeros);
-    if (c->patients) printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee).\n");
+    if (c->patients)
+        printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee); means, bootstrap, margins "
+               "and power are of patients' means.\n");
     printf("Detectable: the true difference that the test finds with a power of %g, if differences are "
            "normal and vary as here.\n",
            c->power);
@@ -359,7 +393,7 @@ static int compare_seeds(struct json *j, const struct pairing *p, const struct v
     compare_add_seeds(j, "seeds_mixed_model", &mixed);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &rockette);
     compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, &boot);
-    compare_report_seeds(j, c, c->metric, "mixed model", &mixed, &boot);
+    compare_report_seeds(j, c, c->metric, "mixed model", better_of(c), &mixed, &boot);
     return 0;
 }
 

@@ -201,14 +201,34 @@ void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct c
     compare_add_range(o, "ci", b->ci);
 }
 
+static void say_seeds_margin(struct json *j, const struct compare *c, int better, const struct seeds_test *t)
+{
+    struct tost equal;
+    struct noninferiority worse;
+    char text[32], again[32];
+    if (c->margin <= 0) return;
+    stats_tost_estimate(&equal, t->difference, t->se, t->df, c->margin);
+    stats_noninferiority_estimate(&worse, t->difference, t->se, t->df, c->margin, better < 0 ? -1 : 1, 0.025);
+    struct json *o = json_add_object(j, "seeds_margin");
+    compare_add_tost(o, c, &equal);
+    compare_add_noninferiority(o, c, &worse);
+    json_add_number(o, "equivalence_power_if_equal", stats_power_tost(0, c->margin, t->se, t->df, 0.05));
+    compare_say(j,
+                "Of the two ways of training, within %g: equivalence is %s (%s), and that A's is worse by "
+                "less is %s (%s).",
+                c->margin, equal.equivalent ? "shown" : "not shown", compare_p(text, equal.p),
+                worse.shown ? "shown" : "not shown", compare_p(again, worse.p));
+}
+
 void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method,
-                          const struct seeds_test *t, const struct seeds_bootstrap *b)
+                          int better, const struct seeds_test *t, const struct seeds_bootstrap *b)
 {
     char text[32], again[32];
     compare_say(j,
                 "%s: that the two ways of training differ in %s (patients and %d seeds as random, %s, %s; "
                 "the tests above hold for these models only).",
                 t->p < 0.05 ? "Shown" : "Not shown", what, t->seeds, method, compare_p(text, t->p));
+    say_seeds_margin(j, c, better, t);
     if (c->quiet) return;
     printf(
         "\nPatients and seeds as random: A %.4f (SD between seeds %.4f), B %.4f (%.4f), A - B %.4f (%.4f)\n",

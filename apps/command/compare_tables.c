@@ -242,7 +242,7 @@ static int compare_seeds(struct json *j, const struct tables *t, const struct co
         return error_set(e, "out of memory for %d cases", t->n);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &r);
     compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, &b);
-    compare_report_seeds(j, c, "AUC", "Obuchowski-Rockette", &r, &b);
+    compare_report_seeds(j, c, "AUC", "Obuchowski-Rockette", 1, &r, &b);
     return 0;
 }
 
@@ -269,8 +269,8 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
     if (!c->quiet && d->se > 0)
         printf("power              a true difference of %.4f would be found with a power of %g\n",
                stats_detectable_effect(c->power, d->se, INFINITY, 0.05), c->power);
-    stats_tost_normal(&equal, d->difference, d->se, c->margin);
-    stats_noninferiority_normal(&worse, d->difference, d->se, c->margin, 1, 0.025);
+    stats_tost_estimate(&equal, d->difference, d->se, INFINITY, c->margin);
+    stats_noninferiority_estimate(&worse, d->difference, d->se, INFINITY, c->margin, 1, 0.025);
     if (c->margin > 0) {
         compare_add_tost(j, c, &equal);
         compare_add_noninferiority(j, c, &worse);

@@ -20,8 +20,7 @@ static int paired_mean(double *mean, double *se, double *df, const double *a, co
     return 0;
 }
 
-/* df INFINITY: normal. */
-static void equivalence(struct tost *r, double difference, double se, double df, double margin)
+void stats_tost_estimate(struct tost *r, double difference, double se, double df, double margin)
 {
     double half = se > 0 ? stats_t_quantile(0.95, df) * se : se;
     *r = (struct tost){.difference = difference, .ci = {difference - half, difference + half}, .p = NAN};
@@ -36,17 +35,12 @@ int stats_tost_paired(struct tost *r, const double *a, const double *b, int n, d
 {
     double mean, se, df;
     if (paired_mean(&mean, &se, &df, a, b, n)) return -1;
-    equivalence(r, mean, se, df, margin);
+    stats_tost_estimate(r, mean, se, df, margin);
     return 0;
 }
 
-void stats_tost_normal(struct tost *r, double difference, double se, double margin)
-{
-    equivalence(r, difference, se, INFINITY, margin);
-}
-
-static void noninferiority(struct noninferiority *r, double difference, double se, double df, double margin,
-                           int better, double alpha)
+void stats_noninferiority_estimate(struct noninferiority *r, double difference, double se, double df,
+                                   double margin, int better, double alpha)
 {
     *r = (struct noninferiority){.difference = better * difference, .bound = NAN, .p = NAN, .alpha = alpha};
     if (se > 0) {
@@ -64,12 +58,6 @@ int stats_noninferiority_paired(struct noninferiority *r, const double *a, const
 {
     double mean, se, df;
     if (paired_mean(&mean, &se, &df, a, b, n)) return -1;
-    noninferiority(r, mean, se, df, margin, better, alpha);
+    stats_noninferiority_estimate(r, mean, se, df, margin, better, alpha);
     return 0;
-}
-
-void stats_noninferiority_normal(struct noninferiority *r, double difference, double se, double margin,
-                                 int better, double alpha)
-{
-    noninferiority(r, difference, se, INFINITY, margin, better, alpha);
 }

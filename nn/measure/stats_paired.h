@@ -11,8 +11,9 @@ struct tost {
 /* Paired t (Schuirmann 1987): is mean(a - b) within (-margin, margin)? Pairs with NaN are left out. Returns
  * -1 when memory is out. */
 int stats_tost_paired(struct tost *r, const double *a, const double *b, int n, double margin);
-/* The same of any estimate with a normal distribution (a difference of areas). */
-void stats_tost_normal(struct tost *r, double difference, double se, double margin);
+/* The same of any estimate with a standard error and degrees of freedom (INFINITY: normal, as a difference of
+ * areas). */
+void stats_tost_estimate(struct tost *r, double difference, double se, double df, double margin);
 
 struct noninferiority {
     double difference; /* of a - b, turned so that larger is better for a */
@@ -25,7 +26,8 @@ struct noninferiority {
  * %). Pairs with NaN are left out. Returns -1 when memory is out. */
 int stats_noninferiority_paired(struct noninferiority *r, const double *a, const double *b, int n,
                                 double margin, int better, double alpha);
-void stats_noninferiority_normal(struct noninferiority *r, double difference, double se, double margin,
-                                 int better, double alpha);
+/* Of any estimate, likewise. */
+void stats_noninferiority_estimate(struct noninferiority *r, double difference, double se, double df,
+                                   double margin, int better, double alpha);
 
 #endif

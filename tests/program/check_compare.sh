@@ -70,13 +70,14 @@ for k in 1 2 3; do
     summary Dice c0:0.7$k c1:0.6$k c2:0.8$k c3:0.5$k c4:0.7$k c5:0.6 >"$work/a$k.json"
     summary Dice c0:0.6$k c1:0.6 c2:0.78 c3:0.5$k c4:0.6$k c5:0.5$k >"$work/b$k.json"
 done
-$nephron compare "$work/a1.json,$work/a2.json,$work/a3.json" "$work/b1.json,$work/b2.json,$work/b3.json" --json "$work/j.json" >"$work/out" &&
+$nephron compare "$work/a1.json,$work/a2.json,$work/a3.json" "$work/b1.json,$work/b2.json,$work/b3.json" --margin 0.05 --json "$work/j.json" >"$work/out" &&
+    grep -q '"seeds_margin"' "$work/j.json" && grep -q "^- Of the two ways of training, within 0.05" "$work/out" &&
     grep -q "Patients and seeds as random" "$work/out" && grep -q '"seeds_mixed_model"' "$work/j.json" && grep -q '"seeds_obuchowski_rockette"' "$work/j.json" && grep -q '"seeds_bootstrap"' "$work/j.json"
 ok "compare of three seeds" $?
 refuses 2 "seed k of both belongs together" $nephron compare "$work/a1.json,$work/a2.json" "$work/b1.json"
 printf 'case,patient\nc0,p\nc1,p\nc2,q\nc3,q\nc4,r\nc5,s\n' >"$work/patients.csv"
-$nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/patients.csv" --json "$work/j.json" >/dev/null && grep -q '"patients": 4' "$work/j.json"
-ok "compare --patients" $?
+$nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/patients.csv" --json "$work/j.json" >/dev/null && grep -q '"patients": 4' "$work/j.json" && grep -q '"a": 0.657[45]' "$work/j.json"
+ok "compare --patients: means are of patients' means" $?
 sed 's/^c3.*//' "$work/patients.csv" >"$work/few.csv"
 refuses 1 "no patient for case c3" $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/few.csv"
 $nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json" | grep -q "Mann-Whitney, exact" && grep -q '"mann_whitney"' "$work/j.json"

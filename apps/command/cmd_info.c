@@ -58,15 +58,19 @@ static void print_values(const struct volume *v)
     size_t n = volume_voxels(v), bad = 0;
     double low = INFINITY, high = -INFINITY, sum = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(v->voxel[i])) {
+        double x = v->exact ? v->exact[i] : (double)v->voxel[i];
+        if (!isfinite(x)) {
             bad++;
             continue;
         }
-        low = fmin(low, v->voxel[i]);
-        high = fmax(high, v->voxel[i]);
-        sum += v->voxel[i];
+        low = fmin(low, x);
+        high = fmax(high, x);
+        sum += x;
     }
-    if (bad < n) printf("  values        %.9g to %.9g, mean %.9g\n", low, high, sum / (double)(n - bad));
+    int digits = v->exact ? 17 : 9;
+    if (bad < n)
+        printf("  values        %.*g to %.*g, mean %.9g\n", digits, low, digits, high,
+               sum / (double)(n - bad));
     if (bad) printf("  not finite    %zu voxels (NaN or infinite)\n", bad);
 }
 
@@ -102,11 +106,21 @@ static void print_series(const struct image_info *d)
            d->syntax_uid[0] ? ")" : "");
 }
 
+/* Numbers beyond 2^53 are told rounded, which is said. */
+static int read_exact(struct volume *v, struct image_info *d, const char *path,
+                      const struct image_choice *choice, struct error *e)
+{
+    if (!volume_read_choice(v, d, path, choice, VOLUME_EXACT, e)) return 0;
+    if (volume_read_choice(v, d, path, choice, 0, e)) return -1;
+    volume_assume(v, "values rounded to float32: some are beyond 2^53");
+    return 0;
+}
+
 static int info_volume(int *volumes, const char *path, const struct image_choice *choice, struct error *e)
 {
     struct volume v;
     struct image_info d;
-    if (volume_read_choice(&v, &d, path, choice, 0, e)) return -1;
+    if (read_exact(&v, &d, path, choice, e)) return -1;
     *volumes = d.volumes;
     print_volume(&v, path);
     if (d.volumes > 1)

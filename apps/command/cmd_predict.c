@@ -71,6 +71,9 @@ static int check_channels(const struct image_case *c, const char *folder, const 
     const char *path[CHANNELS_MAX];
     int files = case_paths(path, c, d->channels), held = files > 0 && files < d->channels ? sample_channels(path, files, c->choice, e) : files;
     if (held < 0) return -1;
+    if (held != d->channels && held > files)
+        return error_set(e, "%s: %s %d channels (a colour image has 3, with alpha 4), the run has %d", path[0],
+                         files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
     if (held != d->channels)
         return error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->id, files, ending, files, d->channel_name[files]);
     return 0;
@@ -110,7 +113,12 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
     if (d->channels != 1) {
         int held = sample_channels(&path, 1, c->choice, e);
         if (held < 0) return -1;
-        if (held != d->channels) return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on", path, d->channels, ending);
+        if (held > 1 && held != d->channels)
+            return error_set(e, "%s: holds %d channels (a colour image has 3, with alpha 4), the run has %d", path, held,
+                             d->channels);
+        if (held != d->channels)
+            return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on", path,
+                             d->channels, ending);
     }
     if (end >= sizeof c->item[0].path[0]) return error_set(e, "%.100s...: path is too long", path);
     snprintf(c->item[0].path[0], sizeof c->item[0].path[0], "%s", path);

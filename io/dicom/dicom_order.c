@@ -201,8 +201,7 @@ static int place_slices(struct volume *v, struct entry *t, int n, const double n
         if (check_distances(t, n, normal, &distance, &unit, e)) return -1;
         fit_line(origin, step, t, n, distance);
         if (check_places(t, n, normal, origin, step, distance, unit, e)) return -1;
-        if (!(first->assumed & (ASSUME_STACK | ASSUME_DISTANCE)))
-            first->assumed &= ~ASSUME_THICKNESS; /* positions tell it */
+        if (!t[0].file->stacked) first->assumed &= ~ASSUME_THICKNESS; /* positions tell the distance */
     } else {
         if (first->distance == 0) first->assumed |= ASSUME_DISTANCE;
         memcpy(origin, first->position, sizeof origin);

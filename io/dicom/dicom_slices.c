@@ -248,6 +248,7 @@ static int place_by_offsets(struct slice_file *sf, const struct dicom_file *f, c
             s->position[i] += normal[i] * sign * by;
             s->unit[i] = fabs(normal[i]) * least;
         }
+        s->assumed &= ~(ASSUME_THICKNESS | ASSUME_DISTANCE); /* the offsets tell the distance */
     }
     return status;
 }

@@ -13,7 +13,7 @@
 #include "io/base/text.h"
 #include "io/image/voxels.h"
 
-enum { AXES = 4, VALUE_MAX = 1200 };
+enum { AXES = 4, VALUE_MAX = 1200, HEADER_BYTES = 1 << 20 };
 
 struct meta {
     int axes, has_type, text, packed, big;
@@ -225,6 +225,13 @@ int metaimage_read(struct volume *v, const char *path, int what, struct error *e
 {
     unsigned char *data;
     size_t size;
+    if (what & VOLUME_HEADER) { /* no voxels: the header is text at the begin, and longer ones are read whole
+                                   below */
+        if (file_read_begin(path, HEADER_BYTES, &data, &size, e)) return -1;
+        int status = metaimage_parse(v, data, size, path, what, e);
+        free(data);
+        if (!status || size < HEADER_BYTES) return status;
+    }
     if (file_read(path, 0, &data, &size, e)) return -1;
     int status = metaimage_parse(v, data, size, path, what, e);
     free(data);

@@ -27,8 +27,8 @@ struct volume {
     double affine[3][4];  /* voxel -> RAS mm */
     enum voxel_type type; /* in the file */
     float *voxel;         /* malloc'ed; slope and intercept applied; NULL where `whole` is there */
-    uint16_t *whole; /* malloc'ed, in the same order, in place of voxel where VOLUME_WHOLE was asked for and all
-                        are such; else NULL */
+    uint16_t *whole; /* malloc'ed, in the same order, in place of voxel where VOLUME_WHOLE was asked for and
+                        all are such; else NULL */
     double *exact; /* malloc'ed, in the same order, where VOLUME_EXACT was asked for and some voxel is no
                       float32; else NULL */
     char format[24];      /* "NIfTI-1", "NIfTI-2", "NRRD", ... */
@@ -40,8 +40,9 @@ struct volume {
 /* What a reader is asked for beside the voxels in float32. */
 enum {
     VOLUME_HEADER = 1, /* no voxels */
-    VOLUME_EXACT = 2,  /* also those that float32 cannot hold (integers beyond 2^24, float64) */
-    VOLUME_WHOLE = 4   /* label maps: whole numbers from 0 to 65535 as such, where the file has unscaled integers */
+    VOLUME_EXACT = 2, /* also those that float32 cannot hold (integers beyond 2^24, float64) */
+    VOLUME_WHOLE =
+        4 /* label maps: whole numbers from 0 to 65535 as such, where the file has unscaled integers */
 };
 
 void volume_free(struct volume *v);

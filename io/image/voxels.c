@@ -134,7 +134,8 @@ int voxels_read(struct volume *v, const unsigned char *in, int big, double slope
                 struct error *e)
 {
     size_t n = volume_voxels(v);
-    if (what & VOLUME_WHOLE && v->size[3] == 1 && slope == 1 && inter == 0 && read_whole(v, in, big)) return 0;
+    if (what & VOLUME_WHOLE && v->size[3] == 1 && slope == 1 && inter == 0 && read_whole(v, in, big))
+        return 0;
     if (voxels_allocate(v, what, slope, inter, e)) return -1;
     voxels_decode(v->voxel, in, n, v->type, big, slope, inter);
     if (v->exact && voxels_decode_exact(v->exact, in, n, v->type, big, slope, inter, e)) {

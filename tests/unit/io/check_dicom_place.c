@@ -104,6 +104,11 @@ static void check_nuclear(void)
     refuse("angular views", "holds 4 volumes", "4", "0\\0\\0", axial, &x);
     /* Without any distance one is assumed and told. */
     x.size = 0;
+    put_text(&x, 0x00180050, "DS", "3");
+    CHECK(!parse(&v, "2", "0\\0\\0", axial, &x, &e) && v.spacing[2] == 3 && strstr(v.assumed, "distance of slices: Slice Thickness"),
+          "a thickness: %s", v.assumed);
+    volume_free(&v);
+    x.size = 0;
     CHECK(!parse(&v, "2", "0\\0\\0", axial, &x, &e) && v.spacing[2] == 1 &&
               strstr(v.assumed, "distance of slices 1 mm"),
           "no distance: %s", v.assumed);

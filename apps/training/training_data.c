@@ -137,6 +137,7 @@ static int check_kept_plan(const struct training *t, const char *path, struct er
 int training_plan(struct training *t, struct error *e)
 {
     char path[1200];
+    t->budget.hours = t->args.hours;
     if (t->options.task == TASK_CLASSIFY) return t->budget.hours > 0 ? error_set(e, "--hours is for segmentation") : 0;
     if (t->budget.hours > 0) ask_budget(t);
     if (file_join(path, sizeof path, t->args.run, "plans.json", e)) return -1;

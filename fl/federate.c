@@ -236,7 +236,6 @@ static int record_site(struct simulation *s, int k, struct round_record *r, stru
                                .validation_loss = NAN,
                                .lr = r->lr,
                                .seconds = done->seconds,
-
                                .metric_local = done->metric_local,
                                .norm = NAN,
                                .cosine = NAN};

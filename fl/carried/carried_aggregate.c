@@ -109,7 +109,6 @@ static void note_update(struct round_work *w, int i, const char *hex)
                                       .validation_loss = NAN,
                                       .lr = lr,
                                       .seconds = NAN,
-
                                       .metric_local = u->metric_after,
                                       .norm = NAN,
                                       .cosine = NAN};

@@ -2,6 +2,7 @@
 #include "fl/round/server.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,19 +212,26 @@ static int compare_updates(struct server *s, const float **row, struct error *e)
     return 0;
 }
 
+static int compare_updates_by_site(const void *a, const void *b)
+{
+    return strcmp(((const struct server_update *)a)->site, ((const struct server_update *)b)->site);
+}
+
 void server_measure(const struct server *s, const char *site, double *norm, double *cosine, double *bytes)
 {
+    struct server_update key;
+    double sum = 0;
     *norm = *cosine = NAN;
     *bytes = 0;
-    for (int i = 0; i < s->updates; i++) {
-        double sum = 0;
-        if (strcmp(s->update[i].site, site) != 0) continue;
-        *norm = s->update[i].norm;
-        *bytes = s->update[i].bytes;
-        for (int k = 0; s->cosine && k < s->updates; k++) sum += k == i ? 0 : s->cosine[i * s->updates + k];
-        if (s->cosine && s->updates > 1) *cosine = sum / (s->updates - 1);
-        return;
-    }
+    snprintf(key.site, sizeof key.site, "%s", site);
+    const struct server_update *u =
+        bsearch(&key, s->update, (size_t)s->updates, sizeof *s->update, compare_updates_by_site);
+    if (!u) return;
+    ptrdiff_t i = u - s->update;
+    *norm = u->norm;
+    *bytes = u->bytes;
+    for (int k = 0; s->cosine && k < s->updates; k++) sum += k == i ? 0 : s->cosine[i * s->updates + k];
+    if (s->cosine && s->updates > 1) *cosine = sum / (s->updates - 1);
 }
 
 /* The sum of the updates gets the noise of central privacy, once a round. */

@@ -242,6 +242,39 @@ static void check_flower(int *covered)
     json_free(golden);
 }
 
+/* ---- one hostile site of seven ------------------------------------------------------------------------- */
+
+/* Six sites agree up to small noise, the seventh sends what is far away: averages follow it, robust
+ * strategies do not. */
+static void check_poisoned(void)
+{
+    enum { SITES = 7 };
+    static const char *const robust[] = {"median", "trimmed", "krum", "multikrum", "bulyan", "geomedian"};
+    struct model *m = small_model(50);
+    float *row[SITES], *slot[STRATEGY_SLOTS] = {0}, *out = calloc(m->count, sizeof *out);
+    struct contribution c[SITES];
+    struct error e = {""};
+    for (int k = 0; k < SITES; k++) {
+        struct rng rng = rng_stream(6, (uint32_t)k, 0, RNG_TEST);
+        row[k] = calloc(m->count, sizeof(float));
+        for (int i = 0; i < 50; i++) row[k][i] = 0.1f * rng_normal(&rng) + (k == 3 ? 100.0f : 1.0f);
+        c[k] = (struct contribution){.examples = 10};
+    }
+    for (size_t k = 0; k <= sizeof robust / sizeof *robust; k++) {
+        const struct strategy *s = strategy_find(k ? robust[k - 1] : "fedavg");
+        double option[STRATEGY_OPTIONS], farthest = 0;
+        strategy_standard(option, s);
+        CHECK(aggregate(out, s, option, m, m->data, row, c, SITES, SITES, 0, slot, &e) == 0, "%s: %s",
+              s->name, e.text);
+        for (int i = 0; i < 50; i++) farthest = fmax(farthest, fabs((double)out[i] - 1));
+        CHECK(k ? farthest < 0.5 : farthest > 10, "%s: a hostile site moves a weight by %g", s->name,
+              farthest);
+    }
+    for (int k = 0; k < SITES; k++) free(row[k]);
+    free(out);
+    free_model(m);
+}
+
 /* ---- by hand: one weight, two sites -------------------------------------------------------------------- */
 
 /* The site's part of a strategy on one weight: a few steps of plain gradient descent on loss (v - target)^2
@@ -440,6 +473,7 @@ int main(void)
     check_statistics();
     check_flower(covered);
     check_by_hand(covered);
+    check_poisoned();
     for (int k = 0; strategies[k]; k++) CHECK(covered[k], "strategy %s has no case", strategies[k]->name);
     check_table();
     return check_done("check_strategies");

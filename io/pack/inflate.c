@@ -338,8 +338,9 @@ static int inflate_until(const unsigned char *in, size_t in_size, size_t expecte
                          unsigned char **out, size_t *out_size, size_t *used, struct error *e)
 {
     z_stream z;
+    size_t cap = limit < SIZE_MAX ? limit + 1 : limit; /* a byte more shows that there are more */
     size_t room = expected ? expected : 3 * in_size + 64, size = 0;
-    if (room > limit) room = limit;
+    if (room > cap) room = cap;
     unsigned char *data = malloc(room ? room : 1);
     memset(&z, 0, sizeof z);
     if (!data || inflateInit2(&z, -15) != Z_OK) {
@@ -355,7 +356,8 @@ static int inflate_until(const unsigned char *in, size_t in_size, size_t expecte
             fed += z.avail_in;
         }
         if (size == room) {
-            size_t more = room < limit / 2 ? 2 * room + 64 : limit;
+            size_t more = room < cap / 2 ? 2 * room + 64 : cap;
+            if (more > cap) more = cap;
             unsigned char *grown = more > room ? realloc(data, more) : NULL;
             if (!grown) break;
             data = grown;
@@ -375,9 +377,9 @@ static int inflate_until(const unsigned char *in, size_t in_size, size_t expecte
         taken = in_size;
         status = Z_STREAM_END;
     }
-    if (status != Z_STREAM_END) {
+    if (status != Z_STREAM_END || (!stop && size > limit)) {
         free(data);
-        if (size == room && room == limit) return error_set(e, "unpacks to more than %zu bytes", limit);
+        if (size > limit) return error_set(e, "unpacks to more than %zu bytes", limit);
         return error_set(e, status == Z_DATA_ERROR ? "deflate: invalid code" : "deflate stream is cut off");
     }
     if (used) *used = taken;

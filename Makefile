@@ -1,12 +1,13 @@
 # nephron: one program, one library, built by `make` from C11, libc and pthreads.
 #
-#   make            nephron and libnephron.a
+#   make            nephron, libnephron.a and libnephron.so
 #   make check      the fast tests
 #   make check-all  every test: sanitizers, both compilers, every instruction set level
 #   make demo       the main job on the sample that ships here
 #   make study      the whole study on synthetic data: local, federated, centralised; study/report.html
 #   make bench      speed on this machine
-#   make install    PREFIX=/usr/local
+#   make install    PREFIX=/usr/local: program, library, header, manual, completions; make uninstall takes them away
+#   make examples   the programs of apps/examples, against the library that others get
 #   make ZLIB=1     use zlib instead of our own inflate and deflate
 #   make MPI=1      nephron-mpi too: the sites of a federation shared out to the ranks of MPI
 #   make DEPFLAGS=  for a compiler that has no -MMD
@@ -15,11 +16,15 @@
 
 CC = cc
 CFLAGS = -O2 -g
+LD = ld
+OBJCOPY = objcopy
+STRIP = strip
 PREFIX = /usr/local
 VERSION = 0.1.0
+API = 1
 DEPFLAGS = -MMD -MP
 NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wall -Wextra \
-	-ffp-contract=off -fno-math-errno -pthread $(CFLAGS_ZLIB_$(ZLIB)) $(DEPFLAGS)
+	-ffp-contract=off -fno-math-errno -fPIC -fvisibility=hidden -pthread $(CFLAGS_ZLIB_$(ZLIB)) $(DEPFLAGS)
 LIBS = -lm -pthread $(LIBS_ZLIB_$(ZLIB))
 ZLIB = 0
 MPI = 0
@@ -57,15 +62,14 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
 	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
-NN_DATA = nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/labelmap.o nn/data/previous_map.o nn/data/roles.o \
-	nn/data/sample.o nn/data/sites.o nn/data/splits.o
+NN_DATA = nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/labelmap.o nn/data/previous_map.o \
+	nn/data/roles.o nn/data/sample.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
-NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o \
-	nn/measure/metrics.o nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o \
-	nn/measure/stats_auc_interval.o nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o \
-	nn/measure/stats_distributions.o nn/measure/stats_paired.o nn/measure/stats_power.o \
-	nn/measure/stats_proportion.o nn/measure/stats_rank.o nn/measure/stats_seeds.o nn/measure/summary.o \
-	nn/measure/surface.o
+NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o nn/measure/metrics.o \
+	nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o nn/measure/stats_auc_interval.o \
+	nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o nn/measure/stats_distributions.o \
+	nn/measure/stats_paired.o nn/measure/stats_power.o nn/measure/stats_proportion.o nn/measure/stats_rank.o \
+	nn/measure/stats_seeds.o nn/measure/summary.o nn/measure/surface.o
 NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
 	nn/prepare/restore.o
 NN_NETWORK = nn/network/init.o nn/network/resnet.o nn/network/unet.o
@@ -92,8 +96,10 @@ FL_PRIVACY = fl/privacy/accountant.o fl/privacy/chacha20.o fl/privacy/dp.o fl/pr
 FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerprint.o
 FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
 	fl/carried/carried_site.o
+FL_LOOP = fl/checkpoints.o fl/federate.o fl/nephron.o fl/nephron_federation.o fl/nephron_predict.o \
+	fl/nephron_train.o fl/partition.o fl/peers.o fl/site_models.o
 FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) \
-	$(FL_CARRIED) fl/checkpoints.o fl/federate.o fl/partition.o fl/peers.o fl/site_models.o
+	$(FL_CARRIED) $(FL_LOOP)
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) \
 	$(NN_PLAN) $(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
@@ -137,12 +143,13 @@ CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/f
 	tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
-SCRIPTS = tests/check_layers.sh tests/program/check_compare.sh tests/program/check_carried.sh \
-	tests/program/check_cases_io.sh tests/program/check_memory_io.sh tests/program/check_hospitals.sh \
-	tests/program/check_convert.sh tests/program/check_image_data.sh tests/program/check_program.sh \
-	tests/program/check_nnunet.sh tests/program/check_ensemble.sh tests/program/check_study_program.sh
+SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
+	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_ensemble.sh \
+	tests/program/check_hospitals.sh tests/program/check_image_data.sh tests/program/check_library.sh \
+	tests/program/check_memory_io.sh tests/program/check_nnunet.sh tests/program/check_program.sh \
+	tests/program/check_study_program.sh
 
-all: nephron libnephron.a $(PROGRAMS_MPI_$(MPI))
+all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 
 .SUFFIXES: .c .o
 .c.o:
@@ -153,6 +160,17 @@ all: nephron libnephron.a $(PROGRAMS_MPI_$(MPI))
 libnephron.a: $(LIBRARY)
 	rm -f $@
 	ar rcs $@ $(LIBRARY)
+
+# What others link: only the names of fl/nephron.h.
+libnephron.so: $(LIBRARY)
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libnephron.so.$(API) -o $@ $(LIBRARY) $(LIBS)
+
+build/libnephron.a: $(LIBRARY)
+	mkdir -p build
+	$(LD) -r -o build/libnephron.o $(LIBRARY)
+	$(OBJCOPY) --localize-hidden build/libnephron.o
+	rm -f $@
+	ar rcs $@ build/libnephron.o
 
 build/apps.a: $(APPS)
 	mkdir -p build
@@ -186,13 +204,31 @@ study: nephron
 bench: nephron
 	./nephron bench
 
-install: nephron libnephron.a
-	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
-	cp nephron $(DESTDIR)$(PREFIX)/bin/
-	cp libnephron.a $(DESTDIR)$(PREFIX)/lib/
+install: nephron libnephron.so build/libnephron.a
+	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include 	$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions 	$(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	cp nephron $(DESTDIR)$(PREFIX)/bin/nephron
+	$(STRIP) $(DESTDIR)$(PREFIX)/bin/nephron
+	cp fl/nephron.h $(DESTDIR)$(PREFIX)/include/nephron.h
+	cp build/libnephron.a $(DESTDIR)$(PREFIX)/lib/libnephron.a
+	$(STRIP) --strip-debug $(DESTDIR)$(PREFIX)/lib/libnephron.a
+	cp libnephron.so $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
+	$(STRIP) --strip-unneeded $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
+	ln -sf libnephron.so.$(API) $(DESTDIR)$(PREFIX)/lib/libnephron.so
+	printf 'prefix=%s\nName: nephron\nDescription: federated 3D medical imaging\nVersion: %s\nLibs: -L%s/lib -lnephron\nLibs.private: %s\nCflags: -I%s/include\n' 	'$(PREFIX)' '$(VERSION)' '$(PREFIX)' '$(LIBS)' '$(PREFIX)' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc
+	sh apps/install/make_man.sh ./nephron $(DESTDIR)$(PREFIX)/share/man/man1
+	sh apps/install/make_completion.sh ./nephron bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron
+	sh apps/install/make_completion.sh ./nephron zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/nephron $(DESTDIR)$(PREFIX)/include/nephron.h $(DESTDIR)$(PREFIX)/lib/libnephron.a 	$(DESTDIR)$(PREFIX)/lib/libnephron.so $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API) 	$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc $(DESTDIR)$(PREFIX)/share/man/man1/nephron.1 	$(DESTDIR)$(PREFIX)/share/man/man1/nephron-*.1 	$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron 	$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
+
+EXAMPLES = build/predict_one build/train_memory build/federate_two build/list_model build/worker
+examples: $(EXAMPLES)
+$(EXAMPLES): build/libnephron.a
+	$(CC) -std=c11 $(CFLAGS) -Ifl -o $@ apps/examples/$(@F).c build/libnephron.a $(LIBS)
 
 clean:
-	rm -f nephron nephron-mpi libnephron.a *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
+	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build
 
-.PHONY: all check check-all demo study bench install clean
+.PHONY: all check check-all demo study bench install uninstall examples clean

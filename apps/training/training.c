@@ -59,8 +59,9 @@ struct json *training_dataset_json(const struct dataset *d)
 static int write_dataset_json(const struct training *t, struct error *e)
 {
     char path[1200];
-    struct json *j = training_dataset_json(&t->dataset);
-    int status = file_join(path, sizeof path, t->args.run, "dataset.json", e) ? -1 : json_write(j, path, e);
+    if (file_join(path, sizeof path, t->args.run, "dataset.json", e)) return -1;
+    struct json *j = dataset_describe(&t->dataset);
+    int status = j ? json_write(j, path, e) : error_set(e, "%s: out of memory", path);
     json_free(j);
     return status;
 }

@@ -63,6 +63,10 @@ int dataset_open(struct dataset *d, const char *path, struct error *e);
 int dataset_read_header(struct dataset *d, const char *json_path, struct error *e);
 /* dataset.json at path into d, whose fields are zero; what dataset_open and dataset_read_header share. */
 int dataset_read_description(struct dataset *d, const char *path, struct error *e);
+/* The same of JSON in memory, which d then owns (also after an error); name for messages. */
+int dataset_take_description(struct dataset *d, struct json *json, const char *name, struct error *e);
+/* dataset.json of d: as it was read, or what a MedMNIST file would have. To be freed; NULL when memory is out. */
+struct json *dataset_describe(const struct dataset *d);
 /* nnU-Net's key of a region in summary.json: "(1, 2)", or "3" where the file has the number alone. */
 enum { REGION_KEY_SIZE = 4 * LABELS_MAX + 8 };
 void dataset_region_key(char *buf, size_t size, const struct region *r);

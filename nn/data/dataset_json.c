@@ -157,10 +157,9 @@ void dataset_region_key(char *buf, size_t size, const struct region *r)
 
 /* ---- the file -------------------------------------------------------------------------------------------------------- */
 
-int dataset_read_description(struct dataset *d, const char *path, struct error *e)
+int dataset_take_description(struct dataset *d, struct json *json, const char *name, struct error *e)
 {
-    d->json = json_read(path, e);
-    if (!d->json) return -1;
+    d->json = json;
     const char *ending = json_text(d->json, "file_ending", NULL);
     int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : 0;
     bad = bad || read_channels(d, e) || read_labels(d, e);
@@ -169,7 +168,13 @@ int dataset_read_description(struct dataset *d, const char *path, struct error *
     bad = bad || set_text(d->file_ending, sizeof d->file_ending, ending, "file_ending", e);
     if (!bad && json_get(d->json, "dataset"))
         bad = error_set(e, "'dataset' (a list of files elsewhere) is not supported, put them into imagesTr and labelsTr");
-    return bad ? error_prefix(e, "%s", path) : 0;
+    return bad ? error_prefix(e, "%s", name) : 0;
+}
+
+int dataset_read_description(struct dataset *d, const char *path, struct error *e)
+{
+    struct json *json = json_read(path, e);
+    return json ? dataset_take_description(d, json, path, e) : -1;
 }
 
 int dataset_read_header(struct dataset *d, const char *json_path, struct error *e)
@@ -182,4 +187,21 @@ int dataset_read_header(struct dataset *d, const char *json_path, struct error *
     }
     snprintf(d->name, sizeof d->name, "%.127s", json_text(d->json, "name", "dataset"));
     return 0;
+}
+
+struct json *dataset_describe(const struct dataset *d)
+{
+    if (d->json) return json_copy(d->json);
+    struct json *j = json_object();
+    json_add_text(j, "name", d->name);
+    json_add_text(json_add_object(j, "channel_names"), "0", d->channel_name[0]);
+    struct json *labels = json_add_object(j, "labels");
+    for (int k = 0; k < d->classes; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "class_%d", k);
+        json_add_int(labels, k ? name : "background", k);
+    }
+    json_add_int(j, "numTraining", d->cases);
+    json_add_text(j, "file_ending", ".npz");
+    return j;
 }

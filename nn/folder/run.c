@@ -1,3 +1,4 @@
+/* run.c - a run folder is opened: manifest, plan, dataset.json; its checkpoints are found and loaded. */
 #include "nn/folder/run.h"
 
 #include <stdio.h>
@@ -214,6 +215,40 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     if (r->options.task == TASK_SEGMENT && open_segmentation(r, e)) return -1;
     read_mirroring(r, manifest);
     return 0;
+}
+
+struct json *run_describe(const struct run *r)
+{
+    struct json *j = json_object(), *manifest = json_add_object(j, "manifest");
+    int flat = r->plan && r->plan->dims == 2;
+    json_add(manifest, "training", train_options_json(&r->options));
+    json_add_text(manifest, "configuration", r->configuration);
+    struct json *axes = json_add_array(json_add_object(manifest, "converted_from"), "inference_allowed_mirroring_axes");
+    for (int a = flat; a < 3; a++)
+        if (r->mirror[a]) json_add_int(axes, NULL, a - flat);
+    json_add(j, "dataset", json_copy(r->dataset.json));
+    if (r->plan) json_add(j, "plans", json_copy(r->plans.json));
+    return j;
+}
+
+int run_parse(struct run *r, const struct json *description, const char *name, struct error *e)
+{
+    const struct json *manifest = json_get(description, "manifest"), *dataset = json_get(description, "dataset"),
+                      *plans = json_get(description, "plans");
+    memset(r, 0, sizeof *r);
+    if (!json_get(manifest, "training") || !dataset) return error_set(e, "%s: has no members manifest.training and dataset", name);
+    r->dataset.ignore_label = -1;
+    snprintf(r->configuration, sizeof r->configuration, "%.31s", json_text(manifest, "configuration", "3d_fullres"));
+    int status = train_options_from_json(&r->options, json_get(manifest, "training"), name, e);
+    if (!status) status = dataset_take_description(&r->dataset, json_copy(dataset), name, e);
+    if (!status && r->options.task == TASK_SEGMENT) {
+        status = plans ? plans_from_json(&r->plans, plans, &r->dataset, name, e) : error_set(e, "%s: has no member plans", name);
+        r->plan = status ? NULL : plans_find(&r->plans, r->configuration, e);
+        if (!r->plan || learner_check(&r->options, r->plan, e)) status = status ? status : error_prefix(e, "%s", name);
+    }
+    if (!status) read_mirroring(r, manifest);
+    if (status) run_close(r);
+    return status;
 }
 
 int run_open(struct run *r, const char *path, struct error *e)

@@ -29,6 +29,9 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
 
 int run_open(struct run *r, const char *path, struct error *e);
 void run_close(struct run *r);
+/* A run without a folder: {"manifest": {"training", "configuration", ...}, "dataset": dataset.json, "plans": plans.json}. */
+struct json *run_describe(const struct run *r); /* NULL when memory is out */
+int run_parse(struct run *r, const struct json *description, const char *name, struct error *e);
 /* Weights of one fold: checkpoint is "final", "best" or "latest", NULL for the first of these that is there. The caller frees the model. */
 struct model *run_model(const struct run *r, const char *fold, const char *checkpoint, struct error *e);
 /* Folders fold_K of the run that hold the checkpoint, K in the order of numbers; "all" only where there is no other, as nnU-Net finds

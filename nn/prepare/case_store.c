@@ -1,3 +1,4 @@
+/* case_store.c - preprocessed training cases in memory, or in a file of the cache, with the voxels that patches are drawn around. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,47 @@ int case_store_load(struct case_store *c, const struct dataset *d, const struct 
     else
         c->bytes = store_bytes(c);
     return bad ? -1 : 0;
+}
+
+/* Room for one more in all of the arrays. */
+static int store_grow(struct case_store *c)
+{
+    size_t room = (size_t)c->cases + 1;
+    void *sample = realloc(c->sample, room * sizeof *c->sample);
+    if (sample) c->sample = sample;
+    void *index = realloc(c->index, room * sizeof *c->index);
+    if (index) c->index = index;
+    void *count = realloc(c->location_count, room * sizeof *c->location_count);
+    if (count) c->location_count = count;
+    void *location = realloc(c->location, room * sizeof *c->location);
+    if (location) c->location = location;
+    if (!sample || !index || !count || !location) return -1;
+    c->location_count[c->cases] = calloc((size_t)c->groups + 1, sizeof **c->location_count);
+    c->location[c->cases] = calloc((size_t)c->groups + 1, sizeof **c->location);
+    if (c->location_count[c->cases] && c->location[c->cases]) return 0;
+    free(c->location_count[c->cases]);
+    free(c->location[c->cases]);
+    return -1;
+}
+
+int case_store_add(struct case_store *c, struct sample *raw, const struct plan *p, struct error *e)
+{
+    int k = c->cases;
+    if (p) c->groups = output_groups(p);
+    if (p && !raw->label) return error_set(e, "case %d has no label map", k);
+    if (store_grow(c)) return error_set(e, "no memory for %d cases", k + 1);
+    if (p && (preprocess_case(raw, p, e) || sample_groups(c->location[k], c->location_count[k], raw, p, e))) {
+        for (int m = 0; m < c->groups; m++) free(c->location[k][m]);
+        free(c->location[k]);
+        free(c->location_count[k]);
+        return error_prefix(e, "case %d", k);
+    }
+    c->sample[k] = *raw;
+    c->index[k] = k;
+    c->cases++;
+    c->bytes = store_bytes(c);
+    memset(raw, 0, sizeof *raw);
+    return 0;
 }
 
 void case_store_free(struct case_store *c)

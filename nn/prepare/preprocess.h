@@ -54,6 +54,9 @@ struct case_store {
 struct pool;
 int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role, int which,
                     struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e);
+/* One more case, of a raw sample with a label map, which the store then owns; c is zeroed before the first. With p NULL the sample
+ * stays as it is and has no locations (classification). After an error the store is as before and the sample the caller's. */
+int case_store_add(struct case_store *c, struct sample *raw, const struct plan *p, struct error *e);
 void case_store_free(struct case_store *c);
 
 #endif

@@ -1,0 +1,65 @@
+/* nephron_handles.h - what the handles of nephron.h are. Private to fl/nephron*.c. */
+#ifndef FL_NEPHRON_HANDLES_H
+#define FL_NEPHRON_HANDLES_H
+
+#include "fl/nephron.h"
+#include "fl/round/server.h"
+#include "io/base/error.h"
+#include "nn/folder/run.h"
+#include "nn/infer/segmenter.h"
+
+struct nephron {
+    struct pool *pool;
+    struct error e;
+};
+
+struct nephron_image {
+    nephron *n;
+    struct sample sample; /* image and geometry alone */
+};
+
+struct nephron_model {
+    nephron *n;
+    struct run run;
+    struct model *model[FOLDS_MAX];
+    int folds;
+    struct segmenter segmenter; /* filled at the first prediction */
+    char *description;          /* of nephron_model_describe */
+};
+
+struct nephron_data {
+    nephron *n;
+    struct nephron_model *m;
+    struct dataset dataset;
+    struct learner_data train, validation;
+};
+
+struct nephron_trainer {
+    nephron *n;
+    struct nephron_model *m;
+    struct nephron_data *data;
+    struct train_options options;
+    struct learner learner;
+    int open;
+    struct site_state state; /* of nephron_client_update; name "" before */
+};
+
+struct nephron_server {
+    nephron *n;
+    struct nephron_model *m;
+    struct federation federation;
+    struct server server;
+    struct task task;
+};
+
+/* Members of a JSON text over options. text NULL: nothing. *whole, where whole is not NULL, receives the JSON (NULL for none). */
+int nephron_merge_options(struct train_options *o, const char *text, struct json **whole, struct error *e);
+/* A sample of one's own: preprocessing works in place. */
+int nephron_copy_image(struct sample *s, const nephron_image *i, struct error *e);
+/* The only fold's model, with or without gradients; NULL with a message where there are several. */
+struct model *nephron_single(nephron_model *m, int gradients);
+/* Flat vectors without gaps, as callers see them, from and to those of the model. Return the number of floats. */
+size_t nephron_pack(float *out, const struct model *layout, const float *in);
+size_t nephron_unpack(float *out, const struct model *layout, const float *in);
+
+#endif

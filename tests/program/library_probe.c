@@ -1,0 +1,153 @@
+/* library_probe.c - a program of somebody else: uses nephron.h alone, in C and in C++. library_probe DATA RUN IMAGE OUT
+ * Prints "weights HASH" after the run's own training done again through the library; every line "FAILED ..." is a failure. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nephron.h"
+
+static int failed, passed;
+
+static void check(int good, const char *what, const nephron *n)
+{
+    if (good) passed++;
+    else failed++, printf("FAILED %s: %s\n", what, n ? nephron_error(n) : "");
+}
+
+/* A call that must fail with a message that says so. */
+static void refused(int status, const nephron *n, const char *text)
+{
+    check(status != 0 && strstr(nephron_error(n), text) != NULL, text, n);
+}
+
+static const char options[] = "{\"epochs\": 2, \"iterations\": 3, \"base_features\": 4, \"patch\": [24, 32, 24], \"batch\": 2}";
+
+/* What `nephron train` does, step by step. */
+static void train(nephron *n, const char *data)
+{
+    int validation = 0;
+    double loss = 0, metric = 0;
+    nephron_model *m = nephron_model_create(n, data, options);
+    nephron_data *d = nephron_data_open(m, data, "0", NULL);
+    nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
+    check(t != NULL && nephron_trainer_bytes(t) > 0, "trainer", n);
+    check(nephron_data_cases(d, &validation) == 32 && validation == 8, "cases of fold 0", n);
+    check(nephron_train(t, 0, 4, &loss) == 0 && nephron_train(t, 4, 2, &loss) == 0, "six steps", n);
+    check(nephron_validate(t, &loss, &metric) == 0 && metric >= 0 && metric <= 1, "validation", n);
+    printf("weights %016llx\n", (unsigned long long)nephron_weights_hash(m));
+    refused(nephron_train(t, 6, 1, NULL), n, "the schedule has 6");
+    refused(nephron_trainer_open(m, d, "{\"epochz\": 3}", 0) ? 0 : -1, n, "no option 'epochz'");
+    refused(nephron_trainer_open(m, d, "{\"epochs\": ", 0) ? 0 : -1, n, "options");
+    refused(nephron_trainer_open(m, d, "{\"task\": \"classify\"}", 0) ? 0 : -1, n, "options");
+    nephron_trainer_free(t);
+    nephron_data_free(d);
+    nephron_model_free(m);
+}
+
+/* Flat weights, views, and a copy made of description and file. */
+static void copy_model(nephron *n, nephron_model *m, const char *path)
+{
+    size_t count = nephron_weights_count(m), sum = 0, offset;
+    const char *name;
+    int shape[5], axes;
+    float *w = (float *)malloc(count * sizeof *w), *v = (float *)malloc(count * sizeof *v);
+    check(nephron_weights_get(m, w, count) == 0, "weights", n);
+    for (int i = 0; (axes = nephron_weights_view(m, i, &name, shape, &offset)) > 0; i++) {
+        size_t size = 1;
+        for (int a = 0; a < 5; a++) size *= (size_t)shape[a];
+        check(offset == sum && name[0] && axes <= 5, "view", n);
+        sum += size;
+    }
+    check(sum == count, "views cover the weights", n);
+    check(nephron_model_save(m, path) == 0, "save", n);
+    FILE *f = fopen(path, "rb");
+    char *bytes = (char *)malloc(1 << 20);
+    size_t size = fread(bytes, 1, 1 << 20, f);
+    fclose(f);
+    nephron_model *copy = nephron_model_parse(n, nephron_model_describe(m), bytes, size);
+    check(copy != NULL && nephron_weights_hash(copy) == nephron_weights_hash(m), "copy from memory", n);
+    check(nephron_weights_get(copy, v, count) == 0 && memcmp(v, w, count * sizeof *w) == 0, "the same weights", n);
+    v[0] += 1;
+    check(nephron_weights_set(copy, v, count) == 0 && nephron_weights_hash(copy) != nephron_weights_hash(m), "other weights", n);
+    refused(nephron_weights_set(copy, v, count - 1), n, "the model has");
+    v[0] /= 0.0f * v[0];
+    refused(nephron_weights_set(copy, v, count), n, "not finite");
+    for (size_t cut = 0; cut < size; cut += size / 50 + 1) {
+        nephron_model *broken = nephron_model_parse(n, nephron_model_describe(m), bytes, cut);
+        check(broken == NULL && nephron_error(n)[0], "cut weights are refused", n);
+    }
+    refused(nephron_model_parse(n, "{}", bytes, size) ? 0 : -1, n, "manifest.training");
+    refused(nephron_model_parse(n, "nonsense", bytes, size) ? 0 : -1, n, "description");
+    nephron_model_free(copy);
+    free(w), free(v), free(bytes);
+}
+
+static void predict(nephron *n, nephron_model *m, const char *path, const char *out)
+{
+    int size[3], channels;
+    const double spacing[3] = {1, 1, 1};
+    const char *files[] = {path, NULL};
+    nephron_image *i = nephron_image_read(n, files, 1);
+    check(i != NULL && (channels = nephron_image_size(i, size)) == 1, "image", n);
+    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    uint8_t *map = (uint8_t *)malloc(voxels);
+    float *p = (float *)malloc(3 * voxels * sizeof *p), two[2 * 8] = {0};
+    check(nephron_predict(m, i, map, p) == 0 && nephron_predict_bytes(m, i) > voxels, "prediction", n);
+    int wrong = 0;
+    for (size_t k = 0; k < voxels; k++) {
+        int best = 0;
+        for (int c = 1; c < 3; c++) best = p[(size_t)c * voxels + k] > p[(size_t)best * voxels + k] ? c : best;
+        wrong += best != map[k];
+    }
+    check(wrong == 0, "the map is the most probable class", n);
+    check(nephron_predict_file(m, i, out) == 0, "file", n);
+    const int small[3] = {2, 2, 2};
+    nephron_image *other = nephron_image_wrap(n, two, small, 2, spacing);
+    check(other != NULL, "wrap", n);
+    refused(nephron_predict(m, other, map, NULL), n, "2 channels, the model takes 1");
+    refused(nephron_predict(m, NULL, map, NULL), n, "no image");
+    refused(nephron_predict(m, i, NULL, NULL), n, "neither");
+    refused(nephron_predict_file(m, i, "/nonexistent/x.nii.gz"), n, "/nonexistent");
+    refused(nephron_image_wrap(n, two, small, 0, spacing) ? 0 : -1, n, "channels");
+    files[0] = "/nonexistent.nii.gz";
+    refused(nephron_image_read(n, files, 1) ? 0 : -1, n, "/nonexistent.nii.gz");
+    refused(nephron_model_load(n, "/nonexistent", NULL) ? 0 : -1, n, "/nonexistent");
+    nephron_image_free(other);
+    nephron_image_free(i);
+    free(map), free(p);
+}
+
+static void aggregate(nephron *n)
+{
+    const float a[3] = {1, 2, 3}, b[3] = {3, 2, 1}, c[3] = {100, 2, 5};
+    const float *in[3] = {a, b, c}, *back[3] = {c, b, a};
+    const double weight[3] = {1, 3, 4}, reversed[3] = {4, 3, 1};
+    float out[3], again[3];
+    check(nephron_aggregate(n, "fedavg", out, in, weight, 2, 3) == 0 && out[0] == 2.5f && out[1] == 2 && out[2] == 1.5f, "fedavg", n);
+    check(nephron_aggregate(n, "fedavg", out, in, weight, 3, 3) == 0 && nephron_aggregate(n, "fedavg", again, back, reversed, 3, 3) == 0 &&
+              memcmp(out, again, sizeof out) == 0, "any order", n);
+    check(nephron_aggregate(n, "median", out, in, weight, 3, 3) == 0 && out[0] == 3 && out[2] == 3, "median", n);
+    refused(nephron_aggregate(n, "scaffold", out, in, weight, 3, 3), n, "nephron_server_open");
+    refused(nephron_aggregate(n, "nothing", out, in, weight, 3, 3), n, "no strategy 'nothing'");
+    refused(nephron_aggregate(n, "fedavg", out, in, weight, 0, 3), n, "0 vectors");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 5) return 2;
+    check(nephron_open(NEPHRON_API + 1, 1) == NULL && nephron_error(NULL)[0], "another interface", NULL);
+    check(nephron_model_load(NULL, argv[2], NULL) == NULL && nephron_predict(NULL, NULL, NULL, NULL) == -1 && nephron_train(NULL, 0, 1, NULL) == -1 &&
+              nephron_server_end(NULL) == -1 && nephron_weights_count(NULL) == 0 && nephron_data_open(NULL, "", NULL, NULL) == NULL, "NULL handles", NULL);
+    nephron_close(NULL), nephron_model_free(NULL), nephron_image_free(NULL), nephron_data_free(NULL), nephron_trainer_free(NULL), nephron_server_free(NULL);
+    nephron *n = nephron_open(NEPHRON_API, 2);
+    train(n, argv[1]);
+    nephron_model *m = nephron_model_load(n, argv[2], "0");
+    check(m != NULL, "load", n);
+    predict(n, m, argv[3], argv[4]);
+    copy_model(n, m, strcat(argv[4], ".safetensors"));
+    aggregate(n);
+    nephron_model_free(m);
+    nephron_close(n);
+    printf("probe: %d passed, %d failed\n", passed, failed);
+    return failed != 0;
+}

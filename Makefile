@@ -62,8 +62,8 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
 	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
-NN_DATA = nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/labelmap.o nn/data/previous_map.o \
-	nn/data/roles.o nn/data/sample.o nn/data/sites.o nn/data/splits.o
+NN_DATA = nn/data/components.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/labelmap.o \
+	nn/data/previous_map.o nn/data/roles.o nn/data/sample.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
 NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o nn/measure/metrics.o \
 	nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o nn/measure/stats_auc_interval.o \
@@ -136,7 +136,7 @@ CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
 	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample \
-	tests/unit/nn/check_stats tests/unit/nn/check_train
+	tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train
 CHECKS_FL = tests/unit/fl/check_compress tests/unit/fl/check_faults tests/unit/fl/check_federated \
 	tests/unit/fl/check_fingerprint tests/unit/fl/check_peers tests/unit/fl/check_privacy \
 	tests/unit/fl/check_private tests/unit/fl/check_rounds tests/unit/fl/check_secure \

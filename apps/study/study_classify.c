@@ -10,7 +10,7 @@
 #include "apps/base/progress.h"
 #include "apps/study/study.h"
 #include "nn/train/classify.h"
-#include "nn/measure/metrics.h"
+#include "nn/data/components.h"
 #include "nn/measure/stats_auc.h"
 #include "nn/folder/run.h"
 #include "tensor/base/check.h"
@@ -39,7 +39,7 @@ void classify_design(struct study *s)
 static int keep_largest(uint8_t *mask, const int size[3], struct error *e)
 {
     const size_t n = (size_t)size[0] * size[1] * size[2];
-    int32_t *id = malloc(n * sizeof *id), parts = id ? metrics_components(id, mask, size) : -1, largest = 0;
+    int32_t *id = malloc(n * sizeof *id), parts = id ? components_find(id, mask, size) : -1, largest = 0;
     size_t *count = parts < 0 ? NULL : calloc((size_t)parts + 1, sizeof *count);
     for (size_t i = 0; count && i < n; i++) count[id[i]]++;
     for (int32_t k = 1; count && k <= parts; k++)
@@ -155,7 +155,7 @@ static void print_arm(const struct study *s, int arm, int seed)
     for (int k = 0; k < t->tests; k++) target[k] = s->dataset.item[t->test[k]].target;
     study_arm_name(name, s, arm);
     if (!s->quiet) {
-        printf("classification  %-24s seed %d  test AUC %.3f  trained %.1f s\n", name, seed + 1, metrics_auc(target, r->value, t->tests), r->seconds);
+        printf("classification  %-24s seed %d  test AUC %.3f  trained %.1f s\n", name, seed + 1, stats_auc(target, r->value, t->tests), r->seconds);
         fflush(stdout);
     }
     free(target);

@@ -169,7 +169,7 @@ double results_site_auc(const struct study *s, const int *label, const double *p
         some[n] = label[k];
         p[n++] = probability[k];
     }
-    double auc = metrics_auc(some, p, n);
+    double auc = stats_auc(some, p, n);
     free(some);
     free(p);
     return auc;
@@ -278,7 +278,7 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     stats_clopper_pearson(arm->specificity_exact, arm->c.tn, n - arm->c.positives, 0.95);
     failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, 2000, s->seed, 0.95);
     failed |= stats_hosmer_lemeshow(&arm->hosmer, label, arm->probability, n, 10);
-    for (int k = 0; k < t->seeds; k++) arm->seed_auc[k] = metrics_auc(label, t->run[a][k].value, n);
+    for (int k = 0; k < t->seeds; k++) arm->seed_auc[k] = stats_auc(label, t->run[a][k].value, n);
     results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);
     arm->piped = t->run[a][0].piped != NULL;
     if (arm->piped) {

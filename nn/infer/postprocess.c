@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/measure/metrics.h"
+#include "nn/data/components.h"
 #include "nn/plan/outputs.h"
 
 static const char keep_largest[] = "remove_all_but_largest_component_from_segmentation";
@@ -33,7 +33,7 @@ int postprocess_keep_largest(uint8_t *label, const int size[3], uint64_t labels)
     int components = -1;
     if (mask && id) {
         for (size_t i = 0; i < n; i++) mask[i] = (uint8_t)label_is_in(labels, label[i]);
-        components = metrics_components(id, mask, size);
+        components = components_find(id, mask, size);
     }
     int status = components < 0 ? -1 : components > 1 ? remove_smaller(label, id, components, n) : 0;
     free(mask);

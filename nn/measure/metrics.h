@@ -14,10 +14,6 @@ struct overlap { /* of one label in one case */
 struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
                                double voxel_mm3);
 
-/* Connected components, 26-neighbourhood; id[i] 0 or 1..n in order of first voxels; returns n, or -1 above
- * 2^31 voxels. */
-int metrics_components(int32_t *id, const uint8_t *mask, const int size[3]);
-
 /* Lesion-wise detection: connected components of the two masks. A lesion of the reference is found if more
  * than `least` of its voxels (a share, 0: any voxel) are in the prediction; one of the prediction is false
  * unless more than that share of it is in the reference. F1 is the harmonic mean of the two shares, as for

@@ -54,7 +54,7 @@ double stats_auc_placements(double *placement, const int *label, const double *s
     return positives > 0 && negatives > 0 ? auc / positives : NAN;
 }
 
-double metrics_auc(const int *label, const double *score, int n)
+double stats_auc(const int *label, const double *score, int n)
 {
     double *v = malloc(((size_t)n + 1) * sizeof *v);
     double auc = v ? stats_auc_placements(v, label, score, n) : -1;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* NaN with one class only. */
-double metrics_auc(const int *label, const double *score, int n);
+double stats_auc(const int *label, const double *score, int n);
 /* The same, and placement[i]: of a positive the share of negatives below it, of a negative the share of
  * positives above it, ties counting half. -1 when memory is out. */
 double stats_auc_placements(double *placement, const int *label, const double *score, int n);

@@ -99,7 +99,7 @@ int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, c
                           count = i < positives ? positives : n - positives;
                 drawn[i] = work[first + (int)rng_below(&rng, (uint32_t)count)];
             }
-            resampled[b] = metrics_auc(class, drawn, n);
+            resampled[b] = stats_auc(class, drawn, n);
         }
         stats_bootstrap_intervals(percentile, bca, auc, resampled, resamples, jackknife, n, level);
         if (resampled[0] == resampled[resamples - 1]) { /* all alike (sorted now): no resample shows what

@@ -249,7 +249,7 @@ static double drawn_difference(double *score, int *class, const int *label, cons
         for (int arm = 0; times[k] && arm < 2; arm++) {
             const double *x = (arm ? b : a) + (size_t)k * n;
             for (int i = 0; i < n; i++) score[i] = x[item[i]];
-            difference += (arm ? -1 : 1) * times[k] * metrics_auc(class, score, n) / seeds;
+            difference += (arm ? -1 : 1) * times[k] * stats_auc(class, score, n) / seeds;
         }
     return difference;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "io/weights/npy.h"
-#include "nn/measure/metrics.h"
+#include "nn/data/components.h"
 #include "tensor/base/check.h"
 
 static const float p_operator = 0.4f, p_removal = 0.2f, p_label = 0.5f;
@@ -82,7 +82,7 @@ static void remove_component(uint8_t *map, uint8_t label, const int size[3], str
 {
     size_t n = voxels_of(size);
     for (size_t i = 0; i < n; i++) mask[i] = map[i] == label;
-    int found = metrics_components(id, mask, size), valid = 0;
+    int found = components_find(id, mask, size), valid = 0;
     if (found < 1) return;
     int32_t *count = calloc((size_t)found + 1, sizeof *count);
     ENSURE(count, "no memory for %d components", found);

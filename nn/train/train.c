@@ -312,7 +312,7 @@ static void summarise_classes(struct validation *v, const float *probability, do
         double of_truth = p[d->target[i]] > 1e-30f ? p[d->target[i]] : 1e-30;
         v->loss -= vmath_log_d(of_truth) / n;
     }
-    v->metric = classes == 2 ? metrics_auc(d->target, score, n) : (double)right / n;
+    v->metric = classes == 2 ? stats_auc(d->target, score, n) : (double)right / n;
 }
 
 int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e)

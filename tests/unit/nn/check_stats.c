@@ -2,7 +2,6 @@
  * out (tests/golden/make_study_stats.py). */
 #include <stdint.h>
 
-#include "io/base/json.h"
 #include "nn/measure/stats.h"
 #include "nn/measure/stats_auc.h"
 #include "nn/measure/stats_calibration.h"
@@ -13,30 +12,7 @@
 #include "nn/measure/stats_rank.h"
 #include "nn/measure/stats_seeds.h"
 #include "tensor/base/rng.h"
-#include "tests/unit/expect.h"
-
-static struct json *golden;
-
-#define CHECK_RELATIVE(got, want, tolerance, ...) CHECK_NEAR(got, want, (tolerance)*fabs(want), __VA_ARGS__)
-
-static double number_at(const struct json *j, int i) { return json_at(j, i)->number; }
-
-static double *numbers(const struct json *j, const char *key, int *n)
-{
-    const struct json *array = json_get(j, key);
-    double *v = malloc(((size_t)array->count + 1) * sizeof *v);
-    for (int i = 0; i < array->count; i++) v[i] = number_at(array, i);
-    if (n) *n = array->count;
-    return v;
-}
-
-static int *integers(const struct json *j, const char *key)
-{
-    const struct json *array = json_get(j, key);
-    int *v = malloc(((size_t)array->count + 1) * sizeof *v);
-    for (int i = 0; i < array->count; i++) v[i] = (int)json_at(array, i)->integer;
-    return v;
-}
+#include "tests/unit/nn/golden_json.h"
 
 /* ---- ranks ------------------------------------------------------------------------------------------- */
 
@@ -433,12 +409,7 @@ static void check_small(void)
 
 int main(void)
 {
-    struct error e;
-    golden = json_read("tests/data/golden/study_stats.json", &e);
-    if (!golden) {
-        printf("FAILED %s\n", e.text);
-        return 1;
-    }
+    if (!read_golden("tests/data/golden/study_stats.json")) return 1;
     check_hodges_lehmann();
     check_mann_whitney();
     check_clustered_wilcoxon();

@@ -1,0 +1,390 @@
+/* check_tests.c - distributions and statistical tests against SciPy, scikit-learn, statsmodels and mpmath
+ * (tests/golden/make_stats.py) and against published examples. Those of studies: check_stats.c. */
+#include <stdint.h>
+
+#include "nn/measure/stats.h"
+#include "nn/measure/stats_agreement.h"
+#include "nn/measure/stats_auc.h"
+#include "nn/measure/stats_bootstrap.h"
+#include "nn/measure/stats_calibration.h"
+#include "nn/measure/stats_distributions.h"
+#include "nn/measure/stats_paired.h"
+#include "nn/measure/stats_proportion.h"
+#include "nn/measure/stats_rank.h"
+#include "tensor/base/rng.h"
+#include "tests/unit/nn/golden_json.h"
+
+/* ---- special functions ------------------------------------------------------------------------------- */
+
+static void check_special(void)
+{
+    const struct json *s = json_get(golden, "special"), *t;
+    t = json_get(s, "normal_cdf");
+    for (int i = 0; i < t->count; i++) {
+        double z = number_at(t->item[i], 0);
+        CHECK_RELATIVE(stats_normal_cdf(z), number_at(t->item[i], 1), 1e-13, "normal cdf of %g", z);
+        CHECK_NEAR(stats_normal_cdf(z) + stats_normal_cdf(-z), 1, 1e-15, "symmetry at %g", z);
+    }
+    t = json_get(s, "normal_quantile");
+    for (int i = 0; i < t->count; i++) {
+        double want = number_at(t->item[i], 1);
+        CHECK_NEAR(stats_normal_quantile(number_at(t->item[i], 0)), want, 1e-14 * (1 + fabs(want)),
+                   "normal quantile of %g", number_at(t->item[i], 0));
+    }
+    t = json_get(s, "log_gamma");
+    for (int i = 0; i < t->count; i++) {
+        double want = number_at(t->item[i], 1);
+        CHECK_NEAR(stats_log_gamma(number_at(t->item[i], 0)), want, 1e-14 * (1 + fabs(want)),
+                   "log gamma of %g", number_at(t->item[i], 0));
+    }
+    t = json_get(s, "beta_cdf");
+    for (int i = 0; i < t->count; i++) {
+        double x = number_at(t->item[i], 0), a = number_at(t->item[i], 1), b = number_at(t->item[i], 2),
+               want = number_at(t->item[i], 3);
+        CHECK_RELATIVE(stats_beta_cdf(x, a, b), want, 1e-12, "beta cdf of %g (%g, %g)", x, a, b);
+        if (want < 0.999999)
+            CHECK_RELATIVE(stats_beta_quantile(want, a, b), x, 1e-9, "beta quantile (%g, %g)", a, b);
+    }
+    t = json_get(s, "t_lower");
+    for (int i = 0; i < t->count; i++) {
+        double x = number_at(t->item[i], 0), df = number_at(t->item[i], 1), want = number_at(t->item[i], 2);
+        CHECK_RELATIVE(stats_t_cdf(x, df), want, 1e-12, "t cdf of %g with %g", x, df);
+        CHECK_NEAR(stats_t_cdf(-x, df), 1 - want, 1e-13, "t cdf of %g with %g", -x, df);
+    }
+    t = json_get(s, "t_quantile");
+    for (int i = 0; i < t->count; i++)
+        CHECK_RELATIVE(stats_t_quantile(number_at(t->item[i], 0), number_at(t->item[i], 1)),
+                       number_at(t->item[i], 2), 1e-11, "t quantile %d", i);
+    CHECK(stats_normal_quantile(0) == -INFINITY && stats_normal_quantile(1) == INFINITY &&
+              isnan(stats_normal_quantile(1.5)),
+          "ends of the normal quantile");
+    CHECK(isnan(stats_t_cdf(NAN, 3)) && stats_t_cdf(INFINITY, 3) == 1 && isnan(stats_beta_cdf(0.5, 0, 1)),
+          "ends of t and beta");
+}
+
+static void check_descriptive(void)
+{
+    const double x[4] = {4, 1, 3, 2.5};
+    CHECK_NEAR(stats_mean(x, 4), 2.625, 1e-15, "mean");
+    CHECK_NEAR(stats_median(x, 4), 2.75, 1e-15, "median of four");
+    CHECK_NEAR(stats_median(x, 3), 3, 1e-15, "median of three");
+    CHECK_NEAR(stats_sd(x, 4), 1.25, 1e-14, "standard deviation");
+    CHECK(isnan(stats_sd(x, 1)) && isnan(stats_mean(x, 0)) && isnan(stats_median(x, 0)), "too few values");
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------- */
+
+static void check_wilcoxon(void)
+{
+    const struct json *all = json_get(golden, "wilcoxon");
+    struct wilcoxon r;
+    for (int i = 0; i < all->count; i++) {
+        const struct json *g = all->item[i];
+        int n, pratt = (int)json_integer(g, "pratt", 0);
+        double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL), p = json_number(g, "p", -1);
+        CHECK(stats_wilcoxon(&r, a, b, n, pratt ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX) == 0,
+              "memory");
+        CHECK_NEAR(r.statistic, json_number(g, "statistic", -1), 1e-9, "Wilcoxon %d, n %d", i, n);
+        CHECK_RELATIVE(r.p, p, 1e-10, "Wilcoxon %d, n %d, exact %d", i, n, r.exact);
+        CHECK(r.exact == json_integer(g, "exact", -1), "Wilcoxon %d: exact %d", i, r.exact);
+        CHECK_RELATIVE(r.p_greater, json_number(g, "greater", -1), 1e-10, "Wilcoxon %d, one-sided", i);
+        free(a);
+        free(b);
+    }
+    /* Hollander & Wolfe 1973, p. 29, as in R's example of wilcox.test: V = 40, p = 0.01953 one-sided. */
+    const double x[9] = {1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30},
+                 y[9] = {0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29};
+    stats_wilcoxon(&r, x, y, 9, WILCOXON_ZEROS_WILCOX);
+    CHECK(r.w_plus == 40 && r.w_minus == 5 && r.statistic == 5 && r.n == 9, "depression: V = %g", r.w_plus);
+    CHECK_NEAR(r.p, 2 * 0.01953125, 1e-15, "depression");
+    const double hole[4] = {1, NAN, 3, 4}, other[4] = {0, 0, 1, NAN};
+    stats_wilcoxon(&r, hole, other, 4, WILCOXON_ZEROS_WILCOX);
+    CHECK(r.n == 2 && r.p == 0.5, "pairs with NaN are left out: n %d, p %g", r.n, r.p);
+    const double half[5] = {0.5, 0.5, 0.5, 1, 0.5}, less[5] = {0, 0, 0, 0.5, 0};
+    stats_wilcoxon(&r, half, less, 5, WILCOXON_ZEROS_PRATT);
+    CHECK(r.p == 0.0625 && r.exact, "five equal differences: p %g", r.p); /* five pairs cannot reach 0.05 */
+    const double missed[6] = {2, 3, INFINITY, 4, INFINITY, 2}, found[6] = {3, 4, 9, 5, 8, 3},
+                 both[6] = {2, 3, INFINITY, 4, INFINITY, 1};
+    stats_wilcoxon(&r, missed, found, 6, WILCOXON_ZEROS_PRATT);
+    CHECK(r.n == 6 && r.w_plus == 11 && r.w_minus == 10, "missed structures rank as largest: %g, %g",
+          r.w_plus, r.w_minus);
+    stats_wilcoxon(&r, missed, both, 6, WILCOXON_ZEROS_PRATT);
+    CHECK(r.n == 6 && r.zeros == 5 && r.p == 1, "missed by both is no difference: %d zeros, p %g", r.zeros,
+          r.p);
+    stats_wilcoxon(&r, x, x, 9, WILCOXON_ZEROS_WILCOX);
+    CHECK(r.n == 0 && r.p == 1 && r.statistic == 0, "no difference at all");
+}
+
+static void check_delong(void)
+{
+    const struct json *all = json_get(golden, "delong");
+    struct delong r;
+    for (int i = 0; i < all->count; i++) {
+        const struct json *g = all->item[i], *u = json_get(g, "unpaired");
+        int n, *label = integers(g, "label");
+        double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL), p = json_number(g, "p", -1),
+               se = json_number(g, "se", -1);
+        CHECK(stats_delong(&r, label, a, b, n) == 0, "memory");
+        CHECK_NEAR(r.auc_a, json_number(g, "auc_a", -1), 1e-14, "AUC a %d", i);
+        CHECK_NEAR(r.auc_b, json_number(g, "auc_b", -1), 1e-14, "AUC b %d", i);
+        CHECK_NEAR(r.se_a, json_number(g, "se_a", -1), 1e-14, "se a %d", i);
+        CHECK_NEAR(r.se_b, json_number(g, "se_b", -1), 1e-14, "se b %d", i);
+        CHECK_NEAR(r.covariance, json_number(g, "covariance", -1), 1e-15, "covariance %d", i);
+        CHECK_RELATIVE(r.se, se, 1e-11, "se %d", i);
+        CHECK_RELATIVE(r.p, p, 1e-10, "p %d", i);
+        CHECK_NEAR(r.ci[1] - r.ci[0], 2 * 1.959963984540054 * se, 1e-12, "interval %d", i);
+        CHECK_NEAR((r.ci[0] + r.ci[1]) / 2, r.difference, 1e-14, "middle of the interval %d", i);
+        CHECK(stats_delong_unpaired(&r, label, a, n / 2, label + n / 2, b + n / 2, n - n / 2) == 0, "memory");
+        CHECK_NEAR(r.auc_a, number_at(u, 0), 1e-14, "unpaired AUC a %d", i);
+        CHECK_NEAR(r.auc_b, number_at(u, 1), 1e-14, "unpaired AUC b %d", i);
+        CHECK_RELATIVE(r.se, number_at(u, 2), 1e-11, "unpaired se %d", i);
+        CHECK_RELATIVE(r.p, number_at(u, 3), 1e-10, "unpaired p %d", i);
+        CHECK(stats_delong(&r, label, a, a, n) == 0 && r.p == 1 && r.difference == 0 && r.se < 1e-9,
+              "a curve against itself: p %g", r.p);
+        free(label);
+        free(a);
+        free(b);
+    }
+    const int one_class[3] = {1, 1, 1}, both[4] = {0, 1, 0, 1};
+    const double score[4] = {0.1, 0.2, 0.3, 0.4}, hole[4] = {0.1, NAN, 0.3, 0.4};
+    CHECK(isnan(stats_auc(one_class, score, 3)), "AUC of one class");
+    CHECK_NEAR(stats_auc(both, score, 4), 0.75, 1e-15, "AUC by hand");
+    CHECK(isnan(stats_auc(both, hole, 4)), "AUC of NaN");
+    CHECK(stats_delong(&r, one_class, score, score, 3) == 0 && isnan(r.p), "one class: p %g", r.p);
+}
+
+static void check_proportions(void)
+{
+    const struct json *g = json_get(golden, "proportions"), *t = json_get(g, "intervals");
+    for (int i = 0; i < t->count; i++) {
+        int k = (int)number_at(t->item[i], 0), n = (int)number_at(t->item[i], 1);
+        for (int l = 0; l < 2; l++) {
+            double ci[2], level = l ? 0.9 : 0.95;
+            stats_wilson(ci, k, n, level);
+            for (int side = 0; side < 2; side++)
+                CHECK_NEAR(ci[side], number_at(t->item[i], 2 + 4 * l + side), 1e-13, "Wilson %d of %d", k, n);
+            stats_clopper_pearson(ci, k, n, level);
+            for (int side = 0; side < 2; side++)
+                CHECK_NEAR(ci[side], number_at(t->item[i], 4 + 4 * l + side), 1e-11,
+                           "Clopper-Pearson %d of %d", k, n);
+        }
+    }
+    t = json_get(g, "mcnemar");
+    for (int i = 0; i < t->count; i++) {
+        int b = (int)number_at(t->item[i], 0), c = (int)number_at(t->item[i], 1), n = b + c + 7,
+            *x = calloc((size_t)n, sizeof *x), *y = calloc((size_t)n, sizeof *y);
+        struct mcnemar r;
+        for (int k = 0; k < n; k++) {
+            x[k] = k < b || k == b + c;
+            y[k] = (k >= b && k < b + c) || k == b + c;
+        }
+        stats_mcnemar(&r, x, y, n);
+        CHECK(r.b == b && r.c == c, "McNemar counts %d %d", r.b, r.c);
+        CHECK_RELATIVE(r.p, number_at(t->item[i], 2), 1e-10, "McNemar %d %d", b, c);
+        free(x);
+        free(y);
+    }
+}
+
+static void check_bootstrap(void)
+{
+    const struct json *g = json_get(golden, "bootstrap"), *want;
+    int n, count;
+    double *x = numbers(g, "x", &n), *resampled = numbers(g, "resampled", &count),
+           *jackknife = malloc((size_t)n * sizeof *x), sum = 0;
+    double percentile[2], bca[2], again[2][2];
+    for (int i = 0; i < n; i++) sum += x[i];
+    for (int i = 0; i < n; i++) jackknife[i] = (sum - x[i]) / (n - 1);
+    stats_bootstrap_intervals(percentile, bca, sum / n, resampled, count, jackknife, n,
+                              json_number(g, "level", 0));
+    for (int side = 0; side < 2; side++) {
+        want = json_get(g, "percentile");
+        CHECK_NEAR(percentile[side], number_at(want, side), 1e-12, "percentile interval, side %d", side);
+        want = json_get(g, "bca");
+        CHECK_NEAR(bca[side], number_at(want, side), 1e-10, "BCa interval, side %d", side);
+    }
+    stats_bootstrap_mean(percentile, bca, x, n, 2000, 1, 0.95);
+    stats_bootstrap_mean(again[0], again[1], x, n, 2000, 1, 0.95);
+    CHECK(memcmp(percentile, again[0], sizeof percentile) == 0 && memcmp(bca, again[1], sizeof bca) == 0,
+          "the same seed, the same interval");
+    stats_bootstrap_mean(again[0], again[1], x, n, 2000, 2, 0.95);
+    CHECK(memcmp(percentile, again[0], sizeof percentile) != 0, "another seed, another interval");
+    const double same[3] = {2, 2, 2};
+    stats_bootstrap_mean(percentile, bca, same, 3, 100, 1, 0.95);
+    CHECK(percentile[0] == 2 && percentile[1] == 2 && bca[0] == 2 && bca[1] == 2, "equal values: %g to %g",
+          bca[0], bca[1]);
+    free(x);
+    free(resampled);
+    free(jackknife);
+}
+
+/* 95 % intervals of the mean of 40 normal values hold the true mean in about 95 of 100 samples. */
+static void check_coverage(void)
+{
+    enum { TRIALS = 1000, N = 40 };
+    int inside[2] = {0, 0};
+    for (int k = 0; k < TRIALS; k++) {
+        struct rng rng = rng_stream(11, 0, (uint64_t)k, RNG_TEST);
+        double x[N], ci[2][2];
+        for (int i = 0; i < N; i++) x[i] = 5 + rng_normal(&rng);
+        stats_bootstrap_mean(ci[0], ci[1], x, N, 1000, (uint64_t)k, 0.95);
+        for (int m = 0; m < 2; m++) inside[m] += ci[m][0] <= 5 && ci[m][1] >= 5;
+    }
+    for (int m = 0; m < 2; m++)
+        CHECK(inside[m] > 0.9 * TRIALS && inside[m] < 0.97 * TRIALS,
+              "method %d holds the mean %d of %d times", m, inside[m], TRIALS);
+}
+
+static void check_calibration(void)
+{
+    const struct json *g = json_get(golden, "calibration"), *t = json_get(g, "chi2");
+    struct hosmer_lemeshow r;
+    for (int i = 0; i < t->count; i++) {
+        double x = number_at(t->item[i], 0), df = number_at(t->item[i], 1);
+        CHECK_RELATIVE(stats_chi2_upper(x, df), number_at(t->item[i], 2), 1e-12, "chi-squared of %g with %g",
+                       x, df);
+    }
+    t = json_get(g, "hosmer_lemeshow");
+    for (int i = 0; i < t->count; i++) {
+        int n, *label = integers(t->item[i], "label"), groups = (int)json_integer(t->item[i], "groups", 0);
+        double *p = numbers(t->item[i], "p", &n);
+        CHECK(stats_hosmer_lemeshow(&r, label, p, n, groups) == 0 && r.groups == groups, "memory");
+        CHECK_RELATIVE(r.statistic, json_number(t->item[i], "statistic", -1), 1e-10, "Hosmer-Lemeshow %d", i);
+        CHECK_RELATIVE(r.p, json_number(t->item[i], "pvalue", -1), 1e-9, "p of Hosmer-Lemeshow %d", i);
+        CHECK(stats_hosmer_lemeshow(&r, label, p, groups - 1, groups) == 0 && isnan(r.p), "too few cases");
+        free(label);
+        free(p);
+    }
+    const int label[4] = {0, 0, 1, 1};
+    const double right[4] = {0, 0, 1, 1}, wrong[4] = {0, 0, 0, 1};
+    CHECK(stats_hosmer_lemeshow(&r, label, right, 4, 2) == 0 && r.statistic == 0 && r.p == 1,
+          "certain and right");
+    CHECK(stats_hosmer_lemeshow(&r, label, wrong, 4, 4) == 0 && isinf(r.statistic) && r.p == STATS_P_FLOOR,
+          "certain and wrong");
+    CHECK(stats_chi2_upper(0, 3) == 1 && stats_chi2_upper(INFINITY, 3) == 0 && isnan(stats_chi2_upper(1, 0)),
+          "ends of chi-squared");
+}
+
+static void check_bootstrap_auc(void)
+{
+    const struct json *all = json_get(golden, "bootstrap_auc");
+    double ci[2][2], again[2][2];
+    for (int i = 0; i < all->count; i++) {
+        int n, *label = integers(all->item[i], "label");
+        double *score = numbers(all->item[i], "score", &n);
+        stats_bootstrap_auc(ci[0], ci[1], label, score, n, 20000, 1, 0.95);
+        for (int side = 0; side < 2; side++) {
+            CHECK_NEAR(ci[0][side], number_at(json_get(all->item[i], "percentile"), side), 0.006,
+                       "percentile of AUC %d", i);
+            CHECK_NEAR(ci[1][side], number_at(json_get(all->item[i], "bca"), side), 0.006, "BCa of AUC %d",
+                       i);
+        }
+        stats_bootstrap_auc(ci[0], ci[1], label, score, n, 500, 1, 0.95);
+        for (int k = 0; k < n; k++) score[k] = 3 * score[k] - 1, label[k] = label[k] ? 2 : 0;
+        stats_bootstrap_auc(again[0], again[1], label, score, n, 500, 1, 0.95);
+        CHECK(memcmp(ci, again, sizeof ci) == 0, "only the order of the scores counts");
+        free(label);
+        free(score);
+    }
+    const int one_class[3] = {1, 1, 1};
+    const double score[3] = {1, 2, 3};
+    stats_bootstrap_auc(ci[0], ci[1], one_class, score, 3, 10, 1, 0.95);
+    CHECK(isnan(ci[0][0]) && isnan(ci[1][1]), "one class");
+}
+
+/* Leaving out each case by hand against the intervals' jackknife: the acceleration is in them, so that equal
+ * intervals mean equal jackknives. */
+static void check_jackknife_auc(void)
+{
+    enum { N = 17, RESAMPLES = 200 };
+    for (int trial = 0; trial < 50; trial++) {
+        struct rng rng = rng_stream(12, 0, (uint64_t)trial, RNG_TEST);
+        int label[N], fewer[N];
+        double score[N], some[N], jackknife[N], resampled[RESAMPLES], drawn[N], ci[2][2], want[2][2];
+        for (int i = 0; i < N; i++) {
+            label[i] = i < 6; /* sorted by class, as the bootstrap draws */
+            score[i] = (double)rng_below(&rng, 9) + label[i];
+        }
+        for (int i = 0; i < N; i++) {
+            int n = 0;
+            for (int k = 0; k < N; k++)
+                if (k != i) fewer[n] = label[k], some[n++] = score[k];
+            jackknife[i] = stats_auc(fewer, some, n);
+        }
+        for (int b = 0; b < RESAMPLES; b++) {
+            struct rng r = rng_stream(5, 1, (uint64_t)b, RNG_BOOTSTRAP);
+            for (int i = 0; i < N; i++) drawn[i] = score[i < 6 ? rng_below(&r, 6) : 6 + rng_below(&r, N - 6)];
+            resampled[b] = stats_auc(label, drawn, N);
+        }
+        stats_bootstrap_intervals(want[0], want[1], stats_auc(label, score, N), resampled, RESAMPLES,
+                                  jackknife, N, 0.95);
+        stats_bootstrap_auc(ci[0], ci[1], label, score, N, RESAMPLES, 5, 0.95);
+        for (int k = 0; k < 4; k++)
+            CHECK_NEAR(ci[k / 2][k % 2], want[k / 2][k % 2], 1e-12, "trial %d, bound %d", trial, k);
+    }
+}
+
+static void check_holm(void)
+{
+    const double p[6] = {0.01, 0.04, NAN, 0.03, 0.005, 0.6}, want[6] = {0.04, 0.09, NAN, 0.09, 0.025, 0.6};
+    double adjusted[6];
+    stats_holm(adjusted, p, 6);
+    for (int i = 0; i < 6; i++) CHECK_NEAR(adjusted[i], want[i], 1e-15, "Holm %d", i);
+    const double equal[3] = {0.5, 0.5, 0.5};
+    stats_holm(adjusted, equal, 3);
+    CHECK(adjusted[0] == 1 && adjusted[2] == 1, "Holm ends at 1");
+}
+
+static void check_paired(void)
+{
+    const struct json *g = json_get(golden, "paired"), *want = json_get(g, "tost");
+    int n;
+    double *a = numbers(g, "a", &n), *b = numbers(g, "b", NULL);
+    struct tost t;
+    struct bland_altman r;
+    CHECK(stats_tost_paired(&t, a, b, n, json_number(g, "margin", 0)) == 0, "memory");
+    CHECK_RELATIVE(t.p, number_at(want, 0), 1e-10, "TOST");
+    for (int side = 0; side < 2; side++)
+        CHECK_NEAR(t.ci[side], number_at(want, 1 + side), 1e-12, "TOST interval");
+    CHECK(t.equivalent == (number_at(want, 0) < 0.05), "equivalent %d", t.equivalent);
+    CHECK(stats_tost_paired(&t, a, b, n, 1) == 0 && t.equivalent && t.p < 1e-10, "wide margin");
+    CHECK(stats_tost_paired(&t, a, a, n, 0.1) == 0 && t.equivalent && t.p == STATS_P_FLOOR,
+          "identical pairs");
+    CHECK(stats_tost_paired(&t, a, b, 1, 0.1) == 0 && isnan(t.p) && !t.equivalent, "one pair");
+    want = json_get(g, "agreement");
+    CHECK(stats_bland_altman(&r, a, b, n) == 0, "memory");
+    CHECK_NEAR(r.bias, number_at(want, 0), 1e-14, "bias");
+    CHECK_NEAR(r.sd, number_at(want, 1), 1e-14, "deviation of the differences");
+    CHECK_NEAR(r.icc, number_at(want, 2), 1e-12, "ICC");
+    free(a);
+    free(b);
+    /* Bland & Altman 1986, Lancet: two peak flow meters; mean difference -2.1 l/min, standard deviation 38.8.
+     */
+    const double wright[17] = {494, 395, 516, 434, 476, 557, 413, 442, 650,
+                               433, 417, 656, 267, 478, 178, 423, 427};
+    const double mini[17] = {512, 430, 520, 428, 500, 600, 364, 380, 658,
+                             445, 432, 626, 260, 477, 259, 350, 451};
+    CHECK(stats_bland_altman(&r, wright, mini, 17) == 0, "memory");
+    CHECK_NEAR(r.bias, -2.1, 0.05, "Bland & Altman's bias");
+    CHECK_NEAR(r.sd, 38.8, 0.05, "Bland & Altman's deviation");
+    CHECK_NEAR(r.limits[1] - r.limits[0], 2 * 1.96 * r.sd, 1e-12, "limits of agreement");
+}
+
+int main(void)
+{
+    if (!read_golden("tests/data/golden/stats.json")) return 1;
+    check_special();
+    check_descriptive();
+    check_wilcoxon();
+    check_delong();
+    check_proportions();
+    check_bootstrap();
+    check_coverage();
+    check_calibration();
+    check_bootstrap_auc();
+    check_jackknife_auc();
+    check_holm();
+    check_paired();
+    json_free(golden);
+    return check_done("check_tests");
+}

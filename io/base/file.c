@@ -298,6 +298,27 @@ int file_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Removes what killed writers have left in the folder: temporary files whose lock nobody holds. One that is
+ * just being made, and not locked yet, may go too: its writer sees that and makes another. */
+static void remove_left_over(const char *folder)
+{
+    static const char tail[] = ".tmp-nephron";
+    char path[4096];
+    struct error ignored;
+    struct dirent *entry;
+    DIR *d = opendir(folder);
+    while (d && (entry = readdir(d))) {
+        if (entry->d_name[0] != '.' || !file_has_suffix(entry->d_name, tail)) continue;
+        if (file_join(path, sizeof path, folder, entry->d_name, &ignored)) continue;
+        struct stat st;
+        int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0) continue;
+        if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0) unlink(path);
+        close(fd);
+    }
+    if (d) closedir(d);
+}
+
 int file_mkdirs(const char *path, struct error *e)
 {
     char part[4096];
@@ -312,7 +333,9 @@ int file_mkdirs(const char *path, struct error *e)
         if (mkdir(part, 0777) && errno != EEXIST) return error_set(e, "%s: %s", part, strerror(errno));
         part[i] = kept;
     }
-    return file_is_dir(path) ? 0 : error_set(e, "%s: is a file, not a folder", path);
+    if (!file_is_dir(path)) return error_set(e, "%s: is a file, not a folder", path);
+    remove_left_over(path);
+    return 0;
 }
 
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e)

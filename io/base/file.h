@@ -42,7 +42,7 @@ int file_is_dir(const char *path);
 int file_remove(const char *path, struct error *e);
 /* The folder and all below it, if it is there; links are removed, not followed. */
 int file_remove_tree(const char *path, struct error *e);
-/* mkdir -p. */
+/* mkdir -p; and what killed writers have left in the folder is removed. */
 int file_mkdirs(const char *path, struct error *e);
 /* Joins dir and name into buf; an error if it does not fit. */
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e);

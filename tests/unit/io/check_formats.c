@@ -594,6 +594,11 @@ static void check_left_over(void)
     struct file_out *one = file_create(in_folder("left.txt"), &e), *two;
     CHECK(one && !(two = file_create(in_folder("left.txt"), &e)) && strstr(e.text, "another program"),
           "two writers of one file: %s", e.text);
+    f = fopen(in_folder(".other.txt.tmp-nephron"), "w"); /* of a killed writer of something else */
+    CHECK(f && fclose(f) == 0 && !file_mkdirs(folder, &e) &&
+              !file_exists(in_folder(".other.txt.tmp-nephron")),
+          "%s", e.text);
+    CHECK(file_exists(in_folder(".left.txt.tmp-nephron")), "a living writer's file is removed");
     file_put(one, "more", 4);
     CHECK(!file_commit(one, &e), "%s", e.text);
     CHECK(!file_list(folder, &list, &e), "%s", e.text);

@@ -98,8 +98,8 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
     s = add_strategies(s, f);
     ADD(OPTION_HEADING("between machines, over a folder FED that is carried"));
     ADD("as", 0, OPTION_TEXT, &f->as, "STEP",
-        "fingerprint NAME, init, site NAME, aggregate or result RUN; -o FED", 0, 0,
-        "fingerprint|init|site|aggregate|result");
+        "fingerprint NAME, init, site NAME, evaluate NAME, aggregate or result RUN; -o FED", 0, 0,
+        "fingerprint|init|site|evaluate|aggregate|result");
     ADD("dataset", 0, OPTION_TEXT, &f->dataset_file, "FILE",
         "init with --plans: a dataset.json instead of fingerprints", 0, 0, 0);
     ADD("quorum", 0, OPTION_INT, &f->quorum, "N",

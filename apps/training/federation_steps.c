@@ -287,6 +287,11 @@ static void site_data_free(struct site_data *d)
     free(d->role);
 }
 
+static int evaluates(const struct training_arguments *a)
+{
+    return strcmp(a->federation.as, "evaluate") == 0;
+}
+
 /* All cases of DATA, or those that the table gives to the site. */
 static int choose_cases(struct site_data *d, const struct carried *c, const struct training_arguments *a,
                         struct error *e)
@@ -306,6 +311,13 @@ static int choose_cases(struct site_data *d, const struct carried *c, const stru
     return own >= 0 ? 0 : error_set(e, "%s: there is no site %s", a->sites_text, a->federation.name);
 }
 
+/* Every labelled case is evaluated on. */
+static void only_validate(struct site_data *d)
+{
+    for (int i = 0; i < d->dataset.cases; i++)
+        if (d->role[i] != ROLE_NONE) d->role[i] = ROLE_VALIDATION;
+}
+
 static int load_data(struct site_data *d, const struct carried *c, const struct training_arguments *a,
                      struct pool *pool, struct error *e)
 {
@@ -316,6 +328,7 @@ static int load_data(struct site_data *d, const struct carried *c, const struct 
         return error_set(e, "%s: channels or labels of dataset.json are not those that were agreed on",
                          a->data);
     if (choose_cases(d, c, a, e)) return -1;
+    if (evaluates(a)) only_validate(d);
     struct progress bar = progress_begin("load cases", a->quiet);
     int status = learner_data_load(&d->train, &d->dataset, &c->f.train, c->f.plan, d->role, ROLE_TRAIN, pool,
                                    progress_callback, &bar, e);
@@ -348,7 +361,7 @@ static int run_site(struct carried *c, const struct site_data *d, const struct t
                              .events = {on_step, &bar}};
     snprintf(state, sizeof state, "nephron-%.63s", s.name);
     s.state = a->federation.state ? a->federation.state : state;
-    int status = carried_site(c, &s, told, e);
+    int status = evaluates(a) ? carried_evaluate(c, &s, told, e) : carried_site(c, &s, told, e);
     progress_end(&bar);
     if (status >= 0) tell(a, told);
     return status;
@@ -427,6 +440,7 @@ static const struct step {
     {"fingerprint", step_fingerprint, 1, 1, "federate DATA --as fingerprint NAME -o FED"},
     {"init", step_init, 0, 0, "federate --as init -o FED --sites A,B,C"},
     {"site", step_site, 1, 1, "federate DATA --as site NAME -o FED"},
+    {"evaluate", step_site, 1, 1, "federate DATA --as evaluate NAME -o FED"},
     {"aggregate", step_aggregate, 0, 0, "federate --as aggregate -o FED"},
     {"result", step_result, 0, 1, "federate --as result -o FED RUN"},
 };

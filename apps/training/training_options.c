@@ -146,7 +146,7 @@ static struct training_arguments arguments_default(const char *command, int fede
 static void take_operands(struct training_arguments *a, const struct operands *o, int argc, char **argv)
 {
     const char *step = a->federation.as, *behind = NULL;
-    int named = step && (!strcmp(step, "fingerprint") || !strcmp(step, "site") || !strcmp(step, "result"));
+    int named = step && (!strcmp(step, "fingerprint") || !strcmp(step, "site") || !strcmp(step, "evaluate") || !strcmp(step, "result"));
     for (int i = 1; named && i + 1 < argc; i++)
         if (argv[i] == step || (strncmp(argv[i], "--as=", 5) == 0 && argv[i] + 5 == step)) behind = argv[i + 1];
     for (int i = 0; i < o->count; i++)

@@ -34,7 +34,7 @@ int carried_is_site(const struct carried *c, const char *name)
 }
 
 /* A name becomes a file's name, on any system. */
-static int check_name(const char *name, struct error *e)
+int carried_check_name(const char *name, struct error *e)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     size_t n = strlen(name);
@@ -62,7 +62,7 @@ static int add_sites(struct json *agreed, const char *const *site, int sites, st
     int status = sorted ? 0 : error_set(e, "out of memory for %d sites", sites);
     for (int i = 0; !status && i < sites; i++) {
         sorted[i] = site[i];
-        status = check_name(site[i], e);
+        status = carried_check_name(site[i], e);
     }
     if (!status) qsort(sorted, (size_t)sites, sizeof *sorted, compare_names);
     for (int i = 0; !status && i < sites; i++) {
@@ -169,7 +169,7 @@ static int take_sites(struct carried *c, const char *path, struct error *e)
     c->site = calloc((size_t)list->count + 1, sizeof *c->site);
     if (!c->site) return error_set(e, "%s: out of memory", path);
     for (int i = 0; i < list->count; i++) {
-        if (list->item[i]->type != JSON_STRING || check_name(list->item[i]->string, e))
+        if (list->item[i]->type != JSON_STRING || carried_check_name(list->item[i]->string, e))
             return error_prefix(e, "%s", path);
         c->site[i] = list->item[i]->string;
         if (i && strcmp(c->site[i - 1], c->site[i]) >= 0)

@@ -44,6 +44,8 @@ int carried_open(struct carried *c, const char *folder, struct error *e);
 void carried_close(struct carried *c);
 /* "FOLDER/round_NNNN/NAME". */
 int carried_path(char path[1400], const struct carried *c, int round, const char *name, struct error *e);
+/* Whether a name can be a file's name on any system, and is none of the server's. */
+int carried_check_name(const char *name, struct error *e);
 int carried_is_site(const struct carried *c, const char *name);
 
 /* One local round at a site from the newest global message, and its evaluation of the result after the last.
@@ -58,6 +60,10 @@ struct carried_site {
     struct client_events events;
 };
 int carried_site(struct carried *c, const struct carried_site *s, char told[256], struct error *e);
+
+/* Measures the newest global weights on the validation cases and writes round_NNNN/NAME.json; name need not
+ * be a site that trains. state is not read. */
+int carried_evaluate(struct carried *c, const struct carried_site *s, char told[256], struct error *e);
 
 /* Ends the newest round if it can: all sites that were drawn have answered; or those that have are the quorum
  * and the deadline is past, or the missing ones were refused. CARRIED_WAITS: it cannot yet. late: the

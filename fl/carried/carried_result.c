@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fl/carried/carried.h"
+#include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/folder/run.h"
 #include "nn/train/checkpoint.h"
@@ -45,29 +46,44 @@ static struct json *manifest(const struct carried *c, const char *command, const
     return j;
 }
 
-/* evaluation.csv: what the sites measured of the result, where they did, and the mean by cases. */
+/* A row of NAME.json; adds to the sums by cases. Files that say nothing of this kind are left out. */
+static int put_evaluation(struct file_out *f, const char *path, double *sum, double *cases, struct error *e)
+{
+    char name[2 * SITE_NAME_MAX + 4];
+    struct json *j = json_read(path, e);
+    if (!j) return -1;
+    double n = json_number(j, "validation_cases", 0), metric = json_number(j, "metric", NAN);
+    if (n > 0 && isfinite(metric)) {
+        csv_quote(name, sizeof name, json_text(j, "site", ""));
+        file_printf(f, "%s,%.0f,%.6f,%.6f\n", name, n, metric, json_number(j, "loss", NAN));
+        *sum += n * metric;
+        *cases += n;
+    }
+    json_free(j);
+    return 0;
+}
+
+/* evaluation.csv: what was measured of these weights, by sites and by those that only evaluate, and the mean
+ * by cases. */
 static int write_evaluation(const struct carried *c, const char *folder, struct error *e)
 {
-    char path[1400];
+    char path[1400], round[1400];
     double sum = 0, cases = 0;
-    if (file_join(path, sizeof path, folder, "evaluation.csv", e)) return -1;
+    struct file_list list;
+    if (file_join(path, sizeof path, folder, "evaluation.csv", e) || carried_path(round, c, c->round, "", e))
+        return -1;
+    if (file_list(round, &list, e)) return -1;
     struct file_out *f = file_create(path, e);
-    if (!f) return -1;
-    file_printf(f, "site,validation_cases,metric,loss\n");
-    for (int i = 0; i < c->f.sites; i++) {
-        char name[SITE_NAME_MAX + 8];
-        snprintf(name, sizeof name, "%s.json", c->site[i]);
-        if (carried_path(path, c, c->round, name, e)) return file_abandon(f), -1;
-        struct json *j = file_exists(path) ? json_read(path, e) : json_object();
-        if (!j) return file_abandon(f), -1;
-        double n = json_number(j, "validation_cases", 0), metric = json_number(j, "metric", NAN),
-               loss = json_number(j, "loss", NAN);
-        json_free(j);
-        if (!(n > 0) || !isfinite(metric)) continue;
-        file_printf(f, "%s,%.0f,%.6f,%.6f\n", c->site[i], n, metric, loss);
-        sum += n * metric;
-        cases += n;
-    }
+    int status = f ? 0 : -1;
+    if (f) file_printf(f, "site,validation_cases,metric,loss\n");
+    for (int i = 0; !status && i < list.count; i++)
+        if (file_has_suffix(list.name[i], ".json"))
+            status = file_join(path, sizeof path, round, list.name[i], e) ||
+                             put_evaluation(f, path, &sum, &cases, e)
+                         ? -1
+                         : 0;
+    file_list_free(&list);
+    if (status) return f ? file_abandon(f) : (void)0, -1;
     if (cases > 0) file_printf(f, "global,%.0f,%.6f,\n", cases, sum / cases);
     return file_commit(f, e);
 }
@@ -84,7 +100,7 @@ static int write_run(struct carried *c, const char *run, const char *command, co
     if (h->count && (history_write_rounds(h, fold, c->site, e) ||
                      history_write_progress(h, fold, c->f.train.task, c->site, e)))
         return -1;
-    if (c->round == c->f.train.epochs && write_evaluation(c, fold, e)) return -1;
+    if (write_evaluation(c, fold, e)) return -1;
     struct json *j = manifest(c, command, &m->task, h);
     int status = file_join(path, sizeof path, fold, "checkpoint_final.safetensors", e)
                      ? -1

@@ -145,17 +145,13 @@ static int local_round(struct site_work *w, struct error *e)
     return site_store_save(&w->store, 0, &w->state, &w->update, e);
 }
 
-/* After the last round: metric and loss of the result on the site's validation cases. */
-static int evaluate_result(struct site_work *w, char told[256], struct error *e)
+/* Metric and loss of the newest global weights on the validation cases, as round_NNNN/NAME.json. */
+static int evaluate_global(struct site_work *w, char told[256], struct error *e)
 {
     const struct carried_site *s = w->s;
     char path[1400], name[SITE_NAME_MAX + 8];
     snprintf(name, sizeof name, "%s.json", s->name);
     if (carried_path(path, w->c, w->c->round, name, e)) return -1;
-    if (file_exists(path) || s->validation->store.cases == 0) {
-        snprintf(told, 256, "site %s: the federation is complete, %d rounds", s->name, w->c->round);
-        return CARRIED_DONE;
-    }
     if (create_learner(w, s->data->store.cases ? s->data : s->validation, e)) return -1;
     if (client_validate(&w->update, 0, w->message.task.weights, &w->learner, s->validation,
                         s->validation_batches, e))
@@ -169,9 +165,21 @@ static int evaluate_result(struct site_work *w, char told[256], struct error *e)
     json_add_number(j, "loss", w->update.loss_before);
     int status = json_write(j, path, e);
     json_free(j);
-    snprintf(told, 256, "site %s: evaluated the result of %d rounds: %s %.4f on %d validation cases", s->name,
-             w->c->round, w->c->f.plan ? "Dice" : "AUC", w->update.metric_before, w->update.validation_cases);
+    snprintf(told, 256, "site %s: evaluated the weights after %d of %d rounds: %s %.4f on %d cases", s->name,
+             w->c->round, w->c->f.train.epochs, w->c->f.plan ? "Dice" : "AUC", w->update.metric_before,
+             w->update.validation_cases);
     return status ? -1 : CARRIED_DONE;
+}
+
+/* After the last round, once. */
+static int evaluate_result(struct site_work *w, char told[256], struct error *e)
+{
+    char path[1400], name[SITE_NAME_MAX + 8];
+    snprintf(name, sizeof name, "%s.json", w->s->name);
+    if (carried_path(path, w->c, w->c->round, name, e)) return -1;
+    if (!file_exists(path) && w->s->validation->store.cases > 0) return evaluate_global(w, told, e);
+    snprintf(told, 256, "site %s: the federation is complete, %d rounds", w->s->name, w->c->round);
+    return CARRIED_DONE;
 }
 
 static int run_step(struct site_work *w, char told[256], struct error *e)
@@ -206,5 +214,22 @@ int carried_site(struct carried *c, const struct carried_site *s, char told[256]
     int status = run_step(&w, told, e);
     work_free(&w);
     folder_unlock(lock);
+    return status;
+}
+
+int carried_evaluate(struct carried *c, const struct carried_site *s, char told[256], struct error *e)
+{
+    struct site_work w = {.c = c, .s = s};
+    char path[1400];
+    int status = carried_check_name(s->name, e);
+    if (!status && s->validation->store.cases == 0)
+        status = error_set(e, "site %s has no case to evaluate on", s->name);
+    if (!status) status = carried_path(path, c, c->round, "global.safetensors", e);
+    if (!status)
+        status = task_read(&w.message, &c->f, c->model, path, e) || update_init(&w.update, c->model->count, e)
+                     ? -1
+                     : 0;
+    if (!status) status = evaluate_global(&w, told, e);
+    work_free(&w);
     return status;
 }

@@ -113,6 +113,9 @@ cmp -s alone/round_0001/B.safetensors FED/round_0001/B.safetensors
 ok "from the message alone a site gives the same answer" $?
 gives 0 "complete" $nephron federate --as aggregate -o FED
 gives 0 "complete" $nephron federate A --as site A -o FED
+gives 0 "site tests: evaluated the weights after 2 of 2 rounds: Dice .* on 2 cases" $nephron federate B --as evaluate tests -o FED
+gives 0 "after 1 of 2 rounds" $nephron federate B --as evaluate tests -o alone
+gives 1 "letters, digits" $nephron federate B --as evaluate 'te/sts' -o FED
 $nephron federate --as init -o other --sites A,B,C $options --seed 2 --plans FED/plans.json --dataset $data/dataset.json --quiet
 ok "init from a plan" $?
 $nephron federate A --as site A -o other --state other_A --quiet
@@ -180,6 +183,8 @@ gives 1 "other data" $nephron federate B --as site B -o killed --state state/B
 gives 0 "$whole" $nephron federate --as result -o FED run
 mkdir images
 cp $data/imagesTr/hippocampus_001_0000.nii.gz images
+grep -q '^tests,2,' run/fold_all/evaluation.csv
+ok "a site that only evaluates stands in evaluation.csv" $?
 $nephron predict run -i images -o predicted --step 1 --no-mirror --quiet && [ -s predicted/hippocampus_001.nii.gz ]
 ok "predict with the result" $?
 

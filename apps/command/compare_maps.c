@@ -507,6 +507,15 @@ static int compare_unpaired(struct json *j, const struct pairing *p, const struc
             "%s: that %s of A (median %.4f, %d cases) and B (%.4f, %d cases) differ (Mann-Whitney, %s, %s).",
             r.p < 0.05 ? "Shown" : "Not shown", c->metric, mean[0], r.n_a, mean[1], r.n_b,
             r.exact ? "exact" : "normal", compare_p(text, r.p));
+        const struct power_basis basis =
+            stats_power_mann_whitney(stats_sd(v[0], n[0]), n[0], stats_sd(v[1], n[1]), n[1]);
+        const double found = stats_detectable_effect(c->power, basis.se, basis.df, 0.05);
+        compare_add_power(
+            j, c, &basis,
+            "rank-sum test of normal values with the deviations seen, 3/pi of the cases (A.R.E.)");
+        if (r.p >= 0.05 && found > 0)
+            compare_say(j, "A true difference of the means of %.4g would be found %g times in 100.", found,
+                        100 * c->power);
         if (!c->quiet) compare_print_head(c, j, "", 0);
         if (!c->quiet) compare_print_headline(j);
     }

@@ -159,25 +159,33 @@ static void compare_share(struct json *j, struct json *mcnemar, const char *key,
     json_add_int(mcnemar, "b", m.b);
     json_add_int(mcnemar, "c", m.c);
     json_add_number(mcnemar, "p", m.p);
+    const struct power_basis basis = stats_power_mcnemar(m.b, m.c, n);
+    const double found = stats_detectable_effect(c->power, basis.se, basis.df, 0.05);
+    json_add_number(mcnemar, "detectable_difference", found);
     if (c->quiet) return;
     char text[32];
-    printf("%-12s %6.4f  %6.4f to %6.4f   %6.4f  %6.4f to %6.4f   %5d %5d  %s\n", key,
+    printf("%-12s %6.4f  %6.4f to %6.4f   %6.4f  %6.4f to %6.4f   %5d %5d  %-12s", key,
            n ? (double)right[0] / n : NAN, ci[0][0], ci[0][1], n ? (double)right[1] / n : NAN, ci[1][0],
            ci[1][1], m.b, m.c, compare_p(text, m.p));
+    if (found > 0) printf(" %9.4f\n", found);
+    else printf(" %9s\n", "-");
 }
 
 static void compare_shares(struct json *j, const struct tables *t, const struct compare *c)
 {
     struct json *m = json_add_object(j, "mcnemar");
     if (!c->quiet)
-        printf("\n%-12s %6s  %-18s %6s  %-18s %5s %5s  McNemar, exact\n", "", "A", "(Wilson, 95 %)", "B",
-               "(Wilson, 95 %)", "A>B", "B>A");
+        printf("\n%-12s %6s  %-18s %6s  %-18s %5s %5s  %-12s %9s\n", "", "A", "(Wilson, 95 %)", "B",
+               "(Wilson, 95 %)", "A>B", "B>A", "McNemar", "detectable");
     compare_share(j, m, "accuracy", t, -1, c);
     if (t->classes > 2) return;
     compare_share(j, json_add_object(m, "sensitivity"), "sensitivity", t, 1, c);
     compare_share(j, json_add_object(m, "specificity"), "specificity", t, 0, c);
     if (!c->quiet)
-        printf("positive from a probability of %g on; A>B: cases that A alone has right\n", c->threshold);
+        printf("positive from a probability of %g on; A>B: cases that A alone has right; McNemar, exact; "
+               "detectable: the\n"
+               "difference of the shares that is found with a power of %g\n",
+               c->threshold, c->power);
 }
 
 /* ---- two classes ------------------------------------------------------------------------------------- */

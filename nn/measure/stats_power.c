@@ -64,3 +64,14 @@ struct power_basis stats_power_wilcoxon(double sd, int n)
     const double pi = 3.14159265358979323846, pairs = n * 3 / pi;
     return (struct power_basis){sd / sqrt(pairs), pairs - 1};
 }
+
+struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, int n_b)
+{
+    const struct power_basis a = stats_power_wilcoxon(sd_a, n_a), b = stats_power_wilcoxon(sd_b, n_b);
+    return (struct power_basis){hypot(a.se, b.se), a.df + b.df};
+}
+
+struct power_basis stats_power_mcnemar(int b, int c, int n)
+{
+    return (struct power_basis){sqrt((double)b + c) / n, INFINITY};
+}

@@ -29,5 +29,10 @@ struct power_basis {
 };
 struct power_basis stats_power_t(double sd, int n);
 struct power_basis stats_power_wilcoxon(double sd, int n);
+/* Of the rank-sum test of two samples, likewise 3/pi of each. */
+struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, int n_b);
+/* Of McNemar's test: the difference of the two shares, whose variance without a difference is (b + c) / n^2
+ * (Connor 1987). Normal; the exact test finds a little less. */
+struct power_basis stats_power_mcnemar(int b, int c, int n);
 
 #endif

@@ -80,7 +80,7 @@ $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/patients.csv"
 ok "compare --patients: means are of patients' means" $?
 sed 's/^c3.*//' "$work/patients.csv" >"$work/few.csv"
 refuses 1 "no patient for case c3" $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/few.csv"
-$nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json" | grep -q "Mann-Whitney, exact" && grep -q '"mann_whitney"' "$work/j.json"
+$nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json" | grep -q "Mann-Whitney, exact" && grep -q '"mann_whitney"' "$work/j.json" && grep -q '"detectable_difference"' "$work/j.json"
 ok "compare --unpaired" $?
 
 # ---- tables of probabilities ----------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ table 0.3 >"$work/a.csv"
 table 0.8 >"$work/b.csv"
 table 0.5 >"$work/a2.csv"
 table 0.7 >"$work/b2.csv"
-$nephron compare "$work/a.csv" "$work/b.csv" --margin 0.1 --json "$work/j.json" >"$work/out" && grep -q '"delong"' "$work/j.json" && grep -q '"sensitivity"' "$work/j.json" && grep -q "^- .*hown: that A is worse" "$work/out"
+$nephron compare "$work/a.csv" "$work/b.csv" --margin 0.1 --json "$work/j.json" >"$work/out" && grep -q '"delong"' "$work/j.json" && grep -q '"sensitivity"' "$work/j.json" && [ "$(grep -c '"detectable_difference"' "$work/j.json")" -eq 4 ] && grep -q "^- .*hown: that A is worse" "$work/out"
 ok "compare of tables" $?
 awk 'NR == 1 { print "case,patient" } NR > 1 { split($1, v, ","); split(v[1], n, "."); print v[1] ",P" int(n[2] / 3) }' "$work/a.csv" >"$work/patients.csv"
 $nephron compare "$work/a.csv,$work/a2.csv" "$work/b.csv,$work/b2.csv" --patients "$work/patients.csv" --json "$work/j.json" >"$work/out" && grep -q '"delong_clustered"' "$work/j.json" && grep -q '"seeds_obuchowski_rockette"' "$work/j.json"

@@ -113,6 +113,13 @@ static void check_power(void)
     const struct power_basis w = stats_power_wilcoxon(1, 100), p = stats_power_t(1, 100);
     CHECK_NEAR(p.se / w.se, sqrt(3 / 3.14159265358979323846), 1e-12,
                "the signed-rank test uses 3/pi of the pairs");
+    /* 100 pairs with 9 + 16 that differ: variance 25 / 100^2, so that 2.8 standard errors are found 8 times
+     * in 10. */
+    const struct power_basis m = stats_power_mcnemar(9, 16, 100),
+                             u = stats_power_mann_whitney(1, 100, 1, 100);
+    CHECK_NEAR(stats_detectable_effect(0.8, m.se, m.df, 0.05),
+               0.05 * (1.959963984540054 + 0.8416212335729143), 1e-6, "McNemar");
+    CHECK_NEAR(u.se, w.se * sqrt(2), 1e-12, "two samples of 100");
     CHECK(isnan(stats_power_two_sided(1, 0, 5, 0.05)) && isnan(stats_detectable_effect(0.8, NAN, 5, 0.05)),
           "no standard error, no power");
 }

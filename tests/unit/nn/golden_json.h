@@ -1,4 +1,5 @@
-/* golden_json.h - numbers and lists of a golden file, for the checks of metrics and statistics. Include it once. */
+/* golden_json.h - numbers and lists of a golden file, for the checks of metrics and statistics. Include it
+ * once. */
 #ifndef TESTS_GOLDEN_JSON_H
 #define TESTS_GOLDEN_JSON_H
 

@@ -476,16 +476,24 @@ static int info_folder(const char *path, const char *series, struct error *e)
                      path);
 }
 
+static int info_json(const char *path, struct error *e)
+{
+    return print_json(path, 60, e);
+}
+
+/* Files that are told by their names; all others are images, which are told by their content. */
+static const struct {
+    const char *ending;
+    int (*tell)(const char *path, struct error *e);
+} kinds[] = {{".safetensors", info_safetensors}, {".pth", info_pth},   {".pt", info_pth},   {".npz", info_npz},
+             {".npy", info_npy},                 {".json", info_json}, {".csv", info_csv}};
+
 static int info_file(const char *path, const char *series, struct error *e)
 {
     if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
     if (file_is_dir(path)) return info_folder(path, series, e);
-    if (file_has_suffix(path, ".safetensors")) return info_safetensors(path, e);
-    if (file_has_suffix(path, ".pth") || file_has_suffix(path, ".pt")) return info_pth(path, e);
-    if (file_has_suffix(path, ".npz")) return info_npz(path, e);
-    if (file_has_suffix(path, ".npy")) return info_npy(path, e);
-    if (file_has_suffix(path, ".json")) return print_json(path, 60, e);
-    if (file_has_suffix(path, ".csv")) return info_csv(path, e);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (file_has_suffix(path, kinds[i].ending)) return kinds[i].tell(path, e);
     return info_image(path, series, e);
 }
 

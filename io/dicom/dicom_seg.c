@@ -223,7 +223,7 @@ int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_la
     put_segments(&set, label, labels, r, software);
     dicom_put_text(&set, 0x00700080, "CS", "SEGMENTATION");
     dicom_put_text(&set, 0x00700081, "LO", "Labels of an automatic segmentation");
-    dicom_put_text(&set, 0x00700084, "PN", "nephron");
+    dicom_put_text(&set, 0x00700084, "PN", "nephron^automatic");
     put_shared_groups(&set, g);
     put_frame_groups(&set, frame, count, r);
     int lost = put_pixels(&set, map, label, frame, count, g);

@@ -389,5 +389,7 @@ int dicom_read(struct volume *v, const char *path, int what, struct error *e)
 
 /* ---- the format ---------------------------------------------------------------------------------------- */
 
-const struct image_format dicom_format = {
-    "DICOM", NULL, 1, 1, dicom_recognise, dicom_read, dicom_read_series, dicom_list_series, NULL};
+/* Most files have no ending at all, or a number. */
+static const struct image_ending endings[] = {
+    {".dcm", 0, 0, NULL}, {".dicom", 0, 0, NULL}, {".ima", 0, 0, NULL}, {NULL, 0, 0, NULL}};
+const struct image_format dicom_format = {"DICOM", endings, 1, 1, dicom_recognise, dicom_read, dicom_read_series, dicom_list_series, NULL};

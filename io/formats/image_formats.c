@@ -77,7 +77,7 @@ static int unknown(const char *path, int written, struct error *e)
     struct text list = {0};
     for (int i = 0; i < FORMATS; i++) {
         if (written && !formats[i]->write) continue;
-        if (!formats[i]->endings)
+        if (formats[i]->folders)
             text_printf(&list, "%s%s files and folders", list.size ? ", " : "", formats[i]->name);
         for (const struct image_ending *n = formats[i]->endings; n && n->text; n++)
             if (n->written || !written) text_printf(&list, "%s%s", list.size ? ", " : "", n->text);

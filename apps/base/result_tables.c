@@ -12,14 +12,15 @@ static int column_width(const struct metric *m)
 
 static void print_row(const struct evaluation *ev, int label)
 {
-    const struct metric_mean missed = evaluation_mean(ev, label, metric_named("HD95"));
+    int missed = 0;
     printf("%-20s", label < ev->labels ? ev->name[label] : "foreground mean");
     for (int i = 0; metric_at(i); i++) {
         const struct metric *m = metric_at(i);
         const struct metric_mean mean = evaluation_mean(ev, label, m);
+        missed = mean.infinite > missed ? mean.infinite : missed;
         if (m->column) printf(" %*.*f", column_width(m), m->decimals, metric_mean_value(&mean) / m->divisor);
     }
-    printf(" %6d\n", missed.infinite);
+    printf(" %6d\n", missed);
 }
 
 void evaluation_print(const struct evaluation *ev)

@@ -72,7 +72,7 @@ static const char details[] =
 
 int cmd_compare(int argc, char **argv)
 {
-    struct compare c = {.metric = "Dice",
+    struct compare c = {.metric = metric_at(0)->name,
                         .zeros = "pratt",
                         .threshold = 0.5,
                         .level = 0.95,

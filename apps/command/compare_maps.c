@@ -348,15 +348,16 @@ static void print_notes(const struct compare *c)
 /* Infinite values are never dropped in silence. */
 static void say_infinite(struct json *j, const struct compare *c, const struct measured *r)
 {
+    const struct metric *m = metric_named(c->metric);
+    char instead[80] = "";
     if (!r->infinite[0] && !r->infinite[1]) return;
+    if (m && m->penalised)
+        snprintf(instead, sizeof instead, " (--metric %s puts the image's diagonal there)", m->penalised);
     compare_say(j,
                 "%s is infinite (the structure missed, or found where there is none) in %d pairs for A and "
                 "%d for B: ranks and shift count them as largest; "
                 "means, bootstrap and power are of the %d finite pairs alone, and no margin is tested%s.",
-                c->metric, r->infinite[0], r->infinite[1], r->finite,
-                strcmp(c->metric, "HD95") == 0 || strcmp(c->metric, "ASSD") == 0
-                    ? " (--metric NAME_penalised puts the image's diagonal there)"
-                    : "");
+                c->metric, r->infinite[0], r->infinite[1], r->finite, instead);
 }
 
 static void say_all(struct json *j, const struct compare *c, const struct measured *r)

@@ -1,8 +1,8 @@
 /* ensemble.h - label maps from the mean of several predictions' probabilities (CASE.npz, as predict and
  * nnU-Net write them). Shared by ensemble and best. Source: nnU-Net v2 ensembling/ensemble.py.
  */
-#ifndef APPS_ENSEMBLE_H
-#define APPS_ENSEMBLE_H
+#ifndef NN_ENSEMBLE_H
+#define NN_ENSEMBLE_H
 
 #include "nn/data/dataset.h"
 #include "nn/infer/postprocess.h"

@@ -30,6 +30,7 @@ struct metric {
     int decimals;
     double divisor;
     double (*value)(const struct label_metrics *m);
+    const char *penalised; /* the metric that is finite where this one is infinite; NULL */
 };
 
 /* Number i of the table, nnU-Net's own first; NULL beyond its end. */

@@ -88,6 +88,10 @@ static void check_values(void)
         CHECK_NEAR(metric_mean_value(&mean), expected, 1e-12, "mean of %s", m->name);
         CHECK_NEAR(metric_mean_value(&all), expected, 1e-12, "foreground mean of %s", m->name);
         CHECK((strstr(choices, m->name) != NULL) >= (m->better != 0), "%s is a choice", m->name);
+        const struct metric *instead = m->penalised ? metric_named(m->penalised) : NULL;
+        CHECK(!m->penalised ||
+                  (instead && isinf(want[k].missed) && isfinite(instead->value(&ev.item[1].label[1]))),
+              "%s has a finite form", m->name);
         CHECK(metric_named(m->name) == m && m->text[0] &&
                   (m->better == 1 || m->better == -1 || m->better == 0),
               "%s", m->name);

@@ -41,8 +41,7 @@ struct image_info {
 
 struct image_format {
     const char *name;                   /* "NIfTI" */
-    const struct image_ending
-        *endings; /* longer ones before their tails; the last has no text */
+    const struct image_ending *endings; /* longer ones before their tails; the last has no text */
     int sheared;                        /* written: holds axes that are not at right angles */
     int folders;                        /* a folder of such files is an image too */
     /* Do these first bytes (IMAGE_SNIFF, fewer of a shorter file) begin a file of the format? NULL: only the

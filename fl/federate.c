@@ -432,6 +432,7 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
         checkpoints_identity(s, e))
         return -1;
     s->global = learner_model(&s->f.train, o->plan);
+    if (!s->global) return error_set(e, "out of memory for the weights of a network");
     if (initial) {
         ENSURE(initial->count == s->global->count, "initial weights %zu, model %zu", initial->count,
                s->global->count);

@@ -218,8 +218,9 @@ static int parse_weights(nephron_model *m, const void *weights, size_t bytes, st
         return -1;
     }
     m->model[0] = learner_model(&m->run.options, m->run.plan);
-    m->folds = 1;
-    int status = checkpoint_load(&s, "weights", m->model[0], e);
+    m->folds = m->model[0] != NULL;
+    int status = m->folds ? checkpoint_load(&s, "weights", m->model[0], e)
+                          : error_set(e, "out of memory for the weights of a network");
     safetensors_free(&s);
     return status ? status : check_finite(m->model[0], e);
 }
@@ -312,7 +313,9 @@ nephron_model *nephron_model_create(nephron *n, const char *dataset, const char 
     int status = create_run(&m->run, &d, options, &n->e);
     if (!status) status = take_description(&m->run, &d, &n->e);
     dataset_close(&d);
-    if (!status) m->model[m->folds++] = learner_model(&m->run.options, m->run.plan);
+    if (!status && !(m->model[0] = learner_model(&m->run.options, m->run.plan)))
+        status = error_set(&n->e, "out of memory for the weights of a network");
+    m->folds = !status;
     if (!status) return m;
     nephron_model_free(m);
     return NULL;

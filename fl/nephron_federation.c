@@ -17,8 +17,9 @@ static struct model *flat_layout(size_t count, struct error *e)
     struct param p = {.name = "weights", .kind = PARAM_WEIGHT, .ndim = 1, .dim = {(int)count}, .count = count, .fan_in = 1, .fan_out = 1};
     if (!m) return error_set(e, "out of memory"), NULL;
     model_param(m, &p);
-    model_finish(m);
-    return m;
+    if (model_finish(m) == 0) return m;
+    model_destroy(m);
+    return error_set(e, "out of memory for %zu values", count), NULL;
 }
 
 static int add_vectors(struct server *s, struct update *u, const struct model *layout, const float *const *in, const double *weights, int vectors,

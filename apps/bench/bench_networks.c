@@ -100,10 +100,10 @@ static int prepare_training(struct subject *s, struct error *e)
         labels = t.out.heads;
         memcpy(label, t.label, sizeof t.label);
     }
-    model_finish(s->model);
+    if (model_finish(s->model)) return error_set(e, "%s: out of memory for the weights", c->name);
     init_he(s->model, 1, 0.01f, 0);
     s->optimizer = optimizer_sgd(s->model, c->resnet ? 0.9f : 0.99f, 1, 3e-5f, c->resnet ? 0 : 12);
-    graph_plan(s->graph);
+    if (graph_plan(s->graph)) return error_set(e, "%s: out of memory for the plan of a step", c->name);
     if (graph_bind(s->graph)) return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
     fill_random(image->data, shape_count(image->shape));
     struct rng rng = rng_stream(2, 0, 0, RNG_TEST);
@@ -123,16 +123,19 @@ static int prepare_inference(struct subject *s, struct error *e)
         s->graph = graph_create(s->model, s->pool, s->flags);
         struct tensor *x = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
         graph_keep(s->graph, resnet_forward(s->graph, &config, x));
-        model_finish(s->model);
+        if (model_finish_inference(s->model))
+            return error_set(e, "%s: out of memory for the weights", c->name);
         init_he(s->model, 1, 0, 1);
-        graph_plan(s->graph);
+        if (graph_plan(s->graph))
+            return error_set(e, "%s: out of memory for the plan of an inference", c->name);
         if (graph_bind(s->graph)) return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
         fill_random(x->data, shape_count(x->shape));
         return 0;
     }
     struct unet_train t = unet_train_create(s->model, &s->plan, 0, NULL); /* registers the parameters */
-    model_finish(s->model);
+    int status = model_finish_inference(s->model);
     graph_destroy(t.graph);
+    if (status) return error_set(e, "%s: out of memory for the weights", c->name);
     init_he(s->model, 1, 0.01f, 0);
     if (predictor_create(&s->predictor, s->model, &s->plan, s->flags, s->pool, e)) return -1;
     fill_random(s->predictor.image->data, shape_count(s->predictor.image->shape));

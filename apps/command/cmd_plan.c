@@ -32,16 +32,16 @@ static int measure(struct needs *n, const struct plan *p, int flags, struct erro
     if (unet_check(p, e)) return -1;
     struct model *m = model_create();
     struct graph *train = unet_train_create(m, p, flags, NULL).graph, *infer = graph_create(m, NULL, flags);
-    graph_plan(train);
     unet_forward(infer, p, graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0), 0);
-    graph_plan(infer);
-    *n = (struct needs){.train_block = graph_bytes(train), .infer_block = graph_bytes(infer), .train_flops = graph_flops(train),
-                        .infer_flops = graph_flops(infer)};
-    for (int i = 0; i < m->params; i++) n->parameters += m->param[i].count;
+    int status = 0;
+    if (graph_plan(train) || graph_plan(infer)) status = error_set(e, "out of memory for the plan of its buffers");
+    else *n = (struct needs){.train_block = graph_bytes(train), .infer_block = graph_bytes(infer),
+                             .train_flops = graph_flops(train), .infer_flops = graph_flops(infer)};
+    for (int i = 0; !status && i < m->params; i++) n->parameters += m->param[i].count;
     graph_destroy(train);
     graph_destroy(infer);
     model_destroy(m);
-    return 0;
+    return status;
 }
 
 static double gib(double bytes)

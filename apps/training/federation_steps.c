@@ -246,6 +246,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     if (federation_check(&t->f, e)) return -1;
     if (!a->pretrained) return 0;
     t->initial = learner_model(&o, plan);
+    if (!t->initial) return error_set(e, "out of memory for the weights of a network");
     return checkpoint_read(a->pretrained, t->initial, NULL, 0, NULL, e);
 }
 

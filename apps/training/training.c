@@ -168,6 +168,7 @@ static void on_site_failed(void *arg, int round, const char *name, const char *w
 static struct model *load_pretrained(struct training *t, struct error *e)
 {
     struct model *m = learner_model(&t->options, t->plan);
+    if (!m) return error_set(e, "out of memory for the weights of a network"), NULL;
     if (checkpoint_read(t->args.pretrained, m, NULL, 0, NULL, e)) {
         model_destroy(m);
         return NULL;

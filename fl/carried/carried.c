@@ -94,6 +94,7 @@ static int write_agreed(const struct carried *c, const struct model *initial, st
     char path[1200];
     const struct json *dataset = json_get(c->agreed, "dataset"), *plans = json_get(c->agreed, "plans");
     struct model *m = learner_model(&c->f.train, c->f.plan);
+    if (!m) return error_set(e, "out of memory for the weights of a network");
     if (initial && initial->count == m->count) memcpy(m->data, initial->data, m->count * sizeof *m->data);
     int status = initial && initial->count != m->count
                      ? error_set(e, "the initial weights are of another network")
@@ -266,7 +267,9 @@ int carried_open(struct carried *c, const char *folder, struct error *e)
     if (take_agreed(c, path, e)) return carried_close(c), -1;
     hash_json(c->f.hash, c->agreed);
     c->model = learner_model(&c->f.train, c->f.plan);
-    return 0;
+    if (c->model) return 0;
+    carried_close(c);
+    return error_set(e, "out of memory for the weights of a network");
 }
 
 void carried_close(struct carried *c)

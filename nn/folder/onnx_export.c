@@ -246,6 +246,10 @@ int onnx_export(const struct run *r, const struct model *m, const char *path, st
     struct export x = {.graph = g, .model = m};
     struct tensor *image = graph_input(g, "image", SHAPE(1, size[0], size[1], size[2], p ? plan_inputs(p) : c->channels), DT_F32, 0);
     struct tensor *logits = p ? unet_forward(g, p, image, 0).logits[0] : resnet_forward(g, c, image);
+    if (graph_failed(g)) {
+        graph_destroy(g);
+        return error_set(e, "%s: out of memory for the graph of the network", path);
+    }
     x.image = image->id;
     x.logits = logits->id;
     put_graph(&x);

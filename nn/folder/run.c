@@ -156,6 +156,7 @@ struct model *run_model(const struct run *r, const char *fold, const char *check
         return NULL;
     }
     struct model *m = learner_model(&r->options, r->plan);
+    if (!m) return error_set(e, "%s: out of memory for its weights", path), NULL;
     int status = file_has_suffix(path, ".pth") ? nnunet_read(path, m, e) : checkpoint_read(path, m, NULL, 0, NULL, e);
     if (status == 0) return m;
     model_destroy(m);

@@ -25,7 +25,10 @@ int predictor_create_beside(struct predictor *p, const struct predictor *other, 
     p->image = graph_input(p->graph, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0);
     p->logits = unet_forward(p->graph, plan, p->image, 0).logits[0];
     graph_keep(p->graph, p->logits);
-    graph_plan(p->graph);
+    if (graph_plan(p->graph)) {
+        predictor_destroy(p);
+        return error_set(e, "out of memory for the plan of an inference");
+    }
     if (other) {
         ENSURE(graph_bytes(p->graph) <= graph_bytes(other->graph), "a block of %zu bytes for %zu", graph_bytes(other->graph), graph_bytes(p->graph));
         graph_bind_to(p->graph, graph_block(other->graph));

@@ -64,6 +64,7 @@ static struct tensor *block(struct graph *g, const struct resnet_config *c, cons
         y = conv_norm(g, c, prefix, "conv1", "bn1", x, width, 3, stride, 0);
         y = conv_norm(g, c, prefix, "conv2", "bn2", y, out, 3, 1, 1);
     }
+    if (graph_failed(g)) return NULL;
     if (stride != 1 || x->shape.c != out)
         skip = conv_norm(g, c, prefix, "downsample.0", "downsample.1", x, out, 1, stride, 1);
     return op_add(g, y, skip, 0);
@@ -73,6 +74,7 @@ struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, st
 {
     static const int three[3] = {3, 3, 3}, two[3] = {2, 2, 2}, ones[3] = {1, 1, 1};
     const int *blocks = stage_blocks(c->depth);
+    if (graph_failed(g)) return NULL;
     ENSURE(blocks != NULL, "ResNet depth %d", c->depth);
     ENSURE(x->shape.c == c->channels, "ResNet of %d channels, input has %d", c->channels, x->shape.c);
 

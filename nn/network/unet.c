@@ -110,6 +110,7 @@ static struct tensor *residual_block(struct graph *g, const char *prefix, struct
     char name[NAME_SIZE];
     int strided = stride[0] != 1 || stride[1] != 1 || stride[2] != 1;
     struct tensor *skip = strided ? op_avg_pool3d(g, x, stride, stride, zero) : x;
+    if (graph_failed(g)) return NULL;
     if (x->shape.c != k) {
         join(name, prefix, strided ? ".skip.1" : ".skip.0"); /* nn.Sequential counts the pooling */
         skip = conv_norm(g, name, skip, NULL, k, one, one, 0, 1);
@@ -182,6 +183,7 @@ struct unet_train unet_train_create(struct model *m, const struct plan *p, int f
     t.graph = g;
     t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0);
     t.out = unet_forward(g, p, t.image, 1);
+    if (graph_failed(g)) return t;
     ENSURE(t.out.heads <= SEG_LOSS_HEADS_MAX, "%d heads", t.out.heads);
     loss.heads = t.out.heads;
     loss.batch_dice = p->batch_dice;

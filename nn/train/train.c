@@ -60,19 +60,22 @@ static struct shape class_input(const struct train_options *o, int batch)
 struct model *learner_model(const struct train_options *o, const struct plan *p)
 {
     struct model *m = model_create();
+    int status;
     if (segments(o)) {
         struct unet_train t = unet_train_create(m, p, 0, NULL);
-        model_finish(m);
-        unet_init(m, p, o->seed);
+        status = model_finish(m);
+        if (!status) unet_init(m, p, o->seed);
         graph_destroy(t.graph);
     } else {
         struct graph *g = graph_create(m, NULL, GRAPH_TRAIN);
         resnet_forward(g, &o->resnet, graph_input(g, "image", class_input(o, 2), DT_F32, 0));
-        model_finish(m);
-        resnet_init(m, o->seed);
+        status = model_finish(m);
+        if (!status) resnet_init(m, o->seed);
         graph_destroy(g);
     }
-    return m;
+    if (!status) return m;
+    model_destroy(m);
+    return NULL;
 }
 
 struct optimizer learner_optimizer(const struct train_options *o, const struct model *m)
@@ -142,6 +145,7 @@ int learner_create(struct learner *l, const struct train_options *o, const struc
 {
     memset(l, 0, sizeof *l);
     if (learner_check(o, p, e) || check_data(o, p, data, e)) return -1;
+    if (!m) return error_set(e, "out of memory for the weights of a network");
     l->options = o;
     l->plan = p;
     l->data = data;
@@ -150,7 +154,10 @@ int learner_create(struct learner *l, const struct train_options *o, const struc
     l->pool = pool;
     if (segments(o)) record_segmentation(l);
     else record_classification(l);
-    graph_plan(l->graph);
+    if (graph_plan(l->graph)) {
+        learner_destroy(l);
+        return error_set(e, "out of memory for the plan of a training step");
+    }
     if (graph_bind(l->graph)) {
         size_t bytes = graph_bytes(l->graph);
         learner_destroy(l);
@@ -347,7 +354,10 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
     struct tensor *image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
     struct tensor *softmax = op_softmax(g, resnet_forward(g, &o->resnet, image));
     graph_keep(g, softmax);
-    graph_plan(g);
+    if (graph_plan(g)) {
+        graph_destroy(g);
+        return error_set(e, "out of memory for the plan of a classification");
+    }
     if (graph_bind(g)) {
         size_t bytes = graph_bytes(g);
         graph_destroy(g);

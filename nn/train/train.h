@@ -60,7 +60,7 @@ struct learner {
 
 /* Whether options and plan (perhaps from files) make a network. Call it before the functions below. */
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
-/* Registers the task's parameters in m and finishes it; initial weights from options->seed. */
+/* A finished model of the task's parameters; initial weights from options->seed. NULL without memory. */
 struct model *learner_model(const struct train_options *o, const struct plan *p);
 /* Graph planned and bound, optimiser zero. Afterwards the optimizer and the model's weights may be exchanged between steps, data and client
  * by learner_switch: one graph serves many clients. Returns -1 with a message if memory cannot be had. */

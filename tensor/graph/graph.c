@@ -28,8 +28,11 @@ size_t dtype_bytes(enum dtype dtype)
 
 struct graph *graph_create(struct model *m, struct pool *pool, int flags)
 {
-    struct graph *g = calloc(1, sizeof *g);
-    ENSURE(g, "no memory for a graph");
+    struct graph *g = m ? calloc(1, sizeof *g) : NULL;
+    if (!g) {
+        if (m && !m->finished) m->failed = 1;
+        return NULL;
+    }
     g->model = m;
     g->pool = pool;
     g->flags = flags;
@@ -52,17 +55,27 @@ void graph_destroy(struct graph *g)
     free(g);
 }
 
-/* Room for one more pointer in an array that doubles at powers of two. */
+int graph_failed(const struct graph *g)
+{
+    return !g || g->failed;
+}
+
+/* There is no memory. A model whose recording is not whole must not be finished either. */
+static void fail(struct graph *g)
+{
+    g->failed = 1;
+    if (!g->model->finished) g->model->failed = 1;
+}
+
+/* Room for one more pointer in an array that doubles at powers of two; NULL without memory: the array is as before. */
 static void *grow(void *array, int used)
 {
-    if (used & (used - 1)) return array;
-    array = realloc(array, (used ? 2 * (size_t)used : 1) * sizeof(void *));
-    ENSURE(array, "no memory for %d nodes", used);
-    return array;
+    return used & (used - 1) ? array : realloc(array, (used ? 2 * (size_t)used : 1) * sizeof(void *));
 }
 
 static struct value *value_create(struct graph *g, struct shape s, enum dtype dtype)
 {
+    if (graph_failed(g)) return NULL;
     ENSURE(!g->planned, "an op after graph_plan");
     ENSURE(s.n > 0 && s.d > 0 && s.h > 0 && s.w > 0 && s.c > 0, "shape [%d][%d][%d][%d][%d] is empty", s.n, s.d, s.h,
            s.w, s.c);
@@ -70,18 +83,24 @@ static struct value *value_create(struct graph *g, struct shape s, enum dtype dt
     ENSURE((double)s.n * s.d * s.h * s.w * s.c < 70368744177664.0, "shape [%d][%d][%d][%d][%d] is too large", s.n, s.d,
            s.h, s.w, s.c);
     struct value *v = calloc(1, sizeof *v);
-    ENSURE(v, "no memory for a tensor");
+    struct value **larger = v ? grow(g->value, g->values) : NULL;
+    if (!larger) {
+        free(v);
+        fail(g);
+        return NULL;
+    }
+    g->value = larger;
+    g->value[g->values++] = v;
     v->tensor.shape = s;
     v->tensor.dtype = dtype;
-    v->tensor.id = g->values;
-    g->value = grow(g->value, g->values);
-    g->value[g->values++] = v;
+    v->tensor.id = g->values - 1;
     return v;
 }
 
 struct tensor *graph_input(struct graph *g, const char *name, struct shape s, enum dtype dtype, int needs_grad)
 {
     struct value *v = value_create(g, s, dtype);
+    if (!v) return NULL;
     snprintf(v->name, sizeof v->name, "%s", name);
     ENSURE(!needs_grad || dtype == DT_F32, "input %s: only a float has a gradient", name);
     v->tensor.needs_grad = needs_grad && (g->flags & GRAPH_TRAIN);
@@ -90,24 +109,32 @@ struct tensor *graph_input(struct graph *g, const char *name, struct shape s, en
 
 void graph_keep(struct graph *g, struct tensor *t)
 {
+    if (graph_failed(g)) return;
     ENSURE(!g->planned, "graph_keep after graph_plan");
     ((struct value *)t)->keep = 1;
 }
 
 struct node *node_create(struct graph *g, const struct op *op, const char *name, size_t attr_bytes)
 {
+    if (graph_failed(g)) return NULL;
     ENSURE(!g->planned, "%s: an op after graph_plan", op->name);
     struct node *n = calloc(1, sizeof *n);
-    ENSURE(n, "no memory for a node");
+    void *attr = calloc(1, attr_bytes ? attr_bytes : 1);
+    struct node **larger = n && attr ? grow(g->node, g->nodes) : NULL;
+    if (!larger) {
+        free(n);
+        free(attr);
+        fail(g);
+        return NULL;
+    }
+    g->node = larger;
+    g->node[g->nodes++] = n;
+    n->attr = attr;
     n->op = op;
-    n->index = g->nodes;
+    n->index = g->nodes - 1;
     n->slope = 1;
     ENSURE(snprintf(n->name, sizeof n->name, "%s", name) < (int)sizeof n->name, "%s: the name %s is too long", op->name,
            name);
-    n->attr = calloc(1, attr_bytes ? attr_bytes : 1);
-    ENSURE(n->attr, "no memory for a node");
-    g->node = grow(g->node, g->nodes);
-    g->node[g->nodes++] = n;
     return n;
 }
 
@@ -126,7 +153,9 @@ void node_param(struct graph *g, struct node *n, const char *suffix, enum param_
            n->name);
     memcpy(p.dim, dim, (size_t)ndim * sizeof *dim);
     ENSURE(n->params < NODE_PARAMS_MAX, "%s %s: too many parameters", n->op->name, n->name);
-    n->param[n->params++] = model_param(g->model, &p);
+    int index = model_param(g->model, &p);
+    if (index < 0) fail(g);
+    n->param[n->params++] = index;
 }
 
 struct tensor *node_output(struct graph *g, struct node *n, struct shape s)
@@ -137,6 +166,7 @@ struct tensor *node_output(struct graph *g, struct node *n, struct shape s)
 struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, enum dtype dtype)
 {
     struct value *v = value_create(g, s, dtype);
+    if (!v) return NULL;
     v->producer = n;
     n->out = &v->tensor;
     int wanted = 0;
@@ -148,12 +178,17 @@ struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, e
 
 /* ---- plan and memory ---------------------------------------------------------------------------------------- */
 
-void graph_plan(struct graph *g)
+int graph_plan(struct graph *g)
 {
+    if (graph_failed(g)) return -1;
     ENSURE(!g->planned, "graph_plan was called twice");
     ENSURE(g->nodes > 0, "graph_plan of an empty graph");
-    plan_memory(g);
+    if (plan_memory(g)) {
+        fail(g);
+        return -1;
+    }
     g->planned = 1;
+    return 0;
 }
 
 size_t graph_bytes(const struct graph *g)
@@ -165,7 +200,7 @@ size_t graph_bytes(const struct graph *g)
 double graph_flops(const struct graph *g)
 {
     double sum = 0;
-    for (int i = 0; i < g->nodes; i++) sum += g->node[i]->flops;
+    for (int i = 0; g && i < g->nodes; i++) sum += g->node[i]->flops;
     return sum;
 }
 

@@ -8,10 +8,14 @@
  *     struct graph *g = graph_create(m, pool, GRAPH_TRAIN);
  *     struct tensor *x = graph_input(g, "image", SHAPE(2, 40, 56, 40, 1), DT_F32, 0);
  *     ... ops ...                           (first recording registers the parameters in m)
- *     model_finish(m);                      (allocates the flat blocks; later graphs find the parameters by name)
- *     graph_plan(g);  printf("%zu bytes\n", graph_bytes(g));
- *     graph_bind(g);                        (allocates the block, touches its pages)
+ *     if (model_finish(m)) ...              (allocates the flat blocks; later graphs find parameters by name)
+ *     if (graph_plan(g)) ...  printf("%zu bytes\n", graph_bytes(g));
+ *     if (graph_bind(g)) ...                (allocates the block; a page is first touched by a thread that uses it)
  *     memcpy(x->data, ...); graph_forward(g); graph_backward(g, loss);
+ *
+ * Memory that cannot be had is an error that stays: model_create and graph_create return NULL, an op of a failed (or
+ * NULL) graph returns NULL and takes NULL, and at the end model_finish and graph_plan return -1. So a caller asks
+ * there, once, and destroys both; only code that looks into a tensor while it records asks before (graph_failed).
  */
 #ifndef TENSOR_GRAPH_H
 #define TENSOR_GRAPH_H
@@ -61,13 +65,18 @@ struct model {
     float *data;
     float *grad;
     int finished;
+    int failed;       /* memory ran out while its parameters were recorded */
 };
 
+/* NULL without memory; the functions below that take a model to record into take NULL for a failed one. */
 struct model *model_create(void);
 void model_destroy(struct model *m);
-/* Allocates data and grad, zeroed (gamma and var 1). After it no new parameters may be registered. */
-void model_finish(struct model *m);
-/* A new model with the same views and a copy of data; grad zero. */
+/* Allocates data and grad, zeroed (gamma and var 1). After it no new parameters may be registered. -1 where memory
+ * cannot be had, now or while a graph recorded the parameters; else 0. */
+int model_finish(struct model *m);
+/* The same without gradients: half the memory, for models that only infer. A clone has gradients and may be trained. */
+int model_finish_inference(struct model *m);
+/* A new model with the same views and a copy of data; grad zero. NULL without memory. */
 struct model *model_clone(const struct model *m);
 /* Gives up the gradients: from then on the model is for inference. */
 void model_drop_gradients(struct model *m);
@@ -110,14 +119,17 @@ struct op {
 };
 enum { NODE_INPUTS_MAX = 26, NODE_PARAMS_MAX = 4 };
 
+/* NULL without memory, or where m is NULL. */
 struct graph *graph_create(struct model *m, struct pool *pool, int flags);
+/* Memory ran out while it was recorded or planned: it can only be destroyed. NULL is a failed graph. */
+int graph_failed(const struct graph *g);
 void graph_destroy(struct graph *g);
 /* needs_grad: also compute the gradient with respect to this input. Inputs live through the whole step. */
 struct tensor *graph_input(struct graph *g, const char *name, struct shape s, enum dtype dtype, int needs_grad);
 /* Data (and gradient) of t stay valid after the run. */
 void graph_keep(struct graph *g, struct tensor *t);
-/* Places every buffer. Must be called once, after recording. */
-void graph_plan(struct graph *g);
+/* Places every buffer. To be called once, after recording. -1 where memory ran out, now or while recording, else 0. */
+int graph_plan(struct graph *g);
 /* Bytes of the block; exact, known after graph_plan. */
 size_t graph_bytes(const struct graph *g);
 /* Sum over convolutions and linear layers of 2*multiply-adds: forward; a training step is about 3 times it. */

@@ -9,20 +9,19 @@
 /* A view starts on a cache line: 16 floats. */
 enum { VIEW_ALIGN = 16 };
 
+/* Zeroed; NULL without memory. */
 static float *block_create(size_t count)
 {
     void *p = NULL;
     size_t bytes = (count ? count : VIEW_ALIGN) * sizeof(float);
-    ENSURE(posix_memalign(&p, 64, bytes) == 0, "no memory for %zu bytes of parameters", bytes);
+    if (posix_memalign(&p, 64, bytes)) return NULL;
     memset(p, 0, bytes);
     return p;
 }
 
 struct model *model_create(void)
 {
-    struct model *m = calloc(1, sizeof *m);
-    ENSURE(m, "no memory for a model");
-    return m;
+    return calloc(1, sizeof(struct model));
 }
 
 void model_destroy(struct model *m)
@@ -65,8 +64,12 @@ int model_param(struct model *m, const struct param *want)
     ENSURE(!m->finished, "parameter %s: not in the finished model", want->name);
     if ((m->params & (m->params - 1)) == 0) { /* a power of two: full */
         size_t room = m->params ? 2 * (size_t)m->params : 1;
-        m->param = realloc(m->param, room * sizeof *m->param);
-        ENSURE(m->param, "no memory for %zu parameters", room);
+        struct param *larger = realloc(m->param, room * sizeof *m->param);
+        if (!larger) {
+            m->failed = 1;
+            return -1;
+        }
+        m->param = larger;
     }
     p = &m->param[m->params];
     *p = *want;
@@ -77,30 +80,43 @@ int model_param(struct model *m, const struct param *want)
     return m->params++;
 }
 
-void model_finish(struct model *m)
+int model_finish_inference(struct model *m)
 {
-    ENSURE(!m->finished, "model_finish was called twice");
+    if (!m || m->failed) return -1;
+    ENSURE(!m->finished, "a model was finished twice");
     m->data = block_create(m->count);
-    m->grad = block_create(m->count);
+    if (!m->data) return -1;
     for (int i = 0; i < m->params; i++) {
         const struct param *p = &m->param[i];
         if (p->kind != PARAM_GAMMA && p->kind != PARAM_VAR) continue;
         for (size_t j = 0; j < p->count; j++) m->data[p->offset + j] = 1;
     }
     m->finished = 1;
+    return 0;
+}
+
+int model_finish(struct model *m)
+{
+    if (model_finish_inference(m)) return -1;
+    m->grad = block_create(m->count);
+    return m->grad ? 0 : -1;
 }
 
 struct model *model_clone(const struct model *m)
 {
     ENSURE(m->finished, "model_clone before model_finish");
-    struct model *copy = model_create();
-    *copy = *m;
     size_t bytes = (size_t)(m->params ? m->params : 1) * sizeof *m->param;
+    struct model *copy = model_create();
+    if (!copy) return NULL;
+    *copy = *m;
     copy->param = malloc(bytes);
-    ENSURE(copy->param, "no memory for %d parameters", m->params);
-    if (m->params) memcpy(copy->param, m->param, bytes);
     copy->data = block_create(m->count);
     copy->grad = block_create(m->count);
+    if (!copy->param || !copy->data || !copy->grad) {
+        model_destroy(copy);
+        return NULL;
+    }
+    if (m->params) memcpy(copy->param, m->param, bytes);
     memcpy(copy->data, m->data, m->count * sizeof(float));
     /* The views' array is now exactly full or holds no room: model_param is never called on a finished model. */
     return copy;

@@ -107,7 +107,7 @@ struct graph {
     struct buffer *buffer;
     struct step *step;
     int buffers, steps, forward_steps;
-    int planned;
+    int planned, failed;
     size_t bytes;      /* of the block */
     size_t peak_bytes; /* the largest sum of live buffers: no placement can be smaller */
     char *block;
@@ -118,11 +118,13 @@ struct graph {
 
 /* ---- for ops: recording ----------------------------------------------------------------------------------- */
 
+/* NULL where the graph has failed or fails now: the op returns NULL then, and has not looked at its inputs before. */
 struct node *node_create(struct graph *g, const struct op *op, const char *name, size_t attr_bytes);
 void node_input(struct node *n, struct tensor *x);
 /* Registers (or finds) the parameter "<node name>.<suffix>"; its place in n->param is the order of the calls. */
 void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim, const int *dim,
                 int fan_in, int fan_out);
+/* NULL where the graph has failed. */
 struct tensor *node_output(struct graph *g, struct node *n, struct shape s); /* DT_F32 */
 struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, enum dtype dtype);
 static inline void node_window(struct node *n, const int kernel[3], const int stride[3], const int pad[3])
@@ -136,14 +138,14 @@ static inline void node_window(struct node *n, const int kernel[3], const int st
 /* The type of a convolution's output. */
 static inline enum dtype graph_activation(const struct graph *g)
 {
-    return g->flags & GRAPH_BF16 ? DT_BF16 : DT_F32;
+    return g && g->flags & GRAPH_BF16 ? DT_BF16 : DT_F32; /* of a failed graph: either */
 }
 /* The pass needs at least so many floats of scratch. */
 static inline void node_scratch(struct node *n, enum pass pass, size_t floats)
 {
     if (n->scratch_bytes[pass] < floats * sizeof(float)) n->scratch_bytes[pass] = floats * sizeof(float);
 }
-/* The model's registry: the index of the parameter of that name; shapes must agree. */
+/* The model's registry: the index of the parameter of that name; shapes must agree. -1 without memory. */
 int model_param(struct model *m, const struct param *want);
 
 static inline int shape_equal(struct shape a, struct shape b)
@@ -175,8 +177,8 @@ static inline void *node_dx(const struct node *n, int i)
 
 /* ---- planning and running by steps ------------------------------------------------------------------------- */
 
-/* plan_memory.c: fills step, buffer, bytes. */
-void plan_memory(struct graph *g);
+/* plan_memory.c: fills step, buffer, bytes. -1 without memory. */
+int plan_memory(struct graph *g);
 /* One step of a bound graph. */
 void graph_run_step(struct graph *g, int index);
 

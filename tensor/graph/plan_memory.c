@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/base/check.h"
 #include "tensor/graph/node.h"
 
 enum { BLOCK_ALIGN = 64 };
@@ -30,11 +29,15 @@ static size_t value_bytes(const struct value *v)
 
 /* ---- schedule --------------------------------------------------------------------------------------------------- */
 
+/* Without memory the graph has failed, and the schedule is not whole. */
 static void add_step(struct graph *g, struct node *n, enum pass pass)
 {
+    if (g->failed) return;
     if ((g->steps & (g->steps - 1)) == 0) { /* a power of two: full */
-        g->step = realloc(g->step, (g->steps ? 2 * (size_t)g->steps : 1) * sizeof *g->step);
-        ENSURE(g->step, "no memory for a plan of %d steps", g->steps);
+        struct step *larger = realloc(g->step, (g->steps ? 2 * (size_t)g->steps : 1) * sizeof *g->step);
+        g->failed = !larger;
+        if (!larger) return;
+        g->step = larger;
     }
     g->step[g->steps++] = (struct step){n, pass, -1, -1};
 }
@@ -127,13 +130,14 @@ static void touch_step(struct graph *g, int index)
     touch(g, g->step[index].scratch, index);
 }
 
-static void number_buffers(struct graph *g)
+static int number_buffers(struct graph *g)
 {
     /* A value has data and a gradient, a node saved data, a step scratch and recomputed data. */
     size_t most = 2 * (size_t)g->values + (size_t)g->nodes + 2 * (size_t)g->steps;
+    struct buffer *larger = realloc(g->buffer, most * sizeof *g->buffer);
+    if (!larger) return -1;
     g->buffers = 0;
-    g->buffer = realloc(g->buffer, most * sizeof *g->buffer);
-    ENSURE(g->buffer, "no memory for a plan of %zu buffers", most);
+    g->buffer = larger;
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
         v->current = v->buffer = add_buffer(g, BUFFER_DATA, value_bytes(v));
@@ -150,6 +154,7 @@ static void number_buffers(struct graph *g)
         if (s->pass == PASS_RECOMPUTE) s->buffer = add_buffer(g, BUFFER_DATA, value_bytes(out));
         s->scratch = add_buffer(g, BUFFER_SCRATCH, s->node->scratch_bytes[s->pass]);
     }
+    return 0;
 }
 
 /* In place: `to`, born in this step, takes the place of `from`, which dies in it. */
@@ -177,9 +182,9 @@ static void share_in_place(struct graph *g)
     }
 }
 
-static void liveness(struct graph *g)
+static int liveness(struct graph *g)
 {
-    number_buffers(g);
+    if (number_buffers(g)) return -1;
     for (int i = 0; i < g->steps; i++) touch_step(g, i);
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
@@ -191,14 +196,15 @@ static void liveness(struct graph *g)
         if (!v->producer || v->keep) touch(g, v->grad_buffer, last);
     }
     share_in_place(g);
+    return 0;
 }
 
-/* The largest sum of live bytes over the steps. */
+/* The largest sum of live bytes over the steps; 0 without memory. */
 static size_t peak_bytes(const struct graph *g)
 {
     size_t live = 0, peak = 0;
     size_t *born = calloc(2 * (size_t)g->steps + 2, sizeof *born);
-    ENSURE(born, "no memory for a plan");
+    if (!born) return 0;
     size_t *dead = born + g->steps + 1;
     for (int i = 0; i < g->buffers; i++) {
         const struct buffer *b = &g->buffer[i];
@@ -217,11 +223,13 @@ static size_t peak_bytes(const struct graph *g)
 
 /* ---- recomputation ---------------------------------------------------------------------------------------------- */
 
+/* The peak of the schedule under the present choice of what is recomputed. No buffer is empty: 0 means no memory. */
 static size_t try_schedule(struct graph *g)
 {
-    schedule(g);
-    liveness(g);
-    return peak_bytes(g);
+    if (!g->failed) schedule(g);
+    size_t peak = g->failed || liveness(g) ? 0 : peak_bytes(g);
+    g->failed = peak == 0;
+    return peak;
 }
 
 static int larger_output(const void *a, const void *b)
@@ -242,11 +250,11 @@ static int in_chain(const struct node *n)
     return 0;
 }
 
-static void choose_recomputed(struct graph *g)
+static int choose_recomputed(struct graph *g)
 {
     int count = 0;
     struct node **cheap = malloc((size_t)g->nodes * sizeof *cheap);
-    ENSURE(cheap, "no memory for a plan");
+    if (!cheap) return -1;
     for (int i = 0; i < g->nodes; i++) {
         struct node *n = g->node[i];
         n->recompute = KEPT;
@@ -256,7 +264,7 @@ static void choose_recomputed(struct graph *g)
     }
     qsort(cheap, (size_t)count, sizeof *cheap, larger_output);
     size_t best = try_schedule(g);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count && !g->failed; i++) {
         enum recompute most = cheap[i]->recompute;
         for (enum recompute r = KEPT; r < most; r++) {
             cheap[i]->recompute = r;
@@ -270,6 +278,7 @@ static void choose_recomputed(struct graph *g)
     }
     g->peak_bytes = try_schedule(g);
     free(cheap);
+    return g->failed ? -1 : 0;
 }
 
 /* ---- placement -------------------------------------------------------------------------------------------------- */
@@ -325,11 +334,11 @@ static size_t place(struct graph *g, const int *order, int count, int *placed)
 enum { PLACE_TRIES = 256 };
 
 /* Greedy by size; then, while the block is larger than it must be, the buffer at its very end goes first and all are placed anew. */
-static void place_all(struct graph *g)
+static int place_all(struct graph *g)
 {
-    int *order = malloc(3 * (size_t)g->buffers * sizeof *order), *best = order + g->buffers, *placed = best + g->buffers;
-    int count = 0;
-    ENSURE(order, "no memory for a plan");
+    int *order = malloc(3 * (size_t)g->buffers * sizeof *order), count = 0;
+    if (!order) return -1;
+    int *best = order + g->buffers, *placed = best + g->buffers;
     for (int i = 0; i < g->buffers; i++)
         if (g->buffer[i].alias == i) order[count++] = i;
     sort_by_size(g, order, count);
@@ -343,14 +352,14 @@ static void place_all(struct graph *g)
     place(g, best, count, placed);
     for (int i = 0; i < g->buffers; i++) g->buffer[i].offset = g->buffer[owner(g, i)].offset;
     free(order);
+    return 0;
 }
 
-void plan_memory(struct graph *g)
+int plan_memory(struct graph *g)
 {
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
         v->root = v->tensor.needs_grad && v->consumers == 0 && v->producer && shape_count(v->tensor.shape) == 1;
     }
-    choose_recomputed(g);
-    place_all(g);
+    return choose_recomputed(g) || place_all(g) ? -1 : 0;
 }

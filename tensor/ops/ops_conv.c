@@ -49,6 +49,7 @@ static struct tensor *conv_create(struct graph *g, const char *name, struct tens
                                   const int stride[3], const int pad[3], int bias, enum dtype dtype)
 {
     struct node *n = node_create(g, &conv3d_op, name, sizeof(struct conv));
+    if (!n) return NULL;
     struct conv *a = n->attr;
     struct shape s = x->shape;
     int in[3] = {s.d, s.h, s.w}, channels = s.c + (x2 ? x2->shape.c : 0), threads = pool_threads(g->pool);
@@ -120,6 +121,7 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
                                    int bias)
 {
     struct node *n = node_create(g, &conv_transpose3d_op, name, sizeof(struct conv3d_shape));
+    if (!n) return NULL;
     struct conv3d_shape *a = n->attr;
     struct shape s = x->shape;
     int in[3] = {s.d, s.h, s.w}, threads = pool_threads(g->pool);
@@ -169,6 +171,7 @@ const struct op linear_op = {"linear", linear_forward, linear_backward};
 struct tensor *op_linear(struct graph *g, const char *name, struct tensor *x, int k, int bias)
 {
     struct node *n = node_create(g, &linear_op, name, 0);
+    if (!n) return NULL;
     struct shape s = x->shape;
     int dim[2] = {k, s.c};
     ENSURE(k > 0 && shape_voxels(s) == 1, "linear %s: [%d][%d][%d][%d][%d] to %d channels", name, s.n, s.d, s.h, s.w,

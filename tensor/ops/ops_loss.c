@@ -23,6 +23,7 @@ const struct op softmax_op = {"softmax", softmax_forward, NULL};
 struct tensor *op_softmax(struct graph *g, struct tensor *x)
 {
     struct node *n = node_create(g, &softmax_op, "softmax", 0);
+    if (!n) return NULL;
     ENSURE(x->shape.c <= ELEM_CLASSES_MAX, "softmax: %d classes, at most %d", x->shape.c, ELEM_CLASSES_MAX);
     node_input(n, x);
     n->in_place = 1;
@@ -106,6 +107,7 @@ struct tensor *op_cross_entropy(struct graph *g, struct tensor *logits, struct t
                                 const float *class_weight)
 {
     struct node *n = node_create(g, &cross_entropy_op, "cross_entropy", sizeof(struct cross_entropy));
+    if (!n) return NULL;
     struct cross_entropy *a = n->attr;
     struct loss_shape shape = loss_shape_of(logits->shape);
     loss_inputs(n, logits, labels);
@@ -232,6 +234,7 @@ const struct op segmentation_loss_op = {"segmentation_loss", segmentation_loss_f
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
 {
     struct node *n = node_create(g, &segmentation_loss_op, "segmentation_loss", sizeof(struct segmentation_loss));
+    if (!n) return NULL;
     struct segmentation_loss *a = n->attr;
     ENSURE(l->heads >= 1 && l->heads <= SEG_LOSS_HEADS_MAX, "segmentation_loss: %d heads", l->heads);
     a->batch_dice = l->batch_dice;

@@ -65,6 +65,7 @@ static struct node *norm_create(struct graph *g, const struct op *op, const char
                                 struct norm_shape shape, float slope)
 {
     struct node *n = node_create(g, op, name, sizeof(struct norm));
+    if (!n) return NULL;
     ENSURE(slope >= 0, "%s %s: slope %g", op->name, name, (double)slope);
     *(struct norm *)n->attr = (struct norm){shape, slope};
     n->slope = slope;
@@ -80,15 +81,19 @@ static struct node *norm_create(struct graph *g, const struct op *op, const char
 
 struct tensor *op_instance_norm(struct graph *g, const char *name, struct tensor *x, float slope)
 {
+    if (graph_failed(g)) return NULL;
     struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
-    return node_output_as(g, norm_create(g, &instance_norm_op, name, x, shape, slope), x->shape, x->dtype);
+    struct node *n = norm_create(g, &instance_norm_op, name, x, shape, slope);
+    return n ? node_output_as(g, n, x->shape, x->dtype) : NULL;
 }
 
 struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x, float slope)
 {
+    if (graph_failed(g)) return NULL;
     struct norm_shape shape = {1, (size_t)x->shape.n * shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
     ENSURE(shape.rows > 1 || !(g->flags & GRAPH_TRAIN), "batch_norm %s: one value has no variance to train on", name);
     struct node *n = norm_create(g, &batch_norm_op, name, x, shape, slope);
+    if (!n) return NULL;
     node_param(g, n, "running_mean", PARAM_MEAN, 1, &shape.c, shape.c, shape.c);
     node_param(g, n, "running_var", PARAM_VAR, 1, &shape.c, shape.c, shape.c);
     return node_output_as(g, n, x->shape, x->dtype);
@@ -131,6 +136,7 @@ static struct tensor *activation_create(struct graph *g, const struct op *op, st
                                         float slope)
 {
     struct node *n = node_create(g, op, op->name, sizeof slope);
+    if (!n) return NULL;
     ENSURE(slope >= 0, "%s: slope %g", op->name, (double)slope);
     *(float *)n->attr = n->slope = slope;
     node_input(n, a);
@@ -148,6 +154,7 @@ struct tensor *op_activation(struct graph *g, struct tensor *x, float slope)
 
 struct tensor *op_add(struct graph *g, struct tensor *a, struct tensor *b, float slope)
 {
+    if (graph_failed(g)) return NULL;
     ENSURE(shape_equal(a->shape, b->shape), "add: [%d][%d][%d][%d][%d] and [%d][%d][%d][%d][%d]", a->shape.n, a->shape.d,
            a->shape.h, a->shape.w, a->shape.c, b->shape.n, b->shape.d, b->shape.h, b->shape.w, b->shape.c);
     ENSURE(a->dtype == b->dtype, "add: dtype %d and %d", a->dtype, b->dtype);

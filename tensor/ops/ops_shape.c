@@ -33,6 +33,7 @@ static struct node *pool_create_node(struct graph *g, const struct op *op, struc
                                      const int stride[3], const int pad[3], struct shape *out)
 {
     struct node *n = node_create(g, op, op->name, sizeof(struct pool3d_shape));
+    if (!n) return NULL;
     struct pool3d_shape *a = n->attr;
     int in[3] = {x->shape.d, x->shape.h, x->shape.w};
     for (int i = 0; i < 3; i++)
@@ -51,6 +52,7 @@ struct tensor *op_max_pool3d(struct graph *g, struct tensor *x, const int kernel
 {
     struct shape out;
     struct node *n = pool_create_node(g, &max_pool3d_op, x, kernel, stride, pad, &out);
+    if (!n) return NULL;
     if (g->flags & GRAPH_TRAIN) n->saved_bytes = shape_count(out) * sizeof(int32_t); /* where each maximum was */
     return node_output_as(g, n, out, x->dtype);
 }
@@ -60,6 +62,7 @@ struct tensor *op_avg_pool3d(struct graph *g, struct tensor *x, const int kernel
 {
     struct shape out;
     struct node *n = pool_create_node(g, &avg_pool3d_op, x, kernel, stride, pad, &out);
+    if (!n) return NULL;
     n->cheap = 1;
     return node_output_as(g, n, out, x->dtype);
 }
@@ -81,6 +84,7 @@ const struct op global_avg_pool_op = {"global_avg_pool", global_avg_pool_forward
 struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
 {
     struct node *n = node_create(g, &global_avg_pool_op, "global_avg_pool", sizeof(struct norm_shape));
+    if (!n) return NULL;
     struct norm_shape *a = n->attr;
     *a = (struct norm_shape){x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
     node_input(n, x);
@@ -116,8 +120,10 @@ const struct op dropout_op = {"dropout", dropout_forward, dropout_backward};
 struct tensor *op_dropout(struct graph *g, struct tensor *x, float p)
 {
     ENSURE(p >= 0 && p < 1, "dropout: p is %g", (double)p);
+    if (graph_failed(g)) return NULL;
     if (p == 0 || !(g->flags & GRAPH_TRAIN)) return x;
     struct node *n = node_create(g, &dropout_op, "dropout", sizeof p);
+    if (!n) return NULL;
     ENSURE(n->index < DROPOUT_NODES_MAX, "dropout: node %d has no random numbers of its own", n->index);
     *(float *)n->attr = p;
     node_input(n, x);

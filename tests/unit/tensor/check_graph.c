@@ -4,6 +4,7 @@
  * Two small networks stand for the real ones: a U-Net (two-input convolutions, deep supervision, ignored labels) and a residual
  * network (batch norm, shared inputs, pooling, dropout).
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -23,6 +24,14 @@ static const int FLAT2[3] = {1, 2, 2}, FLAT3[3] = {1, 3, 3}, FLAT_PAD[3] = {0, 1
 
 /* Counted where malloc may be replaced: glibc, without a sanitizer of its own malloc. */
 static long allocations;
+static long failing = -1; /* so many more succeed, then one fails; negative: none does */
+
+static int allocation_fails(void)
+{
+    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&failing, __ATOMIC_RELAXED) < 0) return 0;
+    return __atomic_fetch_sub(&failing, 1, __ATOMIC_RELAXED) == 0;
+}
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
@@ -30,40 +39,52 @@ static long allocations;
 #endif
 #endif
 #if defined(__GLIBC__) && !defined(SANITIZED) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define ALLOCATIONS_FAIL 1
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t align, size_t size);
+void __libc_free(void *p);
+
+static long blocks; /* in use */
+
+static void *counted(void *p)
+{
+    if (p) __atomic_fetch_add(&blocks, 1, __ATOMIC_RELAXED);
+    return p;
+}
 
 void *malloc(size_t size)
 {
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    return __libc_malloc(size);
+    return allocation_fails() ? NULL : counted(__libc_malloc(size));
 }
 
 void *calloc(size_t count, size_t size)
 {
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    return __libc_calloc(count, size);
+    return allocation_fails() ? NULL : counted(__libc_calloc(count, size));
 }
 
 void *realloc(void *old, size_t size)
 {
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    return __libc_realloc(old, size);
+    if (allocation_fails()) return NULL;
+    return old ? __libc_realloc(old, size) : counted(__libc_realloc(old, size));
 }
 
 int posix_memalign(void **out, size_t align, size_t size)
 {
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    *out = __libc_memalign(align, size);
-    return *out == NULL;
+    *out = allocation_fails() ? NULL : counted(__libc_memalign(align, size));
+    return *out ? 0 : ENOMEM;
 }
 
 void *aligned_alloc(size_t align, size_t size)
 {
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    return __libc_memalign(align, size);
+    return allocation_fails() ? NULL : counted(__libc_memalign(align, size));
+}
+
+void free(void *p)
+{
+    if (p) __atomic_fetch_sub(&blocks, 1, __ATOMIC_RELAXED);
+    __libc_free(p);
 }
 #endif
 
@@ -124,6 +145,7 @@ static struct tensor *residual(struct graph *g, const char *name, struct tensor 
     struct tensor *y = op_conv3d(g, s[0], x, NULL, k, THREE, stride, ONE, 0);
     y = op_batch_norm(g, s[2], y, 0);
     y = op_batch_norm(g, s[3], op_conv3d(g, s[1], y, NULL, k, THREE, ONE, ONE, 0), 1);
+    if (graph_failed(g)) return NULL;
     if (stride[0] != 1 || k != x->shape.c) {
         snprintf(s[0], sizeof s[0], "%s.downsample.0", name);
         snprintf(s[2], sizeof s[2], "%s.downsample.1", name);
@@ -537,17 +559,71 @@ static void check_model(void)
     model_destroy(m);
 }
 
+/* ---- memory exhaustion ----------------------------------------------------------------------------------------- */
+
+/* Records, finishes, plans and clones; after `n` allocations one fails. Returns 0, or where the failure was told. */
+static int record_with_failure(make_net *make, int flags, long n)
+{
+    __atomic_store_n(&failing, n, __ATOMIC_RELAXED);
+    struct model *m = model_create(), *copy = NULL;
+    struct net net = make(m, NULL, flags, 1);
+    int told = model_finish(m) ? 1 : graph_plan(net.graph) ? 2 : !(copy = model_clone(m)) ? 3 : 0;
+    __atomic_store_n(&failing, -1, __ATOMIC_RELAXED);
+    CHECK(told != 2 || graph_failed(net.graph), "allocation %ld: there is no plan, but the graph has not failed", n);
+    model_destroy(copy);
+    graph_destroy(net.graph);
+    model_destroy(m);
+    return told;
+}
+
+/* Each allocation in turn fails: told every time, at the end, and nothing but the failed one is missed or lost. */
+static void check_exhaustion(const char *name, make_net *make)
+{
+#ifdef ALLOCATIONS_FAIL
+    for (int flags = 0; flags <= GRAPH_TRAIN; flags += GRAPH_TRAIN) {
+        long before = blocks;
+        long n = 0;
+        int seen[4] = {0}, told;
+        while ((told = record_with_failure(make, flags, n++)) != 0) seen[told]++;
+        CHECK(seen[1] > 10 && seen[2] > 3 && seen[3] == 4, "%s: %d, %d and %d failures of finish, plan and clone", name,
+              seen[1], seen[2], seen[3]);
+        CHECK(blocks == before, "%s: %ld blocks are lost", name, blocks - before);
+    }
+#else
+    (void)name, (void)make;
+#endif
+}
+
+/* A model for inference has half the memory; a clone of it may be trained. */
+static void check_inference_model(void)
+{
+    struct model *m = model_create();
+    struct net net = unet(m, NULL, 0, 1);
+    CHECK(model_finish_inference(m) == 0 && m->data && !m->grad, "a model for inference has gradients");
+    CHECK(graph_plan(net.graph) == 0 && graph_bind(net.graph) == 0, "no memory for a small graph");
+    fill_weights(m);
+    memset(net.image->data, 0, shape_count(net.image->shape) * sizeof(float));
+    graph_forward(net.graph);
+    struct model *copy = model_clone(m);
+    CHECK(copy && copy->grad && memcmp(copy->data, m->data, m->count * sizeof(float)) == 0, "a clone differs");
+    model_destroy(copy);
+    graph_destroy(net.graph);
+    model_destroy(m);
+}
+
 int main(void)
 {
     for (int i = 0; i < (int)(sizeof nets / sizeof nets[0]); i++) {
         check_plan(nets[i].name, nets[i].make);
         check_bits(nets[i].name, nets[i].make);
         check_guarded_block(nets[i].name, nets[i].make);
+        check_exhaustion(nets[i].name, nets[i].make);
     }
     check_keep();
     check_two_losses();
     check_shared_model();
     check_too_large();
     check_model();
+    check_inference_model();
     return check_done("check_graph");
 }

@@ -5,12 +5,13 @@
 #define NN_DATASET_H
 
 #include <stdint.h>
+#include "tensor/base/label_set.h"
 #include "io/base/error.h"
 #include "io/base/json.h"
 #include "io/weights/npy.h"
 #include "io/formats/image_formats.h"
 
-enum { CHANNELS_MAX = 8, LABELS_MAX = 64, ID_MAX = 128 };
+enum { CHANNELS_MAX = 64, LABELS_MAX = LABEL_SET_MAX, ID_MAX = 128 };
 
 enum data_part { PART_TRAIN = 0, PART_VAL = 1, PART_TEST = 2 }; /* of a MedMNIST file; nnU-Net: all cases of imagesTr are PART_TRAIN */
 
@@ -26,7 +27,7 @@ struct data_case {
 /* An entry of dataset.json's labels where some entry is a list of values: the network then has an output for each region. */
 struct region {
     char name[64];
-    uint64_t labels;     /* bit v: label value v belongs to it */
+    struct label_set labels;
     int written;         /* the label that its voxels get (regions_class_order); later regions go over earlier ones */
     int list;            /* the value is a list in the file */
 };

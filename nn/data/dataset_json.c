@@ -41,21 +41,20 @@ static int label_value(const struct json *item, const char *name, struct error *
     return (int)item->number;
 }
 
-/* One member of "labels": its values as a bit set, a single value too. Returns 0 with a message. */
-static uint64_t label_values(const struct json *item, struct error *e)
+/* One member of "labels": its values as a set, a single value too. */
+static int label_values(struct label_set *set, const struct json *item, struct error *e)
 {
-    uint64_t set = 0;
+    *set = (struct label_set){{0}};
     int list = item->type == JSON_ARRAY, n = list ? item->count : 1;
-    if (n == 0) return error_set(e, "labels: region '%s' is empty", item->key), 0;
+    if (n == 0) return error_set(e, "labels: region '%s' is empty", item->key);
     for (int i = 0; i < n; i++) {
         int value = label_value(list ? item->item[i] : item, item->key, e);
-        if (value < 0) return 0;
-        if (value >= LABELS_MAX) return error_set(e, "labels: '%s' has value %d, but values are consecutive from 0", item->key, value), 0;
-        if (set >> value & 1) return error_set(e, "labels: region '%s' holds value %d twice", item->key, value), 0;
-        set |= (uint64_t)1 << value;
+        if (value < 0) return -1;
+        if (value >= LABELS_MAX) return error_set(e, "labels: '%s' has value %d, but values are consecutive from 0, and at most %d", item->key, value, LABELS_MAX - 1);
+        if (label_set_has(set, (unsigned)value)) return error_set(e, "labels: region '%s' holds value %d twice", item->key, value);
+        label_set_add(set, (unsigned)value);
     }
-    if (list && set & 1) return error_set(e, "labels: region '%s' holds value 0, which is the background", item->key), 0;
-    return set;
+    return list && label_set_has(set, 0) ? error_set(e, "labels: region '%s' holds value 0, which is the background", item->key) : 0;
 }
 
 static int lists_region(const struct json *labels)
@@ -65,33 +64,33 @@ static int lists_region(const struct json *labels)
     return 0;
 }
 
-static int add_region(struct dataset *d, const struct json *item, uint64_t set, struct error *e)
+static int add_region(struct dataset *d, const struct json *item, const struct label_set *set, struct error *e)
 {
     for (int r = 0; r < d->regions; r++)
-        if (d->region[r].labels == set) return error_set(e, "labels: '%s' and '%s' are the same region", d->region[r].name, item->key);
+        if (label_set_equal(&d->region[r].labels, set)) return error_set(e, "labels: '%s' and '%s' are the same region", d->region[r].name, item->key);
     struct region *r = &d->region[d->regions++];
-    r->labels = set;
+    r->labels = *set;
     r->list = item->type == JSON_ARRAY;
     return set_text(r->name, sizeof r->name, item->key, "labels: name", e);
 }
 
 /* One member of "labels" into d; *seen: the values that any has. */
-static int take_label(struct dataset *d, const struct json *item, int with_regions, uint64_t *seen, struct error *e)
+static int take_label(struct dataset *d, const struct json *item, int with_regions, struct label_set *seen, struct error *e)
 {
     if (strcmp(item->key, "ignore") == 0) {
         d->ignore_label = label_value(item, item->key, e);
         return d->ignore_label < 0 ? -1 : 0;
     }
-    uint64_t set = label_values(item, e);
-    if (!set) return -1;
-    if (with_regions && set != 1) {
-        *seen |= set;
-        return add_region(d, item, set, e);
+    struct label_set set, background = label_set_of(0);
+    if (label_values(&set, item, e)) return -1;
+    if (with_regions && !label_set_equal(&set, &background)) {
+        for (int k = 0; k < 4; k++) seen->word[k] |= set.word[k];
+        return add_region(d, item, &set, e);
     }
-    int value = 0;
-    while (!(set >> value & 1)) value++;
-    if (*seen & set) return error_set(e, "labels: value %d is there twice", value);
-    *seen |= set;
+    unsigned value = 0;
+    while (!label_set_has(&set, value)) value++;
+    if (label_set_has(seen, value)) return error_set(e, "labels: value %u is there twice", value);
+    label_set_add(seen, value);
     return set_text(d->label_name[value], sizeof d->label_name[value], item->key, "labels: name", e);
 }
 
@@ -118,8 +117,9 @@ static void name_values(struct dataset *d)
     for (int v = 0; v < d->labels; v++) {
         d->label_value[v] = v;
         if (!d->label_name[v][0]) snprintf(d->label_name[v], sizeof d->label_name[v], "label %d", v);
+        struct label_set alone = label_set_of((unsigned)v);
         for (int r = 0; r < d->regions; r++)
-            if (d->region[r].labels == (uint64_t)1 << v) snprintf(d->label_name[v], sizeof d->label_name[v], "%s", d->region[r].name);
+            if (label_set_equal(&d->region[r].labels, &alone)) snprintf(d->label_name[v], sizeof d->label_name[v], "%s", d->region[r].name);
     }
 }
 
@@ -127,7 +127,7 @@ static void name_values(struct dataset *d)
 static int read_labels(struct dataset *d, struct error *e)
 {
     const struct json *labels = json_get(d->json, "labels");
-    uint64_t seen = 0;
+    struct label_set seen = {{0}};
     d->ignore_label = -1;
     if (!labels) return 0;
     if (labels->type != JSON_OBJECT || labels->count < 1) return error_set(e, "labels is not {\"background\": 0, ...}");
@@ -135,8 +135,10 @@ static int read_labels(struct dataset *d, struct error *e)
     int with_regions = lists_region(labels);
     for (int i = 0; i < labels->count; i++)
         if (take_label(d, labels->item[i], with_regions, &seen, e)) return -1;
-    while (d->labels < LABELS_MAX && seen >> d->labels & 1) d->labels++;
-    if (d->labels < LABELS_MAX && seen >> d->labels)
+    while (label_set_has(&seen, (unsigned)d->labels)) d->labels++;
+    int beyond = 0;
+    for (int v = d->labels; v < LABELS_MAX; v++) beyond |= label_set_has(&seen, (unsigned)v);
+    if (beyond)
         return error_set(e, "labels: no label%s has value %d; values are consecutive from 0 (background)", d->regions ? " or region" : "", d->labels);
     if (!d->labels) return error_set(e, "labels has no background");
     if (d->ignore_label >= 0 && d->ignore_label < d->labels)
@@ -151,7 +153,7 @@ void dataset_region_key(char *buf, size_t size, const struct region *r)
     size_t used = (size_t)snprintf(buf, size, "%s", r->list ? "(" : "");
     int count = 0;
     for (int v = 0; v < LABELS_MAX && used < size; v++)
-        if (r->labels >> v & 1) used += (size_t)snprintf(buf + used, size - used, "%s%d", count++ ? ", " : "", v);
+        if (label_set_has(&r->labels, (unsigned)v)) used += (size_t)snprintf(buf + used, size - used, "%s%d", count++ ? ", " : "", v);
     if (r->list && used < size) snprintf(buf + used, size - used, "%s", count == 1 ? ",)" : ")");
 }
 

@@ -86,12 +86,12 @@ int crossval_add_run(struct crossval *v, const struct run *run, const char *ref,
 
 /* ---- a pass over all cases --------------------------------------------------------------------------- */
 
-static double dice_of(const uint8_t *ref, const uint8_t *pred, size_t n, uint64_t set)
+static double dice_of(const uint8_t *ref, const uint8_t *pred, size_t n, const struct label_set *set)
 {
     int64_t both = 0, either = 0;
     for (size_t i = 0; i < n; i++) {
         if (ref[i] == LABEL_IGNORE) continue;
-        int a = label_is_in(set, ref[i]), b = label_is_in(set, pred[i]);
+        int a = label_set_has(set, ref[i]), b = label_set_has(set, pred[i]);
         both += a & b;
         either += a + b;
     }
@@ -110,7 +110,7 @@ static void measure_job(void *arg, int i, int thread)
         error_set(&v->error[i], "%s: out of memory", v->pair[i].prediction);
     for (int k = 1; k < v->sets.labels; k++)
         v->dice[(size_t)i * (LABELS_MAX + 1) + (size_t)k] =
-            dice_of(ref.index, pred.index, voxels, v->sets.set[k]);
+            dice_of(ref.index, pred.index, voxels, &v->sets.set[k]);
     labelmap_free(&ref);
     labelmap_free(&pred);
 }
@@ -149,7 +149,7 @@ int crossval_measure(double mean[LABELS_MAX + 1], struct crossval *v, struct err
 
 /* Tries one more step. All foreground (only 0): better in the mean and worse for no label; a label: better
  * for it. */
-static int try_step(struct crossval *v, double now[LABELS_MAX + 1], uint64_t labels, int only,
+static int try_step(struct crossval *v, double now[LABELS_MAX + 1], struct label_set labels, int only,
                     struct error *e)
 {
     double then[LABELS_MAX + 1];
@@ -167,9 +167,9 @@ static int try_step(struct crossval *v, double now[LABELS_MAX + 1], uint64_t lab
 int crossval_determine(struct crossval *v, const char *out, struct error *e)
 {
     double now[LABELS_MAX + 1];
-    uint64_t all = 0;
+    struct label_set all = {{0}};
     v->trials = 0;
-    for (int k = 1; k < v->dataset->labels; k++) all |= (uint64_t)1 << k;
+    for (int k = 1; k < v->dataset->labels; k++) label_set_add(&all, (unsigned)k);
     if (crossval_measure(now, v, e)) return -1;
     v->before = now[0];
     if (try_step(v, now, all, 0, e)) return -1;

@@ -54,11 +54,15 @@ int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predicto
 struct sinks {
     struct restore original, next;
     int both;
+    size_t plane; /* logits of one */
+    int bad;      /* a logit was not finite: where + 1 */
 };
 
 static void sink_plane(void *arg, int z, const float *logits)
 {
     struct sinks *k = arg;
+    for (size_t i = 0; !k->bad && i < k->plane; i++)
+        if (!isfinite(logits[i])) k->bad = z + 1;
     restore_plane(&k->original, z, logits);
     if (k->both) restore_plane(&k->next, z, logits);
 }
@@ -82,7 +86,9 @@ int infer_segment(uint8_t **label, float **probabilities, struct infer_next *nex
     if (preprocess_case(s, p, e) || (p->previous_labels && previous_join(s, e)) ||
         begin_sinks(&k, s, p, probabilities != NULL, next, graph_pool(predictor->graph), e))
         return -1;
+    k.plane = (size_t)s->size[1] * (size_t)s->size[2] * (size_t)p->classes;
     int status = sliding_run(predictor, predictors, s->image, s->size, o, sink_plane, &k, e);
+    if (!status && k.bad) status = error_set(e, "the network's output is not finite (plane %d of its grid): its weights or this image's values are too large", k.bad - 1);
     restore_end(&k.original);
     restore_end(&k.next); /* all NULL without a next stage */
     free(s->image); /* what follows needs memory */

@@ -25,14 +25,14 @@ static int remove_smaller(uint8_t *label, const int32_t *id, int components, siz
     return 0;
 }
 
-int postprocess_keep_largest(uint8_t *label, const int size[3], uint64_t labels)
+int postprocess_keep_largest(uint8_t *label, const int size[3], const struct label_set *labels)
 {
     size_t n = voxels_of(size);
     uint8_t *mask = malloc(n);
     int32_t *id = malloc(n * sizeof *id);
     int components = -1;
     if (mask && id) {
-        for (size_t i = 0; i < n; i++) mask[i] = (uint8_t)label_is_in(labels, label[i]);
+        for (size_t i = 0; i < n; i++) mask[i] = (uint8_t)label_set_has(labels, label[i]);
         components = components_find(id, mask, size);
     }
     int status = components < 0 ? -1 : components > 1 ? remove_smaller(label, id, components, n) : 0;
@@ -44,7 +44,7 @@ int postprocess_keep_largest(uint8_t *label, const int size[3], uint64_t labels)
 int postprocess_apply(const struct postprocessing *p, uint8_t *label, const int size[3])
 {
     for (int i = 0; i < p->steps; i++)
-        if (postprocess_keep_largest(label, size, p->labels[i])) return -1;
+        if (postprocess_keep_largest(label, size, &p->labels[i])) return -1;
     return 0;
 }
 
@@ -57,10 +57,12 @@ void postprocess_to_json(struct json *j, const struct postprocessing *p, const s
     for (int i = 0; i < p->steps; i++) {
         struct json *one = json_add_object(arguments, NULL), *list = NULL;
         json_add_text(functions, NULL, keep_largest);
-        if (p->labels[i] & (p->labels[i] - 1))
+        int members = 0;
+        for (int k = 1; k < d->labels; k++) members += label_set_has(&p->labels[i], (unsigned)k);
+        if (members > 1)
             list = json_add_array(one, "labels_or_regions"); /* more than one label */
         for (int k = 1; k < d->labels; k++) {
-            if (!label_is_in(p->labels[i], (uint8_t)k)) continue;
+            if (!label_set_has(&p->labels[i], (unsigned)k)) continue;
             if (list) json_add_int(list, NULL, d->label_value[k]);
             else json_add_int(one, "labels_or_regions", d->label_value[k]);
         }
@@ -68,13 +70,13 @@ void postprocess_to_json(struct json *j, const struct postprocessing *p, const s
 }
 
 /* A number, or a list of numbers and lists: the union. */
-static int read_labels(uint64_t *set, const struct json *j, const struct dataset *d, int depth,
+static int read_labels(struct label_set *set, const struct json *j, const struct dataset *d, int depth,
                        struct error *e)
 {
     if (j && j->type == JSON_INT) {
         for (int k = 1; k < d->labels; k++)
             if (d->label_value[k] == j->integer) {
-                *set |= (uint64_t)1 << k;
+                label_set_add(set, (unsigned)k);
                 return 0;
             }
         return error_set(e, "labels_or_regions: %lld is no foreground label of the dataset",

@@ -11,12 +11,12 @@
 
 struct postprocessing { /* steps in order; bit i of a set: label index i */
     int steps;
-    uint64_t labels[LABELS_MAX + 1];
+    struct label_set labels[LABELS_MAX + 1];
 };
 
 /* Removes (to 0) every voxel of the labels that is not in the largest component of their union. Returns -1
  * when memory is out. */
-int postprocess_keep_largest(uint8_t *label, const int size[3], uint64_t labels);
+int postprocess_keep_largest(uint8_t *label, const int size[3], const struct label_set *labels);
 /* All steps. */
 int postprocess_apply(const struct postprocessing *p, uint8_t *label, const int size[3]);
 /* Bytes it needs beside the map. */

@@ -15,7 +15,7 @@ struct evaluation evaluation_begin(const struct dataset *d, double tolerance)
                             .limits = {tolerance, EVALUATION_BOUNDARY_MM}};
     for (int k = 1; k < ev.labels; k++) {
         const struct region *r = d->regions ? &d->region[k - 1] : NULL;
-        ev.set[k] = r ? r->labels : (uint64_t)1 << k;
+        ev.set[k] = r ? r->labels : label_set_of((unsigned)k);
         snprintf(ev.name[k], sizeof ev.name[k], "%s", r ? r->name : d->label_name[k]);
         if (r) dataset_region_key(ev.key[k], sizeof ev.key[k], r);
         else snprintf(ev.key[k], sizeof ev.key[k], "%d", d->label_value[k]);
@@ -30,15 +30,15 @@ void evaluation_free(struct evaluation *ev)
 }
 
 /* 1 where the map has one of the labels; LABEL_IGNORE where the reference is to be ignored, in both maps. */
-static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *reference, uint64_t set,
+static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *reference, const struct label_set *set,
                           size_t voxels)
 {
     for (size_t i = 0; i < voxels; i++)
-        out[i] = reference[i] == LABEL_IGNORE ? LABEL_IGNORE : label_is_in(set, map[i]);
+        out[i] = reference[i] == LABEL_IGNORE ? LABEL_IGNORE : label_set_has(set, map[i]);
 }
 
 static int measure(struct label_metrics *m, const struct evaluation *ev, const uint8_t *reference,
-                   const uint8_t *prediction, uint64_t set, const int size[3], const double spacing[3])
+                   const uint8_t *prediction, const struct label_set *set, const int size[3], const double spacing[3])
 {
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     uint8_t *a = malloc(2 * voxels), *b = a + voxels;
@@ -71,7 +71,7 @@ int evaluation_add(struct evaluation *ev, const char *id, const char *reference_
     snprintf(c->reference, sizeof c->reference, "%s", reference_path);
     snprintf(c->prediction, sizeof c->prediction, "%s", prediction_path);
     for (int k = 1; k < ev->labels; k++)
-        if (measure(&c->label[k], ev, reference, prediction, ev->set[k], size, spacing))
+        if (measure(&c->label[k], ev, reference, prediction, &ev->set[k], size, spacing))
             return error_set(e, "%s: out of memory for surface distances and lesions", id);
     ev->cases++;
     return 0;

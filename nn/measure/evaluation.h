@@ -17,7 +17,7 @@ struct case_metrics {
 
 struct evaluation {
     int labels;                                /* foreground labels, or regions, and 1 for the background */
-    uint64_t set[LABELS_MAX + 1];              /* bit i: label index i belongs to it */
+    struct label_set set[LABELS_MAX + 1];      /* label indices */
     char key[LABELS_MAX + 1][REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a
                                                   region, as nnU-Net */
     char name[LABELS_MAX + 1][64];

@@ -36,6 +36,17 @@ int resnet_check(const struct resnet_config *c, struct error *e)
     return 0;
 }
 
+int64_t resnet_last_voxels(const struct resnet_config *c, const int crop[3])
+{
+    int64_t voxels = 1;
+    for (int a = 0; a < 3; a++) {
+        int n = crop[a];
+        for (int k = 0; k < (c->stem7 ? 5 : 3); k++) n = (n - 1) / 2 + 1; /* a stride of 2: the stem's two, and one in each later stage */
+        voxels *= n;
+    }
+    return voxels;
+}
+
 /* Convolution without bias, then norm and activation: PREFIX.convI, PREFIX.bnI; both suffixes given, as downsample has its own. */
 static struct tensor *conv_norm(struct graph *g, const struct resnet_config *c, const char *prefix, const char *conv,
                                 const char *norm, struct tensor *x, int k, int kernel, int stride, float slope)

@@ -4,6 +4,7 @@
 #ifndef NN_RESNET_H
 #define NN_RESNET_H
 
+#include <stdint.h>
 #include "io/base/error.h"
 #include "tensor/ops/ops.h"
 
@@ -20,6 +21,8 @@ struct resnet_config {
 int resnet_valid_depth(int depth);
 /* Whether the numbers of c (perhaps from a file or the command line) make a network. */
 int resnet_check(const struct resnet_config *c, struct error *e);
+/* Voxels of the last stage, whose norms see so many values a channel (batch norm: times the batch), for an input of the crop. */
+int64_t resnet_last_voxels(const struct resnet_config *c, const int crop[3]);
 /* Logits [n][1][1][1][classes]. */
 struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x);
 /* Initial weights of torchvision: He normal by fan_out (init.h, init_he). */

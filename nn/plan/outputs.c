@@ -7,11 +7,13 @@ int output_groups(const struct plan *p)
     return 1 + p->classes - output_first(p);
 }
 
-uint64_t output_group_labels(const struct plan *p, int group)
+struct label_set output_group_labels(const struct plan *p, int group)
 {
     if (group > 0) return output_labels(p, output_first(p) + group - 1);
     int labels = p->regions ? p->labels : p->classes;
-    return labels == 64 ? UINT64_MAX : ((uint64_t)1 << labels) - 1;
+    struct label_set all = {{0}};
+    for (int v = 0; v < labels; v++) label_set_add(&all, (unsigned)v);
+    return all;
 }
 
 static float sigmoid(float x)

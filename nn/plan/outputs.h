@@ -13,19 +13,14 @@ static inline int output_first(const struct plan *p)
 {
     return p->regions ? 0 : 1;
 }
-/* Label values that output k stands for: bit v for value v. */
-static inline uint64_t output_labels(const struct plan *p, int k)
+/* Label values that output k stands for. */
+static inline struct label_set output_labels(const struct plan *p, int k)
 {
-    return p->regions ? p->region[k] : (uint64_t)1 << k;
-}
-/* Whether a label is among them; LABEL_IGNORE never is. */
-static inline int label_is_in(uint64_t labels, uint8_t label)
-{
-    return label < LABELS_MAX && labels >> label & 1;
+    return p->regions ? p->region[k] : label_set_of((unsigned)k);
 }
 /* Groups of voxels that foreground patches are drawn from: 0 all that are annotated, then one for each foreground output. */
 int output_groups(const struct plan *p);
-uint64_t output_group_labels(const struct plan *p, int group);
+struct label_set output_group_labels(const struct plan *p, int group);
 /* The label of a voxel with these logits ([classes]; of equal ones the first, as PyTorch). */
 uint8_t output_label(const struct plan *p, const float *logits);
 /* Logits to probabilities, in place. */

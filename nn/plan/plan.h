@@ -54,7 +54,7 @@ struct plan {
     int classes;                 /* outputs of the network: labels including background, without ignore; or regions (nn/plan/outputs.h) */
     int labels;                  /* label values including background, without ignore */
     int regions;                 /* region-based: their number, which is classes; else 0 */
-    uint64_t region[LABELS_MAX]; /* bit v: label value v belongs to region i */
+    struct label_set region[LABELS_MAX]; /* label values of region i */
     int region_written[LABELS_MAX]; /* label that region i is written as, in order */
     int ignores;                 /* the dataset has an ignore label */
     enum normalization norm[CHANNELS_MAX];

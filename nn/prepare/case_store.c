@@ -19,21 +19,21 @@ static size_t voxels_of(const struct sample *s)
 }
 
 /* Voxels with one of the labels, label by label; those outside of the nonzero region come with the background, before it. Returns their number. */
-static int32_t collect(int32_t *at, const struct sample *s, uint64_t labels)
+static int32_t collect(int32_t *at, const struct sample *s, const struct label_set *labels)
 {
     int32_t count = 0, n = (int32_t)voxels_of(s);
-    for (int32_t i = 0; labels & 1 && i < n; i++)
+    for (int32_t i = 0; label_set_has(labels, 0) && i < n; i++)
         if (s->label[i] == LABEL_OUTSIDE) at[count++] = i;
     for (int v = 0; v < LABELS_MAX; v++)
-        for (int32_t i = 0; labels >> v & 1 && i < n; i++)
+        for (int32_t i = 0; label_set_has(labels, (unsigned)v) && i < n; i++)
             if (s->label[i] == v) at[count++] = i;
     return count;
 }
 
 /* nnU-Net's choice without replacement: the head of a whole permutation. */
-static int sample_group(int32_t **location, int *kept, int32_t *at, const struct sample *s, uint64_t labels, struct random_state *r)
+static int sample_group(int32_t **location, int *kept, int32_t *at, const struct sample *s, struct label_set labels, struct random_state *r)
 {
-    int32_t total = collect(at, s, labels);
+    int32_t total = collect(at, s, &labels);
     if (total == 0) return 0;
     double least = ceil(total * 0.01);
     int keep = total < LOCATIONS ? total : LOCATIONS;

@@ -2,6 +2,7 @@
 #include "nn/train/checkpoint.h"
 
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,9 +132,13 @@ static int check_view(const char *path, const struct safetensors *s, const char 
         format_shape(needs, sizeof needs, p->ndim, dim);
         return error_set(e, "%s: tensor %s is %s, the network needs %s", path, name, has, needs);
     }
-    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++)
-        if (strcmp(t->dtype, readable[i]) == 0) return 0;
-    return error_set(e, "%s: tensor %s has dtype %s, not a floating-point type", path, name, t->dtype);
+    int known = 0;
+    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++) known |= strcmp(t->dtype, readable[i]) == 0;
+    if (!known) return error_set(e, "%s: tensor %s has dtype %s, not a floating-point type", path, name, t->dtype);
+    for (size_t i = 0; i < p->count; i++)
+        if (!isfinite(safetensors_value(t, i)))
+            return error_set(e, "%s: tensor %s has %g as value %zu: its training diverged", path, name, (double)safetensors_value(t, i), i);
+    return 0;
 }
 
 static void copy_view(const struct safetensors *s, const char *name, const struct param *p, float *block)

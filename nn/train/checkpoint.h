@@ -14,7 +14,7 @@ int checkpoint_write(const char *path, const struct model *m, const struct optim
                      const struct json *state, struct error *e);
 /* Loads weights into a finished model: every parameter must be there with its shape; unknown tensors are an error unless they
  * are optimiser state, batch norm's num_batches_tracked, or nnU-Net's second names of the same tensors (all_modules,
- * decoder.encoder). F64, F16 and BF16 are converted; a 2D network's kernels fit where ours are 1 deep. On an error nothing
+ * decoder.encoder). F64, F16 and BF16 are converted; values that are not finite are an error; a 2D network's kernels fit where ours are 1 deep. On an error nothing
  * has changed. o/optimizers: 0 to skip; their kind must be the file's, their other settings stay. *state receives the JSON (free it), may be NULL. */
 int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers, struct json **state,
                     struct error *e);

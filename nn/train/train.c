@@ -47,7 +47,15 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
     }
     for (int a = 0; a < 3; a++)
         if (o->crop[a] < 1 || o->crop[a] > 1024) return error_set(e, "crop[%d] is %d, not 1 to 1024", a, o->crop[a]);
-    return resnet_check(&o->resnet, e);
+    if (resnet_check(&o->resnet, e)) return -1;
+    int64_t voxels = resnet_last_voxels(&o->resnet, o->crop);
+    if (o->resnet.norm == RESNET_INSTANCE_NORM && voxels < 2)
+        return error_set(e, "--crop %d,%d,%d: the last stage has one voxel, of which instance norm leaves nothing: take a larger --crop, or "
+                            "--norm batch", o->crop[0], o->crop[1], o->crop[2]);
+    if (o->resnet.norm == RESNET_BATCH_NORM && voxels * batch_size(o, NULL) < 2)
+        return error_set(e, "--batch %d with --crop %d,%d,%d: batch norm of the last stage sees one value a channel, which has no variance: "
+                            "take a larger --batch or --crop", batch_size(o, NULL), o->crop[0], o->crop[1], o->crop[2]);
+    return 0;
 }
 
 /* ---- model ------------------------------------------------------------------------------------------------------- */
@@ -276,7 +284,8 @@ static void count_overlap(struct overlap_counts *n, const float *logits, const u
         int best = p->regions ? 0 : output_label(p, logits);
         if (label[i] == LABEL_IGNORE) continue;
         for (int k = output_first(p); k < p->classes; k++) {
-            int claimed = p->regions ? logits[k] > 0 : k == best, there = label_is_in(output_labels(p, k), label[i]);
+            int claimed = p->regions ? logits[k] > 0 : k == best;
+            int there = p->regions ? label_set_has(&p->region[k], label[i]) : k == label[i];
             n->tp[k] += claimed && there;
             n->fp[k] += claimed && !there;
             n->fn[k] += !claimed && there;

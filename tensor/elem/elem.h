@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "tensor/base/label_set.h"
 #include "tensor/base/pool.h"
 #include "tensor/base/rng.h"
 
@@ -146,13 +147,13 @@ enum { ELEM_CLASSES_MAX = 256 };
 void softmax_f32_fwd(float *y, const float *x, size_t rows, int c, struct pool *pool);
 
 /* logits [n][voxels][c], labels [n][voxels]. Labels >= c (so LABEL_IGNORE, 255, unless c is 256) count nowhere.
- * region NULL: softmax over c labels. Else each of the c outputs is a sigmoid of its own and its voxels are those whose label v < 64 has
- * bit v set in region[output]; p is the sigmoid, g whether the label is in, and labels of 64 and more count nowhere. */
+ * region NULL: softmax over c labels. Else each of the c outputs is a sigmoid of its own and its voxels are those whose label v
+ * region[output] has; p is the sigmoid, g whether the label is in, and labels from LABEL_SET_MAX on count nowhere. */
 struct loss_shape {
     int n;
     size_t voxels;
     int c;
-    const uint64_t *region;
+    const struct label_set *region;
 };
 
 /* sums[n][LOSS_SUMS(c)]: c times tp = sum of p over voxels with that label; c times sum of p; c times sum of g (voxels with that label);

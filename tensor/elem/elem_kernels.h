@@ -79,9 +79,9 @@ struct elem_kernels {
                       const float *class_weight);
     void (*loss_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
                      const float *tp_scale, const float *p_scale, const float *class_weight, int accumulate);
-    void (*region_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c, const uint64_t *region);
+    void (*region_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c, const struct label_set *region);
     void (*region_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                       const float *tp_scale, const float *p_scale, const uint64_t *region, int accumulate);
+                       const float *tp_scale, const float *p_scale, const struct label_set *region, int accumulate);
 };
 
 /* Where element i of an array of that type is. */

@@ -234,9 +234,9 @@ static void loss_bwd(float *dlogits, const float *logits, const uint8_t *labels,
 /* ---- regions: a sigmoid for each output ------------------------------------------------------------------------------ */
 
 /* 1 where the label is of the region, 0 where it is not, -1 where the voxel counts nowhere. Fills up to a multiple of 16. */
-static void load_region(float *g, const uint8_t *labels, int voxels, uint64_t region)
+static void load_region(float *g, const uint8_t *labels, int voxels, const struct label_set *region)
 {
-    for (int i = 0; i < voxels; i++) g[i] = labels[i] < 64 ? (float)(region >> labels[i] & 1) : -1.0f;
+    for (int i = 0; i < voxels; i++) g[i] = labels[i] < LABEL_SET_MAX ? (float)label_set_has(region, labels[i]) : -1.0f;
     for (int i = voxels; i < (voxels + 15) / 16 * 16; i++) g[i] = -1.0f;
 }
 
@@ -254,14 +254,14 @@ INLINE struct sigmoid_terms sigmoid(vf x)
     return t;
 }
 
-static void region_sums(double *sums, const float *logits, const uint8_t *labels, int voxels, int c, const uint64_t *region)
+static void region_sums(double *sums, const float *logits, const uint8_t *labels, int voxels, int c, const struct label_set *region)
 {
     float tile[LOSS_TILE_FLOATS], member[LOSS_TILE_WIDTH], entropy[LOSS_TILE_WIDTH];
     const int width = loss_tile(c), padded = (voxels + 15) / 16 * 16;
     transpose_in(tile, logits, voxels, c, width);
     for (int k = 0; k < c; k++) {
         float *plane = tile + k * width;
-        load_region(member, labels, voxels, region[k]);
+        load_region(member, labels, voxels, &region[k]);
         for (int i = 0; i < padded; i += LANES) {
             const vf x = vf_load(plane + i), g = vf_load(member + i);
             const vm counts = vm_gt(g, vf_set(-0.5f));
@@ -279,14 +279,14 @@ static void region_sums(double *sums, const float *logits, const uint8_t *labels
 
 /* With d = dL/dp = p_scale + tp_scale g, the gradient is p (1 - p) d + ce_scale (p - g). */
 static void region_bwd(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                       const float *tp_scale, const float *p_scale, const uint64_t *region, int accumulate)
+                       const float *tp_scale, const float *p_scale, const struct label_set *region, int accumulate)
 {
     float tile[LOSS_TILE_FLOATS], member[LOSS_TILE_WIDTH];
     const int width = loss_tile(c);
     transpose_in(tile, logits, voxels, c, width);
     for (int k = 0; k < c; k++) {
         float *plane = tile + k * width;
-        load_region(member, labels, voxels, region[k]);
+        load_region(member, labels, voxels, &region[k]);
         for (int i = 0; i < voxels; i += LANES) {
             const vf g = vf_load(member + i), p = sigmoid(vf_load(plane + i)).p;
             const vf d = vf_fma(vf_set(tp_scale[k]), g, vf_set(p_scale[k]));

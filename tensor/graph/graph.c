@@ -297,6 +297,12 @@ int graph_read_op(const struct graph *g, int i, struct graph_op *op)
     return 1;
 }
 
+struct shape graph_shape(const struct graph *g, int id)
+{
+    ENSURE(id >= 0 && id < g->values, "tensor %d of %d", id, g->values);
+    return g->value[id]->tensor.shape;
+}
+
 struct model *graph_model(const struct graph *g)
 {
     return g->model;

@@ -156,6 +156,8 @@ struct graph_op {
     int kernel[3], stride[3], pad[3];   /* convolutions and poolings */
     float slope;                        /* of the activation after it; 1 none */
 };
+/* Of the tensor with that id. */
+struct shape graph_shape(const struct graph *g, int id);
 /* The op at place i; 0 beyond the last. */
 int graph_read_op(const struct graph *g, int i, struct graph_op *op);
 struct model *graph_model(const struct graph *g);

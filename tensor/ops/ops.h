@@ -7,6 +7,7 @@
 #ifndef TENSOR_OPS_H
 #define TENSOR_OPS_H
 
+#include "tensor/base/label_set.h"
 #include "tensor/graph/graph.h"
 
 enum { LABEL_IGNORE = 255 }; /* in DT_U8 label maps: excluded from every loss */
@@ -54,17 +55,17 @@ void op_cross_entropy_weights(struct tensor *loss, const float *class_weight);
  * unless batch_dice) of (2*tp + 1e-5) / max(sum p + sum g + 1e-5, 1e-8) of the softmax. Ignored voxels count nowhere.
  * weight 0 heads are skipped. Scalar.
  *
- * Region-based: the outputs are sigmoids, output k for the labels v with bit v of region[k]; CE is then the mean binary cross-entropy over
+ * Region-based: the outputs are sigmoids, output k for the labels of region[k]; CE is then the mean binary cross-entropy over
  * voxels and outputs, and Dice counts every output. With `ignores` (the dataset has an ignore label) nnU-Net's mean is over the voxels
  * that count, but the sum over the outputs: so here. */
-enum { SEG_LOSS_HEADS_MAX = NODE_INPUTS_MAX / 2, REGION_LABELS_MAX = 64 }; /* a head is two inputs */
+enum { SEG_LOSS_HEADS_MAX = NODE_INPUTS_MAX / 2 }; /* a head is two inputs */
 struct seg_loss {
     int heads;
     struct tensor *logits[SEG_LOSS_HEADS_MAX]; /* full resolution first */
     struct tensor *labels[SEG_LOSS_HEADS_MAX]; /* DT_U8, same size, c = 1 */
     float weight[SEG_LOSS_HEADS_MAX];
     int batch_dice;
-    const uint64_t *region; /* [c], copied; NULL: softmax */
+    const struct label_set *region; /* [c], copied; NULL: softmax */
     int ignores;            /* regions only */
 };
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l);

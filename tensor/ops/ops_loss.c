@@ -138,7 +138,7 @@ struct segmentation_loss {
     int heads, batch_dice;
     float weight[SEG_LOSS_HEADS_MAX];
     int regions, ignores;
-    uint64_t region[REGION_LABELS_MAX];
+    struct label_set region[LABEL_SET_MAX];
 };
 
 static struct loss_shape head_shape(const struct segmentation_loss *a, struct shape s)
@@ -240,7 +240,7 @@ struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
     a->batch_dice = l->batch_dice;
     a->regions = l->region ? l->logits[0]->shape.c : 0;
     a->ignores = l->ignores;
-    ENSURE(a->regions <= REGION_LABELS_MAX, "segmentation_loss: %d regions", a->regions);
+    ENSURE(a->regions <= LABEL_SET_MAX, "segmentation_loss: %d regions", a->regions);
     if (l->region) memcpy(a->region, l->region, (size_t)a->regions * sizeof *a->region);
     for (int i = 0; i < l->heads; i++) {
         struct shape s = l->logits[i]->shape;

@@ -145,6 +145,8 @@ sed '2s/,[01],/,7,/' "$work/cp/predictions.csv" >"$work/odd.csv"
 refuses 1 "odd.csv" $nephron evaluate "$work/odd.csv" "$work/odd.csv" --quiet
 
 # ---- wrong usage --------------------------------------------------------------------------------------------------------
+refuses 2 "did you mean --epochs" $nephron train $data -o "$work/x" --epoch 3
+refuses 2 "did you mean train" $nephron trian $data
 refuses 2 "unknown option" $nephron train $data -o "$work/x" --epoch 3
 refuses 2 "unknown command" $nephron trian $data
 refuses 2 "must be one of" $nephron train $data -o "$work/x" --precision fp8

@@ -290,7 +290,7 @@ static void check_refused_description(void)
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [0, 1]}, \"regions_class_order\": [1]}", "'a' holds value 0"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, \"x\"]}, \"regions_class_order\": [1]}", "'a' is not a whole number"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": []}}", "'a' is empty"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 70]}}", "'a' has value 70"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 300]}}", "'a' has value 300"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 2}}", "no label has value 1"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 0}}", "value 0 is there twice"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1.5}}", "'a' is not a whole number"},

@@ -135,8 +135,8 @@ static void check_rule(const struct dataset *d, const char *reference, const cha
     CHECK(crossval_measure(mean, &v, &e) == 0, "%s", e.text);
     CHECK_NEAR(mean[0], after, 1e-12, "%s: Dice after", prediction);
     for (int s = 0; s < v.steps.steps; s++) {
-        snprintf(text, sizeof text, "%s%s%s", s ? " " : "", v.steps.labels[s] & 2 ? "1" : "",
-                 v.steps.labels[s] & 4 ? "2" : "");
+        snprintf(text, sizeof text, "%s%s%s", s ? " " : "", label_set_has(&v.steps.labels[s], 1) ? "1" : "",
+                 label_set_has(&v.steps.labels[s], 2) ? "2" : "");
         strcat(got, text);
     }
     CHECK(strcmp(got, want) == 0, "%s: steps \"%s\", not \"%s\"", prediction, got, want);

@@ -38,7 +38,7 @@ static double golden_double(const struct safetensor *t, size_t i)
 
 /* ---- one loss ---------------------------------------------------------------------------------------------------------- */
 
-static const uint64_t regions[3] = {0xe, 0xc, 0x8}; /* (1, 2, 3), (2, 3), 3 */
+static const struct label_set regions[3] = {{{0xe}}, {{0xc}}, {{0x8}}}; /* (1, 2, 3), (2, 3), 3 */
 
 struct loss_case {
     const char *name;
@@ -276,8 +276,8 @@ static struct plan small_plan(int with_regions)
     if (with_regions) {
         p.classes = p.regions = 2;
         p.batch_dice = 0;
-        p.region[0] = 6; /* (1, 2) */
-        p.region[1] = 4;
+        p.region[0].word[0] = 6; /* (1, 2) */
+        p.region[1].word[0] = 4;
     }
     return p;
 }

@@ -29,12 +29,14 @@ enum { ELEM_STRIPES = 16, ELEM_BLOCK = 64 };
 /* ---- normalisation ------------------------------------------------------------------------------------------------ */
 
 /* `groups` sets of `rows` voxels of c channels; statistics are per group and channel.
- * Instance norm: groups = n, rows = d*h*w. Batch norm: groups = 1, rows = n*d*h*w (the same memory). */
+ * Instance norm: groups = n, rows = d*h*w. Batch norm: groups = 1, rows = n*d*h*w (the same memory).
+ * Group norm: as instance norm, with `shared` neighbouring channels having one mean and variance. */
 struct norm_shape {
     int groups;
     size_t rows;
     int c;
     enum elem_type type; /* of x, y, dx, dy in memory */
+    int shared;          /* channels with common statistics, a divisor of c; 0 is 1 */
 };
 
 /* What norm_stats leaves: stats[group][NORM_STATS][c]. The mean is kept in two floats, because for a mean of a thousand standard

@@ -41,6 +41,8 @@ static struct norm_call norm_call(const struct norm_shape *s, float *scratch)
     ENSURE(s->groups >= 1 && s->rows >= 1 && s->c >= 1, "norm: %d groups of %zu rows, %d channels", s->groups, s->rows,
            s->c);
     struct norm_call k = {.kernels = elem_kernels(), .s = *s};
+    if (k.s.shared < 1) k.s.shared = 1;
+    ENSURE(s->c % k.s.shared == 0, "norm: %d channels, %d of them share statistics", s->c, k.s.shared);
     const size_t blocks = (s->rows + ELEM_BLOCK - 1) / ELEM_BLOCK;
     k.stripes = blocks < ELEM_STRIPES ? (int)blocks : ELEM_STRIPES;
     k.tiles = (s->c + TILE - 1) / TILE;
@@ -91,6 +93,19 @@ static void add_stripes(double *sum, double *square, const struct norm_call *k, 
     }
 }
 
+/* The same over all channels that share statistics with c, in order; each weighted (or NULL: by 1). */
+static void add_shared(double *sum, double *square, const struct norm_call *k, int group, size_t c, const float *weight)
+{
+    const size_t shared = (size_t)k->s.shared, first = c - c % shared;
+    for (size_t i = first; i < first + shared; i++) {
+        const double w = weight ? (double)weight[i] : 1;
+        double a, b;
+        add_stripes(&a, &b, k, group, i);
+        *sum = i == first ? w * a : *sum + w * a;
+        *square = i == first ? w * b : *square + w * b;
+    }
+}
+
 /* The range of channels of one tile. */
 static size_t tile_end(const struct norm_call *k, int tile)
 {
@@ -119,16 +134,18 @@ static void put_stats(float *stats, size_t c, double mean, double var, float eps
 static void stats_job(void *arg, int tile, int thread)
 {
     const struct norm_call *k = arg;
-    const double rows = (double)k->s.rows;
+    const double rows = (double)k->s.rows * k->s.shared;
+    const size_t begin = (size_t)tile * TILE;
     (void)thread;
-    for (int group = 0; group < k->s.groups; group++)
-        for (size_t c = (size_t)tile * TILE; c < tile_end(k, tile); c++) {
-            double sum, square;
-            add_stripes(&sum, &square, k, group, c);
+    for (int group = 0; group < k->s.groups; group++) {
+        double sum = 0, square = 0;
+        for (size_t c = begin; c < tile_end(k, tile); c++) {
+            if (c == begin || c % (size_t)k->s.shared == 0) add_shared(&sum, &square, k, group, c, NULL);
             const double mean = sum / rows, var = square / rows - mean * mean;
             put_stats(k->stats + (size_t)group * NORM_STATS * (size_t)k->s.c + c, (size_t)k->s.c, mean,
                       var < 0 ? 0 : var, k->eps);
         }
+    }
 }
 
 void norm_stats(float *stats, const void *x, const struct norm_shape *s, float eps, float *scratch,
@@ -224,23 +241,26 @@ static void bwd_sums_job(void *arg, int job, int thread)
     k->kernels->act[k->s.type]->norm_bwd_sums(p.sum, p.square, elem_at(k->dy, k->s.type, p.start), elem_at(k->x, k->s.type, p.start), p.coef, p.columns, k->slope);
 }
 
-/* With S = sum g and P = sum g xhat:  dx = gamma rstd (g - S/rows - xhat P/rows), written as SCALE g + (x - mean) DX + DSHIFT. */
+/* With S = sum gamma g and P = sum gamma g xhat over the values that share statistics:
+ * dx = rstd (gamma g - S/values - xhat P/values), written as SCALE g + (x - mean) DX + DSHIFT.
+ */
 static void bwd_reduce_job(void *arg, int tile, int thread)
 {
     const struct norm_call *k = arg;
     const size_t c = (size_t)k->s.c;
-    const double rows = (double)k->s.rows;
+    const double values = (double)k->s.rows * k->s.shared;
     (void)thread;
     for (size_t i = (size_t)tile * TILE; i < tile_end(k, tile); i++) {
         double dgamma = 0, dbeta = 0;
         for (int group = 0; group < k->s.groups; group++) {
             float *coef = k->coef + (size_t)group * NORM_COEFS * c + i;
-            double sum, product;
+            double sum, product, all_sum, all_product;
             add_stripes(&sum, &product, k, group, i);
             dbeta += sum;
             dgamma += product;
-            const double scale = (double)coef[COEF_SCALE * c];
-            const double mean_part = -scale * sum / rows, xhat_part = -scale * product / rows;
+            const float *scale = k->coef + (size_t)group * NORM_COEFS * c + COEF_SCALE * c;
+            add_shared(&all_sum, &all_product, k, group, i, scale);
+            const double mean_part = -all_sum / values, xhat_part = -all_product / values;
             coef[COEF_DX * c] = (float)(xhat_part * (double)coef[COEF_RSTD * c]);
             coef[COEF_DSHIFT * c] = (float)(mean_part + xhat_part * (double)coef[COEF_XSHIFT * c]);
         }

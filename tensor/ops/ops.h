@@ -24,6 +24,9 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
 /* Instance norm (biased variance over d,h,w of one case and channel, eps 1e-5, affine), then activation.
  * Registers name.weight (gamma) and name.bias (beta). Source: Ulyanov 2016; PyTorch InstanceNorm3d. */
 struct tensor *op_instance_norm(struct graph *g, const char *name, struct tensor *x, float slope);
+/* Group norm: as instance norm, with the mean and biased variance of c / groups neighbouring channels together; groups
+ * divides c (the caller checks). One affine pair a channel. Source: Wu and He 2018; PyTorch GroupNorm. */
+struct tensor *op_group_norm(struct graph *g, const char *name, struct tensor *x, int groups, float slope);
 /* Batch norm: batch statistics in training (running mean and unbiased variance updated with momentum 0.1), running
  * statistics in inference. Registers weight, bias, running_mean, running_var. */
 struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x, float slope);

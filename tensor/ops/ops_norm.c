@@ -1,4 +1,4 @@
-/* ops_norm.c - instance norm, batch norm, activation, residual addition.
+/* ops_norm.c - instance norm, group norm, batch norm, activation, residual addition.
  *
  * Norms keep their input (the convolution's output) and four numbers a channel for the backward pass; their output is cheap to compute
  * again. Their gradient goes where the gradient of their output was.
@@ -59,6 +59,7 @@ static void norm_backward(struct graph *g, struct node *n)
 }
 
 const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward};
+const struct op group_norm_op = {"group_norm", instance_norm_forward, norm_backward};
 const struct op batch_norm_op = {"batch_norm", batch_norm_forward, norm_backward};
 
 static struct node *norm_create(struct graph *g, const struct op *op, const char *name, struct tensor *x,
@@ -84,6 +85,16 @@ struct tensor *op_instance_norm(struct graph *g, const char *name, struct tensor
     if (graph_failed(g)) return NULL;
     struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
     struct node *n = norm_create(g, &instance_norm_op, name, x, shape, slope);
+    return n ? node_output_as(g, n, x->shape, x->dtype) : NULL;
+}
+
+struct tensor *op_group_norm(struct graph *g, const char *name, struct tensor *x, int groups, float slope)
+{
+    if (graph_failed(g)) return NULL;
+    const int c = x->shape.c;
+    ENSURE(groups > 0 && c % groups == 0, "group_norm %s: %d channels in %d groups", name, c, groups);
+    struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), c, tensor_elem(x), c / groups};
+    struct node *n = norm_create(g, &group_norm_op, name, x, shape, slope);
     return n ? node_output_as(g, n, x->shape, x->dtype) : NULL;
 }
 

@@ -245,6 +245,16 @@ static struct tensor *instance_norm_linear(struct bench *b)
     return op_instance_norm(b->graph, "norm", input(b, 1, 2, 5, 3, 18), 1);
 }
 
+static struct tensor *group_norm_leaky(struct bench *b)
+{
+    return op_group_norm(b->graph, "norm", input(b, 2, 3, 4, 3, 6), 3, 0.01f);
+}
+
+static struct tensor *group_norm_one(struct bench *b)
+{
+    return op_group_norm(b->graph, "norm", input(b, 2, 2, 2, 3, 18), 1, 1);
+}
+
 static struct tensor *batch_norm_relu(struct bench *b)
 {
     return op_batch_norm(b->graph, "norm", input(b, 3, 2, 4, 3, 5), 0);
@@ -417,6 +427,8 @@ static const struct {
     {"conv_transpose3d", "stride 1x2x2", transposed_flat},
     {"instance_norm", "leaky", instance_norm_leaky},
     {"instance_norm", "linear", instance_norm_linear},
+    {"group_norm", "leaky", group_norm_leaky},
+    {"group_norm", "all channels together", group_norm_one},
     {"batch_norm", "relu", batch_norm_relu},
     {"batch_norm", "linear", batch_norm_linear},
     {"activation", "relu", activation_relu},

@@ -31,6 +31,10 @@ static const struct {
     {"instance_norm.x", 5.22975508, 75.7},
     {"instance_norm.weight", -11.1786811, 22.86},
     {"instance_norm.bias", -15.0420695, 36.17},
+    {"group_norm.y", 27.9382446, 119.6},
+    {"group_norm.x", 4.80280186, 81.24},
+    {"group_norm.weight", -11.8110073, 22.69},
+    {"group_norm.bias", -15.1897534, 35.97},
     {"batch_norm.y", 28.3838275, 117.3},
     {"batch_norm.x", 4.76952641, 74.55},
     {"batch_norm.weight", -11.0093317, 22.06},
@@ -131,6 +135,11 @@ static struct tensor *golden_linear(struct bench *b)
 static struct tensor *golden_instance_norm(struct bench *b)
 {
     return op_instance_norm(b->graph, "norm", input(b, 2, 3, 4, 5, 6), 0.01f);
+}
+
+static struct tensor *golden_group_norm(struct bench *b)
+{
+    return op_group_norm(b->graph, "norm", input(b, 2, 3, 4, 5, 6), 3, 0.01f);
 }
 
 static struct tensor *golden_batch_norm(struct bench *b)
@@ -255,6 +264,7 @@ int main(void)
     run_golden("conv_transpose3d", golden_transposed);
     run_golden("linear", golden_linear);
     run_golden("instance_norm", golden_instance_norm);
+    run_golden("group_norm", golden_group_norm);
     run_golden("batch_norm", golden_batch_norm);
     run_golden("max_pool3d", golden_max_pool);
     run_golden("avg_pool3d", golden_avg_pool);

@@ -86,7 +86,7 @@ struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
     struct node *n = node_create(g, &global_avg_pool_op, "global_avg_pool", sizeof(struct norm_shape));
     if (!n) return NULL;
     struct norm_shape *a = n->attr;
-    *a = (struct norm_shape){x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
+    *a = (struct norm_shape){x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x), 1};
     node_input(n, x);
     node_scratch(n, PASS_FORWARD, norm_scratch(a));
     return node_output(g, n, SHAPE(x->shape.n, 1, 1, 1, x->shape.c));

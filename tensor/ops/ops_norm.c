@@ -83,7 +83,7 @@ static struct node *norm_create(struct graph *g, const struct op *op, const char
 struct tensor *op_instance_norm(struct graph *g, const char *name, struct tensor *x, float slope)
 {
     if (graph_failed(g)) return NULL;
-    struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
+    struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), x->shape.c, tensor_elem(x), 1};
     struct node *n = norm_create(g, &instance_norm_op, name, x, shape, slope);
     return n ? node_output_as(g, n, x->shape, x->dtype) : NULL;
 }
@@ -101,7 +101,7 @@ struct tensor *op_group_norm(struct graph *g, const char *name, struct tensor *x
 struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x, float slope)
 {
     if (graph_failed(g)) return NULL;
-    struct norm_shape shape = {1, (size_t)x->shape.n * shape_voxels(x->shape), x->shape.c, tensor_elem(x)};
+    struct norm_shape shape = {1, (size_t)x->shape.n * shape_voxels(x->shape), x->shape.c, tensor_elem(x), 1};
     ENSURE(shape.rows > 1 || !(g->flags & GRAPH_TRAIN), "batch_norm %s: one value has no variance to train on", name);
     struct node *n = norm_create(g, &batch_norm_op, name, x, shape, slope);
     if (!n) return NULL;

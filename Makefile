@@ -37,8 +37,9 @@ LIBS_ZLIB_1 = -lz
 TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o tensor/base/pool.o \
 	tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o
 TENSOR_REFERENCE = tensor/reference/conv_ref.o
-TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_avx2.o tensor/conv/conv_avx512.o tensor/conv/conv_gather.o \
-	tensor/conv/conv_neon.o tensor/conv/conv_outer.o tensor/conv/conv_scalar.o tensor/conv/conv_thin.o \
+TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_avx2.o \
+	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_gather.o tensor/conv/conv_neon.o \
+	tensor/conv/conv_outer.o tensor/conv/conv_peak.o tensor/conv/conv_scalar.o tensor/conv/conv_thin.o \
 	tensor/conv/conv_tiles.o tensor/conv/conv_tiles_amx.o tensor/conv/conv_tiles_avx512bf16.o \
 	tensor/conv/conv_tiles_outer.o tensor/conv/conv_tiles_portable.o tensor/conv/conv_tiles_window.o \
 	tensor/conv/conv_wasm.o tensor/conv/conv_winograd.o tensor/conv/conv_winograd_avx512bf16.o \
@@ -127,8 +128,8 @@ APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd
 	apps/command/evaluate_maps.o apps/command/evaluate_tables.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_COMMAND)
 
-CHECKS_KERNELS = tests/kernels/check_elem tests/kernels/check_kernels tests/kernels/check_pool_loss \
-	tests/kernels/check_tiles tests/kernels/check_winograd
+CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
+	tests/kernels/check_pool_loss tests/kernels/check_tiles tests/kernels/check_winograd
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels \

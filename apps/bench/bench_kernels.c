@@ -40,8 +40,7 @@ static const char *const pass_names[PASSES] = {"fwd", "bwd_d", "bwd_w"};
 
 /* A layer with its buffers, which all passes share: x dx, y dy, w dw, bias db, scratch. */
 struct run {
-    struct conv3d_shape s;
-    int transposed;
+    struct conv3d c;
     void *x, *dx, *y, *dy;
     float *w, *dw, *bias, *db, *scratch;
     char *block;
@@ -50,18 +49,10 @@ struct run {
 
 static void call(const struct run *r, enum pass pass, struct pool *pool)
 {
-    const struct conv3d_shape *s = &r->s;
     switch (pass) {
-    case FWD:
-        if (r->transposed)
-            tconv3d_fwd(r->y, r->x, r->w, r->bias, s, r->scratch, pool);
-        else
-            conv3d_fwd(r->y, r->x, r->w, r->bias, s, 0, r->scratch, pool);
-        break;
-    case BWD_D:
-        (r->transposed ? tconv3d_bwd_d : conv3d_bwd_d)(r->dx, r->dy, r->w, s, 0, r->scratch, pool);
-        break;
-    default: (r->transposed ? tconv3d_bwd_w : conv3d_bwd_w)(r->dw, r->db, r->x, r->dy, s, r->scratch, pool);
+    case FWD: conv3d_fwd(r->y, r->x, r->w, r->bias, &r->c, 0, r->scratch, pool); break;
+    case BWD_D: conv3d_bwd_d(r->dx, r->dy, r->w, &r->c, 0, r->scratch, pool); break;
+    default: conv3d_bwd_w(r->dw, r->db, r->x, r->dy, &r->c, r->scratch, pool);
     }
 }
 
@@ -70,13 +61,9 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static size_t scratch_floats(const struct run *r, int threads)
+static size_t scratch_floats(const struct conv3d *c)
 {
-    if (r->transposed)
-        return larger(tconv3d_scratch_fwd(&r->s, threads),
-                      larger(tconv3d_scratch_bwd_d(&r->s, threads), tconv3d_scratch_bwd_w(&r->s, threads)));
-    return larger(conv3d_scratch_fwd(&r->s, threads),
-                  larger(conv3d_scratch_bwd_d(&r->s, threads), conv3d_scratch_bwd_w(&r->s, threads)));
+    return larger(c->scratch[CONV_FORWARD], larger(c->scratch[CONV_BACKWARD_DATA], c->scratch[CONV_BACKWARD_WEIGHTS]));
 }
 
 enum { BUFFERS = 9 };
@@ -104,18 +91,18 @@ static int run_create(struct run *r, const struct layer *l, int bf16, int thread
 {
     const int pad = l->kernel / 2, size[3] = {l->kernel, l->kernel, l->kernel}, stride[3] = {l->stride, l->stride, l->stride},
               pads[3] = {pad, pad, pad};
-    *r = (struct run){.transposed = l->transposed};
-    r->s = l->transposed ? conv3d_shape_transposed(l->n, l->c, l->k, l->in, stride)
-                         : conv3d_shape(l->n, l->c, l->k, l->in, size, stride, pads);
+    struct conv3d_shape shape = l->transposed ? conv3d_shape_transposed(l->n, l->c, l->k, l->in, stride)
+                                              : conv3d_shape(l->n, l->c, l->k, l->in, size, stride, pads);
     /* An image comes as floats, and logits leave as floats. */
-    r->s.x_type = bf16 && l->c > 1 ? CONV_BF16 : CONV_F32;
-    r->s.y_type = bf16 && l->k > 8 ? CONV_BF16 : CONV_F32;
-    const struct conv3d_shape *s = &r->s;
+    shape.x_type = bf16 && l->c > 1 ? CONV_BF16 : CONV_F32;
+    shape.y_type = bf16 && l->k > 8 ? CONV_BF16 : CONV_F32;
+    *r = (struct run){.c = conv3d_choose(&shape, l->transposed, threads)};
+    const struct conv3d_shape *s = &shape;
     const enum conv_type types[BUFFERS] = {s->x_type, s->x_type, s->y_type, s->y_type};
     const size_t taps = (size_t)l->kernel * (size_t)l->kernel * (size_t)l->kernel, c = (size_t)s->c, k = (size_t)s->k;
     const size_t in = (size_t)s->n * (size_t)s->in[0] * (size_t)s->in[1] * (size_t)s->in[2];
     const size_t out = (size_t)s->n * (size_t)s->out[0] * (size_t)s->out[1] * (size_t)s->out[2];
-    const size_t values[BUFFERS] = {in * c, in * c, out * k, out * k, c * k * taps, c * k * taps, k, k, scratch_floats(r, threads)};
+    const size_t values[BUFFERS] = {in * c, in * c, out * k, out * k, c * k * taps, c * k * taps, k, k, scratch_floats(&r->c)};
     size_t bytes = 0;
     for (int i = 0; i < BUFFERS; i++) bytes += padded_bytes(values[i], types[i]);
     char *at = r->block = aligned_alloc(64, bytes);

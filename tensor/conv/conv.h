@@ -33,32 +33,33 @@
 
 enum { CONV_BLOCK = 64 };
 
-/* Floats of scratch that a pass needs with up to `threads` threads: packed weights, partial sums. 64-byte aligned. */
-size_t conv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
-size_t conv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
-size_t conv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
+enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS, CONV_PASSES };
 
-/* One pass each. x, y, dx, dy have the types of the shape. The level is cpu_isa(). bias and db may be NULL. `accumulate`: continue from what y (dx) holds, without bias.
- * dw (stored layout, w_channels wide) and db are always added to. */
-void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
-                    int accumulate, float *scratch, struct pool *pool);
-void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
-                      float *scratch, struct pool *pool);
-void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
-                      float *scratch, struct pool *pool);
+/* A convolution, or a transposed one with kernel = stride (nnU-Net's upsampling), and what computes each of its passes: chosen
+ * once, at a level and for up to so many threads, and kept. The calls below are for that level and no more threads.
+ * A transposed convolution's shape comes from conv3d_shape_transposed; x is [n][in][c], y is [n][out][k]. It is bwd_d of the convolution
+ * from y's channels and size to x's, so that its fwd, bwd_d, bwd_w have the chains of that convolution's bwd_d, fwd and (with x and dy in
+ * exchanged roles) bwd_w; db has the stripes of a 1x1x1 convolution to y. */
+struct conv_algorithm;
+struct conv3d {
+    struct conv3d_shape shape;
+    int transposed, threads;
+    enum isa level;
+    const struct conv_algorithm *algorithm[CONV_PASSES];
+    size_t scratch[CONV_PASSES]; /* floats that the pass needs: packed weights, partial sums. 64-byte aligned */
+};
+struct conv3d conv3d_choose(const struct conv3d_shape *s, int transposed, int threads);
+/* "winograd", "direct": the algorithm of a pass. */
+const char *conv3d_algorithm(const struct conv3d *c, enum conv_pass pass);
 
-/* Transposed convolution with kernel = stride (nnU-Net's upsampling). Shapes from conv3d_shape_transposed;
- * x is [n][in][c], y is [n][out][k]. It is bwd_d of the convolution from y's channels and size to x's, so that its fwd, bwd_d, bwd_w have
- * the chains of that convolution's bwd_d, fwd and (with x and dy in exchanged roles) bwd_w; db has the stripes of a 1x1x1 convolution to y. */
-size_t tconv3d_scratch_fwd(const struct conv3d_shape *s, int threads);
-size_t tconv3d_scratch_bwd_d(const struct conv3d_shape *s, int threads);
-size_t tconv3d_scratch_bwd_w(const struct conv3d_shape *s, int threads);
-void tconv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d_shape *s,
-                     float *scratch, struct pool *pool);
-void tconv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d_shape *s, int accumulate,
-                       float *scratch, struct pool *pool);
-void tconv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d_shape *s,
-                       float *scratch, struct pool *pool);
+/* One pass each. x, y, dx, dy have the types of the shape. The level is cpu_isa(). bias and db may be NULL. `accumulate`:
+ * continue from what y (dx) holds, without bias. dw (stored layout, w_channels wide) and db are always added to. */
+void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d *c, int accumulate, float *scratch,
+                struct pool *pool);
+void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d *c, int accumulate, float *scratch,
+                  struct pool *pool);
+void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d *c, float *scratch,
+                  struct pool *pool);
 
 /* The machine's peak: GFLOP/s of independent fp32 FMAs in registers at cpu_isa() with this pool, measured for about 0.1 s. */
 double kernel_peak_f32(struct pool *pool);

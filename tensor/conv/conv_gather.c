@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/conv/conv_kernels.h"
+#include "tensor/conv/conv_algorithm.h"
 
 enum {
     WEIGHT_FLOATS = 120000, /* packed weights of a job's panels for one block of c: half of the smallest second cache, 1 MiB */
@@ -575,3 +575,22 @@ void gather_run(const struct gather *g, struct pool *pool)
     s.parts = s.phases > 1 ? (int)(y_floats(g) / s.chunks / s.sections / PHASED_FLOATS) + 1 : 1;
     pool_run(pool, s.ranges * s.chunks, gather_job, &s);
 }
+
+/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+
+static int supports(const struct conv_problem *p, enum isa level)
+{
+    (void)level;
+    return p->pass != CONV_BACKWARD_WEIGHTS;
+}
+
+static size_t scratch_of(const struct conv_problem *p, int threads) { return gather_scratch(&p->gather, threads); }
+
+static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
+{
+    struct gather g = p->gather;
+    g.scratch = scratch;
+    gather_run(&g, pool);
+}
+
+const struct conv_algorithm gather_algorithm = {"direct", supports, NULL, scratch_of, run};

@@ -256,29 +256,11 @@ void thin_copy(struct gather_source *s, float *to, const struct gather *g, struc
 struct gather gather_forward(const struct conv3d_shape *s);
 /* And of backward-data: its x is dy, its y is dx. */
 struct gather gather_backward(const struct conv3d_shape *s);
+/* In the direct form, whatever else supports it. */
 size_t gather_scratch(const struct gather *g, int threads);
 void gather_run(const struct gather *g, struct pool *pool);
 
-/* The same in fewer multiplications: the form of a tile along h and w where that pays; else WINOGRAD_NONE. */
-enum winograd_axis winograd_form(const struct gather *g);
-size_t winograd_scratch(const struct gather *g, int threads);
-void winograd_run(const struct gather *g, struct pool *pool);
-
-/* The weight gradient of the forward gather g, whose y is dy: the sums over part `part` of `parts` of the tiles, for one panel and
- * block, laid out like packed weights. */
-void winograd_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch);
-size_t winograd_outer_scratch(const struct gather *g, int parts);
-enum winograd_axis winograd_outer_form(const struct gather *g, int parts); /* as winograd_form */
-int winograd_tiles(const struct gather *g); /* of 2 x 2 (x 2) outputs */
-
 /* Packs the weights of one panel of k and channels [c0, c0 + cn). */
 void gather_pack(float *packed, const struct gather *g, int panel, int c0, int cn);
-
-/* Stripes of the weight gradient of the convolution s (conv.h). */
-int outer_stripes(const struct conv3d_shape *s);
-/* The weight gradient of the convolution s; its weights are dw + k * w_k + c * w_c + tap. dw or db may be NULL. */
-size_t outer_scratch(const struct conv3d_shape *s, int stripes, int threads);
-void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s, int stripes,
-               float *scratch, struct pool *pool);
 
 #endif

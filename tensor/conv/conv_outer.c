@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/conv/conv_kernels.h"
-#include "tensor/conv/conv_winograd_bf16.h"
+#include "tensor/conv/conv_algorithm.h"
 
 /* Voxels in a chunk: a tile's accumulators are loaded and stored once for these. Few input channels make small tiles, which are loaded
  * fast and need dy from the first cache. */
@@ -20,8 +19,8 @@ enum { TOGETHER_FLOATS = 65536 };
 
 struct outer_call {
     const struct conv3d_shape *s;
-    struct gather forward; /* with x and dy, for Winograd's form */
-    int winograd, plane; /* that form, in fp32 or (of planes) in bf16 */
+    const struct gather *forward; /* with x and dy */
+    const struct outer_form *form; /* what computes the sums; NULL: the direct form, here */
     struct gather_source source; /* x NULL: lines of x are copied */
     int all_taps;                /* it has zeros where taps are outside */
     const struct conv_kernels *kernels;
@@ -30,7 +29,7 @@ struct outer_call {
     size_t w_k, w_c;
     float *sums;   /* [stripe][weights as packed]; of one stripe: [thread][weights of a job] */
     float *bias_sums;  /* [stripe][k padded] */
-    float *copies; /* [thread]: x, dy, table of lines; Winograd's form: what it needs */
+    float *copies; /* [thread]: x, dy, table of lines; another form: what it needs */
     size_t sums_floats, x_floats, dy_floats, copy_floats;
     int taps, panels, blocks, stripes;
     int fetch;     /* x in place comes from far */
@@ -235,7 +234,7 @@ static void add_up(const struct outer_call *a, int panel, int block, const float
     const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
     const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0), cn = conv_min(CONV_BLOCK, s->c - c0);
     const int run = a->w_c == (size_t)a->taps ? cn : 1; /* channels whose weights follow one another */
-    for (int c = 0; a->dw && c < cn; c += run) {
+    for (int c = 0; c < cn; c += run) {
         float *dw = a->dw + (size_t)k0 * a->w_k + (size_t)(c0 + c) * a->w_c;
         int tap = 0, channel = c;
         for (int first = 0, count; first < run * a->taps; first += count) {
@@ -288,7 +287,7 @@ static void outer_job(void *arg, int job, int thread)
     float *copies = a->copies + (size_t)thread * a->copy_floats;
     const long long lines = lines_of(s);
     const int end = (int)(lines * (stripe + 1) / a->stripes);
-    const int direct = a->dw && !a->winograd;
+    const int direct = !a->form;
     for (int panel = p0; direct && panel < p1; panel++)
         memset(sums + (sums_offset(a, panel, block) - sums_offset(a, p0, block)), 0, (size_t)conv_width(s->k, panel) * (size_t)cn * (size_t)a->taps * sizeof *sums);
     if (bias_sums) memset(bias_sums, 0, (size_t)kn * sizeof *bias_sums);
@@ -298,7 +297,7 @@ static void outer_job(void *arg, int job, int thread)
         if (bias_sums) add_bias(a, bias_sums, first, first + k.lines, k0, kn);
         first += k.lines;
     }
-    if (a->dw && a->winograd) (a->plane ? plane_outer : winograd_outer)(sums, &a->forward, p0, block, stripe, a->stripes, copies);
+    if (a->form) a->form->sums(sums, a->forward, p0, block, stripe, a->stripes, copies);
     if (a->stripes == 1) add_up(a, p0, block, sums);
 }
 
@@ -320,9 +319,12 @@ static int taps_apart(const struct conv3d_shape *s)
     return s->x_type == CONV_F32;
 }
 
-static struct outer_call plan(const struct conv3d_shape *s, const void *x, int stripes)
+static struct outer_call plan(const struct conv_problem *p, const struct outer_form *form)
 {
-    struct outer_call a = {.s = s, .panels = conv_panels(s->k), .blocks = conv_blocks(s->c), .stripes = stripes, .x = x};
+    const struct conv3d_shape *s = &p->shape;
+    struct outer_call a = {.s = s, .forward = &p->gather, .form = form, .panels = conv_panels(s->k), .blocks = conv_blocks(s->c)};
+    a.stripes = p->stripes;
+    a.x = p->gather.x;
     const int h = s->out[1], cn = conv_min(CONV_BLOCK, s->c);
     a.taps = s->kernel[0] * s->kernel[1] * s->kernel[2];
     a.chunk = chunk_lines(s);
@@ -333,23 +335,18 @@ static struct outer_call plan(const struct conv3d_shape *s, const void *x, int s
     const int height = conv_min(s->in[1], (rows - 1) * s->stride[1] + s->kernel[1]);
     a.x_floats = conv_align((size_t)depth * (size_t)height * (size_t)a.positions * (size_t)cn);
     a.dy_floats = (size_t)a.chunk * (size_t)s->out[2] * CONV_PANEL;
-    a.forward = gather_forward(s);
-    a.forward.x = x;
-    a.all_taps = thin_floats(&a.forward) > 0;
-    if (gather_in_place(&a.source, &a.forward) || a.all_taps)
+    a.all_taps = thin_floats(a.forward) > 0;
+    if (gather_in_place(&a.source, a.forward) || a.all_taps)
         a.x_floats = 0;
     else if (taps_apart(s)) {
         a.x_floats = 0;
         a.fetch = 1;
-        a.source = (struct gather_source){.x = x};
+        a.source = (struct gather_source){.x = a.x};
         memcpy(a.source.size, s->in, sizeof s->in);
     }
-    a.plane = plane_outer_fits(&a.forward);
-    a.winograd = a.plane || winograd_outer_form(&a.forward, stripes);
-    const size_t winograd_floats = a.plane ? plane_outer_scratch(&a.forward) : a.winograd ? winograd_outer_scratch(&a.forward, stripes) : 0;
-    if (a.winograd) a.x_floats = 0;
+    if (form) a.x_floats = 0;
     a.copy_floats = a.x_floats + a.dy_floats + conv_align((size_t)a.chunk * sizeof(struct outer_line) / sizeof(float));
-    if (winograd_floats > a.copy_floats) a.copy_floats = conv_align(winograd_floats);
+    if (form && form->floats > a.copy_floats) a.copy_floats = conv_align(form->floats);
     a.sums_floats = conv_align(a.stripes == 1 ? (size_t)CONV_PANEL * (size_t)cn * (size_t)a.taps
                                               : conv_padded(s->k) * (size_t)s->c * (size_t)a.taps);
     return a;
@@ -360,29 +357,86 @@ static size_t sums_floats(const struct outer_call *a, int threads)
     return (size_t)(a->stripes == 1 ? threads : a->stripes) * a->sums_floats;
 }
 
-size_t outer_scratch(const struct conv3d_shape *s, int stripes, int threads)
+size_t outer_scratch(const struct conv_problem *p, const struct outer_form *form, int threads)
 {
-    const struct outer_call a = plan(s, NULL, stripes);
-    return sums_floats(&a, threads) + (size_t)a.stripes * conv_padded(s->k) + (size_t)threads * a.copy_floats + thin_floats(&a.forward);
+    const struct outer_call a = plan(p, form);
+    return sums_floats(&a, threads) + (size_t)a.stripes * conv_padded(a.s->k) + (size_t)threads * a.copy_floats + thin_floats(a.forward);
 }
 
-void outer_run(float *dw, size_t w_k, size_t w_c, float *db, const void *x, const void *dy, const struct conv3d_shape *s, int stripes,
-               float *scratch, struct pool *pool)
+void outer_run(const struct conv_problem *p, const struct outer_form *form, float *scratch, struct pool *pool)
 {
-    struct outer_call a = plan(s, x, stripes);
+    struct outer_call a = plan(p, form);
     a.kernels = conv_kernels();
-    a.dy = dy;
-    a.forward.y = (void *)dy;
-    a.dw = dw;
-    a.db = db;
-    a.w_k = w_k;
-    a.w_c = w_c;
+    a.dy = p->gather.y;
+    a.dw = p->dw;
+    a.db = p->db;
+    a.w_k = p->gather.w_k;
+    a.w_c = p->gather.w_c;
     a.sums = scratch;
     a.bias_sums = scratch + sums_floats(&a, pool_threads(pool));
-    a.copies = a.bias_sums + (size_t)a.stripes * conv_padded(s->k);
-    if (dw && a.all_taps) thin_copy(&a.source, a.copies + (size_t)pool_threads(pool) * a.copy_floats, &a.forward, pool);
-    const int fit = (size_t)a.panels * CONV_PANEL * (size_t)conv_min(CONV_BLOCK, s->c) * (size_t)a.taps <= TOGETHER_FLOATS;
-    a.together = a.stripes > 1 && !a.winograd && a.stripes * a.blocks % pool_threads(pool) == 0 && fit ? a.panels : 1;
+    a.copies = a.bias_sums + (size_t)a.stripes * conv_padded(a.s->k);
+    if (a.all_taps) thin_copy(&a.source, a.copies + (size_t)pool_threads(pool) * a.copy_floats, a.forward, pool);
+    const int fit = (size_t)a.panels * CONV_PANEL * (size_t)conv_min(CONV_BLOCK, a.s->c) * (size_t)a.taps <= TOGETHER_FLOATS;
+    a.together = a.stripes > 1 && !form && a.stripes * a.blocks % pool_threads(pool) == 0 && fit ? a.panels : 1;
     pool_run(pool, a.stripes * (a.panels / a.together) * a.blocks, outer_job, &a);
     if (a.stripes > 1) pool_run(pool, a.panels * a.blocks, add_up_job, &a);
 }
+
+/* ---- the algorithms ------------------------------------------------------------------------------------------------------ */
+
+static int supports(const struct conv_problem *p, enum isa level)
+{
+    (void)level;
+    return p->pass == CONV_BACKWARD_WEIGHTS;
+}
+
+static size_t scratch_of(const struct conv_problem *p, int threads) { return outer_scratch(p, NULL, threads); }
+static void run(const struct conv_problem *p, float *scratch, struct pool *pool) { outer_run(p, NULL, scratch, pool); }
+
+const struct conv_algorithm outer_algorithm = {"direct", supports, NULL, scratch_of, run};
+
+/* Few outputs of one tap fill a panel badly: the same products with x and dy in exchanged roles, the many channels of x in the lanes. */
+static int exchanged_supports(const struct conv_problem *p, enum isa level)
+{
+    const struct conv3d_shape *s = &p->shape;
+    (void)level;
+    for (int i = 0; i < 3; i++)
+        if (s->kernel[i] != 1 || s->stride[i] != 1 || s->pad[i] != 0) return 0;
+    return p->pass == CONV_BACKWARD_WEIGHTS;
+}
+
+static int exchanged_pays(const struct conv_problem *p, enum isa level)
+{
+    (void)level;
+    return p->shape.k < CONV_HALF_PANEL && p->shape.c >= CONV_HALF_PANEL;
+}
+
+static struct conv_problem exchange(const struct conv_problem *p)
+{
+    const struct conv3d_shape *s = &p->shape;
+    struct conv_problem e = {.pass = p->pass, .shape = conv3d_shape(s->n, s->k, s->c, s->in, s->kernel, s->stride, s->pad), .stripes = p->stripes, .dw = p->dw};
+    e.shape.x_type = s->y_type;
+    e.shape.y_type = s->x_type;
+    e.gather = gather_forward(&e.shape);
+    e.gather.x = p->gather.y;
+    e.gather.y = (void *)(uintptr_t)p->gather.x; /* is only read */
+    e.gather.w_k = p->gather.w_c;
+    e.gather.w_c = p->gather.w_k;
+    return e;
+}
+
+static size_t exchanged_scratch(const struct conv_problem *p, int threads)
+{
+    const struct conv_problem e = exchange(p);
+    const size_t weights = outer_scratch(&e, NULL, threads), bias = bias_scratch(&p->shape);
+    return weights > bias ? weights : bias;
+}
+
+static void exchanged_run(const struct conv_problem *p, float *scratch, struct pool *pool)
+{
+    const struct conv_problem e = exchange(p);
+    outer_run(&e, NULL, scratch, pool);
+    if (p->db) bias_run(p->db, p->gather.y, &p->shape, scratch, pool);
+}
+
+const struct conv_algorithm exchanged_algorithm = {"exchanged", exchanged_supports, exchanged_pays, exchanged_scratch, exchanged_run};

@@ -8,6 +8,7 @@
 
 #include "tensor/conv/conv_tiles.h"
 #include "tensor/base/isa.h"
+#include "tensor/conv/conv_winograd.h"
 
 enum {
     WEIGHT_BYTES = 480 << 10, /* packed weights of a job's panels, and */
@@ -37,15 +38,16 @@ struct tiles_work {
 
 /* ---- whether ------------------------------------------------------------------------------------------------------------- */
 
-const struct tile_kernels *tile_kernels(void)
+const struct tile_kernels *tile_kernels(enum isa level)
 {
 #if ISA_X86
-    switch (cpu_isa()) {
+    switch (level) {
     case ISA_AMX: return &tile_kernels_amx;
     case ISA_AVX512_BF16: return &tile_kernels_avx512bf16;
     default: break;
     }
 #endif
+    (void)level;
     return NULL;
 }
 
@@ -63,9 +65,9 @@ int tiles_fit(const struct gather *g)
 
 /* AMX: always. With vdpbf16ps the direct form has twice the rate of fp32, less than what Winograd's form saves of it; for all else it is faster
  * (nephron bench kernels, one thread: 3x3x3 64 to 64 129 against 169 GFLOP/s; stride 2 118 against 64; transposed 64 to 32 53 against 40). */
-int tiles_pay(const struct gather *g)
+int tiles_pay(const struct gather *g, enum isa level)
 {
-    return tile_kernels() && tiles_fit(g) && (cpu_isa() == ISA_AMX || g->stride[2] > 1 || !winograd_form(g));
+    return level == ISA_AMX || g->stride[2] > 1 || !winograd_pays(g);
 }
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------------- */
@@ -313,3 +315,23 @@ void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struc
         pool_run(pool, a.ranges * a.chunks, tiles_job, &a);
     }
 }
+
+/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+
+static int supports(const struct conv_problem *p, enum isa level)
+{
+    return p->pass != CONV_BACKWARD_WEIGHTS && tile_kernels(level) && tiles_fit(&p->gather);
+}
+
+static int pays(const struct conv_problem *p, enum isa level) { return tiles_pay(&p->gather, level); }
+
+static size_t scratch_of(const struct conv_problem *p, int threads) { return tiles_scratch(&p->gather, threads); }
+
+static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
+{
+    struct gather g = p->gather;
+    g.scratch = scratch;
+    tiles_run(&g, tile_kernels(cpu_isa()), pool);
+}
+
+const struct conv_algorithm tiles_algorithm = {"tiles", supports, pays, scratch_of, run};

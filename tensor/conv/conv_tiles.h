@@ -99,8 +99,8 @@ struct tile_kernels {
 
 extern const struct tile_kernels tile_kernels_portable, tile_kernels_avx512bf16, tile_kernels_amx;
 
-/* The kernels of cpu_isa(), or NULL: the level has no bf16 arithmetic. */
-const struct tile_kernels *tile_kernels(void);
+/* The kernels of a level, or NULL: it has no bf16 arithmetic. */
+const struct tile_kernels *tile_kernels(enum isa level);
 
 /* ---- windows (conv_tiles_window.c) --------------------------------------------------------------------------------------- */
 
@@ -154,14 +154,13 @@ static inline int tile_blocks(int c) { return (c + TILE_DEPTH - 1) / TILE_DEPTH;
 
 /* ---- the passes ------------------------------------------------------------------------------------------------------------ */
 
-/* Whether the problem is one for tiles, by its shape and types, and whether tiles pay at this level. */
+/* Whether the problem is one for tiles, by its shape and types, and whether tiles pay at a level. */
 int tiles_fit(const struct gather *g);
-int tiles_pay(const struct gather *g);
+int tiles_pay(const struct gather *g, enum isa level);
 size_t tiles_scratch(const struct gather *g, int threads);
 void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struct pool *pool);
 
 /* The weight gradient of the forward gather g, whose x and y are x and dy, is added to dw. */
-int tiles_outer_pay(const struct gather *g);
 size_t tiles_outer_scratch(const struct gather *g, int threads);
 void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernels *kernels, struct pool *pool);
 

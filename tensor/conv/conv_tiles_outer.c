@@ -9,6 +9,7 @@
  * Each stripe is one chain over its units, and the stripes are added in order, then to what dw holds. */
 #include <string.h>
 
+#include "tensor/conv/conv_algorithm.h"
 #include "tensor/conv/conv_tiles.h"
 
 enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, BLOCK_FLOATS = TILE_DEPTH * CONV_PANEL, POINTS = 128 /* voxels at a time */, LARGE_PLANE = 128 };
@@ -41,13 +42,6 @@ static int points(const struct gather *g)
     for (int i = 0; i < 3; i++)
         if (g->kernel[i] != 1 || g->stride[i] != 1 || g->pad[i] != 0) return 0;
     return 1;
-}
-
-/* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps on large planes, and for one tap without. */
-int tiles_outer_pay(const struct gather *g)
-{
-    const int large = g->kernel[0] * g->kernel[1] * g->kernel[2] >= 9 && g->y_size[1] * g->y_size[2] >= LARGE_PLANE;
-    return tiles_pay(g) && (cpu_isa() == ISA_AMX || points(g) || large);
 }
 
 /* ---- sizes --------------------------------------------------------------------------------------------------------------- */
@@ -232,3 +226,34 @@ void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernel
     pool_run(pool, a.stripes * a.blocks * a.panels, outer_job, &a);
     pool_run(pool, a.blocks * a.panels, add_job, &a);
 }
+
+/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+
+static int supports(const struct conv_problem *p, enum isa level)
+{
+    return p->pass == CONV_BACKWARD_WEIGHTS && tile_kernels(level) && tiles_fit(&p->gather);
+}
+
+/* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps on large planes, and for one tap without. */
+static int pays(const struct conv_problem *p, enum isa level)
+{
+    const struct gather *g = &p->gather;
+    const int large = g->kernel[0] * g->kernel[1] * g->kernel[2] >= 9 && g->y_size[1] * g->y_size[2] >= LARGE_PLANE;
+    return tiles_pay(g, level) && (level == ISA_AMX || points(g) || large);
+}
+
+static size_t scratch_of(const struct conv_problem *p, int threads)
+{
+    const size_t weights = tiles_outer_scratch(&p->gather, threads), bias = bias_scratch(&p->shape);
+    return weights > bias ? weights : bias;
+}
+
+static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
+{
+    struct gather g = p->gather;
+    g.scratch = scratch;
+    tiles_outer_run(p->dw, &g, tile_kernels(cpu_isa()), pool);
+    if (p->db) bias_run(p->db, g.y, &p->shape, scratch, pool);
+}
+
+const struct conv_algorithm tiles_outer_algorithm = {"tiles", supports, pays, scratch_of, run};

@@ -29,7 +29,7 @@
  * The chains are 27 times shorter than the direct form's; what remains is from the transforms, which multiply by up to 3.4. */
 #include <string.h>
 
-#include "tensor/conv/conv_kernels.h"
+#include "tensor/conv/conv_winograd.h"
 
 enum {
     BATCH = CONV_TILE,       /* tiles at a time */
@@ -114,7 +114,7 @@ static int has_form(const struct gather *g)
 }
 
 /* Of a stride: the direct form leaves out the taps that are outside. */
-static enum winograd_axis strided_form(const struct gather *g, int extra)
+static int strided_saves(const struct gather *g, int extra)
 {
     const int down = g->direction > 0, *large = down ? g->x_size : g->y_size, *small = down ? g->y_size : g->x_size;
     double direct = g->n;
@@ -124,25 +124,30 @@ static enum winograd_axis strided_form(const struct gather *g, int extra)
             for (int t = o * g->stride[i] - g->pad[i], tap = 0; tap < g->kernel[i]; t++, tap++) inside += t >= 0 && t < large[i];
         direct *= inside;
     }
-    const enum winograd_axis form = down ? WINOGRAD_DOWN : WINOGRAD_UP;
-    return (down ? DOWN_COST + DOWN_COST_CHANNEL / g->c : UP_COST) * cost(g, form, extra) <= direct ? form : WINOGRAD_NONE;
+    return (down ? DOWN_COST + DOWN_COST_CHANNEL / g->c : UP_COST) * cost(g, down ? WINOGRAD_DOWN : WINOGRAD_UP, extra) <= direct;
 }
 
 static enum winograd_axis best_form(const struct gather *g, int extra)
 {
     if (!has_form(g)) return WINOGRAD_NONE;
-    if (g->stride[2] == 2) return strided_form(g, extra);
-    double direct = g->n;
+    if (g->stride[2] == 2) return g->direction > 0 ? WINOGRAD_DOWN : WINOGRAD_UP;
     int inside = 1; /* every output sees something of x: the sums of larger tiles do not cancel exactly */
-    for (int i = 0; i < 3; i++) {
-        direct *= g->y_size[i] * g->kernel[i];
-        inside &= -first_of(g, i) < g->kernel[i];
-    }
-    const enum winograd_axis form = inside && cost(g, WINOGRAD_4, extra) < cost(g, WINOGRAD_2, extra) ? WINOGRAD_4 : WINOGRAD_2;
-    return PRODUCT_COST * cost(g, form, extra) <= direct ? form : WINOGRAD_NONE;
+    for (int i = 0; i < 3; i++) inside &= -first_of(g, i) < g->kernel[i];
+    return inside && cost(g, WINOGRAD_4, extra) < cost(g, WINOGRAD_2, extra) ? WINOGRAD_4 : WINOGRAD_2;
+}
+
+/* Whether that form takes less than the direct one. */
+static int saves(const struct gather *g, int extra)
+{
+    const enum winograd_axis form = best_form(g, extra);
+    if (form == WINOGRAD_NONE || g->stride[2] == 2) return form != WINOGRAD_NONE && strided_saves(g, extra);
+    double direct = g->n;
+    for (int i = 0; i < 3; i++) direct *= g->y_size[i] * g->kernel[i];
+    return PRODUCT_COST * cost(g, form, extra) <= direct;
 }
 
 enum winograd_axis winograd_form(const struct gather *g) { return best_form(g, WEIGHTS_COST); }
+int winograd_pays(const struct gather *g) { return saves(g, WEIGHTS_COST); }
 
 /* ---- one batch of tiles ------------------------------------------------------------------------------------------------- */
 
@@ -396,18 +401,6 @@ static struct winograd_call plan(const struct gather *g, int threads)
     return s;
 }
 
-size_t winograd_scratch(const struct gather *g, int threads)
-{
-    return (size_t)threads * plan(g, threads).thread_floats;
-}
-
-void winograd_run(const struct gather *g, struct pool *pool)
-{
-    struct winograd_call s = plan(g, pool_threads(pool));
-    s.kernels = conv_kernels();
-    s.scratch = g->scratch;
-    pool_run(pool, s.ranges * s.chunks, winograd_job, &s);
-}
 
 /* ---- weight gradient ---------------------------------------------------------------------------------------------------- */
 
@@ -418,8 +411,13 @@ int winograd_tiles(const struct gather *g)
 
 enum winograd_axis winograd_outer_form(const struct gather *g, int stripes)
 {
+    return best_form(g, SUMS_COST * stripes);
+}
+
+static int outer_pays(const struct gather *g, int stripes)
+{
     const int strided_planes = g->stride[2] > 1 && g->kernel[0] == 1; /* 25 products for 36 do not pay for the transforms here */
-    return winograd_tiles(g) >= OUTER_TILES && !strided_planes ? best_form(g, SUMS_COST * stripes) : WINOGRAD_NONE;
+    return winograd_tiles(g) >= OUTER_TILES && !strided_planes && saves(g, SUMS_COST * stripes);
 }
 
 static void transform_dy(const struct winograd_work *a, int i, int panel, int z)
@@ -461,7 +459,7 @@ static void multiply_outer(const struct winograd_work *a, int z, int width)
     }
 }
 
-void winograd_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
+static void outer_sums(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
 {
     struct winograd_call s = call_of(g, winograd_outer_form(g, parts));
     const int width = conv_width(g->k, panel);
@@ -486,10 +484,51 @@ void winograd_outer(float *sums, const struct gather *g, int panel, int block, i
     s.kernels->winograd_dw(sums, row, a.u, u_point(a.cn, width), row, s.form[0], s.form[2]);
 }
 
-size_t winograd_outer_scratch(const struct gather *g, int parts)
+static size_t outer_floats(const struct gather *g, int parts)
 {
     const struct winograd_call s = call_of(g, winograd_outer_form(g, parts));
     const int cn = conv_min(CONV_BLOCK, g->c);
     return conv_align((size_t)(s.depth * s.plane) * u_point(cn, CONV_PANEL)) + conv_align((size_t)s.plane * v_point(cn, OUTER_BATCH)) +
            (size_t)s.plane * m_point(CONV_PANEL, OUTER_BATCH);
 }
+
+/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+
+static struct outer_form form_of(const struct conv_problem *p)
+{
+    return (struct outer_form){outer_sums, outer_floats(&p->gather, p->stripes)};
+}
+
+static int supports(const struct conv_problem *p, enum isa level)
+{
+    (void)level;
+    return has_form(&p->gather);
+}
+
+static int pays(const struct conv_problem *p, enum isa level)
+{
+    (void)level;
+    return p->pass == CONV_BACKWARD_WEIGHTS ? outer_pays(&p->gather, p->stripes) : winograd_pays(&p->gather);
+}
+
+static size_t scratch_of(const struct conv_problem *p, int threads)
+{
+    if (p->pass != CONV_BACKWARD_WEIGHTS) return (size_t)threads * plan(&p->gather, threads).thread_floats;
+    const struct outer_form form = form_of(p);
+    return outer_scratch(p, &form, threads);
+}
+
+static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
+{
+    if (p->pass == CONV_BACKWARD_WEIGHTS) {
+        const struct outer_form form = form_of(p);
+        outer_run(p, &form, scratch, pool);
+        return;
+    }
+    struct winograd_call s = plan(&p->gather, pool_threads(pool));
+    s.kernels = conv_kernels();
+    s.scratch = scratch;
+    pool_run(pool, s.ranges * s.chunks, winograd_job, &s);
+}
+
+const struct conv_algorithm winograd_algorithm = {"winograd", supports, pays, scratch_of, run};

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tensor/conv/conv_winograd_bf16.h"
-#include "tensor/base/cpu.h"
+#include "tensor/conv/conv_winograd.h"
 #include "tensor/base/isa.h"
 
 enum {
@@ -37,15 +37,6 @@ struct plane_work {
     float *m;    /* [point][row][width] */
     int rows, n[MOST_TILES], h[MOST_TILES], w[MOST_TILES];
 };
-
-int plane_fits(const struct gather *g)
-{
-    for (int i = 0; i < 3; i++)
-        if (g->stride[i] != 1 || (g->kernel[i] != 3 && (i > 0 || g->kernel[i] != 1))) return 0;
-    const double h = (g->y_size[1] + 1) / 2 * 2, w = (g->y_size[2] + 1) / 2 * 2;
-    return cpu_isa() == ISA_AVX512_BF16 && g->x_type == CONV_BF16 && g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS &&
-           h * w <= 1.75 * g->y_size[1] * g->y_size[2];
-}
 
 #if ISA_X86
 
@@ -277,7 +268,7 @@ static size_t shared_floats(const struct plane_call *s, int by_panels)
     return conv_align(by_panels ? small_values(s, s->columns, s->g->c) / 2 : (size_t)(s->panels * PLANE_POINTS * s->planes) * u_plane(s->pairs, CONV_PANEL) / 2);
 }
 
-size_t plane_scratch(const struct gather *g, int threads)
+static size_t plane_floats(const struct gather *g, int threads)
 {
     size_t most = 0;
     for (int i = 1; i <= threads; i++) {
@@ -288,12 +279,12 @@ size_t plane_scratch(const struct gather *g, int threads)
     return most;
 }
 
-void plane_run(const struct gather *g, struct pool *pool)
+static void run_planes(const struct gather *g, float *scratch, struct pool *pool)
 {
     struct plane_call s = plan(g, pool_threads(pool));
     const int by_panels = small(&s, pool_threads(pool));
-    s.u = s.v = (uint16_t *)g->scratch;
-    s.thread = g->scratch + shared_floats(&s, by_panels);
+    s.u = s.v = (uint16_t *)scratch;
+    s.thread = scratch + shared_floats(&s, by_panels);
     if (by_panels) {
         pool_run(pool, conv_blocks(g->c) * s.batches * g->x_size[0], small_x_job, &s);
         pool_run(pool, s.panels, panel_job, &s);
@@ -360,11 +351,6 @@ static void multiply_pairs(const struct plane_outer_work *a, const struct plane_
     }
 }
 
-int plane_outer_fits(const struct gather *g)
-{
-    return plane_fits(g) && g->y_type == CONV_BF16 && winograd_tiles(g) >= LEAST_TILES;
-}
-
 static size_t outer_sums(const struct gather *g, int cn, int width)
 {
     return conv_align((size_t)g->kernel[0] * PLANE_POINTS * (size_t)cn * (size_t)width);
@@ -375,13 +361,13 @@ static size_t outer_x(const struct gather *g, int cn)
     return conv_align((size_t)g->kernel[0] * PLANE_POINTS * PLANE_PAIRS * (size_t)padded(cn));
 }
 
-size_t plane_outer_scratch(const struct gather *g)
+static size_t plane_outer_floats(const struct gather *g)
 {
     const int cn = conv_min(CONV_BLOCK, g->c);
     return outer_sums(g, cn, CONV_PANEL) + outer_x(g, cn) + PLANE_POINTS * PLANE_PAIRS * CONV_PANEL;
 }
 
-void plane_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
+static void plane_outer_sums(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
 {
     const struct plane_call s = plan(g, 1);
     struct plane_outer_work a = {.g = g, .c0 = block * CONV_BLOCK, .k0 = panel * CONV_PANEL, .width = conv_width(g->k, panel), .sums = scratch};
@@ -409,35 +395,66 @@ void plane_outer(float *sums, const struct gather *g, int panel, int block, int 
         conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, row, a.sums + (size_t)(kz * PLANE_POINTS) * row, row, row, WINOGRAD_NONE, WINOGRAD_2);
 }
 
-#else /* no level of this architecture has the kernels: plane_fits() is never true */
+/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
 
-size_t plane_scratch(const struct gather *g, int threads)
+static struct outer_form form_of(const struct conv_problem *p)
 {
-    (void)g;
-    (void)threads;
+    return (struct outer_form){plane_outer_sums, plane_outer_floats(&p->gather)};
+}
+
+static size_t scratch_of(const struct conv_problem *p, int threads)
+{
+    if (p->pass != CONV_BACKWARD_WEIGHTS) return plane_floats(&p->gather, threads);
+    const struct outer_form form = form_of(p);
+    return outer_scratch(p, &form, threads);
+}
+
+static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
+{
+    if (p->pass == CONV_BACKWARD_WEIGHTS) {
+        const struct outer_form form = form_of(p);
+        outer_run(p, &form, scratch, pool);
+        return;
+    }
+    run_planes(&p->gather, scratch, pool);
+}
+
+static int supports(const struct conv_problem *p, enum isa level)
+{
+    const struct gather *g = &p->gather;
+    for (int i = 0; i < 3; i++)
+        if (g->stride[i] != 1 || (g->kernel[i] != 3 && (i > 0 || g->kernel[i] != 1))) return 0;
+    return level >= ISA_AVX512_BF16 && g->x_type == CONV_BF16 && (p->pass != CONV_BACKWARD_WEIGHTS || g->y_type == CONV_BF16) &&
+           g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS;
+}
+
+#else /* no level of this architecture has the kernels */
+
+static int supports(const struct conv_problem *p, enum isa level)
+{
+    (void)p, (void)level;
     return 0;
 }
 
-void plane_run(const struct gather *g, struct pool *pool)
+static size_t scratch_of(const struct conv_problem *p, int threads)
 {
-    (void)g;
-    (void)pool;
-}
-
-int plane_outer_fits(const struct gather *g)
-{
-    (void)g;
+    (void)p, (void)threads;
     return 0;
 }
 
-size_t plane_outer_scratch(const struct gather *g)
+static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
 {
-    (void)g;
-    return 0;
-}
-
-void plane_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
-{
-    (void)sums, (void)g, (void)panel, (void)block, (void)part, (void)parts, (void)scratch;
+    (void)p, (void)scratch, (void)pool;
 }
 #endif
+
+/* AMX tiles are faster. */
+static int pays(const struct conv_problem *p, enum isa level)
+{
+    const struct gather *g = &p->gather;
+    const double h = (g->y_size[1] + 1) / 2 * 2, w = (g->y_size[2] + 1) / 2 * 2;
+    return level == ISA_AVX512_BF16 && h * w <= 1.75 * g->y_size[1] * g->y_size[2] &&
+           (p->pass != CONV_BACKWARD_WEIGHTS || winograd_tiles(g) >= LEAST_TILES);
+}
+
+const struct conv_algorithm winograd_bf16_algorithm = {"winograd_bf16", supports, pays, scratch_of, run};

@@ -90,13 +90,4 @@ void plane_pair_x_avx512bf16(const struct plane_pair *t);
 void plane_pair_dy_avx512bf16(const struct plane_pair *t);
 void plane_outer_avx512bf16(const struct plane_outer *t);
 
-/* Where this form is there and pays, by the shape, the types and the processor. */
-int plane_fits(const struct gather *g);
-size_t plane_scratch(const struct gather *g, int threads);
-void plane_run(const struct gather *g, struct pool *pool);
-/* The weight gradient of the forward gather g, as winograd_outer. */
-int plane_outer_fits(const struct gather *g);
-void plane_outer(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch);
-size_t plane_outer_scratch(const struct gather *g);
-
 #endif

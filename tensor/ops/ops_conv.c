@@ -14,7 +14,7 @@ static double volume(const int size[3])
 
 /* One call of the kernels per input. */
 struct conv {
-    struct conv3d_shape part[2];
+    struct conv3d part[2];
 };
 
 static void conv3d_forward(struct graph *g, struct node *n)
@@ -45,6 +45,13 @@ static enum conv_type conv_type(enum dtype dtype)
     return dtype == DT_BF16 ? CONV_BF16 : CONV_F32;
 }
 
+static void node_conv_scratch(struct node *n, const struct conv3d *c)
+{
+    node_scratch(n, PASS_FORWARD, c->scratch[CONV_FORWARD]);
+    node_scratch(n, PASS_BACKWARD, c->scratch[CONV_BACKWARD_WEIGHTS]);
+    node_scratch(n, PASS_BACKWARD_DATA, c->scratch[CONV_BACKWARD_DATA]);
+}
+
 static struct tensor *conv_create(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k, const int kernel[3],
                                   const int stride[3], const int pad[3], int bias, enum dtype dtype)
 {
@@ -68,20 +75,19 @@ static struct tensor *conv_create(struct graph *g, const char *name, struct tens
         node_input(n, x2);
     }
     for (int i = 0; i < n->inputs; i++) {
-        a->part[i] = conv3d_shape(s.n, n->in[i]->shape.c, k, in, kernel, stride, pad);
-        a->part[i].w_channels = channels;
-        a->part[i].w_offset = i ? s.c : 0;
-        a->part[i].x_type = conv_type(n->in[i]->dtype);
-        a->part[i].y_type = conv_type(dtype);
-        node_scratch(n, PASS_FORWARD, conv3d_scratch_fwd(&a->part[i], threads));
-        node_scratch(n, PASS_BACKWARD, conv3d_scratch_bwd_w(&a->part[i], threads));
-        node_scratch(n, PASS_BACKWARD_DATA, conv3d_scratch_bwd_d(&a->part[i], threads));
+        struct conv3d_shape part = conv3d_shape(s.n, n->in[i]->shape.c, k, in, kernel, stride, pad);
+        part.w_channels = channels;
+        part.w_offset = i ? s.c : 0;
+        part.x_type = conv_type(n->in[i]->dtype);
+        part.y_type = conv_type(dtype);
+        a->part[i] = conv3d_choose(&part, 0, threads);
+        node_conv_scratch(n, &a->part[i]);
     }
     node_param(g, n, "weight", PARAM_WEIGHT, 5, dim, channels * receptive, k * receptive);
     if (bias) node_param(g, n, "bias", PARAM_BIAS, 1, &k, channels * receptive, k * receptive);
     n->split = 1;
     n->reads_in = 3;
-    const int *out = a->part[0].out;
+    const int *out = a->part[0].shape.out;
     n->flops = 2.0 * s.n * volume(out) * k * channels * receptive;
     return node_output_as(g, n, SHAPE(s.n, out[0], out[1], out[2], k), dtype);
 }
@@ -101,18 +107,16 @@ struct tensor *op_head(struct graph *g, const char *name, struct tensor *x, int 
 
 static void conv_transpose3d_forward(struct graph *g, struct node *n)
 {
-    tconv3d_fwd(n->out->data, n->in[0]->data, node_data(g, n, 0),
-                    n->params == 2 ? node_data(g, n, 1) : NULL, n->attr, n->scratch, g->pool);
+    conv3d_fwd(n->out->data, n->in[0]->data, node_data(g, n, 0), n->params == 2 ? node_data(g, n, 1) : NULL, n->attr, 0, n->scratch, g->pool);
 }
 
 static void conv_transpose3d_backward(struct graph *g, struct node *n)
 {
     const void *dy = n->out->grad;
     if (n->pass == PASS_BACKWARD)
-        tconv3d_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, n->in[0]->data, dy,
-                          n->attr, n->scratch, g->pool);
+        conv3d_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, n->in[0]->data, dy, n->attr, n->scratch, g->pool);
     else
-        tconv3d_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), n->attr, n->accumulate[0], n->scratch, g->pool);
+        conv3d_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), n->attr, n->accumulate[0], n->scratch, g->pool);
 }
 
 const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forward, conv_transpose3d_backward};
@@ -120,31 +124,30 @@ const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forw
 struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k, const int stride[3],
                                    int bias)
 {
-    struct node *n = node_create(g, &conv_transpose3d_op, name, sizeof(struct conv3d_shape));
+    struct node *n = node_create(g, &conv_transpose3d_op, name, sizeof(struct conv3d));
     if (!n) return NULL;
-    struct conv3d_shape *a = n->attr;
+    struct conv3d *a = n->attr;
     struct shape s = x->shape;
     int in[3] = {s.d, s.h, s.w}, threads = pool_threads(g->pool);
     int receptive = stride[0] * stride[1] * stride[2];
     int dim[5] = {s.c, k, stride[0], stride[1], stride[2]};
     ENSURE(k > 0 && stride[0] > 0 && stride[1] > 0 && stride[2] > 0, "conv_transpose3d %s: stride %dx%dx%d to %d channels",
            name, stride[0], stride[1], stride[2], k);
-    *a = conv3d_shape_transposed(s.n, s.c, k, in, stride);
-    a->x_type = conv_type(x->dtype);
-    a->y_type = conv_type(graph_activation(g));
+    struct conv3d_shape shape = conv3d_shape_transposed(s.n, s.c, k, in, stride);
+    shape.x_type = conv_type(x->dtype);
+    shape.y_type = conv_type(graph_activation(g));
+    *a = conv3d_choose(&shape, 1, threads);
     node_window(n, stride, stride, (const int[]){0, 0, 0});
     node_input(n, x);
     node_param(g, n, "weight", PARAM_WEIGHT, 5, dim, k * receptive, s.c * receptive);
     if (bias) node_param(g, n, "bias", PARAM_BIAS, 1, &k, k * receptive, s.c * receptive);
-    node_scratch(n, PASS_FORWARD, tconv3d_scratch_fwd(a, threads));
-    node_scratch(n, PASS_RECOMPUTE, tconv3d_scratch_fwd(a, threads));
-    node_scratch(n, PASS_BACKWARD, tconv3d_scratch_bwd_w(a, threads));
-    node_scratch(n, PASS_BACKWARD_DATA, tconv3d_scratch_bwd_d(a, threads));
+    node_conv_scratch(n, a);
+    node_scratch(n, PASS_RECOMPUTE, a->scratch[CONV_FORWARD]);
     n->split = 1;
     n->reads_in = 1;
     n->cheap = 1; /* one tap an output: about as dear as the memory it writes */
     n->flops = 2.0 * s.n * volume(in) * s.c * k * receptive;
-    return node_output_as(g, n, SHAPE(s.n, a->out[0], a->out[1], a->out[2], k), graph_activation(g));
+    return node_output_as(g, n, SHAPE(s.n, shape.out[0], shape.out[1], shape.out[2], k), graph_activation(g));
 }
 
 /* ---- linear -------------------------------------------------------------------------------------------------------- */

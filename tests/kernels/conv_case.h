@@ -10,10 +10,11 @@
 #include "tests/kernels/levels.h"
 
 #include "tensor/base/bf16.h"
+#include "tensor/conv/conv_winograd.h"
 #include "tensor/conv/conv_winograd_bf16.h"
 #include "tests/kernels/conv_plane_ref.h"
 
-enum pass { FWD, BWD_D, BWD_W, PASSES };
+enum pass { FWD, BWD_D, BWD_W, PASSES }; /* as enum conv_pass */
 static const char *const pass_names[PASSES] = {"fwd", "bwd_d", "bwd_w"};
 
 /* One call: what a pass is run on. in[] of the problem: FWD x w bias, BWD_D dy w, BWD_W x dy; out[]: y, dx, dw and db. */
@@ -21,6 +22,8 @@ struct conv_case {
     struct conv3d_shape s;
     enum pass pass;
     int transposed, bias;
+    const struct conv_algorithm *algorithm; /* NULL: the chosen one */
+    int threads; /* that the scratch is for; 0: most_threads */
     int behind; /* bf16 buffers begin behind a forbidden page, rather than end in front of one */
     float *scratch;
     size_t scratch_floats;
@@ -61,26 +64,23 @@ static void describe(char *name, size_t size, const struct conv_case *k, int acc
 
 /* ---- the kernels and the reference ------------------------------------------------------------------------------------- */
 
-static size_t scratch_floats(const struct conv_case *k, int threads)
+static struct conv3d convolution(const struct conv_case *k)
 {
-    typedef size_t fn(const struct conv3d_shape *, int);
-    static fn *const floats[2][PASSES] = {{conv3d_scratch_fwd, conv3d_scratch_bwd_d, conv3d_scratch_bwd_w},
-                                          {tconv3d_scratch_fwd, tconv3d_scratch_bwd_d, tconv3d_scratch_bwd_w}};
-    return floats[k->transposed][k->pass](&k->s, threads);
+    struct conv3d c = conv3d_choose(&k->s, k->transposed, k->threads ? k->threads : most_threads);
+    if (k->algorithm) conv_use(&c, (enum conv_pass)k->pass, k->algorithm);
+    return c;
 }
 
 static void run_pass(const struct conv_case *k, void *const out[2], void *const in[2], const float *bias, float *db,
                      int accumulate, struct pool *pool)
 {
-    const struct conv3d_shape *s = &k->s;
-    if (k->pass == FWD && !k->transposed)
-        conv3d_fwd(out[0], in[0], in[1], bias, s, accumulate, k->scratch, pool);
-    else if (k->pass == FWD)
-        tconv3d_fwd(out[0], in[0], in[1], bias, s, k->scratch, pool);
+    const struct conv3d c = convolution(k);
+    if (k->pass == FWD)
+        conv3d_fwd(out[0], in[0], in[1], bias, &c, accumulate, k->scratch, pool);
     else if (k->pass == BWD_D)
-        (k->transposed ? tconv3d_bwd_d : conv3d_bwd_d)(out[0], in[0], in[1], s, accumulate, k->scratch, pool);
+        conv3d_bwd_d(out[0], in[0], in[1], &c, accumulate, k->scratch, pool);
     else
-        (k->transposed ? tconv3d_bwd_w : conv3d_bwd_w)(out[0], db, in[0], in[1], s, k->scratch, pool);
+        conv3d_bwd_w(out[0], db, in[0], in[1], &c, k->scratch, pool);
 }
 
 /* Types of in[0], in[1] and out[0]. */
@@ -181,7 +181,7 @@ static void make_problem(struct problem *p, struct conv_case *k, int accumulate)
     k->scratch_floats = 0;
     for (int level = ISA_SCALAR; level <= ISA_AMX; level++) /* those with bf16 arithmetic need another amount */
         if (cpu_isa_set((enum isa)level) == (enum isa)level) {
-            const size_t floats = scratch_floats(k, most_threads);
+            const size_t floats = convolution(k).scratch[k->pass];
             k->scratch_floats = floats > k->scratch_floats ? floats : k->scratch_floats;
         }
     cpu_isa_set(before);
@@ -298,12 +298,9 @@ static int expect_plane(double *want, double *tolerance, const struct problem *p
 {
     const struct conv_case *k = p->shape;
     if (k->transposed) return WINOGRAD_NONE;
-    const struct gather g = (k->pass == BWD_D ? gather_backward : gather_forward)(&k->s);
-    const enum isa before = cpu_isa();
-    cpu_isa_set(level);
-    const int used = k->pass == BWD_W ? plane_outer_fits(&g) : plane_fits(&g);
-    cpu_isa_set(before);
-    if (!used) return 0;
+    const struct conv_problem problem = conv_problem(&k->s, 0, (enum conv_pass)k->pass);
+    const struct gather g = problem.gather;
+    if (strcmp((k->algorithm ? k->algorithm : conv_choose(&problem, level))->name, "winograd_bf16") != 0) return 0;
     const size_t offset = (size_t)k->s.w_offset * voxels(1, k->s.kernel);
     const int bias = k->pass == FWD && k->bias, before_counts = p->accumulate || k->pass == BWD_W;
     for (size_t v = 0; v < p->out_count[0]; v++)
@@ -323,8 +320,9 @@ static int form_cases[2][WINOGRAD_UP + 1]; /* [weight gradient][form in the plan
 static enum winograd_axis form_of(const struct conv_case *k)
 {
     if (k->transposed) return WINOGRAD_NONE;
-    const struct gather g = (k->pass == BWD_D ? gather_backward : gather_forward)(&k->s);
-    return k->pass == BWD_W ? winograd_outer_form(&g, outer_stripes(&k->s)) : winograd_form(&g);
+    const struct conv_problem p = conv_problem(&k->s, 0, (enum conv_pass)k->pass);
+    if (strcmp(conv_choose(&p, ISA_SCALAR)->name, "winograd") != 0) return WINOGRAD_NONE;
+    return k->pass == BWD_W ? winograd_outer_form(&p.gather, outer_stripes(&k->s)) : winograd_form(&p.gather);
 }
 
 static double *copy_of(const double *v, size_t n) { return memcpy(malloc(n * sizeof *v), v, n * sizeof *v); }
@@ -385,7 +383,7 @@ static void set_types(struct conv3d_shape *s, int types)
     s->y_type = (enum conv_type)(types >> 1);
 }
 
-static void check_shapes(const struct listed_shape *shapes, int count)
+static inline void check_shapes(const struct listed_shape *shapes, int count)
 {
     for (int i = 0; i < count; i++) {
         struct conv3d_shape s = conv3d_shape(shapes[i].n, shapes[i].c, shapes[i].k, shapes[i].in, shapes[i].kernel,

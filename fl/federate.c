@@ -373,6 +373,15 @@ static int list_sites(struct simulation *s, struct error *e)
     return status;
 }
 
+/* Room for the cases of every client, and of the global validation, which the first worker does. */
+static int reserve_cases(struct learner *l, const struct federate_options *o, int validates, struct error *e)
+{
+    for (int k = 0; k < o->clients; k++)
+        if (learner_reserve(l, &o->client[k].data, e) || learner_reserve(l, &o->client[k].validation, e))
+            return -1;
+    return validates && o->validation ? learner_reserve(l, o->validation, e) : 0;
+}
+
 static int create_workers(struct simulation *s, struct error *e)
 {
     const struct federate_options *o = s->o;
@@ -386,7 +395,7 @@ static int create_workers(struct simulation *s, struct error *e)
         int status = learner_create(&x->learner, &s->f.train, o->plan, &first->data, m, 0,
                                     s->workers > 1 ? NULL : o->pool, e);
         x->learner.model = m;
-        if (status) return -1;
+        if (status || reserve_cases(&x->learner, o, w == 0, e)) return -1;
         optimizer_free(&x->learner.optimizer); /* the sites' take turns in it */
         if (site_state_init(&x->state, first->name, &s->f, s->global, e) ||
             update_init(&x->update, s->global->count, e))
@@ -495,11 +504,12 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
     if (!status) status = simulation_create(&s, initial, e);
     if (!status && events && events->planned) {
         const struct graph *g = s.worker[0].learner.graph;
-        events->planned(events->arg, graph_bytes(g), graph_flops(g), s.global->count, s.workers);
+        events->planned(events->arg, learner_bytes(&s.worker[0].learner), graph_flops(g), s.global->count,
+                        s.workers);
     }
     if (!status) status = run_rounds(&s, e);
     if (!status) {
-        r->step_bytes = graph_bytes(s.worker[0].learner.graph);
+        r->step_bytes = learner_bytes(&s.worker[0].learner);
         r->workers = s.workers;
         r->best_metric = s.best_metric;
         r->best_round = s.best_round;

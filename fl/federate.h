@@ -59,8 +59,8 @@ struct federate_options {
 };
 
 struct federate_events {
-    /* Before the first round: bytes and forward FLOP of a step, parameters, step blocks in use at once. May
-     * be NULL. */
+    /* Before the first round: bytes of a step and of a validation (learner_bytes), forward FLOP of a step,
+     * parameters, workers. May be NULL. */
     void (*planned)(void *arg, size_t step_bytes, double flops, size_t parameters, int workers);
     /* Once, when it is certain that the run goes on: the folder is ours, and what is resumed fits. -1 ends
      * it. May be NULL. */
@@ -83,7 +83,7 @@ struct federate_result {
     int best_round;
     int rounds;        /* done: fewer than train.epochs where patience ran out */
     char privacy[160]; /* what was spent; \"\": nothing was asked for */
-    size_t step_bytes; /* memory plan of one training step */
+    size_t step_bytes; /* learner_bytes of a worker */
     int workers;       /* step blocks in use at once */
     double seconds;    /* of this run, without earlier ones that it resumed */
 };

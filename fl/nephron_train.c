@@ -149,7 +149,7 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
 
 size_t nephron_trainer_bytes(const nephron_trainer *t)
 {
-    return t ? graph_bytes(t->learner.graph) + 3 * t->learner.model->count * sizeof(float) : 0;
+    return t ? learner_bytes(&t->learner) + 3 * t->learner.model->count * sizeof(float) : 0;
 }
 
 int nephron_train(nephron_trainer *t, uint64_t first_step, int steps, double *loss)

@@ -169,7 +169,7 @@ static int measure_step(struct study *s, struct study_task *t, const struct plan
         model_destroy(m);
         return -1;
     }
-    t->step_bytes = graph_bytes(l.graph);
+    t->step_bytes = learner_bytes(&l);
     t->flops = graph_flops(l.graph);
     t->parameters = m->count;
     if (t->step_seconds == 0) t->step_seconds = time_steps(&l, s->threads);

@@ -118,7 +118,7 @@ static void on_planned(void *arg, size_t step_bytes, double flops, size_t parame
                t->plan->patch[2], o->batch);
     else
         printf("  ResNet-%d, input %d x %d x %d, batch %d", o->resnet.depth, o->crop[0], o->crop[1], o->crop[2], o->batch);
-    printf(", %.2f M parameters\n  a step: %.1f MB in one block%s, %.1f GFLOP; %s, %d threads%s\n", (double)parameters * 1e-6,
+    printf(", %.2f M parameters\n  a step: %.1f MB planned%s, %.1f GFLOP; %s, %d threads%s\n", (double)parameters * 1e-6,
            (double)step_bytes * 1e-6, workers > 1 ? " per client" : "", 3 * flops * 1e-9, cpu_isa_name(cpu_isa()), t->args.threads,
            workers > 1 ? ", clients side by side" : "");
     fflush(stdout);

@@ -113,6 +113,7 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
            s->name, s->next_round, t->round);
     options.iterations = local_iterations(f, data->store.cases);
     for (int k = 0; k < STRATEGY_SLOTS; k++) local.shared[k] = t->shared[k], local.slot[k] = s->slot[k];
+    if (learner_reserve(w, data, e)) return error_prefix(e, "site %s", s->name);
     memcpy(w->model->data, t->weights, u->count * sizeof(float));
     learner_switch(w, data, site_key(s->name, f->sites));
     struct optimizer own = w->optimizer;

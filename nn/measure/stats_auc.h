@@ -7,10 +7,14 @@
 #ifndef NN_STATS_AUC_H
 #define NN_STATS_AUC_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* NaN with one class only. */
 double stats_auc(const int *label, const double *score, int n);
+/* The same with the caller's memory, stats_auc_bytes(n) long: nothing is allocated. */
+size_t stats_auc_bytes(int n);
+double stats_auc_in(void *memory, const int *label, const double *score, int n);
 /* The same, and placement[i]: of a positive the share of negatives below it, of a negative the share of
  * positives above it, ties counting half. -1 when memory is out. */
 double stats_auc_placements(double *placement, const int *label, const double *score, int n);

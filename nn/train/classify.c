@@ -1,3 +1,4 @@
+/* classify.c - cases of one size, and the batches made of them. */
 #include "nn/train/classify.h"
 
 #include <math.h>
@@ -182,12 +183,6 @@ static int shuffled(struct class_order *order, int n, uint64_t seed, uint32_t cl
 {
     uint64_t pass = position / (uint64_t)n;
     if (order->cases != n || order->client != client || order->pass != pass) {
-        if (order->room < n) {
-            free(order->index);
-            order->index = malloc((size_t)n * sizeof *order->index);
-            ENSURE(order->index, "out of memory for the order of %d cases", n);
-            order->room = n;
-        }
         struct rng rng = rng_stream(seed, client, pass, RNG_SAMPLE);
         for (int i = 0; i < n; i++) order->index[i] = i;
         rng_shuffle(&rng, order->index, n);
@@ -267,6 +262,7 @@ void classify_batch(float *image, uint8_t *label, const struct learner_data *d, 
                     uint64_t step, int batch, struct class_order *order, struct pool *pool)
 {
     int chosen[BATCH_STREAMS];
+    ENSURE(order->index, "an order without room for its cases");
     ENSURE(batch > 0 && batch <= BATCH_STREAMS && d->store.cases > 0, "batch of %d of %d cases", batch, d->store.cases);
     for (int j = 0; j < batch; j++) {
         uint64_t position = step * (uint64_t)batch + (uint64_t)j;

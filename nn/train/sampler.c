@@ -105,6 +105,11 @@ static void example_job(void *arg, int j, int thread)
                   b->patch, b->augment, &change, w->scratch + (size_t)thread * w->scratch_count);
 }
 
+size_t sampler_scratch(const int patch[3], int channels, const struct pool *pool)
+{
+    return augment_scratch(patch, channels) * (size_t)pool_threads(pool) * sizeof(float);
+}
+
 void sampler_batch(float *image, uint8_t *label, const struct case_store *c, const struct batch_spec *b, struct pool *pool)
 {
     ENSURE(c->cases > 0 && b->batch > 0 && b->batch <= BATCH_STREAMS, "batch of %d of %d cases", b->batch, c->cases);
@@ -112,11 +117,8 @@ void sampler_batch(float *image, uint8_t *label, const struct case_store *c, con
     struct batching w = {.image = image, .label = label, .c = c, .b = b, .channels = c->sample[0].channels + c->sample[0].previous_labels,
                          .voxels = (size_t)b->patch[0] * b->patch[1] * b->patch[2]};
     w.scratch_count = augment_scratch(b->patch, w.channels);
-    size_t bytes = w.scratch_count * (size_t)pool_threads(pool) * sizeof(float);
-    w.scratch = malloc(bytes);
-    ENSURE(w.scratch, "out of memory: %zu bytes to augment a batch", bytes);
+    w.scratch = b->scratch;
     pool_run(pool, b->batch, example_job, &w);
-    free(w.scratch);
 }
 
 void sampler_downsample(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int batch)

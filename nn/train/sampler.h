@@ -16,7 +16,10 @@ struct batch_spec {
     int patch[3];
     float oversample;                    /* 0.33 */
     const struct augment_options *augment; /* NULL: none (validation) */
+    float *scratch;                      /* sampler_scratch bytes */
 };
+/* Bytes that a batch of patches with so many channels (a previous stage's labels too) needs on the pool. */
+size_t sampler_scratch(const int patch[3], int channels, const struct pool *pool);
 /* Fills image [batch][pd][ph][pw][channels] and label [batch][pd][ph][pw] on the pool. Cases drawn with replacement. */
 void sampler_batch(float *image, uint8_t *label, const struct case_store *c, const struct batch_spec *b,
                    struct pool *pool);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/train/classifier.h"
 #include "nn/train/classify.h"
 #include "nn/measure/stats_auc.h"
 #include "nn/plan/outputs.h"
@@ -148,6 +149,49 @@ static int check_data(const struct train_options *o, const struct plan *p, const
     return 0;
 }
 
+static void room_free(struct learner *l)
+{
+    free(l->order.index);
+    free(l->room.patches);
+    free(l->room.probability);
+    free(l->room.score);
+    free(l->room.ranks);
+    memset(&l->order, 0, sizeof l->order);
+    l->room = (struct learner_room){.blocks = l->room.blocks};
+}
+
+/* Graphs that run in turn share memory: g lies in the block of one that is as large, else it gets its own. */
+static int bind_graph(struct learner *l, struct graph *g, struct error *e)
+{
+    size_t bytes = graph_bytes(g);
+    struct graph *host = graph_block(l->graph) && graph_bytes(l->graph) >= bytes ? l->graph : NULL;
+    for (int b = 1; !host && b <= CLASSIFIER_BATCH; b++) {
+        struct graph *other = l->classifier[b].graph;
+        if (other && graph_block(other) && graph_bytes(other) >= bytes) host = other;
+    }
+    if (host) {
+        graph_bind_to(g, graph_block(host));
+        return 0;
+    }
+    if (graph_bind(g))
+        return error_set(e, "out of memory: a training step or its validation needs %zu bytes (%.1f GiB); lower the batch or the patch",
+                         bytes, (double)bytes / 1073741824.0);
+    l->room.blocks += bytes;
+    return 0;
+}
+
+/* The network that validates n cases. */
+static int reserve_classifier(struct learner *l, int n, struct error *e)
+{
+    int batch = n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH;
+    struct classifier *c = &l->classifier[batch];
+    if (c->graph) return 0;
+    if (classifier_plan(c, l->model, l->options, batch, l->pool, e)) return -1;
+    if (!bind_graph(l, c->graph, e)) return 0;
+    classifier_destroy(c);
+    return -1;
+}
+
 int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
                    const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e)
 {
@@ -162,25 +206,54 @@ int learner_create(struct learner *l, const struct train_options *o, const struc
     l->pool = pool;
     if (segments(o)) record_segmentation(l);
     else record_classification(l);
-    if (graph_plan(l->graph)) {
+    int status = graph_plan(l->graph) ? error_set(e, "out of memory for the plan of a training step") : 0;
+    if (status || bind_graph(l, l->graph, e) || learner_reserve(l, data, e)) {
         learner_destroy(l);
-        return error_set(e, "out of memory for the plan of a training step");
-    }
-    if (graph_bind(l->graph)) {
-        size_t bytes = graph_bytes(l->graph);
-        learner_destroy(l);
-        return error_set(e, "out of memory: a training step needs %zu bytes (%.1f GiB); lower the batch or the patch", bytes,
-                         (double)bytes / 1073741824.0);
+        return -1;
     }
     l->optimizer = learner_optimizer(o, m);
     return 0;
 }
 
+int learner_reserve(struct learner *l, const struct learner_data *d, struct error *e)
+{
+    int n = d->store.cases;
+    struct learner_room *room = &l->room;
+    if (segments(l->options)) {
+        struct shape s = l->image->shape;
+        const int patch[3] = {s.d, s.h, s.w};
+        if (room->patches) return 0;
+        room->bytes = sampler_scratch(patch, s.c, l->pool);
+        room->patches = malloc(room->bytes);
+        return room->patches ? 0 : error_set(e, "out of memory: %zu bytes to augment a batch", room->bytes);
+    }
+    if (n < 1) return 0;
+    if (reserve_classifier(l, n, e)) return -1;
+    if (n <= room->cases) return 0;
+    size_t classes = (size_t)l->options->resnet.classes, of_case = sizeof(int) + classes * sizeof(float) + sizeof(double);
+    room_free(l);
+    l->order.index = malloc((size_t)n * sizeof *l->order.index);
+    room->probability = malloc((size_t)n * classes * sizeof *room->probability);
+    room->score = malloc((size_t)n * sizeof *room->score);
+    room->ranks = malloc(stats_auc_bytes(n));
+    if (!l->order.index || !room->probability || !room->score || !room->ranks)
+        return error_set(e, "out of memory for %d cases", n);
+    room->cases = n;
+    room->bytes = (size_t)n * of_case + stats_auc_bytes(n);
+    return 0;
+}
+
+size_t learner_bytes(const struct learner *l)
+{
+    return l->room.blocks + l->room.bytes;
+}
+
 void learner_destroy(struct learner *l)
 {
     if (l->graph) graph_destroy(l->graph);
+    for (int b = 1; b <= CLASSIFIER_BATCH; b++) classifier_destroy(&l->classifier[b]);
     optimizer_free(&l->optimizer);
-    free(l->order.index);
+    room_free(l);
     memset(l, 0, sizeof *l);
 }
 
@@ -203,7 +276,7 @@ static void patch_batch(struct learner *l, const struct learner_data *d, uint32_
 {
     struct shape s = l->image->shape;
     struct batch_spec b = {.seed = l->options->seed, .client = client, .step = step, .batch = s.n, .patch = {s.d, s.h, s.w},
-                           .oversample = l->options->oversample, .augment = augment};
+                           .oversample = l->options->oversample, .augment = augment, .scratch = l->room.patches};
     sampler_batch(tensor_f32(l->image), l->label[0]->data, &d->store, &b, l->pool);
     downsample_labels(l);
 }
@@ -313,10 +386,11 @@ static void validate_patches(struct validation *v, struct learner *l, const stru
     v->metric = defined > 0 ? v->metric / defined : NAN;
 }
 
-/* Cross-entropy, and AUC or accuracy, of all cases from their probabilities. score: room for n doubles. */
-static void summarise_classes(struct validation *v, const float *probability, double *score, const struct learner_data *d,
-                              int classes)
+/* Cross-entropy, and AUC or accuracy, of all cases from their probabilities. */
+static void summarise_classes(struct validation *v, const struct learner_room *room, const struct learner_data *d, int classes)
 {
+    const float *probability = room->probability;
+    double *score = room->score;
     int n = d->store.cases, right = 0;
     for (int i = 0; i < n; i++) {
         const float *p = probability + (size_t)i * classes;
@@ -328,58 +402,20 @@ static void summarise_classes(struct validation *v, const float *probability, do
         double of_truth = p[d->target[i]] > 1e-30f ? p[d->target[i]] : 1e-30;
         v->loss -= vmath_log_d(of_truth) / n;
     }
-    v->metric = classes == 2 ? stats_auc(d->target, score, n) : (double)right / n;
+    v->metric = classes == 2 ? stats_auc_in(room->ranks, d->target, score, n) : (double)right / n;
 }
 
 int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e)
 {
     memset(v, 0, sizeof *v);
-    if (check_data(l->options, l->plan, d, e)) return error_prefix(e, "validation");
+    if (check_data(l->options, l->plan, d, e) || learner_reserve(l, d, e)) return error_prefix(e, "validation");
     if (segments(l->options)) {
         ENSURE(batches > 0, "validation of %d batches", batches);
         validate_patches(v, l, d, batches);
         return 0;
     }
-    int n = d->store.cases, classes = l->options->resnet.classes;
-    float *probability = malloc((size_t)n * (size_t)classes * sizeof(float));
-    double *score = malloc((size_t)n * sizeof(double));
-    int status = probability && score ? 0 : error_set(e, "out of memory for %d cases", n);
-    if (!status) status = learner_classify(probability, l->model, l->options, d, l->pool, e);
-    if (!status) summarise_classes(v, probability, score, d, classes);
-    free(probability);
-    free(score);
-    return status;
-}
-
-/* ---- inference of classes ---------------------------------------------------------------------------------------- */
-
-int learner_classify(float *probability, struct model *m, const struct train_options *o, const struct learner_data *d,
-                     struct pool *pool, struct error *e)
-{
-    int n = d->store.cases, classes = o->resnet.classes, batch = n < 32 ? n : 32;
-    if (n < 1) return error_set(e, "there are no cases to classify");
-    size_t voxels = (size_t)o->crop[0] * o->crop[1] * o->crop[2] * (size_t)o->resnet.channels;
-    struct graph *g = graph_create(m, pool, graph_precision(o));
-    struct tensor *image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
-    struct tensor *softmax = op_softmax(g, resnet_forward(g, &o->resnet, image));
-    graph_keep(g, softmax);
-    if (graph_plan(g)) {
-        graph_destroy(g);
-        return error_set(e, "out of memory for the plan of a classification");
-    }
-    if (graph_bind(g)) {
-        size_t bytes = graph_bytes(g);
-        graph_destroy(g);
-        return error_set(e, "out of memory: classification needs %zu bytes", bytes);
-    }
-    memset(image->data, 0, voxels * (size_t)batch * sizeof(float));
-    for (int first = 0; first < n; first += batch) {
-        int count = n - first < batch ? n - first : batch; /* the rest of the last batch repeats old cases, unread */
-        for (int j = 0; j < count; j++)
-            memcpy(tensor_f32(image) + (size_t)j * voxels, d->store.sample[first + j].image, voxels * sizeof(float));
-        graph_forward(g);
-        memcpy(probability + (size_t)first * (size_t)classes, softmax->data, (size_t)count * (size_t)classes * sizeof(float));
-    }
-    graph_destroy(g);
+    int n = d->store.cases, batch = n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH;
+    classifier_run(l->room.probability, &l->classifier[batch], d);
+    summarise_classes(v, &l->room, d, l->options->resnet.classes);
     return 0;
 }

@@ -38,10 +38,29 @@ struct learner_data {
 
 /* Classification: the shuffle of one pass over the cases, kept between steps (classify.h). */
 struct class_order {
-    int *index;
-    int room, cases;
+    int *index;                     /* [at least cases], the learner's */
+    int cases;
     uint32_t client;
     uint64_t pass;
+};
+
+/* A classification network for inference (classifier.h), for `batch` cases a pass. */
+enum { CLASSIFIER_BATCH = 32 }; /* the most */
+struct classifier {
+    struct graph *graph;
+    struct tensor *image, *softmax;
+    int batch, classes;
+};
+
+/* What steps and validations need beside the block of the graph, planned before them. */
+struct learner_room {
+    float *patches;                 /* segmentation: what augmentation needs, for each thread */
+    int cases;                      /* classification, of the largest data that was reserved: */
+    float *probability;             /* [cases][classes] */
+    double *score;                  /* [cases] */
+    void *ranks;                    /* stats_auc_bytes(cases) */
+    size_t bytes;                   /* of all this, and of the order of the cases */
+    size_t blocks;                  /* of the graphs: the step's, and of those that validate and do not fit into it */
 };
 
 struct learner {
@@ -56,6 +75,8 @@ struct learner {
     uint32_t client;                /* rng key; 0 for centralised training and for client 0 */
     struct pool *pool;
     struct class_order order;
+    struct classifier classifier[CLASSIFIER_BATCH + 1]; /* by batch, those that validate: in the memory of the step */
+    struct learner_room room;
 };
 
 /* Whether options and plan (perhaps from files) make a network. Call it before the functions below. */
@@ -66,11 +87,17 @@ struct model *learner_model(const struct train_options *o, const struct plan *p)
  * by learner_switch: one graph serves many clients. Returns -1 with a message if memory cannot be had. */
 int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
                    const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e);
+/* Room to train and validate on d: afterwards, its steps and validations allocate nothing. learner_create reserves for
+ * its own data; -1 with a message if memory cannot be had. */
+int learner_reserve(struct learner *l, const struct learner_data *d, struct error *e);
+/* Exact bytes of its steps and validations: the blocks of the graphs, and the room beside them; without model and optimiser. */
+size_t learner_bytes(const struct learner *l);
 /* A fresh optimiser of the kind and constants that the options ask for. */
 struct optimizer learner_optimizer(const struct train_options *o, const struct model *m);
 /* The model stays. */
 void learner_destroy(struct learner *l);
-/* The learner becomes another client: its data (checked by learner_create's rules before), random numbers and class weights. */
+/* The learner becomes another client: its data (checked by learner_create's rules, and reserved, before), random numbers
+ * and class weights. */
 void learner_switch(struct learner *l, const struct learner_data *data, uint32_t client);
 /* One iteration with global number `step` (its batch, augmentation and dropout are functions of it). Returns the loss. */
 double learner_step(struct learner *l, uint64_t step, float lr);

@@ -288,11 +288,13 @@ static void check_oversampling(void)
     static uint8_t label[BATCH * VOXELS], label_again[BATCH * VOXELS];
     struct store t;
     struct pool *pool = pool_create(3);
+    float *scratch = malloc(sampler_scratch((const int[3]){8, 8, 8}, 1, pool));
     struct augment_options o = augment_options_default((const int[3]){8, 8, 8});
     int missed = 0, by_chance = 0, classes[3] = {0}, different = 0;
     make_store(&t);
     for (uint64_t step = 0; step < 50; step++) {
-        struct batch_spec b = {.seed = 5, .client = 2, .step = step, .batch = BATCH, .patch = {8, 8, 8}, .oversample = 0.33f};
+        struct batch_spec b = {.seed = 5, .client = 2, .step = step, .batch = BATCH, .patch = {8, 8, 8}, .oversample = 0.33f,
+                               .scratch = scratch};
         sampler_batch(image, label, &t.c, &b, NULL);
         for (int j = 0; j < BATCH; j++) { /* the patch reaches no lower than voxel 0: the voxel drawn is inside, not always the centre */
             uint8_t seen = 0;
@@ -314,6 +316,7 @@ static void check_oversampling(void)
     CHECK(by_chance > 0, "unforced examples all have foreground");
     CHECK(classes[1] > 50 && classes[2] > 20, "cases alike: %d of class 1, %d of class 2", classes[1], classes[2]);
     CHECK(different == 50, "another client draws other examples: %d of 50", different);
+    free(scratch);
     pool_destroy(pool);
     free_store(&t);
 }
@@ -342,7 +345,7 @@ static void check_forced_centres(void)
 static void check_ignored(void)
 {
     struct store t;
-    float image[64];
+    float image[64], *scratch = malloc(sampler_scratch((const int[3]){4, 4, 4}, 1, NULL));
     uint8_t label[64];
     int with = 0;
     make_store(&t);
@@ -352,11 +355,12 @@ static void check_ignored(void)
         for (t.count[i][0] = 0; t.count[i][0] < 8; t.count[i][0]++) t.at[i][0][t.count[i][0]] = 97 * t.count[i][0] + 40;
     }
     for (uint64_t step = 0; step < 60; step++) {
-        struct batch_spec b = {.seed = 1, .step = step, .batch = 1, .patch = {4, 4, 4}, .oversample = 0};
+        struct batch_spec b = {.seed = 1, .step = step, .batch = 1, .patch = {4, 4, 4}, .oversample = 0, .scratch = scratch};
         sampler_batch(image, label, &t.c, &b, NULL);
         with += memchr(label, 1, sizeof label) != NULL;
     }
     CHECK(with == 60, "%d of 60 patches with a labelled voxel", with);
+    free(scratch);
     free_store(&t);
 }
 

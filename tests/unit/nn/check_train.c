@@ -252,7 +252,8 @@ static void test_order(void)
 {
     struct learner_data d = class_data();
     struct train_options o = class_options();
-    struct class_order order = {0}, fresh = {0};
+    int room[2][CLASS_CASES];
+    struct class_order order = {.index = room[0]}, fresh = {.index = room[1]};
     float *image = calloc((size_t)4 * EDGE * EDGE * EDGE, sizeof *image), *other = calloc((size_t)4 * EDGE * EDGE * EDGE, sizeof *other);
     uint8_t label[4], again[4];
     int seen[CLASS_CASES] = {0};
@@ -274,8 +275,6 @@ static void test_order(void)
           "a batch depends on earlier batches");
     classify_batch(other, again, &d, &o, 4, 5, 4, &fresh, NULL);
     CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) != 0, "two clients, one batch");
-    free(order.index);
-    free(fresh.index);
     free(image);
     free(other);
     learner_data_free(&d);

@@ -1,0 +1,58 @@
+/* classifier.c - a classification network recorded for inference, and its pass over cases. */
+#include "nn/train/classifier.h"
+
+#include <string.h>
+
+#include "tensor/ops/ops.h"
+
+int classifier_plan(struct classifier *c, struct model *m, const struct train_options *o, int batch,
+                    struct pool *pool, struct error *e)
+{
+    const int *s = o->crop;
+    *c = (struct classifier){.batch = batch, .classes = o->resnet.classes};
+    struct graph *g = c->graph = graph_create(m, pool, o->bf16 ? GRAPH_BF16 : 0);
+    c->image = graph_input(g, "image", SHAPE(batch, s[0], s[1], s[2], o->resnet.channels), DT_F32, 0);
+    c->softmax = op_softmax(g, resnet_forward(g, &o->resnet, c->image));
+    graph_keep(g, c->softmax);
+    if (!graph_plan(g)) return 0;
+    classifier_destroy(c);
+    return error_set(e, "out of memory for the plan of a classification");
+}
+
+void classifier_destroy(struct classifier *c)
+{
+    if (c->graph) graph_destroy(c->graph);
+    memset(c, 0, sizeof *c);
+}
+
+void classifier_run(float *probability, const struct classifier *c, const struct learner_data *d)
+{
+    int n = d->store.cases;
+    size_t classes = (size_t)c->classes, values = shape_count(c->image->shape) / (size_t)c->batch;
+    float *image = tensor_f32(c->image);
+    memset(image, 0, values * (size_t)c->batch * sizeof *image);
+    for (int first = 0; first < n; first += c->batch) {
+        int count = n - first < c->batch ? n - first : c->batch; /* after them old cases stay, unread */
+        for (int j = 0; j < count; j++)
+            memcpy(image + (size_t)j * values, d->store.sample[first + j].image, values * sizeof *image);
+        graph_forward(c->graph);
+        memcpy(probability + (size_t)first * classes, c->softmax->data,
+               (size_t)count * classes * sizeof *probability);
+    }
+}
+
+int learner_classify(float *probability, struct model *m, const struct train_options *o,
+                     const struct learner_data *d, struct pool *pool, struct error *e)
+{
+    int n = d->store.cases;
+    struct classifier c;
+    if (n < 1) return error_set(e, "there are no cases to classify");
+    if (classifier_plan(&c, m, o, n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH, pool, e)) return -1;
+    int status = 0;
+    if (graph_bind(c.graph))
+        status = error_set(e, "out of memory: classification needs %zu bytes", graph_bytes(c.graph));
+    else
+        classifier_run(probability, &c, d);
+    classifier_destroy(&c);
+    return status;
+}

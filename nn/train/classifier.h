@@ -1,0 +1,18 @@
+/* classifier.h - the classes of cases: a classification network recorded for inference, planned once.
+ *
+ * A classifier may lie in the memory of another graph that runs in turn with it (a learner's training step);
+ * after classifier_create nothing is allocated.
+ */
+#ifndef NN_CLASSIFIER_H
+#define NN_CLASSIFIER_H
+
+#include "nn/train/train.h"
+
+/* Recorded and planned for batches of `batch` cases, not bound. On -1 there is nothing to destroy. */
+int classifier_plan(struct classifier *c, struct model *m, const struct train_options *o, int batch,
+                    struct pool *pool, struct error *e);
+void classifier_destroy(struct classifier *c);
+/* Class probabilities [cases][classes] of d, in whole batches: the rest of the last one is unread. */
+void classifier_run(float *probability, const struct classifier *c, const struct learner_data *d);
+
+#endif

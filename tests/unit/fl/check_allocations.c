@@ -1,0 +1,241 @@
+/* check_allocations.c - after planning nothing is allocated: 50 steps of segmentation and of classification with their
+ * validations, and the rounds of a federation, call malloc not once; and the printed bytes are the bytes.
+ */
+#include "fl/federate.h"
+#include "nn/folder/run.h"
+#include "nn/train/classifier.h"
+#include "nn/measure/stats_auc.h"
+#include "tensor/base/rng.h"
+#include "tests/unit/allocations.h"
+#include "tests/unit/expect.h"
+
+enum { CASES = 40, EDGE = 12, SITES = 3, STEPS = 50, CLASSES = 3 };
+
+/* ---- data ---------------------------------------------------------------------------------------------------- */
+
+/* A bright ball in noise; label 2 in the odd cases, else 1, which is also the class. */
+static void make_case(struct sample *s, int i, int labelled)
+{
+    struct rng rng = rng_stream(9, 0, (uint64_t)i, RNG_TEST);
+    *s = (struct sample){.channels = 1, .spacing = {1, 1, 1}};
+    for (int a = 0; a < 3; a++) s->size[a] = s->full_size[a] = s->cropped_size[a] = s->crop_end[a] = EDGE;
+    s->image = malloc(EDGE * EDGE * EDGE * sizeof(float));
+    s->label = labelled ? malloc(EDGE * EDGE * EDGE) : NULL;
+    for (int v = 0; v < EDGE * EDGE * EDGE; v++) {
+        int z = v / (EDGE * EDGE) - 6, y = v / EDGE % EDGE - 6, x = v % EDGE - 6;
+        int inside = z * z + y * y + x * x < 9 + i % 3;
+        s->image[v] = (float)inside * (1 + (float)(i % 2)) + 0.3f * rng_normal(&rng);
+        if (labelled) s->label[v] = (uint8_t)(inside ? 1 + i % 2 : 0);
+    }
+}
+
+static struct learner_data make_data(int labelled)
+{
+    struct learner_data d = {.store = {.cases = CASES, .groups = labelled ? CLASSES : 2}};
+    struct case_store *c = &d.store;
+    c->sample = calloc(CASES, sizeof *c->sample);
+    c->index = calloc(CASES, sizeof *c->index);
+    if (labelled) c->location = calloc(CASES, sizeof *c->location);
+    if (labelled) c->location_count = calloc(CASES, sizeof *c->location_count);
+    if (!labelled) d.target = calloc(CASES, sizeof *d.target);
+    for (int i = 0; i < CASES; i++) {
+        make_case(&c->sample[i], i, labelled);
+        c->index[i] = i;
+        if (d.target) d.target[i] = i % 2;
+        if (!labelled) continue;
+        c->location[i] = calloc(CLASSES, sizeof *c->location[i]);
+        c->location_count[i] = calloc(CLASSES, sizeof *c->location_count[i]);
+        int32_t *at = c->location[i][1 + i % 2] = calloc(EDGE * EDGE * EDGE, sizeof *at);
+        for (int v = 0; v < EDGE * EDGE * EDGE; v++)
+            if (c->sample[i].label[v]) at[c->location_count[i][1 + i % 2]++] = v;
+    }
+    return d;
+}
+
+static struct plan make_plan(void)
+{
+    struct plan p = {.dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
+    snprintf(p.configuration, sizeof p.configuration, "test");
+    snprintf(p.architecture, sizeof p.architecture, "plain");
+    for (int s = 0; s < 2; s++) {
+        p.features[s] = s ? 8 : 4;
+        p.encoder_convs[s] = p.decoder_convs[s] = 1;
+        for (int a = 0; a < 3; a++) {
+            p.kernel[s][a] = 3;
+            p.stride[s][a] = s ? 2 : 1;
+            p.patch[a] = 8;
+        }
+    }
+    return p;
+}
+
+static struct train_options make_options(enum task_kind task)
+{
+    struct train_options o = train_options_default(task);
+    o.epochs = 5;
+    o.iterations = 10;
+    o.batch = 4;
+    o.resnet.depth = 10;
+    o.resnet.base = 4;
+    o.class_weighting = 1;
+    for (int a = 0; a < 3; a++) o.crop[a] = EDGE;
+    return o;
+}
+
+/* ---- a learner ------------------------------------------------------------------------------------------------- */
+
+static void check_steps(const char *name, const struct train_options *o, const struct plan *p, const struct learner_data *d,
+                        int threads)
+{
+    struct pool *pool = pool_create(threads);
+    struct model *m = learner_model(o, p);
+    struct learner l;
+    struct validation v;
+    struct error e = {""};
+    CHECK(learner_create(&l, o, p, d, m, 0, pool, &e) == 0, "%s: %s", name, e.text);
+    size_t planned = learner_bytes(&l);
+    long before = 0;
+    for (int i = 0; i < STEPS; i++) {
+        learner_step(&l, (uint64_t)i, learner_lr(o, (uint64_t)i));
+        if (i % 10 == 0) CHECK(learner_validate(&v, &l, d, 4, &e) == 0, "%s: %s", name, e.text);
+        if (i == 0) before = allocations;
+    }
+    CHECK(allocations == before, "%s, %d threads: %ld allocations in 49 steps and 4 validations", name, threads,
+          allocations - before);
+    CHECK(learner_bytes(&l) == planned && planned >= graph_bytes(l.graph) + l.room.bytes, "%s: %zu bytes planned, %zu held", name,
+          planned, learner_bytes(&l));
+    CHECK(isfinite(v.loss), "%s: loss %g", name, v.loss);
+    learner_destroy(&l);
+    model_destroy(m);
+    pool_destroy(pool);
+}
+
+/* What validates beside the step gives what learner_classify gives, and leaves the training as it was. */
+static void check_beside(const struct learner_data *d)
+{
+    struct train_options o = make_options(TASK_CLASSIFY);
+    struct error e = {""};
+    struct validation v;
+    uint64_t hash[2];
+    float alone[CASES * 2];
+    for (int validates = 0; validates < 2; validates++) {
+        struct model *m = learner_model(&o, NULL);
+        struct learner l;
+        CHECK(learner_create(&l, &o, NULL, d, m, 0, NULL, &e) == 0, "%s", e.text);
+        for (int i = 0; i < 6; i++) {
+            learner_step(&l, (uint64_t)i, 1e-3f);
+            if (validates) CHECK(learner_validate(&v, &l, d, 1, &e) == 0, "%s", e.text);
+        }
+        hash[validates] = model_hash(m);
+        CHECK(learner_classify(alone, m, &o, d, NULL, &e) == 0, "%s", e.text);
+        if (validates)
+            CHECK(memcmp(alone, l.room.probability, sizeof alone) == 0, "validation and learner_classify differ");
+        learner_destroy(&l);
+        model_destroy(m);
+    }
+    CHECK(hash[0] == hash[1], "validation changed the training");
+}
+
+/* A learner that was made for few cases makes room where more come, and says so in its bytes. */
+static void check_reserve(const struct learner_data *d)
+{
+    struct train_options o = make_options(TASK_CLASSIFY);
+    struct learner_data few = *d;
+    struct error e = {""};
+    struct model *m = learner_model(&o, NULL);
+    struct learner l;
+    few.store.cases = 33;
+    CHECK(learner_create(&l, &o, NULL, &few, m, 0, NULL, &e) == 0, "%s", e.text);
+    size_t small = learner_bytes(&l);
+    CHECK(learner_reserve(&l, d, &e) == 0, "%s", e.text);
+    size_t of_case = sizeof(int) + 2 * sizeof(float) + sizeof(double) + stats_auc_bytes(1) - stats_auc_bytes(0);
+    CHECK(learner_bytes(&l) == small + (CASES - 33) * of_case, "%zu bytes, then %zu", small, learner_bytes(&l));
+    learner_switch(&l, d, 7);
+    CHECK(isfinite(learner_step(&l, 0, 1e-3f)), "a step with %d cases", CASES);
+    learner_destroy(&l);
+    model_destroy(m);
+}
+
+/* ---- a federation ------------------------------------------------------------------------------------------------ */
+
+struct seen {
+    long first, last; /* allocations when the first and the last round were done */
+    size_t bytes;
+};
+
+static void on_planned(void *arg, size_t bytes, double flops, size_t parameters, int workers)
+{
+    (void)flops;
+    (void)parameters;
+    (void)workers;
+    ((struct seen *)arg)->bytes = bytes;
+}
+
+static void on_round(void *arg, const struct round_record *g, int rounds)
+{
+    struct seen *s = arg;
+    (void)rounds;
+    if (g->round == 0) s->first = allocations;
+    s->last = allocations;
+}
+
+/* Allocations of all rounds but the first, of so many iterations each. */
+static long count_rounds(const char *name, struct train_options o, const struct plan *p, const struct learner_data *d,
+                         int iterations, int batches, enum federate_parallel parallel)
+{
+    struct federate_client client[SITES];
+    struct federate_result r;
+    struct error e = {""};
+    struct seen seen = {0};
+    int group[CASES];
+    for (int i = 0; i < CASES; i++) group[i] = i % 4 % SITES; /* 20, 10 and 10 cases */
+    memset(client, 0, sizeof client);
+    for (int k = 0; k < SITES; k++) {
+        snprintf(client[k].name, sizeof client[k].name, "site_%d", k);
+        learner_view(&client[k].data, d, group, k);
+        learner_view(&client[k].validation, d, group, SITES - 1 - k);
+    }
+    struct pool *pool = pool_create(2);
+    o.iterations = iterations;
+    struct federate_options f = {.train = o, .plan = p, .clients = SITES, .client = client, .validation = d,
+                                 .validation_batches = batches, .parallel = parallel, .pool = pool, .checkpoint_every = 1};
+    struct federate_events events = {.planned = on_planned, .round_done = on_round, .arg = &seen};
+    CHECK(federate_run(&r, &f, NULL, &events, &e) == 0, "%s: %s", name, e.text);
+    CHECK(r.rounds == o.epochs, "%s: %d rounds", name, r.rounds);
+    CHECK(seen.bytes == r.step_bytes && seen.bytes > 0, "%s: %zu bytes planned, %zu at the end", name, seen.bytes, r.step_bytes);
+    federate_result_free(&r);
+    for (int k = 0; k < SITES; k++) {
+        learner_view_free(&client[k].data);
+        learner_view_free(&client[k].validation);
+    }
+    pool_destroy(pool);
+    return seen.last - seen.first;
+}
+
+/* What a round allocates is the server's, at its end: steps and validations of the sites take nothing. */
+static void check_rounds(const char *name, const struct train_options *o, const struct plan *p, const struct learner_data *d)
+{
+    for (int side = 0; side < 2; side++) {
+        enum federate_parallel parallel = side ? PARALLEL_CLIENTS : PARALLEL_LAYERS;
+        long one = count_rounds(name, *o, p, d, 1, 1, parallel), more = count_rounds(name, *o, p, d, 4, 6, parallel);
+        CHECK(one == more, "%s: %ld allocations in rounds of one step, %ld of four", name, one, more);
+    }
+}
+
+int main(void)
+{
+    struct plan p = make_plan();
+    struct learner_data labelled = make_data(1), classes = make_data(0);
+    struct train_options segment = make_options(TASK_SEGMENT), classify = make_options(TASK_CLASSIFY);
+    for (int threads = 1; threads <= 3; threads += 2) {
+        check_steps("segmentation", &segment, &p, &labelled, threads);
+        check_steps("classification", &classify, NULL, &classes, threads);
+    }
+    check_beside(&classes);
+    check_reserve(&classes);
+    check_rounds("segmentation", &segment, &p, &labelled);
+    check_rounds("classification", &classify, NULL, &classes);
+    learner_data_free(&labelled);
+    learner_data_free(&classes);
+    return check_done("check_allocations");
+}

@@ -207,9 +207,17 @@ static int check_finite(const struct model *m, struct error *e)
     return 0;
 }
 
+static int create_weights(nephron_model *m, struct error *e)
+{
+    m->model[0] = learner_model(&m->run.options, m->run.plan);
+    m->folds = m->model[0] != NULL;
+    return m->folds ? 0 : error_set(e, "out of memory for the weights of a network");
+}
+
 static int parse_weights(nephron_model *m, const void *weights, size_t bytes, struct error *e)
 {
     struct safetensors s;
+    if (!weights) return create_weights(m, e);
     unsigned char *copy = malloc(bytes + 1); /* the parser owns what it reads */
     if (!copy) return error_set(e, "out of memory for %zu bytes of weights", bytes);
     memcpy(copy, weights, bytes);
@@ -217,10 +225,8 @@ static int parse_weights(nephron_model *m, const void *weights, size_t bytes, st
         free(copy);
         return -1;
     }
-    m->model[0] = learner_model(&m->run.options, m->run.plan);
-    m->folds = m->model[0] != NULL;
-    int status = m->folds ? checkpoint_load(&s, "weights", m->model[0], e)
-                          : error_set(e, "out of memory for the weights of a network");
+    int status = create_weights(m, e);
+    if (!status) status = checkpoint_load(&s, "weights", m->model[0], e);
     safetensors_free(&s);
     return status ? status : check_finite(m->model[0], e);
 }
@@ -228,7 +234,8 @@ static int parse_weights(nephron_model *m, const void *weights, size_t bytes, st
 nephron_model *nephron_model_parse(nephron *n, const char *description, const void *weights, size_t bytes)
 {
     if (!n) return NULL;
-    if (!description || !weights) return error_set(&n->e, "nephron_model_parse: no description or no weights"), NULL;
+    if (!description || (!weights && bytes))
+        return error_set(&n->e, "nephron_model_parse: no description or no weights"), NULL;
     nephron_model *m = model_handle(n);
     struct json *j = m ? json_parse(description, strlen(description), &n->e) : NULL;
     int status = j ? run_parse(&m->run, j, "description", &n->e) : -1;
@@ -313,9 +320,7 @@ nephron_model *nephron_model_create(nephron *n, const char *dataset, const char 
     int status = create_run(&m->run, &d, options, &n->e);
     if (!status) status = take_description(&m->run, &d, &n->e);
     dataset_close(&d);
-    if (!status && !(m->model[0] = learner_model(&m->run.options, m->run.plan)))
-        status = error_set(&n->e, "out of memory for the weights of a network");
-    m->folds = !status;
+    if (!status) status = create_weights(m, &n->e);
     if (!status) return m;
     nephron_model_free(m);
     return NULL;

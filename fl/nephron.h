@@ -71,7 +71,8 @@ NEPHRON_EXPORT nephron_model *nephron_model_load(nephron *n, const char *folder,
 /* A new network for a dataset as `nephron train` plans and initialises it. options: JSON as for nephron_trainer_open, and
  * "task" ("segment" or "classify"), "configuration", "base_features", "patch" [z, y, x]; NULL: all defaults. */
 NEPHRON_EXPORT nephron_model *nephron_model_create(nephron *n, const char *dataset, const char *options);
-/* From memory: description is what nephron_model_describe gave, weights a .safetensors file's bytes. */
+/* From memory: description is what nephron_model_describe gave, weights a .safetensors file's bytes; NULL and 0 bytes: the
+ * first weights that training begins with, to be set by nephron_weights_set or by a task of a federation. */
 NEPHRON_EXPORT nephron_model *nephron_model_parse(nephron *n, const char *description, const void *weights, size_t bytes);
 /* JSON of plan, labels and options: with the weights all that there is to know. Belongs to the model. */
 NEPHRON_EXPORT const char *nephron_model_describe(nephron_model *m);

@@ -306,7 +306,7 @@ static int open_npz(struct dataset *d, struct error *e)
     d->channels = 1;
     base_name(d->name, sizeof d->name, d->path);
     d->name[strlen(d->name) - strlen(".npz")] = 0;
-    snprintf(d->channel_name[0], sizeof d->channel_name[0], "%.60s", d->name);
+    strcpy(d->channel_name[0], "image"); /* not the file's name: every hospital names its file as it likes */
     strcpy(d->file_ending, ".npz");
     for (int part = PART_TRAIN; part <= PART_TEST; part++) {
         char name[32];

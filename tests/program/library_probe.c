@@ -28,6 +28,7 @@ static void train(nephron *n, const char *data)
     int validation = 0;
     double loss = 0, metric = 0;
     nephron_model *m = nephron_model_create(n, data, options);
+    const uint64_t begin = nephron_weights_hash(m);
     nephron_data *d = nephron_data_open(m, data, "0", NULL);
     nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
     check(t != NULL && nephron_trainer_bytes(t) > 0, "trainer", n);
@@ -35,6 +36,10 @@ static void train(nephron *n, const char *data)
     check(nephron_train(t, 0, 4, &loss) == 0 && nephron_train(t, 4, 2, &loss) == 0, "six steps", n);
     check(nephron_validate(t, &loss, &metric) == 0 && metric >= 0 && metric <= 1, "validation", n);
     printf("weights %016llx\n", (unsigned long long)nephron_weights_hash(m));
+    nephron_model *first = nephron_model_parse(n, nephron_model_describe(m), NULL, 0);
+    check(first != NULL && nephron_weights_hash(first) == begin && begin != nephron_weights_hash(m), "first weights of a description", n);
+    refused(nephron_model_parse(n, nephron_model_describe(m), NULL, 8) ? 0 : -1, n, "no weights");
+    nephron_model_free(first);
     refused(nephron_train(t, 6, 1, NULL), n, "the schedule has 6");
     refused(nephron_trainer_open(m, d, "{\"epochz\": 3}", 0) ? 0 : -1, n, "no option 'epochz'");
     refused(nephron_trainer_open(m, d, "{\"epochs\": ", 0) ? 0 : -1, n, "options");

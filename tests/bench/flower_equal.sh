@@ -27,7 +27,7 @@ trap 'stop; [ -n "$KEEP" ] && echo "kept: $work" || rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 cd "$work" || exit 1
 export NEPHRON_LIBRARY="$top/libnephron.so" FLWR_HOME="$work/flwr" FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1
-export PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$top/apps/python"
 nephron=$top/nephron
 ok() { # description, status
     if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi

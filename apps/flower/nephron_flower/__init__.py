@@ -1,1 +1,1 @@
-"""nephron over Flower: server_app.py hands out tasks and adds up, client_app.py trains at a site, binding.py calls libnephron."""
+"""nephron over Flower: server_app.py and client_app.py carry the messages of nephron_federation (apps/python)."""

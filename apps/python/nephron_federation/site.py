@@ -1,0 +1,32 @@
+"""A site's side of a federation, whatever carries the messages: the answer to a task, from the site's own cases."""
+
+import json
+import os
+
+from .binding import Library, Model, Server, Site
+
+FEDERATION = ("strategy", "minimum", "local_epochs")  # options of the rounds, not of training
+
+
+def required(config, key, where):
+    value = config.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{where}: {key} is missing, or no text")
+    return value
+
+
+def answer(own, where, run, values, task):
+    """Weights and numbers for the server. own: the site's own settings, which come from where: site (its name), dataset (a path),
+    state (a folder for the optimiser's moments between rounds), and if needed pooled (dataset holds several sites, its sites.csv
+    tells whose a case is) and threads. run: what tells this run from others, whose moments are of other weights. values and task:
+    what Rounds.begin gave."""
+    name, dataset = required(own, "site", where), required(own, "dataset", where)
+    folder = os.path.join(required(own, "state", where), "run_%s" % run)
+    os.makedirs(folder, exist_ok=True)
+    sites = len(task["names"].split(","))
+    options = json.loads(task["options"])
+    training = json.dumps({k: v for k, v in options.items() if k not in FEDERATION})
+    model = Model(Library(int(own.get("threads", 0))), description=task["description"])
+    server = Server(model, task["options"], sites)
+    site = Site(model, name, dataset, bool(own.get("pooled", False)), task["fold"], training, sites)
+    return site.update(server, os.path.join(folder, name + ".safetensors"), values, task["round"])

@@ -12,7 +12,7 @@ carried() { # name, FED, fold, data of the sites in the order in which they answ
     shift 3
     bad=0
     for r in 0 1 2; do
-        for s in "$@"; do $nephron federate "$s" --as site "$(basename "$s" .npz)" -o "$fed" --quiet || bad=1; done
+        for s in "$@"; do $nephron federate "$s" --as site "$(basename "$s" .npz)" -o "$fed" --state "$name.state.$s" --quiet || bad=1; done
         $nephron federate --as aggregate -o "$fed" --quiet || bad=1
     done
     mkdir -p "$name.carried/fold_$fold" && cp "$fed/rounds.csv" "$name.carried/fold_$fold"

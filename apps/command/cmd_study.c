@@ -17,13 +17,13 @@
 
 /* quick: minutes on two cores. standard: about two hours. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
 static const struct study_sizes presets[] = {
-    {.preset = "quick", .cases = 700, .phantom_size = "tiny", .difficulty = 0, .segment_seeds = 1, .classify_seeds = 2, .rounds = 13, .local_iterations = 100,
+    {.preset = "quick", .cases = 700, .phantom_size = "tiny", .difficulty = 0, .segment_seeds = 1, .classify_seeds = 2, .arms = "alone", .rounds = 13, .local_iterations = 100,
      .base_features = 16, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 15, .class_iterations = 12, .class_batch = 16,
      .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
-    {.preset = "standard", .cases = 987, .phantom_size = "tiny", .difficulty = 1, .segment_seeds = 2, .classify_seeds = 3, .rounds = 35, .local_iterations = 100,
+    {.preset = "standard", .cases = 987, .phantom_size = "tiny", .difficulty = 1, .segment_seeds = 2, .classify_seeds = 3, .arms = "alone", .rounds = 35, .local_iterations = 100,
      .base_features = 24, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 20, .class_iterations = 20, .class_batch = 16,
      .depth = 18, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
-    {.preset = "full", .cases = 987, .phantom_size = "full", .difficulty = 1, .segment_seeds = 3, .classify_seeds = 5, .rounds = 250, .local_iterations = 50,
+    {.preset = "full", .cases = 987, .phantom_size = "full", .difficulty = 1, .segment_seeds = 3, .classify_seeds = 5, .arms = "alone", .rounds = 250, .local_iterations = 50,
      .base_features = 32, .step = 0.5, .mirror = 1, .class_rounds = 50, .class_iterations = 50, .class_batch = 16, .depth = 18, .base = 64,
      .crop = {24, 48, 48}, .augment = 2, .optimizer = OPTIM_SGD, .lr = 1e-2, .class_lr = 1e-3, .cache = 1},
 };
@@ -114,7 +114,7 @@ static int run_study(struct study *s, struct error *e)
     if (!s->data && s->estimate) return 0;
     if (file_mkdirs(s->out, e)) return -1;
     if (!s->data && make_phantom(s, data, sizeof data, e)) return -1;
-    if (study_open(s, e) || study_roles(s, e) || study_measure(s, e)) return -1;
+    if (study_open(s, e) || study_roles(s, e) || arms_choose(s, s->sizes.arms, e) || study_measure(s, e)) return -1;
     if (!s->quiet) {
         printf("%s: %d cases, %d sites%s; %d for training, %d for validation, %d for the test\n", s->data, s->dataset.cases, s->sites,
                s->sites_drawn ? " drawn at random (no sites.csv)" : "", study_count(s, -1, STUDY_TRAIN, -1),
@@ -122,6 +122,7 @@ static int run_study(struct study *s, struct error *e)
         fflush(stdout);
     }
     classify_plan(s);
+    if (!s->estimate && study_protocol(s, e)) return -1;
     if (segment_run(s, e) || classify_run(s, e)) return -1;
     if (!s->segment.present && !s->classify.present)
         return error_set(e, "%s: nothing to study: segmentation: %.150s; classification: %.150s", s->data, s->segment.why_not, s->classify.why_not);
@@ -155,6 +156,7 @@ static void choose(struct study *s, const char *preset, const char *task, const 
     z->bf16 = given->bf16;
     if (given->lr > 0) z->lr = given->lr;
     if (given->class_lr > 0) z->class_lr = given->class_lr;
+    if (given->arms) z->arms = given->arms;
 }
 
 int cmd_study(int argc, char **argv)
@@ -166,6 +168,9 @@ int cmd_study(int argc, char **argv)
     int status;
     if (!s) return error_set(&e, "out of memory"), app_fail(&e);
     *s = (struct study){.out = "study", .seed = 1, .threads = cpu_count(), .dice_margin = 0.05, .auc_margin = 0.05, .start = clock_seconds()};
+    char names[400], arms_text[500];
+    arms_choices(names, sizeof names);
+    snprintf(arms_text, sizeof arms_text, "ways of training, separated by commas, of %s (federated and centralised always)", names);
     const struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &s->out, "OUT", "folder of the study (study)", 0, 0, 0},
         {"preset", 0, OPTION_TEXT, &preset, "NAME", "how much", 0, 0, "quick|standard|full"},
@@ -180,6 +185,8 @@ int cmd_study(int argc, char **argv)
         {"auc-margin", 0, OPTION_NUMBER, &s->auc_margin, "X", "equivalence margin of AUC (0.05)", 1e-6, 1, 0},
         {"cases", 0, OPTION_INT, &z.cases, "N", "cases of the synthetic dataset", 20, 9999, 0},
         {"difficulty", 0, OPTION_NUMBER, &z.difficulty, "X", "of the synthetic dataset: 0 easy ... 2 nearly hopeless", 0, 2, 0},
+        {"arms", 0, OPTION_TEXT, &z.arms, "LIST", arms_text, 0, 0, 0},
+        {"external", 0, OPTION_TEXT, &s->external, "NAME", "a site, or a hospital of clinical.csv, that trains nothing and is tested on its own", 0, 0, 0},
         {"seeds", 0, OPTION_INT, &z.segment_seeds, "N", "trainings of each arm", 1, STUDY_SEEDS_MAX, 0},
         {"rounds", 0, OPTION_INT, &z.rounds, "R", "segmentation: rounds", 1, 1e6, 0},
         {"local-iterations", 0, OPTION_INT, &z.local_iterations, "K", "segmentation: steps of each site a round", 1, 1e6, 0},

@@ -6,28 +6,43 @@
 #include "apps/study/report_plot.h"
 #include "apps/study/study_results.h"
 
+/* A part of the page, in the table of report.c. */
+struct report_section {
+    const char *id, *title;                 /* title NULL: without a heading of its own in the navigation */
+    int (*wanted)(const struct study *s);   /* NULL: always */
+    int (*write)(struct text *t, const struct study *s, const struct results *r, struct error *e); /* heading included */
+};
+
 /* OUT/report.html and OUT/overlays. */
 int report_write(const struct study *s, const struct results *r, struct error *e);
 /* The main numbers on stdout. */
 void report_print(const struct study *s, const struct results *r);
 
 /* ---- report_cohort.c: who was studied ---- */
-void report_flow(struct text *t, const struct study *s);
-void report_sites(struct text *t, const struct study *s);
+int report_flow(struct text *t, const struct study *s, const struct results *r, struct error *e);
+int report_sites(struct text *t, const struct study *s, const struct results *r, struct error *e);
+/* ---- report_paper.c: the endpoints stated before, and the paper's table beside ours ---- */
+int report_protocol(struct text *t, const struct study *s, const struct results *r, struct error *e);
+int report_paper(struct text *t, const struct study *s, const struct results *r, struct error *e);
+int report_is_paper(const struct study *s);
 /* ---- report_segment.c, report_classify.c ---- */
-void report_segment(struct text *t, const struct study *s, const struct results *r);
-void report_classify(struct text *t, const struct study *s, const struct results *r);
+int report_segment(struct text *t, const struct study *s, const struct results *r, struct error *e);
+int report_classify(struct text *t, const struct study *s, const struct results *r, struct error *e);
 /* Curves of the first seed: the federated model's metric at every site and over all. */
 void report_rounds(struct text *t, const struct study *s, const struct study_task *task, const char *metric);
-/* Rows: arms; columns: test cases of each site; value(arm, site) through a callback. */
-void report_matrix(struct text *t, const struct study *s, const char *caption, double (*value)(const struct study *, const struct results *, int, int),
+/* ---- report_compare.c ---- */
+void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n, const char *test, const char *what);
+/* Opens the main comparison and a list, into which the task writes its conditional tests as <li>. */
+void report_conditional_begin(struct text *t, const struct comparison *c);
+void report_conditional_end(struct text *t);
+/* Rows: arms; columns: institutions and the external one; then hospitals, where they are known. */
+void report_groups(struct text *t, const struct study *s, const char *caption, const struct groups *(*groups_of)(const struct results *, int),
                    const struct results *r);
-void report_pairs(struct text *t, const struct study *s, const struct pair_test *pair, int n, const char *test, const char *what);
 /* ---- report_pictures.c ---- */
 int report_pictures(struct text *t, const struct study *s, const struct results *r, struct error *e);
 /* ---- report_methods.c: cost, reproduction, assumptions, checklists ---- */
-void report_cost(struct text *t, const struct study *s);
-void report_methods(struct text *t, const struct study *s);
-void report_checklists(struct text *t, const struct study *s);
+int report_cost(struct text *t, const struct study *s, const struct results *r, struct error *e);
+int report_methods(struct text *t, const struct study *s, const struct results *r, struct error *e);
+int report_checklists(struct text *t, const struct study *s, const struct results *r, struct error *e);
 
 #endif

@@ -8,8 +8,8 @@
 
 static void put_arms(struct text *t, const struct study *s, const struct class_results *r)
 {
-    text_puts(t, "<div class=scroll><table><caption>Test set, mean probability over seeds, threshold 0.5; AUC with DeLong's interval, shares with Wilson's</caption>"
-                 "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>Brier<th>ECE<th>AUC of each seed\n");
+    text_puts(t, "<div class=scroll><table><caption>Test set, mean probability over seeds, threshold 0.5; AUC with DeLong's error on the logit scale, shares with Wilson's</caption>"
+                 "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>Brier<th>ECE<th>AUC of each seed<th>SD between seeds\n");
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
         char name[80];
@@ -33,6 +33,8 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
             if (k) text_puts(t, ", ");
             html_number(t, arm->seed_auc[k], 3);
         }
+        text_puts(t, "<td>");
+        html_number(t, arm->seed_sd, 3);
         text_puts(t, "\n");
     }
     for (int a = 0; a < s->classify.arms; a++) {
@@ -54,11 +56,11 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
         html_number(t, arm->c_piped.brier, 3);
         text_puts(t, "<td>");
         html_number(t, arm->c_piped.ece, 3);
-        text_puts(t, "<td>\n");
+        text_puts(t, "<td><td>\n");
     }
     text_puts(t, "</table></div>\n");
     if (r->arm[0].piped)
-        text_puts(t, "<p>On the predicted mask: the region is the largest connected part of what the same arm's segmentation (first seed) found, or the whole image where it found none.</p>\n");
+        text_puts(t, "<p>On the predicted mask: the region is the largest connected part of what the same arm's segmentation of the same seed found, or the whole image where it found none.</p>\n");
 }
 
 /* Methods that reviewers ask for beside those of the first table. */
@@ -91,31 +93,33 @@ static void put_other_intervals(struct text *t, const struct study *s, const str
     text_puts(t, "</table></div></details>\n");
 }
 
+static void put_mcnemar(struct text *t, const char *what, const struct mcnemar *m)
+{
+    text_printf(t, "<li>%s: federated alone right %d times, centralised alone %d times, ", what, m->b, m->c);
+    html_p(t, m->p);
+    text_puts(t, ".");
+}
+
 static void put_tests(struct text *t, const struct class_results *r)
 {
-    const struct delong *d = &r->delong;
-    text_puts(t, "<h3>Federated against centralised</h3><ul><li>Difference of AUC, federated − centralised: ");
-    html_interval(t, d->difference, d->ci, 3);
+    const struct comparison *c = &r->pair[0];
+    report_conditional_begin(t, c);
+    text_puts(t, "<li>Difference of AUC of the mean probabilities, federated − centralised: ");
+    html_interval(t, c->difference, c->ci, 3);
     text_puts(t, ", standard error ");
-    html_number(t, d->se, 4);
+    html_number(t, c->delong.se, 4);
     text_puts(t, ".<li>DeLong's test for paired curves, two-sided: z = ");
-    html_number(t, d->z, 2);
+    html_number(t, c->delong.z, 2);
     text_puts(t, ", ");
-    html_p(t, d->p);
+    html_p(t, c->p);
     text_puts(t, "; one-sided, alternative that federated is less: ");
     html_p(t, r->one_sided);
-    text_puts(t, ".<li>Equivalence within ±");
-    html_number(t, r->equivalence.margin, 3);
-    text_puts(t, " AUC (two one-sided normal tests with DeLong's standard error): 90 % interval ");
-    html_number(t, r->equivalence.ci[0], 3);
-    text_puts(t, " to ");
-    html_number(t, r->equivalence.ci[1], 3);
-    text_puts(t, ", ");
-    html_p(t, r->equivalence.p);
-    text_printf(t, ": <b>%s</b>.<li>McNemar's exact test of the decisions at 0.5, two-sided: federated alone right %d times, centralised alone %d times, ",
-                r->equivalence.equivalent ? "equivalent within the margin" : "equivalence is not shown", r->mcnemar.b, r->mcnemar.c);
-    html_p(t, r->mcnemar.p);
-    text_puts(t, ".</ul>\n");
+    text_puts(t, ".<li>McNemar's exact test of the decisions at 0.5, two-sided:<ul>");
+    put_mcnemar(t, "accuracy", &r->mcnemar[SHARE_ACCURACY]);
+    put_mcnemar(t, "sensitivity", &r->mcnemar[SHARE_SENSITIVITY]);
+    put_mcnemar(t, "specificity", &r->mcnemar[SHARE_SPECIFICITY]);
+    text_puts(t, "</ul>");
+    report_conditional_end(t);
 }
 
 /* ---- charts ----------------------------------------------------------------------------------------------------------------- */
@@ -129,7 +133,7 @@ static void put_roc(struct text *t, const struct study *s, const struct class_re
     plot_begin(&p, t, arm ? "ROC, centralised" : "ROC, federated", "1 − specificity", "sensitivity");
     plot_rule(&p, 0, 0, 1, 1, 1);
     plot_band(&p, arm, x, a->roc.low, a->roc.high, ROC_POINTS);
-    plot_line(&p, arm, x, a->roc.sensitivity, ROC_POINTS);
+    plot_line(&p, arm, a->roc.fpr, a->roc.tpr, a->roc.points);
     const double fpr = 1 - a->c.specificity, tpr = a->c.sensitivity;
     plot_points(&p, arm, &fpr, &tpr, 1);
     char caption[5 * PLOT_NUMBER], v[3][PLOT_NUMBER];
@@ -138,21 +142,19 @@ static void put_roc(struct text *t, const struct study *s, const struct class_re
     plot_end(&p, caption);
 }
 
-static void put_local_roc(struct text *t, const struct study *s, const struct class_results *r)
+static void put_every_roc(struct text *t, const struct study *s, const struct class_results *r)
 {
-    double x[ROC_POINTS];
     struct plot p = {.x0 = 0, .x1 = 1, .y0 = 0, .y1 = 1};
-    for (int i = 0; i < ROC_POINTS; i++) x[i] = (double)i / (ROC_POINTS - 1);
     plot_begin(&p, t, "ROC, every arm", "1 − specificity", "sensitivity");
     plot_rule(&p, 0, 0, 1, 1, 1);
     for (int a = 0; a < s->classify.arms; a++) {
         char name[80];
         int colour = a | (a >= PLOT_COLOURS ? PLOT_DASHED : 0);
         study_arm_name(name, s, a);
-        plot_line(&p, colour, x, r->arm[a].roc.sensitivity, ROC_POINTS);
+        plot_line(&p, colour, r->arm[a].roc.fpr, r->arm[a].roc.tpr, r->arm[a].roc.points);
         plot_name(&p, colour, name);
     }
-    plot_end(&p, "Highest sensitivity at each false positive rate.");
+    plot_end(&p, "Mean probability over seeds.");
 }
 
 static void put_reliability(struct text *t, const struct study *s, const struct class_results *r)
@@ -161,7 +163,7 @@ static void put_reliability(struct text *t, const struct study *s, const struct 
     struct plot p = {.x0 = 0, .x1 = 1, .y0 = 0, .y1 = 1};
     plot_begin(&p, t, "Reliability", "predicted probability of class 1", "observed share of class 1");
     plot_rule(&p, 0, 0, 1, 1, 1);
-    for (int a = 0; a < ARM_LOCAL; a++) {
+    for (int a = 0; a < ARMS_MAIN; a++) {
         double x[BINS] = {0}, y[BINS] = {0};
         int count[BINS] = {0};
         for (int k = 0; k < s->classify.tests; k++) {
@@ -196,7 +198,7 @@ static void put_decision(struct text *t, const struct study *s, const struct cla
         all[i] = share - (1 - share) * x[i] / (1 - x[i]);
     }
     plot_rule(&p, 0, 0, 0.9, 0, 0);
-    for (int a = 0; a < ARM_LOCAL; a++) {
+    for (int a = 0; a < ARMS_MAIN; a++) {
         for (int i = 0; i < POINTS; i++) y[i] = results_net_benefit(r->label, r->arm[a].probability, s->classify.tests, x[i]);
         plot_line(&p, a, x, y, POINTS);
         plot_name(&p, a, a ? "centralised" : "federated");
@@ -206,19 +208,20 @@ static void put_decision(struct text *t, const struct study *s, const struct cla
     plot_end(&p, "Net benefit of acting on class 1 (Vickers and Elkin 2006); the grey line acts on nobody.");
 }
 
-static double auc_at(const struct study *s, const struct results *r, int arm, int site)
+static const struct groups *auc_groups(const struct results *r, int arm)
 {
-    return results_site_auc(s, r->classify.label, r->classify.arm[arm].probability, site);
+    return &r->classify.arm[arm].by;
 }
 
-void report_classify(struct text *t, const struct study *s, const struct results *r)
+int report_classify(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
+    (void)e;
     text_puts(t, "<h2 id=classification>Classification</h2>\n");
     if (!s->classify.present) {
         text_puts(t, "<p>Not done: ");
         html_escaped(t, s->classify.why_not);
         text_puts(t, ".</p>\n");
-        return;
+        return 0;
     }
     text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees the box around the mask with a margin, all channels%s.</p>\n",
                 s->classify.tests, r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv", s->classify.seeds,
@@ -228,13 +231,14 @@ void report_classify(struct text *t, const struct study *s, const struct results
     put_other_intervals(t, s, &r->classify);
     put_tests(t, &r->classify);
     report_pairs(t, s, r->classify.pair, r->classify.pairs, "DeLong, paired, two-sided", "AUC");
-    report_matrix(t, s, "AUC of each model on the test cases of each site (– where a site has one class only)", auc_at, r);
+    report_groups(t, s, "AUC", auc_groups, r);
     text_puts(t, "<div class=charts>\n");
     put_roc(t, s, &r->classify, ARM_FEDERATED);
     put_roc(t, s, &r->classify, ARM_CENTRALISED);
-    put_local_roc(t, s, &r->classify);
+    put_every_roc(t, s, &r->classify);
     put_reliability(t, s, &r->classify);
     put_decision(t, s, &r->classify);
     text_puts(t, "</div>\n");
     report_rounds(t, s, &s->classify, "AUC of the validation cases");
+    return 0;
 }

@@ -21,8 +21,10 @@ static void put_box(struct text *t, const char *title, const struct study *s, en
     text_puts(t, "</div>");
 }
 
-void report_flow(struct text *t, const struct study *s)
+int report_flow(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
+    (void)r;
+    (void)e;
     int used = s->dataset.cases - study_count(s, -1, STUDY_UNUSED, -1);
     text_printf(t, "<h2 id=flow>Participant flow</h2>\n<div class=flow><div class=box><b>In the dataset</b><br>%d cases</div><div class=arrow>→</div>"
                    "<div class=box><b>Left out</b><br>%d without a label or a site</div><div class=arrow>→</div><div class=box><b>Split</b><br>%d cases, by "
@@ -36,6 +38,7 @@ void report_flow(struct text *t, const struct study *s)
     if (s->sites_drawn)
         text_puts(t, "<p class=note>The dataset has no sites.csv: its cases were dealt at random to three sites of equal size. Such sites do not differ "
                      "from each other, so this says little about federated learning over real ones.</p>\n");
+    return 0;
 }
 
 /* ---- sites ---------------------------------------------------------------------------------------------------------------- */
@@ -154,8 +157,10 @@ static void put_kinds(struct text *t, const struct study *s)
     text_puts(t, "</table></div>\n");
 }
 
-void report_sites(struct text *t, const struct study *s)
+int report_sites(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
+    (void)r;
+    (void)e;
     text_puts(t, "<h2 id=sites>Institutions and how they differ</h2>\n<div class=scroll><table><tr><th>site<th>cases<th>training / validation / test<th>class 1"
                  "<th>women<th>age, mean<th>foreground ml, median<th>spacing mm, median (slice × row × column)\n");
     for (int k = 0; k < s->sites; k++) put_site_row(t, s, k);
@@ -166,4 +171,5 @@ void report_sites(struct text *t, const struct study *s)
     put_shift(t, s, 0);
     put_shift(t, s, 1);
     text_puts(t, "</div>\n");
+    return 0;
 }

@@ -23,7 +23,9 @@ static void put_cost_rows(struct text *t, const struct study *s, const struct st
             test += task->run[a][k].test_seconds;
             bytes += task->run[a][k].bytes;
         }
-        double clients = a == ARM_FEDERATED ? s->sites : 1, each = (double)task->options.epochs * task->options.iterations;
+        int rounds, iterations;
+        arm_effort(&rounds, &iterations, s, task, a);
+        double clients = arm_clients(s, a), each = (double)rounds * iterations;
         study_arm_name(arm, s, a);
         text_printf(t, "<tr><th>%s, ", name);
         html_escaped(t, arm);
@@ -35,18 +37,20 @@ static void put_cost_rows(struct text *t, const struct study *s, const struct st
         text_printf(t, "<td>%s", time);
         progress_time(time, test);
         text_printf(t, "<td>%s<td>", time);
-        if (a == ARM_FEDERATED) {
+        if (s->arm[a].design->federated) {
             html_number(t, bytes * 1e-6, 1);
             text_puts(t, " MB");
         } else {
-            text_puts(t, a == ARM_CENTRALISED ? "all images" : "none");
+            text_puts(t, s->arm[a].design->each ? "none" : "all images");
         }
         text_puts(t, "\n");
     }
 }
 
-void report_cost(struct text *t, const struct study *s)
+int report_cost(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
+    (void)r;
+    (void)e;
     char time[32], processor[32];
     const struct study_task *task[] = {&s->segment, &s->classify};
     progress_time(time, s->seconds);
@@ -71,6 +75,7 @@ void report_cost(struct text *t, const struct study *s)
         text_puts(t, " MB\n");
     }
     text_puts(t, "</table></div>\n");
+    return 0;
 }
 
 /* ---- reproduction ------------------------------------------------------------------------------------------------------------- */
@@ -115,8 +120,10 @@ static void put_networks(struct text *t, const struct study *s)
     }
 }
 
-void report_methods(struct text *t, const struct study *s)
+int report_methods(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
+    (void)r;
+    (void)e;
     text_puts(t, "<h2 id=methods>Methods and assumptions</h2>\n<ul>\n");
     put_networks(t, s);
     text_puts(t, "<li>Federated: FedAvg; every round each site trains from the global weights with an optimiser that stays at the site, and the server averages "
@@ -141,6 +148,7 @@ void report_methods(struct text *t, const struct study *s)
     put_hashes(t, s, &s->segment, "segmentation");
     put_hashes(t, s, &s->classify, "classification");
     text_puts(t, "</table></div></details>\n");
+    return 0;
 }
 
 /* ---- checklists --------------------------------------------------------------------------------------------------------------- */
@@ -228,12 +236,15 @@ static const struct entry federated[] = {
     {"Real or simulated federation", "Simulated"},
 };
 
-void report_checklists(struct text *t, const struct study *s)
+int report_checklists(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
+    (void)r;
+    (void)e;
     (void)s;
     text_puts(t, "<h2 id=checklists>Checklists</h2>\n<p>Topics in our own words and shortened; the published lists are what counts.</p>\n");
     put_checklist(t, "CLAIM 2024", "After the Checklist for Artificial Intelligence in Medical Imaging, update of 2024.", claim, sizeof claim / sizeof *claim);
     put_checklist(t, "TRIPOD+AI", "After TRIPOD+AI (2024).", tripod, sizeof tripod / sizeof *tripod);
     put_checklist(t, "Federated learning", "No list is established; these are the points that systematic reviews of federated learning in medicine found missing.",
                   federated, sizeof federated / sizeof *federated);
+    return 0;
 }

@@ -111,7 +111,7 @@ static int draw_case(const char *path, const struct study *s, int item, struct e
 {
     struct sample raw;
     if (dataset_load(&raw, &s->dataset, item, e)) return -1;
-    uint8_t *federated = segment_predicted(s, ARM_FEDERATED, item, e), *centralised = federated ? segment_predicted(s, ARM_CENTRALISED, item, e) : NULL;
+    uint8_t *federated = segment_predicted(s, ARM_FEDERATED, 0, item, e), *centralised = federated ? segment_predicted(s, ARM_CENTRALISED, 0, item, e) : NULL;
     int status = centralised ? 0 : -1;
     if (!status) {
         struct view v = choose_view(&raw);

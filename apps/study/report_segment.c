@@ -9,52 +9,6 @@
 
 /* ---- shared ----------------------------------------------------------------------------------------------------------------- */
 
-void report_matrix(struct text *t, const struct study *s, const char *caption, double (*value)(const struct study *, const struct results *, int, int),
-                   const struct results *r)
-{
-    text_printf(t, "<div class=scroll><table><caption>%s</caption><tr><th>model", caption);
-    for (int k = 0; k < s->sites; k++) {
-        text_puts(t, "<th>");
-        html_escaped(t, s->site_name[k]);
-    }
-    text_puts(t, "<th>all\n");
-    for (int a = 0; a < study_arms(s); a++) {
-        char name[80];
-        study_arm_name(name, s, a);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, name);
-        for (int k = 0; k <= s->sites; k++) {
-            text_puts(t, a - ARM_LOCAL == k ? "<td class=own>" : "<td>");
-            html_number(t, value(s, r, a, k < s->sites ? k : -1), 3);
-        }
-        text_puts(t, "\n");
-    }
-    text_puts(t, "</table></div>\n");
-}
-
-void report_pairs(struct text *t, const struct study *s, const struct pair_test *pair, int n, const char *test, const char *what)
-{
-    text_printf(t, "<div class=scroll><table><caption>Every arm against every other: %s</caption><tr><th>arms<th>difference of %s (95 %% CI)<th>p<th>p, Holm over %d\n",
-                test, what, n);
-    for (int i = 0; i < n; i++) {
-        char a[80], b[80];
-        study_arm_name(a, s, pair[i].a);
-        study_arm_name(b, s, pair[i].b);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, a);
-        text_puts(t, " − ");
-        html_escaped(t, b);
-        text_puts(t, "<td>");
-        html_interval(t, pair[i].difference, pair[i].ci, 3);
-        text_puts(t, "<td>");
-        html_p(t, pair[i].p);
-        text_puts(t, "<td>");
-        html_p(t, pair[i].holm);
-        text_puts(t, "\n");
-    }
-    text_puts(t, "</table></div>\n");
-}
-
 /* The rows of one site (-1: all) of a run as curves; returns their number. */
 static int take_curve(double *x, double *loss, double *metric, const struct study_run *run, int site)
 {
@@ -70,7 +24,10 @@ static int take_curve(double *x, double *loss, double *metric, const struct stud
 
 static void put_curves(struct text *t, const struct study *s, const struct study_task *task, const char *metric, int of_metric, int federated_sites)
 {
-    int most = task->options.epochs, arms = federated_sites ? s->sites + 1 : task->arms;
+    int most = 1, arms = federated_sites ? s->sites + 1 : task->arms;
+    for (int a = 0; a < task->arms; a++)
+        for (int i = 0; i < task->run[a][0].records; i++)
+            if (task->run[a][0].record[i].round + 1 > most) most = task->run[a][0].record[i].round + 1;
     double *v = malloc((size_t)(3 * most + 3) * sizeof *v), low = INFINITY, high = -INFINITY;
     ENSURE(v, "out of memory for %d rounds", most);
     for (int a = 0; a < task->arms && !of_metric; a++)
@@ -109,7 +66,7 @@ void report_rounds(struct text *t, const struct study *s, const struct study_tas
 static void put_arms(struct text *t, const struct study *s, const struct segment_results *r)
 {
     text_puts(t, "<div class=scroll><table><caption>Test set, mean over seeds of each case</caption><tr><th>arm<th>mean Dice (95 % CI)<th>median<th>SD<th>HD95 mm, "
-                 "mean<th>lesions found<th>false lesions<th>lesion F1<th>mean Dice of each seed\n");
+                 "where both masks are<th>missed<th>HD95 mm, penalised<th>lesions found<th>false lesions<th>lesion F1<th>mean Dice of each seed<th>SD between seeds\n");
     for (int a = 0; a < s->segment.arms; a++) {
         const struct arm_dice *arm = &r->arm[a];
         char name[80];
@@ -124,6 +81,8 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
         html_number(t, arm->sd, 3);
         text_puts(t, "<td>");
         html_number(t, arm->hd95, 1);
+        text_printf(t, "<td>%d of %d<td>", arm->missed, arm->distances);
+        html_number(t, arm->penalised, 1);
         text_printf(t, "<td>%d of %d<td>%d of %d<td>", arm->lesions.found, arm->lesions.ref, arm->lesions.false_positive, arm->lesions.pred);
         html_number(t, arm->lesions.f1, 3);
         text_puts(t, "<td>");
@@ -131,30 +90,50 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
             if (k) text_puts(t, ", ");
             html_number(t, arm->seed_mean[k], 3);
         }
+        text_puts(t, "<td>");
+        html_number(t, arm->seed_sd, 3);
         text_puts(t, "\n");
     }
-    text_puts(t, "</table></div>\n<p>A lesion is a connected part of a mask (26 neighbours), found if the other mask has a voxel of it; all test cases and seeds together.</p>\n");
+    text_puts(t, "</table></div>\n<p>HD95: the larger of the 95th percentiles of the distances from surface to surface, both ways (MONAI's definition). Missed: labels "
+                 "of all cases and seeds of which one mask is empty and the other is not; their distance is infinite. They are left out of the first mean and stand in the "
+                 "penalised one as the image's diagonal. A lesion is a connected part of a mask (26 neighbours), found if the other mask has a voxel of it; all test cases and "
+                 "seeds together.</p>\n");
 }
 
-static void put_tests(struct text *t, const struct study *s, const struct segment_results *r)
+static void put_secondary(struct text *t, const char *what, const struct comparison *c, double sign, int decimals)
 {
-    const double tost_ci[2] = {r->tost.ci[0], r->tost.ci[1]};
-    text_puts(t, "<h3>Federated against centralised</h3><ul><li>Difference of mean Dice, federated − centralised: ");
-    html_interval(t, r->difference, r->ci, 3);
-    text_puts(t, ", 95 % BCa bootstrap interval over cases.<li>Wilcoxon signed-rank test, two-sided, zeros as Pratt, ");
-    text_printf(t, "%s, %d pairs: W = ", r->wilcoxon.exact ? "exact" : "normal approximation with corrections for ties and continuity", r->wilcoxon.n);
-    html_number(t, r->wilcoxon.statistic, 1);
+    const double *ci = c->seeds > 1 ? c->random.ci : c->ci;
+    const double turned[2] = {sign > 0 ? ci[0] : -ci[1], sign > 0 ? ci[1] : -ci[0]};
+    text_printf(t, "<li>%s: ", what);
+    html_interval(t, sign * (c->seeds > 1 ? c->random.difference : c->difference), turned, decimals);
     text_puts(t, ", ");
-    html_p(t, r->wilcoxon.p);
-    text_puts(t, ". A large p does not show that the two are equal; the next line asks that.<li>Equivalence within ±");
-    html_number(t, s->dice_margin, 3);
-    text_puts(t, " Dice (two one-sided paired t tests): difference ");
-    html_interval(t, r->tost.difference, tost_ci, 3);
-    text_puts(t, ", 90 % interval, ");
-    html_p(t, r->tost.p);
-    text_printf(t, ": <b>%s</b>.</ul>\n", r->tost.equivalent ? "equivalent within the margin" : "equivalence is not shown");
-    if (r->arm[ARM_CENTRALISED].mean < 4 * s->dice_margin)
-        text_puts(t, "<p class=note>The margin is more than a quarter of the centralised Dice: two models that both segment badly are equivalent by it.</p>\n");
+    html_p(t, c->main_p);
+    text_puts(t, c->seeds > 1 ? ", patients and seeds as random; conditional " : ", conditional ");
+    html_p(t, c->p);
+    text_puts(t, " (Wilcoxon).");
+}
+
+static void put_tests(struct text *t, const struct segment_results *r)
+{
+    const struct comparison *c = &r->pair[0];
+    report_conditional_begin(t, c);
+    text_puts(t, "<li>Difference of mean Dice, federated − centralised: ");
+    html_interval(t, c->difference, c->ci, 3);
+    text_puts(t, ", 95 % BCa bootstrap interval over patients.<li>Shift after Hodges and Lehmann: ");
+    html_interval(t, c->shift.shift, c->shift.ci, 3);
+    text_printf(t, ".<li>Wilcoxon signed-rank test, two-sided, zeros as Pratt, %s, %d pairs: W = ",
+                c->wilcoxon.exact ? "exact" : "normal approximation with corrections for ties and continuity", c->wilcoxon.n);
+    html_number(t, c->wilcoxon.statistic, 1);
+    text_puts(t, ", ");
+    html_p(t, c->p);
+    text_puts(t, ".");
+    report_conditional_end(t);
+    text_puts(t, "<p>Secondary endpoints, federated − centralised, without a margin:</p><ul>");
+    put_secondary(t, "penalised HD95, mm", &r->distance, -1, 1);
+    put_secondary(t, "share of lesions found", &r->found, 1, 3);
+    text_puts(t, "</ul>\n");
+    if (r->arm[ARM_CENTRALISED].mean < 4 * c->margin)
+        text_puts(t, "<p class=note>The margin is more than a quarter of the centralised Dice: two models that both segment badly lie within it.</p>\n");
 }
 
 /* Points of arm at x = column + a small offset that keeps the arms apart. */
@@ -181,7 +160,7 @@ static void put_strips(struct text *t, const struct study *s, const struct segme
 {
     struct plot p = {.x0 = -0.5, .x1 = ticks - 0.5, .y0 = 0, .y1 = 1, .x_tick = tick, .x_ticks = ticks};
     plot_begin(&p, t, title, label, "Dice");
-    for (int arm = 0; arm < ARM_LOCAL; arm++) {
+    for (int arm = 0; arm < ARMS_MAIN; arm++) {
         put_strip(&p, s, r, column, arm);
         plot_name(&p, arm, arm ? "centralised" : "federated");
     }
@@ -248,31 +227,33 @@ static void put_bland_altman(struct text *t, const struct study *s, const struct
     free(y);
 }
 
-static double dice_at(const struct study *s, const struct results *r, int arm, int site)
+static const struct groups *dice_groups(const struct results *r, int arm)
 {
-    return results_site_mean(s, &s->segment, r->segment.arm[arm].value, site);
+    return &r->segment.arm[arm].by;
 }
 
-void report_segment(struct text *t, const struct study *s, const struct results *r)
+int report_segment(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
+    (void)e;
     text_puts(t, "<h2 id=segmentation>Segmentation</h2>\n");
     if (!s->segment.present) {
         text_puts(t, "<p>Not done: ");
         html_escaped(t, s->segment.why_not);
         text_puts(t, ".</p>\n");
-        return;
+        return 0;
     }
     text_printf(t, "<p>Dice of a case is the mean over %d foreground label%s; a label that is neither in the reference nor in the prediction does not count. %d test "
                    "cases, %d seed%s.</p>\n",
                 s->dataset.labels - 1, s->dataset.labels > 2 ? "s" : "", s->segment.tests, s->segment.seeds, s->segment.seeds > 1 ? "s" : "");
     put_arms(t, s, &r->segment);
-    put_tests(t, s, &r->segment);
-    report_pairs(t, s, r->segment.pair, r->segment.pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt; interval BCa", "mean Dice");
-    report_matrix(t, s, "Mean Dice of each model on the test cases of each site", dice_at, r);
+    put_tests(t, &r->segment);
+    report_pairs(t, s, r->segment.pair, r->segment.pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt", "mean Dice");
+    report_groups(t, s, "Mean Dice", dice_groups, r);
     text_puts(t, "<div class=charts>\n");
     put_dice_by(t, s, &r->segment);
     put_bland_altman(t, s, &r->segment, ARM_FEDERATED);
     put_bland_altman(t, s, &r->segment, ARM_CENTRALISED);
     text_puts(t, "</div>\n");
     report_rounds(t, s, &s->segment, "Dice of validation patches");
+    return 0;
 }

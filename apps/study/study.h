@@ -1,8 +1,8 @@
 /* study.h - one study: a dataset split into training, validation and test cases, three kinds of arms, one untouched test set.
  *
- * Arms: the federated model, the centralised one, and one model of each institution alone. All take the same number of optimiser steps
- * with the same schedule, start from the same weights (per seed), and are measured on the same test cases. Order of the work:
- * study_open, study_split, study_measure, classify_plan, then segment_run and classify_run, then results (study_results.h) and reports.
+ * Arms (study_arms.c): ways of training that start from the same weights (per seed) and are measured on the same test cases; the federated and
+ * the centralised one, whose comparison is the study's question, are always there. Order of the work: study_open, study_roles, arms_choose,
+ * study_measure, classify_plan, then segment_run and classify_run, then results (study_results.h) and reports.
  */
 #ifndef APPS_STUDY_STUDY_H
 #define APPS_STUDY_STUDY_H
@@ -13,9 +13,24 @@
 #include "nn/plan/plan.h"
 #include "nn/train/train.h"
 
-enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10 };
-enum { ARM_FEDERATED, ARM_CENTRALISED, ARM_LOCAL, STUDY_ARMS_MAX = ARM_LOCAL + STUDY_SITES_MAX }; /* ARM_LOCAL + k: site k alone */
-enum study_role { STUDY_UNUSED, STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST };
+enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10, STUDY_HOSPITALS_MAX = 32 };
+enum { ARM_FEDERATED, ARM_CENTRALISED, ARMS_MAIN, STUDY_ARMS_MAX = 6 + 2 * STUDY_SITES_MAX }; /* the first two are always there */
+enum study_role { STUDY_UNUSED, STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST, STUDY_EXTERNAL }; /* external: tested, never trained on */
+
+/* A way of training. */
+enum arm_effort { EFFORT_STEPS, EFFORT_IMAGES, EFFORT_SITES }; /* steps in a row as all; as many images as centralised; times the sites */
+struct arm_design {
+    const char *name, *text;      /* of --arms and report.json; one line for help and report */
+    int each;                     /* one arm for every site */
+    int federated;                /* its clients are sites, else one client has all its cases */
+    int others;                   /* of `each`: all sites but one; else that site alone */
+    enum arm_effort effort;
+    const char *strategy;         /* NULL: fedavg */
+};
+struct study_arm {
+    const struct arm_design *design;
+    int site;                     /* of `each`, else -1 */
+};
 enum { INTENSITIES = 256 }; /* voxels of a case and channel that the comparison of sites looks at */
 
 /* What a preset decides; options of the command line replace single numbers. */
@@ -24,6 +39,7 @@ struct study_sizes {
     int cases;                    /* of the phantom */
     const char *phantom_size;
     double difficulty;            /* of the phantom */
+    const char *arms;             /* beside federated and centralised */
     int segment_seeds, classify_seeds;
     int rounds, local_iterations; /* segmentation */
     int base_features, batch;     /* batch 0: planned */
@@ -40,7 +56,8 @@ struct study_sizes {
 };
 
 struct study_case {
-    int site;                     /* -1: none, unused */
+    int site;                     /* -1: none: unused, or of the external site */
+    int hospital;                 /* clinical.csv; -1: unknown */
     enum study_role role;
     int size[3];
     double spacing[3];            /* mm; d, h, w */
@@ -55,7 +72,9 @@ struct study_case {
 struct study_run {
     double *value;                /* [tests] Dice (mean of the foreground labels), or probability of class 1 */
     double *volume;               /* [tests] predicted ml; segmentation */
-    double *hd95;                 /* [tests] mm; segmentation */
+    double *hd95, *penalised;     /* [tests] mm; NaN where a mask is missing, and the image's diagonal there; segmentation */
+    double *found;                /* [tests] share of the reference's lesions that were met, NaN of none; segmentation */
+    int missed, distances;        /* labels of which one mask was empty, of those that either mask has */
     double *piped;                /* [tests] probability of class 1 with the predicted mask; classification, NULL where not made */
     struct lesions lesions;       /* counts over the test cases and foreground labels; segmentation */
     struct round_record *record;
@@ -71,8 +90,8 @@ struct study_task {
     char why_not[256];            /* where absent */
     struct train_options options;
     int seeds, arms;
-    int *test;                    /* [tests] index of the case in the dataset */
-    int tests;
+    int *test;                    /* [tests + externals] index of the case in the dataset */
+    int tests, externals;         /* values behind the tests' are those of the external site */
     int trained, validated;       /* cases */
     struct study_run run[STUDY_ARMS_MAX][STUDY_SEEDS_MAX];
     size_t step_bytes, parameters;
@@ -86,6 +105,12 @@ struct study {
     struct study_sizes sizes;
     uint64_t seed;
     int threads, quiet, resume, estimate, synthetic, skip_segment, skip_classify;
+    const char *external;         /* site or hospital that trains nothing; NULL */
+    struct study_arm arm[STUDY_ARMS_MAX];
+    int arms;
+    char hospital_name[STUDY_HOSPITALS_MAX][SITE_NAME_MAX];
+    int hospitals;
+    int *patient, patients;       /* of each case of the dataset, 0 to patients - 1 */
     double dice_margin, auc_margin;
     struct pool *pool;
     struct dataset dataset;
@@ -117,18 +142,33 @@ double study_emd(float *a, int n_a, float *b, int n_b);
  * the deviation of all of them. */
 double study_shift(const struct study *s, int site_a, int site_b, int channel, int z);
 
-/* ---- study_train.c ---- */
-int study_arms(const struct study *s);
-/* "federated", "centralised", "local: NAME"; for files "local_NAME" with odd characters replaced. */
+/* ---- study_arms.c ---- */
+/* The table; NULL beyond its end. */
+const struct arm_design *arm_design_at(int i);
+/* "alone|federated|..." for help. */
+void arms_choices(char *text, size_t size);
+/* s->arm from a list of names separated by commas; federated and centralised come first, named or not. */
+int arms_choose(struct study *s, const char *list, struct error *e);
+/* Client of an arm that trains on a site's cases, -1: none. Site of a client; -1: several. */
+int arm_client(const struct study *s, int arm, int site);
+int arm_site(const struct study *s, int arm, int client);
+int arm_clients(const struct study *s, int arm);
+/* Rounds and iterations of an arm, from those of the task. */
+void arm_effort(int *rounds, int *iterations, const struct study *s, const struct study_task *t, int arm);
+/* "federated", "local: NAME", "without: NAME"; for files with odd characters replaced. */
 void study_arm_name(char buf[80], const struct study *s, int arm);
 void study_arm_file(char buf[80], const struct study *s, int arm);
+/* ---- study_protocol.c ---- */
+/* OUT/protocol.json, or where the study is continued: whether its margins are the same. */
+int study_protocol(const struct study *s, struct error *e);
+
+/* ---- study_train.c ---- */
 /* Trains one arm from the prepared cases; *model is the caller's. Fills records, hash and times of the run. */
 int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed, const struct learner_data *train,
                 const struct learner_data *validation, struct model **model, struct error *e);
 /* Measures a step of the task (bytes, FLOP, parameters; seconds by running a few, unless step_seconds is known) and prints what training and
  * test of all arms and seeds will cost; adds it to s->expected_*. */
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
-/* Of all threads since the start. */
 /* The sum of what was announced. */
 void study_announce_total(const struct study *s);
 
@@ -156,8 +196,10 @@ int segment_run(struct study *s, struct error *e);
 int classify_run(struct study *s, struct error *e);
 /* A training case of the arm's classifier. */
 int study_trains_classifier(const struct study *s, int arm, int item);
-/* Label map that an arm predicted with its first seed for a test case or one of its classifier's training cases: malloc'ed indices
- * [d][h][w], NULL with a message. */
-uint8_t *segment_predicted(const struct study *s, int arm, int item, struct error *e);
+/* Label map that an arm predicted with a seed for a test case or one of its classifier's training cases: malloc'ed indices [d][h][w], NULL
+ * with a message. */
+uint8_t *segment_predicted(const struct study *s, int arm, int seed, int item, struct error *e);
+/* The seed of segmentation whose masks the classifier of a seed works with. */
+int segment_seed(const struct study *s, int seed);
 
 #endif

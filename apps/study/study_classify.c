@@ -52,8 +52,8 @@ static int keep_largest(uint8_t *mask, const int size[3], struct error *e)
     return status;
 }
 
-/* Cases cut by the largest part of the mask that an arm's first seed predicted (the whole image where it is empty). */
-static int load_predicted(struct learner_data *d, const struct study *s, int arm, const int *item, int n, struct error *e)
+/* Cases cut by the largest part of the mask that an arm predicted (the whole image where it is empty). */
+static int load_predicted(struct learner_data *d, const struct study *s, int arm, int seed, const int *item, int n, struct error *e)
 {
     memset(d, 0, sizeof *d);
     d->store.sample = calloc((size_t)n + 1, sizeof *d->store.sample);
@@ -65,7 +65,7 @@ static int load_predicted(struct learner_data *d, const struct study *s, int arm
         if (dataset_load(v, &s->dataset, item[k], e)) return -1;
         d->store.cases++;
         free(v->label);
-        v->label = segment_predicted(s, arm, item[k], e);
+        v->label = segment_predicted(s, arm, segment_seed(s, seed), item[k], e);
         if (!v->label || keep_largest(v->label, v->size, e) || classify_prepare(v, s->classify.options.crop, 1, e)) return -1;
         d->store.index[k] = item[k];
         d->target[k] = s->dataset.item[item[k]].target;
@@ -75,16 +75,16 @@ static int load_predicted(struct learner_data *d, const struct study *s, int arm
 
 int study_trains_classifier(const struct study *s, int arm, int item)
 {
-    return s->item[item].role == STUDY_TRAIN && s->dataset.item[item].target >= 0 && (arm < ARM_LOCAL || s->item[item].site == arm - ARM_LOCAL);
+    return s->item[item].role == STUDY_TRAIN && s->dataset.item[item].target >= 0 && arm_client(s, arm, s->item[item].site) >= 0;
 }
 
-static int load_predicted_training(struct learner_data *d, const struct study *s, int arm, struct error *e)
+static int load_predicted_training(struct learner_data *d, const struct study *s, int arm, int seed, struct error *e)
 {
     int n = 0, *item = malloc(((size_t)s->dataset.cases + 1) * sizeof *item);
     if (!item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     for (int i = 0; i < s->dataset.cases; i++)
         if (study_trains_classifier(s, arm, i)) item[n++] = i;
-    int status = load_predicted(d, s, arm, item, n, e);
+    int status = load_predicted(d, s, arm, seed, item, n, e);
     free(item);
     return status;
 }
@@ -108,6 +108,11 @@ static void join(struct learner_data *both, const struct learner_data *a, const 
         }
 }
 
+struct prepared { /* cases of the task */
+    struct learner_data train, validation, test, external; /* by their reference masks */
+    int with_maps;                               /* every arm has predicted masks */
+};
+
 /* ---- test ------------------------------------------------------------------------------------------------------------------- */
 
 static int classify_cases(double *probability, struct study *s, struct model *m, const struct learner_data *d, const char *csv, struct error *e)
@@ -127,14 +132,18 @@ static int classify_cases(double *probability, struct study *s, struct model *m,
     return status;
 }
 
-static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct learner_data *test, const struct learner_data *piped, struct error *e)
+static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct prepared *cases, const struct learner_data *piped, struct error *e)
 {
     struct study_run *r = &s->classify.run[arm][seed];
     char file[80], name[140];
     double start = clock_seconds();
     study_arm_file(file, s, arm);
     snprintf(name, sizeof name, "%s_seed_%d.csv", file, seed + 1);
-    if (classify_cases(r->value, s, m, test, name, e)) return -1;
+    if (classify_cases(r->value, s, m, &cases->test, name, e)) return -1;
+    if (cases->external.store.cases > 0) {
+        snprintf(name, sizeof name, "%s_seed_%d_external.csv", file, seed + 1);
+        if (classify_cases(r->value + s->classify.tests, s, m, &cases->external, name, e)) return -1;
+    }
     if (piped->store.cases > 0) {
         r->piped = malloc(((size_t)piped->store.cases + 1) * sizeof *r->piped);
         if (!r->piped) return error_set(e, "out of memory for %d cases", piped->store.cases);
@@ -163,24 +172,33 @@ static void print_arm(const struct study *s, int arm, int seed)
 
 /* ---- the task ----------------------------------------------------------------------------------------------------------- */
 
-struct prepared { /* cases of the task */
-    struct learner_data train, validation, test;
-    struct learner_data found[STUDY_ARMS_MAX], piped[STUDY_ARMS_MAX]; /* training and test cases by predicted masks; empty without segmentation */
-};
+
+/* One arm and seed: its cases by predicted masks live as long as it is trained and tested. */
+static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struct error *e)
+{
+    struct study_task *t = &s->classify;
+    struct learner_data found = {0}, piped = {0}, train = {0};
+    struct model *model = NULL;
+    int status = 0;
+    if (m->with_maps) status = load_predicted_training(&found, s, arm, seed, e) || load_predicted(&piped, s, arm, seed, t->test, t->tests + t->externals, e) ? -1 : 0;
+    if (!status) {
+        join(&train, &m->train, &found);
+        status = study_train(s, t, "classification", arm, seed, &train, &m->validation, &model, e);
+        learner_view_free(&train);
+    }
+    if (!status) status = test_arm(s, model, arm, seed, m, &piped, e);
+    if (model) model_destroy(model);
+    classify_free(&found);
+    classify_free(&piped);
+    return status;
+}
 
 static int run_arms(struct study *s, struct prepared *m, struct error *e)
 {
     struct study_task *t = &s->classify;
     for (int seed = 0; seed < t->seeds; seed++)
         for (int arm = 0; arm < t->arms; arm++) {
-            struct model *model = NULL;
-            struct learner_data train;
-            join(&train, &m->train, &m->found[arm]);
-            int status = study_train(s, t, "classification", arm, seed, &train, &m->validation, &model, e);
-            learner_view_free(&train);
-            if (!status) status = test_arm(s, model, arm, seed, &m->test, &m->piped[arm], e);
-            if (model) model_destroy(model);
-            if (status) return -1;
+            if (run_arm(s, m, arm, seed, e)) return -1;
             print_arm(s, arm, seed);
         }
     return 0;
@@ -190,19 +208,17 @@ static int load(struct study *s, struct prepared *m, const int *role, struct err
 {
     struct study_task *t = &s->classify;
     struct progress bar = progress_begin("cut out tumour regions", s->quiet);
-    struct learner_data *part[] = {&m->train, &m->validation, &m->test};
-    static const enum study_role which[] = {STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST};
+    struct learner_data *part[] = {&m->train, &m->validation, &m->test, &m->external};
+    static const enum study_role which[] = {STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST, STUDY_EXTERNAL};
     int status = 0;
-    for (int i = 0; !status && i < 3; i++)
+    for (int i = 0; !status && i < 4; i++)
         status = learner_data_load(part[i], &s->dataset, &t->options, NULL, role, which[i], s->pool, progress_callback, &bar, e);
-    int with_maps = s->segment.present && !s->estimate;
-    for (int k = 0; with_maps && k < t->tests; k++) with_maps = s->dataset.item[t->test[k]].has_label_map;
-    for (int arm = 0; !status && with_maps && arm < t->arms; arm++)
-        status = load_predicted_training(&m->found[arm], s, arm, e) || load_predicted(&m->piped[arm], s, arm, t->test, t->tests, e) ? -1 : 0;
+    m->with_maps = s->segment.present && !s->estimate;
+    for (int k = 0; m->with_maps && k < t->tests + t->externals; k++) m->with_maps = s->dataset.item[t->test[k]].has_label_map;
     progress_end(&bar);
     size_t one = (size_t)t->options.crop[0] * (size_t)t->options.crop[1] * (size_t)t->options.crop[2] * (size_t)s->dataset.channels * sizeof(float);
     t->case_bytes = m->train.store.bytes + m->validation.store.bytes + m->test.store.bytes;
-    for (int arm = 0; arm < t->arms; arm++) t->case_bytes += one * ((size_t)m->found[arm].store.cases + (size_t)m->piped[arm].store.cases);
+    if (m->with_maps) t->case_bytes += one * (size_t)(t->trained + t->tests + t->externals);
     return status;
 }
 
@@ -255,10 +271,7 @@ int classify_run(struct study *s, struct error *e)
     learner_data_free(&m.train);
     learner_data_free(&m.validation);
     learner_data_free(&m.test);
-    for (int arm = 0; arm < STUDY_ARMS_MAX; arm++) {
-        classify_free(&m.found[arm]);
-        classify_free(&m.piped[arm]);
-    }
+    learner_data_free(&m.external);
     free(usable);
     free(role);
     return status;

@@ -17,12 +17,27 @@
 
 /* ---- sites ------------------------------------------------------------------------------------------------------------- */
 
+/* Number of a site by its name, -1: none. */
+static int sites_index(const struct sites *of, const char *name)
+{
+    for (int k = 0; k < of->count; k++)
+        if (strcmp(of->name[k], name) == 0) return k;
+    return -1;
+}
+
 static int take_sites(struct study *s, const struct sites *of, struct error *e)
 {
     if (of->count < 2) return error_set(e, "%s: a federation needs two sites or more", s->data);
     if (of->count > STUDY_SITES_MAX) return error_set(e, "%s: more than %d sites", s->data, STUDY_SITES_MAX);
-    for (s->sites = 0; s->sites < of->count; s->sites++) snprintf(s->site_name[s->sites], SITE_NAME_MAX, "%s", of->name[s->sites]);
-    for (int i = 0; i < s->dataset.cases; i++) s->item[i].site = of->of[i];
+    const int out = s->external ? sites_index(of, s->external) : -1;
+    for (int k = 0; k < of->count; k++)
+        if (k != out) snprintf(s->site_name[s->sites++], SITE_NAME_MAX, "%s", of->name[k]);
+    for (int i = 0; i < s->dataset.cases; i++) {
+        const int k = of->of[i];
+        s->item[i].site = k < 0 || k == out ? -1 : k - (out >= 0 && k > out);
+        if (out >= 0 && k == out) s->item[i].role = STUDY_EXTERNAL;
+    }
+    if (s->sites < 2) return error_set(e, "%s: without the external site %s one site is left; a federation needs two", s->data, s->external);
     return 0;
 }
 
@@ -39,14 +54,25 @@ static int find_sites(struct study *s, const char *path, struct error *e)
 
 /* ---- clinical.csv -------------------------------------------------------------------------------------------------------- */
 
-/* Columns age, sex and histology, each where it is there; cases of other datasets are passed over. */
+/* Number of a hospital by its name, given to new ones; -1 for "" and where there are too many. */
+static int number_hospital(struct study *s, const char *name)
+{
+    int k = 0;
+    if (!*name) return -1;
+    while (k < s->hospitals && strcmp(s->hospital_name[k], name) != 0) k++;
+    if (k == STUDY_HOSPITALS_MAX) return -1;
+    if (k == s->hospitals) snprintf(s->hospital_name[s->hospitals++], SITE_NAME_MAX, "%s", name);
+    return k;
+}
+
+/* Columns age, sex, histology and hospital, each where it is there; cases of other datasets are passed over. */
 static int read_clinical(struct study *s, const char *path, struct error *e)
 {
     struct csv c;
     struct error ignored;
     if (csv_read(&c, path, e)) return -1;
     int cases = csv_column(&c, "case", e), age = csv_column(&c, "age", NULL), sex = csv_column(&c, "sex", NULL),
-        kind = csv_column(&c, "histology", NULL);
+        kind = csv_column(&c, "histology", NULL), hospital = csv_column(&c, "hospital", NULL);
     int status = cases < 0 ? error_prefix(e, "%s", path) : 0;
     for (int r = 0; !status && r < c.rows; r++) {
         int i = dataset_find(&s->dataset, csv_cell(&c, r, cases), &ignored);
@@ -55,10 +81,25 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
         if (age >= 0 && *csv_cell(&c, r, age)) status = csv_number(&c, path, r, age, &item->age, e);
         int letter = sex < 0 ? 0 : tolower((unsigned char)*csv_cell(&c, r, sex));
         item->female = letter == 'f' || letter == 'w' ? 1 : letter == 'm' ? 0 : -1;
+        if (hospital >= 0) item->hospital = number_hospital(s, csv_cell(&c, r, hospital));
         if (kind >= 0) snprintf(item->kind, sizeof item->kind, "%s", csv_cell(&c, r, kind));
     }
     csv_free(&c);
     return status;
+}
+
+/* The cases of the external hospital, or of the site that take_sites has set aside. */
+static int take_external(struct study *s, struct error *e)
+{
+    int found = 0;
+    for (int i = 0; s->external && i < s->dataset.cases; i++) {
+        struct study_case *item = &s->item[i];
+        if (item->role != STUDY_EXTERNAL && (item->hospital < 0 || strcmp(s->hospital_name[item->hospital], s->external) != 0)) continue;
+        item->role = STUDY_EXTERNAL;
+        item->site = -1;
+        found++;
+    }
+    return !s->external || found ? 0 : error_set(e, "--external %s: %s has no such site, and its clinical.csv no such hospital", s->external, s->data);
 }
 
 int study_open(struct study *s, struct error *e)
@@ -68,12 +109,16 @@ int study_open(struct study *s, struct error *e)
     if (dataset_open(&s->dataset, s->data, e) || dataset_hash(&s->dataset, s->data_hash, e)) return -1;
     s->item = calloc((size_t)s->dataset.cases + 1, sizeof *s->item);
     if (!s->item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
-    for (int i = 0; i < s->dataset.cases; i++) s->item[i] = (struct study_case){.site = -1, .volume_ml = NAN, .age = NAN, .female = -1};
+    for (int i = 0; i < s->dataset.cases; i++) s->item[i] = (struct study_case){.site = -1, .hospital = -1, .volume_ml = NAN, .age = NAN, .female = -1};
     if (s->sites_file) snprintf(path, sizeof path, "%s", s->sites_file);
     else if (file_join(path, sizeof path, s->data, "sites.csv", e)) return -1;
     if (find_sites(s, path, e)) return -1;
     if (file_join(path, sizeof path, s->data, "clinical.csv", e)) return -1;
-    return file_exists(path) ? read_clinical(s, path, e) : 0;
+    if (file_exists(path) && read_clinical(s, path, e)) return -1;
+    s->patient = malloc(((size_t)s->dataset.cases + 1) * sizeof *s->patient);
+    if (!s->patient) return error_set(e, "out of memory for %d cases", s->dataset.cases);
+    s->patients = dataset_patients(s->patient, &s->dataset);
+    return take_external(s, e);
 }
 
 /* ---- split ------------------------------------------------------------------------------------------------------------- */
@@ -147,7 +192,9 @@ int study_roles(struct study *s, struct error *e)
         strata[i] = usable ? s->item[i].site * classes + d->item[i].target + 1 : -1;
     }
     if (!status) split_patients(role, strata, d, s->seed);
-    for (int i = 0; !status && i < n; i++) s->item[i].role = (enum study_role)role[i];
+    for (int i = 0; !status && i < n; i++)
+        if (s->item[i].role != STUDY_EXTERNAL) s->item[i].role = (enum study_role)role[i];
+        else if (!d->item[i].has_label_map && d->item[i].target < 0) s->item[i].role = STUDY_UNUSED;
     free(strata);
     free(role);
     if (status) return -1;
@@ -283,6 +330,7 @@ void study_close(struct study *s)
 {
     for (int i = 0; s->item && i < s->dataset.cases; i++) free(s->item[i].intensity);
     free(s->item);
+    free(s->patient);
     study_task_free(&s->segment);
     study_task_free(&s->classify);
     plans_free(&s->plans);

@@ -53,7 +53,7 @@ static void count_cases(struct study_task *t, const struct study *s, int seeds)
         t->tests += role[i] == STUDY_TEST;
     }
     t->seeds = seeds;
-    t->arms = study_arms(s);
+    t->arms = s->arms;
     t->present = 1;
     free(role);
     free(strata);
@@ -103,7 +103,7 @@ static int estimate_classify(struct study *g, struct error *e)
     classify_design(g);
     if (learner_check(&t->options, NULL, e)) return -1;
     double crop = (double)t->options.crop[0] * t->options.crop[1] * t->options.crop[2] * PROBE_CHANNELS * sizeof(float);
-    t->case_bytes = (size_t)(crop * (t->trained * 4.0 + t->validated + t->tests * (t->arms + 1.0)));
+    t->case_bytes = (size_t)(crop * (t->trained * 2.0 + t->validated + t->tests * 2.0));
     classify_print(g);
     int status = noise_cases(&data, &t->options) ? error_set(e, "out of memory for two crops") : study_announce(g, t, &data, e);
     learner_data_free(&data);
@@ -119,6 +119,11 @@ int study_estimate(struct study *s, struct error *e)
     *g = *s;
     g->sites = PROBE_INSTITUTIONS;
     describe_phantom(&g->dataset, s->sizes.cases);
+    for (int k = 0; k < g->sites; k++) snprintf(g->site_name[k], SITE_NAME_MAX, "%c", 'A' + k);
+    if (arms_choose(g, g->sizes.arms, e)) {
+        free(g);
+        return -1;
+    }
     double start = clock_cpu_seconds();
     int status = phantom_probe(probe, s->sizes.phantom_size, s->sizes.difficulty, s->seed, e);
     double patient = (clock_cpu_seconds() - start) / PROBES;

@@ -21,20 +21,35 @@ static double *room(int n)
     return v;
 }
 
-/* Mean over seeds of each case, without NaN. */
+static const double *values_of(const struct study_task *t, int arm, int seed, size_t member)
+{
+    return *(double *const *)((const char *)&t->run[arm][seed] + member);
+}
+
+/* Mean over seeds of each case, the external ones too, without NaN. */
 static double *mean_over_seeds(const struct study_task *t, int arm, size_t member)
 {
-    double *mean = room(t->tests);
-    for (int k = 0; k < t->tests; k++) {
+    const int cases = t->tests + t->externals;
+    double *mean = room(cases);
+    for (int k = 0; k < cases; k++) {
         double sum = 0;
         int n = 0;
         for (int seed = 0; seed < t->seeds; seed++) {
-            const double *v = *(double *const *)((const char *)&t->run[arm][seed] + member);
-            if (isfinite(v[k])) sum += v[k], n++;
+            const double v = values_of(t, arm, seed, member)[k];
+            if (isfinite(v)) sum += v, n++;
         }
         mean[k] = n ? sum / n : NAN;
     }
     return mean;
+}
+
+/* [seeds][tests], times a sign. */
+static double *all_seeds(const struct study_task *t, int arm, size_t member, double sign)
+{
+    double *all = room(t->seeds * t->tests);
+    for (int k = 0; k < t->seeds; k++)
+        for (int i = 0; i < t->tests; i++) all[k * t->tests + i] = sign * values_of(t, arm, k, member)[i];
+    return all;
 }
 
 /* The finite ones of n values, packed. */
@@ -55,50 +70,112 @@ static void mean_interval(double *mean, double ci[2], const double *v, int n, ui
         *mean = stats_mean(some, count);
         ENSURE(!stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95), "out of memory for %d values", count);
     }
+    if (count < 2) ci[0] = ci[1] = NAN;
     free(some);
 }
 
-double results_site_mean(const struct study *s, const struct study_task *t, const double *value, int site)
-{
-    double sum = 0;
-    int n = 0;
-    for (int k = 0; k < t->tests; k++)
-        if ((site < 0 || s->item[t->test[k]].site == site) && isfinite(value[k])) sum += value[k], n++;
-    return n ? sum / n : NAN;
-}
+/* ---- groups of cases ------------------------------------------------------------------------------------------- */
 
-/* Federated with centralised first, then both with each local arm. */
-static int list_pairs(struct pair_test *pair, int arms)
+enum group_kind { GROUP_SITE, GROUP_HOSPITAL, GROUP_EXTERNAL };
+
+/* Test cases of a group, as places in the task's list. */
+static int list_group(int *place, const struct study *s, const struct study_task *t, enum group_kind kind, int k)
 {
     int n = 0;
-    pair[n++] = (struct pair_test){.a = ARM_FEDERATED, .b = ARM_CENTRALISED};
-    for (int a = ARM_FEDERATED; a <= ARM_CENTRALISED; a++)
-        for (int b = ARM_LOCAL; b < arms; b++) pair[n++] = (struct pair_test){.a = a, .b = b};
+    if (kind == GROUP_EXTERNAL)
+        for (int i = 0; i < t->externals; i++) place[n++] = t->tests + i;
+    for (int i = 0; kind != GROUP_EXTERNAL && i < t->tests; i++) {
+        const struct study_case *c = &s->item[t->test[i]];
+        if ((kind == GROUP_SITE ? c->site : c->hospital) == k) place[n++] = i;
+    }
     return n;
 }
 
-static void adjust_pairs(struct pair_test *pair, int n)
+/* label NULL: the mean of value, else its area. */
+static int measure_group(struct group_value *g, const struct study *s, const struct study_task *t, enum group_kind kind, int k, const int *label,
+                         const double *value)
+{
+    const size_t size = (size_t)(t->tests + t->externals) + 1;
+    int *place = malloc(2 * size * sizeof *place), *some = place + size, failed = 0;
+    ENSURE(place, "out of memory for %zu cases", size);
+    double *v = room((int)size);
+    *g = (struct group_value){.value = NAN, .ci = {NAN, NAN}, .n = list_group(place, s, t, kind, k)};
+    for (int i = 0; i < g->n; i++) {
+        v[i] = value[place[i]];
+        some[i] = label ? label[place[i]] : 0;
+        g->positives += some[i];
+    }
+    if (!label) {
+        mean_interval(&g->value, g->ci, v, g->n, s->seed);
+    } else if (g->positives > 0 && g->positives < g->n) {
+        struct classification c;
+        failed = metrics_classification(&c, some, v, g->n, 0.5);
+        g->value = c.auc;
+        memcpy(g->ci, c.auc_ci, sizeof g->ci);
+    }
+    free(place);
+    free(v);
+    return failed;
+}
+
+static int measure_groups(struct groups *g, const struct study *s, const struct study_task *t, const int *label, const double *value)
+{
+    int failed = measure_group(&g->external, s, t, GROUP_EXTERNAL, 0, label, value);
+    for (int k = 0; k < s->sites; k++) failed |= measure_group(&g->site[k], s, t, GROUP_SITE, k, label, value);
+    for (int k = 0; k < s->hospitals; k++) failed |= measure_group(&g->hospital[k], s, t, GROUP_HOSPITAL, k, label, value);
+    return failed;
+}
+
+/* ---- pairs of arms --------------------------------------------------------------------------------------------- */
+
+/* Federated with centralised first, then both with every other arm. */
+static int list_pairs(struct comparison *pair, int arms)
+{
+    int n = 0;
+    pair[n++] = (struct comparison){.a = ARM_FEDERATED, .b = ARM_CENTRALISED};
+    for (int a = ARM_FEDERATED; a <= ARM_CENTRALISED; a++)
+        for (int b = ARMS_MAIN; b < arms; b++) pair[n++] = (struct comparison){.a = a, .b = b};
+    return n;
+}
+
+static void adjust_pairs(struct comparison *pair, int n)
 {
     double p[PAIRS_MAX] = {0}, holm[PAIRS_MAX];
-    for (int i = 0; i < n; i++) p[i] = pair[i].p;
+    for (int i = 0; i < n; i++) p[i] = pair[i].main_p;
     stats_holm(holm, p, n);
     for (int i = 0; i < n; i++) pair[i].holm = holm[i];
 }
 
-/* ---- segmentation ------------------------------------------------------------------------------------------------------- */
-
-static int compare_dice(struct pair_test *pair, struct wilcoxon *w, const struct segment_results *r, const struct study *s)
+/* label NULL: means of a member of the runs, else areas. sign -1: less is better. */
+static int compare_pair(struct comparison *c, const struct study *s, const struct study_task *t, size_t member, double sign, const int *label, double margin)
 {
-    int n = s->segment.tests;
-    const double *a = r->arm[pair->a].value, *b = r->arm[pair->b].value;
-    double *difference = room(n);
-    for (int k = 0; k < n; k++) difference[k] = a[k] - b[k];
-    mean_interval(&pair->difference, pair->ci, difference, n, s->seed);
-    free(difference);
-    if (stats_wilcoxon(w, a, b, n, WILCOXON_ZEROS_DEFAULT)) return -1;
-    pair->p = w->p;
-    return 0;
+    double *a = all_seeds(t, c->a, member, sign), *b = all_seeds(t, c->b, member, sign);
+    int *patient = malloc(((size_t)t->tests + 1) * sizeof *patient), *number = malloc(((size_t)s->patients + 1) * sizeof *number), patients = 0;
+    ENSURE(patient && number, "out of memory for %d cases", t->tests);
+    for (int p = 0; p < s->patients; p++) number[p] = -1;
+    for (int k = 0; k < t->tests; k++) {
+        int *mine = &number[s->patient[t->test[k]]];
+        if (*mine < 0) *mine = patients++;
+        patient[k] = *mine;
+    }
+    int status = label ? comparison_areas(c, label, a, b, t->seeds, t->tests, patient, patients, margin, s->seed)
+                       : comparison_means(c, a, b, t->seeds, t->tests, patient, patients, margin, s->seed);
+    free(a);
+    free(b);
+    free(patient);
+    free(number);
+    return status;
 }
+
+void results_headline(struct text *t, const struct study *s, const struct results *r, int classify)
+{
+    char a[80], b[80];
+    study_arm_name(a, s, ARM_FEDERATED);
+    study_arm_name(b, s, ARM_CENTRALISED);
+    comparison_say(t, classify ? &r->classify.pair[0] : &r->segment.pair[0], classify ? "AUC" : "Mean Dice", a, b);
+}
+
+/* ---- segmentation ------------------------------------------------------------------------------------------------------- */
 
 /* Connected parts of all test cases and seeds as one sample: a mean over cases would weigh a case of one lesion as much as one of ten. */
 static struct lesions sum_lesions(const struct study_task *t, int arm)
@@ -118,38 +195,50 @@ static struct lesions sum_lesions(const struct study_task *t, int arm)
     return l;
 }
 
+static void arm_results(struct arm_dice *arm, const struct study *s, int a)
+{
+    const struct study_task *t = &s->segment;
+    const int n = t->tests;
+    double *hd = mean_over_seeds(t, a, offsetof(struct study_run, hd95)), *all = mean_over_seeds(t, a, offsetof(struct study_run, penalised)), *some = room(n);
+    arm->value = mean_over_seeds(t, a, offsetof(struct study_run, value));
+    mean_interval(&arm->mean, arm->ci, arm->value, n, s->seed);
+    int count = finite_values(some, arm->value, n);
+    arm->sd = stats_sd(some, count);
+    arm->median = stats_median(some, count);
+    count = finite_values(some, hd, n);
+    arm->hd95 = count ? stats_mean(some, count) : NAN;
+    count = finite_values(some, all, n);
+    arm->penalised = count ? stats_mean(some, count) : NAN;
+    arm->lesions = sum_lesions(t, a);
+    for (int k = 0; k < t->seeds; k++) {
+        count = finite_values(some, t->run[a][k].value, n);
+        arm->seed_mean[k] = count ? stats_mean(some, count) : NAN;
+        arm->missed += t->run[a][k].missed;
+        arm->distances += t->run[a][k].distances;
+    }
+    arm->seed_sd = t->seeds > 1 ? stats_sd(arm->seed_mean, t->seeds) : NAN;
+    free(hd);
+    free(all);
+    free(some);
+}
+
 static int segment_results_make(struct segment_results *r, const struct study *s, struct error *e)
 {
     const struct study_task *t = &s->segment;
-    int n = t->tests;
+    int n = t->tests, status = 0;
     for (int a = 0; a < t->arms; a++) {
-        struct arm_dice *arm = &r->arm[a];
-        double *hd = mean_over_seeds(t, a, offsetof(struct study_run, hd95)), *some = room(n);
-        arm->value = mean_over_seeds(t, a, offsetof(struct study_run, value));
-        mean_interval(&arm->mean, arm->ci, arm->value, n, s->seed);
-        int count = finite_values(some, arm->value, n);
-        arm->sd = stats_sd(some, count);
-        arm->median = stats_median(some, count);
-        count = finite_values(some, hd, n);
-        arm->hd95 = count ? stats_mean(some, count) : NAN;
-        arm->lesions = sum_lesions(t, a);
-        for (int k = 0; k < t->seeds; k++) arm->seed_mean[k] = results_site_mean(s, t, t->run[a][k].value, -1);
-        free(hd);
-        free(some);
+        arm_results(&r->arm[a], s, a);
+        status |= measure_groups(&r->arm[a].by, s, t, NULL, r->arm[a].value);
     }
     r->pairs = list_pairs(r->pair, t->arms);
-    for (int i = 0; i < r->pairs; i++) {
-        struct wilcoxon w;
-        if (compare_dice(&r->pair[i], &w, r, s)) return error_set(e, "out of memory for the tests of %d cases", n);
-        if (i == 0) r->wilcoxon = w;
-    }
+    for (int i = 0; i < r->pairs; i++) status |= compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, NULL, s->dice_margin);
     adjust_pairs(r->pair, r->pairs);
-    r->difference = r->pair[0].difference;
-    memcpy(r->ci, r->pair[0].ci, sizeof r->ci);
+    r->distance = r->found = (struct comparison){.a = ARM_FEDERATED, .b = ARM_CENTRALISED};
+    status |= compare_pair(&r->distance, s, t, offsetof(struct study_run, penalised), -1, NULL, 0);
+    status |= compare_pair(&r->found, s, t, offsetof(struct study_run, found), 1, NULL, 0);
     r->reference_ml = room(n);
     for (int k = 0; k < n; k++) r->reference_ml[k] = s->item[t->test[k]].volume_ml;
-    int status = stats_tost_paired(&r->tost, r->arm[ARM_FEDERATED].value, r->arm[ARM_CENTRALISED].value, n, s->dice_margin);
-    for (int a = 0; a < ARM_LOCAL; a++) {
+    for (int a = 0; a < ARMS_MAIN; a++) {
         r->volume_ml[a] = mean_over_seeds(t, a, offsetof(struct study_run, volume));
         status |= stats_bland_altman(&r->volume[a], r->volume_ml[a], r->reference_ml, n);
     }
@@ -157,23 +246,6 @@ static int segment_results_make(struct segment_results *r, const struct study *s
 }
 
 /* ---- classification ------------------------------------------------------------------------------------------------------ */
-
-double results_site_auc(const struct study *s, const int *label, const double *probability, int site)
-{
-    const struct study_task *t = &s->classify;
-    int *some = malloc(((size_t)t->tests + 1) * sizeof *some), n = 0;
-    double *p = room(t->tests);
-    ENSURE(some, "out of memory for %d cases", t->tests);
-    for (int k = 0; k < t->tests; k++) {
-        if (site >= 0 && s->item[t->test[k]].site != site) continue;
-        some[n] = label[k];
-        p[n++] = probability[k];
-    }
-    double auc = stats_auc(some, p, n);
-    free(some);
-    free(p);
-    return auc;
-}
 
 /* sensitivity[i]: the highest at a false positive rate of at most i / (ROC_POINTS - 1). order: cases by falling probability; weight[case]:
  * how often it counts. Cases of equal probability come in together. */
@@ -209,27 +281,56 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void results_roc(struct roc *r, const int *label, const double *probability, int n, int resamples, uint64_t seed)
+/* Corners of the empirical curve: cases of equal probability make one slanted step. */
+static int roc_corners(struct roc *r, const int *label, const double *probability, const int *order, int n)
+{
+    int positives = 0, tp = 0, fp = 0;
+    r->fpr = malloc(((size_t)n + 2) * sizeof *r->fpr);
+    r->tpr = malloc(((size_t)n + 2) * sizeof *r->tpr);
+    r->points = 0;
+    if (!r->fpr || !r->tpr) return -1;
+    for (int i = 0; i < n; i++) positives += label[i];
+    if (positives == 0 || positives == n) return 0;
+    r->fpr[r->points] = r->tpr[r->points] = 0;
+    r->points++;
+    for (int i = 0; i < n;) {
+        double value = probability[order[i]];
+        for (; i < n && probability[order[i]] == value; i++) *(label[order[i]] ? &tp : &fp) += 1;
+        r->fpr[r->points] = (double)fp / (n - positives);
+        r->tpr[r->points++] = (double)tp / positives;
+    }
+    return 0;
+}
+
+void roc_free(struct roc *r)
+{
+    free(r->fpr);
+    free(r->tpr);
+}
+
+int results_roc(struct roc *r, const int *label, const double *probability, int n, int resamples, uint64_t seed)
 {
     struct ranked *rank = malloc(((size_t)n + 1) * sizeof *rank);
     int *order = malloc(((size_t)n + 1) * sizeof *order), *weight = malloc(((size_t)n + 1) * sizeof *weight), used = 0;
-    double *drawn = room(ROC_POINTS * resamples), one[ROC_POINTS];
-    ENSURE(rank && order && weight, "out of memory for %d cases", n);
-    for (int i = 0; i < n; i++) rank[i] = (struct ranked){probability[i], i}, weight[i] = 1;
-    qsort(rank, (size_t)n, sizeof *rank, compare_falling);
-    for (int i = 0; i < n; i++) order[i] = rank[i].item;
-    roc_curve(r->sensitivity, label, probability, order, weight, n);
-    for (int k = 0; k < resamples; k++) {
+    double *drawn = malloc(((size_t)ROC_POINTS * (size_t)resamples + 1) * sizeof *drawn), one[ROC_POINTS];
+    int status = rank && order && weight && drawn ? 0 : -1;
+    *r = (struct roc){NULL};
+    for (int i = 0; !status && i < n; i++) rank[i] = (struct ranked){probability[i], i}, weight[i] = 1;
+    if (!status) qsort(rank, (size_t)n, sizeof *rank, compare_falling);
+    for (int i = 0; !status && i < n; i++) order[i] = rank[i].item;
+    if (!status) roc_curve(r->sensitivity, label, probability, order, weight, n);
+    if (!status) status = roc_corners(r, label, probability, order, n);
+    for (int k = 0; !status && k < resamples; k++) {
         struct rng rng = rng_stream(seed, 2, (uint64_t)k, RNG_BOOTSTRAP);
         memset(weight, 0, (size_t)n * sizeof *weight);
         for (int i = 0; i < n; i++) weight[rng_below(&rng, (uint32_t)n)]++;
         roc_curve(one, label, probability, order, weight, n);
         if (isnan(one[0])) continue; /* a resample of one class */
-        for (int i = 0; i < ROC_POINTS; i++) drawn[(size_t)i * resamples + used] = one[i];
+        for (int i = 0; i < ROC_POINTS; i++) drawn[(size_t)i * (size_t)resamples + (size_t)used] = one[i];
         used++;
     }
-    for (int i = 0; i < ROC_POINTS; i++) {
-        double *v = drawn + (size_t)i * resamples;
+    for (int i = 0; !status && i < ROC_POINTS; i++) {
+        double *v = drawn + (size_t)i * (size_t)resamples;
         qsort(v, (size_t)used, sizeof *v, compare_doubles);
         r->low[i] = used ? v[(int)(0.025 * (used - 1))] : NAN;
         r->high[i] = used ? v[(int)(0.975 * (used - 1) + 0.5)] : NAN;
@@ -238,6 +339,7 @@ void results_roc(struct roc *r, const int *label, const double *probability, int
     free(order);
     free(weight);
     free(drawn);
+    return status;
 }
 
 double results_net_benefit(const int *label, const double *probability, int n, double threshold)
@@ -248,23 +350,7 @@ double results_net_benefit(const int *label, const double *probability, int n, d
     return n ? (tp - fp * threshold / (1 - threshold)) / n : NAN;
 }
 
-struct equivalence results_equivalence(const struct delong *d, double margin)
-{
-    struct equivalence q = {.margin = margin};
-    double z = stats_normal_quantile(0.95);
-    q.ci[0] = d->difference - z * d->se;
-    q.ci[1] = d->difference + z * d->se;
-    if (d->se > 0) {
-        double below = stats_normal_cdf(-(d->difference + margin) / d->se), above = stats_normal_cdf((d->difference - margin) / d->se);
-        q.p = fmax(below, above);
-    } else {
-        q.p = isnan(d->difference) || isnan(d->se) ? NAN : fabs(d->difference) < margin ? 0 : 1;
-    }
-    q.equivalent = q.p < 0.05;
-    return q;
-}
-
-static int classify_arm(struct arm_classes *arm, const struct study *s, const int *label, int a, struct error *e)
+static int classify_arm(struct arm_classes *arm, const struct study *s, const int *label, int a)
 {
     const struct study_task *t = &s->classify;
     int n = t->tests, failed;
@@ -276,50 +362,52 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     stats_clopper_pearson(arm->accuracy_exact, arm->c.tp + arm->c.tn, n, 0.95);
     stats_clopper_pearson(arm->sensitivity_exact, arm->c.tp, arm->c.positives, 0.95);
     stats_clopper_pearson(arm->specificity_exact, arm->c.tn, n - arm->c.positives, 0.95);
-    failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, 2000, s->seed, 0.95);
+    failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, RESAMPLES, s->seed, 0.95);
     failed |= stats_hosmer_lemeshow(&arm->hosmer, label, arm->probability, n, 10);
     for (int k = 0; k < t->seeds; k++) arm->seed_auc[k] = stats_auc(label, t->run[a][k].value, n);
-    results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);
+    arm->seed_sd = t->seeds > 1 ? stats_sd(arm->seed_auc, t->seeds) : NAN;
+    failed |= results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);
+    failed |= measure_groups(&arm->by, s, t, label, arm->probability);
     arm->piped = t->run[a][0].piped != NULL;
     if (arm->piped) {
         double *p = mean_over_seeds(t, a, offsetof(struct study_run, piped));
         failed |= metrics_classification(&arm->c_piped, label, p, n, 0.5);
         free(p);
     }
-    return failed ? error_set(e, "out of memory for %d cases", n) : 0;
+    return failed;
+}
+
+/* Decisions of two arms at 0.5 over all cases, and over those of each class. */
+static void compare_shares(struct mcnemar m[SHARES], const int *label, const double *a, const double *b, int n)
+{
+    const double *const p[2] = {a, b};
+    int *right[2];
+    for (int arm = 0; arm < 2; arm++) {
+        right[arm] = malloc(((size_t)n + 1) * sizeof *right[arm]);
+        ENSURE(right[arm], "out of memory for %d cases", n);
+        for (int k = 0; k < n; k++) right[arm][k] = (p[arm][k] >= 0.5) == (label[k] == 1);
+    }
+    stats_mcnemar(&m[SHARE_ACCURACY], right[0], right[1], n);
+    stats_mcnemar_class(&m[SHARE_SENSITIVITY], right[0], right[1], label, n, 1);
+    stats_mcnemar_class(&m[SHARE_SPECIFICITY], right[0], right[1], label, n, 0);
+    for (int arm = 0; arm < 2; arm++) free(right[arm]);
 }
 
 static int class_results_make(struct class_results *r, const struct study *s, struct error *e)
 {
     const struct study_task *t = &s->classify;
-    int n = t->tests;
-    r->label = malloc(((size_t)n + 1) * sizeof *r->label);
+    int n = t->tests, status = 0;
+    r->label = malloc(((size_t)n + (size_t)t->externals + 1) * sizeof *r->label);
     ENSURE(r->label, "out of memory for %d cases", n);
-    for (int k = 0; k < n; k++) r->label[k] = s->dataset.item[t->test[k]].target;
-    for (int a = 0; a < t->arms; a++)
-        if (classify_arm(&r->arm[a], s, r->label, a, e)) return -1;
+    for (int k = 0; k < n + t->externals; k++) r->label[k] = s->dataset.item[t->test[k]].target;
+    for (int a = 0; a < t->arms; a++) status |= classify_arm(&r->arm[a], s, r->label, a);
     r->pairs = list_pairs(r->pair, t->arms);
-    for (int i = 0; i < r->pairs; i++) {
-        struct pair_test *p = &r->pair[i];
-        struct delong d;
-        if (stats_delong(&d, r->label, r->arm[p->a].probability, r->arm[p->b].probability, n)) return error_set(e, "out of memory for %d cases", n);
-        p->difference = d.difference;
-        memcpy(p->ci, d.ci, sizeof p->ci);
-        p->p = d.p;
-        if (i == 0) r->delong = d;
-    }
+    for (int i = 0; i < r->pairs; i++) status |= compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, r->label, s->auc_margin);
     adjust_pairs(r->pair, r->pairs);
-    r->one_sided = r->delong.se > 0 ? stats_normal_cdf(r->delong.z) : NAN;
-    r->equivalence = results_equivalence(&r->delong, s->auc_margin);
-    int *right[ARM_LOCAL];
-    for (int a = 0; a < ARM_LOCAL; a++) {
-        right[a] = malloc(((size_t)n + 1) * sizeof *right[a]);
-        ENSURE(right[a], "out of memory for %d cases", n);
-        for (int k = 0; k < n; k++) right[a][k] = (r->arm[a].probability[k] >= 0.5) == (r->label[k] == 1);
-    }
-    stats_mcnemar(&r->mcnemar, right[ARM_FEDERATED], right[ARM_CENTRALISED], n);
-    for (int a = 0; a < ARM_LOCAL; a++) free(right[a]);
-    return 0;
+    const struct delong *d = &r->pair[0].delong;
+    r->one_sided = d->se > 0 ? stats_normal_cdf(d->z) : NAN;
+    compare_shares(r->mcnemar, r->label, r->arm[ARM_FEDERATED].probability, r->arm[ARM_CENTRALISED].probability, n);
+    return status ? error_set(e, "out of memory for the tests of %d cases", n) : 0;
 }
 
 int results_make(struct results *r, const struct study *s, struct error *e)
@@ -334,8 +422,9 @@ void results_free(struct results *r)
     for (int a = 0; a < STUDY_ARMS_MAX; a++) {
         free(r->segment.arm[a].value);
         free(r->classify.arm[a].probability);
+        roc_free(&r->classify.arm[a].roc);
     }
-    for (int a = 0; a < ARM_LOCAL; a++) free(r->segment.volume_ml[a]);
+    for (int a = 0; a < ARMS_MAIN; a++) free(r->segment.volume_ml[a]);
     free(r->segment.reference_ml);
     free(r->classify.label);
 }

@@ -1,7 +1,7 @@
-/* study_results.h - what the study found: each arm with its uncertainty, arms against each other, with names of the tests.
+/* study_results.h - what the study found: each arm with its uncertainty, arms against each other.
  *
- * Per case, the Dice of an arm is the mean over seeds (what a training of this kind gives on average), the probability is the mean over
- * seeds (the ensemble). NaN where undefined. All intervals 95 % unless said.
+ * Per case, the Dice of an arm is the mean over seeds (what a training of this kind gives on average), the probability
+ * is the mean over seeds (the ensemble). NaN where undefined. All intervals 95 % unless said.
  */
 #ifndef APPS_STUDY_STUDY_RESULTS_H
 #define APPS_STUDY_STUDY_RESULTS_H
@@ -9,74 +9,75 @@
 #include <stddef.h>
 
 #include "apps/study/study.h"
+#include "apps/study/study_compare.h"
 #include "nn/measure/classification.h"
 #include "nn/measure/metrics.h"
 #include "nn/measure/stats_agreement.h"
-#include "nn/measure/stats_auc.h"
 #include "nn/measure/stats_calibration.h"
-#include "nn/measure/stats_paired.h"
 #include "nn/measure/stats_proportion.h"
-#include "nn/measure/stats_rank.h"
 
-enum { PAIRS_MAX = 2 * STUDY_SITES_MAX + 1, ROC_POINTS = 51 };
+enum { PAIRS_MAX = 2 * STUDY_ARMS_MAX };
 
-struct pair_test {
-    int a, b;             /* arms */
-    double difference;    /* mean Dice, or AUC, of a minus b */
-    double ci[2];
-    double p, holm;       /* Holm over the pairs of the task */
+/* An endpoint over the test cases of one site, hospital, or of the external one. */
+struct group_value {
+    double value, ci[2]; /* mean Dice with BCa's interval; AUC with the logit interval */
+    int n, positives;
+};
+struct groups {
+    struct group_value site[STUDY_SITES_MAX], hospital[STUDY_HOSPITALS_MAX], external;
 };
 
 struct arm_dice {
-    double *value;        /* [tests] */
-    double mean, sd, median, ci[2], hd95;
+    double *value;          /* [tests + externals] */
+    double mean, sd, median, ci[2];
+    double seed_mean[STUDY_SEEDS_MAX], seed_sd;
+    double hd95, penalised; /* mm: means over the cases with a distance; over all, misses as the diagonal */
+    int missed, distances;  /* labels of all cases and seeds of which one mask was empty, of those with any mask */
     struct lesions lesions; /* of all test cases and seeds together */
-    double seed_mean[STUDY_SEEDS_MAX];
+    struct groups by;
 };
 
 struct segment_results {
     struct arm_dice arm[STUDY_ARMS_MAX];
-    struct wilcoxon wilcoxon;      /* federated - centralised; Pratt's zeros */
-    double difference, ci[2];      /* mean Dice; BCa of the paired differences */
-    struct tost tost;
-    struct pair_test pair[PAIRS_MAX];
+    struct comparison pair[PAIRS_MAX]; /* Dice; [0]: federated - centralised */
     int pairs;
-    double *reference_ml, *volume_ml[ARM_LOCAL];
-    struct bland_altman volume[ARM_LOCAL]; /* predicted - reference, ml */
+    struct comparison distance, found; /* federated - centralised: minus the penalised distance, share of lesions found */
+    double *reference_ml, *volume_ml[ARMS_MAIN];
+    struct bland_altman volume[ARMS_MAIN]; /* predicted - reference, ml */
 };
 
+/* Empirical curve: points in order, from (0, 0) to (1, 1); and a pointwise bootstrap band at ROC_POINTS false positive
+ * rates i / (ROC_POINTS - 1). */
+enum { ROC_POINTS = 51 };
 struct roc {
-    double sensitivity[ROC_POINTS], low[ROC_POINTS], high[ROC_POINTS]; /* at false positive rate i / (ROC_POINTS - 1) */
+    double *fpr, *tpr;    /* [points] */
+    int points;
+    double sensitivity[ROC_POINTS], low[ROC_POINTS], high[ROC_POINTS];
 };
 
 struct arm_classes {
-    double *probability;  /* [tests] */
+    double *probability;  /* [tests + externals] */
     struct classification c;
     double accuracy_ci[2], sensitivity_ci[2], specificity_ci[2]; /* Wilson */
     double accuracy_exact[2], sensitivity_exact[2], specificity_exact[2]; /* Clopper-Pearson */
     double auc_percentile[2], auc_bca[2];                        /* bootstrap over cases within each class */
     struct hosmer_lemeshow hosmer;
-    double seed_auc[STUDY_SEEDS_MAX];
-    struct roc roc;       /* with a pointwise bootstrap band over cases */
+    double seed_auc[STUDY_SEEDS_MAX], seed_sd;
+    struct roc roc;
     int piped;            /* the same with the predicted mask was made */
     struct classification c_piped;
+    struct groups by;
 };
 
-struct equivalence { /* of two AUC, normal distribution with DeLong's standard error */
-    double margin, ci[2]; /* 90 % */
-    double p;             /* larger of the two one-sided p */
-    int equivalent;
-};
+enum { SHARE_ACCURACY, SHARE_SENSITIVITY, SHARE_SPECIFICITY, SHARES };
 
 struct class_results {
-    int *label;           /* [tests] */
+    int *label;           /* [tests + externals] */
     struct arm_classes arm[STUDY_ARMS_MAX];
-    struct delong delong; /* federated - centralised */
-    double one_sided;     /* p of the alternative that federated is less */
-    struct equivalence equivalence;
-    struct mcnemar mcnemar;
-    struct pair_test pair[PAIRS_MAX];
+    struct comparison pair[PAIRS_MAX]; /* AUC; [0]: federated - centralised */
     int pairs;
+    double one_sided;     /* DeLong's p of the alternative that federated is less */
+    struct mcnemar mcnemar[SHARES]; /* of federated and centralised */
 };
 
 struct results {
@@ -86,13 +87,11 @@ struct results {
 
 int results_make(struct results *r, const struct study *s, struct error *e);
 void results_free(struct results *r);
-/* Mean of value over the test cases of one site (site -1: all), without NaN. */
-double results_site_mean(const struct study *s, const struct study_task *t, const double *value, int site);
-/* AUC over the test cases of one site. */
-double results_site_auc(const struct study *s, const int *label, const double *probability, int site);
-struct equivalence results_equivalence(const struct delong *d, double margin);
-/* Empirical curve at ROC_POINTS false positive rates (the highest sensitivity reached at each), and its band of `resamples`. */
-void results_roc(struct roc *r, const int *label, const double *probability, int n, int resamples, uint64_t seed);
+/* Sentences of the main comparisons, one text for each task that is present. */
+void results_headline(struct text *t, const struct study *s, const struct results *r, int classify);
+/* Curve and band of `resamples`. -1 when memory is out; free with roc_free. */
+int results_roc(struct roc *r, const int *label, const double *probability, int n, int resamples, uint64_t seed);
+void roc_free(struct roc *r);
 /* Net benefit of treating where probability >= threshold (Vickers & Elkin 2006). */
 double results_net_benefit(const int *label, const double *probability, int n, double threshold);
 

@@ -78,30 +78,43 @@ static int make_plan(struct study *s, const int *training, struct error *e)
 static int predicted_path(char *path, size_t size, const struct study *s, int arm, int seed, int item, struct error *e)
 {
     char file[80], folder[200], name[ID_MAX + 24];
-    int tested = s->item[item].role == STUDY_TEST;
+    int tested = s->item[item].role == STUDY_TEST || s->item[item].role == STUDY_EXTERNAL;
     study_arm_file(file, s, arm);
     snprintf(folder, sizeof folder, tested ? "predictions/segmentation/%s_seed_%d" : "runs/segmentation/%s_seed_%d/training_cases", file, seed + 1);
     snprintf(name, sizeof name, "%s%s", s->dataset.item[item].id, s->dataset.file_ending);
     return study_path(path, size, s, folder, name, e);
 }
 
-/* All foreground of a prediction in ml, the mean Dice, the mean of finite 95th percentile distances, and lesions. */
-static void keep_case(struct study_run *r, int k, const struct evaluation *ev)
+/* All foreground of a prediction in ml, the mean Dice, lesions, and 95th percentile distances: the mean of the finite ones, the mean with the
+ * image's diagonal where one mask is empty, and how often that was. external: counts and sums are of the test alone. */
+static void keep_case(struct study_run *r, int k, const struct evaluation *ev, int external)
 {
     const struct case_metrics *c = &ev->item[ev->cases - 1];
-    double hd = 0, volume = 0;
-    int defined = 0;
+    const struct metric *distance = metric_named("HD95"), *penalised = metric_named(distance->penalised);
+    struct metric_mean plain = {0}, all = {0};
+    double volume = 0;
+    int lesions = 0, found = 0;
     for (int l = 1; l < ev->labels; l++) {
-        volume += c->label[l].overlap.volume_pred * 1e-3;
-        r->lesions.ref += c->label[l].lesions.ref;
-        r->lesions.pred += c->label[l].lesions.pred;
-        r->lesions.found += c->label[l].lesions.found;
-        r->lesions.false_positive += c->label[l].lesions.false_positive;
-        if (isfinite(c->label[l].surface.hd95)) hd += c->label[l].surface.hd95, defined++;
+        const struct label_metrics *m = &c->label[l];
+        volume += m->overlap.volume_pred * 1e-3;
+        lesions += m->lesions.ref;
+        found += m->lesions.found;
+        metric_mean_add(&plain, distance->value(m));
+        metric_mean_add(&all, penalised->value(m));
+        if (external) continue;
+        r->lesions.ref += m->lesions.ref;
+        r->lesions.pred += m->lesions.pred;
+        r->lesions.found += m->lesions.found;
+        r->lesions.false_positive += m->lesions.false_positive;
     }
     r->value[k] = evaluation_case_dice(ev, ev->cases - 1);
     r->volume[k] = volume;
-    r->hd95[k] = defined ? hd / defined : NAN;
+    r->hd95[k] = metric_mean_value(&plain);
+    r->penalised[k] = metric_mean_value(&all);
+    r->found[k] = lesions ? (double)found / lesions : NAN;
+    if (external) return;
+    r->missed += plain.infinite;
+    r->distances += plain.infinite + plain.n;
 }
 
 /* Label indices of a map on disk, malloc'ed. */
@@ -134,7 +147,7 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
     if (!status && seg) status = segmenter_run(seg, &raw, path, NULL, NULL, &label, e);
     if (!status && !seg) status = (label = read_map(s, path, e)) ? 0 : -1;
     if (!status) status = evaluation_add(ev, s->dataset.item[item].id, reference_path, path, reference, label, size, spacing, e);
-    if (!status) keep_case(r, k, ev);
+    if (!status) keep_case(r, k, ev, k >= s->segment.tests);
     free(label);
     free(reference);
     sample_free(&raw);
@@ -142,7 +155,7 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
 }
 
 /* The training cases of an arm that have a class, once more: where its classifier will have to look. Without mirrors, which change little. */
-static int predict_training(struct study *s, struct segmenter *seg, int arm, struct error *e)
+static int predict_training(struct study *s, struct segmenter *seg, int arm, int seed, struct error *e)
 {
     int n = s->dataset.cases, status = 0;
     struct progress bar = progress_begin("training cases for the classifier", s->quiet);
@@ -152,7 +165,7 @@ static int predict_training(struct study *s, struct segmenter *seg, int arm, str
         struct sample raw;
         progress_update(&bar, i, n, s->dataset.item[i].id);
         if (!study_trains_classifier(s, arm, i)) continue;
-        if (predicted_path(path, sizeof path, s, arm, 0, i, e) || dataset_load(&raw, &s->dataset, i, e)) return -1;
+        if (predicted_path(path, sizeof path, s, arm, seed, i, e) || dataset_load(&raw, &s->dataset, i, e)) return -1;
         status = segmenter_run(seg, &raw, path, NULL, NULL, NULL, e);
         sample_free(&raw);
     }
@@ -168,8 +181,8 @@ static int test_cases(struct study *s, struct segmenter *seg, int arm, int seed,
     struct evaluation ev = evaluation_begin(&s->dataset, 1.0);
     struct progress bar = progress_begin("test cases", s->quiet);
     int status = 0;
-    for (int k = 0; !status && k < t->tests; k++) {
-        progress_update(&bar, k, t->tests, s->dataset.item[t->test[k]].id);
+    for (int k = 0; !status && k < t->tests + t->externals; k++) {
+        progress_update(&bar, k, t->tests + t->externals, s->dataset.item[t->test[k]].id);
         status = test_case(s, seg, &ev, r, arm, seed, k, e);
     }
     progress_end(&bar);
@@ -188,7 +201,7 @@ static int tested_path(char *path, size_t size, char text[120], const struct stu
     study_arm_file(file, s, arm);
     snprintf(folder, sizeof folder, "runs/segmentation/%s_seed_%d", file, seed + 1);
     snprintf(text, 120, "weights %016" PRIx64 ", step %.9g, mirror %d, training cases %d\n", s->segment.run[arm][seed].hash, s->sizes.step, s->sizes.mirror,
-             seed == 0 && s->classify.present);
+             s->classify.present);
     return study_path(path, size, s, folder, "tested.txt", e);
 }
 
@@ -213,17 +226,22 @@ static int test_arm(struct study *s, struct model *m, int arm, int seed, struct 
     for (int a = 0; a < 3; a++) seg.sliding.mirror[a] = s->sizes.mirror;
     if (!tested && segmenter_add(&seg, m, s->pool, e)) return -1;
     status = test_cases(s, tested ? NULL : &seg, arm, seed, e);
-    if (!status && !tested && seed == 0 && s->classify.present) status = predict_training(s, &seg, arm, e);
+    if (!status && !tested && s->classify.present) status = predict_training(s, &seg, arm, seed, e);
     if (!status && !tested) status = file_write(path, text, strlen(text), e);
     segmenter_free(&seg);
     s->segment.run[arm][seed].test_seconds = clock_seconds() - start;
     return status;
 }
 
-uint8_t *segment_predicted(const struct study *s, int arm, int item, struct error *e)
+int segment_seed(const struct study *s, int seed)
+{
+    return seed % s->segment.seeds;
+}
+
+uint8_t *segment_predicted(const struct study *s, int arm, int seed, int item, struct error *e)
 {
     char path[1300];
-    return predicted_path(path, sizeof path, s, arm, 0, item, e) ? NULL : read_map(s, path, e);
+    return predicted_path(path, sizeof path, s, arm, seed, item, e) ? NULL : read_map(s, path, e);
 }
 
 /* ---- the task ----------------------------------------------------------------------------------------------------------- */

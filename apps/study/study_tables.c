@@ -23,22 +23,112 @@ static void add_pair(struct json *j, const char *key, double low, double high)
     json_add_number(list, NULL, high);
 }
 
-static void add_pairs(struct json *j, const struct study *s, const struct pair_test *pair, int n, const char *test)
+/* What stands for ways of training: patients and seeds as random, and what is read off it. */
+static void add_random(struct json *j, const struct comparison *c, const char *method)
+{
+    struct json *o = json_add_object(j, "patients_and_seeds_random");
+    json_add_text(o, "name", c->seeds > 1 ? method : "one seed: cases alone are random, and nothing is said of other seeds");
+    json_add_int(o, "seeds", c->seeds);
+    json_add_number(o, "difference", c->random.difference);
+    add_pair(o, "ci", c->random.ci[0], c->random.ci[1]);
+    json_add_number(o, "se", c->random.se);
+    json_add_number(o, "df", c->random.df);
+    json_add_number(o, "p", c->random.p);
+    json_add_number(o, "sd_between_seeds_federated", c->random.sd_a);
+    json_add_number(o, "sd_between_seeds_centralised", c->random.sd_b);
+    json_add_number(o, "sd_between_seeds_difference", c->random.sd_difference);
+    add_pair(o, "bootstrap_ci", c->bootstrap.ci[0], c->bootstrap.ci[1]);
+    json_add_number(o, "bootstrap_p", c->bootstrap.p);
+    struct json *n = json_add_object(j, "noninferiority");
+    json_add_text(n, "name", "one-sided, alpha 0.025: federated is worse by less than the margin");
+    json_add_number(n, "margin", c->margin);
+    json_add_number(n, "bound", c->worse.bound);
+    json_add_number(n, "p", c->worse.p);
+    json_add_bool(n, "shown", c->worse.shown);
+    struct json *q = json_add_object(j, "equivalence");
+    json_add_text(q, "name", "two one-sided tests; equivalent: p below 0.05 and power of 0.8 or more");
+    json_add_number(q, "margin", c->margin);
+    json_add_number(q, "difference", c->equal.difference);
+    add_pair(q, "ci_90", c->equal.ci[0], c->equal.ci[1]);
+    json_add_number(q, "p", c->equal.p);
+    json_add_number(q, "power", c->power_equal);
+    json_add_bool(q, "equivalent", c->equivalent);
+    struct json *p = json_add_object(j, "power");
+    json_add_number(p, "detectable_difference", c->detectable);
+    json_add_number(p, "if_the_difference_is_the_margin", c->power_margin);
+    json_add_number(p, "equivalence_if_equal", c->power_equal);
+    json_add_number(p, "noninferiority_if_equal", c->power_worse);
+}
+
+static void add_pairs(struct json *j, const struct study *s, const struct comparison *pair, int n, const char *test)
 {
     struct json *list = json_add_array(j, "comparisons");
     for (int i = 0; i < n; i++) {
         char a[80], b[80];
+        const struct comparison *c = &pair[i];
         struct json *o = json_add_object(list, NULL);
-        study_arm_name(a, s, pair[i].a);
-        study_arm_name(b, s, pair[i].b);
+        study_arm_name(a, s, c->a);
+        study_arm_name(b, s, c->b);
         json_add_text(o, "a", a);
         json_add_text(o, "b", b);
-        json_add_text(o, "test", test);
-        json_add_number(o, "difference", pair[i].difference);
-        add_pair(o, "ci", pair[i].ci[0], pair[i].ci[1]);
-        json_add_number(o, "p", pair[i].p);
-        json_add_number(o, "p_holm", pair[i].holm);
+        json_add_text(o, "conditional_test", test);
+        json_add_number(o, "difference", c->difference);
+        add_pair(o, "ci", c->ci[0], c->ci[1]);
+        json_add_number(o, "p", c->p);
+        json_add_number(o, "difference_over_seeds", c->random.difference);
+        json_add_number(o, "sd_between_seeds", c->random.sd_difference);
+        add_pair(o, "ci_patients_and_seeds_random", c->random.ci[0], c->random.ci[1]);
+        json_add_number(o, "p_patients_and_seeds_random", c->seeds > 1 ? c->random.p : NAN);
+        json_add_number(o, "p_holm", c->holm);
+        json_add_number(o, "detectable_difference", c->detectable);
+        json_add_number(o, "power_if_the_difference_is_the_margin", c->power_margin);
+        json_add_bool(o, "noninferior", c->worse.shown);
+        json_add_bool(o, "equivalent", c->equivalent);
     }
+}
+
+static void add_group(struct json *list, const char *name, const struct group_value *g, int with_positives)
+{
+    struct json *o = json_add_object(list, name);
+    json_add_number(o, "value", g->value);
+    add_pair(o, "ci", g->ci[0], g->ci[1]);
+    json_add_int(o, "n", g->n);
+    if (with_positives) json_add_int(o, "positives", g->positives);
+}
+
+static void add_groups(struct json *o, const struct study *s, const struct groups *g, int with_positives)
+{
+    struct json *sites = json_add_object(o, "per_site");
+    for (int k = 0; k < s->sites; k++) add_group(sites, s->site_name[k], &g->site[k], with_positives);
+    if (s->hospitals) {
+        struct json *hospitals = json_add_object(o, "per_hospital");
+        for (int k = 0; k < s->hospitals; k++)
+            if (g->hospital[k].n) add_group(hospitals, s->hospital_name[k], &g->hospital[k], with_positives);
+    }
+    if (s->external) add_group(o, "external", &g->external, with_positives);
+}
+
+static void add_seeds(struct json *o, const char *key, const double *value, int n)
+{
+    struct json *list = json_add_array(o, key);
+    for (int k = 0; k < n; k++) json_add_number(list, NULL, value[k]);
+}
+
+/* Runs over the arms that there is one of for every site: "local", "leave_one_out". */
+static int next_each(const struct study *s, int arm, int others)
+{
+    for (arm++; arm < s->arms; arm++)
+        if (s->arm[arm].design->each && s->arm[arm].design->others == others) return arm;
+    return -1;
+}
+
+static void add_headline(struct json *j, const struct study *s, const struct results *r, int classify)
+{
+    struct text t = {0};
+    results_headline(&t, s, r, classify);
+    char *text = text_take(&t);
+    json_add_text(j, "headline", text ? text : "");
+    free(text);
 }
 
 static void add_bland_altman(struct json *j, const struct bland_altman *b)
@@ -49,11 +139,11 @@ static void add_bland_altman(struct json *j, const struct bland_altman *b)
     json_add_number(j, "icc_2_1", b->icc);
 }
 
-/* A value of every local arm, as a list by institution. */
-#define ADD_LOCAL(j, key, s, expression)                              \
-    do {                                                              \
-        struct json *list_ = json_add_array(j, key);                  \
-        for (int arm = ARM_LOCAL; arm < study_arms(s); arm++) json_add_number(list_, NULL, expression); \
+/* A value of every arm of one kind, as a list by institution. */
+#define ADD_EACH(j, key, s, others, expression)                                                                      \
+    do {                                                                                                             \
+        struct json *list_ = json_add_array(j, key);                                                                 \
+        for (int arm = next_each(s, -1, others); arm >= 0; arm = next_each(s, arm, others)) json_add_number(list_, NULL, expression); \
     } while (0)
 
 static void add_site_names(struct json *j, const struct study *s)
@@ -62,75 +152,108 @@ static void add_site_names(struct json *j, const struct study *s)
     for (int k = 0; k < s->sites; k++) json_add_text(list, NULL, s->site_name[k]);
 }
 
-static void add_segment(struct json *root, const struct study *s, const struct segment_results *r)
+static void add_segment_each(struct json *arms, const char *key, const struct study *s, const struct segment_results *r, int others)
 {
-    struct json *j = json_add_object(root, "segmentation"), *arms = json_add_object(j, "arms"), *local = json_add_object(arms, "local");
-    add_site_names(local, s);
-    ADD_LOCAL(local, "dice_mean", s, r->arm[arm].mean);
-    ADD_LOCAL(local, "dice_sd", s, r->arm[arm].sd);
-    ADD_LOCAL(local, "dice_median", s, r->arm[arm].median);
-    ADD_LOCAL(local, "hd95_mean", s, r->arm[arm].hd95);
-    ADD_LOCAL(local, "lesion_f1", s, r->arm[arm].lesions.f1);
-    for (int a = 0; a < ARM_LOCAL; a++) {
-        char name[80];
-        study_arm_name(name, s, a);
-        struct json *o = json_add_object(arms, name);
-        json_add_number(o, "dice_mean", r->arm[a].mean);
-        add_pair(o, "dice_ci", r->arm[a].ci[0], r->arm[a].ci[1]);
-        json_add_number(o, "dice_sd", r->arm[a].sd);
-        json_add_number(o, "dice_median", r->arm[a].median);
-        json_add_number(o, "hd95_mean", r->arm[a].hd95);
-        json_add_number(o, "lesion_sensitivity", r->arm[a].lesions.sensitivity);
-        json_add_number(o, "lesion_precision", r->arm[a].lesions.precision);
-        json_add_number(o, "lesion_f1", r->arm[a].lesions.f1);
-        struct json *seeds = json_add_array(o, "dice_mean_by_seed");
-        for (int k = 0; k < s->segment.seeds; k++) json_add_number(seeds, NULL, r->arm[a].seed_mean[k]);
-        add_bland_altman(json_add_object(o, "volume"), &r->volume[a]);
+    if (next_each(s, -1, others) < 0) return;
+    struct json *o = json_add_object(arms, key);
+    add_site_names(o, s);
+    ADD_EACH(o, "dice_mean", s, others, r->arm[arm].mean);
+    ADD_EACH(o, "dice_sd", s, others, r->arm[arm].sd);
+    ADD_EACH(o, "dice_median", s, others, r->arm[arm].median);
+    ADD_EACH(o, "hd95_mean", s, others, r->arm[arm].hd95);
+    ADD_EACH(o, "hd95_penalised_mean", s, others, r->arm[arm].penalised);
+    ADD_EACH(o, "lesion_f1", s, others, r->arm[arm].lesions.f1);
+    struct json *seeds = json_add_array(o, "per_seed"), *sites = json_add_array(o, "of");
+    for (int arm = next_each(s, -1, others); arm >= 0; arm = next_each(s, arm, others)) {
+        add_seeds(seeds, NULL, r->arm[arm].seed_mean, s->segment.seeds);
+        add_groups(json_add_object(sites, NULL), s, &r->arm[arm].by, 0);
     }
+}
+
+static void add_segment_arm(struct json *o, const struct study *s, const struct arm_dice *a)
+{
+    json_add_number(o, "dice_mean", a->mean);
+    add_pair(o, "dice_ci", a->ci[0], a->ci[1]);
+    json_add_number(o, "dice_sd", a->sd);
+    json_add_number(o, "dice_median", a->median);
+    json_add_number(o, "hd95_mean", a->hd95);
+    json_add_number(o, "hd95_penalised_mean", a->penalised);
+    json_add_int(o, "hd95_missed", a->missed);
+    json_add_int(o, "hd95_labels", a->distances);
+    json_add_number(o, "lesion_sensitivity", a->lesions.sensitivity);
+    json_add_number(o, "lesion_precision", a->lesions.precision);
+    json_add_number(o, "lesion_f1", a->lesions.f1);
+    add_seeds(o, "per_seed", a->seed_mean, s->segment.seeds);
+    json_add_number(o, "sd_between_seeds", a->seed_sd);
+    add_groups(o, s, &a->by, 0);
+}
+
+static void add_segment(struct json *root, const struct study *s, const struct results *all)
+{
+    const struct segment_results *r = &all->segment;
+    const struct comparison *c = &r->pair[0];
+    struct json *j = json_add_object(root, "segmentation"), *arms = json_add_object(j, "arms");
+    add_segment_each(arms, "local", s, r, 0);
+    for (int a = 0; a < s->arms; a++) {
+        if (s->arm[a].design->each) continue;
+        struct json *o = json_add_object(arms, s->arm[a].design->name);
+        add_segment_arm(o, s, &r->arm[a]);
+        if (a < ARMS_MAIN) add_bland_altman(json_add_object(o, "volume"), &r->volume[a]);
+    }
+    add_segment_each(arms, "leave_one_out", s, r, 1);
+    add_headline(j, s, all, 0);
     struct json *w = json_add_object(j, "wilcoxon");
-    json_add_text(w, "name", "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt");
-    json_add_number(w, "statistic", r->wilcoxon.statistic);
-    json_add_number(w, "p", r->wilcoxon.p);
-    json_add_int(w, "n", r->wilcoxon.n);
-    json_add_bool(w, "exact", r->wilcoxon.exact);
-    json_add_number(w, "difference", r->difference);
-    add_pair(w, "ci", r->ci[0], r->ci[1]);
-    struct json *q = json_add_object(j, "equivalence");
-    json_add_text(q, "name", "TOST, paired t");
-    json_add_number(q, "margin", s->dice_margin);
-    json_add_number(q, "difference", r->tost.difference);
-    add_pair(q, "ci_90", r->tost.ci[0], r->tost.ci[1]);
-    json_add_number(q, "p", r->tost.p);
-    json_add_bool(q, "equivalent", r->tost.equivalent);
+    json_add_text(w, "name", "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt; conditional on the trained models");
+    json_add_number(w, "statistic", c->wilcoxon.statistic);
+    json_add_number(w, "p", c->wilcoxon.p);
+    json_add_int(w, "n", c->wilcoxon.n);
+    json_add_bool(w, "exact", c->wilcoxon.exact);
+    json_add_number(w, "difference", c->difference);
+    add_pair(w, "ci", c->ci[0], c->ci[1]);
+    struct json *h = json_add_object(w, "hodges_lehmann");
+    json_add_number(h, "shift", c->shift.shift);
+    add_pair(h, "ci", c->shift.ci[0], c->shift.ci[1]);
+    add_random(j, c, "mixed model of the differences, random patients and seeds, Satterthwaite");
+    json_add_number(j, "hd95_penalised_difference", -r->distance.random.difference);
+    json_add_number(j, "hd95_penalised_p", r->distance.main_p);
+    json_add_number(j, "lesions_found_difference", r->found.random.difference);
+    json_add_number(j, "lesions_found_p", r->found.main_p);
     add_pairs(j, s, r->pair, r->pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt");
     json_add_int(j, "test_cases", s->segment.tests);
+    json_add_int(j, "external_cases", s->segment.externals);
     json_add_int(j, "seeds", s->segment.seeds);
     json_add(j, "training", train_options_json(&s->segment.options));
 }
 
-static void add_class_arm(struct json *o, const struct study *s, const struct arm_classes *a)
+static void add_shares(struct json *o, const struct arm_classes *a)
 {
-    json_add_number(o, "auc", a->c.auc);
-    add_pair(o, "auc_ci", a->c.auc_ci[0], a->c.auc_ci[1]);
     json_add_number(o, "accuracy", a->c.accuracy);
     add_pair(o, "accuracy_ci", a->accuracy_ci[0], a->accuracy_ci[1]);
     json_add_number(o, "sensitivity", a->c.sensitivity);
     add_pair(o, "sensitivity_ci", a->sensitivity_ci[0], a->sensitivity_ci[1]);
     json_add_number(o, "specificity", a->c.specificity);
     add_pair(o, "specificity_ci", a->specificity_ci[0], a->specificity_ci[1]);
-    json_add_number(o, "balanced_accuracy", a->c.balanced_accuracy);
-    json_add_number(o, "brier", a->c.brier);
-    json_add_number(o, "ece", a->c.ece);
-    add_pair(o, "auc_ci_bca", a->auc_bca[0], a->auc_bca[1]);
     add_pair(o, "accuracy_ci_exact", a->accuracy_exact[0], a->accuracy_exact[1]);
     add_pair(o, "sensitivity_ci_exact", a->sensitivity_exact[0], a->sensitivity_exact[1]);
     add_pair(o, "specificity_ci_exact", a->specificity_exact[0], a->specificity_exact[1]);
+}
+
+static void add_class_arm(struct json *o, const struct study *s, const struct arm_classes *a)
+{
+    json_add_number(o, "auc", a->c.auc);
+    add_pair(o, "auc_ci", a->c.auc_ci[0], a->c.auc_ci[1]);
+    add_pair(o, "auc_ci_bca", a->auc_bca[0], a->auc_bca[1]);
+    add_shares(o, a);
+    json_add_number(o, "balanced_accuracy", a->c.balanced_accuracy);
+    json_add_number(o, "brier", a->c.brier);
+    json_add_number(o, "ece", a->c.ece);
     struct json *h = json_add_object(o, "hosmer_lemeshow");
     json_add_number(h, "statistic", a->hosmer.statistic);
     json_add_int(h, "degrees_of_freedom", a->hosmer.groups);
     json_add_number(h, "p", a->hosmer.p);
-    struct json *seeds = json_add_array(o, "auc_by_seed");
-    for (int k = 0; k < s->classify.seeds; k++) json_add_number(seeds, NULL, a->seed_auc[k]);
+    add_seeds(o, "per_seed", a->seed_auc, s->classify.seeds);
+    json_add_number(o, "sd_between_seeds", a->seed_sd);
+    add_groups(o, s, &a->by, 1);
     if (!a->piped) return;
     struct json *p = json_add_object(o, "predicted_mask");
     json_add_number(p, "auc", a->c_piped.auc);
@@ -140,41 +263,57 @@ static void add_class_arm(struct json *o, const struct study *s, const struct ar
     json_add_number(p, "specificity", a->c_piped.specificity);
 }
 
-static void add_classify(struct json *root, const struct study *s, const struct class_results *r)
+static void add_class_each(struct json *arms, const char *key, const struct study *s, const struct class_results *r, int others)
 {
-    struct json *j = json_add_object(root, "classification"), *arms = json_add_object(j, "arms"), *local = json_add_object(arms, "local");
-    add_site_names(local, s);
-    ADD_LOCAL(local, "auc", s, r->arm[arm].c.auc);
-    ADD_LOCAL(local, "accuracy", s, r->arm[arm].c.accuracy);
-    ADD_LOCAL(local, "sensitivity", s, r->arm[arm].c.sensitivity);
-    ADD_LOCAL(local, "specificity", s, r->arm[arm].c.specificity);
-    if (r->arm[0].piped) ADD_LOCAL(local, "auc_predicted_mask", s, r->arm[arm].c_piped.auc);
-    for (int a = 0; a < ARM_LOCAL; a++) {
-        char name[80];
-        study_arm_name(name, s, a);
-        add_class_arm(json_add_object(arms, name), s, &r->arm[a]);
+    if (next_each(s, -1, others) < 0) return;
+    struct json *o = json_add_object(arms, key);
+    add_site_names(o, s);
+    ADD_EACH(o, "auc", s, others, r->arm[arm].c.auc);
+    ADD_EACH(o, "accuracy", s, others, r->arm[arm].c.accuracy);
+    ADD_EACH(o, "sensitivity", s, others, r->arm[arm].c.sensitivity);
+    ADD_EACH(o, "specificity", s, others, r->arm[arm].c.specificity);
+    if (r->arm[0].piped) ADD_EACH(o, "auc_predicted_mask", s, others, r->arm[arm].c_piped.auc);
+    struct json *seeds = json_add_array(o, "per_seed"), *sites = json_add_array(o, "of");
+    for (int arm = next_each(s, -1, others); arm >= 0; arm = next_each(s, arm, others)) {
+        add_seeds(seeds, NULL, r->arm[arm].seed_auc, s->classify.seeds);
+        add_groups(json_add_object(sites, NULL), s, &r->arm[arm].by, 1);
     }
-    struct json *d = json_add_object(j, "delong");
-    json_add_text(d, "name", "DeLong, paired, federated - centralised, two-sided");
-    json_add_number(d, "difference", r->delong.difference);
-    json_add_number(d, "se", r->delong.se);
-    json_add_number(d, "z", r->delong.z);
-    json_add_number(d, "p", r->delong.p);
-    add_pair(d, "ci", r->delong.ci[0], r->delong.ci[1]);
-    json_add_number(d, "p_one_sided_federated_less", r->one_sided);
-    struct json *q = json_add_object(j, "equivalence");
-    json_add_text(q, "name", "two one-sided normal tests with DeLong's standard error");
-    json_add_number(q, "margin", r->equivalence.margin);
-    add_pair(q, "ci_90", r->equivalence.ci[0], r->equivalence.ci[1]);
-    json_add_number(q, "p", r->equivalence.p);
-    json_add_bool(q, "equivalent", r->equivalence.equivalent);
+}
+
+static void add_mcnemar(struct json *j, const struct mcnemar *m)
+{
+    json_add_int(j, "b", m->b);
+    json_add_int(j, "c", m->c);
+    json_add_number(j, "p", m->p);
+}
+
+static void add_classify(struct json *root, const struct study *s, const struct results *all)
+{
+    const struct class_results *r = &all->classify;
+    const struct delong *d = &r->pair[0].delong;
+    struct json *j = json_add_object(root, "classification"), *arms = json_add_object(j, "arms");
+    add_class_each(arms, "local", s, r, 0);
+    for (int a = 0; a < s->arms; a++)
+        if (!s->arm[a].design->each) add_class_arm(json_add_object(arms, s->arm[a].design->name), s, &r->arm[a]);
+    add_class_each(arms, "leave_one_out", s, r, 1);
+    add_headline(j, s, all, 1);
+    struct json *o = json_add_object(j, "delong");
+    json_add_text(o, "name", "DeLong, paired, federated - centralised, two-sided; conditional on the trained models");
+    json_add_number(o, "difference", d->difference);
+    json_add_number(o, "se", d->se);
+    json_add_number(o, "z", d->z);
+    json_add_number(o, "p", d->p);
+    add_pair(o, "ci", d->ci[0], d->ci[1]);
+    json_add_number(o, "p_one_sided_federated_less", r->one_sided);
+    add_random(j, &r->pair[0], "Obuchowski and Rockette, random patients and seeds, Hillis's degrees of freedom");
     struct json *m = json_add_object(j, "mcnemar");
-    json_add_text(m, "name", "McNemar, exact, two-sided, threshold 0.5");
-    json_add_int(m, "b", r->mcnemar.b);
-    json_add_int(m, "c", r->mcnemar.c);
-    json_add_number(m, "p", r->mcnemar.p);
+    json_add_text(m, "name", "McNemar, exact, two-sided, threshold 0.5; b, c, p: of accuracy");
+    add_mcnemar(m, &r->mcnemar[SHARE_ACCURACY]);
+    add_mcnemar(json_add_object(m, "sensitivity"), &r->mcnemar[SHARE_SENSITIVITY]);
+    add_mcnemar(json_add_object(m, "specificity"), &r->mcnemar[SHARE_SPECIFICITY]);
     add_pairs(j, s, r->pair, r->pairs, "DeLong, paired, two-sided");
     json_add_int(j, "test_cases", s->classify.tests);
+    json_add_int(j, "external_cases", s->classify.externals);
     json_add_int(j, "positives", r->arm[0].c.positives);
     json_add_int(j, "seeds", s->classify.seeds);
     json_add(j, "training", train_options_json(&s->classify.options));
@@ -231,9 +370,9 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     json_add_bool(j, "sites_drawn_at_random", s->sites_drawn);
     json_add_int(j, "cases", s->dataset.cases);
     add_sites(j, s);
-    if (s->segment.present) add_segment(j, s, &r->segment);
+    if (s->segment.present) add_segment(j, s, r);
     else json_add_text(j, "segmentation_absent", s->segment.why_not);
-    if (s->classify.present) add_classify(j, s, &r->classify);
+    if (s->classify.present) add_classify(j, s, r);
     else json_add_text(j, "classification_absent", s->classify.why_not);
     struct json *hashes = json_add_object(j, "weight_hashes");
     add_hashes(hashes, s, &s->segment, "segmentation");
@@ -270,7 +409,7 @@ static void put_value(struct file_out *f, double v)
 
 static void put_header(struct file_out *f, const struct study *s, const char *prefix)
 {
-    for (int a = 0; a < study_arms(s); a++) {
+    for (int a = 0; a < s->arms; a++) {
         char name[80];
         study_arm_file(name, s, a);
         file_printf(f, ",%s_%s", prefix, name);
@@ -279,14 +418,14 @@ static void put_header(struct file_out *f, const struct study *s, const char *pr
 
 static int find_test(const struct study_task *t, int item)
 {
-    for (int k = 0; t->present && k < t->tests; k++)
+    for (int k = 0; t->present && k < t->tests + t->externals; k++)
         if (t->test[k] == item) return k;
     return -1;
 }
 
 static int write_cases(const struct study *s, const struct results *r, struct error *e)
 {
-    static const char *const role_name[] = {"unused", "training", "validation", "test"};
+    static const char *const role_name[] = {"unused", "training", "validation", "test", "external"};
     struct file_out *f = table(s, "cases.csv", e);
     if (!f) return -1;
     file_printf(f, "case,site,part,label,reference_ml");
@@ -303,9 +442,9 @@ static int write_cases(const struct study *s, const struct results *r, struct er
         file_printf(f, ",%s,", role_name[c->role]);
         if (s->dataset.item[i].target >= 0) file_printf(f, "%d", s->dataset.item[i].target);
         put_value(f, c->volume_ml);
-        for (int a = 0; s->segment.present && a < study_arms(s); a++) put_value(f, seg < 0 ? NAN : r->segment.arm[a].value[seg]);
-        for (int a = 0; s->segment.present && a < ARM_LOCAL; a++) put_value(f, seg < 0 ? NAN : r->segment.volume_ml[a][seg]);
-        for (int a = 0; s->classify.present && a < study_arms(s); a++) put_value(f, cls < 0 ? NAN : r->classify.arm[a].probability[cls]);
+        for (int a = 0; s->segment.present && a < s->arms; a++) put_value(f, seg < 0 ? NAN : r->segment.arm[a].value[seg]);
+        for (int a = 0; s->segment.present && a < ARMS_MAIN; a++) put_value(f, seg < 0 ? NAN : r->segment.volume_ml[a][seg]);
+        for (int a = 0; s->classify.present && a < s->arms; a++) put_value(f, cls < 0 ? NAN : r->classify.arm[a].probability[cls]);
         file_printf(f, "\n");
     }
     return file_commit(f, e);
@@ -322,8 +461,8 @@ static int write_sites(const struct study *s, const struct results *r, struct er
     for (int k = 0; k < s->sites; k++) {
         put_name(f, s->site_name[k]);
         file_printf(f, ",%d,%d,%d", study_count(s, k, STUDY_TRAIN, -1), study_count(s, k, STUDY_VALIDATION, -1), study_count(s, k, STUDY_TEST, -1));
-        for (int a = 0; s->segment.present && a < study_arms(s); a++) put_value(f, results_site_mean(s, &s->segment, r->segment.arm[a].value, k));
-        for (int a = 0; s->classify.present && a < study_arms(s); a++) put_value(f, results_site_auc(s, r->classify.label, r->classify.arm[a].probability, k));
+        for (int a = 0; s->segment.present && a < s->arms; a++) put_value(f, r->segment.arm[a].by.site[k].value);
+        for (int a = 0; s->classify.present && a < s->arms; a++) put_value(f, r->classify.arm[a].by.site[k].value);
         file_printf(f, "\n");
     }
     return file_commit(f, e);
@@ -340,7 +479,7 @@ static void put_rounds(struct file_out *f, const struct study *s, const struct s
                 file_printf(f, "%s,", task);
                 put_name(f, arm);
                 file_printf(f, ",%d,%d,", k + 1, r->round + 1);
-                put_name(f, r->site < 0 ? "all" : s->site_name[r->site]); /* only the federated arm has rows of sites */
+                put_name(f, r->site < 0 ? "all" : s->site_name[arm_site(s, a, r->site)]); /* federated arms alone have rows of sites */
                 put_value(f, r->examples);
                 put_value(f, r->loss);
                 put_value(f, r->validation_loss);

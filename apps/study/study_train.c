@@ -1,5 +1,4 @@
 /* study_train.c - one arm of the study: which clients it has, its training, its folder. */
-#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,26 +10,6 @@
 #include "io/base/file.h"
 #include "nn/infer/sliding.h"
 #include "tensor/base/clock.h"
-
-int study_arms(const struct study *s)
-{
-    return ARM_LOCAL + s->sites;
-}
-
-void study_arm_name(char buf[80], const struct study *s, int arm)
-{
-    if (arm < ARM_LOCAL) snprintf(buf, 80, "%s", arm == ARM_FEDERATED ? "federated" : "centralised");
-    else snprintf(buf, 80, "local: %s", s->site_name[arm - ARM_LOCAL]);
-}
-
-void study_arm_file(char buf[80], const struct study *s, int arm)
-{
-    study_arm_name(buf, s, arm);
-    if (arm < ARM_LOCAL) return;
-    int n = snprintf(buf, 80, "local_%d_%s", arm - ARM_LOCAL + 1, s->site_name[arm - ARM_LOCAL]);
-    for (int i = 0; i < n && i < 79; i++)
-        if (!isalnum((unsigned char)buf[i])) buf[i] = '_';
-}
 
 int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name, struct error *e)
 {
@@ -52,21 +31,22 @@ int study_task_begin(struct study *s, struct study_task *t, const int *usable, i
 {
     int n = s->dataset.cases, ready = 1;
     t->seeds = seeds;
-    t->arms = study_arms(s);
+    t->arms = s->arms;
     t->test = malloc(((size_t)n + 1) * sizeof *t->test);
     for (int i = 0; t->test && i < n; i++) {
         if (!usable[i]) continue;
         if (s->item[i].role == STUDY_TEST) t->test[t->tests++] = i;
+        t->externals += s->item[i].role == STUDY_EXTERNAL;
         t->trained += s->item[i].role == STUDY_TRAIN;
         t->validated += s->item[i].role == STUDY_VALIDATION;
     }
+    for (int i = 0, k = t->tests; t->test && i < n; i++)
+        if (usable[i] && s->item[i].role == STUDY_EXTERNAL) t->test[k++] = i;
     for (int a = 0; a < t->arms; a++)
         for (int k = 0; k < seeds; k++) {
             struct study_run *r = &t->run[a][k];
-            r->value = values(t->tests);
-            r->volume = values(t->tests);
-            r->hd95 = values(t->tests);
-            ready &= r->value && r->volume && r->hd95;
+            double **const member[] = {&r->value, &r->volume, &r->hd95, &r->penalised, &r->found};
+            for (size_t m = 0; m < sizeof member / sizeof *member; m++) ready &= (*member[m] = values(t->tests + t->externals)) != NULL;
         }
     return t->test && ready ? 0 : error_set(e, "out of memory for %d test cases", t->tests);
 }
@@ -79,6 +59,8 @@ void study_task_free(struct study_task *t)
             free(r->value);
             free(r->volume);
             free(r->hd95);
+            free(r->penalised);
+            free(r->found);
             free(r->piped);
             free(r->record);
         }
@@ -87,12 +69,12 @@ void study_task_free(struct study_task *t)
 
 /* ---- training ---------------------------------------------------------------------------------------------------------- */
 
-/* Group of each case of a store for arm's clients: the site (federated), 0 (centralised), 0 or none (one site alone). */
+/* Client of the arm that has each case of a store. */
 static void group_cases(int *group, const struct study *s, const struct learner_data *d, int arm)
 {
     for (int i = 0; i < d->store.cases; i++) {
         int site = s->item[d->store.index[i]].site;
-        group[i] = arm == ARM_FEDERATED ? site : arm == ARM_CENTRALISED || site == arm - ARM_LOCAL ? 0 : -1;
+        group[i] = site < 0 ? -1 : arm_client(s, arm, site);
     }
 }
 
@@ -114,8 +96,8 @@ static int train_clients(struct federate_result *r, struct federate_options *f, 
         return error_set(e, "out of memory for %d clients", f->clients);
     }
     for (int k = 0; k < f->clients; k++) {
-        int site = arm == ARM_FEDERATED ? k : arm - ARM_LOCAL;
-        snprintf(f->client[k].name, sizeof f->client[k].name, "%s", arm == ARM_CENTRALISED ? "all" : s->site_name[site]);
+        int site = arm_site(s, arm, k);
+        snprintf(f->client[k].name, sizeof f->client[k].name, "%s", site < 0 ? "all" : s->site_name[site]);
         group_cases(group, s, train, arm);
         learner_view(&f->client[k].data, train, group, k);
         group_cases(group, s, validation, arm);
@@ -182,14 +164,20 @@ static int measure_step(struct study *s, struct study_task *t, const struct plan
 static double test_steps(const struct study *s, const struct study_task *t, const struct plan *p)
 {
     enum { STARTS = 4096 };
-    if (!p) return (double)t->seeds * t->arms * t->tests * 2 / (3.0 * t->options.batch);
+    const int tests = t->tests + t->externals;
+    if (!p) return (double)t->seeds * t->arms * tests * 2 / (3.0 * t->options.batch);
     int start[STARTS];
-    double windows = 1, cases = (double)t->seeds * t->arms * t->tests * (s->sizes.mirror ? 8 : 1);
+    double windows = 1, cases = (double)t->seeds * t->arms * tests * (s->sizes.mirror ? 8 : 1);
     for (int a = 0; a < 3; a++) {
         int size = (int)p->median_size[a] > p->patch[a] ? (int)p->median_size[a] : p->patch[a];
         windows *= sliding_steps(start, STARTS, size, p->patch[a], s->sizes.step);
     }
-    if (s->classify.present) cases += 3.0 * t->trained;
+    if (s->classify.present)
+        for (int a = 0; a < t->arms; a++) {
+            int sites = 0;
+            for (int k = 0; k < s->sites; k++) sites += arm_client(s, a, k) >= 0;
+            cases += (double)t->seeds * t->trained * sites / s->sites;
+        }
     return cases * windows / (3.0 * t->options.batch);
 }
 
@@ -199,13 +187,19 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     int known = t->step_seconds > 0;
     if (measure_step(s, t, p, train, e)) return -1;
     struct federate_options f = {.train = t->options, .clients = s->sites};
-    double steps = (double)t->seeds * (2.0 * s->sites + 1) * t->options.epochs * t->options.iterations;
+    double steps = 0, states = 0;
+    for (int a = 0; a < t->arms; a++) {
+        int rounds, iterations;
+        arm_effort(&rounds, &iterations, s, t, a);
+        steps += (double)t->seeds * rounds * iterations * arm_clients(s, a);
+        states += arm_clients(s, a);
+    }
     double seconds = (steps + test_steps(s, t, p)) * t->step_seconds;
     double memory = (double)federate_bytes(&f, t->step_bytes, t->parameters, 1) + (double)t->case_bytes;
     int moments = t->options.optimizer == OPTIM_ADAMW ? 2 : 1;
     s->expected_seconds += seconds;
     if (memory > s->expected_bytes) s->expected_bytes = memory;
-    s->expected_disk += (double)t->seeds * (3.0 * t->arms + (double)moments * (t->arms - 1 + s->sites)) * (double)t->parameters * sizeof(float);
+    s->expected_disk += (double)t->seeds * (3.0 * t->arms + (double)moments * states) * (double)t->parameters * sizeof(float);
     if (s->quiet || known) return 0;
     char time[32];
     progress_time(time, seconds);
@@ -234,11 +228,18 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
     snprintf(relative, sizeof relative, "runs/%s/%s_seed_%d", task, file, seed + 1);
     if (study_path(folder, sizeof folder, s, relative, "", e)) return -1;
     folder[strlen(folder) - 1] = 0; /* the slash before the empty name */
-    int rounds = t->options.epochs, segment = t->options.task == TASK_SEGMENT;
-    struct federate_options f = {.train = t->options, .plan = segment ? s->plan : NULL, .clients = arm == ARM_FEDERATED ? s->sites : 1,
+    const int segment = t->options.task == TASK_SEGMENT;
+    const struct arm_design *design = s->arm[arm].design;
+    struct federate_options f = {.train = t->options, .plan = segment ? s->plan : NULL, .clients = arm_clients(s, arm),
                                  .validation = validation, .validation_batches = segment ? 4 : 1, .pool = s->pool, .folder = folder,
-                                 .resume = s->resume, .write_rounds = arm == ARM_FEDERATED, .checkpoint_every = rounds >= 10 ? rounds / 5 : rounds};
+                                 .resume = s->resume, .write_rounds = design->federated};
+    arm_effort(&f.train.epochs, &f.train.iterations, s, t, arm);
+    f.checkpoint_every = f.train.epochs >= 10 ? f.train.epochs / 5 : f.train.epochs;
     f.train.seed = s->seed + (uint64_t)seed;
+    if (design->strategy) {
+        f.strategy = strategy_find(design->strategy);
+        strategy_standard(f.option, f.strategy);
+    }
     if (train_clients(&r, &f, s, arm, train, validation, title, e)) return error_prefix(e, "%s", title);
     *model = r.model;
     r.model = NULL;

@@ -20,19 +20,24 @@ tiny="--rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --st
 $nephron study -o "$work/a" --data "$work/data" $tiny --threads 1
 ok "study of both tasks" $?
 for file in report.html report.json cases.csv sites.csv rounds.csv runs/plans.json predictions/classification/federated.csv \
-    predictions/segmentation/centralised_seed_1.json; do
+    predictions/segmentation/centralised_seed_1.json protocol.json; do
     [ -s "$work/a/$file" ]
     ok "study writes $file" $?
 done
 for key in segmentation arms local federated centralised dice_mean lesion_f1 lesion_sensitivity wilcoxon equivalence classification auc accuracy sensitivity \
-    specificity delong difference ci mcnemar; do
+    specificity delong difference ci mcnemar per_seed per_site patients_and_seeds_random noninferiority power hodges_lehmann \
+    hd95_missed hd95_penalised_mean headline; do
     grep -q "\"$key\":" "$work/a/report.json"
     ok "report.json has $key" $?
 done
-for id in flow sites paper segmentation classification pictures cost methods reproduce checklists; do
+for id in protocol flow sites segmentation classification pictures cost methods reproduce checklists; do
     grep -q "<h2 id=$id>" "$work/a/report.html"
     ok "report.html has section $id" $?
 done
+! grep -q 'id=paper' "$work/a/report.html"
+ok "the paper's table stands in a study that is not the paper's" $?
+grep -q 'one seed says nothing of another' "$work/a/report.html" && ! grep -q 'the two are equivalent' "$work/a/report.html"
+ok "a study of one seed and four cases says so, and claims no equivalence" $?
 ! grep -qE '<script|<link|src="?http' "$work/a/report.html"
 ok "report.html needs nothing from outside" $?
 grep -q 'data:image/png;base64,iVBOR' "$work/a/report.html"
@@ -77,6 +82,22 @@ $nephron study -o "$work/h" --data "$work/data" $tiny --precision bf16 && grep -
     [ "$(hashes "$work/h")" != "$(hashes "$work/a")" ]
 ok "--precision bf16" $?
 
+# Every arm, two seeds, an external hospital; its cases are in no training.
+(echo case,hospital; sed -n '2,$p' $data/sites.csv | awk -F, '{ print $1 "," (NR % 8 == 0 ? "far" : "near") }') >"$work/data/clinical.csv"
+arms=alone,federated_equal_images,centralised_long,fedprox,fedbn,leave_one_out
+$nephron study -o "$work/m" --data "$work/data" $tiny --seeds 2 --local-iterations 3 --arms $arms --external far >/dev/null
+ok "study of every arm with two seeds and an external hospital" $?
+for key in federated_equal_images centralised_long fedprox fedbn leave_one_out per_hospital external; do
+    grep -q "\"$key\":" "$work/m/report.json"
+    ok "report.json has $key" $?
+done
+grep -q 'patients and seeds as random' "$work/m/report.html" && [ "$(grep -c ',external,' "$work/m/cases.csv")" -eq 5 ]
+ok "external cases, seeds as random" $?
+sed -n 's/^segmentation,\(centralised[a-z_ ]*\),1,1,all,\([0-9]*\),.*/\1 \2/p' "$work/m/rounds.csv" | sort >"$work/out"
+[ "$(wc -l <"$work/out")" -eq 2 ] && grep -q "without: " "$work/m/rounds.csv"
+ok "rounds.csv of every arm" $?
+rm "$work/data/clinical.csv"
+
 rm "$work/data/sites.csv"
 mv "$work/data/labels.csv" "$work"
 $nephron study -o "$work/c" --data "$work/data" $tiny && grep -q '"classification_absent"' "$work/c/report.json" &&
@@ -99,7 +120,7 @@ for preset in quick standard; do
     ok "--estimate of preset $preset" $?
 done
 $nephron study -o "$work/t" --preset standard --cases 40 $tiny && grep -q '"preset": "standard"' "$work/t/report.json" &&
-    grep -q '"predicted_mask"' "$work/t/report.json" && [ -s "$work/t/report.html" ]
+    grep -q '"predicted_mask"' "$work/t/report.json" && grep -q '<h2 id=paper>' "$work/t/report.html"
 ok "preset standard, reduced" $?
 
 # SGD, the whole augmentation, cached cases, mirrors: what only the large preset has. The classes are there again.
@@ -116,6 +137,9 @@ refuses() { # what its one line must say, command...
     ok "exit 1 and '$text': $*" $?
 }
 refuses "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 1 --task classify $tiny
+refuses "keeps its margins" $nephron study -o "$work/a" --data "$work/data" $tiny --resume --dice-margin 0.1
+refuses "none of federated" $nephron study -o "$work/x" --data "$work/data" $tiny --arms alone,nothing
+refuses "no such site" $nephron study -o "$work/x" --data "$work/data" $tiny --external nowhere
 refuses "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny
 printf 'case,site\nhippocampus_001,a\n' >"$work/one.csv"
 refuses "two sites" $nephron study -o "$work/x" --data "$work/data" --sites "$work/one.csv" $tiny

@@ -1,4 +1,4 @@
-/* check_study.c - the parts of the study that can be known by hand: split, distance of sites, ROC points, equivalence, net benefit, base64. */
+/* check_study.c - the parts of the study that can be known by hand: split, distance of sites, arms, what comparisons may say, ROC, net benefit, base64. */
 #include "apps/study/report_plot.h"
 #include "apps/study/study_results.h"
 #include "tests/unit/expect.h"
@@ -76,34 +76,120 @@ static void check_roc(void)
     const int label[6] = {1, 0, 1, 1, 0, 0};
     const double p[6] = {0.9, 0.8, 0.7, 0.6, 0.3, 0.1}, tied[6] = {0.5, 0.5, 0.5, 0.5, 0.5, 0.5};
     struct roc r;
-    results_roc(&r, label, p, 6, 200, 1);
+    CHECK(results_roc(&r, label, p, 6, 200, 1) == 0, "memory");
+    const double fpr[7] = {0, 0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 2 / 3.0, 1}, tpr[7] = {0, 1 / 3.0, 1 / 3.0, 2 / 3.0, 1, 1, 1};
+    CHECK(r.points == 7, "%d corners", r.points);
+    for (int i = 0; i < 7 && i < r.points; i++) {
+        CHECK_NEAR(r.fpr[i], fpr[i], 1e-12, "false positive rate of corner %d", i);
+        CHECK_NEAR(r.tpr[i], tpr[i], 1e-12, "true positive rate of corner %d", i);
+    }
     CHECK_NEAR(r.sensitivity[0], 1 / 3.0, 1e-12, "at false positive rate 0");
     CHECK_NEAR(r.sensitivity[16], 1 / 3.0, 1e-12, "at 0.32, below a third");
     CHECK_NEAR(r.sensitivity[17], 1, 1e-12, "at 0.34, above a third");
     CHECK_NEAR(r.sensitivity[50], 1, 1e-12, "at 1");
     for (int i = 0; i < ROC_POINTS; i++)
         CHECK(r.low[i] <= r.sensitivity[i] && r.sensitivity[i] <= r.high[i], "point %d: band %g to %g, curve %g", i, r.low[i], r.high[i], r.sensitivity[i]);
-    results_roc(&r, label, tied, 6, 10, 1);
+    roc_free(&r);
+    CHECK(results_roc(&r, label, tied, 6, 10, 1) == 0 && r.points == 2, "%d corners of a constant", r.points);
     CHECK(r.sensitivity[49] == 0 && r.sensitivity[50] == 1, "equal probabilities: %g, %g", r.sensitivity[49], r.sensitivity[50]);
+    roc_free(&r);
     const int one_class[2] = {1, 1};
-    results_roc(&r, one_class, p, 2, 10, 1);
+    CHECK(results_roc(&r, one_class, p, 2, 10, 1) == 0 && r.points == 0, "corners of one class");
     CHECK(isnan(r.sensitivity[0]), "a curve of one class");
+    roc_free(&r);
 }
 
-static void check_equivalence(void)
+/* Whether the sentences of a comparison hold a text, and do not hold another one. */
+static void check_words(const struct comparison *c, const char *there, const char *not_there, const char *what)
 {
-    struct delong d = {.difference = 0.01, .se = 0.02};
-    struct equivalence q = results_equivalence(&d, 0.05);
-    CHECK_NEAR(q.p, 0.022750131948179, 1e-12, "p is that of z = -2"); /* (0.01 - 0.05) / 0.02 */
-    CHECK_NEAR(q.ci[1], 0.01 + 1.6448536269514722 * 0.02, 1e-12, "upper end");
-    CHECK(q.equivalent, "equivalent");
-    d.difference = -0.03;
-    q = results_equivalence(&d, 0.05);
-    CHECK_NEAR(q.p, 0.158655253931457, 1e-12, "p is that of z = -1");
-    CHECK(!q.equivalent, "not equivalent");
-    d.se = NAN;
-    q = results_equivalence(&d, 0.05);
-    CHECK(isnan(q.p) && !q.equivalent, "an unknown error is no evidence: p %g", q.p);
+    struct text t = {0};
+    comparison_say(&t, c, "Mean Dice", "federated", "centralised");
+    char *s = text_take(&t);
+    CHECK(s && strstr(s, there) && !strstr(s, not_there), "%s: '%s' without '%s' in: %s", what, there, not_there, s ? s : "");
+    free(s);
+}
+
+/* Differences of known mean and spread: what is claimed, and what is not. */
+static void check_comparison(void)
+{
+    enum { N = 60, SEEDS = 3 };
+    static double a[SEEDS * N], b[SEEDS * N];
+    int patient[N], pairs[N];
+    struct comparison c = {0};
+    for (int i = 0; i < N; i++) patient[i] = i, pairs[i] = i / 2;
+    for (int k = 0; k < SEEDS; k++)
+        for (int i = 0; i < N; i++) {
+            b[k * N + i] = 0.5 + 0.3 * ((i * 7 % N) / (double)N);
+            a[k * N + i] = b[k * N + i] + 0.01 * ((i * 11 % 13) - 6.0) / 6 + 0.001 * (k - 1);
+        }
+    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.n == N && c.left_out == 0, "%d patients", c.n);
+    CHECK(c.equivalent && c.worse.shown && c.power_equal > 0.99, "small differences: p %g, power %g", c.equal.p, c.power_equal);
+    check_words(&c, "patients and seeds as random", "not shown (one-sided", "small differences");
+    /* Four cases whose differences are hundredths: the two one-sided tests may pass, equality is not claimed of so few. */
+    double few_a[4] = {0.061, 0.059, 0.073, 0.047}, few_b[4] = {0.06, 0.06, 0.06, 0.06};
+    CHECK(comparison_means(&c, few_a, few_b, 1, 4, patient, 4, 0.012, 1) == 0, "memory");
+    CHECK(!c.equivalent && c.power_equal < STUDY_POWER, "four cases: equivalent, power %g", c.power_equal);
+    check_words(&c, "4 test cases, 1 seed", "are equivalent", "four cases");
+    check_words(&c, "one seed says nothing of another", "as random", "one seed");
+    /* A case that one seed has no Dice of leaves; cases of a patient are one. */
+    a[N + 5] = NAN;
+    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.n == N - 1 && c.left_out == 1, "%d patients, %d left out", c.n, c.left_out);
+    a[N + 5] = 0.5;
+    CHECK(comparison_means(&c, a, b, SEEDS, N, pairs, N / 2, 0.05, 1) == 0 && c.n == N / 2 && c.cases == N, "%d patients of %d cases", c.n, c.cases);
+    CHECK(c.random.cases == N / 2 && c.wilcoxon.n <= N / 2, "%d patients in the mixed model", c.random.cases);
+    /* Seeds that differ more than patients do: the models differ, the ways of training do not. */
+    for (int k = 0; k < SEEDS; k++)
+        for (int i = 0; i < N; i++) a[k * N + i] = b[k * N + i] + (k == 0 ? 0.16 : -0.03) + 0.005 * (i % 3);
+    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.p < 0.001 && c.random.p > 0.2, "conditional p %g, p of the ways %g", c.p, c.random.p);
+    CHECK(c.main_p == c.random.p, "main p %g", c.main_p);
+    check_words(&c, "A difference was not shown", "was shown.", "seeds that differ");
+}
+
+static void check_areas(void)
+{
+    enum { N = 40 };
+    int label[N], patient[N];
+    double a[2 * N], b[2 * N];
+    struct comparison c = {0};
+    for (int i = 0; i < N; i++) {
+        label[i] = i % 2;
+        patient[i] = i;
+        for (int k = 0; k < 2; k++) {
+            a[k * N + i] = label[i] ? 0.6 + 0.01 * (i % 7) : 0.4 - 0.01 * (i % 5);
+            b[k * N + i] = 0.5;
+        }
+    }
+    CHECK(comparison_areas(&c, label, a, b, 2, N, patient, N, 0.05, 1) == 0, "memory");
+    CHECK_NEAR(c.difference, 0.5, 1e-12, "a perfect and a constant score");
+    CHECK(c.p > 0 && c.ci[0] < c.ci[1], "no p of 0, no interval of one point: %g, %g to %g", c.p, c.ci[0], c.ci[1]);
+}
+
+/* Which client has a site's cases, and how much is computed. */
+static void check_arms(void)
+{
+    struct study s = {.sites = 3, .site_name = {"a", "b", "c"}};
+    struct study_task t = {.options = {.epochs = 13, .iterations = 100}};
+    struct error e = {""};
+    char name[80];
+    int rounds, iterations;
+    CHECK(arms_choose(&s, "leave_one_out,alone,federated_equal_images,centralised_long", &e) == 0 && s.arms == 10, "%d arms: %s", s.arms, e.text);
+    for (int a = 0; a < s.arms; a++) {
+        const struct arm_design *d = s.arm[a].design;
+        for (int k = 0; k < arm_clients(&s, a); k++)
+            if (d->federated) CHECK(arm_client(&s, a, arm_site(&s, a, k)) == k, "%s: client %d", d->name, k);
+        arm_effort(&rounds, &iterations, &s, &t, a);
+        const double steps = (double)rounds * iterations * arm_clients(&s, a) / 1300;
+        const double want = strcmp(d->name, "federated_equal_images") == 0 ? 1 : d->effort == EFFORT_SITES ? 3 : arm_clients(&s, a);
+        CHECK_NEAR(steps, want, 0.03, "steps of %s in units of the centralised model's", d->name);
+    }
+    study_arm_name(name, &s, s.arms - 1);
+    CHECK(strcmp(name, "without: c") == 0 && arm_client(&s, s.arms - 1, 2) < 0 && arm_client(&s, s.arms - 1, 1) == 1, "%s", name);
+    study_arm_name(name, &s, 2);
+    CHECK(strcmp(name, "local: a") == 0 && arm_client(&s, 2, 0) == 0 && arm_client(&s, 2, 1) < 0, "%s", name);
+    CHECK(arms_choose(&s, "alone,nothing", &e) && strstr(e.text, "'nothing'"), "%s", e.text);
+    s.sites = 2;
+    CHECK(arms_choose(&s, "leave_one_out", &e), "a federation of one site");
+    CHECK(arms_choose(&s, "", &e) == 0 && s.arms == 2, "%d arms", s.arms);
 }
 
 static void check_net_benefit(void)
@@ -135,7 +221,9 @@ int main(void)
     check_patients();
     check_emd();
     check_roc();
-    check_equivalence();
+    check_comparison();
+    check_areas();
+    check_arms();
     check_net_benefit();
     check_text();
     return check_done("check_study");

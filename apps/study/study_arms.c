@@ -1,0 +1,123 @@
+/* study_arms.c - the arms of the study: a table of ways to train, and which site's cases each client of an arm has. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/study/study.h"
+#include "tensor/base/check.h"
+
+/* The first two are in every study, in this order. */
+static const struct arm_design table[] = {
+    {"federated", "FedAvg over all sites; as many steps in a row as every model", .federated = 1},
+    {"centralised", "all cases in one place", .effort = EFFORT_STEPS},
+    {"alone", "each site by itself", .each = 1},
+    {"federated_equal_images", "FedAvg that sees as many images as the centralised model: its steps are shared out to the sites",
+     .federated = 1, .effort = EFFORT_IMAGES},
+    {"centralised_long", "all cases in one place, as many times the steps as there are sites: the federation's computing",
+     .effort = EFFORT_SITES},
+    {"fedprox", "as federated, with FedProx", .federated = 1, .strategy = "fedprox"},
+    {"fedbn", "as federated, with FedBN: each site is tested with its own norms", .federated = 1, .strategy = "fedbn"},
+    {"leave_one_out", "FedAvg over all sites but one, for each of them", .each = 1, .federated = 1, .others = 1},
+};
+enum { DESIGNS = sizeof table / sizeof *table };
+
+const struct arm_design *arm_design_at(int i)
+{
+    return i >= 0 && i < DESIGNS ? &table[i] : NULL;
+}
+
+void arms_choices(char *text, size_t size)
+{
+    size_t used = 0;
+    *text = 0;
+    for (int i = 0; i < DESIGNS && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? "|" : "", table[i].name);
+}
+
+static int add_design(struct study *s, const struct arm_design *d, struct error *e)
+{
+    if (d->others && s->sites < 3) return error_set(e, "--arms %s: %d sites; without one of them a federation needs two more", d->name, s->sites);
+    for (int k = 0; k < (d->each ? s->sites : 1); k++) {
+        ENSURE(s->arms < STUDY_ARMS_MAX, "more than %d arms", STUDY_ARMS_MAX);
+        s->arm[s->arms++] = (struct study_arm){d, d->each ? k : -1};
+    }
+    return 0;
+}
+
+int arms_choose(struct study *s, const char *list, struct error *e)
+{
+    int chosen[DESIGNS] = {[ARM_FEDERATED] = 1, [ARM_CENTRALISED] = 1};
+    for (const char *name = list; *name;) {
+        const size_t length = strcspn(name, ",");
+        int k = 0;
+        while (k < DESIGNS && (strlen(table[k].name) != length || memcmp(table[k].name, name, length) != 0)) k++;
+        if (k == DESIGNS) {
+            char names[400];
+            arms_choices(names, sizeof names);
+            return error_set(e, "--arms %s: '%.*s' is none of %s", list, (int)length, name, names);
+        }
+        chosen[k] = 1;
+        name += length + (name[length] == ',');
+    }
+    s->arms = 0;
+    for (int k = 0; k < DESIGNS; k++)
+        if (chosen[k] && add_design(s, &table[k], e)) return -1;
+    return 0;
+}
+
+int arm_client(const struct study *s, int arm, int site)
+{
+    const struct study_arm *a = &s->arm[arm];
+    if (!a->design->each) return a->design->federated ? site : 0;
+    if (a->design->others) return site == a->site ? -1 : site - (site > a->site);
+    return site == a->site ? 0 : -1;
+}
+
+int arm_site(const struct study *s, int arm, int client)
+{
+    const struct study_arm *a = &s->arm[arm];
+    if (!a->design->federated) return a->site;
+    return a->design->others && client >= a->site ? client + 1 : client;
+}
+
+int arm_clients(const struct study *s, int arm)
+{
+    const struct arm_design *d = s->arm[arm].design;
+    return d->federated ? s->sites - d->others : 1;
+}
+
+void arm_effort(int *rounds, int *iterations, const struct study *s, const struct study_task *t, int arm)
+{
+    const int64_t r = t->options.epochs, k = t->options.iterations;
+    *rounds = t->options.epochs;
+    *iterations = t->options.iterations;
+    if (s->arm[arm].design->effort == EFFORT_SITES) *iterations *= s->sites;
+    if (s->arm[arm].design->effort != EFFORT_IMAGES) return;
+    const int64_t each = k / s->sites > 0 ? k / s->sites : 1, all = (r * k + s->sites / 2) / s->sites; /* steps of a site */
+    *iterations = (int)each;
+    *rounds = (int)((all + each / 2) / each > 0 ? (all + each / 2) / each : 1);
+}
+
+void study_arm_name(char buf[80], const struct study *s, int arm)
+{
+    const struct study_arm *a = &s->arm[arm];
+    if (!a->design->each) {
+        snprintf(buf, 80, "%s", a->design->name);
+        for (char *p = buf; *p; p++)
+            if (*p == '_') *p = ' ';
+    } else {
+        snprintf(buf, 80, "%s: %s", a->design->others ? "without" : "local", s->site_name[a->site]);
+    }
+}
+
+void study_arm_file(char buf[80], const struct study *s, int arm)
+{
+    const struct study_arm *a = &s->arm[arm];
+    if (!a->design->each) {
+        snprintf(buf, 80, "%s", a->design->name);
+        return;
+    }
+    const int n = snprintf(buf, 80, "%s_%d_%s", a->design->others ? "without" : "local", a->site + 1, s->site_name[a->site]);
+    for (int i = 0; i < n && i < 79; i++)
+        if (!isalnum((unsigned char)buf[i])) buf[i] = '_';
+}

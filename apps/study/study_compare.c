@@ -1,0 +1,214 @@
+/* study_compare.c - the tests of one endpoint between two arms, and what may be said of them. */
+#include "apps/study/study_compare.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/measure/stats.h"
+#include "nn/measure/stats_bootstrap.h"
+#include "nn/measure/stats_power.h"
+
+enum { RESAMPLES = 2000 };
+
+/* ---- margins and power ----------------------------------------------------------------------------------------- */
+
+static void read_off(struct comparison *c)
+{
+    const double se = c->random.se, df = c->random.df;
+    c->main_p = c->seeds > 1 ? c->random.p : c->p;
+    c->detectable = stats_detectable_effect(STUDY_POWER, se, df, 0.05);
+    c->equal.p = c->worse.p = c->power_margin = c->power_equal = c->power_worse = NAN;
+    if (c->margin <= 0) return;
+    stats_tost_estimate(&c->equal, c->random.difference, se, df, c->margin);
+    stats_noninferiority_estimate(&c->worse, c->random.difference, se, df, c->margin, 1, 0.025);
+    c->power_margin = stats_power_two_sided(c->margin, se, df, 0.05);
+    c->power_equal = stats_power_tost(0, c->margin, se, df, 0.05);
+    c->power_worse = stats_power_noninferiority(0, c->margin, se, df, 0.025);
+    c->equivalent = c->equal.equivalent && c->power_equal >= STUDY_POWER;
+}
+
+/* ---- means ------------------------------------------------------------------------------------------------------- */
+
+/* Means of the cases of each patient whose values are there for all seeds of both arms. Returns the patients. */
+static int take_patients(double *out[2], int *used, const double *const in[2], int seeds, int cases, const int *patient,
+                         int patients)
+{
+    int n = 0;
+    *used = 0;
+    for (int p = 0; p < patients; p++) {
+        int count = 0;
+        for (int k = 0; k < 2 * seeds; k++) out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] = 0;
+        for (int i = 0; i < cases; i++) {
+            int whole = patient[i] == p;
+            for (int k = 0; whole && k < 2 * seeds; k++) whole = isfinite(in[k / seeds][(size_t)(k % seeds) * (size_t)cases + (size_t)i]);
+            if (!whole) continue;
+            count++;
+            for (int k = 0; k < 2 * seeds; k++)
+                out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] += in[k / seeds][(size_t)(k % seeds) * (size_t)cases + (size_t)i];
+        }
+        for (int k = 0; count && k < 2 * seeds; k++) out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] /= count;
+        *used += count;
+        n += count > 0;
+    }
+    for (int k = 0; k < 2 * seeds; k++) /* rows of n behind each other */
+        memmove(out[k / seeds] + (size_t)(k % seeds) * (size_t)n, out[k / seeds] + (size_t)(k % seeds) * (size_t)patients, (size_t)n * sizeof **out);
+    return n;
+}
+
+static int test_means(struct comparison *c, double *const v[2], double *mean[2], uint64_t seed)
+{
+    const int n = c->n, seeds = c->seeds;
+    double percentile[2], *difference = malloc(((size_t)n + 1) * sizeof *difference);
+    if (!difference) return -1;
+    for (int i = 0; i < n; i++) {
+        for (int arm = 0; arm < 2; arm++) {
+            mean[arm][i] = 0;
+            for (int k = 0; k < seeds; k++) mean[arm][i] += v[arm][(size_t)k * (size_t)n + (size_t)i] / seeds;
+        }
+        difference[i] = mean[0][i] - mean[1][i];
+    }
+    c->difference = stats_mean(difference, n);
+    int status = stats_bootstrap_mean(percentile, c->ci, difference, n, RESAMPLES, seed, 0.95) ||
+                 stats_wilcoxon(&c->wilcoxon, mean[0], mean[1], n, WILCOXON_ZEROS_DEFAULT) ||
+                 stats_hodges_lehmann(&c->shift, mean[0], mean[1], n, 0.95) || stats_seeds_mean(&c->random, v[0], v[1], seeds, n) ||
+                 stats_seeds_bootstrap_mean(&c->bootstrap, v[0], v[1], seeds, n, NULL, 0, RESAMPLES, seed, 0.95);
+    c->p = c->wilcoxon.p;
+    free(difference);
+    return status ? -1 : 0;
+}
+
+int comparison_means(struct comparison *c, const double *a, const double *b, int seeds, int cases, const int *patient,
+                     int patients, double margin, uint64_t seed)
+{
+    const double *const in[2] = {a, b};
+    const size_t room = ((size_t)patients + 1) * (size_t)seeds;
+    double *v[2], *mean[2];
+    int status = 0;
+    c->seeds = seeds;
+    c->margin = margin;
+    for (int arm = 0; arm < 2; arm++) {
+        v[arm] = malloc(room * sizeof **v);
+        mean[arm] = malloc(((size_t)patients + 1) * sizeof **mean);
+        if (!v[arm] || !mean[arm]) status = -1;
+    }
+    if (!status) {
+        c->n = take_patients(v, &c->cases, in, seeds, cases, patient, patients);
+        c->left_out = cases - c->cases;
+        c->difference = c->ci[0] = c->ci[1] = c->p = NAN;
+        c->random = (struct seeds_test){.difference = NAN, .se = NAN, .df = NAN, .p = NAN, .ci = {NAN, NAN}, .t = NAN};
+        c->bootstrap = (struct seeds_bootstrap){NAN, {NAN, NAN}, NAN};
+        c->shift = (struct hodges_lehmann){.shift = NAN, .ci = {NAN, NAN}};
+        c->wilcoxon = (struct wilcoxon){.statistic = NAN, .p = NAN};
+        if (c->n > 1) status = test_means(c, v, mean, seed);
+        read_off(c);
+    }
+    for (int arm = 0; arm < 2; arm++) {
+        free(v[arm]);
+        free(mean[arm]);
+    }
+    return status;
+}
+
+/* ---- areas ------------------------------------------------------------------------------------------------------- */
+
+int comparison_areas(struct comparison *c, const int *label, const double *a, const double *b, int seeds, int cases,
+                     const int *patient, int patients, double margin, uint64_t seed)
+{
+    const double *const in[2] = {a, b};
+    double *mean[2] = {calloc((size_t)cases + 1, sizeof **mean), calloc((size_t)cases + 1, sizeof **mean)};
+    int status = mean[0] && mean[1] ? 0 : -1;
+    c->seeds = seeds;
+    c->margin = margin;
+    c->n = c->cases = cases;
+    c->left_out = 0;
+    for (int arm = 0; !status && arm < 2; arm++)
+        for (int k = 0; k < seeds * cases; k++) mean[arm][k % cases] += in[arm][k] / seeds;
+    if (!status && patients < cases) status = stats_delong_clustered(&c->delong, label, mean[0], mean[1], patient, cases, patients);
+    else if (!status) status = stats_delong(&c->delong, label, mean[0], mean[1], cases);
+    if (!status)
+        status = stats_seeds_auc(&c->random, label, a, b, seeds, cases) ||
+                         stats_seeds_bootstrap_auc(&c->bootstrap, label, a, b, seeds, cases, RESAMPLES, seed, 0.95)
+                     ? -1
+                     : 0;
+    if (!status) {
+        c->difference = c->delong.difference;
+        memcpy(c->ci, c->delong.ci, sizeof c->ci);
+        c->p = c->delong.p;
+        if (patients < cases && seeds == 1) c->random.se = c->delong.se;
+        read_off(c);
+    }
+    free(mean[0]);
+    free(mean[1]);
+    return status;
+}
+
+/* ---- words --------------------------------------------------------------------------------------------------------- */
+
+void comparison_number(struct text *t, double v, int decimals)
+{
+    char buf[400];
+    if (!isfinite(v)) {
+        text_puts(t, "-");
+        return;
+    }
+    snprintf(buf, sizeof buf, "%.*f", decimals, v);
+    text_puts(t, strspn(buf, "-0.") == strlen(buf) && buf[0] == '-' ? buf + 1 : buf);
+}
+
+void comparison_p(struct text *t, double p)
+{
+    if (isnan(p)) text_puts(t, "p not defined");
+    else if (p < 0.0001) text_puts(t, "p < 0.0001");
+    else text_puts(t, "p = "), comparison_number(t, p, p < 0.001 ? 4 : 3);
+}
+
+static void say_margin(struct text *t, const struct comparison *c, const char *name_a, const char *name_b)
+{
+    text_printf(t, " That %s is worse than %s by less than the margin of ", name_a, name_b);
+    comparison_number(t, c->margin, 3);
+    text_printf(t, " was %s (one-sided, alpha 0.025, ", c->worse.shown ? "shown" : "not shown");
+    comparison_p(t, c->worse.p);
+    text_puts(t, "; power ");
+    comparison_number(t, c->power_worse, 2);
+    text_puts(t, " if there is no difference). ");
+    if (c->equivalent) {
+        text_puts(t, "Within the margin the two are equivalent (two one-sided tests, ");
+    } else if (c->equal.equivalent) {
+        text_puts(t, "Two one-sided tests lie within the margin, but with a power below 0.8 this is not taken for equivalence (");
+    } else {
+        text_puts(t, "Equivalence was not shown (two one-sided tests, ");
+    }
+    comparison_p(t, c->equal.p);
+    text_puts(t, "; power ");
+    comparison_number(t, c->power_equal, 2);
+    text_puts(t, ").");
+}
+
+void comparison_say(struct text *t, const struct comparison *c, const char *what, const char *name_a, const char *name_b)
+{
+    const int many = c->seeds > 1;
+    const double *ci = many ? c->random.ci : c->ci;
+    text_printf(t, "%s, %d test case%s, %d seed%s: %s less %s ", what, c->cases, c->cases == 1 ? "" : "s", c->seeds, many ? "s" : "", name_a, name_b);
+    comparison_number(t, many ? c->random.difference : c->difference, 3);
+    text_puts(t, " (95 % interval ");
+    comparison_number(t, ci[0], 3);
+    text_puts(t, " to ");
+    comparison_number(t, ci[1], 3);
+    text_puts(t, ", ");
+    comparison_p(t, c->main_p);
+    text_puts(t, many ? ", patients and seeds as random). " : ", for these two models: one seed says nothing of another). ");
+    if (c->main_p < 0.05) {
+        text_printf(t, "That %s is %s was shown.", name_a, (many ? c->random.difference : c->difference) > 0 ? "better" : "worse");
+    } else {
+        text_puts(t, "A difference was not shown, which is no sign that there is none");
+        if (isfinite(c->detectable)) {
+            text_puts(t, ": one of ");
+            comparison_number(t, c->detectable, 3);
+            text_puts(t, " would have been found in 80 of 100 such studies");
+        }
+        text_puts(t, ".");
+    }
+    if (c->margin > 0) say_margin(t, c, name_a, name_b);
+}

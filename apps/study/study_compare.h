@@ -1,0 +1,58 @@
+/* study_compare.h - two arms of the study against each other by one endpoint of which more is better.
+ *
+ * Two questions have two answers. "Do these trained models differ?" is conditional on them: Wilcoxon or DeLong over
+ * the patients. "Do the ways of training differ?" takes seeds as random too: a mixed model of the differences, or
+ * Obuchowski and Rockette's analysis of areas, and a crossed bootstrap (nn/measure/stats_seeds.h). With one seed the
+ * second question has no answer, and the numbers of `random` are those of a paired t test, or of DeLong's.
+ * Margins and power are read off the second kind where there are seeds.
+ */
+#ifndef APPS_STUDY_STUDY_COMPARE_H
+#define APPS_STUDY_STUDY_COMPARE_H
+
+#include "io/base/text.h"
+#include "nn/measure/stats_auc.h"
+#include "nn/measure/stats_paired.h"
+#include "nn/measure/stats_rank.h"
+#include "nn/measure/stats_seeds.h"
+
+#define STUDY_POWER 0.8 /* that a test should have before its "not" is taken for more than a lack of cases */
+
+struct comparison {
+    int a, b;                     /* arms */
+    int n, left_out, seeds;       /* units: patients (of means), cases (of areas); cases without a value */
+    int cases;                    /* that the units stand for */
+    double margin;                /* 0: none was stated for this endpoint */
+    /* Conditional on the trained models: of the mean over seeds of each case. */
+    double difference, ci[2], p;  /* BCa of the mean difference and Wilcoxon, or DeLong's */
+    struct wilcoxon wilcoxon;     /* of means */
+    struct hodges_lehmann shift;  /* of means */
+    struct delong delong;         /* of areas */
+    /* Patients and seeds as random. */
+    struct seeds_test random;
+    struct seeds_bootstrap bootstrap;
+    double main_p, holm;          /* random.p where there are seeds, else p; Holm over the pairs of the task */
+    /* By random.se and random.df. */
+    struct tost equal;
+    struct noninferiority worse;
+    double detectable;            /* difference that is found with STUDY_POWER */
+    double power_margin, power_equal, power_worse; /* if the difference is the margin; if it is 0 */
+    int equivalent;               /* equal.equivalent, and that test had STUDY_POWER */
+};
+
+/* a, b: [seeds][cases], NaN where undefined: such cases are left out. patient[cases]: 0 to patients - 1; the cases of
+ * a patient become their mean. -1 when memory is out. */
+int comparison_means(struct comparison *c, const double *a, const double *b, int seeds, int cases, const int *patient,
+                     int patients, double margin, uint64_t seed);
+/* Areas under ROC curves of label over probabilities. Where a patient has several cases DeLong's error is
+ * Obuchowski's for clusters; the analysis with random seeds counts cases. */
+int comparison_areas(struct comparison *c, const int *label, const double *a, const double *b, int seeds, int cases,
+                     const int *patient, int patients, double margin, uint64_t seed);
+/* Sentences in plain text: the difference, what was shown and what not, what could have been. what: "mean Dice";
+ * name_a, name_b: the arms. */
+void comparison_say(struct text *t, const struct comparison *c, const char *what, const char *name_a,
+                    const char *name_b);
+/* A number in plain text: fixed decimals, "-" where it is not finite. "p = 0.03" or "p < 0.0001". */
+void comparison_number(struct text *t, double v, int decimals);
+void comparison_p(struct text *t, double p);
+
+#endif

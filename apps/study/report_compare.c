@@ -42,8 +42,8 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
         html_number(t, c->detectable, 3);
         text_puts(t, "<td>");
         html_number(t, c->power_margin, 2);
-        text_printf(t, "<td>%s<td>%s\n", c->worse.shown ? "shown" : "not shown",
-                    c->equivalent ? "shown" : c->equal.equivalent ? "power too low" : "not shown");
+        text_printf(t, "<td>%s<td>%s\n", c->noninferior ? "shown" : c->worse.shown ? "not claimed" : "not shown",
+                    c->equivalent ? "shown" : c->equal.equivalent ? "not claimed" : "not shown");
     }
     text_puts(t, "</table></div>\n");
 }
@@ -79,7 +79,7 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->worse.bound, 3);
     text_puts(t, ", ");
     html_p(t, c->worse.p);
-    text_printf(t, ": <b>%s</b>.<li>Equivalent within ±", c->worse.shown ? "shown" : "not shown");
+    text_printf(t, ": <b>%s</b>.<li>Equivalent within ±", c->noninferior ? "shown" : c->worse.shown ? "not claimed" : "not shown");
     html_number(t, c->margin, 3);
     text_puts(t, " (two one-sided tests): 90 % interval ");
     html_number(t, c->equal.ci[0], 3);
@@ -87,7 +87,9 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->equal.ci[1], 3);
     text_puts(t, ", ");
     html_p(t, c->equal.p);
-    text_printf(t, ": <b>%s</b>.", c->equivalent ? "shown" : c->equal.equivalent ? "not claimed: the test's power is below 0.8" : "not shown");
+    text_printf(t, ": <b>%s</b>.", c->equivalent ? "shown" : c->equal.equivalent ? "not claimed" : "not shown");
+    if (c->no_claim) text_printf(t, "<li>Why nothing is claimed: %s.", c->no_claim);
+    else if (c->equal.equivalent && !c->equivalent) text_printf(t, "<li>Why equivalence is not claimed: %s.", c->seeds > 1 ? "power below 0.8" : "one seed");
     text_puts(t, "</ul><table><caption>What these tests could show</caption><tr><th>a difference found in 80 of 100 such studies<td>");
     html_number(t, c->detectable, 3);
     text_puts(t, "<tr><th>power, if the difference is the margin<td>");

@@ -14,8 +14,13 @@ enum { RESAMPLES = 2000 };
 
 /* ---- margins and power ----------------------------------------------------------------------------------------- */
 
-static void read_off(struct comparison *c)
+/* useful: arm b does better than nothing by this endpoint. */
+static void read_off(struct comparison *c, int useful)
 {
+    c->no_claim = c->n < STUDY_PATIENTS ? "too few patients to know how differences scatter"
+                  : !useful             ? "the arms do so badly that to lie within the margin says nothing"
+                                        : NULL;
+    c->equivalent = c->noninferior = 0;
     const double se = c->random.se, df = c->random.df;
     c->main_p = c->seeds > 1 ? c->random.p : c->p;
     c->detectable = stats_detectable_effect(STUDY_POWER, se, df, 0.05);
@@ -26,7 +31,8 @@ static void read_off(struct comparison *c)
     c->power_margin = stats_power_two_sided(c->margin, se, df, 0.05);
     c->power_equal = stats_power_tost(0, c->margin, se, df, 0.05);
     c->power_worse = stats_power_noninferiority(0, c->margin, se, df, 0.025);
-    c->equivalent = c->equal.equivalent && c->power_equal >= STUDY_POWER;
+    c->noninferior = c->worse.shown && !c->no_claim;
+    c->equivalent = c->equal.equivalent && c->power_equal >= STUDY_POWER && c->seeds > 1 && !c->no_claim;
 }
 
 /* ---- means ------------------------------------------------------------------------------------------------------- */
@@ -102,7 +108,7 @@ int comparison_means(struct comparison *c, const double *a, const double *b, int
         c->shift = (struct hodges_lehmann){.shift = NAN, .ci = {NAN, NAN}};
         c->wilcoxon = (struct wilcoxon){.statistic = NAN, .p = NAN};
         if (c->n > 1) status = test_means(c, v, mean, seed);
-        read_off(c);
+        read_off(c, c->random.b >= 4 * margin);
     }
     for (int arm = 0; arm < 2; arm++) {
         free(v[arm]);
@@ -137,7 +143,7 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
         memcpy(c->ci, c->delong.ci, sizeof c->ci);
         c->p = c->delong.p;
         if (patients < cases && seeds == 1) c->random.se = c->delong.se;
-        read_off(c);
+        read_off(c, c->delong.auc_b - 1.96 * c->delong.se_b > 0.5);
     }
     free(mean[0]);
     free(mean[1]);
@@ -168,6 +174,10 @@ static void say_margin(struct text *t, const struct comparison *c, const char *n
 {
     text_printf(t, " That %s is worse than %s by less than the margin of ", name_a, name_b);
     comparison_number(t, c->margin, 3);
+    if (c->no_claim) {
+        text_printf(t, " is not claimed, nor that they are equivalent: %s.", c->no_claim);
+        return;
+    }
     text_printf(t, " was %s (one-sided, alpha 0.025, ", c->worse.shown ? "shown" : "not shown");
     comparison_p(t, c->worse.p);
     text_puts(t, "; power ");
@@ -176,7 +186,8 @@ static void say_margin(struct text *t, const struct comparison *c, const char *n
     if (c->equivalent) {
         text_puts(t, "Within the margin the two are equivalent (two one-sided tests, ");
     } else if (c->equal.equivalent) {
-        text_puts(t, "Two one-sided tests lie within the margin, but with a power below 0.8 this is not taken for equivalence (");
+        text_printf(t, "Two one-sided tests lie within the margin, but with %s this is not taken for equivalence (",
+                    c->seeds > 1 ? "a power below 0.8" : "one seed");
     } else {
         text_puts(t, "Equivalence was not shown (two one-sided tests, ");
     }

@@ -15,6 +15,7 @@
 #include "nn/measure/stats_rank.h"
 #include "nn/measure/stats_seeds.h"
 
+enum { STUDY_PATIENTS = 20 }; /* fewer than so many claim nothing within a margin */
 #define STUDY_POWER 0.8 /* that a test should have before its "not" is taken for more than a lack of cases */
 
 struct comparison {
@@ -36,7 +37,10 @@ struct comparison {
     struct noninferiority worse;
     double detectable;            /* difference that is found with STUDY_POWER */
     double power_margin, power_equal, power_worse; /* if the difference is the margin; if it is 0 */
-    int equivalent;               /* equal.equivalent, and that test had STUDY_POWER */
+    /* Why neither equivalence nor non-inferiority is claimed whatever the tests say; NULL: they may be. Few patients do not
+     * tell how much differences scatter, and two useless models lie within any margin. */
+    const char *no_claim;
+    int noninferior, equivalent;  /* claimed: the test's p and no_claim; equivalence with STUDY_POWER too */
 };
 
 /* a, b: [seeds][cases], NaN where undefined: such cases are left out. patient[cases]: 0 to patients - 1; the cases of

@@ -44,9 +44,10 @@ static void add_random(struct json *j, const struct comparison *c, const char *m
     json_add_number(n, "margin", c->margin);
     json_add_number(n, "bound", c->worse.bound);
     json_add_number(n, "p", c->worse.p);
-    json_add_bool(n, "shown", c->worse.shown);
+    json_add_bool(n, "shown", c->noninferior);
+    json_add_text(n, "not_claimed_because", c->no_claim ? c->no_claim : "");
     struct json *q = json_add_object(j, "equivalence");
-    json_add_text(q, "name", "two one-sided tests; equivalent: p below 0.05 and power of 0.8 or more");
+    json_add_text(q, "name", "two one-sided tests; equivalent: p below 0.05, power of 0.8 or more, several seeds, 20 patients, arms that do better than nothing");
     json_add_number(q, "margin", c->margin);
     json_add_number(q, "difference", c->equal.difference);
     add_pair(q, "ci_90", c->equal.ci[0], c->equal.ci[1]);
@@ -82,7 +83,7 @@ static void add_pairs(struct json *j, const struct study *s, const struct compar
         json_add_number(o, "p_holm", c->holm);
         json_add_number(o, "detectable_difference", c->detectable);
         json_add_number(o, "power_if_the_difference_is_the_margin", c->power_margin);
-        json_add_bool(o, "noninferior", c->worse.shown);
+        json_add_bool(o, "noninferior", c->noninferior);
         json_add_bool(o, "equivalent", c->equivalent);
     }
 }

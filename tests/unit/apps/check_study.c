@@ -113,7 +113,7 @@ static void check_words(const struct comparison *c, const char *there, const cha
 static void check_comparison(void)
 {
     enum { N = 60, SEEDS = 3 };
-    static double a[SEEDS * N], b[SEEDS * N];
+    static double a[SEEDS * N], b[SEEDS * N], few[SEEDS * N], none[SEEDS * N];
     int patient[N], pairs[N];
     struct comparison c = {0};
     for (int i = 0; i < N; i++) patient[i] = i, pairs[i] = i / 2;
@@ -129,8 +129,11 @@ static void check_comparison(void)
     double few_a[4] = {0.061, 0.059, 0.073, 0.047}, few_b[4] = {0.06, 0.06, 0.06, 0.06};
     CHECK(comparison_means(&c, few_a, few_b, 1, 4, patient, 4, 0.012, 1) == 0, "memory");
     CHECK(!c.equivalent && c.power_equal < STUDY_POWER, "four cases: equivalent, power %g", c.power_equal);
-    check_words(&c, "4 test cases, 1 seed", "are equivalent", "four cases");
+    check_words(&c, "4 test cases, 1 seed", "Within the margin the two", "four cases");
     check_words(&c, "one seed says nothing of another", "as random", "one seed");
+    for (int i = 0; i < SEEDS * N; i++) few[i] = 0.06 + 0.0001 * (i % 5), none[i] = 0.06;
+    CHECK(comparison_means(&c, few, none, SEEDS, N, patient, N, 0.05, 1) == 0 && c.equal.equivalent && !c.equivalent && !c.noninferior, "Dice of 0.06");
+    check_words(&c, "is not claimed", "Within the margin the two", "Dice of 0.06");
     /* A case that one seed has no Dice of leaves; cases of a patient are one. */
     a[N + 5] = NAN;
     CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.n == N - 1 && c.left_out == 1, "%d patients, %d left out", c.n, c.left_out);

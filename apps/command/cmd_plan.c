@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/command/plan_layers.h"
 #include "apps/training/budget.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
@@ -14,9 +15,9 @@
 struct planning {
     struct budget budget;
     int threads;
-    const char *output, *fingerprint_in, *fingerprint_out, *dataset_json, *configuration;
+    const char *output, *fingerprint_in, *fingerprint_out, *dataset_json, *configuration, *json, *precision;
     struct plan_options options;
-    int quiet;
+    int quiet, layers;
 };
 
 /* ---- memory ---------------------------------------------------------------------------------------------------------- */
@@ -110,6 +111,43 @@ static void print_fingerprint(const struct fingerprint *f, const struct dataset 
                normalization_name(normalization_of_channel(d->channel_name[c])));
 }
 
+/* ---- as JSON ------------------------------------------------------------------------------------------------------------ */
+
+static void add_sizes(struct json *j, const char *key, const int *v, int count)
+{
+    struct json *list = json_add_array(j, key);
+    for (int i = 0; i < count; i++) json_add_int(list, NULL, v[i]);
+}
+
+static void add_needs(struct json *j, const char *key, const struct needs *n)
+{
+    struct json *of = json_add_object(j, key);
+    json_add_int(of, "train_bytes", (int64_t)n->train_block);
+    json_add_int(of, "infer_bytes", (int64_t)n->infer_block);
+}
+
+static struct json *add_plan(struct json *list, const struct plan *p)
+{
+    struct json *j = json_add_object(list, NULL);
+    struct needs n, half;
+    struct error e;
+    json_add_text(j, "configuration", p->configuration);
+    json_add_text(j, "architecture", p->architecture);
+    add_sizes(j, "patch", p->patch, 3);
+    json_add_int(j, "batch", p->batch);
+    add_sizes(j, "features", p->features, p->stages);
+    if (measure(&n, p, 0, &e) || measure(&half, p, GRAPH_BF16, &e)) {
+        json_add_text(j, "error", e.text);
+        return j;
+    }
+    json_add_int(j, "parameters", (int64_t)n.parameters);
+    json_add_number(j, "train_gflop", 3 * n.train_flops / 1e9);
+    json_add_number(j, "infer_gflop", n.infer_flops / 1e9);
+    add_needs(j, "fp32", &n);
+    add_needs(j, "bf16", &half);
+    return j;
+}
+
 /* ---- the work --------------------------------------------------------------------------------------------------------------- */
 
 static int get_fingerprint(struct fingerprint *f, const struct planning *w, const struct dataset *d, struct error *e)
@@ -153,6 +191,25 @@ static int plan_in_time(struct plans *p, const struct planning *w, const struct 
     return status;
 }
 
+/* The table, and the same as JSON where it is asked for; `only` one of the plans or NULL. */
+static int show(const struct planning *w, const struct fingerprint *f, const struct dataset *d, const struct plans *p, const struct plan *only, struct error *e)
+{
+    struct json *j = w->json ? json_object() : NULL, *list = json_add_array(j, "configurations");
+    const int threads = w->threads > 0 ? w->threads : cpu_count(), bf16 = strcmp(w->precision, "bf16") == 0;
+    int status = 0;
+    if (j) json_add_text(j, "dataset", d->name);
+    if (!w->quiet) print_fingerprint(f, d);
+    for (int i = 0; i < p->count && !status; i++) {
+        if (only && only != &p->plan[i]) continue;
+        struct json *of = list ? add_plan(list, &p->plan[i]) : NULL;
+        if (!w->quiet) print_plan(&p->plan[i]);
+        if (w->layers) status = plan_layers(&p->plan[i], bf16, threads, !w->quiet, of, e);
+    }
+    if (!status && w->json) status = json_write(j, w->json, e);
+    json_free(j);
+    return status;
+}
+
 static int plan_dataset(const struct planning *w, const struct dataset *d, struct error *e)
 {
     struct fingerprint f;
@@ -166,11 +223,7 @@ static int plan_dataset(const struct planning *w, const struct dataset *d, struc
     }
     const struct plan *only = w->configuration ? plans_find(&p, w->configuration, e) : NULL;
     int status = w->configuration && !only ? -1 : write_files(w, &f, &p, e);
-    if (!status && !w->quiet) {
-        print_fingerprint(&f, d);
-        for (int i = 0; i < p.count; i++)
-            if (!only || only == &p.plan[i]) print_plan(&p.plan[i]);
-    }
+    if (!status) status = show(w, &f, d, &p, only, e);
     plans_free(&p);
     fingerprint_free(&f);
     return status;
@@ -192,7 +245,7 @@ static int read_description(struct dataset *d, const char *path, struct error *e
 
 int cmd_plan(int argc, char **argv)
 {
-    struct planning w = {.options = plan_options_default(), .budget = {.window_step = 0.5, .mirror = 1}};
+    struct planning w = {.options = plan_options_default(), .precision = "fp32", .budget = {.window_step = 0.5, .mirror = 1}};
     int width = 0;
     struct plan_options *o = &w.options;
     const struct option_spec spec[] = {
@@ -207,6 +260,9 @@ int cmd_plan(int argc, char **argv)
         {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE", "dataset_fingerprint.json instead of reading images", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE", "dataset.json instead of DATASET, with --fingerprint", 0, 0, 0},
         {"write-fingerprint", 0, OPTION_TEXT, &w.fingerprint_out, "FILE", "write dataset_fingerprint.json here", 0, 0, 0},
+        {"layers", 0, OPTION_FLAG, &w.layers, NULL, "a table of the convolutions: shapes, the algorithm of each pass on this machine, scratch", 0, 0, 0},
+        {"precision", 0, OPTION_TEXT, &w.precision, "P", "of the step that --layers shows (default: fp32)", 0, 0, "fp32|bf16"},
+        {"json", 0, OPTION_TEXT, &w.json, "FILE", "what is printed, as JSON", 0, 0, 0},
         OPTION_THREADS(w.threads),
         OPTION_QUIET(w.quiet),
         {0}};

@@ -8,6 +8,7 @@
 #define TENSOR_OPS_H
 
 #include "tensor/base/label_set.h"
+#include "tensor/conv/conv.h"
 #include "tensor/graph/graph.h"
 
 enum { LABEL_IGNORE = 255 }; /* in DT_U8 label maps: excluded from every loss */
@@ -72,6 +73,18 @@ struct seg_loss {
     int ignores;            /* regions only */
 };
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l);
+
+/* What computes a convolution of a recorded graph: for tables. A convolution of two inputs is two of these. */
+struct conv_layer {
+    const char *name;       /* of the node, "encoder.stages.0.0.convs.0.conv" */
+    int input, inputs;      /* which of the node's inputs, of how many */
+    const struct conv3d *conv; /* shape, algorithms, floats of scratch, level, threads; the graph's */
+    double flops;           /* 2 * multiply-adds of the forward pass; each other pass has as many */
+    int data, weights;      /* the graph has a backward pass, and it computes the gradient of this input; of the weights */
+    size_t bytes, grad_bytes; /* of the node's output and, where there is one, its gradient */
+};
+/* The convolution at place i; 0 beyond the last, or where the graph has failed. */
+int graph_conv_layer(const struct graph *g, int i, struct conv_layer *layer);
 
 /* Every descriptor there is; NULL-terminated. An op without a case in tests/unit/tensor/check_gradients.c fails the check. */
 extern const struct op *const op_table[];

@@ -150,6 +150,35 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
     return node_output_as(g, n, SHAPE(s.n, shape.out[0], shape.out[1], shape.out[2], k), graph_activation(g));
 }
 
+/* ---- what was chosen ---------------------------------------------------------------------------------------------- */
+
+static int conv_parts(const struct node *n)
+{
+    return n->op == &conv3d_op ? n->inputs : n->op == &conv_transpose3d_op;
+}
+
+int graph_conv_layer(const struct graph *g, int i, struct conv_layer *layer)
+{
+    const struct node *n = NULL;
+    int nodes = graph_failed(g) ? 0 : g->nodes, parts = 0;
+    for (int at = 0; at < nodes && i >= parts; at++) {
+        i -= parts;
+        n = g->node[at];
+        parts = conv_parts(n);
+    }
+    if (i >= parts) return 0;
+    const struct conv3d *c = n->op == &conv3d_op ? &((const struct conv *)n->attr)->part[i] : n->attr;
+    const struct conv3d_shape *s = &c->shape;
+    const int trains = n->out->needs_grad, receptive = s->kernel[0] * s->kernel[1] * s->kernel[2];
+    const size_t bytes = shape_count(n->out->shape) * dtype_bytes(n->out->dtype);
+    *layer = (struct conv_layer){.name = n->name, .input = i, .inputs = parts, .conv = c, .bytes = bytes};
+    layer->flops = 2.0 * s->n * volume(c->transposed ? s->in : s->out) * s->c * s->k * receptive;
+    layer->weights = trains;
+    layer->data = trains && n->in[i]->needs_grad;
+    layer->grad_bytes = trains ? bytes : 0;
+    return 1;
+}
+
 /* ---- linear -------------------------------------------------------------------------------------------------------- */
 
 static void linear_forward(struct graph *g, struct node *n)

@@ -197,6 +197,12 @@ static int set_option(const char *command, const struct option_spec *s, const ch
             return app_usage(command, "--%s is '%s', must be one of %s", s->name, text, s->choices);
         *(const char **)s->value = text;
         return 0;
+    case OPTION_TEXTS: {
+        struct option_texts *list = s->value;
+        if (list->count == OPTION_TEXTS_MAX) return app_usage(command, "--%s is given more than %d times", s->name, OPTION_TEXTS_MAX);
+        list->text[list->count++] = text;
+        return 0;
+    }
     case OPTION_SEED:
         errno = 0;
         *(uint64_t *)s->value = strtoull(text, &end, 10);

@@ -26,8 +26,15 @@ enum option_kind {
     OPTION_SEED,   /* uint64_t * */
     OPTION_NUMBER, /* double * */
     OPTION_TEXT,   /* const char ** */
+    OPTION_TEXTS,  /* struct option_texts *: may be given several times */
     OPTION_SIZE3,  /* int[3]: Z,Y,X */
     OPTION_GROUP   /* no option: a heading in the help above those that follow */
+};
+
+enum { OPTION_TEXTS_MAX = 256 };
+struct option_texts {
+    const char *text[OPTION_TEXTS_MAX];
+    int count;
 };
 
 struct option_spec {
@@ -79,6 +86,7 @@ int app_usage(const char *command, const char *format, ...);
 
 /* The commands. argv[0] is the command's name. Each returns the exit code. */
 int cmd_info(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_federate(int argc, char **argv);

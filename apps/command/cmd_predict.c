@@ -7,20 +7,25 @@
 #include <sys/stat.h>
 
 #include "apps/base/options.h"
+#include "apps/command/predict_cases.h"
 #include "apps/training/predictions.h"
 #include "apps/base/progress.h"
 #include "nn/infer/segmenter.h"
 #include "io/base/csv.h"
 #include "io/formats/image_formats.h"
 #include "io/base/file.h"
+#include "io/base/text.h"
 #include "nn/train/classify.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
 struct predict {
-    const char *run_path, *images, *out, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing, *precision;
-    double step;
-    int postprocess, mirror, probabilities, threads, quiet;
+    const char *run_path, *out, *json, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing, *precision;
+    struct option_texts inputs;
+    double step, max_gb;
+    int postprocess, mirror, probabilities, threads, quiet, overwrite, resume;
+    int to_file;         /* OUT is the label map of the only case, not a folder */
+    struct json *record; /* prediction.json */
     struct image_choice choice;
     struct run run;
     struct pool *pool;
@@ -29,147 +34,10 @@ struct predict {
     char previous[1300]; /* of a cascade: folder of the first stage's label maps */
 };
 
-/* ---- what to predict: cases named by their files ------------------------------------------------------------------ */
-
-struct image_case {
-    char id[ID_MAX];
-    char path[CHANNELS_MAX][1300];
-    const struct image_choice *choice;
-};
-struct image_cases {
-    struct image_case *item;
-    int count;
-    const struct image_choice *choice;
-    const char *ending; /* of the label maps: as the images, .nii.gz for DICOM */
-};
-
-/* "CASE_0000.nii.gz" -> CASE and channel 0. */
-static int split_name(char id[ID_MAX], int *channel, const char *name, const char *ending)
-{
-    size_t n = strlen(name), m = strlen(ending);
-    if (n < m + 6 || strcmp(name + n - m, ending) || n - m - 5 >= ID_MAX) return 0;
-    const char *digits = name + n - m - 5;
-    if (digits[0] != '_' || strspn(digits + 1, "0123456789") < 4) return 0;
-    *channel = atoi(digits + 1);
-    memcpy(id, name, n - m - 5);
-    id[n - m - 5] = 0;
-    return 1;
-}
-
-/* NULL behind the last file. */
-static int case_paths(const char *path[CHANNELS_MAX], const struct image_case *c, int channels)
-{
-    int files = 0;
-    for (int k = 0; k < channels; k++) path[k] = c->path[k][0] ? c->path[k] : NULL;
-    while (files < channels && path[files]) files++;
-    return files;
-}
-
-/* A file for each channel, or fewer that hold them all. */
-static int check_channels(const struct image_case *c, const char *folder, const char *ending, const struct dataset *d, struct error *e)
-{
-    const char *path[CHANNELS_MAX];
-    int files = case_paths(path, c, d->channels), held = files > 0 && files < d->channels ? sample_channels(path, files, c->choice, e) : files;
-    if (held < 0) return -1;
-    if (held != d->channels && held > files)
-        return error_set(e, "%s: %s %d channels (a colour image has 3, with alpha 4), the run has %d", path[0],
-                         files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
-    if (held != d->channels)
-        return error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->id, files, ending, files, d->channel_name[files]);
-    return 0;
-}
-
-/* Files CASE_0000.ending, or folders of DICOM series CASE_0000 where the ending is "". */
-static int list_names(struct image_cases *c, const char *folder, const struct file_list *files, const char *ending, const struct dataset *d, struct error *e)
-{
-    int status = 0;
-    for (int i = 0; !status && i < files->count; i++) {
-        char id[ID_MAX], path[1300];
-        int channel;
-        if (!split_name(id, &channel, files->name[i], ending)) continue;
-        if (!ending[0] && (file_join(path, sizeof path, folder, files->name[i], e) || !file_is_dir(path) || !image_format_of(path))) continue;
-        if (channel >= d->channels) {
-            status = error_set(e, "%s/%s: channel %d, the run has %d", folder, files->name[i], channel, d->channels);
-            break;
-        }
-        struct image_case *last = c->count ? &c->item[c->count - 1] : NULL;
-        if (!last || strcmp(last->id, id)) {
-            last = &c->item[c->count++];
-            last->choice = c->choice;
-            snprintf(last->id, sizeof last->id, "%s", id);
-        }
-        status = file_join(last->path[channel], sizeof last->path[channel], folder, files->name[i], e);
-    }
-    for (int i = 0; !status && i < c->count; i++) status = check_channels(&c->item[i], folder, ending, d, e);
-    return status;
-}
-
-/* One file, or the folder of one series, is a case of one channel; its name may lack _0000. */
-static int list_one(struct image_cases *c, const char *path, const char *ending, const struct dataset *d, struct error *e)
-{
-    int channel;
-    char name[ID_MAX];
-    size_t end = strlen(path);
-    if (d->channels != 1) {
-        int held = sample_channels(&path, 1, c->choice, e);
-        if (held < 0) return -1;
-        if (held > 1 && held != d->channels)
-            return error_set(e, "%s: holds %d channels (a colour image has 3, with alpha 4), the run has %d", path, held,
-                             d->channels);
-        if (held != d->channels)
-            return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on", path,
-                             d->channels, ending);
-    }
-    if (end >= sizeof c->item[0].path[0]) return error_set(e, "%.100s...: path is too long", path);
-    snprintf(c->item[0].path[0], sizeof c->item[0].path[0], "%s", path);
-    while (end > 1 && path[end - 1] == '/') end--;
-    c->item[0].path[0][end] = 0;
-    snprintf(name, sizeof name, "%s", file_name(c->item[0].path[0]));
-    c->item[0].choice = c->choice;
-    c->count = 1;
-    if (!split_name(c->item[0].id, &channel, name, ending)) {
-        size_t n = strlen(name), suffix = volume_suffix(name);
-        if (ending[0]) n -= suffix; /* a name without a known ending keeps its dots */
-        memcpy(c->item[0].id, name, n);
-    }
-    if (strspn(c->item[0].id, ".") == strlen(c->item[0].id)) strcpy(c->item[0].id, "image"); /* of the folders "." and "/" */
-    return 0;
-}
-
-static int list_folder(struct image_cases *c, const char *folder, const struct dataset *d, struct error *e)
-{
-    struct file_list files;
-    if (file_list(folder, &files, e)) return -1;
-    c->item = calloc((size_t)files.count + 1, sizeof *c->item);
-    int status = c->item ? list_names(c, folder, &files, d->file_ending, d, e) : error_set(e, "%s: out of memory for %d files", folder, files.count);
-    if (!status && c->count == 0) {
-        c->ending = ".nii.gz";
-        status = list_names(c, folder, &files, "", d, e);
-    }
-    if (!status && c->count == 0)
-        status = image_format_of(folder) ? list_one(c, folder, "", d, e)
-                                  : error_set(e, "%s: no image named CASE_0000%s, no DICOM series, no folder CASE_0000 of one", folder, d->file_ending);
-    file_list_free(&files);
-    return status;
-}
-
-static int list_images(struct image_cases *c, const char *path, const struct dataset *d, const struct image_choice *choice, struct error *e)
-{
-    memset(c, 0, sizeof *c);
-    c->ending = d->file_ending;
-    c->choice = choice;
-    if (file_is_dir(path)) return list_folder(c, path, d, e);
-    if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
-    const struct image_format *f = image_format_of(path);
-    if (f && !f->write) c->ending = ".nii.gz";
-    c->item = calloc(1, sizeof *c->item);
-    return c->item ? list_one(c, path, d->file_ending, d, e) : error_set(e, "%s: out of memory", path);
-}
-
 static int load_images(struct sample *s, const struct image_case *c, int channels, struct error *e)
 {
     const char *path[CHANNELS_MAX];
-    case_paths(path, c, channels);
+    image_case_paths(path, c, channels);
     return sample_load(s, path, channels, c->choice, e);
 }
 
@@ -187,19 +55,85 @@ static int copy_json(const struct predict *p, const char *name, struct error *e)
     return status;
 }
 
-static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c, const char *ending, struct error *e)
+/* Where the label map of a case goes, and its probabilities. */
+static int output_paths(char path[1300], char npz[1300], const struct predict *p, const struct image_case *c, struct error *e)
 {
-    char path[1300], npz[1300];
+    size_t stem = strlen(p->out) - volume_suffix(p->out);
+    int a, b;
+    if (p->to_file) {
+        a = snprintf(path, 1300, "%s", p->out);
+        b = snprintf(npz, 1300, "%.*s.npz", (int)stem, p->out);
+    } else {
+        a = snprintf(path, 1300, "%s/%s%s", p->out, c->id, c->ending);
+        b = snprintf(npz, 1300, "%s/%s.npz", p->out, c->id);
+    }
+    return a >= 1300 || b >= 1300 ? error_set(e, "%s: path is too long", p->out) : 0;
+}
+
+/* Nothing but our own predictions is written over: no image, and no label map that may be somebody's work. */
+static int check_outputs(const struct predict *p, const struct image_cases *cases, struct error *e)
+{
+    char record[1300], path[1300], npz[1300];
+    if (p->to_file && cases->count != 1) return error_set(e, "-o %s: is a file, but there are %d cases", p->out, cases->count);
+    if (file_join(record, sizeof record, p->out, "prediction.json", e)) return -1;
+    int ours = !p->to_file && file_exists(record);
+    for (int i = 0; i < cases->count; i++) {
+        struct stat from, to;
+        if (output_paths(path, npz, p, &cases->item[i], e)) return -1;
+        if (stat(path, &to)) continue;
+        for (int k = 0; k < CHANNELS_MAX && cases->item[i].path[k][0]; k++)
+            if (stat(cases->item[i].path[k], &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+                return error_set(e, "%s: is an image to predict, the label map would replace it", path);
+        if (!ours && !p->overwrite)
+            return error_set(e, "%s: is there already, and %s; --overwrite replaces it", path,
+                             p->to_file ? "may be somebody's work" : "no prediction.json tells that it is a prediction");
+    }
+    return 0;
+}
+
+/* Voxels and millilitres of each label, for the table and for --json. */
+static int record_case(const struct predict *p, const struct image_case *c, const char *path, const uint8_t *label, size_t voxels, double voxel_ml)
+{
+    const struct dataset *d = &p->run.dataset;
+    size_t count[256] = {0};
+    for (size_t i = 0; i < voxels; i++) count[label[i]]++;
+    struct json *cases = json_get(p->record, "case"), *j = json_add_object(cases, NULL), *labels;
+    json_add_text(j, "case", c->id);
+    json_add_text(j, "file", path);
+    labels = json_add_object(j, "labels");
+    for (int k = 1; k < d->labels; k++) {
+        struct json *l = json_add_object(labels, d->label_name[k]);
+        json_add_int(l, "voxels", (int64_t)count[k]);
+        json_add_number(l, "ml", (double)count[k] * voxel_ml);
+    }
+    return json_failed(j);
+}
+
+/* Was the case done before the prediction was stopped? */
+static int is_recorded(const struct predict *p, const char *id)
+{
+    const struct json *cases = json_get(p->record, "case");
+    for (int i = 0; cases && i < cases->count; i++)
+        if (strcmp(json_text(cases->item[i], "case", ""), id) == 0) return 1;
+    return 0;
+}
+
+static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c, struct error *e)
+{
+    char path[1300], npz[1300], first[1500];
     struct sample raw;
-    if (snprintf(path, sizeof path, "%s/%s%s", p->out, c->id, ending) >= (int)sizeof path ||
-        snprintf(npz, sizeof npz, "%s/%s.npz", p->out, c->id) >= (int)sizeof npz)
-        return error_set(e, "%s: path is too long", p->out);
+    uint8_t *label = NULL;
+    if (output_paths(path, npz, p, c, e)) return -1;
+    if (p->resume && is_recorded(p, c->id) && file_exists(path) && (!p->probabilities || file_exists(npz))) return 0;
     if (load_images(&raw, c, p->run.dataset.channels, e)) return -1;
-    char first[1500];
-    snprintf(first, sizeof first, "%.1300s/%s%s", p->previous, c->id, ending);
+    size_t voxels = (size_t)raw.size[0] * (size_t)raw.size[1] * (size_t)raw.size[2];
+    double voxel_ml = raw.spacing[0] * raw.spacing[1] * raw.spacing[2] * 1e-3;
+    snprintf(first, sizeof first, "%.1300s/%s%s", p->previous, c->id, c->ending);
     int status = p->previous[0] ? sample_load_previous(&raw, &p->run.dataset, first, e) : 0;
-    if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, NULL, NULL, e);
+    if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, NULL, &label, e);
     if (status) error_prefix(e, "%s", c->id);
+    if (!status && record_case(p, c, path, label, voxels, voxel_ml)) status = error_set(e, "out of memory for the table of volumes");
+    free(label);
     sample_free(&raw);
     return status;
 }
@@ -252,31 +186,145 @@ static int announce_peak(double *bytes, const struct predict *p, const struct se
     return 0;
 }
 
-/* prediction.json: how the label maps came about. */
-static int write_record(const struct predict *p, const struct segmenter *s, int cases, double announced, double seconds, struct error *e)
+/* ---- prediction.json: how the label maps came about, and what --resume needs ------------------------------------------ */
+
+/* "final", "best" or "latest": the one that a fold's weights are of. */
+static const char *checkpoint_used(const struct predict *p, const char *fold)
 {
-    char path[1300];
-    struct json *j = json_object(), *folds, *axes;
+    static const char *const name[] = {"final", "best", "latest"};
+    char one[FOLDS_MAX][16];
+    if (p->checkpoint) return p->checkpoint;
+    for (int k = 0; k < 3; k++) {
+        int n = run_folds(one, FOLDS_MAX, &p->run, name[k]);
+        for (int i = 0; i < n; i++)
+            if (strcmp(one[i], fold) == 0) return name[k];
+    }
+    return "final";
+}
+
+static void record_options(struct json *j, const struct predict *p)
+{
+    struct json *inputs = json_add_array(j, "inputs");
+    for (int k = 0; k < p->inputs.count; k++) json_add_text(inputs, NULL, p->inputs.text[k]);
+    if (p->folds_text) json_add_text(j, "folds", p->folds_text);
+    if (p->checkpoint) json_add_text(j, "checkpoint", p->checkpoint);
+    if (p->previous_stage) json_add_text(j, "previous_stage", p->previous_stage);
+    if (p->postprocessing) json_add_text(j, "postprocessing", p->postprocessing);
+    if (p->choice.series) json_add_text(j, "series", p->choice.series);
+    if (p->masks) json_add_text(j, "masks", p->masks);
+    json_add_text(j, "precision", p->precision);
+    json_add_text(j, "part", p->part);
+    json_add_number(j, "step", p->step);
+    json_add_number(j, "max_gb", p->max_gb);
+    json_add_int(j, "volume", p->choice.volume);
+    json_add_bool(j, "mirror", p->mirror);
+    json_add_bool(j, "postprocess", p->postprocess);
+    json_add_bool(j, "probabilities", p->probabilities);
+}
+
+/* p->record as it stands before the first case; a prediction that was stopped must have had the same weights. */
+static int begin_record(struct predict *p, struct model **model, struct error *e)
+{
+    char path[1300], hash[20];
+    struct json *j = json_object(), *old = NULL, *weights;
     json_add_text(j, "program", "nephron");
     json_add_text(j, "version", NEPHRON_VERSION);
     json_add_text(j, "run", p->run_path);
     json_add_text(j, "configuration", p->run.configuration);
-    folds = json_add_array(j, "folds");
-    for (int k = 0; k < p->fold_count; k++) json_add_text(folds, NULL, p->folds[k]);
-    json_add_text(j, "checkpoint", p->checkpoint ? p->checkpoint : "final, best, latest");
-    json_add_number(j, "step", p->step);
-    axes = json_add_array(j, "mirrored_axes");
+    weights = json_add_array(j, "weights");
+    for (int k = 0; k < p->fold_count; k++) {
+        struct json *w = json_add_object(weights, NULL);
+        snprintf(hash, sizeof hash, "%016llx", (unsigned long long)model_hash(model[k]));
+        json_add_text(w, "fold", p->folds[k]);
+        json_add_text(w, "checkpoint", checkpoint_used(p, p->folds[k]));
+        json_add_text(w, "hash", hash);
+    }
+    record_options(json_add_object(j, "options"), p);
+    json_add_int(j, "threads", p->threads);
+    json_add_bool(j, "finished", 0);
+    json_add_array(j, "case");
+    p->record = j;
+    if (json_failed(j)) return error_set(e, "out of memory for prediction.json");
+    if (!p->resume) return 0;
+    if (file_join(path, sizeof path, p->out, "prediction.json", e) || !(old = json_read(path, e))) return -1;
+    char *before = json_format(json_get(old, "weights"), 0), *now = json_format(weights, 0);
+    int status = before && now && strcmp(before, now) == 0 ? 0 : error_set(e, "%s: was begun with other weights than %s holds now", path, p->run_path);
+    struct json *done = json_get(old, "case");
+    if (!status && done) json_add(j, "case", json_copy(done));
+    free(before);
+    free(now);
+    json_free(old);
+    return status;
+}
+
+static int write_record(const struct predict *p, struct error *e)
+{
+    char path[1300];
+    if (p->to_file) return 0;
+    return file_join(path, sizeof path, p->out, "prediction.json", e) || json_write(p->record, path, e) ? -1 : 0;
+}
+
+static int finish_record(const struct predict *p, const struct segmenter *s, int cases, double announced, double seconds, struct error *e)
+{
+    struct json *j = p->record, *axes = json_add_array(j, "mirrored_axes");
     for (int a = 0; a < 3; a++)
         if (s->sliding.mirror[a]) json_add_int(axes, NULL, a);
     postprocess_to_json(j, &s->post, s->dataset);
     json_add_int(j, "cases", cases);
-    json_add_int(j, "threads", p->threads);
     json_add_number(j, "seconds", seconds);
     json_add_int(j, "announced_peak_bytes", (int64_t)announced);
     json_add_int(j, "peak_bytes", (int64_t)peak_bytes());
-    int status = file_join(path, sizeof path, p->out, "prediction.json", e) || json_write(j, path, e) ? -1 : 0;
-    json_free(j);
-    return status;
+    json_add_bool(j, "finished", 1);
+    if (write_record(p, e)) return -1;
+    return p->json ? json_write(j, p->json, e) : 0;
+}
+
+/* The options of a prediction that was begun, from its prediction.json, which *record keeps. */
+static int resume_options(struct predict *p, const char *out, struct json **record, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, out, "prediction.json", e)) return -1;
+    if (!file_exists(path)) return error_set(e, "%s: no such file, so there is no prediction to resume", path);
+    if (!(*record = json_read(path, e))) return -1;
+    const struct json *o = json_get(*record, "options"), *inputs = json_get(o, "inputs");
+    if (!json_text(*record, "run", NULL) || !inputs || inputs->type != JSON_ARRAY || inputs->count < 1 || inputs->count > OPTION_TEXTS_MAX)
+        return error_set(e, "%s: does not tell the run and the inputs of the prediction", path);
+    for (int k = 0; k < inputs->count; k++) {
+        if (inputs->item[k]->type != JSON_STRING) return error_set(e, "%s: options.inputs[%d] is no text", path, k);
+        p->inputs.text[p->inputs.count++] = inputs->item[k]->string;
+    }
+    p->run_path = json_text(*record, "run", NULL);
+    p->out = out;
+    p->folds_text = json_text(o, "folds", NULL);
+    p->checkpoint = json_text(o, "checkpoint", NULL);
+    p->previous_stage = json_text(o, "previous_stage", NULL);
+    p->postprocessing = json_text(o, "postprocessing", NULL);
+    p->choice.series = json_text(o, "series", NULL);
+    p->choice.volume = (int)json_integer(o, "volume", 0);
+    p->masks = json_text(o, "masks", NULL);
+    p->precision = json_text(o, "precision", "fp32");
+    p->part = json_text(o, "part", "test");
+    p->step = json_number(o, "step", 0.5);
+    p->max_gb = json_number(o, "max_gb", 0);
+    p->mirror = json_boolean(o, "mirror", 1);
+    p->postprocess = json_boolean(o, "postprocess", 1);
+    p->probabilities = json_boolean(o, "probabilities", 0);
+    if (!(p->step >= 0.05 && p->step <= 1) || (strcmp(p->precision, "fp32") && strcmp(p->precision, "bf16")))
+        return error_set(e, "%s: options.step or options.precision is not one that predict takes", path);
+    return 0;
+}
+
+static void print_volumes(const struct predict *p)
+{
+    const struct json *cases = json_get(p->record, "case");
+    char shown[64];
+    for (int i = 0; cases && i < cases->count; i++) {
+        const struct json *labels = json_get(cases->item[i], "labels");
+        printf("  %-24s", text_shown(shown, sizeof shown, json_text(cases->item[i], "case", "")));
+        for (int k = 0; labels && k < labels->count; k++)
+            printf("%s%s %.2f ml", k ? ", " : " ", text_shown(shown, sizeof shown, labels->item[k]->key), json_number(labels->item[k], "ml", 0));
+        printf("\n");
+    }
 }
 
 /* --postprocessing, else the run's own postprocessing.json where it is. */
@@ -289,6 +337,8 @@ static int read_postprocessing(struct postprocessing *post, const struct predict
     return file_exists(path) ? postprocess_read(post, path, &p->run.dataset, e) : 0;
 }
 
+static int run_previous(struct predict *p, struct error *e);
+
 static int segment(struct predict *p, struct model **model, struct error *e)
 {
     struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset, .bf16 = p->run.options.bf16};
@@ -296,25 +346,36 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     double announced = 0, start = clock_seconds();
     s.sliding.step = p->step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && p->run.mirror[a];
-    int status = list_images(&cases, p->images, &p->run.dataset, &p->choice, e);
+    int status = image_cases_list(&cases, &p->inputs, &p->run.dataset, &p->choice, e);
+    if (!status) status = check_outputs(p, &cases, e);
     if (!status) status = read_postprocessing(&s.post, p, e);
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
+    if (!status) status = begin_record(p, model, e);
+    if (!status && !p->to_file) status = file_mkdirs(p->out, e);
+    if (!status) status = write_record(p, e);
+    if (!status) status = run_previous(p, e);
     if (!status && !p->quiet) {
-        printf("%s: %d cases, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n", p->run_path, cases.count, s.predictors,
-               s.predictors > 1 ? "s" : "", announced * 1e-6, (double)graph_bytes(s.predictor[0].graph) * 1e-6);
+        printf("%s: %d case%s, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n", p->run_path, cases.count,
+               cases.count == 1 ? "" : "s", s.predictors, s.predictors > 1 ? "s" : "", announced * 1e-6,
+               (double)graph_bytes(s.predictor[0].graph) * 1e-6);
         fflush(stdout);
     }
     struct progress bar = progress_begin("predict", p->quiet);
     for (int i = 0; !status && i < cases.count; i++) {
         progress_update(&bar, i, cases.count, cases.item[i].id);
-        status = segment_case(p, &s, &cases.item[i], cases.ending, e);
+        status = segment_case(p, &s, &cases.item[i], e);
+        if (!status) status = write_record(p, e); /* after each case: a stopped prediction goes on behind it */
     }
     progress_end(&bar);
-    if (!status) status = copy_json(p, "dataset.json", e);
-    if (!status) status = copy_json(p, "plans.json", e);
-    if (!status) status = write_record(p, &s, cases.count, announced, clock_seconds() - start, e);
-    if (!status && !p->quiet) printf("%s: %d label maps, peak memory %.1f MB\n", p->out, cases.count, peak_bytes() * 1e-6);
+    if (!status && !p->to_file) status = copy_json(p, "dataset.json", e);
+    if (!status && !p->to_file) status = copy_json(p, "plans.json", e);
+    if (!status) status = finish_record(p, &s, cases.count, announced, clock_seconds() - start, e);
+    if (!status && !p->quiet) print_volumes(p);
+    if (!status && !p->quiet)
+        printf("%s: %d label map%s, peak memory %.1f MB\n", p->out, cases.count, cases.count == 1 ? "" : "s", peak_bytes() * 1e-6);
+    json_free(p->record);
+    p->record = NULL;
     segmenter_free(&s);
     free(cases.item);
     return status;
@@ -326,7 +387,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
 static int load_dataset_cases(struct predict *p, struct dataset *d, struct learner_data *data, struct error *e)
 {
     int part = strcmp(p->part, "train") == 0 ? PART_TRAIN : strcmp(p->part, "val") == 0 ? PART_VAL : strcmp(p->part, "test") == 0 ? PART_TEST : -1;
-    if (dataset_open(d, p->images, e)) return -1;
+    if (dataset_open(d, p->inputs.text[0], e)) return -1;
     int *role = calloc((size_t)d->cases + 1, sizeof *role);
     int any = d->json == NULL;
     if (!role) return error_set(e, "out of memory for %d cases", d->cases);
@@ -359,7 +420,7 @@ static int load_mask(struct sample *s, const struct predict *p, const char *id, 
 
 static int load_folder_cases(struct predict *p, struct image_cases *c, struct learner_data *data, struct error *e)
 {
-    if (list_images(c, p->images, &p->run.dataset, &p->choice, e)) return -1;
+    if (image_cases_list(c, &p->inputs, &p->run.dataset, &p->choice, e)) return -1;
     struct case_store *store = &data->store;
     store->sample = calloc((size_t)c->count, sizeof *store->sample);
     store->index = calloc((size_t)c->count, sizeof *store->index);
@@ -382,8 +443,10 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     struct image_cases images = {0};
     struct learner_data data = {0};
     char json[1300], path[1300];
-    if (file_join(json, sizeof json, p->images, "dataset.json", e) || file_join(path, sizeof path, p->out, "predictions.csv", e)) return -1;
-    int from_dataset = file_exists(json) || file_has_suffix(p->images, ".npz");
+    if (file_join(json, sizeof json, p->inputs.text[0], "dataset.json", e) || file_join(path, sizeof path, p->out, "predictions.csv", e)) return -1;
+    int from_dataset = file_exists(json) || file_has_suffix(p->inputs.text[0], ".npz");
+    if (from_dataset && p->inputs.count > 1) return error_set(e, "%s: is a dataset, and no other -i can stand beside it", p->inputs.text[0]);
+    if (file_mkdirs(p->out, e)) return -1;
     int status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
     struct predictions r = {0};
     if (!status) status = predictions_create(&r, data.store.cases, p->run.options.resnet.classes, e);
@@ -393,6 +456,13 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     }
     if (!status) status = predictions_run(&r, model, p->fold_count, &p->run.options, &data, p->pool, e);
     if (!status) status = predictions_write(&r, path, e);
+    if (!status) status = begin_record(p, model, e);
+    json_add_int(p->record, "cases", r.cases);
+    json_add_bool(p->record, "finished", 1);
+    if (!status) status = write_record(p, e);
+    if (!status && p->json) status = json_write(p->record, p->json, e);
+    json_free(p->record);
+    p->record = NULL;
     if (!status && !p->quiet) predictions_print(&r, path);
     predictions_free(&r);
     learner_data_free(&data);
@@ -460,8 +530,10 @@ static int run_previous(struct predict *p, struct error *e)
         snprintf(p->previous, sizeof p->previous, "%s", dir);
         return 0;
     }
-    if (file_join(p->previous, sizeof p->previous, p->out, "previous_stage", e)) return -1;
-    struct predict first = {.run_path = dir, .images = p->images, .out = p->previous, .step = p->step, .mirror = p->mirror, .threads = p->threads,
+    if (p->to_file ? snprintf(p->previous, sizeof p->previous, "%.*s_previous_stage", (int)(strlen(p->out) - volume_suffix(p->out)), p->out) >= (int)sizeof p->previous
+                   : file_join(p->previous, sizeof p->previous, p->out, "previous_stage", e))
+        return p->to_file ? error_set(e, "%s: path is too long", p->out) : -1;
+    struct predict first = {.run_path = dir, .inputs = p->inputs, .out = p->previous, .step = p->step, .mirror = p->mirror, .threads = p->threads,
                             .quiet = p->quiet, .pool = p->pool, .part = p->part, .precision = p->precision, .choice = p->choice};
     return run_predict(&first, e);
 }
@@ -475,8 +547,7 @@ static int run_predict(struct predict *p, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
         else model_drop_gradients(model[k]);
-    if (!status) status = file_mkdirs(p->out, e);
-    if (!status) status = run_previous(p, e);
+    if (!status && p->to_file && p->run.options.task != TASK_SEGMENT) status = error_set(e, "-o %s: %s is a classification, OUT is a folder", p->out, p->run_path);
     if (!status) status = p->run.options.task == TASK_SEGMENT ? segment(p, model, e) : classify(p, model, e);
     for (int k = 0; k < p->fold_count; k++)
         if (model[k]) model_destroy(model[k]);
@@ -487,8 +558,8 @@ static int run_predict(struct predict *p, struct error *e)
 static const char predict_details[] =
     "RUN is a run of `nephron train` or `federate`, or a model folder of nnU-Net with plans.json, dataset.json and\n"
     "fold_K/checkpoint_*.pth as it is; its inference_allowed_mirroring_axes are honoured.\n"
-    "Segmentation: IMAGES is a folder of CASE_0000.nii.gz files (one a channel) or one file; OUT receives CASE.nii.gz in the\n"
-    "geometry of the image. A DICOM series is an image too: for one channel IMAGES may be its folder or a file of it; for\n"
+    "Segmentation: IMAGES is a folder of CASE_0000.nii.gz files (one a channel), or of images of any other name that hold all\n"
+    "channels, or one file; OUT receives CASE.nii.gz in the geometry of the image, or is itself the one label map. A DICOM series is an image too: for one channel IMAGES may be its folder or a file of it; for\n"
     "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ... All trained folds of RUN are averaged unless --fold names one.\n"
     "Classification: IMAGES is a dataset folder, a MedMNIST .npz or a folder of images (with --masks for the region to\n"
     "crop); OUT/predictions.csv receives case,label,probability (label only where it is known; with more than two classes\n"
@@ -497,11 +568,15 @@ static const char predict_details[] =
 
 int cmd_predict(int argc, char **argv)
 {
-    double max_gb = 0;
+    const char *resume = NULL;
+    struct json *record = NULL;
     struct predict p = {.step = 0.5, .mirror = 1, .postprocess = 1, .part = "test", .precision = "fp32"};
     struct option_spec spec[] = {
-        {"input", 'i', OPTION_TEXT, &p.images, "IMAGES", "folder of images, image, dataset or .npz", 0, 0, 0},
-        {"output", 'o', OPTION_TEXT, &p.out, "OUT", "folder of the results", 0, 0, 0},
+        {"input", 'i', OPTION_TEXTS, &p.inputs, "IMAGES", "folder of images, image, dataset or .npz; may be given several times", 0, 0, 0},
+        {"output", 'o', OPTION_TEXT, &p.out, "OUT", "folder of the results, or the label map of one image (out.nii.gz)", 0, 0, 0},
+        {"overwrite", 0, OPTION_FLAG, &p.overwrite, NULL, "replace label maps in OUT that are no predictions of ours", 0, 0, 0},
+        {"resume", 0, OPTION_TEXT, &resume, "OUT", "go on with the prediction that was begun in OUT; it knows its options", 0, 0, 0},
+        {"json", 0, OPTION_TEXT, &p.json, "FILE", "volumes of every case and what predicted them, as JSON", 0, 0, 0},
         {"folds", 'f', OPTION_TEXT, &p.folds_text, "LIST", "folds to average, as 0,1,2; all: the one trained on all cases (default: those found)", 0, 0, 0},
         {"fold", 0, OPTION_TEXT, &p.folds_text, "K", "the same", 0, 0, 0},
         {"checkpoint", 0, OPTION_TEXT, &p.checkpoint, "NAME", "which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
@@ -513,7 +588,7 @@ int cmd_predict(int argc, char **argv)
         {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR", "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0, 0, 0},
         {"series", 0, OPTION_TEXT, &p.choice.series, "UID", "of DICOM folders with several series: the one to predict (`nephron info` lists them)", 0, 0, 0},
         {"volume", 0, OPTION_INT, &p.choice.volume, "N", "of DICOM series with several volumes (times, echoes): the one to predict", 1, 100000, 0},
-        {"max-gb", 0, OPTION_NUMBER, &max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
+        {"max-gb", 0, OPTION_NUMBER, &p.max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
         {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop", 0, 0, 0},
         {"precision", 0, OPTION_TEXT, &p.precision, "P", "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},
         {"part", 0, OPTION_TEXT, &p.part, "PART", "of a MedMNIST file (test)", 0, 0, "train|val|test|all"},
@@ -523,15 +598,29 @@ int cmd_predict(int argc, char **argv)
     struct operands operands;
     struct error e = {""};
     int status;
-    if (!options_parse(&operands, argc, argv, &help, 1, 1, &status)) return status;
-    if (max_gb > 0) volume_set_limit(max_gb);
-    p.run_path = operands.text[0];
-    if (!p.images) return app_usage(argv[0], "needs -i IMAGES");
+    if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
+    if (resume) {
+        if (operands.count || p.inputs.count || p.out) return app_usage(argv[0], "--resume OUT stands alone: RUN, -i and -o are in its prediction.json");
+        p.resume = 1;
+        if (resume_options(&p, resume, &record, &e)) {
+            json_free(record);
+            return app_fail(&e);
+        }
+    } else {
+        if (!operands.count) return app_usage(argv[0], "needs RUN");
+        p.run_path = operands.text[0];
+    }
+    if (p.max_gb > 0) volume_set_limit(p.max_gb);
+    if (!p.inputs.count) return app_usage(argv[0], "needs -i IMAGES");
     if (!p.out) return app_usage(argv[0], "needs -o OUT");
+    const struct image_format *format = volume_suffix(p.out) && !file_is_dir(p.out) ? image_format_named(p.out) : NULL;
+    p.to_file = format != NULL;
+    if (format && !format->write) return app_usage(argv[0], "-o %s: %s files are read, not written", p.out, format->name);
     if (p.threads <= 0) p.threads = cpu_count();
     p.pool = pool_create(p.threads);
     if (!p.pool) status = error_set(&e, "cannot start %d threads", p.threads);
     if (!status) status = run_predict(&p, &e);
     if (p.pool) pool_destroy(p.pool);
+    json_free(record);
     return status ? app_fail(&e) : 0;
 }

@@ -17,6 +17,7 @@ struct command {
 static const struct command commands[] = {
     {"look and prepare", NULL, NULL},
     {"info", cmd_info, "what a file is: image header, checkpoint tensors, dataset"},
+    {"init", cmd_init, "dataset.json of a folder of images and label maps, from what is found there"},
     {"convert", cmd_convert, "images between formats, from DICOM; weights between nnU-Net, safetensors, npz, ONNX"},
     {"plan", cmd_plan, "fingerprint and plan of a dataset; exact memory of a step"},
     {"phantom", cmd_phantom, "writes a synthetic multi-centre renal MRI dataset"},

@@ -1,3 +1,4 @@
+/* dataset.c - the cases of a dataset: which files there are, and that none is missing. */
 #include "nn/data/dataset.h"
 
 #include <ctype.h>
@@ -9,6 +10,7 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/sha256.h"
+#include "nn/data/nnunet_paths.h"
 #include "tensor/base/check.h"
 
 /* The last component of a path, without trailing slashes. */
@@ -58,6 +60,12 @@ static int take_image_name(struct dataset *d, const char *name, struct error *e)
         return error_set(e, "does not end in '%s', dataset.json's file_ending", d->file_ending);
     }
     size_t length = strlen(name) - strlen(d->file_ending);
+    if (d->bare) {
+        if (length >= ID_MAX) return error_set(e, "has a case id of more than %d characters", ID_MAX - 1);
+        struct data_case *item = add_case(d, e);
+        if (item) memcpy(item->id, name, length);
+        return item ? 0 : -1;
+    }
     const char *tail = name + length - 5;
     int digits = length > 5 && tail[0] == '_';
     for (int i = 1; digits && i < 5; i++) digits = isdigit((unsigned char)tail[i]) != 0;
@@ -86,6 +94,21 @@ static void sort_cases(struct dataset *d)
     d->cases = kept;
 }
 
+/* An image with the very name of a label map: the Decathlon's way, where nnU-Net's would be CASE_0000. */
+static int images_are_bare(int *bare, const struct dataset *d, const struct file_list *images, struct error *e)
+{
+    char labels[1100], path[1400];
+    *bare = 0;
+    if (file_join(labels, sizeof labels, d->path, "labelsTr", e)) return -1;
+    for (int i = 0; i < images->count; i++) {
+        if (!ends_with(images->name[i], d->file_ending)) continue;
+        if (file_join(path, sizeof path, labels, images->name[i], e)) return -1;
+        *bare = file_exists(path);
+        return 0;
+    }
+    return 0;
+}
+
 static int list_cases(struct dataset *d, struct error *e)
 {
     char dir[1100];
@@ -93,7 +116,7 @@ static int list_cases(struct dataset *d, struct error *e)
     if (file_join(dir, sizeof dir, d->path, "imagesTr", e)) return -1;
     if (!file_is_dir(dir)) return error_set(e, "%s: no such folder", dir);
     if (file_list(dir, &list, e)) return -1;
-    int bad = 0;
+    int bad = images_are_bare(&d->bare, d, &list, e);
     for (int i = 0; i < list.count && !bad; i++)
         if (take_image_name(d, list.name[i], e)) bad = error_prefix(e, "%s/%s", dir, list.name[i]);
     file_list_free(&list);
@@ -110,8 +133,8 @@ static int path_of(char *buf, size_t size, const struct dataset *d, const char *
 
 int dataset_image_path(char *buf, size_t size, const struct dataset *d, int i, int channel, struct error *e)
 {
-    char tail[16];
-    snprintf(tail, sizeof tail, "_%04d", channel);
+    char tail[16] = "";
+    if (!d->bare) snprintf(tail, sizeof tail, "_%04d", channel);
     return path_of(buf, size, d, "imagesTr", d->item[i].id, tail, e);
 }
 
@@ -125,7 +148,7 @@ static int count_files(struct dataset *d, struct error *e)
 {
     char text[CHANNELS_MAX][1400];
     const char *paths[CHANNELS_MAX];
-    for (d->files = 0; d->files < d->channels; d->files++) {
+    for (d->files = 0; d->files < (d->bare ? 1 : d->channels); d->files++) {
         if (dataset_image_path(text[d->files], sizeof text[0], d, 0, d->files, e)) return -1;
         if (!file_exists(text[d->files])) break;
         paths[d->files] = text[d->files];
@@ -136,6 +159,8 @@ static int count_files(struct dataset *d, struct error *e)
     if (held != d->channels && held > d->files)
         return error_set(e, "%s: %s %d channels (a colour image has 3, with alpha 4; a 4D image its volumes), dataset.json names %d", paths[0],
                          d->files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
+    if (held != d->channels && d->bare)
+        return error_set(e, "%s: holds %d channel%s, dataset.json names %d", paths[0], held, held == 1 ? "" : "s", d->channels);
     if (held != d->channels) d->files = d->channels; /* some are missing, which check_files tells */
     return 0;
 }
@@ -324,9 +349,8 @@ static int open_npz(struct dataset *d, struct error *e)
 int dataset_open(struct dataset *d, const char *path, struct error *e)
 {
     dataset_init(d);
-    int bad = strlen(path) >= sizeof d->path ? error_set(e, "%.60s...: path is too long", path) : 0;
-    if (!bad) strcpy(d->path, path);
-    if (!bad && !file_exists(path)) bad = error_set(e, "%s: no such file or folder", path);
+    int bad = nnunet_find_dataset(d->path, sizeof d->path, path, e);
+    path = d->path;
     for (size_t n = strlen(d->path); n > 1 && d->path[n - 1] == '/'; n--) d->path[n - 1] = 0;
     if (!bad && file_is_dir(path))
         bad = open_folder(d, e);

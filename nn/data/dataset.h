@@ -45,6 +45,7 @@ struct dataset {
     int entries;                     /* of "labels", background and ignore too: what nnU-Net's planner counts */
     int ignore_label;                /* value of the label called "ignore", or -1 */
     char file_ending[16];
+    int bare;                        /* images are imagesTr/CASE.ending, as the label maps: the Decathlon's names */
     int files;                       /* image files of a case: one a channel, or fewer that hold several (red, green and blue in a PNG) */
     int classes;                     /* of classification targets; 0 if none */
     int has_patients;                /* a patients.csv was read */
@@ -56,7 +57,10 @@ struct dataset {
     struct npz arrays;               /* of a .npz */
 };
 
-/* A folder with dataset.json, or a MedMNIST .npz (3D only). Checks: channel_names, labels (consecutive from 0, `ignore` the highest),
+/* A folder with dataset.json, or a MedMNIST .npz (3D only). A path that is not there and reads as a number or as DatasetNNN_NAME is
+ * looked for in the folder that the environment variable nnUNet_raw names (nn/data/nnunet_paths.h). dataset.json may have the form of
+ * nnU-Net v1 and of the Medical Segmentation Decathlon (modality; labels by value); images that are called as their label maps, without
+ * _0000, hold all channels. Checks: channel_names, labels (consecutive from 0, `ignore` the highest),
  * file_ending; regions (lists of values) with regions_class_order; every case has all its channels, and its label map unless
  * labels.csv makes this a classification. Cases of a .npz are called PART_ROW, "train_0000". */
 int dataset_open(struct dataset *d, const char *path, struct error *e);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int set_text(char *buf, size_t size, const char *text, const char *what, struct error *e)
@@ -15,7 +16,6 @@ static int set_text(char *buf, size_t size, const char *text, const char *what, 
 static int read_channels(struct dataset *d, struct error *e)
 {
     const struct json *names = json_get(d->json, "channel_names");
-    if (!names) names = json_get(d->json, "modality"); /* nnU-Net v1's key */
     if (!names) return error_set(e, "no channel_names");
     if (names->type != JSON_OBJECT || names->count < 1) return error_set(e, "channel_names is not {\"0\": name, ...}");
     if (names->count > CHANNELS_MAX) return error_set(e, "channel_names has %d channels, at most %d are supported", names->count, CHANNELS_MAX);
@@ -157,13 +157,68 @@ void dataset_region_key(char *buf, size_t size, const struct region *r)
     if (r->list && used < size) snprintf(buf + used, size - used, "%s", count == 1 ? ",)" : ")");
 }
 
+/* ---- the form of the Decathlon and of nnU-Net v1 ----------------------------------------------------------
+ *
+ * {"modality": {"0": "MRI"}, "labels": {"0": "background", "1": "liver"}, "training": [...]}: labels the other way
+ * round, no file_ending (it is .nii.gz). Everything behind this point sees nnU-Net v2's form alone, also the
+ * dataset.json of a run folder.
+ */
+
+static int labels_are_names(const struct json *labels)
+{
+    if (!labels || labels->type != JSON_OBJECT || labels->count < 1) return 0;
+    for (int i = 0; i < labels->count; i++) {
+        const char *key = labels->item[i]->key;
+        if (labels->item[i]->type != JSON_STRING || !*key || strspn(key, "0123456789") != strlen(key)) return 0;
+    }
+    return 1;
+}
+
+static int turn_labels(struct json *json, const struct json *old, struct error *e)
+{
+    struct json *labels = json_object();
+    for (int i = 0; i < old->count; i++) {
+        const char *value = old->item[i]->key, *name = old->item[i]->string;
+        if (strlen(value) > 6) {
+            json_free(labels);
+            return error_set(e, "labels: value %.20s is too large", value);
+        }
+        if (strcmp(value, "0") == 0) name = "background"; /* as nnU-Net's own conversion does: some files call it otherwise */
+        if (json_get(labels, name)) {
+            json_free(labels);
+            return error_set(e, "labels: two values are called '%.60s'", name);
+        }
+        json_add_int(labels, name, atol(value));
+    }
+    if (json_failed(json_add(json, "labels", labels))) return error_set(e, "out of memory");
+    return 0;
+}
+
+/* The file's older form, where it has it, is replaced by the present one. */
+static int modernise(struct json *json, struct error *e)
+{
+    const struct json *modality = json_get(json, "modality"), *labels = json_get(json, "labels");
+    int older = modality && !json_get(json, "channel_names");
+    if (older) json_add(json, "channel_names", json_copy(modality));
+    if (older) json_remove(json, "modality");
+    if (labels_are_names(labels)) {
+        struct json *old = json_copy(labels);
+        int status = old ? turn_labels(json, old, e) : error_set(e, "out of memory");
+        json_free(old);
+        if (status) return -1;
+        older = 1;
+    }
+    if (older && !json_get(json, "file_ending")) json_add_text(json, "file_ending", ".nii.gz");
+    return json_failed(json) ? error_set(e, "out of memory") : 0;
+}
+
 /* ---- the file -------------------------------------------------------------------------------------------------------- */
 
 int dataset_take_description(struct dataset *d, struct json *json, const char *name, struct error *e)
 {
     d->json = json;
+    int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : modernise(d->json, e);
     const char *ending = json_text(d->json, "file_ending", NULL);
-    int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : 0;
     bad = bad || read_channels(d, e) || read_labels(d, e);
     if (!bad && !ending) bad = error_set(e, "no file_ending");
     if (!bad && ending[0] != '.') bad = error_set(e, "file_ending '%s' does not start with a dot", ending);

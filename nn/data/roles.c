@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/base/file.h"
+#include "nn/data/nnunet_paths.h"
 #include "nn/data/splits.h"
 
 /* The labelled cases: what folds are made of. */
@@ -83,6 +84,7 @@ static int divide(struct labelled *l, const struct dataset *d, const char *fold,
     for (int k = 0; k < l->n; k++) l->role[k] = parts ? (int)d->item[l->index[k]].part + 1 : ROLE_TRAIN;
     if (parts || strcmp(fold, "all") == 0) return 0; /* all: as nnU-Net, trained on everything, watched on the same */
     if (file_join(path, sizeof path, d->path, "splits_final.json", e)) return -1;
+    if (!file_exists(path)) nnunet_preprocessed(path, sizeof path, d->path, "splits_final.json"); /* where nnU-Net keeps it */
     return file_exists(path) ? splits_read(l->role, l->id, l->n, path, atoi(fold), e) : make_folds(l, d, atoi(fold), folder, e);
 }
 

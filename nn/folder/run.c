@@ -1,5 +1,6 @@
 /* run.c - a run folder is opened: manifest, plan, dataset.json; its checkpoints are found and loaded. */
 #include "nn/folder/run.h"
+#include "nn/data/nnunet_paths.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -257,8 +258,8 @@ int run_open(struct run *r, const char *path, struct error *e)
     char name[1300];
     memset(r, 0, sizeof *r);
     r->options = train_options_default(TASK_SEGMENT);
-    if (strlen(path) >= sizeof r->path) return error_set(e, "%.100s...: path is too long", path);
-    snprintf(r->path, sizeof r->path, "%s", path);
+    if (nnunet_find_model(r->path, sizeof r->path, path, e)) return -1;
+    path = r->path;
     if (!file_is_dir(path)) return error_set(e, "%s: no such run folder", path);
     struct json *manifest = read_manifest(r, name, sizeof name, e);
     int status = manifest ? open_manifest(r, manifest, name, e) : -1;

@@ -1,0 +1,164 @@
+#!/bin/sh
+# check_habits.sh - what people bring along from nnU-Net, from the Decathlon and from folders of their own: init, dataset.json of older forms, numbers
+# and environment variables, names of any kind, one file in and one out. Inputs are made here of the sample that ships.
+nephron=$(cd "$(dirname "${NEPHRON:-./nephron}")" && pwd)/nephron
+work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_check_XXXXXX")
+trap 'rm -rf "$work"' EXIT
+data=$(pwd)/tests/data/hippocampus
+cd "$work" || exit 1
+passed=0
+failed=0
+check() { # description, then a command that must succeed
+    what=$1
+    shift
+    if timeout 100 "$@" >out 2>err; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED $what: $(cat err)"
+    fi
+}
+says() { # description, text, then a command: it must fail with a line that holds the text
+    what=$1 text=$2
+    shift 2
+    if timeout 100 "$@" >out 2>err; then
+        failed=$((failed + 1))
+        echo "FAILED $what: no error"
+    elif grep -qF -e "$text" err; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED $what: want '$text', got: $(cat err)"
+    fi
+}
+holds() { # description, text, file
+    if grep -qF -e "$2" "$3"; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED $1: no '$2' in $3"
+    fi
+}
+same() { # description, two files
+    if cmp -s "$2" "$3"; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED $1: $2 and $3 differ"
+    fi
+}
+
+mkdir -p one/imagesTr one/labelsTr
+for f in $(ls "$data"/labelsTr | head -4); do
+    cp "$data/labelsTr/$f" one/labelsTr/
+    cp "$data/imagesTr/${f%.nii.gz}_0000.nii.gz" one/imagesTr/
+done
+first=$(basename "$(ls one/labelsTr/* | head -1)" .nii.gz)
+
+# init in place: what train will read; not twice; with names; JSON.
+check "init in place" "$nephron" init one --json found.json
+holds "init counts" "4 cases, 4 with a label map, 1 channel" out
+holds "init's JSON" '"numTraining": 4' found.json
+check "and plan reads it" "$nephron" plan one
+says "init twice" "is there already" "$nephron" init one
+check "init with names" "$nephron" init one --overwrite --channels T2 --labels anterior,posterior
+holds "names" '"anterior": 1' one/dataset.json
+says "too few names" "--labels names 1" "$nephron" init one --overwrite --labels anterior
+says "a name twice" "is there twice" "$nephron" init one --overwrite --labels a,a
+says "another number of channels" "--channels names 2" "$nephron" init one --overwrite --channels T2,T1
+says "no folder" "no such folder" "$nephron" init nowhere
+mkdir empty
+says "an empty folder" "no folder imagesTr or images" "$nephron" init empty
+
+# A folder of somebody's own: other names, label maps with a tail; the originals stay.
+mkdir -p own/images own/masks
+for f in one/labelsTr/*.nii.gz; do
+    id=$(basename "$f" .nii.gz)
+    cp "one/imagesTr/${id}_0000.nii.gz" "own/images/$id.nii.gz"
+    cp "$f" "own/masks/${id}_seg.nii.gz"
+done
+says "own names need -o" "give -o OUT" "$nephron" init own
+check "own names with -o" "$nephron" init own -o laid
+same "an image is laid out" laid/imagesTr/${first}_0000.nii.gz one/imagesTr/${first}_0000.nii.gz
+same "a label map is laid out" laid/labelsTr/$first.nii.gz one/labelsTr/$first.nii.gz
+check "the original stays" test -f "own/masks/${first}_seg.nii.gz"
+check "plan of it" "$nephron" plan laid
+rm "own/masks/${first}_seg.nii.gz"
+says "a missing label map" "case $first: no label map" "$nephron" init own -o laid2
+
+# Digits at the end of a name are the case's where a label map has them too.
+mkdir -p digits/images digits/masks
+cp own/images/$first.nii.gz digits/images/a_0001.nii.gz && cp one/labelsTr/$first.nii.gz digits/masks/a_0001.nii.gz
+check "a_0001 is a case" "$nephron" init digits -o digits2
+check "of one channel" test -f digits2/imagesTr/a_0001_0000.nii.gz
+
+# The Decathlon's form: images called as label maps, labels by value, no file_ending; and nnU-Net v1's.
+mkdir -p task/imagesTr
+cp -r one/labelsTr task/
+for f in one/labelsTr/*.nii.gz; do cp "one/imagesTr/$(basename "$f" .nii.gz)_0000.nii.gz" "task/imagesTr/$(basename "$f")"; done
+printf '{"name":"x","modality":{"0":"MRI"},"labels":{"0":"bg","1":"anterior","2":"posterior"},"numTraining":4,"training":[]}' >task/dataset.json
+check "a Decathlon task is planned" "$nephron" plan task -o decathlon.json
+cp task/dataset.json v1.json
+cp -r one v1 && cp v1.json v1/dataset.json
+check "an nnU-Net v1 task is planned" "$nephron" plan v1 -o v1plans.json
+"$nephron" plan one -o own.json --quiet >/dev/null
+sed 's/"dataset_name": "[^"]*"//' decathlon.json >a; sed 's/"dataset_name": "[^"]*"//' own.json >b; sed 's/"dataset_name": "[^"]*"//' v1plans.json >c
+same "with the plan of nnU-Net's form" a b
+same "also v1's" c b
+check "init takes over its names" "$nephron" init v1 --overwrite
+holds "in the present form" '"posterior": 2' v1/dataset.json
+printf '{"modality":{"0":"MRI"},"labels":{"0":"bg","1":"a","2":"a"}}' >v1/dataset.json
+says "a name for two values" "two values are called 'a'" "$nephron" plan v1
+
+# Numbers and names below nnU-Net's folders.
+mkdir -p raw results pre/Dataset007_One
+cp -r one raw/Dataset007_One
+export nnUNet_raw="$work/raw" nnUNet_results="$work/results" nnUNet_preprocessed="$work/pre"
+check "a dataset by number" "$nephron" plan 7
+check "by its name" "$nephron" plan Dataset007_One
+check "by 007" "$nephron" plan 007
+says "no such number" "no folder Dataset008_NAME" "$nephron" plan 8
+mkdir raw/Dataset007_Other
+says "a number twice" "have the number 7" "$nephron" plan 7
+rmdir raw/Dataset007_Other
+says "without the variable" "nnUNet_raw" env -u nnUNet_raw "$nephron" plan 7
+
+# A run of a few steps, found by number; nnU-Net's own split is honoured.
+ids=$(ls one/labelsTr | sed 's/.nii.gz//')
+printf '[{"train":[' >pre/Dataset007_One/splits_final.json
+echo "$ids" | sed '$d' | sed 's/.*/"&"/' | paste -sd, - >>pre/Dataset007_One/splits_final.json
+printf '],"val":["%s"]}]' "$(echo "$ids" | tail -1)" >>pre/Dataset007_One/splits_final.json
+check "train by number" "$nephron" train 7 -o results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres --epochs 1 --iterations 2 --base-features 4 --batch 2 \
+    --patch 16,16,16 --quiet
+check "the split of nnUNet_preprocessed" test -f results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres/fold_0/validation/"$(echo "$ids" | tail -1)".nii.gz
+run=results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres
+check "predict by number" "$nephron" predict 7 -i one/imagesTr -o byname --no-mirror --json volumes.json
+holds "volumes of labels" '"ml"' volumes.json
+holds "the weights' hash" '"hash"' byname/prediction.json
+check "by number and configuration" "$nephron" predict 7/3d_fullres -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz --no-mirror --quiet
+same "one file in, one out" single.nii.gz byname/$first.nii.gz
+says "a file that is there" "is there already" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz --no-mirror
+check "unless asked" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz --no-mirror --overwrite --quiet
+says "a case's digits taken for a channel" "an -i of its own" "$nephron" predict $run -i digits/images -o digits3
+check "digits with an -i of their own" "$nephron" predict $run -i digits/images/a_0001.nii.gz -o digits3 --no-mirror --quiet
+check "keep the whole name" test -f digits3/a_0001.nii.gz
+says "two cases for one file" "but there are 4 cases" "$nephron" predict $run -i one/imagesTr -o two.nii.gz
+check "any names" "$nephron" predict $run -i own/images -o anyname --no-mirror --quiet
+same "give the same" anyname/$first.nii.gz byname/$first.nii.gz
+second=$(echo "$ids" | sed -n 2p)
+check "several inputs" "$nephron" predict $run -i own/images/$first.nii.gz -i own/images/$second.nii.gz -o several --no-mirror --quiet
+same "give the same too" several/$second.nii.gz byname/$second.nii.gz
+says "a case twice" "two cases are called $first" "$nephron" predict $run -i own/images/$first.nii.gz -i one/imagesTr/${first}_0000.nii.gz -o twice
+says "over its input" "would replace it" "$nephron" predict $run -i own/images -o own/images --no-mirror
+cp -r one/labelsTr labels_before
+says "over a folder of labels" "is there already" "$nephron" predict $run -i one/imagesTr -o one/labelsTr --no-mirror
+same "which stays" one/labelsTr/$first.nii.gz labels_before/$first.nii.gz
+cp own/images/$first.nii.gz one/imagesTr/odd.nii.gz
+check "odd names beside" "$nephron" predict $run -i one/imagesTr -o odd --no-mirror --quiet
+holds "are told" "1 image not named CASE_0000.nii.gz was left out" err
+rm one/imagesTr/odd.nii.gz
+
+# A prediction that was stopped goes on, and only with the same weights.
+cp -r byname stopped && rm stopped/$second.nii.gz
+sed 's/"finished": true/"finished": false/' byname/prediction.json >stopped/prediction.json
+check "predict --resume" "$nephron" predict --resume stopped --quiet
+same "gives the rest" stopped/$second.nii.gz byname/$second.nii.gz
+holds "and says so" '"finished": true' stopped/prediction.json
+sed 's/"hash": "../"hash": "zz/' byname/prediction.json >stopped/prediction.json
+says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped
+says "of nothing" "no prediction to resume" "$nephron" predict --resume one
+says "with more words" "stands alone" "$nephron" predict $run --resume stopped
+echo "check_habits: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

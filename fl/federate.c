@@ -317,7 +317,7 @@ size_t federate_bytes(const struct federate_options *o, size_t step_bytes, size_
 {
     const struct strategy *strategy = o->strategy ? o->strategy : strategy_find("fedavg");
     size_t vector = parameters * sizeof(float),
-           state = (size_t)(o->train.optimizer == OPTIM_ADAMW ? 2 : 1) + (size_t)strategy->site_slots;
+           state = (size_t)o->train.optimizer->moments + (size_t)strategy->site_slots;
     size_t sums = o->clients > 1 ? 6 * (size_t)strategy->sums : 1;
     size_t in_memory = o->folder && o->clients > 1 ? 0 : (size_t)o->clients * state;
     return (size_t)workers * (step_bytes + (3 + state) * vector) +
@@ -396,7 +396,6 @@ static int create_workers(struct simulation *s, struct error *e)
                                     s->workers > 1 ? NULL : o->pool, e);
         x->learner.model = m;
         if (status || reserve_cases(&x->learner, o, w == 0, e)) return -1;
-        optimizer_free(&x->learner.optimizer); /* the sites' take turns in it */
         if (site_state_init(&x->state, first->name, &s->f, s->global, e) ||
             update_init(&x->update, s->global->count, e))
             return -1;

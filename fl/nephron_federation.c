@@ -42,7 +42,7 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
     const struct strategy *s = strategy ? strategy_find(strategy) : NULL;
     struct train_options o = train_options_default(TASK_CLASSIFY);
     if (!s) return error_set(e, "there is no strategy '%s'", strategy ? strategy : "(NULL)");
-    if (s->server_slots || s->site_slots || s->needs_sgd)
+    if (s->server_slots || s->site_slots || s->needs_linear)
         return error_set(e, "strategy %s remembers rounds or sites: use nephron_server_open", s->name);
     if (!out || !in || !weights || vectors < 1) return error_set(e, "nephron_aggregate: %d vectors, or no out, in or weights", vectors);
     struct model *layout = flat_layout(count, e);

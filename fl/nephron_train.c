@@ -142,6 +142,10 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
     int status = nephron_merge_options(&t->options, options, NULL, e);
     if (!status && t->options.task != m->run.options.task) status = error_set(e, "options: task differs from the model's");
     if (!status) status = learner_create(&t->learner, &t->options, m->run.plan, &d->train, one, client, m->n->pool, e);
+    if (!status && learner_own_optimizer(&t->learner, e)) {
+        learner_destroy(&t->learner);
+        status = -1;
+    }
     if (!status) return t;
     free(t);
     return NULL;

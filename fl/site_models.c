@@ -113,15 +113,16 @@ static int fine_tune(struct simulation *s, int k, struct error *e)
 {
     struct learner *w = &s->worker[0].learner;
     struct train_options o = s->f.train;
-    struct optimizer kept = w->optimizer;
+    struct optimizer fresh, *kept = w->optimizer;
     uint64_t before =
         (uint64_t)o.epochs * (uint64_t)local_iterations(&s->f, s->o->client[k].data.store.cases);
     int status = 0;
+    if (optimizer_init_for(&fresh, &o, w->model, e)) return -1;
     o.epochs = s->o->fine_tune;
     o.iterations = 1;
     memcpy(w->model->data, s->global->data, s->global->count * sizeof(float));
     learner_switch(w, &s->o->client[k].data, site_key(s->o->client[k].name, s->f.sites));
-    w->optimizer = learner_optimizer(&o, w->model);
+    w->optimizer = &fresh;
     for (int i = 0; !status && i < s->o->fine_tune; i++) {
         double loss = learner_backward(w, before + (uint64_t)i);
         if (!isfinite(loss))
@@ -129,8 +130,8 @@ static int fine_tune(struct simulation *s, int k, struct error *e)
         else
             learner_update(w, 0.1f * learner_lr(&o, (uint64_t)i));
     }
-    optimizer_free(&w->optimizer);
     w->optimizer = kept;
+    optimizer_free(&fresh);
     return status;
 }
 

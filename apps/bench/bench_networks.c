@@ -102,7 +102,8 @@ static int prepare_training(struct subject *s, struct error *e)
     }
     if (model_finish(s->model)) return error_set(e, "%s: out of memory for the weights", c->name);
     init_he(s->model, 1, 0.01f, 0);
-    s->optimizer = optimizer_sgd(s->model, c->resnet ? 0.9f : 0.99f, 1, 3e-5f, c->resnet ? 0 : 12);
+    struct optimizer_settings settings = {.momentum = c->resnet ? 0.9f : 0.99f, .weight_decay = 3e-5f};
+    if (optimizer_init(&s->optimizer, &optimizer_sgd, &settings, c->resnet ? 0 : 12, s->model, e)) return -1;
     if (graph_plan(s->graph)) return error_set(e, "%s: out of memory for the plan of a step", c->name);
     if (graph_bind(s->graph)) return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
     fill_random(image->data, shape_count(image->shape));

@@ -19,13 +19,13 @@
 static const struct study_sizes presets[] = {
     {.preset = "quick", .cases = 700, .phantom_size = "tiny", .difficulty = 0, .segment_seeds = 1, .classify_seeds = 2, .arms = "alone", .rounds = 13, .local_iterations = 100,
      .base_features = 16, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 15, .class_iterations = 12, .class_batch = 16,
-     .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
+     .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = &optimizer_adamw, .lr = 2e-3, .class_lr = 2e-3},
     {.preset = "standard", .cases = 987, .phantom_size = "tiny", .difficulty = 1, .segment_seeds = 2, .classify_seeds = 3, .arms = "alone", .rounds = 35, .local_iterations = 100,
      .base_features = 24, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 20, .class_iterations = 20, .class_batch = 16,
-     .depth = 18, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = OPTIM_ADAMW, .lr = 2e-3, .class_lr = 2e-3},
+     .depth = 18, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = &optimizer_adamw, .lr = 2e-3, .class_lr = 2e-3},
     {.preset = "full", .cases = 987, .phantom_size = "full", .difficulty = 1, .segment_seeds = 3, .classify_seeds = 5, .arms = "alone", .rounds = 250, .local_iterations = 50,
      .base_features = 32, .step = 0.5, .mirror = 1, .class_rounds = 50, .class_iterations = 50, .class_batch = 16, .depth = 18, .base = 64,
-     .crop = {24, 48, 48}, .augment = 2, .optimizer = OPTIM_SGD, .lr = 1e-2, .class_lr = 1e-3, .cache = 1},
+     .crop = {24, 48, 48}, .augment = 2, .optimizer = &optimizer_sgd, .lr = 1e-2, .class_lr = 1e-3, .cache = 1},
 };
 
 static const char details[] =

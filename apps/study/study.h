@@ -49,7 +49,7 @@ struct study_sizes {
     int class_rounds, class_iterations, class_batch, depth, base;
     int crop[3];
     int augment;                  /* of segmentation */
-    enum optimizer_kind optimizer;
+    const struct optimizer_method *optimizer;
     double lr, class_lr;
     int cache;                    /* prepared cases of segmentation in files instead of memory */
     int bf16;

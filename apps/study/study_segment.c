@@ -48,12 +48,11 @@ int segment_design(struct study *s, const struct fingerprint *f, struct error *e
     if (!s->plan) return -1;
     o.epochs = z->rounds;
     o.iterations = z->local_iterations;
-    o.optimizer = z->optimizer;
+    train_options_use(&o, z->optimizer);
     o.lr = (float)z->lr;
     o.augment = z->augment;
     o.batch = s->plan->batch;
     o.bf16 = z->bf16;
-    if (o.optimizer == OPTIM_ADAMW) o.weight_decay = 1e-2f, o.momentum = 0;
     s->segment.options = o;
     return learner_check(&s->segment.options, s->plan, e);
 }

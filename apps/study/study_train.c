@@ -147,7 +147,9 @@ static int measure_step(struct study *s, struct study_task *t, const struct plan
 {
     struct learner l;
     struct model *m = learner_model(&t->options, p);
-    if (learner_create(&l, &t->options, p, train, m, 0, s->pool, e)) {
+    int made = learner_create(&l, &t->options, p, train, m, 0, s->pool, e) == 0;
+    if (!made || learner_own_optimizer(&l, e)) {
+        if (made) learner_destroy(&l);
         model_destroy(m);
         return -1;
     }
@@ -196,7 +198,7 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     }
     double seconds = (steps + test_steps(s, t, p)) * t->step_seconds;
     double memory = (double)federate_bytes(&f, t->step_bytes, t->parameters, 1) + (double)t->case_bytes;
-    int moments = t->options.optimizer == OPTIM_ADAMW ? 2 : 1;
+    int moments = t->options.optimizer->moments;
     s->expected_seconds += seconds;
     if (memory > s->expected_bytes) s->expected_bytes = memory;
     s->expected_disk += (double)t->seeds * (3.0 * t->arms + (double)moments * states) * (double)t->parameters * sizeof(float);

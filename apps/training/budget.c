@@ -71,7 +71,9 @@ static int measure_step(double *seconds, const struct plan *p, const struct trai
     if (learner_check(&o, p, e)) return -1;
     struct model *m = learner_model(&o, p);
     int status = budget_case(&data, p) ? error_set(e, "out of memory for a case of the patch's size") : 0;
-    if (!status && !(status = learner_create(&l, &o, p, &data, m, 0, pool, e))) {
+    if (!status) status = learner_create(&l, &o, p, &data, m, 0, pool, e);
+    if (!status && (status = learner_own_optimizer(&l, e))) learner_destroy(&l);
+    if (!status) {
         learner_step(&l, 0, 1e-6f);
         do {
             double before = clock_seconds();

@@ -79,8 +79,8 @@ static int obey_budget(struct training *t, int given_plan, struct error *e)
     o->iterations = b->iterations;
     int few = b->epochs * b->iterations < FEW && !t->args.optimizer && t->args.lr < 0;
     if (few) {
-        o->optimizer = OPTIM_ADAMW;
-        o->lr = 1e-3f;
+        o->optimizer = &optimizer_adamw;
+        o->lr = optimizer_adamw.lr;
     }
     if (t->args.quiet) return 0;
     budget_print(b);

@@ -69,12 +69,11 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
     ADD("precision", 0, OPTION_TEXT, &a->precision, "P",
         "of activations in memory (fp32); bf16 halves the memory of a step", 0, 0, "fp32|bf16");
     ADD("batch", 0, OPTION_INT, &a->batch, "N", "batch (default: planned; classification 32)", 1, 4096, 0);
-    ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", "initial learning rate (segmentation 0.01, classification 0.001)",
-        1e-9, 10, 0);
+    ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", "initial learning rate (sgd 0.01, adamw and adam 0.001)", 1e-9, 10, 0);
     ADD("optimizer", 0, OPTION_TEXT, &a->optimizer, "NAME", "segmentation sgd (Nesterov), classification adamw",
-        0, 0, "sgd|adamw");
-    ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (0.99)", 0, 0.99999, 0);
-    ADD("weight-decay", 0, OPTION_NUMBER, &a->weight_decay, "X", "segmentation 3e-5, classification 0.01", 0, 1, 0);
+        0, 0, a->optimizers);
+    ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (segmentation 0.99, classification 0.9)", 0, 0.99999, 0);
+    ADD("weight-decay", 0, OPTION_NUMBER, &a->weight_decay, "X", "sgd 3e-5, adamw 0.01, adam 0", 0, 1, 0);
     ADD("clip", 0, OPTION_NUMBER, &a->clip, "X", "largest gradient norm (segmentation 12; 0: no clipping)", 0, 1e9, 0);
     ADD("augment", 0, OPTION_INT, &a->augment, "L",
         "0 none, 1 mirrors and intensities, 2 all of nnU-Net's (default)", 0, 2, 0);
@@ -138,6 +137,7 @@ static struct training_arguments arguments_default(const char *command, int fede
         .plan_options = plan_options_default(), .depth = 18, .base = 64, .augment = -1, .weighting = 1, .checkpoint_every = 1,
         .validation_batches = -1, .lr = -1, .momentum = -1, .weight_decay = -1, .clip = -1, .oversample = -1,
         .seed = 1, .validate_at_end = 1, .pictures = 3, .mirror = 1, .step = 0.5};
+    optimizer_names(a.optimizers);
     federation_arguments_default(&a.federation);
     return a;
 }
@@ -267,13 +267,12 @@ struct train_options training_options_complete(const struct training_arguments *
     if (a->iterations) o.iterations = a->iterations;
     if (a->batch) o.batch = a->batch;
     if (a->augment >= 0) o.augment = a->augment;
+    if (a->optimizer) train_options_use(&o, optimizer_find(a->optimizer)); /* a name of the option's list */
     if (a->lr >= 0) o.lr = (float)a->lr;
     if (a->momentum >= 0) o.momentum = (float)a->momentum;
     if (a->weight_decay >= 0) o.weight_decay = (float)a->weight_decay;
     if (a->clip >= 0) o.clip = (float)a->clip;
     if (a->oversample >= 0) o.oversample = (float)a->oversample;
-    if (a->optimizer) o.optimizer = strcmp(a->optimizer, "sgd") == 0 ? OPTIM_SGD : OPTIM_ADAMW;
-    if (o.optimizer == OPTIM_SGD && task == TASK_CLASSIFY && a->momentum < 0) o.momentum = 0.9f;
     if (task != TASK_CLASSIFY) return o;
     o.resnet = (struct resnet_config){a->depth, channels, classes, a->base, a->stem7,
                                       a->norm && strcmp(a->norm, "instance") == 0, (float)a->dropout};

@@ -24,6 +24,7 @@ struct training_arguments {
     int epochs, iterations, batch, augment, weighting, patience, checkpoint_every, validation_batches;
     double hours, lr, momentum, weight_decay, clip, oversample;
     const char *optimizer;
+    char optimizers[OPTIMIZER_NAMES]; /* what it may be */
     struct federation_arguments federation;
     uint64_t seed;
     /* the validation at the end */

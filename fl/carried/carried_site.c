@@ -112,10 +112,7 @@ static int create_work(struct site_work *w, struct error *e)
 static int create_learner(struct site_work *w, const struct learner_data *data, struct error *e)
 {
     w->model = model_clone(w->c->model); /* NULL is for learner_create to refuse */
-    if (learner_create(&w->learner, &w->c->f.train, w->c->f.plan, data, w->model, 0, w->s->pool, e))
-        return -1;
-    optimizer_free(&w->learner.optimizer); /* the site's state has its own */
-    return 0;
+    return learner_create(&w->learner, &w->c->f.train, w->c->f.plan, data, w->model, 0, w->s->pool, e);
 }
 
 /* Trains, unless a killed step left the state after the round: then the update is in it. */

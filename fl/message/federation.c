@@ -29,10 +29,10 @@ int federation_check(const struct federation *f, struct error *e)
         return error_set(e, "%d updates are asked for, of %d sites", f->minimum, f->sites);
     if (!(f->fraction > 0 && f->fraction <= 1))
         return error_set(e, "fraction is %g, not above 0 and up to 1", f->fraction);
-    if (f->strategy->needs_sgd && f->train.optimizer != OPTIM_SGD)
+    if (f->strategy->needs_linear && !f->train.optimizer->linear)
         return error_set(
-            e, "strategy %s divides by the learning rate what the sites moved: it needs the optimizer sgd",
-            f->strategy->name);
+            e, "strategy %s divides by the learning rate what the sites moved: it needs the optimizer sgd, not %s",
+            f->strategy->name, f->train.optimizer->name);
     if (f->compress && !(f->compress_share > 0 && f->compress_share <= 1))
         return error_set(e, "share of the values that are sent is %g, not above 0 and up to 1",
                          f->compress_share);

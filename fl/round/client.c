@@ -26,7 +26,7 @@ struct pass {
  * momentum repeats it. */
 static double applied(const struct train_options *o, int left)
 {
-    double power = 1, rho = o->optimizer == OPTIM_SGD ? (double)o->momentum : 0;
+    double power = 1, rho = o->optimizer->linear ? (double)o->momentum : 0;
     if (rho == 0) return 1;
     for (int i = 0; i <= left + 1 && power > 1e-12; i++) power *= rho; /* Nesterov looks one step ahead */
     return (1 - power) / (1 - rho);
@@ -62,13 +62,14 @@ static int run_pass(struct pass *p, struct error *e)
 static int train_personal(struct pass p, struct site_state *s, int64_t steps_before, struct error *e)
 {
     struct learner *w = p.w;
-    struct optimizer global = w->optimizer;
+    struct optimizer *global = w->optimizer;
+    struct optimizer personal = {.method = global->method, .settings = global->settings, .clip = global->clip,
+                                 .steps = steps_before, .count = global->count};
     size_t bytes = w->model->count * sizeof(float);
     if (s->rounds_before == 0) memcpy(s->slot[0], p.local->global, bytes);
     memcpy(w->model->data, s->slot[0], bytes);
-    w->optimizer.m = s->slot[1];
-    w->optimizer.v = global.v ? s->slot[2] : NULL;
-    w->optimizer.steps = steps_before;
+    for (int k = 0; k < global->method->moments; k++) personal.moment[k] = s->slot[1 + k];
+    w->optimizer = &personal;
     p.with_gradient = 1;
     p.reports = 0;
     int status = run_pass(&p, e);
@@ -81,7 +82,7 @@ static int train_site(struct update *u, struct site_state *s, struct learner *w,
                       struct error *e)
 {
     const struct strategy *strategy = p->f->strategy;
-    int64_t before = w->optimizer.steps;
+    int64_t before = w->optimizer->steps;
     if (strategy->begin) strategy->begin(p->local);
     p->with_gradient = strategy->gradient && !strategy->personal;
     if (run_pass(p, e)) return -1;
@@ -116,11 +117,10 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
     if (learner_reserve(w, data, e)) return error_prefix(e, "site %s", s->name);
     memcpy(w->model->data, t->weights, u->count * sizeof(float));
     learner_switch(w, data, site_key(s->name, f->sites));
-    struct optimizer own = w->optimizer;
-    w->optimizer = s->optimizer;
+    struct optimizer *before = w->optimizer;
+    w->optimizer = &s->optimizer;
     int status = train_site(u, s, w, &pass, e);
-    s->optimizer = w->optimizer;
-    w->optimizer = own;
+    w->optimizer = before;
     if (status) {
         model_zero_grad(w->model, w->pool); /* of the step that failed: the next site must not find it */
         return error_prefix(e, "site %s, round %d", s->name, t->round);

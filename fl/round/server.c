@@ -95,7 +95,7 @@ static int check_numbers(const struct server *s, const struct update *u, struct 
         return error_set(e, "examples are %g", c->examples);
     if (!(c->steps >= 1 && c->steps <= 1e9) || !(c->effective >= 1 && c->effective <= 1e15))
         return error_set(e, "local steps are %g", c->steps);
-    if (!(c->lr_sum >= 0 && c->lr_sum <= 1e15) || (s->f->strategy->needs_sgd && c->lr_sum <= 0))
+    if (!(c->lr_sum >= 0 && c->lr_sum <= 1e15) || (s->f->strategy->needs_linear && c->lr_sum <= 0))
         return error_set(e, "learning rates sum to %g", c->lr_sum);
     if (!isfinite(c->start_loss) || !isfinite(u->loss)) return error_set(e, "the loss is %g", u->loss);
     for (int i = 0; i < s->updates; i++)

@@ -11,7 +11,7 @@ int site_state_init(struct site_state *s, const char *name, const struct federat
                     const struct model *layout, struct error *e)
 {
     memset(s, 0, sizeof *s);
-    s->optimizer = learner_optimizer(&f->train, layout);
+    if (optimizer_init_for(&s->optimizer, &f->train, layout, e)) return error_prefix(e, "site %s", name);
     for (int k = 0; k < f->strategy->site_slots; k++)
         if (!(s->slot[k] = calloc(layout->count + 1, sizeof(float)))) {
             site_state_free(s);
@@ -45,9 +45,10 @@ void site_state_free(struct site_state *s)
 
 /* ---- files --------------------------------------------------------------------------------------------- */
 
-static const char *optimizer_name(const struct optimizer *o)
+/* Of the optimiser's moment k, "optimizer.momentum.NAME" for each parameter. */
+static void moment_name(char name[64], const struct optimizer *o, int k)
 {
-    return o->kind == OPTIM_SGD ? "sgd" : "adamw";
+    snprintf(name, sizeof(char[64]), "optimizer.%s.", o->method->moment[k]);
 }
 
 static void slot_name(char name[32], int k)
@@ -66,11 +67,14 @@ int site_state_write(const struct site_state *s, const struct update *u, const s
     json_add_text(j, "site", s->name);
     json_add_int(j, "next_round", s->next_round);
     json_add_int(j, "rounds_before", s->rounds_before);
-    json_add_text(j, "optimizer", optimizer_name(&s->optimizer));
+    json_add_text(j, "optimizer", s->optimizer.method->name);
     json_add_int(j, "optimizer_steps", s->optimizer.steps);
     if (u) json_add(j, "update", update_json(u));
-    vectors_add(&t, "optimizer.momentum.", layout, s->optimizer.m);
-    if (s->optimizer.v) vectors_add(&t, "optimizer.second.", layout, s->optimizer.v);
+    for (int k = 0; k < s->optimizer.method->moments; k++) {
+        char name[64];
+        moment_name(name, &s->optimizer, k);
+        vectors_add(&t, name, layout, s->optimizer.moment[k]);
+    }
     for (int k = 0; k < f->strategy->site_slots; k++) {
         char name[32];
         slot_name(name, k);
@@ -96,9 +100,9 @@ static int check_state(const struct site_state *s, const struct json *j, const s
     if (strcmp(json_text(j, "site", ""), s->name) != 0)
         return error_set(e, "%s: is the state of site '%.80s', not %s", path, json_text(j, "site", ""),
                          s->name);
-    if (strcmp(json_text(j, "optimizer", ""), optimizer_name(&s->optimizer)) != 0)
+    if (strcmp(json_text(j, "optimizer", ""), s->optimizer.method->name) != 0)
         return error_set(e, "%s: optimizer is '%.20s', not %s", path, json_text(j, "optimizer", ""),
-                         optimizer_name(&s->optimizer));
+                         s->optimizer.method->name);
     return 0;
 }
 
@@ -111,8 +115,11 @@ static int take_state(struct site_state *s, struct update *u, const struct safet
         take_integer(&before, j, "rounds_before", 0, next, path, e) ||
         take_integer(&steps, j, "optimizer_steps", 0, INT64_MAX / 2, path, e))
         return -1;
-    if (vectors_take(s->optimizer.m, t, "optimizer.momentum.", layout, path, e)) return -1;
-    if (s->optimizer.v && vectors_take(s->optimizer.v, t, "optimizer.second.", layout, path, e)) return -1;
+    for (int k = 0; k < s->optimizer.method->moments; k++) {
+        char name[64];
+        moment_name(name, &s->optimizer, k);
+        if (vectors_take(s->optimizer.moment[k], t, name, layout, path, e)) return -1;
+    }
     for (int k = 0; k < f->strategy->site_slots; k++) {
         char name[32];
         slot_name(name, k);

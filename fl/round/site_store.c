@@ -129,9 +129,7 @@ static void copy_state(struct site_state *to, const struct site_state *from, con
     size_t bytes = layout->count * sizeof(float);
     to->next_round = from->next_round;
     to->rounds_before = from->rounds_before;
-    to->optimizer.steps = from->optimizer.steps;
-    memcpy(to->optimizer.m, from->optimizer.m, bytes);
-    if (to->optimizer.v) memcpy(to->optimizer.v, from->optimizer.v, bytes);
+    optimizer_assign(&to->optimizer, &from->optimizer);
     if (to->residual) memcpy(to->residual, from->residual, bytes);
     for (int k = 0; k < STRATEGY_SLOTS; k++)
         if (to->slot[k]) memcpy(to->slot[k], from->slot[k], bytes);

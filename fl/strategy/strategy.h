@@ -73,7 +73,8 @@ struct strategy {
     struct strategy_option option[STRATEGY_OPTIONS];
     int server_slots, shared_slots, site_slots;
     int sums;
-    int needs_sgd; /* displacement divided by the learning rate is taken for a gradient: not with AdamW */
+    int needs_linear; /* displacement divided by the learning rate is taken for a gradient: the optimiser
+                         has to be linear in it (optimizer.h) */
     int personal;  /* slot 0 of a site is a model of its own, trained beside the global one (Ditto) */
     /* Fills out with the weights that a site uses for itself, from its slots and the global weights; NULL:
      * the global ones. */

@@ -15,19 +15,28 @@ struct train_options train_options_default(enum task_kind task)
     struct train_options o = {.task = task, .seed = 1, .epochs = 100, .iterations = 50, .oversample = 0.33f, .augment = 2};
     if (task == TASK_SEGMENT) {
         o.lr = 0.01f;
-        o.optimizer = OPTIM_SGD;
+        o.optimizer = &optimizer_sgd;
         o.momentum = 0.99f;
         o.weight_decay = 3e-5f;
         o.clip = 12;
     } else {
         o.lr = 1e-3f;
-        o.optimizer = OPTIM_ADAMW;
+        o.optimizer = &optimizer_adamw;
         o.weight_decay = 1e-2f;
         o.batch = 32;
         o.resnet = (struct resnet_config){.depth = 18, .channels = 1, .classes = 2, .base = 64};
         for (int i = 0; i < 3; i++) o.crop[i] = 28;
     }
     return o;
+}
+
+void train_options_use(struct train_options *o, const struct optimizer_method *method)
+{
+    if (o->optimizer == method) return;
+    o->optimizer = method;
+    o->lr = method->lr;
+    o->momentum = method->standard.momentum;
+    o->weight_decay = method->standard.weight_decay;
 }
 
 struct json *train_options_json(const struct train_options *o)
@@ -40,7 +49,7 @@ struct json *train_options_json(const struct train_options *o)
     json_add_int(j, "iterations", o->iterations);
     json_add_int(j, "batch", o->batch);
     json_add_number(j, "learning_rate", o->lr);
-    json_add_text(j, "optimizer", o->optimizer == OPTIM_SGD ? "sgd" : "adamw");
+    json_add_text(j, "optimizer", o->optimizer->name);
     json_add_number(j, "momentum", o->momentum);
     json_add_number(j, "weight_decay", o->weight_decay);
     json_add_number(j, "clip", o->clip);
@@ -74,7 +83,7 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     o->iterations = (int)json_integer(j, "iterations", o->iterations);
     o->batch = (int)json_integer(j, "batch", o->batch);
     o->lr = (float)json_number(j, "learning_rate", o->lr);
-    o->optimizer = strcmp(json_text(j, "optimizer", "sgd"), "sgd") ? OPTIM_ADAMW : OPTIM_SGD;
+    if (json_get(j, "optimizer") && !(o->optimizer = optimizer_named(json_text(j, "optimizer", NULL), name, "training.optimizer", e))) return -1;
     o->momentum = (float)json_number(j, "momentum", o->momentum);
     o->weight_decay = (float)json_number(j, "weight_decay", o->weight_decay);
     o->clip = (float)json_number(j, "clip", o->clip);

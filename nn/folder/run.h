@@ -23,6 +23,8 @@ struct run {
 
 /* nnU-Net's constants for segmentation; AdamW with a cosine schedule for classification. */
 struct train_options train_options_default(enum task_kind task);
+/* Another optimiser, with its own standard learning rate, momentum and weight decay; where it is the options' already, theirs stay. */
+void train_options_use(struct train_options *o, const struct optimizer_method *method);
 /* What decides the bits of a run: for the manifest and for the comparison at resume. */
 struct json *train_options_json(const struct train_options *o);
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e);

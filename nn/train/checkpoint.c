@@ -12,19 +12,13 @@
 
 /* "optimizer.momentum." for the first optimiser, "optimizer.K.momentum." for client K > 0. */
 enum { STATE_NAME = 40 + sizeof(((struct param *)0)->name) };
-static const char *const moments[2] = {"momentum", "second"};
 
-static void state_name(char out[STATE_NAME], int optimizer, int moment, const char *param)
+static void state_name(char out[STATE_NAME], int optimizer, const char *moment, const char *param)
 {
     if (optimizer == 0)
-        snprintf(out, STATE_NAME, "optimizer.%s.%s", moments[moment], param);
+        snprintf(out, STATE_NAME, "optimizer.%s.%s", moment, param);
     else
-        snprintf(out, STATE_NAME, "optimizer.%d.%s.%s", optimizer, moments[moment], param);
-}
-
-static const char *kind_name(enum optimizer_kind kind)
-{
-    return kind == OPTIM_SGD ? "sgd" : "adamw";
+        snprintf(out, STATE_NAME, "optimizer.%d.%s.%s", optimizer, moment, param);
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
@@ -38,33 +32,23 @@ static void add_view(struct safetensors *s, const char *name, const struct param
 
 static void add_moments(struct safetensors *s, const struct model *m, const struct optimizer *o, int index)
 {
-    const float *block[2] = {o->m, o->v};
-    for (int k = 0; k < 2; k++) {
-        if (block[k] == NULL) continue;
+    for (int k = 0; k < o->method->moments; k++)
         for (int i = 0; i < m->params; i++) {
             char name[STATE_NAME];
             if (!param_trained(&m->param[i])) continue;
-            state_name(name, index, k, m->param[i].name);
-            add_view(s, name, &m->param[i], block[k]);
+            state_name(name, index, o->method->moment[k], m->param[i].name);
+            add_view(s, name, &m->param[i], o->moment[k]);
         }
-    }
 }
 
 static struct json *describe(const struct optimizer *o)
 {
     struct json *j = json_object();
-    json_add_text(j, "kind", kind_name(o->kind));
+    json_add_text(j, "kind", o->method->name);
     json_add_int(j, "steps", o->steps);
-    json_add_number(j, "weight_decay", o->weight_decay);
+    json_add_number(j, "weight_decay", o->settings.weight_decay);
     json_add_number(j, "clip", o->clip);
-    if (o->kind == OPTIM_SGD) {
-        json_add_number(j, "momentum", o->momentum);
-        json_add_bool(j, "nesterov", o->nesterov);
-    } else {
-        json_add_number(j, "beta1", o->beta1);
-        json_add_number(j, "beta2", o->beta2);
-        json_add_number(j, "eps", o->eps);
-    }
+    o->method->describe(j, &o->settings);
     return j;
 }
 
@@ -178,14 +162,14 @@ static int check_optimizer(const char *path, const struct safetensors *s, const 
     const struct json *j = json_at(list, index);
     const char *kind = json_text(j, "kind", "");
     if (j == NULL) return error_set(e, "%s: no state of optimizer %d (there are %d)", path, index, list ? list->count : 0);
-    if (strcmp(kind, kind_name(o->kind)) != 0)
-        return error_set(e, "%s: optimizer %d is \"%s\", not %s", path, index, kind, kind_name(o->kind));
+    if (strcmp(kind, o->method->name) != 0)
+        return error_set(e, "%s: optimizer %d is \"%.80s\", not %s", path, index, kind, o->method->name);
     if (json_integer(j, "steps", -1) < 0) return error_set(e, "%s: optimizer %d: steps is missing or negative", path, index);
-    for (int k = 0; k < 2; k++)
-        for (int i = 0; i < m->params && (k == 0 || o->v != NULL); i++) {
+    for (int k = 0; k < o->method->moments; k++)
+        for (int i = 0; i < m->params; i++) {
             char name[STATE_NAME];
             if (!param_trained(&m->param[i])) continue;
-            state_name(name, index, k, m->param[i].name);
+            state_name(name, index, o->method->moment[k], m->param[i].name);
             if (check_view(path, s, name, &m->param[i], e)) return -1;
         }
     return 0;
@@ -194,14 +178,13 @@ static int check_optimizer(const char *path, const struct safetensors *s, const 
 static void copy_optimizer(const struct safetensors *s, const struct model *m, struct optimizer *o, int index,
                            const struct json *list)
 {
-    float *block[2] = {o->m, o->v};
     o->steps = json_integer(json_at(list, index), "steps", 0);
-    for (int k = 0; k < 2 && block[k] != NULL; k++)
+    for (int k = 0; k < o->method->moments; k++)
         for (int i = 0; i < m->params; i++) {
             char name[STATE_NAME];
             if (!param_trained(&m->param[i])) continue;
-            state_name(name, index, k, m->param[i].name);
-            copy_view(s, name, &m->param[i], block[k]);
+            state_name(name, index, o->method->moment[k], m->param[i].name);
+            copy_view(s, name, &m->param[i], o->moment[k]);
         }
 }
 

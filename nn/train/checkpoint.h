@@ -6,7 +6,7 @@
 #define NN_CHECKPOINT_H
 
 #include "io/base/json.h"
-#include "nn/train/optim.h"
+#include "nn/train/optimizer.h"
 
 /* state: JSON object kept under metadata key "nephron" (epoch, best metric, plan, task ...). optimizers: n of them (federated clients), or 0.
  * Atomic. */

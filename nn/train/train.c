@@ -10,6 +10,7 @@
 #include "nn/measure/stats_auc.h"
 #include "nn/plan/outputs.h"
 #include "nn/train/sampler.h"
+#include "nn/train/schedule.h"
 #include "tensor/base/check.h"
 #include "tensor/base/vmath.h"
 
@@ -87,10 +88,23 @@ struct model *learner_model(const struct train_options *o, const struct plan *p)
     return NULL;
 }
 
-struct optimizer learner_optimizer(const struct train_options *o, const struct model *m)
+int optimizer_init_for(struct optimizer *o, const struct train_options *t, const struct model *m, struct error *e)
 {
-    if (o->optimizer == OPTIM_SGD) return optimizer_sgd(m, o->momentum, o->momentum > 0, o->weight_decay, o->clip);
-    return optimizer_adamw(m, 0.9f, 0.999f, o->weight_decay, o->clip);
+    ENSURE(t->optimizer, "training without an optimiser");
+    struct optimizer_settings settings = t->optimizer->standard;
+    settings.momentum = t->momentum;
+    settings.weight_decay = t->weight_decay;
+    return optimizer_init(o, t->optimizer, &settings, t->clip, m, e);
+}
+
+int learner_own_optimizer(struct learner *l, struct error *e)
+{
+    ENSURE(!l->own, "a learner's second optimiser");
+    struct optimizer *o = malloc(sizeof *o);
+    if (!o) return error_set(e, "out of memory for an optimizer");
+    if (optimizer_init_for(o, l->options, l->model, e)) return free(o), -1;
+    l->optimizer = l->own = o;
+    return 0;
 }
 
 /* ---- learner ----------------------------------------------------------------------------------------------------- */
@@ -211,7 +225,6 @@ int learner_create(struct learner *l, const struct train_options *o, const struc
         learner_destroy(l);
         return -1;
     }
-    l->optimizer = learner_optimizer(o, m);
     return 0;
 }
 
@@ -252,7 +265,8 @@ void learner_destroy(struct learner *l)
 {
     if (l->graph) graph_destroy(l->graph);
     for (int b = 1; b <= CLASSIFIER_BATCH; b++) classifier_destroy(&l->classifier[b]);
-    optimizer_free(&l->optimizer);
+    if (l->own) optimizer_free(l->own);
+    free(l->own);
     room_free(l);
     memset(l, 0, sizeof *l);
 }
@@ -306,7 +320,8 @@ double learner_backward(struct learner *l, uint64_t step)
 
 void learner_update(struct learner *l, float lr)
 {
-    optimizer_step(&l->optimizer, l->model, lr, l->pool);
+    ENSURE(l->optimizer, "a step without an optimiser");
+    optimizer_step(l->optimizer, l->model, lr, l->pool);
 }
 
 double learner_step(struct learner *l, uint64_t step, float lr)

@@ -7,7 +7,7 @@
 #define NN_TRAIN_H
 
 #include "nn/train/augment.h"
-#include "nn/train/optim.h"
+#include "nn/train/optimizer.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/network/resnet.h"
 #include "nn/network/unet.h"
@@ -20,7 +20,7 @@ struct train_options {
     uint64_t seed;
     int epochs, iterations;         /* E epochs of I iterations */
     float lr;                       /* 0: the task's default (segment 0.01, classify 1e-3) */
-    enum optimizer_kind optimizer;
+    const struct optimizer_method *optimizer;
     float momentum, weight_decay, clip;
     float oversample;
     int augment;                    /* 0 none, 1 mirroring and intensity, 2 the full table */
@@ -71,7 +71,8 @@ struct learner {
     struct graph *graph;
     struct tensor *image, *label[STAGES_MAX], *loss, *output;
     int heads;
-    struct optimizer optimizer;
+    struct optimizer *optimizer;    /* takes the steps: a site's, or the learner's own; NULL until there is one */
+    struct optimizer *own;          /* learner_own_optimizer's, or NULL */
     uint32_t client;                /* rng key; 0 for centralised training and for client 0 */
     struct pool *pool;
     struct class_order order;
@@ -83,8 +84,8 @@ struct learner {
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
 /* A finished model of the task's parameters; initial weights from options->seed. NULL without memory. */
 struct model *learner_model(const struct train_options *o, const struct plan *p);
-/* Graph planned and bound, optimiser zero. Afterwards the optimizer and the model's weights may be exchanged between steps, data and client
- * by learner_switch: one graph serves many clients. Returns -1 with a message if memory cannot be had. */
+/* Graph planned and bound; the optimiser is still to be given. The optimiser and the model's weights may be exchanged between steps, data
+ * and client by learner_switch: one graph serves many clients. Returns -1 with a message if memory cannot be had. */
 int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
                    const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e);
 /* Room to train and validate on d: afterwards, its steps and validations allocate nothing. learner_create reserves for
@@ -92,8 +93,10 @@ int learner_create(struct learner *l, const struct train_options *o, const struc
 int learner_reserve(struct learner *l, const struct learner_data *d, struct error *e);
 /* Exact bytes of its steps and validations: the blocks of the graphs, and the room beside them; without model and optimiser. */
 size_t learner_bytes(const struct learner *l);
-/* A fresh optimiser of the kind and constants that the options ask for. */
-struct optimizer learner_optimizer(const struct train_options *o, const struct model *m);
+/* A fresh optimiser of the method and constants that the options ask for (optimizer_init). */
+int optimizer_init_for(struct optimizer *o, const struct train_options *t, const struct model *m, struct error *e);
+/* Gives the learner such a one, which is freed with it. */
+int learner_own_optimizer(struct learner *l, struct error *e);
 /* The model stays. */
 void learner_destroy(struct learner *l);
 /* The learner becomes another client: its data (checked by learner_create's rules, and reserved, before), random numbers

@@ -246,13 +246,13 @@ void elem_f32_sgd(float *w, float *m, float *g, size_t n, const struct elem_sgd 
     run(&(struct call){.y = w, .m = m, .g = g, .n = n, .options = o}, sgd_job, pool);
 }
 
-static void adamw_job(void *arg, int job, int thread)
+static void adam_job(void *arg, int job, int thread)
 {
     const struct call *k = arg;
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->adamw(elem_at(k->y, k->type, i), k->m + i, k->v + i, k->g + i, n, k->options);
+    k->kernels->adam(elem_at(k->y, k->type, i), k->m + i, k->v + i, k->g + i, n, k->options);
 }
 
 /* By squaring, because libm's pow is not the same everywhere. */
@@ -264,12 +264,13 @@ static double power(double base, int64_t exponent)
     return result;
 }
 
-void elem_f32_adamw(float *w, float *m, float *v, float *g, size_t n, const struct elem_adamw *o, struct pool *pool)
+void elem_f32_adam(float *w, float *m, float *v, float *g, size_t n, const struct elem_adam *o, struct pool *pool)
 {
-    ENSURE(o->step >= 1, "adamw: step %lld is below 1", (long long)o->step);
-    const struct adamw_factors factors = {
+    ENSURE(o->step >= 1, "adam: step %lld is below 1", (long long)o->step);
+    const struct adam_factors factors = {
         .clip = o->clip,
-        .keep = (float)(1 - o->lr * o->decay),
+        .keep = (float)(o->coupled ? 1 : 1 - o->lr * o->decay),
+        .coupled = (float)(o->coupled ? o->decay : 0),
         .beta1_rest = (float)(1 - o->beta1),
         .beta2 = (float)o->beta2,
         .beta2_rest = (float)(1 - o->beta2),
@@ -277,5 +278,5 @@ void elem_f32_adamw(float *w, float *m, float *v, float *g, size_t n, const stru
         .inverse_root = (float)(1 / sqrt(1 - power(o->beta2, o->step))),
         .eps = (float)o->eps,
     };
-    run(&(struct call){.y = w, .m = m, .v = v, .g = g, .n = n, .options = &factors}, adamw_job, pool);
+    run(&(struct call){.y = w, .m = m, .v = v, .g = g, .n = n, .options = &factors}, adam_job, pool);
 }

@@ -98,15 +98,17 @@ struct elem_sgd {
 };
 void elem_f32_sgd(float *w, float *m, float *g, size_t n, const struct elem_sgd *o, struct pool *pool);
 
-/* PyTorch's torch.optim.AdamW:
- *   g = clip * g;  w = w - lr * decay * w;  m = m + (1 - beta1) * (g - m);  v = beta2 * v + (1 - beta2) * g * g;
+/* PyTorch's torch.optim.AdamW, and with `coupled` torch.optim.Adam, whose decay is a part of the gradient:
+ *   g = clip * g;  coupled: g = g + decay * w, else: w = w - lr * decay * w;
+ *   m = m + (1 - beta1) * (g - m);  v = beta2 * v + (1 - beta2) * g * g;
  *   w = w - lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps);  g = 0. */
-struct elem_adamw {
+struct elem_adam {
     double lr, beta1, beta2, eps, decay;
     float clip;
+    int coupled;
     int64_t step; /* 1 for the first */
 };
-void elem_f32_adamw(float *w, float *m, float *v, float *g, size_t n, const struct elem_adamw *o, struct pool *pool);
+void elem_f32_adam(float *w, float *m, float *v, float *g, size_t n, const struct elem_adam *o, struct pool *pool);
 
 /* ---- pooling ----------------------------------------------------------------------------------------------------------- */
 

@@ -21,8 +21,8 @@ struct columns {
     size_t stride;
 };
 
-struct adamw_factors {
-    float clip, keep, beta1_rest, beta2, beta2_rest, step, inverse_root, eps;
+struct adam_factors {
+    float clip, keep, coupled, beta1_rest, beta2, beta2_rest, step, inverse_root, eps;
 };
 
 /* Softmax and loss work on tiles of loss_tile(c) voxels. Part of the order of arithmetic: it depends on c only. */
@@ -67,7 +67,7 @@ struct elem_kernels {
     void (*fill)(float *x, float value, size_t n);
     double (*sum_squares)(const float *x, size_t n);
     void (*sgd)(float *w, float *m, float *g, size_t n, const struct elem_sgd *o);
-    void (*adamw)(float *w, float *m, float *v, float *g, size_t n, const struct adamw_factors *o);
+    void (*adam)(float *w, float *m, float *v, float *g, size_t n, const struct adam_factors *o);
     float (*dot)(const float *a, const float *b, int n);
     /* y[j] (+)= sum over i < rows of coef[i * coef_stride] * x[i * x_stride + j], one chain each. */
     void (*combine)(float *y, const float *coef, size_t coef_stride, const float *x, size_t x_stride, int rows, int width,

@@ -158,10 +158,11 @@ static void sgd(float *w, float *m, float *g, size_t n, const struct elem_sgd *o
     if (i < n) sgd_step(w + i, m + i, g + i, &local, (int)(n - i));
 }
 
-INLINE void adamw_step(float *w, float *m, float *v, float *g, const struct adamw_factors *o, int n)
+INLINE void adam_step(float *w, float *m, float *v, float *g, const struct adam_factors *o, int n)
 {
-    const vf gradient = vf_mul(vf_set(o->clip), get(g, n)), mean = get(m, n);
-    const vf weight = vf_mul(vf_set(o->keep), get(w, n));
+    const vf before = get(w, n), mean = get(m, n), clipped = vf_mul(vf_set(o->clip), get(g, n));
+    const vf gradient = o->coupled != 0 ? vf_fma(vf_set(o->coupled), before, clipped) : clipped;
+    const vf weight = vf_mul(vf_set(o->keep), before);
     const vf first = vf_fma(vf_set(o->beta1_rest), vf_sub(gradient, mean), mean);
     const vf second = vf_fma(vf_mul(vf_set(o->beta2_rest), gradient), gradient, vf_mul(vf_set(o->beta2), get(v, n)));
     const vf root = vf_fma(vf_sqrt(second), vf_set(o->inverse_root), vf_set(o->eps));
@@ -171,12 +172,12 @@ INLINE void adamw_step(float *w, float *m, float *v, float *g, const struct adam
     put(g, vf_set(0), n);
 }
 
-static void adamw(float *w, float *m, float *v, float *g, size_t n, const struct adamw_factors *o)
+static void adam(float *w, float *m, float *v, float *g, size_t n, const struct adam_factors *o)
 {
-    const struct adamw_factors local = *o;
+    const struct adam_factors local = *o;
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES) adamw_step(w + i, m + i, v + i, g + i, &local, LANES);
-    if (i < n) adamw_step(w + i, m + i, v + i, g + i, &local, (int)(n - i));
+    for (; i + LANES <= n; i += LANES) adam_step(w + i, m + i, v + i, g + i, &local, LANES);
+    if (i < n) adam_step(w + i, m + i, v + i, g + i, &local, (int)(n - i));
 }
 
 /* ---- helpers of what follows --------------------------------------------------------------------------------------- */
@@ -271,7 +272,7 @@ const struct elem_kernels ELEM_TABLE = {
     .fill = fill,
     .sum_squares = sum_squares,
     .sgd = sgd,
-    .adamw = adamw,
+    .adam = adam,
     .dot = dot,
     .combine = combine,
     .softmax = softmax,

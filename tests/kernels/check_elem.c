@@ -138,7 +138,7 @@ static void check_sum_squares(void)
 
 enum { OPTIMISER_STEPS = 5 };
 
-/* in[0] holds the gradients of all steps; out: w, m, g, and v of AdamW. */
+/* in[0] holds the gradients of all steps; out: w, m, g, and v of Adam. */
 static void run_sgd(struct problem *p, struct pool *pool)
 {
     const size_t n = p->out_count[0];
@@ -149,15 +149,15 @@ static void run_sgd(struct problem *p, struct pool *pool)
     }
 }
 
-static void run_adamw(struct problem *p, struct pool *pool)
+static void run_adam(struct problem *p, struct pool *pool)
 {
     const size_t n = p->out_count[0];
-    struct elem_adamw o = *(const struct elem_adamw *)p->shape;
+    struct elem_adam o = *(const struct elem_adam *)p->shape;
     memset(p->out[1], 0, n * sizeof(float));
     memset(p->out[3], 0, n * sizeof(float));
     for (o.step = 1; o.step <= OPTIMISER_STEPS; o.step++) {
         memcpy(p->out[2], p->in[0] + (size_t)(o.step - 1) * n, n * sizeof(float));
-        elem_f32_adamw(p->out[0], p->out[1], p->out[3], p->out[2], n, &o, pool);
+        elem_f32_adam(p->out[0], p->out[1], p->out[3], p->out[2], n, &o, pool);
     }
 }
 
@@ -173,13 +173,13 @@ static double sgd_reference(double w, const float *g, size_t stride, const struc
     return w;
 }
 
-/* torch.optim.AdamW, _single_tensor_adam with decoupled decay, in double. */
-static double adamw_reference(double w, const float *g, size_t stride, const struct elem_adamw *o)
+/* torch.optim.Adam and AdamW, _single_tensor_adam with coupled and decoupled decay, in double. */
+static double adam_reference(double w, const float *g, size_t stride, const struct elem_adam *o)
 {
     double m = 0, v = 0;
     for (int step = 1; step <= OPTIMISER_STEPS; step++) {
-        const double d = (double)g[(size_t)(step - 1) * stride] * (double)o->clip;
-        w *= 1 - o->lr * o->decay;
+        const double d = (double)g[(size_t)(step - 1) * stride] * (double)o->clip + (o->coupled ? o->decay * w : 0);
+        if (!o->coupled) w *= 1 - o->lr * o->decay;
         m += (1 - o->beta1) * (d - m);
         v = o->beta2 * v + (1 - o->beta2) * d * d;
         const double root = sqrt(v) / sqrt(1 - pow(o->beta2, step));
@@ -192,25 +192,27 @@ static void check_optimisers(void)
 {
     static const struct elem_sgd sgd[] = {
         {0.01f, 0.99f, 3e-5f, 1.0f, 1}, {0.1f, 0.9f, 0.0f, 0.3f, 0}, {0.5f, 0.0f, 0.01f, 1.0f, 0}};
-    static const struct elem_adamw adamw = {3e-4, 0.9, 0.999, 1e-8, 0.01, 0.7f, 1};
+    static const struct elem_adam adam[] = {{3e-4, 0.9, 0.999, 1e-8, 0.01, 0.7f, 0, 1}, {3e-4, 0.9, 0.999, 1e-8, 0.05, 0.7f, 1, 1}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < 5; k++) {
             const size_t n = sizes[i];
-            struct problem p = {.shape = k < 3 ? (const void *)&sgd[k] : &adamw};
+            const struct elem_adam *a = k < 3 ? NULL : &adam[k - 3];
+            const char *name = !a ? "sgd" : a->coupled ? "adam" : "adamw";
+            struct problem p = {.shape = a ? (const void *)a : &sgd[k]};
             double *want = malloc(n * sizeof *want), *tolerance = malloc(n * sizeof *tolerance);
             problem_in(&p, 0, n * OPTIMISER_STEPS, 0.0f, 0.5f);
             for (int j = 0; j < 4; j++)
-                if (j < 3 || k == 3) problem_out(&p, j, n);
-            levels_run(k < 3 ? "sgd" : "adamw", &p, k < 3 ? run_sgd : run_adamw, pools);
+                if (j < 3 || a) problem_out(&p, j, n);
+            levels_run(name, &p, a ? run_adam : run_sgd, pools);
             size_t left = 0;
             for (size_t j = 0; j < n; j++) {
                 const double w = (double)p.before[0][j];
-                want[j] = k < 3 ? sgd_reference(w, p.in[0] + j, n, &sgd[k]) : adamw_reference(w, p.in[0] + j, n, &adamw);
+                want[j] = a ? adam_reference(w, p.in[0] + j, n, a) : sgd_reference(w, p.in[0] + j, n, &sgd[k]);
                 /* Each step rounds w twice and adds a step with a few roundings of its own; |step| < 10 lr. */
-                tolerance[j] = OPTIMISER_STEPS * (3 * U * (fabs(w) + 2) + 30 * U * (k < 3 ? (double)sgd[k].lr : adamw.lr) * 10);
+                tolerance[j] = OPTIMISER_STEPS * (3 * U * (fabs(w) + 2) + 30 * U * (a ? a->lr : (double)sgd[k].lr) * 10);
                 left += p.out[2][j] != 0;
             }
-            check_values(k < 3 ? "sgd" : "adamw", p.out[0], want, tolerance, n);
+            check_values(name, p.out[0], want, tolerance, n);
             CHECK(!left, "%zu gradients were not cleared", left);
             problem_free(&p, "optimiser");
             free(want);
@@ -593,7 +595,7 @@ int main(int argc, char **argv)
     check_optimisers();
     check_norm();
     check_bf16();
-    check_levels_hash(0xc76874dau);
+    check_levels_hash(0x862f2917u);
     check_group_norm();
     pool_destroy(pools[1]);
     pool_destroy(pools[2]);

@@ -92,7 +92,7 @@ static void check_steps(const char *name, const struct train_options *o, const s
     struct learner l;
     struct validation v;
     struct error e = {""};
-    CHECK(learner_create(&l, o, p, d, m, 0, pool, &e) == 0, "%s: %s", name, e.text);
+    CHECK(learner_create(&l, o, p, d, m, 0, pool, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s: %s", name, e.text);
     size_t planned = learner_bytes(&l);
     long before = 0;
     for (int i = 0; i < STEPS; i++) {
@@ -121,7 +121,7 @@ static void check_beside(const struct learner_data *d)
     for (int validates = 0; validates < 2; validates++) {
         struct model *m = learner_model(&o, NULL);
         struct learner l;
-        CHECK(learner_create(&l, &o, NULL, d, m, 0, NULL, &e) == 0, "%s", e.text);
+        CHECK(learner_create(&l, &o, NULL, d, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s", e.text);
         for (int i = 0; i < 6; i++) {
             learner_step(&l, (uint64_t)i, 1e-3f);
             if (validates) CHECK(learner_validate(&v, &l, d, 1, &e) == 0, "%s", e.text);
@@ -145,7 +145,7 @@ static void check_reserve(const struct learner_data *d)
     struct model *m = learner_model(&o, NULL);
     struct learner l;
     few.store.cases = 33;
-    CHECK(learner_create(&l, &o, NULL, &few, m, 0, NULL, &e) == 0, "%s", e.text);
+    CHECK(learner_create(&l, &o, NULL, &few, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s", e.text);
     size_t small = learner_bytes(&l);
     CHECK(learner_reserve(&l, d, &e) == 0, "%s", e.text);
     size_t of_case = sizeof(int) + 2 * sizeof(float) + sizeof(double) + stats_auc_bytes(1) - stats_auc_bytes(0);

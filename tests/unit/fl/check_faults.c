@@ -465,7 +465,7 @@ static void check_all_strategies(const struct learner_data *data)
     struct federate_client *c = small_clients(data, groups, CLIENTS);
     struct federate_options o = options(c, CLIENTS, NULL);
     o.train = small_options(2, 1);
-    o.train.optimizer = OPTIM_SGD;
+    o.train.optimizer = &optimizer_sgd;
     o.train.momentum = 0;
     o.train.lr = 0.05f;
     for (int k = 0; strategies[k]; k++) {

@@ -94,7 +94,7 @@ static uint64_t plain_training(const struct train_options *o, const struct learn
     struct learner l;
     struct error e;
     struct model *m = learner_model(o, NULL);
-    CHECK(learner_create(&l, o, NULL, data, m, 0, NULL, &e) == 0, "learner_create");
+    CHECK(learner_create(&l, o, NULL, data, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "learner_create");
     for (int i = 0; i < o->epochs * o->iterations; i++)
         learner_step(&l, (uint64_t)i, learner_lr(o, (uint64_t)i));
     uint64_t hash = model_hash(m);
@@ -142,7 +142,8 @@ static void check_round(const struct learner_data *data)
         struct model *m = model_clone(start);
         char name[16];
         snprintf(name, sizeof name, "site_%d", k);
-        CHECK(learner_create(&l, &o, NULL, &part, m, site_key(name, CLIENTS), NULL, &e) == 0,
+        CHECK(learner_create(&l, &o, NULL, &part, m, site_key(name, CLIENTS), NULL, &e) == 0 &&
+                  learner_own_optimizer(&l, &e) == 0,
               "learner_create");
         for (int i = 0; i < LOCAL; i++) learner_step(&l, (uint64_t)i, learner_lr(&o, (uint64_t)i));
         weights[k] = malloc(m->count * sizeof(float));

@@ -159,7 +159,7 @@ int main(void)
     o.compress = compress_find("int8");
     o.strategy = strategy_find("scaffold");
     strategy_standard(o.option, o.strategy);
-    o.train.optimizer = OPTIM_SGD;
+    o.train.optimizer = &optimizer_sgd;
     o.train.momentum = 0;
     CHECK(federate_run(&r, &o, NULL, NULL, &e) == 0, "%s", e.text);
     whole = model_hash(r.model);

@@ -293,7 +293,7 @@ static void check_samples(const struct train_options *o)
 int main(void)
 {
     struct train_options o = small_options(5, 2);
-    o.optimizer = OPTIM_SGD;
+    o.optimizer = &optimizer_sgd;
     struct federation f = small_terms(&o, "fedavg");
     struct model *m = learner_model(&o, NULL);
     check_update_file(&f, m);

@@ -5,11 +5,13 @@
  */
 #include "tensor/base/bf16.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/nn/test_optimizer.h"
 
 #include <stdint.h>
 
 #include "io/weights/safetensors.h"
-#include "nn/train/optim.h"
+#include "nn/train/optimizer.h"
+#include "nn/train/schedule.h"
 #include "nn/network/resnet.h"
 #include "nn/train/sampler.h"
 #include "nn/network/unet.h"
@@ -182,7 +184,8 @@ static void test_unet(const char *net, const char *path, const struct plan *p, c
     if (loss) CHECK_NEAR(*tensor_f32(t.loss), golden_double(loss, 0), 1e-5, "%s: loss", net);
     check_gradients(net, &s, m);
     if (ten_steps) {
-        struct optimizer o = optimizer_sgd(m, 0.99f, 1, 3e-5f, 12);
+        struct optimizer o;
+        test_optimizer(&o, &optimizer_sgd, 0.99f, 3e-5f, 12, m);
         check_ten_steps(net, &s, t.graph, t.loss, &o, 0.01f);
     }
     graph_destroy(t.graph);
@@ -259,7 +262,8 @@ static void test_resnet(void)
         for (size_t j = 0; b && j < p->count; j++)
             CHECK_NEAR(m->data[p->offset + j], safetensors_value(b, j), 1e-5, "resnet: %s[%d]", p->name, (int)j);
     }
-    struct optimizer o = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 0);
+    struct optimizer o;
+    test_optimizer(&o, &optimizer_adamw, 0, 0.01f, 0, m);
     check_ten_steps("resnet", &s, n.graph, n.loss, &o, 2e-4f);
     graph_destroy(n.graph);
     model_destroy(m);
@@ -383,7 +387,8 @@ static uint64_t train_unet_bits(float loss[BIT_STEPS], int flags, struct pool *p
     p.patch[0] = p.patch[2] = 8;
     p.patch[1] = 12;
     struct unet_train t = unet_bound(m, &p, flags, pool);
-    struct optimizer o = optimizer_sgd(m, 0.99f, 1, 3e-5f, 12);
+    struct optimizer o;
+    test_optimizer(&o, &optimizer_sgd, 0.99f, 3e-5f, 12, m);
     unet_init(m, &p, 1);
     fill_segmentation(&t, "image");
     for (int i = 0; i < BIT_STEPS; i++) {
@@ -405,7 +410,8 @@ static uint64_t train_resnet_bits(float loss[BIT_STEPS], int flags, struct pool 
     struct resnet_config c = {.depth = 10, .channels = 1, .classes = 3, .base = 3, .dropout = 0.2f};
     struct model *m = model_create();
     struct classifier n = classifier_bound(m, &c, 3, 9, flags, pool);
-    struct optimizer o = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 1);
+    struct optimizer o;
+    test_optimizer(&o, &optimizer_adamw, 0, 0.01f, 1, m);
     resnet_init(m, 1);
     fill_classes(&n, "image");
     for (int i = 0; i < BIT_STEPS; i++) {

@@ -5,12 +5,14 @@
  */
 #include "io/formats/image_formats.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/nn/test_optimizer.h"
 
 #include <unistd.h>
 
 #include "io/base/file.h"
 #include "io/weights/safetensors.h"
-#include "nn/train/optim.h"
+#include "nn/train/optimizer.h"
+#include "nn/train/schedule.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/prepare/previous.c"
 #include "nn/train/sampler.h"
@@ -312,7 +314,8 @@ static uint64_t train(double losses[STEPS], const struct plan *p, struct pool *p
     graph_plan(t.graph);
     CHECK(graph_bind(t.graph) == 0, "no memory");
     set_weights(m);
-    struct optimizer o = optimizer_sgd(m, 0.99f, 1, 3e-5f, 12);
+    struct optimizer o;
+    test_optimizer(&o, &optimizer_sgd, 0.99f, 3e-5f, 12, m);
     for (int i = 0; i < STEPS; i++) {
         fill_batch(&t, i % 4);
         graph_forward(t.graph);
@@ -363,7 +366,8 @@ static void check_stages(void)
     graph_plan(t.graph);
     CHECK(graph_bind(t.graph) == 0, "no memory");
     unet_init(m, &p, 1);
-    struct optimizer o = optimizer_sgd(m, 0.9f, 1, 0, 12);
+    struct optimizer o;
+    test_optimizer(&o, &optimizer_sgd, 0.9f, 0, 12, m);
     double first = 0, last = 0;
     for (int i = 0; i < 2 * 1024 * 32; i++) tensor_f32(t.image)[i] = (float)(((uint8_t *)t.label[0]->data)[i] = i / 32 % 64 < 20);
     const int full[3] = {1, 1024, 32};

@@ -98,7 +98,7 @@ static struct plan segmentation_plan(void)
 
 static struct train_options segmentation_options(void)
 {
-    return (struct train_options){.task = TASK_SEGMENT, .seed = 1, .epochs = 10, .iterations = 12, .lr = 0.05f, .optimizer = OPTIM_SGD,
+    return (struct train_options){.task = TASK_SEGMENT, .seed = 1, .epochs = 10, .iterations = 12, .lr = 0.05f, .optimizer = &optimizer_sgd,
                                   .momentum = 0.9f, .weight_decay = 3e-5f, .clip = 12, .oversample = 0.33f, .augment = 2};
 }
 
@@ -130,7 +130,7 @@ static struct learner_data class_data(void)
 static struct train_options class_options(void)
 {
     return (struct train_options){.task = TASK_CLASSIFY, .seed = 1, .epochs = 10, .iterations = 4, .lr = 2e-3f,
-                                  .optimizer = OPTIM_ADAMW, .weight_decay = 0.01f, .augment = 2, .batch = 4,
+                                  .optimizer = &optimizer_adamw, .weight_decay = 0.01f, .augment = 2, .batch = 4,
                                   .resnet = {.depth = 10, .channels = 1, .classes = 2, .base = 3, .dropout = 0.1f},
                                   .crop = {EDGE, EDGE, EDGE}};
 }
@@ -147,6 +147,7 @@ static struct run run_start(const struct train_options *o, const struct plan *p,
     struct run r = {.model = learner_model(o, p)};
     struct error e = {{0}};
     CHECK(learner_create(&r.learner, o, p, d, r.model, 0, pool, &e) == 0, "%s", e.text);
+    CHECK(learner_own_optimizer(&r.learner, &e) == 0, "%s", e.text);
     return r;
 }
 
@@ -173,17 +174,18 @@ static void check_resume(const char *what, const struct train_options *o, const 
     run_steps(&half, 0, 10);
     struct json *state = json_object(), *read = NULL;
     json_add_int(state, "epoch", 10);
-    CHECK(checkpoint_write(scratch, half.model, &half.learner.optimizer, 1, state, &e) == 0, "%s", e.text);
+    CHECK(checkpoint_write(scratch, half.model, half.learner.optimizer, 1, state, &e) == 0, "%s", e.text);
 
     struct train_options other = *o;
     other.seed = 99; /* other initial weights: all must come from the file */
     struct run rest = {.model = learner_model(&other, p)};
     CHECK(model_hash(rest.model) != model_hash(half.model), "%s: seeds", what);
     CHECK(learner_create(&rest.learner, o, p, d, rest.model, 0, NULL, &e) == 0, "%s", e.text);
-    CHECK(checkpoint_read(scratch, rest.model, &rest.learner.optimizer, 1, &read, &e) == 0, "%s", e.text);
+    CHECK(learner_own_optimizer(&rest.learner, &e) == 0, "%s", e.text);
+    CHECK(checkpoint_read(scratch, rest.model, rest.learner.optimizer, 1, &read, &e) == 0, "%s", e.text);
     CHECK(json_integer(read, "epoch", -1) == 10, "%s: state", what);
     CHECK(model_hash(rest.model) == model_hash(half.model), "%s: weights after reading", what);
-    CHECK(rest.learner.optimizer.steps == 10, "%s: %d steps", what, (int)rest.learner.optimizer.steps);
+    CHECK(rest.learner.optimizer->steps == 10, "%s: %d steps", what, (int)rest.learner.optimizer->steps);
     run_steps(&rest, 10, 20);
     CHECK(model_hash(rest.model) == model_hash(whole.model), "%s: resumed and uninterrupted runs differ", what);
 
@@ -408,8 +410,9 @@ static void test_bad_checkpoints(void)
     struct model *m = learner_model(&o, &p);
     wide.features[0] = 6;
     struct model *other = learner_model(&o, &wide);
-    struct optimizer sgd[2] = {learner_optimizer(&o, m), learner_optimizer(&o, m)};
-    struct optimizer adamw = optimizer_adamw(m, 0.9f, 0.999f, 0, 0);
+    struct optimizer sgd[2], adamw;
+    for (int k = 0; k < 2; k++) CHECK(optimizer_init_for(&sgd[k], &o, m, &e) == 0, "%s", e.text);
+    CHECK(optimizer_init(&adamw, &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s", e.text);
     struct safetensors s = {0};
     CHECK(checkpoint_write(scratch, m, sgd, 1, NULL, &e) == 0, "%s", e.text);
     CHECK(safetensors_read(&s, scratch, &e) == 0, "%s", e.text);
@@ -454,21 +457,21 @@ static void test_clients(void)
     struct model *m = learner_model(&o, &p);
     struct optimizer write[3], read[3];
     for (int k = 0; k < 3; k++) {
-        write[k] = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 0);
-        read[k] = optimizer_adamw(m, 0.9f, 0.999f, 0.01f, 0);
+        CHECK(optimizer_init(&write[k], &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s", e.text);
+        CHECK(optimizer_init(&read[k], &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s", e.text);
         write[k].steps = 10 + k;
         for (int i = 0; i < m->params; i++)
             for (size_t j = 0; j < m->param[i].count; j++) {
-                write[k].m[m->param[i].offset + j] = (float)(k + 1) + (float)j;
-                write[k].v[m->param[i].offset + j] = (float)(k + 1) / (float)(j + 1);
+                write[k].moment[0][m->param[i].offset + j] = (float)(k + 1) + (float)j;
+                write[k].moment[1][m->param[i].offset + j] = (float)(k + 1) / (float)(j + 1);
             }
     }
     CHECK(checkpoint_write(scratch, m, write, 3, NULL, &e) == 0, "%s", e.text);
     CHECK(checkpoint_read(scratch, m, read, 3, NULL, &e) == 0, "%s", e.text);
     for (int k = 0; k < 3; k++) {
         CHECK(read[k].steps == 10 + k, "steps of client %d", k);
-        CHECK(memcmp(read[k].m, write[k].m, m->count * sizeof(float)) == 0, "momentum of client %d", k);
-        CHECK(memcmp(read[k].v, write[k].v, m->count * sizeof(float)) == 0, "second moment of client %d", k);
+        CHECK(memcmp(read[k].moment[0], write[k].moment[0], m->count * sizeof(float)) == 0, "momentum of client %d", k);
+        CHECK(memcmp(read[k].moment[1], write[k].moment[1], m->count * sizeof(float)) == 0, "second moment of client %d", k);
         optimizer_free(&write[k]);
         optimizer_free(&read[k]);
     }

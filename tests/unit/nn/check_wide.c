@@ -54,7 +54,7 @@ static struct sample wide_sample(int channels, int labels, int k)
 static void train_and_predict(const char *name, const struct plan *p, int labels)
 {
     struct error e = {""};
-    struct train_options o = {.task = TASK_SEGMENT, .seed = 1, .epochs = 1, .iterations = 4, .lr = 0.01f, .optimizer = OPTIM_SGD, .momentum = 0.9f,
+    struct train_options o = {.task = TASK_SEGMENT, .seed = 1, .epochs = 1, .iterations = 4, .lr = 0.01f, .optimizer = &optimizer_sgd, .momentum = 0.9f,
                               .clip = 12, .oversample = 0.33f, .augment = 0};
     struct learner_data d = {0};
     struct learner l;
@@ -66,7 +66,7 @@ static void train_and_predict(const char *name, const struct plan *p, int labels
     CHECK(d.store.groups == (p->regions ? p->regions + 1 : labels), "%s: %d groups", name, d.store.groups);
     for (int g = 1; g < d.store.groups; g++) CHECK(d.store.location_count[0][g] > 0, "%s: no voxel of group %d", name, g);
     struct model *m = learner_model(&o, p);
-    CHECK(learner_create(&l, &o, p, &d, m, 0, pool, &e) == 0, "%s: %s", name, e.text);
+    CHECK(learner_create(&l, &o, p, &d, m, 0, pool, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s: %s", name, e.text);
     double first = learner_step(&l, 0, 0.01f), last = first;
     for (int i = 1; i < 4; i++) last = learner_step(&l, (uint64_t)i, 0.01f);
     CHECK(last < first, "%s: loss %g, then %g", name, first, last);

@@ -14,43 +14,6 @@
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"
 
-/* ---- data of the clients ------------------------------------------------------------------------------- */
-
-void learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which)
-{
-    int n = 0;
-    memset(view, 0, sizeof *view);
-    for (int i = 0; i < all->store.cases; i++) n += group[i] == which;
-    struct case_store *s = &view->store;
-    s->groups = all->store.groups;
-    s->sample = calloc((size_t)n + 1, sizeof *s->sample);
-    s->index = calloc((size_t)n + 1, sizeof *s->index);
-    s->location = calloc((size_t)n + 1, sizeof *s->location);
-    s->location_count = calloc((size_t)n + 1, sizeof *s->location_count);
-    view->target = all->target ? calloc((size_t)n + 1, sizeof *view->target) : NULL;
-    ENSURE(s->sample && s->index && s->location && s->location_count, "out of memory for a view of %d cases",
-           n);
-    for (int i = 0; i < all->store.cases; i++) {
-        if (group[i] != which) continue;
-        s->sample[s->cases] = all->store.sample[i];
-        s->index[s->cases] = all->store.index[i];
-        if (all->store.location) s->location[s->cases] = all->store.location[i];
-        if (all->store.location_count) s->location_count[s->cases] = all->store.location_count[i];
-        if (view->target) view->target[s->cases] = all->target[i];
-        s->cases++;
-    }
-}
-
-void learner_view_free(struct learner_data *view)
-{
-    free(view->store.sample);
-    free(view->store.index);
-    free(view->store.location);
-    free(view->store.location_count);
-    free(view->target);
-    memset(view, 0, sizeof *view);
-}
-
 /* ---- one round ----------------------------------------------------------------------------------------- */
 
 struct round_work {
@@ -281,7 +244,7 @@ static int record_round(struct simulation *s, double seconds, struct error *e)
         if (s->result[k].trained) g.examples += r.examples, g.loss += r.examples * r.loss;
         if (o->clients == 1) continue;
         g.bytes += r.bytes;
-        history_add(&s->history, &r);
+        if (history_add(&s->history, &r, e)) return -1;
         if (s->events && s->events->site_done) s->events->site_done(s->events->arg, &r, o->client[k].name);
     }
     g.loss /= g.examples;
@@ -291,7 +254,7 @@ static int record_round(struct simulation *s, double seconds, struct error *e)
         g.metric = v.metric;
         g.validation_loss = v.loss;
     }
-    history_add(&s->history, &g);
+    if (history_add(&s->history, &g, e)) return -1;
     follow_metric(s, g.metric);
     return 0;
 }

@@ -95,11 +95,6 @@ void federate_result_free(struct federate_result *r);
 /* Removes what an earlier run left in the folder: for --overwrite. */
 int federate_clear(const char *folder, struct error *e);
 
-/* A view of those cases of `all` with group[i] == which. The samples stay all's; free with learner_view_free.
- */
-void learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which);
-void learner_view_free(struct learner_data *view);
-
 /* Exact bytes that a run needs for steps, weights, gradients and optimisers (without the cases). */
 size_t federate_bytes(const struct federate_options *o, size_t step_bytes, size_t parameters, int workers);
 

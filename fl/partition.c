@@ -77,6 +77,7 @@ static int list_groups(struct draw *w, int by_class, int by_intensity, uint64_t 
 {
     const struct dataset *d = w->d;
     int patients = dataset_patients(w->patient, d);
+    if (patients < 0) return error_set(e, "out of memory for %d cases", d->cases);
     struct rng rng = rng_stream(seed, 0, 1, RNG_SPLIT);
     for (int p = 0; p < patients; p++)
         w->group[p] = (struct group){.id = p, .order = rng_double(&rng), .site = -1};

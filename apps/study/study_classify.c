@@ -89,25 +89,6 @@ static int load_predicted_training(struct learner_data *d, const struct study *s
     return status;
 }
 
-/* A view of the cases of a and then those of b; free with learner_view_free. */
-static void join(struct learner_data *both, const struct learner_data *a, const struct learner_data *b)
-{
-    const struct learner_data *part[] = {a, b};
-    size_t n = (size_t)a->store.cases + (size_t)b->store.cases;
-    memset(both, 0, sizeof *both);
-    both->store.sample = calloc(n + 1, sizeof *both->store.sample);
-    both->store.index = calloc(n + 1, sizeof *both->store.index);
-    both->target = calloc(n + 1, sizeof *both->target);
-    ENSURE(both->store.sample && both->store.index && both->target, "out of memory for a view of %zu cases", n);
-    for (int p = 0; p < 2; p++)
-        for (int i = 0; i < part[p]->store.cases; i++) {
-            int k = both->store.cases++;
-            both->store.sample[k] = part[p]->store.sample[i];
-            both->store.index[k] = part[p]->store.index[i];
-            both->target[k] = part[p]->target[i];
-        }
-}
-
 struct prepared { /* cases of the task */
     struct learner_data train, validation, test, external; /* by their reference masks */
     int with_maps;                               /* every arm has predicted masks */
@@ -172,7 +153,6 @@ static void print_arm(const struct study *s, int arm, int seed)
 
 /* ---- the task ----------------------------------------------------------------------------------------------------------- */
 
-
 /* One arm and seed: its cases by predicted masks live as long as it is trained and tested. */
 static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struct error *e)
 {
@@ -181,11 +161,9 @@ static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struc
     struct model *model = NULL;
     int status = 0;
     if (m->with_maps) status = load_predicted_training(&found, s, arm, seed, e) || load_predicted(&piped, s, arm, seed, t->test, t->tests + t->externals, e) ? -1 : 0;
-    if (!status) {
-        join(&train, &m->train, &found);
-        status = study_train(s, t, "classification", arm, seed, &train, &m->validation, &model, e);
-        learner_view_free(&train);
-    }
+    if (!status) status = learner_view_join(&train, &m->train, &found, e);
+    if (!status) status = study_train(s, t, "classification", arm, seed, &train, &m->validation, &model, e);
+    learner_view_free(&train);
     if (!status) status = test_arm(s, model, arm, seed, m, &piped, e);
     if (model) model_destroy(model);
     classify_free(&found);

@@ -95,17 +95,18 @@ static int train_clients(struct federate_result *r, struct federate_options *f, 
         free(f->client);
         return error_set(e, "out of memory for %d clients", f->clients);
     }
-    for (int k = 0; k < f->clients; k++) {
+    int status = 0;
+    for (int k = 0; !status && k < f->clients; k++) {
         int site = arm_site(s, arm, k);
         snprintf(f->client[k].name, sizeof f->client[k].name, "%s", site < 0 ? "all" : s->site_name[site]);
         group_cases(group, s, train, arm);
-        learner_view(&f->client[k].data, train, group, k);
+        status = learner_view(&f->client[k].data, train, group, k, e);
         group_cases(group, s, validation, arm);
-        learner_view(&f->client[k].validation, validation, group, k);
+        if (!status) status = learner_view(&f->client[k].validation, validation, group, k, e);
     }
     struct progress bar = progress_begin(title, s->quiet);
     struct federate_events events = {.step_done = on_step, .arg = &bar};
-    int status = federate_run(r, f, NULL, &events, e);
+    if (!status) status = federate_run(r, f, NULL, &events, e);
     progress_end(&bar);
     for (int k = 0; k < f->clients; k++) {
         learner_view_free(&f->client[k].data);

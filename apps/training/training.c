@@ -204,18 +204,18 @@ static int run_federation(struct training *t, struct federate_result *result, st
         free(group);
         return error_set(e, "out of memory for %d sites", t->sites.count);
     }
-    for (int k = 0; k < t->sites.count; k++) {
+    int status = 0;
+    for (int k = 0; !status && k < t->sites.count; k++) {
         snprintf(f.client[k].name, sizeof f.client[k].name, "%s", t->sites.name[k]);
         for (int i = 0; i < t->train.store.cases; i++) group[i] = t->sites.of[t->train.store.index[i]];
-        learner_view(&f.client[k].data, &t->train, group, k);
+        status = learner_view(&f.client[k].data, &t->train, group, k, e);
         for (int i = 0; i < t->validation.store.cases; i++) group[i] = t->sites.of[t->validation.store.index[i]];
-        learner_view(&f.client[k].validation, &t->validation, group, k);
+        if (!status) status = learner_view(&f.client[k].validation, &t->validation, group, k, e);
     }
     struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet)};
     struct federate_events events = {.planned = on_planned, .begins = on_begin, .site_done = on_site, .site_failed = on_site_failed, .round_done = on_round, .step_done = on_step, .arg = &report};
     struct model *initial = NULL;
-    int status = 0;
-    if (t->args.pretrained && !(initial = load_pretrained(t, e))) status = -1;
+    if (!status && t->args.pretrained && !(initial = load_pretrained(t, e))) status = -1;
     if (!status) status = federate_run(result, &f, initial, &events, e);
     progress_end(&report.bar);
     if (initial) model_destroy(initial);

@@ -208,7 +208,7 @@ static void fill_metrics(struct round_work *w)
     }
 }
 
-static void add_rows(struct round_work *w)
+static int add_rows(struct round_work *w, struct error *e)
 {
     const struct carried *c = w->c;
     struct round_record g = {.round = w->server.round - 1,
@@ -226,22 +226,21 @@ static void add_rows(struct round_work *w)
         if (!w->in[i]) continue;
         server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
         r->bytes = (double)c->model->count * sizeof(float) + up;
-        history_add(&w->history, r);
+        if (history_add(&w->history, r, e)) return -1;
         g.examples += r->examples;
         g.loss += r->examples * r->loss;
         g.bytes += r->bytes;
         g.lr = r->lr;
     }
     g.loss /= g.examples;
-    history_add(&w->history, &g);
+    return history_add(&w->history, &g, e);
 }
 
 static int write_tables(struct round_work *w, struct error *e)
 {
     const struct carried *c = w->c;
     fill_metrics(w);
-    add_rows(w);
-    if (history_write_rounds(&w->history, c->folder, c->site, e) ||
+    if (add_rows(w, e) || history_write_rounds(&w->history, c->folder, c->site, e) ||
         history_write_progress(&w->history, c->folder, c->f.train.task, c->site, e))
         return -1;
     return history_write_similarity(&w->server, w->server.round - 1, c->folder, e);

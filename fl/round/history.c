@@ -10,16 +10,18 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/picture/svg.h"
-#include "tensor/base/check.h"
 
-void history_add(struct history *h, const struct round_record *r)
+int history_add(struct history *h, const struct round_record *r, struct error *e)
 {
     if (h->count == h->room) {
-        h->room = h->room ? 2 * h->room : 64;
-        h->record = realloc(h->record, (size_t)h->room * sizeof *h->record);
-        ENSURE(h->record, "out of memory for %d rounds", h->room);
+        int room = h->room ? 2 * h->room : 64;
+        struct round_record *more = realloc(h->record, (size_t)room * sizeof *more);
+        if (!more) return error_set(e, "out of memory for %d rows of rounds", room);
+        h->record = more;
+        h->room = room;
     }
     h->record[h->count++] = *r;
+    return 0;
 }
 
 /* One array a row, in the order of struct round_record; the hash as text because JSON numbers lose bits. */
@@ -82,7 +84,7 @@ int history_from_json(struct history *h, const struct json *j, int rounds, int s
             return error_set(e, "%s: history[%d] is no row of round %d and a site of %d", name, i, round,
                              sites);
         }
-        history_add(h, &r);
+        if (history_add(h, &r, e)) return -1;
         round += r.site < 0;
     }
     if (round == rounds) return 0;

@@ -20,7 +20,7 @@ struct history {
     int count, room;
 };
 
-void history_add(struct history *h, const struct round_record *r);
+int history_add(struct history *h, const struct round_record *r, struct error *e);
 struct json *history_json(const struct history *h);
 /* Rows of rounds 0 to rounds - 1 in order, sites 0 to sites - 1 or -1, each round ending with its global row;
  * else an error, and h is empty. */

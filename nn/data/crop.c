@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/base/check.h"
-
 enum { ZERO = 0, NONZERO = 1, OUTSIDE = 2 }; /* mask values while holes are sought */
 
 struct fill {
@@ -13,14 +11,20 @@ struct fill {
     const int *size;
     int32_t *seed; /* stack of voxels */
     size_t seeds, room;
+    int failed; /* no memory for a seed */
 };
 
 static void fill_push(struct fill *f, size_t at)
 {
     if (f->seeds == f->room) {
-        f->room = f->room ? 2 * f->room : 1024;
-        f->seed = realloc(f->seed, f->room * sizeof *f->seed);
-        ENSURE(f->seed, "no memory for %zu seeds", f->room);
+        size_t room = f->room ? 2 * f->room : 1024;
+        int32_t *more = realloc(f->seed, room * sizeof *more);
+        if (!more) {
+            f->failed = 1;
+            return;
+        }
+        f->seed = more;
+        f->room = room;
     }
     f->seed[f->seeds++] = (int32_t)at;
 }
@@ -51,7 +55,7 @@ static void fill_run(struct fill *f)
 }
 
 /* binary_fill_holes: what is not outside is inside. */
-static void fill_holes(uint8_t *mask, const int size[3])
+static int fill_holes(uint8_t *mask, const int size[3])
 {
     struct fill f = {.mask = mask, .size = size};
     size_t w = (size_t)size[2];
@@ -66,9 +70,10 @@ static void fill_holes(uint8_t *mask, const int size[3])
         }
     free(f.seed);
     for (size_t i = 0; i < (size_t)size[0] * (size_t)size[1] * (size_t)size[2]; i++) mask[i] = mask[i] != OUTSIDE;
+    return f.failed ? -1 : 0;
 }
 
-void crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s)
+int crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s)
 {
     const float *v = s->image;
     for (int a = 0; a < 3; a++) {
@@ -91,5 +96,5 @@ void crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *
             begin[a] = 0;
             end[a] = s->size[a];
         }
-    if (mask) fill_holes(mask, s->size);
+    return mask ? fill_holes(mask, s->size) : 0;
 }

@@ -11,7 +11,6 @@
 #include "io/base/file.h"
 #include "io/base/sha256.h"
 #include "nn/data/nnunet_paths.h"
-#include "tensor/base/check.h"
 
 /* The last component of a path, without trailing slashes. */
 static void base_name(char *buf, size_t size, const char *path)
@@ -242,7 +241,7 @@ int dataset_patients(int *group, const struct dataset *d)
 {
     int patients = 0;
     const struct data_case **order = malloc(((size_t)d->cases + 1) * sizeof *order);
-    ENSURE(order, "no memory for %d cases", d->cases);
+    if (!order) return -1;
     for (int i = 0; i < d->cases; i++) order[i] = &d->item[i];
     if (d->cases) qsort(order, (size_t)d->cases, sizeof *order, compare_patients);
     for (int k = 0; k < d->cases; k++) {

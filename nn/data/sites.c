@@ -97,10 +97,12 @@ static int draw_role(struct sites *s, struct draw *w, int wanted, const int *rol
         w->item[n++] = i;
     }
     int groups = splits_groups(w->site, w->group, n);
+    if (groups < 0) return error_set(e, "out of memory for the sites of %d cases", n);
     if (wanted == 1 && groups < s->count)
         return error_set(e, "%d sites: the %d training %s make %d sites at most", s->count, groups,
                          d->has_patients ? "patients" : "cases", groups);
-    splits_sites_groups(w->site, w->group, w->strata, n, s->count, seed);
+    if (splits_sites_groups(w->site, w->group, w->strata, n, s->count, seed))
+        return error_set(e, "out of memory for the sites of %d cases", n);
     for (int k = 0; k < n; k++) s->of[w->item[k]] = w->site[k];
     return 0;
 }
@@ -115,7 +117,7 @@ int sites_draw(struct sites *s, int count, const int *role, const struct dataset
     if (!block) status = error_set(e, "out of memory for the sites of %d cases", d->cases);
     for (int k = 0; k < count; k++) snprintf(s->name[s->count++], SITE_NAME_MAX, "site_%0*d", digits, k + 1);
     struct draw w = {block, block + room, block + 2 * room, block + 3 * room, block + 4 * room};
-    if (!status) dataset_patients(w.patient, d);
+    if (!status && dataset_patients(w.patient, d) < 0) status = error_set(e, "out of memory for %d cases", d->cases);
     for (int wanted = 1; !status && wanted <= (role ? ROLES_MAX : 1); wanted++) status = draw_role(s, &w, wanted, role, d, seed, e);
     free(block);
     if (status) sites_free(s);

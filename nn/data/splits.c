@@ -77,26 +77,25 @@ void splits_permutation(int *index, int n, uint32_t seed)
 static int *permutation_new(int n, uint32_t seed)
 {
     int *index = malloc((n > 0 ? (size_t)n : 1) * sizeof *index);
-    ENSURE(index, "no memory for %d indices", n);
-    splits_permutation(index, n, seed);
+    if (index) splits_permutation(index, n, seed);
     return index;
 }
 
 /* KFold: consecutive runs of the permutation, the first n % folds of them longer by one. */
-void splits_kfold(int *fold_of, int n, int folds, uint32_t random_state)
+int splits_kfold(int *fold_of, int n, int folds, uint32_t random_state)
 {
     ENSURE(folds >= 1 && n >= folds, "%d items in %d folds", n, folds);
     int *index = permutation_new(n, random_state);
+    if (!index) return -1;
     for (int f = 0, at = 0; f < folds; f++)
         for (int left = n / folds + (f < n % folds); left > 0; left--) fold_of[index[at++]] = f;
     free(index);
+    return 0;
 }
 
 static int *ints_new(int n)
 {
-    int *v = calloc((size_t)n + 1, sizeof *v);
-    ENSURE(v, "no memory for %d indices", n);
-    return v;
+    return calloc((size_t)n + 1, sizeof(int));
 }
 
 int splits_groups(int *index, const int *group, int n)
@@ -104,6 +103,7 @@ int splits_groups(int *index, const int *group, int n)
     int top = -1, groups = 0;
     for (int i = 0; i < n; i++) top = group[i] > top ? group[i] : top;
     int *number = ints_new(top + 1);
+    if (!number) return -1;
     for (int i = 0; i < n; i++) number[group[i]] = 1;
     for (int g = 0; g <= top; g++)
         if (number[g]) number[g] = groups++;
@@ -112,21 +112,24 @@ int splits_groups(int *index, const int *group, int n)
     return groups;
 }
 
-void splits_kfold_groups(int *fold_of, const int *group, int n, int folds, uint32_t random_state)
+int splits_kfold_groups(int *fold_of, const int *group, int n, int folds, uint32_t random_state)
 {
-    int *index = ints_new(n), *fold = ints_new(n), groups = splits_groups(index, group, n);
-    splits_kfold(fold, groups, folds, random_state);
-    for (int i = 0; i < n; i++) fold_of[i] = fold[index[i]];
+    int *index = ints_new(n), *fold = ints_new(n), groups = index && fold ? splits_groups(index, group, n) : -1;
+    int status = groups < 0 ? -1 : splits_kfold(fold, groups, folds, random_state);
+    for (int i = 0; !status && i < n; i++) fold_of[i] = fold[index[i]];
     free(index);
     free(fold);
+    return status;
 }
 
-void splits_random(int *role, int n, int fold)
+int splits_random(int *role, int n, int fold)
 {
     int *index = permutation_new(n, 12345u + (uint32_t)fold);
     int train = (int)(n * 0.8);
+    if (!index) return -1;
     for (int i = 0; i < n; i++) role[index[i]] = i < train ? 1 : 2;
     free(index);
+    return 0;
 }
 
 /* ---- splits_final.json: [{"train": [ids], "val": [ids]}, ...] ------------------------------------------------------ */
@@ -156,10 +159,7 @@ static int read_fold(int *role, const struct json *j, const char *const *ids, in
 {
     static const char *const key[] = {"train", "val"};
     if (j->type != JSON_ARRAY) return error_set(e, "is not a list of folds");
-    if (fold >= j->count) {
-        splits_random(role, n, fold);
-        return 0;
-    }
+    if (fold >= j->count) return splits_random(role, n, fold) ? error_set(e, "out of memory for %d cases", n) : 0;
     for (int k = 0; k < 2; k++)
         if (mark_ids(role, k + 1, json_get(j->item[fold], key[k]), ids, n, e))
             return error_prefix(e, "fold %d: %s", fold, key[k]);
@@ -203,11 +203,11 @@ static int next_stratum(const int *strata, int n, int above)
 
 /* Each stratum is shuffled and dealt out like cards; the deal goes on where the stratum before stopped, so that both the sites and
  * every stratum within them differ by one at most. */
-void splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed)
+int splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed)
 {
     ENSURE(sites >= 1, "%d sites", sites);
     int *member = malloc((n > 0 ? (size_t)n : 1) * sizeof *member);
-    ENSURE(member, "no memory for %d items", n);
+    if (!member) return -1;
     for (int stratum = strata ? next_stratum(strata, n, -1) : 0, dealt = 0; stratum >= 0;
          stratum = strata ? next_stratum(strata, n, stratum) : -1) {
         int count = 0;
@@ -218,15 +218,18 @@ void splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed)
         for (int k = 0; k < count; k++) site[member[k]] = dealt++ % sites;
     }
     free(member);
+    return 0;
 }
 
-void splits_sites_groups(int *site, const int *group, const int *strata, int n, int sites, uint64_t seed)
+int splits_sites_groups(int *site, const int *group, const int *strata, int n, int sites, uint64_t seed)
 {
-    int *index = ints_new(n), *stratum = ints_new(n), *drawn = ints_new(n), groups = splits_groups(index, group, n);
-    for (int i = n - 1; i >= 0; i--) stratum[index[i]] = strata[i];
-    splits_sites(drawn, stratum, groups, sites, seed);
-    for (int i = 0; i < n; i++) site[i] = drawn[index[i]];
+    int *index = ints_new(n), *stratum = ints_new(n), *drawn = ints_new(n);
+    int groups = index && stratum && drawn ? splits_groups(index, group, n) : -1;
+    for (int i = n - 1; groups >= 0 && i >= 0; i--) stratum[index[i]] = strata[i];
+    int status = groups < 0 ? -1 : splits_sites(drawn, stratum, groups, sites, seed);
+    for (int i = 0; !status && i < n; i++) site[i] = drawn[index[i]];
     free(index);
     free(stratum);
     free(drawn);
+    return status;
 }

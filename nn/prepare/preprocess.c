@@ -89,7 +89,8 @@ static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, str
 {
     *mask = needs_mask(s, p) ? malloc(voxels_of(s->size)) : NULL;
     if (!*mask && needs_mask(s, p)) return error_set(e, "no memory for %zu voxels", voxels_of(s->size));
-    crop_nonzero(s->crop_begin, s->crop_end, *mask, s);
+    if (crop_nonzero(s->crop_begin, s->crop_end, *mask, s))
+        return error_set(e, "no memory for the holes of %zu voxels", voxels_of(s->size));
     int size[3], whole = 1;
     for (int a = 0; a < 3; a++) whole &= (size[a] = s->crop_end[a] - s->crop_begin[a]) == s->size[a];
     if (!whole) {
@@ -194,7 +195,10 @@ static int resample_map(uint8_t **map, const int size[3], const int from[3], int
     if (!*map) return 0;
     uint8_t *new = malloc(voxels_of(size));
     if (!new) return error_set(e, "no memory for %zu voxels", voxels_of(size));
-    resample_label(new, size, *map, from, 1, separate);
+    if (resample_label(new, size, *map, from, 1, separate)) {
+        free(new);
+        return error_set(e, "no memory to resample %zu voxels", voxels_of(size));
+    }
     free(*map);
     *map = new;
     return 0;

@@ -5,7 +5,6 @@
 
 #include "io/weights/npy.h"
 #include "nn/data/components.h"
-#include "tensor/base/check.h"
 
 static const float p_operator = 0.4f, p_removal = 0.2f, p_label = 0.5f;
 
@@ -78,21 +77,53 @@ static void operate(uint8_t *map, uint8_t label, const int size[3], struct rng *
 
 /* ---- components --------------------------------------------------------------------------------------------------------------- */
 
+/* At most 6 components have 15 % of the voxels or more. */
+enum { LARGE_MAX = 7 };
+
+static int compare_ids(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Their ids, ascending. What has more than an eighth of the voxels is among seven candidates that one pass finds without a count
+ * for every component (Misra and Gries 1982); a second pass counts those. */
+static int large_components(int32_t large[LARGE_MAX], const int32_t *id, size_t n)
+{
+    int32_t candidate[LARGE_MAX] = {0};
+    size_t votes[LARGE_MAX] = {0}, count[LARGE_MAX] = {0};
+    int larges = 0;
+    for (size_t i = 0; i < n; i++) {
+        int k = 0, empty = -1;
+        if (id[i] == 0) continue;
+        for (; k < LARGE_MAX && !(votes[k] && candidate[k] == id[i]); k++)
+            if (!votes[k]) empty = k;
+        if (k < LARGE_MAX) votes[k]++;
+        else if (empty >= 0) candidate[empty] = id[i], votes[empty] = 1;
+        else
+            for (k = 0; k < LARGE_MAX; k++) votes[k]--;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (int k = 0; id[i] && k < LARGE_MAX; k++) count[k] += votes[k] && candidate[k] == id[i];
+    for (int k = 0; k < LARGE_MAX; k++)
+        if (votes[k] && !(count[k] < (double)n * 0.15)) large[larges++] = candidate[k];
+    qsort(large, (size_t)larges, sizeof *large, compare_ids);
+    return larges;
+}
+
 static void remove_component(uint8_t *map, uint8_t label, const int size[3], struct rng *rng, int32_t *id, uint8_t *mask)
 {
     size_t n = voxels_of(size);
     for (size_t i = 0; i < n; i++) mask[i] = map[i] == label;
-    int found = components_find(id, mask, size), valid = 0;
+    int found = components_find(id, mask, size);
     if (found < 1) return;
-    int32_t *count = calloc((size_t)found + 1, sizeof *count);
-    ENSURE(count, "no memory for %d components", found);
-    for (size_t i = 0; i < n; i++) count[id[i]]++;
-    for (int k = 1; k <= found; k++)
-        if (count[k] < (double)n * 0.15) count[valid++] = k; /* valid < k: only what was read is overwritten */
-    int32_t chosen = valid ? count[rng_below(rng, (uint32_t)valid)] : 0;
-    for (size_t i = 0; chosen && i < n; i++)
+    int32_t large[LARGE_MAX];
+    int larges = large_components(large, id, n);
+    if (larges == found) return;
+    int32_t chosen = 1 + (int32_t)rng_below(rng, (uint32_t)(found - larges)); /* of those that are not large */
+    for (int k = 0; k < larges; k++) chosen += large[k] <= chosen;
+    for (size_t i = 0; i < n; i++)
         if (id[i] == chosen) map[i] = 0;
-    free(count);
 }
 
 void previous_augment(uint8_t *map, const int size[3], int labels, float strength, struct rng *rng, void *work)

@@ -21,11 +21,10 @@ static int nearest_index(int i, int n_out, int n_in)
     return clamp_index(floor(position(i, (double)n_in / n_out) + 0.5), n_in);
 }
 
+/* NULL without memory. */
 static void *allocate(size_t count, size_t bytes)
 {
-    void *p = calloc(count ? count : 1, bytes);
-    ENSURE(p, "no memory to resample: %zu elements of %zu bytes", count, bytes);
-    return p;
+    return calloc(count ? count : 1, bytes);
 }
 
 int resample_separate_axis(const double spacing[3], const double target[3])
@@ -76,7 +75,8 @@ struct cubic_axis {
     double *line;       /* [n_in + 2*PAD][LINES] */
 };
 
-static void cubic_axis_create(struct cubic_axis *c, int n_out, int n_in)
+/* -1 without memory; to be destroyed in either case. */
+static int cubic_axis_create(struct cubic_axis *c, int n_out, int n_in)
 {
     double zoom = (double)n_in / n_out;
     c->n_in = n_in;
@@ -84,6 +84,7 @@ static void cubic_axis_create(struct cubic_axis *c, int n_out, int n_in)
     c->start = allocate((size_t)n_out, sizeof *c->start);
     c->weight = allocate((size_t)n_out, sizeof *c->weight);
     c->line = allocate((size_t)(n_in + 2 * PAD) * LINES, sizeof *c->line);
+    if (!c->start || !c->weight || !c->line) return -1;
     for (int i = 0; i < n_out; i++) {
         double x = position(i, zoom) + PAD, low = floor(x), y = x - low, z = 1 - y;
         double *w = c->weight[i];
@@ -93,6 +94,7 @@ static void cubic_axis_create(struct cubic_axis *c, int n_out, int n_in)
         w[2] = (z * z * (z - 2) * 3 + 4) / 6;
         w[3] = 1 - w[0] - w[1] - w[2];
     }
+    return 0;
 }
 
 static void cubic_axis_destroy(struct cubic_axis *c)
@@ -201,37 +203,41 @@ static void cubic_plane(float *out, float *rows, const struct channel *in, int z
 }
 
 /* Planes first, then along z between them; only the planes' result is held beside input and output. */
-static void cubic_channel(struct channel *out, const struct channel *in, float **release, const struct cubic_axis *axis)
+static int cubic_channel(struct channel *out, const struct channel *in, float **release, const struct cubic_axis *axis)
 {
     size_t plane = plane_voxels(out);
     int along_z = in->size[0] != out->size[0];
     float *planes = allocate(plane * (along_z ? (size_t)in->size[0] : 1), sizeof *planes);
     float *rows = allocate((size_t)in->size[1] * out->size[2], sizeof *rows);
-    for (int z = 0; z < in->size[0]; z++) {
+    int status = planes && rows ? 0 : -1;
+    for (int z = 0; !status && z < in->size[0]; z++) {
         float *to = along_z ? planes + (size_t)z * plane : planes;
         cubic_plane(to, rows, in, z, &axis[1], &axis[2]);
         for (size_t i = 0; !along_z && i < plane; i++) out->v[((size_t)z * plane + i) * out->step] = to[i];
     }
-    if (release) {
+    if (release && !status) {
         free(*release);
         *release = NULL;
     }
-    for (size_t k = 0; along_z && k < plane; k += LINES)
+    for (size_t k = 0; !status && along_z && k < plane; k += LINES)
         cubic_lines(&axis[0], out->v + k * out->step, planes + k, plane - k < LINES ? (int)(plane - k) : LINES, plane, 1, plane * out->step, out->step);
     free(planes);
     free(rows);
+    return status;
 }
 
 /* release: NULL, or memory of the input to be freed where it is no longer needed. */
-static void resample_cubic(struct channel *out, const struct channel *in, float **release)
+static int resample_cubic(struct channel *out, const struct channel *in, float **release)
 {
     struct cubic_axis axis[3];
     float range[2];
     range_of(range, in);
-    for (int a = 0; a < 3; a++) cubic_axis_create(&axis[a], out->size[a], in->size[a]);
-    cubic_channel(out, in, release, axis);
+    int status = 0;
+    for (int a = 0; a < 3; a++) status |= cubic_axis_create(&axis[a], out->size[a], in->size[a]);
+    if (!status) status = cubic_channel(out, in, release, axis);
     for (int a = 0; a < 3; a++) cubic_axis_destroy(&axis[a]);
-    clip(out, range);
+    if (!status) clip(out, range);
+    return status;
 }
 
 /* ---- nearest and linear ------------------------------------------------------------------------------------------------ */
@@ -240,12 +246,16 @@ struct linear_map {
     struct resample_point *axis[3];
 };
 
-static void linear_map_create(struct linear_map *m, const int size_out[3], const int size_in[3], int order, int separate)
+/* -1 without memory; to be destroyed in either case. */
+static int linear_map_create(struct linear_map *m, const int size_out[3], const int size_in[3], int order, int separate)
 {
+    int status = 0;
     for (int a = 0; a < 3; a++) {
         m->axis[a] = allocate((size_t)size_out[a], sizeof **m->axis);
-        resample_linear_axis(m->axis[a], size_out[a], size_in[a], a == separate ? 0 : order);
+        if (m->axis[a]) resample_linear_axis(m->axis[a], size_out[a], size_in[a], a == separate ? 0 : order);
+        else status = -1;
     }
+    return status;
 }
 
 static void linear_map_destroy(struct linear_map *m)
@@ -265,12 +275,12 @@ static void linear_corners(size_t at[8], double weight[8], const struct linear_m
     }
 }
 
-static void resample_linear(struct channel *out, const struct channel *in, int order)
+static int resample_linear(struct channel *out, const struct channel *in, int order)
 {
     struct linear_map m;
     float *to = out->v;
-    linear_map_create(&m, out->size, in->size, order, -1);
-    for (int z = 0; z < out->size[0]; z++)
+    int status = linear_map_create(&m, out->size, in->size, order, -1);
+    for (int z = 0; !status && z < out->size[0]; z++)
         for (int y = 0; y < out->size[1]; y++)
             for (int x = 0; x < out->size[2]; x++, to += out->step) {
                 size_t at[8];
@@ -280,16 +290,16 @@ static void resample_linear(struct channel *out, const struct channel *in, int o
                 *to = (float)sum;
             }
     linear_map_destroy(&m);
+    return status;
 }
 
-static void resample_whole(struct channel *out, const struct channel *in, int order, float **release)
+static int resample_whole(struct channel *out, const struct channel *in, int order, float **release)
 {
     if (memcmp(out->size, in->size, sizeof out->size) == 0)
         for (size_t i = 0; i < channel_voxels(in); i++) out->v[i * out->step] = in->v[i * in->step];
-    else if (order == 3)
-        resample_cubic(out, in, release);
     else
-        resample_linear(out, in, order);
+        return order == 3 ? resample_cubic(out, in, release) : resample_linear(out, in, order);
+    return 0;
 }
 
 /* Plane i of axis a of a channel is [rows][columns] with these strides. */
@@ -305,20 +315,21 @@ static struct plane plane_of(const struct channel *v, int axis, int i)
 }
 
 /* Planes across `axis` one by one: each is clipped to its own range, and only those that the nearest rule picks are made. */
-static void resample_planes(struct channel *out, const struct channel *in, int order, int axis)
+static int resample_planes(struct channel *out, const struct channel *in, int order, int axis)
 {
     int r = axis == 0 ? 1 : 0, c = axis == 2 ? 1 : 2, made = -1;
     struct channel from = {NULL, 1, {1, in->size[r], in->size[c]}}, to = {NULL, 1, {1, out->size[r], out->size[c]}};
     from.v = allocate(plane_voxels(&from), sizeof *from.v);
     to.v = allocate(plane_voxels(&to), sizeof *to.v);
-    for (int i = 0; i < out->size[axis]; i++) {
+    int status = from.v && to.v ? 0 : -1;
+    for (int i = 0; !status && i < out->size[axis]; i++) {
         int source = nearest_index(i, out->size[axis], in->size[axis]);
         struct plane a = plane_of(in, axis, source), b = plane_of(out, axis, i);
         if (source != made) {
             for (int y = 0; y < from.size[1]; y++)
                 for (int x = 0; x < from.size[2]; x++)
                     from.v[(size_t)y * from.size[2] + x] = in->v[a.offset + y * a.row + x * a.column];
-            resample_whole(&to, &from, order, NULL);
+            status = resample_whole(&to, &from, order, NULL);
             made = source;
         }
         for (int y = 0; y < to.size[1]; y++)
@@ -327,23 +338,21 @@ static void resample_planes(struct channel *out, const struct channel *in, int o
     }
     free(from.v);
     free(to.v);
+    return status;
 }
 
-static void resample_channel(struct channel *out, const struct channel *in, int order, int separate, float **release)
+static int resample_channel(struct channel *out, const struct channel *in, int order, int separate, float **release)
 {
     ENSURE(order == 0 || order == 1 || order == 3, "spline order %d", order);
     for (int a = 0; a < 3; a++) ENSURE(in->size[a] > 0 && out->size[a] > 0, "axis %d: %d to %d voxels", a, in->size[a], out->size[a]);
-    if (separate >= 0)
-        resample_planes(out, in, order, separate);
-    else
-        resample_whole(out, in, order, release);
+    return separate >= 0 ? resample_planes(out, in, order, separate) : resample_whole(out, in, order, release);
 }
 
-void resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order, int separate)
+int resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order, int separate)
 {
     struct channel to = {out, 1, {size_out[0], size_out[1], size_out[2]}};
     const struct channel from = {(float *)in, 1, {size_in[0], size_in[1], size_in[2]}};
-    resample_channel(&to, &from, order, separate, NULL);
+    return resample_channel(&to, &from, order, separate, NULL);
 }
 
 float *resample_channels(float **in, const int size_out[3], const int size_in[3], int channels, int separate)
@@ -355,7 +364,10 @@ float *resample_channels(float **in, const int size_out[3], const int size_in[3]
     for (int c = 0; c < channels; c++) {
         to.v = out + c;
         from.v = *in + c;
-        resample_channel(&to, &from, 3, separate, c == channels - 1 ? in : NULL);
+        if (resample_channel(&to, &from, 3, separate, c == channels - 1 ? in : NULL)) {
+            free(out);
+            return NULL;
+        }
     }
     free(*in);
     *in = NULL;
@@ -394,13 +406,13 @@ static uint8_t label_vote(const uint8_t label[8], const double weight[8], uint8_
     return best;
 }
 
-void resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int order, int separate)
+int resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int order, int separate)
 {
     ENSURE(order == 0 || order == 1, "order %d for labels", order);
     struct linear_map m, n;
-    linear_map_create(&m, size_out, size_in, order, separate);
-    linear_map_create(&n, size_out, size_in, 0, -1);
-    for (int z = 0; z < size_out[0]; z++)
+    int status = linear_map_create(&m, size_out, size_in, order, separate);
+    status |= linear_map_create(&n, size_out, size_in, 0, -1);
+    for (int z = 0; !status && z < size_out[0]; z++)
         for (int y = 0; y < size_out[1]; y++)
             for (int x = 0; x < size_out[2]; x++) {
                 size_t at[8], middle = ((size_t)n.axis[0][z].at[0] * size_in[1] + n.axis[1][y].at[0]) * size_in[2] + n.axis[2][x].at[0];
@@ -416,4 +428,5 @@ void resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, cons
             }
     linear_map_destroy(&m);
     linear_map_destroy(&n);
+    return status;
 }

@@ -64,7 +64,8 @@ int classify_prepare(struct sample *s, const int crop[3], int zscore, struct err
     for (int c = 0; !status && c < s->channels; c++) {
         take_channel(box, s, begin, end, c);
         if (memcmp(size, crop, sizeof size) == 0) memcpy(plane, box, n * sizeof(float));
-        else resample_image(plane, crop, box, size, 1, -1);
+        else if (resample_image(plane, crop, box, size, 1, -1))
+            status = error_set(e, "out of memory for a crop of %d x %d x %d", crop[0], crop[1], crop[2]);
         if (zscore) normalise(plane, n);
         for (size_t i = 0; i < n; i++) image[i * (size_t)s->channels + (size_t)c] = plane[i];
     }

@@ -340,24 +340,6 @@ float learner_lr(const struct train_options *o, uint64_t step)
     return (float)schedule_cosine(lr, ((double)step + 0.5) / (double)total, 0.05);
 }
 
-/* ---- data -------------------------------------------------------------------------------------------------------- */
-
-int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                      const struct plan *p, const int *role, int which, struct pool *pool,
-                      void (*progress)(void *, int, int), void *arg, struct error *e)
-{
-    memset(d, 0, sizeof *d);
-    if (!segments(o)) return classify_load(d, set, o, role, which, pool, progress, arg, e);
-    return case_store_load(&d->store, set, p, role, which, pool, progress, arg, e);
-}
-
-void learner_data_free(struct learner_data *d)
-{
-    if (d->target != NULL) classify_free(d);
-    else case_store_free(&d->store);
-    memset(d, 0, sizeof *d);
-}
-
 /* ---- validation -------------------------------------------------------------------------------------------------- */
 
 struct overlap_counts {

@@ -192,8 +192,8 @@ static long count_rounds(const char *name, struct train_options o, const struct 
     memset(client, 0, sizeof client);
     for (int k = 0; k < SITES; k++) {
         snprintf(client[k].name, sizeof client[k].name, "site_%d", k);
-        learner_view(&client[k].data, d, group, k);
-        learner_view(&client[k].validation, d, group, SITES - 1 - k);
+        CHECK(learner_view(&client[k].data, d, group, k, &(struct error){""}) == 0, "no memory");
+        CHECK(learner_view(&client[k].validation, d, group, SITES - 1 - k, &(struct error){""}) == 0, "no memory");
     }
     struct pool *pool = pool_create(2);
     o.iterations = iterations;

@@ -62,7 +62,7 @@ static uint64_t run(const struct train_options *o, const struct learner_data *da
     for (int k = 0; k < clients; k++) {
         memset(&client[k], 0, sizeof client[k]);
         snprintf(client[k].name, sizeof client[k].name, "site_%d", k);
-        learner_view(&client[k].data, data, group, k);
+        CHECK(learner_view(&client[k].data, data, group, k, &(struct error){""}) == 0, "no memory");
     }
     struct pool *pool = pool_create(threads);
     struct federate_options f = {.train = *o,
@@ -138,7 +138,7 @@ static void check_round(const struct learner_data *data)
         struct error e;
         int group[CASES];
         for (int i = 0; i < CASES; i++) group[i] = i >= first[k] && i < first[k + 1];
-        learner_view(&part, data, group, 1);
+        CHECK(learner_view(&part, data, group, 1, &(struct error){""}) == 0, "no memory");
         struct model *m = model_clone(start);
         char name[16];
         snprintf(name, sizeof name, "site_%d", k);

@@ -63,7 +63,7 @@ static inline struct federate_client *small_clients(const struct learner_data *d
     struct federate_client *c = calloc((size_t)clients, sizeof *c);
     for (int k = 0; k < clients; k++) {
         snprintf(c[k].name, sizeof c[k].name, "site_%d", k % 1000);
-        learner_view(&c[k].data, data, group, k);
+        CHECK(learner_view(&c[k].data, data, group, k, &(struct error){""}) == 0, "no memory");
     }
     return c;
 }

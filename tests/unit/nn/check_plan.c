@@ -30,7 +30,7 @@ static void check_kfold(const struct json *golden)
     for (int g = 0; g < list->count; g++) {
         int n = (int)json_integer(list->item[g], "n", 0), fold[300], bad = 0;
         const struct json *want = json_get(list->item[g], "fold");
-        splits_kfold(fold, n, 5, 12345);
+        CHECK(splits_kfold(fold, n, 5, 12345) == 0, "no memory");
         for (int i = 0; i < n; i++) bad += fold[i] != want->item[i]->integer;
         CHECK(bad == 0, "KFold of %d: %d items differ", n, bad);
     }
@@ -58,7 +58,7 @@ static void check_splits_file(const char *folder)
     int role[7], fold[7];
     struct error e = {""};
     CHECK(file_join(path, sizeof path, folder, "splits.json", &e) == 0, "%s", e.text);
-    splits_kfold(fold, 7, 5, 12345);
+    CHECK(splits_kfold(fold, 7, 5, 12345) == 0, "no memory");
     CHECK(splits_write(ids, fold, 7, 5, path, &e) == 0, "%s", e.text);
     for (int k = 0; k < 5; k++) {
         CHECK(splits_read(role, ids, 7, path, k, &e) == 0, "%s", e.text);
@@ -83,10 +83,10 @@ static void check_sites(void)
     enum { N = 53, SITES = 4 };
     int strata[N], site[N], again[N], size[SITES] = {0}, of[3][SITES] = {{0}};
     for (int i = 0; i < N; i++) strata[i] = i * i % 7 % 3;
-    splits_sites(site, strata, N, SITES, 5);
-    splits_sites(again, strata, N, SITES, 5);
+    CHECK(splits_sites(site, strata, N, SITES, 5) == 0, "no memory");
+    CHECK(splits_sites(again, strata, N, SITES, 5) == 0, "no memory");
     CHECK(memcmp(site, again, sizeof site) == 0, "the same seed gives the same sites");
-    splits_sites(again, strata, N, SITES, 6);
+    CHECK(splits_sites(again, strata, N, SITES, 6) == 0, "no memory");
     CHECK(memcmp(site, again, sizeof site) != 0, "another seed gives other sites");
     for (int i = 0; i < N; i++) {
         size[site[i]]++;
@@ -96,7 +96,7 @@ static void check_sites(void)
         CHECK(size[s] == N / SITES || size[s] == N / SITES + 1, "site %d has %d of %d", s, size[s], N);
         for (int k = 0; k < 3; k++) CHECK(abs(of[k][s] - of[k][0]) <= 1, "stratum %d: %d at site %d, %d at site 0", k, of[k][s], s, of[k][0]);
     }
-    splits_sites(site, NULL, N, 1, 5);
+    CHECK(splits_sites(site, NULL, N, 1, 5) == 0, "no memory");
     for (int i = 0; i < N; i++) CHECK(site[i] == 0, "one site");
 }
 

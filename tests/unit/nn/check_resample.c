@@ -15,7 +15,7 @@ static void check_resample(const struct json *g)
     sizes_from(in, json_get(g, "in"));
     sizes_from(out, json_get(g, "out"));
     for (size_t i = 0; i < voxels_of(in); i++) from[i] = formula(i);
-    resample_image(to, out, from, in, order, separate);
+    CHECK(resample_image(to, out, from, in, order, separate) == 0, "no memory");
     double worst = 0;
     for (int i = 0; i < want->count; i++) worst = fmax(worst, fabs(to[i] - want->item[i]->number));
     CHECK(worst <= 2e-5, "%d x %d x %d to %d x %d x %d, order %d, separate %d: off by %g", in[0], in[1], in[2], out[0], out[1], out[2], order, separate, worst);
@@ -32,7 +32,7 @@ static void check_resample_label(const struct json *g)
         int label = (int)(i * 31 % 11) % 4 - 1;
         from[i] = label < 0 ? LABEL_OUTSIDE : (uint8_t)label;
     }
-    resample_label(to, out, from, in, 1, separate);
+    CHECK(resample_label(to, out, from, in, 1, separate) == 0, "no memory");
     for (int i = 0; i < want->count; i++) differ += (to[i] == LABEL_OUTSIDE ? -1 : to[i]) != want->item[i]->integer;
     CHECK(differ == 0, "labels %d x %d x %d to %d x %d x %d, separate %d: %d differ", in[0], in[1], in[2], out[0], out[1], out[2], separate, differ);
 }
@@ -101,7 +101,7 @@ static void check_crop(void)
             }
         }
         fill_slowly(want, size);
-        crop_nonzero(begin, end, mask, &s);
+        CHECK(crop_nonzero(begin, end, mask, &s) == 0, "no memory");
         CHECK(memcmp(begin, low, sizeof low) == 0 && memcmp(end, high, sizeof high) == 0, "variant %d: box", variant);
         CHECK(memcmp(mask, want, N) == 0, "variant %d: mask", variant);
     }

@@ -1,0 +1,83 @@
+/* learner_data.c - the cases of a learner: loaded for its task, or a view of those of another. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/train/classify.h"
+#include "nn/train/train.h"
+
+int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
+                      const struct plan *p, const int *role, int which, struct pool *pool,
+                      void (*progress)(void *, int, int), void *arg, struct error *e)
+{
+    memset(d, 0, sizeof *d);
+    if (o->task == TASK_CLASSIFY) return classify_load(d, set, o, role, which, pool, progress, arg, e);
+    return case_store_load(&d->store, set, p, role, which, pool, progress, arg, e);
+}
+
+void learner_data_free(struct learner_data *d)
+{
+    if (d->target != NULL)
+        classify_free(d);
+    else
+        case_store_free(&d->store);
+    memset(d, 0, sizeof *d);
+}
+
+/* ---- views --------------------------------------------------------------------------------------------- */
+
+/* Without cases, with room for n such as `all` has. */
+static int view_create(struct learner_data *view, const struct learner_data *all, int n, struct error *e)
+{
+    size_t room = (size_t)n + 1;
+    struct case_store *s = &view->store;
+    memset(view, 0, sizeof *view);
+    s->groups = all->store.groups;
+    s->sample = calloc(room, sizeof *s->sample);
+    s->index = calloc(room, sizeof *s->index);
+    s->location = calloc(room, sizeof *s->location);
+    s->location_count = calloc(room, sizeof *s->location_count);
+    view->target = all->target ? calloc(room, sizeof *view->target) : NULL;
+    if (s->sample && s->index && s->location && s->location_count && (!all->target || view->target)) return 0;
+    return error_set(e, "out of memory for a view of %d cases", n);
+}
+
+static void view_add(struct learner_data *view, const struct learner_data *all, int i)
+{
+    struct case_store *s = &view->store;
+    s->sample[s->cases] = all->store.sample[i];
+    s->index[s->cases] = all->store.index[i];
+    if (all->store.location) s->location[s->cases] = all->store.location[i];
+    if (all->store.location_count) s->location_count[s->cases] = all->store.location_count[i];
+    if (view->target) view->target[s->cases] = all->target[i];
+    s->cases++;
+}
+
+int learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which,
+                 struct error *e)
+{
+    int n = 0;
+    for (int i = 0; i < all->store.cases; i++) n += group[i] == which;
+    if (view_create(view, all, n, e)) return -1;
+    for (int i = 0; i < all->store.cases; i++)
+        if (group[i] == which) view_add(view, all, i);
+    return 0;
+}
+
+int learner_view_join(struct learner_data *view, const struct learner_data *a, const struct learner_data *b,
+                      struct error *e)
+{
+    if (view_create(view, a, a->store.cases + b->store.cases, e)) return -1;
+    for (int i = 0; i < a->store.cases; i++) view_add(view, a, i);
+    for (int i = 0; i < b->store.cases; i++) view_add(view, b, i);
+    return 0;
+}
+
+void learner_view_free(struct learner_data *view)
+{
+    free(view->store.sample);
+    free(view->store.index);
+    free(view->store.location);
+    free(view->store.location_count);
+    free(view->target);
+    memset(view, 0, sizeof *view);
+}

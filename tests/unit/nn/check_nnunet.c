@@ -409,8 +409,26 @@ static void check_bits(void)
     cpu_isa_set(before);
 }
 
+/* Components of 15 % of the voxels or more, against a count of each. */
+static void check_large_components(void)
+{
+    enum { N = 400, IDS = 30 };
+    int32_t id[N], large[LARGE_MAX];
+    for (int round = 0; round < 300; round++) {
+        struct rng rng = rng_stream(8, 0, (uint64_t)round, RNG_TEST);
+        int count[IDS] = {0}, want = 0, right = 1;
+        uint32_t kinds = 1 + rng_below(&rng, IDS - 1); /* a few large ones, or many small ones */
+        for (int i = 0; i < N; i++) count[id[i] = (int32_t)rng_below(&rng, kinds + 1)]++;
+        int n = large_components(large, id, N);
+        for (int k = 1; k < IDS; k++)
+            if (!(count[k] < N * 0.15)) right &= want < n && large[want] == k, want++;
+        CHECK(right && want == n, "round %d: %d large components, %d found", round, want, n);
+    }
+}
+
 int main(void)
 {
+    check_large_components();
     struct error e = {{0}};
     CHECK(safetensors_read(&golden, "tests/data/golden/nnunet.safetensors", &e) == 0, "%s", e.text);
     check_losses();

@@ -129,7 +129,7 @@ struct study {
 /* Dataset, sites, clinical.csv. */
 int study_open(struct study *s, struct error *e);
 /* role of each case: 785/104/99 of 988 as in the paper, exact totals, evenly over strata. strata[i] < 0: unused. Keyed by seed. */
-void study_split(int *role, const int *strata, int n, uint64_t seed);
+int study_split(int *role, const int *strata, int n, uint64_t seed);
 /* Roles of all cases by site and class; an error where a site has no training case. */
 int study_roles(struct study *s, struct error *e);
 /* Reads every case once: size, volume, intensities. */

@@ -118,6 +118,7 @@ int study_open(struct study *s, struct error *e)
     s->patient = malloc(((size_t)s->dataset.cases + 1) * sizeof *s->patient);
     if (!s->patient) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     s->patients = dataset_patients(s->patient, &s->dataset);
+    if (s->patients < 0) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     return take_external(s, e);
 }
 
@@ -133,10 +134,10 @@ static int is_picked(int i, int count, int n)
 
 /* Each stratum is shuffled, the strata are put one after the other, and test and validation cases are taken at even distances:
  * totals are exact and each stratum's share is off by less than one case. */
-void study_split(int *role, const int *strata, int n, uint64_t seed)
+int study_split(int *role, const int *strata, int n, uint64_t seed)
 {
     int *order = malloc(((size_t)n + 1) * sizeof *order), count = 0, highest = -1;
-    ENSURE(order, "out of memory for %d cases", n);
+    if (!order) return -1;
     for (int i = 0; i < n; i++) {
         role[i] = STUDY_UNUSED;
         if (strata[i] > highest) highest = strata[i];
@@ -154,6 +155,7 @@ void study_split(int *role, const int *strata, int n, uint64_t seed)
         else role[order[i]] = is_picked(rest++, validations, count - tests) ? STUDY_VALIDATION : STUDY_TRAIN;
     }
     free(order);
+    return 0;
 }
 
 int study_count(const struct study *s, int site, enum study_role role, int target)
@@ -165,20 +167,20 @@ int study_count(const struct study *s, int site, enum study_role role, int targe
 }
 
 /* The split of the patients, each in the stratum of its first usable case: its cases stay together. */
-static void split_patients(int *role, const int *strata, const struct dataset *d, uint64_t seed)
+static int split_patients(int *role, const int *strata, const struct dataset *d, uint64_t seed, struct error *e)
 {
     size_t room = (size_t)d->cases + 1;
     int *patient = malloc(room * sizeof *patient), *of_patient = malloc(room * sizeof *of_patient), *its_role = malloc(room * sizeof *its_role);
-    ENSURE(patient && of_patient && its_role, "out of memory for %d cases", d->cases);
-    int patients = dataset_patients(patient, d);
+    int patients = patient && of_patient && its_role ? dataset_patients(patient, d) : -1;
     for (int k = 0; k < patients; k++) of_patient[k] = -1;
-    for (int i = d->cases - 1; i >= 0; i--)
+    for (int i = d->cases - 1; patients >= 0 && i >= 0; i--)
         if (strata[i] >= 0) of_patient[patient[i]] = strata[i];
-    study_split(its_role, of_patient, patients, seed);
-    for (int i = 0; i < d->cases; i++) role[i] = strata[i] < 0 ? STUDY_UNUSED : its_role[patient[i]];
+    int status = patients < 0 || study_split(its_role, of_patient, patients, seed) ? -1 : 0;
+    for (int i = 0; !status && i < d->cases; i++) role[i] = strata[i] < 0 ? STUDY_UNUSED : its_role[patient[i]];
     free(patient);
     free(of_patient);
     free(its_role);
+    return status ? error_set(e, "out of memory for the split of %d cases", d->cases) : 0;
 }
 
 int study_roles(struct study *s, struct error *e)
@@ -191,7 +193,7 @@ int study_roles(struct study *s, struct error *e)
         int usable = s->item[i].site >= 0 && (d->item[i].has_label_map || d->item[i].target >= 0);
         strata[i] = usable ? s->item[i].site * classes + d->item[i].target + 1 : -1;
     }
-    if (!status) split_patients(role, strata, d, s->seed);
+    if (!status) status = split_patients(role, strata, d, s->seed, e);
     for (int i = 0; !status && i < n; i++)
         if (s->item[i].role != STUDY_EXTERNAL) s->item[i].role = (enum study_role)role[i];
         else if (!d->item[i].has_label_map && d->item[i].target < 0) s->item[i].role = STUDY_UNUSED;

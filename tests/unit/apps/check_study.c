@@ -8,10 +8,10 @@ static void check_split(void)
     enum { N = 987 };
     int strata[N], role[N], again[N], count[4] = {0};
     for (int i = 0; i < N; i++) strata[i] = i % 7 == 0 ? -1 : i % 6; /* 141 unused */
-    study_split(role, strata, N, 1);
-    study_split(again, strata, N, 1);
+    CHECK(study_split(role, strata, N, 1) == 0, "no memory");
+    CHECK(study_split(again, strata, N, 1) == 0, "no memory");
     CHECK(memcmp(role, again, sizeof role) == 0, "the same seed gives another split");
-    study_split(again, strata, N, 2);
+    CHECK(study_split(again, strata, N, 2) == 0, "no memory");
     CHECK(memcmp(role, again, sizeof role) != 0, "another seed gives the same split");
     for (int i = 0; i < N; i++) {
         count[role[i]]++;
@@ -30,7 +30,7 @@ static void check_split(void)
         CHECK(fabs(test - all * 85 / 846.0) < 1 && fabs(validation - all * 89 / 846.0) < 1.5, "stratum %d of %d: %d test, %d validation", k, all, test, validation);
     }
     for (int i = 0; i < N; i++) strata[i] = 0;
-    study_split(role, strata, N, 1);
+    CHECK(study_split(role, strata, N, 1) == 0, "no memory");
     memset(count, 0, sizeof count);
     for (int i = 0; i < N; i++) count[role[i]]++;
     CHECK(count[STUDY_TRAIN] == 784 && count[STUDY_VALIDATION] == 104 && count[STUDY_TEST] == 99, "987 cases: %d, %d, %d", count[1], count[2], count[3]);

@@ -46,8 +46,8 @@ static void count_cases(struct study_task *t, const struct study *s, int seeds)
 {
     int n = s->dataset.cases, *role = calloc((size_t)n + 1, sizeof *role), *strata = calloc((size_t)n + 1, sizeof *strata);
     for (int i = 0; role && strata && i < n; i++) strata[i] = 0;
-    if (role && strata) study_split(role, strata, n, s->seed);
-    for (int i = 0; role && i < n; i++) {
+    int counted = role && strata && !study_split(role, strata, n, s->seed); /* else the estimate has no cases: the run then says why */
+    for (int i = 0; counted && i < n; i++) {
         t->trained += role[i] == STUDY_TRAIN;
         t->validated += role[i] == STUDY_VALIDATION;
         t->tests += role[i] == STUDY_TEST;

@@ -76,7 +76,8 @@ NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous
 	nn/prepare/restore.o
 NN_NETWORK = nn/network/init.o nn/network/resnet.o nn/network/unet.o
 NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o \
-	nn/train/learner_data.o nn/train/optim.o nn/train/sampler.o nn/train/train.o
+	nn/train/learner_data.o nn/train/optimizer.o nn/train/optimizer_adam.o nn/train/optimizer_sgd.o \
+	nn/train/optimizers.o nn/train/sampler.o nn/train/schedule.o nn/train/train.o
 NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o
@@ -140,8 +141,9 @@ CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/
 	tests/unit/io/check_weights_formats
 CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
-	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_plan tests/unit/nn/check_resample \
-	tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
+	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_optimizers tests/unit/nn/check_plan \
+	tests/unit/nn/check_resample tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train \
+	tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_peers \
 	tests/unit/fl/check_privacy tests/unit/fl/check_private tests/unit/fl/check_rounds \

@@ -45,7 +45,8 @@ TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_a
 	tensor/conv/conv_winograd.o tensor/conv/conv_winograd_avx512bf16.o tensor/conv/conv_winograd_bf16.o
 TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512.o tensor/elem/elem_loss.o \
 	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pool.o tensor/elem/elem_scalar.o
-TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/model.o tensor/graph/plan_memory.o
+TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/model.o \
+	tensor/graph/plan_memory.o
 TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor/ops/ops_norm.o \
 	tensor/ops/ops_shape.o
 IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o \
@@ -81,6 +82,7 @@ NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classifier.o nn/tra
 NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o
+NN_DEVICE = nn/device/device_export.o nn/device/device_kernels.o nn/device/device_program.o
 FL_BASE = fl/base/exact_sum.o fl/base/vector.o
 FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_bulyan.o \
 	fl/strategy/strategy_ditto.o fl/strategy/strategy_fedavg.o fl/strategy/strategy_fedavgm.o \
@@ -105,7 +107,8 @@ FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_R
 	$(FL_CARRIED) $(FL_LOOP)
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) \
-	$(NN_PLAN) $(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(FL)
+	$(NN_PLAN) $(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) \
+	build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/patients.o apps/base/progress.o \
@@ -124,11 +127,11 @@ APPS_STUDY = apps/study/report.o apps/study/report_classify.o apps/study/report_
 	apps/study/study_train.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
-	apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o apps/command/cmd_phantom.o \
-	apps/command/cmd_plan.o apps/command/cmd_postprocess.o apps/command/cmd_predict.o apps/command/cmd_study.o \
-	apps/command/cmd_train.o apps/command/compare_maps.o apps/command/compare_report.o \
-	apps/command/compare_tables.o apps/command/evaluate_maps.o apps/command/evaluate_tables.o \
-	apps/command/plan_layers.o apps/command/predict_cases.o
+	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o \
+	apps/command/cmd_phantom.o apps/command/cmd_plan.o apps/command/cmd_postprocess.o \
+	apps/command/cmd_predict.o apps/command/cmd_study.o apps/command/cmd_train.o apps/command/compare_maps.o \
+	apps/command/compare_report.o apps/command/compare_tables.o apps/command/evaluate_maps.o \
+	apps/command/evaluate_tables.o apps/command/plan_layers.o apps/command/predict_cases.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
@@ -139,11 +142,11 @@ CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/
 	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
 	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth \
 	tests/unit/io/check_weights_formats
-CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
-	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
-	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_optimizers tests/unit/nn/check_plan \
-	tests/unit/nn/check_resample tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train \
-	tests/unit/nn/check_wide
+CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_device tests/unit/nn/check_ensemble \
+	tests/unit/nn/check_learning tests/unit/nn/check_metric_table tests/unit/nn/check_metrics \
+	tests/unit/nn/check_networks tests/unit/nn/check_nnunet tests/unit/nn/check_onnx \
+	tests/unit/nn/check_optimizers tests/unit/nn/check_plan tests/unit/nn/check_resample \
+	tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_peers \
 	tests/unit/fl/check_privacy tests/unit/fl/check_private tests/unit/fl/check_rounds \
@@ -152,9 +155,9 @@ CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
 	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_ensemble.sh \
-	tests/program/check_habits.sh tests/program/check_hospitals.sh tests/program/check_image_data.sh \
-	tests/program/check_library.sh tests/program/check_memory_io.sh tests/program/check_nnunet.sh \
-	tests/program/check_program.sh tests/program/check_study_program.sh
+	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
+	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory_io.sh \
+	tests/program/check_nnunet.sh tests/program/check_program.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 
@@ -163,6 +166,14 @@ all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -c $< -o $@
 .c:
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ $< build/apps.a libnephron.a $(LIBS)
+
+# What `nephron export` writes as it is.
+EMBEDDED = nn/device/device_kernels.c nn/device/device_kernels.h nn/device/device_main.c
+build/device_sources.c: nn/device/embed.sh $(EMBEDDED)
+	mkdir -p build
+	sh nn/device/embed.sh $(EMBEDDED) >build/device_sources.tmp
+	mv build/device_sources.tmp $@
+build/device_sources.o: build/device_sources.c
 
 libnephron.a: $(LIBRARY)
 	rm -f $@

@@ -68,6 +68,7 @@ if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/
     done
 else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64"; fi
 
+run "networks as C, each kind on each machine" . env CHECK_ALL=1 sh tests/program/check_export.sh
 run "a federated run killed at 50 moments" . ./tests/unit/fl/check_faults long
 copy mpi
 run "MPI gives the weights of the simulation" build/mpi sh tests/program/check_mpi.sh

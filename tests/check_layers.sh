@@ -5,7 +5,7 @@
 # Libraries print nothing. File names are unique, so that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/graph tensor/ops tensor
 io/base io/pack io/picture io/image io/dicom io/weights io/formats io
-nn/data nn/plan nn/measure nn/prepare nn/network nn/train nn/folder nn/infer nn
+nn/data nn/plan nn/measure nn/prepare nn/network nn/train nn/folder nn/infer nn/device nn
 fl/base fl/privacy fl/strategy fl/compress fl/message fl/round fl/fingerprint fl/carried fl
 apps/base apps/training apps/bench apps/phantom apps/study apps/command apps/mpi apps"
 passed=0
@@ -28,7 +28,7 @@ for folder in $order; do
     esac
     result "$folder includes from a folder further on" "$(grep -nE "^#include \"(${forbidden%|})\"" $files /dev/null)"
 done
-for folder in $(ls -d tensor/*/ io/*/ nn/*/ fl/*/ apps/*/ 2>/dev/null | grep -vE "apps/(examples|mpi|flower|nvflare|web)/"); do # a new folder needs its place in the order
+for folder in $(ls -d tensor/*/ io/*/ nn/*/ fl/*/ apps/*/ 2>/dev/null | grep -vE "apps/(examples|export|mpi|flower|nvflare|web)/"); do # a new folder needs its place in the order
     ls $folder*.c >/dev/null 2>&1 || continue
     case " $(echo $order) " in *" ${folder%/} "*) ;; *) result "$folder has no place in the order" "$folder" ;; esac
 done

@@ -97,6 +97,7 @@ int cmd_bench(int argc, char **argv);
 int cmd_phantom(int argc, char **argv);
 int cmd_study(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_postprocess(int argc, char **argv);
 int cmd_ensemble(int argc, char **argv);
 int cmd_best(int argc, char **argv);

@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"train", cmd_train, "centralised training: segmentation or classification"},
     {"federate", cmd_federate, "federated training over simulated sites"},
     {"predict", cmd_predict, "segment images, or class probabilities, with a trained run"},
+    {"export", cmd_export, "a trained network as C for a device: one block of memory, no library"},
     {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
     {"ensemble", cmd_ensemble, "label maps from the mean of several predictions' probabilities"},
     {"measure and report", NULL, NULL},

@@ -61,6 +61,10 @@ void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d 
 void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d *c, float *scratch,
                   struct pool *pool);
 
+/* The form of an fp32 forward pass's tiles along d, and along both h and w: 0 all taps, 1 and 2 Winograd's with two and four
+ * outputs, 3 with two at stride 2 (conv_winograd.c). It decides the bits: for code that has them to give elsewhere. */
+void conv3d_forms(int *depth, int *plane, const struct conv3d_shape *s);
+
 /* The machine's peak: GFLOP/s of independent fp32 FMAs in registers at cpu_isa() with this pool, measured for about 0.1 s. */
 double kernel_peak_f32(struct pool *pool);
 /* The same in pairs of bf16 products, where the level has the instruction and it is faster; else kernel_peak_f32. */

@@ -149,6 +149,14 @@ static int saves(const struct gather *g, int extra)
 enum winograd_axis winograd_form(const struct gather *g) { return best_form(g, WEIGHTS_COST); }
 int winograd_pays(const struct gather *g) { return saves(g, WEIGHTS_COST); }
 
+void conv3d_forms(int *depth, int *plane, const struct conv3d_shape *s)
+{
+    const struct gather g = gather_forward(s);
+    const enum winograd_axis form = winograd_pays(&g) ? winograd_form(&g) : WINOGRAD_NONE;
+    *plane = (int)form;
+    *depth = form == WINOGRAD_NONE ? 0 : (int)axis_form(&g, 0, form);
+}
+
 /* ---- one batch of tiles ------------------------------------------------------------------------------------------------- */
 
 /* Image, first output, first input. */

@@ -1,0 +1,141 @@
+#!/bin/sh
+# check_export.sh - a network as C: exported, compiled with nothing but a compiler, and run; its results have the bits of the
+# program's own inference. Natively, and where the tools are on aarch64, riscv64 and a Cortex-M55 without an operating system.
+# With CHECK_ALL=1 (check_all.sh) each kind of network on each machine; else the kinds natively, and the smallest one elsewhere.
+nephron=$(pwd)/nephron
+board=$(pwd)/apps/export
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+CC=${CC:-cc}
+strict="-std=c11 -O2 -ffp-contract=off"
+other="-std=c11 -O1 -ffp-contract=off" # elsewhere: another level of optimisation, the same bits
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+refuses() { # exit code, text, command...
+    want=$1
+    text=$2
+    shift 2
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    [ "$code" -eq "$want" ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q -- "$text" "$work/err"
+    ok "exit $code, no '$text': $*" $?
+}
+
+have() { command -v "$1" >/dev/null; }
+
+same() { # folder, what, runner and binary...: the logits and the result of the sample
+    dir=$1
+    what=$2
+    shift 2
+    "$@" <"$dir/sample.input" | cmp -s - "$dir/sample.result"
+    ok "$what: the results are the program's" $?
+    "$@" logits <"$dir/sample.input" | cmp -s - "$dir/sample.logits"
+    ok "$what: the logits are the program's" $?
+}
+
+native() { # folder, what; the kernels, which are the same files in all, are compiled once
+    [ -e "$work/kernels.o" ] || $CC $strict -Wall -Wextra -pedantic -Werror -c "$1/device_kernels.c" -o "$work/kernels.o"
+    $CC $strict -Wall -Wextra -pedantic -Werror "$1/network.c" "$1/main.c" "$1"/weights.[cS] "$work/kernels.o" -o "$work/native" -Wa,-I"$1"
+    ok "$2 compiles without warnings" $?
+    cmp -s "$1/device_kernels.c" "$work/u/device_kernels.c"
+    ok "$2 has the kernels of the others" $?
+    same "$1" "$2" "$work/native"
+}
+
+quick="--batch 2 --epochs 1 --iterations 2 --augment 0 --validation-batches 0 --pictures 0 --no-validation --quiet"
+
+# A plain U-Net, large enough for Winograd's forms; six cases are enough here.
+data="$work/data"
+mkdir -p "$data/imagesTr" "$data/labelsTr"
+for case in 001 003 004 006 007 008; do
+    cp tests/data/hippocampus/imagesTr/hippocampus_${case}_0000.nii.gz "$data/imagesTr"
+    cp tests/data/hippocampus/labelsTr/hippocampus_$case.nii.gz "$data/labelsTr"
+done
+sed 's/"numTraining": 40/"numTraining": 6/' tests/data/hippocampus/dataset.json >"$data/dataset.json"
+$nephron train "$data" -o "$work/unet" --base-features 16 --patch 16,16,16 $quick && $nephron export "$work/unet" "$work/u" --weights blob >"$work/said"
+ok "a U-Net is exported" $?
+grep -q "block .* bytes" "$work/said" && grep -q "_BLOCK_BYTES $(sed -n 's/^  block  *\([0-9]*\) bytes/\1/p' "$work/said")$" "$work/u/network.h"
+ok "the block's size is said and defined" $?
+native "$work/u" "U-Net"
+$CC $strict -c "$work/u/network.c" -o "$work/network.o" &&
+    ! nm -u "$work/network.o" "$work/kernels.o" | grep ' U ' | grep -vE 'device_|network_|mem(cpy|set)|GLOBAL_OFFSET|__stack_chk'
+ok "nothing of a library is used but memcpy" $?
+cat "$work/u/sample.input" "$work/u/sample.input" | "$work/native" >"$work/two" && cat "$work/u/sample.result" "$work/u/sample.result" | cmp -s - "$work/two"
+ok "patch after patch in one block" $?
+head -c 100 "$work/u/sample.input" >"$work/cut"
+"$work/native" <"$work/cut" >/dev/null 2>"$work/err"
+[ $? -eq 1 ] && grep -q "ends inside a patch" "$work/err"
+ok "an input that is cut off is an error" $?
+NEPHRON_ISA=scalar $nephron export "$work/unet" "$work/again" --weights blob --quiet && diff -r "$work/u" "$work/again" >/dev/null
+ok "the export is the same at another instruction set level" $?
+cp -r "$work/u" "$work/bad" && printf '\001' | dd of="$work/bad/weights.bin" bs=1 seek=1000 conv=notrunc 2>/dev/null
+$CC $strict "$work/bad/network.c" "$work/bad/main.c" "$work/bad/weights.S" "$work/kernels.o" -o "$work/wrong" -Wa,-I"$work/bad" &&
+    { "$work/wrong" <"$work/u/sample.input" >/dev/null 2>"$work/err"; [ $? -eq 1 ]; } && grep -q "not those that were exported" "$work/err"
+ok "weights that were changed are refused" $?
+$nephron export "$work/unet" "$work/p" --patch 8,24,16 --weights blob --quiet
+native "$work/p" "U-Net with another patch"
+
+# A residual encoder with regions, whose labels lie over each other.
+cp -r "$data" "$work/regions" && tr -d '\n' <"$data/dataset.json" |
+    sed 's/"labels": *{[^}]*}/"labels": {"background": 0, "whole": [1, 2], "posterior": 2}, "regions_class_order": [1, 2]/' >"$work/regions/dataset.json"
+$nephron train "$work/regions" -o "$work/resenc" --preset resenc_m --base-features 8 --patch 16,16,16 $quick && $nephron export "$work/resenc" "$work/e" --weights blob --quiet
+ok "a residual U-Net of regions is exported" $?
+native "$work/e" "residual U-Net"
+
+# A classifier, its weights as an array.
+classes="tests/data/adrenalmnist3d/adrenalmnist3d.npz --epochs 1 --iterations 2 --batch 4 --augment 0 --validation-batches 0 --no-validation --quiet"
+$nephron train $classes -o "$work/resnet" --depth 10 --base 4 && $nephron export "$work/resnet" "$work/c" --quiet && [ ! -e "$work/c/weights.bin" ]
+ok "a ResNet is exported" $?
+native "$work/c" "ResNet"
+
+elsewhere=c
+if [ -n "$CHECK_ALL" ]; then # slices; bottlenecks, instance norm, a stem of 7 with max pooling
+    $nephron train "$data" -o "$work/flat" --configuration 2d --base-features 8 --patch 1,32,32 $quick && $nephron export "$work/flat" "$work/f" --quiet
+    ok "a network of slices is exported" $?
+    native "$work/f" "network of slices"
+    refuses 1 "single slices" $nephron export "$work/flat" "$work/x" --patch 2,32,32
+    $nephron train $classes -o "$work/resnet50" --depth 50 --base 4 --stem7 --norm instance --crop 48,48,48 && $nephron export "$work/resnet50" "$work/b" --quiet
+    ok "a ResNet of bottlenecks is exported" $?
+    native "$work/b" "ResNet of bottlenecks"
+    elsewhere="u e c f b"
+fi
+
+# What is wrong is said.
+refuses 1 "no such run folder" $nephron export "$work/none" "$work/x"
+refuses 1 "is not empty" $nephron export "$work/unet" "$work/u"
+refuses 1 "no folder" $nephron export "$work/unet" "$work/cut"
+refuses 1 "patch_size\[0\] is 10, not a multiple" $nephron export "$work/unet" "$work/x" --patch 10,16,16
+refuses 1 "the crop that it was trained with, 28,28,28" $nephron export "$work/resnet" "$work/x" --patch 32,32,32
+refuses 1 "fold_3" $nephron export "$work/unet" "$work/x" --fold 3
+refuses 2 "const|blob" $nephron export "$work/unet" "$work/x" --weights int8
+refuses 1 "" $nephron export "$work/unet" /dev/full/x
+[ ! -e "$work/x" ]
+ok "an export that failed leaves nothing" $?
+
+# Other machines.
+skip() { echo "check_export: $1: skipped, $2 is not installed"; }
+for machine in aarch64 riscv64; do
+    if have $machine-linux-gnu-gcc && have qemu-$machine; then
+        for dir in $elsewhere; do
+            $machine-linux-gnu-gcc $other -static "$work/$dir"/*.[cS] -o "$work/$machine" -Wa,-I"$work/$dir"
+            same "$work/$dir" "$machine, $dir" qemu-$machine "$work/$machine"
+        done
+    else skip "$machine" "$machine-linux-gnu-gcc or qemu-$machine"; fi
+done
+if have arm-none-eabi-gcc && have qemu-system-arm; then
+    for dir in $elsewhere; do
+        arm-none-eabi-gcc -mcpu=cortex-m55 -mfloat-abi=hard $other --specs=rdimon.specs -nostartfiles -T "$board/m55.ld" \
+            "$board/m55_startup.c" "$work/$dir"/*.[cS] -o "$work/m55" -Wa,-I"$work/$dir" 2>"$work/err" &&
+            timeout 100 qemu-system-arm -M mps3-an547 -nographic -kernel "$work/m55" -semihosting-config \
+                "enable=on,target=native,arg=network,arg=$work/$dir/sample.input,arg=$work/device,arg=logits" 2>"$work/err" </dev/null
+        cmp -s "$work/device" "$work/$dir/sample.logits"
+        ok "Cortex-M55, $dir: the logits are the program's" $?
+    done
+else skip "Cortex-M55" "arm-none-eabi-gcc or qemu-system-arm"; fi
+echo "check_export: $passed passed, $failed failed"
+[ $failed -eq 0 ]

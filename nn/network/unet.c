@@ -41,6 +41,44 @@ static int check_stage(const struct plan *p, int s, struct error *e)
     return 0;
 }
 
+/* Weights of stage s in the encoder and the decoder, and of its largest feature map in a batch; no overflow after check_stage. */
+static void stage_totals(double *weights, double *values, const struct plan *p, int s)
+{
+    double f = p->features[s], before = s ? p->features[s - 1] : p->channels, kernel = 1, map = (double)p->batch * f;
+    int blocks = residual(p) ? 2 : 1, decoder = s + 1 < p->stages ? p->decoder_convs[s] : 0;
+    for (int a = 0; a < 3; a++) {
+        double size = p->patch[a];
+        for (int k = 0; k <= s; k++) size /= p->stride[k][a];
+        kernel *= p->kernel[s][a];
+        map *= size;
+    }
+    *weights = kernel * f * (before + f * (blocks * p->encoder_convs[s] + decoder));
+    *values = map;
+}
+
+/* Each number of a plan may be in range and all of them together a network that no machine holds. */
+static int check_totals(const struct plan *p, struct error *e)
+{
+    const char *convs = residual(p) ? "n_blocks_per_stage" : "n_conv_per_stage";
+    double all = 0;
+    for (int s = 0; s < p->stages; s++) {
+        double weights, values;
+        stage_totals(&weights, &values, p, s);
+        all += weights;
+        if (all > UNET_WEIGHTS_MAX)
+            return error_set(e, "plan %s: features_per_stage[%d] %d, kernel_sizes[%d] %d x %d x %d and %s[%d] %d make %.3g weights with the stages "
+                                "before; a network has at most %.3g",
+                             p->configuration, s, p->features[s], s, p->kernel[s][0], p->kernel[s][1], p->kernel[s][2], convs, s,
+                             p->encoder_convs[s], all, (double)UNET_WEIGHTS_MAX);
+        if (values > UNET_VALUES_MAX)
+            return error_set(e, "plan %s: patch_size %d x %d x %d, batch_size %d and features_per_stage[%d] %d make a feature map of %.3g values; "
+                                "at most %.3g are possible",
+                             p->configuration, p->patch[0], p->patch[1], p->patch[2], p->batch, s, p->features[s], values,
+                             (double)UNET_VALUES_MAX);
+    }
+    return 0;
+}
+
 int unet_check(const struct plan *p, struct error *e)
 {
     if (!residual(p) && strcmp(p->architecture, "plain") != 0)
@@ -66,7 +104,7 @@ int unet_check(const struct plan *p, struct error *e)
             return error_set(e, "plan %s: patch_size[%d] is %d, not a multiple of its strides' product %lld", p->configuration, a,
                              p->patch[a], (long long)divisor);
     }
-    return 0;
+    return check_totals(p, e);
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------- */

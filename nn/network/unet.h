@@ -11,7 +11,12 @@ struct unet_outputs {
     int heads;
     struct tensor *logits[STAGES_MAX]; /* full resolution first; without GRAPH_TRAIN just one */
 };
-/* Whether a plan (perhaps from a file) describes a network that can be built: stages, sizes, patch a multiple of the strides.
+/* The most weights of a network (8 GB of floats; nnU-Net's largest preset has a tenth), and the most values of one feature map
+ * of a batch (256 GB). */
+#define UNET_WEIGHTS_MAX 2147483648.0
+#define UNET_VALUES_MAX 68719476736.0
+/* Whether a plan (perhaps from a file) describes a network that can be built: stages, sizes, patch a multiple of the strides,
+ * and all of it together within the limits above.
  * Call it before the functions below, which take that for granted. */
 int unet_check(const struct plan *p, struct error *e);
 /* training: record all deep-supervision heads. Inference graphs share the model's parameters. The first recording must be with

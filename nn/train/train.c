@@ -50,6 +50,11 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
     for (int a = 0; a < 3; a++)
         if (o->crop[a] < 1 || o->crop[a] > 1024) return error_set(e, "crop[%d] is %d, not 1 to 1024", a, o->crop[a]);
     if (resnet_check(&o->resnet, e)) return -1;
+    double values = (double)batch_size(o, NULL) * o->resnet.base;
+    for (int a = 0; a < 3; a++) values *= o->crop[a];
+    if (values > UNET_VALUES_MAX)
+        return error_set(e, "--crop %d,%d,%d, --batch %d and --base %d make a feature map of %.3g values; at most %.3g are possible", o->crop[0],
+                         o->crop[1], o->crop[2], batch_size(o, NULL), o->resnet.base, values, UNET_VALUES_MAX);
     int64_t voxels = resnet_last_voxels(&o->resnet, o->crop);
     if (o->resnet.norm == RESNET_INSTANCE_NORM && voxels < 2)
         return error_set(e, "--crop %d,%d,%d: the last stage has one voxel, of which instance norm leaves nothing: take a larger --crop, or "

@@ -75,6 +75,16 @@ cmp -s "$work/manifest" "$work/cut/manifest.json"
 ok "a refused resume rewrites the manifest" $?
 refuses 1 "already trained" $nephron train $data -o "$work/cut" $long
 
+# Enormous plans: refused by the field's name, and nothing is written.
+enormous() { # what the message names, sed script over a plan that is good
+    sed "$2" "$work/t1/plans.json" >"$work/enormous.json"
+    refuses 1 "$1" $nephron train $data -o "$work/enormous" --plans "$work/enormous.json" --epochs 1 --iterations 1 --quiet
+    [ ! -e "$work/enormous/plans.json" ]
+    ok "a refused plan is written: $1" $?
+}
+enormous "features_per_stage\[[0-9]\] 4096" '/"features_per_stage"/s/[0-9][0-9]*/4096/g; /"n_conv_per_stage"/s/[0-9][0-9]*/64/g'
+enormous "batch_size 4096" 's/"batch_size": *[0-9]*/"batch_size": 4096/; /"patch_size"/s/[0-9][0-9]*/2048/g'
+
 # ---- federate, predict, evaluate, compare ------------------------------------------------------------------------------
 $nephron federate $data -o "$work/f3" --sites $data/sites.csv --rounds 1 --local-iterations 2 --base-features 4 --patch 24,32,24 \
     --batch 2 --step 1 --no-mirror --quiet

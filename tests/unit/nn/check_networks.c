@@ -322,6 +322,20 @@ static void test_rejections(void)
     p = good, p.batch = 0, expect_rejected(&p, "batch");
     p = good, p.encoder_convs[0] = 0, expect_rejected(&p, "encoder_convs[0]");
     p = good, p.architecture[0] = 'x', expect_rejected(&p, "architecture");
+    /* Each number is in range, but not all together: what such plans hold is bounded before a graph is recorded. */
+    p = good;
+    for (int s = 0; s < p.stages; s++) {
+        p.features[s] = 4096;
+        p.encoder_convs[s] = 64;
+        for (int a = 0; a < 3; a++) p.kernel[s][a] = 7;
+    }
+    expect_rejected(&p, "features_per_stage[0] 4096, kernel_sizes[0] 7 x 7 x 7 and n_conv_per_stage[0] 64");
+    snprintf(p.architecture, sizeof p.architecture, "resenc");
+    expect_rejected(&p, "n_blocks_per_stage[0] 64");
+    p = good, p.features[2] = 4096, p.encoder_convs[2] = 64, expect_rejected(&p, "features_per_stage[2] 4096");
+    p = good, p.decoder_convs[1] = 64, p.features[1] = 4096, expect_rejected(&p, "features_per_stage[1] 4096");
+    p = good, p.batch = 4096, p.patch[0] = p.patch[1] = p.patch[2] = 512, expect_rejected(&p, "patch_size 512 x 512 x 512, batch_size 4096");
+    p = good, p.patch[0] = p.patch[1] = p.patch[2] = 4096, expect_rejected(&p, "patch_size 4096 x 4096 x 4096");
     struct resnet_config c = {.depth = 20, .channels = 1, .classes = 2, .base = 8};
     CHECK(resnet_check(&c, &e) == -1 && strstr(e.text, "depth"), "resnet depth 20");
     c.depth = 18, c.classes = 300;

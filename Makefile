@@ -68,6 +68,7 @@ NN_DATA = nn/data/components.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_
 	nn/data/nnunet_paths.o nn/data/previous_map.o nn/data/roles.o nn/data/sample.o nn/data/sites.o \
 	nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
+NN_BASELINE = nn/baseline/boosting.o nn/baseline/logistic.o
 NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o nn/measure/metrics.o \
 	nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o nn/measure/stats_auc_interval.o \
 	nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o nn/measure/stats_distributions.o \
@@ -107,8 +108,8 @@ FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_R
 	$(FL_CARRIED) $(FL_LOOP)
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) \
-	$(NN_PLAN) $(NN_MEASURE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) \
-	build/device_sources.o $(FL)
+	$(NN_PLAN) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) \
+	$(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/options.o apps/base/overlay.o apps/base/patients.o apps/base/progress.o \
@@ -122,9 +123,9 @@ APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/lattice.o apps/phantom/probe.
 APPS_STUDY = apps/study/report.o apps/study/report_classify.o apps/study/report_cohort.o \
 	apps/study/report_compare.o apps/study/report_methods.o apps/study/report_paper.o \
 	apps/study/report_pictures.o apps/study/report_plot.o apps/study/report_segment.o apps/study/study_arms.o \
-	apps/study/study_classify.o apps/study/study_compare.o apps/study/study_data.o apps/study/study_estimate.o \
-	apps/study/study_protocol.o apps/study/study_results.o apps/study/study_segment.o apps/study/study_tables.o \
-	apps/study/study_train.o
+	apps/study/study_baseline.o apps/study/study_classify.o apps/study/study_compare.o apps/study/study_data.o \
+	apps/study/study_estimate.o apps/study/study_protocol.o apps/study/study_region.o \
+	apps/study/study_results.o apps/study/study_segment.o apps/study/study_tables.o apps/study/study_train.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o \
@@ -142,11 +143,12 @@ CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/
 	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
 	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth \
 	tests/unit/io/check_weights_formats
-CHECKS_NN = tests/unit/nn/check_data tests/unit/nn/check_device tests/unit/nn/check_ensemble \
-	tests/unit/nn/check_learning tests/unit/nn/check_metric_table tests/unit/nn/check_metrics \
-	tests/unit/nn/check_networks tests/unit/nn/check_nnunet tests/unit/nn/check_onnx \
-	tests/unit/nn/check_optimizers tests/unit/nn/check_plan tests/unit/nn/check_resample \
-	tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
+CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_data tests/unit/nn/check_device \
+	tests/unit/nn/check_ensemble tests/unit/nn/check_learning tests/unit/nn/check_metric_table \
+	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
+	tests/unit/nn/check_onnx tests/unit/nn/check_optimizers tests/unit/nn/check_plan \
+	tests/unit/nn/check_resample tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train \
+	tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_peers \
 	tests/unit/fl/check_privacy tests/unit/fl/check_private tests/unit/fl/check_rounds \

@@ -122,6 +122,81 @@ static void put_tests(struct text *t, const struct class_results *r)
     report_conditional_end(t);
 }
 
+/* ---- other models, calibration, operating points -------------------------------------------------------------------------- */
+
+static void put_against(struct text *t, const struct delong *d)
+{
+    text_puts(t, "<td>");
+    html_interval(t, d->difference, d->ci, 3);
+    text_puts(t, ", ");
+    html_p(t, d->p);
+}
+
+static void put_baselines(struct text *t, const struct class_results *r)
+{
+    int some = 0;
+    for (int k = 0; k < BASELINES; k++) some |= r->baseline[k].present;
+    if (!some) return;
+    text_puts(t, "<div class=scroll><table><caption>Simpler models of the same test cases by the reference masks, fitted to all training cases; networks with volume and "
+                 "clinical values: logistic regression on the network's score, fitted to the validation cases. Differences: DeLong, paired, two-sided, conditional</caption>"
+                 "<tr><th>model<th>AUC (95 % CI)<th>Brier<th>federated − this<th>centralised − this\n");
+    for (int k = 0; k < BASELINES; k++) {
+        const struct baseline *b = &r->baseline[k];
+        if (!b->present) continue;
+        text_printf(t, "<tr><th>%s<td>", b->name);
+        html_interval(t, b->c.auc, b->c.auc_ci, 3);
+        text_puts(t, "<td>");
+        html_number(t, b->c.brier, 3);
+        for (int arm = 0; arm < ARMS_MAIN; arm++) put_against(t, &b->against[arm]);
+        text_puts(t, "\n");
+    }
+    text_puts(t, "</table></div>\n<p>Features: log volume, sphericity, longest over shortest side; inside of the mask mean, deviation, skewness and 10th, 50th and 90th "
+                 "percentile of each channel. 100 trees of depth 2, rate 0.05.</p>\n");
+}
+
+static void put_calibration(struct text *t, const struct study *s, const struct class_results *r)
+{
+    text_printf(t, "<div class=scroll><table><caption>Calibration: probabilities as trained, with class weights that move the prior, and after logistic recalibration on the "
+                   "%d validation cases</caption><tr><th>arm<th>Brier, as trained<th>recalibrated<th>ECE, as trained<th>recalibrated<th>Hosmer-Lemeshow, as trained<th>"
+                   "recalibrated<th>intercept<th>slope\n", r->validations);
+    for (int a = 0; a < s->classify.arms; a++) {
+        const struct arm_classes *arm = &r->arm[a];
+        char name[80];
+        study_arm_name(name, s, a);
+        text_puts(t, "<tr><th>");
+        html_escaped(t, name);
+        const double v[] = {arm->c.brier, arm->c_calibrated.brier, arm->c.ece, arm->c_calibrated.ece};
+        for (int k = 0; k < 4; k++) {
+            text_puts(t, "<td>");
+            html_number(t, v[k], 3);
+        }
+        text_puts(t, "<td>");
+        html_p(t, arm->hosmer.p);
+        text_puts(t, "<td>");
+        html_p(t, arm->hosmer_calibrated.p);
+        text_puts(t, "<td>");
+        html_number(t, arm->recalibration.intercept, 2);
+        text_puts(t, "<td>");
+        html_number(t, arm->recalibration.slope, 2);
+        text_puts(t, arm->recalibration.usable ? "\n" : " (not fitted)\n");
+    }
+    text_puts(t, "</table></div>\n<div class=scroll><table><caption>Operating points, chosen on validation cases, measured on test cases</caption><tr><th>arm<th>threshold<th>"
+                 "value<th>accuracy<th>sensitivity<th>specificity<th>PPV<th>NPV\n");
+    for (int a = 0; a < ARMS_MAIN; a++)
+        for (int k = 0; k < POINTS; k++) {
+            const struct operating_point *o = &r->arm[a].point[k];
+            text_printf(t, "<tr><th>%s<td>%s<td>", a ? "centralised" : "federated", o->name);
+            html_number(t, o->threshold, 3);
+            const double v[] = {o->c.accuracy, o->c.sensitivity, o->c.specificity, o->c.ppv, o->c.npv};
+            for (int i = 0; i < 5; i++) {
+                text_puts(t, "<td>");
+                html_number(t, isnan(o->threshold) ? NAN : v[i], 2);
+            }
+            text_puts(t, "\n");
+        }
+    text_puts(t, "</table></div>\n");
+}
+
 /* ---- charts ----------------------------------------------------------------------------------------------------------------- */
 
 static void put_roc(struct text *t, const struct study *s, const struct class_results *r, int arm)
@@ -167,7 +242,7 @@ static void put_reliability(struct text *t, const struct study *s, const struct 
         double x[BINS] = {0}, y[BINS] = {0};
         int count[BINS] = {0};
         for (int k = 0; k < s->classify.tests; k++) {
-            double v = r->arm[a].probability[k];
+            double v = r->arm[a].calibrated[k];
             int bin = v >= 1 ? BINS - 1 : (int)(v * BINS);
             x[bin] += v;
             y[bin] += r->label[k];
@@ -182,8 +257,8 @@ static void put_reliability(struct text *t, const struct study *s, const struct 
         plot_name(&p, a, a ? "centralised" : "federated");
     }
     char caption[3 * PLOT_NUMBER], v[2][PLOT_NUMBER];
-    snprintf(caption, sizeof caption, "Five equal bins. Expected calibration error (ten bins): federated %s, centralised %s.", plot_number(v[0], r->arm[0].c.ece, 3),
-             plot_number(v[1], r->arm[1].c.ece, 3));
+    snprintf(caption, sizeof caption, "After recalibration on the validation cases; five equal bins. Expected calibration error (ten bins): federated %s, centralised %s.", plot_number(v[0], r->arm[0].c_calibrated.ece, 3),
+             plot_number(v[1], r->arm[1].c_calibrated.ece, 3));
     plot_end(&p, caption);
 }
 
@@ -199,13 +274,13 @@ static void put_decision(struct text *t, const struct study *s, const struct cla
     }
     plot_rule(&p, 0, 0, 0.9, 0, 0);
     for (int a = 0; a < ARMS_MAIN; a++) {
-        for (int i = 0; i < POINTS; i++) y[i] = results_net_benefit(r->label, r->arm[a].probability, s->classify.tests, x[i]);
+        for (int i = 0; i < POINTS; i++) y[i] = results_net_benefit(r->label, r->arm[a].calibrated, s->classify.tests, x[i]);
         plot_line(&p, a, x, y, POINTS);
         plot_name(&p, a, a ? "centralised" : "federated");
     }
     plot_line(&p, 5 | PLOT_DASHED, x, all, POINTS);
     plot_name(&p, 5 | PLOT_DASHED, "everybody is class 1");
-    plot_end(&p, "Net benefit of acting on class 1 (Vickers and Elkin 2006); the grey line acts on nobody.");
+    plot_end(&p, "Net benefit of acting on class 1 by recalibrated probabilities (Vickers and Elkin 2006); the grey line acts on nobody.");
 }
 
 static const struct groups *auc_groups(const struct results *r, int arm)
@@ -223,13 +298,16 @@ int report_classify(struct text *t, const struct study *s, const struct results 
         text_puts(t, ".</p>\n");
         return 0;
     }
-    text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees the box around the mask with a margin, all channels%s.</p>\n",
+    text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees %s%s.</p>\n",
                 s->classify.tests, r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv", s->classify.seeds,
                 s->classify.seeds > 1 ? "s" : "",
-                r->classify.arm[0].piped ? "; it learned from the boxes of the reference masks and from those that the same arm's segmentation found for its training cases" : "");
+                s->window_mm[0] > 0 ? "a window of the same size in mm for all cases around the mask, all channels and the mask itself" : "the whole image, all channels",
+                r->classify.arm[0].piped ? "; it learned from windows around the reference masks and around those that the same arm's segmentation found for its training cases" : "");
     put_arms(t, s, &r->classify);
     put_other_intervals(t, s, &r->classify);
     put_tests(t, &r->classify);
+    put_baselines(t, &r->classify);
+    put_calibration(t, s, &r->classify);
     report_pairs(t, s, r->classify.pair, r->classify.pairs, "DeLong, paired, two-sided", "AUC");
     report_groups(t, s, "AUC", auc_groups, r);
     text_puts(t, "<div class=charts>\n");

@@ -7,6 +7,7 @@
 #ifndef APPS_STUDY_STUDY_H
 #define APPS_STUDY_STUDY_H
 
+#include "apps/study/study_region.h"
 #include "fl/federate.h"
 #include "nn/data/dataset.h"
 #include "nn/measure/metrics.h"
@@ -62,6 +63,8 @@ struct study_case {
     int size[3];
     double spacing[3];            /* mm; d, h, w */
     double volume_ml;             /* all foreground of the reference; NaN without a label map */
+    double box_mm[3];             /* of the mask; 0 without one */
+    double feature[REGION_FEATURES]; /* NaN without a mask */
     double age;                   /* of clinical.csv; NaN */
     int female;                   /* 1, 0, -1 unknown */
     char kind[48];                /* column histology, "" */
@@ -75,6 +78,7 @@ struct study_run {
     double *hd95, *penalised;     /* [tests] mm; NaN where a mask is missing, and the image's diagonal there; segmentation */
     double *found;                /* [tests] share of the reference's lesions that were met, NaN of none; segmentation */
     int missed, distances;        /* labels of which one mask was empty, of those that either mask has */
+    double *validation;           /* [validated] probability of class 1; classification */
     double *piped;                /* [tests] probability of class 1 with the predicted mask; classification, NULL where not made */
     struct lesions lesions;       /* counts over the test cases and foreground labels; segmentation */
     struct round_record *record;
@@ -108,6 +112,8 @@ struct study {
     const char *external;         /* site or hospital that trains nothing; NULL */
     struct study_arm arm[STUDY_ARMS_MAX];
     int arms;
+    int features;                 /* of a case's; 0: no masks */
+    double window_mm[3];          /* that the classifier sees around a mask; 0: no masks, the whole image */
     char hospital_name[STUDY_HOSPITALS_MAX][SITE_NAME_MAX];
     int hospitals;
     int *patient, patients;       /* of each case of the dataset, 0 to patients - 1 */

@@ -1,13 +1,12 @@
-/* study_classify.c - classification of the tumour region, tested twice: in the box around the reference mask, and around the mask that the same
- * arm's segmentation found. Every arm learns from both kinds of boxes of its training cases: a predicted box is moved, too small or too
- * large, or lies on another organ, and a network that never saw such a box says nothing of use about it. */
+/* study_classify.c - classification of the tumour region, a window of a fixed size in mm, tested twice: around the reference mask, and around the mask that the same
+ * arm's segmentation found. Every arm learns from both kinds of windows of its training cases: one by a predicted mask is moved or lies on
+ * another organ, and a network that never saw such a window says nothing of use about it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apps/training/predictions.h"
-#include "apps/base/progress.h"
 #include "apps/study/study.h"
 #include "nn/train/classify.h"
 #include "nn/data/components.h"
@@ -27,7 +26,7 @@ void classify_design(struct study *s)
     o.lr = (float)z->class_lr;
     o.augment = 2;
     o.class_weighting = 1;
-    o.resnet = (struct resnet_config){.depth = z->depth, .channels = s->dataset.channels, .classes = 2, .base = z->base};
+    o.resnet = (struct resnet_config){.depth = z->depth, .channels = s->dataset.channels + (s->window_mm[0] > 0), .classes = 2, .base = z->base};
     memcpy(o.crop, z->crop, sizeof o.crop);
     o.bf16 = z->bf16;
     s->classify.options = o;
@@ -52,25 +51,60 @@ static int keep_largest(uint8_t *mask, const int size[3], struct error *e)
     return status;
 }
 
-/* Cases cut by the largest part of the mask that an arm predicted (the whole image where it is empty). */
-static int load_predicted(struct learner_data *d, const struct study *s, int arm, int seed, const int *item, int n, struct error *e)
+struct loading {
+    struct learner_data *d;
+    const struct study *s;
+    int arm, seed, first;
+    struct error *error; /* [jobs of a turn] */
+};
+
+/* The region around the reference mask (arm -1), or around the largest part of the mask that an arm predicted; the whole image where the
+ * dataset has no masks. */
+static int load_region(struct sample *v, const struct loading *l, int item, struct error *e)
 {
+    const struct study *s = l->s;
+    if (dataset_load(v, &s->dataset, item, e)) return -1;
+    if (l->arm >= 0) {
+        free(v->label);
+        v->label = segment_predicted(s, l->arm, segment_seed(s, l->seed), item, e);
+        if (!v->label || keep_largest(v->label, v->size, e)) return -1;
+    }
+    if (s->window_mm[0] > 0) return region_prepare(v, s->classify.options.crop, s->window_mm, e);
+    return classify_prepare(v, s->classify.options.crop, 1, e);
+}
+
+static void load_job(void *arg, int job, int thread)
+{
+    struct loading *l = arg;
+    (void)thread;
+    l->error[job].text[0] = 0;
+    if (load_region(&l->d->store.sample[l->first + job], l, l->d->store.index[l->first + job], &l->error[job]) && !l->error[job].text[0])
+        error_set(&l->error[job], "a case was not read");
+}
+
+static int load_cases(struct learner_data *d, const struct study *s, int arm, int seed, const int *item, int n, struct error *e)
+{
+    const int turn = 4 * pool_threads(s->pool);
+    struct loading l = {d, s, arm, seed, 0, calloc((size_t)turn, sizeof *l.error)};
+    int status = 0;
     memset(d, 0, sizeof *d);
     d->store.sample = calloc((size_t)n + 1, sizeof *d->store.sample);
     d->store.index = calloc((size_t)n + 1, sizeof *d->store.index);
     d->target = calloc((size_t)n + 1, sizeof *d->target);
-    if (!d->store.sample || !d->store.index || !d->target) return error_set(e, "out of memory for %d cases", n);
-    for (int k = 0; k < n; k++) {
-        struct sample *v = &d->store.sample[k];
-        if (dataset_load(v, &s->dataset, item[k], e)) return -1;
-        d->store.cases++;
-        free(v->label);
-        v->label = segment_predicted(s, arm, segment_seed(s, seed), item[k], e);
-        if (!v->label || keep_largest(v->label, v->size, e) || classify_prepare(v, s->classify.options.crop, 1, e)) return -1;
+    if (!l.error || !d->store.sample || !d->store.index || !d->target) status = error_set(e, "out of memory for %d cases", n);
+    for (int k = 0; !status && k < n; k++) {
         d->store.index[k] = item[k];
         d->target[k] = s->dataset.item[item[k]].target;
     }
-    return 0;
+    if (!status) d->store.cases = n;
+    for (; !status && l.first < n; l.first += turn) {
+        const int jobs = n - l.first < turn ? n - l.first : turn;
+        pool_run(s->pool, jobs, load_job, &l);
+        for (int j = 0; !status && j < jobs; j++)
+            if (l.error[j].text[0]) status = error_set(e, "%s", l.error[j].text);
+    }
+    free(l.error);
+    return status;
 }
 
 int study_trains_classifier(const struct study *s, int arm, int item)
@@ -84,7 +118,19 @@ static int load_predicted_training(struct learner_data *d, const struct study *s
     if (!item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     for (int i = 0; i < s->dataset.cases; i++)
         if (study_trains_classifier(s, arm, i)) item[n++] = i;
-    int status = load_predicted(d, s, arm, seed, item, n, e);
+    int status = load_cases(d, s, arm, seed, item, n, e);
+    free(item);
+    return status;
+}
+
+/* Labelled cases of a role by their reference masks. */
+static int load_role(struct learner_data *d, const struct study *s, enum study_role role, struct error *e)
+{
+    int n = 0, *item = malloc(((size_t)s->dataset.cases + 1) * sizeof *item);
+    if (!item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
+    for (int i = 0; i < s->dataset.cases; i++)
+        if (s->item[i].role == role && s->dataset.item[i].target >= 0) item[n++] = i;
+    int status = load_cases(d, s, -1, 0, item, n, e);
     free(item);
     return status;
 }
@@ -121,6 +167,10 @@ static int test_arm(struct study *s, struct model *m, int arm, int seed, const s
     study_arm_file(file, s, arm);
     snprintf(name, sizeof name, "%s_seed_%d.csv", file, seed + 1);
     if (classify_cases(r->value, s, m, &cases->test, name, e)) return -1;
+    r->validation = malloc(((size_t)cases->validation.store.cases + 1) * sizeof *r->validation);
+    if (!r->validation) return error_set(e, "out of memory for %d cases", cases->validation.store.cases);
+    snprintf(name, sizeof name, "%s_seed_%d_validation.csv", file, seed + 1);
+    if (cases->validation.store.cases > 0 && classify_cases(r->validation, s, m, &cases->validation, name, e)) return -1;
     if (cases->external.store.cases > 0) {
         snprintf(name, sizeof name, "%s_seed_%d_external.csv", file, seed + 1);
         if (classify_cases(r->value + s->classify.tests, s, m, &cases->external, name, e)) return -1;
@@ -160,7 +210,7 @@ static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struc
     struct learner_data found = {0}, piped = {0}, train = {0};
     struct model *model = NULL;
     int status = 0;
-    if (m->with_maps) status = load_predicted_training(&found, s, arm, seed, e) || load_predicted(&piped, s, arm, seed, t->test, t->tests + t->externals, e) ? -1 : 0;
+    if (m->with_maps) status = load_predicted_training(&found, s, arm, seed, e) || load_cases(&piped, s, arm, seed, t->test, t->tests + t->externals, e) ? -1 : 0;
     if (!status) status = learner_view_join(&train, &m->train, &found, e);
     if (!status) status = study_train(s, t, "classification", arm, seed, &train, &m->validation, &model, e);
     learner_view_free(&train);
@@ -182,21 +232,20 @@ static int run_arms(struct study *s, struct prepared *m, struct error *e)
     return 0;
 }
 
-static int load(struct study *s, struct prepared *m, const int *role, struct error *e)
+static int load(struct study *s, struct prepared *m, struct error *e)
 {
     struct study_task *t = &s->classify;
-    struct progress bar = progress_begin("cut out tumour regions", s->quiet);
     struct learner_data *part[] = {&m->train, &m->validation, &m->test, &m->external};
     static const enum study_role which[] = {STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST, STUDY_EXTERNAL};
-    int status = 0;
-    for (int i = 0; !status && i < 4; i++)
-        status = learner_data_load(part[i], &s->dataset, &t->options, NULL, role, which[i], s->pool, progress_callback, &bar, e);
+    int status = 0, cases = 0;
+    for (int i = 0; !status && i < 4; i++) {
+        status = load_role(part[i], s, which[i], e);
+        cases += part[i]->store.cases;
+    }
     m->with_maps = s->segment.present && !s->estimate;
     for (int k = 0; m->with_maps && k < t->tests + t->externals; k++) m->with_maps = s->dataset.item[t->test[k]].has_label_map;
-    progress_end(&bar);
-    size_t one = (size_t)t->options.crop[0] * (size_t)t->options.crop[1] * (size_t)t->options.crop[2] * (size_t)s->dataset.channels * sizeof(float);
-    t->case_bytes = m->train.store.bytes + m->validation.store.bytes + m->test.store.bytes;
-    if (m->with_maps) t->case_bytes += one * (size_t)(t->trained + t->tests + t->externals);
+    if (m->with_maps) cases += t->trained + t->tests + t->externals;
+    t->case_bytes = (size_t)cases * (size_t)t->options.crop[0] * (size_t)t->options.crop[1] * (size_t)t->options.crop[2] * (size_t)t->options.resnet.channels * sizeof(float);
     return status;
 }
 
@@ -233,24 +282,20 @@ int classify_run(struct study *s, struct error *e)
     struct prepared m = {0};
     int n = s->dataset.cases, status = 0;
     if (!t->present) return 0;
-    int *usable = calloc((size_t)n + 1, sizeof *usable), *role = calloc((size_t)n + 1, sizeof *role);
-    if (!usable || !role) status = error_set(e, "out of memory for %d cases", n);
-    for (int i = 0; !status && i < n; i++) {
-        usable[i] = s->dataset.item[i].target >= 0 && s->item[i].role != STUDY_UNUSED;
-        role[i] = usable[i] ? (int)s->item[i].role : STUDY_UNUSED;
-    }
+    int *usable = calloc((size_t)n + 1, sizeof *usable);
+    if (!usable) status = error_set(e, "out of memory for %d cases", n);
+    for (int i = 0; !status && i < n; i++) usable[i] = s->dataset.item[i].target >= 0 && s->item[i].role != STUDY_UNUSED;
     classify_design(s);
     if (!status) status = learner_check(&t->options, NULL, e);
     if (!status) status = study_task_begin(s, t, usable, s->sizes.classify_seeds, e);
-    if (!status) status = load(s, &m, role, e);
+    if (!status) status = load(s, &m, e);
     if (!status) classify_print(s);
     if (!status) status = study_announce(s, t, &m.train, e);
     if (!status && !s->estimate) status = run_arms(s, &m, e);
-    learner_data_free(&m.train);
-    learner_data_free(&m.validation);
-    learner_data_free(&m.test);
-    learner_data_free(&m.external);
+    classify_free(&m.train);
+    classify_free(&m.validation);
+    classify_free(&m.test);
+    classify_free(&m.external);
     free(usable);
-    free(role);
     return status;
 }

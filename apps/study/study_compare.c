@@ -18,6 +18,7 @@ enum { RESAMPLES = 2000 };
 static void read_off(struct comparison *c, int useful)
 {
     c->no_claim = c->n < STUDY_PATIENTS ? "too few patients to know how differences scatter"
+                  : !(c->random.se > 0) ? "the error of the difference cannot be estimated"
                   : !useful             ? "the arms do so badly that to lie within the margin says nothing"
                                         : NULL;
     c->equivalent = c->noninferior = 0;

@@ -110,6 +110,8 @@ int study_open(struct study *s, struct error *e)
     s->item = calloc((size_t)s->dataset.cases + 1, sizeof *s->item);
     if (!s->item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     for (int i = 0; i < s->dataset.cases; i++) s->item[i] = (struct study_case){.site = -1, .hospital = -1, .volume_ml = NAN, .age = NAN, .female = -1};
+    for (int i = 0; i < s->dataset.cases; i++)
+        for (int k = 0; k < REGION_FEATURES; k++) s->item[i].feature[k] = NAN;
     if (s->sites_file) snprintf(path, sizeof path, "%s", s->sites_file);
     else if (file_join(path, sizeof path, s->data, "sites.csv", e)) return -1;
     if (find_sites(s, path, e)) return -1;
@@ -244,11 +246,36 @@ static void measure_job(void *arg, int job, int thread)
         for (size_t i = 0; v.label && i < n; i++) inside += v.label[i] != 0 && v.label[i] != LABEL_IGNORE;
         memcpy(item->size, v.size, sizeof item->size);
         memcpy(item->spacing, v.spacing, sizeof item->spacing);
+        region_box(item->box_mm, &v);
+        if (region_features(item->feature, &v) < 0) error_set(&m->error[job], "%s: out of memory", m->s->dataset.item[m->first + job].id);
         if (v.label) item->volume_ml = (double)inside * v.spacing[0] * v.spacing[1] * v.spacing[2] * 1e-3;
     } else {
         error_set(&m->error[job], "%s: out of memory", m->s->dataset.item[m->first + job].id);
     }
     sample_free(&v);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The classifier's window: on each axis a quarter more than 19 of 20 training masks need. Larger ones are cut, and fill it. */
+static int choose_window(struct study *s, struct error *e)
+{
+    double *mm = malloc(((size_t)s->dataset.cases + 1) * sizeof *mm);
+    if (!mm) return error_set(e, "out of memory for %d cases", s->dataset.cases);
+    for (int a = 0; a < 3; a++) {
+        int n = 0;
+        for (int i = 0; i < s->dataset.cases; i++)
+            if (s->item[i].role == STUDY_TRAIN && s->item[i].box_mm[a] > 0) mm[n++] = s->item[i].box_mm[a];
+        qsort(mm, (size_t)n, sizeof *mm, compare_doubles);
+        s->window_mm[a] = n ? 1.25 * mm[(n - 1) * 19 / 20] : 0;
+        if (n) s->features = 3 + 6 * (s->dataset.channels < REGION_CHANNELS ? s->dataset.channels : REGION_CHANNELS);
+    }
+    free(mm);
+    return 0;
 }
 
 int study_measure(struct study *s, struct error *e)
@@ -266,7 +293,7 @@ int study_measure(struct study *s, struct error *e)
     }
     progress_end(&bar);
     free(m.error);
-    return status;
+    return status ? -1 : choose_window(s, e);
 }
 
 /* ---- distance of sites ------------------------------------------------------------------------------------------------------ */

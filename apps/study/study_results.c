@@ -368,6 +368,11 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     arm->seed_sd = t->seeds > 1 ? stats_sd(arm->seed_auc, t->seeds) : NAN;
     failed |= results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);
     failed |= measure_groups(&arm->by, s, t, label, arm->probability);
+    arm->validation = room(t->validated);
+    for (int k = 0; k < t->validated; k++) {
+        arm->validation[k] = 0;
+        for (int seed = 0; seed < t->seeds; seed++) arm->validation[k] += t->run[a][seed].validation[k] / t->seeds;
+    }
     arm->piped = t->run[a][0].piped != NULL;
     if (arm->piped) {
         double *p = mean_over_seeds(t, a, offsetof(struct study_run, piped));
@@ -400,7 +405,12 @@ static int class_results_make(struct class_results *r, const struct study *s, st
     r->label = malloc(((size_t)n + (size_t)t->externals + 1) * sizeof *r->label);
     ENSURE(r->label, "out of memory for %d cases", n);
     for (int k = 0; k < n + t->externals; k++) r->label[k] = s->dataset.item[t->test[k]].target;
-    for (int a = 0; a < t->arms; a++) status |= classify_arm(&r->arm[a], s, r->label, a);
+    r->validation_label = malloc(((size_t)t->validated + 1) * sizeof *r->validation_label);
+    ENSURE(r->validation_label, "out of memory for %d cases", t->validated);
+    for (int i = 0; i < s->dataset.cases; i++)
+        if (s->item[i].role == STUDY_VALIDATION && s->dataset.item[i].target >= 0) r->validation_label[r->validations++] = s->dataset.item[i].target == 1;
+    for (int a = 0; a < t->arms; a++) status |= classify_arm(&r->arm[a], s, r->label, a) || calibration_make(&r->arm[a], r, s) ? -1 : 0;
+    status |= baselines_make(r, s);
     r->pairs = list_pairs(r->pair, t->arms);
     for (int i = 0; i < r->pairs; i++) status |= compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, r->label, s->auc_margin);
     adjust_pairs(r->pair, r->pairs);
@@ -422,9 +432,13 @@ void results_free(struct results *r)
     for (int a = 0; a < STUDY_ARMS_MAX; a++) {
         free(r->segment.arm[a].value);
         free(r->classify.arm[a].probability);
+        free(r->classify.arm[a].validation);
+        free(r->classify.arm[a].calibrated);
         roc_free(&r->classify.arm[a].roc);
     }
     for (int a = 0; a < ARMS_MAIN; a++) free(r->segment.volume_ml[a]);
     free(r->segment.reference_ml);
+    for (int k = 0; k < BASELINES; k++) free(r->classify.baseline[k].probability);
+    free(r->classify.validation_label);
     free(r->classify.label);
 }

@@ -55,8 +55,32 @@ struct roc {
     double sensitivity[ROC_POINTS], low[ROC_POINTS], high[ROC_POINTS];
 };
 
+/* A threshold and what the test says of it. */
+struct operating_point {
+    const char *name;
+    double threshold; /* NaN: the validation cases have one class */
+    struct classification c;
+};
+enum { POINTS = 3 };
+
+/* Another model of the same test cases. */
+enum { BASELINE_VOLUME, BASELINE_CLINICAL, BASELINE_TREES, BASELINE_LATE, BASELINES = BASELINE_LATE + ARMS_MAIN };
+struct baseline {
+    int present;
+    const char *name;
+    double *probability;             /* [tests] */
+    struct classification c;
+    struct delong against[ARMS_MAIN]; /* the arm's network less this model */
+};
+
 struct arm_classes {
     double *probability;  /* [tests + externals] */
+    double *validation;   /* [validations] */
+    double *calibrated;   /* [tests + externals] probability, recalibrated on the validation cases */
+    struct recalibration recalibration;
+    struct classification c_calibrated;
+    struct hosmer_lemeshow hosmer_calibrated;
+    struct operating_point point[POINTS];
     struct classification c;
     double accuracy_ci[2], sensitivity_ci[2], specificity_ci[2]; /* Wilson */
     double accuracy_exact[2], sensitivity_exact[2], specificity_exact[2]; /* Clopper-Pearson */
@@ -73,6 +97,8 @@ enum { SHARE_ACCURACY, SHARE_SENSITIVITY, SHARE_SPECIFICITY, SHARES };
 
 struct class_results {
     int *label;           /* [tests + externals] */
+    int *validation_label, validations;
+    struct baseline baseline[BASELINES];
     struct arm_classes arm[STUDY_ARMS_MAX];
     struct comparison pair[PAIRS_MAX]; /* AUC; [0]: federated - centralised */
     int pairs;
@@ -85,6 +111,11 @@ struct results {
     struct class_results classify;
 };
 
+/* ---- study_baseline.c: -1 when memory is out ---- */
+int baselines_make(struct class_results *r, const struct study *s);
+int calibration_make(struct arm_classes *a, const struct class_results *r, const struct study *s);
+
+/* ---- study_results.c ---- */
 int results_make(struct results *r, const struct study *s, struct error *e);
 void results_free(struct results *r);
 /* Sentences of the main comparisons, one text for each task that is present. */

@@ -252,6 +252,16 @@ static void add_class_arm(struct json *o, const struct study *s, const struct ar
     json_add_number(h, "statistic", a->hosmer.statistic);
     json_add_int(h, "degrees_of_freedom", a->hosmer.groups);
     json_add_number(h, "p", a->hosmer.p);
+    json_add_number(o, "brier_recalibrated", a->c_calibrated.brier);
+    json_add_number(o, "ece_recalibrated", a->c_calibrated.ece);
+    struct json *points = json_add_array(o, "operating_points");
+    for (int k = 0; k < POINTS; k++) {
+        struct json *p = json_add_object(points, NULL);
+        json_add_text(p, "name", a->point[k].name);
+        json_add_number(p, "threshold", a->point[k].threshold);
+        json_add_number(p, "sensitivity", a->point[k].c.sensitivity);
+        json_add_number(p, "specificity", a->point[k].c.specificity);
+    }
     add_seeds(o, "per_seed", a->seed_auc, s->classify.seeds);
     json_add_number(o, "sd_between_seeds", a->seed_sd);
     add_groups(o, s, &a->by, 1);
@@ -298,6 +308,19 @@ static void add_classify(struct json *root, const struct study *s, const struct 
         if (!s->arm[a].design->each) add_class_arm(json_add_object(arms, s->arm[a].design->name), s, &r->arm[a]);
     add_class_each(arms, "leave_one_out", s, r, 1);
     add_headline(j, s, all, 1);
+    struct json *baselines = json_add_array(j, "baselines");
+    for (int k = 0; k < BASELINES; k++) {
+        const struct baseline *b = &r->baseline[k];
+        if (!b->present) continue;
+        struct json *one = json_add_object(baselines, NULL);
+        json_add_text(one, "name", b->name);
+        json_add_number(one, "auc", b->c.auc);
+        add_pair(one, "auc_ci", b->c.auc_ci[0], b->c.auc_ci[1]);
+        for (int arm = 0; arm < ARMS_MAIN; arm++) {
+            json_add_number(one, arm ? "centralised_less_this" : "federated_less_this", b->against[arm].difference);
+            json_add_number(one, arm ? "centralised_p" : "federated_p", b->against[arm].p);
+        }
+    }
     struct json *o = json_add_object(j, "delong");
     json_add_text(o, "name", "DeLong, paired, federated - centralised, two-sided; conditional on the trained models");
     json_add_number(o, "difference", d->difference);

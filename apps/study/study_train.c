@@ -62,6 +62,7 @@ void study_task_free(struct study_task *t)
             free(r->penalised);
             free(r->found);
             free(r->piped);
+            free(r->validation);
             free(r->record);
         }
     free(t->test);

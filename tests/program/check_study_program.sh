@@ -26,7 +26,7 @@ for file in report.html report.json cases.csv sites.csv rounds.csv runs/plans.js
 done
 for key in segmentation arms local federated centralised dice_mean lesion_f1 lesion_sensitivity wilcoxon equivalence classification auc accuracy sensitivity \
     specificity delong difference ci mcnemar per_seed per_site patients_and_seeds_random noninferiority power hodges_lehmann \
-    hd95_missed hd95_penalised_mean headline; do
+    hd95_missed hd95_penalised_mean headline baselines brier_recalibrated operating_points; do
     grep -q "\"$key\":" "$work/a/report.json"
     ok "report.json has $key" $?
 done

@@ -1,0 +1,142 @@
+/* study_baseline.c - what simpler models make of the same cases, and probabilities that are set right on validation cases. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/study/study_results.h"
+#include "nn/baseline/boosting.h"
+#include "nn/baseline/logistic.h"
+#include "nn/measure/stats.h"
+
+enum { AGE = REGION_FEATURES, SEX, SCORE, COLUMNS };
+
+/* A table of the columns that a model sees, of cases in `role`. Returns the cases. */
+static int take_cases(double *x, int *label, const struct study *s, enum study_role role, const int *column, int columns, const double *score)
+{
+    int n = 0;
+    for (int i = 0; i < s->dataset.cases; i++) {
+        const struct study_case *c = &s->item[i];
+        if (c->role != role || s->dataset.item[i].target < 0) continue;
+        for (int k = 0; k < columns; k++) {
+            const int from = column[k];
+            x[n * columns + k] = from == AGE ? c->age : from == SEX ? (c->female < 0 ? NAN : c->female) : from == SCORE ? score[n] : c->feature[from];
+        }
+        label[n++] = s->dataset.item[i].target == 1;
+    }
+    return n;
+}
+
+static double to_score(double p)
+{
+    p = fmin(fmax(p, 1e-6), 1 - 1e-6);
+    return log(p / (1 - p));
+}
+
+struct table {
+    double *x;
+    int *label, n;
+};
+
+static int table_make(struct table *t, const struct study *s, enum study_role role, const int *column, int columns, const double *score)
+{
+    t->x = malloc(((size_t)s->dataset.cases + 1) * (size_t)columns * sizeof *t->x);
+    t->label = malloc(((size_t)s->dataset.cases + 1) * sizeof *t->label);
+    if (!t->x || !t->label) return -1;
+    t->n = take_cases(t->x, t->label, s, role, column, columns, score);
+    return 0;
+}
+
+/* Fitted to `from`, measured on the test cases. trees: boosted trees, else logistic regression. 1: one class. */
+static int fit_and_test(struct baseline *b, const struct study *s, enum study_role from, const int *column, int columns, int trees,
+                        const double *score_from, const double *score_test)
+{
+    struct table train = {0}, test = {0};
+    struct boosting *forest = trees ? malloc(sizeof *forest) : NULL;
+    struct logistic line;
+    int status = table_make(&train, s, from, column, columns, score_from) || table_make(&test, s, STUDY_TEST, column, columns, score_test) ? -1 : 0;
+    b->probability = malloc(((size_t)s->classify.tests + 1) * sizeof *b->probability);
+    if (!b->probability || (trees && !forest)) status = -1;
+    b->present = !status && (trees ? !boosting_fit(forest, train.x, train.label, train.n, columns, trees, 0.05)
+                                   : !logistic_fit(&line, train.x, train.label, train.n, columns, 1));
+    for (int i = 0; b->present && i < test.n; i++)
+        b->probability[i] = trees ? boosting_probability(forest, test.x + i * columns) : logistic_probability(&line, test.x + i * columns);
+    free(train.x);
+    free(train.label);
+    free(test.x);
+    free(test.label);
+    free(forest);
+    return status;
+}
+
+static int has_clinical(const struct study *s)
+{
+    for (int i = 0; i < s->dataset.cases; i++)
+        if (isfinite(s->item[i].age) || s->item[i].female >= 0) return 1;
+    return 0;
+}
+
+int baselines_make(struct class_results *r, const struct study *s)
+{
+    int all[COLUMNS], n = s->features, status = 0;
+    const int clinical = has_clinical(s);
+    if (!s->features) return 0; /* no masks */
+    for (int k = 0; k < n; k++) all[k] = k;
+    if (clinical) all[n++] = AGE, all[n++] = SEX;
+    const int volume[] = {0, AGE, SEX}, late[] = {SCORE, 0, AGE, SEX};
+    struct baseline *b = r->baseline;
+    b[BASELINE_VOLUME].name = "volume alone, logistic regression";
+    status |= fit_and_test(&b[BASELINE_VOLUME], s, STUDY_TRAIN, volume, 1, 0, NULL, NULL);
+    if (clinical) {
+        b[BASELINE_CLINICAL].name = "volume, age and sex, logistic regression";
+        status |= fit_and_test(&b[BASELINE_CLINICAL], s, STUDY_TRAIN, volume, 3, 0, NULL, NULL);
+    }
+    b[BASELINE_TREES].name = clinical ? "shape, first-order features, age and sex, boosted trees" : "shape and first-order features, boosted trees";
+    status |= fit_and_test(&b[BASELINE_TREES], s, STUDY_TRAIN, all, n, 100, NULL, NULL);
+    for (int arm = 0; arm < ARMS_MAIN; arm++) {
+        const struct arm_classes *a = &r->arm[arm];
+        double *score[2] = {malloc(((size_t)r->validations + 1) * sizeof **score), malloc(((size_t)s->classify.tests + 1) * sizeof **score)};
+        if (!score[0] || !score[1]) status = -1;
+        for (int i = 0; !status && i < r->validations; i++) score[0][i] = to_score(a->validation[i]);
+        for (int i = 0; !status && i < s->classify.tests; i++) score[1][i] = to_score(a->probability[i]);
+        struct baseline *with = &b[BASELINE_LATE + arm];
+        with->name = arm ? "centralised network with volume and clinical values" : "federated network with volume and clinical values";
+        if (!status) status = fit_and_test(with, s, STUDY_VALIDATION, late, clinical ? 4 : 2, 0, score[0], score[1]);
+        free(score[0]);
+        free(score[1]);
+    }
+    for (int k = 0; !status && k < BASELINES; k++) {
+        if (!b[k].present) continue;
+        status |= metrics_classification(&b[k].c, r->label, b[k].probability, s->classify.tests, 0.5);
+        for (int arm = 0; arm < ARMS_MAIN; arm++)
+            status |= stats_delong(&b[k].against[arm], r->label, r->arm[arm].probability, b[k].probability, s->classify.tests);
+    }
+    return status;
+}
+
+/* ---- calibration --------------------------------------------------------------------------------------------------- */
+
+static int measure_point(struct operating_point *o, const struct class_results *r, const struct study *s, const double *probability, const char *name,
+                         double threshold)
+{
+    o->name = name;
+    o->threshold = threshold;
+    return isnan(threshold) ? 0 : metrics_classification(&o->c, r->label, probability, s->classify.tests, threshold);
+}
+
+int calibration_make(struct arm_classes *a, const struct class_results *r, const struct study *s)
+{
+    const int n = s->classify.tests, room = n + s->classify.externals;
+    int status = 0;
+    a->calibrated = malloc(((size_t)room + 1) * sizeof *a->calibrated);
+    if (!a->calibrated) return -1;
+    memcpy(a->calibrated, a->probability, (size_t)room * sizeof *a->calibrated);
+    stats_recalibrate_fit(&a->recalibration, r->validation_label, a->validation, r->validations);
+    stats_recalibrate(a->calibrated, room, &a->recalibration);
+    status |= metrics_classification(&a->c_calibrated, r->label, a->calibrated, n, 0.5);
+    status |= stats_hosmer_lemeshow(&a->hosmer_calibrated, r->label, a->calibrated, n, 10);
+    status |= measure_point(&a->point[0], r, s, a->probability, "0.5, as trained", 0.5);
+    status |= measure_point(&a->point[1], r, s, a->probability, "Youden's, from validation", stats_threshold_youden(r->validation_label, a->validation, r->validations));
+    status |= measure_point(&a->point[2], r, s, a->probability, "sensitivity 0.9, from validation",
+                            stats_threshold_sensitivity(r->validation_label, a->validation, r->validations, 0.9));
+    return status;
+}

@@ -52,7 +52,7 @@ TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor
 IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o \
 	io/base/lock.o io/base/sha256.o io/base/text.o
 IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
-IO_PICTURE = io/picture/png.o io/picture/svg.o
+IO_PICTURE = io/picture/letters.o io/picture/png.o io/picture/svg.o
 IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/image/nifti.o \
 	io/image/nrrd.o io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o io/image/tiff_stack.o \
 	io/image/volume.o io/image/voxels.o
@@ -153,7 +153,7 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/u
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_peers \
 	tests/unit/fl/check_privacy tests/unit/fl/check_private tests/unit/fl/check_rounds \
 	tests/unit/fl/check_secure tests/unit/fl/check_strategies
-CHECKS_APPS = tests/unit/apps/check_phantom tests/unit/apps/check_study
+CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
 	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_ensemble.sh \

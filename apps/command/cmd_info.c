@@ -448,8 +448,8 @@ static int info_model(const char *path, struct error *e)
     int n = run_folds(fold, 64, &r, NULL);
     printf("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g "
            "x %.5g mm\n  mirroring    ",
-           path, r.configuration, r.plan->patch[0], r.plan->patch[1], r.plan->patch[2], r.plan->spacing[0],
-           r.plan->spacing[1], r.plan->spacing[2]);
+           path, r.configuration, r.plan->patch[plan_place(r.plan, 0)], r.plan->patch[plan_place(r.plan, 1)], r.plan->patch[plan_place(r.plan, 2)],
+           r.plan->spacing[plan_place(r.plan, 0)], r.plan->spacing[plan_place(r.plan, 1)], r.plan->spacing[plan_place(r.plan, 2)]);
     for (int a = 0; a < 3; a++)
         if (r.mirror[a]) printf(" %d", a);
     printf("\n  folds        ");

@@ -71,29 +71,51 @@ static void print_needs(const struct plan *p)
 
 /* ---- tables ------------------------------------------------------------------------------------------------------------- */
 
+/* Place of the image's axis a in the plan's arrays; -1 of the slice axis of a 2D plan, which no table shows. Every table is in the order
+ * z, y, x of the image, as --patch is; the network's own order is told where it differs. */
+static int shown_place(const struct plan *p, int a)
+{
+    int k = plan_place(p, a);
+    return k < 3 - p->dims ? -1 : k;
+}
+
+static void print_sizes(const struct plan *p, const int *sizes, const double *lengths, const char *between)
+{
+    int any = 0;
+    for (int a = 0; a < 3; a++) {
+        int k = shown_place(p, a);
+        if (k < 0) continue;
+        if (any++) printf("%s", between);
+        if (sizes) printf("%d", sizes[k]);
+        else printf("%.6g", lengths[k]);
+    }
+}
+
 static void print_stages(const char *title, const int (*v)[3], const struct plan *p)
 {
     printf("  %-20s", title);
     for (int s = 0; s < p->stages; s++) {
-        for (int a = 3 - p->dims; a < 3; a++) printf("%s%d", a == 3 - p->dims ? "" : "x", v[s][a]);
+        print_sizes(p, v[s], NULL, "x");
         printf(s + 1 < p->stages ? " " : "\n");
     }
 }
 
 static void print_plan(const struct plan *p)
 {
-    int first = 3 - p->dims;
-    printf("\n%s (%s U-Net)\n", p->configuration, p->architecture);
-    printf("  %-20s", "patch");
-    for (int a = first; a < 3; a++) printf("%s%d", a == first ? "" : " x ", p->patch[a]);
+    static const char axis[] = "zyx";
+    printf("\n%s (%s U-Net)\n  %-20s", p->configuration, p->architecture, "patch");
+    print_sizes(p, p->patch, NULL, " x ");
     printf(" voxels, batch %d\n  %-20s", p->batch, "spacing");
-    for (int a = first; a < 3; a++) printf("%s%.6g", a == first ? "" : " x ", p->spacing[a]);
+    print_sizes(p, NULL, p->spacing, " x ");
     printf(" mm\n  %-20s", "median image");
-    for (int a = first; a < 3; a++) printf("%s%g", a == first ? "" : " x ", p->median_size[a]);
+    print_sizes(p, NULL, p->median_size, " x ");
     printf(" voxels\n  %-20s", "features");
     for (int s = 0; s < p->stages; s++) printf("%d%s", p->features[s], s + 1 < p->stages ? " " : "\n");
     print_stages("kernels", p->kernel, p);
     print_stages("strides", p->stride, p);
+    if (p->transpose[0] != 0 || p->transpose[1] != 1)
+        printf("  %-20sz, y, x of the image, as here; the network and plans.json have them as %c, %c, %c\n", "axes", axis[p->transpose[0]],
+               axis[p->transpose[1]], axis[p->transpose[2]]);
     printf("  %-20s%.0f elements of feature maps for one example\n", "nnU-Net's estimate", p->estimate);
     print_needs(p);
 }
@@ -133,7 +155,10 @@ static struct json *add_plan(struct json *list, const struct plan *p)
     struct error e;
     json_add_text(j, "configuration", p->configuration);
     json_add_text(j, "architecture", p->architecture);
-    add_sizes(j, "patch", p->patch, 3);
+    int patch[3];
+    for (int a = 0; a < 3; a++) patch[a] = p->patch[plan_place(p, a)];
+    add_sizes(j, "patch", patch, 3); /* z, y, x of the image */
+    add_sizes(j, "transpose", p->transpose, 3);
     json_add_int(j, "batch", p->batch);
     add_sizes(j, "features", p->features, p->stages);
     if (measure(&n, p, 0, &e) || measure(&half, p, GRAPH_BF16, &e)) {
@@ -256,7 +281,7 @@ int cmd_plan(int argc, char **argv)
         {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},
         {"hours", 0, OPTION_NUMBER, &w.budget.hours, "H", "base features, batch and iterations of a training that ends in H hours on this machine", 0.001, 10000, 0},
         {"batch", 0, OPTION_INT, &o->batch, "N", "batch instead of the planned one", 1, 4096, 0},
-        {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X", "patch instead of the planned one; padded to what the strides divide", 0, 0, 0},
+        {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X", "patch along the image's axes instead of the planned one; padded to what the strides divide", 0, 0, 0},
         {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE", "dataset_fingerprint.json instead of reading images", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE", "dataset.json instead of DATASET, with --fingerprint", 0, 0, 0},
         {"write-fingerprint", 0, OPTION_TEXT, &w.fingerprint_out, "FILE", "write dataset_fingerprint.json here", 0, 0, 0},

@@ -163,7 +163,7 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
         if (b->fixed_features) halvings = 0;
         now.base_features = o->base_features >> halvings > 0 ? o->base_features >> halvings : 1;
         now.batch = batch;
-        if (first.dims == 3) memcpy(now.patch, first.patch, sizeof now.patch);
+        for (int a = 0; a < 3 && first.dims == 3; a++) now.patch[a] = first.patch[plan_place(&first, a)];
         if (plans_make(p, f, d, &now, e)) return -1;
         const struct plan *plan = plans_find(p, configuration, e);
         double left = b->hours * 3600 * share - before - (clock_seconds() - start), flops = plan ? step_flops(plan) : 0;

@@ -114,8 +114,8 @@ static void on_planned(void *arg, size_t step_bytes, double flops, size_t parame
     const struct train_options *o = &t->options;
     if (t->args.quiet) return;
     if (t->plan)
-        printf("  U-Net of %d stages, patch %d x %d x %d, batch %d", t->plan->stages, t->plan->patch[0], t->plan->patch[1],
-               t->plan->patch[2], o->batch);
+        printf("  U-Net of %d stages, patch %d x %d x %d, batch %d", t->plan->stages, t->plan->patch[plan_place(t->plan, 0)],
+               t->plan->patch[plan_place(t->plan, 1)], t->plan->patch[plan_place(t->plan, 2)], o->batch);
     else
         printf("  ResNet-%d, input %d x %d x %d, batch %d", o->resnet.depth, o->crop[0], o->crop[1], o->crop[2], o->batch);
     printf(", %.2f M parameters\n  a step: %.1f MB planned%s, %.1f GFLOP; %s, %d threads%s\n", (double)parameters * 1e-6,

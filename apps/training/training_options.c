@@ -92,7 +92,7 @@ static struct option_spec *add_segmentation(struct option_spec *s, struct traini
     ADD("preset", 0, OPTION_TEXT, &a->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl");
     ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)", 0.1, 4096, 0);
     ADD("base-features", 0, OPTION_INT, &a->width, "N", "features of the first stage (32)", 1, 512, 0);
-    ADD("patch", 0, OPTION_SIZE3, a->plan_options.patch, "Z,Y,X", "patch instead of the planned one", 0, 0, 0);
+    ADD("patch", 0, OPTION_SIZE3, a->plan_options.patch, "Z,Y,X", "patch along the image's axes instead of the planned one", 0, 0, 0);
     ADD("oversample", 0, OPTION_NUMBER, &a->oversample, "X", "share of patches centred on foreground (0.33)", 0, 1, 0);
     ADD("previous-stage", 0, OPTION_TEXT, &a->previous_stage, "RUN",
         "3d_cascade_fullres: the run of 3d_lowres with its folds validated, or label maps", 0, 0, 0);

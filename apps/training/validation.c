@@ -85,7 +85,7 @@ static int draw_case(const struct training *t, const struct case_metrics *c, con
         return -1;
     int status = labelmap_read(&prediction, c->prediction, &index, e);
     if (!status) {
-        status = overlay_write(path, &raw, raw.label, prediction.index, e);
+        status = overlay_write(path, c->id, &t->dataset, &raw, raw.label, prediction.index, e);
         labelmap_free(&prediction);
     }
     sample_free(&raw);

@@ -468,7 +468,9 @@ int plans_make(struct plans *p, const struct fingerprint *f, const struct datase
     }
     free(scratch);
     snprintf(p->name, sizeof p->name, "%s", plan_preset_find(o->preset)->plans_name);
-    if (plan_all(p, f, d, o, &k, e)) {
+    struct plan_options placed = *o; /* the patch is asked for along the image's axes */
+    for (int a = 0; a < 3; a++) placed.patch[a] = o->patch[k.transpose[a]];
+    if (plan_all(p, f, d, &placed, &k, e)) {
         plans_free(p);
         return -1;
     }
@@ -480,6 +482,13 @@ void plans_free(struct plans *p)
 {
     json_free(p->json);
     memset(p, 0, sizeof *p);
+}
+
+int plan_place(const struct plan *p, int axis)
+{
+    for (int k = 0; k < 3; k++)
+        if (p->transpose[k] == axis) return k;
+    return axis;
 }
 
 const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e)

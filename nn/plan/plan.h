@@ -86,7 +86,8 @@ struct plan_options {
     const char *preset;          /* "default", "resenc_m", "resenc_l", "resenc_xl" */
     int base_features;           /* 32; fewer for small machines */
     int batch;                   /* 0: planned */
-    int patch[3];                /* 0: planned */
+    int patch[3];                /* 0: planned; along d, h, w (z, y, x) of the image: plans_make puts it into the order of the plan,
+                                    plan_topology takes it as it is */
 };
 struct plan_options plan_options_default(void);
 /* Plans every configuration that nnU-Net would. Unlike nnU-Net's, the search ends for any input: images too small for two stages get a
@@ -97,6 +98,8 @@ int plans_make(struct plans *p, const struct fingerprint *f, const struct datase
 /* The same from the facts alone (no dataset on disk), for golden tests: median size and spacing already known. */
 int plan_topology(struct plan *p, const double spacing[3], const double median_size[3], int dims, int classes,
                   double dataset_voxels, const struct plan_options *o, struct error *e);
+/* Where axis d, h or w (0, 1, 2) of the image stands in the arrays of the plan: p->patch[plan_place(p, 0)] is the patch along d. */
+int plan_place(const struct plan *p, int axis);
 /* plans.json as nnU-Net writes it; median_spacing and median_shape of the original images, transposed. */
 struct json *plans_json(const struct plans *p, const struct dataset *d, const struct plan_options *o,
                         const double median_spacing[3], const double median_shape[3]);

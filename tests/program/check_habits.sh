@@ -160,5 +160,18 @@ sed 's/"hash": "../"hash": "zz/' byname/prediction.json >stopped/prediction.json
 says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped
 says "of nothing" "no prediction to resume" "$nephron" predict --resume one
 says "with more words" "stands alone" "$nephron" predict $run --resume stopped
+# Options and tables speak in the image's axes, also where the network has them in another order (coarse along x).
+mkdir -p coarse/imagesTr coarse/labelsTr
+for c in a b; do
+    head_of() { printf 'NRRD0004\ntype: uchar\ndimension: 3\nspace: left-posterior-superior\nsizes: 12 40 48\nspace directions: (5,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\nencoding: raw\n\n'; }
+    { head_of; yes $c-uvwxyz | tr -d '\n' | head -c 23040; } >coarse/imagesTr/${c}_0000.nrrd
+    { head_of; yes abba | tr -d '\n' | tr ab '\000\001' | head -c 23040; } >coarse/labelsTr/$c.nrrd
+done
+check "init of NRRD" "$nephron" init coarse
+check "plan with a patch" "$nephron" plan coarse --configuration 3d_fullres --patch 48,32,8 --json coarse.json -o coarse_plans.json
+holds "the table has the image's axes" "48 x 32 x 8" out
+holds "and says how the network has them" "have them as x, z, y" out
+check "the JSON too" sh -c "tr -d ' \n' <coarse.json | grep -q '\"patch\":\[48,32,8\]'"
+check "plans.json has the network's" sh -c "tr -d ' \n' <coarse_plans.json | grep -q '\"patch_size\":\[8,48,32\]'"
 echo "check_habits: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -103,7 +103,7 @@ class NephronExecutor(Executor):
         try:
             own, path = self.settings(fl_ctx)
             model = FLModelUtils.from_shareable(shareable)
-            weights, numbers = answer(own, path, fl_ctx.get_job_id(), model.params["task"], json.loads(model.meta[TASK]))
+            weights, numbers = answer(own, path, model.params["task"], json.loads(model.meta[TASK]))
         except (Failure, ValueError, KeyError, OSError) as why:
             self.log_error(fl_ctx, f"nephron: {why}")
             return make_reply(ReturnCode.EXECUTION_EXCEPTION)

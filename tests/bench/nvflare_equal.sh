@@ -1,6 +1,6 @@
 #!/bin/sh
 # nvflare_equal.sh - the job of apps/nvflare against nephron's simulation: the same weights after every round, in NVFlare's simulator, for the
-# hospitals of hospitals.sh: U-Net by fedavg over three and classification by fedadam over two. PYTHON: one with nvflare 2.9 (default:
+# hospitals of hospitals.sh: U-Net by fedavg and scaffold over three and classification by fedadam over two. PYTHON: one with nvflare 2.9 (default:
 # python3); TABLE: a file for the hashes; KEEP=1 leaves the working folder.
 python=${PYTHON:-python3}
 "$python" -c 'import nvflare' 2>/dev/null || { echo "nvflare_equal: skipped, there is no NVFlare here: 0 passed, 0 failed"; exit 0; }
@@ -13,9 +13,11 @@ job() { # name, sites, dataset
         --state "$work/state" --simulate "$work/$name.workspace" >"$name.log" 2>&1
     ok "$name: job.py: $(tail -n 5 "$name.log")" $?
 }
-unets fedavg
-job unet-fedavg north,south,west "$work/{site}"
-note unet-fedavg NVFlare all
+unets fedavg scaffold
+for strategy in fedavg scaffold; do
+    job unet-$strategy north,south,west "$work/{site}"
+    note unet-$strategy NVFlare all
+done
 $nephron predict unet-fedavg.NVFlare -i south/imagesTr -o maps --step 1 --no-mirror --quiet
 ok "the run that NVFlare wrote does not predict" $?
 classifiers "$python"

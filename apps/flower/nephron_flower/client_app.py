@@ -30,7 +30,7 @@ def site_config(context, names):
 def train(message: Message, context: Context) -> Message:
     task, values = message.content["task"], message.content["weights"]["task"].numpy()
     own, where = site_config(context, task["names"])
-    weights, numbers = answer(own, where, context.run_id, values, task)
+    weights, numbers = answer(own, where, values, task)
     return Message(
         RecordDict(
             {

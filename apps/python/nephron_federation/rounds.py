@@ -46,6 +46,7 @@ class Rounds:
         self.model = Model(Library(), run=model, fold=str(self.manifest["fold"]))
         self.server = Server(self.model, self.options, len(self.sites))
         self.rounds = json.loads(self.options).get("epochs", self.manifest["training"]["epochs"])
+        self.run = os.urandom(8).hex()
         self.begin_output(model)
 
     def begin_output(self, model):
@@ -64,6 +65,7 @@ class Rounds:
         """Opens the next round: the task's values, and a flat dict of what else a site has to know."""
         task, self.round = self.server.begin()
         return task, {
+            "run": self.run,
             "round": self.round,
             "names": ",".join(self.sites),
             "fold": self.fold,

@@ -15,13 +15,15 @@ def required(config, key, where):
     return value
 
 
-def answer(own, where, run, values, task):
+def answer(own, where, values, task):
     """Weights and numbers for the server. own: the site's own settings, which come from where: site (its name), dataset (a path),
     state (a folder for the optimiser's moments between rounds), and if needed pooled (dataset holds several sites, its sites.csv
-    tells whose a case is) and threads. run: what tells this run from others, whose moments are of other weights. values and task:
-    what Rounds.begin gave."""
+    tells whose a case is) and threads. values and task: what Rounds.begin gave."""
     name, dataset = required(own, "site", where), required(own, "dataset", where)
-    folder = os.path.join(required(own, "state", where), "run_%s" % run)
+    # A run has its own moments: those of another run are of other weights. Its name comes from outside.
+    if not task["run"].isalnum():
+        raise ValueError("task: its run is no letters and digits")
+    folder = os.path.join(required(own, "state", where), "run_" + task["run"])
     os.makedirs(folder, exist_ok=True)
     sites = len(task["names"].split(","))
     options = json.loads(task["options"])

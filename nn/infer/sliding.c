@@ -93,6 +93,7 @@ struct sliding {
     int size[3], pad[3];    /* pad: voxels of 0 before the image */
     int *start[3], starts[3];
     int finished;           /* planes given to the sink */
+    int done, of;           /* passes of a network, for the progress */
 };
 
 /* Rows of the window at `corner` (in padded coordinates), reversed along the axes of flip; 0 outside of the image. */
@@ -149,7 +150,7 @@ static void scatter(const struct sliding *s, const int corner[3], float flips)
 }
 
 /* Every network adds its logits and its weights: their quotient is the mean of the networks. */
-static void predict_window(const struct sliding *s, const int corner[3], int mirrored)
+static void predict_window(struct sliding *s, const int corner[3], int mirrored, const struct sliding_options *o)
 {
     for (int k = 0; k < s->predictors; k++) {
         const struct predictor *p = &s->p[k];
@@ -161,6 +162,8 @@ static void predict_window(const struct sliding *s, const int corner[3], int mir
             graph_forward(p->graph);
             add_flipped(s, p, flip);
             flips++;
+            if (s->done < s->of) s->done++;
+            if (o->progress) o->progress(o->arg, s->done, s->of);
         }
         scatter(s, corner, (float)flips);
     }
@@ -212,19 +215,18 @@ static void finish_planes(struct sliding *s, int end, sliding_sink *sink, void *
 
 static void predict_windows(struct sliding *s, const struct sliding_options *o, sliding_sink *sink, void *arg)
 {
-    int mirrored = 0, done = 0;
-    for (int a = 0; a < 3; a++) mirrored |= o->mirror[a] ? 1 << a : 0;
-    size_t all = (size_t)s->starts[0] * s->starts[1] * s->starts[2];
-    int of = all < (1u << 30) ? (int)all : 1 << 30;
-    if (o->progress) o->progress(o->arg, 0, of);
+    int mirrored = 0, flips = 1;
+    for (int a = 0; a < 3; a++)
+        if (o->mirror[a]) mirrored |= 1 << a, flips *= 2;
+    uint64_t all = (uint64_t)s->starts[0] * (uint64_t)s->starts[1] * (uint64_t)s->starts[2] * (uint64_t)(flips * s->predictors);
+    s->of = all < (1u << 30) ? (int)all : 1 << 30;
+    if (o->progress) o->progress(o->arg, 0, s->of);
     for (int z = 0; z < s->starts[0]; z++) {
         finish_planes(s, s->start[0][z] - s->pad[0], sink, arg);
         for (int y = 0; y < s->starts[1]; y++)
             for (int x = 0; x < s->starts[2]; x++) {
                 const int corner[3] = {s->start[0][z], s->start[1][y], s->start[2][x]};
-                predict_window(s, corner, mirrored);
-                if (done < of) done++;
-                if (o->progress) o->progress(o->arg, done, of);
+                predict_window(s, corner, mirrored, o);
             }
     }
     finish_planes(s, s->size[0], sink, arg);

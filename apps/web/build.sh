@@ -21,7 +21,7 @@ out=build/web
 mkdir -p "$out" web
 rm -f "$out"/*.o "$out"/*.a
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-sources="apps/web/web.c apps/web/pool_single.c"
+sources="apps/web/web.c apps/web/pool_single.c apps/web/memory.c"
 for source in "$@"; do
     case $source in # no threads, and of the library what predicts
     fl/nephron.c | fl/nephron_predict.c) sources="$sources $source" ;;
@@ -30,7 +30,7 @@ for source in "$@"; do
     esac
 done
 printf '%s\n' $sources | xargs -P "$jobs" -I FILE sh -c "$base $flags -c FILE -o $out/\$(basename FILE .c).o"
-link="-mexec-model=reactor -Wl,-z,stack-size=4194304 -Wl,--strip-all -lwasi-emulated-mman -lm"
+link="-mexec-model=reactor -Wl,-z,stack-size=4194304 -Wl,--strip-all -lm"
 $base -o web/nephron_simd128.wasm "$out"/*.o $link
 rm -f web/nephron_relaxed.wasm
 if [ -n "$relaxed" ]; then

@@ -297,7 +297,7 @@ async function start(modules) {
   for (const name of ['relaxed', 'simd128']) {
     if (!modules[name]) continue;
     try {
-      const { instance } = await WebAssembly.instantiate(modules[name], imports);
+      const instance = await WebAssembly.instantiate(modules[name], imports);
       wasm = instance.exports;
       wasm._initialize();
       if (wasm.web_open() === 0) level = c_string(wasm.web_level());

@@ -22,6 +22,7 @@ function ask(request, values = {}) {
 async function compile() {
   const compiled = {};
   for (const [name, text] of Object.entries(MODULES)) {
+    if (location.hash === '#simd128' && name !== 'simd128') continue; /* to compare the modules */
     const data = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     try {
       compiled[name] = await WebAssembly.compile(data);
@@ -40,7 +41,7 @@ async function start_worker() {
     const w = waiting.get(data.id);
     waiting.delete(data.id);
     if (data.dead) app.dead = true;
-    if (w) data.error ? w.reject(new Error(data.error)) : w.resolve(data);
+    if (w) 'error' in data ? w.reject(new Error(data.error)) : w.resolve(data);
   };
   worker.onerror = (e) => problem('run', `The worker stopped: ${e.message}`);
   modules = modules || compile();
@@ -202,7 +203,8 @@ async function predict() {
     $('bar').value = 1;
   } catch (e) {
     $('progress').hidden = true;
-    problem('run', e.message === 'cancelled' ? '' : e.message);
+    if (e.message === 'cancelled') return; /* cancel() goes on */
+    problem('run', e.message);
     if (app.dead) await restart();
   }
   app.busy = '';
@@ -210,16 +212,14 @@ async function predict() {
 }
 
 async function cancel() {
-  $('cancel').disabled = true;
-  const ready = restart(); /* rejects what waits: predict() then ends */
+  app.busy = 'restart';
+  refresh();
   try {
-    app.busy = 'restart';
-    await ready;
+    await restart(); /* rejects what waits: predict() then ends */
   } catch (e) {
     problem('run', e.message);
   }
   app.busy = '';
-  $('cancel').disabled = false;
   refresh();
 }
 

@@ -160,10 +160,11 @@ EXPORT(web_model_describe) const char *web_model_describe(void)
  * floats; refused before any of these sizes can wrap. */
 static int check_size(void)
 {
+    if (!image || !model) return error_set(&n->e, "an image and a model are needed");
     const struct sample *s = &image->sample;
     double voxels = (double)s->size[0] * s->size[1] * s->size[2], spacing = 1;
     const struct plan *p = model->run.plan;
-    for (int a = 0; p && a < 3; a++) spacing *= s->spacing[a] / p->spacing[a];
+    for (int a = 0; p && a < 3; a++) spacing *= p->spacing[a] > 0 ? s->spacing[a] / p->spacing[a] : 1;
     double bytes = voxels * (s->channels * 4.0 + 2) + voxels * (p && spacing > 1 ? spacing : 1) * (s->channels + (p ? p->classes : 0)) * 4.0;
     if (bytes < 3.5e9) return 0;
     return error_set(&n->e, "the image of %d x %d x %d voxels needs about %.1f GB with this model, and a page has 4: use the program", s->size[2],
@@ -191,6 +192,7 @@ EXPORT(web_segment) uint8_t *web_segment(void)
 /* Probabilities of the classes; the caller frees them. */
 EXPORT(web_classify) float *web_classify(void)
 {
+    if (check_size()) return NULL;
     float *probabilities = calloc(LABELS_MAX, sizeof *probabilities);
     if (!probabilities) error_set(&n->e, "out of memory for the probabilities");
     if (probabilities && nephron_predict(model, image, NULL, probabilities) == 0) return probabilities;

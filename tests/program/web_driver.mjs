@@ -1,4 +1,4 @@
-/* web_driver.mjs PAGE STEP... - opens a page from file:// in headless Chromium and drives it over the DevTools pipe, as a user would.
+/* web_driver.mjs PAGE[#HASH] STEP... - opens a page from file:// in headless Chromium and drives it over the DevTools pipe, as a user would.
  * Steps, in order: files:INPUT_ID=PATH[,PATH...]  wait:EXPRESSION  click:ID  print:EXPRESSION  bytes:EXPRESSION=FILE (a Uint8Array)
  * size:WIDTHxHEIGHT[,dark][,mobile]  shot:FILE.png  set:EXPRESSION. A step that fails, or 120 s of waiting, ends it with code 1.
  * CHROMIUM names the browser. */
@@ -76,7 +76,8 @@ try {
   session = (await send('Target.attachToTarget', { targetId: page.targetId, flatten: true })).sessionId;
   for (const domain of ['Page', 'DOM', 'Runtime']) await send(`${domain}.enable`);
   await steps.size('1280x860');
-  await send('Page.navigate', { url: pathToFileURL(resolve(process.argv[2])).href });
+  const [path, hash] = process.argv[2].split('#');
+  await send('Page.navigate', { url: pathToFileURL(resolve(path)).href + (hash ? `#${hash}` : '') });
   await steps.wait("document.readyState === 'complete'");
   for (const step of process.argv.slice(3)) await steps[step.slice(0, step.indexOf(':'))](step.slice(step.indexOf(':') + 1));
 } catch (e) {

@@ -111,7 +111,7 @@ async function load(what, files) {
     $(`${what}-card`).classList.add('done');
   } catch (e) {
     $(`${what}-about`).textContent = before;
-    problem(what, e.message + (app[what] ? ` The ${what} above is kept.` : ''));
+    problem(what, app[what] ? `${e.message.replace(/\.$/, '')}. The ${what} above is kept.` : e.message);
     if (app.dead) await restart();
   }
   app.busy = '';

@@ -44,6 +44,7 @@ run "secrets decide no branch and no address" . sh tests/program/check_constant_
 run "the kernels in WebAssembly have the bits of plain C" . sh tests/program/check_wasm.sh
 run "the page in a browser predicts as the program does" . sh tests/program/check_web.sh
 run "each allocation of the readers and writers fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory_io.sh
+run "each allocation of the commands fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory.sh
 run "JPEG decoders: every cut, every flipped bit, under the sanitizers" build/sanitize env CHECK_ALL=1 ./tests/unit/io/check_dicom_jpeg
 for target in fuzz_tables fuzz_images fuzz_dicom fuzz_jpeg; do # every sample file through the fuzz targets; to fuzz: see the heads of the files
     run "$target over the sample files" build/sanitize sh -c "make tests/fuzz/$target CFLAGS='$sanitize' && find tests/data -type f | xargs ./tests/fuzz/$target"

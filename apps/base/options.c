@@ -1,5 +1,6 @@
 /* options.c - command lines against a table; the same table as help, as a manual page and as a list for the shells. */
 #include "apps/base/options.h"
+#include "apps/base/console.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,19 +12,19 @@
 int app_fail(const struct error *e)
 {
     fflush(stdout);
-    fprintf(stderr, "nephron: %s\n", e->text);
+    console_to(stderr, "nephron: %s\n", e->text);
     return 1;
 }
 
 int app_usage(const char *command, const char *format, ...)
 {
     va_list args;
+    char text[1200];
     va_start(args, format);
-    fflush(stdout);
-    fprintf(stderr, "nephron %s: ", command);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, " (nephron %s -h tells the options)\n", command);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    fflush(stdout);
+    console_to(stderr, "nephron %s: %s (nephron %s -h tells the options)\n", command, text, command);
     return 2;
 }
 

@@ -7,6 +7,7 @@
 
 #include "nn/infer/crossval.h"
 #include "nn/infer/ensemble.h"
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/base/result_tables.h"
@@ -108,7 +109,7 @@ static int measure(struct best *v, struct candidate *c, struct crossval *cases, 
     c->dice = mean[0];
     c->cases = cases->pairs;
     if (!v->quiet)
-        printf("%.4f  %4d cases  %s%s%s\n", c->dice, c->cases, v->run[c->run[0]].path,
+        console("%.4f  %4d cases  %s%s%s\n", c->dice, c->cases, v->run[c->run[0]].path,
                c->run[1] < 0 ? "" : " + ", c->run[1] < 0 ? "" : v->run[c->run[1]].path);
     return 0;
 }
@@ -155,7 +156,7 @@ static void print_commands(const struct best *v, const struct candidate *c, stru
                  "nephron ensemble OUT_0 OUT_1 -o OUT --postprocessing %s/postprocessing.json", v->out);
         json_add_text(commands, NULL, line);
     }
-    for (int k = 0; !v->quiet && k < commands->count; k++) printf("  %s\n", commands->item[k]->string);
+    for (int k = 0; !v->quiet && k < commands->count; k++) console("  %s\n", commands->item[k]->string);
 }
 
 static void add_runs(struct json *j, const struct best *v, const struct candidate *c)
@@ -172,7 +173,7 @@ static int finish(struct best *v, const struct candidate *c, struct error *e)
         file_join(record, sizeof record, v->out, "best.json", e))
         return -1;
     if (!v->quiet)
-        printf("best: %s%s%s, mean Dice %.4f\n", v->run[c->run[0]].path, c->run[1] < 0 ? "" : " + ",
+        console("best: %s%s%s, mean Dice %.4f\n", v->run[c->run[0]].path, c->run[1] < 0 ? "" : " + ",
                c->run[1] < 0 ? "" : v->run[c->run[1]].path, c->dice);
     int status = cases_of(&cases, v, c, e);
     if (!status) status = crossval_determine(&cases, path, e);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "io/base/file.h"
 #include "io/dicom/dicom_labels.h"
@@ -53,7 +54,7 @@ static int write_tensors(const struct safetensors *s, const char *path, struct e
     if (weights_write(s, path, &changed, e)) return -1;
     if (changed > 0) printf("%zu tensors of bfloat16 or 8-bit floats became float32\n", changed);
     for (int i = 0; i < s->count; i++) bytes += s->tensor[i].bytes;
-    printf("%s: %d tensors, %zu bytes\n", path, s->count, bytes);
+    console("%s: %d tensors, %zu bytes\n", path, s->count, bytes);
     return 0;
 }
 
@@ -160,7 +161,7 @@ static void print_notes(const struct model_folder *m)
 {
     const struct json *axes = json_get(json_get(m->manifest, "converted_from"),
                                        "inference_allowed_mirroring_axes");
-    printf("%s: run of %d checkpoints, configuration %s; every tensor fits the plan's network\n", m->out,
+    console("%s: run of %d checkpoints, configuration %s; every tensor fits the plan's network\n", m->out,
            m->checkpoints, json_text(m->manifest, "configuration", ""));
     if (axes != NULL && axes->type != JSON_ARRAY)
         printf("trained without mirroring: predict will not mirror\n");
@@ -215,7 +216,7 @@ static int write_image(struct volume *v, const char *out, const char *part, stru
     enum voxel_type type = lossless_type(v);
     int status = volume_write(v, out, type, e);
     if (!status)
-        printf("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0],
+        console("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0],
                (long long)v->size[1], (long long)v->size[2], voxel_type_name(type), v->format,
                part[0] ? ", " : "", part);
     volume_free(v);
@@ -262,7 +263,7 @@ static int convert_image(const char *in, const char *out, const char *series, in
     char (*uid)[65];
     int count, status = volume_list_series(&uid, &count, in, series, e);
     for (int i = 0; !status && i < count; i++) {
-        if (count > 1) printf("series %d: %s\n", i + 1, uid[i]);
+        if (count > 1) console("series %d: %s\n", i + 1, uid[i]);
         status = convert_series(in, out, uid[i][0] ? uid[i] : NULL, count > 1 ? i + 1 : 0, volume, e);
     }
     free(uid);
@@ -344,7 +345,7 @@ static int write_labels(const char *in, const char *out, const struct to_dicom *
         status = (seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r,
                                                                 "nephron " NEPHRON_VERSION, date, clock, e);
     if (!status)
-        printf("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count,
+        console("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count,
                r->series_uid);
     free(label);
     return status;
@@ -388,10 +389,10 @@ static int write_onnx(const struct run *r, const struct model *m, const char *ou
 {
     if (onnx_export(r, m, out, e)) return -1;
     if (r->plan)
-        printf("%s: image [N][%d][%s][H][W] to logits\n", out, plan_inputs(r->plan),
+        console("%s: image [N][%d][%s][H][W] to logits\n", out, plan_inputs(r->plan),
                r->plan->dims == 2 ? "1" : "D");
     else
-        printf("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out, r->options.resnet.channels,
+        console("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out, r->options.resnet.channels,
                r->options.crop[0], r->options.crop[1], r->options.crop[2]);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nn/infer/ensemble.h"
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
@@ -71,7 +72,7 @@ static int run_cases(struct ensemble *v, struct error *e)
     progress_end(&bar);
     file_list_free(&files);
     if (!status && !v->quiet)
-        printf("%s: %d label maps from %d predictions each\n", v->out, done, v->c.folders);
+        console("%s: %d label maps from %d predictions each\n", v->out, done, v->c.folders);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
@@ -78,7 +79,7 @@ static void print_volume(const struct volume *v, const char *path)
 {
     char code[4];
     orientation_code(code, v);
-    printf("%s: %s image\n  size          %lld x %lld x %lld voxels", path, v->format, (long long)v->size[0],
+    console("%s: %s image\n  size          %lld x %lld x %lld voxels", path, v->format, (long long)v->size[0],
            (long long)v->size[1], (long long)v->size[2]);
     if (v->size[3] > 1) printf(", %lld volumes", (long long)v->size[3]);
     printf("\n  spacing       %.7g x %.7g x %.7g mm\n", v->spacing[0], v->spacing[1], v->spacing[2]);
@@ -87,7 +88,7 @@ static void print_volume(const struct volume *v, const char *path)
     for (int r = 0; r < 3; r++)
         printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0],
                v->affine[r][1], v->affine[r][2], v->affine[r][3]);
-    if (v->assumed[0]) printf("  assumed       %s\n", v->assumed);
+    if (v->assumed[0]) console("  assumed       %s\n", v->assumed);
     print_values(v);
     if (v->description[0]) printf("  description   %s\n", shown(v->description));
 }
@@ -95,14 +96,14 @@ static void print_volume(const struct volume *v, const char *path)
 /* The patient's name and number are not told: the output may be shown or kept. */
 static void print_series(const struct image_info *d)
 {
-    printf("  series        %s, %d file%s\n", d->series_uid[0] ? d->series_uid : "without a UID", d->files,
+    console("  series        %s, %d file%s\n", d->series_uid[0] ? d->series_uid : "without a UID", d->files,
            d->files > 1 ? "s" : "");
     if (d->modality[0]) printf("  modality      %s\n", shown(d->modality));
     if (d->manufacturer[0]) printf("  manufacturer  %s\n", shown(d->manufacturer));
     if (!isnan(d->field_strength)) printf("  field         %.7g T\n", d->field_strength);
     if (!isnan(d->repetition_time)) printf("  TR            %.7g ms\n", d->repetition_time);
     if (!isnan(d->echo_time)) printf("  TE            %.7g ms\n", d->echo_time);
-    printf("  syntax        %s%s%s%s\n", d->syntax, d->syntax_uid[0] ? " (" : "", d->syntax_uid,
+    console("  syntax        %s%s%s%s\n", d->syntax, d->syntax_uid[0] ? " (" : "", d->syntax_uid,
            d->syntax_uid[0] ? ")" : "");
 }
 
@@ -124,7 +125,7 @@ static int info_volume(int *volumes, const char *path, const struct image_choice
     *volumes = d.volumes;
     print_volume(&v, path);
     if (d.volumes > 1)
-        printf("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
+        console("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
     if (d.files) print_series(&d);
     volume_free(&v);
     return 0;
@@ -194,7 +195,7 @@ static int info_safetensors(const char *path, struct error *e)
     if (safetensors_read(&s, path, e)) return -1;
     for (int i = 0; i < s.count; i++) bytes += s.tensor[i].bytes;
     double other = count_values(&s, "optimizer.");
-    printf("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes,
+    console("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes,
            count_values(&s, "") - other);
     if (other > 0) printf("  optimiser     %.0f values\n", other);
     for (int i = 0; i < s.metas; i++)
@@ -215,7 +216,7 @@ static int info_pth(const char *path, struct error *e)
     int nnunet = json_get(p.values, NNUNET_NETWORK) && nnunet_network(&network, &p, path, e) == 0 &&
                  network.count > 0;
     const struct safetensors *shown = nnunet ? &network : &p.tensors;
-    printf("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
+    console("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
     print_members(p.values, 100);
     if (nnunet) printf("  parameters    %.0f of the network\n", count_values(shown, ""));
     print_tensors(shown);
@@ -266,13 +267,13 @@ static int info_npz(const char *path, struct error *e)
     struct dataset d;
     struct error ignored;
     if (npz_read(&z, path, e)) return -1;
-    printf("%s: npz, %d arrays\n", path, z.count);
+    console("%s: npz, %d arrays\n", path, z.count);
     for (int i = 0; i < z.count; i++) print_array(&z.array[i]);
     int medmnist = npz_find(&z, "train_images") != NULL;
     npz_free(&z);
     if (!medmnist) return 0;
     if (dataset_open(&d, path, &ignored)) { /* arrays that are no dataset for us: told, not an error */
-        printf("  not a dataset that can be trained on: %s\n", ignored.text);
+        console("  not a dataset that can be trained on: %s\n", ignored.text);
         return 0;
     }
     print_classes(&d);
@@ -284,7 +285,7 @@ static int info_npy(const char *path, struct error *e)
 {
     struct npy a;
     if (npy_read(&a, path, e)) return -1;
-    printf("%s: npy\n", path);
+    console("%s: npy\n", path);
     print_array(&a);
     npy_free(&a);
     return 0;
@@ -297,7 +298,7 @@ static int print_json(const char *path, int width, struct error *e)
     static const char *const kind[] = {"null", "boolean", "number", "number", "text", "list", "object"};
     struct json *j = json_read(path, e);
     if (!j) return -1;
-    printf("%s: JSON %s", path, kind[j->type]);
+    console("%s: JSON %s", path, kind[j->type]);
     if (j->type == JSON_OBJECT || j->type == JSON_ARRAY) printf(" of %d", j->count);
     printf("\n");
     print_members(j, width);
@@ -309,7 +310,7 @@ static int info_csv(const char *path, struct error *e)
 {
     struct csv t;
     if (csv_read(&t, path, e)) return -1;
-    printf("%s: table of %d rows\n  columns      ", path, t.rows);
+    console("%s: table of %d rows\n  columns      ", path, t.rows);
     for (int c = 0; c < t.columns; c++) printf(" %s", shown(t.header[c]));
     printf("\n");
     csv_free(&t);
@@ -394,13 +395,13 @@ static int info_dataset(const char *path, struct error *e)
     if (dataset_open(&d, path, e)) return -1;
     int maps = 0;
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
-    printf("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path,
+    console("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path,
            shown(json_text(d.json, "name", d.name)), d.cases, maps, d.file_ending);
     if (d.classes) print_classes(&d);
     for (int i = 0; i < d.cases; i++) {
         struct sample s;
         if (dataset_load(&s, &d, i, e)) {
-            printf("  problem       %s\n", e->text);
+            console("  problem       %s\n", e->text);
             m.problems++;
             continue;
         }
@@ -409,7 +410,7 @@ static int info_dataset(const char *path, struct error *e)
     }
     int64_t announced = json_integer(d.json, "numTraining", d.cases);
     if (announced != d.cases) {
-        printf("  problem       dataset.json: numTraining is %lld, there are %d cases\n",
+        console("  problem       dataset.json: numTraining is %lld, there are %d cases\n",
                (long long)announced, d.cases);
         m.problems++;
     }
@@ -446,7 +447,7 @@ static int info_model(const char *path, struct error *e)
     char fold[64][16];
     if (run_open(&r, path, e)) return -1;
     int n = run_folds(fold, 64, &r, NULL);
-    printf("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g "
+    console("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g "
            "x %.5g mm\n  mirroring    ",
            path, r.configuration, r.plan->patch[plan_place(r.plan, 0)], r.plan->patch[plan_place(r.plan, 1)], r.plan->patch[plan_place(r.plan, 2)],
            r.plan->spacing[plan_place(r.plan, 0)], r.plan->spacing[plan_place(r.plan, 1)], r.plan->spacing[plan_place(r.plan, 2)]);

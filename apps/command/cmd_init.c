@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "io/base/file.h"
 #include "nn/data/labelmap.h"
@@ -370,16 +371,16 @@ static void print_found(struct init *w, const char *path)
 {
     int labelled = 0;
     for (int i = 0; i < w->cases; i++) labelled += w->item[i].label[0] != 0;
-    printf("%s: %d cases, %d with a label map, %d channel%s, files %s\n", path, w->cases, labelled, w->channels, w->channels == 1 ? "" : "s", w->ending);
+    console("%s: %d cases, %d with a label map, %d channel%s, files %s\n", path, w->cases, labelled, w->channels, w->channels == 1 ? "" : "s", w->ending);
     print_range("size", w->size, "voxels");
     print_range("spacing", w->spacing, "mm");
-    for (int c = 0; c < w->channels; c++) printf("  channel %-2d %s\n", c, w->channel_name[c]);
-    for (int v = 0; v < w->values; v++) printf("  label %-4d %-24s in %d case%s\n", v, w->label_name[v], w->seen_in[v], w->seen_in[v] == 1 ? "" : "s");
+    for (int c = 0; c < w->channels; c++) console("  channel %-2d %s\n", c, w->channel_name[c]);
+    for (int v = 0; v < w->values; v++) console("  label %-4d %-24s in %d case%s\n", v, w->label_name[v], w->seen_in[v], w->seen_in[v] == 1 ? "" : "s");
     if (w->labels[0] && !w->labels_text && !strncmp(w->label_name[w->values > 1], "label_", 6))
         printf("Labels are called by their values: --labels NAME,NAME... names them.\n");
     if (!w->channels_text && !strncmp(w->channel_name[0], "channel_", 8))
         printf("Channels have no names: --channels NAME,... names them; \"CT\" makes the planner normalise as for CT.\n");
-    printf("Next: nephron plan %s\n", w->out ? w->out : w->folder);
+    console("Next: nephron plan %s\n", w->out ? w->out : w->folder);
 }
 
 static int write_found(struct init *w, struct error *e)

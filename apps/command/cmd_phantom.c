@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "apps/phantom/render.h"
 #include "apps/base/progress.h"
@@ -350,7 +351,7 @@ static void print_summary(const struct work *w)
         malignant += tumour_model(w->record[i].is.kind)->malignant;
         kinds[w->record[i].is.kind]++;
     }
-    printf("%s: %d cases, %d malignant (", w->out, w->cases, malignant);
+    console("%s: %d cases, %d malignant (", w->out, w->cases, malignant);
     for (int k = 0; k < TUMOUR_KINDS; k++) printf("%s%d %s", k ? ", " : "", kinds[k], tumour_model((enum tumour_kind)k)->name);
     printf("), %lldx%lldx%lld voxels in the first\n", (long long)w->record[0].size[2], (long long)w->record[0].size[1],
            (long long)w->record[0].size[0]);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/command/plan_layers.h"
 #include "apps/training/budget.h"
 #include "apps/base/options.h"
@@ -55,7 +56,7 @@ static void print_needs(const struct plan *p)
     struct needs n, half;
     struct error e;
     if (measure(&n, p, 0, &e) || measure(&half, p, GRAPH_BF16, &e)) {
-        printf("  network             cannot be built here: %s\n", e.text);
+        console("  network             cannot be built here: %s\n", e.text);
         return;
     }
     double weights = 4.0 * (double)n.parameters;
@@ -103,7 +104,7 @@ static void print_stages(const char *title, const int (*v)[3], const struct plan
 static void print_plan(const struct plan *p)
 {
     static const char axis[] = "zyx";
-    printf("\n%s (%s U-Net)\n  %-20s", p->configuration, p->architecture, "patch");
+    console("\n%s (%s U-Net)\n  %-20s", p->configuration, p->architecture, "patch");
     print_sizes(p, p->patch, NULL, " x ");
     printf(" voxels, batch %d\n  %-20s", p->batch, "spacing");
     print_sizes(p, NULL, p->spacing, " x ");
@@ -122,13 +123,13 @@ static void print_plan(const struct plan *p)
 
 static void print_fingerprint(const struct fingerprint *f, const struct dataset *d)
 {
-    printf("%s: %d cases, %d channel%s, %d labels%s", d->name, f->cases, d->channels, d->channels == 1 ? "" : "s", d->labels,
+    console("%s: %d cases, %d channel%s, %d labels%s", d->name, f->cases, d->channels, d->channels == 1 ? "" : "s", d->labels,
            d->ignore_label >= 0 ? " and ignore" : "");
     if (d->regions) printf(" in %d regions", d->regions);
     printf("\n");
     printf("median of the image left after cropping to nonzero: %.1f %%\n", 100 * f->median_relative_size);
     for (int c = 0; c < d->channels; c++)
-        printf("channel %d (%s): foreground mean %.6g, std %.6g, 0.5 %% to 99.5 %%: %.6g to %.6g; %s\n", c, d->channel_name[c],
+        console("channel %d (%s): foreground mean %.6g, std %.6g, 0.5 %% to 99.5 %%: %.6g to %.6g; %s\n", c, d->channel_name[c],
                f->intensity[c].mean, f->intensity[c].std, f->intensity[c].percentile_00_5, f->intensity[c].percentile_99_5,
                normalization_name(normalization_of_channel(d->channel_name[c])));
 }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "apps/command/predict_cases.h"
 #include "apps/training/predictions.h"
@@ -356,7 +357,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     if (!status) status = write_record(p, e);
     if (!status) status = run_previous(p, e);
     if (!status && !p->quiet) {
-        printf("%s: %d case%s, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n", p->run_path, cases.count,
+        console("%s: %d case%s, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n", p->run_path, cases.count,
                cases.count == 1 ? "" : "s", s.predictors, s.predictors > 1 ? "s" : "", announced * 1e-6,
                (double)graph_bytes(s.predictor[0].graph) * 1e-6);
         fflush(stdout);
@@ -373,7 +374,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     if (!status) status = finish_record(p, &s, cases.count, announced, clock_seconds() - start, e);
     if (!status && !p->quiet) print_volumes(p);
     if (!status && !p->quiet)
-        printf("%s: %d label map%s, peak memory %.1f MB\n", p->out, cases.count, cases.count == 1 ? "" : "s", peak_bytes() * 1e-6);
+        console("%s: %d label map%s, peak memory %.1f MB\n", p->out, cases.count, cases.count == 1 ? "" : "s", peak_bytes() * 1e-6);
     json_free(p->record);
     p->record = NULL;
     segmenter_free(&s);

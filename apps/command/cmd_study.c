@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/study/report.h"
@@ -116,7 +117,7 @@ static int run_study(struct study *s, struct error *e)
     if (!s->data && make_phantom(s, data, sizeof data, e)) return -1;
     if (study_open(s, e) || study_roles(s, e) || arms_choose(s, s->sizes.arms, e) || study_measure(s, e)) return -1;
     if (!s->quiet) {
-        printf("%s: %d cases, %d sites%s; %d for training, %d for validation, %d for the test\n", s->data, s->dataset.cases, s->sites,
+        console("%s: %d cases, %d sites%s; %d for training, %d for validation, %d for the test\n", s->data, s->dataset.cases, s->sites,
                s->sites_drawn ? " drawn at random (no sites.csv)" : "", study_count(s, -1, STUDY_TRAIN, -1),
                study_count(s, -1, STUDY_VALIDATION, -1), study_count(s, -1, STUDY_TEST, -1));
         fflush(stdout);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/patients.h"
 #include "apps/command/compare.h"
 #include "nn/measure/metric.h"
@@ -282,7 +283,7 @@ static void print_effects(const struct compare *c, const struct measured *r, int
     printf("%-18s %5s %9s %9s %9s  %18s %9s  %18s\n", "", "n", "mean A", "mean B", "A - B",
            "bootstrap interval", "shift", "its interval");
     for (int k = 0; k < n; k++, r++)
-        printf("%-18s %5d %9.4f %9.4f %9.4f  %8.4f, %8.4f %9.4f  %8.4f, %8.4f\n", r->name, r->n, r->mean[0],
+        console("%-18s %5d %9.4f %9.4f %9.4f  %8.4f, %8.4f %9.4f  %8.4f, %8.4f\n", r->name, r->n, r->mean[0],
                r->mean[1], r->difference, r->bca[0], r->bca[1], r->shift.shift, r->shift.ci[0],
                r->shift.ci[1]);
     printf(
@@ -313,7 +314,7 @@ static void print_tests(const struct compare *c, const struct measured *r, int n
         stats_p_text(p[1], r->holm);
         stats_p_text(p[2], r->tost.p);
         stats_p_text(p[3], r->noninferiority.p);
-        printf("%-18s %9.6g %10s %-7s %5d", r->name, r->wilcoxon.statistic, p[0],
+        console("%-18s %9.6g %10s %-7s %5d", r->name, r->wilcoxon.statistic, p[0],
                r->wilcoxon.exact ? "exact" : "normal", r->wilcoxon.zeros);
         if (holm) printf(" %9s", k ? p[1] : "");
         stats_p_text(p[1], r->clustered.p);

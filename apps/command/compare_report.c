@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/command/compare.h"
 #include "nn/measure/stats.h"
 
@@ -33,8 +34,8 @@ void compare_print_head(const struct compare *c, const struct json *j, const cha
     for (int k = 0; k < 2; k++) {
         const struct compare_arm *a = &c->arm[k];
         const int n = (int)json_integer(json_get(j, "cases"), k ? "b" : "a", 0);
-        if (a->seeds > 1) printf("%c %s (%d seeds, %d cases each)\n", "AB"[k], a -> name, a -> seeds, n);
-        else printf("%c %s (%d cases)\n", "AB"[k], a -> name, n);
+        if (a->seeds > 1) console("%c %s (%d seeds, %d cases each)\n", "AB"[k], a -> name, a -> seeds, n);
+        else console("%c %s (%d cases)\n", "AB"[k], a -> name, n);
     }
     if (c->unpaired) printf("different cases\n");
     else
@@ -43,9 +44,9 @@ void compare_print_head(const struct compare *c, const struct json *j, const cha
                                    : "");
     for (int i = 0; left && i < left->count; i++) {
         const struct json *names = left->item[i];
-        printf("left out, %s: %d (", names->key, names->count);
-        for (int k = 0; k < names->count && k < 5; k++) printf("%s%s", k ? ", " : "", names->item[k]->string);
-        printf("%s)\n", names->count > 5 ? ", ..." : "");
+        console("left out, %s: %d (", names->key, names->count);
+        for (int k = 0; k < names->count && k < 5; k++) console("%s%s", k ? ", " : "", names->item[k]->string);
+        console("%s)\n", names->count > 5 ? ", ..." : "");
     }
     printf("\n");
 }
@@ -70,7 +71,7 @@ void compare_print_headline(const struct json *j)
         for (const char *word = lines->item[i]->string; *word;) {
             const int length = (int)strcspn(word, " ");
             if (column && column + 1 + length > 110) printf("\n"), column = 0;
-            column += printf("%s%.*s",
+            column += console("%s%.*s",
                              column                                               ? " "
                              : i < lines->count && word == lines->item[i]->string ? "- "
                                                                                   : "  ",

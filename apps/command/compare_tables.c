@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/patients.h"
 #include "apps/base/scores.h"
 #include "apps/command/compare.h"
@@ -164,7 +165,7 @@ static void compare_share(struct json *j, struct json *mcnemar, const char *key,
     json_add_number(mcnemar, "detectable_difference", found);
     if (c->quiet) return;
     char text[32];
-    printf("%-12s %6.4f  %6.4f to %6.4f   %6.4f  %6.4f to %6.4f   %5d %5d  %-12s", key,
+    console("%-12s %6.4f  %6.4f to %6.4f   %6.4f  %6.4f to %6.4f   %5d %5d  %-12s", key,
            n ? (double)right[0] / n : NAN, ci[0][0], ci[0][1], n ? (double)right[1] / n : NAN, ci[1][0],
            ci[1][1], m.b, m.c, compare_p(text, m.p));
     if (found > 0) printf(" %9.4f\n", found);
@@ -231,7 +232,7 @@ static int add_areas(struct json *j, const struct tables *t, const struct delong
 static void print_delong(const char *name, const struct delong *d)
 {
     char text[32];
-    printf("%-18s A - B %7.4f, 95 %% interval %.4f to %.4f, se %.4f, z %.3f, %s\n", name, d->difference,
+    console("%-18s A - B %7.4f, 95 %% interval %.4f to %.4f, se %.4f, z %.3f, %s\n", name, d->difference,
            d->ci[0], d->ci[1], d->se, d->z, compare_p(text, d->p));
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/progress.h"
 #include "apps/base/result_tables.h"
 #include "apps/command/evaluate.h"
@@ -250,7 +251,7 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
         json_add_number(limits, NULL, r.limits[1]);
         json_add_number(one, "icc", r.icc);
         if (print)
-            printf("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %.3f to %.3f, "
+            console("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %.3f to %.3f, "
                    "ICC(2,1) %.3f\n",
                    ev->name[k], r.bias, r.limits[0], r.limits[1], r.icc);
     }
@@ -262,8 +263,8 @@ static void print_left_out(const struct work *v)
 {
     for (int i = 0; i < v->left_out->count; i++) {
         const struct json *names = v->left_out->item[i];
-        printf("left out, %s: %d (", names->key, names->count);
-        for (int k = 0; k < names->count && k < 5; k++) printf("%s%s", k ? ", " : "", names->item[k]->string);
+        console("left out, %s: %d (", names->key, names->count);
+        for (int k = 0; k < names->count && k < 5; k++) console("%s%s", k ? ", " : "", names->item[k]->string);
         printf("%s)\n", names->count > 5 ? ", ..." : "");
     }
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/patients.h"
 #include "apps/base/scores.h"
 #include "apps/command/evaluate.h"
@@ -329,7 +330,7 @@ static int report(const struct evaluate *o, struct table *t, struct table *valid
     int status = t->classes > 2 ? report_more_classes(j, o, t, e)
                                 : report_two_classes(j, o, t, clusters, validation, e);
     if (!status && !o->quiet && t->left_out)
-        printf("%d cases of %s are not in %s and are left out.\n", t->left_out, o->pred, o->ref);
+        console("%d cases of %s are not in %s and are left out.\n", t->left_out, o->pred, o->ref);
     if (!status && o->out) status = json_write(j, o->out, e);
     json_free(j);
     return status;

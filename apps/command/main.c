@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "tensor/base/cpu.h"
 
@@ -75,8 +76,8 @@ static int run(const char *name, int argc, char **argv)
     int distance = OPTIONS_FAR;
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i].run) distance = options_closer(&best, commands[i].name, name, distance);
-    if (best) fprintf(stderr, "nephron: unknown command '%s', did you mean %s? (nephron help lists all)\n", name, best);
-    else fprintf(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
+    if (best) console_to(stderr, "nephron: unknown command '%s', did you mean %s? (nephron help lists all)\n", name, best);
+    else console_to(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
     return 2;
 }
 

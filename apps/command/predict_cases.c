@@ -1,5 +1,6 @@
 /* predict_cases.c - which cases the inputs of `nephron predict` hold. */
 #include "apps/command/predict_cases.h"
+#include "apps/base/console.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,7 +116,7 @@ static void tell_left_out(const struct file_list *files, const char *folder, con
         if (!left++) first = files->name[i];
     }
     if (left)
-        fprintf(stderr, "nephron: %s: %d image%s not named CASE_0000%s %s left out, the first is %s\n", folder, left, left == 1 ? "" : "s", ending,
+        console_to(stderr, "nephron: %s: %d image%s not named CASE_0000%s %s left out, the first is %s\n", folder, left, left == 1 ? "" : "s", ending,
                 left == 1 ? "was" : "were", text_shown(shown, sizeof shown, first));
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
 
@@ -119,7 +120,7 @@ static void print_wrapped(const char *text)
     for (const char *word = text; *word;) {
         const int length = (int)strcspn(word, " ");
         if (column && column + 1 + length > 100) printf("\n"), column = 0;
-        column += printf("%s%.*s", column ? " " : "", length, word);
+        column += console("%s%.*s", column ? " " : "", length, word);
         word += length + (word[length] == ' ');
     }
     printf("\n");
@@ -135,7 +136,7 @@ void report_print(const struct study *s, const struct results *r)
         study_arm_name(name, s, a);
         const char *column[3] = {dice ? plot_number(value[0], r->segment.arm[a].mean, 3) : "", dice ? plot_number(value[1], r->segment.arm[a].seed_sd, 3) : "",
                                  auc ? plot_number(value[2], r->classify.arm[a].c.auc, 3) : ""};
-        printf("%-28s%14s%14s%14s\n", name, strcmp(column[0], "–") ? column[0] : "-", strcmp(column[1], "–") ? column[1] : "-",
+        console("%-28s%14s%14s%14s\n", name, strcmp(column[0], "–") ? column[0] : "-", strcmp(column[1], "–") ? column[1] : "-",
                strcmp(column[2], "–") ? column[2] : "-");
     }
     for (int classify = 0; classify < 2; classify++) {
@@ -148,5 +149,5 @@ void report_print(const struct study *s, const struct results *r)
         free(text);
     }
     progress_time(time, s->seconds);
-    printf("\n%s/report.html: done in %s, peak memory %.0f MB\n", s->out, time, s->peak_bytes * 1e-6);
+    console("\n%s/report.html: done in %s, peak memory %.0f MB\n", s->out, time, s->peak_bytes * 1e-6);
 }

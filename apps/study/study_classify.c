@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/training/predictions.h"
 #include "apps/study/study.h"
 #include "nn/train/classify.h"
@@ -195,7 +196,7 @@ static void print_arm(const struct study *s, int arm, int seed)
     for (int k = 0; k < t->tests; k++) target[k] = s->dataset.item[t->test[k]].target;
     study_arm_name(name, s, arm);
     if (!s->quiet) {
-        printf("classification  %-24s seed %d  test AUC %.3f  trained %.1f s\n", name, seed + 1, stats_auc(target, r->value, t->tests), r->seconds);
+        console("classification  %-24s seed %d  test AUC %.3f  trained %.1f s\n", name, seed + 1, stats_auc(target, r->value, t->tests), r->seconds);
         fflush(stdout);
     }
     free(target);

@@ -7,6 +7,7 @@
 
 #include "nn/measure/evaluation.h"
 #include "nn/data/labelmap.h"
+#include "apps/base/console.h"
 #include "apps/base/progress.h"
 #include "nn/infer/segmenter.h"
 #include "apps/study/study.h"
@@ -255,7 +256,7 @@ static void print_arm(const struct study *s, int arm, int seed)
     for (int k = 0; k < s->segment.tests; k++)
         if (isfinite(r->value[k])) sum += r->value[k], n++;
     study_arm_name(name, s, arm);
-    printf("segmentation    %-24s seed %d  test Dice %.3f  trained %.1f s  tested %.1f s\n", name, seed + 1, n ? sum / n : NAN, r->seconds,
+    console("segmentation    %-24s seed %d  test Dice %.3f  trained %.1f s  tested %.1f s\n", name, seed + 1, n ? sum / n : NAN, r->seconds,
            r->test_seconds);
     fflush(stdout);
 }

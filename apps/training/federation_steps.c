@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apps/base/console.h"
 #include "apps/base/progress.h"
 #include "apps/training/training.h"
 #include "fl/carried/carried.h"
@@ -20,7 +21,7 @@
 
 static void tell(const struct training_arguments *a, const char *line)
 {
-    if (!a->quiet) printf("%s\n", line);
+    if (!a->quiet) console("%s\n", line);
 }
 
 /* ---- fingerprint --------------------------------------------------------------------------------------- */

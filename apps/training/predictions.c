@@ -1,4 +1,5 @@
 #include "apps/training/predictions.h"
+#include "apps/base/console.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ int predictions_write(const struct predictions *p, const char *path, struct erro
 
 void predictions_print(const struct predictions *p, const char *path)
 {
-    printf("%s: %d cases", path, p->cases);
+    console("%s: %d cases", path, p->cases);
     double *positive = malloc(((size_t)p->cases + 1) * sizeof *positive);
     if (labels_known(p) && p->classes == 2 && positive) {
         struct classification c;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/training/federation_steps.h"
@@ -98,13 +99,13 @@ static void on_round(void *arg, const struct round_record *g, int rounds)
 static void print_cases(const struct training *t)
 {
     if (t->args.quiet) return;
-    printf("%s: %s, %s, %d training and %d validation cases\n", t->args.data,
+    console("%s: %s, %s, %d training and %d validation cases\n", t->args.data,
            t->options.task == TASK_SEGMENT ? "segmentation" : "classification", t->args.federated ? "federated" : "centralised",
            t->train.store.cases, t->validation.store.cases);
     for (int k = 0; t->args.federated && k < t->sites.count; k++) {
         int n = 0;
         for (int i = 0; i < t->train.store.cases; i++) n += t->sites.of[t->train.store.index[i]] == k;
-        printf("  site %-20s %d training cases\n", t->sites.name[k], n);
+        console("  site %-20s %d training cases\n", t->sites.name[k], n);
     }
 }
 
@@ -149,7 +150,7 @@ static void on_site(void *arg, const struct round_record *r, const char *name)
     const struct training *t = ((struct report *)arg)->t;
     if (t->args.quiet || t->sites.count > 12) return;
     progress_clear(&((struct report *)arg)->bar);
-    printf("  %-20s", name);
+    console("  %-20s", name);
     if (isfinite(r->loss)) printf("  loss %.4f", r->loss);
     if (isfinite(r->metric)) printf("  %s %.4f", t->options.task == TASK_SEGMENT ? "Dice" : "AUC", r->metric);
     if (isfinite(r->metric_local)) printf("  local %.4f", r->metric_local);
@@ -162,7 +163,7 @@ static void on_site_failed(void *arg, int round, const char *name, const char *w
 {
     struct report *r = arg;
     progress_clear(&r->bar);
-    fprintf(stderr, "round %d: site %s is left out: %s\n", round + 1, name, why);
+    console_to(stderr, "round %d: site %s is left out: %s\n", round + 1, name, why);
 }
 
 static struct model *load_pretrained(struct training *t, struct error *e)
@@ -263,7 +264,7 @@ static int run_training(struct training *t, struct error *e)
     if (!status && !t->args.quiet) {
         char time[32];
         progress_time(time, clock_seconds() - t->start);
-        printf("%s: done in %s, peak memory %.0f MB\n", t->args.run, time, training_peak_memory() * 1e-6);
+        console("%s: done in %s, peak memory %.0f MB\n", t->args.run, time, training_peak_memory() * 1e-6);
     }
     federate_result_free(&result);
     return status;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/result_tables.h"
 #include "nn/measure/evaluation.h"
 #include "nn/data/labelmap.h"
@@ -179,7 +180,7 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     if (!status && t->args.federated) status = write_site_results(t, &ev, e);
     if (!status && t->args.pictures) status = draw_cases(t, &ev, folder, e);
     if (!status && !t->args.quiet) {
-        printf("validation of the final weights, %d cases (%s):\n", n, path);
+        console("validation of the final weights, %d cases (%s):\n", n, path);
         evaluation_print(&ev);
     }
     evaluation_free(&ev);

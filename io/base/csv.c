@@ -202,8 +202,15 @@ int csv_quote(char *buf, size_t size, const char *text)
     if (quoted) PUT('"');
     if (begins_formula(text) && text_parse_double(&number, text, strlen(text)) != 0) PUT('\'');
     for (; *text; text++) {
-        if (*text == '"') PUT('"');
-        PUT(*text);
+        unsigned char c = (unsigned char)*text;
+        if (c == '"') PUT('"');
+        if (c == 0x1B || c == 0x7F || c == 0x08 || c == 0x07) { /* a terminal would obey them */
+            char code[8];
+            snprintf(code, sizeof code, "\\x%02x", c);
+            for (const char *p = code; *p; p++) PUT(*p);
+        } else {
+            PUT(*text);
+        }
     }
     if (quoted) PUT('"');
 #undef PUT

@@ -25,6 +25,7 @@ static inline const char *csv_cell(const struct csv *c, int row, int column)
 int csv_number(const struct csv *c, const char *name, int row, int column, double *v, struct error *e);
 /* Appends text, quoted where needed, to buf (size bytes); returns its length as snprintf. Text that begins
  * with = + - @ or a tab, and is no number, gets an apostrophe in front, so that no spreadsheet runs it;
+ * escape, delete, backspace and bell, which a terminal would obey, become \xNN.
  * csv_parse takes one apostrophe in front of these away again (and of others' files too), so that what was
  * written is read back. */
 int csv_quote(char *buf, size_t size, const char *text);

@@ -233,15 +233,27 @@ char *text_take(struct text *t)
 
 /* ---- for people to see --------------------------------------------------------------------------------- */
 
+/* C0 and C1 control characters, and DEL. */
+static int is_control(const char *s)
+{
+    const unsigned char *c = (const unsigned char *)s;
+    return c[0] < 0x20 || c[0] == 0x7F || (c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0);
+}
+
+int text_has_control(const char *s)
+{
+    for (; *s; s++)
+        if (is_control(s)) return 1;
+    return 0;
+}
+
 char *text_shown(char *buf, size_t size, const char *s)
 {
     const char *end = s + strlen(s);
     size_t used = 0;
     for (int n; s < end; s += n > 0 ? n : 1) {
-        unsigned char c = (unsigned char)*s;
         n = text_utf8_length(s, end);
-        int control = c < 0x20 || c == 0x7F || (c == 0xC2 && n == 2 && (unsigned char)s[1] < 0xA0);
-        if (n > 0 && !control) {
+        if (n > 0 && !is_control(s)) {
             if (used + (size_t)n >= size) break;
             memcpy(buf + used, s, (size_t)n);
             used += (size_t)n;

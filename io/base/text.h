@@ -51,4 +51,7 @@ char *text_take(struct text *t);
  * needs no change. */
 char *text_shown(char *buf, size_t size, const char *s);
 
+/* Whether s has control characters (as text_shown knows them): no name of a case, a patient or a site may. */
+int text_has_control(const char *s);
+
 #endif

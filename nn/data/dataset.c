@@ -10,6 +10,7 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/sha256.h"
+#include "io/base/text.h"
 #include "nn/data/nnunet_paths.h"
 
 /* The last component of a path, without trailing slashes. */
@@ -58,6 +59,7 @@ static int take_image_name(struct dataset *d, const char *name, struct error *e)
         if (!volume_is_named(name)) return 0; /* an image of another form, also of one that is not read here, would be passed over unseen */
         return error_set(e, "does not end in '%s', dataset.json's file_ending", d->file_ending);
     }
+    if (text_has_control(name)) return error_set(e, "has a control character in its name");
     size_t length = strlen(name) - strlen(d->file_ending);
     if (d->bare) {
         if (length >= ID_MAX) return error_set(e, "has a case id of more than %d characters", ID_MAX - 1);
@@ -214,6 +216,7 @@ static int take_patients(struct dataset *d, const struct csv *t, const char *pat
         if (i < 0) return error_set(e, "%s: row %d: case '%s' is not in the dataset", path, r + 2, id);
         if (!*patient || strlen(patient) >= ID_MAX)
             return error_set(e, "%s: row %d: patient '%.60s' of case %s must have 1 to %d characters", path, r + 2, patient, id, ID_MAX - 1);
+        if (text_has_control(patient)) return error_set(e, "%s: row %d: patient '%.60s' has a control character", path, r + 2, patient);
         if (d->item[i].patient[0]) return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
         strcpy(d->item[i].patient, patient);
     }

@@ -7,6 +7,7 @@
 
 #include "io/base/csv.h"
 #include "io/base/file.h"
+#include "io/base/text.h"
 #include "nn/data/splits.h"
 
 static int sites_create(struct sites *s, int names, const struct dataset *d, struct error *e)
@@ -45,6 +46,7 @@ static int collect_names(struct sites *s, const struct csv *c, int column, const
         const char *name = csv_cell(c, r, column);
         if (!*name || strlen(name) >= SITE_NAME_MAX)
             return error_set(e, "%s: row %d: site '%s' must have 1 to %d characters", path, r + 2, name, SITE_NAME_MAX - 1);
+        if (text_has_control(name)) return error_set(e, "%s: row %d: site '%s' has a control character", path, r + 2, name);
         snprintf(s->name[r], SITE_NAME_MAX, "%s", name);
     }
     qsort(s->name, (size_t)c->rows, sizeof *s->name, compare_names);

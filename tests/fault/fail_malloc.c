@@ -3,6 +3,7 @@
  *     cc -shared -fPIC -o fail_malloc.so tests/fault/fail_malloc.c
  *     FAIL_AT=7 LD_PRELOAD=./fail_malloc.so ./nephron info image.nii.gz
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,7 +15,9 @@ static long number, fail_at;
 
 static int fails(void)
 {
-    return ++number == fail_at;
+    if (__atomic_add_fetch(&number, 1, __ATOMIC_RELAXED) != fail_at) return 0;
+    errno = ENOMEM;
+    return 1;
 }
 
 void *malloc(size_t size)

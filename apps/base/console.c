@@ -1,0 +1,64 @@
+/* console.c - text for people, with what a terminal would obey made visible. */
+#include "apps/base/console.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/text.h"
+
+/* Line by line: their ends are the program's own. */
+static int put_lines(FILE *f, char *text)
+{
+    int written = 0;
+    for (char *line = text, *end; *line; line = end) {
+        char shown[4096];
+        end = line + strcspn(line, "\n");
+        char last = *end;
+        *end = 0;
+        for (size_t size = strlen(line), at = 0; at < size;) { /* pieces that end between characters of UTF-8 */
+            size_t piece = size - at < sizeof shown / 4 - 1 ? size - at : sizeof shown / 4 - 1;
+            while (piece > 1 && at + piece < size && ((unsigned char)line[at + piece] & 0xC0) == 0x80) piece--;
+            char next = line[at + piece];
+            line[at + piece] = 0;
+            written += fprintf(f, "%s", text_shown(shown, sizeof shown, line + at));
+            line[at += piece] = next;
+        }
+        if (last) written += fprintf(f, "\n");
+        if (last) end++;
+    }
+    return written;
+}
+
+static int print(FILE *f, const char *format, va_list args)
+{
+    char small[1024], *text = small;
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(small, sizeof small, format, args);
+    if (n >= (int)sizeof small) text = malloc((size_t)n + 1);
+    if (n >= (int)sizeof small && text) vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    if (n < 0) return n;
+    int written = put_lines(f, text ? text : small); /* without memory its beginning */
+    if (text != small) free(text);
+    return written;
+}
+
+int console(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = print(stdout, format, args);
+    va_end(args);
+    return n;
+}
+
+int console_to(FILE *f, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = print(f, format, args);
+    va_end(args);
+    return n;
+}

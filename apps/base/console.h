@@ -1,0 +1,21 @@
+/* console.h - text for people: whatever names it holds, it moves no cursor and colours nothing.
+ *
+ * Names of files, cases, labels and sites come from others. In what goes to the terminal, control characters (but
+ * the ends of lines) and bytes that are not UTF-8 are shown as \xNN (text_shown); csv_quote does the same for tables.
+ */
+#ifndef APPS_CONSOLE_H
+#define APPS_CONSOLE_H
+
+#include <stdio.h>
+
+/* printf to standard output, and fprintf, of such text. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 1, 2)))
+#endif
+int console(const char *format, ...);
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+int console_to(FILE *f, const char *format, ...);
+
+#endif

@@ -1,0 +1,97 @@
+#!/bin/sh
+# check_memory.sh - every allocation of the commands fails once: exit code 1 and a message, or the whole result; never an abort, never silence,
+# no file broken under a real name; and a training that ended so is resumed to the weights of one that did not. `make check` tries a few
+# allocations of each command, check-all (CHECK_MEMORY_MOST) all of them. Skipped where malloc cannot be preloaded (another libc, a static program,
+# sanitizers).
+nephron=${NEPHRON:-./nephron}
+data=tests/data/hippocampus
+most=${CHECK_MEMORY_MOST:-10}
+work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_check_XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+if ! ${CC:-cc} -shared -fPIC -o "$work/fail.so" tests/fault/fail_malloc.c 2>/dev/null ||
+    ! FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so $nephron info $data/dataset.json >/dev/null 2>&1 || [ ! -s "$work/count" ]; then
+    echo "check_memory: skipped, malloc cannot be preloaded here"
+    echo "check_memory: 0 passed, 0 failed"
+    exit 0
+fi
+
+good() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "FAILED $1"; }
+last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" 2>/dev/null | tail -n 1; }
+
+# The results of a command are the files that "$keep" names in $work/out: each is there whole, or not at all.
+whole() { # whether what lies in $work/out is what lies in $work/want, or a part of the files
+    for file in $keep; do
+        [ -e "$work/out/$file" ] || continue
+        cmp -s "$work/out/$file" "$work/want/$file" || return 1
+    done
+}
+
+sweep() { # command...: it writes to $work/out
+    rm -rf "$work/out" "$work/want"
+    mkdir "$work/out"
+    FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so "$@" >/dev/null 2>"$work/err" || { bad "without a failure: $(head -c 200 "$work/err")"; return; }
+    mv "$work/out" "$work/want"
+    total=$(cat "$work/count")
+    step=$(((total + most - 1) / most))
+    at=1
+    while [ "$at" -le "$total" ]; do
+        rm -rf "$work/out"
+        mkdir "$work/out"
+        FAIL_AT=$at LD_PRELOAD=$work/fail.so timeout 100 "$@" >/dev/null 2>"$work/err"
+        code=$?
+        if [ $code -gt 1 ] || { [ $code -eq 1 ] && [ ! -s "$work/err" ]; }; then
+            bad "allocation $at of $total: exit code $code, '$(head -c 200 "$work/err")': $*"
+        elif ! whole; then bad "allocation $at of $total: a result is broken: $*"
+        elif [ -n "$resume" ] && [ $code -eq 1 ] && ! resumes "$@"; then bad "allocation $at of $total: not to be resumed, '$(head -c 200 "$work/err")': $*"
+        else good; fi
+        at=$((at + step))
+    done
+}
+
+# After the failure: --resume where a run began, else from the start; to the same weights.
+resumes() {
+    again=--resume
+    [ -f "$work/out/run/fold_all/checkpoint_latest.safetensors" ] || again=--overwrite
+    "$@" $again >/dev/null 2>"$work/err" || return 1
+    [ "$(last_hash "$work/out/run/fold_all/progress.csv")" = "$(last_hash "$work/want/run/fold_all/progress.csv")" ]
+}
+
+# ---- two cases, one plan, one run ------------------------------------------------------------------------------------------
+mkdir -p "$work/data/imagesTr" "$work/data/labelsTr" "$work/images"
+for case in hippocampus_001 hippocampus_003; do
+    cp $data/imagesTr/${case}_0000.nii.gz "$work/data/imagesTr/"
+    cp $data/labelsTr/$case.nii.gz "$work/data/labelsTr/"
+done
+cp $data/imagesTr/hippocampus_001_0000.nii.gz "$work/images/"
+sed 's/"numTraining": *[0-9]*/"numTraining": 2/' $data/dataset.json >"$work/data/dataset.json"
+printf 'case,site\nhippocampus_001,a\nhippocampus_003,b\n' >"$work/data/sites.csv"
+tiny="--batch 1 --validation-batches 1 --no-validation --quiet --threads 1 --fold all"
+$nephron train "$work/data" -o "$work/run" --base-features 4 --patch 8,8,8 --epochs 1 --iterations 1 $tiny || bad "a tiny training"
+plans="--plans $work/run/plans.json"
+$nephron predict "$work/run" -i "$work/images" -o "$work/maps" --step 1 --no-mirror --quiet --threads 1 || bad "a tiny prediction"
+mkdir "$work/reference"
+cp $data/labelsTr/hippocampus_001.nii.gz "$work/reference/"
+$nephron evaluate "$work/reference" "$work/maps" -o "$work/summary.json" >/dev/null || bad "a tiny evaluation"
+
+# ---- the commands --------------------------------------------------------------------------------------------------------------
+resume=
+keep=summary.json
+sweep $nephron evaluate "$work/reference" "$work/maps" -o "$work/out/summary.json"
+keep=compare.json
+sweep $nephron compare "$work/summary.json" "$work/summary.json" --json "$work/out/compare.json"
+keep=weights.npz
+sweep $nephron convert "$work/run/fold_all/checkpoint_final.safetensors" "$work/out/weights.npz"
+keep=hippocampus_001.nii.gz
+sweep $nephron predict "$work/run" -i "$work/images" -o "$work/out" --step 1 --no-mirror --quiet --threads 1
+keep=plans.json
+[ "$most" -le 100 ] || sweep $nephron plan "$work/data" -o "$work/out/plans.json" # a second each
+resume=yes
+keep="run/plans.json run/dataset.json run/splits_final.json"
+sweep $nephron train "$work/data" -o "$work/out/run" $plans --epochs 2 --iterations 1 $tiny
+sweep $nephron federate "$work/data" -o "$work/out/run" $plans --sites "$work/data/sites.csv" --rounds 2 --local-iterations 1 $tiny
+
+echo "check_memory: $passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -1,0 +1,73 @@
+#!/bin/sh
+# check_names.sh - names that would colour a terminal or be run by a spreadsheet: of folders, cases, labels, channels, sites, commands and
+# options. No command prints or writes an escape code; what a table would run gets an apostrophe.
+nephron=./nephron
+data=tests/data/hippocampus
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+esc=$(printf '\033')
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+clean() { # exit code, what the output shows, command...
+    want=$1
+    text=$2
+    shift 2
+    "$@" >"$work/out" 2>&1 </dev/null
+    code=$?
+    [ $code -eq "$want" ] && ! grep -q "$esc" "$work/out" && grep -qF -- "$text" "$work/out"
+    ok "exit $code (want $want), an escape code, or no '$text': $(head -n 2 "$work/out" | tr "$esc" '^'): $(echo "$*" | tr "$esc" '^')" $?
+}
+
+red="${esc}[31m"
+shown='\x1b[31m'
+evil="$work/data$red"
+mkdir -p "$evil/imagesTr" "$evil/labelsTr" "$work/images$red"
+for case in hippocampus_001 hippocampus_003; do
+    cp $data/imagesTr/${case}_0000.nii.gz "$evil/imagesTr/"
+    cp $data/labelsTr/$case.nii.gz "$evil/labelsTr/"
+done
+cp $data/imagesTr/hippocampus_001_0000.nii.gz "$work/images$red/=1+1_0000.nii.gz"
+printf '{"channel_names": {"0": "MR\\u001b[31m"}, "labels": {"background": 0, "=front\\u001b[31m": 1, "@back": 2}, "numTraining": 2, "file_ending": ".nii.gz"}\n' \
+    >"$evil/dataset.json"
+tiny="--base-features 4 --patch 8,8,8 --batch 1 --epochs 1 --iterations 1 --validation-batches 1 --threads 1 --step 1 --no-mirror"
+
+clean 2 "$shown" $nephron "evil$red"
+clean 2 "$shown" $nephron train "$evil" "--evil$red"
+clean 1 "$shown" $nephron info "$work/none$red"
+clean 0 "$shown" $nephron info "$evil"
+clean 0 "$shown" $nephron info "$evil/imagesTr/hippocampus_001_0000.nii.gz"
+clean 0 "$shown" $nephron plan "$evil" -o "$work/plans.json"
+clean 0 "$shown" $nephron train "$evil" -o "$work/run$red" --fold 0 $tiny
+clean 0 "$shown" $nephron predict "$work/run$red" -i "$work/images$red" -o "$work/maps$red" --step 1 --no-mirror --threads 1
+[ -f "$work/maps$red/=1+1.nii.gz" ]
+ok "a case called =1+1 is predicted" $?
+mkdir "$work/reference"
+cp $data/labelsTr/hippocampus_001.nii.gz "$work/reference/=1+1.nii.gz"
+clean 0 "Dice" $nephron evaluate "$work/reference" "$work/maps$red" -o "$work/summary.json"
+clean 0 "paired" $nephron compare "$work/summary.json" "$work/summary.json"
+clean 0 "$shown" $nephron convert "$work/run$red/fold_0/checkpoint_final.safetensors" "$work/weights$red.npz"
+printf 'case,site\nhippocampus_001,a%s\nhippocampus_003,b\n' "$red" >"$work/sites.csv"
+clean 1 "has a control character" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --rounds 1
+printf 'case,site\nhippocampus_001,=a\nhippocampus_003,@b\n' >"$work/sites.csv"
+clean 0 "=a" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --base-features 4 --patch 8,8,8 --batch 1 --rounds 1 --local-iterations 1 \
+    --validation-batches 1 --threads 1 --fold all --no-validation
+grep -q "^0,'=a," "$work/federated/fold_all/rounds.csv" && grep -q "^0,'@b," "$work/federated/fold_all/rounds.csv"
+ok "rounds.csv has sites that a spreadsheet runs" $?
+mv "$evil/imagesTr/hippocampus_003_0000.nii.gz" "$evil/imagesTr/hippo${red}_0000.nii.gz"
+clean 1 "has a control character" $nephron train "$evil" -o "$work/other" $tiny
+
+# Tables: no cell begins a formula, none holds an escape code.
+find "$work" -name '*.csv' ! -path "$work/sites.csv" >"$work/tables"
+while IFS= read -r table; do
+    ! grep -qE "(^|,)\"?[=+@]" "$table" && ! grep -q "$esc" "$table"
+    ok "$(echo "$table" | tr "$esc" '^') has a formula or an escape code" $?
+done <"$work/tables"
+[ -s "$work/tables" ]
+ok "no table was written" $?
+echo "check_names: $passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -3,6 +3,18 @@
 
 #include <string.h>
 
+/* A loop over the outputs of a group becomes that many statements, and its sums registers. Clang does so unasked. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define UNROLL _Pragma("GCC unroll 8")
+#else
+#define UNROLL
+#endif
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 /* ---- a fused multiply-add and a square root, on any machine ------------------------------------------------------ */
 
 #if defined(__FP_FAST_FMAF) || defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA)
@@ -98,7 +110,7 @@ static struct taps taps_at(const struct device_conv *s, const float *x, const in
     return t;
 }
 
-static inline int has_zero(const float *sum, int n)
+INLINE int has_zero(const float *sum, int n)
 {
     for (int j = 0; j < n; j++)
         if (sum[j] == 0) return 1;
@@ -107,7 +119,7 @@ static inline int has_zero(const float *sum, int n)
 
 /* sum[j] += the products with output channels j < n. w: the weights of the first of these. Positions outside of x along w are
  * zeros that are multiplied, as in the program: that can change a sum that is itself zero, its sign, and no other. */
-static inline void add_taps(float *sum, const struct taps *t, const float *w, int n)
+INLINE void add_taps(float *sum, const struct taps *t, const float *w, int n)
 {
     const struct device_conv *s = t->s;
     const size_t k = (size_t)s->k, taps_x = (size_t)s->kernel[2];
@@ -124,7 +136,7 @@ static inline void add_taps(float *sum, const struct taps *t, const float *w, in
                     const float *x = t->x + (line + i) * s->c + first, *at = row;
                     for (int c = 0; c < channels; c++, at += k) {
                         const float value = inside ? x[c] : 0;
-                        for (int j = 0; j < n; j++) sum[j] = fma32(value, at[j], sum[j]);
+                        UNROLL for (int j = 0; j < n; j++) sum[j] = fma32(value, at[j], sum[j]);
                     }
                 }
             }
@@ -132,12 +144,12 @@ static inline void add_taps(float *sum, const struct taps *t, const float *w, in
     }
 }
 
-static inline void direct_group(float *y, const struct taps *t, const float *w, const float *bias, int accumulate, int n)
+INLINE void direct_group(float *y, const struct taps *t, const float *w, const float *bias, int accumulate, int n)
 {
     float sum[DEVICE_GROUP];
-    for (int j = 0; j < n; j++) sum[j] = accumulate ? y[j] : bias ? bias[j] : 0;
+    UNROLL for (int j = 0; j < n; j++) sum[j] = accumulate ? y[j] : bias ? bias[j] : 0;
     add_taps(sum, t, w, n);
-    for (int j = 0; j < n; j++) y[j] = sum[j];
+    UNROLL for (int j = 0; j < n; j++) y[j] = sum[j];
 }
 
 static void direct(float *y, const float *x, const float *w, const float *bias, int accumulate, const struct device_conv *s)
@@ -329,6 +341,19 @@ static const float *plane_of_x(const struct winograd *a, int z)
     return at < 0 || at >= s->in[0] ? NULL : a->x + (size_t)at * (size_t)s->in[1] * (size_t)s->in[2] * (size_t)s->c + a->first;
 }
 
+/* Where the tile's positions of a plane of x are; -1 outside. */
+static void place_tile(ptrdiff_t at[SIDE][SIDE], const struct winograd *a)
+{
+    const struct device_conv *s = a->s;
+    const int inputs = form_inputs(s->plane), step = form_step(s->plane);
+    for (int i = 0; i < inputs; i++)
+        for (int j = 0; j < inputs; j++) {
+            const int y = a->tile[1] * step - s->pad[1] + i, x = a->tile[2] * step - s->pad[2] + j;
+            const int inside = y >= 0 && y < s->in[1] && x >= 0 && x < s->in[2];
+            at[i][j] = inside ? ((ptrdiff_t)y * s->in[2] + x) * s->c : -1;
+        }
+}
+
 /* v: the transformed x of the tile. Along d first, then w, then h; zeros outside. */
 static void transform_tile(const struct winograd *a)
 {
@@ -336,17 +361,15 @@ static void transform_tile(const struct winograd *a)
     const struct depth_point p = depth_point(s->depth, a->z);
     const int planes = p.x[1] < 0 ? 1 : 2, inputs = form_inputs(s->plane);
     const float *of[2] = {plane_of_x(a, p.x[0]), planes == 2 ? plane_of_x(a, p.x[1]) : NULL};
-    const int y0 = a->tile[1] * form_step(s->plane) - s->pad[1], x0 = a->tile[2] * form_step(s->plane) - s->pad[2];
+    ptrdiff_t at[SIDE][SIDE];
+    place_tile(at, a);
     for (int c = 0; c < a->channels; c++) {
         float rows[SIDE][SIDE];
         for (int y = 0; y < inputs; y++) {
             float d[SIDE];
-            for (int x = 0; x < inputs; x++) {
-                const int inside = y0 + y >= 0 && y0 + y < s->in[1] && x0 + x >= 0 && x0 + x < s->in[2];
-                const ptrdiff_t at = ((ptrdiff_t)(y0 + y) * s->in[2] + (x0 + x)) * s->c + c;
-                d[x] = of[0] && inside ? of[0][at] : 0;
-                if (planes == 2) d[x] = fma32((float)p.x_sign, of[1] && inside ? of[1][at] : 0, d[x]);
-            }
+            for (int x = 0; x < inputs; x++) d[x] = of[0] && at[y][x] >= 0 ? of[0][at[y][x] + c] : 0;
+            for (int x = 0; planes == 2 && x < inputs; x++)
+                d[x] = fma32((float)p.x_sign, of[1] && at[y][x] >= 0 ? of[1][at[y][x] + c] : 0, d[x]);
             transform_x(rows[y], d, s->plane);
         }
         for (int x = 0; x < a->side; x++) {
@@ -359,14 +382,14 @@ static void transform_tile(const struct winograd *a)
 }
 
 /* m[point][j]: one chain over the channels of the block for each. */
-static inline void multiply(float m[POINTS][DEVICE_GROUP], const struct winograd *a, int group)
+INLINE void multiply(float m[POINTS][DEVICE_GROUP], const struct winograd *a, int group)
 {
     const float *u = a->u, *v = a->v;
     for (int i = 0; i < a->points; i++) {
         float sum[DEVICE_GROUP] = {0};
         for (int c = 0; c < a->channels; c++, u += group, v++)
-            for (int j = 0; j < group; j++) sum[j] = fma32(*v, u[j], sum[j]);
-        for (int j = 0; j < group; j++) m[i][j] = sum[j];
+            UNROLL for (int j = 0; j < group; j++) sum[j] = fma32(*v, u[j], sum[j]);
+        UNROLL for (int j = 0; j < group; j++) m[i][j] = sum[j];
     }
 }
 

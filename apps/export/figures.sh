@@ -2,7 +2,8 @@
 # figures.sh [FOLDER] - the table of docs/export.md: two small networks are trained on the samples that ship here, exported,
 # compiled for each machine whose tools are installed, and run on their own sample.input. Code is network.c and
 # device_kernels.c without the weights; instructions are those of the whole of main.c's run, by valgrind's callgrind on x86-64
-# and by the clock of the emulated board (-icount) on the Cortex-M55. The hash is the begin of the logits' SHA-256.
+# with FMA (COUNT_ALL=1: without it too, which takes minutes) and by the clock of the emulated board (-icount) on the Cortex-M55. The
+# hash is the begin of the logits' SHA-256.
 nephron=./nephron
 here=apps/export
 work=${1:-build/export}
@@ -42,7 +43,7 @@ on_linux() { # network, machine, runner ("": none), compiler and its flags...
     "$@" -static "$out"/*.o -o "$out/network" || exit 1
     $runner "$out/network" logits <"$work/$network/sample.input" >"$out/logits"
     counted=-
-    if [ -z "$runner" ] && have valgrind; then
+    if [ -z "$runner" ] && have valgrind && { [ "$machine" != x86-64 ] || [ -n "$COUNT_ALL" ]; }; then
         counted=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$out/network" <"$work/$network/sample.input" 2>&1 >/dev/null |
             sed -n 's/.*Collected : \([0-9]*\).*/\1/p')
     fi

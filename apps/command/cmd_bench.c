@@ -1,7 +1,13 @@
+/* cmd_bench.c - `nephron bench`: which measurements, and their tables. */
+#include <stdio.h>
 #include <string.h>
 
 #include "apps/bench/bench.h"
 #include "apps/base/options.h"
+#include "io/base/csv.h"
+#include "io/base/file.h"
+#include "io/base/json.h"
+#include "io/base/text.h"
 #include "tensor/base/cpu.h"
 
 static const char bench_details[] =
@@ -11,11 +17,36 @@ static const char bench_details[] =
     "Without a name, kernels. Each figure is the median of several calls after a warm-up.\n\n"
     "  nephron bench step --case unet_hippo --csv step.csv";
 
+/* The rows of a table as objects; what reads as a number is one. */
+static int write_json(const char *json, const char *csv, struct error *e)
+{
+    struct csv t;
+    struct json *rows = json_array();
+    if (csv_read(&t, csv, e)) {
+        json_free(rows);
+        return -1;
+    }
+    for (int r = 0; r < t.rows; r++) {
+        struct json *row = json_add_object(rows, NULL);
+        for (int c = 0; c < t.columns; c++) {
+            const char *cell = csv_cell(&t, r, c);
+            double v;
+            if (text_parse_double(&v, cell, strlen(cell)) == 0) json_add_number(row, t.header[c], v);
+            else json_add_text(row, t.header[c], cell);
+        }
+    }
+    csv_free(&t);
+    int status = json_write(rows, json, e);
+    json_free(rows);
+    return status;
+}
+
 int cmd_bench(int argc, char **argv)
 {
-    const char *csv = NULL, *filter = NULL, *precision = NULL;
+    const char *csv = NULL, *json = NULL, *filter = NULL, *precision = NULL;
     int threads = 0;
     struct option_spec spec[] = {{"csv", 0, OPTION_TEXT, &csv, "FILE", "also as a table", 0, 0, 0},
+                                 {"json", 0, OPTION_TEXT, &json, "FILE", "the table as JSON, a list of rows", 0, 0, 0},
                                  {"case", 0, OPTION_TEXT, &filter, "NAME", "only the cases with this in their name", 0, 0, 0},
                                  {"precision", 0, OPTION_TEXT, &precision, "P", "fp32 or bf16 alone (default: both)", 0, 0, "fp32|bf16"},
                                  OPTION_THREADS(threads),
@@ -26,10 +57,19 @@ int cmd_bench(int argc, char **argv)
     struct error e = {""};
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
+    char table[1100];
+    if (json && !csv && snprintf(table, sizeof table, "%s.csv", json) >= (int)sizeof table) return app_usage(argv[0], "--json: path is too long");
+    int keep = csv != NULL;
+    if (json && !keep) csv = table;
     const char *what = operands.count ? operands.text[0] : "kernels";
     if (threads <= 0) threads = cpu_count();
     if (strcmp(what, "kernels") == 0) status = bench_kernels(csv, threads, filter, precision, &e);
     else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0) status = bench_networks(csv, threads, filter, precision, what[0] == 'i', &e);
     else return app_usage(argv[0], "'%s' is not kernels, step or inference", what);
+    if (!status && json) status = write_json(json, csv, &e);
+    if (json && !keep && file_exists(table)) {
+        struct error ignored;
+        file_remove(table, &ignored);
+    }
     return status ? app_fail(&e) : 0;
 }

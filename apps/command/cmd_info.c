@@ -15,6 +15,7 @@
 #include "io/weights/safetensors.h"
 #include "io/formats/image_formats.h"
 #include "nn/data/dataset.h"
+#include "nn/data/nnunet_paths.h"
 #include "nn/folder/nnunet.h"
 #include "nn/folder/run.h"
 
@@ -54,7 +55,7 @@ static void orientation_code(char code[4], const struct volume *v)
     }
 }
 
-static void print_values(const struct volume *v)
+static void print_values(const struct volume *v, struct json *j)
 {
     size_t n = volume_voxels(v), bad = 0;
     double low = INFINITY, high = -INFINITY, sum = 0;
@@ -72,10 +73,22 @@ static void print_values(const struct volume *v)
     if (bad < n)
         printf("  values        %.*g to %.*g, mean %.9g\n", digits, low, digits, high,
                sum / (double)(n - bad));
+    if (bad < n) {
+        json_add_number(j, "least", low);
+        json_add_number(j, "largest", high);
+        json_add_number(j, "mean", sum / (double)(n - bad));
+    }
+    json_add_int(j, "not_finite", (int64_t)bad);
     if (bad) printf("  not finite    %zu voxels (NaN or infinite)\n", bad);
 }
 
-static void print_volume(const struct volume *v, const char *path)
+static void add_numbers(struct json *j, const char *key, const double *v, int count)
+{
+    struct json *list = json_add_array(j, key);
+    for (int i = 0; i < count; i++) json_add_number(list, NULL, v[i]);
+}
+
+static void print_volume(const struct volume *v, const char *path, struct json *j)
 {
     char code[4];
     orientation_code(code, v);
@@ -89,13 +102,32 @@ static void print_volume(const struct volume *v, const char *path)
         printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0],
                v->affine[r][1], v->affine[r][2], v->affine[r][3]);
     if (v->assumed[0]) console("  assumed       %s\n", v->assumed);
-    print_values(v);
+    struct json *size = json_add_array(j, "size"), *affine;
+    for (int a = 0; a < 4; a++) json_add_int(size, NULL, v->size[a]);
+    json_add_text(j, "format", v->format);
+    add_numbers(j, "spacing", v->spacing, 3);
+    json_add_text(j, "orientation", code);
+    json_add_number(j, "obliqueness", volume_obliqueness(v));
+    json_add_text(j, "data_type", voxel_type_name(v->type));
+    affine = json_add_array(j, "affine");
+    for (int r = 0; r < 3; r++) add_numbers(affine, NULL, v->affine[r], 4);
+    if (v->assumed[0]) json_add_text(j, "assumed", v->assumed);
+    if (v->description[0]) json_add_text(j, "description", v->description);
+    print_values(v, j);
     if (v->description[0]) printf("  description   %s\n", shown(v->description));
 }
 
 /* The patient's name and number are not told: the output may be shown or kept. */
-static void print_series(const struct image_info *d)
+static void print_series(const struct image_info *d, struct json *j)
 {
+    json_add_text(j, "series", d->series_uid);
+    json_add_int(j, "files", d->files);
+    json_add_text(j, "modality", d->modality);
+    json_add_text(j, "manufacturer", d->manufacturer);
+    json_add_text(j, "syntax", d->syntax_uid);
+    if (!isnan(d->field_strength)) json_add_number(j, "field_t", d->field_strength);
+    if (!isnan(d->repetition_time)) json_add_number(j, "tr_ms", d->repetition_time);
+    if (!isnan(d->echo_time)) json_add_number(j, "te_ms", d->echo_time);
     console("  series        %s, %d file%s\n", d->series_uid[0] ? d->series_uid : "without a UID", d->files,
            d->files > 1 ? "s" : "");
     if (d->modality[0]) printf("  modality      %s\n", shown(d->modality));
@@ -117,29 +149,33 @@ static int read_exact(struct volume *v, struct image_info *d, const char *path,
     return 0;
 }
 
-static int info_volume(int *volumes, const char *path, const struct image_choice *choice, struct error *e)
+static int info_volume(int *volumes, const char *path, const struct image_choice *choice, struct json *list, struct error *e)
 {
     struct volume v;
     struct image_info d;
     if (read_exact(&v, &d, path, choice, e)) return -1;
     *volumes = d.volumes;
-    print_volume(&v, path);
+    struct json *j = json_add_object(list, NULL);
+    print_volume(&v, path, j);
+    if (d.volumes > 1) json_add_int(j, "volume", choice->volume);
     if (d.volumes > 1)
         console("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
-    if (d.files) print_series(&d);
+    if (d.files) print_series(&d, j);
     volume_free(&v);
     return 0;
 }
 
 /* Every volume of every series, or of the one that was asked for. */
-static int info_image(const char *path, const char *series, struct error *e)
+static int info_image(const char *path, const char *series, struct json *j, struct error *e)
 {
     char (*uid)[65];
     int count, status = volume_list_series(&uid, &count, path, series, e);
+    json_add_text(j, "kind", "image");
+    struct json *list = json_add_array(j, "images");
     for (int i = 0; !status && i < count; i++) {
         struct image_choice choice = {uid[i][0] ? uid[i] : NULL, 1};
         for (int volumes = 1; !status && choice.volume <= volumes; choice.volume++)
-            status = info_volume(&volumes, path, &choice, e);
+            status = info_volume(&volumes, path, &choice, list, e);
     }
     free(uid);
     return status;
@@ -179,16 +215,22 @@ static double count_values(const struct safetensors *s, const char *prefix)
     return sum;
 }
 
-static void print_tensors(const struct safetensors *s)
+static void print_tensors(const struct safetensors *s, struct json *j)
 {
+    struct json *list = json_add_array(j, "tensors");
     for (int i = 0; i < s->count; i++) {
         printf("  %-5s ", s->tensor[i].dtype);
         print_shape(s->tensor[i].dim, s->tensor[i].ndim);
         printf(" %s\n", shown(s->tensor[i].name));
+        struct json *t = json_add_object(list, NULL), *shape;
+        json_add_text(t, "name", s->tensor[i].name);
+        json_add_text(t, "type", s->tensor[i].dtype);
+        shape = json_add_array(t, "shape");
+        for (int k = 0; k < s->tensor[i].ndim; k++) json_add_int(shape, NULL, s->tensor[i].dim[k]);
     }
 }
 
-static int info_safetensors(const char *path, struct error *e)
+static int info_safetensors(const char *path, struct json *j, struct error *e)
 {
     struct safetensors s;
     size_t bytes = 0;
@@ -201,14 +243,19 @@ static int info_safetensors(const char *path, struct error *e)
     for (int i = 0; i < s.metas; i++)
         printf("  metadata      %s: %.200s%s\n", shown(s.meta_key[i]), shown(s.meta_value[i]),
                strlen(s.meta_value[i]) > 200 ? "..." : "");
-    print_tensors(&s);
+    json_add_text(j, "kind", "safetensors");
+    json_add_int(j, "bytes", (int64_t)bytes);
+    json_add_number(j, "parameters", count_values(&s, "") - other);
+    struct json *meta = json_add_object(j, "metadata");
+    for (int i = 0; i < s.metas; i++) json_add_text(meta, s.meta_key[i], s.meta_value[i]);
+    print_tensors(&s, j);
     safetensors_free(&s);
     return 0;
 }
 
 /* PyTorch's file: its plain values, shortened, and its tensors; of an nnU-Net checkpoint each tensor of the
  * network once. */
-static int info_pth(const char *path, struct error *e)
+static int info_pth(const char *path, struct json *j, struct error *e)
 {
     struct pth p;
     struct safetensors network = {0};
@@ -219,14 +266,23 @@ static int info_pth(const char *path, struct error *e)
     console("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
     print_members(p.values, 100);
     if (nnunet) printf("  parameters    %.0f of the network\n", count_values(shown, ""));
-    print_tensors(shown);
+    json_add_text(j, "kind", nnunet ? "checkpoint of nnU-Net" : "PyTorch");
+    if (nnunet) json_add_number(j, "parameters", count_values(shown, ""));
+    print_tensors(shown, j);
     safetensors_free(&network);
     pth_free(&p);
     return 0;
 }
 
-static void print_array(const struct npy *a)
+static void print_array(const struct npy *a, struct json *list)
 {
+    struct json *j = json_add_object(list, NULL), *shape;
+    char type[16];
+    snprintf(type, sizeof type, "%c%d", a->kind, a->bytes);
+    json_add_text(j, "name", a->name);
+    json_add_text(j, "type", type);
+    shape = json_add_array(j, "shape");
+    for (int i = 0; i < a->ndim; i++) json_add_int(shape, NULL, a->dim[i]);
     size_t n = npy_count(a);
     printf("  %c%d ", a->kind, a->bytes);
     print_shape(a->dim, a->ndim);
@@ -240,12 +296,16 @@ static void print_array(const struct npy *a)
             sum += x;
         }
         printf(": %.9g to %.9g, mean %.9g", low, high, sum / (double)n);
+        json_add_number(j, "least", low);
+        json_add_number(j, "largest", high);
+        json_add_number(j, "mean", sum / (double)n);
     }
     printf("\n");
 }
 
-static void print_classes(const struct dataset *d)
+static void print_classes(const struct dataset *d, struct json *out)
 {
+    struct json *classes = json_add_object(out, "classes");
     static const char *const part[] = {"train", "val", "test"};
     for (int p = PART_TRAIN; p <= PART_TEST; p++) {
         int count[LABELS_MAX] = {0}, of = 0;
@@ -256,19 +316,23 @@ static void print_classes(const struct dataset *d)
             }
         if (!of) continue;
         printf("  %-13s %d cases; by class:", d->json ? "labels.csv" : part[p], of);
+        struct json *counts = json_add_array(classes, d->json ? "labels.csv" : part[p]);
         for (int c = 0; c < d->classes; c++) printf(" %d", count[c]);
+        for (int c = 0; c < d->classes; c++) json_add_int(counts, NULL, count[c]);
         printf("\n");
     }
 }
 
-static int info_npz(const char *path, struct error *e)
+static int info_npz(const char *path, struct json *j, struct error *e)
 {
     struct npz z;
     struct dataset d;
     struct error ignored;
     if (npz_read(&z, path, e)) return -1;
     console("%s: npz, %d arrays\n", path, z.count);
-    for (int i = 0; i < z.count; i++) print_array(&z.array[i]);
+    json_add_text(j, "kind", "npz");
+    struct json *list = json_add_array(j, "arrays");
+    for (int i = 0; i < z.count; i++) print_array(&z.array[i], list);
     int medmnist = npz_find(&z, "train_images") != NULL;
     npz_free(&z);
     if (!medmnist) return 0;
@@ -276,24 +340,25 @@ static int info_npz(const char *path, struct error *e)
         console("  not a dataset that can be trained on: %s\n", ignored.text);
         return 0;
     }
-    print_classes(&d);
+    print_classes(&d, j);
     dataset_close(&d);
     return 0;
 }
 
-static int info_npy(const char *path, struct error *e)
+static int info_npy(const char *path, struct json *j, struct error *e)
 {
     struct npy a;
     if (npy_read(&a, path, e)) return -1;
     console("%s: npy\n", path);
-    print_array(&a);
+    json_add_text(j, "kind", "npy");
+    print_array(&a, json_add_array(j, "arrays"));
     npy_free(&a);
     return 0;
 }
 
 /* ---- JSON and tables ----------------------------------------------------------------------------------- */
 
-static int print_json(const char *path, int width, struct error *e)
+static int print_json(const char *path, int width, struct json *out, struct error *e)
 {
     static const char *const kind[] = {"null", "boolean", "number", "number", "text", "list", "object"};
     struct json *j = json_read(path, e);
@@ -302,14 +367,20 @@ static int print_json(const char *path, int width, struct error *e)
     if (j->type == JSON_OBJECT || j->type == JSON_ARRAY) printf(" of %d", j->count);
     printf("\n");
     print_members(j, width);
+    json_add_text(out, "kind", "JSON");
+    json_add(out, "content", json_copy(j));
     json_free(j);
     return 0;
 }
 
-static int info_csv(const char *path, struct error *e)
+static int info_csv(const char *path, struct json *j, struct error *e)
 {
     struct csv t;
     if (csv_read(&t, path, e)) return -1;
+    json_add_text(j, "kind", "table");
+    json_add_int(j, "rows", t.rows);
+    struct json *columns = json_add_array(j, "columns");
+    for (int c = 0; c < t.columns; c++) json_add_text(columns, NULL, t.header[c]);
     console("%s: table of %d rows\n  columns      ", path, t.rows);
     for (int c = 0; c < t.columns; c++) printf(" %s", shown(t.header[c]));
     printf("\n");
@@ -361,10 +432,33 @@ static void summarize(struct summary *m, const struct sample *s)
     m->read++;
 }
 
-static void print_summary(const struct summary *m, const struct dataset *d)
+static void add_sizes(struct json *j, const char *key, const int *v)
+{
+    struct json *list = json_add_array(j, key);
+    for (int i = 0; i < 3; i++) json_add_int(list, NULL, v[i]);
+}
+
+static void print_summary(const struct summary *m, const struct dataset *d, struct json *j)
 {
     double all = m->ignored;
     for (int k = 0; k < LABELS_MAX; k++) all += m->voxels[k];
+    add_sizes(j, "least_size", m->size[0]);
+    add_sizes(j, "largest_size", m->size[1]);
+    add_numbers(j, "least_spacing", m->spacing[0], 3);
+    add_numbers(j, "largest_spacing", m->spacing[1], 3);
+    struct json *channels = json_add_array(j, "channels"), *labels = json_add_object(j, "labels");
+    for (int c = 0; c < d->channels; c++) {
+        struct json *of = json_add_object(channels, NULL);
+        json_add_text(of, "name", d->channel_name[c]);
+        json_add_number(of, "least", m->range[c][0]);
+        json_add_number(of, "largest", m->range[c][1]);
+        json_add_number(of, "mean", m->mean[c] / m->read);
+    }
+    for (int k = 0; k < d->labels && all > 0; k++) {
+        struct json *of = json_add_object(labels, d->label_name[k]);
+        json_add_int(of, "cases", m->holds[k]);
+        json_add_number(of, "share_of_voxels", m->voxels[k] / all);
+    }
     printf("  size (z y x)  %d x %d x %d to %d x %d x %d voxels\n", m->size[0][0], m->size[0][1],
            m->size[0][2], m->size[1][0], m->size[1][1], m->size[1][2]);
     printf("  spacing       %.5g x %.5g x %.5g to %.5g x %.5g x %.5g mm\n", m->spacing[0][0],
@@ -387,7 +481,7 @@ static void print_summary(const struct summary *m, const struct dataset *d)
 }
 
 /* Reads every case; what is wrong with one is told and does not stop the rest. */
-static int info_dataset(const char *path, struct error *e)
+static int info_dataset(const char *path, struct json *j, struct error *e)
 {
     struct dataset d;
     struct summary m;
@@ -397,11 +491,18 @@ static int info_dataset(const char *path, struct error *e)
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
     console("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path,
            shown(json_text(d.json, "name", d.name)), d.cases, maps, d.file_ending);
-    if (d.classes) print_classes(&d);
+    json_add_text(j, "kind", "dataset");
+    json_add_text(j, "name", d.name);
+    json_add_int(j, "cases", d.cases);
+    json_add_int(j, "label_maps", maps);
+    json_add_text(j, "file_ending", d.file_ending);
+    struct json *problems = json_add_array(j, "problems");
+    if (d.classes) print_classes(&d, j);
     for (int i = 0; i < d.cases; i++) {
         struct sample s;
         if (dataset_load(&s, &d, i, e)) {
             console("  problem       %s\n", e->text);
+            json_add_text(problems, NULL, e->text);
             m.problems++;
             continue;
         }
@@ -414,17 +515,19 @@ static int info_dataset(const char *path, struct error *e)
                (long long)announced, d.cases);
         m.problems++;
     }
-    if (m.read) print_summary(&m, &d);
+    if (m.read) print_summary(&m, &d, j);
     dataset_close(&d);
     return m.problems ? error_set(e, "%s: %d problems", path, m.problems) : 0;
 }
 
 /* A RUN folder: its manifest and checkpoints. */
-static int info_run(const char *path, const char *manifest, struct error *e)
+static int info_run(const char *path, const char *manifest, struct json *j, struct error *e)
 {
     char dir[1200];
     struct file_list folds, files;
-    if (print_json(manifest, 100, e) || file_list(path, &folds, e)) return -1;
+    if (print_json(manifest, 100, j, e) || file_list(path, &folds, e)) return -1;
+    json_add_text(j, "kind", "run");
+    struct json *checkpoints = json_add_array(j, "checkpoints");
     for (int i = 0; i < folds.count; i++) {
         if (strncmp(folds.name[i], "fold_", 5) != 0) continue;
         if (file_join(dir, sizeof dir, path, folds.name[i], e) || file_list(dir, &files, e)) {
@@ -432,8 +535,12 @@ static int info_run(const char *path, const char *manifest, struct error *e)
             return -1;
         }
         for (int k = 0; k < files.count; k++)
-            if (file_has_suffix(files.name[k], ".safetensors"))
+            if (file_has_suffix(files.name[k], ".safetensors")) {
                 printf("  checkpoint                   %s/%s\n", folds.name[i], files.name[k]);
+                char name[600];
+                snprintf(name, sizeof name, "%.250s/%.300s", folds.name[i], files.name[k]);
+                json_add_text(checkpoints, NULL, name);
+            }
         file_list_free(&files);
     }
     file_list_free(&folds);
@@ -441,12 +548,16 @@ static int info_run(const char *path, const char *manifest, struct error *e)
 }
 
 /* A model folder of nnU-Net: what predict would take from it. */
-static int info_model(const char *path, struct error *e)
+static int info_model(const char *path, struct json *j, struct error *e)
 {
     struct run r;
     char fold[64][16];
     if (run_open(&r, path, e)) return -1;
     int n = run_folds(fold, 64, &r, NULL);
+    json_add_text(j, "kind", "model folder of nnU-Net");
+    json_add_text(j, "configuration", r.configuration);
+    struct json *folds = json_add_array(j, "folds");
+    for (int i = 0; i < n; i++) json_add_text(folds, NULL, fold[i]);
     console("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g "
            "x %.5g mm\n  mirroring    ",
            path, r.configuration, r.plan->patch[plan_place(r.plan, 0)], r.plan->patch[plan_place(r.plan, 1)], r.plan->patch[plan_place(r.plan, 2)],
@@ -460,53 +571,56 @@ static int info_model(const char *path, struct error *e)
     return 0;
 }
 
-static int info_folder(const char *path, const char *series, struct error *e)
+static int info_folder(const char *path, const char *series, struct json *j, struct error *e)
 {
     char name[1200];
     if (file_join(name, sizeof name, path, "manifest.json", e)) return -1;
-    if (file_exists(name)) return info_run(path, name, e);
+    if (file_exists(name)) return info_run(path, name, j, e);
     if (file_join(name, sizeof name, path, "dataset.json", e)) return -1;
     int dataset = file_exists(name);
     if (file_join(name, sizeof name, path, "plans.json", e)) return -1;
     int model = dataset && file_exists(name);
     if (file_join(name, sizeof name, path, "imagesTr", e)) return -1;
-    if (model && !file_exists(name)) return info_model(path, e);
-    if (dataset) return info_dataset(path, e);
-    if (image_format_of(path)) return info_image(path, series, e);
+    if (model && !file_exists(name)) return info_model(path, j, e);
+    if (dataset) return info_dataset(path, j, e);
+    if (image_format_of(path)) return info_image(path, series, j, e);
     return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series",
                      path);
 }
 
-static int info_json(const char *path, struct error *e)
+static int info_json(const char *path, struct json *j, struct error *e)
 {
-    return print_json(path, 60, e);
+    return print_json(path, 60, j, e);
 }
 
 /* Files that are told by their names; all others are images, which are told by their content. */
 static const struct {
     const char *ending;
-    int (*tell)(const char *path, struct error *e);
+    int (*tell)(const char *path, struct json *j, struct error *e);
 } kinds[] = {{".safetensors", info_safetensors}, {".pth", info_pth},   {".pt", info_pth},   {".npz", info_npz},
              {".npy", info_npy},                 {".json", info_json}, {".csv", info_csv}};
 
-static int info_file(const char *path, const char *series, struct error *e)
+static int info_file(const char *path, const char *series, struct json *j, struct error *e)
 {
-    if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
-    if (file_is_dir(path)) return info_folder(path, series, e);
+    char found[1100];
+    if (nnunet_find_dataset(found, sizeof found, path, e)) return -1;
+    path = found;
+    if (file_is_dir(path)) return info_folder(path, series, j, e);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (file_has_suffix(path, kinds[i].ending)) return kinds[i].tell(path, e);
-    return info_image(path, series, e);
+        if (file_has_suffix(path, kinds[i].ending)) return kinds[i].tell(path, j, e);
+    return info_image(path, series, j, e);
 }
 
 int cmd_info(int argc, char **argv)
 {
-    const char *series = NULL;
+    const char *series = NULL, *json = NULL;
     double max_gb = 0;
     const struct option_spec spec[] = {
         {"max-gb", 0, OPTION_NUMBER, &max_gb, "G",
          "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
         {"series", 0, OPTION_TEXT, &series, "UID",
          "of a folder with several DICOM series: the one to tell (default: all)", 0, 0, 0},
+        {"json", 0, OPTION_TEXT, &json, "FILE", "what is told, as JSON: {\"files\": [...]}", 0, 0, 0},
         {0}};
     const struct command_help help = {
         "info FILE...",
@@ -521,9 +635,16 @@ int cmd_info(int argc, char **argv)
     int status;
     if (!options_parse(&operands, argc, argv, &help, 1, OPERANDS_MAX, &status)) return status;
     if (max_gb > 0) volume_set_limit(max_gb);
+    struct json *all = json ? json_object() : NULL, *files = json_add_array(all, "files");
+    struct error e;
     for (int i = 0; i < operands.count; i++) {
-        struct error e;
-        if (info_file(operands.text[i], series, &e)) status = app_fail(&e);
+        struct json *j = json_add_object(files, NULL);
+        json_add_text(j, "path", operands.text[i]);
+        if (!info_file(operands.text[i], series, j, &e)) continue;
+        json_add_text(j, "error", e.text);
+        status = app_fail(&e);
     }
+    if (json && json_write(all, json, &e)) status = app_fail(&e);
+    json_free(all);
     return status;
 }

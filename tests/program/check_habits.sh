@@ -160,6 +160,16 @@ sed 's/"hash": "../"hash": "zz/' byname/prediction.json >stopped/prediction.json
 says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped
 says "of nothing" "no prediction to resume" "$nephron" predict --resume one
 says "with more words" "stands alone" "$nephron" predict $run --resume stopped
+# What is told on the console is told as JSON too.
+check "info of everything" "$nephron" info one one/imagesTr/${first}_0000.nii.gz $run $run/fold_0/checkpoint_final.safetensors volumes.json --json info.json
+for key in '"kind": "dataset"' '"kind": "image"' '"kind": "run"' '"kind": "safetensors"' '"kind": "JSON"' '"orientation"' '"share_of_voxels"' '"checkpoints"'; do holds "info --json" "$key" info.json; done
+says "info of nothing" "no such file" "$nephron" info nothing --json info.json
+holds "its error" '"error": "nothing: no such' info.json
+check "info by number" "$nephron" info 7
+check "bench as JSON" "$nephron" bench kernels --case t64_32_20x28x20_b2 --precision fp32 --threads 1 --json bench.json
+holds "rows of bench" '"pass": "bwd_w"' bench.json
+check "and no table is left" test ! -e bench.json.csv
+
 # Options and tables speak in the image's axes, also where the network has them in another order (coarse along x).
 mkdir -p coarse/imagesTr coarse/labelsTr
 for c in a b; do

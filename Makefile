@@ -113,8 +113,8 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TEN
 	$(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
-APPS_BASE = apps/base/console.o apps/base/options.o apps/base/overlay.o apps/base/patients.o \
-	apps/base/progress.o apps/base/result_tables.o apps/base/scores.o
+APPS_BASE = apps/base/console.o apps/base/interrupt.o apps/base/options.o apps/base/overlay.o \
+	apps/base/patients.o apps/base/progress.o apps/base/result_tables.o apps/base/scores.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
 	apps/training/manifest.o apps/training/predictions.o apps/training/training.o apps/training/training_data.o \
 	apps/training/training_options.o apps/training/validation.o
@@ -161,7 +161,7 @@ SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/che
 	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
 	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh \
 	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_nnunet.sh \
-	tests/program/check_program.sh tests/program/check_study_program.sh
+	tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

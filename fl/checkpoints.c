@@ -160,21 +160,39 @@ static int write_tables(const struct simulation *s, struct error *e)
                : 0;
 }
 
-int checkpoints_write(struct simulation *s, int last, struct error *e)
+static int write_latest(struct simulation *s, struct error *e)
 {
     char path[1300];
-    if (write_tables(s, e)) return -1;
-    if (s->best_round == s->task.round && write_checkpoint(s, "checkpoint_best.safetensors", 0, e)) return -1;
-    if (!last && s->server.round % s->o->checkpoint_every) return 0;
     int before = s->store.checkpoint;
-    if (write_server(s, e) || (last && write_checkpoint(s, final_name, 0, e)) ||
-        write_checkpoint(s, latest_name, 1, e))
-        return -1;
+    if (write_server(s, e) || write_checkpoint(s, latest_name, 1, e)) return -1;
     if (s->f.strategy->server_slots && before > 0 && before != s->server.round &&
         server_path(path, s, before, e) == 0)
         unlink(path);
     site_store_checkpoint(&s->store, s->server.round);
     return 0;
+}
+
+/* A round without a client's pause is begun again from its clients' files. */
+int checkpoints_stop(struct simulation *s, struct error *e)
+{
+    if (s->server.round > 0 && s->store.checkpoint != s->server.round && write_latest(s, e)) return -1;
+    for (int w = 0; w < s->workers; w++) {
+        const struct worker *x = &s->worker[w];
+        if (x->stopped && x->state.pause.round == s->server.round &&
+            strcmp(x->state.name, s->o->client[x->stopped - 1].name) == 0 &&
+            site_store_pause(&s->store, x->stopped - 1, &x->state, e))
+            return -1;
+    }
+    return 0;
+}
+
+int checkpoints_write(struct simulation *s, int last, struct error *e)
+{
+    if (write_tables(s, e)) return -1;
+    if (s->best_round == s->task.round && write_checkpoint(s, "checkpoint_best.safetensors", 0, e)) return -1;
+    if (!last && s->server.round % s->o->checkpoint_every) return 0;
+    if (last && write_checkpoint(s, final_name, 0, e)) return -1;
+    return write_latest(s, e);
 }
 
 int checkpoints_final(struct simulation *s, struct error *e)

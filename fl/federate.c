@@ -36,33 +36,46 @@ static void on_step(void *arg, int done, int of, double loss)
     s->events->step_done(s->events->arg, s->done_steps + done, rounds, loss);
 }
 
+int simulation_stops(const struct simulation *s)
+{
+    return s->events && s->events->stop && !s->o->peers && s->events->stop(s->events->arg);
+}
+
+static int on_stop(void *arg)
+{
+    return simulation_stops(((struct step_report *)arg)->s);
+}
+
 static int batches_of_site(const struct federate_options *o)
 {
     return (o->validation_batches + o->clients - 1) / o->clients;
 }
 
-/* Trains client k unless its update of the round lies on disk already. Returns 1 where it failed by itself,
- * -1 where the machine did. */
+/* Trains client k unless its update of the round lies on disk already. Returns CLIENT_STOPPED, 2 where it
+ * failed by itself, -1 where the machine did. */
 static int train_client(struct simulation *s, int k, struct worker *w, int reports)
 {
     const struct federate_client *c = &s->o->client[k];
     struct site_result *r = &s->result[k];
     struct step_report report = {s, reports};
-    struct client_events events = {on_step, &report};
+    struct client_events events = {on_step, on_stop, &report};
     struct error failure = {""};
     int there = site_store_load(&s->store, k, s->task.round, &w->state, &w->update, &w->error);
     if (there < 0) return -1;
     if (!there) {
-        if (client_update(&w->update, &w->state, &w->learner, &c->data, &s->task, &s->f, &events, &failure)) {
+        int status =
+            client_update(&w->update, &w->state, &w->learner, &c->data, &s->task, &s->f, &events, &failure);
+        if (status > 0) return status;
+        if (status) {
             snprintf(r->failure, sizeof r->failure, "%.500s", failure.text);
-            return 1;
+            return 2;
         }
         int batches = s->o->clients > 1 ? batches_of_site(s->o) : 0;
         if (client_validate(&w->update, 1, w->update.values, &w->learner, &c->validation, batches, &w->error))
             return -1;
         if (client_pack(&w->update, &w->state, &s->task, &s->f, s->global, &failure)) {
             snprintf(r->failure, sizeof r->failure, "%.500s", failure.text);
-            return 1;
+            return 2;
         }
         if (site_store_save(&s->store, k, &w->state, &w->update, &w->error)) return -1;
     }
@@ -89,9 +102,11 @@ static void train_and_add(struct round_work *work, int k, int job)
     struct simulation *s = work->s;
     struct worker *w = &s->worker[job];
     int sends = s->o->peers && s->o->peers->rank;
-    if (w->failed) return;
-    int status = train_client(s, k, w, job == 0);
+    if (w->failed || w->stopped) return;
+    int status = simulation_stops(s) ? CLIENT_STOPPED : train_client(s, k, w, job == 0);
     w->failed = status < 0;
+    if (status == CLIENT_STOPPED) w->stopped = k + 1;
+    if (status == CLIENT_STOPPED) return;
     if (sends && status >= 0)
         w->failed = peers_send(s, w, k, &w->error) != 0;
     else if (status == 0)
@@ -146,6 +161,7 @@ static int report_failures(struct simulation *s, struct error *e)
                      s->result[first].failure, more);
 }
 
+/* Where s->stopped is set afterwards, the round is still open. */
 static int train_round(struct simulation *s, struct error *e)
 {
     struct round_work work = {.s = s};
@@ -164,9 +180,10 @@ static int train_round(struct simulation *s, struct error *e)
     int status = 0;
     for (int w = 0; !status && w < s->workers; w++)
         if (s->worker[w].failed) status = error_set(e, "%s", s->worker[w].error.text);
+        else s->stopped |= s->worker[w].stopped > 0;
     if (!status && s->o->peers && s->o->peers->rank == 0) status = collect(&work, e);
     pthread_mutex_destroy(&work.lock);
-    if (status || (s->o->peers && s->o->peers->rank)) return status;
+    if (status || s->stopped || (s->o->peers && s->o->peers->rank)) return status;
     return report_failures(s, e) ? -1 : server_end(&s->server, e);
 }
 
@@ -375,6 +392,7 @@ static int create_store(struct simulation *s, struct error *e)
     int files = o->folder && (o->clients > 1 || s->f.strategy->site_slots > 0);
     int status = site_store_init(&s->store, &s->f, s->global, files ? o->folder : NULL, name, o->clients, e);
     free(name);
+    if (!files) s->store.run = o->folder;
     return status;
 }
 
@@ -430,6 +448,16 @@ static int follow_rounds(struct simulation *s, struct error *e)
     return 0;
 }
 
+static int finish_round(struct simulation *s, double start, struct error *e)
+{
+    if (record_round(s, clock_seconds() - start, e)) return -1;
+    if (s->o->folder && checkpoints_write(s, is_over(s, s->server.round), e)) return -1;
+    const struct round_record *last = &s->history.record[s->history.count - 1];
+    if (s->events && s->events->round_done)
+        s->events->round_done(s->events->arg, last, s->f.train.epochs);
+    return 0;
+}
+
 static int run_rounds(struct simulation *s, struct error *e)
 {
     const struct federate_options *o = s->o;
@@ -439,11 +467,9 @@ static int run_rounds(struct simulation *s, struct error *e)
     while (!is_over(s, s->server.round)) {
         double start = clock_seconds();
         if (o->peers && peers_begin(s, 0, e) < 0) return -1;
-        if (train_round(s, e) || record_round(s, clock_seconds() - start, e)) return -1;
-        if (o->folder && checkpoints_write(s, is_over(s, s->server.round), e)) return -1;
-        const struct round_record *last = &s->history.record[s->history.count - 1];
-        if (s->events && s->events->round_done)
-            s->events->round_done(s->events->arg, last, s->f.train.epochs);
+        if (train_round(s, e)) return -1;
+        if (s->stopped) return o->folder ? checkpoints_stop(s, e) : 0;
+        if (finish_round(s, start, e)) return -1;
     }
     if (o->peers && peers_begin(s, 1, e) < 0) return -1;
     if (!o->folder) return 0;
@@ -476,6 +502,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
         r->best_metric = s.best_metric;
         r->best_round = s.best_round;
         r->rounds = s.server.round;
+        r->stopped = s.stopped;
         private_text(r->privacy, &s.f, r->rounds);
         r->record = s.history.record;
         r->records = s.history.count;

@@ -11,6 +11,7 @@
  * than one client rounds.csv, similarity.csv and sites/, where each client's state lies
  * (fl/round/site_store.h): memory holds one model, one sum and a state for each worker, for any number of
  * clients. A killed run is continued inside its round: clients that were done with it are not trained again.
+ * One that is stopped (events->stop) is continued at the very step, in the middle of a client's training too.
  * Two runs in one folder are refused.
  */
 #ifndef FL_FEDERATE_H
@@ -72,6 +73,9 @@ struct federate_events {
                         const char *why); /* left out of the round; may be NULL */
     void (*step_done)(void *arg, double done, double of,
                       double loss); /* iterations; called by one thread; may be NULL */
+    /* Asked by any thread after each step and before each site: not 0 ends the run there, to be resumed. May be
+     * NULL; not asked with peers. */
+    int (*stop)(void *arg);
     void *arg;
 };
 
@@ -81,7 +85,8 @@ struct federate_result {
     int records;
     double best_metric;
     int best_round;
-    int rounds;        /* done: fewer than train.epochs where patience ran out */
+    int rounds;        /* done: fewer than train.epochs where patience ran out, or it was stopped */
+    int stopped;       /* by events->stop: `resume` goes on to the bits of a run that was not */
     char privacy[160]; /* what was spent; \"\": nothing was asked for */
     size_t step_bytes; /* learner_bytes of a worker */
     int workers;       /* step blocks in use at once */

@@ -19,6 +19,7 @@ struct worker {
     struct update update;
     struct error error;
     int failed; /* by what is no site's fault: a full disk, no memory */
+    int stopped; /* its state is that of client `stopped - 1`, in the middle of a round; 0: none */
 };
 
 struct simulation {
@@ -39,7 +40,12 @@ struct simulation {
     int best_round;
     int joined;        /* a peer that was told of a round */
     double done_steps; /* for the progress bar */
+    int stopped;       /* the run ends early, to be resumed */
 };
+
+/* ---- federate.c ---------------------------------------------------------------------------------------- */
+/* Whether the caller wants the run to stop; s->stopped is then set by who does. */
+int simulation_stops(const struct simulation *s);
 
 /* ---- peers.c ------------------------------------------------------------------------------------------- */
 /* Before anything is made: rank 0 tells the others whether it could begin. Without peers: status. */
@@ -56,6 +62,9 @@ int peers_receive(struct simulation *s, struct worker *w, int k, int from, struc
 int checkpoints_identity(struct simulation *s, struct error *e);
 /* Everything that the round left: after it is known to be sound. last: it is the final one. */
 int checkpoints_write(struct simulation *s, int last, struct error *e);
+/* Of a run that is stopped between two rounds or in one: the checkpoint of the last round and the clients'
+ * pauses. */
+int checkpoints_stop(struct simulation *s, struct error *e);
 /* Reads checkpoint_latest where it is there; server.round is then the round that comes. */
 int checkpoints_resume(struct simulation *s, struct error *e);
 /* Writes checkpoint_final where it is missing: of a run that was killed between its last two files. */

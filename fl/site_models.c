@@ -90,6 +90,13 @@ static int put_site(struct file_out *f, struct simulation *s, int k, float *own,
     return put_row(f, s, "own", name, own, e) || write_weights(s, k, "own", own, e) ? -1 : 0;
 }
 
+/* A table that was stopped is made from its beginning when the run is resumed. */
+static int stops(struct simulation *s)
+{
+    s->stopped |= simulation_stops(s);
+    return s->stopped;
+}
+
 static int write_cross_site(struct simulation *s, float *own, struct error *e)
 {
     char path[1300];
@@ -100,8 +107,8 @@ static int write_cross_site(struct simulation *s, float *own, struct error *e)
     if (!f) return -1;
     file_printf(f, "model,of,site,metric,loss\n");
     int status = put_row(f, s, "global", "global", s->global->data, e);
-    for (int k = 0; !status && k < s->o->clients; k++) status = put_site(f, s, k, own, e);
-    if (status) return file_abandon(f), -1;
+    for (int k = 0; !status && k < s->o->clients && !stops(s); k++) status = put_site(f, s, k, own, e);
+    if (status || s->stopped) return file_abandon(f), status;
     return file_commit(f, e);
 }
 
@@ -157,14 +164,14 @@ static int tune_site(struct file_out *f, struct simulation *s, int k, float *own
 static int write_fine_tuned(struct simulation *s, float *own, struct error *e)
 {
     char path[1300];
-    if (s->o->fine_tune < 1) return 0;
+    if (s->o->fine_tune < 1 || s->stopped) return 0;
     if (file_join(path, sizeof path, s->o->folder, "fine_tune.csv", e)) return -1;
     struct file_out *f = file_create(path, e);
     if (!f) return -1;
     file_printf(f, "site,examples,iterations,metric_global,metric_own\n");
     int status = 0;
-    for (int k = 0; !status && k < s->o->clients; k++) status = tune_site(f, s, k, own, e);
-    if (status) return file_abandon(f), -1;
+    for (int k = 0; !status && k < s->o->clients && !stops(s); k++) status = tune_site(f, s, k, own, e);
+    if (status || s->stopped) return file_abandon(f), status;
     return file_commit(f, e);
 }
 

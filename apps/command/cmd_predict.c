@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "apps/base/console.h"
+#include "apps/base/interrupt.h"
 #include "apps/base/options.h"
 #include "apps/command/predict_cases.h"
 #include "apps/training/predictions.h"
@@ -33,6 +34,7 @@ struct predict {
     char folds[FOLDS_MAX][16];
     int fold_count;
     char previous[1300]; /* of a cascade: folder of the first stage's label maps */
+    int stopped; /* by a signal, between two cases */
 };
 
 static int load_images(struct sample *s, const struct image_case *c, int channels, struct error *e)
@@ -362,18 +364,25 @@ static int segment(struct predict *p, struct model **model, struct error *e)
                (double)graph_bytes(s.predictor[0].graph) * 1e-6);
         fflush(stdout);
     }
+    int done = 0;
     struct progress bar = progress_begin("predict", p->quiet);
+    interrupt_begin();
     for (int i = 0; !status && i < cases.count; i++) {
+        p->stopped = interrupt_signal() != 0;
+        if (p->stopped) break;
+        done = i + 1;
         progress_update(&bar, i, cases.count, cases.item[i].id);
         status = segment_case(p, &s, &cases.item[i], e);
         if (!status) status = write_record(p, e); /* after each case: a stopped prediction goes on behind it */
     }
     progress_end(&bar);
-    if (!status && !p->to_file) status = copy_json(p, "dataset.json", e);
-    if (!status && !p->to_file) status = copy_json(p, "plans.json", e);
-    if (!status) status = finish_record(p, &s, cases.count, announced, clock_seconds() - start, e);
-    if (!status && !p->quiet) print_volumes(p);
-    if (!status && !p->quiet)
+    interrupt_end();
+    if (p->stopped) console_to(stderr, "nephron: stopped by signal %d after %d of %d cases; the label maps in %s are whole\n", interrupt_signal(), done, cases.count, p->out);
+    if (!status && !p->stopped && !p->to_file) status = copy_json(p, "dataset.json", e);
+    if (!status && !p->stopped && !p->to_file) status = copy_json(p, "plans.json", e);
+    if (!status && !p->stopped) status = finish_record(p, &s, cases.count, announced, clock_seconds() - start, e);
+    if (!status && !p->stopped && !p->quiet) print_volumes(p);
+    if (!status && !p->stopped && !p->quiet)
         console("%s: %d label map%s, peak memory %.1f MB\n", p->out, cases.count, cases.count == 1 ? "" : "s", peak_bytes() * 1e-6);
     json_free(p->record);
     p->record = NULL;
@@ -536,7 +545,9 @@ static int run_previous(struct predict *p, struct error *e)
         return p->to_file ? error_set(e, "%s: path is too long", p->out) : -1;
     struct predict first = {.run_path = dir, .inputs = p->inputs, .out = p->previous, .step = p->step, .mirror = p->mirror, .threads = p->threads,
                             .quiet = p->quiet, .pool = p->pool, .part = p->part, .precision = p->precision, .choice = p->choice};
-    return run_predict(&first, e);
+    int status = run_predict(&first, e);
+    p->stopped = first.stopped;
+    return status;
 }
 
 static int run_predict(struct predict *p, struct error *e)
@@ -623,5 +634,5 @@ int cmd_predict(int argc, char **argv)
     if (!status) status = run_predict(&p, &e);
     if (p.pool) pool_destroy(p.pool);
     json_free(record);
-    return status ? app_fail(&e) : 0;
+    return status ? app_fail(&e) : p.stopped ? interrupt_status() : 0;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "apps/base/console.h"
+#include "apps/base/interrupt.h"
 #include "apps/base/progress.h"
 #include "apps/training/training.h"
 #include "fl/carried/carried.h"
@@ -348,6 +349,12 @@ static void on_step(void *arg, int done, int of, double loss)
     progress_update(arg, done, of, note);
 }
 
+static int on_stop(void *arg)
+{
+    (void)arg;
+    return interrupt_signal();
+}
+
 static int run_site(struct carried *c, const struct site_data *d, const struct training_arguments *a,
                     struct pool *pool, struct error *e)
 {
@@ -360,11 +367,16 @@ static int run_site(struct carried *c, const struct site_data *d, const struct t
                              .validation = &d->validation,
                              .validation_batches = batches > 50 ? 50 : batches,
                              .pool = pool,
-                             .events = {on_step, &bar}};
+                             .events = {on_step, on_stop, &bar}};
     snprintf(state, sizeof state, "nephron-%.63s", s.name);
     s.state = a->federation.state ? a->federation.state : state;
+    if (!evaluates(a)) interrupt_begin();
     int status = evaluates(a) ? carried_evaluate(c, &s, told, e) : carried_site(c, &s, told, e);
     progress_end(&bar);
+    if (status == CARRIED_STOPPED) {
+        fprintf(stderr, "%s\n", told);
+        return interrupt_status();
+    }
     if (status >= 0) tell(a, told);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
+#include "apps/base/interrupt.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/training/federation_steps.h"
@@ -166,6 +167,19 @@ static void on_site_failed(void *arg, int round, const char *name, const char *w
     console_to(stderr, "round %d: site %s is left out: %s\n", round + 1, name, why);
 }
 
+static int on_stop(void *arg)
+{
+    (void)arg;
+    return interrupt_signal();
+}
+
+/* How to go on; the exit code says the signal. */
+static void tell_stopped(const struct training *t)
+{
+    fprintf(stderr, "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same weights\n",
+            interrupt_signal(), t->args.command, t->args.run);
+}
+
 static struct model *load_pretrained(struct training *t, struct error *e)
 {
     struct model *m = learner_model(&t->options, t->plan);
@@ -214,9 +228,10 @@ static int run_federation(struct training *t, struct federate_result *result, st
         if (!status) status = learner_view(&f.client[k].validation, &t->validation, group, k, e);
     }
     struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet)};
-    struct federate_events events = {.planned = on_planned, .begins = on_begin, .site_done = on_site, .site_failed = on_site_failed, .round_done = on_round, .step_done = on_step, .arg = &report};
+    struct federate_events events = {.planned = on_planned, .begins = on_begin, .site_done = on_site, .site_failed = on_site_failed, .round_done = on_round, .step_done = on_step, .stop = on_stop, .arg = &report};
     struct model *initial = NULL;
     if (!status && t->args.pretrained && !(initial = load_pretrained(t, e))) status = -1;
+    if (!t->peers) interrupt_begin(); /* ranks of MPI are ended by their launcher */
     if (!status) status = federate_run(result, &f, initial, &events, e);
     progress_end(&report.bar);
     if (initial) model_destroy(initial);
@@ -255,13 +270,15 @@ static int run_training(struct training *t, struct error *e)
     print_cases(t);
     if (run_federation(t, &result, e)) return -1;
     if (!serves(t)) return federate_result_free(&result), 0;
+    t->stopped = result.stopped;
+    if (t->stopped) return federate_result_free(&result), 0;
     int status = training_manifest(t, &result, e);
     if (result.privacy[0] && !t->args.quiet) printf("privacy: %s\n", result.privacy);
     if (result.rounds < t->options.epochs && !t->args.quiet)
         printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds, t->options.epochs, result.best_round + 1);
     if (!status && t->args.validate_at_end) status = training_validate(t, result.model, e);
-    if (!status) status = training_manifest(t, &result, e);
-    if (!status && !t->args.quiet) {
+    if (!status && !t->stopped) status = training_manifest(t, &result, e);
+    if (!status && !t->stopped && !t->args.quiet) {
         char time[32];
         progress_time(time, clock_seconds() - t->start);
         console("%s: done in %s, peak memory %.0f MB\n", t->args.run, time, training_peak_memory() * 1e-6);
@@ -295,6 +312,7 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
     if (!status) status = dataset_open(&t.dataset, t.args.data, &e);
     if (!status) {
         status = run_training(&t, &e);
+        if (!status && t.stopped) tell_stopped(&t);
         learner_data_free(&t.train);
         learner_data_free(&t.validation);
         plans_free(&t.plans);
@@ -305,5 +323,5 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
     free(line);
     training_options_free(&t.args);
     if (t.pool) pool_destroy(t.pool);
-    return status ? app_fail(&e) : 0;
+    return status ? app_fail(&e) : t.stopped ? interrupt_status() : 0;
 }

@@ -28,6 +28,7 @@ struct training {
     struct pool *pool;
     const struct federate_peers *peers; /* NULL: this process alone */
     double start;
+    int stopped;                  /* by a signal; what is done is kept */
 };
 
 /* Runs the command: exit code. federated: --sites is there and asked for. */
@@ -46,7 +47,7 @@ char *training_command_line(int argc, char **argv);
 double training_peak_memory(void); /* bytes */
 
 /* ---- training_data.c ---- */
-/* Whether a fold's folder holds any of checkpoint_{latest,best,final}. */
+/* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a federation. */
 int folder_has_checkpoint(const char *folder);
 int training_fold(struct training *t, struct error *e);  /* fills role */
 int training_sites(struct training *t, struct error *e); /* fills sites */
@@ -55,7 +56,8 @@ int training_previous(struct training *t, struct error *e); /* of a cascade: fin
 int training_load(struct training *t, struct error *e);  /* fills train, validation */
 
 /* ---- validation.c ---- */
-/* Predicts every validation (and test) case with the final weights; writes fold_K/validation and its summary. */
+/* Predicts every validation (and test) case with the final weights; writes fold_K/validation and its summary. A signal ends it
+ * between two cases, without a summary: t->stopped. */
 int training_validate(struct training *t, struct model *m, struct error *e);
 
 #endif

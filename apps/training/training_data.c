@@ -90,10 +90,11 @@ static int obey_budget(struct training *t, int given_plan, struct error *e)
 
 int folder_has_checkpoint(const char *folder)
 {
-    static const char *const kinds[] = {"latest", "best", "final"};
-    int found = 0;
-    for (int k = 0; k < 3; k++) {
-        char path[1400];
+    static const char *const kinds[] = {"latest", "best", "final", "paused"};
+    char path[1400];
+    snprintf(path, sizeof path, "%s/sites", folder);
+    int found = file_is_dir(path);
+    for (int k = 0; k < 4; k++) {
         int n = snprintf(path, sizeof path, "%s/checkpoint_%s.safetensors", folder, kinds[k]);
         found |= n < (int)sizeof path && file_exists(path);
     }

@@ -8,6 +8,7 @@
 #include "apps/base/result_tables.h"
 #include "nn/measure/evaluation.h"
 #include "nn/data/labelmap.h"
+#include "apps/base/interrupt.h"
 #include "apps/base/overlay.h"
 #include "apps/training/predictions.h"
 #include "apps/base/progress.h"
@@ -171,11 +172,18 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     struct progress bar = progress_begin("validate", t->args.quiet);
     for (int i = 0; !status && i < t->dataset.cases; i++) {
         if (t->role[i] != ROLE_VALIDATION) continue;
+        if (interrupt_signal()) break;
         progress_update(&bar, done++, n, t->dataset.item[i].id);
         status = validate_case(&s, &ev, t, i, folder, e);
     }
     progress_end(&bar);
-    if (!status) status = file_join(path, sizeof path, folder, "summary.json", e);
+    if (done < n) t->stopped = 1;
+    if (t->stopped || status) {
+        evaluation_free(&ev);
+        segmenter_free(&s);
+        return status;
+    }
+    status = file_join(path, sizeof path, folder, "summary.json", e);
     if (!status) status = evaluation_write(&ev, path, e);
     if (!status && t->args.federated) status = write_site_results(t, &ev, e);
     if (!status && t->args.pictures) status = draw_cases(t, &ev, folder, e);

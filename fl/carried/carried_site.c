@@ -129,8 +129,10 @@ static int local_round(struct site_work *w, struct error *e)
             e, "%s: holds an answer to another global message of round %d: begin with another --state",
             s->state, c->round);
     if (create_learner(w, s->data, e)) return -1;
-    if (client_update(&w->update, &w->state, &w->learner, s->data, &w->message.task, &c->f, &s->events, e))
-        return -1;
+    int status =
+        client_update(&w->update, &w->state, &w->learner, s->data, &w->message.task, &c->f, &s->events, e);
+    if (status > 0) return site_store_pause(&w->store, 0, &w->state, e) ? -1 : CARRIED_STOPPED;
+    if (status) return -1;
     if (client_validate(&w->update, 0, w->message.task.weights, &w->learner, s->validation,
                         s->validation_batches, e))
         return -1;
@@ -193,7 +195,12 @@ static int run_step(struct site_work *w, char told[256], struct error *e)
         return CARRIED_WAITS;
     }
     if (s->data->store.cases == 0) return error_set(e, "site %s has no training case", s->name);
-    if (local_round(w, e) || update_write(&w->update, &c->f, c->model, w->answer, NULL, e)) return -1;
+    int status = local_round(w, e);
+    if (status > 0)
+        snprintf(told, 256, "site %s: stopped after step %d of its round %d: the same command goes on from there",
+                 s->name, w->state.pause.steps, c->round + 1);
+    if (status) return status;
+    if (update_write(&w->update, &c->f, c->model, w->answer, NULL, e)) return -1;
     snprintf(told, 256, "site %s: round %d of %d, %.0f cases, %.0f steps, loss %.4f: %.150s", s->name,
              c->round + 1, c->f.train.epochs, w->update.numbers.examples, w->update.numbers.steps,
              w->update.loss, w->answer);

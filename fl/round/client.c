@@ -3,8 +3,10 @@
 
 #include "fl/round/private.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/base/check.h"
@@ -19,8 +21,15 @@ struct pass {
     struct local_round *local;
     int round, with_gradient, reports;
     const struct client_events *events;
-    double loss, first, lr_sum, effective;
+    int steps; /* done */
+    double loss, first, lr_sum, effective; /* sums over these; first: of the first */
 };
+
+static int stops(const struct pass *p)
+{
+    return p->events && p->events->stop && p->steps < p->options->iterations &&
+           p->events->stop(p->events->arg);
+}
 
 /* How often a gradient is applied in the end, of the step that is `left` steps before the last (0: the last):
  * momentum repeats it. */
@@ -32,64 +41,138 @@ static double applied(const struct train_options *o, int left)
     return (1 - power) / (1 - rho);
 }
 
+/* From the step where p is. */
 static int run_pass(struct pass *p, struct error *e)
 {
     int n = p->options->iterations;
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
+    while (p->steps < n) {
+        int i = p->steps++;
         uint64_t step = (uint64_t)p->round * (uint64_t)n + (uint64_t)i;
         float lr = learner_lr(p->options, step);
         double loss = learner_backward(p->w, step);
         if (!isfinite(loss)) return error_set(e, "the loss became %g at local step %d", loss, i + 1);
         if (p->with_gradient) p->f->strategy->gradient(p->local);
         learner_update(p->w, lr);
-        sum += loss;
+        p->loss += loss;
         if (i == 0) p->first = loss;
         double times = applied(p->options, n - 1 - i);
         p->effective += times;
         p->lr_sum += times * (double)lr;
         if (p->reports && p->events && p->events->step) p->events->step(p->events->arg, i + 1, n, loss);
+        if (stops(p)) return CLIENT_STOPPED;
     }
-    p->loss = sum / n;
     for (size_t i = 0; i < p->w->model->count; i++)
         if (!isfinite(p->w->model->data[i]))
             return error_set(e, "weights became %g", (double)p->w->model->data[i]);
     return 0;
 }
 
+/* Copies what a pause needs into the state; the learner's model is the one in training. */
+static int pause_site(struct site_state *s, const struct pass *global, const struct update *u, int personal,
+                      int steps, struct error *e)
+{
+    struct site_pause *p = &s->pause;
+    size_t count = global->w->model->count;
+    if (!p->weights) p->weights = malloc((count + 1) * sizeof *p->weights);
+    if (!p->values) p->values = malloc((count + 1) * sizeof *p->values);
+    if (!p->weights || !p->values) return error_set(e, "out of memory for the pause of site %s", s->name);
+    memcpy(p->weights, global->w->model->data, count * sizeof *p->weights);
+    memset(p->values, 0, count * sizeof *p->values);
+    if (personal) memcpy(p->values, u->values, count * sizeof *p->values);
+    p->round = global->round;
+    p->personal = personal;
+    p->steps = steps;
+    p->loss = global->loss, p->first = global->first;
+    p->lr_sum = global->lr_sum, p->effective = global->effective;
+    return CLIENT_STOPPED;
+}
+
 /* The personal model: slot 0 its weights, slots 1 and 2 its moments, with the step count that the global pass
  * began with. */
-static int train_personal(struct pass p, struct site_state *s, int64_t steps_before, struct error *e)
+static int train_personal(const struct pass *trained, struct site_state *s, const struct update *u,
+                          struct error *e)
 {
+    struct pass p = *trained;
     struct learner *w = p.w;
     struct optimizer *global = w->optimizer;
     struct optimizer personal = {.method = global->method, .settings = global->settings, .clip = global->clip,
-                                 .steps = steps_before, .count = global->count};
+                                 
+                                 .steps = global->steps - trained->steps, .count = global->count};
     size_t bytes = w->model->count * sizeof(float);
-    if (s->rounds_before == 0) memcpy(s->slot[0], p.local->global, bytes);
-    memcpy(w->model->data, s->slot[0], bytes);
+    int goes_on = s->pause.round >= 0 && s->pause.personal;
+    if (s->rounds_before == 0 && !goes_on) memcpy(s->slot[0], p.local->global, bytes);
+    memcpy(w->model->data, goes_on ? s->pause.weights : s->slot[0], bytes);
+    p.steps = goes_on ? s->pause.steps : 0;
+    personal.steps += p.steps;
     for (int k = 0; k < global->method->moments; k++) personal.moment[k] = s->slot[1 + k];
     w->optimizer = &personal;
     p.with_gradient = 1;
     p.reports = 0;
     int status = run_pass(&p, e);
     w->optimizer = global;
+    if (status > 0) return pause_site(s, trained, u, 1, p.steps, e);
     if (!status) memcpy(s->slot[0], w->model->data, bytes);
     return status ? error_prefix(e, "personal model") : 0;
+}
+
+/* A pass goes on where it was stopped; one that is over has all its steps. */
+static void take_pause(struct pass *p, const struct site_pause *pause)
+{
+    p->steps = pause->personal ? p->options->iterations : pause->steps;
+    p->loss = pause->loss, p->first = pause->first;
+    p->lr_sum = pause->lr_sum, p->effective = pause->effective;
+}
+
+static int train_global(struct update *u, struct site_state *s, struct learner *w, struct pass *p,
+                        struct error *e)
+{
+    const struct strategy *strategy = p->f->strategy;
+    size_t bytes = u->count * sizeof *u->values;
+    if (s->pause.round >= 0)
+        memcpy(w->model->data, s->pause.weights, bytes);
+    else if (strategy->begin)
+        strategy->begin(p->local);
+    p->with_gradient = strategy->gradient && !strategy->personal;
+    int status = run_pass(p, e);
+    if (status > 0) return pause_site(s, p, u, 0, p->steps, e);
+    if (status) return -1;
+    p->local->lr_sum = p->lr_sum;
+    if (strategy->end) strategy->end(p->local);
+    memcpy(u->values, w->model->data, bytes);
+    return 0;
 }
 
 static int train_site(struct update *u, struct site_state *s, struct learner *w, struct pass *p,
                       struct error *e)
 {
-    const struct strategy *strategy = p->f->strategy;
-    int64_t before = w->optimizer->steps;
-    if (strategy->begin) strategy->begin(p->local);
-    p->with_gradient = strategy->gradient && !strategy->personal;
-    if (run_pass(p, e)) return -1;
-    p->local->lr_sum = p->lr_sum;
-    if (strategy->end) strategy->end(p->local);
-    memcpy(u->values, w->model->data, u->count * sizeof *u->values);
-    return strategy->personal ? train_personal(*p, s, before, e) : 0;
+    const struct site_pause *pause = &s->pause;
+    int status = 0;
+    if (pause->round >= 0) take_pause(p, pause);
+    if (pause->round >= 0 && pause->personal)
+        memcpy(u->values, pause->values, u->count * sizeof *u->values);
+    else
+        status = train_global(u, s, w, p, e);
+    return status == 0 && p->f->strategy->personal ? train_personal(p, s, u, e) : status;
+}
+
+/* The pause of a state belongs to this round and its weights, which the model holds. */
+static int check_pause(struct site_state *s, const struct task *t, const struct model *m, int iterations,
+                       struct error *e)
+{
+    char hash[17];
+    struct site_pause *p = &s->pause;
+    snprintf(hash, sizeof hash, "%016" PRIx64, model_hash(m));
+    if (p->round < 0) {
+        memcpy(p->weights_hash, hash, sizeof hash);
+        p->seconds = 0;
+        return 0;
+    }
+    if (p->round != t->round || p->steps > iterations)
+        return error_set(e, "site %s was stopped at step %d of round %d, asked for round %d of %d steps",
+                         s->name, p->steps, p->round, t->round, iterations);
+    if (strcmp(p->weights_hash, hash) == 0) return 0;
+    return error_set(e, "site %s was stopped in a round %d of weights %s, not %s", s->name, p->round,
+                     p->weights_hash, hash);
 }
 
 int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
@@ -116,21 +199,25 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
     for (int k = 0; k < STRATEGY_SLOTS; k++) local.shared[k] = t->shared[k], local.slot[k] = s->slot[k];
     if (learner_reserve(w, data, e)) return error_prefix(e, "site %s", s->name);
     memcpy(w->model->data, t->weights, u->count * sizeof(float));
+    if (check_pause(s, t, w->model, options.iterations, e)) return -1;
     learner_switch(w, data, site_key(s->name, f->sites));
     struct optimizer *before = w->optimizer;
     w->optimizer = &s->optimizer;
     int status = train_site(u, s, w, &pass, e);
     w->optimizer = before;
+    s->pause.seconds += clock_seconds() - start;
+    if (status > 0) return CLIENT_STOPPED;
     if (status) {
         model_zero_grad(w->model, w->pool); /* of the step that failed: the next site must not find it */
         return error_prefix(e, "site %s, round %d", s->name, t->round);
     }
+    site_state_go_on(s);
     s->next_round = t->round + 1;
     s->rounds_before++;
     snprintf(u->site, sizeof u->site, "%s", s->name);
     u->round = t->round;
     u->kind = UPDATE_WEIGHTS;
-    u->loss = pass.loss;
+    u->loss = pass.loss / options.iterations;
     u->numbers = (struct contribution){.site = u->site,
                                        .examples = data->store.cases,
                                        .steps = options.iterations,
@@ -141,7 +228,7 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
     snprintf(u->base, sizeof u->base, "%s", t->base);
     u->metric_before = u->loss_before = u->metric_after = u->loss_after = NAN;
     u->validation_cases = 0;
-    u->seconds = clock_seconds() - start;
+    u->seconds = s->pause.seconds;
     return 0;
 }
 

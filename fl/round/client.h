@@ -9,6 +9,19 @@
 
 #include "fl/message/message.h"
 
+/* Where local training was stopped between two steps: what a site needs, beside its state, to go on to the
+ * same bits. */
+struct site_pause {
+    int round;    /* -1: it was not stopped */
+    int personal; /* in the pass of the personal model (Ditto): the global pass is over */
+    int steps;    /* done, of the pass */
+    double loss, first, lr_sum, effective; /* of the global pass, over the steps that are done */
+    double seconds;
+    char weights_hash[17]; /* of the global weights that the round began with */
+    float *weights;        /* [count] the model in training */
+    float *values;         /* [count] what the global pass gave; zero before it is over */
+};
+
 struct site_state {
     char name[SITE_NAME_MAX];
     int next_round;    /* rounds before it are behind this state */
@@ -16,13 +29,16 @@ struct site_state {
     struct optimizer optimizer;
     float *slot[STRATEGY_SLOTS]; /* the strategy's site_slots; NULL beyond */
     float *residual;             /* what compression has not sent yet; NULL without */
+    struct site_pause pause;     /* weights and values NULL where it was never stopped */
 };
 int site_state_init(struct site_state *s, const char *name, const struct federation *f,
                     const struct model *layout, struct error *e);
 void site_state_reset(struct site_state *s, const char *name,
                       const struct model *layout); /* as before the first round */
 void site_state_free(struct site_state *s);
-/* One sealed file holds the state and, where not NULL, the update that the round before it gave. */
+void site_state_go_on(struct site_state *s); /* forgets a pause */
+/* One sealed file holds the state with its pause and, where not NULL, the update that the round before it
+ * gave. */
 int site_state_write(const struct site_state *s, const struct update *u, const struct federation *f,
                      const struct model *layout, const char *path, struct error *e);
 /* Into initialised values; the file's federation, site and shapes must be these. u NULL: the update is not
@@ -32,11 +48,14 @@ int site_state_read(struct site_state *s, struct update *u, const struct federat
 
 struct client_events {
     void (*step)(void *arg, int done, int of, double loss); /* may be NULL */
+    int (*stop)(void *arg); /* asked after each step but a pass's last: not 0 stops there; may be NULL */
     void *arg;
 };
+enum { CLIENT_STOPPED = 1 };
 /* A round at a site: trains w from the task's weights on data, fills u and advances s. The learner serves any
- * site (learner_switch). A loss or weights that are not finite are an error; the state is then to be read
- * again, or reset. */
+ * site (learner_switch). A state with a pause goes on from there. Returns CLIENT_STOPPED where events->stop
+ * said so: s then has a pause and u nothing. A loss or weights that are not finite are an error, as a pause of
+ * other global weights is; the state is then to be read again, or reset. */
 int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
                   const struct task *t, const struct federation *f, const struct client_events *events,
                   struct error *e);

@@ -1,4 +1,5 @@
 /* site_state.c - what a site keeps between rounds, as one sealed file. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +30,23 @@ void site_state_reset(struct site_state *s, const char *name, const struct model
 {
     snprintf(s->name, sizeof s->name, "%s", name);
     s->next_round = s->rounds_before = 0;
+    site_state_go_on(s);
     optimizer_reset(&s->optimizer);
     if (s->residual) memset(s->residual, 0, layout->count * sizeof(float));
     for (int k = 0; k < STRATEGY_SLOTS; k++)
         if (s->slot[k]) memset(s->slot[k], 0, layout->count * sizeof(float));
 }
 
+void site_state_go_on(struct site_state *s)
+{
+    s->pause.round = -1;
+    s->pause.personal = s->pause.steps = 0;
+}
+
 void site_state_free(struct site_state *s)
 {
+    free(s->pause.weights);
+    free(s->pause.values);
     optimizer_free(&s->optimizer);
     for (int k = 0; k < STRATEGY_SLOTS; k++) free(s->slot[k]);
     free(s->residual);
@@ -56,6 +66,23 @@ static void slot_name(char name[32], int k)
     snprintf(name, sizeof(char[32]), "slot.%d.", k);
 }
 
+static void add_pause(struct safetensors *t, struct json *j, const struct site_pause *p,
+                      const struct model *layout)
+{
+    struct json *pause = json_add_object(j, "pause");
+    json_add_int(pause, "round", p->round);
+    json_add_bool(pause, "personal", p->personal);
+    json_add_int(pause, "steps", p->steps);
+    json_add_number(pause, "loss", p->loss);
+    json_add_number(pause, "first", p->first);
+    json_add_number(pause, "lr_sum", p->lr_sum);
+    json_add_number(pause, "effective", p->effective);
+    json_add_number(pause, "seconds", p->seconds);
+    json_add_text(pause, "weights_hash", p->weights_hash);
+    vectors_add(t, "pause.weights.", layout, p->weights);
+    if (p->personal) vectors_add(t, "pause.values.", layout, p->values);
+}
+
 int site_state_write(const struct site_state *s, const struct update *u, const struct federation *f,
                      const struct model *layout, const char *path, struct error *e)
 {
@@ -70,6 +97,7 @@ int site_state_write(const struct site_state *s, const struct update *u, const s
     json_add_text(j, "optimizer", s->optimizer.method->name);
     json_add_int(j, "optimizer_steps", s->optimizer.steps);
     if (u) json_add(j, "update", update_json(u));
+    if (s->pause.round >= 0) add_pause(&t, j, &s->pause, layout);
     for (int k = 0; k < s->optimizer.method->moments; k++) {
         char name[64];
         moment_name(name, &s->optimizer, k);
@@ -106,6 +134,29 @@ static int check_state(const struct site_state *s, const struct json *j, const s
     return 0;
 }
 
+static int take_pause(struct site_pause *p, const struct safetensors *t, const struct json *j,
+                      const struct federation *f, const struct model *layout, const char *path,
+                      struct error *e)
+{
+    int64_t round, steps;
+    if (take_integer(&round, j, "round", 0, f->train.epochs - 1, path, e) ||
+        take_integer(&steps, j, "steps", 1, INT32_MAX, path, e))
+        return -1;
+    if (!p->weights) p->weights = calloc(layout->count + 1, sizeof *p->weights);
+    if (!p->values) p->values = calloc(layout->count + 1, sizeof *p->values);
+    if (!p->weights || !p->values) return error_set(e, "%s: out of memory", path);
+    p->personal = json_boolean(j, "personal", 0);
+    p->loss = json_number(j, "loss", NAN), p->first = json_number(j, "first", NAN);
+    p->lr_sum = json_number(j, "lr_sum", NAN), p->effective = json_number(j, "effective", NAN);
+    p->seconds = json_number(j, "seconds", 0);
+    snprintf(p->weights_hash, sizeof p->weights_hash, "%s", json_text(j, "weights_hash", ""));
+    if (vectors_take(p->weights, t, "pause.weights.", layout, path, e)) return -1;
+    if (p->personal && vectors_take(p->values, t, "pause.values.", layout, path, e)) return -1;
+    p->round = (int)round;
+    p->steps = (int)steps;
+    return 0;
+}
+
 static int take_state(struct site_state *s, struct update *u, const struct safetensors *t,
                       const struct json *j, const struct federation *f, const struct model *layout,
                       const char *path, struct error *e)
@@ -129,6 +180,9 @@ static int take_state(struct site_state *s, struct update *u, const struct safet
     s->next_round = (int)next;
     s->rounds_before = (int)before;
     s->optimizer.steps = steps;
+    site_state_go_on(s);
+    const struct json *pause = json_get(j, "pause");
+    if (pause && take_pause(&s->pause, t, pause, f, layout, path, e)) return -1;
     if (!u) return 0;
     const struct json *numbers = json_get(j, "update");
     if (!numbers || numbers->type != JSON_OBJECT) return error_set(e, "%s: holds no update", path);

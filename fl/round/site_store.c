@@ -72,6 +72,20 @@ void site_store_path(char path[1400], const struct site_store *s, int i, const c
     snprintf(path, 1400, "%s/%s.%s.safetensors", s->folder, safe, kind);
 }
 
+/* Where a pause of site i lies; 0: nowhere. */
+static int pause_path(char path[1400], const struct site_store *s, int i)
+{
+    if (in_files(s)) site_store_path(path, s, i, "paused");
+    else if (s->run) snprintf(path, 1400, "%s/checkpoint_paused.safetensors", s->run);
+    return in_files(s) || s->run;
+}
+
+static void remove_pause(const struct site_store *s, int i)
+{
+    char path[1400];
+    if (pause_path(path, s, i)) unlink(path);
+}
+
 /* ---- resuming ------------------------------------------------------------------------------------------ */
 
 struct known {
@@ -135,16 +149,41 @@ static void copy_state(struct site_state *to, const struct site_state *from, con
         if (to->slot[k]) memcpy(to->slot[k], from->slot[k], bytes);
 }
 
+int site_store_pause(struct site_store *s, int i, const struct site_state *state, struct error *e)
+{
+    char path[1400];
+    return pause_path(path, s, i) ? site_state_write(state, NULL, s->f, s->layout, path, e) : 0;
+}
+
+/* 1: the site was stopped in this round. A pause of another round is what a killed run left, or will be
+ * reached again. */
+static int load_pause(struct site_store *s, int i, int round, struct site_state *state, struct error *e)
+{
+    char path[1400];
+    if (!pause_path(path, s, i) || !file_exists(path)) return 0;
+    if (site_state_read(state, NULL, s->f, s->layout, path, e)) return -1;
+    if (state->pause.round == round) return 1;
+    site_state_reset(state, s->name[i], s->layout);
+    return 0;
+}
+
+static int load_done(struct site_store *s, int i, int round)
+{
+    return in_files(s) && s->round[i][NEWEST] == round + 1;
+}
+
 int site_store_load(struct site_store *s, int i, int round, struct site_state *state, struct update *u,
                     struct error *e)
 {
     char path[1400];
     site_state_reset(state, s->name[i], s->layout);
+    int paused = load_done(s, i, round) ? 0 : load_pause(s, i, round, state, e);
+    if (paused) return paused < 0 ? -1 : 0;
     if (!in_files(s)) {
         copy_state(state, &s->state[i], s->layout);
         return 0;
     }
-    int done = s->round[i][NEWEST] == round + 1,
+    int done = load_done(s, i, round),
         of = s->round[i][NEWEST] > round ? s->round[i][NEEDED] : s->round[i][NEWEST];
     if (done) of = round + 1;
     if (of < 0) return 0;
@@ -166,6 +205,7 @@ int site_store_save(struct site_store *s, int i, const struct site_state *state,
     }
     state_path(path, s, i, state->next_round);
     if (site_state_write(state, u, s->f, s->layout, path, e)) return -1;
+    remove_pause(s, i);
     int *r = s->round[i], old = r[NEWEST];
     r[NEWEST] = state->next_round;
     if (state->next_round <= s->checkpoint) r[NEEDED] = state->next_round;
@@ -190,6 +230,7 @@ void site_store_checkpoint(struct site_store *s, int round)
 {
     char path[1400];
     s->checkpoint = round;
+    if (!in_files(s)) remove_pause(s, 0);
     for (int i = 0; in_files(s) && i < s->count; i++) {
         int *r = s->round[i], old = r[NEEDED];
         if (r[NEWEST] > round) continue;

@@ -4,7 +4,9 @@
  * Files: folder/NAME.ROUND.safetensors is the state after which ROUND comes, with the update of the round
  * before (site names with their unusual bytes as %XX). A state stays until a newer one is written and the
  * checkpoint does not need it: a run that was killed finds every site's state of the checkpoint's round, and
- * the updates of those that were already done with it.
+ * the updates of those that were already done with it. A site that was stopped in its local training lies in
+ * folder/NAME.paused.safetensors (states in memory: in the run's folder, checkpoint_paused.safetensors) until
+ * its round is done.
  */
 #ifndef FL_SITE_STORE_H
 #define FL_SITE_STORE_H
@@ -15,6 +17,7 @@ struct site_store {
     const struct federation *f;
     const struct model *layout;
     char folder[1100]; /* "": memory */
+    const char *run;   /* states in memory: the run's folder, where the only site's pause lies; NULL: none */
     int count;
     const char **name;        /* [count], views */
     struct site_state *state; /* [count], memory */
@@ -30,7 +33,9 @@ void site_store_free(struct site_store *s);
 /* Of files: finds those that are there, for a run that begins with `round`; states of later rounds count as
  * done. */
 int site_store_resume(struct site_store *s, int round, struct error *e);
-/* The state of site i before the round, into an initialised value. Returns 1 where its update of the round is
+/* The state of a site that was stopped in the round; site_store_load finds it. */
+int site_store_pause(struct site_store *s, int i, const struct site_state *state, struct error *e);
+/* The state of site i before the round, or in it, into an initialised value. Returns 1 where its update of the round is
  * there already: then u is filled and the state is the one after it. -1: an error. */
 int site_store_load(struct site_store *s, int i, int round, struct site_state *state, struct update *u,
                     struct error *e);

@@ -151,9 +151,9 @@ CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_data tests/unit/nn
 	tests/unit/nn/check_resample tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train \
 	tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
-	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_peers \
-	tests/unit/fl/check_privacy tests/unit/fl/check_private tests/unit/fl/check_rounds \
-	tests/unit/fl/check_secure tests/unit/fl/check_strategies
+	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
+	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
+	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
@@ -213,6 +213,10 @@ $(CHECKS): build/apps.a libnephron.a
 check: nephron $(CHECKS)
 	sh tests/run_checks.sh $(CHECKS) $(SCRIPTS)
 
+# The program's sources, one a line: what a compiler needs to be told without this file.
+sources:
+	@for o in $(LIBRARY) $(APPS) apps/command/main.o; do echo $${o%.o}.c; done
+
 check-all: check
 	sh tests/check_all.sh $(CHECKS)
 
@@ -257,4 +261,4 @@ clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build web
 
-.PHONY: all check check-all demo study bench web install uninstall examples clean
+.PHONY: all check check-all sources demo study bench web install uninstall examples clean

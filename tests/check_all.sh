@@ -15,7 +15,7 @@ jobs=$(getconf _NPROCESSORS_ONLN)
 copy() { # a clean copy of the sources in build/NAME
     rm -rf "build/$1"
     mkdir -p "build/$1"
-    tar cf - --exclude='*.o' --exclude='*.a' Makefile README.md LICENSE tensor nn fl io apps tests | tar xf - -C "build/$1"
+    tar cf - --exclude='*.o' --exclude='*.a' Makefile README.md LICENSE tensor nn fl io apps tests docs | tar xf - -C "build/$1"
 }
 
 run() { # description, folder, command...
@@ -46,6 +46,7 @@ run "the page in a browser predicts as the program does" . sh tests/program/chec
 run "signals at many moments" . sh tests/program/check_signals.sh 20
 run "each allocation of the readers and writers fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory_io.sh
 run "each allocation of the commands fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory.sh
+run "each allocation under the library's header fails once" . ./tests/unit/fl/check_library_memory long
 run "JPEG decoders: every cut, every flipped bit, under the sanitizers" build/sanitize env CHECK_ALL=1 ./tests/unit/io/check_dicom_jpeg
 for target in fuzz_tables fuzz_images fuzz_dicom fuzz_jpeg; do # every sample file through the fuzz targets; to fuzz: see the heads of the files
     run "$target over the sample files" build/sanitize sh -c "make tests/fuzz/$target CFLAGS='$sanitize' && find tests/data -type f | xargs ./tests/fuzz/$target"
@@ -63,14 +64,16 @@ for isa in scalar avx2 avx512; do
     done
 done
 
-if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null; then
+emulator=$(command -v qemu-aarch64 || command -v qemu-aarch64-static)
+if command -v aarch64-linux-gnu-gcc >/dev/null && [ -n "$emulator" ]; then
     copy aarch64
-    static=$(echo "$unit" | sed 's|tests/unit/tensor/check_graph||') # has a malloc of its own, which a static libc refuses
+    # Without those that have a malloc of their own, which a static libc refuses.
+    static=$(echo "$unit" | tr ' ' '\n' | while read -r check; do grep -q allocations.h "$check.c" || echo "$check"; done)
     run "aarch64 builds" build/aarch64 make -j"$jobs" all $static CC=aarch64-linux-gnu-gcc CFLAGS="-O2 -static"
     for check in tests/unit/tensor/check_tensor tests/kernels/check_elem tests/kernels/check_pool_loss tests/kernels/check_kernels tests/kernels/check_winograd tests/unit/nn/check_networks; do
-        run "$check on aarch64 (NEON)" build/aarch64 qemu-aarch64 ./$check
+        run "$check on aarch64 (NEON)" build/aarch64 "$emulator" ./$check
     done
-else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64"; fi
+else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64(-static)"; fi
 
 run "networks as C, each kind on each machine" . env CHECK_ALL=1 sh tests/program/check_export.sh
 run "a federated run killed at 50 moments" . ./tests/unit/fl/check_faults long
@@ -81,7 +84,7 @@ for compiler in gcc clang; do # the shortest build there is
     command -v $compiler >/dev/null || continue
     copy plain
     run "$compiler -O2 -I. without a Makefile" build/plain $compiler -O2 -D_GNU_SOURCE -DNEPHRON_VERSION='"x"' -I. -ffp-contract=off \
-        $(cd build/plain && ls tensor/*.c io/*.c nn/*.c fl/*.c apps/*.c apps/*/*.c 2>/dev/null) -o neph -lm -pthread
+        $(make -s sources) -o neph -lm -pthread
 done
 
 rm -rf build/repro_a build/repro_b

@@ -217,6 +217,7 @@ static int modernise(struct json *json, struct error *e)
 int dataset_take_description(struct dataset *d, struct json *json, const char *name, struct error *e)
 {
     d->json = json;
+    if (!json) return error_set(e, "%s: out of memory", name);
     int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : modernise(d->json, e);
     const char *ending = json_text(d->json, "file_ending", NULL);
     bad = bad || read_channels(d, e) || read_labels(d, e);

@@ -1,0 +1,142 @@
+/* check_library_memory.c - each allocation under fl/nephron.h fails once: an error and a message, never an abort, nothing leaked; what is done
+ * in spite of it is what is done without. A segmentation model from memory is trained, validated, sends its weights through a round
+ * and predicts. `check_library_memory long` fails every allocation, else some.
+ */
+#include <inttypes.h>
+
+#include "fl/nephron.h"
+#include "tests/unit/allocations.h"
+#include "tests/unit/expect.h"
+
+#ifdef ALLOCATIONS_FAIL
+
+enum { EDGE = 12, VOXELS = EDGE * EDGE * EDGE, CASES = 4, SOME = 60 };
+
+static const char *const data = "tests/data/hippocampus";
+static float image[VOXELS];
+static uint8_t map[VOXELS], predicted[VOXELS];
+
+static void draw(int k)
+{
+    for (int z = 0, i = 0; z < EDGE; z++)
+        for (int y = 0; y < EDGE; y++)
+            for (int x = 0; x < EDGE; x++, i++) {
+                int dz = z - 5, dy = y - 6, dx = x - 7 + k;
+                map[i] = dz * dz + dy * dy + dx * dx < 9;
+                image[i] = (float)((i * 7919 + k) % 101) + 100.0f * map[i];
+            }
+}
+
+static int add_cases(nephron *n, nephron_data *d)
+{
+    const int size[3] = {EDGE, EDGE, EDGE};
+    const double spacing[3] = {1, 1, 1};
+    int status = 0;
+    for (int k = 0; !status && k < CASES; k++) {
+        draw(k);
+        nephron_image *i = nephron_image_wrap(n, image, size, 1, spacing);
+        status = i ? nephron_data_add(d, i, map, k % 2, k == CASES - 1) : -1;
+        nephron_image_free(i);
+    }
+    return status;
+}
+
+static int predict(nephron *n, nephron_model *m)
+{
+    const int size[3] = {EDGE, EDGE, EDGE};
+    const double spacing[3] = {1, 1, 1};
+    float probability[4];
+    int segments;
+    if (nephron_model_info(m, NULL, NULL, &segments)) return -1;
+    draw(1);
+    nephron_image *i = nephron_image_wrap(n, image, size, 1, spacing);
+    if (!i) return -1;
+    int status = nephron_predict_bytes(m, i) ? 0 : -1;
+    if (!status) status = nephron_predict(m, i, segments ? predicted : NULL, segments ? NULL : probability);
+    nephron_image_free(i);
+    return status;
+}
+
+static int run_round(nephron_model *m, nephron_trainer *t, float *task, float *weights)
+{
+    double numbers[NEPHRON_NUMBERS];
+    int round, status = -1;
+    nephron_server *s = nephron_server_open(m, "{\"epochs\": 2, \"iterations\": 2}", 1);
+    if (!s) return -1;
+    size_t count = nephron_task_count(s);
+    if (nephron_server_begin(s, task, count, &round) == 0 &&
+        nephron_client_update(t, s, "one", NULL, task, round, weights, numbers) == 0 &&
+        nephron_server_add(s, "one", weights, nephron_weights_count(m), numbers) == 0)
+        status = nephron_server_end(s);
+    nephron_server_free(s);
+    return status;
+}
+
+static float vectors[2][1 << 20]; /* a task and an update */
+
+/* Everything once. 0 and the hash of the weights; or -1 and the message, in text. */
+static int work(uint64_t *hash, char *text, const char *description)
+{
+    int status = -1;
+    double loss, metric;
+    nephron *n = nephron_open(NEPHRON_API, 2);
+    nephron_model *m = n ? nephron_model_parse(n, description, NULL, 0) : NULL;
+    nephron_data *d = m ? nephron_data_create(m) : NULL;
+    nephron_trainer *t = d && add_cases(n, d) == 0 ? nephron_trainer_open(m, d, "{\"epochs\": 2, \"iterations\": 2}", 0) : NULL;
+    if (t && nephron_train(t, 0, 2, &loss) == 0 && nephron_validate(t, &loss, &metric) == 0 && run_round(m, t, vectors[0], vectors[1]) == 0)
+        status = predict(n, m);
+    *hash = status ? 0 : nephron_weights_hash(m);
+    snprintf(text, 600, "%.599s", status ? nephron_error(n) : "");
+    nephron_trainer_free(t);
+    nephron_data_free(d);
+    nephron_model_free(m);
+    nephron_close(n);
+    return status;
+}
+
+static void sweep(const char *task, const char *options, int all)
+{
+    char text[600];
+    uint64_t want, hash;
+    nephron *n = nephron_open(NEPHRON_API, 1);
+    nephron_model *m = nephron_model_create(n, data, options);
+    CHECK(m != NULL, "%s: %s", task, nephron_error(n));
+    char *description = m ? strdup(nephron_model_describe(m)) : NULL;
+    CHECK(m && nephron_weights_count(m) * 2 < 1 << 20, "%s: a larger network than the test has room for", task);
+    nephron_model_free(m);
+    nephron_close(n);
+    if (!description) return;
+    CHECK(work(&want, text, description) == 0, "%s: %s", task, text); /* what libc keeps for later is kept now */
+    long before = allocations, used = blocks;
+    CHECK(work(&want, text, description) == 0, "%s: %s", task, text);
+    long total = allocations - before;
+    CHECK(blocks == used, "%s: %ld blocks leaked", task, blocks - used);
+    for (long at = 0; at < total; at += all ? 1 : total / SOME + 1) {
+        used = blocks;
+        __atomic_store_n(&failing, at, __ATOMIC_RELAXED);
+        int status = work(&hash, text, description);
+        __atomic_store_n(&failing, -1, __ATOMIC_RELAXED);
+        CHECK(status == 0 ? hash == want : text[0] != 0, "%s, allocation %ld of %ld: status %d, hash %016" PRIx64 ", message '%s'", task, at,
+              total, status, hash, text);
+        CHECK(blocks == used, "%s, allocation %ld of %ld: %ld blocks leaked, message '%s'", task, at, total, blocks - used, text);
+    }
+    free(description);
+}
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    int all = argc > 1 && strcmp(argv[1], "long") == 0;
+    sweep("segment", "{\"epochs\": 2, \"iterations\": 2, \"base_features\": 4, \"patch\": [8, 8, 8], \"batch\": 2}", all);
+    return check_done("check_library_memory");
+}
+
+#else
+
+int main(void)
+{
+    printf("check_library_memory: skipped, malloc cannot be replaced here\n");
+    return check_done("check_library_memory");
+}
+
+#endif

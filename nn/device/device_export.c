@@ -237,8 +237,9 @@ static int write_blob(const struct export *x, struct error *e)
     struct text t = {0};
     text_puts(&t, "/* weights.S - network_weights of network.h from weights.bin (floats, little-endian), for ELF. Written by `nephron export`.\n"
                   " * A device that keeps weights.bin elsewhere leaves this file out, and gives its address to network_run. */\n"
-                  "    .section .rodata\n    .balign 64\n    .global network_weights\nnetwork_weights:\n    .incbin \"weights.bin\"\n"
-                  "#ifdef __linux__\n    .section .note.GNU-stack, \"\", %progbits\n#endif\n");
+                  "    .section .rodata\n    .balign 64\n    .global network_weights\nnetwork_weights:\n    .incbin \"weights.bin\"\n");
+    text_printf(&t, "    .if . - network_weights - %zu\n    .error \"weights.bin is of another network\"\n    .endif\n", x->figures->weight_bytes);
+    text_puts(&t, "#ifdef __linux__\n    .section .note.GNU-stack, \"\", %progbits\n#endif\n");
     return write_text(x, "weights.S", &t, e) || write_floats(x, "weights.bin", x->program.weights, x->program.weight_count, e) ? -1 : 0;
 }
 

@@ -92,21 +92,20 @@ static inline float activate(float z, float slope)
 /* What the loops over the taps of one output voxel share. */
 struct taps {
     const struct device_conv *s;
-    const float *x;     /* the first value of the position of tap 0, perhaps outside of x */
+    const float *x;
+    ptrdiff_t at;       /* of the position of tap 0 in x, perhaps outside */
     int begin[3], end[3]; /* taps whose position is inside of x */
 };
 
 static struct taps taps_at(const struct device_conv *s, const float *x, const int o[3])
 {
-    struct taps t = {.s = s};
-    ptrdiff_t at = 0;
+    struct taps t = {.s = s, .x = x};
     for (int i = 0; i < 3; i++) {
         const int first = o[i] * s->stride[i] - s->pad[i];
         t.begin[i] = first < 0 ? -first : 0;
         t.end[i] = smaller(s->kernel[i], s->in[i] - first);
-        at = at * s->in[i] + first;
+        t.at = t.at * s->in[i] + first;
     }
-    t.x = x + at * s->c;
     return t;
 }
 
@@ -133,9 +132,10 @@ INLINE void add_taps(float *sum, const struct taps *t, const float *w, int n)
                 for (int i = 0; i < s->kernel[2]; i++, row += tap_size) {
                     const int inside = i >= t->begin[2] && i < t->end[2];
                     if (!inside && !has_zero(sum, n)) continue;
-                    const float *x = t->x + (line + i) * s->c + first, *at = row;
+                    const ptrdiff_t x = (t->at + line + i) * s->c + first;
+                    const float *at = row;
                     for (int c = 0; c < channels; c++, at += k) {
-                        const float value = inside ? x[c] : 0;
+                        const float value = inside ? t->x[x + c] : 0;
                         UNROLL for (int j = 0; j < n; j++) sum[j] = fma32(value, at[j], sum[j]);
                     }
                 }

@@ -77,6 +77,9 @@ cp -r "$work/u" "$work/bad" && printf '\001' | dd of="$work/bad/weights.bin" bs=
 $CC $strict "$work/bad/network.c" "$work/bad/main.c" "$work/bad/weights.S" "$work/kernels.o" -o "$work/wrong" -Wa,-I"$work/bad" &&
     { "$work/wrong" <"$work/u/sample.input" >/dev/null 2>"$work/err"; [ $? -eq 1 ]; } && grep -q "not those that were exported" "$work/err"
 ok "weights that were changed are refused" $?
+head -c 4000 "$work/u/weights.bin" >"$work/bad/weights.bin"
+! $CC -c "$work/bad/weights.S" -o "$work/wrong.o" -Wa,-I"$work/bad" 2>"$work/err" && grep -q "of another network" "$work/err"
+ok "weights of another network are not linked" $?
 $nephron export "$work/unet" "$work/p" --patch 8,24,16 --weights blob --quiet
 native "$work/p" "U-Net with another patch"
 

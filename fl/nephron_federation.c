@@ -147,9 +147,10 @@ int nephron_server_add(nephron_server *s, const char *site, const float *weights
     u.numbers = (struct contribution){.site = u.site, .examples = numbers[0], .steps = numbers[1], .effective = numbers[2], .lr_sum = numbers[3],
                                       .start_loss = numbers[4]};
     nephron_unpack(u.values, layout, weights);
-    int status = numbers[6] == u.round ? server_add(&s->server, &u, e) : error_set(e, "site %s: answers round %g, round %d is open", site, numbers[6], u.round);
+    int status = numbers[6] == u.round ? server_add(&s->server, &u, e)
+                                       : error_set(e, "answers round %g, round %d is open", numbers[6], u.round);
     update_free(&u);
-    return status;
+    return status ? error_prefix(e, "site %s", site) : 0;
 }
 
 int nephron_server_end(nephron_server *s)

@@ -39,6 +39,39 @@ own, where = NephronExecutor("/elsewhere/{site}", "/state/{site}").settings(cont
 sys.exit(own != {"site": "west", "dataset": "/data/ct", "state": "/state/west", "pooled": True, "threads": 1})
 EOF
 ok "a site's own settings: $(tail -n 1 settings.log)" $?
+# What does not fit is refused by name, whatever bridge brought it, and a quorum goes on without it.
+"$python" - "$work" >refused.log 2>&1 <<'EOF'
+import os, sys
+import numpy as np
+from nephron_federation.binding import Failure
+from nephron_federation.rounds import Rounds
+from nephron_federation.site import answer
+os.chdir(sys.argv[1])
+lines = []
+rounds = Rounds("unet-fedavg.begin", "quorum", quorum=2, log=lines.append)
+values, task = rounds.begin()
+def at(site):
+    return (site, *answer({"site": site, "dataset": site, "state": "states", "threads": 1}, "here", values, task))
+north, south = at("north"), at("south")
+west = ("west", np.full_like(north[1], np.nan), north[2])
+rounds.end([west, ("stranger", *north[1:]), south, ("west", north[1][1:], north[2]), north])
+refused = [line for line in lines if "refused" in line]
+print(refused)
+assert len(refused) == 3 and sum("west" in line for line in refused) == 2 and sum("stranger" in line for line in refused) == 1
+values, task = rounds.begin()
+try:
+    rounds.end([north])
+    sys.exit("an answer of the round before, alone, was enough")
+except Failure as why:
+    assert "south, west" in str(why), why
+for run in "../x", "":
+    try:
+        answer({"site": "north", "dataset": "north", "state": "states"}, "here", values, dict(task, run=run))
+        sys.exit("a run of such a name")
+    except ValueError as why:
+        assert "run" in str(why), why
+EOF
+ok "what does not fit: $(tail -n 3 refused.log)" $?
 [ -n "$TABLE" ] || table nephron NVFlare
 echo "nvflare_equal: $passed passed, $failed failed"
 [ $failed -eq 0 ]

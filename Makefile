@@ -231,7 +231,7 @@ bench: nephron
 	./nephron bench
 
 # Prediction in a browser: web/nephron.html, one file that needs no server. Needs clang with lld and wasi-libc.
-web:
+web: build/device_sources.c
 	CLANG='$(CLANG)' sh apps/web/build.sh $(VERSION) $(LIBRARY:.o=.c)
 
 install: nephron libnephron.so build/libnephron.a

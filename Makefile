@@ -114,18 +114,18 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TEN
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/console.o apps/base/interrupt.o apps/base/options.o apps/base/overlay.o \
-	apps/base/patients.o apps/base/progress.o apps/base/result_tables.o apps/base/scores.o
+	apps/base/patients.o apps/base/progress.o apps/base/result_tables.o apps/base/scores.o apps/base/upright.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
 	apps/training/manifest.o apps/training/predictions.o apps/training/training.o apps/training/training_data.o \
 	apps/training/training_options.o apps/training/validation.o
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/lattice.o apps/phantom/probe.o apps/phantom/render.o \
 	apps/phantom/scanners.o apps/phantom/signal.o apps/phantom/tumour.o
-APPS_STUDY = apps/study/report.o apps/study/report_classify.o apps/study/report_cohort.o \
-	apps/study/report_compare.o apps/study/report_methods.o apps/study/report_paper.o \
-	apps/study/report_pictures.o apps/study/report_plot.o apps/study/report_segment.o apps/study/study_arms.o \
-	apps/study/study_baseline.o apps/study/study_classify.o apps/study/study_compare.o apps/study/study_data.o \
-	apps/study/study_estimate.o apps/study/study_protocol.o apps/study/study_region.o \
+APPS_STUDY = apps/study/report.o apps/study/report_checklists.o apps/study/report_classify.o \
+	apps/study/report_cohort.o apps/study/report_compare.o apps/study/report_methods.o \
+	apps/study/report_paper.o apps/study/report_pictures.o apps/study/report_plot.o apps/study/report_segment.o \
+	apps/study/study_arms.o apps/study/study_baseline.o apps/study/study_classify.o apps/study/study_compare.o \
+	apps/study/study_data.o apps/study/study_estimate.o apps/study/study_protocol.o apps/study/study_region.o \
 	apps/study/study_results.o apps/study/study_segment.o apps/study/study_tables.o apps/study/study_train.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
@@ -154,7 +154,8 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/u
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
 	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_strategies
-CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study
+CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study \
+	tests/unit/apps/check_upright
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
 	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_ensemble.sh \
@@ -225,7 +226,7 @@ demo: nephron
 
 # The main job: every arm trained on a synthetic multi-centre dataset; study/report.html; under 10 minutes.
 study: nephron
-	./nephron study -o study --preset quick
+	./nephron study -o study --preset quick --resume
 
 bench: nephron
 	./nephron bench

@@ -16,14 +16,19 @@
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
 
-/* quick: minutes on two cores. standard: about two hours. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
+/* quick: minutes on two cores. standard: five seeds in under 100 minutes. paper: the paper's 987 patients in a day. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
 static const struct study_sizes presets[] = {
     {.preset = "quick", .cases = 700, .phantom_size = "tiny", .difficulty = 0, .segment_seeds = 1, .classify_seeds = 2, .arms = "alone", .rounds = 13, .local_iterations = 100,
      .base_features = 16, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 15, .class_iterations = 12, .class_batch = 16,
      .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = &optimizer_adamw, .lr = 2e-3, .class_lr = 2e-3},
-    {.preset = "standard", .cases = 987, .phantom_size = "tiny", .difficulty = 1, .segment_seeds = 2, .classify_seeds = 3, .arms = "alone", .rounds = 35, .local_iterations = 100,
+    {.preset = "standard", .cases = 987, .phantom_size = "tiny", .difficulty = 1, .segment_seeds = 5, .classify_seeds = 5,
+     .arms = "alone,federated_equal_images", .rounds = 18, .local_iterations = 100,
      .base_features = 24, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 20, .class_iterations = 20, .class_batch = 16,
      .depth = 18, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = &optimizer_adamw, .lr = 2e-3, .class_lr = 2e-3},
+    {.preset = "paper", .cases = 987, .phantom_size = "medium", .difficulty = 1, .segment_seeds = 1, .classify_seeds = 3,
+     .arms = "alone,federated_equal_images", .rounds = 40, .local_iterations = 50, .base_features = 32, .batch = 2, .patch_voxels = 260000, .step = 0.5,
+     .class_rounds = 40, .class_iterations = 30, .class_batch = 16, .depth = 18, .base = 32, .crop = {20, 40, 40}, .augment = 1, .optimizer = &optimizer_adamw,
+     .lr = 1e-3, .class_lr = 1e-3, .cache = 1, .bf16 = 1},
     {.preset = "full", .cases = 987, .phantom_size = "full", .difficulty = 1, .segment_seeds = 3, .classify_seeds = 5, .arms = "alone", .rounds = 250, .local_iterations = 50,
      .base_features = 32, .step = 0.5, .mirror = 1, .class_rounds = 50, .class_iterations = 50, .class_batch = 16, .depth = 18, .base = 64,
      .crop = {24, 48, 48}, .augment = 2, .optimizer = &optimizer_sgd, .lr = 1e-2, .class_lr = 1e-3, .cache = 1},
@@ -154,7 +159,7 @@ static void choose(struct study *s, const char *preset, const char *task, const 
     if (given->difficulty >= 0) z->difficulty = given->difficulty;
     if (given->crop[0]) memcpy(z->crop, given->crop, sizeof z->crop);
     if (given->cache) z->cache = 1;
-    z->bf16 = given->bf16;
+    if (given->bf16 >= 0) z->bf16 = given->bf16;
     if (given->lr > 0) z->lr = given->lr;
     if (given->class_lr > 0) z->class_lr = given->class_lr;
     if (given->arms) z->arms = given->arms;
@@ -165,7 +170,7 @@ int cmd_study(int argc, char **argv)
     struct study *s = calloc(1, sizeof *s);
     struct study_sizes z = {.difficulty = -1};
     struct error e = {""};
-    const char *preset = "quick", *task = "both", *precision = "fp32";
+    const char *preset = "quick", *task = "both", *precision = "";
     int status;
     if (!s) return error_set(&e, "out of memory"), app_fail(&e);
     *s = (struct study){.out = "study", .seed = 1, .threads = cpu_count(), .dice_margin = 0.05, .auc_margin = 0.05, .start = clock_seconds()};
@@ -174,13 +179,13 @@ int cmd_study(int argc, char **argv)
     snprintf(arms_text, sizeof arms_text, "ways of training, separated by commas, of %s (federated and centralised always)", names);
     const struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &s->out, "OUT", "folder of the study (study)", 0, 0, 0},
-        {"preset", 0, OPTION_TEXT, &preset, "NAME", "how much", 0, 0, "quick|standard|full"},
+        {"preset", 0, OPTION_TEXT, &preset, "NAME", "how much", 0, 0, "quick|standard|paper|full"},
         {"data", 0, OPTION_TEXT, &s->data, "DATASET", "an nnU-Net dataset (default: a synthetic one in OUT/data)", 0, 0, 0},
         {"sites", 0, OPTION_TEXT, &s->sites_file, "FILE", "case,site (default: DATASET/sites.csv)", 0, 0, 0},
         {"task", 0, OPTION_TEXT, &task, "TASK", "leave the other one out", 0, 0, "both|segment|classify"},
         {"resume", 0, OPTION_FLAG, &s->resume, NULL, "continue trainings in OUT/runs from their latest checkpoints, to the same bits", 0, 0, 0},
         {"estimate", 0, OPTION_FLAG, &s->estimate, NULL, "print what it would cost, from measured steps, and stop (without --data nothing is written)", 0, 0, 0},
-        {"precision", 0, OPTION_TEXT, &precision, "P", "of activations in memory (fp32)", 0, 0, "fp32|bf16"},
+        {"precision", 0, OPTION_TEXT, &precision, "P", "of activations in memory (fp32; preset paper: bf16)", 0, 0, "fp32|bf16"},
         {"cache", 0, OPTION_FLAG, &z.cache, NULL, "prepared cases in unnamed files in OUT instead of memory (full: always)", 0, 0, 0},
         {"dice-margin", 0, OPTION_NUMBER, &s->dice_margin, "X", "equivalence margin of Dice (0.05)", 1e-6, 1, 0},
         {"auc-margin", 0, OPTION_NUMBER, &s->auc_margin, "X", "equivalence margin of AUC (0.05)", 1e-6, 1, 0},
@@ -211,7 +216,7 @@ int cmd_study(int argc, char **argv)
     struct operands operands;
     char *line = command_line(argc, argv);
     if (options_parse(&operands, argc, argv, &help, 0, 0, &status)) {
-        z.bf16 = strcmp(precision, "bf16") == 0;
+        z.bf16 = !*precision ? -1 : strcmp(precision, "bf16") == 0;
         choose(s, preset, task, &z);
         s->command = line ? line : "nephron study";
         s->pool = pool_create(s->threads);

@@ -23,7 +23,7 @@ static const char style[] =
     "h4{margin:0 0 .3em;font-size:.95rem}p,ul{max-width:48rem}a{color:var(--k0)}code{font-size:.85em;overflow-wrap:anywhere}"
     ".lead{font-size:1.05rem}.soft,.ci,figcaption,caption{color:var(--soft)}.ci{white-space:nowrap;font-size:.9em}"
     ".note{background:var(--note);border-left:4px solid var(--k4);padding:.6em .8em}"
-    ".scroll{overflow-x:auto;margin:.8em 0}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
+    ".scroll{overflow-x:auto;margin:.8em 0;-webkit-overflow-scrolling:touch}.half{overflow-x:auto}th{min-width:5.5em}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
     "caption{text-align:left;padding:.2em 0;font-size:.9rem}th,td{padding:.3em .7em .3em 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
     "th{font-weight:600}td.own{background:var(--panel)}"
     ".flow{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;margin:.6rem 0}.box{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.5em .9em;font-size:.9rem}"
@@ -40,7 +40,7 @@ static const char style[] =
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}.todo{color:var(--soft);font-style:italic}"
     "nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
     "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2,h3,caption{break-after:avoid}"
-    "tr,table,figure{break-inside:avoid}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}}";
+    "tr,figure,.box{break-inside:avoid}table{break-inside:auto}thead,caption,tr:first-child{break-after:avoid}p,li{orphans:3;widows:3}.ci{white-space:normal}th{min-width:0}table{font-size:.8rem}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}}";
 
 /* ---- summary -------------------------------------------------------------------------------------------------------------- */
 

@@ -130,9 +130,16 @@ int report_methods(struct text *t, const struct study *s, const struct results *
     (void)e;
     text_puts(t, "<h2 id=methods>Methods and assumptions</h2>\n<ul>\n");
     put_networks(t, s);
-    text_puts(t, "<li>Federated: FedAvg; every round each site trains from the global weights with an optimiser that stays at the site, and the server averages "
+    text_puts(t, "<li>Arms:<ul>");
+    for (int i = 0; arm_design_at(i); i++) {
+        const struct arm_design *d = arm_design_at(i);
+        int there = 0;
+        for (int a = 0; a < s->arms; a++) there |= s->arm[a].design == d;
+        if (there) text_printf(t, "<li>%s: %s", d->name, d->text);
+    }
+    text_puts(t, "</ul>\n<li>Federated: FedAvg; every round each site trains from the global weights with an optimiser that stays at the site, and the server averages "
                  "weights by numbers of training cases. Every site takes part in every round; nothing is lost and no noise is added.\n"
-                 "<li>Equal effort: every model takes the same number of optimiser steps in a row with the same schedule and batch, from the same initial "
+                 "<li>Equal effort: unless its line above says otherwise, a model takes the same number of optimiser steps in a row with the same schedule and batch, from the same initial "
                  "weights for a seed. The federation therefore computes as many times more steps as it has sites, and sees more images than the centralised model in the "
                  "same number of steps; counted by images instead, the comparison would favour the centralised model more.\n"
                  "<li>Final weights are tested. Hyper-parameters were set before and are the same in all arms; the test cases decided nothing.\n"
@@ -152,103 +159,5 @@ int report_methods(struct text *t, const struct study *s, const struct results *
     put_hashes(t, s, &s->segment, "segmentation");
     put_hashes(t, s, &s->classify, "classification");
     text_puts(t, "</table></div></details>\n");
-    return 0;
-}
-
-/* ---- checklists --------------------------------------------------------------------------------------------------------------- */
-
-struct entry {
-    const char *topic, *answer; /* NULL: only the authors know */
-};
-
-static const char yours[] = "<span class=todo>to be written by the authors</span>";
-
-static void put_checklist(struct text *t, const char *name, const char *source, const struct entry *list, int n)
-{
-    int filled = 0;
-    for (int i = 0; i < n; i++) filled += list[i].answer != NULL;
-    text_printf(t, "<details><summary>%s: %d of %d topics filled</summary><p>%s</p><div class=scroll><table><tr><th>topic<th>where, or what\n", name, filled, n, source);
-    for (int i = 0; i < n; i++) text_printf(t, "<tr><th>%s<td>%s\n", list[i].topic, list[i].answer ? list[i].answer : yours);
-    text_puts(t, "</table></div></details>\n");
-}
-
-static const struct entry claim[] = {
-    {"Title and abstract name the AI method", NULL},
-    {"Background, clinical role of the method", NULL},
-    {"Aims and hypotheses", "Federated against centralised and local training; equivalence margins under <a href=#segmentation>Segmentation</a> and "
-                            "<a href=#classification>Classification</a>"},
-    {"Prospective or retrospective", NULL},
-    {"Data sources", "<a href=#sites>Institutions</a>; the hash of the data under <a href=#reproduce>To get the same bits</a>"},
-    {"Inclusion and exclusion", "Technical ones (label, site) in the <a href=#flow>participant flow</a>; clinical ones by the authors"},
-    {"Preprocessing", "nnU-Net's: crop to nonzero, resampling, z-score of each image; runs/plans.json"},
-    {"De-identification", NULL},
-    {"Missing data", "<a href=#flow>Participant flow</a>: cases without a label or a site are left out"},
-    {"Image acquisition", "Spacing by site under <a href=#sites>Institutions</a>; protocols by the authors"},
-    {"Reference standard, annotators, their variability", NULL},
-    {"Data partitions and their level", "<a href=#flow>Participant flow</a>: by case, stratified by institution and class. Several cases of one patient must share a part: "
-                                        "the program cannot know them"},
-    {"Sample size", "Numbers in the <a href=#flow>participant flow</a>; its justification by the authors. Interval widths show what it could detect"},
-    {"Model, software, initial parameters", "<a href=#methods>Methods</a>, runs/plans.json; He initialisation from the seeds under <a href=#reproduce>To get the same bits</a>"},
-    {"Training, choice of the final model", "<a href=#reproduce>Options of both tasks</a>; final weights, no choice by validation"},
-    {"Ensembling", "Dice: mean over seeds of each case. Probability: mean over seeds"},
-    {"Metrics, uncertainty, tests", "Named beside every number"},
-    {"Robustness", "Several seeds, every site apart, sizes apart; no test under artificial corruption"},
-    {"Explainability", "Not done"},
-    {"Internal and external test", "Held-out cases of the same institutions; the matrices show local models at institutions they have not seen. No external institution"},
-    {"Demographics by partition", "By institution under <a href=#sites>Institutions</a>"},
-    {"Performance, with intervals", "<a href=#segmentation>Segmentation</a>, <a href=#classification>Classification</a>"},
-    {"Failure analysis", "<a href=#pictures>Worst cases</a>; Dice by size and institution"},
-    {"Limitations, implications", NULL},
-    {"Registration, protocol, funding", NULL},
-    {"Code and data availability", "Code: nephron, MIT. Data: by the authors (a synthetic dataset is made again by the command)"},
-};
-
-static const struct entry tripod[] = {
-    {"Title, abstract, background, objectives", NULL},
-    {"Health inequalities", NULL},
-    {"Source of data, participants, setting", "<a href=#sites>Institutions</a>; dates and setting by the authors"},
-    {"Data preparation", "nnU-Net's preprocessing, <a href=#methods>Methods</a>"},
-    {"Outcome and predictors", "Class 1 of labels.csv from all image channels inside of the mask's box; assessment by the authors"},
-    {"Sample size", "<a href=#flow>Participant flow</a>"},
-    {"Missing data", "<a href=#flow>Left out</a>"},
-    {"Analytical methods, class imbalance", "Weighted cross-entropy; threshold 0.5, not tuned"},
-    {"Fairness", "By institution only; other groups by the authors"},
-    {"Model output", "Probability of class 1, in predictions/classification"},
-    {"Training against evaluation", "Stratified split, <a href=#flow>participant flow</a>"},
-    {"Discrimination and calibration", "AUC, ROC, Brier score, expected calibration error, reliability"},
-    {"Clinical utility", "Decision curve under <a href=#classification>Classification</a>"},
-    {"Heterogeneity across clusters", "Matrices of models and sites"},
-    {"Full model", "runs/*/checkpoint_final.safetensors"},
-    {"Open science: protocol, registration, data, code", "Code is nephron, MIT; the rest by the authors"},
-    {"Patient and public involvement", NULL},
-    {"Interpretation, limitations, usability", NULL},
-};
-
-static const struct entry federated[] = {
-    {"Topology, who aggregates", "Central server, simulated in one process"},
-    {"Aggregation and weights", "FedAvg, weights by training cases"},
-    {"Participation, drop-outs", "Every site in every round; none simulated"},
-    {"Rounds and local steps", "<a href=#reproduce>Options</a>: epochs are rounds, iterations are local steps"},
-    {"State that stays at the sites", "The optimiser's moments; norm statistics are averaged with the weights"},
-    {"Heterogeneity of the sites measured", "<a href=#sites>Earth mover's distance</a>, class shares, spacing, histology where known"},
-    {"Baselines", "Every site alone, and all data together, with equal steps"},
-    {"Global and local results at every site", "Matrices and rounds.csv"},
-    {"Communication", "<a href=#cost>Bytes</a>, both ways, without compression"},
-    {"Privacy and security", "Only weights leave a site in the simulation; no differential privacy, no secure aggregation, no attack was tested"},
-    {"Versions of the global model", "A hash of the weights after every round, in rounds.csv"},
-    {"Harmonisation before training", "One plan for all sites from all training cases"},
-    {"Real or simulated federation", "Simulated"},
-};
-
-int report_checklists(struct text *t, const struct study *s, const struct results *r, struct error *e)
-{
-    (void)r;
-    (void)e;
-    (void)s;
-    text_puts(t, "<h2 id=checklists>Checklists</h2>\n<p>Topics in our own words and shortened; the published lists are what counts.</p>\n");
-    put_checklist(t, "CLAIM 2024", "After the Checklist for Artificial Intelligence in Medical Imaging, update of 2024.", claim, sizeof claim / sizeof *claim);
-    put_checklist(t, "TRIPOD+AI", "After TRIPOD+AI (2024).", tripod, sizeof tripod / sizeof *tripod);
-    put_checklist(t, "Federated learning", "No list is established; these are the points that systematic reviews of federated learning in medicine found missing.",
-                  federated, sizeof federated / sizeof *federated);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/upright.h"
 #include "apps/study/report.h"
 #include "io/base/file.h"
 #include "io/picture/png.h"
@@ -14,10 +15,6 @@ enum { VIEW = 128, PANEL = 256, GAP = 6, SHOWN_CHANNELS = 2, MAPS = 3, EACH = 2 
 /* Okabe and Ito: reference, federated, centralised. */
 static const unsigned char colour[MAPS][3] = {{230, 159, 0}, {86, 180, 233}, {0, 200, 140}};
 
-struct view { /* a square of the slice: voxels [y, y+side) x [x, x+side) */
-    int z, y, x, side, scale;
-};
-
 static size_t count_plane(const uint8_t *map, size_t plane, int z)
 {
     size_t n = 0;
@@ -25,29 +22,17 @@ static size_t count_plane(const uint8_t *map, size_t plane, int z)
     return n;
 }
 
-/* The slice with most of the reference, centred on it. */
-static struct view choose_view(const struct sample *s)
+/* The slice with most of the reference, around it. */
+static void choose_view(struct upright *u, const struct sample *s)
 {
-    size_t plane = (size_t)s->size[1] * s->size[2], most = 0, count = 0;
-    struct view v = {.z = s->size[0] / 2};
+    size_t plane = (size_t)s->size[1] * s->size[2], most = 0;
+    int best = s->size[0] / 2;
     for (int z = 0; z < s->size[0]; z++) {
         size_t n = count_plane(s->label, plane, z);
-        if (n > most) most = n, v.z = z;
+        if (n > most) most = n, best = z;
     }
-    double y = 0, x = 0;
-    for (size_t i = 0; i < plane; i++) {
-        uint8_t l = s->label[(size_t)v.z * plane + i];
-        if (l == 0 || l == LABEL_IGNORE) continue;
-        y += (double)(i / (size_t)s->size[2]);
-        x += (double)(i % (size_t)s->size[2]);
-        count++;
-    }
-    int longest = s->size[1] > s->size[2] ? s->size[1] : s->size[2];
-    v.side = longest < VIEW ? longest : VIEW;
-    v.scale = PANEL / v.side > 0 ? PANEL / v.side : 1;
-    v.y = count && s->size[1] > v.side ? (int)(y / (double)count) - v.side / 2 : (s->size[1] - v.side) / 2;
-    v.x = count && s->size[2] > v.side ? (int)(x / (double)count) - v.side / 2 : (s->size[2] - v.side) / 2;
-    return v;
+    upright_choose(u, s, best, PANEL);
+    upright_narrow(u, s, s->label, VIEW, PANEL);
 }
 
 static int compare_floats(const void *a, const void *b)
@@ -57,7 +42,7 @@ static int compare_floats(const void *a, const void *b)
 }
 
 /* Grey values between the 1st and the 99.5th percentile of the slice. */
-static void grey_range(float *low, float *high, const struct sample *s, const struct view *v, int channel)
+static void grey_range(float *low, float *high, const struct sample *s, const struct upright *v, int channel)
 {
     size_t plane = (size_t)s->size[1] * s->size[2];
     float *sorted = malloc(plane * sizeof *sorted);
@@ -69,42 +54,20 @@ static void grey_range(float *low, float *high, const struct sample *s, const st
     free(sorted);
 }
 
-/* Whether the picture's pixel (row, column) of the panel is inside; rows run from high y down, so that the front of a RAS image is up. */
-static int voxel_at(size_t *at, const struct sample *s, const struct view *v, int row, int column)
-{
-    int y = v->y + v->side - 1 - (row < 0 ? -1 : row / v->scale), x = v->x + (column < 0 ? -1 : column / v->scale);
-    if (y < 0 || x < 0 || y >= s->size[1] || x >= s->size[2]) return 0;
-    *at = ((size_t)v->z * s->size[1] + y) * s->size[2] + x;
-    return 1;
-}
-
-static int label_at(const uint8_t *map, const struct sample *s, const struct view *v, int row, int column)
-{
-    size_t at;
-    if (!voxel_at(&at, s, v, row, column)) return 0;
-    return map[at] == LABEL_IGNORE ? 0 : map[at];
-}
-
-static void draw_panel(unsigned char *rgb, int width, int left, const struct sample *s, const struct view *v, int channel, const uint8_t *const *map)
+static void draw_panel(unsigned char *rgb, int width, int left, const struct sample *s, const struct upright *u, int channel, const uint8_t *const *map)
 {
     float low, high;
-    int edge = v->side * v->scale;
-    grey_range(&low, &high, s, v, channel);
-    for (int row = 0; row < edge; row++)
-        for (int column = 0; column < edge; column++) {
+    grey_range(&low, &high, s, u, channel);
+    for (int row = 0; row < u->pixels[0]; row++)
+        for (int column = 0; column < u->pixels[1]; column++) {
             unsigned char *p = rgb + ((size_t)row * width + left + column) * 3;
-            size_t at;
-            p[0] = p[1] = p[2] = 0;
-            if (!voxel_at(&at, s, v, row, column)) continue;
+            const ptrdiff_t at = upright_voxel(u, s, row, column);
             float grey = high > low ? (s->image[at * s->channels + channel] - low) / (high - low) * 255 : 0;
             p[0] = p[1] = p[2] = (unsigned char)fminf(fmaxf(grey, 0), 255);
-            for (int m = 0; map && m < MAPS; m++) {
-                int here = label_at(map[m], s, v, row, column);
-                if (here && (label_at(map[m], s, v, row - 1, column) != here || label_at(map[m], s, v, row + 1, column) != here ||
-                             label_at(map[m], s, v, row, column - 1) != here || label_at(map[m], s, v, row, column + 1) != here))
-                    memcpy(p, colour[m], 3);
-            }
+            for (int m = 0; map && m < MAPS; m++)
+                if (map[m][at] != 0 && map[m][at] != LABEL_IGNORE && upright_edge(u, s, map[m], row, column)) memcpy(p, colour[m], 3);
         }
+    upright_marks(rgb, width, left, u);
 }
 
 static int draw_case(const char *path, const struct study *s, int item, struct error *e)
@@ -114,15 +77,16 @@ static int draw_case(const char *path, const struct study *s, int item, struct e
     uint8_t *federated = segment_predicted(s, ARM_FEDERATED, 0, item, e), *centralised = federated ? segment_predicted(s, ARM_CENTRALISED, 0, item, e) : NULL;
     int status = centralised ? 0 : -1;
     if (!status) {
-        struct view v = choose_view(&raw);
-        int channels = raw.channels < SHOWN_CHANNELS ? raw.channels : SHOWN_CHANNELS, edge = v.side * v.scale;
-        int width = 2 * channels * edge + (2 * channels - 1) * GAP;
-        unsigned char *rgb = malloc((size_t)width * edge * 3);
-        ENSURE(rgb, "out of memory for a picture of %d x %d", width, edge);
-        memset(rgb, 128, (size_t)width * edge * 3);
+        struct upright u;
+        choose_view(&u, &raw);
+        int channels = raw.channels < SHOWN_CHANNELS ? raw.channels : SHOWN_CHANNELS, panel = u.pixels[1], height = u.pixels[0];
+        int width = 2 * channels * panel + (2 * channels - 1) * GAP;
+        unsigned char *rgb = malloc((size_t)width * height * 3);
+        ENSURE(rgb, "out of memory for a picture of %d x %d", width, height);
+        memset(rgb, 128, (size_t)width * height * 3);
         const uint8_t *map[MAPS] = {raw.label, federated, centralised};
-        for (int k = 0; k < 2 * channels; k++) draw_panel(rgb, width, k * (edge + GAP), &raw, &v, k / 2, k % 2 ? map : NULL);
-        status = png_write(path, rgb, width, edge, 3, e);
+        for (int k = 0; k < 2 * channels; k++) draw_panel(rgb, width, k * (panel + GAP), &raw, &u, k / 2, k % 2 ? map : NULL);
+        status = png_write(path, rgb, width, height, 3, e);
         free(rgb);
     }
     free(federated);
@@ -170,7 +134,13 @@ static int put_case(struct text *t, const struct study *s, const struct segment_
     html_number(t, r->arm[ARM_FEDERATED].value[test], 3);
     text_puts(t, ", centralised ");
     html_number(t, r->arm[ARM_CENTRALISED].value[test], 3);
-    text_puts(t, "</figcaption></figure>\n");
+    text_puts(t, ". From left to right: ");
+    for (int c = 0; c < s->dataset.channels && c < SHOWN_CHANNELS; c++) {
+        if (c) text_puts(t, ", ");
+        html_escaped(t, s->dataset.channel_name[c]);
+        text_puts(t, " plain and with outlines");
+    }
+    text_puts(t, ".</figcaption></figure>\n");
     free(data);
     return 0;
 }
@@ -184,8 +154,8 @@ int report_pictures(struct text *t, const struct study *s, const struct results 
     for (int k = 0; k < n; k++)
         if (isfinite(r->segment.arm[ARM_FEDERATED].value[k])) rank[ranks++] = (struct ranked){r->segment.arm[ARM_FEDERATED].value[k], k};
     qsort(rank, (size_t)ranks, sizeof *rank, compare_ranked);
-    text_puts(t, "<h2 id=pictures>Best, median and worst test cases</h2>\n<p>By the federated model's Dice. Each channel plain and with outlines on the slice with most "
-                 "of the reference: <span class=swatch style=\"background:#e69f00\"></span> reference, <span class=swatch style=\"background:#56b4e9\"></span> federated, "
+    text_puts(t, "<h2 id=pictures>Best, median and worst test cases</h2>\n<p>By the federated model's Dice (first seed's masks). Each channel plain and with outlines on the slice with most "
+                 "of the reference, the patient's right on the left, letters on the edges: <span class=swatch style=\"background:#e69f00\"></span> reference, <span class=swatch style=\"background:#56b4e9\"></span> federated, "
                  "<span class=swatch style=\"background:#00c88c\"></span> centralised (first seed).</p>\n");
     static const char *const group[] = {"Best", "Median", "Worst"};
     for (int g = 0; g < 3; g++) {

@@ -102,6 +102,7 @@ struct study_task {
     double flops;                 /* forward pass of one step */
     size_t case_bytes;            /* prepared cases in memory */
     double step_seconds;          /* of training, measured; 0: not yet */
+    double began, done;           /* clock at the first training; share of the task's steps that is done */
 };
 
 struct study {
@@ -164,6 +165,9 @@ void arm_effort(int *rounds, int *iterations, const struct study *s, const struc
 /* "federated", "local: NAME", "without: NAME"; for files with odd characters replaced. */
 void study_arm_name(char buf[80], const struct study *s, int arm);
 void study_arm_file(char buf[80], const struct study *s, int arm);
+/* One line after a training: how much of the task is done, by steps, and about how long the rest takes. */
+void study_progress(const struct study *s, struct study_task *t, int arm);
+
 /* ---- study_protocol.c ---- */
 /* OUT/protocol.json, or where the study is continued: whether its margins are the same. */
 int study_protocol(const struct study *s, struct error *e);

@@ -225,10 +225,12 @@ static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struc
 static int run_arms(struct study *s, struct prepared *m, struct error *e)
 {
     struct study_task *t = &s->classify;
+    t->began = clock_seconds();
     for (int seed = 0; seed < t->seeds; seed++)
         for (int arm = 0; arm < t->arms; arm++) {
             if (run_arm(s, m, arm, seed, e)) return -1;
             print_arm(s, arm, seed);
+            study_progress(s, t, arm);
         }
     return 0;
 }

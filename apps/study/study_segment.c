@@ -264,6 +264,7 @@ static void print_arm(const struct study *s, int arm, int seed)
 static int run_arms(struct study *s, const struct learner_data *train, const struct learner_data *validation, struct error *e)
 {
     struct study_task *t = &s->segment;
+    t->began = clock_seconds();
     for (int seed = 0; seed < t->seeds; seed++)
         for (int arm = 0; arm < t->arms; arm++) {
             struct model *m = NULL;
@@ -272,6 +273,7 @@ static int run_arms(struct study *s, const struct learner_data *train, const str
             model_destroy(m);
             if (status) return -1;
             print_arm(s, arm, seed);
+            study_progress(s, t, arm);
         }
     return 0;
 }

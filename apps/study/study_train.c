@@ -213,6 +213,26 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     return 0;
 }
 
+void study_progress(const struct study *s, struct study_task *t, int arm)
+{
+    char left[32];
+    int rounds, iterations;
+    double all = 0, mine = 0;
+    for (int a = 0; a < t->arms; a++) {
+        arm_effort(&rounds, &iterations, s, t, a);
+        const double steps = (double)rounds * iterations * arm_clients(s, a);
+        all += steps;
+        if (a == arm) mine = steps;
+    }
+    t->done += mine / all / t->seeds;
+    progress_time(left, (clock_seconds() - t->began) * (1 - t->done) / t->done);
+    if (s->quiet || t->done > 1 - 1e-9) return;
+    const int segments = t->options.task == TASK_SEGMENT;
+    printf("  %s: %.0f %% done, about %s left%s\n", segments ? "segmentation" : "classification", 100 * t->done, left,
+           segments && s->classify.present ? "; then classification" : "");
+    fflush(stdout);
+}
+
 void study_announce_total(const struct study *s)
 {
     char time[32];

@@ -1,0 +1,88 @@
+/* check_upright.c - which voxel is under which pixel, and which letters stand where, for images that lie in every way. */
+#include "apps/base/upright.h"
+#include "tests/unit/expect.h"
+
+/* A sample whose axes (x, y, z of the file) run along the world axes named: "RAS", "LPS", "PIR" ... */
+static struct sample lay(const char *code, const double mm[3])
+{
+    static const char plus[] = "RAS", minus[] = "LPI";
+    struct sample s = {.size = {4, 6, 8}, .channels = 1, .spacing = {mm[2], mm[1], mm[0]}};
+    for (int k = 0; k < 3; k++)
+        for (int w = 0; w < 3; w++) s.affine[w][k] = code[k] == plus[w] ? mm[k] : code[k] == minus[w] ? -mm[k] : 0;
+    return s;
+}
+
+/* World position of the voxel under a pixel. */
+static void place(double world[3], const struct sample *s, ptrdiff_t voxel)
+{
+    const double x = (double)(voxel % s->size[2]), y = (double)(voxel / s->size[2] % s->size[1]), z = (double)(voxel / s->size[2] / s->size[1]);
+    for (int w = 0; w < 3; w++) world[w] = s->affine[w][0] * x + s->affine[w][1] * y + s->affine[w][2] * z;
+}
+
+static void check_way(const char *code, const char *marks)
+{
+    static const double mm[3] = {1, 1.5, 3};
+    static const char letters[] = "RASLPI";
+    struct sample s = lay(code, mm);
+    struct upright u;
+    upright_choose(&u, &s, 2, 240);
+    CHECK(memcmp(u.mark, marks, 4) == 0, "%s: marks %.4s, not %s", code, u.mark, marks);
+    CHECK(u.pixels[0] == 240 || u.pixels[1] == 240, "%s: %d x %d pixels", code, u.pixels[0], u.pixels[1]);
+    const double high = u.count[0] * s.spacing[u.axis[0]], wide = u.count[1] * s.spacing[u.axis[1]];
+    CHECK_NEAR((double)u.pixels[0] / u.pixels[1], high / wide, 0.02, "%s: pixels are square in mm", code);
+    double first[3], right[3], down[3];
+    place(first, &s, upright_voxel(&u, &s, 0, 0));
+    place(right, &s, upright_voxel(&u, &s, 0, u.pixels[1] - 1));
+    place(down, &s, upright_voxel(&u, &s, u.pixels[0] - 1, 0));
+    const int left_letter = (int)(strchr(letters, marks[0]) - letters), top_letter = (int)(strchr(letters, marks[2]) - letters);
+    CHECK(first[left_letter] > right[left_letter], "%s: %c is not on the left", code, marks[0]);
+    CHECK(first[top_letter] > down[top_letter], "%s: %c is not at the top", code, marks[2]);
+    CHECK(upright_voxel(&u, &s, -1, 0) < 0 && upright_voxel(&u, &s, 0, u.pixels[1]) < 0, "%s: a pixel outside", code);
+}
+
+static void check_narrow(void)
+{
+    static const double mm[3] = {1, 1, 1};
+    struct sample s = lay("RAS", mm);
+    uint8_t map[4 * 6 * 8] = {0};
+    struct upright u;
+    map[(2 * 6 + 5) * 8 + 7] = 1; /* a corner: left, front */
+    upright_choose(&u, &s, 2, 100);
+    upright_narrow(&u, &s, map, 4, 100);
+    CHECK(u.count[0] == 4 && u.count[1] == 4 && u.begin[0] == 2 && u.begin[1] == 4, "the window stays within the image: %d, %d", u.begin[0], u.begin[1]);
+    const ptrdiff_t corner = upright_voxel(&u, &s, 0, 0);
+    CHECK(map[corner] == 1, "front and right are at the top left");
+    CHECK(upright_edge(&u, &s, map, 0, 0) && upright_edge(&u, &s, map, 24, 24) && !upright_edge(&u, &s, map, 10, 10) && !upright_edge(&u, &s, map, 60, 60), "outlines");
+}
+
+static void check_letters(void)
+{
+    static const double mm[3] = {1, 1, 1};
+    static unsigned char rgb[110 * 150 * 3];
+    struct sample s = lay("RAS", mm);
+    struct upright u;
+    upright_choose(&u, &s, 0, 100);
+    memset(rgb, 90, sizeof rgb);
+    upright_marks(rgb, 150, 20, &u);
+    int outside = 0, white = 0;
+    for (int r = 0; r < 110; r++)
+        for (int c = 0; c < 150; c++) {
+            const int in = r < u.pixels[0] && c >= 20 && c < 20 + u.pixels[1];
+            outside += !in && rgb[(r * 150 + c) * 3] != 90;
+            white += rgb[(r * 150 + c) * 3] == 255;
+        }
+    CHECK(outside == 0 && white > 100, "%d pixels outside of the panel, %d white", outside, white);
+}
+
+int main(void)
+{
+    check_way("RAS", "RLAP");
+    check_way("LPS", "RLAP");
+    check_way("LAS", "RLAP");
+    check_way("ARS", "RLAP"); /* rows and columns swapped */
+    check_way("PSR", "APSI"); /* sagittal slices */
+    check_way("LSA", "RLSI"); /* coronal slices */
+    check_narrow();
+    check_letters();
+    return check_done("check_upright");
+}

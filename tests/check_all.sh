@@ -43,6 +43,7 @@ run "the checks under the sanitizers" build/sanitize make check CC=gcc CFLAGS="$
 run "secrets decide no branch and no address" . sh tests/program/check_constant_time.sh
 run "the kernels in WebAssembly have the bits of plain C" . sh tests/program/check_wasm.sh
 run "the page in a browser predicts as the program does" . sh tests/program/check_web.sh
+run "secure aggregation: 1000 iterations of RFC 7748, sessions of 20 sites" . ./tests/unit/fl/check_secure long
 run "signals at many moments" . sh tests/program/check_signals.sh 20
 run "each allocation of the readers and writers fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory_io.sh
 run "each allocation of the commands fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory.sh

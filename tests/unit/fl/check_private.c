@@ -129,6 +129,14 @@ static void check_terms(const struct train_options *o)
     CHECK(private_epsilon(&f, 7) == accountant_epsilon(&a, 1e-5, NULL) &&
               private_epsilon(&f, 8) > private_epsilon(&f, 7),
           "epsilon %g", private_epsilon(&f, 7));
+    /* A fixed number of sites that the public seed draws is no Poisson sample: nothing is gained by it. */
+    struct accountant poisson = {{0}};
+    double whole = private_epsilon(&f, 7);
+    f.fraction = 0.25;
+    accountant_add(&poisson, 0.25, 1.3, 7, &e);
+    CHECK(private_epsilon(&f, 7) == whole && whole > accountant_epsilon(&poisson, 1e-5, NULL),
+          "a quarter of the sites a round: epsilon %g, of all %g", private_epsilon(&f, 7), whole);
+    f.fraction = 1;
     char text[160];
     private_text(text, &f, 7);
     CHECK(strstr(text, "NOT PRIVATE") && strstr(text, "central") && strstr(text, "7 rounds"), "%s", text);

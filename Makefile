@@ -215,7 +215,7 @@ check: nephron $(CHECKS)
 	sh tests/run_checks.sh $(CHECKS) $(SCRIPTS)
 
 # The program's sources, one a line: what a compiler needs to be told without this file.
-sources:
+sources: build/device_sources.c
 	@for o in $(LIBRARY) $(APPS) apps/command/main.o; do echo $${o%.o}.c; done
 
 check-all: check

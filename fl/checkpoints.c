@@ -136,15 +136,19 @@ static struct json *describe(const struct simulation *s)
     return j;
 }
 
-/* The only site's moments lie in the checkpoint, those of several in files of their own. */
+/* The only site's moments and average lie in the checkpoint, what several sites have in files of their own.
+ * Without them it is for use, and holds the average of the weights where there is one. */
 static int write_checkpoint(const struct simulation *s, const char *name, int with_moments, struct error *e)
 {
     char path[1300];
     if (file_join(path, sizeof path, s->o->folder, name, e)) return -1;
     struct json *state = describe(s);
+    struct model served = *s->global;
     int moments = with_moments && s->store.state;
-    int status = checkpoint_write(path, s->global, moments ? &s->store.state[0].optimizer : NULL,
-                                  moments ? s->o->clients : 0, state, e);
+    if (!with_moments) served.data = (float *)simulation_weights(s); /* which is only read */
+    int status = checkpoint_write_average(path, &served, moments ? &s->store.state[0].optimizer : NULL,
+                                          moments ? s->o->clients : 0,
+                                          moments ? simulation_average(s) : NULL, state, e);
     json_free(state);
     return status;
 }
@@ -290,7 +294,9 @@ static int read_latest(struct simulation *s, const char *path, struct error *e)
     int moments = s->store.state != NULL;
     struct optimizer *o = moments ? &s->store.state[0].optimizer : NULL;
     int status = same_run(path, state, s, e);
-    if (!status) status = checkpoint_read(path, s->global, o, moments ? s->o->clients : 0, NULL, e);
+    if (!status)
+        status = checkpoint_read_average(path, s->global, o, moments ? s->o->clients : 0,
+                                         simulation_average(s), NULL, e);
     if (!status) status = take_state(s, state, path, e);
     if (!status) status = check_weights(s, path, e);
     json_free(state);

@@ -194,11 +194,23 @@ static int has_validation(const struct federate_options *o)
     return o->validation && o->validation->store.cases > 0 && o->validation_batches > 0;
 }
 
+struct weight_average *simulation_average(const struct simulation *s)
+{
+    struct site_state *only = s->o->clients == 1 ? s->store.state : NULL;
+    return only && only->average.weights ? &only->average : NULL;
+}
+
+const float *simulation_weights(const struct simulation *s)
+{
+    const struct weight_average *a = simulation_average(s);
+    return a && a->steps ? a->weights : s->global->data;
+}
+
 static int validate_global(struct simulation *s, struct validation *v, const struct learner_data *d,
                            int batches, struct error *e)
 {
     struct learner *w = &s->worker[0].learner;
-    memcpy(w->model->data, s->global->data, s->global->count * sizeof(float));
+    memcpy(w->model->data, simulation_weights(s), s->global->count * sizeof(float));
     return learner_validate(v, w, d, batches, e);
 }
 
@@ -297,7 +309,7 @@ size_t federate_bytes(const struct federate_options *o, size_t step_bytes, size_
 {
     const struct strategy *strategy = o->strategy ? o->strategy : strategy_find("fedavg");
     size_t vector = parameters * sizeof(float),
-           state = (size_t)o->train.optimizer->moments + (size_t)strategy->site_slots;
+           state = (size_t)o->train.optimizer->moments + (o->train.ema > 0) + (size_t)strategy->site_slots;
     size_t sums = o->clients > 1 ? 6 * (size_t)strategy->sums : 1;
     size_t in_memory = o->folder && o->clients > 1 ? 0 : (size_t)o->clients * state;
     return (size_t)workers * (step_bytes + (3 + state) * vector) +
@@ -497,6 +509,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
     }
     if (!status) status = run_rounds(&s, e);
     if (!status) {
+        if (simulation_average(&s)) memcpy(s.global->data, simulation_weights(&s), s.global->count * sizeof(float));
         r->step_bytes = learner_bytes(&s.worker[0].learner);
         r->workers = s.workers;
         r->best_metric = s.best_metric;

@@ -139,7 +139,9 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
     nephron_trainer *t = one ? calloc(1, sizeof *t) : NULL;
     if (!t) return one ? (error_set(e, "out of memory"), NULL) : NULL;
     *t = (nephron_trainer){.n = m->n, .m = m, .data = d, .options = m->run.options};
+    t->options.ema = 0; /* of the training that made the model */
     int status = nephron_merge_options(&t->options, options, NULL, e);
+    if (!status && t->options.ema > 0) status = error_set(e, "options: ema is kept by the command train alone");
     if (!status && t->options.task != m->run.options.task) status = error_set(e, "options: task differs from the model's");
     if (!status) status = learner_create(&t->learner, &t->options, m->run.plan, &d->train, one, client, m->n->pool, e);
     if (!status && learner_own_optimizer(&t->learner, e)) {

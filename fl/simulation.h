@@ -46,6 +46,10 @@ struct simulation {
 /* ---- federate.c ---------------------------------------------------------------------------------------- */
 /* Whether the caller wants the run to stop; s->stopped is then set by who does. */
 int simulation_stops(const struct simulation *s);
+/* The only site's average of weights, with training.ema; else NULL. */
+struct weight_average *simulation_average(const struct simulation *s);
+/* What is validated and kept in the end: the average, or the global weights. */
+const float *simulation_weights(const struct simulation *s);
 
 /* ---- peers.c ------------------------------------------------------------------------------------------- */
 /* Before anything is made: rank 0 tells the others whether it could begin. Without peers: status. */

@@ -75,6 +75,8 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
     ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (segmentation 0.99, classification 0.9)", 0, 0.99999, 0);
     ADD("weight-decay", 0, OPTION_NUMBER, &a->weight_decay, "X", "sgd 3e-5, adamw 0.01, adam 0", 0, 1, 0);
     ADD("clip", 0, OPTION_NUMBER, &a->clip, "X", "largest gradient norm (segmentation 12; 0: no clipping)", 0, 1e9, 0);
+    ADD("ema", 0, OPTION_NUMBER, &a->ema, "D",
+        "train: validate and keep the moving average of the weights, with decay D (0.999); 0: none", 0, 0.999999, 0);
     ADD("augment", 0, OPTION_INT, &a->augment, "L",
         "0 none, 1 mirrors and intensities, 2 all of nnU-Net's (default)", 0, 2, 0);
     ADD("patience", 0, OPTION_INT, &a->patience, "N",
@@ -239,6 +241,9 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
     if (!a->run) return app_usage(a->command, a->federation.as ? "needs -o FED" : "needs -o RUN"), 0;
     if (!a->fold) a->fold = a->federation.as ? "all" : "0";
     if (a->federated && !a->federation.as && !a->sites_text) return app_usage(a->command, "needs --sites FILE.csv or --sites N"), 0;
+    if (a->federated && a->ema > 0)
+        return app_usage(a->command, "--ema averages the weights of single steps, which each round replaces by the sites' mean: "
+                                     "it is for train"), 0;
     if (!resnet_valid_depth(a->depth)) return app_usage(a->command, "--depth is %d, must be 10, 18, 34 or 50", a->depth), 0;
     if (a->hours > 0 && (a->epochs || a->iterations || a->resume))
         return app_usage(a->command, "--hours chooses the epochs and iterations: not with --epochs, --iterations or --resume "
@@ -267,6 +272,7 @@ struct train_options training_options_complete(const struct training_arguments *
     if (a->iterations) o.iterations = a->iterations;
     if (a->batch) o.batch = a->batch;
     if (a->augment >= 0) o.augment = a->augment;
+    o.ema = a->ema;
     if (a->optimizer) train_options_use(&o, optimizer_find(a->optimizer)); /* a name of the option's list */
     if (a->lr >= 0) o.lr = (float)a->lr;
     if (a->momentum >= 0) o.momentum = (float)a->momentum;

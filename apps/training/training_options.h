@@ -22,7 +22,7 @@ struct training_arguments {
     double dropout;
     /* schedule and optimiser */
     int epochs, iterations, batch, augment, weighting, patience, checkpoint_every, validation_batches;
-    double hours, lr, momentum, weight_decay, clip, oversample;
+    double ema, hours, lr, momentum, weight_decay, clip, oversample;
     const char *optimizer;
     char optimizers[OPTIMIZER_NAMES]; /* what it may be */
     struct federation_arguments federation;

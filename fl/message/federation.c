@@ -22,6 +22,13 @@ struct federation federation_default(const struct train_options *o, const struct
     return f;
 }
 
+/* A site's average would hold weights of rounds that aggregation has replaced. */
+static int refuse_average(struct error *e)
+{
+    return error_set(e, "ema averages the weights of single steps, which each round replaces by the sites' mean: "
+                        "only training of one model on one machine has it");
+}
+
 int federation_check(const struct federation *f, struct error *e)
 {
     if (f->sites < 1) return error_set(e, "a federation of %d sites", f->sites);
@@ -33,6 +40,7 @@ int federation_check(const struct federation *f, struct error *e)
         return error_set(
             e, "strategy %s divides by the learning rate what the sites moved: it needs the optimizer sgd, not %s",
             f->strategy->name, f->train.optimizer->name);
+    if (f->train.ema > 0 && (f->sites > 1 || f->strategy->site_slots)) return refuse_average(e);
     if (f->compress && !(f->compress_share > 0 && f->compress_share <= 1))
         return error_set(e, "share of the values that are sent is %g, not above 0 and up to 1",
                          f->compress_share);
@@ -86,6 +94,7 @@ int federation_from_json(struct federation *f, const struct json *j, const char 
     int64_t sites, epochs, minimum;
     memset(f, 0, sizeof *f);
     if (train_options_from_json(&f->train, json_get(j, "training"), path, e)) return -1;
+    if (f->train.ema > 0) return refuse_average(e), error_prefix(e, "%s: training", path);
     const struct json *strategy = json_get(j, "strategy");
     if (!strategy || strategy->type != JSON_OBJECT) return error_set(e, "%s: strategy is missing", path);
     if (!(f->strategy = strategy_from_json(f->option, strategy, e))) return error_prefix(e, "%s", path);

@@ -203,8 +203,10 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
     learner_switch(w, data, site_key(s->name, f->sites));
     struct optimizer *before = w->optimizer;
     w->optimizer = &s->optimizer;
+    w->average = s->average.weights ? &s->average : NULL;
     int status = train_site(u, s, w, &pass, e);
     w->optimizer = before;
+    w->average = NULL;
     s->pause.seconds += clock_seconds() - start;
     if (status > 0) return CLIENT_STOPPED;
     if (status) {

@@ -27,6 +27,7 @@ struct site_state {
     int next_round;    /* rounds before it are behind this state */
     int rounds_before; /* in which the site trained */
     struct optimizer optimizer;
+    struct weight_average average; /* of a site that trains alone, with training.ema */
     float *slot[STRATEGY_SLOTS]; /* the strategy's site_slots; NULL beyond */
     float *residual;             /* what compression has not sent yet; NULL without */
     struct site_pause pause;     /* weights and values NULL where it was never stopped */

@@ -13,6 +13,10 @@ int site_state_init(struct site_state *s, const char *name, const struct federat
 {
     memset(s, 0, sizeof *s);
     if (optimizer_init_for(&s->optimizer, &f->train, layout, e)) return error_prefix(e, "site %s", name);
+    if (f->train.ema > 0 && weight_average_init(&s->average, f->train.ema, layout, e)) {
+        site_state_free(s);
+        return -1;
+    }
     for (int k = 0; k < f->strategy->site_slots; k++)
         if (!(s->slot[k] = calloc(layout->count + 1, sizeof(float)))) {
             site_state_free(s);
@@ -32,6 +36,7 @@ void site_state_reset(struct site_state *s, const char *name, const struct model
     s->next_round = s->rounds_before = 0;
     site_state_go_on(s);
     optimizer_reset(&s->optimizer);
+    weight_average_reset(&s->average);
     if (s->residual) memset(s->residual, 0, layout->count * sizeof(float));
     for (int k = 0; k < STRATEGY_SLOTS; k++)
         if (s->slot[k]) memset(s->slot[k], 0, layout->count * sizeof(float));
@@ -48,6 +53,7 @@ void site_state_free(struct site_state *s)
     free(s->pause.weights);
     free(s->pause.values);
     optimizer_free(&s->optimizer);
+    weight_average_free(&s->average);
     for (int k = 0; k < STRATEGY_SLOTS; k++) free(s->slot[k]);
     free(s->residual);
     memset(s, 0, sizeof *s);
@@ -96,6 +102,7 @@ int site_state_write(const struct site_state *s, const struct update *u, const s
     json_add_int(j, "rounds_before", s->rounds_before);
     json_add_text(j, "optimizer", s->optimizer.method->name);
     json_add_int(j, "optimizer_steps", s->optimizer.steps);
+    if (s->average.weights) json_add_int(j, "average_steps", s->average.steps);
     if (u) json_add(j, "update", update_json(u));
     if (s->pause.round >= 0) add_pause(&t, j, &s->pause, layout);
     for (int k = 0; k < s->optimizer.method->moments; k++) {
@@ -109,6 +116,7 @@ int site_state_write(const struct site_state *s, const struct update *u, const s
         vectors_add(&t, name, layout, s->slot[k]);
     }
     if (s->residual) vectors_add(&t, "residual.", layout, s->residual);
+    if (s->average.weights) vectors_add(&t, "average.", layout, s->average.weights);
     if (u) update_add_values(&t, "update.", layout, u);
     add_meta(&t, "nephron", j);
     json_free(j);
@@ -177,6 +185,9 @@ static int take_state(struct site_state *s, struct update *u, const struct safet
         if (vectors_take(s->slot[k], t, name, layout, path, e)) return -1;
     }
     if (s->residual && vectors_take(s->residual, t, "residual.", layout, path, e)) return -1;
+    if (s->average.weights && (take_integer(&s->average.steps, j, "average_steps", 0, INT64_MAX / 2, path, e) ||
+                               vectors_take(s->average.weights, t, "average.", layout, path, e)))
+        return -1;
     s->next_round = (int)next;
     s->rounds_before = (int)before;
     s->optimizer.steps = steps;

@@ -144,6 +144,7 @@ static void copy_state(struct site_state *to, const struct site_state *from, con
     to->next_round = from->next_round;
     to->rounds_before = from->rounds_before;
     optimizer_assign(&to->optimizer, &from->optimizer);
+    weight_average_assign(&to->average, &from->average);
     if (to->residual) memcpy(to->residual, from->residual, bytes);
     for (int k = 0; k < STRATEGY_SLOTS; k++)
         if (to->slot[k]) memcpy(to->slot[k], from->slot[k], bytes);

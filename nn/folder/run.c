@@ -53,6 +53,7 @@ struct json *train_options_json(const struct train_options *o)
     json_add_number(j, "momentum", o->momentum);
     json_add_number(j, "weight_decay", o->weight_decay);
     json_add_number(j, "clip", o->clip);
+    if (o->ema > 0) json_add_number(j, "ema", o->ema);
     json_add_number(j, "oversample", o->oversample);
     json_add_int(j, "augment", o->augment);
     if (o->task == TASK_CLASSIFY) {
@@ -87,6 +88,7 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     o->momentum = (float)json_number(j, "momentum", o->momentum);
     o->weight_decay = (float)json_number(j, "weight_decay", o->weight_decay);
     o->clip = (float)json_number(j, "clip", o->clip);
+    o->ema = json_number(j, "ema", 0);
     o->oversample = (float)json_number(j, "oversample", o->oversample);
     o->augment = (int)json_integer(j, "augment", o->augment);
     if (!classify) return 0;

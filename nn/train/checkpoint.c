@@ -59,8 +59,33 @@ static void add_json(struct safetensors *s, const char *key, const struct json *
     free(text);
 }
 
+static void average_name(char out[STATE_NAME], const char *param)
+{
+    snprintf(out, STATE_NAME, "average.%s", param);
+}
+
+static void add_average(struct safetensors *s, const struct model *m, const struct weight_average *a)
+{
+    struct json *j = json_object();
+    json_add_number(j, "decay", a->decay);
+    json_add_int(j, "steps", a->steps);
+    add_json(s, "average", j);
+    json_free(j);
+    for (int i = 0; i < m->params; i++) {
+        char name[STATE_NAME];
+        average_name(name, m->param[i].name);
+        add_view(s, name, &m->param[i], a->weights);
+    }
+}
+
 int checkpoint_write(const char *path, const struct model *m, const struct optimizer *o, int optimizers,
                      const struct json *state, struct error *e)
+{
+    return checkpoint_write_average(path, m, o, optimizers, NULL, state, e);
+}
+
+int checkpoint_write_average(const char *path, const struct model *m, const struct optimizer *o, int optimizers,
+                             const struct weight_average *average, const struct json *state, struct error *e)
 {
     struct safetensors s = {0};
     ENSURE(m->finished, "checkpoint of an unfinished model");
@@ -74,6 +99,7 @@ int checkpoint_write(const char *path, const struct model *m, const struct optim
     }
     for (int i = 0; i < m->params; i++) add_view(&s, m->param[i].name, &m->param[i], m->data);
     for (int i = 0; i < optimizers; i++) add_moments(&s, m, &o[i], i);
+    if (average != NULL) add_average(&s, m, average);
     seal_add(&s);
     int r = safetensors_write(&s, path, e);
     safetensors_free(&s);
@@ -141,7 +167,7 @@ static int ignorable(const char *name)
 {
     static const char counter[] = ".num_batches_tracked";
     size_t n = strlen(name), k = sizeof counter - 1;
-    if (strncmp(name, "optimizer.", 10) == 0) return 1;
+    if (strncmp(name, "optimizer.", 10) == 0 || strncmp(name, "average.", 8) == 0) return 1;
     if (n > k && strcmp(name + n - k, counter) == 0) return 1;
     return strncmp(name, "decoder.encoder.", 16) == 0 || strstr(name, ".all_modules.") != NULL;
 }
@@ -215,34 +241,67 @@ int checkpoint_load(const struct safetensors *s, const char *path, struct model 
     return 0;
 }
 
-static int load(const char *path, const struct safetensors *s, struct model *m, struct optimizer *o, int optimizers,
-                const struct json *list, struct error *e)
+static int check_average(const char *path, const struct safetensors *s, const struct model *m, const struct weight_average *a,
+                         const struct json *j, struct error *e)
 {
-    if (check_weights(path, s, m, e)) return -1;
+    double decay = json_number(j, "decay", 0);
+    if (decay != a->decay) return error_set(e, "%s: its average of weights has decay %g, not %g", path, decay, a->decay);
+    if (json_integer(j, "steps", -1) < 0) return error_set(e, "%s: average: steps is missing or negative", path);
+    for (int i = 0; i < m->params; i++) {
+        char name[STATE_NAME];
+        average_name(name, m->param[i].name);
+        if (check_view(path, s, name, &m->param[i], e)) return -1;
+    }
+    return 0;
+}
+
+static void copy_average(const struct safetensors *s, const struct model *m, struct weight_average *a, const struct json *j)
+{
+    a->steps = json_integer(j, "steps", 0);
+    for (int i = 0; i < m->params; i++) {
+        char name[STATE_NAME];
+        average_name(name, m->param[i].name);
+        copy_view(s, name, &m->param[i], a->weights);
+    }
+}
+
+static int load(const char *path, const struct safetensors *s, struct model *m, struct optimizer *o, int optimizers,
+                const struct json *list, struct weight_average *a, const struct json *average, struct error *e)
+{
+    if (check_weights(path, s, m, e) || (a && check_average(path, s, m, a, average, e))) return -1;
     for (int i = 0; i < optimizers; i++) {
         ENSURE(o[i].count == m->count, "optimizer of %zu floats for a model of %zu", o[i].count, m->count);
         if (check_optimizer(path, s, m, &o[i], i, list, e)) return -1;
     }
     for (int i = 0; i < m->params; i++) copy_view(s, m->param[i].name, &m->param[i], m->data);
     for (int i = 0; i < optimizers; i++) copy_optimizer(s, m, &o[i], i, list);
+    if (a) copy_average(s, m, a, average);
     return 0;
 }
 
 int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers, struct json **state,
                     struct error *e)
 {
+    return checkpoint_read_average(path, m, o, optimizers, NULL, state, e);
+}
+
+int checkpoint_read_average(const char *path, struct model *m, struct optimizer *o, int optimizers,
+                            struct weight_average *average, struct json **state, struct error *e)
+{
     struct safetensors s = {0};
     ENSURE(m->finished, "checkpoint into an unfinished model");
     if (seal_read(&s, path, 0, e)) return -1;
     int r = -1;
     struct json *list = meta_json(path, &s, "optimizer", JSON_ARRAY, e);
-    struct json *j = list != NULL ? meta_json(path, &s, "nephron", JSON_OBJECT, e) : NULL;
-    if (j != NULL) r = load(path, &s, m, o, optimizers, list, e);
+    struct json *mean = list != NULL ? meta_json(path, &s, "average", JSON_OBJECT, e) : NULL;
+    struct json *j = mean != NULL ? meta_json(path, &s, "nephron", JSON_OBJECT, e) : NULL;
+    if (j != NULL) r = load(path, &s, m, o, optimizers, list, average, mean, e);
     if (r == 0 && state != NULL) {
         *state = j;
         j = NULL;
     }
     json_free(j);
+    json_free(mean);
     json_free(list);
     safetensors_free(&s);
     return r;

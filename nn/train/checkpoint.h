@@ -7,6 +7,7 @@
 
 #include "io/base/json.h"
 #include "nn/train/optimizer.h"
+#include "nn/train/weight_average.h"
 
 /* state: JSON object kept under metadata key "nephron" (epoch, best metric, plan, task ...). optimizers: n of them (federated clients), or 0.
  * Atomic. */
@@ -18,6 +19,12 @@ int checkpoint_write(const char *path, const struct model *m, const struct optim
  * has changed. o/optimizers: 0 to skip; their kind must be the file's, their other settings stay. *state receives the JSON (free it), may be NULL. */
 int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers, struct json **state,
                     struct error *e);
+/* The same with an average of the weights beside them, as "average.NAME" with its steps and decay under metadata key
+ * "average"; NULL: none. Read, the decay must be the file's. */
+int checkpoint_write_average(const char *path, const struct model *m, const struct optimizer *o, int optimizers,
+                             const struct weight_average *average, const struct json *state, struct error *e);
+int checkpoint_read_average(const char *path, struct model *m, struct optimizer *o, int optimizers,
+                            struct weight_average *average, struct json **state, struct error *e);
 /* The weights alone, of tensors in memory, by the same rules; path for messages. */
 struct safetensors;
 int checkpoint_load(const struct safetensors *s, const char *path, struct model *m, struct error *e);

@@ -41,6 +41,7 @@ static struct plan effective_plan(const struct train_options *o, const struct pl
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e)
 {
     if (o->batch < 0 || o->batch > 4096) return error_set(e, "batch is %d, not 0 to 4096", o->batch);
+    if (!(o->ema >= 0 && o->ema < 1)) return error_set(e, "ema is %g, not above 0 and below 1 (0: no average)", o->ema);
     if (o->epochs < 1 || o->iterations < 1)
         return error_set(e, "%d epochs of %d iterations: both must be at least 1", o->epochs, o->iterations);
     if (segments(o)) {
@@ -327,6 +328,7 @@ void learner_update(struct learner *l, float lr)
 {
     ENSURE(l->optimizer, "a step without an optimiser");
     optimizer_step(l->optimizer, l->model, lr, l->pool);
+    if (l->average) weight_average_add(l->average, l->model, l->pool);
 }
 
 double learner_step(struct learner *l, uint64_t step, float lr)

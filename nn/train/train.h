@@ -8,6 +8,7 @@
 
 #include "nn/train/augment.h"
 #include "nn/train/optimizer.h"
+#include "nn/train/weight_average.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/network/resnet.h"
 #include "nn/network/unet.h"
@@ -22,6 +23,7 @@ struct train_options {
     float lr;                       /* 0: the task's default (segment 0.01, classify 1e-3) */
     const struct optimizer_method *optimizer;
     float momentum, weight_decay, clip;
+    double ema;                     /* decay of the average of weights (weight_average.h); 0: none */
     float oversample;
     int augment;                    /* 0 none, 1 mirroring and intensity, 2 the full table */
     int batch;                      /* 0: from the plan (classify: 32) */
@@ -73,6 +75,7 @@ struct learner {
     int heads;
     struct optimizer *optimizer;    /* takes the steps: a site's, or the learner's own; NULL until there is one */
     struct optimizer *own;          /* learner_own_optimizer's, or NULL */
+    struct weight_average *average; /* takes in the weights of each step; the caller's, or NULL */
     uint32_t client;                /* rng key; 0 for centralised training and for client 0 */
     struct pool *pool;
     struct class_order order;

@@ -172,6 +172,23 @@ for command in info plan train federate predict evaluate compare bench; do
     ok "$command -h" $?
 done
 
+# ---- optimisers and the average of weights --------------------------------------------------------------------------------
+refuses 2 "must be one of sgd|adamw|adam" $nephron train $data -o "$work/x" --optimizer lion
+$nephron train $data -o "$work/adam" $small --optimizer adam
+ok "train with adam" $?
+grep -q '"optimizer": "adam"' "$work/adam/manifest.json" && grep -q '"learning_rate": 0.001' "$work/adam/manifest.json"
+ok "the manifest has adam and its learning rate" $?
+sed 's/"optimizer": "adam"/"optimizer": "adagrad"/' "$work/adam/manifest.json" >"$work/manifest" && cp "$work/manifest" "$work/adam/manifest.json"
+refuses 1 "training.optimizer is 'adagrad'" $nephron predict "$work/adam" -i "$work/images" -o "$work/x" --quiet
+$nephron train $data -o "$work/ema" $small --ema 0.9
+ok "train --ema" $?
+[ "$(last_hash "$work/ema/fold_0/progress.csv")" = "$(last_hash "$work/t1/fold_0/progress.csv")" ]
+ok "the average of weights changes the training" $?
+$nephron predict "$work/ema" -i "$work/images" -o "$work/ep" --step 1 --no-mirror --quiet
+ok "predict with the average of weights" $?
+refuses 1 "other options" $nephron train $data -o "$work/ema" $small --ema 0.8 --resume
+refuses 2 "it is for train" $nephron federate $data -o "$work/x" --sites 2 --ema 0.9
+
 # ---- bf16 ----------------------------------------------------------------------------------------------------------------
 $nephron train $data -o "$work/b1" $small --precision bf16 --threads 1
 ok "train in bf16" $?

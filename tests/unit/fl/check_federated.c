@@ -1,6 +1,7 @@
 /* check_federated.c - aggregation and the federated loop: FedAvg by hand, one client against a plain loop,
  * threads, resuming. */
 #include <inttypes.h>
+#include <math.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -239,6 +240,94 @@ static void check_resume(const struct learner_data *data)
     federate_result_free(&whole);
 }
 
+/* The average by hand, in double: a copy of the first step's weights, then the decay that grows to 0.7. */
+static void plain_average(double *average, const struct train_options *o, const struct learner_data *data)
+{
+    struct learner l;
+    struct error e;
+    struct model *m = learner_model(o, NULL);
+    CHECK(learner_create(&l, o, NULL, data, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "learner_create");
+    for (int n = 0; n < o->epochs * o->iterations; n++) {
+        double d = n == 0 ? 0 : fmin(o->ema, (1.0 + n) / (10.0 + n));
+        learner_step(&l, (uint64_t)n, learner_lr(o, (uint64_t)n));
+        for (size_t i = 0; i < m->count; i++) average[i] = d * average[i] + (1 - d) * (double)m->data[i];
+    }
+    learner_destroy(&l);
+    model_destroy(m);
+}
+
+/* Weights of a checkpoint of the run. */
+static uint64_t kept_hash(const char *folder, const char *kind, const struct train_options *o)
+{
+    char path[200];
+    struct error e = {""};
+    struct model *m = learner_model(o, NULL);
+    snprintf(path, sizeof path, "%s/checkpoint_%s.safetensors", folder, kind);
+    CHECK(checkpoint_read(path, m, NULL, 0, NULL, &e) == 0, "%s", e.text);
+    uint64_t hash = model_hash(m);
+    model_destroy(m);
+    return hash;
+}
+
+/* The average is what is validated and kept; the training itself stays as it was; a run that is cut keeps both. */
+static void check_average(const struct learner_data *data)
+{
+    struct train_options o = small_options(), plain = o;
+    char folder[2][40] = {"/tmp/nephron_check_XXXXXX", "/tmp/nephron_check_XXXXXX"};
+    struct federate_result whole, without, again;
+    int status;
+    for (int k = 0; k < 2; k++) CHECK(mkdtemp(folder[k]) != NULL, "mkdtemp");
+    o.ema = 0.7;
+    uint64_t raw = run(&plain, data, 1, 1, PARALLEL_LAYERS, NULL, 0, NULL, &without);
+    uint64_t hash = run(&o, data, 1, 1, PARALLEL_LAYERS, folder[0], 0, NULL, &whole);
+    CHECK(hash != raw, "the average is the last weights");
+    for (int i = 0; i < whole.records; i++) {
+        CHECK(whole.record[i].hash == without.record[i].hash, "epoch %d: the average changed the training", i + 1);
+        CHECK(i == 0 || whole.record[i].validation_loss != without.record[i].validation_loss, "epoch %d validates other weights", i + 1);
+    }
+    double *want = calloc(whole.model->count, sizeof *want), worst = 0;
+    plain_average(want, &o, data);
+    for (size_t i = 0; i < whole.model->count; i++)
+        worst = fmax(worst, fabs((double)whole.model->data[i] - want[i]) / (1 + fabs(want[i])));
+    CHECK(worst < 1e-6, "the average differs from that by hand by %g", worst);
+    CHECK(kept_hash(folder[0], "final", &o) == hash && kept_hash(folder[0], "latest", &o) == raw, "final has the average, latest the weights");
+
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        struct federate_events events = {.round_done = exit_after_round_2};
+        run(&o, data, 1, 1, PARALLEL_LAYERS, folder[1], 0, &events, NULL);
+        _exit(1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child did not stop");
+    CHECK(run(&o, data, 1, 2, PARALLEL_LAYERS, folder[1], 1, NULL, &again) == hash, "resumed and uninterrupted averages differ");
+    CHECK(kept_hash(folder[1], "final", &o) == hash && kept_hash(folder[1], "best", &o) == kept_hash(folder[0], "best", &o),
+          "resumed: final and best");
+    for (int k = 0; k < 2; k++) remove_folder(folder[k]);
+    federate_result_free(&whole);
+    federate_result_free(&without);
+    federate_result_free(&again);
+    free(want);
+}
+
+static void check_average_refused(void)
+{
+    struct train_options o = small_options(), read;
+    struct federation f = federation_default(&o, NULL, 3);
+    struct error e = {""};
+    CHECK(federation_check(&f, &e) == 0, "%s", e.text);
+    o.ema = f.train.ema = 0.9;
+    CHECK(federation_check(&f, &e) == -1 && strstr(e.text, "ema"), "an average in a federation: %s", e.text);
+    struct json *j = federation_json(&f);
+    CHECK(federation_from_json(&f, j, "task", &e) == -1 && strstr(e.text, "ema"), "an average in a message: %s", e.text);
+    json_free(j);
+    j = train_options_json(&o);
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == 0 && read.ema == 0.9, "%s: decay %g", e.text, read.ema);
+    json_free(j);
+    o.ema = 1;
+    CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "ema is 1"), "decay 1: %s", e.text);
+}
+
 int main(void)
 {
     struct learner_data data;
@@ -246,6 +335,8 @@ int main(void)
     check_loop(&data);
     check_round(&data);
     check_resume(&data);
+    check_average(&data);
+    check_average_refused();
     for (int i = 0; i < CASES; i++) free(data.store.sample[i].image);
     free(data.store.sample);
     free(data.store.index);

@@ -22,7 +22,7 @@ static const struct study_sizes presets[] = {
      .base_features = 16, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 15, .class_iterations = 12, .class_batch = 16,
      .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = &optimizer_adamw, .lr = 2e-3, .class_lr = 2e-3},
     {.preset = "standard", .cases = 987, .phantom_size = "tiny", .difficulty = 1, .segment_seeds = 5, .classify_seeds = 5,
-     .arms = "alone,federated_equal_images", .rounds = 18, .local_iterations = 100,
+     .arms = "alone,federated_equal_images", .rounds = 16, .local_iterations = 100,
      .base_features = 24, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 20, .class_iterations = 20, .class_batch = 16,
      .depth = 18, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = &optimizer_adamw, .lr = 2e-3, .class_lr = 2e-3},
     {.preset = "paper", .cases = 987, .phantom_size = "medium", .difficulty = 1, .segment_seeds = 1, .classify_seeds = 3,
@@ -35,8 +35,8 @@ static const struct study_sizes presets[] = {
 };
 
 static const char details[] =
-    "Arms: federated (FedAvg over the sites), centralised, and each site alone; the same number of optimiser steps, the same untouched\n"
-    "test cases. Without --data, a synthetic renal MRI dataset is written to OUT/data first. DATASET is nnU-Net's, with labels.csv\n"
+    "Arms (--arms): federated (FedAvg over the sites) and centralised, each site alone, and more; the same untouched test cases. Margins\n"
+    "are written to OUT/protocol.json first. Without --data, a synthetic renal MRI dataset is written to OUT/data first. DATASET is nnU-Net's, with labels.csv\n"
     "(case,label) for classification and sites.csv (case,site); what is missing is left out, or sites are drawn at random, and the report\n"
     "says so. OUT receives report.html, report.json, cases.csv, sites.csv, rounds.csv, overlays/, predictions/ and runs/.\n\n"
     "  nephron study -o study --preset quick\n"

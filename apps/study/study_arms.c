@@ -16,7 +16,7 @@ static const struct arm_design table[] = {
     {"centralised_long", "all cases in one place, as many times the steps as there are sites: the federation's computing",
      .effort = EFFORT_SITES},
     {"fedprox", "as federated, with FedProx", .federated = 1, .strategy = "fedprox"},
-    {"fedbn", "as federated, with FedBN: each site is tested with its own norms", .federated = 1, .strategy = "fedbn"},
+    {"fedbn", "as federated, with FedBN; tested with the global weights", .federated = 1, .strategy = "fedbn"},
     {"leave_one_out", "FedAvg over all sites but one, for each of them", .each = 1, .federated = 1, .others = 1},
 };
 enum { DESIGNS = sizeof table / sizeof *table };

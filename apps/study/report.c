@@ -38,7 +38,7 @@ static const char style[] =
     ".band.c4,.point.c4{fill:var(--k4)}.band.c5,.point.c5{fill:var(--k5)}"
     ".legend{display:flex;flex-wrap:wrap;gap:.1em 1em;font-size:.85rem}.key{width:24px;height:8px;display:inline-block}.swatch{display:inline-block;width:1em;height:.7em}"
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}.todo{color:var(--soft);font-style:italic}"
-    "nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
+    "@media (max-width:40rem){.scroll td{min-width:6em}.scroll td.long{min-width:18em}}nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
     "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2,h3,caption{break-after:avoid}"
     "tr,figure,.box{break-inside:avoid}table{break-inside:auto}thead,caption,tr:first-child{break-after:avoid}p,li{orphans:3;widows:3}.ci{white-space:normal}th{min-width:0}table{font-size:.8rem}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}}";
 

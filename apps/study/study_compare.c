@@ -173,10 +173,10 @@ void comparison_p(struct text *t, double p)
 
 static void say_margin(struct text *t, const struct comparison *c, const char *name_a, const char *name_b)
 {
-    text_printf(t, " That %s is worse than %s by less than the margin of ", name_a, name_b);
+    text_printf(t, " Non-inferiority of %s to %s within the margin of ", name_a, name_b);
     comparison_number(t, c->margin, 3);
     if (c->no_claim) {
-        text_printf(t, " is not claimed, nor that they are equivalent: %s.", c->no_claim);
+        text_printf(t, " is not claimed, nor equivalence: %s.", c->no_claim);
         return;
     }
     text_printf(t, " was %s (one-sided, alpha 0.025, ", c->worse.shown ? "shown" : "not shown");

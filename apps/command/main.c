@@ -46,7 +46,7 @@ static void print_usage(FILE *f)
         else fprintf(f, "\n%s:\n", commands[i].name);
     }
     fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n"
-               "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon) lowers the instruction set.\n");
+               "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) lowers the instruction set.\n");
 }
 
 /* `nephron help --list`: a command a line, for the shells' completion and for the manual pages. */

@@ -63,6 +63,19 @@ static enum isa detect(void)
     if (!tiles || (saved & 0x60000) != 0x60000 || !amx_permitted()) return ISA_AVX512; /* tile configuration and data */
     return amx_works() ? ISA_AMX : ISA_AVX512;
 }
+#elif ISA_WASM
+#include <wasm_simd128.h>
+
+/* Relaxed SIMD's multiply-add rounds once or twice: (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 after one rounding, 0 after two. */
+static enum isa detect(void)
+{
+#if defined(__wasm_relaxed_simd__)
+    const volatile float a = 1 + 0x1p-12f, c = -(1 + 0x1p-11f);
+    const __f32x4 factor = (__f32x4)wasm_f32x4_splat(a), addend = (__f32x4)wasm_f32x4_splat(c);
+    if (__builtin_wasm_relaxed_madd_f32x4(factor, factor, addend)[0] == 0) return ISA_SCALAR;
+#endif
+    return ISA_SIMD128;
+}
 #else
 static enum isa detect(void)
 {
@@ -73,7 +86,7 @@ static enum isa detect(void)
 /* The levels of one architecture are ordered; the other architecture's levels fall to scalar. */
 static enum isa clamp(enum isa isa, enum isa hardware)
 {
-    if (isa == ISA_NEON || hardware == ISA_NEON) return isa == hardware ? isa : ISA_SCALAR;
+    if (isa < ISA_AVX2 || hardware < ISA_AVX2) return isa == hardware ? isa : ISA_SCALAR;
     return isa < hardware ? isa : hardware;
 }
 
@@ -106,7 +119,7 @@ enum isa cpu_isa_set(enum isa isa)
     return level;
 }
 
-static const char *const isa_names[] = {"scalar", "neon", "avx2", "avx512", "avx512bf16", "amx"};
+static const char *const isa_names[] = {"scalar", "neon", "simd128", "avx2", "avx512", "avx512bf16", "amx"};
 
 const char *cpu_isa_name(enum isa isa)
 {

@@ -5,7 +5,7 @@
  * that is faster: avx512bf16 on AMD, whose dot products have twice the rate of fp32 (Zen 4: 236 against 118 GFLOP/s a core), not on Intel, where it
  * is half of it (112 against 236, measured). By vendor rather than by a measurement, so that a machine always gives the same bits. A processor
  * with AMX has the instructions too: there the level can be asked for.
- * The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon) lowers the level, never
+ * The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) lowers the level, never
  * raises it, so that one machine tests every level. Unknown values are ignored by the library;
  * cpu_isa_parse lets a program reject them.
  */
@@ -15,17 +15,18 @@
 enum isa {
     ISA_SCALAR = 0, /* plain C with fmaf */
     ISA_NEON = 1,   /* aarch64: 128-bit FMA */
-    ISA_AVX2 = 2,   /* x86-64: AVX2 and FMA */
-    ISA_AVX512 = 3, /* x86-64: AVX-512 F, BW, DQ, VL */
-    ISA_AVX512_BF16 = 4, /* ISA_AVX512 plus the bf16 dot product, vdpbf16ps */
-    ISA_AMX = 5     /* ISA_AVX512_BF16 plus AMX tiles with bf16 */
+    ISA_SIMD128 = 2, /* WebAssembly: SIMD128, FMA made from doubles (vec_wasm.h) */
+    ISA_AVX2 = 3,   /* x86-64: AVX2 and FMA */
+    ISA_AVX512 = 4, /* x86-64: AVX-512 F, BW, DQ, VL */
+    ISA_AVX512_BF16 = 5, /* ISA_AVX512 plus the bf16 dot product, vdpbf16ps */
+    ISA_AMX = 6     /* ISA_AVX512_BF16 plus AMX tiles with bf16 */
 };
 
 /* The level in use: cpuid, xgetbv (and arch_prctl for AMX), lowered by NEPHRON_ISA. Cached. */
 enum isa cpu_isa(void);
 /* The level the hardware has, whatever NEPHRON_ISA says. */
 enum isa cpu_isa_hardware(void);
-/* "scalar", "neon", "avx2", "avx512", "avx512bf16", "amx". */
+/* "scalar", "neon", "simd128", "avx2", "avx512", "avx512bf16", "amx". */
 const char *cpu_isa_name(enum isa isa);
 /* The level of that name, or -1. */
 int cpu_isa_parse(const char *name);

@@ -17,6 +17,9 @@ const struct conv_kernels *conv_kernels(void)
 #if ISA_ARM64
     case ISA_NEON: return &conv_kernels_neon;
 #endif
+#if ISA_WASM
+    case ISA_SIMD128: return &conv_kernels_wasm;
+#endif
     default: return &conv_kernels_scalar;
     }
 }

@@ -125,7 +125,7 @@ struct winograd_y {
 
 struct conv_kernels {
     int gather_count; /* most voxels of a tile of several lines, lines * count */
-    int outer_count;  /* most x of a tile, rows * count */
+    int outer_count;  /* most x of a tile, rows * count; 3 or more */
     void (*gather)(const struct gather_tile *t);
     void (*outer)(const struct outer_tile *t);
     void (*winograd_x)(const struct winograd_plane *t);
@@ -153,7 +153,8 @@ struct conv_kernels {
 };
 
 /* Defined where the architecture has them. */
-extern const struct conv_kernels conv_kernels_scalar, conv_kernels_avx2, conv_kernels_avx512, conv_kernels_neon;
+extern const struct conv_kernels conv_kernels_scalar, conv_kernels_avx2, conv_kernels_avx512, conv_kernels_neon,
+    conv_kernels_wasm;
 
 /* The kernels of cpu_isa(). */
 const struct conv_kernels *conv_kernels(void);

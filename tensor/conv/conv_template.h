@@ -225,7 +225,14 @@ static void outer(const struct outer_tile *t)
 
 /* ---- winograd -------------------------------------------------------------------------------------------------------- */
 
+/* The level may have another multiply-add for the transforms, which are long and wait for memory. */
+#ifdef TRANSFORM_FMA
+#define vf_fma TRANSFORM_FMA
+#define vf_fnma TRANSFORM_FNMA
+#endif
 #include "tensor/conv/conv_template_winograd.h"
+#undef vf_fma
+#undef vf_fnma
 
 /* ---- weights --------------------------------------------------------------------------------------------------------- */
 

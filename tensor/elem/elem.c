@@ -23,6 +23,9 @@ const struct elem_kernels *elem_kernels(void)
 #if ISA_ARM64
     case ISA_NEON: return &elem_kernels_neon;
 #endif
+#if ISA_WASM
+    case ISA_SIMD128: return &elem_kernels_wasm;
+#endif
     default: return &elem_kernels_scalar;
     }
 }

@@ -91,7 +91,8 @@ static inline void *elem_at(const void *p, enum elem_type type, size_t i)
 }
 
 /* Defined where the architecture has them. */
-extern const struct elem_kernels elem_kernels_scalar, elem_kernels_avx2, elem_kernels_avx512, elem_kernels_neon;
+extern const struct elem_kernels elem_kernels_scalar, elem_kernels_avx2, elem_kernels_avx512, elem_kernels_neon,
+    elem_kernels_wasm;
 
 /* The kernels of cpu_isa(). */
 const struct elem_kernels *elem_kernels(void);

@@ -286,7 +286,7 @@ void graph_backward(struct graph *g, struct tensor *loss)
 
 int graph_read_op(const struct graph *g, int i, struct graph_op *op)
 {
-    if (i >= g->nodes) return 0;
+    if (graph_failed(g) || i >= g->nodes) return 0;
     const struct node *n = g->node[i];
     *op = (struct graph_op){.kind = n->op->name, .inputs = n->inputs, .out = n->out->id, .params = n->params, .slope = n->slope};
     for (int k = 0; k < n->inputs && k < 2; k++) op->in[k] = n->in[k]->id;

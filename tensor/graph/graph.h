@@ -158,7 +158,7 @@ struct graph_op {
 };
 /* Of the tensor with that id. */
 struct shape graph_shape(const struct graph *g, int id);
-/* The op at place i; 0 beyond the last. */
+/* The op at place i; 0 beyond the last, or where the graph has failed. */
 int graph_read_op(const struct graph *g, int i, struct graph_op *op);
 struct model *graph_model(const struct graph *g);
 struct pool *graph_pool(const struct graph *g);

@@ -335,6 +335,7 @@ static void check_cpu(void)
         CHECK(got == cpu_isa() && got <= hardware && (got == isa || got < isa), "setting %s gave %s", cpu_isa_name(isa),
               cpu_isa_name(got));
         CHECK((got == ISA_NEON) == (isa == ISA_NEON && hardware == ISA_NEON), "NEON only where NEON is");
+        CHECK((got == ISA_SIMD128) == (isa == ISA_SIMD128 && hardware == ISA_SIMD128), "SIMD128 only where it is");
     }
     CHECK(cpu_isa_set(ISA_SCALAR) == ISA_SCALAR, "scalar cannot be set");
     cpu_isa_set(before);

@@ -24,7 +24,8 @@ PREFIX = /usr/local
 VERSION = 0.1.0
 API = 1
 DEPFLAGS = -MMD -MP
-NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wall -Wextra -ffp-contract=off -fno-math-errno -fPIC -fvisibility=hidden -pthread $(CFLAGS_ZLIB_$(ZLIB)) $(DEPFLAGS)
+NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wall -Wextra \
+	-ffp-contract=off -fno-math-errno -fPIC -fvisibility=hidden -pthread $(CFLAGS_ZLIB_$(ZLIB)) $(DEPFLAGS)
 LIBS = -lm -pthread $(LIBS_ZLIB_$(ZLIB))
 ZLIB = 0
 MPI = 0
@@ -34,58 +35,136 @@ CFLAGS_ZLIB_1 = -DHAVE_ZLIB
 LIBS_ZLIB_1 = -lz
 
 # The library, in reading order: nothing includes from a folder below its own (tests/check_layers.sh).
-TENSOR_BASE = tensor/base/zz_placeholder.o
-TENSOR_REFERENCE = tensor/reference/zz_placeholder.o
-TENSOR_CONV = tensor/conv/zz_placeholder.o
-TENSOR_ELEM = tensor/elem/zz_placeholder.o
-TENSOR_GRAPH = tensor/graph/zz_placeholder.o
-TENSOR_OPS = tensor/ops/zz_placeholder.o
-IO_BASE = io/base/zz_placeholder.o
-IO_PACK = io/pack/zz_placeholder.o
-IO_PICTURE = io/picture/zz_placeholder.o
-IO_IMAGE = io/image/zz_placeholder.o
-IO_DICOM = io/dicom/zz_placeholder.o
-IO_WEIGHTS = io/weights/zz_placeholder.o
-IO_FORMATS = io/formats/zz_placeholder.o
-NN_DATA = nn/data/zz_placeholder.o
-NN_PLAN = nn/plan/zz_placeholder.o
-NN_BASELINE = nn/baseline/zz_placeholder.o
-NN_MEASURE = nn/measure/zz_placeholder.o
-NN_PREPARE = nn/prepare/zz_placeholder.o
-NN_NETWORK = nn/network/zz_placeholder.o
-NN_TRAIN = nn/train/zz_placeholder.o
-NN_FOLDER = nn/folder/zz_placeholder.o
-NN_INFER = nn/infer/zz_placeholder.o
-NN_DEVICE = nn/device/zz_placeholder.o
-FL_BASE = fl/base/zz_placeholder.o
-FL_STRATEGY = fl/strategy/zz_placeholder.o
-FL_MESSAGE = fl/message/zz_placeholder.o
-FL_ROUND = fl/round/zz_placeholder.o
-FL_COMPRESS = fl/compress/zz_placeholder.o
-FL_PRIVACY = fl/privacy/zz_placeholder.o
-FL_FINGERPRINT = fl/fingerprint/zz_placeholder.o
-FL_CARRIED = fl/carried/zz_placeholder.o
-FL_LOOP = fl/zz_placeholder.o
-FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) $(FL_CARRIED) $(FL_LOOP)
-LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) $(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
+TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o tensor/base/pool.o \
+	tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o
+TENSOR_REFERENCE = tensor/reference/conv_ref.o
+TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_avx2.o \
+	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_gather.o tensor/conv/conv_neon.o \
+	tensor/conv/conv_outer.o tensor/conv/conv_peak.o tensor/conv/conv_scalar.o tensor/conv/conv_thin.o \
+	tensor/conv/conv_tiles.o tensor/conv/conv_tiles_amx.o tensor/conv/conv_tiles_avx512bf16.o \
+	tensor/conv/conv_tiles_outer.o tensor/conv/conv_tiles_portable.o tensor/conv/conv_tiles_window.o \
+	tensor/conv/conv_wasm.o tensor/conv/conv_winograd.o tensor/conv/conv_winograd_avx512bf16.o \
+	tensor/conv/conv_winograd_bf16.o
+TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512.o tensor/elem/elem_loss.o \
+	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pool.o tensor/elem/elem_scalar.o \
+	tensor/elem/elem_wasm.o
+TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/model.o \
+	tensor/graph/plan_memory.o
+TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor/ops/ops_norm.o \
+	tensor/ops/ops_shape.o
+IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o \
+	io/base/lock.o io/base/sha256.o io/base/text.o
+IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
+IO_PICTURE = io/picture/letters.o io/picture/png.o io/picture/svg.o
+IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/image/nifti.o \
+	io/image/nrrd.o io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o io/image/tiff_stack.o \
+	io/image/volume.o io/image/voxels.o
+IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_reference.o \
+	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
+	io/dicom/dicom_write.o io/dicom/jpeg_2000.o io/dicom/jpeg_2000_block.o io/dicom/jpeg_2000_tile.o \
+	io/dicom/jpeg_2000_wavelet.o io/dicom/jpeg_baseline.o io/dicom/jpeg_lossless.o io/dicom/jpeg_ls.o \
+	io/dicom/jpeg_stream.o
+IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
+	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
+IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
+NN_DATA = nn/data/components.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/labelmap.o \
+	nn/data/nnunet_paths.o nn/data/previous_map.o nn/data/roles.o nn/data/sample.o nn/data/sites.o \
+	nn/data/splits.o
+NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
+NN_BASELINE = nn/baseline/boosting.o nn/baseline/logistic.o
+NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o nn/measure/metrics.o \
+	nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o nn/measure/stats_auc_interval.o \
+	nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o nn/measure/stats_distributions.o \
+	nn/measure/stats_paired.o nn/measure/stats_power.o nn/measure/stats_proportion.o nn/measure/stats_rank.o \
+	nn/measure/stats_seeds.o nn/measure/summary.o nn/measure/surface.o
+NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
+	nn/prepare/restore.o
+NN_NETWORK = nn/network/init.o nn/network/resnet.o nn/network/unet.o
+NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o \
+	nn/train/learner_data.o nn/train/optimizer.o nn/train/optimizer_adam.o nn/train/optimizer_sgd.o \
+	nn/train/optimizers.o nn/train/sampler.o nn/train/schedule.o nn/train/train.o nn/train/weight_average.o
+NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
+NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
+	nn/infer/segmenter.o nn/infer/sliding.o
+NN_DEVICE = nn/device/device_export.o nn/device/device_kernels.o nn/device/device_program.o
+FL_BASE = fl/base/exact_sum.o fl/base/vector.o
+FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_bulyan.o \
+	fl/strategy/strategy_ditto.o fl/strategy/strategy_fedavg.o fl/strategy/strategy_fedavgm.o \
+	fl/strategy/strategy_fedbn.o fl/strategy/strategy_feddyn.o fl/strategy/strategy_fednova.o \
+	fl/strategy/strategy_fedopt.o fl/strategy/strategy_fedprox.o fl/strategy/strategy_geomedian.o \
+	fl/strategy/strategy_krum.o fl/strategy/strategy_median.o fl/strategy/strategy_qfedavg.o \
+	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
+FL_MESSAGE = fl/message/federation.o fl/message/message.o fl/message/vectors.o
+FL_ROUND = fl/round/client.o fl/round/history.o fl/round/private.o fl/round/server.o fl/round/site_state.o \
+	fl/round/site_store.o
+FL_COMPRESS = fl/compress/compress.o fl/compress/compress_bf16.o fl/compress/compress_int8.o \
+	fl/compress/compress_topk.o
+FL_PRIVACY = fl/privacy/accountant.o fl/privacy/chacha20.o fl/privacy/dp.o fl/privacy/hkdf.o \
+	fl/privacy/randomness.o fl/privacy/secure_common.o fl/privacy/secure_server.o fl/privacy/secure_site.o \
+	fl/privacy/shamir.o fl/privacy/x25519.o
+FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerprint.o
+FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
+	fl/carried/carried_site.o
+FL_LOOP = fl/checkpoints.o fl/federate.o fl/nephron.o fl/nephron_federation.o fl/nephron_predict.o \
+	fl/nephron_train.o fl/partition.o fl/peers.o fl/site_models.o
+FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) \
+	$(FL_CARRIED) $(FL_LOOP)
+LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
+	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) \
+	$(NN_PLAN) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) \
+	$(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
-APPS_BASE = apps/base/zz_placeholder.o
-APPS_TRAINING = apps/training/zz_placeholder.o
-APPS_BENCH = apps/bench/zz_placeholder.o
-APPS_PHANTOM = apps/phantom/zz_placeholder.o
-APPS_STUDY = apps/study/zz_placeholder.o
-APPS_COMMAND = apps/command/zz_placeholder.o
+APPS_BASE = apps/base/console.o apps/base/interrupt.o apps/base/options.o apps/base/overlay.o \
+	apps/base/patients.o apps/base/progress.o apps/base/result_tables.o apps/base/scores.o apps/base/upright.o
+APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
+	apps/training/manifest.o apps/training/predictions.o apps/training/training.o apps/training/training_data.o \
+	apps/training/training_options.o apps/training/validation.o
+APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o
+APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/lattice.o apps/phantom/probe.o apps/phantom/render.o \
+	apps/phantom/scanners.o apps/phantom/signal.o apps/phantom/tumour.o
+APPS_STUDY = apps/study/report.o apps/study/report_checklists.o apps/study/report_classify.o \
+	apps/study/report_cohort.o apps/study/report_compare.o apps/study/report_methods.o \
+	apps/study/report_paper.o apps/study/report_pictures.o apps/study/report_plot.o apps/study/report_segment.o \
+	apps/study/study_arms.o apps/study/study_baseline.o apps/study/study_classify.o apps/study/study_compare.o \
+	apps/study/study_data.o apps/study/study_estimate.o apps/study/study_protocol.o apps/study/study_region.o \
+	apps/study/study_results.o apps/study/study_segment.o apps/study/study_tables.o apps/study/study_train.o
+APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
+	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
+	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o \
+	apps/command/cmd_phantom.o apps/command/cmd_plan.o apps/command/cmd_postprocess.o \
+	apps/command/cmd_predict.o apps/command/cmd_study.o apps/command/cmd_train.o apps/command/compare_maps.o \
+	apps/command/compare_report.o apps/command/compare_tables.o apps/command/evaluate_maps.o \
+	apps/command/evaluate_tables.o apps/command/plan_layers.o apps/command/predict_cases.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_COMMAND)
 
-CHECKS_KERNELS = tests/kernels/check_placeholder
-CHECKS_TENSOR = tests/unit/tensor/check_placeholder
-CHECKS_IO = tests/unit/io/check_placeholder
-CHECKS_NN = tests/unit/nn/check_placeholder
-CHECKS_FL = tests/unit/fl/check_placeholder
-CHECKS_APPS = tests/unit/apps/check_placeholder
+CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
+	tests/kernels/check_pool_loss tests/kernels/check_tiles tests/kernels/check_winograd
+CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
+	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
+CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels \
+	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
+	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth \
+	tests/unit/io/check_weights_formats
+CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_data tests/unit/nn/check_device \
+	tests/unit/nn/check_ensemble tests/unit/nn/check_learning tests/unit/nn/check_metric_table \
+	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
+	tests/unit/nn/check_onnx tests/unit/nn/check_optimizers tests/unit/nn/check_plan \
+	tests/unit/nn/check_resample tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train \
+	tests/unit/nn/check_wide
+CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
+	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
+	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
+	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_strategies
+CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study \
+	tests/unit/apps/check_upright
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
-SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_ensemble.sh tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_nnunet.sh tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_study_program.sh
+SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
+	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_ensemble.sh \
+	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
+	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh \
+	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_nnunet.sh \
+	tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

@@ -486,6 +486,9 @@ static void check_all_stopped(struct learner_data *data)
     struct federate_options o = options(c, CLIENTS, NULL), one = options(&all, 1, NULL);
     o.train = one.train = small_options(2, 4);
     check_stopped(one, 2, "one client, AdamW");
+    one.train.ema = 0.8;
+    check_stopped(one, 2, "one client, with the average of its weights");
+    one.train.ema = 0;
     one.checkpoint_every = 2;
     o.train.optimizer = one.train.optimizer = &optimizer_sgd;
     o.train.momentum = one.train.momentum = 0.9f;

@@ -164,7 +164,8 @@ SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/che
 	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
 	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh \
 	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_nnunet.sh \
-	tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_study_program.sh
+	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \
+	tests/program/check_study_program.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

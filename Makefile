@@ -236,7 +236,7 @@ bench: nephron
 
 # Prediction in a browser: web/nephron.html, one file that needs no server. Needs clang with lld and wasi-libc.
 web: build/device_sources.c
-	CLANG='$(CLANG)' sh apps/web/build.sh $(VERSION) $(LIBRARY:.o=.c)
+	@CLANG='$(CLANG)' sh apps/web/build.sh $(VERSION) $(LIBRARY:.o=.c)
 
 install: nephron libnephron.so build/libnephron.a
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include 	$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions 	$(DESTDIR)$(PREFIX)/share/zsh/site-functions

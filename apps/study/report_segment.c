@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "apps/study/report.h"
-#include "tensor/base/check.h"
 
 /* ---- shared ----------------------------------------------------------------------------------------------------------------- */
 
@@ -29,7 +28,10 @@ static void put_curves(struct text *t, const struct study *s, const struct study
         for (int i = 0; i < task->run[a][0].records; i++)
             if (task->run[a][0].record[i].round + 1 > most) most = task->run[a][0].record[i].round + 1;
     double *v = malloc((size_t)(3 * most + 3) * sizeof *v), low = INFINITY, high = -INFINITY;
-    ENSURE(v, "out of memory for %d rounds", most);
+    if (!v) {
+        text_append(t, &(struct text){.failed = 1}); /* no memory: the report is given up */
+        return;
+    }
     for (int a = 0; a < task->arms && !of_metric; a++)
         for (int i = 0; i < task->run[a][0].records; i++) {
             low = fmin(low, task->run[a][0].record[i].loss);
@@ -141,7 +143,10 @@ static void put_strip(struct plot *p, const struct study *s, const struct segmen
 {
     int n = s->segment.tests;
     double *x = malloc(((size_t)n + 1) * sizeof *x);
-    ENSURE(x, "out of memory for %d cases", n);
+    if (!x) {
+        text_append(p->t, &(struct text){.failed = 1}); /* no memory: the report is given up */
+        return;
+    }
     for (int k = 0; k < n; k++) x[k] = column[k] < 0 ? NAN : column[k] + (arm ? 0.15 : -0.15) + 0.09 * ((k * 7 % 11) / 10.0 - 0.5);
     plot_points(p, arm, x, r->arm[arm].value, n);
     for (int c = 0; c < p->x_ticks; c++) {
@@ -178,7 +183,12 @@ static void put_dice_by(struct text *t, const struct study *s, const struct segm
     int n = s->segment.tests, *column = malloc(((size_t)n + 1) * sizeof *column);
     double *sorted = malloc(((size_t)n + 1) * sizeof *sorted);
     const char *tick[STUDY_SITES_MAX];
-    ENSURE(column && sorted, "out of memory for %d cases", n);
+    if (!column || !sorted) {
+        text_append(t, &(struct text){.failed = 1}); /* no memory: the report is given up */
+        free(column);
+        free(sorted);
+        return;
+    }
     for (int k = 0; k < s->sites; k++) tick[k] = s->site_name[k];
     for (int k = 0; k < n; k++) column[k] = s->item[s->segment.test[k]].site;
     put_strips(t, s, r, column, tick, s->sites, "Dice by institution", "institution", "A point a test case, a line its mean.");
@@ -200,7 +210,12 @@ static void put_bland_altman(struct text *t, const struct study *s, const struct
 {
     int n = s->segment.tests;
     double *x = malloc(((size_t)n + 1) * sizeof *x), *y = malloc(((size_t)n + 1) * sizeof *y);
-    ENSURE(x && y, "out of memory for %d cases", n);
+    if (!x || !y) {
+        text_append(t, &(struct text){.failed = 1}); /* no memory: the report is given up */
+        free(x);
+        free(y);
+        return;
+    }
     const struct bland_altman *b = &r->volume[arm];
     struct plot p = {.x0 = 0, .x1 = 1, .y0 = fmin(b->limits[0], 0), .y1 = fmax(b->limits[1], 0)};
     for (int k = 0; k < n; k++) {

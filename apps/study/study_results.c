@@ -97,7 +97,7 @@ static int measure_group(struct group_value *g, const struct study *s, const str
 {
     const size_t size = (size_t)(t->tests + t->externals) + 1;
     int *place = malloc(2 * size * sizeof *place), *some = place + size, failed = 0;
-    ENSURE(place, "out of memory for %zu cases", size);
+    if (!place) return -1;
     double *v = room((int)size);
     *g = (struct group_value){.value = NAN, .ci = {NAN, NAN}, .n = list_group(place, s, t, kind, k)};
     for (int i = 0; i < g->n; i++) {
@@ -151,7 +151,13 @@ static int compare_pair(struct comparison *c, const struct study *s, const struc
 {
     double *a = all_seeds(t, c->a, member, sign), *b = all_seeds(t, c->b, member, sign);
     int *patient = malloc(((size_t)t->tests + 1) * sizeof *patient), *number = malloc(((size_t)s->patients + 1) * sizeof *number), patients = 0;
-    ENSURE(patient && number, "out of memory for %d cases", t->tests);
+    if (!patient || !number) {
+        free(a);
+        free(b);
+        free(patient);
+        free(number);
+        return -1;
+    }
     for (int p = 0; p < s->patients; p++) number[p] = -1;
     for (int k = 0; k < t->tests; k++) {
         int *mine = &number[s->patient[t->test[k]]];
@@ -403,10 +409,10 @@ static int class_results_make(struct class_results *r, const struct study *s, st
     const struct study_task *t = &s->classify;
     int n = t->tests, status = 0;
     r->label = malloc(((size_t)n + (size_t)t->externals + 1) * sizeof *r->label);
-    ENSURE(r->label, "out of memory for %d cases", n);
+    if (!r->label) return error_set(e, "out of memory for %d cases", n);
     for (int k = 0; k < n + t->externals; k++) r->label[k] = s->dataset.item[t->test[k]].target;
     r->validation_label = malloc(((size_t)t->validated + 1) * sizeof *r->validation_label);
-    ENSURE(r->validation_label, "out of memory for %d cases", t->validated);
+    if (!r->validation_label) return error_set(e, "out of memory for %d cases", t->validated);
     for (int i = 0; i < s->dataset.cases; i++)
         if (s->item[i].role == STUDY_VALIDATION && s->dataset.item[i].target >= 0) r->validation_label[r->validations++] = s->dataset.item[i].target == 1;
     for (int a = 0; a < t->arms; a++) status |= classify_arm(&r->arm[a], s, r->label, a) || calibration_make(&r->arm[a], r, s) ? -1 : 0;

@@ -162,6 +162,7 @@ int nephron_merge_options(struct train_options *o, const char *text, struct json
         if (json_get(all, key)) json_add(all, key, json_copy(given->item[k]));
         else if (!whole) status = error_set(e, "options: there is no option '%s'", key);
     }
+    if (!status && json_failed(all)) status = error_set(e, "options: out of memory"); /* what was lost would be a default */
     if (!status) status = train_options_from_json(o, all, "options", e);
     json_free(all);
     if (!status && whole) *whole = given;

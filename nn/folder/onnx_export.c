@@ -1,22 +1,24 @@
+/* onnx_export.c - a run's network, its weights, and what its plan says of images, as an ONNX file. What an op is in ONNX's
+ * operators, its descriptor tells (tensor/ops); here are the names of values, and what stands around the network.
+ */
 #include "nn/folder/onnx_export.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/weights/onnx.h"
 #include "nn/network/resnet.h"
 #include "nn/network/unet.h"
-#include "tensor/base/check.h"
+#include "tensor/graph/onnx_writer.h"
 
 struct export {
-    struct onnx file;
-    const struct graph *graph;
+    struct onnx *file;
     const struct model *model;
     int image, logits; /* values with a name of their own */
+    struct text node;  /* the operator that is being written */
 };
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------- */
+/* ---- operators ------------------------------------------------------------------------------------------------------ */
 
 enum { VALUE_NAME = 32 };
 
@@ -29,127 +31,50 @@ static const char *value_name(char buf[VALUE_NAME], const struct export *x, int 
     return buf;
 }
 
-static void put_input(struct text *node, const struct export *x, int id, const char *suffix)
+static void put_value(void *to, int id, const char *suffix)
 {
+    struct export *x = to;
     char name[VALUE_NAME];
-    onnx_input(node, value_name(name, x, id, suffix));
+    onnx_input(&x->node, value_name(name, x, id, suffix));
 }
 
-static void put_node(struct export *x, const char *op, struct text *node, int id, const char *suffix)
+static void put_param(void *to, int param)
 {
+    struct export *x = to;
+    const struct param *p = &x->model->param[param];
+    onnx_input(&x->node, p->name);
+    onnx_weights(x->file, p->name, p->ndim, p->dim, x->model->data + p->offset);
+}
+
+static void put_integer(void *to, const char *attribute, int v)
+{
+    onnx_int(&((struct export *)to)->node, attribute, v);
+}
+
+static void put_integers(void *to, const char *attribute, const int *v, int count)
+{
+    onnx_ints(&((struct export *)to)->node, attribute, v, count);
+}
+
+static void put_number(void *to, const char *attribute, float v)
+{
+    onnx_float(&((struct export *)to)->node, attribute, v);
+}
+
+static void put_end(void *to, const char *operator_name, int id, const char *suffix)
+{
+    struct export *x = to;
     char name[VALUE_NAME];
-    onnx_node(&x->file, op, node, value_name(name, x, id, suffix));
+    onnx_node(x->file, operator_name, &x->node, value_name(name, x, id, suffix));
 }
 
-/* Writes the parameters of n, and makes them inputs of the operator. */
-static void put_params(struct text *node, struct export *x, const struct graph_op *n)
+int onnx_export_graph(struct onnx *o, const struct graph *g, int image, int logits, const char *path, struct error *e)
 {
-    for (int i = 0; i < n->params; i++) {
-        const struct param *p = &x->model->param[n->param[i]];
-        onnx_input(node, p->name);
-        onnx_weights(&x->file, p->name, p->ndim, p->dim, x->model->data + p->offset);
-    }
-}
-
-static void put_window(struct text *node, const struct graph_op *n)
-{
-    int pads[6]; /* of each axis's begin, then of each end */
-    for (int a = 0; a < 6; a++) pads[a] = n->pad[a % 3];
-    onnx_ints(node, "kernel_shape", n->kernel, 3);
-    onnx_ints(node, "strides", n->stride, 3);
-    onnx_ints(node, "pads", pads, 6);
-}
-
-static void put_activation(struct export *x, const struct graph_op *n, int in, const char *suffix)
-{
-    struct text node = {0};
-    put_input(&node, x, in, suffix);
-    if (n->slope > 0) onnx_float(&node, "alpha", n->slope);
-    put_node(x, n->slope == 1 ? "Identity" : n->slope > 0 ? "LeakyRelu" : "Relu", &node, n->out, "");
-}
-
-/* The operator, and after it the fused activation. */
-static void put_activated(struct export *x, const char *op, struct text *node, const struct graph_op *n)
-{
-    put_node(x, op, node, n->out, n->slope == 1 ? "" : "_sum");
-    if (n->slope != 1) put_activation(x, n, n->out, "_sum");
-}
-
-static void put_concat(struct export *x, const struct graph_op *n)
-{
-    struct text node = {0};
-    for (int i = 0; i < n->inputs; i++) put_input(&node, x, n->in[i], "");
-    onnx_int(&node, "axis", 1);
-    put_node(x, "Concat", &node, n->out, "_in");
-}
-
-static void put_conv(struct export *x, const struct graph_op *n)
-{
-    struct text node = {0};
-    if (n->inputs == 2) put_concat(x, n);
-    put_input(&node, x, n->inputs == 2 ? n->out : n->in[0], n->inputs == 2 ? "_in" : "");
-    put_params(&node, x, n);
-    put_window(&node, n);
-    put_node(x, strcmp(n->kind, "conv3d") == 0 ? "Conv" : "ConvTranspose", &node, n->out, "");
-}
-
-static void put_norm(struct export *x, const struct graph_op *n)
-{
-    struct text node = {0};
-    put_input(&node, x, n->in[0], "");
-    put_params(&node, x, n);
-    onnx_float(&node, "epsilon", 1e-5f);
-    put_activated(x, strcmp(n->kind, "instance_norm") == 0 ? "InstanceNormalization" : "BatchNormalization", &node, n);
-}
-
-static void put_pool(struct export *x, const struct graph_op *n)
-{
-    struct text node = {0};
-    int average = strcmp(n->kind, "avg_pool3d") == 0;
-    put_input(&node, x, n->in[0], "");
-    put_window(&node, n);
-    if (average) onnx_int(&node, "count_include_pad", 0);
-    put_node(x, average ? "AveragePool" : "MaxPool", &node, n->out, "");
-}
-
-static void put_add(struct export *x, const struct graph_op *n)
-{
-    struct text node = {0};
-    for (int i = 0; i < 2; i++) put_input(&node, x, n->in[i], "");
-    put_activated(x, "Add", &node, n);
-}
-
-static void put_global_average(struct export *x, const struct graph_op *n)
-{
-    struct text node = {0};
-    put_input(&node, x, n->in[0], "");
-    put_node(x, "GlobalAveragePool", &node, n->out, "_mean");
-    put_input(&node, x, n->out, "_mean");
-    onnx_int(&node, "axis", 1);
-    put_node(x, "Flatten", &node, n->out, "");
-}
-
-static void put_linear(struct export *x, const struct graph_op *n)
-{
-    struct text node = {0};
-    put_input(&node, x, n->in[0], "");
-    put_params(&node, x, n);
-    onnx_int(&node, "transB", 1);
-    put_node(x, "Gemm", &node, n->out, "");
-}
-
-static void put_graph(struct export *x)
-{
-    static const struct { const char *kind; void (*put)(struct export *, const struct graph_op *); } table[] = {
-        {"conv3d", put_conv}, {"conv_transpose3d", put_conv}, {"instance_norm", put_norm}, {"batch_norm", put_norm}, {"add", put_add},
-        {"max_pool3d", put_pool}, {"avg_pool3d", put_pool}, {"global_avg_pool", put_global_average}, {"linear", put_linear}};
-    struct graph_op n;
-    for (int i = 0; graph_read_op(x->graph, i, &n); i++) {
-        size_t k = 0, kinds = sizeof table / sizeof *table;
-        while (k < kinds && strcmp(table[k].kind, n.kind) != 0) k++;
-        ENSURE(k < kinds, "%s: ONNX export does not know this op", n.kind);
-        table[k].put(x, &n);
-    }
+    struct export x = {.file = o, .model = graph_model(g), .image = image, .logits = logits};
+    const struct onnx_writer w = {&x, put_value, put_param, put_integer, put_integers, put_number, put_end};
+    const char *op, *name;
+    if (graph_write_onnx(g, &w, &op, &name) == 0) return 0;
+    return error_set(e, "%s: %s: the op %s cannot be written as ONNX", path, name, op);
 }
 
 /* ---- what belongs around the network ----------------------------------------------------------------------------- */
@@ -220,21 +145,21 @@ static void put_metadata(struct onnx *o, const struct run *r)
 
 /* ---- the file -------------------------------------------------------------------------------------------------------- */
 
-static void put_ends(struct export *x, const struct plan *p, const struct shape *image, int classes)
+static void put_ends(struct onnx *o, const struct plan *p, const struct shape *image, int classes)
 {
     static const char *const names[5] = {"N", "C", "D", "H", "W"};
     int size[5] = {0, image->c, image->d, image->h, image->w};
     for (int a = 0; p && a < 3; a++)
         if (p->dims == 3 || a > 0) size[2 + a] = 0;
-    onnx_value(&x->file, ONNX_INPUT, "image", 5, size, names);
+    onnx_value(o, ONNX_INPUT, "image", 5, size, names);
     size[1] = classes;
-    onnx_value(&x->file, ONNX_OUTPUT, "logits", p ? 5 : 2, size, names);
+    onnx_value(o, ONNX_OUTPUT, "logits", p ? 5 : 2, size, names);
     if (p) return;
     struct text node = {0};
     onnx_input(&node, "logits");
     onnx_int(&node, "axis", 1);
-    onnx_node(&x->file, "Softmax", &node, "probabilities");
-    onnx_value(&x->file, ONNX_OUTPUT, "probabilities", 2, size, names);
+    onnx_node(o, "Softmax", &node, "probabilities");
+    onnx_value(o, ONNX_OUTPUT, "probabilities", 2, size, names);
 }
 
 int onnx_export(const struct run *r, const struct model *m, const char *path, struct error *e)
@@ -243,20 +168,20 @@ int onnx_export(const struct run *r, const struct model *m, const char *path, st
     const struct resnet_config *c = &r->options.resnet;
     const int *size = p ? p->patch : r->options.crop;
     struct graph *g = graph_create((struct model *)m, NULL, 0); /* all parameters are there: recording adds none */
-    struct export x = {.graph = g, .model = m};
+    struct onnx file = {0};
     struct tensor *image = graph_input(g, "image", SHAPE(1, size[0], size[1], size[2], p ? plan_inputs(p) : c->channels), DT_F32, 0);
     struct tensor *logits = p ? unet_forward(g, p, image, 0).logits[0] : resnet_forward(g, c, image);
     if (graph_failed(g)) {
         graph_destroy(g);
         return error_set(e, "%s: out of memory for the graph of the network", path);
     }
-    x.image = image->id;
-    x.logits = logits->id;
-    put_graph(&x);
-    put_ends(&x, p, &image->shape, logits->shape.c);
-    put_metadata(&x.file, r);
-    int status = onnx_write(&x.file, path, e);
-    onnx_free(&x.file);
+    int status = onnx_export_graph(&file, g, image->id, logits->id, path, e);
+    if (!status) {
+        put_ends(&file, p, &image->shape, logits->shape.c);
+        put_metadata(&file, r);
+        status = onnx_write(&file, path, e);
+    }
+    onnx_free(&file);
     graph_destroy(g);
     return status;
 }

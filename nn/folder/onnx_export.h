@@ -8,8 +8,13 @@
 #ifndef NN_ONNX_EXPORT_H
 #define NN_ONNX_EXPORT_H
 
+#include "io/weights/onnx.h"
 #include "nn/folder/run.h"
+#include "tensor/graph/graph.h"
 
+/* The operators and weights of a graph for inference, without the ends, into o; `image` and `logits` are the ids of the tensors that get these
+ * names, path the file that an error names. -1 where an op has no form in ONNX: the error names it and its node. */
+int onnx_export_graph(struct onnx *o, const struct graph *g, int image, int logits, const char *path, struct error *e);
 int onnx_export(const struct run *r, const struct model *m, const char *path, struct error *e);
 
 #endif

@@ -297,6 +297,18 @@ int graph_read_op(const struct graph *g, int i, struct graph_op *op)
     return 1;
 }
 
+int graph_write_onnx(const struct graph *g, const struct onnx_writer *w, const char **op, const char **name)
+{
+    for (int i = 0; i < g->nodes; i++) {
+        const struct node *n = g->node[i];
+        *op = n->op->name;
+        *name = n->name;
+        if (!n->op->onnx) return -1;
+        n->op->onnx(w, n);
+    }
+    return 0;
+}
+
 struct shape graph_shape(const struct graph *g, int id)
 {
     ENSURE(id >= 0 && id < g->values, "tensor %d of %d", id, g->values);

@@ -110,12 +110,15 @@ struct tensor {
 static inline float *tensor_f32(const struct tensor *t) { return (float *)t->data; }
 static inline float *tensor_grad_f32(const struct tensor *t) { return (float *)t->grad; }
 
-/* An op: what runs a node. Each lies beside its code in tensor/ops; op_table (ops.h) has all of them. */
+/* An op: what there is to a node. Each lies beside its code in tensor/ops, where its recorder checks shapes and declares the
+ * bytes that a node needs; op_table (ops.h) has all of them, and tests/unit/tensor/op_cases.h a case of each. */
 struct node;
+struct onnx_writer;
 struct op {
     const char *name;
     void (*forward)(struct graph *g, struct node *n);
     void (*backward)(struct graph *g, struct node *n); /* NULL: no gradient (softmax in inference) */
+    void (*onnx)(const struct onnx_writer *w, const struct node *n); /* NULL: it has no form in ONNX */
 };
 enum { NODE_INPUTS_MAX = 26, NODE_PARAMS_MAX = 4 };
 
@@ -160,6 +163,9 @@ struct graph_op {
 struct shape graph_shape(const struct graph *g, int id);
 /* The op at place i; 0 beyond the last, or where the graph has failed. */
 int graph_read_op(const struct graph *g, int i, struct graph_op *op);
+/* Writes all nodes in order (onnx_writer.h). -1 at the first whose op has no form in ONNX: *op and *name are that op's and
+ * that node's; else 0. */
+int graph_write_onnx(const struct graph *g, const struct onnx_writer *w, const char **op, const char **name);
 struct model *graph_model(const struct graph *g);
 struct pool *graph_pool(const struct graph *g);
 

@@ -2,7 +2,7 @@
 #include "tensor/base/check.h"
 #include "tensor/conv/conv.h"
 #include "tensor/elem/elem.h"
-#include "tensor/graph/node.h"
+#include "tensor/graph/onnx_writer.h"
 #include "tensor/ops/ops.h"
 
 static double volume(const int size[3])
@@ -38,7 +38,21 @@ static void conv3d_backward(struct graph *g, struct node *n)
     }
 }
 
-const struct op conv3d_op = {"conv3d", conv3d_forward, conv3d_backward};
+/* Two inputs are concatenated there. */
+static void conv3d_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    for (int i = 0; i < n->inputs; i++) w->value(w->to, n->in[i]->id, "");
+    if (n->inputs == 2) {
+        w->integer(w->to, "axis", 1);
+        w->end(w->to, "Concat", n->out->id, "_in");
+        w->value(w->to, n->out->id, "_in");
+    }
+    onnx_params(w, n);
+    onnx_window(w, n);
+    w->end(w->to, "Conv", n->out->id, "");
+}
+
+const struct op conv3d_op = {"conv3d", conv3d_forward, conv3d_backward, conv3d_onnx};
 
 static enum conv_type conv_type(enum dtype dtype)
 {
@@ -119,7 +133,16 @@ static void conv_transpose3d_backward(struct graph *g, struct node *n)
         conv3d_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), n->attr, n->accumulate[0], n->scratch, g->pool);
 }
 
-const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forward, conv_transpose3d_backward};
+static void conv_transpose3d_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    w->value(w->to, n->in[0]->id, "");
+    onnx_params(w, n);
+    onnx_window(w, n);
+    w->end(w->to, "ConvTranspose", n->out->id, "");
+}
+
+const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forward, conv_transpose3d_backward,
+                                       conv_transpose3d_onnx};
 
 struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k, const int stride[3],
                                    int bias)
@@ -198,7 +221,15 @@ static void linear_backward(struct graph *g, struct node *n)
         linear_f32_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), x.n, x.c, y.c, n->accumulate[0], g->pool);
 }
 
-const struct op linear_op = {"linear", linear_forward, linear_backward};
+static void linear_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    w->value(w->to, n->in[0]->id, "");
+    onnx_params(w, n);
+    w->integer(w->to, "transB", 1);
+    w->end(w->to, "Gemm", n->out->id, "");
+}
+
+const struct op linear_op = {"linear", linear_forward, linear_backward, linear_onnx};
 
 struct tensor *op_linear(struct graph *g, const char *name, struct tensor *x, int k, int bias)
 {

@@ -18,7 +18,7 @@ static void softmax_forward(struct graph *g, struct node *n)
     softmax_f32_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), (size_t)s.n * shape_voxels(s), s.c, g->pool);
 }
 
-const struct op softmax_op = {"softmax", softmax_forward, NULL};
+const struct op softmax_op = {"softmax", softmax_forward, NULL, NULL};
 
 struct tensor *op_softmax(struct graph *g, struct tensor *x)
 {
@@ -101,7 +101,7 @@ static void cross_entropy_backward(struct graph *g, struct node *n)
                      a->weighted ? a->weight : NULL, n->accumulate[0], g->pool);
 }
 
-const struct op cross_entropy_op = {"cross_entropy", cross_entropy_forward, cross_entropy_backward};
+const struct op cross_entropy_op = {"cross_entropy", cross_entropy_forward, cross_entropy_backward, NULL};
 
 struct tensor *op_cross_entropy(struct graph *g, struct tensor *logits, struct tensor *labels,
                                 const float *class_weight)
@@ -229,7 +229,7 @@ static void segmentation_loss_backward(struct graph *g, struct node *n)
     }
 }
 
-const struct op segmentation_loss_op = {"segmentation_loss", segmentation_loss_forward, segmentation_loss_backward};
+const struct op segmentation_loss_op = {"segmentation_loss", segmentation_loss_forward, segmentation_loss_backward, NULL};
 
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
 {

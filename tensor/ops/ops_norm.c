@@ -5,7 +5,7 @@
  */
 #include "tensor/base/check.h"
 #include "tensor/elem/elem.h"
-#include "tensor/graph/node.h"
+#include "tensor/graph/onnx_writer.h"
 #include "tensor/ops/ops.h"
 
 static const float NORM_EPS = 1e-5f;      /* PyTorch's and nnU-Net's */
@@ -58,9 +58,27 @@ static void norm_backward(struct graph *g, struct node *n)
                  n->scratch, g->pool);
 }
 
-const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward};
-const struct op group_norm_op = {"group_norm", instance_norm_forward, norm_backward};
-const struct op batch_norm_op = {"batch_norm", batch_norm_forward, norm_backward};
+static void norm_onnx(const struct onnx_writer *w, const struct node *n, const char *operator_name)
+{
+    w->value(w->to, n->in[0]->id, "");
+    onnx_params(w, n);
+    w->number(w->to, "epsilon", NORM_EPS);
+    onnx_end_activated(w, operator_name, n);
+}
+
+static void instance_norm_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    norm_onnx(w, n, "InstanceNormalization");
+}
+
+static void batch_norm_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    norm_onnx(w, n, "BatchNormalization");
+}
+
+const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward, instance_norm_onnx};
+const struct op group_norm_op = {"group_norm", instance_norm_forward, norm_backward, NULL};
+const struct op batch_norm_op = {"batch_norm", batch_norm_forward, norm_backward, batch_norm_onnx};
 
 static struct node *norm_create(struct graph *g, const struct op *op, const char *name, struct tensor *x,
                                 struct norm_shape shape, float slope)
@@ -140,8 +158,19 @@ static void activation_backward(struct graph *g, struct node *n)
     }
 }
 
-const struct op activation_op = {"activation", activation_forward, activation_backward};
-const struct op add_op = {"add", add_forward, activation_backward};
+static void activation_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    onnx_activation(w, n, n->in[0]->id, "");
+}
+
+static void add_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    for (int i = 0; i < 2; i++) w->value(w->to, n->in[i]->id, "");
+    onnx_end_activated(w, "Add", n);
+}
+
+const struct op activation_op = {"activation", activation_forward, activation_backward, activation_onnx};
+const struct op add_op = {"add", add_forward, activation_backward, add_onnx};
 
 static struct tensor *activation_create(struct graph *g, const struct op *op, struct tensor *a, struct tensor *b,
                                         float slope)

@@ -1,7 +1,7 @@
 /* ops_shape.c - pooling and dropout. */
 #include "tensor/base/check.h"
 #include "tensor/elem/elem.h"
-#include "tensor/graph/node.h"
+#include "tensor/graph/onnx_writer.h"
 #include "tensor/ops/ops.h"
 
 /* ---- pooling -------------------------------------------------------------------------------------------------------- */
@@ -26,8 +26,23 @@ static void avg_pool3d_backward(struct graph *g, struct node *n)
     if (node_dx(n, 0)) avg_pool3d_bwd(node_dx(n, 0), n->out->grad, n->attr, n->accumulate[0], g->pool);
 }
 
-const struct op max_pool3d_op = {"max_pool3d", max_pool3d_forward, max_pool3d_backward};
-const struct op avg_pool3d_op = {"avg_pool3d", avg_pool3d_forward, avg_pool3d_backward};
+static void max_pool3d_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    w->value(w->to, n->in[0]->id, "");
+    onnx_window(w, n);
+    w->end(w->to, "MaxPool", n->out->id, "");
+}
+
+static void avg_pool3d_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    w->value(w->to, n->in[0]->id, "");
+    onnx_window(w, n);
+    w->integer(w->to, "count_include_pad", 0);
+    w->end(w->to, "AveragePool", n->out->id, "");
+}
+
+const struct op max_pool3d_op = {"max_pool3d", max_pool3d_forward, max_pool3d_backward, max_pool3d_onnx};
+const struct op avg_pool3d_op = {"avg_pool3d", avg_pool3d_forward, avg_pool3d_backward, avg_pool3d_onnx};
 
 static struct node *pool_create_node(struct graph *g, const struct op *op, struct tensor *x, const int kernel[3],
                                      const int stride[3], const int pad[3], struct shape *out)
@@ -79,7 +94,17 @@ static void global_avg_pool_backward(struct graph *g, struct node *n)
     if (node_dx(n, 0)) global_avg_bwd(node_dx(n, 0), n->out->grad, n->attr, n->accumulate[0], g->pool);
 }
 
-const struct op global_avg_pool_op = {"global_avg_pool", global_avg_pool_forward, global_avg_pool_backward};
+static void global_avg_pool_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    w->value(w->to, n->in[0]->id, "");
+    w->end(w->to, "GlobalAveragePool", n->out->id, "_mean");
+    w->value(w->to, n->out->id, "_mean");
+    w->integer(w->to, "axis", 1);
+    w->end(w->to, "Flatten", n->out->id, "");
+}
+
+const struct op global_avg_pool_op = {"global_avg_pool", global_avg_pool_forward, global_avg_pool_backward,
+                                      global_avg_pool_onnx};
 
 struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
 {
@@ -115,7 +140,7 @@ static void dropout_backward(struct graph *g, struct node *n)
     if (node_dx(n, 0)) dropout(g, n, node_dx(n, 0), n->out->grad, n->accumulate[0]);
 }
 
-const struct op dropout_op = {"dropout", dropout_forward, dropout_backward};
+const struct op dropout_op = {"dropout", dropout_forward, dropout_backward, NULL}; /* inference has none */
 
 struct tensor *op_dropout(struct graph *g, struct tensor *x, float p)
 {

@@ -13,6 +13,7 @@
 #include "nn/folder/onnx_export.h"
 #include "nn/network/resnet.h"
 #include "nn/network/unet.h"
+#include "tensor/ops/ops.h"
 #include "tests/unit/lcg.h"
 
 /* ---- a walk over protocol buffers ------------------------------------------------------------------------------ */
@@ -259,6 +260,23 @@ static void check_golden(const char *folder)
     run_close(&r);
 }
 
+/* An op without a form in ONNX is an error that names it and its node; those before it are written. */
+static void check_unknown_op(void)
+{
+    struct onnx o = {0};
+    struct error e;
+    struct model *m = model_create();
+    struct graph *g = graph_create(m, NULL, 0);
+    struct tensor *x = graph_input(g, "image", SHAPE(1, 4, 4, 4, 4), DT_F32, 0);
+    struct tensor *y = op_softmax(g, op_activation(g, op_head(g, "stem.conv", x, 8), 0.1f));
+    CHECK(model_finish_inference(m) == 0, "memory");
+    CHECK(onnx_export_graph(&o, g, x->id, y->id, "net.onnx", &e) != 0, "softmax inside of a network was written");
+    CHECK(strstr(e.text, "net.onnx: softmax: the op softmax cannot be written as ONNX"), "%s", e.text);
+    onnx_free(&o);
+    graph_destroy(g);
+    model_destroy(m);
+}
+
 /* The sizes alone decide: not a byte of the weights is read. */
 static void check_too_large(const char *folder)
 {
@@ -281,6 +299,7 @@ int main(int argc, char **argv)
     if (!folder) return check_done("check_onnx");
     check_networks(folder, argc > 1);
     check_golden(folder);
+    check_unknown_op();
     check_too_large(folder);
     if (argc == 1) rmdir(folder);
     return check_done("check_onnx");

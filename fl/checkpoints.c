@@ -245,13 +245,25 @@ static int same_sites(const char *path, const struct json *theirs, const struct 
     return status;
 }
 
+/* The options that the checkpoint keeps; more epochs than it was to have are a longer training, which may be asked for: the steps that are
+ * done stay, and the learning rate of the rest is that of the longer schedule. NULL where it keeps none or memory is out. */
+static struct json *kept_options(const struct json *state, int epochs)
+{
+    const struct json *kept = json_get(state, "options");
+    struct json *options = kept ? json_copy(kept) : NULL;
+    if (options && json_integer(options, "epochs", epochs) < epochs) json_add_int(options, "epochs", epochs);
+    return options;
+}
+
 static int same_run(const char *path, const struct json *state, const struct simulation *s, struct error *e)
 {
     const char *data = json_text(state, "data_sha256", NULL);
     struct json *federation = federation_json(&s->f);
     json_remove(federation, "training");
-    if (same_json(path, "options", json_get(state, "options"), train_options_json(&s->f.train), e))
-        return json_free(federation), -1;
+    struct json *kept = kept_options(state, s->f.train.epochs);
+    int other = same_json(path, "options", kept, train_options_json(&s->f.train), e);
+    json_free(kept);
+    if (other) return json_free(federation), -1;
     if (same_json(path, "federation options", json_get(state, "federation"), federation, e)) return -1;
     if (s->o->data_hash && (!data || strcmp(data, s->o->data_hash) != 0))
         return error_set(e, "%s: the data have changed: SHA-256 %.16s, when it began %.16s", path,

@@ -58,7 +58,7 @@ static struct option_spec *add_schedule(struct option_spec *s, struct training_a
     ADD(OPTION_HEADING("schedule"));
     ADD("hours", 0, OPTION_NUMBER, &a->hours, "H",
         "segmentation: choose features, batch and epochs so that all is done in H hours here", 0.001, 10000, 0);
-    ADD("epochs", 0, OPTION_INT, &a->epochs, "E", "epochs (default 100)", 1, 1e6, 0);
+    ADD("epochs", 0, OPTION_INT, &a->epochs, "E", "epochs (default 100); with --resume more than before make the training longer", 1, 1e6, 0);
     ADD("iterations", 0, OPTION_INT, &a->iterations, "I", "iterations an epoch (default 50)", 1, 1e6, 0);
     return s;
 }

@@ -160,6 +160,18 @@ sed 's/"hash": "../"hash": "zz/' byname/prediction.json >stopped/prediction.json
 says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped
 says "of nothing" "no prediction to resume" "$nephron" predict --resume one
 says "with more words" "stands alone" "$nephron" predict $run --resume stopped
+# A training may be made longer, not shorter; what is done stays.
+small="--iterations 2 --base-features 4 --batch 2 --patch 16,16,16 --validation-batches 1 --no-validation --quiet"
+check "two epochs" "$nephron" train one -o longer --epochs 2 $small
+head -3 longer/fold_0/progress.csv >before.csv
+check "made four" "$nephron" train --resume longer --epochs 4
+head -3 longer/fold_0/progress.csv >after.csv
+same "the first two stay" before.csv after.csv
+check "there are four" test "$(wc -l <longer/fold_0/progress.csv)" = 5
+says "not fewer" "other options" "$nephron" train --resume longer --epochs 3
+check "six, as the manifest now knows" "$nephron" train --resume longer --epochs 6
+check "which needs no saying again" "$nephron" train --resume longer
+
 # What is told on the console is told as JSON too.
 check "info of everything" "$nephron" info one one/imagesTr/${first}_0000.nii.gz $run $run/fold_0/checkpoint_final.safetensors volumes.json --json info.json
 for key in '"kind": "dataset"' '"kind": "image"' '"kind": "run"' '"kind": "safetensors"' '"kind": "JSON"' '"orientation"' '"share_of_voxels"' '"checkpoints"'; do holds "info --json" "$key" info.json; done

@@ -153,6 +153,10 @@ int training_plan(struct training *t, struct error *e)
     t->plan = plans_find(&t->plans, t->args.configuration, e);
     if (!t->plan) return error_prefix(e, "%s", t->args.plans_file ? t->args.plans_file : path);
     if (there && check_kept_plan(t, path, e)) return -1;
+    int slices = t->args.plan_options.patch[t->plan->transpose[0]];
+    if (t->plan->dims == 2 && slices > 1)
+        return error_set(e, "--patch: configuration %s takes single slices, so the patch is 1 along axis %c, not %d", t->args.configuration,
+                         "zyx"[t->plan->transpose[0]], slices);
     if (t->options.batch == 0) t->options.batch = t->plan->batch;
     return t->budget.hours > 0 ? obey_budget(t, t->args.plans_file || there, e) : 0;
 }

@@ -195,5 +195,7 @@ holds "the table has the image's axes" "48 x 32 x 8" out
 holds "and says how the network has them" "have them as x, z, y" out
 check "the JSON too" sh -c "tr -d ' \n' <coarse.json | grep -q '\"patch\":\[48,32,8\]'"
 check "plans.json has the network's" sh -c "tr -d ' \n' <coarse_plans.json | grep -q '\"patch_size\":\[8,48,32\]'"
+says "slices of a 2D network" "the patch is 1 along axis x, not 8" "$nephron" train coarse -o flat --configuration 2d --epochs 1 --iterations 1 --base-features 4 --patch 32,32,8
+check "which has them one by one" "$nephron" train coarse -o flat --configuration 2d --fold all --epochs 1 --iterations 1 --base-features 4 --patch 32,32,1 --quiet --no-validation
 echo "check_habits: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -159,7 +159,7 @@ int nephron_merge_options(struct train_options *o, const char *text, struct json
     int status = given->type == JSON_OBJECT && all ? 0 : error_set(e, "options: is not a JSON object");
     for (int k = 0; !status && k < given->count; k++) {
         const char *key = given->item[k]->key;
-        if (json_get(all, key)) json_add(all, key, json_copy(given->item[k]));
+        if (json_get(all, key) || train_options_omits(key)) json_add(all, key, json_copy(given->item[k]));
         else if (!whole) status = error_set(e, "options: there is no option '%s'", key);
     }
     if (!status && json_failed(all)) status = error_set(e, "options: out of memory"); /* what was lost would be a default */

@@ -113,9 +113,9 @@ NEPHRON_EXPORT nephron_data *nephron_data_create(nephron_model *m);
 NEPHRON_EXPORT int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map, int target, int validation);
 NEPHRON_EXPORT int nephron_data_cases(const nephron_data *d, int *validation);
 NEPHRON_EXPORT void nephron_data_free(nephron_data *d);
-/* options: JSON with any of the members of "training" in a manifest.json (epochs, iterations, batch, learning_rate, optimizer, seed,
- * augment ...) over the model's own; NULL: those. client: the key of the random numbers, 0 for centralised training. The model's
- * weights are trained in place. */
+/* options: JSON with any of the members of "training" in a manifest.json (epochs, iterations, batch, learning_rate,
+ * optimizer, loss, precision, seed, augment ...) over the model's own; NULL: those. client: the key of the random numbers,
+ * 0 for centralised training. The model's weights are trained in place. */
 NEPHRON_EXPORT nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const char *options, uint32_t client);
 /* Bytes of a step: all that is used until the trainer is freed. */
 NEPHRON_EXPORT size_t nephron_trainer_bytes(const nephron_trainer *t);

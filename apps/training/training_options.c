@@ -95,6 +95,8 @@ static struct option_spec *add_segmentation(struct option_spec *s, struct traini
     ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)", 0.1, 4096, 0);
     ADD("base-features", 0, OPTION_INT, &a->width, "N", "features of the first stage (32)", 1, 512, 0);
     ADD("patch", 0, OPTION_SIZE3, a->plan_options.patch, "Z,Y,X", "patch along the image's axes instead of the planned one", 0, 0, 0);
+    ADD("loss", 0, OPTION_TEXT, &a->loss, "NAME", "Dice with cross-entropy (dice_ce) or with focal loss of gamma 2",
+        0, 0, a->losses);
     ADD("oversample", 0, OPTION_NUMBER, &a->oversample, "X", "share of patches centred on foreground (0.33)", 0, 1, 0);
     ADD("previous-stage", 0, OPTION_TEXT, &a->previous_stage, "RUN",
         "3d_cascade_fullres: the run of 3d_lowres with its folds validated, or label maps", 0, 0, 0);
@@ -140,6 +142,7 @@ static struct training_arguments arguments_default(const char *command, int fede
         .validation_batches = -1, .lr = -1, .momentum = -1, .weight_decay = -1, .clip = -1, .oversample = -1,
         .seed = 1, .validate_at_end = 1, .pictures = 3, .mirror = 1, .step = 0.5};
     optimizer_names(a.optimizers);
+    loss_names(a.losses);
     federation_arguments_default(&a.federation);
     return a;
 }
@@ -279,6 +282,7 @@ struct train_options training_options_complete(const struct training_arguments *
     if (a->weight_decay >= 0) o.weight_decay = (float)a->weight_decay;
     if (a->clip >= 0) o.clip = (float)a->clip;
     if (a->oversample >= 0) o.oversample = (float)a->oversample;
+    if (a->loss) o.loss = loss_find(a->loss); /* a name of the option's list */
     if (task != TASK_CLASSIFY) return o;
     o.resnet = (struct resnet_config){a->depth, channels, classes, a->base, a->stem7,
                                       a->norm && strcmp(a->norm, "instance") == 0, (float)a->dropout};

@@ -23,8 +23,8 @@ struct training_arguments {
     /* schedule and optimiser */
     int epochs, iterations, batch, augment, weighting, patience, checkpoint_every, validation_batches;
     double ema, hours, lr, momentum, weight_decay, clip, oversample;
-    const char *optimizer;
-    char optimizers[OPTIMIZER_NAMES]; /* what it may be */
+    const char *optimizer, *loss;
+    char optimizers[OPTIMIZER_NAMES], losses[LOSS_NAMES]; /* what they may be */
     struct federation_arguments federation;
     uint64_t seed;
     /* the validation at the end */

@@ -19,6 +19,7 @@ struct train_options train_options_default(enum task_kind task)
         o.momentum = 0.99f;
         o.weight_decay = 3e-5f;
         o.clip = 12;
+        o.loss = losses[0];
     } else {
         o.lr = 1e-3f;
         o.optimizer = &optimizer_adamw;
@@ -54,6 +55,7 @@ struct json *train_options_json(const struct train_options *o)
     json_add_number(j, "weight_decay", o->weight_decay);
     json_add_number(j, "clip", o->clip);
     if (o->ema > 0) json_add_number(j, "ema", o->ema);
+    if (o->loss && o->loss != losses[0]) json_add_text(j, "loss", o->loss->name); /* else as before there was a choice */
     json_add_number(j, "oversample", o->oversample);
     json_add_int(j, "augment", o->augment);
     if (o->task == TASK_CLASSIFY) {
@@ -72,13 +74,21 @@ struct json *train_options_json(const struct train_options *o)
     return j;
 }
 
+int train_options_omits(const char *field)
+{
+    return !strcmp(field, "precision") || !strcmp(field, "ema") || !strcmp(field, "loss");
+}
+
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e)
 {
     const char *task = json_text(j, "task", "");
     int classify = strcmp(task, "classify") == 0;
     if (!classify && strcmp(task, "segment")) return error_set(e, "%s: training.task is '%s', must be segment or classify", name, task);
     *o = train_options_default(classify ? TASK_CLASSIFY : TASK_SEGMENT);
-    o->bf16 = strcmp(json_text(j, "precision", "fp32"), "bf16") == 0;
+    const char *precision = json_get(j, "precision") ? json_text(j, "precision", "no text") : "fp32";
+    o->bf16 = strcmp(precision, "bf16") == 0;
+    if (!o->bf16 && strcmp(precision, "fp32"))
+        return error_set(e, "%s: training.precision is '%.80s', must be fp32 or bf16", name, precision);
     o->seed = (uint64_t)json_integer(j, "seed", 1);
     o->epochs = (int)json_integer(j, "epochs", o->epochs);
     o->iterations = (int)json_integer(j, "iterations", o->iterations);
@@ -89,6 +99,7 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     o->weight_decay = (float)json_number(j, "weight_decay", o->weight_decay);
     o->clip = (float)json_number(j, "clip", o->clip);
     o->ema = json_number(j, "ema", 0);
+    if (json_get(j, "loss") && !(o->loss = loss_named(json_text(j, "loss", NULL), name, "training.loss", e))) return -1;
     o->oversample = (float)json_number(j, "oversample", o->oversample);
     o->augment = (int)json_integer(j, "augment", o->augment);
     if (!classify) return 0;

@@ -50,6 +50,7 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
     }
     for (int a = 0; a < 3; a++)
         if (o->crop[a] < 1 || o->crop[a] > 1024) return error_set(e, "crop[%d] is %d, not 1 to 1024", a, o->crop[a]);
+    if (o->loss) return error_set(e, "loss is '%s', which is of segmentation: classification has cross-entropy", o->loss->name);
     if (resnet_check(&o->resnet, e)) return -1;
     double values = (double)batch_size(o, NULL) * o->resnet.base;
     for (int a = 0; a < 3; a++) values *= o->crop[a];
@@ -125,6 +126,7 @@ static void record_segmentation(struct learner *l)
     for (int i = 0; i < t.out.heads; i++) l->label[i] = t.label[i];
     l->output = t.out.logits[0];
     l->loss = t.loss;
+    if (l->options->loss) op_segmentation_loss_gamma(l->loss, l->options->loss->gamma);
 }
 
 static void record_classification(struct learner *l)

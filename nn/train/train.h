@@ -7,6 +7,7 @@
 #define NN_TRAIN_H
 
 #include "nn/train/augment.h"
+#include "nn/train/losses.h"
 #include "nn/train/optimizer.h"
 #include "nn/train/weight_average.h"
 #include "nn/prepare/preprocess.h"
@@ -25,6 +26,7 @@ struct train_options {
     float momentum, weight_decay, clip;
     double ema;                     /* decay of the average of weights (weight_average.h); 0: none */
     float oversample;
+    const struct loss_method *loss; /* segmentation (NULL: dice_ce); classification has its own: NULL */
     int augment;                    /* 0 none, 1 mirroring and intensity, 2 the full table */
     int batch;                      /* 0: from the plan (classify: 32) */
     struct resnet_config resnet;    /* classification */

@@ -158,7 +158,9 @@ struct loss_shape {
     size_t voxels;
     int c;
     const struct label_set *region;
+    int gamma; /* 0: cross-entropy; to LOSS_GAMMA_MAX: each -log p times (1 - p)^gamma (focal loss, Lin et al. 2017) */
 };
+enum { LOSS_GAMMA_MAX = 5 };
 
 /* sums[n][LOSS_SUMS(c)]: c times tp = sum of p over voxels with that label; c times sum of p; c times sum of g (voxels with that label);
  * then the cross-entropy sum of weight[label] * -log p[label] (regions: over all outputs, of -log of p or 1 - p); then the count, sum of

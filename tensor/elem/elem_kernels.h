@@ -76,12 +76,14 @@ struct elem_kernels {
     void (*softmax)(float *y, const float *x, size_t rows, int c);
     /* Add one tile to sums[LOSS_SUMS(c)]. */
     void (*loss_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c,
-                      const float *class_weight);
+                      const float *class_weight, int gamma);
     void (*loss_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                     const float *tp_scale, const float *p_scale, const float *class_weight, int accumulate);
-    void (*region_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c, const struct label_set *region);
+                     const float *tp_scale, const float *p_scale, const float *class_weight, int gamma,
+                     int accumulate);
+    void (*region_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c,
+                        const struct label_set *region, int gamma);
     void (*region_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                       const float *tp_scale, const float *p_scale, const struct label_set *region, int accumulate);
+                       const float *tp_scale, const float *p_scale, const struct label_set *region, int gamma, int accumulate);
 };
 
 /* Where element i of an array of that type is. */

@@ -22,6 +22,7 @@ struct loss_call {
 
 static struct loss_call loss_call(const struct loss_shape *s)
 {
+    ENSURE(s->gamma >= 0 && s->gamma <= LOSS_GAMMA_MAX, "loss: gamma %d", s->gamma);
     ENSURE(s->c >= 1 && s->c <= ELEM_CLASSES_MAX, "loss: %d classes", s->c);
     struct loss_call k = {.kernels = elem_kernels(), .s = *s};
     k.tile = (size_t)loss_tile(s->c);
@@ -40,7 +41,7 @@ static void softmax_job(void *arg, int job, int thread)
 
 void softmax_f32_fwd(float *y, const float *x, size_t rows, int c, struct pool *pool)
 {
-    struct loss_call k = loss_call(&(struct loss_shape){1, rows, c, NULL});
+    struct loss_call k = loss_call(&(struct loss_shape){1, rows, c, NULL, 0});
     k.out = y;
     k.logits = x;
     pool_run(pool, (int)((k.tiles + TILES_A_JOB - 1) / TILES_A_JOB), softmax_job, &k);
@@ -69,8 +70,9 @@ static void loss_sums_job(void *arg, int job, int thread)
         const size_t voxel = n * k->s.voxels + i * k->tile;
         const float *logits = k->logits + voxel * c;
         const int voxels = tile_voxels(k, i);
-        if (k->s.region) k->kernels->region_sums(sums, logits, k->labels + voxel, voxels, k->s.c, k->s.region);
-        else k->kernels->loss_sums(sums, logits, k->labels + voxel, voxels, k->s.c, k->class_weight);
+        const uint8_t *labels = k->labels + voxel;
+        if (k->s.region) k->kernels->region_sums(sums, logits, labels, voxels, k->s.c, k->s.region, k->s.gamma);
+        else k->kernels->loss_sums(sums, logits, labels, voxels, k->s.c, k->class_weight, k->s.gamma);
     }
 }
 
@@ -113,11 +115,14 @@ static void loss_bwd_job(void *arg, int job, int thread)
         const size_t voxel = n * k->s.voxels + i * k->tile;
         const float *logits = k->logits + voxel * c;
         float *out = k->out + voxel * c;
+        const uint8_t *labels = k->labels + voxel;
         const int voxels = tile_voxels(k, i);
         if (k->s.region)
-            k->kernels->region_bwd(out, logits, k->labels + voxel, voxels, k->s.c, k->ce_scale, tp, p, k->s.region, k->accumulate);
+            k->kernels->region_bwd(out, logits, labels, voxels, k->s.c, k->ce_scale, tp, p, k->s.region, k->s.gamma,
+                                   k->accumulate);
         else
-            k->kernels->loss_bwd(out, logits, k->labels + voxel, voxels, k->s.c, k->ce_scale, tp, p, k->class_weight, k->accumulate);
+            k->kernels->loss_bwd(out, logits, labels, voxels, k->s.c, k->ce_scale, tp, p, k->class_weight, k->s.gamma,
+                                 k->accumulate);
     }
 }
 

@@ -168,8 +168,23 @@ static void class_sums(double *tp, double *p, double *g, const float *plane, con
     *g += sum16(lane_g);
 }
 
+INLINE vf whole_power(vf x, int exponent)
+{
+    vf y = vf_set(1);
+    for (int k = 0; k < exponent; k++) y = vf_mul(y, x);
+    return y;
+}
+
+/* What the gradient of -log p is multiplied by, for that of (1 - p)^gamma times it:
+ * (1 - p)^(gamma - 1) ((1 - p) - gamma p log p). */
+INLINE vf focal_slope(vf p, vf minus_log_p, int gamma)
+{
+    const vf miss = vf_sub(vf_set(1), p);
+    return vf_mul(whole_power(miss, gamma - 1), vf_fma(vf_mul(vf_set((float)gamma), p), minus_log_p, miss));
+}
+
 static void loss_sums(double *sums, const float *logits, const uint8_t *labels, int voxels, int c,
-                      const float *class_weight)
+                      const float *class_weight, int gamma)
 {
     float tile[LOSS_TILE_FLOATS], label[LOSS_TILE_WIDTH], entropy[LOSS_TILE_WIDTH], weight[LOSS_TILE_WIDTH];
     const int width = loss_tile(c), padded = (voxels + 15) / 16 * 16;
@@ -180,7 +195,11 @@ static void loss_sums(double *sums, const float *logits, const uint8_t *labels, 
         const vm counts = vm_gt(l, vf_set(-0.5f));
         const vf logit = pick_plane(tile + i, l, c, width);
         const struct softmax_terms t = exponentials(tile + i, c, width);
-        const vf minus_log_p = vf_add(vector_log(t.sum), vf_sub(t.max, logit));
+        vf minus_log_p = vf_add(vector_log(t.sum), vf_sub(t.max, logit));
+        if (gamma) {
+            const vf p = vf_mul(pick_plane(tile + i, l, c, width), t.inverse);
+            minus_log_p = vf_mul(whole_power(vf_sub(vf_set(1), p), gamma), minus_log_p);
+        }
         vf_store(entropy + i, vf_select(counts, vf_mul(w, minus_log_p), vf_set(0)));
         vf_store(weight + i, w);
         for (int k = 0; k < c; k++) {
@@ -197,9 +216,16 @@ static void loss_sums(double *sums, const float *logits, const uint8_t *labels, 
 
 /* With d_k = dL/dp_k = p_scale[k] + tp_scale[k] g_k, the softmax's gradient is p_k (d_k - sum_j p_j d_j). */
 INLINE void loss_bwd_step(float *tile, vf label, int c, int width, float ce_scale, const float *tp_scale,
-                          const float *p_scale, vf weight)
+                          const float *p_scale, vf weight, int gamma)
 {
-    const vf inverse = exponentials(tile, c, width).inverse, factor = vf_mul(vf_set(ce_scale), weight);
+    const vf logit = gamma ? pick_plane(tile, label, c, width) : vf_set(0);
+    const struct softmax_terms t = exponentials(tile, c, width);
+    const vf inverse = t.inverse;
+    vf factor = vf_mul(vf_set(ce_scale), weight);
+    if (gamma) {
+        const vf minus_log_p = vf_add(vector_log(t.sum), vf_sub(t.max, logit));
+        factor = vf_mul(factor, focal_slope(vf_mul(pick_plane(tile, label, c, width), inverse), minus_log_p, gamma));
+    }
     const vm counts = vm_gt(label, vf_set(-0.5f));
     vf mean = vf_set(0);
     for (int k = 0; k < c; k++) {
@@ -218,7 +244,8 @@ INLINE void loss_bwd_step(float *tile, vf label, int c, int width, float ce_scal
 }
 
 static void loss_bwd(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                     const float *tp_scale, const float *p_scale, const float *class_weight, int accumulate)
+                     const float *tp_scale, const float *p_scale, const float *class_weight, int gamma,
+                     int accumulate)
 {
     float tile[LOSS_TILE_FLOATS], label[LOSS_TILE_WIDTH];
     const int width = loss_tile(c);
@@ -226,7 +253,7 @@ static void loss_bwd(float *dlogits, const float *logits, const uint8_t *labels,
     transpose_in(tile, logits, voxels, c, width);
     for (int i = 0; i < voxels; i += LANES) {
         const vf l = vf_load(label + i);
-        loss_bwd_step(tile + i, l, c, width, ce_scale, tp_scale, p_scale, pick_constant(class_weight, l, c));
+        loss_bwd_step(tile + i, l, c, width, ce_scale, tp_scale, p_scale, pick_constant(class_weight, l, c), gamma);
     }
     transpose_out(dlogits, tile, voxels, c, width, accumulate);
 }
@@ -254,7 +281,14 @@ INLINE struct sigmoid_terms sigmoid(vf x)
     return t;
 }
 
-static void region_sums(double *sums, const float *logits, const uint8_t *labels, int voxels, int c, const struct label_set *region)
+/* The probability of what is there: p inside of the region, 1 - p outside. */
+INLINE vf region_truth(vf p, vf member)
+{
+    return vf_select(vm_gt(member, vf_set(0.5f)), p, vf_sub(vf_set(1), p));
+}
+
+static void region_sums(double *sums, const float *logits, const uint8_t *labels, int voxels, int c,
+                        const struct label_set *region, int gamma)
 {
     float tile[LOSS_TILE_FLOATS], member[LOSS_TILE_WIDTH], entropy[LOSS_TILE_WIDTH];
     const int width = loss_tile(c), padded = (voxels + 15) / 16 * 16;
@@ -267,19 +301,20 @@ static void region_sums(double *sums, const float *logits, const uint8_t *labels
             const vm counts = vm_gt(g, vf_set(-0.5f));
             const struct sigmoid_terms t = sigmoid(x);
             /* max(x, 0) - x g + log(1 + exp(-|x|)) */
-            const vf minus_log = vf_add(vector_log(t.sum), vf_fnma(x, g, vf_max(vf_set(0), x)));
+            vf minus_log = vf_add(vector_log(t.sum), vf_fnma(x, g, vf_max(vf_set(0), x)));
+            if (gamma) minus_log = vf_mul(whole_power(vf_sub(vf_set(1), region_truth(t.p, g)), gamma), minus_log);
             vf_store(entropy + i, vf_select(counts, minus_log, vf_set(0)));
             vf_store(plane + i, vf_select(counts, t.p, vf_set(0)));
         }
         class_sums(&sums[LOSS_TP * c + k], &sums[LOSS_P * c + k], &sums[LOSS_G * c + k], plane, member, 1, padded);
         sums[LOSS_CE(c)] += sum_plane(entropy, padded);
     }
-    for (int i = 0; i < voxels; i++) sums[LOSS_COUNT(c)] += labels[i] < 64;
+    for (int i = 0; i < voxels; i++) sums[LOSS_COUNT(c)] += labels[i] < LABEL_SET_MAX;
 }
 
 /* With d = dL/dp = p_scale + tp_scale g, the gradient is p (1 - p) d + ce_scale (p - g). */
 static void region_bwd(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                       const float *tp_scale, const float *p_scale, const struct label_set *region, int accumulate)
+                       const float *tp_scale, const float *p_scale, const struct label_set *region, int gamma, int accumulate)
 {
     float tile[LOSS_TILE_FLOATS], member[LOSS_TILE_WIDTH];
     const int width = loss_tile(c);
@@ -288,10 +323,17 @@ static void region_bwd(float *dlogits, const float *logits, const uint8_t *label
         float *plane = tile + k * width;
         load_region(member, labels, voxels, &region[k]);
         for (int i = 0; i < voxels; i += LANES) {
-            const vf g = vf_load(member + i), p = sigmoid(vf_load(plane + i)).p;
+            const vf x = vf_load(plane + i), g = vf_load(member + i);
+            const struct sigmoid_terms t = sigmoid(x);
+            const vf p = t.p;
             const vf d = vf_fma(vf_set(tp_scale[k]), g, vf_set(p_scale[k]));
             const vf slope = vf_mul(vf_mul(p, vf_sub(vf_set(1), p)), d);
-            const vf dx = vf_fma(vf_set(ce_scale), vf_sub(p, g), slope);
+            vf factor = vf_set(ce_scale);
+            if (gamma) {
+                const vf minus_log = vf_add(vector_log(t.sum), vf_fnma(x, g, vf_max(vf_set(0), x)));
+                factor = vf_mul(factor, focal_slope(region_truth(p, g), minus_log, gamma));
+            }
+            const vf dx = vf_fma(factor, vf_sub(p, g), slope);
             vf_store(plane + i, vf_select(vm_gt(g, vf_set(-0.5f)), dx, vf_set(0)));
         }
     }

@@ -45,7 +45,7 @@ static void loss_inputs(struct node *n, struct tensor *logits, struct tensor *la
 
 static struct loss_shape loss_shape_of(struct shape s)
 {
-    return (struct loss_shape){s.n, shape_voxels(s), s.c, NULL};
+    return (struct loss_shape){s.n, shape_voxels(s), s.c, NULL, 0};
 }
 
 static size_t sums_count(struct shape s)
@@ -135,7 +135,7 @@ static const double DICE_SMOOTH = 1e-5, DICE_FLOOR = 1e-8;
 
 /* Head i has the inputs 2*i (logits) and 2*i + 1 (labels). */
 struct segmentation_loss {
-    int heads, batch_dice;
+    int heads, batch_dice, gamma;
     float weight[SEG_LOSS_HEADS_MAX];
     int regions, ignores;
     struct label_set region[LABEL_SET_MAX];
@@ -145,6 +145,7 @@ static struct loss_shape head_shape(const struct segmentation_loss *a, struct sh
 {
     struct loss_shape shape = loss_shape_of(s);
     shape.region = a->regions ? a->region : NULL;
+    shape.gamma = a->gamma;
     return shape;
 }
 
@@ -255,4 +256,13 @@ struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
     ENSURE(a->heads > 0, "segmentation_loss: the weight of every head is 0");
     n->reads_in = (1u << n->inputs) - 1;
     return node_output(g, n, SHAPE(1, 1, 1, 1, 1));
+}
+
+void op_segmentation_loss_gamma(struct tensor *loss, int gamma)
+{
+    struct node *n = ((struct value *)loss)->producer;
+    struct segmentation_loss *a = n ? n->attr : NULL;
+    ENSURE(n && n->op == &segmentation_loss_op, "no segmentation loss made this tensor");
+    ENSURE(gamma >= 0 && gamma <= LOSS_GAMMA_MAX, "segmentation_loss: gamma %d", gamma);
+    a->gamma = gamma;
 }

@@ -129,7 +129,33 @@ def loss():
         emit_all("segmentation_loss.%s" % ("batch" if batch_dice else "case"), total, x=x, x2=x2)
 
 
+def focal(minus_log_p, gamma):
+    """Lin et al. 2017: each -log p times (1 - p)^gamma."""
+    return (1 - torch.exp(-minus_log_p)) ** gamma * minus_log_p
+
+
+def focal_loss():
+    x, x2 = image((2, 4, 4, 6, 3), 1), image((2, 2, 2, 3, 3), 2)
+    y, y2 = labels((2, 4, 4, 6), 3, 5, 7), labels((2, 2, 2, 3), 3, 6, 0)
+    total = 0
+    for weight_i, logits, target in ((2 / 3, x, y), (1 / 3, x2, y2)):
+        entropy = F.cross_entropy(logits, target, ignore_index=255, reduction="none")[target != 255]
+        total = total + weight_i * (focal(entropy, 2).mean() + dice(torch.softmax(logits, 1), target, False))
+    emit_all("segmentation_loss.focal", total, x=x, x2=x2)
+
+    x = image((2, 4, 4, 6, 3), 1)
+    mask = (y != 255)[:, None]
+    inside = torch.stack([(y == 1) | (y == 2), y == 2, y == 0], 1).double()
+    entropy = F.binary_cross_entropy_with_logits(x, inside, reduction="none")
+    p, axes = torch.sigmoid(x) * mask, (0, 2, 3, 4)
+    tp, sum_p, sum_g = (p * inside).sum(axes), p.sum(axes), (inside * mask).sum(axes)
+    overlap = (2 * tp + 1e-5) / torch.clip(sum_p + sum_g + 1e-5, 1e-8)
+    # With an ignore label nnU-Net sums over the outputs and takes the mean over the voxels that count.
+    emit_all("segmentation_loss.regions_focal", (focal(entropy, 2) * mask).sum() / mask.sum() - overlap.mean(), x=x)
+
+
 conv()
 norm()
 pool()
 loss()
+focal_loss()

@@ -304,17 +304,38 @@ static void probabilities(double *p, const double *logit, int c)
     for (int k = 0; k < c; k++) p[k] /= sum;
 }
 
-/* Adds one voxel to the sums of its case. */
-static void loss_reference(double *sums, const double *logit, int label, int c, const float *weight)
+/* Regions: output k is a sigmoid, of the labels of region[k]; the entropy is over all of them. */
+static void region_reference(double *sums, const double *logit, int label, const struct loss_shape *s)
 {
+    const int c = s->c;
+    if (label >= LABEL_SET_MAX) return; /* LABEL_IGNORE */
+    for (int k = 0; k < c; k++) {
+        const int inside = label_set_has(&s->region[k], (unsigned)label);
+        const double p = 1 / (1 + exp(-logit[k])), truth = inside ? p : 1 / (1 + exp(logit[k]));
+        sums[LOSS_P * c + k] += p;
+        sums[LOSS_TP * c + k] += inside ? p : 0;
+        sums[LOSS_G * c + k] += inside;
+        sums[LOSS_CE(c)] -= pow(1 - truth, s->gamma) * log(truth);
+    }
+    sums[LOSS_COUNT(c)] += 1;
+}
+
+/* Adds one voxel to the sums of its case. */
+static void loss_reference(double *sums, const double *logit, int label, const struct loss_shape *s, const float *weight)
+{
+    const int c = s->c;
     double p[ELEM_CLASSES_MAX];
+    if (s->region) {
+        region_reference(sums, logit, label, s);
+        return;
+    }
     if (label >= c) return;
     probabilities(p, logit, c);
     const double w = weight ? (double)weight[label] : 1;
     for (int k = 0; k < c; k++) sums[LOSS_P * c + k] += p[k];
     sums[LOSS_TP * c + label] += p[label];
     sums[LOSS_G * c + label] += 1;
-    sums[LOSS_CE(c)] -= w * log(p[label]);
+    sums[LOSS_CE(c)] -= w * pow(1 - p[label], s->gamma) * log(p[label]);
     sums[LOSS_COUNT(c)] += w;
 }
 
@@ -324,7 +345,7 @@ static double functional(const double *logit, int label, const struct loss_case 
 {
     double sums[LOSS_SUMS(ELEM_CLASSES_MAX)] = {0};
     const int c = k->s.c;
-    loss_reference(sums, logit, label, c, weight);
+    loss_reference(sums, logit, label, &k->s, weight);
     double value = (double)k->ce_scale * sums[LOSS_CE(c)];
     for (int i = 0; i < c; i++)
         value += (double)tp[i] * sums[LOSS_TP * c + i] + (double)p[i] * sums[LOSS_P * c + i];
@@ -344,17 +365,20 @@ static double numeric_gradient(double *logit, int i, int label, const struct los
     return (above - below) / (2 * h);
 }
 
-static void check_loss(int n, size_t count, int c, int weighted, int accumulate)
+static void check_loss(struct loss_shape s, int weighted, int accumulate)
 {
+    const int n = s.n, c = s.c;
+    const size_t count = s.voxels;
     const size_t C = (size_t)c, all = (size_t)n * count, sums = (size_t)n * LOSS_SUMS(C);
     uint8_t *labels = guard_alloc(all);
     struct rng rng = rng_stream(all, (uint32_t)c, 3, RNG_TEST);
     for (size_t i = 0; i < all; i++)
         labels[i] = rng_below(&rng, 10) == 0 ? 255 : rng_below(&rng, 50) == 0 && c < 255 ? (uint8_t)c : (uint8_t)rng_below(&rng, (uint32_t)c);
-    const struct loss_case k = {{n, count, c, NULL}, labels, weighted, 0.7f};
+    for (size_t i = 0; s.region && i < all; i += 7) labels[i] = (uint8_t)(60 + i * 31 % 194); /* all values up to 253 count */
+    const struct loss_case k = {s, labels, weighted, 0.7f};
     struct problem p = {.shape = &k, .accumulate = accumulate};
     char name[80];
-    snprintf(name, sizeof name, "loss %dx%zux%d weighted %d", n, count, c, weighted);
+    snprintf(name, sizeof name, "loss %dx%zux%d weighted %d regions %d gamma %d", n, count, c, weighted, s.region != NULL, s.gamma);
     const float *x = problem_in(&p, 0, all * C, 0.0f, 3.0f), *weight = problem_in(&p, 1, C, 1.0f, 0.2f);
     const float *tp = problem_in(&p, 2, (size_t)n * C, 0.0f, 1.0f), *sp = problem_in(&p, 3, (size_t)n * C, 0.0f, 1.0f);
     problem_out(&p, 0, sums * 2), problem_out(&p, 1, all * C);
@@ -366,7 +390,7 @@ static void check_loss(int n, size_t count, int c, int weighted, int accumulate)
     for (size_t v = 0; v < all; v++) {
         const size_t group = v / count * C;
         for (size_t i = 0; i < C; i++) logit[i] = (double)x[v * C + i];
-        loss_reference(want + v / count * LOSS_SUMS(C), logit, labels[v], c, weighted ? weight : NULL);
+        loss_reference(want + v / count * LOSS_SUMS(C), logit, labels[v], &s, weighted ? weight : NULL);
         for (int i = 0; v % stride == 0 && i < c; i++) {
             const size_t at = v * C + (size_t)i;
             const double base = accumulate ? (double)p.before[1][at] : 0;
@@ -386,7 +410,7 @@ static void check_loss(int n, size_t count, int c, int weighted, int accumulate)
 /* One voxel: the entropy has the bits of vmath_log. And a NaN must be seen, but not where the voxel is ignored. */
 static void check_loss_details(void)
 {
-    const struct loss_shape s = {1, 1, 3, NULL}, two = {1, 2, 3, NULL};
+    const struct loss_shape s = {1, 1, 3, NULL, 0}, two = {1, 2, 3, NULL, 0};
     float scratch[16 * LOSS_SUMS(3) * 2], gradient[6];
     double sums[LOSS_SUMS(3)];
     size_t wrong = 0;
@@ -415,6 +439,23 @@ static void check_loss_details(void)
         }
 }
 
+/* The focal losses, and the regions of both kinds. */
+static void check_focal(void)
+{
+    /* Labels 1 and 2; 2; 0, 64 to 127 and 130; none. */
+    static const struct label_set region[4] = {{{0x6}}, {{0x4}}, {{0x1, ~(uint64_t)0, 0x4}}, {{0}}};
+    static const size_t rows[] = {1, 17, 255, 2100};
+    for (size_t j = 0; j < sizeof rows / sizeof *rows; j++)
+        for (int gamma = 0; gamma <= LOSS_GAMMA_MAX; gamma++) {
+            const int odd = (int)(j + (size_t)gamma) % 2;
+            if (gamma > 0) {
+                check_loss((struct loss_shape){2, rows[j], 3, NULL, gamma}, odd, !odd);
+                check_loss((struct loss_shape){1, rows[j], 17, NULL, gamma}, !odd, !odd);
+            }
+            check_loss((struct loss_shape){2, rows[j], 4, region, gamma}, 0, odd);
+        }
+}
+
 int main(void)
 {
     pools[1] = pool_create(2);
@@ -424,10 +465,10 @@ int main(void)
                                                    pool_shapes[i].kernel, pool_shapes[i].stride, pool_shapes[i].pad);
         for (int j = 0; j < 4; j++) check_pooling(&s, j & 1, j / 2);
     }
-    check_global((struct norm_shape){1, 1, 1, ELEM_F32}, 0);
-    check_global((struct norm_shape){3, 77, 20, ELEM_F32}, 1);
-    check_global((struct norm_shape){2, 1300, 3, ELEM_F32}, 0);
-    check_global((struct norm_shape){1, 343, 300, ELEM_F32}, 1);
+    check_global((struct norm_shape){1, 1, 1, ELEM_F32, 0}, 0);
+    check_global((struct norm_shape){3, 77, 20, ELEM_F32, 0}, 1);
+    check_global((struct norm_shape){2, 1300, 3, ELEM_F32, 0}, 0);
+    check_global((struct norm_shape){1, 343, 300, ELEM_F32, 0}, 1);
     for (int j = 0; j < 2; j++) {
         check_linear(1, 1, 1, j);
         check_linear(2, 512, 3, j);
@@ -447,11 +488,13 @@ int main(void)
         for (size_t j = 0; j < sizeof rows / sizeof *rows; j++) {
             if (classes[i] > 16 && rows[j] > 257) continue;
             check_softmax(rows[j], classes[i]);
-            check_loss(1 + (int)j % 2, rows[j], classes[i], (int)(i + j) % 2, (int)(i + j) / 2 % 2);
+            check_loss((struct loss_shape){1 + (int)j % 2, rows[j], classes[i], NULL, 0}, (int)(i + j) % 2, (int)(i + j) / 2 % 2);
         }
-    check_loss(2, 9999, 4, 0, 0);
+    check_loss((struct loss_shape){2, 9999, 4, NULL, 0}, 0, 0);
     check_loss_details();
     check_levels_hash(0xada84b54u);
+    check_focal();
+    check_levels_hash(0x4771ebd7u);
     pool_destroy(pools[1]);
     pool_destroy(pools[2]);
     return check_done("check_pool_loss");

@@ -189,6 +189,32 @@ ok "predict with the average of weights" $?
 refuses 1 "other options" $nephron train $data -o "$work/ema" $small --ema 0.8 --resume
 refuses 2 "it is for train" $nephron federate $data -o "$work/x" --sites 2 --ema 0.9
 
+# ---- losses ----------------------------------------------------------------------------------------------------------------
+refuses 2 "must be one of dice_ce|dice_focal" $nephron train $data -o "$work/x" --loss tversky
+for threads in 1 2; do
+    $nephron train $data -o "$work/focal$threads" $small --loss dice_focal --threads $threads
+    ok "train with focal loss" $?
+done
+focal=$(last_hash "$work/focal1/fold_0/progress.csv")
+[ -n "$focal" ] && [ "$focal" = "$(last_hash "$work/focal2/fold_0/progress.csv")" ] && [ "$focal" != "$first" ]
+ok "focal loss: 1 and 2 threads agree, and it is not cross-entropy" $?
+$nephron train $data -o "$work/entropy" $small --loss dice_ce
+[ "$(last_hash "$work/entropy/fold_0/progress.csv")" = "$first" ] && ! grep -q '"loss": "dice' "$work/entropy/manifest.json"
+ok "dice_ce is the default, and left out of the manifest" $?
+grep -q '"loss": "dice_focal"' "$work/focal1/manifest.json"
+ok "the manifest has the loss" $?
+refuses 1 "other options" $nephron train $data -o "$work/focal1" $small --resume
+$nephron predict "$work/focal1" -i "$work/images" -o "$work/focalp" --step 1 --no-mirror --quiet
+ok "predict with a model of focal loss" $?
+sed 's/"loss": "dice_focal"/"loss": "tversky"/' "$work/focal1/manifest.json" >"$work/manifest"
+cp "$work/manifest" "$work/focal1/manifest.json"
+refuses 1 "training.loss is 'tversky'" $nephron predict "$work/focal1" -i "$work/images" -o "$work/x" --quiet
+$nephron federate $data -o "$work/focalfed" --sites 1 --rounds 2 --local-iterations 3 --base-features 4 --patch 24,32,24 --batch 2 \
+    --validation-batches 1 --no-validation --quiet --loss dice_focal
+ok "federate with focal loss" $?
+[ "$(last_hash "$work/focalfed/fold_0/progress.csv")" = "$focal" ] && grep -q '"loss": "dice_focal"' "$work/focalfed/manifest.json"
+ok "a federation of one with focal loss has the weights of train" $?
+
 # ---- bf16 ----------------------------------------------------------------------------------------------------------------
 $nephron train $data -o "$work/b1" $small --precision bf16 --threads 1
 ok "train in bf16" $?

@@ -43,6 +43,8 @@ static void train(nephron *n, const char *data)
     refused(nephron_train(t, 6, 1, NULL), n, "the schedule has 6");
     refused(nephron_trainer_open(m, d, "{\"epochz\": 3}", 0) ? 0 : -1, n, "no option 'epochz'");
     refused(nephron_trainer_open(m, d, "{\"epochs\": ", 0) ? 0 : -1, n, "options");
+    refused(nephron_trainer_open(m, d, "{\"loss\": \"tversky\"}", 0) ? 0 : -1, n, "training.loss is 'tversky'");
+    refused(nephron_trainer_open(m, d, "{\"ema\": 0.9}", 0) ? 0 : -1, n, "ema is kept by the command train");
     refused(nephron_trainer_open(m, d, "{\"task\": \"classify\"}", 0) ? 0 : -1, n, "options");
     nephron_trainer_free(t);
     nephron_data_free(d);

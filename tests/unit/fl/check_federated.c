@@ -310,6 +310,32 @@ static void check_average(const struct learner_data *data)
     free(want);
 }
 
+/* The default is left out, as in runs from before there was a choice; another loss is kept and read again. */
+static void check_loss_kept(void)
+{
+    struct train_options o = train_options_default(TASK_SEGMENT), read;
+    struct error e = {""};
+    struct json *j = train_options_json(&o);
+    CHECK(!json_get(j, "loss"), "the default loss is written");
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == 0 && read.loss == loss_find("dice_ce"), "no loss: %s", e.text);
+    json_add_text(j, "loss", "tversky");
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == -1 &&
+              strstr(e.text, "manifest: training.loss is 'tversky', not one of dice_ce|dice_focal"), "a loss that is not: %s", e.text);
+    json_add_int(j, "loss", 2);
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == -1 && strstr(e.text, "training.loss is 'no text'"), "%s", e.text);
+    json_free(j);
+    o.loss = loss_find("dice_focal");
+    j = train_options_json(&o);
+    CHECK(!strcmp(json_text(j, "loss", ""), "dice_focal"), "the focal loss is not written");
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == 0 && read.loss == o.loss, "focal: %s", e.text);
+    json_add_text(j, "precision", "fp8");
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == -1 && strstr(e.text, "training.precision is 'fp8'"), "%s", e.text);
+    json_free(j);
+    o = small_options();
+    o.loss = loss_find("dice_focal");
+    CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "loss is 'dice_focal'"), "classification: %s", e.text);
+}
+
 static void check_average_refused(void)
 {
     struct train_options o = small_options(), read;
@@ -337,6 +363,7 @@ int main(void)
     check_resume(&data);
     check_average(&data);
     check_average_refused();
+    check_loss_kept();
     for (int i = 0; i < CASES; i++) free(data.store.sample[i].image);
     free(data.store.sample);
     free(data.store.index);

@@ -54,6 +54,11 @@ static const struct {
     {"segmentation_loss.batch.y", 0.399407549, 0.3994},
     {"segmentation_loss.batch.x", 0.162112779, 0.5975},
     {"segmentation_loss.batch.x2", 0.0330258818, 0.2969},
+    {"segmentation_loss.focal.y", 0.183954025, 0.184},
+    {"segmentation_loss.focal.x", 0.186331104, 0.6144},
+    {"segmentation_loss.focal.x2", 0.0420164927, 0.3049},
+    {"segmentation_loss.regions_focal.y", 0.0547497937, 0.05475},
+    {"segmentation_loss.regions_focal.x", 0.109805735, 0.5534},
 };
 enum { GOLDEN = sizeof golden / sizeof golden[0] };
 
@@ -184,6 +189,25 @@ static struct tensor *golden_segmentation_batch(struct bench *b)
     return golden_segmentation(b, 1);
 }
 
+static struct tensor *golden_segmentation_focal(struct bench *b)
+{
+    struct tensor *loss = golden_segmentation(b, 0);
+    if (loss) op_segmentation_loss_gamma(loss, 2);
+    return loss;
+}
+
+/* Outputs 0 and 1 are regions of the labels 1 and 2, and of 2; output 2 is of label 0. */
+static struct tensor *golden_regions_focal(struct bench *b)
+{
+    static const struct label_set region[3] = {{{0x6}}, {{0x4}}, {{0x1}}};
+    struct seg_loss l = {.heads = 1, .weight = {1}, .batch_dice = 1, .region = region, .ignores = 1};
+    l.logits[0] = input(b, 2, 4, 4, 6, 3);
+    l.labels[0] = label_input(b, 2, 4, 4, 6, 3, 7);
+    struct tensor *loss = op_segmentation_loss(b->graph, &l);
+    if (loss) op_segmentation_loss_gamma(loss, 2);
+    return loss;
+}
+
 /* Inference uses the running statistics that one training step leaves. */
 static void check_batch_norm_inference(void)
 {
@@ -271,6 +295,8 @@ int main(void)
     run_golden("cross_entropy", golden_cross_entropy);
     run_golden("segmentation_loss.case", golden_segmentation_case);
     run_golden("segmentation_loss.batch", golden_segmentation_batch);
+    run_golden("segmentation_loss.focal", golden_segmentation_focal);
+    run_golden("segmentation_loss.regions_focal", golden_regions_focal);
     check_batch_norm_inference();
     check_dropout();
     check_all_ignored(golden_cross_entropy, "cross entropy");

@@ -201,6 +201,44 @@ static struct tensor *segmentation_batch_ignore(struct bench *b)
     return segmentation(b, 1, 6);
 }
 
+static struct tensor *segmentation_focal(struct bench *b)
+{
+    struct tensor *loss = segmentation(b, 0, 6);
+    if (loss) op_segmentation_loss_gamma(loss, 2);
+    return loss;
+}
+
+static struct tensor *segmentation_focal_batch(struct bench *b)
+{
+    struct tensor *loss = segmentation(b, 1, 0);
+    if (loss) op_segmentation_loss_gamma(loss, 3);
+    return loss;
+}
+
+/* Regions: labels 1 and 2, 2 alone, 0 alone. */
+static struct tensor *segmentation_regions(struct bench *b, int gamma)
+{
+    static const struct label_set region[3] = {{{0x6}}, {{0x4}}, {{0x1}}};
+    struct seg_loss l = {.heads = 2, .weight = {0.6f, 0.4f}, .batch_dice = 1, .region = region, .ignores = 1};
+    l.logits[0] = input(b, 2, 2, 4, 4, 3);
+    l.labels[0] = label_input(b, 2, 2, 4, 4, 3, 6);
+    l.logits[1] = input(b, 2, 2, 2, 2, 3);
+    l.labels[1] = label_input(b, 2, 2, 2, 2, 3, 6);
+    struct tensor *loss = op_segmentation_loss(b->graph, &l);
+    if (loss) op_segmentation_loss_gamma(loss, gamma);
+    return loss;
+}
+
+static struct tensor *segmentation_regions_entropy(struct bench *b)
+{
+    return segmentation_regions(b, 0);
+}
+
+static struct tensor *segmentation_regions_focal(struct bench *b)
+{
+    return segmentation_regions(b, 2);
+}
+
 static struct tensor *softmax_rows(struct bench *b)
 {
     return op_softmax(b->graph, input(b, 2, 2, 3, 2, 5));
@@ -243,6 +281,10 @@ static const struct {
     {"segmentation_loss", "dice by batch", segmentation_batch},
     {"segmentation_loss", "dice by case, ignored labels", segmentation_case_ignore},
     {"segmentation_loss", "dice by batch, ignored labels", segmentation_batch_ignore},
+    {"segmentation_loss", "focal, dice by case, ignored labels", segmentation_focal},
+    {"segmentation_loss", "focal of gamma 3, dice by batch", segmentation_focal_batch},
+    {"segmentation_loss", "regions, ignored labels", segmentation_regions_entropy},
+    {"segmentation_loss", "focal, regions, ignored labels", segmentation_regions_focal},
     {"softmax", "", softmax_rows},
 };
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

@@ -6,6 +6,7 @@
 #   make demo       the main job on the sample that ships here
 #   make study      the whole study on synthetic data: local, federated, centralised; study/report.html
 #   make bench      speed on this machine
+#   make book       book/book.html: how all of it works, with the code as the text
 #   make web        web/nephron.html: prediction in a browser (clang, lld, wasi-libc; CLANG names one)
 #   make install    PREFIX=/usr/local: program, library, header, manual, completions; make uninstall takes them away
 #   make examples   the programs of apps/examples, against the library that others get
@@ -160,13 +161,13 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/u
 CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study \
 	tests/unit/apps/check_upright
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
-SCRIPTS = tests/check_layers.sh tests/program/check_carried.sh tests/program/check_cases_io.sh \
-	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_ensemble.sh \
-	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
-	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh \
-	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_nnunet.sh \
-	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \
-	tests/program/check_study_program.sh
+SCRIPTS = tests/check_layers.sh tests/program/check_book.sh tests/program/check_carried.sh \
+	tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh \
+	tests/program/check_ensemble.sh tests/program/check_export.sh tests/program/check_habits.sh \
+	tests/program/check_hospitals.sh tests/program/check_image_data.sh tests/program/check_library.sh \
+	tests/program/check_memory.sh tests/program/check_memory_io.sh tests/program/check_names.sh \
+	tests/program/check_nnunet.sh tests/program/check_plan.sh tests/program/check_program.sh \
+	tests/program/check_signals.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 
@@ -239,6 +240,12 @@ bench: nephron
 web: build/device_sources.c
 	@CLANG='$(CLANG)' sh apps/web/build.sh $(VERSION) $(LIBRARY:.o=.c)
 
+# Made aside and moved: a book whose excerpts are not found is none.
+book:
+	mkdir -p book
+	sh docs/book/book.sh >book/book.tmp
+	mv book/book.tmp book/book.html
+
 install: nephron libnephron.so build/libnephron.a
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include 	$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions 	$(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	cp nephron $(DESTDIR)$(PREFIX)/bin/nephron
@@ -264,6 +271,6 @@ $(EXAMPLES): build/libnephron.a
 
 clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
-	rm -rf demo build web
+	rm -rf demo build web book
 
-.PHONY: all check check-all sources demo study bench web install uninstall examples clean
+.PHONY: all check check-all sources demo study bench book web install uninstall examples clean

@@ -1,0 +1,48 @@
+#!/bin/sh
+# check_book.sh - the book: every excerpt and every link of docs/book leads somewhere, and one that does not is named with its line.
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+
+sh docs/book/book.sh >"$work/book.html" 2>"$work/errors"
+ok "the book is not made: $(head -n 3 "$work/errors")" $?
+chapters=$(ls docs/book/[0-9][0-9]_*.md | wc -l)
+[ "$(grep -c '^<section id=' "$work/book.html")" -eq "$chapters" ] && grep -q '^</html>' "$work/book.html"
+ok "the book has not its $chapters chapters" $?
+for chapter in docs/book/[0-9][0-9]_*.md; do
+    [ "$(grep -c '^@code ' $chapter)" -ge 2 ] && grep -q '^## Try it' $chapter && [ "$(grep -c '^[12]\. ' $chapter)" -ge 2 ]
+    ok "$chapter has no two excerpts, nothing to try or no two exercises" $?
+done
+
+# The lines that an excerpt shows are the lines of the file.
+printf '# A\n\n@code tensor/base/pool.c from "static void run_share" to "}"\n' >"$work/01_a.md"
+CHAPTERS="$work/01_a.md" sh docs/book/book.sh >"$work/a.html"
+sed -n '/<figure class="code">/,/<\/figure>/s/^.*<i>[0-9]*<\/i> //p' "$work/a.html" | sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&amp;/\&/g' >"$work/shown"
+sed -n '/^static void run_share/,/^}/p' tensor/base/pool.c >"$work/code"
+[ -s "$work/code" ] && cmp -s "$work/shown" "$work/code"
+ok "an excerpt is not the code" $?
+
+refuses() { # what the error says, the third line of a chapter
+    printf '# A\n\n%s\n' "$2" >"$work/01_a.md"
+    CHAPTERS="$work/01_a.md" sh docs/book/book.sh >/dev/null 2>"$work/errors"
+    code=$?
+    [ $code -ne 0 ] && grep -q "01_a.md:.*$1" "$work/errors"
+    ok "exit $code, and not '$1': $2: $(head -n 1 "$work/errors")" $?
+}
+
+refuses 'no line that begins with: nowhere' '@code tensor/base/pool.c from "nowhere" to "}"'
+refuses 'after line .* no line that begins with: nowhere' '@code tensor/base/pool.c from "static void run_share" to "nowhere"'
+refuses 'no line that begins with' '@code tensor/base/no_such.c from "a" to "b"'
+refuses '@code FILE' '@code tensor/base/pool.c'
+refuses 'no line that begins with: nowhere' 'See @line(tensor/base/pool.c "nowhere").'
+refuses 'no file tensor/no_such.c' 'See [this](tensor/no_such.c).'
+refuses 'no chapter 99_none.md' 'See [this](99_none.md).'
+refuses 'without its other' 'An `open end.'
+refuses 'does not end' '```'
+echo "check_book: $passed passed, $failed failed"
+[ $failed -eq 0 ]

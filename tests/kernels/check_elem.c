@@ -223,9 +223,12 @@ static void check_optimisers(void)
 /* ---- norm ---------------------------------------------------------------------------------------------------------------- */
 
 static const struct norm_shape norm_shapes[] = {
-    {1, 1, 1, ELEM_F32},    {2, 2, 3, ELEM_F32},    {1, 3, 16, ELEM_F32},   {3, 5, 17, ELEM_F32},  {2, 63, 4, ELEM_F32},  {2, 64, 8, ELEM_F32},   {1, 65, 15, ELEM_F32},  {2, 66, 32, ELEM_F32},
-    {1, 67, 33, ELEM_F32},  {2, 127, 31, ELEM_F32}, {1, 1000, 5, ELEM_F32}, {2, 343, 48, ELEM_F32}, {1, 1024, 64, ELEM_F32}, {2, 1025, 2, ELEM_F32}, {2, 100, 320, ELEM_F32}, {1, 130, 129, ELEM_F32},
-    {3, 1111, 1, ELEM_F32}, {1, 200, 127, ELEM_F32}, {1, 4099, 24, ELEM_F32}};
+    {1, 1, 1, ELEM_F32, 0}, {2, 2, 3, ELEM_F32, 0}, {1, 3, 16, ELEM_F32, 0}, {3, 5, 17, ELEM_F32, 0},
+    {2, 63, 4, ELEM_F32, 0}, {2, 64, 8, ELEM_F32, 0}, {1, 65, 15, ELEM_F32, 0}, {2, 66, 32, ELEM_F32, 0},
+    {1, 67, 33, ELEM_F32, 0}, {2, 127, 31, ELEM_F32, 0}, {1, 1000, 5, ELEM_F32, 0},
+    {2, 343, 48, ELEM_F32, 0}, {1, 1024, 64, ELEM_F32, 0}, {2, 1025, 2, ELEM_F32, 0},
+    {2, 100, 320, ELEM_F32, 0}, {1, 130, 129, ELEM_F32, 0}, {3, 1111, 1, ELEM_F32, 0},
+    {1, 200, 127, ELEM_F32, 0}, {1, 4099, 24, ELEM_F32, 0}};
 
 struct norm_case {
     struct norm_shape s;
@@ -442,7 +445,7 @@ static void check_group_norm(void)
 /* In place gives the same bits; a gradient of the parameters alone too. */
 static void check_norm_in_place(void)
 {
-    const struct norm_shape s = {2, 300, 20, ELEM_F32};
+    const struct norm_shape s = {2, 300, 20, ELEM_F32, 0};
     const struct norm_case k = {s, 0.01f};
     const size_t n = norm_count(&s), c = (size_t)s.c;
     struct problem p = {.shape = &k};
@@ -471,7 +474,7 @@ static void check_norm_in_place(void)
 static void check_norm_running(void)
 {
     enum { C = 5, ROWS = 77 };
-    const struct norm_shape s = {1, ROWS, C, ELEM_F32};
+    const struct norm_shape s = {1, ROWS, C, ELEM_F32, 0};
     struct problem p = {0};
     float *x = problem_in(&p, 0, ROWS * C, 3.0f, 2.0f), mean[C] = {0}, var[C] = {1, 1, 1, 1, 1};
     float stats[NORM_STATS * C], gamma[C], beta[C], y[ROWS * C];
@@ -532,7 +535,7 @@ static void check_rounded(const char *name, struct halves *h)
 
 static void check_bf16_level(struct halves *h, struct pool *pool)
 {
-    const struct norm_shape wide = {2, BF16_ROWS, BF16_C, ELEM_F32}, half = {2, BF16_ROWS, BF16_C, ELEM_BF16};
+    const struct norm_shape wide = {2, BF16_ROWS, BF16_C, ELEM_F32, 0}, half = {2, BF16_ROWS, BF16_C, ELEM_BF16, 0};
     float stats[2][2 * NORM_STATS * BF16_C], gamma[BF16_C], beta[BF16_C], sums[2][2 * BF16_C] = {{0}};
     float *scratch = malloc(norm_scratch(&wide) * sizeof(float));
     const struct rng stream = rng_stream(3, 0, 0, RNG_DROPOUT);

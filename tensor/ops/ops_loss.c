@@ -260,6 +260,7 @@ struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
 
 void op_segmentation_loss_gamma(struct tensor *loss, int gamma)
 {
+    if (!loss) return; /* the graph has failed */
     struct node *n = ((struct value *)loss)->producer;
     struct segmentation_loss *a = n ? n->attr : NULL;
     ENSURE(n && n->op == &segmentation_loss_op, "no segmentation loss made this tensor");

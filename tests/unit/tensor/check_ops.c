@@ -192,7 +192,7 @@ static struct tensor *golden_segmentation_batch(struct bench *b)
 static struct tensor *golden_segmentation_focal(struct bench *b)
 {
     struct tensor *loss = golden_segmentation(b, 0);
-    if (loss) op_segmentation_loss_gamma(loss, 2);
+    op_segmentation_loss_gamma(loss, 2);
     return loss;
 }
 
@@ -204,7 +204,7 @@ static struct tensor *golden_regions_focal(struct bench *b)
     l.logits[0] = input(b, 2, 4, 4, 6, 3);
     l.labels[0] = label_input(b, 2, 4, 4, 6, 3, 7);
     struct tensor *loss = op_segmentation_loss(b->graph, &l);
-    if (loss) op_segmentation_loss_gamma(loss, 2);
+    op_segmentation_loss_gamma(loss, 2);
     return loss;
 }
 

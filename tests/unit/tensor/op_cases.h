@@ -204,14 +204,14 @@ static struct tensor *segmentation_batch_ignore(struct bench *b)
 static struct tensor *segmentation_focal(struct bench *b)
 {
     struct tensor *loss = segmentation(b, 0, 6);
-    if (loss) op_segmentation_loss_gamma(loss, 2);
+    op_segmentation_loss_gamma(loss, 2);
     return loss;
 }
 
 static struct tensor *segmentation_focal_batch(struct bench *b)
 {
     struct tensor *loss = segmentation(b, 1, 0);
-    if (loss) op_segmentation_loss_gamma(loss, 3);
+    op_segmentation_loss_gamma(loss, 3);
     return loss;
 }
 
@@ -225,7 +225,7 @@ static struct tensor *segmentation_regions(struct bench *b, int gamma)
     l.logits[1] = input(b, 2, 2, 2, 2, 3);
     l.labels[1] = label_input(b, 2, 2, 2, 2, 3, 6);
     struct tensor *loss = op_segmentation_loss(b->graph, &l);
-    if (loss) op_segmentation_loss_gamma(loss, gamma);
+    op_segmentation_loss_gamma(loss, gamma);
     return loss;
 }
 

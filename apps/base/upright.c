@@ -2,22 +2,143 @@
 #include "apps/base/upright.h"
 
 #include <math.h>
+#include <string.h>
 
-#include "io/picture/letters.h"
 #include "tensor/ops/ops.h"
 
-/* World axis (0 right, 1 front, 2 head) along which an axis of the array runs most, and whether it runs towards the letter's other end.
- * The affine's columns are those of a file, x first: axis 2 of the array is column 0. */
-static int world_axis(const struct sample *s, int axis, int *backward)
+enum { MARGIN = 2, SCALE = 2, BINS = 4096 };
+
+static int is_label(uint8_t value)
+{
+    return value != 0 && value != LABEL_IGNORE;
+}
+
+/* ---- the plane ---------------------------------------------------------------------------------------------- */
+
+/* World axis (0: left to right, 1: back to front, 2: feet to head) nearest to each axis of the array, no two the same,
+ * the clearest first; 0 where a column of the affine is zero. The affine's columns are those of a file, x first: axis 2
+ * of the array is column 0. */
+static int world_axes(int world[3], int forward[3], const struct sample *s)
+{
+    int taken[3] = {0}, done[3] = {0};
+    for (int n = 0; n < 3; n++) {
+        double best = 0;
+        int axis = -1, side = -1;
+        for (int a = 0; a < 3; a++) {
+            const double x = s->affine[0][2 - a], y = s->affine[1][2 - a], z = s->affine[2][2 - a];
+            const double length = sqrt(x * x + y * y + z * z);
+            for (int w = 0; w < 3 && length > 0; w++) {
+                const double share = (fabs(s->affine[w][2 - a]) + 1e-12 * length) / length;
+                if (done[a] || taken[w] || share <= best) continue;
+                best = share;
+                axis = a;
+                side = w;
+            }
+        }
+        if (axis < 0) return 0;
+        done[axis] = taken[side] = 1;
+        world[axis] = side;
+        forward[axis] = s->affine[side][2 - axis] >= 0;
+    }
+    return 1;
+}
+
+static int across(const struct sample *s, const int *world)
 {
     int best = 0;
-    for (int w = 1; w < 3; w++)
-        if (fabs(s->affine[w][2 - axis]) > fabs(s->affine[best][2 - axis])) best = w;
-    *backward = s->affine[best][2 - axis] < 0;
+    for (int a = 1; a < 3 && !s->flat; a++) {
+        const double ratio = s->spacing[a] / s->spacing[best];
+        if (ratio > 1.01 || (ratio > 0.99 && world && world[a] == 2)) best = a;
+    }
     return best;
 }
 
-static void size_pixels(struct upright *u, const struct sample *s, int longest)
+static void choose_slice(struct upright *u, const struct sample *s, const uint8_t *label)
+{
+    size_t most = 0;
+    int best = s->size[u->through] / 2;
+    for (u->slice = 0; label && u->slice < s->size[u->through]; u->slice++) {
+        size_t n = 0;
+        for (int r = 0; r < u->count[0]; r++)
+            for (int c = 0; c < u->count[1]; c++) n += (size_t)is_label(label[upright_at(u, s, r, c)]);
+        if (n > most) {
+            most = n;
+            best = u->slice;
+        }
+    }
+    u->slice = best;
+}
+
+void upright_choose(struct upright *u, const struct sample *s, const uint8_t *label)
+{
+    static const char plus[] = "RAS", minus[] = "LPI", *const planes[] = {"sagittal", "coronal", "axial"};
+    int world[3], forward[3], in[2], n = 0;
+    const int known = world_axes(world, forward, s);
+    *u = (struct upright){.plane = "", .mark = "    "};
+    u->through = across(s, known ? world : NULL);
+    for (int a = 0; a < 3; a++)
+        if (a != u->through) in[n++] = a;
+    /* Head up, else the front; to the left goes the right side, or the front where the slice is sagittal. */
+    const int first = !known || world[in[0]] > world[in[1]] ? 0 : 1;
+    for (int k = 0; k < 2; k++) {
+        const int a = u->axis[k] = in[k ? !first : first];
+        u->count[k] = s->size[a];
+        if (!known) continue;
+        u->flip[k] = forward[a]; /* the letter of plus comes first */
+        u->mark[k ? 0 : 2] = plus[world[a]];
+        u->mark[k ? 1 : 3] = minus[world[a]];
+    }
+    if (known) u->plane = planes[world[u->through]];
+    choose_slice(u, s, label);
+}
+
+/* ---- the part of it that is shown ----------------------------------------------------------------------------- */
+
+void upright_narrow(struct upright *u, const struct sample *s, const uint8_t *label, int voxels)
+{
+    double sum[2] = {0}, n = 0;
+    for (int r = 0; label && r < u->count[0]; r++)
+        for (int c = 0; c < u->count[1]; c++) {
+            if (!is_label(label[upright_at(u, s, r, c)])) continue;
+            n++;
+            sum[0] += u->begin[0] + r;
+            sum[1] += u->begin[1] + c;
+        }
+    for (int k = 0; k < 2; k++) {
+        const int all = s->size[u->axis[k]];
+        u->count[k] = all < voxels ? all : voxels;
+        u->begin[k] = (int)(n > 0 ? sum[k] / n : all / 2.0) - u->count[k] / 2;
+        if (u->begin[k] < 0) u->begin[k] = 0;
+        if (u->begin[k] > all - u->count[k]) u->begin[k] = all - u->count[k];
+    }
+}
+
+void upright_trim(struct upright *u, const struct sample *s, const uint8_t *const *map, int maps)
+{
+    float low, high;
+    int first[2] = {u->count[0], u->count[1]}, last[2] = {-1, -1};
+    upright_window(&low, &high, u, s, 0);
+    const float corner = s->image[upright_at(u, s, 0, 0) * (size_t)s->channels];
+    for (int r = 0; r < u->count[0]; r++)
+        for (int c = 0; c < u->count[1]; c++) {
+            const size_t at = upright_at(u, s, r, c);
+            const int place[2] = {r, c};
+            int shown = fabsf(s->image[at * (size_t)s->channels] - corner) > 0.02f * (high - low);
+            for (int m = 0; m < maps; m++) shown |= map[m] && is_label(map[m][at]);
+            for (int k = 0; k < 2 && shown; k++) {
+                if (place[k] < first[k]) first[k] = place[k];
+                if (place[k] > last[k]) last[k] = place[k];
+            }
+        }
+    for (int k = 0; k < 2 && last[0] >= 0; k++) {
+        const int begin = first[k] > MARGIN ? first[k] - MARGIN : 0;
+        const int end = last[k] + MARGIN < u->count[k] ? last[k] + MARGIN + 1 : u->count[k];
+        u->begin[k] += begin;
+        u->count[k] = end - begin;
+    }
+}
+
+void upright_size(struct upright *u, const struct sample *s, int longest)
 {
     double mm[2], most = 0;
     for (int k = 0; k < 2; k++) {
@@ -30,60 +151,22 @@ static void size_pixels(struct upright *u, const struct sample *s, int longest)
     }
 }
 
-void upright_choose(struct upright *u, const struct sample *s, int z, int longest)
-{
-    static const char plus[] = "RAS", minus[] = "LPI";
-    int backward[3], world[3];
-    for (int a = 1; a < 3; a++) world[a] = world_axis(s, a, &backward[a]);
-    if (world[1] == world[2]) { /* no affine to go by: as the array lies, without letters */
-        *u = (struct upright){.z = z, .axis = {1, 2}, .count = {s->size[1], s->size[2]}, .mark = "    "};
-        size_pixels(u, s, longest);
-        return;
-    }
-    const int rows = world[1] > world[2] ? 1 : 2; /* head or front up; right, or front, to the left */
-    *u = (struct upright){.z = z, .axis = {rows, 3 - rows}, .mark = "    "};
-    for (int k = 0; k < 2; k++) {
-        const int a = u->axis[k], w = world[a];
-        u->flip[k] = !backward[a]; /* the letter of plus comes first */
-        u->count[k] = s->size[a];
-        u->mark[k ? 0 : 2] = plus[w];
-        u->mark[k ? 1 : 3] = minus[w];
-    }
-    size_pixels(u, s, longest);
-}
+/* ---- voxels and pixels ---------------------------------------------------------------------------------------- */
 
-void upright_narrow(struct upright *u, const struct sample *s, const uint8_t *label, int voxels, int longest)
+size_t upright_at(const struct upright *u, const struct sample *s, int row, int column)
 {
-    const size_t plane = (size_t)s->size[1] * s->size[2];
-    double middle[3] = {0, s->size[1] / 2.0, s->size[2] / 2.0}, sum[3] = {0};
-    for (size_t i = 0; label && i < plane; i++) {
-        const uint8_t l = label[(size_t)u->z * plane + i];
-        if (l == 0 || l == LABEL_IGNORE) continue;
-        sum[0]++;
-        sum[1] += (double)(i / (size_t)s->size[2]);
-        sum[2] += (double)(i % (size_t)s->size[2]);
-    }
-    for (int k = 0; k < 2; k++) {
-        const int a = u->axis[k], all = s->size[a];
-        if (sum[0] > 0) middle[a] = sum[a] / sum[0];
-        u->count[k] = all < voxels ? all : voxels;
-        u->begin[k] = (int)middle[a] - u->count[k] / 2;
-        if (u->begin[k] < 0) u->begin[k] = 0;
-        if (u->begin[k] > all - u->count[k]) u->begin[k] = all - u->count[k];
-    }
-    size_pixels(u, s, longest);
+    const int place[2] = {u->begin[0] + row, u->begin[1] + column};
+    int index[3];
+    index[u->through] = u->slice;
+    for (int k = 0; k < 2; k++) index[u->axis[k]] = u->flip[k] ? s->size[u->axis[k]] - 1 - place[k] : place[k];
+    return ((size_t)index[0] * (size_t)s->size[1] + (size_t)index[1]) * (size_t)s->size[2] + (size_t)index[2];
 }
 
 ptrdiff_t upright_voxel(const struct upright *u, const struct sample *s, int row, int column)
 {
-    const int at[2] = {row, column};
-    int index[3] = {u->z, 0, 0};
-    for (int k = 0; k < 2; k++) {
-        if (at[k] < 0 || at[k] >= u->pixels[k]) return -1;
-        const int i = (int)((int64_t)at[k] * u->count[k] / u->pixels[k]);
-        index[u->axis[k]] = u->begin[k] + (u->flip[k] ? u->count[k] - 1 - i : i);
-    }
-    return ((ptrdiff_t)index[0] * s->size[1] + index[1]) * s->size[2] + index[2];
+    if (row < 0 || column < 0 || row >= u->pixels[0] || column >= u->pixels[1]) return -1;
+    return (ptrdiff_t)upright_at(u, s, (int)((int64_t)row * u->count[0] / u->pixels[0]),
+                                 (int)((int64_t)column * u->count[1] / u->pixels[1]));
 }
 
 int upright_edge(const struct upright *u, const struct sample *s, const uint8_t *map, int row, int column)
@@ -97,9 +180,40 @@ int upright_edge(const struct upright *u, const struct sample *s, const uint8_t 
     return 0;
 }
 
-/* ---- letters ------------------------------------------------------------------------------------------------------------- */
+/* From a histogram between the least and the largest value. */
+void upright_window(float *low, float *high, const struct upright *u, const struct sample *s, int channel)
+{
+    size_t bins[BINS] = {0}, below = 0;
+    const size_t all = (size_t)u->count[0] * (size_t)u->count[1], channels = (size_t)s->channels;
+    const float *image = s->image + channel;
+    float least = image[upright_at(u, s, 0, 0) * channels], most = least;
+    for (int r = 0; r < u->count[0]; r++)
+        for (int c = 0; c < u->count[1]; c++) {
+            const float v = image[upright_at(u, s, r, c) * channels];
+            least = fminf(least, v);
+            most = fmaxf(most, v);
+        }
+    *low = least;
+    *high = most;
+    if (!(most > least)) return;
+    for (int r = 0; r < u->count[0]; r++)
+        for (int c = 0; c < u->count[1]; c++) {
+            const float v = image[upright_at(u, s, r, c) * channels];
+            bins[(int)((v - least) / (most - least) * (BINS - 1))]++;
+        }
+    for (int b = 0; b < BINS; b++) {
+        if (below <= all / 100) *low = least + (most - least) * (float)b / BINS;
+        below += bins[b];
+        if (below <= all - all / 200) *high = least + (most - least) * (float)(b + 1) / BINS;
+    }
+}
 
-enum { SCALE = 2 };
+unsigned char upright_grey(float value, float low, float high)
+{
+    return high > low ? (unsigned char)fminf(fmaxf((value - low) / (high - low) * 255, 0), 255) : 0;
+}
+
+/* ---- letters ---------------------------------------------------------------------------------------------------- */
 
 /* White with a black edge. */
 static void draw_letter(struct letters_canvas *c, int x, int y, char letter)
@@ -110,12 +224,12 @@ static void draw_letter(struct letters_canvas *c, int x, int y, char letter)
     letters_draw(c, x, y, text, SCALE, white);
 }
 
-void upright_marks(unsigned char *rgb, int width, int left, const struct upright *u)
+void upright_marks(struct letters_canvas *c, int left, int top, const struct upright *u)
 {
-    struct letters_canvas c = {rgb, width, u->pixels[0]};
-    const int high = LETTER_HEIGHT * SCALE, wide = (LETTER_STEP - 1) * SCALE, row = (u->pixels[0] - high) / 2, column = left + (u->pixels[1] - wide) / 2;
-    draw_letter(&c, left + 3, row, u->mark[0]);
-    draw_letter(&c, left + u->pixels[1] - wide - 3, row, u->mark[1]);
-    draw_letter(&c, column, 3, u->mark[2]);
-    draw_letter(&c, column, u->pixels[0] - high - 3, u->mark[3]);
+    const int high = LETTER_HEIGHT * SCALE, wide = (LETTER_STEP - 1) * SCALE;
+    const int row = top + (u->pixels[0] - high) / 2, column = left + (u->pixels[1] - wide) / 2;
+    draw_letter(c, left + 3, row, u->mark[0]);
+    draw_letter(c, left + u->pixels[1] - wide - 3, row, u->mark[1]);
+    draw_letter(c, column, top + 3, u->mark[2]);
+    draw_letter(c, column, top + u->pixels[0] - high - 3, u->mark[3]);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "apps/bench/bench.h"
-#include "io/base/file.h"
 #include "tensor/base/bf16.h"
 #include "tensor/base/clock.h"
 #include "tensor/conv/conv.h"
@@ -142,7 +141,7 @@ static double median_seconds(const struct run *r, enum pass pass, struct pool *p
 }
 
 static void bench_layer(const struct run *r, const char *name, const char *precision, struct pool *pool, double peak,
-                        struct file_out *csv)
+                        struct text *table)
 {
     const int threads = pool_threads(pool);
     printf("%-24s", name);
@@ -150,14 +149,15 @@ static void bench_layer(const struct run *r, const char *name, const char *preci
         const double seconds = median_seconds(r, (enum pass)pass, pool), gflops = r->flops / seconds * 1e-9;
         printf(" %9.2f ms %6.1f %4.0f%%", seconds * 1e3, gflops, 100 * gflops / peak);
         fflush(stdout);
-        if (csv)
-            file_printf(csv, "%s,%s,%s,%d,%.6g,%.4g,%.4g\n", name, precision, pass_names[pass], threads, seconds, gflops, peak);
+        char row[200];
+        snprintf(row, sizeof row, "%s,%s,%s,%d,%.6g,%.4g,%.4g\n", name, precision, pass_names[pass], threads, seconds, gflops, peak);
+        text_puts(table, row);
     }
     printf("\n");
 }
 
 /* All layers whose names contain filter; returns how many, or -1. */
-static int bench_layers(int bf16, const char *filter, struct pool *pool, struct file_out *csv, struct error *e)
+static int bench_layers(int bf16, const char *filter, struct pool *pool, struct text *table, struct error *e)
 {
     const char *precision = bf16 ? "bf16" : "fp32";
     const double peak = bf16 ? kernel_peak_bf16(pool) : kernel_peak_f32(pool);
@@ -168,29 +168,22 @@ static int bench_layers(int bf16, const char *filter, struct pool *pool, struct 
         struct run r;
         if (filter && !strstr(layers[i].name, filter)) continue;
         if (run_create(&r, &layers[i], bf16, pool_threads(pool), e)) return -1;
-        bench_layer(&r, layers[i].name, precision, pool, peak, csv);
+        bench_layer(&r, layers[i].name, precision, pool, peak, table);
         free(r.block);
         found++;
     }
     return found;
 }
 
-int bench_kernels(const char *csv_path, int threads, const char *filter, const char *precision, struct error *e)
+int bench_kernels(struct text *table, int threads, const char *filter, const char *precision, struct error *e)
 {
-    struct file_out *csv = csv_path ? file_create(csv_path, e) : NULL;
-    if (csv_path && !csv) return -1;
     struct pool *pool = pool_create(threads);
-    if (!pool) {
-        if (csv) file_abandon(csv);
-        return error_set(e, "bench: cannot start %d threads", threads);
-    }
+    if (!pool) return error_set(e, "bench: cannot start %d threads", threads);
     int found = 1;
-    if (csv) file_printf(csv, "name,precision,pass,threads,seconds,gflops,peak_gflops\n");
+    text_puts(table, "name,precision,pass,threads,seconds,gflops,peak_gflops\n");
     for (int bf16 = 0; bf16 < 2 && found > 0; bf16++)
-        if (!precision || !strcmp(precision, bf16 ? "bf16" : "fp32")) found = bench_layers(bf16, filter, pool, csv, e);
+        if (!precision || !strcmp(precision, bf16 ? "bf16" : "fp32")) found = bench_layers(bf16, filter, pool, table, e);
     pool_destroy(pool);
     if (found == 0) error_set(e, "bench: no layer's name contains \"%s\"", filter);
-    if (csv && found > 0) return file_commit(csv, e);
-    if (csv) file_abandon(csv);
     return found > 0 ? 0 : -1;
 }

@@ -8,7 +8,6 @@
 
 #include "apps/bench/bench.h"
 #include "apps/base/progress.h"
-#include "io/base/file.h"
 #include "nn/network/init.h"
 #include "nn/infer/sliding.h"
 #include "nn/train/train.h"
@@ -226,12 +225,10 @@ static int measure_apart(struct measured *m, const struct bench_case *c, int bf1
     return m->status ? error_set(e, "%s", m->error.text) : 0;
 }
 
-int bench_networks(const char *csv_path, int threads, const char *filter, const char *precision, int inference, struct error *e)
+int bench_networks(struct text *table, int threads, const char *filter, const char *precision, int inference, struct error *e)
 {
-    struct file_out *f = NULL;
     int status = 0, found = 0;
-    if (csv_path && !(f = file_create(csv_path, e))) return -1;
-    if (f) file_printf(f, "name,precision,threads,seconds,peak_bytes\n");
+    text_puts(table, "name,precision,threads,seconds,peak_bytes\n");
     printf("%-26s %-9s %-7s %7s %10s %10s %10s\n", "name", "precision", "isa", "threads", "seconds", "GFLOP/s", "peak MB");
     for (int i = 0; !status && i < 2 * CASES; i++) {
         const struct bench_case *c = &cases[i / 2];
@@ -245,12 +242,10 @@ int bench_networks(const char *csv_path, int threads, const char *filter, const 
         if (m.flops > 0) printf("%10.1f ", m.flops / m.seconds * 1e-9);
         else printf("%10s ", "-");
         printf("%10.0f\n", m.bytes * 1e-6);
-        if (f) file_printf(f, "%s,%s,%d,%.6f,%.0f\n", c->name, type, threads, m.seconds, m.bytes);
+        char row[200];
+        snprintf(row, sizeof row, "%s,%s,%d,%.6f,%.0f\n", c->name, type, threads, m.seconds, m.bytes);
+        text_puts(table, row);
     }
     if (!status && !found) status = error_set(e, "no case is called '%s'", filter);
-    if (status) {
-        file_abandon(f);
-        return -1;
-    }
-    return f ? file_commit(f, e) : 0;
+    return status;
 }

@@ -1,5 +1,5 @@
 /* cmd_bench.c - `nephron bench`: which measurements, and their tables. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apps/bench/bench.h"
@@ -18,11 +18,11 @@ static const char bench_details[] =
     "  nephron bench step --case unet_hippo --csv step.csv";
 
 /* The rows of a table as objects; what reads as a number is one. */
-static int write_json(const char *json, const char *csv, struct error *e)
+static int write_json(const char *json, const struct text *table, struct error *e)
 {
     struct csv t;
     struct json *rows = json_array();
-    if (csv_read(&t, csv, e)) {
+    if (csv_parse(&t, table->data, table->size, json, e)) {
         json_free(rows);
         return -1;
     }
@@ -54,22 +54,18 @@ int cmd_bench(int argc, char **argv)
     struct command_help help = {"bench [kernels|step|inference] [OPTIONS]", "Measures speed on this machine, against its measured peak",
                                 bench_details, spec};
     struct operands operands;
+    struct text table = {0};
     struct error e = {""};
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
-    char table[1100];
-    if (json && !csv && snprintf(table, sizeof table, "%s.csv", json) >= (int)sizeof table) return app_usage(argv[0], "--json: path is too long");
-    int keep = csv != NULL;
-    if (json && !keep) csv = table;
     const char *what = operands.count ? operands.text[0] : "kernels";
     if (threads <= 0) threads = cpu_count();
-    if (strcmp(what, "kernels") == 0) status = bench_kernels(csv, threads, filter, precision, &e);
-    else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0) status = bench_networks(csv, threads, filter, precision, what[0] == 'i', &e);
+    if (strcmp(what, "kernels") == 0) status = bench_kernels(&table, threads, filter, precision, &e);
+    else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0) status = bench_networks(&table, threads, filter, precision, what[0] == 'i', &e);
     else return app_usage(argv[0], "'%s' is not kernels, step or inference", what);
-    if (!status && json) status = write_json(json, csv, &e);
-    if (json && !keep && file_exists(table)) {
-        struct error ignored;
-        file_remove(table, &ignored);
-    }
+    if (!status && table.failed) status = error_set(&e, "bench: out of memory for the table");
+    if (!status && csv) status = file_write(csv, table.data, table.size, &e);
+    if (!status && json) status = write_json(json, &table, &e);
+    free(table.data);
     return status ? app_fail(&e) : 0;
 }

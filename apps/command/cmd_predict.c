@@ -3,16 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "apps/base/console.h"
 #include "apps/base/interrupt.h"
 #include "apps/base/options.h"
-#include "apps/command/predict_cases.h"
+#include "apps/command/predict.h"
 #include "apps/training/predictions.h"
 #include "apps/base/progress.h"
-#include "nn/infer/segmenter.h"
 #include "io/base/csv.h"
 #include "io/formats/image_formats.h"
 #include "io/base/file.h"
@@ -20,22 +18,6 @@
 #include "nn/train/classify.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
-
-struct predict {
-    const char *run_path, *out, *json, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing, *precision;
-    struct option_texts inputs;
-    double step, max_gb;
-    int postprocess, mirror, probabilities, threads, quiet, overwrite, resume;
-    int to_file;         /* OUT is the label map of the only case, not a folder */
-    struct json *record; /* prediction.json */
-    struct image_choice choice;
-    struct run run;
-    struct pool *pool;
-    char folds[FOLDS_MAX][16];
-    int fold_count;
-    char previous[1300]; /* of a cascade: folder of the first stage's label maps */
-    int stopped; /* by a signal, between two cases */
-};
 
 static int load_images(struct sample *s, const struct image_case *c, int channels, struct error *e)
 {
@@ -94,40 +76,13 @@ static int check_outputs(const struct predict *p, const struct image_cases *case
     return 0;
 }
 
-/* Voxels and millilitres of each label, for the table and for --json. */
-static int record_case(const struct predict *p, const struct image_case *c, const char *path, const uint8_t *label, size_t voxels, double voxel_ml)
-{
-    const struct dataset *d = &p->run.dataset;
-    size_t count[256] = {0};
-    for (size_t i = 0; i < voxels; i++) count[label[i]]++;
-    struct json *cases = json_get(p->record, "case"), *j = json_add_object(cases, NULL), *labels;
-    json_add_text(j, "case", c->id);
-    json_add_text(j, "file", path);
-    labels = json_add_object(j, "labels");
-    for (int k = 1; k < d->labels; k++) {
-        struct json *l = json_add_object(labels, d->label_name[k]);
-        json_add_int(l, "voxels", (int64_t)count[k]);
-        json_add_number(l, "ml", (double)count[k] * voxel_ml);
-    }
-    return json_failed(j);
-}
-
-/* Was the case done before the prediction was stopped? */
-static int is_recorded(const struct predict *p, const char *id)
-{
-    const struct json *cases = json_get(p->record, "case");
-    for (int i = 0; cases && i < cases->count; i++)
-        if (strcmp(json_text(cases->item[i], "case", ""), id) == 0) return 1;
-    return 0;
-}
-
 static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c, struct error *e)
 {
     char path[1300], npz[1300], first[1500];
     struct sample raw;
     uint8_t *label = NULL;
     if (output_paths(path, npz, p, c, e)) return -1;
-    if (p->resume && is_recorded(p, c->id) && file_exists(path) && (!p->probabilities || file_exists(npz))) return 0;
+    if (p->resume && predict_recorded(p, c->id) && file_exists(path) && (!p->probabilities || file_exists(npz))) return 0;
     if (load_images(&raw, c, p->run.dataset.channels, e)) return -1;
     size_t voxels = (size_t)raw.size[0] * (size_t)raw.size[1] * (size_t)raw.size[2];
     double voxel_ml = raw.spacing[0] * raw.spacing[1] * raw.spacing[2] * 1e-3;
@@ -135,7 +90,7 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
     int status = p->previous[0] ? sample_load_previous(&raw, &p->run.dataset, first, e) : 0;
     if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, NULL, &label, e);
     if (status) error_prefix(e, "%s", c->id);
-    if (!status && record_case(p, c, path, label, voxels, voxel_ml)) status = error_set(e, "out of memory for the table of volumes");
+    if (!status && predict_record_case(p, c, path, label, voxels, voxel_ml)) status = error_set(e, "out of memory for the table of volumes");
     free(label);
     sample_free(&raw);
     return status;
@@ -163,13 +118,6 @@ static int read_headers(struct infer_case *h, const struct image_case *c, int ch
     return 0;
 }
 
-static double peak_bytes(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)u.ru_maxrss * 1024;
-}
-
 /* An upper bound of the resident memory for all cases, from their headers: the program and its heap, the weights, the network's block, and the largest
  * case. Loading the weights may have taken more: the peak so far counts too. */
 static int announce_peak(double *bytes, const struct predict *p, const struct segmenter *s, const struct image_cases *cases, struct model **model, struct error *e)
@@ -185,149 +133,8 @@ static int announce_peak(double *bytes, const struct predict *p, const struct se
         if (infer_bytes(&one, &h, &s->predictor[0], s->plan, p->probabilities, e)) return error_prefix(e, "%s", cases->item[i].id);
         if (one > largest) largest = one;
     }
-    *bytes = fmax(base + (double)largest, peak_bytes());
+    *bytes = fmax(base + (double)largest, predict_peak_bytes());
     return 0;
-}
-
-/* ---- prediction.json: how the label maps came about, and what --resume needs ------------------------------------------ */
-
-/* "final", "best" or "latest": the one that a fold's weights are of. */
-static const char *checkpoint_used(const struct predict *p, const char *fold)
-{
-    static const char *const name[] = {"final", "best", "latest"};
-    char one[FOLDS_MAX][16];
-    if (p->checkpoint) return p->checkpoint;
-    for (int k = 0; k < 3; k++) {
-        int n = run_folds(one, FOLDS_MAX, &p->run, name[k]);
-        for (int i = 0; i < n; i++)
-            if (strcmp(one[i], fold) == 0) return name[k];
-    }
-    return "final";
-}
-
-static void record_options(struct json *j, const struct predict *p)
-{
-    struct json *inputs = json_add_array(j, "inputs");
-    for (int k = 0; k < p->inputs.count; k++) json_add_text(inputs, NULL, p->inputs.text[k]);
-    if (p->folds_text) json_add_text(j, "folds", p->folds_text);
-    if (p->checkpoint) json_add_text(j, "checkpoint", p->checkpoint);
-    if (p->previous_stage) json_add_text(j, "previous_stage", p->previous_stage);
-    if (p->postprocessing) json_add_text(j, "postprocessing", p->postprocessing);
-    if (p->choice.series) json_add_text(j, "series", p->choice.series);
-    if (p->masks) json_add_text(j, "masks", p->masks);
-    json_add_text(j, "precision", p->precision);
-    json_add_text(j, "part", p->part);
-    json_add_number(j, "step", p->step);
-    json_add_number(j, "max_gb", p->max_gb);
-    json_add_int(j, "volume", p->choice.volume);
-    json_add_bool(j, "mirror", p->mirror);
-    json_add_bool(j, "postprocess", p->postprocess);
-    json_add_bool(j, "probabilities", p->probabilities);
-}
-
-/* p->record as it stands before the first case; a prediction that was stopped must have had the same weights. */
-static int begin_record(struct predict *p, struct model **model, struct error *e)
-{
-    char path[1300], hash[20];
-    struct json *j = json_object(), *old = NULL, *weights;
-    json_add_text(j, "program", "nephron");
-    json_add_text(j, "version", NEPHRON_VERSION);
-    json_add_text(j, "run", p->run_path);
-    json_add_text(j, "configuration", p->run.configuration);
-    weights = json_add_array(j, "weights");
-    for (int k = 0; k < p->fold_count; k++) {
-        struct json *w = json_add_object(weights, NULL);
-        snprintf(hash, sizeof hash, "%016llx", (unsigned long long)model_hash(model[k]));
-        json_add_text(w, "fold", p->folds[k]);
-        json_add_text(w, "checkpoint", checkpoint_used(p, p->folds[k]));
-        json_add_text(w, "hash", hash);
-    }
-    record_options(json_add_object(j, "options"), p);
-    json_add_int(j, "threads", p->threads);
-    json_add_bool(j, "finished", 0);
-    json_add_array(j, "case");
-    p->record = j;
-    if (json_failed(j)) return error_set(e, "out of memory for prediction.json");
-    if (!p->resume) return 0;
-    if (file_join(path, sizeof path, p->out, "prediction.json", e) || !(old = json_read(path, e))) return -1;
-    char *before = json_format(json_get(old, "weights"), 0), *now = json_format(weights, 0);
-    int status = before && now && strcmp(before, now) == 0 ? 0 : error_set(e, "%s: was begun with other weights than %s holds now", path, p->run_path);
-    struct json *done = json_get(old, "case");
-    if (!status && done) json_add(j, "case", json_copy(done));
-    free(before);
-    free(now);
-    json_free(old);
-    return status;
-}
-
-static int write_record(const struct predict *p, struct error *e)
-{
-    char path[1300];
-    if (p->to_file) return 0;
-    return file_join(path, sizeof path, p->out, "prediction.json", e) || json_write(p->record, path, e) ? -1 : 0;
-}
-
-static int finish_record(const struct predict *p, const struct segmenter *s, int cases, double announced, double seconds, struct error *e)
-{
-    struct json *j = p->record, *axes = json_add_array(j, "mirrored_axes");
-    for (int a = 0; a < 3; a++)
-        if (s->sliding.mirror[a]) json_add_int(axes, NULL, a);
-    postprocess_to_json(j, &s->post, s->dataset);
-    json_add_int(j, "cases", cases);
-    json_add_number(j, "seconds", seconds);
-    json_add_int(j, "announced_peak_bytes", (int64_t)announced);
-    json_add_int(j, "peak_bytes", (int64_t)peak_bytes());
-    json_add_bool(j, "finished", 1);
-    if (write_record(p, e)) return -1;
-    return p->json ? json_write(j, p->json, e) : 0;
-}
-
-/* The options of a prediction that was begun, from its prediction.json, which *record keeps. */
-static int resume_options(struct predict *p, const char *out, struct json **record, struct error *e)
-{
-    char path[1300];
-    if (file_join(path, sizeof path, out, "prediction.json", e)) return -1;
-    if (!file_exists(path)) return error_set(e, "%s: no such file, so there is no prediction to resume", path);
-    if (!(*record = json_read(path, e))) return -1;
-    const struct json *o = json_get(*record, "options"), *inputs = json_get(o, "inputs");
-    if (!json_text(*record, "run", NULL) || !inputs || inputs->type != JSON_ARRAY || inputs->count < 1 || inputs->count > OPTION_TEXTS_MAX)
-        return error_set(e, "%s: does not tell the run and the inputs of the prediction", path);
-    for (int k = 0; k < inputs->count; k++) {
-        if (inputs->item[k]->type != JSON_STRING) return error_set(e, "%s: options.inputs[%d] is no text", path, k);
-        p->inputs.text[p->inputs.count++] = inputs->item[k]->string;
-    }
-    p->run_path = json_text(*record, "run", NULL);
-    p->out = out;
-    p->folds_text = json_text(o, "folds", NULL);
-    p->checkpoint = json_text(o, "checkpoint", NULL);
-    p->previous_stage = json_text(o, "previous_stage", NULL);
-    p->postprocessing = json_text(o, "postprocessing", NULL);
-    p->choice.series = json_text(o, "series", NULL);
-    p->choice.volume = (int)json_integer(o, "volume", 0);
-    p->masks = json_text(o, "masks", NULL);
-    p->precision = json_text(o, "precision", "fp32");
-    p->part = json_text(o, "part", "test");
-    p->step = json_number(o, "step", 0.5);
-    p->max_gb = json_number(o, "max_gb", 0);
-    p->mirror = json_boolean(o, "mirror", 1);
-    p->postprocess = json_boolean(o, "postprocess", 1);
-    p->probabilities = json_boolean(o, "probabilities", 0);
-    if (!(p->step >= 0.05 && p->step <= 1) || (strcmp(p->precision, "fp32") && strcmp(p->precision, "bf16")))
-        return error_set(e, "%s: options.step or options.precision is not one that predict takes", path);
-    return 0;
-}
-
-static void print_volumes(const struct predict *p)
-{
-    const struct json *cases = json_get(p->record, "case");
-    char shown[64];
-    for (int i = 0; cases && i < cases->count; i++) {
-        const struct json *labels = json_get(cases->item[i], "labels");
-        printf("  %-24s", text_shown(shown, sizeof shown, json_text(cases->item[i], "case", "")));
-        for (int k = 0; labels && k < labels->count; k++)
-            printf("%s%s %.2f ml", k ? ", " : " ", text_shown(shown, sizeof shown, labels->item[k]->key), json_number(labels->item[k], "ml", 0));
-        printf("\n");
-    }
 }
 
 /* --postprocessing, else the run's own postprocessing.json where it is. */
@@ -342,6 +149,15 @@ static int read_postprocessing(struct postprocessing *post, const struct predict
 
 static int run_previous(struct predict *p, struct error *e);
 
+static void record_segmenter(struct predict *p, const struct segmenter *s, double announced)
+{
+    struct json *axes = json_add_array(p->record, "mirrored_axes");
+    for (int a = 0; a < 3; a++)
+        if (s->sliding.mirror[a]) json_add_int(axes, NULL, a);
+    postprocess_to_json(p->record, &s->post, s->dataset);
+    json_add_int(p->record, "announced_peak_bytes", (int64_t)announced);
+}
+
 static int segment(struct predict *p, struct model **model, struct error *e)
 {
     struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset, .bf16 = p->run.options.bf16};
@@ -354,9 +170,9 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     if (!status) status = read_postprocessing(&s.post, p, e);
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
-    if (!status) status = begin_record(p, model, e);
+    if (!status) status = predict_record_begin(p, model, e);
     if (!status && !p->to_file) status = file_mkdirs(p->out, e);
-    if (!status) status = write_record(p, e);
+    if (!status) status = predict_record_write(p, e);
     if (!status) status = run_previous(p, e);
     if (!status && !p->quiet) {
         console("%s: %d case%s, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n", p->run_path, cases.count,
@@ -373,17 +189,21 @@ static int segment(struct predict *p, struct model **model, struct error *e)
         done = i + 1;
         progress_update(&bar, i, cases.count, cases.item[i].id);
         status = segment_case(p, &s, &cases.item[i], e);
-        if (!status) status = write_record(p, e); /* after each case: a stopped prediction goes on behind it */
+        if (!status) status = predict_record_keep(p, e);
     }
     progress_end(&bar);
     interrupt_end();
-    if (p->stopped) console_to(stderr, "nephron: stopped by signal %d after %d of %d cases; the label maps in %s are whole\n", interrupt_signal(), done, cases.count, p->out);
+    if (!status && p->stopped) status = predict_record_write(p, e);
+    if (p->stopped)
+        console_to(stderr, "nephron: stopped by signal %d after %d of %d cases; `nephron predict --resume %s` goes on\n", interrupt_signal(), done,
+                   cases.count, p->out);
     if (!status && !p->stopped && !p->to_file) status = copy_json(p, "dataset.json", e);
     if (!status && !p->stopped && !p->to_file) status = copy_json(p, "plans.json", e);
-    if (!status && !p->stopped) status = finish_record(p, &s, cases.count, announced, clock_seconds() - start, e);
-    if (!status && !p->stopped && !p->quiet) print_volumes(p);
+    if (!p->stopped) record_segmenter(p, &s, announced);
+    if (!status && !p->stopped) status = predict_record_finish(p, cases.count, clock_seconds() - start, e);
+    if (!status && !p->stopped && !p->quiet) predict_record_print(p);
     if (!status && !p->stopped && !p->quiet)
-        console("%s: %d label map%s, peak memory %.1f MB\n", p->out, cases.count, cases.count == 1 ? "" : "s", peak_bytes() * 1e-6);
+        console("%s: %d label map%s, peak memory %.1f MB\n", p->out, cases.count, cases.count == 1 ? "" : "s", predict_peak_bytes() * 1e-6);
     json_free(p->record);
     p->record = NULL;
     segmenter_free(&s);
@@ -456,8 +276,11 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     if (file_join(json, sizeof json, p->inputs.text[0], "dataset.json", e) || file_join(path, sizeof path, p->out, "predictions.csv", e)) return -1;
     int from_dataset = file_exists(json) || file_has_suffix(p->inputs.text[0], ".npz");
     if (from_dataset && p->inputs.count > 1) return error_set(e, "%s: is a dataset, and no other -i can stand beside it", p->inputs.text[0]);
-    if (file_mkdirs(p->out, e)) return -1;
-    int status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
+    const double start = clock_seconds();
+    int status = predict_record_begin(p, model, e); /* before anything is replaced: other weights are an error at --resume */
+    if (!status) status = file_mkdirs(p->out, e);
+    if (!status) status = predict_record_write(p, e);
+    if (!status) status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
     struct predictions r = {0};
     if (!status) status = predictions_create(&r, data.store.cases, p->run.options.resnet.classes, e);
     for (int i = 0; !status && i < r.cases; i++) {
@@ -466,11 +289,7 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     }
     if (!status) status = predictions_run(&r, model, p->fold_count, &p->run.options, &data, p->pool, e);
     if (!status) status = predictions_write(&r, path, e);
-    if (!status) status = begin_record(p, model, e);
-    json_add_int(p->record, "cases", r.cases);
-    json_add_bool(p->record, "finished", 1);
-    if (!status) status = write_record(p, e);
-    if (!status && p->json) status = json_write(p->record, p->json, e);
+    if (!status) status = predict_record_finish(p, r.cases, clock_seconds() - start, e);
     json_free(p->record);
     p->record = NULL;
     if (!status && !p->quiet) predictions_print(&r, path);
@@ -614,7 +433,7 @@ int cmd_predict(int argc, char **argv)
     if (resume) {
         if (operands.count || p.inputs.count || p.out) return app_usage(argv[0], "--resume OUT stands alone: RUN, -i and -o are in its prediction.json");
         p.resume = 1;
-        if (resume_options(&p, resume, &record, &e)) {
+        if (predict_resume(&p, resume, &record, &e)) {
             json_free(record);
             return app_fail(&e);
         }

@@ -15,59 +15,38 @@ enum { VIEW = 128, PANEL = 256, GAP = 6, SHOWN_CHANNELS = 2, MAPS = 3, EACH = 2 
 /* Okabe and Ito: reference, federated, centralised. */
 static const unsigned char colour[MAPS][3] = {{230, 159, 0}, {86, 180, 233}, {0, 200, 140}};
 
-static size_t count_plane(const uint8_t *map, size_t plane, int z)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < plane; i++) n += map[(size_t)z * plane + i] != 0 && map[(size_t)z * plane + i] != LABEL_IGNORE;
-    return n;
-}
-
-/* The slice with most of the reference, around it. */
-static void choose_view(struct upright *u, const struct sample *s)
-{
-    size_t plane = (size_t)s->size[1] * s->size[2], most = 0;
-    int best = s->size[0] / 2;
-    for (int z = 0; z < s->size[0]; z++) {
-        size_t n = count_plane(s->label, plane, z);
-        if (n > most) most = n, best = z;
-    }
-    upright_choose(u, s, best, PANEL);
-    upright_narrow(u, s, s->label, VIEW, PANEL);
-}
-
-static int compare_floats(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-/* Grey values between the 1st and the 99.5th percentile of the slice. */
-static void grey_range(float *low, float *high, const struct sample *s, const struct upright *v, int channel)
-{
-    size_t plane = (size_t)s->size[1] * s->size[2];
-    float *sorted = malloc(plane * sizeof *sorted);
-    ENSURE(sorted, "out of memory for a slice of %zu voxels", plane);
-    for (size_t i = 0; i < plane; i++) sorted[i] = s->image[((size_t)v->z * plane + i) * s->channels + channel];
-    qsort(sorted, plane, sizeof *sorted, compare_floats);
-    *low = sorted[plane / 100];
-    *high = sorted[plane - 1 - plane / 200];
-    free(sorted);
-}
-
-static void draw_panel(unsigned char *rgb, int width, int left, const struct sample *s, const struct upright *u, int channel, const uint8_t *const *map)
+static void draw_panel(struct letters_canvas *c, int left, const struct sample *s, const struct upright *u, int channel,
+                       const uint8_t *const *map)
 {
     float low, high;
-    grey_range(&low, &high, s, u, channel);
+    upright_window(&low, &high, u, s, channel);
     for (int row = 0; row < u->pixels[0]; row++)
         for (int column = 0; column < u->pixels[1]; column++) {
-            unsigned char *p = rgb + ((size_t)row * width + left + column) * 3;
+            unsigned char *p = c->rgb + ((size_t)row * (size_t)c->width + (size_t)(left + column)) * 3;
             const ptrdiff_t at = upright_voxel(u, s, row, column);
-            float grey = high > low ? (s->image[at * s->channels + channel] - low) / (high - low) * 255 : 0;
-            p[0] = p[1] = p[2] = (unsigned char)fminf(fmaxf(grey, 0), 255);
+            p[0] = p[1] = p[2] = upright_grey(s->image[at * s->channels + channel], low, high);
             for (int m = 0; map && m < MAPS; m++)
                 if (map[m][at] != 0 && map[m][at] != LABEL_IGNORE && upright_edge(u, s, map[m], row, column)) memcpy(p, colour[m], 3);
         }
-    upright_marks(rgb, width, left, u);
+    upright_marks(c, left, 0, u);
+}
+
+/* The slice with most of the reference, around it: each channel plain, and with the outlines of the maps. */
+static int draw_maps(const char *path, const struct sample *raw, const uint8_t *const *map, struct error *e)
+{
+    struct upright u;
+    upright_choose(&u, raw, raw->label);
+    upright_narrow(&u, raw, raw->label, VIEW);
+    upright_size(&u, raw, PANEL);
+    const int panels = 2 * (raw->channels < SHOWN_CHANNELS ? raw->channels : SHOWN_CHANNELS);
+    struct letters_canvas c = {.width = panels * u.pixels[1] + (panels - 1) * GAP, .height = u.pixels[0]};
+    const size_t bytes = (size_t)c.width * (size_t)c.height * 3;
+    if (!(c.rgb = malloc(bytes))) return error_set(e, "%s: out of memory for a picture of %d x %d", path, c.width, c.height);
+    memset(c.rgb, 128, bytes);
+    for (int k = 0; k < panels; k++) draw_panel(&c, k * (u.pixels[1] + GAP), raw, &u, k / 2, k % 2 ? map : NULL);
+    const int status = png_write(path, c.rgb, c.width, c.height, 3, e);
+    free(c.rgb);
+    return status;
 }
 
 static int draw_case(const char *path, const struct study *s, int item, struct error *e)
@@ -75,20 +54,8 @@ static int draw_case(const char *path, const struct study *s, int item, struct e
     struct sample raw;
     if (dataset_load(&raw, &s->dataset, item, e)) return -1;
     uint8_t *federated = segment_predicted(s, ARM_FEDERATED, 0, item, e), *centralised = federated ? segment_predicted(s, ARM_CENTRALISED, 0, item, e) : NULL;
-    int status = centralised ? 0 : -1;
-    if (!status) {
-        struct upright u;
-        choose_view(&u, &raw);
-        int channels = raw.channels < SHOWN_CHANNELS ? raw.channels : SHOWN_CHANNELS, panel = u.pixels[1], height = u.pixels[0];
-        int width = 2 * channels * panel + (2 * channels - 1) * GAP;
-        unsigned char *rgb = malloc((size_t)width * height * 3);
-        ENSURE(rgb, "out of memory for a picture of %d x %d", width, height);
-        memset(rgb, 128, (size_t)width * height * 3);
-        const uint8_t *map[MAPS] = {raw.label, federated, centralised};
-        for (int k = 0; k < 2 * channels; k++) draw_panel(rgb, width, k * (panel + GAP), &raw, &u, k / 2, k % 2 ? map : NULL);
-        status = png_write(path, rgb, width, height, 3, e);
-        free(rgb);
-    }
+    const uint8_t *const map[MAPS] = {raw.label, federated, centralised};
+    const int status = centralised ? draw_maps(path, &raw, map, e) : -1;
     free(federated);
     free(centralised);
     sample_free(&raw);

@@ -25,7 +25,9 @@ static void check_way(const char *code, const char *marks)
     static const char letters[] = "RASLPI";
     struct sample s = lay(code, mm);
     struct upright u;
-    upright_choose(&u, &s, 2, 240);
+    upright_choose(&u, &s, NULL);
+    upright_size(&u, &s, 240);
+    CHECK(u.through == 0 && u.slice == 2, "%s: slice %d across axis %d", code, u.slice, u.through);
     CHECK(memcmp(u.mark, marks, 4) == 0, "%s: marks %.4s, not %s", code, u.mark, marks);
     CHECK(u.pixels[0] == 240 || u.pixels[1] == 240, "%s: %d x %d pixels", code, u.pixels[0], u.pixels[1]);
     const double high = u.count[0] * s.spacing[u.axis[0]], wide = u.count[1] * s.spacing[u.axis[1]];
@@ -47,9 +49,10 @@ static void check_narrow(void)
     uint8_t map[4 * 6 * 8] = {0};
     struct upright u;
     map[(2 * 6 + 5) * 8 + 7] = 1; /* a corner: left, front */
-    upright_choose(&u, &s, 2, 100);
-    upright_narrow(&u, &s, map, 4, 100);
-    CHECK(u.count[0] == 4 && u.count[1] == 4 && u.begin[0] == 2 && u.begin[1] == 4, "the window stays within the image: %d, %d", u.begin[0], u.begin[1]);
+    upright_choose(&u, &s, map);
+    upright_narrow(&u, &s, map, 4);
+    upright_size(&u, &s, 100);
+    CHECK(u.count[0] == 4 && u.count[1] == 4 && u.begin[0] == 0 && u.begin[1] == 0, "the window stays within the image: %d, %d", u.begin[0], u.begin[1]);
     const ptrdiff_t corner = upright_voxel(&u, &s, 0, 0);
     CHECK(map[corner] == 1, "front and right are at the top left");
     CHECK(upright_edge(&u, &s, map, 0, 0) && upright_edge(&u, &s, map, 24, 24) && !upright_edge(&u, &s, map, 10, 10) && !upright_edge(&u, &s, map, 60, 60), "outlines");
@@ -61,9 +64,10 @@ static void check_letters(void)
     static unsigned char rgb[110 * 150 * 3];
     struct sample s = lay("RAS", mm);
     struct upright u;
-    upright_choose(&u, &s, 0, 100);
+    upright_choose(&u, &s, NULL);
+    upright_size(&u, &s, 100);
     memset(rgb, 90, sizeof rgb);
-    upright_marks(rgb, 150, 20, &u);
+    upright_marks(&(struct letters_canvas){rgb, 150, 110}, 20, 0, &u);
     int outside = 0, white = 0;
     for (int r = 0; r < 110; r++)
         for (int c = 0; c < 150; c++) {
@@ -74,6 +78,19 @@ static void check_letters(void)
     CHECK(outside == 0 && white > 100, "%d pixels outside of the panel, %d white", outside, white);
 }
 
+/* Spacing decides the plane; without an affine the array lies as it is, without letters. */
+static void check_planes(void)
+{
+    static const double coarse_x[3] = {4, 1, 1}, mm[3] = {1, 1, 2};
+    struct sample s = lay("RAS", coarse_x);
+    struct upright u;
+    upright_choose(&u, &s, NULL);
+    CHECK(u.through == 2 && strcmp(u.plane, "sagittal") == 0 && memcmp(u.mark, "APSI", 4) == 0, "coarse along x: %s %.4s", u.plane, u.mark);
+    s = lay("???", mm);
+    upright_choose(&u, &s, NULL);
+    CHECK(u.through == 0 && u.axis[0] == 1 && !u.flip[0] && !u.flip[1] && memcmp(u.mark, "    ", 4) == 0 && !*u.plane, "no affine");
+}
+
 int main(void)
 {
     check_way("RAS", "RLAP");
@@ -82,6 +99,7 @@ int main(void)
     check_way("ARS", "RLAP"); /* rows and columns swapped */
     check_way("PSR", "APSI"); /* sagittal slices */
     check_way("LSA", "RLSI"); /* coronal slices */
+    check_planes();
     check_narrow();
     check_letters();
     return check_done("check_upright");

@@ -1,0 +1,188 @@
+/* predict_record.c - prediction.json: how the results of a prediction came about, and what --resume needs. */
+#include "apps/command/predict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "apps/base/console.h"
+#include "io/base/file.h"
+#include "io/base/text.h"
+#include "tensor/base/clock.h"
+
+enum { SECONDS_BETWEEN = 10 }; /* writes of the record while cases are done: what a kill can make predict do again */
+
+/* Voxels and millilitres of each label, for the table and for --json. */
+int predict_record_case(const struct predict *p, const struct image_case *c, const char *path, const uint8_t *label, size_t voxels, double voxel_ml)
+{
+    const struct dataset *d = &p->run.dataset;
+    size_t count[256] = {0};
+    for (size_t i = 0; i < voxels; i++) count[label[i]]++;
+    struct json *cases = json_get(p->record, "case"), *j = json_add_object(cases, NULL), *labels;
+    json_add_text(j, "case", c->id);
+    json_add_text(j, "file", path);
+    labels = json_add_object(j, "labels");
+    for (int k = 1; k < d->labels; k++) {
+        struct json *l = json_add_object(labels, d->label_name[k]);
+        json_add_int(l, "voxels", (int64_t)count[k]);
+        json_add_number(l, "ml", (double)count[k] * voxel_ml);
+    }
+    return json_failed(j);
+}
+
+/* Was the case done before the prediction was stopped? */
+int predict_recorded(const struct predict *p, const char *id)
+{
+    const struct json *cases = json_get(p->record, "case");
+    for (int i = 0; cases && i < cases->count; i++)
+        if (strcmp(json_text(cases->item[i], "case", ""), id) == 0) return 1;
+    return 0;
+}
+
+/* "final", "best" or "latest": the one that a fold's weights are of. */
+static const char *checkpoint_used(const struct predict *p, const char *fold)
+{
+    static const char *const name[] = {"final", "best", "latest"};
+    char one[FOLDS_MAX][16];
+    if (p->checkpoint) return p->checkpoint;
+    for (int k = 0; k < 3; k++) {
+        int n = run_folds(one, FOLDS_MAX, &p->run, name[k]);
+        for (int i = 0; i < n; i++)
+            if (strcmp(one[i], fold) == 0) return name[k];
+    }
+    return "final";
+}
+
+static void record_options(struct json *j, const struct predict *p)
+{
+    struct json *inputs = json_add_array(j, "inputs");
+    for (int k = 0; k < p->inputs.count; k++) json_add_text(inputs, NULL, p->inputs.text[k]);
+    if (p->folds_text) json_add_text(j, "folds", p->folds_text);
+    if (p->checkpoint) json_add_text(j, "checkpoint", p->checkpoint);
+    if (p->previous_stage) json_add_text(j, "previous_stage", p->previous_stage);
+    if (p->postprocessing) json_add_text(j, "postprocessing", p->postprocessing);
+    if (p->choice.series) json_add_text(j, "series", p->choice.series);
+    if (p->masks) json_add_text(j, "masks", p->masks);
+    json_add_text(j, "precision", p->precision);
+    json_add_text(j, "part", p->part);
+    json_add_number(j, "step", p->step);
+    json_add_number(j, "max_gb", p->max_gb);
+    json_add_int(j, "volume", p->choice.volume);
+    json_add_bool(j, "mirror", p->mirror);
+    json_add_bool(j, "postprocess", p->postprocess);
+    json_add_bool(j, "probabilities", p->probabilities);
+}
+
+/* p->record as it stands before the first case; a prediction that was stopped must have had the same weights. */
+int predict_record_begin(struct predict *p, struct model **model, struct error *e)
+{
+    char path[1300], hash[20];
+    struct json *j = json_object(), *old = NULL, *weights;
+    json_add_text(j, "program", "nephron");
+    json_add_text(j, "version", NEPHRON_VERSION);
+    json_add_text(j, "run", p->run_path);
+    json_add_text(j, "configuration", p->run.configuration);
+    weights = json_add_array(j, "weights");
+    for (int k = 0; k < p->fold_count; k++) {
+        struct json *w = json_add_object(weights, NULL);
+        snprintf(hash, sizeof hash, "%016llx", (unsigned long long)model_hash(model[k]));
+        json_add_text(w, "fold", p->folds[k]);
+        json_add_text(w, "checkpoint", checkpoint_used(p, p->folds[k]));
+        json_add_text(w, "hash", hash);
+    }
+    record_options(json_add_object(j, "options"), p);
+    json_add_int(j, "threads", p->threads);
+    json_add_bool(j, "finished", 0);
+    json_add_array(j, "case");
+    p->record = j;
+    if (json_failed(j)) return error_set(e, "out of memory for prediction.json");
+    if (!p->resume) return 0;
+    if (file_join(path, sizeof path, p->out, "prediction.json", e) || !(old = json_read(path, e))) return -1;
+    char *before = json_format(json_get(old, "weights"), 0), *now = json_format(weights, 0);
+    int status = before && now && strcmp(before, now) == 0 ? 0 : error_set(e, "%s: was begun with other weights than %s holds now", path, p->run_path);
+    struct json *done = json_get(old, "case");
+    if (!status && done) json_add(j, "case", json_copy(done));
+    free(before);
+    free(now);
+    json_free(old);
+    return status;
+}
+
+int predict_record_write(struct predict *p, struct error *e)
+{
+    char path[1300];
+    p->written = clock_seconds();
+    if (p->to_file) return 0;
+    return file_join(path, sizeof path, p->out, "prediction.json", e) || json_write(p->record, path, e) ? -1 : 0;
+}
+
+int predict_record_keep(struct predict *p, struct error *e)
+{
+    return clock_seconds() - p->written < SECONDS_BETWEEN ? 0 : predict_record_write(p, e);
+}
+
+int predict_record_finish(struct predict *p, int cases, double seconds, struct error *e)
+{
+    json_add_int(p->record, "cases", cases);
+    json_add_number(p->record, "seconds", seconds);
+    json_add_int(p->record, "peak_bytes", (int64_t)predict_peak_bytes());
+    json_add_bool(p->record, "finished", 1);
+    if (predict_record_write(p, e)) return -1;
+    return p->json ? json_write(p->record, p->json, e) : 0;
+}
+
+/* The options of a prediction that was begun, from its prediction.json, which *record keeps. */
+int predict_resume(struct predict *p, const char *out, struct json **record, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, out, "prediction.json", e)) return -1;
+    if (!file_exists(path)) return error_set(e, "%s: no such file, so there is no prediction to resume", path);
+    if (!(*record = json_read(path, e))) return -1;
+    const struct json *o = json_get(*record, "options"), *inputs = json_get(o, "inputs");
+    if (!json_text(*record, "run", NULL) || !inputs || inputs->type != JSON_ARRAY || inputs->count < 1 || inputs->count > OPTION_TEXTS_MAX)
+        return error_set(e, "%s: does not tell the run and the inputs of the prediction", path);
+    for (int k = 0; k < inputs->count; k++) {
+        if (inputs->item[k]->type != JSON_STRING) return error_set(e, "%s: options.inputs[%d] is no text", path, k);
+        p->inputs.text[p->inputs.count++] = inputs->item[k]->string;
+    }
+    p->run_path = json_text(*record, "run", NULL);
+    p->out = out;
+    p->folds_text = json_text(o, "folds", NULL);
+    p->checkpoint = json_text(o, "checkpoint", NULL);
+    p->previous_stage = json_text(o, "previous_stage", NULL);
+    p->postprocessing = json_text(o, "postprocessing", NULL);
+    p->choice.series = json_text(o, "series", NULL);
+    p->choice.volume = (int)json_integer(o, "volume", 0);
+    p->masks = json_text(o, "masks", NULL);
+    p->precision = json_text(o, "precision", "fp32");
+    p->part = json_text(o, "part", "test");
+    p->step = json_number(o, "step", 0.5);
+    p->max_gb = json_number(o, "max_gb", 0);
+    p->mirror = json_boolean(o, "mirror", 1);
+    p->postprocess = json_boolean(o, "postprocess", 1);
+    p->probabilities = json_boolean(o, "probabilities", 0);
+    if (!(p->step >= 0.05 && p->step <= 1) || (strcmp(p->precision, "fp32") && strcmp(p->precision, "bf16")))
+        return error_set(e, "%s: options.step or options.precision is not one that predict takes", path);
+    return 0;
+}
+
+void predict_record_print(const struct predict *p)
+{
+    const struct json *cases = json_get(p->record, "case");
+    char shown[64];
+    for (int i = 0; cases && i < cases->count; i++) {
+        const struct json *labels = json_get(cases->item[i], "labels");
+        printf("  %-24s", text_shown(shown, sizeof shown, json_text(cases->item[i], "case", "")));
+        for (int k = 0; labels && k < labels->count; k++)
+            printf("%s%s %.2f ml", k ? ", " : " ", text_shown(shown, sizeof shown, labels->item[k]->key), json_number(labels->item[k], "ml", 0));
+        printf("\n");
+    }
+}
+
+double predict_peak_bytes(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss * 1024;
+}

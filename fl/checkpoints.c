@@ -245,8 +245,9 @@ static int same_sites(const char *path, const struct json *theirs, const struct 
     return status;
 }
 
-/* The options that the checkpoint keeps; more epochs than it was to have are a longer training, which may be asked for: the steps that are
- * done stay, and the learning rate of the rest is that of the longer schedule. NULL where it keeps none or memory is out. */
+/* The options that the checkpoint keeps; more epochs than it was to have are a longer training, which may be
+ * asked for: the steps that are done stay, and the learning rate of the rest is that of the longer schedule.
+ * NULL where it keeps none or memory is out. */
 static struct json *kept_options(const struct json *state, int epochs)
 {
     const struct json *kept = json_get(state, "options");

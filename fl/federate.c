@@ -509,7 +509,8 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
     }
     if (!status) status = run_rounds(&s, e);
     if (!status) {
-        if (simulation_average(&s)) memcpy(s.global->data, simulation_weights(&s), s.global->count * sizeof(float));
+        if (simulation_average(&s))
+            memcpy(s.global->data, simulation_weights(&s), s.global->count * sizeof(float));
         r->step_bytes = learner_bytes(&s.worker[0].learner);
         r->workers = s.workers;
         r->best_metric = s.best_metric;

@@ -73,8 +73,8 @@ struct federate_events {
                         const char *why); /* left out of the round; may be NULL */
     void (*step_done)(void *arg, double done, double of,
                       double loss); /* iterations; called by one thread; may be NULL */
-    /* Asked by any thread after each step and before each site: not 0 ends the run there, to be resumed. May be
-     * NULL; not asked with peers. */
+    /* Asked by any thread after each step and before each site: not 0 ends the run there, to be resumed. May
+     * be NULL; not asked with peers. */
     int (*stop)(void *arg);
     void *arg;
 };

@@ -12,7 +12,7 @@
 #include "nn/train/checkpoint.h"
 #include "tensor/base/cpu.h"
 
-/* ---- the library ------------------------------------------------------------------------------------------------ */
+/* ---- the library --------------------------------------------------------------------------------------- */
 
 nephron *nephron_open(int api, int threads)
 {
@@ -34,7 +34,8 @@ void nephron_close(nephron *n)
 
 const char *nephron_error(const nephron *n)
 {
-    return n ? n->e.text : "nephron_open: the interface asked for is not this library's, threads are not 0 to 1024, or memory is out";
+    return n ? n->e.text
+             : "nephron_open: the interface asked for is not this library's, threads are not 0 to 1024, or memory is out";
 }
 
 const char *nephron_version(void)
@@ -42,7 +43,7 @@ const char *nephron_version(void)
     return NEPHRON_VERSION;
 }
 
-/* ---- images ----------------------------------------------------------------------------------------------------- */
+/* ---- images -------------------------------------------------------------------------------------------- */
 
 static nephron_image *image_create(nephron *n)
 {
@@ -74,7 +75,8 @@ nephron_image *nephron_image_read(nephron *n, const char *const *paths, int file
     return NULL;
 }
 
-nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int size[3], int channels, const double spacing[3])
+nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int size[3], int channels,
+                                  const double spacing[3])
 {
     if (!n) return NULL;
     size_t count = (size_t)(channels > 0 ? channels : 0);
@@ -84,7 +86,10 @@ nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int siz
         count *= good ? (size_t)size[a] : 0;
     }
     if (!good) {
-        error_set(&n->e, "nephron_image_wrap: voxels, 1 to %d channels, three sizes from 1 to 32768 and three spacings above 0 are needed", CHANNELS_MAX);
+        error_set(
+            &n->e,
+            "nephron_image_wrap: voxels, 1 to %d channels, three sizes from 1 to 32768 and three spacings above 0 are needed",
+            CHANNELS_MAX);
         return NULL;
     }
     for (size_t k = 0; k < count; k++)
@@ -148,7 +153,7 @@ int nephron_labels_write(const nephron_image *like, const char *path, const uint
     return status;
 }
 
-/* ---- models ----------------------------------------------------------------------------------------------------- */
+/* ---- models -------------------------------------------------------------------------------------------- */
 
 int nephron_merge_options(struct train_options *o, const char *text, struct json **whole, struct error *e)
 {
@@ -162,7 +167,8 @@ int nephron_merge_options(struct train_options *o, const char *text, struct json
         if (json_get(all, key) || train_options_omits(key)) json_add(all, key, json_copy(given->item[k]));
         else if (!whole) status = error_set(e, "options: there is no option '%s'", key);
     }
-    if (!status && json_failed(all)) status = error_set(e, "options: out of memory"); /* what was lost would be a default */
+    if (!status && json_failed(all))
+        status = error_set(e, "options: out of memory"); /* what was lost would be a default */
     if (!status) status = train_options_from_json(o, all, "options", e);
     json_free(all);
     if (!status && whole) *whole = given;
@@ -191,9 +197,11 @@ nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fo
     int count = fold ? 1 : run_folds(folds, FOLDS_MAX, &m->run, NULL), status = 0;
     if (fold) snprintf(folds[0], sizeof folds[0], "%s", fold);
     if (count == 0) status = error_set(&n->e, "%s: no fold_*/checkpoint_*: is it a trained run?", folder);
-    for (int k = 0; !status && k < count; k++, m->folds += !status) status = (m->model[k] = run_model(&m->run, folds[k], NULL, &n->e)) ? 0 : -1;
+    for (int k = 0; !status && k < count; k++, m->folds += !status)
+        status = (m->model[k] = run_model(&m->run, folds[k], NULL, &n->e)) ? 0 : -1;
     if (!status && m->run.plan && m->run.plan->previous_labels)
-        status = error_set(&n->e, "%s: the second stage of a cascade needs the first: predict with the program", folder);
+        status = error_set(
+            &n->e, "%s: the second stage of a cascade needs the first: predict with the program", folder);
     if (!status) return m;
     nephron_model_free(m);
     return NULL;
@@ -204,7 +212,8 @@ static int check_finite(const struct model *m, struct error *e)
 {
     for (int i = 0; i < m->params; i++)
         for (size_t k = 0; k < m->param[i].count; k++)
-            if (!isfinite(m->data[m->param[i].offset + k])) return error_set(e, "weights: %s[%zu] is not finite", m->param[i].name, k);
+            if (!isfinite(m->data[m->param[i].offset + k]))
+                return error_set(e, "weights: %s[%zu] is not finite", m->param[i].name, k);
     return 0;
 }
 
@@ -251,7 +260,7 @@ nephron_model *nephron_model_parse(nephron *n, const char *description, const vo
     return NULL;
 }
 
-/* ---- a new model ------------------------------------------------------------------------------------------------ */
+/* ---- a new model --------------------------------------------------------------------------------------- */
 
 /* Fingerprint and plan, as `nephron train` does it. */
 static int plan_dataset(struct run *r, const struct dataset *d, const struct json *options, struct error *e)
@@ -267,7 +276,8 @@ static int plan_dataset(struct run *r, const struct dataset *d, const struct jso
         o.patch[a] = v && v->type == JSON_INT && v->integer > 0 && v->integer < 1 << 15 ? (int)v->integer : 0;
         if (!o.patch[a]) return error_set(e, "options: patch[%d] is no size", a);
     }
-    if (o.base_features < 1 || o.base_features > 512) return error_set(e, "options: base_features is %d, not 1 to 512", o.base_features);
+    if (o.base_features < 1 || o.base_features > 512)
+        return error_set(e, "options: base_features is %d, not 1 to 512", o.base_features);
     if (fingerprint_extract(&f, d, NULL, NULL, NULL, e)) return -1;
     int status = plans_make(&r->plans, &f, d, &o, e);
     fingerprint_free(&f);
@@ -286,10 +296,13 @@ static int create_run(struct run *r, const struct dataset *d, const char *option
     int classify = strcmp(task, "classify") == 0, status = 0;
     r->options = train_options_default(classify ? TASK_CLASSIFY : TASK_SEGMENT);
     if (classify) r->options.resnet.channels = d->channels, r->options.resnet.classes = d->classes;
-    if (!classify && strcmp(task, "segment")) status = error_set(e, "options: task is '%s', not segment or classify", task);
-    if (!status && classify && d->classes < 2) status = error_set(e, "%s: no labels.csv with two classes or more", d->path);
+    if (!classify && strcmp(task, "segment"))
+        status = error_set(e, "options: task is '%s', not segment or classify", task);
+    if (!status && classify && d->classes < 2)
+        status = error_set(e, "%s: no labels.csv with two classes or more", d->path);
     if (!status && !classify && !maps) status = error_set(e, "%s: no label maps in labelsTr", d->path);
-    snprintf(r->configuration, sizeof r->configuration, "%.31s", json_text(given, "configuration", "3d_fullres"));
+    snprintf(r->configuration, sizeof r->configuration, "%.31s",
+             json_text(given, "configuration", "3d_fullres"));
     if (!status) status = nephron_merge_options(&r->options, options, &rest, e);
     json_free(rest);
     if (!status && !classify) status = plan_dataset(r, d, given, e);
@@ -327,7 +340,7 @@ nephron_model *nephron_model_create(nephron *n, const char *dataset, const char 
     return NULL;
 }
 
-/* ---- what a model is -------------------------------------------------------------------------------------------- */
+/* ---- what a model is ----------------------------------------------------------------------------------- */
 
 const char *nephron_model_describe(nephron_model *m)
 {
@@ -372,11 +385,12 @@ int nephron_model_info(const nephron_model *m, int *channels, int *classes, int 
     return 0;
 }
 
-/* ---- weights ---------------------------------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------------------------------------- */
 
 struct model *nephron_single(nephron_model *m, int gradients)
 {
-    if (m->folds != 1) return error_set(&m->n->e, "the model has %d folds: load one to reach its weights", m->folds), NULL;
+    if (m->folds != 1)
+        return error_set(&m->n->e, "the model has %d folds: load one to reach its weights", m->folds), NULL;
     if (gradients == 1 && !m->model[0]->grad) {
         struct model *with = model_clone(m->model[0]);
         if (!with) return error_set(&m->n->e, "out of memory for %zu gradients", m->model[0]->count), NULL;

@@ -1,4 +1,5 @@
-/* nephron.h - the library: read images, load a trained network, predict, train, federate. This header is all that a program needs.
+/* nephron.h - the library: read images, load a trained network, predict, train, federate. This header is all
+ * that a program needs.
  *
  *     nephron *n = nephron_open(NEPHRON_API, 0);
  *     nephron_model *m = nephron_model_load(n, "run", NULL);
@@ -6,14 +7,16 @@
  *     nephron_image *i = nephron_image_read(n, files, 1);
  *     if (!m || !i || nephron_predict_file(m, i, "case.nii.gz")) fprintf(stderr, "%s\n", nephron_error(n));
  *
- * Handles are opaque; only numbers and pointers are passed, so that other languages can call it (Python: ctypes). A function that
- * can fail returns 0 or a handle, else -1 or NULL with the reason in nephron_error of the library handle that everything was made with.
- * What a caller or a file can cause never ends the process: NULL handles, sizes that do not fit, other channels, memory that runs out.
+ * Handles are opaque; only numbers and pointers are passed, so that other languages can call it (Python:
+ * ctypes). A function that can fail returns 0 or a handle, else -1 or NULL with the reason in nephron_error
+ * of the library handle that everything was made with. What a caller or a file can cause never ends the
+ * process: NULL handles, sizes that do not fit, other channels, memory that runs out.
  *
- * Ownership: what a function returns is freed by the function of its name; handles that were given to others (a model to a trainer)
- * must outlive them. Threads: one library handle and all that was made with it belong to one thread at a time; two handles are
- * independent. Volumes are [z][y][x][channel], labels [z][y][x], float32 and uint8, x fastest but for channels; spacings in mm as z, y, x.
- * Results have the bits of the command line's, for any number of threads and on every instruction set (fp32).
+ * Ownership: what a function returns is freed by the function of its name; handles that were given to others
+ * (a model to a trainer) must outlive them. Threads: one library handle and all that was made with it belong
+ * to one thread at a time; two handles are independent. Volumes are [z][y][x][channel], labels [z][y][x],
+ * float32 and uint8, x fastest but for channels; spacings in mm as z, y, x. Results have the bits of the
+ * command line's, for any number of threads and on every instruction set (fp32).
  */
 #ifndef NEPHRON_H
 #define NEPHRON_H
@@ -40,7 +43,7 @@ typedef struct nephron_data nephron_data;
 typedef struct nephron_trainer nephron_trainer;
 typedef struct nephron_server nephron_server;
 
-/* ---- the library ------------------------------------------------------------------------------------------------ */
+/* ---- the library --------------------------------------------------------------------------------------- */
 
 /* api: NEPHRON_API. threads 0: all cores. NULL: another interface, or no memory. */
 NEPHRON_EXPORT nephron *nephron_open(int api, int threads);
@@ -50,101 +53,117 @@ NEPHRON_EXPORT const char *nephron_error(const nephron *n);
 /* "0.1.0" */
 NEPHRON_EXPORT const char *nephron_version(void);
 
-/* ---- images ----------------------------------------------------------------------------------------------------- */
+/* ---- images -------------------------------------------------------------------------------------------- */
 
-/* One file a channel, or one that holds several (a 4D file, a colour picture); or the folder of a DICOM series. Every format of the
- * program. All files must have one geometry. */
+/* One file a channel, or one that holds several (a 4D file, a colour picture); or the folder of a DICOM
+ * series. Every format of the program. All files must have one geometry. */
 NEPHRON_EXPORT nephron_image *nephron_image_read(nephron *n, const char *const *paths, int files);
-/* A copy of voxels [z][y][x][channels]; size and spacing z, y, x. Its place in the patient is the axes' own: x to the left of RAS. */
-NEPHRON_EXPORT nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int size[3], int channels,
-                                                 const double spacing[3]);
+/* A copy of voxels [z][y][x][channels]; size and spacing z, y, x. Its place in the patient is the axes' own:
+ * x to the left of RAS. */
+NEPHRON_EXPORT nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int size[3],
+                                                 int channels, const double spacing[3]);
 NEPHRON_EXPORT void nephron_image_free(nephron_image *i);
 /* Size z, y, x. Returns the channels. */
 NEPHRON_EXPORT int nephron_image_size(const nephron_image *i, int size[3]);
 /* Writes a map [z][y][x] in the image's geometry, in the format that the path's ending says. */
 NEPHRON_EXPORT int nephron_labels_write(const nephron_image *like, const char *path, const uint8_t *map);
 
-/* ---- models ----------------------------------------------------------------------------------------------------- */
+/* ---- models -------------------------------------------------------------------------------------------- */
 
-/* A run folder, or a model folder of nnU-Net. fold: "0" and so on, "all"; NULL: every fold there is, whose outputs are averaged. */
+/* A run folder, or a model folder of nnU-Net. fold: "0" and so on, "all"; NULL: every fold there is, whose
+ * outputs are averaged. */
 NEPHRON_EXPORT nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold);
-/* A new network for a dataset as `nephron train` plans and initialises it. options: JSON as for nephron_trainer_open, and
- * "task" ("segment" or "classify"), "configuration", "base_features", "patch" [z, y, x]; NULL: all defaults. */
+/* A new network for a dataset as `nephron train` plans and initialises it. options: JSON as for
+ * nephron_trainer_open, and "task" ("segment" or "classify"), "configuration", "base_features", "patch" [z,
+ * y, x]; NULL: all defaults. */
 NEPHRON_EXPORT nephron_model *nephron_model_create(nephron *n, const char *dataset, const char *options);
-/* From memory: description is what nephron_model_describe gave, weights a .safetensors file's bytes; NULL and 0 bytes: the
- * first weights that training begins with, to be set by nephron_weights_set or by a task of a federation. */
-NEPHRON_EXPORT nephron_model *nephron_model_parse(nephron *n, const char *description, const void *weights, size_t bytes);
+/* From memory: description is what nephron_model_describe gave, weights a .safetensors file's bytes; NULL and
+ * 0 bytes: the first weights that training begins with, to be set by nephron_weights_set or by a task of a
+ * federation. */
+NEPHRON_EXPORT nephron_model *nephron_model_parse(nephron *n, const char *description, const void *weights,
+                                                  size_t bytes);
 /* JSON of plan, labels and options: with the weights all that there is to know. Belongs to the model. */
 NEPHRON_EXPORT const char *nephron_model_describe(nephron_model *m);
 /* The weights as .safetensors. */
 NEPHRON_EXPORT int nephron_model_save(nephron_model *m, const char *path);
 NEPHRON_EXPORT void nephron_model_free(nephron_model *m);
-/* Channels that it takes and classes (or regions) that it gives; segments: 1, or 0 for a classifier. Any may be NULL. */
+/* Channels that it takes and classes (or regions) that it gives; segments: 1, or 0 for a classifier. Any may
+ * be NULL. */
 NEPHRON_EXPORT int nephron_model_info(const nephron_model *m, int *channels, int *classes, int *segments);
 
 /* Weights as one flat vector, of a model of one fold: every parameter in its order, without gaps. */
 NEPHRON_EXPORT size_t nephron_weights_count(const nephron_model *m);
 NEPHRON_EXPORT int nephron_weights_get(const nephron_model *m, float *weights, size_t count);
 NEPHRON_EXPORT int nephron_weights_set(nephron_model *m, const float *weights, size_t count);
-/* Parameter i: its name (the model's), shape (unused axes 1) and place in the flat vector. Returns the number of axes; 0 beyond the last. */
-NEPHRON_EXPORT int nephron_weights_view(const nephron_model *m, int i, const char **name, int shape[5], size_t *offset);
+/* Parameter i: its name (the model's), shape (unused axes 1) and place in the flat vector. Returns the number
+ * of axes; 0 beyond the last. */
+NEPHRON_EXPORT int nephron_weights_view(const nephron_model *m, int i, const char **name, int shape[5],
+                                        size_t *offset);
 /* The hash that runs print. */
 NEPHRON_EXPORT uint64_t nephron_weights_hash(const nephron_model *m);
 
-/* ---- prediction ------------------------------------------------------------------------------------------------- */
+/* ---- prediction ---------------------------------------------------------------------------------------- */
 
 /* Bytes that predicting this image needs at most, beside image and weights; 0 on an error. */
 NEPHRON_EXPORT size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i);
-/* Sliding windows with all mirrors, as `nephron predict`. map: [z][y][x] label values (NULL for a classifier); probabilities: NULL, or
- * [classes][z][y][x], of a classifier [classes]. */
-NEPHRON_EXPORT int nephron_predict(nephron_model *m, const nephron_image *i, uint8_t *map, float *probabilities);
+/* Sliding windows with all mirrors, as `nephron predict`. map: [z][y][x] label values (NULL for a
+ * classifier); probabilities: NULL, or [classes][z][y][x], of a classifier [classes]. */
+NEPHRON_EXPORT int nephron_predict(nephron_model *m, const nephron_image *i, uint8_t *map,
+                                   float *probabilities);
 /* Into a file in the image's geometry. */
 NEPHRON_EXPORT int nephron_predict_file(nephron_model *m, const nephron_image *i, const char *path);
 
-/* ---- training --------------------------------------------------------------------------------------------------- */
+/* ---- training ------------------------------------------------------------------------------------------ */
 
-/* The training and validation cases of a fold ("0" to "4", "all"), preprocessed for the model, in memory. site: those that DATASET/sites.csv
- * gives to it; NULL: all. */
-NEPHRON_EXPORT nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const char *fold, const char *site);
+/* The training and validation cases of a fold ("0" to "4", "all"), preprocessed for the model, in memory.
+ * site: those that DATASET/sites.csv gives to it; NULL: all. */
+NEPHRON_EXPORT nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const char *fold,
+                                               const char *site);
 /* The same without files: an empty collection, to which cases are added. */
 NEPHRON_EXPORT nephron_data *nephron_data_create(nephron_model *m);
-/* map: label values [z][y][x], copied; of a classifier NULL, or the mask whose box is cut out. target: the class (0 for segmentation).
- * validation: 0 for training, 1 for validation. */
-NEPHRON_EXPORT int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map, int target, int validation);
+/* map: label values [z][y][x], copied; of a classifier NULL, or the mask whose box is cut out. target: the
+ * class (0 for segmentation). validation: 0 for training, 1 for validation. */
+NEPHRON_EXPORT int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map, int target,
+                                    int validation);
 NEPHRON_EXPORT int nephron_data_cases(const nephron_data *d, int *validation);
 NEPHRON_EXPORT void nephron_data_free(nephron_data *d);
-/* options: JSON with any of the members of "training" in a manifest.json (epochs, iterations, batch, learning_rate,
- * optimizer, loss, precision, seed, augment ...) over the model's own; NULL: those. client: the key of the random numbers,
- * 0 for centralised training. The model's weights are trained in place. */
-NEPHRON_EXPORT nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const char *options, uint32_t client);
+/* options: JSON with any of the members of "training" in a manifest.json (epochs, iterations, batch,
+ * learning_rate, optimizer, loss, precision, seed, augment ...) over the model's own; NULL: those. client:
+ * the key of the random numbers, 0 for centralised training. The model's weights are trained in place. */
+NEPHRON_EXPORT nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const char *options,
+                                                     uint32_t client);
 /* Bytes of a step: all that is used until the trainer is freed. */
 NEPHRON_EXPORT size_t nephron_trainer_bytes(const nephron_trainer *t);
-/* Steps first_step, first_step + 1, ... of the schedule; each is a function of seed, client and its number. loss: their mean, or NULL. */
+/* Steps first_step, first_step + 1, ... of the schedule; each is a function of seed, client and its number.
+ * loss: their mean, or NULL. */
 NEPHRON_EXPORT int nephron_train(nephron_trainer *t, uint64_t first_step, int steps, double *loss);
 /* On the validation cases: mean loss, and mean foreground Dice of patches or AUC. Any may be NULL. */
 NEPHRON_EXPORT int nephron_validate(nephron_trainer *t, double *loss, double *metric);
 NEPHRON_EXPORT void nephron_trainer_free(nephron_trainer *t);
 
-/* ---- federation ------------------------------------------------------------------------------------------------- */
+/* ---- federation ---------------------------------------------------------------------------------------- */
 
-/* out = the strategy's mean of n vectors under weights (FedAvg: examples), the same bits in any order. For strategies without a memory:
- * "fedavg", "median", "trimmed", "geomedian", "krum" ... */
-NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *out, const float *const *in, const double *weights,
-                                     int vectors, size_t count);
+/* out = the strategy's mean of n vectors under weights (FedAvg: examples), the same bits in any order. For
+ * strategies without a memory: "fedavg", "median", "trimmed", "geomedian", "krum" ... */
+NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *out, const float *const *in,
+                                     const double *weights, int vectors, size_t count);
 
-/* The three steps of a round. A task is the global weights and the strategy's shared vectors, nephron_task_count floats; an update is
- * weights (nephron_weights_count floats) and NEPHRON_NUMBERS numbers about them. How they travel is the caller's. */
+/* The three steps of a round. A task is the global weights and the strategy's shared vectors,
+ * nephron_task_count floats; an update is weights (nephron_weights_count floats) and NEPHRON_NUMBERS numbers
+ * about them. How they travel is the caller's. */
 #define NEPHRON_NUMBERS 8
-/* options: JSON of "training" over the model's own (epochs are rounds, iterations local ones), and "strategy": {"name": "fedprox",
- * "mu": 0.01}, "minimum". The model is the global one. */
+/* options: JSON of "training" over the model's own (epochs are rounds, iterations local ones), and
+ * "strategy": {"name": "fedprox", "mu": 0.01}, "minimum". The model is the global one. */
 NEPHRON_EXPORT nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites);
 NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
 /* Opens the next round and gives its task. */
 NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t count, int *round);
-/* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened with the key of the site
- * (nephron_site_key) and options of the server's. state: file of what stays at the site between rounds, or NULL where t does. */
-NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site, const char *state, const float *task, int round,
-                                         float *weights, double numbers[NEPHRON_NUMBERS]);
+/* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened with the key
+ * of the site (nephron_site_key) and options of the server's. state: file of what stays at the site between
+ * rounds, or NULL where t does. */
+NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
+                                         const char *state, const float *task, int round, float *weights,
+                                         double numbers[NEPHRON_NUMBERS]);
 /* Takes an update into the open round, in any order; or refuses it with the reason. */
 NEPHRON_EXPORT int nephron_server_add(nephron_server *s, const char *site, const float *weights, size_t count,
                                       const double numbers[NEPHRON_NUMBERS]);

@@ -1,4 +1,5 @@
-/* nephron_federation.c - the public library: the three steps of a round over flat vectors, and aggregation alone. */
+/* nephron_federation.c - the public library: the three steps of a round over flat vectors, and aggregation
+ * alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,14 +8,21 @@
 #include "io/base/file.h"
 #include "tensor/graph/node.h"
 
-/* ---- aggregation alone ------------------------------------------------------------------------------------------ */
+/* ---- aggregation alone --------------------------------------------------------------------------------- */
 
 /* A model of one weight vector: what the strategies need to know of its layout. */
 static struct model *flat_layout(size_t count, struct error *e)
 {
-    if (count < 1 || count > INT32_MAX) return error_set(e, "vectors of %zu values, not 1 to 2^31", count), NULL;
+    if (count < 1 || count > INT32_MAX)
+        return error_set(e, "vectors of %zu values, not 1 to 2^31", count), NULL;
     struct model *m = model_create();
-    struct param p = {.name = "weights", .kind = PARAM_WEIGHT, .ndim = 1, .dim = {(int)count}, .count = count, .fan_in = 1, .fan_out = 1};
+    struct param p = {.name = "weights",
+                      .kind = PARAM_WEIGHT,
+                      .ndim = 1,
+                      .dim = {(int)count},
+                      .count = count,
+                      .fan_in = 1,
+                      .fan_out = 1};
     if (!m) return error_set(e, "out of memory"), NULL;
     model_param(m, &p);
     if (model_finish(m) == 0) return m;
@@ -22,20 +30,22 @@ static struct model *flat_layout(size_t count, struct error *e)
     return error_set(e, "out of memory for %zu values", count), NULL;
 }
 
-static int add_vectors(struct server *s, struct update *u, const struct model *layout, const float *const *in, const double *weights, int vectors,
-                       struct error *e)
+static int add_vectors(struct server *s, struct update *u, const struct model *layout, const float *const *in,
+                       const double *weights, int vectors, struct error *e)
 {
     for (int k = 0; k < vectors; k++) {
         if (!in[k]) return error_set(e, "nephron_aggregate: vector %d is NULL", k);
         snprintf(u->site, sizeof u->site, "%09d", k);
-        u->numbers = (struct contribution){.site = u->site, .examples = weights[k], .steps = 1, .effective = 1, .lr_sum = 1};
+        u->numbers = (struct contribution){
+            .site = u->site, .examples = weights[k], .steps = 1, .effective = 1, .lr_sum = 1};
         nephron_unpack(u->values, layout, in[k]);
         if (server_add(s, u, e)) return error_prefix(e, "vector %d", k);
     }
     return server_end(s, e);
 }
 
-int nephron_aggregate(nephron *n, const char *strategy, float *out, const float *const *in, const double *weights, int vectors, size_t count)
+int nephron_aggregate(nephron *n, const char *strategy, float *out, const float *const *in,
+                      const double *weights, int vectors, size_t count)
 {
     if (!n) return -1;
     struct error *e = &n->e;
@@ -44,7 +54,8 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
     if (!s) return error_set(e, "there is no strategy '%s'", strategy ? strategy : "(NULL)");
     if (s->server_slots || s->site_slots || s->needs_linear)
         return error_set(e, "strategy %s remembers rounds or sites: use nephron_server_open", s->name);
-    if (!out || !in || !weights || vectors < 1) return error_set(e, "nephron_aggregate: %d vectors, or no out, in or weights", vectors);
+    if (!out || !in || !weights || vectors < 1)
+        return error_set(e, "nephron_aggregate: %d vectors, or no out, in or weights", vectors);
     struct model *layout = flat_layout(count, e);
     if (!layout) return -1;
     struct federation f = federation_default(&o, NULL, vectors);
@@ -64,14 +75,15 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
     return status;
 }
 
-/* ---- the server ------------------------------------------------------------------------------------------------- */
+/* ---- the server ---------------------------------------------------------------------------------------- */
 
 static int set_strategy(struct federation *f, const struct json *options, struct error *e)
 {
     const struct json *strategy = json_get(options, "strategy");
     f->minimum = (int)json_integer(options, "minimum", 1);
     f->local_epochs = (int)json_integer(options, "local_epochs", 0);
-    if (strategy && !(f->strategy = strategy_from_json(f->option, strategy, e))) return error_prefix(e, "options");
+    if (strategy && !(f->strategy = strategy_from_json(f->option, strategy, e)))
+        return error_prefix(e, "options");
     for (int k = 0; options && k < options->count; k++) {
         const char *key = options->item[k]->key;
         static const char *const own[] = {"strategy", "minimum", "local_epochs"};
@@ -122,33 +134,45 @@ int nephron_server_begin(nephron_server *s, float *task, size_t count, int *roun
     if (!s) return -1;
     struct error *e = &s->n->e;
     const struct model *layout = s->server.global;
-    if (!task || count != nephron_task_count(s)) return error_set(e, "a task of %zu values, it has %zu", count, nephron_task_count(s));
-    if (s->server.round >= s->federation.train.epochs) return error_set(e, "all %d rounds are done", s->federation.train.epochs);
+    if (!task || count != nephron_task_count(s))
+        return error_set(e, "a task of %zu values, it has %zu", count, nephron_task_count(s));
+    if (s->server.round >= s->federation.train.epochs)
+        return error_set(e, "all %d rounds are done", s->federation.train.epochs);
     if (server_begin(&s->server, &s->task, e)) return -1;
     task += nephron_pack(task, layout, s->task.weights);
-    for (int k = 0; k < s->federation.strategy->shared_slots; k++) task += nephron_pack(task, layout, s->task.shared[k]);
+    for (int k = 0; k < s->federation.strategy->shared_slots; k++)
+        task += nephron_pack(task, layout, s->task.shared[k]);
     if (round) *round = s->task.round;
     return 0;
 }
 
-int nephron_server_add(nephron_server *s, const char *site, const float *weights, size_t count, const double numbers[NEPHRON_NUMBERS])
+int nephron_server_add(nephron_server *s, const char *site, const float *weights, size_t count,
+                       const double numbers[NEPHRON_NUMBERS])
 {
     if (!s) return -1;
     struct error *e = &s->n->e;
     struct update u = {0};
     const struct model *layout = s->server.global;
-    if (!site || !weights || !numbers || !*site || strlen(site) >= SITE_NAME_MAX) return error_set(e, "nephron_server_add: no site, weights or numbers");
-    if (count != nephron_weights_count(s->m)) return error_set(e, "site %s: %zu weights, the model has %zu", site, count, nephron_weights_count(s->m));
+    if (!site || !weights || !numbers || !*site || strlen(site) >= SITE_NAME_MAX)
+        return error_set(e, "nephron_server_add: no site, weights or numbers");
+    if (count != nephron_weights_count(s->m))
+        return error_set(e, "site %s: %zu weights, the model has %zu", site, count,
+                         nephron_weights_count(s->m));
     if (update_init(&u, layout->count, e)) return -1;
     snprintf(u.site, sizeof u.site, "%s", site);
     u.round = s->server.round;
     u.kind = UPDATE_WEIGHTS;
     u.loss = numbers[5];
-    u.numbers = (struct contribution){.site = u.site, .examples = numbers[0], .steps = numbers[1], .effective = numbers[2], .lr_sum = numbers[3],
+    u.numbers = (struct contribution){.site = u.site,
+                                      .examples = numbers[0],
+                                      .steps = numbers[1],
+                                      .effective = numbers[2],
+                                      .lr_sum = numbers[3],
                                       .start_loss = numbers[4]};
     nephron_unpack(u.values, layout, weights);
-    int status = numbers[6] == u.round ? server_add(&s->server, &u, e)
-                                       : error_set(e, "answers round %g, round %d is open", numbers[6], u.round);
+    int status = numbers[6] == u.round
+                     ? server_add(&s->server, &u, e)
+                     : error_set(e, "answers round %g, round %d is open", numbers[6], u.round);
     update_free(&u);
     return status ? error_prefix(e, "site %s", site) : 0;
 }
@@ -158,7 +182,7 @@ int nephron_server_end(nephron_server *s)
     return s ? server_end(&s->server, &s->n->e) : -1;
 }
 
-/* ---- a site ----------------------------------------------------------------------------------------------------- */
+/* ---- a site -------------------------------------------------------------------------------------------- */
 
 uint32_t nephron_site_key(const char *site, int sites)
 {
@@ -166,18 +190,21 @@ uint32_t nephron_site_key(const char *site, int sites)
 }
 
 /* The state of the round before: from the file where there is one, else as it lies in the trainer, or new. */
-static int take_state(nephron_trainer *t, const struct federation *f, const char *site, const char *path, struct error *e)
+static int take_state(nephron_trainer *t, const struct federation *f, const char *site, const char *path,
+                      struct error *e)
 {
     if (!*t->state.name) {
         if (site_state_init(&t->state, site, f, t->learner.model, e)) return -1;
         snprintf(t->state.name, sizeof t->state.name, "%s", site);
         if (path && file_exists(path)) return site_state_read(&t->state, NULL, f, t->learner.model, path, e);
     }
-    return strcmp(t->state.name, site) ? error_set(e, "the trainer is site %s, asked to be %s", t->state.name, site) : 0;
+    return strcmp(t->state.name, site)
+               ? error_set(e, "the trainer is site %s, asked to be %s", t->state.name, site)
+               : 0;
 }
 
-int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site, const char *state, const float *task, int round, float *weights,
-                          double numbers[NEPHRON_NUMBERS])
+int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site, const char *state,
+                          const float *task, int round, float *weights, double numbers[NEPHRON_NUMBERS])
 {
     if (!t || !s) return -1;
     struct error *e = &t->n->e;
@@ -190,7 +217,8 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
         return error_set(e, "nephron_client_update: no site, task, weights or numbers");
     t->options = f->train; /* the server's schedule */
     int status = take_state(t, f, site, state, e), vectors = 1 + f->strategy->shared_slots;
-    if (!status && t->state.next_round > round) status = error_set(e, "site %s is in round %d, asked for %d", site, t->state.next_round, round);
+    if (!status && t->state.next_round > round)
+        status = error_set(e, "site %s is in round %d, asked for %d", site, t->state.next_round, round);
     if (!status) status = update_init(&u, layout->count, e);
     for (int k = 0; !status && k < vectors; k++) {
         vector[k] = calloc(layout->count, sizeof(float));
@@ -203,7 +231,14 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
     if (!status && state) status = site_state_write(&t->state, NULL, f, layout, state, e);
     if (!status) nephron_pack(weights, layout, u.values);
     if (!status) {
-        const double all[NEPHRON_NUMBERS] = {u.numbers.examples, u.numbers.steps, u.numbers.effective, u.numbers.lr_sum, u.numbers.start_loss, u.loss, round, 0};
+        const double all[NEPHRON_NUMBERS] = {u.numbers.examples,
+                                             u.numbers.steps,
+                                             u.numbers.effective,
+                                             u.numbers.lr_sum,
+                                             u.numbers.start_loss,
+                                             u.loss,
+                                             round,
+                                             0};
         memcpy(numbers, all, sizeof all);
     }
     for (int k = 0; k < vectors; k++) free(vector[k]);

@@ -52,13 +52,15 @@ struct nephron_server {
     struct task task;
 };
 
-/* Members of a JSON text over options. text NULL: nothing. *whole, where whole is not NULL, receives the JSON (NULL for none). */
+/* Members of a JSON text over options. text NULL: nothing. *whole, where whole is not NULL, receives the JSON
+ * (NULL for none). */
 int nephron_merge_options(struct train_options *o, const char *text, struct json **whole, struct error *e);
 /* A sample of one's own: preprocessing works in place. */
 int nephron_copy_image(struct sample *s, const nephron_image *i, struct error *e);
 /* The only fold's model, with or without gradients; NULL with a message where there are several. */
 struct model *nephron_single(nephron_model *m, int gradients);
-/* Flat vectors without gaps, as callers see them, from and to those of the model. Return the number of floats. */
+/* Flat vectors without gaps, as callers see them, from and to those of the model. Return the number of
+ * floats. */
 size_t nephron_pack(float *out, const struct model *layout, const float *in);
 size_t nephron_unpack(float *out, const struct model *layout, const float *in);
 

@@ -17,7 +17,8 @@ static int prepare_segmenter(nephron_model *m)
     s->sliding.step = 0.5;
     for (int a = 0; a < 3; a++) s->sliding.mirror[a] = m->run.mirror[a];
     int status = *m->run.path ? file_join(path, sizeof path, m->run.path, "postprocessing.json", e) : 0;
-    if (!status && *m->run.path && file_exists(path)) status = postprocess_read(&s->post, path, &m->run.dataset, e);
+    if (!status && *m->run.path && file_exists(path))
+        status = postprocess_read(&s->post, path, &m->run.dataset, e);
     for (int k = 0; !status && k < m->folds; k++) status = segmenter_add(s, m->model[k], m->n->pool, e);
     if (status) segmenter_free(s);
     return status;
@@ -46,9 +47,11 @@ size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i)
     size_t image = voxels * (size_t)i->sample.channels * sizeof(float);
     if (!m->run.plan) { /* the crop, twice, and the network's block are small beside the copy */
         const int *crop = m->run.options.crop;
-        return image + 64 * (size_t)crop[0] * crop[1] * crop[2] * sizeof(float) * (size_t)m->run.options.resnet.base;
+        return image +
+               64 * (size_t)crop[0] * crop[1] * crop[2] * sizeof(float) * (size_t)m->run.options.resnet.base;
     }
-    if (prepare_segmenter(m) || infer_bytes(&bytes, &c, &m->segmenter.predictor[0], m->run.plan, 1, &m->n->e)) return 0;
+    if (prepare_segmenter(m) || infer_bytes(&bytes, &c, &m->segmenter.predictor[0], m->run.plan, 1, &m->n->e))
+        return 0;
     return bytes + image + graph_bytes(m->segmenter.predictor[0].graph);
 }
 
@@ -72,9 +75,12 @@ static int segment(nephron_model *m, const nephron_image *i, uint8_t *map, float
     size_t voxels = (size_t)i->sample.size[0] * i->sample.size[1] * i->sample.size[2];
     if (prepare_segmenter(m) || nephron_copy_image(&s, i, e)) return -1;
     struct segmenter *g = &m->segmenter;
-    int status = infer_segment(&label, probabilities ? &p : NULL, NULL, g->predictor, g->predictors, g->plan, &s, &g->sliding, e);
-    if (!status && postprocess_apply(&g->post, label, s.full_size)) status = error_set(e, "out of memory for postprocessing");
-    for (size_t k = 0; !status && map && k < voxels; k++) map[k] = (uint8_t)m->run.dataset.label_value[label[k]];
+    int status = infer_segment(&label, probabilities ? &p : NULL, NULL, g->predictor, g->predictors, g->plan,
+                               &s, &g->sliding, e);
+    if (!status && postprocess_apply(&g->post, label, s.full_size))
+        status = error_set(e, "out of memory for postprocessing");
+    for (size_t k = 0; !status && map && k < voxels; k++)
+        map[k] = (uint8_t)m->run.dataset.label_value[label[k]];
     if (!status && probabilities) memcpy(probabilities, p, voxels * (size_t)g->plan->classes * sizeof *p);
     free(label);
     free(p);
@@ -103,8 +109,11 @@ static int classify(nephron_model *m, const nephron_image *i, float *probabiliti
 int nephron_predict(nephron_model *m, const nephron_image *i, uint8_t *map, float *probabilities)
 {
     if (check_image(m, i)) return -1;
-    if (m->run.plan) return map || probabilities ? segment(m, i, map, probabilities) : error_set(&m->n->e, "nephron_predict: neither map nor probabilities");
-    if (map || !probabilities) return error_set(&m->n->e, "nephron_predict: a classifier gives probabilities, no map");
+    if (m->run.plan)
+        return map || probabilities ? segment(m, i, map, probabilities)
+                                    : error_set(&m->n->e, "nephron_predict: neither map nor probabilities");
+    if (map || !probabilities)
+        return error_set(&m->n->e, "nephron_predict: a classifier gives probabilities, no map");
     return classify(m, i, probabilities);
 }
 
@@ -113,7 +122,8 @@ int nephron_predict_file(nephron_model *m, const nephron_image *i, const char *p
     if (check_image(m, i)) return -1;
     if (!path) return error_set(&m->n->e, "nephron_predict_file: no path");
     uint8_t *map = malloc((size_t)i->sample.size[0] * i->sample.size[1] * i->sample.size[2]);
-    int status = map ? nephron_predict(m, i, map, NULL) : error_set(&m->n->e, "%s: out of memory for the label map", path);
+    int status = map ? nephron_predict(m, i, map, NULL)
+                     : error_set(&m->n->e, "%s: out of memory for the label map", path);
     if (!status && (status = nephron_labels_write(i, path, map))) error_set(&m->n->e, "%s", i->n->e.text);
     free(map);
     return status;

@@ -26,14 +26,19 @@ static int keep_site(int *role, const struct dataset *d, const char *site, struc
     return found ? 0 : error_set(e, "%s: there is no site '%s'", path, site);
 }
 
-static int load_data(nephron_data *d, const nephron_model *m, const char *fold, const char *site, struct error *e)
+static int load_data(nephron_data *d, const nephron_model *m, const char *fold, const char *site,
+                     struct error *e)
 {
     const struct train_options *o = &m->run.options;
     int *role = calloc((size_t)d->dataset.cases + 1, sizeof *role);
-    int status = role ? roles_choose(role, &d->dataset, o->task == TASK_SEGMENT, fold ? fold : "0", e) : error_set(e, "out of memory");
+    int status = role ? roles_choose(role, &d->dataset, o->task == TASK_SEGMENT, fold ? fold : "0", e)
+                      : error_set(e, "out of memory");
     if (!status && site) status = keep_site(role, &d->dataset, site, e);
-    if (!status) status = learner_data_load(&d->train, &d->dataset, o, m->run.plan, role, ROLE_TRAIN, m->n->pool, NULL, NULL, e);
-    if (!status && learner_data_load(&d->validation, &d->dataset, o, m->run.plan, role, ROLE_VALIDATION, m->n->pool, NULL, NULL, e)) {
+    if (!status)
+        status = learner_data_load(&d->train, &d->dataset, o, m->run.plan, role, ROLE_TRAIN, m->n->pool, NULL,
+                                   NULL, e);
+    if (!status && learner_data_load(&d->validation, &d->dataset, o, m->run.plan, role, ROLE_VALIDATION,
+                                     m->n->pool, NULL, NULL, e)) {
         learner_data_free(&d->train);
         status = -1;
     }
@@ -48,7 +53,10 @@ nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const cha
     static const char *const folds[] = {"0", "1", "2", "3", "4", "all"};
     int known = !fold;
     for (int k = 0; fold && k < 6; k++) known |= strcmp(fold, folds[k]) == 0;
-    if (!dataset || !known) return error_set(e, "nephron_data_open: no dataset, or fold '%s' is not 0 to 4 or all", fold ? fold : ""), NULL;
+    if (!dataset || !known)
+        return error_set(e, "nephron_data_open: no dataset, or fold '%s' is not 0 to 4 or all",
+                         fold ? fold : ""),
+               NULL;
     nephron_data *d = calloc(1, sizeof *d);
     if (!d) return error_set(e, "out of memory"), NULL;
     d->n = m->n;
@@ -78,7 +86,8 @@ static int take_map(struct sample *s, const uint8_t *map, const struct dataset *
     for (size_t i = 0; i < voxels; i++) {
         int k = 0;
         while (k < d->labels && d->label_value[k] != map[i]) k++;
-        if (k == d->labels && map[i] != d->ignore_label) return error_set(e, "voxel %zu of the map has value %d, which is no label", i, map[i]);
+        if (k == d->labels && map[i] != d->ignore_label)
+            return error_set(e, "voxel %zu of the map has value %d, which is no label", i, map[i]);
         s->label[i] = (uint8_t)(k == d->labels ? LABEL_IGNORE : k);
     }
     return 0;
@@ -86,7 +95,8 @@ static int take_map(struct sample *s, const uint8_t *map, const struct dataset *
 
 static int add_target(struct learner_data *d, int target, const struct train_options *o, struct error *e)
 {
-    if (target < 0 || target >= o->resnet.classes) return error_set(e, "class %d, the model has %d", target, o->resnet.classes);
+    if (target < 0 || target >= o->resnet.classes)
+        return error_set(e, "class %d, the model has %d", target, o->resnet.classes);
     int *grown = realloc(d->target, ((size_t)d->store.cases + 1) * sizeof *grown);
     if (!grown) return error_set(e, "out of memory for %d classes", d->store.cases + 1);
     d->target = grown;
@@ -103,7 +113,8 @@ int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map
     int channels, segments;
     nephron_model_info(d->m, &channels, NULL, &segments);
     if (!i || (segments && !map)) return error_set(e, "nephron_data_add: no image, or no map to learn from");
-    if (i->sample.channels != channels) return error_set(e, "the image has %d channels, the model takes %d", i->sample.channels, channels);
+    if (i->sample.channels != channels)
+        return error_set(e, "the image has %d channels, the model takes %d", i->sample.channels, channels);
     struct learner_data *part = validation ? &d->validation : &d->train;
     if (nephron_copy_image(&s, i, e)) return -1;
     int status = map ? take_map(&s, map, &r->dataset, e) : 0;
@@ -134,16 +145,20 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
 {
     if (!m) return NULL;
     struct error *e = &m->n->e;
-    if (!d || d->n != m->n) return error_set(e, "nephron_trainer_open: no data, or data of another library handle"), NULL;
+    if (!d || d->n != m->n)
+        return error_set(e, "nephron_trainer_open: no data, or data of another library handle"), NULL;
     struct model *one = nephron_single(m, 1);
     nephron_trainer *t = one ? calloc(1, sizeof *t) : NULL;
     if (!t) return one ? (error_set(e, "out of memory"), NULL) : NULL;
     *t = (nephron_trainer){.n = m->n, .m = m, .data = d, .options = m->run.options};
     t->options.ema = 0; /* of the training that made the model */
     int status = nephron_merge_options(&t->options, options, NULL, e);
-    if (!status && t->options.ema > 0) status = error_set(e, "options: ema is kept by the command train alone");
-    if (!status && t->options.task != m->run.options.task) status = error_set(e, "options: task differs from the model's");
-    if (!status) status = learner_create(&t->learner, &t->options, m->run.plan, &d->train, one, client, m->n->pool, e);
+    if (!status && t->options.ema > 0)
+        status = error_set(e, "options: ema is kept by the command train alone");
+    if (!status && t->options.task != m->run.options.task)
+        status = error_set(e, "options: task differs from the model's");
+    if (!status)
+        status = learner_create(&t->learner, &t->options, m->run.plan, &d->train, one, client, m->n->pool, e);
     if (!status && learner_own_optimizer(&t->learner, e)) {
         learner_destroy(&t->learner);
         status = -1;
@@ -164,12 +179,15 @@ int nephron_train(nephron_trainer *t, uint64_t first_step, int steps, double *lo
     if (!t) return -1;
     uint64_t all = (uint64_t)t->options.epochs * (uint64_t)t->options.iterations;
     if (steps < 1 || first_step >= all || (uint64_t)steps > all - first_step)
-        return error_set(&t->n->e, "steps %llu to %llu: the schedule has %llu (epochs times iterations)", (unsigned long long)first_step,
-                         (unsigned long long)(first_step + (uint64_t)steps), (unsigned long long)all);
+        return error_set(&t->n->e, "steps %llu to %llu: the schedule has %llu (epochs times iterations)",
+                         (unsigned long long)first_step, (unsigned long long)(first_step + (uint64_t)steps),
+                         (unsigned long long)all);
     for (int i = 0; i < steps; i++) {
         uint64_t step = first_step + (uint64_t)i;
         double one = learner_step(&t->learner, step, learner_lr(&t->options, step));
-        if (!isfinite(one)) return error_set(&t->n->e, "the loss became %g at step %llu: lower the learning rate", one, (unsigned long long)step);
+        if (!isfinite(one))
+            return error_set(&t->n->e, "the loss became %g at step %llu: lower the learning rate", one,
+                             (unsigned long long)step);
         sum += one;
     }
     if (loss) *loss = sum / steps;
@@ -181,7 +199,8 @@ int nephron_validate(nephron_trainer *t, double *loss, double *metric)
     struct validation v;
     if (!t) return -1;
     int batches = (t->options.iterations + 4) / 5;
-    if (learner_validate(&v, &t->learner, &t->data->validation, batches < 50 ? batches : 50, &t->n->e)) return -1;
+    if (learner_validate(&v, &t->learner, &t->data->validation, batches < 50 ? batches : 50, &t->n->e))
+        return -1;
     if (loss) *loss = v.loss;
     if (metric) *metric = v.metric;
     return 0;

@@ -1,7 +1,8 @@
 /* console.h - text for people: whatever names it holds, it moves no cursor and colours nothing.
  *
- * Names of files, cases, labels and sites come from others. In what goes to the terminal, control characters (but
- * the ends of lines) and bytes that are not UTF-8 are shown as \xNN (text_shown); csv_quote does the same for tables.
+ * Names of files, cases, labels and sites come from others. In what goes to the terminal, control characters
+ * (but the ends of lines) and bytes that are not UTF-8 are shown as \xNN (text_shown); csv_quote does the
+ * same for tables.
  */
 #ifndef APPS_CONSOLE_H
 #define APPS_CONSOLE_H

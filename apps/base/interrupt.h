@@ -1,8 +1,9 @@
-/* interrupt.h - SIGINT and SIGTERM as a wish to stop at the next good place, of commands that keep what they did.
+/* interrupt.h - SIGINT and SIGTERM as a wish to stop at the next good place, of commands that keep what they
+ * did.
  *
- * Before interrupt_begin and after interrupt_end a signal ends the process at once, as ever. Between, the first
- * one is noted, and interrupt_signal tells of it from then on; a second one ends the process at once. Signals
- * that were ignored when the program began (nohup) stay ignored.
+ * Before interrupt_begin and after interrupt_end a signal ends the process at once, as ever. Between, the
+ * first one is noted, and interrupt_signal tells of it from then on; a second one ends the process at once.
+ * Signals that were ignored when the program began (nohup) stay ignored.
  */
 #ifndef APPS_INTERRUPT_H
 #define APPS_INTERRUPT_H

@@ -1,4 +1,5 @@
-/* options.c - command lines against a table; the same table as help, as a manual page and as a list for the shells. */
+/* options.c - command lines against a table; the same table as help, as a manual page and as a list for the
+ * shells. */
 #include "apps/base/options.h"
 #include "apps/base/console.h"
 
@@ -28,7 +29,7 @@ int app_usage(const char *command, const char *format, ...)
     return 2;
 }
 
-/* ---- help ------------------------------------------------------------------------------------------------------- */
+/* ---- help ---------------------------------------------------------------------------------------------- */
 
 static void print_option(const struct option_spec *s)
 {
@@ -49,7 +50,8 @@ static void print_option(const struct option_spec *s)
 void options_print_help(const struct command_help *help)
 {
     const struct option_spec *s = help->options;
-    printf("usage: nephron %s\n\n%s.\n%s", help->usage, help->summary, s->kind == OPTION_GROUP ? "" : "\noptions:\n");
+    printf("usage: nephron %s\n\n%s.\n%s", help->usage, help->summary,
+           s->kind == OPTION_GROUP ? "" : "\noptions:\n");
     for (; s->name; s++) print_option(s);
     printf("  -h, --help                  this text\n");
     if (help->details) printf("\n%s\n", help->details);
@@ -91,7 +93,8 @@ static void print_man_option(const struct option_spec *s)
 
 static void print_man(const char *command, const struct command_help *help)
 {
-    printf(".TH NEPHRON\\-%s 1 \"\" \"nephron %s\"\n.SH NAME\nnephron\\-%s \\- ", command, NEPHRON_VERSION, command);
+    printf(".TH NEPHRON\\-%s 1 \"\" \"nephron %s\"\n.SH NAME\nnephron\\-%s \\- ", command, NEPHRON_VERSION,
+           command);
     print_roff(help->summary);
     printf("\n.SH SYNOPSIS\n.B nephron\n");
     print_roff(help->usage);
@@ -102,20 +105,27 @@ static void print_man(const char *command, const struct command_help *help)
         print_roff(help->details);
         printf("\n.fi\n");
     }
-    printf(".SH EXIT STATUS\n0 done, 1 failed (one line on standard error), 2 wrong usage.\n.SH SEE ALSO\n.BR nephron (1)\n");
+    printf(
+        ".SH EXIT STATUS\n0 done, 1 failed (one line on standard error), 2 wrong usage.\n.SH SEE ALSO\n.BR nephron (1)\n");
 }
 
-/* One option a line: --name, a tab, its choices joined by |, "FILE" for a value, or nothing for a flag; a tab, its text. */
+/* One option a line: --name, a tab, its choices joined by |, "FILE" for a value, or nothing for a flag; a
+ * tab, its text. */
 static void print_list(const struct command_help *help)
 {
     for (const struct option_spec *s = help->options; s->name; s++)
         if (s->kind != OPTION_GROUP)
-            printf("--%s\t%s\t%s\n", s->name, s->choices ? s->choices : s->argument ? s->argument : "", s->text);
+            printf("--%s\t%s\t%s\n", s->name,
+                   s->choices    ? s->choices
+                   : s->argument ? s->argument
+                                 : "",
+                   s->text);
 }
 
-/* ---- parsing ---------------------------------------------------------------------------------------------------- */
+/* ---- parsing ------------------------------------------------------------------------------------------- */
 
-/* Changes of one letter, and swaps of two neighbours, that make b of a (Damerau and Levenshtein, each letter once); for short words. */
+/* Changes of one letter, and swaps of two neighbours, that make b of a (Damerau and Levenshtein, each letter
+ * once); for short words. */
 static int edit_distance(const char *a, const char *b)
 {
     enum { LONGEST = 40 };
@@ -126,7 +136,8 @@ static int edit_distance(const char *a, const char *b)
             int least = i == 0 ? j : j == 0 ? i : d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
             if (i && j && d[i - 1][j] + 1 < least) least = d[i - 1][j] + 1;
             if (i && j && d[i][j - 1] + 1 < least) least = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < least) least = d[i - 2][j - 2] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < least)
+                least = d[i - 2][j - 2] + 1;
             d[i][j] = least;
         }
     return d[n][m];
@@ -145,8 +156,10 @@ static int unknown_option(const char *command, const struct command_help *help, 
     char word[48];
     const char *best = NULL;
     int distance = OPTIONS_FAR;
-    snprintf(word, sizeof word, "%.*s", (int)strcspn(given + strspn(given, "-"), "="), given + strspn(given, "-"));
-    for (const struct option_spec *s = help->options; given[1] == '-' && s->name; s++) distance = options_closer(&best, s->name, word, distance);
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(given + strspn(given, "-"), "="),
+             given + strspn(given, "-"));
+    for (const struct option_spec *s = help->options; given[1] == '-' && s->name; s++)
+        distance = options_closer(&best, s->name, word, distance);
     if (best) return app_usage(command, "unknown option '%s', did you mean --%s?", given, best);
     return app_usage(command, "unknown option '%s'", given);
 }
@@ -200,7 +213,8 @@ static int set_option(const char *command, const struct option_spec *s, const ch
         return 0;
     case OPTION_TEXTS: {
         struct option_texts *list = s->value;
-        if (list->count == OPTION_TEXTS_MAX) return app_usage(command, "--%s is given more than %d times", s->name, OPTION_TEXTS_MAX);
+        if (list->count == OPTION_TEXTS_MAX)
+            return app_usage(command, "--%s is given more than %d times", s->name, OPTION_TEXTS_MAX);
         list->text[list->count++] = text;
         return 0;
     }
@@ -212,8 +226,8 @@ static int set_option(const char *command, const struct option_spec *s, const ch
         return 0;
     case OPTION_SIZE3: {
         int *size = s->value, used = 0;
-        if (sscanf(text, "%d,%d,%d%n", &size[0], &size[1], &size[2], &used) != 3 || text[used] || size[0] < 1 ||
-            size[1] < 1 || size[2] < 1)
+        if (sscanf(text, "%d,%d,%d%n", &size[0], &size[1], &size[2], &used) != 3 || text[used] ||
+            size[0] < 1 || size[1] < 1 || size[2] < 1)
             return app_usage(command, "--%s is '%s', must be three sizes Z,Y,X", s->name, text);
         return 0;
     }
@@ -231,8 +245,8 @@ static int set_option(const char *command, const struct option_spec *s, const ch
     return 0;
 }
 
-int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help, int min_operands,
-                  int max_operands, int *status)
+int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help,
+                  int min_operands, int max_operands, int *status)
 {
     const char *command = argv[0];
     int options_ended = 0;
@@ -252,7 +266,8 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
             options_ended = 1;
             continue;
         }
-        if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0 || strcmp(a, "--help=man") == 0 || strcmp(a, "--help=list") == 0) {
+        if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0 || strcmp(a, "--help=man") == 0 ||
+            strcmp(a, "--help=list") == 0) {
             if (a[1] != '-' || !a[6]) options_print_help(help);
             else if (a[7] == 'm') print_man(command, help);
             else print_list(help);

@@ -1,7 +1,8 @@
 /* options.h - GNU-style command lines: --name value, --name=value, flags, -o FILE, -h; operands between.
  *
- * A command describes its options in a table; options_parse fills the variables. `nephron help COMMAND` prints the same table, and
- * `nephron COMMAND --help=man` and `--help=list` print it for the manual page and for the shells' completion.
+ * A command describes its options in a table; options_parse fills the variables. `nephron help COMMAND`
+ * prints the same table, and `nephron COMMAND --help=man` and `--help=list` print it for the manual page and
+ * for the shells' completion.
  *
  *     int n = 1; const char *out = NULL; int quiet = 0;
  *     struct option_spec spec[] = {
@@ -61,12 +62,13 @@ struct operands {
     int count;
 };
 
-/* argv[0] is the command's name. Returns 1 when parsed; 0 when the command must stop with *status: 0 after -h (help printed), 2 after a
- * wrong usage (one line on stderr). */
-int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help, int min_operands,
-                  int max_operands, int *status);
+/* argv[0] is the command's name. Returns 1 when parsed; 0 when the command must stop with *status: 0 after -h
+ * (help printed), 2 after a wrong usage (one line on stderr). */
+int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help,
+                  int min_operands, int max_operands, int *status);
 void options_print_help(const struct command_help *help);
-/* For "did you mean": if candidate is nearer to word than distance, it becomes *best. Returns the smaller distance. Begin with OPTIONS_FAR. */
+/* For "did you mean": if candidate is nearer to word than distance, it becomes *best. Returns the smaller
+ * distance. Begin with OPTIONS_FAR. */
 enum { OPTIONS_FAR = 4 };
 int options_closer(const char **best, const char *candidate, const char *word, int distance);
 
@@ -80,8 +82,14 @@ int app_usage(const char *command, const char *format, ...);
 
 /* Common options. */
 #define OPTION_HEADING(text) "", 0, OPTION_GROUP, 0, 0, text, 0, 0, 0
-#define OPTION_THREADS(variable) {"threads", 'j', OPTION_INT, &(variable), "N", "threads (default: all cores)", 1, 1024, 0}
-#define OPTION_SEED_(variable) {"seed", 0, OPTION_SEED, &(variable), "N", "seed of every random number (default 1)", 0, 0, 0}
+#define OPTION_THREADS(variable)                                                                             \
+    {                                                                                                        \
+        "threads", 'j', OPTION_INT, &(variable), "N", "threads (default: all cores)", 1, 1024, 0             \
+    }
+#define OPTION_SEED_(variable)                                                                               \
+    {                                                                                                        \
+        "seed", 0, OPTION_SEED, &(variable), "N", "seed of every random number (default 1)", 0, 0, 0         \
+    }
 #define OPTION_QUIET(variable) {"quiet", 'q', OPTION_FLAG, &(variable), 0, "no progress, no tables", 0, 0, 0}
 
 /* The commands. argv[0] is the command's name. Each returns the exit code. */

@@ -14,7 +14,14 @@
 static const unsigned char palette[][3] = {{230, 159, 0}, {86, 180, 233},  {0, 158, 115}, {240, 228, 66},
                                            {213, 94, 0},  {204, 121, 167}, {0, 114, 178}};
 static const unsigned char black[3] = {0, 0, 0};
-enum { PALETTE = sizeof palette / sizeof *palette, PANEL_MIN = 320, PANEL_MAX = 4096, GAP = 8, LETTERS = 2, LINE = 20 };
+enum {
+    PALETTE = sizeof palette / sizeof *palette,
+    PANEL_MIN = 320,
+    PANEL_MAX = 4096,
+    GAP = 8,
+    LETTERS = 2,
+    LINE = 20
+};
 
 /* What is drawn: the case, and its maps, either of which may be NULL. */
 struct overlay {
@@ -29,7 +36,8 @@ struct overlay {
 static int longest_side(const struct overlay *o)
 {
     const struct upright *u = &o->view;
-    const double down = o->s->spacing[u->axis[0]], across = o->s->spacing[u->axis[1]], finest = fmin(down, across);
+    const double down = o->s->spacing[u->axis[0]], across = o->s->spacing[u->axis[1]],
+                 finest = fmin(down, across);
     const double voxels = fmax(u->count[0] * down, u->count[1] * across) / finest;
     if (voxels >= PANEL_MIN) return (int)fmin(voxels, PANEL_MAX);
     return (int)(voxels * ceil(PANEL_MIN / voxels) + 0.5);
@@ -45,7 +53,8 @@ static void look(struct overlay *o)
 }
 
 /* One panel at (left, top): image and, where map is not NULL, its labels tinted and outlined. */
-static void draw_panel(struct letters_canvas *c, int left, int top, const struct overlay *o, const uint8_t *map)
+static void draw_panel(struct letters_canvas *c, int left, int top, const struct overlay *o,
+                       const uint8_t *map)
 {
     const struct upright *u = &o->view;
     for (int y = 0; y < u->pixels[0]; y++)
@@ -88,8 +97,8 @@ static void draw_square(struct letters_canvas *c, int left, int top, const unsig
             memcpy(c->rgb + ((size_t)(top + y) * (size_t)c->width + (size_t)(left + x)) * 3, colour, 3);
 }
 
-/* The labels that occur, in lines of the canvas's width; without a picture (c->rgb NULL) they are only counted. Returns
- * the lines. */
+/* The labels that occur, in lines of the canvas's width; without a picture (c->rgb NULL) they are only
+ * counted. Returns the lines. */
 static int draw_legend(struct letters_canvas *c, int top, const struct overlay *o)
 {
     unsigned char seen[256] = {0};
@@ -131,13 +140,15 @@ int overlay_write(const char *path, const char *case_name, const struct dataset 
     char title[200];
     look(&o);
     const struct upright *u = &o.view;
-    snprintf(title, sizeof title, "%.80s, %.40s, %s%sslice %d of %d", case_name, d->channels ? d->channel_name[0] : "image",
-             u->plane, *u->plane ? " " : "", u->slice + 1, raw->size[u->through]);
+    snprintf(title, sizeof title, "%.80s, %.40s, %s%sslice %d of %d", case_name,
+             d->channels ? d->channel_name[0] : "image", u->plane, *u->plane ? " " : "", u->slice + 1,
+             raw->size[u->through]);
     c.width = panels * u->pixels[1] + (panels - 1) * GAP;
     if (c.width < letters_width(title, LETTERS) + 8) c.width = letters_width(title, LETTERS) + 8;
     c.height = top + u->pixels[0] + GAP + draw_legend(&c, 0, &o) * LINE;
     const size_t bytes = (size_t)c.width * (size_t)c.height * 3;
-    if (!(c.rgb = malloc(bytes))) return error_set(e, "%s: out of memory for a picture of %d x %d", path, c.width, c.height);
+    if (!(c.rgb = malloc(bytes)))
+        return error_set(e, "%s: out of memory for a picture of %d x %d", path, c.width, c.height);
     memset(c.rgb, 255, bytes);
     letters_draw(&c, 4, 4, title, LETTERS, black);
     for (int k = 0, left = 0; k < 3; k++) {

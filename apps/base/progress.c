@@ -32,7 +32,8 @@ void progress_clear(struct progress *p)
     p->drawn = 0;
 }
 
-/* A terminal sees ten updates a second, a log one line every tenth of the work, and none sooner than after 5 s. */
+/* A terminal sees ten updates a second, a log one line every tenth of the work, and none sooner than after 5
+ * s. */
 void progress_update(struct progress *p, double done, double of, const char *note)
 {
     if (p->quiet || of <= 0) return;
@@ -46,7 +47,8 @@ void progress_update(struct progress *p, double done, double of, const char *not
         int filled = (int)(30 * done / of);
         for (int i = 0; i < 30; i++) bar[i] = i < filled ? '#' : '.';
         bar[30] = 0;
-        fprintf(stderr, "\r%s [%s] %3d %% %s left%s%s\033[K", p->title, bar, percent, done > 0 ? left : "?", note[0] ? ", " : "", note);
+        fprintf(stderr, "\r%s [%s] %3d %% %s left%s%s\033[K", p->title, bar, percent, done > 0 ? left : "?",
+                note[0] ? ", " : "", note);
         fflush(stderr);
         p->drawn = 1;
         p->shown = now;

@@ -13,11 +13,11 @@ static int is_label(uint8_t value)
     return value != 0 && value != LABEL_IGNORE;
 }
 
-/* ---- the plane ---------------------------------------------------------------------------------------------- */
+/* ---- the plane ----------------------------------------------------------------------------------------- */
 
-/* World axis (0: left to right, 1: back to front, 2: feet to head) nearest to each axis of the array, no two the same,
- * the clearest first; 0 where a column of the affine is zero. The affine's columns are those of a file, x first: axis 2
- * of the array is column 0. */
+/* World axis (0: left to right, 1: back to front, 2: feet to head) nearest to each axis of the array, no two
+ * the same, the clearest first; 0 where a column of the affine is zero. The affine's columns are those of a
+ * file, x first: axis 2 of the array is column 0. */
 static int world_axes(int world[3], int forward[3], const struct sample *s)
 {
     int taken[3] = {0}, done[3] = {0};
@@ -92,7 +92,7 @@ void upright_choose(struct upright *u, const struct sample *s, const uint8_t *la
     choose_slice(u, s, label);
 }
 
-/* ---- the part of it that is shown ----------------------------------------------------------------------------- */
+/* ---- the part of it that is shown ---------------------------------------------------------------------- */
 
 void upright_narrow(struct upright *u, const struct sample *s, const uint8_t *label, int voxels)
 {
@@ -151,14 +151,15 @@ void upright_size(struct upright *u, const struct sample *s, int longest)
     }
 }
 
-/* ---- voxels and pixels ---------------------------------------------------------------------------------------- */
+/* ---- voxels and pixels --------------------------------------------------------------------------------- */
 
 size_t upright_at(const struct upright *u, const struct sample *s, int row, int column)
 {
     const int place[2] = {u->begin[0] + row, u->begin[1] + column};
     int index[3];
     index[u->through] = u->slice;
-    for (int k = 0; k < 2; k++) index[u->axis[k]] = u->flip[k] ? s->size[u->axis[k]] - 1 - place[k] : place[k];
+    for (int k = 0; k < 2; k++)
+        index[u->axis[k]] = u->flip[k] ? s->size[u->axis[k]] - 1 - place[k] : place[k];
     return ((size_t)index[0] * (size_t)s->size[1] + (size_t)index[1]) * (size_t)s->size[2] + (size_t)index[2];
 }
 
@@ -213,7 +214,7 @@ unsigned char upright_grey(float value, float low, float high)
     return high > low ? (unsigned char)fminf(fmaxf((value - low) / (high - low) * 255, 0), 255) : 0;
 }
 
-/* ---- letters ---------------------------------------------------------------------------------------------------- */
+/* ---- letters ------------------------------------------------------------------------------------------- */
 
 /* White with a black edge. */
 static void draw_letter(struct letters_canvas *c, int x, int y, char letter)

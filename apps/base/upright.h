@@ -1,6 +1,6 @@
-/* upright.h - a slice of a case as people expect to see it: by its affine, the patient's front or head up and the
- * right side on the left of the picture, with letters on the edges, and pixels as wide as high in mm whatever the
- * voxels are. What the pictures of validation and of the study's report share.
+/* upright.h - a slice of a case as people expect to see it: by its affine, the patient's front or head up and
+ * the right side on the left of the picture, with letters on the edges, and pixels as wide as high in mm
+ * whatever the voxels are. What the pictures of validation and of the study's report share.
  */
 #ifndef APPS_UPRIGHT_H
 #define APPS_UPRIGHT_H
@@ -19,12 +19,15 @@ struct upright {
     char mark[4];       /* at the left, right, top and bottom: R L A P S I; spaces without an affine */
 };
 
-/* The slice with the most labelled voxels (label NULL: the middle one) across the axis of the largest spacing, of equal
- * ones the axis nearest to feet to head; all of it. Without an affine it lies as the array does. */
+/* The slice with the most labelled voxels (label NULL: the middle one) across the axis of the largest
+ * spacing, of equal ones the axis nearest to feet to head; all of it. Without an affine it lies as the array
+ * does. */
 void upright_choose(struct upright *u, const struct sample *s, const uint8_t *label);
-/* Shows at most `voxels` along each axis, around the middle of label's foreground in the slice, within the image. */
+/* Shows at most `voxels` along each axis, around the middle of label's foreground in the slice, within the
+ * image. */
 void upright_narrow(struct upright *u, const struct sample *s, const uint8_t *label, int voxels);
-/* Leaves a border out that has neither signal nor a label of any of the maps (each may be NULL), but for a margin. */
+/* Leaves a border out that has neither signal nor a label of any of the maps (each may be NULL), but for a
+ * margin. */
 void upright_trim(struct upright *u, const struct sample *s, const uint8_t *const *map, int maps);
 /* Gives the longer side this many pixels. */
 void upright_size(struct upright *u, const struct sample *s, int longest);

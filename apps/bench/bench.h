@@ -5,14 +5,18 @@
 #include "io/base/error.h"
 #include "io/base/text.h"
 
-/* Both print as they measure and put the rows into table, as CSV with a header; nothing of it counts after an error. */
+/* Both print as they measure and put the rows into table, as CSV with a header; nothing of it counts after an
+ * error. */
 
-/* Convolution layers alone: forward, backward-data, backward-weights, against the peak of that precision measured in the same run.
- * Columns name,precision,pass,threads,seconds,gflops,peak_gflops. filter: NULL, or a part of the name. precision: "fp32", "bf16"
- * (activations in bf16, except for images of one channel and the outputs of heads), or NULL: both. */
-int bench_kernels(struct text *table, int threads, const char *filter, const char *precision, struct error *e);
-/* Whole training steps (inference: forward passes and a sliding window), each in a process of its own, so that its peak memory is its own.
- * Columns name,precision,threads,seconds,peak_bytes. */
-int bench_networks(struct text *table, int threads, const char *filter, const char *precision, int inference, struct error *e);
+/* Convolution layers alone: forward, backward-data, backward-weights, against the peak of that precision
+ * measured in the same run. Columns name,precision,pass,threads,seconds,gflops,peak_gflops. filter: NULL, or
+ * a part of the name. precision: "fp32", "bf16" (activations in bf16, except for images of one channel and
+ * the outputs of heads), or NULL: both. */
+int bench_kernels(struct text *table, int threads, const char *filter, const char *precision,
+                  struct error *e);
+/* Whole training steps (inference: forward passes and a sliding window), each in a process of its own, so
+ * that its peak memory is its own. Columns name,precision,threads,seconds,peak_bytes. */
+int bench_networks(struct text *table, int threads, const char *filter, const char *precision, int inference,
+                   struct error *e);
 
 #endif

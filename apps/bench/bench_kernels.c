@@ -11,7 +11,8 @@
 #include "tensor/base/pool.h"
 #include "tensor/base/rng.h"
 
-/* nnU-Net's stages for a hippocampus (patch 40x56x40) and for 128x128x128, a ResNet's, heads (p) and transposed ones (t). */
+/* nnU-Net's stages for a hippocampus (patch 40x56x40) and for 128x128x128, a ResNet's, heads (p) and
+ * transposed ones (t). */
 static const struct layer {
     const char *name;
     int n, c, k, in[3], kernel, stride, transposed;
@@ -62,7 +63,8 @@ static size_t larger(size_t a, size_t b)
 
 static size_t scratch_floats(const struct conv3d *c)
 {
-    return larger(c->scratch[CONV_FORWARD], larger(c->scratch[CONV_BACKWARD_DATA], c->scratch[CONV_BACKWARD_WEIGHTS]));
+    return larger(c->scratch[CONV_FORWARD],
+                  larger(c->scratch[CONV_BACKWARD_DATA], c->scratch[CONV_BACKWARD_WEIGHTS]));
 }
 
 enum { BUFFERS = 9 };
@@ -88,8 +90,8 @@ static void fill(void *values, size_t n, enum conv_type type, struct rng *rng)
 
 static int run_create(struct run *r, const struct layer *l, int bf16, int threads, struct error *e)
 {
-    const int pad = l->kernel / 2, size[3] = {l->kernel, l->kernel, l->kernel}, stride[3] = {l->stride, l->stride, l->stride},
-              pads[3] = {pad, pad, pad};
+    const int pad = l->kernel / 2, size[3] = {l->kernel, l->kernel, l->kernel},
+              stride[3] = {l->stride, l->stride, l->stride}, pads[3] = {pad, pad, pad};
     struct conv3d_shape shape = l->transposed ? conv3d_shape_transposed(l->n, l->c, l->k, l->in, stride)
                                               : conv3d_shape(l->n, l->c, l->k, l->in, size, stride, pads);
     /* An image comes as floats, and logits leave as floats. */
@@ -98,10 +100,12 @@ static int run_create(struct run *r, const struct layer *l, int bf16, int thread
     *r = (struct run){.c = conv3d_choose(&shape, l->transposed, threads)};
     const struct conv3d_shape *s = &shape;
     const enum conv_type types[BUFFERS] = {s->x_type, s->x_type, s->y_type, s->y_type};
-    const size_t taps = (size_t)l->kernel * (size_t)l->kernel * (size_t)l->kernel, c = (size_t)s->c, k = (size_t)s->k;
+    const size_t taps = (size_t)l->kernel * (size_t)l->kernel * (size_t)l->kernel, c = (size_t)s->c,
+                 k = (size_t)s->k;
     const size_t in = (size_t)s->n * (size_t)s->in[0] * (size_t)s->in[1] * (size_t)s->in[2];
     const size_t out = (size_t)s->n * (size_t)s->out[0] * (size_t)s->out[1] * (size_t)s->out[2];
-    const size_t values[BUFFERS] = {in * c, in * c, out * k, out * k, c * k * taps, c * k * taps, k, k, scratch_floats(&r->c)};
+    const size_t values[BUFFERS] = {
+        in * c, in * c, out * k, out * k, c * k * taps, c * k * taps, k, k, scratch_floats(&r->c)};
     size_t bytes = 0;
     for (int i = 0; i < BUFFERS; i++) bytes += padded_bytes(values[i], types[i]);
     char *at = r->block = aligned_alloc(64, bytes);
@@ -140,8 +144,8 @@ static double median_seconds(const struct run *r, enum pass pass, struct pool *p
     return seconds[n / 2];
 }
 
-static void bench_layer(const struct run *r, const char *name, const char *precision, struct pool *pool, double peak,
-                        struct text *table)
+static void bench_layer(const struct run *r, const char *name, const char *precision, struct pool *pool,
+                        double peak, struct text *table)
 {
     const int threads = pool_threads(pool);
     printf("%-24s", name);
@@ -150,7 +154,8 @@ static void bench_layer(const struct run *r, const char *name, const char *preci
         printf(" %9.2f ms %6.1f %4.0f%%", seconds * 1e3, gflops, 100 * gflops / peak);
         fflush(stdout);
         char row[200];
-        snprintf(row, sizeof row, "%s,%s,%s,%d,%.6g,%.4g,%.4g\n", name, precision, pass_names[pass], threads, seconds, gflops, peak);
+        snprintf(row, sizeof row, "%s,%s,%s,%d,%.6g,%.4g,%.4g\n", name, precision, pass_names[pass], threads,
+                 seconds, gflops, peak);
         text_puts(table, row);
     }
     printf("\n");
@@ -162,8 +167,9 @@ static int bench_layers(int bf16, const char *filter, struct pool *pool, struct 
     const char *precision = bf16 ? "bf16" : "fp32";
     const double peak = bf16 ? kernel_peak_bf16(pool) : kernel_peak_f32(pool);
     int found = 0;
-    printf("%s, %s, %d threads, peak %.1f GFLOP/s\n%-24s %25s %25s %25s\n", precision, cpu_isa_name(cpu_isa()), pool_threads(pool), peak,
-           "median, GFLOP/s, of peak", "forward", "backward-data", "backward-weights");
+    printf("%s, %s, %d threads, peak %.1f GFLOP/s\n%-24s %25s %25s %25s\n", precision,
+           cpu_isa_name(cpu_isa()), pool_threads(pool), peak, "median, GFLOP/s, of peak", "forward",
+           "backward-data", "backward-weights");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         struct run r;
         if (filter && !strstr(layers[i].name, filter)) continue;
@@ -182,7 +188,8 @@ int bench_kernels(struct text *table, int threads, const char *filter, const cha
     int found = 1;
     text_puts(table, "name,precision,pass,threads,seconds,gflops,peak_gflops\n");
     for (int bf16 = 0; bf16 < 2 && found > 0; bf16++)
-        if (!precision || !strcmp(precision, bf16 ? "bf16" : "fp32")) found = bench_layers(bf16, filter, pool, table, e);
+        if (!precision || !strcmp(precision, bf16 ? "bf16" : "fp32"))
+            found = bench_layers(bf16, filter, pool, table, e);
     pool_destroy(pool);
     if (found == 0) error_set(e, "bench: no layer's name contains \"%s\"", filter);
     return found > 0 ? 0 : -1;

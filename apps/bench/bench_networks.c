@@ -1,4 +1,5 @@
-/* bench_networks.c - training steps and inference of the networks that tools for PyTorch are measured with. */
+/* bench_networks.c - training steps and inference of the networks that tools for PyTorch are measured with.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,13 @@ struct bench_case {
     const char *name;
     int inference, resnet;
     int batch, patch[3];
-    int stages, flat_stages; /* stages; how many of them have kernel 1x3x3 and, after the first, stride 1x2x2 */
+    int stages,
+        flat_stages; /* stages; how many of them have kernel 1x3x3 and, after the first, stride 1x2x2 */
     int volume[3];           /* sliding window over this volume, with all mirrors; 0: one forward pass */
 };
 
-/* U-Nets: 32 features, doubled up to 320, one channel, three classes. ResNets: 18 layers, 3x3x3 stem, 11 classes. The flat one is nnU-Net's plan for
- * spacing 5 x 1.5625 x 1.5625 mm (golden_plans.json). */
+/* U-Nets: 32 features, doubled up to 320, one channel, three classes. ResNets: 18 layers, 3x3x3 stem, 11
+ * classes. The flat one is nnU-Net's plan for spacing 5 x 1.5625 x 1.5625 mm (golden_plans.json). */
 static const struct bench_case cases[] = {
     {"unet_hippo", 0, 0, 9, {40, 56, 40}, 4, 0, {0}},
     {"unet_hippo_b2", 0, 0, 2, {40, 56, 40}, 4, 0, {0}},
@@ -41,7 +43,13 @@ enum { CASES = sizeof cases / sizeof *cases, RUNS_MAX = 9 };
 
 static struct plan make_plan(const struct bench_case *c)
 {
-    struct plan p = {.architecture = "plain", .dims = 3, .batch = c->batch, .stages = c->stages, .channels = 1, .classes = 3, .deep_supervision = 1};
+    struct plan p = {.architecture = "plain",
+                     .dims = 3,
+                     .batch = c->batch,
+                     .stages = c->stages,
+                     .channels = 1,
+                     .classes = 3,
+                     .deep_supervision = 1};
     int size[3];
     memcpy(p.patch, c->patch, sizeof p.patch);
     memcpy(size, c->patch, sizeof size);
@@ -88,7 +96,8 @@ static int prepare_training(struct subject *s, struct error *e)
     if (c->resnet) {
         struct resnet_config config = {.depth = 18, .channels = 1, .classes = 11, .base = 64};
         s->graph = graph_create(s->model, s->pool, GRAPH_TRAIN | s->flags);
-        image = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
+        image = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1),
+                            DT_F32, 0);
         label[0] = graph_input(s->graph, "label", SHAPE(c->batch, 1, 1, 1, 1), DT_U8, 0);
         s->loss = op_cross_entropy(s->graph, resnet_forward(s->graph, &config, image), label[0], NULL);
     } else {
@@ -104,12 +113,14 @@ static int prepare_training(struct subject *s, struct error *e)
     struct optimizer_settings settings = {.momentum = c->resnet ? 0.9f : 0.99f, .weight_decay = 3e-5f};
     if (optimizer_init(&s->optimizer, &optimizer_sgd, &settings, c->resnet ? 0 : 12, s->model, e)) return -1;
     if (graph_plan(s->graph)) return error_set(e, "%s: out of memory for the plan of a step", c->name);
-    if (graph_bind(s->graph)) return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
+    if (graph_bind(s->graph))
+        return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
     fill_random(image->data, shape_count(image->shape));
     struct rng rng = rng_stream(2, 0, 0, RNG_TEST);
     for (int i = 0; i < labels; i++) {
         uint8_t *v = label[i] ? label[i]->data : NULL;
-        for (size_t k = 0; v && k < shape_count(label[i]->shape); k++) v[k] = (uint8_t)rng_below(&rng, c->resnet ? 11 : 3);
+        for (size_t k = 0; v && k < shape_count(label[i]->shape); k++)
+            v[k] = (uint8_t)rng_below(&rng, c->resnet ? 11 : 3);
     }
     return 0;
 }
@@ -121,14 +132,16 @@ static int prepare_inference(struct subject *s, struct error *e)
     if (c->resnet) {
         struct resnet_config config = {.depth = 18, .channels = 1, .classes = 11, .base = 64};
         s->graph = graph_create(s->model, s->pool, s->flags);
-        struct tensor *x = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
+        struct tensor *x = graph_input(s->graph, "image",
+                                       SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
         graph_keep(s->graph, resnet_forward(s->graph, &config, x));
         if (model_finish_inference(s->model))
             return error_set(e, "%s: out of memory for the weights", c->name);
         init_he(s->model, 1, 0, 1);
         if (graph_plan(s->graph))
             return error_set(e, "%s: out of memory for the plan of an inference", c->name);
-        if (graph_bind(s->graph)) return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
+        if (graph_bind(s->graph))
+            return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
         fill_random(x->data, shape_count(x->shape));
         return 0;
     }
@@ -197,12 +210,15 @@ static int measure(struct measured *m, const struct bench_case *c, int bf16, int
     getrusage(RUSAGE_SELF, &u);
     m->seconds = n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
     m->bytes = (double)u.ru_maxrss * 1024;
-    m->flops = s.graph ? graph_flops(s.graph) * (c->inference ? 1 : 3) : c->volume[0] ? 0 : graph_flops(s.predictor.graph);
+    m->flops = s.graph        ? graph_flops(s.graph) * (c->inference ? 1 : 3)
+               : c->volume[0] ? 0
+                              : graph_flops(s.predictor.graph);
     return 0;
 }
 
 /* In a child, which the operating system cleans up after: the next case starts from nothing. */
-static int measure_apart(struct measured *m, const struct bench_case *c, int bf16, int threads, struct error *e)
+static int measure_apart(struct measured *m, const struct bench_case *c, int bf16, int threads,
+                         struct error *e)
 {
     int pipe_end[2], status;
     if (pipe(pipe_end)) return error_set(e, "%s: no pipe", c->name);
@@ -225,16 +241,20 @@ static int measure_apart(struct measured *m, const struct bench_case *c, int bf1
     return m->status ? error_set(e, "%s", m->error.text) : 0;
 }
 
-int bench_networks(struct text *table, int threads, const char *filter, const char *precision, int inference, struct error *e)
+int bench_networks(struct text *table, int threads, const char *filter, const char *precision, int inference,
+                   struct error *e)
 {
     int status = 0, found = 0;
     text_puts(table, "name,precision,threads,seconds,peak_bytes\n");
-    printf("%-26s %-9s %-7s %7s %10s %10s %10s\n", "name", "precision", "isa", "threads", "seconds", "GFLOP/s", "peak MB");
+    printf("%-26s %-9s %-7s %7s %10s %10s %10s\n", "name", "precision", "isa", "threads", "seconds",
+           "GFLOP/s", "peak MB");
     for (int i = 0; !status && i < 2 * CASES; i++) {
         const struct bench_case *c = &cases[i / 2];
         const char *type = i % 2 ? "bf16" : "fp32";
         struct measured m;
-        if (c->inference != inference || (filter && !strstr(c->name, filter)) || (precision && strcmp(precision, type))) continue;
+        if (c->inference != inference || (filter && !strstr(c->name, filter)) ||
+            (precision && strcmp(precision, type)))
+            continue;
         found = 1;
         status = measure_apart(&m, c, i % 2, threads, e);
         if (status) break;

@@ -45,14 +45,17 @@ int cmd_bench(int argc, char **argv)
 {
     const char *csv = NULL, *json = NULL, *filter = NULL, *precision = NULL;
     int threads = 0;
-    struct option_spec spec[] = {{"csv", 0, OPTION_TEXT, &csv, "FILE", "also as a table", 0, 0, 0},
-                                 {"json", 0, OPTION_TEXT, &json, "FILE", "the table as JSON, a list of rows", 0, 0, 0},
-                                 {"case", 0, OPTION_TEXT, &filter, "NAME", "only the cases with this in their name", 0, 0, 0},
-                                 {"precision", 0, OPTION_TEXT, &precision, "P", "fp32 or bf16 alone (default: both)", 0, 0, "fp32|bf16"},
-                                 OPTION_THREADS(threads),
-                                 {0}};
-    struct command_help help = {"bench [kernels|step|inference] [OPTIONS]", "Measures speed on this machine, against its measured peak",
-                                bench_details, spec};
+    struct option_spec spec[] = {
+        {"csv", 0, OPTION_TEXT, &csv, "FILE", "also as a table", 0, 0, 0},
+        {"json", 0, OPTION_TEXT, &json, "FILE", "the table as JSON, a list of rows", 0, 0, 0},
+        {"case", 0, OPTION_TEXT, &filter, "NAME", "only the cases with this in their name", 0, 0, 0},
+        {"precision", 0, OPTION_TEXT, &precision, "P", "fp32 or bf16 alone (default: both)", 0, 0,
+         "fp32|bf16"},
+        OPTION_THREADS(threads),
+        {0}};
+    struct command_help help = {"bench [kernels|step|inference] [OPTIONS]",
+                                "Measures speed on this machine, against its measured peak", bench_details,
+                                spec};
     struct operands operands;
     struct text table = {0};
     struct error e = {""};
@@ -61,7 +64,8 @@ int cmd_bench(int argc, char **argv)
     const char *what = operands.count ? operands.text[0] : "kernels";
     if (threads <= 0) threads = cpu_count();
     if (strcmp(what, "kernels") == 0) status = bench_kernels(&table, threads, filter, precision, &e);
-    else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0) status = bench_networks(&table, threads, filter, precision, what[0] == 'i', &e);
+    else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0)
+        status = bench_networks(&table, threads, filter, precision, what[0] == 'i', &e);
     else return app_usage(argv[0], "'%s' is not kernels, step or inference", what);
     if (!status && table.failed) status = error_set(&e, "bench: out of memory for the table");
     if (!status && csv) status = file_write(csv, table.data, table.size, &e);

@@ -392,8 +392,8 @@ static int write_onnx(const struct run *r, const struct model *m, const char *ou
         console("%s: image [N][%d][%s][H][W] to logits\n", out, plan_inputs(r->plan),
                r->plan->dims == 2 ? "1" : "D");
     else
-        console("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out, r->options.resnet.channels,
-               r->options.crop[0], r->options.crop[1], r->options.crop[2]);
+        console("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out,
+                r->options.resnet.channels, r->options.crop[0], r->options.crop[1], r->options.crop[2]);
     return 0;
 }
 

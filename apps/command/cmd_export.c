@@ -7,15 +7,15 @@
 
 static void print_figures(const struct device_figures *f, const char *dir)
 {
-    printf("%s: input %d x %d x %d of %d channels, %d outputs, %d steps\n", dir, f->size[0], f->size[1], f->size[2], f->channels,
-           f->outputs, f->steps);
-    printf("  block          %zu bytes\n  weights        %zu bytes\n  result         %zu bytes\n", f->block_bytes, f->weight_bytes,
-           f->result_bytes);
+    printf("%s: input %d x %d x %d of %d channels, %d outputs, %d steps\n", dir, f->size[0], f->size[1],
+           f->size[2], f->channels, f->outputs, f->steps);
+    printf("  block          %zu bytes\n  weights        %zu bytes\n  result         %zu bytes\n",
+           f->block_bytes, f->weight_bytes, f->result_bytes);
     printf("  multiply-adds  %.0f a voxel (direct form)\n", f->products);
 }
 
-static int export_run(const char *in, const char *out, const char *fold, const char *checkpoint, const struct device_options *o,
-                      int quiet, struct error *e)
+static int export_run(const char *in, const char *out, const char *fold, const char *checkpoint,
+                      const struct device_options *o, int quiet, struct error *e)
 {
     struct run r;
     struct device_figures f;
@@ -38,15 +38,18 @@ int cmd_export(int argc, char **argv)
     struct device_options o = {.blob = 0};
     struct option_spec spec[] = {
         {"fold", 'f', OPTION_TEXT, &fold, "K", "the network of this fold (default: the first)", 0, 0, 0},
-        {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME", "which weights (default: final, else best, else latest)", 0, 0,
-         "final|best|latest"},
-        {"patch", 0, OPTION_SIZE3, o.patch, "Z,Y,X", "of a segmentation: size of the input (default: the run's patch)", 0, 0, 0},
+        {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME",
+         "which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
+        {"patch", 0, OPTION_SIZE3, o.patch, "Z,Y,X",
+         "of a segmentation: size of the input (default: the run's patch)", 0, 0, 0},
         {"weights", 'w', OPTION_TEXT, &weights, "FORM",
-         "const: an array in weights.c; blob: weights.bin, which the linker or the device takes in (const)", 0, 0, "const|blob"},
+         "const: an array in weights.c; blob: weights.bin, which the linker or the device takes in (const)",
+         0, 0, "const|blob"},
         OPTION_QUIET(quiet),
         {0}};
     struct command_help help = {
-        "export RUN OUT_DIR", "a trained network as C for a device: no memory but one block, no files, no threads, no library",
+        "export RUN OUT_DIR",
+        "a trained network as C for a device: no memory but one block, no files, no threads, no library",
         "OUT_DIR (new or empty) receives the network as C11: network.c and network.h, its weights, the kernels that it needs, a main.c\n"
         "that reads patches from standard input (float, [d][h][w][channel]) and writes labels, or a classifier's probabilities, to\n"
         "standard output; and sample.input with sample.result and sample.logits, the program's own answer to it:\n\n"

@@ -149,7 +149,8 @@ static int read_exact(struct volume *v, struct image_info *d, const char *path,
     return 0;
 }
 
-static int info_volume(int *volumes, const char *path, const struct image_choice *choice, struct json *list, struct error *e)
+static int info_volume(int *volumes, const char *path, const struct image_choice *choice, struct json *list,
+                       struct error *e)
 {
     struct volume v;
     struct image_info d;
@@ -558,10 +559,12 @@ static int info_model(const char *path, struct json *j, struct error *e)
     json_add_text(j, "configuration", r.configuration);
     struct json *folds = json_add_array(j, "folds");
     for (int i = 0; i < n; i++) json_add_text(folds, NULL, fold[i]);
-    console("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g "
-           "x %.5g mm\n  mirroring    ",
-           path, r.configuration, r.plan->patch[plan_place(r.plan, 0)], r.plan->patch[plan_place(r.plan, 1)], r.plan->patch[plan_place(r.plan, 2)],
-           r.plan->spacing[plan_place(r.plan, 0)], r.plan->spacing[plan_place(r.plan, 1)], r.plan->spacing[plan_place(r.plan, 2)]);
+    console(
+        "%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g "
+        "x %.5g mm\n  mirroring    ",
+        path, r.configuration, r.plan->patch[plan_place(r.plan, 0)], r.plan->patch[plan_place(r.plan, 1)],
+        r.plan->patch[plan_place(r.plan, 2)], r.plan->spacing[plan_place(r.plan, 0)],
+        r.plan->spacing[plan_place(r.plan, 1)], r.plan->spacing[plan_place(r.plan, 2)]);
     for (int a = 0; a < 3; a++)
         if (r.mirror[a]) printf(" %d", a);
     printf("\n  folds        ");
@@ -597,8 +600,13 @@ static int info_json(const char *path, struct json *j, struct error *e)
 static const struct {
     const char *ending;
     int (*tell)(const char *path, struct json *j, struct error *e);
-} kinds[] = {{".safetensors", info_safetensors}, {".pth", info_pth},   {".pt", info_pth},   {".npz", info_npz},
-             {".npy", info_npy},                 {".json", info_json}, {".csv", info_csv}};
+} kinds[] = {{".safetensors", info_safetensors},
+             {".pth", info_pth},
+             {".pt", info_pth},
+             {".npz", info_npz},
+             {".npy", info_npy},
+             {".json", info_json},
+             {".csv", info_csv}};
 
 static int info_file(const char *path, const char *series, struct json *j, struct error *e)
 {

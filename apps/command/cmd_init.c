@@ -1,8 +1,10 @@
-/* cmd_init.c - `nephron init`: a dataset.json for a folder of images and label maps, from what is found there.
+/* cmd_init.c - `nephron init`: a dataset.json for a folder of images and label maps, from what is found
+ * there.
  *
- * A folder in nnU-Net's layout, or in the Decathlon's, gets its dataset.json in place. Folders with other names
- * ("images" and "masks", label maps called CASE_seg.nii.gz) are laid out anew with -o: files are linked where the
- * file system can, else copied; the originals stay as they are.
+ * A folder in nnU-Net's layout, or in the Decathlon's, gets its dataset.json in place. Folders with other
+ * names
+ * ("images" and "masks", label maps called CASE_seg.nii.gz) are laid out anew with -o: files are linked where
+ * the file system can, else copied; the originals stay as they are.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +42,7 @@ struct init {
     double spacing[2][3], size[2][3]; /* least and largest along x, y, z */
 };
 
-/* ---- folders and files ---------------------------------------------------------------------------------------------- */
+/* ---- folders and files --------------------------------------------------------------------------------- */
 
 /* The first of the names that is a folder in the dataset's; "" where none is. */
 static int find_folder(char buf[1100], const struct init *w, const char *const *names, struct error *e)
@@ -56,17 +58,23 @@ static int find_folder(char buf[1100], const struct init *w, const char *const *
 static int find_folders(struct init *w, struct error *e)
 {
     static const char *const images[] = {"imagesTr", "images", "image", "Images", "img", "volumes", NULL};
-    static const char *const labels[] = {"labelsTr", "labels", "label", "Labels", "masks", "mask", "segmentations", "seg", NULL};
+    static const char *const labels[] = {"labelsTr", "labels",        "label", "Labels", "masks",
+                                         "mask",     "segmentations", "seg",   NULL};
     static const char *const tests[] = {"imagesTs", "imagesTest", "images_test", NULL};
     char path[1100];
     if (!file_is_dir(w->folder)) return error_set(e, "%s: no such folder", w->folder);
-    if (find_folder(w->images, w, images, e) || find_folder(w->labels, w, labels, e) || find_folder(w->test, w, tests, e)) return -1;
+    if (find_folder(w->images, w, images, e) || find_folder(w->labels, w, labels, e) ||
+        find_folder(w->test, w, tests, e))
+        return -1;
     if (!w->images[0]) return error_set(e, "%s: no folder imagesTr or images", w->folder);
     if (file_join(path, sizeof path, w->folder, "labels.csv", e)) return -1;
     w->classify = file_exists(path);
     if (!w->labels[0] && !w->classify)
-        return error_set(e, "%s: no folder labelsTr, labels or masks, and no labels.csv (case,label) for a classification", w->folder);
-    w->plain = strcmp(file_name(w->images), "imagesTr") == 0 && (!w->labels[0] || strcmp(file_name(w->labels), "labelsTr") == 0);
+        return error_set(
+            e, "%s: no folder labelsTr, labels or masks, and no labels.csv (case,label) for a classification",
+            w->folder);
+    w->plain = strcmp(file_name(w->images), "imagesTr") == 0 &&
+               (!w->labels[0] || strcmp(file_name(w->labels), "labelsTr") == 0);
     return 0;
 }
 
@@ -82,7 +90,8 @@ static size_t channel_digits(const char *name, size_t length, int *channel)
 static int is_labelled(const struct init *w, const char *name)
 {
     char path[1400];
-    return w->labels[0] && snprintf(path, sizeof path, "%s/%s", w->labels, name) < (int)sizeof path && file_exists(path);
+    return w->labels[0] && snprintf(path, sizeof path, "%s/%s", w->labels, name) < (int)sizeof path &&
+           file_exists(path);
 }
 
 /* The ending that all images share, and whether all end in a channel. */
@@ -98,11 +107,17 @@ static int look_at_names(struct init *w, const struct file_list *list, struct er
         if (suffix >= sizeof w->ending) return error_set(e, "%s/%s: ending is too long", w->images, name);
         if (!first) snprintf(w->ending, sizeof w->ending, "%s", name + strlen(name) - suffix);
         else if (strcmp(w->ending, name + strlen(name) - suffix))
-            return error_set(e, "%s: %s and %s have different endings; `nephron convert` makes one of them", w->images, first, name);
+            return error_set(e, "%s: %s and %s have different endings; `nephron convert` makes one of them",
+                             w->images, first, name);
         if (!channel_digits(name, strlen(name) - suffix, &channel) || is_labelled(w, name)) w->digits = 0;
         if (!first) first = name;
     }
-    return first ? 0 : error_set(e, "%s: no images (.nii.gz, .nrrd, .mha, .tif, .png ...); DICOM series are made such by `nephron convert`", w->images);
+    return first
+               ? 0
+               : error_set(
+                     e,
+                     "%s: no images (.nii.gz, .nrrd, .mha, .tif, .png ...); DICOM series are made such by `nephron convert`",
+                     w->images);
 }
 
 static int take_image(struct init *w, const char *name, struct error *e)
@@ -111,24 +126,31 @@ static int take_image(struct init *w, const char *name, struct error *e)
     int channel = 0;
     if (!suffix) return 0;
     if (w->digits) length = channel_digits(name, length, &channel);
-    if (length >= ID_MAX) return error_set(e, "%s/%s: the case's name has more than %d characters", w->images, name, ID_MAX - 1);
-    if (channel >= CHANNELS_MAX) return error_set(e, "%s/%s: channel %d, at most %d are supported", w->images, name, channel, CHANNELS_MAX);
+    if (length >= ID_MAX)
+        return error_set(e, "%s/%s: the case's name has more than %d characters", w->images, name,
+                         ID_MAX - 1);
+    if (channel >= CHANNELS_MAX)
+        return error_set(e, "%s/%s: channel %d, at most %d are supported", w->images, name, channel,
+                         CHANNELS_MAX);
     struct found_case *last = w->cases ? &w->item[w->cases - 1] : NULL;
     if (!last || strlen(last->id) != length || strncmp(last->id, name, length)) {
         last = &w->item[w->cases++];
         memcpy(last->id, name, length);
     }
     if (channel != last->files)
-        return error_set(e, "%s: case %s has %s but no channel %d before it", w->images, last->id, name, last->files);
+        return error_set(e, "%s: case %s has %s but no channel %d before it", w->images, last->id, name,
+                         last->files);
     return file_join(last->image[last->files++], sizeof last->image[0], w->images, name, e);
 }
 
 /* The label map of a case: CASE, or CASE_seg and the like, with the images' ending. */
 static int find_label(struct init *w, struct found_case *c, struct error *e)
 {
-    static const char *const tails[] = {"", "_seg", "_label", "_labels", "_mask", "_gt", "_segmentation", NULL};
+    static const char *const tails[] = {"",      "_seg", "_label",        "_labels",
+                                        "_mask", "_gt",  "_segmentation", NULL};
     for (int k = 0; w->labels[0] && tails[k]; k++) {
-        if (snprintf(c->label, sizeof c->label, "%s/%s%s%s", w->labels, c->id, tails[k], w->ending) >= (int)sizeof c->label)
+        if (snprintf(c->label, sizeof c->label, "%s/%s%s%s", w->labels, c->id, tails[k], w->ending) >=
+            (int)sizeof c->label)
             return error_set(e, "%s: path is too long", w->labels);
         if (!file_exists(c->label)) continue;
         if (k) w->plain = 0;
@@ -136,24 +158,29 @@ static int find_label(struct init *w, struct found_case *c, struct error *e)
     }
     c->label[0] = 0;
     if (w->classify) return 0;
-    return error_set(e, "case %s: no label map %s/%s%s (nor %s_seg%s and the like); images of unlabelled cases belong into imagesTs", c->id, w->labels,
-                     c->id, w->ending, c->id, w->ending);
+    return error_set(
+        e,
+        "case %s: no label map %s/%s%s (nor %s_seg%s and the like); images of unlabelled cases belong into imagesTs",
+        c->id, w->labels, c->id, w->ending, c->id, w->ending);
 }
 
 static int list_found(struct init *w, struct error *e)
 {
     struct file_list list;
     if (file_list(w->images, &list, e)) return -1;
-    int status = list.count > FOUND_MAX ? error_set(e, "%s: more than %d files", w->images, FOUND_MAX) : look_at_names(w, &list, e);
-    if (!status && !(w->item = calloc((size_t)list.count + 1, sizeof *w->item))) status = error_set(e, "%s: out of memory for %d files", w->images, list.count);
+    int status = list.count > FOUND_MAX ? error_set(e, "%s: more than %d files", w->images, FOUND_MAX)
+                                        : look_at_names(w, &list, e);
+    if (!status && !(w->item = calloc((size_t)list.count + 1, sizeof *w->item)))
+        status = error_set(e, "%s: out of memory for %d files", w->images, list.count);
     for (int i = 0; !status && i < list.count; i++) status = take_image(w, list.name[i], e);
     for (int i = 0; !status && i < w->cases; i++) status = find_label(w, &w->item[i], e);
-    if (!status && !w->digits && w->classify && !w->labels[0]) w->plain = 0; /* nothing would say that they lack _0000 */
+    if (!status && !w->digits && w->classify && !w->labels[0])
+        w->plain = 0; /* nothing would say that they lack _0000 */
     file_list_free(&list);
     return status;
 }
 
-/* ---- headers and values --------------------------------------------------------------------------------------------- */
+/* ---- headers and values -------------------------------------------------------------------------------- */
 
 static void widen(double range[2][3], int axis, double v, int first)
 {
@@ -169,12 +196,14 @@ static int look_at_case(struct init *w, int i, uint8_t *seen, struct error *e)
     for (int k = 0; k < c->files; k++) {
         if (volume_read_header(&v, c->image[k], e)) return -1;
         held += (int)(v.size[3] < CHANNELS_MAX ? v.size[3] : CHANNELS_MAX);
-        for (int a = 0; a < 3 && k == 0; a++) widen(w->spacing, a, v.spacing[a], i == 0), widen(w->size, a, (double)v.size[a], i == 0);
+        for (int a = 0; a < 3 && k == 0; a++)
+            widen(w->spacing, a, v.spacing[a], i == 0), widen(w->size, a, (double)v.size[a], i == 0);
         if (k + 1 < c->files) volume_free(&v);
     }
     if (i && held != w->channels) {
         volume_free(&v);
-        return error_set(e, "case %s has %d channel%s, %s has %d", c->id, held, held == 1 ? "" : "s", w->item[0].id, w->channels);
+        return error_set(e, "case %s has %d channel%s, %s has %d", c->id, held, held == 1 ? "" : "s",
+                         w->item[0].id, w->channels);
     }
     w->channels = held;
     int status = 0;
@@ -184,13 +213,17 @@ static int look_at_case(struct init *w, int i, uint8_t *seen, struct error *e)
         if (!status) {
             for (int a = 0; a < 3 && !status; a++)
                 if (label.size[a] != v.size[a])
-                    status = error_set(e, "%s: has %lld voxels along axis %d, its image %lld", c->label, (long long)label.size[a], a, (long long)v.size[a]);
+                    status = error_set(e, "%s: has %lld voxels along axis %d, its image %lld", c->label,
+                                       (long long)label.size[a], a, (long long)v.size[a]);
             volume_free(&label);
         }
         if (!status) status = labelmap_values(seen, c->label, e);
         for (int value = 0; !status && value < LABEL_VALUES; value++) {
             if (!seen[value]) continue;
-            if (value >= LABELS_MAX) status = error_set(e, "%s: holds the label value %d; values are consecutive from 0, and at most %d", c->label, value, LABELS_MAX - 1);
+            if (value >= LABELS_MAX)
+                status = error_set(
+                    e, "%s: holds the label value %d; values are consecutive from 0, and at most %d",
+                    c->label, value, LABELS_MAX - 1);
             else w->seen_in[value]++;
             if (!status && value >= w->values) w->values = value + 1;
         }
@@ -202,11 +235,15 @@ static int look_at_case(struct init *w, int i, uint8_t *seen, struct error *e)
 /* Every value up to the largest has to occur: nnU-Net's rule, which a network's outputs rest on. */
 static int check_values(const struct init *w, struct error *e)
 {
-    if (w->labels[0] && w->values < 2 && !w->classify) return error_set(e, "%s: every label map is background alone", w->labels);
+    if (w->labels[0] && w->values < 2 && !w->classify)
+        return error_set(e, "%s: every label map is background alone", w->labels);
     for (int v = 1; v < w->values; v++)
         if (!w->seen_in[v])
-            return error_set(e, "%s: no label map holds the value %d, but some hold %d: values are consecutive from 0; name them with --labels if %d is a "
-                             "structure that happens to be absent", w->labels, v, w->values - 1, v);
+            return error_set(
+                e,
+                "%s: no label map holds the value %d, but some hold %d: values are consecutive from 0; name them with --labels if %d is a "
+                "structure that happens to be absent",
+                w->labels, v, w->values - 1, v);
     return 0;
 }
 
@@ -216,11 +253,13 @@ static int split_names(char name[][64], int max, const char *text, const char *o
     int n = 0;
     while (*text) {
         size_t length = strcspn(text, ",");
-        if (length == 0 || length >= 64) return error_set(e, "%s: a name must have 1 to 63 characters", option);
+        if (length == 0 || length >= 64)
+            return error_set(e, "%s: a name must have 1 to 63 characters", option);
         if (n == max) return error_set(e, "%s: more than %d names", option, max);
         snprintf(name[n], 64, "%.*s", (int)length, text);
         for (int k = 0; k < n; k++)
-            if (strcmp(name[k], name[n]) == 0) return error_set(e, "%s: '%s' is there twice", option, name[n]);
+            if (strcmp(name[k], name[n]) == 0)
+                return error_set(e, "%s: '%s' is there twice", option, name[n]);
         n++;
         text += length + (text[length] == ',');
     }
@@ -240,12 +279,14 @@ static int take_names(struct init *w, struct error *e)
     if (!w->labels_text) return check_values(w, e);
     int n = split_names(w->label_name + 1, LABELS_MAX - 1, w->labels_text, "--labels", e);
     if (n < 0) return -1;
-    if (n + 1 < w->values) return error_set(e, "--labels names %d beside the background, the label maps hold values up to %d", n, w->values - 1);
+    if (n + 1 < w->values)
+        return error_set(e, "--labels names %d beside the background, the label maps hold values up to %d", n,
+                         w->values - 1);
     w->values = n + 1;
     return 0;
 }
 
-/* ---- what is written ------------------------------------------------------------------------------------------------ */
+/* ---- what is written ----------------------------------------------------------------------------------- */
 
 static int copy_file(const char *from, const char *to, struct error *e)
 {
@@ -266,11 +307,14 @@ static int copy_file(const char *from, const char *to, struct error *e)
     return error_set(e, "%s: cannot be read", from);
 }
 
-/* A second name for the same file, else a copy of it; what is there already stays only where it is that file. */
-static int place(const struct init *w, const char *from, const char *folder, const char *id, const char *tail, struct error *e)
+/* A second name for the same file, else a copy of it; what is there already stays only where it is that file.
+ */
+static int place(const struct init *w, const char *from, const char *folder, const char *id, const char *tail,
+                 struct error *e)
 {
     char to[1300];
-    if (snprintf(to, sizeof to, "%s/%s/%s%s%s", w->out, folder, id, tail, w->ending) >= (int)sizeof to) return error_set(e, "%s: path is too long", w->out);
+    if (snprintf(to, sizeof to, "%s/%s/%s%s%s", w->out, folder, id, tail, w->ending) >= (int)sizeof to)
+        return error_set(e, "%s: path is too long", w->out);
     if (file_exists(to) && file_remove(to, e)) return -1;
     return link(from, to) == 0 ? 0 : copy_file(from, to, e);
 }
@@ -280,7 +324,9 @@ static int place_tests(const struct init *w, struct error *e)
     struct file_list list;
     char folder[1100], path[1300];
     if (!w->test[0]) return 0;
-    if (file_join(folder, sizeof folder, w->out, "imagesTs", e) || file_mkdirs(folder, e) || file_list(w->test, &list, e)) return -1;
+    if (file_join(folder, sizeof folder, w->out, "imagesTs", e) || file_mkdirs(folder, e) ||
+        file_list(w->test, &list, e))
+        return -1;
     int status = 0;
     for (int i = 0; !status && i < list.count; i++) {
         char id[ID_MAX];
@@ -298,7 +344,8 @@ static int place_tests(const struct init *w, struct error *e)
 static int place_table(const struct init *w, const char *name, struct error *e)
 {
     char from[1100], to[1100];
-    if (file_join(from, sizeof from, w->folder, name, e) || file_join(to, sizeof to, w->out, name, e)) return -1;
+    if (file_join(from, sizeof from, w->folder, name, e) || file_join(to, sizeof to, w->out, name, e))
+        return -1;
     return file_exists(from) ? copy_file(from, to, e) : 0;
 }
 
@@ -306,7 +353,8 @@ static int lay_out(const struct init *w, struct error *e)
 {
     char path[1100];
     if (file_join(path, sizeof path, w->out, "imagesTr", e) || file_mkdirs(path, e)) return -1;
-    if (w->labels[0] && (file_join(path, sizeof path, w->out, "labelsTr", e) || file_mkdirs(path, e))) return -1;
+    if (w->labels[0] && (file_join(path, sizeof path, w->out, "labelsTr", e) || file_mkdirs(path, e)))
+        return -1;
     for (int i = 0; i < w->cases; i++) {
         const struct found_case *c = &w->item[i];
         for (int k = 0; k < c->files; k++) {
@@ -317,7 +365,10 @@ static int lay_out(const struct init *w, struct error *e)
         if (c->label[0] && place(w, c->label, "labelsTr", c->id, "", e)) return -1;
     }
     if (place_tests(w, e)) return -1;
-    return place_table(w, "labels.csv", e) || place_table(w, "patients.csv", e) || place_table(w, "sites.csv", e) ? -1 : 0;
+    return place_table(w, "labels.csv", e) || place_table(w, "patients.csv", e) ||
+                   place_table(w, "sites.csv", e)
+               ? -1
+               : 0;
 }
 
 static struct json *describe(const struct init *w)
@@ -346,10 +397,15 @@ static int take_description(struct init *w, const char *path, struct error *e)
     if (dataset_read_header(&d, path, e)) return -1;
     if (d.regions || d.ignore_label >= 0) {
         dataset_close(&d);
-        return error_set(e, "%s: is a dataset.json with regions or an ignore label, which needs no init", path);
+        return error_set(e, "%s: is a dataset.json with regions or an ignore label, which needs no init",
+                         path);
     }
-    int status = d.channels == w->channels ? 0 : error_set(e, "%s: names %d channels, the images have %d", path, d.channels, w->channels);
-    if (!status && d.labels < w->values) status = error_set(e, "%s: names %d labels, the label maps hold values up to %d", path, d.labels, w->values - 1);
+    int status = d.channels == w->channels ? 0
+                                           : error_set(e, "%s: names %d channels, the images have %d", path,
+                                                       d.channels, w->channels);
+    if (!status && d.labels < w->values)
+        status = error_set(e, "%s: names %d labels, the label maps hold values up to %d", path, d.labels,
+                           w->values - 1);
     for (int c = 0; !status && c < d.channels; c++) snprintf(w->channel_name[c], 64, "%s", d.channel_name[c]);
     for (int v = 0; !status && v < d.labels; v++) snprintf(w->label_name[v], 64, "%s", d.label_name[v]);
     if (!status && d.labels > w->values) w->values = d.labels;
@@ -371,15 +427,19 @@ static void print_found(struct init *w, const char *path)
 {
     int labelled = 0;
     for (int i = 0; i < w->cases; i++) labelled += w->item[i].label[0] != 0;
-    console("%s: %d cases, %d with a label map, %d channel%s, files %s\n", path, w->cases, labelled, w->channels, w->channels == 1 ? "" : "s", w->ending);
+    console("%s: %d cases, %d with a label map, %d channel%s, files %s\n", path, w->cases, labelled,
+            w->channels, w->channels == 1 ? "" : "s", w->ending);
     print_range("size", w->size, "voxels");
     print_range("spacing", w->spacing, "mm");
     for (int c = 0; c < w->channels; c++) console("  channel %-2d %s\n", c, w->channel_name[c]);
-    for (int v = 0; v < w->values; v++) console("  label %-4d %-24s in %d case%s\n", v, w->label_name[v], w->seen_in[v], w->seen_in[v] == 1 ? "" : "s");
+    for (int v = 0; v < w->values; v++)
+        console("  label %-4d %-24s in %d case%s\n", v, w->label_name[v], w->seen_in[v],
+                w->seen_in[v] == 1 ? "" : "s");
     if (w->labels[0] && !w->labels_text && !strncmp(w->label_name[w->values > 1], "label_", 6))
         printf("Labels are called by their values: --labels NAME,NAME... names them.\n");
     if (!w->channels_text && !strncmp(w->channel_name[0], "channel_", 8))
-        printf("Channels have no names: --channels NAME,... names them; \"CT\" makes the planner normalise as for CT.\n");
+        printf(
+            "Channels have no names: --channels NAME,... names them; \"CT\" makes the planner normalise as for CT.\n");
     console("Next: nephron plan %s\n", w->out ? w->out : w->folder);
 }
 
@@ -387,12 +447,19 @@ static int write_found(struct init *w, struct error *e)
 {
     char old[1100], path[1100];
     const char *folder = w->out ? w->out : w->folder;
-    if (file_join(old, sizeof old, w->folder, "dataset.json", e) || file_join(path, sizeof path, folder, "dataset.json", e)) return -1;
-    if (file_exists(path) && !w->overwrite) return error_set(e, "%s: is there already (--overwrite replaces it)", path);
+    if (file_join(old, sizeof old, w->folder, "dataset.json", e) ||
+        file_join(path, sizeof path, folder, "dataset.json", e))
+        return -1;
+    if (file_exists(path) && !w->overwrite)
+        return error_set(e, "%s: is there already (--overwrite replaces it)", path);
     if (!w->out && !w->plain)
-        return error_set(e, "%s: files are not named as nnU-Net's (imagesTr/CASE_0000%s, labelsTr/CASE%s): give -o OUT for a dataset of links to them", w->folder,
-                         w->ending, w->ending);
-    if (!w->channels_text && !w->labels_text && file_exists(old) ? take_description(w, old, e) : take_names(w, e)) return -1;
+        return error_set(
+            e,
+            "%s: files are not named as nnU-Net's (imagesTr/CASE_0000%s, labelsTr/CASE%s): give -o OUT for a dataset of links to them",
+            w->folder, w->ending, w->ending);
+    if (!w->channels_text && !w->labels_text && file_exists(old) ? take_description(w, old, e)
+                                                                 : take_names(w, e))
+        return -1;
     if (w->out && lay_out(w, e)) return -1;
     struct json *j = describe(w);
     int status = json_write(j, path, e);
@@ -422,16 +489,21 @@ int cmd_init(int argc, char **argv)
 {
     struct init w = {0};
     struct option_spec spec[] = {
-        {"output", 'o', OPTION_TEXT, &w.out, "OUT", "a dataset in nnU-Net's layout, of links to the files (needed where they are named otherwise)", 0, 0, 0},
-        {"channels", 0, OPTION_TEXT, &w.channels_text, "NAMES", "names of the channels in order, as T2,T1c", 0, 0, 0},
-        {"labels", 0, OPTION_TEXT, &w.labels_text, "NAMES", "names of the label values 1, 2, ..., as kidney,tumour", 0, 0, 0},
+        {"output", 'o', OPTION_TEXT, &w.out, "OUT",
+         "a dataset in nnU-Net's layout, of links to the files (needed where they are named otherwise)", 0, 0,
+         0},
+        {"channels", 0, OPTION_TEXT, &w.channels_text, "NAMES", "names of the channels in order, as T2,T1c",
+         0, 0, 0},
+        {"labels", 0, OPTION_TEXT, &w.labels_text, "NAMES",
+         "names of the label values 1, 2, ..., as kidney,tumour", 0, 0, 0},
         {"name", 0, OPTION_TEXT, &w.name, "NAME", "of the dataset (default: the folder's)", 0, 0, 0},
         {"overwrite", 0, OPTION_FLAG, &w.overwrite, NULL, "replace a dataset.json that is there", 0, 0, 0},
         {"json", 0, OPTION_TEXT, &w.json, "FILE", "write what was found here too", 0, 0, 0},
         OPTION_QUIET(w.quiet),
         {0}};
     const struct command_help help = {
-        "init FOLDER [-o OUT] [OPTIONS]", "Writes the dataset.json of a folder of images and label maps, from what it finds",
+        "init FOLDER [-o OUT] [OPTIONS]",
+        "Writes the dataset.json of a folder of images and label maps, from what it finds",
         "FOLDER has imagesTr (or images) and labelsTr (or labels, masks), or labels.csv (case,label) for a classification. Files CASE_0000,\n"
         "CASE_0001 ... are channels; files called as their label maps hold all channels. The names of a Decathlon's or nnU-Net v1's\n"
         "dataset.json are taken over (both are also read as they are, without init).\n\n"

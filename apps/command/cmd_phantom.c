@@ -1,4 +1,5 @@
-/* cmd_phantom.c - `nephron phantom`: a synthetic multi-centre renal MRI dataset from the physics in apps/phantom/. */
+/* cmd_phantom.c - `nephron phantom`: a synthetic multi-centre renal MRI dataset from the physics in
+ * apps/phantom/. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,14 +35,15 @@ struct work {
     struct error *error; /* of each job of a batch */
 };
 
-/* ---- images ------------------------------------------------------------------------------------------------------------------ */
+/* ---- images -------------------------------------------------------------------------------------------- */
 
 static void case_name(char name[32], int i)
 {
     snprintf(name, 32, "renal_%04d", i);
 }
 
-static int write_volume(const struct volume *v, const struct work *w, const char *folder, const char *file, enum voxel_type type, struct error *e)
+static int write_volume(const struct volume *v, const struct work *w, const char *folder, const char *file,
+                        enum voxel_type type, struct error *e)
 {
     char path[1024], name[128];
     snprintf(name, sizeof name, "%s/%s.nii.gz", folder, file);
@@ -63,8 +65,17 @@ static int write_case(const struct phantom_case *p, const struct work *w, int in
 
 static void keep(struct record *r, const struct phantom_case *p)
 {
-    *r = (struct record){p->is, p->patient, p->tumour, p->scan, p->diameter_mm, p->tumour_ml, p->field_of_view, (float)p->label.spacing[0],
-                         (float)p->label.spacing[2], {p->label.size[0], p->label.size[1], p->label.size[2]}, p->body.simple_cysts};
+    *r = (struct record){p->is,
+                         p->patient,
+                         p->tumour,
+                         p->scan,
+                         p->diameter_mm,
+                         p->tumour_ml,
+                         p->field_of_view,
+                         (float)p->label.spacing[0],
+                         (float)p->label.spacing[2],
+                         {p->label.size[0], p->label.size[1], p->label.size[2]},
+                         p->body.simple_cysts};
     r->tumour.body = NULL;
 }
 
@@ -107,13 +118,16 @@ static int write_images(struct work *w, struct pool *pool, struct error *e)
     return status;
 }
 
-/* ---- tables --------------------------------------------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------------------------- */
 
 /* The part of the T category that size alone tells (TNM, 8th edition). */
 static const char *size_stage(const struct record *r)
 {
     if (!tumour_model(r->is.kind)->malignant) return "";
-    return r->diameter_mm <= 40 ? "T1a" : r->diameter_mm <= 70 ? "T1b" : r->diameter_mm <= 100 ? "T2a" : "T2b";
+    return r->diameter_mm <= 40    ? "T1a"
+           : r->diameter_mm <= 70  ? "T1b"
+           : r->diameter_mm <= 100 ? "T2a"
+                                   : "T2b";
 }
 
 static struct file_out *table(const struct work *w, const char *name, struct error *e)
@@ -152,8 +166,10 @@ static int write_clinical_csv(const struct work *w, struct error *e)
 {
     struct file_out *f = table(w, "clinical.csv", e);
     if (!f) return -1;
-    file_printf(f, "case,hospital,institution,age,sex,side,histology,malignant,diameter_mm,volume_ml,size_stage,grade,isointense,simple_cysts,"
-                   "field_strength_t,contrast_agent,fat_suppressed,spacing_mm,slice_mm\n");
+    file_printf(
+        f,
+        "case,hospital,institution,age,sex,side,histology,malignant,diameter_mm,volume_ml,size_stage,grade,isointense,simple_cysts,"
+        "field_strength_t,contrast_agent,fat_suppressed,spacing_mm,slice_mm\n");
     for (int i = 0; i < w->cases; i++) {
         const struct record *r = &w->record[i];
         const struct hospital *h = hospital_get(r->is.hospital);
@@ -161,15 +177,17 @@ static int write_clinical_csv(const struct work *w, struct error *e)
         char name[32], grade[12] = "";
         case_name(name, i);
         if (r->tumour.grade) snprintf(grade, sizeof grade, "%d", r->tumour.grade);
-        file_printf(f, "%s,%s,%c,%d,%s,%s,%s,%d,%.1f,%.2f,%s,%s,%d,%d,%s,%s,%d,%.4f,%.4f\n", name, h->name, h->institution, (int)r->patient.age,
-                    r->patient.female ? "F" : "M", r->tumour.side ? "left" : "right", m->name, m->malignant, (double)r->diameter_mm,
-                    (double)r->tumour_ml, size_stage(r), grade, r->tumour.isointense, r->simple_cysts, r->scan.tesla3 ? "3" : "1.5",
-                    r->scan.ce.agent.name, r->scan.ce.fat_left < 1, (double)r->spacing, (double)r->slice);
+        file_printf(f, "%s,%s,%c,%d,%s,%s,%s,%d,%.1f,%.2f,%s,%s,%d,%d,%s,%s,%d,%.4f,%.4f\n", name, h->name,
+                    h->institution, (int)r->patient.age, r->patient.female ? "F" : "M",
+                    r->tumour.side ? "left" : "right", m->name, m->malignant, (double)r->diameter_mm,
+                    (double)r->tumour_ml, size_stage(r), grade, r->tumour.isointense, r->simple_cysts,
+                    r->scan.tesla3 ? "3" : "1.5", r->scan.ce.agent.name, r->scan.ce.fat_left < 1,
+                    (double)r->spacing, (double)r->slice);
     }
     return file_commit(f, e);
 }
 
-/* ---- phantom.json ------------------------------------------------------------------------------------------------------------------ */
+/* ---- phantom.json -------------------------------------------------------------------------------------- */
 
 /* Six digits: a float's own, instead of 0.21999999880790710. */
 static void add_number(struct json *j, const char *key, float v)
@@ -190,7 +208,8 @@ static void add_tissues(struct json *j)
     struct json *list = json_add_array(j, "tissues");
     for (int t = 0; t < TISSUES; t++) {
         if (t == TISSUE_TUMOUR) continue;
-        const struct material early = tissue_material((enum tissue)t, 0, 0), late = tissue_material((enum tissue)t, 0, 1);
+        const struct material early = tissue_material((enum tissue)t, 0, 0),
+                              late = tissue_material((enum tissue)t, 0, 1);
         const struct material at3 = tissue_material((enum tissue)t, 1, 0);
         struct json *o = json_add_object(list, NULL);
         json_add_text(o, "name", tissue_name((enum tissue)t));
@@ -268,7 +287,8 @@ static void add_cases(struct json *j, const struct work *w)
         json_add_text(o, "hospital", hospital_get(r->is.hospital)->name);
         add_numbers(o, "centre_lps_mm", t->e.centre, 3);
         add_numbers(o, "radius_mm", t->e.radius, 3);
-        add_numbers(o, "solid_t1_t2_contrast", (const float[3]){t->solid.t1, t->solid.t2, t->solid.contrast}, 3);
+        add_numbers(o, "solid_t1_t2_contrast", (const float[3]){t->solid.t1, t->solid.t2, t->solid.contrast},
+                    3);
         add_numbers(o, "texture_and_scale", (const float[2]){t->texture, t->texture_scale}, 2);
         add_numbers(o, "necrosis_haemorrhage_fat_cystic_scar_capsule",
                     (const float[6]){t->necrosis, t->haemorrhage, t->fat, t->cystic, t->scar, t->capsule}, 6);
@@ -327,18 +347,21 @@ static int write_dataset_json(const struct work *w, struct error *e)
     json_add_int(j, "numTraining", w->cases);
     json_add_text(j, "file_ending", ".nii.gz");
     json_add_text(j, "name", "nephron phantom");
-    json_add_text(j, "description", "Synthetic renal MRI: T2-weighted and contrast-enhanced T1-weighted images on one grid, taken as registered");
+    json_add_text(
+        j, "description",
+        "Synthetic renal MRI: T2-weighted and contrast-enhanced T1-weighted images on one grid, taken as registered");
     return write_json(j, w, "dataset.json", e);
 }
 
-/* ---- the work ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the work ------------------------------------------------------------------------------------------ */
 
 static int make_folders(const struct work *w, struct error *e)
 {
     static const char *const folder[] = {"imagesTr", "labelsTr"};
     char path[1024];
     if (file_join(path, sizeof path, w->out, "dataset.json", e)) return -1;
-    if (file_exists(path)) return error_set(e, "%s: there is a dataset already; remove it or choose another folder", path);
+    if (file_exists(path))
+        return error_set(e, "%s: there is a dataset already; remove it or choose another folder", path);
     for (int i = 0; i < 2; i++)
         if (file_join(path, sizeof path, w->out, folder[i], e) || file_mkdirs(path, e)) return -1;
     return 0;
@@ -352,9 +375,10 @@ static void print_summary(const struct work *w)
         kinds[w->record[i].is.kind]++;
     }
     console("%s: %d cases, %d malignant (", w->out, w->cases, malignant);
-    for (int k = 0; k < TUMOUR_KINDS; k++) printf("%s%d %s", k ? ", " : "", kinds[k], tumour_model((enum tumour_kind)k)->name);
-    printf("), %lldx%lldx%lld voxels in the first\n", (long long)w->record[0].size[2], (long long)w->record[0].size[1],
-           (long long)w->record[0].size[0]);
+    for (int k = 0; k < TUMOUR_KINDS; k++)
+        printf("%s%d %s", k ? ", " : "", kinds[k], tumour_model((enum tumour_kind)k)->name);
+    printf("), %lldx%lldx%lld voxels in the first\n", (long long)w->record[0].size[2],
+           (long long)w->record[0].size[1], (long long)w->record[0].size[0]);
 }
 
 static int make_dataset(struct work *w, int threads, struct error *e)
@@ -369,8 +393,8 @@ static int make_dataset(struct work *w, int threads, struct error *e)
     int status = -1;
     if (w->assigned && w->record && w->failed && w->error) {
         assign_cases(w->assigned, w->cases, w->options.seed);
-        status = write_images(w, pool, e) || write_labels_csv(w, e) || write_sites_csv(w, e) || write_clinical_csv(w, e) ||
-                 write_parameters(w, e) || write_dataset_json(w, e);
+        status = write_images(w, pool, e) || write_labels_csv(w, e) || write_sites_csv(w, e) ||
+                 write_clinical_csv(w, e) || write_parameters(w, e) || write_dataset_json(w, e);
         if (!status && !w->quiet) print_summary(w);
     } else {
         error_set(e, "no memory for %d cases", w->cases);
@@ -389,9 +413,13 @@ int cmd_phantom(int argc, char **argv)
     int threads = cpu_count();
     const struct option_spec spec[] = {
         {"cases", 'n', OPTION_INT, &w.cases, "N", "how many patients (60)", 1, 9999, 0},
-        {"size", 0, OPTION_TEXT, &w.size, "SIZE", "about 20x32x64 (around the kidneys), 24x96x96, 28x192x192 or 32x512x512 voxels (small)", 0, 0, "tiny|small|medium|full"},
-        {"difficulty", 0, OPTION_NUMBER, &w.difficulty, "X", "0 easy ... 2 nearly hopeless: overlap of the kinds, noise, motion (1)", 0, 2, 0},
-        {"with-kidney", 0, OPTION_FLAG, &w.options.with_kidney, NULL, "labels kidney 1 and tumor 2, instead of tumor 1", 0, 0, 0},
+        {"size", 0, OPTION_TEXT, &w.size, "SIZE",
+         "about 20x32x64 (around the kidneys), 24x96x96, 28x192x192 or 32x512x512 voxels (small)", 0, 0,
+         "tiny|small|medium|full"},
+        {"difficulty", 0, OPTION_NUMBER, &w.difficulty, "X",
+         "0 easy ... 2 nearly hopeless: overlap of the kinds, noise, motion (1)", 0, 2, 0},
+        {"with-kidney", 0, OPTION_FLAG, &w.options.with_kidney, NULL,
+         "labels kidney 1 and tumor 2, instead of tumor 1", 0, 0, 0},
         OPTION_SEED_(w.options.seed),
         OPTION_THREADS(threads),
         OPTION_QUIET(w.quiet),

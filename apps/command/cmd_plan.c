@@ -1,4 +1,5 @@
-/* cmd_plan.c - `nephron plan`: fingerprint, plans.json, and what a step of each configuration needs in memory. */
+/* cmd_plan.c - `nephron plan`: fingerprint, plans.json, and what a step of each configuration needs in
+ * memory. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,22 +22,27 @@ struct planning {
     int quiet, layers;
 };
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------------------- */
 
 struct needs {
     size_t parameters, train_block, infer_block; /* floats; bytes */
     double train_flops, infer_flops;             /* forward: of a batch, of a patch */
 };
 
-/* Records and places both graphs; nothing is allocated that holds data, so that a plan for a larger machine can be weighed here. */
+/* Records and places both graphs; nothing is allocated that holds data, so that a plan for a larger machine
+ * can be weighed here. */
 static int measure(struct needs *n, const struct plan *p, int flags, struct error *e)
 {
     if (unet_check(p, e)) return -1;
     struct model *m = model_create();
     struct graph *train = unet_train_create(m, p, flags, NULL).graph, *infer = graph_create(m, NULL, flags);
-    unet_forward(infer, p, graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0), 0);
+    unet_forward(infer, p,
+                 graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)),
+                             DT_F32, 0),
+                 0);
     int status = 0;
-    if (graph_plan(train) || graph_plan(infer)) status = error_set(e, "out of memory for the plan of its buffers");
+    if (graph_plan(train) || graph_plan(infer))
+        status = error_set(e, "out of memory for the plan of its buffers");
     else *n = (struct needs){.train_block = graph_bytes(train), .infer_block = graph_bytes(infer),
                              .train_flops = graph_flops(train), .infer_flops = graph_flops(infer)};
     for (int i = 0; !status && i < m->params; i++) n->parameters += m->param[i].count;
@@ -61,19 +67,22 @@ static void print_needs(const struct plan *p)
     }
     double weights = 4.0 * (double)n.parameters;
     printf("  parameters          %zu\n", n.parameters);
-    printf("  training step       %zu bytes (%.2f GiB) of activations and gradients, and %.0f bytes (%.2f GiB) of weights,\n"
-           "                      their gradients and momentum; %.1f GFLOP\n",
-           n.train_block, gib((double)n.train_block), 3 * weights, gib(3 * weights), 3 * n.train_flops / 1e9);
-    printf("  inference           %zu bytes (%.2f GiB) a patch, and %.0f bytes of weights; %.1f GFLOP\n", n.infer_block,
-           gib((double)n.infer_block), weights, n.infer_flops / 1e9);
-    printf("  --precision bf16    %zu bytes (%.2f GiB) of activations and gradients; inference %zu bytes (%.2f GiB)\n", half.train_block,
-           gib((double)half.train_block), half.infer_block, gib((double)half.infer_block));
+    printf(
+        "  training step       %zu bytes (%.2f GiB) of activations and gradients, and %.0f bytes (%.2f GiB) of weights,\n"
+        "                      their gradients and momentum; %.1f GFLOP\n",
+        n.train_block, gib((double)n.train_block), 3 * weights, gib(3 * weights), 3 * n.train_flops / 1e9);
+    printf("  inference           %zu bytes (%.2f GiB) a patch, and %.0f bytes of weights; %.1f GFLOP\n",
+           n.infer_block, gib((double)n.infer_block), weights, n.infer_flops / 1e9);
+    printf(
+        "  --precision bf16    %zu bytes (%.2f GiB) of activations and gradients; inference %zu bytes (%.2f GiB)\n",
+        half.train_block, gib((double)half.train_block), half.infer_block, gib((double)half.infer_block));
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------------------------- */
 
-/* Place of the image's axis a in the plan's arrays; -1 of the slice axis of a 2D plan, which no table shows. Every table is in the order
- * z, y, x of the image, as --patch is; the network's own order is told where it differs. */
+/* Place of the image's axis a in the plan's arrays; -1 of the slice axis of a 2D plan, which no table shows.
+ * Every table is in the order z, y, x of the image, as --patch is; the network's own order is told where it
+ * differs. */
 static int shown_place(const struct plan *p, int a)
 {
     int k = plan_place(p, a);
@@ -115,26 +124,27 @@ static void print_plan(const struct plan *p)
     print_stages("kernels", p->kernel, p);
     print_stages("strides", p->stride, p);
     if (p->transpose[0] != 0 || p->transpose[1] != 1)
-        printf("  %-20sz, y, x of the image, as here; the network and plans.json have them as %c, %c, %c\n", "axes", axis[p->transpose[0]],
-               axis[p->transpose[1]], axis[p->transpose[2]]);
+        printf("  %-20sz, y, x of the image, as here; the network and plans.json have them as %c, %c, %c\n",
+               "axes", axis[p->transpose[0]], axis[p->transpose[1]], axis[p->transpose[2]]);
     printf("  %-20s%.0f elements of feature maps for one example\n", "nnU-Net's estimate", p->estimate);
     print_needs(p);
 }
 
 static void print_fingerprint(const struct fingerprint *f, const struct dataset *d)
 {
-    console("%s: %d cases, %d channel%s, %d labels%s", d->name, f->cases, d->channels, d->channels == 1 ? "" : "s", d->labels,
-           d->ignore_label >= 0 ? " and ignore" : "");
+    console("%s: %d cases, %d channel%s, %d labels%s", d->name, f->cases, d->channels,
+            d->channels == 1 ? "" : "s", d->labels, d->ignore_label >= 0 ? " and ignore" : "");
     if (d->regions) printf(" in %d regions", d->regions);
     printf("\n");
     printf("median of the image left after cropping to nonzero: %.1f %%\n", 100 * f->median_relative_size);
     for (int c = 0; c < d->channels; c++)
-        console("channel %d (%s): foreground mean %.6g, std %.6g, 0.5 %% to 99.5 %%: %.6g to %.6g; %s\n", c, d->channel_name[c],
-               f->intensity[c].mean, f->intensity[c].std, f->intensity[c].percentile_00_5, f->intensity[c].percentile_99_5,
-               normalization_name(normalization_of_channel(d->channel_name[c])));
+        console("channel %d (%s): foreground mean %.6g, std %.6g, 0.5 %% to 99.5 %%: %.6g to %.6g; %s\n", c,
+                d->channel_name[c], f->intensity[c].mean, f->intensity[c].std,
+                f->intensity[c].percentile_00_5, f->intensity[c].percentile_99_5,
+                normalization_name(normalization_of_channel(d->channel_name[c])));
 }
 
-/* ---- as JSON ------------------------------------------------------------------------------------------------------------ */
+/* ---- as JSON ------------------------------------------------------------------------------------------- */
 
 static void add_sizes(struct json *j, const char *key, const int *v, int count)
 {
@@ -174,9 +184,10 @@ static struct json *add_plan(struct json *list, const struct plan *p)
     return j;
 }
 
-/* ---- the work --------------------------------------------------------------------------------------------------------------- */
+/* ---- the work ------------------------------------------------------------------------------------------ */
 
-static int get_fingerprint(struct fingerprint *f, const struct planning *w, const struct dataset *d, struct error *e)
+static int get_fingerprint(struct fingerprint *f, const struct planning *w, const struct dataset *d,
+                           struct error *e)
 {
     if (w->fingerprint_in) {
         struct json *j = json_read(w->fingerprint_in, e);
@@ -191,7 +202,8 @@ static int get_fingerprint(struct fingerprint *f, const struct planning *w, cons
     return status;
 }
 
-static int write_files(const struct planning *w, const struct fingerprint *f, const struct plans *p, struct error *e)
+static int write_files(const struct planning *w, const struct fingerprint *f, const struct plans *p,
+                       struct error *e)
 {
     if (w->fingerprint_out) {
         struct json *j = fingerprint_json(f);
@@ -203,7 +215,8 @@ static int write_files(const struct planning *w, const struct fingerprint *f, co
 }
 
 /* --hours, of which the fingerprint is no part; the validation is that of a fold of five. */
-static int plan_in_time(struct plans *p, const struct planning *w, const struct fingerprint *f, const struct dataset *d, struct error *e)
+static int plan_in_time(struct plans *p, const struct planning *w, const struct fingerprint *f,
+                        const struct dataset *d, struct error *e)
 {
     struct budget b = w->budget;
     struct train_options t = train_options_default(TASK_SEGMENT);
@@ -211,14 +224,16 @@ static int plan_in_time(struct plans *p, const struct planning *w, const struct 
     struct pool *pool = pool_create(threads);
     if (!pool) return error_set(e, "cannot start %d threads", threads);
     b.validation_cases = (f->cases + 4) / 5;
-    int status = budget_plans(&b, p, f, d, &w->options, w->configuration ? w->configuration : "3d_fullres", &t, pool, e);
+    int status = budget_plans(&b, p, f, d, &w->options, w->configuration ? w->configuration : "3d_fullres",
+                              &t, pool, e);
     pool_destroy(pool);
     if (!status && !w->quiet) budget_print(&b);
     return status;
 }
 
 /* The table, and the same as JSON where it is asked for; `only` one of the plans or NULL. */
-static int show(const struct planning *w, const struct fingerprint *f, const struct dataset *d, const struct plans *p, const struct plan *only, struct error *e)
+static int show(const struct planning *w, const struct fingerprint *f, const struct dataset *d,
+                const struct plans *p, const struct plan *only, struct error *e)
 {
     struct json *j = w->json ? json_object() : NULL, *list = json_add_array(j, "configurations");
     const int threads = w->threads > 0 ? w->threads : cpu_count(), bf16 = strcmp(w->precision, "bf16") == 0;
@@ -271,29 +286,43 @@ static int read_description(struct dataset *d, const char *path, struct error *e
 
 int cmd_plan(int argc, char **argv)
 {
-    struct planning w = {.options = plan_options_default(), .precision = "fp32", .budget = {.window_step = 0.5, .mirror = 1}};
+    struct planning w = {
+        .options = plan_options_default(), .precision = "fp32", .budget = {.window_step = 0.5, .mirror = 1}};
     int width = 0;
     struct plan_options *o = &w.options;
     const struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &w.output, "FILE", "write plans.json here", 0, 0, 0},
-        {"configuration", 0, OPTION_TEXT, &w.configuration, "C", "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
-        {"preset", 0, OPTION_TEXT, &o->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl"},
-        {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G", "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
+        {"configuration", 0, OPTION_TEXT, &w.configuration, "C",
+         "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
+        {"preset", 0, OPTION_TEXT, &o->preset, "NAME", "planner", 0, 0,
+         "default|resenc_m|resenc_l|resenc_xl"},
+        {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G",
+         "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
         {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},
-        {"hours", 0, OPTION_NUMBER, &w.budget.hours, "H", "base features, batch and iterations of a training that ends in H hours on this machine", 0.001, 10000, 0},
+        {"hours", 0, OPTION_NUMBER, &w.budget.hours, "H",
+         "base features, batch and iterations of a training that ends in H hours on this machine", 0.001,
+         10000, 0},
         {"batch", 0, OPTION_INT, &o->batch, "N", "batch instead of the planned one", 1, 4096, 0},
-        {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X", "patch along the image's axes instead of the planned one; padded to what the strides divide", 0, 0, 0},
-        {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE", "dataset_fingerprint.json instead of reading images", 0, 0, 0},
-        {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE", "dataset.json instead of DATASET, with --fingerprint", 0, 0, 0},
-        {"write-fingerprint", 0, OPTION_TEXT, &w.fingerprint_out, "FILE", "write dataset_fingerprint.json here", 0, 0, 0},
-        {"layers", 0, OPTION_FLAG, &w.layers, NULL, "a table of the convolutions: shapes, the algorithm of each pass on this machine, scratch", 0, 0, 0},
-        {"precision", 0, OPTION_TEXT, &w.precision, "P", "of the step that --layers shows (default: fp32)", 0, 0, "fp32|bf16"},
+        {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X",
+         "patch along the image's axes instead of the planned one; padded to what the strides divide", 0, 0,
+         0},
+        {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE",
+         "dataset_fingerprint.json instead of reading images", 0, 0, 0},
+        {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE",
+         "dataset.json instead of DATASET, with --fingerprint", 0, 0, 0},
+        {"write-fingerprint", 0, OPTION_TEXT, &w.fingerprint_out, "FILE",
+         "write dataset_fingerprint.json here", 0, 0, 0},
+        {"layers", 0, OPTION_FLAG, &w.layers, NULL,
+         "a table of the convolutions: shapes, the algorithm of each pass on this machine, scratch", 0, 0, 0},
+        {"precision", 0, OPTION_TEXT, &w.precision, "P", "of the step that --layers shows (default: fp32)", 0,
+         0, "fp32|bf16"},
         {"json", 0, OPTION_TEXT, &w.json, "FILE", "what is printed, as JSON", 0, 0, 0},
         OPTION_THREADS(w.threads),
         OPTION_QUIET(w.quiet),
         {0}};
     const struct command_help help = {
-        "plan DATASET [-o plans.json] [OPTIONS]", "Fingerprint and plan of a dataset, with the exact memory of a step",
+        "plan DATASET [-o plans.json] [OPTIONS]",
+        "Fingerprint and plan of a dataset, with the exact memory of a step",
         "Plans as nnU-Net v2.8 does, in its plans.json. Without images:\n"
         "  nephron plan --fingerprint dataset_fingerprint.json --dataset dataset.json -o plans.json",
         spec};
@@ -304,10 +333,13 @@ int cmd_plan(int argc, char **argv)
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
     if (width) o->base_features = width;
     w.budget.fixed_features = width > 0;
-    if (operands.count == 1 && w.dataset_json) return app_usage("plan", "takes DATASET or --dataset, not both");
-    if (operands.count == 0 && !w.dataset_json) return app_usage("plan", "needs DATASET, or --fingerprint with --dataset");
+    if (operands.count == 1 && w.dataset_json)
+        return app_usage("plan", "takes DATASET or --dataset, not both");
+    if (operands.count == 0 && !w.dataset_json)
+        return app_usage("plan", "needs DATASET, or --fingerprint with --dataset");
     if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");
-    if (w.dataset_json ? read_description(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e)) return app_fail(&e);
+    if (w.dataset_json ? read_description(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e))
+        return app_fail(&e);
     status = plan_dataset(&w, &d, &e);
     dataset_close(&d);
     return status ? app_fail(&e) : 0;

@@ -26,14 +26,15 @@ static int load_images(struct sample *s, const struct image_case *c, int channel
     return sample_load(s, path, channels, c->choice, e);
 }
 
-/* ---- segmentation --------------------------------------------------------------------------------------------------- */
+/* ---- segmentation -------------------------------------------------------------------------------------- */
 
 static int copy_json(const struct predict *p, const char *name, struct error *e)
 {
     char from[1300], to[1300];
     unsigned char *data;
     size_t size;
-    if (file_join(from, sizeof from, p->run.path, name, e) || file_join(to, sizeof to, p->out, name, e)) return -1;
+    if (file_join(from, sizeof from, p->run.path, name, e) || file_join(to, sizeof to, p->out, name, e))
+        return -1;
     if (file_read(from, 1 << 26, &data, &size, e)) return -1;
     int status = file_write(to, data, size, e);
     free(data);
@@ -41,7 +42,8 @@ static int copy_json(const struct predict *p, const char *name, struct error *e)
 }
 
 /* Where the label map of a case goes, and its probabilities. */
-static int output_paths(char path[1300], char npz[1300], const struct predict *p, const struct image_case *c, struct error *e)
+static int output_paths(char path[1300], char npz[1300], const struct predict *p, const struct image_case *c,
+                        struct error *e)
 {
     size_t stem = strlen(p->out) - volume_suffix(p->out);
     int a, b;
@@ -59,7 +61,8 @@ static int output_paths(char path[1300], char npz[1300], const struct predict *p
 static int check_outputs(const struct predict *p, const struct image_cases *cases, struct error *e)
 {
     char record[1300], path[1300], npz[1300];
-    if (p->to_file && cases->count != 1) return error_set(e, "-o %s: is a file, but there are %d cases", p->out, cases->count);
+    if (p->to_file && cases->count != 1)
+        return error_set(e, "-o %s: is a file, but there are %d cases", p->out, cases->count);
     if (file_join(record, sizeof record, p->out, "prediction.json", e)) return -1;
     int ours = !p->to_file && file_exists(record);
     for (int i = 0; i < cases->count; i++) {
@@ -67,22 +70,27 @@ static int check_outputs(const struct predict *p, const struct image_cases *case
         if (output_paths(path, npz, p, &cases->item[i], e)) return -1;
         if (stat(path, &to)) continue;
         for (int k = 0; k < CHANNELS_MAX && cases->item[i].path[k][0]; k++)
-            if (stat(cases->item[i].path[k], &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+            if (stat(cases->item[i].path[k], &from) == 0 && from.st_dev == to.st_dev &&
+                from.st_ino == to.st_ino)
                 return error_set(e, "%s: is an image to predict, the label map would replace it", path);
         if (!ours && !p->overwrite)
             return error_set(e, "%s: is there already, and %s; --overwrite replaces it", path,
-                             p->to_file ? "may be somebody's work" : "no prediction.json tells that it is a prediction");
+                             p->to_file ? "may be somebody's work"
+                                        : "no prediction.json tells that it is a prediction");
     }
     return 0;
 }
 
-static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c, struct error *e)
+static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c,
+                        struct error *e)
 {
     char path[1300], npz[1300], first[1500];
     struct sample raw;
     uint8_t *label = NULL;
     if (output_paths(path, npz, p, c, e)) return -1;
-    if (p->resume && predict_recorded(p, c->id) && file_exists(path) && (!p->probabilities || file_exists(npz))) return 0;
+    if (p->resume && predict_recorded(p, c->id) && file_exists(path) &&
+        (!p->probabilities || file_exists(npz)))
+        return 0;
     if (load_images(&raw, c, p->run.dataset.channels, e)) return -1;
     size_t voxels = (size_t)raw.size[0] * (size_t)raw.size[1] * (size_t)raw.size[2];
     double voxel_ml = raw.spacing[0] * raw.spacing[1] * raw.spacing[2] * 1e-3;
@@ -90,7 +98,8 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
     int status = p->previous[0] ? sample_load_previous(&raw, &p->run.dataset, first, e) : 0;
     if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, NULL, &label, e);
     if (status) error_prefix(e, "%s", c->id);
-    if (!status && predict_record_case(p, c, path, label, voxels, voxel_ml)) status = error_set(e, "out of memory for the table of volumes");
+    if (!status && predict_record_case(p, c, path, label, voxels, voxel_ml))
+        status = error_set(e, "out of memory for the table of volumes");
     free(label);
     sample_free(&raw);
     return status;
@@ -104,12 +113,16 @@ static int read_headers(struct infer_case *h, const struct image_case *c, int ch
         struct volume v;
         struct stat st;
         if (sample_read_volume(&v, c->path[k], c->choice, 1, e)) return -1;
-        size_t stored = volume_voxels(&v) * (size_t)voxel_type_bytes(v.type), packed = stat(c->path[k], &st) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
-        stored += volume_voxels(&v) / (size_t)v.size[3] * (size_t)(v.size[3] - 1) * sizeof(float); /* more channels while it is read */
+        size_t stored = volume_voxels(&v) * (size_t)voxel_type_bytes(v.type),
+               packed = stat(c->path[k], &st) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
+        stored += volume_voxels(&v) / (size_t)v.size[3] * (size_t)(v.size[3] - 1) *
+                  sizeof(float); /* more channels while it is read */
         if (stored > h->stored) h->stored = stored;
         if (packed > h->packed) h->packed = packed;
         for (int a = 0; a < 3; a++) {
-            if (v.size[2 - a] > 100000) return error_set(e, "%s: axis %d has %lld voxels", c->path[k], 2 - a, (long long)v.size[2 - a]);
+            if (v.size[2 - a] > 100000)
+                return error_set(e, "%s: axis %d has %lld voxels", c->path[k], 2 - a,
+                                 (long long)v.size[2 - a]);
             h->size[a] = (int)v.size[2 - a];
             h->spacing[a] = v.spacing[2 - a];
         }
@@ -118,9 +131,11 @@ static int read_headers(struct infer_case *h, const struct image_case *c, int ch
     return 0;
 }
 
-/* An upper bound of the resident memory for all cases, from their headers: the program and its heap, the weights, the network's block, and the largest
- * case. Loading the weights may have taken more: the peak so far counts too. */
-static int announce_peak(double *bytes, const struct predict *p, const struct segmenter *s, const struct image_cases *cases, struct model **model, struct error *e)
+/* An upper bound of the resident memory for all cases, from their headers: the program and its heap, the
+ * weights, the network's block, and the largest case. Loading the weights may have taken more: the peak so
+ * far counts too. */
+static int announce_peak(double *bytes, const struct predict *p, const struct segmenter *s,
+                         const struct image_cases *cases, struct model **model, struct error *e)
 {
     const double program = 48e6;
     double base = program + (double)graph_bytes(s->predictor[0].graph);
@@ -130,7 +145,8 @@ static int announce_peak(double *bytes, const struct predict *p, const struct se
         struct infer_case h;
         size_t one;
         if (read_headers(&h, &cases->item[i], p->run.dataset.channels, e)) return -1;
-        if (infer_bytes(&one, &h, &s->predictor[0], s->plan, p->probabilities, e)) return error_prefix(e, "%s", cases->item[i].id);
+        if (infer_bytes(&one, &h, &s->predictor[0], s->plan, p->probabilities, e))
+            return error_prefix(e, "%s", cases->item[i].id);
         if (one > largest) largest = one;
     }
     *bytes = fmax(base + (double)largest, predict_peak_bytes());
@@ -175,9 +191,10 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     if (!status) status = predict_record_write(p, e);
     if (!status) status = run_previous(p, e);
     if (!status && !p->quiet) {
-        console("%s: %d case%s, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n", p->run_path, cases.count,
-               cases.count == 1 ? "" : "s", s.predictors, s.predictors > 1 ? "s" : "", announced * 1e-6,
-               (double)graph_bytes(s.predictor[0].graph) * 1e-6);
+        console("%s: %d case%s, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n",
+                p->run_path, cases.count, cases.count == 1 ? "" : "s", s.predictors,
+                s.predictors > 1 ? "s" : "", announced * 1e-6,
+                (double)graph_bytes(s.predictor[0].graph) * 1e-6);
         fflush(stdout);
     }
     int done = 0;
@@ -195,15 +212,18 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     interrupt_end();
     if (!status && p->stopped) status = predict_record_write(p, e);
     if (p->stopped)
-        console_to(stderr, "nephron: stopped by signal %d after %d of %d cases; `nephron predict --resume %s` goes on\n", interrupt_signal(), done,
-                   cases.count, p->out);
+        console_to(
+            stderr,
+            "nephron: stopped by signal %d after %d of %d cases; `nephron predict --resume %s` goes on\n",
+            interrupt_signal(), done, cases.count, p->out);
     if (!status && !p->stopped && !p->to_file) status = copy_json(p, "dataset.json", e);
     if (!status && !p->stopped && !p->to_file) status = copy_json(p, "plans.json", e);
     if (!p->stopped) record_segmenter(p, &s, announced);
     if (!status && !p->stopped) status = predict_record_finish(p, cases.count, clock_seconds() - start, e);
     if (!status && !p->stopped && !p->quiet) predict_record_print(p);
     if (!status && !p->stopped && !p->quiet)
-        console("%s: %d label map%s, peak memory %.1f MB\n", p->out, cases.count, cases.count == 1 ? "" : "s", predict_peak_bytes() * 1e-6);
+        console("%s: %d label map%s, peak memory %.1f MB\n", p->out, cases.count, cases.count == 1 ? "" : "s",
+                predict_peak_bytes() * 1e-6);
     json_free(p->record);
     p->record = NULL;
     segmenter_free(&s);
@@ -211,19 +231,24 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     return status;
 }
 
-/* ---- classification ------------------------------------------------------------------------------------------------- */
+/* ---- classification ------------------------------------------------------------------------------------ */
 
 /* Cases of a dataset or .npz: all that are there, or one part of a MedMNIST file. */
-static int load_dataset_cases(struct predict *p, struct dataset *d, struct learner_data *data, struct error *e)
+static int load_dataset_cases(struct predict *p, struct dataset *d, struct learner_data *data,
+                              struct error *e)
 {
-    int part = strcmp(p->part, "train") == 0 ? PART_TRAIN : strcmp(p->part, "val") == 0 ? PART_VAL : strcmp(p->part, "test") == 0 ? PART_TEST : -1;
+    int part = strcmp(p->part, "train") == 0  ? PART_TRAIN
+               : strcmp(p->part, "val") == 0  ? PART_VAL
+               : strcmp(p->part, "test") == 0 ? PART_TEST
+                                              : -1;
     if (dataset_open(d, p->inputs.text[0], e)) return -1;
     int *role = calloc((size_t)d->cases + 1, sizeof *role);
     int any = d->json == NULL;
     if (!role) return error_set(e, "out of memory for %d cases", d->cases);
     for (int i = 0; i < d->cases; i++) role[i] = part < 0 || !any || (int)d->item[i].part == part;
     struct progress bar = progress_begin("load", p->quiet);
-    int status = learner_data_load(data, d, &p->run.options, NULL, role, 1, p->pool, progress_callback, &bar, e);
+    int status =
+        learner_data_load(data, d, &p->run.options, NULL, role, 1, p->pool, progress_callback, &bar, e);
     progress_end(&bar);
     free(role);
     return status;
@@ -240,15 +265,17 @@ static int load_mask(struct sample *s, const struct predict *p, const char *id, 
     size_t n = volume_voxels(&v);
     int status = 0;
     if (v.size[0] != s->size[2] || v.size[1] != s->size[1] || v.size[2] != s->size[0] || v.size[3] != 1)
-        status = error_set(e, "%s: mask is %lld x %lld x %lld, the image %d x %d x %d", path, (long long)v.size[0], (long long)v.size[1],
-                           (long long)v.size[2], s->size[2], s->size[1], s->size[0]);
+        status =
+            error_set(e, "%s: mask is %lld x %lld x %lld, the image %d x %d x %d", path, (long long)v.size[0],
+                      (long long)v.size[1], (long long)v.size[2], s->size[2], s->size[1], s->size[0]);
     if (!status && !(s->label = malloc(n))) status = error_set(e, "%s: out of memory", path);
     for (size_t i = 0; !status && i < n; i++) s->label[i] = v.voxel[i] > 0.5f;
     volume_free(&v);
     return status;
 }
 
-static int load_folder_cases(struct predict *p, struct image_cases *c, struct learner_data *data, struct error *e)
+static int load_folder_cases(struct predict *p, struct image_cases *c, struct learner_data *data,
+                             struct error *e)
 {
     if (image_cases_list(c, &p->inputs, &p->run.dataset, &p->choice, e)) return -1;
     struct case_store *store = &data->store;
@@ -259,7 +286,8 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
         struct sample *s = &store->sample[i];
         store->index[i] = i;
         if (load_images(s, &c->item[i], p->run.dataset.channels, e)) return -1;
-        if ((p->masks && load_mask(s, p, c->item[i].id, e)) || classify_prepare(s, p->run.options.crop, 1, e)) {
+        if ((p->masks && load_mask(s, p, c->item[i].id, e)) ||
+            classify_prepare(s, p->run.options.crop, 1, e)) {
             sample_free(s);
             return -1;
         }
@@ -273,14 +301,19 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     struct image_cases images = {0};
     struct learner_data data = {0};
     char json[1300], path[1300];
-    if (file_join(json, sizeof json, p->inputs.text[0], "dataset.json", e) || file_join(path, sizeof path, p->out, "predictions.csv", e)) return -1;
+    if (file_join(json, sizeof json, p->inputs.text[0], "dataset.json", e) ||
+        file_join(path, sizeof path, p->out, "predictions.csv", e))
+        return -1;
     int from_dataset = file_exists(json) || file_has_suffix(p->inputs.text[0], ".npz");
-    if (from_dataset && p->inputs.count > 1) return error_set(e, "%s: is a dataset, and no other -i can stand beside it", p->inputs.text[0]);
+    if (from_dataset && p->inputs.count > 1)
+        return error_set(e, "%s: is a dataset, and no other -i can stand beside it", p->inputs.text[0]);
     const double start = clock_seconds();
-    int status = predict_record_begin(p, model, e); /* before anything is replaced: other weights are an error at --resume */
+    int status = predict_record_begin(
+        p, model, e); /* before anything is replaced: other weights are an error at --resume */
     if (!status) status = file_mkdirs(p->out, e);
     if (!status) status = predict_record_write(p, e);
-    if (!status) status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
+    if (!status)
+        status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
     struct predictions r = {0};
     if (!status) status = predictions_create(&r, data.store.cases, p->run.options.resnet.classes, e);
     for (int i = 0; !status && i < r.cases; i++) {
@@ -300,7 +333,7 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     return status;
 }
 
-/* ---- the command --------------------------------------------------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------------------------------------- */
 
 /* "0,1,2" or "all" of --folds, else those that are there. */
 static int choose_folds(struct predict *p, struct error *e)
@@ -309,13 +342,16 @@ static int choose_folds(struct predict *p, struct error *e)
     if (!at) {
         p->fold_count = run_folds(p->folds, FOLDS_MAX, &p->run, p->checkpoint);
         if (p->fold_count) return 0;
-        return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?", p->run_path, p->checkpoint ? p->checkpoint : "*");
+        return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?",
+                         p->run_path, p->checkpoint ? p->checkpoint : "*");
     }
     for (; *at; at += strcspn(at, ","), at += *at == ',') {
         size_t n = strcspn(at, ",");
         int number = n > 0 && n <= 4 && strspn(at, "0123456789") == n;
-        if (!number && !(n == 3 && strncmp(at, "all", 3) == 0)) return error_set(e, "--folds %s: not \"all\" or a list as 0,1,2", p->folds_text);
-        if (p->fold_count == FOLDS_MAX) return error_set(e, "--folds %s: more than %d folds", p->folds_text, FOLDS_MAX);
+        if (!number && !(n == 3 && strncmp(at, "all", 3) == 0))
+            return error_set(e, "--folds %s: not \"all\" or a list as 0,1,2", p->folds_text);
+        if (p->fold_count == FOLDS_MAX)
+            return error_set(e, "--folds %s: more than %d folds", p->folds_text, FOLDS_MAX);
         snprintf(p->folds[p->fold_count++], sizeof p->folds[0], "%.*s", (int)n, at);
     }
     return p->fold_count ? 0 : error_set(e, "--folds: names no fold");
@@ -333,15 +369,18 @@ static int has_folds(const char *run)
     return 0;
 }
 
-/* Where the first stage of a cascade is: as asked, as the manifest says, or the run of the same name but for the configuration, as nnU-Net's
- * model folders lie side by side. */
+/* Where the first stage of a cascade is: as asked, as the manifest says, or the run of the same name but for
+ * the configuration, as nnU-Net's model folders lie side by side. */
 static int find_previous(char *dir, size_t size, const struct predict *p)
 {
     const struct run *r = &p->run;
     const char *mine = strstr(p->run_path, r->configuration);
     if (p->previous_stage || file_is_dir(r->previous_stage))
-        return snprintf(dir, size, "%s", p->previous_stage ? p->previous_stage : r->previous_stage) < (int)size;
-    return mine && snprintf(dir, size, "%.*s%s%s", (int)(mine - p->run_path), p->run_path, r->plan->previous_stage, mine + strlen(r->configuration)) < (int)size &&
+        return snprintf(dir, size, "%s", p->previous_stage ? p->previous_stage : r->previous_stage) <
+               (int)size;
+    return mine &&
+           snprintf(dir, size, "%.*s%s%s", (int)(mine - p->run_path), p->run_path, r->plan->previous_stage,
+                    mine + strlen(r->configuration)) < (int)size &&
            file_is_dir(dir);
 }
 
@@ -351,19 +390,34 @@ static int run_previous(struct predict *p, struct error *e)
     char dir[1300];
     const struct plan *plan = p->run.plan;
     if (!plan || !plan->previous_labels)
-        return p->previous_stage ? error_set(e, "--previous-stage %s: configuration %s has no previous stage", p->previous_stage, p->run.configuration) : 0;
+        return p->previous_stage ? error_set(e, "--previous-stage %s: configuration %s has no previous stage",
+                                             p->previous_stage, p->run.configuration)
+                                 : 0;
     if (!find_previous(dir, sizeof dir, p))
-        return error_set(e, "%s: %s needs the segmentations of %s: --previous-stage with its run, or with a folder of label maps", p->run_path, p->run.configuration,
-                         plan->previous_stage);
+        return error_set(
+            e,
+            "%s: %s needs the segmentations of %s: --previous-stage with its run, or with a folder of label maps",
+            p->run_path, p->run.configuration, plan->previous_stage);
     if (!has_folds(dir)) {
         snprintf(p->previous, sizeof p->previous, "%s", dir);
         return 0;
     }
-    if (p->to_file ? snprintf(p->previous, sizeof p->previous, "%.*s_previous_stage", (int)(strlen(p->out) - volume_suffix(p->out)), p->out) >= (int)sizeof p->previous
-                   : file_join(p->previous, sizeof p->previous, p->out, "previous_stage", e))
+    if (p->to_file
+            ? snprintf(p->previous, sizeof p->previous, "%.*s_previous_stage",
+                       (int)(strlen(p->out) - volume_suffix(p->out)), p->out) >= (int)sizeof p->previous
+            : file_join(p->previous, sizeof p->previous, p->out, "previous_stage", e))
         return p->to_file ? error_set(e, "%s: path is too long", p->out) : -1;
-    struct predict first = {.run_path = dir, .inputs = p->inputs, .out = p->previous, .step = p->step, .mirror = p->mirror, .threads = p->threads,
-                            .quiet = p->quiet, .pool = p->pool, .part = p->part, .precision = p->precision, .choice = p->choice};
+    struct predict first = {.run_path = dir,
+                            .inputs = p->inputs,
+                            .out = p->previous,
+                            .step = p->step,
+                            .mirror = p->mirror,
+                            .threads = p->threads,
+                            .quiet = p->quiet,
+                            .pool = p->pool,
+                            .part = p->part,
+                            .precision = p->precision,
+                            .choice = p->choice};
     int status = run_predict(&first, e);
     p->stopped = first.stopped;
     return status;
@@ -378,7 +432,8 @@ static int run_predict(struct predict *p, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
         else model_drop_gradients(model[k]);
-    if (!status && p->to_file && p->run.options.task != TASK_SEGMENT) status = error_set(e, "-o %s: %s is a classification, OUT is a folder", p->out, p->run_path);
+    if (!status && p->to_file && p->run.options.task != TASK_SEGMENT)
+        status = error_set(e, "-o %s: %s is a classification, OUT is a folder", p->out, p->run_path);
     if (!status) status = p->run.options.task == TASK_SEGMENT ? segment(p, model, e) : classify(p, model, e);
     for (int k = 0; k < p->fold_count; k++)
         if (model[k]) model_destroy(model[k]);
@@ -403,35 +458,58 @@ int cmd_predict(int argc, char **argv)
     struct json *record = NULL;
     struct predict p = {.step = 0.5, .mirror = 1, .postprocess = 1, .part = "test", .precision = "fp32"};
     struct option_spec spec[] = {
-        {"input", 'i', OPTION_TEXTS, &p.inputs, "IMAGES", "folder of images, image, dataset or .npz; may be given several times", 0, 0, 0},
-        {"output", 'o', OPTION_TEXT, &p.out, "OUT", "folder of the results, or the label map of one image (out.nii.gz)", 0, 0, 0},
-        {"overwrite", 0, OPTION_FLAG, &p.overwrite, NULL, "replace label maps in OUT that are no predictions of ours", 0, 0, 0},
-        {"resume", 0, OPTION_TEXT, &resume, "OUT", "go on with the prediction that was begun in OUT; it knows its options", 0, 0, 0},
-        {"json", 0, OPTION_TEXT, &p.json, "FILE", "volumes of every case and what predicted them, as JSON", 0, 0, 0},
-        {"folds", 'f', OPTION_TEXT, &p.folds_text, "LIST", "folds to average, as 0,1,2; all: the one trained on all cases (default: those found)", 0, 0, 0},
+        {"input", 'i', OPTION_TEXTS, &p.inputs, "IMAGES",
+         "folder of images, image, dataset or .npz; may be given several times", 0, 0, 0},
+        {"output", 'o', OPTION_TEXT, &p.out, "OUT",
+         "folder of the results, or the label map of one image (out.nii.gz)", 0, 0, 0},
+        {"overwrite", 0, OPTION_FLAG, &p.overwrite, NULL,
+         "replace label maps in OUT that are no predictions of ours", 0, 0, 0},
+        {"resume", 0, OPTION_TEXT, &resume, "OUT",
+         "go on with the prediction that was begun in OUT; it knows its options", 0, 0, 0},
+        {"json", 0, OPTION_TEXT, &p.json, "FILE", "volumes of every case and what predicted them, as JSON", 0,
+         0, 0},
+        {"folds", 'f', OPTION_TEXT, &p.folds_text, "LIST",
+         "folds to average, as 0,1,2; all: the one trained on all cases (default: those found)", 0, 0, 0},
         {"fold", 0, OPTION_TEXT, &p.folds_text, "K", "the same", 0, 0, 0},
-        {"checkpoint", 0, OPTION_TEXT, &p.checkpoint, "NAME", "which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
+        {"checkpoint", 0, OPTION_TEXT, &p.checkpoint, "NAME",
+         "which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"step", 0, OPTION_NUMBER, &p.step, "X", "window step as a share of the patch (0.5)", 0.05, 1, 0},
-        {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL, "one pass instead of all mirrored ones: eight times faster", 0, 0, 0},
-        {"postprocessing", 0, OPTION_TEXT, &p.postprocessing, "FILE", "postprocessing.json to apply (default: the run's, where it is)", 0, 0, 0},
-        {"no-postprocessing", 0, OPTION_NOFLAG, &p.postprocess, NULL, "label maps as the network gives them", 0, 0, 0},
-        {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL, "also CASE.npz with the class probabilities", 0, 0, 0},
-        {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR", "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0, 0, 0},
-        {"series", 0, OPTION_TEXT, &p.choice.series, "UID", "of DICOM folders with several series: the one to predict (`nephron info` lists them)", 0, 0, 0},
-        {"volume", 0, OPTION_INT, &p.choice.volume, "N", "of DICOM series with several volumes (times, echoes): the one to predict", 1, 100000, 0},
-        {"max-gb", 0, OPTION_NUMBER, &p.max_gb, "G", "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
-        {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop", 0, 0, 0},
-        {"precision", 0, OPTION_TEXT, &p.precision, "P", "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},
+        {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL,
+         "one pass instead of all mirrored ones: eight times faster", 0, 0, 0},
+        {"postprocessing", 0, OPTION_TEXT, &p.postprocessing, "FILE",
+         "postprocessing.json to apply (default: the run's, where it is)", 0, 0, 0},
+        {"no-postprocessing", 0, OPTION_NOFLAG, &p.postprocess, NULL, "label maps as the network gives them",
+         0, 0, 0},
+        {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL,
+         "also CASE.npz with the class probabilities", 0, 0, 0},
+        {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR",
+         "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0,
+         0, 0},
+        {"series", 0, OPTION_TEXT, &p.choice.series, "UID",
+         "of DICOM folders with several series: the one to predict (`nephron info` lists them)", 0, 0, 0},
+        {"volume", 0, OPTION_INT, &p.choice.volume, "N",
+         "of DICOM series with several volumes (times, echoes): the one to predict", 1, 100000, 0},
+        {"max-gb", 0, OPTION_NUMBER, &p.max_gb, "G",
+         "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
+        {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop",
+         0, 0, 0},
+        {"precision", 0, OPTION_TEXT, &p.precision, "P",
+         "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},
         {"part", 0, OPTION_TEXT, &p.part, "PART", "of a MedMNIST file (test)", 0, 0, "train|val|test|all"},
-        OPTION_THREADS(p.threads), OPTION_QUIET(p.quiet), {0}};
-    struct command_help help = {"predict RUN -i IMAGES -o OUT [OPTIONS]", "Predicts with a trained run: label maps by sliding window, or class probabilities",
-                                predict_details, spec};
+        OPTION_THREADS(p.threads),
+        OPTION_QUIET(p.quiet),
+        {0}};
+    struct command_help help = {
+        "predict RUN -i IMAGES -o OUT [OPTIONS]",
+        "Predicts with a trained run: label maps by sliding window, or class probabilities", predict_details,
+        spec};
     struct operands operands;
     struct error e = {""};
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
     if (resume) {
-        if (operands.count || p.inputs.count || p.out) return app_usage(argv[0], "--resume OUT stands alone: RUN, -i and -o are in its prediction.json");
+        if (operands.count || p.inputs.count || p.out)
+            return app_usage(argv[0], "--resume OUT stands alone: RUN, -i and -o are in its prediction.json");
         p.resume = 1;
         if (predict_resume(&p, resume, &record, &e)) {
             json_free(record);
@@ -444,9 +522,11 @@ int cmd_predict(int argc, char **argv)
     if (p.max_gb > 0) volume_set_limit(p.max_gb);
     if (!p.inputs.count) return app_usage(argv[0], "needs -i IMAGES");
     if (!p.out) return app_usage(argv[0], "needs -o OUT");
-    const struct image_format *format = volume_suffix(p.out) && !file_is_dir(p.out) ? image_format_named(p.out) : NULL;
+    const struct image_format *format =
+        volume_suffix(p.out) && !file_is_dir(p.out) ? image_format_named(p.out) : NULL;
     p.to_file = format != NULL;
-    if (format && !format->write) return app_usage(argv[0], "-o %s: %s files are read, not written", p.out, format->name);
+    if (format && !format->write)
+        return app_usage(argv[0], "-o %s: %s files are read, not written", p.out, format->name);
     if (p.threads <= 0) p.threads = cpu_count();
     p.pool = pool_create(p.threads);
     if (!p.pool) status = error_set(&e, "cannot start %d threads", p.threads);

@@ -16,22 +16,103 @@
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
 
-/* quick: minutes on two cores. standard: five seeds in under 100 minutes. paper: the paper's 987 patients in a day. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
+/* quick: minutes on two cores. standard: five seeds in under 100 minutes. paper: the paper's 987 patients in
+ * a day. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
 static const struct study_sizes presets[] = {
-    {.preset = "quick", .cases = 700, .phantom_size = "tiny", .difficulty = 0, .segment_seeds = 1, .classify_seeds = 2, .arms = "alone", .rounds = 13, .local_iterations = 100,
-     .base_features = 16, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 15, .class_iterations = 12, .class_batch = 16,
-     .depth = 10, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = &optimizer_adamw, .lr = 2e-3, .class_lr = 2e-3},
-    {.preset = "standard", .cases = 987, .phantom_size = "tiny", .difficulty = 1, .segment_seeds = 5, .classify_seeds = 5,
-     .arms = "alone,federated_equal_images", .rounds = 16, .local_iterations = 100,
-     .base_features = 24, .batch = 1, .patch_voxels = 60000, .step = 0.9, .class_rounds = 20, .class_iterations = 20, .class_batch = 16,
-     .depth = 18, .base = 16, .crop = {12, 16, 16}, .augment = 0, .optimizer = &optimizer_adamw, .lr = 2e-3, .class_lr = 2e-3},
-    {.preset = "paper", .cases = 987, .phantom_size = "medium", .difficulty = 1, .segment_seeds = 1, .classify_seeds = 3,
-     .arms = "alone,federated_equal_images", .rounds = 40, .local_iterations = 50, .base_features = 32, .batch = 2, .patch_voxels = 260000, .step = 0.5,
-     .class_rounds = 40, .class_iterations = 30, .class_batch = 16, .depth = 18, .base = 32, .crop = {20, 40, 40}, .augment = 1, .optimizer = &optimizer_adamw,
-     .lr = 1e-3, .class_lr = 1e-3, .cache = 1, .bf16 = 1},
-    {.preset = "full", .cases = 987, .phantom_size = "full", .difficulty = 1, .segment_seeds = 3, .classify_seeds = 5, .arms = "alone", .rounds = 250, .local_iterations = 50,
-     .base_features = 32, .step = 0.5, .mirror = 1, .class_rounds = 50, .class_iterations = 50, .class_batch = 16, .depth = 18, .base = 64,
-     .crop = {24, 48, 48}, .augment = 2, .optimizer = &optimizer_sgd, .lr = 1e-2, .class_lr = 1e-3, .cache = 1},
+    {.preset = "quick",
+     .cases = 700,
+     .phantom_size = "tiny",
+     .difficulty = 0,
+     .segment_seeds = 1,
+     .classify_seeds = 2,
+     .arms = "alone",
+     .rounds = 13,
+     .local_iterations = 100,
+     .base_features = 16,
+     .batch = 1,
+     .patch_voxels = 60000,
+     .step = 0.9,
+     .class_rounds = 15,
+     .class_iterations = 12,
+     .class_batch = 16,
+     .depth = 10,
+     .base = 16,
+     .crop = {12, 16, 16},
+     .augment = 0,
+     .optimizer = &optimizer_adamw,
+     .lr = 2e-3,
+     .class_lr = 2e-3},
+    {.preset = "standard",
+     .cases = 987,
+     .phantom_size = "tiny",
+     .difficulty = 1,
+     .segment_seeds = 5,
+     .classify_seeds = 5,
+     .arms = "alone,federated_equal_images",
+     .rounds = 16,
+     .local_iterations = 100,
+     .base_features = 24,
+     .batch = 1,
+     .patch_voxels = 60000,
+     .step = 0.9,
+     .class_rounds = 20,
+     .class_iterations = 20,
+     .class_batch = 16,
+     .depth = 18,
+     .base = 16,
+     .crop = {12, 16, 16},
+     .augment = 0,
+     .optimizer = &optimizer_adamw,
+     .lr = 2e-3,
+     .class_lr = 2e-3},
+    {.preset = "paper",
+     .cases = 987,
+     .phantom_size = "medium",
+     .difficulty = 1,
+     .segment_seeds = 1,
+     .classify_seeds = 3,
+     .arms = "alone,federated_equal_images",
+     .rounds = 40,
+     .local_iterations = 50,
+     .base_features = 32,
+     .batch = 2,
+     .patch_voxels = 260000,
+     .step = 0.5,
+     .class_rounds = 40,
+     .class_iterations = 30,
+     .class_batch = 16,
+     .depth = 18,
+     .base = 32,
+     .crop = {20, 40, 40},
+     .augment = 1,
+     .optimizer = &optimizer_adamw,
+     .lr = 1e-3,
+     .class_lr = 1e-3,
+     .cache = 1,
+     .bf16 = 1},
+    {.preset = "full",
+     .cases = 987,
+     .phantom_size = "full",
+     .difficulty = 1,
+     .segment_seeds = 3,
+     .classify_seeds = 5,
+     .arms = "alone",
+     .rounds = 250,
+     .local_iterations = 50,
+     .base_features = 32,
+     .step = 0.5,
+     .mirror = 1,
+     .class_rounds = 50,
+     .class_iterations = 50,
+     .class_batch = 16,
+     .depth = 18,
+     .base = 64,
+     .crop = {24, 48, 48},
+     .augment = 2,
+     .optimizer = &optimizer_sgd,
+     .lr = 1e-2,
+     .class_lr = 1e-3,
+     .cache = 1},
 };
 
 static const char details[] =
@@ -53,7 +134,7 @@ static char *command_line(int argc, char **argv)
     return text;
 }
 
-/* ---- the phantom ---------------------------------------------------------------------------------------------------------- */
+/* ---- the phantom --------------------------------------------------------------------------------------- */
 
 /* Whether the dataset at `data` is the phantom that would be written: then it is used again. */
 static int is_same_phantom(const struct study *s, const char *data)
@@ -63,8 +144,10 @@ static int is_same_phantom(const struct study *s, const char *data)
     if (file_join(path, sizeof path, data, "phantom.json", &ignored) || !file_exists(path)) return 0;
     struct json *j = json_read(path, &ignored);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
-    int same = strcmp(json_text(j, "program", ""), "nephron " NEPHRON_VERSION) == 0 && strcmp(json_text(j, "seed", ""), seed) == 0 &&
-               json_integer(j, "cases_written", -1) == s->sizes.cases && strcmp(json_text(j, "size", ""), s->sizes.phantom_size) == 0 &&
+    int same = strcmp(json_text(j, "program", ""), "nephron " NEPHRON_VERSION) == 0 &&
+               strcmp(json_text(j, "seed", ""), seed) == 0 &&
+               json_integer(j, "cases_written", -1) == s->sizes.cases &&
+               strcmp(json_text(j, "size", ""), s->sizes.phantom_size) == 0 &&
                fabs(json_number(j, "difficulty", -1) - s->sizes.difficulty) < 1e-6;
     json_free(j);
     return same;
@@ -73,24 +156,31 @@ static int is_same_phantom(const struct study *s, const char *data)
 static int make_phantom(struct study *s, char *data, size_t size, struct error *e)
 {
     char dataset[1300], cases[16], seed[24], threads[16], difficulty[32];
-    if (file_join(data, size, s->out, "data", e) || file_join(dataset, sizeof dataset, data, "dataset.json", e)) return -1;
+    if (file_join(data, size, s->out, "data", e) ||
+        file_join(dataset, sizeof dataset, data, "dataset.json", e))
+        return -1;
     s->data = data;
     s->synthetic = 1;
     if (file_exists(dataset)) {
         if (is_same_phantom(s, data)) return 0;
-        return error_set(e, "%s: is another dataset than this preset and seed would write; choose another -o, or pass it as --data", data);
+        return error_set(
+            e,
+            "%s: is another dataset than this preset and seed would write; choose another -o, or pass it as --data",
+            data);
     }
     snprintf(cases, sizeof cases, "%d", s->sizes.cases);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     snprintf(threads, sizeof threads, "%d", s->threads);
     snprintf(difficulty, sizeof difficulty, "%.9g", s->sizes.difficulty);
-    char *argv[] = {"phantom", data, "--cases", cases, "--size", (char *)s->sizes.phantom_size, "--difficulty", difficulty, "--seed", seed,
-                    "--threads", threads, s->quiet ? "--quiet" : NULL, NULL};
-    if (cmd_phantom(s->quiet ? 13 : 12, argv)) return error_set(e, "%s: the synthetic dataset was not made", data);
+    char *argv[] = {
+        "phantom",  data,     "--cases", cases,       "--size", (char *)s->sizes.phantom_size, "--difficulty",
+        difficulty, "--seed", seed,      "--threads", threads,  s->quiet ? "--quiet" : NULL,   NULL};
+    if (cmd_phantom(s->quiet ? 13 : 12, argv))
+        return error_set(e, "%s: the synthetic dataset was not made", data);
     return 0;
 }
 
-/* ---- the work --------------------------------------------------------------------------------------------------------------- */
+/* ---- the work ------------------------------------------------------------------------------------------ */
 
 static void measure(struct study *s)
 {
@@ -120,23 +210,27 @@ static int run_study(struct study *s, struct error *e)
     if (!s->data && s->estimate) return 0;
     if (file_mkdirs(s->out, e)) return -1;
     if (!s->data && make_phantom(s, data, sizeof data, e)) return -1;
-    if (study_open(s, e) || study_roles(s, e) || arms_choose(s, s->sizes.arms, e) || study_measure(s, e)) return -1;
+    if (study_open(s, e) || study_roles(s, e) || arms_choose(s, s->sizes.arms, e) || study_measure(s, e))
+        return -1;
     if (!s->quiet) {
-        console("%s: %d cases, %d sites%s; %d for training, %d for validation, %d for the test\n", s->data, s->dataset.cases, s->sites,
-               s->sites_drawn ? " drawn at random (no sites.csv)" : "", study_count(s, -1, STUDY_TRAIN, -1),
-               study_count(s, -1, STUDY_VALIDATION, -1), study_count(s, -1, STUDY_TEST, -1));
+        console("%s: %d cases, %d sites%s; %d for training, %d for validation, %d for the test\n", s->data,
+                s->dataset.cases, s->sites, s->sites_drawn ? " drawn at random (no sites.csv)" : "",
+                study_count(s, -1, STUDY_TRAIN, -1), study_count(s, -1, STUDY_VALIDATION, -1),
+                study_count(s, -1, STUDY_TEST, -1));
         fflush(stdout);
     }
     classify_plan(s);
     if (!s->estimate && study_protocol(s, e)) return -1;
     if (segment_run(s, e) || classify_run(s, e)) return -1;
     if (!s->segment.present && !s->classify.present)
-        return error_set(e, "%s: nothing to study: segmentation: %.150s; classification: %.150s", s->data, s->segment.why_not, s->classify.why_not);
+        return error_set(e, "%s: nothing to study: segmentation: %.150s; classification: %.150s", s->data,
+                         s->segment.why_not, s->classify.why_not);
     if (s->estimate) return study_announce_total(s), 0;
     return write_reports(s, e);
 }
 
-/* --task leaves the other one out. Numbers of the command line (0 or less: not given) replace the preset's. */
+/* --task leaves the other one out. Numbers of the command line (0 or less: not given) replace the preset's.
+ */
 static void choose(struct study *s, const char *preset, const char *task, const struct study_sizes *given)
 {
     struct study_sizes *z = &s->sizes;
@@ -173,46 +267,67 @@ int cmd_study(int argc, char **argv)
     const char *preset = "quick", *task = "both", *precision = "";
     int status;
     if (!s) return error_set(&e, "out of memory"), app_fail(&e);
-    *s = (struct study){.out = "study", .seed = 1, .threads = cpu_count(), .dice_margin = 0.05, .auc_margin = 0.05, .start = clock_seconds()};
+    *s = (struct study){.out = "study",
+                        .seed = 1,
+                        .threads = cpu_count(),
+                        .dice_margin = 0.05,
+                        .auc_margin = 0.05,
+                        .start = clock_seconds()};
     char names[400], arms_text[500];
     arms_choices(names, sizeof names);
-    snprintf(arms_text, sizeof arms_text, "ways of training, separated by commas, of %s (federated and centralised always)", names);
+    snprintf(arms_text, sizeof arms_text,
+             "ways of training, separated by commas, of %s (federated and centralised always)", names);
     const struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &s->out, "OUT", "folder of the study (study)", 0, 0, 0},
         {"preset", 0, OPTION_TEXT, &preset, "NAME", "how much", 0, 0, "quick|standard|paper|full"},
-        {"data", 0, OPTION_TEXT, &s->data, "DATASET", "an nnU-Net dataset (default: a synthetic one in OUT/data)", 0, 0, 0},
+        {"data", 0, OPTION_TEXT, &s->data, "DATASET",
+         "an nnU-Net dataset (default: a synthetic one in OUT/data)", 0, 0, 0},
         {"sites", 0, OPTION_TEXT, &s->sites_file, "FILE", "case,site (default: DATASET/sites.csv)", 0, 0, 0},
         {"task", 0, OPTION_TEXT, &task, "TASK", "leave the other one out", 0, 0, "both|segment|classify"},
-        {"resume", 0, OPTION_FLAG, &s->resume, NULL, "continue trainings in OUT/runs from their latest checkpoints, to the same bits", 0, 0, 0},
-        {"estimate", 0, OPTION_FLAG, &s->estimate, NULL, "print what it would cost, from measured steps, and stop (without --data nothing is written)", 0, 0, 0},
-        {"precision", 0, OPTION_TEXT, &precision, "P", "of activations in memory (fp32; preset paper: bf16)", 0, 0, "fp32|bf16"},
-        {"cache", 0, OPTION_FLAG, &z.cache, NULL, "prepared cases in unnamed files in OUT instead of memory (full: always)", 0, 0, 0},
-        {"dice-margin", 0, OPTION_NUMBER, &s->dice_margin, "X", "equivalence margin of Dice (0.05)", 1e-6, 1, 0},
+        {"resume", 0, OPTION_FLAG, &s->resume, NULL,
+         "continue trainings in OUT/runs from their latest checkpoints, to the same bits", 0, 0, 0},
+        {"estimate", 0, OPTION_FLAG, &s->estimate, NULL,
+         "print what it would cost, from measured steps, and stop (without --data nothing is written)", 0, 0,
+         0},
+        {"precision", 0, OPTION_TEXT, &precision, "P", "of activations in memory (fp32; preset paper: bf16)",
+         0, 0, "fp32|bf16"},
+        {"cache", 0, OPTION_FLAG, &z.cache, NULL,
+         "prepared cases in unnamed files in OUT instead of memory (full: always)", 0, 0, 0},
+        {"dice-margin", 0, OPTION_NUMBER, &s->dice_margin, "X", "equivalence margin of Dice (0.05)", 1e-6, 1,
+         0},
         {"auc-margin", 0, OPTION_NUMBER, &s->auc_margin, "X", "equivalence margin of AUC (0.05)", 1e-6, 1, 0},
         {"cases", 0, OPTION_INT, &z.cases, "N", "cases of the synthetic dataset", 20, 9999, 0},
-        {"difficulty", 0, OPTION_NUMBER, &z.difficulty, "X", "of the synthetic dataset: 0 easy ... 2 nearly hopeless", 0, 2, 0},
+        {"difficulty", 0, OPTION_NUMBER, &z.difficulty, "X",
+         "of the synthetic dataset: 0 easy ... 2 nearly hopeless", 0, 2, 0},
         {"arms", 0, OPTION_TEXT, &z.arms, "LIST", arms_text, 0, 0, 0},
-        {"external", 0, OPTION_TEXT, &s->external, "NAME", "a site, or a hospital of clinical.csv, that trains nothing and is tested on its own", 0, 0, 0},
+        {"external", 0, OPTION_TEXT, &s->external, "NAME",
+         "a site, or a hospital of clinical.csv, that trains nothing and is tested on its own", 0, 0, 0},
         {"seeds", 0, OPTION_INT, &z.segment_seeds, "N", "trainings of each arm", 1, STUDY_SEEDS_MAX, 0},
         {"rounds", 0, OPTION_INT, &z.rounds, "R", "segmentation: rounds", 1, 1e6, 0},
-        {"local-iterations", 0, OPTION_INT, &z.local_iterations, "K", "segmentation: steps of each site a round", 1, 1e6, 0},
-        {"base-features", 0, OPTION_INT, &z.base_features, "N", "segmentation: features of the first stage", 1, 512, 0},
+        {"local-iterations", 0, OPTION_INT, &z.local_iterations, "K",
+         "segmentation: steps of each site a round", 1, 1e6, 0},
+        {"base-features", 0, OPTION_INT, &z.base_features, "N", "segmentation: features of the first stage",
+         1, 512, 0},
         {"batch", 0, OPTION_INT, &z.batch, "N", "segmentation: batch", 1, 256, 0},
         {"patch-voxels", 0, OPTION_NUMBER, &z.patch_voxels, "N", "segmentation: largest patch", 64, 1e9, 0},
         {"step", 0, OPTION_NUMBER, &z.step, "X", "segmentation: window step of the test", 0.05, 1, 0},
         {"lr", 0, OPTION_NUMBER, &z.lr, "X", "segmentation: initial learning rate", 1e-9, 10, 0},
         {"class-rounds", 0, OPTION_INT, &z.class_rounds, "R", "classification: rounds", 1, 1e6, 0},
-        {"class-iterations", 0, OPTION_INT, &z.class_iterations, "K", "classification: steps of each site a round", 1, 1e6, 0},
+        {"class-iterations", 0, OPTION_INT, &z.class_iterations, "K",
+         "classification: steps of each site a round", 1, 1e6, 0},
         {"class-batch", 0, OPTION_INT, &z.class_batch, "N", "classification: batch", 2, 4096, 0},
-        {"class-lr", 0, OPTION_NUMBER, &z.class_lr, "X", "classification: initial learning rate", 1e-9, 10, 0},
+        {"class-lr", 0, OPTION_NUMBER, &z.class_lr, "X", "classification: initial learning rate", 1e-9, 10,
+         0},
         {"base", 0, OPTION_INT, &z.base, "N", "classification: width of the first stage", 4, 512, 0},
         {"crop", 0, OPTION_SIZE3, z.crop, "Z,Y,X", "classification: input size", 0, 0, 0},
         OPTION_SEED_(s->seed),
         OPTION_THREADS(s->threads),
         OPTION_QUIET(s->quiet),
         {0}};
-    const struct command_help help = {"study [-o OUT] [--preset NAME] [--data DATASET] [OPTIONS]",
-                                      "The whole study: local-only, federated, centralised; test set; statistics; report.html", details, spec};
+    const struct command_help help = {
+        "study [-o OUT] [--preset NAME] [--data DATASET] [OPTIONS]",
+        "The whole study: local-only, federated, centralised; test set; statistics; report.html", details,
+        spec};
     struct operands operands;
     char *line = command_line(argc, argv);
     if (options_parse(&operands, argc, argv, &help, 0, 0, &status)) {

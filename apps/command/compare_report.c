@@ -45,7 +45,8 @@ void compare_print_head(const struct compare *c, const struct json *j, const cha
     for (int i = 0; left && i < left->count; i++) {
         const struct json *names = left->item[i];
         console("left out, %s: %d (", names->key, names->count);
-        for (int k = 0; k < names->count && k < 5; k++) console("%s%s", k ? ", " : "", names->item[k]->string);
+        for (int k = 0; k < names->count && k < 5; k++)
+            console("%s%s", k ? ", " : "", names->item[k]->string);
         console("%s)\n", names->count > 5 ? ", ..." : "");
     }
     printf("\n");

@@ -264,7 +264,8 @@ static void print_left_out(const struct work *v)
     for (int i = 0; i < v->left_out->count; i++) {
         const struct json *names = v->left_out->item[i];
         console("left out, %s: %d (", names->key, names->count);
-        for (int k = 0; k < names->count && k < 5; k++) console("%s%s", k ? ", " : "", names->item[k]->string);
+        for (int k = 0; k < names->count && k < 5; k++)
+            console("%s%s", k ? ", " : "", names->item[k]->string);
         printf("%s)\n", names->count > 5 ? ", ..." : "");
     }
 }

@@ -19,7 +19,8 @@ static const struct command commands[] = {
     {"look and prepare", NULL, NULL},
     {"info", cmd_info, "what a file is: image header, checkpoint tensors, dataset"},
     {"init", cmd_init, "dataset.json of a folder of images and label maps, from what is found there"},
-    {"convert", cmd_convert, "images between formats, from DICOM; weights between nnU-Net, safetensors, npz, ONNX"},
+    {"convert", cmd_convert,
+     "images between formats, from DICOM; weights between nnU-Net, safetensors, npz, ONNX"},
     {"plan", cmd_plan, "fingerprint and plan of a dataset; exact memory of a step"},
     {"phantom", cmd_phantom, "writes a synthetic multi-centre renal MRI dataset"},
     {"train and predict", NULL, NULL},
@@ -27,7 +28,8 @@ static const struct command commands[] = {
     {"federate", cmd_federate, "federated training over simulated sites"},
     {"predict", cmd_predict, "segment images, or class probabilities, with a trained run"},
     {"export", cmd_export, "a trained network as C for a device: one block of memory, no library"},
-    {"postprocess", cmd_postprocess, "decide on a run's validation cases which labels keep only their largest component"},
+    {"postprocess", cmd_postprocess,
+     "decide on a run's validation cases which labels keep only their largest component"},
     {"ensemble", cmd_ensemble, "label maps from the mean of several predictions' probabilities"},
     {"measure and report", NULL, NULL},
     {"evaluate", cmd_evaluate, "metrics of predictions against a reference"},
@@ -40,13 +42,17 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_usage(FILE *f)
 {
-    fprintf(f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n", NEPHRON_VERSION);
+    fprintf(
+        f, "nephron %s: deep learning for federated 3D medical imaging\n\nusage: nephron COMMAND [OPTIONS]\n",
+        NEPHRON_VERSION);
     for (int i = 0; i < COMMANDS; i++) {
         if (commands[i].run) fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].summary);
         else fprintf(f, "\n%s:\n", commands[i].name);
     }
-    fprintf(f, "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n"
-               "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) lowers the instruction set.\n");
+    fprintf(
+        f,
+        "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n"
+        "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) lowers the instruction set.\n");
 }
 
 /* `nephron help --list`: a command a line, for the shells' completion and for the manual pages. */
@@ -68,7 +74,8 @@ static int run(const char *name, int argc, char **argv)
     const struct command *c = find_command(name);
     const char *isa = getenv("NEPHRON_ISA");
     if (c && isa && *isa && cpu_isa_parse(isa) < 0) {
-        fprintf(stderr, "nephron: NEPHRON_ISA is '%s', must be one of scalar|avx2|avx512|avx512bf16|amx|neon\n", isa);
+        fprintf(stderr,
+                "nephron: NEPHRON_ISA is '%s', must be one of scalar|avx2|avx512|avx512bf16|amx|neon\n", isa);
         return 2;
     }
     if (c) return c->run(argc, argv);
@@ -76,7 +83,9 @@ static int run(const char *name, int argc, char **argv)
     int distance = OPTIONS_FAR;
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i].run) distance = options_closer(&best, commands[i].name, name, distance);
-    if (best) console_to(stderr, "nephron: unknown command '%s', did you mean %s? (nephron help lists all)\n", name, best);
+    if (best)
+        console_to(stderr, "nephron: unknown command '%s', did you mean %s? (nephron help lists all)\n", name,
+                   best);
     else console_to(stderr, "nephron: unknown command '%s' (nephron help lists them)\n", name);
     return 2;
 }
@@ -92,7 +101,8 @@ static int dispatch(int argc, char **argv)
         printf("nephron %s\n", NEPHRON_VERSION);
         return 0;
     }
-    if (strcmp(name, "help") && strcmp(name, "-h") && strcmp(name, "--help")) return run(name, argc - 1, argv + 1);
+    if (strcmp(name, "help") && strcmp(name, "-h") && strcmp(name, "--help"))
+        return run(name, argc - 1, argv + 1);
     if (argc < 3) {
         print_usage(stdout);
         return 0;
@@ -110,7 +120,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* what cannot be written returns an error, in place of killing the process */
     signal(SIGXFSZ, SIG_IGN);
     int status = dispatch(argc, argv);
-    if (fflush(stdout) || ferror(stdout)) { /* output that could not be written (a full disk) is a failure too */
+    if (fflush(stdout) ||
+        ferror(stdout)) { /* output that could not be written (a full disk) is a failure too */
         if (errno != EPIPE) perror("nephron: standard output"); /* head and grep -q have seen enough */
         return status ? status : 1;
     }

@@ -1,4 +1,5 @@
-/* plan_layers.c - the table of convolutions of `nephron plan --layers`. The network is recorded and placed as for a step; nothing runs. */
+/* plan_layers.c - the table of convolutions of `nephron plan --layers`. The network is recorded and placed as
+ * for a step; nothing runs. */
 #include "apps/command/plan_layers.h"
 
 #include <stdio.h>
@@ -37,7 +38,7 @@ static double share_of(const struct conv_layer *l, size_t block)
     return (double)(l->bytes + l->grad_bytes + largest_scratch(l)) / (double)block;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------------------- */
 
 static const char *by(char buf[48], const int v[3], int channels)
 {
@@ -48,11 +49,12 @@ static const char *by(char buf[48], const int v[3], int channels)
 
 static void print_heading(const struct conv3d *c, int bf16, size_t block)
 {
-    printf("  convolutions of a training step in %s, at this machine's level %s with %d thread%s (another level may take others);\n"
-           "  the share is of the step's %zu bytes: output, gradient and largest scratch, which share places with those of other layers\n",
-           bf16 ? "bf16" : "fp32", cpu_isa_name(c->level), c->threads, c->threads == 1 ? "" : "s", block);
-    printf("  %-42s %-17s %-17s %-6s %-6s %-13s %-13s %-13s %8s %11s %6s\n", "name", "input", "output", "kernel", "stride", "forward", "gradient of x",
-           "of weights", "GFLOP", "scratch", "share");
+    printf(
+        "  convolutions of a training step in %s, at this machine's level %s with %d thread%s (another level may take others);\n"
+        "  the share is of the step's %zu bytes: output, gradient and largest scratch, which share places with those of other layers\n",
+        bf16 ? "bf16" : "fp32", cpu_isa_name(c->level), c->threads, c->threads == 1 ? "" : "s", block);
+    printf("  %-42s %-17s %-17s %-6s %-6s %-13s %-13s %-13s %8s %11s %6s\n", "name", "input", "output",
+           "kernel", "stride", "forward", "gradient of x", "of weights", "GFLOP", "scratch", "share");
 }
 
 static void print_layer(const struct conv_layer *l, size_t block)
@@ -60,14 +62,18 @@ static void print_layer(const struct conv_layer *l, size_t block)
     const struct conv3d_shape *s = &l->conv->shape;
     char name[80], in[48], out[48], kernel[48], stride[48];
     const char *algorithm[CONV_PASSES];
-    snprintf(name, sizeof name, "%.50s%s%s", l->name, l->conv->transposed ? " (transposed)" : "", l->inputs < 2 ? "" : l->input ? " (2)" : " (1)");
+    snprintf(name, sizeof name, "%.50s%s%s", l->name, l->conv->transposed ? " (transposed)" : "",
+             l->inputs < 2 ? ""
+             : l->input    ? " (2)"
+                           : " (1)");
     for (enum conv_pass pass = CONV_FORWARD; pass < CONV_PASSES; pass++) {
         algorithm[pass] = algorithm_of(l, pass);
         if (!algorithm[pass]) algorithm[pass] = "-";
     }
-    printf("  %-42s %-17s %-17s %-6s %-6s %-13s %-13s %-13s %8.3f %11zu %5.1f%%\n", name, by(in, s->in, s->c), by(out, s->out, s->k),
-           by(kernel, s->kernel, 0), by(stride, s->stride, 0), algorithm[CONV_FORWARD], algorithm[CONV_BACKWARD_DATA],
-           algorithm[CONV_BACKWARD_WEIGHTS], l->flops * 1e-9, largest_scratch(l), 100 * share_of(l, block));
+    printf("  %-42s %-17s %-17s %-6s %-6s %-13s %-13s %-13s %8.3f %11zu %5.1f%%\n", name, by(in, s->in, s->c),
+           by(out, s->out, s->k), by(kernel, s->kernel, 0), by(stride, s->stride, 0), algorithm[CONV_FORWARD],
+           algorithm[CONV_BACKWARD_DATA], algorithm[CONV_BACKWARD_WEIGHTS], l->flops * 1e-9,
+           largest_scratch(l), 100 * share_of(l, block));
 }
 
 static void add_three(struct json *j, const char *key, const int v[3])

@@ -1,4 +1,5 @@
-/* predict.h - a prediction: what it was asked for, and its record on disk. For cmd_predict.c and predict_record.c. */
+/* predict.h - a prediction: what it was asked for, and its record on disk. For cmd_predict.c and
+ * predict_record.c. */
 #ifndef APPS_PREDICT_H
 #define APPS_PREDICT_H
 
@@ -6,7 +7,8 @@
 #include "nn/infer/segmenter.h"
 
 struct predict {
-    const char *run_path, *out, *json, *previous_stage, *folds_text, *checkpoint, *masks, *part, *postprocessing, *precision;
+    const char *run_path, *out, *json, *previous_stage, *folds_text, *checkpoint, *masks, *part,
+        *postprocessing, *precision;
     struct option_texts inputs;
     double step, max_gb;
     int postprocess, mirror, probabilities, threads, quiet, overwrite, resume;
@@ -22,12 +24,13 @@ struct predict {
     int stopped; /* by a signal, between two cases */
 };
 
-/* p->record before the first case: run, hash of the weights of each fold, options. Where a prediction is resumed, the cases
- * of its file are taken over, and other weights are an error. Once the folder is there, predict_record_write writes it. */
+/* p->record before the first case: run, hash of the weights of each fold, options. Where a prediction is
+ * resumed, the cases of its file are taken over, and other weights are an error. Once the folder is there,
+ * predict_record_write writes it. */
 int predict_record_begin(struct predict *p, struct model **model, struct error *e);
 /* Volumes of a case that is done: label [voxels] are indices. -1 when memory is out. */
-int predict_record_case(const struct predict *p, const struct image_case *c, const char *path, const uint8_t *label, size_t voxels,
-                        double voxel_ml);
+int predict_record_case(const struct predict *p, const struct image_case *c, const char *path,
+                        const uint8_t *label, size_t voxels, double voxel_ml);
 /* Was the case done before the prediction was stopped? */
 int predict_recorded(const struct predict *p, const char *id);
 int predict_record_write(struct predict *p, struct error *e);
@@ -36,7 +39,8 @@ int predict_record_keep(struct predict *p, struct error *e);
 /* Writes the finished record, and --json. */
 int predict_record_finish(struct predict *p, int cases, double seconds, struct error *e);
 void predict_record_print(const struct predict *p);
-/* The options of the prediction that was begun in `out`. *record keeps their texts and is to be freed after p, also after an error. */
+/* The options of the prediction that was begun in `out`. *record keeps their texts and is to be freed after
+ * p, also after an error. */
 int predict_resume(struct predict *p, const char *out, struct json **record, struct error *e);
 double predict_peak_bytes(void);
 

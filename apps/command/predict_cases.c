@@ -32,31 +32,39 @@ int image_case_paths(const char *path[CHANNELS_MAX], const struct image_case *c,
 }
 
 /* A file for each channel, or fewer that hold them all. */
-static int check_channels(const struct image_case *c, const char *folder, const char *ending, const struct dataset *d, struct error *e)
+static int check_channels(const struct image_case *c, const char *folder, const char *ending,
+                          const struct dataset *d, struct error *e)
 {
     const char *path[CHANNELS_MAX];
-    int files = image_case_paths(path, c, d->channels), held = files > 0 && files < d->channels ? sample_channels(path, files, c->choice, e) : files;
+    int files = image_case_paths(path, c, d->channels),
+        held = files > 0 && files < d->channels ? sample_channels(path, files, c->choice, e) : files;
     if (held < 0) return -1;
     if (held != d->channels && held > files)
-        return error_set(e, "%s: %s %d channels (a colour image has 3, with alpha 4), the run has %d", path[0],
-                         files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
+        return error_set(e, "%s: %s %d channels (a colour image has 3, with alpha 4), the run has %d",
+                         path[0], files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
     if (held != d->channels)
-        return error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->id, files, ending, files, d->channel_name[files]);
+        return error_set(e, "%s/%s_%04d%s: missing channel %d (%s)", folder, c->id, files, ending, files,
+                         d->channel_name[files]);
     return 0;
 }
 
 /* Files CASE_0000.ending, or folders of DICOM series CASE_0000 where the ending is "". */
-static int list_names(struct image_cases *c, const char *folder, const struct file_list *files, const char *ending, const struct dataset *d, struct error *e)
+static int list_names(struct image_cases *c, const char *folder, const struct file_list *files,
+                      const char *ending, const struct dataset *d, struct error *e)
 {
     int status = 0;
     for (int i = 0; !status && i < files->count; i++) {
         char id[ID_MAX], path[1300];
         int channel;
         if (!split_name(id, &channel, files->name[i], ending)) continue;
-        if (!ending[0] && (file_join(path, sizeof path, folder, files->name[i], e) || !file_is_dir(path) || !image_format_of(path))) continue;
+        if (!ending[0] && (file_join(path, sizeof path, folder, files->name[i], e) || !file_is_dir(path) ||
+                           !image_format_of(path)))
+            continue;
         if (channel >= d->channels) {
-            status = error_set(e, "%s/%s: channel %d, the run has %d%s", folder, files->name[i], channel, d->channels,
-                               d->channels == 1 ? "; if the digits are the case's, give each file with an -i of its own" : "");
+            status = error_set(
+                e, "%s/%s: channel %d, the run has %d%s", folder, files->name[i], channel, d->channels,
+                d->channels == 1 ? "; if the digits are the case's, give each file with an -i of its own"
+                                 : "");
             break;
         }
         struct image_case *last = c->count ? &c->item[c->count - 1] : NULL;
@@ -73,7 +81,8 @@ static int list_names(struct image_cases *c, const char *folder, const struct fi
 }
 
 /* One file, or the folder of one series, is a case of one channel; its name may lack _0000. */
-static int list_one(struct image_cases *c, const char *path, const char *ending, const struct dataset *d, struct error *e)
+static int list_one(struct image_cases *c, const char *path, const char *ending, const struct dataset *d,
+                    struct error *e)
 {
     int channel;
     char name[ID_MAX];
@@ -82,11 +91,11 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
         int held = sample_channels(&path, 1, c->choice, e);
         if (held < 0) return -1;
         if (held > 1 && held != d->channels)
-            return error_set(e, "%s: holds %d channels (a colour image has 3, with alpha 4), the run has %d", path, held,
-                             d->channels);
+            return error_set(e, "%s: holds %d channels (a colour image has 3, with alpha 4), the run has %d",
+                             path, held, d->channels);
         if (held != d->channels)
-            return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on", path,
-                             d->channels, ending);
+            return error_set(e, "%s: the run has %d channels: give the folder with CASE_0000%s and so on",
+                             path, d->channels, ending);
     }
     if (end >= sizeof c->item[0].path[0]) return error_set(e, "%.100s...: path is too long", path);
     snprintf(c->item[0].path[0], sizeof c->item[0].path[0], "%s", path);
@@ -101,7 +110,8 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
         if (ending[0]) n -= suffix; /* a name without a known ending keeps its dots */
         snprintf(c->item[0].id, sizeof c->item[0].id, "%.*s", (int)n, name);
     }
-    if (strspn(c->item[0].id, ".") == strlen(c->item[0].id)) strcpy(c->item[0].id, "image"); /* of the folders "." and "/" */
+    if (strspn(c->item[0].id, ".") == strlen(c->item[0].id))
+        strcpy(c->item[0].id, "image"); /* of the folders "." and "/" */
     return 0;
 }
 
@@ -116,11 +126,13 @@ static void tell_left_out(const struct file_list *files, const char *folder, con
         if (!left++) first = files->name[i];
     }
     if (left)
-        console_to(stderr, "nephron: %s: %d image%s not named CASE_0000%s %s left out, the first is %s\n", folder, left, left == 1 ? "" : "s", ending,
-                left == 1 ? "was" : "were", text_shown(shown, sizeof shown, first));
+        console_to(stderr, "nephron: %s: %d image%s not named CASE_0000%s %s left out, the first is %s\n",
+                   folder, left, left == 1 ? "" : "s", ending, left == 1 ? "was" : "were",
+                   text_shown(shown, sizeof shown, first));
 }
 
-/* The run's ending where a file CASE_0000 has it, else that of the first CASE_0000 that is an image; "" where there is none. */
+/* The run's ending where a file CASE_0000 has it, else that of the first CASE_0000 that is an image; "" where
+ * there is none. */
 static void choose_ending(char ending[16], const struct file_list *files, const struct dataset *d)
 {
     char id[ID_MAX];
@@ -132,12 +144,14 @@ static void choose_ending(char ending[16], const struct file_list *files, const 
             snprintf(ending, 16, "%s", d->file_ending);
             return;
         }
-        if (!ending[0] && *suffix && strlen(suffix) < 16 && split_name(id, &channel, name, suffix)) snprintf(ending, 16, "%s", suffix);
+        if (!ending[0] && *suffix && strlen(suffix) < 16 && split_name(id, &channel, name, suffix))
+            snprintf(ending, 16, "%s", suffix);
     }
 }
 
 /* Every image of the folder is a case of its own name. */
-static int list_any_names(struct image_cases *c, const char *folder, const struct file_list *files, const struct dataset *d, struct error *e)
+static int list_any_names(struct image_cases *c, const char *folder, const struct file_list *files,
+                          const struct dataset *d, struct error *e)
 {
     int count = 0;
     for (int i = 0; i < files->count; i++) {
@@ -153,7 +167,8 @@ static int list_any_names(struct image_cases *c, const char *folder, const struc
     return 0;
 }
 
-static int list_files(struct image_cases *c, const char *folder, const struct file_list *files, const struct dataset *d, struct error *e)
+static int list_files(struct image_cases *c, const char *folder, const struct file_list *files,
+                      const struct dataset *d, struct error *e)
 {
     choose_ending(c->own_ending, files, d);
     if (c->own_ending[0]) {
@@ -166,7 +181,12 @@ static int list_files(struct image_cases *c, const char *folder, const struct fi
     if (c->count) return 0;
     if (image_format_of(folder)) return list_one(c, folder, "", d, e);
     if (list_any_names(c, folder, files, d, e)) return -1;
-    return c->count ? 0 : error_set(e, "%s: no images (CASE_0000%s or of any other name), no DICOM series, no folder CASE_0000 of one", folder, d->file_ending);
+    return c->count
+               ? 0
+               : error_set(
+                     e,
+                     "%s: no images (CASE_0000%s or of any other name), no DICOM series, no folder CASE_0000 of one",
+                     folder, d->file_ending);
 }
 
 static int list_folder(struct image_cases *c, const char *folder, const struct dataset *d, struct error *e)
@@ -174,12 +194,14 @@ static int list_folder(struct image_cases *c, const char *folder, const struct d
     struct file_list files;
     if (file_list(folder, &files, e)) return -1;
     c->item = calloc((size_t)files.count + 1, sizeof *c->item);
-    int status = c->item ? list_files(c, folder, &files, d, e) : error_set(e, "%s: out of memory for %d files", folder, files.count);
+    int status = c->item ? list_files(c, folder, &files, d, e)
+                         : error_set(e, "%s: out of memory for %d files", folder, files.count);
     file_list_free(&files);
     return status;
 }
 
-static int list_input(struct image_cases *c, const char *path, const struct dataset *d, const struct image_choice *choice, struct error *e)
+static int list_input(struct image_cases *c, const char *path, const struct dataset *d,
+                      const struct image_choice *choice, struct error *e)
 {
     memset(c, 0, sizeof *c);
     c->ending = d->file_ending;
@@ -197,13 +219,15 @@ static int compare_ids(const void *a, const void *b)
     return strcmp(((const struct image_case *)a)->id, ((const struct image_case *)b)->id);
 }
 
-int image_cases_list(struct image_cases *c, const struct option_texts *inputs, const struct dataset *d, const struct image_choice *choice, struct error *e)
+int image_cases_list(struct image_cases *c, const struct option_texts *inputs, const struct dataset *d,
+                     const struct image_choice *choice, struct error *e)
 {
     if (list_input(c, inputs->text[0], d, choice, e)) return -1;
     for (int k = 1; k < inputs->count; k++) {
         struct image_cases more;
         int status = list_input(&more, inputs->text[k], d, choice, e);
-        struct image_case *item = status ? NULL : realloc(c->item, ((size_t)c->count + (size_t)more.count + 1) * sizeof *item);
+        struct image_case *item =
+            status ? NULL : realloc(c->item, ((size_t)c->count + (size_t)more.count + 1) * sizeof *item);
         if (item) {
             c->item = item;
             memcpy(item + c->count, more.item, (size_t)more.count * sizeof *item);
@@ -217,6 +241,7 @@ int image_cases_list(struct image_cases *c, const struct option_texts *inputs, c
     qsort(c->item, (size_t)c->count, sizeof *c->item, compare_ids);
     for (int i = 1; i < c->count; i++)
         if (strcmp(c->item[i - 1].id, c->item[i].id) == 0)
-            return error_set(e, "%s and %s: two cases are called %s", c->item[i - 1].path[0], c->item[i].path[0], c->item[i].id);
+            return error_set(e, "%s and %s: two cases are called %s", c->item[i - 1].path[0],
+                             c->item[i].path[0], c->item[i].id);
     return 0;
 }

@@ -19,11 +19,12 @@ struct image_cases {
     char own_ending[16];           /* where a folder's is not the run's */
 };
 
-/* The cases of every input: a file; a folder of CASE_0000.ending, of DICOM series CASE_0000, of one series, or of images of any other
- * name, each a case that holds all channels. d: the run's channels and file ending. A name that comes twice is an error. Images of a folder
- * that are passed over because others are called CASE_0000 are told on stderr. Free item. */
-int image_cases_list(struct image_cases *c, const struct option_texts *inputs, const struct dataset *d, const struct image_choice *choice,
-                     struct error *e);
+/* The cases of every input: a file; a folder of CASE_0000.ending, of DICOM series CASE_0000, of one series,
+ * or of images of any other name, each a case that holds all channels. d: the run's channels and file ending.
+ * A name that comes twice is an error. Images of a folder that are passed over because others are called
+ * CASE_0000 are told on stderr. Free item. */
+int image_cases_list(struct image_cases *c, const struct option_texts *inputs, const struct dataset *d,
+                     const struct image_choice *choice, struct error *e);
 /* Paths of a case's files, NULL behind the last; how many. */
 int image_case_paths(const char *path[CHANNELS_MAX], const struct image_case *c, int channels);
 

@@ -11,10 +11,13 @@
 #include "io/base/text.h"
 #include "tensor/base/clock.h"
 
-enum { SECONDS_BETWEEN = 10 }; /* writes of the record while cases are done: what a kill can make predict do again */
+enum {
+    SECONDS_BETWEEN = 10
+}; /* writes of the record while cases are done: what a kill can make predict do again */
 
 /* Voxels and millilitres of each label, for the table and for --json. */
-int predict_record_case(const struct predict *p, const struct image_case *c, const char *path, const uint8_t *label, size_t voxels, double voxel_ml)
+int predict_record_case(const struct predict *p, const struct image_case *c, const char *path,
+                        const uint8_t *label, size_t voxels, double voxel_ml)
 {
     const struct dataset *d = &p->run.dataset;
     size_t count[256] = {0};
@@ -74,7 +77,8 @@ static void record_options(struct json *j, const struct predict *p)
     json_add_bool(j, "probabilities", p->probabilities);
 }
 
-/* p->record as it stands before the first case; a prediction that was stopped must have had the same weights. */
+/* p->record as it stands before the first case; a prediction that was stopped must have had the same weights.
+ */
 int predict_record_begin(struct predict *p, struct model **model, struct error *e)
 {
     char path[1300], hash[20];
@@ -100,7 +104,9 @@ int predict_record_begin(struct predict *p, struct model **model, struct error *
     if (!p->resume) return 0;
     if (file_join(path, sizeof path, p->out, "prediction.json", e) || !(old = json_read(path, e))) return -1;
     char *before = json_format(json_get(old, "weights"), 0), *now = json_format(weights, 0);
-    int status = before && now && strcmp(before, now) == 0 ? 0 : error_set(e, "%s: was begun with other weights than %s holds now", path, p->run_path);
+    int status = before && now && strcmp(before, now) == 0
+                     ? 0
+                     : error_set(e, "%s: was begun with other weights than %s holds now", path, p->run_path);
     struct json *done = json_get(old, "case");
     if (!status && done) json_add(j, "case", json_copy(done));
     free(before);
@@ -114,7 +120,8 @@ int predict_record_write(struct predict *p, struct error *e)
     char path[1300];
     p->written = clock_seconds();
     if (p->to_file) return 0;
-    return file_join(path, sizeof path, p->out, "prediction.json", e) || json_write(p->record, path, e) ? -1 : 0;
+    return file_join(path, sizeof path, p->out, "prediction.json", e) || json_write(p->record, path, e) ? -1
+                                                                                                        : 0;
 }
 
 int predict_record_keep(struct predict *p, struct error *e)
@@ -137,13 +144,16 @@ int predict_resume(struct predict *p, const char *out, struct json **record, str
 {
     char path[1300];
     if (file_join(path, sizeof path, out, "prediction.json", e)) return -1;
-    if (!file_exists(path)) return error_set(e, "%s: no such file, so there is no prediction to resume", path);
+    if (!file_exists(path))
+        return error_set(e, "%s: no such file, so there is no prediction to resume", path);
     if (!(*record = json_read(path, e))) return -1;
     const struct json *o = json_get(*record, "options"), *inputs = json_get(o, "inputs");
-    if (!json_text(*record, "run", NULL) || !inputs || inputs->type != JSON_ARRAY || inputs->count < 1 || inputs->count > OPTION_TEXTS_MAX)
+    if (!json_text(*record, "run", NULL) || !inputs || inputs->type != JSON_ARRAY || inputs->count < 1 ||
+        inputs->count > OPTION_TEXTS_MAX)
         return error_set(e, "%s: does not tell the run and the inputs of the prediction", path);
     for (int k = 0; k < inputs->count; k++) {
-        if (inputs->item[k]->type != JSON_STRING) return error_set(e, "%s: options.inputs[%d] is no text", path, k);
+        if (inputs->item[k]->type != JSON_STRING)
+            return error_set(e, "%s: options.inputs[%d] is no text", path, k);
         p->inputs.text[p->inputs.count++] = inputs->item[k]->string;
     }
     p->run_path = json_text(*record, "run", NULL);
@@ -175,7 +185,8 @@ void predict_record_print(const struct predict *p)
         const struct json *labels = json_get(cases->item[i], "labels");
         printf("  %-24s", text_shown(shown, sizeof shown, json_text(cases->item[i], "case", "")));
         for (int k = 0; labels && k < labels->count; k++)
-            printf("%s%s %.2f ml", k ? ", " : " ", text_shown(shown, sizeof shown, labels->item[k]->key), json_number(labels->item[k], "ml", 0));
+            printf("%s%s %.2f ml", k ? ", " : " ", text_shown(shown, sizeof shown, labels->item[k]->key),
+                   json_number(labels->item[k], "ml", 0));
         printf("\n");
     }
 }

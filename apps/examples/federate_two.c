@@ -1,5 +1,5 @@
-/* federate_two.c - federated averaging over two data sets: federate_two DATA_A DATA_B OUT.safetensors ROUNDS OPTIONS
- * OPTIONS is JSON, such as '{"iterations": 10, "base_features": 8}'. No image leaves its trainer. */
+/* federate_two.c - federated averaging over two data sets: federate_two DATA_A DATA_B OUT.safetensors ROUNDS
+ * OPTIONS OPTIONS is JSON, such as '{"iterations": 10, "base_features": 8}'. No image leaves its trainer. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +9,8 @@ int main(int argc, char **argv)
 {
     const char *site[2] = {"a", "b"};
     char options[512];
-    if (argc != 6) return fprintf(stderr, "usage: federate_two DATA_A DATA_B OUT.safetensors ROUNDS OPTIONS\n"), 2;
+    if (argc != 6)
+        return fprintf(stderr, "usage: federate_two DATA_A DATA_B OUT.safetensors ROUNDS OPTIONS\n"), 2;
     int rounds = atoi(argv[4]), status = 0, round = 0;
     nephron *n = nephron_open(NEPHRON_API, 0);
     nephron_model *global = nephron_model_create(n, argv[1], argv[5]);
@@ -32,7 +33,8 @@ int main(int argc, char **argv)
         for (int k = 0; !status && k < 2; k++) {
             status = nephron_client_update(t[k], s, site[k], NULL, task, round, weights, numbers);
             if (!status) status = nephron_server_add(s, site[k], weights, count, numbers);
-            if (!status) printf("round %d site %s: %.0f cases, loss %.4f\n", round, site[k], numbers[0], numbers[5]);
+            if (!status)
+                printf("round %d site %s: %.0f cases, loss %.4f\n", round, site[k], numbers[0], numbers[5]);
         }
         if (!status) status = nephron_server_end(s);
     }

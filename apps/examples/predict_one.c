@@ -11,7 +11,9 @@ int main(int argc, char **argv)
     nephron_image *i = m ? nephron_image_read(n, (const char *const *)argv + 3, argc - 3) : NULL;
     int status = i ? nephron_predict_file(m, i, argv[2]) : -1;
     if (status) fprintf(stderr, "predict_one: %s\n", nephron_error(n));
-    else printf("%s: written, at most %.1f MB were needed\n", argv[2], (double)nephron_predict_bytes(m, i) * 1e-6);
+    else
+        printf("%s: written, at most %.1f MB were needed\n", argv[2],
+               (double)nephron_predict_bytes(m, i) * 1e-6);
     nephron_image_free(i);
     nephron_model_free(m);
     nephron_close(n);

@@ -1,5 +1,6 @@
-/* train_memory.c - trains from voxels in memory: bright balls on a noisy ground, drawn here. train_memory RUN OUT.safetensors
- * RUN gives network and options (a run of one channel and at least two labels); its weights are trained further. */
+/* train_memory.c - trains from voxels in memory: bright balls on a noisy ground, drawn here. train_memory RUN
+ * OUT.safetensors RUN gives network and options (a run of one channel and at least two labels); its weights
+ * are trained further. */
 #include <stdio.h>
 
 #include "nephron.h"
@@ -35,9 +36,13 @@ int main(int argc, char **argv)
         status = nephron_data_add(d, i, map, 0, 0);
         nephron_image_free(i);
     }
-    nephron_trainer *t = status ? NULL : nephron_trainer_open(m, d, "{\"epochs\": 2, \"iterations\": 10, \"learning_rate\": 0.01}", 0);
+    nephron_trainer *t =
+        status
+            ? NULL
+            : nephron_trainer_open(m, d, "{\"epochs\": 2, \"iterations\": 10, \"learning_rate\": 0.01}", 0);
     for (int s = 0; t && !status && s < STEPS; s += 10)
-        if (!(status = nephron_train(t, (uint64_t)s, 10, &loss))) printf("steps %d to %d: loss %.4f\n", s, s + 9, loss);
+        if (!(status = nephron_train(t, (uint64_t)s, 10, &loss)))
+            printf("steps %d to %d: loss %.4f\n", s, s + 9, loss);
     if (!status) status = t ? nephron_model_save(m, argv[2]) : -1;
     if (status) fprintf(stderr, "train_memory: %s\n", nephron_error(n));
     nephron_trainer_free(t), nephron_data_free(d), nephron_model_free(m), nephron_close(n);

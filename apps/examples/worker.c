@@ -1,5 +1,5 @@
-/* worker.c - behind a web service: loads a model once, then reads jobs "IMAGE[,IMAGE...] TAB OUT" line by line from standard input
- * and answers each with "ok TAB OUT" or "error TAB REASON". worker RUN */
+/* worker.c - behind a web service: loads a model once, then reads jobs "IMAGE[,IMAGE...] TAB OUT" line by
+ * line from standard input and answers each with "ok TAB OUT" or "error TAB REASON". worker RUN */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,10 @@
-/* m55_startup.c - what runs before main on a Cortex-M55 (m55.ld): vectors, data, the floating-point unit, and main.c's arguments
- * and files from the debugger by semihosting. Arm, "Semihosting for AArch32 and AArch64", release 2.0.
+/* m55_startup.c - what runs before main on a Cortex-M55 (m55.ld): vectors, data, the floating-point unit, and
+ * main.c's arguments and files from the debugger by semihosting. Arm, "Semihosting for AArch32 and AArch64",
+ * release 2.0.
  *
- * The words of the command line: INPUT OUTPUT [logits]; main.c's standard input and output are these files. At the end the
- * instructions that main took are printed, where the machine's clock counts instructions (QEMU: -icount shift=0).
+ * The words of the command line: INPUT OUTPUT [logits]; main.c's standard input and output are these files.
+ * At the end the instructions that main took are printed, where the machine's clock counts instructions
+ * (QEMU: -icount shift=0).
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +18,9 @@ extern int main(int argc, char **argv);
 enum { SYS_GET_CMDLINE = 0x15 };
 
 #define COPROCESSORS (*(volatile uint32_t *)0xE000ED88u) /* CPACR */
-#define BOARD_COUNTER (*(volatile uint32_t *)0x49302018u) /* FPGAIO: the COUNTER register, up by one each PRESCALE + 1 cycles */
+#define BOARD_COUNTER                                                                                        \
+    (*(volatile uint32_t *)0x49302018u) /* FPGAIO: the COUNTER register, up by one each PRESCALE + 1 cycles  \
+                                         */
 
 /* Ticks of a loop of known length: what a tick is worth. */
 enum { CALIBRATION = 2000000 };

@@ -1,8 +1,10 @@
-/* anatomy.h - a body between the diaphragm and the iliac crest: shapes in millimetres, each painted over the ones before.
+/* anatomy.h - a body between the diaphragm and the iliac crest: shapes in millimetres, each painted over the
+ * ones before.
  *
- * Coordinates: LPS mm (x to the patient's left, y to the back, z to the head), origin in the middle of the body between the
- * kidneys. A shape is a rotated ellipsoid with an uneven surface; a kidney, a gut loop and the spine have an inside of their own.
- * Sizes are drawn for each case from published distributions: docs/phantom.md lists them with sources and simplifications.
+ * Coordinates: LPS mm (x to the patient's left, y to the back, z to the head), origin in the middle of the
+ * body between the kidneys. A shape is a rotated ellipsoid with an uneven surface; a kidney, a gut loop and
+ * the spine have an inside of their own. Sizes are drawn for each case from published distributions:
+ * docs/phantom.md lists them with sources and simplifications.
  */
 #ifndef APPS_PHANTOM_ANATOMY_H
 #define APPS_PHANTOM_ANATOMY_H
@@ -11,10 +13,32 @@
 #include "apps/phantom/lattice.h"
 
 enum tissue {
-    TISSUE_AIR, TISSUE_SKIN, TISSUE_FAT, TISSUE_VISCERAL_FAT, TISSUE_MUSCLE, TISSUE_MARROW, TISSUE_BONE, TISSUE_DISC, TISSUE_CSF,
-    TISSUE_CORD, TISSUE_LIVER, TISSUE_SPLEEN, TISSUE_PANCREAS, TISSUE_ARTERY, TISSUE_VEIN, TISSUE_GUT_WALL, TISSUE_GUT_CONTENT,
-    TISSUE_GAS, TISSUE_BILE, TISSUE_CORTEX, TISSUE_MEDULLA, TISSUE_URINE, TISSUE_CYST, TISSUE_FASCIA,
-    TISSUE_TUMOUR, TISSUES
+    TISSUE_AIR,
+    TISSUE_SKIN,
+    TISSUE_FAT,
+    TISSUE_VISCERAL_FAT,
+    TISSUE_MUSCLE,
+    TISSUE_MARROW,
+    TISSUE_BONE,
+    TISSUE_DISC,
+    TISSUE_CSF,
+    TISSUE_CORD,
+    TISSUE_LIVER,
+    TISSUE_SPLEEN,
+    TISSUE_PANCREAS,
+    TISSUE_ARTERY,
+    TISSUE_VEIN,
+    TISSUE_GUT_WALL,
+    TISSUE_GUT_CONTENT,
+    TISSUE_GAS,
+    TISSUE_BILE,
+    TISSUE_CORTEX,
+    TISSUE_MEDULLA,
+    TISSUE_URINE,
+    TISSUE_CYST,
+    TISSUE_FASCIA,
+    TISSUE_TUMOUR,
+    TISSUES
 };
 const char *tissue_name(enum tissue t);
 static inline int tissue_is_kidney(enum tissue t)
@@ -34,8 +58,8 @@ struct ellipsoid {
     float rough_offset;
 };
 /* Angles in turns about x, then y, then z. */
-void ellipsoid_set(struct ellipsoid *e, const float centre[3], const float radius[3], const float turns[3], float rough,
-                   float rough_scale, float rough_offset);
+void ellipsoid_set(struct ellipsoid *e, const float centre[3], const float radius[3], const float turns[3],
+                   float rough, float rough_scale, float rough_offset);
 /* Unit-ball coordinates of a point; returns their squared length. */
 float ellipsoid_local(float local[3], const struct ellipsoid *e, const float mm[3]);
 /* The squared radius of the uneven surface in the direction of mm. */
@@ -47,7 +71,8 @@ struct shape {
     enum tissue tissue;
     uint32_t over;       /* bit t: tissue t may be replaced */
     struct ellipsoid e;
-    float detail;        /* gut: share of gas; kidney: thickness of the cortex in units of the kidney's radius; fascia: of the shell */
+    float detail; /* gut: share of gas; kidney: thickness of the cortex in units of the kidney's radius;
+                     fascia: of the shell */
 };
 
 enum { SHAPES_MAX = 96, PYRAMIDS = 9 };
@@ -57,7 +82,7 @@ struct anatomy {
     float fat_side, fat_front, fat_back, wall;
     float body_square;                       /* 0 ellipse ... 1 rectangle */
     float disc_phase;                        /* mm */
-    float pyramid[PYRAMIDS][3];              /* directions from the renal sinus, in a kidney's unit coordinates */
+    float pyramid[PYRAMIDS][3]; /* directions from the renal sinus, in a kidney's unit coordinates */
     int kidney[2];                           /* shapes: right, left */
     int simple_cysts;
     int shapes;
@@ -82,7 +107,8 @@ struct plane {
 /* tissue[ny][nx]. */
 void anatomy_paint(uint8_t *tissue, const struct anatomy *a, const struct plane *g);
 
-/* Index range [*first, *end) of the samples of one row of length n (first sample x0, step dx) that lie in [lo, hi]. */
+/* Index range [*first, *end) of the samples of one row of length n (first sample x0, step dx) that lie in
+ * [lo, hi]. */
 void plane_span(int *first, int *end, int n, float x0, float dx, float lo, float hi);
 
 #endif

@@ -26,18 +26,22 @@ float lattice_at(const struct lattice *l, float x, float y, float z)
     float plane[2];
     for (int k = 0; k < 2; k++) {
         const float(*v)[LATTICE_SIDE] = l->value[(iz + k) & MASK];
-        const float low = v[y0][x0] + fx * (v[y0][x1] - v[y0][x0]), high = v[y1][x0] + fx * (v[y1][x1] - v[y1][x0]);
+        const float low = v[y0][x0] + fx * (v[y0][x1] - v[y0][x0]),
+                    high = v[y1][x0] + fx * (v[y1][x1] - v[y1][x0]);
         plane[k] = low + fy * (high - low);
     }
     return plane[0] + fz * (plane[1] - plane[0]);
 }
 
-/* The lattice is turned (3-4-5 triangles), each octave its own way, so that its axes do not show in slices. */
+/* The lattice is turned (3-4-5 triangles), each octave its own way, so that its axes do not show in slices.
+ */
 float lattice_texture(const struct lattice *l, const float mm[3], float scale, float offset)
 {
     const float s = 1.0f / scale, x = mm[0] * s, y = mm[1] * s, z = mm[2] * s;
-    const float a = 0.8f * x + 0.6f * y, b = 0.8f * y - 0.6f * x, c = 0.8f * z + 0.6f * b, d = 0.8f * b - 0.6f * z;
+    const float a = 0.8f * x + 0.6f * y, b = 0.8f * y - 0.6f * x, c = 0.8f * z + 0.6f * b,
+                d = 0.8f * b - 0.6f * z;
     const float coarse = lattice_at(l, a + offset, d + 1.7f * offset, c + 2.3f * offset);
-    const float fine = lattice_at(l, 2 * d + offset + 5.3f, 2 * c + 1.7f * offset + 9.1f, 2 * a + 2.3f * offset + 3.7f);
+    const float fine =
+        lattice_at(l, 2 * d + offset + 5.3f, 2 * c + 1.7f * offset + 9.1f, 2 * a + 2.3f * offset + 3.7f);
     return (2 * coarse + fine) * (1.0f / 3.0f);
 }

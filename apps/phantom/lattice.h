@@ -1,7 +1,8 @@
 /* lattice.h - smooth random fields: value noise on a 32^3 lattice of random numbers that repeats itself.
  *
- * Everything uneven in the phantom (outlines of organs, texture, necrosis) reads one lattice a case, at different
- * scales and offsets. Perlin (SIGGRAPH 1985) describes the idea; smoothstep weights make the field differentiable.
+ * Everything uneven in the phantom (outlines of organs, texture, necrosis) reads one lattice a case, at
+ * different scales and offsets. Perlin (SIGGRAPH 1985) describes the idea; smoothstep weights make the field
+ * differentiable.
  */
 #ifndef APPS_PHANTOM_LATTICE_H
 #define APPS_PHANTOM_LATTICE_H

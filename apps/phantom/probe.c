@@ -4,9 +4,12 @@
 
 #include "apps/phantom/render.h"
 
-_Static_assert((int)PROBES == (int)HOSPITALS && (int)PROBE_CHANNELS == (int)CHANNELS && (int)PROBE_INSTITUTIONS == (int)INSTITUTIONS, "probe.h says what sites.h and signal.h say");
+_Static_assert((int)PROBES == (int)HOSPITALS && (int)PROBE_CHANNELS == (int)CHANNELS &&
+                   (int)PROBE_INSTITUTIONS == (int)INSTITUTIONS,
+               "probe.h says what sites.h and signal.h say");
 
-int phantom_probe(struct phantom_probe probe[PROBES], const char *size, double difficulty, uint64_t seed, struct error *e)
+int phantom_probe(struct phantom_probe probe[PROBES], const char *size, double difficulty, uint64_t seed,
+                  struct error *e)
 {
     struct phantom_options o = {.seed = seed, .difficulty = (float)difficulty};
     struct phantom_case *p = malloc(sizeof *p);

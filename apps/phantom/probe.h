@@ -16,6 +16,7 @@ struct phantom_probe { /* of a hospital */
 };
 
 /* size: "tiny", "small", "medium" or "full". -1 when memory is out. */
-int phantom_probe(struct phantom_probe probe[PROBES], const char *size, double difficulty, uint64_t seed, struct error *e);
+int phantom_probe(struct phantom_probe probe[PROBES], const char *size, double difficulty, uint64_t seed,
+                  struct error *e);
 
 #endif

@@ -29,7 +29,7 @@ static void patient_draw(struct patient *p, enum tumour_kind k, struct rng *rng)
     p->fat = limited(vmath_exp((p->female ? 0.15f : 0.0f) + 0.35f * rng_normal(rng)), 0.45f, 2.2f);
 }
 
-/* ---- the signal of every tissue in this patient ------------------------------------------------------------------------------------- */
+/* ---- the signal of every tissue in this patient -------------------------------------------------------- */
 
 struct signals { /* [tissue][channel][water, fat] */
     float part[TISSUES][CHANNELS][2];
@@ -51,10 +51,11 @@ static void draw_signals(struct signals *s, const struct scan *scan, struct rng 
     s->fat = m[TISSUE_FAT];
     s->cortex = m[TISSUE_CORTEX];
     for (int t = 0; t < TISSUES; t++)
-        for (int c = 0; c < CHANNELS; c++) material_signal(s->part[t][c], &m[t], &s->fat, scan, (enum channel)c);
+        for (int c = 0; c < CHANNELS; c++)
+            material_signal(s->part[t][c], &m[t], &s->fat, scan, (enum channel)c);
 }
 
-/* ---- voxels ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- voxels -------------------------------------------------------------------------------------------- */
 
 struct planes { /* scratch of one slice */
     uint8_t *tissue;             /* sub-samples of one sub-slice */
@@ -90,7 +91,8 @@ static int planes_alloc(struct planes *p, size_t n, size_t samples, int want_tis
 }
 
 /* Adds one sub-slice to the sums. */
-static void gather(struct planes *p, const struct phantom_case *k, const struct signals *s, const struct plane *g, int f)
+static void gather(struct planes *p, const struct phantom_case *k, const struct signals *s,
+                   const struct plane *g, int f)
 {
     const int nx = g->nx / f;
     for (int j = 0; j < g->ny; j++)
@@ -102,7 +104,8 @@ static void gather(struct planes *p, const struct phantom_case *k, const struct 
             if (t == TISSUE_TUMOUR) {
                 const float mm[3] = {g->x0 + (float)i * g->dx, g->y0 + (float)j * g->dy, g->z};
                 const struct material m = tumour_material(&k->tumour, mm);
-                for (int c = 0; c < CHANNELS; c++) material_signal(own[c], &m, &s->fat, &k->scan, (enum channel)c);
+                for (int c = 0; c < CHANNELS; c++)
+                    material_signal(own[c], &m, &s->fat, &k->scan, (enum channel)c);
                 part = (const float(*)[2])own;
                 p->tumour[v]++;
             }
@@ -116,7 +119,8 @@ static void gather(struct planes *p, const struct phantom_case *k, const struct 
 }
 
 /* The mean, with the small unevenness of living tissue: a few percent, the same in both sequences' water. */
-static void finish_means(struct planes *p, const struct phantom_case *k, const struct plane_size *g, float z, float samples)
+static void finish_means(struct planes *p, const struct phantom_case *k, const struct plane_size *g, float z,
+                         float samples)
 {
     for (int j = 0; j < g->ny; j++)
         for (int i = 0; i < g->nx; i++) {
@@ -131,7 +135,8 @@ static void finish_means(struct planes *p, const struct phantom_case *k, const s
         }
 }
 
-static void write_labels(float *label, const struct planes *p, const struct phantom_options *o, size_t n, int samples)
+static void write_labels(float *label, const struct planes *p, const struct phantom_options *o, size_t n,
+                         int samples)
 {
     for (size_t v = 0; v < n; v++) {
         const int tumour = 2 * p->tumour[v] >= samples, kidney = 2 * (p->tumour[v] + p->kidney[v]) >= samples;
@@ -150,8 +155,9 @@ static void write_tissue(uint8_t *tissue, const struct planes *p, size_t n)
     }
 }
 
-static void render_slice(struct phantom_case *k, struct planes *p, const struct signals *s, const struct phantom_options *o, int index, int z,
-                         const struct plane_size *size, float z_mm, size_t *tumour_samples, uint8_t *tissue)
+static void render_slice(struct phantom_case *k, struct planes *p, const struct signals *s,
+                         const struct phantom_options *o, int index, int z, const struct plane_size *size,
+                         float z_mm, size_t *tumour_samples, uint8_t *tissue)
 {
     const int f = o->samples_xy, samples = f * f * o->samples_z;
     const size_t n = (size_t)size->nx * (size_t)size->ny, at = (size_t)z * n;
@@ -163,8 +169,13 @@ static void render_slice(struct phantom_case *k, struct planes *p, const struct 
     if (p->count) memset(p->count, 0, n * TISSUES);
     for (int i = 0; i < o->samples_z; i++) {
         const float step = 1.0f / (float)f, first = 0.5f * (step - 1);
-        const struct plane g = {size->nx * f, size->ny * f, size->x0 + first * size->dx, size->y0 + first * size->dy, size->dx * step,
-                                size->dy * step, z_mm + slice * (((float)i + 0.5f) / (float)o->samples_z - 0.5f)};
+        const struct plane g = {size->nx * f,
+                                size->ny * f,
+                                size->x0 + first * size->dx,
+                                size->y0 + first * size->dy,
+                                size->dx * step,
+                                size->dy * step,
+                                z_mm + slice * (((float)i + 0.5f) / (float)o->samples_z - 0.5f)};
         anatomy_paint(p->tissue, &k->body, &g);
         tumour_paint(p->tissue, &k->tumour, &g);
         gather(p, k, s, &g, f);
@@ -175,11 +186,12 @@ static void render_slice(struct phantom_case *k, struct planes *p, const struct 
     if (tissue) write_tissue(tissue + at, p, n);
     for (int c = 0; c < CHANNELS; c++) {
         struct rng rng = stream(o, index, STREAM_NOISE + (uint64_t)(CHANNELS * z + c));
-        receive_plane(k->channel[c].voxel + at, p->part[c][0], p->part[c][1], size, &k->scan, (enum channel)c, &rng);
+        receive_plane(k->channel[c].voxel + at, p->part[c][0], p->part[c][1], size, &k->scan, (enum channel)c,
+                      &rng);
     }
 }
 
-/* ---- the grid ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the grid ------------------------------------------------------------------------------------------ */
 
 static int volume_make(struct volume *v, const struct plane_size *g, int nz, float slice, float z0)
 {
@@ -210,8 +222,9 @@ static void measure_tumour(struct phantom_case *p, size_t samples, float sample_
     p->diameter_mm = samples ? vmath_exp(vmath_log(mm3 * 1.90985932f) / 3) : 0;
 }
 
-/* An inner volume around both kidneys: 272 mm from side to side, 64 mm to the front of the middle and 80 mm to the back, in whole blocks of 4
- * voxels. What lies outside is saturated, as in zoomed imaging: it leaves no ghosts. */
+/* An inner volume around both kidneys: 272 mm from side to side, 64 mm to the front of the middle and 80 mm
+ * to the back, in whole blocks of 4 voxels. What lies outside is saturated, as in zoomed imaging: it leaves
+ * no ghosts. */
 static void keep_kidneys(struct plane_size *g, float y_middle)
 {
     g->nx = 4 * (int)(272 / (4 * g->dx) + 0.5f);
@@ -220,14 +233,18 @@ static void keep_kidneys(struct plane_size *g, float y_middle)
     g->y0 = y_middle + 8 - 0.5f * g->dy * (float)(g->ny - 1);
 }
 
-/* In-plane samples are a multiple of 8. The stack is centred between both kidneys, moved so that the tumour is inside with 8 mm to
- * spare; a tumour taller than the stack is in its middle. */
-static int make_grid(struct phantom_case *p, struct plane_size *g, float *z_first, const struct phantom_options *o, const struct hospital *h)
+/* In-plane samples are a multiple of 8. The stack is centred between both kidneys, moved so that the tumour
+ * is inside with 8 mm to spare; a tumour taller than the stack is in its middle. */
+static int make_grid(struct phantom_case *p, struct plane_size *g, float *z_first,
+                     const struct phantom_options *o, const struct hospital *h)
 {
     const struct anatomy *a = &p->body;
-    const int n = 8 * (int)(h->matrix * (float)o->matrix / 8 + 0.5f), nz = (int)(h->slices * (float)o->slices + 0.5f);
-    const float slice = h->slice_mm * 24 / (float)o->slices * (o->slices > 24 ? 1.15f : 1), depth = slice * (float)(nz - 1);
-    const float top = p->tumour.e.centre[2] + p->tumour.e.extent[2] + 8, bottom = p->tumour.e.centre[2] - p->tumour.e.extent[2] - 8;
+    const int n = 8 * (int)(h->matrix * (float)o->matrix / 8 + 0.5f),
+              nz = (int)(h->slices * (float)o->slices + 0.5f);
+    const float slice = h->slice_mm * 24 / (float)o->slices * (o->slices > 24 ? 1.15f : 1),
+                depth = slice * (float)(nz - 1);
+    const float top = p->tumour.e.centre[2] + p->tumour.e.extent[2] + 8,
+                bottom = p->tumour.e.centre[2] - p->tumour.e.extent[2] - 8;
     float middle = 0.5f * (a->shape[a->kidney[0]].e.centre[2] + a->shape[a->kidney[1]].e.centre[2]);
     if (middle + 0.5f * depth < top) middle = top - 0.5f * depth;
     if (middle - 0.5f * depth > bottom) middle = bottom + 0.5f * depth;
@@ -245,8 +262,8 @@ static int make_grid(struct phantom_case *p, struct plane_size *g, float *z_firs
     return failed;
 }
 
-static int render_slices(struct phantom_case *p, const struct signals *s, const struct phantom_options *o, int index, struct plane_size *g,
-                         float z_first, uint8_t **tissue)
+static int render_slices(struct phantom_case *p, const struct signals *s, const struct phantom_options *o,
+                         int index, struct plane_size *g, float z_first, uint8_t **tissue)
 {
     const int f = o->samples_xy, nz = (int)p->label.size[2];
     const size_t n = (size_t)g->nx * (size_t)g->ny;
@@ -260,7 +277,8 @@ static int render_slices(struct phantom_case *p, const struct signals *s, const 
     }
     for (int z = 0; z < nz; z++) {
         g->z = nz > 1 ? 2 * (float)z / (float)(nz - 1) - 1 : 0;
-        render_slice(p, &planes, s, o, index, z, g, z_first + slice * (float)z, &samples, tissue ? *tissue : NULL);
+        render_slice(p, &planes, s, o, index, z, g, z_first + slice * (float)z, &samples,
+                     tissue ? *tissue : NULL);
     }
     measure_tumour(p, samples, g->dx * g->dy * slice / (float)(f * f * o->samples_z));
     planes_free(&planes);
@@ -270,7 +288,8 @@ static int render_slices(struct phantom_case *p, const struct signals *s, const 
 /* Sub-samples of a voxel: about 1.8 mm in plane and 2 mm through it for small, finer for the larger sizes. */
 void phantom_size(struct phantom_options *o, const char *size)
 {
-    const int full = strcmp(size, "full") == 0, medium = strcmp(size, "medium") == 0, tiny = strcmp(size, "tiny") == 0;
+    const int full = strcmp(size, "full") == 0, medium = strcmp(size, "medium") == 0,
+              tiny = strcmp(size, "tiny") == 0;
     o->matrix = full ? 512 : medium ? 192 : tiny ? 56 : 96;
     o->slices = full ? 32 : medium ? 28 : tiny ? 20 : 24;
     o->kidneys_only = tiny;
@@ -278,11 +297,12 @@ void phantom_size(struct phantom_options *o, const char *size)
     o->samples_z = 3;
 }
 
-int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index, const struct assignment *is, uint8_t **tissue,
-                   struct error *e)
+int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index,
+                   const struct assignment *is, uint8_t **tissue, struct error *e)
 {
     const struct hospital *h = hospital_get(is->hospital);
-    struct rng patient = stream(o, index, STREAM_PATIENT), body = stream(o, index, STREAM_BODY), scan = stream(o, index, STREAM_SCAN);
+    struct rng patient = stream(o, index, STREAM_PATIENT), body = stream(o, index, STREAM_BODY),
+               scan = stream(o, index, STREAM_SCAN);
     struct rng tissues = stream(o, index, STREAM_TISSUES), tumour = stream(o, index, STREAM_TUMOUR);
     struct plane_size g;
     struct signals s;
@@ -295,10 +315,12 @@ int phantom_render(struct phantom_case *p, const struct phantom_options *o, int 
     anatomy_draw(&p->body, &p->patient, &body);
     scan_draw(&p->scan, h, h->field_of_view / (float)o->matrix, o->difficulty, &scan);
     draw_signals(&s, &p->scan, &tissues);
-    tumour_draw(&p->tumour, is->kind, &p->body, &s.cortex, h->tesla3, p->scan.ce.phase, o->difficulty, &tumour);
+    tumour_draw(&p->tumour, is->kind, &p->body, &s.cortex, h->tesla3, p->scan.ce.phase, o->difficulty,
+                &tumour);
     if (make_grid(p, &g, &z_first, o, h) || render_slices(p, &s, o, index, &g, z_first, tissue)) {
         phantom_free(p);
-        return error_set(e, "phantom: no memory for case %d (%d x %d samples a slice)", index, o->matrix, o->matrix);
+        return error_set(e, "phantom: no memory for case %d (%d x %d samples a slice)", index, o->matrix,
+                         o->matrix);
     }
     return 0;
 }

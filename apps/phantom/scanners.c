@@ -15,19 +15,108 @@ static const struct agent gadobenate_30 = {"gadobenate", 5.5f, 11.0f};
 const struct hospital *hospital_get(int i)
 {
     /* mix in the order of enum tumour_kind; T2: TR, TE; CE-T1: TR, TE, flip, fat left, agent, phase */
-    static const struct hospital hospital[HOSPITALS] = {
-        {"H1", 'A', 0.25f, {1.1f, 0.9f, 1, 1, 0.8f, 0.9f}, 1, 1, 310, 6, 0, {4000, 90}, {4.5f, 2.1f, 12, 1, {0}, 0.75f},
-         {260, 390}, {32, 30}, {420, 380}, 0.22f, 0.010f, 0.08f},
-        {"H2", 'A', 0.20f, {1.1f, 1, 0.9f, 0.8f, 0.9f, 1}, 1, 1, 320, 5.5f, 1, {0, 95}, {3.9f, 1.9f, 11, 0.18f, {0}, 0.9f},
-         {500, 720}, {36, 36}, {260, 210}, 0.36f, 0.006f, 0.16f},
-        {"H3", 'B', 0.18f, {1, 1.1f, 1, 1.1f, 1, 1}, 0.917f, 1.083f, 310, 5, 0, {3200, 85}, {5.2f, 2.4f, 15, 1, {0}, 0.35f},
-         {220, 330}, {26, 26}, {900, 700}, 0.24f, 0.014f, 0.10f},
-        {"H4", 'B', 0.14f, {0.9f, 1, 1.2f, 1, 1.1f, 1.2f}, 1, 1, 300, 6, 1, {5000, 100}, {4.2f, 1.2f, 10, 1, {0}, 0.85f},
-         {440, 650}, {40, 38}, {500, 330}, 0.34f, 0.008f, 0.09f},
-        {"H5", 'C', 0.13f, {0.9f, 1, 1, 1.2f, 1.4f, 1}, 0.917f, 1, 330, 6.5f, 0, {0, 80}, {5.8f, 2.7f, 18, 1, {0}, 0.6f},
-         {200, 290}, {22, 21}, {310, 260}, 0.28f, 0.016f, 0.18f},
-        {"H6", 'C', 0.10f, {0.9f, 1, 0.9f, 1.1f, 1.2f, 1.2f}, 1, 1.083f, 315, 5, 1, {3600, 92}, {3.6f, 1.3f, 9, 0.12f, {0}, 1},
-         {480, 700}, {34, 36}, {640, 450}, 0.40f, 0.008f, 0.10f}};
+    static const struct hospital hospital[HOSPITALS] = {{"H1",
+                                                         'A',
+                                                         0.25f,
+                                                         {1.1f, 0.9f, 1, 1, 0.8f, 0.9f},
+                                                         1,
+                                                         1,
+                                                         310,
+                                                         6,
+                                                         0,
+                                                         {4000, 90},
+                                                         {4.5f, 2.1f, 12, 1, {0}, 0.75f},
+                                                         {260, 390},
+                                                         {32, 30},
+                                                         {420, 380},
+                                                         0.22f,
+                                                         0.010f,
+                                                         0.08f},
+                                                        {"H2",
+                                                         'A',
+                                                         0.20f,
+                                                         {1.1f, 1, 0.9f, 0.8f, 0.9f, 1},
+                                                         1,
+                                                         1,
+                                                         320,
+                                                         5.5f,
+                                                         1,
+                                                         {0, 95},
+                                                         {3.9f, 1.9f, 11, 0.18f, {0}, 0.9f},
+                                                         {500, 720},
+                                                         {36, 36},
+                                                         {260, 210},
+                                                         0.36f,
+                                                         0.006f,
+                                                         0.16f},
+                                                        {"H3",
+                                                         'B',
+                                                         0.18f,
+                                                         {1, 1.1f, 1, 1.1f, 1, 1},
+                                                         0.917f,
+                                                         1.083f,
+                                                         310,
+                                                         5,
+                                                         0,
+                                                         {3200, 85},
+                                                         {5.2f, 2.4f, 15, 1, {0}, 0.35f},
+                                                         {220, 330},
+                                                         {26, 26},
+                                                         {900, 700},
+                                                         0.24f,
+                                                         0.014f,
+                                                         0.10f},
+                                                        {"H4",
+                                                         'B',
+                                                         0.14f,
+                                                         {0.9f, 1, 1.2f, 1, 1.1f, 1.2f},
+                                                         1,
+                                                         1,
+                                                         300,
+                                                         6,
+                                                         1,
+                                                         {5000, 100},
+                                                         {4.2f, 1.2f, 10, 1, {0}, 0.85f},
+                                                         {440, 650},
+                                                         {40, 38},
+                                                         {500, 330},
+                                                         0.34f,
+                                                         0.008f,
+                                                         0.09f},
+                                                        {"H5",
+                                                         'C',
+                                                         0.13f,
+                                                         {0.9f, 1, 1, 1.2f, 1.4f, 1},
+                                                         0.917f,
+                                                         1,
+                                                         330,
+                                                         6.5f,
+                                                         0,
+                                                         {0, 80},
+                                                         {5.8f, 2.7f, 18, 1, {0}, 0.6f},
+                                                         {200, 290},
+                                                         {22, 21},
+                                                         {310, 260},
+                                                         0.28f,
+                                                         0.016f,
+                                                         0.18f},
+                                                        {"H6",
+                                                         'C',
+                                                         0.10f,
+                                                         {0.9f, 1, 0.9f, 1.1f, 1.2f, 1.2f},
+                                                         1,
+                                                         1.083f,
+                                                         315,
+                                                         5,
+                                                         1,
+                                                         {3600, 92},
+                                                         {3.6f, 1.3f, 9, 0.12f, {0}, 1},
+                                                         {480, 700},
+                                                         {34, 36},
+                                                         {640, 450},
+                                                         0.40f,
+                                                         0.008f,
+                                                         0.10f}};
     ENSURE(i >= 0 && i < HOSPITALS, "hospital %d", i);
     return &hospital[i];
 }
@@ -44,7 +133,7 @@ static struct agent hospital_agent(const struct hospital *h)
     }
 }
 
-/* ---- who goes where ------------------------------------------------------------------------------------------------------------ */
+/* ---- who goes where ------------------------------------------------------------------------------------ */
 
 /* n split by shares, largest remainders first. */
 static void apportion(int *count, int n, const float *share, int groups)
@@ -83,7 +172,8 @@ static void apportion_kinds(int count[TUMOUR_KINDS], int n)
     for (int m = 0; m < 2; m++) apportion(count + first[m], halves[m], share + first[m], kinds[m]);
 }
 
-/* Kinds in random order; then each case draws a hospital among the places left, weighted by how often its kind comes there. */
+/* Kinds in random order; then each case draws a hospital among the places left, weighted by how often its
+ * kind comes there. */
 void assign_cases(struct assignment *out, int n, uint64_t seed)
 {
     int kinds[TUMOUR_KINDS], places[HOSPITALS], next = 0;
@@ -120,7 +210,7 @@ void assign_cases(struct assignment *out, int n, uint64_t seed)
     }
 }
 
-/* ---- the scan of a day -------------------------------------------------------------------------------------------------------------- */
+/* ---- the scan of a day --------------------------------------------------------------------------------- */
 
 static float near(struct rng *rng, float mean, float relative)
 {
@@ -136,7 +226,8 @@ void scan_draw(struct scan *s, const struct hospital *h, float spacing, float di
     s->ce.phase = s->ce.phase < 0 ? 0 : s->ce.phase > 1 ? 1 : s->ce.phase;
     for (int c = 0; c < CHANNELS; c++) {
         struct receiver *r = &s->receiver[c];
-        const struct material cortex = tissue_material(TISSUE_CORTEX, h->tesla3, h->ce.phase), fat = tissue_material(TISSUE_FAT, h->tesla3, 0);
+        const struct material cortex = tissue_material(TISSUE_CORTEX, h->tesla3, h->ce.phase),
+                              fat = tissue_material(TISSUE_FAT, h->tesla3, 0);
         float part[2];
         material_signal(part, &cortex, &fat, s, (enum channel)c);
         r->fat_shift = (h->tesla3 ? 434.0f : 217.0f) / h->bandwidth[c];
@@ -145,10 +236,12 @@ void scan_draw(struct scan *s, const struct hospital *h, float spacing, float di
         r->blur = h->blur * (c == CHANNEL_T2 ? 1 : 0.5f);
         r->ghost = near(rng, h->ghost, 0.5f) * (0.4f + 0.6f * difficulty) * (c == CHANNEL_T2 ? 1 : 0.6f);
         r->ghost_step = near(rng, 45, 0.35f) / spacing;
-        /* Surface coils see near tissue better; at 3 T standing waves darken the middle of T2-weighted images. */
+        /* Surface coils see near tissue better; at 3 T standing waves darken the middle of T2-weighted
+         * images. */
         for (int i = 0; i < 6; i++) r->bias[i] = h->bias * rng_range(rng, -0.6f, 0.6f);
         r->bias[3] += h->bias * 0.5f;
         r->bias[4] += h->bias;
-        for (int i = 0; i < 2; i++) r->shift[i] = c == CHANNEL_T1CE ? difficulty * 1.2f * rng_range(rng, -1, 1) / spacing : 0;
+        for (int i = 0; i < 2; i++)
+            r->shift[i] = c == CHANNEL_T1CE ? difficulty * 1.2f * rng_range(rng, -1, 1) / spacing : 0;
     }
 }

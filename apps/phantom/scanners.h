@@ -1,7 +1,9 @@
-/* scanners.h - six hospitals in three institutions: field, protocol, contrast agent, spacing, noise and case mix; and who goes where.
+/* scanners.h - six hospitals in three institutions: field, protocol, contrast agent, spacing, noise and case
+ * mix; and who goes where.
  *
- * The hospitals are invented; each has a scanner and a protocol of a kind that renal MRI studies report. Institutions are what
- * federated learning sees: A has hospitals 1 and 2, B 3 and 4, C 5 and 6, of decreasing size.
+ * The hospitals are invented; each has a scanner and a protocol of a kind that renal MRI studies report.
+ * Institutions are what federated learning sees: A has hospitals 1 and 2, B 3 and 4, C 5 and 6, of decreasing
+ * size.
  */
 #ifndef APPS_PHANTOM_SCANNERS_H
 #define APPS_PHANTOM_SCANNERS_H
@@ -33,8 +35,8 @@ struct assignment { /* of one case */
     enum tumour_kind kind;
     int hospital;
 };
-/* Both margins are exact up to rounding (largest remainders): round(0.73 n) malignant, half of all clear cell, the hospitals' shares.
- * Depends on seed and n only. */
+/* Both margins are exact up to rounding (largest remainders): round(0.73 n) malignant, half of all clear
+ * cell, the hospitals' shares. Depends on seed and n only. */
 void assign_cases(struct assignment *out, int n, uint64_t seed);
 
 /* The scan of one patient: the hospital's protocol with this day's receiver. spacing: in-plane, mm. */

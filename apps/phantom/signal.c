@@ -5,7 +5,7 @@
 
 #include "tensor/base/vmath.h"
 
-/* ---- tissues --------------------------------------------------------------------------------------------------------------- */
+/* ---- tissues ------------------------------------------------------------------------------------------- */
 
 struct tissue_values {
     float t1[2], t2[2]; /* 1.5 T, 3 T */
@@ -13,9 +13,10 @@ struct tissue_values {
     float contrast[2];  /* mM: corticomedullary, nephrographic phase */
 };
 
-/* T1 and T2: de Bazelaire et al., Radiology 2004 (kidney, liver, spleen, pancreas, muscle, fat, T2 of marrow); Stanisz et al., MRM 2005 (blood, cord).
- * T2 of fat is 1.8 times the spin echo's value: the echo train undoes the J coupling (Henkelman et al., JMRI 1992). T2 of blood stands
- * for the flow void of a spin echo, not for blood at rest. Fluids and the rest, and the concentrations: docs/phantom.md. */
+/* T1 and T2: de Bazelaire et al., Radiology 2004 (kidney, liver, spleen, pancreas, muscle, fat, T2 of
+ * marrow); Stanisz et al., MRM 2005 (blood, cord). T2 of fat is 1.8 times the spin echo's value: the echo
+ * train undoes the J coupling (Henkelman et al., JMRI 1992). T2 of blood stands for the flow void of a spin
+ * echo, not for blood at rest. Fluids and the rest, and the concentrations: docs/phantom.md. */
 static const struct tissue_values values[TISSUES] = {
     [TISSUE_AIR] = {{1000, 1000}, {1, 1}, 0, 0, 0, {0, 0}},
     [TISSUE_SKIN] = {{900, 1000}, {30, 28}, 0.7f, 0.1f, 0.1f, {0.2f, 0.3f}},
@@ -41,14 +42,16 @@ static const struct tissue_values values[TISSUES] = {
     [TISSUE_URINE] = {{3300, 3500}, {900, 800}, 1, 0, 0.1f, {0, 0.1f}},
     [TISSUE_CYST] = {{2800, 3000}, {700, 650}, 1, 0, 0.15f, {0, 0}},
     [TISSUE_FASCIA] = {{900, 950}, {30, 28}, 0.7f, 0.2f, 0.05f, {0.1f, 0.2f}},
-    [TISSUE_TUMOUR] = {{1200, 1350}, {90, 80}, 0.87f, 0, 0, {0.8f, 0.8f}}, /* replaced point by point: tumour.c */
+    [TISSUE_TUMOUR] =
+        {{1200, 1350}, {90, 80}, 0.87f, 0, 0, {0.8f, 0.8f}}, /* replaced point by point: tumour.c */
 };
 
 struct material tissue_material(enum tissue t, int tesla3, float phase)
 {
     const struct tissue_values *v = &values[t];
     const int f = tesla3 != 0;
-    return (struct material){v->t1[f], v->t2[f], v->pd, v->contrast[0] + phase * (v->contrast[1] - v->contrast[0]), v->fat};
+    return (struct material){v->t1[f], v->t2[f], v->pd,
+                             v->contrast[0] + phase * (v->contrast[1] - v->contrast[0]), v->fat};
 }
 
 float tissue_spread(enum tissue t)
@@ -56,7 +59,7 @@ float tissue_spread(enum tissue t)
     return values[t].spread;
 }
 
-/* ---- sequences ----------------------------------------------------------------------------------------------------------------- */
+/* ---- sequences ----------------------------------------------------------------------------------------- */
 
 static float turbo_spin_echo(const struct material *m, const struct t2_protocol *p)
 {
@@ -70,19 +73,24 @@ static float spoiled_gradient_echo(const struct material *m, const struct ce_pro
     float s, c;
     vmath_sincos_2pi(&s, &c, p->flip / 360);
     const float e1 = vmath_exp(-p->tr * (1 / m->t1 + 0.001f * p->agent.r1 * m->contrast));
-    const float decay = vmath_exp(-p->te * (1 / m->t2 + 0.001f * (p->agent.r2 * m->contrast + (tesla3 ? 20.0f : 10.0f))));
+    const float decay =
+        vmath_exp(-p->te * (1 / m->t2 + 0.001f * (p->agent.r2 * m->contrast + (tesla3 ? 20.0f : 10.0f))));
     return m->pd * s * (1 - e1) / (1 - c * e1) * decay;
 }
 
-void material_signal(float part[2], const struct material *m, const struct material *fat, const struct scan *s, enum channel c)
+void material_signal(float part[2], const struct material *m, const struct material *fat,
+                     const struct scan *s, enum channel c)
 {
-    const float w = c == CHANNEL_T2 ? turbo_spin_echo(m, &s->t2) : spoiled_gradient_echo(m, &s->ce, s->tesla3);
-    const float f = m->fat <= 0 ? 0 : c == CHANNEL_T2 ? turbo_spin_echo(fat, &s->t2) : spoiled_gradient_echo(fat, &s->ce, s->tesla3);
+    const float w =
+        c == CHANNEL_T2 ? turbo_spin_echo(m, &s->t2) : spoiled_gradient_echo(m, &s->ce, s->tesla3);
+    const float f = m->fat <= 0       ? 0
+                    : c == CHANNEL_T2 ? turbo_spin_echo(fat, &s->t2)
+                                      : spoiled_gradient_echo(fat, &s->ce, s->tesla3);
     part[0] = (1 - m->fat) * w;
     part[1] = m->fat * f;
 }
 
-/* ---- the receiver ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the receiver -------------------------------------------------------------------------------------- */
 
 /* dst(i) = src(i - shift), linear between samples, the border repeated; stride steps through a line of n. */
 static void shift_line(float *dst, const float *src, int n, int stride, float shift)
@@ -108,9 +116,10 @@ static void shift_y(float *dst, const float *src, int nx, int ny, float shift)
     for (int i = 0; i < nx; i++) shift_line(dst + i, src + i, ny, nx, shift);
 }
 
-/* Water and fat are in phase in a spin echo; in a gradient echo fat has turned by 2 pi df TE, with df = 3.4 ppm (217 Hz at 1.5 T). Fat
- * suppression works less the farther from the magnet's centre. */
-static void add_fat(float *out, const float *water, const float *fat, const struct plane_size *p, const struct scan *s, enum channel c)
+/* Water and fat are in phase in a spin echo; in a gradient echo fat has turned by 2 pi df TE, with df = 3.4
+ * ppm (217 Hz at 1.5 T). Fat suppression works less the farther from the magnet's centre. */
+static void add_fat(float *out, const float *water, const float *fat, const struct plane_size *p,
+                    const struct scan *s, enum channel c)
 {
     const int n = p->nx * p->ny;
     if (c == CHANNEL_T2) {
@@ -131,14 +140,16 @@ static void add_fat(float *out, const float *water, const float *fat, const stru
         }
 }
 
-/* Breathing along the phase-encoding axis: a short blur and two ghosts, as of a periodic displacement (Wood and Henkelman, Med Phys 1985). */
+/* Breathing along the phase-encoding axis: a short blur and two ghosts, as of a periodic displacement (Wood
+ * and Henkelman, Med Phys 1985). */
 static void move(float *out, float *scratch, const struct plane_size *p, const struct receiver *r)
 {
     const int nx = p->nx, ny = p->ny, n = nx * ny;
     memcpy(scratch, out, (size_t)n * sizeof *out);
     const int step = (int)r->ghost_step;
     for (int j = 0; j < ny; j++) {
-        const int up = j > 0 ? j - 1 : 0, down = j < ny - 1 ? j + 1 : j, a = (j + step) % ny, b = (j - step % ny + ny) % ny;
+        const int up = j > 0 ? j - 1 : 0, down = j < ny - 1 ? j + 1 : j, a = (j + step) % ny,
+                  b = (j - step % ny + ny) % ny;
         for (int i = 0; i < nx; i++) {
             const float sharp = scratch[j * nx + i], sides = scratch[up * nx + i] + scratch[down * nx + i];
             const float ghosts = scratch[a * nx + i] + scratch[b * nx + i];
@@ -147,14 +158,16 @@ static void move(float *out, float *scratch, const struct plane_size *p, const s
     }
 }
 
-/* Sensitivity of the coils, then Rician noise (Gudbjartsson and Patz, MRM 1995): the length of the signal plus complex normal noise. */
+/* Sensitivity of the coils, then Rician noise (Gudbjartsson and Patz, MRM 1995): the length of the signal
+ * plus complex normal noise. */
 static void detect(float *out, const struct plane_size *p, const struct receiver *r, struct rng *rng)
 {
     for (int j = 0; j < p->ny; j++) {
         const float y = (p->y0 + (float)j * p->dy) / p->half;
         for (int i = 0; i < p->nx; i++) {
             const float x = (p->x0 + (float)i * p->dx) / p->half;
-            const float b = x * (r->bias[0] + x * r->bias[3] + y * r->bias[5]) + y * (r->bias[1] + y * r->bias[4]) + p->z * r->bias[2];
+            const float b = x * (r->bias[0] + x * r->bias[3] + y * r->bias[5]) +
+                            y * (r->bias[1] + y * r->bias[4]) + p->z * r->bias[2];
             const float signal = out[j * p->nx + i] * vmath_exp(b);
             float sine, cosine;
             const double u = ((double)rng_u32(rng) + 0.5) * 0x1p-32;
@@ -166,7 +179,8 @@ static void detect(float *out, const struct plane_size *p, const struct receiver
     }
 }
 
-void receive_plane(float *out, float *water, float *fat, const struct plane_size *p, const struct scan *s, enum channel c, struct rng *rng)
+void receive_plane(float *out, float *water, float *fat, const struct plane_size *p, const struct scan *s,
+                   enum channel c, struct rng *rng)
 {
     const struct receiver *r = &s->receiver[c];
     shift_x(out, fat, p->nx, p->ny, r->fat_shift);

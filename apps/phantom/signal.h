@@ -33,7 +33,7 @@ struct receiver {
     float blur;         /* weight of each neighbour along y */
     float ghost;        /* amplitude of the breathing ghosts */
     float ghost_step;   /* their distance in voxels along y */
-    float bias[6];      /* log sensitivity: x, y, z, x^2, y^2, xy; each in units of half of the field of view */
+    float bias[6]; /* log sensitivity: x, y, z, x^2, y^2, xy; each in units of half of the field of view */
     float noise;        /* standard deviation in either quadrature */
     float gain;
 };
@@ -59,7 +59,8 @@ struct material tissue_material(enum tissue t, int tesla3, float phase);
 float tissue_spread(enum tissue t);
 
 /* Magnitudes of the water and of the fat part in one channel: part[0] water, part[1] fat (before fat suppression). */
-void material_signal(float part[2], const struct material *m, const struct material *fat, const struct scan *s, enum channel c);
+void material_signal(float part[2], const struct material *m, const struct material *fat,
+                     const struct scan *s, enum channel c);
 
 /* Sum of water and fat planes through the receiver into out[ny*nx], rounded by the writer. scratch: as large. z: -1 to 1 through the stack.
  * The rng gives the noise of this plane alone. */
@@ -69,6 +70,7 @@ struct plane_size {
     float half;           /* half of the field of view, mm */
     float z;
 };
-void receive_plane(float *out, float *water, float *fat, const struct plane_size *p, const struct scan *s, enum channel c, struct rng *rng);
+void receive_plane(float *out, float *water, float *fat, const struct plane_size *p, const struct scan *s,
+                   enum channel c, struct rng *rng);
 
 #endif

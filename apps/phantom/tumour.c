@@ -34,7 +34,7 @@ float tumour_separation(float difficulty)
     return 2.3f - 0.75f * difficulty;
 }
 
-/* ---- parameters of one tumour ---------------------------------------------------------------------------------------------------- */
+/* ---- parameters of one tumour -------------------------------------------------------------------------- */
 
 struct traits { /* what the difficulty pulls together */
     float log_diameter, log_t1, log_t2, log_contrast, log_texture;
@@ -44,9 +44,18 @@ enum { TRAITS = sizeof(struct traits) / sizeof(float) };
 
 static struct traits kind_traits(const struct tumour_model *m, float phase)
 {
-    return (struct traits){vmath_log(m->diameter), vmath_log(m->t1), vmath_log(m->t2),
-                           vmath_log(m->contrast[0] + phase * (m->contrast[1] - m->contrast[0])), vmath_log(m->texture), m->necrosis,
-                           m->haemorrhage, m->fat, m->cystic, m->scar, m->capsule, m->lobulation};
+    return (struct traits){vmath_log(m->diameter),
+                           vmath_log(m->t1),
+                           vmath_log(m->t2),
+                           vmath_log(m->contrast[0] + phase * (m->contrast[1] - m->contrast[0])),
+                           vmath_log(m->texture),
+                           m->necrosis,
+                           m->haemorrhage,
+                           m->fat,
+                           m->cystic,
+                           m->scar,
+                           m->capsule,
+                           m->lobulation};
 }
 
 static struct traits pulled_traits(enum tumour_kind k, float phase, float separation)
@@ -77,18 +86,20 @@ static float by_chance(struct rng *rng, float chance, float lo, float hi)
     return u < chance ? share : 0;
 }
 
-/* At the kidney's surface but not in the hilum; the centre inside (endophytic) or outside of it (exophytic). Large ones have to grow
- * away from the spine and the wall: to the front and the poles. */
+/* At the kidney's surface but not in the hilum; the centre inside (endophytic) or outside of it (exophytic).
+ * Large ones have to grow away from the spine and the wall: to the front and the poles. */
 static void place(struct tumour *t, const struct anatomy *a, float lobulation, struct rng *rng)
 {
     const struct ellipsoid *k = &a->shape[a->kidney[t->side]].e;
     const float r = 0.5f * t->drawn_mm, large = r > 40 ? 1 : r / 40;
     const float to_front = t->side ? 1.0f : -1.0f; /* a left kidney's second axis points to the front */
-    const float lateral = rng_range(rng, -1, 0.35f - 0.5f * large), front = rng_range(rng, -1, 1), up = rng_range(rng, -1.2f, 1.2f);
+    const float lateral = rng_range(rng, -1, 0.35f - 0.5f * large), front = rng_range(rng, -1, 1),
+                up = rng_range(rng, -1.2f, 1.2f);
     float d[3] = {lateral, front, up};
     d[1] += to_front * 1.2f * large;
     const float length = sqrtf(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]) + 1e-6f;
-    const float out = rng_range(rng, -0.65f, 0.30f + 0.25f * large); /* of the tumour's radius, from the surface outwards */
+    const float out =
+        rng_range(rng, -0.65f, 0.30f + 0.25f * large); /* of the tumour's radius, from the surface outwards */
     float normal[3] = {0}, surface[3], square = 0, centre[3], turns[3], radius[3];
     for (int j = 0; j < 3; j++) {
         surface[j] = k->centre[j];
@@ -119,8 +130,8 @@ static float limited(float x, float lo, float hi)
     return x < lo ? lo : x > hi ? hi : x;
 }
 
-void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, const struct material *cortex, int tesla3, float phase,
-                 float difficulty, struct rng *rng)
+void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, const struct material *cortex,
+                 int tesla3, float phase, float difficulty, struct rng *rng)
 {
     const struct traits m = pulled_traits(k, phase, tumour_separation(difficulty));
     const float wide = 0.7f + 0.3f * difficulty;
@@ -129,17 +140,20 @@ void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, 
     t->body = a;
     t->tesla3 = tesla3;
     t->side = (int)rng_below(rng, 2);
-    const float easy = difficulty < 1 ? 0.35f * (1 - difficulty) : 0; /* what is larger is easier to find: 1.4 times the diameter at 0 */
+    const float easy = difficulty < 1 ? 0.35f * (1 - difficulty)
+                                      : 0; /* what is larger is easier to find: 1.4 times the diameter at 0 */
     t->drawn_mm = limited(vmath_exp(m.log_diameter + easy + models[k].spread * cut_normal(rng)), 12, 105);
     t->grade = draw_grade(k, t->drawn_mm, rng_float(rng));
     place(t, a, limited(m.lobulation + 0.05f * cut_normal(rng), 0.03f, 0.4f), rng);
 
-    /* 3 T lengthens T1 and shortens T2 of the kidney by these factors (de Bazelaire); tumours are taken to follow. */
+    /* 3 T lengthens T1 and shortens T2 of the kidney by these factors (de Bazelaire); tumours are taken to
+     * follow. */
     t->solid.t1 = vmath_exp(m.log_t1 + 0.14f * wide * cut_normal(rng)) * (tesla3 ? 1.15f : 1);
     t->solid.t2 = vmath_exp(m.log_t2 + 0.18f * wide * cut_normal(rng)) * (tesla3 ? 0.9f : 1);
     t->solid.contrast = vmath_exp(m.log_contrast + 0.26f * wide * cut_normal(rng)) * cortex->contrast;
     t->solid.pd = 0.87f;
-    t->solid.fat = k == CLEAR_CELL || k == ANGIOMYOLIPOMA ? rng_range(rng, 0, 0.08f) : rng_range(rng, 0, 0.02f);
+    t->solid.fat =
+        k == CLEAR_CELL || k == ANGIOMYOLIPOMA ? rng_range(rng, 0, 0.08f) : rng_range(rng, 0, 0.02f);
     /* Some tumours look like the kidney that they grow in. */
     t->isointense = rng_float(rng) < 0.15f * difficulty;
     if (t->isointense) {
@@ -159,15 +173,16 @@ void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, 
     t->septa = rng_range(rng, 0.015f, 0.06f);
 }
 
-/* ---- space ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- space --------------------------------------------------------------------------------------------- */
 
 void tumour_paint(uint8_t *tissue, const struct tumour *t, const struct plane *g)
 {
     const struct ellipsoid *e = &t->e;
-    /* Soft neighbours give way. So do vessels and muscle close to the kidney, where they are renal vessels and the psoas; the great
-     * vessels and the wall, of the same tissue, do not. */
-    const uint32_t over = BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(CORTEX) | BIT(MEDULLA) | BIT(URINE) | BIT(CYST) | BIT(GUT_WALL) |
-                          BIT(GUT_CONTENT) | BIT(GAS) | BIT(PANCREAS) | BIT(LIVER) | BIT(SPLEEN) | BIT(BILE);
+    /* Soft neighbours give way. So do vessels and muscle close to the kidney, where they are renal vessels
+     * and the psoas; the great vessels and the wall, of the same tissue, do not. */
+    const uint32_t over = BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(CORTEX) | BIT(MEDULLA) | BIT(URINE) |
+                          BIT(CYST) | BIT(GUT_WALL) | BIT(GUT_CONTENT) | BIT(GAS) | BIT(PANCREAS) |
+                          BIT(LIVER) | BIT(SPLEEN) | BIT(BILE);
     const uint32_t over_near = over | BIT(VEIN) | BIT(ARTERY) | BIT(MUSCLE);
     const struct ellipsoid *k = &t->body->shape[t->body->kidney[t->side]].e;
     int x0, x1, y0, y1;
@@ -182,7 +197,8 @@ void tumour_paint(uint8_t *tissue, const struct tumour *t, const struct plane *g
             if (q > (1 + e->rough) * (1 + e->rough)) continue;
             uint8_t *v = &tissue[(size_t)j * (size_t)g->nx + (size_t)i];
             const int near_kidney = ellipsoid_local(local, k, mm) < 1.9f;
-            if (((near_kidney ? over_near : over) >> *v & 1) && q < ellipsoid_surface(e, &t->body->noise, mm)) *v = TISSUE_TUMOUR;
+            if (((near_kidney ? over_near : over) >> *v & 1) && q < ellipsoid_surface(e, &t->body->noise, mm))
+                *v = TISSUE_TUMOUR;
         }
 }
 
@@ -200,7 +216,8 @@ struct material tumour_material(const struct tumour *t, const float mm[3])
     const float q = ellipsoid_local(local, &t->e, mm) / ellipsoid_surface(&t->e, l, mm), r = sqrtf(q);
     struct material m = t->solid;
     const float f = t->tesla3 ? 1.1f : 1;
-    if (t->capsule > 0 && (1 - r) * r0 < t->capsule) return (struct material){1000 * f, 42, 0.75f, 0.35f * m.contrast, 0};
+    if (t->capsule > 0 && (1 - r) * r0 < t->capsule)
+        return (struct material){1000 * f, 42, 0.75f, 0.35f * m.contrast, 0};
     if (t->cystic > 0) {
         const float septum = lattice_texture(l, mm, 0.45f * r0 + 4, o + 1);
         if ((1 - r) * r0 > 2.5f && septum < threshold(1 - t->cystic) && fabsf(septum) > t->septa) {
@@ -213,11 +230,13 @@ struct material tumour_material(const struct tumour *t, const float mm[3])
         return (struct material){900 * f, 60, 0.85f, 0.5f * m.contrast, 0.85f};
     if (t->scar > 0 && r < t->scar + 0.9f * lattice_texture(l, mm, 0.3f * r0 + 2, o + 3))
         return (struct material){1500 * f, 110, 0.85f, 0.25f * m.contrast, 0};
-    if (t->necrosis > 0 && lattice_texture(l, mm, 0.5f * r0 + 3, o + 4) + 0.25f * (0.6f - r) > threshold(t->necrosis))
+    if (t->necrosis > 0 &&
+        lattice_texture(l, mm, 0.5f * r0 + 3, o + 4) + 0.25f * (0.6f - r) > threshold(t->necrosis))
         return (struct material){1900 * f, 190, 0.93f, 0.04f * m.contrast, 0};
     if (t->haemorrhage > 0 && lattice_texture(l, mm, 0.4f * r0 + 3, o + 6) > threshold(t->haemorrhage))
         return (struct material){560 * f, 48, 0.88f, 0.1f * m.contrast, 0};
-    /* A texture field has a standard deviation of 0.28: log T2 varies by 0.9 and log concentration by 1.1 times `texture`. */
+    /* A texture field has a standard deviation of 0.28: log T2 varies by 0.9 and log concentration by 1.1
+     * times `texture`. */
     m.t2 *= vmath_exp(3.2f * t->texture * lattice_texture(l, mm, t->texture_scale, o + 7));
     m.contrast *= vmath_exp(4 * t->texture * lattice_texture(l, mm, t->texture_scale, o + 9));
     return m;

@@ -1,15 +1,25 @@
-/* tumour.h - six kinds of renal tumour: what differs between them, how much they overlap, and what one is made of at each point.
+/* tumour.h - six kinds of renal tumour: what differs between them, how much they overlap, and what one is
+ * made of at each point.
  *
- * A tumour is an uneven ellipsoid at the surface of a kidney. Inside it are solid tissue with texture, and by chance necrosis,
- * haemorrhage, fat, cysts, a central scar and a capsule. Every parameter of a kind is pulled towards the mean over all kinds by the
- * difficulty, so that kinds differ clearly at 0 and hardly at 2. The numbers and their sources: docs/phantom.md.
+ * A tumour is an uneven ellipsoid at the surface of a kidney. Inside it are solid tissue with texture, and by
+ * chance necrosis, haemorrhage, fat, cysts, a central scar and a capsule. Every parameter of a kind is pulled
+ * towards the mean over all kinds by the difficulty, so that kinds differ clearly at 0 and hardly at 2. The
+ * numbers and their sources: docs/phantom.md.
  */
 #ifndef APPS_PHANTOM_TUMOUR_H
 #define APPS_PHANTOM_TUMOUR_H
 
 #include "apps/phantom/signal.h"
 
-enum tumour_kind { CLEAR_CELL, PAPILLARY, CHROMOPHOBE, ONCOCYTOMA, ANGIOMYOLIPOMA, BENIGN_CYST, TUMOUR_KINDS };
+enum tumour_kind {
+    CLEAR_CELL,
+    PAPILLARY,
+    CHROMOPHOBE,
+    ONCOCYTOMA,
+    ANGIOMYOLIPOMA,
+    BENIGN_CYST,
+    TUMOUR_KINDS
+};
 
 struct tumour_model {
     const char *name;
@@ -44,9 +54,10 @@ struct tumour {
 };
 
 /* kidney: what the host's cortex is made of in this patient. */
-void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, const struct material *cortex, int tesla3, float phase,
-                 float difficulty, struct rng *rng);
-/* Marks TISSUE_TUMOUR where the tumour takes the place of the kidney, fat or a soft organ, not of wall, spine or great vessels. */
+void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, const struct material *cortex,
+                 int tesla3, float phase, float difficulty, struct rng *rng);
+/* Marks TISSUE_TUMOUR where the tumour takes the place of the kidney, fat or a soft organ, not of wall, spine
+ * or great vessels. */
 void tumour_paint(uint8_t *tissue, const struct tumour *t, const struct plane *g);
 /* What is at a point that tumour_paint marked. */
 struct material tumour_material(const struct tumour *t, const float mm[3]);

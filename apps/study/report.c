@@ -42,7 +42,7 @@ static const char style[] =
     "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2,h3,caption{break-after:avoid}"
     "tr,figure,.box{break-inside:avoid}table{break-inside:auto}thead,caption,tr:first-child{break-after:avoid}p,li{orphans:3;widows:3}.ci{white-space:normal}th{min-width:0}table{font-size:.8rem}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}}";
 
-/* ---- summary -------------------------------------------------------------------------------------------------------------- */
+/* ---- summary ------------------------------------------------------------------------------------------- */
 
 static void put_sentences(struct text *t, const struct study *s, const struct results *r, int classify)
 {
@@ -60,8 +60,10 @@ static void put_summary(struct text *t, const struct study *s, const struct resu
     if (s->segment.present) put_sentences(t, s, r, 0);
     if (s->classify.present) put_sentences(t, s, r, 1);
     if (s->synthetic)
-        text_puts(t, "<p class=note>These are synthetic images from a numerical phantom. They show that the method runs and how its arms compare there; they say nothing about "
-                     "patients.</p>\n");
+        text_puts(
+            t,
+            "<p class=note>These are synthetic images from a numerical phantom. They show that the method runs and how its arms compare there; they say nothing about "
+            "patients.</p>\n");
 }
 
 static int has_pictures(const struct study *s)
@@ -84,24 +86,29 @@ static const struct report_section section[] = {
 };
 enum { SECTIONS = sizeof section / sizeof *section };
 
-/* ---- the page ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the page ------------------------------------------------------------------------------------------ */
 
 int report_write(const struct study *s, const struct results *r, struct error *e)
 {
     char path[1300];
     const char *name = s->synthetic ? "a numerical phantom" : s->dataset.name;
     struct text t = {0};
-    text_puts(&t, "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\"><title>Federated against "
-                  "centralised: ");
+    text_puts(
+        &t,
+        "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\"><title>Federated against "
+        "centralised: ");
     html_escaped(&t, name);
-    text_printf(&t, "</title><style>%s</style></head><body>\n<p class=soft>nephron %s study, preset %s</p><h1>Federated against centralised and local training: ", style,
-                NEPHRON_VERSION, s->sizes.preset);
+    text_printf(
+        &t,
+        "</title><style>%s</style></head><body>\n<p class=soft>nephron %s study, preset %s</p><h1>Federated against centralised and local training: ",
+        style, NEPHRON_VERSION, s->sizes.preset);
     html_escaped(&t, name);
     text_puts(&t, "</h1>\n");
     put_summary(&t, s, r);
     text_puts(&t, "<nav>");
     for (int i = 0; i < SECTIONS; i++)
-        if (!section[i].wanted || section[i].wanted(s)) text_printf(&t, "<a href=#%s>%s</a>", section[i].id, section[i].title);
+        if (!section[i].wanted || section[i].wanted(s))
+            text_printf(&t, "<a href=#%s>%s</a>", section[i].id, section[i].title);
     text_puts(&t, "</nav>\n");
     int status = 0;
     for (int i = 0; !status && i < SECTIONS; i++)
@@ -134,10 +141,11 @@ void report_print(const struct study *s, const struct results *r)
     for (int a = 0; a < s->arms; a++) {
         char name[80], value[3][PLOT_NUMBER];
         study_arm_name(name, s, a);
-        const char *column[3] = {dice ? plot_number(value[0], r->segment.arm[a].mean, 3) : "", dice ? plot_number(value[1], r->segment.arm[a].seed_sd, 3) : "",
+        const char *column[3] = {dice ? plot_number(value[0], r->segment.arm[a].mean, 3) : "",
+                                 dice ? plot_number(value[1], r->segment.arm[a].seed_sd, 3) : "",
                                  auc ? plot_number(value[2], r->classify.arm[a].c.auc, 3) : ""};
-        console("%-28s%14s%14s%14s\n", name, strcmp(column[0], "–") ? column[0] : "-", strcmp(column[1], "–") ? column[1] : "-",
-               strcmp(column[2], "–") ? column[2] : "-");
+        console("%-28s%14s%14s%14s\n", name, strcmp(column[0], "–") ? column[0] : "-",
+                strcmp(column[1], "–") ? column[1] : "-", strcmp(column[2], "–") ? column[2] : "-");
     }
     for (int classify = 0; classify < 2; classify++) {
         struct text t = {0};

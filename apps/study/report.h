@@ -1,4 +1,5 @@
-/* report.h - report.html: one file that opens offline, with its charts and pictures inside. Sections live in files of their own.
+/* report.h - report.html: one file that opens offline, with its charts and pictures inside. Sections live in
+ * files of their own.
  */
 #ifndef APPS_STUDY_REPORT_H
 #define APPS_STUDY_REPORT_H
@@ -10,7 +11,8 @@
 struct report_section {
     const char *id, *title;                 /* title NULL: without a heading of its own in the navigation */
     int (*wanted)(const struct study *s);   /* NULL: always */
-    int (*write)(struct text *t, const struct study *s, const struct results *r, struct error *e); /* heading included */
+    int (*write)(struct text *t, const struct study *s, const struct results *r,
+                 struct error *e); /* heading included */
 };
 
 /* OUT/report.html and OUT/overlays. */
@@ -31,13 +33,14 @@ int report_classify(struct text *t, const struct study *s, const struct results 
 /* Curves of the first seed: the federated model's metric at every site and over all. */
 void report_rounds(struct text *t, const struct study *s, const struct study_task *task, const char *metric);
 /* ---- report_compare.c ---- */
-void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n, const char *test, const char *what);
+void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n,
+                  const char *test, const char *what);
 /* Opens the main comparison and a list, into which the task writes its conditional tests as <li>. */
 void report_conditional_begin(struct text *t, const struct comparison *c);
 void report_conditional_end(struct text *t);
 /* Rows: arms; columns: institutions and the external one; then hospitals, where they are known. */
-void report_groups(struct text *t, const struct study *s, const char *caption, const struct groups *(*groups_of)(const struct results *, int),
-                   const struct results *r);
+void report_groups(struct text *t, const struct study *s, const char *caption,
+                   const struct groups *(*groups_of)(const struct results *, int), const struct results *r);
 /* ---- report_pictures.c ---- */
 int report_pictures(struct text *t, const struct study *s, const struct results *r, struct error *e);
 /* ---- report_methods.c: cost, reproduction, assumptions, checklists ---- */

@@ -8,8 +8,10 @@
 
 static void put_arms(struct text *t, const struct study *s, const struct class_results *r)
 {
-    text_puts(t, "<div class=scroll><table><caption>Test set, mean probability over seeds, threshold 0.5; AUC with DeLong's error on the logit scale, shares with Wilson's</caption>"
-                 "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>Brier<th>ECE<th>AUC of each seed<th>SD between seeds\n");
+    text_puts(
+        t,
+        "<div class=scroll><table><caption>Test set, mean probability over seeds, threshold 0.5; AUC with DeLong's error on the logit scale, shares with Wilson's</caption>"
+        "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>Brier<th>ECE<th>AUC of each seed<th>SD between seeds\n");
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
         char name[80];
@@ -60,16 +62,20 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
     }
     text_puts(t, "</table></div>\n");
     if (r->arm[0].piped)
-        text_puts(t, "<p>On the predicted mask: the region is the largest connected part of what the same arm's segmentation of the same seed found, or the whole image where it found none.</p>\n");
+        text_puts(
+            t,
+            "<p>On the predicted mask: the region is the largest connected part of what the same arm's segmentation of the same seed found, or the whole image where it found none.</p>\n");
 }
 
 /* Methods that reviewers ask for beside those of the first table. */
 static void put_other_intervals(struct text *t, const struct study *s, const struct class_results *r)
 {
-    text_puts(t, "<details><summary>The same with exact and bootstrap intervals, and a test of calibration</summary><div class=scroll><table><caption>AUC with BCa "
-                 "intervals (2000 resamples within each class), shares with Clopper and Pearson's; Hosmer-Lemeshow test, ten groups of equal size by probability, "
-                 "ten degrees of freedom: a small p says that probabilities and frequencies differ</caption>"
-                 "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>χ²<th>p\n");
+    text_puts(
+        t,
+        "<details><summary>The same with exact and bootstrap intervals, and a test of calibration</summary><div class=scroll><table><caption>AUC with BCa "
+        "intervals (2000 resamples within each class), shares with Clopper and Pearson's; Hosmer-Lemeshow test, ten groups of equal size by probability, "
+        "ten degrees of freedom: a small p says that probabilities and frequencies differ</caption>"
+        "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>χ²<th>p\n");
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
         char name[80];
@@ -122,7 +128,7 @@ static void put_tests(struct text *t, const struct class_results *r)
     report_conditional_end(t);
 }
 
-/* ---- other models, calibration, operating points -------------------------------------------------------------------------- */
+/* ---- other models, calibration, operating points ------------------------------------------------------- */
 
 static void put_against(struct text *t, const struct delong *d)
 {
@@ -137,9 +143,11 @@ static void put_baselines(struct text *t, const struct class_results *r)
     int some = 0;
     for (int k = 0; k < BASELINES; k++) some |= r->baseline[k].present;
     if (!some) return;
-    text_puts(t, "<div class=scroll><table><caption>Simpler models of the same test cases by the reference masks, fitted to all training cases; networks with volume and "
-                 "clinical values: logistic regression on the network's score, fitted to the validation cases. Differences: DeLong, paired, two-sided, conditional</caption>"
-                 "<tr><th>model<th>AUC (95 % CI)<th>Brier<th>federated − this<th>centralised − this\n");
+    text_puts(
+        t,
+        "<div class=scroll><table><caption>Simpler models of the same test cases by the reference masks, fitted to all training cases; networks with volume and "
+        "clinical values: logistic regression on the network's score, fitted to the validation cases. Differences: DeLong, paired, two-sided, conditional</caption>"
+        "<tr><th>model<th>AUC (95 % CI)<th>Brier<th>federated − this<th>centralised − this\n");
     for (int k = 0; k < BASELINES; k++) {
         const struct baseline *b = &r->baseline[k];
         if (!b->present) continue;
@@ -150,15 +158,20 @@ static void put_baselines(struct text *t, const struct class_results *r)
         for (int arm = 0; arm < ARMS_MAIN; arm++) put_against(t, &b->against[arm]);
         text_puts(t, "\n");
     }
-    text_puts(t, "</table></div>\n<p>Features: log volume, sphericity, longest over shortest side; inside of the mask mean, deviation, skewness and 10th, 50th and 90th "
-                 "percentile of each channel. 100 trees of depth 2, rate 0.05.</p>\n");
+    text_puts(
+        t,
+        "</table></div>\n<p>Features: log volume, sphericity, longest over shortest side; inside of the mask mean, deviation, skewness and 10th, 50th and 90th "
+        "percentile of each channel. 100 trees of depth 2, rate 0.05.</p>\n");
 }
 
 static void put_calibration(struct text *t, const struct study *s, const struct class_results *r)
 {
-    text_printf(t, "<div class=scroll><table><caption>Calibration: probabilities as trained, with class weights that move the prior, and after logistic recalibration on the "
-                   "%d validation cases</caption><tr><th>arm<th>Brier, as trained<th>recalibrated<th>ECE, as trained<th>recalibrated<th>Hosmer-Lemeshow, as trained<th>"
-                   "recalibrated<th>intercept<th>slope\n", r->validations);
+    text_printf(
+        t,
+        "<div class=scroll><table><caption>Calibration: probabilities as trained, with class weights that move the prior, and after logistic recalibration on the "
+        "%d validation cases</caption><tr><th>arm<th>Brier, as trained<th>recalibrated<th>ECE, as trained<th>recalibrated<th>Hosmer-Lemeshow, as trained<th>"
+        "recalibrated<th>intercept<th>slope\n",
+        r->validations);
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
         char name[80];
@@ -180,8 +193,10 @@ static void put_calibration(struct text *t, const struct study *s, const struct 
         html_number(t, arm->recalibration.slope, 2);
         text_puts(t, arm->recalibration.usable ? "\n" : " (not fitted)\n");
     }
-    text_puts(t, "</table></div>\n<div class=scroll><table><caption>Operating points, chosen on validation cases, measured on test cases</caption><tr><th>arm<th>threshold<th>"
-                 "value<th>accuracy<th>sensitivity<th>specificity<th>PPV<th>NPV\n");
+    text_puts(
+        t,
+        "</table></div>\n<div class=scroll><table><caption>Operating points, chosen on validation cases, measured on test cases</caption><tr><th>arm<th>threshold<th>"
+        "value<th>accuracy<th>sensitivity<th>specificity<th>PPV<th>NPV\n");
     for (int a = 0; a < ARMS_MAIN; a++)
         for (int k = 0; k < POINTS; k++) {
             const struct operating_point *o = &r->arm[a].point[k];
@@ -197,7 +212,7 @@ static void put_calibration(struct text *t, const struct study *s, const struct 
     text_puts(t, "</table></div>\n");
 }
 
-/* ---- charts ----------------------------------------------------------------------------------------------------------------- */
+/* ---- charts -------------------------------------------------------------------------------------------- */
 
 static void put_roc(struct text *t, const struct study *s, const struct class_results *r, int arm)
 {
@@ -212,8 +227,11 @@ static void put_roc(struct text *t, const struct study *s, const struct class_re
     const double fpr = 1 - a->c.specificity, tpr = a->c.sensitivity;
     plot_points(&p, arm, &fpr, &tpr, 1);
     char caption[5 * PLOT_NUMBER], v[3][PLOT_NUMBER];
-    snprintf(caption, sizeof caption, "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: threshold 0.5.",
-             plot_number(v[0], a->c.auc, 3), plot_number(v[1], a->c.auc_ci[0], 3), plot_number(v[2], a->c.auc_ci[1], 3), s->classify.tests);
+    snprintf(
+        caption, sizeof caption,
+        "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: threshold 0.5.",
+        plot_number(v[0], a->c.auc, 3), plot_number(v[1], a->c.auc_ci[0], 3),
+        plot_number(v[2], a->c.auc_ci[1], 3), s->classify.tests);
     plot_end(&p, caption);
 }
 
@@ -257,8 +275,10 @@ static void put_reliability(struct text *t, const struct study *s, const struct 
         plot_name(&p, a, a ? "centralised" : "federated");
     }
     char caption[3 * PLOT_NUMBER], v[2][PLOT_NUMBER];
-    snprintf(caption, sizeof caption, "After recalibration on the validation cases; five equal bins. Expected calibration error (ten bins): federated %s, centralised %s.", plot_number(v[0], r->arm[0].c_calibrated.ece, 3),
-             plot_number(v[1], r->arm[1].c_calibrated.ece, 3));
+    snprintf(
+        caption, sizeof caption,
+        "After recalibration on the validation cases; five equal bins. Expected calibration error (ten bins): federated %s, centralised %s.",
+        plot_number(v[0], r->arm[0].c_calibrated.ece, 3), plot_number(v[1], r->arm[1].c_calibrated.ece, 3));
     plot_end(&p, caption);
 }
 
@@ -274,13 +294,16 @@ static void put_decision(struct text *t, const struct study *s, const struct cla
     }
     plot_rule(&p, 0, 0, 0.9, 0, 0);
     for (int a = 0; a < ARMS_MAIN; a++) {
-        for (int i = 0; i < POINTS; i++) y[i] = results_net_benefit(r->label, r->arm[a].calibrated, s->classify.tests, x[i]);
+        for (int i = 0; i < POINTS; i++)
+            y[i] = results_net_benefit(r->label, r->arm[a].calibrated, s->classify.tests, x[i]);
         plot_line(&p, a, x, y, POINTS);
         plot_name(&p, a, a ? "centralised" : "federated");
     }
     plot_line(&p, 5 | PLOT_DASHED, x, all, POINTS);
     plot_name(&p, 5 | PLOT_DASHED, "everybody is class 1");
-    plot_end(&p, "Net benefit of acting on class 1 by recalibrated probabilities (Vickers and Elkin 2006); the grey line acts on nobody.");
+    plot_end(
+        &p,
+        "Net benefit of acting on class 1 by recalibrated probabilities (Vickers and Elkin 2006); the grey line acts on nobody.");
 }
 
 static const struct groups *auc_groups(const struct results *r, int arm)
@@ -298,11 +321,16 @@ int report_classify(struct text *t, const struct study *s, const struct results 
         text_puts(t, ".</p>\n");
         return 0;
     }
-    text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees %s%s.</p>\n",
-                s->classify.tests, r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv", s->classify.seeds,
-                s->classify.seeds > 1 ? "s" : "",
-                s->window_mm[0] > 0 ? "a window of the same size in mm for all cases around the mask, all channels and the mask itself" : "the whole image, all channels",
-                r->classify.arm[0].piped ? "; it learned from windows around the reference masks and around those that the same arm's segmentation found for its training cases" : "");
+    text_printf(
+        t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees %s%s.</p>\n", s->classify.tests,
+        r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv",
+        s->classify.seeds, s->classify.seeds > 1 ? "s" : "",
+        s->window_mm[0] > 0
+            ? "a window of the same size in mm for all cases around the mask, all channels and the mask itself"
+            : "the whole image, all channels",
+        r->classify.arm[0].piped
+            ? "; it learned from windows around the reference masks and around those that the same arm's segmentation found for its training cases"
+            : "");
     put_arms(t, s, &r->classify);
     put_other_intervals(t, s, &r->classify);
     put_tests(t, &r->classify);

@@ -7,7 +7,7 @@
 #include "nn/measure/stats.h"
 #include "tensor/base/check.h"
 
-/* ---- flow --------------------------------------------------------------------------------------------------------------- */
+/* ---- flow ---------------------------------------------------------------------------------------------- */
 
 static void put_box(struct text *t, const char *title, const struct study *s, enum study_role role)
 {
@@ -26,22 +26,28 @@ int report_flow(struct text *t, const struct study *s, const struct results *r, 
     (void)r;
     (void)e;
     int used = s->dataset.cases - study_count(s, -1, STUDY_UNUSED, -1);
-    text_printf(t, "<h2 id=flow>Participant flow</h2>\n<div class=flow><div class=box><b>In the dataset</b><br>%d cases</div><div class=arrow>→</div>"
-                   "<div class=box><b>Left out</b><br>%d without a label or a site</div><div class=arrow>→</div><div class=box><b>Split</b><br>%d cases, by "
-                   "institution%s</div></div>\n<div class=flow>",
-                s->dataset.cases, s->dataset.cases - used, used, s->dataset.classes ? " and class" : "");
+    text_printf(
+        t,
+        "<h2 id=flow>Participant flow</h2>\n<div class=flow><div class=box><b>In the dataset</b><br>%d cases</div><div class=arrow>→</div>"
+        "<div class=box><b>Left out</b><br>%d without a label or a site</div><div class=arrow>→</div><div class=box><b>Split</b><br>%d cases, by "
+        "institution%s</div></div>\n<div class=flow>",
+        s->dataset.cases, s->dataset.cases - used, used, s->dataset.classes ? " and class" : "");
     put_box(t, "Training", s, STUDY_TRAIN);
     put_box(t, "Validation", s, STUDY_VALIDATION);
     put_box(t, "Test, untouched", s, STUDY_TEST);
-    text_puts(t, "</div>\n<p>The split has the paper's proportions, 785 to 104 to 99. Validation cases are watched during training and decide "
-                 "nothing: the final weights are tested, and the threshold is 0.5.</p>\n");
+    text_puts(
+        t,
+        "</div>\n<p>The split has the paper's proportions, 785 to 104 to 99. Validation cases are watched during training and decide "
+        "nothing: the final weights are tested, and the threshold is 0.5.</p>\n");
     if (s->sites_drawn)
-        text_puts(t, "<p class=note>The dataset has no sites.csv: its cases were dealt at random to three sites of equal size. Such sites do not differ "
-                     "from each other, so this says little about federated learning over real ones.</p>\n");
+        text_puts(
+            t,
+            "<p class=note>The dataset has no sites.csv: its cases were dealt at random to three sites of equal size. Such sites do not differ "
+            "from each other, so this says little about federated learning over real ones.</p>\n");
     return 0;
 }
 
-/* ---- sites ---------------------------------------------------------------------------------------------------------------- */
+/* ---- sites --------------------------------------------------------------------------------------------- */
 
 struct site_facts {
     int cases, with_age, female, with_sex, positive, labelled;
@@ -52,7 +58,8 @@ static struct site_facts gather(const struct study *s, int site)
 {
     struct site_facts f = {0};
     int n = s->dataset.cases, volumes = 0;
-    double *volume = malloc(((size_t)n + 1) * sizeof *volume), *spacing = malloc(((size_t)n + 1) * sizeof *spacing), age = 0;
+    double *volume = malloc(((size_t)n + 1) * sizeof *volume),
+           *spacing = malloc(((size_t)n + 1) * sizeof *spacing), age = 0;
     ENSURE(volume && spacing, "out of memory for %d cases", n);
     for (int i = 0; i < n; i++) {
         const struct study_case *c = &s->item[i];
@@ -68,7 +75,8 @@ static struct site_facts gather(const struct study *s, int site)
     for (int a = 0; a < 3; a++) {
         int k = 0;
         for (int i = 0; i < n; i++)
-            if (s->item[i].site == site && s->item[i].role != STUDY_UNUSED) spacing[k++] = s->item[i].spacing[a];
+            if (s->item[i].site == site && s->item[i].role != STUDY_UNUSED)
+                spacing[k++] = s->item[i].spacing[a];
         f.spacing[a] = k ? stats_median(spacing, k) : NAN;
     }
     free(volume);
@@ -79,7 +87,9 @@ static struct site_facts gather(const struct study *s, int site)
 static void put_share(struct text *t, int part, int all)
 {
     if (!all) text_puts(t, "–");
-    else text_printf(t, "<span style=\"white-space:nowrap\">%d of %d (%d %%)</span>", part, all, (100 * part + all / 2) / all);
+    else
+        text_printf(t, "<span style=\"white-space:nowrap\">%d of %d (%d %%)</span>", part, all,
+                    (100 * part + all / 2) / all);
 }
 
 static void put_site_row(struct text *t, const struct study *s, int k)
@@ -87,8 +97,8 @@ static void put_site_row(struct text *t, const struct study *s, int k)
     struct site_facts f = gather(s, k);
     text_puts(t, "<tr><th>");
     html_escaped(t, s->site_name[k]);
-    text_printf(t, "<td>%d<td>%d / %d / %d<td>", f.cases, study_count(s, k, STUDY_TRAIN, -1), study_count(s, k, STUDY_VALIDATION, -1),
-                study_count(s, k, STUDY_TEST, -1));
+    text_printf(t, "<td>%d<td>%d / %d / %d<td>", f.cases, study_count(s, k, STUDY_TRAIN, -1),
+                study_count(s, k, STUDY_VALIDATION, -1), study_count(s, k, STUDY_TEST, -1));
     put_share(t, f.positive, f.labelled);
     text_puts(t, "<td>");
     put_share(t, f.female, f.with_sex);
@@ -106,8 +116,9 @@ static void put_site_row(struct text *t, const struct study *s, int k)
 
 static void put_shift(struct text *t, const struct study *s, int z)
 {
-    text_printf(t, "<div class=scroll><table><caption>%s</caption><tr><th>sites", z ? "After scaling each image to mean 0 and deviation 1, in deviations"
-                                                                                    : "As the scanners wrote them, in deviations of all training cases");
+    text_printf(t, "<div class=scroll><table><caption>%s</caption><tr><th>sites",
+                z ? "After scaling each image to mean 0 and deviation 1, in deviations"
+                  : "As the scanners wrote them, in deviations of all training cases");
     for (int c = 0; c < s->dataset.channels; c++) {
         text_puts(t, "<th>");
         html_escaped(t, s->dataset.channel_name[c]);
@@ -137,7 +148,8 @@ static void put_kinds(struct text *t, const struct study *s)
     for (int i = 0; i < s->dataset.cases; i++) {
         int k = 0;
         while (k < kinds && strcmp(kind[k], s->item[i].kind) != 0) k++;
-        if (k == kinds && kinds < KINDS && s->item[i].kind[0] && s->item[i].role != STUDY_UNUSED) kind[kinds++] = s->item[i].kind;
+        if (k == kinds && kinds < KINDS && s->item[i].kind[0] && s->item[i].role != STUDY_UNUSED)
+            kind[kinds++] = s->item[i].kind;
     }
     if (!kinds) return;
     text_puts(t, "<div class=scroll><table><caption>Histology by institution</caption><tr><th>");
@@ -150,7 +162,8 @@ static void put_kinds(struct text *t, const struct study *s)
         html_escaped(t, kind[k]);
         for (int site = 0; site < s->sites; site++) {
             int n = 0;
-            for (int i = 0; i < s->dataset.cases; i++) n += s->item[i].site == site && strcmp(s->item[i].kind, kind[k]) == 0;
+            for (int i = 0; i < s->dataset.cases; i++)
+                n += s->item[i].site == site && strcmp(s->item[i].kind, kind[k]) == 0;
             text_printf(t, "<td>%d", n);
         }
     }
@@ -161,13 +174,17 @@ int report_sites(struct text *t, const struct study *s, const struct results *r,
 {
     (void)r;
     (void)e;
-    text_puts(t, "<h2 id=sites>Institutions and how they differ</h2>\n<div class=scroll><table><tr><th>site<th>cases<th>training / validation / test<th>class 1"
-                 "<th>women<th>age, mean<th>foreground ml, median<th>spacing mm, median (slice × row × column)\n");
+    text_puts(
+        t,
+        "<h2 id=sites>Institutions and how they differ</h2>\n<div class=scroll><table><tr><th>site<th>cases<th>training / validation / test<th>class 1"
+        "<th>women<th>age, mean<th>foreground ml, median<th>spacing mm, median (slice × row × column)\n");
     for (int k = 0; k < s->sites; k++) put_site_row(t, s, k);
     text_puts(t, "</table></div>\n");
     put_kinds(t, s);
-    text_puts(t, "<h3>Shift of the intensities</h3><p>Earth mover's distance (Wasserstein 1) between the training cases of two sites, over voxels that are "
-                 "not 0.</p>\n<div class=pair>");
+    text_puts(
+        t,
+        "<h3>Shift of the intensities</h3><p>Earth mover's distance (Wasserstein 1) between the training cases of two sites, over voxels that are "
+        "not 0.</p>\n<div class=pair>");
     put_shift(t, s, 0);
     put_shift(t, s, 1);
     text_puts(t, "</div>\n");

@@ -4,21 +4,31 @@
 
 #include "apps/study/report.h"
 
-/* "0.012 (-0.03 to 0.05)" of the question that the pair has an answer to: ways of training, or these models. */
+/* "0.012 (-0.03 to 0.05)" of the question that the pair has an answer to: ways of training, or these models.
+ */
 static void put_difference(struct text *t, const struct comparison *c)
 {
     if (c->seeds > 1) html_interval(t, c->random.difference, c->random.ci, 3);
     else html_interval(t, c->difference, c->ci, 3);
 }
 
-void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n, const char *test, const char *what)
+void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n,
+                  const char *test, const char *what)
 {
     const int many = pair[0].seeds > 1;
-    text_printf(t, "<div class=scroll><table><caption>The two main arms against every other: difference of %s; ", what);
-    if (many) text_printf(t, "patients and %d seeds as random; beside it p of %s, conditional on the trained models", pair[0].seeds, test);
+    text_printf(t,
+                "<div class=scroll><table><caption>The two main arms against every other: difference of %s; ",
+                what);
+    if (many)
+        text_printf(t,
+                    "patients and %d seeds as random; beside it p of %s, conditional on the trained models",
+                    pair[0].seeds, test);
     else text_printf(t, "%s, conditional on the trained models (one seed)", test);
-    text_printf(t, "; detectable: the difference that 80 of 100 such studies find</caption><tr><th>arms<th>difference (95 %% CI)<th>SD between seeds<th>p"
-                   "<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse by margin<th>equivalent\n", n);
+    text_printf(
+        t,
+        "; detectable: the difference that 80 of 100 such studies find</caption><tr><th>arms<th>difference (95 %% CI)<th>SD between seeds<th>p"
+        "<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse by margin<th>equivalent\n",
+        n);
     for (int i = 0; i < n; i++) {
         const struct comparison *c = &pair[i];
         char a[80], b[80];
@@ -42,8 +52,13 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
         html_number(t, c->detectable, 3);
         text_puts(t, "<td>");
         html_number(t, c->power_margin, 2);
-        text_printf(t, "<td>%s<td>%s\n", c->noninferior ? "shown" : c->worse.shown ? "not claimed" : "not shown",
-                    c->equivalent ? "shown" : c->equal.equivalent ? "not claimed" : "not shown");
+        text_printf(t, "<td>%s<td>%s\n",
+                    c->noninferior   ? "shown"
+                    : c->worse.shown ? "not claimed"
+                                     : "not shown",
+                    c->equivalent         ? "shown"
+                    : c->equal.equivalent ? "not claimed"
+                                          : "not shown");
     }
     text_puts(t, "</table></div>\n");
 }
@@ -51,7 +66,9 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
 /* The two sides of the main comparison: trained models, and ways of training. */
 void report_conditional_begin(struct text *t, const struct comparison *c)
 {
-    text_puts(t, "<h3>Federated against centralised</h3>\n<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
+    text_puts(
+        t,
+        "<h3>Federated against centralised</h3>\n<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
     if (c->seeds > 1) {
         text_printf(t, "<p>Patients and %d seeds as random.</p><ul><li>Difference ", c->seeds);
         html_interval(t, c->random.difference, c->random.ci, 3);
@@ -71,7 +88,9 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
         html_p(t, c->bootstrap.p);
         text_puts(t, ".");
     } else {
-        text_puts(t, "<p>One seed cannot say: trained again with another, both models would differ from themselves. Margins and power below hold for these two models.</p><ul>");
+        text_puts(
+            t,
+            "<p>One seed cannot say: trained again with another, both models would differ from themselves. Margins and power below hold for these two models.</p><ul>");
     }
     text_puts(t, "<li>Not worse by the margin of ");
     html_number(t, c->margin, 3);
@@ -79,7 +98,10 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->worse.bound, 3);
     text_puts(t, ", ");
     html_p(t, c->worse.p);
-    text_printf(t, ": <b>%s</b>.<li>Equivalent within ±", c->noninferior ? "shown" : c->worse.shown ? "not claimed" : "not shown");
+    text_printf(t, ": <b>%s</b>.<li>Equivalent within ±",
+                c->noninferior   ? "shown"
+                : c->worse.shown ? "not claimed"
+                                 : "not shown");
     html_number(t, c->margin, 3);
     text_puts(t, " (two one-sided tests): 90 % interval ");
     html_number(t, c->equal.ci[0], 3);
@@ -87,10 +109,17 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->equal.ci[1], 3);
     text_puts(t, ", ");
     html_p(t, c->equal.p);
-    text_printf(t, ": <b>%s</b>.", c->equivalent ? "shown" : c->equal.equivalent ? "not claimed" : "not shown");
+    text_printf(t, ": <b>%s</b>.",
+                c->equivalent         ? "shown"
+                : c->equal.equivalent ? "not claimed"
+                                      : "not shown");
     if (c->no_claim) text_printf(t, "<li>Why nothing is claimed: %s.", c->no_claim);
-    else if (c->equal.equivalent && !c->equivalent) text_printf(t, "<li>Why equivalence is not claimed: %s.", c->seeds > 1 ? "power below 0.8" : "one seed");
-    text_puts(t, "</ul><table><caption>What these tests could show</caption><tr><th>a difference found in 80 of 100 such studies<td>");
+    else if (c->equal.equivalent && !c->equivalent)
+        text_printf(t, "<li>Why equivalence is not claimed: %s.",
+                    c->seeds > 1 ? "power below 0.8" : "one seed");
+    text_puts(
+        t,
+        "</ul><table><caption>What these tests could show</caption><tr><th>a difference found in 80 of 100 such studies<td>");
     html_number(t, c->detectable, 3);
     text_puts(t, "<tr><th>power, if the difference is the margin<td>");
     html_number(t, c->power_margin, 2);
@@ -98,7 +127,9 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->power_worse, 2);
     text_puts(t, "<tr><th>power of equivalence, if there is none<td>");
     html_number(t, c->power_equal, 2);
-    text_puts(t, "</table></div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on the models that were trained: another seed may say otherwise.</p><ul>");
+    text_puts(
+        t,
+        "</table></div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on the models that were trained: another seed may say otherwise.</p><ul>");
 }
 
 void report_conditional_end(struct text *t)
@@ -113,12 +144,16 @@ static void put_group(struct text *t, const struct group_value *g, int own)
 }
 
 /* Columns: sites, or hospitals, with their numbers of test cases; groups_of(arm) gives the values. */
-static void put_groups(struct text *t, const struct study *s, const char *caption, const struct groups *(*groups_of)(const struct results *, int),
+static void put_groups(struct text *t, const struct study *s, const char *caption,
+                       const struct groups *(*groups_of)(const struct results *, int),
                        const struct results *r, int hospitals)
 {
     const int n = hospitals ? s->hospitals : s->sites;
     const struct groups *first = groups_of(r, 0);
-    text_printf(t, "<div class=scroll><table><caption>%s of each model on the test cases of each %s, 95 %% intervals</caption><tr><th>model", caption, hospitals ? "hospital" : "institution");
+    text_printf(
+        t,
+        "<div class=scroll><table><caption>%s of each model on the test cases of each %s, 95 %% intervals</caption><tr><th>model",
+        caption, hospitals ? "hospital" : "institution");
     for (int k = 0; k < n; k++) {
         const struct group_value *g = hospitals ? &first->hospital[k] : &first->site[k];
         if (!g->n) continue;
@@ -142,17 +177,20 @@ static void put_groups(struct text *t, const struct study *s, const char *captio
         html_escaped(t, name);
         for (int k = 0; k < n; k++)
             if ((hospitals ? first->hospital[k] : first->site[k]).n)
-                put_group(t, hospitals ? &g->hospital[k] : &g->site[k], !hospitals && s->arm[a].design->each && s->arm[a].site == k);
+                put_group(t, hospitals ? &g->hospital[k] : &g->site[k],
+                          !hospitals && s->arm[a].design->each && s->arm[a].site == k);
         if (s->external && !hospitals) put_group(t, &g->external, 0);
         text_puts(t, "\n");
     }
     text_puts(t, "</table></div>\n");
 }
 
-void report_groups(struct text *t, const struct study *s, const char *caption, const struct groups *(*groups_of)(const struct results *, int),
-                   const struct results *r)
+void report_groups(struct text *t, const struct study *s, const char *caption,
+                   const struct groups *(*groups_of)(const struct results *, int), const struct results *r)
 {
     put_groups(t, s, caption, groups_of, r, 0);
     if (s->hospitals > 0) put_groups(t, s, caption, groups_of, r, 1);
-    text_puts(t, "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en dash: too few cases, or one class.</p>\n");
+    text_puts(
+        t,
+        "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en dash: too few cases, or one class.</p>\n");
 }

@@ -7,7 +7,7 @@
 
 enum { WIDTH = 460, HEIGHT = 320, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 46 };
 
-/* ---- HTML --------------------------------------------------------------------------------------------------------------- */
+/* ---- HTML ---------------------------------------------------------------------------------------------- */
 
 void html_escaped(struct text *t, const char *s)
 {
@@ -67,12 +67,13 @@ void html_base64(struct text *t, const unsigned char *data, size_t size)
         unsigned long v = (unsigned long)data[i] << 16;
         if (i + 1 < size) v |= (unsigned long)data[i + 1] << 8;
         if (i + 2 < size) v |= data[i + 2];
-        char four[4] = {digit[v >> 18 & 63], digit[v >> 12 & 63], i + 1 < size ? digit[v >> 6 & 63] : '=', i + 2 < size ? digit[v & 63] : '='};
+        char four[4] = {digit[v >> 18 & 63], digit[v >> 12 & 63], i + 1 < size ? digit[v >> 6 & 63] : '=',
+                        i + 2 < size ? digit[v & 63] : '='};
         text_put(t, four, 4);
     }
 }
 
-/* ---- axes ----------------------------------------------------------------------------------------------------------------- */
+/* ---- axes ---------------------------------------------------------------------------------------------- */
 
 static double x_pixel(const struct plot *p, double x)
 {
@@ -141,7 +142,8 @@ static void put_axes(struct plot *p)
     step = tick_step(p->x1 - p->x0);
     if (p->whole && step < 1) step = 1;
     for (double k = ceil(p->x0 / step - 1e-6); !p->x_tick && k * step <= p->x1 + 1e-6 * step; k++) {
-        put_segment(t, "axis", x_pixel(p, k * step), HEIGHT - BOTTOM, x_pixel(p, k * step), HEIGHT - BOTTOM + 4);
+        put_segment(t, "axis", x_pixel(p, k * step), HEIGHT - BOTTOM, x_pixel(p, k * step),
+                    HEIGHT - BOTTOM + 4);
         put_tick_text(t, x_pixel(p, k * step), HEIGHT - BOTTOM + 17, "middle");
         html_number(t, k * step, decimals_of(step));
         text_puts(t, "</text>");
@@ -170,17 +172,20 @@ void plot_begin(struct plot *p, struct text *t, const char *title, const char *x
     put_axes(p);
     put_tick_text(t, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 8, "middle");
     html_escaped(t, x_label);
-    text_printf(t, "</text><text text-anchor=\"middle\" transform=\"translate(14 %d) rotate(-90)\">", (TOP + HEIGHT - BOTTOM) / 2);
+    text_printf(t, "</text><text text-anchor=\"middle\" transform=\"translate(14 %d) rotate(-90)\">",
+                (TOP + HEIGHT - BOTTOM) / 2);
     html_escaped(t, y_label);
-    text_printf(t, "</text><svg x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" viewBox=\"%d %d %d %d\">\n", LEFT, TOP - 4, WIDTH - LEFT - RIGHT + 4,
-                HEIGHT - TOP - BOTTOM + 6, LEFT, TOP - 4, WIDTH - LEFT - RIGHT + 4, HEIGHT - TOP - BOTTOM + 6);
+    text_printf(t, "</text><svg x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" viewBox=\"%d %d %d %d\">\n",
+                LEFT, TOP - 4, WIDTH - LEFT - RIGHT + 4, HEIGHT - TOP - BOTTOM + 6, LEFT, TOP - 4,
+                WIDTH - LEFT - RIGHT + 4, HEIGHT - TOP - BOTTOM + 6);
 }
 
-/* ---- marks -------------------------------------------------------------------------------------------------------------------- */
+/* ---- marks --------------------------------------------------------------------------------------------- */
 
 static void put_class(struct text *t, const char *kind, int colour)
 {
-    text_printf(t, " class=\"%s c%d%s\"", kind, (colour & ~PLOT_DASHED) % PLOT_COLOURS, colour & PLOT_DASHED ? " dash" : "");
+    text_printf(t, " class=\"%s c%d%s\"", kind, (colour & ~PLOT_DASHED) % PLOT_COLOURS,
+                colour & PLOT_DASHED ? " dash" : "");
 }
 
 static void put_point(struct plot *p, const char *command, double x, double y)
@@ -235,7 +240,8 @@ void plot_points(struct plot *p, int colour, const double *x, const double *y, i
 
 void plot_rule(struct plot *p, double x0, double y0, double x1, double y1, int dashed)
 {
-    put_segment(p->t, dashed ? "rule dash" : "rule", x_pixel(p, x0), y_pixel(p, y0), x_pixel(p, x1), y_pixel(p, y1));
+    put_segment(p->t, dashed ? "rule dash" : "rule", x_pixel(p, x0), y_pixel(p, y0), x_pixel(p, x1),
+                y_pixel(p, y1));
 }
 
 void plot_name(struct plot *p, int colour, const char *name)

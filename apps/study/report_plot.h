@@ -1,5 +1,6 @@
-/* report_plot.h - charts of the report as SVG inside of the page: lines, bands, points. Colours are the page's CSS variables, so that charts
- * follow its dark mode and print. Also the few HTML helpers that every part of the report needs.
+/* report_plot.h - charts of the report as SVG inside of the page: lines, bands, points. Colours are the
+ * page's CSS variables, so that charts follow its dark mode and print. Also the few HTML helpers that every
+ * part of the report needs.
  */
 #ifndef APPS_STUDY_REPORT_PLOT_H
 #define APPS_STUDY_REPORT_PLOT_H
@@ -28,7 +29,8 @@ void plot_name(struct plot *p, int colour, const char *name);
 void plot_end(struct plot *p, const char *caption);
 
 enum { PLOT_NUMBER = 400 }; /* the longest double has 309 digits before the point */
-/* A number with this many decimals and a minus sign, or an en dash where it is not finite. Returns a place in buf, or a constant. */
+/* A number with this many decimals and a minus sign, or an en dash where it is not finite. Returns a place in
+ * buf, or a constant. */
 const char *plot_number(char buf[PLOT_NUMBER], double v, int decimals);
 void html_number(struct text *t, double v, int decimals);
 /* "0.43 (0.38 to 0.47)". */

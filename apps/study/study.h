@@ -1,8 +1,10 @@
-/* study.h - one study: a dataset split into training, validation and test cases, three kinds of arms, one untouched test set.
+/* study.h - one study: a dataset split into training, validation and test cases, three kinds of arms, one
+ * untouched test set.
  *
- * Arms (study_arms.c): ways of training that start from the same weights (per seed) and are measured on the same test cases; the federated and
- * the centralised one, whose comparison is the study's question, are always there. Order of the work: study_open, study_roles, arms_choose,
- * study_measure, classify_plan, then segment_run and classify_run, then results (study_results.h) and reports.
+ * Arms (study_arms.c): ways of training that start from the same weights (per seed) and are measured on the
+ * same test cases; the federated and the centralised one, whose comparison is the study's question, are
+ * always there. Order of the work: study_open, study_roles, arms_choose, study_measure, classify_plan, then
+ * segment_run and classify_run, then results (study_results.h) and reports.
  */
 #ifndef APPS_STUDY_STUDY_H
 #define APPS_STUDY_STUDY_H
@@ -15,11 +17,26 @@
 #include "nn/train/train.h"
 
 enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10, STUDY_HOSPITALS_MAX = 32 };
-enum { ARM_FEDERATED, ARM_CENTRALISED, ARMS_MAIN, STUDY_ARMS_MAX = 6 + 2 * STUDY_SITES_MAX }; /* the first two are always there */
-enum study_role { STUDY_UNUSED, STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST, STUDY_EXTERNAL }; /* external: tested, never trained on */
+enum {
+    ARM_FEDERATED,
+    ARM_CENTRALISED,
+    ARMS_MAIN,
+    STUDY_ARMS_MAX = 6 + 2 * STUDY_SITES_MAX
+}; /* the first two are always there */
+enum study_role {
+    STUDY_UNUSED,
+    STUDY_TRAIN,
+    STUDY_VALIDATION,
+    STUDY_TEST,
+    STUDY_EXTERNAL
+}; /* external: tested, never trained on */
 
 /* A way of training. */
-enum arm_effort { EFFORT_STEPS, EFFORT_IMAGES, EFFORT_SITES }; /* steps in a row as all; as many images as centralised; times the sites */
+enum arm_effort {
+    EFFORT_STEPS,
+    EFFORT_IMAGES,
+    EFFORT_SITES
+}; /* steps in a row as all; as many images as centralised; times the sites */
 struct arm_design {
     const char *name, *text;      /* of --arms and report.json; one line for help and report */
     int each;                     /* one arm for every site */
@@ -73,13 +90,15 @@ struct study_case {
 
 /* One arm trained with one seed, measured on the test cases of its task. */
 struct study_run {
-    double *value;                /* [tests] Dice (mean of the foreground labels), or probability of class 1 */
+    double *value; /* [tests] Dice (mean of the foreground labels), or probability of class 1 */
     double *volume;               /* [tests] predicted ml; segmentation */
-    double *hd95, *penalised;     /* [tests] mm; NaN where a mask is missing, and the image's diagonal there; segmentation */
-    double *found;                /* [tests] share of the reference's lesions that were met, NaN of none; segmentation */
+    double *hd95, *penalised; /* [tests] mm; NaN where a mask is missing, and the image's diagonal there;
+                                 segmentation */
+    double *found; /* [tests] share of the reference's lesions that were met, NaN of none; segmentation */
     int missed, distances;        /* labels of which one mask was empty, of those that either mask has */
     double *validation;           /* [validated] probability of class 1; classification */
-    double *piped;                /* [tests] probability of class 1 with the predicted mask; classification, NULL where not made */
+    double *piped; /* [tests] probability of class 1 with the predicted mask; classification, NULL where not
+                      made */
     struct lesions lesions;       /* counts over the test cases and foreground labels; segmentation */
     struct round_record *record;
     int records;
@@ -135,7 +154,8 @@ struct study {
 /* ---- study_data.c ---- */
 /* Dataset, sites, clinical.csv. */
 int study_open(struct study *s, struct error *e);
-/* role of each case: 785/104/99 of 988 as in the paper, exact totals, evenly over strata. strata[i] < 0: unused. Keyed by seed. */
+/* role of each case: 785/104/99 of 988 as in the paper, exact totals, evenly over strata. strata[i] < 0:
+ * unused. Keyed by seed. */
 int study_split(int *role, const int *strata, int n, uint64_t seed);
 /* Roles of all cases by site and class; an error where a site has no training case. */
 int study_roles(struct study *s, struct error *e);
@@ -145,8 +165,8 @@ void study_close(struct study *s);
 int study_count(const struct study *s, int site, enum study_role role, int target); /* site, target -1: any */
 /* Earth mover's distance (Wasserstein 1) of two samples: the mean distance of their quantiles. Sorts both. */
 double study_emd(float *a, int n_a, float *b, int n_b);
-/* Between the training cases of two sites. z: each image scaled to mean 0 and deviation 1 as training sees it; else in units of
- * the deviation of all of them. */
+/* Between the training cases of two sites. z: each image scaled to mean 0 and deviation 1 as training sees
+ * it; else in units of the deviation of all of them. */
 double study_shift(const struct study *s, int site_a, int site_b, int channel, int z);
 
 /* ---- study_arms.c ---- */
@@ -173,25 +193,28 @@ void study_progress(const struct study *s, struct study_task *t, int arm);
 int study_protocol(const struct study *s, struct error *e);
 
 /* ---- study_train.c ---- */
-/* Trains one arm from the prepared cases; *model is the caller's. Fills records, hash and times of the run. */
-int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed, const struct learner_data *train,
-                const struct learner_data *validation, struct model **model, struct error *e);
-/* Measures a step of the task (bytes, FLOP, parameters; seconds by running a few, unless step_seconds is known) and prints what training and
- * test of all arms and seeds will cost; adds it to s->expected_*. */
+/* Trains one arm from the prepared cases; *model is the caller's. Fills records, hash and times of the run.
+ */
+int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed,
+                const struct learner_data *train, const struct learner_data *validation, struct model **model,
+                struct error *e);
+/* Measures a step of the task (bytes, FLOP, parameters; seconds by running a few, unless step_seconds is
+ * known) and prints what training and test of all arms and seeds will cost; adds it to s->expected_*. */
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
 /* The sum of what was announced. */
 void study_announce_total(const struct study *s);
 
 /* ---- study_estimate.c ---- */
-/* What a study on the phantom will cost, before the phantom is made: geometry from one patient of each hospital, steps of the real size on
- * noise. Writes nothing. */
+/* What a study on the phantom will cost, before the phantom is made: geometry from one patient of each
+ * hospital, steps of the real size on noise. Writes nothing. */
 int study_estimate(struct study *s, struct error *e);
 
 /* Test cases of the task into t->test, with room for every run's values. usable: [cases]. */
 int study_task_begin(struct study *s, struct study_task *t, const int *usable, int seeds, struct error *e);
 void study_task_free(struct study_task *t);
 /* OUT/folder/name, folder made. */
-int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name, struct error *e);
+int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,
+               struct error *e);
 
 /* ---- study_segment.c, study_classify.c: whole tasks; absent ones say why and return 0 ---- */
 /* Whether there will be a classification (classify.present, classify.why_not): segment_run asks. */
@@ -206,8 +229,8 @@ int segment_run(struct study *s, struct error *e);
 int classify_run(struct study *s, struct error *e);
 /* A training case of the arm's classifier. */
 int study_trains_classifier(const struct study *s, int arm, int item);
-/* Label map that an arm predicted with a seed for a test case or one of its classifier's training cases: malloc'ed indices [d][h][w], NULL
- * with a message. */
+/* Label map that an arm predicted with a seed for a test case or one of its classifier's training cases:
+ * malloc'ed indices [d][h][w], NULL with a message. */
 uint8_t *segment_predicted(const struct study *s, int arm, int seed, int item, struct error *e);
 /* The seed of segmentation whose masks the classifier of a seed works with. */
 int segment_seed(const struct study *s, int seed);

@@ -1,4 +1,5 @@
-/* study_arms.c - the arms of the study: a table of ways to train, and which site's cases each client of an arm has. */
+/* study_arms.c - the arms of the study: a table of ways to train, and which site's cases each client of an
+ * arm has. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +12,17 @@ static const struct arm_design table[] = {
     {"federated", "FedAvg over all sites; as many steps in a row as every model", .federated = 1},
     {"centralised", "all cases in one place", .effort = EFFORT_STEPS},
     {"alone", "each site by itself", .each = 1},
-    {"federated_equal_images", "FedAvg that sees as many images as the centralised model: its steps are shared out to the sites",
+    {"federated_equal_images",
+     "FedAvg that sees as many images as the centralised model: its steps are shared out to the sites",
      .federated = 1, .effort = EFFORT_IMAGES},
-    {"centralised_long", "all cases in one place, as many times the steps as there are sites: the federation's computing",
+    {"centralised_long",
+     "all cases in one place, as many times the steps as there are sites: the federation's computing",
      .effort = EFFORT_SITES},
     {"fedprox", "as federated, with FedProx", .federated = 1, .strategy = "fedprox"},
-    {"fedbn", "as federated, with FedBN; tested with the global weights", .federated = 1, .strategy = "fedbn"},
-    {"leave_one_out", "FedAvg over all sites but one, for each of them", .each = 1, .federated = 1, .others = 1},
+    {"fedbn", "as federated, with FedBN; tested with the global weights", .federated = 1,
+     .strategy = "fedbn"},
+    {"leave_one_out", "FedAvg over all sites but one, for each of them", .each = 1, .federated = 1,
+     .others = 1},
 };
 enum { DESIGNS = sizeof table / sizeof *table };
 
@@ -36,7 +41,9 @@ void arms_choices(char *text, size_t size)
 
 static int add_design(struct study *s, const struct arm_design *d, struct error *e)
 {
-    if (d->others && s->sites < 3) return error_set(e, "--arms %s: %d sites; without one of them a federation needs two more", d->name, s->sites);
+    if (d->others && s->sites < 3)
+        return error_set(e, "--arms %s: %d sites; without one of them a federation needs two more", d->name,
+                         s->sites);
     for (int k = 0; k < (d->each ? s->sites : 1); k++) {
         ENSURE(s->arms < STUDY_ARMS_MAX, "more than %d arms", STUDY_ARMS_MAX);
         s->arm[s->arms++] = (struct study_arm){d, d->each ? k : -1};
@@ -50,7 +57,8 @@ int arms_choose(struct study *s, const char *list, struct error *e)
     for (const char *name = list; *name;) {
         const size_t length = strcspn(name, ",");
         int k = 0;
-        while (k < DESIGNS && (strlen(table[k].name) != length || memcmp(table[k].name, name, length) != 0)) k++;
+        while (k < DESIGNS && (strlen(table[k].name) != length || memcmp(table[k].name, name, length) != 0))
+            k++;
         if (k == DESIGNS) {
             char names[400];
             arms_choices(names, sizeof names);
@@ -93,7 +101,8 @@ void arm_effort(int *rounds, int *iterations, const struct study *s, const struc
     *iterations = t->options.iterations;
     if (s->arm[arm].design->effort == EFFORT_SITES) *iterations *= s->sites;
     if (s->arm[arm].design->effort != EFFORT_IMAGES) return;
-    const int64_t each = k / s->sites > 0 ? k / s->sites : 1, all = (r * k + s->sites / 2) / s->sites; /* steps of a site */
+    const int64_t each = k / s->sites > 0 ? k / s->sites : 1,
+                  all = (r * k + s->sites / 2) / s->sites; /* steps of a site */
     *iterations = (int)each;
     *rounds = (int)((all + each / 2) / each > 0 ? (all + each / 2) / each : 1);
 }
@@ -117,7 +126,8 @@ void study_arm_file(char buf[80], const struct study *s, int arm)
         snprintf(buf, 80, "%s", a->design->name);
         return;
     }
-    const int n = snprintf(buf, 80, "%s_%d_%s", a->design->others ? "without" : "local", a->site + 1, s->site_name[a->site]);
+    const int n = snprintf(buf, 80, "%s_%d_%s", a->design->others ? "without" : "local", a->site + 1,
+                           s->site_name[a->site]);
     for (int i = 0; i < n && i < 79; i++)
         if (!isalnum((unsigned char)buf[i])) buf[i] = '_';
 }

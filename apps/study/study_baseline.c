@@ -1,4 +1,5 @@
-/* study_baseline.c - what simpler models make of the same cases, and probabilities that are set right on validation cases. */
+/* study_baseline.c - what simpler models make of the same cases, and probabilities that are set right on
+ * validation cases. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 enum { AGE = REGION_FEATURES, SEX, SCORE, COLUMNS };
 
 /* A table of the columns that a model sees, of cases in `role`. Returns the cases. */
-static int take_cases(double *x, int *label, const struct study *s, enum study_role role, const int *column, int columns, const double *score)
+static int take_cases(double *x, int *label, const struct study *s, enum study_role role, const int *column,
+                      int columns, const double *score)
 {
     int n = 0;
     for (int i = 0; i < s->dataset.cases; i++) {
@@ -19,7 +21,10 @@ static int take_cases(double *x, int *label, const struct study *s, enum study_r
         if (c->role != role || s->dataset.item[i].target < 0) continue;
         for (int k = 0; k < columns; k++) {
             const int from = column[k];
-            x[n * columns + k] = from == AGE ? c->age : from == SEX ? (c->female < 0 ? NAN : c->female) : from == SCORE ? score[n] : c->feature[from];
+            x[n * columns + k] = from == AGE     ? c->age
+                                 : from == SEX   ? (c->female < 0 ? NAN : c->female)
+                                 : from == SCORE ? score[n]
+                                                 : c->feature[from];
         }
         label[n++] = s->dataset.item[i].target == 1;
     }
@@ -37,7 +42,8 @@ struct table {
     int *label, n;
 };
 
-static int table_make(struct table *t, const struct study *s, enum study_role role, const int *column, int columns, const double *score)
+static int table_make(struct table *t, const struct study *s, enum study_role role, const int *column,
+                      int columns, const double *score)
 {
     t->x = malloc(((size_t)s->dataset.cases + 1) * (size_t)columns * sizeof *t->x);
     t->label = malloc(((size_t)s->dataset.cases + 1) * sizeof *t->label);
@@ -46,20 +52,26 @@ static int table_make(struct table *t, const struct study *s, enum study_role ro
     return 0;
 }
 
-/* Fitted to `from`, measured on the test cases. trees: boosted trees, else logistic regression. 1: one class. */
-static int fit_and_test(struct baseline *b, const struct study *s, enum study_role from, const int *column, int columns, int trees,
-                        const double *score_from, const double *score_test)
+/* Fitted to `from`, measured on the test cases. trees: boosted trees, else logistic regression. 1: one class.
+ */
+static int fit_and_test(struct baseline *b, const struct study *s, enum study_role from, const int *column,
+                        int columns, int trees, const double *score_from, const double *score_test)
 {
     struct table train = {0}, test = {0};
     struct boosting *forest = trees ? malloc(sizeof *forest) : NULL;
     struct logistic line;
-    int status = table_make(&train, s, from, column, columns, score_from) || table_make(&test, s, STUDY_TEST, column, columns, score_test) ? -1 : 0;
+    int status = table_make(&train, s, from, column, columns, score_from) ||
+                         table_make(&test, s, STUDY_TEST, column, columns, score_test)
+                     ? -1
+                     : 0;
     b->probability = malloc(((size_t)s->classify.tests + 1) * sizeof *b->probability);
     if (!b->probability || (trees && !forest)) status = -1;
-    b->present = !status && (trees ? !boosting_fit(forest, train.x, train.label, train.n, columns, trees, 0.05)
-                                   : !logistic_fit(&line, train.x, train.label, train.n, columns, 1));
+    b->present =
+        !status && (trees ? !boosting_fit(forest, train.x, train.label, train.n, columns, trees, 0.05)
+                          : !logistic_fit(&line, train.x, train.label, train.n, columns, 1));
     for (int i = 0; b->present && i < test.n; i++)
-        b->probability[i] = trees ? boosting_probability(forest, test.x + i * columns) : logistic_probability(&line, test.x + i * columns);
+        b->probability[i] = trees ? boosting_probability(forest, test.x + i * columns)
+                                  : logistic_probability(&line, test.x + i * columns);
     free(train.x);
     free(train.label);
     free(test.x);
@@ -90,17 +102,21 @@ int baselines_make(struct class_results *r, const struct study *s)
         b[BASELINE_CLINICAL].name = "volume, age and sex, logistic regression";
         status |= fit_and_test(&b[BASELINE_CLINICAL], s, STUDY_TRAIN, volume, 3, 0, NULL, NULL);
     }
-    b[BASELINE_TREES].name = clinical ? "shape, first-order features, age and sex, boosted trees" : "shape and first-order features, boosted trees";
+    b[BASELINE_TREES].name = clinical ? "shape, first-order features, age and sex, boosted trees"
+                                      : "shape and first-order features, boosted trees";
     status |= fit_and_test(&b[BASELINE_TREES], s, STUDY_TRAIN, all, n, 100, NULL, NULL);
     for (int arm = 0; arm < ARMS_MAIN; arm++) {
         const struct arm_classes *a = &r->arm[arm];
-        double *score[2] = {malloc(((size_t)r->validations + 1) * sizeof **score), malloc(((size_t)s->classify.tests + 1) * sizeof **score)};
+        double *score[2] = {malloc(((size_t)r->validations + 1) * sizeof **score),
+                            malloc(((size_t)s->classify.tests + 1) * sizeof **score)};
         if (!score[0] || !score[1]) status = -1;
         for (int i = 0; !status && i < r->validations; i++) score[0][i] = to_score(a->validation[i]);
         for (int i = 0; !status && i < s->classify.tests; i++) score[1][i] = to_score(a->probability[i]);
         struct baseline *with = &b[BASELINE_LATE + arm];
-        with->name = arm ? "centralised network with volume and clinical values" : "federated network with volume and clinical values";
-        if (!status) status = fit_and_test(with, s, STUDY_VALIDATION, late, clinical ? 4 : 2, 0, score[0], score[1]);
+        with->name = arm ? "centralised network with volume and clinical values"
+                         : "federated network with volume and clinical values";
+        if (!status)
+            status = fit_and_test(with, s, STUDY_VALIDATION, late, clinical ? 4 : 2, 0, score[0], score[1]);
         free(score[0]);
         free(score[1]);
     }
@@ -108,19 +124,22 @@ int baselines_make(struct class_results *r, const struct study *s)
         if (!b[k].present) continue;
         status |= metrics_classification(&b[k].c, r->label, b[k].probability, s->classify.tests, 0.5);
         for (int arm = 0; arm < ARMS_MAIN; arm++)
-            status |= stats_delong(&b[k].against[arm], r->label, r->arm[arm].probability, b[k].probability, s->classify.tests);
+            status |= stats_delong(&b[k].against[arm], r->label, r->arm[arm].probability, b[k].probability,
+                                   s->classify.tests);
     }
     return status;
 }
 
-/* ---- calibration --------------------------------------------------------------------------------------------------- */
+/* ---- calibration --------------------------------------------------------------------------------------- */
 
-static int measure_point(struct operating_point *o, const struct class_results *r, const struct study *s, const double *probability, const char *name,
-                         double threshold)
+static int measure_point(struct operating_point *o, const struct class_results *r, const struct study *s,
+                         const double *probability, const char *name, double threshold)
 {
     o->name = name;
     o->threshold = threshold;
-    return isnan(threshold) ? 0 : metrics_classification(&o->c, r->label, probability, s->classify.tests, threshold);
+    return isnan(threshold)
+               ? 0
+               : metrics_classification(&o->c, r->label, probability, s->classify.tests, threshold);
 }
 
 int calibration_make(struct arm_classes *a, const struct class_results *r, const struct study *s)
@@ -135,8 +154,10 @@ int calibration_make(struct arm_classes *a, const struct class_results *r, const
     status |= metrics_classification(&a->c_calibrated, r->label, a->calibrated, n, 0.5);
     status |= stats_hosmer_lemeshow(&a->hosmer_calibrated, r->label, a->calibrated, n, 10);
     status |= measure_point(&a->point[0], r, s, a->probability, "0.5, as trained", 0.5);
-    status |= measure_point(&a->point[1], r, s, a->probability, "Youden's, from validation", stats_threshold_youden(r->validation_label, a->validation, r->validations));
-    status |= measure_point(&a->point[2], r, s, a->probability, "sensitivity 0.9, from validation",
-                            stats_threshold_sensitivity(r->validation_label, a->validation, r->validations, 0.9));
+    status |= measure_point(&a->point[1], r, s, a->probability, "Youden's, from validation",
+                            stats_threshold_youden(r->validation_label, a->validation, r->validations));
+    status |=
+        measure_point(&a->point[2], r, s, a->probability, "sensitivity 0.9, from validation",
+                      stats_threshold_sensitivity(r->validation_label, a->validation, r->validations, 0.9));
     return status;
 }

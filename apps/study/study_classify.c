@@ -1,6 +1,7 @@
-/* study_classify.c - classification of the tumour region, a window of a fixed size in mm, tested twice: around the reference mask, and around the mask that the same
- * arm's segmentation found. Every arm learns from both kinds of windows of its training cases: one by a predicted mask is moved or lies on
- * another organ, and a network that never saw such a window says nothing of use about it. */
+/* study_classify.c - classification of the tumour region, a window of a fixed size in mm, tested twice:
+ * around the reference mask, and around the mask that the same arm's segmentation found. Every arm learns
+ * from both kinds of windows of its training cases: one by a predicted mask is moved or lies on another
+ * organ, and a network that never saw such a window says nothing of use about it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,15 +28,19 @@ void classify_design(struct study *s)
     o.lr = (float)z->class_lr;
     o.augment = 2;
     o.class_weighting = 1;
-    o.resnet = (struct resnet_config){.depth = z->depth, .channels = s->dataset.channels + (s->window_mm[0] > 0), .classes = 2, .base = z->base};
+    o.resnet = (struct resnet_config){.depth = z->depth,
+                                      .channels = s->dataset.channels + (s->window_mm[0] > 0),
+                                      .classes = 2,
+                                      .base = z->base};
     memcpy(o.crop, z->crop, sizeof o.crop);
     o.bf16 = z->bf16;
     s->classify.options = o;
 }
 
-/* ---- the region that was predicted ---------------------------------------------------------------------------------------- */
+/* ---- the region that was predicted --------------------------------------------------------------------- */
 
-/* Leaves only the largest connected part of a mask: a patient has one tumour here, and a box around every stray voxel would hide it. */
+/* Leaves only the largest connected part of a mask: a patient has one tumour here, and a box around every
+ * stray voxel would hide it. */
 static int keep_largest(uint8_t *mask, const int size[3], struct error *e)
 {
     const size_t n = (size_t)size[0] * size[1] * size[2];
@@ -59,8 +64,8 @@ struct loading {
     struct error *error; /* [jobs of a turn] */
 };
 
-/* The region around the reference mask (arm -1), or around the largest part of the mask that an arm predicted; the whole image where the
- * dataset has no masks. */
+/* The region around the reference mask (arm -1), or around the largest part of the mask that an arm
+ * predicted; the whole image where the dataset has no masks. */
 static int load_region(struct sample *v, const struct loading *l, int item, struct error *e)
 {
     const struct study *s = l->s;
@@ -79,11 +84,14 @@ static void load_job(void *arg, int job, int thread)
     struct loading *l = arg;
     (void)thread;
     l->error[job].text[0] = 0;
-    if (load_region(&l->d->store.sample[l->first + job], l, l->d->store.index[l->first + job], &l->error[job]) && !l->error[job].text[0])
+    if (load_region(&l->d->store.sample[l->first + job], l, l->d->store.index[l->first + job],
+                    &l->error[job]) &&
+        !l->error[job].text[0])
         error_set(&l->error[job], "a case was not read");
 }
 
-static int load_cases(struct learner_data *d, const struct study *s, int arm, int seed, const int *item, int n, struct error *e)
+static int load_cases(struct learner_data *d, const struct study *s, int arm, int seed, const int *item,
+                      int n, struct error *e)
 {
     const int turn = 4 * pool_threads(s->pool);
     struct loading l = {d, s, arm, seed, 0, calloc((size_t)turn, sizeof *l.error)};
@@ -92,7 +100,8 @@ static int load_cases(struct learner_data *d, const struct study *s, int arm, in
     d->store.sample = calloc((size_t)n + 1, sizeof *d->store.sample);
     d->store.index = calloc((size_t)n + 1, sizeof *d->store.index);
     d->target = calloc((size_t)n + 1, sizeof *d->target);
-    if (!l.error || !d->store.sample || !d->store.index || !d->target) status = error_set(e, "out of memory for %d cases", n);
+    if (!l.error || !d->store.sample || !d->store.index || !d->target)
+        status = error_set(e, "out of memory for %d cases", n);
     for (int k = 0; !status && k < n; k++) {
         d->store.index[k] = item[k];
         d->target[k] = s->dataset.item[item[k]].target;
@@ -110,10 +119,12 @@ static int load_cases(struct learner_data *d, const struct study *s, int arm, in
 
 int study_trains_classifier(const struct study *s, int arm, int item)
 {
-    return s->item[item].role == STUDY_TRAIN && s->dataset.item[item].target >= 0 && arm_client(s, arm, s->item[item].site) >= 0;
+    return s->item[item].role == STUDY_TRAIN && s->dataset.item[item].target >= 0 &&
+           arm_client(s, arm, s->item[item].site) >= 0;
 }
 
-static int load_predicted_training(struct learner_data *d, const struct study *s, int arm, int seed, struct error *e)
+static int load_predicted_training(struct learner_data *d, const struct study *s, int arm, int seed,
+                                   struct error *e)
 {
     int n = 0, *item = malloc(((size_t)s->dataset.cases + 1) * sizeof *item);
     if (!item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
@@ -141,9 +152,10 @@ struct prepared { /* cases of the task */
     int with_maps;                               /* every arm has predicted masks */
 };
 
-/* ---- test ------------------------------------------------------------------------------------------------------------------- */
+/* ---- test ---------------------------------------------------------------------------------------------- */
 
-static int classify_cases(double *probability, struct study *s, struct model *m, const struct learner_data *d, const char *csv, struct error *e)
+static int classify_cases(double *probability, struct study *s, struct model *m, const struct learner_data *d,
+                          const char *csv, struct error *e)
 {
     char path[1300];
     struct predictions p = {0};
@@ -160,7 +172,8 @@ static int classify_cases(double *probability, struct study *s, struct model *m,
     return status;
 }
 
-static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct prepared *cases, const struct learner_data *piped, struct error *e)
+static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct prepared *cases,
+                    const struct learner_data *piped, struct error *e)
 {
     struct study_run *r = &s->classify.run[arm][seed];
     char file[80], name[140];
@@ -171,7 +184,8 @@ static int test_arm(struct study *s, struct model *m, int arm, int seed, const s
     r->validation = malloc(((size_t)cases->validation.store.cases + 1) * sizeof *r->validation);
     if (!r->validation) return error_set(e, "out of memory for %d cases", cases->validation.store.cases);
     snprintf(name, sizeof name, "%s_seed_%d_validation.csv", file, seed + 1);
-    if (cases->validation.store.cases > 0 && classify_cases(r->validation, s, m, &cases->validation, name, e)) return -1;
+    if (cases->validation.store.cases > 0 && classify_cases(r->validation, s, m, &cases->validation, name, e))
+        return -1;
     if (cases->external.store.cases > 0) {
         snprintf(name, sizeof name, "%s_seed_%d_external.csv", file, seed + 1);
         if (classify_cases(r->value + s->classify.tests, s, m, &cases->external, name, e)) return -1;
@@ -196,13 +210,14 @@ static void print_arm(const struct study *s, int arm, int seed)
     for (int k = 0; k < t->tests; k++) target[k] = s->dataset.item[t->test[k]].target;
     study_arm_name(name, s, arm);
     if (!s->quiet) {
-        console("classification  %-24s seed %d  test AUC %.3f  trained %.1f s\n", name, seed + 1, stats_auc(target, r->value, t->tests), r->seconds);
+        console("classification  %-24s seed %d  test AUC %.3f  trained %.1f s\n", name, seed + 1,
+                stats_auc(target, r->value, t->tests), r->seconds);
         fflush(stdout);
     }
     free(target);
 }
 
-/* ---- the task ----------------------------------------------------------------------------------------------------------- */
+/* ---- the task ------------------------------------------------------------------------------------------ */
 
 /* One arm and seed: its cases by predicted masks live as long as it is trained and tested. */
 static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struct error *e)
@@ -211,7 +226,11 @@ static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struc
     struct learner_data found = {0}, piped = {0}, train = {0};
     struct model *model = NULL;
     int status = 0;
-    if (m->with_maps) status = load_predicted_training(&found, s, arm, seed, e) || load_cases(&piped, s, arm, seed, t->test, t->tests + t->externals, e) ? -1 : 0;
+    if (m->with_maps)
+        status = load_predicted_training(&found, s, arm, seed, e) ||
+                         load_cases(&piped, s, arm, seed, t->test, t->tests + t->externals, e)
+                     ? -1
+                     : 0;
     if (!status) status = learner_view_join(&train, &m->train, &found, e);
     if (!status) status = study_train(s, t, "classification", arm, seed, &train, &m->validation, &model, e);
     learner_view_free(&train);
@@ -246,9 +265,11 @@ static int load(struct study *s, struct prepared *m, struct error *e)
         cases += part[i]->store.cases;
     }
     m->with_maps = s->segment.present && !s->estimate;
-    for (int k = 0; m->with_maps && k < t->tests + t->externals; k++) m->with_maps = s->dataset.item[t->test[k]].has_label_map;
+    for (int k = 0; m->with_maps && k < t->tests + t->externals; k++)
+        m->with_maps = s->dataset.item[t->test[k]].has_label_map;
     if (m->with_maps) cases += t->trained + t->tests + t->externals;
-    t->case_bytes = (size_t)cases * (size_t)t->options.crop[0] * (size_t)t->options.crop[1] * (size_t)t->options.crop[2] * (size_t)t->options.resnet.channels * sizeof(float);
+    t->case_bytes = (size_t)cases * (size_t)t->options.crop[0] * (size_t)t->options.crop[1] *
+                    (size_t)t->options.crop[2] * (size_t)t->options.resnet.channels * sizeof(float);
     return status;
 }
 
@@ -259,12 +280,16 @@ void classify_plan(struct study *s)
     int labelled = study_count(s, -1, STUDY_TRAIN, 0) + study_count(s, -1, STUDY_TRAIN, 1);
     if (s->skip_classify) snprintf(t->why_not, sizeof t->why_not, "left out by --task");
     else if (!labelled) snprintf(t->why_not, sizeof t->why_not, "the dataset has no labels.csv (case,label)");
-    else if (s->dataset.classes != 2) snprintf(t->why_not, sizeof t->why_not, "labels.csv has %d classes; the study compares two", s->dataset.classes);
+    else if (s->dataset.classes != 2)
+        snprintf(t->why_not, sizeof t->why_not, "labels.csv has %d classes; the study compares two",
+                 s->dataset.classes);
     for (int c = 0; c < 2 && !t->why_not[0]; c++) {
-        if (study_count(s, -1, STUDY_TEST, c) == 0) snprintf(t->why_not, sizeof t->why_not, "no test case of class %d", c);
+        if (study_count(s, -1, STUDY_TEST, c) == 0)
+            snprintf(t->why_not, sizeof t->why_not, "no test case of class %d", c);
         for (int k = 0; k < s->sites && !t->why_not[0]; k++)
             if (study_count(s, k, STUDY_TRAIN, c) == 0)
-                snprintf(t->why_not, sizeof t->why_not, "site %s has no training case of class %d", s->site_name[k], c);
+                snprintf(t->why_not, sizeof t->why_not, "site %s has no training case of class %d",
+                         s->site_name[k], c);
     }
     t->present = !t->why_not[0];
 }
@@ -274,9 +299,11 @@ void classify_print(const struct study *s)
     const struct study_task *t = &s->classify;
     const int *crop = t->options.crop;
     if (s->quiet) return;
-    printf("classification: ResNet-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
-           t->options.resnet.depth, t->options.resnet.base, crop[0], crop[1], crop[2], t->options.batch, t->trained, t->validated, t->tests,
-           t->options.epochs, t->options.iterations, t->seeds, t->seeds > 1 ? "s" : "");
+    printf(
+        "classification: ResNet-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
+        t->options.resnet.depth, t->options.resnet.base, crop[0], crop[1], crop[2], t->options.batch,
+        t->trained, t->validated, t->tests, t->options.epochs, t->options.iterations, t->seeds,
+        t->seeds > 1 ? "s" : "");
 }
 
 int classify_run(struct study *s, struct error *e)
@@ -287,7 +314,8 @@ int classify_run(struct study *s, struct error *e)
     if (!t->present) return 0;
     int *usable = calloc((size_t)n + 1, sizeof *usable);
     if (!usable) status = error_set(e, "out of memory for %d cases", n);
-    for (int i = 0; !status && i < n; i++) usable[i] = s->dataset.item[i].target >= 0 && s->item[i].role != STUDY_UNUSED;
+    for (int i = 0; !status && i < n; i++)
+        usable[i] = s->dataset.item[i].target >= 0 && s->item[i].role != STUDY_UNUSED;
     classify_design(s);
     if (!status) status = learner_check(&t->options, NULL, e);
     if (!status) status = study_task_begin(s, t, usable, s->sizes.classify_seeds, e);

@@ -12,7 +12,7 @@
 
 enum { RESAMPLES = 2000 };
 
-/* ---- margins and power ----------------------------------------------------------------------------------------- */
+/* ---- margins and power --------------------------------------------------------------------------------- */
 
 /* useful: arm b does better than nothing by this endpoint. */
 static void read_off(struct comparison *c, int useful)
@@ -36,31 +36,37 @@ static void read_off(struct comparison *c, int useful)
     c->equivalent = c->equal.equivalent && c->power_equal >= STUDY_POWER && c->seeds > 1 && !c->no_claim;
 }
 
-/* ---- means ------------------------------------------------------------------------------------------------------- */
+/* ---- means --------------------------------------------------------------------------------------------- */
 
-/* Means of the cases of each patient whose values are there for all seeds of both arms. Returns the patients. */
-static int take_patients(double *out[2], int *used, const double *const in[2], int seeds, int cases, const int *patient,
-                         int patients)
+/* Means of the cases of each patient whose values are there for all seeds of both arms. Returns the patients.
+ */
+static int take_patients(double *out[2], int *used, const double *const in[2], int seeds, int cases,
+                         const int *patient, int patients)
 {
     int n = 0;
     *used = 0;
     for (int p = 0; p < patients; p++) {
         int count = 0;
-        for (int k = 0; k < 2 * seeds; k++) out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] = 0;
+        for (int k = 0; k < 2 * seeds; k++)
+            out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] = 0;
         for (int i = 0; i < cases; i++) {
             int whole = patient[i] == p;
-            for (int k = 0; whole && k < 2 * seeds; k++) whole = isfinite(in[k / seeds][(size_t)(k % seeds) * (size_t)cases + (size_t)i]);
+            for (int k = 0; whole && k < 2 * seeds; k++)
+                whole = isfinite(in[k / seeds][(size_t)(k % seeds) * (size_t)cases + (size_t)i]);
             if (!whole) continue;
             count++;
             for (int k = 0; k < 2 * seeds; k++)
-                out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] += in[k / seeds][(size_t)(k % seeds) * (size_t)cases + (size_t)i];
+                out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] +=
+                    in[k / seeds][(size_t)(k % seeds) * (size_t)cases + (size_t)i];
         }
-        for (int k = 0; count && k < 2 * seeds; k++) out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] /= count;
+        for (int k = 0; count && k < 2 * seeds; k++)
+            out[k / seeds][(size_t)(k % seeds) * (size_t)patients + (size_t)n] /= count;
         *used += count;
         n += count > 0;
     }
     for (int k = 0; k < 2 * seeds; k++) /* rows of n behind each other */
-        memmove(out[k / seeds] + (size_t)(k % seeds) * (size_t)n, out[k / seeds] + (size_t)(k % seeds) * (size_t)patients, (size_t)n * sizeof **out);
+        memmove(out[k / seeds] + (size_t)(k % seeds) * (size_t)n,
+                out[k / seeds] + (size_t)(k % seeds) * (size_t)patients, (size_t)n * sizeof **out);
     return n;
 }
 
@@ -77,17 +83,19 @@ static int test_means(struct comparison *c, double *const v[2], double *mean[2],
         difference[i] = mean[0][i] - mean[1][i];
     }
     c->difference = stats_mean(difference, n);
-    int status = stats_bootstrap_mean(percentile, c->ci, difference, n, RESAMPLES, seed, 0.95) ||
-                 stats_wilcoxon(&c->wilcoxon, mean[0], mean[1], n, WILCOXON_ZEROS_DEFAULT) ||
-                 stats_hodges_lehmann(&c->shift, mean[0], mean[1], n, 0.95) || stats_seeds_mean(&c->random, v[0], v[1], seeds, n) ||
-                 stats_seeds_bootstrap_mean(&c->bootstrap, v[0], v[1], seeds, n, NULL, 0, RESAMPLES, seed, 0.95);
+    int status =
+        stats_bootstrap_mean(percentile, c->ci, difference, n, RESAMPLES, seed, 0.95) ||
+        stats_wilcoxon(&c->wilcoxon, mean[0], mean[1], n, WILCOXON_ZEROS_DEFAULT) ||
+        stats_hodges_lehmann(&c->shift, mean[0], mean[1], n, 0.95) ||
+        stats_seeds_mean(&c->random, v[0], v[1], seeds, n) ||
+        stats_seeds_bootstrap_mean(&c->bootstrap, v[0], v[1], seeds, n, NULL, 0, RESAMPLES, seed, 0.95);
     c->p = c->wilcoxon.p;
     free(difference);
     return status ? -1 : 0;
 }
 
-int comparison_means(struct comparison *c, const double *a, const double *b, int seeds, int cases, const int *patient,
-                     int patients, double margin, uint64_t seed)
+int comparison_means(struct comparison *c, const double *a, const double *b, int seeds, int cases,
+                     const int *patient, int patients, double margin, uint64_t seed)
 {
     const double *const in[2] = {a, b};
     const size_t room = ((size_t)patients + 1) * (size_t)seeds;
@@ -104,7 +112,8 @@ int comparison_means(struct comparison *c, const double *a, const double *b, int
         c->n = take_patients(v, &c->cases, in, seeds, cases, patient, patients);
         c->left_out = cases - c->cases;
         c->difference = c->ci[0] = c->ci[1] = c->p = NAN;
-        c->random = (struct seeds_test){.difference = NAN, .se = NAN, .df = NAN, .p = NAN, .ci = {NAN, NAN}, .t = NAN};
+        c->random = (struct seeds_test){
+            .difference = NAN, .se = NAN, .df = NAN, .p = NAN, .ci = {NAN, NAN}, .t = NAN};
         c->bootstrap = (struct seeds_bootstrap){NAN, {NAN, NAN}, NAN};
         c->shift = (struct hodges_lehmann){.shift = NAN, .ci = {NAN, NAN}};
         c->wilcoxon = (struct wilcoxon){.statistic = NAN, .p = NAN};
@@ -118,10 +127,10 @@ int comparison_means(struct comparison *c, const double *a, const double *b, int
     return status;
 }
 
-/* ---- areas ------------------------------------------------------------------------------------------------------- */
+/* ---- areas --------------------------------------------------------------------------------------------- */
 
-int comparison_areas(struct comparison *c, const int *label, const double *a, const double *b, int seeds, int cases,
-                     const int *patient, int patients, double margin, uint64_t seed)
+int comparison_areas(struct comparison *c, const int *label, const double *a, const double *b, int seeds,
+                     int cases, const int *patient, int patients, double margin, uint64_t seed)
 {
     const double *const in[2] = {a, b};
     double *mean[2] = {calloc((size_t)cases + 1, sizeof **mean), calloc((size_t)cases + 1, sizeof **mean)};
@@ -132,13 +141,15 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
     c->left_out = 0;
     for (int arm = 0; !status && arm < 2; arm++)
         for (int k = 0; k < seeds * cases; k++) mean[arm][k % cases] += in[arm][k] / seeds;
-    if (!status && patients < cases) status = stats_delong_clustered(&c->delong, label, mean[0], mean[1], patient, cases, patients);
+    if (!status && patients < cases)
+        status = stats_delong_clustered(&c->delong, label, mean[0], mean[1], patient, cases, patients);
     else if (!status) status = stats_delong(&c->delong, label, mean[0], mean[1], cases);
     if (!status)
-        status = stats_seeds_auc(&c->random, label, a, b, seeds, cases) ||
-                         stats_seeds_bootstrap_auc(&c->bootstrap, label, a, b, seeds, cases, RESAMPLES, seed, 0.95)
-                     ? -1
-                     : 0;
+        status =
+            stats_seeds_auc(&c->random, label, a, b, seeds, cases) ||
+                    stats_seeds_bootstrap_auc(&c->bootstrap, label, a, b, seeds, cases, RESAMPLES, seed, 0.95)
+                ? -1
+                : 0;
     if (!status) {
         c->difference = c->delong.difference;
         memcpy(c->ci, c->delong.ci, sizeof c->ci);
@@ -151,7 +162,7 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
     return status;
 }
 
-/* ---- words --------------------------------------------------------------------------------------------------------- */
+/* ---- words --------------------------------------------------------------------------------------------- */
 
 void comparison_number(struct text *t, double v, int decimals)
 {
@@ -187,8 +198,9 @@ static void say_margin(struct text *t, const struct comparison *c, const char *n
     if (c->equivalent) {
         text_puts(t, "Within the margin the two are equivalent (two one-sided tests, ");
     } else if (c->equal.equivalent) {
-        text_printf(t, "Two one-sided tests lie within the margin, but with %s this is not taken for equivalence (",
-                    c->seeds > 1 ? "a power below 0.8" : "one seed");
+        text_printf(
+            t, "Two one-sided tests lie within the margin, but with %s this is not taken for equivalence (",
+            c->seeds > 1 ? "a power below 0.8" : "one seed");
     } else {
         text_puts(t, "Equivalence was not shown (two one-sided tests, ");
     }
@@ -198,11 +210,13 @@ static void say_margin(struct text *t, const struct comparison *c, const char *n
     text_puts(t, ").");
 }
 
-void comparison_say(struct text *t, const struct comparison *c, const char *what, const char *name_a, const char *name_b)
+void comparison_say(struct text *t, const struct comparison *c, const char *what, const char *name_a,
+                    const char *name_b)
 {
     const int many = c->seeds > 1;
     const double *ci = many ? c->random.ci : c->ci;
-    text_printf(t, "%s, %d test case%s, %d seed%s: %s less %s ", what, c->cases, c->cases == 1 ? "" : "s", c->seeds, many ? "s" : "", name_a, name_b);
+    text_printf(t, "%s, %d test case%s, %d seed%s: %s less %s ", what, c->cases, c->cases == 1 ? "" : "s",
+                c->seeds, many ? "s" : "", name_a, name_b);
     comparison_number(t, many ? c->random.difference : c->difference, 3);
     text_puts(t, " (95 % interval ");
     comparison_number(t, ci[0], 3);
@@ -210,9 +224,11 @@ void comparison_say(struct text *t, const struct comparison *c, const char *what
     comparison_number(t, ci[1], 3);
     text_puts(t, ", ");
     comparison_p(t, c->main_p);
-    text_puts(t, many ? ", patients and seeds as random). " : ", for these two models: one seed says nothing of another). ");
+    text_puts(t, many ? ", patients and seeds as random). "
+                      : ", for these two models: one seed says nothing of another). ");
     if (c->main_p < 0.05) {
-        text_printf(t, "That %s is %s was shown.", name_a, (many ? c->random.difference : c->difference) > 0 ? "better" : "worse");
+        text_printf(t, "That %s is %s was shown.", name_a,
+                    (many ? c->random.difference : c->difference) > 0 ? "better" : "worse");
     } else {
         text_puts(t, "A difference was not shown, which is no sign that there is none");
         if (isfinite(c->detectable)) {

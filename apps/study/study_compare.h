@@ -1,10 +1,11 @@
 /* study_compare.h - two arms of the study against each other by one endpoint of which more is better.
  *
- * Two questions have two answers. "Do these trained models differ?" is conditional on them: Wilcoxon or DeLong over
- * the patients. "Do the ways of training differ?" takes seeds as random too: a mixed model of the differences, or
- * Obuchowski and Rockette's analysis of areas, and a crossed bootstrap (nn/measure/stats_seeds.h). With one seed the
- * second question has no answer, and the numbers of `random` are those of a paired t test, or of DeLong's.
- * Margins and power are read off the second kind where there are seeds.
+ * Two questions have two answers. "Do these trained models differ?" is conditional on them: Wilcoxon or
+ * DeLong over the patients. "Do the ways of training differ?" takes seeds as random too: a mixed model of the
+ * differences, or Obuchowski and Rockette's analysis of areas, and a crossed bootstrap
+ * (nn/measure/stats_seeds.h). With one seed the second question has no answer, and the numbers of `random`
+ * are those of a paired t test, or of DeLong's. Margins and power are read off the second kind where there
+ * are seeds.
  */
 #ifndef APPS_STUDY_STUDY_COMPARE_H
 #define APPS_STUDY_STUDY_COMPARE_H
@@ -31,28 +32,28 @@ struct comparison {
     /* Patients and seeds as random. */
     struct seeds_test random;
     struct seeds_bootstrap bootstrap;
-    double main_p, holm;          /* random.p where there are seeds, else p; Holm over the pairs of the task */
+    double main_p, holm; /* random.p where there are seeds, else p; Holm over the pairs of the task */
     /* By random.se and random.df. */
     struct tost equal;
     struct noninferiority worse;
     double detectable;            /* difference that is found with STUDY_POWER */
     double power_margin, power_equal, power_worse; /* if the difference is the margin; if it is 0 */
-    /* Why neither equivalence nor non-inferiority is claimed whatever the tests say; NULL: they may be. Few patients do not
-     * tell how much differences scatter, and two useless models lie within any margin. */
+    /* Why neither equivalence nor non-inferiority is claimed whatever the tests say; NULL: they may be. Few
+     * patients do not tell how much differences scatter, and two useless models lie within any margin. */
     const char *no_claim;
     int noninferior, equivalent;  /* claimed: the test's p and no_claim; equivalence with STUDY_POWER too */
 };
 
-/* a, b: [seeds][cases], NaN where undefined: such cases are left out. patient[cases]: 0 to patients - 1; the cases of
- * a patient become their mean. -1 when memory is out. */
-int comparison_means(struct comparison *c, const double *a, const double *b, int seeds, int cases, const int *patient,
-                     int patients, double margin, uint64_t seed);
+/* a, b: [seeds][cases], NaN where undefined: such cases are left out. patient[cases]: 0 to patients - 1; the
+ * cases of a patient become their mean. -1 when memory is out. */
+int comparison_means(struct comparison *c, const double *a, const double *b, int seeds, int cases,
+                     const int *patient, int patients, double margin, uint64_t seed);
 /* Areas under ROC curves of label over probabilities. Where a patient has several cases DeLong's error is
  * Obuchowski's for clusters; the analysis with random seeds counts cases. */
-int comparison_areas(struct comparison *c, const int *label, const double *a, const double *b, int seeds, int cases,
-                     const int *patient, int patients, double margin, uint64_t seed);
-/* Sentences in plain text: the difference, what was shown and what not, what could have been. what: "mean Dice";
- * name_a, name_b: the arms. */
+int comparison_areas(struct comparison *c, const int *label, const double *a, const double *b, int seeds,
+                     int cases, const int *patient, int patients, double margin, uint64_t seed);
+/* Sentences in plain text: the difference, what was shown and what not, what could have been. what: "mean
+ * Dice"; name_a, name_b: the arms. */
 void comparison_say(struct text *t, const struct comparison *c, const char *what, const char *name_a,
                     const char *name_b);
 /* A number in plain text: fixed decimals, "-" where it is not finite. "p = 0.03" or "p < 0.0001". */

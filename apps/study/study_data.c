@@ -15,7 +15,7 @@
 #include "tensor/base/pool.h"
 #include "tensor/base/rng.h"
 
-/* ---- sites ------------------------------------------------------------------------------------------------------------- */
+/* ---- sites --------------------------------------------------------------------------------------------- */
 
 /* Number of a site by its name, -1: none. */
 static int sites_index(const struct sites *of, const char *name)
@@ -37,7 +37,9 @@ static int take_sites(struct study *s, const struct sites *of, struct error *e)
         s->item[i].site = k < 0 || k == out ? -1 : k - (out >= 0 && k > out);
         if (out >= 0 && k == out) s->item[i].role = STUDY_EXTERNAL;
     }
-    if (s->sites < 2) return error_set(e, "%s: without the external site %s one site is left; a federation needs two", s->data, s->external);
+    if (s->sites < 2)
+        return error_set(e, "%s: without the external site %s one site is left; a federation needs two",
+                         s->data, s->external);
     return 0;
 }
 
@@ -46,13 +48,15 @@ static int find_sites(struct study *s, const char *path, struct error *e)
 {
     struct sites sites;
     s->sites_drawn = !s->sites_file && !file_exists(path);
-    if (s->sites_drawn ? sites_draw(&sites, 3, NULL, &s->dataset, s->seed, e) : sites_read(&sites, path, &s->dataset, e)) return -1;
+    if (s->sites_drawn ? sites_draw(&sites, 3, NULL, &s->dataset, s->seed, e)
+                       : sites_read(&sites, path, &s->dataset, e))
+        return -1;
     int status = take_sites(s, &sites, e);
     sites_free(&sites);
     return status;
 }
 
-/* ---- clinical.csv -------------------------------------------------------------------------------------------------------- */
+/* ---- clinical.csv -------------------------------------------------------------------------------------- */
 
 /* Number of a hospital by its name, given to new ones; -1 for "" and where there are too many. */
 static int number_hospital(struct study *s, const char *name)
@@ -65,14 +69,16 @@ static int number_hospital(struct study *s, const char *name)
     return k;
 }
 
-/* Columns age, sex, histology and hospital, each where it is there; cases of other datasets are passed over. */
+/* Columns age, sex, histology and hospital, each where it is there; cases of other datasets are passed over.
+ */
 static int read_clinical(struct study *s, const char *path, struct error *e)
 {
     struct csv c;
     struct error ignored;
     if (csv_read(&c, path, e)) return -1;
-    int cases = csv_column(&c, "case", e), age = csv_column(&c, "age", NULL), sex = csv_column(&c, "sex", NULL),
-        kind = csv_column(&c, "histology", NULL), hospital = csv_column(&c, "hospital", NULL);
+    int cases = csv_column(&c, "case", e), age = csv_column(&c, "age", NULL),
+        sex = csv_column(&c, "sex", NULL), kind = csv_column(&c, "histology", NULL),
+        hospital = csv_column(&c, "hospital", NULL);
     int status = cases < 0 ? error_prefix(e, "%s", path) : 0;
     for (int r = 0; !status && r < c.rows; r++) {
         int i = dataset_find(&s->dataset, csv_cell(&c, r, cases), &ignored);
@@ -94,22 +100,30 @@ static int take_external(struct study *s, struct error *e)
     int found = 0;
     for (int i = 0; s->external && i < s->dataset.cases; i++) {
         struct study_case *item = &s->item[i];
-        if (item->role != STUDY_EXTERNAL && (item->hospital < 0 || strcmp(s->hospital_name[item->hospital], s->external) != 0)) continue;
+        if (item->role != STUDY_EXTERNAL &&
+            (item->hospital < 0 || strcmp(s->hospital_name[item->hospital], s->external) != 0))
+            continue;
         item->role = STUDY_EXTERNAL;
         item->site = -1;
         found++;
     }
-    return !s->external || found ? 0 : error_set(e, "--external %s: %s has no such site, and its clinical.csv no such hospital", s->external, s->data);
+    return !s->external || found
+               ? 0
+               : error_set(e, "--external %s: %s has no such site, and its clinical.csv no such hospital",
+                           s->external, s->data);
 }
 
 int study_open(struct study *s, struct error *e)
 {
     char path[1300];
-    if (!file_is_dir(s->data)) return error_set(e, "%s: no such dataset folder (dataset.json, imagesTr, labelsTr)", s->data);
+    if (!file_is_dir(s->data))
+        return error_set(e, "%s: no such dataset folder (dataset.json, imagesTr, labelsTr)", s->data);
     if (dataset_open(&s->dataset, s->data, e) || dataset_hash(&s->dataset, s->data_hash, e)) return -1;
     s->item = calloc((size_t)s->dataset.cases + 1, sizeof *s->item);
     if (!s->item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
-    for (int i = 0; i < s->dataset.cases; i++) s->item[i] = (struct study_case){.site = -1, .hospital = -1, .volume_ml = NAN, .age = NAN, .female = -1};
+    for (int i = 0; i < s->dataset.cases; i++)
+        s->item[i] =
+            (struct study_case){.site = -1, .hospital = -1, .volume_ml = NAN, .age = NAN, .female = -1};
     for (int i = 0; i < s->dataset.cases; i++)
         for (int k = 0; k < REGION_FEATURES; k++) s->item[i].feature[k] = NAN;
     if (s->sites_file) snprintf(path, sizeof path, "%s", s->sites_file);
@@ -124,9 +138,14 @@ int study_open(struct study *s, struct error *e)
     return take_external(s, e);
 }
 
-/* ---- split ------------------------------------------------------------------------------------------------------------- */
+/* ---- split --------------------------------------------------------------------------------------------- */
 
-enum { PAPER_TRAIN = 785, PAPER_VALIDATION = 104, PAPER_TEST = 99, PAPER_ALL = PAPER_TRAIN + PAPER_VALIDATION + PAPER_TEST };
+enum {
+    PAPER_TRAIN = 785,
+    PAPER_VALIDATION = 104,
+    PAPER_TEST = 99,
+    PAPER_ALL = PAPER_TRAIN + PAPER_VALIDATION + PAPER_TEST
+};
 
 /* Of a list of n, every (n/count)th: as evenly over the list as can be. */
 static int is_picked(int i, int count, int n)
@@ -134,8 +153,8 @@ static int is_picked(int i, int count, int n)
     return (int64_t)(i + 1) * count / n > (int64_t)i * count / n;
 }
 
-/* Each stratum is shuffled, the strata are put one after the other, and test and validation cases are taken at even distances:
- * totals are exact and each stratum's share is off by less than one case. */
+/* Each stratum is shuffled, the strata are put one after the other, and test and validation cases are taken
+ * at even distances: totals are exact and each stratum's share is off by less than one case. */
 int study_split(int *role, const int *strata, int n, uint64_t seed)
 {
     int *order = malloc(((size_t)n + 1) * sizeof *order), count = 0, highest = -1;
@@ -151,7 +170,8 @@ int study_split(int *role, const int *strata, int n, uint64_t seed)
         struct rng rng = rng_stream(seed, 1, (uint64_t)k, RNG_SPLIT);
         rng_shuffle(&rng, order + first, count - first);
     }
-    int tests = (count * PAPER_TEST + PAPER_ALL / 2) / PAPER_ALL, validations = (count * PAPER_VALIDATION + PAPER_ALL / 2) / PAPER_ALL;
+    int tests = (count * PAPER_TEST + PAPER_ALL / 2) / PAPER_ALL,
+        validations = (count * PAPER_VALIDATION + PAPER_ALL / 2) / PAPER_ALL;
     for (int i = 0, rest = 0; i < count; i++) {
         if (is_picked(i, tests, count)) role[order[i]] = STUDY_TEST;
         else role[order[i]] = is_picked(rest++, validations, count - tests) ? STUDY_VALIDATION : STUDY_TRAIN;
@@ -164,21 +184,25 @@ int study_count(const struct study *s, int site, enum study_role role, int targe
 {
     int n = 0;
     for (int i = 0; i < s->dataset.cases; i++)
-        n += s->item[i].role == role && (site < 0 || s->item[i].site == site) && (target < 0 || s->dataset.item[i].target == target);
+        n += s->item[i].role == role && (site < 0 || s->item[i].site == site) &&
+             (target < 0 || s->dataset.item[i].target == target);
     return n;
 }
 
 /* The split of the patients, each in the stratum of its first usable case: its cases stay together. */
-static int split_patients(int *role, const int *strata, const struct dataset *d, uint64_t seed, struct error *e)
+static int split_patients(int *role, const int *strata, const struct dataset *d, uint64_t seed,
+                          struct error *e)
 {
     size_t room = (size_t)d->cases + 1;
-    int *patient = malloc(room * sizeof *patient), *of_patient = malloc(room * sizeof *of_patient), *its_role = malloc(room * sizeof *its_role);
+    int *patient = malloc(room * sizeof *patient), *of_patient = malloc(room * sizeof *of_patient),
+        *its_role = malloc(room * sizeof *its_role);
     int patients = patient && of_patient && its_role ? dataset_patients(patient, d) : -1;
     for (int k = 0; k < patients; k++) of_patient[k] = -1;
     for (int i = d->cases - 1; patients >= 0 && i >= 0; i--)
         if (strata[i] >= 0) of_patient[patient[i]] = strata[i];
     int status = patients < 0 || study_split(its_role, of_patient, patients, seed) ? -1 : 0;
-    for (int i = 0; !status && i < d->cases; i++) role[i] = strata[i] < 0 ? STUDY_UNUSED : its_role[patient[i]];
+    for (int i = 0; !status && i < d->cases; i++)
+        role[i] = strata[i] < 0 ? STUDY_UNUSED : its_role[patient[i]];
     free(patient);
     free(of_patient);
     free(its_role);
@@ -203,14 +227,16 @@ int study_roles(struct study *s, struct error *e)
     free(role);
     if (status) return -1;
     if (study_count(s, -1, STUDY_TEST, -1) < 2)
-        return error_set(e, "%s: %d labelled cases with a site leave %d for the test; a study needs 15 or more", s->data, n,
-                         study_count(s, -1, STUDY_TEST, -1));
+        return error_set(e,
+                         "%s: %d labelled cases with a site leave %d for the test; a study needs 15 or more",
+                         s->data, n, study_count(s, -1, STUDY_TEST, -1));
     for (int k = 0; k < s->sites; k++)
-        if (study_count(s, k, STUDY_TRAIN, -1) == 0) return error_set(e, "%s: site %s has no training case", s->data, s->site_name[k]);
+        if (study_count(s, k, STUDY_TRAIN, -1) == 0)
+            return error_set(e, "%s: site %s has no training case", s->data, s->site_name[k]);
     return 0;
 }
 
-/* ---- what the images are like ----------------------------------------------------------------------------------------------- */
+/* ---- what the images are like -------------------------------------------------------------------------- */
 
 struct measuring {
     struct study *s;
@@ -238,7 +264,8 @@ static void measure_job(void *arg, int job, int thread)
     struct sample v;
     (void)thread;
     m->error[job].text[0] = 0;
-    if (item->role == STUDY_UNUSED || dataset_load(&v, &m->s->dataset, m->first + job, &m->error[job])) return;
+    if (item->role == STUDY_UNUSED || dataset_load(&v, &m->s->dataset, m->first + job, &m->error[job]))
+        return;
     item->intensity = malloc((size_t)v.channels * INTENSITIES * sizeof *item->intensity);
     if (item->intensity) {
         size_t n = (size_t)v.size[0] * v.size[1] * v.size[2], inside = 0;
@@ -247,7 +274,8 @@ static void measure_job(void *arg, int job, int thread)
         memcpy(item->size, v.size, sizeof item->size);
         memcpy(item->spacing, v.spacing, sizeof item->spacing);
         region_box(item->box_mm, &v);
-        if (region_features(item->feature, &v) < 0) error_set(&m->error[job], "%s: out of memory", m->s->dataset.item[m->first + job].id);
+        if (region_features(item->feature, &v) < 0)
+            error_set(&m->error[job], "%s: out of memory", m->s->dataset.item[m->first + job].id);
         if (v.label) item->volume_ml = (double)inside * v.spacing[0] * v.spacing[1] * v.spacing[2] * 1e-3;
     } else {
         error_set(&m->error[job], "%s: out of memory", m->s->dataset.item[m->first + job].id);
@@ -261,7 +289,8 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The classifier's window: on each axis a quarter more than 19 of 20 training masks need. Larger ones are cut, and fill it. */
+/* The classifier's window: on each axis a quarter more than 19 of 20 training masks need. Larger ones are
+ * cut, and fill it. */
 static int choose_window(struct study *s, struct error *e)
 {
     double *mm = malloc(((size_t)s->dataset.cases + 1) * sizeof *mm);
@@ -272,7 +301,9 @@ static int choose_window(struct study *s, struct error *e)
             if (s->item[i].role == STUDY_TRAIN && s->item[i].box_mm[a] > 0) mm[n++] = s->item[i].box_mm[a];
         qsort(mm, (size_t)n, sizeof *mm, compare_doubles);
         s->window_mm[a] = n ? 1.25 * mm[(n - 1) * 19 / 20] : 0;
-        if (n) s->features = 3 + 6 * (s->dataset.channels < REGION_CHANNELS ? s->dataset.channels : REGION_CHANNELS);
+        if (n)
+            s->features =
+                3 + 6 * (s->dataset.channels < REGION_CHANNELS ? s->dataset.channels : REGION_CHANNELS);
     }
     free(mm);
     return 0;
@@ -296,7 +327,7 @@ int study_measure(struct study *s, struct error *e)
     return status ? -1 : choose_window(s, e);
 }
 
-/* ---- distance of sites ------------------------------------------------------------------------------------------------------ */
+/* ---- distance of sites --------------------------------------------------------------------------------- */
 
 static int compare_floats(const void *a, const void *b)
 {
@@ -312,7 +343,8 @@ double study_emd(float *a, int n_a, float *b, int n_b)
     qsort(a, (size_t)n_a, sizeof *a, compare_floats);
     qsort(b, (size_t)n_b, sizeof *b, compare_floats);
     for (int q = 0; q < QUANTILES; q++) {
-        int i = (int)((2 * (int64_t)q + 1) * n_a / (2 * QUANTILES)), j = (int)((2 * (int64_t)q + 1) * n_b / (2 * QUANTILES));
+        int i = (int)((2 * (int64_t)q + 1) * n_a / (2 * QUANTILES)),
+            j = (int)((2 * (int64_t)q + 1) * n_b / (2 * QUANTILES));
         sum += fabs((double)a[i] - (double)b[j]);
     }
     return sum / QUANTILES;

@@ -34,7 +34,13 @@ static int make_fingerprint(struct fingerprint *f, const struct phantom_probe pr
 /* The dataset that `phantom` would write, without cases. */
 static void describe_phantom(struct dataset *d, int cases)
 {
-    *d = (struct dataset){.channels = PROBE_CHANNELS, .labels = 2, .entries = 2, .ignore_label = -1, .classes = 2, .files = PROBE_CHANNELS, .cases = cases};
+    *d = (struct dataset){.channels = PROBE_CHANNELS,
+                          .labels = 2,
+                          .entries = 2,
+                          .ignore_label = -1,
+                          .classes = 2,
+                          .files = PROBE_CHANNELS,
+                          .cases = cases};
     snprintf(d->path, sizeof d->path, "phantom");
     snprintf(d->name, sizeof d->name, "phantom");
     snprintf(d->file_ending, sizeof d->file_ending, ".nii.gz");
@@ -44,9 +50,12 @@ static void describe_phantom(struct dataset *d, int cases)
 
 static void count_cases(struct study_task *t, const struct study *s, int seeds)
 {
-    int n = s->dataset.cases, *role = calloc((size_t)n + 1, sizeof *role), *strata = calloc((size_t)n + 1, sizeof *strata);
+    int n = s->dataset.cases, *role = calloc((size_t)n + 1, sizeof *role),
+        *strata = calloc((size_t)n + 1, sizeof *strata);
     for (int i = 0; role && strata && i < n; i++) strata[i] = 0;
-    int counted = role && strata && !study_split(role, strata, n, s->seed); /* else the estimate has no cases: the run then says why */
+    int counted =
+        role && strata &&
+        !study_split(role, strata, n, s->seed); /* else the estimate has no cases: the run then says why */
     for (int i = 0; counted && i < n; i++) {
         t->trained += role[i] == STUDY_TRAIN;
         t->validated += role[i] == STUDY_VALIDATION;
@@ -65,11 +74,13 @@ static int estimate_segment(struct study *g, const struct fingerprint *f, struct
     struct learner_data data = {0};
     if (segment_design(g, f, e)) return -1;
     const double *size = g->plan->median_size;
-    double bytes = size[0] * size[1] * size[2] * (PROBE_CHANNELS * sizeof(float) + 1) * (t->trained + t->validated);
+    double bytes =
+        size[0] * size[1] * size[2] * (PROBE_CHANNELS * sizeof(float) + 1) * (t->trained + t->validated);
     if (g->sizes.cache) g->expected_disk += bytes;
     else t->case_bytes = (size_t)bytes;
     segment_print(g);
-    int status = budget_case(&data, g->plan) ? error_set(e, "out of memory for a case of the patch's size") : study_announce(g, t, &data, e);
+    int status = budget_case(&data, g->plan) ? error_set(e, "out of memory for a case of the patch's size")
+                                             : study_announce(g, t, &data, e);
     learner_data_free(&data);
     return status;
 }
@@ -103,10 +114,12 @@ static int estimate_classify(struct study *g, struct error *e)
     for (int a = 0; a < 3; a++) g->window_mm[a] = 1; /* the phantom has masks: their channel is there */
     classify_design(g);
     if (learner_check(&t->options, NULL, e)) return -1;
-    double crop = (double)t->options.crop[0] * t->options.crop[1] * t->options.crop[2] * t->options.resnet.channels * sizeof(float);
+    double crop = (double)t->options.crop[0] * t->options.crop[1] * t->options.crop[2] *
+                  t->options.resnet.channels * sizeof(float);
     t->case_bytes = (size_t)(crop * (t->trained * 2.0 + t->validated + t->tests * 2.0));
     classify_print(g);
-    int status = noise_cases(&data, &t->options) ? error_set(e, "out of memory for two crops") : study_announce(g, t, &data, e);
+    int status = noise_cases(&data, &t->options) ? error_set(e, "out of memory for two crops")
+                                                 : study_announce(g, t, &data, e);
     learner_data_free(&data);
     return status;
 }
@@ -135,7 +148,8 @@ int study_estimate(struct study *s, struct error *e)
     if (!status && g->classify.present) status = estimate_classify(g, e);
     if (!status) {
         double voxels = (double)probe[0].size[0] * probe[0].size[1] * probe[0].size[2];
-        /* Noisy 16-bit images hardly compress; a case that is being prepared is held raw and resampled by each thread. */
+        /* Noisy 16-bit images hardly compress; a case that is being prepared is held raw and resampled by
+         * each thread. */
         g->expected_seconds += patient * s->sizes.cases / s->threads;
         g->expected_disk += voxels * 2 * PROBE_CHANNELS * s->sizes.cases;
         g->expected_bytes += voxels * 6 * sizeof(float) * s->threads;

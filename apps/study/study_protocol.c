@@ -1,4 +1,5 @@
-/* study_protocol.c - protocol.json: what is to be shown and with which margins, written before the first training. */
+/* study_protocol.c - protocol.json: what is to be shown and with which margins, written before the first
+ * training. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,12 +11,17 @@
 /* What a study that is continued may not change: a margin chosen after the results is none. */
 static int is_kept(const struct study *s, const struct json *j, const char *path, struct error *e)
 {
-    const struct { const char *key; double now; } margin[] = {{"dice_margin", s->dice_margin}, {"auc_margin", s->auc_margin}};
+    const struct {
+        const char *key;
+        double now;
+    } margin[] = {{"dice_margin", s->dice_margin}, {"auc_margin", s->auc_margin}};
     for (int i = 0; i < 2; i++) {
         const double then = json_number(j, margin[i].key, NAN);
         if (fabs(then - margin[i].now) < 1e-12) continue;
-        return error_set(e, "%s: %s was stated as %g and is now %g; a study that goes on keeps its margins (another -o begins another study)", path,
-                         margin[i].key, then, margin[i].now);
+        return error_set(
+            e,
+            "%s: %s was stated as %g and is now %g; a study that goes on keeps its margins (another -o begins another study)",
+            path, margin[i].key, then, margin[i].now);
     }
     return 0;
 }
@@ -31,9 +37,13 @@ int study_protocol(const struct study *s, struct error *e)
         return status;
     }
     struct json *j = json_object();
-    json_add_text(j, "primary", s->skip_segment ? "AUC, federated - centralised" : "mean Dice, federated - centralised");
-    json_add_text(j, "key_secondary", s->skip_segment || s->skip_classify ? "none" : "AUC, federated - centralised");
-    json_add_text(j, "question", "non-inferiority of the federated arm, one-sided, alpha 0.025; patients and seeds as random where there are seeds");
+    json_add_text(j, "primary",
+                  s->skip_segment ? "AUC, federated - centralised" : "mean Dice, federated - centralised");
+    json_add_text(j, "key_secondary",
+                  s->skip_segment || s->skip_classify ? "none" : "AUC, federated - centralised");
+    json_add_text(
+        j, "question",
+        "non-inferiority of the federated arm, one-sided, alpha 0.025; patients and seeds as random where there are seeds");
     json_add_number(j, "dice_margin", s->dice_margin);
     json_add_number(j, "auc_margin", s->auc_margin);
     json_add_number(j, "power_for_equivalence", 0.8);

@@ -37,7 +37,7 @@ void region_box(double mm[3], const struct sample *v)
     for (int a = 0; a < 3; a++) mm[a] = some ? (end[a] - begin[a]) * v->spacing[a] : 0;
 }
 
-/* ---- window ------------------------------------------------------------------------------------------------------------ */
+/* ---- window -------------------------------------------------------------------------------------------- */
 
 /* channel -1: the mask. */
 static double voxel(const struct sample *v, int channel, int z, int y, int x)
@@ -56,7 +56,8 @@ static double between(const struct sample *v, int channel, const double at[3])
         part[a] = at[a] - low[a];
     }
     for (int k = 0; k < 8; k++) {
-        const double w = (k & 4 ? part[0] : 1 - part[0]) * (k & 2 ? part[1] : 1 - part[1]) * (k & 1 ? part[2] : 1 - part[2]);
+        const double w = (k & 4 ? part[0] : 1 - part[0]) * (k & 2 ? part[1] : 1 - part[1]) *
+                         (k & 1 ? part[2] : 1 - part[2]);
         if (w > 0) sum += w * voxel(v, channel, low[0] + (k >> 2), low[1] + (k >> 1 & 1), low[2] + (k & 1));
     }
     return sum;
@@ -67,9 +68,11 @@ static void normalise(float *image, size_t n, int channels, int c)
     double mean = 0, square = 0;
     for (size_t i = 0; i < n; i++) mean += image[i * channels + c];
     mean /= (double)n;
-    for (size_t i = 0; i < n; i++) square += (image[i * channels + c] - mean) * (image[i * channels + c] - mean);
+    for (size_t i = 0; i < n; i++)
+        square += (image[i * channels + c] - mean) * (image[i * channels + c] - mean);
     const double scale = square > 0 ? 1 / sqrt(square / (double)n) : 0;
-    for (size_t i = 0; i < n; i++) image[i * channels + c] = (float)((image[i * channels + c] - mean) * scale);
+    for (size_t i = 0; i < n; i++)
+        image[i * channels + c] = (float)((image[i * channels + c] - mean) * scale);
 }
 
 int region_prepare(struct sample *v, const int crop[3], const double window_mm[3], struct error *e)
@@ -86,7 +89,8 @@ int region_prepare(struct sample *v, const int crop[3], const double window_mm[3
                 const int point[3] = {z, y, x};
                 double at[3];
                 for (int a = 0; a < 3; a++)
-                    at[a] = (begin[a] + end[a] - 1) / 2.0 + (point[a] + 0.5 - crop[a] / 2.0) * window_mm[a] / crop[a] / v->spacing[a];
+                    at[a] = (begin[a] + end[a] - 1) / 2.0 +
+                            (point[a] + 0.5 - crop[a] / 2.0) * window_mm[a] / crop[a] / v->spacing[a];
                 for (int c = 0; c < channels; c++) *p++ = (float)between(v, c + 1 < channels ? c : -1, at);
             }
     for (int c = 0; c + 1 < channels; c++) normalise(image, n, channels, c);
@@ -102,7 +106,7 @@ int region_prepare(struct sample *v, const int crop[3], const double window_mm[3
     return 0;
 }
 
-/* ---- features ---------------------------------------------------------------------------------------------------------- */
+/* ---- features ------------------------------------------------------------------------------------------ */
 
 static int compare_floats(const void *a, const void *b)
 {
@@ -110,7 +114,8 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Area of the voxel faces between mask and background; 2/3 of it is near a smooth surface's (of a ball exactly in the limit). */
+/* Area of the voxel faces between mask and background; 2/3 of it is near a smooth surface's (of a ball
+ * exactly in the limit). */
 static double face_area(const struct sample *v)
 {
     const double *mm = v->spacing, face[3] = {mm[1] * mm[2], mm[0] * mm[2], mm[0] * mm[1]};
@@ -120,7 +125,9 @@ static double face_area(const struct sample *v)
             for (int x = 0; x < v->size[2]; x++) {
                 if (voxel(v, -1, z, y, x) == 0) continue;
                 for (int s = -1; s <= 1; s += 2)
-                    area += face[0] * (voxel(v, -1, z + s, y, x) == 0) + face[1] * (voxel(v, -1, z, y + s, x) == 0) + face[2] * (voxel(v, -1, z, y, x + s) == 0);
+                    area += face[0] * (voxel(v, -1, z + s, y, x) == 0) +
+                            face[1] * (voxel(v, -1, z, y + s, x) == 0) +
+                            face[2] * (voxel(v, -1, z, y, x + s) == 0);
             }
     return area * 2 / 3;
 }
@@ -136,7 +143,8 @@ static void first_order(double out[6], float *some, size_t count, const struct s
     for (size_t i = 0; i < n; i++) square += pow(v->image[i * v->channels + channel] - sum, 2);
     const double deviation = square > 0 ? sqrt(square / (double)n) : 1;
     for (size_t i = 0; i < n; i++)
-        if (inside(v, i)) mean += some[k++] = (float)((v->image[i * v->channels + channel] - sum) / deviation);
+        if (inside(v, i))
+            mean += some[k++] = (float)((v->image[i * v->channels + channel] - sum) / deviation);
     mean /= (double)count;
     for (size_t i = 0; i < count; i++) {
         second += (some[i] - mean) * (some[i] - mean);
@@ -155,7 +163,8 @@ static void first_order(double out[6], float *some, size_t count, const struct s
 int region_features(double feature[REGION_FEATURES], const struct sample *v)
 {
     const size_t n = (size_t)v->size[0] * v->size[1] * v->size[2];
-    const int channels = v->channels < REGION_CHANNELS ? v->channels : REGION_CHANNELS, features = 3 + 6 * channels;
+    const int channels = v->channels < REGION_CHANNELS ? v->channels : REGION_CHANNELS,
+              features = 3 + 6 * channels;
     size_t count = 0;
     double mm[3];
     for (int k = 0; k < REGION_FEATURES; k++) feature[k] = NAN;

@@ -1,8 +1,8 @@
-/* study_region.h - what the classifier sees of a case, and what simpler models see: the region around the mask at a fixed size in mm,
- * and numbers of shape and intensity.
+/* study_region.h - what the classifier sees of a case, and what simpler models see: the region around the
+ * mask at a fixed size in mm, and numbers of shape and intensity.
  *
- * A box that is stretched to the network's input hides how large the tumour is; a window of the same size in mm for all cases, with the
- * mask as one more channel, shows it.
+ * A box that is stretched to the network's input hides how large the tumour is; a window of the same size in
+ * mm for all cases, with the mask as one more channel, shows it.
  */
 #ifndef APPS_STUDY_STUDY_REGION_H
 #define APPS_STUDY_STUDY_REGION_H
@@ -10,17 +10,18 @@
 #include "nn/data/dataset.h"
 #include "tensor/ops/ops.h"
 
-/* Replaces the image by a window of window_mm around the middle of the mask's box (of the image without a mask), sampled at crop points
- * an axis by trilinear interpolation, 0 outside; every channel scaled to mean 0 and deviation 1; then the mask, 0 to 1, as the last
- * channel. Releases the label map. */
+/* Replaces the image by a window of window_mm around the middle of the mask's box (of the image without a
+ * mask), sampled at crop points an axis by trilinear interpolation, 0 outside; every channel scaled to mean 0
+ * and deviation 1; then the mask, 0 to 1, as the last channel. Releases the label map. */
 int region_prepare(struct sample *v, const int crop[3], const double window_mm[3], struct error *e);
 /* Extent of the mask's box in mm; 0 without a voxel. */
 void region_box(double mm[3], const struct sample *v);
 
 enum { REGION_CHANNELS = 4, REGION_FEATURES = 3 + 6 * REGION_CHANNELS };
-/* Features of a case by its mask (any label that is not 0 or ignored): log volume (ml), sphericity, longest over shortest side; of each
- * of the first REGION_CHANNELS channels, scaled to the whole image's mean 0 and deviation 1: mean, deviation, skewness and the 10th,
- * 50th and 90th percentile inside of the mask. Returns how many there are; NaN without a voxel. -1: no memory. */
+/* Features of a case by its mask (any label that is not 0 or ignored): log volume (ml), sphericity, longest
+ * over shortest side; of each of the first REGION_CHANNELS channels, scaled to the whole image's mean 0 and
+ * deviation 1: mean, deviation, skewness and the 10th, 50th and 90th percentile inside of the mask. Returns
+ * how many there are; NaN without a voxel. -1: no memory. */
 int region_features(double feature[REGION_FEATURES], const struct sample *v);
 
 #endif

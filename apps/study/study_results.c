@@ -68,18 +68,20 @@ static void mean_interval(double *mean, double ci[2], const double *v, int n, ui
     *mean = ci[0] = ci[1] = NAN;
     if (count > 0) {
         *mean = stats_mean(some, count);
-        ENSURE(!stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95), "out of memory for %d values", count);
+        ENSURE(!stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95),
+               "out of memory for %d values", count);
     }
     if (count < 2) ci[0] = ci[1] = NAN;
     free(some);
 }
 
-/* ---- groups of cases ------------------------------------------------------------------------------------------- */
+/* ---- groups of cases ----------------------------------------------------------------------------------- */
 
 enum group_kind { GROUP_SITE, GROUP_HOSPITAL, GROUP_EXTERNAL };
 
 /* Test cases of a group, as places in the task's list. */
-static int list_group(int *place, const struct study *s, const struct study_task *t, enum group_kind kind, int k)
+static int list_group(int *place, const struct study *s, const struct study_task *t, enum group_kind kind,
+                      int k)
 {
     int n = 0;
     if (kind == GROUP_EXTERNAL)
@@ -92,8 +94,8 @@ static int list_group(int *place, const struct study *s, const struct study_task
 }
 
 /* label NULL: the mean of value, else its area. */
-static int measure_group(struct group_value *g, const struct study *s, const struct study_task *t, enum group_kind kind, int k, const int *label,
-                         const double *value)
+static int measure_group(struct group_value *g, const struct study *s, const struct study_task *t,
+                         enum group_kind kind, int k, const int *label, const double *value)
 {
     const size_t size = (size_t)(t->tests + t->externals) + 1;
     int *place = malloc(2 * size * sizeof *place), *some = place + size, failed = 0;
@@ -118,15 +120,18 @@ static int measure_group(struct group_value *g, const struct study *s, const str
     return failed;
 }
 
-static int measure_groups(struct groups *g, const struct study *s, const struct study_task *t, const int *label, const double *value)
+static int measure_groups(struct groups *g, const struct study *s, const struct study_task *t,
+                          const int *label, const double *value)
 {
     int failed = measure_group(&g->external, s, t, GROUP_EXTERNAL, 0, label, value);
-    for (int k = 0; k < s->sites; k++) failed |= measure_group(&g->site[k], s, t, GROUP_SITE, k, label, value);
-    for (int k = 0; k < s->hospitals; k++) failed |= measure_group(&g->hospital[k], s, t, GROUP_HOSPITAL, k, label, value);
+    for (int k = 0; k < s->sites; k++)
+        failed |= measure_group(&g->site[k], s, t, GROUP_SITE, k, label, value);
+    for (int k = 0; k < s->hospitals; k++)
+        failed |= measure_group(&g->hospital[k], s, t, GROUP_HOSPITAL, k, label, value);
     return failed;
 }
 
-/* ---- pairs of arms --------------------------------------------------------------------------------------------- */
+/* ---- pairs of arms ------------------------------------------------------------------------------------- */
 
 /* Federated with centralised first, then both with every other arm. */
 static int list_pairs(struct comparison *pair, int arms)
@@ -147,10 +152,12 @@ static void adjust_pairs(struct comparison *pair, int n)
 }
 
 /* label NULL: means of a member of the runs, else areas. sign -1: less is better. */
-static int compare_pair(struct comparison *c, const struct study *s, const struct study_task *t, size_t member, double sign, const int *label, double margin)
+static int compare_pair(struct comparison *c, const struct study *s, const struct study_task *t,
+                        size_t member, double sign, const int *label, double margin)
 {
     double *a = all_seeds(t, c->a, member, sign), *b = all_seeds(t, c->b, member, sign);
-    int *patient = malloc(((size_t)t->tests + 1) * sizeof *patient), *number = malloc(((size_t)s->patients + 1) * sizeof *number), patients = 0;
+    int *patient = malloc(((size_t)t->tests + 1) * sizeof *patient),
+        *number = malloc(((size_t)s->patients + 1) * sizeof *number), patients = 0;
     if (!patient || !number) {
         free(a);
         free(b);
@@ -164,8 +171,9 @@ static int compare_pair(struct comparison *c, const struct study *s, const struc
         if (*mine < 0) *mine = patients++;
         patient[k] = *mine;
     }
-    int status = label ? comparison_areas(c, label, a, b, t->seeds, t->tests, patient, patients, margin, s->seed)
-                       : comparison_means(c, a, b, t->seeds, t->tests, patient, patients, margin, s->seed);
+    int status =
+        label ? comparison_areas(c, label, a, b, t->seeds, t->tests, patient, patients, margin, s->seed)
+              : comparison_means(c, a, b, t->seeds, t->tests, patient, patients, margin, s->seed);
     free(a);
     free(b);
     free(patient);
@@ -178,12 +186,14 @@ void results_headline(struct text *t, const struct study *s, const struct result
     char a[80], b[80];
     study_arm_name(a, s, ARM_FEDERATED);
     study_arm_name(b, s, ARM_CENTRALISED);
-    comparison_say(t, classify ? &r->classify.pair[0] : &r->segment.pair[0], classify ? "AUC" : "Mean Dice", a, b);
+    comparison_say(t, classify ? &r->classify.pair[0] : &r->segment.pair[0], classify ? "AUC" : "Mean Dice",
+                   a, b);
 }
 
-/* ---- segmentation ------------------------------------------------------------------------------------------------------- */
+/* ---- segmentation -------------------------------------------------------------------------------------- */
 
-/* Connected parts of all test cases and seeds as one sample: a mean over cases would weigh a case of one lesion as much as one of ten. */
+/* Connected parts of all test cases and seeds as one sample: a mean over cases would weigh a case of one
+ * lesion as much as one of ten. */
 static struct lesions sum_lesions(const struct study_task *t, int arm)
 {
     struct lesions l = {0};
@@ -197,7 +207,9 @@ static struct lesions sum_lesions(const struct study_task *t, int arm)
     l.sensitivity = l.ref ? (double)l.found / l.ref : NAN;
     l.precision = l.pred ? (double)(l.pred - l.false_positive) / l.pred : NAN;
     double both = l.sensitivity + l.precision;
-    l.f1 = l.ref && l.pred ? (both > 0 ? 2 * l.sensitivity * l.precision / both : 0) : l.ref || l.pred ? 0 : NAN;
+    l.f1 = l.ref && l.pred   ? (both > 0 ? 2 * l.sensitivity * l.precision / both : 0)
+           : l.ref || l.pred ? 0
+                             : NAN;
     return l;
 }
 
@@ -205,7 +217,8 @@ static void arm_results(struct arm_dice *arm, const struct study *s, int a)
 {
     const struct study_task *t = &s->segment;
     const int n = t->tests;
-    double *hd = mean_over_seeds(t, a, offsetof(struct study_run, hd95)), *all = mean_over_seeds(t, a, offsetof(struct study_run, penalised)), *some = room(n);
+    double *hd = mean_over_seeds(t, a, offsetof(struct study_run, hd95)),
+           *all = mean_over_seeds(t, a, offsetof(struct study_run, penalised)), *some = room(n);
     arm->value = mean_over_seeds(t, a, offsetof(struct study_run, value));
     mean_interval(&arm->mean, arm->ci, arm->value, n, s->seed);
     int count = finite_values(some, arm->value, n);
@@ -237,7 +250,8 @@ static int segment_results_make(struct segment_results *r, const struct study *s
         status |= measure_groups(&r->arm[a].by, s, t, NULL, r->arm[a].value);
     }
     r->pairs = list_pairs(r->pair, t->arms);
-    for (int i = 0; i < r->pairs; i++) status |= compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, NULL, s->dice_margin);
+    for (int i = 0; i < r->pairs; i++)
+        status |= compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, NULL, s->dice_margin);
     adjust_pairs(r->pair, r->pairs);
     r->distance = r->found = (struct comparison){.a = ARM_FEDERATED, .b = ARM_CENTRALISED};
     status |= compare_pair(&r->distance, s, t, offsetof(struct study_run, penalised), -1, NULL, 0);
@@ -251,11 +265,12 @@ static int segment_results_make(struct segment_results *r, const struct study *s
     return status ? error_set(e, "out of memory for the tests of %d cases", n) : 0;
 }
 
-/* ---- classification ------------------------------------------------------------------------------------------------------ */
+/* ---- classification ------------------------------------------------------------------------------------ */
 
-/* sensitivity[i]: the highest at a false positive rate of at most i / (ROC_POINTS - 1). order: cases by falling probability; weight[case]:
- * how often it counts. Cases of equal probability come in together. */
-static void roc_curve(double sensitivity[ROC_POINTS], const int *label, const double *probability, const int *order, const int *weight, int n)
+/* sensitivity[i]: the highest at a false positive rate of at most i / (ROC_POINTS - 1). order: cases by
+ * falling probability; weight[case]: how often it counts. Cases of equal probability come in together. */
+static void roc_curve(double sensitivity[ROC_POINTS], const int *label, const double *probability,
+                      const int *order, const int *weight, int n)
 {
     int positives = 0, negatives = 0, tp = 0, fp = 0, point = 0;
     for (int i = 0; i < n; i++) *(label[i] ? &positives : &negatives) += weight[i];
@@ -264,9 +279,11 @@ static void roc_curve(double sensitivity[ROC_POINTS], const int *label, const do
     for (int i = 0; i < n;) {
         int before = tp;
         double value = probability[order[i]];
-        for (; i < n && probability[order[i]] == value; i++) *(label[order[i]] ? &tp : &fp) += weight[order[i]];
+        for (; i < n && probability[order[i]] == value; i++)
+            *(label[order[i]] ? &tp : &fp) += weight[order[i]];
         /* Below this group's false positive rate, the sensitivity before it is the highest. */
-        while (point < ROC_POINTS && (int64_t)point * negatives < (int64_t)fp * (ROC_POINTS - 1)) sensitivity[point++] = (double)before / positives;
+        while (point < ROC_POINTS && (int64_t)point * negatives < (int64_t)fp * (ROC_POINTS - 1))
+            sensitivity[point++] = (double)before / positives;
     }
 }
 
@@ -314,10 +331,12 @@ void roc_free(struct roc *r)
     free(r->tpr);
 }
 
-int results_roc(struct roc *r, const int *label, const double *probability, int n, int resamples, uint64_t seed)
+int results_roc(struct roc *r, const int *label, const double *probability, int n, int resamples,
+                uint64_t seed)
 {
     struct ranked *rank = malloc(((size_t)n + 1) * sizeof *rank);
-    int *order = malloc(((size_t)n + 1) * sizeof *order), *weight = malloc(((size_t)n + 1) * sizeof *weight), used = 0;
+    int *order = malloc(((size_t)n + 1) * sizeof *order), *weight = malloc(((size_t)n + 1) * sizeof *weight),
+        used = 0;
     double *drawn = malloc(((size_t)ROC_POINTS * (size_t)resamples + 1) * sizeof *drawn), one[ROC_POINTS];
     int status = rank && order && weight && drawn ? 0 : -1;
     *r = (struct roc){NULL};
@@ -368,7 +387,8 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     stats_clopper_pearson(arm->accuracy_exact, arm->c.tp + arm->c.tn, n, 0.95);
     stats_clopper_pearson(arm->sensitivity_exact, arm->c.tp, arm->c.positives, 0.95);
     stats_clopper_pearson(arm->specificity_exact, arm->c.tn, n - arm->c.positives, 0.95);
-    failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, RESAMPLES, s->seed, 0.95);
+    failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, RESAMPLES,
+                                  s->seed, 0.95);
     failed |= stats_hosmer_lemeshow(&arm->hosmer, label, arm->probability, n, 10);
     for (int k = 0; k < t->seeds; k++) arm->seed_auc[k] = stats_auc(label, t->run[a][k].value, n);
     arm->seed_sd = t->seeds > 1 ? stats_sd(arm->seed_auc, t->seeds) : NAN;
@@ -377,7 +397,8 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     arm->validation = room(t->validated);
     for (int k = 0; k < t->validated; k++) {
         arm->validation[k] = 0;
-        for (int seed = 0; seed < t->seeds; seed++) arm->validation[k] += t->run[a][seed].validation[k] / t->seeds;
+        for (int seed = 0; seed < t->seeds; seed++)
+            arm->validation[k] += t->run[a][seed].validation[k] / t->seeds;
     }
     arm->piped = t->run[a][0].piped != NULL;
     if (arm->piped) {
@@ -389,7 +410,8 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
 }
 
 /* Decisions of two arms at 0.5 over all cases, and over those of each class. */
-static void compare_shares(struct mcnemar m[SHARES], const int *label, const double *a, const double *b, int n)
+static void compare_shares(struct mcnemar m[SHARES], const int *label, const double *a, const double *b,
+                           int n)
 {
     const double *const p[2] = {a, b};
     int *right[2];
@@ -414,15 +436,20 @@ static int class_results_make(struct class_results *r, const struct study *s, st
     r->validation_label = malloc(((size_t)t->validated + 1) * sizeof *r->validation_label);
     if (!r->validation_label) return error_set(e, "out of memory for %d cases", t->validated);
     for (int i = 0; i < s->dataset.cases; i++)
-        if (s->item[i].role == STUDY_VALIDATION && s->dataset.item[i].target >= 0) r->validation_label[r->validations++] = s->dataset.item[i].target == 1;
-    for (int a = 0; a < t->arms; a++) status |= classify_arm(&r->arm[a], s, r->label, a) || calibration_make(&r->arm[a], r, s) ? -1 : 0;
+        if (s->item[i].role == STUDY_VALIDATION && s->dataset.item[i].target >= 0)
+            r->validation_label[r->validations++] = s->dataset.item[i].target == 1;
+    for (int a = 0; a < t->arms; a++)
+        status |= classify_arm(&r->arm[a], s, r->label, a) || calibration_make(&r->arm[a], r, s) ? -1 : 0;
     status |= baselines_make(r, s);
     r->pairs = list_pairs(r->pair, t->arms);
-    for (int i = 0; i < r->pairs; i++) status |= compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, r->label, s->auc_margin);
+    for (int i = 0; i < r->pairs; i++)
+        status |=
+            compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, r->label, s->auc_margin);
     adjust_pairs(r->pair, r->pairs);
     const struct delong *d = &r->pair[0].delong;
     r->one_sided = d->se > 0 ? stats_normal_cdf(d->z) : NAN;
-    compare_shares(r->mcnemar, r->label, r->arm[ARM_FEDERATED].probability, r->arm[ARM_CENTRALISED].probability, n);
+    compare_shares(r->mcnemar, r->label, r->arm[ARM_FEDERATED].probability,
+                   r->arm[ARM_CENTRALISED].probability, n);
     return status ? error_set(e, "out of memory for the tests of %d cases", n) : 0;
 }
 

@@ -1,7 +1,7 @@
 /* study_results.h - what the study found: each arm with its uncertainty, arms against each other.
  *
- * Per case, the Dice of an arm is the mean over seeds (what a training of this kind gives on average), the probability
- * is the mean over seeds (the ensemble). NaN where undefined. All intervals 95 % unless said.
+ * Per case, the Dice of an arm is the mean over seeds (what a training of this kind gives on average), the
+ * probability is the mean over seeds (the ensemble). NaN where undefined. All intervals 95 % unless said.
  */
 #ifndef APPS_STUDY_STUDY_RESULTS_H
 #define APPS_STUDY_STUDY_RESULTS_H
@@ -32,7 +32,8 @@ struct arm_dice {
     double mean, sd, median, ci[2];
     double seed_mean[STUDY_SEEDS_MAX], seed_sd;
     double hd95, penalised; /* mm: means over the cases with a distance; over all, misses as the diagonal */
-    int missed, distances;  /* labels of all cases and seeds of which one mask was empty, of those with any mask */
+    int missed,
+        distances; /* labels of all cases and seeds of which one mask was empty, of those with any mask */
     struct lesions lesions; /* of all test cases and seeds together */
     struct groups by;
 };
@@ -41,13 +42,14 @@ struct segment_results {
     struct arm_dice arm[STUDY_ARMS_MAX];
     struct comparison pair[PAIRS_MAX]; /* Dice; [0]: federated - centralised */
     int pairs;
-    struct comparison distance, found; /* federated - centralised: minus the penalised distance, share of lesions found */
+    struct comparison distance,
+        found; /* federated - centralised: minus the penalised distance, share of lesions found */
     double *reference_ml, *volume_ml[ARMS_MAIN];
     struct bland_altman volume[ARMS_MAIN]; /* predicted - reference, ml */
 };
 
-/* Empirical curve: points in order, from (0, 0) to (1, 1); and a pointwise bootstrap band at ROC_POINTS false positive
- * rates i / (ROC_POINTS - 1). */
+/* Empirical curve: points in order, from (0, 0) to (1, 1); and a pointwise bootstrap band at ROC_POINTS false
+ * positive rates i / (ROC_POINTS - 1). */
 enum { ROC_POINTS = 51 };
 struct roc {
     double *fpr, *tpr;    /* [points] */
@@ -64,7 +66,13 @@ struct operating_point {
 enum { POINTS = 3 };
 
 /* Another model of the same test cases. */
-enum { BASELINE_VOLUME, BASELINE_CLINICAL, BASELINE_TREES, BASELINE_LATE, BASELINES = BASELINE_LATE + ARMS_MAIN };
+enum {
+    BASELINE_VOLUME,
+    BASELINE_CLINICAL,
+    BASELINE_TREES,
+    BASELINE_LATE,
+    BASELINES = BASELINE_LATE + ARMS_MAIN
+};
 struct baseline {
     int present;
     const char *name;
@@ -121,7 +129,8 @@ void results_free(struct results *r);
 /* Sentences of the main comparisons, one text for each task that is present. */
 void results_headline(struct text *t, const struct study *s, const struct results *r, int classify);
 /* Curve and band of `resamples`. -1 when memory is out; free with roc_free. */
-int results_roc(struct roc *r, const int *label, const double *probability, int n, int resamples, uint64_t seed);
+int results_roc(struct roc *r, const int *label, const double *probability, int n, int resamples,
+                uint64_t seed);
 void roc_free(struct roc *r);
 /* Net benefit of treating where probability >= threshold (Vickers & Elkin 2006). */
 double results_net_benefit(const int *label, const double *probability, int n, double threshold);

@@ -1,4 +1,5 @@
-/* study_segment.c - segmentation: the plan from the training cases, every arm and seed trained, the test cases predicted. */
+/* study_segment.c - segmentation: the plan from the training cases, every arm and seed trained, the test
+ * cases predicted. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,9 +17,10 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/pool.h"
 
-/* ---- plan -------------------------------------------------------------------------------------------------------------- */
+/* ---- plan ---------------------------------------------------------------------------------------------- */
 
-/* nnU-Net's planner at a budget that shrinks until the patch is small enough; a budget that nothing fits into ends the search. */
+/* nnU-Net's planner at a budget that shrinks until the patch is small enough; a budget that nothing fits into
+ * ends the search. */
 static int plan_small(struct study *s, const struct fingerprint *f, struct error *e)
 {
     const struct study_sizes *z = &s->sizes;
@@ -72,21 +74,25 @@ static int make_plan(struct study *s, const int *training, struct error *e)
     return study_path(path, sizeof path, s, "runs", "plans.json", e) ? -1 : plans_write(&s->plans, path, e);
 }
 
-/* ---- test cases ---------------------------------------------------------------------------------------------------------- */
+/* ---- test cases ---------------------------------------------------------------------------------------- */
 
 /* Maps of training cases lie beside the weights: they are no result, the classifier learns from them. */
-static int predicted_path(char *path, size_t size, const struct study *s, int arm, int seed, int item, struct error *e)
+static int predicted_path(char *path, size_t size, const struct study *s, int arm, int seed, int item,
+                          struct error *e)
 {
     char file[80], folder[200], name[ID_MAX + 24];
     int tested = s->item[item].role == STUDY_TEST || s->item[item].role == STUDY_EXTERNAL;
     study_arm_file(file, s, arm);
-    snprintf(folder, sizeof folder, tested ? "predictions/segmentation/%s_seed_%d" : "runs/segmentation/%s_seed_%d/training_cases", file, seed + 1);
+    snprintf(folder, sizeof folder,
+             tested ? "predictions/segmentation/%s_seed_%d" : "runs/segmentation/%s_seed_%d/training_cases",
+             file, seed + 1);
     snprintf(name, sizeof name, "%s%s", s->dataset.item[item].id, s->dataset.file_ending);
     return study_path(path, size, s, folder, name, e);
 }
 
-/* All foreground of a prediction in ml, the mean Dice, lesions, and 95th percentile distances: the mean of the finite ones, the mean with the
- * image's diagonal where one mask is empty, and how often that was. external: counts and sums are of the test alone. */
+/* All foreground of a prediction in ml, the mean Dice, lesions, and 95th percentile distances: the mean of
+ * the finite ones, the mean with the image's diagonal where one mask is empty, and how often that was.
+ * external: counts and sums are of the test alone. */
 static void keep_case(struct study_run *r, int k, const struct evaluation *ev, int external)
 {
     const struct case_metrics *c = &ev->item[ev->cases - 1];
@@ -127,15 +133,16 @@ static uint8_t *read_map(const struct study *s, const char *path, struct error *
 }
 
 /* seg NULL: the case was predicted before the study was resumed. */
-static int test_case(struct study *s, struct segmenter *seg, struct evaluation *ev, struct study_run *r, int arm, int seed, int k,
-                     struct error *e)
+static int test_case(struct study *s, struct segmenter *seg, struct evaluation *ev, struct study_run *r,
+                     int arm, int seed, int k, struct error *e)
 {
     int item = s->segment.test[k], size[3];
     char path[1300], reference_path[1300];
     struct sample raw;
     uint8_t *label = NULL;
     if (predicted_path(path, sizeof path, s, arm, seed, item, e) ||
-        dataset_label_path(reference_path, sizeof reference_path, &s->dataset, item, e) || dataset_load(&raw, &s->dataset, item, e))
+        dataset_label_path(reference_path, sizeof reference_path, &s->dataset, item, e) ||
+        dataset_load(&raw, &s->dataset, item, e))
         return -1;
     double spacing[3];
     memcpy(size, raw.size, sizeof size);
@@ -146,7 +153,9 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
     if (!status) memcpy(reference, raw.label, voxels);
     if (!status && seg) status = segmenter_run(seg, &raw, path, NULL, NULL, &label, e);
     if (!status && !seg) status = (label = read_map(s, path, e)) ? 0 : -1;
-    if (!status) status = evaluation_add(ev, s->dataset.item[item].id, reference_path, path, reference, label, size, spacing, e);
+    if (!status)
+        status = evaluation_add(ev, s->dataset.item[item].id, reference_path, path, reference, label, size,
+                                spacing, e);
     if (!status) keep_case(r, k, ev, k >= s->segment.tests);
     free(label);
     free(reference);
@@ -154,7 +163,8 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
     return status;
 }
 
-/* The training cases of an arm that have a class, once more: where its classifier will have to look. Without mirrors, which change little. */
+/* The training cases of an arm that have a class, once more: where its classifier will have to look. Without
+ * mirrors, which change little. */
 static int predict_training(struct study *s, struct segmenter *seg, int arm, int seed, struct error *e)
 {
     int n = s->dataset.cases, status = 0;
@@ -165,7 +175,8 @@ static int predict_training(struct study *s, struct segmenter *seg, int arm, int
         struct sample raw;
         progress_update(&bar, i, n, s->dataset.item[i].id);
         if (!study_trains_classifier(s, arm, i)) continue;
-        if (predicted_path(path, sizeof path, s, arm, seed, i, e) || dataset_load(&raw, &s->dataset, i, e)) return -1;
+        if (predicted_path(path, sizeof path, s, arm, seed, i, e) || dataset_load(&raw, &s->dataset, i, e))
+            return -1;
         status = segmenter_run(seg, &raw, path, NULL, NULL, NULL, e);
         sample_free(&raw);
     }
@@ -194,14 +205,16 @@ static int test_cases(struct study *s, struct segmenter *seg, int arm, int seed,
     return status;
 }
 
-/* What the predictions of an arm depend on, kept beside its weights when they are complete: a resumed study reads them instead. */
-static int tested_path(char *path, size_t size, char text[120], const struct study *s, int arm, int seed, struct error *e)
+/* What the predictions of an arm depend on, kept beside its weights when they are complete: a resumed study
+ * reads them instead. */
+static int tested_path(char *path, size_t size, char text[120], const struct study *s, int arm, int seed,
+                       struct error *e)
 {
     char file[80], folder[140];
     study_arm_file(file, s, arm);
     snprintf(folder, sizeof folder, "runs/segmentation/%s_seed_%d", file, seed + 1);
-    snprintf(text, 120, "weights %016" PRIx64 ", step %.9g, mirror %d, training cases %d\n", s->segment.run[arm][seed].hash, s->sizes.step, s->sizes.mirror,
-             s->classify.present);
+    snprintf(text, 120, "weights %016" PRIx64 ", step %.9g, mirror %d, training cases %d\n",
+             s->segment.run[arm][seed].hash, s->sizes.step, s->sizes.mirror, s->classify.present);
     return study_path(path, size, s, folder, "tested.txt", e);
 }
 
@@ -218,7 +231,8 @@ static int was_tested(const struct study *s, const char *path, const char *text)
 
 static int test_arm(struct study *s, struct model *m, int arm, int seed, struct error *e)
 {
-    struct segmenter seg = {.plan = s->plan, .dataset = &s->dataset, .bf16 = s->sizes.bf16, .sliding = {.step = s->sizes.step}};
+    struct segmenter seg = {
+        .plan = s->plan, .dataset = &s->dataset, .bf16 = s->sizes.bf16, .sliding = {.step = s->sizes.step}};
     char path[1300], text[120];
     double start = clock_seconds();
     if (tested_path(path, sizeof path, text, s, arm, seed, e)) return -1;
@@ -244,7 +258,7 @@ uint8_t *segment_predicted(const struct study *s, int arm, int seed, int item, s
     return predicted_path(path, sizeof path, s, arm, seed, item, e) ? NULL : read_map(s, path, e);
 }
 
-/* ---- the task ----------------------------------------------------------------------------------------------------------- */
+/* ---- the task ------------------------------------------------------------------------------------------ */
 
 static void print_arm(const struct study *s, int arm, int seed)
 {
@@ -256,12 +270,13 @@ static void print_arm(const struct study *s, int arm, int seed)
     for (int k = 0; k < s->segment.tests; k++)
         if (isfinite(r->value[k])) sum += r->value[k], n++;
     study_arm_name(name, s, arm);
-    console("segmentation    %-24s seed %d  test Dice %.3f  trained %.1f s  tested %.1f s\n", name, seed + 1, n ? sum / n : NAN, r->seconds,
-           r->test_seconds);
+    console("segmentation    %-24s seed %d  test Dice %.3f  trained %.1f s  tested %.1f s\n", name, seed + 1,
+            n ? sum / n : NAN, r->seconds, r->test_seconds);
     fflush(stdout);
 }
 
-static int run_arms(struct study *s, const struct learner_data *train, const struct learner_data *validation, struct error *e)
+static int run_arms(struct study *s, const struct learner_data *train, const struct learner_data *validation,
+                    struct error *e)
 {
     struct study_task *t = &s->segment;
     t->began = clock_seconds();
@@ -283,9 +298,12 @@ void segment_print(const struct study *s)
     const struct study_task *t = &s->segment;
     const int *p = s->plan->patch;
     if (s->quiet) return;
-    printf("segmentation: U-Net of %d stages, %d features first, patch %d x %d x %d, batch %d; %d training, %d validation, %d test cases\n",
-           s->plan->stages, s->plan->features[0], p[0], p[1], p[2], t->options.batch, t->trained, t->validated, t->tests);
-    printf("  %d arms, %d seed%s, %d rounds of %d steps at each site\n", t->arms, t->seeds, t->seeds > 1 ? "s" : "", t->options.epochs, t->options.iterations);
+    printf(
+        "segmentation: U-Net of %d stages, %d features first, patch %d x %d x %d, batch %d; %d training, %d validation, %d test cases\n",
+        s->plan->stages, s->plan->features[0], p[0], p[1], p[2], t->options.batch, t->trained, t->validated,
+        t->tests);
+    printf("  %d arms, %d seed%s, %d rounds of %d steps at each site\n", t->arms, t->seeds,
+           t->seeds > 1 ? "s" : "", t->options.epochs, t->options.iterations);
 }
 
 int segment_run(struct study *s, struct error *e)
@@ -309,13 +327,19 @@ int segment_run(struct study *s, struct error *e)
         for (int k = 0; !status && k < s->sites; k++) {
             int cases = 0;
             for (int i = 0; i < n; i++) cases += training[i] && s->item[i].site == k;
-            if (!cases) status = error_set(e, "%s: site %s has no training case with a label map", s->data, s->site_name[k]);
+            if (!cases)
+                status = error_set(e, "%s: site %s has no training case with a label map", s->data,
+                                   s->site_name[k]);
         }
         if (!status) status = make_plan(s, training, e);
         s->dataset.cache = s->sizes.cache ? s->out : NULL;
         struct progress bar = progress_begin("prepare cases", s->quiet);
-        if (!status) status = learner_data_load(&train, &s->dataset, &t->options, s->plan, role, STUDY_TRAIN, s->pool, progress_callback, &bar, e);
-        if (!status) status = learner_data_load(&validation, &s->dataset, &t->options, s->plan, role, STUDY_VALIDATION, s->pool, progress_callback, &bar, e);
+        if (!status)
+            status = learner_data_load(&train, &s->dataset, &t->options, s->plan, role, STUDY_TRAIN, s->pool,
+                                       progress_callback, &bar, e);
+        if (!status)
+            status = learner_data_load(&validation, &s->dataset, &t->options, s->plan, role, STUDY_VALIDATION,
+                                       s->pool, progress_callback, &bar, e);
         progress_end(&bar);
         t->case_bytes = train.store.bytes + validation.store.bytes;
         if (!status) segment_print(s);

@@ -14,7 +14,7 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
-/* ---- report.json ---------------------------------------------------------------------------------------------------------- */
+/* ---- report.json --------------------------------------------------------------------------------------- */
 
 static void add_pair(struct json *j, const char *key, double low, double high)
 {
@@ -27,7 +27,9 @@ static void add_pair(struct json *j, const char *key, double low, double high)
 static void add_random(struct json *j, const struct comparison *c, const char *method)
 {
     struct json *o = json_add_object(j, "patients_and_seeds_random");
-    json_add_text(o, "name", c->seeds > 1 ? method : "one seed: cases alone are random, and nothing is said of other seeds");
+    json_add_text(o, "name",
+                  c->seeds > 1 ? method
+                               : "one seed: cases alone are random, and nothing is said of other seeds");
     json_add_int(o, "seeds", c->seeds);
     json_add_number(o, "difference", c->random.difference);
     add_pair(o, "ci", c->random.ci[0], c->random.ci[1]);
@@ -47,7 +49,9 @@ static void add_random(struct json *j, const struct comparison *c, const char *m
     json_add_bool(n, "shown", c->noninferior);
     json_add_text(n, "not_claimed_because", c->no_claim ? c->no_claim : "");
     struct json *q = json_add_object(j, "equivalence");
-    json_add_text(q, "name", "two one-sided tests; equivalent: p below 0.05, power of 0.8 or more, several seeds, 20 patients, arms that do better than nothing");
+    json_add_text(
+        q, "name",
+        "two one-sided tests; equivalent: p below 0.05, power of 0.8 or more, several seeds, 20 patients, arms that do better than nothing");
     json_add_number(q, "margin", c->margin);
     json_add_number(q, "difference", c->equal.difference);
     add_pair(q, "ci_90", c->equal.ci[0], c->equal.ci[1]);
@@ -61,7 +65,8 @@ static void add_random(struct json *j, const struct comparison *c, const char *m
     json_add_number(p, "noninferiority_if_equal", c->power_worse);
 }
 
-static void add_pairs(struct json *j, const struct study *s, const struct comparison *pair, int n, const char *test)
+static void add_pairs(struct json *j, const struct study *s, const struct comparison *pair, int n,
+                      const char *test)
 {
     struct json *list = json_add_array(j, "comparisons");
     for (int i = 0; i < n; i++) {
@@ -141,10 +146,11 @@ static void add_bland_altman(struct json *j, const struct bland_altman *b)
 }
 
 /* A value of every arm of one kind, as a list by institution. */
-#define ADD_EACH(j, key, s, others, expression)                                                                      \
-    do {                                                                                                             \
-        struct json *list_ = json_add_array(j, key);                                                                 \
-        for (int arm = next_each(s, -1, others); arm >= 0; arm = next_each(s, arm, others)) json_add_number(list_, NULL, expression); \
+#define ADD_EACH(j, key, s, others, expression)                                                              \
+    do {                                                                                                     \
+        struct json *list_ = json_add_array(j, key);                                                         \
+        for (int arm = next_each(s, -1, others); arm >= 0; arm = next_each(s, arm, others))                  \
+            json_add_number(list_, NULL, expression);                                                        \
     } while (0)
 
 static void add_site_names(struct json *j, const struct study *s)
@@ -153,7 +159,8 @@ static void add_site_names(struct json *j, const struct study *s)
     for (int k = 0; k < s->sites; k++) json_add_text(list, NULL, s->site_name[k]);
 }
 
-static void add_segment_each(struct json *arms, const char *key, const struct study *s, const struct segment_results *r, int others)
+static void add_segment_each(struct json *arms, const char *key, const struct study *s,
+                             const struct segment_results *r, int others)
 {
     if (next_each(s, -1, others) < 0) return;
     struct json *o = json_add_object(arms, key);
@@ -204,7 +211,9 @@ static void add_segment(struct json *root, const struct study *s, const struct r
     add_segment_each(arms, "leave_one_out", s, r, 1);
     add_headline(j, s, all, 0);
     struct json *w = json_add_object(j, "wilcoxon");
-    json_add_text(w, "name", "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt; conditional on the trained models");
+    json_add_text(
+        w, "name",
+        "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt; conditional on the trained models");
     json_add_number(w, "statistic", c->wilcoxon.statistic);
     json_add_number(w, "p", c->wilcoxon.p);
     json_add_int(w, "n", c->wilcoxon.n);
@@ -274,7 +283,8 @@ static void add_class_arm(struct json *o, const struct study *s, const struct ar
     json_add_number(p, "specificity", a->c_piped.specificity);
 }
 
-static void add_class_each(struct json *arms, const char *key, const struct study *s, const struct class_results *r, int others)
+static void add_class_each(struct json *arms, const char *key, const struct study *s,
+                           const struct class_results *r, int others)
 {
     if (next_each(s, -1, others) < 0) return;
     struct json *o = json_add_object(arms, key);
@@ -305,7 +315,8 @@ static void add_classify(struct json *root, const struct study *s, const struct 
     struct json *j = json_add_object(root, "classification"), *arms = json_add_object(j, "arms");
     add_class_each(arms, "local", s, r, 0);
     for (int a = 0; a < s->arms; a++)
-        if (!s->arm[a].design->each) add_class_arm(json_add_object(arms, s->arm[a].design->name), s, &r->arm[a]);
+        if (!s->arm[a].design->each)
+            add_class_arm(json_add_object(arms, s->arm[a].design->name), s, &r->arm[a]);
     add_class_each(arms, "leave_one_out", s, r, 1);
     add_headline(j, s, all, 1);
     struct json *baselines = json_add_array(j, "baselines");
@@ -317,19 +328,22 @@ static void add_classify(struct json *root, const struct study *s, const struct 
         json_add_number(one, "auc", b->c.auc);
         add_pair(one, "auc_ci", b->c.auc_ci[0], b->c.auc_ci[1]);
         for (int arm = 0; arm < ARMS_MAIN; arm++) {
-            json_add_number(one, arm ? "centralised_less_this" : "federated_less_this", b->against[arm].difference);
+            json_add_number(one, arm ? "centralised_less_this" : "federated_less_this",
+                            b->against[arm].difference);
             json_add_number(one, arm ? "centralised_p" : "federated_p", b->against[arm].p);
         }
     }
     struct json *o = json_add_object(j, "delong");
-    json_add_text(o, "name", "DeLong, paired, federated - centralised, two-sided; conditional on the trained models");
+    json_add_text(o, "name",
+                  "DeLong, paired, federated - centralised, two-sided; conditional on the trained models");
     json_add_number(o, "difference", d->difference);
     json_add_number(o, "se", d->se);
     json_add_number(o, "z", d->z);
     json_add_number(o, "p", d->p);
     add_pair(o, "ci", d->ci[0], d->ci[1]);
     json_add_number(o, "p_one_sided_federated_less", r->one_sided);
-    add_random(j, &r->pair[0], "Obuchowski and Rockette, random patients and seeds, Hillis's degrees of freedom");
+    add_random(j, &r->pair[0],
+               "Obuchowski and Rockette, random patients and seeds, Hillis's degrees of freedom");
     struct json *m = json_add_object(j, "mcnemar");
     json_add_text(m, "name", "McNemar, exact, two-sided, threshold 0.5; b, c, p: of accuracy");
     add_mcnemar(m, &r->mcnemar[SHARE_ACCURACY]);
@@ -356,7 +370,8 @@ static void add_sites(struct json *root, const struct study *s)
             struct json *channels = json_add_array(o, z ? "emd_normalised" : "emd_raw");
             for (int c = 0; c < s->dataset.channels; c++) {
                 struct json *row = json_add_array(channels, NULL);
-                for (int other = 0; other < s->sites; other++) json_add_number(row, NULL, study_shift(s, k, other, c, z));
+                for (int other = 0; other < s->sites; other++)
+                    json_add_number(row, NULL, study_shift(s, k, other, c, z));
             }
         }
     }
@@ -409,7 +424,7 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     return status;
 }
 
-/* ---- CSVs ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- CSVs ---------------------------------------------------------------------------------------------- */
 
 static struct file_out *table(const struct study *s, const char *name, struct error *e)
 {
@@ -466,9 +481,12 @@ static int write_cases(const struct study *s, const struct results *r, struct er
         file_printf(f, ",%s,", role_name[c->role]);
         if (s->dataset.item[i].target >= 0) file_printf(f, "%d", s->dataset.item[i].target);
         put_value(f, c->volume_ml);
-        for (int a = 0; s->segment.present && a < s->arms; a++) put_value(f, seg < 0 ? NAN : r->segment.arm[a].value[seg]);
-        for (int a = 0; s->segment.present && a < ARMS_MAIN; a++) put_value(f, seg < 0 ? NAN : r->segment.volume_ml[a][seg]);
-        for (int a = 0; s->classify.present && a < s->arms; a++) put_value(f, cls < 0 ? NAN : r->classify.arm[a].probability[cls]);
+        for (int a = 0; s->segment.present && a < s->arms; a++)
+            put_value(f, seg < 0 ? NAN : r->segment.arm[a].value[seg]);
+        for (int a = 0; s->segment.present && a < ARMS_MAIN; a++)
+            put_value(f, seg < 0 ? NAN : r->segment.volume_ml[a][seg]);
+        for (int a = 0; s->classify.present && a < s->arms; a++)
+            put_value(f, cls < 0 ? NAN : r->classify.arm[a].probability[cls]);
         file_printf(f, "\n");
     }
     return file_commit(f, e);
@@ -484,15 +502,19 @@ static int write_sites(const struct study *s, const struct results *r, struct er
     file_printf(f, "\n");
     for (int k = 0; k < s->sites; k++) {
         put_name(f, s->site_name[k]);
-        file_printf(f, ",%d,%d,%d", study_count(s, k, STUDY_TRAIN, -1), study_count(s, k, STUDY_VALIDATION, -1), study_count(s, k, STUDY_TEST, -1));
-        for (int a = 0; s->segment.present && a < s->arms; a++) put_value(f, r->segment.arm[a].by.site[k].value);
-        for (int a = 0; s->classify.present && a < s->arms; a++) put_value(f, r->classify.arm[a].by.site[k].value);
+        file_printf(f, ",%d,%d,%d", study_count(s, k, STUDY_TRAIN, -1),
+                    study_count(s, k, STUDY_VALIDATION, -1), study_count(s, k, STUDY_TEST, -1));
+        for (int a = 0; s->segment.present && a < s->arms; a++)
+            put_value(f, r->segment.arm[a].by.site[k].value);
+        for (int a = 0; s->classify.present && a < s->arms; a++)
+            put_value(f, r->classify.arm[a].by.site[k].value);
         file_printf(f, "\n");
     }
     return file_commit(f, e);
 }
 
-static void put_rounds(struct file_out *f, const struct study *s, const struct study_task *t, const char *task)
+static void put_rounds(struct file_out *f, const struct study *s, const struct study_task *t,
+                       const char *task)
 {
     for (int a = 0; t->present && a < t->arms; a++)
         for (int k = 0; k < t->seeds; k++)
@@ -503,7 +525,9 @@ static void put_rounds(struct file_out *f, const struct study *s, const struct s
                 file_printf(f, "%s,", task);
                 put_name(f, arm);
                 file_printf(f, ",%d,%d,", k + 1, r->round + 1);
-                put_name(f, r->site < 0 ? "all" : s->site_name[arm_site(s, a, r->site)]); /* federated arms alone have rows of sites */
+                put_name(f, r->site < 0 ? "all"
+                                        : s->site_name[arm_site(
+                                              s, a, r->site)]); /* federated arms alone have rows of sites */
                 put_value(f, r->examples);
                 put_value(f, r->loss);
                 put_value(f, r->validation_loss);
@@ -533,7 +557,9 @@ static int write_probabilities(const struct study *s, const struct results *r, s
         char file[80], name[100], path[1300];
         study_arm_file(file, s, a);
         snprintf(name, sizeof name, "%s.csv", file);
-        struct file_out *f = study_path(path, sizeof path, s, "predictions/classification", name, e) ? NULL : file_create(path, e);
+        struct file_out *f = study_path(path, sizeof path, s, "predictions/classification", name, e)
+                                 ? NULL
+                                 : file_create(path, e);
         if (!f) return -1;
         file_printf(f, "case,label,probability\n");
         for (int k = 0; k < t->tests; k++) {
@@ -547,5 +573,7 @@ static int write_probabilities(const struct study *s, const struct results *r, s
 
 int tables_csv(const struct study *s, const struct results *r, struct error *e)
 {
-    return write_cases(s, r, e) || write_sites(s, r, e) || write_rounds(s, e) || write_probabilities(s, r, e) ? -1 : 0;
+    return write_cases(s, r, e) || write_sites(s, r, e) || write_rounds(s, e) || write_probabilities(s, r, e)
+               ? -1
+               : 0;
 }

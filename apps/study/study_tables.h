@@ -1,5 +1,5 @@
-/* study_tables.h - the study's results for machines: report.json (keys: docs/study.md), cases.csv, sites.csv, rounds.csv and
- * predictions/classification/ARM.csv. */
+/* study_tables.h - the study's results for machines: report.json (keys: docs/study.md), cases.csv, sites.csv,
+ * rounds.csv and predictions/classification/ARM.csv. */
 #ifndef APPS_STUDY_STUDY_TABLES_H
 #define APPS_STUDY_STUDY_TABLES_H
 

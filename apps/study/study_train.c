@@ -11,14 +11,15 @@
 #include "nn/infer/sliding.h"
 #include "tensor/base/clock.h"
 
-int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name, struct error *e)
+int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,
+               struct error *e)
 {
     char dir[1300];
     if (file_join(dir, sizeof dir, s->out, folder, e) || file_mkdirs(dir, e)) return -1;
     return file_join(path, size, dir, name, e);
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------------------------- */
+/* ---- tasks --------------------------------------------------------------------------------------------- */
 
 static double *values(int n)
 {
@@ -46,7 +47,8 @@ int study_task_begin(struct study *s, struct study_task *t, const int *usable, i
         for (int k = 0; k < seeds; k++) {
             struct study_run *r = &t->run[a][k];
             double **const member[] = {&r->value, &r->volume, &r->hd95, &r->penalised, &r->found};
-            for (size_t m = 0; m < sizeof member / sizeof *member; m++) ready &= (*member[m] = values(t->tests + t->externals)) != NULL;
+            for (size_t m = 0; m < sizeof member / sizeof *member; m++)
+                ready &= (*member[m] = values(t->tests + t->externals)) != NULL;
         }
     return t->test && ready ? 0 : error_set(e, "out of memory for %d test cases", t->tests);
 }
@@ -68,7 +70,7 @@ void study_task_free(struct study_task *t)
     free(t->test);
 }
 
-/* ---- training ---------------------------------------------------------------------------------------------------------- */
+/* ---- training ------------------------------------------------------------------------------------------ */
 
 /* Client of the arm that has each case of a store. */
 static void group_cases(int *group, const struct study *s, const struct learner_data *d, int arm)
@@ -86,7 +88,9 @@ static void on_step(void *arg, double done, double of, double loss)
     progress_update(arg, done, of, note);
 }
 
-static int train_clients(struct federate_result *r, struct federate_options *f, const struct study *s, int arm, const struct learner_data *train, const struct learner_data *validation, const char *title, struct error *e)
+static int train_clients(struct federate_result *r, struct federate_options *f, const struct study *s,
+                         int arm, const struct learner_data *train, const struct learner_data *validation,
+                         const char *title, struct error *e)
 {
     int most = train->store.cases > validation->store.cases ? train->store.cases : validation->store.cases;
     int *group = malloc(((size_t)most + 1) * sizeof *group);
@@ -133,7 +137,8 @@ static void keep_records(struct study_run *run, struct federate_result *r)
     }
 }
 
-/* Seconds of a step on free cores: processor time by threads, which other programs hardly change. The least of up to five steps within five seconds. */
+/* Seconds of a step on free cores: processor time by threads, which other programs hardly change. The least
+ * of up to five steps within five seconds. */
 static double time_steps(struct learner *l, int threads)
 {
     double start = clock_cpu_seconds(), least = INFINITY;
@@ -145,7 +150,8 @@ static double time_steps(struct learner *l, int threads)
     return least;
 }
 
-static int measure_step(struct study *s, struct study_task *t, const struct plan *p, const struct learner_data *train, struct error *e)
+static int measure_step(struct study *s, struct study_task *t, const struct plan *p,
+                        const struct learner_data *train, struct error *e)
 {
     struct learner l;
     struct model *m = learner_model(&t->options, p);
@@ -164,7 +170,8 @@ static int measure_step(struct study *s, struct study_task *t, const struct plan
     return 0;
 }
 
-/* Forward passes of the test, in training steps (a pass is a third of a step on one patch), and those over training cases for the classifier. */
+/* Forward passes of the test, in training steps (a pass is a third of a step on one patch), and those over
+ * training cases for the classifier. */
 static double test_steps(const struct study *s, const struct study_task *t, const struct plan *p)
 {
     enum { STARTS = 4096 };
@@ -203,12 +210,15 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     int moments = t->options.optimizer->moments;
     s->expected_seconds += seconds;
     if (memory > s->expected_bytes) s->expected_bytes = memory;
-    s->expected_disk += (double)t->seeds * (3.0 * t->arms + (double)moments * states) * (double)t->parameters * sizeof(float);
+    s->expected_disk +=
+        (double)t->seeds * (3.0 * t->arms + (double)moments * states) * (double)t->parameters * sizeof(float);
     if (s->quiet || known) return 0;
     char time[32];
     progress_time(time, seconds);
-    printf("  %.2f M parameters; a step: %.1f GFLOP, %.1f MB, %.3g s; %.0f steps in all arms and seeds, and the test: about %s; %.2f GB with the cases\n",
-           (double)t->parameters * 1e-6, 3 * t->flops * 1e-9, (double)t->step_bytes * 1e-6, t->step_seconds, steps, time, memory * 1e-9);
+    printf(
+        "  %.2f M parameters; a step: %.1f GFLOP, %.1f MB, %.3g s; %.0f steps in all arms and seeds, and the test: about %s; %.2f GB with the cases\n",
+        (double)t->parameters * 1e-6, 3 * t->flops * 1e-9, (double)t->step_bytes * 1e-6, t->step_seconds,
+        steps, time, memory * 1e-9);
     fflush(stdout);
     return 0;
 }
@@ -228,8 +238,8 @@ void study_progress(const struct study *s, struct study_task *t, int arm)
     progress_time(left, (clock_seconds() - t->began) * (1 - t->done) / t->done);
     if (s->quiet || t->done > 1 - 1e-9) return;
     const int segments = t->options.task == TASK_SEGMENT;
-    printf("  %s: %.0f %% done, about %s left%s\n", segments ? "segmentation" : "classification", 100 * t->done, left,
-           segments && s->classify.present ? "; then classification" : "");
+    printf("  %s: %.0f %% done, about %s left%s\n", segments ? "segmentation" : "classification",
+           100 * t->done, left, segments && s->classify.present ? "; then classification" : "");
     fflush(stdout);
 }
 
@@ -237,12 +247,14 @@ void study_announce_total(const struct study *s)
 {
     char time[32];
     progress_time(time, s->expected_seconds);
-    printf("expected in all: about %s on %d free core%s, %.2f GB of memory, %.2f GB of disk\n", time, s->threads, s->threads > 1 ? "s" : "", s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
+    printf("expected in all: about %s on %d free core%s, %.2f GB of memory, %.2f GB of disk\n", time,
+           s->threads, s->threads > 1 ? "s" : "", s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
     fflush(stdout);
 }
 
-int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed, const struct learner_data *train,
-                const struct learner_data *validation, struct model **model, struct error *e)
+int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed,
+                const struct learner_data *train, const struct learner_data *validation, struct model **model,
+                struct error *e)
 {
     char name[80], file[80], folder[1300], title[160], relative[200];
     struct federate_result r;
@@ -254,9 +266,15 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
     folder[strlen(folder) - 1] = 0; /* the slash before the empty name */
     const int segment = t->options.task == TASK_SEGMENT;
     const struct arm_design *design = s->arm[arm].design;
-    struct federate_options f = {.train = t->options, .plan = segment ? s->plan : NULL, .clients = arm_clients(s, arm),
-                                 .validation = validation, .validation_batches = segment ? 4 : 1, .pool = s->pool, .folder = folder,
-                                 .resume = s->resume, .write_rounds = design->federated};
+    struct federate_options f = {.train = t->options,
+                                 .plan = segment ? s->plan : NULL,
+                                 .clients = arm_clients(s, arm),
+                                 .validation = validation,
+                                 .validation_batches = segment ? 4 : 1,
+                                 .pool = s->pool,
+                                 .folder = folder,
+                                 .resume = s->resume,
+                                 .write_rounds = design->federated};
     arm_effort(&f.train.epochs, &f.train.iterations, s, t, arm);
     f.checkpoint_every = f.train.epochs >= 10 ? f.train.epochs / 5 : f.train.epochs;
     f.train.seed = s->seed + (uint64_t)seed;

@@ -11,11 +11,12 @@
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"
 
-/* Iterations from which a larger network is worth it; nnU-Net's own number of them; the share of the time that is planned with. */
+/* Iterations from which a larger network is worth it; nnU-Net's own number of them; the share of the time
+ * that is planned with. */
 enum { WORTHWHILE = 5000, MOST = 250000, LEAST = 10 };
 static const double share = 0.95;
 
-/* ---- one step, measured ------------------------------------------------------------------------------------------------- */
+/* ---- one step, measured -------------------------------------------------------------------------------- */
 
 int budget_case(struct learner_data *data, const struct plan *p)
 {
@@ -38,7 +39,9 @@ int budget_case(struct learner_data *data, const struct plan *p)
     s->previous = p->previous_labels ? malloc(n) : NULL;
     c->location[0] = calloc((size_t)c->groups, sizeof **c->location);
     c->location_count[0] = calloc((size_t)c->groups, sizeof **c->location_count);
-    if (!s->image || !s->label || (p->previous_labels && !s->previous) || !c->location[0] || !c->location_count[0]) return -1;
+    if (!s->image || !s->label || (p->previous_labels && !s->previous) || !c->location[0] ||
+        !c->location_count[0])
+        return -1;
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     int labels = p->regions ? p->labels : p->classes;
     for (size_t i = 0; i < n * (size_t)s->channels; i++) s->image[i] = rng_float(&rng) - 0.5f;
@@ -59,7 +62,8 @@ static int compare_doubles(const void *a, const void *b)
 }
 
 /* Seconds of an iteration: the median of up to five within ten seconds, after one that touches the memory. */
-static int measure_step(double *seconds, const struct plan *p, const struct train_options *t, struct pool *pool, struct error *e)
+static int measure_step(double *seconds, const struct plan *p, const struct train_options *t,
+                        struct pool *pool, struct error *e)
 {
     enum { STEPS = 5 };
     struct learner_data data;
@@ -100,7 +104,7 @@ static double step_flops(const struct plan *p)
     return flops;
 }
 
-/* ---- how far the time goes ------------------------------------------------------------------------------------------------- */
+/* ---- how far the time goes ----------------------------------------------------------------------------- */
 
 /* Forward passes of the windows of the validation cases, as large as the median image. */
 static double validation_time(const struct budget *b, const struct plan *p, double step)
@@ -109,12 +113,15 @@ static double validation_time(const struct budget *b, const struct plan *p, doub
     for (int a = 0; a < 3; a++) {
         int flat = p->dims == 2 && a == 0;
         double reach = p->median_size[a] - p->patch[a];
-        windows *= flat ? 1 : (reach > 0 ? ceil(reach / (p->patch[a] * b->window_step)) + 1 : 1) * (b->mirror ? 2 : 1);
+        windows *=
+            flat ? 1
+                 : (reach > 0 ? ceil(reach / (p->patch[a] * b->window_step)) + 1 : 1) * (b->mirror ? 2 : 1);
     }
     return b->validation_cases * windows * step / (3.0 * p->batch);
 }
 
-/* Fills what is chosen for a plan whose step is measured. Returns the iterations, negative where the validation alone takes too long. */
+/* Fills what is chosen for a plan whose step is measured. Returns the iterations, negative where the
+ * validation alone takes too long. */
 static double spread_time(struct budget *b, const struct plan *p, double step)
 {
     const double of_validation = 0.2 / 3; /* a fifth as many batches forward, after each epoch */
@@ -133,11 +140,14 @@ static double spread_time(struct budget *b, const struct plan *p, double step)
 static int check_time(const struct budget *b, double total, struct error *e)
 {
     if (total >= LEAST) return 0;
-    return error_set(e, "--hours %g: a step of %d base features and batch %d takes %.3g s here and the validation at the end %.3g s: less than %d iterations",
-                     b->hours, b->base_features, b->batch, b->step_seconds, b->validation_seconds, LEAST);
+    return error_set(
+        e,
+        "--hours %g: a step of %d base features and batch %d takes %.3g s here and the validation at the end %.3g s: less than %d iterations",
+        b->hours, b->base_features, b->batch, b->step_seconds, b->validation_seconds, LEAST);
 }
 
-int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool, struct error *e)
+int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool,
+               struct error *e)
 {
     double start = clock_seconds(), step;
     if (measure_step(&step, p, t, pool, e)) return -1;
@@ -145,8 +155,9 @@ int budget_fit(struct budget *b, const struct plan *p, const struct train_option
     return check_time(b, spread_time(b, p, step), e);
 }
 
-int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f, const struct dataset *d, const struct plan_options *o,
-                 const char *configuration, const struct train_options *t, struct pool *pool, struct error *e)
+int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f, const struct dataset *d,
+                 const struct plan_options *o, const char *configuration, const struct train_options *t,
+                 struct pool *pool, struct error *e)
 {
     enum { CHOICES = 6 };
     double start = clock_seconds(), before = b->spent, step, rate = 0, total = -1;
@@ -156,7 +167,8 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
     if (!asked) return -1;
     /* The smallest is measured first: its speed tells which of the others are hopeless. */
     for (int k = -1; k < CHOICES; k++) {
-        int choice = k < 0 ? CHOICES - 1 : k, halvings = choice / 2, batch = choice % 2 && first.batch > 2 && !o->batch ? 2 : first.batch;
+        int choice = k < 0 ? CHOICES - 1 : k, halvings = choice / 2,
+            batch = choice % 2 && first.batch > 2 && !o->batch ? 2 : first.batch;
         struct plan_options now = *o;
         int again = choice % 2 ? batch == first.batch : b->fixed_features && choice > 0;
         if (k >= 0 && k < CHOICES - 1 && (again || (b->fixed_features && choice > 1))) continue;
@@ -166,8 +178,11 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
         for (int a = 0; a < 3 && first.dims == 3; a++) now.patch[a] = first.patch[plan_place(&first, a)];
         if (plans_make(p, f, d, &now, e)) return -1;
         const struct plan *plan = plans_find(p, configuration, e);
-        double left = b->hours * 3600 * share - before - (clock_seconds() - start), flops = plan ? step_flops(plan) : 0;
-        int last = k == CHOICES - 1, hopeless = k >= 0 && flops / rate / 4 * WORTHWHILE > left; /* wide layers run up to 4 times as fast */
+        double left = b->hours * 3600 * share - before - (clock_seconds() - start),
+               flops = plan ? step_flops(plan) : 0;
+        int last = k == CHOICES - 1,
+            hopeless =
+                k >= 0 && flops / rate / 4 * WORTHWHILE > left; /* wide layers run up to 4 times as fast */
         if (!plan || ((!hopeless || last) && measure_step(&step, plan, t, pool, e))) {
             plans_free(p);
             return -1;
@@ -195,7 +210,8 @@ void budget_print(const struct budget *b)
     progress_time(training, b->training_seconds);
     progress_time(validation, b->validation_seconds);
     strftime(end, sizeof end, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &local));
-    printf("%g hours: %d base features, batch %d, %d epochs of %d iterations\n  a step takes %s here; training %s, validation at the end %s; expected end %s\n",
-           b->hours, b->base_features, b->batch, b->epochs, b->iterations, step, training, validation, end);
+    printf(
+        "%g hours: %d base features, batch %d, %d epochs of %d iterations\n  a step takes %s here; training %s, validation at the end %s; expected end %s\n",
+        b->hours, b->base_features, b->batch, b->epochs, b->iterations, step, training, validation, end);
     fflush(stdout);
 }

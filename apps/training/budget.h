@@ -1,4 +1,5 @@
-/* budget.h - a network and a number of iterations for a time limit on this machine, from measured steps: --hours of plan and train. */
+/* budget.h - a network and a number of iterations for a time limit on this machine, from measured steps:
+ * --hours of plan and train. */
 #ifndef APPS_BUDGET_H
 #define APPS_BUDGET_H
 
@@ -17,14 +18,17 @@ struct budget {
     double step_seconds, training_seconds, validation_seconds;
 };
 
-/* Plans of f with the largest network that gets 5000 iterations in the time: nnU-Net's patch with its features, a half or a quarter of them,
- * and its batch or 2; else the smallest. Steps of real size are measured, augmentation included. */
-int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f, const struct dataset *d, const struct plan_options *o,
-                 const char *configuration, const struct train_options *t, struct pool *pool, struct error *e);
+/* Plans of f with the largest network that gets 5000 iterations in the time: nnU-Net's patch with its
+ * features, a half or a quarter of them, and its batch or 2; else the smallest. Steps of real size are
+ * measured, augmentation included. */
+int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f, const struct dataset *d,
+                 const struct plan_options *o, const char *configuration, const struct train_options *t,
+                 struct pool *pool, struct error *e);
 /* The iterations that a given plan gets. */
-int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool, struct error *e);
-/* A case of noise a quarter larger than the patch, with some foreground of each kind, to measure steps with; learner_data_free, also after -1
- * (out of memory). */
+int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool,
+               struct error *e);
+/* A case of noise a quarter larger than the patch, with some foreground of each kind, to measure steps with;
+ * learner_data_free, also after -1 (out of memory). */
 int budget_case(struct learner_data *data, const struct plan *p);
 void budget_print(const struct budget *b);
 

@@ -66,7 +66,8 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
         "of N sites: stratified, dirichlet:ALPHA (skew of classes), quantity:ALPHA (of sizes), intensity", 0,
         0, 0);
     ADD("strategy", 0, OPTION_TEXT, &f->strategy, "NAME", "aggregation (fedavg)", 0, 0, f->choices);
-    ADD("rounds", 0, OPTION_INT, epochs, "R", "rounds (default 100); with --resume more than before make the training longer", 1, 1e6, 0);
+    ADD("rounds", 0, OPTION_INT, epochs, "R",
+        "rounds (default 100); with --resume more than before make the training longer", 1, 1e6, 0);
     ADD("local-iterations", 0, OPTION_INT, iterations, "K", "iterations of each site a round (default 50)", 1,
         1e6, 0);
     ADD("local-epochs", 0, OPTION_INT, &f->local_epochs, "E",

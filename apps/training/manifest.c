@@ -90,11 +90,14 @@ int training_manifest(const struct training *t, const struct federate_result *r,
     if (t->budget.hours > 0) json_add_number(j, "hours", t->budget.hours);
     if (t->args.patience) json_add_int(j, "patience", t->args.patience);
     if (t->args.previous_stage) json_add_text(j, "previous_stage", t->args.previous_stage);
-    if (t->dataset.has_patients) json_add_text(j, "patients", t->args.patients_file ? t->args.patients_file : "patients.csv of the dataset");
+    if (t->dataset.has_patients)
+        json_add_text(j, "patients",
+                      t->args.patients_file ? t->args.patients_file : "patients.csv of the dataset");
     if (t->args.federated) add_federation(j, t);
     if (r) add_result(j, t, r);
     int status = file_join(path, sizeof path, t->fold_path, "manifest.json", e) ? -1 : json_write(j, path, e);
-    if (!status) status = file_join(path, sizeof path, t->args.run, "manifest.json", e) ? -1 : json_write(j, path, e);
+    if (!status)
+        status = file_join(path, sizeof path, t->args.run, "manifest.json", e) ? -1 : json_write(j, path, e);
     json_free(j);
     return status;
 }

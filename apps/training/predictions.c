@@ -27,8 +27,9 @@ void predictions_free(struct predictions *p)
     free(p->probability);
 }
 
-int predictions_run(struct predictions *p, struct model *const *model, int models, const struct train_options *o,
-                    const struct learner_data *d, struct pool *pool, struct error *e)
+int predictions_run(struct predictions *p, struct model *const *model, int models,
+                    const struct train_options *o, const struct learner_data *d, struct pool *pool,
+                    struct error *e)
 {
     size_t n = (size_t)p->cases * p->classes;
     float *one = malloc((n + 1) * sizeof *one);
@@ -55,13 +56,15 @@ int predictions_write(const struct predictions *p, const char *path, struct erro
     if (!f) return -1;
     file_printf(f, known ? "case,label" : "case");
     if (p->classes == 2) file_printf(f, ",probability\n");
-    for (int k = 0; p->classes > 2 && k < p->classes; k++) file_printf(f, ",probability_%d%s", k, k + 1 == p->classes ? "\n" : "");
+    for (int k = 0; p->classes > 2 && k < p->classes; k++)
+        file_printf(f, ",probability_%d%s", k, k + 1 == p->classes ? "\n" : "");
     for (int i = 0; i < p->cases; i++) {
         char id[2 * ID_MAX + 4];
         csv_quote(id, sizeof id, p->id[i]);
         file_printf(f, "%s", id);
         if (known) file_printf(f, ",%d", p->label[i]);
-        for (int k = first; k < p->classes; k++) file_printf(f, ",%.9g", p->probability[(size_t)i * p->classes + k]);
+        for (int k = first; k < p->classes; k++)
+            file_printf(f, ",%.9g", p->probability[(size_t)i * p->classes + k]);
         file_printf(f, "\n");
     }
     return file_commit(f, e);
@@ -75,8 +78,8 @@ void predictions_print(const struct predictions *p, const char *path)
         struct classification c;
         for (int i = 0; i < p->cases; i++) positive[i] = p->probability[2 * i + 1];
         if (!metrics_classification(&c, p->label, positive, p->cases, 0.5))
-            printf(", AUC %.3f (95 %% CI %.3f to %.3f), accuracy %.3f, sensitivity %.3f, specificity %.3f", c.auc, c.auc_ci[0],
-                   c.auc_ci[1], c.accuracy, c.sensitivity, c.specificity);
+            printf(", AUC %.3f (95 %% CI %.3f to %.3f), accuracy %.3f, sensitivity %.3f, specificity %.3f",
+                   c.auc, c.auc_ci[0], c.auc_ci[1], c.accuracy, c.sensitivity, c.specificity);
     }
     printf("\n");
     free(positive);

@@ -14,9 +14,11 @@ struct predictions {
 int predictions_create(struct predictions *p, int cases, int classes, struct error *e);
 void predictions_free(struct predictions *p);
 /* Mean of the models' probabilities. */
-int predictions_run(struct predictions *p, struct model *const *model, int models, const struct train_options *o,
-                    const struct learner_data *d, struct pool *pool, struct error *e);
-/* case,label,probability (of class 1) for two classes, probability_0.. for more; without column label where no label is known. */
+int predictions_run(struct predictions *p, struct model *const *model, int models,
+                    const struct train_options *o, const struct learner_data *d, struct pool *pool,
+                    struct error *e);
+/* case,label,probability (of class 1) for two classes, probability_0.. for more; without column label where
+ * no label is known. */
 int predictions_write(const struct predictions *p, const char *path, struct error *e);
 /* Labels known and two classes: AUC, accuracy, sensitivity, specificity; one line on stdout. */
 void predictions_print(const struct predictions *p, const char *path);

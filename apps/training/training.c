@@ -1,4 +1,5 @@
-/* training.c - the work of train and federate: options completed, cases divided and loaded, rounds run, results validated. */
+/* training.c - the work of train and federate: options completed, cases divided and loaded, rounds run,
+ * results validated. */
 #include "apps/training/training.h"
 
 #include <inttypes.h>
@@ -34,10 +35,14 @@ static int choose_task(struct training *t, enum task_kind *task, struct error *e
 {
     int maps = 0;
     for (int i = 0; i < t->dataset.cases; i++) maps += t->dataset.item[i].has_label_map;
-    *task = t->args.task ? (strcmp(t->args.task, "classify") == 0 ? TASK_CLASSIFY : TASK_SEGMENT) : maps ? TASK_SEGMENT : TASK_CLASSIFY;
-    if (*task == TASK_SEGMENT && !maps) return error_set(e, "%s: no label maps in labelsTr: cannot train segmentation", t->args.data);
+    *task = t->args.task ? (strcmp(t->args.task, "classify") == 0 ? TASK_CLASSIFY : TASK_SEGMENT)
+            : maps       ? TASK_SEGMENT
+                         : TASK_CLASSIFY;
+    if (*task == TASK_SEGMENT && !maps)
+        return error_set(e, "%s: no label maps in labelsTr: cannot train segmentation", t->args.data);
     if (*task == TASK_CLASSIFY && t->dataset.classes < 2)
-        return error_set(e, "%s: classification needs labels.csv (case,label) with two classes or more", t->args.data);
+        return error_set(e, "%s: classification needs labels.csv (case,label) with two classes or more",
+                         t->args.data);
     return 0;
 }
 
@@ -68,7 +73,7 @@ static int write_dataset_json(const struct training *t, struct error *e)
     return status;
 }
 
-/* ---- the work ------------------------------------------------------------------------------------------------------ */
+/* ---- the work ------------------------------------------------------------------------------------------ */
 
 struct report {
     const struct training *t;
@@ -92,7 +97,10 @@ static void on_round(void *arg, const struct round_record *g, int rounds)
     printf("%s %d/%d  loss %.4f", t->args.federated ? "round" : "epoch", g->round + 1, rounds, g->loss);
     if (isfinite(g->metric))
         printf("  validation loss %.4f  %s %.4f", g->validation_loss,
-               t->options.task == TASK_SEGMENT ? "Dice" : t->options.resnet.classes == 2 ? "AUC" : "accuracy", g->metric);
+               t->options.task == TASK_SEGMENT  ? "Dice"
+               : t->options.resnet.classes == 2 ? "AUC"
+                                                : "accuracy",
+               g->metric);
     printf("  lr %.3g  %.1f s  weights %016" PRIx64 "\n", g->lr, g->seconds, g->hash);
     fflush(stdout);
 }
@@ -101,8 +109,8 @@ static void print_cases(const struct training *t)
 {
     if (t->args.quiet) return;
     console("%s: %s, %s, %d training and %d validation cases\n", t->args.data,
-           t->options.task == TASK_SEGMENT ? "segmentation" : "classification", t->args.federated ? "federated" : "centralised",
-           t->train.store.cases, t->validation.store.cases);
+            t->options.task == TASK_SEGMENT ? "segmentation" : "classification",
+            t->args.federated ? "federated" : "centralised", t->train.store.cases, t->validation.store.cases);
     for (int k = 0; t->args.federated && k < t->sites.count; k++) {
         int n = 0;
         for (int i = 0; i < t->train.store.cases; i++) n += t->sites.of[t->train.store.index[i]] == k;
@@ -116,30 +124,40 @@ static void on_planned(void *arg, size_t step_bytes, double flops, size_t parame
     const struct train_options *o = &t->options;
     if (t->args.quiet) return;
     if (t->plan)
-        printf("  U-Net of %d stages, patch %d x %d x %d, batch %d", t->plan->stages, t->plan->patch[plan_place(t->plan, 0)],
-               t->plan->patch[plan_place(t->plan, 1)], t->plan->patch[plan_place(t->plan, 2)], o->batch);
+        printf("  U-Net of %d stages, patch %d x %d x %d, batch %d", t->plan->stages,
+               t->plan->patch[plan_place(t->plan, 0)], t->plan->patch[plan_place(t->plan, 1)],
+               t->plan->patch[plan_place(t->plan, 2)], o->batch);
     else
-        printf("  ResNet-%d, input %d x %d x %d, batch %d", o->resnet.depth, o->crop[0], o->crop[1], o->crop[2], o->batch);
-    printf(", %.2f M parameters\n  a step: %.1f MB planned%s, %.1f GFLOP; %s, %d threads%s\n", (double)parameters * 1e-6,
-           (double)step_bytes * 1e-6, workers > 1 ? " per client" : "", 3 * flops * 1e-9, cpu_isa_name(cpu_isa()), t->args.threads,
+        printf("  ResNet-%d, input %d x %d x %d, batch %d", o->resnet.depth, o->crop[0], o->crop[1],
+               o->crop[2], o->batch);
+    printf(", %.2f M parameters\n  a step: %.1f MB planned%s, %.1f GFLOP; %s, %d threads%s\n",
+           (double)parameters * 1e-6, (double)step_bytes * 1e-6, workers > 1 ? " per client" : "",
+           3 * flops * 1e-9, cpu_isa_name(cpu_isa()), t->args.threads,
            workers > 1 ? ", clients side by side" : "");
     fflush(stdout);
 }
 
-/* After all checks: the postprocessing that was decided on an earlier run's predictions goes, and the small files say what is
- * trained. */
+/* After all checks: the postprocessing that was decided on an earlier run's predictions goes, and the small
+ * files say what is trained. */
 static int write_folder(const struct training *t, struct error *e)
 {
     char path[1300];
     const struct training_arguments *a = &t->args;
-    if (!a->resume && (file_join(path, sizeof path, a->run, "postprocessing.json", e) || file_remove(path, e))) return -1;
+    if (!a->resume &&
+        (file_join(path, sizeof path, a->run, "postprocessing.json", e) || file_remove(path, e)))
+        return -1;
     if (roles_write(&t->dataset, t->options.task == TASK_SEGMENT, a->fold, a->run, e)) return -1;
-    if (a->federated && (file_join(path, sizeof path, a->run, "sites.csv", e) || sites_write(&t->sites, &t->dataset, path, e))) return -1;
-    if (t->new_plan && (file_join(path, sizeof path, a->run, "plans.json", e) || plans_write(&t->plans, path, e))) return -1;
+    if (a->federated && (file_join(path, sizeof path, a->run, "sites.csv", e) ||
+                         sites_write(&t->sites, &t->dataset, path, e)))
+        return -1;
+    if (t->new_plan &&
+        (file_join(path, sizeof path, a->run, "plans.json", e) || plans_write(&t->plans, path, e)))
+        return -1;
     return write_dataset_json(t, e);
 }
 
-/* A run or a resume that is refused leaves the folder as it was; of several processes, it is rank 0 that begins. */
+/* A run or a resume that is refused leaves the folder as it was; of several processes, it is rank 0 that
+ * begins. */
 static int on_begin(void *arg, struct error *e)
 {
     const struct training *t = ((struct report *)arg)->t;
@@ -176,8 +194,10 @@ static int on_stop(void *arg)
 /* How to go on; the exit code says the signal. */
 static void tell_stopped(const struct training *t)
 {
-    fprintf(stderr, "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same weights\n",
-            interrupt_signal(), t->args.command, t->args.run);
+    fprintf(
+        stderr,
+        "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same weights\n",
+        interrupt_signal(), t->args.command, t->args.run);
 }
 
 static struct model *load_pretrained(struct training *t, struct error *e)
@@ -193,11 +213,20 @@ static struct model *load_pretrained(struct training *t, struct error *e)
 
 static int run_federation(struct training *t, struct federate_result *result, struct error *e)
 {
-    struct federate_options f = {.train = t->options, .plan = t->plan, .validation = &t->validation,
-                                 .validation_batches = t->args.validation_batches, .pool = t->pool, .folder = t->fold_path,
-                                 .data_hash = t->data_hash, .resume = t->args.resume, .write_rounds = t->args.federated, .checkpoint_every = t->args.checkpoint_every,
+    struct federate_options f = {.train = t->options,
+                                 .plan = t->plan,
+                                 .validation = &t->validation,
+                                 .validation_batches = t->args.validation_batches,
+                                 .pool = t->pool,
+                                 .folder = t->fold_path,
+                                 .data_hash = t->data_hash,
+                                 .resume = t->args.resume,
+                                 .write_rounds = t->args.federated,
+                                 .checkpoint_every = t->args.checkpoint_every,
                                  .patience = t->args.patience};
-    f.parallel = strcmp(t->args.federation.parallel, "clients") == 0 ? PARALLEL_CLIENTS : strcmp(t->args.federation.parallel, "layers") == 0 ? PARALLEL_LAYERS : PARALLEL_AUTO;
+    f.parallel = strcmp(t->args.federation.parallel, "clients") == 0  ? PARALLEL_CLIENTS
+                 : strcmp(t->args.federation.parallel, "layers") == 0 ? PARALLEL_LAYERS
+                                                                      : PARALLEL_AUTO;
     if (t->args.federated) {
         const struct federation_arguments *a = &t->args.federation;
         f.peers = t->peers;
@@ -224,11 +253,19 @@ static int run_federation(struct training *t, struct federate_result *result, st
         snprintf(f.client[k].name, sizeof f.client[k].name, "%s", t->sites.name[k]);
         for (int i = 0; i < t->train.store.cases; i++) group[i] = t->sites.of[t->train.store.index[i]];
         status = learner_view(&f.client[k].data, &t->train, group, k, e);
-        for (int i = 0; i < t->validation.store.cases; i++) group[i] = t->sites.of[t->validation.store.index[i]];
+        for (int i = 0; i < t->validation.store.cases; i++)
+            group[i] = t->sites.of[t->validation.store.index[i]];
         if (!status) status = learner_view(&f.client[k].validation, &t->validation, group, k, e);
     }
     struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet)};
-    struct federate_events events = {.planned = on_planned, .begins = on_begin, .site_done = on_site, .site_failed = on_site_failed, .round_done = on_round, .step_done = on_step, .stop = on_stop, .arg = &report};
+    struct federate_events events = {.planned = on_planned,
+                                     .begins = on_begin,
+                                     .site_done = on_site,
+                                     .site_failed = on_site_failed,
+                                     .round_done = on_round,
+                                     .step_done = on_step,
+                                     .stop = on_stop,
+                                     .arg = &report};
     struct model *initial = NULL;
     if (!status && t->args.pretrained && !(initial = load_pretrained(t, e))) status = -1;
     if (!t->peers) interrupt_begin(); /* ranks of MPI are ended by their launcher */
@@ -244,15 +281,18 @@ static int run_federation(struct training *t, struct federate_result *result, st
     return status;
 }
 
-/* Finds the fold's folder; one that holds a trained fold must be continued or replaced. Writes nothing. Resuming what was never begun
- * begins it, so that a script can be run again. */
+/* Finds the fold's folder; one that holds a trained fold must be continued or replaced. Writes nothing.
+ * Resuming what was never begun begins it, so that a script can be run again. */
 static int find_folder(struct training *t, struct error *e)
 {
     const struct training_arguments *a = &t->args;
     if (run_fold_path(t->fold_path, sizeof t->fold_path, a->run, a->fold, e)) return -1;
-    if (file_exists(a->run) && !file_is_dir(a->run)) return error_set(e, "%s: is a file, no folder for a run", a->run);
+    if (file_exists(a->run) && !file_is_dir(a->run))
+        return error_set(e, "%s: is a file, no folder for a run", a->run);
     if (folder_has_checkpoint(t->fold_path) && !a->resume && !a->overwrite)
-        return error_set(e, "%s: this fold is already trained; --resume continues it, --overwrite replaces it", t->fold_path);
+        return error_set(e,
+                         "%s: this fold is already trained; --resume continues it, --overwrite replaces it",
+                         t->fold_path);
     return 0;
 }
 
@@ -262,11 +302,15 @@ static int run_training(struct training *t, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     t->options = training_options_complete(&t->args, task, t->dataset.channels, t->dataset.classes);
-    if (find_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e) || training_previous(t, e)) return -1;
+    if (find_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e) ||
+        training_previous(t, e))
+        return -1;
     complete_validation(t);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
-    if (t->args.patience && !t->args.validation_batches) return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->args.patience);
-    if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || file_mkdirs(t->fold_path, e)) return -1;
+    if (t->args.patience && !t->args.validation_batches)
+        return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->args.patience);
+    if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || file_mkdirs(t->fold_path, e))
+        return -1;
     print_cases(t);
     if (run_federation(t, &result, e)) return -1;
     if (!serves(t)) return federate_result_free(&result), 0;
@@ -275,7 +319,8 @@ static int run_training(struct training *t, struct error *e)
     int status = training_manifest(t, &result, e);
     if (result.privacy[0] && !t->args.quiet) printf("privacy: %s\n", result.privacy);
     if (result.rounds < t->options.epochs && !t->args.quiet)
-        printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds, t->options.epochs, result.best_round + 1);
+        printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds,
+               t->options.epochs, result.best_round + 1);
     if (!status && t->args.validate_at_end) status = training_validate(t, result.model, e);
     if (!status && !t->stopped) status = training_manifest(t, &result, e);
     if (!status && !t->stopped && !t->args.quiet) {

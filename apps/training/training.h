@@ -1,4 +1,5 @@
-/* training.h - what `train` and `federate` share: options, data, plan, the run folder, validation at the end. */
+/* training.h - what `train` and `federate` share: options, data, plan, the run folder, validation at the end.
+ */
 #ifndef APPS_TRAINING_H
 #define APPS_TRAINING_H
 
@@ -33,31 +34,36 @@ struct training {
 
 /* Runs the command: exit code. federated: --sites is there and asked for. */
 int training_main(int argc, char **argv, int federated);
-/* The same by several processes, of which rank 0 writes the files and the lines; threads: of each, where the command line does not tell. */
-int training_main_peers(int argc, char **argv, int federated, const struct federate_peers *peers, int threads);
+/* The same by several processes, of which rank 0 writes the files and the lines; threads: of each, where the
+ * command line does not tell. */
+int training_main_peers(int argc, char **argv, int federated, const struct federate_peers *peers,
+                        int threads);
 
 /* dataset.json, or one made for an .npz; json_free it. */
 struct json *training_dataset_json(const struct dataset *d);
 
 /* ---- manifest.c ---- */
-/* RUN/manifest.json and the fold's own copy; before the first step (r NULL) and again with what became of it. */
+/* RUN/manifest.json and the fold's own copy; before the first step (r NULL) and again with what became of it.
+ */
 int training_manifest(const struct training *t, const struct federate_result *r, struct error *e);
 /* The words joined by spaces after "nephron"; malloc'ed, NULL when memory is out. */
 char *training_command_line(int argc, char **argv);
 double training_peak_memory(void); /* bytes */
 
 /* ---- training_data.c ---- */
-/* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a federation. */
+/* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a federation.
+ */
 int folder_has_checkpoint(const char *folder);
 int training_fold(struct training *t, struct error *e);  /* fills role */
 int training_sites(struct training *t, struct error *e); /* fills sites */
 int training_plan(struct training *t, struct error *e);  /* fills plans, plan; adapts options */
-int training_previous(struct training *t, struct error *e); /* of a cascade: finds the maps of the first stage */
+int training_previous(struct training *t,
+                      struct error *e); /* of a cascade: finds the maps of the first stage */
 int training_load(struct training *t, struct error *e);  /* fills train, validation */
 
 /* ---- validation.c ---- */
-/* Predicts every validation (and test) case with the final weights; writes fold_K/validation and its summary. A signal ends it
- * between two cases, without a summary: t->stopped. */
+/* Predicts every validation (and test) case with the final weights; writes fold_K/validation and its summary.
+ * A signal ends it between two cases, without a summary: t->stopped. */
 int training_validate(struct training *t, struct model *m, struct error *e);
 
 #endif

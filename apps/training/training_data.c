@@ -11,7 +11,7 @@
 #include "nn/data/roles.h"
 #include "tensor/base/clock.h"
 
-/* ---- roles and sites --------------------------------------------------------------------------------------- */
+/* ---- roles and sites ----------------------------------------------------------------------------------- */
 
 int training_fold(struct training *t, struct error *e)
 {
@@ -31,8 +31,11 @@ int training_sites(struct training *t, struct error *e)
         if (sites_read(&t->sites, text, &t->dataset, e)) return -1;
     } else {
         long n = strtol(text, &end, 10);
-        if (*end || n < 1 || n > INT_MAX) return error_set(e, "--sites %s: no such file, and no number from 1 on", text);
-        if (partition_draw(&t->sites, t->args.federation.partition, (int)n, t->role, &t->dataset, t->options.seed, e)) return error_prefix(e, "--sites %s", text);
+        if (*end || n < 1 || n > INT_MAX)
+            return error_set(e, "--sites %s: no such file, and no number from 1 on", text);
+        if (partition_draw(&t->sites, t->args.federation.partition, (int)n, t->role, &t->dataset,
+                           t->options.seed, e))
+            return error_prefix(e, "--sites %s", text);
     }
     for (int i = 0; i < t->dataset.cases; i++)
         if (t->role[i] == ROLE_TRAIN && t->sites.of[i] < 0)
@@ -40,7 +43,7 @@ int training_sites(struct training *t, struct error *e)
     return 0;
 }
 
-/* ---- plan --------------------------------------------------------------------------------------------------------------- */
+/* ---- plan ---------------------------------------------------------------------------------------------- */
 
 static int make_plans(struct training *t, struct error *e)
 {
@@ -50,7 +53,8 @@ static int make_plans(struct training *t, struct error *e)
     progress_end(&bar);
     if (status) return -1;
     if (t->budget.hours > 0)
-        status = budget_plans(&t->budget, &t->plans, &f, &t->dataset, &t->args.plan_options, t->args.configuration, &t->options, t->pool, e);
+        status = budget_plans(&t->budget, &t->plans, &f, &t->dataset, &t->args.plan_options,
+                              t->args.configuration, &t->options, t->pool, e);
     else
         status = plans_make(&t->plans, &f, &t->dataset, &t->args.plan_options, e);
     fingerprint_free(&f);
@@ -63,7 +67,8 @@ static void ask_budget(struct training *t)
     b->spent = clock_seconds() - t->start;
     b->window_step = t->args.step;
     b->mirror = t->args.mirror;
-    for (int i = 0; i < t->dataset.cases; i++) b->validation_cases += t->args.validate_at_end && t->role[i] == ROLE_VALIDATION;
+    for (int i = 0; i < t->dataset.cases; i++)
+        b->validation_cases += t->args.validate_at_end && t->role[i] == ROLE_VALIDATION;
 }
 
 /* Fewer iterations than nnU-Net's momentum of 0.99 needs to get going are AdamW's, unless asked otherwise. */
@@ -110,7 +115,8 @@ static int other_fold_trained(const struct training *t)
     for (int k = -1; k < FOLDS; k++) {
         if (k < 0) snprintf(fold, sizeof fold, "all");
         else snprintf(fold, sizeof fold, "%d", k);
-        if (strcmp(fold, t->args.fold) == 0 || run_fold_path(path, sizeof path, t->args.run, fold, &ignored)) continue;
+        if (strcmp(fold, t->args.fold) == 0 || run_fold_path(path, sizeof path, t->args.run, fold, &ignored))
+            continue;
         found |= folder_has_checkpoint(path);
     }
     return found;
@@ -130,21 +136,25 @@ static int check_kept_plan(const struct training *t, const char *path, struct er
             return error_set(e, "--patch: %s has another patch; %s", path, way);
     if (a->preset && strcmp(plan_preset_find(a->preset)->plans_name, t->plans.name))
         return error_set(e, "--preset %s: %s is of %s; %s", a->preset, path, t->plans.name, way);
-    if (a->plan_options.memory_gb > 0) return error_set(e, "--memory-gb: %s is planned already; %s", path, way);
+    if (a->plan_options.memory_gb > 0)
+        return error_set(e, "--memory-gb: %s is planned already; %s", path, way);
     return 0;
 }
 
-/* A plan that lies in RUN (an earlier fold's, or the one to resume) is kept, unless this fold is the only one and is replaced. */
+/* A plan that lies in RUN (an earlier fold's, or the one to resume) is kept, unless this fold is the only one
+ * and is replaced. */
 int training_plan(struct training *t, struct error *e)
 {
     char path[1200];
     t->budget.hours = t->args.hours;
-    if (t->options.task == TASK_CLASSIFY) return t->budget.hours > 0 ? error_set(e, "--hours is for segmentation") : 0;
+    if (t->options.task == TASK_CLASSIFY)
+        return t->budget.hours > 0 ? error_set(e, "--hours is for segmentation") : 0;
     if (t->budget.hours > 0) ask_budget(t);
     if (file_join(path, sizeof path, t->args.run, "plans.json", e)) return -1;
     int there = file_exists(path) && (!t->args.overwrite || other_fold_trained(t)), status;
     if (there && t->args.plans_file && !t->args.resume)
-        return error_set(e, "--plans %s: %s holds the plan of this run's other folds; take another RUN", t->args.plans_file, path);
+        return error_set(e, "--plans %s: %s holds the plan of this run's other folds; take another RUN",
+                         t->args.plans_file, path);
     if (there) status = plans_read(&t->plans, path, &t->dataset, e);
     else if (t->args.plans_file) status = plans_read(&t->plans, t->args.plans_file, &t->dataset, e);
     else status = make_plans(t, e);
@@ -155,24 +165,27 @@ int training_plan(struct training *t, struct error *e)
     if (there && check_kept_plan(t, path, e)) return -1;
     int slices = t->args.plan_options.patch[t->plan->transpose[0]];
     if (t->plan->dims == 2 && slices > 1)
-        return error_set(e, "--patch: configuration %s takes single slices, so the patch is 1 along axis %c, not %d", t->args.configuration,
-                         "zyx"[t->plan->transpose[0]], slices);
+        return error_set(
+            e, "--patch: configuration %s takes single slices, so the patch is 1 along axis %c, not %d",
+            t->args.configuration, "zyx"[t->plan->transpose[0]], slices);
     if (t->options.batch == 0) t->options.batch = t->plan->batch;
     return t->budget.hours > 0 ? obey_budget(t, t->args.plans_file || there, e) : 0;
 }
 
-/* ---- cascade ------------------------------------------------------------------------------------------------------------ */
+/* ---- cascade ------------------------------------------------------------------------------------------- */
 
-/* The label map that the first stage gave for case i, by the fold that held it out: made for this configuration from logits, as nnU-Net does, or as
- * it was written; or in a folder of label maps. */
+/* The label map that the first stage gave for case i, by the fold that held it out: made for this
+ * configuration from logits, as nnU-Net does, or as it was written; or in a folder of label maps. */
 static int find_previous(char *path, size_t size, const struct training *t, int i)
 {
     const char *id = t->dataset.item[i].id, *ending = t->dataset.file_ending;
-    int length = snprintf(path, size, "%s/predicted_next_stage/%s/%s.npz", t->args.previous_stage, t->plan->configuration, id);
+    int length = snprintf(path, size, "%s/predicted_next_stage/%s/%s.npz", t->args.previous_stage,
+                          t->plan->configuration, id);
     if (length > 0 && (size_t)length < size && file_exists(path)) return 1;
     for (int k = -1; k < FOLDS; k++) {
-        int n = k < 0 ? snprintf(path, size, "%s/%s%s", t->args.previous_stage, id, ending)
-                      : snprintf(path, size, "%s/fold_%d/validation/%s%s", t->args.previous_stage, k, id, ending);
+        int n =
+            k < 0 ? snprintf(path, size, "%s/%s%s", t->args.previous_stage, id, ending)
+                  : snprintf(path, size, "%s/fold_%d/validation/%s%s", t->args.previous_stage, k, id, ending);
         if (n > 0 && (size_t)n < size && file_exists(path)) return 1;
     }
     return 0;
@@ -182,16 +195,23 @@ int training_previous(struct training *t, struct error *e)
 {
     struct dataset *d = &t->dataset;
     int cascade = t->plan && t->plan->previous_labels;
-    if (t->args.previous_stage && !cascade) return error_set(e, "--previous-stage %s: configuration %s has no previous stage", t->args.previous_stage, t->args.configuration);
+    if (t->args.previous_stage && !cascade)
+        return error_set(e, "--previous-stage %s: configuration %s has no previous stage",
+                         t->args.previous_stage, t->args.configuration);
     if (!cascade) return 0;
     if (!t->args.previous_stage)
-        return error_set(e, "%s needs --previous-stage: the run of %s with its folds validated, or a folder of label maps", t->args.configuration, t->plan->previous_stage);
+        return error_set(
+            e, "%s needs --previous-stage: the run of %s with its folds validated, or a folder of label maps",
+            t->args.configuration, t->plan->previous_stage);
     d->previous = calloc((size_t)d->cases + 1, sizeof *d->previous);
     if (!d->previous) return error_set(e, "out of memory for %d cases", d->cases);
     for (int i = 0; i < d->cases; i++)
         if (t->role[i] && !find_previous(d->previous[i], sizeof d->previous[i], t, i))
-            return error_set(e, "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train and validate all folds of %s", t->args.previous_stage,
-                             d->item[i].id, d->item[i].id, d->file_ending, t->plan->previous_stage);
+            return error_set(
+                e,
+                "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train and validate all folds of %s",
+                t->args.previous_stage, d->item[i].id, d->item[i].id, d->file_ending,
+                t->plan->previous_stage);
     return 0;
 }
 
@@ -203,9 +223,10 @@ int training_load(struct training *t, struct error *e)
     progress_end(&bar);
     if (status) return -1;
     bar = progress_begin("load validation cases", t->args.quiet);
-    status = learner_data_load(&t->validation, &t->dataset, &t->options, t->plan, t->role, ROLE_VALIDATION, t->pool,
-                               progress_callback, &bar, e);
+    status = learner_data_load(&t->validation, &t->dataset, &t->options, t->plan, t->role, ROLE_VALIDATION,
+                               t->pool, progress_callback, &bar, e);
     progress_end(&bar);
-    if (!status && t->train.store.cases == 0) return error_set(e, "%s: fold %s leaves no training case", t->args.data, t->args.fold);
+    if (!status && t->train.store.cases == 0)
+        return error_set(e, "%s: fold %s leaves no training case", t->args.data, t->args.fold);
     return status;
 }

@@ -30,7 +30,7 @@ static const char details[] =
     "  nephron federate --as result -o FED RUN\n"
     "  nephron train adrenalmnist3d.npz -o run_adrenal --task classify --epochs 20";
 
-/* ---- the tables ------------------------------------------------------------------------------------------------- */
+/* ---- the tables ---------------------------------------------------------------------------------------- */
 
 #define ADD(...) *s++ = (struct option_spec){__VA_ARGS__}
 
@@ -39,15 +39,15 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
     ADD(OPTION_HEADING("data and run"));
     ADD("output", 'o', OPTION_TEXT, &a->run, "RUN", "folder of the run", 0, 0, 0);
     ADD("task", 0, OPTION_TEXT, &a->task, "TASK", "default: by what the data have", 0, 0, "segment|classify");
-    ADD("fold", 0, OPTION_TEXT, &a->fold, "K", "fold of nnU-Net's five (default 0; with --as all), or all cases", 0, 0,
-        "0|1|2|3|4|all");
+    ADD("fold", 0, OPTION_TEXT, &a->fold, "K",
+        "fold of nnU-Net's five (default 0; with --as all), or all cases", 0, 0, "0|1|2|3|4|all");
     ADD("patients", 0, OPTION_TEXT, &a->patients_file, "FILE",
         "case,patient: a patient's cases stay together (default: DATA/patients.csv)", 0, 0, 0);
     ADD("resume", 0, OPTION_FLAG, &a->resume, NULL,
         "continue from the latest checkpoint, to the same bits; RUN alone knows its options", 0, 0, 0);
     ADD("overwrite", 0, OPTION_FLAG, &a->overwrite, NULL, "replace a fold that is already there", 0, 0, 0);
-    ADD("checkpoint-every", 0, OPTION_INT, &a->checkpoint_every, "N", "epochs or rounds between checkpoints (1)",
-        1, 1e6, 0);
+    ADD("checkpoint-every", 0, OPTION_INT, &a->checkpoint_every, "N",
+        "epochs or rounds between checkpoints (1)", 1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &a->pretrained, "FILE",
         "initial weights (.safetensors with the same parameters)", 0, 0, 0);
     return s;
@@ -57,8 +57,10 @@ static struct option_spec *add_schedule(struct option_spec *s, struct training_a
 {
     ADD(OPTION_HEADING("schedule"));
     ADD("hours", 0, OPTION_NUMBER, &a->hours, "H",
-        "segmentation: choose features, batch and epochs so that all is done in H hours here", 0.001, 10000, 0);
-    ADD("epochs", 0, OPTION_INT, &a->epochs, "E", "epochs (default 100); with --resume more than before make the training longer", 1, 1e6, 0);
+        "segmentation: choose features, batch and epochs so that all is done in H hours here", 0.001, 10000,
+        0);
+    ADD("epochs", 0, OPTION_INT, &a->epochs, "E",
+        "epochs (default 100); with --resume more than before make the training longer", 1, 1e6, 0);
     ADD("iterations", 0, OPTION_INT, &a->iterations, "I", "iterations an epoch (default 50)", 1, 1e6, 0);
     return s;
 }
@@ -69,14 +71,18 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
     ADD("precision", 0, OPTION_TEXT, &a->precision, "P",
         "of activations in memory (fp32); bf16 halves the memory of a step", 0, 0, "fp32|bf16");
     ADD("batch", 0, OPTION_INT, &a->batch, "N", "batch (default: planned; classification 32)", 1, 4096, 0);
-    ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", "initial learning rate (sgd 0.01, adamw and adam 0.001)", 1e-9, 10, 0);
-    ADD("optimizer", 0, OPTION_TEXT, &a->optimizer, "NAME", "segmentation sgd (Nesterov), classification adamw",
-        0, 0, a->optimizers);
-    ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (segmentation 0.99, classification 0.9)", 0, 0.99999, 0);
+    ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", "initial learning rate (sgd 0.01, adamw and adam 0.001)", 1e-9,
+        10, 0);
+    ADD("optimizer", 0, OPTION_TEXT, &a->optimizer, "NAME",
+        "segmentation sgd (Nesterov), classification adamw", 0, 0, a->optimizers);
+    ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (segmentation 0.99, classification 0.9)", 0,
+        0.99999, 0);
     ADD("weight-decay", 0, OPTION_NUMBER, &a->weight_decay, "X", "sgd 3e-5, adamw 0.01, adam 0", 0, 1, 0);
-    ADD("clip", 0, OPTION_NUMBER, &a->clip, "X", "largest gradient norm (segmentation 12; 0: no clipping)", 0, 1e9, 0);
+    ADD("clip", 0, OPTION_NUMBER, &a->clip, "X", "largest gradient norm (segmentation 12; 0: no clipping)", 0,
+        1e9, 0);
     ADD("ema", 0, OPTION_NUMBER, &a->ema, "D",
-        "train: validate and keep the moving average of the weights, with decay D (0.999); 0: none", 0, 0.999999, 0);
+        "train: validate and keep the moving average of the weights, with decay D (0.999); 0: none", 0,
+        0.999999, 0);
     ADD("augment", 0, OPTION_INT, &a->augment, "L",
         "0 none, 1 mirrors and intensities, 2 all of nnU-Net's (default)", 0, 2, 0);
     ADD("patience", 0, OPTION_INT, &a->patience, "N",
@@ -92,12 +98,15 @@ static struct option_spec *add_segmentation(struct option_spec *s, struct traini
     ADD("configuration", 0, OPTION_TEXT, &a->configuration, "C", "of the plan (3d_fullres)", 0, 0, 0);
     ADD("plans", 0, OPTION_TEXT, &a->plans_file, "FILE", "a plans.json instead of planning", 0, 0, 0);
     ADD("preset", 0, OPTION_TEXT, &a->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl");
-    ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)", 0.1, 4096, 0);
+    ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)",
+        0.1, 4096, 0);
     ADD("base-features", 0, OPTION_INT, &a->width, "N", "features of the first stage (32)", 1, 512, 0);
-    ADD("patch", 0, OPTION_SIZE3, a->plan_options.patch, "Z,Y,X", "patch along the image's axes instead of the planned one", 0, 0, 0);
-    ADD("loss", 0, OPTION_TEXT, &a->loss, "NAME", "Dice with cross-entropy (dice_ce) or with focal loss of gamma 2",
-        0, 0, a->losses);
-    ADD("oversample", 0, OPTION_NUMBER, &a->oversample, "X", "share of patches centred on foreground (0.33)", 0, 1, 0);
+    ADD("patch", 0, OPTION_SIZE3, a->plan_options.patch, "Z,Y,X",
+        "patch along the image's axes instead of the planned one", 0, 0, 0);
+    ADD("loss", 0, OPTION_TEXT, &a->loss, "NAME",
+        "Dice with cross-entropy (dice_ce) or with focal loss of gamma 2", 0, 0, a->losses);
+    ADD("oversample", 0, OPTION_NUMBER, &a->oversample, "X", "share of patches centred on foreground (0.33)",
+        0, 1, 0);
     ADD("previous-stage", 0, OPTION_TEXT, &a->previous_stage, "RUN",
         "3d_cascade_fullres: the run of 3d_lowres with its folds validated, or label maps", 0, 0, 0);
     return s;
@@ -109,8 +118,10 @@ static struct option_spec *add_classification(struct option_spec *s, struct trai
     ADD("crop", 0, OPTION_SIZE3, a->crop, "Z,Y,X", "input size (28,28,28)", 0, 0, 0);
     ADD("depth", 0, OPTION_INT, &a->depth, "N", "ResNet: 10, 18 (default), 34 or 50", 10, 50, 0);
     ADD("base", 0, OPTION_INT, &a->base, "N", "ResNet: width of its first stage (64)", 4, 512, 0);
-    ADD("stem7", 0, OPTION_FLAG, &a->stem7, NULL, "ResNet: 7x7x7 stride 2 and max pooling first, for large crops", 0, 0, 0);
-    ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME", "ResNet: batch (default) or instance", 0, 0, "batch|instance");
+    ADD("stem7", 0, OPTION_FLAG, &a->stem7, NULL,
+        "ResNet: 7x7x7 stride 2 and max pooling first, for large crops", 0, 0, 0);
+    ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME", "ResNet: batch (default) or instance", 0, 0,
+        "batch|instance");
     ADD("dropout", 0, OPTION_NUMBER, &a->dropout, "X", "ResNet: before the last layer (0)", 0, 0.95, 0);
     ADD("no-class-weights", 0, OPTION_NOFLAG, &a->weighting, NULL, "all cases count the same", 0, 0, 0);
     return s;
@@ -119,11 +130,14 @@ static struct option_spec *add_classification(struct option_spec *s, struct trai
 static struct option_spec *add_end(struct option_spec *s, struct training_arguments *a)
 {
     ADD(OPTION_HEADING("validation at the end"));
-    ADD("no-validation", 0, OPTION_NOFLAG, &a->validate_at_end, NULL, "no predictions of the validation cases", 0, 0, 0);
+    ADD("no-validation", 0, OPTION_NOFLAG, &a->validate_at_end, NULL,
+        "no predictions of the validation cases", 0, 0, 0);
     ADD("step", 0, OPTION_NUMBER, &a->step, "X", "window step (0.5)", 0.05, 1, 0);
     ADD("no-mirror", 0, OPTION_NOFLAG, &a->mirror, NULL, "no mirroring", 0, 0, 0);
-    ADD("probabilities", 0, OPTION_FLAG, &a->probabilities, NULL, "keep CASE.npz, for ensembles (nephron best)", 0, 0, 0);
-    ADD("pictures", 0, OPTION_INT, &a->pictures, "N", "overlays of the N best and N worst cases (3)", 0, 1000, 0);
+    ADD("probabilities", 0, OPTION_FLAG, &a->probabilities, NULL,
+        "keep CASE.npz, for ensembles (nephron best)", 0, 0, 0);
+    ADD("pictures", 0, OPTION_INT, &a->pictures, "N", "overlays of the N best and N worst cases (3)", 0, 1000,
+        0);
     ADD(OPTION_HEADING("common"));
     *s++ = (struct option_spec)OPTION_THREADS(a->threads);
     *s++ = (struct option_spec)OPTION_SEED_(a->seed);
@@ -132,15 +146,31 @@ static struct option_spec *add_end(struct option_spec *s, struct training_argume
     return s;
 }
 
-/* ---- parsing ---------------------------------------------------------------------------------------------------- */
+/* ---- parsing ------------------------------------------------------------------------------------------- */
 
 static struct training_arguments arguments_default(const char *command, int federated)
 {
-    struct training_arguments a = {
-        .command = command, .federated = federated, .configuration = "3d_fullres", .precision = "fp32",
-        .plan_options = plan_options_default(), .depth = 18, .base = 64, .augment = -1, .weighting = 1, .checkpoint_every = 1,
-        .validation_batches = -1, .lr = -1, .momentum = -1, .weight_decay = -1, .clip = -1, .oversample = -1,
-        .seed = 1, .validate_at_end = 1, .pictures = 3, .mirror = 1, .step = 0.5};
+    struct training_arguments a = {.command = command,
+                                   .federated = federated,
+                                   .configuration = "3d_fullres",
+                                   .precision = "fp32",
+                                   .plan_options = plan_options_default(),
+                                   .depth = 18,
+                                   .base = 64,
+                                   .augment = -1,
+                                   .weighting = 1,
+                                   .checkpoint_every = 1,
+                                   .validation_batches = -1,
+                                   .lr = -1,
+                                   .momentum = -1,
+                                   .weight_decay = -1,
+                                   .clip = -1,
+                                   .oversample = -1,
+                                   .seed = 1,
+                                   .validate_at_end = 1,
+                                   .pictures = 3,
+                                   .mirror = 1,
+                                   .step = 0.5};
     optimizer_names(a.optimizers);
     loss_names(a.losses);
     federation_arguments_default(&a.federation);
@@ -151,9 +181,11 @@ static struct training_arguments arguments_default(const char *command, int fede
 static void take_operands(struct training_arguments *a, const struct operands *o, int argc, char **argv)
 {
     const char *step = a->federation.as, *behind = NULL;
-    int named = step && (!strcmp(step, "fingerprint") || !strcmp(step, "site") || !strcmp(step, "evaluate") || !strcmp(step, "result"));
+    int named = step && (!strcmp(step, "fingerprint") || !strcmp(step, "site") || !strcmp(step, "evaluate") ||
+                         !strcmp(step, "result"));
     for (int i = 1; named && i + 1 < argc; i++)
-        if (argv[i] == step || (strncmp(argv[i], "--as=", 5) == 0 && argv[i] + 5 == step)) behind = argv[i + 1];
+        if (argv[i] == step || (strncmp(argv[i], "--as=", 5) == 0 && argv[i] + 5 == step))
+            behind = argv[i + 1];
     for (int i = 0; i < o->count; i++)
         if (o->text[i] == behind) a->federation.name = behind;
         else a->data = o->text[i];
@@ -165,25 +197,31 @@ static void take_operands(struct training_arguments *a, const struct operands *o
 /* One command line into a. Returns 1 to go on; else *status is the exit code. */
 static int parse_line(struct training_arguments *a, int argc, char **argv, int *status)
 {
-    static const char *const usage[] = {"train DATA -o RUN [OPTIONS]", "federate DATA -o RUN --sites FILE.csv|N [OPTIONS]"};
+    static const char *const usage[] = {"train DATA -o RUN [OPTIONS]",
+                                        "federate DATA -o RUN --sites FILE.csv|N [OPTIONS]"};
     struct option_spec spec[160];
     struct option_spec *s = add_data(spec, a);
-    s = a->federated ? federation_options_add(s, &a->federation, &a->sites_text, &a->epochs, &a->iterations) : add_schedule(s, a);
+    s = a->federated ? federation_options_add(s, &a->federation, &a->sites_text, &a->epochs, &a->iterations)
+                     : add_schedule(s, a);
     add_end(add_classification(add_segmentation(add_optimisation(s, a), a), a), a);
-    struct command_help help = {usage[a->federated],
-                                a->federated ? "Trains one model over several sites: local training, central weight aggregation"
-                                             : "Trains a segmentation (U-Net) or classification (ResNet) model",
-                                details, spec};
+    struct command_help help = {
+        usage[a->federated],
+        a->federated ? "Trains one model over several sites: local training, central weight aggregation"
+                     : "Trains a segmentation (U-Net) or classification (ResNet) model",
+        details, spec};
     struct operands operands;
-    if (!options_parse(&operands, argc, argv, &help, a->federated ? 0 : 1, a->federated ? 2 : 1, status)) return 0;
+    if (!options_parse(&operands, argc, argv, &help, a->federated ? 0 : 1, a->federated ? 2 : 1, status))
+        return 0;
     take_operands(a, &operands, argc, argv);
     if (a->federation.as || (a->data && operands.count == 1)) return 1;
-    *status = app_usage(a->command, operands.count ? "unexpected '%s'" : "usage: nephron %s", operands.count ? operands.text[1] : help.usage);
+    *status = app_usage(a->command, operands.count ? "unexpected '%s'" : "usage: nephron %s",
+                        operands.count ? operands.text[1] : help.usage);
     return 0;
 }
 
 /* word: the n words of `first`, then those of argv but its name, --resume and the operand. */
-static int keep_words(struct training_arguments *a, char **first, int n, int argc, char **argv, const char *operand)
+static int keep_words(struct training_arguments *a, char **first, int n, int argc, char **argv,
+                      const char *operand)
 {
     free(a->word);
     a->word = malloc(((size_t)n + (size_t)argc + 1) * sizeof *a->word);
@@ -201,11 +239,14 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     char path[1200], *line[256];
     struct error e;
     const char *run = a->data;
-    if (file_join(path, sizeof path, run, "manifest.json", &e) || !(a->kept = json_read(path, &e))) return *status = app_fail(&e), 0;
+    if (file_join(path, sizeof path, run, "manifest.json", &e) || !(a->kept = json_read(path, &e)))
+        return *status = app_fail(&e), 0;
     const struct json *list = json_get(a->kept, "arguments");
     int n = list && list->type == JSON_ARRAY ? list->count : 0;
     if (n < 2 || n >= (int)(sizeof line / sizeof *line)) {
-        error_set(&e, "%s: keeps no command line ('arguments'): resume with DATA -o RUN and the options of '%s'", path, a->command);
+        error_set(&e,
+                  "%s: keeps no command line ('arguments'): resume with DATA -o RUN and the options of '%s'",
+                  path, a->command);
         return *status = app_fail(&e), 0;
     }
     for (int i = 0; i < n; i++) {
@@ -226,7 +267,8 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     if (!parse_line(a, n, line, status)) return 0;
     const char *data = a->data;
     if (!parse_line(a, argc, argv, status)) return 0;
-    if (keep_words(a, line, n, argc, argv, run)) return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
+    if (keep_words(a, line, n, argc, argv, run))
+        return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
     a->data = data;
     a->run = run;
     a->overwrite = 0;
@@ -238,19 +280,28 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
     struct error e;
     *a = arguments_default(argv[0], federated);
     if (!parse_line(a, argc, argv, status)) return 0;
-    if (keep_words(a, argv, 1, argc, argv, NULL)) return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
+    if (keep_words(a, argv, 1, argc, argv, NULL))
+        return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
     if (a->resume && !a->run && !parse_resumed(a, argc, argv, status)) return 0;
     *status = 2;
     if (!a->run) return app_usage(a->command, a->federation.as ? "needs -o FED" : "needs -o RUN"), 0;
     if (!a->fold) a->fold = a->federation.as ? "all" : "0";
-    if (a->federated && !a->federation.as && !a->sites_text) return app_usage(a->command, "needs --sites FILE.csv or --sites N"), 0;
+    if (a->federated && !a->federation.as && !a->sites_text)
+        return app_usage(a->command, "needs --sites FILE.csv or --sites N"), 0;
     if (a->federated && a->ema > 0)
-        return app_usage(a->command, "--ema averages the weights of single steps, which each round replaces by the sites' mean: "
-                                     "it is for train"), 0;
-    if (!resnet_valid_depth(a->depth)) return app_usage(a->command, "--depth is %d, must be 10, 18, 34 or 50", a->depth), 0;
+        return app_usage(
+                   a->command,
+                   "--ema averages the weights of single steps, which each round replaces by the sites' mean: "
+                   "it is for train"),
+               0;
+    if (!resnet_valid_depth(a->depth))
+        return app_usage(a->command, "--depth is %d, must be 10, 18, 34 or 50", a->depth), 0;
     if (a->hours > 0 && (a->epochs || a->iterations || a->resume))
-        return app_usage(a->command, "--hours chooses the epochs and iterations: not with --epochs, --iterations or --resume "
-                                     "(manifest.json tells what it chose)"), 0;
+        return app_usage(
+                   a->command,
+                   "--hours chooses the epochs and iterations: not with --epochs, --iterations or --resume "
+                   "(manifest.json tells what it chose)"),
+               0;
     if (a->width) a->plan_options.base_features = a->width;
     if (a->preset) a->plan_options.preset = a->preset;
     a->plan_options.batch = a->batch;
@@ -266,7 +317,8 @@ void training_options_free(struct training_arguments *a)
     a->word = NULL;
 }
 
-struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task, int channels, int classes)
+struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task,
+                                               int channels, int classes)
 {
     struct train_options o = train_options_default(task);
     o.seed = a->seed;

@@ -1,4 +1,5 @@
-/* training_options.h - the command lines of `train` and `federate`: what was asked for, apart from what becomes of it. */
+/* training_options.h - the command lines of `train` and `federate`: what was asked for, apart from what
+ * becomes of it. */
 #ifndef APPS_TRAINING_OPTIONS_H
 #define APPS_TRAINING_OPTIONS_H
 
@@ -7,8 +8,8 @@
 #include "nn/plan/plan.h"
 #include "nn/train/train.h"
 
-/* Texts are the command line's (or those of the manifest that --resume read, kept in `kept`). Numbers below 0, and 0 where it means
- * nothing, were not given: the task's defaults hold. */
+/* Texts are the command line's (or those of the manifest that --resume read, kept in `kept`). Numbers below
+ * 0, and 0 where it means nothing, were not given: the task's defaults hold. */
 struct training_arguments {
     const char *command;
     int federated;
@@ -36,11 +37,12 @@ struct training_arguments {
     int words;
 };
 
-/* Returns 1 to go on; else *status is the exit code. With --resume alone, the operand is a RUN folder: its manifest gives the command
- * line that began it, and what is given now comes after it. */
+/* Returns 1 to go on; else *status is the exit code. With --resume alone, the operand is a RUN folder: its
+ * manifest gives the command line that began it, and what is given now comes after it. */
 int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status);
 void training_options_free(struct training_arguments *a);
 /* What was asked for over the task's defaults. channels, classes: of the dataset. */
-struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task, int channels, int classes);
+struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task,
+                                               int channels, int classes);
 
 #endif

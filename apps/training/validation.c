@@ -1,4 +1,5 @@
-/* validation.c - after training: every held-out case predicted with the final weights, measured, and the best and worst drawn. */
+/* validation.c - after training: every held-out case predicted with the final weights, measured, and the best
+ * and worst drawn. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,11 @@
 #include "io/base/file.h"
 #include "nn/data/previous_map.h"
 
-/* ---- segmentation ------------------------------------------------------------------------------------------------------ */
+/* ---- segmentation -------------------------------------------------------------------------------------- */
 
 /* "<folder>/ID<ending>". */
-static int case_path(char *path, size_t size, const char *folder, const char *id, const char *ending, struct error *e)
+static int case_path(char *path, size_t size, const char *folder, const char *id, const char *ending,
+                     struct error *e)
 {
     char name[ID_MAX + 32];
     snprintf(name, sizeof name, "%s%s", id, ending);
@@ -32,28 +34,34 @@ static int case_path(char *path, size_t size, const char *folder, const char *id
 static const struct plan *next_stage(const struct training *t)
 {
     for (int k = 0; k < t->plans.count; k++)
-        if (t->plans.plan[k].previous_labels && strcmp(t->plans.plan[k].previous_stage, t->plan->configuration) == 0) return &t->plans.plan[k];
+        if (t->plans.plan[k].previous_labels &&
+            strcmp(t->plans.plan[k].previous_stage, t->plan->configuration) == 0)
+            return &t->plans.plan[k];
     return NULL;
 }
 
 /* Where its training looks for the map of a case (training_previous). */
-static int write_next(const struct training *t, const struct infer_next *next, const char *id, struct error *e)
+static int write_next(const struct training *t, const struct infer_next *next, const char *id,
+                      struct error *e)
 {
     char folder[1300], path[1400];
-    int n = snprintf(folder, sizeof folder, "%s/predicted_next_stage/%s", t->args.run, next->plan->configuration);
+    int n =
+        snprintf(folder, sizeof folder, "%s/predicted_next_stage/%s", t->args.run, next->plan->configuration);
     if (n >= (int)sizeof folder) return error_set(e, "%s: path is too long", t->args.run);
     if (file_mkdirs(folder, e) || case_path(path, sizeof path, folder, id, ".npz", e)) return -1;
     return previous_write(path, next->label, next->size, e);
 }
 
-static int validate_case(struct segmenter *s, struct evaluation *ev, const struct training *t, int i, const char *folder, struct error *e)
+static int validate_case(struct segmenter *s, struct evaluation *ev, const struct training *t, int i,
+                         const char *folder, struct error *e)
 {
     const struct dataset *d = &t->dataset;
     char path[1300], npz[1300], reference_path[1300];
     struct sample raw;
     uint8_t *label = NULL, *reference = NULL;
     struct infer_next next = {.plan = next_stage(t)};
-    if (case_path(path, sizeof path, folder, d->item[i].id, d->file_ending, e) || case_path(npz, sizeof npz, folder, d->item[i].id, ".npz", e) ||
+    if (case_path(path, sizeof path, folder, d->item[i].id, d->file_ending, e) ||
+        case_path(npz, sizeof npz, folder, d->item[i].id, ".npz", e) ||
         dataset_label_path(reference_path, sizeof reference_path, d, i, e) || dataset_load(&raw, d, i, e))
         return -1;
     int size[3], status = 0;
@@ -63,9 +71,12 @@ static int validate_case(struct segmenter *s, struct evaluation *ev, const struc
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     if (!(reference = malloc(voxels))) status = error_set(e, "%s: out of memory", d->item[i].id);
     else memcpy(reference, raw.label, voxels);
-    if (!status) status = segmenter_run(s, &raw, path, t->args.probabilities ? npz : NULL, next.plan ? &next : NULL, &label, e);
+    if (!status)
+        status = segmenter_run(s, &raw, path, t->args.probabilities ? npz : NULL, next.plan ? &next : NULL,
+                               &label, e);
     if (!status && next.plan) status = write_next(t, &next, d->item[i].id, e);
-    if (!status) status = evaluation_add(ev, d->item[i].id, reference_path, path, reference, label, size, spacing, e);
+    if (!status)
+        status = evaluation_add(ev, d->item[i].id, reference_path, path, reference, label, size, spacing, e);
     free(next.label);
     free(label);
     free(reference);
@@ -74,16 +85,18 @@ static int validate_case(struct segmenter *s, struct evaluation *ev, const struc
 }
 
 /* Overlay of one case, from the files. */
-static int draw_case(const struct training *t, const struct case_metrics *c, const char *folder, struct error *e)
+static int draw_case(const struct training *t, const struct case_metrics *c, const char *folder,
+                     struct error *e)
 {
     char path[1300];
     struct sample raw;
     struct labelmap prediction;
     struct label_index index;
     int i = dataset_find(&t->dataset, c->id, e);
-    const char *ending = strcmp(t->dataset.file_ending, ".png") ? ".png" : "_overlay.png"; /* not over the prediction */
-    if (i < 0 || case_path(path, sizeof path, folder, c->id, ending, e) || label_index_create(&index, &t->dataset, path, e) ||
-        dataset_load(&raw, &t->dataset, i, e))
+    const char *ending =
+        strcmp(t->dataset.file_ending, ".png") ? ".png" : "_overlay.png"; /* not over the prediction */
+    if (i < 0 || case_path(path, sizeof path, folder, c->id, ending, e) ||
+        label_index_create(&index, &t->dataset, path, e) || dataset_load(&raw, &t->dataset, i, e))
         return -1;
     int status = labelmap_read(&prediction, c->prediction, &index, e);
     if (!status) {
@@ -106,7 +119,8 @@ static int compare_ranked(const void *a, const void *b)
     return dx != dy ? (dx > dy) - (dx < dy) : x->item - y->item;
 }
 
-static int draw_cases(const struct training *t, const struct evaluation *ev, const char *folder, struct error *e)
+static int draw_cases(const struct training *t, const struct evaluation *ev, const char *folder,
+                      struct error *e)
 {
     int n = ev->cases, status = 0;
     struct ranked *rank = malloc(((size_t)n + 1) * sizeof *rank);
@@ -114,7 +128,8 @@ static int draw_cases(const struct training *t, const struct evaluation *ev, con
     for (int i = 0; i < n; i++) rank[i] = (struct ranked){evaluation_case_dice(ev, i), i};
     qsort(rank, (size_t)n, sizeof *rank, compare_ranked);
     for (int i = 0; !status && i < n; i++)
-        if (i < t->args.pictures || i >= n - t->args.pictures) status = draw_case(t, &ev->item[rank[i].item], folder, e);
+        if (i < t->args.pictures || i >= n - t->args.pictures)
+            status = draw_case(t, &ev->item[rank[i].item], folder, e);
     free(rank);
     return status;
 }
@@ -125,7 +140,8 @@ static int write_site_results(const struct training *t, const struct evaluation 
     char path[1300];
     int *select = calloc((size_t)ev->cases + 1, sizeof *select);
     if (!select) return error_set(e, "out of memory for %d cases", ev->cases);
-    struct file_out *f = file_join(path, sizeof path, t->fold_path, "site_results.csv", e) ? NULL : file_create(path, e);
+    struct file_out *f =
+        file_join(path, sizeof path, t->fold_path, "site_results.csv", e) ? NULL : file_create(path, e);
     if (!f) {
         free(select);
         return -1;
@@ -168,7 +184,9 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = t->args.mirror && (t->plan->dims == 3 || a > 0);
     for (int i = 0; i < t->dataset.cases; i++) n += t->role[i] == ROLE_VALIDATION;
     if (n == 0) return 0;
-    if (file_join(folder, sizeof folder, t->fold_path, "validation", e) || file_mkdirs(folder, e) || segmenter_add(&s, m, t->pool, e)) return -1;
+    if (file_join(folder, sizeof folder, t->fold_path, "validation", e) || file_mkdirs(folder, e) ||
+        segmenter_add(&s, m, t->pool, e))
+        return -1;
     struct progress bar = progress_begin("validate", t->args.quiet);
     for (int i = 0; !status && i < t->dataset.cases; i++) {
         if (t->role[i] != ROLE_VALIDATION) continue;
@@ -196,9 +214,10 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     return status;
 }
 
-/* ---- classification ---------------------------------------------------------------------------------------------------- */
+/* ---- classification ------------------------------------------------------------------------------------ */
 
-static int classify_part(struct training *t, struct model *m, const struct learner_data *data, const char *name, struct error *e)
+static int classify_part(struct training *t, struct model *m, const struct learner_data *data,
+                         const char *name, struct error *e)
 {
     char folder[1300], path[1300];
     struct predictions p = {0};
@@ -224,7 +243,8 @@ static int validate_classification(struct training *t, struct model *m, struct e
 {
     struct learner_data test = {0};
     if (classify_part(t, m, &t->validation, "validation", e)) return -1;
-    int status = learner_data_load(&test, &t->dataset, &t->options, NULL, t->role, ROLE_TEST, t->pool, NULL, NULL, e);
+    int status =
+        learner_data_load(&test, &t->dataset, &t->options, NULL, t->role, ROLE_TEST, t->pool, NULL, NULL, e);
     if (!status) status = classify_part(t, m, &test, "test", e);
     learner_data_free(&test);
     return status;

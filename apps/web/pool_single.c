@@ -1,5 +1,5 @@
-/* pool_single.c - the pool of tensor/base/pool.h where there are no threads (a page from file:// gets no shared memory): the caller
- * runs every job. Jobs do not depend on threads, so results have the same bits. */
+/* pool_single.c - the pool of tensor/base/pool.h where there are no threads (a page from file:// gets no
+ * shared memory): the caller runs every job. Jobs do not depend on threads, so results have the same bits. */
 #include "tensor/base/pool.h"
 
 #include <stdlib.h>

@@ -1,7 +1,9 @@
-/* web.c - what the page (page.html) calls: fl/nephron.h with one image and one model at a time, and what a viewer needs of them.
+/* web.c - what the page (page.html) calls: fl/nephron.h with one image and one model at a time, and what a
+ * viewer needs of them.
  *
- * Files lie in the module's file system, which worker.js keeps in memory. Every function returns 0 or a pointer, else -1 or NULL with the
- * reason in web_error. A failed call leaves the image and the model that were loaded before.
+ * Files lie in the module's file system, which worker.js keeps in memory. Every function returns 0 or a
+ * pointer, else -1 or NULL with the reason in web_error. A failed call leaves the image and the model that
+ * were loaded before.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +36,8 @@ EXPORT(web_error) const char *web_error(void)
     return nephron_error(n);
 }
 
-/* The level of the kernels: "simd128", or "scalar" in a module with relaxed SIMD whose engine rounds twice. */
+/* The level of the kernels: "simd128", or "scalar" in a module with relaxed SIMD whose engine rounds twice.
+ */
 EXPORT(web_level) const char *web_level(void)
 {
     return cpu_isa_name(cpu_isa());
@@ -50,9 +53,10 @@ EXPORT(web_free) void web_free(void *p)
     free(p);
 }
 
-/* ---- the image --------------------------------------------------------------------------------------------------- */
+/* ---- the image ----------------------------------------------------------------------------------------- */
 
-/* paths: names between line feeds, a channel each (or one file of several, or the folder of a DICOM series). */
+/* paths: names between line feeds, a channel each (or one file of several, or the folder of a DICOM series).
+ */
 EXPORT(web_image_read) int web_image_read(char *paths)
 {
     const char *list[CHANNELS_MAX + 1];
@@ -80,10 +84,12 @@ static const char *keep_text(struct json *j)
     return text;
 }
 
-/* {"size": [z, y, x], "channels", "spacing": [z, y, x], "affine": 3 rows of 4, of the voxel x, y, z to mm right, anterior, superior}. */
+/* {"size": [z, y, x], "channels", "spacing": [z, y, x], "affine": 3 rows of 4, of the voxel x, y, z to mm
+ * right, anterior, superior}. */
 EXPORT(web_image_describe) const char *web_image_describe(void)
 {
-    struct json *j = json_object(), *size = json_add_array(j, "size"), *spacing = json_add_array(j, "spacing"), *rows;
+    struct json *j = json_object(), *size = json_add_array(j, "size"),
+                *spacing = json_add_array(j, "spacing"), *rows;
     const struct sample *s = &image->sample;
     rows = json_add_array(j, "affine");
     for (int a = 0; a < 3; a++) {
@@ -97,7 +103,7 @@ EXPORT(web_image_describe) const char *web_image_describe(void)
     return keep_text(j);
 }
 
-/* ---- the model --------------------------------------------------------------------------------------------------- */
+/* ---- the model ----------------------------------------------------------------------------------------- */
 
 static int take_model(nephron_model *next)
 {
@@ -122,8 +128,11 @@ EXPORT(web_model_read) int web_model_read(const char *path)
     if (checkpoint_state(path, &state, &n->e)) return -1;
     char *description = json_get(state, "dataset") ? json_format(state, 0) : NULL;
     json_free(state);
-    int status = description ? file_read(path, 0, &bytes, &size, &n->e)
-                             : error_set(&n->e, "%s: holds weights without a plan: add plans.json and dataset.json of its run", file_name(path));
+    int status =
+        description
+            ? file_read(path, 0, &bytes, &size, &n->e)
+            : error_set(&n->e, "%s: holds weights without a plan: add plans.json and dataset.json of its run",
+                        file_name(path));
     if (!status) status = take_model(nephron_model_parse(n, description, bytes, size));
     free(bytes);
     free(description);
@@ -133,7 +142,8 @@ EXPORT(web_model_read) int web_model_read(const char *path)
 /* {"name", "task", "channels": [names], "labels": [{"name", "value"}], "networks", "parameters", "patch"}. */
 EXPORT(web_model_describe) const char *web_model_describe(void)
 {
-    struct json *j = json_object(), *channels = json_add_array(j, "channels"), *labels = json_add_array(j, "labels");
+    struct json *j = json_object(), *channels = json_add_array(j, "channels"),
+                *labels = json_add_array(j, "labels");
     const struct run *r = &model->run;
     const struct dataset *d = &r->dataset;
     json_add_text(j, "name", d->name);
@@ -154,10 +164,10 @@ EXPORT(web_model_describe) const char *web_model_describe(void)
     return keep_text(j);
 }
 
-/* ---- prediction --------------------------------------------------------------------------------------------------- */
+/* ---- prediction ---------------------------------------------------------------------------------------- */
 
-/* Sizes are 32 bits here. What a prediction holds of the whole image at a time, roughly: the image twice, and for each class a map of
- * floats; refused before any of these sizes can wrap. */
+/* Sizes are 32 bits here. What a prediction holds of the whole image at a time, roughly: the image twice, and
+ * for each class a map of floats; refused before any of these sizes can wrap. */
 static int check_size(void)
 {
     if (!image || !model) return error_set(&n->e, "an image and a model are needed");
@@ -165,10 +175,13 @@ static int check_size(void)
     double voxels = (double)s->size[0] * s->size[1] * s->size[2], spacing = 1;
     const struct plan *p = model->run.plan;
     for (int a = 0; p && a < 3; a++) spacing *= p->spacing[a] > 0 ? s->spacing[a] / p->spacing[a] : 1;
-    double bytes = voxels * (s->channels * 4.0 + 2) + voxels * (p && spacing > 1 ? spacing : 1) * (s->channels + (p ? p->classes : 0)) * 4.0;
+    double bytes = voxels * (s->channels * 4.0 + 2) +
+                   voxels * (p && spacing > 1 ? spacing : 1) * (s->channels + (p ? p->classes : 0)) * 4.0;
     if (bytes < 3.5e9) return 0;
-    return error_set(&n->e, "the image of %d x %d x %d voxels needs about %.1f GB with this model, and a page has 4: use the program", s->size[2],
-                     s->size[1], s->size[0], bytes / 1e9);
+    return error_set(
+        &n->e,
+        "the image of %d x %d x %d voxels needs about %.1f GB with this model, and a page has 4: use the program",
+        s->size[2], s->size[1], s->size[0], bytes / 1e9);
 }
 
 static void tell(void *arg, int done, int of)

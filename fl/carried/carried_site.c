@@ -197,7 +197,8 @@ static int run_step(struct site_work *w, char told[256], struct error *e)
     if (s->data->store.cases == 0) return error_set(e, "site %s has no training case", s->name);
     int status = local_round(w, e);
     if (status > 0)
-        snprintf(told, 256, "site %s: stopped after step %d of its round %d: the same command goes on from there",
+        snprintf(told, 256,
+                 "site %s: stopped after step %d of its round %d: the same command goes on from there",
                  s->name, w->state.pause.steps, c->round + 1);
     if (status) return status;
     if (update_write(&w->update, &c->f, c->model, w->answer, NULL, e)) return -1;

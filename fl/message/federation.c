@@ -25,8 +25,9 @@ struct federation federation_default(const struct train_options *o, const struct
 /* A site's average would hold weights of rounds that aggregation has replaced. */
 static int refuse_average(struct error *e)
 {
-    return error_set(e, "ema averages the weights of single steps, which each round replaces by the sites' mean: "
-                        "only training of one model on one machine has it");
+    return error_set(
+        e, "ema averages the weights of single steps, which each round replaces by the sites' mean: "
+           "only training of one model on one machine has it");
 }
 
 int federation_check(const struct federation *f, struct error *e)
@@ -38,7 +39,8 @@ int federation_check(const struct federation *f, struct error *e)
         return error_set(e, "fraction is %g, not above 0 and up to 1", f->fraction);
     if (f->strategy->needs_linear && !f->train.optimizer->linear)
         return error_set(
-            e, "strategy %s divides by the learning rate what the sites moved: it needs the optimizer sgd, not %s",
+            e,
+            "strategy %s divides by the learning rate what the sites moved: it needs the optimizer sgd, not %s",
             f->strategy->name, f->train.optimizer->name);
     if (f->train.ema > 0 && (f->sites > 1 || f->strategy->site_slots)) return refuse_average(e);
     if (f->compress && !(f->compress_share > 0 && f->compress_share <= 1))

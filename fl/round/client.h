@@ -55,8 +55,8 @@ struct client_events {
 enum { CLIENT_STOPPED = 1 };
 /* A round at a site: trains w from the task's weights on data, fills u and advances s. The learner serves any
  * site (learner_switch). A state with a pause goes on from there. Returns CLIENT_STOPPED where events->stop
- * said so: s then has a pause and u nothing. A loss or weights that are not finite are an error, as a pause of
- * other global weights is; the state is then to be read again, or reset. */
+ * said so: s then has a pause and u nothing. A loss or weights that are not finite are an error, as a pause
+ * of other global weights is; the state is then to be read again, or reset. */
 int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
                   const struct task *t, const struct federation *f, const struct client_events *events,
                   struct error *e);

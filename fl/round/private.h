@@ -25,11 +25,11 @@ int private_noise(float *noise, int round, const struct federation *f, const str
                   struct error *e);
 /* What so many rounds have spent, at delta. NaN without privacy. Neighbours are two federations of which one
  * has zeros in place of a site's updates: the sum then moves by at most C in a round that drew the site and
- * not at all in another. That holds for every draw, so that each round is one Gaussian mechanism of multiplier
- * z, whatever --fraction is. A smaller epsilon by sampling would need Poisson draws, or a bound for a fixed
- * number without replacement (Wang, Balle and Kasiviswanathan 2019), and that nobody knows who was drawn: the
- * draw follows from the seed, which all know, and so it is not claimed. Where a site's data are replaced by
- * others', the sum moves by up to 2 C: that epsilon is the one of z / 2. */
+ * not at all in another. That holds for every draw, so that each round is one Gaussian mechanism of
+ * multiplier z, whatever --fraction is. A smaller epsilon by sampling would need Poisson draws, or a bound
+ * for a fixed number without replacement (Wang, Balle and Kasiviswanathan 2019), and that nobody knows who
+ * was drawn: the draw follows from the seed, which all know, and so it is not claimed. Where a site's data
+ * are replaced by others', the sum moves by up to 2 C: that epsilon is the one of z / 2. */
 double private_epsilon(const struct federation *f, int rounds);
 /* "central, noise 1, clip 0.5: epsilon 3.21 at delta 1e-05 after 4 rounds". */
 void private_text(char text[160], const struct federation *f, int rounds);

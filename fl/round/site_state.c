@@ -185,8 +185,9 @@ static int take_state(struct site_state *s, struct update *u, const struct safet
         if (vectors_take(s->slot[k], t, name, layout, path, e)) return -1;
     }
     if (s->residual && vectors_take(s->residual, t, "residual.", layout, path, e)) return -1;
-    if (s->average.weights && (take_integer(&s->average.steps, j, "average_steps", 0, INT64_MAX / 2, path, e) ||
-                               vectors_take(s->average.weights, t, "average.", layout, path, e)))
+    if (s->average.weights &&
+        (take_integer(&s->average.steps, j, "average_steps", 0, INT64_MAX / 2, path, e) ||
+         vectors_take(s->average.weights, t, "average.", layout, path, e)))
         return -1;
     s->next_round = (int)next;
     s->rounds_before = (int)before;

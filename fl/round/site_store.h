@@ -35,8 +35,8 @@ void site_store_free(struct site_store *s);
 int site_store_resume(struct site_store *s, int round, struct error *e);
 /* The state of a site that was stopped in the round; site_store_load finds it. */
 int site_store_pause(struct site_store *s, int i, const struct site_state *state, struct error *e);
-/* The state of site i before the round, or in it, into an initialised value. Returns 1 where its update of the round is
- * there already: then u is filled and the state is the one after it. -1: an error. */
+/* The state of site i before the round, or in it, into an initialised value. Returns 1 where its update of
+ * the round is there already: then u is filled and the state is the one after it. -1: an error. */
 int site_store_load(struct site_store *s, int i, int round, struct site_state *state, struct update *u,
                     struct error *e);
 /* The state after a round, with the update that it gave. */

@@ -392,4 +392,5 @@ int dicom_read(struct volume *v, const char *path, int what, struct error *e)
 /* Most files have no ending at all, or a number. */
 static const struct image_ending endings[] = {
     {".dcm", 0, 0, NULL}, {".dicom", 0, 0, NULL}, {".ima", 0, 0, NULL}, {NULL, 0, 0, NULL}};
-const struct image_format dicom_format = {"DICOM", endings, 1, 1, dicom_recognise, dicom_read, dicom_read_series, dicom_list_series, NULL};
+const struct image_format dicom_format = {
+    "DICOM", endings, 1, 1, dicom_recognise, dicom_read, dicom_read_series, dicom_list_series, NULL};

@@ -1,4 +1,5 @@
-/* letters.c - text in pictures: a face of 5 x 7 dots, drawn for the names and marks that stand in PNG files. */
+/* letters.c - text in pictures: a face of 5 x 7 dots, drawn for the names and marks that stand in PNG files.
+ */
 #include "io/picture/letters.h"
 
 #include <string.h>
@@ -43,7 +44,8 @@ int letters_width(const char *text, int scale)
     return n ? (n * LETTER_STEP - 1) * scale : 0;
 }
 
-void letters_draw(struct letters_canvas *c, int x, int y, const char *text, int scale, const unsigned char colour[3])
+void letters_draw(struct letters_canvas *c, int x, int y, const char *text, int scale,
+                  const unsigned char colour[3])
 {
     for (; *text; text++, x += LETTER_STEP * scale) {
         unsigned char letter = (unsigned char)*text;

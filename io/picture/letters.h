@@ -14,6 +14,7 @@ struct letters_canvas {
 /* Pixels that the text is wide, with dots of scale x scale pixels. */
 int letters_width(const char *text, int scale);
 /* (x, y): the upper left corner. What lies outside of the canvas is left out. */
-void letters_draw(struct letters_canvas *c, int x, int y, const char *text, int scale, const unsigned char colour[3]);
+void letters_draw(struct letters_canvas *c, int x, int y, const char *text, int scale,
+                  const unsigned char colour[3]);
 
 #endif

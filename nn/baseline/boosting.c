@@ -22,7 +22,8 @@ struct keyed {
 static int compare_keyed(const void *a, const void *b)
 {
     const struct keyed *p = a, *q = b;
-    if (isnan(p->value) || isnan(q->value)) return isnan(q->value) - isnan(p->value) ? isnan(q->value) - isnan(p->value) : p->item - q->item;
+    if (isnan(p->value) || isnan(q->value))
+        return isnan(q->value) - isnan(p->value) ? isnan(q->value) - isnan(p->value) : p->item - q->item;
     return p->value != q->value ? (p->value > q->value) - (p->value < q->value) : p->item - q->item;
 }
 
@@ -106,7 +107,8 @@ double boosting_probability(const struct boosting *m, const double *x)
     return 1 / (1 + exp(-score));
 }
 
-int boosting_fit(struct boosting *m, const double *x, const int *label, int n, int features, int trees, double rate)
+int boosting_fit(struct boosting *m, const double *x, const int *label, int n, int features, int trees,
+                 double rate)
 {
     const size_t cases = (size_t)n + 1;
     struct fitting f = {.m = m, .x = x, .n = n};

@@ -64,7 +64,8 @@ static void find_scales(struct logistic *m, const double *x, int n)
 }
 
 /* Gradient and Hessian of the penalised loss at the current model. */
-static void derive(double h[UNKNOWNS][UNKNOWNS], double g[UNKNOWNS], const struct logistic *m, const double *x, const int *label, int n, double c)
+static void derive(double h[UNKNOWNS][UNKNOWNS], double g[UNKNOWNS], const struct logistic *m,
+                   const double *x, const int *label, int n, double c)
 {
     const int unknowns = m->features + 1;
     memset(h, 0, sizeof(double[UNKNOWNS][UNKNOWNS]));

@@ -1,8 +1,9 @@
 /* logistic.h - logistic regression on a few features: the model that a network has to beat.
  *
  * Features are scaled to mean 0 and deviation 1 over the cases that the model is fitted to; the fit minimises
- * sum(w log loss) + |coefficients|^2 / (2 C) with a free intercept, by Newton's method, which is scikit-learn's
- * LogisticRegression(C, penalty l2) after a StandardScaler. Missing values (NaN) count as the feature's mean.
+ * sum(w log loss) + |coefficients|^2 / (2 C) with a free intercept, by Newton's method, which is
+ * scikit-learn's LogisticRegression(C, penalty l2) after a StandardScaler. Missing values (NaN) count as the
+ * feature's mean.
  */
 #ifndef NN_LOGISTIC_H
 #define NN_LOGISTIC_H

@@ -41,7 +41,8 @@ static void fill_run(struct fill *f)
 {
     size_t w = (size_t)f->size[2], plane = (size_t)f->size[1] * w;
     while (f->seeds) {
-        size_t at = (size_t)f->seed[--f->seeds], x = at % w, row = at - x, y = row % plane / w, z = row / plane;
+        size_t at = (size_t)f->seed[--f->seeds], x = at % w, row = at - x, y = row % plane / w,
+               z = row / plane;
         if (f->mask[at] != ZERO) continue;
         size_t from = at, to = at + 1;
         while (from > row && f->mask[from - 1] == ZERO) from--;
@@ -69,7 +70,8 @@ static int fill_holes(uint8_t *mask, const int size[3])
             fill_run(&f);
         }
     free(f.seed);
-    for (size_t i = 0; i < (size_t)size[0] * (size_t)size[1] * (size_t)size[2]; i++) mask[i] = mask[i] != OUTSIDE;
+    for (size_t i = 0; i < (size_t)size[0] * (size_t)size[1] * (size_t)size[2]; i++)
+        mask[i] = mask[i] != OUTSIDE;
     return f.failed ? -1 : 0;
 }
 

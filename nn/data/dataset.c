@@ -29,7 +29,7 @@ static void dataset_init(struct dataset *d)
     d->ignore_label = -1;
 }
 
-/* ---- cases of a folder ------------------------------------------------------------------------------------------------ */
+/* ---- cases of a folder --------------------------------------------------------------------------------- */
 
 static struct data_case *add_case(struct dataset *d, struct error *e)
 {
@@ -56,7 +56,9 @@ static int take_image_name(struct dataset *d, const char *name, struct error *e)
 {
     if (name[0] == '.') return 0;
     if (!ends_with(name, d->file_ending)) {
-        if (!volume_is_named(name)) return 0; /* an image of another form, also of one that is not read here, would be passed over unseen */
+        if (!volume_is_named(name))
+            return 0; /* an image of another form, also of one that is not read here, would be passed over
+                         unseen */
         return error_set(e, "does not end in '%s', dataset.json's file_ending", d->file_ending);
     }
     if (text_has_control(name)) return error_set(e, "has a control character in its name");
@@ -70,9 +72,11 @@ static int take_image_name(struct dataset *d, const char *name, struct error *e)
     const char *tail = name + length - 5;
     int digits = length > 5 && tail[0] == '_';
     for (int i = 1; digits && i < 5; i++) digits = isdigit((unsigned char)tail[i]) != 0;
-    if (!digits) return error_set(e, "is not named CASE_0000%s (four digits tell the channel)", d->file_ending);
+    if (!digits)
+        return error_set(e, "is not named CASE_0000%s (four digits tell the channel)", d->file_ending);
     int channel = atoi(tail + 1);
-    if (channel >= d->channels) return error_set(e, "is of channel %d, but dataset.json names only %d", channel, d->channels);
+    if (channel >= d->channels)
+        return error_set(e, "is of channel %d, but dataset.json names only %d", channel, d->channels);
     if (length - 5 >= ID_MAX) return error_set(e, "has a case id of more than %d characters", ID_MAX - 1);
     struct data_case *item = add_case(d, e);
     if (!item) return -1;
@@ -96,7 +100,8 @@ static void sort_cases(struct dataset *d)
 }
 
 /* An image with the very name of a label map: the Decathlon's way, where nnU-Net's would be CASE_0000. */
-static int images_are_bare(int *bare, const struct dataset *d, const struct file_list *images, struct error *e)
+static int images_are_bare(int *bare, const struct dataset *d, const struct file_list *images,
+                           struct error *e)
 {
     char labels[1100], path[1400];
     *bare = 0;
@@ -126,7 +131,8 @@ static int list_cases(struct dataset *d, struct error *e)
     return d->cases ? 0 : error_set(e, "%s: no images that end in '%s'", dir, d->file_ending);
 }
 
-static int path_of(char *buf, size_t size, const struct dataset *d, const char *folder, const char *id, const char *tail, struct error *e)
+static int path_of(char *buf, size_t size, const struct dataset *d, const char *folder, const char *id,
+                   const char *tail, struct error *e)
 {
     int n = snprintf(buf, size, "%s/%s/%s%s%s", d->path, folder, id, tail, d->file_ending);
     return n < 0 || (size_t)n >= size ? error_set(e, "%s: path of case %s is too long", d->path, id) : 0;
@@ -158,10 +164,13 @@ static int count_files(struct dataset *d, struct error *e)
     int held = d->files ? sample_channels(paths, d->files, NULL, e) : 0;
     if (held < 0) return -1;
     if (held != d->channels && held > d->files)
-        return error_set(e, "%s: %s %d channels (a colour image has 3, with alpha 4; a 4D image its volumes), dataset.json names %d", paths[0],
-                         d->files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
+        return error_set(
+            e,
+            "%s: %s %d channels (a colour image has 3, with alpha 4; a 4D image its volumes), dataset.json names %d",
+            paths[0], d->files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
     if (held != d->channels && d->bare)
-        return error_set(e, "%s: holds %d channel%s, dataset.json names %d", paths[0], held, held == 1 ? "" : "s", d->channels);
+        return error_set(e, "%s: holds %d channel%s, dataset.json names %d", paths[0], held,
+                         held == 1 ? "" : "s", d->channels);
     if (held != d->channels) d->files = d->channels; /* some are missing, which check_files tells */
     return 0;
 }
@@ -174,11 +183,13 @@ static int check_files(struct dataset *d, int labels_needed, struct error *e)
         for (int c = 0; c < d->files; c++) {
             if (dataset_image_path(path, sizeof path, d, i, c, e)) return -1;
             if (!file_exists(path))
-                return error_set(e, "case %s: no %s (channel %d, %s)", d->item[i].id, path, c, d->channel_name[c]);
+                return error_set(e, "case %s: no %s (channel %d, %s)", d->item[i].id, path, c,
+                                 d->channel_name[c]);
         }
         if (dataset_label_path(path, sizeof path, d, i, e)) return -1;
         d->item[i].has_label_map = file_exists(path);
-        if (labels_needed && !d->item[i].has_label_map) return error_set(e, "case %s: no %s", d->item[i].id, path);
+        if (labels_needed && !d->item[i].has_label_map)
+            return error_set(e, "case %s: no %s", d->item[i].id, path);
     }
     return 0;
 }
@@ -186,7 +197,8 @@ static int check_files(struct dataset *d, int labels_needed, struct error *e)
 /* labels.csv: case,label. */
 static int read_targets(struct dataset *d, const struct csv *t, const char *path, struct error *e)
 {
-    int case_column = csv_column(t, "case", e), label_column = case_column < 0 ? -1 : csv_column(t, "label", e);
+    int case_column = csv_column(t, "case", e),
+        label_column = case_column < 0 ? -1 : csv_column(t, "label", e);
     if (label_column < 0) return error_prefix(e, "%s", path);
     for (int r = 0; r < t->rows; r++) {
         double v;
@@ -195,19 +207,22 @@ static int read_targets(struct dataset *d, const struct csv *t, const char *path
         if (i < 0) return error_set(e, "%s: row %d: case '%s' has no image in imagesTr", path, r + 2, id);
         if (csv_number(t, path, r, label_column, &v, e)) return -1;
         if (v < 0 || v >= LABELS_MAX || v != floor(v))
-            return error_set(e, "%s: row %d: label '%s' is not a class number from 0 to %d", path, r + 2, csv_cell(t, r, label_column), LABELS_MAX - 1);
-        if (d->item[i].target >= 0) return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
+            return error_set(e, "%s: row %d: label '%s' is not a class number from 0 to %d", path, r + 2,
+                             csv_cell(t, r, label_column), LABELS_MAX - 1);
+        if (d->item[i].target >= 0)
+            return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
         d->item[i].target = (int)v;
         if ((int)v >= d->classes) d->classes = (int)v + 1;
     }
     return t->rows ? 0 : error_set(e, "%s: no rows", path);
 }
 
-/* ---- patients.csv: case,patient ---------------------------------------------------------------------------------------------- */
+/* ---- patients.csv: case,patient ------------------------------------------------------------------------ */
 
 static int take_patients(struct dataset *d, const struct csv *t, const char *path, struct error *e)
 {
-    int case_column = csv_column(t, "case", e), patient_column = case_column < 0 ? -1 : csv_column(t, "patient", e);
+    int case_column = csv_column(t, "case", e),
+        patient_column = case_column < 0 ? -1 : csv_column(t, "patient", e);
     if (patient_column < 0) return error_prefix(e, "%s", path);
     for (int i = 0; i < d->cases; i++) d->item[i].patient[0] = 0;
     for (int r = 0; r < t->rows; r++) {
@@ -215,9 +230,12 @@ static int take_patients(struct dataset *d, const struct csv *t, const char *pat
         int i = dataset_find(d, id, e);
         if (i < 0) return error_set(e, "%s: row %d: case '%s' is not in the dataset", path, r + 2, id);
         if (!*patient || strlen(patient) >= ID_MAX)
-            return error_set(e, "%s: row %d: patient '%.60s' of case %s must have 1 to %d characters", path, r + 2, patient, id, ID_MAX - 1);
-        if (text_has_control(patient)) return error_set(e, "%s: row %d: patient '%.60s' has a control character", path, r + 2, patient);
-        if (d->item[i].patient[0]) return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
+            return error_set(e, "%s: row %d: patient '%.60s' of case %s must have 1 to %d characters", path,
+                             r + 2, patient, id, ID_MAX - 1);
+        if (text_has_control(patient))
+            return error_set(e, "%s: row %d: patient '%.60s' has a control character", path, r + 2, patient);
+        if (d->item[i].patient[0])
+            return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
         strcpy(d->item[i].patient, patient);
     }
     for (int i = 0; i < d->cases; i++)
@@ -237,7 +255,8 @@ int dataset_read_patients(struct dataset *d, const char *path, struct error *e)
 
 static int compare_patients(const void *a, const void *b)
 {
-    return strcmp((*(const struct data_case *const *)a)->patient, (*(const struct data_case *const *)b)->patient);
+    return strcmp((*(const struct data_case *const *)a)->patient,
+                  (*(const struct data_case *const *)b)->patient);
 }
 
 int dataset_patients(int *group, const struct dataset *d)
@@ -258,7 +277,8 @@ int dataset_patients(int *group, const struct dataset *d)
 static int open_folder(struct dataset *d, struct error *e)
 {
     char path[1100];
-    if (file_join(path, sizeof path, d->path, "dataset.json", e) || dataset_read_description(d, path, e)) return -1;
+    if (file_join(path, sizeof path, d->path, "dataset.json", e) || dataset_read_description(d, path, e))
+        return -1;
     base_name(d->name, sizeof d->name, d->path);
     if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
     int classify = file_exists(path);
@@ -276,7 +296,7 @@ static int open_folder(struct dataset *d, struct error *e)
     return file_exists(path) ? dataset_read_patients(d, path, e) : 0;
 }
 
-/* ---- MedMNIST ------------------------------------------------------------------------------------------------------------- */
+/* ---- MedMNIST ------------------------------------------------------------------------------------------ */
 
 static const char *const part_name[] = {"train", "val", "test"};
 
@@ -291,11 +311,14 @@ const struct npy *dataset_part_images(const struct dataset *d, enum data_part pa
     else if (a->ndim == 3 || (a->ndim == 4 && a->dim[3] <= 4))
         error_set(e, "%s holds 2D images, only 3D is supported (uint8 [cases, d, h, w])", name);
     else if (a->ndim != 4)
-        error_set(e, "%s has %d dimensions%s, expected uint8 [cases, d, h, w]", name, a->ndim, a->ndim == 5 ? " (channels are not supported)" : "");
+        error_set(e, "%s has %d dimensions%s, expected uint8 [cases, d, h, w]", name, a->ndim,
+                  a->ndim == 5 ? " (channels are not supported)" : "");
     else if (a->kind != 'u' || a->bytes != 1)
         error_set(e, "%s is of type %c%d, expected uint8", name, a->kind, a->bytes);
-    else if (a->dim[1] < 1 || a->dim[2] < 1 || a->dim[3] < 1 || a->dim[1] > 1024 || a->dim[2] > 1024 || a->dim[3] > 1024 || a->dim[0] > 10000000)
-        error_set(e, "%s is [%lld, %lld, %lld, %lld]", name, (long long)a->dim[0], (long long)a->dim[1], (long long)a->dim[2], (long long)a->dim[3]);
+    else if (a->dim[1] < 1 || a->dim[2] < 1 || a->dim[3] < 1 || a->dim[1] > 1024 || a->dim[2] > 1024 ||
+             a->dim[3] > 1024 || a->dim[0] > 10000000)
+        error_set(e, "%s is [%lld, %lld, %lld, %lld]", name, (long long)a->dim[0], (long long)a->dim[1],
+                  (long long)a->dim[2], (long long)a->dim[3]);
     else
         return a;
     return NULL;
@@ -309,12 +332,17 @@ static int add_part(struct dataset *d, enum data_part part, struct error *e)
     snprintf(name, sizeof name, "%s_labels", part_name[part]);
     const struct npy *labels = npz_find(&d->arrays, name);
     if (!labels) return error_set(e, "no array %s", name);
-    if (labels->ndim == 2 && labels->dim[1] > 1) return error_set(e, "%s has %lld labels a case, only one is supported", name, (long long)labels->dim[1]);
-    if (labels->ndim < 1 || labels->ndim > 2 || (labels->kind != 'u' && labels->kind != 'i') || npy_count(labels) != (size_t)a->dim[0])
-        return error_set(e, "%s does not hold one whole number for each of %lld cases", name, (long long)a->dim[0]);
+    if (labels->ndim == 2 && labels->dim[1] > 1)
+        return error_set(e, "%s has %lld labels a case, only one is supported", name,
+                         (long long)labels->dim[1]);
+    if (labels->ndim < 1 || labels->ndim > 2 || (labels->kind != 'u' && labels->kind != 'i') ||
+        npy_count(labels) != (size_t)a->dim[0])
+        return error_set(e, "%s does not hold one whole number for each of %lld cases", name,
+                         (long long)a->dim[0]);
     for (int i = 0; i < (int)a->dim[0]; i++) {
         double v = npy_value(labels, (size_t)i);
-        if (v < 0 || v >= LABELS_MAX) return error_set(e, "%s[%d] is %g, expected a class from 0 to %d", name, i, v, LABELS_MAX - 1);
+        if (v < 0 || v >= LABELS_MAX)
+            return error_set(e, "%s[%d] is %g, expected a class from 0 to %d", name, i, v, LABELS_MAX - 1);
         struct data_case *item = add_case(d, e);
         if (!item) return -1;
         snprintf(item->id, sizeof item->id, a->dim[0] <= 10000 ? "%s_%04d" : "%s_%07d", part_name[part], i);
@@ -346,7 +374,7 @@ static int open_npz(struct dataset *d, struct error *e)
     return 0;
 }
 
-/* ---- open, close, find, hash ------------------------------------------------------------------------------------------------- */
+/* ---- open, close, find, hash --------------------------------------------------------------------------- */
 
 int dataset_open(struct dataset *d, const char *path, struct error *e)
 {
@@ -406,7 +434,9 @@ static int hash_cases(struct sha256 *s, const struct dataset *d, struct error *e
     if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
     if (d->classes && hash_file(s, path, e)) return -1;
     for (int i = 0; i < d->cases; i++)
-        if (d->item[i].has_label_map && (dataset_label_path(path, sizeof path, d, i, e) || hash_file(s, path, e))) return -1;
+        if (d->item[i].has_label_map &&
+            (dataset_label_path(path, sizeof path, d, i, e) || hash_file(s, path, e)))
+            return -1;
     return 0;
 }
 
@@ -418,7 +448,9 @@ int dataset_hash(const struct dataset *d, char hex[65], struct error *e)
     unsigned char digest[32];
     sha256_init(&s);
     if (d->json) {
-        if (file_join(path, sizeof path, d->path, "dataset.json", e) || hash_file(&s, path, e) || hash_cases(&s, d, e)) return -1;
+        if (file_join(path, sizeof path, d->path, "dataset.json", e) || hash_file(&s, path, e) ||
+            hash_cases(&s, d, e))
+            return -1;
     } else if (hash_file(&s, d->path, e)) {
         return -1;
     }

@@ -8,7 +8,8 @@
 
 static int set_text(char *buf, size_t size, const char *text, const char *what, struct error *e)
 {
-    if (strlen(text) >= size) return error_set(e, "%s '%.60s...' is longer than %zu characters", what, text, size - 1);
+    if (strlen(text) >= size)
+        return error_set(e, "%s '%.60s...' is longer than %zu characters", what, text, size - 1);
     strcpy(buf, text);
     return 0;
 }
@@ -17,27 +18,35 @@ static int read_channels(struct dataset *d, struct error *e)
 {
     const struct json *names = json_get(d->json, "channel_names");
     if (!names) return error_set(e, "no channel_names");
-    if (names->type != JSON_OBJECT || names->count < 1) return error_set(e, "channel_names is not {\"0\": name, ...}");
-    if (names->count > CHANNELS_MAX) return error_set(e, "channel_names has %d channels, at most %d are supported", names->count, CHANNELS_MAX);
+    if (names->type != JSON_OBJECT || names->count < 1)
+        return error_set(e, "channel_names is not {\"0\": name, ...}");
+    if (names->count > CHANNELS_MAX)
+        return error_set(e, "channel_names has %d channels, at most %d are supported", names->count,
+                         CHANNELS_MAX);
     for (int c = 0; c < names->count; c++) {
         char key[16];
         snprintf(key, sizeof key, "%d", c);
         const char *name = json_text(names, key, NULL);
         if (!name) return error_set(e, "channel_names has no name for channel %d", c);
-        if (set_text(d->channel_name[c], sizeof d->channel_name[c], name, "channel_names: name", e)) return -1;
+        if (set_text(d->channel_name[c], sizeof d->channel_name[c], name, "channel_names: name", e))
+            return -1;
     }
     d->channels = names->count;
     return 0;
 }
 
-/* ---- labels and regions ------------------------------------------------------------------------------------------------- */
+/* ---- labels and regions -------------------------------------------------------------------------------- */
 
 /* A label value, or -1. */
 static int label_value(const struct json *item, const char *name, struct error *e)
 {
     if ((item->type != JSON_INT && item->type != JSON_DOUBLE) || item->number != floor(item->number))
-        return error_set(e, "labels: the value of '%s' is not a whole number (the form is {\"background\": 0, \"name\": 1})", name);
-    if (item->number < 0 || item->number > 1e6) return error_set(e, "labels: '%s' has value %g", name, item->number);
+        return error_set(
+            e,
+            "labels: the value of '%s' is not a whole number (the form is {\"background\": 0, \"name\": 1})",
+            name);
+    if (item->number < 0 || item->number > 1e6)
+        return error_set(e, "labels: '%s' has value %g", name, item->number);
     return (int)item->number;
 }
 
@@ -50,11 +59,17 @@ static int label_values(struct label_set *set, const struct json *item, struct e
     for (int i = 0; i < n; i++) {
         int value = label_value(list ? item->item[i] : item, item->key, e);
         if (value < 0) return -1;
-        if (value >= LABELS_MAX) return error_set(e, "labels: '%s' has value %d, but values are consecutive from 0, and at most %d", item->key, value, LABELS_MAX - 1);
-        if (label_set_has(set, (unsigned)value)) return error_set(e, "labels: region '%s' holds value %d twice", item->key, value);
+        if (value >= LABELS_MAX)
+            return error_set(e,
+                             "labels: '%s' has value %d, but values are consecutive from 0, and at most %d",
+                             item->key, value, LABELS_MAX - 1);
+        if (label_set_has(set, (unsigned)value))
+            return error_set(e, "labels: region '%s' holds value %d twice", item->key, value);
         label_set_add(set, (unsigned)value);
     }
-    return list && label_set_has(set, 0) ? error_set(e, "labels: region '%s' holds value 0, which is the background", item->key) : 0;
+    return list && label_set_has(set, 0)
+               ? error_set(e, "labels: region '%s' holds value 0, which is the background", item->key)
+               : 0;
 }
 
 static int lists_region(const struct json *labels)
@@ -64,10 +79,12 @@ static int lists_region(const struct json *labels)
     return 0;
 }
 
-static int add_region(struct dataset *d, const struct json *item, const struct label_set *set, struct error *e)
+static int add_region(struct dataset *d, const struct json *item, const struct label_set *set,
+                      struct error *e)
 {
     for (int r = 0; r < d->regions; r++)
-        if (label_set_equal(&d->region[r].labels, set)) return error_set(e, "labels: '%s' and '%s' are the same region", d->region[r].name, item->key);
+        if (label_set_equal(&d->region[r].labels, set))
+            return error_set(e, "labels: '%s' and '%s' are the same region", d->region[r].name, item->key);
     struct region *r = &d->region[d->regions++];
     r->labels = *set;
     r->list = item->type == JSON_ARRAY;
@@ -75,7 +92,8 @@ static int add_region(struct dataset *d, const struct json *item, const struct l
 }
 
 /* One member of "labels" into d; *seen: the values that any has. */
-static int take_label(struct dataset *d, const struct json *item, int with_regions, struct label_set *seen, struct error *e)
+static int take_label(struct dataset *d, const struct json *item, int with_regions, struct label_set *seen,
+                      struct error *e)
 {
     if (strcmp(item->key, "ignore") == 0) {
         d->ignore_label = label_value(item, item->key, e);
@@ -99,19 +117,24 @@ static int read_region_order(struct dataset *d, struct error *e)
 {
     const struct json *order = json_get(d->json, "regions_class_order");
     if (!order || order->type != JSON_ARRAY)
-        return error_set(e, "no regions_class_order: labels has regions (lists of values), so it must list the label that each is written as");
+        return error_set(
+            e,
+            "no regions_class_order: labels has regions (lists of values), so it must list the label that each is written as");
     if (order->count != d->regions)
-        return error_set(e, "regions_class_order has %d entries, labels has %d regions", order->count, d->regions);
+        return error_set(e, "regions_class_order has %d entries, labels has %d regions", order->count,
+                         d->regions);
     for (int r = 0; r < d->regions; r++) {
         const struct json *v = order->item[r];
         if (v->type != JSON_INT || v->integer < 1 || v->integer >= d->labels)
-            return error_set(e, "regions_class_order[%d] is not a label value from 1 to %d", r, d->labels - 1);
+            return error_set(e, "regions_class_order[%d] is not a label value from 1 to %d", r,
+                             d->labels - 1);
         d->region[r].written = (int)v->integer;
     }
     return 0;
 }
 
-/* Label values without a name of their own (inside of regions only) are called by their number, or as the region of that value alone. */
+/* Label values without a name of their own (inside of regions only) are called by their number, or as the
+ * region of that value alone. */
 static void name_values(struct dataset *d)
 {
     for (int v = 0; v < d->labels; v++) {
@@ -119,19 +142,23 @@ static void name_values(struct dataset *d)
         if (!d->label_name[v][0]) snprintf(d->label_name[v], sizeof d->label_name[v], "label %d", v);
         struct label_set alone = label_set_of((unsigned)v);
         for (int r = 0; r < d->regions; r++)
-            if (label_set_equal(&d->region[r].labels, &alone)) snprintf(d->label_name[v], sizeof d->label_name[v], "%s", d->region[r].name);
+            if (label_set_equal(&d->region[r].labels, &alone))
+                snprintf(d->label_name[v], sizeof d->label_name[v], "%s", d->region[r].name);
     }
 }
 
-/* Labels by value, so that a label's index is its value: networks have one output channel each, or one a region. */
+/* Labels by value, so that a label's index is its value: networks have one output channel each, or one a
+ * region. */
 static int read_labels(struct dataset *d, struct error *e)
 {
     const struct json *labels = json_get(d->json, "labels");
     struct label_set seen = {{0}};
     d->ignore_label = -1;
     if (!labels) return 0;
-    if (labels->type != JSON_OBJECT || labels->count < 1) return error_set(e, "labels is not {\"background\": 0, ...}");
-    if (labels->count > LABELS_MAX) return error_set(e, "labels has %d entries, at most %d are supported", labels->count, LABELS_MAX);
+    if (labels->type != JSON_OBJECT || labels->count < 1)
+        return error_set(e, "labels is not {\"background\": 0, ...}");
+    if (labels->count > LABELS_MAX)
+        return error_set(e, "labels has %d entries, at most %d are supported", labels->count, LABELS_MAX);
     int with_regions = lists_region(labels);
     for (int i = 0; i < labels->count; i++)
         if (take_label(d, labels->item[i], with_regions, &seen, e)) return -1;
@@ -139,7 +166,8 @@ static int read_labels(struct dataset *d, struct error *e)
     int beyond = 0;
     for (int v = d->labels; v < LABELS_MAX; v++) beyond |= label_set_has(&seen, (unsigned)v);
     if (beyond)
-        return error_set(e, "labels: no label%s has value %d; values are consecutive from 0 (background)", d->regions ? " or region" : "", d->labels);
+        return error_set(e, "labels: no label%s has value %d; values are consecutive from 0 (background)",
+                         d->regions ? " or region" : "", d->labels);
     if (!d->labels) return error_set(e, "labels has no background");
     if (d->ignore_label >= 0 && d->ignore_label < d->labels)
         return error_set(e, "labels: 'ignore' has value %d, it must have the highest", d->ignore_label);
@@ -153,15 +181,16 @@ void dataset_region_key(char *buf, size_t size, const struct region *r)
     size_t used = (size_t)snprintf(buf, size, "%s", r->list ? "(" : "");
     int count = 0;
     for (int v = 0; v < LABELS_MAX && used < size; v++)
-        if (label_set_has(&r->labels, (unsigned)v)) used += (size_t)snprintf(buf + used, size - used, "%s%d", count++ ? ", " : "", v);
+        if (label_set_has(&r->labels, (unsigned)v))
+            used += (size_t)snprintf(buf + used, size - used, "%s%d", count++ ? ", " : "", v);
     if (r->list && used < size) snprintf(buf + used, size - used, "%s", count == 1 ? ",)" : ")");
 }
 
 /* ---- the form of the Decathlon and of nnU-Net v1 ----------------------------------------------------------
  *
- * {"modality": {"0": "MRI"}, "labels": {"0": "background", "1": "liver"}, "training": [...]}: labels the other way
- * round, no file_ending (it is .nii.gz). Everything behind this point sees nnU-Net v2's form alone, also the
- * dataset.json of a run folder.
+ * {"modality": {"0": "MRI"}, "labels": {"0": "background", "1": "liver"}, "training": [...]}: labels the
+ * other way round, no file_ending (it is .nii.gz). Everything behind this point sees nnU-Net v2's form alone,
+ * also the dataset.json of a run folder.
  */
 
 static int labels_are_names(const struct json *labels)
@@ -169,7 +198,8 @@ static int labels_are_names(const struct json *labels)
     if (!labels || labels->type != JSON_OBJECT || labels->count < 1) return 0;
     for (int i = 0; i < labels->count; i++) {
         const char *key = labels->item[i]->key;
-        if (labels->item[i]->type != JSON_STRING || !*key || strspn(key, "0123456789") != strlen(key)) return 0;
+        if (labels->item[i]->type != JSON_STRING || !*key || strspn(key, "0123456789") != strlen(key))
+            return 0;
     }
     return 1;
 }
@@ -183,7 +213,8 @@ static int turn_labels(struct json *json, const struct json *old, struct error *
             json_free(labels);
             return error_set(e, "labels: value %.20s is too large", value);
         }
-        if (strcmp(value, "0") == 0) name = "background"; /* as nnU-Net's own conversion does: some files call it otherwise */
+        if (strcmp(value, "0") == 0)
+            name = "background"; /* as nnU-Net's own conversion does: some files call it otherwise */
         if (json_get(labels, name)) {
             json_free(labels);
             return error_set(e, "labels: two values are called '%.60s'", name);
@@ -212,7 +243,7 @@ static int modernise(struct json *json, struct error *e)
     return json_failed(json) ? error_set(e, "out of memory") : 0;
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------------------ */
 
 int dataset_take_description(struct dataset *d, struct json *json, const char *name, struct error *e)
 {
@@ -225,7 +256,8 @@ int dataset_take_description(struct dataset *d, struct json *json, const char *n
     if (!bad && ending[0] != '.') bad = error_set(e, "file_ending '%s' does not start with a dot", ending);
     bad = bad || set_text(d->file_ending, sizeof d->file_ending, ending, "file_ending", e);
     if (!bad && json_get(d->json, "dataset"))
-        bad = error_set(e, "'dataset' (a list of files elsewhere) is not supported, put them into imagesTr and labelsTr");
+        bad = error_set(
+            e, "'dataset' (a list of files elsewhere) is not supported, put them into imagesTr and labelsTr");
     return bad ? error_prefix(e, "%s", name) : 0;
 }
 
@@ -239,7 +271,8 @@ int dataset_read_header(struct dataset *d, const char *json_path, struct error *
 {
     memset(d, 0, sizeof *d);
     d->ignore_label = -1;
-    if (set_text(d->path, sizeof d->path, json_path, "path", e) || dataset_read_description(d, json_path, e)) {
+    if (set_text(d->path, sizeof d->path, json_path, "path", e) ||
+        dataset_read_description(d, json_path, e)) {
         dataset_close(d);
         return -1;
     }

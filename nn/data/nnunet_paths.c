@@ -10,25 +10,32 @@
 /* The number of "4", "004", "Dataset004" or "Dataset004_NAME"; -1 where the text is none of these. */
 static int dataset_number(const char *text, size_t length)
 {
-    size_t at = length > 7 && strncmp(text, "Dataset", 7) == 0 ? 7 : 0, digits = strspn(text + at, "0123456789");
+    size_t at = length > 7 && strncmp(text, "Dataset", 7) == 0 ? 7 : 0,
+           digits = strspn(text + at, "0123456789");
     if (digits > length - at) digits = length - at;
     int ends = at + digits == length || (at && text[at + digits] == '_');
     return digits >= 1 && digits <= 6 && ends ? atoi(text + at) : -1;
 }
 
 /* The only folder of that number below root. */
-static int find_number(char *buf, size_t size, const char *root, int number, const char *variable, struct error *e)
+static int find_number(char *buf, size_t size, const char *root, int number, const char *variable,
+                       struct error *e)
 {
     struct file_list list;
     const char *found = NULL;
     int status = 0;
     if (file_list(root, &list, e)) return error_prefix(e, "%s", variable);
     for (int i = 0; !status && i < list.count; i++) {
-        if (strncmp(list.name[i], "Dataset", 7) || dataset_number(list.name[i], strlen(list.name[i])) != number) continue;
-        if (found) status = error_set(e, "%s (%s): %s and %s have the number %d", root, variable, found, list.name[i], number);
+        if (strncmp(list.name[i], "Dataset", 7) ||
+            dataset_number(list.name[i], strlen(list.name[i])) != number)
+            continue;
+        if (found)
+            status = error_set(e, "%s (%s): %s and %s have the number %d", root, variable, found,
+                               list.name[i], number);
         else found = list.name[i];
     }
-    if (!status && !found) status = error_set(e, "%s (%s): no folder Dataset%03d_NAME", root, variable, number);
+    if (!status && !found)
+        status = error_set(e, "%s (%s): no folder Dataset%03d_NAME", root, variable, number);
     if (!status) status = file_join(buf, size, root, found, e);
     file_list_free(&list);
     return status;
@@ -41,8 +48,10 @@ static int take(char *buf, size_t size, const char *text, struct error *e)
     return 0;
 }
 
-/* The folder below the variable's that `length` characters of the text name; 1 where they name none or the variable is not set. */
-static int find_folder(char *buf, size_t size, const char *text, size_t length, const char *variable, struct error *e)
+/* The folder below the variable's that `length` characters of the text name; 1 where they name none or the
+ * variable is not set. */
+static int find_folder(char *buf, size_t size, const char *text, size_t length, const char *variable,
+                       struct error *e)
 {
     const char *root = getenv(variable);
     char name[256];
@@ -60,7 +69,10 @@ int nnunet_find_dataset(char *buf, size_t size, const char *text, struct error *
     int found = find_folder(buf, size, text, strlen(text), "nnUNet_raw", e);
     if (found <= 0) return found;
     if (dataset_number(text, strlen(text)) >= 0 && !getenv("nnUNet_raw"))
-        return error_set(e, "%.400s: no such file or folder, and nnUNet_raw, where a dataset of that number would be, is not set", text);
+        return error_set(
+            e,
+            "%.400s: no such file or folder, and nnUNet_raw, where a dataset of that number would be, is not set",
+            text);
     return error_set(e, "%.400s: no such file or folder", text);
 }
 
@@ -79,11 +91,13 @@ static int only_model(char *buf, size_t size, const char *dataset, const char *c
     for (int i = 0; !status && i < list.count; i++) {
         if (!is_model(list.name[i], configuration)) continue;
         if (found >= 0)
-            status = error_set(e, "%s: holds %s and %s: name the one, as 4/3d_fullres or by its path", dataset, list.name[found], list.name[i]);
+            status = error_set(e, "%s: holds %s and %s: name the one, as 4/3d_fullres or by its path",
+                               dataset, list.name[found], list.name[i]);
         found = i;
     }
     if (!status && found < 0)
-        status = error_set(e, "%s: no model folder TRAINER__PLANS__%s", dataset, configuration ? configuration : "CONFIGURATION");
+        status = error_set(e, "%s: no model folder TRAINER__PLANS__%s", dataset,
+                           configuration ? configuration : "CONFIGURATION");
     if (!status) status = file_join(buf, size, dataset, list.name[found], e);
     file_list_free(&list);
     return status;
@@ -113,5 +127,6 @@ int nnunet_preprocessed(char *buf, size_t size, const char *dataset, const char 
     size_t begin = end;
     while (begin > 0 && dataset[begin - 1] != '/') begin--;
     if (!root || !*root) return 0;
-    return snprintf(buf, size, "%s/%.*s/%s", root, (int)(end - begin), dataset + begin, file) < (int)size && file_exists(buf);
+    return snprintf(buf, size, "%s/%.*s/%s", root, (int)(end - begin), dataset + begin, file) < (int)size &&
+           file_exists(buf);
 }

@@ -4,8 +4,8 @@
 
 #include "nn/data/dataset.h"
 
-/* nnU-Net's predicted_next_stage/CONFIGURATION/CASE.npz: `seg`, the label map [d][h][w] on the grid of the next stage. The reader sets s->previous and
- * s->previous_size. */
+/* nnU-Net's predicted_next_stage/CONFIGURATION/CASE.npz: `seg`, the label map [d][h][w] on the grid of the
+ * next stage. The reader sets s->previous and s->previous_size. */
 int previous_write(const char *path, uint8_t *map, const int size[3], struct error *e);
 int previous_read(struct sample *s, const struct dataset *d, const char *path, struct error *e);
 

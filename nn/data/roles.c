@@ -27,8 +27,12 @@ static void labelled_free(struct labelled *l)
 static int labelled_list(struct labelled *l, const struct dataset *d, int maps, struct error *e)
 {
     size_t room = (size_t)d->cases + 1;
-    *l = (struct labelled){0, calloc(room, sizeof *l->id), calloc(room, sizeof(int)), calloc(room, sizeof(int)),
-                           calloc(room, sizeof(int)), calloc(room, sizeof(int))};
+    *l = (struct labelled){0,
+                           calloc(room, sizeof *l->id),
+                           calloc(room, sizeof(int)),
+                           calloc(room, sizeof(int)),
+                           calloc(room, sizeof(int)),
+                           calloc(room, sizeof(int))};
     int *patient = calloc(room, sizeof *patient);
     if (!l->id || !l->index || !l->patient || !l->role || !l->fold || !patient) {
         free(patient);
@@ -49,13 +53,16 @@ static int labelled_list(struct labelled *l, const struct dataset *d, int maps, 
 }
 
 /* nnU-Net's five folds, written as nnU-Net writes them. */
-static int make_folds(struct labelled *l, const struct dataset *d, int fold, const char *folder, struct error *e)
+static int make_folds(struct labelled *l, const struct dataset *d, int fold, const char *folder,
+                      struct error *e)
 {
     char path[1200];
     const char *what = d->has_patients ? "patient" : "case";
     int n = splits_groups(l->fold, l->patient, l->n), folds = n < FOLDS ? n : FOLDS;
     if (n < 0) return error_set(e, "out of memory for the folds of %d cases", l->n);
-    if (n < 2) return error_set(e, "%s: one labelled %s only, no fold can be held out (--fold all trains on it)", d->path, what);
+    if (n < 2)
+        return error_set(e, "%s: one labelled %s only, no fold can be held out (--fold all trains on it)",
+                         d->path, what);
     if (fold >= folds)
         return error_set(e, "%s: %d %ss make %d folds, there is no fold %d", d->path, n, what, folds, fold);
     if (splits_kfold_groups(l->fold, l->patient, l->n, folds, 12345))
@@ -75,22 +82,27 @@ static int check_patients(const struct labelled *l, const struct dataset *d, str
         if (l->role[k] == ROLE_TRAIN) seen[l->patient[k]] = k + 1;
     for (int k = 0; !status && k < l->n; k++)
         if (l->role[k] > ROLE_TRAIN && seen[l->patient[k]])
-            status = error_set(e, "%s: the split puts patient %s into training (case %s) and holds case %s out", d->path,
-                               d->item[l->index[k]].patient, l->id[seen[l->patient[k]] - 1], l->id[k]);
+            status =
+                error_set(e, "%s: the split puts patient %s into training (case %s) and holds case %s out",
+                          d->path, d->item[l->index[k]].patient, l->id[seen[l->patient[k]] - 1], l->id[k]);
     free(seen);
     return status;
 }
 
-static int divide(struct labelled *l, const struct dataset *d, const char *fold, const char *folder, struct error *e)
+static int divide(struct labelled *l, const struct dataset *d, const char *fold, const char *folder,
+                  struct error *e)
 {
     char path[1200];
     int parts = 0;
     for (int i = 0; i < d->cases; i++) parts |= d->item[i].part != PART_TRAIN;
     for (int k = 0; k < l->n; k++) l->role[k] = parts ? (int)d->item[l->index[k]].part + 1 : ROLE_TRAIN;
-    if (parts || strcmp(fold, "all") == 0) return 0; /* all: as nnU-Net, trained on everything, watched on the same */
+    if (parts || strcmp(fold, "all") == 0)
+        return 0; /* all: as nnU-Net, trained on everything, watched on the same */
     if (file_join(path, sizeof path, d->path, "splits_final.json", e)) return -1;
-    if (!file_exists(path)) nnunet_preprocessed(path, sizeof path, d->path, "splits_final.json"); /* where nnU-Net keeps it */
-    return file_exists(path) ? splits_read(l->role, l->id, l->n, path, atoi(fold), e) : make_folds(l, d, atoi(fold), folder, e);
+    if (!file_exists(path))
+        nnunet_preprocessed(path, sizeof path, d->path, "splits_final.json"); /* where nnU-Net keeps it */
+    return file_exists(path) ? splits_read(l->role, l->id, l->n, path, atoi(fold), e)
+                             : make_folds(l, d, atoi(fold), folder, e);
 }
 
 int roles_write(const struct dataset *d, int maps, const char *fold, const char *folder, struct error *e)

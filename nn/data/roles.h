@@ -1,5 +1,6 @@
-/* roles.h - what each case is for: training, validation or test. A MedMNIST file brings its own split; a dataset's
- * splits_final.json is obeyed; else nnU-Net's five folds are made, of patients where the dataset tells them.
+/* roles.h - what each case is for: training, validation or test. A MedMNIST file brings its own split; a
+ * dataset's splits_final.json is obeyed; else nnU-Net's five folds are made, of patients where the dataset
+ * tells them.
  */
 #ifndef NN_ROLES_H
 #define NN_ROLES_H
@@ -10,10 +11,12 @@
 enum { FOLDS = 5 };
 enum role { ROLE_NONE = 0, ROLE_TRAIN = 1, ROLE_VALIDATION = 2, ROLE_TEST = 3 };
 
-/* role[i] of each case: ROLE_NONE where it has no label of the kind asked for (maps: a label map; else a class). fold: "0" to "4", or
- * "all" (everything is trained on). A patient in training and held out at once is an error. */
+/* role[i] of each case: ROLE_NONE where it has no label of the kind asked for (maps: a label map; else a
+ * class). fold: "0" to "4", or "all" (everything is trained on). A patient in training and held out at once
+ * is an error. */
 int roles_choose(int *role, const struct dataset *d, int maps, const char *fold, struct error *e);
-/* folder/splits_final.json, as nnU-Net writes it, where folds are made; nothing where the data bring their split. */
+/* folder/splits_final.json, as nnU-Net writes it, where folds are made; nothing where the data bring their
+ * split. */
 int roles_write(const struct dataset *d, int maps, const char *fold, const char *folder, struct error *e);
 /* How many cases have the role. */
 int roles_count(const int *role, int cases, enum role which);

@@ -42,9 +42,13 @@ static int take_geometry(struct sample *s, const struct volume *v, const char *p
 {
     double oblique = volume_obliqueness(v);
     if (!(oblique <= OBLIQUE_MAX))
-        return error_set(e, "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, or mend its header", path, oblique);
+        return error_set(
+            e,
+            "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, or mend its header",
+            path, oblique);
     for (int a = 0; a < 3; a++) {
-        if (v->size[2 - a] < 1 || v->size[2 - a] > 100000) return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);
+        if (v->size[2 - a] < 1 || v->size[2 - a] > 100000)
+            return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);
         s->size[a] = (int)v->size[2 - a];
         s->spacing[a] = v->spacing[2 - a];
     }
@@ -61,7 +65,8 @@ static int take_channel(struct sample *s, int c, const float *from, const char *
     size_t n = sample_voxels(s);
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(from[i])) {
-            size_t x = i % (size_t)s->size[2], y = i / (size_t)s->size[2] % (size_t)s->size[1], z = i / (size_t)s->size[2] / (size_t)s->size[1];
+            size_t x = i % (size_t)s->size[2], y = i / (size_t)s->size[2] % (size_t)s->size[1],
+                   z = i / (size_t)s->size[2] / (size_t)s->size[1];
             return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, from[i]);
         }
         s->image[i * (size_t)s->channels + (size_t)c] = from[i];
@@ -69,13 +74,16 @@ static int take_channel(struct sample *s, int c, const float *from, const char *
     return 0;
 }
 
-int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only, struct error *e)
+int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only,
+                       struct error *e)
 {
     return volume_read_choice(v, NULL, path, choice, header_only ? VOLUME_HEADER : 0, e);
 }
 
-/* Reads a file's channels into place from *c on; `first` is the first file's geometry, with its voxels given up. */
-static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file, const struct image_choice *choice, struct error *e)
+/* Reads a file's channels into place from *c on; `first` is the first file's geometry, with its voxels given
+ * up. */
+static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file,
+                     const struct image_choice *choice, struct error *e)
 {
     struct volume v;
     int bad = 0;
@@ -83,41 +91,54 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
     int64_t parts = v.size[3];
     v.size[3] = 1;
     if (parts > s->channels - *c)
-        bad = error_set(e, "%s: 4D with %lld volumes or channels, expected one 3D volume a file and a file for each channel, or all %d channels",
-                        paths[file], (long long)parts, s->channels);
+        bad = error_set(
+            e,
+            "%s: 4D with %lld volumes or channels, expected one 3D volume a file and a file for each channel, or all %d channels",
+            paths[file], (long long)parts, s->channels);
     else if (file > 0)
-        bad = volume_same_geometry(&v, first, e) ? error_prefix(e, "%s: differs from %s", paths[file], paths[0]) : 0;
+        bad = volume_same_geometry(&v, first, e)
+                  ? error_prefix(e, "%s: differs from %s", paths[file], paths[0])
+                  : 0;
     else
         bad = take_geometry(s, &v, paths[0], e);
-    if (!bad && s->channels == 1) { /* the only channel keeps its memory: large volumes are never held twice */
+    if (!bad &&
+        s->channels == 1) { /* the only channel keeps its memory: large volumes are never held twice */
         s->image = v.voxel;
         v.voxel = NULL;
-    } else if (!bad && file == 0 && !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image))) {
+    } else if (!bad && file == 0 &&
+               !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image))) {
         bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));
     }
     const float *voxel = s->channels == 1 ? s->image : v.voxel;
-    for (int64_t k = 0; !bad && k < parts; k++) bad = take_channel(s, (*c)++, voxel + (size_t)k * sample_voxels(s), paths[file], e);
+    for (int64_t k = 0; !bad && k < parts; k++)
+        bad = take_channel(s, (*c)++, voxel + (size_t)k * sample_voxels(s), paths[file], e);
     volume_free(&v);
     if (file == 0) *first = v;
     return bad ? -1 : 0;
 }
 
-static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels, const struct image_choice *choice, struct error *e)
+static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels,
+                         const struct image_choice *choice, struct error *e)
 {
     int c = 0, status = 0, file = 0;
     memset(s, 0, sizeof *s);
     memset(first, 0, sizeof *first);
     s->channels = channels;
-    for (; !status && file < channels && paths[file]; file++) status = load_file(s, &c, first, paths, file, choice, e);
-    if (!status && c < channels) status = error_set(e, "%s: %d of %d channels, and no file has the others", file ? paths[0] : "image", c, channels);
+    for (; !status && file < channels && paths[file]; file++)
+        status = load_file(s, &c, first, paths, file, choice, e);
+    if (!status && c < channels)
+        status = error_set(e, "%s: %d of %d channels, and no file has the others", file ? paths[0] : "image",
+                           c, channels);
     if (status) sample_free(s);
     return status;
 }
 
-int sample_load(struct sample *s, const char *const *paths, int channels, const struct image_choice *choice, struct error *e)
+int sample_load(struct sample *s, const char *const *paths, int channels, const struct image_choice *choice,
+                struct error *e)
 {
     struct volume first;
-    if (channels < 1 || channels > CHANNELS_MAX) return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
+    if (channels < 1 || channels > CHANNELS_MAX)
+        return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
     return load_channels(s, &first, paths, channels, choice, e);
 }
 
@@ -133,7 +154,8 @@ int sample_channels(const char *const *paths, int files, const struct image_choi
 }
 
 /* Label indices of a file in the geometry of its image. */
-static int read_labels(uint8_t **label, const struct dataset *d, const char *path, const struct volume *image, struct error *e)
+static int read_labels(uint8_t **label, const struct dataset *d, const char *path, const struct volume *image,
+                       struct error *e)
 {
     struct label_index *index = malloc(sizeof *index);
     struct labelmap m = {0};
@@ -148,7 +170,8 @@ static int read_labels(uint8_t **label, const struct dataset *d, const char *pat
     return status;
 }
 
-static int load_label(struct sample *s, const struct dataset *d, int i, const struct volume *image, struct error *e)
+static int load_label(struct sample *s, const struct dataset *d, int i, const struct volume *image,
+                      struct error *e)
 {
     char path[1400];
     return dataset_label_path(path, sizeof path, d, i, e) ? -1 : read_labels(&s->label, d, path, image, e);
@@ -156,7 +179,8 @@ static int load_label(struct sample *s, const struct dataset *d, int i, const st
 
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e)
 {
-    struct volume image = {.size = {s->size[2], s->size[1], s->size[0], 1}, .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
+    struct volume image = {.size = {s->size[2], s->size[1], s->size[0], 1},
+                           .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
     memcpy(image.affine, s->affine, sizeof image.affine);
     return read_labels(&s->previous, d, path, &image, e);
 }
@@ -174,7 +198,8 @@ static int load_npz_case(struct sample *s, const struct dataset *d, int i, struc
     }
     set_uncropped(s);
     size_t n = sample_voxels(s);
-    if (!(s->image = malloc(n * sizeof *s->image))) return error_set(e, "%s: no memory for %zu voxels", d->path, n);
+    if (!(s->image = malloc(n * sizeof *s->image)))
+        return error_set(e, "%s: no memory for %zu voxels", d->path, n);
     const uint8_t *from = (const uint8_t *)a->data + (size_t)d->item[i].index * n;
     for (size_t k = 0; k < n; k++) s->image[k] = (float)from[k] / 255.0f;
     return 0;
@@ -192,7 +217,9 @@ int dataset_load(struct sample *s, const struct dataset *d, int i, struct error 
     struct volume image;
     if (load_channels(s, &image, paths, d->channels, NULL, e)) return -1;
     int bad = d->item[i].has_label_map && load_label(s, d, i, &image, e);
-    if (!bad && d->previous) bad = file_has_suffix(d->previous[i], ".npz") ? previous_read(s, d, d->previous[i], e) : sample_load_previous(s, d, d->previous[i], e);
+    if (!bad && d->previous)
+        bad = file_has_suffix(d->previous[i], ".npz") ? previous_read(s, d, d->previous[i], e)
+                                                      : sample_load_previous(s, d, d->previous[i], e);
     if (bad) sample_free(s);
     return bad ? -1 : 0;
 }

@@ -12,7 +12,8 @@
 
 static int sites_create(struct sites *s, int names, const struct dataset *d, struct error *e)
 {
-    *s = (struct sites){0, calloc((size_t)names + 1, sizeof *s->name), malloc(((size_t)d->cases + 1) * sizeof *s->of)};
+    *s = (struct sites){0, calloc((size_t)names + 1, sizeof *s->name),
+                        malloc(((size_t)d->cases + 1) * sizeof *s->of)};
     if (!s->name || !s->of) {
         sites_free(s);
         return error_set(e, "out of memory for the sites of %d cases", d->cases);
@@ -35,7 +36,8 @@ static int compare_names(const void *a, const void *b)
 
 static int find_site(const struct sites *s, const char *name)
 {
-    const void *found = s->count ? bsearch(name, s->name, (size_t)s->count, sizeof *s->name, compare_names) : NULL;
+    const void *found =
+        s->count ? bsearch(name, s->name, (size_t)s->count, sizeof *s->name, compare_names) : NULL;
     return found ? (int)((const char (*)[SITE_NAME_MAX])found - (const char (*)[SITE_NAME_MAX])s->name) : -1;
 }
 
@@ -45,13 +47,16 @@ static int collect_names(struct sites *s, const struct csv *c, int column, const
     for (int r = 0; r < c->rows; r++) {
         const char *name = csv_cell(c, r, column);
         if (!*name || strlen(name) >= SITE_NAME_MAX)
-            return error_set(e, "%s: row %d: site '%s' must have 1 to %d characters", path, r + 2, name, SITE_NAME_MAX - 1);
-        if (text_has_control(name)) return error_set(e, "%s: row %d: site '%s' has a control character", path, r + 2, name);
+            return error_set(e, "%s: row %d: site '%s' must have 1 to %d characters", path, r + 2, name,
+                             SITE_NAME_MAX - 1);
+        if (text_has_control(name))
+            return error_set(e, "%s: row %d: site '%s' has a control character", path, r + 2, name);
         snprintf(s->name[r], SITE_NAME_MAX, "%s", name);
     }
     qsort(s->name, (size_t)c->rows, sizeof *s->name, compare_names);
     for (int r = 0; r < c->rows; r++)
-        if (r == 0 || strcmp(s->name[r], s->name[s->count - 1])) memmove(s->name[s->count++], s->name[r], SITE_NAME_MAX);
+        if (r == 0 || strcmp(s->name[r], s->name[s->count - 1]))
+            memmove(s->name[s->count++], s->name[r], SITE_NAME_MAX);
     return s->count ? 0 : error_set(e, "%s: no site", path);
 }
 
@@ -68,7 +73,8 @@ int sites_read(struct sites *s, const char *path, const struct dataset *d, struc
     for (int r = 0; !status && r < c.rows; r++) {
         int i = dataset_find(d, csv_cell(&c, r, cases), e);
         if (i < 0) status = error_prefix(e, "%s: row %d", path, r + 2);
-        else if (s->of[i] >= 0) status = error_set(e, "%s: row %d: case %s stands twice", path, r + 2, d->item[i].id);
+        else if (s->of[i] >= 0)
+            status = error_set(e, "%s: row %d: case %s stands twice", path, r + 2, d->item[i].id);
         else s->of[i] = find_site(s, csv_cell(&c, r, sites));
     }
     csv_free(&c);
@@ -89,7 +95,8 @@ struct draw {
     int *item, *strata, *patient, *group, *site;
 };
 
-static int draw_role(struct sites *s, struct draw *w, int wanted, const int *role, const struct dataset *d, uint64_t seed, struct error *e)
+static int draw_role(struct sites *s, struct draw *w, int wanted, const int *role, const struct dataset *d,
+                     uint64_t seed, struct error *e)
 {
     int n = 0;
     for (int i = 0; i < d->cases; i++) {
@@ -109,7 +116,8 @@ static int draw_role(struct sites *s, struct draw *w, int wanted, const int *rol
     return 0;
 }
 
-int sites_draw(struct sites *s, int count, const int *role, const struct dataset *d, uint64_t seed, struct error *e)
+int sites_draw(struct sites *s, int count, const int *role, const struct dataset *d, uint64_t seed,
+               struct error *e)
 {
     size_t room = (size_t)d->cases + 1;
     if (count < 1) return error_set(e, "%d sites: at least one is needed", count);
@@ -119,8 +127,10 @@ int sites_draw(struct sites *s, int count, const int *role, const struct dataset
     if (!block) status = error_set(e, "out of memory for the sites of %d cases", d->cases);
     for (int k = 0; k < count; k++) snprintf(s->name[s->count++], SITE_NAME_MAX, "site_%0*d", digits, k + 1);
     struct draw w = {block, block + room, block + 2 * room, block + 3 * room, block + 4 * room};
-    if (!status && dataset_patients(w.patient, d) < 0) status = error_set(e, "out of memory for %d cases", d->cases);
-    for (int wanted = 1; !status && wanted <= (role ? ROLES_MAX : 1); wanted++) status = draw_role(s, &w, wanted, role, d, seed, e);
+    if (!status && dataset_patients(w.patient, d) < 0)
+        status = error_set(e, "out of memory for %d cases", d->cases);
+    for (int wanted = 1; !status && wanted <= (role ? ROLES_MAX : 1); wanted++)
+        status = draw_role(s, &w, wanted, role, d, seed, e);
     free(block);
     if (status) sites_free(s);
     return status;

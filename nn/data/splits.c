@@ -7,7 +7,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/rng.h"
 
-/* ---- NumPy's RandomState ----------------------------------------------------------------------------------------- */
+/* ---- NumPy's RandomState ------------------------------------------------------------------------------- */
 
 enum { MT_N = 624, MT_M = 397 };
 
@@ -64,7 +64,7 @@ void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n)
     }
 }
 
-/* ---- folds ------------------------------------------------------------------------------------------------------- */
+/* ---- folds --------------------------------------------------------------------------------------------- */
 
 void splits_permutation(int *index, int n, uint32_t seed)
 {
@@ -114,7 +114,8 @@ int splits_groups(int *index, const int *group, int n)
 
 int splits_kfold_groups(int *fold_of, const int *group, int n, int folds, uint32_t random_state)
 {
-    int *index = ints_new(n), *fold = ints_new(n), groups = index && fold ? splits_groups(index, group, n) : -1;
+    int *index = ints_new(n), *fold = ints_new(n),
+        groups = index && fold ? splits_groups(index, group, n) : -1;
     int status = groups < 0 ? -1 : splits_kfold(fold, groups, folds, random_state);
     for (int i = 0; !status && i < n; i++) fold_of[i] = fold[index[i]];
     free(index);
@@ -132,7 +133,7 @@ int splits_random(int *role, int n, int fold)
     return 0;
 }
 
-/* ---- splits_final.json: [{"train": [ids], "val": [ids]}, ...] ------------------------------------------------------ */
+/* ---- splits_final.json: [{"train": [ids], "val": [ids]}, ...] ------------------------------------------ */
 
 static int find_id(const char *const *ids, int n, const char *id)
 {
@@ -141,7 +142,8 @@ static int find_id(const char *const *ids, int n, const char *id)
     return -1;
 }
 
-static int mark_ids(int *role, int mark, const struct json *list, const char *const *ids, int n, struct error *e)
+static int mark_ids(int *role, int mark, const struct json *list, const char *const *ids, int n,
+                    struct error *e)
 {
     if (!list || list->type != JSON_ARRAY) return error_set(e, "is not a list");
     for (int k = 0; k < list->count; k++) {
@@ -149,17 +151,20 @@ static int mark_ids(int *role, int mark, const struct json *list, const char *co
         if (item->type != JSON_STRING) return error_set(e, "entry %d is not a case id", k);
         int i = find_id(ids, n, item->string);
         if (i < 0) return error_set(e, "case '%s' is not in the dataset", item->string);
-        if (role[i] && role[i] != mark) return error_set(e, "case '%s' is in training and in validation", item->string);
+        if (role[i] && role[i] != mark)
+            return error_set(e, "case '%s' is in training and in validation", item->string);
         role[i] = mark;
     }
     return 0;
 }
 
-static int read_fold(int *role, const struct json *j, const char *const *ids, int n, int fold, struct error *e)
+static int read_fold(int *role, const struct json *j, const char *const *ids, int n, int fold,
+                     struct error *e)
 {
     static const char *const key[] = {"train", "val"};
     if (j->type != JSON_ARRAY) return error_set(e, "is not a list of folds");
-    if (fold >= j->count) return splits_random(role, n, fold) ? error_set(e, "out of memory for %d cases", n) : 0;
+    if (fold >= j->count)
+        return splits_random(role, n, fold) ? error_set(e, "out of memory for %d cases", n) : 0;
     for (int k = 0; k < 2; k++)
         if (mark_ids(role, k + 1, json_get(j->item[fold], key[k]), ids, n, e))
             return error_prefix(e, "fold %d: %s", fold, key[k]);
@@ -177,7 +182,8 @@ int splits_read(int *role, const char *const *ids, int n, const char *path, int 
     return status ? error_prefix(e, "%s", path) : 0;
 }
 
-int splits_write(const char *const *ids, const int *fold_of, int n, int folds, const char *path, struct error *e)
+int splits_write(const char *const *ids, const int *fold_of, int n, int folds, const char *path,
+                 struct error *e)
 {
     struct json *j = json_array();
     for (int f = 0; f < folds; f++) {
@@ -190,7 +196,7 @@ int splits_write(const char *const *ids, const int *fold_of, int n, int folds, c
     return status;
 }
 
-/* ---- sites ------------------------------------------------------------------------------------------------------- */
+/* ---- sites --------------------------------------------------------------------------------------------- */
 
 /* The smallest stratum above `above`, or -1. */
 static int next_stratum(const int *strata, int n, int above)
@@ -201,8 +207,8 @@ static int next_stratum(const int *strata, int n, int above)
     return next;
 }
 
-/* Each stratum is shuffled and dealt out like cards; the deal goes on where the stratum before stopped, so that both the sites and
- * every stratum within them differ by one at most. */
+/* Each stratum is shuffled and dealt out like cards; the deal goes on where the stratum before stopped, so
+ * that both the sites and every stratum within them differ by one at most. */
 int splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed)
 {
     ENSURE(sites >= 1, "%d sites", sites);

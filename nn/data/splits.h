@@ -1,5 +1,5 @@
-/* splits.h - folds as nnU-Net makes them (scikit-learn KFold(5, shuffle=True, random_state=12345) over sorted ids,
- * MT19937), and splits over sites. Functions that return int give -1 where memory is out.
+/* splits.h - folds as nnU-Net makes them (scikit-learn KFold(5, shuffle=True, random_state=12345) over sorted
+ * ids, MT19937), and splits over sites. Functions that return int give -1 where memory is out.
  */
 #ifndef NN_SPLITS_H
 #define NN_SPLITS_H
@@ -7,8 +7,9 @@
 #include <stdint.h>
 #include "io/base/error.h"
 
-/* NumPy's RandomState: MT19937 (Matsumoto and Nishimura 1998) seeded by init_genrand, drawn as NumPy's legacy functions do.
- * Only what has to repeat nnU-Net's choices uses it; everything of ours uses tensor/base/rng.h. */
+/* NumPy's RandomState: MT19937 (Matsumoto and Nishimura 1998) seeded by init_genrand, drawn as NumPy's legacy
+ * functions do. Only what has to repeat nnU-Net's choices uses it; everything of ours uses tensor/base/rng.h.
+ */
 struct random_state {
     uint32_t key[624];
     int next;
@@ -22,20 +23,26 @@ void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n);
 
 /* fold_of[i] = validation fold of item i of n (n >= folds). Bit-identical to scikit-learn. */
 int splits_kfold(int *fold_of, int n, int folds, uint32_t random_state);
-/* Numbers the distinct values of group[n] (>= 0) 0, 1, ... in their order, into index. Returns how many there are, or -1. */
+/* Numbers the distinct values of group[n] (>= 0) 0, 1, ... in their order, into index. Returns how many there
+ * are, or -1. */
 int splits_groups(int *index, const int *group, int n);
-/* splits_kfold of the groups (patients): items of one group share a fold. With a group for each item it is splits_kfold of the items. */
+/* splits_kfold of the groups (patients): items of one group share a fold. With a group for each item it is
+ * splits_kfold of the items. */
 int splits_kfold_groups(int *fold_of, const int *group, int n, int folds, uint32_t random_state);
 /* NumPy's RandomState(seed).permutation(n). */
 void splits_permutation(int *index, int n, uint32_t seed);
-/* nnU-Net's choice for a fold that no file lists: 80 % of n for training, seeded by 12345 + fold. Marks role[i]: 1 train, 2 validation. */
+/* nnU-Net's choice for a fold that no file lists: 80 % of n for training, seeded by 12345 + fold. Marks
+ * role[i]: 1 train, 2 validation. */
 int splits_random(int *role, int n, int fold);
-/* Training and validation ids of fold K from splits_final.json at path. Marks role[i]: 0 absent, 1 train, 2 validation. An id of
- * the file that is not among `ids`, or that is in both lists, is an error; a fold beyond the file's is splits_random. */
+/* Training and validation ids of fold K from splits_final.json at path. Marks role[i]: 0 absent, 1 train, 2
+ * validation. An id of the file that is not among `ids`, or that is in both lists, is an error; a fold beyond
+ * the file's is splits_random. */
 int splits_read(int *role, const char *const *ids, int n, const char *path, int fold, struct error *e);
 /* Writes nnU-Net's splits_final.json for these ids and their folds. */
-int splits_write(const char *const *ids, const int *fold_of, int n, int folds, const char *path, struct error *e);
-/* Stratified assignment of n items to `sites` sites of near-equal size: strata[i] >= 0 (NULL: one stratum). Keyed by seed. */
+int splits_write(const char *const *ids, const int *fold_of, int n, int folds, const char *path,
+                 struct error *e);
+/* Stratified assignment of n items to `sites` sites of near-equal size: strata[i] >= 0 (NULL: one stratum).
+ * Keyed by seed. */
 int splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed);
 /* splits_sites of the groups, each in the stratum of its first item: items of one group share a site. */
 int splits_sites_groups(int *site, const int *group, const int *strata, int n, int sites, uint64_t seed);

@@ -39,7 +39,9 @@ static struct graph *record(const struct export *x, struct tensor **image, struc
     const struct resnet_config *c = &x->run->options.resnet;
     const int *size = segments(x) ? x->plan.patch : x->run->options.crop;
     struct graph *g = graph_create(x->model, NULL, 0);
-    *image = graph_input(g, "image", SHAPE(1, size[0], size[1], size[2], segments(x) ? plan_inputs(&x->plan) : c->channels), DT_F32, 0);
+    *image = graph_input(
+        g, "image", SHAPE(1, size[0], size[1], size[2], segments(x) ? plan_inputs(&x->plan) : c->channels),
+        DT_F32, 0);
     *logits = segments(x) ? unet_forward(g, &x->plan, *image, 0).logits[0] : resnet_forward(g, c, *image);
     return g;
 }
@@ -60,7 +62,7 @@ static int make_program(struct export *x, struct error *e)
     return status;
 }
 
-/* ---- network.h and network.c ------------------------------------------------------------------------------------------- */
+/* ---- network.h and network.c --------------------------------------------------------------------------- */
 
 /* Text that cannot end the comment it stands in. */
 static void put_comment(struct text *t, const char *s)
@@ -71,9 +73,11 @@ static void put_comment(struct text *t, const char *s)
 
 static void put_normalization(struct text *t, const struct plan *p, int c)
 {
-    text_printf(t, "%s%s", normalization_name(p->norm[c]), p->use_mask_for_norm[c] ? ", inside of the nonzero voxels" : "");
+    text_printf(t, "%s%s", normalization_name(p->norm[c]),
+                p->use_mask_for_norm[c] ? ", inside of the nonzero voxels" : "");
     if (p->norm[c] != NORM_CT) return;
-    const double v[4] = {p->intensity[c].percentile_00_5, p->intensity[c].percentile_99_5, p->intensity[c].mean, p->intensity[c].std};
+    const double v[4] = {p->intensity[c].percentile_00_5, p->intensity[c].percentile_99_5,
+                         p->intensity[c].mean, p->intensity[c].std};
     static const char *const name[4] = {": cut off below ", ", above ", ", mean ", ", standard deviation "};
     for (int i = 0; i < 4; i++) {
         text_puts(t, name[i]);
@@ -96,13 +100,16 @@ static void put_around(struct text *t, const struct export *x)
         text_puts(t, "\n");
     }
     for (int c = 0; p && c < p->previous_labels; c++)
-        text_printf(t, " *   channel %d: 1 where the previous stage gave label %d, else 0\n", p->channels + c, c + 1);
-    if (!p) text_puts(t, " * Intensities are prepared as `nephron predict` prepares them for a classifier.\n");
+        text_printf(t, " *   channel %d: 1 where the previous stage gave label %d, else 0\n", p->channels + c,
+                    c + 1);
+    if (!p)
+        text_puts(t, " * Intensities are prepared as `nephron predict` prepares them for a classifier.\n");
     for (int i = 0; p && i < 3; i++) {
         text_printf(t, i == 0 ? " * Spacing of the voxels (d, h, w): " : ", ");
         text_put_double(t, p->spacing[i]);
     }
-    if (p) text_printf(t, "; axis %d, %d, %d of the file\n", p->transpose[0], p->transpose[1], p->transpose[2]);
+    if (p)
+        text_printf(t, "; axis %d, %d, %d of the file\n", p->transpose[0], p->transpose[1], p->transpose[2]);
     for (int i = 0; p && i < d->labels; i++) {
         text_printf(t, " *   label %d: ", d->label_value[i]);
         put_comment(t, d->label_name[i]);
@@ -113,43 +120,56 @@ static void put_around(struct text *t, const struct export *x)
 static void put_header(struct text *t, const struct export *x)
 {
     const struct device_figures *f = x->figures;
-    text_printf(t, "/* network.h - a %s of nephron, for inference on a device. Written by `nephron export`.\n *\n"
-                   " *     static _Alignas(64) unsigned char block[NETWORK_BLOCK_BYTES];\n"
-                   " *     float *voxels = network_input(block);      [d][h][w][channel], to be filled each time\n"
-                   " *     network_run(block, network_weights);\n"
-                   " *     network_result(result, block);\n *\n"
-                   " * No memory but the block, no files, no threads, no library but memcpy. Build with -std=c11 -ffp-contract=off.\n *\n",
-                segments(x) ? "segmentation network" : "classifier");
+    text_printf(
+        t,
+        "/* network.h - a %s of nephron, for inference on a device. Written by `nephron export`.\n *\n"
+        " *     static _Alignas(64) unsigned char block[NETWORK_BLOCK_BYTES];\n"
+        " *     float *voxels = network_input(block);      [d][h][w][channel], to be filled each time\n"
+        " *     network_run(block, network_weights);\n"
+        " *     network_result(result, block);\n *\n"
+        " * No memory but the block, no files, no threads, no library but memcpy. Build with -std=c11 -ffp-contract=off.\n *\n",
+        segments(x) ? "segmentation network" : "classifier");
     put_around(t, x);
     text_puts(t, " */\n#ifndef NETWORK_H\n#define NETWORK_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n");
-    text_printf(t, "#define NETWORK_BLOCK_BYTES %zu\n#define NETWORK_WEIGHTS %zu /* floats */\n", f->block_bytes, x->program.weight_count);
-    text_printf(t, "#define NETWORK_DEPTH %d\n#define NETWORK_HEIGHT %d\n#define NETWORK_WIDTH %d\n", x->in.d, x->in.h, x->in.w);
+    text_printf(t, "#define NETWORK_BLOCK_BYTES %zu\n#define NETWORK_WEIGHTS %zu /* floats */\n",
+                f->block_bytes, x->program.weight_count);
+    text_printf(t, "#define NETWORK_DEPTH %d\n#define NETWORK_HEIGHT %d\n#define NETWORK_WIDTH %d\n", x->in.d,
+                x->in.h, x->in.w);
     text_printf(t, "#define NETWORK_CHANNELS %d\n#define NETWORK_CLASSES %d\n", x->in.c, x->out.c);
-    text_printf(t, "#define NETWORK_INPUTS %zu /* floats of a patch */\n#define NETWORK_OUTPUTS %zu /* logits */\n",
-                shape_count(x->in), shape_count(x->out));
+    text_printf(
+        t, "#define NETWORK_INPUTS %zu /* floats of a patch */\n#define NETWORK_OUTPUTS %zu /* logits */\n",
+        shape_count(x->in), shape_count(x->out));
     text_printf(t, "#define NETWORK_RESULT_BYTES %zu /* %s */\n\n", f->result_bytes,
                 segments(x) ? "a label for each voxel" : "a probability (float) for each class");
-    text_puts(t, "extern const float network_weights[NETWORK_WEIGHTS];\n\n"
-                 "/* 0 if these are the weights that were exported, else -1. */\n"
-                 "int network_check(const float *weights);\n"
-                 "/* Where the voxels go; their place is not used again until the next run. The block is 64-byte aligned. */\n"
-                 "float *network_input(void *block);\n"
-                 "void network_run(void *block, const float *weights);\n"
-                 "/* Logits [d][h][w][class] (of a classifier [class]), valid until the next run. */\n"
-                 "const float *network_output(const void *block);\n"
-                 "/* NETWORK_RESULT_BYTES: labels [d][h][w], or probabilities. */\n"
-                 "void network_result(void *result, const void *block);\n\n#endif\n");
+    text_puts(
+        t,
+        "extern const float network_weights[NETWORK_WEIGHTS];\n\n"
+        "/* 0 if these are the weights that were exported, else -1. */\n"
+        "int network_check(const float *weights);\n"
+        "/* Where the voxels go; their place is not used again until the next run. The block is 64-byte aligned. */\n"
+        "float *network_input(void *block);\n"
+        "void network_run(void *block, const float *weights);\n"
+        "/* Logits [d][h][w][class] (of a classifier [class]), valid until the next run. */\n"
+        "const float *network_output(const void *block);\n"
+        "/* NETWORK_RESULT_BYTES: labels [d][h][w], or probabilities. */\n"
+        "void network_result(void *result, const void *block);\n\n#endif\n");
 }
 
 static void put_result(struct text *t, const struct export *x)
 {
     const struct plan *p = &x->plan;
-    text_puts(t, "void network_result(void *result, const void *block)\n{\n    const float *x = network_output(block);\n");
+    text_puts(
+        t,
+        "void network_result(void *result, const void *block)\n{\n    const float *x = network_output(block);\n");
     if (!segments(x)) {
-        text_puts(t, "    float y[NETWORK_CLASSES];\n    device_softmax(y, x, NETWORK_CLASSES);\n    memcpy(result, y, sizeof y);\n}\n");
+        text_puts(
+            t,
+            "    float y[NETWORK_CLASSES];\n    device_softmax(y, x, NETWORK_CLASSES);\n    memcpy(result, y, sizeof y);\n}\n");
         return;
     }
-    text_puts(t, "    uint8_t *label = result;\n    for (size_t i = 0; i < NETWORK_RESULT_BYTES; i++, x += NETWORK_CLASSES) {\n");
+    text_puts(
+        t,
+        "    uint8_t *label = result;\n    for (size_t i = 0; i < NETWORK_RESULT_BYTES; i++, x += NETWORK_CLASSES) {\n");
     if (p->regions) {
         text_puts(t, "        static const uint8_t written[NETWORK_CLASSES] = {");
         for (int r = 0; r < p->regions; r++) text_printf(t, "%s%d", r ? ", " : "", p->region_written[r]);
@@ -163,20 +183,27 @@ static void put_result(struct text *t, const struct export *x)
 
 static void put_network(struct text *t, const struct export *x)
 {
-    text_printf(t, "/* network.c - the network of network.h: %d steps. Written by `nephron export`. */\n", x->program.steps);
+    text_printf(t, "/* network.c - the network of network.h: %d steps. Written by `nephron export`. */\n",
+                x->program.steps);
     text_puts(t, "#include \"network.h\"\n\n#include <string.h>\n\n#include \"device_kernels.h\"\n\n");
-    text_printf(t, "int network_check(const float *weights)\n{\n    return device_hash(weights, NETWORK_WEIGHTS) == UINT64_C(%llu) ? 0 : -1;\n}\n\n",
-                (unsigned long long)device_hash(x->program.weights, x->program.weight_count));
+    text_printf(
+        t,
+        "int network_check(const float *weights)\n{\n    return device_hash(weights, NETWORK_WEIGHTS) == UINT64_C(%llu) ? 0 : -1;\n}\n\n",
+        (unsigned long long)device_hash(x->program.weights, x->program.weight_count));
     text_printf(t, "float *network_input(void *block)\n{\n    return (float *)block + %zu;\n}\n\n", x->input);
-    text_printf(t, "const float *network_output(const void *block)\n{\n    return (const float *)block + %zu;\n}\n\n", x->output);
-    text_puts(t, "/* b + N: a place in the block; w + N: weights; behind a convolution's window: its forms along d and in the plane. */\n"
-                 "void network_run(void *block, const float *weights)\n{\n    float *const b = block;\n    const float *const w = weights;\n");
+    text_printf(
+        t, "const float *network_output(const void *block)\n{\n    return (const float *)block + %zu;\n}\n\n",
+        x->output);
+    text_puts(
+        t,
+        "/* b + N: a place in the block; w + N: weights; behind a convolution's window: its forms along d and in the plane. */\n"
+        "void network_run(void *block, const float *weights)\n{\n    float *const b = block;\n    const float *const w = weights;\n");
     text_append(t, &x->program.calls);
     text_puts(t, "}\n\n");
     put_result(t, x);
 }
 
-/* ---- weights ----------------------------------------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------------------------------------- */
 
 /* A finite float in hexadecimal: exact, and the same under every locale. */
 static void format_float(char out[24], float v)
@@ -187,7 +214,8 @@ static void format_float(char out[24], float v)
     const unsigned fraction = (bits & 0x7fffff) << 1;
     if (exponent == 0 && fraction == 0) snprintf(out, 24, "%s0.0f", bits >> 31 ? "-" : "");
     else
-        snprintf(out, 24, "%s0x%d.%06xp%df", bits >> 31 ? "-" : "", exponent > 0, fraction, exponent ? exponent - 127 : -126);
+        snprintf(out, 24, "%s0x%d.%06xp%df", bits >> 31 ? "-" : "", exponent > 0, fraction,
+                 exponent ? exponent - 127 : -126);
 }
 
 static int write_floats(const struct export *x, const char *name, const float *v, size_t n, struct error *e)
@@ -199,7 +227,8 @@ static int write_floats(const struct export *x, const char *name, const float *v
     for (size_t i = 0; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, &v[i], sizeof bits);
-        const unsigned char b[4] = {(unsigned char)bits, (unsigned char)(bits >> 8), (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
+        const unsigned char b[4] = {(unsigned char)bits, (unsigned char)(bits >> 8),
+                                    (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
         file_put(f, b, sizeof b);
     }
     return file_commit(f, e);
@@ -210,7 +239,8 @@ static int write_text(const struct export *x, const char *name, struct text *t, 
     char path[1400];
     const size_t size = t->size;
     char *data = text_take(t);
-    int status = data ? file_join(path, sizeof path, x->folder, name, e) : error_set(e, "%s: out of memory", name);
+    int status =
+        data ? file_join(path, sizeof path, x->folder, name, e) : error_set(e, "%s: out of memory", name);
     if (!status) status = file_write(path, data, size, e);
     free(data);
     return status;
@@ -222,8 +252,10 @@ static int write_const(const struct export *x, struct error *e)
     if (file_join(path, sizeof path, x->folder, "weights.c", e)) return -1;
     struct file_out *f = file_create(path, e);
     if (!f) return -1;
-    file_printf(f, "/* weights.c - the weights of network.h. Written by `nephron export`. */\n#include \"network.h\"\n\n"
-                   "const float network_weights[NETWORK_WEIGHTS] = {");
+    file_printf(
+        f,
+        "/* weights.c - the weights of network.h. Written by `nephron export`. */\n#include \"network.h\"\n\n"
+        "const float network_weights[NETWORK_WEIGHTS] = {");
     for (size_t i = 0; i < x->program.weight_count; i++) {
         format_float(number, x->program.weights[i]);
         file_printf(f, "%s%s,", i % 6 ? " " : "\n    ", number);
@@ -235,18 +267,27 @@ static int write_const(const struct export *x, struct error *e)
 static int write_blob(const struct export *x, struct error *e)
 {
     struct text t = {0};
-    text_puts(&t, "/* weights.S - network_weights of network.h from weights.bin (floats, little-endian), for ELF. Written by `nephron export`.\n"
-                  " * A device that keeps weights.bin elsewhere leaves this file out, and gives its address to network_run. */\n"
-                  "    .section .rodata\n    .balign 64\n    .global network_weights\nnetwork_weights:\n    .incbin \"weights.bin\"\n");
-    text_printf(&t, "    .if . - network_weights - %zu\n    .error \"weights.bin is of another network\"\n    .endif\n", x->figures->weight_bytes);
+    text_puts(
+        &t,
+        "/* weights.S - network_weights of network.h from weights.bin (floats, little-endian), for ELF. Written by `nephron export`.\n"
+        " * A device that keeps weights.bin elsewhere leaves this file out, and gives its address to network_run. */\n"
+        "    .section .rodata\n    .balign 64\n    .global network_weights\nnetwork_weights:\n    .incbin \"weights.bin\"\n");
+    text_printf(
+        &t,
+        "    .if . - network_weights - %zu\n    .error \"weights.bin is of another network\"\n    .endif\n",
+        x->figures->weight_bytes);
     text_puts(&t, "#ifdef __linux__\n    .section .note.GNU-stack, \"\", %progbits\n#endif\n");
-    return write_text(x, "weights.S", &t, e) || write_floats(x, "weights.bin", x->program.weights, x->program.weight_count, e) ? -1 : 0;
+    return write_text(x, "weights.S", &t, e) ||
+                   write_floats(x, "weights.bin", x->program.weights, x->program.weight_count, e)
+               ? -1
+               : 0;
 }
 
-/* ---- the sample -------------------------------------------------------------------------------------------------------- */
+/* ---- the sample ---------------------------------------------------------------------------------------- */
 
 /* What the program itself makes of the logits: labels, or the softmax of *classes. */
-static int write_result(const struct export *x, const float *logits, const struct tensor *classes, struct error *e)
+static int write_result(const struct export *x, const float *logits, const struct tensor *classes,
+                        struct error *e)
 {
     if (classes) return write_floats(x, "sample.result", tensor_f32(classes), shape_count(x->out), e);
     char path[1400];
@@ -283,7 +324,7 @@ static int write_sample(const struct export *x, struct error *e)
     return status;
 }
 
-/* ---- the folder -------------------------------------------------------------------------------------------------------- */
+/* ---- the folder ---------------------------------------------------------------------------------------- */
 
 static int write_sources(const struct export *x, struct error *e)
 {
@@ -300,8 +341,9 @@ static int write_files(const struct export *x, struct error *e)
     struct text header = {0}, network = {0};
     put_header(&header, x);
     put_network(&network, x);
-    int status = write_text(x, "network.c", &network, e) || (x->options->blob ? write_blob(x, e) : write_const(x, e)) ||
-                 write_sources(x, e) || write_sample(x, e) || write_text(x, "network.h", &header, e);
+    int status = write_text(x, "network.c", &network, e) ||
+                 (x->options->blob ? write_blob(x, e) : write_const(x, e)) || write_sources(x, e) ||
+                 write_sample(x, e) || write_text(x, "network.h", &header, e);
     free(text_take(&header)); /* where nobody took them */
     free(text_take(&network));
     return status ? -1 : 0;
@@ -313,7 +355,9 @@ static int check_folder(const char *dir, struct error *e)
     if (!file_exists(dir)) return 0;
     if (!file_is_dir(dir)) return error_set(e, "%s: is there and no folder", dir);
     if (file_list(dir, &names, e)) return -1;
-    int status = names.count ? error_set(e, "%s: is not empty (%s is in it): an export needs a new folder", dir, names.name[0]) : 0;
+    int status = names.count ? error_set(e, "%s: is not empty (%s is in it): an export needs a new folder",
+                                         dir, names.name[0])
+                             : 0;
     file_list_free(&names);
     return status;
 }
@@ -321,8 +365,8 @@ static int check_folder(const char *dir, struct error *e)
 /* What was written of an export that failed; and the folder, if it was not there before. */
 static void remove_files(const char *dir, int was_there)
 {
-    static const char *const name[] = {"network.c", "network.h", "weights.c", "weights.S", "weights.bin", "sample.input",
-                                       "sample.logits", "sample.result"};
+    static const char *const name[] = {"network.c",   "network.h",    "weights.c",     "weights.S",
+                                       "weights.bin", "sample.input", "sample.logits", "sample.result"};
     struct error ignored;
     char path[1400];
     for (size_t i = 0; i < sizeof name / sizeof *name; i++)
@@ -338,13 +382,16 @@ static int choose_patch(struct export *x, struct error *e)
     const int *patch = x->options->patch;
     if (!segments(x)) {
         const int *crop = x->run->options.crop;
-        return patch[0] ? error_set(e, "--patch: a classifier takes the crop that it was trained with, %d,%d,%d", crop[0], crop[1], crop[2]) : 0;
+        return patch[0]
+                   ? error_set(e, "--patch: a classifier takes the crop that it was trained with, %d,%d,%d",
+                               crop[0], crop[1], crop[2])
+                   : 0;
     }
     x->plan = *x->run->plan;
     if (patch[0]) memcpy(x->plan.patch, patch, sizeof x->plan.patch);
     if (x->plan.dims == 2 && x->plan.patch[0] != 1)
-        return error_set(e, "--patch: the first size is %d, but configuration %s is of single slices: 1", x->plan.patch[0],
-                         x->plan.configuration);
+        return error_set(e, "--patch: the first size is %d, but configuration %s is of single slices: 1",
+                         x->plan.patch[0], x->plan.configuration);
     return unet_check(&x->plan, e);
 }
 
@@ -353,7 +400,8 @@ static int check_finite(const struct export *x, struct error *e)
     for (int i = 0; i < x->model->params; i++) {
         const struct param *p = &x->model->param[i];
         for (size_t j = 0; j < p->count; j++)
-            if (!isfinite(x->model->data[p->offset + j])) return error_set(e, "%s: %s holds a value that is not finite", x->run->path, p->name);
+            if (!isfinite(x->model->data[p->offset + j]))
+                return error_set(e, "%s: %s holds a value that is not finite", x->run->path, p->name);
     }
     return 0;
 }

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* A loop over the outputs of a group becomes that many statements, and its sums registers. Clang does so unasked. */
+/* A loop over the outputs of a group becomes that many statements, and its sums registers. Clang does so
+ * unasked. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 8")
 #else
@@ -15,7 +16,7 @@
 #define INLINE static inline
 #endif
 
-/* ---- a fused multiply-add and a square root, on any machine ------------------------------------------------------ */
+/* ---- a fused multiply-add and a square root, on any machine -------------------------------------------- */
 
 #if defined(__FP_FAST_FMAF) || defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA)
 static inline float fma32(float a, float b, float c)
@@ -23,13 +24,15 @@ static inline float fma32(float a, float b, float c)
     return __builtin_fmaf(a, b, c);
 }
 #else
-/* The product of two floats is exact in double. Where the sum is not, its last bit is made odd, so that rounding once more,
- * to float, goes where rounding the exact sum would (rounding to odd: Boldo and Melquiond 2008). */
+/* The product of two floats is exact in double. Where the sum is not, its last bit is made odd, so that
+ * rounding once more, to float, goes where rounding the exact sum would (rounding to odd: Boldo and Melquiond
+ * 2008). */
 static inline float fma32(float a, float b, float c)
 {
     const double product = (double)a * (double)b, term = (double)c;
     double sum = product + term;
-    const double part = sum - product, error = (product - (sum - part)) + (term - part); /* exact: Knuth's two-sum */
+    const double part = sum - product,
+                 error = (product - (sum - part)) + (term - part); /* exact: Knuth's two-sum */
     uint64_t bits;
     memcpy(&bits, &sum, sizeof bits);
     if (error != 0 && !(bits & 1) && sum - sum == 0) { /* not of an infinite sum */
@@ -49,7 +52,8 @@ static double square_root(double x)
     if (exponent <= -1023 || exponent >= 1024) return x;
     uint64_t mantissa = (bits & 0xfffffffffffff) | 0x10000000000000;
     if (exponent & 1) mantissa *= 2, exponent--;
-    for (int i = 0; i < 54; i++) { /* two bits of the mantissa, then zeros, for one bit of the root: 53, and one to round by */
+    for (int i = 0; i < 54;
+         i++) { /* two bits of the mantissa, then zeros, for one bit of the root: 53, and one to round by */
         rest = rest << 2 | (i < 27 ? mantissa >> (52 - 2 * i) & 3 : 0);
         const uint64_t trial = root << 2 | 1;
         root <<= 1;
@@ -58,7 +62,8 @@ static double square_root(double x)
             root |= 1;
         }
     }
-    bits = ((uint64_t)(exponent / 2 + 1022) << 52) + ((root + 1) >> 1); /* the root's leading bit counts one in the exponent */
+    bits = ((uint64_t)(exponent / 2 + 1022) << 52) +
+           ((root + 1) >> 1); /* the root's leading bit counts one in the exponent */
     memcpy(&x, &bits, sizeof x);
     return x;
 }
@@ -87,7 +92,7 @@ static inline float activate(float z, float slope)
     return z > 0 ? z : slope * z;
 }
 
-/* ---- convolution, direct ------------------------------------------------------------------------------------------ */
+/* ---- convolution, direct ------------------------------------------------------------------------------- */
 
 /* What the loops over the taps of one output voxel share. */
 struct taps {
@@ -116,8 +121,9 @@ INLINE int has_zero(const float *sum, int n)
     return 0;
 }
 
-/* sum[j] += the products with output channels j < n. w: the weights of the first of these. Positions outside of x along w are
- * zeros that are multiplied, as in the program: that can change a sum that is itself zero, its sign, and no other. */
+/* sum[j] += the products with output channels j < n. w: the weights of the first of these. Positions outside
+ * of x along w are zeros that are multiplied, as in the program: that can change a sum that is itself zero,
+ * its sign, and no other. */
 INLINE void add_taps(float *sum, const struct taps *t, const float *w, int n)
 {
     const struct device_conv *s = t->s;
@@ -144,7 +150,8 @@ INLINE void add_taps(float *sum, const struct taps *t, const float *w, int n)
     }
 }
 
-INLINE void direct_group(float *y, const struct taps *t, const float *w, const float *bias, int accumulate, int n)
+INLINE void direct_group(float *y, const struct taps *t, const float *w, const float *bias, int accumulate,
+                         int n)
 {
     float sum[DEVICE_GROUP];
     UNROLL for (int j = 0; j < n; j++) sum[j] = accumulate ? y[j] : bias ? bias[j] : 0;
@@ -152,7 +159,8 @@ INLINE void direct_group(float *y, const struct taps *t, const float *w, const f
     UNROLL for (int j = 0; j < n; j++) y[j] = sum[j];
 }
 
-static void direct(float *y, const float *x, const float *w, const float *bias, int accumulate, const struct device_conv *s)
+static void direct(float *y, const float *x, const float *w, const float *bias, int accumulate,
+                   const struct device_conv *s)
 {
     int o[3];
     for (o[0] = 0; o[0] < s->out[0]; o[0]++)
@@ -166,16 +174,21 @@ static void direct(float *y, const float *x, const float *w, const float *bias, 
             }
 }
 
-void device_conv_transpose3d(float *y, const float *x, const float *w, const float *bias, const struct device_conv *s)
+void device_conv_transpose3d(float *y, const float *x, const float *w, const float *bias,
+                             const struct device_conv *s)
 {
     const size_t tap_size = (size_t)s->c * (size_t)s->k;
     for (int oz = 0; oz < s->out[0]; oz++)
         for (int oy = 0; oy < s->out[1]; oy++)
             for (int ox = 0; ox < s->out[2]; ox++, y += s->k) {
-                const size_t voxel = ((size_t)(oz / s->stride[0]) * (size_t)s->in[1] + (size_t)(oy / s->stride[1])) *
-                                         (size_t)s->in[2] + (size_t)(ox / s->stride[2]);
-                const size_t tap = ((size_t)(oz % s->stride[0]) * (size_t)s->stride[1] + (size_t)(oy % s->stride[1])) *
-                                       (size_t)s->stride[2] + (size_t)(ox % s->stride[2]);
+                const size_t voxel =
+                    ((size_t)(oz / s->stride[0]) * (size_t)s->in[1] + (size_t)(oy / s->stride[1])) *
+                        (size_t)s->in[2] +
+                    (size_t)(ox / s->stride[2]);
+                const size_t tap =
+                    ((size_t)(oz % s->stride[0]) * (size_t)s->stride[1] + (size_t)(oy % s->stride[1])) *
+                        (size_t)s->stride[2] +
+                    (size_t)(ox % s->stride[2]);
                 const float *from = x + voxel * (size_t)s->c, *at = w + tap * tap_size;
                 for (int k = 0; k < s->k; k++) y[k] = bias ? bias[k] : 0;
                 for (int c = 0; c < s->c; c++, at += s->k)
@@ -183,11 +196,12 @@ void device_conv_transpose3d(float *y, const float *x, const float *w, const flo
             }
 }
 
-/* ---- convolution, Winograd's form --------------------------------------------------------------------------------- */
+/* ---- convolution, Winograd's form ---------------------------------------------------------------------- */
 
-/* In one dimension the outputs come from inputs d and three weights g by way of products m = u v, point by point (Winograd;
- * Lavin and Gray, CVPR 2016): the points 0, 1, -1 and infinity for two outputs; 0, +-3/4, +-3/2 and infinity for four; and with
- * stride 2 the points 0, 1 and infinity for the even inputs, the odd ones by themselves. */
+/* In one dimension the outputs come from inputs d and three weights g by way of products m = u v, point by
+ * point (Winograd; Lavin and Gray, CVPR 2016): the points 0, 1, -1 and infinity for two outputs; 0, +-3/4,
+ * +-3/2 and infinity for four; and with stride 2 the points 0, 1 and infinity for the even inputs, the odd
+ * ones by themselves. */
 #define POINT_A 0.75
 #define POINT_B 1.5
 #define SQUARE(p) ((p) * (p))
@@ -201,7 +215,10 @@ void device_conv_transpose3d(float *y, const float *x, const float *w, const flo
 enum { SIDE = 6, POINTS = SIDE * SIDE, OUTPUTS = 4 };
 
 static int form_outputs(int form) { return form == DEVICE_DIRECT ? 1 : form == DEVICE_FOUR ? 4 : 2; }
-static int form_inputs(int form) { return form == DEVICE_DIRECT ? 1 : form == DEVICE_TWO ? 4 : form == DEVICE_FOUR ? 6 : 5; }
+static int form_inputs(int form)
+{
+    return form == DEVICE_DIRECT ? 1 : form == DEVICE_TWO ? 4 : form == DEVICE_FOUR ? 6 : 5;
+}
 static int form_points(int form) { return form_inputs(form); }
 /* Positions of x from one tile to the next. */
 static int form_step(int form) { return form == DEVICE_DOWN ? 4 : form_outputs(form); }
@@ -214,7 +231,8 @@ static inline void opposite(float *v, float even, float odd, float p)
 
 static void transform_x(float *v, const float *d, int form)
 {
-    const float product = (float)(SQUARE(POINT_A) * SQUARE(POINT_B)), sum = (float)(SQUARE(POINT_A) + SQUARE(POINT_B));
+    const float product = (float)(SQUARE(POINT_A) * SQUARE(POINT_B)),
+                sum = (float)(SQUARE(POINT_A) + SQUARE(POINT_B));
     switch (form) {
     case DEVICE_DOWN:
         v[0] = d[0] - d[2];
@@ -281,8 +299,8 @@ static void transform_y(float *y, const float *m, int form)
     y[3] = fma32((float)CUBE(POINT_B), difference_b, fma32((float)CUBE(POINT_A), difference, m[5]));
 }
 
-/* Of a point along d: the planes of x (in the tile; -1: no second one) and the sign of the second; the signs that it has in the
- * planes of y, 0 where it adds nothing. */
+/* Of a point along d: the planes of x (in the tile; -1: no second one) and the sign of the second; the signs
+ * that it has in the planes of y, 0 where it adds nothing. */
 struct depth_point {
     signed char x[2], x_sign, y_sign[2];
 };
@@ -290,12 +308,20 @@ struct depth_point {
 static struct depth_point depth_point(int form, int z)
 {
     static const struct depth_point none = {{0, -1}, 0, {1, 0}},
-        two[4] = {{{0, 2}, -1, {1, 0}}, {{1, 2}, 1, {1, 1}}, {{2, 1}, -1, {1, -1}}, {{3, 1}, -1, {0, 1}}},
-        down[5] = {{{0, 2}, -1, {1, 0}}, {{2, -1}, 0, {1, 1}}, {{4, 2}, -1, {0, 1}}, {{1, -1}, 0, {1, 0}}, {{3, -1}, 0, {0, 1}}};
+                                    two[4] = {{{0, 2}, -1, {1, 0}},
+                                              {{1, 2}, 1, {1, 1}},
+                                              {{2, 1}, -1, {1, -1}},
+                                              {{3, 1}, -1, {0, 1}}},
+                                    down[5] = {{{0, 2}, -1, {1, 0}},
+                                               {{2, -1}, 0, {1, 1}},
+                                               {{4, 2}, -1, {0, 1}},
+                                               {{1, -1}, 0, {1, 0}},
+                                               {{3, -1}, 0, {0, 1}}};
     return form == DEVICE_DIRECT ? none : form == DEVICE_TWO ? two[z] : down[z];
 }
 
-/* The call, and where it is: a block of input channels, a group of output channels, a point along d, a tile. */
+/* The call, and where it is: a block of input channels, a group of output channels, a point along d, a tile.
+ */
 struct winograd {
     const struct device_conv *s;
     const float *x, *w;
@@ -328,7 +354,8 @@ static void transform_weights(const struct winograd *a)
                 float column[SIDE];
                 transform_w(column, d, s->plane);
                 for (int y = 0; y < a->side; y++)
-                    a->u[((size_t)(y * a->side + x) * (size_t)a->channels + (size_t)c) * (size_t)a->group + (size_t)j] = column[y];
+                    a->u[((size_t)(y * a->side + x) * (size_t)a->channels + (size_t)c) * (size_t)a->group +
+                         (size_t)j] = column[y];
             }
         }
 }
@@ -338,7 +365,9 @@ static const float *plane_of_x(const struct winograd *a, int z)
 {
     const struct device_conv *s = a->s;
     const int at = a->tile[0] * form_step(s->depth) - s->pad[0] + z;
-    return at < 0 || at >= s->in[0] ? NULL : a->x + (size_t)at * (size_t)s->in[1] * (size_t)s->in[2] * (size_t)s->c + a->first;
+    return at < 0 || at >= s->in[0]
+               ? NULL
+               : a->x + (size_t)at * (size_t)s->in[1] * (size_t)s->in[2] * (size_t)s->c + a->first;
 }
 
 /* Where the tile's positions of a plane of x are; -1 outside. */
@@ -376,7 +405,8 @@ static void transform_tile(const struct winograd *a)
             float d[SIDE], column[SIDE];
             for (int y = 0; y < inputs; y++) d[y] = rows[y][x];
             transform_x(column, d, s->plane);
-            for (int y = 0; y < a->side; y++) a->v[(size_t)(y * a->side + x) * (size_t)a->channels + (size_t)c] = column[y];
+            for (int y = 0; y < a->side; y++)
+                a->v[(size_t)(y * a->side + x) * (size_t)a->channels + (size_t)c] = column[y];
         }
     }
 }
@@ -402,7 +432,8 @@ static int begun(const struct winograd *a, int o)
 }
 
 /* Adds the outputs of the plane of points, along w first, then h, to the planes of y that they belong to. */
-static void add_outputs(float *y, float m[POINTS][DEVICE_GROUP], const struct winograd *a, const float *bias, int accumulate)
+static void add_outputs(float *y, float m[POINTS][DEVICE_GROUP], const struct winograd *a, const float *bias,
+                        int accumulate)
 {
     const struct device_conv *s = a->s;
     const struct depth_point p = depth_point(s->depth, a->z);
@@ -426,8 +457,12 @@ static void add_outputs(float *y, float m[POINTS][DEVICE_GROUP], const struct wi
             const float start = bias ? bias[j] : 0;
             for (int i = 0; p.y_sign[o] != 0 && i < outputs && y0 + i < s->out[1]; i++)
                 for (int x = 0; x < outputs && x0 + x < s->out[2]; x++) {
-                    float *at = y + (((size_t)(z0 + o) * (size_t)s->out[1] + (size_t)(y0 + i)) * (size_t)s->out[2] +
-                                     (size_t)(x0 + x)) * (size_t)s->k + (size_t)(a->k + j);
+                    float *at =
+                        y +
+                        (((size_t)(z0 + o) * (size_t)s->out[1] + (size_t)(y0 + i)) * (size_t)s->out[2] +
+                         (size_t)(x0 + x)) *
+                            (size_t)s->k +
+                        (size_t)(a->k + j);
                     *at = fma32((float)p.y_sign[o], out[i][x], adds ? *at : start);
                 }
         }
@@ -475,7 +510,9 @@ static void winograd(float *y, const float *x, const float *w, const float *bias
 size_t device_conv_scratch(const struct device_conv *s)
 {
     const int side = form_points(s->plane);
-    return s->plane == DEVICE_DIRECT ? 0 : (size_t)(side * side * smaller(DEVICE_BLOCK, s->c) * (DEVICE_GROUP + 1));
+    return s->plane == DEVICE_DIRECT
+               ? 0
+               : (size_t)(side * side * smaller(DEVICE_BLOCK, s->c) * (DEVICE_GROUP + 1));
 }
 
 void device_conv3d(float *y, const float *x, const float *w, const float *bias, int accumulate,
@@ -485,10 +522,10 @@ void device_conv3d(float *y, const float *x, const float *w, const float *bias, 
     else winograd(y, x, w, bias, accumulate, s, scratch);
 }
 
-/* ---- norms --------------------------------------------------------------------------------------------------------- */
+/* ---- norms --------------------------------------------------------------------------------------------- */
 
-/* A long sum over the voxels is cut into stripes, these into blocks; a block is summed in four chains (voxel mod 4) in float,
- * everything above it in double. */
+/* A long sum over the voxels is cut into stripes, these into blocks; a block is summed in four chains (voxel
+ * mod 4) in float, everything above it in double. */
 enum { STRIPES = 16, BLOCK = 64 };
 
 static float block_sum(const float *x, int rows, size_t stride)
@@ -534,12 +571,14 @@ static double channel_sum(double *square, const float *x, size_t voxels, size_t 
 }
 
 /* y = act(gamma (x - mean) / sqrt(var + eps) + beta) of one channel. */
-static void apply(float *y, const float *x, double mean, double var, float gamma, float beta, size_t voxels, size_t stride,
-                  float slope)
+static void apply(float *y, const float *x, double mean, double var, float gamma, float beta, size_t voxels,
+                  size_t stride, float slope)
 {
     const float high = (float)mean, low = (float)(mean - (double)high);
-    const float scale = gamma * (float)(1 / square_root(var + (double)1e-5f)), shift = fma32(-low, scale, beta);
-    for (size_t i = 0; i < voxels * stride; i += stride) y[i] = activate(fma32(x[i] - high, scale, shift), slope);
+    const float scale = gamma * (float)(1 / square_root(var + (double)1e-5f)),
+                shift = fma32(-low, scale, beta);
+    for (size_t i = 0; i < voxels * stride; i += stride)
+        y[i] = activate(fma32(x[i] - high, scale, shift), slope);
 }
 
 void device_instance_norm(float *y, const float *x, const float *param, size_t voxels, int c, float slope)
@@ -555,7 +594,8 @@ void device_instance_norm(float *y, const float *x, const float *param, size_t v
 void device_batch_norm(float *y, const float *x, const float *param, size_t voxels, int c, float slope)
 {
     for (int i = 0; i < c; i++)
-        apply(y + i, x + i, (double)param[2 * c + i], (double)param[3 * c + i], param[i], param[c + i], voxels, (size_t)c, slope);
+        apply(y + i, x + i, (double)param[2 * c + i], (double)param[3 * c + i], param[i], param[c + i],
+              voxels, (size_t)c, slope);
 }
 
 void device_activation(float *y, const float *x, size_t n, float slope)
@@ -568,7 +608,7 @@ void device_add(float *y, const float *a, const float *b, size_t n, float slope)
     for (size_t i = 0; i < n; i++) y[i] = activate(a[i] + b[i], slope);
 }
 
-/* ---- pooling, linear layer ----------------------------------------------------------------------------------------- */
+/* ---- pooling, linear layer ----------------------------------------------------------------------------- */
 
 /* [begin, end) of the window of output o that is inside of x. */
 static void window(int *begin, int *end, const struct device_window *s, int axis, int o)
@@ -579,13 +619,16 @@ static void window(int *begin, int *end, const struct device_window *s, int axis
 }
 
 /* The maximum (NaN wins), or the sum, of channel c of the voxels in a box. */
-static float pooled(const float *x, const struct device_window *s, const int begin[3], const int end[3], int maximum)
+static float pooled(const float *x, const struct device_window *s, const int begin[3], const int end[3],
+                    int maximum)
 {
     float best = maximum ? -__builtin_inff() : 0;
     for (int z = begin[0]; z < end[0]; z++)
         for (int h = begin[1]; h < end[1]; h++)
             for (int w = begin[2]; w < end[2]; w++) {
-                const float v = x[(((size_t)z * (size_t)s->in[1] + (size_t)h) * (size_t)s->in[2] + (size_t)w) * (size_t)s->c];
+                const float v =
+                    x[(((size_t)z * (size_t)s->in[1] + (size_t)h) * (size_t)s->in[2] + (size_t)w) *
+                      (size_t)s->c];
                 if (!maximum) best = best + v;
                 else if (v > best || v != v) best = v;
             }
@@ -635,9 +678,10 @@ void device_linear(float *y, const float *x, const float *w, const float *bias, 
     }
 }
 
-/* ---- what becomes of logits ---------------------------------------------------------------------------------------- */
+/* ---- what becomes of logits ---------------------------------------------------------------------------- */
 
-/* exp(x) = 2^n exp(r), |r| <= ln(2)/2, by a polynomial (Cephes' expf, Moshier); 2^n in two factors, because n reaches -150 and 128. */
+/* exp(x) = 2^n exp(r), |r| <= ln(2)/2, by a polynomial (Cephes' expf, Moshier); 2^n in two factors, because n
+ * reaches -150 and 128. */
 static float exponential(float x)
 {
     const float round = 0x1.8p23f, bias = 0x1.0000fep23f;

@@ -1,12 +1,14 @@
 /* device_kernels.h - the arithmetic of an exported network, for a machine with a C compiler and nothing else.
  *
- * `nephron export` copies this file and device_kernels.c beside the network that it writes. They need no library, no memory
- * but what the caller passes, no threads, no files: of C's headers only stdint.h, stddef.h and string.h (memcpy). The bits
- * are those of the program at every instruction set: each output is the same chain of fused multiply-adds. To be compiled
- * with -ffp-contract=off, and never with -ffast-math. A machine without a fused multiply-add gets it from doubles.
+ * `nephron export` copies this file and device_kernels.c beside the network that it writes. They need no
+ * library, no memory but what the caller passes, no threads, no files: of C's headers only stdint.h, stddef.h
+ * and string.h (memcpy). The bits are those of the program at every instruction set: each output is the same
+ * chain of fused multiply-adds. To be compiled with -ffp-contract=off, and never with -ffast-math. A machine
+ * without a fused multiply-add gets it from doubles.
  *
- * Activations are [d][h][w][c], one image; axes are in the order d, h, w. slope is the negative slope of the activation
- * behind an op: 1 none, 0 ReLU. y may be x (in place) where that is said, else they must not overlap.
+ * Activations are [d][h][w][c], one image; axes are in the order d, h, w. slope is the negative slope of the
+ * activation behind an op: 1 none, 0 ReLU. y may be x (in place) where that is said, else they must not
+ * overlap.
  */
 #ifndef DEVICE_KERNELS_H
 #define DEVICE_KERNELS_H
@@ -19,7 +21,8 @@ enum {
     DEVICE_GROUP = 8   /* output channels at a time; changes no bits */
 };
 
-/* What a tile of a convolution is along an axis; others than DIRECT are Winograd's, for kernels of 3 (or 1 along d). */
+/* What a tile of a convolution is along an axis; others than DIRECT are Winograd's, for kernels of 3 (or 1
+ * along d). */
 enum device_form {
     DEVICE_DIRECT, /* all taps; along d, beside other forms in the plane: one tap */
     DEVICE_TWO,    /* two outputs at a time */
@@ -45,7 +48,8 @@ size_t device_conv_scratch(const struct device_conv *s);
 void device_conv3d(float *y, const float *x, const float *w, const float *bias, int accumulate,
                    const struct device_conv *s, float *scratch);
 /* Transposed convolution with kernel = stride, no padding; out = in * stride. w: [taps][c][k]. */
-void device_conv_transpose3d(float *y, const float *x, const float *w, const float *bias, const struct device_conv *s);
+void device_conv_transpose3d(float *y, const float *x, const float *w, const float *bias,
+                             const struct device_conv *s);
 
 /* param: gamma[c], beta[c]. In place allowed, here and in the next three. */
 void device_instance_norm(float *y, const float *x, const float *param, size_t voxels, int c, float slope);

@@ -7,7 +7,7 @@
 #include "tensor/base/check.h"
 #include "tensor/graph/graph_layout.h"
 
-/* ---- weights -------------------------------------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------------------------------------- */
 
 static int smaller(int a, int b)
 {
@@ -25,14 +25,16 @@ void device_pack_conv(float *to, const float *w, const struct conv3d_shape *s)
     for (int first = 0; first < s->c; first += DEVICE_BLOCK)
         for (size_t tap = 0; tap < taps; tap++)
             for (int c = first; c < smaller(first + DEVICE_BLOCK, s->c); c++)
-                for (int k = 0; k < s->k; k++) *to++ = w[(size_t)k * row + (size_t)(s->w_offset + c) * taps + tap];
+                for (int k = 0; k < s->k; k++)
+                    *to++ = w[(size_t)k * row + (size_t)(s->w_offset + c) * taps + tap];
 }
 
 void device_pack_transposed(float *to, const float *w, int c, int k, int taps)
 {
     for (int tap = 0; tap < taps; tap++)
         for (int i = 0; i < c; i++)
-            for (int o = 0; o < k; o++) *to++ = w[((size_t)i * (size_t)k + (size_t)o) * (size_t)taps + (size_t)tap];
+            for (int o = 0; o < k; o++)
+                *to++ = w[((size_t)i * (size_t)k + (size_t)o) * (size_t)taps + (size_t)tap];
 }
 
 struct device_conv device_conv_of(const struct conv3d_shape *s)
@@ -50,7 +52,7 @@ struct device_conv device_conv_of(const struct conv3d_shape *s)
     return d;
 }
 
-/* ---- one op ----------------------------------------------------------------------------------------------------------- */
+/* ---- one op -------------------------------------------------------------------------------------------- */
 
 struct writer {
     struct device_program *p;
@@ -139,7 +141,8 @@ static void sizes(int size[3], struct shape s)
 /* The part of the convolution that input i is. */
 static struct conv3d_shape part_shape(const struct writer *x, int i)
 {
-    const struct shape s = graph_shape(x->graph, x->op.in[i]), first = in_shape(x), y = graph_shape(x->graph, x->op.out);
+    const struct shape s = graph_shape(x->graph, x->op.in[i]), first = in_shape(x),
+                       y = graph_shape(x->graph, x->op.out);
     int in[3];
     sizes(in, s);
     struct conv3d_shape c = conv3d_shape(1, s.c, y.c, in, x->op.kernel, x->op.stride, x->op.pad);
@@ -171,11 +174,13 @@ static void put_conv(struct writer *x)
         float *to = take_weights(x, (size_t)s.c * (size_t)s.k * taps_of(&s), &weights);
         if (to) device_pack_conv(to, x->model->data + w->offset, &s);
         if (i == 0 && has_bias) bias = put_param(x, 1);
-        text_printf(t, "    device_conv3d(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out), at(x, x->op.in[i]), weights);
+        text_printf(t, "    device_conv3d(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out), at(x, x->op.in[i]),
+                    weights);
         put_bias(t, i == 0 && has_bias, bias);
         text_printf(t, ", %d,\n                  &(const struct device_conv){%d, %d", i > 0, d.c, d.k);
         put_window(t, d.in, d.out, &x->op);
-        text_printf(t, ", %d, %d}, b + %zu);\n", d.depth, d.plane, graph_scratch_offset(x->graph, x->index) / sizeof(float));
+        text_printf(t, ", %d, %d}, b + %zu);\n", d.depth, d.plane,
+                    graph_scratch_offset(x->graph, x->index) / sizeof(float));
     }
 }
 
@@ -190,9 +195,12 @@ static void put_conv_transpose(struct writer *x)
     sizes(in, s);
     sizes(out, y);
     float *to = take_weights(x, w->count, &weights);
-    if (to) device_pack_transposed(to, x->model->data + w->offset, s.c, y.c, x->op.stride[0] * x->op.stride[1] * x->op.stride[2]);
+    if (to)
+        device_pack_transposed(to, x->model->data + w->offset, s.c, y.c,
+                               x->op.stride[0] * x->op.stride[1] * x->op.stride[2]);
     if (has_bias) bias = put_param(x, 1);
-    text_printf(t, "    device_conv_transpose3d(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out), at(x, x->op.in[0]), weights);
+    text_printf(t, "    device_conv_transpose3d(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out),
+                at(x, x->op.in[0]), weights);
     put_bias(t, has_bias, bias);
     text_printf(t, ",\n                  &(const struct device_conv){%d, %d", s.c, y.c);
     put_window(t, in, out, &x->op);
@@ -205,8 +213,8 @@ static void put_norm(struct writer *x)
     const struct shape s = in_shape(x);
     const size_t first = put_param(x, 0);
     for (int i = 1; i < x->op.params; i++) put_param(x, i);
-    text_printf(t, "    device_%s(b + %zu, b + %zu, w + %zu, %zu, %d", x->op.kind, at(x, x->op.out), at(x, x->op.in[0]), first,
-                shape_voxels(s), s.c);
+    text_printf(t, "    device_%s(b + %zu, b + %zu, w + %zu, %zu, %d", x->op.kind, at(x, x->op.out),
+                at(x, x->op.in[0]), first, shape_voxels(s), s.c);
     put_slope(t, x->op.slope);
 }
 
@@ -225,8 +233,8 @@ static void put_pool(struct writer *x)
     int in[3], out[3];
     sizes(in, in_shape(x));
     sizes(out, graph_shape(x->graph, x->op.out));
-    text_printf(t, "    device_%s(b + %zu, b + %zu, &(const struct device_window){%d", x->op.kind, at(x, x->op.out),
-                at(x, x->op.in[0]), in_shape(x).c);
+    text_printf(t, "    device_%s(b + %zu, b + %zu, &(const struct device_window){%d", x->op.kind,
+                at(x, x->op.out), at(x, x->op.in[0]), in_shape(x).c);
     put_window(t, in, out, &x->op);
     text_puts(t, "});\n");
 }
@@ -234,20 +242,21 @@ static void put_pool(struct writer *x)
 static void put_global_avg_pool(struct writer *x)
 {
     const struct shape s = in_shape(x);
-    text_printf(&x->p->calls, "    device_global_avg_pool(b + %zu, b + %zu, %zu, %d);\n", at(x, x->op.out), at(x, x->op.in[0]),
-                shape_voxels(s), s.c);
+    text_printf(&x->p->calls, "    device_global_avg_pool(b + %zu, b + %zu, %zu, %d);\n", at(x, x->op.out),
+                at(x, x->op.in[0]), shape_voxels(s), s.c);
 }
 
 static void put_linear(struct writer *x)
 {
     struct text *t = &x->p->calls;
     const size_t weights = put_param(x, 0), bias = x->op.params == 2 ? put_param(x, 1) : 0;
-    text_printf(t, "    device_linear(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out), at(x, x->op.in[0]), weights);
+    text_printf(t, "    device_linear(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out), at(x, x->op.in[0]),
+                weights);
     put_bias(t, x->op.params == 2, bias);
     text_printf(t, ", %d, %d);\n", in_shape(x).c, graph_shape(x->graph, x->op.out).c);
 }
 
-/* ---- all ops ----------------------------------------------------------------------------------------------------------- */
+/* ---- all ops ------------------------------------------------------------------------------------------- */
 
 static const struct kind {
     const char *op;
@@ -285,7 +294,9 @@ int device_program_create(struct device_program *p, struct graph *g, const struc
     if (graph_failed(g)) return error_set(e, "out of memory for the graph of the network");
     for (x.index = 0; graph_read_op(g, x.index, &x.op); x.index++) {
         const struct kind *k = find_kind(x.op.kind);
-        if (!k) return error_set(e, "op %s: there is no kernel for devices that it could be exported as", x.op.kind);
+        if (!k)
+            return error_set(e, "op %s: there is no kernel for devices that it could be exported as",
+                             x.op.kind);
         ENSURE(in_shape(&x).n == 1, "export of a graph of %d images", in_shape(&x).n);
         graph_set_scratch(g, x.index, k->scratch ? k->scratch(&x) : 0);
     }

@@ -1,7 +1,9 @@
-/* device_program.h - a recorded graph as C: a call of device_kernels.h for each op, with fixed offsets into one block.
+/* device_program.h - a recorded graph as C: a call of device_kernels.h for each op, with fixed offsets into
+ * one block.
  *
- * What the kernels read is packed into one array of floats in the order of the calls: weights as they want them, parameters
- * of norms together. All memory is the block's; its plan is the graph's (tensor/graph), with the scratch that these kernels need.
+ * What the kernels read is packed into one array of floats in the order of the calls: weights as they want
+ * them, parameters of norms together. All memory is the block's; its plan is the graph's (tensor/graph), with
+ * the scratch that these kernels need.
  */
 #ifndef NN_DEVICE_PROGRAM_H
 #define NN_DEVICE_PROGRAM_H
@@ -20,8 +22,9 @@ struct device_program {
     int steps;
 };
 
-/* Plans g, an inference graph in fp32 of one image, recorded on the finished model m and not yet planned; it cannot be run
- * afterwards. An op that has no kernel for devices is an error that names it. Free p also then. */
+/* Plans g, an inference graph in fp32 of one image, recorded on the finished model m and not yet planned; it
+ * cannot be run afterwards. An op that has no kernel for devices is an error that names it. Free p also then.
+ */
 int device_program_create(struct device_program *p, struct graph *g, const struct model *m, struct error *e);
 void device_program_free(struct device_program *p);
 

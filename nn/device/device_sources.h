@@ -1,4 +1,5 @@
-/* device_sources.h - the source files that an exported network is given as they are, as the build embedded them (embed.sh). */
+/* device_sources.h - the source files that an exported network is given as they are, as the build embedded
+ * them (embed.sh). */
 #ifndef NN_DEVICE_SOURCES_H
 #define NN_DEVICE_SOURCES_H
 

@@ -17,7 +17,8 @@ int nnunet_network(struct safetensors *out, const struct pth *p, const char *pat
 {
     const size_t n = strlen(NNUNET_NETWORK);
     memset(out, 0, sizeof *out);
-    if (json_get(p->values, NNUNET_NETWORK) == NULL) return error_set(e, "%s: has no %s: is it a checkpoint of nnU-Net?", path, NNUNET_NETWORK);
+    if (json_get(p->values, NNUNET_NETWORK) == NULL)
+        return error_set(e, "%s: has no %s: is it a checkpoint of nnU-Net?", path, NNUNET_NETWORK);
     for (int i = 0; i < p->tensors.count; i++) {
         const struct safetensor *t = &p->tensors.tensor[i];
         if (strncmp(t->name, NNUNET_NETWORK, n) != 0 || t->name[n] != '.') continue;
@@ -48,7 +49,8 @@ struct json *nnunet_manifest(const struct json *values, const char *folder)
     if (epochs > 0 && epochs < 1000000) o.epochs = (int)epochs;
     o.iterations = 250; /* an epoch of nnU-Net */
     json_add_text(j, "program", "nephron");
-    json_add_text(j, "configuration", json_text(json_get(values, "init_args"), "configuration", "3d_fullres"));
+    json_add_text(j, "configuration",
+                  json_text(json_get(values, "init_args"), "configuration", "3d_fullres"));
     json_add(j, "training", train_options_json(&o));
     struct json *origin = json_add_object(j, "converted_from");
     json_add_text(origin, "folder", folder);

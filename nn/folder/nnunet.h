@@ -1,5 +1,6 @@
-/* nnunet.h - a model folder as nnU-Net leaves it: plans.json, dataset.json, fold_K/checkpoint_{final,best,latest}.pth. Source: nnU-Net
- * v2.8.1 nnUNetTrainer.save_checkpoint, predict_from_raw_data.py. Nothing in a checkpoint is executed (io/weights/pth.h).
+/* nnunet.h - a model folder as nnU-Net leaves it: plans.json, dataset.json,
+ * fold_K/checkpoint_{final,best,latest}.pth. Source: nnU-Net v2.8.1 nnUNetTrainer.save_checkpoint,
+ * predict_from_raw_data.py. Nothing in a checkpoint is executed (io/weights/pth.h).
  */
 #ifndef NN_NNUNET_H
 #define NN_NNUNET_H
@@ -10,15 +11,16 @@
 /* The dict of a checkpoint that holds the network. */
 #define NNUNET_NETWORK "network_weights"
 
-/* nnU-Net stores tensors under up to three names. Of a name below network_weights: the name that the network here has, or NULL for
- * a second name of the same tensor (all_modules, decoder.encoder) and what is no part of the U-Net. */
+/* nnU-Net stores tensors under up to three names. Of a name below network_weights: the name that the network
+ * here has, or NULL for a second name of the same tensor (all_modules, decoder.encoder) and what is no part
+ * of the U-Net. */
 const char *nnunet_tensor_name(const char *name);
 /* The network of a checkpoint, as views: out lives no longer than p. */
 int nnunet_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e);
 /* Reads the network of a .pth into a finished model. */
 int nnunet_read(const char *path, struct model *m, struct error *e);
-/* The manifest.json of a run with this checkpoint's values: configuration, training options, and under "converted_from" the folder,
- * trainer and inference_allowed_mirroring_axes. */
+/* The manifest.json of a run with this checkpoint's values: configuration, training options, and under
+ * "converted_from" the folder, trainer and inference_allowed_mirroring_axes. */
 struct json *nnunet_manifest(const struct json *values, const char *folder);
 
 #endif

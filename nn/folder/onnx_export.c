@@ -1,5 +1,6 @@
-/* onnx_export.c - a run's network, its weights, and what its plan says of images, as an ONNX file. What an op is in ONNX's
- * operators, its descriptor tells (tensor/ops); here are the names of values, and what stands around the network.
+/* onnx_export.c - a run's network, its weights, and what its plan says of images, as an ONNX file. What an op
+ * is in ONNX's operators, its descriptor tells (tensor/ops); here are the names of values, and what stands
+ * around the network.
  */
 #include "nn/folder/onnx_export.h"
 
@@ -18,7 +19,7 @@ struct export {
     struct text node;  /* the operator that is being written */
 };
 
-/* ---- operators ------------------------------------------------------------------------------------------------------ */
+/* ---- operators ----------------------------------------------------------------------------------------- */
 
 enum { VALUE_NAME = 32 };
 
@@ -68,7 +69,8 @@ static void put_end(void *to, const char *operator_name, int id, const char *suf
     onnx_node(x->file, operator_name, &x->node, value_name(name, x, id, suffix));
 }
 
-int onnx_export_graph(struct onnx *o, const struct graph *g, int image, int logits, const char *path, struct error *e)
+int onnx_export_graph(struct onnx *o, const struct graph *g, int image, int logits, const char *path,
+                      struct error *e)
 {
     struct export x = {.file = o, .model = graph_model(g), .image = image, .logits = logits};
     const struct onnx_writer w = {&x, put_value, put_param, put_integer, put_integers, put_number, put_end};
@@ -77,7 +79,7 @@ int onnx_export_graph(struct onnx *o, const struct graph *g, int image, int logi
     return error_set(e, "%s: %s: the op %s cannot be written as ONNX", path, name, op);
 }
 
-/* ---- what belongs around the network ----------------------------------------------------------------------------- */
+/* ---- what belongs around the network ------------------------------------------------------------------- */
 
 static void put_json(struct onnx *o, const char *key, const struct json *value)
 {
@@ -139,11 +141,13 @@ static void put_metadata(struct onnx *o, const struct run *r)
         put_plan(o, r->plan);
     } else {
         put_three(o, "patch", r->options.crop);
-        onnx_metadata(o, "normalization", "image files: each channel of the crop to mean 0 and standard deviation 1; .npz: values 0 to 1");
+        onnx_metadata(
+            o, "normalization",
+            "image files: each channel of the crop to mean 0 and standard deviation 1; .npz: values 0 to 1");
     }
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------------------ */
 
 static void put_ends(struct onnx *o, const struct plan *p, const struct shape *image, int classes)
 {
@@ -167,9 +171,11 @@ int onnx_export(const struct run *r, const struct model *m, const char *path, st
     const struct plan *p = r->plan;
     const struct resnet_config *c = &r->options.resnet;
     const int *size = p ? p->patch : r->options.crop;
-    struct graph *g = graph_create((struct model *)m, NULL, 0); /* all parameters are there: recording adds none */
+    struct graph *g =
+        graph_create((struct model *)m, NULL, 0); /* all parameters are there: recording adds none */
     struct onnx file = {0};
-    struct tensor *image = graph_input(g, "image", SHAPE(1, size[0], size[1], size[2], p ? plan_inputs(p) : c->channels), DT_F32, 0);
+    struct tensor *image = graph_input(
+        g, "image", SHAPE(1, size[0], size[1], size[2], p ? plan_inputs(p) : c->channels), DT_F32, 0);
     struct tensor *logits = p ? unet_forward(g, p, image, 0).logits[0] : resnet_forward(g, c, image);
     if (graph_failed(g)) {
         graph_destroy(g);

@@ -12,7 +12,8 @@
 
 struct train_options train_options_default(enum task_kind task)
 {
-    struct train_options o = {.task = task, .seed = 1, .epochs = 100, .iterations = 50, .oversample = 0.33f, .augment = 2};
+    struct train_options o = {
+        .task = task, .seed = 1, .epochs = 100, .iterations = 50, .oversample = 0.33f, .augment = 2};
     if (task == TASK_SEGMENT) {
         o.lr = 0.01f;
         o.optimizer = &optimizer_sgd;
@@ -55,7 +56,8 @@ struct json *train_options_json(const struct train_options *o)
     json_add_number(j, "weight_decay", o->weight_decay);
     json_add_number(j, "clip", o->clip);
     if (o->ema > 0) json_add_number(j, "ema", o->ema);
-    if (o->loss && o->loss != losses[0]) json_add_text(j, "loss", o->loss->name); /* else as before there was a choice */
+    if (o->loss && o->loss != losses[0])
+        json_add_text(j, "loss", o->loss->name); /* else as before there was a choice */
     json_add_number(j, "oversample", o->oversample);
     json_add_int(j, "augment", o->augment);
     if (o->task == TASK_CLASSIFY) {
@@ -83,7 +85,8 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
 {
     const char *task = json_text(j, "task", "");
     int classify = strcmp(task, "classify") == 0;
-    if (!classify && strcmp(task, "segment")) return error_set(e, "%s: training.task is '%s', must be segment or classify", name, task);
+    if (!classify && strcmp(task, "segment"))
+        return error_set(e, "%s: training.task is '%s', must be segment or classify", name, task);
     *o = train_options_default(classify ? TASK_CLASSIFY : TASK_SEGMENT);
     const char *precision = json_get(j, "precision") ? json_text(j, "precision", "no text") : "fp32";
     o->bf16 = strcmp(precision, "bf16") == 0;
@@ -94,12 +97,15 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     o->iterations = (int)json_integer(j, "iterations", o->iterations);
     o->batch = (int)json_integer(j, "batch", o->batch);
     o->lr = (float)json_number(j, "learning_rate", o->lr);
-    if (json_get(j, "optimizer") && !(o->optimizer = optimizer_named(json_text(j, "optimizer", NULL), name, "training.optimizer", e))) return -1;
+    if (json_get(j, "optimizer") &&
+        !(o->optimizer = optimizer_named(json_text(j, "optimizer", NULL), name, "training.optimizer", e)))
+        return -1;
     o->momentum = (float)json_number(j, "momentum", o->momentum);
     o->weight_decay = (float)json_number(j, "weight_decay", o->weight_decay);
     o->clip = (float)json_number(j, "clip", o->clip);
     o->ema = json_number(j, "ema", 0);
-    if (json_get(j, "loss") && !(o->loss = loss_named(json_text(j, "loss", NULL), name, "training.loss", e))) return -1;
+    if (json_get(j, "loss") && !(o->loss = loss_named(json_text(j, "loss", NULL), name, "training.loss", e)))
+        return -1;
     o->oversample = (float)json_number(j, "oversample", o->oversample);
     o->augment = (int)json_integer(j, "augment", o->augment);
     if (!classify) return 0;
@@ -109,17 +115,19 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     o->resnet.classes = (int)json_integer(r, "classes", 0);
     o->resnet.base = (int)json_integer(r, "base", 64);
     o->resnet.stem7 = json_boolean(r, "stem7", 0);
-    o->resnet.norm = strcmp(json_text(r, "norm", "batch"), "batch") ? RESNET_INSTANCE_NORM : RESNET_BATCH_NORM;
+    o->resnet.norm =
+        strcmp(json_text(r, "norm", "batch"), "batch") ? RESNET_INSTANCE_NORM : RESNET_BATCH_NORM;
     o->resnet.dropout = (float)json_number(r, "dropout", 0);
     o->class_weighting = json_boolean(j, "class_weighting", 0);
     for (int i = 0; i < 3; i++) {
         const struct json *v = json_at(crop, i);
         o->crop[i] = v && v->type == JSON_INT ? (int)v->integer : 0;
-        if (o->crop[i] < 1 || o->crop[i] > 1024) return error_set(e, "%s: training.crop[%d] is %d, must be 1 to 1024", name, i, o->crop[i]);
+        if (o->crop[i] < 1 || o->crop[i] > 1024)
+            return error_set(e, "%s: training.crop[%d] is %d, must be 1 to 1024", name, i, o->crop[i]);
     }
     if (o->resnet.channels < 1 || o->resnet.channels > CHANNELS_MAX || o->resnet.classes > LABELS_MAX)
-        return error_set(e, "%s: training.resnet has %d channels and %d classes: outside of what there is", name,
-                         o->resnet.channels, o->resnet.classes);
+        return error_set(e, "%s: training.resnet has %d channels and %d classes: outside of what there is",
+                         name, o->resnet.channels, o->resnet.classes);
     return learner_check(o, NULL, e) ? error_prefix(e, "%s: training", name) : 0;
 }
 
@@ -130,9 +138,10 @@ int run_fold_path(char *buf, size_t size, const char *run, const char *fold, str
     return file_join(buf, size, run, name, e);
 }
 
-/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
+/* ---- checkpoints --------------------------------------------------------------------------------------- */
 
-/* "fold_K/checkpoint_KIND.safetensors", else ".pth"; kind NULL: final, else best, else latest. Returns 0 if there is none. */
+/* "fold_K/checkpoint_KIND.safetensors", else ".pth"; kind NULL: final, else best, else latest. Returns 0 if
+ * there is none. */
 static int find_checkpoint(char *path, size_t size, const struct run *r, const char *fold, const char *kind)
 {
     static const char *const kinds[] = {"final", "best", "latest"}, *const suffix[] = {"safetensors", "pth"};
@@ -162,12 +171,14 @@ int run_folds(char fold[][16], int max, const struct run *r, const char *checkpo
     if (file_list(r->path, &names, &ignored)) return 0;
     for (int i = 0; i < names.count && n < max; i++) {
         const char *k = names.name[i] + 5;
-        if (strncmp(names.name[i], "fold_", 5) != 0 || !*k || strlen(k) > 4 || k[strspn(k, "0123456789")]) continue;
+        if (strncmp(names.name[i], "fold_", 5) != 0 || !*k || strlen(k) > 4 || k[strspn(k, "0123456789")])
+            continue;
         if (find_checkpoint(path, sizeof path, r, k, checkpoint)) snprintf(fold[n++], 16, "%s", k);
     }
     file_list_free(&names);
     qsort(fold, (size_t)n, sizeof *fold, compare_folds);
-    if (n == 0 && max > 0 && find_checkpoint(path, sizeof path, r, "all", checkpoint)) snprintf(fold[n++], 16, "all");
+    if (n == 0 && max > 0 && find_checkpoint(path, sizeof path, r, "all", checkpoint))
+        snprintf(fold[n++], 16, "all");
     return n;
 }
 
@@ -175,31 +186,36 @@ struct model *run_model(const struct run *r, const char *fold, const char *check
 {
     char path[1300];
     if (!find_checkpoint(path, sizeof path, r, fold, checkpoint)) {
-        error_set(e, "%s/fold_%s: no checkpoint_%s.safetensors or .pth", r->path, fold, checkpoint ? checkpoint : "{final,best,latest}");
+        error_set(e, "%s/fold_%s: no checkpoint_%s.safetensors or .pth", r->path, fold,
+                  checkpoint ? checkpoint : "{final,best,latest}");
         return NULL;
     }
     struct model *m = learner_model(&r->options, r->plan);
     if (!m) return error_set(e, "%s: out of memory for its weights", path), NULL;
-    int status = file_has_suffix(path, ".pth") ? nnunet_read(path, m, e) : checkpoint_read(path, m, NULL, 0, NULL, e);
+    int status =
+        file_has_suffix(path, ".pth") ? nnunet_read(path, m, e) : checkpoint_read(path, m, NULL, 0, NULL, e);
     if (status == 0) return m;
     model_destroy(m);
     return NULL;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------------------------- */
 
 static int open_segmentation(struct run *r, struct error *e)
 {
     char path[1200];
-    if (file_join(path, sizeof path, r->path, "plans.json", e) || plans_read(&r->plans, path, &r->dataset, e)) return -1;
+    if (file_join(path, sizeof path, r->path, "plans.json", e) || plans_read(&r->plans, path, &r->dataset, e))
+        return -1;
     r->plan = plans_find(&r->plans, r->configuration, e);
     return r->plan && !learner_check(&r->options, r->plan, e) ? 0 : error_prefix(e, "%s", path);
 }
 
-/* null: none; a list: these; no such member: all. nnU-Net counts the axes of a 2D network from 0: they are h and w. */
+/* null: none; a list: these; no such member: all. nnU-Net counts the axes of a 2D network from 0: they are h
+ * and w. */
 static void read_mirroring(struct run *r, const struct json *manifest)
 {
-    const struct json *axes = json_get(json_get(manifest, "converted_from"), "inference_allowed_mirroring_axes");
+    const struct json *axes =
+        json_get(json_get(manifest, "converted_from"), "inference_allowed_mirroring_axes");
     int flat = r->plan && r->plan->dims == 2;
     for (int a = 0; a < 3; a++) r->mirror[a] = !axes && a >= flat;
     for (int i = 0; axes && axes->type == JSON_ARRAY && i < axes->count; i++) {
@@ -208,7 +224,8 @@ static void read_mirroring(struct run *r, const struct json *manifest)
     }
 }
 
-/* manifest.json, or of nnU-Net's folder what its first checkpoint says; an empty object where there is neither. */
+/* manifest.json, or of nnU-Net's folder what its first checkpoint says; an empty object where there is
+ * neither. */
 static struct json *read_manifest(const struct run *r, char *name, size_t size, struct error *e)
 {
     char fold[1][16];
@@ -220,7 +237,9 @@ static struct json *read_manifest(const struct run *r, char *name, size_t size, 
         json_free(j);
         return NULL;
     }
-    if (run_folds(fold, 1, r, NULL) == 0 || !find_checkpoint(name, size, r, fold[0], NULL) || !file_has_suffix(name, ".pth")) return json_object();
+    if (run_folds(fold, 1, r, NULL) == 0 || !find_checkpoint(name, size, r, fold[0], NULL) ||
+        !file_has_suffix(name, ".pth"))
+        return json_object();
     struct pth p;
     if (pth_read(&p, name, e)) return NULL;
     struct json *j = nnunet_manifest(p.values, r->path);
@@ -233,9 +252,11 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     const struct json *training = json_get(manifest, "training");
     char path[1200];
     if (training && train_options_from_json(&r->options, training, name, e)) return -1;
-    snprintf(r->configuration, sizeof r->configuration, "%.31s", json_text(manifest, "configuration", "3d_fullres"));
+    snprintf(r->configuration, sizeof r->configuration, "%.31s",
+             json_text(manifest, "configuration", "3d_fullres"));
     snprintf(r->previous_stage, sizeof r->previous_stage, "%s", json_text(manifest, "previous_stage", ""));
-    if (file_join(path, sizeof path, r->path, "dataset.json", e) || dataset_read_header(&r->dataset, path, e)) return -1;
+    if (file_join(path, sizeof path, r->path, "dataset.json", e) || dataset_read_header(&r->dataset, path, e))
+        return -1;
     if (r->options.task == TASK_SEGMENT && open_segmentation(r, e)) return -1;
     read_mirroring(r, manifest);
     return 0;
@@ -247,7 +268,8 @@ struct json *run_describe(const struct run *r)
     int flat = r->plan && r->plan->dims == 2;
     json_add(manifest, "training", train_options_json(&r->options));
     json_add_text(manifest, "configuration", r->configuration);
-    struct json *axes = json_add_array(json_add_object(manifest, "converted_from"), "inference_allowed_mirroring_axes");
+    struct json *axes =
+        json_add_array(json_add_object(manifest, "converted_from"), "inference_allowed_mirroring_axes");
     for (int a = flat; a < 3; a++)
         if (r->mirror[a]) json_add_int(axes, NULL, a - flat);
     json_add(j, "dataset", json_copy(r->dataset.json));
@@ -257,18 +279,22 @@ struct json *run_describe(const struct run *r)
 
 int run_parse(struct run *r, const struct json *description, const char *name, struct error *e)
 {
-    const struct json *manifest = json_get(description, "manifest"), *dataset = json_get(description, "dataset"),
-                      *plans = json_get(description, "plans");
+    const struct json *manifest = json_get(description, "manifest"),
+                      *dataset = json_get(description, "dataset"), *plans = json_get(description, "plans");
     memset(r, 0, sizeof *r);
-    if (!json_get(manifest, "training") || !dataset) return error_set(e, "%s: has no members manifest.training and dataset", name);
+    if (!json_get(manifest, "training") || !dataset)
+        return error_set(e, "%s: has no members manifest.training and dataset", name);
     r->dataset.ignore_label = -1;
-    snprintf(r->configuration, sizeof r->configuration, "%.31s", json_text(manifest, "configuration", "3d_fullres"));
+    snprintf(r->configuration, sizeof r->configuration, "%.31s",
+             json_text(manifest, "configuration", "3d_fullres"));
     int status = train_options_from_json(&r->options, json_get(manifest, "training"), name, e);
     if (!status) status = dataset_take_description(&r->dataset, json_copy(dataset), name, e);
     if (!status && r->options.task == TASK_SEGMENT) {
-        status = plans ? plans_from_json(&r->plans, plans, &r->dataset, name, e) : error_set(e, "%s: has no member plans", name);
+        status = plans ? plans_from_json(&r->plans, plans, &r->dataset, name, e)
+                       : error_set(e, "%s: has no member plans", name);
         r->plan = status ? NULL : plans_find(&r->plans, r->configuration, e);
-        if (!r->plan || learner_check(&r->options, r->plan, e)) status = status ? status : error_prefix(e, "%s", name);
+        if (!r->plan || learner_check(&r->options, r->plan, e))
+            status = status ? status : error_prefix(e, "%s", name);
     }
     if (!status) read_mirroring(r, manifest);
     if (status) run_close(r);

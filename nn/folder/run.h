@@ -1,7 +1,9 @@
-/* run.h - a RUN folder: plans.json, dataset.json, manifest.json and fold_K/ with checkpoints. What prediction and resuming read.
+/* run.h - a RUN folder: plans.json, dataset.json, manifest.json and fold_K/ with checkpoints. What prediction
+ * and resuming read.
  *
  * manifest.json says how the weights came about; its member "training" holds the options, so that a run is
- * self-contained. A model folder that nnU-Net trained is read as it is: what a manifest would say stands in its checkpoints (.pth).
+ * self-contained. A model folder that nnU-Net trained is read as it is: what a manifest would say stands in
+ * its checkpoints (.pth).
  */
 #ifndef NN_RUN_H
 #define NN_RUN_H
@@ -14,33 +16,38 @@ struct run {
     char path[1024];
     struct train_options options;
     char configuration[32];
-    char previous_stage[1024];  /* of a cascade: the run of its first stage, where the manifest tells; else "" */
+    char previous_stage[1024]; /* of a cascade: the run of its first stage, where the manifest tells; else ""
+                                */
     struct dataset dataset;     /* of dataset.json: channels and labels, no cases */
     struct plans plans;         /* segmentation */
     const struct plan *plan;    /* the configuration's; NULL for classification */
-    int mirror[3];              /* axes d, h, w that may be flipped at prediction (inference_allowed_mirroring_axes); else all of the plan's */
+    int mirror[3]; /* axes d, h, w that may be flipped at prediction (inference_allowed_mirroring_axes); else
+                      all of the plan's */
 };
 
 /* nnU-Net's constants for segmentation; AdamW with a cosine schedule for classification. */
 struct train_options train_options_default(enum task_kind task);
-/* Another optimiser, with its own standard learning rate, momentum and weight decay; where it is the options' already, theirs stay. */
+/* Another optimiser, with its own standard learning rate, momentum and weight decay; where it is the options'
+ * already, theirs stay. */
 void train_options_use(struct train_options *o, const struct optimizer_method *method);
 /* What decides the bits of a run: for the manifest and for the comparison at resume. */
 struct json *train_options_json(const struct train_options *o);
-/* Whether it leaves out the field of that name while the default holds (precision, ema, loss): so files from before there was a
- * choice stay equal. */
+/* Whether it leaves out the field of that name while the default holds (precision, ema, loss): so files from
+ * before there was a choice stay equal. */
 int train_options_omits(const char *field);
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e);
 
 int run_open(struct run *r, const char *path, struct error *e);
 void run_close(struct run *r);
-/* A run without a folder: {"manifest": {"training", "configuration", ...}, "dataset": dataset.json, "plans": plans.json}. */
+/* A run without a folder: {"manifest": {"training", "configuration", ...}, "dataset": dataset.json, "plans":
+ * plans.json}. */
 struct json *run_describe(const struct run *r); /* NULL when memory is out */
 int run_parse(struct run *r, const struct json *description, const char *name, struct error *e);
-/* Weights of one fold: checkpoint is "final", "best" or "latest", NULL for the first of these that is there. The caller frees the model. */
+/* Weights of one fold: checkpoint is "final", "best" or "latest", NULL for the first of these that is there.
+ * The caller frees the model. */
 struct model *run_model(const struct run *r, const char *fold, const char *checkpoint, struct error *e);
-/* Folders fold_K of the run that hold the checkpoint, K in the order of numbers; "all" only where there is no other, as nnU-Net finds
- * them. Names without "fold_", at most max. */
+/* Folders fold_K of the run that hold the checkpoint, K in the order of numbers; "all" only where there is no
+ * other, as nnU-Net finds them. Names without "fold_", at most max. */
 int run_folds(char fold[][16], int max, const struct run *r, const char *checkpoint);
 /* "fold_K" below the run. */
 int run_fold_path(char *buf, size_t size, const char *run, const char *fold, struct error *e);

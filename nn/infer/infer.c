@@ -15,7 +15,8 @@ static size_t larger(size_t a, size_t b)
 }
 
 /* Follows sample_load, preprocess_case, resample_channels, sliding_run, restore and volume_write. */
-int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predictor *predictor, const struct plan *p, int probabilities, struct error *e)
+int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predictor *predictor,
+                const struct plan *p, int probabilities, struct error *e)
 {
     struct sample s = {.channels = p->channels};
     size_t v = 1, n = 1, planes = 1, channels = (size_t)p->channels, one = 4, most;
@@ -40,11 +41,15 @@ int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predicto
     size_t image = one * v * channels, network = one * n * channels, in_between = one * planes;
     most = larger(c->packed + c->stored, c->stored + one * v) + (channels > 1 ? image : 0);
     most = larger(most, (moved ? 2 * image : image) + (mask ? v : 0));
-    if (spread) most = larger(most, channels > 1 ? image + in_between + network : in_between + larger(image, network));
+    if (spread)
+        most =
+            larger(most, channels > 1 ? image + in_between + network : in_between + larger(image, network));
     size_t all = one * n * (size_t)(p->channels + p->previous_labels); /* with the previous stage's labels */
     if (p->previous_labels) most = larger(larger(most, image + 2 * one * v), network + all) + v + n;
-    most = larger(most, all + (p->previous_labels ? v + n : 0) + sliding_bytes(predictor, s.size) + restore_bytes(p->classes, &s, probabilities));
-    /* Writing: labels as uint16, bytes, and packed; probabilities thrice: as they are, as the .npy, and packed. */
+    most = larger(most, all + (p->previous_labels ? v + n : 0) + sliding_bytes(predictor, s.size) +
+                            restore_bytes(p->classes, &s, probabilities));
+    /* Writing: labels as uint16, bytes, and packed; probabilities thrice: as they are, as the .npy, and
+     * packed. */
     most = larger(most, (2 + 3) * v + (probabilities ? 3 * one * v * (size_t)p->classes : 0));
     *bytes = most;
     return 0;
@@ -67,7 +72,8 @@ static void sink_plane(void *arg, int z, const float *logits)
     if (k->both) restore_plane(&k->next, z, logits);
 }
 
-static int begin_sinks(struct sinks *k, const struct sample *s, const struct plan *p, int probabilities, const struct infer_next *next, struct pool *pool, struct error *e)
+static int begin_sinks(struct sinks *k, const struct sample *s, const struct plan *p, int probabilities,
+                       const struct infer_next *next, struct pool *pool, struct error *e)
 {
     k->both = next != NULL;
     if (restore_begin(&k->original, p->classes, s, p, probabilities, pool, e)) return -1;
@@ -78,8 +84,9 @@ static int begin_sinks(struct sinks *k, const struct sample *s, const struct pla
     return -1;
 }
 
-int infer_segment(uint8_t **label, float **probabilities, struct infer_next *next, struct predictor *predictor, int predictors,
-                  const struct plan *p, struct sample *s, const struct sliding_options *o, struct error *e)
+int infer_segment(uint8_t **label, float **probabilities, struct infer_next *next,
+                  struct predictor *predictor, int predictors, const struct plan *p, struct sample *s,
+                  const struct sliding_options *o, struct error *e)
 {
     struct sinks k = {.both = 0};
     *label = NULL;
@@ -88,7 +95,11 @@ int infer_segment(uint8_t **label, float **probabilities, struct infer_next *nex
         return -1;
     k.plane = (size_t)s->size[1] * (size_t)s->size[2] * (size_t)p->classes;
     int status = sliding_run(predictor, predictors, s->image, s->size, o, sink_plane, &k, e);
-    if (!status && k.bad) status = error_set(e, "the network's output is not finite (plane %d of its grid): its weights or this image's values are too large", k.bad - 1);
+    if (!status && k.bad)
+        status = error_set(
+            e,
+            "the network's output is not finite (plane %d of its grid): its weights or this image's values are too large",
+            k.bad - 1);
     restore_end(&k.original);
     restore_end(&k.next); /* all NULL without a next stage */
     free(s->image); /* what follows needs memory */
@@ -106,7 +117,8 @@ int infer_segment(uint8_t **label, float **probabilities, struct infer_next *nex
     return 0;
 }
 
-int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s, const struct dataset *d, struct error *e)
+int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s, const struct dataset *d,
+                 struct error *e)
 {
     memset(v, 0, sizeof *v);
     size_t n = 1;

@@ -10,7 +10,9 @@ int segmenter_add(struct segmenter *s, struct model *m, struct pool *pool, struc
 {
     ENSURE(s->predictors < FOLDS_MAX, "%d predictors", s->predictors);
     const struct predictor *first = s->predictors ? &s->predictor[0] : NULL;
-    if (predictor_create_beside(&s->predictor[s->predictors], first, m, s->plan, s->bf16 ? GRAPH_BF16 : 0, pool, e)) return -1;
+    if (predictor_create_beside(&s->predictor[s->predictors], first, m, s->plan, s->bf16 ? GRAPH_BF16 : 0,
+                                pool, e))
+        return -1;
     s->predictors++;
     return 0;
 }
@@ -21,24 +23,32 @@ void segmenter_free(struct segmenter *s)
     s->predictors = 0;
 }
 
-static int write_probabilities(const char *path, float *probabilities, int classes, const int size[3], struct error *e)
+static int write_probabilities(const char *path, float *probabilities, int classes, const int size[3],
+                               struct error *e)
 {
-    struct npy a = {.name = "probabilities", .kind = 'f', .bytes = 4, .ndim = 4, .dim = {classes, size[0], size[1], size[2]},
+    struct npy a = {.name = "probabilities",
+                    .kind = 'f',
+                    .bytes = 4,
+                    .ndim = 4,
+                    .dim = {classes, size[0], size[1], size[2]},
                     .data = probabilities};
     struct npz z = {&a, 1};
     return npz_write(&z, path, 6, e);
 }
 
-int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, const char *npz_path, struct infer_next *next,
-                  uint8_t **label, struct error *e)
+int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, const char *npz_path,
+                  struct infer_next *next, uint8_t **label, struct error *e)
 {
     float *probabilities = NULL;
     uint8_t *map;
     struct volume v = {0};
     if (label) *label = NULL;
-    if (infer_segment(&map, npz_path ? &probabilities : NULL, next, s->predictor, s->predictors, s->plan, raw, &s->sliding, e))
+    if (infer_segment(&map, npz_path ? &probabilities : NULL, next, s->predictor, s->predictors, s->plan, raw,
+                      &s->sliding, e))
         return -1;
-    int status = postprocess_apply(&s->post, map, raw->full_size) ? error_set(e, "%s: out of memory for postprocessing", path) : 0;
+    int status = postprocess_apply(&s->post, map, raw->full_size)
+                     ? error_set(e, "%s: out of memory for postprocessing", path)
+                     : 0;
     if (!status) status = infer_volume(&v, map, raw, s->dataset, e);
     if (!label) { /* what follows needs memory */
         free(map);
@@ -46,7 +56,8 @@ int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, con
     }
     if (!status) status = volume_write(&v, path, VOXEL_U8, e);
     volume_free(&v);
-    if (!status && npz_path) status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->full_size, e);
+    if (!status && npz_path)
+        status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->full_size, e);
     free(probabilities);
     if (status) free(map);
     else if (label) *label = map;

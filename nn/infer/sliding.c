@@ -8,13 +8,14 @@
 #include "tensor/base/check.h"
 #include "tensor/base/vmath.h"
 
-int predictor_create(struct predictor *p, struct model *m, const struct plan *plan, int flags, struct pool *pool, struct error *e)
+int predictor_create(struct predictor *p, struct model *m, const struct plan *plan, int flags,
+                     struct pool *pool, struct error *e)
 {
     return predictor_create_beside(p, NULL, m, plan, flags, pool, e);
 }
 
-int predictor_create_beside(struct predictor *p, const struct predictor *other, struct model *m, const struct plan *plan, int flags,
-                            struct pool *pool, struct error *e)
+int predictor_create_beside(struct predictor *p, const struct predictor *other, struct model *m,
+                            const struct plan *plan, int flags, struct pool *pool, struct error *e)
 {
     memset(p, 0, sizeof *p);
     if (unet_check(plan, e)) return -1;
@@ -22,7 +23,8 @@ int predictor_create_beside(struct predictor *p, const struct predictor *other, 
     p->channels = plan_inputs(plan);
     p->classes = plan->classes;
     p->graph = graph_create(m, pool, flags);
-    p->image = graph_input(p->graph, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0);
+    p->image = graph_input(p->graph, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels),
+                           DT_F32, 0);
     p->logits = unet_forward(p->graph, plan, p->image, 0).logits[0];
     graph_keep(p->graph, p->logits);
     if (graph_plan(p->graph)) {
@@ -30,15 +32,16 @@ int predictor_create_beside(struct predictor *p, const struct predictor *other, 
         return error_set(e, "out of memory for the plan of an inference");
     }
     if (other) {
-        ENSURE(graph_bytes(p->graph) <= graph_bytes(other->graph), "a block of %zu bytes for %zu", graph_bytes(other->graph), graph_bytes(p->graph));
+        ENSURE(graph_bytes(p->graph) <= graph_bytes(other->graph), "a block of %zu bytes for %zu",
+               graph_bytes(other->graph), graph_bytes(p->graph));
         graph_bind_to(p->graph, graph_block(other->graph));
         return 0;
     }
     if (graph_bind(p->graph) == 0) return 0;
     size_t bytes = graph_bytes(p->graph);
     predictor_destroy(p);
-    return error_set(e, "out of memory: inference on a patch of %d x %d x %d needs %zu bytes", plan->patch[0], plan->patch[1],
-                     plan->patch[2], bytes);
+    return error_set(e, "out of memory: inference on a patch of %d x %d x %d needs %zu bytes", plan->patch[0],
+                     plan->patch[1], plan->patch[2], bytes);
 }
 
 void predictor_destroy(struct predictor *p)
@@ -47,11 +50,13 @@ void predictor_destroy(struct predictor *p)
     memset(p, 0, sizeof *p);
 }
 
-/* At most step * patch apart and evenly spread, so that the last window ends with the image. Starts that round to the same voxel (steps below one)
- * are given once. A patch of one voxel is the slice of a 2D plan: every slice once. */
+/* At most step * patch apart and evenly spread, so that the last window ends with the image. Starts that
+ * round to the same voxel (steps below one) are given once. A patch of one voxel is the slice of a 2D plan:
+ * every slice once. */
 int sliding_steps(int *start, int max, int size, int patch, double step)
 {
-    ENSURE(size >= patch && patch >= 1 && step > 0 && step <= 1, "sliding_steps: size %d, patch %d, step %g", size, patch, step);
+    ENSURE(size >= patch && patch >= 1 && step > 0 && step <= 1, "sliding_steps: size %d, patch %d, step %g",
+           size, patch, step);
     double wanted = ceil((size - patch) / (patch * step));
     int steps = patch == 1 ? size : (wanted < size - patch ? (int)wanted : size - patch) + 1, count = 0;
     double width = steps > 1 ? (double)(size - patch) / (steps - 1) : 0;
@@ -62,8 +67,9 @@ int sliding_steps(int *start, int max, int size, int patch, double step)
     return count;
 }
 
-/* nnU-Net filters a single voxel at patch/2 with scipy's gaussian_filter and scales the result; that is this product. The filter's radius
- * of 4 sigma covers the patch and the smallest value is 10 exp(-24), so in fp32 there are no zeros to replace. */
+/* nnU-Net filters a single voxel at patch/2 with scipy's gaussian_filter and scales the result; that is this
+ * product. The filter's radius of 4 sigma covers the patch and the smallest value is 10 exp(-24), so in fp32
+ * there are no zeros to replace. */
 void sliding_gaussian(float *map, const int patch[3])
 {
     double exponent[3];
@@ -79,10 +85,12 @@ void sliding_gaussian(float *map, const int patch[3])
             }
 }
 
-/* ---- one window -------------------------------------------------------------------------------------------------
+/* ---- one window
+ * -------------------------------------------------------------------------------------------------
  *
- * Sums of logits and weights are held for the planes that a window can still reach, as many as the patch has: plane z of the image lies at
- * z mod patch[0]. When the windows move on along the first axis, the planes behind them are finished, given to the sink, and cleared. */
+ * Sums of logits and weights are held for the planes that a window can still reach, as many as the patch has:
+ * plane z of the image lies at z mod patch[0]. When the windows move on along the first axis, the planes
+ * behind them are finished, given to the sink, and cleared. */
 
 struct sliding {
     struct predictor *p;
@@ -96,7 +104,8 @@ struct sliding {
     int done, of;           /* passes of a network, for the progress */
 };
 
-/* Rows of the window at `corner` (in padded coordinates), reversed along the axes of flip; 0 outside of the image. */
+/* Rows of the window at `corner` (in padded coordinates), reversed along the axes of flip; 0 outside of the
+ * image. */
 static void gather(const struct sliding *s, const struct predictor *p, const int corner[3], int flip)
 {
     size_t row = (size_t)p->patch[2] * p->channels;
@@ -107,11 +116,13 @@ static void gather(const struct sliding *s, const struct predictor *p, const int
             int from_z = corner[0] - s->pad[0] + (flip & 1 ? p->patch[0] - 1 - z : z);
             int from_y = corner[1] - s->pad[1] + (flip & 2 ? p->patch[1] - 1 - y : y);
             if (from_z < 0 || from_z >= s->size[0] || from_y < 0 || from_y >= s->size[1]) continue;
-            const float *in = s->image + ((size_t)from_z * s->size[1] + from_y) * s->size[2] * (size_t)p->channels;
+            const float *in =
+                s->image + ((size_t)from_z * s->size[1] + from_y) * s->size[2] * (size_t)p->channels;
             for (int x = 0; x < p->patch[2]; x++) {
                 int from_x = corner[2] - s->pad[2] + (flip & 4 ? p->patch[2] - 1 - x : x);
                 if (from_x < 0 || from_x >= s->size[2]) continue;
-                memcpy(out + (size_t)x * p->channels, in + (size_t)from_x * p->channels, (size_t)p->channels * sizeof(float));
+                memcpy(out + (size_t)x * p->channels, in + (size_t)from_x * p->channels,
+                       (size_t)p->channels * sizeof(float));
             }
         }
 }
@@ -122,7 +133,8 @@ static void add_flipped(const struct sliding *s, const struct predictor *p, int 
     const float *in = tensor_f32(p->logits);
     for (int z = 0; z < p->patch[0]; z++)
         for (int y = 0; y < p->patch[1]; y++) {
-            size_t to_z = (size_t)(flip & 1 ? p->patch[0] - 1 - z : z), to_y = (size_t)(flip & 2 ? p->patch[1] - 1 - y : y);
+            size_t to_z = (size_t)(flip & 1 ? p->patch[0] - 1 - z : z),
+                   to_y = (size_t)(flip & 2 ? p->patch[1] - 1 - y : y);
             float *out = s->sum + (to_z * p->patch[1] + to_y) * p->patch[2] * (size_t)p->classes;
             for (int x = 0; x < p->patch[2]; x++, in += p->classes) {
                 float *o = out + (size_t)(flip & 4 ? p->patch[2] - 1 - x : x) * p->classes;
@@ -139,8 +151,11 @@ static void scatter(const struct sliding *s, const int corner[3], float flips)
     for (int z = 0; z < p->patch[0]; z++)
         for (int y = 0; y < p->patch[1]; y++)
             for (int x = 0; x < p->patch[2]; x++, i++) {
-                int at_z = corner[0] - s->pad[0] + z, at_y = corner[1] - s->pad[1] + y, at_x = corner[2] - s->pad[2] + x;
-                if (at_z < 0 || at_z >= s->size[0] || at_y < 0 || at_y >= s->size[1] || at_x < 0 || at_x >= s->size[2]) continue;
+                int at_z = corner[0] - s->pad[0] + z, at_y = corner[1] - s->pad[1] + y,
+                    at_x = corner[2] - s->pad[2] + x;
+                if (at_z < 0 || at_z >= s->size[0] || at_y < 0 || at_y >= s->size[1] || at_x < 0 ||
+                    at_x >= s->size[2])
+                    continue;
                 size_t to = ((size_t)(at_z % p->patch[0]) * s->size[1] + at_y) * s->size[2] + at_x;
                 float *out = s->logits + to * (size_t)p->classes;
                 const float *in = s->sum + i * (size_t)p->classes, g = s->gaussian[i];
@@ -150,7 +165,8 @@ static void scatter(const struct sliding *s, const int corner[3], float flips)
 }
 
 /* Every network adds its logits and its weights: their quotient is the mean of the networks. */
-static void predict_window(struct sliding *s, const int corner[3], int mirrored, const struct sliding_options *o)
+static void predict_window(struct sliding *s, const int corner[3], int mirrored,
+                           const struct sliding_options *o)
 {
     for (int k = 0; k < s->predictors; k++) {
         const struct predictor *p = &s->p[k];
@@ -169,7 +185,7 @@ static void predict_window(struct sliding *s, const int corner[3], int mirrored,
     }
 }
 
-/* ---- the image ----------------------------------------------------------------------------------------------------- */
+/* ---- the image ----------------------------------------------------------------------------------------- */
 
 size_t sliding_bytes(const struct predictor *p, const int size[3])
 {
@@ -181,7 +197,8 @@ size_t sliding_bytes(const struct predictor *p, const int size[3])
 static int prepare(struct sliding *s, double step)
 {
     const struct predictor *p = s->p;
-    size_t patch = (size_t)p->patch[0] * p->patch[1] * p->patch[2], open = (size_t)p->patch[0] * s->size[1] * s->size[2];
+    size_t patch = (size_t)p->patch[0] * p->patch[1] * p->patch[2],
+           open = (size_t)p->patch[0] * s->size[1] * s->size[2];
     s->logits = calloc(open * (size_t)p->classes, sizeof(float));
     s->weight = calloc(open, sizeof(float));
     s->gaussian = malloc(patch * sizeof(float));
@@ -218,7 +235,8 @@ static void predict_windows(struct sliding *s, const struct sliding_options *o, 
     int mirrored = 0, flips = 1;
     for (int a = 0; a < 3; a++)
         if (o->mirror[a]) mirrored |= 1 << a, flips *= 2;
-    uint64_t all = (uint64_t)s->starts[0] * (uint64_t)s->starts[1] * (uint64_t)s->starts[2] * (uint64_t)(flips * s->predictors);
+    uint64_t all = (uint64_t)s->starts[0] * (uint64_t)s->starts[1] * (uint64_t)s->starts[2] *
+                   (uint64_t)(flips * s->predictors);
     s->of = all < (1u << 30) ? (int)all : 1 << 30;
     if (o->progress) o->progress(o->arg, 0, s->of);
     for (int z = 0; z < s->starts[0]; z++) {
@@ -232,16 +250,22 @@ static void predict_windows(struct sliding *s, const struct sliding_options *o, 
     finish_planes(s, s->size[0], sink, arg);
 }
 
-int sliding_run(struct predictor *p, int predictors, const float *image, const int size[3], const struct sliding_options *o,
-                sliding_sink *sink, void *arg, struct error *e)
+int sliding_run(struct predictor *p, int predictors, const float *image, const int size[3],
+                const struct sliding_options *o, sliding_sink *sink, void *arg, struct error *e)
 {
-    struct sliding s = {.p = p, .predictors = predictors, .image = image, .size = {size[0], size[1], size[2]}};
+    struct sliding s = {
+        .p = p, .predictors = predictors, .image = image, .size = {size[0], size[1], size[2]}};
     int status = 0;
     for (int k = 1; k < predictors; k++)
-        ENSURE(memcmp(p[k].patch, p->patch, sizeof p->patch) == 0 && p[k].classes == p->classes, "network %d is of another plan", k);
-    if (!(o->step > 0 && o->step <= 1)) return error_set(e, "the step of the sliding window is %g, not above 0 and at most 1", o->step);
-    if (size[0] < 1 || size[1] < 1 || size[2] < 1) return error_set(e, "the image is %d x %d x %d", size[0], size[1], size[2]);
-    if (prepare(&s, o->step)) status = error_set(e, "out of memory for the windows of an image of %d x %d x %d", size[0], size[1], size[2]);
+        ENSURE(memcmp(p[k].patch, p->patch, sizeof p->patch) == 0 && p[k].classes == p->classes,
+               "network %d is of another plan", k);
+    if (!(o->step > 0 && o->step <= 1))
+        return error_set(e, "the step of the sliding window is %g, not above 0 and at most 1", o->step);
+    if (size[0] < 1 || size[1] < 1 || size[2] < 1)
+        return error_set(e, "the image is %d x %d x %d", size[0], size[1], size[2]);
+    if (prepare(&s, o->step))
+        status = error_set(e, "out of memory for the windows of an image of %d x %d x %d", size[0], size[1],
+                           size[2]);
     else predict_windows(&s, o, sink, arg);
     free(s.logits);
     free(s.weight);
@@ -262,8 +286,8 @@ static void keep_plane(void *arg, int z, const float *logits)
     memcpy(w->logits + (size_t)z * w->plane, logits, w->plane * sizeof *logits);
 }
 
-int sliding_predict(float *logits, struct predictor *p, const float *image, const int size[3], const struct sliding_options *o,
-                    struct error *e)
+int sliding_predict(float *logits, struct predictor *p, const float *image, const int size[3],
+                    const struct sliding_options *o, struct error *e)
 {
     struct whole w = {logits, (size_t)size[1] * size[2] * p->classes};
     return sliding_run(p, 1, image, size, o, keep_plane, &w, e);

@@ -30,15 +30,16 @@ void evaluation_free(struct evaluation *ev)
 }
 
 /* 1 where the map has one of the labels; LABEL_IGNORE where the reference is to be ignored, in both maps. */
-static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *reference, const struct label_set *set,
-                          size_t voxels)
+static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *reference,
+                          const struct label_set *set, size_t voxels)
 {
     for (size_t i = 0; i < voxels; i++)
         out[i] = reference[i] == LABEL_IGNORE ? LABEL_IGNORE : label_set_has(set, map[i]);
 }
 
 static int measure(struct label_metrics *m, const struct evaluation *ev, const uint8_t *reference,
-                   const uint8_t *prediction, const struct label_set *set, const int size[3], const double spacing[3])
+                   const uint8_t *prediction, const struct label_set *set, const int size[3],
+                   const double spacing[3])
 {
     size_t voxels = (size_t)size[0] * size[1] * size[2];
     uint8_t *a = malloc(2 * voxels), *b = a + voxels;

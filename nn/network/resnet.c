@@ -28,11 +28,15 @@ int resnet_valid_depth(int depth)
 
 int resnet_check(const struct resnet_config *c, struct error *e)
 {
-    if (!resnet_valid_depth(c->depth)) return error_set(e, "resnet: depth is %d, not 10, 18, 34 or 50", c->depth);
-    if (c->channels < 1 || c->channels > 64) return error_set(e, "resnet: channels is %d, not 1 to 64", c->channels);
-    if (c->classes < 2 || c->classes > 254) return error_set(e, "resnet: classes is %d, not 2 to 254", c->classes);
+    if (!resnet_valid_depth(c->depth))
+        return error_set(e, "resnet: depth is %d, not 10, 18, 34 or 50", c->depth);
+    if (c->channels < 1 || c->channels > 64)
+        return error_set(e, "resnet: channels is %d, not 1 to 64", c->channels);
+    if (c->classes < 2 || c->classes > 254)
+        return error_set(e, "resnet: classes is %d, not 2 to 254", c->classes);
     if (c->base < 1 || c->base > 512) return error_set(e, "resnet: base is %d, not 1 to 512", c->base);
-    if (!(c->dropout >= 0 && c->dropout < 1)) return error_set(e, "resnet: dropout is %g, not in [0, 1)", c->dropout);
+    if (!(c->dropout >= 0 && c->dropout < 1))
+        return error_set(e, "resnet: dropout is %g, not in [0, 1)", c->dropout);
     return 0;
 }
 
@@ -41,15 +45,18 @@ int64_t resnet_last_voxels(const struct resnet_config *c, const int crop[3])
     int64_t voxels = 1;
     for (int a = 0; a < 3; a++) {
         int n = crop[a];
-        for (int k = 0; k < (c->stem7 ? 5 : 3); k++) n = (n - 1) / 2 + 1; /* a stride of 2: the stem's two, and one in each later stage */
+        for (int k = 0; k < (c->stem7 ? 5 : 3); k++)
+            n = (n - 1) / 2 + 1; /* a stride of 2: the stem's two, and one in each later stage */
         voxels *= n;
     }
     return voxels;
 }
 
-/* Convolution without bias, then norm and activation: PREFIX.convI, PREFIX.bnI; both suffixes given, as downsample has its own. */
-static struct tensor *conv_norm(struct graph *g, const struct resnet_config *c, const char *prefix, const char *conv,
-                                const char *norm, struct tensor *x, int k, int kernel, int stride, float slope)
+/* Convolution without bias, then norm and activation: PREFIX.convI, PREFIX.bnI; both suffixes given, as
+ * downsample has its own. */
+static struct tensor *conv_norm(struct graph *g, const struct resnet_config *c, const char *prefix,
+                                const char *conv, const char *norm, struct tensor *x, int k, int kernel,
+                                int stride, float slope)
 {
     char name[NAME_SIZE];
     const int size[3] = {kernel, kernel, kernel}, step[3] = {stride, stride, stride};
@@ -57,13 +64,14 @@ static struct tensor *conv_norm(struct graph *g, const struct resnet_config *c, 
     snprintf(name, sizeof name, "%s%s", prefix, conv);
     x = op_conv3d(g, name, x, NULL, k, size, step, pad, 0);
     snprintf(name, sizeof name, "%s%s", prefix, norm);
-    return c->norm == RESNET_BATCH_NORM ? op_batch_norm(g, name, x, slope) : op_instance_norm(g, name, x, slope);
+    return c->norm == RESNET_BATCH_NORM ? op_batch_norm(g, name, x, slope)
+                                        : op_instance_norm(g, name, x, slope);
 }
 
-/* width: of the 3x3x3 convolution; the bottleneck block widens its output fourfold. The stride is in the 3x3x3 convolution
- * (torchvision's "v1.5"). */
-static struct tensor *block(struct graph *g, const struct resnet_config *c, const char *prefix, struct tensor *x, int width,
-                            int stride)
+/* width: of the 3x3x3 convolution; the bottleneck block widens its output fourfold. The stride is in the
+ * 3x3x3 convolution (torchvision's "v1.5"). */
+static struct tensor *block(struct graph *g, const struct resnet_config *c, const char *prefix,
+                            struct tensor *x, int width, int stride)
 {
     int bottleneck = c->depth >= 50, out = bottleneck ? 4 * width : width;
     struct tensor *y, *skip = x;

@@ -1,5 +1,5 @@
-/* resnet.h - 3D ResNet-10/18/34 (basic blocks) and -50 (bottleneck): He et al. 2016; 3D as Hara et al. 2018 and MONAI.
- * Parameter names follow torchvision: conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc.
+/* resnet.h - 3D ResNet-10/18/34 (basic blocks) and -50 (bottleneck): He et al. 2016; 3D as Hara et al. 2018
+ * and MONAI. Parameter names follow torchvision: conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc.
  */
 #ifndef NN_RESNET_H
 #define NN_RESNET_H
@@ -21,7 +21,8 @@ struct resnet_config {
 int resnet_valid_depth(int depth);
 /* Whether the numbers of c (perhaps from a file or the command line) make a network. */
 int resnet_check(const struct resnet_config *c, struct error *e);
-/* Voxels of the last stage, whose norms see so many values a channel (batch norm: times the batch), for an input of the crop. */
+/* Voxels of the last stage, whose norms see so many values a channel (batch norm: times the batch), for an
+ * input of the crop. */
 int64_t resnet_last_voxels(const struct resnet_config *c, const int crop[3]);
 /* Logits [n][1][1][1][classes]. */
 struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x);

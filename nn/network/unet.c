@@ -1,7 +1,8 @@
-/* unet.c - PlainConvUNet and ResidualEncoderUNet: encoder, decoder, heads, and the training graph around them.
+/* unet.c - PlainConvUNet and ResidualEncoderUNet: encoder, decoder, heads, and the training graph around
+ * them.
  *
- * Names and order of the modules are those of dynamic-network-architectures 0.4 (plain_conv_encoder.py, residual_encoders.py,
- * residual.py, unet_decoder.py): files of nnU-Net load by name.
+ * Names and order of the modules are those of dynamic-network-architectures 0.4 (plain_conv_encoder.py,
+ * residual_encoders.py, residual.py, unet_decoder.py): files of nnU-Net load by name.
  */
 #include "nn/network/unet.h"
 
@@ -22,7 +23,7 @@ static int residual(const struct plan *p)
     return strcmp(p->architecture, "resenc") == 0;
 }
 
-/* ---- what a plan from a file must satisfy ---------------------------------------------------------------------- */
+/* ---- what a plan from a file must satisfy -------------------------------------------------------------- */
 
 static int check_stage(const struct plan *p, int s, struct error *e)
 {
@@ -34,17 +35,20 @@ static int check_stage(const struct plan *p, int s, struct error *e)
         return error_set(e, "plan %s: decoder_convs[%d] is %d", p->configuration, s, p->decoder_convs[s]);
     for (int a = 0; a < 3; a++) {
         if (p->kernel[s][a] < 1 || p->kernel[s][a] > 31 || p->kernel[s][a] % 2 == 0)
-            return error_set(e, "plan %s: kernel[%d][%d] is %d, not a small odd number", p->configuration, s, a, p->kernel[s][a]);
+            return error_set(e, "plan %s: kernel[%d][%d] is %d, not a small odd number", p->configuration, s,
+                             a, p->kernel[s][a]);
         if (p->stride[s][a] < 1 || p->stride[s][a] > 16)
             return error_set(e, "plan %s: stride[%d][%d] is %d", p->configuration, s, a, p->stride[s][a]);
     }
     return 0;
 }
 
-/* Weights of stage s in the encoder and the decoder, and of its largest feature map in a batch; no overflow after check_stage. */
+/* Weights of stage s in the encoder and the decoder, and of its largest feature map in a batch; no overflow
+ * after check_stage. */
 static void stage_totals(double *weights, double *values, const struct plan *p, int s)
 {
-    double f = p->features[s], before = s ? p->features[s - 1] : p->channels, kernel = 1, map = (double)p->batch * f;
+    double f = p->features[s], before = s ? p->features[s - 1] : p->channels, kernel = 1,
+           map = (double)p->batch * f;
     int blocks = residual(p) ? 2 : 1, decoder = s + 1 < p->stages ? p->decoder_convs[s] : 0;
     for (int a = 0; a < 3; a++) {
         double size = p->patch[a];
@@ -66,15 +70,19 @@ static int check_totals(const struct plan *p, struct error *e)
         stage_totals(&weights, &values, p, s);
         all += weights;
         if (all > UNET_WEIGHTS_MAX)
-            return error_set(e, "plan %s: features_per_stage[%d] %d, kernel_sizes[%d] %d x %d x %d and %s[%d] %d make %.3g weights with the stages "
-                                "before; a network has at most %.3g",
-                             p->configuration, s, p->features[s], s, p->kernel[s][0], p->kernel[s][1], p->kernel[s][2], convs, s,
-                             p->encoder_convs[s], all, (double)UNET_WEIGHTS_MAX);
+            return error_set(
+                e,
+                "plan %s: features_per_stage[%d] %d, kernel_sizes[%d] %d x %d x %d and %s[%d] %d make %.3g weights with the stages "
+                "before; a network has at most %.3g",
+                p->configuration, s, p->features[s], s, p->kernel[s][0], p->kernel[s][1], p->kernel[s][2],
+                convs, s, p->encoder_convs[s], all, (double)UNET_WEIGHTS_MAX);
         if (values > UNET_VALUES_MAX)
-            return error_set(e, "plan %s: patch_size %d x %d x %d, batch_size %d and features_per_stage[%d] %d make a feature map of %.3g values; "
-                                "at most %.3g are possible",
-                             p->configuration, p->patch[0], p->patch[1], p->patch[2], p->batch, s, p->features[s], values,
-                             (double)UNET_VALUES_MAX);
+            return error_set(
+                e,
+                "plan %s: patch_size %d x %d x %d, batch_size %d and features_per_stage[%d] %d make a feature map of %.3g values; "
+                "at most %.3g are possible",
+                p->configuration, p->patch[0], p->patch[1], p->patch[2], p->batch, s, p->features[s], values,
+                (double)UNET_VALUES_MAX);
     }
     return 0;
 }
@@ -82,14 +90,17 @@ static int check_totals(const struct plan *p, struct error *e)
 int unet_check(const struct plan *p, struct error *e)
 {
     if (!residual(p) && strcmp(p->architecture, "plain") != 0)
-        return error_set(e, "plan %s: architecture is \"%s\", not plain or resenc", p->configuration, p->architecture);
+        return error_set(e, "plan %s: architecture is \"%s\", not plain or resenc", p->configuration,
+                         p->architecture);
     if (p->stages < 2 || p->stages > SEG_LOSS_HEADS_MAX + 1)
-        return error_set(e, "plan %s: %d stages, not 2 to %d", p->configuration, p->stages, SEG_LOSS_HEADS_MAX + 1);
+        return error_set(e, "plan %s: %d stages, not 2 to %d", p->configuration, p->stages,
+                         SEG_LOSS_HEADS_MAX + 1);
     if (p->channels < 1 || p->channels > CHANNELS_MAX)
         return error_set(e, "plan %s: %d channels, not 1 to %d", p->configuration, p->channels, CHANNELS_MAX);
     int fewest = p->regions ? 1 : 2;
     if (p->classes < fewest || p->classes > LABELS_MAX)
-        return error_set(e, "plan %s: %d classes, not %d to %d", p->configuration, p->classes, fewest, LABELS_MAX);
+        return error_set(e, "plan %s: %d classes, not %d to %d", p->configuration, p->classes, fewest,
+                         LABELS_MAX);
     if (p->batch < 1 || p->batch > 4096)
         return error_set(e, "plan %s: batch_size is %d", p->configuration, p->batch);
     for (int s = 0; s < p->stages; s++)
@@ -98,16 +109,16 @@ int unet_check(const struct plan *p, struct error *e)
         int64_t divisor = 1;
         for (int s = 0; s < p->stages; s++) divisor *= p->stride[s][a];
         if (p->stride[0][a] != 1)
-            return error_set(e, "plan %s: stride[0][%d] is %d; the first stage works at full resolution", p->configuration, a,
-                             p->stride[0][a]);
+            return error_set(e, "plan %s: stride[0][%d] is %d; the first stage works at full resolution",
+                             p->configuration, a, p->stride[0][a]);
         if (p->patch[a] < 1 || p->patch[a] > 4096 || p->patch[a] % divisor != 0)
-            return error_set(e, "plan %s: patch_size[%d] is %d, not a multiple of its strides' product %lld", p->configuration, a,
-                             p->patch[a], (long long)divisor);
+            return error_set(e, "plan %s: patch_size[%d] is %d, not a multiple of its strides' product %lld",
+                             p->configuration, a, p->patch[a], (long long)divisor);
     }
     return check_totals(p, e);
 }
 
-/* ---- blocks ---------------------------------------------------------------------------------------------------- */
+/* ---- blocks -------------------------------------------------------------------------------------------- */
 
 static void join(char out[NAME_SIZE], const char *prefix, const char *suffix)
 {
@@ -116,8 +127,8 @@ static void join(char out[NAME_SIZE], const char *prefix, const char *suffix)
 }
 
 /* ConvDropoutNormReLU of (x | x2); slope 1 leaves out the activation. */
-static struct tensor *conv_norm(struct graph *g, const char *prefix, struct tensor *x, struct tensor *x2, int k,
-                                const int kernel[3], const int stride[3], int bias, float slope)
+static struct tensor *conv_norm(struct graph *g, const char *prefix, struct tensor *x, struct tensor *x2,
+                                int k, const int kernel[3], const int stride[3], int bias, float slope)
 {
     char name[NAME_SIZE];
     int pad[3];
@@ -129,8 +140,8 @@ static struct tensor *conv_norm(struct graph *g, const char *prefix, struct tens
 }
 
 /* StackedConvBlocks: the first convolution takes the stride (and the second input of the decoder). */
-static struct tensor *conv_stack(struct graph *g, const char *prefix, struct tensor *x, struct tensor *x2, int convs, int k,
-                                 const int kernel[3], const int stride[3])
+static struct tensor *conv_stack(struct graph *g, const char *prefix, struct tensor *x, struct tensor *x2,
+                                 int convs, int k, const int kernel[3], const int stride[3])
 {
     for (int i = 0; i < convs; i++) {
         char name[NAME_SIZE], suffix[32];
@@ -141,9 +152,10 @@ static struct tensor *conv_stack(struct graph *g, const char *prefix, struct ten
     return x;
 }
 
-/* BasicBlockD (He et al. 2019, "Bag of tricks", ResNet-D): the skip pools by average, then projects by 1x1x1 without bias. */
-static struct tensor *residual_block(struct graph *g, const char *prefix, struct tensor *x, int k, const int kernel[3],
-                                     const int stride[3])
+/* BasicBlockD (He et al. 2019, "Bag of tricks", ResNet-D): the skip pools by average, then projects by 1x1x1
+ * without bias. */
+static struct tensor *residual_block(struct graph *g, const char *prefix, struct tensor *x, int k,
+                                     const int kernel[3], const int stride[3])
 {
     char name[NAME_SIZE];
     int strided = stride[0] != 1 || stride[1] != 1 || stride[2] != 1;
@@ -189,7 +201,8 @@ struct unet_outputs unet_forward(struct graph *g, const struct plan *p, struct t
         snprintf(name, sizeof name, "decoder.transpconvs.%d", s);
         x = op_conv_transpose3d(g, name, x, p->features[level], p->stride[below], 1);
         snprintf(name, sizeof name, "decoder.stages.%d", s);
-        x = conv_stack(g, name, x, skip[level], p->decoder_convs[s], p->features[level], p->kernel[level], one);
+        x = conv_stack(g, name, x, skip[level], p->decoder_convs[s], p->features[level], p->kernel[level],
+                       one);
         if (training || level == 0) {
             snprintf(name, sizeof name, "decoder.seg_layers.%d", s);
             out.logits[level] = op_head(g, name, x, p->classes);
@@ -198,7 +211,7 @@ struct unet_outputs unet_forward(struct graph *g, const struct plan *p, struct t
     return out;
 }
 
-/* ---- training -------------------------------------------------------------------------------------------------- */
+/* ---- training ------------------------------------------------------------------------------------------ */
 
 /* nnU-Net: 1/2^i, the coarsest head 0, sum 1 (nnUNetTrainer._build_loss). A single head keeps its weight. */
 static void head_weights(float *weight, int heads, int deep_supervision)
@@ -219,7 +232,8 @@ struct unet_train unet_train_create(struct model *m, const struct plan *p, int f
     struct seg_loss loss = {0};
     struct graph *g = graph_create(m, pool, GRAPH_TRAIN | flags);
     t.graph = g;
-    t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)), DT_F32, 0);
+    t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)),
+                          DT_F32, 0);
     t.out = unet_forward(g, p, t.image, 1);
     if (graph_failed(g)) return t;
     ENSURE(t.out.heads <= SEG_LOSS_HEADS_MAX, "%d heads", t.out.heads);
@@ -247,7 +261,8 @@ void unet_init(struct model *m, const struct plan *p, uint64_t seed)
 {
     init_he(m, seed, leaky, 0);
     if (!residual(p)) return;
-    /* Each residual block starts as its skip: the norm before the addition is zero (init_last_bn_before_add_to_0). */
+    /* Each residual block starts as its skip: the norm before the addition is zero
+     * (init_last_bn_before_add_to_0). */
     for (int i = 0; i < m->params; i++)
         if (m->param[i].kind == PARAM_GAMMA && strstr(m->param[i].name, ".conv2.norm."))
             memset(m->data + m->param[i].offset, 0, m->param[i].count * sizeof(float));

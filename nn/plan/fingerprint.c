@@ -8,9 +8,10 @@
 #include "nn/data/crop.h"
 #include "nn/data/splits.h"
 
-/* nnU-Net draws 10^8 foreground voxels in all, the same number of each case, with replacement. What it keeps is the list; we keep each
- * value once, with the number of times that it was drawn: the same statistics from far less memory. An entry is
- * (value << 32 | draws), the value's bits mapped so that they sort as the numbers do. */
+/* nnU-Net draws 10^8 foreground voxels in all, the same number of each case, with replacement. What it keeps
+ * is the list; we keep each value once, with the number of times that it was drawn: the same statistics from
+ * far less memory. An entry is (value << 32 | draws), the value's bits mapped so that they sort as the
+ * numbers do. */
 enum { DRAWS = 100000000, DRAW_SEED = 1234 };
 
 struct drawn {
@@ -85,7 +86,7 @@ static int drawn_append(struct drawn *d, const uint64_t *entry, size_t n)
     return 0;
 }
 
-/* ---- one case -------------------------------------------------------------------------------------------------------- */
+/* ---- one case ------------------------------------------------------------------------------------------ */
 
 /* Foreground voxels inside the crop, in order; NULL if memory is out. */
 static int32_t *find_foreground(size_t *count, const struct sample *s, const int begin[3], const int end[3])
@@ -103,7 +104,8 @@ static int32_t *find_foreground(size_t *count, const struct sample *s, const int
 }
 
 /* The draws of channel c, appended to `d`. */
-static int draw_channel(struct drawn *d, struct random_state *r, const struct sample *s, int c, const int32_t *at, size_t n, int draws)
+static int draw_channel(struct drawn *d, struct random_state *r, const struct sample *s, int c,
+                        const int32_t *at, size_t n, int draws)
 {
     uint32_t *times = calloc(n, sizeof *times);
     uint64_t *entry = malloc(n * sizeof *entry);
@@ -130,7 +132,7 @@ static int draw_case(struct drawn *d, const struct sample *s, const int begin[3]
     return bad ? -1 : 0;
 }
 
-/* ---- statistics ------------------------------------------------------------------------------------------------------- */
+/* ---- statistics ---------------------------------------------------------------------------------------- */
 
 /* Draw number k, counting from 0, of the sorted list. */
 static double draw_at(const struct drawn *d, double k)
@@ -175,14 +177,15 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* ---- the dataset --------------------------------------------------------------------------------------------------------- */
+/* ---- the dataset --------------------------------------------------------------------------------------- */
 
 struct extraction {
     struct drawn drawn[CHANNELS_MAX];
     double *relative_size; /* [cases] */
 };
 
-static int extract_case(struct fingerprint *f, struct extraction *x, const struct dataset *d, int i, int of, struct error *e)
+static int extract_case(struct fingerprint *f, struct extraction *x, const struct dataset *d, int i, int of,
+                        struct error *e)
 {
     struct sample s;
     int begin[3], end[3], k = f->cases;
@@ -201,12 +204,14 @@ static int extract_case(struct fingerprint *f, struct extraction *x, const struc
     return 0;
 }
 
-static int extract_statistics(struct fingerprint *f, struct extraction *x, const struct dataset *d, struct error *e)
+static int extract_statistics(struct fingerprint *f, struct extraction *x, const struct dataset *d,
+                              struct error *e)
 {
     for (int c = 0; c < f->channels; c++) {
         struct drawn *v = &x->drawn[c];
         if (v->count == 0) return error_set(e, "%s: no label map has foreground", d->path);
-        if (sort_entries(v->entry, v->count)) return error_set(e, "%s: no memory to sort intensities", d->path);
+        if (sort_entries(v->entry, v->count))
+            return error_set(e, "%s: no memory to sort intensities", d->path);
         v->count = merge_entries(v->entry, v->count);
         describe(&f->intensity[c], v);
     }
@@ -236,7 +241,9 @@ int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const in
     f->spacing = calloc((size_t)of, sizeof *f->spacing);
     f->shape = calloc((size_t)of, sizeof *f->shape);
     x.relative_size = calloc((size_t)of, sizeof *x.relative_size);
-    int bad = !f->spacing || !f->shape || !x.relative_size ? error_set(e, "%s: no memory for %d cases", d->path, of) : 0;
+    int bad = !f->spacing || !f->shape || !x.relative_size
+                  ? error_set(e, "%s: no memory for %d cases", d->path, of)
+                  : 0;
     for (int i = 0; i < d->cases && !bad; i++) {
         if (role && !role[i]) continue;
         bad = extract_case(f, &x, d, i, of, e);
@@ -249,7 +256,7 @@ int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const in
     return bad ? -1 : 0;
 }
 
-/* ---- dataset_fingerprint.json ------------------------------------------------------------------------------------------------ */
+/* ---- dataset_fingerprint.json -------------------------------------------------------------------------- */
 
 struct intensity_key {
     const char *name;
@@ -274,16 +281,20 @@ void intensity_to_json(struct json *parent, const struct intensity *t, int chann
         snprintf(key, sizeof key, "%d", c);
         struct json *one = json_add_object(all, key);
         for (int k = 0; k < INTENSITY_KEYS; k++)
-            json_add_number(one, intensity_keys[k].name, *(const double *)((const char *)&t[c] + intensity_keys[k].offset));
+            json_add_number(one, intensity_keys[k].name,
+                            *(const double *)((const char *)&t[c] + intensity_keys[k].offset));
     }
 }
 
 int intensity_from_json(struct intensity *t, int *channels, const struct json *parent, struct error *e)
 {
     const struct json *all = json_get(parent, "foreground_intensity_properties_per_channel");
-    if (!all || all->type != JSON_OBJECT) return error_set(e, "no foreground_intensity_properties_per_channel");
+    if (!all || all->type != JSON_OBJECT)
+        return error_set(e, "no foreground_intensity_properties_per_channel");
     if (all->count < 1 || all->count > CHANNELS_MAX)
-        return error_set(e, "foreground_intensity_properties_per_channel has %d channels, supported are 1 to %d", all->count, CHANNELS_MAX);
+        return error_set(e,
+                         "foreground_intensity_properties_per_channel has %d channels, supported are 1 to %d",
+                         all->count, CHANNELS_MAX);
     *channels = all->count;
     for (int c = 0; c < all->count; c++) {
         char key[16];
@@ -291,7 +302,10 @@ int intensity_from_json(struct intensity *t, int *channels, const struct json *p
         const struct json *one = json_get(all, key);
         for (int k = 0; k < INTENSITY_KEYS; k++) {
             double v = json_number(one, intensity_keys[k].name, NAN);
-            if (!isfinite(v)) return error_set(e, "foreground_intensity_properties_per_channel: channel %d has no number '%s'", c, intensity_keys[k].name);
+            if (!isfinite(v))
+                return error_set(e,
+                                 "foreground_intensity_properties_per_channel: channel %d has no number '%s'",
+                                 c, intensity_keys[k].name);
             *(double *)((char *)&t[c] + intensity_keys[k].offset) = v;
         }
     }
@@ -315,10 +329,12 @@ struct json *fingerprint_json(const struct fingerprint *f)
 }
 
 /* Three positive numbers of row i of list `key`. */
-static int read_row(double v[3], const struct json *list, const char *key, int i, double most, struct error *e)
+static int read_row(double v[3], const struct json *list, const char *key, int i, double most,
+                    struct error *e)
 {
     const struct json *row = json_at(list, i);
-    if (!row || row->type != JSON_ARRAY || row->count != 3) return error_set(e, "%s[%d] is not a list of three numbers", key, i);
+    if (!row || row->type != JSON_ARRAY || row->count != 3)
+        return error_set(e, "%s[%d] is not a list of three numbers", key, i);
     for (int a = 0; a < 3; a++) {
         const struct json *x = row->item[a];
         if ((x->type != JSON_INT && x->type != JSON_DOUBLE) || !(x->number > 0 && x->number <= most))
@@ -331,7 +347,8 @@ static int read_row(double v[3], const struct json *list, const char *key, int i
 static int fingerprint_take(struct fingerprint *f, const struct json *j, struct error *e)
 {
     const struct json *spacings = json_get(j, "spacings"), *shapes = json_get(j, "shapes_after_crop");
-    if (!spacings || spacings->type != JSON_ARRAY || spacings->count < 1) return error_set(e, "no list spacings");
+    if (!spacings || spacings->type != JSON_ARRAY || spacings->count < 1)
+        return error_set(e, "no list spacings");
     if (!shapes || shapes->type != JSON_ARRAY || shapes->count != spacings->count)
         return error_set(e, "no list shapes_after_crop of %d cases, as in spacings", spacings->count);
     if (intensity_from_json(f->intensity, &f->channels, j, e)) return -1;
@@ -343,7 +360,9 @@ static int fingerprint_take(struct fingerprint *f, const struct json *j, struct 
     if (!f->spacing || !f->shape) return error_set(e, "no memory for %d cases", spacings->count);
     for (int i = 0; i < spacings->count; i++) {
         double shape[3];
-        if (read_row(f->spacing[i], spacings, "spacings", i, 1e6, e) || read_row(shape, shapes, "shapes_after_crop", i, 1e6, e)) return -1;
+        if (read_row(f->spacing[i], spacings, "spacings", i, 1e6, e) ||
+            read_row(shape, shapes, "shapes_after_crop", i, 1e6, e))
+            return -1;
         for (int a = 0; a < 3; a++) f->shape[i][a] = shape[a] < 1 ? 1 : (int)shape[a];
     }
     f->cases = spacings->count;

@@ -1,7 +1,8 @@
 /* outputs.h - what the outputs of a segmentation network stand for.
  *
- * Softmax: an output for each label, 0 the background; a voxel gets the label of the largest. Regions (nnU-Net's region-based training): an
- * output for each region, each a sigmoid of its own; a region above 0.5 writes its label, later regions over earlier ones.
+ * Softmax: an output for each label, 0 the background; a voxel gets the label of the largest. Regions
+ * (nnU-Net's region-based training): an output for each region, each a sigmoid of its own; a region above 0.5
+ * writes its label, later regions over earlier ones.
  */
 #ifndef NN_OUTPUTS_H
 #define NN_OUTPUTS_H
@@ -18,7 +19,8 @@ static inline struct label_set output_labels(const struct plan *p, int k)
 {
     return p->regions ? p->region[k] : label_set_of((unsigned)k);
 }
-/* Groups of voxels that foreground patches are drawn from: 0 all that are annotated, then one for each foreground output. */
+/* Groups of voxels that foreground patches are drawn from: 0 all that are annotated, then one for each
+ * foreground output. */
 int output_groups(const struct plan *p);
 struct label_set output_group_labels(const struct plan *p, int group);
 /* The label of a voxel with these logits ([classes]; of equal ones the first, as PyTorch). */

@@ -10,7 +10,7 @@
 
 enum { MIN_EDGE = 4, PATCH_MAX = 65536 }; /* smallest edge of a feature map; largest edge of a patch */
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------------------- */
 
 static const struct plan_preset presets[] = {
     {"default", "plain", "nnUNetPlans", "ExperimentPlanner", 560e6, 85e6, 8, 0.05},
@@ -36,7 +36,10 @@ enum normalization normalization_of_channel(const char *channel_name)
     static const struct {
         const char *name;
         enum normalization norm;
-    } map[] = {{"ct", NORM_CT}, {"nonorm", NORM_NONE}, {"rescale_to_0_1", NORM_RESCALE_0_1}, {"rgb_to_0_1", NORM_RGB_0_1}};
+    } map[] = {{"ct", NORM_CT},
+               {"nonorm", NORM_NONE},
+               {"rescale_to_0_1", NORM_RESCALE_0_1},
+               {"rgb_to_0_1", NORM_RGB_0_1}};
     for (size_t i = 0; i < sizeof map / sizeof *map; i++)
         if (strcasecmp(map[i].name, channel_name) == 0) return map[i].norm;
     return NORM_ZSCORE;
@@ -52,7 +55,7 @@ const char *normalization_name(enum normalization n)
     return name[n];
 }
 
-/* ---- topology: which axes are halved at each stage ------------------------------------------------------------------ */
+/* ---- topology: which axes are halved at each stage ----------------------------------------------------- */
 
 struct topology {
     int stages;
@@ -60,8 +63,8 @@ struct topology {
     double divisor[3]; /* 2^pools of each axis */
 };
 
-/* The axes that the next stage halves, as a bit set: long enough, and of a spacing within a factor of 2 of the finest such axis. A
- * single axis has to be longer. */
+/* The axes that the next stage halves, as a bit set: long enough, and of a spacing within a factor of 2 of
+ * the finest such axis. A single axis has to be longer. */
 static int axes_to_pool(const double size[3], const double spacing[3], int first)
 {
     double finest = INFINITY;
@@ -77,7 +80,8 @@ static int axes_to_pool(const double size[3], const double spacing[3], int first
     return count == 1 && size[last] < 3 * MIN_EDGE ? 0 : axes;
 }
 
-/* Pads the patch to a multiple of the divisor, as nnU-Net does it: patches of fractional size (medians) become whole. */
+/* Pads the patch to a multiple of the divisor, as nnU-Net does it: patches of fractional size (medians)
+ * become whole. */
 static double round_up_to(double size, double divisor)
 {
     double rest = fmod(size, divisor);
@@ -114,7 +118,7 @@ static void topology_find(struct topology *t, double patch[3], const double spac
     for (int a = first; a < 3; a++) patch[a] = round_up_to(patch[a], t->divisor[a]);
 }
 
-/* ---- the estimate: elements of all convolutions' outputs --------------------------------------------------------------- */
+/* ---- the estimate: elements of all convolutions' outputs ----------------------------------------------- */
 
 static int features_of_stage(int stage, int base, int dims)
 {
@@ -131,7 +135,8 @@ static int resenc_blocks(int stage)
 double plan_estimate(const struct plan *p, int labels)
 {
     int resenc = strcmp(p->architecture, "resenc") == 0;
-    double voxels = (double)p->patch[0] * p->patch[1] * p->patch[2], sum = resenc ? p->features[0] * voxels : 0; /* the stem */
+    double voxels = (double)p->patch[0] * p->patch[1] * p->patch[2],
+           sum = resenc ? p->features[0] * voxels : 0; /* the stem */
     for (int s = 0; s < p->stages; s++) {
         int stride = p->stride[s][0] * p->stride[s][1] * p->stride[s][2];
         voxels /= stride;
@@ -145,7 +150,7 @@ double plan_estimate(const struct plan *p, int labels)
     return sum;
 }
 
-/* ---- patch ------------------------------------------------------------------------------------------------------------- */
+/* ---- patch --------------------------------------------------------------------------------------------- */
 
 /* Newton's iteration from above: the same bits with any libm. */
 static double cube_root(double x)
@@ -163,7 +168,8 @@ static double cube_root(double x)
 static void initial_patch(double patch[3], const double spacing[3], const double median[3], int dims)
 {
     if (dims == 3) {
-        double volume = 1 / spacing[0] * (1 / spacing[1]) * (1 / spacing[2]), scale = cube_root(256.0 * 256 * 256 / volume);
+        double volume = 1 / spacing[0] * (1 / spacing[1]) * (1 / spacing[2]),
+               scale = cube_root(256.0 * 256 * 256 / volume);
         for (int a = 0; a < 3; a++) patch[a] = fmin(fmax(nearbyint(1 / spacing[a] * scale), 1), median[a]);
     } else {
         double area = 1 / spacing[1] * (1 / spacing[2]), scale = sqrt(2048.0 * 2048 / area);
@@ -172,9 +178,10 @@ static void initial_patch(double patch[3], const double spacing[3], const double
     }
 }
 
-/* A U-Net has two stages at least. Images too small for that are padded: their axes grow to 8, and to 12 where only one of them can be
- * halved. nnU-Net builds a network without a decoder there, and fails. */
-static void grow_to_two_stages(struct topology *t, double patch[3], const double spacing[3], const double median[3], int first)
+/* A U-Net has two stages at least. Images too small for that are padded: their axes grow to 8, and to 12
+ * where only one of them can be halved. nnU-Net builds a network without a decoder there, and fails. */
+static void grow_to_two_stages(struct topology *t, double patch[3], const double spacing[3],
+                               const double median[3], int first)
 {
     int flat = 1;
     for (int a = first; a < 3; a++) flat = flat && median[a] <= 1;
@@ -185,15 +192,17 @@ static void grow_to_two_stages(struct topology *t, double patch[3], const double
     }
 }
 
-/* One step of the shrinking search: the axis that is longest against the median image loses its divisor, taken of the
- * topology after the loss (so that 224 is not skipped between 256 and 192). Returns 0 where nothing is left to lose: no axis, no
- * second stage, or no voxel (padding can take the loss back). */
-static int shrink_patch(struct topology *t, double patch[3], const double spacing[3], const double median[3], int first)
+/* One step of the shrinking search: the axis that is longest against the median image loses its divisor,
+ * taken of the topology after the loss (so that 224 is not skipped between 256 and 192). Returns 0 where
+ * nothing is left to lose: no axis, no second stage, or no voxel (padding can take the loss back). */
+static int shrink_patch(struct topology *t, double patch[3], const double spacing[3], const double median[3],
+                        int first)
 {
     double before = patch[0] * patch[1] * patch[2];
     int axis = -1;
     for (int a = first; a < 3; a++)
-        if (patch[a] > t->divisor[a] && (axis < 0 || patch[a] / median[a] >= patch[axis] / median[axis])) axis = a;
+        if (patch[a] > t->divisor[a] && (axis < 0 || patch[a] / median[a] >= patch[axis] / median[axis]))
+            axis = a;
     if (axis < 0) return 0;
     double trial[3] = {patch[0], patch[1], patch[2]};
     trial[axis] -= t->divisor[axis];
@@ -203,28 +212,34 @@ static int shrink_patch(struct topology *t, double patch[3], const double spacin
     return t->stages >= 2 && patch[axis] >= 1 && patch[0] * patch[1] * patch[2] < before;
 }
 
-/* ---- one configuration --------------------------------------------------------------------------------------------------- */
+/* ---- one configuration --------------------------------------------------------------------------------- */
 
-static int check_facts(const double spacing[3], const double median[3], int first, int classes, const struct plan_options *o,
-                       struct error *e)
+static int check_facts(const double spacing[3], const double median[3], int first, int classes,
+                       const struct plan_options *o, struct error *e)
 {
     for (int a = first; a < 3; a++) {
-        if (!(spacing[a] >= 1e-6 && spacing[a] <= 1e6)) return error_set(e, "plan: spacing of axis %d is %g mm", a, spacing[a]);
-        if (!(median[a] >= 1 && median[a] <= 1e7)) return error_set(e, "plan: median size of axis %d is %g", a, median[a]);
+        if (!(spacing[a] >= 1e-6 && spacing[a] <= 1e6))
+            return error_set(e, "plan: spacing of axis %d is %g mm", a, spacing[a]);
+        if (!(median[a] >= 1 && median[a] <= 1e7))
+            return error_set(e, "plan: median size of axis %d is %g", a, median[a]);
     }
     if (classes < 1) return error_set(e, "plan: the dataset has no segmentation labels");
     if (!plan_preset_find(o->preset)) return error_set(e, "plan: no preset '%s'", o->preset);
-    if (!(o->memory_gb >= 0 && o->memory_gb <= 1e6)) return error_set(e, "plan: memory of %g GB", o->memory_gb);
-    if (o->base_features < 1 || o->base_features > 320) return error_set(e, "plan: %d base features", o->base_features);
+    if (!(o->memory_gb >= 0 && o->memory_gb <= 1e6))
+        return error_set(e, "plan: memory of %g GB", o->memory_gb);
+    if (o->base_features < 1 || o->base_features > 320)
+        return error_set(e, "plan: %d base features", o->base_features);
     if (o->batch < 0 || o->batch > 65536) return error_set(e, "plan: batch of %d", o->batch);
     for (int a = 0; a < 3; a++)
-        if (o->patch[a] < 0 || o->patch[a] > PATCH_MAX) return error_set(e, "plan: patch of %d voxels", o->patch[a]);
+        if (o->patch[a] < 0 || o->patch[a] > PATCH_MAX)
+            return error_set(e, "plan: patch of %d voxels", o->patch[a]);
     return 0;
 }
 
-/* Batch that fills the reference, of at most the covered part of the dataset; Python's round is ties to even, as nearbyint's. */
-static int batch_size(const struct plan_preset *s, double reference, double estimate, int dims, double dataset_voxels,
-                      const double patch[3])
+/* Batch that fills the reference, of at most the covered part of the dataset; Python's round is ties to even,
+ * as nearbyint's. */
+static int batch_size(const struct plan_preset *s, double reference, double estimate, int dims,
+                      double dataset_voxels, const double patch[3])
 {
     double fits = nearbyint(reference / estimate * (dims == 2 ? 12 : 2));
     double covered = nearbyint(dataset_voxels * s->covered / (patch[0] * patch[1] * patch[2]));
@@ -267,8 +282,11 @@ int plan_topology(struct plan *p, const double spacing[3], const double median_s
         p->median_size[a] = a < first ? 1 : median_size[a];
     }
     double memory = o->memory_gb > 0 ? o->memory_gb : preset->memory_gb;
-    double reference = (dims == 2 ? preset->reference_2d : preset->reference_3d) * (memory / preset->memory_gb);
-    double patch[3], share = resenc || dims == 3 ? 1 : 12 / 2.0; /* plain 2D: the reference is for batch 12, two have to fit */
+    double reference =
+        (dims == 2 ? preset->reference_2d : preset->reference_3d) * (memory / preset->memory_gb);
+    double patch[3], share = resenc || dims == 3
+                                 ? 1
+                                 : 12 / 2.0; /* plain 2D: the reference is for batch 12, two have to fit */
     struct topology t;
     int given = o->patch[first] > 0;
     initial_patch(patch, spacing, median_size, dims);
@@ -288,7 +306,7 @@ int plan_topology(struct plan *p, const double spacing[3], const double median_s
     return 0;
 }
 
-/* ---- all configurations ---------------------------------------------------------------------------------------------------- */
+/* ---- all configurations -------------------------------------------------------------------------------- */
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -352,7 +370,8 @@ static void facts_find(struct facts *k, const struct fingerprint *f, const struc
     for (int a = 0; a < 3; a++) {
         int o = k->transpose[a];
         k->spacing[a] = target[o];
-        for (int i = 0; i < f->cases; i++) scratch[i] = nearbyint(f->spacing[i][o] / target[o] * f->shape[i][o]);
+        for (int i = 0; i < f->cases; i++)
+            scratch[i] = nearbyint(f->spacing[i][o] / target[o] * f->shape[i][o]);
         k->median_size[a] = median(scratch, f->cases);
     }
     int64_t training = json_integer(d->json, "numTraining", f->cases);
@@ -379,8 +398,8 @@ void plan_cascade(struct plan *p, const char *previous_stage)
     p->previous_labels = p->labels - 1;
 }
 
-static void plan_dress(struct plan *p, const char *configuration, const struct fingerprint *f, const struct dataset *d,
-                       const struct facts *k)
+static void plan_dress(struct plan *p, const char *configuration, const struct fingerprint *f,
+                       const struct dataset *d, const struct facts *k)
 {
     snprintf(p->configuration, sizeof p->configuration, "%s", configuration);
     memcpy(p->transpose, k->transpose, sizeof p->transpose);
@@ -393,9 +412,10 @@ static void plan_dress(struct plan *p, const char *configuration, const struct f
     }
 }
 
-/* The spacing grows by 3 % (first of the axes that are more than twice as fine as the coarsest) until the patch sees a quarter of the
- * image. Returns 1 if a configuration of at most half the voxels was found. */
-static int plan_lowres(struct plan *low, const struct plan *full, const struct facts *k, const struct plan_options *o)
+/* The spacing grows by 3 % (first of the axes that are more than twice as fine as the coarsest) until the
+ * patch sees a quarter of the image. Returns 1 if a configuration of at most half the voxels was found. */
+static int plan_lowres(struct plan *low, const struct plan *full, const struct facts *k,
+                       const struct plan_options *o)
 {
     const double *size = k->median_size;
     double voxels_full = size[0] * size[1] * size[2], voxels = voxels_full;
@@ -414,15 +434,17 @@ static int plan_lowres(struct plan *low, const struct plan *full, const struct f
         }
         voxels = whole[0] * whole[1] * whole[2];
         /* 1.03^1000 shrinks any image to nothing: what has not met by then never will. */
-        if (step == 1000 || plan_topology(low, spacing, median_size, 3, k->labels, voxels * k->training, o, &ignored)) return 0;
+        if (step == 1000 ||
+            plan_topology(low, spacing, median_size, 3, k->labels, voxels * k->training, o, &ignored))
+            return 0;
         patch = (double)low->patch[0] * low->patch[1] * low->patch[2];
         found = 1;
     }
     return found && voxels_full / voxels >= 2;
 }
 
-static int plan_all(struct plans *p, const struct fingerprint *f, const struct dataset *d, const struct plan_options *o,
-                    struct facts *k, struct error *e)
+static int plan_all(struct plans *p, const struct fingerprint *f, const struct dataset *d,
+                    const struct plan_options *o, struct facts *k, struct error *e)
 {
     struct plan *flat = &p->plan[p->count++];
     if (plan_topology(flat, k->spacing, k->median_size, 2, k->labels, k->voxels, o, e)) return -1;
@@ -448,8 +470,8 @@ static int plan_all(struct plans *p, const struct fingerprint *f, const struct d
     return 0;
 }
 
-int plans_make(struct plans *p, const struct fingerprint *f, const struct dataset *d, const struct plan_options *o,
-               struct error *e)
+int plans_make(struct plans *p, const struct fingerprint *f, const struct dataset *d,
+               const struct plan_options *o, struct error *e)
 {
     memset(p, 0, sizeof *p);
     if (f->cases < 1) return error_set(e, "%s: no training cases to plan for", d->path);
@@ -497,7 +519,8 @@ const struct plan *plans_find(const struct plans *p, const char *configuration, 
     size_t used = 0;
     for (int i = 0; i < p->count; i++) {
         if (strcmp(p->plan[i].configuration, configuration) == 0) return &p->plan[i];
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", p->plan[i].configuration);
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                                 p->plan[i].configuration);
         if (used >= sizeof names) used = sizeof names - 1;
     }
     error_set(e, "%s: no configuration '%s', there is %s", p->name, configuration, names);

@@ -8,7 +8,7 @@
 
 static const char resampling_fn[] = "resample_data_or_seg_to_shape";
 
-/* ---- writing ---------------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static void add_ints(struct json *j, const char *key, const int *v, int n)
 {
@@ -48,13 +48,16 @@ static void add_architecture(struct json *j, const struct plan *p)
     struct json *k = json_add_object(a, "arch_kwargs");
     json_add_int(k, "n_stages", p->stages);
     add_ints(k, "features_per_stage", p->features, p->stages);
-    json_add_text(k, "conv_op", p->dims == 2 ? "torch.nn.modules.conv.Conv2d" : "torch.nn.modules.conv.Conv3d");
+    json_add_text(k, "conv_op",
+                  p->dims == 2 ? "torch.nn.modules.conv.Conv2d" : "torch.nn.modules.conv.Conv3d");
     add_triples(k, "kernel_sizes", p->kernel, p->stages, first);
     add_triples(k, "strides", p->stride, p->stages, first);
     add_ints(k, resenc ? "n_blocks_per_stage" : "n_conv_per_stage", p->encoder_convs, p->stages);
     add_ints(k, "n_conv_per_stage_decoder", p->decoder_convs, p->stages - 1);
     json_add_bool(k, "conv_bias", 1);
-    json_add_text(k, "norm_op", p->dims == 2 ? "torch.nn.modules.instancenorm.InstanceNorm2d" : "torch.nn.modules.instancenorm.InstanceNorm3d");
+    json_add_text(k, "norm_op",
+                  p->dims == 2 ? "torch.nn.modules.instancenorm.InstanceNorm2d"
+                               : "torch.nn.modules.instancenorm.InstanceNorm3d");
     struct json *norm = json_add_object(k, "norm_op_kwargs");
     json_add_number(norm, "eps", 1e-5);
     json_add_bool(norm, "affine", 1);
@@ -91,7 +94,8 @@ static void add_configuration(struct json *parent, const struct plans *all, cons
             json_add_number(median, NULL, p->median_size[a]);
     }
     add_numbers(j, "spacing", p->spacing + first, p->dims);
-    struct json *schemes = json_add_array(j, "normalization_schemes"), *masks = json_add_array(j, "use_mask_for_norm");
+    struct json *schemes = json_add_array(j, "normalization_schemes"),
+                *masks = json_add_array(j, "use_mask_for_norm");
     for (int c = 0; c < p->channels; c++) {
         json_add_text(schemes, NULL, normalization_name(p->norm[c]));
         json_add_bool(masks, NULL, p->use_mask_for_norm[c]);
@@ -151,7 +155,7 @@ int plans_write(const struct plans *p, const char *path, struct error *e)
     return json_write(p->json, path, e);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 static int is_number(const struct json *j)
 {
@@ -161,7 +165,8 @@ static int is_number(const struct json *j)
 /* n whole numbers in [low, high]; a single number stands for n of them, as in nnU-Net. */
 static int read_ints(int *v, const struct json *j, const char *key, int n, int low, int high, struct error *e)
 {
-    if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count < n))) return error_set(e, "%s is not a list of %d numbers", key, n);
+    if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count < n)))
+        return error_set(e, "%s is not a list of %d numbers", key, n);
     for (int i = 0; i < n; i++) {
         const struct json *x = j->type == JSON_ARRAY ? j->item[i] : j;
         if (!is_number(x) || x->number != floor(x->number) || !(x->number >= low && x->number <= high))
@@ -173,17 +178,20 @@ static int read_ints(int *v, const struct json *j, const char *key, int n, int l
 
 static int read_numbers(double *v, const struct json *j, const char *key, int n, struct error *e)
 {
-    if (!j || j->type != JSON_ARRAY || j->count != n) return error_set(e, "%s is not a list of %d numbers", key, n);
+    if (!j || j->type != JSON_ARRAY || j->count != n)
+        return error_set(e, "%s is not a list of %d numbers", key, n);
     for (int i = 0; i < n; i++) {
         const struct json *x = j->item[i];
-        if (!is_number(x) || !(x->number >= 1e-6 && x->number <= 1e7)) return error_set(e, "%s[%d] is not a number above 0", key, i);
+        if (!is_number(x) || !(x->number >= 1e-6 && x->number <= 1e7))
+            return error_set(e, "%s[%d] is not a number above 0", key, i);
         v[i] = x->number;
     }
     return 0;
 }
 
 /* One entry a stage, each a number or one number an axis. Axes before `first` are 1. */
-static int read_stages(int (*v)[3], const struct json *j, const char *key, const struct plan *p, int high, struct error *e)
+static int read_stages(int (*v)[3], const struct json *j, const char *key, const struct plan *p, int high,
+                       struct error *e)
 {
     int first = 3 - p->dims;
     if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count < p->stages)))
@@ -196,7 +204,8 @@ static int read_stages(int (*v)[3], const struct json *j, const char *key, const
     return 0;
 }
 
-/* What the networks here are built of; anything else would train or predict something else than the plan says. */
+/* What the networks here are built of; anything else would train or predict something else than the plan
+ * says. */
 static int check_operations(const struct json *k, struct error *e)
 {
     static const char *const must[][2] = {{"conv_op", "torch.nn.modules.conv.Conv"},
@@ -204,7 +213,8 @@ static int check_operations(const struct json *k, struct error *e)
                                           {"nonlin", "torch.nn.LeakyReLU"}};
     for (int i = 0; i < 3; i++) {
         const char *got = json_text(k, must[i][0], must[i][1]);
-        if (strncmp(got, must[i][1], strlen(must[i][1])) != 0) return error_set(e, "%s '%s' is not supported", must[i][0], got);
+        if (strncmp(got, must[i][1], strlen(must[i][1])) != 0)
+            return error_set(e, "%s '%s' is not supported", must[i][0], got);
     }
     const struct json *dropout = json_get(k, "dropout_op");
     if (dropout && dropout->type != JSON_NULL) return error_set(e, "dropout_op is not supported");
@@ -221,36 +231,50 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
 {
     const struct json *k = json_get(a, "arch_kwargs");
     const char *name = json_text(a, "network_class_name", NULL);
-    if (!name || !k) return error_set(e, "no network_class_name with arch_kwargs (plans of nnU-Net before 2.4 have to be converted there)");
+    if (!name || !k)
+        return error_set(
+            e,
+            "no network_class_name with arch_kwargs (plans of nnU-Net before 2.4 have to be converted there)");
     int resenc = has_suffix(name, ".ResidualEncoderUNet");
-    if (!resenc && !has_suffix(name, ".PlainConvUNet")) return error_set(e, "network '%s' is not supported", name);
+    if (!resenc && !has_suffix(name, ".PlainConvUNet"))
+        return error_set(e, "network '%s' is not supported", name);
     snprintf(p->architecture, sizeof p->architecture, "%s", resenc ? "resenc" : "plain");
     const char *convs = resenc ? "n_blocks_per_stage" : "n_conv_per_stage";
-    if (read_ints(&p->stages, json_get(k, "n_stages"), "n_stages", 1, 2, STAGES_MAX, e) || check_operations(k, e) ||
-        read_ints(p->features, json_get(k, "features_per_stage"), "features_per_stage", p->stages, 1, 4096, e) ||
+    if (read_ints(&p->stages, json_get(k, "n_stages"), "n_stages", 1, 2, STAGES_MAX, e) ||
+        check_operations(k, e) ||
+        read_ints(p->features, json_get(k, "features_per_stage"), "features_per_stage", p->stages, 1, 4096,
+                  e) ||
         read_stages(p->kernel, json_get(k, "kernel_sizes"), "kernel_sizes", p, 7, e) ||
         read_stages(p->stride, json_get(k, "strides"), "strides", p, 8, e) ||
         read_ints(p->encoder_convs, json_get(k, convs), convs, p->stages, 1, 64, e) ||
-        read_ints(p->decoder_convs, json_get(k, "n_conv_per_stage_decoder"), "n_conv_per_stage_decoder", p->stages - 1, 1, 64, e))
+        read_ints(p->decoder_convs, json_get(k, "n_conv_per_stage_decoder"), "n_conv_per_stage_decoder",
+                  p->stages - 1, 1, 64, e))
         return -1;
     for (int a2 = 0; a2 < 3; a2++) {
         int product = 1;
         for (int s = 0; s < p->stages; s++) {
-            if (p->kernel[s][a2] % 2 == 0) return error_set(e, "kernel_sizes: stage %d has the even size %d", s, p->kernel[s][a2]);
-            if ((product *= p->stride[s][a2]) > 65536) return error_set(e, "strides multiply to more than 65536");
+            if (p->kernel[s][a2] % 2 == 0)
+                return error_set(e, "kernel_sizes: stage %d has the even size %d", s, p->kernel[s][a2]);
+            if ((product *= p->stride[s][a2]) > 65536)
+                return error_set(e, "strides multiply to more than 65536");
         }
         if (p->patch[a2] % product != 0)
-            return error_set(e, "patch_size %d is no multiple of the strides' product %d", p->patch[a2], product);
-        if (p->stride[0][a2] != 1) return error_set(e, "strides: the first stage has stride %d, expected 1", p->stride[0][a2]);
+            return error_set(e, "patch_size %d is no multiple of the strides' product %d", p->patch[a2],
+                             product);
+        if (p->stride[0][a2] != 1)
+            return error_set(e, "strides: the first stage has stride %d, expected 1", p->stride[0][a2]);
     }
     return 0;
 }
 
 static int read_normalization(struct plan *p, const struct json *j, struct error *e)
 {
-    const struct json *schemes = json_get(j, "normalization_schemes"), *masks = json_get(j, "use_mask_for_norm");
-    if (!schemes || schemes->type != JSON_ARRAY || schemes->count != p->channels || !masks || masks->type != JSON_ARRAY || masks->count != p->channels)
-        return error_set(e, "normalization_schemes and use_mask_for_norm are not lists of %d channels", p->channels);
+    const struct json *schemes = json_get(j, "normalization_schemes"),
+                      *masks = json_get(j, "use_mask_for_norm");
+    if (!schemes || schemes->type != JSON_ARRAY || schemes->count != p->channels || !masks ||
+        masks->type != JSON_ARRAY || masks->count != p->channels)
+        return error_set(e, "normalization_schemes and use_mask_for_norm are not lists of %d channels",
+                         p->channels);
     for (int c = 0; c < p->channels; c++) {
         const char *name = schemes->item[c]->type == JSON_STRING ? schemes->item[c]->string : "";
         int n = NORM_ZSCORE;
@@ -264,7 +288,8 @@ static int read_normalization(struct plan *p, const struct json *j, struct error
 
 static int check_resampling(const struct json *j, struct error *e)
 {
-    static const char *const key[] = {"resampling_fn_data", "resampling_fn_seg", "resampling_fn_probabilities"};
+    static const char *const key[] = {"resampling_fn_data", "resampling_fn_seg",
+                                      "resampling_fn_probabilities"};
     static const int order[] = {3, 1, 1};
     for (int i = 0; i < 3; i++) {
         char name[64];
@@ -272,8 +297,12 @@ static int check_resampling(const struct json *j, struct error *e)
         if (strcmp(fn, resampling_fn) != 0) return error_set(e, "%s '%s' is not supported", key[i], fn);
         snprintf(name, sizeof name, "%s_kwargs", key[i]);
         const struct json *k = json_get(j, name), *separate = json_get(k, "force_separate_z");
-        if (json_integer(k, "order", order[i]) != order[i] || json_integer(k, "order_z", 0) != 0 || (separate && separate->type != JSON_NULL))
-            return error_set(e, "%s differ from nnU-Net's (order %d, order_z 0, force_separate_z null), which is not supported", name, order[i]);
+        if (json_integer(k, "order", order[i]) != order[i] || json_integer(k, "order_z", 0) != 0 ||
+            (separate && separate->type != JSON_NULL))
+            return error_set(
+                e,
+                "%s differ from nnU-Net's (order %d, order_z 0, force_separate_z null), which is not supported",
+                name, order[i]);
     }
     return 0;
 }
@@ -291,13 +320,16 @@ static int read_configuration(struct plan *p, const struct json *j, struct error
     p->batch_dice = json_boolean(j, "batch_dice", 0);
     if (read_ints(p->patch + first, patch, "patch_size", p->dims, 1, 65536, e) ||
         read_numbers(p->spacing + first, json_get(j, "spacing"), "spacing", p->dims, e) ||
-        read_numbers(p->median_size + first, json_get(j, "median_image_size_in_voxels"), "median_image_size_in_voxels", p->dims, e) ||
-        read_ints(&p->batch, json_get(j, "batch_size"), "batch_size", 1, 1, 65536, e) || read_normalization(p, j, e) || check_resampling(j, e))
+        read_numbers(p->median_size + first, json_get(j, "median_image_size_in_voxels"),
+                     "median_image_size_in_voxels", p->dims, e) ||
+        read_ints(&p->batch, json_get(j, "batch_size"), "batch_size", 1, 1, 65536, e) ||
+        read_normalization(p, j, e) || check_resampling(j, e))
         return -1;
     return read_architecture(p, json_get(j, "architecture"), e) ? error_prefix(e, "architecture") : 0;
 }
 
-/* A configuration with what it inherits filled in, a new object; NULL if it inherits from nothing there or in a circle. */
+/* A configuration with what it inherits filled in, a new object; NULL if it inherits from nothing there or in
+ * a circle. */
 static struct json *resolve(const struct json *all, const char *name, int depth, struct error *e)
 {
     const struct json *own = json_get(all, name);
@@ -319,8 +351,8 @@ static int is_permutation(const int v[3])
     return seen[0] && seen[1] && seen[2];
 }
 
-static int take_configuration(struct plans *p, const struct plan *common, const struct json *all, const char *name, int labels,
-                              struct error *e)
+static int take_configuration(struct plans *p, const struct plan *common, const struct json *all,
+                              const char *name, int labels, struct error *e)
 {
     struct json *j = resolve(all, name, 0, e);
     if (!j) return error_prefix(e, "configurations: %s", name);
@@ -355,16 +387,20 @@ static int take_plans(struct plans *p, const struct json *j, const struct datase
     if (intensity_from_json(common.intensity, &channels, j, e)) return -1;
     common.channels = d ? d->channels : channels;
     if (d) plan_take_labels(&common, d);
-    if (common.channels != channels) return error_set(e, "is for %d channels, the dataset has %d", channels, common.channels);
-    if (read_ints(common.transpose, json_get(j, "transpose_forward"), "transpose_forward", 3, 0, 2, e)) return -1;
-    if (!is_permutation(common.transpose)) return error_set(e, "transpose_forward is no permutation of 0, 1, 2");
+    if (common.channels != channels)
+        return error_set(e, "is for %d channels, the dataset has %d", channels, common.channels);
+    if (read_ints(common.transpose, json_get(j, "transpose_forward"), "transpose_forward", 3, 0, 2, e))
+        return -1;
+    if (!is_permutation(common.transpose))
+        return error_set(e, "transpose_forward is no permutation of 0, 1, 2");
     snprintf(p->name, sizeof p->name, "%s", json_text(j, "plans_name", "plans"));
     for (int i = 0; i < all->count; i++)
         if (take_configuration(p, &common, all, all->item[i]->key, labels, e)) return -1;
     return p->count ? 0 : error_set(e, "no configurations");
 }
 
-int plans_from_json(struct plans *p, const struct json *j, const struct dataset *d, const char *name, struct error *e)
+int plans_from_json(struct plans *p, const struct json *j, const struct dataset *d, const char *name,
+                    struct error *e)
 {
     memset(p, 0, sizeof *p);
     if (take_plans(p, j, d, e)) {

@@ -1,4 +1,5 @@
-/* case_store.c - preprocessed training cases in memory, or in a file of the cache, with the voxels that patches are drawn around. */
+/* case_store.c - preprocessed training cases in memory, or in a file of the cache, with the voxels that
+ * patches are drawn around. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "nn/data/splits.h"
 #include "tensor/base/pool.h"
 
-/* ---- class locations ------------------------------------------------------------------------------------------------- */
+/* ---- class locations ----------------------------------------------------------------------------------- */
 
 enum { LOCATIONS = 10000, LOCATION_SEED = 1234 };
 
@@ -18,7 +19,8 @@ static size_t voxels_of(const struct sample *s)
     return (size_t)s->size[0] * s->size[1] * s->size[2];
 }
 
-/* Voxels with one of the labels, label by label; those outside of the nonzero region come with the background, before it. Returns their number. */
+/* Voxels with one of the labels, label by label; those outside of the nonzero region come with the
+ * background, before it. Returns their number. */
 static int32_t collect(int32_t *at, const struct sample *s, const struct label_set *labels)
 {
     int32_t count = 0, n = (int32_t)voxels_of(s);
@@ -31,7 +33,8 @@ static int32_t collect(int32_t *at, const struct sample *s, const struct label_s
 }
 
 /* nnU-Net's choice without replacement: the head of a whole permutation. */
-static int sample_group(int32_t **location, int *kept, int32_t *at, const struct sample *s, struct label_set labels, struct random_state *r)
+static int sample_group(int32_t **location, int *kept, int32_t *at, const struct sample *s,
+                        struct label_set labels, struct random_state *r)
 {
     int32_t total = collect(at, s, &labels);
     if (total == 0) return 0;
@@ -46,19 +49,21 @@ static int sample_group(int32_t **location, int *kept, int32_t *at, const struct
     return 0;
 }
 
-static int sample_groups(int32_t **location, int *count, const struct sample *s, const struct plan *p, struct error *e)
+static int sample_groups(int32_t **location, int *count, const struct sample *s, const struct plan *p,
+                         struct error *e)
 {
     int32_t *at = malloc(voxels_of(s) * sizeof *at);
     struct random_state r;
     random_state_seed(&r, LOCATION_SEED);
     int bad = !at;
-    for (int k = 1; k < output_groups(p) && !bad; k++) bad = sample_group(&location[k], &count[k], at, s, output_group_labels(p, k), &r);
+    for (int k = 1; k < output_groups(p) && !bad; k++)
+        bad = sample_group(&location[k], &count[k], at, s, output_group_labels(p, k), &r);
     if (p->ignores && !bad) bad = sample_group(&location[0], &count[0], at, s, output_group_labels(p, 0), &r);
     free(at);
     return bad ? error_set(e, "no memory for the locations of %zu voxels", voxels_of(s)) : 0;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------------ */
+/* ---- loading ------------------------------------------------------------------------------------------- */
 
 struct load_job {
     struct case_store *store;
@@ -84,11 +89,13 @@ static int move_to_file(struct sample *s, const char *folder, struct error *e)
     return 0;
 }
 
-static int load_case(struct case_store *c, int k, const struct dataset *d, const struct plan *p, struct error *e)
+static int load_case(struct case_store *c, int k, const struct dataset *d, const struct plan *p,
+                     struct error *e)
 {
     struct sample *s = &c->sample[k];
     int i = c->index[k];
-    if (!d->item[i].has_label_map) return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
+    if (!d->item[i].has_label_map)
+        return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
     if (dataset_load(s, d, i, e)) return -1;
     if (preprocess_case(s, p, e)) return error_prefix(e, "%s: case %s", d->path, d->item[i].id);
     if (sample_groups(c->location[k], c->location_count[k], s, p, e)) return -1;
@@ -103,7 +110,8 @@ static void load_job_run(void *arg, int job, int thread)
     j->failed[k] = load_case(j->store, k, j->d, j->p, &j->error[k]) != 0;
 }
 
-static int store_create(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role, int which)
+static int store_create(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,
+                        int which)
 {
     memset(c, 0, sizeof *c);
     int cases = 0;
@@ -136,8 +144,10 @@ static size_t store_bytes(const struct case_store *c)
     return bytes;
 }
 
-/* A few cases a thread at a time, so that progress is told by the caller's thread. The error told is that of the first case. */
-static int load_all(struct load_job *j, struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e)
+/* A few cases a thread at a time, so that progress is told by the caller's thread. The error told is that of
+ * the first case. */
+static int load_all(struct load_job *j, struct pool *pool, void (*progress)(void *, int, int), void *arg,
+                    struct error *e)
 {
     int cases = j->store->cases, step = 2 * pool_threads(pool);
     for (j->first = 0; j->first < cases; j->first += step) {
@@ -153,11 +163,14 @@ static int load_all(struct load_job *j, struct pool *pool, void (*progress)(void
     return 0;
 }
 
-int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role, int which,
-                    struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e)
+int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,
+                    int which, struct pool *pool, void (*progress)(void *, int, int), void *arg,
+                    struct error *e)
 {
     struct load_job j = {.store = c, .d = d, .p = p};
-    int bad = store_create(c, d, p, role, which) ? error_set(e, "%s: no memory for %d cases", d->path, d->cases) : 0;
+    int bad = store_create(c, d, p, role, which)
+                  ? error_set(e, "%s: no memory for %d cases", d->path, d->cases)
+                  : 0;
     size_t room = c->cases ? (size_t)c->cases : 1;
     j.error = calloc(room, sizeof *j.error);
     j.failed = calloc(room, sizeof *j.failed);

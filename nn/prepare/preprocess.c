@@ -11,11 +11,12 @@ static size_t voxels_of(const int size[3])
     return (size_t)size[0] * size[1] * size[2];
 }
 
-/* ---- transpose and crop -------------------------------------------------------------------------------------------------- */
+/* ---- transpose and crop -------------------------------------------------------------------------------- */
 
-/* Copies the box [begin, end) of the transposed volume: axis a of the result is axis order[a] of `in`; elements of `bytes`. */
-static void copy_box(void *out, const void *in, size_t bytes, const int size_in[3], const int order[3], const int begin[3],
-                     const int end[3])
+/* Copies the box [begin, end) of the transposed volume: axis a of the result is axis order[a] of `in`;
+ * elements of `bytes`. */
+static void copy_box(void *out, const void *in, size_t bytes, const int size_in[3], const int order[3],
+                     const int begin[3], const int end[3])
 {
     size_t stride_in[3] = {(size_t)size_in[1] * size_in[2], (size_t)size_in[2], 1};
     size_t sz = stride_in[order[0]], sy = stride_in[order[1]], sx = stride_in[order[2]];
@@ -45,7 +46,8 @@ static void *take_box(void *v, size_t bytes, const int size[3], const int begin[
 }
 
 /* Axis a of the result is axis order[a] of what was there. */
-static int transpose_box(void **v, size_t bytes, const int size_in[3], const int order[3], const int size[3], struct error *e)
+static int transpose_box(void **v, size_t bytes, const int size_in[3], const int order[3], const int size[3],
+                         struct error *e)
 {
     static const int zero[3] = {0, 0, 0};
     void *turned = malloc(voxels_of(size) * bytes);
@@ -94,7 +96,8 @@ static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, str
     int size[3], whole = 1;
     for (int a = 0; a < 3; a++) whole &= (size[a] = s->crop_end[a] - s->crop_begin[a]) == s->size[a];
     if (!whole) {
-        s->image = take_box(s->image, (size_t)s->channels * sizeof *s->image, s->size, s->crop_begin, s->crop_end);
+        s->image =
+            take_box(s->image, (size_t)s->channels * sizeof *s->image, s->size, s->crop_begin, s->crop_end);
         if (s->label) s->label = take_box(s->label, 1, s->size, s->crop_begin, s->crop_end);
         if (s->previous) s->previous = take_box(s->previous, 1, s->size, s->crop_begin, s->crop_end);
         if (*mask) *mask = take_box(*mask, 1, s->size, s->crop_begin, s->crop_end);
@@ -109,7 +112,7 @@ static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, str
     return 0;
 }
 
-/* ---- normalise ---------------------------------------------------------------------------------------------------------------- */
+/* ---- normalise ----------------------------------------------------------------------------------------- */
 
 static void normalize_zscore(float *v, size_t n, int step, const uint8_t *mask)
 {
@@ -147,7 +150,8 @@ static int normalize_range(float *v, size_t n, int step, enum normalization norm
     }
     if (norm == NORM_RGB_0_1 && (low < 0 || high > 255))
         return error_set(e, "values from %g to %g, but rgb_to_0_1 expects 0 to 255", low, high);
-    float base = norm == NORM_RGB_0_1 ? 0 : low, scale = norm == NORM_RGB_0_1 ? 255 : fmaxf(high - low, 1e-8f);
+    float base = norm == NORM_RGB_0_1 ? 0 : low,
+          scale = norm == NORM_RGB_0_1 ? 255 : fmaxf(high - low, 1e-8f);
     for (size_t i = 0; i < n; i++) v[i * step] = (v[i * step] - base) / scale;
     return 0;
 }
@@ -169,14 +173,15 @@ static int normalize_case(struct sample *s, const struct plan *p, const uint8_t 
     return 0;
 }
 
-/* ---- resample -------------------------------------------------------------------------------------------------------------------- */
+/* ---- resample ------------------------------------------------------------------------------------------ */
 
 void preprocess_target(double target[3], const struct plan *p, const double spacing[3])
 {
     for (int a = 0; a < 3; a++) target[a] = p->dims == 2 && a == 0 ? spacing[0] : p->spacing[a];
 }
 
-int preprocess_size(int size[3], const int from[3], const double spacing[3], const struct plan *p, struct error *e)
+int preprocess_size(int size[3], const int from[3], const double spacing[3], const struct plan *p,
+                    struct error *e)
 {
     double target[3], voxels = 1;
     preprocess_target(target, p, spacing);
@@ -184,7 +189,8 @@ int preprocess_size(int size[3], const int from[3], const double spacing[3], con
         double x = fmax(nearbyint(spacing[a] / target[a] * from[a]), 1);
         voxels *= x;
         if (!(voxels <= INT32_MAX))
-            return error_set(e, "spacing %g mm along axis %d: too many voxels after resampling to %g mm", spacing[a], a, target[a]);
+            return error_set(e, "spacing %g mm along axis %d: too many voxels after resampling to %g mm",
+                             spacing[a], a, target[a]);
         size[a] = (int)x;
     }
     return 0;
@@ -213,9 +219,12 @@ static int resample_case(struct sample *s, const struct plan *p, struct error *e
     int separate = resample_separate_axis(s->spacing, target);
     memcpy(s->spacing, target, sizeof target);
     if (memcmp(size, s->size, sizeof size) == 0) return 0;
-    if (resample_map(&s->label, size, s->size, separate, e) || resample_map(&s->previous, size, s->size, separate, e)) return -1;
+    if (resample_map(&s->label, size, s->size, separate, e) ||
+        resample_map(&s->previous, size, s->size, separate, e))
+        return -1;
     float *image = resample_channels(&s->image, size, s->size, s->channels, separate);
-    if (!image) return error_set(e, "no memory to resample to %d x %d x %d voxels", size[0], size[1], size[2]);
+    if (!image)
+        return error_set(e, "no memory to resample to %d x %d x %d voxels", size[0], size[1], size[2]);
     s->image = image;
     memcpy(s->size, size, sizeof size);
     return 0;
@@ -225,17 +234,21 @@ int preprocess_case(struct sample *s, const struct plan *p, struct error *e)
 {
     if (s->channels != p->channels)
         return error_set(e, "has %d channels, the plan is for %d", s->channels, p->channels);
-    if (p->previous_labels && !s->previous) return error_set(e, "%s needs the segmentation of its previous stage, %s", p->configuration, p->previous_stage);
+    if (p->previous_labels && !s->previous)
+        return error_set(e, "%s needs the segmentation of its previous stage, %s", p->configuration,
+                         p->previous_stage);
     s->previous_labels = p->previous_labels;
     memcpy(s->full_size, s->size, sizeof s->size);
     memcpy(s->full_spacing, s->spacing, sizeof s->spacing);
     uint8_t *mask = NULL, *ready = s->previous_size[0] ? s->previous : NULL; /* on the network's grid */
     if (ready) s->previous = NULL;
-    int bad = transpose_case(s, p, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) || resample_case(s, p, e);
+    int bad = transpose_case(s, p, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) ||
+              resample_case(s, p, e);
     if (ready) s->previous = ready;
     free(mask);
     if (bad) return -1;
     if (!ready || memcmp(s->previous_size, s->size, sizeof s->size) == 0) return 0;
-    return error_set(e, "the previous stage's map has %d x %d x %d voxels, the network's grid %d x %d x %d", s->previous_size[0], s->previous_size[1], s->previous_size[2],
-                     s->size[0], s->size[1], s->size[2]);
+    return error_set(e, "the previous stage's map has %d x %d x %d voxels, the network's grid %d x %d x %d",
+                     s->previous_size[0], s->previous_size[1], s->previous_size[2], s->size[0], s->size[1],
+                     s->size[2]);
 }

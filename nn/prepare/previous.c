@@ -13,14 +13,14 @@ static size_t voxels_of(const int size[3])
     return (size_t)size[0] * size[1] * size[2];
 }
 
-/* ---- binary operators --------------------------------------------------------------------------------------------------- */
+/* ---- binary operators ---------------------------------------------------------------------------------- */
 
 /* Voxels farther than this from the mask, squared and in half voxels, are in no ball: 3 * 16^2 and more. */
 enum { FAR = 30000 };
 
-/* skimage's ball of radius r has floor(2 r + 1) voxels along each axis, an even number of which lie off the centre by half a voxel. So
- * distances are counted in half voxels. out[i] = min over the ball's row of in[i + d] + (distance of d)^2, along the axis whose
- * neighbours are `inner` elements apart. */
+/* skimage's ball of radius r has floor(2 r + 1) voxels along each axis, an even number of which lie off the
+ * centre by half a voxel. So distances are counted in half voxels. out[i] = min over the ball's row of in[i +
+ * d] + (distance of d)^2, along the axis whose neighbours are `inner` elements apart. */
 static void nearest_along(uint16_t *out, const uint16_t *in, size_t outer, int n, size_t inner, int width)
 {
     int left = (width - 1) / 2;
@@ -32,7 +32,8 @@ static void nearest_along(uint16_t *out, const uint16_t *in, size_t outer, int n
         for (size_t o = 0; o < outer; o++) {
             uint16_t *to = out + o * block;
             const uint16_t *from = in + o * block;
-            for (ptrdiff_t i = first * (ptrdiff_t)inner, shift = d * (ptrdiff_t)inner; i < last * (ptrdiff_t)inner; i++) {
+            for (ptrdiff_t i = first * (ptrdiff_t)inner, shift = d * (ptrdiff_t)inner;
+                 i < last * (ptrdiff_t)inner; i++) {
                 uint16_t v = (uint16_t)(from[i + shift] + cost);
                 if (v < to[i]) to[i] = v;
             }
@@ -40,7 +41,8 @@ static void nearest_along(uint16_t *out, const uint16_t *in, size_t outer, int n
     }
 }
 
-/* mask becomes its dilation by a ball `width` voxels wide; outside of the map is nothing. inside 0: erosion, the dilation of the rest. */
+/* mask becomes its dilation by a ball `width` voxels wide; outside of the map is nothing. inside 0: erosion,
+ * the dilation of the rest. */
 static void dilate(uint8_t *mask, int inside, const int size[3], int width, uint16_t *work)
 {
     size_t n = voxels_of(size), plane = (size_t)size[1] * size[2];
@@ -62,7 +64,8 @@ static void apply_operator(uint8_t *mask, enum operator op, const int size[3], i
     if (op == CLOSING || op == OPENING) dilate(mask, !first, size, width, work);
 }
 
-static void operate(uint8_t *map, uint8_t label, const int size[3], struct rng *rng, uint16_t *work, uint8_t *mask)
+static void operate(uint8_t *map, uint8_t label, const int size[3], struct rng *rng, uint16_t *work,
+                    uint8_t *mask)
 {
     size_t n = voxels_of(size);
     enum operator op = (enum operator)rng_below(rng, OPERATORS);
@@ -75,7 +78,7 @@ static void operate(uint8_t *map, uint8_t label, const int size[3], struct rng *
     }
 }
 
-/* ---- components --------------------------------------------------------------------------------------------------------------- */
+/* ---- components ---------------------------------------------------------------------------------------- */
 
 /* At most 6 components have 15 % of the voxels or more. */
 enum { LARGE_MAX = 7 };
@@ -86,8 +89,8 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Their ids, ascending. What has more than an eighth of the voxels is among seven candidates that one pass finds without a count
- * for every component (Misra and Gries 1982); a second pass counts those. */
+/* Their ids, ascending. What has more than an eighth of the voxels is among seven candidates that one pass
+ * finds without a count for every component (Misra and Gries 1982); a second pass counts those. */
 static int large_components(int32_t large[LARGE_MAX], const int32_t *id, size_t n)
 {
     int32_t candidate[LARGE_MAX] = {0};
@@ -111,7 +114,8 @@ static int large_components(int32_t large[LARGE_MAX], const int32_t *id, size_t 
     return larges;
 }
 
-static void remove_component(uint8_t *map, uint8_t label, const int size[3], struct rng *rng, int32_t *id, uint8_t *mask)
+static void remove_component(uint8_t *map, uint8_t label, const int size[3], struct rng *rng, int32_t *id,
+                             uint8_t *mask)
 {
     size_t n = voxels_of(size);
     for (size_t i = 0; i < n; i++) mask[i] = map[i] == label;
@@ -120,13 +124,15 @@ static void remove_component(uint8_t *map, uint8_t label, const int size[3], str
     int32_t large[LARGE_MAX];
     int larges = large_components(large, id, n);
     if (larges == found) return;
-    int32_t chosen = 1 + (int32_t)rng_below(rng, (uint32_t)(found - larges)); /* of those that are not large */
+    int32_t chosen =
+        1 + (int32_t)rng_below(rng, (uint32_t)(found - larges)); /* of those that are not large */
     for (int k = 0; k < larges; k++) chosen += large[k] <= chosen;
     for (size_t i = 0; i < n; i++)
         if (id[i] == chosen) map[i] = 0;
 }
 
-void previous_augment(uint8_t *map, const int size[3], int labels, float strength, struct rng *rng, void *work)
+void previous_augment(uint8_t *map, const int size[3], int labels, float strength, struct rng *rng,
+                      void *work)
 {
     int order[LABELS_MAX];
     uint8_t *mask = (uint8_t *)work + voxels_of(size) * sizeof(int32_t);
@@ -142,7 +148,7 @@ void previous_augment(uint8_t *map, const int size[3], int labels, float strengt
     }
 }
 
-/* ---- inference ------------------------------------------------------------------------------------------------------------------ */
+/* ---- inference ----------------------------------------------------------------------------------------- */
 
 int previous_join(struct sample *s, struct error *e)
 {

@@ -55,16 +55,19 @@ void resample_linear_axis(struct resample_point *point, int n_out, int n_in, int
             point[i] = (struct resample_point){{at, at}, {1, 0}};
         } else {
             double near = 1 - (x - low);
-            point[i] = (struct resample_point){{clamp_index(low, n_in), clamp_index(low + 1, n_in)}, {near, 1 - near}};
+            point[i] = (struct resample_point){{clamp_index(low, n_in), clamp_index(low + 1, n_in)},
+                                               {near, 1 - near}};
         }
     }
 }
 
-/* ---- cubic spline along one axis ------------------------------------------------------------------------------------
+/* ---- cubic spline along one axis
+ * ------------------------------------------------------------------------------------
  *
- * The cubic B-spline through n samples (Unser, Aldroubi and Eden 1991) has coefficients that a two-pass recursive filter of pole
- * sqrt(3) - 2 finds. SciPy's mode 'nearest' has no exact boundary for it: it repeats the edge 12 times and reflects beyond, where the
- * filter's memory has faded to 0.27^12. Filter, then sample: along one axis at a time, for LINES lines at once. */
+ * The cubic B-spline through n samples (Unser, Aldroubi and Eden 1991) has coefficients that a two-pass
+ * recursive filter of pole sqrt(3) - 2 finds. SciPy's mode 'nearest' has no exact boundary for it: it repeats
+ * the edge 12 times and reflects beyond, where the filter's memory has faded to 0.27^12. Filter, then sample:
+ * along one axis at a time, for LINES lines at once. */
 
 enum { PAD = 12, LINES = 16 };
 
@@ -130,8 +133,8 @@ static void cubic_filter(double *line, int m)
 }
 
 /* `lines` <= LINES lines: sample i of line k is in[i*step + k*apart]; likewise for out. */
-static void cubic_lines(const struct cubic_axis *c, float *out, const float *in, int lines, size_t step, size_t apart,
-                        size_t step_out, size_t apart_out)
+static void cubic_lines(const struct cubic_axis *c, float *out, const float *in, int lines, size_t step,
+                        size_t apart, size_t step_out, size_t apart_out)
 {
     for (int i = 0; i < c->n_in; i++)
         for (int k = 0; k < lines; k++) c->line[(size_t)(i + PAD) * LINES + k] = in[i * step + k * apart];
@@ -144,8 +147,8 @@ static void cubic_lines(const struct cubic_axis *c, float *out, const float *in,
     for (int i = 0; i < c->n_out; i++) {
         const double *a = c->line + (size_t)c->start[i] * LINES, *w = c->weight[i];
         for (int k = 0; k < lines; k++)
-            out[i * step_out + k * apart_out] =
-                (float)(w[0] * a[k] + w[1] * a[k + LINES] + w[2] * a[k + 2 * LINES] + w[3] * a[k + 3 * LINES]);
+            out[i * step_out + k * apart_out] = (float)(w[0] * a[k] + w[1] * a[k + LINES] +
+                                                        w[2] * a[k + 2 * LINES] + w[3] * a[k + 3 * LINES]);
     }
 }
 
@@ -184,8 +187,10 @@ static void clip(struct channel *c, const float range[2])
     }
 }
 
-/* Plane z of `in` along x, then y, to the contiguous plane `out`; axes of equal size are left alone: the spline passes through its samples. */
-static void cubic_plane(float *out, float *rows, const struct channel *in, int z, const struct cubic_axis *ay, const struct cubic_axis *ax)
+/* Plane z of `in` along x, then y, to the contiguous plane `out`; axes of equal size are left alone: the
+ * spline passes through its samples. */
+static void cubic_plane(float *out, float *rows, const struct channel *in, int z, const struct cubic_axis *ay,
+                        const struct cubic_axis *ax)
 {
     const float *from = in->v + (size_t)z * plane_voxels(in) * in->step;
     size_t step = in->step, h = (size_t)ay->n_in, w = (size_t)ax->n_in, w_out = (size_t)ax->n_out;
@@ -193,17 +198,20 @@ static void cubic_plane(float *out, float *rows, const struct channel *in, int z
     if (along_x) {
         float *to = along_y ? rows : out;
         for (size_t y = 0; y < h; y += LINES)
-            cubic_lines(ax, to + y * w_out, from + y * w * step, h - y < LINES ? (int)(h - y) : LINES, step, w * step, 1, w_out);
+            cubic_lines(ax, to + y * w_out, from + y * w * step, h - y < LINES ? (int)(h - y) : LINES, step,
+                        w * step, 1, w_out);
         from = to;
         step = 1;
     }
     for (size_t x = 0; along_y && x < w_out; x += LINES)
-        cubic_lines(ay, out + x, from + x * step, w_out - x < LINES ? (int)(w_out - x) : LINES, w_out * step, step, w_out, 1);
+        cubic_lines(ay, out + x, from + x * step, w_out - x < LINES ? (int)(w_out - x) : LINES, w_out * step,
+                    step, w_out, 1);
     for (size_t i = 0; !along_x && !along_y && i < h * w; i++) out[i] = from[i * step];
 }
 
 /* Planes first, then along z between them; only the planes' result is held beside input and output. */
-static int cubic_channel(struct channel *out, const struct channel *in, float **release, const struct cubic_axis *axis)
+static int cubic_channel(struct channel *out, const struct channel *in, float **release,
+                         const struct cubic_axis *axis)
 {
     size_t plane = plane_voxels(out);
     int along_z = in->size[0] != out->size[0];
@@ -220,7 +228,8 @@ static int cubic_channel(struct channel *out, const struct channel *in, float **
         *release = NULL;
     }
     for (size_t k = 0; !status && along_z && k < plane; k += LINES)
-        cubic_lines(&axis[0], out->v + k * out->step, planes + k, plane - k < LINES ? (int)(plane - k) : LINES, plane, 1, plane * out->step, out->step);
+        cubic_lines(&axis[0], out->v + k * out->step, planes + k,
+                    plane - k < LINES ? (int)(plane - k) : LINES, plane, 1, plane * out->step, out->step);
     free(planes);
     free(rows);
     return status;
@@ -240,14 +249,15 @@ static int resample_cubic(struct channel *out, const struct channel *in, float *
     return status;
 }
 
-/* ---- nearest and linear ------------------------------------------------------------------------------------------------ */
+/* ---- nearest and linear -------------------------------------------------------------------------------- */
 
 struct linear_map {
     struct resample_point *axis[3];
 };
 
 /* -1 without memory; to be destroyed in either case. */
-static int linear_map_create(struct linear_map *m, const int size_out[3], const int size_in[3], int order, int separate)
+static int linear_map_create(struct linear_map *m, const int size_out[3], const int size_in[3], int order,
+                             int separate)
 {
     int status = 0;
     for (int a = 0; a < 3; a++) {
@@ -264,8 +274,8 @@ static void linear_map_destroy(struct linear_map *m)
 }
 
 /* The eight neighbours of an output voxel, in SciPy's order, and their weights. */
-static void linear_corners(size_t at[8], double weight[8], const struct linear_map *m, const int size_in[3], int z, int y,
-                           int x)
+static void linear_corners(size_t at[8], double weight[8], const struct linear_map *m, const int size_in[3],
+                           int z, int y, int x)
 {
     const struct resample_point *pz = &m->axis[0][z], *py = &m->axis[1][y], *px = &m->axis[2][x];
     for (int k = 0; k < 8; k++) {
@@ -314,11 +324,13 @@ static struct plane plane_of(const struct channel *v, int axis, int i)
     return (struct plane){stride[axis] * (size_t)i, stride[r], stride[c]};
 }
 
-/* Planes across `axis` one by one: each is clipped to its own range, and only those that the nearest rule picks are made. */
+/* Planes across `axis` one by one: each is clipped to its own range, and only those that the nearest rule
+ * picks are made. */
 static int resample_planes(struct channel *out, const struct channel *in, int order, int axis)
 {
     int r = axis == 0 ? 1 : 0, c = axis == 2 ? 1 : 2, made = -1;
-    struct channel from = {NULL, 1, {1, in->size[r], in->size[c]}}, to = {NULL, 1, {1, out->size[r], out->size[c]}};
+    struct channel from = {NULL, 1, {1, in->size[r], in->size[c]}},
+                   to = {NULL, 1, {1, out->size[r], out->size[c]}};
     from.v = allocate(plane_voxels(&from), sizeof *from.v);
     to.v = allocate(plane_voxels(&to), sizeof *to.v);
     int status = from.v && to.v ? 0 : -1;
@@ -341,14 +353,18 @@ static int resample_planes(struct channel *out, const struct channel *in, int or
     return status;
 }
 
-static int resample_channel(struct channel *out, const struct channel *in, int order, int separate, float **release)
+static int resample_channel(struct channel *out, const struct channel *in, int order, int separate,
+                            float **release)
 {
     ENSURE(order == 0 || order == 1 || order == 3, "spline order %d", order);
-    for (int a = 0; a < 3; a++) ENSURE(in->size[a] > 0 && out->size[a] > 0, "axis %d: %d to %d voxels", a, in->size[a], out->size[a]);
-    return separate >= 0 ? resample_planes(out, in, order, separate) : resample_whole(out, in, order, release);
+    for (int a = 0; a < 3; a++)
+        ENSURE(in->size[a] > 0 && out->size[a] > 0, "axis %d: %d to %d voxels", a, in->size[a], out->size[a]);
+    return separate >= 0 ? resample_planes(out, in, order, separate)
+                         : resample_whole(out, in, order, release);
 }
 
-int resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order, int separate)
+int resample_image(float *out, const int size_out[3], const float *in, const int size_in[3], int order,
+                   int separate)
 {
     struct channel to = {out, 1, {size_out[0], size_out[1], size_out[2]}};
     const struct channel from = {(float *)in, 1, {size_in[0], size_in[1], size_in[2]}};
@@ -374,14 +390,15 @@ float *resample_channels(float **in, const int size_out[3], const int size_in[3]
     return out;
 }
 
-/* ---- labels -------------------------------------------------------------------------------------------------------------- */
+/* ---- labels -------------------------------------------------------------------------------------------- */
 
 static int label_rank(uint8_t label)
 {
     return label == LABEL_OUTSIDE ? -1 : label;
 }
 
-/* The label with the largest sum of weights among eight neighbours; `nearest` decides ties that it is part of. */
+/* The label with the largest sum of weights among eight neighbours; `nearest` decides ties that it is part
+ * of. */
 static uint8_t label_vote(const uint8_t label[8], const double weight[8], uint8_t nearest)
 {
     uint8_t seen[8], best = label[0];
@@ -406,7 +423,8 @@ static uint8_t label_vote(const uint8_t label[8], const double weight[8], uint8_
     return best;
 }
 
-int resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int order, int separate)
+int resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3], int order,
+                   int separate)
 {
     ENSURE(order == 0 || order == 1, "order %d for labels", order);
     struct linear_map m, n;
@@ -415,7 +433,9 @@ int resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const
     for (int z = 0; !status && z < size_out[0]; z++)
         for (int y = 0; y < size_out[1]; y++)
             for (int x = 0; x < size_out[2]; x++) {
-                size_t at[8], middle = ((size_t)n.axis[0][z].at[0] * size_in[1] + n.axis[1][y].at[0]) * size_in[2] + n.axis[2][x].at[0];
+                size_t at[8],
+                    middle = ((size_t)n.axis[0][z].at[0] * size_in[1] + n.axis[1][y].at[0]) * size_in[2] +
+                             n.axis[2][x].at[0];
                 double weight[8];
                 uint8_t label[8];
                 int same = 1;

@@ -32,13 +32,14 @@ static int begin(struct restore *r, int separate, int probabilities, struct erro
         free(r->probability);
         return error_set(e, "no memory for the segmentation of %zu voxels", n);
     }
-    for (size_t i = 0; probabilities && i < n * (size_t)r->classes; i++) r->probability[i] = output_outside(r->p, (int)(i / n));
+    for (size_t i = 0; probabilities && i < n * (size_t)r->classes; i++)
+        r->probability[i] = output_outside(r->p, (int)(i / n));
     for (int a = 0; a < 3; a++) resample_linear_axis(r->axis[a], r->to[a], r->from[a], a == separate ? 0 : 1);
     return 0;
 }
 
-int restore_begin(struct restore *r, int classes, const struct sample *s, const struct plan *p, int probabilities, struct pool *pool,
-                  struct error *e)
+int restore_begin(struct restore *r, int classes, const struct sample *s, const struct plan *p,
+                  int probabilities, struct pool *pool, struct error *e)
 {
     const size_t full[3] = {(size_t)s->full_size[1] * s->full_size[2], (size_t)s->full_size[2], 1};
     double spacing[3], target[3];
@@ -55,8 +56,8 @@ int restore_begin(struct restore *r, int classes, const struct sample *s, const 
     return begin(r, resample_separate_axis(target, spacing), probabilities, e);
 }
 
-int restore_begin_next(struct restore *r, int classes, const struct sample *s, const struct plan *p, const struct plan *next, struct pool *pool,
-                       struct error *e)
+int restore_begin_next(struct restore *r, int classes, const struct sample *s, const struct plan *p,
+                       const struct plan *next, struct pool *pool, struct error *e)
 {
     double spacing[3], target[3];
     *r = (struct restore){.p = p, .classes = classes, .pool = pool};
@@ -70,7 +71,8 @@ int restore_begin_next(struct restore *r, int classes, const struct sample *s, c
     r->stride[1] = (size_t)r->to[2];
     r->stride[2] = 1;
     preprocess_target(target, p, spacing);
-    return begin(r, resample_separate_axis(target, target), 0, e); /* nnU-Net names this stage's spacing for both */
+    return begin(r, resample_separate_axis(target, target), 0,
+                 e); /* nnU-Net names this stage's spacing for both */
 }
 
 void restore_end(struct restore *r)
@@ -85,10 +87,11 @@ size_t restore_bytes(int classes, const struct sample *s, int probabilities)
     return n + (probabilities ? n * (size_t)classes * sizeof(float) : 0) + 2 * plane * sizeof(float);
 }
 
-/* ---- a voxel ------------------------------------------------------------------------------------------------------- */
+/* ---- a voxel ------------------------------------------------------------------------------------------- */
 
 /* Logits of voxel (y, x) between the planes lower and upper of the network's grid. */
-static void interpolate(float *value, const struct restore *r, const float *const plane[2], const struct resample_point *pz, int y, int x)
+static void interpolate(float *value, const struct restore *r, const float *const plane[2],
+                        const struct resample_point *pz, int y, int x)
 {
     const struct resample_point *py = &r->axis[1][y], *px = &r->axis[2][x];
     const float *corner[8];
@@ -105,7 +108,7 @@ static void interpolate(float *value, const struct restore *r, const float *cons
     }
 }
 
-/* ---- planes ---------------------------------------------------------------------------------------------------------- */
+/* ---- planes -------------------------------------------------------------------------------------------- */
 
 struct row_jobs {
     struct restore *r;
@@ -134,7 +137,8 @@ static void row_job(void *arg, int y, int thread)
 /* Makes plane r->next between the last two planes; z is the last. */
 static void make_plane(struct restore *r, int z)
 {
-    struct row_jobs j = {.r = r, .pz = &r->axis[0][r->next], .begin = r->begin + r->stride[0] * (size_t)r->next};
+    struct row_jobs j = {
+        .r = r, .pz = &r->axis[0][r->next], .begin = r->begin + r->stride[0] * (size_t)r->next};
     for (int i = 0; i < 2; i++) j.plane[i] = r->plane[j.pz->at[i] == z];
     pool_run(r->pool, r->to[1], row_job, &j);
 }
@@ -149,8 +153,8 @@ void restore_plane(void *arg, int z, const float *logits)
     for (; r->next < r->to[0] && r->axis[0][r->next].at[1] <= z; r->next++) make_plane(r, z);
 }
 
-int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes, const struct sample *s,
-                       const struct plan *p, struct error *e)
+int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes,
+                       const struct sample *s, const struct plan *p, struct error *e)
 {
     struct restore r;
     *label = NULL;

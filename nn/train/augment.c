@@ -1,7 +1,8 @@
-/* An example is made in planes of scratch memory, one per channel: cut or deformed out of the case, changed in intensity, and
- * laid channels-last into the batch with its mirrored axes reversed.
+/* An example is made in planes of scratch memory, one per channel: cut or deformed out of the case, changed
+ * in intensity, and laid channels-last into the batch with its mirrored axes reversed.
  *
- * All arithmetic is plain float products and sums in a fixed order (statistics in double), so the bits are the same everywhere. */
+ * All arithmetic is plain float products and sums in a fixed order (statistics in double), so the bits are
+ * the same everywhere. */
 #include "nn/train/augment.h"
 
 #include <math.h>
@@ -15,8 +16,9 @@
 #include "tensor/base/vmath.h"
 
 /* nnU-Net's table: probability of each change, the range of its strength. */
-static const float p_rotation = 0.2f, p_scaling = 0.2f, p_noise = 0.1f, p_blur = 0.2f, p_brightness = 0.15f, p_contrast = 0.15f,
-                   p_low_resolution = 0.25f, p_gamma_inverted = 0.1f, p_gamma = 0.3f, p_mirror = 0.5f, p_channel = 0.5f;
+static const float p_rotation = 0.2f, p_scaling = 0.2f, p_noise = 0.1f, p_blur = 0.2f, p_brightness = 0.15f,
+                   p_contrast = 0.15f, p_low_resolution = 0.25f, p_gamma_inverted = 0.1f, p_gamma = 0.3f,
+                   p_mirror = 0.5f, p_channel = 0.5f;
 
 struct augment_options augment_options_default(const int patch[3])
 {
@@ -37,7 +39,7 @@ static float draw_factor(struct rng *rng, float lo, float hi)
     return chance(rng, 0.5f) ? rng_range(rng, lo, 1) : rng_range(rng, 1, hi);
 }
 
-/* ---- cutting and deforming ----------------------------------------------------------------------------------------- */
+/* ---- cutting and deforming ----------------------------------------------------------------------------- */
 
 struct patch {
     int size[3], channels;
@@ -100,8 +102,8 @@ static void rotate(struct deformation *d, int a, int b, float turns)
     }
 }
 
-/* Rz Ry Rx S of batchgeneratorsv2's create_affine_matrix_3d, angles in turns; in dummy 2D the plane of axes 1 and 2 only, by the last
- * angle. A scale above 1 makes objects smaller. */
+/* Rz Ry Rx S of batchgeneratorsv2's create_affine_matrix_3d, angles in turns; in dummy 2D the plane of axes 1
+ * and 2 only, by the last angle. A scale above 1 makes objects smaller. */
 static void make_deformation(struct deformation *d, const float angle[3], float scale, int dummy_2d)
 {
     *d = (struct deformation){{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
@@ -117,7 +119,8 @@ static void make_deformation(struct deformation *d, const float angle[3], float 
 }
 
 /* Returns 0 where neither rotation nor scaling is drawn. */
-static int draw_deformation(struct deformation *d, const struct patch *p, const struct augment_options *o, struct rng *rng)
+static int draw_deformation(struct deformation *d, const struct patch *p, const struct augment_options *o,
+                            struct rng *rng)
 {
     int rotates = chance(rng, p_rotation * o->strength), scales = chance(rng, p_scaling * o->strength);
     float limit = rotation_limit(p, o->dummy_2d), angle[3] = {0}, scale = 1;
@@ -149,7 +152,8 @@ static int find_corners(struct corners *c, const float point[3], const int size[
     const float weight[8] = {w00 * low[2], w00 * high[2], w01 * low[2], w01 * high[2],
                              w10 * low[2], w10 * high[2], w11 * low[2], w11 * high[2]};
     memcpy(c->weight, weight, sizeof weight);
-    ptrdiff_t row = size[2], slice = (ptrdiff_t)size[1] * size[2], at = first[0] * slice + first[1] * row + first[2];
+    ptrdiff_t row = size[2], slice = (ptrdiff_t)size[1] * size[2],
+              at = first[0] * slice + first[1] * row + first[2];
     for (int k = 0; k < 8; k++) {
         c->at[k] = at + (k >> 2) * slice + (k >> 1 & 1) * row + (k & 1);
         if (inside) continue;
@@ -167,8 +171,8 @@ static float interpolate(const float *image, int channels, const struct corners 
     return sum;
 }
 
-/* The label of the largest interpolated indicator, where outside of the case is a label of its own (nnU-Net's -1). Ties go to the
- * nearest voxel's label if it is among them, else to the smallest. */
+/* The label of the largest interpolated indicator, where outside of the case is a label of its own (nnU-Net's
+ * -1). Ties go to the nearest voxel's label if it is among them, else to the smallest. */
 static uint8_t vote(const uint8_t *label, const struct corners *c)
 {
     int value[8], same = 1;
@@ -199,8 +203,8 @@ static uint8_t vote(const uint8_t *label, const struct corners *c)
     return value[best] < 0 ? LABEL_OUTSIDE : (uint8_t)value[best];
 }
 
-/* Unlike nnU-Net, which first cuts a larger patch and takes what the deformation draws from beyond it for 0, this reads the
- * whole case. */
+/* Unlike nnU-Net, which first cuts a larger patch and takes what the deformation draws from beyond it for 0,
+ * this reads the whole case. */
 static void deform(const struct patch *p, const struct sample *s, const struct deformation *d)
 {
     float centre[3];
@@ -208,23 +212,26 @@ static void deform(const struct patch *p, const struct sample *s, const struct d
     size_t i = 0;
     for (int z = 0; z < p->size[0]; z++)
         for (int y = 0; y < p->size[1]; y++) {
-            const float from_z = (float)z - 0.5f * (float)(p->size[0] - 1), from_y = (float)y - 0.5f * (float)(p->size[1] - 1);
+            const float from_z = (float)z - 0.5f * (float)(p->size[0] - 1),
+                        from_y = (float)y - 0.5f * (float)(p->size[1] - 1);
             float row[3];
             for (int a = 0; a < 3; a++) row[a] = d->m[a][0] * from_z + d->m[a][1] * from_y + centre[a];
             for (int x = 0; x < p->size[2]; x++, i++) {
                 const float from_x = (float)x - 0.5f * (float)(p->size[2] - 1);
-                const float point[3] = {row[0] + d->m[0][2] * from_x, row[1] + d->m[1][2] * from_x, row[2] + d->m[2][2] * from_x};
+                const float point[3] = {row[0] + d->m[0][2] * from_x, row[1] + d->m[1][2] * from_x,
+                                        row[2] + d->m[2][2] * from_x};
                 struct corners corners;
                 int reached = find_corners(&corners, point, s->size);
                 for (int c = 0; c < p->channels; c++)
-                    p->plane[(size_t)c * p->voxels + i] = reached ? interpolate(s->image + c, p->channels, &corners) : 0;
+                    p->plane[(size_t)c * p->voxels + i] =
+                        reached ? interpolate(s->image + c, p->channels, &corners) : 0;
                 if (p->label) p->label[i] = reached ? vote(s->label, &corners) : LABEL_OUTSIDE;
                 if (p->previous) p->previous[i] = reached ? vote(s->previous, &corners) : LABEL_OUTSIDE;
             }
         }
 }
 
-/* ---- intensities of one channel: v[n], size its three sides ------------------------------------------------------ */
+/* ---- intensities of one channel: v[n], size its three sides -------------------------------------------- */
 
 /* Box-Muller, both of its normals. */
 static void add_noise(float *v, size_t n, float sigma, struct rng *rng)
@@ -274,7 +281,8 @@ static void blur_axis(float *out, const float *in, size_t lines, int n, size_t s
             const float *centre = in + i * stride;
             for (size_t j = 0; j < stride; j++) o[j] = kernel[0] * centre[j];
             for (int k = 1; k <= half; k++) {
-                const float *a = in + (size_t)reflect(i - k, n) * stride, *b = in + (size_t)reflect(i + k, n) * stride;
+                const float *a = in + (size_t)reflect(i - k, n) * stride,
+                            *b = in + (size_t)reflect(i + k, n) * stride;
                 for (size_t j = 0; j < stride; j++) o[j] += kernel[k] * (a[j] + b[j]);
             }
         }
@@ -323,7 +331,8 @@ static void change_contrast(float *v, size_t n, float factor)
     }
 }
 
-/* v = ((v - min) / range)^gamma * range + min, then brought back to the old mean and deviation. `sign` -1: of the inverted image. */
+/* v = ((v - min) / range)^gamma * range + min, then brought back to the old mean and deviation. `sign` -1: of
+ * the inverted image. */
 static void change_gamma(float *v, size_t n, float gamma, float sign)
 {
     for (size_t i = 0; i < n; i++) v[i] *= sign;
@@ -337,8 +346,8 @@ static void change_gamma(float *v, size_t n, float gamma, float sign)
     for (size_t i = 0; i < n; i++) v[i] = sign * ((v[i] - (float)mean_now) * scale + (float)mean);
 }
 
-/* Where output voxel i of n lies on a grid of m voxels (torch's interpolate, align_corners False): the lower neighbour and
- * the weight of the upper one. */
+/* Where output voxel i of n lies on a grid of m voxels (torch's interpolate, align_corners False): the lower
+ * neighbour and the weight of the upper one. */
 static int linear_source(float *weight, int i, int n, int m)
 {
     float at = ((float)i + 0.5f) * ((float)m / (float)n) - 0.5f;
@@ -354,21 +363,27 @@ static int nearest_source(int i, int n_out, int n_in)
     return at < n_in ? at : n_in - 1;
 }
 
-/* Nearest voxels of a coarser grid, then linear interpolation back. spare holds the coarse grid and one row of it. */
+/* Nearest voxels of a coarser grid, then linear interpolation back. spare holds the coarse grid and one row
+ * of it. */
 static void lower_resolution(float *v, float *spare, const int size[3], const int coarse[3])
 {
     float *low = spare, *row = spare + (size_t)coarse[0] * coarse[1] * coarse[2], *o = low;
     for (int z = 0; z < coarse[0]; z++)
         for (int y = 0; y < coarse[1]; y++) {
-            const float *in = v + ((size_t)nearest_source(z, coarse[0], size[0]) * size[1] + nearest_source(y, coarse[1], size[1])) * size[2];
+            const float *in = v + ((size_t)nearest_source(z, coarse[0], size[0]) * size[1] +
+                                   nearest_source(y, coarse[1], size[1])) *
+                                      size[2];
             for (int x = 0; x < coarse[2]; x++) *o++ = in[nearest_source(x, coarse[2], size[2])];
         }
     for (int z = 0; z < size[0]; z++)
         for (int y = 0; y < size[1]; y++) {
             float fz, fy, fx;
-            int at_z = linear_source(&fz, z, size[0], coarse[0]), at_y = linear_source(&fy, y, size[1], coarse[1]);
-            size_t next_y = fy > 0 ? (size_t)coarse[2] : 0, next_z = fz > 0 ? (size_t)coarse[1] * coarse[2] : 0;
-            const float *a = low + ((size_t)at_z * coarse[1] + at_y) * coarse[2], *b = a + next_y, *c = a + next_z, *d = c + next_y;
+            int at_z = linear_source(&fz, z, size[0], coarse[0]),
+                at_y = linear_source(&fy, y, size[1], coarse[1]);
+            size_t next_y = fy > 0 ? (size_t)coarse[2] : 0,
+                   next_z = fz > 0 ? (size_t)coarse[1] * coarse[2] : 0;
+            const float *a = low + ((size_t)at_z * coarse[1] + at_y) * coarse[2], *b = a + next_y,
+                        *c = a + next_z, *d = c + next_y;
             for (int x = 0; x < coarse[2]; x++) {
                 const float ab = a[x] + fy * (b[x] - a[x]), cd = c[x] + fy * (d[x] - c[x]);
                 row[x] = ab + fz * (cd - ab);
@@ -432,7 +447,7 @@ static void change_intensities(const struct patch *p, const struct augment_optio
     if (chance(rng, p_gamma * strength)) gamma_channels(p, 1, rng);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+/* ---- the whole ----------------------------------------------------------------------------------------- */
 
 /* nnU-Net's MaskImageTransform: where the z-score was of the nonzero region only, zero stays zero. */
 static void mask_outside(const struct patch *p, const struct augment_options *o)
@@ -448,8 +463,10 @@ static void place(float *image, uint8_t *label, const struct patch *p, const int
     ptrdiff_t step = flip[2] ? -1 : 1, channels = p->channels + p->previous_labels;
     for (int z = 0; z < p->size[0]; z++)
         for (int y = 0; y < p->size[1]; y++) {
-            size_t from_z = (size_t)(flip[0] ? p->size[0] - 1 - z : z), from_y = (size_t)(flip[1] ? p->size[1] - 1 - y : y);
-            size_t from = (from_z * p->size[1] + from_y) * p->size[2] + (flip[2] ? (size_t)p->size[2] - 1 : 0);
+            size_t from_z = (size_t)(flip[0] ? p->size[0] - 1 - z : z),
+                   from_y = (size_t)(flip[1] ? p->size[1] - 1 - y : y);
+            size_t from =
+                (from_z * p->size[1] + from_y) * p->size[2] + (flip[2] ? (size_t)p->size[2] - 1 : 0);
             size_t to = ((size_t)z * p->size[1] + y) * p->size[2];
             for (int c = 0; c < p->channels; c++) {
                 const float *in = p->plane + (size_t)c * p->voxels + from;
@@ -458,7 +475,8 @@ static void place(float *image, uint8_t *label, const struct patch *p, const int
             }
             for (int k = 1; k <= p->previous_labels; k++) {
                 float *out = image + (ptrdiff_t)to * channels + p->channels + k - 1;
-                for (ptrdiff_t x = 0; x < p->size[2]; x++) out[x * channels] = p->previous[(ptrdiff_t)from + x * step] == k;
+                for (ptrdiff_t x = 0; x < p->size[2]; x++)
+                    out[x * channels] = p->previous[(ptrdiff_t)from + x * step] == k;
             }
             for (ptrdiff_t x = 0; label && x < p->size[2]; x++) {
                 uint8_t l = p->label[(ptrdiff_t)from + x * step];
@@ -473,8 +491,8 @@ size_t augment_scratch(const int patch[3], int channels)
     return voxels * ((size_t)channels + 1) + (size_t)patch[2] + 3 * (voxels / sizeof(float) + 1);
 }
 
-void augment_patch(float *image, uint8_t *label, const struct sample *s, const int centre[3], const int patch[3],
-                   const struct augment_options *o, struct rng *rng, float *scratch)
+void augment_patch(float *image, uint8_t *label, const struct sample *s, const int centre[3],
+                   const int patch[3], const struct augment_options *o, struct rng *rng, float *scratch)
 {
     struct patch p = {.size = {patch[0], patch[1], patch[2]}, .channels = s->channels,
                       .voxels = (size_t)patch[0] * patch[1] * patch[2], .plane = scratch};
@@ -486,7 +504,8 @@ void augment_patch(float *image, uint8_t *label, const struct sample *s, const i
     if (s->previous_labels) p.previous = (uint8_t *)(p.spare + p.voxels + patch[2] + map);
     if (label) p.label = (uint8_t *)(p.spare + p.voxels + patch[2] + 2 * map);
     p.previous_labels = s->previous_labels;
-    ENSURE(!p.previous_labels || s->previous, "augment_patch: a case without the labels of its previous stage");
+    ENSURE(!p.previous_labels || s->previous,
+           "augment_patch: a case without the labels of its previous stage");
     int flip[3] = {0};
     struct deformation d;
     if (o && o->spatial && draw_deformation(&d, &p, o, rng)) deform(&p, s, &d);
@@ -495,7 +514,8 @@ void augment_patch(float *image, uint8_t *label, const struct sample *s, const i
     if (o && label) mask_outside(&p, o);
     for (size_t i = 0; p.previous && i < p.voxels; i++)
         if (p.previous[i] == LABEL_OUTSIDE) p.previous[i] = 0;
-    if (o && p.previous) previous_augment(p.previous, p.size, p.previous_labels + 1, o->strength, rng, p.spare);
+    if (o && p.previous)
+        previous_augment(p.previous, p.size, p.previous_labels + 1, o->strength, rng, p.spare);
     for (int a = 0; o && a < 3; a++) flip[a] = o->mirror[a] && chance(rng, p_mirror * o->strength);
     place(image, label, &p, flip);
 }

@@ -1,4 +1,5 @@
-/* checkpoint.c - models and optimisers to safetensors and back. Everything is checked before anything is changed. */
+/* checkpoint.c - models and optimisers to safetensors and back. Everything is checked before anything is
+ * changed. */
 #include "nn/train/checkpoint.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@ static void state_name(char out[STATE_NAME], int optimizer, const char *moment, 
         snprintf(out, STATE_NAME, "optimizer.%d.%s.%s", optimizer, moment, param);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static void add_view(struct safetensors *s, const char *name, const struct param *p, const float *block)
 {
@@ -84,8 +85,9 @@ int checkpoint_write(const char *path, const struct model *m, const struct optim
     return checkpoint_write_average(path, m, o, optimizers, NULL, state, e);
 }
 
-int checkpoint_write_average(const char *path, const struct model *m, const struct optimizer *o, int optimizers,
-                             const struct weight_average *average, const struct json *state, struct error *e)
+int checkpoint_write_average(const char *path, const struct model *m, const struct optimizer *o,
+                             int optimizers, const struct weight_average *average, const struct json *state,
+                             struct error *e)
 {
     struct safetensors s = {0};
     ENSURE(m->finished, "checkpoint of an unfinished model");
@@ -106,7 +108,7 @@ int checkpoint_write_average(const char *path, const struct model *m, const stru
     return r;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 static void format_shape(char *out, size_t size, int ndim, const int64_t *dim)
 {
@@ -116,7 +118,8 @@ static void format_shape(char *out, size_t size, int ndim, const int64_t *dim)
         used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? "x" : "", (long long)dim[i]);
 }
 
-/* The same dims, or those of a 2D network's kernel where ours is 1 deep: [k][c][kh][kw] for [k][c][1][kh][kw]. */
+/* The same dims, or those of a 2D network's kernel where ours is 1 deep: [k][c][kh][kw] for
+ * [k][c][1][kh][kw]. */
 static int same_shape(const struct param *p, const struct safetensor *t)
 {
     int flat = p->ndim == 5 && t->ndim == 4 && p->dim[2] == 1;
@@ -143,11 +146,14 @@ static int check_view(const char *path, const struct safetensors *s, const char 
         return error_set(e, "%s: tensor %s is %s, the network needs %s", path, name, has, needs);
     }
     int known = 0;
-    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++) known |= strcmp(t->dtype, readable[i]) == 0;
-    if (!known) return error_set(e, "%s: tensor %s has dtype %s, not a floating-point type", path, name, t->dtype);
+    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++)
+        known |= strcmp(t->dtype, readable[i]) == 0;
+    if (!known)
+        return error_set(e, "%s: tensor %s has dtype %s, not a floating-point type", path, name, t->dtype);
     for (size_t i = 0; i < p->count; i++)
         if (!isfinite(safetensors_value(t, i)))
-            return error_set(e, "%s: tensor %s has %g as value %zu: its training diverged", path, name, (double)safetensors_value(t, i), i);
+            return error_set(e, "%s: tensor %s has %g as value %zu: its training diverged", path, name,
+                             (double)safetensors_value(t, i), i);
     return 0;
 }
 
@@ -162,7 +168,8 @@ static void copy_view(const struct safetensors *s, const char *name, const struc
     for (size_t i = 0; i < p->count; i++) to[i] = safetensors_value(t, i);
 }
 
-/* What PyTorch and nnU-Net write beside the parameters: batch norm's counter, and the same tensors under a second name. */
+/* What PyTorch and nnU-Net write beside the parameters: batch norm's counter, and the same tensors under a
+ * second name. */
 static int ignorable(const char *name)
 {
     static const char counter[] = ".num_batches_tracked";
@@ -172,7 +179,8 @@ static int ignorable(const char *name)
     return strncmp(name, "decoder.encoder.", 16) == 0 || strstr(name, ".all_modules.") != NULL;
 }
 
-static int check_weights(const char *path, const struct safetensors *s, const struct model *m, struct error *e)
+static int check_weights(const char *path, const struct safetensors *s, const struct model *m,
+                         struct error *e)
 {
     for (int i = 0; i < m->params; i++)
         if (check_view(path, s, m->param[i].name, &m->param[i], e)) return -1;
@@ -182,15 +190,18 @@ static int check_weights(const char *path, const struct safetensors *s, const st
     return 0;
 }
 
-static int check_optimizer(const char *path, const struct safetensors *s, const struct model *m, const struct optimizer *o,
-                           int index, const struct json *list, struct error *e)
+static int check_optimizer(const char *path, const struct safetensors *s, const struct model *m,
+                           const struct optimizer *o, int index, const struct json *list, struct error *e)
 {
     const struct json *j = json_at(list, index);
     const char *kind = json_text(j, "kind", "");
-    if (j == NULL) return error_set(e, "%s: no state of optimizer %d (there are %d)", path, index, list ? list->count : 0);
+    if (j == NULL)
+        return error_set(e, "%s: no state of optimizer %d (there are %d)", path, index,
+                         list ? list->count : 0);
     if (strcmp(kind, o->method->name) != 0)
         return error_set(e, "%s: optimizer %d is \"%.80s\", not %s", path, index, kind, o->method->name);
-    if (json_integer(j, "steps", -1) < 0) return error_set(e, "%s: optimizer %d: steps is missing or negative", path, index);
+    if (json_integer(j, "steps", -1) < 0)
+        return error_set(e, "%s: optimizer %d: steps is missing or negative", path, index);
     for (int k = 0; k < o->method->moments; k++)
         for (int i = 0; i < m->params; i++) {
             char name[STATE_NAME];
@@ -215,8 +226,8 @@ static void copy_optimizer(const struct safetensors *s, const struct model *m, s
 }
 
 /* The JSON under a metadata key; an empty object of the wanted type where the key is absent. */
-static struct json *meta_json(const char *path, const struct safetensors *s, const char *key, enum json_type type,
-                              struct error *e)
+static struct json *meta_json(const char *path, const struct safetensors *s, const char *key,
+                              enum json_type type, struct error *e)
 {
     const char *text = safetensors_meta(s, key);
     if (text == NULL) return type == JSON_OBJECT ? json_object() : json_array();
@@ -241,12 +252,14 @@ int checkpoint_load(const struct safetensors *s, const char *path, struct model 
     return 0;
 }
 
-static int check_average(const char *path, const struct safetensors *s, const struct model *m, const struct weight_average *a,
-                         const struct json *j, struct error *e)
+static int check_average(const char *path, const struct safetensors *s, const struct model *m,
+                         const struct weight_average *a, const struct json *j, struct error *e)
 {
     double decay = json_number(j, "decay", 0);
-    if (decay != a->decay) return error_set(e, "%s: its average of weights has decay %g, not %g", path, decay, a->decay);
-    if (json_integer(j, "steps", -1) < 0) return error_set(e, "%s: average: steps is missing or negative", path);
+    if (decay != a->decay)
+        return error_set(e, "%s: its average of weights has decay %g, not %g", path, decay, a->decay);
+    if (json_integer(j, "steps", -1) < 0)
+        return error_set(e, "%s: average: steps is missing or negative", path);
     for (int i = 0; i < m->params; i++) {
         char name[STATE_NAME];
         average_name(name, m->param[i].name);
@@ -255,7 +268,8 @@ static int check_average(const char *path, const struct safetensors *s, const st
     return 0;
 }
 
-static void copy_average(const struct safetensors *s, const struct model *m, struct weight_average *a, const struct json *j)
+static void copy_average(const struct safetensors *s, const struct model *m, struct weight_average *a,
+                         const struct json *j)
 {
     a->steps = json_integer(j, "steps", 0);
     for (int i = 0; i < m->params; i++) {
@@ -265,8 +279,9 @@ static void copy_average(const struct safetensors *s, const struct model *m, str
     }
 }
 
-static int load(const char *path, const struct safetensors *s, struct model *m, struct optimizer *o, int optimizers,
-                const struct json *list, struct weight_average *a, const struct json *average, struct error *e)
+static int load(const char *path, const struct safetensors *s, struct model *m, struct optimizer *o,
+                int optimizers, const struct json *list, struct weight_average *a, const struct json *average,
+                struct error *e)
 {
     if (check_weights(path, s, m, e) || (a && check_average(path, s, m, a, average, e))) return -1;
     for (int i = 0; i < optimizers; i++) {
@@ -279,8 +294,8 @@ static int load(const char *path, const struct safetensors *s, struct model *m, 
     return 0;
 }
 
-int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers, struct json **state,
-                    struct error *e)
+int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers,
+                    struct json **state, struct error *e)
 {
     return checkpoint_read_average(path, m, o, optimizers, NULL, state, e);
 }

@@ -7,9 +7,10 @@
 
 #include "tensor/base/check.h"
 
-/* ---- one case ---------------------------------------------------------------------------------------------------- */
+/* ---- one case ------------------------------------------------------------------------------------------ */
 
-/* Bounding box of the mask's foreground with its margin; the whole image where the mask is absent or empty. */
+/* Bounding box of the mask's foreground with its margin; the whole image where the mask is absent or empty.
+ */
 static void mask_box(int begin[3], int end[3], const struct sample *s)
 {
     for (int a = 0; a < 3; a++) begin[a] = s->size[a], end[a] = 0;
@@ -37,7 +38,8 @@ static void take_channel(float *out, const struct sample *s, const int begin[3],
 {
     for (int z = begin[0]; z < end[0]; z++)
         for (int y = begin[1]; y < end[1]; y++) {
-            const float *row = s->image + (((size_t)z * s->size[1] + y) * s->size[2] + begin[2]) * s->channels + c;
+            const float *row =
+                s->image + (((size_t)z * s->size[1] + y) * s->size[2] + begin[2]) * s->channels + c;
             for (int x = begin[2]; x < end[2]; x++, row += s->channels) *out++ = *row;
         }
 }
@@ -60,7 +62,9 @@ int classify_prepare(struct sample *s, const int crop[3], int zscore, struct err
     size_t from = (size_t)size[0] * size[1] * size[2], n = (size_t)crop[0] * crop[1] * crop[2];
     float *box = malloc(from * sizeof(float)), *plane = malloc(n * sizeof(float));
     float *image = malloc(n * (size_t)s->channels * sizeof(float));
-    int status = box && plane && image ? 0 : error_set(e, "out of memory for a crop of %d x %d x %d", crop[0], crop[1], crop[2]);
+    int status = box && plane && image
+                     ? 0
+                     : error_set(e, "out of memory for a crop of %d x %d x %d", crop[0], crop[1], crop[2]);
     for (int c = 0; !status && c < s->channels; c++) {
         take_channel(box, s, begin, end, c);
         if (memcmp(size, crop, sizeof size) == 0) memcpy(plane, box, n * sizeof(float));
@@ -86,7 +90,7 @@ int classify_prepare(struct sample *s, const int crop[3], int zscore, struct err
     return 0;
 }
 
-/* ---- all cases --------------------------------------------------------------------------------------------------- */
+/* ---- all cases ----------------------------------------------------------------------------------------- */
 
 struct loading {
     struct learner_data *d;
@@ -97,15 +101,18 @@ struct loading {
     struct error *error;   /* [jobs of one call] */
 };
 
-static int load_case(struct sample *s, const struct dataset *set, const struct train_options *o, int index, struct error *e)
+static int load_case(struct sample *s, const struct dataset *set, const struct train_options *o, int index,
+                     struct error *e)
 {
     const struct data_case *item = &set->item[index];
     if (item->target < 0) return error_set(e, "%s: case %s has no class in labels.csv", set->path, item->id);
     if (item->target >= o->resnet.classes)
-        return error_set(e, "%s: case %s has class %d, the network %d classes", set->path, item->id, item->target, o->resnet.classes);
+        return error_set(e, "%s: case %s has class %d, the network %d classes", set->path, item->id,
+                         item->target, o->resnet.classes);
     if (dataset_load(s, set, index, e)) return -1;
     if (s->channels != o->resnet.channels)
-        return error_set(e, "%s: case %s has %d channels, the network %d", set->path, item->id, s->channels, o->resnet.channels);
+        return error_set(e, "%s: case %s has %d channels, the network %d", set->path, item->id, s->channels,
+                         o->resnet.channels);
     return classify_prepare(s, o->crop, set->json != NULL, e);
 }
 
@@ -118,9 +125,10 @@ static void load_job(void *arg, int job, int thread)
     l->status[i] = load_case(&store->sample[i], l->set, l->o, store->index[i], &l->error[job]);
 }
 
-/* In turns of TURN cases, so that progress is reported by the caller's thread and the first error is always the same one. */
-static int load_all(struct learner_data *d, const struct dataset *set, const struct train_options *o, struct pool *pool,
-                    void (*progress)(void *, int, int), void *arg, struct error *e)
+/* In turns of TURN cases, so that progress is reported by the caller's thread and the first error is always
+ * the same one. */
+static int load_all(struct learner_data *d, const struct dataset *set, const struct train_options *o,
+                    struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e)
 {
     enum { TURN = 32 };
     int n = d->store.cases, result = 0;
@@ -141,8 +149,9 @@ static int load_all(struct learner_data *d, const struct dataset *set, const str
     return result;
 }
 
-int classify_load(struct learner_data *d, const struct dataset *set, const struct train_options *o, const int *role, int which,
-                  struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e)
+int classify_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
+                  const int *role, int which, struct pool *pool, void (*progress)(void *, int, int),
+                  void *arg, struct error *e)
 {
     struct case_store *s = &d->store;
     int n = 0;
@@ -177,7 +186,7 @@ void classify_free(struct learner_data *d)
     memset(d, 0, sizeof *d);
 }
 
-/* ---- batches ----------------------------------------------------------------------------------------------------- */
+/* ---- batches ------------------------------------------------------------------------------------------- */
 
 /* The shuffle of a pass is a function of (seed, client, pass) alone; the last one made is kept. */
 static int shuffled(struct class_order *order, int n, uint64_t seed, uint32_t client, uint64_t position)
@@ -226,7 +235,8 @@ static void make_example(float *out, const struct sample *s, const struct exampl
     int channels = s->channels;
     for (int d = 0; d < s->size[0]; d++)
         for (int h = 0; h < s->size[1]; h++) {
-            size_t row = ((size_t)source(x, 0, d, s->size[0]) * s->size[1] + source(x, 1, h, s->size[1])) * s->size[2];
+            size_t row =
+                ((size_t)source(x, 0, d, s->size[0]) * s->size[1] + source(x, 1, h, s->size[1])) * s->size[2];
             for (int w = 0; w < s->size[2]; w++) {
                 const float *in = s->image + (row + (size_t)source(x, 2, w, s->size[2])) * channels;
                 for (int c = 0; c < channels; c++) *out++ = fmaf(in[c], x->scale, x->offset);
@@ -259,12 +269,13 @@ static void example_job(void *arg, int job, int thread)
     make_example(b->image + (size_t)job * count, s, &x, &rng);
 }
 
-void classify_batch(float *image, uint8_t *label, const struct learner_data *d, const struct train_options *o, uint32_t client,
-                    uint64_t step, int batch, struct class_order *order, struct pool *pool)
+void classify_batch(float *image, uint8_t *label, const struct learner_data *d, const struct train_options *o,
+                    uint32_t client, uint64_t step, int batch, struct class_order *order, struct pool *pool)
 {
     int chosen[BATCH_STREAMS];
     ENSURE(order->index, "an order without room for its cases");
-    ENSURE(batch > 0 && batch <= BATCH_STREAMS && d->store.cases > 0, "batch of %d of %d cases", batch, d->store.cases);
+    ENSURE(batch > 0 && batch <= BATCH_STREAMS && d->store.cases > 0, "batch of %d of %d cases", batch,
+           d->store.cases);
     for (int j = 0; j < batch; j++) {
         uint64_t position = step * (uint64_t)batch + (uint64_t)j;
         chosen[j] = shuffled(order, d->store.cases, o->seed, client, position);

@@ -6,7 +6,8 @@
 
 #include "tensor/base/check.h"
 
-/* nnU-Net's, and the same with the focal loss of Lin et al. 2017 (their gamma) in the place of the cross-entropy. */
+/* nnU-Net's, and the same with the focal loss of Lin et al. 2017 (their gamma) in the place of the
+ * cross-entropy. */
 static const struct loss_method dice_ce = {"dice_ce", 0}, dice_focal = {"dice_focal", 2};
 
 const struct loss_method *const losses[] = {&dice_ce, &dice_focal, NULL};

@@ -1,8 +1,9 @@
-/* losses.h - losses of segmentation: a table of descriptors. A loss is found by its name wherever one is asked for: command
- * line, manifest, checkpoint, message of a federation.
+/* losses.h - losses of segmentation: a table of descriptors. A loss is found by its name wherever one is
+ * asked for: command line, manifest, checkpoint, message of a federation.
  *
- * All of them are the mean over the counted voxels of (1 - p)^gamma * -log p, p the probability of what is there, plus
- * nnU-Net's Dice loss, summed over the heads (op_segmentation_loss and op_segmentation_loss_gamma of tensor/ops/ops.h).
+ * All of them are the mean over the counted voxels of (1 - p)^gamma * -log p, p the probability of what is
+ * there, plus nnU-Net's Dice loss, summed over the heads (op_segmentation_loss and op_segmentation_loss_gamma
+ * of tensor/ops/ops.h).
  */
 #ifndef NN_LOSSES_H
 #define NN_LOSSES_H
@@ -21,7 +22,8 @@ extern const struct loss_method *const losses[]; /* NULL at the end; the first i
 const struct loss_method *loss_find(const char *name);
 /* "dice_ce|dice_focal|...": all names. */
 void loss_names(char names[LOSS_NAMES]);
-/* The loss of that name (NULL: the field is no text) in a file, else NULL with an error that names file, field and value. */
+/* The loss of that name (NULL: the field is no text) in a file, else NULL with an error that names file,
+ * field and value. */
 const struct loss_method *loss_named(const char *name, const char *file, const char *field, struct error *e);
 
 #endif

@@ -1,4 +1,5 @@
-/* train.c - what a learner does in one step, and how it is validated. Segmentation is here, the data of classification in classify.c. */
+/* train.c - what a learner does in one step, and how it is validated. Segmentation is here, the data of
+ * classification in classify.c. */
 #include "nn/train/train.h"
 
 #include <math.h>
@@ -41,7 +42,8 @@ static struct plan effective_plan(const struct train_options *o, const struct pl
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e)
 {
     if (o->batch < 0 || o->batch > 4096) return error_set(e, "batch is %d, not 0 to 4096", o->batch);
-    if (!(o->ema >= 0 && o->ema < 1)) return error_set(e, "ema is %g, not above 0 and below 1 (0: no average)", o->ema);
+    if (!(o->ema >= 0 && o->ema < 1))
+        return error_set(e, "ema is %g, not above 0 and below 1 (0: no average)", o->ema);
     if (o->epochs < 1 || o->iterations < 1)
         return error_set(e, "%d epochs of %d iterations: both must be at least 1", o->epochs, o->iterations);
     if (segments(o)) {
@@ -49,25 +51,36 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
         return unet_check(&copy, e);
     }
     for (int a = 0; a < 3; a++)
-        if (o->crop[a] < 1 || o->crop[a] > 1024) return error_set(e, "crop[%d] is %d, not 1 to 1024", a, o->crop[a]);
-    if (o->loss) return error_set(e, "loss is '%s', which is of segmentation: classification has cross-entropy", o->loss->name);
+        if (o->crop[a] < 1 || o->crop[a] > 1024)
+            return error_set(e, "crop[%d] is %d, not 1 to 1024", a, o->crop[a]);
+    if (o->loss)
+        return error_set(e, "loss is '%s', which is of segmentation: classification has cross-entropy",
+                         o->loss->name);
     if (resnet_check(&o->resnet, e)) return -1;
     double values = (double)batch_size(o, NULL) * o->resnet.base;
     for (int a = 0; a < 3; a++) values *= o->crop[a];
     if (values > UNET_VALUES_MAX)
-        return error_set(e, "--crop %d,%d,%d, --batch %d and --base %d make a feature map of %.3g values; at most %.3g are possible", o->crop[0],
-                         o->crop[1], o->crop[2], batch_size(o, NULL), o->resnet.base, values, UNET_VALUES_MAX);
+        return error_set(
+            e,
+            "--crop %d,%d,%d, --batch %d and --base %d make a feature map of %.3g values; at most %.3g are possible",
+            o->crop[0], o->crop[1], o->crop[2], batch_size(o, NULL), o->resnet.base, values, UNET_VALUES_MAX);
     int64_t voxels = resnet_last_voxels(&o->resnet, o->crop);
     if (o->resnet.norm == RESNET_INSTANCE_NORM && voxels < 2)
-        return error_set(e, "--crop %d,%d,%d: the last stage has one voxel, of which instance norm leaves nothing: take a larger --crop, or "
-                            "--norm batch", o->crop[0], o->crop[1], o->crop[2]);
+        return error_set(
+            e,
+            "--crop %d,%d,%d: the last stage has one voxel, of which instance norm leaves nothing: take a larger --crop, or "
+            "--norm batch",
+            o->crop[0], o->crop[1], o->crop[2]);
     if (o->resnet.norm == RESNET_BATCH_NORM && voxels * batch_size(o, NULL) < 2)
-        return error_set(e, "--batch %d with --crop %d,%d,%d: batch norm of the last stage sees one value a channel, which has no variance: "
-                            "take a larger --batch or --crop", batch_size(o, NULL), o->crop[0], o->crop[1], o->crop[2]);
+        return error_set(
+            e,
+            "--batch %d with --crop %d,%d,%d: batch norm of the last stage sees one value a channel, which has no variance: "
+            "take a larger --batch or --crop",
+            batch_size(o, NULL), o->crop[0], o->crop[1], o->crop[2]);
     return 0;
 }
 
-/* ---- model ------------------------------------------------------------------------------------------------------- */
+/* ---- model --------------------------------------------------------------------------------------------- */
 
 static struct shape class_input(const struct train_options *o, int batch)
 {
@@ -95,7 +108,8 @@ struct model *learner_model(const struct train_options *o, const struct plan *p)
     return NULL;
 }
 
-int optimizer_init_for(struct optimizer *o, const struct train_options *t, const struct model *m, struct error *e)
+int optimizer_init_for(struct optimizer *o, const struct train_options *t, const struct model *m,
+                       struct error *e)
 {
     ENSURE(t->optimizer, "training without an optimiser");
     struct optimizer_settings settings = t->optimizer->standard;
@@ -114,7 +128,7 @@ int learner_own_optimizer(struct learner *l, struct error *e)
     return 0;
 }
 
-/* ---- learner ----------------------------------------------------------------------------------------------------- */
+/* ---- learner ------------------------------------------------------------------------------------------- */
 
 static void record_segmentation(struct learner *l)
 {
@@ -155,18 +169,22 @@ void learner_switch(struct learner *l, const struct learner_data *data, uint32_t
 }
 
 /* Data against network: a plan may come from another dataset than the cases. */
-static int check_data(const struct train_options *o, const struct plan *p, const struct learner_data *d, struct error *e)
+static int check_data(const struct train_options *o, const struct plan *p, const struct learner_data *d,
+                      struct error *e)
 {
     int channels = segments(o) ? p->channels : o->resnet.channels;
     if (d->store.cases < 1) return error_set(e, "there are no cases to train on");
     if (segments(o) && d->store.groups != output_groups(p))
-        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_groups(p), d->store.groups);
+        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_groups(p),
+                         d->store.groups);
     for (int i = 0; i < d->store.cases; i++) {
         const struct sample *s = &d->store.sample[i];
-        if (s->channels != channels) return error_set(e, "case %d has %d channels, the network %d", i, s->channels, channels);
+        if (s->channels != channels)
+            return error_set(e, "case %d has %d channels, the network %d", i, s->channels, channels);
         if (segments(o) && s->label == NULL) return error_set(e, "case %d has no label map", i);
         if (!segments(o) && memcmp(s->size, o->crop, sizeof s->size) != 0)
-            return error_set(e, "case %d is %dx%dx%d, not the crop size", i, s->size[0], s->size[1], s->size[2]);
+            return error_set(e, "case %d is %dx%dx%d, not the crop size", i, s->size[0], s->size[1],
+                             s->size[2]);
     }
     return 0;
 }
@@ -196,8 +214,10 @@ static int bind_graph(struct learner *l, struct graph *g, struct error *e)
         return 0;
     }
     if (graph_bind(g))
-        return error_set(e, "out of memory: a training step or its validation needs %zu bytes (%.1f GiB); lower the batch or the patch",
-                         bytes, (double)bytes / 1073741824.0);
+        return error_set(
+            e,
+            "out of memory: a training step or its validation needs %zu bytes (%.1f GiB); lower the batch or the patch",
+            bytes, (double)bytes / 1073741824.0);
     l->room.blocks += bytes;
     return 0;
 }
@@ -215,7 +235,8 @@ static int reserve_classifier(struct learner *l, int n, struct error *e)
 }
 
 int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
-                   const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e)
+                   const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool,
+                   struct error *e)
 {
     memset(l, 0, sizeof *l);
     if (learner_check(o, p, e) || check_data(o, p, data, e)) return -1;
@@ -251,7 +272,8 @@ int learner_reserve(struct learner *l, const struct learner_data *d, struct erro
     if (n < 1) return 0;
     if (reserve_classifier(l, n, e)) return -1;
     if (n <= room->cases) return 0;
-    size_t classes = (size_t)l->options->resnet.classes, of_case = sizeof(int) + classes * sizeof(float) + sizeof(double);
+    size_t classes = (size_t)l->options->resnet.classes,
+           of_case = sizeof(int) + classes * sizeof(float) + sizeof(double);
     room_free(l);
     l->order.index = malloc((size_t)n * sizeof *l->order.index);
     room->probability = malloc((size_t)n * classes * sizeof *room->probability);
@@ -279,7 +301,7 @@ void learner_destroy(struct learner *l)
     memset(l, 0, sizeof *l);
 }
 
-/* ---- a step ------------------------------------------------------------------------------------------------------ */
+/* ---- a step -------------------------------------------------------------------------------------------- */
 
 /* Labels of the lower heads from those of the first. */
 static void downsample_labels(struct learner *l)
@@ -297,8 +319,14 @@ static void patch_batch(struct learner *l, const struct learner_data *d, uint32_
                         const struct augment_options *augment)
 {
     struct shape s = l->image->shape;
-    struct batch_spec b = {.seed = l->options->seed, .client = client, .step = step, .batch = s.n, .patch = {s.d, s.h, s.w},
-                           .oversample = l->options->oversample, .augment = augment, .scratch = l->room.patches};
+    struct batch_spec b = {.seed = l->options->seed,
+                           .client = client,
+                           .step = step,
+                           .batch = s.n,
+                           .patch = {s.d, s.h, s.w},
+                           .oversample = l->options->oversample,
+                           .augment = augment,
+                           .scratch = l->room.patches};
     sampler_batch(tensor_f32(l->image), l->label[0]->data, &d->store, &b, l->pool);
     downsample_labels(l);
 }
@@ -307,8 +335,8 @@ static void next_batch(struct learner *l, uint64_t step)
 {
     const struct train_options *o = l->options;
     if (!segments(o)) {
-        classify_batch(tensor_f32(l->image), l->label[0]->data, l->data, o, l->client, step, l->image->shape.n, &l->order,
-                       l->pool);
+        classify_batch(tensor_f32(l->image), l->label[0]->data, l->data, o, l->client, step,
+                       l->image->shape.n, &l->order, l->pool);
         return;
     }
     struct augment_options augment = augment_options_default(l->plan->patch);
@@ -344,20 +372,22 @@ float learner_lr(const struct train_options *o, uint64_t step)
 {
     double lr = o->lr > 0 ? (double)o->lr : segments(o) ? 0.01 : 1e-3;
     uint64_t total = (uint64_t)o->epochs * (uint64_t)o->iterations;
-    if (segments(o)) return (float)schedule_poly(lr, (double)(step / (uint64_t)o->iterations) / o->epochs, 0.9);
+    if (segments(o))
+        return (float)schedule_poly(lr, (double)(step / (uint64_t)o->iterations) / o->epochs, 0.9);
     /* The middle of the step: neither the first nor the last one is a step of length 0. */
     return (float)schedule_cosine(lr, ((double)step + 0.5) / (double)total, 0.05);
 }
 
-/* ---- validation -------------------------------------------------------------------------------------------------- */
+/* ---- validation ---------------------------------------------------------------------------------------- */
 
 struct overlap_counts {
     int64_t tp[LABELS_MAX], fp[LABELS_MAX], fn[LABELS_MAX];
 };
 
-/* Adds the voxels of one batch: what each foreground output claims (the label of the largest logit, the first of equals as PyTorch; a region
- * whose sigmoid is above 0.5) against the labels. */
-static void count_overlap(struct overlap_counts *n, const float *logits, const uint8_t *label, size_t voxels, const struct plan *p)
+/* Adds the voxels of one batch: what each foreground output claims (the label of the largest logit, the first
+ * of equals as PyTorch; a region whose sigmoid is above 0.5) against the labels. */
+static void count_overlap(struct overlap_counts *n, const float *logits, const uint8_t *label, size_t voxels,
+                          const struct plan *p)
 {
     for (size_t i = 0; i < voxels; i++, logits += p->classes) {
         int best = p->regions ? 0 : output_label(p, logits);
@@ -372,7 +402,8 @@ static void count_overlap(struct overlap_counts *n, const float *logits, const u
     }
 }
 
-static void validate_patches(struct validation *v, struct learner *l, const struct learner_data *d, int batches)
+static void validate_patches(struct validation *v, struct learner *l, const struct learner_data *d,
+                             int batches)
 {
     const uint32_t validation_client = UINT32_MAX; /* its patches are drawn by a key that no training uses */
     struct overlap_counts n = {0};
@@ -393,7 +424,8 @@ static void validate_patches(struct validation *v, struct learner *l, const stru
 }
 
 /* Cross-entropy, and AUC or accuracy, of all cases from their probabilities. */
-static void summarise_classes(struct validation *v, const struct learner_room *room, const struct learner_data *d, int classes)
+static void summarise_classes(struct validation *v, const struct learner_room *room,
+                              const struct learner_data *d, int classes)
 {
     const float *probability = room->probability;
     double *score = room->score;
@@ -411,10 +443,12 @@ static void summarise_classes(struct validation *v, const struct learner_room *r
     v->metric = classes == 2 ? stats_auc_in(room->ranks, d->target, score, n) : (double)right / n;
 }
 
-int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e)
+int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches,
+                     struct error *e)
 {
     memset(v, 0, sizeof *v);
-    if (check_data(l->options, l->plan, d, e) || learner_reserve(l, d, e)) return error_prefix(e, "validation");
+    if (check_data(l->options, l->plan, d, e) || learner_reserve(l, d, e))
+        return error_prefix(e, "validation");
     if (segments(l->options)) {
         ENSURE(batches > 0, "validation of %d batches", batches);
         validate_patches(v, l, d, batches);

@@ -1,7 +1,8 @@
-/* train.h - one learner: a model, its optimiser, its data, its step. Centralised training has one, federated training has one a client.
+/* train.h - one learner: a model, its optimiser, its data, its step. Centralised training has one, federated
+ * training has one a client.
  *
- * A task hides what differs between segmentation and classification; the loop (epochs, validation, checkpoints, RUN folder)
- * is nn/folder/run.h for one learner and fl/federate.h for many.
+ * A task hides what differs between segmentation and classification; the loop (epochs, validation,
+ * checkpoints, RUN folder) is nn/folder/run.h for one learner and fl/federate.h for many.
  */
 #ifndef NN_TRAIN_H
 #define NN_TRAIN_H
@@ -18,7 +19,7 @@ enum task_kind { TASK_SEGMENT, TASK_CLASSIFY };
 
 struct train_options {
     enum task_kind task;
-    int bf16;                       /* activations and their gradients in bf16; weights, statistics and the optimiser stay fp32 */
+    int bf16; /* activations and their gradients in bf16; weights, statistics and the optimiser stay fp32 */
     uint64_t seed;
     int epochs, iterations;         /* E epochs of I iterations */
     float lr;                       /* 0: the task's default (segment 0.01, classify 1e-3) */
@@ -34,7 +35,8 @@ struct train_options {
     int class_weighting;            /* classification: inverse frequency */
 };
 
-/* The data of one learner, ready: preprocessed. Classification keeps every case at crop size in store.sample, class in target. */
+/* The data of one learner, ready: preprocessed. Classification keeps every case at crop size in store.sample,
+ * class in target. */
 struct learner_data {
     struct case_store store;
     int *target;                    /* [store.cases]; NULL for segmentation */
@@ -64,7 +66,7 @@ struct learner_room {
     double *score;                  /* [cases] */
     void *ranks;                    /* stats_auc_bytes(cases) */
     size_t bytes;                   /* of all this, and of the order of the cases */
-    size_t blocks;                  /* of the graphs: the step's, and of those that validate and do not fit into it */
+    size_t blocks; /* of the graphs: the step's, and of those that validate and do not fit into it */
 };
 
 struct learner {
@@ -75,13 +77,15 @@ struct learner {
     struct graph *graph;
     struct tensor *image, *label[STAGES_MAX], *loss, *output;
     int heads;
-    struct optimizer *optimizer;    /* takes the steps: a site's, or the learner's own; NULL until there is one */
+    struct optimizer
+        *optimizer; /* takes the steps: a site's, or the learner's own; NULL until there is one */
     struct optimizer *own;          /* learner_own_optimizer's, or NULL */
     struct weight_average *average; /* takes in the weights of each step; the caller's, or NULL */
     uint32_t client;                /* rng key; 0 for centralised training and for client 0 */
     struct pool *pool;
     struct class_order order;
-    struct classifier classifier[CLASSIFIER_BATCH + 1]; /* by batch, those that validate: in the memory of the step */
+    struct classifier
+        classifier[CLASSIFIER_BATCH + 1]; /* by batch, those that validate: in the memory of the step */
     struct learner_room room;
 };
 
@@ -89,31 +93,37 @@ struct learner {
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
 /* A finished model of the task's parameters; initial weights from options->seed. NULL without memory. */
 struct model *learner_model(const struct train_options *o, const struct plan *p);
-/* Graph planned and bound; the optimiser is still to be given. The optimiser and the model's weights may be exchanged between steps, data
- * and client by learner_switch: one graph serves many clients. Returns -1 with a message if memory cannot be had. */
+/* Graph planned and bound; the optimiser is still to be given. The optimiser and the model's weights may be
+ * exchanged between steps, data and client by learner_switch: one graph serves many clients. Returns -1 with
+ * a message if memory cannot be had. */
 int learner_create(struct learner *l, const struct train_options *o, const struct plan *p,
-                   const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool, struct error *e);
-/* Room to train and validate on d: afterwards, its steps and validations allocate nothing. learner_create reserves for
- * its own data; -1 with a message if memory cannot be had. */
+                   const struct learner_data *data, struct model *m, uint32_t client, struct pool *pool,
+                   struct error *e);
+/* Room to train and validate on d: afterwards, its steps and validations allocate nothing. learner_create
+ * reserves for its own data; -1 with a message if memory cannot be had. */
 int learner_reserve(struct learner *l, const struct learner_data *d, struct error *e);
-/* Exact bytes of its steps and validations: the blocks of the graphs, and the room beside them; without model and optimiser. */
+/* Exact bytes of its steps and validations: the blocks of the graphs, and the room beside them; without model
+ * and optimiser. */
 size_t learner_bytes(const struct learner *l);
 /* A fresh optimiser of the method and constants that the options ask for (optimizer_init). */
-int optimizer_init_for(struct optimizer *o, const struct train_options *t, const struct model *m, struct error *e);
+int optimizer_init_for(struct optimizer *o, const struct train_options *t, const struct model *m,
+                       struct error *e);
 /* Gives the learner such a one, which is freed with it. */
 int learner_own_optimizer(struct learner *l, struct error *e);
 /* The model stays. */
 void learner_destroy(struct learner *l);
-/* The learner becomes another client: its data (checked by learner_create's rules, and reserved, before), random numbers
- * and class weights. */
+/* The learner becomes another client: its data (checked by learner_create's rules, and reserved, before),
+ * random numbers and class weights. */
 void learner_switch(struct learner *l, const struct learner_data *data, uint32_t client);
-/* One iteration with global number `step` (its batch, augmentation and dropout are functions of it). Returns the loss. */
+/* One iteration with global number `step` (its batch, augmentation and dropout are functions of it). Returns
+ * the loss. */
 double learner_step(struct learner *l, uint64_t step, float lr);
-/* Its two halves, for who changes the gradient (model->grad) between them: forward and backward, then the optimiser. */
+/* Its two halves, for who changes the gradient (model->grad) between them: forward and backward, then the
+ * optimiser. */
 double learner_backward(struct learner *l, uint64_t step);
 void learner_update(struct learner *l, float lr);
-/* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch (segment), cosine with
- * 5 % warmup by iteration (classify). */
+/* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch
+ * (segment), cosine with 5 % warmup by iteration (classify). */
 float learner_lr(const struct train_options *o, uint64_t step);
 
 /* Loads data for cases with role[i] == which. */
@@ -121,24 +131,28 @@ int learner_data_load(struct learner_data *d, const struct dataset *set, const s
                       const struct plan *p, const int *role, int which, struct pool *pool,
                       void (*progress)(void *, int, int), void *arg, struct error *e);
 void learner_data_free(struct learner_data *d);
-/* A view of those cases of `all` with group[i] == which. The samples stay all's; to be freed with learner_view_free, also after -1:
- * no memory. */
-int learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which, struct error *e);
+/* A view of those cases of `all` with group[i] == which. The samples stay all's; to be freed with
+ * learner_view_free, also after -1: no memory. */
+int learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which,
+                 struct error *e);
 /* A view of the cases of a, and then of those of b. */
-int learner_view_join(struct learner_data *view, const struct learner_data *a, const struct learner_data *b, struct error *e);
+int learner_view_join(struct learner_data *view, const struct learner_data *a, const struct learner_data *b,
+                      struct error *e);
 void learner_view_free(struct learner_data *view);
 
-/* Fast validation. Segmentation: mean foreground pseudo-Dice over `batches` batches of patches, the same ones at each call (nnU-Net's online
- * metric); classification: AUC (two classes; else accuracy) over all cases of d. loss: mean loss. NaN where undefined: a Dice without
- * a voxel in reference or prediction (left out of the mean), an AUC of one class. */
+/* Fast validation. Segmentation: mean foreground pseudo-Dice over `batches` batches of patches, the same ones
+ * at each call (nnU-Net's online metric); classification: AUC (two classes; else accuracy) over all cases of
+ * d. loss: mean loss. NaN where undefined: a Dice without a voxel in reference or prediction (left out of the
+ * mean), an AUC of one class. */
 struct validation {
     double loss;
     double metric;                  /* mean foreground Dice, or AUC */
     double dice[LABELS_MAX];        /* segmentation: of each foreground label or region */
 };
-int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches, struct error *e);
+int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches,
+                     struct error *e);
 /* Class probabilities [cases][classes] of classification data under the learner's model (inference graph). */
-int learner_classify(float *probability, struct model *m, const struct train_options *o, const struct learner_data *d,
-                     struct pool *pool, struct error *e);
+int learner_classify(float *probability, struct model *m, const struct train_options *o,
+                     const struct learner_data *d, struct pool *pool, struct error *e);
 
 #endif

@@ -1,7 +1,8 @@
-/* amx.c - one product on tiles, at first use: a virtual machine may name instructions that it does not carry out.
+/* amx.c - one product on tiles, at first use: a virtual machine may name instructions that it does not carry
+ * out.
  *
- * Assembly that tells the compiler that memory is read and written: with the intrinsics of some compilers, the configuration
- * just stored comes too late. */
+ * Assembly that tells the compiler that memory is read and written: with the intrinsics of some compilers,
+ * the configuration just stored comes too late. */
 #include "tensor/base/amx.h"
 
 #include <stdint.h>
@@ -33,7 +34,8 @@ int amx_works(void)
     for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < COLUMNS; j++) {
             got[i][j] = want[i][j] = (float)(i - j);
-            for (int k = 0; k < DEPTH; k++) want[i][j] += f32_from_bf16(a[i][k]) * f32_from_bf16(b[k / 2][2 * j + k % 2]);
+            for (int k = 0; k < DEPTH; k++)
+                want[i][j] += f32_from_bf16(a[i][k]) * f32_from_bf16(b[k / 2][2 * j + k % 2]);
         }
     __asm__ volatile("ldtilecfg %0\n\t"
                      "tileloadd (%1,%4,1), %%tmm0\n\t"

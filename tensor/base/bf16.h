@@ -1,9 +1,11 @@
-/* bf16.h - bfloat16 in memory: the upper half of a float. Eight bits of significand (one implied), the exponent range of float.
+/* bf16.h - bfloat16 in memory: the upper half of a float. Eight bits of significand (one implied), the
+ * exponent range of float.
  *
- * A conversion from float rounds to nearest, ties to even: for normal values the error is at most BF16_U times the magnitude. Values
- * beyond the largest bf16 become infinite; a NaN stays a NaN of its sign, made quiet. Denormals are kept. The other direction is exact.
- * Integer operations only: the same bits on every machine, unlike the instructions for it, which flush denormals.
- * vf_load_bf16 and vf_store_bf16 of vec_<isa>.h give these bits for vectors.
+ * A conversion from float rounds to nearest, ties to even: for normal values the error is at most BF16_U
+ * times the magnitude. Values beyond the largest bf16 become infinite; a NaN stays a NaN of its sign, made
+ * quiet. Denormals are kept. The other direction is exact. Integer operations only: the same bits on every
+ * machine, unlike the instructions for it, which flush denormals. vf_load_bf16 and vf_store_bf16 of
+ * vec_<isa>.h give these bits for vectors.
  */
 #ifndef TENSOR_BF16_H
 #define TENSOR_BF16_H
@@ -25,7 +27,8 @@ static inline uint16_t bf16_from_f32(float f)
 {
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40); /* NaN: rounding could carry it into an infinity */
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40); /* NaN: rounding could carry it into an infinity */
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 

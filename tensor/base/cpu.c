@@ -23,8 +23,8 @@ static unsigned long long xgetbv0(void)
     return (unsigned long long)hi << 32 | lo;
 }
 
-/* Linux hands out the 8 KiB of tile state only to a process that asks (arch_prctl ARCH_REQ_XCOMP_PERM, feature 18,
- * XTILEDATA). Without the permission the first tile instruction is a fault. */
+/* Linux hands out the 8 KiB of tile state only to a process that asks (arch_prctl ARCH_REQ_XCOMP_PERM,
+ * feature 18, XTILEDATA). Without the permission the first tile instruction is a fault. */
 static int amx_permitted(void)
 {
 #if defined(__linux__) && defined(SYS_arch_prctl)
@@ -43,10 +43,12 @@ static int bit(unsigned word, int i)
 static int is_amd(void)
 {
     unsigned a, b, c, d;
-    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx &&
+           d == signature_AMD_edx;
 }
 
-/* The instructions must be there (cpuid) and the operating system must save the registers they use (xgetbv). */
+/* The instructions must be there (cpuid) and the operating system must save the registers they use (xgetbv).
+ */
 static enum isa detect(void)
 {
     unsigned a, b, c, d;
@@ -60,13 +62,15 @@ static enum isa detect(void)
     const int tiles = bit(d, 22) && bit(d, 24); /* amx-bf16, amx-tile */
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return ISA_AVX512; /* avx512-bf16 */
     if (is_amd()) return ISA_AVX512_BF16;
-    if (!tiles || (saved & 0x60000) != 0x60000 || !amx_permitted()) return ISA_AVX512; /* tile configuration and data */
+    if (!tiles || (saved & 0x60000) != 0x60000 || !amx_permitted())
+        return ISA_AVX512; /* tile configuration and data */
     return amx_works() ? ISA_AMX : ISA_AVX512;
 }
 #elif ISA_WASM
 #include <wasm_simd128.h>
 
-/* Relaxed SIMD's multiply-add rounds once or twice: (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 after one rounding, 0 after two. */
+/* Relaxed SIMD's multiply-add rounds once or twice: (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 after one rounding,
+ * 0 after two. */
 static enum isa detect(void)
 {
 #if defined(__wasm_relaxed_simd__)

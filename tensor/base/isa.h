@@ -6,8 +6,9 @@
  *
  * GCC takes a target pragma, clang an attribute; both then need no -m option, so that every Makefile
  * rule is the same and `cc -O2 -I. -c FILE.c` works for every file. Include <immintrin.h> before
- * the region, static helpers inside it. ISA_X86, ISA_ARM64 and ISA_WASM tell the architecture; WebAssembly has no
- * regions: a module that holds one SIMD instruction needs an engine that knows them, so -msimd128 is for all of it.
+ * the region, static helpers inside it. ISA_X86, ISA_ARM64 and ISA_WASM tell the architecture; WebAssembly
+ * has no regions: a module that holds one SIMD instruction needs an engine that knows them, so -msimd128 is
+ * for all of it.
  */
 #ifndef TENSOR_ISA_H
 #define TENSOR_ISA_H

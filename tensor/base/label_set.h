@@ -1,10 +1,13 @@
-/* label_set.h - a set of label values: what a region, an output of the network or a step of postprocessing stands for. */
+/* label_set.h - a set of label values: what a region, an output of the network or a step of postprocessing
+ * stands for. */
 #ifndef TENSOR_LABEL_SET_H
 #define TENSOR_LABEL_SET_H
 
 #include <stdint.h>
 
-enum { LABEL_SET_MAX = 254 }; /* values 0 to 253; 254 and 255 mean outside and ignored, and belong to no set */
+enum {
+    LABEL_SET_MAX = 254
+}; /* values 0 to 253; 254 and 255 mean outside and ignored, and belong to no set */
 
 struct label_set {
     uint64_t word[4]; /* bit v % 64 of word v / 64: value v */
@@ -26,7 +29,8 @@ static inline struct label_set label_set_of(unsigned value)
 }
 static inline int label_set_equal(const struct label_set *a, const struct label_set *b)
 {
-    return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] && a->word[3] == b->word[3];
+    return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] &&
+           a->word[3] == b->word[3];
 }
 static inline int label_set_empty(const struct label_set *s)
 {

@@ -1,8 +1,10 @@
-/* A run is published by a counter: workers watch `generation` and the caller watches `remaining`. Both watch for some
- * microseconds by spinning, because the next op of a graph usually comes at once, and then sleep on a condition variable.
+/* A run is published by a counter: workers watch `generation` and the caller watches `remaining`. Both watch
+ * for some microseconds by spinning, because the next op of a graph usually comes at once, and then sleep on
+ * a condition variable.
  *
- * No wake-up is lost: the sleeper first announces itself (sleepers, caller_sleeps) and then looks at the counter again, the
- * waker first changes the counter and then looks for sleepers, all in sequentially consistent order; so one of the two sees the other. */
+ * No wake-up is lost: the sleeper first announces itself (sleepers, caller_sleeps) and then looks at the
+ * counter again, the waker first changes the counter and then looks for sleepers, all in sequentially
+ * consistent order; so one of the two sees the other. */
 #include "tensor/base/pool.h"
 
 #include <pthread.h>
@@ -12,7 +14,8 @@
 #include "tensor/base/check.h"
 #include "tensor/base/cpu.h"
 
-/* About 20 microseconds of pause instructions; much longer than the gap between two ops, much shorter than a time slice. */
+/* About 20 microseconds of pause instructions; much longer than the gap between two ops, much shorter than a
+ * time slice. */
 enum { SPINS = 1000 };
 /* The C library's default may be as small as 128 KiB (musl). */
 enum { STACK_BYTES = 2 << 20 };

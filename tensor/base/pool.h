@@ -1,7 +1,7 @@
 /* pool.h - a pool of threads with a static partition of jobs.
  *
- * Thread t of T runs the jobs [t*n/T, (t+1)*n/T): no queue, no stealing, no allocation per run. What a job computes must
- * not depend on its thread; then results do not depend on T. Workers spin briefly, then sleep.
+ * Thread t of T runs the jobs [t*n/T, (t+1)*n/T): no queue, no stealing, no allocation per run. What a job
+ * computes must not depend on its thread; then results do not depend on T. Workers spin briefly, then sleep.
  */
 #ifndef TENSOR_POOL_H
 #define TENSOR_POOL_H

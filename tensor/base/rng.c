@@ -63,8 +63,8 @@ float rng_range(struct rng *rng, float lo, float hi)
     return u < hi || !(lo < hi) ? u : lo; /* the sum may round up to hi, which is outside */
 }
 
-/* Lemire, Fast random integer generation in an interval (2019): the high word of u * n, rejecting the few u that would make
- * some results more likely. */
+/* Lemire, Fast random integer generation in an interval (2019): the high word of u * n, rejecting the few u
+ * that would make some results more likely. */
 uint32_t rng_below(struct rng *rng, uint32_t n)
 {
     ENSURE(n >= 1, "rng_below: n is 0");

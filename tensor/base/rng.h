@@ -1,7 +1,8 @@
 /* rng.h - counter-based random numbers: Philox4x32-10 (Salmon et al., SC'11).
  *
  * A stream is a pure function of (seed, client, step, purpose): there is no hidden state, so any step of
- * any client can be replayed alone. Draws within a stream are counted by the struct, which lives on the caller's stack.
+ * any client can be replayed alone. Draws within a stream are counted by the struct, which lives on the
+ * caller's stack.
  */
 #ifndef TENSOR_RNG_H
 #define TENSOR_RNG_H

@@ -1,4 +1,5 @@
-/* Many normals at once: the arithmetic of rng_normal in loops that the compiler makes vectors of, compiled for AVX2 too. */
+/* Many normals at once: the arithmetic of rng_normal in loops that the compiler makes vectors of, compiled
+ * for AVX2 too. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ INLINE double log_inside(double x)
     memcpy(&x, &bits, sizeof x);
     const double f = x - 1.0;
     const double s = f / (2.0 + f), z = s * s, w = z * z;
-    const double odd = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
+    const double odd =
+        w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
     const double even = z * (6.666666666666735130e-01 + w * (2.857142874366239149e-01 +
                         w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
     const double half_square = 0.5 * f * f;
@@ -37,7 +39,8 @@ INLINE float cosine_of(float turns)
     const int quarter = (int)(turns * 4.0f + 0.5f);
     const double a = 6.283185307179586477 * ((double)turns - 0.25 * quarter), z = a * a;
     const double sine =
-        a * (1 + z * (-1.0 / 6 + z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * (-1.0 / 39916800))))));
+        a * (1 + z * (-1.0 / 6 +
+                      z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * (-1.0 / 39916800))))));
     const double cosine = 1 + z * (-1.0 / 2 + z * (1.0 / 24 + z * (-1.0 / 720 + z * (1.0 / 40320 +
                           z * (-1.0 / 3628800 + z * (1.0 / 479001600))))));
     /* -sine for odd quarters, negative for the third and fourth; by bits, as vectors have no branches */
@@ -54,7 +57,8 @@ INLINE float cosine_of(float turns)
 /* The normals of blocks [counter[0], counter[0] + NORMAL_BLOCKS) of the stream, none of which is spent. */
 INLINE void normals_blocks(float *out, const uint32_t counter[4], const uint32_t key[2])
 {
-    uint32_t c0[NORMAL_BLOCKS], c1[NORMAL_BLOCKS], c2[NORMAL_BLOCKS], c3[NORMAL_BLOCKS], k0 = key[0], k1 = key[1];
+    uint32_t c0[NORMAL_BLOCKS], c1[NORMAL_BLOCKS], c2[NORMAL_BLOCKS], c3[NORMAL_BLOCKS], k0 = key[0],
+                                                                                         k1 = key[1];
     for (int i = 0; i < NORMAL_BLOCKS; i++) {
         c0[i] = counter[0] + (uint32_t)i;
         c1[i] = counter[1];

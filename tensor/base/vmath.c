@@ -1,6 +1,7 @@
-/* Every function reduces its argument to a small interval, evaluates a polynomial there and scales back. The float
- * functions are made of fused multiply-adds, in the order in which the vector forms in elem_template.h have them. The double ones
- * use plain products and sums: each is rounded by itself, so they too are the same everywhere. */
+/* Every function reduces its argument to a small interval, evaluates a polynomial there and scales back. The
+ * float functions are made of fused multiply-adds, in the order in which the vector forms in elem_template.h
+ * have them. The double ones use plain products and sums: each is rounded by itself, so they too are the same
+ * everywhere. */
 #include "tensor/base/vmath.h"
 
 #include <math.h>
@@ -41,9 +42,10 @@ static float pow2_float(float n)
     return float_of(bits_of(n + 0x1.0000fep23f) << 23);
 }
 
-/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2)/2. ln 2 is split in two so that n * high is exact; the polynomial is Cephes'
- * expf (Moshier). 2^n is applied in two factors, because n reaches -150 (subnormal results) and 128. Adding and subtracting
- * 1.5 * 2^23 rounds to an integer. Error below 1.01 ulp (measured); subnormal results: below 1 ulp of the smallest. */
+/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2)/2. ln 2 is split in two so that n * high is exact;
+ * the polynomial is Cephes' expf (Moshier). 2^n is applied in two factors, because n reaches -150 (subnormal
+ * results) and 128. Adding and subtracting 1.5 * 2^23 rounds to an integer. Error below 1.01 ulp (measured);
+ * subnormal results: below 1 ulp of the smallest. */
 float vmath_exp(float x)
 {
     const float round = 0x1.8p23f;
@@ -63,8 +65,9 @@ float vmath_exp(float x)
     return p * pow2_float(half) * pow2_float(n - half);
 }
 
-/* log(x) = e ln 2 + log(1 + f), with 1 + f in [sqrt(1/2), sqrt(2)); log(1 + f) by the series in s = f / (2 + f).
- * Method and coefficients: FreeBSD's msun, e_logf.c (Sun Microsystems 1993). Error below 0.8 ulp (measured). */
+/* log(x) = e ln 2 + log(1 + f), with 1 + f in [sqrt(1/2), sqrt(2)); log(1 + f) by the series in s = f / (2 +
+ * f). Method and coefficients: FreeBSD's msun, e_logf.c (Sun Microsystems 1993). Error below 0.8 ulp
+ * (measured). */
 float vmath_log(float x)
 {
     if (!(x > 0.0f)) return x == 0.0f ? -INFINITY : NAN;
@@ -74,7 +77,8 @@ float vmath_log(float x)
         x *= 0x1p25f;
         e -= 25.0f;
     }
-    const uint32_t shifted = bits_of(x) + (0x3f800000u - 0x3f3504f3u); /* sqrt(1/2) becomes the start of a binade */
+    const uint32_t shifted =
+        bits_of(x) + (0x3f800000u - 0x3f3504f3u); /* sqrt(1/2) becomes the start of a binade */
     e += (float)(shifted >> 23);
     const float f = float_of((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
     const float s = f / (2.0f + f);
@@ -87,7 +91,8 @@ float vmath_log(float x)
     return fmaf(e, 6.9313812256e-1f, f - (half_square - low));
 }
 
-/* Cephes' tanhf: a polynomial near 0, where 1 - 2/(exp(2x)+1) would cancel. Error below 1.3 ulp (measured). */
+/* Cephes' tanhf: a polynomial near 0, where 1 - 2/(exp(2x)+1) would cancel. Error below 1.3 ulp (measured).
+ */
 float vmath_tanh(float x)
 {
     const float a = fabsf(x);
@@ -103,20 +108,23 @@ float vmath_tanh(float x)
     return copysignf(1.0f - 2.0f / (vmath_exp(2.0f * a) + 1.0f), x);
 }
 
-/* Through double, so that the error of the logarithm, multiplied by y log x <= 104, is still far below a float's. */
+/* Through double, so that the error of the logarithm, multiplied by y log x <= 104, is still far below a
+ * float's. */
 float vmath_pow(float x, float y)
 {
     if (y == 0.0f || x == 1.0f) return 1.0f;
     return (float)vmath_exp_d((double)y * vmath_log_d((double)x));
 }
 
-/* Taylor series on [-pi/4, pi/4] in double (truncation below 1e-13) around the nearest quarter turn; rounded once. */
+/* Taylor series on [-pi/4, pi/4] in double (truncation below 1e-13) around the nearest quarter turn; rounded
+ * once. */
 void vmath_sincos_2pi(float *s, float *c, float turns)
 {
     const int quarter = (int)(turns * 4.0f + 0.5f);
     const double a = 6.283185307179586477 * ((double)turns - 0.25 * quarter), z = a * a;
     const double sine =
-        a * (1 + z * (-1.0 / 6 + z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * (-1.0 / 39916800))))));
+        a * (1 + z * (-1.0 / 6 +
+                      z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * (-1.0 / 39916800))))));
     const double cosine = 1 + z * (-1.0 / 2 + z * (1.0 / 24 + z * (-1.0 / 720 + z * (1.0 / 40320 +
                           z * (-1.0 / 3628800 + z * (1.0 / 479001600))))));
     const float table[4] = {(float)sine, (float)cosine, (float)-sine, (float)-cosine};
@@ -138,8 +146,10 @@ double vmath_exp_d(double x)
     const int n = (int)(x * 1.44269504088896338700e+00 + (x < 0 ? -0.5 : 0.5));
     const double high = x - n * 6.93147180369123816490e-01, low = n * 1.90821492927058770002e-10;
     const double r = high - low, z = r * r;
-    const double c = r - z * (1.66666666666666019037e-01 + z * (-2.77777777770155933842e-03 +
-                     z * (6.61375632143793436117e-05 + z * (-1.65339022054652515390e-06 + z * 4.13813679705723846039e-08))));
+    const double c = r - z * (1.66666666666666019037e-01 +
+                              z * (-2.77777777770155933842e-03 +
+                                   z * (6.61375632143793436117e-05 +
+                                        z * (-1.65339022054652515390e-06 + z * 4.13813679705723846039e-08))));
     const double y = 1 + (r * c / (2 - c) - low + high);
     const int half = n / 2;
     return y * pow2_double(half) * pow2_double(n - half);
@@ -160,7 +170,8 @@ double vmath_log_d(double x)
     e += (int)(shifted >> 52);
     const double f = double_of((shifted & 0x000fffffffffffffu) + sqrt_half) - 1.0;
     const double s = f / (2.0 + f), z = s * s, w = z * z;
-    const double odd = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
+    const double odd =
+        w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
     const double even = z * (6.666666666666735130e-01 + w * (2.857142874366239149e-01 +
                         w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
     const double half_square = 0.5 * f * f;

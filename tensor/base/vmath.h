@@ -1,7 +1,7 @@
 /* vmath.h - our own elementary functions, built of fmaf: the same bits on every machine.
  *
- * libm's exp and log differ between C libraries; these do not. Errors measured by tests/unit/tensor/check_tensor.c over
- * dense grids against double libm and stated beside each definition.
+ * libm's exp and log differ between C libraries; these do not. Errors measured by
+ * tests/unit/tensor/check_tensor.c over dense grids against double libm and stated beside each definition.
  */
 #ifndef TENSOR_VMATH_H
 #define TENSOR_VMATH_H

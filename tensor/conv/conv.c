@@ -34,27 +34,29 @@ const struct conv_kernels *conv_kernels_few(int k)
     return conv_kernels();
 }
 
-/* ---- shapes ----------------------------------------------------------------------------------------------------------- */
+/* ---- shapes -------------------------------------------------------------------------------------------- */
 
 static void check_shape(const struct conv3d_shape *s)
 {
     ENSURE(s->n > 0 && s->c > 0 && s->k > 0 && s->w_offset >= 0 && s->w_offset + s->c <= s->w_channels,
-           "convolution: batch %d, channels %d of %d from %d to %d", s->n, s->c, s->w_channels, s->w_offset, s->k);
+           "convolution: batch %d, channels %d of %d from %d to %d", s->n, s->c, s->w_channels, s->w_offset,
+           s->k);
     for (int i = 0; i < 3; i++)
         ENSURE(s->in[i] > 0 && s->kernel[i] > 0 && s->stride[i] > 0 && s->pad[i] >= 0 &&
                    s->out[i] == (s->in[i] + 2 * s->pad[i] - s->kernel[i]) / s->stride[i] + 1 && s->out[i] > 0,
-               "convolution: axis %d: %d to %d with kernel %d, stride %d, pad %d", i, s->in[i], s->out[i], s->kernel[i],
-               s->stride[i], s->pad[i]);
+               "convolution: axis %d: %d to %d with kernel %d, stride %d, pad %d", i, s->in[i], s->out[i],
+               s->kernel[i], s->stride[i], s->pad[i]);
 }
 
 /* The convolution whose backward-data the transposed convolution is: from the large y to the small x. */
 static struct conv3d_shape adjoint(const struct conv3d_shape *s)
 {
-    struct conv3d_shape a = {.n = s->n, .c = s->k, .k = s->c, .w_channels = s->k, .x_type = s->y_type, .y_type = s->x_type};
+    struct conv3d_shape a = {
+        .n = s->n, .c = s->k, .k = s->c, .w_channels = s->k, .x_type = s->y_type, .y_type = s->x_type};
     for (int i = 0; i < 3; i++) {
         ENSURE(s->kernel[i] == s->stride[i] && s->pad[i] == 0 && s->out[i] == s->in[i] * s->stride[i],
-               "transposed convolution: axis %d: %d to %d with kernel %d, stride %d, pad %d", i, s->in[i], s->out[i],
-               s->kernel[i], s->stride[i], s->pad[i]);
+               "transposed convolution: axis %d: %d to %d with kernel %d, stride %d, pad %d", i, s->in[i],
+               s->out[i], s->kernel[i], s->stride[i], s->pad[i]);
         a.in[i] = s->out[i];
         a.out[i] = s->in[i];
         a.kernel[i] = a.stride[i] = s->stride[i];
@@ -67,12 +69,13 @@ static size_t taps(const struct conv3d_shape *s)
     return (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)s->kernel[2];
 }
 
-/* ---- problems --------------------------------------------------------------------------------------------------------- */
+/* ---- problems ------------------------------------------------------------------------------------------ */
 
 struct gather gather_forward(const struct conv3d_shape *s)
 {
     check_shape(s);
-    struct gather g = {.n = s->n, .c = s->c, .k = s->k, .direction = 1, .x_type = s->x_type, .y_type = s->y_type};
+    struct gather g = {
+        .n = s->n, .c = s->c, .k = s->k, .direction = 1, .x_type = s->x_type, .y_type = s->y_type};
     g.w_c = taps(s);
     g.w_k = (size_t)s->w_channels * taps(s);
     for (int i = 0; i < 3; i++) {
@@ -104,14 +107,17 @@ struct gather gather_backward(const struct conv3d_shape *s)
 
 struct conv_problem conv_problem(const struct conv3d_shape *s, int transposed, enum conv_pass pass)
 {
-    static const enum conv_pass of_adjoint[CONV_PASSES] = {CONV_BACKWARD_DATA, CONV_FORWARD, CONV_BACKWARD_WEIGHTS};
-    struct conv_problem p = {.pass = transposed ? of_adjoint[pass] : pass, .shape = transposed ? adjoint(s) : *s};
+    static const enum conv_pass of_adjoint[CONV_PASSES] = {CONV_BACKWARD_DATA, CONV_FORWARD,
+                                                           CONV_BACKWARD_WEIGHTS};
+    struct conv_problem p = {.pass = transposed ? of_adjoint[pass] : pass,
+                             .shape = transposed ? adjoint(s) : *s};
     p.gather = p.pass == CONV_BACKWARD_DATA ? gather_backward(&p.shape) : gather_forward(&p.shape);
     p.stripes = outer_stripes(&p.shape);
     return p;
 }
 
-/* For the bias of a transposed convolution the roles do not change sides: its gradient is the sum of dy over all voxels, the y of a 1x1x1 convolution. */
+/* For the bias of a transposed convolution the roles do not change sides: its gradient is the sum of dy over
+ * all voxels, the y of a 1x1x1 convolution. */
 static struct conv3d_shape bias_shape(const struct conv3d_shape *s)
 {
     static const int one[3] = {1, 1, 1}, zero[3] = {0, 0, 0};
@@ -124,7 +130,8 @@ void conv_use(struct conv3d *c, enum conv_pass pass, const struct conv_algorithm
 {
     const struct conv_problem p = conv_problem(&c->shape, c->transposed, pass);
     const struct conv3d_shape b = bias_shape(&c->shape);
-    const size_t own = a->scratch(&p, c->threads), bias = c->transposed && pass == CONV_BACKWARD_WEIGHTS ? bias_scratch(&b) : 0;
+    const size_t own = a->scratch(&p, c->threads),
+                 bias = c->transposed && pass == CONV_BACKWARD_WEIGHTS ? bias_scratch(&b) : 0;
     c->algorithm[pass] = a;
     c->scratch[pass] = own > bias ? own : bias;
 }
@@ -144,18 +151,20 @@ const char *conv3d_algorithm(const struct conv3d *c, enum conv_pass pass)
     return c->algorithm[pass]->name;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls --------------------------------------------------------------------------------------------- */
 
-static void run(const struct conv3d *c, enum conv_pass pass, const struct conv_problem *p, float *scratch, struct pool *pool)
+static void run(const struct conv3d *c, enum conv_pass pass, const struct conv_problem *p, float *scratch,
+                struct pool *pool)
 {
-    ENSURE(c->level == cpu_isa() && pool_threads(pool) <= c->threads, "convolution: chosen for %s and %d threads, called at %s with %d",
-           cpu_isa_name(c->level), c->threads, cpu_isa_name(cpu_isa()), pool_threads(pool));
+    ENSURE(c->level == cpu_isa() && pool_threads(pool) <= c->threads,
+           "convolution: chosen for %s and %d threads, called at %s with %d", cpu_isa_name(c->level),
+           c->threads, cpu_isa_name(cpu_isa()), pool_threads(pool));
     c->algorithm[pass]->run(p, scratch, pool);
 }
 
 /* Forward or backward-data. */
-static void run_gather(const struct conv3d *c, enum conv_pass pass, void *y, const void *x, const float *w, const float *bias, int accumulate,
-                       float *scratch, struct pool *pool)
+static void run_gather(const struct conv3d *c, enum conv_pass pass, void *y, const void *x, const float *w,
+                       const float *bias, int accumulate, float *scratch, struct pool *pool)
 {
     ENSURE(!(bias && accumulate), "convolution: a bias and values to continue from");
     struct conv_problem p = conv_problem(&c->shape, c->transposed, pass);
@@ -167,17 +176,20 @@ static void run_gather(const struct conv3d *c, enum conv_pass pass, void *y, con
     run(c, pass, &p, scratch, pool);
 }
 
-void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d *c, int accumulate, float *scratch, struct pool *pool)
+void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d *c,
+                int accumulate, float *scratch, struct pool *pool)
 {
     run_gather(c, CONV_FORWARD, y, x, w, bias, accumulate, scratch, pool);
 }
 
-void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d *c, int accumulate, float *scratch, struct pool *pool)
+void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d *c, int accumulate,
+                  float *scratch, struct pool *pool)
 {
     run_gather(c, CONV_BACKWARD_DATA, dx, dy, w, NULL, accumulate, scratch, pool);
 }
 
-void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d *c, float *scratch, struct pool *pool)
+void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d *c, float *scratch,
+                  struct pool *pool)
 {
     struct conv_problem p = conv_problem(&c->shape, c->transposed, CONV_BACKWARD_WEIGHTS);
     p.gather.x = c->transposed ? dy : x;

@@ -1,27 +1,33 @@
 /* conv.h - 3D convolution kernels in fp32, channels-last; activations in memory are fp32 or bf16.
  *
- * Letters. N batch, D H W depth height width, C input channels, K output channels. Activations are [N][D][H][W][C] without
- * padding; weights as PyTorch stores them: [K][C][kd][kh][kw], transposed convolution [C][K][kd][kh][kw].
+ * Letters. N batch, D H W depth height width, C input channels, K output channels. Activations are
+ * [N][D][H][W][C] without padding; weights as PyTorch stores them: [K][C][kd][kh][kw], transposed convolution
+ * [C][K][kd][kh][kw].
  *
- * Order of arithmetic (the definition; every level gives these bits). Each output of fwd is one chain of fused
- * multiply-adds that starts at the bias (or 0, or the value already there when accumulating) and runs over input-channel
- * blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block. Taps that fall outside of the input along d or h are
- * skipped, those along w multiply a zero. bwd_d is the same over (block of output channels, kz, ky, kx, output channel), with the
- * taps that belong to dx's position modulo the stride. bwd_w: the lines (n, d, h) of the output are cut into
- * max(1, min(lines, 16 / (ceil(K / 32) ceil(C / 64)))) stripes; each stripe is one chain in voxel order from 0 on (what is outside adds nothing, or a zero's product), and
- * the partial sums are added in stripe order; then the result is added to what dw holds. db: the same stripes, a chain of additions.
- * Kernels 3x3x3 and 1x3x3 with stride 1 and at least 16 channels on both sides are computed in Winograd's form where it pays: tiles of 4x4 outputs along h and w, or of 2x2
- * where those fit the borders better, or the direct form where a tile would save less than about half of the products (volumes of a few voxels). conv_winograd.c tells
- * the rule and the order; both depend on the shape only. So are those with stride 2 along h and w (and along d 2, or 1) and padding 1, in tiles of two outputs, or of four of
- * the gradient's, where their volumes and channels are large enough. Tiles of 4x4 have up to twice the rounding error of the direct form at 32 channels, half of it at 320.
+ * Order of arithmetic (the definition; every level gives these bits). Each output of fwd is one chain of
+ * fused multiply-adds that starts at the bias (or 0, or the value already there when accumulating) and runs
+ * over input-channel blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block. Taps that fall
+ * outside of the input along d or h are skipped, those along w multiply a zero. bwd_d is the same over (block
+ * of output channels, kz, ky, kx, output channel), with the taps that belong to dx's position modulo the
+ * stride. bwd_w: the lines (n, d, h) of the output are cut into max(1, min(lines, 16 / (ceil(K / 32) ceil(C /
+ * 64)))) stripes; each stripe is one chain in voxel order from 0 on (what is outside adds nothing, or a
+ * zero's product), and the partial sums are added in stripe order; then the result is added to what dw holds.
+ * db: the same stripes, a chain of additions. Kernels 3x3x3 and 1x3x3 with stride 1 and at least 16 channels
+ * on both sides are computed in Winograd's form where it pays: tiles of 4x4 outputs along h and w, or of 2x2
+ * where those fit the borders better, or the direct form where a tile would save less than about half of the
+ * products (volumes of a few voxels). conv_winograd.c tells the rule and the order; both depend on the shape
+ * only. So are those with stride 2 along h and w (and along d 2, or 1) and padding 1, in tiles of two
+ * outputs, or of four of the gradient's, where their volumes and channels are large enough. Tiles of 4x4 have
+ * up to twice the rounding error of the direct form at 32 channels, half of it at 320.
  *
- * Activations in bf16. x_type is the type of x and dx in memory, y_type that of y and dy; any combination, in all passes. The arithmetic
- * does not change: a bf16 operand is the float of that value, and a bf16 output is rounded once, at the end of its chain (bf16.h); between
- * the blocks of channels the sums stay fp32 in scratch. So bf16 tensors too have the same bits at every level. Weights, bias, dw, db are fp32.
+ * Activations in bf16. x_type is the type of x and dx in memory, y_type that of y and dy; any combination, in
+ * all passes. The arithmetic does not change: a bf16 operand is the float of that value, and a bf16 output is
+ * rounded once, at the end of its chain (bf16.h); between the blocks of channels the sums stay fp32 in
+ * scratch. So bf16 tensors too have the same bits at every level. Weights, bias, dw, db are fp32.
  *
- * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates. With a bf16 y it continues from what the first
- * one rounded: two roundings.
- * `w_channels` and `w_offset` say where in the stored weight the C channels of this call are.
+ * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates. With a
+ * bf16 y it continues from what the first one rounded: two roundings. `w_channels` and `w_offset` say where
+ * in the stored weight the C channels of this call are.
  */
 #ifndef TENSOR_CONV_H
 #define TENSOR_CONV_H
@@ -35,39 +41,45 @@ enum { CONV_BLOCK = 64 };
 
 enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS, CONV_PASSES };
 
-/* A convolution, or a transposed one with kernel = stride (nnU-Net's upsampling), and what computes each of its passes: chosen
- * once, at a level and for up to so many threads, and kept. The calls below are for that level and no more threads.
- * A transposed convolution's shape comes from conv3d_shape_transposed; x is [n][in][c], y is [n][out][k]. It is bwd_d of the convolution
- * from y's channels and size to x's, so that its fwd, bwd_d, bwd_w have the chains of that convolution's bwd_d, fwd and (with x and dy in
- * exchanged roles) bwd_w; db has the stripes of a 1x1x1 convolution to y. */
+/* A convolution, or a transposed one with kernel = stride (nnU-Net's upsampling), and what computes each of
+ * its passes: chosen once, at a level and for up to so many threads, and kept. The calls below are for that
+ * level and no more threads. A transposed convolution's shape comes from conv3d_shape_transposed; x is
+ * [n][in][c], y is [n][out][k]. It is bwd_d of the convolution from y's channels and size to x's, so that its
+ * fwd, bwd_d, bwd_w have the chains of that convolution's bwd_d, fwd and (with x and dy in exchanged roles)
+ * bwd_w; db has the stripes of a 1x1x1 convolution to y. */
 struct conv_algorithm;
 struct conv3d {
     struct conv3d_shape shape;
     int transposed, threads;
     enum isa level;
     const struct conv_algorithm *algorithm[CONV_PASSES];
-    size_t scratch[CONV_PASSES]; /* floats that the pass needs: packed weights, partial sums. 64-byte aligned */
+    size_t
+        scratch[CONV_PASSES]; /* floats that the pass needs: packed weights, partial sums. 64-byte aligned */
 };
 struct conv3d conv3d_choose(const struct conv3d_shape *s, int transposed, int threads);
 /* "winograd", "direct": the algorithm of a pass. */
 const char *conv3d_algorithm(const struct conv3d *c, enum conv_pass pass);
 
-/* One pass each. x, y, dx, dy have the types of the shape. The level is cpu_isa(). bias and db may be NULL. `accumulate`:
- * continue from what y (dx) holds, without bias. dw (stored layout, w_channels wide) and db are always added to. */
-void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d *c, int accumulate, float *scratch,
-                struct pool *pool);
-void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d *c, int accumulate, float *scratch,
-                  struct pool *pool);
+/* One pass each. x, y, dx, dy have the types of the shape. The level is cpu_isa(). bias and db may be NULL.
+ * `accumulate`: continue from what y (dx) holds, without bias. dw (stored layout, w_channels wide) and db are
+ * always added to. */
+void conv3d_fwd(void *y, const void *x, const float *w, const float *bias, const struct conv3d *c,
+                int accumulate, float *scratch, struct pool *pool);
+void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d *c, int accumulate,
+                  float *scratch, struct pool *pool);
 void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d *c, float *scratch,
                   struct pool *pool);
 
-/* The form of an fp32 forward pass's tiles along d, and along both h and w: 0 all taps, 1 and 2 Winograd's with two and four
- * outputs, 3 with two at stride 2 (conv_winograd.c). It decides the bits: for code that has them to give elsewhere. */
+/* The form of an fp32 forward pass's tiles along d, and along both h and w: 0 all taps, 1 and 2 Winograd's
+ * with two and four outputs, 3 with two at stride 2 (conv_winograd.c). It decides the bits: for code that has
+ * them to give elsewhere. */
 void conv3d_forms(int *depth, int *plane, const struct conv3d_shape *s);
 
-/* The machine's peak: GFLOP/s of independent fp32 FMAs in registers at cpu_isa() with this pool, measured for about 0.1 s. */
+/* The machine's peak: GFLOP/s of independent fp32 FMAs in registers at cpu_isa() with this pool, measured for
+ * about 0.1 s. */
 double kernel_peak_f32(struct pool *pool);
-/* The same in pairs of bf16 products, where the level has the instruction and it is faster; else kernel_peak_f32. */
+/* The same in pairs of bf16 products, where the level has the instruction and it is faster; else
+ * kernel_peak_f32. */
 double kernel_peak_bf16(struct pool *pool);
 
 #endif

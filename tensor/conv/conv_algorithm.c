@@ -1,4 +1,5 @@
-/* conv_algorithm.c - the list of all algorithms of convolutions, in order of preference. Each is defined beside its code; a new one is added here. */
+/* conv_algorithm.c - the list of all algorithms of convolutions, in order of preference. Each is defined
+ * beside its code; a new one is added here. */
 #include "tensor/conv/conv_algorithm.h"
 
 #include "tensor/base/check.h"

@@ -1,4 +1,5 @@
-/* The kernels of conv_kernels.h for x86-64 with AVX-512 (F, BW, DQ, VL): 32 registers, up to 28 of them accumulators. */
+/* The kernels of conv_kernels.h for x86-64 with AVX-512 (F, BW, DQ, VL): 32 registers, up to 28 of them
+ * accumulators. */
 #include "tensor/conv/conv_kernels.h"
 #include "tensor/base/isa.h"
 

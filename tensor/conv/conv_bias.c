@@ -1,6 +1,8 @@
-/* conv_bias.c - the gradient of the bias alone: for algorithms that do not sum dy on their way, and for transposed convolutions.
+/* conv_bias.c - the gradient of the bias alone: for algorithms that do not sum dy on their way, and for
+ * transposed convolutions.
  *
- * A job is one stripe of the lines of dy, of one panel of k or of all; when all jobs are done, the stripes are added up in order. */
+ * A job is one stripe of the lines of dy, of one panel of k or of all; when all jobs are done, the stripes
+ * are added up in order. */
 #include <string.h>
 
 #include "tensor/conv/conv_algorithm.h"
@@ -17,13 +19,16 @@ static void bias_job(void *arg, int job, int thread)
 {
     const struct bias_call *a = arg;
     const struct conv3d_shape *s = a->s;
-    const int stripe = job % a->stripes, k0 = job / a->stripes * a->together * CONV_PANEL, kn = conv_min(s->k - k0, a->together * CONV_PANEL);
+    const int stripe = job % a->stripes, k0 = job / a->stripes * a->together * CONV_PANEL,
+              kn = conv_min(s->k - k0, a->together * CONV_PANEL);
     const long long lines = (long long)s->n * s->out[0] * s->out[1];
-    const size_t first = (size_t)(lines * stripe / a->stripes), end = (size_t)(lines * (stripe + 1) / a->stripes), line = (size_t)s->out[2];
+    const size_t first = (size_t)(lines * stripe / a->stripes),
+                 end = (size_t)(lines * (stripe + 1) / a->stripes), line = (size_t)s->out[2];
     float *sums = a->sums + (size_t)stripe * conv_padded(s->k) + k0;
     (void)thread;
     memset(sums, 0, (size_t)kn * sizeof *sums);
-    a->kernels->add_rows(sums, conv_at(a->dy, s->y_type, first * line * (size_t)s->k + (size_t)k0), s->y_type, (end - first) * line, kn, (size_t)s->k);
+    a->kernels->add_rows(sums, conv_at(a->dy, s->y_type, first * line * (size_t)s->k + (size_t)k0), s->y_type,
+                         (end - first) * line, kn, (size_t)s->k);
 }
 
 size_t bias_scratch(const struct conv3d_shape *s)
@@ -33,7 +38,8 @@ size_t bias_scratch(const struct conv3d_shape *s)
 
 void bias_run(float *db, const void *dy, const struct conv3d_shape *s, float *scratch, struct pool *pool)
 {
-    struct bias_call a = {.s = s, .kernels = conv_kernels(), .dy = dy, .sums = scratch, .stripes = outer_stripes(s)};
+    struct bias_call a = {
+        .s = s, .kernels = conv_kernels(), .dy = dy, .sums = scratch, .stripes = outer_stripes(s)};
     const int panels = conv_panels(s->k);
     a.together = a.stripes % pool_threads(pool) == 0 ? panels : 1;
     pool_run(pool, a.stripes * (panels / a.together), bias_job, &a);

@@ -1,28 +1,33 @@
 /* The gather of conv_kernels.h over the threads.
  *
- * The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has taps of its own and is a
- * problem with step 1, whose outputs are `stride` apart. Direction 1 has one phase.
+ * The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has
+ * taps of its own and is a problem with step 1, whose outputs are `stride` apart. Direction 1 has one phase.
  *
- * A job is a range of panels of k times a chunk of the lines of y. For each block of c it packs the weights of its panels, which then
- * stay in the second cache over all lines; copies, span by span, what the taps read into a window that stays in the first
- * two caches; and runs the kernel tile by tile for each panel.
+ * A job is a range of panels of k times a chunk of the lines of y. For each block of c it packs the weights
+ * of its panels, which then stay in the second cache over all lines; copies, span by span, what the taps read
+ * into a window that stays in the first two caches; and runs the kernel tile by tile for each panel.
  *
- * A bf16 y takes a tile's sums when all blocks of c are in them. Until then they are kept in scratch as floats; where they would be too many, the
- * lines of a job are cut into sections, which take the blocks one after the other.
+ * A bf16 y takes a tile's sums when all blocks of c are in them. Until then they are kept in scratch as
+ * floats; where they would be too many, the lines of a job are cut into sections, which take the blocks one
+ * after the other.
  *
- * Lines shorter than half a tile are taken up to CONV_LINES at a time. All lines of a tile must skip the same taps, so
- * lines are walked class by class: a class is the lines that have the same valid taps along d and along h. */
+ * Lines shorter than half a tile are taken up to CONV_LINES at a time. All lines of a tile must skip the same
+ * taps, so lines are walked class by class: a class is the lines that have the same valid taps along d and
+ * along h. */
 #include <string.h>
 
 #include "tensor/base/check.h"
 #include "tensor/conv/conv_algorithm.h"
 
 enum {
-    WEIGHT_FLOATS = 120000, /* packed weights of a job's panels for one block of c: half of the smallest second cache, 1 MiB */
-    WINDOW_FLOATS = 12288,  /* a span's window, where one tile does not need more */
-    SUMS_FLOATS = 131072,   /* sums that wait for their next block, where one group of each phase does not need more */
-    PACK_COST = 4,          /* packing a weight takes as long as copying so many floats into windows */
-    PHASED_FLOATS = 131072  /* y that one phase writes before the next one, which reads the same x and writes to the same pages */
+    WEIGHT_FLOATS = 120000, /* packed weights of a job's panels for one block of c: half of the smallest
+                               second cache, 1 MiB */
+    WINDOW_FLOATS = 12288, /* a span's window, where one tile does not need more */
+    SUMS_FLOATS =
+        131072, /* sums that wait for their next block, where one group of each phase does not need more */
+    PACK_COST = 4, /* packing a weight takes as long as copying so many floats into windows */
+    PHASED_FLOATS = 131072 /* y that one phase writes before the next one, which reads the same x and writes
+                              to the same pages */
 };
 
 struct gather_call {
@@ -47,7 +52,7 @@ struct gather_work {
     int lines;         /* of y in a tile */
 };
 
-/* ---- axes and taps ------------------------------------------------------------------------------------------------------ */
+/* ---- axes and taps ------------------------------------------------------------------------------------- */
 
 struct gather_axis gather_axis(const struct gather *g, int i, int phase)
 {
@@ -121,7 +126,7 @@ static int class_end(const struct gather_axis *a, int o)
     return end;
 }
 
-/* ---- weights ------------------------------------------------------------------------------------------------------------ */
+/* ---- weights ------------------------------------------------------------------------------------------- */
 
 static float *packed_panel(const struct gather_work *a, int panel)
 {
@@ -135,7 +140,8 @@ void gather_pack(float *packed, const struct gather *g, int panel, int c0, int c
 {
     const struct conv_kernels *kernels = conv_kernels();
     const int k0 = panel * CONV_PANEL, taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
-    const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0), run = g->w_c == (size_t)taps ? cn : 1;
+    const int width = conv_width(g->k, panel), kn = conv_min(width, g->k - k0),
+              run = g->w_c == (size_t)taps ? cn : 1;
     for (int c = 0; c < cn; c += run) {
         const float *from = g->w + (size_t)k0 * g->w_k + (size_t)(c0 + c) * g->w_c;
         for (int first = 0, count; first < run * taps; first += count) {
@@ -147,12 +153,14 @@ void gather_pack(float *packed, const struct gather *g, int panel, int c0, int c
             }
             int tap = first % taps, kx = tap % g->kernel[2], channel = c + first / taps;
             for (int i = 0; i < count; i++) {
-                to[i] = packed + ((size_t)(tap - kx + sorted_tap(g, kx)) * (size_t)cn + (size_t)channel) * (size_t)width;
+                to[i] = packed + ((size_t)(tap - kx + sorted_tap(g, kx)) * (size_t)cn + (size_t)channel) *
+                                     (size_t)width;
                 if (++kx == g->kernel[2]) kx = 0;
                 if (++tap == taps) tap = 0, channel++;
             }
             /* What comes next, also after this call. */
-            const int rest = g->c - c0 - c, next = conv_min(CONV_COLUMNS, (run > 1 ? rest : 1) * taps - first - count);
+            const int rest = g->c - c0 - c,
+                      next = conv_min(CONV_COLUMNS, (run > 1 ? rest : 1) * taps - first - count);
             if (next)
                 conv_prefetch(from + first + count, kn, g->w_k, next, 0);
             else if (rest > run)
@@ -162,7 +170,7 @@ void gather_pack(float *packed, const struct gather *g, int panel, int c0, int c
     }
 }
 
-/* ---- windows ------------------------------------------------------------------------------------------------------------ */
+/* ---- windows ------------------------------------------------------------------------------------------- */
 
 /* Lines with the same valid taps. */
 struct group {
@@ -171,9 +179,10 @@ struct group {
     int z0, z1, y0, y1; /* the valid taps */
 };
 
-/* Copies `n` positions along w of line `line` of x, from position `first` on, in ascending or descending order; zeros outside. */
-static void copy_line(const struct conv_kernels *kernels, float *dst, const struct gather *g, size_t line, int first, int n,
-                      const struct gather_axis *a, int c0, int cn)
+/* Copies `n` positions along w of line `line` of x, from position `first` on, in ascending or descending
+ * order; zeros outside. */
+static void copy_line(const struct conv_kernels *kernels, float *dst, const struct gather *g, size_t line,
+                      int first, int n, const struct gather_axis *a, int c0, int cn)
 {
     const int before = conv_min(n, a->direction > 0 ? conv_max(0, -first) : conv_max(0, first - (a->in - 1)));
     const int inside = conv_max(0, conv_min(n, a->direction > 0 ? a->in - first : first + 1) - before);
@@ -182,14 +191,17 @@ static void copy_line(const struct conv_kernels *kernels, float *dst, const stru
     if (before) memset(dst, 0, (size_t)before * row * sizeof *dst);
     dst += (size_t)before * row;
     if (inside) {
-        const size_t at = (line * (size_t)a->in + (size_t)(first + a->direction * before)) * (size_t)g->c + (size_t)c0;
-        conv_copy(kernels, dst, conv_at(g->x, g->x_type, at), g->x_type, inside, cn, (ptrdiff_t)a->direction * g->c);
+        const size_t at =
+            (line * (size_t)a->in + (size_t)(first + a->direction * before)) * (size_t)g->c + (size_t)c0;
+        conv_copy(kernels, dst, conv_at(g->x, g->x_type, at), g->x_type, inside, cn,
+                  (ptrdiff_t)a->direction * g->c);
     }
     if (after) memset(dst + (size_t)inside * row, 0, (size_t)after * row * sizeof *dst);
 }
 
-/* The window of y positions [o, o + count) of the group's lines. It runs along w in the direction of the taps, so that the
- * taps of one line and their channels are one run of floats. Going down, the last voxel comes first. */
+/* The window of y positions [o, o + count) of the group's lines. It runs along w in the direction of the
+ * taps, so that the taps of one line and their channels are one run of floats. Going down, the last voxel
+ * comes first. */
 static void fill_window(const struct gather_work *a, const struct group *r, int o, int count, int positions)
 {
     const struct gather *g = a->call->g;
@@ -202,19 +214,21 @@ static void fill_window(const struct gather_work *a, const struct group *r, int 
             for (int y = r->y0; y < r->y1; y++, dst += (size_t)positions * (size_t)cn) {
                 const int iz = r->z[i] * az->step + az->first + z * az->direction;
                 const int iy = r->y[i] * ay->step + ay->first + y * ay->direction;
-                const size_t line = ((size_t)r->n[i] * (size_t)az->in + (size_t)iz) * (size_t)ay->in + (size_t)iy;
+                const size_t line =
+                    ((size_t)r->n[i] * (size_t)az->in + (size_t)iz) * (size_t)ay->in + (size_t)iy;
                 copy_line(a->call->kernels, dst, g, line, first, positions, ax, c0, cn);
             }
 }
 
-/* ---- x in place --------------------------------------------------------------------------------------------------------- */
+/* ---- x in place ---------------------------------------------------------------------------------------- */
 
 int gather_in_place(struct gather_source *s, const struct gather *g)
 {
     if (g->x_type != CONV_F32 || g->pad[2] != 0) return 0;
     for (int i = 0; i < 3; i++)
         if (g->kernel[i] > (g->direction > 0 ? 1 : g->stride[i])) return 0;
-    if (g->direction < 0 && g->y_size[2] > g->x_size[2] * g->stride[2]) return 0; /* outputs behind the last x */
+    if (g->direction < 0 && g->y_size[2] > g->x_size[2] * g->stride[2])
+        return 0; /* outputs behind the last x */
     *s = (struct gather_source){.x = g->x};
     memcpy(s->size, g->x_size, sizeof s->size);
     return 1;
@@ -229,7 +243,9 @@ static const float *first_x(const struct gather_work *a, const struct group *r, 
     const int z = r->z[i] * az->step + az->first + r->z0 * az->direction + s->before[0];
     const int y = r->y[i] * ay->step + ay->first + r->y0 * ay->direction + s->before[1];
     const size_t line = ((size_t)r->n[i] * (size_t)s->size[0] + (size_t)z) * (size_t)s->size[1] + (size_t)y;
-    return s->x + (line * (size_t)s->size[2] + (size_t)(o * ax->step + ax->first + s->before[2])) * (size_t)g->c + (size_t)a->block * CONV_BLOCK;
+    return s->x +
+           (line * (size_t)s->size[2] + (size_t)(o * ax->step + ax->first + s->before[2])) * (size_t)g->c +
+           (size_t)a->block * CONV_BLOCK;
 }
 
 /* Lets the tiles of y positions from o on read x in place, where its lines are evenly apart. */
@@ -250,14 +266,15 @@ static int read_in_place(const struct gather_work *a, struct gather_tile *t, con
     return 1;
 }
 
-/* ---- tiles -------------------------------------------------------------------------------------------------------------- */
+/* ---- tiles --------------------------------------------------------------------------------------------- */
 
 /* The voxel of y that position o of the group's line i is. */
 static size_t y_voxel(const struct gather_work *a, const struct group *r, int i, int o)
 {
     const struct gather *g = a->call->g;
     const struct gather_axis *az = &a->axis[0], *ay = &a->axis[1], *ax = &a->axis[2];
-    const size_t z = (size_t)(az->out_first + r->z[i] * az->out_step), y = (size_t)(ay->out_first + r->y[i] * ay->out_step);
+    const size_t z = (size_t)(az->out_first + r->z[i] * az->out_step),
+                 y = (size_t)(ay->out_first + r->y[i] * ay->out_step);
     return (((size_t)r->n[i] * (size_t)g->y_size[0] + z) * (size_t)g->y_size[1] + y) * (size_t)g->y_size[2] +
            (size_t)(ax->out_first + o * ax->out_step);
 }
@@ -275,7 +292,8 @@ static void run_narrow(struct gather_work *a, struct gather_tile *t, uint16_t *c
     t->y_voxel = t->k;
     s->kernels->gather(t);
     t->y_voxel = step;
-    for (int i = 0; i < t->lines && a->block == s->blocks - 1; i++) s->kernels->narrow(y[i], t->y[i], t->count, t->k, step);
+    for (int i = 0; i < t->lines && a->block == s->blocks - 1; i++)
+        s->kernels->narrow(y[i], t->y[i], t->count, t->k, step);
     if (s->blocks > 1) a->sums += (size_t)t->lines * line;
 }
 
@@ -292,14 +310,18 @@ static void run_tile(struct gather_work *a, struct gather_tile t, const struct g
         t.width = conv_width(g->k, panel);
         t.k = conv_min(t.width, g->k - k0);
         t.start = g->bias ? g->bias + k0 : NULL;
-        const size_t x_taps = cn * (size_t)t.width, y_taps = x_taps * (size_t)g->kernel[2], z_taps = y_taps * (size_t)g->kernel[1];
+        const size_t x_taps = cn * (size_t)t.width, y_taps = x_taps * (size_t)g->kernel[2],
+                     z_taps = y_taps * (size_t)g->kernel[1];
         t.w_y = y_taps * (size_t)ay->w_step;
         t.w_z = z_taps * (size_t)az->w_step;
         t.w = packed_panel(a, panel) + (size_t)(az->w_first + r->z0 * az->w_step) * z_taps +
-              (size_t)(ay->w_first + r->y0 * ay->w_step) * y_taps + (size_t)sorted_tap(g, ax->w_first) * x_taps;
+              (size_t)(ay->w_first + r->y0 * ay->w_step) * y_taps +
+              (size_t)sorted_tap(g, ax->w_first) * x_taps;
         void *y[CONV_LINES];
         for (int i = 0; i < r->lines; i++)
-            y[i] = conv_at_out(g->y, g->y_type, y_voxel(a, r, i, t.y_voxel > 0 ? o : o + count - 1) * (size_t)g->k + (size_t)k0);
+            y[i] =
+                conv_at_out(g->y, g->y_type,
+                            y_voxel(a, r, i, t.y_voxel > 0 ? o : o + count - 1) * (size_t)g->k + (size_t)k0);
         if (g->y_type == CONV_BF16) {
             run_narrow(a, &t, (uint16_t *const *)y);
         } else {
@@ -316,7 +338,8 @@ static void run_span(struct gather_work *a, const struct group *r, int o, int en
     const struct gather_axis *ax = &a->axis[2];
     const int cn = conv_min(CONV_BLOCK, g->c - a->block * CONV_BLOCK);
     const int count = end - o, positions = (count - 1) * ax->step + ax->taps;
-    struct gather_tile t = {.lines = r->lines, .nz = r->z1 - r->z0, .ny = r->y1 - r->y0, .length = ax->taps * cn};
+    struct gather_tile t = {
+        .lines = r->lines, .nz = r->z1 - r->z0, .ny = r->y1 - r->y0, .length = ax->taps * cn};
     t.x_row = (size_t)positions * (size_t)cn;
     t.x_line = t.x_row * (size_t)t.nz * (size_t)t.ny;
     t.x_voxel = (size_t)ax->step * (size_t)cn;
@@ -332,7 +355,8 @@ static void run_span(struct gather_work *a, const struct group *r, int o, int en
             fill_window(a, r, o, count, positions);
         }
     }
-    if (r->lines == 1 && a->p1 - a->p0 == 1 && g->y_type == CONV_F32) tiles = 1; /* the kernel cuts them: no panels take turns */
+    if (r->lines == 1 && a->p1 - a->p0 == 1 && g->y_type == CONV_F32)
+        tiles = 1; /* the kernel cuts them: no panels take turns */
     for (int i = 0, first = 0, last; i < tiles; i++, first = last) {
         last = (int)((long long)count * (i + 1) / tiles);
         t.x = x + (size_t)(t.y_voxel > 0 ? first : count - last) * t.x_voxel;
@@ -349,16 +373,18 @@ static size_t tile_window(const struct gather *g, const struct gather_axis axis[
 static void run_group(struct gather_work *a, const struct group *r)
 {
     const struct gather_call *s = a->call;
-    const int out = a->axis[2].out, most = s->kernels->gather_count / a->lines, tiles = (out + most - 1) / most;
+    const int out = a->axis[2].out, most = s->kernels->gather_count / a->lines,
+              tiles = (out + most - 1) / most;
     const size_t window = tile_window(s->g, a->axis);
-    const int spans = window ? conv_min(tiles, (int)(((size_t)tiles * window + WINDOW_FLOATS - 1) / WINDOW_FLOATS)) : 1;
+    const int spans =
+        window ? conv_min(tiles, (int)(((size_t)tiles * window + WINDOW_FLOATS - 1) / WINDOW_FLOATS)) : 1;
     for (int i = 0; i < spans; i++) {
         const int t0 = (int)((long long)tiles * i / spans), t1 = (int)((long long)tiles * (i + 1) / spans);
         run_span(a, r, (int)((long long)out * t0 / tiles), (int)((long long)out * t1 / tiles), t1 - t0);
     }
 }
 
-/* ---- lines -------------------------------------------------------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------------------------------------- */
 
 /* The groups of a class are `lines` at a time of its n x nz x ny lines. */
 static int class_groups(const struct gather_work *a, int nz, int ny)
@@ -437,7 +463,8 @@ static void gather_job(void *arg, int job, int thread)
     const struct gather_call *s = arg;
     const struct gather *g = s->g;
     const int chunk = job % s->chunks, range = job / s->chunks;
-    struct gather_work a = {.call = s, .p0 = s->panels * range / s->ranges, .p1 = s->panels * (range + 1) / s->ranges};
+    struct gather_work a = {
+        .call = s, .p0 = s->panels * range / s->ranges, .p1 = s->panels * (range + 1) / s->ranges};
     a.packed = s->packed + (size_t)thread * s->packed_floats;
     a.window = s->window + (size_t)thread * s->window_floats;
     for (int section = 0; section < s->sections; section++)
@@ -445,19 +472,20 @@ static void gather_job(void *arg, int job, int thread)
             const long long first = ((long long)chunk * s->sections + section) * s->parts;
             a.sums = s->sums + (size_t)thread * s->sums_floats;
             const int c0 = a.block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, g->c - c0);
-            for (int panel = a.p0; panel < a.p1; panel++) gather_pack(packed_panel(&a, panel), g, panel, c0, cn);
+            for (int panel = a.p0; panel < a.p1; panel++)
+                gather_pack(packed_panel(&a, panel), g, panel, c0, cn);
             for (int part = 0; part < s->parts; part++)
                 for (int phase = 0; phase < s->phases; phase++) run_part(&a, first + part, phase);
         }
 }
 
-/* ---- the call ----------------------------------------------------------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------------------------------------ */
 
 /* Of one panel and block. */
 static size_t panel_floats(const struct gather *g)
 {
-    return (size_t)conv_width(g->k, 0) * (size_t)conv_min(g->c, CONV_BLOCK) * (size_t)g->kernel[0] * (size_t)g->kernel[1] *
-           (size_t)g->kernel[2];
+    return (size_t)conv_width(g->k, 0) * (size_t)conv_min(g->c, CONV_BLOCK) * (size_t)g->kernel[0] *
+           (size_t)g->kernel[1] * (size_t)g->kernel[2];
 }
 
 /* Most panels whose weights stay in the second cache together. */
@@ -497,8 +525,11 @@ static size_t sums_floats(const struct gather *g)
     if (conv_blocks(g->c) == 1) return CONV_TILE * CONV_PANEL; /* of one tile */
     const int longest = (g->y_size[2] - 1) / (g->direction > 0 ? 1 : g->stride[2]) + 1;
     const size_t groups = (size_t)phases_of(g) * (size_t)conv_max(longest, CONV_TILE) * range_k(g);
-    const size_t all = 2 * (size_t)g->n * (size_t)g->y_size[0] * (size_t)g->y_size[1] * (size_t)g->y_size[2] * range_k(g);
-    const size_t wanted = all < SUMS_FLOATS ? all : SUMS_FLOATS; /* twice: groups may have fewer lines than they have room for */
+    const size_t all =
+        2 * (size_t)g->n * (size_t)g->y_size[0] * (size_t)g->y_size[1] * (size_t)g->y_size[2] * range_k(g);
+    const size_t wanted = all < SUMS_FLOATS
+                              ? all
+                              : SUMS_FLOATS; /* twice: groups may have fewer lines than they have room for */
     return conv_align(groups > wanted ? groups : wanted);
 }
 
@@ -539,16 +570,19 @@ static double copied_floats(const struct gather_call *s)
     return floats;
 }
 
-/* Cuts the work into ranges and chunks. Where `apart` groups of threads have panels of their own, fewer threads pack the same weights, but more of them
- * copy the same x, and each voxel of y is in the caches of several. */
+/* Cuts the work into ranges and chunks. Where `apart` groups of threads have panels of their own, fewer
+ * threads pack the same weights, but more of them copy the same x, and each voxel of y is in the caches of
+ * several. */
 static void cut(struct gather_call *s, int threads)
 {
     const struct gather *g = s->g;
-    const double weights = (double)g->c * g->k * s->taps, x = copied_floats(s), y = (double)s->blocks * y_floats(g);
+    const double weights = (double)g->c * g->k * s->taps, x = copied_floats(s),
+                 y = (double)s->blocks * y_floats(g);
     double best = 0;
     for (int apart = 1; apart <= threads; apart++) {
         if (threads % apart || s->panels % apart) continue;
-        const int fit = range_of(g), ranges = apart * ((s->panels / apart + fit - 1) / fit), chunks = threads / apart;
+        const int fit = range_of(g), ranges = apart * ((s->panels / apart + fit - 1) / fit),
+                  chunks = threads / apart;
         const double cost = chunks * PACK_COST * weights + ranges * x + (apart > 1 ? y : 0);
         if (apart > 1 && cost >= best) continue;
         best = cost;
@@ -559,7 +593,8 @@ static void cut(struct gather_call *s, int threads)
 
 void gather_run(const struct gather *g, struct pool *pool)
 {
-    struct gather_call s = {.g = g, .kernels = conv_kernels_few(g->k), .packed = g->scratch, .phases = phases_of(g)};
+    struct gather_call s = {
+        .g = g, .kernels = conv_kernels_few(g->k), .packed = g->scratch, .phases = phases_of(g)};
     const int threads = pool_threads(pool);
     s.taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
     s.panels = conv_panels(g->k);
@@ -569,14 +604,15 @@ void gather_run(const struct gather *g, struct pool *pool)
     s.sums_floats = sums_floats(g);
     s.window = g->scratch + (size_t)threads * s.packed_floats;
     s.sums = s.window + (size_t)threads * s.window_floats;
-    if (!gather_in_place(&s.source, g) && thin_floats(g)) thin_copy(&s.source, s.sums + (size_t)threads * s.sums_floats, g, pool);
+    if (!gather_in_place(&s.source, g) && thin_floats(g))
+        thin_copy(&s.source, s.sums + (size_t)threads * s.sums_floats, g, pool);
     cut(&s, threads);
     s.sections = g->y_type == CONV_BF16 && s.blocks > 1 ? sections_of(&s) : 1;
     s.parts = s.phases > 1 ? (int)(y_floats(g) / s.chunks / s.sections / PHASED_FLOATS) + 1 : 1;
     pool_run(pool, s.ranges * s.chunks, gather_job, &s);
 }
 
-/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+/* ---- the algorithm ------------------------------------------------------------------------------------- */
 
 static int supports(const struct conv_problem *p, enum isa level)
 {
@@ -584,7 +620,10 @@ static int supports(const struct conv_problem *p, enum isa level)
     return p->pass != CONV_BACKWARD_WEIGHTS;
 }
 
-static size_t scratch_of(const struct conv_problem *p, int threads) { return gather_scratch(&p->gather, threads); }
+static size_t scratch_of(const struct conv_problem *p, int threads)
+{
+    return gather_scratch(&p->gather, threads);
+}
 
 static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
 {

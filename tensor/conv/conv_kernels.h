@@ -85,7 +85,11 @@ static inline int winograd_outputs(enum winograd_axis form)
 }
 static inline int winograd_inputs(enum winograd_axis form)
 {
-    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 ? 4 : form == WINOGRAD_4 ? 6 : form == WINOGRAD_DOWN ? 5 : 3;
+    return form == WINOGRAD_NONE   ? 1
+           : form == WINOGRAD_2    ? 4
+           : form == WINOGRAD_4    ? 6
+           : form == WINOGRAD_DOWN ? 5
+                                   : 3;
 }
 static inline int winograd_points(enum winograd_axis form)
 {
@@ -131,15 +135,18 @@ struct conv_kernels {
     void (*winograd_x)(const struct winograd_plane *t);
     void (*winograd_dy)(const struct winograd_plane *t);
     /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order; the forms along d and in a plane. */
-    void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, enum winograd_axis depth, enum winograd_axis form);
+    void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, enum winograd_axis depth,
+                       enum winograd_axis form);
     void (*winograd_y)(const struct winograd_y *t);
     /* dw[tap][n] from u[point][n], taps `row` and points `u_row` floats apart. */
-    void (*winograd_dw)(float *dw, size_t row, const float *u, size_t u_row, size_t n, enum winograd_axis depth, enum winograd_axis form);
+    void (*winograd_dw)(float *dw, size_t row, const float *u, size_t u_row, size_t n,
+                        enum winograd_axis depth, enum winograd_axis form);
     /* Transposes: to[j][i] = from[i * row + j] for i < rows, j < columns, and zeros for rows <= i < width, a multiple of CONV_HALF_PANEL. */
     void (*pack)(float *const to[], const float *from, size_t row, int rows, int width, int columns);
     /* to[j * row + i] += the sum, in order, of from[i][s * stripe + j] over s < stripes, for i < rows, j < columns; of `from` whole
      * multiples of CONV_HALF_PANEL are read. */
-    void (*unpack)(float *to, size_t row, const float *const from[], size_t stripe, int stripes, int rows, int columns);
+    void (*unpack)(float *to, size_t row, const float *const from[], size_t stripe, int stripes, int rows,
+                   int columns);
     /* dst[i][c] = src[i * step][c] for i < n, c < channels. */
     void (*copy)(float *dst, const float *src, int n, int channels, ptrdiff_t step);
     /* The same from bf16. */
@@ -153,8 +160,8 @@ struct conv_kernels {
 };
 
 /* Defined where the architecture has them. */
-extern const struct conv_kernels conv_kernels_scalar, conv_kernels_avx2, conv_kernels_avx512, conv_kernels_neon,
-    conv_kernels_wasm;
+extern const struct conv_kernels conv_kernels_scalar, conv_kernels_avx2, conv_kernels_avx512,
+    conv_kernels_neon, conv_kernels_wasm;
 
 /* The kernels of cpu_isa(). */
 const struct conv_kernels *conv_kernels(void);
@@ -189,8 +196,8 @@ static inline void *conv_at_out(void *p, enum conv_type type, size_t i)
 }
 
 /* dst[i][c] = src[i * step][c] from an array of that type. */
-static inline void conv_copy(const struct conv_kernels *kernels, float *dst, const void *src, enum conv_type type, int n,
-                             int channels, ptrdiff_t step)
+static inline void conv_copy(const struct conv_kernels *kernels, float *dst, const void *src,
+                             enum conv_type type, int n, int channels, ptrdiff_t step)
 {
     const int run = step == channels; /* all of it is one row */
     if (type == CONV_BF16)

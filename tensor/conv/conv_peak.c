@@ -1,4 +1,5 @@
-/* conv_peak.c - the machine's peak, which `nephron bench` measures the kernels against: the fastest of independent products in registers. */
+/* conv_peak.c - the machine's peak, which `nephron bench` measures the kernels against: the fastest of
+ * independent products in registers. */
 #include "tensor/base/clock.h"
 #include "tensor/conv/conv_kernels.h"
 #include "tensor/conv/conv_tiles.h"

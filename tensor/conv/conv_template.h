@@ -1,9 +1,10 @@
-/* conv_template.h - the kernels of conv_kernels.h over the vector of a vec_*.h. No include guard: each conv_<isa>.c includes it
- * once, inside its ISA region, with CONV_TABLE the name of the table, and GATHER_COUNT, OUTER_COUNT (most broadcast values) and VECS
- * (most vectors of k) such that count * VECS accumulators, VECS operands and one broadcast value fit the registers.
+/* conv_template.h - the kernels of conv_kernels.h over the vector of a vec_*.h. No include guard: each
+ * conv_<isa>.c includes it once, inside its ISA region, with CONV_TABLE the name of the table, and
+ * GATHER_COUNT, OUTER_COUNT (most broadcast values) and VECS (most vectors of k) such that count * VECS
+ * accumulators, VECS operands and one broadcast value fit the registers.
  *
- * A tile's loops over voxels and vectors have constant bounds in each instance of the inlined function, are unrolled fully,
- * and the accumulators become registers.
+ * A tile's loops over voxels and vectors have constant bounds in each instance of the inlined function, are
+ * unrolled fully, and the accumulators become registers.
  */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -37,7 +38,7 @@ INLINE void put(float *p, vf v, int n)
         vf_store_n(p, v, n);
 }
 
-/* ---- gather ---------------------------------------------------------------------------------------------------------- */
+/* ---- gather -------------------------------------------------------------------------------------------- */
 
 /* Three voxels share a pointer: pointer, + 1 voxel, + 2 voxels are x86 addresses. */
 #define SHARED 3
@@ -47,8 +48,10 @@ enum { FLOATS_PER_CACHE_LINE = 16 };
 /* Voxels whose accumulators fit the registers where they are one vector each. */
 enum { GATHER_ONE = GATHER_COUNT * VECS < CONV_TILE ? GATHER_COUNT * VECS : CONV_TILE };
 
-/* thin: one line, one channel and three taps, so that 14 voxels read 16 neighbours: no pointers to set up, no loop. */
-INLINE void gather_block(const struct gather_tile *t, int col, const int lines, const int count, const int vecs, const int thin)
+/* thin: one line, one channel and three taps, so that 14 voxels read 16 neighbours: no pointers to set up, no
+ * loop. */
+INLINE void gather_block(const struct gather_tile *t, int col, const int lines, const int count,
+                         const int vecs, const int thin)
 {
     vf acc[GATHER_ONE][VECS];
     UNROLL for (int v = 0; v < vecs; v++) {
@@ -95,8 +98,9 @@ INLINE void gather_block(const struct gather_tile *t, int col, const int lines, 
                 UNROLL for (int v = 0; v < vecs; v++) b[v] = vf_load(w + v * LANES);
                 UNROLL for (int i = 0; i < lines; i++)
                     UNROLL for (int j = 0; j < count; j++) {
-                        const vf a = vf_set(x[i * POINTERS(count) + j / SHARED][(size_t)(j % SHARED) * voxel]);
-                        UNROLL for (int v = 0; v < vecs; v++) acc[i * count + j][v] = vf_fma(a, b[v], acc[i * count + j][v]);
+                    const vf a = vf_set(x[i * POINTERS(count) + j / SHARED][(size_t)(j % SHARED) * voxel]);
+                    UNROLL for (int v = 0; v < vecs; v++) acc[i * count + j][v] =
+                        vf_fma(a, b[v], acc[i * count + j][v]);
                     }
                 UNROLL for (int i = 0; i < lines * POINTERS(count); i++) x[i]++;
             }
@@ -104,19 +108,21 @@ INLINE void gather_block(const struct gather_tile *t, int col, const int lines, 
     }
     UNROLL for (int v = 0; v < vecs; v++) {
         const int k = col + v * LANES;
-        UNROLL for (int i = 0; i < lines; i++)
-            UNROLL for (int j = 0; j < count; j++) put(t->y[i] + j * t->y_voxel + k, acc[i * count + j][v], t->k - k);
+        UNROLL for (int i = 0; i < lines; i++) UNROLL for (int j = 0; j < count; j++)
+            put(t->y[i] + j * t->y_voxel + k, acc[i * count + j][v], t->k - k);
     }
 }
 
-#define GATHER_CASE(lines, count)                                                  \
-    case (lines) * 16 + (count):                                                   \
-        if ((lines) * (count) <= (vecs == 1 ? (int)GATHER_ONE : GATHER_COUNT)) gather_block(t, col, lines, count, vecs, 0); \
+#define GATHER_CASE(lines, count)                                                                            \
+    case (lines)*16 + (count):                                                                               \
+        if ((lines) * (count) <= (vecs == 1 ? (int)GATHER_ONE : GATHER_COUNT))                               \
+            gather_block(t, col, lines, count, vecs, 0);                                                     \
         break;
 
-#define THIN_CASE(count)                                                  \
-    case count:                                                           \
-        if ((count) <= (vecs == 1 ? (int)GATHER_ONE : GATHER_COUNT)) gather_block(t, col, 1, count, vecs, 1); \
+#define THIN_CASE(count)                                                                                     \
+    case count:                                                                                              \
+        if ((count) <= (vecs == 1 ? (int)GATHER_ONE : GATHER_COUNT))                                         \
+            gather_block(t, col, 1, count, vecs, 1);                                                         \
         break;
 
 INLINE void gather_thin(const struct gather_tile *t, int col, const int vecs)
@@ -134,13 +140,13 @@ INLINE void gather_columns(const struct gather_tile *t, int col, const int vecs)
         return;
     }
     switch (t->lines * 16 + t->count) {
-        GATHER_CASE(1, 1) GATHER_CASE(1, 2) GATHER_CASE(1, 3) GATHER_CASE(1, 4) GATHER_CASE(1, 5) GATHER_CASE(1, 6)
-        GATHER_CASE(1, 7) GATHER_CASE(1, 8) GATHER_CASE(1, 9) GATHER_CASE(1, 10) GATHER_CASE(1, 11) GATHER_CASE(1, 12)
-        GATHER_CASE(1, 13) GATHER_CASE(1, 14)
-        GATHER_CASE(2, 1) GATHER_CASE(2, 2) GATHER_CASE(2, 3) GATHER_CASE(2, 4) GATHER_CASE(2, 5) GATHER_CASE(2, 6)
-        GATHER_CASE(2, 7)
-        GATHER_CASE(3, 1) GATHER_CASE(3, 2) GATHER_CASE(3, 3) GATHER_CASE(3, 4)
-        GATHER_CASE(4, 1) GATHER_CASE(4, 2) GATHER_CASE(4, 3)
+        GATHER_CASE(1, 1)
+        GATHER_CASE(1, 2) GATHER_CASE(1, 3) GATHER_CASE(1, 4) GATHER_CASE(1, 5) GATHER_CASE(1, 6)
+            GATHER_CASE(1, 7) GATHER_CASE(1, 8) GATHER_CASE(1, 9) GATHER_CASE(1, 10) GATHER_CASE(1, 11)
+                GATHER_CASE(1, 12) GATHER_CASE(1, 13) GATHER_CASE(1, 14) GATHER_CASE(2, 1) GATHER_CASE(2, 2)
+                    GATHER_CASE(2, 3) GATHER_CASE(2, 4) GATHER_CASE(2, 5) GATHER_CASE(2, 6) GATHER_CASE(2, 7)
+                        GATHER_CASE(3, 1) GATHER_CASE(3, 2) GATHER_CASE(3, 3) GATHER_CASE(3, 4)
+                            GATHER_CASE(4, 1) GATHER_CASE(4, 2) GATHER_CASE(4, 3)
     }
 }
 
@@ -170,13 +176,15 @@ static void gather(const struct gather_tile *all)
     }
 }
 
-/* ---- outer ----------------------------------------------------------------------------------------------------------- */
+/* ---- outer --------------------------------------------------------------------------------------------- */
 
-INLINE void outer_block(const struct outer_tile *t, int col, const int rows, const int per_row, const int vecs)
+INLINE void outer_block(const struct outer_tile *t, int col, const int rows, const int per_row,
+                        const int vecs)
 {
     vf acc[OUTER_COUNT][VECS];
     float *const out = t->acc + col;
-    const size_t width = (size_t)t->width, voxel = t->x_voxel, x_row = t->x_row, dy_voxel = width + t->dy_skip;
+    const size_t width = (size_t)t->width, voxel = t->x_voxel, x_row = t->x_row,
+                 dy_voxel = width + t->dy_skip;
     const int count = rows * per_row;
     UNROLL for (int i = 0; i < count; i++)
         UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = vf_load(out + (size_t)i * width + v * LANES);
@@ -223,7 +231,7 @@ static void outer(const struct outer_tile *t)
     for (; col < t->width; col += LANES) outer_columns(t, col, 1);
 }
 
-/* ---- winograd -------------------------------------------------------------------------------------------------------- */
+/* ---- winograd ------------------------------------------------------------------------------------------ */
 
 /* The level may have another multiply-add for the transforms, which are long and wait for memory. */
 #ifdef TRANSFORM_FMA
@@ -234,7 +242,7 @@ static void outer(const struct outer_tile *t)
 #undef vf_fma
 #undef vf_fnma
 
-/* ---- weights --------------------------------------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------------------------------------- */
 
 /* The rows of a square become its columns: half of a perfect shuffle each time. */
 INLINE void transpose_square(vf *v)
@@ -262,7 +270,9 @@ static void pack(float *const to[], const float *from, size_t row, int rows, int
 {
     for (int i = 0; i < width; i += LANES)
         for (int left = columns, j; left > 0; left -= LANES) {
-            j = left >= LANES ? columns - left : columns > LANES ? columns - LANES : 0; /* the last square has some columns again */
+            j = left >= LANES     ? columns - left
+                : columns > LANES ? columns - LANES
+                                  : 0; /* the last square has some columns again */
             const float *at = from + (size_t)i * row + j;
             if (rows - i >= LANES && columns - j >= LANES)
                 pack_square(to + j, i, at, row, LANES, LANES);
@@ -271,7 +281,8 @@ static void pack(float *const to[], const float *from, size_t row, int rows, int
         }
 }
 
-INLINE void unpack_square(float *to, size_t row, const float *const from[], int j, size_t stripe, int stripes, int rows, int columns)
+INLINE void unpack_square(float *to, size_t row, const float *const from[], int j, size_t stripe, int stripes,
+                          int rows, int columns)
 {
     vf v[LANES];
     UNROLL for (int r = 0; r < LANES; r++) {
@@ -285,7 +296,8 @@ INLINE void unpack_square(float *to, size_t row, const float *const from[], int 
         if (c < columns) put(to + (size_t)c * row, vf_add(get(to + (size_t)c * row, rows), v[c]), rows);
 }
 
-static void unpack(float *to, size_t row, const float *const from[], size_t stripe, int stripes, int rows, int columns)
+static void unpack(float *to, size_t row, const float *const from[], size_t stripe, int stripes, int rows,
+                   int columns)
 {
     for (int j = 0; j < columns; j += LANES)
         for (int i = 0; i < rows; i += LANES) {
@@ -297,7 +309,7 @@ static void unpack(float *to, size_t row, const float *const from[], size_t stri
         }
 }
 
-/* ---- the rest -------------------------------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------------------------ */
 
 static void copy(float *dst, const float *src, int n, int channels, ptrdiff_t step)
 {
@@ -327,19 +339,22 @@ static void narrow(uint16_t *dst, const float *src, int n, int channels, ptrdiff
 }
 
 /* Channels from c on, `vecs` vectors. */
-INLINE void add_columns(float *sum, const void *src, const int bf16, size_t n, int c, int channels, size_t step, const int vecs)
+INLINE void add_columns(float *sum, const void *src, const int bf16, size_t n, int c, int channels,
+                        size_t step, const int vecs)
 {
     vf s[VECS];
     UNROLL for (int v = 0; v < vecs; v++) s[v] = get(sum + c + v * LANES, channels - c - v * LANES);
     for (size_t i = 0; i < n; i++)
-        UNROLL for (int v = 0; v < vecs; v++) s[v] = vf_add(s[v], get_as(src, bf16, (ptrdiff_t)(i * step) + c + v * LANES, channels - c - v * LANES));
+        UNROLL for (int v = 0; v < vecs; v++) s[v] =
+            vf_add(s[v], get_as(src, bf16, (ptrdiff_t)(i * step) + c + v * LANES, channels - c - v * LANES));
     UNROLL for (int v = 0; v < vecs; v++) put(sum + c + v * LANES, s[v], channels - c - v * LANES);
 }
 
 static void add_rows(float *sum, const void *src, enum conv_type type, size_t n, int channels, size_t step)
 {
     int c = 0;
-    for (; channels - c >= VECS * LANES; c += VECS * LANES) /* whole vectors together, so that each cache line comes once */
+    for (; channels - c >= VECS * LANES;
+         c += VECS * LANES) /* whole vectors together, so that each cache line comes once */
         if (type == CONV_BF16)
             add_columns(sum, src, 1, n, c, c + VECS * LANES, step, VECS);
         else
@@ -365,5 +380,6 @@ static int peak(float *out, long n)
     return 2 * CHAINS * LANES;
 }
 
-const struct conv_kernels CONV_TABLE = {GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_dy, winograd_w,
-                                        winograd_y, winograd_dw, pack, unpack, copy, widen, narrow, add_rows, peak};
+const struct conv_kernels CONV_TABLE = {
+    GATHER_COUNT, OUTER_COUNT, gather, outer, winograd_x, winograd_dy, winograd_w, winograd_y,
+    winograd_dw,  pack,        unpack, copy,  widen,      narrow,      add_rows,   peak};

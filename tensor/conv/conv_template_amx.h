@@ -1,8 +1,10 @@
-/* conv_template_amx.h - the product of conv_tiles.h on AMX tiles. No include guard: included with the six instructions as macros, the
- * machine's by conv_tiles_amx.c, an emulation by the test, so that these very lines run on machines without AMX.
+/* conv_template_amx.h - the product of conv_tiles.h on AMX tiles. No include guard: included with the six
+ * instructions as macros, the machine's by conv_tiles_amx.c, an emulation by the test, so that these very
+ * lines run on machines without AMX.
  *
- * TILE_CONFIG(p), TILE_RELEASE(), TILE_ZERO(t), TILE_LOAD(t, p, stride), TILE_STORE(t, p, stride), TILE_DOT(c, a, b); strides in bytes, tiles are
- * number literals. c are tiles 0 to 3 (two rows of two), a 4 and 5, b 6 and 7; all are 16 rows of 64 bytes.
+ * TILE_CONFIG(p), TILE_RELEASE(), TILE_ZERO(t), TILE_LOAD(t, p, stride), TILE_STORE(t, p, stride),
+ * TILE_DOT(c, a, b); strides in bytes, tiles are number literals. c are tiles 0 to 3 (two rows of two), a 4
+ * and 5, b 6 and 7; all are 16 rows of 64 bytes.
  */
 
 struct tile_config {
@@ -27,9 +29,11 @@ static void end(void)
 }
 
 /* tall: 32 rows, or 16. wide: 32 columns, or 16. */
-static inline __attribute__((always_inline)) void product_tiles(const struct tile_product *t, const int tall, const int wide)
+static inline __attribute__((always_inline)) void product_tiles(const struct tile_product *t, const int tall,
+                                                                const int wide)
 {
-    const size_t c_row = (size_t)t->width * sizeof *t->c, a_row = t->a_row * sizeof *t->a, b_row = (size_t)t->width * 2 * sizeof *t->b;
+    const size_t c_row = (size_t)t->width * sizeof *t->c, a_row = t->a_row * sizeof *t->a,
+                 b_row = (size_t)t->width * 2 * sizeof *t->b;
     float *const lower = t->c + 16 * t->width;
     if (t->accumulate) {
         TILE_LOAD(0, t->c, c_row);

@@ -53,7 +53,8 @@ INLINE void transform_x(vf *v, const vf *d, const enum winograd_axis form)
         v[3] = vf_sub(d[3], d[1]);
         return;
     }
-    const vf product = CONSTANT(SQUARE(POINT_A) * SQUARE(POINT_B)), sum = CONSTANT(SQUARE(POINT_A) + SQUARE(POINT_B));
+    const vf product = CONSTANT(SQUARE(POINT_A) * SQUARE(POINT_B)),
+             sum = CONSTANT(SQUARE(POINT_A) + SQUARE(POINT_B));
     v[0] = vf_fma(product, d[0], vf_fnma(sum, d[2], d[4]));
     opposite(v + 1, vf_fnma(B2, d[2], d[4]), vf_fnma(B2, d[1], d[3]), POINT_A);
     opposite(v + 3, vf_fnma(A2, d[2], d[4]), vf_fnma(A2, d[1], d[3]), POINT_B);
@@ -149,10 +150,11 @@ INLINE void transform_dw(vf *g, const vf *u, const enum winograd_axis form)
     const vf sum_b = vf_add(u[3], u[4]), difference_b = vf_sub(u[3], u[4]);
     g[0] = vf_fma(CONSTANT(SCALE_0), u[0], vf_fma(CONSTANT(SCALE_A), sum, vf_mul(CONSTANT(SCALE_B), sum_b)));
     g[1] = vf_fma(CONSTANT(POINT_A * SCALE_A), difference, vf_mul(CONSTANT(POINT_B * SCALE_B), difference_b));
-    g[2] = vf_fma(CONSTANT(SQUARE(POINT_A) * SCALE_A), sum, vf_fma(CONSTANT(SQUARE(POINT_B) * SCALE_B), sum_b, u[5]));
+    g[2] = vf_fma(CONSTANT(SQUARE(POINT_A) * SCALE_A), sum,
+                  vf_fma(CONSTANT(SQUARE(POINT_B) * SCALE_B), sum_b, u[5]));
 }
 
-/* ---- planes of x and of dy --------------------------------------------------------------------------------------------- */
+/* ---- planes of x and of dy ----------------------------------------------------------------------------- */
 
 /* Up to six addresses `step` bytes apart. As in gather_block three share a pointer, so that the compiler computes none of them ahead, and spills it. */
 struct row {
@@ -177,23 +179,26 @@ struct winograd_pointers {
     const void *at[2][WINOGRAD_SIDE][WINOGRAD_SIDE];
 };
 
-INLINE void winograd_point_at(struct winograd_pointers *p, const struct winograd_plane *t, const int from, const int planes)
+INLINE void winograd_point_at(struct winograd_pointers *p, const struct winograd_plane *t, const int from,
+                              const int planes)
 {
     for (int i = 0; i < planes; i++)
         for (int y = 0; y < from; y++) {
             const int line = t->at[0] + y, inside = t->of[i] && line >= 0 && line < t->size[0];
             UNROLL for (int x = 0; x < from; x++) {
                 const int column = t->at[1] + x;
-                p->at[i][y][x] = inside && column >= 0 && column < t->size[1]
-                                     ? conv_at(t->of[i], t->type, (size_t)line * t->line + (size_t)column * t->voxel)
-                                     : zeros;
+                p->at[i][y][x] =
+                    inside && column >= 0 && column < t->size[1]
+                        ? conv_at(t->of[i], t->type, (size_t)line * t->line + (size_t)column * t->voxel)
+                        : zeros;
             }
         }
 }
 
 /* The lines and columns of points; without p, nothing is outside. */
-INLINE void winograd_plane_step(const struct winograd_plane *t, const struct winograd_pointers *p, int c, const enum winograd_axis form, const int of_dy,
-                                const int planes, const int bf16, int n, int width)
+INLINE void winograd_plane_step(const struct winograd_plane *t, const struct winograd_pointers *p, int c,
+                                const enum winograd_axis form, const int of_dy, const int planes,
+                                const int bf16, int n, int width)
 {
     vf rows[WINOGRAD_SIDE][WINOGRAD_SIDE];
     const int side = winograd_points(form), from = of_dy ? winograd_outputs(form) : winograd_inputs(form);
@@ -202,9 +207,14 @@ INLINE void winograd_plane_step(const struct winograd_plane *t, const struct win
         vf d[WINOGRAD_SIDE];
         UNROLL for (int i = 0; i < planes; i++) {
             struct row line = {{NULL, NULL}, 0};
-            if (!p) line = row_at(conv_at(t->of[i], t->type, (size_t)(t->at[0] + y) * t->line + (size_t)t->at[1] * t->voxel + (size_t)c), t->voxel * size);
+            if (!p)
+                line = row_at(
+                    conv_at(t->of[i], t->type,
+                            (size_t)(t->at[0] + y) * t->line + (size_t)t->at[1] * t->voxel + (size_t)c),
+                    t->voxel * size);
             UNROLL for (int x = 0; x < from; x++) {
-                const vf value = p ? get_as(p->at[i][y][x], bf16, c, n) : get_as(row_value(line, x), bf16, 0, n);
+                const vf value =
+                    p ? get_as(p->at[i][y][x], bf16, c, n) : get_as(row_value(line, x), bf16, 0, n);
                 d[x] = i == 0 ? value : vf_fma(vf_set(t->sign), value, d[x]);
             }
         }
@@ -220,12 +230,14 @@ INLINE void winograd_plane_step(const struct winograd_plane *t, const struct win
             transform_dy(column, d, form);
         else
             transform_x(column, d, form);
-        const struct row to = row_at(t->v + (size_t)x * t->point + c, (size_t)side * t->point * sizeof(float));
+        const struct row to =
+            row_at(t->v + (size_t)x * t->point + c, (size_t)side * t->point * sizeof(float));
         UNROLL for (int y = 0; y < side; y++) put((float *)row_value(to, y), column[y], width);
     }
 }
 
-INLINE void winograd_plane_all(const struct winograd_plane *all, const enum winograd_axis form, const int of_dy, const int planes, const int bf16)
+INLINE void winograd_plane_all(const struct winograd_plane *all, const enum winograd_axis form,
+                               const int of_dy, const int planes, const int bf16)
 {
     const int from = of_dy ? winograd_outputs(form) : winograd_inputs(form);
     const struct winograd_plane t = *all; /* which no store changes */
@@ -233,14 +245,18 @@ INLINE void winograd_plane_all(const struct winograd_plane *all, const enum wino
     struct winograd_pointers p;
     for (int i = 0; i < 2; i++) whole &= t.at[i] >= 0 && t.at[i] + from <= t.size[i];
     if (whole)
-        for (; c + LANES <= t.channels; c += LANES) winograd_plane_step(&t, NULL, c, form, of_dy, planes, bf16, LANES, LANES);
+        for (; c + LANES <= t.channels; c += LANES)
+            winograd_plane_step(&t, NULL, c, form, of_dy, planes, bf16, LANES, LANES);
     if (c == t.width) return;
     winograd_point_at(&p, &t, from, planes);
-    for (; c + LANES <= t.channels; c += LANES) winograd_plane_step(&t, &p, c, form, of_dy, planes, bf16, LANES, LANES);
-    for (; c < t.width; c += LANES) winograd_plane_step(&t, &p, c, form, of_dy, planes, bf16, t.channels - c, t.width - c);
+    for (; c + LANES <= t.channels; c += LANES)
+        winograd_plane_step(&t, &p, c, form, of_dy, planes, bf16, LANES, LANES);
+    for (; c < t.width; c += LANES)
+        winograd_plane_step(&t, &p, c, form, of_dy, planes, bf16, t.channels - c, t.width - c);
 }
 
-INLINE void winograd_plane_types(const struct winograd_plane *t, const enum winograd_axis form, const int of_dy)
+INLINE void winograd_plane_types(const struct winograd_plane *t, const enum winograd_axis form,
+                                 const int of_dy)
 {
     if (t->type == CONV_BF16 && t->planes == 2)
         winograd_plane_all(t, form, of_dy, 2, 1);
@@ -271,15 +287,17 @@ static void winograd_dy(const struct winograd_plane *t)
     }
 }
 
-/* ---- weights ------------------------------------------------------------------------------------------------------------ */
+/* ---- weights ------------------------------------------------------------------------------------------- */
 
-INLINE void winograd_w_step(float *u, size_t u_row, const float *w, size_t row, int flip, const enum winograd_axis depth, const enum winograd_axis form)
+INLINE void winograd_w_step(float *u, size_t u_row, const float *w, size_t row, int flip,
+                            const enum winograd_axis depth, const enum winograd_axis form)
 {
     const int taps = depth == WINOGRAD_NONE ? 9 : 27, side = winograd_points(form);
     vf g[WINOGRAD_DEPTH][9];
     for (int i = 0; i < 9; i++) {
         vf d[3], points[WINOGRAD_DEPTH];
-        UNROLL for (int z = 0; z < taps / 9; z++) d[z] = vf_load(w + (size_t)(flip ? taps - 1 - 9 * z - i : 9 * z + i) * row);
+        UNROLL for (int z = 0; z < taps / 9; z++) d[z] =
+            vf_load(w + (size_t)(flip ? taps - 1 - 9 * z - i : 9 * z + i) * row);
         if (depth == WINOGRAD_NONE)
             points[0] = d[0];
         else
@@ -311,14 +329,16 @@ INLINE void winograd_w_step(float *u, size_t u_row, const float *w, size_t row, 
         else CALL(WINOGRAD_DOWN, WINOGRAD_DOWN);                                                     \
     } while (0)
 
-static void winograd_w(float *u, size_t u_row, const float *w, size_t row, int flip, enum winograd_axis depth, enum winograd_axis form)
+static void winograd_w(float *u, size_t u_row, const float *w, size_t row, int flip, enum winograd_axis depth,
+                       enum winograd_axis form)
 {
 #define CALL(d, f) winograd_w_step(u + i, u_row, w + i, row, flip, d, f)
     for (size_t i = 0; i < row; i += LANES) WINOGRAD_FORMS(CALL);
 #undef CALL
 }
 
-INLINE void winograd_dw_step(float *dw, size_t row, const float *u, size_t u_row, const enum winograd_axis depth, const enum winograd_axis form)
+INLINE void winograd_dw_step(float *dw, size_t row, const float *u, size_t u_row,
+                             const enum winograd_axis depth, const enum winograd_axis form)
 {
     const int side = winograd_points(form);
     vf g[WINOGRAD_DEPTH][9];
@@ -348,32 +368,37 @@ INLINE void winograd_dw_step(float *dw, size_t row, const float *u, size_t u_row
     }
 }
 
-static void winograd_dw(float *dw, size_t row, const float *u, size_t u_row, size_t n, enum winograd_axis depth, enum winograd_axis form)
+static void winograd_dw(float *dw, size_t row, const float *u, size_t u_row, size_t n,
+                        enum winograd_axis depth, enum winograd_axis form)
 {
 #define CALL(d, f) winograd_dw_step(dw + i, row, u + i, u_row, d, f)
     for (size_t i = 0; i < n; i += LANES) WINOGRAD_FORMS(CALL);
 #undef CALL
 }
 
-/* ---- y ------------------------------------------------------------------------------------------------------------------ */
+/* ---- y ------------------------------------------------------------------------------------------------- */
 
 /* Line `line` of a place, k values on. */
 INLINE struct row winograd_line(const struct winograd_place *p, int line, int k, const int bf16)
 {
-    return row_at(conv_at(p->at, bf16 ? CONV_BF16 : CONV_F32, (size_t)line * p->line + (size_t)k), p->voxel * (bf16 ? sizeof(uint16_t) : sizeof(float)));
+    return row_at(conv_at(p->at, bf16 ? CONV_BF16 : CONV_F32, (size_t)line * p->line + (size_t)k),
+                  p->voxel * (bf16 ? sizeof(uint16_t) : sizeof(float)));
 }
 
 /* The sums y of a plane to target i, whose types are these; whole: all of them are inside. */
-INLINE void winograd_y_add(const struct winograd_y *t, int i, vf y[4][4], int k, const int outputs, const int whole, const int from_bf16, const int to_bf16, int n)
+INLINE void winograd_y_add(const struct winograd_y *t, int i, vf y[4][4], int k, const int outputs,
+                           const int whole, const int from_bf16, const int to_bf16, int n)
 {
     const int starts = !t->from[i].at;
     const vf sign = vf_set(t->sign[i]), start = starts && t->start ? get(t->start + k, n) : vf_set(0);
     UNROLL for (int line = 0; line < outputs; line++) {
         if (!whole && line >= t->lines) continue;
-        const struct row from = winograd_line(starts ? &t->to[i] : &t->from[i], line, k, from_bf16), to = winograd_line(&t->to[i], line, k, to_bf16);
+        const struct row from = winograd_line(starts ? &t->to[i] : &t->from[i], line, k, from_bf16),
+                         to = winograd_line(&t->to[i], line, k, to_bf16);
         UNROLL for (int x = 0; x < outputs; x++) {
             if (!whole && x >= t->columns) continue;
-            const vf v = vf_fma(sign, y[line][x], starts ? start : get_as(row_value(from, x), from_bf16, 0, n));
+            const vf v =
+                vf_fma(sign, y[line][x], starts ? start : get_as(row_value(from, x), from_bf16, 0, n));
             if (!to_bf16)
                 put((float *)row_value(to, x), v, n);
             else if (n >= LANES)
@@ -384,7 +409,8 @@ INLINE void winograd_y_add(const struct winograd_y *t, int i, vf y[4][4], int k,
     }
 }
 
-INLINE void winograd_y_step(const struct winograd_y *t, int k, const enum winograd_axis form, const int plain, int n)
+INLINE void winograd_y_step(const struct winograd_y *t, int k, const enum winograd_axis form, const int plain,
+                            int n)
 {
     const int side = winograd_points(form), outputs = winograd_outputs(form);
     vf rows[WINOGRAD_SIDE][4], y[4][4];

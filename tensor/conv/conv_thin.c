@@ -1,5 +1,6 @@
-/* A convolution with few input channels reads each value of x many times for each of its few channels: copying windows of it would cost as much
- * as the arithmetic. So x, which is small beside y, is copied once, with the padding as zeros around it. */
+/* A convolution with few input channels reads each value of x many times for each of its few channels:
+ * copying windows of it would cost as much as the arithmetic. So x, which is small beside y, is copied once,
+ * with the padding as zeros around it. */
 #include <string.h>
 
 #include "tensor/conv/conv_kernels.h"
@@ -30,14 +31,16 @@ static void thin_job(void *arg, int job, int thread)
 {
     const struct thin_call *s = arg;
     const struct gather *g = s->g;
-    const size_t row = (size_t)s->size[2] * (size_t)g->c, before = (size_t)g->pad[2] * (size_t)g->c, inside = (size_t)g->x_size[2] * (size_t)g->c;
+    const size_t row = (size_t)s->size[2] * (size_t)g->c, before = (size_t)g->pad[2] * (size_t)g->c,
+                 inside = (size_t)g->x_size[2] * (size_t)g->c;
     const int n = job / s->size[0], z = job % s->size[0] - g->pad[0];
     float *dst = s->to + (size_t)job * (size_t)s->size[1] * row;
     (void)thread;
     memset(dst, 0, (size_t)s->size[1] * row * sizeof *dst);
     for (int y = 0; z >= 0 && z < g->x_size[0] && y < g->x_size[1]; y++) {
         const size_t line = ((size_t)n * (size_t)g->x_size[0] + (size_t)z) * (size_t)g->x_size[1] + (size_t)y;
-        conv_copy(s->kernels, dst + (size_t)(y + g->pad[1]) * row + before, conv_at(g->x, g->x_type, line * inside), g->x_type, g->x_size[2], g->c, g->c);
+        conv_copy(s->kernels, dst + (size_t)(y + g->pad[1]) * row + before,
+                  conv_at(g->x, g->x_type, line * inside), g->x_type, g->x_size[2], g->c, g->c);
     }
 }
 

@@ -1,9 +1,10 @@
 /* Forward and backward-data of conv_tiles.h over the threads.
  *
- * Weights are packed once: [panel of k][phase][kz][ky][kx][block of 32 c][16][width][2], the order of the steps. A job is a range of panels, whose
- * weights stay in the second cache, times a part of the units: a unit is some lines of one plane of y (in each phase), as many as
- * make a window of x that stays in the second cache with them. Units that follow one another along d share planes of x. With one tap and no stride there is no
- * window: products read x in place. */
+ * Weights are packed once: [panel of k][phase][kz][ky][kx][block of 32 c][16][width][2], the order of the
+ * steps. A job is a range of panels, whose weights stay in the second cache, times a part of the units: a
+ * unit is some lines of one plane of y (in each phase), as many as make a window of x that stays in the
+ * second cache with them. Units that follow one another along d share planes of x. With one tap and no stride
+ * there is no window: products read x in place. */
 #include <string.h>
 
 #include "tensor/conv/conv_tiles.h"
@@ -36,7 +37,7 @@ struct tiles_work {
     int p0, p1; /* panels */
 };
 
-/* ---- whether ------------------------------------------------------------------------------------------------------------- */
+/* ---- whether ------------------------------------------------------------------------------------------- */
 
 const struct tile_kernels *tile_kernels(enum isa level)
 {
@@ -60,17 +61,19 @@ int tiles_fit(const struct gather *g)
 {
     for (int i = 0; i < 3; i++)
         if (g->pad[i] >= g->kernel[i] || g->stride[i] > STRIDE_MOST) return 0;
-    return (g->x_type == CONV_BF16 || g->y_type == CONV_BF16) && g->c >= TILE_HALF && g->k >= TILE_HALF && taps_of(g) <= TILE_TAPS;
+    return (g->x_type == CONV_BF16 || g->y_type == CONV_BF16) && g->c >= TILE_HALF && g->k >= TILE_HALF &&
+           taps_of(g) <= TILE_TAPS;
 }
 
-/* AMX: always. With vdpbf16ps the direct form has twice the rate of fp32, less than what Winograd's form saves of it; for all else it is faster
- * (nephron bench kernels, one thread: 3x3x3 64 to 64 129 against 169 GFLOP/s; stride 2 118 against 64; transposed 64 to 32 53 against 40). */
+/* AMX: always. With vdpbf16ps the direct form has twice the rate of fp32, less than what Winograd's form
+ * saves of it; for all else it is faster (nephron bench kernels, one thread: 3x3x3 64 to 64 129 against 169
+ * GFLOP/s; stride 2 118 against 64; transposed 64 to 32 53 against 40). */
 int tiles_pay(const struct gather *g, enum isa level)
 {
     return level == ISA_AMX || g->stride[2] > 1 || !winograd_pays(g);
 }
 
-/* ---- sizes --------------------------------------------------------------------------------------------------------------- */
+/* ---- sizes --------------------------------------------------------------------------------------------- */
 
 static size_t panel_values(const struct tiles_call *a)
 {
@@ -82,7 +85,7 @@ static size_t packed_floats(const struct tiles_call *a) { return (size_t)a->pane
 static size_t window_floats(const struct tiles_call *a) { return a->window_values / 2; }
 static size_t offset_floats(const struct tiles_call *a) { return conv_align((size_t)(a->taps * a->blocks)); }
 
-/* ---- weights ------------------------------------------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------------------------------------- */
 
 /* step[tap]: the tap's place in the order of the steps. */
 static void order_taps(const struct gather *g, int step[TILE_TAPS])
@@ -91,10 +94,13 @@ static void order_taps(const struct gather *g, int step[TILE_TAPS])
     for (int pz = 0; pz < gather_phases(g, 0); pz++)
         for (int py = 0; py < gather_phases(g, 1); py++)
             for (int px = 0; px < gather_phases(g, 2); px++) {
-                const struct gather_axis z = gather_axis(g, 0, pz), y = gather_axis(g, 1, py), x = gather_axis(g, 2, px);
+                const struct gather_axis z = gather_axis(g, 0, pz), y = gather_axis(g, 1, py),
+                                         x = gather_axis(g, 2, px);
                 for (int j = 0; j < z.taps * y.taps * x.taps; j++) {
-                    const int kz = z.w_first + j / x.taps / y.taps * z.w_step, ky = y.w_first + j / x.taps % y.taps * y.w_step;
-                    step[(kz * g->kernel[1] + ky) * g->kernel[2] + x.w_first + j % x.taps * x.w_step] = count++;
+                    const int kz = z.w_first + j / x.taps / y.taps * z.w_step,
+                              ky = y.w_first + j / x.taps % y.taps * y.w_step;
+                    step[(kz * g->kernel[1] + ky) * g->kernel[2] + x.w_first + j % x.taps * x.w_step] =
+                        count++;
                 }
             }
 }
@@ -106,7 +112,12 @@ static void pack_job(void *arg, int panel, int thread)
     const int k0 = panel * CONV_PANEL;
     int step[TILE_TAPS];
     size_t offset[TILE_TAPS];
-    struct tile_weights t = {.offset = offset, .w = g->w + (size_t)k0 * g->w_k, .w_k = g->w_k, .w_c = g->w_c, .taps = a->taps, .channels = g->c};
+    struct tile_weights t = {.offset = offset,
+                             .w = g->w + (size_t)k0 * g->w_k,
+                             .w_k = g->w_k,
+                             .w_c = g->w_c,
+                             .taps = a->taps,
+                             .channels = g->c};
     (void)thread;
     t.dst = a->packed + (size_t)panel * panel_values(a);
     t.padded = a->blocks * TILE_DEPTH;
@@ -117,7 +128,7 @@ static void pack_job(void *arg, int panel, int thread)
     a->kernels->weights(&t);
 }
 
-/* ---- one unit ------------------------------------------------------------------------------------------------------------ */
+/* ---- one unit ------------------------------------------------------------------------------------------ */
 
 /* A phase of y, and where a piece of it is. */
 struct piece {
@@ -135,8 +146,10 @@ static int list_steps(const struct tiles_work *a, const struct piece *p, int t0,
         for (int ty = 0; ty < p->y.taps; ty++)
             for (int tx = 0; tx < p->x.taps; tx++) {
                 const int iz = p->plane * p->z.step + p->z.first + tz * p->z.direction;
-                const size_t at = tile_window_position(&a->window, iz, p->y.first + ty * p->y.direction, p->x.first + tx * p->x.direction);
-                for (int b = 0; b < blocks; b++) *offset++ = (int32_t)(((size_t)b * a->window.positions + at) * TILE_DEPTH);
+                const size_t at = tile_window_position(&a->window, iz, p->y.first + ty * p->y.direction,
+                                                       p->x.first + tx * p->x.direction);
+                for (int b = 0; b < blocks; b++)
+                    *offset++ = (int32_t)(((size_t)b * a->window.positions + at) * TILE_DEPTH);
             }
     return (int)(offset - a->offset);
 }
@@ -147,11 +160,13 @@ static void store_rows(const struct tiles_work *a, const struct piece *p, int pa
     const struct tiles_call *s = a->call;
     const struct gather *g = s->g;
     const int k0 = panel * CONV_PANEL, pitch = a->window.pitch;
-    struct tile_store t = {.type = g->y_type, .y_voxel = (ptrdiff_t)p->x.out_step * g->k, .width = conv_width(g->k, panel)};
+    struct tile_store t = {
+        .type = g->y_type, .y_voxel = (ptrdiff_t)p->x.out_step * g->k, .width = conv_width(g->k, panel)};
     t.k = conv_min(t.width, g->k - k0);
     t.start = g->bias ? g->bias + k0 : NULL;
     t.accumulate = g->accumulate;
-    const size_t plane = (size_t)p->n * (size_t)g->y_size[0] + (size_t)(p->z.out_first + p->plane * p->z.out_step);
+    const size_t plane =
+        (size_t)p->n * (size_t)g->y_size[0] + (size_t)(p->z.out_first + p->plane * p->z.out_step);
     for (int row = first, count; row < end; row += count) {
         const int line = p->line + row / pitch, column = row % pitch;
         count = conv_min(end - row, (column < p->x.out ? p->x.out : pitch) - column);
@@ -222,7 +237,7 @@ static void tiles_job(void *arg, int job, int thread)
     s->kernels->end();
 }
 
-/* ---- points -------------------------------------------------------------------------------------------------------------- */
+/* ---- points -------------------------------------------------------------------------------------------- */
 
 static int points_of(const struct gather *g) { return g->n * g->x_size[0] * g->x_size[1] * g->x_size[2]; }
 
@@ -239,7 +254,8 @@ static void points_job(void *arg, int chunk, int thread)
     const struct tiles_call *s = arg;
     const struct gather *g = s->g;
     const int quantum = s->kernels->quantum;
-    const long long units = points_of(g) / quantum, unit = units * chunk / s->chunks, count = units * (chunk + 1) / s->chunks - unit;
+    const long long units = points_of(g) / quantum, unit = units * chunk / s->chunks,
+                    count = units * (chunk + 1) / s->chunks - unit;
     const int products = tile_count(s->kernels, (int)count * quantum);
     int32_t *offset = s->offsets + (size_t)thread * offset_floats(s);
     float *sums = s->sums + (size_t)thread * TILE_ROWS * CONV_PANEL;
@@ -248,7 +264,8 @@ static void points_job(void *arg, int chunk, int thread)
     for (int b = 0; b < s->blocks; b++) offset[b] = b * TILE_DEPTH;
     s->kernels->begin();
     for (int i = 0; i < products; i++) {
-        const size_t row = (size_t)((unit + count * i / products) * quantum), end = (size_t)((unit + count * (i + 1) / products) * quantum);
+        const size_t row = (size_t)((unit + count * i / products) * quantum),
+                     end = (size_t)((unit + count * (i + 1) / products) * quantum);
         t.rows = out.count = (int)(end - row);
         t.a = (const uint16_t *)g->x + row * (size_t)g->c;
         for (int panel = 0; panel < s->panels; panel++) {
@@ -265,13 +282,17 @@ static void points_job(void *arg, int chunk, int thread)
     s->kernels->end();
 }
 
-/* ---- the call ------------------------------------------------------------------------------------------------------------ */
+/* ---- the call ------------------------------------------------------------------------------------------ */
 
 static size_t align_values(size_t values) { return (values + 31) / 32 * 32; }
 
 static struct tiles_call plan(const struct gather *g, const struct tile_kernels *kernels)
 {
-    struct tiles_call a = {.g = g, .kernels = kernels, .taps = taps_of(g), .blocks = tile_blocks(g->c), .panels = conv_panels(g->k)};
+    struct tiles_call a = {.g = g,
+                           .kernels = kernels,
+                           .taps = taps_of(g),
+                           .blocks = tile_blocks(g->c),
+                           .panels = conv_panels(g->k)};
     const int lines = gather_axis(g, 1, 0).out;
     a.planes = gather_axis(g, 0, 0).out;
     a.range = conv_max(1, conv_min(a.panels, (int)(WEIGHT_BYTES / (panel_values(&a) * sizeof(uint16_t)))));
@@ -291,7 +312,8 @@ static struct tiles_call plan(const struct gather *g, const struct tile_kernels 
 size_t tiles_scratch(const struct gather *g, int threads)
 {
     const struct tiles_call a = plan(g, NULL);
-    return packed_floats(&a) + (size_t)threads * (window_floats(&a) + offset_floats(&a) + TILE_ROWS * CONV_PANEL);
+    return packed_floats(&a) +
+           (size_t)threads * (window_floats(&a) + offset_floats(&a) + TILE_ROWS * CONV_PANEL);
 }
 
 void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struct pool *pool)
@@ -316,7 +338,7 @@ void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struc
     }
 }
 
-/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+/* ---- the algorithm ------------------------------------------------------------------------------------- */
 
 static int supports(const struct conv_problem *p, enum isa level)
 {
@@ -325,7 +347,10 @@ static int supports(const struct conv_problem *p, enum isa level)
 
 static int pays(const struct conv_problem *p, enum isa level) { return tiles_pay(&p->gather, level); }
 
-static size_t scratch_of(const struct conv_problem *p, int threads) { return tiles_scratch(&p->gather, threads); }
+static size_t scratch_of(const struct conv_problem *p, int threads)
+{
+    return tiles_scratch(&p->gather, threads);
+}
 
 static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
 {

@@ -102,7 +102,7 @@ extern const struct tile_kernels tile_kernels_portable, tile_kernels_avx512bf16,
 /* The kernels of a level, or NULL: it has no bf16 arithmetic. */
 const struct tile_kernels *tile_kernels(enum isa level);
 
-/* ---- windows (conv_tiles_window.c) --------------------------------------------------------------------------------------- */
+/* ---- windows (conv_tiles_window.c) --------------------------------------------------------------------- */
 
 /* x positions that taps reach from output position o, along one axis: index * step + phase, with o + low <= index <= o + high. */
 struct tile_reach {
@@ -127,8 +127,8 @@ struct tile_window {
 };
 
 /* For up to so many lines and channels, and planes of y at a time. */
-struct tile_window tile_window(const struct gather *g, const struct tile_kernels *kernels, int transposed, int channels, int lines,
-                               int planes);
+struct tile_window tile_window(const struct gather *g, const struct tile_kernels *kernels, int transposed,
+                               int channels, int lines, int planes);
 /* Values of data. */
 size_t tile_window_values(const struct tile_window *w);
 /* Empties the window: its data become zeros. */
@@ -141,7 +141,8 @@ size_t tile_window_position(const struct tile_window *w, int iz, int ty, int tx)
 /* Splits `total` rows into products; product i has rows [tile_split(i), tile_split(i + 1)). */
 static inline int tile_count(const struct tile_kernels *kernels, int total)
 {
-    const int units = (total + kernels->quantum - 1) / kernels->quantum, most = kernels->rows / kernels->quantum;
+    const int units = (total + kernels->quantum - 1) / kernels->quantum,
+              most = kernels->rows / kernels->quantum;
     return (units + most - 1) / most;
 }
 static inline int tile_split(const struct tile_kernels *kernels, int total, int i)
@@ -152,7 +153,7 @@ static inline int tile_split(const struct tile_kernels *kernels, int total, int 
 
 static inline int tile_blocks(int c) { return (c + TILE_DEPTH - 1) / TILE_DEPTH; }
 
-/* ---- the passes ------------------------------------------------------------------------------------------------------------ */
+/* ---- the passes ---------------------------------------------------------------------------------------- */
 
 /* Whether the problem is one for tiles, by its shape and types, and whether tiles pay at a level. */
 int tiles_fit(const struct gather *g);
@@ -162,6 +163,7 @@ void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struc
 
 /* The weight gradient of the forward gather g, whose x and y are x and dy, is added to dw. */
 size_t tiles_outer_scratch(const struct gather *g, int threads);
-void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernels *kernels, struct pool *pool);
+void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernels *kernels,
+                     struct pool *pool);
 
 #endif

@@ -1,4 +1,5 @@
-/* The micro-kernels of conv_tiles.h for x86-64 with AVX512-BF16. What surrounds the product serves the AMX level too. */
+/* The micro-kernels of conv_tiles.h for x86-64 with AVX512-BF16. What surrounds the product serves the AMX
+ * level too. */
 #include "tensor/conv/conv_tiles.h"
 #include "tensor/base/isa.h"
 
@@ -19,7 +20,7 @@ static void nothing(void)
 {
 }
 
-/* ---- product --------------------------------------------------------------------------------------------------------------- */
+/* ---- product ------------------------------------------------------------------------------------------- */
 
 INLINE __m512 dot(__m512 sum, __m512i a, __m512i b)
 {
@@ -66,8 +67,10 @@ INLINE void product_block(const struct tile_product *t, const int rows, const in
 INLINE void product_rows(const struct tile_product *t, const int vecs)
 {
     switch (t->rows) {
-        PRODUCT_CASE(1) PRODUCT_CASE(2) PRODUCT_CASE(3) PRODUCT_CASE(4) PRODUCT_CASE(5) PRODUCT_CASE(6) PRODUCT_CASE(7)
-        PRODUCT_CASE(8) PRODUCT_CASE(9) PRODUCT_CASE(10) PRODUCT_CASE(11) PRODUCT_CASE(12) PRODUCT_CASE(13) PRODUCT_CASE(14)
+        PRODUCT_CASE(1)
+        PRODUCT_CASE(2) PRODUCT_CASE(3) PRODUCT_CASE(4) PRODUCT_CASE(5) PRODUCT_CASE(6) PRODUCT_CASE(7)
+            PRODUCT_CASE(8) PRODUCT_CASE(9) PRODUCT_CASE(10) PRODUCT_CASE(11) PRODUCT_CASE(12)
+                PRODUCT_CASE(13) PRODUCT_CASE(14)
     }
 }
 
@@ -84,11 +87,12 @@ static void product(const struct tile_product *t)
         product_half(t);
 }
 
-/* ---- what surrounds it ----------------------------------------------------------------------------------------------------- */
+/* ---- what surrounds it --------------------------------------------------------------------------------- */
 
 INLINE vf get(const void *p, enum conv_type type, size_t i, int n)
 {
-    return type == CONV_BF16 ? vf_load_bf16_n((const uint16_t *)p + i, n) : vf_load_n((const float *)p + i, n);
+    return type == CONV_BF16 ? vf_load_bf16_n((const uint16_t *)p + i, n)
+                             : vf_load_n((const float *)p + i, n);
 }
 
 static void store(const struct tile_store *t)
@@ -118,7 +122,8 @@ INLINE __m512i voxel(const struct tile_source *s, int i, const enum conv_type ty
     }
     const int low = conv_min(LANES, s->channels);
     const float *p = (const float *)s->at + at;
-    const __m256i lower = narrow_bf16(vf_load_n(p, low)), upper = narrow_bf16(vf_load_n(p + low, s->channels - low));
+    const __m256i lower = narrow_bf16(vf_load_n(p, low)),
+                  upper = narrow_bf16(vf_load_n(p + low, s->channels - low));
     return _mm512_inserti64x4(_mm512_castsi256_si512(lower), upper, 1);
 }
 
@@ -135,10 +140,12 @@ static void copy(uint16_t *dst, const struct tile_source *s)
         copy_as(dst, s, CONV_F32);
 }
 
-/* Values 2 c and 2 c + 1 of the result are channel c of a and of b: 16 channels from the first, 16 from the second half. */
+/* Values 2 c and 2 c + 1 of the result are channel c of a and of b: 16 channels from the first, 16 from the
+ * second half. */
 INLINE void interleave(__m512i a, __m512i b, __m512i *first, __m512i *second)
 {
-    const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7); /* unpack works on quarters: lower halves first */
+    const __m512i order =
+        _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7); /* unpack works on quarters: lower halves first */
     a = _mm512_permutexvar_epi64(order, a);
     b = _mm512_permutexvar_epi64(order, b);
     *first = _mm512_unpacklo_epi16(a, b);
@@ -151,7 +158,8 @@ INLINE void transpose_some(uint16_t *dst, size_t row, const struct tile_source *
     __m512i half[2][16];
     for (int j = 0; j < 16; j++) {
         const __m512i zero = _mm512_setzero_si512();
-        const __m512i a = 2 * j < n ? voxel(s, i + 2 * j, s->type) : zero, b = 2 * j + 1 < n ? voxel(s, i + 2 * j + 1, s->type) : zero;
+        const __m512i a = 2 * j < n ? voxel(s, i + 2 * j, s->type) : zero,
+                      b = 2 * j + 1 < n ? voxel(s, i + 2 * j + 1, s->type) : zero;
         interleave(a, b, &half[0][j], &half[1][j]);
     }
     const __mmask32 valid = n == 32 ? 0xffffffffu : (1u << n) - 1;
@@ -178,7 +186,8 @@ INLINE void pair_as(uint16_t *dst, const int width, const struct tile_source *s,
             __builtin_prefetch(ahead);
             __builtin_prefetch(ahead + s->step);
         }
-        interleave(voxel(s, i, type), i + 1 < s->n ? voxel(s, i + 1, type) : _mm512_setzero_si512(), &first, &second);
+        interleave(voxel(s, i, type), i + 1 < s->n ? voxel(s, i + 1, type) : _mm512_setzero_si512(), &first,
+                   &second);
         _mm512_storeu_si512(dst, first);
         if (width == CONV_PANEL) _mm512_storeu_si512(dst + 32, second);
     }
@@ -195,12 +204,14 @@ static void pair(uint16_t *dst, int width, const struct tile_source *s)
 /* Taps [first, first + n) of a pair of channels, and 16 channels k. */
 INLINE void weights_some(const struct tile_weights *t, int c, int k, int first, int n)
 {
-    const __mmask16 taps = first_lanes(n), even = c < t->channels ? taps : 0, odd = c + 1 < t->channels ? taps : 0;
+    const __mmask16 taps = first_lanes(n), even = c < t->channels ? taps : 0,
+                    odd = c + 1 < t->channels ? taps : 0;
     const float *w = t->w + (size_t)k * t->w_k + (size_t)c * t->w_c + first;
     const int kn = t->kn - k;
     __m512i r[16];
-    UNROLL for (int i = 0; i < 16; i++, w += t->w_k)
-        r[i] = i < kn ? round_pairs(_mm512_maskz_loadu_ps(even, w), _mm512_maskz_loadu_ps(odd, w + t->w_c)) : _mm512_setzero_si512();
+    UNROLL for (int i = 0; i < 16; i++, w += t->w_k) r[i] =
+        i < kn ? round_pairs(_mm512_maskz_loadu_ps(even, w), _mm512_maskz_loadu_ps(odd, w + t->w_c))
+               : _mm512_setzero_si512();
     transpose_16(r);
     uint16_t *dst = t->dst + (size_t)(c / 2 * t->width + k) * 2;
     UNROLL for (int i = 0; i < 16; i++)
@@ -211,7 +222,8 @@ static void weights(const struct tile_weights *t)
 {
     for (int c = 0; c < t->padded; c += 2)
         for (int k = 0; k < t->width; k += 16)
-            for (int first = 0; first < t->taps; first += 16) weights_some(t, c, k, first, conv_min(16, t->taps - first));
+            for (int first = 0; first < t->taps; first += 16)
+                weights_some(t, c, k, first, conv_min(16, t->taps - first));
 }
 
 static double peak(long n)
@@ -222,10 +234,13 @@ static double peak(long n)
     UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = _mm512_set1_ps((float)i);
     for (long r = 0; r < n; r++)
         UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = dot(acc[i], one, one);
-    UNROLL for (int i = 0; i < CHAINS; i++) __asm__ volatile("" : : "v"(acc[i])); /* so that the work is not removed */
+    UNROLL for (int i = 0; i < CHAINS;
+                i++) __asm__ volatile("" : : "v"(acc[i])); /* so that the work is not removed */
     return 4.0 * CHAINS * LANES;
 }
 
-const struct tile_kernels tile_kernels_avx512bf16 = {"avx512bf16", ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, plane_outer_avx512bf16, peak};
+const struct tile_kernels tile_kernels_avx512bf16 = {
+    "avx512bf16",           ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights,
+    plane_outer_avx512bf16, peak};
 ISA_END
 #endif

@@ -1,18 +1,26 @@
 /* The weight gradient of conv_tiles.h over the threads.
  *
- * For each tap, dw[c][k] is a product of x, transposed, and dy, both as they lie in a window: x in [channel][position], dy in pairs of positions
- * with zeros where a line has ended. Window and dy are loaded once for a unit, some lines of one plane of y, and serve all taps.
+ * For each tap, dw[c][k] is a product of x, transposed, and dy, both as they lie in a window: x in
+ * [channel][position], dy in pairs of positions with zeros where a line has ended. Window and dy are loaded
+ * once for a unit, some lines of one plane of y, and serve all taps.
  *
  * With one tap and no stride there is no window: x and dy are both copied as pairs of voxels, some at a time.
  *
- * A job is a block of 32 c, a panel of k and a stripe of the units; stripes are as many as give TILE_PARTS jobs, whatever the number of threads.
- * Each stripe is one chain over its units, and the stripes are added in order, then to what dw holds. */
+ * A job is a block of 32 c, a panel of k and a stripe of the units; stripes are as many as give TILE_PARTS
+ * jobs, whatever the number of threads. Each stripe is one chain over its units, and the stripes are added in
+ * order, then to what dw holds. */
 #include <string.h>
 
 #include "tensor/conv/conv_algorithm.h"
 #include "tensor/conv/conv_tiles.h"
 
-enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, BLOCK_FLOATS = TILE_DEPTH * CONV_PANEL, POINTS = 128 /* voxels at a time */, LARGE_PLANE = 128 };
+enum {
+    TILE_PARTS = 16,
+    WINDOW_BYTES = 320 << 10,
+    BLOCK_FLOATS = TILE_DEPTH * CONV_PANEL,
+    POINTS = 128 /* voxels at a time */,
+    LARGE_PLANE = 128
+};
 
 struct outer_call {
     const struct gather *g;
@@ -44,13 +52,14 @@ static int points(const struct gather *g)
     return 1;
 }
 
-/* ---- sizes --------------------------------------------------------------------------------------------------------------- */
+/* ---- sizes --------------------------------------------------------------------------------------------- */
 
 static size_t align_values(size_t values) { return (values + 31) / 32 * 32; }
 
 static struct outer_call plan(const struct gather *g, const struct tile_kernels *kernels)
 {
-    struct outer_call a = {.g = g, .kernels = kernels, .blocks = tile_blocks(g->c), .panels = conv_panels(g->k)};
+    struct outer_call a = {
+        .g = g, .kernels = kernels, .blocks = tile_blocks(g->c), .panels = conv_panels(g->k)};
     const int channels = conv_min(g->c, TILE_DEPTH), lines = g->y_size[1];
     a.taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
     a.planes = g->y_size[0];
@@ -71,7 +80,10 @@ static struct outer_call plan(const struct gather *g, const struct tile_kernels 
 }
 
 static size_t offset_floats(const struct outer_call *a) { return conv_align((size_t)a->steps); }
-static size_t thread_floats(const struct outer_call *a) { return (a->window_values + a->dy_values) / 2 + offset_floats(a); }
+static size_t thread_floats(const struct outer_call *a)
+{
+    return (a->window_values + a->dy_values) / 2 + offset_floats(a);
+}
 static size_t sums_floats(const struct outer_call *a)
 {
     return (size_t)a->stripes * (size_t)(a->blocks * a->panels * a->taps) * BLOCK_FLOATS;
@@ -83,28 +95,37 @@ size_t tiles_outer_scratch(const struct gather *g, int threads)
     return sums_floats(&a) + (size_t)threads * thread_floats(&a);
 }
 
-/* ---- one unit ------------------------------------------------------------------------------------------------------------ */
+/* ---- one unit ------------------------------------------------------------------------------------------ */
 
-/* Lines of dy at the window's pitch, which is even: a pair never belongs to two lines. Zeros follow up to the end of the last step. */
+/* Lines of dy at the window's pitch, which is even: a pair never belongs to two lines. Zeros follow up to the
+ * end of the last step. */
 static void load_dy(const struct outer_work *a, int n, int plane, int line, int lines, int steps)
 {
     const struct gather *g = a->call->g;
     const int k0 = a->panel * CONV_PANEL, pitch = a->window.pitch;
-    struct tile_source s = {.type = g->y_type, .step = g->k, .n = g->y_size[2], .channels = conv_min(a->width, g->k - k0)};
+    struct tile_source s = {
+        .type = g->y_type, .step = g->k, .n = g->y_size[2], .channels = conv_min(a->width, g->k - k0)};
     for (int i = 0; i < lines; i++) {
-        const size_t row = ((size_t)n * (size_t)g->y_size[0] + (size_t)plane) * (size_t)g->y_size[1] + (size_t)(line + i);
+        const size_t row =
+            ((size_t)n * (size_t)g->y_size[0] + (size_t)plane) * (size_t)g->y_size[1] + (size_t)(line + i);
         s.at = conv_at(g->y, g->y_type, row * (size_t)g->y_size[2] * (size_t)g->k + (size_t)k0);
         a->call->kernels->pair(a->dy + (size_t)(i * pitch) * (size_t)a->width, a->width, &s);
     }
     const int end = ((lines - 1) * pitch + g->y_size[2] + 1) / 2 * 2;
-    memset(a->dy + (size_t)end * (size_t)a->width, 0, (size_t)(steps * TILE_DEPTH - end) * (size_t)a->width * sizeof *a->dy);
+    memset(a->dy + (size_t)end * (size_t)a->width, 0,
+           (size_t)(steps * TILE_DEPTH - end) * (size_t)a->width * sizeof *a->dy);
 }
 
 static void add_tap(const struct outer_work *a, float *sums, size_t position, int steps)
 {
     const struct tile_kernels *kernels = a->call->kernels;
     for (int s = 0; s < steps; s++) a->offset[s] = (int32_t)position + s * TILE_DEPTH;
-    struct tile_product t = {.width = a->width, .accumulate = 1, .a_row = a->window.positions, .offset = a->offset, .b = a->dy, .steps = steps};
+    struct tile_product t = {.width = a->width,
+                             .accumulate = 1,
+                             .a_row = a->window.positions,
+                             .offset = a->offset,
+                             .b = a->dy,
+                             .steps = steps};
     for (int i = 0; i < tile_count(kernels, a->window.channels); i++) {
         const int row = tile_split(kernels, a->window.channels, i);
         t.rows = tile_split(kernels, a->window.channels, i + 1) - row;
@@ -127,11 +148,12 @@ static void run_unit(struct outer_work *a, int n, int plane, int line)
     for (int tz = t0; tz < t1; tz++)
         for (int ty = 0; ty < y.taps; ty++)
             for (int tx = 0; tx < x.taps; tx++) {
-                const int kz = z.w_first + tz * z.w_step, ky = y.w_first + ty * y.w_step, kx = x.w_first + tx * x.w_step;
+                const int kz = z.w_first + tz * z.w_step, ky = y.w_first + ty * y.w_step,
+                          kx = x.w_first + tx * x.w_step;
                 const size_t tap = (size_t)((kz * g->kernel[1] + ky) * g->kernel[2] + kx);
                 add_tap(a, a->sums + tap * BLOCK_FLOATS,
-                        tile_window_position(&a->window, plane * z.step + z.first + tz * z.direction, y.first + ty * y.direction,
-                                             x.first + tx * x.direction),
+                        tile_window_position(&a->window, plane * z.step + z.first + tz * z.direction,
+                                             y.first + ty * y.direction, x.first + tx * x.direction),
                         steps);
             }
 }
@@ -141,8 +163,10 @@ static void run_points(const struct outer_work *a, long long first, long long en
 {
     const struct gather *g = a->call->g;
     const struct tile_kernels *kernels = a->call->kernels;
-    const int k0 = a->panel * CONV_PANEL, c0 = a->window.c0, cn = a->window.channels, parts = (cn + PLANE_ROWS - 1) / PLANE_ROWS;
-    struct tile_source x = {.type = g->x_type, .step = g->c, .channels = cn}, dy = {.type = g->y_type, .step = g->k, .channels = conv_min(a->width, g->k - k0)};
+    const int k0 = a->panel * CONV_PANEL, c0 = a->window.c0, cn = a->window.channels,
+              parts = (cn + PLANE_ROWS - 1) / PLANE_ROWS;
+    struct tile_source x = {.type = g->x_type, .step = g->c, .channels = cn},
+                       dy = {.type = g->y_type, .step = g->k, .channels = conv_min(a->width, g->k - k0)};
     struct plane_outer t = {.b = a->dy, .a_pair = 2 * TILE_DEPTH, .width = a->width};
     for (long long at = first; at < end; at += POINTS) {
         x.n = dy.n = end - at < POINTS ? (int)(end - at) : POINTS;
@@ -161,7 +185,7 @@ static void run_points(const struct outer_work *a, long long first, long long en
     }
 }
 
-/* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs ---------------------------------------------------------------------------------------------- */
 
 static void outer_job(void *arg, int job, int thread)
 {
@@ -196,14 +220,16 @@ static void add_job(void *arg, int job, int thread)
 {
     const struct outer_call *s = arg;
     const struct gather *g = s->g;
-    const int panel = job % s->panels, c0 = job / s->panels * TILE_DEPTH, k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
+    const int panel = job % s->panels, c0 = job / s->panels * TILE_DEPTH, k0 = panel * CONV_PANEL,
+              width = conv_width(g->k, panel);
     const size_t stripe = (size_t)(s->blocks * s->panels * s->taps) * BLOCK_FLOATS;
     const float *from = s->sums + (size_t)job * (size_t)s->taps * BLOCK_FLOATS;
     (void)thread;
     for (int k = k0; k < conv_min(k0 + width, g->k); k++)
         for (int c = c0; c < conv_min(c0 + TILE_DEPTH, g->c); c++)
             for (int tap = 0; tap < s->taps; tap++) {
-                const float *at = from + (size_t)tap * BLOCK_FLOATS + (size_t)(c - c0) * (size_t)width + (size_t)(k - k0);
+                const float *at =
+                    from + (size_t)tap * BLOCK_FLOATS + (size_t)(c - c0) * (size_t)width + (size_t)(k - k0);
                 float sum = 0;
                 for (int i = 0; i < s->stripes; i++) sum += at[(size_t)i * stripe];
                 s->dw[(size_t)k * g->w_k + (size_t)c * g->w_c + (size_t)tap] += sum;
@@ -227,18 +253,20 @@ void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernel
     pool_run(pool, a.blocks * a.panels, add_job, &a);
 }
 
-/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+/* ---- the algorithm ------------------------------------------------------------------------------------- */
 
 static int supports(const struct conv_problem *p, enum isa level)
 {
     return p->pass == CONV_BACKWARD_WEIGHTS && tile_kernels(level) && tiles_fit(&p->gather);
 }
 
-/* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps on large planes, and for one tap without. */
+/* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps on large planes,
+ * and for one tap without. */
 static int pays(const struct conv_problem *p, enum isa level)
 {
     const struct gather *g = &p->gather;
-    const int large = g->kernel[0] * g->kernel[1] * g->kernel[2] >= 9 && g->y_size[1] * g->y_size[2] >= LARGE_PLANE;
+    const int large =
+        g->kernel[0] * g->kernel[1] * g->kernel[2] >= 9 && g->y_size[1] * g->y_size[2] >= LARGE_PLANE;
     return tiles_pay(g, level) && (level == ISA_AMX || points(g) || large);
 }
 

@@ -1,4 +1,5 @@
-/* The micro-kernels of conv_tiles.h in plain C: the definition, with vdpbf16ps's order of arithmetic. What the others are tested against. */
+/* The micro-kernels of conv_tiles.h in plain C: the definition, with vdpbf16ps's order of arithmetic. What
+ * the others are tested against. */
 #include <math.h>
 
 #include "tensor/conv/conv_tiles.h"
@@ -7,8 +8,9 @@ static void nothing(void)
 {
 }
 
-/* A chain of fused multiply-adds, the odd value of a pair first. The products of two bf16 are exact in fp32, so that fused or not is the same;
- * written as a product and a sum, GCC 12.2 -O2 vectorises this loop into code that gives wrong sums. */
+/* A chain of fused multiply-adds, the odd value of a pair first. The products of two bf16 are exact in fp32,
+ * so that fused or not is the same; written as a product and a sum, GCC 12.2 -O2 vectorises this loop into
+ * code that gives wrong sums. */
 static float add_pairs(float sum, const uint16_t *a, const uint16_t *b, size_t b_pair)
 {
     for (int i = 0; i < TILE_DEPTH; i += 2, b += b_pair) {
@@ -26,8 +28,8 @@ static void product(const struct tile_product *t)
             float *c = t->c + (size_t)row * width + col;
             float sum = t->accumulate ? *c : 0;
             for (int s = 0; s < t->steps; s++)
-                sum = add_pairs(sum, t->a + t->offset[s] + (size_t)row * t->a_row, t->b + ((size_t)s * TILE_DEPTH * width + 2 * col),
-                                2 * width);
+                sum = add_pairs(sum, t->a + t->offset[s] + (size_t)row * t->a_row,
+                                t->b + ((size_t)s * TILE_DEPTH * width + 2 * col), 2 * width);
             *c = sum;
         }
 }
@@ -86,7 +88,9 @@ static void weights(const struct tile_weights *t)
         for (int c = 0; c < t->padded; c++)
             for (int k = 0; k < t->width; k++)
                 t->dst[t->offset[tap] + (size_t)(c / 2 * t->width + k) * 2 + (size_t)(c % 2)] =
-                    k < t->kn && c < t->channels ? bf16_from_f32(t->w[(size_t)k * t->w_k + (size_t)c * t->w_c + (size_t)tap]) : 0;
+                    k < t->kn && c < t->channels
+                        ? bf16_from_f32(t->w[(size_t)k * t->w_k + (size_t)c * t->w_c + (size_t)tap])
+                        : 0;
 }
 
 static void outer(const struct plane_outer *t)
@@ -95,7 +99,8 @@ static void outer(const struct plane_outer *t)
         for (int col = 0; col < t->width; col++) {
             float sum = t->sums[row * t->width + col];
             for (int p = 0; p < t->pairs; p++) {
-                const uint16_t *a = t->a + (size_t)p * t->a_pair + 2 * row, *b = t->b + (size_t)(p * t->width + col) * 2;
+                const uint16_t *a = t->a + (size_t)p * t->a_pair + 2 * row,
+                               *b = t->b + (size_t)(p * t->width + col) * 2;
                 sum = fmaf(f32_from_bf16(a[1]), f32_from_bf16(b[1]), sum);
                 sum = fmaf(f32_from_bf16(a[0]), f32_from_bf16(b[0]), sum);
             }
@@ -110,4 +115,5 @@ static double peak(long n)
     return 1;
 }
 
-const struct tile_kernels tile_kernels_portable = {"portable", TILE_ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, outer, peak};
+const struct tile_kernels tile_kernels_portable = {
+    "portable", TILE_ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights, outer, peak};

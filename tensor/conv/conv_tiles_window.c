@@ -1,8 +1,8 @@
 /* Windows of conv_tiles.h.
  *
- * Along w, a line of x is followed by as many zeros as its last outputs, or the first ones of the next line, reach beyond it: one column
- * of zeros serves both. Lines outside of x are zeros, planes outside of it are not there. Everything but the lines of x is
- * zero from the start and stays so. */
+ * Along w, a line of x is followed by as many zeros as its last outputs, or the first ones of the next line,
+ * reach beyond it: one column of zeros serves both. Lines outside of x are zeros, planes outside of it are
+ * not there. Everything but the lines of x is zero from the start and stays so. */
 #include <string.h>
 
 #include "tensor/conv/conv_tiles.h"
@@ -28,10 +28,11 @@ static struct tile_reach reach_of(const struct gather *g, int i)
     return r;
 }
 
-struct tile_window tile_window(const struct gather *g, const struct tile_kernels *kernels, int transposed, int channels, int lines,
-                               int planes)
+struct tile_window tile_window(const struct gather *g, const struct tile_kernels *kernels, int transposed,
+                               int channels, int lines, int planes)
 {
-    struct tile_window w = {.g = g, .kernels = kernels, .transposed = transposed, .channels = channels, .lines = lines, .n = -1};
+    struct tile_window w = {
+        .g = g, .kernels = kernels, .transposed = transposed, .channels = channels, .lines = lines, .n = -1};
     w.z = reach_of(g, 0);
     w.y = reach_of(g, 1);
     w.x = reach_of(g, 2);
@@ -42,7 +43,8 @@ struct tile_window tile_window(const struct gather *g, const struct tile_kernels
     w.pitch = length + conv_max(0, conv_max(-w.x.low, x.out + w.x.high - length));
     if (transposed) w.pitch += w.pitch % 2; /* a pair of positions lies in one line */
     w.plane = (size_t)conv_max(0, -w.x.low) + (size_t)w.height * (size_t)w.pitch;
-    /* A product may read TILE_ROWS beyond the last one. Transposed: an odd number of cache lines between channels. */
+    /* A product may read TILE_ROWS beyond the last one. Transposed: an odd number of cache lines between
+     * channels. */
     const size_t all = (size_t)w.slots * (size_t)(w.y.step * w.x.step) * w.plane + TILE_ROWS;
     w.positions = (all + 63) / 64 * 64 + (transposed ? 32 : 0);
     return w;
@@ -62,7 +64,8 @@ void tile_window_clear(struct tile_window *w)
 /* Position of index 0 of a line of the window. */
 static size_t line_position(const struct tile_window *w, int iz, int py, int px, int line)
 {
-    const size_t sub = ((size_t)(iz % w->slots) * (size_t)w->y.step + (size_t)py) * (size_t)w->x.step + (size_t)px;
+    const size_t sub =
+        ((size_t)(iz % w->slots) * (size_t)w->y.step + (size_t)py) * (size_t)w->x.step + (size_t)px;
     return sub * w->plane + (size_t)conv_max(0, -w->x.low) + (size_t)line * (size_t)w->pitch;
 }
 
@@ -81,7 +84,8 @@ static void load_line(struct tile_window *w, size_t position, const void *line, 
         const int c = w->c0 + b * TILE_DEPTH;
         struct tile_source s = {.type = g->x_type, .step = (ptrdiff_t)w->x.step * g->c, .n = n};
         s.channels = conv_min(TILE_DEPTH, w->channels - b * TILE_DEPTH);
-        uint16_t *dst = w->data + (size_t)b * TILE_DEPTH * w->positions + position * (w->transposed ? 1 : TILE_DEPTH);
+        uint16_t *dst =
+            w->data + (size_t)b * TILE_DEPTH * w->positions + position * (w->transposed ? 1 : TILE_DEPTH);
         if (line) s.at = conv_at(line, g->x_type, (size_t)px * (size_t)g->c + (size_t)c);
         if (line && w->transposed)
             w->kernels->transpose(dst, w->positions, &s);
@@ -89,7 +93,8 @@ static void load_line(struct tile_window *w, size_t position, const void *line, 
             w->kernels->copy(dst, &s);
         else
             for (int i = 0; i < (w->transposed ? s.channels : 1); i++)
-                memset(dst + (size_t)i * w->positions, 0, (size_t)n * (w->transposed ? 1 : TILE_DEPTH) * sizeof *dst);
+                memset(dst + (size_t)i * w->positions, 0,
+                       (size_t)n * (w->transposed ? 1 : TILE_DEPTH) * sizeof *dst);
     }
 }
 
@@ -98,9 +103,11 @@ static void load_plane(struct tile_window *w, int iz)
     const struct gather *g = w->g;
     for (int line = 0; line < w->height; line++)
         for (int py = 0; py < w->y.step; py++) {
-            const int iy = (w->line + w->y.low + line) * w->y.step + py, inside = iy >= 0 && iy < g->x_size[1];
+            const int iy = (w->line + w->y.low + line) * w->y.step + py,
+                      inside = iy >= 0 && iy < g->x_size[1];
             if (!(w->y.used >> py & 1)) continue;
-            const size_t voxel = (((size_t)w->n * (size_t)g->x_size[0] + (size_t)iz) * (size_t)g->x_size[1] + (size_t)conv_max(0, iy)) *
+            const size_t voxel = (((size_t)w->n * (size_t)g->x_size[0] + (size_t)iz) * (size_t)g->x_size[1] +
+                                  (size_t)conv_max(0, iy)) *
                                  (size_t)g->x_size[2];
             const void *from = inside ? conv_at(g->x, g->x_type, voxel * (size_t)g->c) : NULL;
             for (int px = 0; px < w->x.step; px++)

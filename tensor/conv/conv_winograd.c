@@ -32,17 +32,22 @@
 #include "tensor/conv/conv_winograd.h"
 
 enum {
-    BATCH = CONV_TILE,       /* tiles at a time */
-    OUTER_BATCH = 42,        /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
-    WEIGHT_FLOATS = 600000,  /* transformed weights of a job's panels: two panels of 64 channels c, so that x is transformed once for both */
-    PACK_CHANNELS = 4,       /* channels whose weights are packed, and transformed while they are in the first cache */
-    POINT_GAP = 16,          /* floats between points: at powers of two, they would share few sets of the first cache */
-    SUMS_FLOATS = 131072,    /* sums that wait for their next block, where one tile does not need more */
-    LEAST_CHANNELS = 16,     /* with fewer, the transforms cost more than they save */
-    WEIGHTS_COST = 4,        /* the transform of a weight takes as long as its products with so many tiles */
-    X_COST = 6,              /* transforms of a tile of x that take as long as its products with a panel */
-    SUMS_COST = 10,          /* the same of the sums of a stripe in the weight gradient */
-    OUTER_TILES = 64         /* with fewer tiles of 2 x 2 (x 2) outputs the weight gradient has only as many terms as roundings */
+    BATCH = CONV_TILE, /* tiles at a time */
+    OUTER_BATCH =
+        42, /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
+    WEIGHT_FLOATS =
+        600000, /* transformed weights of a job's panels: two panels of 64 channels c, so that x is transformed once for both */
+    PACK_CHANNELS =
+        4, /* channels whose weights are packed, and transformed while they are in the first cache */
+    POINT_GAP =
+        16, /* floats between points: at powers of two, they would share few sets of the first cache */
+    SUMS_FLOATS = 131072, /* sums that wait for their next block, where one tile does not need more */
+    LEAST_CHANNELS = 16, /* with fewer, the transforms cost more than they save */
+    WEIGHTS_COST = 4, /* the transform of a weight takes as long as its products with so many tiles */
+    X_COST = 6, /* transforms of a tile of x that take as long as its products with a panel */
+    SUMS_COST = 10, /* the same of the sums of a stripe in the weight gradient */
+    OUTER_TILES =
+        64 /* with fewer tiles of 2 x 2 (x 2) outputs the weight gradient has only as many terms as roundings */
 };
 
 /* What a product takes with its transforms, in those of the direct form: measured, 1.7 to 2.1. */
@@ -108,23 +113,29 @@ static int has_form(const struct gather *g)
 {
     for (int i = 0; i < 3; i++) {
         const int one = i == 0 && g->kernel[i] == 1 && g->stride[i] == 1;
-        if (!one && (g->kernel[i] != 3 || g->stride[i] > 2 || (g->stride[i] == 2 && g->pad[i] != 1))) return 0;
+        if (!one && (g->kernel[i] != 3 || g->stride[i] > 2 || (g->stride[i] == 2 && g->pad[i] != 1)))
+            return 0;
     }
-    return g->stride[1] == g->stride[2] && (g->stride[0] == 1 || g->stride[1] == 2) && g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS;
+    return g->stride[1] == g->stride[2] && (g->stride[0] == 1 || g->stride[1] == 2) &&
+           g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS;
 }
 
 /* Of a stride: the direct form leaves out the taps that are outside. */
 static int strided_saves(const struct gather *g, int extra)
 {
-    const int down = g->direction > 0, *large = down ? g->x_size : g->y_size, *small = down ? g->y_size : g->x_size;
+    const int down = g->direction > 0, *large = down ? g->x_size : g->y_size,
+              *small = down ? g->y_size : g->x_size;
     double direct = g->n;
     for (int i = 0; i < 3; i++) {
         int inside = 0;
         for (int o = 0; o < small[i]; o++)
-            for (int t = o * g->stride[i] - g->pad[i], tap = 0; tap < g->kernel[i]; t++, tap++) inside += t >= 0 && t < large[i];
+            for (int t = o * g->stride[i] - g->pad[i], tap = 0; tap < g->kernel[i]; t++, tap++)
+                inside += t >= 0 && t < large[i];
         direct *= inside;
     }
-    return (down ? DOWN_COST + DOWN_COST_CHANNEL / g->c : UP_COST) * cost(g, down ? WINOGRAD_DOWN : WINOGRAD_UP, extra) <= direct;
+    return (down ? DOWN_COST + DOWN_COST_CHANNEL / g->c : UP_COST) *
+               cost(g, down ? WINOGRAD_DOWN : WINOGRAD_UP, extra) <=
+           direct;
 }
 
 static enum winograd_axis best_form(const struct gather *g, int extra)
@@ -157,7 +168,7 @@ void conv3d_forms(int *depth, int *plane, const struct conv3d_shape *s)
     *depth = form == WINOGRAD_NONE ? 0 : (int)axis_form(&g, 0, form);
 }
 
-/* ---- one batch of tiles ------------------------------------------------------------------------------------------------- */
+/* ---- one batch of tiles -------------------------------------------------------------------------------- */
 
 /* Image, first output, first input. */
 struct tile {
@@ -179,10 +190,18 @@ struct point {
     int x[2];
     float x_sign, y_sign[4];
 };
-static const struct point points_2[] = {{{0, 2}, -1, {1, 0}}, {{1, 2}, 1, {1, 1}}, {{2, 1}, -1, {1, -1}}, {{3, 1}, -1, {0, 1}}};
-static const struct point points_down[] = {{{0, 2}, -1, {1, 0}}, {{2, -1}, 0, {1, 1}}, {{4, 2}, -1, {0, 1}}, {{1, -1}, 0, {1, 0}}, {{3, -1}, 0, {0, 1}}};
-static const struct point points_up[] = {
-    {{0, 1}, -1, {0, 1, 0, 0}}, {{1, -1}, 0, {0, 1, 0, 1}}, {{2, 1}, -1, {0, 0, 0, 1}}, {{0, -1}, 0, {1, 0, 0, 0}}, {{1, -1}, 0, {0, 0, 1, 0}}};
+static const struct point points_2[] = {
+    {{0, 2}, -1, {1, 0}}, {{1, 2}, 1, {1, 1}}, {{2, 1}, -1, {1, -1}}, {{3, 1}, -1, {0, 1}}};
+static const struct point points_down[] = {{{0, 2}, -1, {1, 0}},
+                                           {{2, -1}, 0, {1, 1}},
+                                           {{4, 2}, -1, {0, 1}},
+                                           {{1, -1}, 0, {1, 0}},
+                                           {{3, -1}, 0, {0, 1}}};
+static const struct point points_up[] = {{{0, 1}, -1, {0, 1, 0, 0}},
+                                         {{1, -1}, 0, {0, 1, 0, 1}},
+                                         {{2, 1}, -1, {0, 0, 0, 1}},
+                                         {{0, -1}, 0, {1, 0, 0, 0}},
+                                         {{1, -1}, 0, {0, 0, 1, 0}}};
 static const struct point point_none = {{0, -1}, 0, {1}};
 
 static const struct point *along_d(const struct winograd_call *s, int z)
@@ -225,7 +244,8 @@ static size_t v_point(int cn, int count) { return (size_t)cn * (size_t)count + P
 static size_t m_point(int width, int count) { return (size_t)width * (size_t)count + POINT_GAP; }
 
 /* Plane z of image n of an array [n][size][channels], from channel `first` on; NULL outside. */
-static const void *plane_of(const void *values, enum conv_type type, const int size[3], int channels, int n, int z, int first)
+static const void *plane_of(const void *values, enum conv_type type, const int size[3], int channels, int n,
+                            int z, int first)
 {
     if (z < 0 || z >= size[0]) return NULL;
     const size_t lines = ((size_t)n * (size_t)size[0] + (size_t)z) * (size_t)size[1];
@@ -238,10 +258,18 @@ static void transform_x(const struct winograd_work *a, int i, int z)
     const struct gather *g = s->g;
     const struct tile *tile = &a->tile[i];
     const struct point *p = along_d(s, z);
-    struct winograd_plane t = {.planes = p->x[1] < 0 ? 1 : 2, .sign = p->x_sign, .at = {tile->x[1], tile->x[2]}, .size = {g->x_size[1], g->x_size[2]},
-                               .type = g->x_type, .voxel = (size_t)g->c, .form = s->form[2], .channels = a->cn, .width = a->cn};
+    struct winograd_plane t = {.planes = p->x[1] < 0 ? 1 : 2,
+                               .sign = p->x_sign,
+                               .at = {tile->x[1], tile->x[2]},
+                               .size = {g->x_size[1], g->x_size[2]},
+                               .type = g->x_type,
+                               .voxel = (size_t)g->c,
+                               .form = s->form[2],
+                               .channels = a->cn,
+                               .width = a->cn};
     for (int j = 0; j < t.planes; j++)
-        t.of[j] = plane_of(g->x, g->x_type, g->x_size, g->c, tile->n, tile->x[0] + p->x[j], a->block * CONV_BLOCK);
+        t.of[j] =
+            plane_of(g->x, g->x_type, g->x_size, g->c, tile->n, tile->x[0] + p->x[j], a->block * CONV_BLOCK);
     t.line = (size_t)g->x_size[2] * t.voxel;
     t.v = a->v + (size_t)i * (size_t)a->cn;
     t.point = v_point(a->cn, a->count);
@@ -252,7 +280,14 @@ static void transform_x(const struct winograd_work *a, int i, int z)
 static void multiply(const struct winograd_work *a, const float *u, int width)
 {
     const struct winograd_call *s = a->call;
-    struct gather_tile t = {.lines = 1, .k = width, .width = width, .nz = 1, .ny = 1, .length = a->cn, .count = a->count, .y_voxel = width};
+    struct gather_tile t = {.lines = 1,
+                            .k = width,
+                            .width = width,
+                            .nz = 1,
+                            .ny = 1,
+                            .length = a->cn,
+                            .count = a->count,
+                            .y_voxel = width};
     t.x_voxel = (size_t)a->cn;
     for (int point = 0; point < s->plane; point++) {
         t.w = u + (size_t)point * u_point(a->cn, width);
@@ -268,15 +303,22 @@ static void add_target(struct winograd_y *t, const struct winograd_work *a, int 
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
     const struct tile *tile = &a->tile[i];
-    const size_t voxel = (size_t)g->k, line = (size_t)g->y_size[2] * voxel, at = (size_t)tile->at[1] * line + (size_t)tile->at[2] * voxel;
-    const void *plane = plane_of(g->y, g->y_type, g->y_size, g->k, tile->n, tile->at[0] + o, panel * CONV_PANEL);
+    const size_t voxel = (size_t)g->k, line = (size_t)g->y_size[2] * voxel,
+                 at = (size_t)tile->at[1] * line + (size_t)tile->at[2] * voxel;
+    const void *plane =
+        plane_of(g->y, g->y_type, g->y_size, g->k, tile->n, tile->at[0] + o, panel * CONV_PANEL);
     if (!plane) return;
-    const struct winograd_place y = {conv_at_out((void *)(uintptr_t)plane, g->y_type, at), g->y_type, line, voxel}, none = {.type = CONV_F32};
-    const int begins = a->block == 0 && !gets(s, o, 0, z), ends = a->block == s->blocks - 1 && !gets(s, o, z + 1, s->depth);
+    const struct winograd_place y = {conv_at_out((void *)(uintptr_t)plane, g->y_type, at), g->y_type, line,
+                                     voxel},
+                                none = {.type = CONV_F32};
+    const int begins = a->block == 0 && !gets(s, o, 0, z),
+              ends = a->block == s->blocks - 1 && !gets(s, o, z + 1, s->depth);
     struct winograd_place sums = y;
     if (s->waiting) {
-        const int first = s->blocks > 1 ? a->first - a->section : 0, place = ((first + i) * s->range + panel - a->p0) * winograd_outputs(s->form[0]) + o;
-        sums = (struct winograd_place){a->sums + (size_t)place * s->sums, CONV_F32, (size_t)winograd_outputs(s->form[2]) * CONV_PANEL, CONV_PANEL};
+        const int first = s->blocks > 1 ? a->first - a->section : 0,
+                  place = ((first + i) * s->range + panel - a->p0) * winograd_outputs(s->form[0]) + o;
+        sums = (struct winograd_place){a->sums + (size_t)place * s->sums, CONV_F32,
+                                       (size_t)winograd_outputs(s->form[2]) * CONV_PANEL, CONV_PANEL};
     }
     t->from[t->targets] = !begins ? sums : g->accumulate ? y : none;
     t->to[t->targets] = ends ? y : sums;
@@ -287,8 +329,12 @@ static void transform_y(const struct winograd_work *a, int i, int panel, int z)
 {
     const struct winograd_call *s = a->call;
     const struct gather *g = s->g;
-    const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel), outputs = winograd_outputs(s->form[2]);
-    struct winograd_y t = {.form = s->form[2], .k = conv_min(width, g->k - k0), .m = a->m + (size_t)i * (size_t)width, .start = g->bias ? g->bias + k0 : NULL};
+    const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel),
+              outputs = winograd_outputs(s->form[2]);
+    struct winograd_y t = {.form = s->form[2],
+                           .k = conv_min(width, g->k - k0),
+                           .m = a->m + (size_t)i * (size_t)width,
+                           .start = g->bias ? g->bias + k0 : NULL};
     t.point = m_point(width, a->count);
     t.lines = conv_min(outputs, g->y_size[1] - a->tile[i].at[1]);
     t.columns = conv_min(outputs, g->y_size[2] - a->tile[i].at[2]);
@@ -299,7 +345,8 @@ static void transform_y(const struct winograd_work *a, int i, int panel, int z)
 
 static float *u_panel(const struct winograd_work *a, int panel)
 {
-    return a->u + (size_t)(panel - a->p0) * u_point(a->cn, CONV_PANEL) * (size_t)(a->call->depth * a->call->plane);
+    return a->u +
+           (size_t)(panel - a->p0) * u_point(a->cn, CONV_PANEL) * (size_t)(a->call->depth * a->call->plane);
 }
 
 static void transform_w(const struct winograd_work *a, int panel)
@@ -313,8 +360,8 @@ static void transform_w(const struct winograd_work *a, int panel)
     for (int c = 0, n; c < a->cn; c += n) {
         n = conv_min(PACK_CHANNELS, a->cn - c);
         gather_pack(packed, &ordered, panel, a->block * CONV_BLOCK + c, n);
-        s->kernels->winograd_w(u_panel(a, panel) + (size_t)c * (size_t)width, u_point(a->cn, width), packed, (size_t)n * (size_t)width,
-                               g->direction < 0, s->form[0], s->form[2]);
+        s->kernels->winograd_w(u_panel(a, panel) + (size_t)c * (size_t)width, u_point(a->cn, width), packed,
+                               (size_t)n * (size_t)width, g->direction < 0, s->form[0], s->form[2]);
     }
 }
 
@@ -331,7 +378,7 @@ static void run_batch(const struct winograd_work *a)
     }
 }
 
-/* ---- the call ----------------------------------------------------------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------------------------------------ */
 
 static int all_tiles(const struct winograd_call *s)
 {
@@ -348,7 +395,8 @@ static void run_section(struct winograd_work *a, int first, int end)
         a->cn = conv_min(CONV_BLOCK, s->g->c - a->block * CONV_BLOCK);
         for (int panel = a->p0; panel < a->p1; panel++) transform_w(a, panel);
         for (int i = 0; i < batches; i++) {
-            set_batch(a, first + (int)((long long)(end - first) * i / batches), first + (int)((long long)(end - first) * (i + 1) / batches));
+            set_batch(a, first + (int)((long long)(end - first) * i / batches),
+                      first + (int)((long long)(end - first) * (i + 1) / batches));
             run_batch(a);
         }
     }
@@ -358,7 +406,8 @@ static void winograd_job(void *arg, int job, int thread)
 {
     const struct winograd_call *s = arg;
     const int chunk = job % s->chunks, range = job / s->chunks;
-    struct winograd_work a = {.call = s, .p0 = s->panels * range / s->ranges, .p1 = s->panels * (range + 1) / s->ranges};
+    struct winograd_work a = {
+        .call = s, .p0 = s->panels * range / s->ranges, .p1 = s->panels * (range + 1) / s->ranges};
     a.u = s->scratch + (size_t)thread * s->thread_floats;
     a.v = a.u + s->u_floats;
     a.m = a.v + s->v_floats;
@@ -367,7 +416,8 @@ static void winograd_job(void *arg, int job, int thread)
     const int first = (int)(tiles * chunk / s->chunks), end = (int)(tiles * (chunk + 1) / s->chunks);
     const int sections = s->waiting && s->blocks > 1 ? (end - first + s->waiting - 1) / s->waiting : 1;
     for (int i = 0; i < sections; i++)
-        run_section(&a, first + (int)((long long)(end - first) * i / sections), first + (int)((long long)(end - first) * (i + 1) / sections));
+        run_section(&a, first + (int)((long long)(end - first) * i / sections),
+                    first + (int)((long long)(end - first) * (i + 1) / sections));
 }
 
 /* The tiles and blocks of a form. */
@@ -391,8 +441,10 @@ static struct winograd_call plan(const struct gather *g, int threads)
     const size_t one = u_point(cn, conv_width(g->k, 0)) * (size_t)(s.depth * s.plane);
     /* Ranges of as many panels as fit, over which threads share the tiles; or panels dealt out to the threads, so that nobody transforms the same weights again, where
      * transforming x for fewer panels at a time takes less. */
-    const int fit = conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one))), shared = (s.panels + fit - 1) / fit, dealt = threads * ((s.panels / threads + fit - 1) / fit);
-    const int deal = s.panels % threads == 0 && (dealt - shared) * all_tiles(&s) <= WEIGHTS_COST * X_COST * (threads - 1) * s.panels;
+    const int fit = conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one))),
+              shared = (s.panels + fit - 1) / fit, dealt = threads * ((s.panels / threads + fit - 1) / fit);
+    const int deal = s.panels % threads == 0 &&
+                     (dealt - shared) * all_tiles(&s) <= WEIGHTS_COST * X_COST * (threads - 1) * s.panels;
     s.ranges = deal ? dealt : shared;
     s.range = fit; /* or fewer: the scratch of fewer threads must not be more */
     s.chunks = deal ? 1 : conv_min(threads, all_tiles(&s));
@@ -410,11 +462,12 @@ static struct winograd_call plan(const struct gather *g, int threads)
 }
 
 
-/* ---- weight gradient ---------------------------------------------------------------------------------------------------- */
+/* ---- weight gradient ----------------------------------------------------------------------------------- */
 
 int winograd_tiles(const struct gather *g)
 {
-    return g->n * tiles_along(g, 0, WINOGRAD_2) * tiles_along(g, 1, WINOGRAD_2) * tiles_along(g, 2, WINOGRAD_2);
+    return g->n * tiles_along(g, 0, WINOGRAD_2) * tiles_along(g, 1, WINOGRAD_2) *
+           tiles_along(g, 2, WINOGRAD_2);
 }
 
 enum winograd_axis winograd_outer_form(const struct gather *g, int stripes)
@@ -424,7 +477,8 @@ enum winograd_axis winograd_outer_form(const struct gather *g, int stripes)
 
 static int outer_pays(const struct gather *g, int stripes)
 {
-    const int strided_planes = g->stride[2] > 1 && g->kernel[0] == 1; /* 25 products for 36 do not pay for the transforms here */
+    const int strided_planes =
+        g->stride[2] > 1 && g->kernel[0] == 1; /* 25 products for 36 do not pay for the transforms here */
     return winograd_tiles(g) >= OUTER_TILES && !strided_planes && saves(g, SUMS_COST * stripes);
 }
 
@@ -434,8 +488,13 @@ static void transform_dy(const struct winograd_work *a, int i, int panel, int z)
     const struct gather *g = s->g;
     const struct tile *tile = &a->tile[i];
     const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
-    struct winograd_plane t = {.at = {tile->at[1], tile->at[2]}, .size = {g->y_size[1], g->y_size[2]}, .type = g->y_type, .voxel = (size_t)g->k,
-                               .form = s->form[2], .channels = conv_min(width, g->k - k0), .width = width};
+    struct winograd_plane t = {.at = {tile->at[1], tile->at[2]},
+                               .size = {g->y_size[1], g->y_size[2]},
+                               .type = g->y_type,
+                               .voxel = (size_t)g->k,
+                               .form = s->form[2],
+                               .channels = conv_min(width, g->k - k0),
+                               .width = width};
     for (int o = 0; o < winograd_outputs(s->form[0]); o++)
         if (along_d(s, z)->y_sign[o] != 0) {
             t.of[t.planes++] = plane_of(g->y, g->y_type, g->y_size, g->k, tile->n, tile->at[0] + o, k0);
@@ -453,7 +512,8 @@ static void multiply_outer(const struct winograd_work *a, int z, int width)
     const struct winograd_call *s = a->call;
     const int most = s->kernels->outer_count, parts = (a->cn + most - 1) / most;
     struct outer_line line;
-    struct outer_tile t = {.width = width, .line = &line, .lines = 1, .voxels = a->count, .x_voxel = (size_t)a->cn, .rows = 1};
+    struct outer_tile t = {
+        .width = width, .line = &line, .lines = 1, .voxels = a->count, .x_voxel = (size_t)a->cn, .rows = 1};
     for (int point = 0; point < s->plane; point++) {
         line.x = a->v + (size_t)point * v_point(a->cn, a->count);
         line.dy = a->m + (size_t)point * m_point(width, a->count);
@@ -461,19 +521,23 @@ static void multiply_outer(const struct winograd_work *a, int z, int width)
             const int first = a->cn * i / parts;
             t.count = a->cn * (i + 1) / parts - first;
             t.x_first = (size_t)first;
-            t.acc = a->u + (size_t)(z * s->plane + point) * u_point(a->cn, width) + (size_t)first * (size_t)width;
+            t.acc =
+                a->u + (size_t)(z * s->plane + point) * u_point(a->cn, width) + (size_t)first * (size_t)width;
             s->kernels->outer(&t);
         }
     }
 }
 
-static void outer_sums(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
+static void outer_sums(float *sums, const struct gather *g, int panel, int block, int part, int parts,
+                       float *scratch)
 {
     struct winograd_call s = call_of(g, winograd_outer_form(g, parts));
     const int width = conv_width(g->k, panel);
     s.kernels = conv_kernels();
-    struct winograd_work a = {.call = &s, .u = scratch, .block = block, .cn = conv_min(CONV_BLOCK, g->c - block * CONV_BLOCK)};
-    const size_t u_floats = (size_t)(s.depth * s.plane) * u_point(a.cn, width), row = (size_t)a.cn * (size_t)width;
+    struct winograd_work a = {
+        .call = &s, .u = scratch, .block = block, .cn = conv_min(CONV_BLOCK, g->c - block * CONV_BLOCK)};
+    const size_t u_floats = (size_t)(s.depth * s.plane) * u_point(a.cn, width),
+                 row = (size_t)a.cn * (size_t)width;
     a.v = a.u + conv_align(u_floats);
     a.m = a.v + conv_align((size_t)s.plane * v_point(a.cn, OUTER_BATCH));
     memset(a.u, 0, u_floats * sizeof *a.u);
@@ -496,11 +560,12 @@ static size_t outer_floats(const struct gather *g, int parts)
 {
     const struct winograd_call s = call_of(g, winograd_outer_form(g, parts));
     const int cn = conv_min(CONV_BLOCK, g->c);
-    return conv_align((size_t)(s.depth * s.plane) * u_point(cn, CONV_PANEL)) + conv_align((size_t)s.plane * v_point(cn, OUTER_BATCH)) +
+    return conv_align((size_t)(s.depth * s.plane) * u_point(cn, CONV_PANEL)) +
+           conv_align((size_t)s.plane * v_point(cn, OUTER_BATCH)) +
            (size_t)s.plane * m_point(CONV_PANEL, OUTER_BATCH);
 }
 
-/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+/* ---- the algorithm ------------------------------------------------------------------------------------- */
 
 static struct outer_form form_of(const struct conv_problem *p)
 {

@@ -4,7 +4,8 @@
 
 #include "tensor/conv/conv_algorithm.h"
 
-/* Whether the gather has a form of fewer multiplications, and the one of a tile along h and w that takes fewest; WINOGRAD_NONE: none. */
+/* Whether the gather has a form of fewer multiplications, and the one of a tile along h and w that takes
+ * fewest; WINOGRAD_NONE: none. */
 enum winograd_axis winograd_form(const struct gather *g);
 /* Whether that saves enough of them. */
 int winograd_pays(const struct gather *g);

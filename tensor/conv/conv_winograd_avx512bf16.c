@@ -9,7 +9,7 @@ ISA_BEGIN(ISA_FEATURES_AVX512_BF16)
 #include "tensor/vec/vec_avx512.h"
 #include "tensor/vec/vec_avx512bf16.h"
 
-/* ---- transforms --------------------------------------------------------------------------------------------------------- */
+/* ---- transforms ---------------------------------------------------------------------------------------- */
 
 static inline __m256i round_bf16(__m512 v) { return (__m256i)_mm512_cvtneps_pbh(v); }
 
@@ -30,7 +30,8 @@ INLINE void plane_x_step(const struct plane_x *t, int c, const int whole, __mmas
         UNROLL for (int x = 0; x < 4; x++) {
             const __mmask16 here = whole ? mask : t->outside >> (4 * y + x) & 1 ? 0 : mask;
             const uint16_t *p = t->x + y * t->row + x * t->voxel + c;
-            d[x] = widen_bf16(whole == 2 ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskz_loadu_epi16(here, p));
+            d[x] = widen_bf16(whole == 2 ? _mm256_loadu_si256((const __m256i *)p)
+                                         : _mm256_maskz_loadu_epi16(here, p));
         }
         transform_x(rows[y], d[0], d[1], d[2], d[3]);
     }
@@ -59,7 +60,8 @@ void plane_x_avx512bf16(const struct plane_x *t)
         for (int i = 0; i < PLANE_POINTS; i++) t->v[(size_t)i * t->point + (size_t)t->channels] = 0;
 }
 
-INLINE __m512 pair_load(const struct plane_pair *t, const int tile, const int size, int y, int x, int c, __mmask16 mask)
+INLINE __m512 pair_load(const struct plane_pair *t, const int tile, const int size, int y, int x, int c,
+                        __mmask16 mask)
 {
     const __mmask16 here = t->outside[tile] >> (size * y + x) & 1 ? 0 : mask;
     return widen_bf16(_mm256_maskz_loadu_epi16(here, t->at[tile] + y * t->row + x * t->voxel + c));
@@ -82,9 +84,12 @@ void plane_pair_x_avx512bf16(const struct plane_pair *t)
                 UNROLL for (int x = 0; x < 4; x++) d[x] = pair_load(t, tile, 4, y, x, c, mask);
                 transform_x(rows[y], d[0], d[1], d[2], d[3]);
             }
-            UNROLL for (int x = 0; x < 4; x++) transform_x(v[tile] + 4 * x, rows[0][x], rows[1][x], rows[2][x], rows[3][x]);
+            UNROLL for (int x = 0; x < 4; x++)
+                transform_x(v[tile] + 4 * x, rows[0][x], rows[1][x], rows[2][x], rows[3][x]);
         }
-        UNROLL for (int i = 0; i < PLANE_POINTS; i++) _mm512_storeu_si512(t->v + (size_t)i * t->point + 2 * c, round_pairs(v[0][i % 4 * 4 + i / 4], v[1][i % 4 * 4 + i / 4]));
+        UNROLL for (int i = 0; i < PLANE_POINTS; i++)
+            _mm512_storeu_si512(t->v + (size_t)i * t->point + 2 * c,
+                                round_pairs(v[0][i % 4 * 4 + i / 4], v[1][i % 4 * 4 + i / 4]));
     }
 }
 
@@ -103,11 +108,13 @@ void plane_pair_dy_avx512bf16(const struct plane_pair *t)
         __m512 m[2][PLANE_POINTS]; /* [4 x + y] */
         for (int tile = 0; tile < 2; tile++) {
             __m512 rows[2][4];
-            UNROLL for (int y = 0; y < 2; y++)
-                transform_dy(rows[y], pair_load(t, tile, 2, y, 0, k, mask), pair_load(t, tile, 2, y, 1, k, mask));
+            UNROLL for (int y = 0; y < 2; y++) transform_dy(rows[y], pair_load(t, tile, 2, y, 0, k, mask),
+                                                            pair_load(t, tile, 2, y, 1, k, mask));
             UNROLL for (int x = 0; x < 4; x++) transform_dy(m[tile] + 4 * x, rows[0][x], rows[1][x]);
         }
-        UNROLL for (int i = 0; i < PLANE_POINTS; i++) _mm512_storeu_si512(t->v + (size_t)i * t->point + 2 * k, round_pairs(m[0][i % 4 * 4 + i / 4], m[1][i % 4 * 4 + i / 4]));
+        UNROLL for (int i = 0; i < PLANE_POINTS; i++)
+            _mm512_storeu_si512(t->v + (size_t)i * t->point + 2 * k,
+                                round_pairs(m[0][i % 4 * 4 + i / 4], m[1][i % 4 * 4 + i / 4]));
     }
 }
 
@@ -125,8 +132,10 @@ enum {
     AHEAD = 4        /* channels that are fetched before they are read */
 };
 
-/* tap[i] = weights of tap i (flip: of taps - 1 - i), i in [first, first + 16) and below taps, for 16 channels k of one c, of which there are kn. */
-INLINE void plane_w_some_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, const int kn, const int first, const int taps, const int flip, size_t ahead)
+/* tap[i] = weights of tap i (flip: of taps - 1 - i), i in [first, first + 16) and below taps, for 16 channels
+ * k of one c, of which there are kn. */
+INLINE void plane_w_some_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, const int kn,
+                              const int first, const int taps, const int flip, size_t ahead)
 {
     const int n = taps - first < 16 ? taps - first : 16;
     __m512i r[16];
@@ -140,7 +149,8 @@ INLINE void plane_w_some_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k
         if (i < n) tap[flip ? taps - 1 - first - i : first + i] = _mm512_castsi512_ps(r[i]);
 }
 
-INLINE void plane_w_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, const int kn, const int taps, const int flip, size_t ahead)
+INLINE void plane_w_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, const int kn, const int taps,
+                         const int flip, size_t ahead)
 {
     plane_w_some_taps(tap, w, w_k, kn, 0, taps, flip, ahead);
     if (taps > 16) plane_w_some_taps(tap, w, w_k, kn, 16, taps, flip, ahead);
@@ -158,7 +168,8 @@ INLINE void plane_w_points(__m512 u[16], const __m512 tap[9])
 }
 
 /* A pair of channels c and 16 channels k. */
-INLINE void plane_w_pair(const struct plane_w *t, int c, int k, size_t ahead, const int kn, const int planes, const int flip)
+INLINE void plane_w_pair(const struct plane_w *t, int c, int k, size_t ahead, const int kn, const int planes,
+                         const int flip)
 {
     __m512 even[PLANE_TAPS], odd[PLANE_TAPS];
     const float *w = t->w + (size_t)c * t->w_c + (size_t)k * t->w_k;
@@ -174,7 +185,8 @@ INLINE void plane_w_pair(const struct plane_w *t, int c, int k, size_t ahead, co
         plane_w_points(low, even + 9 * z);
         plane_w_points(high, odd + 9 * z);
         uint16_t *at = to;
-        UNROLL for (int i = 0; i < 16; i++, at += point) _mm512_storeu_si512(at, round_pairs(low[i], high[i]));
+        UNROLL for (int i = 0; i < 16; i++, at += point)
+            _mm512_storeu_si512(at, round_pairs(low[i], high[i]));
     }
 }
 
@@ -214,10 +226,14 @@ INLINE void plane_y_store(const struct plane_y *t, ptrdiff_t at, __m512 v, __m51
 {
     if (t->type == CONV_F32) {
         float *y = (float *)t->y + at;
-        _mm512_mask_storeu_ps(y, mask, _mm512_add_ps(t->accumulate ? _mm512_maskz_loadu_ps(mask, y) : start, v));
+        _mm512_mask_storeu_ps(y, mask,
+                              _mm512_add_ps(t->accumulate ? _mm512_maskz_loadu_ps(mask, y) : start, v));
     } else {
         uint16_t *y = (uint16_t *)t->y + at;
-        _mm256_mask_storeu_epi16(y, mask, narrow_bf16(_mm512_add_ps(t->accumulate ? widen_bf16(_mm256_maskz_loadu_epi16(mask, y)) : start, v)));
+        _mm256_mask_storeu_epi16(
+            y, mask,
+            narrow_bf16(
+                _mm512_add_ps(t->accumulate ? widen_bf16(_mm256_maskz_loadu_epi16(mask, y)) : start, v)));
     }
 }
 
@@ -229,18 +245,18 @@ void plane_y_avx512bf16(const struct plane_y *t)
         __m512 rows[4][2];
         const float *m = t->m + k;
         UNROLL for (int y = 0; y < 4; y++, m += 4 * t->point)
-            transform_y(rows[y], _mm512_loadu_ps(m), _mm512_loadu_ps(m + t->point), _mm512_loadu_ps(m + 2 * t->point),
-                        _mm512_loadu_ps(m + 3 * t->point));
+            transform_y(rows[y], _mm512_loadu_ps(m), _mm512_loadu_ps(m + t->point),
+                        _mm512_loadu_ps(m + 2 * t->point), _mm512_loadu_ps(m + 3 * t->point));
         UNROLL for (int x = 0; x < 2; x++) {
             __m512 column[2];
             transform_y(column, rows[0][x], rows[1][x], rows[2][x], rows[3][x]);
-            UNROLL for (int y = 0; y < 2; y++)
-                if (t->inside >> (2 * y + x) & 1) plane_y_store(t, y * t->row + x * t->voxel + k, column[y], start, mask);
+            UNROLL for (int y = 0; y < 2; y++) if (t->inside >> (2 * y + x) & 1)
+                plane_y_store(t, y * t->row + x * t->voxel + k, column[y], start, mask);
         }
     }
 }
 
-/* ---- products ----------------------------------------------------------------------------------------------------------- */
+/* ---- products ------------------------------------------------------------------------------------------ */
 
 INLINE void product_block(const struct plane_product *t, const int rows, const int vecs)
 {
@@ -250,7 +266,8 @@ INLINE void product_block(const struct plane_product *t, const int rows, const i
         UNROLL for (int v = 0; v < vecs; v++)
             acc[i][v] = t->accumulate ? _mm512_loadu_ps(t->c + (i * vecs + v) * 16) : _mm512_setzero_ps();
     for (int part = 0; part < parts * t->planes; part++) {
-        const int z = part % t->planes, first = part / t->planes * PLANE_BLOCK_PAIRS, pairs = conv_min(PLANE_BLOCK_PAIRS, t->pairs - first);
+        const int z = part % t->planes, first = part / t->planes * PLANE_BLOCK_PAIRS,
+                  pairs = conv_min(PLANE_BLOCK_PAIRS, t->pairs - first);
         const uint16_t *b = t->b[z] + (size_t)(first * vecs) * 32;
         const char *a[(PLANE_ROWS + 2) / 3];
         const size_t row = t->a_row * sizeof(uint16_t);
@@ -270,8 +287,8 @@ INLINE void product_block(const struct plane_product *t, const int rows, const i
             UNROLL for (int i = 0; i < (rows + 2) / 3; i++) a[i] += sizeof(int);
         }
     }
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int v = 0; v < vecs; v++) _mm512_storeu_ps(t->c + (size_t)i * (size_t)(vecs * 16) + v * 16, acc[i][v]);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vecs; v++)
+        _mm512_storeu_ps(t->c + (size_t)i * (size_t)(vecs * 16) + v * 16, acc[i][v]);
 }
 
 INLINE void outer_block(const struct plane_outer *t, const int rows, const int vecs)
@@ -294,13 +311,22 @@ INLINE void outer_block(const struct plane_outer *t, const int rows, const int v
         UNROLL for (int v = 0; v < vecs; v++) _mm512_storeu_ps(t->sums + (i * vecs + v) * 16, acc[i][v]);
 }
 
-#define EACH_ROWS(block)                                                                                                              \
-    switch (t->rows) {                                                                                                                \
-    case 1: block(t, 1, vecs); break;   case 2: block(t, 2, vecs); break;   case 3: block(t, 3, vecs); break;                            \
-    case 4: block(t, 4, vecs); break;   case 5: block(t, 5, vecs); break;   case 6: block(t, 6, vecs); break;                            \
-    case 7: block(t, 7, vecs); break;   case 8: block(t, 8, vecs); break;   case 9: block(t, 9, vecs); break;                            \
-    case 10: block(t, 10, vecs); break; case 11: block(t, 11, vecs); break; case 12: block(t, 12, vecs); break;                          \
-    case 13: block(t, 13, vecs); break; case 14: block(t, 14, vecs); break;                                                            \
+#define EACH_ROWS(block)                                                                                     \
+    switch (t->rows) {                                                                                       \
+    case 1: block(t, 1, vecs); break;                                                                        \
+    case 2: block(t, 2, vecs); break;                                                                        \
+    case 3: block(t, 3, vecs); break;                                                                        \
+    case 4: block(t, 4, vecs); break;                                                                        \
+    case 5: block(t, 5, vecs); break;                                                                        \
+    case 6: block(t, 6, vecs); break;                                                                        \
+    case 7: block(t, 7, vecs); break;                                                                        \
+    case 8: block(t, 8, vecs); break;                                                                        \
+    case 9: block(t, 9, vecs); break;                                                                        \
+    case 10: block(t, 10, vecs); break;                                                                      \
+    case 11: block(t, 11, vecs); break;                                                                      \
+    case 12: block(t, 12, vecs); break;                                                                      \
+    case 13: block(t, 13, vecs); break;                                                                      \
+    case 14: block(t, 14, vecs); break;                                                                      \
     }
 
 INLINE void product_rows(const struct plane_product *t, const int vecs) { EACH_ROWS(product_block) }

@@ -1,9 +1,11 @@
 /* The driver of conv_winograd_bf16.h, forward and backward-data.
  *
- * A batch is some columns: tiles of 2 x 2 outputs with the same h and w in all planes of their image. Either the weights are transformed first, once for all
- * threads, and a job is a batch: it walks along d, keeps the transformed planes of x that the next outputs need too, and computes the batch's outputs of
- * one plane after the other for its panels of k. Or, where the volume is small beside the weights, all of x is transformed first, and a job is a panel:
- * it transforms the weights of one block of channels after the other, which stay in the second cache for all outputs. Both have the same order of sums. */
+ * A batch is some columns: tiles of 2 x 2 outputs with the same h and w in all planes of their image. Either
+ * the weights are transformed first, once for all threads, and a job is a batch: it walks along d, keeps the
+ * transformed planes of x that the next outputs need too, and computes the batch's outputs of one plane after
+ * the other for its panels of k. Or, where the volume is small beside the weights, all of x is transformed
+ * first, and a job is a panel: it transforms the weights of one block of channels after the other, which stay
+ * in the second cache for all outputs. Both have the same order of sums. */
 #include <string.h>
 
 #include "tensor/conv/conv_winograd_bf16.h"
@@ -12,9 +14,11 @@
 
 enum {
     LEAST_CHANNELS = 16, /* with fewer, the transforms cost more than they save */
-    LEAST_TILES = 32,    /* of a weight gradient: with fewer, its 48 sums for 27 weights are loaded and stored too often */
+    LEAST_TILES =
+        32, /* of a weight gradient: with fewer, its 48 sums for 27 weights are loaded and stored too often */
     MOST_TILES = 2 * PLANE_PAIRS,
-    SMALL_TILES = 160 /* over all planes: x and the sums of a panel, 2 KB a tile each, stay in the second cache with the weights of a block */
+    SMALL_TILES = 160 /* over all planes: x and the sums of a panel, 2 KB a tile each, stay in the second
+                         cache with the weights of a block */
 };
 
 struct plane_call {
@@ -40,7 +44,7 @@ struct plane_work {
 
 #if ISA_X86
 
-/* ---- weights ------------------------------------------------------------------------------------------------------------ */
+/* ---- weights ------------------------------------------------------------------------------------------- */
 
 /* Of pairs of channels: u's planes are a line longer, not at powers of two apart. */
 static size_t u_plane(int pairs, int width) { return (size_t)(pairs * width) * 2 + 32; }
@@ -50,11 +54,18 @@ static uint16_t *u_panel(const struct plane_call *s, int panel)
     return s->u + (size_t)(panel * PLANE_POINTS * s->planes) * u_plane(s->pairs, CONV_PANEL);
 }
 
-static void transform_weights(uint16_t *u, const struct plane_call *s, int panel, int c0, int cn, size_t plane)
+static void transform_weights(uint16_t *u, const struct plane_call *s, int panel, int c0, int cn,
+                              size_t plane)
 {
     const struct gather *g = s->g;
     const int k0 = panel * CONV_PANEL;
-    struct plane_w t = {.u = u, .plane = plane, .w_k = g->w_k, .w_c = g->w_c, .planes = s->planes, .channels = cn, .flip = g->direction < 0};
+    struct plane_w t = {.u = u,
+                        .plane = plane,
+                        .w_k = g->w_k,
+                        .w_c = g->w_c,
+                        .planes = s->planes,
+                        .channels = cn,
+                        .flip = g->direction < 0};
     t.w = g->w + (size_t)k0 * g->w_k + (size_t)c0 * g->w_c;
     t.width = conv_width(g->k, panel);
     t.kn = conv_min(t.width, g->k - k0);
@@ -64,12 +75,14 @@ static void transform_weights(uint16_t *u, const struct plane_call *s, int panel
 static void weights_job(void *arg, int job, int thread)
 {
     const struct plane_call *s = arg;
-    const int blocks = conv_blocks(s->g->c), panel = job / blocks, c0 = job % blocks * CONV_BLOCK, width = conv_width(s->g->k, panel);
+    const int blocks = conv_blocks(s->g->c), panel = job / blocks, c0 = job % blocks * CONV_BLOCK,
+              width = conv_width(s->g->k, panel);
     (void)thread;
-    transform_weights(u_panel(s, panel) + (size_t)c0 * (size_t)width, s, panel, c0, conv_min(CONV_BLOCK, s->g->c - c0), u_plane(s->pairs, width));
+    transform_weights(u_panel(s, panel) + (size_t)c0 * (size_t)width, s, panel, c0,
+                      conv_min(CONV_BLOCK, s->g->c - c0), u_plane(s->pairs, width));
 }
 
-/* ---- planes ------------------------------------------------------------------------------------------------------------- */
+/* ---- planes -------------------------------------------------------------------------------------------- */
 
 /* Bits of the `count` positions from `first` on that are outside of [0, size). */
 static unsigned outside(int first, int count, int size)
@@ -105,7 +118,8 @@ static void load_plane(const struct plane_work *a, int z)
         const int y = a->h[i] + s->first[1], x = a->w[i] + s->first[2];
         const unsigned columns = outside(x, 4, g->x_size[2]), lines = outside(y, 4, g->x_size[1]);
         t.outside = square(lines, columns, 4);
-        t.x = (const uint16_t *)g->x + ((ptrdiff_t)a->n[i] * g->x_size[0] + z) * g->x_size[1] * row + y * row + x * voxel + a->c0;
+        t.x = (const uint16_t *)g->x + ((ptrdiff_t)a->n[i] * g->x_size[0] + z) * g->x_size[1] * row +
+              y * row + x * voxel + a->c0;
         t.v = v_plane(a, z) + (size_t)i * v_row(a);
         plane_x_avx512bf16(&t);
     }
@@ -117,14 +131,16 @@ static void store_plane(const struct plane_work *a, int z, int panel)
     const struct gather *g = s->g;
     const int k0 = panel * CONV_PANEL, width = conv_width(g->k, panel);
     const ptrdiff_t voxel = g->k, row = voxel * g->y_size[2];
-    struct plane_y t = {.type = g->y_type, .row = row, .voxel = voxel, .point = (size_t)a->rows * (size_t)width};
+    struct plane_y t = {
+        .type = g->y_type, .row = row, .voxel = voxel, .point = (size_t)a->rows * (size_t)width};
     t.start = g->bias ? g->bias + k0 : NULL;
     t.k = conv_min(width, g->k - k0);
     t.accumulate = g->accumulate;
     for (int i = 0; i < a->rows; i++) {
         const unsigned right = a->w[i] + 1 < g->y_size[2] ? 3 : 1;
         const size_t plane = (size_t)a->n[i] * (size_t)g->y_size[0] + (size_t)z;
-        const size_t at = (plane * (size_t)g->y_size[1] + (size_t)a->h[i]) * (size_t)row + (size_t)a->w[i] * (size_t)voxel;
+        const size_t at =
+            (plane * (size_t)g->y_size[1] + (size_t)a->h[i]) * (size_t)row + (size_t)a->w[i] * (size_t)voxel;
         t.inside = right | (a->h[i] + 1 < g->y_size[1] ? right << 2 : 0);
         t.y = conv_at_out(g->y, g->y_type, at + (size_t)k0);
         t.m = a->m + (size_t)i * (size_t)width;
@@ -133,12 +149,14 @@ static void store_plane(const struct plane_work *a, int z, int panel)
 }
 
 /* With weights u, whose planes are so far apart. */
-static void multiply(const struct plane_work *a, int z, int width, const uint16_t *u, size_t u_plane, int accumulate)
+static void multiply(const struct plane_work *a, int z, int width, const uint16_t *u, size_t u_plane,
+                     int accumulate)
 {
     const struct plane_call *s = a->call;
     const int first = z + s->first[0];
     const size_t row = v_row(a);
-    struct plane_product t = {.rows = a->rows, .width = width, .pairs = (int)(row / 2), .a_row = row, .accumulate = accumulate};
+    struct plane_product t = {
+        .rows = a->rows, .width = width, .pairs = (int)(row / 2), .a_row = row, .accumulate = accumulate};
     for (int point = 0; point < PLANE_POINTS; point++) {
         t.c = a->m + (size_t)(point * a->rows) * (size_t)width;
         t.planes = 0;
@@ -161,7 +179,8 @@ static void place(const struct plane_call *s, struct plane_work *a, int i, int c
 
 static struct plane_work batch_of(const struct plane_call *s, int batch, int slots, int c0, int cn)
 {
-    const int first = (int)((long long)s->columns * batch / s->batches), end = (int)((long long)s->columns * (batch + 1) / s->batches);
+    const int first = (int)((long long)s->columns * batch / s->batches),
+              end = (int)((long long)s->columns * (batch + 1) / s->batches);
     struct plane_work a = {.call = s, .rows = end - first, .slots = slots, .c0 = c0, .cn = cn};
     for (int i = 0; i < a.rows; i++) place(s, &a, i, first + i);
     return a;
@@ -188,7 +207,7 @@ static void columns_job(void *arg, int job, int thread)
     }
 }
 
-/* ---- by panels ---------------------------------------------------------------------------------------------------------- */
+/* ---- by panels ----------------------------------------------------------------------------------------- */
 
 /* Values of v: in whole pairs of channels, so many of them. */
 static size_t small_values(const struct plane_call *s, int columns, int channels)
@@ -200,7 +219,8 @@ static struct plane_work small_work(const struct plane_call *s, int block, int b
 {
     const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, s->g->c - c0);
     struct plane_work a = batch_of(s, batch, s->g->x_size[0], c0, cn);
-    a.v = s->v + small_values(s, s->columns, c0) + small_values(s, (int)((long long)s->columns * batch / s->batches), cn);
+    a.v = s->v + small_values(s, s->columns, c0) +
+          small_values(s, (int)((long long)s->columns * batch / s->batches), cn);
     return a;
 }
 
@@ -238,17 +258,19 @@ static void panel_job(void *arg, int panel, int thread)
     }
 }
 
-/* ---- the call ----------------------------------------------------------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------------------------------------ */
 
 /* Whether panels are the jobs. */
 static int small(const struct plane_call *s, int threads)
 {
-    return s->columns * s->g->x_size[0] <= SMALL_TILES && (s->panels % threads == 0 || s->panels >= 4 * threads);
+    return s->columns * s->g->x_size[0] <= SMALL_TILES &&
+           (s->panels % threads == 0 || s->panels >= 4 * threads);
 }
 
 static struct plane_call plan(const struct gather *g, int threads)
 {
-    struct plane_call s = {.g = g, .planes = g->kernel[0], .pairs = (g->c + 1) / 2, .panels = conv_panels(g->k)};
+    struct plane_call s = {
+        .g = g, .planes = g->kernel[0], .pairs = (g->c + 1) / 2, .panels = conv_panels(g->k)};
     for (int i = 0; i < 3; i++) s.first[i] = g->direction > 0 ? -g->pad[i] : g->pad[i] - (g->kernel[i] - 1);
     for (int i = 0; i < 2; i++) s.tiles[i] = (g->y_size[i + 1] + 1) / 2;
     s.columns = g->n * s.tiles[0] * s.tiles[1];
@@ -258,14 +280,17 @@ static struct plane_call plan(const struct gather *g, int threads)
     s.thread_floats = s.v_floats + PLANE_POINTS * PLANE_ROWS * CONV_PANEL;
     if (!small(&s, threads)) return s;
     s.v_floats = (size_t)(s.columns * g->y_size[0]) * PLANE_POINTS * CONV_PANEL; /* m */
-    s.thread_floats = s.v_floats + (size_t)(PLANE_POINTS * s.planes) * u_plane((conv_min(CONV_BLOCK, g->c) + 1) / 2, CONV_PANEL) / 2;
+    s.thread_floats = s.v_floats + (size_t)(PLANE_POINTS * s.planes) *
+                                       u_plane((conv_min(CONV_BLOCK, g->c) + 1) / 2, CONV_PANEL) / 2;
     return s;
 }
 
 /* In front of what the threads have: all of u, or all of v. */
 static size_t shared_floats(const struct plane_call *s, int by_panels)
 {
-    return conv_align(by_panels ? small_values(s, s->columns, s->g->c) / 2 : (size_t)(s->panels * PLANE_POINTS * s->planes) * u_plane(s->pairs, CONV_PANEL) / 2);
+    return conv_align(by_panels ? small_values(s, s->columns, s->g->c) / 2
+                                : (size_t)(s->panels * PLANE_POINTS * s->planes) *
+                                      u_plane(s->pairs, CONV_PANEL) / 2);
 }
 
 static size_t plane_floats(const struct gather *g, int threads)
@@ -294,7 +319,7 @@ static void run_planes(const struct gather *g, float *scratch, struct pool *pool
     }
 }
 
-/* ---- weight gradient ---------------------------------------------------------------------------------------------------- */
+/* ---- weight gradient ----------------------------------------------------------------------------------- */
 
 /* A batch of columns, one panel of k and one block of c. */
 struct plane_outer_work {
@@ -311,7 +336,8 @@ static int padded(int cn) { return (cn + CONV_HALF_PANEL - 1) / CONV_HALF_PANEL 
 static void load_pairs(const struct plane_outer_work *a, const struct plane_call *s, int z, int of_dy)
 {
     const struct gather *g = a->g;
-    const int size = of_dy ? 2 : 4, *const extent = of_dy ? g->y_size : g->x_size, channels = of_dy ? g->k : g->c;
+    const int size = of_dy ? 2 : 4, *const extent = of_dy ? g->y_size : g->x_size,
+              channels = of_dy ? g->k : g->c;
     struct plane_pair t = {.voxel = channels, .row = (ptrdiff_t)channels * extent[2]};
     t.channels = of_dy ? a->kn : a->cn;
     t.width = of_dy ? a->width : padded(a->cn);
@@ -319,12 +345,16 @@ static void load_pairs(const struct plane_outer_work *a, const struct plane_call
     for (int pair = 0; pair < a->pairs; pair++) {
         for (int i = 0; i < 2; i++) {
             const int tile = 2 * pair + i, real = tile < a->tiles.rows, from = real ? tile : tile - 1;
-            const int y = a->tiles.h[from] + (of_dy ? 0 : s->first[1]), x = a->tiles.w[from] + (of_dy ? 0 : s->first[2]);
+            const int y = a->tiles.h[from] + (of_dy ? 0 : s->first[1]),
+                      x = a->tiles.w[from] + (of_dy ? 0 : s->first[2]);
             const ptrdiff_t plane = (ptrdiff_t)a->tiles.n[from] * extent[0] + z;
-            t.at[i] = (const uint16_t *)(of_dy ? g->y : g->x) + (plane * extent[1] + y) * t.row + x * t.voxel + (of_dy ? a->k0 : a->c0);
-            t.outside[i] = real ? square(outside(y, size, extent[1]), outside(x, size, extent[2]), size) : 0xffff;
+            t.at[i] = (const uint16_t *)(of_dy ? g->y : g->x) + (plane * extent[1] + y) * t.row +
+                      x * t.voxel + (of_dy ? a->k0 : a->c0);
+            t.outside[i] =
+                real ? square(outside(y, size, extent[1]), outside(x, size, extent[2]), size) : 0xffff;
         }
-        t.v = (of_dy ? a->dy : a->x + (size_t)(z % s->planes) * PLANE_POINTS * t.point) + (size_t)(pair * t.width) * 2;
+        t.v = (of_dy ? a->dy : a->x + (size_t)(z % s->planes) * PLANE_POINTS * t.point) +
+              (size_t)(pair * t.width) * 2;
         (of_dy ? plane_pair_dy_avx512bf16 : plane_pair_x_avx512bf16)(&t);
     }
 }
@@ -344,7 +374,8 @@ static void multiply_pairs(const struct plane_outer_work *a, const struct plane_
                 const int first = a->cn * i / parts;
                 t.rows = a->cn * (i + 1) / parts - first;
                 t.a = x + 2 * first;
-                t.sums = a->sums + (size_t)(kz * PLANE_POINTS + point) * sums + (size_t)first * (size_t)a->width;
+                t.sums =
+                    a->sums + (size_t)(kz * PLANE_POINTS + point) * sums + (size_t)first * (size_t)a->width;
                 plane_outer_avx512bf16(&t);
             }
         }
@@ -367,16 +398,22 @@ static size_t plane_outer_floats(const struct gather *g)
     return outer_sums(g, cn, CONV_PANEL) + outer_x(g, cn) + PLANE_POINTS * PLANE_PAIRS * CONV_PANEL;
 }
 
-static void plane_outer_sums(float *sums, const struct gather *g, int panel, int block, int part, int parts, float *scratch)
+static void plane_outer_sums(float *sums, const struct gather *g, int panel, int block, int part, int parts,
+                             float *scratch)
 {
     const struct plane_call s = plan(g, 1);
-    struct plane_outer_work a = {.g = g, .c0 = block * CONV_BLOCK, .k0 = panel * CONV_PANEL, .width = conv_width(g->k, panel), .sums = scratch};
+    struct plane_outer_work a = {.g = g,
+                                 .c0 = block * CONV_BLOCK,
+                                 .k0 = panel * CONV_PANEL,
+                                 .width = conv_width(g->k, panel),
+                                 .sums = scratch};
     a.cn = conv_min(CONV_BLOCK, g->c - a.c0);
     a.kn = conv_min(a.width, g->k - a.k0);
     a.x = (uint16_t *)(scratch + outer_sums(g, a.cn, a.width));
     a.dy = a.x + 2 * outer_x(g, a.cn);
     memset(a.sums, 0, outer_sums(g, a.cn, a.width) * sizeof *a.sums);
-    const int column = (int)((long long)s.columns * part / parts), columns = (int)((long long)s.columns * (part + 1) / parts) - column;
+    const int column = (int)((long long)s.columns * part / parts),
+              columns = (int)((long long)s.columns * (part + 1) / parts) - column;
     const int batches = (columns + MOST_TILES - 1) / MOST_TILES;
     for (int batch = 0; batch < batches; batch++) {
         const int first = column + columns * batch / batches;
@@ -385,17 +422,20 @@ static void plane_outer_sums(float *sums, const struct gather *g, int panel, int
         for (int i = 0; i < a.tiles.rows; i++) place(&s, &a.tiles, i, first + i);
         for (int z = 0, loaded = 0; z < g->y_size[0]; z++) {
             const int next = conv_min(g->x_size[0], z + s.first[0] + s.planes);
-            for (loaded = conv_max(loaded, z + s.first[0]); loaded < next; loaded++) load_pairs(&a, &s, loaded, 0);
+            for (loaded = conv_max(loaded, z + s.first[0]); loaded < next; loaded++)
+                load_pairs(&a, &s, loaded, 0);
             load_pairs(&a, &s, z, 1);
             multiply_pairs(&a, &s, z);
         }
     }
     const size_t row = (size_t)a.cn * (size_t)a.width;
     for (int kz = 0; kz < s.planes; kz++)
-        conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, row, a.sums + (size_t)(kz * PLANE_POINTS) * row, row, row, WINOGRAD_NONE, WINOGRAD_2);
+        conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row, row,
+                                    a.sums + (size_t)(kz * PLANE_POINTS) * row, row, row, WINOGRAD_NONE,
+                                    WINOGRAD_2);
 }
 
-/* ---- the algorithm ------------------------------------------------------------------------------------------------------- */
+/* ---- the algorithm ------------------------------------------------------------------------------------- */
 
 static struct outer_form form_of(const struct conv_problem *p)
 {
@@ -424,8 +464,9 @@ static int supports(const struct conv_problem *p, enum isa level)
     const struct gather *g = &p->gather;
     for (int i = 0; i < 3; i++)
         if (g->stride[i] != 1 || (g->kernel[i] != 3 && (i > 0 || g->kernel[i] != 1))) return 0;
-    return level >= ISA_AVX512_BF16 && g->x_type == CONV_BF16 && (p->pass != CONV_BACKWARD_WEIGHTS || g->y_type == CONV_BF16) &&
-           g->c >= LEAST_CHANNELS && g->k >= LEAST_CHANNELS;
+    return level >= ISA_AVX512_BF16 && g->x_type == CONV_BF16 &&
+           (p->pass != CONV_BACKWARD_WEIGHTS || g->y_type == CONV_BF16) && g->c >= LEAST_CHANNELS &&
+           g->k >= LEAST_CHANNELS;
 }
 
 #else /* no level of this architecture has the kernels */

@@ -1,15 +1,20 @@
-/* conv_winograd_bf16.h - 3x3x3 and 1x3x3 convolutions with bf16 arithmetic, in Winograd's form F(2x2, 3x3) within planes. Not for other rooms.
+/* conv_winograd_bf16.h - 3x3x3 and 1x3x3 convolutions with bf16 arithmetic, in Winograd's form F(2x2, 3x3)
+ * within planes. Not for other rooms.
  *
- * Of the three axes only h and w are transformed; along d it is the direct form. Each rounding of a transformed operand counts 25/9 times in
- * the variance of the result this way, in three axes 125/27 times: the outputs of a layer are off by 2.6 times the rms of their own rounding to bf16 (3.3 in three
- * axes, 1.4 for the direct form with bf16 weights, 1 with fp32 arithmetic). And the transforms need a quarter of the registers.
+ * Of the three axes only h and w are transformed; along d it is the direct form. Each rounding of a
+ * transformed operand counts 25/9 times in the variance of the result this way, in three axes 125/27 times:
+ * the outputs of a layer are off by 2.6 times the rms of their own rounding to bf16 (3.3 in three axes, 1.4
+ * for the direct form with bf16 weights, 1 with fp32 arithmetic). And the transforms need a quarter of the
+ * registers.
  *
- * Arithmetic. x is bf16. Its transform is computed in fp32 and rounded to bf16, and so are the weights'. Each point's sum over (blocks of CONV_BLOCK channels,
- * kz, pairs of channels) is one chain of vdpbf16ps from 0 on: exact products, two fp32 roundings a pair, denormals count as zero. The sums are transformed to y in
- * fp32, the bias or what y holds is added, and the result is rounded once. The same bits for any number of threads.
+ * Arithmetic. x is bf16. Its transform is computed in fp32 and rounded to bf16, and so are the weights'. Each
+ * point's sum over (blocks of CONV_BLOCK channels, kz, pairs of channels) is one chain of vdpbf16ps from 0
+ * on: exact products, two fp32 roundings a pair, denormals count as zero. The sums are transformed to y in
+ * fp32, the bias or what y holds is added, and the result is rounded once. The same bits for any number of
+ * threads.
  *
- * The weight gradient is the adjoint: x and dy are transformed and rounded to bf16, and each point's sum for a kz runs over pairs of tiles, by stripes
- * of tiles as in conv_winograd.c; then it is transformed to dw.
+ * The weight gradient is the adjoint: x and dy are transformed and rounded to bf16, and each point's sum for
+ * a kz runs over pairs of tiles, by stripes of tiles as in conv_winograd.c; then it is transformed to dw.
  */
 #ifndef TENSOR_CONV_WINOGRAD_BF16_H
 #define TENSOR_CONV_WINOGRAD_BF16_H
@@ -33,7 +38,8 @@ struct plane_x {
     size_t point;
 };
 
-/* c[row][col] = (c[row][col] or 0) + sum over planes and pairs of a[plane][row][pair] * b[plane][pair][col], PLANE_BLOCK_PAIRS pairs at a time. */
+/* c[row][col] = (c[row][col] or 0) + sum over planes and pairs of a[plane][row][pair] * b[plane][pair][col],
+ * PLANE_BLOCK_PAIRS pairs at a time. */
 struct plane_product {
     float *c;
     int rows, width, planes, pairs, accumulate;
@@ -41,7 +47,8 @@ struct plane_product {
     size_t a_row;
 };
 
-/* u[point][plane][pair of channels][width][2], a plane's points `plane` values apart, from w[k * w_k + c * w_c + tap], k < kn, zeros up to `width`. */
+/* u[point][plane][pair of channels][width][2], a plane's points `plane` values apart, from w[k * w_k + c *
+ * w_c + tap], k < kn, zeros up to `width`. */
 struct plane_w {
     uint16_t *u;
     size_t plane;
@@ -61,8 +68,9 @@ struct plane_y {
     int k, accumulate;
 };
 
-/* Two tiles together, for the weight gradient: v[point][value][2], values in the order of channels, filled up with zeros to `width`. at[tile]:
- * its first voxel; those whose bit in outside[tile] is set (4 y + x of 16 for x, 2 y + x of 4 for dy) are zero. */
+/* Two tiles together, for the weight gradient: v[point][value][2], values in the order of channels, filled up
+ * with zeros to `width`. at[tile]: its first voxel; those whose bit in outside[tile] is set (4 y + x of 16
+ * for x, 2 y + x of 4 for dy) are zero. */
 struct plane_pair {
     const uint16_t *at[2];
     unsigned outside[2];

@@ -1,4 +1,5 @@
-/* Elementwise kernels and optimisers over the threads: fixed chunks, so that a job is the same work for any number of threads. */
+/* Elementwise kernels and optimisers over the threads: fixed chunks, so that a job is the same work for any
+ * number of threads. */
 #include "tensor/elem/elem.h"
 
 #include <math.h>
@@ -77,14 +78,17 @@ static void act_bwd_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->act[k->type]->act_bwd(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i), elem_at(k->b, k->type, i), n, k->factor, k->accumulate);
+    k->kernels->act[k->type]->act_bwd(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i),
+                                      elem_at(k->b, k->type, i), n, k->factor, k->accumulate);
 }
 
-void elem_act_bwd(void *dx, const void *dy, const void *ref, enum elem_type type, size_t n, float slope, int accumulate,
-                  struct pool *pool)
+void elem_act_bwd(void *dx, const void *dy, const void *ref, enum elem_type type, size_t n, float slope,
+                  int accumulate, struct pool *pool)
 {
-    run(&(struct call){.type = type, .y = dx, .a = dy, .b = ref, .n = n, .factor = slope, .accumulate = accumulate}, act_bwd_job,
-        pool);
+    run(
+        &(struct call){
+            .type = type, .y = dx, .a = dy, .b = ref, .n = n, .factor = slope, .accumulate = accumulate},
+        act_bwd_job, pool);
 }
 
 static void add_act_job(void *arg, int job, int thread)
@@ -93,10 +97,12 @@ static void add_act_job(void *arg, int job, int thread)
     size_t n;
     const size_t i = chunk(k, job, &n);
     (void)thread;
-    k->kernels->act[k->type]->add_act(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i), elem_at(k->b, k->type, i), n, k->factor);
+    k->kernels->act[k->type]->add_act(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i),
+                                      elem_at(k->b, k->type, i), n, k->factor);
 }
 
-void elem_add_act_fwd(void *y, const void *a, const void *b, enum elem_type type, size_t n, float slope, struct pool *pool)
+void elem_add_act_fwd(void *y, const void *a, const void *b, enum elem_type type, size_t n, float slope,
+                      struct pool *pool)
 {
     run(&(struct call){.type = type, .y = y, .a = a, .b = b, .n = n, .factor = slope}, add_act_job, pool);
 }
@@ -157,7 +163,7 @@ void elem_f32_fill(float *x, float value, size_t n, struct pool *pool)
     run(&(struct call){.y = x, .n = n, .factor = value}, fill_job, pool);
 }
 
-/* ---- sum of squares ---------------------------------------------------------------------------------------------------- */
+/* ---- sum of squares ------------------------------------------------------------------------------------ */
 
 struct squares {
     const struct elem_kernels *kernels;
@@ -186,7 +192,7 @@ double elem_f32_sum_squares(const float *x, size_t n, struct pool *pool)
     return sum;
 }
 
-/* ---- dropout ----------------------------------------------------------------------------------------------------------- */
+/* ---- dropout ------------------------------------------------------------------------------------------- */
 
 struct dropout {
     const struct rng *stream;
@@ -213,8 +219,8 @@ static void dropout_job(void *arg, int job, int thread)
     const size_t start = chunk(k, job, &n);
     (void)thread;
     for (size_t i = start; i < start + n; i += 4) {
-        uint32_t counter[4] = {d->stream->counter[0] + (uint32_t)(i / 4), d->stream->counter[1], d->stream->counter[2],
-                               d->stream->counter[3]};
+        uint32_t counter[4] = {d->stream->counter[0] + (uint32_t)(i / 4), d->stream->counter[1],
+                               d->stream->counter[2], d->stream->counter[3]};
         uint32_t word[4];
         rng_philox(word, counter, d->stream->key);
         for (size_t j = 0; j < 4 && i + j < start + n; j++) {
@@ -224,16 +230,17 @@ static void dropout_job(void *arg, int job, int thread)
     }
 }
 
-void elem_dropout(void *y, const void *x, enum elem_type type, size_t n, float p, const struct rng *stream, int accumulate,
-                  struct pool *pool)
+void elem_dropout(void *y, const void *x, enum elem_type type, size_t n, float p, const struct rng *stream,
+                  int accumulate, struct pool *pool)
 {
     ENSURE(p >= 0.0f && p < 1.0f, "dropout: p is %g", (double)p);
     ENSURE((n + 3) / 4 <= UINT32_MAX - stream->counter[0], "dropout: %zu elements exceed the stream", n);
     const struct dropout d = {stream, (uint32_t)((double)p * 4294967296.0), 1.0f / (1.0f - p)};
-    run(&(struct call){.type = type, .y = y, .a = x, .n = n, .accumulate = accumulate, .options = &d}, dropout_job, pool);
+    run(&(struct call){.type = type, .y = y, .a = x, .n = n, .accumulate = accumulate, .options = &d},
+        dropout_job, pool);
 }
 
-/* ---- optimisers -------------------------------------------------------------------------------------------------------- */
+/* ---- optimisers ---------------------------------------------------------------------------------------- */
 
 static void sgd_job(void *arg, int job, int thread)
 {
@@ -267,7 +274,8 @@ static double power(double base, int64_t exponent)
     return result;
 }
 
-void elem_f32_adam(float *w, float *m, float *v, float *g, size_t n, const struct elem_adam *o, struct pool *pool)
+void elem_f32_adam(float *w, float *m, float *v, float *g, size_t n, const struct elem_adam *o,
+                   struct pool *pool)
 {
     ENSURE(o->step >= 1, "adam: step %lld is below 1", (long long)o->step);
     const struct adam_factors factors = {

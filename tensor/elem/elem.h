@@ -26,7 +26,7 @@ enum elem_type { ELEM_F32 = 0, ELEM_BF16 = 1 };
 
 enum { ELEM_STRIPES = 16, ELEM_BLOCK = 64 };
 
-/* ---- normalisation ------------------------------------------------------------------------------------------------ */
+/* ---- normalisation ------------------------------------------------------------------------------------- */
 
 /* `groups` sets of `rows` voxels of c channels; statistics are per group and channel.
  * Instance norm: groups = n, rows = d*h*w. Batch norm: groups = 1, rows = n*d*h*w (the same memory).
@@ -56,24 +56,25 @@ void norm_fwd(void *y, const void *x, const float *stats, const float *gamma, co
 /* Gradients through the activation, the affine map and the statistics; recomputes the activation's input from x, needs no y.
  * dx NULL: not wanted. dx may be dy (in place) when not accumulating. */
 void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats,
-                  const float *gamma, const float *beta, const struct norm_shape *s, float slope, int accumulate,
-                  float *scratch, struct pool *pool);
+              const float *gamma, const float *beta, const struct norm_shape *s, float slope, int accumulate,
+              float *scratch, struct pool *pool);
 /* Batch norm, training: running = (1 - momentum) * running + momentum * (mean, unbiased variance) of stats (one group). */
-void norm_running_update(float *running_mean, float *running_var, const float *stats, const struct norm_shape *s,
-                             float momentum);
+void norm_running_update(float *running_mean, float *running_var, const float *stats,
+                         const struct norm_shape *s, float momentum);
 /* Batch norm, inference: stats (one group) from the running values; then norm_fwd as usual. */
 void norm_running_stats(float *stats, const float *running_mean, const float *running_var, int c, float eps);
 
-/* ---- elementwise, over n floats -------------------------------------------------------------------------------------- */
+/* ---- elementwise, over n floats ------------------------------------------------------------------------ */
 
 /* y = act(x). In place allowed. */
 void elem_act_fwd(void *y, const void *x, enum elem_type type, size_t n, float slope, struct pool *pool);
 /* dx (+)= ref > 0 ? dy : slope * dy, where ref is the activation's input, or its output when slope >= 0 (same sign).
  * dx may be dy when not accumulating. */
-void elem_act_bwd(void *dx, const void *dy, const void *ref, enum elem_type type, size_t n, float slope, int accumulate,
-                  struct pool *pool);
+void elem_act_bwd(void *dx, const void *dy, const void *ref, enum elem_type type, size_t n, float slope,
+                  int accumulate, struct pool *pool);
 /* y = act(a + b). y may be a or b. Its backward is elem_act_bwd with ref = y, once for a and once for b. */
-void elem_add_act_fwd(void *y, const void *a, const void *b, enum elem_type type, size_t n, float slope, struct pool *pool);
+void elem_add_act_fwd(void *y, const void *a, const void *b, enum elem_type type, size_t n, float slope,
+                      struct pool *pool);
 void elem_f32_add(float *y, const float *x, size_t n, struct pool *pool);            /* y += x */
 void elem_f32_axpy(float *y, float a, const float *x, size_t n, struct pool *pool);  /* y = fma(a, x, y) */
 void elem_f32_scale(float *x, float a, size_t n, struct pool *pool);                 /* x *= a */
@@ -84,10 +85,10 @@ double elem_f32_sum_squares(const float *x, size_t n, struct pool *pool);
 /* y (+)= x * mask / (1 - p): inverted dropout; the backward is the same call on the gradients. Element i is dropped where word
  * i mod 4 of the Philox block (stream's counter + i / 4) is below p * 2^32: any thread computes any element. 0 <= p < 1.
  * `stream` is fresh from rng_stream(..., RNG_DROPOUT) and is not advanced. In place allowed when not accumulating. */
-void elem_dropout(void *y, const void *x, enum elem_type type, size_t n, float p, const struct rng *stream, int accumulate,
-                  struct pool *pool);
+void elem_dropout(void *y, const void *x, enum elem_type type, size_t n, float p, const struct rng *stream,
+                  int accumulate, struct pool *pool);
 
-/* ---- optimisers: one pass over memory, then g is zero ------------------------------------------------------------------ */
+/* ---- optimisers: one pass over memory, then g is zero -------------------------------------------------- */
 
 /* PyTorch's torch.optim.SGD (dampening 0; the first step is the same as momentum 0):
  *   g = clip * g + decay * w;  m = momentum * m + g;  w = w - lr * (nesterov ? g + momentum * m : m);  g = 0. */
@@ -108,9 +109,10 @@ struct elem_adam {
     int coupled;
     int64_t step; /* 1 for the first */
 };
-void elem_f32_adam(float *w, float *m, float *v, float *g, size_t n, const struct elem_adam *o, struct pool *pool);
+void elem_f32_adam(float *w, float *m, float *v, float *g, size_t n, const struct elem_adam *o,
+                   struct pool *pool);
 
-/* ---- pooling ----------------------------------------------------------------------------------------------------------- */
+/* ---- pooling ------------------------------------------------------------------------------------------- */
 
 /* Axes d, h, w. out = (in + 2*pad - kernel) / stride + 1; 2*pad <= kernel, so that every window touches the input. */
 struct pool3d_shape {
@@ -124,16 +126,17 @@ struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel
 
 /* Maximum; NaN wins, the first of equals wins (PyTorch). index (n*out*c, or NULL): the voxel z*H*W + y*W + x it came from. */
 void max_pool3d_fwd(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, struct pool *pool);
-void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s, int accumulate,
-                        struct pool *pool);
+void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s,
+                    int accumulate, struct pool *pool);
 /* Mean over the voxels of the window that are inside the input. */
 void avg_pool3d_fwd(void *y, const void *x, const struct pool3d_shape *s, struct pool *pool);
-void avg_pool3d_bwd(void *dx, const void *dy, const struct pool3d_shape *s, int accumulate, struct pool *pool);
+void avg_pool3d_bwd(void *dx, const void *dy, const struct pool3d_shape *s, int accumulate,
+                    struct pool *pool);
 /* [groups][rows][c] -> [groups][c]: the mean. The vector (y, dy) is fp32 whatever the type of the shape. */
 void global_avg_fwd(float *y, const void *x, const struct norm_shape *s, float *scratch, struct pool *pool);
 void global_avg_bwd(void *dx, const float *dy, const struct norm_shape *s, int accumulate, struct pool *pool);
 
-/* ---- linear: x [n][c], w [k][c], y [n][k] -------------------------------------------------------------------------- */
+/* ---- linear: x [n][c], w [k][c], y [n][k] -------------------------------------------------------------- */
 
 /* Each dot product is 16 chains (channel mod 16), added in index order, then the bias (or NULL). */
 void linear_f32_fwd(float *y, const float *x, const float *w, const float *bias, int n, int c, int k,
@@ -141,9 +144,10 @@ void linear_f32_fwd(float *y, const float *x, const float *w, const float *bias,
 void linear_f32_bwd_d(float *dx, const float *dy, const float *w, int n, int c, int k, int accumulate,
                       struct pool *pool);
 /* db may be NULL. */
-void linear_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, int n, int c, int k, struct pool *pool);
+void linear_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, int n, int c, int k,
+                      struct pool *pool);
 
-/* ---- softmax and losses; c <= ELEM_CLASSES_MAX ------------------------------------------------------------------------ */
+/* ---- softmax and losses; c <= ELEM_CLASSES_MAX --------------------------------------------------------- */
 
 enum { ELEM_CLASSES_MAX = 256 };
 

@@ -1,6 +1,7 @@
 /* elem_kernels.h - the inside of elem.h: what each level provides, on ranges, in one thread.
  *
- * elem*.c cut the work into jobs and call these; elem_<isa>.c make them from elem_template*.h. Not for other rooms.
+ * elem*.c cut the work into jobs and call these; elem_<isa>.c make them from elem_template*.h. Not for other
+ * rooms.
  */
 #ifndef TENSOR_ELEM_KERNELS_H
 #define TENSOR_ELEM_KERNELS_H
@@ -25,7 +26,8 @@ struct adam_factors {
     float clip, keep, coupled, beta1_rest, beta2, beta2_rest, step, inverse_root, eps;
 };
 
-/* Softmax and loss work on tiles of loss_tile(c) voxels. Part of the order of arithmetic: it depends on c only. */
+/* Softmax and loss work on tiles of loss_tile(c) voxels. Part of the order of arithmetic: it depends on c
+ * only. */
 enum { LOSS_TILE_FLOATS = 4096, LOSS_TILE_WIDTH = 256 };
 static inline int loss_tile(int c)
 {
@@ -41,21 +43,24 @@ struct act_kernels {
     /* Add to sum and square (of width doubles) the sums over the rows. */
     void (*norm_sums)(double *sum, double *square, const void *x, struct columns s);
     void (*norm_apply)(void *y, const void *x, const float *coef, struct columns s, float slope);
-    /* Add to sum and product the sums of g and of g * xhat. coef points at the first channel, its rows are s.stride apart. */
+    /* Add to sum and product the sums of g and of g * xhat. coef points at the first channel, its rows are
+     * s.stride apart. */
     void (*norm_bwd_sums)(double *sum, double *product, const void *dy, const void *x, const float *coef,
                           struct columns s, float slope);
-    void (*norm_bwd_apply)(void *dx, const void *dy, const void *x, const float *coef, struct columns s, float slope,
-                           int accumulate);
+    void (*norm_bwd_apply)(void *dx, const void *dy, const void *x, const float *coef, struct columns s,
+                           float slope, int accumulate);
     void (*column_sums)(double *sum, const void *x, struct columns s);
     /* y (+)= row, to each of the rows. */
     void (*broadcast)(void *y, const float *row, struct columns s, int accumulate);
 
     /* One line of the output (input for _bwd) along w: case n, position z, y. */
-    void (*max_fwd)(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, int n, int z, int line);
-    void (*max_bwd)(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s, int n, int z,
-                    int line, int accumulate);
+    void (*max_fwd)(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, int n, int z,
+                    int line);
+    void (*max_bwd)(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s, int n,
+                    int z, int line, int accumulate);
     void (*avg_fwd)(void *y, const void *x, const struct pool3d_shape *s, int n, int z, int line);
-    void (*avg_bwd)(void *dx, const void *dy, const struct pool3d_shape *s, int n, int z, int line, int accumulate);
+    void (*avg_bwd)(void *dx, const void *dy, const struct pool3d_shape *s, int n, int z, int line,
+                    int accumulate);
 };
 
 struct elem_kernels {
@@ -70,20 +75,21 @@ struct elem_kernels {
     void (*adam)(float *w, float *m, float *v, float *g, size_t n, const struct adam_factors *o);
     float (*dot)(const float *a, const float *b, int n);
     /* y[j] (+)= sum over i < rows of coef[i * coef_stride] * x[i * x_stride + j], one chain each. */
-    void (*combine)(float *y, const float *coef, size_t coef_stride, const float *x, size_t x_stride, int rows, int width,
-                    int accumulate);
+    void (*combine)(float *y, const float *coef, size_t coef_stride, const float *x, size_t x_stride,
+                    int rows, int width, int accumulate);
 
     void (*softmax)(float *y, const float *x, size_t rows, int c);
     /* Add one tile to sums[LOSS_SUMS(c)]. */
     void (*loss_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c,
                       const float *class_weight, int gamma);
-    void (*loss_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                     const float *tp_scale, const float *p_scale, const float *class_weight, int gamma,
-                     int accumulate);
+    void (*loss_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c,
+                     float ce_scale, const float *tp_scale, const float *p_scale, const float *class_weight,
+                     int gamma, int accumulate);
     void (*region_sums)(double *sums, const float *logits, const uint8_t *labels, int voxels, int c,
                         const struct label_set *region, int gamma);
-    void (*region_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                       const float *tp_scale, const float *p_scale, const struct label_set *region, int gamma, int accumulate);
+    void (*region_bwd)(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c,
+                       float ce_scale, const float *tp_scale, const float *p_scale,
+                       const struct label_set *region, int gamma, int accumulate);
 };
 
 /* Where element i of an array of that type is. */
@@ -93,8 +99,8 @@ static inline void *elem_at(const void *p, enum elem_type type, size_t i)
 }
 
 /* Defined where the architecture has them. */
-extern const struct elem_kernels elem_kernels_scalar, elem_kernels_avx2, elem_kernels_avx512, elem_kernels_neon,
-    elem_kernels_wasm;
+extern const struct elem_kernels elem_kernels_scalar, elem_kernels_avx2, elem_kernels_avx512,
+    elem_kernels_neon, elem_kernels_wasm;
 
 /* The kernels of cpu_isa(). */
 const struct elem_kernels *elem_kernels(void);

@@ -35,8 +35,8 @@ static void softmax_job(void *arg, int job, int thread)
     const struct loss_call *k = arg;
     const size_t run = k->tile * TILES_A_JOB, begin = (size_t)job * run, rest = k->s.voxels - begin;
     (void)thread;
-    k->kernels->softmax(k->out + begin * (size_t)k->s.c, k->logits + begin * (size_t)k->s.c, rest < run ? rest : run,
-                        k->s.c);
+    k->kernels->softmax(k->out + begin * (size_t)k->s.c, k->logits + begin * (size_t)k->s.c,
+                        rest < run ? rest : run, k->s.c);
 }
 
 void softmax_f32_fwd(float *y, const float *x, size_t rows, int c, struct pool *pool)
@@ -71,7 +71,8 @@ static void loss_sums_job(void *arg, int job, int thread)
         const float *logits = k->logits + voxel * c;
         const int voxels = tile_voxels(k, i);
         const uint8_t *labels = k->labels + voxel;
-        if (k->s.region) k->kernels->region_sums(sums, logits, labels, voxels, k->s.c, k->s.region, k->s.gamma);
+        if (k->s.region)
+            k->kernels->region_sums(sums, logits, labels, voxels, k->s.c, k->s.region, k->s.gamma);
         else k->kernels->loss_sums(sums, logits, labels, voxels, k->s.c, k->class_weight, k->s.gamma);
     }
 }
@@ -108,7 +109,8 @@ static void loss_bwd_job(void *arg, int job, int thread)
 {
     const struct loss_call *k = arg;
     static const float zero[ELEM_CLASSES_MAX];
-    const size_t n = (size_t)(job / k->jobs), c = (size_t)k->s.c, first = (size_t)(job % k->jobs) * TILES_A_JOB;
+    const size_t n = (size_t)(job / k->jobs), c = (size_t)k->s.c,
+                 first = (size_t)(job % k->jobs) * TILES_A_JOB;
     const float *tp = k->tp_scale ? k->tp_scale + n * c : zero, *p = k->p_scale ? k->p_scale + n * c : zero;
     (void)thread;
     for (size_t i = first; i < first + TILES_A_JOB && i < k->tiles; i++) {
@@ -118,11 +120,11 @@ static void loss_bwd_job(void *arg, int job, int thread)
         const uint8_t *labels = k->labels + voxel;
         const int voxels = tile_voxels(k, i);
         if (k->s.region)
-            k->kernels->region_bwd(out, logits, labels, voxels, k->s.c, k->ce_scale, tp, p, k->s.region, k->s.gamma,
-                                   k->accumulate);
+            k->kernels->region_bwd(out, logits, labels, voxels, k->s.c, k->ce_scale, tp, p, k->s.region,
+                                   k->s.gamma, k->accumulate);
         else
-            k->kernels->loss_bwd(out, logits, labels, voxels, k->s.c, k->ce_scale, tp, p, k->class_weight, k->s.gamma,
-                                 k->accumulate);
+            k->kernels->loss_bwd(out, logits, labels, voxels, k->s.c, k->ce_scale, tp, p, k->class_weight,
+                                 k->s.gamma, k->accumulate);
     }
 }
 

@@ -1,13 +1,13 @@
-/* Norm over the threads. Statistics: jobs of (group, stripe, tile of channels) leave partial sums, jobs of one tile add them in index
- * order. The elementwise parts: jobs of (group, run of rows). */
+/* Norm over the threads. Statistics: jobs of (group, stripe, tile of channels) leave partial sums, jobs of
+ * one tile add them in index order. The elementwise parts: jobs of (group, run of rows). */
 #include <math.h>
 #include <string.h>
 
 #include "tensor/base/check.h"
 #include "tensor/elem/elem_kernels.h"
 
-/* Channels of a job: wide layers are short, so that the rows alone would not keep many threads busy. A multiple of every
- * vector. */
+/* Channels of a job: wide layers are short, so that the rows alone would not keep many threads busy. A
+ * multiple of every vector. */
 enum { TILE = 128 };
 
 struct norm_call {
@@ -38,8 +38,8 @@ size_t norm_scratch(const struct norm_shape *s)
 
 static struct norm_call norm_call(const struct norm_shape *s, float *scratch)
 {
-    ENSURE(s->groups >= 1 && s->rows >= 1 && s->c >= 1, "norm: %d groups of %zu rows, %d channels", s->groups, s->rows,
-           s->c);
+    ENSURE(s->groups >= 1 && s->rows >= 1 && s->c >= 1, "norm: %d groups of %zu rows, %d channels", s->groups,
+           s->rows, s->c);
     struct norm_call k = {.kernels = elem_kernels(), .s = *s};
     if (k.s.shared < 1) k.s.shared = 1;
     ENSURE(s->c % k.s.shared == 0, "norm: %d channels, %d of them share statistics", s->c, k.s.shared);
@@ -63,7 +63,8 @@ struct piece {
 
 static struct piece piece(const struct norm_call *k, int job)
 {
-    const int tile = job % k->tiles, stripe = job / k->tiles % k->stripes, group = job / k->tiles / k->stripes;
+    const int tile = job % k->tiles, stripe = job / k->tiles % k->stripes,
+              group = job / k->tiles / k->stripes;
     const size_t c = (size_t)k->s.c, first = (size_t)tile * TILE;
     const size_t blocks = (k->s.rows + ELEM_BLOCK - 1) / ELEM_BLOCK;
     const size_t begin = (size_t)stripe * blocks / (size_t)k->stripes * ELEM_BLOCK;
@@ -94,7 +95,8 @@ static void add_stripes(double *sum, double *square, const struct norm_call *k, 
 }
 
 /* The same over all channels that share statistics with c, in order; each weighted (or NULL: by 1). */
-static void add_shared(double *sum, double *square, const struct norm_call *k, int group, size_t c, const float *weight)
+static void add_shared(double *sum, double *square, const struct norm_call *k, int group, size_t c,
+                       const float *weight)
 {
     const size_t shared = (size_t)k->s.shared, first = c - c % shared;
     for (size_t i = first; i < first + shared; i++) {
@@ -113,7 +115,7 @@ static size_t tile_end(const struct norm_call *k, int tile)
     return end < (size_t)k->s.c ? end : (size_t)k->s.c;
 }
 
-/* ---- statistics -------------------------------------------------------------------------------------------------------- */
+/* ---- statistics ---------------------------------------------------------------------------------------- */
 
 static void sums_job(void *arg, int job, int thread)
 {
@@ -159,8 +161,8 @@ void norm_stats(float *stats, const void *x, const struct norm_shape *s, float e
     pool_run(pool, k.tiles, stats_job, &k);
 }
 
-void norm_running_update(float *running_mean, float *running_var, const float *stats, const struct norm_shape *s,
-                             float momentum)
+void norm_running_update(float *running_mean, float *running_var, const float *stats,
+                         const struct norm_shape *s, float momentum)
 {
     const size_t c = (size_t)s->c;
     const float rows = (float)s->rows, unbias = s->rows > 1 ? rows / (rows - 1.0f) : 1.0f;
@@ -177,9 +179,10 @@ void norm_running_stats(float *stats, const float *running_mean, const float *ru
         put_stats(stats + i, (size_t)c, (double)running_mean[i], (double)running_var[i], eps);
 }
 
-/* ---- forward ----------------------------------------------------------------------------------------------------------- */
+/* ---- forward ------------------------------------------------------------------------------------------- */
 
-/* The coefficients that both directions use. The low part of the mean goes into the shift, where it costs nothing. */
+/* The coefficients that both directions use. The low part of the mean goes into the shift, where it costs
+ * nothing. */
 static void affine(float *coef, const float *stats, float gamma, float beta, size_t c)
 {
     const float rstd = stats[NORM_RSTD * c], low = stats[NORM_MEAN_LOW * c], scale = gamma * rstd;
@@ -195,7 +198,8 @@ static void affine_all(const struct norm_call *k, const float *stats)
     const size_t c = (size_t)k->s.c;
     for (size_t group = 0; group < (size_t)k->s.groups; group++)
         for (size_t i = 0; i < c; i++)
-            affine(k->coef + group * NORM_COEFS * c + i, stats + group * NORM_STATS * c + i, k->gamma[i], k->beta[i], c);
+            affine(k->coef + group * NORM_COEFS * c + i, stats + group * NORM_STATS * c + i, k->gamma[i],
+                   k->beta[i], c);
 }
 
 /* A run of rows of one group, all channels. */
@@ -214,8 +218,9 @@ static void apply_job(void *arg, int job, int thread)
     size_t start;
     const struct columns columns = run_of(k, job, &group, &start);
     (void)thread;
-    k->kernels->act[k->s.type]->norm_apply(elem_at(k->out, k->s.type, start), elem_at(k->x, k->s.type, start), k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns,
-                           k->slope);
+    k->kernels->act[k->s.type]->norm_apply(elem_at(k->out, k->s.type, start), elem_at(k->x, k->s.type, start),
+                                           k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns,
+                                           k->slope);
 }
 
 void norm_fwd(void *y, const void *x, const float *stats, const float *gamma, const float *beta,
@@ -231,14 +236,15 @@ void norm_fwd(void *y, const void *x, const float *stats, const float *gamma, co
     pool_run(pool, s->groups * k.runs, apply_job, &k);
 }
 
-/* ---- backward ---------------------------------------------------------------------------------------------------------- */
+/* ---- backward ------------------------------------------------------------------------------------------ */
 
 static void bwd_sums_job(void *arg, int job, int thread)
 {
     const struct norm_call *k = arg;
     const struct piece p = piece(k, job);
     (void)thread;
-    k->kernels->act[k->s.type]->norm_bwd_sums(p.sum, p.square, elem_at(k->dy, k->s.type, p.start), elem_at(k->x, k->s.type, p.start), p.coef, p.columns, k->slope);
+    k->kernels->act[k->s.type]->norm_bwd_sums(p.sum, p.square, elem_at(k->dy, k->s.type, p.start),
+                                              elem_at(k->x, k->s.type, p.start), p.coef, p.columns, k->slope);
 }
 
 /* With S = sum gamma g and P = sum gamma g xhat over the values that share statistics:
@@ -276,13 +282,14 @@ static void bwd_apply_job(void *arg, int job, int thread)
     size_t start;
     const struct columns columns = run_of(k, job, &group, &start);
     (void)thread;
-    k->kernels->act[k->s.type]->norm_bwd_apply(elem_at(k->out, k->s.type, start), elem_at(k->dy, k->s.type, start), elem_at(k->x, k->s.type, start),
-                               k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns, k->slope, k->accumulate);
+    k->kernels->act[k->s.type]->norm_bwd_apply(
+        elem_at(k->out, k->s.type, start), elem_at(k->dy, k->s.type, start), elem_at(k->x, k->s.type, start),
+        k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns, k->slope, k->accumulate);
 }
 
 void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats,
-                  const float *gamma, const float *beta, const struct norm_shape *s, float slope, int accumulate,
-                  float *scratch, struct pool *pool)
+              const float *gamma, const float *beta, const struct norm_shape *s, float slope, int accumulate,
+              float *scratch, struct pool *pool)
 {
     struct norm_call k = norm_call(s, scratch);
     k.out = dx;
@@ -300,7 +307,7 @@ void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void 
     if (dx) pool_run(pool, s->groups * k.runs, bwd_apply_job, &k);
 }
 
-/* ---- global average ------------------------------------------------------------------------------------------------------ */
+/* ---- global average ------------------------------------------------------------------------------------ */
 
 static void column_sums_job(void *arg, int job, int thread)
 {
@@ -336,7 +343,8 @@ static void broadcast_job(void *arg, int job, int thread)
         float row[TILE];
         columns.width = (int)(c - first < TILE ? c - first : TILE);
         for (int i = 0; i < columns.width; i++) row[i] = dy[(size_t)group * c + first + (size_t)i] / rows;
-        k->kernels->act[k->s.type]->broadcast(elem_at(k->out, k->s.type, start + first), row, columns, k->accumulate);
+        k->kernels->act[k->s.type]->broadcast(elem_at(k->out, k->s.type, start + first), row, columns,
+                                              k->accumulate);
     }
 }
 

@@ -2,7 +2,7 @@
 #include "tensor/base/check.h"
 #include "tensor/elem/elem_kernels.h"
 
-/* ---- pooling: a job is one line of what is written --------------------------------------------------------------------- */
+/* ---- pooling: a job is one line of what is written ----------------------------------------------------- */
 
 struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel[3], const int stride[3],
                                  const int pad[3])
@@ -11,7 +11,8 @@ struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel
     for (int i = 0; i < 3; i++) {
         ENSURE(kernel[i] >= 1 && stride[i] >= 1 && pad[i] >= 0 && 2 * pad[i] <= kernel[i] &&
                    in[i] + 2 * pad[i] >= kernel[i],
-               "pooling: axis %d: input %d, kernel %d, stride %d, padding %d", i, in[i], kernel[i], stride[i], pad[i]);
+               "pooling: axis %d: input %d, kernel %d, stride %d, padding %d", i, in[i], kernel[i], stride[i],
+               pad[i]);
         s.in[i] = in[i];
         s.kernel[i] = kernel[i];
         s.stride[i] = stride[i];
@@ -63,8 +64,8 @@ static void max_bwd_job(void *arg, int job, int thread)
     k->kernels->act[k->s->type]->max_bwd(k->out, k->in, k->from, k->s, n, z, line, k->accumulate);
 }
 
-void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s, int accumulate,
-                        struct pool *pool)
+void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s,
+                    int accumulate, struct pool *pool)
 {
     struct pool_call k = {
         .kernels = elem_kernels(), .s = s, .out = dx, .in = dy, .from = index, .accumulate = accumulate};
@@ -101,7 +102,7 @@ void avg_pool3d_bwd(void *dx, const void *dy, const struct pool3d_shape *s, int 
     pool_run(pool, s->n * s->in[0] * s->in[1], avg_bwd_job, &k);
 }
 
-/* ---- linear -------------------------------------------------------------------------------------------------------------- */
+/* ---- linear -------------------------------------------------------------------------------------------- */
 
 struct linear_call {
     const struct elem_kernels *kernels;
@@ -129,7 +130,8 @@ static void linear_fwd_job(void *arg, int k, int thread)
 void linear_f32_fwd(float *y, const float *x, const float *w, const float *bias, int n, int c, int k,
                     struct pool *pool)
 {
-    struct linear_call l = {.kernels = elem_kernels(), .out = y, .x = x, .w = w, .bias = bias, .n = n, .c = c, .k = k};
+    struct linear_call l = {
+        .kernels = elem_kernels(), .out = y, .x = x, .w = w, .bias = bias, .n = n, .c = c, .k = k};
     pool_run(worth(&l, pool), k, linear_fwd_job, &l);
 }
 
@@ -160,8 +162,10 @@ static void linear_bwd_w_job(void *arg, int k, int thread)
     for (size_t n = 0; n < (size_t)l->n; n++) l->db[k] += l->dy[n * (size_t)l->k + (size_t)k];
 }
 
-void linear_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, int n, int c, int k, struct pool *pool)
+void linear_f32_bwd_w(float *dw, float *db, const float *x, const float *dy, int n, int c, int k,
+                      struct pool *pool)
 {
-    struct linear_call l = {.kernels = elem_kernels(), .out = dw, .db = db, .x = x, .dy = dy, .n = n, .c = c, .k = k};
+    struct linear_call l = {
+        .kernels = elem_kernels(), .out = dw, .db = db, .x = x, .dy = dy, .n = n, .c = c, .k = k};
     pool_run(worth(&l, pool), k, linear_bwd_w_job, &l);
 }

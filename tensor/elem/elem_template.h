@@ -1,8 +1,9 @@
-/* elem_template.h - the kernels of elem_kernels.h over the vector of a vec_*.h. No include guard: each elem_<isa>.c includes it
- * once, inside its ISA region, with ELEM_TABLE the name of the table.
+/* elem_template.h - the kernels of elem_kernels.h over the vector of a vec_*.h. No include guard: each
+ * elem_<isa>.c includes it once, inside its ISA region, with ELEM_TABLE the name of the table.
  *
- * Lanes are independent outputs, so that the number of lanes changes nothing. Each loop does whole vectors and then the
- * rest with the _n forms, which touch no memory beyond the end; a `step` is inlined into both with n constant in the first.
+ * Lanes are independent outputs, so that the number of lanes changes nothing. Each loop does whole vectors
+ * and then the rest with the _n forms, which touch no memory beyond the end; a `step` is inlined into both
+ * with n constant in the first.
  */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -46,7 +47,7 @@ INLINE vf activation_gradient(vf dy, vf z, vf slope)
     return vf_select(vm_gt(z, vf_set(0)), dy, vf_mul(slope, dy));
 }
 
-/* ---- elementwise, fp32 -------------------------------------------------------------------------------------------- */
+/* ---- elementwise, fp32 --------------------------------------------------------------------------------- */
 
 static void add(float *y, const float *x, size_t n)
 {
@@ -84,7 +85,7 @@ static void fill(float *x, float value, size_t n)
     if (i < n) vf_store_n(x + i, v, (int)(n - i));
 }
 
-/* ---- long reductions without channels: sixteen chains, index mod 16 -------------------------------------------------- */
+/* ---- long reductions without channels: sixteen chains, index mod 16 ------------------------------------ */
 
 /* lane[i mod 16] = fma(a, b, lane[i mod 16]) over n pairs. */
 INLINE void chains16(float lane[16], const float *a, const float *b, int n)
@@ -119,8 +120,8 @@ static float dot(const float *a, const float *b, int n)
     return sum;
 }
 
-INLINE void combine_step(float *y, const float *coef, size_t coef_stride, const float *x, size_t x_stride, int rows,
-                         int accumulate, int n)
+INLINE void combine_step(float *y, const float *coef, size_t coef_stride, const float *x, size_t x_stride,
+                         int rows, int accumulate, int n)
 {
     vf sum = accumulate ? get(y, n) : vf_set(0);
     for (int i = 0; i < rows; i++)
@@ -128,8 +129,8 @@ INLINE void combine_step(float *y, const float *coef, size_t coef_stride, const 
     put(y, sum, n);
 }
 
-static void combine(float *y, const float *coef, size_t coef_stride, const float *x, size_t x_stride, int rows,
-                    int width, int accumulate)
+static void combine(float *y, const float *coef, size_t coef_stride, const float *x, size_t x_stride,
+                    int rows, int width, int accumulate)
 {
     int j = 0;
     for (; j + LANES <= width; j += LANES)
@@ -137,7 +138,7 @@ static void combine(float *y, const float *coef, size_t coef_stride, const float
     if (j < width) combine_step(y + j, coef, coef_stride, x + j, x_stride, rows, accumulate, width - j);
 }
 
-/* ---- optimisers --------------------------------------------------------------------------------------------------------- */
+/* ---- optimisers ---------------------------------------------------------------------------------------- */
 
 INLINE void sgd_step(float *w, float *m, float *g, const struct elem_sgd *o, int n)
 {
@@ -164,7 +165,8 @@ INLINE void adam_step(float *w, float *m, float *v, float *g, const struct adam_
     const vf gradient = o->coupled != 0 ? vf_fma(vf_set(o->coupled), before, clipped) : clipped;
     const vf weight = vf_mul(vf_set(o->keep), before);
     const vf first = vf_fma(vf_set(o->beta1_rest), vf_sub(gradient, mean), mean);
-    const vf second = vf_fma(vf_mul(vf_set(o->beta2_rest), gradient), gradient, vf_mul(vf_set(o->beta2), get(v, n)));
+    const vf second =
+        vf_fma(vf_mul(vf_set(o->beta2_rest), gradient), gradient, vf_mul(vf_set(o->beta2), get(v, n)));
     const vf root = vf_fma(vf_sqrt(second), vf_set(o->inverse_root), vf_set(o->eps));
     put(m, first, n);
     put(v, second, n);
@@ -180,7 +182,7 @@ static void adam(float *w, float *m, float *v, float *g, size_t n, const struct 
     if (i < n) adam_step(w + i, m + i, v + i, g + i, &local, (int)(n - i));
 }
 
-/* ---- helpers of what follows --------------------------------------------------------------------------------------- */
+/* ---- helpers of what follows --------------------------------------------------------------------------- */
 
 /* The four chains of a column sum, row mod 4, at row `i` of `rows`. */
 struct four {

@@ -1,5 +1,6 @@
-/* elem_template_act.h - what reads or writes activations: included by elem_template.h once for each type ELEM that they have in memory,
- * float and uint16_t (bf16.h). Arithmetic is fp32 for both: a bf16 operand is the float of that value, a result is rounded once, as it is stored. */
+/* elem_template_act.h - what reads or writes activations: included by elem_template.h once for each type ELEM
+ * that they have in memory, float and uint16_t (bf16.h). Arithmetic is fp32 for both: a bf16 operand is the
+ * float of that value, a result is rounded once, as it is stored. */
 
 INLINE void ELEM_KERNEL(act_fwd_step)(ELEM *y, const ELEM *x, vf slope, int n)
 {
@@ -16,19 +17,22 @@ static void ELEM_KERNEL(act_fwd)(void *to, const void *from, size_t n, float slo
     if (i < n) ELEM_KERNEL(act_fwd_step)(y + i, x + i, s, (int)(n - i));
 }
 
-INLINE void ELEM_KERNEL(act_bwd_step)(ELEM *dx, const ELEM *dy, const ELEM *ref, vf slope, int accumulate, int n)
+INLINE void ELEM_KERNEL(act_bwd_step)(ELEM *dx, const ELEM *dy, const ELEM *ref, vf slope, int accumulate,
+                                      int n)
 {
     const vf g = activation_gradient(get(dy, n), get(ref, n), slope);
     put(dx, accumulate ? vf_add(get(dx, n), g) : g, n);
 }
 
-static void ELEM_KERNEL(act_bwd)(void *to, const void *from, const void *sign, size_t n, float slope, int accumulate)
+static void ELEM_KERNEL(act_bwd)(void *to, const void *from, const void *sign, size_t n, float slope,
+                                 int accumulate)
 {
     ELEM *dx = to;
     const ELEM *dy = from, *ref = sign;
     const vf s = vf_set(slope);
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES) ELEM_KERNEL(act_bwd_step)(dx + i, dy + i, ref + i, s, accumulate, LANES);
+    for (; i + LANES <= n; i += LANES)
+        ELEM_KERNEL(act_bwd_step)(dx + i, dy + i, ref + i, s, accumulate, LANES);
     if (i < n) ELEM_KERNEL(act_bwd_step)(dx + i, dy + i, ref + i, s, accumulate, (int)(n - i));
 }
 

@@ -1,7 +1,8 @@
 /* elem_template_loss.h - softmax and the segmentation loss; part of elem_template.h.
  *
- * Classes are few and lie side by side in memory, so lanes are voxels here: a tile of voxels is transposed to [class][voxel],
- * worked on, and transposed back. A tile's width is a multiple of 16; voxels beyond the end are zeros without a label. */
+ * Classes are few and lie side by side in memory, so lanes are voxels here: a tile of voxels is transposed to
+ * [class][voxel], worked on, and transposed back. A tile's width is a multiple of 16; voxels beyond the end
+ * are zeros without a label. */
 
 /* vmath_exp, lane by lane: the same operations in the same order. */
 INLINE vf vector_exp(vf x)
@@ -25,7 +26,8 @@ INLINE vf vector_exp(vf x)
     return vf_mul(vf_mul(p, low), high);
 }
 
-/* vmath_log for normal positive x and NaN: a softmax's denominator is between 1 and c, or NaN where a logit was. */
+/* vmath_log for normal positive x and NaN: a softmax's denominator is between 1 and c, or NaN where a logit
+ * was. */
 INLINE vf vector_log(vf x)
 {
     const vi shifted = vi_add(vi_of(x), vi_set(0x3f800000 - 0x3f3504f3));
@@ -147,7 +149,8 @@ static double sum_plane(const float *v, int voxels)
 }
 
 /* tp, sum of p and sum of g of class k, from its plane of probabilities. */
-static void class_sums(double *tp, double *p, double *g, const float *plane, const float *label, int k, int voxels)
+static void class_sums(double *tp, double *p, double *g, const float *plane, const float *label, int k,
+                       int voxels)
 {
     float lane_tp[16], lane_p[16], lane_g[16];
     for (int j = 0; j < 16; j += LANES) {
@@ -208,8 +211,8 @@ static void loss_sums(double *sums, const float *logits, const uint8_t *labels, 
         }
     }
     for (int k = 0; k < c; k++)
-        class_sums(&sums[LOSS_TP * c + k], &sums[LOSS_P * c + k], &sums[LOSS_G * c + k], tile + k * width, label, k,
-                   padded);
+        class_sums(&sums[LOSS_TP * c + k], &sums[LOSS_P * c + k], &sums[LOSS_G * c + k], tile + k * width,
+                   label, k, padded);
     sums[LOSS_CE(c)] += sum_plane(entropy, padded);
     sums[LOSS_COUNT(c)] += sum_plane(weight, padded);
 }
@@ -224,7 +227,8 @@ INLINE void loss_bwd_step(float *tile, vf label, int c, int width, float ce_scal
     vf factor = vf_mul(vf_set(ce_scale), weight);
     if (gamma) {
         const vf minus_log_p = vf_add(vector_log(t.sum), vf_sub(t.max, logit));
-        factor = vf_mul(factor, focal_slope(vf_mul(pick_plane(tile, label, c, width), inverse), minus_log_p, gamma));
+        factor = vf_mul(factor,
+                        focal_slope(vf_mul(pick_plane(tile, label, c, width), inverse), minus_log_p, gamma));
     }
     const vm counts = vm_gt(label, vf_set(-0.5f));
     vf mean = vf_set(0);
@@ -243,9 +247,9 @@ INLINE void loss_bwd_step(float *tile, vf label, int c, int width, float ce_scal
     }
 }
 
-static void loss_bwd(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                     const float *tp_scale, const float *p_scale, const float *class_weight, int gamma,
-                     int accumulate)
+static void loss_bwd(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c,
+                     float ce_scale, const float *tp_scale, const float *p_scale, const float *class_weight,
+                     int gamma, int accumulate)
 {
     float tile[LOSS_TILE_FLOATS], label[LOSS_TILE_WIDTH];
     const int width = loss_tile(c);
@@ -253,17 +257,20 @@ static void loss_bwd(float *dlogits, const float *logits, const uint8_t *labels,
     transpose_in(tile, logits, voxels, c, width);
     for (int i = 0; i < voxels; i += LANES) {
         const vf l = vf_load(label + i);
-        loss_bwd_step(tile + i, l, c, width, ce_scale, tp_scale, p_scale, pick_constant(class_weight, l, c), gamma);
+        loss_bwd_step(tile + i, l, c, width, ce_scale, tp_scale, p_scale, pick_constant(class_weight, l, c),
+                      gamma);
     }
     transpose_out(dlogits, tile, voxels, c, width, accumulate);
 }
 
-/* ---- regions: a sigmoid for each output ------------------------------------------------------------------------------ */
+/* ---- regions: a sigmoid for each output ---------------------------------------------------------------- */
 
-/* 1 where the label is of the region, 0 where it is not, -1 where the voxel counts nowhere. Fills up to a multiple of 16. */
+/* 1 where the label is of the region, 0 where it is not, -1 where the voxel counts nowhere. Fills up to a
+ * multiple of 16. */
 static void load_region(float *g, const uint8_t *labels, int voxels, const struct label_set *region)
 {
-    for (int i = 0; i < voxels; i++) g[i] = labels[i] < LABEL_SET_MAX ? (float)label_set_has(region, labels[i]) : -1.0f;
+    for (int i = 0; i < voxels; i++)
+        g[i] = labels[i] < LABEL_SET_MAX ? (float)label_set_has(region, labels[i]) : -1.0f;
     for (int i = voxels; i < (voxels + 15) / 16 * 16; i++) g[i] = -1.0f;
 }
 
@@ -302,19 +309,22 @@ static void region_sums(double *sums, const float *logits, const uint8_t *labels
             const struct sigmoid_terms t = sigmoid(x);
             /* max(x, 0) - x g + log(1 + exp(-|x|)) */
             vf minus_log = vf_add(vector_log(t.sum), vf_fnma(x, g, vf_max(vf_set(0), x)));
-            if (gamma) minus_log = vf_mul(whole_power(vf_sub(vf_set(1), region_truth(t.p, g)), gamma), minus_log);
+            if (gamma)
+                minus_log = vf_mul(whole_power(vf_sub(vf_set(1), region_truth(t.p, g)), gamma), minus_log);
             vf_store(entropy + i, vf_select(counts, minus_log, vf_set(0)));
             vf_store(plane + i, vf_select(counts, t.p, vf_set(0)));
         }
-        class_sums(&sums[LOSS_TP * c + k], &sums[LOSS_P * c + k], &sums[LOSS_G * c + k], plane, member, 1, padded);
+        class_sums(&sums[LOSS_TP * c + k], &sums[LOSS_P * c + k], &sums[LOSS_G * c + k], plane, member, 1,
+                   padded);
         sums[LOSS_CE(c)] += sum_plane(entropy, padded);
     }
     for (int i = 0; i < voxels; i++) sums[LOSS_COUNT(c)] += labels[i] < LABEL_SET_MAX;
 }
 
 /* With d = dL/dp = p_scale + tp_scale g, the gradient is p (1 - p) d + ce_scale (p - g). */
-static void region_bwd(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c, float ce_scale,
-                       const float *tp_scale, const float *p_scale, const struct label_set *region, int gamma, int accumulate)
+static void region_bwd(float *dlogits, const float *logits, const uint8_t *labels, int voxels, int c,
+                       float ce_scale, const float *tp_scale, const float *p_scale,
+                       const struct label_set *region, int gamma, int accumulate)
 {
     float tile[LOSS_TILE_FLOATS], member[LOSS_TILE_WIDTH];
     const int width = loss_tile(c);

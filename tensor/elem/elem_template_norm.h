@@ -1,7 +1,8 @@
 /* elem_template_norm.h - norm kernels; part of elem_template_act.h.
  *
- * Sums go through blocks of ELEM_BLOCK rows that fit in the first-level cache, so that a block can be read twice for the price of
- * once. While one block is read, the same place in the next is fetched: the rows are too far apart for the processor to guess. */
+ * Sums go through blocks of ELEM_BLOCK rows that fit in the first-level cache, so that a block can be read
+ * twice for the price of once. While one block is read, the same place in the next is fetched: the rows are
+ * too far apart for the processor to guess. */
 
 INLINE vf ELEM_KERNEL(block_sum)(const ELEM *x, int rows, size_t stride, int n)
 {
@@ -20,9 +21,11 @@ INLINE vf ELEM_KERNEL(block_sum)(const ELEM *x, int rows, size_t stride, int n)
     return four_sum(s);
 }
 
-/* With m the block's mean in fp32, sum x = rows m + sum (x - m) and sum x^2 = sum (x - m)^2 + 2 m sum (x - m) + rows m^2
- * hold for any m; the large terms are made in double, and the small ones are small because m is near the mean. */
-INLINE void ELEM_KERNEL(norm_sums_block)(double *restrict sum, double *restrict square, const ELEM *x, int rows, size_t stride, int n)
+/* With m the block's mean in fp32, sum x = rows m + sum (x - m) and sum x^2 = sum (x - m)^2 + 2 m sum (x - m)
+ * + rows m^2 hold for any m; the large terms are made in double, and the small ones are small because m is
+ * near the mean. */
+INLINE void ELEM_KERNEL(norm_sums_block)(double *restrict sum, double *restrict square, const ELEM *x,
+                                         int rows, size_t stride, int n)
 {
     const vf pivot = vf_mul(ELEM_KERNEL(block_sum)(x, rows, stride, n), vf_set(1.0f / (float)rows));
     struct four s = four_zero(), q = four_zero();
@@ -54,8 +57,10 @@ static void ELEM_KERNEL(norm_sums)(double *sum, double *square, const void *from
     for (size_t r = 0; r < s.rows; r += ELEM_BLOCK, x += ELEM_BLOCK * s.stride) {
         const int rows = s.rows - r < ELEM_BLOCK ? (int)(s.rows - r) : ELEM_BLOCK;
         int c = 0;
-        for (; c + LANES <= s.width; c += LANES) ELEM_KERNEL(norm_sums_block)(sum + c, square + c, x + c, rows, s.stride, LANES);
-        if (c < s.width) ELEM_KERNEL(norm_sums_block)(sum + c, square + c, x + c, rows, s.stride, s.width - c);
+        for (; c + LANES <= s.width; c += LANES)
+            ELEM_KERNEL(norm_sums_block)(sum + c, square + c, x + c, rows, s.stride, LANES);
+        if (c < s.width)
+            ELEM_KERNEL(norm_sums_block)(sum + c, square + c, x + c, rows, s.stride, s.width - c);
     }
 }
 
@@ -72,31 +77,36 @@ static void ELEM_KERNEL(column_sums)(double *sum, const void *from, struct colum
     for (size_t r = 0; r < s.rows; r += ELEM_BLOCK, x += ELEM_BLOCK * s.stride) {
         const int rows = s.rows - r < ELEM_BLOCK ? (int)(s.rows - r) : ELEM_BLOCK;
         int c = 0;
-        for (; c + LANES <= s.width; c += LANES) ELEM_KERNEL(column_sums_block)(sum + c, x + c, rows, s.stride, LANES);
+        for (; c + LANES <= s.width; c += LANES)
+            ELEM_KERNEL(column_sums_block)(sum + c, x + c, rows, s.stride, LANES);
         if (c < s.width) ELEM_KERNEL(column_sums_block)(sum + c, x + c, rows, s.stride, s.width - c);
     }
 }
 
-INLINE void ELEM_KERNEL(norm_apply_step)(ELEM *y, const ELEM *x, const float *coef, size_t stride, vf slope, int n)
+INLINE void ELEM_KERNEL(norm_apply_step)(ELEM *y, const ELEM *x, const float *coef, size_t stride, vf slope,
+                                         int n)
 {
     const vf centre = vf_sub(get(x, n), get(coef + COEF_MEAN * stride, n));
     const vf z = vf_fma(centre, get(coef + COEF_SCALE * stride, n), get(coef + COEF_SHIFT * stride, n));
     put(y, activate(z, slope), n);
 }
 
-static void ELEM_KERNEL(norm_apply)(void *to, const void *from, const float *coef, struct columns s, float slope)
+static void ELEM_KERNEL(norm_apply)(void *to, const void *from, const float *coef, struct columns s,
+                                    float slope)
 {
     ELEM *y = to;
     const ELEM *x = from;
     const vf v = vf_set(slope);
     for (size_t r = 0; r < s.rows; r++, x += s.stride, y += s.stride) {
         int c = 0;
-        for (; c + LANES <= s.width; c += LANES) ELEM_KERNEL(norm_apply_step)(y + c, x + c, coef + c, s.stride, v, LANES);
+        for (; c + LANES <= s.width; c += LANES)
+            ELEM_KERNEL(norm_apply_step)(y + c, x + c, coef + c, s.stride, v, LANES);
         if (c < s.width) ELEM_KERNEL(norm_apply_step)(y + c, x + c, coef + c, s.stride, v, s.width - c);
     }
 }
 
-INLINE void ELEM_KERNEL(bwd_sums_row)(vf *sum, vf *product, const ELEM *dy, const ELEM *x, const struct bwd_coef *k, int n)
+INLINE void ELEM_KERNEL(bwd_sums_row)(vf *sum, vf *product, const ELEM *dy, const ELEM *x,
+                                      const struct bwd_coef *k, int n)
 {
     const vf centre = vf_sub(get(x, n), k->mean);
     const vf g = activation_gradient(get(dy, n), vf_fma(centre, k->scale, k->shift), k->slope);
@@ -104,8 +114,9 @@ INLINE void ELEM_KERNEL(bwd_sums_row)(vf *sum, vf *product, const ELEM *dy, cons
     *product = vf_fma(g, vf_fma(centre, k->factor, k->offset), *product);
 }
 
-INLINE void ELEM_KERNEL(norm_bwd_sums_block)(double *restrict sum, double *restrict product, const ELEM *dy, const ELEM *x, const struct bwd_coef *k,
-                                int rows, size_t stride, int n)
+INLINE void ELEM_KERNEL(norm_bwd_sums_block)(double *restrict sum, double *restrict product, const ELEM *dy,
+                                             const ELEM *x, const struct bwd_coef *k, int rows, size_t stride,
+                                             int n)
 {
     struct four s = four_zero(), p = four_zero();
     int i = 0;
@@ -131,8 +142,8 @@ INLINE void ELEM_KERNEL(norm_bwd_sums_block)(double *restrict sum, double *restr
     }
 }
 
-static void ELEM_KERNEL(norm_bwd_sums)(double *sum, double *product, const void *gradient, const void *from, const float *coef,
-                          struct columns s, float slope)
+static void ELEM_KERNEL(norm_bwd_sums)(double *sum, double *product, const void *gradient, const void *from,
+                                       const float *coef, struct columns s, float slope)
 {
     const ELEM *dy = gradient, *x = from;
     const vf v = vf_set(slope);
@@ -145,13 +156,14 @@ static void ELEM_KERNEL(norm_bwd_sums)(double *sum, double *product, const void 
         }
         if (c < s.width) {
             const struct bwd_coef k = bwd_coef(coef + c, s.stride, COEF_RSTD, v, s.width - c);
-            ELEM_KERNEL(norm_bwd_sums_block)(sum + c, product + c, dy + c, x + c, &k, rows, s.stride, s.width - c);
+            ELEM_KERNEL(norm_bwd_sums_block)
+            (sum + c, product + c, dy + c, x + c, &k, rows, s.stride, s.width - c);
         }
     }
 }
 
-INLINE void ELEM_KERNEL(norm_bwd_apply_step)(ELEM *dx, const ELEM *dy, const ELEM *x, const float *coef, size_t stride, vf slope,
-                                int accumulate, int n)
+INLINE void ELEM_KERNEL(norm_bwd_apply_step)(ELEM *dx, const ELEM *dy, const ELEM *x, const float *coef,
+                                             size_t stride, vf slope, int accumulate, int n)
 {
     const struct bwd_coef k = bwd_coef(coef, stride, COEF_DX, slope, n);
     const vf centre = vf_sub(get(x, n), k.mean);
@@ -160,8 +172,8 @@ INLINE void ELEM_KERNEL(norm_bwd_apply_step)(ELEM *dx, const ELEM *dy, const ELE
     put(dx, accumulate ? vf_add(get(dx, n), d) : d, n);
 }
 
-static void ELEM_KERNEL(norm_bwd_apply)(void *to, const void *gradient, const void *from, const float *coef, struct columns s, float slope,
-                           int accumulate)
+static void ELEM_KERNEL(norm_bwd_apply)(void *to, const void *gradient, const void *from, const float *coef,
+                                        struct columns s, float slope, int accumulate)
 {
     ELEM *dx = to;
     const ELEM *dy = gradient, *x = from;
@@ -171,7 +183,8 @@ static void ELEM_KERNEL(norm_bwd_apply)(void *to, const void *gradient, const vo
         for (; c + LANES <= s.width; c += LANES)
             ELEM_KERNEL(norm_bwd_apply_step)(dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, LANES);
         if (c < s.width)
-            ELEM_KERNEL(norm_bwd_apply_step)(dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, s.width - c);
+            ELEM_KERNEL(norm_bwd_apply_step)
+            (dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, s.width - c);
     }
 }
 
@@ -185,7 +198,8 @@ static void ELEM_KERNEL(broadcast)(void *to, const float *row, struct columns s,
     ELEM *y = to;
     for (size_t r = 0; r < s.rows; r++, y += s.stride) {
         int c = 0;
-        for (; c + LANES <= s.width; c += LANES) ELEM_KERNEL(broadcast_step)(y + c, row + c, accumulate, LANES);
+        for (; c + LANES <= s.width; c += LANES)
+            ELEM_KERNEL(broadcast_step)(y + c, row + c, accumulate, LANES);
         if (c < s.width) ELEM_KERNEL(broadcast_step)(y + c, row + c, accumulate, s.width - c);
     }
 }

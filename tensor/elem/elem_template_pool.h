@@ -1,6 +1,8 @@
-/* elem_template_pool.h - pooling kernels; part of elem_template_act.h. Lanes are channels; windows run in the order z, y, x. */
+/* elem_template_pool.h - pooling kernels; part of elem_template_act.h. Lanes are channels; windows run in the
+ * order z, y, x. */
 
-INLINE void ELEM_KERNEL(max_fwd_step)(ELEM *y, int32_t *index, const ELEM *x, const struct box *b, size_t c, int n)
+INLINE void ELEM_KERNEL(max_fwd_step)(ELEM *y, int32_t *index, const ELEM *x, const struct box *b, size_t c,
+                                      int n)
 {
     vf best = vf_set(-INFINITY);
     vi where = vi_set((int32_t)box_voxel(b, b->begin[0], b->begin[1], b->begin[2]));
@@ -21,7 +23,8 @@ INLINE void ELEM_KERNEL(max_fwd_step)(ELEM *y, int32_t *index, const ELEM *x, co
         vi_store_n(index, where, n);
 }
 
-static void ELEM_KERNEL(max_fwd)(void *to, int32_t *index, const void *from, const struct pool3d_shape *s, int n, int z, int line)
+static void ELEM_KERNEL(max_fwd)(void *to, int32_t *index, const void *from, const struct pool3d_shape *s,
+                                 int n, int z, int line)
 {
     ELEM *y = to;
     const ELEM *x = from;
@@ -29,7 +32,8 @@ static void ELEM_KERNEL(max_fwd)(void *to, int32_t *index, const void *from, con
     struct box b = {.h = s->in[1], .w = s->in[2]};
     const struct box out = {.h = s->out[1], .w = s->out[2]};
     x += (size_t)n * (size_t)s->in[0] * box_voxel(&b, 1, 0, 0) * c;
-    const size_t start = (size_t)n * (size_t)s->out[0] * box_voxel(&out, 1, 0, 0) + box_voxel(&out, z, line, 0);
+    const size_t start =
+        (size_t)n * (size_t)s->out[0] * box_voxel(&out, 1, 0, 0) + box_voxel(&out, z, line, 0);
     y += start * c;
     if (index) index += start * c;
     window(&b.begin[0], &b.end[0], s, 0, z);
@@ -37,15 +41,16 @@ static void ELEM_KERNEL(max_fwd)(void *to, int32_t *index, const void *from, con
     for (int o = 0; o < s->out[2]; o++, y += c) {
         window(&b.begin[2], &b.end[2], s, 2, o);
         int i = 0;
-        for (; i + LANES <= s->c; i += LANES) ELEM_KERNEL(max_fwd_step)(y + i, index ? index + i : NULL, x + i, &b, c, LANES);
+        for (; i + LANES <= s->c; i += LANES)
+            ELEM_KERNEL(max_fwd_step)(y + i, index ? index + i : NULL, x + i, &b, c, LANES);
         if (i < s->c) ELEM_KERNEL(max_fwd_step)(y + i, index ? index + i : NULL, x + i, &b, c, s->c - i);
         if (index) index += c;
     }
 }
 
 /* Each input collects from the windows that chose it, so that no two threads write to one place. */
-INLINE void ELEM_KERNEL(max_bwd_step)(ELEM *dx, const ELEM *dy, const int32_t *index, size_t me, const struct box *b, size_t c,
-                         int accumulate, int n)
+INLINE void ELEM_KERNEL(max_bwd_step)(ELEM *dx, const ELEM *dy, const int32_t *index, size_t me,
+                                      const struct box *b, size_t c, int accumulate, int n)
 {
     vf sum = vf_set(0);
     const vi self = vi_set((int32_t)me);
@@ -59,8 +64,8 @@ INLINE void ELEM_KERNEL(max_bwd_step)(ELEM *dx, const ELEM *dy, const int32_t *i
     put(dx, accumulate ? vf_add(get(dx, n), sum) : sum, n);
 }
 
-static void ELEM_KERNEL(max_bwd)(void *to, const void *from, const int32_t *index, const struct pool3d_shape *s, int n, int z,
-                    int line, int accumulate)
+static void ELEM_KERNEL(max_bwd)(void *to, const void *from, const int32_t *index,
+                                 const struct pool3d_shape *s, int n, int z, int line, int accumulate)
 {
     ELEM *dx = to;
     const ELEM *dy = from;
@@ -77,21 +82,25 @@ static void ELEM_KERNEL(max_bwd)(void *to, const void *from, const int32_t *inde
     for (int i = 0; i < s->in[2]; i++, me++, dx += c) {
         windows_over(&b.begin[2], &b.end[2], s, 2, i);
         int k = 0;
-        for (; k + LANES <= s->c; k += LANES) ELEM_KERNEL(max_bwd_step)(dx + k, dy + k, index + k, me, &b, c, accumulate, LANES);
+        for (; k + LANES <= s->c; k += LANES)
+            ELEM_KERNEL(max_bwd_step)(dx + k, dy + k, index + k, me, &b, c, accumulate, LANES);
         if (k < s->c) ELEM_KERNEL(max_bwd_step)(dx + k, dy + k, index + k, me, &b, c, accumulate, s->c - k);
     }
 }
 
-INLINE void ELEM_KERNEL(avg_fwd_step)(ELEM *y, const ELEM *x, const struct box *b, size_t c, float count, int n)
+INLINE void ELEM_KERNEL(avg_fwd_step)(ELEM *y, const ELEM *x, const struct box *b, size_t c, float count,
+                                      int n)
 {
     vf sum = vf_set(0);
     for (int z = b->begin[0]; z < b->end[0]; z++)
         for (int h = b->begin[1]; h < b->end[1]; h++)
-            for (int w = b->begin[2]; w < b->end[2]; w++) sum = vf_add(sum, get(x + box_voxel(b, z, h, w) * c, n));
+            for (int w = b->begin[2]; w < b->end[2]; w++)
+                sum = vf_add(sum, get(x + box_voxel(b, z, h, w) * c, n));
     put(y, vf_div(sum, vf_set(count)), n);
 }
 
-static void ELEM_KERNEL(avg_fwd)(void *to, const void *from, const struct pool3d_shape *s, int n, int z, int line)
+static void ELEM_KERNEL(avg_fwd)(void *to, const void *from, const struct pool3d_shape *s, int n, int z,
+                                 int line)
 {
     ELEM *y = to;
     const ELEM *x = from;
@@ -104,15 +113,16 @@ static void ELEM_KERNEL(avg_fwd)(void *to, const void *from, const struct pool3d
     window(&b.begin[1], &b.end[1], s, 1, line);
     for (int o = 0; o < s->out[2]; o++, y += c) {
         window(&b.begin[2], &b.end[2], s, 2, o);
-        const float count = (float)((b.end[0] - b.begin[0]) * (b.end[1] - b.begin[1]) * (b.end[2] - b.begin[2]));
+        const float count =
+            (float)((b.end[0] - b.begin[0]) * (b.end[1] - b.begin[1]) * (b.end[2] - b.begin[2]));
         int i = 0;
         for (; i + LANES <= s->c; i += LANES) ELEM_KERNEL(avg_fwd_step)(y + i, x + i, &b, c, count, LANES);
         if (i < s->c) ELEM_KERNEL(avg_fwd_step)(y + i, x + i, &b, c, count, s->c - i);
     }
 }
 
-INLINE void ELEM_KERNEL(avg_bwd_step)(ELEM *dx, const ELEM *dy, const struct box *b, const struct pool3d_shape *s, int accumulate,
-                         int n)
+INLINE void ELEM_KERNEL(avg_bwd_step)(ELEM *dx, const ELEM *dy, const struct box *b,
+                                      const struct pool3d_shape *s, int accumulate, int n)
 {
     const size_t c = (size_t)s->c;
     vf sum = vf_set(0);
@@ -125,7 +135,8 @@ INLINE void ELEM_KERNEL(avg_bwd_step)(ELEM *dx, const ELEM *dy, const struct box
     put(dx, accumulate ? vf_add(get(dx, n), sum) : sum, n);
 }
 
-static void ELEM_KERNEL(avg_bwd)(void *to, const void *from, const struct pool3d_shape *s, int n, int z, int line, int accumulate)
+static void ELEM_KERNEL(avg_bwd)(void *to, const void *from, const struct pool3d_shape *s, int n, int z,
+                                 int line, int accumulate)
 {
     ELEM *dx = to;
     const ELEM *dy = from;
@@ -139,7 +150,8 @@ static void ELEM_KERNEL(avg_bwd)(void *to, const void *from, const struct pool3d
     for (int i = 0; i < s->in[2]; i++, dx += c) {
         windows_over(&b.begin[2], &b.end[2], s, 2, i);
         int k = 0;
-        for (; k + LANES <= s->c; k += LANES) ELEM_KERNEL(avg_bwd_step)(dx + k, dy + k, &b, s, accumulate, LANES);
+        for (; k + LANES <= s->c; k += LANES)
+            ELEM_KERNEL(avg_bwd_step)(dx + k, dy + k, &b, s, accumulate, LANES);
         if (k < s->c) ELEM_KERNEL(avg_bwd_step)(dx + k, dy + k, &b, s, accumulate, s->c - k);
     }
 }

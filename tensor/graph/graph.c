@@ -1,4 +1,5 @@
-/* graph.c - recording nodes, binding the block, running the steps. The plan itself is made in plan_memory.c. */
+/* graph.c - recording nodes, binding the block, running the steps. The plan itself is made in plan_memory.c.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ size_t dtype_bytes(enum dtype dtype)
     return dtype == DT_F32 ? sizeof(float) : dtype == DT_BF16 ? sizeof(uint16_t) : 1;
 }
 
-/* ---- recording ------------------------------------------------------------------------------------------------ */
+/* ---- recording ----------------------------------------------------------------------------------------- */
 
 struct graph *graph_create(struct model *m, struct pool *pool, int flags)
 {
@@ -67,7 +68,8 @@ static void fail(struct graph *g)
     if (!g->model->finished) g->model->failed = 1;
 }
 
-/* Room for one more pointer in an array that doubles at powers of two; NULL without memory: the array is as before. */
+/* Room for one more pointer in an array that doubles at powers of two; NULL without memory: the array is as
+ * before. */
 static void *grow(void *array, int used)
 {
     return used & (used - 1) ? array : realloc(array, (used ? 2 * (size_t)used : 1) * sizeof(void *));
@@ -77,11 +79,12 @@ static struct value *value_create(struct graph *g, struct shape s, enum dtype dt
 {
     if (graph_failed(g)) return NULL;
     ENSURE(!g->planned, "an op after graph_plan");
-    ENSURE(s.n > 0 && s.d > 0 && s.h > 0 && s.w > 0 && s.c > 0, "shape [%d][%d][%d][%d][%d] is empty", s.n, s.d, s.h,
-           s.w, s.c);
-    /* Each factor is below 2^31; in double the product cannot overflow, and 2^46 floats are more than any machine has. */
-    ENSURE((double)s.n * s.d * s.h * s.w * s.c < 70368744177664.0, "shape [%d][%d][%d][%d][%d] is too large", s.n, s.d,
-           s.h, s.w, s.c);
+    ENSURE(s.n > 0 && s.d > 0 && s.h > 0 && s.w > 0 && s.c > 0, "shape [%d][%d][%d][%d][%d] is empty", s.n,
+           s.d, s.h, s.w, s.c);
+    /* Each factor is below 2^31; in double the product cannot overflow, and 2^46 floats are more than any
+     * machine has. */
+    ENSURE((double)s.n * s.d * s.h * s.w * s.c < 70368744177664.0, "shape [%d][%d][%d][%d][%d] is too large",
+           s.n, s.d, s.h, s.w, s.c);
     struct value *v = calloc(1, sizeof *v);
     struct value **larger = v ? grow(g->value, g->values) : NULL;
     if (!larger) {
@@ -97,7 +100,8 @@ static struct value *value_create(struct graph *g, struct shape s, enum dtype dt
     return v;
 }
 
-struct tensor *graph_input(struct graph *g, const char *name, struct shape s, enum dtype dtype, int needs_grad)
+struct tensor *graph_input(struct graph *g, const char *name, struct shape s, enum dtype dtype,
+                           int needs_grad)
 {
     struct value *v = value_create(g, s, dtype);
     if (!v) return NULL;
@@ -133,8 +137,8 @@ struct node *node_create(struct graph *g, const struct op *op, const char *name,
     n->op = op;
     n->index = g->nodes - 1;
     n->slope = 1;
-    ENSURE(snprintf(n->name, sizeof n->name, "%s", name) < (int)sizeof n->name, "%s: the name %s is too long", op->name,
-           name);
+    ENSURE(snprintf(n->name, sizeof n->name, "%s", name) < (int)sizeof n->name, "%s: the name %s is too long",
+           op->name, name);
     return n;
 }
 
@@ -145,12 +149,12 @@ void node_input(struct node *n, struct tensor *x)
     ((struct value *)x)->consumers++;
 }
 
-void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim, const int *dim,
-                int fan_in, int fan_out)
+void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim,
+                const int *dim, int fan_in, int fan_out)
 {
     struct param p = {.kind = kind, .ndim = ndim, .fan_in = fan_in, .fan_out = fan_out};
-    ENSURE(snprintf(p.name, sizeof p.name, "%s.%s", n->name, suffix) < (int)sizeof p.name, "%s: the name is too long",
-           n->name);
+    ENSURE(snprintf(p.name, sizeof p.name, "%s.%s", n->name, suffix) < (int)sizeof p.name,
+           "%s: the name is too long", n->name);
     memcpy(p.dim, dim, (size_t)ndim * sizeof *dim);
     ENSURE(n->params < NODE_PARAMS_MAX, "%s %s: too many parameters", n->op->name, n->name);
     int index = model_param(g->model, &p);
@@ -176,7 +180,7 @@ struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, e
     return n->out;
 }
 
-/* ---- plan and memory ---------------------------------------------------------------------------------------- */
+/* ---- plan and memory ----------------------------------------------------------------------------------- */
 
 int graph_plan(struct graph *g)
 {
@@ -227,7 +231,8 @@ int graph_bind(struct graph *g)
 {
     const size_t huge = (size_t)2 << 20;
     ENSURE(g->planned, "graph_bind before graph_plan");
-    /* A system that promises more than it has would kill us while the pages are used: ask first. The threads that use a page first touch it. */
+    /* A system that promises more than it has would kill us while the pages are used: ask first. The threads
+     * that use a page first touch it. */
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     if (pages > 0 && page > 0 && g->bytes / (size_t)page >= (size_t)pages) return -1;
     size_t bytes = (g->bytes + huge - 1) / huge * huge;
@@ -241,7 +246,7 @@ int graph_bind(struct graph *g)
     return 0;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------- */
+/* ---- run ----------------------------------------------------------------------------------------------- */
 
 void *graph_block(const struct graph *g)
 {
@@ -278,9 +283,11 @@ void graph_forward(struct graph *g)
 void graph_backward(struct graph *g, struct tensor *loss)
 {
     ENSURE(g->flags & GRAPH_TRAIN, "graph_backward of an inference graph");
-    ENSURE(((struct value *)loss)->root, "graph_backward: the tensor %d is not a scalar loss of this graph", loss->id);
+    ENSURE(((struct value *)loss)->root, "graph_backward: the tensor %d is not a scalar loss of this graph",
+           loss->id);
     for (int i = 0; i < g->values; i++)
-        if (g->value[i]->root) *tensor_grad_f32(&g->value[i]->tensor) = &g->value[i]->tensor == loss ? 1.0f : 0.0f;
+        if (g->value[i]->root)
+            *tensor_grad_f32(&g->value[i]->tensor) = &g->value[i]->tensor == loss ? 1.0f : 0.0f;
     for (int i = g->forward_steps; i < g->steps; i++) graph_run_step(g, i);
 }
 
@@ -288,7 +295,8 @@ int graph_read_op(const struct graph *g, int i, struct graph_op *op)
 {
     if (graph_failed(g) || i >= g->nodes) return 0;
     const struct node *n = g->node[i];
-    *op = (struct graph_op){.kind = n->op->name, .inputs = n->inputs, .out = n->out->id, .params = n->params, .slope = n->slope};
+    *op = (struct graph_op){
+        .kind = n->op->name, .inputs = n->inputs, .out = n->out->id, .params = n->params, .slope = n->slope};
     for (int k = 0; k < n->inputs && k < 2; k++) op->in[k] = n->in[k]->id;
     memcpy(op->param, n->param, sizeof n->param);
     memcpy(op->kernel, n->kernel, sizeof n->kernel);
@@ -325,7 +333,7 @@ struct pool *graph_pool(const struct graph *g)
     return g->pool;
 }
 
-/* ---- description ----------------------------------------------------------------------------------------------- */
+/* ---- description --------------------------------------------------------------------------------------- */
 
 struct text {
     char *buf;
@@ -351,7 +359,8 @@ static void append_buffer(struct text *t, const struct graph *g, const char *wha
 
 static void append_steps(struct text *t, const struct graph *g, const struct node *n)
 {
-    static const char *const scratch[PASSES] = {"scratch", "scratch(recompute)", "scratch(dw)", "scratch(dx)"};
+    static const char *const scratch[PASSES] = {"scratch", "scratch(recompute)", "scratch(dw)",
+                                                "scratch(dx)"};
     for (int i = 0; i < g->steps; i++) {
         const struct step *s = &g->step[i];
         if (s->node != n) continue;
@@ -364,14 +373,16 @@ int graph_describe(const struct graph *g, char *buf, size_t size)
 {
     struct text t = {buf, size, 0};
     ENSURE(g->planned, "graph_describe before graph_plan");
-    append(&t, "%d nodes, %d steps, %zu bytes (at least %zu are alive at once); buffers: offset+bytes@first-last step\n",
-           g->nodes, g->steps, g->bytes, g->peak_bytes);
+    append(
+        &t,
+        "%d nodes, %d steps, %zu bytes (at least %zu are alive at once); buffers: offset+bytes@first-last step\n",
+        g->nodes, g->steps, g->bytes, g->peak_bytes);
     for (int i = 0; i < g->values; i++) {
         const struct value *v = g->value[i];
         const struct node *n = v->producer;
         struct shape s = v->tensor.shape;
-        append(&t, "%-17s %-40s %dx%dx%dx%dx%d", n ? n->op->name : "input", n ? n->name : v->name, s.n, s.d, s.h, s.w,
-               s.c);
+        append(&t, "%-17s %-40s %dx%dx%dx%dx%d", n ? n->op->name : "input", n ? n->name : v->name, s.n, s.d,
+               s.h, s.w, s.c);
         append_buffer(&t, g, "data", v->buffer);
         append_buffer(&t, g, "grad", v->grad_buffer);
         if (n) append_buffer(&t, g, "saved", n->saved_buffer);

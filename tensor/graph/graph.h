@@ -35,7 +35,7 @@ struct shape {
 size_t shape_count(struct shape s);  /* elements */
 size_t shape_voxels(struct shape s); /* d*h*w */
 
-/* ---- parameters ---------------------------------------------------------------------------------------------- */
+/* ---- parameters ---------------------------------------------------------------------------------------- */
 
 enum param_kind {
     PARAM_WEIGHT, /* convolution, linear: decayed, initialised from its fan */
@@ -86,7 +86,7 @@ int param_trained(const struct param *p); /* 0 for running statistics */
 uint64_t model_hash(const struct model *m);
 void model_zero_grad(struct model *m, struct pool *pool);
 
-/* ---- graph ----------------------------------------------------------------------------------------------------- */
+/* ---- graph --------------------------------------------------------------------------------------------- */
 
 /* GRAPH_TRAIN: dropout on, batch statistics, gradients; without it: inference, smallest memory.
  * GRAPH_BF16: activations and their gradients are bf16 in memory (bf16.h). The rule: convolutions give bf16, except op_head; norms, activations,
@@ -102,7 +102,8 @@ struct tensor {
     struct shape shape;
     enum dtype dtype;
     void *data;
-    void *grad;     /* of the same type; NULL where no gradient is needed; else valid during graph_backward, or after it with graph_keep */
+    void *
+        grad; /* of the same type; NULL where no gradient is needed; else valid during graph_backward, or after it with graph_keep */
     int id;
     int needs_grad;
 };
@@ -128,7 +129,8 @@ struct graph *graph_create(struct model *m, struct pool *pool, int flags);
 int graph_failed(const struct graph *g);
 void graph_destroy(struct graph *g);
 /* needs_grad: also compute the gradient with respect to this input. Inputs live through the whole step. */
-struct tensor *graph_input(struct graph *g, const char *name, struct shape s, enum dtype dtype, int needs_grad);
+struct tensor *graph_input(struct graph *g, const char *name, struct shape s, enum dtype dtype,
+                           int needs_grad);
 /* Data (and gradient) of t stay valid after the run. */
 void graph_keep(struct graph *g, struct tensor *t);
 /* Places every buffer. To be called once, after recording. -1 where memory ran out, now or while recording, else 0. */

@@ -13,7 +13,8 @@ static struct node *node_at(const struct graph *g, int i)
 void graph_set_scratch(struct graph *g, int i, size_t bytes)
 {
     struct node *n = node_at(g, i);
-    ENSURE(!g->planned && !(g->flags & GRAPH_TRAIN), "graph_set_scratch of a graph that is planned or for training");
+    ENSURE(!g->planned && !(g->flags & GRAPH_TRAIN),
+           "graph_set_scratch of a graph that is planned or for training");
     n->saved_bytes = 0;
     n->scratch_bytes[PASS_FORWARD] = bytes;
 }

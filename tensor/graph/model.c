@@ -1,4 +1,5 @@
-/* model.c - parameters: registered by name while the first graph is recorded, then laid out in flat blocks. */
+/* model.c - parameters: registered by name while the first graph is recorded, then laid out in flat blocks.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,10 +56,11 @@ int model_param(struct model *m, const struct param *want)
 {
     struct param *p = model_find(m, want->name);
     if (p) {
-        ENSURE(p->kind == want->kind && p->ndim == want->ndim && memcmp(p->dim, want->dim, sizeof p->dim) == 0,
-               "parameter %s: recorded again with another shape: [%d %d %d %d %d], was [%d %d %d %d %d]", want->name,
-               want->dim[0], want->dim[1], want->dim[2], want->dim[3], want->dim[4], p->dim[0], p->dim[1], p->dim[2],
-               p->dim[3], p->dim[4]);
+        ENSURE(p->kind == want->kind && p->ndim == want->ndim &&
+                   memcmp(p->dim, want->dim, sizeof p->dim) == 0,
+               "parameter %s: recorded again with another shape: [%d %d %d %d %d], was [%d %d %d %d %d]",
+               want->name, want->dim[0], want->dim[1], want->dim[2], want->dim[3], want->dim[4], p->dim[0],
+               p->dim[1], p->dim[2], p->dim[3], p->dim[4]);
         return (int)(p - m->param);
     }
     ENSURE(!m->finished, "parameter %s: not in the finished model", want->name);
@@ -118,7 +120,8 @@ struct model *model_clone(const struct model *m)
     }
     if (m->params) memcpy(copy->param, m->param, bytes);
     memcpy(copy->data, m->data, m->count * sizeof(float));
-    /* The views' array is now exactly full or holds no room: model_param is never called on a finished model. */
+    /* The views' array is now exactly full or holds no room: model_param is never called on a finished model.
+     */
     return copy;
 }
 

@@ -1,4 +1,5 @@
-/* node.h - what an op may know of the graph. Private to tensor/ (and to tests that add ops of their own or inspect a plan).
+/* node.h - what an op may know of the graph. Private to tensor/ (and to tests that add ops of their own or
+ * inspect a plan).
  *
  * An op is a function that records a node and a descriptor that runs it, in one file:
  *
@@ -8,9 +9,10 @@
  *     n->saved_bytes = ...; n->reads_in = 1;           what its passes need: the plan is made from it
  *     return node_output(g, n, shape);
  *
- * The schedule. graph_plan turns the nodes into steps: every node's PASS_FORWARD in order of recording; with GRAPH_TRAIN then, in
- * reverse, PASS_BACKWARD (and PASS_BACKWARD_DATA where `split`), with a PASS_RECOMPUTE just before the first step that reads
- * a value that was thrown away. A buffer's lifetime is an interval of steps.
+ * The schedule. graph_plan turns the nodes into steps: every node's PASS_FORWARD in order of recording; with
+ * GRAPH_TRAIN then, in reverse, PASS_BACKWARD (and PASS_BACKWARD_DATA where `split`), with a PASS_RECOMPUTE
+ * just before the first step that reads a value that was thrown away. A buffer's lifetime is an interval of
+ * steps.
  */
 #ifndef TENSOR_NODE_H
 #define TENSOR_NODE_H
@@ -51,13 +53,14 @@ struct node {
     size_t scratch_bytes[PASSES];       /* lives for one step */
     unsigned reads_in;                  /* bit i: PASS_BACKWARD reads in[i]->data */
     int reads_out;                      /* PASS_BACKWARD reads out->data */
-    int split;                          /* backward is two steps: dw reads x, then dx is written, so that dx may lie where x lay */
-    int cheap;                          /* the output may be thrown away and computed again for the backward pass */
+    int split; /* backward is two steps: dw reads x, then dx is written, so that dx may lie where x lay */
+    int cheap; /* the output may be thrown away and computed again for the backward pass */
     int in_place;                       /* forward may write out over in[0] */
     int grad_in_place;                  /* backward may write the gradient of in[0] over that of out */
 
     /* Set by the plan. */
-    int accumulate[NODE_INPUTS_MAX];    /* the gradient of in[i] already holds another consumer's part: add to it */
+    int accumulate[NODE_INPUTS_MAX]; /* the gradient of in[i] already holds another consumer's part: add to it
+                                      */
     enum recompute recompute;           /* cheap, and it saves memory */
     int reached;                        /* a gradient arrives: backward runs */
     int saved_buffer;
@@ -76,7 +79,8 @@ struct value {
     int root;              /* a scalar that nothing consumes: a loss */
     int buffer;            /* of data */
     int grad_buffer;       /* -1: none */
-    int fresh_for;         /* while scheduling: index of the last backward node that it was recomputed for; -1: none */
+    int fresh_for; /* while scheduling: index of the last backward node that it was recomputed for; -1: none
+                    */
     int current;           /* while scheduling: its data at this step */
 };
 
@@ -116,14 +120,16 @@ struct graph {
     uint32_t client;
 };
 
-/* ---- for ops: recording ----------------------------------------------------------------------------------- */
+/* ---- for ops: recording -------------------------------------------------------------------------------- */
 
-/* NULL where the graph has failed or fails now: the op returns NULL then, and has not looked at its inputs before. */
+/* NULL where the graph has failed or fails now: the op returns NULL then, and has not looked at its inputs
+ * before. */
 struct node *node_create(struct graph *g, const struct op *op, const char *name, size_t attr_bytes);
 void node_input(struct node *n, struct tensor *x);
-/* Registers (or finds) the parameter "<node name>.<suffix>"; its place in n->param is the order of the calls. */
-void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim, const int *dim,
-                int fan_in, int fan_out);
+/* Registers (or finds) the parameter "<node name>.<suffix>"; its place in n->param is the order of the calls.
+ */
+void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim,
+                const int *dim, int fan_in, int fan_out);
 /* NULL where the graph has failed. */
 struct tensor *node_output(struct graph *g, struct node *n, struct shape s); /* DT_F32 */
 struct tensor *node_output_as(struct graph *g, struct node *n, struct shape s, enum dtype dtype);
@@ -159,7 +165,7 @@ static inline enum elem_type tensor_elem(const struct tensor *t)
     return t->dtype == DT_BF16 ? ELEM_BF16 : ELEM_F32;
 }
 
-/* ---- for ops: running -------------------------------------------------------------------------------------- */
+/* ---- for ops: running ---------------------------------------------------------------------------------- */
 
 static inline float *node_data(const struct graph *g, const struct node *n, int i)
 {
@@ -175,7 +181,7 @@ static inline void *node_dx(const struct node *n, int i)
     return n->in[i]->needs_grad ? n->in[i]->grad : NULL;
 }
 
-/* ---- planning and running by steps ------------------------------------------------------------------------- */
+/* ---- planning and running by steps --------------------------------------------------------------------- */
 
 /* plan_memory.c: fills step, buffer, bytes. -1 without memory. */
 int plan_memory(struct graph *g);

@@ -14,14 +14,14 @@
 struct onnx_writer {
     void *to;
     void (*value)(void *to, int tensor, const char *suffix); /* the next input */
-    void (*param)(void *to, int param);                      /* a parameter of the model, as it is stored: the next input */
+    void (*param)(void *to, int param); /* a parameter of the model, as it is stored: the next input */
     void (*integer)(void *to, const char *attribute, int v);
     void (*integers)(void *to, const char *attribute, const int *v, int count);
     void (*number)(void *to, const char *attribute, float v);
     void (*end)(void *to, const char *operator_name, int tensor, const char *suffix); /* the output's */
 };
 
-/* ---- what several ops share ---------------------------------------------------------------------------------------------- */
+/* ---- what several ops share ---------------------------------------------------------------------------- */
 
 /* All parameters of n, in the order of registration: the next inputs. */
 static inline void onnx_params(const struct onnx_writer *w, const struct node *n)
@@ -39,7 +39,8 @@ static inline void onnx_window(const struct onnx_writer *w, const struct node *n
 }
 
 /* The activation of n of a value, as n's output. */
-static inline void onnx_activation(const struct onnx_writer *w, const struct node *n, int tensor, const char *suffix)
+static inline void onnx_activation(const struct onnx_writer *w, const struct node *n, int tensor,
+                                   const char *suffix)
 {
     w->value(w->to, tensor, suffix);
     if (n->slope > 0) w->number(w->to, "alpha", n->slope);
@@ -47,7 +48,8 @@ static inline void onnx_activation(const struct onnx_writer *w, const struct nod
 }
 
 /* Ends an operator that is followed by the activation fused into n. */
-static inline void onnx_end_activated(const struct onnx_writer *w, const char *operator_name, const struct node *n)
+static inline void onnx_end_activated(const struct onnx_writer *w, const char *operator_name,
+                                      const struct node *n)
 {
     w->end(w->to, operator_name, n->out->id, n->slope == 1 ? "" : "_sum");
     if (n->slope != 1) onnx_activation(w, n, n->out->id, "_sum");

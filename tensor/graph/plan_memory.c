@@ -27,7 +27,7 @@ static size_t value_bytes(const struct value *v)
     return shape_count(v->tensor.shape) * dtype_bytes(v->tensor.dtype);
 }
 
-/* ---- schedule --------------------------------------------------------------------------------------------------- */
+/* ---- schedule ------------------------------------------------------------------------------------------ */
 
 /* Without memory the graph has failed, and the schedule is not whole. */
 static void add_step(struct graph *g, struct node *n, enum pass pass)
@@ -88,7 +88,7 @@ static void schedule(struct graph *g)
         if (g->node[i]->reached) schedule_backward(g, g->node[i]);
 }
 
-/* ---- liveness --------------------------------------------------------------------------------------------------- */
+/* ---- liveness ------------------------------------------------------------------------------------------ */
 
 static int add_buffer(struct graph *g, enum buffer_kind kind, size_t bytes)
 {
@@ -120,7 +120,8 @@ static void touch_step(struct graph *g, int index)
     int computes = pass == PASS_FORWARD || pass == PASS_RECOMPUTE;
     if (computes) value_of(n->out)->current = g->step[index].buffer;
     for (int i = 0; i < n->inputs; i++) {
-        if (computes || (pass == PASS_BACKWARD && (n->reads_in >> i & 1))) touch(g, value_of(n->in[i])->current, index);
+        if (computes || (pass == PASS_BACKWARD && (n->reads_in >> i & 1)))
+            touch(g, value_of(n->in[i])->current, index);
         if (n->in[i]->needs_grad && pass == (n->split ? PASS_BACKWARD_DATA : PASS_BACKWARD))
             touch(g, value_of(n->in[i])->grad_buffer, index);
     }
@@ -221,7 +222,7 @@ static size_t peak_bytes(const struct graph *g)
     return peak;
 }
 
-/* ---- recomputation ---------------------------------------------------------------------------------------------- */
+/* ---- recomputation ------------------------------------------------------------------------------------- */
 
 /* The peak of the schedule under the present choice of what is recomputed. No buffer is empty: 0 means no memory. */
 static size_t try_schedule(struct graph *g)
@@ -281,14 +282,15 @@ static int choose_recomputed(struct graph *g)
     return g->failed ? -1 : 0;
 }
 
-/* ---- placement -------------------------------------------------------------------------------------------------- */
+/* ---- placement ----------------------------------------------------------------------------------------- */
 
 /* Largest first, of equals the one numbered first. An insertion sort: equal sizes are many, and their order must not be qsort's. */
 static void sort_by_size(const struct graph *g, int *order, int count)
 {
     for (int i = 1; i < count; i++) {
         int buffer = order[i], at = i;
-        for (; at > 0 && g->buffer[order[at - 1]].bytes < g->buffer[buffer].bytes; at--) order[at] = order[at - 1];
+        for (; at > 0 && g->buffer[order[at - 1]].bytes < g->buffer[buffer].bytes; at--)
+            order[at] = order[at - 1];
         order[at] = buffer;
     }
 }
@@ -325,7 +327,8 @@ static size_t place(struct graph *g, const int *order, int count, int *placed)
         }
         b->offset = smallest == SIZE_MAX ? end : offset;
         if (b->offset + b->bytes > total) total = b->offset + b->bytes;
-        for (at = i; at > 0 && g->buffer[placed[at - 1]].offset > b->offset; at--) placed[at] = placed[at - 1];
+        for (at = i; at > 0 && g->buffer[placed[at - 1]].offset > b->offset; at--)
+            placed[at] = placed[at - 1];
         placed[at] = order[i];
     }
     return total;
@@ -359,7 +362,8 @@ int plan_memory(struct graph *g)
 {
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
-        v->root = v->tensor.needs_grad && v->consumers == 0 && v->producer && shape_count(v->tensor.shape) == 1;
+        v->root =
+            v->tensor.needs_grad && v->consumers == 0 && v->producer && shape_count(v->tensor.shape) == 1;
     }
     return choose_recomputed(g) || place_all(g) ? -1 : 0;
 }

@@ -10,7 +10,7 @@ static double volume(const int size[3])
     return (double)size[0] * size[1] * size[2];
 }
 
-/* ---- convolution ------------------------------------------------------------------------------------------------ */
+/* ---- convolution --------------------------------------------------------------------------------------- */
 
 /* One call of the kernels per input. */
 struct conv {
@@ -22,7 +22,8 @@ static void conv3d_forward(struct graph *g, struct node *n)
     const struct conv *a = n->attr;
     for (int i = 0; i < n->inputs; i++)
         conv3d_fwd(n->out->data, n->in[i]->data, node_data(g, n, 0),
-                       i == 0 && n->params == 2 ? node_data(g, n, 1) : NULL, &a->part[i], i > 0, n->scratch, g->pool);
+                   i == 0 && n->params == 2 ? node_data(g, n, 1) : NULL, &a->part[i], i > 0, n->scratch,
+                   g->pool);
 }
 
 static void conv3d_backward(struct graph *g, struct node *n)
@@ -34,7 +35,8 @@ static void conv3d_backward(struct graph *g, struct node *n)
             conv3d_bwd_w(node_grad(g, n, 0), i == 0 && n->params == 2 ? node_grad(g, n, 1) : NULL,
                              n->in[i]->data, dy, &a->part[i], n->scratch, g->pool);
         else if (node_dx(n, i))
-            conv3d_bwd_d(node_dx(n, i), dy, node_data(g, n, 0), &a->part[i], n->accumulate[i], n->scratch, g->pool);
+            conv3d_bwd_d(node_dx(n, i), dy, node_data(g, n, 0), &a->part[i], n->accumulate[i], n->scratch,
+                         g->pool);
     }
 }
 
@@ -66,8 +68,9 @@ static void node_conv_scratch(struct node *n, const struct conv3d *c)
     node_scratch(n, PASS_BACKWARD_DATA, c->scratch[CONV_BACKWARD_DATA]);
 }
 
-static struct tensor *conv_create(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k, const int kernel[3],
-                                  const int stride[3], const int pad[3], int bias, enum dtype dtype)
+static struct tensor *conv_create(struct graph *g, const char *name, struct tensor *x, struct tensor *x2,
+                                  int k, const int kernel[3], const int stride[3], const int pad[3], int bias,
+                                  enum dtype dtype)
 {
     struct node *n = node_create(g, &conv3d_op, name, sizeof(struct conv));
     if (!n) return NULL;
@@ -77,15 +80,18 @@ static struct tensor *conv_create(struct graph *g, const char *name, struct tens
     int receptive = kernel[0] * kernel[1] * kernel[2];
     int dim[5] = {k, channels, kernel[0], kernel[1], kernel[2]};
     for (int i = 0; i < 3; i++)
-        ENSURE(kernel[i] > 0 && stride[i] > 0 && pad[i] >= 0 && pad[i] < kernel[i] && in[i] + 2 * pad[i] >= kernel[i],
-               "conv3d %s: axis %d: size %d, kernel %d, stride %d, pad %d", name, i, in[i], kernel[i], stride[i], pad[i]);
+        ENSURE(kernel[i] > 0 && stride[i] > 0 && pad[i] >= 0 && pad[i] < kernel[i] &&
+                   in[i] + 2 * pad[i] >= kernel[i],
+               "conv3d %s: axis %d: size %d, kernel %d, stride %d, pad %d", name, i, in[i], kernel[i],
+               stride[i], pad[i]);
     ENSURE(k > 0, "conv3d %s: %d output channels", name, k);
     node_window(n, kernel, stride, pad);
     node_input(n, x);
     if (x2) {
         struct shape t = x2->shape;
         ENSURE(t.n == s.n && t.d == s.d && t.h == s.h && t.w == s.w,
-               "conv3d %s: inputs [%d][%d][%d][%d] and [%d][%d][%d][%d]", name, s.n, s.d, s.h, s.w, t.n, t.d, t.h, t.w);
+               "conv3d %s: inputs [%d][%d][%d][%d] and [%d][%d][%d][%d]", name, s.n, s.d, s.h, s.w, t.n, t.d,
+               t.h, t.w);
         node_input(n, x2);
     }
     for (int i = 0; i < n->inputs; i++) {
@@ -114,21 +120,24 @@ struct tensor *op_conv3d(struct graph *g, const char *name, struct tensor *x, st
 
 struct tensor *op_head(struct graph *g, const char *name, struct tensor *x, int k)
 {
-    return conv_create(g, name, x, NULL, k, (const int[]){1, 1, 1}, (const int[]){1, 1, 1}, (const int[]){0, 0, 0}, 1, DT_F32);
+    return conv_create(g, name, x, NULL, k, (const int[]){1, 1, 1}, (const int[]){1, 1, 1},
+                       (const int[]){0, 0, 0}, 1, DT_F32);
 }
 
-/* ---- transposed convolution -------------------------------------------------------------------------------------- */
+/* ---- transposed convolution ---------------------------------------------------------------------------- */
 
 static void conv_transpose3d_forward(struct graph *g, struct node *n)
 {
-    conv3d_fwd(n->out->data, n->in[0]->data, node_data(g, n, 0), n->params == 2 ? node_data(g, n, 1) : NULL, n->attr, 0, n->scratch, g->pool);
+    conv3d_fwd(n->out->data, n->in[0]->data, node_data(g, n, 0), n->params == 2 ? node_data(g, n, 1) : NULL,
+               n->attr, 0, n->scratch, g->pool);
 }
 
 static void conv_transpose3d_backward(struct graph *g, struct node *n)
 {
     const void *dy = n->out->grad;
     if (n->pass == PASS_BACKWARD)
-        conv3d_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, n->in[0]->data, dy, n->attr, n->scratch, g->pool);
+        conv3d_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, n->in[0]->data, dy,
+                     n->attr, n->scratch, g->pool);
     else
         conv3d_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), n->attr, n->accumulate[0], n->scratch, g->pool);
 }
@@ -141,11 +150,11 @@ static void conv_transpose3d_onnx(const struct onnx_writer *w, const struct node
     w->end(w->to, "ConvTranspose", n->out->id, "");
 }
 
-const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forward, conv_transpose3d_backward,
-                                       conv_transpose3d_onnx};
+const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forward,
+                                       conv_transpose3d_backward, conv_transpose3d_onnx};
 
-struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k, const int stride[3],
-                                   int bias)
+struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k,
+                                   const int stride[3], int bias)
 {
     struct node *n = node_create(g, &conv_transpose3d_op, name, sizeof(struct conv3d));
     if (!n) return NULL;
@@ -154,8 +163,8 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
     int in[3] = {s.d, s.h, s.w}, threads = pool_threads(g->pool);
     int receptive = stride[0] * stride[1] * stride[2];
     int dim[5] = {s.c, k, stride[0], stride[1], stride[2]};
-    ENSURE(k > 0 && stride[0] > 0 && stride[1] > 0 && stride[2] > 0, "conv_transpose3d %s: stride %dx%dx%d to %d channels",
-           name, stride[0], stride[1], stride[2], k);
+    ENSURE(k > 0 && stride[0] > 0 && stride[1] > 0 && stride[2] > 0,
+           "conv_transpose3d %s: stride %dx%dx%d to %d channels", name, stride[0], stride[1], stride[2], k);
     struct conv3d_shape shape = conv3d_shape_transposed(s.n, s.c, k, in, stride);
     shape.x_type = conv_type(x->dtype);
     shape.y_type = conv_type(graph_activation(g));
@@ -173,7 +182,7 @@ struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct ten
     return node_output_as(g, n, SHAPE(s.n, shape.out[0], shape.out[1], shape.out[2], k), graph_activation(g));
 }
 
-/* ---- what was chosen ---------------------------------------------------------------------------------------------- */
+/* ---- what was chosen ----------------------------------------------------------------------------------- */
 
 static int conv_parts(const struct node *n)
 {
@@ -202,7 +211,7 @@ int graph_conv_layer(const struct graph *g, int i, struct conv_layer *layer)
     return 1;
 }
 
-/* ---- linear -------------------------------------------------------------------------------------------------------- */
+/* ---- linear -------------------------------------------------------------------------------------------- */
 
 static void linear_forward(struct graph *g, struct node *n)
 {
@@ -215,8 +224,8 @@ static void linear_backward(struct graph *g, struct node *n)
 {
     struct shape x = n->in[0]->shape, y = n->out->shape;
     const float *dy = n->out->grad;
-    linear_f32_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, tensor_f32(n->in[0]), dy, x.n, x.c,
-                     y.c, g->pool);
+    linear_f32_bwd_w(node_grad(g, n, 0), n->params == 2 ? node_grad(g, n, 1) : NULL, tensor_f32(n->in[0]), dy,
+                     x.n, x.c, y.c, g->pool);
     if (node_dx(n, 0))
         linear_f32_bwd_d(node_dx(n, 0), dy, node_data(g, n, 0), x.n, x.c, y.c, n->accumulate[0], g->pool);
 }
@@ -237,8 +246,8 @@ struct tensor *op_linear(struct graph *g, const char *name, struct tensor *x, in
     if (!n) return NULL;
     struct shape s = x->shape;
     int dim[2] = {k, s.c};
-    ENSURE(k > 0 && shape_voxels(s) == 1, "linear %s: [%d][%d][%d][%d][%d] to %d channels", name, s.n, s.d, s.h, s.w,
-           s.c, k);
+    ENSURE(k > 0 && shape_voxels(s) == 1, "linear %s: [%d][%d][%d][%d][%d] to %d channels", name, s.n, s.d,
+           s.h, s.w, s.c, k);
     node_input(n, x);
     node_param(g, n, "weight", PARAM_WEIGHT, 2, dim, s.c, k);
     if (bias) node_param(g, n, "bias", PARAM_BIAS, 1, &k, s.c, k);

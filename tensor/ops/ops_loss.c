@@ -1,7 +1,7 @@
 /* ops_loss.c - softmax, cross-entropy, nnU-Net's segmentation loss over all deep-supervision heads.
  *
- * Both losses are functions of a few sums over the voxels (tp, sum p, sum g, cross-entropy, count: elem.h). Forward computes and saves
- * the sums; backward multiplies their derivatives into each voxel's softmax.
+ * Both losses are functions of a few sums over the voxels (tp, sum p, sum g, cross-entropy, count: elem.h).
+ * Forward computes and saves the sums; backward multiplies their derivatives into each voxel's softmax.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "tensor/graph/node.h"
 #include "tensor/ops/ops.h"
 
-/* ---- softmax -------------------------------------------------------------------------------------------------------- */
+/* ---- softmax ------------------------------------------------------------------------------------------- */
 
 static void softmax_forward(struct graph *g, struct node *n)
 {
@@ -30,14 +30,14 @@ struct tensor *op_softmax(struct graph *g, struct tensor *x)
     return node_output(g, n, x->shape);
 }
 
-/* ---- what the losses share ------------------------------------------------------------------------------------------ */
+/* ---- what the losses share ----------------------------------------------------------------------------- */
 
 static void loss_inputs(struct node *n, struct tensor *logits, struct tensor *labels)
 {
     struct shape x = logits->shape, y = labels->shape;
     ENSURE(labels->dtype == DT_U8 && y.c == 1 && x.n == y.n && x.d == y.d && x.h == y.h && x.w == y.w,
-           "%s: logits [%d][%d][%d][%d][%d], labels [%d][%d][%d][%d][%d] of type %d", n->op->name, x.n, x.d, x.h, x.w,
-           x.c, y.n, y.d, y.h, y.w, y.c, labels->dtype);
+           "%s: logits [%d][%d][%d][%d][%d], labels [%d][%d][%d][%d][%d] of type %d", n->op->name, x.n, x.d,
+           x.h, x.w, x.c, y.n, y.d, y.h, y.w, y.c, labels->dtype);
     ENSURE(x.c >= 1 && x.c <= LABEL_IGNORE, "%s: %d classes", n->op->name, x.c);
     node_input(n, logits);
     node_input(n, labels);
@@ -61,7 +61,8 @@ static double sum_cases(const double *sums, struct shape s, int at)
     return sum;
 }
 
-/* The mean over what counts, and its derivative with respect to the sum; both 0 where nothing counts, as in nnU-Net. */
+/* The mean over what counts, and its derivative with respect to the sum; both 0 where nothing counts, as in
+ * nnU-Net. */
 static double cross_entropy_mean(const double *sums, struct shape s)
 {
     double count = sum_cases(sums, s, LOSS_COUNT(s.c));
@@ -74,7 +75,7 @@ static double cross_entropy_scale(const double *sums, struct shape s)
     return count > 0 ? 1 / count : 0;
 }
 
-/* ---- cross-entropy ------------------------------------------------------------------------------------------------- */
+/* ---- cross-entropy ------------------------------------------------------------------------------------- */
 
 struct cross_entropy {
     int weighted;
@@ -86,8 +87,8 @@ static void cross_entropy_forward(struct graph *g, struct node *n)
     const struct cross_entropy *a = n->attr;
     struct shape s = n->in[0]->shape;
     struct loss_shape shape = loss_shape_of(s);
-    loss_f32_sums(n->saved, tensor_f32(n->in[0]), n->in[1]->data, &shape, a->weighted ? a->weight : NULL, n->scratch,
-                  g->pool);
+    loss_f32_sums(n->saved, tensor_f32(n->in[0]), n->in[1]->data, &shape, a->weighted ? a->weight : NULL,
+                  n->scratch, g->pool);
     tensor_f32(n->out)[0] = (float)cross_entropy_mean(n->saved, s);
 }
 
@@ -127,10 +128,10 @@ void op_cross_entropy_weights(struct tensor *loss, const float *class_weight)
     memcpy(a->weight, class_weight, (size_t)n->in[0]->shape.c * sizeof(float));
 }
 
-/* ---- segmentation loss --------------------------------------------------------------------------------------------- */
+/* ---- segmentation loss --------------------------------------------------------------------------------- */
 
-/* nnU-Net's: dc = (2*tp + smooth) / max(sum p + sum g + smooth, floor). The floor is below smooth and never met, as
- * sums are not negative. */
+/* nnU-Net's: dc = (2*tp + smooth) / max(sum p + sum g + smooth, floor). The floor is below smooth and never
+ * met, as sums are not negative. */
 static const double DICE_SMOOTH = 1e-5, DICE_FLOOR = 1e-8;
 
 /* Head i has the inputs 2*i (logits) and 2*i + 1 (labels). */
@@ -182,8 +183,10 @@ static double dice_loss(const double *sums, struct shape s, int batch_dice, int 
     return -sum / terms;
 }
 
-/* The derivatives of `scale` times dice_loss with respect to each case's tp and sum p, [n][c] each; 0 below `first`. */
-static void dice_scales(float *tp_scale, float *p_scale, const double *sums, struct shape s, int batch_dice, int first, double scale)
+/* The derivatives of `scale` times dice_loss with respect to each case's tp and sum p, [n][c] each; 0 below
+ * `first`. */
+static void dice_scales(float *tp_scale, float *p_scale, const double *sums, struct shape s, int batch_dice,
+                        int first, double scale)
 {
     scale /= -(double)(s.c - first) * (batch_dice ? 1 : s.n);
     for (int i = 0; i < s.n; i++) {
@@ -204,8 +207,10 @@ static void segmentation_loss_forward(struct graph *g, struct node *n)
     for (int i = 0; i < a->heads; i++) {
         struct shape s = n->in[2 * i]->shape;
         struct loss_shape shape = head_shape(a, s);
-        loss_f32_sums(sums, tensor_f32(n->in[2 * i]), n->in[2 * i + 1]->data, &shape, NULL, n->scratch, g->pool);
-        double entropy = a->regions ? sum_cases(sums, s, LOSS_CE(s.c)) * entropy_scale(a, sums, s) : cross_entropy_mean(sums, s);
+        loss_f32_sums(sums, tensor_f32(n->in[2 * i]), n->in[2 * i + 1]->data, &shape, NULL, n->scratch,
+                      g->pool);
+        double entropy = a->regions ? sum_cases(sums, s, LOSS_CE(s.c)) * entropy_scale(a, sums, s)
+                                    : cross_entropy_mean(sums, s);
         loss += a->weight[i] * (entropy + dice_loss(sums, s, a->batch_dice, !a->regions));
         sums += sums_count(s);
     }
@@ -224,17 +229,19 @@ static void segmentation_loss_backward(struct graph *g, struct node *n)
         dice_scales(tp_scale, p_scale, sums, s, a->batch_dice, !a->regions, scale);
         if (node_dx(n, 2 * i))
             loss_f32_bwd(node_dx(n, 2 * i), tensor_f32(n->in[2 * i]), n->in[2 * i + 1]->data, &shape,
-                         (float)(scale * entropy_scale(a, sums, s)), tp_scale, p_scale, NULL, n->accumulate[2 * i],
-                         g->pool);
+                         (float)(scale * entropy_scale(a, sums, s)), tp_scale, p_scale, NULL,
+                         n->accumulate[2 * i], g->pool);
         sums += sums_count(s);
     }
 }
 
-const struct op segmentation_loss_op = {"segmentation_loss", segmentation_loss_forward, segmentation_loss_backward, NULL};
+const struct op segmentation_loss_op = {"segmentation_loss", segmentation_loss_forward,
+                                        segmentation_loss_backward, NULL};
 
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
 {
-    struct node *n = node_create(g, &segmentation_loss_op, "segmentation_loss", sizeof(struct segmentation_loss));
+    struct node *n =
+        node_create(g, &segmentation_loss_op, "segmentation_loss", sizeof(struct segmentation_loss));
     if (!n) return NULL;
     struct segmentation_loss *a = n->attr;
     ENSURE(l->heads >= 1 && l->heads <= SEG_LOSS_HEADS_MAX, "segmentation_loss: %d heads", l->heads);

@@ -1,7 +1,7 @@
 /* ops_norm.c - instance norm, group norm, batch norm, activation, residual addition.
  *
- * Norms keep their input (the convolution's output) and four numbers a channel for the backward pass; their output is cheap to compute
- * again. Their gradient goes where the gradient of their output was.
+ * Norms keep their input (the convolution's output) and four numbers a channel for the backward pass; their
+ * output is cheap to compute again. Their gradient goes where the gradient of their output was.
  */
 #include "tensor/base/check.h"
 #include "tensor/elem/elem.h"
@@ -19,7 +19,7 @@ struct norm {
     float slope;
 };
 
-/* ---- norms ------------------------------------------------------------------------------------------------------- */
+/* ---- norms --------------------------------------------------------------------------------------------- */
 
 static void norm_apply(struct graph *g, struct node *n)
 {
@@ -54,8 +54,8 @@ static void norm_backward(struct graph *g, struct node *n)
 {
     const struct norm *a = n->attr;
     norm_bwd(node_dx(n, 0), node_grad(g, n, GAMMA), node_grad(g, n, BETA), n->out->grad, n->in[0]->data,
-                 n->saved, node_data(g, n, GAMMA), node_data(g, n, BETA), &a->shape, a->slope, n->accumulate[0],
-                 n->scratch, g->pool);
+             n->saved, node_data(g, n, GAMMA), node_data(g, n, BETA), &a->shape, a->slope, n->accumulate[0],
+             n->scratch, g->pool);
 }
 
 static void norm_onnx(const struct onnx_writer *w, const struct node *n, const char *operator_name)
@@ -76,7 +76,8 @@ static void batch_norm_onnx(const struct onnx_writer *w, const struct node *n)
     norm_onnx(w, n, "BatchNormalization");
 }
 
-const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward, instance_norm_onnx};
+const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward,
+                                    instance_norm_onnx};
 const struct op group_norm_op = {"group_norm", instance_norm_forward, norm_backward, NULL};
 const struct op batch_norm_op = {"batch_norm", batch_norm_forward, norm_backward, batch_norm_onnx};
 
@@ -120,7 +121,8 @@ struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x
 {
     if (graph_failed(g)) return NULL;
     struct norm_shape shape = {1, (size_t)x->shape.n * shape_voxels(x->shape), x->shape.c, tensor_elem(x), 1};
-    ENSURE(shape.rows > 1 || !(g->flags & GRAPH_TRAIN), "batch_norm %s: one value has no variance to train on", name);
+    ENSURE(shape.rows > 1 || !(g->flags & GRAPH_TRAIN),
+           "batch_norm %s: one value has no variance to train on", name);
     struct node *n = norm_create(g, &batch_norm_op, name, x, shape, slope);
     if (!n) return NULL;
     node_param(g, n, "running_mean", PARAM_MEAN, 1, &shape.c, shape.c, shape.c);
@@ -128,24 +130,27 @@ struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x
     return node_output_as(g, n, x->shape, x->dtype);
 }
 
-/* ---- activation and addition --------------------------------------------------------------------------------------- */
+/* ---- activation and addition --------------------------------------------------------------------------- */
 
-/* The attribute of both is the slope. With a slope of 0 or more the output has the sign of the sum: backward needs no input. */
+/* The attribute of both is the slope. With a slope of 0 or more the output has the sign of the sum: backward
+ * needs no input. */
 
 static void activation_forward(struct graph *g, struct node *n)
 {
     const float *slope = n->attr;
-    elem_act_fwd(n->out->data, n->in[0]->data, tensor_elem(n->out), shape_count(n->out->shape), *slope, g->pool);
+    elem_act_fwd(n->out->data, n->in[0]->data, tensor_elem(n->out), shape_count(n->out->shape), *slope,
+                 g->pool);
 }
 
 static void add_forward(struct graph *g, struct node *n)
 {
     const float *slope = n->attr;
-    elem_add_act_fwd(n->out->data, n->in[0]->data, n->in[1]->data, tensor_elem(n->out), shape_count(n->out->shape),
-                     *slope, g->pool);
+    elem_add_act_fwd(n->out->data, n->in[0]->data, n->in[1]->data, tensor_elem(n->out),
+                     shape_count(n->out->shape), *slope, g->pool);
 }
 
-/* The gradient of in[0] may lie over dy, so it comes last; for x + x it is in no place of its own and comes first. */
+/* The gradient of in[0] may lie over dy, so it comes last; for x + x it is in no place of its own and comes
+ * first. */
 static void activation_backward(struct graph *g, struct node *n)
 {
     const float *slope = n->attr;
@@ -154,7 +159,8 @@ static void activation_backward(struct graph *g, struct node *n)
     for (int j = 0; j < n->inputs; j++) {
         int i = forwards ? j : n->inputs - 1 - j;
         if (node_dx(n, i))
-            elem_act_bwd(node_dx(n, i), dy, ref, tensor_elem(n->out), shape_count(n->out->shape), *slope, n->accumulate[i], g->pool);
+            elem_act_bwd(node_dx(n, i), dy, ref, tensor_elem(n->out), shape_count(n->out->shape), *slope,
+                         n->accumulate[i], g->pool);
     }
 }
 
@@ -172,8 +178,8 @@ static void add_onnx(const struct onnx_writer *w, const struct node *n)
 const struct op activation_op = {"activation", activation_forward, activation_backward, activation_onnx};
 const struct op add_op = {"add", add_forward, activation_backward, add_onnx};
 
-static struct tensor *activation_create(struct graph *g, const struct op *op, struct tensor *a, struct tensor *b,
-                                        float slope)
+static struct tensor *activation_create(struct graph *g, const struct op *op, struct tensor *a,
+                                        struct tensor *b, float slope)
 {
     struct node *n = node_create(g, op, op->name, sizeof slope);
     if (!n) return NULL;
@@ -195,8 +201,9 @@ struct tensor *op_activation(struct graph *g, struct tensor *x, float slope)
 struct tensor *op_add(struct graph *g, struct tensor *a, struct tensor *b, float slope)
 {
     if (graph_failed(g)) return NULL;
-    ENSURE(shape_equal(a->shape, b->shape), "add: [%d][%d][%d][%d][%d] and [%d][%d][%d][%d][%d]", a->shape.n, a->shape.d,
-           a->shape.h, a->shape.w, a->shape.c, b->shape.n, b->shape.d, b->shape.h, b->shape.w, b->shape.c);
+    ENSURE(shape_equal(a->shape, b->shape), "add: [%d][%d][%d][%d][%d] and [%d][%d][%d][%d][%d]", a->shape.n,
+           a->shape.d, a->shape.h, a->shape.w, a->shape.c, b->shape.n, b->shape.d, b->shape.h, b->shape.w,
+           b->shape.c);
     ENSURE(a->dtype == b->dtype, "add: dtype %d and %d", a->dtype, b->dtype);
     return activation_create(g, &add_op, a, b, slope);
 }

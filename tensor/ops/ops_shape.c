@@ -4,7 +4,7 @@
 #include "tensor/graph/onnx_writer.h"
 #include "tensor/ops/ops.h"
 
-/* ---- pooling -------------------------------------------------------------------------------------------------------- */
+/* ---- pooling ------------------------------------------------------------------------------------------- */
 
 static void max_pool3d_forward(struct graph *g, struct node *n)
 {
@@ -13,7 +13,8 @@ static void max_pool3d_forward(struct graph *g, struct node *n)
 
 static void max_pool3d_backward(struct graph *g, struct node *n)
 {
-    if (node_dx(n, 0)) max_pool3d_bwd(node_dx(n, 0), n->out->grad, n->saved, n->attr, n->accumulate[0], g->pool);
+    if (node_dx(n, 0))
+        max_pool3d_bwd(node_dx(n, 0), n->out->grad, n->saved, n->attr, n->accumulate[0], g->pool);
 }
 
 static void avg_pool3d_forward(struct graph *g, struct node *n)
@@ -44,16 +45,19 @@ static void avg_pool3d_onnx(const struct onnx_writer *w, const struct node *n)
 const struct op max_pool3d_op = {"max_pool3d", max_pool3d_forward, max_pool3d_backward, max_pool3d_onnx};
 const struct op avg_pool3d_op = {"avg_pool3d", avg_pool3d_forward, avg_pool3d_backward, avg_pool3d_onnx};
 
-static struct node *pool_create_node(struct graph *g, const struct op *op, struct tensor *x, const int kernel[3],
-                                     const int stride[3], const int pad[3], struct shape *out)
+static struct node *pool_create_node(struct graph *g, const struct op *op, struct tensor *x,
+                                     const int kernel[3], const int stride[3], const int pad[3],
+                                     struct shape *out)
 {
     struct node *n = node_create(g, op, op->name, sizeof(struct pool3d_shape));
     if (!n) return NULL;
     struct pool3d_shape *a = n->attr;
     int in[3] = {x->shape.d, x->shape.h, x->shape.w};
     for (int i = 0; i < 3; i++)
-        ENSURE(kernel[i] > 0 && stride[i] > 0 && pad[i] >= 0 && 2 * pad[i] <= kernel[i] && in[i] + 2 * pad[i] >= kernel[i],
-               "%s: axis %d: size %d, kernel %d, stride %d, pad %d", op->name, i, in[i], kernel[i], stride[i], pad[i]);
+        ENSURE(kernel[i] > 0 && stride[i] > 0 && pad[i] >= 0 && 2 * pad[i] <= kernel[i] &&
+                   in[i] + 2 * pad[i] >= kernel[i],
+               "%s: axis %d: size %d, kernel %d, stride %d, pad %d", op->name, i, in[i], kernel[i], stride[i],
+               pad[i]);
     *a = pool3d_shape(x->shape.n, x->shape.c, in, kernel, stride, pad);
     a->type = tensor_elem(x);
     node_window(n, kernel, stride, pad);
@@ -68,7 +72,8 @@ struct tensor *op_max_pool3d(struct graph *g, struct tensor *x, const int kernel
     struct shape out;
     struct node *n = pool_create_node(g, &max_pool3d_op, x, kernel, stride, pad, &out);
     if (!n) return NULL;
-    if (g->flags & GRAPH_TRAIN) n->saved_bytes = shape_count(out) * sizeof(int32_t); /* where each maximum was */
+    if (g->flags & GRAPH_TRAIN)
+        n->saved_bytes = shape_count(out) * sizeof(int32_t); /* where each maximum was */
     return node_output_as(g, n, out, x->dtype);
 }
 
@@ -82,7 +87,7 @@ struct tensor *op_avg_pool3d(struct graph *g, struct tensor *x, const int kernel
     return node_output_as(g, n, out, x->dtype);
 }
 
-/* ---- global average ----------------------------------------------------------------------------------------------- */
+/* ---- global average ------------------------------------------------------------------------------------ */
 
 static void global_avg_pool_forward(struct graph *g, struct node *n)
 {
@@ -117,7 +122,7 @@ struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
     return node_output(g, n, SHAPE(x->shape.n, 1, 1, 1, x->shape.c));
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------------------ */
+/* ---- dropout ------------------------------------------------------------------------------------------- */
 
 /* No mask is stored: it is drawn again from the same counters, keyed by the step and the node. */
 enum { DROPOUT_NODES_MAX = 4096 };

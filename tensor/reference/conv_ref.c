@@ -1,10 +1,11 @@
-/* conv_ref.c - convolution as it is defined: plain loops, double accumulation. What the kernels are tested against, and the place to read first. */
+/* conv_ref.c - convolution as it is defined: plain loops, double accumulation. What the kernels are tested
+ * against, and the place to read first. */
 #include "tensor/reference/conv_ref.h"
 
 #include <stddef.h>
 
-struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
-                                 const int pad[3])
+struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3],
+                                 const int stride[3], const int pad[3])
 {
     struct conv3d_shape s = {.n = n, .c = c, .k = k, .w_channels = c};
     for (int i = 0; i < 3; i++) {
@@ -31,7 +32,9 @@ struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3]
 /* A voxel's number in [n][size], and whether there is such a voxel. */
 static size_t voxel(const int size[3], int n, const int at[3])
 {
-    return (((size_t)n * (size_t)size[0] + (size_t)at[0]) * (size_t)size[1] + (size_t)at[1]) * (size_t)size[2] + (size_t)at[2];
+    return (((size_t)n * (size_t)size[0] + (size_t)at[0]) * (size_t)size[1] + (size_t)at[1]) *
+               (size_t)size[2] +
+           (size_t)at[2];
 }
 
 static int inside(const int size[3], const int at[3])
@@ -94,7 +97,8 @@ void conv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias,
     }
 }
 
-void conv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate)
+void conv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s,
+                      int accumulate)
 {
     for (int n = 0; n < s->n; n++) {
         int in[3] = {0}, out[3];
@@ -164,7 +168,8 @@ static size_t tweight(const struct conv3d_shape *s, int c, int k, const int tap[
     return voxel(s->kernel, c * s->k + k, tap);
 }
 
-void tconv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s)
+void tconv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias,
+                     const struct conv3d_shape *s)
 {
     for (int n = 0; n < s->n; n++) {
         int out[3] = {0}, in[3], tap[3];
@@ -181,7 +186,8 @@ void tconv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias
     }
 }
 
-void tconv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate)
+void tconv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s,
+                       int accumulate)
 {
     for (int n = 0; n < s->n; n++) {
         int in[3] = {0}, out[3];

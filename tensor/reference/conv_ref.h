@@ -1,7 +1,8 @@
 /* conv_ref.h - what a 3D convolution is: its shape, and the definition of its passes in plain loops.
  *
- * Letters. N batch, D H W depth height width, C input channels, K output channels. Activations are [N][D][H][W][C] without
- * padding; weights as PyTorch stores them: [K][C][kd][kh][kw], transposed convolution [C][K][kd][kh][kw].
+ * Letters. N batch, D H W depth height width, C input channels, K output channels. Activations are
+ * [N][D][H][W][C] without padding; weights as PyTorch stores them: [K][C][kd][kh][kw], transposed convolution
+ * [C][K][kd][kh][kw].
  */
 #ifndef TENSOR_CONV_REF_H
 #define TENSOR_CONV_REF_H
@@ -23,8 +24,8 @@ struct conv3d_shape {
 };
 
 /* Fills out[] and w_channels = c, w_offset = 0, types CONV_F32. */
-struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3], const int stride[3],
-                                 const int pad[3]);
+struct conv3d_shape conv3d_shape(int n, int c, int k, const int in[3], const int kernel[3],
+                                 const int stride[3], const int pad[3]);
 /* The same for a transposed convolution with kernel = stride, no padding. */
 struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3], const int stride[3]);
 
@@ -32,10 +33,13 @@ struct conv3d_shape conv3d_shape_transposed(int n, int c, int k, const int in[3]
  * Signatures as above, without scratch and threads; fp32 whatever the types of the shape are. */
 void conv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s,
                     int accumulate);
-void conv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);
+void conv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s,
+                      int accumulate);
 void conv3d_ref_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s);
-void tconv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias, const struct conv3d_shape *s);
-void tconv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s, int accumulate);
+void tconv3d_ref_fwd(float *y, const float *x, const float *w, const float *bias,
+                     const struct conv3d_shape *s);
+void tconv3d_ref_bwd_d(float *dx, const float *dy, const float *w, const struct conv3d_shape *s,
+                       int accumulate);
 void tconv3d_ref_bwd_w(float *dw, float *db, const float *x, const float *dy, const struct conv3d_shape *s);
 
 #endif

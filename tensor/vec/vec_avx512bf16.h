@@ -1,5 +1,5 @@
-/* vec_avx512bf16.h - what the kernels with bf16 arithmetic share: transposes and pairs. To be included inside an ISA_FEATURES_AVX512_BF16
- * region, behind vec_avx512.h. */
+/* vec_avx512bf16.h - what the kernels with bf16 arithmetic share: transposes and pairs. To be included inside
+ * an ISA_FEATURES_AVX512_BF16 region, behind vec_avx512.h. */
 #ifndef TENSOR_VEC_AVX512BF16_H
 #define TENSOR_VEC_AVX512BF16_H
 
@@ -10,7 +10,8 @@
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
-/* r[i] = column i of the 16 x 16 matrix of 32-bit values with rows r: pairs of rows, of pairs, of quarters, of halves. */
+/* r[i] = column i of the 16 x 16 matrix of 32-bit values with rows r: pairs of rows, of pairs, of quarters,
+ * of halves. */
 INLINE void transpose_16(__m512i r[16])
 {
     __m512i t[16];
@@ -36,10 +37,12 @@ INLINE void transpose_16(__m512i r[16])
     }
 }
 
-/* The values of even and of odd as pairs of bf16, rounded to nearest even; denormals become zero, as vdpbf16ps would take them. */
+/* The values of even and of odd as pairs of bf16, rounded to nearest even; denormals become zero, as
+ * vdpbf16ps would take them. */
 INLINE __m512i round_pairs(__m512 even, __m512 odd)
 {
-    const __m256i index = _mm256_setr_epi8(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    const __m256i index = _mm256_setr_epi8(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9,
+                                           25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     return _mm512_permutexvar_epi16(_mm512_cvtepu8_epi16(index), (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
 

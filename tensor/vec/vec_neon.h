@@ -25,7 +25,10 @@ static inline void vf_store_n(float *p, vf v, int n)
     memcpy(p, lane, (size_t)n * sizeof *p);
 }
 
-static inline vf vf_load_bf16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
 static inline void vf_store_bf16(uint16_t *p, vf v)
 {
     const uint32x4_t bits = vreinterpretq_u32_f32(v), even = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));

@@ -1,7 +1,8 @@
 /* vec_scalar.h - the vector of one lane: plain C. Also the list of what a vec_*.h has to define.
  *
- * vf: LANES floats; vi: LANES 32-bit integers; vm: LANES truth values. The _n forms touch only the first n lanes in memory
- * (0 < n < LANES); the others load as 0. A comparison with NaN is false, except vm_ne. The _bf16 forms convert as bf16.h does.
+ * vf: LANES floats; vi: LANES 32-bit integers; vm: LANES truth values. The _n forms touch only the first n
+ * lanes in memory (0 < n < LANES); the others load as 0. A comparison with NaN is false, except vm_ne. The
+ * _bf16 forms convert as bf16.h does.
  */
 #ifndef TENSOR_VEC_SCALAR_H
 #define TENSOR_VEC_SCALAR_H
@@ -40,7 +41,11 @@ static inline vm vm_eq(vf a, vf b) { return a == b; }
 static inline vm vm_ne(vf a, vf b) { return a != b; }
 static inline vm vm_or(vm a, vm b) { return a | b; }
 static inline vf vf_select(vm m, vf a, vf b) { return m ? a : b; } /* m ? a : b, lane by lane */
-static inline vf vf_zip_low(vf a, vf b) { (void)b; return a; }     /* a0 b0 a1 b1 ..., the first LANES of them */
+static inline vf vf_zip_low(vf a, vf b)
+{
+    (void)b;
+    return a;
+} /* a0 b0 a1 b1 ..., the first LANES of them */
 static inline vf vf_zip_high(vf a, vf b) { (void)a; return b; }    /* and the others */
 
 static inline vi vi_load(const int32_t *p) { return (vi)*p; }

@@ -1,12 +1,13 @@
 /* vec_wasm.h - four lanes, WebAssembly with SIMD128. The names are told in vec_scalar.h.
  *
- * SIMD128 has no fused multiply-add, so it is made from doubles, exactly: the product of two floats is exact in a
- * double, the sum is rounded to odd instead of to nearest, and a double rounded to odd has enough bits (53 >= 24 + 2)
- * for the last rounding to float to be the only one that counts (Boldo and Melquiond, Emulation of FMA and correctly
- * rounded sums: proved algorithms using rounding to odd, IEEE Transactions on Computers 57(4), 2008).
- * That costs about 25 instructions. Relaxed SIMD (clang 16 or later, -mrelaxed-simd) has one that an engine may round
- * once or twice, as its processor can: once wherever there is an FMA. cpu.c tries it; where it rounds twice, the level
- * of such a module is scalar, and a module without relaxed SIMD is the one to load.
+ * SIMD128 has no fused multiply-add, so it is made from doubles, exactly: the product of two floats is exact
+ * in a double, the sum is rounded to odd instead of to nearest, and a double rounded to odd has enough bits
+ * (53 >= 24 + 2) for the last rounding to float to be the only one that counts (Boldo and Melquiond,
+ * Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd, IEEE Transactions on
+ * Computers 57(4), 2008). That costs about 25 instructions. Relaxed SIMD (clang 16 or later, -mrelaxed-simd)
+ * has one that an engine may round once or twice, as its processor can: once wherever there is an FMA. cpu.c
+ * tries it; where it rounds twice, the level of such a module is scalar, and a module without relaxed SIMD is
+ * the one to load.
  */
 #ifndef TENSOR_VEC_WASM_H
 #define TENSOR_VEC_WASM_H
@@ -76,14 +77,16 @@ static inline vf vf_fnma(vf a, vf b, vf c)
     return (vf)__builtin_wasm_relaxed_nmadd_f32x4((__f32x4)a, (__f32x4)b, (__f32x4)c);
 }
 #else
-/* The two low lanes of a * b + c. The error of the sum is exact (Knuth's TwoSum; no double here can overflow). Where it is not zero the
- * sum is cut towards zero and its last bit set. An infinite or undefined sum has an undefined error, which is neither: it stays. */
+/* The two low lanes of a * b + c. The error of the sum is exact (Knuth's TwoSum; no double here can
+ * overflow). Where it is not zero the sum is cut towards zero and its last bit set. An infinite or undefined
+ * sum has an undefined error, which is neither: it stays. */
 static inline v128_t vf_fma_low(v128_t a, v128_t b, v128_t c)
 {
     const v128_t product = wasm_f64x2_mul(wasm_f64x2_promote_low_f32x4(a), wasm_f64x2_promote_low_f32x4(b));
     const v128_t addend = wasm_f64x2_promote_low_f32x4(c), sum = wasm_f64x2_add(product, addend);
     const v128_t part = wasm_f64x2_sub(sum, product);
-    const v128_t error = wasm_f64x2_add(wasm_f64x2_sub(product, wasm_f64x2_sub(sum, part)), wasm_f64x2_sub(addend, part));
+    const v128_t error =
+        wasm_f64x2_add(wasm_f64x2_sub(product, wasm_f64x2_sub(sum, part)), wasm_f64x2_sub(addend, part));
     const v128_t inexact = wasm_f64x2_gt(wasm_f64x2_abs(error), wasm_f64x2_splat(0));
     const v128_t beyond = wasm_v128_and(wasm_i64x2_shr(wasm_v128_xor(error, sum), 63), inexact);
     const v128_t odd = wasm_v128_or(wasm_i64x2_add(sum, beyond), wasm_v128_and(inexact, wasm_i64x2_splat(1)));
@@ -92,7 +95,8 @@ static inline v128_t vf_fma_low(v128_t a, v128_t b, v128_t c)
 static inline v128_t vf_high_half(v128_t a) { return wasm_i64x2_shuffle(a, a, 1, 1); }
 static inline vf vf_fma(vf a, vf b, vf c)
 {
-    const v128_t low = vf_fma_low(a, b, c), high = vf_fma_low(vf_high_half(a), vf_high_half(b), vf_high_half(c));
+    const v128_t low = vf_fma_low(a, b, c),
+                 high = vf_fma_low(vf_high_half(a), vf_high_half(b), vf_high_half(c));
     return wasm_i64x2_shuffle(low, high, 0, 2);
 }
 static inline vf vf_fnma(vf a, vf b, vf c) { return vf_fma(wasm_f32x4_neg(a), b, c); }
@@ -107,7 +111,8 @@ static inline vm vm_or(vm a, vm b) { return wasm_v128_or(a, b); }
 static inline vf vf_select(vm m, vf a, vf b) { return wasm_v128_bitselect(a, b, m); }
 static inline vf vf_zip_low(vf a, vf b) { return wasm_i32x4_shuffle(a, b, 0, 4, 1, 5); }
 static inline vf vf_zip_high(vf a, vf b) { return wasm_i32x4_shuffle(a, b, 2, 6, 3, 7); }
-/* f32x4.max treats NaN and the sign of zero differently from the other levels; pmax(b, a) is b < a ? a : b. */
+/* f32x4.max treats NaN and the sign of zero differently from the other levels; pmax(b, a) is b < a ? a : b.
+ */
 static inline vf vf_max(vf a, vf b) { return wasm_f32x4_pmax(b, a); }
 static inline vf vf_min(vf a, vf b) { return wasm_f32x4_pmin(b, a); }
 

@@ -21,8 +21,13 @@ int main(int argc, char **argv)
         snprintf(client[k].name, sizeof client[k].name, "site_%d", k);
         client[k].data = data; /* views of the same two cases */
     }
-    struct federate_options o = {.train = small_options(2, 1), .clients = sites, .client = client, .folder = folder, .write_rounds = 1,
-                                 .checkpoint_every = 1, .pool = pool_create(1)};
+    struct federate_options o = {.train = small_options(2, 1),
+                                 .clients = sites,
+                                 .client = client,
+                                 .folder = folder,
+                                 .write_rounds = 1,
+                                 .checkpoint_every = 1,
+                                 .pool = pool_create(1)};
     if (argc > 2 && (o.strategy = strategy_find(argv[2]))) strategy_standard(o.option, o.strategy);
     double start = clock_seconds();
     if (federate_run(&r, &o, NULL, NULL, &e)) {
@@ -31,8 +36,8 @@ int main(int argc, char **argv)
     }
     double seconds = clock_seconds() - start;
     getrusage(RUSAGE_SELF, &u);
-    printf("%d sites of %zu weights: %.1f MB at most, %.1f s, weights %016llx\n", sites, r.model->count, (double)u.ru_maxrss / 1024, seconds,
-           (unsigned long long)model_hash(r.model));
+    printf("%d sites of %zu weights: %.1f MB at most, %.1f s, weights %016llx\n", sites, r.model->count,
+           (double)u.ru_maxrss / 1024, seconds, (unsigned long long)model_hash(r.model));
     federate_result_free(&r);
     pool_destroy(o.pool);
     remove_folder(folder);

@@ -1,4 +1,5 @@
-/* fail_malloc.c - preloaded into a program, fails its allocation number FAIL_AT, and writes to the file FAIL_COUNT how many there were. For glibc:
+/* fail_malloc.c - preloaded into a program, fails its allocation number FAIL_AT, and writes to the file
+ * FAIL_COUNT how many there were. For glibc:
  *
  *     cc -shared -fPIC -o fail_malloc.so tests/fault/fail_malloc.c
  *     FAIL_AT=7 LD_PRELOAD=./fail_malloc.so ./nephron info image.nii.gz

@@ -1,4 +1,5 @@
-/* check_elem - elementwise, optimiser and norm kernels: every level and thread count against plain double references.
+/* check_elem - elementwise, optimiser and norm kernels: every level and thread count against plain double
+ * references.
  *
  *     check_elem            the test
  *     check_elem --bench    speed
@@ -13,9 +14,10 @@ static struct pool *pools[3]; /* none, 2 and 3 threads */
 
 static const double U = 0x1p-24; /* half a unit in the last place of 1: what one rounding costs */
 
-/* ---- elementwise ----------------------------------------------------------------------------------------------------- */
+/* ---- elementwise --------------------------------------------------------------------------------------- */
 
-static const size_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 1023, 16384, 16385, 40001};
+static const size_t sizes[] = {1,  2,  3,  4,  5,   7,    8,     9,     15,   16,
+                               17, 31, 32, 33, 100, 1023, 16384, 16385, 40001};
 static const float slopes[] = {1.0f, 0.0f, 0.01f};
 
 static void run_act_fwd(struct problem *p, struct pool *pool)
@@ -64,7 +66,8 @@ static float act(float x, float slope)
     return x > 0 ? x : slope * x;
 }
 
-/* These are one or two roundings: the reference is the same expression, and the bits are compared (NaN with NaN). */
+/* These are one or two roundings: the reference is the same expression, and the bits are compared (NaN with
+ * NaN). */
 static float elementwise(problem_fn *fn, float before, float a, float b, const struct problem *p)
 {
     if (fn == run_act_fwd || fn == run_act_fwd_in_place) return act(a, p->value);
@@ -89,7 +92,8 @@ static void check_elementwise(const char *name, problem_fn *fn, size_t n, float 
         const float want = elementwise(fn, p.before[0][i], a[i], b[i], &p), got = p.out[0][i];
         wrong += !(got == want || (isnan(got) && isnan(want)));
     }
-    CHECK(!wrong, "%s, n = %zu, value %g, accumulate %d: %zu wrong", name, n, (double)value, accumulate, wrong);
+    CHECK(!wrong, "%s, n = %zu, value %g, accumulate %d: %zu wrong", name, n, (double)value, accumulate,
+          wrong);
     problem_free(&p, name);
 }
 
@@ -134,7 +138,7 @@ static void check_sum_squares(void)
     CHECK(elem_f32_sum_squares(NULL, 0, NULL) == 0, "an empty sum is 0");
 }
 
-/* ---- optimisers --------------------------------------------------------------------------------------------------------- */
+/* ---- optimisers ---------------------------------------------------------------------------------------- */
 
 enum { OPTIMISER_STEPS = 5 };
 
@@ -178,7 +182,8 @@ static double adam_reference(double w, const float *g, size_t stride, const stru
 {
     double m = 0, v = 0;
     for (int step = 1; step <= OPTIMISER_STEPS; step++) {
-        const double d = (double)g[(size_t)(step - 1) * stride] * (double)o->clip + (o->coupled ? o->decay * w : 0);
+        const double d =
+            (double)g[(size_t)(step - 1) * stride] * (double)o->clip + (o->coupled ? o->decay * w : 0);
         if (!o->coupled) w *= 1 - o->lr * o->decay;
         m += (1 - o->beta1) * (d - m);
         v = o->beta2 * v + (1 - o->beta2) * d * d;
@@ -192,7 +197,8 @@ static void check_optimisers(void)
 {
     static const struct elem_sgd sgd[] = {
         {0.01f, 0.99f, 3e-5f, 1.0f, 1}, {0.1f, 0.9f, 0.0f, 0.3f, 0}, {0.5f, 0.0f, 0.01f, 1.0f, 0}};
-    static const struct elem_adam adam[] = {{3e-4, 0.9, 0.999, 1e-8, 0.01, 0.7f, 0, 1}, {3e-4, 0.9, 0.999, 1e-8, 0.05, 0.7f, 1, 1}};
+    static const struct elem_adam adam[] = {{3e-4, 0.9, 0.999, 1e-8, 0.01, 0.7f, 0, 1},
+                                            {3e-4, 0.9, 0.999, 1e-8, 0.05, 0.7f, 1, 1}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int k = 0; k < 5; k++) {
             const size_t n = sizes[i];
@@ -207,9 +213,12 @@ static void check_optimisers(void)
             size_t left = 0;
             for (size_t j = 0; j < n; j++) {
                 const double w = (double)p.before[0][j];
-                want[j] = a ? adam_reference(w, p.in[0] + j, n, a) : sgd_reference(w, p.in[0] + j, n, &sgd[k]);
-                /* Each step rounds w twice and adds a step with a few roundings of its own; |step| < 10 lr. */
-                tolerance[j] = OPTIMISER_STEPS * (3 * U * (fabs(w) + 2) + 30 * U * (a ? a->lr : (double)sgd[k].lr) * 10);
+                want[j] =
+                    a ? adam_reference(w, p.in[0] + j, n, a) : sgd_reference(w, p.in[0] + j, n, &sgd[k]);
+                /* Each step rounds w twice and adds a step with a few roundings of its own; |step| < 10 lr.
+                 */
+                tolerance[j] =
+                    OPTIMISER_STEPS * (3 * U * (fabs(w) + 2) + 30 * U * (a ? a->lr : (double)sgd[k].lr) * 10);
                 left += p.out[2][j] != 0;
             }
             check_values(name, p.out[0], want, tolerance, n);
@@ -220,7 +229,7 @@ static void check_optimisers(void)
         }
 }
 
-/* ---- norm ---------------------------------------------------------------------------------------------------------------- */
+/* ---- norm ---------------------------------------------------------------------------------------------- */
 
 static const struct norm_shape norm_shapes[] = {
     {1, 1, 1, ELEM_F32, 0}, {2, 2, 3, ELEM_F32, 0}, {1, 3, 16, ELEM_F32, 0}, {3, 5, 17, ELEM_F32, 0},
@@ -290,8 +299,8 @@ static void check_norm_fwd(const struct norm_shape *s, float mean, float std, fl
     const size_t c = (size_t)s->c, n = norm_count(s);
     struct problem p = {.shape = &k};
     char name[120];
-    snprintf(name, sizeof name, "norm_fwd %dx%zux%d mean %g std %g slope %g", s->groups, s->rows, s->c, (double)mean,
-             (double)std, (double)slope);
+    snprintf(name, sizeof name, "norm_fwd %dx%zux%d mean %g std %g slope %g", s->groups, s->rows, s->c,
+             (double)mean, (double)std, (double)slope);
     float *x = problem_in(&p, 0, n, mean, std), *gamma = problem_in(&p, 1, c, 1.0f, 0.3f);
     float *beta = problem_in(&p, 2, c, 0.0f, 0.3f);
     problem_out(&p, 0, (size_t)s->groups * NORM_STATS * c);
@@ -305,13 +314,15 @@ static void check_norm_fwd(const struct norm_shape *s, float mean, float std, fl
         moments(m, x + start, s);
         const double got_mean = (double)stats[NORM_MEAN * c] + (double)stats[NORM_MEAN_LOW * c];
         CHECK_NEAR(got_mean, m[0], 1e-6 * sqrt(m[1]) + 1e-12 * fabs(m[0]), "%s: mean", name);
-        CHECK_NEAR((double)stats[NORM_VAR * c], m[1], 1e-6 * m[1] + 1e-13 * m[0] * m[0], "%s: variance", name);
+        CHECK_NEAR((double)stats[NORM_VAR * c], m[1], 1e-6 * m[1] + 1e-13 * m[0] * m[0], "%s: variance",
+                   name);
         CHECK_NEAR((double)stats[NORM_RSTD * c], m[2], 1e-6 * m[2], "%s: 1/std", name);
         for (size_t r = 0; r < s->rows; r++) {
             const double xhat = ((double)x[start + r * c] - m[0]) * m[2];
             const double z = (double)gamma[channel] * xhat + (double)beta[channel];
             want[start + r * c] = z > 0 ? z : (double)slope * z;
-            tolerance[start + r * c] = 2e-6 * (fabs((double)gamma[channel] * xhat) + fabs((double)beta[channel]) + 1);
+            tolerance[start + r * c] =
+                2e-6 * (fabs((double)gamma[channel] * xhat) + fabs((double)beta[channel]) + 1);
         }
     }
     check_values(name, p.out[1], want, tolerance, n);
@@ -320,7 +331,8 @@ static void check_norm_fwd(const struct norm_shape *s, float mean, float std, fl
     free(tolerance);
 }
 
-/* The gradient of one group and channel: adds to dgamma and dbeta, writes dx. g is the gradient behind the activation. */
+/* The gradient of one group and channel: adds to dgamma and dbeta, writes dx. g is the gradient behind the
+ * activation. */
 static void norm_bwd_reference(double *dx, double *dgamma, double *dbeta, const double m[3], const float *x,
                                const double *g, double gamma, const struct norm_shape *s)
 {
@@ -351,7 +363,8 @@ static void check_norm_bwd(const struct norm_shape *s, float mean, float slope, 
     problem_out(&p, 0, n);
     problem_out(&p, 1, c);
     problem_out(&p, 2, c);
-    double *g = reals(n), *dx = reals(n), *tolerance = reals(n), *dgamma = reals(c), *dbeta = reals(c), *bound = reals(c);
+    double *g = reals(n), *dx = reals(n), *tolerance = reals(n), *dgamma = reals(c), *dbeta = reals(c),
+           *bound = reals(c);
     for (size_t i = 0; i < c; i++) dgamma[i] = (double)p.before[1][i], dbeta[i] = (double)p.before[2][i];
     for (size_t i = 0; i < (size_t)s->groups * c; i++) {
         const size_t channel = i % c, start = i / c * s->rows * c + channel;
@@ -362,7 +375,8 @@ static void check_norm_bwd(const struct norm_shape *s, float mean, float slope, 
             if (fabs(z) < 1e-4) dy[j] = 0; /* too near the kink to know the side */
             g[j] = z > 0 ? (double)dy[j] : (double)slope * (double)dy[j];
             bound[channel] += fabs(g[j]) * (1 + fabs((double)x[j] - m[0]) * m[2]);
-            tolerance[j] = 4e-6 * fabs((double)gamma[channel]) * m[2] * (fabs(g[j]) + 2 + fabs((double)x[j] - m[0]) * m[2]);
+            tolerance[j] = 4e-6 * fabs((double)gamma[channel]) * m[2] *
+                           (fabs(g[j]) + 2 + fabs((double)x[j] - m[0]) * m[2]);
         }
         norm_bwd_reference(dx + start, &dgamma[channel], &dbeta[channel], m, x + start, g + start,
                            (double)gamma[channel], s);
@@ -380,19 +394,24 @@ static void check_norm_bwd(const struct norm_shape *s, float mean, float slope, 
     free(g), free(dx), free(tolerance), free(dgamma), free(dbeta), free(bound);
 }
 
-/* Group norm of one case and set of channels in plain loops: y, and dx for the gradient dy behind the activation. */
-static void group_norm_reference(double *y, double *dx, const struct problem *p, const struct norm_case *k, size_t start)
+/* Group norm of one case and set of channels in plain loops: y, and dx for the gradient dy behind the
+ * activation. */
+static void group_norm_reference(double *y, double *dx, const struct problem *p, const struct norm_case *k,
+                                 size_t start)
 {
     const size_t c = (size_t)k->s.c, shared = (size_t)k->s.shared;
     const float *gamma = p->in[1] + start % c, *beta = p->in[2] + start % c;
     const double values = (double)k->s.rows * (double)shared;
     double mean = 0, var = 0, sum = 0, product = 0;
-#define EACH for (size_t r = 0; r < k->s.rows; r++) for (size_t i = 0, j = start + r * c; i < shared; i++, j++)
+#define EACH                                                                                                 \
+    for (size_t r = 0; r < k->s.rows; r++)                                                                   \
+        for (size_t i = 0, j = start + r * c; i < shared; i++, j++)
     EACH mean += (double)p->in[0][j] / values;
     EACH var += ((double)p->in[0][j] - mean) * ((double)p->in[0][j] - mean) / values;
     const double rstd = 1 / sqrt(var + (double)1e-5f);
     EACH {
-        const double xhat = ((double)p->in[0][j] - mean) * rstd, z = (double)gamma[i] * xhat + (double)beta[i];
+        const double xhat = ((double)p->in[0][j] - mean) * rstd,
+                     z = (double)gamma[i] * xhat + (double)beta[i];
         if (fabs(z) < 1e-4) p->in[3][j] = 0; /* too near the kink to know the side */
         const double g = (z > 0 ? 1 : (double)k->slope) * (double)p->in[3][j] * (double)gamma[i];
         y[j] = z > 0 ? z : (double)k->slope * z;
@@ -404,15 +423,19 @@ static void group_norm_reference(double *y, double *dx, const struct problem *p,
 #undef EACH
 }
 
-/* Every level and number of threads gives the same bits, and the values of the definition. Sets of 60 channels reach from one job
- * of channels into the next. */
+/* Every level and number of threads gives the same bits, and the values of the definition. Sets of 60
+ * channels reach from one job of channels into the next. */
 static void check_group_norm(void)
 {
-    static const struct norm_shape shapes[] = {{2, 67, 6, ELEM_F32, 3}, {1, 130, 18, ELEM_F32, 18}, {2, 1025, 32, ELEM_F32, 4},
-                                               {1, 90, 300, ELEM_F32, 60}, {1, 1, 8, ELEM_F32, 2}};
+    static const struct norm_shape shapes[] = {{2, 67, 6, ELEM_F32, 3},
+                                               {1, 130, 18, ELEM_F32, 18},
+                                               {2, 1025, 32, ELEM_F32, 4},
+                                               {1, 90, 300, ELEM_F32, 60},
+                                               {1, 1, 8, ELEM_F32, 2}};
     for (size_t at = 0; at < sizeof shapes / sizeof *shapes; at++) {
         const struct norm_case k = {shapes[at], at % 2 ? 1 : 0.01f};
-        const size_t c = (size_t)k.s.c, n = norm_count(&k.s), sets = (size_t)k.s.groups * c / (size_t)k.s.shared;
+        const size_t c = (size_t)k.s.c, n = norm_count(&k.s),
+                     sets = (size_t)k.s.groups * c / (size_t)k.s.shared;
         struct problem fwd = {.shape = &k}, bwd = {.shape = &k};
         struct problem *each[2] = {&fwd, &bwd};
         for (int i = 0; i < 2; i++) {
@@ -449,7 +472,8 @@ static void check_norm_in_place(void)
     const struct norm_case k = {s, 0.01f};
     const size_t n = norm_count(&s), c = (size_t)s.c;
     struct problem p = {.shape = &k};
-    float *scratch = guard_alloc(norm_scratch(&s) * sizeof(float)), stats[2 * NORM_STATS * 20], *copy = malloc(n * 4);
+    float *scratch = guard_alloc(norm_scratch(&s) * sizeof(float)), stats[2 * NORM_STATS * 20],
+          *copy = malloc(n * 4);
     problem_in(&p, 0, n, 1.0f, 2.0f), problem_in(&p, 1, c, 1.0f, 0.3f), problem_in(&p, 2, c, 0.0f, 0.3f);
     problem_in(&p, 3, n, 0.0f, 1.0f);
     problem_out(&p, 0, n), problem_out(&p, 1, c), problem_out(&p, 2, c);
@@ -459,8 +483,10 @@ static void check_norm_in_place(void)
     norm_fwd(copy, copy, stats, p.in[1], p.in[2], &s, 0.01f, scratch, NULL);
     CHECK(!different_bits(copy, p.out[0], n), "norm_fwd in place");
     float first[2][20] = {{0}}, second[2][20] = {{0}};
-    norm_bwd(p.out[0], first[0], first[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
-    norm_bwd(NULL, second[0], second[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
+    norm_bwd(p.out[0], first[0], first[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch,
+             NULL);
+    norm_bwd(NULL, second[0], second[1], p.in[3], p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch,
+             NULL);
     memcpy(copy, p.in[3], n * 4);
     CHECK(!memcmp(first, second, sizeof first), "norm_bwd without dx");
     norm_bwd(copy, second[0], second[1], copy, p.in[0], stats, p.in[1], p.in[2], &s, 0.01f, 0, scratch, NULL);
@@ -493,7 +519,8 @@ static void check_norm_running(void)
     norm_fwd(y, x, stats, gamma, beta, &s, 0.0f, scratch, NULL);
     for (int i = 0; i < ROWS * C; i++) {
         const int c = i % C;
-        const double z = (double)gamma[c] * ((double)x[i] - (double)mean[c]) / sqrt((double)var[c] + 1e-5) + (double)beta[c];
+        const double z = (double)gamma[c] * ((double)x[i] - (double)mean[c]) / sqrt((double)var[c] + 1e-5) +
+                         (double)beta[c];
         CHECK_NEAR((double)y[i], z > 0 ? z : 0, 3e-6, "inference");
     }
     guard_free(scratch, norm_scratch(&s) * sizeof(float));
@@ -515,7 +542,7 @@ static void check_norm(void)
     check_norm_running();
 }
 
-/* ---- bf16 in memory -------------------------------------------------------------------------------------------------- */
+/* ---- bf16 in memory ------------------------------------------------------------------------------------ */
 
 enum { BF16_ROWS = 133, BF16_C = 19, BF16_N = 2 * BF16_ROWS * BF16_C };
 
@@ -529,13 +556,17 @@ static void check_rounded(const char *name, struct halves *h)
 {
     size_t wrong = 0;
     for (size_t i = 0; i < BF16_N; i++) wrong += h->y[i] != bf16_from_f32(h->wide_y[i]);
-    CHECK(!wrong, "%s in bf16 at %s: %zu of %d are not the rounded fp32 result", name, cpu_isa_name(cpu_isa()), wrong, BF16_N);
-    for (size_t i = 0; i < BF16_N; i++) h->wide_y[i] = f32_from_bf16(h->y[i] = h->dy[BF16_N - 1 - i]); /* before the next: something to add to */
+    CHECK(!wrong, "%s in bf16 at %s: %zu of %d are not the rounded fp32 result", name,
+          cpu_isa_name(cpu_isa()), wrong, BF16_N);
+    for (size_t i = 0; i < BF16_N; i++)
+        h->wide_y[i] =
+            f32_from_bf16(h->y[i] = h->dy[BF16_N - 1 - i]); /* before the next: something to add to */
 }
 
 static void check_bf16_level(struct halves *h, struct pool *pool)
 {
-    const struct norm_shape wide = {2, BF16_ROWS, BF16_C, ELEM_F32, 0}, half = {2, BF16_ROWS, BF16_C, ELEM_BF16, 0};
+    const struct norm_shape wide = {2, BF16_ROWS, BF16_C, ELEM_F32, 0},
+                            half = {2, BF16_ROWS, BF16_C, ELEM_BF16, 0};
     float stats[2][2 * NORM_STATS * BF16_C], gamma[BF16_C], beta[BF16_C], sums[2][2 * BF16_C] = {{0}};
     float *scratch = malloc(norm_scratch(&wide) * sizeof(float));
     const struct rng stream = rng_stream(3, 0, 0, RNG_DROPOUT);
@@ -555,11 +586,15 @@ static void check_bf16_level(struct halves *h, struct pool *pool)
         check_rounded("dropout", h);
         norm_stats(stats[0], h->wide_x, &wide, 1e-5f, scratch, pool);
         norm_stats(stats[1], h->x, &half, 1e-5f, scratch, pool);
-        norm_bwd(h->wide_y, sums[0], sums[0] + BF16_C, h->wide_dy, h->wide_x, stats[0], gamma, beta, &wide, 0.01f, accumulate, scratch, pool);
-        norm_bwd(h->y, sums[1], sums[1] + BF16_C, h->dy, h->x, stats[1], gamma, beta, &half, 0.01f, accumulate, scratch, pool);
+        norm_bwd(h->wide_y, sums[0], sums[0] + BF16_C, h->wide_dy, h->wide_x, stats[0], gamma, beta, &wide,
+                 0.01f, accumulate, scratch, pool);
+        norm_bwd(h->y, sums[1], sums[1] + BF16_C, h->dy, h->x, stats[1], gamma, beta, &half, 0.01f,
+                 accumulate, scratch, pool);
         check_rounded("norm_bwd", h);
-        CHECK(memcmp(stats[0], stats[1], sizeof stats[0]) == 0, "statistics of the same values in bf16 differ");
-        CHECK(memcmp(sums[0], sums[1], sizeof sums[0]) == 0, "dgamma or dbeta of the same values in bf16 differ");
+        CHECK(memcmp(stats[0], stats[1], sizeof stats[0]) == 0,
+              "statistics of the same values in bf16 differ");
+        CHECK(memcmp(sums[0], sums[1], sizeof sums[0]) == 0,
+              "dgamma or dbeta of the same values in bf16 differ");
     }
     norm_fwd(h->wide_y, h->wide_x, stats[0], gamma, beta, &wide, 0.01f, scratch, pool);
     norm_fwd(h->y, h->x, stats[1], gamma, beta, &half, 0.01f, scratch, pool);
@@ -567,7 +602,8 @@ static void check_bf16_level(struct halves *h, struct pool *pool)
     free(scratch);
 }
 
-/* fp32 kernels have the same bits at every level, so rounding their results checks that the bf16 ones do too. */
+/* fp32 kernels have the same bits at every level, so rounding their results checks that the bf16 ones do too.
+ */
 static void check_bf16(void)
 {
     const enum isa before = cpu_isa();
@@ -582,7 +618,8 @@ static void check_bf16(void)
     for (int level = ISA_SCALAR; level <= ISA_AVX512; level++)
         for (int t = 0; t < 3; t++)
             if (cpu_isa_set((enum isa)level) == (enum isa)level) check_bf16_level(h, pools[t]);
-    for (int i = 0; i < 3; i++) CHECK(!guard_free(*part[i], BF16_N * sizeof(uint16_t)), "a bf16 kernel wrote in front of a buffer");
+    for (int i = 0; i < 3; i++)
+        CHECK(!guard_free(*part[i], BF16_N * sizeof(uint16_t)), "a bf16 kernel wrote in front of a buffer");
     free(h);
     cpu_isa_set(before);
 }

@@ -1,5 +1,5 @@
-/* check_pool_loss - pooling, linear, dropout, softmax and loss kernels: every level and thread count against plain double
- * references. */
+/* check_pool_loss - pooling, linear, dropout, softmax and loss kernels: every level and thread count against
+ * plain double references. */
 #include "tests/kernels/levels.h"
 
 #include "tensor/elem/elem.h"
@@ -14,7 +14,7 @@ static double *reals(size_t n)
     return calloc(n, sizeof(double));
 }
 
-/* ---- pooling ------------------------------------------------------------------------------------------------------------- */
+/* ---- pooling ------------------------------------------------------------------------------------------- */
 
 static const struct {
     int n, c, in[3], kernel[3], stride[3], pad[3];
@@ -65,15 +65,16 @@ static size_t chosen(const float *x, size_t c, const struct pool3d_shape *s, con
 }
 
 /* Maximum and mean of every window, and their gradients added to the dx arrays. */
-static void pool_reference(double *max, double *avg, double *dx_max, double *dx_avg, const float *x, const float *dy,
-                           const struct pool3d_shape *s)
+static void pool_reference(double *max, double *avg, double *dx_max, double *dx_avg, const float *x,
+                           const float *dy, const struct pool3d_shape *s)
 {
     const size_t c = (size_t)s->c;
     size_t o = 0;
     for (int n = 0; n < s->n; n++) {
         const size_t base = (size_t)n * voxels(s->in) * c;
         for (size_t v = 0; v < voxels(s->out); v++) {
-            const int out[3] = {(int)v / s->out[2] / s->out[1], (int)v / s->out[2] % s->out[1], (int)v % s->out[2]};
+            const int out[3] = {(int)v / s->out[2] / s->out[1], (int)v / s->out[2] % s->out[1],
+                                (int)v % s->out[2]};
             const struct window w = window_of(s, out);
             const int count = (w.end[0] - w.begin[0]) * (w.end[1] - w.begin[1]) * (w.end[2] - w.begin[2]);
             for (size_t k = 0; k < c; k++, o++) {
@@ -108,17 +109,19 @@ static void run_avg(struct problem *p, struct pool *pool)
 
 static void check_pooling(const struct pool3d_shape *s, int maximum, int accumulate)
 {
-    const size_t in = (size_t)s->n * voxels(s->in) * (size_t)s->c, out = (size_t)s->n * voxels(s->out) * (size_t)s->c;
+    const size_t in = (size_t)s->n * voxels(s->in) * (size_t)s->c,
+                 out = (size_t)s->n * voxels(s->out) * (size_t)s->c;
     struct problem p = {.shape = s, .accumulate = accumulate};
     char name[80];
-    snprintf(name, sizeof name, "%s pool %dx%dx%dx%dx%d accumulate %d", maximum ? "max" : "avg", s->n, s->in[0], s->in[1],
-             s->in[2], s->c, accumulate);
+    snprintf(name, sizeof name, "%s pool %dx%dx%dx%dx%d accumulate %d", maximum ? "max" : "avg", s->n,
+             s->in[0], s->in[1], s->in[2], s->c, accumulate);
     float *x = problem_in(&p, 0, in, 0.0f, 1.0f), *dy = problem_in(&p, 1, out, 0.0f, 1.0f);
     problem_out(&p, 0, out), problem_out(&p, 1, in);
     if (maximum) problem_out(&p, 2, out);
     for (size_t i = 0; i < in; i++) x[i] = floorf(x[i] * 2); /* many equals */
     if (maximum && in > 100) x[30] = NAN, x[70] = x[71] = -INFINITY;
-    double *max = reals(out), *avg = reals(out), *dx[2] = {reals(in), reals(in)}, *tolerance = reals(in > out ? in : out);
+    double *max = reals(out), *avg = reals(out), *dx[2] = {reals(in), reals(in)},
+           *tolerance = reals(in > out ? in : out);
     pool_reference(max, avg, dx[1], dx[0], x, dy, s);
     for (size_t i = 0; i < in || i < out; i++) tolerance[i] = 200 * U; /* at most 27 terms below 4 */
     levels_run(name, &p, maximum ? run_max : run_avg, pools);
@@ -159,7 +162,7 @@ static void check_global(struct norm_shape s, int accumulate)
     free(y), free(dx), free(tolerance);
 }
 
-/* ---- linear ---------------------------------------------------------------------------------------------------------------- */
+/* ---- linear -------------------------------------------------------------------------------------------- */
 
 /* in: x, w, bias, dy. out: y, dx, dw, db. */
 static void run_linear(struct problem *p, struct pool *pool)
@@ -214,7 +217,7 @@ static void check_linear(int n, int c, int k, int accumulate)
     problem_free(&p, "linear");
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------------------------- */
+/* ---- dropout ------------------------------------------------------------------------------------------- */
 
 static void run_dropout(struct problem *p, struct pool *pool)
 {
@@ -238,11 +241,12 @@ static void check_dropout(size_t n, float rate, int accumulate)
         kept += (size_t)keep;
     }
     CHECK(!wrong, "dropout %g of %zu: %zu wrong", (double)rate, n, wrong);
-    CHECK_NEAR((double)kept / (double)n, 1 - (double)rate, 5 * 0.5 / sqrt((double)n), "kept by dropout %g", (double)rate);
+    CHECK_NEAR((double)kept / (double)n, 1 - (double)rate, 5 * 0.5 / sqrt((double)n), "kept by dropout %g",
+               (double)rate);
     problem_free(&p, "dropout");
 }
 
-/* ---- softmax and loss ---------------------------------------------------------------------------------------------------- */
+/* ---- softmax and loss ---------------------------------------------------------------------------------- */
 
 static void run_softmax(struct problem *p, struct pool *pool)
 {
@@ -265,7 +269,8 @@ static void check_softmax(size_t rows, int c)
         float max = row[0], sum = 0;
         double exact = 0;
         for (int k = 1; k < c; k++) max = row[k] > max ? row[k] : max;
-        for (int k = 0; k < c; k++) sum += vmath_exp(row[k] - max), exact += exp((double)row[k] - (double)max);
+        for (int k = 0; k < c; k++)
+            sum += vmath_exp(row[k] - max), exact += exp((double)row[k] - (double)max);
         for (int k = 0; k < c; k++) {
             const double want = exp((double)row[k] - (double)max) / exact;
             bits += got[k] != vmath_exp(row[k] - max) * (1.0f / sum);
@@ -291,8 +296,10 @@ static void run_loss(struct problem *p, struct pool *pool)
     const float *weight = k->weighted ? p->in[1] : NULL;
     float *scratch = guard_alloc(loss_scratch(&k->s) * sizeof(float));
     loss_f32_sums((double *)(void *)p->out[0], p->in[0], k->labels, &k->s, weight, scratch, pool);
-    loss_f32_bwd(p->out[1], p->in[0], k->labels, &k->s, k->ce_scale, p->in[2], p->in[3], weight, p->accumulate, pool);
-    CHECK(!guard_free(scratch, loss_scratch(&k->s) * sizeof(float)), "the loss wrote in front of its scratch");
+    loss_f32_bwd(p->out[1], p->in[0], k->labels, &k->s, k->ce_scale, p->in[2], p->in[3], weight,
+                 p->accumulate, pool);
+    CHECK(!guard_free(scratch, loss_scratch(&k->s) * sizeof(float)),
+          "the loss wrote in front of its scratch");
 }
 
 /* Softmax of one voxel. */
@@ -321,7 +328,8 @@ static void region_reference(double *sums, const double *logit, int label, const
 }
 
 /* Adds one voxel to the sums of its case. */
-static void loss_reference(double *sums, const double *logit, int label, const struct loss_shape *s, const float *weight)
+static void loss_reference(double *sums, const double *logit, int label, const struct loss_shape *s,
+                           const float *weight)
 {
     const int c = s->c;
     double p[ELEM_CLASSES_MAX];
@@ -340,8 +348,8 @@ static void loss_reference(double *sums, const double *logit, int label, const s
 }
 
 /* The functional whose gradient loss_f32_bwd gives, for one voxel. */
-static double functional(const double *logit, int label, const struct loss_case *k, const float *tp, const float *p,
-                         const float *weight)
+static double functional(const double *logit, int label, const struct loss_case *k, const float *tp,
+                         const float *p, const float *weight)
 {
     double sums[LOSS_SUMS(ELEM_CLASSES_MAX)] = {0};
     const int c = k->s.c;
@@ -353,8 +361,8 @@ static double functional(const double *logit, int label, const struct loss_case 
 }
 
 /* By central differences of the double reference: an error of the formula would show. */
-static double numeric_gradient(double *logit, int i, int label, const struct loss_case *k, const float *tp, const float *p,
-                               const float *weight)
+static double numeric_gradient(double *logit, int i, int label, const struct loss_case *k, const float *tp,
+                               const float *p, const float *weight)
 {
     const double h = 1e-4, middle = logit[i];
     logit[i] = middle + h;
@@ -373,14 +381,19 @@ static void check_loss(struct loss_shape s, int weighted, int accumulate)
     uint8_t *labels = guard_alloc(all);
     struct rng rng = rng_stream(all, (uint32_t)c, 3, RNG_TEST);
     for (size_t i = 0; i < all; i++)
-        labels[i] = rng_below(&rng, 10) == 0 ? 255 : rng_below(&rng, 50) == 0 && c < 255 ? (uint8_t)c : (uint8_t)rng_below(&rng, (uint32_t)c);
-    for (size_t i = 0; s.region && i < all; i += 7) labels[i] = (uint8_t)(60 + i * 31 % 194); /* all values up to 253 count */
+        labels[i] = rng_below(&rng, 10) == 0              ? 255
+                    : rng_below(&rng, 50) == 0 && c < 255 ? (uint8_t)c
+                                                          : (uint8_t)rng_below(&rng, (uint32_t)c);
+    for (size_t i = 0; s.region && i < all; i += 7)
+        labels[i] = (uint8_t)(60 + i * 31 % 194); /* all values up to 253 count */
     const struct loss_case k = {s, labels, weighted, 0.7f};
     struct problem p = {.shape = &k, .accumulate = accumulate};
     char name[80];
-    snprintf(name, sizeof name, "loss %dx%zux%d weighted %d regions %d gamma %d", n, count, c, weighted, s.region != NULL, s.gamma);
+    snprintf(name, sizeof name, "loss %dx%zux%d weighted %d regions %d gamma %d", n, count, c, weighted,
+             s.region != NULL, s.gamma);
     const float *x = problem_in(&p, 0, all * C, 0.0f, 3.0f), *weight = problem_in(&p, 1, C, 1.0f, 0.2f);
-    const float *tp = problem_in(&p, 2, (size_t)n * C, 0.0f, 1.0f), *sp = problem_in(&p, 3, (size_t)n * C, 0.0f, 1.0f);
+    const float *tp = problem_in(&p, 2, (size_t)n * C, 0.0f, 1.0f),
+                *sp = problem_in(&p, 3, (size_t)n * C, 0.0f, 1.0f);
     problem_out(&p, 0, sums * 2), problem_out(&p, 1, all * C);
     levels_run(name, &p, run_loss, pools);
     double *want = reals(sums), logit[ELEM_CLASSES_MAX];
@@ -394,20 +407,24 @@ static void check_loss(struct loss_shape s, int weighted, int accumulate)
         for (int i = 0; v % stride == 0 && i < c; i++) {
             const size_t at = v * C + (size_t)i;
             const double base = accumulate ? (double)p.before[1][at] : 0;
-            const double d = numeric_gradient(logit, i, labels[v], &k, tp + group, sp + group, weighted ? weight : NULL);
+            const double d =
+                numeric_gradient(logit, i, labels[v], &k, tp + group, sp + group, weighted ? weight : NULL);
             wrong += !(fabs((double)p.out[1][at] - base - d) <= 2e-6 + 2e-6 * fabs(d));
         }
     }
     CHECK(!wrong, "%s: %zu wrong gradients", name, wrong);
-    for (size_t i = 0; i < sums; i++) /* exp, division and chains of 16: below 60 roundings of positive terms */
-        CHECK_NEAR(got[i], want[i], 60 * U * (fabs(want[i]) + (i % LOSS_SUMS(C) == LOSS_CE(C) ? (double)count : 0)),
+    for (size_t i = 0; i < sums;
+         i++) /* exp, division and chains of 16: below 60 roundings of positive terms */
+        CHECK_NEAR(got[i], want[i],
+                   60 * U * (fabs(want[i]) + (i % LOSS_SUMS(C) == LOSS_CE(C) ? (double)count : 0)),
                    "%s: sum %zu", name, i);
     problem_free(&p, name);
     CHECK(!guard_free(labels, all), "%s wrote in front of the labels", name);
     free(want);
 }
 
-/* One voxel: the entropy has the bits of vmath_log. And a NaN must be seen, but not where the voxel is ignored. */
+/* One voxel: the entropy has the bits of vmath_log. And a NaN must be seen, but not where the voxel is
+ * ignored. */
 static void check_loss_details(void)
 {
     const struct loss_shape s = {1, 1, 3, NULL, 0}, two = {1, 2, 3, NULL, 0};
@@ -434,8 +451,8 @@ static void check_loss_details(void)
             loss_f32_bwd(gradient, x, labels, &two, 1.0f, NULL, NULL, NULL, 0, NULL);
             CHECK(isnan(sums[LOSS_CE(3)]) == !ignored, "NaN in logit %d, ignored %d: entropy %g", at, ignored,
                   sums[LOSS_CE(3)]);
-            CHECK(isnan(gradient[3]) == !ignored && !isnan(gradient[0]), "NaN in logit %d, ignored %d: gradient", at,
-                  ignored);
+            CHECK(isnan(gradient[3]) == !ignored && !isnan(gradient[0]),
+                  "NaN in logit %d, ignored %d: gradient", at, ignored);
         }
 }
 
@@ -461,8 +478,9 @@ int main(void)
     pools[1] = pool_create(2);
     pools[2] = pool_create(3);
     for (size_t i = 0; i < sizeof pool_shapes / sizeof *pool_shapes; i++) {
-        const struct pool3d_shape s = pool3d_shape(pool_shapes[i].n, pool_shapes[i].c, pool_shapes[i].in,
-                                                   pool_shapes[i].kernel, pool_shapes[i].stride, pool_shapes[i].pad);
+        const struct pool3d_shape s =
+            pool3d_shape(pool_shapes[i].n, pool_shapes[i].c, pool_shapes[i].in, pool_shapes[i].kernel,
+                         pool_shapes[i].stride, pool_shapes[i].pad);
         for (int j = 0; j < 4; j++) check_pooling(&s, j & 1, j / 2);
     }
     check_global((struct norm_shape){1, 1, 1, ELEM_F32, 0}, 0);
@@ -488,7 +506,8 @@ int main(void)
         for (size_t j = 0; j < sizeof rows / sizeof *rows; j++) {
             if (classes[i] > 16 && rows[j] > 257) continue;
             check_softmax(rows[j], classes[i]);
-            check_loss((struct loss_shape){1 + (int)j % 2, rows[j], classes[i], NULL, 0}, (int)(i + j) % 2, (int)(i + j) / 2 % 2);
+            check_loss((struct loss_shape){1 + (int)j % 2, rows[j], classes[i], NULL, 0}, (int)(i + j) % 2,
+                       (int)(i + j) / 2 % 2);
         }
     check_loss((struct loss_shape){2, 9999, 4, NULL, 0}, 0, 0);
     check_loss_details();

@@ -1,5 +1,6 @@
-/* check_tiles.c - convolutions with bf16 arithmetic (conv_tiles.h) without the machines that have it: the AMX micro-kernel runs on an emulation
- * of its six instructions, and the driver on the emulated and the portable micro-kernel; both against the reference. */
+/* check_tiles.c - convolutions with bf16 arithmetic (conv_tiles.h) without the machines that have it: the AMX
+ * micro-kernel runs on an emulation of its six instructions, and the driver on the emulated and the portable
+ * micro-kernel; both against the reference. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 
-/* ---- the emulation ------------------------------------------------------------------------------------------------------ */
+/* ---- the emulation ------------------------------------------------------------------------------------- */
 
 static unsigned char tile[8][16][64];
 static int configured;
@@ -65,21 +66,39 @@ static struct tile_kernels emulated(void)
     return k;
 }
 
-/* ---- products ----------------------------------------------------------------------------------------------------------- */
+/* ---- products ------------------------------------------------------------------------------------------ */
 
-enum { STEPS = 5, ROW = 3 * TILE_DEPTH, A = STEPS * TILE_DEPTH + TILE_ROWS * ROW, B = STEPS * TILE_VALUES, C = TILE_ROWS * CONV_PANEL };
+enum {
+    STEPS = 5,
+    ROW = 3 * TILE_DEPTH,
+    A = STEPS * TILE_DEPTH + TILE_ROWS * ROW,
+    B = STEPS * TILE_VALUES,
+    C = TILE_ROWS * CONV_PANEL
+};
 
-/* whole: small whole numbers, whose sums are exact in every order; else the order counts, and only `same_order` gives equal bits. */
-static void check_product(const struct tile_kernels *k, int rows, int width, int steps, int accumulate, int whole, int same_order)
+/* whole: small whole numbers, whose sums are exact in every order; else the order counts, and only
+ * `same_order` gives equal bits. */
+static void check_product(const struct tile_kernels *k, int rows, int width, int steps, int accumulate,
+                          int whole, int same_order)
 {
     static uint16_t a[A], b[B];
     static float got[C], want[C], size[C];
     static const int32_t offset[STEPS] = {0, 2 * TILE_DEPTH, TILE_DEPTH, 4 * TILE_DEPTH, 3 * TILE_DEPTH};
     struct rng rng = rng_stream((uint64_t)(rows * 64 + width + steps), 0, 0, RNG_TEST);
-    for (int i = 0; i < A; i++) a[i] = bf16_from_f32(whole ? (float)(int)(rng_float(&rng) * 31 - 15) : 2 * rng_float(&rng) - 1);
-    for (int i = 0; i < B; i++) b[i] = bf16_from_f32(whole ? (float)(int)(rng_float(&rng) * 29 - 14) : 2 * rng_float(&rng) - 1);
+    for (int i = 0; i < A; i++)
+        a[i] = bf16_from_f32(whole ? (float)(int)(rng_float(&rng) * 31 - 15) : 2 * rng_float(&rng) - 1);
+    for (int i = 0; i < B; i++)
+        b[i] = bf16_from_f32(whole ? (float)(int)(rng_float(&rng) * 29 - 14) : 2 * rng_float(&rng) - 1);
     for (int i = 0; i < C; i++) got[i] = want[i] = size[i] = (float)(i % 97);
-    struct tile_product t = {.c = want, .rows = rows, .width = width, .accumulate = accumulate, .a = a, .a_row = ROW, .offset = offset, .b = b, .steps = steps};
+    struct tile_product t = {.c = want,
+                             .rows = rows,
+                             .width = width,
+                             .accumulate = accumulate,
+                             .a = a,
+                             .a_row = ROW,
+                             .offset = offset,
+                             .b = b,
+                             .steps = steps};
     tile_kernels_portable.product(&t);
     t.c = got;
     k->begin();
@@ -91,17 +110,22 @@ static void check_product(const struct tile_kernels *k, int rows, int width, int
         wrong += memcmp(&got[i], &want[i], sizeof got[i]) != 0;
         worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
     }
-    /* Values below 1 in n products, sums and start below n + 97: each of n roundings is at most 2^-24 of it. */
+    /* Values below 1 in n products, sums and start below n + 97: each of n roundings is at most 2^-24 of it.
+     */
     const double n = steps * TILE_DEPTH, bound = (n + 97) * sqrt(n) * 0x1p-23;
-    if (whole || same_order) CHECK(wrong == 0, "%s, %d x %d, %d steps: %d values differ", k->name, rows, width, steps, wrong);
-    else CHECK(worst <= bound, "%s, %d x %d, %d steps: off by %g, bound %g", k->name, rows, width, steps, worst, bound);
+    if (whole || same_order)
+        CHECK(wrong == 0, "%s, %d x %d, %d steps: %d values differ", k->name, rows, width, steps, wrong);
+    else
+        CHECK(worst <= bound, "%s, %d x %d, %d steps: off by %g, bound %g", k->name, rows, width, steps,
+              worst, bound);
 }
 
 static void check_products(const struct tile_kernels *k, int same_order)
 {
     for (int rows = 1; rows <= k->rows; rows++)
         for (int width = CONV_HALF_PANEL; width <= CONV_PANEL; width += CONV_HALF_PANEL)
-            for (int v = 0; v < 4; v++) check_product(k, rows, width, 1 + (rows + v) % STEPS, v & 1, v >> 1, same_order);
+            for (int v = 0; v < 4; v++)
+                check_product(k, rows, width, 1 + (rows + v) % STEPS, v & 1, v >> 1, same_order);
 }
 
 #if defined(__x86_64__)
@@ -119,7 +143,13 @@ static void check_weights(const struct tile_kernels *k)
                 struct rng rng = rng_stream((uint64_t)(taps + kn), 0, 0, RNG_TEST);
                 for (size_t i = 0; i < n; i++) w[i] = 2 * rng_float(&rng) - 1;
                 for (int i = 0; i < taps; i++) offset[i] = (size_t)((i * 5 + 3) % taps * PADDED * K);
-                struct tile_weights t = {.dst = want, .offset = offset, .w = w, .taps = taps, .channels = CHANNELS, .padded = PADDED, .kn = kn};
+                struct tile_weights t = {.dst = want,
+                                         .offset = offset,
+                                         .w = w,
+                                         .taps = taps,
+                                         .channels = CHANNELS,
+                                         .padded = PADDED,
+                                         .kn = kn};
                 t.width = kn > CONV_HALF_PANEL ? CONV_PANEL : CONV_HALF_PANEL;
                 t.w_k = (size_t)(swap ? taps : taps * CHANNELS);
                 t.w_c = (size_t)(swap ? taps * kn : taps);
@@ -127,13 +157,14 @@ static void check_weights(const struct tile_kernels *k)
                 tile_kernels_portable.weights(&t);
                 t.dst = got;
                 k->weights(&t);
-                CHECK(!memcmp(got, want, sizeof got), "%s: weights of %d taps, %d channels k differ", k->name, taps, kn);
+                CHECK(!memcmp(got, want, sizeof got), "%s: weights of %d taps, %d channels k differ", k->name,
+                      taps, kn);
                 free(w);
             }
 }
 #endif
 
-/* ---- the driver --------------------------------------------------------------------------------------------------------- */
+/* ---- the driver ---------------------------------------------------------------------------------------- */
 
 static uint16_t *random_bf16(float **values, size_t n, uint64_t seed)
 {
@@ -150,10 +181,12 @@ static uint16_t *random_bf16(float **values, size_t n, uint64_t seed)
 static void check_driver(const struct tile_kernels *k, const struct conv3d_shape *shape, struct pool *pool)
 {
     struct conv3d_shape s = *shape;
-    const size_t x_count = (size_t)s.n * (size_t)(s.in[0] * s.in[1] * s.in[2]) * (size_t)s.c, y_count = (size_t)s.n * (size_t)(s.out[0] * s.out[1] * s.out[2]) * (size_t)s.k;
+    const size_t x_count = (size_t)s.n * (size_t)(s.in[0] * s.in[1] * s.in[2]) * (size_t)s.c,
+                 y_count = (size_t)s.n * (size_t)(s.out[0] * s.out[1] * s.out[2]) * (size_t)s.k;
     const size_t w_count = (size_t)s.k * (size_t)s.c * (size_t)(s.kernel[0] * s.kernel[1] * s.kernel[2]);
     float *x, *w, *bias, *want = malloc(y_count * sizeof *want), *got = malloc(y_count * sizeof *got);
-    uint16_t *x_half = random_bf16(&x, x_count, 1), *w_half = random_bf16(&w, w_count, 2), *bias_half = random_bf16(&bias, (size_t)s.k, 3);
+    uint16_t *x_half = random_bf16(&x, x_count, 1), *w_half = random_bf16(&w, w_count, 2),
+             *bias_half = random_bf16(&bias, (size_t)s.k, 3);
     conv3d_ref_fwd(want, x, w, bias, &s, 0);
     s.x_type = CONV_BF16;
     struct gather g = gather_forward(&s);
@@ -164,10 +197,12 @@ static void check_driver(const struct tile_kernels *k, const struct conv3d_shape
     g.bias = bias;
     g.scratch = aligned_alloc(64, (tiles_scratch(&g, pool_threads(pool)) * sizeof(float) + 63) / 64 * 64);
     tiles_run(&g, k, pool);
-    const double n = (double)s.c * s.kernel[0] * s.kernel[1] * s.kernel[2] + 1, bound = 2 * sqrt(n) * 0x1p-24 * n;
+    const double n = (double)s.c * s.kernel[0] * s.kernel[1] * s.kernel[2] + 1,
+                 bound = 2 * sqrt(n) * 0x1p-24 * n;
     double worst = 0;
     for (size_t i = 0; i < y_count; i++) worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
-    CHECK(worst <= bound, "%s, %d to %d channels, kernel %d: off by %g, bound %g", k->name, s.c, s.k, s.kernel[0], worst, bound);
+    CHECK(worst <= bound, "%s, %d to %d channels, kernel %d: off by %g, bound %g", k->name, s.c, s.k,
+          s.kernel[0], worst, bound);
     free(g.scratch);
 
     /* The weight gradient, from y's place as dy: dw is added to. */
@@ -179,12 +214,15 @@ static void check_driver(const struct tile_kernels *k, const struct conv3d_shape
     g = gather_forward(&s);
     g.x = x_half;
     g.y = dy_half;
-    g.scratch = aligned_alloc(64, (tiles_outer_scratch(&g, pool_threads(pool)) * sizeof(float) + 63) / 64 * 64);
+    g.scratch =
+        aligned_alloc(64, (tiles_outer_scratch(&g, pool_threads(pool)) * sizeof(float) + 63) / 64 * 64);
     tiles_outer_run(dw, &g, k, pool);
     const double m = (double)y_count / s.k + 5;
     worst = 0;
     for (size_t i = 0; i < w_count; i++) worst = fmax(worst, fabs((double)dw[i] - (double)dw_want[i]));
-    CHECK(worst <= 2 * sqrt(m) * 0x1p-24 * m, "%s, weight gradient of %d to %d channels, kernel %d: off by %g", k->name, s.c, s.k, s.kernel[0], worst);
+    CHECK(worst <= 2 * sqrt(m) * 0x1p-24 * m,
+          "%s, weight gradient of %d to %d channels, kernel %d: off by %g", k->name, s.c, s.k, s.kernel[0],
+          worst);
     free(g.scratch), free(dy), free(dy_half), free(dw), free(dw_want);
     free(x), free(w), free(bias), free(x_half), free(w_half), free(bias_half), free(want), free(got);
 }
@@ -193,12 +231,16 @@ static void check_drivers(const struct tile_kernels *k, struct pool *pool)
 {
     static const struct {
         int n, c, k, in[3], kernel[3], stride[3], pad[3];
-    } list[] = {{1, 16, 16, {3, 4, 5}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}},  {2, 32, 48, {2, 5, 19}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}},
-                {1, 33, 17, {4, 5, 6}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}},  {1, 40, 35, {3, 7, 9}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}},
-                {2, 64, 32, {2, 3, 4}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},  {2, 64, 70, {4, 4, 5}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},
+    } list[] = {{1, 16, 16, {3, 4, 5}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}},
+                {2, 32, 48, {2, 5, 19}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}},
+                {1, 33, 17, {4, 5, 6}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}},
+                {1, 40, 35, {3, 7, 9}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}},
+                {2, 64, 32, {2, 3, 4}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},
+                {2, 64, 70, {4, 4, 5}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},
                 {1, 70, 64, {4, 4, 4}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}}};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        const struct conv3d_shape s = conv3d_shape(list[i].n, list[i].c, list[i].k, list[i].in, list[i].kernel, list[i].stride, list[i].pad);
+        const struct conv3d_shape s = conv3d_shape(list[i].n, list[i].c, list[i].k, list[i].in,
+                                                   list[i].kernel, list[i].stride, list[i].pad);
         check_driver(k, &s, pool);
     }
 }

@@ -1,27 +1,34 @@
-/* check_winograd - convolutions in Winograd's form: shapes that take it, as check_kernels does, and what its roundings cost. */
+/* check_winograd - convolutions in Winograd's form: shapes that take it, as check_kernels does, and what its
+ * roundings cost. */
 #include "tests/kernels/conv_case.h"
 
 /* Around the borders of its tiles. Of 2 x 2 outputs and bf16's first, then of 4 x 4. */
 static const struct listed_shape shapes[] = {
-    {2, 32, 32, {6, 6, 20}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},  /* whole tiles, odd sizes, no padding and too much */
+    {2, 32, 32, {6, 6, 20}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0}, /* whole tiles, odd sizes, no padding and
+                                                                       too much */
     {1, 16, 17, {5, 7, 5}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 1, 1},
     {1, 70, 33, {4, 6, 7}, {3, 3, 3}, {1, 1, 1}, {0, 2, 1}, 0, 0},
     {2, 17, 40, {3, 8, 12}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 2, 0},
     {1, 16, 16, {2, 8, 9}, {1, 3, 3}, {1, 1, 1}, {1, 0, 2}, 0, 0},
-    {2, 17, 16, {5, 11, 15}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 3}, /* and enough tiles for the weight gradient */
+    {2, 17, 16, {5, 11, 15}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 3}, /* and enough tiles for the weight
+                                                                        gradient */
     {1, 16, 33, {7, 12, 13}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0},
     {1, 33, 66, {3, 1, 4}, {3, 3, 3}, {1, 1, 1}, {3, 3, 3}, 0, 0},
-    {2, 16, 33, {3, 9, 13}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 1, 0},  /* tiles of 4 x 4: odd sizes, tails, one plane, no padding and too much */
+    {2, 16, 33, {3, 9, 13}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 1, 0}, /* tiles of 4 x 4: odd sizes, tails, one
+                                                                       plane, no padding and too much */
     {1, 70, 17, {2, 8, 11}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 2},
     {1, 33, 16, {1, 12, 8}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
     {1, 17, 40, {4, 6, 13}, {3, 3, 3}, {1, 1, 1}, {1, 0, 0}, 0, 0},
     {1, 16, 16, {3, 7, 6}, {3, 3, 3}, {1, 1, 1}, {0, 2, 2}, 0, 0},
     {2, 70, 33, {1, 13, 7}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 3, 1},
-    {1, 17, 16, {1, 4, 230}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0}, /* few lines, and many tiles for the weight gradient */
+    {1, 17, 16, {1, 4, 230}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0}, /* few lines, and many tiles for the
+                                                                        weight gradient */
     {1, 16, 17, {2, 4, 237}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
     {1, 16, 17, {2, 2, 151}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0}, /* of 2 x 2 */
     {1, 17, 16, {1, 2, 303}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0},
-    {1, 64, 17, {12, 12, 36}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, 0}, /* stride 2: whole tiles; odd sizes and numbers of outputs; one plane; along d no stride, or one tap */
+    {1, 64, 17, {12, 12, 36}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, 0}, /* stride 2: whole tiles; odd sizes and
+                                                                         numbers of outputs; one plane; along
+                                                                         d no stride, or one tap */
     {2, 17, 33, {8, 11, 15}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, 3},
     {1, 130, 16, {7, 17, 34}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, 0},
     {3, 16, 64, {1, 9, 12}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, 0},
@@ -30,7 +37,8 @@ static const struct listed_shape shapes[] = {
     {1, 130, 16, {3, 16, 64}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, 2, 0},
 };
 
-/* What the rounding of Winograd's transformed operands costs, in units of the rounding of y: conv_winograd_bf16.h says 2.6. */
+/* What the rounding of Winograd's transformed operands costs, in units of the rounding of y:
+ * conv_winograd_bf16.h says 2.6. */
 static void check_plane_error(void)
 {
     static const int in[3] = {6, 12, 12}, three[3] = {3, 3, 3}, one[3] = {1, 1, 1};
@@ -49,7 +57,8 @@ static void check_plane_error(void)
     }
     const double times = sqrt(error / rounding);
     CHECK(times < 3, "the error of a bf16 convolution is %.2f times the rounding of its result", times);
-    if (cpu_isa() == ISA_AVX512_BF16) CHECK(times > 1.5, "bf16 arithmetic, and %.2f times the rounding of its result", times);
+    if (cpu_isa() == ISA_AVX512_BF16)
+        CHECK(times > 1.5, "bf16 arithmetic, and %.2f times the rounding of its result", times);
     free_expected(&e);
     free_problem(&p, &k, "the error of Winograd's form in bf16");
 }
@@ -70,8 +79,10 @@ static void run_direct(const struct problem *p, float *out)
         return;
     }
     for (size_t w = 0; w < w_count(s); w++) {
-        const int tap = (int)(w % voxels(1, s->kernel)), c = (int)(w / voxels(1, s->kernel)) % s->c, kk = (int)(w / voxels(1, s->kernel)) / s->c;
-        const int offset[3] = {tap / 9 - s->pad[0], tap / 3 % 3 - s->pad[1], tap % 3 - s->pad[2]}; /* no stride */
+        const int tap = (int)(w % voxels(1, s->kernel)), c = (int)(w / voxels(1, s->kernel)) % s->c,
+                  kk = (int)(w / voxels(1, s->kernel)) / s->c;
+        const int offset[3] = {tap / 9 - s->pad[0], tap / 3 % 3 - s->pad[1],
+                               tap % 3 - s->pad[2]}; /* no stride */
         float sum = 0;
         for (size_t v = 0; v < voxels(s->n, s->out); v++) {
             size_t rest = v, at = 0, step = 1;
@@ -81,7 +92,9 @@ static void run_direct(const struct problem *p, float *out)
                 inside &= x >= 0 && x < s->in[i];
                 at += (size_t)x * step;
             }
-            if (inside) sum = fmaf(p->in[0][(at + rest * step) * (size_t)s->c + (size_t)c], p->in[1][v * (size_t)s->k + (size_t)kk], sum);
+            if (inside)
+                sum = fmaf(p->in[0][(at + rest * step) * (size_t)s->c + (size_t)c],
+                           p->in[1][v * (size_t)s->k + (size_t)kk], sum);
         }
         out[w] = sum;
     }
@@ -94,11 +107,17 @@ static double rms_error(const float *v, const double *want, size_t n)
     return sqrt(sum / (double)n);
 }
 
-/* The error of a form in units of the direct form's, against double precision. That of tiles of 4 x 4 hardly grows with the number of terms. */
+/* The error of a form in units of the direct form's, against double precision. That of tiles of 4 x 4 hardly
+ * grows with the number of terms. */
 static void check_form_error(enum winograd_axis form, enum pass pass, int channels, int depth, double most)
 {
-    static const int volume[3] = {8, 16, 16}, large[3] = {16, 16, 32}, lines[3] = {2, 4, 240}; /* for the weight gradient few lines, so that it has few stripes */
-    const int *in = pass == BWD_W ? lines : form == WINOGRAD_4 ? volume : large, kernel[3] = {depth, 3, 3}, pad[3] = {depth / 2, 1, 1};
+    static const int volume[3] = {8, 16, 16}, large[3] = {16, 16, 32},
+                     lines[3] = {2, 4,
+                                 240}; /* for the weight gradient few lines, so that it has few stripes */
+    const int *in = pass == BWD_W        ? lines
+                    : form == WINOGRAD_4 ? volume
+                                         : large,
+              kernel[3] = {depth, 3, 3}, pad[3] = {depth / 2, 1, 1};
     const int step = form == WINOGRAD_4 ? 1 : 2, stride[3] = {depth == 1 ? 1 : step, step, step};
     struct conv_case k = {.s = conv3d_shape(1, channels, 16, in, kernel, stride, pad), .pass = pass};
     if (pass == BWD_D) k.s = conv3d_shape(1, 16, channels, in, kernel, stride, pad);
@@ -110,9 +129,11 @@ static void check_form_error(enum winograd_axis form, enum pass pass, int channe
     float *direct = calloc(p.out_count[0], sizeof *direct);
     run_kernel(&p, NULL);
     run_direct(&p, direct);
-    const double times = rms_error(p.out[0], e.want[0], p.out_count[0]) / rms_error(direct, e.want[0], p.out_count[0]);
+    const double times =
+        rms_error(p.out[0], e.want[0], p.out_count[0]) / rms_error(direct, e.want[0], p.out_count[0]);
     CHECK(form_of(&k) == form, "%s of %d channels: form %d", pass_names[pass], channels, (int)form_of(&k));
-    CHECK(times < most, "%s of %d channels: %.2f times the error of the direct form", pass_names[pass], channels, times);
+    CHECK(times < most, "%s of %d channels: %.2f times the error of the direct form", pass_names[pass],
+          channels, times);
     free(direct);
     free_expected(&e);
     free_problem(&p, &k, "the error of larger tiles");
@@ -126,7 +147,9 @@ static void check_strided_gradient(void)
     } cases[] = {{70, 33, {8, 8, 64}, {1, 2, 2}}, {66, 34, {16, 16, 80}, {2, 2, 2}}};
     static const int three[3] = {3, 3, 3}, one[3] = {1, 1, 1};
     for (int i = 0; i < 2; i++) {
-        struct conv_case k = {.s = conv3d_shape(1, cases[i].c, cases[i].k, cases[i].in, three, cases[i].stride, one), .pass = BWD_W};
+        struct conv_case k = {
+            .s = conv3d_shape(1, cases[i].c, cases[i].k, cases[i].in, three, cases[i].stride, one),
+            .pass = BWD_W};
         CHECK(form_of(&k) == WINOGRAD_DOWN, "weight gradient %d with a stride: form %d", i, (int)form_of(&k));
         check_case(k, 0);
     }
@@ -149,7 +172,8 @@ int main(void)
     }
     check_shapes(shapes, (int)(sizeof shapes / sizeof *shapes));
     check_strided_gradient();
-    CHECK(cpu_isa_hardware() != ISA_AVX512_BF16 || plane_cases > 20, "only %d cases of Winograd's form in bf16", plane_cases);
+    CHECK(cpu_isa_hardware() != ISA_AVX512_BF16 || plane_cases > 20,
+          "only %d cases of Winograd's form in bf16", plane_cases);
     for (int i = 0; i < 2; i++)
         for (int form = WINOGRAD_2; form <= (i ? WINOGRAD_4 : WINOGRAD_UP); form++)
             CHECK(form_cases[i][form] > 3, "only %d cases of Winograd's form %d", form_cases[i][form], form);

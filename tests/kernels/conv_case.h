@@ -1,8 +1,10 @@
-/* conv_case.h - one convolution at every level and thread count, against the plain double loops of conv_ref.c: what the tests of kernels share.
+/* conv_case.h - one convolution at every level and thread count, against the plain double loops of
+ * conv_ref.c: what the tests of kernels share.
  *
- * The error of a chain of n roundings grows like sqrt(n) u sum|ab| (u = 2^-24, random signs); twice that is tolerated. A wrong or
- * missing product is orders of magnitude larger, which the planted faults confirm. Where activations are bf16, the reference gets the rounded ones, and an
- * output may be off by half of the distance between two bf16 more: a truncation, or a second rounding on the way, is seen.
+ * The error of a chain of n roundings grows like sqrt(n) u sum|ab| (u = 2^-24, random signs); twice that is
+ * tolerated. A wrong or missing product is orders of magnitude larger, which the planted faults confirm.
+ * Where activations are bf16, the reference gets the rounded ones, and an output may be off by half of the
+ * distance between two bf16 more: a truncation, or a second rounding on the way, is seen.
  */
 #ifndef TESTS_CONV_CASE_H
 #define TESTS_CONV_CASE_H
@@ -17,7 +19,8 @@
 enum pass { FWD, BWD_D, BWD_W, PASSES }; /* as enum conv_pass */
 static const char *const pass_names[PASSES] = {"fwd", "bwd_d", "bwd_w"};
 
-/* One call: what a pass is run on. in[] of the problem: FWD x w bias, BWD_D dy w, BWD_W x dy; out[]: y, dx, dw and db. */
+/* One call: what a pass is run on. in[] of the problem: FWD x w bias, BWD_D dy w, BWD_W x dy; out[]: y, dx,
+ * dw and db. */
 struct conv_case {
     struct conv3d_shape s;
     enum pass pass;
@@ -50,19 +53,25 @@ static size_t voxels(int n, const int size[3])
 
 static size_t x_count(const struct conv3d_shape *s) { return voxels(s->n, s->in) * (size_t)s->c; }
 static size_t y_count(const struct conv3d_shape *s) { return voxels(s->n, s->out) * (size_t)s->k; }
-static size_t w_count(const struct conv3d_shape *s) { return voxels(s->k, s->kernel) * (size_t)s->w_channels; }
+static size_t w_count(const struct conv3d_shape *s)
+{
+    return voxels(s->k, s->kernel) * (size_t)s->w_channels;
+}
 
 static void describe(char *name, size_t size, const struct conv_case *k, int accumulate)
 {
     const struct conv3d_shape *s = &k->s;
     static const char *const types[] = {"f32", "bf16"};
-    snprintf(name, size, "%sconv %s %s to %s n%d c%d(%d+%d) k%d in %dx%dx%d kernel %dx%dx%d stride %dx%dx%d pad %dx%dx%d%s%s",
-             k->transposed ? "t" : "", pass_names[k->pass], types[s->x_type], types[s->y_type], s->n, s->c, s->w_offset, s->w_channels, s->k, s->in[0], s->in[1],
-             s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0], s->stride[1], s->stride[2], s->pad[0], s->pad[1],
-             s->pad[2], k->bias ? " bias" : "", accumulate ? " accumulate" : "");
+    snprintf(
+        name, size,
+        "%sconv %s %s to %s n%d c%d(%d+%d) k%d in %dx%dx%d kernel %dx%dx%d stride %dx%dx%d pad %dx%dx%d%s%s",
+        k->transposed ? "t" : "", pass_names[k->pass], types[s->x_type], types[s->y_type], s->n, s->c,
+        s->w_offset, s->w_channels, s->k, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1],
+        s->kernel[2], s->stride[0], s->stride[1], s->stride[2], s->pad[0], s->pad[1], s->pad[2],
+        k->bias ? " bias" : "", accumulate ? " accumulate" : "");
 }
 
-/* ---- the kernels and the reference ------------------------------------------------------------------------------------- */
+/* ---- the kernels and the reference --------------------------------------------------------------------- */
 
 static struct conv3d convolution(const struct conv_case *k)
 {
@@ -71,8 +80,8 @@ static struct conv3d convolution(const struct conv_case *k)
     return c;
 }
 
-static void run_pass(const struct conv_case *k, void *const out[2], void *const in[2], const float *bias, float *db,
-                     int accumulate, struct pool *pool)
+static void run_pass(const struct conv_case *k, void *const out[2], void *const in[2], const float *bias,
+                     float *db, int accumulate, struct pool *pool)
 {
     const struct conv3d c = convolution(k);
     if (k->pass == FWD)
@@ -107,7 +116,8 @@ static void run_kernel(struct problem *p, struct pool *pool)
     for (int i = 0; i < 2; i++)
         in[i] = in_type[i] == CONV_BF16 ? bf16_create(p->in[i], p->in_count[i], k->behind) : p->in[i];
     if (out_type == CONV_BF16) out[0] = bf16_create(p->out[0], p->out_count[0], k->behind);
-    for (size_t i = 0; i < k->scratch_floats; i++) k->scratch[i] = NAN; /* what is read must have been written */
+    for (size_t i = 0; i < k->scratch_floats; i++)
+        k->scratch[i] = NAN; /* what is read must have been written */
     run_pass(k, out, in, bias, db, p->accumulate, pool);
     for (int i = 0; i < 2; i++)
         if (in_type[i] == CONV_BF16) bf16_destroy(in[i], p->in_count[i], k->behind);
@@ -141,7 +151,7 @@ static double terms(const struct conv_case *k)
     return (k->pass == FWD ? s->c : s->k) * taps + 1;
 }
 
-/* ---- a problem --------------------------------------------------------------------------------------------------------- */
+/* ---- a problem ----------------------------------------------------------------------------------------- */
 
 static void round_values(float *v, size_t n)
 {
@@ -175,11 +185,14 @@ static void make_problem(struct problem *p, struct conv_case *k, int accumulate)
     enum conv_type in[2], out;
     types_of(k, in, &out);
     for (int i = 0; i < 2; i++)
-        if (has_bf16(k)) round_values(p->in[i], p->in_count[i]); /* the levels with bf16 arithmetic round the others, too */
+        if (has_bf16(k))
+            round_values(p->in[i],
+                         p->in_count[i]); /* the levels with bf16 arithmetic round the others, too */
     if (out == CONV_BF16) round_values(p->before[0], p->out_count[0]);
     const enum isa before = cpu_isa();
     k->scratch_floats = 0;
-    for (int level = ISA_SCALAR; level <= ISA_AMX; level++) /* those with bf16 arithmetic need another amount */
+    for (int level = ISA_SCALAR; level <= ISA_AMX;
+         level++) /* those with bf16 arithmetic need another amount */
         if (cpu_isa_set((enum isa)level) == (enum isa)level) {
             const size_t floats = convolution(k).scratch[k->pass];
             k->scratch_floats = floats > k->scratch_floats ? floats : k->scratch_floats;
@@ -191,7 +204,8 @@ static void make_problem(struct problem *p, struct conv_case *k, int accumulate)
 
 static void free_problem(struct problem *p, struct conv_case *k, const char *name)
 {
-    CHECK(!guard_free(k->scratch, k->scratch_floats * sizeof(float)), "%s wrote in front of its scratch", name);
+    CHECK(!guard_free(k->scratch, k->scratch_floats * sizeof(float)), "%s wrote in front of its scratch",
+          name);
     problem_free(p, name);
 }
 
@@ -208,7 +222,8 @@ static double half_ulp_bf16(double v)
     return v > 0 ? ldexp(1, exponent - 9) : 0;
 }
 
-/* The reference runs twice, on the values and on their magnitudes: it takes most of the time of a check, so once a case. */
+/* The reference runs twice, on the values and on their magnitudes: it takes most of the time of a check, so
+ * once a case. */
 static struct expected expect(const struct problem *p)
 {
     const struct conv_case *k = p->shape;
@@ -251,7 +266,7 @@ static void free_expected(struct expected *e)
     for (int j = 0; j < LEVELS_OUT; j++) free(e->want[j]), free(e->tolerance[j]);
 }
 
-/* ---- bf16 buffers, and buffers right behind a forbidden page --------------------------------------------------------------- */
+/* ---- bf16 buffers, and buffers right behind a forbidden page ------------------------------------------- */
 static void *bf16_create(const float *v, size_t n, int behind)
 {
     uint16_t *h = malloc(n * sizeof *h), *buffer;
@@ -282,7 +297,8 @@ static void check_front(const char *name, const struct problem *p)
     run_kernel(&q, NULL);
     for (int i = 0; i < LEVELS_OUT; i++) {
         if (!p->out[i]) continue;
-        CHECK(!different_bits(q.out[i], p->out[i], p->out_count[i]), "%s: other bits at another address", name);
+        CHECK(!different_bits(q.out[i], p->out[i], p->out_count[i]), "%s: other bits at another address",
+              name);
         changed |= free_behind_guard(q.out[i], p->out_count[i] * sizeof(float));
     }
     for (int i = 0; i < LEVELS_IN; i++)
@@ -290,17 +306,18 @@ static void check_front(const char *name, const struct problem *p)
     CHECK(!changed, "%s wrote behind a buffer", name);
 }
 
-/* ---- a case -------------------------------------------------------------------------------------------------------------- */
+/* ---- a case -------------------------------------------------------------------------------------------- */
 
-/* Winograd's form in bf16, where a level takes it, is defined apart: roundings of transformed operands are larger than the direct form's.
- * Then want and tolerance of output 0 are replaced by its own. */
+/* Winograd's form in bf16, where a level takes it, is defined apart: roundings of transformed operands are
+ * larger than the direct form's. Then want and tolerance of output 0 are replaced by its own. */
 static int expect_plane(double *want, double *tolerance, const struct problem *p, enum isa level)
 {
     const struct conv_case *k = p->shape;
     if (k->transposed) return WINOGRAD_NONE;
     const struct conv_problem problem = conv_problem(&k->s, 0, (enum conv_pass)k->pass);
     const struct gather g = problem.gather;
-    if (strcmp((k->algorithm ? k->algorithm : conv_choose(&problem, level))->name, "winograd_bf16") != 0) return 0;
+    if (strcmp((k->algorithm ? k->algorithm : conv_choose(&problem, level))->name, "winograd_bf16") != 0)
+        return 0;
     const size_t offset = (size_t)k->s.w_offset * voxels(1, k->s.kernel);
     const int bias = k->pass == FWD && k->bias, before_counts = p->accumulate || k->pass == BWD_W;
     for (size_t v = 0; v < p->out_count[0]; v++)
@@ -310,7 +327,8 @@ static int expect_plane(double *want, double *tolerance, const struct problem *p
     else
         plane_ref(want, tolerance, &g, p->in[0], p->in[1] + offset);
     if (k->pass != BWD_W && g.y_type == CONV_BF16)
-        for (size_t v = 0; v < p->out_count[0]; v++) tolerance[v] += half_ulp_bf16(fabs(want[v]) + tolerance[v]);
+        for (size_t v = 0; v < p->out_count[0]; v++)
+            tolerance[v] += half_ulp_bf16(fabs(want[v]) + tolerance[v]);
     return 1;
 }
 
@@ -331,7 +349,8 @@ static void check_outputs(const char *name, const struct problem *p, const struc
 {
     for (int i = 0; i < LEVELS_OUT; i++) {
         if (!p->out[i]) continue;
-        double *want = copy_of(e->want[i], p->out_count[i]), *tolerance = copy_of(e->tolerance[i], p->out_count[i]);
+        double *want = copy_of(e->want[i], p->out_count[i]),
+               *tolerance = copy_of(e->tolerance[i], p->out_count[i]);
         if (i == 0) plane_cases += expect_plane(want, tolerance, p, level);
         check_values(name, p->out[i], want, tolerance, p->out_count[i]);
         free(want);
@@ -349,7 +368,8 @@ static void check_case(struct conv_case k, int accumulate)
     levels_run(name, &p, run_kernel, pools);
     check_outputs(name, &p, &e, ISA_SCALAR);
     form_cases[k.pass == BWD_W][form_of(&k)]++;
-    for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k); level++) { /* with bits of their own */
+    for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k);
+         level++) { /* with bits of their own */
         if ((int)cpu_isa_hardware() < level) break;
         levels_run_between(name, &p, run_kernel, pools, (enum isa)level, (enum isa)level);
         check_outputs(name, &p, &e, (enum isa)level);
@@ -386,8 +406,8 @@ static void set_types(struct conv3d_shape *s, int types)
 static inline void check_shapes(const struct listed_shape *shapes, int count)
 {
     for (int i = 0; i < count; i++) {
-        struct conv3d_shape s = conv3d_shape(shapes[i].n, shapes[i].c, shapes[i].k, shapes[i].in, shapes[i].kernel,
-                                             shapes[i].stride, shapes[i].pad);
+        struct conv3d_shape s = conv3d_shape(shapes[i].n, shapes[i].c, shapes[i].k, shapes[i].in,
+                                             shapes[i].kernel, shapes[i].stride, shapes[i].pad);
         s.w_offset = shapes[i].w_offset;
         s.w_channels = s.c + s.w_offset + shapes[i].w_more;
         check_passes(&s, 0, i % 4);

@@ -1,7 +1,7 @@
 /* conv_plane_ref.h - the definition of conv_winograd_bf16.h in plain loops, for tests/kernels/conv_case.h.
  *
- * The transformed operands are rounded to bf16 as the kernels round them; what follows is in double precision, so that only the roundings of
- * the kernels' sums remain between the two. */
+ * The transformed operands are rounded to bf16 as the kernels round them; what follows is in double
+ * precision, so that only the roundings of the kernels' sums remain between the two. */
 #ifndef TESTS_CONV_PLANE_REF_H
 #define TESTS_CONV_PLANE_REF_H
 
@@ -33,7 +33,8 @@ static inline void plane_ref_w(float u[4][4], float g[3][3])
     float r[3][4];
     for (int y = 0; y < 3; y++) {
         const float outer = g[y][0] + g[y][2];
-        r[y][0] = g[y][0], r[y][1] = 0.5f * (outer + g[y][1]), r[y][2] = 0.5f * (outer - g[y][1]), r[y][3] = g[y][2];
+        r[y][0] = g[y][0], r[y][1] = 0.5f * (outer + g[y][1]), r[y][2] = 0.5f * (outer - g[y][1]),
+        r[y][3] = g[y][2];
     }
     for (int x = 0; x < 4; x++) {
         const float outer = r[0][x] + r[2][x];
@@ -46,7 +47,8 @@ static inline void plane_ref_w(float u[4][4], float g[3][3])
 static inline void plane_ref_dy(float m[4][4], float y[2][2])
 {
     float r[2][4];
-    for (int i = 0; i < 2; i++) r[i][0] = y[i][0], r[i][1] = y[i][0] + y[i][1], r[i][2] = y[i][0] - y[i][1], r[i][3] = -y[i][1];
+    for (int i = 0; i < 2; i++)
+        r[i][0] = y[i][0], r[i][1] = y[i][0] + y[i][1], r[i][2] = y[i][0] - y[i][1], r[i][3] = -y[i][1];
     for (int x = 0; x < 4; x++) {
         m[0][x] = plane_rounded(r[0][x]), m[1][x] = plane_rounded(r[0][x] + r[1][x]);
         m[2][x] = plane_rounded(r[0][x] - r[1][x]), m[3][x] = plane_rounded(-r[1][x]);
@@ -60,18 +62,25 @@ static const double plane_ref_a[2][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
 static const double plane_ref_g[3][4] = {{1, 0.5, 0.5, 0}, {0, 0.5, -0.5, 0}, {0, 0.5, 0.5, 1}};
 
 /* d = size x size values of channel c from line y, column x of plane `plane` on; outside of the plane 0. */
-static inline void plane_ref_patch(float *d, int size, const float *values, const int extent[3], int channels, int plane, int y, int x, int c)
+static inline void plane_ref_patch(float *d, int size, const float *values, const int extent[3], int channels,
+                                   int plane, int y, int x, int c)
 {
     for (int i = 0; i < size * size; i++) {
         const int iy = y + i / size, ix = x + i % size;
         const int inside = iy >= 0 && iy < extent[1] && ix >= 0 && ix < extent[2];
-        d[i] = inside ? values[(((size_t)plane * (size_t)extent[1] + (size_t)iy) * (size_t)extent[2] + (size_t)ix) * (size_t)channels + (size_t)c] : 0;
+        d[i] =
+            inside
+                ? values[(((size_t)plane * (size_t)extent[1] + (size_t)iy) * (size_t)extent[2] + (size_t)ix) *
+                             (size_t)channels +
+                         (size_t)c]
+                : 0;
     }
 }
 
-/* The tile at plane z, line y0, column x0 of image n: sum[p] and the sum of magnitudes size[p] for channel k of y. */
-static inline void plane_ref_tile(double sum[4][4], double size[4][4], const struct gather *g, const float *x, const float *w, int n, int z, int y0,
-                                  int x0, int k)
+/* The tile at plane z, line y0, column x0 of image n: sum[p] and the sum of magnitudes size[p] for channel k
+ * of y. */
+static inline void plane_ref_tile(double sum[4][4], double size[4][4], const struct gather *g, const float *x,
+                                  const float *w, int n, int z, int y0, int x0, int k)
 {
     for (int i = 0; i < 16; i++) sum[i / 4][i % 4] = size[i / 4][i % 4] = 0;
     int first[3];
@@ -81,7 +90,8 @@ static inline void plane_ref_tile(double sum[4][4], double size[4][4], const str
         if (iz < 0 || iz >= g->x_size[0]) continue;
         for (int c = 0; c < g->c; c++) {
             float d[4][4], f[3][3], v[4][4], u[4][4];
-            plane_ref_patch(&d[0][0], 4, x, g->x_size, g->c, n * g->x_size[0] + iz, y0 + first[1], x0 + first[2], c);
+            plane_ref_patch(&d[0][0], 4, x, g->x_size, g->c, n * g->x_size[0] + iz, y0 + first[1],
+                            x0 + first[2], c);
             for (int i = 0; i < 9; i++) {
                 const int tap = g->direction > 0 ? i : 8 - i;
                 f[i / 3][i % 3] = w[(size_t)k * g->w_k + (size_t)c * g->w_c + (size_t)(wz * 9 + tap)];
@@ -97,11 +107,14 @@ static inline void plane_ref_tile(double sum[4][4], double size[4][4], const str
     }
 }
 
-/* want[] += y, and tolerance[] = 2 sqrt(terms) u times the sum of magnitudes, for the whole of y; w as g->w_k and g->w_c say. */
-static inline void plane_ref(double *want, double *tolerance, const struct gather *g, const float *x, const float *w)
+/* want[] += y, and tolerance[] = 2 sqrt(terms) u times the sum of magnitudes, for the whole of y; w as g->w_k
+ * and g->w_c say. */
+static inline void plane_ref(double *want, double *tolerance, const struct gather *g, const float *x,
+                             const float *w)
 {
     const double error = 2 * sqrt((double)(g->c * g->kernel[0] + 9)) * 0x1p-24;
-    for (int tile = 0, h = (g->y_size[1] + 1) / 2, v = (g->y_size[2] + 1) / 2; tile < g->n * g->y_size[0] * h * v; tile++) {
+    for (int tile = 0, h = (g->y_size[1] + 1) / 2, v = (g->y_size[2] + 1) / 2;
+         tile < g->n * g->y_size[0] * h * v; tile++) {
         const int x0 = tile % v * 2, y0 = tile / v % h * 2, plane = tile / v / h;
         for (int k = 0; k < g->k; k++) {
             double sum[4][4], size[4][4];
@@ -109,7 +122,10 @@ static inline void plane_ref(double *want, double *tolerance, const struct gathe
             for (int o = 0; o < 4; o++) {
                 const int y = y0 + o / 2, xx = x0 + o % 2;
                 if (y >= g->y_size[1] || xx >= g->y_size[2]) continue;
-                const size_t at = (((size_t)plane * (size_t)g->y_size[1] + (size_t)y) * (size_t)g->y_size[2] + (size_t)xx) * (size_t)g->k + (size_t)k;
+                const size_t at =
+                    (((size_t)plane * (size_t)g->y_size[1] + (size_t)y) * (size_t)g->y_size[2] + (size_t)xx) *
+                        (size_t)g->k +
+                    (size_t)k;
                 double total = 0, magnitude = fabs(want[at]);
                 for (int i = 0; i < 16; i++) {
                     const double a = plane_ref_a[o / 2][i / 4] * plane_ref_a[o % 2][i % 4];
@@ -123,8 +139,10 @@ static inline void plane_ref(double *want, double *tolerance, const struct gathe
     }
 }
 
-/* The same for the weight gradient of the forward gather g: want, tolerance and dw as [k][c][tap], by g->w_k and g->w_c. */
-static inline void plane_ref_outer(double *want, double *tolerance, const struct gather *g, const float *x, const float *dy)
+/* The same for the weight gradient of the forward gather g: want, tolerance and dw as [k][c][tap], by g->w_k
+ * and g->w_c. */
+static inline void plane_ref_outer(double *want, double *tolerance, const struct gather *g, const float *x,
+                                   const float *dy)
 {
     const int h = (g->y_size[1] + 1) / 2, v = (g->y_size[2] + 1) / 2, planes = g->n * g->y_size[0];
     const double error = 2 * sqrt((double)planes * h * v + 9) * 0x1p-24;
@@ -132,10 +150,12 @@ static inline void plane_ref_outer(double *want, double *tolerance, const struct
         const int k = i % g->k, c = i / g->k % g->c, kz = i / g->k / g->c;
         double sum[4][4] = {{0}}, size[4][4] = {{0}};
         for (int tile = 0; tile < planes * h * v; tile++) {
-            const int x0 = tile % v * 2, y0 = tile / v % h * 2, plane = tile / v / h, iz = plane % g->y_size[0] - g->pad[0] + kz;
+            const int x0 = tile % v * 2, y0 = tile / v % h * 2, plane = tile / v / h,
+                      iz = plane % g->y_size[0] - g->pad[0] + kz;
             float d[4][4], m[4][4], t[4][4], y[2][2];
             if (iz < 0 || iz >= g->x_size[0]) continue;
-            plane_ref_patch(&d[0][0], 4, x, g->x_size, g->c, plane / g->y_size[0] * g->x_size[0] + iz, y0 - g->pad[1], x0 - g->pad[2], c);
+            plane_ref_patch(&d[0][0], 4, x, g->x_size, g->c, plane / g->y_size[0] * g->x_size[0] + iz,
+                            y0 - g->pad[1], x0 - g->pad[2], c);
             plane_ref_patch(&y[0][0], 2, dy, g->y_size, g->k, plane, y0, x0, k);
             plane_ref_x(t, d);
             plane_ref_dy(m, y);

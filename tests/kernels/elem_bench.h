@@ -40,8 +40,8 @@ static void bench_apply(struct bench *b)
 
 static void bench_norm_bwd(struct bench *b)
 {
-    norm_bwd(b->y, b->gamma + BENCH_C, b->beta + BENCH_C, b->dy, b->x, b->stats, b->gamma, b->beta, &b->s, 0.01f, 0,
-                 b->scratch, b->pool);
+    norm_bwd(b->y, b->gamma + BENCH_C, b->beta + BENCH_C, b->dy, b->x, b->stats, b->gamma, b->beta, &b->s,
+             0.01f, 0, b->scratch, b->pool);
 }
 
 static void bench_sgd(struct bench *b)
@@ -52,8 +52,9 @@ static void bench_sgd(struct bench *b)
 
 static void bench_max(struct bench *b)
 {
-    const struct pool3d_shape s = pool3d_shape(BENCH_N, BENCH_C, (const int[]){40, 56, 40}, (const int[]){2, 2, 2},
-                                               (const int[]){2, 2, 2}, (const int[]){0, 0, 0});
+    const struct pool3d_shape s =
+        pool3d_shape(BENCH_N, BENCH_C, (const int[]){40, 56, 40}, (const int[]){2, 2, 2},
+                     (const int[]){2, 2, 2}, (const int[]){0, 0, 0});
     max_pool3d_fwd(b->y, NULL, b->x, &s, b->pool);
 }
 
@@ -107,7 +108,8 @@ static const struct {
 static int elem_bench(void)
 {
     const size_t n = (size_t)BENCH_N * BENCH_VOXELS * BENCH_C;
-    struct bench b = {.s = {BENCH_N, BENCH_VOXELS, BENCH_C, ELEM_F32}, .loss = {BENCH_N, BENCH_VOXELS, BENCH_CLASSES, NULL}};
+    struct bench b = {.s = {BENCH_N, BENCH_VOXELS, BENCH_C, ELEM_F32},
+                      .loss = {BENCH_N, BENCH_VOXELS, BENCH_CLASSES, NULL}};
     struct problem p = {0};
     b.x = problem_in(&p, 0, n, 0.5f, 1.0f);
     b.dy = problem_in(&p, 1, n, 0.0f, 1.0f);
@@ -127,8 +129,8 @@ static int elem_bench(void)
         const double one = bench_best(bench_cases[i].fn, &b);
         b.pool = all;
         const double many = bench_best(bench_cases[i].fn, &b);
-        printf("%-28s %7.2f ms %10.1f %7.2f ms %10.1f\n", bench_cases[i].name, one * 1e3, bytes / one * 1e-9, many * 1e3,
-               bytes / many * 1e-9);
+        printf("%-28s %7.2f ms %10.1f %7.2f ms %10.1f\n", bench_cases[i].name, one * 1e3, bytes / one * 1e-9,
+               many * 1e3, bytes / many * 1e-9);
     }
     pool_destroy(all);
     free(b.labels);

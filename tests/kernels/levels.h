@@ -1,8 +1,9 @@
 /* levels.h - run a kernel at every level and thread count, between guard pages, and compare the bits.
  *
- * A problem has inputs, outputs and what the outputs hold before the call. levels_run calls the kernel for each combination and
- * CHECKs that every one gives the bits of the first (scalar, no pool); the outputs then hold them, to be compared
- * with a reference. A buffer ends at a page that must not be touched, and begins behind a pattern that must not change.
+ * A problem has inputs, outputs and what the outputs hold before the call. levels_run calls the kernel for
+ * each combination and CHECKs that every one gives the bits of the first (scalar, no pool); the outputs then
+ * hold them, to be compared with a reference. A buffer ends at a page that must not be touched, and begins
+ * behind a pattern that must not change.
  */
 #ifndef TESTS_LEVELS_H
 #define TESTS_LEVELS_H
@@ -16,7 +17,12 @@
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 
-enum { GUARD_PAGE = 65536, GUARD_PATTERN = 0xA5, LEVELS_IN = 6, LEVELS_OUT = 4 }; /* 64 KiB: aarch64's largest page */
+enum {
+    GUARD_PAGE = 65536,
+    GUARD_PATTERN = 0xA5,
+    LEVELS_IN = 6,
+    LEVELS_OUT = 4
+}; /* 64 KiB: aarch64's largest page */
 
 /* size bytes that end where a forbidden page begins. */
 static void *guard_alloc(size_t size)
@@ -88,7 +94,8 @@ static inline float *problem_in(struct problem *p, int i, size_t n, float mean, 
     return p->in[i];
 }
 
-/* Output i: n floats, random before the call: a kernel that forgets to write is seen, and accumulation has something to add to. */
+/* Output i: n floats, random before the call: a kernel that forgets to write is seen, and accumulation has
+ * something to add to. */
 static inline float *problem_out(struct problem *p, int i, size_t n)
 {
     struct rng rng = rng_stream(n, (uint32_t)i, 2, RNG_TEST);
@@ -120,7 +127,8 @@ static inline size_t different_bits(const float *a, const float *b, size_t n)
     return count;
 }
 
-/* FNV-1a over the results of every problem so far. All NaNs count as one: architectures give them different bits. */
+/* FNV-1a over the results of every problem so far. All NaNs count as one: architectures give them different
+ * bits. */
 static uint32_t levels_hash = 2166136261u;
 
 static void levels_hash_add(const float *v, size_t n)
@@ -129,12 +137,14 @@ static void levels_hash_add(const float *v, size_t n)
         uint32_t bits;
         memcpy(&bits, v + i, sizeof bits);
         if ((bits & 0x7fffffffu) > 0x7f800000u) bits = 0x7fc00000u;
-        for (int shift = 0; shift < 32; shift += 8) levels_hash = (levels_hash ^ (bits >> shift & 255)) * 16777619u;
+        for (int shift = 0; shift < 32; shift += 8)
+            levels_hash = (levels_hash ^ (bits >> shift & 255)) * 16777619u;
     }
 }
 
 /* The levels from `lowest` to `highest`: all threads give the same bits at all of them. */
-static void levels_run_between(const char *name, struct problem *p, problem_fn *fn, struct pool *const pools[3], enum isa lowest, enum isa highest)
+static void levels_run_between(const char *name, struct problem *p, problem_fn *fn,
+                               struct pool *const pools[3], enum isa lowest, enum isa highest)
 {
     const enum isa before = cpu_isa();
     float *first[LEVELS_OUT] = {0};
@@ -153,8 +163,9 @@ static void levels_run_between(const char *name, struct problem *p, problem_fn *
                     if (lowest == ISA_SCALAR) levels_hash_add(first[i], p->out_count[i]);
                 }
                 const size_t wrong = different_bits(first[i], p->out[i], p->out_count[i]);
-                CHECK(!wrong, "%s: output %d: %zu of %zu floats differ from %s at %s with %d threads", name, i,
-                      wrong, p->out_count[i], cpu_isa_name(lowest), cpu_isa_name((enum isa)level), pool_threads(pools[t]));
+                CHECK(!wrong, "%s: output %d: %zu of %zu floats differ from %s at %s with %d threads", name,
+                      i, wrong, p->out_count[i], cpu_isa_name(lowest), cpu_isa_name((enum isa)level),
+                      pool_threads(pools[t]));
             }
         }
     }
@@ -162,13 +173,14 @@ static void levels_run_between(const char *name, struct problem *p, problem_fn *
     cpu_isa_set(before);
 }
 
-static inline void levels_run(const char *name, struct problem *p, problem_fn *fn, struct pool *const pools[3])
+static inline void levels_run(const char *name, struct problem *p, problem_fn *fn,
+                              struct pool *const pools[3])
 {
     levels_run_between(name, p, fn, pools, ISA_SCALAR, ISA_AVX512);
 }
 
-/* Values further than tolerance from the reference; NaN matches NaN, an infinity itself. *worst gets the largest error over
- * tolerance. */
+/* Values further than tolerance from the reference; NaN matches NaN, an infinity itself. *worst gets the
+ * largest error over tolerance. */
 static inline size_t out_of_tolerance(const float *got, const double *want, const double *tolerance, size_t n,
                                       double *worst)
 {
@@ -183,22 +195,22 @@ static inline size_t out_of_tolerance(const float *got, const double *want, cons
     return count;
 }
 
-static inline void check_values(const char *name, const float *got, const double *want, const double *tolerance,
-                                size_t n)
+static inline void check_values(const char *name, const float *got, const double *want,
+                                const double *tolerance, size_t n)
 {
     double worst;
     const size_t wrong = out_of_tolerance(got, want, tolerance, n, &worst);
     CHECK(!wrong, "%s: %zu of %zu values, error up to %.3g of the tolerance", name, wrong, n, worst);
 }
 
-/* The same bits on every architecture and with every compiler: the hash of all results is a constant. A new case, or a
- * change of the order of arithmetic, changes it; then the message tells the new one. */
+/* The same bits on every architecture and with every compiler: the hash of all results is a constant. A new
+ * case, or a change of the order of arithmetic, changes it; then the message tells the new one. */
 static inline void check_levels_hash(uint32_t want)
 {
     CHECK(levels_hash == want, "hash of all results %#xu, not %#xu", (unsigned)levels_hash, (unsigned)want);
 }
 
-/* ---- the tester is tested: planted faults must be found -------------------------------------------------------------- */
+/* ---- the tester is tested: planted faults must be found ------------------------------------------------ */
 
 /* Non-zero if touching buffer[i] ends the process. */
 static int touching_kills(float *buffer, long i, int writing)

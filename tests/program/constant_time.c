@@ -69,7 +69,8 @@ static void masks(void)
 {
     struct secure_parameters p = {
         .sites = 3, .threshold = 2, .bits = 64, .range = 1, .weight_max = 1, .count = 2000};
-    unsigned char key[32], other[32], other_public[32], derived[32], *word = malloc(secure_word_bytes(&p)); /* of 64 bits */
+    unsigned char key[32], other[32], other_public[32], derived[32],
+        *word = malloc(secure_word_bytes(&p)); /* of 64 bits */
     for (p.bits = 32; p.bits <= 64; p.bits += 32) {
         secret(key, sizeof key);
         secret(other, sizeof other);

@@ -1,5 +1,6 @@
-/* library_probe.c - a program of somebody else: uses nephron.h alone, in C and in C++. library_probe DATA RUN IMAGE OUT
- * Prints "weights HASH" after the run's own training done again through the library; every line "FAILED ..." is a failure. */
+/* library_probe.c - a program of somebody else: uses nephron.h alone, in C and in C++. library_probe DATA RUN
+ * IMAGE OUT Prints "weights HASH" after the run's own training done again through the library; every line
+ * "FAILED ..." is a failure. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@ static void refused(int status, const nephron *n, const char *text)
     check(status != 0 && strstr(nephron_error(n), text) != NULL, text, n);
 }
 
-static const char options[] = "{\"epochs\": 2, \"iterations\": 3, \"base_features\": 4, \"patch\": [24, 32, 24], \"batch\": 2}";
+static const char options[] =
+    "{\"epochs\": 2, \"iterations\": 3, \"base_features\": 4, \"patch\": [24, 32, 24], \"batch\": 2}";
 
 /* What `nephron train` does, step by step. */
 static void train(nephron *n, const char *data)
@@ -37,13 +39,15 @@ static void train(nephron *n, const char *data)
     check(nephron_validate(t, &loss, &metric) == 0 && metric >= 0 && metric <= 1, "validation", n);
     printf("weights %016llx\n", (unsigned long long)nephron_weights_hash(m));
     nephron_model *first = nephron_model_parse(n, nephron_model_describe(m), NULL, 0);
-    check(first != NULL && nephron_weights_hash(first) == begin && begin != nephron_weights_hash(m), "first weights of a description", n);
+    check(first != NULL && nephron_weights_hash(first) == begin && begin != nephron_weights_hash(m),
+          "first weights of a description", n);
     refused(nephron_model_parse(n, nephron_model_describe(m), NULL, 8) ? 0 : -1, n, "no weights");
     nephron_model_free(first);
     refused(nephron_train(t, 6, 1, NULL), n, "the schedule has 6");
     refused(nephron_trainer_open(m, d, "{\"epochz\": 3}", 0) ? 0 : -1, n, "no option 'epochz'");
     refused(nephron_trainer_open(m, d, "{\"epochs\": ", 0) ? 0 : -1, n, "options");
-    refused(nephron_trainer_open(m, d, "{\"loss\": \"tversky\"}", 0) ? 0 : -1, n, "training.loss is 'tversky'");
+    refused(nephron_trainer_open(m, d, "{\"loss\": \"tversky\"}", 0) ? 0 : -1, n,
+            "training.loss is 'tversky'");
     refused(nephron_trainer_open(m, d, "{\"ema\": 0.9}", 0) ? 0 : -1, n, "ema is kept by the command train");
     refused(nephron_trainer_open(m, d, "{\"task\": \"classify\"}", 0) ? 0 : -1, n, "options");
     nephron_trainer_free(t);
@@ -73,9 +77,11 @@ static void copy_model(nephron *n, nephron_model *m, const char *path)
     fclose(f);
     nephron_model *copy = nephron_model_parse(n, nephron_model_describe(m), bytes, size);
     check(copy != NULL && nephron_weights_hash(copy) == nephron_weights_hash(m), "copy from memory", n);
-    check(nephron_weights_get(copy, v, count) == 0 && memcmp(v, w, count * sizeof *w) == 0, "the same weights", n);
+    check(nephron_weights_get(copy, v, count) == 0 && memcmp(v, w, count * sizeof *w) == 0,
+          "the same weights", n);
     v[0] += 1;
-    check(nephron_weights_set(copy, v, count) == 0 && nephron_weights_hash(copy) != nephron_weights_hash(m), "other weights", n);
+    check(nephron_weights_set(copy, v, count) == 0 && nephron_weights_hash(copy) != nephron_weights_hash(m),
+          "other weights", n);
     refused(nephron_weights_set(copy, v, count - 1), n, "the model has");
     v[0] /= 0.0f * v[0];
     refused(nephron_weights_set(copy, v, count), n, "not finite");
@@ -103,7 +109,8 @@ static void predict(nephron *n, nephron_model *m, const char *path, const char *
     int wrong = 0;
     for (size_t k = 0; k < voxels; k++) {
         int best = 0;
-        for (int c = 1; c < 3; c++) best = p[(size_t)c * voxels + k] > p[(size_t)best * voxels + k] ? c : best;
+        for (int c = 1; c < 3; c++)
+            best = p[(size_t)c * voxels + k] > p[(size_t)best * voxels + k] ? c : best;
         wrong += best != map[k];
     }
     check(wrong == 0, "the map is the most probable class", n);
@@ -130,10 +137,15 @@ static void aggregate(nephron *n)
     const float *in[3] = {a, b, c}, *back[3] = {c, b, a};
     const double weight[3] = {1, 3, 4}, reversed[3] = {4, 3, 1};
     float out[3], again[3];
-    check(nephron_aggregate(n, "fedavg", out, in, weight, 2, 3) == 0 && out[0] == 2.5f && out[1] == 2 && out[2] == 1.5f, "fedavg", n);
-    check(nephron_aggregate(n, "fedavg", out, in, weight, 3, 3) == 0 && nephron_aggregate(n, "fedavg", again, back, reversed, 3, 3) == 0 &&
-              memcmp(out, again, sizeof out) == 0, "any order", n);
-    check(nephron_aggregate(n, "median", out, in, weight, 3, 3) == 0 && out[0] == 3 && out[2] == 3, "median", n);
+    check(nephron_aggregate(n, "fedavg", out, in, weight, 2, 3) == 0 && out[0] == 2.5f && out[1] == 2 &&
+              out[2] == 1.5f,
+          "fedavg", n);
+    check(nephron_aggregate(n, "fedavg", out, in, weight, 3, 3) == 0 &&
+              nephron_aggregate(n, "fedavg", again, back, reversed, 3, 3) == 0 &&
+              memcmp(out, again, sizeof out) == 0,
+          "any order", n);
+    check(nephron_aggregate(n, "median", out, in, weight, 3, 3) == 0 && out[0] == 3 && out[2] == 3, "median",
+          n);
     refused(nephron_aggregate(n, "scaffold", out, in, weight, 3, 3), n, "nephron_server_open");
     refused(nephron_aggregate(n, "nothing", out, in, weight, 3, 3), n, "no strategy 'nothing'");
     refused(nephron_aggregate(n, "fedavg", out, in, weight, 0, 3), n, "0 vectors");
@@ -143,9 +155,12 @@ int main(int argc, char **argv)
 {
     if (argc != 5) return 2;
     check(nephron_open(NEPHRON_API + 1, 1) == NULL && nephron_error(NULL)[0], "another interface", NULL);
-    check(nephron_model_load(NULL, argv[2], NULL) == NULL && nephron_predict(NULL, NULL, NULL, NULL) == -1 && nephron_train(NULL, 0, 1, NULL) == -1 &&
-              nephron_server_end(NULL) == -1 && nephron_weights_count(NULL) == 0 && nephron_data_open(NULL, "", NULL, NULL) == NULL, "NULL handles", NULL);
-    nephron_close(NULL), nephron_model_free(NULL), nephron_image_free(NULL), nephron_data_free(NULL), nephron_trainer_free(NULL), nephron_server_free(NULL);
+    check(nephron_model_load(NULL, argv[2], NULL) == NULL && nephron_predict(NULL, NULL, NULL, NULL) == -1 &&
+              nephron_train(NULL, 0, 1, NULL) == -1 && nephron_server_end(NULL) == -1 &&
+              nephron_weights_count(NULL) == 0 && nephron_data_open(NULL, "", NULL, NULL) == NULL,
+          "NULL handles", NULL);
+    nephron_close(NULL), nephron_model_free(NULL), nephron_image_free(NULL), nephron_data_free(NULL),
+        nephron_trainer_free(NULL), nephron_server_free(NULL);
     nephron *n = nephron_open(NEPHRON_API, 2);
     train(n, argv[1]);
     nephron_model *m = nephron_model_load(n, argv[2], "0");

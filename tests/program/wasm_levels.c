@@ -1,5 +1,6 @@
-/* wasm_levels.c - for a WebAssembly engine (check_wasm.sh): the FMA made from doubles has the bits of fmaf, and the level simd128 has those
- * of plain C in each pass of convolutions and in elementwise calls, fp32 and bf16. A pool of one thread stands in for pool.c. */
+/* wasm_levels.c - for a WebAssembly engine (check_wasm.sh): the FMA made from doubles has the bits of fmaf,
+ * and the level simd128 has those of plain C in each pass of convolutions and in elementwise calls, fp32 and
+ * bf16. A pool of one thread stands in for pool.c. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ static float random_float(void)
     return (float)(int32_t)random_bits() * 0x1p-31f;
 }
 
-/* ---- fused multiply-add -------------------------------------------------------------------------------------------------- */
+/* ---- fused multiply-add -------------------------------------------------------------------------------- */
 
 static float float_of(uint32_t bits)
 {
@@ -47,16 +48,20 @@ static float float_of(uint32_t bits)
     return x;
 }
 
-/* Every float there is, in four ways: any bits, few bits set (exact ties), an addend close to the product, and results below the normal range. */
+/* Every float there is, in four ways: any bits, few bits set (exact ties), an addend close to the product,
+ * and results below the normal range. */
 static void operands(int way, float *a, float *b, float *c)
 {
     *a = float_of(random_bits());
     *b = float_of(random_bits());
     *c = float_of(random_bits());
     if (way == 0) return;
-    *a = float_of((random_bits() & 0x8f800000u) | 0x38000000u | (random_bits() & random_bits() & random_bits() & 0x7fffffu));
-    *b = float_of((random_bits() & 0x8f800000u) | 0x38000000u | (random_bits() & random_bits() & random_bits() & 0x7fffffu));
-    *c = float_of((random_bits() & 0x8f800000u) | 0x38000000u | (random_bits() & random_bits() & random_bits() & 0x7fffffu));
+    *a = float_of((random_bits() & 0x8f800000u) | 0x38000000u |
+                  (random_bits() & random_bits() & random_bits() & 0x7fffffu));
+    *b = float_of((random_bits() & 0x8f800000u) | 0x38000000u |
+                  (random_bits() & random_bits() & random_bits() & 0x7fffffu));
+    *c = float_of((random_bits() & 0x8f800000u) | 0x38000000u |
+                  (random_bits() & random_bits() & random_bits() & 0x7fffffu));
     if (way == 2) *c = -(*a * *b) * (1 + (float)(random_bits() & 7) * 0x1p-23f);
     if (way == 3) {
         *a *= 0x1p-70f;
@@ -67,8 +72,12 @@ static void operands(int way, float *a, float *b, float *c)
 
 static void check_fma(void)
 {
-    static const float special[] = {0.0f, -0.0f, 1.0f, -1.0f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 0x1.fffffep127f, -0x1.fffffep127f,
-                                    INFINITY, -INFINITY, NAN, 0x1.000002p0f, 0x1p24f, -0x1p-24f, 0x1p-75f};
+    static const float special[] = {0.0f,          -0.0f,           1.0f,
+                                    -1.0f,         0x1p-149f,       -0x1p-149f,
+                                    0x1p-126f,     0x1.fffffep127f, -0x1.fffffep127f,
+                                    INFINITY,      -INFINITY,       NAN,
+                                    0x1.000002p0f, 0x1p24f,         -0x1p-24f,
+                                    0x1p-75f};
     enum { SPECIAL = sizeof special / sizeof *special, RANDOM = 100000 };
     long wrong = 0, tried = 0;
     for (int i = 0; i < RANDOM + SPECIAL * SPECIAL * SPECIAL; i++) {
@@ -84,16 +93,18 @@ static void check_fma(void)
         vf_store(got, vf_fma(vf_load(a), vf_load(b), vf_load(c)));
         vf_store(minus, vf_fnma(vf_load(a), vf_load(b), vf_load(c)));
         for (int lane = 0; lane < 4; lane++) {
-            const float right = fmaf(a[lane], b[lane], c[lane]), right_minus = fmaf(-a[lane], b[lane], c[lane]);
+            const float right = fmaf(a[lane], b[lane], c[lane]),
+                        right_minus = fmaf(-a[lane], b[lane], c[lane]);
             wrong += isnan(right) ? !isnan(got[lane]) : memcmp(&right, &got[lane], sizeof right) != 0;
-            wrong += isnan(right_minus) ? !isnan(minus[lane]) : memcmp(&right_minus, &minus[lane], sizeof right) != 0;
+            wrong += isnan(right_minus) ? !isnan(minus[lane])
+                                        : memcmp(&right_minus, &minus[lane], sizeof right) != 0;
             tried += 2;
         }
     }
     CHECK(wrong == 0, "%ld of %ld fused multiply-adds have other bits than fmaf", wrong, tried);
 }
 
-/* ---- levels ---------------------------------------------------------------------------------------------------------------- */
+/* ---- levels -------------------------------------------------------------------------------------------- */
 
 static float *random_floats(size_t n)
 {
@@ -105,14 +116,16 @@ static float *random_floats(size_t n)
 
 enum { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, PASSES }; /* as enum conv_pass */
 
-static float *run_pass(int pass, const struct conv3d_shape *s, const float *x, const float *dy, const float *w, size_t *count)
+static float *run_pass(int pass, const struct conv3d_shape *s, const float *x, const float *dy,
+                       const float *w, size_t *count)
 {
     const size_t in = (size_t)s->n * s->in[0] * s->in[1] * s->in[2] * s->c;
     const size_t out = (size_t)s->n * s->out[0] * s->out[1] * s->out[2] * s->k;
     const size_t weights = (size_t)s->kernel[0] * s->kernel[1] * s->kernel[2] * s->c * s->k;
     const struct conv3d c = conv3d_choose(s, 0, 1);
     const size_t floats = c.scratch[pass];
-    float *scratch = aligned_alloc(64, (floats * sizeof *scratch + 127) / 64 * 64), *result = calloc(in + out + weights + s->k, sizeof *result);
+    float *scratch = aligned_alloc(64, (floats * sizeof *scratch + 127) / 64 * 64),
+          *result = calloc(in + out + weights + s->k, sizeof *result);
     if (!scratch || !result) abort();
     *count = pass == FORWARD ? out : pass == BACKWARD_DATA ? in : weights + (size_t)s->k;
     if (pass == FORWARD) conv3d_fwd(result, x, w, dy, &c, 0, scratch, NULL);
@@ -125,10 +138,12 @@ static float *run_pass(int pass, const struct conv3d_shape *s, const float *x, c
 static void check_conv(int c, int k, int d, int h, int kernel, int stride)
 {
     static const char *const names[] = {"forward", "backward-data", "backward-weights"};
-    const int in[3] = {d, h, h + 1}, kernels[3] = {kernel, kernel, kernel}, strides[3] = {stride, stride, stride};
+    const int in[3] = {d, h, h + 1}, kernels[3] = {kernel, kernel, kernel},
+              strides[3] = {stride, stride, stride};
     const int pad[3] = {kernel / 2, kernel / 2, kernel / 2};
     const struct conv3d_shape s = conv3d_shape(1, c, k, in, kernels, strides, pad);
-    float *x = random_floats((size_t)d * h * (h + 1) * c), *w = random_floats((size_t)kernel * kernel * kernel * c * k);
+    float *x = random_floats((size_t)d * h * (h + 1) * c),
+          *w = random_floats((size_t)kernel * kernel * kernel * c * k);
     float *dy = random_floats((size_t)s.out[0] * s.out[1] * s.out[2] * k + k);
     for (int pass = 0; pass < PASSES; pass++) {
         size_t count;
@@ -136,7 +151,8 @@ static void check_conv(int c, int k, int d, int h, int kernel, int stride)
         float *right = run_pass(pass, &s, x, dy, w, &count);
         CHECK(cpu_isa_set(ISA_SIMD128) == ISA_SIMD128, "no level simd128");
         float *got = run_pass(pass, &s, x, dy, w, &count);
-        CHECK(!memcmp(right, got, count * sizeof *got), "convolution %d to %d channels, kernel %d, stride %d, %s: other bits than plain C", c, k,
+        CHECK(!memcmp(right, got, count * sizeof *got),
+              "convolution %d to %d channels, kernel %d, stride %d, %s: other bits than plain C", c, k,
               kernel, stride, names[pass]);
         free(right);
         free(got);
@@ -165,7 +181,8 @@ static void check_elementwise(enum elem_type type)
 
 int main(void)
 {
-    CHECK(cpu_isa_hardware() == ISA_SIMD128, "the level of the engine is %s", cpu_isa_name(cpu_isa_hardware()));
+    CHECK(cpu_isa_hardware() == ISA_SIMD128, "the level of the engine is %s",
+          cpu_isa_name(cpu_isa_hardware()));
     check_fma();
     check_conv(1, 8, 5, 7, 3, 1);
     check_conv(3, 5, 4, 6, 3, 2);

@@ -1,5 +1,5 @@
-/* allocations.h - malloc replaced in a check program: how often it was called, how many blocks are in use, and calls that
- * fail. Included by one source of the program.
+/* allocations.h - malloc replaced in a check program: how often it was called, how many blocks are in use,
+ * and calls that fail. Included by one source of the program.
  */
 #ifndef TESTS_ALLOCATIONS_H
 #define TESTS_ALLOCATIONS_H
@@ -23,7 +23,8 @@ static int allocation_fails(void)
 #define SANITIZED 1
 #endif
 #endif
-#if defined(__GLIBC__) && !defined(SANITIZED) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !defined(SANITIZED) && !defined(__SANITIZE_ADDRESS__) &&                           \
+    !defined(__SANITIZE_THREAD__)
 #define ALLOCATIONS_FAIL 1
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);

@@ -23,17 +23,18 @@ static int check_passed_, check_failed_;
     } while (0)
 
 /* |got - want| <= tolerance; NaN fails unless both are. */
-#define CHECK_NEAR(got, want, tolerance, ...)                                             \
-    do {                                                                                  \
-        double g_ = (got), w_ = (want);                                                   \
-        if ((isnan(g_) && isnan(w_)) || g_ == w_ || fabs(g_ - w_) <= (tolerance)) {       \
-            check_passed_++;                                                              \
-        } else {                                                                          \
-            check_failed_++;                                                              \
-            printf("FAILED %s:%d: got %.9g, want %.9g (tolerance %.3g): ", __FILE__, __LINE__, g_, w_, (double)(tolerance)); \
-            printf(__VA_ARGS__);                                                          \
-            printf("\n");                                                                 \
-        }                                                                                 \
+#define CHECK_NEAR(got, want, tolerance, ...)                                                                \
+    do {                                                                                                     \
+        double g_ = (got), w_ = (want);                                                                      \
+        if ((isnan(g_) && isnan(w_)) || g_ == w_ || fabs(g_ - w_) <= (tolerance)) {                          \
+            check_passed_++;                                                                                 \
+        } else {                                                                                             \
+            check_failed_++;                                                                                 \
+            printf("FAILED %s:%d: got %.9g, want %.9g (tolerance %.3g): ", __FILE__, __LINE__, g_, w_,       \
+                   (double)(tolerance));                                                                     \
+            printf(__VA_ARGS__);                                                                             \
+            printf("\n");                                                                                    \
+        }                                                                                                    \
     } while (0)
 
 /* The last line; the exit code of main. */

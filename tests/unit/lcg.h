@@ -1,4 +1,5 @@
-/* lcg.h - the generator of weights and inputs of tests/golden/make_networks.py and make_nnunet.py, so that only results are stored. */
+/* lcg.h - the generator of weights and inputs of tests/golden/make_networks.py and make_nnunet.py, so that
+ * only results are stored. */
 #ifndef TESTS_LCG_H
 #define TESTS_LCG_H
 

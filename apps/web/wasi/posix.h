@@ -1,5 +1,6 @@
-/* posix.h - included before every file of the WebAssembly build: what wasi-libc leaves out of POSIX and the library asks for.
- * A module in a browser is alone with its file system in memory: there is nobody to lock out and there are no permissions. */
+/* posix.h - included before every file of the WebAssembly build: what wasi-libc leaves out of POSIX and the
+ * library asks for. A module in a browser is alone with its file system in memory: there is nobody to lock
+ * out and there are no permissions. */
 #ifndef WEB_POSIX_H
 #define WEB_POSIX_H
 

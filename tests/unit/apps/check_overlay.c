@@ -1,5 +1,5 @@
-/* check_overlay.c - pictures of cases are upright whatever the file's axes: one patient stored in all 48 orders and directions of the axes gives
- * one picture, with the right side on the left and the front up. */
+/* check_overlay.c - pictures of cases are upright whatever the file's axes: one patient stored in all 48
+ * orders and directions of the axes gives one picture, with the right side on the left and the front up. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 
 enum { N = 21 }; /* odd: the middle slice has one number from either end */
 
-/* The patient by places from right to left, back to front, feet to head: a bright block at the right front, dimmer tissue elsewhere. */
+/* The patient by places from right to left, back to front, feet to head: a bright block at the right front,
+ * dimmer tissue elsewhere. */
 static float tissue(const int r[3])
 {
     return r[0] < 7 && r[1] > 14 ? 1000 : 100 + (float)(r[0] + r[1] % 3);
@@ -22,8 +23,8 @@ static int organ(const int r[3])
     return r[2] == N / 2 && r[0] > 4 && r[0] < 9 && r[1] > 8 && r[1] < 16 ? 1 : 0;
 }
 
-/* Axis a of the sample (d, h, w) is the patient's axis order[a], backwards where flip[a]. The patient's axis 0 of `tissue` runs from right to left,
- * RAS from left to right. */
+/* Axis a of the sample (d, h, w) is the patient's axis order[a], backwards where flip[a]. The patient's axis
+ * 0 of `tissue` runs from right to left, RAS from left to right. */
 static void store(struct sample *s, uint8_t *label, const int order[3], const int flip[3])
 {
     memset(s->affine, 0, sizeof s->affine);
@@ -47,9 +48,12 @@ static void check_one(const struct volume *v)
     const float *red = v->voxel;
     int width = (int)v->size[0];
     CHECK(width == 2 * 336 + 8, "the picture is %d wide", width);
-    CHECK(red[(size_t)(44 + 40) * (size_t)width + 60] > 250, "the right front is bright at the upper left: %g", red[(size_t)(44 + 40) * (size_t)width + 60]);
-    CHECK(red[(size_t)(44 + 40) * (size_t)width + 280] < 200, "the left front is not: %g", red[(size_t)(44 + 40) * (size_t)width + 280]);
-    CHECK(red[(size_t)(44 + 300) * (size_t)width + 60] < 200, "the right back is not: %g", red[(size_t)(44 + 300) * (size_t)width + 60]);
+    CHECK(red[(size_t)(44 + 40) * (size_t)width + 60] > 250,
+          "the right front is bright at the upper left: %g", red[(size_t)(44 + 40) * (size_t)width + 60]);
+    CHECK(red[(size_t)(44 + 40) * (size_t)width + 280] < 200, "the left front is not: %g",
+          red[(size_t)(44 + 40) * (size_t)width + 280]);
+    CHECK(red[(size_t)(44 + 300) * (size_t)width + 60] < 200, "the right back is not: %g",
+          red[(size_t)(44 + 300) * (size_t)width + 60]);
 }
 
 int main(void)
@@ -83,7 +87,8 @@ int main(void)
             volume_free(&v);
             continue;
         }
-        CHECK(size == first_size && memcmp(data, first, size) == 0, "orientation %d gives another picture", k);
+        CHECK(size == first_size && memcmp(data, first, size) == 0, "orientation %d gives another picture",
+              k);
         free(data);
     }
     free(first);

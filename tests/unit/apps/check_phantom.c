@@ -1,5 +1,5 @@
-/* check_phantom.c - the phantom: same bytes for any number of threads, prevalences, files that agree, anatomy and intensities that are
- * physically in order, wrong usage. */
+/* check_phantom.c - the phantom: same bytes for any number of threads, prevalences, files that agree, anatomy
+ * and intensities that are physically in order, wrong usage. */
 #include <unistd.h>
 
 #include "apps/base/options.h"
@@ -76,15 +76,18 @@ static int command(const char *out, const char *const *more, int n)
     for (int i = 0; i < n; i++) argv[3 + i] = (char *)(size_t)more[i];
     return cmd_phantom(3 + n, argv);
 }
-#define COMMAND(out, ...) command(out, (const char *const[]){__VA_ARGS__}, (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)))
+#define COMMAND(out, ...)                                                                                    \
+    command(out, (const char *const[]){__VA_ARGS__},                                                         \
+            (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)))
 
-/* ---- same seed, same bytes ---------------------------------------------------------------------------------------------------- */
+/* ---- same seed, same bytes ----------------------------------------------------------------------------- */
 
 static void check_determinism(void)
 {
     unsigned char one[32], three[32], other[32];
     CHECK(COMMAND(path_of("one", ""), "--cases", "4", "--threads", "1", "--with-kidney") == 0, "one thread");
-    CHECK(COMMAND(path_of("three", ""), "--cases", "4", "--threads", "3", "--with-kidney") == 0, "three threads");
+    CHECK(COMMAND(path_of("three", ""), "--cases", "4", "--threads", "3", "--with-kidney") == 0,
+          "three threads");
     CHECK(COMMAND(path_of("other", ""), "--cases", "4", "--seed", "2", "--with-kidney") == 0, "another seed");
     hash_of(one, path_of("one", ""));
     hash_of(three, path_of("three", ""));
@@ -96,8 +99,13 @@ static void check_determinism(void)
 /* Every bit of one case, fixed when it was written: another compiler, level or library must give the same. */
 static void check_bits(void)
 {
-    static const struct phantom_options o = {.seed = 11, .difficulty = 1, .matrix = 48, .slices = 12, .samples_xy = 2, .samples_z = 2,
-                                                   .with_kidney = 1};
+    static const struct phantom_options o = {.seed = 11,
+                                             .difficulty = 1,
+                                             .matrix = 48,
+                                             .slices = 12,
+                                             .samples_xy = 2,
+                                             .samples_z = 2,
+                                             .with_kidney = 1};
     const struct assignment is = {CLEAR_CELL, 2};
     struct phantom_case *p = malloc(sizeof *p);
     struct error e;
@@ -106,7 +114,8 @@ static void check_bits(void)
     char hex[17];
     CHECK(phantom_render(p, &o, 5, &is, NULL, &e) == 0, "%s", e.text);
     sha256_init(&s);
-    for (int c = 0; c < CHANNELS; c++) sha256_update(&s, p->channel[c].voxel, volume_voxels(&p->channel[c]) * sizeof(float));
+    for (int c = 0; c < CHANNELS; c++)
+        sha256_update(&s, p->channel[c].voxel, volume_voxels(&p->channel[c]) * sizeof(float));
     sha256_update(&s, p->label.voxel, volume_voxels(&p->label) * sizeof(float));
     sha256_final(&s, digest);
     for (int i = 0; i < 8; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
@@ -115,7 +124,7 @@ static void check_bits(void)
     free(p);
 }
 
-/* ---- who has what, and where ------------------------------------------------------------------------------------------------------ */
+/* ---- who has what, and where --------------------------------------------------------------------------- */
 
 static void check_assignment(int n)
 {
@@ -131,8 +140,10 @@ static void check_assignment(int n)
     }
     CHECK_NEAR(malignant, 723.0 * n / 987, 0.5001, "malignant of %d", n);
     CHECK_NEAR(clear, 509.0 * n / 987, 1.0, "clear cell of %d", n);
-    for (int h = 0; h < HOSPITALS; h++) CHECK_NEAR(at[h], hospital_get(h)->share * n, 1.0, "%s of %d", hospital_get(h)->name, n);
-    if (n == 987) CHECK((double)at_benign[4] / at[4] > (double)at_benign[0] / at[0], "case mix of H5 against H1");
+    for (int h = 0; h < HOSPITALS; h++)
+        CHECK_NEAR(at[h], hospital_get(h)->share * n, 1.0, "%s of %d", hospital_get(h)->name, n);
+    if (n == 987)
+        CHECK((double)at_benign[4] / at[4] > (double)at_benign[0] / at[0], "case mix of H5 against H1");
     free(a);
 }
 
@@ -152,20 +163,24 @@ static void check_prevalences(void)
     CHECK_NEAR(women, 403.0 / 987, 0.02, "women");
 }
 
-/* ---- the folder -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the folder ---------------------------------------------------------------------------------------- */
 
 static void check_tables(const struct dataset *d)
 {
     struct csv labels, sites, clinical;
     struct error e;
-    CHECK(csv_read(&labels, path_of("one", "/labels.csv"), &e) == 0 && csv_read(&sites, path_of("one", "/sites.csv"), &e) == 0 &&
-              csv_read(&clinical, path_of("one", "/clinical.csv"), &e) == 0, "%s", e.text);
+    CHECK(csv_read(&labels, path_of("one", "/labels.csv"), &e) == 0 &&
+              csv_read(&sites, path_of("one", "/sites.csv"), &e) == 0 &&
+              csv_read(&clinical, path_of("one", "/clinical.csv"), &e) == 0,
+          "%s", e.text);
     CHECK(labels.rows == d->cases && sites.rows == d->cases && clinical.rows == d->cases, "rows");
-    const int institution = csv_column(&clinical, "institution", &e), malignant = csv_column(&clinical, "malignant", &e);
+    const int institution = csv_column(&clinical, "institution", &e),
+              malignant = csv_column(&clinical, "malignant", &e);
     CHECK(institution > 0 && malignant > 0, "%s", e.text);
     for (int i = 0; i < d->cases; i++) {
         const char *id = csv_cell(&labels, i, 0);
-        CHECK(strcmp(id, d->item[i].id) == 0 && strcmp(id, csv_cell(&sites, i, 0)) == 0 && strcmp(id, csv_cell(&clinical, i, 0)) == 0,
+        CHECK(strcmp(id, d->item[i].id) == 0 && strcmp(id, csv_cell(&sites, i, 0)) == 0 &&
+                  strcmp(id, csv_cell(&clinical, i, 0)) == 0,
               "case of row %d: %s", i, id);
         CHECK(d->item[i].target == atoi(csv_cell(&labels, i, 1)), "target of %s", id);
         CHECK(strcmp(csv_cell(&labels, i, 1), csv_cell(&clinical, i, malignant)) == 0, "label of %s", id);
@@ -181,23 +196,26 @@ static void check_files(void)
     struct dataset d;
     struct error e;
     CHECK(dataset_open(&d, path_of("one", ""), &e) == 0, "%s", e.text);
-    CHECK(d.cases == 4 && d.channels == 2 && d.labels == 3 && d.classes == 2, "%d cases, %d channels, %d labels, %d classes",
-          d.cases, d.channels, d.labels, d.classes);
+    CHECK(d.cases == 4 && d.channels == 2 && d.labels == 3 && d.classes == 2,
+          "%d cases, %d channels, %d labels, %d classes", d.cases, d.channels, d.labels, d.classes);
     CHECK(strcmp(d.channel_name[0], "T2") == 0 && strcmp(d.channel_name[1], "T1CE") == 0, "channels");
     check_tables(&d);
     for (int i = 0; i < d.cases; i++) {
         struct sample s;
-        CHECK(dataset_load(&s, &d, i, &e) == 0, "%s", e.text); /* the same geometry of channels and mask is checked there */
+        CHECK(dataset_load(&s, &d, i, &e) == 0, "%s",
+              e.text); /* the same geometry of channels and mask is checked there */
         size_t count[3] = {0}, n = (size_t)s.size[0] * (size_t)s.size[1] * (size_t)s.size[2];
         for (size_t v = 0; v < n; v++) count[s.label[v]]++;
-        CHECK(count[1] > 500 && count[2] > 3, "%s: %zu voxels of kidney, %zu of tumour", d.item[i].id, count[1], count[2]);
-        CHECK(s.spacing[0] > s.spacing[1] && s.spacing[1] > 1, "%s: spacing %g, %g", d.item[i].id, s.spacing[0], s.spacing[1]);
+        CHECK(count[1] > 500 && count[2] > 3, "%s: %zu voxels of kidney, %zu of tumour", d.item[i].id,
+              count[1], count[2]);
+        CHECK(s.spacing[0] > s.spacing[1] && s.spacing[1] > 1, "%s: spacing %g, %g", d.item[i].id,
+              s.spacing[0], s.spacing[1]);
         sample_free(&s);
     }
     dataset_close(&d);
 }
 
-/* ---- one case, tissue by tissue --------------------------------------------------------------------------------------------------------- */
+/* ---- one case, tissue by tissue ------------------------------------------------------------------------ */
 
 struct means {
     double value[TISSUES][CHANNELS];
@@ -217,11 +235,12 @@ static void measure(struct means *m, const struct phantom_case *p, const uint8_t
         for (int c = 0; c < CHANNELS; c++) m->value[t][c] /= m->count[t] ? (double)m->count[t] : 1;
 }
 
-static void check_order(const struct means *m, enum channel c, enum tissue brighter, enum tissue darker, const char *where)
+static void check_order(const struct means *m, enum channel c, enum tissue brighter, enum tissue darker,
+                        const char *where)
 {
     if (m->count[brighter] < 20 || m->count[darker] < 20) return;
-    CHECK(m->value[brighter][c] > m->value[darker][c], "%s, channel %d: %s %.1f, %s %.1f", where, c, tissue_name(brighter), m->value[brighter][c],
-          tissue_name(darker), m->value[darker][c]);
+    CHECK(m->value[brighter][c] > m->value[darker][c], "%s, channel %d: %s %.1f, %s %.1f", where, c,
+          tissue_name(brighter), m->value[brighter][c], tissue_name(darker), m->value[darker][c]);
 }
 
 static void check_intensities(const struct phantom_case *p, const struct means *m)
@@ -240,7 +259,8 @@ static void check_intensities(const struct phantom_case *p, const struct means *
     check_order(m, CHANNEL_T1CE, TISSUE_ARTERY, TISSUE_MUSCLE, h);
     check_order(m, CHANNEL_T1CE, TISSUE_LIVER, TISSUE_MUSCLE, h);
     check_order(m, CHANNEL_T1CE, TISSUE_MUSCLE, TISSUE_CSF, h);
-    if (p->scan.ce.phase < 0.5f) check_order(m, CHANNEL_T1CE, TISSUE_CORTEX, TISSUE_MEDULLA, h); /* later they are alike */
+    if (p->scan.ce.phase < 0.5f)
+        check_order(m, CHANNEL_T1CE, TISSUE_CORTEX, TISSUE_MEDULLA, h); /* later they are alike */
     if (p->scan.ce.fat_left == 1)
         check_order(m, CHANNEL_T1CE, TISSUE_FAT, TISSUE_MUSCLE, h);
     else
@@ -258,20 +278,24 @@ static void check_position(const struct phantom_case *p, const uint8_t *tissue)
                 const long v = ((long)z * ny + y) * nx + x, step[3] = {1, nx, (long)nx * ny};
                 if (p->label.voxel[v] != 2) continue;
                 tumour++;
-                for (int a = 0; a < 3; a++) touching += tissue_is_kidney(tissue[v - step[a]]) + tissue_is_kidney(tissue[v + step[a]]);
+                for (int a = 0; a < 3; a++)
+                    touching += tissue_is_kidney(tissue[v - step[a]]) + tissue_is_kidney(tissue[v + step[a]]);
             }
     CHECK(tumour > 0 && touching > 0, "case of %s: %ld voxels of tumour, %ld contacts with kidney",
           tumour_model(p->is.kind)->name, tumour, touching);
     const double ml = (double)tumour * p->label.spacing[0] * p->label.spacing[1] * p->label.spacing[2] / 1000;
-    CHECK(ml > 0.6 * p->tumour_ml && ml < 1.2 * p->tumour_ml, "mask of %.2f ml, tumour of %.2f ml", ml, (double)p->tumour_ml);
+    CHECK(ml > 0.6 * p->tumour_ml && ml < 1.2 * p->tumour_ml, "mask of %.2f ml, tumour of %.2f ml", ml,
+          (double)p->tumour_ml);
 }
 
-/* The kidney without the tumour is where it belongs and of a kidney's size (Emamian et al. 1993: about 140 ml, without the sinus). */
+/* The kidney without the tumour is where it belongs and of a kidney's size (Emamian et al. 1993: about 140
+ * ml, without the sinus). */
 static void check_kidneys(const struct phantom_case *p, const uint8_t *tissue)
 {
     const int nx = (int)p->label.size[0], half = nx / 2;
     long side[2] = {0, 0};
-    for (size_t v = 0; v < volume_voxels(&p->label); v++) side[(int)(v % (size_t)nx) >= half] += tissue_is_kidney(tissue[v]);
+    for (size_t v = 0; v < volume_voxels(&p->label); v++)
+        side[(int)(v % (size_t)nx) >= half] += tissue_is_kidney(tissue[v]);
     const double ml = p->label.spacing[0] * p->label.spacing[1] * p->label.spacing[2] / 1000;
     /* x grows to the patient's left; the healthy side is whole */
     const double healthy = (double)side[!p->tumour.side] * ml;
@@ -289,25 +313,34 @@ static int label_centre(double mm[3], const struct volume *v)
                 if (v->voxel[i] == 0) continue;
                 sum[0] += x, sum[1] += y, sum[2] += z, count++;
             }
-    for (int a = 0; a < 3; a++) mm[a] = count > 0 ? v->affine[a][3] + (v->affine[a][0] * sum[0] + v->affine[a][1] * sum[1] + v->affine[a][2] * sum[2]) / count : 0;
+    for (int a = 0; a < 3; a++)
+        mm[a] =
+            count > 0
+                ? v->affine[a][3] +
+                      (v->affine[a][0] * sum[0] + v->affine[a][1] * sum[1] + v->affine[a][2] * sum[2]) / count
+                : 0;
     return count > 0;
 }
 
-/* The box around the kidneys is a part of the whole scan: the same patient, the same tumour at the same place. */
+/* The box around the kidneys is a part of the whole scan: the same patient, the same tumour at the same
+ * place. */
 static void check_box(void)
 {
     struct phantom_case *whole = malloc(sizeof *whole), *box = malloc(sizeof *box);
     for (int i = 0; i < HOSPITALS; i++) {
-        struct phantom_options o = {.seed = 4, .difficulty = 1, .matrix = 96, .slices = 24, .samples_xy = 2, .samples_z = 2};
+        struct phantom_options o = {
+            .seed = 4, .difficulty = 1, .matrix = 96, .slices = 24, .samples_xy = 2, .samples_z = 2};
         const struct assignment is = {(enum tumour_kind)i, i};
         struct error e;
         double a[3], b[3];
         CHECK(phantom_render(whole, &o, i, &is, NULL, &e) == 0, "%s", e.text);
         o.kidneys_only = 1;
         CHECK(phantom_render(box, &o, i, &is, NULL, &e) == 0, "%s", e.text);
-        CHECK(box->label.size[0] % 4 == 0 && box->label.size[1] % 4 == 0 && box->label.size[1] < box->label.size[0] && box->label.size[0] < whole->label.size[0],
+        CHECK(box->label.size[0] % 4 == 0 && box->label.size[1] % 4 == 0 &&
+                  box->label.size[1] < box->label.size[0] && box->label.size[0] < whole->label.size[0],
               "box of %d x %d voxels", (int)box->label.size[0], (int)box->label.size[1]);
-        CHECK(fabs(box->tumour_ml - whole->tumour_ml) < 0.05 * whole->tumour_ml + 0.3, "case %d: %g ml in the box, %g in the whole", i, box->tumour_ml, whole->tumour_ml);
+        CHECK(fabs(box->tumour_ml - whole->tumour_ml) < 0.05 * whole->tumour_ml + 0.3,
+              "case %d: %g ml in the box, %g in the whole", i, box->tumour_ml, whole->tumour_ml);
         CHECK(label_centre(a, &whole->label) && label_centre(b, &box->label), "case %d has a tumour", i);
         for (int k = 0; k < 3; k++) CHECK_NEAR(a[k], b[k], 1.5, "case %d: the tumour's place, axis %d", i, k);
         phantom_free(whole);
@@ -321,8 +354,13 @@ static void check_anatomy(void)
 {
     struct phantom_case *p = malloc(sizeof *p);
     for (int i = 0; i < 2 * HOSPITALS; i++) {
-        const struct phantom_options o = {.seed = 4, .difficulty = 1, .matrix = 96, .slices = 24, .samples_xy = 2, .samples_z = 2,
-                                                   .with_kidney = 1};
+        const struct phantom_options o = {.seed = 4,
+                                          .difficulty = 1,
+                                          .matrix = 96,
+                                          .slices = 24,
+                                          .samples_xy = 2,
+                                          .samples_z = 2,
+                                          .with_kidney = 1};
         const struct assignment is = {(enum tumour_kind)((i + i / HOSPITALS) % TUMOUR_KINDS), i % HOSPITALS};
         struct means m;
         struct error e;
@@ -338,7 +376,7 @@ static void check_anatomy(void)
     free(p);
 }
 
-/* ---- equations ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- equations ----------------------------------------------------------------------------------------- */
 
 static void check_equations(void)
 {
@@ -350,7 +388,8 @@ static void check_equations(void)
     CHECK_NEAR(part[1], 0.25 * 0.9 * (1 - exp(-3000.0 / 350)) * exp(-0.8), 1e-6, "turbo spin echo, fat");
     material_signal(part, &m, &fat, &s, CHANNEL_T1CE);
     const double a = 12 * 3.14159265358979 / 180, e1 = exp(-4 * (0.001 + 0.002));
-    CHECK_NEAR(part[0], 0.75 * sin(a) * (1 - e1) / (1 - cos(a) * e1) * exp(-2 * (1.0 / 80 + 0.0025 + 0.01)), 1e-5, "spoiled gradient echo, water");
+    CHECK_NEAR(part[0], 0.75 * sin(a) * (1 - e1) / (1 - cos(a) * e1) * exp(-2 * (1.0 / 80 + 0.0025 + 0.01)),
+               1e-5, "spoiled gradient echo, water");
     s.t2.tr = 0;
     material_signal(part, &m, &fat, &s, CHANNEL_T2);
     CHECK_NEAR(part[0], 0.75 * exp(-1.0), 1e-6, "one shot, water");
@@ -408,11 +447,12 @@ static void check_difficulty(void)
             }
         gap[d] = mean[0] - mean[1];
     }
-    CHECK(gap[0] > gap[1] && gap[1] > gap[2] && gap[2] > 0, "log T2 of clear cell against papillary: %.3f, %.3f, %.3f", gap[0], gap[1], gap[2]);
+    CHECK(gap[0] > gap[1] && gap[1] > gap[2] && gap[2] > 0,
+          "log T2 of clear cell against papillary: %.3f, %.3f, %.3f", gap[0], gap[1], gap[2]);
     free(a);
 }
 
-/* ---- wrong usage -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- wrong usage --------------------------------------------------------------------------------------- */
 
 static void check_refusals(void)
 {
@@ -421,9 +461,12 @@ static void check_refusals(void)
     if (!freopen("/dev/null", "w", stderr)) exit(1);
     char name[] = "phantom", *none[] = {name, NULL};
     const int no_folder = cmd_phantom(1, none);
-    const int zero = COMMAND(path_of("bad", ""), "--cases", "0"), hard = COMMAND(path_of("bad", ""), "--difficulty", "2.5");
-    const int nan_hard = COMMAND(path_of("bad", ""), "--difficulty", "nan"), size = COMMAND(path_of("bad", ""), "--size", "huge");
-    const int unknown = COMMAND(path_of("bad", ""), "--colour", "red"), again = COMMAND(path_of("one", ""), "--cases", "1");
+    const int zero = COMMAND(path_of("bad", ""), "--cases", "0"),
+              hard = COMMAND(path_of("bad", ""), "--difficulty", "2.5");
+    const int nan_hard = COMMAND(path_of("bad", ""), "--difficulty", "nan"),
+              size = COMMAND(path_of("bad", ""), "--size", "huge");
+    const int unknown = COMMAND(path_of("bad", ""), "--colour", "red"),
+              again = COMMAND(path_of("one", ""), "--cases", "1");
     const int under_file = COMMAND(path_of("one", "/labels.csv/below"), "--cases", "1");
     fflush(stderr);
     dup2(keep, 2);

@@ -1,4 +1,5 @@
-/* check_study.c - the parts of the study that can be known by hand: split, distance of sites, arms, what comparisons may say, ROC, net benefit, base64. */
+/* check_study.c - the parts of the study that can be known by hand: split, distance of sites, arms, what
+ * comparisons may say, ROC, net benefit, base64. */
 #include "apps/study/report_plot.h"
 #include "apps/study/study_results.h"
 #include "tests/unit/expect.h"
@@ -15,9 +16,11 @@ static void check_split(void)
     CHECK(memcmp(role, again, sizeof role) != 0, "another seed gives the same split");
     for (int i = 0; i < N; i++) {
         count[role[i]]++;
-        CHECK((role[i] == STUDY_UNUSED) == (strata[i] < 0), "case %d: role %d, stratum %d", i, role[i], strata[i]);
+        CHECK((role[i] == STUDY_UNUSED) == (strata[i] < 0), "case %d: role %d, stratum %d", i, role[i],
+              strata[i]);
     }
-    CHECK(count[STUDY_TEST] == 85 && count[STUDY_VALIDATION] == 89, "846 cases: %d test, %d validation; 846 * 99 / 988 = 84.8, 846 * 104 / 988 = 89.05",
+    CHECK(count[STUDY_TEST] == 85 && count[STUDY_VALIDATION] == 89,
+          "846 cases: %d test, %d validation; 846 * 99 / 988 = 84.8, 846 * 104 / 988 = 89.05",
           count[STUDY_TEST], count[STUDY_VALIDATION]);
     for (int k = 0; k < 6; k++) {
         int all = 0, test = 0, validation = 0;
@@ -27,13 +30,15 @@ static void check_split(void)
             test += role[i] == STUDY_TEST;
             validation += role[i] == STUDY_VALIDATION;
         }
-        CHECK(fabs(test - all * 85 / 846.0) < 1 && fabs(validation - all * 89 / 846.0) < 1.5, "stratum %d of %d: %d test, %d validation", k, all, test, validation);
+        CHECK(fabs(test - all * 85 / 846.0) < 1 && fabs(validation - all * 89 / 846.0) < 1.5,
+              "stratum %d of %d: %d test, %d validation", k, all, test, validation);
     }
     for (int i = 0; i < N; i++) strata[i] = 0;
     CHECK(study_split(role, strata, N, 1) == 0, "no memory");
     memset(count, 0, sizeof count);
     for (int i = 0; i < N; i++) count[role[i]]++;
-    CHECK(count[STUDY_TRAIN] == 784 && count[STUDY_VALIDATION] == 104 && count[STUDY_TEST] == 99, "987 cases: %d, %d, %d", count[1], count[2], count[3]);
+    CHECK(count[STUDY_TRAIN] == 784 && count[STUDY_VALIDATION] == 104 && count[STUDY_TEST] == 99,
+          "987 cases: %d, %d, %d", count[1], count[2], count[3]);
 }
 
 /* Ninety cases of thirty patients at two sites: no patient is in two parts. */
@@ -42,7 +47,11 @@ static void check_patients(void)
     enum { CASES = 90, PATIENTS = 30 };
     struct data_case cases[CASES];
     struct study_case items[CASES];
-    struct study s = {.data = "x", .seed = 3, .sites = 2, .item = items, .dataset = {.cases = CASES, .item = cases, .classes = 2}};
+    struct study s = {.data = "x",
+                      .seed = 3,
+                      .sites = 2,
+                      .item = items,
+                      .dataset = {.cases = CASES, .item = cases, .classes = 2}};
     struct error e = {""};
     memset(cases, 0, sizeof cases);
     memset(items, 0, sizeof items);
@@ -53,8 +62,11 @@ static void check_patients(void)
         items[i].site = i * 7 % PATIENTS % 2;
     }
     CHECK(study_roles(&s, &e) == 0, "%s", e.text);
-    for (int i = PATIENTS; i < CASES; i++) CHECK(items[i].role == items[i - PATIENTS].role, "patient of case %d: roles %d and %d", i, items[i].role, items[i - PATIENTS].role);
-    CHECK(study_count(&s, -1, STUDY_TEST, -1) == 9, "%d test cases of three patients", study_count(&s, -1, STUDY_TEST, -1));
+    for (int i = PATIENTS; i < CASES; i++)
+        CHECK(items[i].role == items[i - PATIENTS].role, "patient of case %d: roles %d and %d", i,
+              items[i].role, items[i - PATIENTS].role);
+    CHECK(study_count(&s, -1, STUDY_TEST, -1) == 9, "%d test cases of three patients",
+          study_count(&s, -1, STUDY_TEST, -1));
 }
 
 static void check_emd(void)
@@ -70,14 +82,16 @@ static void check_emd(void)
     CHECK(isnan(study_emd(low, 0, split, 2)), "a site without voxels has a distance");
 }
 
-/* Order by probability: 1 0 1 1 0 0. Points (fpr, tpr): (0, 1/3) (1/3, 1/3) (1/3, 2/3) (1/3, 1) (2/3, 1) (1, 1). */
+/* Order by probability: 1 0 1 1 0 0. Points (fpr, tpr): (0, 1/3) (1/3, 1/3) (1/3, 2/3) (1/3, 1) (2/3, 1) (1,
+ * 1). */
 static void check_roc(void)
 {
     const int label[6] = {1, 0, 1, 1, 0, 0};
     const double p[6] = {0.9, 0.8, 0.7, 0.6, 0.3, 0.1}, tied[6] = {0.5, 0.5, 0.5, 0.5, 0.5, 0.5};
     struct roc r;
     CHECK(results_roc(&r, label, p, 6, 200, 1) == 0, "memory");
-    const double fpr[7] = {0, 0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 2 / 3.0, 1}, tpr[7] = {0, 1 / 3.0, 1 / 3.0, 2 / 3.0, 1, 1, 1};
+    const double fpr[7] = {0, 0, 1 / 3.0, 1 / 3.0, 1 / 3.0, 2 / 3.0, 1},
+                 tpr[7] = {0, 1 / 3.0, 1 / 3.0, 2 / 3.0, 1, 1, 1};
     CHECK(r.points == 7, "%d corners", r.points);
     for (int i = 0; i < 7 && i < r.points; i++) {
         CHECK_NEAR(r.fpr[i], fpr[i], 1e-12, "false positive rate of corner %d", i);
@@ -88,10 +102,12 @@ static void check_roc(void)
     CHECK_NEAR(r.sensitivity[17], 1, 1e-12, "at 0.34, above a third");
     CHECK_NEAR(r.sensitivity[50], 1, 1e-12, "at 1");
     for (int i = 0; i < ROC_POINTS; i++)
-        CHECK(r.low[i] <= r.sensitivity[i] && r.sensitivity[i] <= r.high[i], "point %d: band %g to %g, curve %g", i, r.low[i], r.high[i], r.sensitivity[i]);
+        CHECK(r.low[i] <= r.sensitivity[i] && r.sensitivity[i] <= r.high[i],
+              "point %d: band %g to %g, curve %g", i, r.low[i], r.high[i], r.sensitivity[i]);
     roc_free(&r);
     CHECK(results_roc(&r, label, tied, 6, 10, 1) == 0 && r.points == 2, "%d corners of a constant", r.points);
-    CHECK(r.sensitivity[49] == 0 && r.sensitivity[50] == 1, "equal probabilities: %g, %g", r.sensitivity[49], r.sensitivity[50]);
+    CHECK(r.sensitivity[49] == 0 && r.sensitivity[50] == 1, "equal probabilities: %g, %g", r.sensitivity[49],
+          r.sensitivity[50]);
     roc_free(&r);
     const int one_class[2] = {1, 1};
     CHECK(results_roc(&r, one_class, p, 2, 10, 1) == 0 && r.points == 0, "corners of one class");
@@ -100,12 +116,14 @@ static void check_roc(void)
 }
 
 /* Whether the sentences of a comparison hold a text, and do not hold another one. */
-static void check_words(const struct comparison *c, const char *there, const char *not_there, const char *what)
+static void check_words(const struct comparison *c, const char *there, const char *not_there,
+                        const char *what)
 {
     struct text t = {0};
     comparison_say(&t, c, "Mean Dice", "federated", "centralised");
     char *s = text_take(&t);
-    CHECK(s && strstr(s, there) && !strstr(s, not_there), "%s: '%s' without '%s' in: %s", what, there, not_there, s ? s : "");
+    CHECK(s && strstr(s, there) && !strstr(s, not_there), "%s: '%s' without '%s' in: %s", what, there,
+          not_there, s ? s : "");
     free(s);
 }
 
@@ -122,28 +140,36 @@ static void check_comparison(void)
             b[k * N + i] = 0.5 + 0.3 * ((i * 7 % N) / (double)N);
             a[k * N + i] = b[k * N + i] + 0.01 * ((i * 11 % 13) - 6.0) / 6 + 0.001 * (k - 1);
         }
-    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.n == N && c.left_out == 0, "%d patients", c.n);
-    CHECK(c.equivalent && c.worse.shown && c.power_equal > 0.99, "small differences: p %g, power %g", c.equal.p, c.power_equal);
+    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.n == N && c.left_out == 0,
+          "%d patients", c.n);
+    CHECK(c.equivalent && c.worse.shown && c.power_equal > 0.99, "small differences: p %g, power %g",
+          c.equal.p, c.power_equal);
     check_words(&c, "patients and seeds as random", "not shown (one-sided", "small differences");
-    /* Four cases whose differences are hundredths: the two one-sided tests may pass, equality is not claimed of so few. */
+    /* Four cases whose differences are hundredths: the two one-sided tests may pass, equality is not claimed
+     * of so few. */
     double few_a[4] = {0.061, 0.059, 0.073, 0.047}, few_b[4] = {0.06, 0.06, 0.06, 0.06};
     CHECK(comparison_means(&c, few_a, few_b, 1, 4, patient, 4, 0.012, 1) == 0, "memory");
     CHECK(!c.equivalent && c.power_equal < STUDY_POWER, "four cases: equivalent, power %g", c.power_equal);
     check_words(&c, "4 test cases, 1 seed", "Within the margin the two", "four cases");
     check_words(&c, "one seed says nothing of another", "as random", "one seed");
     for (int i = 0; i < SEEDS * N; i++) few[i] = 0.06 + 0.0001 * (i % 5), none[i] = 0.06;
-    CHECK(comparison_means(&c, few, none, SEEDS, N, patient, N, 0.05, 1) == 0 && c.equal.equivalent && !c.equivalent && !c.noninferior, "Dice of 0.06");
+    CHECK(comparison_means(&c, few, none, SEEDS, N, patient, N, 0.05, 1) == 0 && c.equal.equivalent &&
+              !c.equivalent && !c.noninferior,
+          "Dice of 0.06");
     check_words(&c, "is not claimed", "Within the margin the two", "Dice of 0.06");
     /* A case that one seed has no Dice of leaves; cases of a patient are one. */
     a[N + 5] = NAN;
-    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.n == N - 1 && c.left_out == 1, "%d patients, %d left out", c.n, c.left_out);
+    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.n == N - 1 && c.left_out == 1,
+          "%d patients, %d left out", c.n, c.left_out);
     a[N + 5] = 0.5;
-    CHECK(comparison_means(&c, a, b, SEEDS, N, pairs, N / 2, 0.05, 1) == 0 && c.n == N / 2 && c.cases == N, "%d patients of %d cases", c.n, c.cases);
+    CHECK(comparison_means(&c, a, b, SEEDS, N, pairs, N / 2, 0.05, 1) == 0 && c.n == N / 2 && c.cases == N,
+          "%d patients of %d cases", c.n, c.cases);
     CHECK(c.random.cases == N / 2 && c.wilcoxon.n <= N / 2, "%d patients in the mixed model", c.random.cases);
     /* Seeds that differ more than patients do: the models differ, the ways of training do not. */
     for (int k = 0; k < SEEDS; k++)
         for (int i = 0; i < N; i++) a[k * N + i] = b[k * N + i] + (k == 0 ? 0.16 : -0.03) + 0.005 * (i % 3);
-    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.p < 0.001 && c.random.p > 0.2, "conditional p %g, p of the ways %g", c.p, c.random.p);
+    CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.p < 0.001 && c.random.p > 0.2,
+          "conditional p %g, p of the ways %g", c.p, c.random.p);
     CHECK(c.main_p == c.random.p, "main p %g", c.main_p);
     check_words(&c, "A difference was not shown", "was shown.", "seeds that differ");
 }
@@ -164,7 +190,8 @@ static void check_areas(void)
     }
     CHECK(comparison_areas(&c, label, a, b, 2, N, patient, N, 0.05, 1) == 0, "memory");
     CHECK_NEAR(c.difference, 0.5, 1e-12, "a perfect and a constant score");
-    CHECK(c.p > 0 && c.ci[0] < c.ci[1], "no p of 0, no interval of one point: %g, %g to %g", c.p, c.ci[0], c.ci[1]);
+    CHECK(c.p > 0 && c.ci[0] < c.ci[1], "no p of 0, no interval of one point: %g, %g to %g", c.p, c.ci[0],
+          c.ci[1]);
 }
 
 /* Which client has a site's cases, and how much is computed. */
@@ -175,18 +202,24 @@ static void check_arms(void)
     struct error e = {""};
     char name[80];
     int rounds, iterations;
-    CHECK(arms_choose(&s, "leave_one_out,alone,federated_equal_images,centralised_long", &e) == 0 && s.arms == 10, "%d arms: %s", s.arms, e.text);
+    CHECK(arms_choose(&s, "leave_one_out,alone,federated_equal_images,centralised_long", &e) == 0 &&
+              s.arms == 10,
+          "%d arms: %s", s.arms, e.text);
     for (int a = 0; a < s.arms; a++) {
         const struct arm_design *d = s.arm[a].design;
         for (int k = 0; k < arm_clients(&s, a); k++)
             if (d->federated) CHECK(arm_client(&s, a, arm_site(&s, a, k)) == k, "%s: client %d", d->name, k);
         arm_effort(&rounds, &iterations, &s, &t, a);
         const double steps = (double)rounds * iterations * arm_clients(&s, a) / 1300;
-        const double want = strcmp(d->name, "federated_equal_images") == 0 ? 1 : d->effort == EFFORT_SITES ? 3 : arm_clients(&s, a);
+        const double want = strcmp(d->name, "federated_equal_images") == 0 ? 1
+                            : d->effort == EFFORT_SITES                    ? 3
+                                                                           : arm_clients(&s, a);
         CHECK_NEAR(steps, want, 0.03, "steps of %s in units of the centralised model's", d->name);
     }
     study_arm_name(name, &s, s.arms - 1);
-    CHECK(strcmp(name, "without: c") == 0 && arm_client(&s, s.arms - 1, 2) < 0 && arm_client(&s, s.arms - 1, 1) == 1, "%s", name);
+    CHECK(strcmp(name, "without: c") == 0 && arm_client(&s, s.arms - 1, 2) < 0 &&
+              arm_client(&s, s.arms - 1, 1) == 1,
+          "%s", name);
     study_arm_name(name, &s, 2);
     CHECK(strcmp(name, "local: a") == 0 && arm_client(&s, 2, 0) == 0 && arm_client(&s, 2, 1) < 0, "%s", name);
     CHECK(arms_choose(&s, "alone,nothing", &e) && strstr(e.text, "'nothing'"), "%s", e.text);

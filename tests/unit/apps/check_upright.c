@@ -1,4 +1,5 @@
-/* check_upright.c - which voxel is under which pixel, and which letters stand where, for images that lie in every way. */
+/* check_upright.c - which voxel is under which pixel, and which letters stand where, for images that lie in
+ * every way. */
 #include "apps/base/upright.h"
 #include "tests/unit/expect.h"
 
@@ -8,14 +9,16 @@ static struct sample lay(const char *code, const double mm[3])
     static const char plus[] = "RAS", minus[] = "LPI";
     struct sample s = {.size = {4, 6, 8}, .channels = 1, .spacing = {mm[2], mm[1], mm[0]}};
     for (int k = 0; k < 3; k++)
-        for (int w = 0; w < 3; w++) s.affine[w][k] = code[k] == plus[w] ? mm[k] : code[k] == minus[w] ? -mm[k] : 0;
+        for (int w = 0; w < 3; w++)
+            s.affine[w][k] = code[k] == plus[w] ? mm[k] : code[k] == minus[w] ? -mm[k] : 0;
     return s;
 }
 
 /* World position of the voxel under a pixel. */
 static void place(double world[3], const struct sample *s, ptrdiff_t voxel)
 {
-    const double x = (double)(voxel % s->size[2]), y = (double)(voxel / s->size[2] % s->size[1]), z = (double)(voxel / s->size[2] / s->size[1]);
+    const double x = (double)(voxel % s->size[2]), y = (double)(voxel / s->size[2] % s->size[1]),
+                 z = (double)(voxel / s->size[2] / s->size[1]);
     for (int w = 0; w < 3; w++) world[w] = s->affine[w][0] * x + s->affine[w][1] * y + s->affine[w][2] * z;
 }
 
@@ -36,10 +39,12 @@ static void check_way(const char *code, const char *marks)
     place(first, &s, upright_voxel(&u, &s, 0, 0));
     place(right, &s, upright_voxel(&u, &s, 0, u.pixels[1] - 1));
     place(down, &s, upright_voxel(&u, &s, u.pixels[0] - 1, 0));
-    const int left_letter = (int)(strchr(letters, marks[0]) - letters), top_letter = (int)(strchr(letters, marks[2]) - letters);
+    const int left_letter = (int)(strchr(letters, marks[0]) - letters),
+              top_letter = (int)(strchr(letters, marks[2]) - letters);
     CHECK(first[left_letter] > right[left_letter], "%s: %c is not on the left", code, marks[0]);
     CHECK(first[top_letter] > down[top_letter], "%s: %c is not at the top", code, marks[2]);
-    CHECK(upright_voxel(&u, &s, -1, 0) < 0 && upright_voxel(&u, &s, 0, u.pixels[1]) < 0, "%s: a pixel outside", code);
+    CHECK(upright_voxel(&u, &s, -1, 0) < 0 && upright_voxel(&u, &s, 0, u.pixels[1]) < 0,
+          "%s: a pixel outside", code);
 }
 
 static void check_narrow(void)
@@ -52,10 +57,13 @@ static void check_narrow(void)
     upright_choose(&u, &s, map);
     upright_narrow(&u, &s, map, 4);
     upright_size(&u, &s, 100);
-    CHECK(u.count[0] == 4 && u.count[1] == 4 && u.begin[0] == 0 && u.begin[1] == 0, "the window stays within the image: %d, %d", u.begin[0], u.begin[1]);
+    CHECK(u.count[0] == 4 && u.count[1] == 4 && u.begin[0] == 0 && u.begin[1] == 0,
+          "the window stays within the image: %d, %d", u.begin[0], u.begin[1]);
     const ptrdiff_t corner = upright_voxel(&u, &s, 0, 0);
     CHECK(map[corner] == 1, "front and right are at the top left");
-    CHECK(upright_edge(&u, &s, map, 0, 0) && upright_edge(&u, &s, map, 24, 24) && !upright_edge(&u, &s, map, 10, 10) && !upright_edge(&u, &s, map, 60, 60), "outlines");
+    CHECK(upright_edge(&u, &s, map, 0, 0) && upright_edge(&u, &s, map, 24, 24) &&
+              !upright_edge(&u, &s, map, 10, 10) && !upright_edge(&u, &s, map, 60, 60),
+          "outlines");
 }
 
 static void check_letters(void)
@@ -85,10 +93,13 @@ static void check_planes(void)
     struct sample s = lay("RAS", coarse_x);
     struct upright u;
     upright_choose(&u, &s, NULL);
-    CHECK(u.through == 2 && strcmp(u.plane, "sagittal") == 0 && memcmp(u.mark, "APSI", 4) == 0, "coarse along x: %s %.4s", u.plane, u.mark);
+    CHECK(u.through == 2 && strcmp(u.plane, "sagittal") == 0 && memcmp(u.mark, "APSI", 4) == 0,
+          "coarse along x: %s %.4s", u.plane, u.mark);
     s = lay("???", mm);
     upright_choose(&u, &s, NULL);
-    CHECK(u.through == 0 && u.axis[0] == 1 && !u.flip[0] && !u.flip[1] && memcmp(u.mark, "    ", 4) == 0 && !*u.plane, "no affine");
+    CHECK(u.through == 0 && u.axis[0] == 1 && !u.flip[0] && !u.flip[1] && memcmp(u.mark, "    ", 4) == 0 &&
+              !*u.plane,
+          "no affine");
 }
 
 int main(void)

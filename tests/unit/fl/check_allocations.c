@@ -1,5 +1,6 @@
-/* check_allocations.c - after planning nothing is allocated: 50 steps of segmentation and of classification with their
- * validations, and the rounds of a federation, call malloc not once; and the printed bytes are the bytes.
+/* check_allocations.c - after planning nothing is allocated: 50 steps of segmentation and of classification
+ * with their validations, and the rounds of a federation, call malloc not once; and the printed bytes are the
+ * bytes.
  */
 #include "fl/federate.h"
 #include "nn/folder/run.h"
@@ -11,7 +12,7 @@
 
 enum { CASES = 40, EDGE = 12, SITES = 3, STEPS = 50, CLASSES = 3 };
 
-/* ---- data ---------------------------------------------------------------------------------------------------- */
+/* ---- data ---------------------------------------------------------------------------------------------- */
 
 /* A bright ball in noise; label 2 in the odd cases, else 1, which is also the class. */
 static void make_case(struct sample *s, int i, int labelled)
@@ -54,7 +55,8 @@ static struct learner_data make_data(int labelled)
 
 static struct plan make_plan(void)
 {
-    struct plan p = {.dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
+    struct plan p = {
+        .dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
     snprintf(p.configuration, sizeof p.configuration, "test");
     snprintf(p.architecture, sizeof p.architecture, "plain");
     for (int s = 0; s < 2; s++) {
@@ -82,17 +84,18 @@ static struct train_options make_options(enum task_kind task)
     return o;
 }
 
-/* ---- a learner ------------------------------------------------------------------------------------------------- */
+/* ---- a learner ----------------------------------------------------------------------------------------- */
 
-static void check_steps(const char *name, const struct train_options *o, const struct plan *p, const struct learner_data *d,
-                        int threads)
+static void check_steps(const char *name, const struct train_options *o, const struct plan *p,
+                        const struct learner_data *d, int threads)
 {
     struct pool *pool = pool_create(threads);
     struct model *m = learner_model(o, p);
     struct learner l;
     struct validation v;
     struct error e = {""};
-    CHECK(learner_create(&l, o, p, d, m, 0, pool, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s: %s", name, e.text);
+    CHECK(learner_create(&l, o, p, d, m, 0, pool, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s: %s",
+          name, e.text);
     size_t planned = learner_bytes(&l);
     long before = 0;
     for (int i = 0; i < STEPS; i++) {
@@ -100,10 +103,10 @@ static void check_steps(const char *name, const struct train_options *o, const s
         if (i % 10 == 0) CHECK(learner_validate(&v, &l, d, 4, &e) == 0, "%s: %s", name, e.text);
         if (i == 0) before = allocations;
     }
-    CHECK(allocations == before, "%s, %d threads: %ld allocations in 49 steps and 4 validations", name, threads,
-          allocations - before);
-    CHECK(learner_bytes(&l) == planned && planned >= graph_bytes(l.graph) + l.room.bytes, "%s: %zu bytes planned, %zu held", name,
-          planned, learner_bytes(&l));
+    CHECK(allocations == before, "%s, %d threads: %ld allocations in 49 steps and 4 validations", name,
+          threads, allocations - before);
+    CHECK(learner_bytes(&l) == planned && planned >= graph_bytes(l.graph) + l.room.bytes,
+          "%s: %zu bytes planned, %zu held", name, planned, learner_bytes(&l));
     CHECK(isfinite(v.loss), "%s: loss %g", name, v.loss);
     learner_destroy(&l);
     model_destroy(m);
@@ -121,7 +124,8 @@ static void check_beside(const struct learner_data *d)
     for (int validates = 0; validates < 2; validates++) {
         struct model *m = learner_model(&o, NULL);
         struct learner l;
-        CHECK(learner_create(&l, &o, NULL, d, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s", e.text);
+        CHECK(learner_create(&l, &o, NULL, d, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0,
+              "%s", e.text);
         for (int i = 0; i < 6; i++) {
             learner_step(&l, (uint64_t)i, 1e-3f);
             if (validates) CHECK(learner_validate(&v, &l, d, 1, &e) == 0, "%s", e.text);
@@ -129,7 +133,8 @@ static void check_beside(const struct learner_data *d)
         hash[validates] = model_hash(m);
         CHECK(learner_classify(alone, m, &o, d, NULL, &e) == 0, "%s", e.text);
         if (validates)
-            CHECK(memcmp(alone, l.room.probability, sizeof alone) == 0, "validation and learner_classify differ");
+            CHECK(memcmp(alone, l.room.probability, sizeof alone) == 0,
+                  "validation and learner_classify differ");
         learner_destroy(&l);
         model_destroy(m);
     }
@@ -145,18 +150,21 @@ static void check_reserve(const struct learner_data *d)
     struct model *m = learner_model(&o, NULL);
     struct learner l;
     few.store.cases = 33;
-    CHECK(learner_create(&l, &o, NULL, &few, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s", e.text);
+    CHECK(learner_create(&l, &o, NULL, &few, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s",
+          e.text);
     size_t small = learner_bytes(&l);
     CHECK(learner_reserve(&l, d, &e) == 0, "%s", e.text);
-    size_t of_case = sizeof(int) + 2 * sizeof(float) + sizeof(double) + stats_auc_bytes(1) - stats_auc_bytes(0);
-    CHECK(learner_bytes(&l) == small + (CASES - 33) * of_case, "%zu bytes, then %zu", small, learner_bytes(&l));
+    size_t of_case =
+        sizeof(int) + 2 * sizeof(float) + sizeof(double) + stats_auc_bytes(1) - stats_auc_bytes(0);
+    CHECK(learner_bytes(&l) == small + (CASES - 33) * of_case, "%zu bytes, then %zu", small,
+          learner_bytes(&l));
     learner_switch(&l, d, 7);
     CHECK(isfinite(learner_step(&l, 0, 1e-3f)), "a step with %d cases", CASES);
     learner_destroy(&l);
     model_destroy(m);
 }
 
-/* ---- a federation ------------------------------------------------------------------------------------------------ */
+/* ---- a federation -------------------------------------------------------------------------------------- */
 
 struct seen {
     long first, last; /* allocations when the first and the last round were done */
@@ -180,8 +188,9 @@ static void on_round(void *arg, const struct round_record *g, int rounds)
 }
 
 /* Allocations of all rounds but the first, of so many iterations each. */
-static long count_rounds(const char *name, struct train_options o, const struct plan *p, const struct learner_data *d,
-                         int iterations, int batches, enum federate_parallel parallel)
+static long count_rounds(const char *name, struct train_options o, const struct plan *p,
+                         const struct learner_data *d, int iterations, int batches,
+                         enum federate_parallel parallel)
 {
     struct federate_client client[SITES];
     struct federate_result r;
@@ -193,16 +202,25 @@ static long count_rounds(const char *name, struct train_options o, const struct 
     for (int k = 0; k < SITES; k++) {
         snprintf(client[k].name, sizeof client[k].name, "site_%d", k);
         CHECK(learner_view(&client[k].data, d, group, k, &(struct error){""}) == 0, "no memory");
-        CHECK(learner_view(&client[k].validation, d, group, SITES - 1 - k, &(struct error){""}) == 0, "no memory");
+        CHECK(learner_view(&client[k].validation, d, group, SITES - 1 - k, &(struct error){""}) == 0,
+              "no memory");
     }
     struct pool *pool = pool_create(2);
     o.iterations = iterations;
-    struct federate_options f = {.train = o, .plan = p, .clients = SITES, .client = client, .validation = d,
-                                 .validation_batches = batches, .parallel = parallel, .pool = pool, .checkpoint_every = 1};
+    struct federate_options f = {.train = o,
+                                 .plan = p,
+                                 .clients = SITES,
+                                 .client = client,
+                                 .validation = d,
+                                 .validation_batches = batches,
+                                 .parallel = parallel,
+                                 .pool = pool,
+                                 .checkpoint_every = 1};
     struct federate_events events = {.planned = on_planned, .round_done = on_round, .arg = &seen};
     CHECK(federate_run(&r, &f, NULL, &events, &e) == 0, "%s: %s", name, e.text);
     CHECK(r.rounds == o.epochs, "%s: %d rounds", name, r.rounds);
-    CHECK(seen.bytes == r.step_bytes && seen.bytes > 0, "%s: %zu bytes planned, %zu at the end", name, seen.bytes, r.step_bytes);
+    CHECK(seen.bytes == r.step_bytes && seen.bytes > 0, "%s: %zu bytes planned, %zu at the end", name,
+          seen.bytes, r.step_bytes);
     federate_result_free(&r);
     for (int k = 0; k < SITES; k++) {
         learner_view_free(&client[k].data);
@@ -213,11 +231,13 @@ static long count_rounds(const char *name, struct train_options o, const struct 
 }
 
 /* What a round allocates is the server's, at its end: steps and validations of the sites take nothing. */
-static void check_rounds(const char *name, const struct train_options *o, const struct plan *p, const struct learner_data *d)
+static void check_rounds(const char *name, const struct train_options *o, const struct plan *p,
+                         const struct learner_data *d)
 {
     for (int side = 0; side < 2; side++) {
         enum federate_parallel parallel = side ? PARALLEL_CLIENTS : PARALLEL_LAYERS;
-        long one = count_rounds(name, *o, p, d, 1, 1, parallel), more = count_rounds(name, *o, p, d, 4, 6, parallel);
+        long one = count_rounds(name, *o, p, d, 1, 1, parallel),
+             more = count_rounds(name, *o, p, d, 4, 6, parallel);
         CHECK(one == more, "%s: %ld allocations in rounds of one step, %ld of four", name, one, more);
     }
 }

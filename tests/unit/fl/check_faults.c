@@ -465,7 +465,8 @@ static void check_stopped(struct federate_options o, int every, const char *what
     }
     CHECK(!stopped && turns > 2, "%s: %d turns: %s", what, turns, e.text);
     if (!stopped) {
-        CHECK(model_hash(r.model) == model_hash(whole.model), "%s: other weights after %d turns", what, turns);
+        CHECK(model_hash(r.model) == model_hash(whole.model), "%s: other weights after %d turns", what,
+              turns);
         CHECK(r.records == whole.records, "%s: %d rows, want %d", what, r.records, whole.records);
         for (int i = 0; i < r.records && i < whole.records; i++)
             CHECK(r.record[i].hash == whole.record[i].hash && (r.record[i].loss == whole.record[i].loss ||
@@ -522,7 +523,8 @@ static void check_wrong_pause(struct learner_data *data)
     federate_result_free(&r);
     initial->data[0] += 1;
     o.resume = 1;
-    CHECK(federate_run(&r, &o, initial, NULL, &e) != 0 && strstr(e.text, "was stopped in a round"), "%s", e.text);
+    CHECK(federate_run(&r, &o, initial, NULL, &e) != 0 && strstr(e.text, "was stopped in a round"), "%s",
+          e.text);
     model_destroy(initial);
     pool_destroy(o.pool);
     remove_folder(folder);

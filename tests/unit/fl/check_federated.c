@@ -95,7 +95,8 @@ static uint64_t plain_training(const struct train_options *o, const struct learn
     struct learner l;
     struct error e;
     struct model *m = learner_model(o, NULL);
-    CHECK(learner_create(&l, o, NULL, data, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "learner_create");
+    CHECK(learner_create(&l, o, NULL, data, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0,
+          "learner_create");
     for (int i = 0; i < o->epochs * o->iterations; i++)
         learner_step(&l, (uint64_t)i, learner_lr(o, (uint64_t)i));
     uint64_t hash = model_hash(m);
@@ -246,7 +247,8 @@ static void plain_average(double *average, const struct train_options *o, const 
     struct learner l;
     struct error e;
     struct model *m = learner_model(o, NULL);
-    CHECK(learner_create(&l, o, NULL, data, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "learner_create");
+    CHECK(learner_create(&l, o, NULL, data, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0,
+          "learner_create");
     for (int n = 0; n < o->epochs * o->iterations; n++) {
         double d = n == 0 ? 0 : fmin(o->ema, (1.0 + n) / (10.0 + n));
         learner_step(&l, (uint64_t)n, learner_lr(o, (uint64_t)n));
@@ -269,7 +271,8 @@ static uint64_t kept_hash(const char *folder, const char *kind, const struct tra
     return hash;
 }
 
-/* The average is what is validated and kept; the training itself stays as it was; a run that is cut keeps both. */
+/* The average is what is validated and kept; the training itself stays as it was; a run that is cut keeps
+ * both. */
 static void check_average(const struct learner_data *data)
 {
     struct train_options o = small_options(), plain = o;
@@ -282,15 +285,18 @@ static void check_average(const struct learner_data *data)
     uint64_t hash = run(&o, data, 1, 1, PARALLEL_LAYERS, folder[0], 0, NULL, &whole);
     CHECK(hash != raw, "the average is the last weights");
     for (int i = 0; i < whole.records; i++) {
-        CHECK(whole.record[i].hash == without.record[i].hash, "epoch %d: the average changed the training", i + 1);
-        CHECK(i == 0 || whole.record[i].validation_loss != without.record[i].validation_loss, "epoch %d validates other weights", i + 1);
+        CHECK(whole.record[i].hash == without.record[i].hash, "epoch %d: the average changed the training",
+              i + 1);
+        CHECK(i == 0 || whole.record[i].validation_loss != without.record[i].validation_loss,
+              "epoch %d validates other weights", i + 1);
     }
     double *want = calloc(whole.model->count, sizeof *want), worst = 0;
     plain_average(want, &o, data);
     for (size_t i = 0; i < whole.model->count; i++)
         worst = fmax(worst, fabs((double)whole.model->data[i] - want[i]) / (1 + fabs(want[i])));
     CHECK(worst < 1e-6, "the average differs from that by hand by %g", worst);
-    CHECK(kept_hash(folder[0], "final", &o) == hash && kept_hash(folder[0], "latest", &o) == raw, "final has the average, latest the weights");
+    CHECK(kept_hash(folder[0], "final", &o) == hash && kept_hash(folder[0], "latest", &o) == raw,
+          "final has the average, latest the weights");
 
     fflush(stdout);
     pid_t child = fork();
@@ -299,9 +305,12 @@ static void check_average(const struct learner_data *data)
         run(&o, data, 1, 1, PARALLEL_LAYERS, folder[1], 0, &events, NULL);
         _exit(1);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child did not stop");
-    CHECK(run(&o, data, 1, 2, PARALLEL_LAYERS, folder[1], 1, NULL, &again) == hash, "resumed and uninterrupted averages differ");
-    CHECK(kept_hash(folder[1], "final", &o) == hash && kept_hash(folder[1], "best", &o) == kept_hash(folder[0], "best", &o),
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+          "the child did not stop");
+    CHECK(run(&o, data, 1, 2, PARALLEL_LAYERS, folder[1], 1, NULL, &again) == hash,
+          "resumed and uninterrupted averages differ");
+    CHECK(kept_hash(folder[1], "final", &o) == hash &&
+              kept_hash(folder[1], "best", &o) == kept_hash(folder[0], "best", &o),
           "resumed: final and best");
     for (int k = 0; k < 2; k++) remove_folder(folder[k]);
     federate_result_free(&whole);
@@ -317,23 +326,30 @@ static void check_loss_kept(void)
     struct error e = {""};
     struct json *j = train_options_json(&o);
     CHECK(!json_get(j, "loss"), "the default loss is written");
-    CHECK(train_options_from_json(&read, j, "manifest", &e) == 0 && read.loss == loss_find("dice_ce"), "no loss: %s", e.text);
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == 0 && read.loss == loss_find("dice_ce"),
+          "no loss: %s", e.text);
     json_add_text(j, "loss", "tversky");
     CHECK(train_options_from_json(&read, j, "manifest", &e) == -1 &&
-              strstr(e.text, "manifest: training.loss is 'tversky', not one of dice_ce|dice_focal"), "a loss that is not: %s", e.text);
+              strstr(e.text, "manifest: training.loss is 'tversky', not one of dice_ce|dice_focal"),
+          "a loss that is not: %s", e.text);
     json_add_int(j, "loss", 2);
-    CHECK(train_options_from_json(&read, j, "manifest", &e) == -1 && strstr(e.text, "training.loss is 'no text'"), "%s", e.text);
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == -1 &&
+              strstr(e.text, "training.loss is 'no text'"),
+          "%s", e.text);
     json_free(j);
     o.loss = loss_find("dice_focal");
     j = train_options_json(&o);
     CHECK(!strcmp(json_text(j, "loss", ""), "dice_focal"), "the focal loss is not written");
     CHECK(train_options_from_json(&read, j, "manifest", &e) == 0 && read.loss == o.loss, "focal: %s", e.text);
     json_add_text(j, "precision", "fp8");
-    CHECK(train_options_from_json(&read, j, "manifest", &e) == -1 && strstr(e.text, "training.precision is 'fp8'"), "%s", e.text);
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == -1 &&
+              strstr(e.text, "training.precision is 'fp8'"),
+          "%s", e.text);
     json_free(j);
     o = small_options();
     o.loss = loss_find("dice_focal");
-    CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "loss is 'dice_focal'"), "classification: %s", e.text);
+    CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "loss is 'dice_focal'"), "classification: %s",
+          e.text);
 }
 
 static void check_average_refused(void)
@@ -345,10 +361,12 @@ static void check_average_refused(void)
     o.ema = f.train.ema = 0.9;
     CHECK(federation_check(&f, &e) == -1 && strstr(e.text, "ema"), "an average in a federation: %s", e.text);
     struct json *j = federation_json(&f);
-    CHECK(federation_from_json(&f, j, "task", &e) == -1 && strstr(e.text, "ema"), "an average in a message: %s", e.text);
+    CHECK(federation_from_json(&f, j, "task", &e) == -1 && strstr(e.text, "ema"),
+          "an average in a message: %s", e.text);
     json_free(j);
     j = train_options_json(&o);
-    CHECK(train_options_from_json(&read, j, "manifest", &e) == 0 && read.ema == 0.9, "%s: decay %g", e.text, read.ema);
+    CHECK(train_options_from_json(&read, j, "manifest", &e) == 0 && read.ema == 0.9, "%s: decay %g", e.text,
+          read.ema);
     json_free(j);
     o.ema = 1;
     CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "ema is 1"), "decay 1: %s", e.text);

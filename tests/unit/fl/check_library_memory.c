@@ -1,6 +1,7 @@
-/* check_library_memory.c - each allocation under fl/nephron.h fails once: an error and a message, never an abort, nothing leaked; what is done
- * in spite of it is what is done without. A segmentation model from memory is trained, validated, sends its weights through a round
- * and predicts. `check_library_memory long` fails every allocation, else some.
+/* check_library_memory.c - each allocation under fl/nephron.h fails once: an error and a message, never an
+ * abort, nothing leaked; what is done in spite of it is what is done without. A segmentation model from
+ * memory is trained, validated, sends its weights through a round and predicts. `check_library_memory long`
+ * fails every allocation, else some.
  */
 #include <inttypes.h>
 
@@ -82,8 +83,11 @@ static int work(uint64_t *hash, char *text, const char *description)
     nephron *n = nephron_open(NEPHRON_API, 2);
     nephron_model *m = n ? nephron_model_parse(n, description, NULL, 0) : NULL;
     nephron_data *d = m ? nephron_data_create(m) : NULL;
-    nephron_trainer *t = d && add_cases(n, d) == 0 ? nephron_trainer_open(m, d, "{\"epochs\": 2, \"iterations\": 2}", 0) : NULL;
-    if (t && nephron_train(t, 0, 2, &loss) == 0 && nephron_validate(t, &loss, &metric) == 0 && run_round(m, t, vectors[0], vectors[1]) == 0)
+    nephron_trainer *t = d && add_cases(n, d) == 0
+                             ? nephron_trainer_open(m, d, "{\"epochs\": 2, \"iterations\": 2}", 0)
+                             : NULL;
+    if (t && nephron_train(t, 0, 2, &loss) == 0 && nephron_validate(t, &loss, &metric) == 0 &&
+        run_round(m, t, vectors[0], vectors[1]) == 0)
         status = predict(n, m);
     *hash = status ? 0 : nephron_weights_hash(m);
     snprintf(text, 600, "%.599s", status ? nephron_error(n) : "");
@@ -102,11 +106,13 @@ static void sweep(const char *task, const char *options, int all)
     nephron_model *m = nephron_model_create(n, data, options);
     CHECK(m != NULL, "%s: %s", task, nephron_error(n));
     char *description = m ? strdup(nephron_model_describe(m)) : NULL;
-    CHECK(m && nephron_weights_count(m) * 2 < 1 << 20, "%s: a larger network than the test has room for", task);
+    CHECK(m && nephron_weights_count(m) * 2 < 1 << 20, "%s: a larger network than the test has room for",
+          task);
     nephron_model_free(m);
     nephron_close(n);
     if (!description) return;
-    CHECK(work(&want, text, description) == 0, "%s: %s", task, text); /* what libc keeps for later is kept now */
+    CHECK(work(&want, text, description) == 0, "%s: %s", task,
+          text); /* what libc keeps for later is kept now */
     long before = allocations, used = blocks;
     CHECK(work(&want, text, description) == 0, "%s: %s", task, text);
     long total = allocations - before;
@@ -116,9 +122,11 @@ static void sweep(const char *task, const char *options, int all)
         __atomic_store_n(&failing, at, __ATOMIC_RELAXED);
         int status = work(&hash, text, description);
         __atomic_store_n(&failing, -1, __ATOMIC_RELAXED);
-        CHECK(status == 0 ? hash == want : text[0] != 0, "%s, allocation %ld of %ld: status %d, hash %016" PRIx64 ", message '%s'", task, at,
-              total, status, hash, text);
-        CHECK(blocks == used, "%s, allocation %ld of %ld: %ld blocks leaked, message '%s'", task, at, total, blocks - used, text);
+        CHECK(status == 0 ? hash == want : text[0] != 0,
+              "%s, allocation %ld of %ld: status %d, hash %016" PRIx64 ", message '%s'", task, at, total,
+              status, hash, text);
+        CHECK(blocks == used, "%s, allocation %ld of %ld: %ld blocks leaked, message '%s'", task, at, total,
+              blocks - used, text);
     }
     free(description);
 }
@@ -127,7 +135,9 @@ int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     int all = argc > 1 && strcmp(argv[1], "long") == 0;
-    sweep("segment", "{\"epochs\": 2, \"iterations\": 2, \"base_features\": 4, \"patch\": [8, 8, 8], \"batch\": 2}", all);
+    sweep("segment",
+          "{\"epochs\": 2, \"iterations\": 2, \"base_features\": 4, \"patch\": [8, 8, 8], \"batch\": 2}",
+          all);
     return check_done("check_library_memory");
 }
 

@@ -105,7 +105,8 @@ static void check_nuclear(void)
     /* Without any distance one is assumed and told. */
     x.size = 0;
     put_text(&x, 0x00180050, "DS", "3");
-    CHECK(!parse(&v, "2", "0\\0\\0", axial, &x, &e) && v.spacing[2] == 3 && strstr(v.assumed, "distance of slices: Slice Thickness"),
+    CHECK(!parse(&v, "2", "0\\0\\0", axial, &x, &e) && v.spacing[2] == 3 &&
+              strstr(v.assumed, "distance of slices: Slice Thickness"),
           "a thickness: %s", v.assumed);
     volume_free(&v);
     x.size = 0;

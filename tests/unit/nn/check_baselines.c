@@ -1,5 +1,5 @@
-/* check_baselines.c - logistic regression and boosted trees against scikit-learn (tests/golden/make_baselines.py), missing values,
- * one class. */
+/* check_baselines.c - logistic regression and boosted trees against scikit-learn
+ * (tests/golden/make_baselines.py), missing values, one class. */
 #include "io/base/json.h"
 #include "nn/baseline/boosting.h"
 #include "nn/baseline/logistic.h"
@@ -21,11 +21,15 @@ static void check_logistic(const struct json *golden)
         const struct json *want = json_at(json_get(golden, "logistic"), g);
         struct logistic m;
         const double c = json_number(want, "c", NAN);
-        CHECK(logistic_fit(&m, x, label, CASES, FEATURES, c) == 0 && m.steps < 20, "C %g: %d steps", c, m.steps);
+        CHECK(logistic_fit(&m, x, label, CASES, FEATURES, c) == 0 && m.steps < 20, "C %g: %d steps", c,
+              m.steps);
         CHECK_NEAR(m.intercept, json_number(want, "intercept", NAN), 1e-6, "intercept, C %g", c);
-        for (int k = 0; k < FEATURES; k++) CHECK_NEAR(m.coefficient[k], number(json_get(want, "coefficient"), k), 1e-6, "coefficient %d, C %g", k, c);
+        for (int k = 0; k < FEATURES; k++)
+            CHECK_NEAR(m.coefficient[k], number(json_get(want, "coefficient"), k), 1e-6,
+                       "coefficient %d, C %g", k, c);
         for (int i = 0; i < CASES; i++)
-            CHECK_NEAR(logistic_probability(&m, x + i * FEATURES), number(json_get(want, "probability"), i), 1e-7, "case %d, C %g", i, c);
+            CHECK_NEAR(logistic_probability(&m, x + i * FEATURES), number(json_get(want, "probability"), i),
+                       1e-7, "case %d, C %g", i, c);
     }
 }
 
@@ -35,9 +39,12 @@ static void check_boosting(const struct json *golden)
     for (int g = 0; g < 3; g++) {
         const struct json *want = json_at(json_get(golden, "boosting"), g);
         const int trees = (int)json_integer(want, "trees", 0);
-        CHECK(boosting_fit(&m, x, label, CASES, FEATURES, trees, json_number(want, "rate", NAN)) == 0 && m.trees == trees, "%d trees", m.trees);
+        CHECK(boosting_fit(&m, x, label, CASES, FEATURES, trees, json_number(want, "rate", NAN)) == 0 &&
+                  m.trees == trees,
+              "%d trees", m.trees);
         for (int i = 0; i < CASES; i++)
-            CHECK_NEAR(boosting_probability(&m, x + i * FEATURES), number(json_get(want, "probability"), i), 1e-7, "case %d of %d trees", i, trees);
+            CHECK_NEAR(boosting_probability(&m, x + i * FEATURES), number(json_get(want, "probability"), i),
+                       1e-7, "case %d of %d trees", i, trees);
     }
 }
 
@@ -47,15 +54,23 @@ static void check_odd(void)
     struct logistic m;
     int one[CASES] = {0};
     double missing[CASES * FEATURES], alike[CASES];
-    CHECK(logistic_fit(&m, x, one, CASES, FEATURES, 1) && boosting_fit(&b, x, one, CASES, FEATURES, 10, 0.1), "one class");
+    CHECK(logistic_fit(&m, x, one, CASES, FEATURES, 1) && boosting_fit(&b, x, one, CASES, FEATURES, 10, 0.1),
+          "one class");
     CHECK(logistic_fit(&m, x, label, CASES, LOGISTIC_FEATURES + 1, 1), "too many features");
     memcpy(missing, x, sizeof missing);
     for (int i = 0; i < CASES; i += 3) missing[i * FEATURES + 1] = NAN;
-    CHECK(logistic_fit(&m, missing, label, CASES, FEATURES, 1) == 0 && isfinite(logistic_probability(&m, missing)), "missing values");
-    CHECK(boosting_fit(&b, missing, label, CASES, FEATURES, 50, 0.1) == 0 && isfinite(boosting_probability(&b, missing)), "missing values");
+    CHECK(logistic_fit(&m, missing, label, CASES, FEATURES, 1) == 0 &&
+              isfinite(logistic_probability(&m, missing)),
+          "missing values");
+    CHECK(boosting_fit(&b, missing, label, CASES, FEATURES, 50, 0.1) == 0 &&
+              isfinite(boosting_probability(&b, missing)),
+          "missing values");
     for (int i = 0; i < CASES; i++) alike[i] = 7;
-    CHECK(logistic_fit(&m, alike, label, CASES, 1, 1) == 0 && boosting_fit(&b, alike, label, CASES, 1, 10, 0.1) == 0, "a constant feature");
-    CHECK_NEAR(logistic_probability(&m, alike), boosting_probability(&b, alike), 1e-9, "of a constant both know the share of the class");
+    CHECK(logistic_fit(&m, alike, label, CASES, 1, 1) == 0 &&
+              boosting_fit(&b, alike, label, CASES, 1, 10, 0.1) == 0,
+          "a constant feature");
+    CHECK_NEAR(logistic_probability(&m, alike), boosting_probability(&b, alike), 1e-9,
+               "of a constant both know the share of the class");
 }
 
 int main(void)

@@ -10,7 +10,7 @@
 #include "tensor/base/pool.h"
 #include "tests/unit/nn/data_golden.h"
 
-/* ---- preprocessing -------------------------------------------------------------------------------------------------------- */
+/* ---- preprocessing ------------------------------------------------------------------------------------- */
 
 /* The case of make_data.py: two channels of 9 x 8 x 12. */
 static void make_case(float *image, uint8_t *label)
@@ -21,8 +21,10 @@ static void make_case(float *image, uint8_t *label)
                 int inside = z >= 1 && z < 8 && y >= 2 && x >= 1 && x < 10;
                 inside = inside && !(z >= 3 && z < 5 && y >= 4 && y < 6 && x >= 4 && x < 6);
                 inside = inside && !(z >= 1 && z < 3 && y >= 2 && y < 4 && x >= 1 && x < 9);
-                image[2 * i] = inside ? formula((size_t)((z - 1) * 6 + y - 2) * 9 + (size_t)(x - 1)) + 100 : 0;
-                image[2 * i + 1] = inside ? formula((size_t)((7 - z) * 6 + y - 2) * 9 + (size_t)(x - 1)) * 3 + 500 : 0;
+                image[2 * i] =
+                    inside ? formula((size_t)((z - 1) * 6 + y - 2) * 9 + (size_t)(x - 1)) + 100 : 0;
+                image[2 * i + 1] =
+                    inside ? formula((size_t)((7 - z) * 6 + y - 2) * 9 + (size_t)(x - 1)) * 3 + 500 : 0;
                 label[i] = z >= 3 && z < 7 && y >= 4 && y < 7 && x >= 3 && x < 8;
                 if (z >= 5 && z < 7 && y >= 4 && y < 7 && x >= 3 && x < 6) label[i] = 2;
                 if (z == 1 && y == 2 && x == 2) label[i] = 1;
@@ -31,8 +33,10 @@ static void make_case(float *image, uint8_t *label)
 
 static struct plan make_plan(const struct json *g)
 {
-    struct plan p = {.dims = 3, .channels = 2, .classes = 3, .norm = {NORM_CT, NORM_ZSCORE}, .use_mask_for_norm = {0, 1}};
-    p.intensity[0] = (struct intensity){.mean = 110, .std = 25, .percentile_00_5 = 75, .percentile_99_5 = 180};
+    struct plan p = {
+        .dims = 3, .channels = 2, .classes = 3, .norm = {NORM_CT, NORM_ZSCORE}, .use_mask_for_norm = {0, 1}};
+    p.intensity[0] =
+        (struct intensity){.mean = 110, .std = 25, .percentile_00_5 = 75, .percentile_99_5 = 180};
     sizes_from(p.transpose, json_get(g, "transpose"));
     for (int a = 0; a < 3; a++) p.spacing[a] = json_get(g, "target")->item[a]->number;
     return p;
@@ -44,22 +48,27 @@ static void check_sample(const struct sample *s, const struct json *g, const cha
     double worst = 0;
     const struct json *image = json_get(g, "image"), *label = json_get(g, "label"), *box = json_get(g, "box");
     sizes_from(size, json_get(g, "size"));
-    CHECK(memcmp(size, s->size, sizeof size) == 0, "%s: size %d x %d x %d", what, s->size[0], s->size[1], s->size[2]);
+    CHECK(memcmp(size, s->size, sizeof size) == 0, "%s: size %d x %d x %d", what, s->size[0], s->size[1],
+          s->size[2]);
     if (memcmp(size, s->size, sizeof size) != 0) return;
     size_t n = voxels_of(size);
     for (size_t i = 0; i < n; i++) {
-        for (size_t c = 0; c < 2; c++) worst = fmax(worst, fabs(s->image[2 * i + c] - image->item[c * n + i]->number));
+        for (size_t c = 0; c < 2; c++)
+            worst = fmax(worst, fabs(s->image[2 * i + c] - image->item[c * n + i]->number));
         int64_t want = label->item[i]->integer;
         differ += (s->label[i] == LABEL_OUTSIDE ? -1 : s->label[i]) != want;
     }
     CHECK(worst <= 3e-6, "%s: image off by %g", what, worst);
     CHECK(differ == 0, "%s: %d labels differ", what, differ);
     for (int a = 0; a < 3; a++)
-        CHECK(s->crop_begin[a] == box->item[a]->item[0]->integer && s->crop_end[a] == box->item[a]->item[1]->integer, "%s: box of axis %d", what, a);
+        CHECK(s->crop_begin[a] == box->item[a]->item[0]->integer &&
+                  s->crop_end[a] == box->item[a]->item[1]->integer,
+              "%s: box of axis %d", what, a);
 }
 
 /* The map for a cascade's next stage, of the spacing in make_data.py. */
-static void check_restore_next(const float *logits, const struct sample *s, const struct plan *p, const struct json *g, const char *what)
+static void check_restore_next(const float *logits, const struct sample *s, const struct plan *p,
+                               const struct json *g, const char *what)
 {
     const struct plan next = {.dims = 3, .spacing = {1.3, 0.7, 1.6}};
     const struct json *want = json_get(g, "label");
@@ -68,15 +77,20 @@ static void check_restore_next(const float *logits, const struct sample *s, cons
     int size[3], differ = 0;
     sizes_from(size, json_get(g, "size"));
     CHECK(restore_begin_next(&r, 3, s, p, &next, NULL, &e) == 0, "%s: %s", what, e.text);
-    for (int z = 0; z < s->size[0]; z++) restore_plane(&r, z, logits + (size_t)z * s->size[1] * s->size[2] * 3);
+    for (int z = 0; z < s->size[0]; z++)
+        restore_plane(&r, z, logits + (size_t)z * s->size[1] * s->size[2] * 3);
     restore_end(&r);
-    CHECK(memcmp(size, r.size, sizeof size) == 0, "%s: next stage of %d x %d x %d", what, r.size[0], r.size[1], r.size[2]);
-    for (int i = 0; i < want->count && i < size[0] * size[1] * size[2]; i++) differ += r.label[i] != want->item[i]->integer;
-    CHECK((size_t)want->count == voxels_of(size) && differ == 0, "%s: %d labels for the next stage differ", what, differ);
+    CHECK(memcmp(size, r.size, sizeof size) == 0, "%s: next stage of %d x %d x %d", what, r.size[0],
+          r.size[1], r.size[2]);
+    for (int i = 0; i < want->count && i < size[0] * size[1] * size[2]; i++)
+        differ += r.label[i] != want->item[i]->integer;
+    CHECK((size_t)want->count == voxels_of(size) && differ == 0, "%s: %d labels for the next stage differ",
+          what, differ);
     free(r.label);
 }
 
-static void check_restore(const struct sample *s, const struct plan *p, const struct json *g, const char *what)
+static void check_restore(const struct sample *s, const struct plan *p, const struct json *g,
+                          const char *what)
 {
     size_t n = voxels_of(s->size), plane = n / (size_t)s->size[0];
     float *logits = malloc(3 * n * sizeof *logits), *probability;
@@ -95,7 +109,8 @@ static void check_restore(const struct sample *s, const struct plan *p, const st
     int differ = 0;
     double worst = 0;
     for (int i = 0; i < want->count; i++) differ += label[i] != want->item[i]->integer;
-    for (int i = 0; i < want_probability->count; i++) worst = fmax(worst, fabs(probability[7 * i] - want_probability->item[i]->number));
+    for (int i = 0; i < want_probability->count; i++)
+        worst = fmax(worst, fabs(probability[7 * i] - want_probability->item[i]->number));
     CHECK(want->count == 9 * 8 * 12 && differ == 0, "%s: %d restored labels differ", what, differ);
     CHECK(worst <= 2e-5, "%s: probabilities off by %g", what, worst);
     check_restore_next(logits, s, p, json_get(g, "next"), what);
@@ -107,7 +122,8 @@ static void check_restore(const struct sample *s, const struct plan *p, const st
 static void check_preprocess(const struct json *g, const char *what)
 {
     enum { N = 9 * 8 * 12 };
-    struct sample s = {.size = {9, 8, 12}, .channels = 2, .image = malloc(2 * N * sizeof(float)), .label = malloc(N)};
+    struct sample s = {
+        .size = {9, 8, 12}, .channels = 2, .image = malloc(2 * N * sizeof(float)), .label = malloc(N)};
     struct plan p = make_plan(g);
     struct error e = {""};
     make_case(s.image, s.label);
@@ -120,24 +136,32 @@ static void check_preprocess(const struct json *g, const char *what)
 
 static void check_normalization_refused(void)
 {
-    struct sample s = {.size = {1, 1, 4}, .spacing = {1, 1, 1}, .channels = 1, .image = malloc(4 * sizeof(float))};
-    struct plan p = {.dims = 3, .channels = 1, .classes = 2, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}, .norm = {NORM_RGB_0_1}};
+    struct sample s = {
+        .size = {1, 1, 4}, .spacing = {1, 1, 1}, .channels = 1, .image = malloc(4 * sizeof(float))};
+    struct plan p = {.dims = 3,
+                     .channels = 1,
+                     .classes = 2,
+                     .transpose = {0, 1, 2},
+                     .spacing = {1, 1, 1},
+                     .norm = {NORM_RGB_0_1}};
     struct error e = {""};
     for (int i = 0; i < 4; i++) s.image[i] = 100.0f * (float)(i + 1);
-    CHECK(preprocess_case(&s, &p, &e) == -1 && strstr(e.text, "rgb_to_0_1"), "400 is no RGB value: '%s'", e.text);
+    CHECK(preprocess_case(&s, &p, &e) == -1 && strstr(e.text, "rgb_to_0_1"), "400 is no RGB value: '%s'",
+          e.text);
     p.channels = 2;
     CHECK(preprocess_case(&s, &p, &e) == -1 && strstr(e.text, "1 channels"), "channels: '%s'", e.text);
     p.channels = 1;
     p.norm[0] = NORM_RESCALE_0_1;
     for (int i = 0; i < 4; i++) s.image[i] = 100.0f * (float)(i + 1);
-    CHECK(preprocess_case(&s, &p, &e) == 0 && s.image[0] == 0 && s.image[3] == 1, "rescaled to %g .. %g", s.image[0], s.image[3]);
+    CHECK(preprocess_case(&s, &p, &e) == 0 && s.image[0] == 0 && s.image[3] == 1, "rescaled to %g .. %g",
+          s.image[0], s.image[3]);
     p.spacing[2] = 1e-6;
     p.spacing[1] = 1e-6;
     CHECK(preprocess_case(&s, &p, &e) == -1 && strstr(e.text, "too many voxels"), "'%s'", e.text);
     sample_free(&s);
 }
 
-/* ---- datasets on disk --------------------------------------------------------------------------------------------------------- */
+/* ---- datasets on disk ---------------------------------------------------------------------------------- */
 
 static char root[] = "/tmp/nephron_data_XXXXXX";
 
@@ -157,9 +181,11 @@ static void write_text(const char *name, const char *text)
 }
 
 /* value(i) of an image of x * y * z voxels, spacing in z, y, x. */
-static void write_image(const char *name, const int size[3], const double spacing[3], const float *voxel, int step)
+static void write_image(const char *name, const int size[3], const double spacing[3], const float *voxel,
+                        int step)
 {
-    struct volume v = {.size = {size[2], size[1], size[0], 1}, .spacing = {spacing[2], spacing[1], spacing[0]}};
+    struct volume v = {.size = {size[2], size[1], size[0], 1},
+                       .spacing = {spacing[2], spacing[1], spacing[0]}};
     struct error e = {""};
     for (int a = 0; a < 3; a++) v.affine[a][a] = v.spacing[a];
     v.voxel = malloc(voxels_of(size) * sizeof *v.voxel);
@@ -233,14 +259,20 @@ static void check_good_dataset(void)
         CHECK(0, "%s", e.text);
         return;
     }
-    CHECK(d.cases == 2 && strcmp(d.item[0].id, "a-1") == 0 && strcmp(d.item[1].id, "b") == 0, "cases sorted by id");
-    CHECK(d.channels == 2 && d.labels == 3 && d.ignore_label == -1 && d.classes == 0 && d.item[0].has_label_map && d.item[0].target == -1, "description");
-    CHECK(dataset_find(&d, "b", &e) == 1 && dataset_find(&d, "c", &e) == -1 && strstr(e.text, "no case 'c'"), "%s", e.text);
+    CHECK(d.cases == 2 && strcmp(d.item[0].id, "a-1") == 0 && strcmp(d.item[1].id, "b") == 0,
+          "cases sorted by id");
+    CHECK(d.channels == 2 && d.labels == 3 && d.ignore_label == -1 && d.classes == 0 &&
+              d.item[0].has_label_map && d.item[0].target == -1,
+          "description");
+    CHECK(dataset_find(&d, "b", &e) == 1 && dataset_find(&d, "c", &e) == -1 && strstr(e.text, "no case 'c'"),
+          "%s", e.text);
     CHECK(dataset_load(&s, &d, 1, &e) == 0, "%s", e.text);
     static float image[2 * N];
     static uint8_t label[N];
     make_case(image, label);
-    CHECK(memcmp(s.size, case_size, sizeof case_size) == 0 && memcmp(s.image, image, sizeof image) == 0 && memcmp(s.label, label, N) == 0, "voxels read back");
+    CHECK(memcmp(s.size, case_size, sizeof case_size) == 0 && memcmp(s.image, image, sizeof image) == 0 &&
+              memcmp(s.label, label, N) == 0,
+          "voxels read back");
     sample_free(&s);
     CHECK(dataset_hash(&d, hash, &e) == 0 && strlen(hash) == 64, "%s", e.text);
     write_text("labelsTr/b.nii", "changed");
@@ -249,7 +281,8 @@ static void check_good_dataset(void)
     remove_dataset();
 }
 
-/* The dataset with one file changed (NULL: removed) has to be refused by dataset_open, or by dataset_load of case 1, "b". */
+/* The dataset with one file changed (NULL: removed) has to be refused by dataset_open, or by dataset_load of
+ * case 1, "b". */
 static void check_refused(const char *name, const char *text, const char *message)
 {
     struct dataset d;
@@ -261,7 +294,8 @@ static void check_refused(const char *name, const char *text, const char *messag
     else
         unlink(at(name));
     int opened = dataset_open(&d, root, &e) == 0, refused = !opened || dataset_load(&s, &d, 1, &e) != 0;
-    CHECK(refused && strstr(e.text, message) && !strchr(e.text, '\n'), "%s = %.60s: '%s', expected '%s'", name, text ? text : "(absent)", e.text, message);
+    CHECK(refused && strstr(e.text, message) && !strchr(e.text, '\n'), "%s = %.60s: '%s', expected '%s'",
+          name, text ? text : "(absent)", e.text, message);
     if (!refused) sample_free(&s);
     if (opened) dataset_close(&d);
     remove_dataset();
@@ -281,28 +315,52 @@ static void check_refused_description(void)
         {"{" CHANNELS ", \"labels\": {\"background\": 0}}", "no file_ending"},
         {"{" CHANNELS ", \"labels\": {\"background\": 0}, \"file_ending\": \"nii\"}", "file_ending 'nii'"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": \"0\"}}", "is not a whole number"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"0\": \"background\", \"1\": 1}}", "is not a whole number"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"0\": \"background\", \"1\": \"a\", \"2\": \"a\"}}", "two values are called 'a'"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"0\": \"background\", \"2\": \"a\"}}", "no label has value 1"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"0\": \"background\", \"1\": 1}}",
+         "is not a whole number"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"0\": \"background\", \"1\": \"a\", \"2\": \"a\"}}",
+         "two values are called 'a'"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"0\": \"background\", \"2\": \"a\"}}",
+         "no label has value 1"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2]}}", "regions_class_order"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": 2}, \"regions_class_order\": [1]}", "has 1 entries"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": 2}, \"regions_class_order\": [1, 3]}", "regions_class_order[1] is not"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 3], \"b\": 3}, \"regions_class_order\": [1, 3]}", "no label or region has value 2"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": [2, 1]}, \"regions_class_order\": [1, 2]}", "'a' and 'b' are the same region"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 2, 1]}, \"regions_class_order\": [1]}", "'a' holds value 1 twice"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [0, 1]}, \"regions_class_order\": [1]}", "'a' holds value 0"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, \"x\"]}, \"regions_class_order\": [1]}", "'a' is not a whole number"},
+        {"{" ENDING ", " CHANNELS
+         ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": 2}, \"regions_class_order\": [1]}",
+         "has 1 entries"},
+        {"{" ENDING ", " CHANNELS
+         ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": 2}, \"regions_class_order\": [1, 3]}",
+         "regions_class_order[1] is not"},
+        {"{" ENDING ", " CHANNELS
+         ", \"labels\": {\"background\": 0, \"a\": [1, 3], \"b\": 3}, \"regions_class_order\": [1, 3]}",
+         "no label or region has value 2"},
+        {"{" ENDING ", " CHANNELS
+         ", \"labels\": {\"background\": 0, \"a\": [1, 2], \"b\": [2, 1]}, \"regions_class_order\": [1, 2]}",
+         "'a' and 'b' are the same region"},
+        {"{" ENDING ", " CHANNELS
+         ", \"labels\": {\"background\": 0, \"a\": [1, 2, 1]}, \"regions_class_order\": [1]}",
+         "'a' holds value 1 twice"},
+        {"{" ENDING ", " CHANNELS
+         ", \"labels\": {\"background\": 0, \"a\": [0, 1]}, \"regions_class_order\": [1]}",
+         "'a' holds value 0"},
+        {"{" ENDING ", " CHANNELS
+         ", \"labels\": {\"background\": 0, \"a\": [1, \"x\"]}, \"regions_class_order\": [1]}",
+         "'a' is not a whole number"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": []}}", "'a' is empty"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": [1, 300]}}", "'a' has value 300"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 2}}", "no label has value 1"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 0}}", "value 0 is there twice"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1.5}}", "'a' is not a whole number"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1.5}}",
+         "'a' is not a whole number"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": -1}}", "'a' has value -1"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"ignore\": 0}}", "'ignore' has value 0"},
-        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1}}", "is 2, which is no label of the dataset"},
-        {"{" ENDING ", \"channel_names\": {\"0\": \"CT\"}, \"labels\": {\"background\": 0}}", "channel 1, but"},
-        {"{" ENDING ", \"channel_names\": {\"0\": \"CT\", \"1\": \"a\", \"2\": \"b\"}, \"labels\": {\"background\": 0}}", "a-1_0002.nii (channel 2, b)"},
-        {"{\"file_ending\": \".nrrd\", " CHANNELS ", \"labels\": {\"background\": 0}}", "does not end in '.nrrd'"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"ignore\": 0}}",
+         "'ignore' has value 0"},
+        {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0, \"a\": 1}}",
+         "is 2, which is no label of the dataset"},
+        {"{" ENDING ", \"channel_names\": {\"0\": \"CT\"}, \"labels\": {\"background\": 0}}",
+         "channel 1, but"},
+        {"{" ENDING
+         ", \"channel_names\": {\"0\": \"CT\", \"1\": \"a\", \"2\": \"b\"}, \"labels\": {\"background\": 0}}",
+         "a-1_0002.nii (channel 2, b)"},
+        {"{\"file_ending\": \".nrrd\", " CHANNELS ", \"labels\": {\"background\": 0}}",
+         "does not end in '.nrrd'"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0}, \"dataset\": {}}", "'dataset'"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) check_refused("dataset.json", bad[i][0], bad[i][1]);
@@ -338,10 +396,14 @@ static void check_refused_voxels(void)
         const char *name, *message;
         int size, spacing;
         float value;
-    } bad[] = {{"imagesTr/b_0001.nii", "b_0001.nii: differs from", 1, 0, 1}, {"imagesTr/b_0001.nii", "b_0001.nii: differs from", 0, 1, 1},
-               {"labelsTr/b.nii", "b.nii: differs from its image", 1, 0, 1}, {"labelsTr/b.nii", "b.nii: differs from its image", 0, 1, 1},
-               {"imagesTr/b_0000.nii", "b_0000.nii: voxel (4, 3, 2) is nan", 0, 0, NAN}, {"imagesTr/b_0001.nii", "b_0001.nii: voxel (4, 3, 2) is inf", 0, 0, INFINITY},
-               {"labelsTr/b.nii", "b.nii: voxel (4, 3, 2) is 3, which is no label", 0, 0, 3}, {"labelsTr/b.nii", "is 0.5, which is no label", 0, 0, 0.5f},
+    } bad[] = {{"imagesTr/b_0001.nii", "b_0001.nii: differs from", 1, 0, 1},
+               {"imagesTr/b_0001.nii", "b_0001.nii: differs from", 0, 1, 1},
+               {"labelsTr/b.nii", "b.nii: differs from its image", 1, 0, 1},
+               {"labelsTr/b.nii", "b.nii: differs from its image", 0, 1, 1},
+               {"imagesTr/b_0000.nii", "b_0000.nii: voxel (4, 3, 2) is nan", 0, 0, NAN},
+               {"imagesTr/b_0001.nii", "b_0001.nii: voxel (4, 3, 2) is inf", 0, 0, INFINITY},
+               {"labelsTr/b.nii", "b.nii: voxel (4, 3, 2) is 3, which is no label", 0, 0, 3},
+               {"labelsTr/b.nii", "is 0.5, which is no label", 0, 0, 0.5f},
                {"labelsTr/b.nii", "is nan, which is no label", 0, 0, NAN}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct dataset d;
@@ -350,13 +412,18 @@ static void check_refused_voxels(void)
         write_dataset(one_mm);
         memset(voxel, 0, sizeof voxel);
         voxel[(2 * 8 + 3) * 12 + 4] = bad[i].value;
-        write_image(bad[i].name, bad[i].size ? other_size : case_size, bad[i].spacing ? other_spacing : one_mm, voxel, 1);
+        write_image(bad[i].name, bad[i].size ? other_size : case_size,
+                    bad[i].spacing ? other_spacing : one_mm, voxel, 1);
         CHECK(dataset_open(&d, root, &e) == 0, "%s", e.text);
-        CHECK(dataset_load(&s, &d, 1, &e) == -1 && strstr(e.text, bad[i].message), "%s: '%s', expected '%s'", bad[i].name, e.text, bad[i].message);
+        CHECK(dataset_load(&s, &d, 1, &e) == -1 && strstr(e.text, bad[i].message), "%s: '%s', expected '%s'",
+              bad[i].name, e.text, bad[i].message);
         struct case_store store;
-        struct plan p = {.dims = 3, .channels = 2, .classes = 3, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
+        struct plan p = {
+            .dims = 3, .channels = 2, .classes = 3, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
         struct error first = {""};
-        CHECK(case_store_load(&store, &d, &p, NULL, 0, NULL, NULL, NULL, &first) == -1 && strcmp(first.text, e.text) == 0, "store: '%s'", first.text);
+        CHECK(case_store_load(&store, &d, &p, NULL, 0, NULL, NULL, NULL, &first) == -1 &&
+                  strcmp(first.text, e.text) == 0,
+              "store: '%s'", first.text);
         dataset_close(&d);
         remove_dataset();
     }
@@ -370,15 +437,19 @@ static void check_classification(void)
     unlink(at("labelsTr/b.nii"));
     write_text("labels.csv", "case,label,age\nb,2,50\na-1,0,60\n");
     CHECK(dataset_open(&d, root, &e) == 0, "%s", e.text);
-    CHECK(d.classes == 3 && d.item[0].target == 0 && d.item[1].target == 2 && !d.item[1].has_label_map && d.item[0].has_label_map, "classes %d", d.classes);
+    CHECK(d.classes == 3 && d.item[0].target == 0 && d.item[1].target == 2 && !d.item[1].has_label_map &&
+              d.item[0].has_label_map,
+          "classes %d", d.classes);
     struct case_store store;
     struct plan p = {.dims = 3, .channels = 2, .classes = 3, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
-    CHECK(case_store_load(&store, &d, &p, NULL, 0, NULL, NULL, NULL, &e) == -1 && strstr(e.text, "case b has no label map"), "'%s'", e.text);
+    CHECK(case_store_load(&store, &d, &p, NULL, 0, NULL, NULL, NULL, &e) == -1 &&
+              strstr(e.text, "case b has no label map"),
+          "'%s'", e.text);
     dataset_close(&d);
     remove_dataset();
 }
 
-/* ---- the case store and the fingerprint ------------------------------------------------------------------------------------------ */
+/* ---- the case store and the fingerprint ---------------------------------------------------------------- */
 
 static void check_locations(const struct case_store *c, int k, const struct json *g, const char *what)
 {
@@ -386,7 +457,8 @@ static void check_locations(const struct case_store *c, int k, const struct json
     for (int m = 1; m < 3; m++) {
         const struct json *want = list->item[m - 1];
         int differ = c->location_count[k][m] != want->count;
-        for (int i = 0; !differ && i < want->count; i++) differ = c->location[k][m][i] != want->item[i]->integer;
+        for (int i = 0; !differ && i < want->count; i++)
+            differ = c->location[k][m][i] != want->item[i]->integer;
         CHECK(!differ, "%s: locations of class %d", what, m);
     }
     CHECK(c->location_count[k][0] == 0, "%s: no locations of background", what);
@@ -409,7 +481,8 @@ static void check_store(const struct json *g, const char *what)
             CHECK(0, "%s: %s", what, e.text);
             exit(1);
         }
-        CHECK(c.cases == 3 - threads && c.index[0] == threads - 1 && c.bytes > 0, "%s: %d cases", what, c.cases);
+        CHECK(c.cases == 3 - threads && c.index[0] == threads - 1 && c.bytes > 0, "%s: %d cases", what,
+              c.cases);
         for (int k = 0; k < c.cases; k++) {
             check_sample(&c.sample[k], g, what);
             check_locations(&c, k, g, what);
@@ -427,9 +500,11 @@ static void check_ignore(void)
     struct dataset d;
     struct case_store c;
     struct error e = {""};
-    struct plan p = {.dims = 3, .channels = 2, .classes = 2, .ignores = 1, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
+    struct plan p = {
+        .dims = 3, .channels = 2, .classes = 2, .ignores = 1, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
     write_dataset(one_mm);
-    write_text("dataset.json", "{" CHANNELS ", " ENDING ", \"labels\": {\"background\": 0, \"a\": 1, \"ignore\": 2}}");
+    write_text("dataset.json",
+               "{" CHANNELS ", " ENDING ", \"labels\": {\"background\": 0, \"a\": 1, \"ignore\": 2}}");
     for (int i = 0; i < N; i++) map[i] = i % 3 == 0 ? 2 : 0;
     write_image("labelsTr/b.nii", case_size, one_mm, map, 1);
     CHECK(dataset_open(&d, root, &e) == 0 && d.ignore_label == 2 && d.labels == 2, "%s", e.text);
@@ -437,8 +512,10 @@ static void check_ignore(void)
     CHECK(case_store_load(&c, &d, &p, role, 1, NULL, NULL, NULL, &e) == 0, "%s", e.text);
     int ignored = 0, voxels = (int)voxels_of(c.sample[0].size), stored = 0;
     for (int i = 0; i < voxels; i++) ignored += c.sample[0].label[i] == LABEL_IGNORE;
-    for (int i = 0; i < c.location_count[0][0]; i++) stored += c.sample[0].label[c.location[0][0][i]] != LABEL_IGNORE;
-    CHECK(ignored > 0 && stored == voxels - ignored && stored == c.location_count[0][0] && c.location_count[0][1] == 0,
+    for (int i = 0; i < c.location_count[0][0]; i++)
+        stored += c.sample[0].label[c.location[0][0][i]] != LABEL_IGNORE;
+    CHECK(ignored > 0 && stored == voxels - ignored && stored == c.location_count[0][0] &&
+              c.location_count[0][1] == 0,
           "%d of %d voxels ignored, %d annotated ones stored", ignored, voxels, stored);
     case_store_free(&c);
     dataset_close(&d);
@@ -464,7 +541,8 @@ static void check_fingerprint(const struct json *g)
         CHECK(0, "%s", e.text);
         exit(1);
     }
-    CHECK(f.cases == cases && memcmp(f.shape[3], shape, sizeof shape) == 0, "shape %d x %d x %d", f.shape[3][0], f.shape[3][1], f.shape[3][2]);
+    CHECK(f.cases == cases && memcmp(f.shape[3], shape, sizeof shape) == 0, "shape %d x %d x %d",
+          f.shape[3][0], f.shape[3][1], f.shape[3][2]);
     CHECK_NEAR(f.median_relative_size, 7.0 * 6 * 9 / N, 1e-12, "relative size");
     for (int c = 0; c < 2; c++) {
         const struct intensity *t = &f.intensity[c];
@@ -482,9 +560,10 @@ static void check_fingerprint(const struct json *g)
     remove_dataset();
 }
 
-/* ---- MedMNIST ------------------------------------------------------------------------------------------------------------------- */
+/* ---- MedMNIST ------------------------------------------------------------------------------------------ */
 
-static void write_npz(const char *const *name, int count, int ndim, const int64_t *dim, char kind, int label_columns, int top)
+static void write_npz(const char *const *name, int count, int ndim, const int64_t *dim, char kind,
+                      int label_columns, int top)
 {
     static unsigned char pixels[6 * 28 * 28 * 28], classes[64];
     struct npy array[6];
@@ -493,7 +572,8 @@ static void write_npz(const char *const *name, int count, int ndim, const int64_
     for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (unsigned char)(i * 37);
     for (int i = 0; i < 64; i++) classes[i] = (unsigned char)(i % (top + 1));
     for (int i = 0; i < count; i++) {
-        array[i] = (struct npy){.kind = 'u', .bytes = 1, .ndim = 2, .dim = {dim[0], label_columns}, .data = classes};
+        array[i] =
+            (struct npy){.kind = 'u', .bytes = 1, .ndim = 2, .dim = {dim[0], label_columns}, .data = classes};
         snprintf(array[i].name, sizeof array[i].name, "%s", name[i]);
         if (!strstr(name[i], "images")) continue;
         array[i] = (struct npy){.kind = kind, .bytes = 1, .ndim = ndim, .data = pixels};
@@ -505,7 +585,8 @@ static void write_npz(const char *const *name, int count, int ndim, const int64_
 
 static void check_npz(void)
 {
-    static const char *const names[] = {"train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"};
+    static const char *const names[] = {"train_images", "train_labels", "val_images",
+                                        "val_labels",   "test_images",  "test_labels"};
     static const int64_t dims[] = {3, 28, 28, 28};
     struct dataset d;
     struct sample s;
@@ -515,10 +596,14 @@ static void check_npz(void)
         CHECK(0, "%s", e.text);
         return;
     }
-    CHECK(d.cases == 9 && d.classes == 2 && d.channels == 1 && d.labels == 0 && strcmp(d.name, "some") == 0, "%d cases, %d classes", d.cases, d.classes);
+    CHECK(d.cases == 9 && d.classes == 2 && d.channels == 1 && d.labels == 0 && strcmp(d.name, "some") == 0,
+          "%d cases, %d classes", d.cases, d.classes);
     int i = dataset_find(&d, "val_0001", &e);
-    CHECK(i >= 0 && d.item[i].part == PART_VAL && d.item[i].index == 1 && d.item[i].target == 1 && !d.item[i].has_label_map, "val_0001 is %d", i);
-    CHECK(dataset_load(&s, &d, i, &e) == 0 && s.size[0] == 28 && s.channels == 1 && s.label == NULL, "%s", e.text);
+    CHECK(i >= 0 && d.item[i].part == PART_VAL && d.item[i].index == 1 && d.item[i].target == 1 &&
+              !d.item[i].has_label_map,
+          "val_0001 is %d", i);
+    CHECK(dataset_load(&s, &d, i, &e) == 0 && s.size[0] == 28 && s.channels == 1 && s.label == NULL, "%s",
+          e.text);
     CHECK(s.image[5] == (float)(unsigned char)((28 * 28 * 28 + 5) * 37) / 255.0f, "voxel is %g", s.image[5]);
     sample_free(&s);
     char hash[65];
@@ -542,9 +627,11 @@ static void check_npz(void)
         {2, 4, {1, 28, 0, 28}, 'u', 1, 1, "train_images is [1, 28, 0, 28]"},
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
-        write_npz(names, bad[k].count, bad[k].ndim, bad[k].dim, bad[k].kind, bad[k].label_columns, bad[k].top);
+        write_npz(names, bad[k].count, bad[k].ndim, bad[k].dim, bad[k].kind, bad[k].label_columns,
+                  bad[k].top);
         int status = dataset_open(&d, at("some.npz"), &e);
-        CHECK(status == -1 && strstr(e.text, bad[k].message) && strstr(e.text, "some.npz"), "'%s', expected '%s'", e.text, bad[k].message);
+        CHECK(status == -1 && strstr(e.text, bad[k].message) && strstr(e.text, "some.npz"),
+              "'%s', expected '%s'", e.text, bad[k].message);
         if (status == 0) dataset_close(&d);
     }
     remove_folder(".");

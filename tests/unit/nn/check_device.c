@@ -1,6 +1,7 @@
-/* check_device.c - the kernels of an exported network (nn/device) against the program's own, bit for bit, over shapes that the
- * networks do not have: each of Winograd's forms with borders, more than one block of channels, zeros of either sign, two
- * inputs, steps of three. And the arithmetic that they make themselves: the fused multiply-add from doubles, the square root.
+/* check_device.c - the kernels of an exported network (nn/device) against the program's own, bit for bit,
+ * over shapes that the networks do not have: each of Winograd's forms with borders, more than one block of
+ * channels, zeros of either sign, two inputs, steps of three. And the arithmetic that they make themselves:
+ * the fused multiply-add from doubles, the square root.
  */
 #include "nn/device/device_program.h"
 #include "tensor/base/rng.h"
@@ -34,28 +35,33 @@ static void *aligned(size_t floats)
     return posix_memalign(&p, 64, (floats + 16) * sizeof(float)) ? NULL : p;
 }
 
-/* ---- convolutions ---------------------------------------------------------------------------------------------------- */
+/* ---- convolutions -------------------------------------------------------------------------------------- */
 
 static int forms_seen[4];
 
-static void check_conv(int c, int k, const int in[3], const int kernel[3], const int stride[3], const int pad[3], int accumulate, int bias)
+static void check_conv(int c, int k, const int in[3], const int kernel[3], const int stride[3],
+                       const int pad[3], int accumulate, int bias)
 {
     char what[160];
     const struct conv3d_shape s = conv3d_shape(1, c, k, in, kernel, stride, pad);
     const struct conv3d chosen = conv3d_choose(&s, 0, 1);
     const struct device_conv d = device_conv_of(&s);
     const size_t taps = (size_t)(kernel[0] * kernel[1] * kernel[2]), weights = (size_t)c * (size_t)k * taps;
-    const size_t xs = (size_t)c * (size_t)(in[0] * in[1] * in[2]), ys = (size_t)k * (size_t)(s.out[0] * s.out[1] * s.out[2]);
-    float *x = numbers(xs), *w = numbers(weights), *b = numbers((size_t)k), *want = numbers(ys), *got = malloc(ys * sizeof *got);
+    const size_t xs = (size_t)c * (size_t)(in[0] * in[1] * in[2]),
+                 ys = (size_t)k * (size_t)(s.out[0] * s.out[1] * s.out[2]);
+    float *x = numbers(xs), *w = numbers(weights), *b = numbers((size_t)k), *want = numbers(ys),
+          *got = malloc(ys * sizeof *got);
     float *packed = malloc(weights * sizeof *packed), *scratch = aligned(chosen.scratch[CONV_FORWARD]);
     float *mine = malloc((device_conv_scratch(&d) + 1) * sizeof *mine);
     memcpy(got, want, ys * sizeof *got);
     conv3d_fwd(want, x, w, bias ? b : NULL, &chosen, accumulate, scratch, NULL);
     device_pack_conv(packed, w, &s);
     device_conv3d(got, x, packed, bias ? b : NULL, accumulate, &d, mine);
-    snprintf(what, sizeof what, "convolution %d to %d of %dx%dx%d, kernel %dx%dx%d, stride %dx%dx%d, pad %dx%dx%d, accumulate %d, forms %d %d",
-             c, k, in[0], in[1], in[2], kernel[0], kernel[1], kernel[2], stride[0], stride[1], stride[2], pad[0], pad[1], pad[2],
-             accumulate, d.depth, d.plane);
+    snprintf(
+        what, sizeof what,
+        "convolution %d to %d of %dx%dx%d, kernel %dx%dx%d, stride %dx%dx%d, pad %dx%dx%d, accumulate %d, forms %d %d",
+        c, k, in[0], in[1], in[2], kernel[0], kernel[1], kernel[2], stride[0], stride[1], stride[2], pad[0],
+        pad[1], pad[2], accumulate, d.depth, d.plane);
     compare(got, want, ys, what);
     forms_seen[d.plane]++;
     free(x), free(w), free(b), free(want), free(got), free(packed), free(scratch), free(mine);
@@ -77,13 +83,15 @@ static void check_convs(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int how = 0; how < 3; how++)
-            check_conv(cases[i][0], cases[i][1], cases[i] + 2, cases[i] + 5, cases[i] + 8, cases[i] + 11, how == 1, how == 2);
+            check_conv(cases[i][0], cases[i][1], cases[i] + 2, cases[i] + 5, cases[i] + 8, cases[i] + 11,
+                       how == 1, how == 2);
     for (int form = 0; form < 4; form++) CHECK(forms_seen[form] > 0, "no convolution has form %d", form);
 }
 
 static void check_transposed(void)
 {
-    static const int cases[][8] = {{70, 33, 3, 4, 5, 2, 2, 2}, {16, 8, 4, 3, 2, 1, 2, 2}, {3, 5, 2, 3, 4, 4, 1, 3}};
+    static const int cases[][8] = {
+        {70, 33, 3, 4, 5, 2, 2, 2}, {16, 8, 4, 3, 2, 1, 2, 2}, {3, 5, 2, 3, 4, 4, 1, 3}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int c = cases[i][0], k = cases[i][1], *in = cases[i] + 2, *stride = cases[i] + 5;
         const struct conv3d_shape s = conv3d_shape_transposed(1, c, k, in, stride);
@@ -91,10 +99,13 @@ static void check_transposed(void)
         struct device_conv d = {.c = c, .k = k};
         const int taps = stride[0] * stride[1] * stride[2];
         const size_t weights = (size_t)(c * k * taps), ys = (size_t)(k * taps * in[0] * in[1] * in[2]);
-        float *x = numbers((size_t)(c * in[0] * in[1] * in[2])), *w = numbers(weights), *b = numbers((size_t)k);
-        float *want = malloc(ys * sizeof *want), *got = malloc(ys * sizeof *got), *packed = malloc(weights * sizeof *packed);
+        float *x = numbers((size_t)(c * in[0] * in[1] * in[2])), *w = numbers(weights),
+              *b = numbers((size_t)k);
+        float *want = malloc(ys * sizeof *want), *got = malloc(ys * sizeof *got),
+              *packed = malloc(weights * sizeof *packed);
         float *scratch = aligned(chosen.scratch[CONV_FORWARD]);
-        memcpy(d.in, s.in, sizeof d.in), memcpy(d.out, s.out, sizeof d.out), memcpy(d.stride, s.stride, sizeof d.stride);
+        memcpy(d.in, s.in, sizeof d.in), memcpy(d.out, s.out, sizeof d.out),
+            memcpy(d.stride, s.stride, sizeof d.stride);
         memcpy(d.kernel, s.kernel, sizeof d.kernel);
         device_pack_transposed(packed, w, c, k, taps);
         for (int bias = 0; bias < 2; bias++) {
@@ -106,7 +117,7 @@ static void check_transposed(void)
     }
 }
 
-/* ---- the other ops ---------------------------------------------------------------------------------------------------- */
+/* ---- the other ops ------------------------------------------------------------------------------------- */
 
 static void check_norms(void)
 {
@@ -115,8 +126,10 @@ static void check_norms(void)
         for (int c = 1; c < 40; c += 19) {
             const struct norm_shape s = {1, (size_t)voxels[i], c, ELEM_F32, 1};
             const size_t n = s.rows * (size_t)c;
-            float *x = numbers(n), *param = numbers(4 * (size_t)c), *want = malloc(n * sizeof *want), *got = malloc(n * sizeof *got);
-            float *stats = malloc(NORM_STATS * (size_t)c * sizeof *stats), *scratch = aligned(norm_scratch(&s));
+            float *x = numbers(n), *param = numbers(4 * (size_t)c), *want = malloc(n * sizeof *want),
+                  *got = malloc(n * sizeof *got);
+            float *stats = malloc(NORM_STATS * (size_t)c * sizeof *stats),
+                  *scratch = aligned(norm_scratch(&s));
             for (size_t j = 0; j < n; j++) x[j] += j % (size_t)c == 0 ? 1000 : 0; /* a mean far from zero */
             for (int j = 0; j < c; j++) param[3 * c + j] = param[3 * c + j] * param[3 * c + j];
             norm_stats(stats, x, &s, 1e-5f, scratch, NULL);
@@ -144,14 +157,18 @@ static void check_norms(void)
 
 static void check_pools(void)
 {
-    static const int cases[][12] = {{5, 6, 7, 3, 3, 3, 2, 2, 2, 1, 1, 1}, {4, 6, 8, 2, 2, 2, 2, 2, 2, 0, 0, 0}, {3, 9, 5, 1, 3, 2, 1, 2, 1, 0, 1, 1}};
+    static const int cases[][12] = {{5, 6, 7, 3, 3, 3, 2, 2, 2, 1, 1, 1},
+                                    {4, 6, 8, 2, 2, 2, 2, 2, 2, 0, 0, 0},
+                                    {3, 9, 5, 1, 3, 2, 1, 2, 1, 0, 1, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int *in = cases[i], c = 9;
         const struct pool3d_shape s = pool3d_shape(1, c, in, in + 3, in + 6, in + 9);
         struct device_window d = {.c = c};
-        const size_t n = (size_t)(s.out[0] * s.out[1] * s.out[2] * c), xs = (size_t)(in[0] * in[1] * in[2] * c);
+        const size_t n = (size_t)(s.out[0] * s.out[1] * s.out[2] * c),
+                     xs = (size_t)(in[0] * in[1] * in[2] * c);
         float *x = numbers(xs), *want = malloc(n * sizeof *want), *got = malloc(n * sizeof *got);
-        memcpy(d.in, s.in, sizeof d.in), memcpy(d.out, s.out, sizeof d.out), memcpy(d.kernel, s.kernel, sizeof d.kernel);
+        memcpy(d.in, s.in, sizeof d.in), memcpy(d.out, s.out, sizeof d.out),
+            memcpy(d.kernel, s.kernel, sizeof d.kernel);
         memcpy(d.stride, s.stride, sizeof d.stride), memcpy(d.pad, s.pad, sizeof d.pad);
         max_pool3d_fwd(want, NULL, x, &s, NULL);
         device_max_pool3d(got, x, &d);
@@ -172,7 +189,8 @@ static void check_linear(void)
 {
     for (int c = 1; c < 70; c += 17)
         for (int k = 2; k < 20; k += 5) {
-            float *x = numbers((size_t)c), *w = numbers((size_t)(c * k)), *b = numbers((size_t)k), want[20], got[20];
+            float *x = numbers((size_t)c), *w = numbers((size_t)(c * k)), *b = numbers((size_t)k), want[20],
+                  got[20];
             for (int bias = 0; bias < 2; bias++) {
                 linear_f32_fwd(want, x, w, bias ? b : NULL, 1, c, k, NULL);
                 device_linear(got, x, w, bias ? b : NULL, c, k);
@@ -191,19 +209,21 @@ static void check_linear(void)
     CHECK(device_largest((const float[]){1, 3, 3, 2}, 4) == 1, "the first of equals");
 }
 
-/* ---- a fused multiply-add, and a square root, through what uses them ------------------------------------------------- */
+/* ---- a fused multiply-add, and a square root, through what uses them ----------------------------------- */
 
 static float any_float(void)
 {
     uint32_t bits = rng_u32(&rng);
     float x;
     if (rng_below(&rng, 3) == 0) bits &= 0xfffff000u;                       /* few digits: ties */
-    if (rng_below(&rng, 3) == 0) bits = (bits & 0x807fffffu) | (120u + rng_below(&rng, 16)) << 23; /* near in size */
+    if (rng_below(&rng, 3) == 0)
+        bits = (bits & 0x807fffffu) | (120u + rng_below(&rng, 16)) << 23; /* near in size */
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-/* device_linear of one channel is fma(x, w, 0), and of two such channels, 16 apart, fma(x1, w1, fma(x0, w0, 0)). */
+/* device_linear of one channel is fma(x, w, 0), and of two such channels, 16 apart, fma(x1, w1, fma(x0, w0,
+ * 0)). */
 static void check_fma(void)
 {
     int different = 0, checked = 0;
@@ -219,7 +239,8 @@ static void check_fma(void)
         checked++;
         different += got != want;
     }
-    CHECK(different == 0 && checked > 200000, "%d of %d fused multiply-adds differ from fmaf", different, checked);
+    CHECK(different == 0 && checked > 200000, "%d of %d fused multiply-adds differ from fmaf", different,
+          checked);
 }
 
 /* A batch norm of mean 0 and gamma 1 multiplies by 1 / sqrt(var + 1e-5f), rounded to float. */
@@ -235,7 +256,7 @@ static void check_root(void)
     CHECK(different == 0, "%d roots differ from sqrt", different);
 }
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------------------------------------- */
 
 static void check_unknown_op(void)
 {

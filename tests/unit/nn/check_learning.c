@@ -1,5 +1,6 @@
-/* check_learning.c - patches, augmentation and sliding windows against nnU-Net's own code (tests/golden/make_learning.py) and against
- * plain loops. The sources are included, so that each change can be tested with given parameters. */
+/* check_learning.c - patches, augmentation and sliding windows against nnU-Net's own code
+ * (tests/golden/make_learning.py) and against plain loops. The sources are included, so that each change can
+ * be tested with given parameters. */
 #include "nn/train/augment.c"
 #include "nn/train/sampler.c"
 
@@ -10,7 +11,7 @@
 
 static struct json *golden;
 
-/* ---- the inputs of make_learning.py ------------------------------------------------------------------------------------ */
+/* ---- the inputs of make_learning.py -------------------------------------------------------------------- */
 
 static float *make_noise(size_t n)
 {
@@ -54,7 +55,7 @@ static double worst(const float *v, const struct json *want)
     return worst;
 }
 
-/* ---- augmentation -------------------------------------------------------------------------------------------------------- */
+/* ---- augmentation -------------------------------------------------------------------------------------- */
 
 static void check_deform(void)
 {
@@ -77,7 +78,9 @@ static void check_deform(void)
         p.label = malloc(p.voxels);
         make_deformation(&d, angle, (float)json_number(g, "scale", 0), (int)json_integer(g, "flat", 0));
         deform(&p, &s, &d);
-        for (size_t i = 0; i < p.voxels; i++) differ += (p.label[i] == LABEL_OUTSIDE ? -1 : p.label[i]) != json_get(g, "label")->item[i]->integer;
+        for (size_t i = 0; i < p.voxels; i++)
+            differ +=
+                (p.label[i] == LABEL_OUTSIDE ? -1 : p.label[i]) != json_get(g, "label")->item[i]->integer;
         CHECK_NEAR(worst(p.plane, json_get(g, "image")), 0, 5e-6, "deformed image %d", k);
         CHECK(differ == 0, "deformed labels %d: %d of %zu differ", k, differ, p.voxels);
         free(p.plane);
@@ -86,12 +89,14 @@ static void check_deform(void)
     }
 }
 
-/* Half of the weight each: the label of the nearest voxel wins, though it is not the smallest; where the nearest one has lost, the smallest. */
+/* Half of the weight each: the label of the nearest voxel wins, though it is not the smallest; where the
+ * nearest one has lost, the smallest. */
 static void check_ties(void)
 {
     const uint8_t label[8] = {2, 2, 1, 1, 0, 0, 0, 0}, three[8] = {0, 2, 2, 1, 1, 0, 0, 0};
     const struct corners tied = {{0, 1, 2, 3, 4, 5, 6, 7}, {0.375f, 0.125f, 0.25f, 0.25f, 0, 0, 0, 0}};
-    const struct corners lost = {{0, 1, 2, 3, 4, 5, 6, 7}, {0.25f, 0.1875f, 0.1875f, 0.1875f, 0.1875f, 0, 0, 0}};
+    const struct corners lost = {{0, 1, 2, 3, 4, 5, 6, 7},
+                                 {0.25f, 0.1875f, 0.1875f, 0.1875f, 0.1875f, 0, 0, 0}};
     CHECK(vote(label, &tied) == 2, "tie: label %d", vote(label, &tied));
     CHECK(vote(three, &lost) == 1, "tie of others: label %d", vote(three, &lost));
 }
@@ -134,7 +139,8 @@ static void check_noise(void)
 }
 
 /* How a patch ought to look: voxel by voxel. */
-static int same_patch(const float *image, const uint8_t *label, const struct sample *s, const int centre[3], const int patch[3], const int flip[3])
+static int same_patch(const float *image, const uint8_t *label, const struct sample *s, const int centre[3],
+                      const int patch[3], const int flip[3])
 {
     size_t i = 0;
     for (int z = 0; z < patch[0]; z++)
@@ -148,14 +154,16 @@ static int same_patch(const float *image, const uint8_t *label, const struct sam
                 size_t from = inside ? ((size_t)at[0] * s->size[1] + at[1]) * s->size[2] + at[2] : 0;
                 if (label[i] != (inside ? s->label[from] : 0)) return 0;
                 for (int c = 0; c < s->channels; c++)
-                    if (image[i * s->channels + c] != (inside ? s->image[from * s->channels + c] : 0)) return 0;
+                    if (image[i * s->channels + c] != (inside ? s->image[from * s->channels + c] : 0))
+                        return 0;
             }
     return 1;
 }
 
 static void check_patches(void)
 {
-    const int patch[3] = {6, 5, 8}, none[3] = {0}, centres[4][3] = {{5, 4, 6}, {0, 0, 0}, {9, 8, 11}, {40, 4, -30}};
+    const int patch[3] = {6, 5, 8}, none[3] = {0},
+              centres[4][3] = {{5, 4, 6}, {0, 0, 0}, {9, 8, 11}, {40, 4, -30}};
     float image[240 * 2];
     uint8_t label[240];
     struct sample s = make_sample(10, 9, 12, 2);
@@ -168,7 +176,8 @@ static void check_patches(void)
         for (int axes = 0; axes < 8; axes++) { /* strength 2: mirrored for certain */
             struct augment_options o = {.mirror = {axes & 1, axes >> 1 & 1, axes >> 2}, .strength = 2};
             augment_patch(image, label, &s, centres[k], patch, &o, &rng, scratch);
-            CHECK(same_patch(image, label, &s, centres[k], patch, o.mirror), "patch %d mirrored along %d", k, axes);
+            CHECK(same_patch(image, label, &s, centres[k], patch, o.mirror), "patch %d mirrored along %d", k,
+                  axes);
         }
     }
     free(scratch);
@@ -200,12 +209,14 @@ static void check_probabilities(void)
             flipped[a] += same_patch(image, label, &s, centre, patch, flip);
         }
     }
-    /* Blur and low resolution are drawn for the one channel with probability 1/2 again; a scale from 6.5/7 on rounds to the whole size. */
+    /* Blur and low resolution are drawn for the one channel with probability 1/2 again; a scale from 6.5/7 on
+     * rounds to the whole size. */
     double low_resolution = 0.25 * 0.5 * (6.5 / 7 - 0.5) / 0.5;
     double untouched = 0.9 * (1 - 0.2 * 0.5) * 0.85 * 0.85 * (1 - low_resolution) * 0.9 * 0.7;
     CHECK_NEAR((double)plain[0] / TRIALS, untouched, 0.008, "share of unchanged intensities");
     CHECK_NEAR((double)plain[1] / TRIALS, 0.64, 0.008, "share of undeformed patches");
-    for (int a = 0; a < 3; a++) CHECK_NEAR((double)flipped[a] / TRIALS, 0.5, 0.009, "share mirrored along axis %d", a);
+    for (int a = 0; a < 3; a++)
+        CHECK_NEAR((double)flipped[a] / TRIALS, 0.5, 0.009, "share mirrored along axis %d", a);
     CHECK(foreign == 0, "%d voxels of labels that the case does not have", foreign);
     free(scratch);
     free_sample(&s);
@@ -214,12 +225,14 @@ static void check_probabilities(void)
 static void check_options(void)
 {
     const int cube[3] = {40, 56, 40}, flat[3] = {20, 320, 256}, slice[3] = {1, 256, 256};
-    CHECK(!augment_options_default(cube).dummy_2d && augment_options_default(flat).dummy_2d && augment_options_default(slice).dummy_2d,
+    CHECK(!augment_options_default(cube).dummy_2d && augment_options_default(flat).dummy_2d &&
+              augment_options_default(slice).dummy_2d,
           "dummy 2D where the patch is more than three times longer than thick");
-    CHECK(augment_options_default(flat).mirror[0] && !augment_options_default(slice).mirror[0], "axes to mirror");
+    CHECK(augment_options_default(flat).mirror[0] && !augment_options_default(slice).mirror[0],
+          "axes to mirror");
 }
 
-/* ---- sampling --------------------------------------------------------------------------------------------------------------- */
+/* ---- sampling ------------------------------------------------------------------------------------------ */
 
 static void check_bounds(void)
 {
@@ -243,7 +256,8 @@ static void check_bounds(void)
         read_size(low, all->item[k], "low");
         read_size(high, all->item[k], "high");
         centre_bounds(lo, hi, size, initial, patch);
-        for (int a = 0; a < 3; a++) CHECK(lo[a] == low[a] && hi[a] == high[a], "centres %d axis %d: %d to %d", k, a, lo[a], hi[a]);
+        for (int a = 0; a < 3; a++)
+            CHECK(lo[a] == low[a] && hi[a] == high[a], "centres %d axis %d: %d to %d", k, a, lo[a], hi[a]);
     }
 }
 
@@ -293,10 +307,16 @@ static void check_oversampling(void)
     int missed = 0, by_chance = 0, classes[3] = {0}, different = 0;
     make_store(&t);
     for (uint64_t step = 0; step < 50; step++) {
-        struct batch_spec b = {.seed = 5, .client = 2, .step = step, .batch = BATCH, .patch = {8, 8, 8}, .oversample = 0.33f,
+        struct batch_spec b = {.seed = 5,
+                               .client = 2,
+                               .step = step,
+                               .batch = BATCH,
+                               .patch = {8, 8, 8},
+                               .oversample = 0.33f,
                                .scratch = scratch};
         sampler_batch(image, label, &t.c, &b, NULL);
-        for (int j = 0; j < BATCH; j++) { /* the patch reaches no lower than voxel 0: the voxel drawn is inside, not always the centre */
+        for (int j = 0; j < BATCH; j++) { /* the patch reaches no lower than voxel 0: the voxel drawn is
+                                             inside, not always the centre */
             uint8_t seen = 0;
             for (int i = 0; i < VOXELS; i++)
                 if (label[j * VOXELS + i] > seen) seen = label[j * VOXELS + i];
@@ -307,14 +327,16 @@ static void check_oversampling(void)
         b.augment = &o;
         sampler_batch(image, label, &t.c, &b, NULL);
         sampler_batch(again, label_again, &t.c, &b, pool);
-        CHECK(memcmp(image, again, sizeof image) == 0 && memcmp(label, label_again, sizeof label) == 0, "the same batch with one and three threads");
+        CHECK(memcmp(image, again, sizeof image) == 0 && memcmp(label, label_again, sizeof label) == 0,
+              "the same batch with one and three threads");
         b.client = 3;
         sampler_batch(again, label_again, &t.c, &b, pool);
         different += memcmp(image, again, sizeof image) != 0;
     }
     CHECK(missed == 0, "%d forced examples without foreground", missed);
     CHECK(by_chance > 0, "unforced examples all have foreground");
-    CHECK(classes[1] > 50 && classes[2] > 20, "cases alike: %d of class 1, %d of class 2", classes[1], classes[2]);
+    CHECK(classes[1] > 50 && classes[2] > 20, "cases alike: %d of class 1, %d of class 2", classes[1],
+          classes[2]);
     CHECK(different == 50, "another client draws other examples: %d of 50", different);
     free(scratch);
     pool_destroy(pool);
@@ -331,11 +353,13 @@ static void check_forced_centres(void)
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     int centre[3];
     draw_centre(centre, &t.c, 1, &b, 1, &rng);
-    CHECK(centre[0] == 4 && centre[1] == 11 && centre[2] == 5, "centre %d %d %d", centre[0], centre[1], centre[2]);
+    CHECK(centre[0] == 4 && centre[1] == 11 && centre[2] == 5, "centre %d %d %d", centre[0], centre[1],
+          centre[2]);
     t.count[1][2] = 0;
     for (int k = 0; k < 100; k++) {
         draw_centre(centre, &t.c, 1, &b, 1, &rng);
-        CHECK(centre[0] >= 4 && centre[0] <= 6 && centre[1] >= 2 && centre[1] <= 10 && centre[2] >= 3 && centre[2] <= 8,
+        CHECK(centre[0] >= 4 && centre[0] <= 6 && centre[1] >= 2 && centre[1] <= 10 && centre[2] >= 3 &&
+                  centre[2] <= 8,
               "no foreground: centre %d %d %d", centre[0], centre[1], centre[2]);
     }
     free_store(&t);
@@ -351,11 +375,14 @@ static void check_ignored(void)
     make_store(&t);
     for (int i = 0; i < CASES; i++) {
         struct sample *s = &t.sample[i];
-        for (int k = 0; k < s->size[0] * s->size[1] * s->size[2]; k++) s->label[k] = k % 97 == 40 ? 1 : LABEL_IGNORE;
-        for (t.count[i][0] = 0; t.count[i][0] < 8; t.count[i][0]++) t.at[i][0][t.count[i][0]] = 97 * t.count[i][0] + 40;
+        for (int k = 0; k < s->size[0] * s->size[1] * s->size[2]; k++)
+            s->label[k] = k % 97 == 40 ? 1 : LABEL_IGNORE;
+        for (t.count[i][0] = 0; t.count[i][0] < 8; t.count[i][0]++)
+            t.at[i][0][t.count[i][0]] = 97 * t.count[i][0] + 40;
     }
     for (uint64_t step = 0; step < 60; step++) {
-        struct batch_spec b = {.seed = 1, .step = step, .batch = 1, .patch = {4, 4, 4}, .oversample = 0, .scratch = scratch};
+        struct batch_spec b = {
+            .seed = 1, .step = step, .batch = 1, .patch = {4, 4, 4}, .oversample = 0, .scratch = scratch};
         sampler_batch(image, label, &t.c, &b, NULL);
         with += memchr(label, 1, sizeof label) != NULL;
     }
@@ -380,7 +407,7 @@ static void check_downsample(void)
     free(in);
 }
 
-/* ---- sliding windows --------------------------------------------------------------------------------------------------------- */
+/* ---- sliding windows ----------------------------------------------------------------------------------- */
 
 static void check_steps(void)
 {
@@ -388,7 +415,8 @@ static void check_steps(void)
     for (int k = 0; k < all->count; k++) {
         const struct json *g = all->item[k], *want = json_get(g, "start");
         int start[600], same;
-        int n = sliding_steps(start, 600, (int)json_integer(g, "size", 0), (int)json_integer(g, "patch", 0), json_number(g, "step", 0));
+        int n = sliding_steps(start, 600, (int)json_integer(g, "size", 0), (int)json_integer(g, "patch", 0),
+                              json_number(g, "step", 0));
         same = n == want->count;
         for (int i = 0; same && i < n; i++) same = start[i] == want->item[i]->integer;
         CHECK(same, "window starts %d", k);
@@ -410,15 +438,16 @@ static void check_gaussian(void)
     CHECK_NEAR(worst, 0, 1e-6, "importance map");
 }
 
-/* A predictor around any graph. kernel 0: the identity. Else the mean over a box of 3 voxels that counts no border, so that a
- * window's result depends on where it is cut. */
+/* A predictor around any graph. kernel 0: the identity. Else the mean over a box of 3 voxels that counts no
+ * border, so that a window's result depends on where it is cut. */
 static struct predictor make_predictor(struct model *m, const int patch[3], int channels, int box)
 {
     struct predictor p = {.patch = {patch[0], patch[1], patch[2]}, .channels = channels, .classes = channels};
     const int kernel[3] = {3, 3, 3}, stride[3] = {1, 1, 1}, pad[3] = {1, 1, 1};
     p.graph = graph_create(m, NULL, 0);
     p.image = graph_input(p.graph, "image", SHAPE(1, patch[0], patch[1], patch[2], channels), DT_F32, 0);
-    p.logits = box ? op_avg_pool3d(p.graph, p.image, kernel, stride, pad) : op_activation(p.graph, p.image, 1);
+    p.logits =
+        box ? op_avg_pool3d(p.graph, p.image, kernel, stride, pad) : op_activation(p.graph, p.image, 1);
     graph_keep(p.graph, p.logits);
     graph_plan(p.graph);
     ENSURE(graph_bind(p.graph) == 0, "memory");
@@ -433,7 +462,8 @@ static void count_calls(void *arg, int done, int of)
     last[1] = of;
 }
 
-static double box_mean(const float *image, const int size[3], const int corner[3], const int patch[3], const int at[3])
+static double box_mean(const float *image, const int size[3], const int corner[3], const int patch[3],
+                       const int at[3])
 {
     double sum = 0;
     int n = 0;
@@ -493,7 +523,8 @@ static void check_sliding(void)
             struct predictor p = make_predictor(m, patch, 2, 0);
             double worst = 0;
             CHECK(sliding_predict(logits, &p, image, size, &o, &e) == 0, "%s", e.text);
-            for (size_t i = 0; i < voxels * 2; i++) worst = fmax(worst, fabs((double)logits[i] - (double)image[i]));
+            for (size_t i = 0; i < voxels * 2; i++)
+                worst = fmax(worst, fabs((double)logits[i] - (double)image[i]));
             CHECK_NEAR(worst, 0, 1e-6, "the identity, size %d", k);
             CHECK(calls[0] == calls[1], "progress ends: %d of %d", calls[0], calls[1]);
             predictor_destroy(&p);
@@ -507,7 +538,8 @@ static void check_sliding(void)
             }
             CHECK_NEAR(worst, 0, 1e-6, "box mean, size %d, mirrored %d", k, mirrored);
             o.step = 0;
-            CHECK(sliding_predict(logits, &p, image, size, &o, &e) != 0 && strstr(e.text, "step"), "a step of 0: %s", e.text);
+            CHECK(sliding_predict(logits, &p, image, size, &o, &e) != 0 && strstr(e.text, "step"),
+                  "a step of 0: %s", e.text);
             predictor_destroy(&p);
             free(image);
             free(logits);
@@ -515,12 +547,24 @@ static void check_sliding(void)
     model_destroy(m);
 }
 
-/* A U-Net of two stages: a window that is the whole image is one run of the network; a plan that no network can be built of is an error. */
+/* A U-Net of two stages: a window that is the whole image is one run of the network; a plan that no network
+ * can be built of is an error. */
 static void check_predictor(void)
 {
-    struct plan plan = {.configuration = "3d_fullres", .architecture = "plain", .dims = 3, .patch = {8, 8, 12}, .batch = 2, .stages = 2, .features = {8, 16},
-                        .kernel = {{3, 3, 3}, {3, 3, 3}}, .stride = {{1, 1, 1}, {2, 2, 2}}, .encoder_convs = {2, 2}, .decoder_convs = {2},
-                        .channels = 2, .classes = 3, .deep_supervision = 1};
+    struct plan plan = {.configuration = "3d_fullres",
+                        .architecture = "plain",
+                        .dims = 3,
+                        .patch = {8, 8, 12},
+                        .batch = 2,
+                        .stages = 2,
+                        .features = {8, 16},
+                        .kernel = {{3, 3, 3}, {3, 3, 3}},
+                        .stride = {{1, 1, 1}, {2, 2, 2}},
+                        .encoder_convs = {2, 2},
+                        .decoder_convs = {2},
+                        .channels = 2,
+                        .classes = 3,
+                        .deep_supervision = 1};
     struct model *m = model_create();
     struct unet_train t = unet_train_create(m, &plan, 0, NULL);
     struct predictor p;
@@ -540,7 +584,8 @@ static void check_predictor(void)
     CHECK(fabsf(logits[0] - logits[3 * voxels - 1]) > 1e-6f, "the network does something");
     predictor_destroy(&p);
     plan.patch[0] = 7;
-    CHECK(predictor_create(&p, m, &plan, 0, NULL, &e) != 0 && e.text[0], "a patch that the strides do not divide");
+    CHECK(predictor_create(&p, m, &plan, 0, NULL, &e) != 0 && e.text[0],
+          "a patch that the strides do not divide");
     model_destroy(m);
     free(image);
     free(logits);

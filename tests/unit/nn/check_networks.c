@@ -1,7 +1,8 @@
-/* check_networks.c - whole networks against PyTorch: losses, every gradient, running statistics, ten steps of each optimiser; then the
- * same bits for every number of threads and every instruction set.
+/* check_networks.c - whole networks against PyTorch: losses, every gradient, running statistics, ten steps of
+ * each optimiser; then the same bits for every number of threads and every instruction set.
  *
- * Golden values: tests/golden/make_networks.py, whose generator of weights and inputs is repeated in tests/unit/lcg.h.
+ * Golden values: tests/golden/make_networks.py, whose generator of weights and inputs is repeated in
+ * tests/unit/lcg.h.
  */
 #include "tensor/base/bf16.h"
 #include "tests/unit/expect.h"
@@ -18,7 +19,7 @@
 #include "tensor/base/cpu.h"
 #include "tests/unit/lcg.h"
 
-/* ---- the data of make_networks.py ----------------------------------------------------------------------------------------- */
+/* ---- the data of make_networks.py ---------------------------------------------------------------------- */
 
 static void fill_segmentation(struct unet_train *t, const char *name)
 {
@@ -31,7 +32,8 @@ static void fill_segmentation(struct unet_train *t, const char *name)
             for (int y = 0; y < s.h; y++)
                 for (int x = 0; x < s.w; x++) {
                     *label = ball_label(n, z, y, x);
-                    for (int c = 0; c < s.c; c++) *image++ = (float)(lcg_next(&g) + 0.5 * (*label == LABEL_IGNORE ? 3 : *label));
+                    for (int c = 0; c < s.c; c++)
+                        *image++ = (float)(lcg_next(&g) + 0.5 * (*label == LABEL_IGNORE ? 3 : *label));
                     label++;
                 }
     const int size_in[3] = {s.d, s.h, s.w};
@@ -42,7 +44,7 @@ static void fill_segmentation(struct unet_train *t, const char *name)
     }
 }
 
-/* ---- against PyTorch -------------------------------------------------------------------------------------------------- */
+/* ---- against PyTorch ----------------------------------------------------------------------------------- */
 
 static const struct safetensor *golden_find(const struct safetensors *s, const char *prefix, const char *name)
 {
@@ -60,11 +62,12 @@ static double golden_double(const struct safetensor *t, size_t i)
     return v;
 }
 
-static void check_gradient(const char *net, const struct safetensors *s, const struct model *m, const struct param *p,
-                           double floor)
+static void check_gradient(const char *net, const struct safetensors *s, const struct model *m,
+                           const struct param *p, double floor)
 {
     const float *g = m->grad + p->offset;
-    const struct safetensor *shape = golden_find(s, "shape.", p->name), *summary = golden_find(s, "summary.", p->name);
+    const struct safetensor *shape = golden_find(s, "shape.", p->name),
+                            *summary = golden_find(s, "summary.", p->name);
     const struct safetensor *value = golden_find(s, "grad.", p->name);
     struct lcg r = lcg_start("project ", p->name);
     double norm = 0, projection = 0, difference = 0, reference = 0, worst = 0, largest = 0;
@@ -85,15 +88,17 @@ static void check_gradient(const char *net, const struct safetensors *s, const s
         largest = fmax(largest, fabs(want));
     }
     double whole = golden_double(summary, 0), tolerance = 1e-4 * whole + floor;
-    CHECK(sqrt(difference) <= 1e-4 * sqrt(reference) + floor, "%s: gradient of %s is off by %.3g of %.3g", net, p->name,
-          sqrt(difference), sqrt(reference));
-    CHECK(worst <= 1e-4 * largest + floor, "%s: gradient of %s is off by %.3g at one place, largest value %.3g", net, p->name, worst,
-          largest);
+    CHECK(sqrt(difference) <= 1e-4 * sqrt(reference) + floor, "%s: gradient of %s is off by %.3g of %.3g",
+          net, p->name, sqrt(difference), sqrt(reference));
+    CHECK(worst <= 1e-4 * largest + floor,
+          "%s: gradient of %s is off by %.3g at one place, largest value %.3g", net, p->name, worst, largest);
     CHECK_NEAR(sqrt(norm), whole, tolerance, "%s: norm of the gradient of %s", net, p->name);
-    CHECK_NEAR(projection, golden_double(summary, 1), tolerance, "%s: projection of the gradient of %s", net, p->name);
+    CHECK_NEAR(projection, golden_double(summary, 1), tolerance, "%s: projection of the gradient of %s", net,
+               p->name);
 }
 
-/* Gradients that are zero but for rounding (a bias before a norm) are measured against the whole gradient's norm. */
+/* Gradients that are zero but for rounding (a bias before a norm) are measured against the whole gradient's
+ * norm. */
 static void check_gradients(const char *net, const struct safetensors *s, const struct model *m)
 {
     double total = 0;
@@ -117,8 +122,8 @@ static int golden_read(struct safetensors *s, const char *path)
 }
 
 /* Ten steps on one batch; losses within 1e-3 of PyTorch's, and each parameter's norm afterwards. */
-static void check_ten_steps(const char *net, const struct safetensors *s, struct graph *g, struct tensor *loss,
-                            struct optimizer *o, float lr)
+static void check_ten_steps(const char *net, const struct safetensors *s, struct graph *g,
+                            struct tensor *loss, struct optimizer *o, float lr)
 {
     struct model *m = graph_model(g);
     const struct safetensor *losses = golden_find(s, "losses", "");
@@ -134,7 +139,8 @@ static void check_ten_steps(const char *net, const struct safetensors *s, struct
     }
     for (int i = 0; i < m->params; i++) {
         const struct param *p = &m->param[i];
-        /* The coarsest head has weight 0. PyTorch skips a parameter without gradient, here it decays by 3e-5. */
+        /* The coarsest head has weight 0. PyTorch skips a parameter without gradient, here it decays by 3e-5.
+         */
         if (!param_trained(p)) continue;
         const struct safetensor *moved = golden_find(s, "moved.", p->name);
         double norm = 0, want = moved ? golden_double(moved, 0) : NAN;
@@ -146,7 +152,8 @@ static void check_ten_steps(const char *net, const struct safetensors *s, struct
 
 static struct plan small_plan(const char *architecture, int stages, const int *features, int channels)
 {
-    struct plan p = {.dims = 3, .batch = 2, .stages = stages, .channels = channels, .classes = 3, .deep_supervision = 1};
+    struct plan p = {
+        .dims = 3, .batch = 2, .stages = stages, .channels = channels, .classes = 3, .deep_supervision = 1};
     snprintf(p.configuration, sizeof p.configuration, "test");
     snprintf(p.architecture, sizeof p.architecture, "%s", architecture);
     for (int a = 0; a < 3; a++) p.patch[a] = 16;
@@ -170,7 +177,8 @@ static struct unet_train unet_bound(struct model *m, const struct plan *p, int f
     return t;
 }
 
-static void test_unet(const char *net, const char *path, const struct plan *p, const char *image, int ten_steps)
+static void test_unet(const char *net, const char *path, const struct plan *p, const char *image,
+                      int ten_steps)
 {
     struct safetensors s = {0};
     if (golden_read(&s, path)) return;
@@ -217,7 +225,8 @@ struct classifier {
     struct tensor *image, *label, *loss;
 };
 
-static struct classifier classifier_bound(struct model *m, const struct resnet_config *c, int batch, int edge, int flags, struct pool *pool)
+static struct classifier classifier_bound(struct model *m, const struct resnet_config *c, int batch, int edge,
+                                          int flags, struct pool *pool)
 {
     struct classifier n = {.graph = graph_create(m, pool, GRAPH_TRAIN | flags)};
     n.image = graph_input(n.graph, "image", SHAPE(batch, edge, edge, edge, c->channels), DT_F32, 0);
@@ -260,7 +269,8 @@ static void test_resnet(void)
         const struct param *p = &m->param[i];
         const struct safetensor *b = param_trained(p) ? NULL : golden_find(&s, "buffer.", p->name);
         for (size_t j = 0; b && j < p->count; j++)
-            CHECK_NEAR(m->data[p->offset + j], safetensors_value(b, j), 1e-5, "resnet: %s[%d]", p->name, (int)j);
+            CHECK_NEAR(m->data[p->offset + j], safetensors_value(b, j), 1e-5, "resnet: %s[%d]", p->name,
+                       (int)j);
     }
     struct optimizer o;
     test_optimizer(&o, &optimizer_adamw, 0, 0.01f, 0, m);
@@ -270,7 +280,7 @@ static void test_resnet(void)
     safetensors_free(&s);
 }
 
-/* ---- shapes of the other depths, and what is rejected ------------------------------------------------------------------ */
+/* ---- shapes of the other depths, and what is rejected -------------------------------------------------- */
 
 static size_t resnet_parameters(int depth, int stem7)
 {
@@ -287,13 +297,18 @@ static size_t resnet_parameters(int depth, int stem7)
     return n;
 }
 
-/* Counts of MONAI's resnet10/18/34/50(spatial_dims=3, n_input_channels=1, num_classes=2, bias_downsample=False). */
+/* Counts of MONAI's resnet10/18/34/50(spatial_dims=3, n_input_channels=1, num_classes=2,
+ * bias_downsample=False). */
 static void test_depths(void)
 {
-    static const struct { int depth; size_t count; } known[] = {{10, 14356546}, {18, 33161026}, {34, 63470658}, {50, 46159170}};
+    static const struct {
+        int depth;
+        size_t count;
+    } known[] = {{10, 14356546}, {18, 33161026}, {34, 63470658}, {50, 46159170}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         size_t n = resnet_parameters(known[i].depth, 1);
-        CHECK(n == known[i].count, "resnet%d has %zu parameters, MONAI's %zu", known[i].depth, n, known[i].count);
+        CHECK(n == known[i].count, "resnet%d has %zu parameters, MONAI's %zu", known[i].depth, n,
+              known[i].count);
     }
     CHECK(resnet_parameters(18, 0) == 33161026 - 64 * (343 - 27), "small stem");
     CHECK(resnet_valid_depth(18) && !resnet_valid_depth(20), "depths");
@@ -322,7 +337,8 @@ static void test_rejections(void)
     p = good, p.batch = 0, expect_rejected(&p, "batch");
     p = good, p.encoder_convs[0] = 0, expect_rejected(&p, "encoder_convs[0]");
     p = good, p.architecture[0] = 'x', expect_rejected(&p, "architecture");
-    /* Each number is in range, but not all together: what such plans hold is bounded before a graph is recorded. */
+    /* Each number is in range, but not all together: what such plans hold is bounded before a graph is
+     * recorded. */
     p = good;
     for (int s = 0; s < p.stages; s++) {
         p.features[s] = 4096;
@@ -332,17 +348,21 @@ static void test_rejections(void)
     expect_rejected(&p, "features_per_stage[0] 4096, kernel_sizes[0] 7 x 7 x 7 and n_conv_per_stage[0] 64");
     snprintf(p.architecture, sizeof p.architecture, "resenc");
     expect_rejected(&p, "n_blocks_per_stage[0] 64");
-    p = good, p.features[2] = 4096, p.encoder_convs[2] = 64, expect_rejected(&p, "features_per_stage[2] 4096");
-    p = good, p.decoder_convs[1] = 64, p.features[1] = 4096, expect_rejected(&p, "features_per_stage[1] 4096");
-    p = good, p.batch = 4096, p.patch[0] = p.patch[1] = p.patch[2] = 512, expect_rejected(&p, "patch_size 512 x 512 x 512, batch_size 4096");
-    p = good, p.patch[0] = p.patch[1] = p.patch[2] = 4096, expect_rejected(&p, "patch_size 4096 x 4096 x 4096");
+    p = good, p.features[2] = 4096, p.encoder_convs[2] = 64,
+    expect_rejected(&p, "features_per_stage[2] 4096");
+    p = good, p.decoder_convs[1] = 64, p.features[1] = 4096,
+    expect_rejected(&p, "features_per_stage[1] 4096");
+    p = good, p.batch = 4096, p.patch[0] = p.patch[1] = p.patch[2] = 512,
+    expect_rejected(&p, "patch_size 512 x 512 x 512, batch_size 4096");
+    p = good, p.patch[0] = p.patch[1] = p.patch[2] = 4096,
+    expect_rejected(&p, "patch_size 4096 x 4096 x 4096");
     struct resnet_config c = {.depth = 20, .channels = 1, .classes = 2, .base = 8};
     CHECK(resnet_check(&c, &e) == -1 && strstr(e.text, "depth"), "resnet depth 20");
     c.depth = 18, c.classes = 300;
     CHECK(resnet_check(&c, &e) == -1 && strstr(e.text, "classes"), "resnet of 300 classes");
 }
 
-/* ---- initial weights and schedules -------------------------------------------------------------------------------------- */
+/* ---- initial weights and schedules --------------------------------------------------------------------- */
 
 static void test_init(void)
 {
@@ -355,7 +375,8 @@ static void test_init(void)
     for (int i = 0; i < m->params; i++) {
         const struct param *q = &m->param[i];
         double sum = 0, squares = 0, n = (double)q->count;
-        for (size_t j = 0; j < q->count; j++) sum += m->data[q->offset + j], squares += pow(m->data[q->offset + j], 2);
+        for (size_t j = 0; j < q->count; j++)
+            sum += m->data[q->offset + j], squares += pow(m->data[q->offset + j], 2);
         if (q->kind == PARAM_WEIGHT && n >= 1000) {
             double variance = 2 / (1 + 1e-4) / q->fan_in; /* five standard errors of the estimates */
             CHECK_NEAR(sum / n, 0, 5 * sqrt(variance / n), "mean of %s", q->name);
@@ -387,7 +408,7 @@ static void test_schedules(void)
     CHECK(schedule_cosine(1, 1, 0.1) == 0, "cosine ends at 0");
 }
 
-/* ---- the same bits everywhere -------------------------------------------------------------------------------------------- */
+/* ---- the same bits everywhere -------------------------------------------------------------------------- */
 
 enum { BIT_STEPS = 20 };
 
@@ -442,7 +463,8 @@ static uint64_t train_resnet_bits(float loss[BIT_STEPS], int flags, struct pool 
     return hash;
 }
 
-/* Hashes of the weights after twenty steps: on every machine, with every compiler. They change when the arithmetic does. */
+/* Hashes of the weights after twenty steps: on every machine, with every compiler. They change when the
+ * arithmetic does. */
 static const uint64_t unet_hash = 0x854e6fb3989a2e4d, resnet_hash = 0x2161b7a344d67cfa;
 
 static void test_bits(void)
@@ -456,16 +478,19 @@ static void test_bits(void)
             CHECK(pool != NULL, "a pool of %d threads", threads);
             float loss[BIT_STEPS];
             uint64_t u = train_unet_bits(loss, 0, pool), r = train_resnet_bits(loss, 0, pool);
-            CHECK(u == unet_hash, "U-Net, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads, (unsigned long long)u);
-            CHECK(r == resnet_hash, "ResNet, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads, (unsigned long long)r);
+            CHECK(u == unet_hash, "U-Net, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads,
+                  (unsigned long long)u);
+            CHECK(r == resnet_hash, "ResNet, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads,
+                  (unsigned long long)r);
             pool_destroy(pool);
         }
     }
     cpu_isa_set(before);
 }
 
-/* The gradient of the first step in bf16 against fp32. A value passes through at most `depth` roundings of relative error BF16_U, forward and back;
- * where they are independent the error of the gradient grows with the root of their number. Norms amplify it by a small factor: 3. */
+/* The gradient of the first step in bf16 against fp32. A value passes through at most `depth` roundings of
+ * relative error BF16_U, forward and back; where they are independent the error of the gradient grows with
+ * the root of their number. Norms amplify it by a small factor: 3. */
 static void check_bf16_gradient(const struct plan *p, double depth)
 {
     double error = 0, size = 0;
@@ -492,8 +517,8 @@ static void check_bf16_gradient(const struct plan *p, double depth)
     CHECK(relative > 1e-4, "the gradient in bf16 is off by only %.3g: nothing was rounded", relative);
 }
 
-/* In bf16: the same bits for any number of threads and at every level without bf16 arithmetic, and losses that follow those of fp32. A level with
- * such arithmetic has bits of its own. */
+/* In bf16: the same bits for any number of threads and at every level without bf16 arithmetic, and losses
+ * that follow those of fp32. A level with such arithmetic has bits of its own. */
 static void test_bf16(void)
 {
     static const enum isa levels[] = {ISA_SCALAR, ISA_NEON, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX};
@@ -501,7 +526,8 @@ static void test_bf16(void)
     float unet[2][BIT_STEPS], resnet[2][BIT_STEPS];
     static const int features[3] = {4, 8, 12};
     struct plan p = small_plan("resenc", 3, features, 2);
-    check_bf16_gradient(&p, 60); /* about 15 convolutions, norms and additions to the loss and as many gradients back */
+    check_bf16_gradient(
+        &p, 60); /* about 15 convolutions, norms and additions to the loss and as many gradients back */
     train_unet_bits(unet[0], 0, NULL);
     train_resnet_bits(resnet[0], 0, NULL);
     uint64_t u = 0, r = 0;
@@ -513,15 +539,20 @@ static void test_bf16(void)
             r = train_resnet_bits(resnet[1], GRAPH_BF16, NULL);
             CHECK(u != unet_hash && r != resnet_hash, "%s: bf16 gives the weights of fp32", name);
             for (int j = 0; j < BIT_STEPS; j++) {
-                /* Dice and cross-entropy of a few thousand voxels average the roundings out; the ResNet has three cases. */
-                CHECK_NEAR((double)unet[1][j], (double)unet[0][j], 0.02, "%s: U-Net, step %d: loss in bf16", name, j);
-                CHECK_NEAR((double)resnet[1][j], (double)resnet[0][j], 0.05, "%s: ResNet, step %d: loss in bf16", name, j);
+                /* Dice and cross-entropy of a few thousand voxels average the roundings out; the ResNet has
+                 * three cases. */
+                CHECK_NEAR((double)unet[1][j], (double)unet[0][j], 0.02, "%s: U-Net, step %d: loss in bf16",
+                           name, j);
+                CHECK_NEAR((double)resnet[1][j], (double)resnet[0][j], 0.05,
+                           "%s: ResNet, step %d: loss in bf16", name, j);
             }
         }
         for (int threads = 2; threads <= 3; threads++) {
             struct pool *pool = pool_create(threads);
-            CHECK(train_unet_bits(unet[1], GRAPH_BF16, pool) == u, "U-Net in bf16, %s, %d threads: other bits", name, threads);
-            CHECK(train_resnet_bits(resnet[1], GRAPH_BF16, pool) == r, "ResNet in bf16, %s, %d threads: other bits", name, threads);
+            CHECK(train_unet_bits(unet[1], GRAPH_BF16, pool) == u,
+                  "U-Net in bf16, %s, %d threads: other bits", name, threads);
+            CHECK(train_resnet_bits(resnet[1], GRAPH_BF16, pool) == r,
+                  "ResNet in bf16, %s, %d threads: other bits", name, threads);
             pool_destroy(pool);
         }
     }

@@ -1,5 +1,6 @@
-/* check_nnunet.c - what nnU-Net's training has beside plain labels, against nnU-Net itself: losses and gradients with regions and with an
- * ignore label, class locations, twenty iterations of its training, and the bits of a region-based training on every instruction set.
+/* check_nnunet.c - what nnU-Net's training has beside plain labels, against nnU-Net itself: losses and
+ * gradients with regions and with an ignore label, class locations, twenty iterations of its training, and
+ * the bits of a region-based training on every instruction set.
  *
  * Golden values: tests/golden/make_nnunet.py.
  */
@@ -38,7 +39,7 @@ static double golden_double(const struct safetensor *t, size_t i)
     return v;
 }
 
-/* ---- one loss ---------------------------------------------------------------------------------------------------------- */
+/* ---- one loss ------------------------------------------------------------------------------------------ */
 
 static const struct label_set regions[3] = {{{0xe}}, {{0xc}}, {{0x8}}}; /* (1, 2, 3), (2, 3), 3 */
 
@@ -53,7 +54,8 @@ static void check_loss(const struct loss_case *c)
     const struct safetensor *loss = golden_find("loss.", c->name), *grad = golden_find("grad.", c->name);
     struct model *m = model_create();
     struct graph *g = graph_create(m, NULL, GRAPH_TRAIN);
-    struct tensor *x = graph_input(g, "logits", SHAPE(N, D, H, W, 3), DT_F32, 1), *y = graph_input(g, "labels", SHAPE(N, D, H, W, 1), DT_U8, 0);
+    struct tensor *x = graph_input(g, "logits", SHAPE(N, D, H, W, 3), DT_F32, 1),
+                  *y = graph_input(g, "labels", SHAPE(N, D, H, W, 1), DT_U8, 0);
     struct seg_loss l = {.heads = 1, .logits = {x}, .labels = {y}, .weight = {1}, .batch_dice = c->batch_dice,
                          .region = c->regions ? regions : NULL, .ignores = c->ignores};
     struct tensor *value = op_segmentation_loss(g, &l);
@@ -71,25 +73,31 @@ static void check_loss(const struct loss_case *c)
     graph_forward(g);
     graph_backward(g, value);
     if (loss) CHECK_NEAR(*tensor_f32(value), golden_double(loss, 0), 1e-6, "%s: loss", c->name);
-    for (size_t i = 0; grad && i < N * VOXELS * 3; i++) CHECK_NEAR(tensor_grad_f32(x)[i], safetensors_value(grad, i), 2e-8, "%s: gradient %zu", c->name, i);
+    for (size_t i = 0; grad && i < N * VOXELS * 3; i++)
+        CHECK_NEAR(tensor_grad_f32(x)[i], safetensors_value(grad, i), 2e-8, "%s: gradient %zu", c->name, i);
     graph_destroy(g);
     model_destroy(m);
 }
 
 static void check_losses(void)
 {
-    static const struct loss_case cases[] = {{"regions", 1, 0, 4, 0, 0},        {"regions batch", 1, 1, 4, 0, 0},
-                                             {"regions ignore", 1, 0, 4, 1, 0}, {"regions batch ignore", 1, 1, 4, 1, 0},
-                                             {"regions nothing", 1, 1, 4, 1, 1}, {"labels ignore", 0, 0, 3, 1, 0},
-                                             {"labels batch ignore", 0, 1, 3, 1, 0}, {"labels nothing", 0, 1, 3, 1, 1}};
+    static const struct loss_case cases[] = {{"regions", 1, 0, 4, 0, 0},
+                                             {"regions batch", 1, 1, 4, 0, 0},
+                                             {"regions ignore", 1, 0, 4, 1, 0},
+                                             {"regions batch ignore", 1, 1, 4, 1, 0},
+                                             {"regions nothing", 1, 1, 4, 1, 1},
+                                             {"labels ignore", 0, 0, 3, 1, 0},
+                                             {"labels batch ignore", 0, 1, 3, 1, 0},
+                                             {"labels nothing", 0, 1, 3, 1, 1}};
     enum isa before = cpu_isa();
     static const enum isa levels[] = {ISA_SCALAR, ISA_NEON, ISA_AVX2, ISA_AVX512};
     for (size_t k = 0; k < sizeof levels / sizeof *levels; k++)
-        for (size_t i = 0; cpu_isa_set(levels[k]) == levels[k] && i < sizeof cases / sizeof *cases; i++) check_loss(&cases[i]);
+        for (size_t i = 0; cpu_isa_set(levels[k]) == levels[k] && i < sizeof cases / sizeof *cases; i++)
+            check_loss(&cases[i]);
     cpu_isa_set(before);
 }
 
-/* ---- class locations ----------------------------------------------------------------------------------------------------- */
+/* ---- class locations ----------------------------------------------------------------------------------- */
 
 /* A dataset of one case of 40^3 voxels whose labels are those of make_nnunet.py, in a folder of its own. */
 static void write_case(const char *folder, const char *labels)
@@ -98,10 +106,14 @@ static void write_case(const char *folder, const char *labels)
     static float voxel[COUNT];
     char path[300];
     struct error e = {{0}};
-    struct volume v = {.size = {EDGE, EDGE, EDGE, 1}, .spacing = {1, 1, 1}, .affine = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}, .voxel = voxel};
+    struct volume v = {.size = {EDGE, EDGE, EDGE, 1},
+                       .spacing = {1, 1, 1},
+                       .affine = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}},
+                       .voxel = voxel};
     snprintf(path, sizeof path, "%s/dataset.json", folder);
     FILE *f = fopen(path, "w");
-    fprintf(f, "{\"channel_names\": {\"0\": \"MRI\"}, \"file_ending\": \".nii\", \"numTraining\": 1, %s}", labels);
+    fprintf(f, "{\"channel_names\": {\"0\": \"MRI\"}, \"file_ending\": \".nii\", \"numTraining\": 1, %s}",
+            labels);
     fclose(f);
     for (int i = 0; i < COUNT; i++) voxel[i] = (float)(i % 7 + 1);
     snprintf(path, sizeof path, "%s/imagesTr", folder);
@@ -135,9 +147,13 @@ static void check_locations(const char *name, const char *labels)
         const int32_t *at = c.location[0][k];
         long long sum = 0;
         for (int i = 0; i < count; i++) sum += at[i];
-        CHECK(count == (int)safetensors_value(want, (size_t)row * 7), "%s: %d voxels of group %d", name, count, k);
-        CHECK(sum % 1000003 == (long long)safetensors_value(want, (size_t)row * 7 + 1), "%s: sum of group %d", name, k);
-        for (int i = 0; i < 5; i++) CHECK(at[i] == (int32_t)safetensors_value(want, (size_t)(row * 7 + 2 + i)), "%s: group %d, voxel %d is %d", name, k, i, at[i]);
+        CHECK(count == (int)safetensors_value(want, (size_t)row * 7), "%s: %d voxels of group %d", name,
+              count, k);
+        CHECK(sum % 1000003 == (long long)safetensors_value(want, (size_t)row * 7 + 1), "%s: sum of group %d",
+              name, k);
+        for (int i = 0; i < 5; i++)
+            CHECK(at[i] == (int32_t)safetensors_value(want, (size_t)(row * 7 + 2 + i)),
+                  "%s: group %d, voxel %d is %d", name, k, i, at[i]);
     }
     case_store_free(&c);
     dataset_close(&d);
@@ -145,9 +161,10 @@ static void check_locations(const char *name, const char *labels)
     CHECK(system(command) == 0, "%s", command);
 }
 
-/* ---- use_mask_for_norm ---------------------------------------------------------------------------------------------------- */
+/* ---- use_mask_for_norm --------------------------------------------------------------------------------- */
 
-/* MaskImageTransform: the masked channel is 0 outside of the nonzero region after noise and all, the other is not. */
+/* MaskImageTransform: the masked channel is 0 outside of the nonzero region after noise and all, the other is
+ * not. */
 static void check_mask(void)
 {
     enum { EDGE = 8, COUNT = EDGE * EDGE * EDGE };
@@ -169,12 +186,14 @@ static void check_mask(void)
         int out = map[i] == LABEL_OUTSIDE;
         outside += out;
         zeros += image[1][2 * i + 1] == 0;
-        wrong += image[1][2 * i] != image[0][2 * i] || image[1][2 * i + 1] != (out ? 0 : image[0][2 * i + 1]) || label[i] != (out ? 0 : map[i]);
+        wrong += image[1][2 * i] != image[0][2 * i] ||
+                 image[1][2 * i + 1] != (out ? 0 : image[0][2 * i + 1]) || label[i] != (out ? 0 : map[i]);
     }
-    CHECK(wrong == 0 && outside == COUNT * 3 / 8 && zeros == outside, "%d voxels wrong, %d of %d outside are 0", wrong, zeros, outside);
+    CHECK(wrong == 0 && outside == COUNT * 3 / 8 && zeros == outside,
+          "%d voxels wrong, %d of %d outside are 0", wrong, zeros, outside);
 }
 
-/* ---- cascade ---------------------------------------------------------------------------------------------------------- */
+/* ---- cascade ------------------------------------------------------------------------------------------- */
 
 static void check_operators(void)
 {
@@ -189,7 +208,9 @@ static void check_operators(void)
             int differ = 0;
             memcpy(mask, want->data, COUNT);
             apply_operator(mask, (enum operator)op, size, (int)(2 * radius[r] + 1), work);
-            for (int i = 0; i < COUNT; i++) differ += mask[i] != ((const uint8_t *)want->data)[(size_t)(1 + 4 * r + op) * COUNT + (size_t)i];
+            for (int i = 0; i < COUNT; i++)
+                differ +=
+                    mask[i] != ((const uint8_t *)want->data)[(size_t)(1 + 4 * r + op) * COUNT + (size_t)i];
             CHECK(differ == 0, "operator %d, radius %g: %d voxels differ", op, radius[r], differ);
         }
 }
@@ -219,7 +240,8 @@ static void check_previous(void)
         gone += !left[1] || !left[2];
     }
     /* At least one label is chosen in 0.75 of the 0.4 and of the 0.2; not every operator changes a cube. */
-    CHECK(unknown == 0 && changed > 0.25 * TRIALS && changed < 0.41 * TRIALS && gone > 0.1 * TRIALS, "%d of %d maps changed, %d lost a label", changed, TRIALS, gone);
+    CHECK(unknown == 0 && changed > 0.25 * TRIALS && changed < 0.41 * TRIALS && gone > 0.1 * TRIALS,
+          "%d of %d maps changed, %d lost a label", changed, TRIALS, gone);
     memcpy(map, before, COUNT);
     for (int i = 0; i < COUNT; i++) map[i] = i < COUNT / 5; /* 20 % of the patch stay */
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
@@ -237,7 +259,12 @@ static void check_one_hot(void)
     static float raw[COUNT], image[3 * COUNT], scratch[8 * COUNT];
     static uint8_t map[COUNT], previous[COUNT], label[COUNT];
     const int patch[3] = {EDGE, EDGE, EDGE}, centre[3] = {EDGE / 2 + 2, EDGE / 2, EDGE / 2};
-    struct sample s = {.size = {EDGE, EDGE, EDGE}, .channels = 1, .image = raw, .label = map, .previous = previous, .previous_labels = 2};
+    struct sample s = {.size = {EDGE, EDGE, EDGE},
+                       .channels = 1,
+                       .image = raw,
+                       .label = map,
+                       .previous = previous,
+                       .previous_labels = 2};
     struct augment_options o = {.mirror = {1, 1, 1}}; /* strength 0: nothing of chance */
     int wrong = 0, ones = 0;
     CHECK(augment_scratch(patch, 1) <= sizeof scratch / sizeof *scratch, "scratch");
@@ -250,20 +277,30 @@ static void check_one_hot(void)
             ones += image[3 * i + 1] == 1;
         }
     }
-    CHECK(wrong == 0 && ones > 0, "%d voxels whose channels differ from the labels, %d of label 1", wrong, ones);
+    CHECK(wrong == 0 && ones > 0, "%d voxels whose channels differ from the labels, %d of label 1", wrong,
+          ones);
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     augment_patch(image, label, &s, centre, patch, NULL, &rng, scratch);
-    CHECK(image[0] == raw[2 * EDGE * EDGE] && image[3 * COUNT - 3] == 0 && image[3 * COUNT - 2] == 0, "beyond the case");
+    CHECK(image[0] == raw[2 * EDGE * EDGE] && image[3 * COUNT - 3] == 0 && image[3 * COUNT - 2] == 0,
+          "beyond the case");
 }
 
-/* ---- twenty iterations ----------------------------------------------------------------------------------------------------- */
+/* ---- twenty iterations --------------------------------------------------------------------------------- */
 
 enum { STEPS = 20, EPOCHS = 4 };
 
 static struct plan small_plan(int with_regions)
 {
     static const int features[3] = {8, 16, 32};
-    struct plan p = {.dims = 3, .batch = 2, .stages = 3, .channels = 2, .classes = 3, .labels = 3, .deep_supervision = 1, .batch_dice = 1, .ignores = 1};
+    struct plan p = {.dims = 3,
+                     .batch = 2,
+                     .stages = 3,
+                     .channels = 2,
+                     .classes = 3,
+                     .labels = 3,
+                     .deep_supervision = 1,
+                     .batch_dice = 1,
+                     .ignores = 1};
     snprintf(p.configuration, sizeof p.configuration, "test");
     snprintf(p.architecture, sizeof p.architecture, "plain");
     for (int s = 0; s < 3; s++) {
@@ -295,7 +332,8 @@ static void fill_batch(struct unet_train *t, int k)
     for (int i = 0; i < s.n * s.d * s.h * s.w; i++) {
         int x = i % s.w, y = i / s.w % s.h, z = i / s.w / s.h % s.d, n = i / s.w / s.h / s.d;
         label[i] = ball_label(n + 2 * (k % 2), z, y, x);
-        for (int c = 0; c < s.c; c++) *image++ = (float)(lcg_next(&g) + 0.5 * (label[i] == LABEL_IGNORE ? 3 : label[i]));
+        for (int c = 0; c < s.c; c++)
+            *image++ = (float)(lcg_next(&g) + 0.5 * (label[i] == LABEL_IGNORE ? 3 : label[i]));
     }
     const int size_in[3] = {s.d, s.h, s.w};
     for (int i = 1; i < t->out.heads; i++) {
@@ -305,7 +343,8 @@ static void fill_batch(struct unet_train *t, int k)
     }
 }
 
-/* nnU-Net's training: its optimiser, schedule by epoch and clipping. Losses of the steps; returns the hash of the weights. */
+/* nnU-Net's training: its optimiser, schedule by epoch and clipping. Losses of the steps; returns the hash of
+ * the weights. */
 static uint64_t train(double losses[STEPS], const struct plan *p, struct pool *pool)
 {
     struct model *m = model_create();
@@ -347,7 +386,13 @@ static void check_training(const char *name, int with_regions)
 /* nnU-Net's planner makes up to 14 stages for long thin images. */
 static void check_stages(void)
 {
-    struct plan p = {.dims = 2, .batch = 2, .channels = 1, .classes = 2, .deep_supervision = 1, .stages = STAGES_MAX, .patch = {1, 1024, 32}};
+    struct plan p = {.dims = 2,
+                     .batch = 2,
+                     .channels = 1,
+                     .classes = 2,
+                     .deep_supervision = 1,
+                     .stages = STAGES_MAX,
+                     .patch = {1, 1024, 32}};
     struct error e = {{0}};
     snprintf(p.architecture, sizeof p.architecture, "plain");
     for (int s = 0; s < p.stages; s++) {
@@ -369,7 +414,8 @@ static void check_stages(void)
     struct optimizer o;
     test_optimizer(&o, &optimizer_sgd, 0.9f, 0, 12, m);
     double first = 0, last = 0;
-    for (int i = 0; i < 2 * 1024 * 32; i++) tensor_f32(t.image)[i] = (float)(((uint8_t *)t.label[0]->data)[i] = i / 32 % 64 < 20);
+    for (int i = 0; i < 2 * 1024 * 32; i++)
+        tensor_f32(t.image)[i] = (float)(((uint8_t *)t.label[0]->data)[i] = i / 32 % 64 < 20);
     const int full[3] = {1, 1024, 32};
     for (int i = 1; i < t.out.heads; i++) {
         struct shape s = t.label[i]->shape;
@@ -403,7 +449,8 @@ static void check_bits(void)
         struct pool *pool = pool_create(1 + (int)i % 3);
         uint64_t hash = train(losses, &p, pool);
         if (!first) first = hash;
-        CHECK(hash == first, "regions, %s: hash %016llx, not %016llx", cpu_isa_name(levels[i]), (unsigned long long)hash, (unsigned long long)first);
+        CHECK(hash == first, "regions, %s: hash %016llx, not %016llx", cpu_isa_name(levels[i]),
+              (unsigned long long)hash, (unsigned long long)first);
         pool_destroy(pool);
     }
     cpu_isa_set(before);
@@ -433,7 +480,9 @@ int main(void)
     CHECK(safetensors_read(&golden, "tests/data/golden/nnunet.safetensors", &e) == 0, "%s", e.text);
     check_losses();
     check_locations("labels", "\"labels\": {\"background\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"ignore\": 4}");
-    check_locations("regions", "\"labels\": {\"background\": 0, \"whole\": [1, 2, 3], \"core\": [2, 3], \"c\": 3, \"ignore\": 4}, \"regions_class_order\": [1, 2, 3]");
+    check_locations(
+        "regions",
+        "\"labels\": {\"background\": 0, \"whole\": [1, 2, 3], \"core\": [2, 3], \"c\": 3, \"ignore\": 4}, \"regions_class_order\": [1, 2, 3]");
     check_mask();
     check_operators();
     check_previous();

@@ -16,7 +16,7 @@
 #include "tensor/ops/ops.h"
 #include "tests/unit/lcg.h"
 
-/* ---- a walk over protocol buffers ------------------------------------------------------------------------------ */
+/* ---- a walk over protocol buffers ---------------------------------------------------------------------- */
 
 struct field {
     int number;
@@ -65,7 +65,9 @@ static void read_node(struct found *r, struct field node)
     int status;
     r->nodes++;
     while ((status = next_field(&f, &p, end)) == 1)
-        if (f.number == 4) snprintf(r->ops + strlen(r->ops), sizeof r->ops - strlen(r->ops), "%.*s ", (int)f.value, (const char *)f.data);
+        if (f.number == 4)
+            snprintf(r->ops + strlen(r->ops), sizeof r->ops - strlen(r->ops), "%.*s ", (int)f.value,
+                     (const char *)f.data);
     r->broken |= status;
 }
 
@@ -118,18 +120,31 @@ static int count_op(const struct found *r, const char *op)
 {
     int n = 0;
     size_t length = strlen(op);
-    for (const char *p = r->ops; *p; p = strchr(p, ' ') + 1) n += strncmp(p, op, length) == 0 && p[length] == ' ';
+    for (const char *p = r->ops; *p; p = strchr(p, ' ') + 1)
+        n += strncmp(p, op, length) == 0 && p[length] == ' ';
     return n;
 }
 
-/* ---- the networks -------------------------------------------------------------------------------------------------- */
+/* ---- the networks -------------------------------------------------------------------------------------- */
 
 static struct plan small_plan(const char *architecture, int dims)
 {
-    struct plan p = {.dims = dims, .transpose = {0, 1, 2}, .spacing = {3, 1, 0.5}, .patch = {8, 16, 24}, .batch = 2, .stages = 3, .channels = 2, .classes = 3,
-                     .features = {5, 8, 11}, .encoder_convs = {2, 1, 2}, .decoder_convs = {2, 1}, .norm = {NORM_CT, NORM_ZSCORE},
-                     .intensity = {{.mean = 100.5, .std = 20}}, .deep_supervision = 1};
-    static const int kernel[3][3] = {{1, 3, 3}, {3, 3, 3}, {3, 3, 5}}, stride[3][3] = {{1, 1, 1}, {1, 2, 2}, {2, 2, 2}};
+    struct plan p = {.dims = dims,
+                     .transpose = {0, 1, 2},
+                     .spacing = {3, 1, 0.5},
+                     .patch = {8, 16, 24},
+                     .batch = 2,
+                     .stages = 3,
+                     .channels = 2,
+                     .classes = 3,
+                     .features = {5, 8, 11},
+                     .encoder_convs = {2, 1, 2},
+                     .decoder_convs = {2, 1},
+                     .norm = {NORM_CT, NORM_ZSCORE},
+                     .intensity = {{.mean = 100.5, .std = 20}},
+                     .deep_supervision = 1};
+    static const int kernel[3][3] = {{1, 3, 3}, {3, 3, 3}, {3, 3, 5}},
+                     stride[3][3] = {{1, 1, 1}, {1, 2, 2}, {2, 2, 2}};
     memcpy(p.kernel, kernel, sizeof kernel);
     memcpy(p.stride, stride, sizeof stride);
     snprintf(p.architecture, sizeof p.architecture, "%s", architecture);
@@ -141,7 +156,13 @@ static struct plan small_plan(const char *architecture, int dims)
 static struct run classifier(int depth, int stem7, enum resnet_norm norm, float dropout)
 {
     struct run r = {.options = {.task = TASK_CLASSIFY, .seed = 1, .batch = 2, .crop = {40, 48, 44}}};
-    r.options.resnet = (struct resnet_config){.depth = depth, .channels = 2, .classes = 4, .base = 4, .stem7 = stem7, .norm = norm, .dropout = dropout};
+    r.options.resnet = (struct resnet_config){.depth = depth,
+                                              .channels = 2,
+                                              .classes = 4,
+                                              .base = 4,
+                                              .stem7 = stem7,
+                                              .norm = norm,
+                                              .dropout = dropout};
     return r;
 }
 
@@ -165,7 +186,9 @@ static size_t weights_used(const struct run *r, const struct model *m)
     char last[64];
     snprintf(last, sizeof last, "decoder.seg_layers.%d.", r->plan ? r->plan->stages - 2 : 0);
     for (int i = 0; i < m->params; i++)
-        if (strncmp(m->param[i].name, "decoder.seg_layers.", 19) != 0 || strncmp(m->param[i].name, last, strlen(last)) == 0) n += m->param[i].count;
+        if (strncmp(m->param[i].name, "decoder.seg_layers.", 19) != 0 ||
+            strncmp(m->param[i].name, last, strlen(last)) == 0)
+            n += m->param[i].count;
     return n;
 }
 
@@ -175,7 +198,8 @@ static void write_logits(const struct run *r, struct model *m, const char *path)
     const int *size = r->plan ? r->plan->patch : r->options.crop;
     struct graph *g = graph_create(m, NULL, 0);
     struct tensor *x = graph_input(g, "image", SHAPE(2, size[0], size[1], size[2], 2), DT_F32, 0);
-    struct tensor *y = r->plan ? unet_forward(g, r->plan, x, 0).logits[0] : resnet_forward(g, &r->options.resnet, x);
+    struct tensor *y =
+        r->plan ? unet_forward(g, r->plan, x, 0).logits[0] : resnet_forward(g, &r->options.resnet, x);
     struct lcg lcg = lcg_start("onnx.", "image");
     struct error e;
     graph_keep(g, y);
@@ -184,7 +208,8 @@ static void write_logits(const struct run *r, struct model *m, const char *path)
     for (size_t i = 0; i < shape_count(x->shape); i++) tensor_f32(x)[i] = (float)(4 * lcg_next(&lcg));
     graph_forward(g);
     struct shape a = x->shape, b = y->shape;
-    struct npy array[2] = {{"image", 'f', 4, 5, {a.n, a.d, a.h, a.w, a.c}, x->data}, {"logits", 'f', 4, 5, {b.n, b.d, b.h, b.w, b.c}, y->data}};
+    struct npy array[2] = {{"image", 'f', 4, 5, {a.n, a.d, a.h, a.w, a.c}, x->data},
+                           {"logits", 'f', 4, 5, {b.n, b.d, b.h, b.w, b.c}, y->data}};
     CHECK(npz_write(&(struct npz){array, 2}, path, 0, &e) == 0, "%s", e.text);
     graph_destroy(g);
 }
@@ -195,7 +220,8 @@ struct expected {
     int times;
 };
 
-static void check_network(const char *name, const struct run *r, const struct expected *want, const char *folder, int keep)
+static void check_network(const char *name, const struct run *r, const struct expected *want,
+                          const char *folder, int keep)
 {
     struct model *m = make_model(r);
     struct error e;
@@ -206,10 +232,14 @@ static void check_network(const char *name, const struct run *r, const struct ex
     CHECK(onnx_export(r, m, path, &e) == 0, "%s: %s", name, e.text);
     CHECK(file_read(path, 0, &data, &size, &e) == 0, "%s: %s", name, e.text);
     struct found f = data ? read_model(data, size) : (struct found){0};
-    CHECK(!f.broken && f.opset == 13 && f.inputs == 1, "%s: broken %d, opset %d, %d inputs", name, f.broken, f.opset, f.inputs);
-    CHECK(f.outputs == want->outputs && f.nodes == want->nodes, "%s: %d outputs, %d nodes: %s", name, f.outputs, f.nodes, f.ops);
-    CHECK(count_op(&f, want->op) == want->times, "%s: %d times %s, not %d", name, count_op(&f, want->op), want->op, want->times);
-    CHECK(f.weights == weights_used(r, m) && f.wrong_sizes == 0, "%s: %zu weights of %zu, %zu of another size", name, f.weights, weights_used(r, m), f.wrong_sizes);
+    CHECK(!f.broken && f.opset == 13 && f.inputs == 1, "%s: broken %d, opset %d, %d inputs", name, f.broken,
+          f.opset, f.inputs);
+    CHECK(f.outputs == want->outputs && f.nodes == want->nodes, "%s: %d outputs, %d nodes: %s", name,
+          f.outputs, f.nodes, f.ops);
+    CHECK(count_op(&f, want->op) == want->times, "%s: %d times %s, not %d", name, count_op(&f, want->op),
+          want->op, want->times);
+    CHECK(f.weights == weights_used(r, m) && f.wrong_sizes == 0,
+          "%s: %zu weights of %zu, %zu of another size", name, f.weights, weights_used(r, m), f.wrong_sizes);
     CHECK(f.metadata == (r->plan ? 8 : 3), "%s: %d texts", name, f.metadata);
     if (!keep) unlink(path);
     snprintf(path, sizeof path, "%s/%s.npz", folder, name);
@@ -218,7 +248,8 @@ static void check_network(const char *name, const struct run *r, const struct ex
     model_destroy(m);
 }
 
-static void check_unet(const char *name, const char *architecture, int dims, const struct expected *want, const char *folder, int keep)
+static void check_unet(const char *name, const char *architecture, int dims, const struct expected *want,
+                       const char *folder, int keep)
 {
     struct plan p = small_plan(architecture, dims);
     struct run r = {.options = {.task = TASK_SEGMENT, .seed = 1}, .plan = &p};
@@ -227,7 +258,9 @@ static void check_unet(const char *name, const char *architecture, int dims, con
 
 static void check_networks(const char *folder, int keep)
 {
-    struct run r10 = classifier(10, 0, RESNET_BATCH_NORM, 0.5f), r18 = classifier(18, 1, RESNET_INSTANCE_NORM, 0), r50 = classifier(50, 1, RESNET_BATCH_NORM, 0);
+    struct run r10 = classifier(10, 0, RESNET_BATCH_NORM, 0.5f),
+               r18 = classifier(18, 1, RESNET_INSTANCE_NORM, 0),
+               r50 = classifier(50, 1, RESNET_BATCH_NORM, 0);
     check_unet("plain", "plain", 3, &(struct expected){29, 1, "Concat", 2}, folder, keep);
     check_unet("resenc", "resenc", 3, &(struct expected){58, 1, "AveragePool", 2}, folder, keep);
     check_unet("flat", "plain", 2, &(struct expected){29, 1, "ConvTranspose", 2}, folder, keep);
@@ -236,7 +269,7 @@ static void check_networks(const char *folder, int keep)
     check_network("resnet50_stem7", &r50, &(struct expected){176, 2, "Relu", 49}, folder, keep);
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------------------------------ */
+/* ---- bytes --------------------------------------------------------------------------------------------- */
 
 static void check_golden(const char *folder)
 {
@@ -250,9 +283,13 @@ static void check_golden(const char *folder)
     CHECK(m != NULL, "%s", e.text);
     snprintf(path, sizeof path, "%s/golden.onnx", folder);
     CHECK(onnx_export(&r, m, path, &e) == 0, "%s", e.text);
-    CHECK(file_read(path, 0, &got, &got_size, &e) == 0 && file_read("tests/data/golden/nnunet_model.onnx", 0, &want, &want_size, &e) == 0, "%s", e.text);
-    CHECK(got_size == want_size && memcmp(got, want, want_size) == 0, "%zu bytes, golden %zu", got_size, want_size);
-    for (size_t cut = 0; cut < want_size; cut += 509) CHECK(read_model(want, cut).weights < read_model(want, want_size).weights, "cut at %zu", cut);
+    CHECK(file_read(path, 0, &got, &got_size, &e) == 0 &&
+              file_read("tests/data/golden/nnunet_model.onnx", 0, &want, &want_size, &e) == 0,
+          "%s", e.text);
+    CHECK(got_size == want_size && memcmp(got, want, want_size) == 0, "%zu bytes, golden %zu", got_size,
+          want_size);
+    for (size_t cut = 0; cut < want_size; cut += 509)
+        CHECK(read_model(want, cut).weights < read_model(want, want_size).weights, "cut at %zu", cut);
     unlink(path);
     free(got);
     free(want);
@@ -270,7 +307,8 @@ static void check_unknown_op(void)
     struct tensor *x = graph_input(g, "image", SHAPE(1, 4, 4, 4, 4), DT_F32, 0);
     struct tensor *y = op_softmax(g, op_activation(g, op_head(g, "stem.conv", x, 8), 0.1f));
     CHECK(model_finish_inference(m) == 0, "memory");
-    CHECK(onnx_export_graph(&o, g, x->id, y->id, "net.onnx", &e) != 0, "softmax inside of a network was written");
+    CHECK(onnx_export_graph(&o, g, x->id, y->id, "net.onnx", &e) != 0,
+          "softmax inside of a network was written");
     CHECK(strstr(e.text, "net.onnx: softmax: the op softmax cannot be written as ONNX"), "%s", e.text);
     onnx_free(&o);
     graph_destroy(g);
@@ -286,7 +324,9 @@ static void check_too_large(const char *folder)
     float none = 0;
     snprintf(path, sizeof path, "%s/large.onnx", folder);
     onnx_weights(&o, "w", 3, (const int[]){1024, 1024, 512}, &none);
-    CHECK(onnx_write(&o, path, &e) != 0 && strstr(e.text, "large.onnx: 2147483") && strstr(e.text, "less than 2 GB"), "%s", e.text);
+    CHECK(onnx_write(&o, path, &e) != 0 && strstr(e.text, "large.onnx: 2147483") &&
+              strstr(e.text, "less than 2 GB"),
+          "%s", e.text);
     CHECK(!file_exists(path), "%s is there", path);
     onnx_free(&o);
 }

@@ -1,5 +1,5 @@
-/* check_plan.c - folds and plans against scikit-learn's and nnU-Net's own: tests/data/golden_plans.json, golden/data.json. And inputs on
- * which nnU-Net's planner fails or never ends. */
+/* check_plan.c - folds and plans against scikit-learn's and nnU-Net's own: tests/data/golden_plans.json,
+ * golden/data.json. And inputs on which nnU-Net's planner fails or never ends. */
 #include <stdint.h>
 #include <unistd.h>
 
@@ -8,7 +8,8 @@
 #include "nn/data/splits.h"
 #include "tests/unit/expect.h"
 
-static const char golden_plans[] = "tests/data/golden_plans.json", golden_data[] = "tests/data/golden/data.json";
+static const char golden_plans[] = "tests/data/golden_plans.json",
+                  golden_data[] = "tests/data/golden/data.json";
 
 static struct json *must_read(const char *path)
 {
@@ -21,7 +22,7 @@ static struct json *must_read(const char *path)
     return j;
 }
 
-/* ---- splits ------------------------------------------------------------------------------------------------------------ */
+/* ---- splits -------------------------------------------------------------------------------------------- */
 
 static void check_kfold(const struct json *golden)
 {
@@ -43,12 +44,14 @@ static void check_kfold(const struct json *golden)
     }
 }
 
-static void check_splits_refused(const char *path, const char *const *ids, int n, const char *text, const char *message)
+static void check_splits_refused(const char *path, const char *const *ids, int n, const char *text,
+                                 const char *message)
 {
     int role[16];
     struct error e = {""};
     CHECK(file_write(path, text, strlen(text), &e) == 0, "%s", e.text);
-    CHECK(splits_read(role, ids, n, path, 0, &e) == -1 && strstr(e.text, message) && strstr(e.text, path), "%s: got '%s'", text, e.text);
+    CHECK(splits_read(role, ids, n, path, 0, &e) == -1 && strstr(e.text, message) && strstr(e.text, path),
+          "%s: got '%s'", text, e.text);
 }
 
 static void check_splits_file(const char *folder)
@@ -62,7 +65,8 @@ static void check_splits_file(const char *folder)
     CHECK(splits_write(ids, fold, 7, 5, path, &e) == 0, "%s", e.text);
     for (int k = 0; k < 5; k++) {
         CHECK(splits_read(role, ids, 7, path, k, &e) == 0, "%s", e.text);
-        for (int i = 0; i < 7; i++) CHECK(role[i] == (fold[i] == k ? 2 : 1), "fold %d, id %d: role %d", k, i, role[i]);
+        for (int i = 0; i < 7; i++)
+            CHECK(role[i] == (fold[i] == k ? 2 : 1), "fold %d, id %d: role %d", k, i, role[i]);
     }
     /* A fold beyond the file's: RandomState(12345 + 9).choice(7, 5, replace=False). */
     CHECK(splits_read(role, ids, 7, path, 9, &e) == 0, "%s", e.text);
@@ -72,7 +76,8 @@ static void check_splits_file(const char *folder)
     check_splits_refused(path, ids, 7, "{}", "not a list of folds");
     check_splits_refused(path, ids, 7, "[{\"train\": [\"a\"]}]", "val");
     check_splits_refused(path, ids, 7, "[{\"train\": [\"z\"], \"val\": []}]", "'z' is not in the dataset");
-    check_splits_refused(path, ids, 7, "[{\"train\": [\"a\"], \"val\": [\"a\"]}]", "'a' is in training and in validation");
+    check_splits_refused(path, ids, 7, "[{\"train\": [\"a\"], \"val\": [\"a\"]}]",
+                         "'a' is in training and in validation");
     check_splits_refused(path, ids, 7, "[{\"train\": [1], \"val\": [\"a\"]}]", "not a case id");
     check_splits_refused(path, ids, 7, "[{\"train\"", "line");
     unlink(path);
@@ -94,13 +99,15 @@ static void check_sites(void)
     }
     for (int s = 0; s < SITES; s++) {
         CHECK(size[s] == N / SITES || size[s] == N / SITES + 1, "site %d has %d of %d", s, size[s], N);
-        for (int k = 0; k < 3; k++) CHECK(abs(of[k][s] - of[k][0]) <= 1, "stratum %d: %d at site %d, %d at site 0", k, of[k][s], s, of[k][0]);
+        for (int k = 0; k < 3; k++)
+            CHECK(abs(of[k][s] - of[k][0]) <= 1, "stratum %d: %d at site %d, %d at site 0", k, of[k][s], s,
+                  of[k][0]);
     }
     CHECK(splits_sites(site, NULL, N, 1, 5) == 0, "no memory");
     for (int i = 0; i < N; i++) CHECK(site[i] == 0, "one site");
 }
 
-/* ---- golden plans -------------------------------------------------------------------------------------------------------- */
+/* ---- golden plans -------------------------------------------------------------------------------------- */
 
 static int same_ints(const int *v, const struct json *want)
 {
@@ -111,7 +118,8 @@ static int same_ints(const int *v, const struct json *want)
 
 static const char *preset_of(const char *planner)
 {
-    static const char *const map[][2] = {{"plain8GB", "default"}, {"ResEncM", "resenc_m"}, {"ResEncL", "resenc_l"}, {"ResEncXL", "resenc_xl"}};
+    static const char *const map[][2] = {
+        {"plain8GB", "default"}, {"ResEncM", "resenc_m"}, {"ResEncL", "resenc_l"}, {"ResEncXL", "resenc_xl"}};
     for (int i = 0; i < 4; i++)
         if (strcmp(map[i][0], planner) == 0) return map[i][1];
     return "unknown";
@@ -132,21 +140,26 @@ static void check_golden_plan(const struct json *v)
     struct plan p;
     struct error e;
     o.preset = preset_of(planner);
-    if (plan_topology(&p, spacing, median, dims, (int)json_integer(v, "n_labels_incl_bg", 0), voxels, &o, &e)) {
+    if (plan_topology(&p, spacing, median, dims, (int)json_integer(v, "n_labels_incl_bg", 0), voxels, &o,
+                      &e)) {
         CHECK(0, "%s, %s: %s", name, planner, e.text);
         return;
     }
-    CHECK(same_ints(p.patch + first, json_get(v, "patch")), "%s, %s: patch %d %d %d", name, planner, p.patch[0], p.patch[1], p.patch[2]);
+    CHECK(same_ints(p.patch + first, json_get(v, "patch")), "%s, %s: patch %d %d %d", name, planner,
+          p.patch[0], p.patch[1], p.patch[2]);
     CHECK(p.batch == json_integer(v, "batch", 0), "%s, %s: batch %d", name, planner, p.batch);
     CHECK(p.estimate == json_number(v, "estimate", 0), "%s, %s: estimate %.0f", name, planner, p.estimate);
-    CHECK(p.stages == json_get(v, "features")->count && same_ints(p.features, json_get(v, "features")), "%s, %s: features", name, planner);
+    CHECK(p.stages == json_get(v, "features")->count && same_ints(p.features, json_get(v, "features")),
+          "%s, %s: features", name, planner);
     for (int s = 0; s < p.stages; s++) {
-        CHECK(same_ints(p.kernel[s] + first, json_at(json_get(v, "kernels"), s)), "%s, %s: kernel of stage %d", name, planner, s);
-        CHECK(same_ints(p.stride[s] + first, json_at(json_get(v, "strides"), s)), "%s, %s: stride of stage %d", name, planner, s);
+        CHECK(same_ints(p.kernel[s] + first, json_at(json_get(v, "kernels"), s)),
+              "%s, %s: kernel of stage %d", name, planner, s);
+        CHECK(same_ints(p.stride[s] + first, json_at(json_get(v, "strides"), s)),
+              "%s, %s: stride of stage %d", name, planner, s);
     }
 }
 
-/* ---- plans.json ------------------------------------------------------------------------------------------------------------ */
+/* ---- plans.json ---------------------------------------------------------------------------------------- */
 
 /* Equal JSON: keys in the same order, numbers of the same kind. */
 static int same_json(const struct json *a, const struct json *b, char *where, size_t size)
@@ -160,7 +173,8 @@ static int same_json(const struct json *a, const struct json *b, char *where, si
     default: break;
     }
     for (int i = 0; i < a->count; i++)
-        if ((a->type == JSON_OBJECT && strcmp(a->item[i]->key, b->item[i]->key) != 0) || !same_json(a->item[i], b->item[i], where, size)) {
+        if ((a->type == JSON_OBJECT && strcmp(a->item[i]->key, b->item[i]->key) != 0) ||
+            !same_json(a->item[i], b->item[i], where, size)) {
             if (a->item[i]->key) snprintf(where, size, "%s", a->item[i]->key);
             return 0;
         }
@@ -185,7 +199,9 @@ static void check_plan_read_back(const struct plans *p, const struct dataset *d,
         return;
     }
     CHECK(q.count == p->count, "%d configurations read back of %d", q.count, p->count);
-    for (int i = 0; i < q.count; i++) CHECK(memcmp(&q.plan[i], &p->plan[i], sizeof q.plan[i]) == 0, "%s: read back differs", q.plan[i].configuration);
+    for (int i = 0; i < q.count; i++)
+        CHECK(memcmp(&q.plan[i], &p->plan[i], sizeof q.plan[i]) == 0, "%s: read back differs",
+              q.plan[i].configuration);
     plans_free(&q);
     unlink(path);
 }
@@ -203,13 +219,15 @@ static void check_planned(const struct json *g, const char *folder)
     struct dataset d = described(json_get(g, "dataset"), name, path);
     CHECK(fingerprint_from_json(&f, json_get(g, "fingerprint"), "golden", &e) == 0, "%s", e.text);
     struct json *back = fingerprint_json(&f);
-    CHECK(same_json(back, json_get(g, "fingerprint"), where, sizeof where), "%s: fingerprint written differs at %s", name, where);
+    CHECK(same_json(back, json_get(g, "fingerprint"), where, sizeof where),
+          "%s: fingerprint written differs at %s", name, where);
     json_free(back);
     if (plans_make(&p, &f, &d, &o, &e)) {
         CHECK(0, "%s: %s", name, e.text);
         return;
     }
-    CHECK(same_json(p.json, json_get(g, "plans"), where, sizeof where), "%s: plans.json differs from nnU-Net's at %s", name, where);
+    CHECK(same_json(p.json, json_get(g, "plans"), where, sizeof where),
+          "%s: plans.json differs from nnU-Net's at %s", name, where);
     check_plan_read_back(&p, &d, path);
     plans_free(&p);
     fingerprint_free(&f);
@@ -227,20 +245,26 @@ static void check_configurations(const struct json *g, const char *folder)
     CHECK(file_join(path, sizeof path, folder, "x.json", &e) == 0, "%s", e.text);
     struct dataset d = described(json_get(g, "dataset"), "Dataset001_Cascade", path);
     CHECK(d.ignore_label == 3 && d.labels == 3, "ignore %d, labels %d", d.ignore_label, d.labels);
-    CHECK(fingerprint_from_json(&f, json_get(g, "fingerprint"), "golden", &e) == 0 && plans_make(&p, &f, &d, &o, &e) == 0, "%s", e.text);
+    CHECK(fingerprint_from_json(&f, json_get(g, "fingerprint"), "golden", &e) == 0 &&
+              plans_make(&p, &f, &d, &o, &e) == 0,
+          "%s", e.text);
     CHECK(p.count == 4 && plans_find(&p, "3d_lowres", &e) != NULL, "%d configurations", p.count);
     const struct plan *cascade = plans_find(&p, "3d_cascade_fullres", &e);
-    CHECK(cascade && strcmp(cascade->previous_stage, "3d_lowres") == 0 && cascade->previous_labels == 2 && plan_inputs(cascade) == cascade->channels + 2,
+    CHECK(cascade && strcmp(cascade->previous_stage, "3d_lowres") == 0 && cascade->previous_labels == 2 &&
+              plan_inputs(cascade) == cascade->channels + 2,
           "cascade: %s", e.text);
-    CHECK(plans_find(&p, "4d", &e) == NULL && strstr(e.text, "2d, 3d_lowres, 3d_fullres"), "unknown configuration: %s", e.text);
+    CHECK(plans_find(&p, "4d", &e) == NULL && strstr(e.text, "2d, 3d_lowres, 3d_fullres"),
+          "unknown configuration: %s", e.text);
     plans_free(&p);
     o.base_features = 8;
     o.batch = 3;
     o.patch[0] = 30, o.patch[1] = 64, o.patch[2] = 65;
     CHECK(plans_make(&p, &f, &d, &o, &e) == 0, "%s", e.text);
     const struct plan *full = plans_find(&p, "3d_fullres", &e);
-    CHECK(full && full->features[0] == 8 && full->batch == 3 && full->patch[0] == 32 && full->patch[1] == 64 && full->patch[2] == 80,
-          "options: features %d, batch %d, patch %d %d %d", full->features[0], full->batch, full->patch[0], full->patch[1], full->patch[2]);
+    CHECK(full && full->features[0] == 8 && full->batch == 3 && full->patch[0] == 32 &&
+              full->patch[1] == 64 && full->patch[2] == 80,
+          "options: features %d, batch %d, patch %d %d %d", full->features[0], full->batch, full->patch[0],
+          full->patch[1], full->patch[2]);
     check_plan_read_back(&p, &d, path);
     plans_free(&p);
     fingerprint_free(&f);
@@ -263,9 +287,13 @@ static void check_plans_refused(const struct json *golden)
         {{"configurations", "3d_fullres", "batch_size"}, "0", "batch_size"},
         {{"configurations", "3d_fullres", "normalization_schemes"}, "[\"Own\"]", "'Own' is not supported"},
         {{"configurations", "3d_fullres", "resampling_fn_data"}, "\"fast\"", "'fast' is not supported"},
-        {{"configurations", "3d_fullres", "resampling_fn_data_kwargs"}, "{\"order\": 1}", "resampling_fn_data_kwargs"},
+        {{"configurations", "3d_fullres", "resampling_fn_data_kwargs"},
+         "{\"order\": 1}",
+         "resampling_fn_data_kwargs"},
         {{"configurations", "3d_fullres", "architecture"}, "null", "network_class_name"},
-        {{"configurations", "3d_lowres", "architecture", "network_class_name"}, "\"a.SwinUNETR\"", "'a.SwinUNETR' is not supported"},
+        {{"configurations", "3d_lowres", "architecture", "network_class_name"},
+         "\"a.SwinUNETR\"",
+         "'a.SwinUNETR' is not supported"},
         {{"configurations", "3d_cascade_fullres", "inherits_from"}, "\"3d_cascade_fullres\"", "circle"},
         {{"configurations", "3d_cascade_fullres", "inherits_from"}, "\"x\"", "'x' is not there"},
     };
@@ -276,21 +304,24 @@ static void check_plans_refused(const struct json *golden)
         int k = 0;
         for (; k < 3 && bad[i].key[k + 1]; k++) at = json_get(at, bad[i].key[k]);
         json_add(at, bad[i].key[k], json_parse(bad[i].value, strlen(bad[i].value), &e));
-        CHECK(plans_from_json(&p, j, NULL, "some.json", &e) == -1 && strstr(e.text, bad[i].message) && strncmp(e.text, "some.json: ", 11) == 0,
+        CHECK(plans_from_json(&p, j, NULL, "some.json", &e) == -1 && strstr(e.text, bad[i].message) &&
+                  strncmp(e.text, "some.json: ", 11) == 0,
               "%s = %s: got '%s'", bad[i].key[k], bad[i].value, e.text);
         json_free(j);
     }
 }
 
-/* ---- inputs without a good answer ------------------------------------------------------------------------------------------- */
+/* ---- inputs without a good answer ---------------------------------------------------------------------- */
 
 static void check_usable(const struct plan *p, const char *what)
 {
-    CHECK(p->stages >= 2 && p->stages <= STAGES_MAX && p->batch >= 2, "%s, %s: %d stages, batch %d", what, p->configuration, p->stages, p->batch);
+    CHECK(p->stages >= 2 && p->stages <= STAGES_MAX && p->batch >= 2, "%s, %s: %d stages, batch %d", what,
+          p->configuration, p->stages, p->batch);
     for (int a = 0; a < 3; a++) {
         int product = 1;
         for (int s = 0; s < p->stages; s++) product *= p->stride[s][a];
-        CHECK(p->patch[a] >= 1 && p->patch[a] % product == 0, "%s, %s: patch %d for strides of %d", what, p->configuration, p->patch[a], product);
+        CHECK(p->patch[a] >= 1 && p->patch[a] % product == 0, "%s, %s: patch %d for strides of %d", what,
+              p->configuration, p->patch[a], product);
     }
 }
 
@@ -300,12 +331,21 @@ static void check_hostile(const char *folder)
         double spacing[3];
         int shape[3];
     } bad[] = {
-        {{1, 1, 1}, {7, 7, 7}},         {{1, 1, 1}, {1, 1, 1}},          {{1, 1, 1}, {2, 9, 1}},
-        {{1, 1, 1}, {1, 512, 512}},     {{1, 1, 1}, {512, 1, 512}},      {{0.1, 1, 1}, {1, 4000, 4000}},
-        {{1, 1, 1}, {4, 4000, 4000}},   {{1, 1, 1}, {2, 100000, 2}},     {{1e-5, 1, 1e5}, {3000, 10, 10}},
-        {{1e-6, 1e6, 1}, {1, 1000000, 1}}, {{1, 1, 1}, {1000000, 1000000, 1000000}}, {{100, 1, 1}, {1, 20000, 20000}},
+        {{1, 1, 1}, {7, 7, 7}},
+        {{1, 1, 1}, {1, 1, 1}},
+        {{1, 1, 1}, {2, 9, 1}},
+        {{1, 1, 1}, {1, 512, 512}},
+        {{1, 1, 1}, {512, 1, 512}},
+        {{0.1, 1, 1}, {1, 4000, 4000}},
+        {{1, 1, 1}, {4, 4000, 4000}},
+        {{1, 1, 1}, {2, 100000, 2}},
+        {{1e-5, 1, 1e5}, {3000, 10, 10}},
+        {{1e-6, 1e6, 1}, {1, 1000000, 1}},
+        {{1, 1, 1}, {1000000, 1000000, 1000000}},
+        {{100, 1, 1}, {1, 20000, 20000}},
     };
-    static const char description[] = "{\"channel_names\":{\"0\":\"x\"},\"labels\":{\"background\":0,\"a\":1},\"numTraining\":1,\"file_ending\":\".nii.gz\"}";
+    static const char description[] =
+        "{\"channel_names\":{\"0\":\"x\"},\"labels\":{\"background\":0,\"a\":1},\"numTraining\":1,\"file_ending\":\".nii.gz\"}";
     static const char *const preset[] = {"default", "resenc_xl"};
     char path[600];
     struct error e = {""};
@@ -319,12 +359,14 @@ static void check_hostile(const char *folder)
         int shape[1][3];
         memcpy(spacing[0], bad[i / 2].spacing, sizeof spacing[0]);
         memcpy(shape[0], bad[i / 2].shape, sizeof shape[0]);
-        struct fingerprint f = {.cases = 1, .channels = 1, .spacing = spacing, .shape = shape, .median_relative_size = 1};
+        struct fingerprint f = {
+            .cases = 1, .channels = 1, .spacing = spacing, .shape = shape, .median_relative_size = 1};
         struct plan_options o = plan_options_default();
         struct plans p;
         char what[100];
         o.preset = preset[i % 2];
-        snprintf(what, sizeof what, "%d x %d x %d at %g x %g x %g mm, %s", shape[0][0], shape[0][1], shape[0][2], spacing[0][0], spacing[0][1], spacing[0][2], o.preset);
+        snprintf(what, sizeof what, "%d x %d x %d at %g x %g x %g mm, %s", shape[0][0], shape[0][1],
+                 shape[0][2], spacing[0][0], spacing[0][1], spacing[0][2], o.preset);
         if (plans_make(&p, &f, &d, &o, &e)) {
             CHECK(strstr(e.text, "plan: ") == e.text, "%s: %s", what, e.text);
             continue;
@@ -332,7 +374,8 @@ static void check_hostile(const char *folder)
         for (int k = 0; k < p.count; k++) check_usable(&p.plan[k], what);
         plans_free(&p);
         o.memory_gb = 1e-6;
-        CHECK(plans_make(&p, &f, &d, &o, &e) == -1 && strstr(e.text, "fits into"), "%s in 1 KB: '%s'", what, e.text);
+        CHECK(plans_make(&p, &f, &d, &o, &e) == -1 && strstr(e.text, "fits into"), "%s in 1 KB: '%s'", what,
+              e.text);
     }
     dataset_close(&d);
 }
@@ -343,11 +386,14 @@ static void check_tiny(void)
     struct plan p;
     struct error e;
     double one[3] = {1, 1, 1}, seven[3] = {7, 7, 7}, zero[3] = {1, 0, 1}, many[3] = {NAN, 1, 1};
-    CHECK(plan_topology(&p, one, seven, 3, 2, 343, &o, &e) == 0 && p.patch[0] == 8 && p.stages == 2, "7 x 7 x 7: patch %d, %d stages", p.patch[0], p.stages);
+    CHECK(plan_topology(&p, one, seven, 3, 2, 343, &o, &e) == 0 && p.patch[0] == 8 && p.stages == 2,
+          "7 x 7 x 7: patch %d, %d stages", p.patch[0], p.stages);
     CHECK(plan_topology(&p, zero, seven, 3, 2, 343, &o, &e) == -1 && strstr(e.text, "spacing"), "spacing 0");
-    CHECK(plan_topology(&p, one, many, 3, 2, 343, &o, &e) == -1 && strstr(e.text, "median size"), "median size NaN");
+    CHECK(plan_topology(&p, one, many, 3, 2, 343, &o, &e) == -1 && strstr(e.text, "median size"),
+          "median size NaN");
     o.preset = "huge";
-    CHECK(plan_topology(&p, one, seven, 3, 2, 343, &o, &e) == -1 && strstr(e.text, "'huge'"), "unknown preset");
+    CHECK(plan_topology(&p, one, seven, 3, 2, 343, &o, &e) == -1 && strstr(e.text, "'huge'"),
+          "unknown preset");
 }
 
 int main(void)

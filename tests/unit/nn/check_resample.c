@@ -5,11 +5,12 @@
 #include "tensor/ops/ops.h"
 #include "tests/unit/nn/data_golden.h"
 
-/* ---- resampling -------------------------------------------------------------------------------------------------------- */
+/* ---- resampling ---------------------------------------------------------------------------------------- */
 
 static void check_resample(const struct json *g)
 {
-    int in[3], out[3], order = (int)json_integer(g, "order", 0), separate = (int)json_integer(g, "separate", 0);
+    int in[3], out[3], order = (int)json_integer(g, "order", 0),
+                       separate = (int)json_integer(g, "separate", 0);
     const struct json *want = json_get(g, "value");
     float from[600], to[600];
     sizes_from(in, json_get(g, "in"));
@@ -18,7 +19,8 @@ static void check_resample(const struct json *g)
     CHECK(resample_image(to, out, from, in, order, separate) == 0, "no memory");
     double worst = 0;
     for (int i = 0; i < want->count; i++) worst = fmax(worst, fabs(to[i] - want->item[i]->number));
-    CHECK(worst <= 2e-5, "%d x %d x %d to %d x %d x %d, order %d, separate %d: off by %g", in[0], in[1], in[2], out[0], out[1], out[2], order, separate, worst);
+    CHECK(worst <= 2e-5, "%d x %d x %d to %d x %d x %d, order %d, separate %d: off by %g", in[0], in[1],
+          in[2], out[0], out[1], out[2], order, separate, worst);
 }
 
 static void check_resample_label(const struct json *g)
@@ -33,8 +35,10 @@ static void check_resample_label(const struct json *g)
         from[i] = label < 0 ? LABEL_OUTSIDE : (uint8_t)label;
     }
     CHECK(resample_label(to, out, from, in, 1, separate) == 0, "no memory");
-    for (int i = 0; i < want->count; i++) differ += (to[i] == LABEL_OUTSIDE ? -1 : to[i]) != want->item[i]->integer;
-    CHECK(differ == 0, "labels %d x %d x %d to %d x %d x %d, separate %d: %d differ", in[0], in[1], in[2], out[0], out[1], out[2], separate, differ);
+    for (int i = 0; i < want->count; i++)
+        differ += (to[i] == LABEL_OUTSIDE ? -1 : to[i]) != want->item[i]->integer;
+    CHECK(differ == 0, "labels %d x %d x %d to %d x %d x %d, separate %d: %d differ", in[0], in[1], in[2],
+          out[0], out[1], out[2], separate, differ);
 }
 
 static void check_separate_axis(void)
@@ -42,17 +46,18 @@ static void check_separate_axis(void)
     static const struct {
         double spacing[3], target[3];
         int axis;
-    } test[] = {{{1, 1, 1}, {1, 1, 1}, -1}, {{5, 1, 1}, {1, 1, 1}, 0}, {{1, 1, 1}, {1, 1, 3.1}, 2}, {{3, 1, 1}, {1, 1, 1}, -1},
-                {{0.24, 1.25, 1.25}, {4, 1, 1}, -1}, {{1, 4, 1}, {4, 1, 1}, 1}};
+    } test[] = {{{1, 1, 1}, {1, 1, 1}, -1}, {{5, 1, 1}, {1, 1, 1}, 0},           {{1, 1, 1}, {1, 1, 3.1}, 2},
+                {{3, 1, 1}, {1, 1, 1}, -1}, {{0.24, 1.25, 1.25}, {4, 1, 1}, -1}, {{1, 4, 1}, {4, 1, 1}, 1}};
     for (size_t i = 0; i < sizeof test / sizeof *test; i++) {
         int axis = resample_separate_axis(test[i].spacing, test[i].target);
         CHECK(axis == test[i].axis, "case %zu: axis %d, want %d", i, axis, test[i].axis);
     }
 }
 
-/* ---- cropping ------------------------------------------------------------------------------------------------------------ */
+/* ---- cropping ------------------------------------------------------------------------------------------ */
 
-/* A shell with a hole, an open tunnel in one variant, seen by brute force: repeated passes until nothing changes. */
+/* A shell with a hole, an open tunnel in one variant, seen by brute force: repeated passes until nothing
+ * changes. */
 static void fill_slowly(uint8_t *mask, const int size[3])
 {
     static const int step[6][3] = {{1, 0, 0}, {-1, 0, 0}, {0, 1, 0}, {0, -1, 0}, {0, 0, 1}, {0, 0, -1}};
@@ -102,7 +107,8 @@ static void check_crop(void)
         }
         fill_slowly(want, size);
         CHECK(crop_nonzero(begin, end, mask, &s) == 0, "no memory");
-        CHECK(memcmp(begin, low, sizeof low) == 0 && memcmp(end, high, sizeof high) == 0, "variant %d: box", variant);
+        CHECK(memcmp(begin, low, sizeof low) == 0 && memcmp(end, high, sizeof high) == 0, "variant %d: box",
+              variant);
         CHECK(memcmp(mask, want, N) == 0, "variant %d: mask", variant);
     }
     memset(image, 0, sizeof image);

@@ -1,5 +1,5 @@
-/* check_train.c - learners and checkpoints: a step is a function of its number, a resumed run is the uninterrupted one bit for bit, bad
- * files are named and change nothing.
+/* check_train.c - learners and checkpoints: a step is a function of its number, a resumed run is the
+ * uninterrupted one bit for bit, bad files are named and change nothing.
  */
 #include "tests/unit/expect.h"
 
@@ -14,7 +14,7 @@
 
 static const char *const scratch = "tests/data/check_train.safetensors"; /* written and removed again */
 
-/* ---- small data ---------------------------------------------------------------------------------------------------------- */
+/* ---- small data ---------------------------------------------------------------------------------------- */
 
 enum { CASES = 5, CLASSES = 3 };
 
@@ -81,7 +81,8 @@ static struct learner_data segmentation_data(void)
 
 static struct plan segmentation_plan(void)
 {
-    struct plan p = {.dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
+    struct plan p = {
+        .dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
     snprintf(p.configuration, sizeof p.configuration, "test");
     snprintf(p.architecture, sizeof p.architecture, "plain");
     for (int s = 0; s < 2; s++) {
@@ -98,8 +99,17 @@ static struct plan segmentation_plan(void)
 
 static struct train_options segmentation_options(void)
 {
-    return (struct train_options){.task = TASK_SEGMENT, .seed = 1, .epochs = 10, .iterations = 12, .lr = 0.05f, .optimizer = &optimizer_sgd,
-                                  .momentum = 0.9f, .weight_decay = 3e-5f, .clip = 12, .oversample = 0.33f, .augment = 2};
+    return (struct train_options){.task = TASK_SEGMENT,
+                                  .seed = 1,
+                                  .epochs = 10,
+                                  .iterations = 12,
+                                  .lr = 0.05f,
+                                  .optimizer = &optimizer_sgd,
+                                  .momentum = 0.9f,
+                                  .weight_decay = 3e-5f,
+                                  .clip = 12,
+                                  .oversample = 0.33f,
+                                  .augment = 2};
 }
 
 /* Two classes that differ by the size of a ball; 7 cases, so that batches of 4 straddle passes. */
@@ -122,27 +132,39 @@ static struct learner_data class_data(void)
         for (int z = 0; z < EDGE; z++)
             for (int y = 0; y < EDGE; y++)
                 for (int x = 0; x < EDGE; x++, v++)
-                    s->image[v] = (z - 5) * (z - 5) + (y - 5) * (y - 5) + (x - 5) * (x - 5) < (i % 2 ? 3 : 14) + i ? 1.5f : -0.5f;
+                    s->image[v] =
+                        (z - 5) * (z - 5) + (y - 5) * (y - 5) + (x - 5) * (x - 5) < (i % 2 ? 3 : 14) + i
+                            ? 1.5f
+                            : -0.5f;
     }
     return d;
 }
 
 static struct train_options class_options(void)
 {
-    return (struct train_options){.task = TASK_CLASSIFY, .seed = 1, .epochs = 10, .iterations = 4, .lr = 2e-3f,
-                                  .optimizer = &optimizer_adamw, .weight_decay = 0.01f, .augment = 2, .batch = 4,
-                                  .resnet = {.depth = 10, .channels = 1, .classes = 2, .base = 3, .dropout = 0.1f},
-                                  .crop = {EDGE, EDGE, EDGE}};
+    return (struct train_options){
+        .task = TASK_CLASSIFY,
+        .seed = 1,
+        .epochs = 10,
+        .iterations = 4,
+        .lr = 2e-3f,
+        .optimizer = &optimizer_adamw,
+        .weight_decay = 0.01f,
+        .augment = 2,
+        .batch = 4,
+        .resnet = {.depth = 10, .channels = 1, .classes = 2, .base = 3, .dropout = 0.1f},
+        .crop = {EDGE, EDGE, EDGE}};
 }
 
-/* ---- learners -------------------------------------------------------------------------------------------------------------- */
+/* ---- learners ------------------------------------------------------------------------------------------ */
 
 struct run {
     struct model *model;
     struct learner learner;
 };
 
-static struct run run_start(const struct train_options *o, const struct plan *p, const struct learner_data *d, struct pool *pool)
+static struct run run_start(const struct train_options *o, const struct plan *p, const struct learner_data *d,
+                            struct pool *pool)
 {
     struct run r = {.model = learner_model(o, p)};
     struct error e = {{0}};
@@ -160,12 +182,15 @@ static void run_end(struct run *r)
 static double run_steps(struct run *r, uint64_t first, uint64_t last)
 {
     double loss = 0;
-    for (uint64_t i = first; i < last; i++) loss = learner_step(&r->learner, i, learner_lr(r->learner.options, i));
+    for (uint64_t i = first; i < last; i++)
+        loss = learner_step(&r->learner, i, learner_lr(r->learner.options, i));
     return loss;
 }
 
-/* Twenty steps in one go; ten steps, a checkpoint, and ten more by a new learner: the same weights. Threads change nothing. */
-static void check_resume(const char *what, const struct train_options *o, const struct plan *p, const struct learner_data *d)
+/* Twenty steps in one go; ten steps, a checkpoint, and ten more by a new learner: the same weights. Threads
+ * change nothing. */
+static void check_resume(const char *what, const struct train_options *o, const struct plan *p,
+                         const struct learner_data *d)
 {
     struct error e = {{0}};
     struct pool *pool = pool_create(2);
@@ -187,7 +212,8 @@ static void check_resume(const char *what, const struct train_options *o, const 
     CHECK(model_hash(rest.model) == model_hash(half.model), "%s: weights after reading", what);
     CHECK(rest.learner.optimizer->steps == 10, "%s: %d steps", what, (int)rest.learner.optimizer->steps);
     run_steps(&rest, 10, 20);
-    CHECK(model_hash(rest.model) == model_hash(whole.model), "%s: resumed and uninterrupted runs differ", what);
+    CHECK(model_hash(rest.model) == model_hash(whole.model), "%s: resumed and uninterrupted runs differ",
+          what);
 
     json_free(read);
     json_free(state);
@@ -198,8 +224,8 @@ static void check_resume(const char *what, const struct train_options *o, const 
     remove(scratch);
 }
 
-static void check_learns(const char *what, const struct train_options *o, const struct plan *p, const struct learner_data *d,
-                         double metric)
+static void check_learns(const char *what, const struct train_options *o, const struct plan *p,
+                         const struct learner_data *d, double metric)
 {
     struct run r = run_start(o, p, d, NULL);
     struct validation before, after, again;
@@ -212,7 +238,8 @@ static void check_learns(const char *what, const struct train_options *o, const 
     run_steps(&r, 0, (uint64_t)o->epochs * (uint64_t)o->iterations);
     CHECK(learner_validate(&after, &r.learner, d, 3, &e) == 0, "%s", e.text);
     CHECK(after.loss < 0.6 * fabs(before.loss), "%s: loss %.4f, then %.4f", what, before.loss, after.loss);
-    CHECK(after.metric >= metric && after.metric <= 1, "%s: metric %.4f, then %.4f", what, before.metric, after.metric);
+    CHECK(after.metric >= metric && after.metric <= 1, "%s: metric %.4f, then %.4f", what, before.metric,
+          after.metric);
     run_end(&r);
 }
 
@@ -237,26 +264,31 @@ static void test_segmentation(void)
     struct learner l;
     struct model *m = learner_model(&o, &p);
     d.store.sample[2].channels = 2;
-    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "channels"), "two channels: %s", e.text);
+    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "channels"),
+          "two channels: %s", e.text);
     d.store.sample[2].channels = 1;
     d.store.groups = 4;
-    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "classes"), "four classes: %s", e.text);
+    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "classes"),
+          "four classes: %s", e.text);
     d.store.groups = CLASSES;
     d.store.cases = 0;
-    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "no cases"), "no cases: %s", e.text);
+    CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "no cases"), "no cases: %s",
+          e.text);
     d.store.cases = CASES;
     model_destroy(m);
     learner_data_free(&d);
 }
 
-/* Each pass shows each case once; the order depends on seed, client and pass, not on what was asked before. */
+/* Each pass shows each case once; the order depends on seed, client and pass, not on what was asked before.
+ */
 static void test_order(void)
 {
     struct learner_data d = class_data();
     struct train_options o = class_options();
     int room[2][CLASS_CASES];
     struct class_order order = {.index = room[0]}, fresh = {.index = room[1]};
-    float *image = calloc((size_t)4 * EDGE * EDGE * EDGE, sizeof *image), *other = calloc((size_t)4 * EDGE * EDGE * EDGE, sizeof *other);
+    float *image = calloc((size_t)4 * EDGE * EDGE * EDGE, sizeof *image),
+          *other = calloc((size_t)4 * EDGE * EDGE * EDGE, sizeof *other);
     uint8_t label[4], again[4];
     int seen[CLASS_CASES] = {0};
     o.augment = 0;
@@ -273,10 +305,12 @@ static void test_order(void)
     o.augment = 2;
     classify_batch(image, label, &d, &o, 3, 5, 4, &order, NULL);
     classify_batch(other, again, &d, &o, 3, 5, 4, &fresh, NULL);
-    CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) == 0 && memcmp(label, again, 4) == 0,
+    CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) == 0 &&
+              memcmp(label, again, 4) == 0,
           "a batch depends on earlier batches");
     classify_batch(other, again, &d, &o, 4, 5, 4, &fresh, NULL);
-    CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) != 0, "two clients, one batch");
+    CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) != 0,
+          "two clients, one batch");
     free(image);
     free(other);
     learner_data_free(&d);
@@ -323,7 +357,8 @@ static void test_prepare(void)
             }
     CHECK(classify_prepare(&s, crop, 1, &e) == 0, "%s", e.text);
     CHECK(s.size[0] == 8 && s.size[1] == 8 && s.size[2] == 8 && s.label == NULL, "size of a crop");
-    /* z 10..13 and 3 voxels on each side: 10 of 8; y 3..12 and 3: 16 of 8; x 20..21 and 3, cut at the border: 5 of 8 */
+    /* z 10..13 and 3 voxels on each side: 10 of 8; y 3..12 and 3: 16 of 8; x 20..21 and 3, cut at the border:
+     * 5 of 8 */
     CHECK_NEAR(s.spacing[0], 10 / 8.0, 1e-9, "spacing z");
     CHECK_NEAR(s.spacing[1], 16 / 8.0, 1e-9, "spacing y");
     CHECK_NEAR(s.spacing[2], 5 / 8.0, 1e-9, "spacing x");
@@ -353,21 +388,24 @@ static void test_rates(void)
     o.lr = 0;
     CHECK(learner_lr(&o, 0) == 0.01f, "the default rate");
     o = class_options();
-    for (uint64_t i = 0; i < 40; i++) CHECK(learner_lr(&o, i) > 0 && learner_lr(&o, i) <= o.lr, "rate of step %d", (int)i);
+    for (uint64_t i = 0; i < 40; i++)
+        CHECK(learner_lr(&o, i) > 0 && learner_lr(&o, i) <= o.lr, "rate of step %d", (int)i);
     o.epochs = 0;
     struct error e = {{0}};
     CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "epochs"), "no epochs: %s", e.text);
 }
 
-/* ---- checkpoints that do not fit ------------------------------------------------------------------------------------------- */
+/* ---- checkpoints that do not fit ----------------------------------------------------------------------- */
 
-static void expect_bad(const char *what, struct model *m, struct optimizer *o, int optimizers, const char *word)
+static void expect_bad(const char *what, struct model *m, struct optimizer *o, int optimizers,
+                       const char *word)
 {
     struct error e = {{0}};
     uint64_t before = model_hash(m);
     struct json *state = NULL;
     CHECK(checkpoint_read(scratch, m, o, optimizers, &state, &e) == -1, "%s: accepted", what);
-    CHECK(strstr(e.text, word) && strstr(e.text, scratch), "%s: \"%s\" does not name %s and the file", what, e.text, word);
+    CHECK(strstr(e.text, word) && strstr(e.text, scratch), "%s: \"%s\" does not name %s and the file", what,
+          e.text, word);
     CHECK(model_hash(m) == before && state == NULL, "%s: something changed", what);
 }
 
@@ -382,7 +420,8 @@ static void rewrite(const struct safetensors *s, const char *without, const char
         else if (name) safetensors_add(&out, name, dtype, t->ndim, t->dim, t->data);
     }
     for (int i = 0; i < s->metas; i++)
-        if (strcmp(s->meta_key[i], "nephron_sha256") != 0) safetensors_add_meta(&out, s->meta_key[i], s->meta_value[i]); /* the seal would tell */
+        if (strcmp(s->meta_key[i], "nephron_sha256") != 0)
+            safetensors_add_meta(&out, s->meta_key[i], s->meta_value[i]); /* the seal would tell */
     CHECK(safetensors_write(&out, scratch, &e) == 0, "%s", e.text);
     safetensors_free(&out);
 }
@@ -403,7 +442,8 @@ static void test_truncated(struct model *m)
 
 static void test_bad_checkpoints(void)
 {
-    static const char weight[] = "encoder.stages.0.0.convs.0.conv.weight", momentum[] = "optimizer.momentum.encoder.stages.0.0.convs.0.conv.weight";
+    static const char weight[] = "encoder.stages.0.0.convs.0.conv.weight",
+                      momentum[] = "optimizer.momentum.encoder.stages.0.0.convs.0.conv.weight";
     struct plan p = segmentation_plan(), wide = p;
     struct train_options o = segmentation_options();
     struct error e = {{0}};
@@ -418,7 +458,8 @@ static void test_bad_checkpoints(void)
     CHECK(safetensors_read(&s, scratch, &e) == 0, "%s", e.text);
 
     struct json *state = NULL;
-    CHECK(checkpoint_state(scratch, &state, &e) == 0 && state->count == 0, "a checkpoint without state has an empty one");
+    CHECK(checkpoint_state(scratch, &state, &e) == 0 && state->count == 0,
+          "a checkpoint without state has an empty one");
     json_free(state);
     expect_bad("another network", other, NULL, 0, "is 4x1x3x3x3, the network needs 6x1x3x3x3");
     expect_bad("a client too many", m, sgd, 2, "optimizer 1");
@@ -433,7 +474,8 @@ static void test_bad_checkpoints(void)
     rewrite(&s, momentum, "decoder.extra", "F32");
     expect_bad("a tensor too many", m, NULL, 0, "decoder.extra is not part");
     rewrite(&s, momentum, "encoder.stages.0.0.convs.0.all_modules.0.weight", "F32");
-    CHECK(checkpoint_read(scratch, m, NULL, 0, NULL, &e) == 0, "nnU-Net's second name of a tensor: %s", e.text);
+    CHECK(checkpoint_read(scratch, m, NULL, 0, NULL, &e) == 0, "nnU-Net's second name of a tensor: %s",
+          e.text);
     rewrite(&s, "", NULL, NULL);
     CHECK(checkpoint_read(scratch, m, sgd, 1, NULL, &e) == 0, "%s", e.text);
     test_truncated(m);
@@ -457,8 +499,10 @@ static void test_clients(void)
     struct model *m = learner_model(&o, &p);
     struct optimizer write[3], read[3];
     for (int k = 0; k < 3; k++) {
-        CHECK(optimizer_init(&write[k], &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s", e.text);
-        CHECK(optimizer_init(&read[k], &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s", e.text);
+        CHECK(optimizer_init(&write[k], &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s",
+              e.text);
+        CHECK(optimizer_init(&read[k], &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s",
+              e.text);
         write[k].steps = 10 + k;
         for (int i = 0; i < m->params; i++)
             for (size_t j = 0; j < m->param[i].count; j++) {
@@ -470,8 +514,10 @@ static void test_clients(void)
     CHECK(checkpoint_read(scratch, m, read, 3, NULL, &e) == 0, "%s", e.text);
     for (int k = 0; k < 3; k++) {
         CHECK(read[k].steps == 10 + k, "steps of client %d", k);
-        CHECK(memcmp(read[k].moment[0], write[k].moment[0], m->count * sizeof(float)) == 0, "momentum of client %d", k);
-        CHECK(memcmp(read[k].moment[1], write[k].moment[1], m->count * sizeof(float)) == 0, "second moment of client %d", k);
+        CHECK(memcmp(read[k].moment[0], write[k].moment[0], m->count * sizeof(float)) == 0,
+              "momentum of client %d", k);
+        CHECK(memcmp(read[k].moment[1], write[k].moment[1], m->count * sizeof(float)) == 0,
+              "second moment of client %d", k);
         optimizer_free(&write[k]);
         optimizer_free(&read[k]);
     }
@@ -496,7 +542,8 @@ static void test_flat_kernels(void)
     for (int i = 0; i < s.count; i++) {
         const struct safetensor *t = &s.tensor[i];
         const int64_t flat[4] = {t->dim[0], t->dim[1], t->dim[3], t->dim[4]};
-        safetensors_add(&out, t->name, "F32", t->ndim == 5 ? 4 : t->ndim, t->ndim == 5 ? flat : t->dim, t->data);
+        safetensors_add(&out, t->name, "F32", t->ndim == 5 ? 4 : t->ndim, t->ndim == 5 ? flat : t->dim,
+                        t->data);
     }
     CHECK(safetensors_write(&out, scratch, &e) == 0, "%s", e.text);
     memset(m->data, 0, m->count * sizeof(float));

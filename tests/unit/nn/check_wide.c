@@ -1,4 +1,5 @@
-/* check_wide.c - many labels and channels: TotalSegmentator's 118 classes, 200 values in regions, 40 channels. */
+/* check_wide.c - many labels and channels: TotalSegmentator's 118 classes, 200 values in regions, 40
+ * channels. */
 #include "tests/unit/expect.h"
 
 #include <math.h>
@@ -17,13 +18,21 @@ static void check_sets(void)
     CHECK(label_set_has(&s, 200) && !label_set_has(&s, 200 - 64) && !label_set_has(&s, 8), "value 200 alone");
     label_set_add(&s, 3);
     CHECK(label_set_has(&s, 3) && !label_set_equal(&s, &same) && !label_set_empty(&s), "and 3");
-    CHECK(!label_set_has(&s, 254) && !label_set_has(&s, 255) && !label_set_has(&s, 256 + 3), "outside and ignored are in no set");
+    CHECK(!label_set_has(&s, 254) && !label_set_has(&s, 255) && !label_set_has(&s, 256 + 3),
+          "outside and ignored are in no set");
 }
 
 static struct plan wide_plan(int channels, int classes)
 {
-    struct plan p = {.dims = 3, .batch = 2, .stages = 2, .channels = channels, .classes = classes, .labels = classes, .deep_supervision = 1,
-                     .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
+    struct plan p = {.dims = 3,
+                     .batch = 2,
+                     .stages = 2,
+                     .channels = channels,
+                     .classes = classes,
+                     .labels = classes,
+                     .deep_supervision = 1,
+                     .transpose = {0, 1, 2},
+                     .spacing = {1, 1, 1}};
     snprintf(p.configuration, sizeof p.configuration, "test");
     snprintf(p.architecture, sizeof p.architecture, "plain");
     for (int s = 0; s < 2; s++) {
@@ -41,12 +50,16 @@ static struct plan wide_plan(int channels, int classes)
 /* Labels in slabs; channel c is the label's number, scaled and shifted. */
 static struct sample wide_sample(int channels, int labels, int k)
 {
-    struct sample s = {.channels = channels, .size = {EDGE, EDGE, EDGE}, .full_size = {EDGE, EDGE, EDGE}, .spacing = {1, 1, 1}};
+    struct sample s = {.channels = channels,
+                       .size = {EDGE, EDGE, EDGE},
+                       .full_size = {EDGE, EDGE, EDGE},
+                       .spacing = {1, 1, 1}};
     s.image = malloc((size_t)VOXELS * (size_t)channels * sizeof(float));
     s.label = malloc(VOXELS);
     for (int i = 0; i < VOXELS; i++) {
         s.label[i] = (uint8_t)((i / 32 + k) % labels);
-        for (int c = 0; c < channels; c++) s.image[i * channels + c] = (float)((s.label[i] * (c + 1)) % 17) + 1;
+        for (int c = 0; c < channels; c++)
+            s.image[i * channels + c] = (float)((s.label[i] * (c + 1)) % 17) + 1;
     }
     return s;
 }
@@ -54,8 +67,16 @@ static struct sample wide_sample(int channels, int labels, int k)
 static void train_and_predict(const char *name, const struct plan *p, int labels)
 {
     struct error e = {""};
-    struct train_options o = {.task = TASK_SEGMENT, .seed = 1, .epochs = 1, .iterations = 4, .lr = 0.01f, .optimizer = &optimizer_sgd, .momentum = 0.9f,
-                              .clip = 12, .oversample = 0.33f, .augment = 0};
+    struct train_options o = {.task = TASK_SEGMENT,
+                              .seed = 1,
+                              .epochs = 1,
+                              .iterations = 4,
+                              .lr = 0.01f,
+                              .optimizer = &optimizer_sgd,
+                              .momentum = 0.9f,
+                              .clip = 12,
+                              .oversample = 0.33f,
+                              .augment = 0};
     struct learner_data d = {0};
     struct learner l;
     struct pool *pool = pool_create(2);
@@ -64,9 +85,11 @@ static void train_and_predict(const char *name, const struct plan *p, int labels
         CHECK(case_store_add(&d.store, &s, p, &e) == 0, "%s: %s", name, e.text);
     }
     CHECK(d.store.groups == (p->regions ? p->regions + 1 : labels), "%s: %d groups", name, d.store.groups);
-    for (int g = 1; g < d.store.groups; g++) CHECK(d.store.location_count[0][g] > 0, "%s: no voxel of group %d", name, g);
+    for (int g = 1; g < d.store.groups; g++)
+        CHECK(d.store.location_count[0][g] > 0, "%s: no voxel of group %d", name, g);
     struct model *m = learner_model(&o, p);
-    CHECK(learner_create(&l, &o, p, &d, m, 0, pool, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s: %s", name, e.text);
+    CHECK(learner_create(&l, &o, p, &d, m, 0, pool, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s: %s",
+          name, e.text);
     double first = learner_step(&l, 0, 0.01f), last = first;
     for (int i = 1; i < 4; i++) last = learner_step(&l, (uint64_t)i, 0.01f);
     CHECK(last < first, "%s: loss %g, then %g", name, first, last);
@@ -76,14 +99,18 @@ static void train_and_predict(const char *name, const struct plan *p, int labels
     struct sample s = wide_sample(p->channels, labels, 1);
     uint8_t *map = NULL;
     float *probability = NULL;
-    CHECK(predictor_create(&r, m, p, 0, pool, &e) == 0 && infer_segment(&map, &probability, NULL, &r, 1, p, &s, &step, &e) == 0, "%s: %s", name, e.text);
+    CHECK(predictor_create(&r, m, p, 0, pool, &e) == 0 &&
+              infer_segment(&map, &probability, NULL, &r, 1, p, &s, &step, &e) == 0,
+          "%s: %s", name, e.text);
     int beyond = 0;
     for (int i = 0; i < VOXELS; i++) beyond += map[i] >= labels;
     CHECK(beyond == 0, "%s: %d voxels of no label", name, beyond);
     m->data[0] = NAN; /* a diverged network */
     struct sample again = wide_sample(p->channels, labels, 1);
     uint8_t *none = NULL;
-    CHECK(infer_segment(&none, NULL, NULL, &r, 1, p, &again, &step, &e) == -1 && !none && strstr(e.text, "not finite"), "%s: NaN predicts: %s", name, e.text);
+    CHECK(infer_segment(&none, NULL, NULL, &r, 1, p, &again, &step, &e) == -1 && !none &&
+              strstr(e.text, "not finite"),
+          "%s: NaN predicts: %s", name, e.text);
     free(map);
     free(probability);
     sample_free(&s);
@@ -98,8 +125,14 @@ static void train_and_predict(const char *name, const struct plan *p, int labels
 static void check_small_crops(void)
 {
     struct error e = {""};
-    struct train_options o = {.task = TASK_CLASSIFY, .epochs = 1, .iterations = 1, .batch = 1, .crop = {8, 8, 8}, .resnet = {10, 1, 2, 8, 0, RESNET_BATCH_NORM, 0}};
-    CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "--batch 1") && strstr(e.text, "--crop 8,8,8"), "%s", e.text);
+    struct train_options o = {.task = TASK_CLASSIFY,
+                              .epochs = 1,
+                              .iterations = 1,
+                              .batch = 1,
+                              .crop = {8, 8, 8},
+                              .resnet = {10, 1, 2, 8, 0, RESNET_BATCH_NORM, 0}};
+    CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "--batch 1") && strstr(e.text, "--crop 8,8,8"),
+          "%s", e.text);
     o.batch = 2;
     CHECK(learner_check(&o, NULL, &e) == 0, "two values: %s", e.text);
     o.batch = 1;
@@ -111,7 +144,8 @@ static void check_small_crops(void)
     CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "--crop 8,8,8"), "%s", e.text);
     o.crop[0] = 33;
     o.resnet.stem7 = 1;
-    CHECK(resnet_last_voxels(&o.resnet, o.crop) == 2 && learner_check(&o, NULL, &e) == 0, "33 with the large stem: %s", e.text);
+    CHECK(resnet_last_voxels(&o.resnet, o.crop) == 2 && learner_check(&o, NULL, &e) == 0,
+          "33 with the large stem: %s", e.text);
     for (int edge = 1; edge < 40; edge++) /* the rule against the network itself */
         for (int stem = 0; stem < 2; stem++) {
             struct resnet_config c = {10, 1, 2, 4, stem, RESNET_INSTANCE_NORM, 0};
@@ -122,7 +156,8 @@ static void check_small_crops(void)
             struct graph_op op, last = {.in = {0}};
             for (int i = 0; graph_read_op(g, i, &op); i++)
                 if (strcmp(op.kind, "global_avg_pool") == 0) last = op;
-            CHECK(y && last.inputs == 1 && resnet_last_voxels(&c, crop) == graph_shape(g, last.in[0]).d, "crop %d, stem7 %d", edge, stem);
+            CHECK(y && last.inputs == 1 && resnet_last_voxels(&c, crop) == graph_shape(g, last.in[0]).d,
+                  "crop %d, stem7 %d", edge, stem);
             graph_destroy(g);
             model_destroy(m);
         }

@@ -1,28 +1,31 @@
 /* check_gradients.c - every op against central differences.
  *
- * A case records one op on a few inputs. Every input and parameter block is then varied in directions that have a known
- * slope: random halves of its own gradient (an error anywhere in the block shows, and nothing cancels) and single
- * coordinates. The loss is a fixed random functional of the output, summed in double, or the op's own scalar. A gradient wrong by one
- * percent fails: the check proves that on two wrong ops before it believes itself. An op of op_table without a case fails.
+ * A case records one op on a few inputs. Every input and parameter block is then varied in directions that
+ * have a known slope: random halves of its own gradient (an error anywhere in the block shows, and nothing
+ * cancels) and single coordinates. The loss is a fixed random functional of the output, summed in double, or
+ * the op's own scalar. A gradient wrong by one percent fails: the check proves that on two wrong ops before
+ * it believes itself. An op of op_table without a case fails.
  */
 #include "tests/unit/expect.h"
 #include "tests/unit/tensor/op_cases.h"
 
 enum { BLOCKS_MAX = 12 };
 
-/* ---- faults of our own ---------------------------------------------------------------------------------------- */
+/* ---- faults of our own --------------------------------------------------------------------------------- */
 
 /* 2x with a wrong gradient: 1 % too large everywhere, or missing in one row of four. */
 static void wrong_forward(struct graph *g, struct node *n)
 {
     (void)g;
-    for (size_t i = 0; i < shape_count(n->out->shape); i++) tensor_f32(n->out)[i] = 2 * tensor_f32(n->in[0])[i];
+    for (size_t i = 0; i < shape_count(n->out->shape); i++)
+        tensor_f32(n->out)[i] = 2 * tensor_f32(n->in[0])[i];
 }
 
 static void wrong_scale_backward(struct graph *g, struct node *n)
 {
     (void)g;
-    for (size_t i = 0; i < shape_count(n->out->shape); i++) ((float *)node_dx(n, 0))[i] = 2.02f * tensor_grad_f32(n->out)[i];
+    for (size_t i = 0; i < shape_count(n->out->shape); i++)
+        ((float *)node_dx(n, 0))[i] = 2.02f * tensor_grad_f32(n->out)[i];
 }
 
 static void wrong_row_backward(struct graph *g, struct node *n)
@@ -35,21 +38,23 @@ static void wrong_row_backward(struct graph *g, struct node *n)
 static void right_backward(struct graph *g, struct node *n)
 {
     (void)g;
-    for (size_t i = 0; i < shape_count(n->out->shape); i++) ((float *)node_dx(n, 0))[i] = 2 * tensor_grad_f32(n->out)[i];
+    for (size_t i = 0; i < shape_count(n->out->shape); i++)
+        ((float *)node_dx(n, 0))[i] = 2 * tensor_grad_f32(n->out)[i];
 }
 
 static const struct op wrong_scale_op = {"wrong scale", wrong_forward, wrong_scale_backward, NULL};
 static const struct op wrong_row_op = {"wrong row", wrong_forward, wrong_row_backward, NULL};
 static const struct op right_op = {"right", wrong_forward, right_backward, NULL};
 
-/* ---- differences -------------------------------------------------------------------------------------------------- */
+/* ---- differences --------------------------------------------------------------------------------------- */
 
 static double bench_loss(struct bench *b)
 {
     double sum = 0;
     graph_forward(b->graph);
     if (!b->functional) return tensor_f32(b->loss)[0];
-    for (size_t i = 0; i < shape_count(b->y->shape); i++) sum += (double)b->functional[i] * tensor_f32(b->y)[i];
+    for (size_t i = 0; i < shape_count(b->y->shape); i++)
+        sum += (double)b->functional[i] * tensor_f32(b->y)[i];
     return sum;
 }
 
@@ -85,8 +90,8 @@ static int bench_blocks(struct bench *b, struct block *block)
     return count;
 }
 
-/* The central difference of the loss along v, |step| in units of v, and the slope that the gradient says. x + h*v is
- * rounded to float; the slope uses the difference that was really made. */
+/* The central difference of the loss along v, |step| in units of v, and the slope that the gradient says. x +
+ * h*v is rounded to float; the slope uses the difference that was really made. */
 static double difference(struct bench *b, struct block *k, const float *v, float h, double *slope)
 {
     float *x = malloc(2 * k->count * sizeof(float)), *up = x + k->count;
@@ -109,8 +114,8 @@ struct why {
     char block[160], what[160];
 };
 
-/* A random half of the gradient as a direction, scaled so that its elements are about 1. Beside a kink a smaller step is right:
- * a wrong gradient fails with every step. */
+/* A random half of the gradient as a direction, scaled so that its elements are about 1. Beside a kink a
+ * smaller step is right: a wrong gradient fails with every step. */
 static int half_is_right(struct bench *b, struct block *k, struct rng *rng, struct why *why)
 {
     double square = 0, slope, got;
@@ -139,7 +144,8 @@ static int coordinate_is_right(struct bench *b, struct block *k, size_t at, doub
     for (float h = 1e-2f; h > 5e-4f && !right; h /= 4) {
         double slope, got = difference(b, k, v, h, &slope);
         right = fabs(got - slope) <= 0.004 * fabs(slope) + 2 * h * 0.004 * rms;
-        snprintf(why->what, sizeof why->what, "element %zu: difference %.6g, gradient %.6g", at, got / (2 * h), slope / (2 * h));
+        snprintf(why->what, sizeof why->what, "element %zu: difference %.6g, gradient %.6g", at,
+                 got / (2 * h), slope / (2 * h));
     }
     free(v);
     return right;
@@ -188,7 +194,7 @@ static int case_is_right(record_case *record, const char *op, struct why *why)
     return right;
 }
 
-/* ---- cases ---------------------------------------------------------------------------------------------------- */
+/* ---- cases --------------------------------------------------------------------------------------------- */
 
 static struct tensor *faulty(struct bench *b, const struct op *op)
 {
@@ -240,11 +246,12 @@ static void check_ops(void)
     }
     for (int i = 0; i < OP_CASES; i++) {
         if (op_cases[i].record == softmax_rows) continue;
-        CHECK(case_is_right(op_cases[i].record, op_cases[i].op, &why), "%s, %s: %s: %s", op_cases[i].op, op_cases[i].what,
-              why.block, why.what);
+        CHECK(case_is_right(op_cases[i].record, op_cases[i].op, &why), "%s, %s: %s: %s", op_cases[i].op,
+              op_cases[i].what, why.block, why.what);
     }
     check_softmax();
-    CHECK(case_is_right(faultless, "right", &why), "the check finds faults where there are none: %s", why.what);
+    CHECK(case_is_right(faultless, "right", &why), "the check finds faults where there are none: %s",
+          why.what);
     CHECK(!case_is_right(faulty_scale, "wrong scale", &why), "a gradient wrong by 1 %% was not found");
     CHECK(!case_is_right(faulty_row, "wrong row", &why), "a missing row was not found");
 }

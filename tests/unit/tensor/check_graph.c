@@ -1,8 +1,9 @@
-/* check_graph.c - the plan: no two live buffers overlap, no dead byte matters, nothing is allocated, recomputation pays; and the
- * promise of the whole: the same bits for any number of threads and any instruction set.
+/* check_graph.c - the plan: no two live buffers overlap, no dead byte matters, nothing is allocated,
+ * recomputation pays; and the promise of the whole: the same bits for any number of threads and any
+ * instruction set.
  *
- * Two small networks stand for the real ones: a U-Net (two-input convolutions, deep supervision, ignored labels) and a residual
- * network (batch norm, shared inputs, pooling, dropout).
+ * Two small networks stand for the real ones: a U-Net (two-input convolutions, deep supervision, ignored
+ * labels) and a residual network (batch norm, shared inputs, pooling, dropout).
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3}, NONE[3] = {0, 0, 0};
 static const int FLAT2[3] = {1, 2, 2}, FLAT3[3] = {1, 3, 3}, FLAT_PAD[3] = {0, 1, 1};
 
-/* ---- networks ------------------------------------------------------------------------------------------------------ */
+/* ---- networks ------------------------------------------------------------------------------------------ */
 
 struct net {
     struct graph *graph;
@@ -28,8 +29,8 @@ struct net {
     int labels, classes;
 };
 
-static struct tensor *block(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k, int flat,
-                            const int stride[3])
+static struct tensor *block(struct graph *g, const char *name, struct tensor *x, struct tensor *x2, int k,
+                            int flat, const int stride[3])
 {
     char conv[40], norm[40];
     snprintf(conv, sizeof conv, "%s.conv", name);
@@ -62,12 +63,17 @@ static struct net unet(struct model *m, struct pool *pool, int flags, int size)
     u.label[0] = graph_input(g, "label", SHAPE(2, 6 * size, 8 * size, 8 * size, 1), DT_U8, 0);
     u.label[1] = graph_input(g, "half label", SHAPE(2, 6 * size, 4 * size, 4 * size, 1), DT_U8, 0);
     u.labels = 2;
-    struct seg_loss l = {.heads = 2, .logits = {u.output, half}, .labels = {u.label[0], u.label[1]}, .weight = {2 / 3.0f, 1 / 3.0f}, .batch_dice = 1};
+    struct seg_loss l = {.heads = 2,
+                         .logits = {u.output, half},
+                         .labels = {u.label[0], u.label[1]},
+                         .weight = {2 / 3.0f, 1 / 3.0f},
+                         .batch_dice = 1};
     u.loss = op_segmentation_loss(g, &l);
     return u;
 }
 
-static struct tensor *residual(struct graph *g, const char *name, struct tensor *x, int k, const int stride[3])
+static struct tensor *residual(struct graph *g, const char *name, struct tensor *x, int k,
+                               const int stride[3])
 {
     char s[4][40];
     for (int i = 0; i < 2; i++) {
@@ -91,7 +97,8 @@ static struct net resnet(struct model *m, struct pool *pool, int flags, int size
 {
     struct net r = {.graph = graph_create(m, pool, flags), .classes = 2};
     struct graph *g = r.graph;
-    struct tensor *x = r.image = graph_input(g, "image", SHAPE(4, 8 * size, 12 * size, 8 * size, 1), DT_F32, 0);
+    struct tensor *x = r.image =
+        graph_input(g, "image", SHAPE(4, 8 * size, 12 * size, 8 * size, 1), DT_F32, 0);
     x = op_batch_norm(g, "bn1", op_conv3d(g, "conv1", x, NULL, 8, THREE, ONE, ONE, 0), 0);
     x = residual(g, "layer1.0", x, 8, ONE);
     x = op_max_pool3d(g, x, THREE, TWO, ONE);
@@ -113,7 +120,7 @@ static const struct {
     make_net *make;
 } nets[] = {{"U-Net", unet}, {"ResNet", resnet}};
 
-/* ---- training ------------------------------------------------------------------------------------------------------ */
+/* ---- training ------------------------------------------------------------------------------------------ */
 
 static void fill_weights(struct model *m)
 {
@@ -133,7 +140,8 @@ static void fill_inputs(struct net *t, uint64_t step)
     for (int k = 0; k < t->labels; k++)
         for (size_t i = 0; i < shape_count(t->label[k]->shape); i++) {
             uint32_t draw = rng_below(&rng, 20);
-            ((uint8_t *)t->label[k]->data)[i] = draw == 0 ? LABEL_IGNORE : (uint8_t)(draw % (uint32_t)t->classes);
+            ((uint8_t *)t->label[k]->data)[i] =
+                draw == 0 ? LABEL_IGNORE : (uint8_t)(draw % (uint32_t)t->classes);
         }
 }
 
@@ -154,8 +162,8 @@ static int is_input(const struct graph *g, int buffer)
     return 0;
 }
 
-/* Fills with NaN (all bits set) what the plan calls dead before this step: all but inputs and buffers that an earlier step
- * wrote and this or a later one reads. */
+/* Fills with NaN (all bits set) what the plan calls dead before this step: all but inputs and buffers that an
+ * earlier step wrote and this or a later one reads. */
 static void poison(struct graph *g, int step)
 {
     char *live = calloc(g->bytes, 1);
@@ -226,32 +234,33 @@ static int same(const struct outcome *a, struct outcome b)
 static void check_bits(const char *name, make_net *make)
 {
     struct outcome want = train(make, 1, 1, PLAIN);
-    CHECK(isfinite(want.loss[2]) && want.loss[0] != want.loss[1], "%s: losses %g %g %g", name, (double)want.loss[0],
-          (double)want.loss[1], (double)want.loss[2]);
+    CHECK(isfinite(want.loss[2]) && want.loss[0] != want.loss[1], "%s: losses %g %g %g", name,
+          (double)want.loss[0], (double)want.loss[1], (double)want.loss[2]);
     CHECK(want.allocated == 0, "%s: %ld allocations during three steps", name, want.allocated);
     CHECK(same(&want, train(make, 1, 1, POISONED_ONCE)), "%s: something is read that no step wrote", name);
-    CHECK(same(&want, train(make, 2, 1, POISONED_ALWAYS)), "%s: something is read that the plan calls dead", name);
+    CHECK(same(&want, train(make, 2, 1, POISONED_ALWAYS)), "%s: something is read that the plan calls dead",
+          name);
     CHECK(same(&want, train(make, 1, 0, PLAIN)), "%s: recomputation changes the result", name);
     enum isa hardware = cpu_isa();
     for (int isa = ISA_SCALAR; isa <= (int)hardware; isa++) {
         if ((int)cpu_isa_set((enum isa)isa) != isa) continue; /* another architecture's */
         for (int threads = 1; threads <= 3; threads++)
-            CHECK(same(&want, train(make, threads, 1, PLAIN)), "%s: other bits with %d threads on %s", name, threads,
-                  cpu_isa_name((enum isa)isa));
+            CHECK(same(&want, train(make, threads, 1, PLAIN)), "%s: other bits with %d threads on %s", name,
+                  threads, cpu_isa_name((enum isa)isa));
     }
     cpu_isa_set(hardware);
     free(want.weights);
 }
 
-/* ---- plans --------------------------------------------------------------------------------------------------------- */
+/* ---- plans --------------------------------------------------------------------------------------------- */
 
 static void check_placement(const char *name, const struct graph *g)
 {
     size_t end = 0;
     for (int i = 0; i < g->buffers; i++) {
         const struct buffer *a = &g->buffer[i];
-        CHECK(a->offset % 64 == 0 && a->first <= a->last && a->last < g->steps, "%s: buffer %d at %zu, steps %d to %d", name,
-              i, a->offset, a->first, a->last);
+        CHECK(a->offset % 64 == 0 && a->first <= a->last && a->last < g->steps,
+              "%s: buffer %d at %zu, steps %d to %d", name, i, a->offset, a->first, a->last);
         if (a->offset + a->bytes > end) end = a->offset + a->bytes;
         for (int j = 0; j < i; j++) {
             const struct buffer *b = &g->buffer[j];
@@ -262,8 +271,8 @@ static void check_placement(const char *name, const struct graph *g)
         }
     }
     CHECK(end == graph_bytes(g), "%s: %zu bytes, of which %zu are used", name, graph_bytes(g), end);
-    CHECK(end >= g->peak_bytes && end <= g->peak_bytes + g->peak_bytes / 10, "%s: %zu bytes, %zu are alive at once", name,
-          end, g->peak_bytes);
+    CHECK(end >= g->peak_bytes && end <= g->peak_bytes + g->peak_bytes / 10,
+          "%s: %zu bytes, %zu are alive at once", name, end, g->peak_bytes);
 }
 
 /* Plans are made of images of a real size, where activations and not scratch decide. */
@@ -289,7 +298,8 @@ static size_t plan_bytes(make_net *make, int flags, int cheap, int in_place)
 static void check_plan(const char *name, make_net *make)
 {
     struct model *m = model_create();
-    struct graph *train_graph = make(m, NULL, GRAPH_TRAIN, PLAN_SIZE).graph, *infer = make(m, NULL, 0, PLAN_SIZE).graph;
+    struct graph *train_graph = make(m, NULL, GRAPH_TRAIN, PLAN_SIZE).graph,
+                 *infer = make(m, NULL, 0, PLAN_SIZE).graph;
     char text[100];
     int recomputed = 0;
     graph_plan(train_graph);
@@ -299,7 +309,8 @@ static void check_plan(const char *name, make_net *make)
     size_t bytes = graph_bytes(train_graph), sum = 0;
     for (int i = 0; i < train_graph->buffers; i++) sum += train_graph->buffer[i].bytes;
     for (int i = 0; i < train_graph->nodes; i++) recomputed += train_graph->node[i]->recompute;
-    CHECK(graph_bytes(infer) < bytes / 3 * 2, "%s: inference needs %zu bytes, training %zu", name, graph_bytes(infer), bytes);
+    CHECK(graph_bytes(infer) < bytes / 3 * 2, "%s: inference needs %zu bytes, training %zu", name,
+          graph_bytes(infer), bytes);
     CHECK(bytes < sum / 2, "%s: %zu bytes for buffers of %zu: nothing is shared", name, bytes, sum);
     CHECK(recomputed > 0, "%s: nothing is recomputed", name);
     for (int i = 0; i < train_graph->steps; i++)
@@ -310,7 +321,8 @@ static void check_plan(const char *name, make_net *make)
     CHECK(bytes < moved, "%s: %zu bytes with gradients in place, %zu without", name, bytes, moved);
     CHECK(graph_flops(train_graph) > 1e6, "%s: %g FLOP", name, graph_flops(train_graph));
     int length = graph_describe(train_graph, text, sizeof text);
-    CHECK(length > (int)sizeof text && text[sizeof text - 1] == 0, "%s: description of %d bytes", name, length);
+    CHECK(length > (int)sizeof text && text[sizeof text - 1] == 0, "%s: description of %d bytes", name,
+          length);
     CHECK(graph_describe(train_graph, NULL, 0) == length, "%s: the length of the description changes", name);
     graph_destroy(infer);
     graph_destroy(train_graph);
@@ -347,7 +359,7 @@ static void check_guarded_block(const char *name, make_net *make)
     free(want.weights);
 }
 
-/* ---- promises of graph.h ------------------------------------------------------------------------------------------- */
+/* ---- promises of graph.h ------------------------------------------------------------------------------- */
 
 /* A kept value outlives the step, data and gradient. */
 static void check_keep(void)
@@ -384,7 +396,8 @@ static void check_two_losses(void)
     for (int losses = 1; losses <= 2; losses++) {
         struct model *m = model_create();
         struct graph *g = graph_create(m, NULL, GRAPH_TRAIN);
-        struct tensor *x = graph_input(g, "x", SHAPE(4, 1, 1, 1, 5), DT_F32, 0), *y = op_linear(g, "fc", x, 4, 0);
+        struct tensor *x = graph_input(g, "x", SHAPE(4, 1, 1, 1, 5), DT_F32, 0),
+                      *y = op_linear(g, "fc", x, 4, 0);
         struct tensor *label = graph_input(g, "label", SHAPE(4, 1, 1, 1, 1), DT_U8, 0);
         struct tensor *first = op_cross_entropy(g, y, label, NULL);
         if (losses == 2) op_cross_entropy(g, op_activation(g, y, 0.1f), label, NULL);
@@ -400,8 +413,9 @@ static void check_two_losses(void)
         model_destroy(m);
     }
     for (int i = 0; i < 20; i++)
-        CHECK(grad[0][i] == grad[1][i] && (i % 5 != 0 || grad[0][i] != 0), "weight %d: gradient %g alone, %g beside another loss",
-              i, (double)grad[0][i], (double)grad[1][i]);
+        CHECK(grad[0][i] == grad[1][i] && (i % 5 != 0 || grad[0][i] != 0),
+              "weight %d: gradient %g alone, %g beside another loss", i, (double)grad[0][i],
+              (double)grad[1][i]);
 }
 
 struct reader {
@@ -472,18 +486,21 @@ static void check_model(void)
         CHECK(p->offset % 16 == 0 && p->offset >= end, "%s at %zu", p->name, p->offset);
         CHECK(model_find(m, p->name) == p, "%s is not found", p->name);
         int one = p->kind == PARAM_GAMMA || p->kind == PARAM_VAR;
-        CHECK(m->data[p->offset] == one && m->data[p->offset + p->count - 1] == one, "%s starts at %g", p->name,
-              (double)m->data[p->offset]);
+        CHECK(m->data[p->offset] == one && m->data[p->offset + p->count - 1] == one, "%s starts at %g",
+              p->name, (double)m->data[p->offset]);
         end = p->offset + p->count;
     }
     CHECK(end <= m->count && m->count < end + 16, "%zu floats for parameters up to %zu", m->count, end);
     CHECK(model_find(m, "conv1") == NULL, "a prefix is no parameter");
     const struct param *w = model_find(m, "layer2.0.conv1.weight");
-    CHECK(w && w->ndim == 5 && w->dim[0] == 17 && w->dim[1] == 8 && w->fan_in == 8 * 27 && w->fan_out == 17 * 27, "fans");
+    CHECK(w && w->ndim == 5 && w->dim[0] == 17 && w->dim[1] == 8 && w->fan_in == 8 * 27 &&
+              w->fan_out == 17 * 27,
+          "fans");
     fill_weights(m);
     m->grad[3] = 1;
     struct model *copy = model_clone(m);
-    CHECK(memcmp(copy->data, m->data, m->count * sizeof(float)) == 0 && copy->data != m->data, "a clone differs");
+    CHECK(memcmp(copy->data, m->data, m->count * sizeof(float)) == 0 && copy->data != m->data,
+          "a clone differs");
     CHECK(copy->grad[3] == 0 && model_find(copy, w->name) != w, "a clone shares");
     model_zero_grad(m, NULL);
     CHECK(m->grad[3] == 0, "model_zero_grad leaves %g", (double)m->grad[3]);
@@ -491,9 +508,10 @@ static void check_model(void)
     model_destroy(m);
 }
 
-/* ---- memory exhaustion ----------------------------------------------------------------------------------------- */
+/* ---- memory exhaustion --------------------------------------------------------------------------------- */
 
-/* Records, finishes, plans and clones; after `n` allocations one fails. Returns 0, or where the failure was told. */
+/* Records, finishes, plans and clones; after `n` allocations one fails. Returns 0, or where the failure was
+ * told. */
 static int record_with_failure(make_net *make, int flags, long n)
 {
     __atomic_store_n(&failing, n, __ATOMIC_RELAXED);
@@ -501,14 +519,16 @@ static int record_with_failure(make_net *make, int flags, long n)
     struct net net = make(m, NULL, flags, 1);
     int told = model_finish(m) ? 1 : graph_plan(net.graph) ? 2 : !(copy = model_clone(m)) ? 3 : 0;
     __atomic_store_n(&failing, -1, __ATOMIC_RELAXED);
-    CHECK(told != 2 || graph_failed(net.graph), "allocation %ld: there is no plan, but the graph has not failed", n);
+    CHECK(told != 2 || graph_failed(net.graph),
+          "allocation %ld: there is no plan, but the graph has not failed", n);
     model_destroy(copy);
     graph_destroy(net.graph);
     model_destroy(m);
     return told;
 }
 
-/* Each allocation in turn fails: told every time, at the end, and nothing but the failed one is missed or lost. */
+/* Each allocation in turn fails: told every time, at the end, and nothing but the failed one is missed or
+ * lost. */
 static void check_exhaustion(const char *name, make_net *make)
 {
 #ifdef ALLOCATIONS_FAIL
@@ -517,8 +537,8 @@ static void check_exhaustion(const char *name, make_net *make)
         long n = 0;
         int seen[4] = {0}, told;
         while ((told = record_with_failure(make, flags, n++)) != 0) seen[told]++;
-        CHECK(seen[1] > 10 && seen[2] > 3 && seen[3] == 4, "%s: %d, %d and %d failures of finish, plan and clone", name,
-              seen[1], seen[2], seen[3]);
+        CHECK(seen[1] > 10 && seen[2] > 3 && seen[3] == 4,
+              "%s: %d, %d and %d failures of finish, plan and clone", name, seen[1], seen[2], seen[3]);
         CHECK(blocks == before, "%s: %ld blocks are lost", name, blocks - before);
     }
 #else
@@ -537,7 +557,8 @@ static void check_inference_model(void)
     memset(net.image->data, 0, shape_count(net.image->shape) * sizeof(float));
     graph_forward(net.graph);
     struct model *copy = model_clone(m);
-    CHECK(copy && copy->grad && memcmp(copy->data, m->data, m->count * sizeof(float)) == 0, "a clone differs");
+    CHECK(copy && copy->grad && memcmp(copy->data, m->data, m->count * sizeof(float)) == 0,
+          "a clone differs");
     model_destroy(copy);
     graph_destroy(net.graph);
     model_destroy(m);

@@ -1,13 +1,14 @@
 /* check_ops.c - every op against numbers of PyTorch's; batch norm in inference, dropout, losses of nothing.
  *
- * A tensor is compared by a projection, sum(t[i] * pattern(i)); inputs are patterns too, so that nothing else has to be stored.
+ * A tensor is compared by a projection, sum(t[i] * pattern(i)); inputs are patterns too, so that nothing else
+ * has to be stored.
  */
 #include "tests/unit/expect.h"
 #include "tests/unit/tensor/op_bench.h"
 
 static const int FLAT2[3] = {1, 2, 2}, FLAT3[3] = {1, 3, 3}, FLAT_PAD[3] = {0, 1, 1};
 
-/* ---- PyTorch's numbers -------------------------------------------------------------------------------------------- */
+/* ---- PyTorch's numbers --------------------------------------------------------------------------------- */
 
 /* Printed by tests/golden/make_ops.py: sum(t * pattern 99), sum |t * pattern 99|. */
 static const struct {
@@ -94,8 +95,8 @@ static void fill_labels(struct tensor *t, int classes, int salt, int ignore_ever
                                       : (uint8_t)((i * 31 + (size_t)salt * 17) % 97 % (size_t)classes);
 }
 
-/* Runs a case with pattern 1, 2 on the inputs, 3 on weights, 4 on biases, 98 as the gradient of y, and compares y and all gradients.
- * A label map in `ignore` has every 7th voxel ignored. */
+/* Runs a case with pattern 1, 2 on the inputs, 3 on weights, 4 on biases, 98 as the gradient of y, and
+ * compares y and all gradients. A label map in `ignore` has every 7th voxel ignored. */
 static void run_golden(const char *op, record_case *record)
 {
     static const char *const input_name[] = {"x", "x2"};
@@ -106,7 +107,9 @@ static void run_golden(const char *op, record_case *record)
     for (int i = 0; i < b.labels; i++) fill_labels(b.label[i], b.classes[i], 5 + i, b.ignore[i]);
     for (int i = 0; i < m->params; i++) {
         const struct param *p = &m->param[i];
-        if (param_trained(p)) fill_pattern(m->data + p->offset, p->count, p->kind == PARAM_WEIGHT || p->kind == PARAM_GAMMA ? 3 : 4);
+        if (param_trained(p))
+            fill_pattern(m->data + p->offset, p->count,
+                         p->kind == PARAM_WEIGHT || p->kind == PARAM_GAMMA ? 3 : 4);
     }
     if (b.functional) fill_pattern(b.functional, shape_count(b.y->shape), 98);
     graph_forward(b.graph);
@@ -115,7 +118,8 @@ static void run_golden(const char *op, record_case *record)
     for (int i = 0; i < b.xs; i++) check_golden(op, input_name[i], b.x[i]->grad, shape_count(b.x[i]->shape));
     for (int i = 0; i < m->params; i++) {
         const struct param *p = &m->param[i];
-        check_golden(op, strchr(p->name, '.') + 1, (param_trained(p) ? m->grad : m->data) + p->offset, p->count);
+        check_golden(op, strchr(p->name, '.') + 1, (param_trained(p) ? m->grad : m->data) + p->offset,
+                     p->count);
     }
     bench_destroy(&b);
 }
@@ -230,7 +234,8 @@ static void check_batch_norm_inference(void)
     bench_destroy(&b);
 }
 
-/* Dropout: share and scale of what stays; another step, another mask; identity in inference, where it is no node at all. */
+/* Dropout: share and scale of what stays; another step, another mask; identity in inference, where it is no
+ * node at all. */
 static struct tensor *large_dropout(struct bench *b)
 {
     return op_activation(b->graph, op_dropout(b->graph, input(b, 1, 10, 10, 10, 10), 0.3f), 1);
@@ -255,8 +260,8 @@ static void check_dropout(void)
         memcpy(first, y, sizeof first);
     }
     /* Six standard deviations: sqrt(10000 * 0.3 * 0.7) = 46; both: sqrt(10000 * 0.09 * 0.91) = 29. */
-    CHECK(abs(dropped[0] - 3000) < 276 && abs(dropped[1] - 3000) < 276, "dropped %d and %d of 10000, p 0.3", dropped[0],
-          dropped[1]);
+    CHECK(abs(dropped[0] - 3000) < 276 && abs(dropped[1] - 3000) < 276, "dropped %d and %d of 10000, p 0.3",
+          dropped[0], dropped[1]);
     CHECK(abs(both - 900) < 174, "%d of 10000 dropped in both of two steps", both);
     CHECK(wrong == 0, "%d values not scaled by 1/0.7", wrong);
     bench_destroy(&b);
@@ -276,9 +281,11 @@ static void check_all_ignored(record_case *record, const char *what)
     for (int i = 0; i < b.labels; i++) memset(b.label[i]->data, LABEL_IGNORE, shape_count(b.label[i]->shape));
     graph_forward(b.graph);
     graph_backward(b.graph, b.loss);
-    CHECK(isfinite(tensor_f32(b.loss)[0]), "%s: the loss of nothing is %g", what, (double)tensor_f32(b.loss)[0]);
+    CHECK(isfinite(tensor_f32(b.loss)[0]), "%s: the loss of nothing is %g", what,
+          (double)tensor_f32(b.loss)[0]);
     for (size_t i = 0; i < shape_count(b.x[0]->shape); i++)
-        CHECK(tensor_grad_f32(b.x[0])[i] == 0, "%s: gradient %g of an ignored voxel", what, (double)tensor_grad_f32(b.x[0])[i]);
+        CHECK(tensor_grad_f32(b.x[0])[i] == 0, "%s: gradient %g of an ignored voxel", what,
+              (double)tensor_grad_f32(b.x[0])[i]);
     bench_destroy(&b);
 }
 

@@ -1,8 +1,10 @@
-/* check_record.c - recording an op without memory: the op returns the null tensor, and so does every op after it.
+/* check_record.c - recording an op without memory: the op returns the null tensor, and so does every op after
+ * it.
  *
- * Every case of every op is recorded, finished and planned once for each of its allocations: that one fails, or it and all after it do.
- * The allocating files of tensor/graph are compiled into this program with an allocator of our own, so that it works under every
- * sanitizer, which is where a read through a null tensor or of a node half made would show.
+ * Every case of every op is recorded, finished and planned once for each of its allocations: that one fails,
+ * or it and all after it do. The allocating files of tensor/graph are compiled into this program with an
+ * allocator of our own, so that it works under every sanitizer, which is where a read through a null tensor
+ * or of a node half made would show.
  */
 #include <stdlib.h>
 
@@ -72,7 +74,7 @@ static void test_free(void *p)
 #include "tests/unit/expect.h"
 #include "tests/unit/tensor/op_cases.h"
 
-/* ---- each allocation fails --------------------------------------------------------------------------------------- */
+/* ---- each allocation fails ----------------------------------------------------------------------------- */
 
 /* The case, and after it an op of each kind of output on what it gave. */
 static struct tensor *record(struct bench *b, record_case *op)
@@ -94,9 +96,11 @@ static int record_with_failure(const char *what, record_case *op, int flags, lon
     const int failed = graph_failed(b.graph), finished = model_finish(b.model), planned = graph_plan(b.graph);
     failing = -1;
     CHECK(!failed || !y, "%s, allocation %ld: a failed graph gave a tensor", what, n);
-    CHECK(!failed || (finished && planned), "%s, allocation %ld: recording failed, finish gives %d, plan %d", what, n, finished, planned);
+    CHECK(!failed || (finished && planned), "%s, allocation %ld: recording failed, finish gives %d, plan %d",
+          what, n, finished, planned);
     struct graph_op op_read;
-    CHECK(!graph_failed(b.graph) || !graph_read_op(b.graph, 0, &op_read), "%s: a failed graph was read", what);
+    CHECK(!graph_failed(b.graph) || !graph_read_op(b.graph, 0, &op_read), "%s: a failed graph was read",
+          what);
     graph_destroy(b.graph);
     model_destroy(b.model);
     return finished || planned;
@@ -116,7 +120,7 @@ static void check_case(const char *op, const char *what, record_case *record)
     }
 }
 
-/* ---- graphs that had failed before ---------------------------------------------------------------------------------- */
+/* ---- graphs that had failed before --------------------------------------------------------------------- */
 
 static void check_failed_graphs(const char *what, record_case *op)
 {

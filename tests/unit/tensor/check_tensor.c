@@ -9,7 +9,7 @@
 #include "tensor/base/rng.h"
 #include "tensor/base/vmath.h"
 
-/* ---- pool -------------------------------------------------------------------------------------------------------------- */
+/* ---- pool ---------------------------------------------------------------------------------------------- */
 
 enum { JOBS = 1000 };
 
@@ -36,7 +36,8 @@ static void check_partition(struct pool *pool, int threads, int jobs)
         const int t = r.thread[i];
         wrong += t < 0 || t >= threads || i < t * jobs / threads || i >= (t + 1) * jobs / threads;
     }
-    CHECK(!wrong, "%d threads, %d jobs: %d jobs on another thread than the partition says", threads, jobs, wrong);
+    CHECK(!wrong, "%d threads, %d jobs: %d jobs on another thread than the partition says", threads, jobs,
+          wrong);
 }
 
 static void check_pool(void)
@@ -80,7 +81,7 @@ static void check_pool_often(void)
     for (int i = 0; i < 50; i++) pool_destroy(pool_create(4)); /* workers that never ran a job */
 }
 
-/* ---- random numbers -------------------------------------------------------------------------------------------------- */
+/* ---- random numbers ------------------------------------------------------------------------------------ */
 
 /* Known answers of philox4x32-10 from the authors' Random123 distribution (kat_vectors). */
 static void check_philox(void)
@@ -97,8 +98,8 @@ static void check_philox(void)
     for (int i = 0; i < 3; i++) {
         uint32_t out[4];
         rng_philox(out, known[i].counter, known[i].key);
-        CHECK(!memcmp(out, known[i].out, sizeof out), "vector %d: %08x %08x %08x %08x", i, out[0], out[1], out[2],
-              out[3]);
+        CHECK(!memcmp(out, known[i].out, sizeof out), "vector %d: %08x %08x %08x %08x", i, out[0], out[1],
+              out[2], out[3]);
     }
 }
 
@@ -117,7 +118,8 @@ static void check_streams(void)
         CHECK(rng_u32(&b) != first, "stream %d is not another stream", i);
     }
     /* The layout of key and counter, which saved runs rely on. */
-    struct rng layout = rng_stream(0x299f31d0a4093822u, 0x13198a2e, 0x0370730000000000u / 256 | 0x85a308d3u, RNG_TEST);
+    struct rng layout =
+        rng_stream(0x299f31d0a4093822u, 0x13198a2e, 0x0370730000000000u / 256 | 0x85a308d3u, RNG_TEST);
     const uint32_t counter[4] = {0, 0x85a308d3, 0x13198a2e, 0x03707300 | RNG_TEST};
     const uint32_t key[2] = {0xa4093822, 0x299f31d0};
     uint32_t out[4];
@@ -144,7 +146,8 @@ static void check_normals(void)
                     const float want = rng_normal(&one);
                     wrong += memcmp(&want, &out[k], sizeof want) != 0;
                 }
-                CHECK(!wrong, "%s: %d of %d normals after %d words", cpu_isa_name((enum isa)level), wrong, counts[i], before);
+                CHECK(!wrong, "%s: %d of %d normals after %d words", cpu_isa_name((enum isa)level), wrong,
+                      counts[i], before);
                 CHECK(rng_u32(&one) == rng_u32(&many), "the word after %d normals", counts[i]);
             }
     }
@@ -183,7 +186,8 @@ static void check_distributions(void)
     }
     CHECK(!bad, "%d numbers outside of their interval", bad);
     CHECK_NEAR(mean / 3 / N, 0.5, se * sqrt(1.0 / 36), "mean of the uniforms");
-    for (int i = 0; i < 6; i++) CHECK_NEAR((double)count[i] / N, 1.0 / 6, se * 0.373, "face %d of the die", i);
+    for (int i = 0; i < 6; i++)
+        CHECK_NEAR((double)count[i] / N, 1.0 / 6, se * 0.373, "face %d of the die", i);
     for (uint32_t n = 1; n; n = n < 0x80000000u ? n * 2 + 1 : 0)
         CHECK(rng_below(&rng, n) < n, "rng_below(%u)", (unsigned)n);
     /* At the top of the range rounding must not reach hi. */
@@ -202,7 +206,8 @@ static void check_shuffle(void)
         for (int j = 0; j < 5; j++) first[j][index[j]]++;
     }
     for (int j = 0; j < 25; j++)
-        CHECK_NEAR(first[j / 5][j % 5] / 20000.0, 0.2, 5 * 0.4 / sqrt(20000.0), "%d at place %d", j % 5, j / 5);
+        CHECK_NEAR(first[j / 5][j % 5] / 20000.0, 0.2, 5 * 0.4 / sqrt(20000.0), "%d at place %d", j % 5,
+                   j / 5);
     int index[100];
     for (int i = 0; i < 100; i++) index[i] = i;
     rng_shuffle(&rng, index, 100);
@@ -212,9 +217,10 @@ static void check_shuffle(void)
     rng_shuffle(&rng, index, 0);
 }
 
-/* ---- elementary functions -------------------------------------------------------------------------------------------- */
+/* ---- elementary functions ------------------------------------------------------------------------------ */
 
-/* Distance in units of the last place of the exact value, counted in the subnormals' unit below the normals. */
+/* Distance in units of the last place of the exact value, counted in the subnormals' unit below the normals.
+ */
 static double ulps(double got, double want)
 {
     int e;
@@ -271,8 +277,10 @@ static void check_special_values(void)
     CHECK(vmath_pow(NAN, 0) == 1 && vmath_pow(1, INFINITY) == 1 && isnan(vmath_pow(NAN, 1)), "pow of NaN");
     CHECK(vmath_pow(2, 127) == 0x1p127f && vmath_pow(2, -149) == 0x1p-149f && vmath_pow(2, 128) == INFINITY,
           "powers of two");
-    CHECK(vmath_exp_d(-INFINITY) == 0 && vmath_exp_d(INFINITY) == INFINITY && isnan(vmath_exp_d(NAN)), "exp_d");
-    CHECK(vmath_log_d(0) == -INFINITY && isnan(vmath_log_d(-1)) && vmath_log_d(INFINITY) == INFINITY, "log_d");
+    CHECK(vmath_exp_d(-INFINITY) == 0 && vmath_exp_d(INFINITY) == INFINITY && isnan(vmath_exp_d(NAN)),
+          "exp_d");
+    CHECK(vmath_log_d(0) == -INFINITY && isnan(vmath_log_d(-1)) && vmath_log_d(INFINITY) == INFINITY,
+          "log_d");
     CHECK_NEAR(vmath_log_d(0x1p-1074), log(0x1p-1074), 1e-12, "log_d of the smallest");
     CHECK_NEAR(vmath_log(0x1p-149f), log(0x1p-149), 1e-5, "log of the smallest");
 }
@@ -285,7 +293,8 @@ static void check_double_functions(void)
         worst_exp = fmax(worst_exp, fabs(vmath_exp_d(x) / y - 1));
         worst_log = fmax(worst_log, fabs(vmath_log_d(y) - log(y)) / fmax(fabs(log(y)), 1e-300));
     }
-    for (double x = 0.3; x < 3; x += 0.0000373) worst_log = fmax(worst_log, fabs(vmath_log_d(x) / log(x) - 1));
+    for (double x = 0.3; x < 3; x += 0.0000373)
+        worst_log = fmax(worst_log, fabs(vmath_log_d(x) / log(x) - 1));
     CHECK(worst_exp < 0x1p-51, "exp_d: relative error %.3g", worst_exp);
     CHECK(worst_log < 0x1p-51, "log_d: relative error %.3g", worst_log);
     for (int i = 0; i < 1 << 24; i += 53) {
@@ -315,27 +324,32 @@ static void check_frozen_bits(void)
         vmath_sincos_2pi(&s, &c, rng_float(&rng));
         const float value[] = {rng_normal(&rng), vmath_exp(u), vmath_log(fabsf(u)), vmath_tanh(u),
                                vmath_pow(fabsf(u), 0.9f), s, c, (float)vmath_exp_d((double)u)};
-        for (size_t j = 0; j < sizeof value; j++) hash = (hash ^ ((const unsigned char *)value)[j]) * 16777619u;
+        for (size_t j = 0; j < sizeof value; j++)
+            hash = (hash ^ ((const unsigned char *)value)[j]) * 16777619u;
     }
     CHECK(hash == 0x3331b40cu, "the numbers changed: hash %#x", (unsigned)hash);
 }
 
-/* ---- CPU ---------------------------------------------------------------------------------------------------------------- */
+/* ---- CPU ----------------------------------------------------------------------------------------------- */
 
 static void check_cpu(void)
 {
     const enum isa hardware = cpu_isa_hardware(), before = cpu_isa();
     const char *wanted = getenv("NEPHRON_ISA");
-    if (!wanted) CHECK(before == hardware, "level %s, hardware %s", cpu_isa_name(before), cpu_isa_name(hardware));
-    if (wanted && cpu_isa_parse(wanted) == ISA_SCALAR) CHECK(before == ISA_SCALAR, "NEPHRON_ISA=scalar was not obeyed");
-    CHECK(before <= hardware, "level %s above the hardware's %s", cpu_isa_name(before), cpu_isa_name(hardware));
+    if (!wanted)
+        CHECK(before == hardware, "level %s, hardware %s", cpu_isa_name(before), cpu_isa_name(hardware));
+    if (wanted && cpu_isa_parse(wanted) == ISA_SCALAR)
+        CHECK(before == ISA_SCALAR, "NEPHRON_ISA=scalar was not obeyed");
+    CHECK(before <= hardware, "level %s above the hardware's %s", cpu_isa_name(before),
+          cpu_isa_name(hardware));
     for (int i = ISA_SCALAR; i <= ISA_AMX; i++) {
         const enum isa isa = (enum isa)i, got = cpu_isa_set(isa);
         CHECK(cpu_isa_parse(cpu_isa_name(isa)) == i, "name of level %d", i);
-        CHECK(got == cpu_isa() && got <= hardware && (got == isa || got < isa), "setting %s gave %s", cpu_isa_name(isa),
-              cpu_isa_name(got));
+        CHECK(got == cpu_isa() && got <= hardware && (got == isa || got < isa), "setting %s gave %s",
+              cpu_isa_name(isa), cpu_isa_name(got));
         CHECK((got == ISA_NEON) == (isa == ISA_NEON && hardware == ISA_NEON), "NEON only where NEON is");
-        CHECK((got == ISA_SIMD128) == (isa == ISA_SIMD128 && hardware == ISA_SIMD128), "SIMD128 only where it is");
+        CHECK((got == ISA_SIMD128) == (isa == ISA_SIMD128 && hardware == ISA_SIMD128),
+              "SIMD128 only where it is");
     }
     CHECK(cpu_isa_set(ISA_SCALAR) == ISA_SCALAR, "scalar cannot be set");
     cpu_isa_set(before);
@@ -343,7 +357,7 @@ static void check_cpu(void)
     CHECK(cpu_count() >= 1, "no processor");
 }
 
-/* ---- bf16 ---------------------------------------------------------------------------------------------------------------- */
+/* ---- bf16 ---------------------------------------------------------------------------------------------- */
 
 static uint16_t bf16_of_bits(uint32_t bits)
 {
@@ -367,12 +381,15 @@ static void check_bf16(void)
             nan += bf16_of_bits(bits | 1) != (h | 0x40);
             continue;
         }
-        middle += bf16_of_bits(bits | 0x7fff) != h || bf16_of_bits(bits | 0x8000) != h + (h & 1) || bf16_of_bits(bits | 0x8001) != h + 1;
+        middle += bf16_of_bits(bits | 0x7fff) != h || bf16_of_bits(bits | 0x8000) != h + (h & 1) ||
+                  bf16_of_bits(bits | 0x8001) != h + 1;
     }
     CHECK(!there_and_back, "%d bf16 values change on the way through float", there_and_back);
     CHECK(!middle, "%d wrong roundings to bf16", middle);
     CHECK(!nan, "%d NaNs are not the same NaN in bf16", nan);
-    CHECK(f32_from_bf16(0x3f80) == 1.0f && f32_from_bf16(0xc049) == -3.140625f && bf16_from_f32(3.4e38f) == 0x7f80, "known values");
+    CHECK(f32_from_bf16(0x3f80) == 1.0f && f32_from_bf16(0xc049) == -3.140625f &&
+              bf16_from_f32(3.4e38f) == 0x7f80,
+          "known values");
 }
 
 int main(void)

@@ -14,7 +14,8 @@ struct bench {
     struct model *model;
     struct graph *graph;
     struct tensor *x[BENCH_INPUTS_MAX], *label[BENCH_INPUTS_MAX];
-    int classes[BENCH_INPUTS_MAX], ignore[BENCH_INPUTS_MAX]; /* of a label map; about one voxel in `ignore` is ignored */
+    int classes[BENCH_INPUTS_MAX],
+        ignore[BENCH_INPUTS_MAX]; /* of a label map; about one voxel in `ignore` is ignored */
     int xs, labels;
     struct tensor *y, *loss;
     float *functional; /* dL/dy; NULL where y is the loss */
@@ -58,7 +59,8 @@ static inline struct tensor *label_input(struct bench *b, int n, int d, int h, i
     return b->label[b->labels++] = y;
 }
 
-/* Distinct values, in random order, none within 0.5/count of another or of 0: no kink and no change of a maximum is near. */
+/* Distinct values, in random order, none within 0.5/count of another or of 0: no kink and no change of a
+ * maximum is near. */
 static inline void fill_spread(struct rng *rng, float *x, size_t count)
 {
     for (size_t i = 0; i < count; i++) x[i] = (float)(2 * ((double)i + 0.5) / (double)count - 1) * 1.5f;

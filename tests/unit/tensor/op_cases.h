@@ -1,5 +1,5 @@
-/* op_cases.h - one or more cases of every op, each recorded on inputs of its own: what the tests that go over op_table share.
- * An op of the table without a case here fails check_gradients and check_record.
+/* op_cases.h - one or more cases of every op, each recorded on inputs of its own: what the tests that go over
+ * op_table share. An op of the table without a case here fails check_gradients and check_record.
  */
 #ifndef TESTS_OP_CASES_H
 #define TESTS_OP_CASES_H
@@ -103,7 +103,8 @@ static struct tensor *add_itself(struct bench *b)
     return op_add(b->graph, x, x, 0.01f);
 }
 
-/* A residual block: the shared input's gradient is the sum of two paths, one of them through norms that are recomputed. */
+/* A residual block: the shared input's gradient is the sum of two paths, one of them through norms that are
+ * recomputed. */
 static struct tensor *residual(struct bench *b)
 {
     struct graph *g = b->graph;
@@ -175,7 +176,8 @@ static struct tensor *segmentation(struct bench *b, int batch_dice, int ignore)
     l.labels[0] = label_input(b, 2, 2, 4, 4, 3, ignore);
     l.logits[1] = input(b, 2, 2, 2, 2, 3);
     l.labels[1] = label_input(b, 2, 2, 2, 2, 3, ignore);
-    /* Weight 0: neither read nor differentiated; not an input of the bench, whose gradients may not be zero. */
+    /* Weight 0: neither read nor differentiated; not an input of the bench, whose gradients may not be zero.
+     */
     l.logits[2] = graph_input(b->graph, "unused", SHAPE(2, 1, 1, 1, 3), DT_F32, 0);
     l.labels[2] = graph_input(b->graph, "unused", SHAPE(2, 1, 1, 1, 1), DT_U8, 0);
     return op_segmentation_loss(b->graph, &l);

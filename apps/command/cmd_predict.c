@@ -211,11 +211,13 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     progress_end(&bar);
     interrupt_end();
     if (!status && p->stopped) status = predict_record_write(p, e);
-    if (p->stopped)
-        console_to(
-            stderr,
-            "nephron: stopped by signal %d after %d of %d cases; `nephron predict --resume %s` goes on\n",
-            interrupt_signal(), done, cases.count, p->out);
+    if (p->stopped && p->to_file)
+        console_to(stderr, "nephron: stopped by signal %d before %s was written\n", interrupt_signal(), p->out);
+    else if (p->stopped)
+        console_to(stderr,
+                   "nephron: stopped by signal %d after %d of %d cases; the label maps in %s are whole, and "
+                   "`nephron predict --resume %s` goes on\n",
+                   interrupt_signal(), done, cases.count, p->out, p->out);
     if (!status && !p->stopped && !p->to_file) status = copy_json(p, "dataset.json", e);
     if (!status && !p->stopped && !p->to_file) status = copy_json(p, "plans.json", e);
     if (!p->stopped) record_segmenter(p, &s, announced);

@@ -1,6 +1,6 @@
 /* wasm_levels.c - for a WebAssembly engine (check_wasm.sh): the FMA made from doubles has the bits of fmaf,
  * and the level simd128 has those of plain C in each pass of convolutions and in elementwise calls, fp32 and
- * bf16. A pool of one thread stands in for pool.c. */
+ * bf16. The page's pool of one thread (apps/web/pool_single.c) stands in for pool.c. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,18 +13,6 @@
 #include "tensor/elem/elem.h"
 #include "tensor/vec/vec_wasm.h"
 #include "tests/unit/expect.h"
-
-int pool_threads(const struct pool *pool)
-{
-    (void)pool;
-    return 1;
-}
-
-void pool_run(struct pool *pool, int jobs, pool_job *fn, void *arg)
-{
-    (void)pool;
-    for (int job = 0; job < jobs; job++) fn(arg, job, 0);
-}
 
 static uint64_t state = 1;
 

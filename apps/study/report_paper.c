@@ -31,7 +31,7 @@ int report_protocol(struct text *t, const struct study *s, const struct results 
         t,
         ": the difference that the paper itself reports (0.69 and 0.64) without calling it one\n</table></div>\n"
         "<p>Everything else is exploratory: all other pairs of arms, adjusted by Holm's method within a task, and all other measures. \"Equivalent\" is said only "
-        "where two one-sided tests show it with a power of 0.8 or more, of several seeds; nothing within a margin is claimed of fewer than 20 patients, nor of models that do hardly better than nothing. Margins can be set with --dice-margin and --auc-margin.</p>\n");
+        "where two one-sided tests show it with a power of 0.8 or more; nothing within a margin is claimed of one seed, of fewer than 20 patients, nor of models that do hardly better than nothing. Margins can be set with --dice-margin and --auc-margin.</p>\n");
     return 0;
 }
 

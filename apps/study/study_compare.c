@@ -20,6 +20,7 @@ static void read_off(struct comparison *c, int useful)
     c->no_claim = c->n < STUDY_PATIENTS ? "too few patients to know how differences scatter"
                   : !(c->random.se > 0) ? "the error of the difference cannot be estimated"
                   : !useful             ? "the arms do so badly that to lie within the margin says nothing"
+                  : c->seeds < 2        ? "one seed does not tell how far another training would lie"
                                         : NULL;
     c->equivalent = c->noninferior = 0;
     const double se = c->random.se, df = c->random.df;
@@ -33,7 +34,7 @@ static void read_off(struct comparison *c, int useful)
     c->power_equal = stats_power_tost(0, c->margin, se, df, 0.05);
     c->power_worse = stats_power_noninferiority(0, c->margin, se, df, 0.025);
     c->noninferior = c->worse.shown && !c->no_claim;
-    c->equivalent = c->equal.equivalent && c->power_equal >= STUDY_POWER && c->seeds > 1 && !c->no_claim;
+    c->equivalent = c->equal.equivalent && c->power_equal >= STUDY_POWER && !c->no_claim;
 }
 
 /* ---- means --------------------------------------------------------------------------------------------- */
@@ -182,6 +183,7 @@ void comparison_p(struct text *t, double p)
     else text_puts(t, "p = "), comparison_number(t, p, p < 0.001 ? 4 : 3);
 }
 
+/* Of several seeds: what is claimed of the ways of training. */
 static void say_margin(struct text *t, const struct comparison *c, const char *name_a, const char *name_b)
 {
     text_printf(t, " Non-inferiority of %s to %s within the margin of ", name_a, name_b);
@@ -195,48 +197,73 @@ static void say_margin(struct text *t, const struct comparison *c, const char *n
     text_puts(t, "; power ");
     comparison_number(t, c->power_worse, 2);
     text_puts(t, " if there is no difference). ");
-    if (c->equivalent) {
-        text_puts(t, "Within the margin the two are equivalent (two one-sided tests, ");
-    } else if (c->equal.equivalent) {
-        text_printf(
-            t, "Two one-sided tests lie within the margin, but with %s this is not taken for equivalence (",
-            c->seeds > 1 ? "a power below 0.8" : "one seed");
-    } else {
-        text_puts(t, "Equivalence was not shown (two one-sided tests, ");
-    }
+    text_puts(t, c->equivalent ? "Within the margin the two are equivalent (two one-sided tests, "
+                 : c->equal.equivalent
+                     ? "Two one-sided tests lie within the margin, but with a power below 0.8 this is not "
+                       "taken for equivalence ("
+                     : "Equivalence was not shown (two one-sided tests, ");
     comparison_p(t, c->equal.p);
     text_puts(t, "; power ");
     comparison_number(t, c->power_equal, 2);
     text_puts(t, ").");
 }
 
+/* Of one seed: what was not tested, and so is not claimed. */
+static void say_one_seed(struct text *t, const struct comparison *c, const char *name_a, const char *name_b)
+{
+    text_printf(t,
+                " Whether %s or %s training is better in general was not tested: with one seed there is one "
+                "model of each, and another seed gives others.",
+                name_a, name_b);
+    if (c->margin <= 0) return;
+    text_puts(t, " So neither non-inferiority within the margin of ");
+    comparison_number(t, c->margin, 3);
+    text_puts(t, " nor equivalence is claimed");
+    if (c->n < STUDY_PATIENTS) {
+        text_printf(t, "; and there are %s.", c->no_claim);
+        return;
+    }
+    text_printf(t, "; of these two models alone, that %s is worse by less than it: one-sided ", name_a);
+    comparison_p(t, c->worse.p);
+    text_puts(t, ".");
+}
+
+static void say_difference(struct text *t, const struct comparison *c, double difference, const char *name_a)
+{
+    const int many = c->seeds > 1;
+    if (c->main_p < 0.05) {
+        const char *than = difference > 0 ? "better" : "worse";
+        if (many) text_printf(t, "That %s training is %s was shown.", name_a, than);
+        else text_printf(t, "Of these two trained models the %s one is %s.", name_a, than);
+        return;
+    }
+    text_printf(t, "A difference %swas not shown, which is no sign that there is none",
+                many ? "" : "between these two trained models ");
+    if (isfinite(c->detectable)) {
+        text_puts(t, ": one of ");
+        comparison_number(t, c->detectable, 3);
+        text_printf(t, " would have been found in 80 of 100 such %s", many ? "studies" : "test sets");
+    }
+    text_puts(t, ".");
+}
+
 void comparison_say(struct text *t, const struct comparison *c, const char *what, const char *name_a,
                     const char *name_b)
 {
     const int many = c->seeds > 1;
-    const double *ci = many ? c->random.ci : c->ci;
-    text_printf(t, "%s, %d test case%s, %d seed%s: %s less %s ", what, c->cases, c->cases == 1 ? "" : "s",
-                c->seeds, many ? "s" : "", name_a, name_b);
-    comparison_number(t, many ? c->random.difference : c->difference, 3);
+    const double *ci = many ? c->random.ci : c->ci, difference = many ? c->random.difference : c->difference;
+    text_printf(t, "%s, %d test case%s", what, c->cases, c->cases == 1 ? "" : "s");
+    if (c->n < c->cases) text_printf(t, " of %d patient%s", c->n, c->n == 1 ? "" : "s");
+    text_printf(t, ", %d seed%s: %s less %s ", c->seeds, many ? "s" : "", name_a, name_b);
+    comparison_number(t, difference, 3);
     text_puts(t, " (95 % interval ");
     comparison_number(t, ci[0], 3);
     text_puts(t, " to ");
     comparison_number(t, ci[1], 3);
     text_puts(t, ", ");
     comparison_p(t, c->main_p);
-    text_puts(t, many ? ", patients and seeds as random). "
-                      : ", for these two models: one seed says nothing of another). ");
-    if (c->main_p < 0.05) {
-        text_printf(t, "That %s is %s was shown.", name_a,
-                    (many ? c->random.difference : c->difference) > 0 ? "better" : "worse");
-    } else {
-        text_puts(t, "A difference was not shown, which is no sign that there is none");
-        if (isfinite(c->detectable)) {
-            text_puts(t, ": one of ");
-            comparison_number(t, c->detectable, 3);
-            text_puts(t, " would have been found in 80 of 100 such studies");
-        }
-        text_puts(t, ".");
-    }
-    if (c->margin > 0) say_margin(t, c, name_a, name_b);
+    text_puts(t, many ? ", patients and seeds as random). " : ", patients as random). ");
+    say_difference(t, c, difference, name_a);
+    if (!many) say_one_seed(t, c, name_a, name_b);
+    else if (c->margin > 0) say_margin(t, c, name_a, name_b);
 }

@@ -39,7 +39,8 @@ struct comparison {
     double detectable;            /* difference that is found with STUDY_POWER */
     double power_margin, power_equal, power_worse; /* if the difference is the margin; if it is 0 */
     /* Why neither equivalence nor non-inferiority is claimed whatever the tests say; NULL: they may be. Few
-     * patients do not tell how much differences scatter, and two useless models lie within any margin. */
+     * patients do not tell how much differences scatter, two useless models lie within any margin, and of one
+     * seed the tests know two trained models, not two ways of training. */
     const char *no_claim;
     int noninferior, equivalent;  /* claimed: the test's p and no_claim; equivalence with STUDY_POWER too */
 };

@@ -36,7 +36,7 @@ for id in protocol flow sites segmentation classification pictures cost methods 
 done
 ! grep -q 'id=paper' "$work/a/report.html"
 ok "the paper's table stands in a study that is not the paper's" $?
-grep -q 'one seed says nothing of another' "$work/a/report.html" && grep -q 'too few patients' "$work/a/report.html" && ! grep -q 'the two are equivalent' "$work/a/report.html"
+grep -q 'with one seed there is one model of each' "$work/a/report.html" && grep -q 'too few patients' "$work/a/report.html" && ! grep -q 'the two are equivalent' "$work/a/report.html"
 ok "a study of one seed and four cases says so, and claims no equivalence" $?
 ! grep -qE '<script|<link|src="?http' "$work/a/report.html"
 ok "report.html needs nothing from outside" $?

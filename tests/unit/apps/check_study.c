@@ -151,7 +151,19 @@ static void check_comparison(void)
     CHECK(comparison_means(&c, few_a, few_b, 1, 4, patient, 4, 0.012, 1) == 0, "memory");
     CHECK(!c.equivalent && c.power_equal < STUDY_POWER, "four cases: equivalent, power %g", c.power_equal);
     check_words(&c, "4 test cases, 1 seed", "Within the margin the two", "four cases");
-    check_words(&c, "one seed says nothing of another", "as random", "one seed");
+    check_words(&c, "with one seed there is one model of each", "seeds as random", "one seed");
+    /* One seed, many patients, a clear difference: said of the two models, and nothing of the trainings. */
+    for (int i = 0; i < N; i++) a[i] += 0.04;
+    CHECK(comparison_means(&c, a, b, 1, N, patient, N, 0.05, 1) == 0 && c.main_p < 0.001 && c.worse.shown &&
+              !c.noninferior && !c.equivalent && c.no_claim,
+          "one seed: p %g", c.main_p);
+    check_words(&c, "Of these two trained models the federated one is better", "was shown", "one seed");
+    check_words(&c, "was not tested", "power", "one seed");
+    check_words(&c, "neither non-inferiority within the margin of 0.050 nor equivalence is claimed",
+                "was shown", "one seed");
+    for (int i = 0; i < N; i++) a[i] -= 0.04;
+    CHECK(comparison_means(&c, a, b, SEEDS, N, pairs, N / 2, 0.05, 1) == 0, "memory");
+    check_words(&c, "60 test cases of 30 patients, 3 seeds", "these two", "patients with two cases");
     for (int i = 0; i < SEEDS * N; i++) few[i] = 0.06 + 0.0001 * (i % 5), none[i] = 0.06;
     CHECK(comparison_means(&c, few, none, SEEDS, N, patient, N, 0.05, 1) == 0 && c.equal.equivalent &&
               !c.equivalent && !c.noninferior,

@@ -7,6 +7,7 @@
 #   make study      the whole study on synthetic data: local, federated, centralised; study/report.html
 #   make bench      speed on this machine
 #   make book       book/book.html: how all of it works, with the code as the text
+#   make exercises  the programs of docs/exercises, which answer what the book asks
 #   make web        web/nephron.html: prediction in a browser (clang, lld, wasi-libc; CLANG names one)
 #   make install    PREFIX=/usr/local: program, library, header, manual, completions; make uninstall takes them away
 #   make examples   the programs of apps/examples, against the library that others get
@@ -270,8 +271,17 @@ examples: $(EXAMPLES)
 $(EXAMPLES): build/libnephron.a
 	$(CC) -std=c11 $(CFLAGS) -Ifl -o $@ apps/examples/$(@F).c build/libnephron.a $(LIBS)
 
+# What the book's exercises ask, answered by programs of a page each.
+EXERCISES = build/bomb build/dice_gradient build/difference build/distance build/drift build/graph_memory \
+	build/masks build/norm_backward build/paired build/receptive_field build/replay build/strides build/sums \
+	build/windows
+exercises: $(EXERCISES)
+$(EXERCISES): libnephron.a
+	mkdir -p build
+	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ docs/exercises/$(@F).c libnephron.a $(LIBS)
+
 clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build web book
 
-.PHONY: all check check-all sources demo study bench book web install uninstall examples clean
+.PHONY: all check check-all sources demo study bench book web install uninstall examples exercises clean

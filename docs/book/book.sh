@@ -32,6 +32,7 @@ function link(text, to) {
     return "<a href=\"../" to "\">" text "</a>"
 }
 function emphasis(s,   n, part, i, out) {
+    if (s == "") return ""
     n = split(s, part, /\*\*/)
     out = part[1]
     for (i = 2; i <= n; i++) out = out (i % 2 ? "</strong>" : "<strong>") part[i]
@@ -52,6 +53,7 @@ function links(s,   out, body, cut, before, rest) {
     return out emphasis(s)
 }
 function inline(s,   n, part, i, out, cut) {
+    if (s == "") return ""
     n = split(escape(numbers(s)), part, "`")
     if (n % 2 == 0) fail("a ` without its other")
     for (i = 1; i <= n; i++) {

@@ -15,8 +15,25 @@ chapters=$(ls docs/book/[0-9][0-9]_*.md | wc -l)
 [ "$(grep -c '^<section id=' "$work/book.html")" -eq "$chapters" ] && grep -q '^</html>' "$work/book.html"
 ok "the book has not its $chapters chapters" $?
 for chapter in docs/book/[0-9][0-9]_*.md; do
-    [ "$(grep -c '^@code ' $chapter)" -ge 2 ] && grep -q '^## Try it' $chapter && [ "$(grep -c '^[12]\. ' $chapter)" -ge 2 ]
+    excerpts=2
+    case $chapter in *_glossary.md) excerpts=0 ;; esac
+    [ "$(grep -c '^@code ' $chapter)" -ge $excerpts ] && grep -q '^## Try it' $chapter && [ "$(grep -c '^[12]\. ' $chapter)" -ge 2 ]
     ok "$chapter has no two excerpts, nothing to try or no two exercises" $?
+done
+
+# The exercises: each program says by its exit code whether it has its answer, and what a chapter says that it prints is printed.
+for source in docs/exercises/*.c; do
+    name=$(basename "$source" .c)
+    ${CC:-cc} -O1 -std=c11 -D_GNU_SOURCE -ffp-contract=off -pthread -I. -o "$work/$name" "$source" libnephron.a -lm >"$work/errors" 2>&1 &&
+        "$work/$name" >"$work/$name.out"
+    ok "$source has not its answer: $(head -n 3 "$work/errors")" $?
+    chapter=$(grep -l "docs/exercises/$name.c" docs/book/[0-9][0-9]_*.md)
+    [ -n "$chapter" ] && grep -q "EXERCISES" Makefile && grep -q "build/$name\b" Makefile
+    ok "$source is in no chapter or not in the Makefile" $?
+    tr '\n' ' ' <$chapter | sed 's/ > / /g' | grep -oE "exercises/$name\.c\) prints (\`[^\`]*\`(, | and )?)+" | grep -o '`[^`]*`' | tr -d '`' |
+        while read -r line; do grep -qF -- "$line" "$work/$name.out" || echo "$line"; done >"$work/missing"
+    [ ! -s "$work/missing" ]
+    ok "$source does not print what $chapter says: $(head -n 1 "$work/missing")" $?
 done
 
 # The lines that an excerpt shows are the lines of the file.

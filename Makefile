@@ -98,8 +98,8 @@ FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_b
 	fl/strategy/strategy_krum.o fl/strategy/strategy_median.o fl/strategy/strategy_qfedavg.o \
 	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
 FL_MESSAGE = fl/message/federation.o fl/message/message.o fl/message/vectors.o
-FL_ROUND = fl/round/client.o fl/round/history.o fl/round/private.o fl/round/server.o fl/round/site_state.o \
-	fl/round/site_store.o
+FL_ROUND = fl/round/client.o fl/round/history.o fl/round/private.o fl/round/secure_round.o fl/round/server.o \
+	fl/round/site_state.o fl/round/site_store.o
 FL_COMPRESS = fl/compress/compress.o fl/compress/compress_bf16.o fl/compress/compress_int8.o \
 	fl/compress/compress_topk.o
 FL_PRIVACY = fl/privacy/accountant.o fl/privacy/chacha20.o fl/privacy/dp.o fl/privacy/hkdf.o \
@@ -119,18 +119,20 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TEN
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/console.o apps/base/interrupt.o apps/base/options.o apps/base/overlay.o \
-	apps/base/patients.o apps/base/progress.o apps/base/result_tables.o apps/base/scores.o apps/base/upright.o
+	apps/base/patients.o apps/base/progress.o apps/base/result_tables.o apps/base/scores.o \
+	apps/base/upright.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
-	apps/training/manifest.o apps/training/predictions.o apps/training/training.o apps/training/training_data.o \
-	apps/training/training_options.o apps/training/validation.o
+	apps/training/manifest.o apps/training/predictions.o apps/training/training.o \
+	apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/lattice.o apps/phantom/probe.o apps/phantom/render.o \
 	apps/phantom/scanners.o apps/phantom/signal.o apps/phantom/tumour.o
 APPS_STUDY = apps/study/report.o apps/study/report_checklists.o apps/study/report_classify.o \
 	apps/study/report_cohort.o apps/study/report_compare.o apps/study/report_methods.o \
-	apps/study/report_paper.o apps/study/report_pictures.o apps/study/report_plot.o apps/study/report_segment.o \
-	apps/study/study_arms.o apps/study/study_baseline.o apps/study/study_classify.o apps/study/study_compare.o \
-	apps/study/study_data.o apps/study/study_estimate.o apps/study/study_protocol.o apps/study/study_region.o \
+	apps/study/report_paper.o apps/study/report_pictures.o apps/study/report_plot.o \
+	apps/study/report_segment.o apps/study/study_arms.o apps/study/study_baseline.o \
+	apps/study/study_classify.o apps/study/study_compare.o apps/study/study_data.o \
+	apps/study/study_estimate.o apps/study/study_protocol.o apps/study/study_region.o \
 	apps/study/study_results.o apps/study/study_segment.o apps/study/study_tables.o apps/study/study_train.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
@@ -148,18 +150,19 @@ CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph 
 	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels \
 	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
-	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_pth \
-	tests/unit/io/check_weights_formats
+	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io \
+	tests/unit/io/check_pth tests/unit/io/check_weights_formats
 CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_data tests/unit/nn/check_device \
 	tests/unit/nn/check_ensemble tests/unit/nn/check_learning tests/unit/nn/check_metric_table \
 	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
 	tests/unit/nn/check_onnx tests/unit/nn/check_optimizers tests/unit/nn/check_plan \
-	tests/unit/nn/check_resample tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train \
-	tests/unit/nn/check_wide
+	tests/unit/nn/check_resample tests/unit/nn/check_stats tests/unit/nn/check_tests \
+	tests/unit/nn/check_train tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
-	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_strategies
+	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_secure_round \
+	tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study \
 	tests/unit/apps/check_upright
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)

@@ -85,25 +85,43 @@ static int train_client(struct simulation *s, int k, struct worker *w, int repor
     return 0;
 }
 
+/* A hidden update goes into the masked sum first, which refuses nothing that the server would not. */
+static int take_update(struct simulation *s, const struct update *u, struct error *e)
+{
+    if (!s->f.secure_range) return server_add(&s->server, u, e);
+    return server_note(&s->server, u, e) || secure_session_take(&s->secure, u, e) ? -1 : 0;
+}
+
 static void add_update(struct round_work *work, int k, const struct worker *w)
 {
     struct simulation *s = work->s;
     struct error why = {""};
     pthread_mutex_lock(&work->lock);
-    if (server_add(&s->server, &w->update, &why) == 0)
+    if (take_update(s, &w->update, &why) == 0)
         s->result[k].trained = 1;
     else
         snprintf(s->result[k].failure, sizeof s->result[k].failure, "%.500s", why.text);
     pthread_mutex_unlock(&work->lock);
 }
 
-static void train_and_add(struct round_work *work, int k, int job)
+/* Site k, the i-th that was drawn, masks its update. It is lost to the round where it cannot. */
+static int hide_update(struct simulation *s, int i, int k, struct worker *w)
+{
+    struct error why = {""};
+    if (!s->f.secure_range || secure_session_hide(&s->secure, i, &w->update, &s->task, &s->f, &why) == 0)
+        return 0;
+    snprintf(s->result[k].failure, sizeof s->result[k].failure, "%.500s", why.text);
+    return 2;
+}
+
+static void train_and_add(struct round_work *work, int i, int k, int job)
 {
     struct simulation *s = work->s;
     struct worker *w = &s->worker[job];
     int sends = s->o->peers && s->o->peers->rank;
     if (w->failed || w->stopped) return;
     int status = simulation_stops(s) ? CLIENT_STOPPED : train_client(s, k, w, job == 0);
+    if (status == 0) status = hide_update(s, i, k, w);
     w->failed = status < 0;
     if (status == CLIENT_STOPPED) w->stopped = k + 1;
     if (status == CLIENT_STOPPED) return;
@@ -123,7 +141,7 @@ static void train_clients_of_worker(void *arg, int job, int thread)
     int turn = 0, turns = p ? p->ranks : s->workers, own = p ? p->rank : job;
     (void)thread;
     for (int i = 0; i < s->f.sites; i++)
-        if (s->chosen[i] && turn++ % turns == own) train_and_add(work, s->training[i], job);
+        if (s->chosen[i] && turn++ % turns == own) train_and_add(work, turn - 1, s->training[i], job);
 }
 
 /* At rank 0: the answers of the others, in the order in which each sends them. */
@@ -161,11 +179,36 @@ static int report_failures(struct simulation *s, struct error *e)
                      s->result[first].failure, more);
 }
 
+/* Keys and shares of the sites that were drawn, before they train. */
+static int begin_secure(struct simulation *s, struct error *e)
+{
+    int drawn = 0;
+    for (int i = 0; i < s->f.sites; i++) drawn += s->chosen[i];
+    if (!s->f.secure_range) return 0;
+    secure_session_end(&s->secure);
+    return secure_session_begin(&s->secure, &s->f, drawn, &s->task, s->global->count, e);
+}
+
+/* The mean of the sites that are left, where their updates were hidden. */
+static int reveal_mean(struct simulation *s, struct error *e)
+{
+    double weight;
+    if (!s->f.secure_range) return 0;
+    float *mean = malloc((s->global->count + 1) * sizeof *mean);
+    if (!mean) return error_set(e, "out of memory for the mean of %zu weights", s->global->count);
+    int status = secure_session_mean(&s->secure, mean, &weight, e);
+    if (!status) status = server_take_mean(&s->server, mean, weight, e);
+    free(mean);
+    secure_session_end(&s->secure);
+    return status ? error_prefix(e, "round %d", s->task.round) : 0;
+}
+
 /* Where s->stopped is set afterwards, the round is still open. */
 static int train_round(struct simulation *s, struct error *e)
 {
     struct round_work work = {.s = s};
-    if (server_begin(&s->server, &s->task, e) || federation_sample(s->chosen, &s->f, s->task.round, e))
+    if (server_begin(&s->server, &s->task, e) || federation_sample(s->chosen, &s->f, s->task.round, e) ||
+        begin_secure(s, e))
         return -1;
     memset(s->result, 0, (size_t)s->o->clients * sizeof *s->result);
     for (int k = 0; k < s->o->clients; k++) s->result[k].loss = s->result[k].metric_local = NAN;
@@ -184,7 +227,7 @@ static int train_round(struct simulation *s, struct error *e)
     if (!status && s->o->peers && s->o->peers->rank == 0) status = collect(&work, e);
     pthread_mutex_destroy(&work.lock);
     if (status || s->stopped || (s->o->peers && s->o->peers->rank)) return status;
-    return report_failures(s, e) ? -1 : server_end(&s->server, e);
+    return report_failures(s, e) || reveal_mean(s, e) ? -1 : server_end(&s->server, e);
 }
 
 /* ---- validation and records ---------------------------------------------------------------------------- */
@@ -330,6 +373,7 @@ static void simulation_free(struct simulation *s)
     for (int w = 0; s->worker && w < s->workers; w++) worker_free(&s->worker[w]);
     free(s->worker);
     server_free(&s->server);
+    secure_session_end(&s->secure);
     site_store_free(&s->store);
     free(s->training);
     free(s->chosen);
@@ -423,14 +467,18 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
     s->f.plain_variance = o->plain_variance;
     s->f.compress = o->compress;
     s->f.privacy = o->privacy;
+    s->f.secure_range = o->secure_range;
     if (o->compress_share > 0) s->f.compress_share = o->compress_share;
     s->training = calloc(n, sizeof *s->training);
     s->chosen = calloc(n, 1);
     s->result = calloc(n, sizeof *s->result);
     if (!s->training || !s->chosen || !s->result)
         return error_set(e, "out of memory for %d sites", o->clients);
+    if (o->peers && o->secure_range > 0)
+        return error_set(e, "--secure is not for MPI, whose ranks are one trusted machine: the simulation and "
+                            "carried files (--as) have it");
     if (list_sites(s, e) || federation_check(&s->f, e) || private_check(&s->f, e) ||
-        checkpoints_identity(s, e))
+        secure_check(&s->f, e) || checkpoints_identity(s, e))
         return -1;
     s->global = learner_model(&s->f.train, o->plan);
     if (!s->global) return error_set(e, "out of memory for the weights of a network");

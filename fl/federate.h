@@ -44,6 +44,7 @@ struct federate_options {
     int fine_tune; /* iterations of the final weights at each site: fine_tune.csv and weights in sites/ */
     const struct compressor *compress; /* of the updates; NULL: none */
     struct privacy_terms privacy;
+    double secure_range; /* above 0: secure aggregation (fl/round/secure_round.h); not with peers */
     double compress_share;                 /* top-k: the share of the values that is sent; 0: 0.01 */
     const struct learner_data *validation; /* all validation cases; NULL or no cases: none */
     int validation_batches;                /* a round; 0: none */

@@ -4,6 +4,7 @@
 #define FL_SIMULATION_H
 
 #include "fl/federate.h"
+#include "fl/round/secure_round.h"
 #include "fl/round/server.h"
 #include "fl/round/site_store.h"
 
@@ -29,6 +30,7 @@ struct simulation {
     struct model *global;
     struct server server;
     struct task task;
+    struct secure_session secure; /* of the open round, with f.secure_range */
     struct worker *worker;
     int workers;
     struct site_store store;

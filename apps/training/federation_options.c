@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fl/compress/compress.h"
+#include "fl/round/secure_round.h"
 #include "tensor/base/check.h"
 
 #define ADD(...)                \
@@ -31,6 +32,7 @@ void federation_arguments_default(struct federation_arguments *f)
     }
     f->dp_noise = f->dp_clip = 1;
     f->dp_delta = 1e-5;
+    f->secure_range = SECURE_RANGE;
     f->compress_share = compress_options_default().share;
     size_t m = 0;
     for (int k = 0; compress_table[k]; k++)
@@ -91,6 +93,11 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
     ADD("dp-delta", 0, OPTION_NUMBER, &f->dp_delta, "D", "of the epsilon that is told (1e-5)", 1e-30, 0.5, 0);
     ADD("dp-test-seed", 0, OPTION_SEED, &f->dp_test_seed, "N",
         "for tests: the same noise again, which hides nothing", 0, 0, 0);
+    ADD("secure", 0, OPTION_FLAG, &f->secure, 0,
+        "secure aggregation: whoever sums the sites' updates learns their weighted mean alone; 3 to 255 sites", 0,
+        0, 0);
+    ADD("secure-range", 0, OPTION_NUMBER, &f->secure_range, "R",
+        "largest change of a weight that --secure can hide (1024); rounding is R / 2^41 at most", 1e-6, 1e9, 0);
     ADD("fine-tune", 0, OPTION_INT, &f->fine_tune, "I",
         "iterations of the final weights at each site, afterwards", 1, 1e6, 0);
     ADD("parallel", 0, OPTION_TEXT, &f->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0,
@@ -126,6 +133,16 @@ const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
 const struct compressor *federation_compressor(const struct federation_arguments *f)
 {
     return strcmp(f->compress, "none") == 0 ? NULL : compress_find(f->compress);
+}
+
+double federation_secure_range(const struct federation_arguments *f)
+{
+    return f->secure ? f->secure_range : 0;
+}
+
+int federation_plain_variance(const struct federation_arguments *f)
+{
+    return strcmp(f->variance, "average") == 0;
 }
 
 struct privacy_terms federation_privacy(const struct federation_arguments *f)

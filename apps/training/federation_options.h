@@ -11,9 +11,9 @@ enum { STRATEGIES_MOST = 24, GENERATED_MOST = 48 };
 struct federation_arguments {
     const char *strategy, *partition, *parallel, *variance, *compress, *dp;
     double option[STRATEGIES_MOST][STRATEGY_OPTIONS];
-    double fraction, compress_share, dp_noise, dp_clip, dp_delta;
+    double fraction, compress_share, dp_noise, dp_clip, dp_delta, secure_range;
     uint64_t dp_test_seed;
-    int local_epochs, minimum, fine_tune;
+    int local_epochs, minimum, fine_tune, secure;
     /* carried files */
     const char *as, *name, *deadline, *state, *dataset_file;
     int quorum;
@@ -37,6 +37,10 @@ const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
 struct compressor;
 const struct compressor *federation_compressor(const struct federation_arguments *f);
 
+/* 0 without --secure. */
+double federation_secure_range(const struct federation_arguments *f);
+/* Whether running variances are averaged plainly. */
+int federation_plain_variance(const struct federation_arguments *f);
 /* What --dp asks for. */
 struct privacy_terms federation_privacy(const struct federation_arguments *f);
 

@@ -244,7 +244,8 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     t->f.compress = federation_compressor(x);
     t->f.privacy = federation_privacy(x);
     t->f.compress_share = x->compress_share;
-    t->f.plain_variance = strcmp(x->variance, "average") == 0;
+    t->f.plain_variance = federation_plain_variance(x);
+    t->f.secure_range = federation_secure_range(x);
     if (federation_check(&t->f, e)) return -1;
     if (!a->pretrained) return 0;
     t->initial = learner_model(&o, plan);

@@ -238,7 +238,8 @@ static int run_federation(struct training *t, struct federate_result *result, st
         f.compress = federation_compressor(a);
         f.privacy = federation_privacy(a);
         f.compress_share = a->compress_share;
-        f.plain_variance = strcmp(a->variance, "average") == 0;
+        f.plain_variance = federation_plain_variance(a);
+        f.secure_range = federation_secure_range(a);
     }
     f.clients = t->sites.count;
     f.client = calloc((size_t)t->sites.count, sizeof *f.client);

@@ -88,6 +88,7 @@ struct json *federation_json(const struct federation *f)
     if (f->privacy.kind) add_privacy(j, &f->privacy);
     if (f->compress) json_add_text(j, "compress", compress_name(f->compress));
     if (f->compress) json_add_number(j, "compress_share", f->compress_share);
+    if (f->secure_range > 0) json_add_number(j, "secure_range", f->secure_range);
     return j;
 }
 
@@ -111,6 +112,9 @@ int federation_from_json(struct federation *f, const struct json *j, const char 
     f->plain_variance = json_boolean(j, "plain_variance", 0);
     const struct json *privacy = json_get(j, "privacy");
     if (privacy && take_privacy(&f->privacy, privacy, path, e)) return -1;
+    if (json_get(j, "secure_range") &&
+        take_number(&f->secure_range, j, "secure_range", 1e-6, 1e9, path, e))
+        return -1;
     const char *compress = json_text(j, "compress", NULL);
     if (!compress) return 0;
     if (!(f->compress = compress_find(compress)))

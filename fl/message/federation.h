@@ -34,6 +34,7 @@ struct federation {
         *compress; /* of the sites' answers, differences then; NULL: weights as they are */
     struct privacy_terms privacy;
     double compress_share; /* of top-k */
+    double secure_range;   /* above 0: secure aggregation of differences up to it (fl/round/secure_round.h) */
 };
 
 /* FedAvg over all sites. */

@@ -56,13 +56,17 @@ int update_take_values(struct update *u, const struct safetensors *s, const char
     snprintf(name, sizeof name, "%.60s%s", prefix, packed_name);
     const struct safetensor *t = safetensors_find(s, name);
     bytes_free(&u->packed);
+    if (!t && u->kind == UPDATE_HIDDEN) return error_set(e, "%s: has no tensor %s", path, name);
     if (!t) return vectors_take(u->values, s, prefix, layout, path, e);
-    if (strcmp(t->dtype, "U8") != 0 || u->kind != UPDATE_DIFFERENCE)
+    if (strcmp(t->dtype, "U8") != 0 || u->kind == UPDATE_WEIGHTS)
         return error_set(e, "%s: tensor %s is no packed difference", path, name);
     bytes_put(&u->packed, t->data, t->bytes);
     if (bytes_done(&u->packed, path, e)) return -1;
+    if (u->kind == UPDATE_HIDDEN) return memset(u->values, 0, u->count * sizeof *u->values), 0;
     return compress_decode(u->values, u->count, t->data, t->bytes, e) ? error_prefix(e, "%s", path) : 0;
 }
+
+static const char *const kind_name[] = {"weights", "difference", "hidden"};
 
 struct json *update_json(const struct update *u)
 {
@@ -70,7 +74,7 @@ struct json *update_json(const struct update *u)
     struct json *j = json_object();
     json_add_text(j, "site", u->site);
     json_add_int(j, "round", u->round);
-    json_add_text(j, "values", u->kind == UPDATE_WEIGHTS ? "weights" : "difference");
+    json_add_text(j, "values", kind_name[u->kind]);
     json_add_number(j, "examples", c->examples);
     json_add_number(j, "steps", c->steps);
     json_add_number(j, "effective_steps", c->effective);
@@ -90,11 +94,13 @@ int update_from_json(struct update *u, const struct json *j, const char *path, s
 {
     struct contribution *c = &u->numbers;
     int64_t round, cases;
+    int kind = UPDATE_WEIGHTS;
     const char *site = json_text(j, "site", ""), *values = json_text(j, "values", ""),
                *base = json_text(j, "base", "");
     if (!*site || strlen(site) >= sizeof u->site)
         return error_set(e, "%s: site '%.80s' is no name", path, site);
-    if (strcmp(values, "weights") != 0 && strcmp(values, "difference") != 0)
+    while (kind < UPDATE_HIDDEN && strcmp(values, kind_name[kind]) != 0) kind++;
+    if (strcmp(values, kind_name[kind]) != 0)
         return error_set(e, "%s: values are '%.40s'", path, values);
     if (strlen(base) >= sizeof u->base) return error_set(e, "%s: base is no hash", path);
     if (take_integer(&round, j, "round", 0, INT32_MAX - 1, path, e) ||
@@ -110,7 +116,7 @@ int update_from_json(struct update *u, const struct json *j, const char *path, s
     c->distance2 = NAN;
     c->start_loss = json_number(j, "start_loss", NAN);
     u->round = (int)round;
-    u->kind = strcmp(values, "weights") == 0 ? UPDATE_WEIGHTS : UPDATE_DIFFERENCE;
+    u->kind = kind;
     u->validation_cases = (int)cases;
     u->loss = json_number(j, "loss", NAN);
     u->metric_before = json_number(j, "metric_before", NAN);

@@ -23,7 +23,8 @@ struct task {
     char base[65];                       /* hash of the message that brought it; "" in memory */
 };
 
-enum { UPDATE_WEIGHTS, UPDATE_DIFFERENCE }; /* values are w_k, or w_k - w */
+/* Values are w_k, or w_k - w; or nothing, and packed is the masked difference (fl/round/secure_round.h). */
+enum { UPDATE_WEIGHTS, UPDATE_DIFFERENCE, UPDATE_HIDDEN };
 
 /* What a site gives. Numbers that are not known are NaN. */
 struct update {

@@ -19,7 +19,13 @@ static int is_robust(const struct federation *f)
 
 static int keeps_rows(const struct federation *f)
 {
-    return is_robust(f) || (f->sites > 1 && f->sites <= SIMILARITY_SITES);
+    return is_robust(f) || (f->sites > 1 && f->sites <= SIMILARITY_SITES && !f->secure_range);
+}
+
+/* Else running variances are averaged plainly: what is hidden or bounded cannot be squared. */
+static int merges_variances(const struct federation *f)
+{
+    return !f->plain_variance && !f->privacy.kind && !f->secure_range;
 }
 
 static size_t row_bytes(const struct server *s)
@@ -72,7 +78,7 @@ int server_begin(struct server *s, struct task *t, struct error *e)
     close_round(s);
     for (int k = 0; k < s->f->strategy->sums; k++) {
         exact_sum_init(&s->sum[k], s->global->count);
-        if (!s->f->plain_variance && !s->f->privacy.kind && exact_sum_pairs(&s->sum[k], s->global, e))
+        if (merges_variances(s->f) && exact_sum_pairs(&s->sum[k], s->global, e))
             return -1;
     }
     if (keeps_rows(s->f) && !(s->rows = file_scratch(s->spill, row_bytes(s), e))) return -1;
@@ -135,25 +141,57 @@ static void add_difference(struct server *s, const float *d)
     for (size_t i = 0; i < s->global->count; i++) s->next[i] = s->global->data[i] + d[i];
 }
 
+/* Of the next update, which counts when s->updates does. */
+static struct server_update *keep_numbers(struct server *s, const struct update *u)
+{
+    struct server_update *kept = &s->update[s->updates];
+    kept->numbers = u->numbers;
+    kept->numbers.distance2 = kept->norm = NAN;
+    kept->loss = u->loss;
+    kept->bytes = (double)(u->packed.size ? u->packed.size : u->count * sizeof(float));
+    snprintf(kept->site, sizeof kept->site, "%s", u->site);
+    return kept;
+}
+
 int server_add(struct server *s, const struct update *u, struct error *e)
 {
     const float *weights = u->values;
+    if (u->kind == UPDATE_HIDDEN || s->f->secure_range)
+        return error_set(e, s->f->secure_range ? "is not masked, as was agreed on" : "is masked: was not agreed on");
     if (check_numbers(s, u, e)) return -1;
     if (u->kind == UPDATE_DIFFERENCE) {
         add_difference(s, u->values);
         weights = s->next;
     }
     if (check_values(s, weights, e)) return -1;
-    struct server_update *kept = &s->update[s->updates];
-    kept->numbers = u->numbers;
+    struct server_update *kept = keep_numbers(s, u);
     kept->numbers.distance2 = vector_distance2(weights, s->global->data, s->global->count);
     kept->norm = sqrt(kept->numbers.distance2);
-    kept->loss = u->loss;
-    kept->bytes = (double)(u->packed.size ? u->packed.size : u->count * sizeof(float));
-    snprintf(kept->site, sizeof kept->site, "%s", u->site);
     if (add_weights(s, weights, &kept->numbers, e)) return -1;
     s->updates++;
     return 0;
+}
+
+int server_note(struct server *s, const struct update *u, struct error *e)
+{
+    if (u->kind != UPDATE_HIDDEN) return error_set(e, "is not masked, as was agreed on");
+    if (check_numbers(s, u, e)) return -1;
+    keep_numbers(s, u);
+    s->updates++;
+    return 0;
+}
+
+int server_take_mean(struct server *s, const float *mean, double weight, struct error *e)
+{
+    double total = 0;
+    for (int i = 0; i < s->updates; i++)
+        total += s->f->strategy->weight(s->f->option, &s->update[i].numbers, 0);
+    if (total != weight)
+        return error_set(e, "the masked weights of %d sites sum to %g, their cases to %g", s->updates, weight,
+                         total);
+    add_difference(s, mean);
+    if (check_values(s, s->next, e)) return error_prefix(e, "the mean of the updates");
+    return exact_sum_add(&s->sum[0], s->next, total, s->pool, e);
 }
 
 /* ---- the end of a round -------------------------------------------------------------------------------- */

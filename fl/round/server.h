@@ -52,6 +52,10 @@ int server_begin(struct server *s, struct task *t, struct error *e);
 /* Takes an update in, or refuses it with the reason (and the round stays as it was): another round, a site
  * that is there already, values that are not finite or larger than UPDATE_LARGEST, numbers that cannot be. */
 int server_add(struct server *s, const struct update *u, struct error *e);
+/* Secure aggregation: server_note keeps the numbers of an update whose values are hidden; when all are noted,
+ * server_take_mean takes the mean of their differences in; weight: the hidden sum of their weights. */
+int server_note(struct server *s, const struct update *u, struct error *e);
+int server_take_mean(struct server *s, const float *mean, double weight, struct error *e);
 /* Aggregates. On an error (fewer than the minimum; weights that are not finite) global, slots and round stay
  * as they were. */
 int server_end(struct server *s, struct error *e);

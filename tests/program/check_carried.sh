@@ -152,6 +152,14 @@ gives 0 "NOT PRIVATE: local, noise 2, clip 0.1: epsilon" $nephron federate --as 
 ok "the same noise gives the simulation's hash" $?
 gives 1 "equally" $nephron federate --as init -o central --sites A,B,C $options --dp central --plans FED/plans.json --dataset $data/dataset.json
 
+# ---- secure aggregation -----------------------------------------------------------------------------------------------------
+$nephron federate all -o secure_sim --sites sites.csv --fold all $options --no-validation --quiet --secure
+ok "secure aggregation in the simulation" $?
+for pair in "median:--strategy median" "krum:--strategy krum" "scaffold:--strategy scaffold --optimizer sgd" "topk:--compress topk" "0.5:--fraction 0.5"; do
+    gives 1 "--secure.*\(${pair%%:*}\|--fraction\)" $nephron federate all -o no --sites sites.csv --fold all $options ${pair#*:} --secure
+done
+gives 1 "beyond --secure-range 1e-06" $nephron federate all -o no --sites sites.csv --fold all $options --no-validation --quiet --secure --secure-range 1e-6 --overwrite
+
 # ---- killed at any moment --------------------------------------------------------------------------------------------------
 rm -rf killed state
 $nephron federate --as init -o killed --sites A,B,C $options --quorum 2 --plans FED/plans.json --dataset $data/dataset.json --quiet

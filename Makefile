@@ -69,9 +69,9 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
 	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
-NN_DATA = nn/data/components.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o nn/data/labelmap.o \
-	nn/data/nnunet_paths.o nn/data/previous_map.o nn/data/roles.o nn/data/sample.o nn/data/sites.o \
-	nn/data/splits.o
+NN_DATA = nn/data/components.o nn/data/covariates.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o \
+	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/previous_map.o nn/data/roles.o nn/data/sample.o \
+	nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
 NN_BASELINE = nn/baseline/boosting.o nn/baseline/logistic.o
 NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o nn/measure/metrics.o \
@@ -152,12 +152,12 @@ CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/
 	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
 	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io \
 	tests/unit/io/check_pth tests/unit/io/check_weights_formats
-CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_data tests/unit/nn/check_device \
-	tests/unit/nn/check_ensemble tests/unit/nn/check_learning tests/unit/nn/check_metric_table \
-	tests/unit/nn/check_metrics tests/unit/nn/check_networks tests/unit/nn/check_nnunet \
-	tests/unit/nn/check_onnx tests/unit/nn/check_optimizers tests/unit/nn/check_plan \
-	tests/unit/nn/check_resample tests/unit/nn/check_stats tests/unit/nn/check_tests \
-	tests/unit/nn/check_train tests/unit/nn/check_wide
+CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_covariates tests/unit/nn/check_data \
+	tests/unit/nn/check_device tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
+	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
+	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_optimizers \
+	tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_stats \
+	tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
@@ -168,11 +168,11 @@ CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/check_layers.sh tests/program/check_book.sh tests/program/check_carried.sh \
 	tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh \
-	tests/program/check_ensemble.sh tests/program/check_export.sh tests/program/check_habits.sh \
-	tests/program/check_hospitals.sh tests/program/check_image_data.sh tests/program/check_library.sh \
-	tests/program/check_memory.sh tests/program/check_memory_io.sh tests/program/check_names.sh \
-	tests/program/check_nnunet.sh tests/program/check_plan.sh tests/program/check_program.sh \
-	tests/program/check_signals.sh tests/program/check_study_program.sh
+	tests/program/check_covariates.sh tests/program/check_ensemble.sh tests/program/check_export.sh \
+	tests/program/check_habits.sh tests/program/check_hospitals.sh tests/program/check_image_data.sh \
+	tests/program/check_library.sh tests/program/check_memory.sh tests/program/check_memory_io.sh \
+	tests/program/check_names.sh tests/program/check_nnunet.sh tests/program/check_plan.sh \
+	tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

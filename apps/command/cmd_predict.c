@@ -244,6 +244,7 @@ static int load_dataset_cases(struct predict *p, struct dataset *d, struct learn
                : strcmp(p->part, "test") == 0 ? PART_TEST
                                               : -1;
     if (dataset_open(d, p->inputs.text[0], e)) return -1;
+    p->run.options.covariates_file = p->covariates;
     int *role = calloc((size_t)d->cases + 1, sizeof *role);
     int any = d->json == NULL;
     if (!role) return error_set(e, "out of memory for %d cases", d->cases);
@@ -276,11 +277,37 @@ static int load_mask(struct sample *s, const struct predict *p, const char *id, 
     return status;
 }
 
+/* Of images without a dataset: from --covariates, and volumes from --masks. */
+static int read_covariates(struct predict *p, const struct image_cases *c, struct learner_data *data,
+                           struct error *e)
+{
+    const struct covariates *v = &p->run.options.covariates;
+    char names[COVARIATE_LIST];
+    const int volume = covariates_volume(v), columns = v->count - (volume >= 0);
+    if (!v->count) return 0;
+    covariates_list(names, v);
+    if (columns && !p->covariates)
+        return error_set(e, "%s: takes %s beside the image: --covariates FILE with a column case and theirs",
+                         p->run_path, names);
+    if (volume >= 0 && !p->masks)
+        return error_set(e, "%s: takes %s beside the image: --masks DIR for the volume", p->run_path, names);
+    const char **id = malloc(((size_t)c->count + 1) * sizeof *id);
+    data->covariate = malloc(((size_t)c->count + 1) * (size_t)v->count * sizeof *data->covariate);
+    data->covariates = v->count;
+    int status = id && data->covariate ? 0 : error_set(e, "out of memory for %d cases", c->count);
+    for (int i = 0; !status && i < c->count; i++) id[i] = c->item[i].id;
+    if (!status) status = covariates_read(data->covariate, v, id, c->count, &p->covariates, columns > 0, e);
+    free(id);
+    return status;
+}
+
 static int load_folder_cases(struct predict *p, struct image_cases *c, struct learner_data *data,
                              struct error *e)
 {
-    if (image_cases_list(c, &p->inputs, &p->run.dataset, &p->choice, e)) return -1;
+    if (image_cases_list(c, &p->inputs, &p->run.dataset, &p->choice, e) || read_covariates(p, c, data, e))
+        return -1;
     struct case_store *store = &data->store;
+    const int volume = covariates_volume(&p->run.options.covariates);
     store->sample = calloc((size_t)c->count, sizeof *store->sample);
     store->index = calloc((size_t)c->count, sizeof *store->index);
     if (!store->sample || !store->index) return error_set(e, "out of memory for %d cases", c->count);
@@ -288,8 +315,10 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
         struct sample *s = &store->sample[i];
         store->index[i] = i;
         if (load_images(s, &c->item[i], p->run.dataset.channels, e)) return -1;
-        if ((p->masks && load_mask(s, p, c->item[i].id, e)) ||
-            classify_prepare(s, p->run.options.crop, 1, e)) {
+        int status = p->masks ? load_mask(s, p, c->item[i].id, e) : 0;
+        if (!status && volume >= 0)
+            data->covariate[i * data->covariates + volume] = covariate_volume(s);
+        if (status || classify_prepare(s, p->run.options.crop, 1, e)) {
             sample_free(s);
             return -1;
         }
@@ -306,6 +335,8 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     if (file_join(json, sizeof json, p->inputs.text[0], "dataset.json", e) ||
         file_join(path, sizeof path, p->out, "predictions.csv", e))
         return -1;
+    if (p->covariates && !p->run.options.covariates.count)
+        return error_set(e, "--covariates: %s takes images alone", p->run_path);
     int from_dataset = file_exists(json) || file_has_suffix(p->inputs.text[0], ".npz");
     if (from_dataset && p->inputs.count > 1)
         return error_set(e, "%s: is a dataset, and no other -i can stand beside it", p->inputs.text[0]);
@@ -494,6 +525,9 @@ int cmd_predict(int argc, char **argv)
         {"max-gb", 0, OPTION_NUMBER, &p.max_gb, "G",
          "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
         {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop",
+         0, 0, 0},
+        {"covariates", 0, OPTION_TEXT, &p.covariates, "FILE",
+         "classification: table with a column case and those of the covariates (default: the dataset's)",
          0, 0, 0},
         {"precision", 0, OPTION_TEXT, &p.precision, "P",
          "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},

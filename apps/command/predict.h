@@ -7,7 +7,7 @@
 #include "nn/infer/segmenter.h"
 
 struct predict {
-    const char *run_path, *out, *json, *previous_stage, *folds_text, *checkpoint, *masks, *part,
+    const char *run_path, *out, *json, *previous_stage, *folds_text, *checkpoint, *masks, *covariates, *part,
         *postprocessing, *precision;
     struct option_texts inputs;
     double step, max_gb;

@@ -67,6 +67,7 @@ static void record_options(struct json *j, const struct predict *p)
     if (p->postprocessing) json_add_text(j, "postprocessing", p->postprocessing);
     if (p->choice.series) json_add_text(j, "series", p->choice.series);
     if (p->masks) json_add_text(j, "masks", p->masks);
+    if (p->covariates) json_add_text(j, "covariates", p->covariates);
     json_add_text(j, "precision", p->precision);
     json_add_text(j, "part", p->part);
     json_add_number(j, "step", p->step);
@@ -165,6 +166,7 @@ int predict_resume(struct predict *p, const char *out, struct json **record, str
     p->choice.series = json_text(o, "series", NULL);
     p->choice.volume = (int)json_integer(o, "volume", 0);
     p->masks = json_text(o, "masks", NULL);
+    p->covariates = json_text(o, "covariates", NULL);
     p->precision = json_text(o, "precision", "fp32");
     p->part = json_text(o, "part", "test");
     p->step = json_number(o, "step", 0.5);

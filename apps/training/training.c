@@ -73,6 +73,32 @@ static int write_dataset_json(const struct training *t, struct error *e)
     return status;
 }
 
+/* ---- covariates ---------------------------------------------------------------------------------------- */
+
+static int choose_covariates(struct training *t, struct error *e)
+{
+    struct covariates c;
+    if (!t->args.covariates) return 0;
+    if (t->options.task != TASK_CLASSIFY) return error_set(e, "--covariates is for classification");
+    if (covariates_parse(&c, t->args.covariates, e)) return error_prefix(e, "--covariates");
+    train_options_covariates(&t->options, &c);
+    return 0;
+}
+
+/* Standardised on the training cases. */
+static int fit_covariates(struct training *t, struct error *e)
+{
+    int missing[COVARIATES_MAX];
+    const struct covariates *c = &t->options.covariates;
+    if (!c->count) return 0;
+    if (learner_fit_covariates(&t->options, missing, &t->train, e))
+        return error_prefix(e, "%s", t->args.data);
+    for (int k = 0; !t->args.quiet && k < c->count; k++)
+        console("  covariate %-16s mean %.4g, deviation %.4g; missing in %d of %d training cases\n",
+                c->name[k], c->mean[k], sqrt(c->variance[k]), missing[k], t->train.store.cases);
+    return 0;
+}
+
 /* ---- the work ------------------------------------------------------------------------------------------ */
 
 struct report {
@@ -303,8 +329,8 @@ static int run_training(struct training *t, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     t->options = training_options_complete(&t->args, task, t->dataset.channels, t->dataset.classes);
-    if (find_folder(t, e) || training_fold(t, e) || training_sites(t, e) || training_plan(t, e) ||
-        training_previous(t, e))
+    if (choose_covariates(t, e) || find_folder(t, e) || training_fold(t, e) || training_sites(t, e) ||
+        training_plan(t, e) || training_previous(t, e))
         return -1;
     complete_validation(t);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
@@ -313,6 +339,7 @@ static int run_training(struct training *t, struct error *e)
     if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || file_mkdirs(t->fold_path, e))
         return -1;
     print_cases(t);
+    if (fit_covariates(t, e)) return -1;
     if (run_federation(t, &result, e)) return -1;
     if (!serves(t)) return federate_result_free(&result), 0;
     t->stopped = result.stopped;

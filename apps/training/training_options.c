@@ -123,6 +123,10 @@ static struct option_spec *add_classification(struct option_spec *s, struct trai
     ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME", "ResNet: batch (default) or instance", 0, 0,
         "batch|instance");
     ADD("dropout", 0, OPTION_NUMBER, &a->dropout, "X", "ResNet: before the last layer (0)", 0, 0.95, 0);
+    ADD("covariates", 0, OPTION_TEXT, &a->covariates, "LIST",
+        "inputs of the last layer beside the image: volume (log ml of the mask), columns of labels.csv, "
+        "clinical.csv or patients.csv",
+        0, 0, 0);
     ADD("no-class-weights", 0, OPTION_NOFLAG, &a->weighting, NULL, "all cases count the same", 0, 0, 0);
     return s;
 }
@@ -294,6 +298,11 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
                    "--ema averages the weights of single steps, which each round replaces by the sites' mean: "
                    "it is for train"),
                0;
+    if (a->federation.as && a->covariates)
+        return app_usage(a->command,
+                         "--covariates: their mean and variance are of all sites' cases, which the steps of "
+                         "--as do not exchange; train and federate on one machine take them"),
+               0;
     if (!resnet_valid_depth(a->depth))
         return app_usage(a->command, "--depth is %d, must be 10, 18, 34 or 50", a->depth), 0;
     if (a->hours > 0 && (a->epochs || a->iterations || a->resume))
@@ -336,8 +345,14 @@ struct train_options training_options_complete(const struct training_arguments *
     if (a->oversample >= 0) o.oversample = (float)a->oversample;
     if (a->loss) o.loss = loss_find(a->loss); /* a name of the option's list */
     if (task != TASK_CLASSIFY) return o;
-    o.resnet = (struct resnet_config){a->depth, channels, classes, a->base, a->stem7,
-                                      a->norm && strcmp(a->norm, "instance") == 0, (float)a->dropout};
+    o.resnet = (struct resnet_config){
+        .depth = a->depth,
+        .channels = channels,
+        .classes = classes,
+        .base = a->base,
+        .stem7 = a->stem7,
+        .norm = a->norm && strcmp(a->norm, "instance") == 0 ? RESNET_INSTANCE_NORM : RESNET_BATCH_NORM,
+        .dropout = (float)a->dropout};
     o.class_weighting = a->weighting;
     if (a->crop[0]) memcpy(o.crop, a->crop, sizeof o.crop);
     return o;

@@ -17,7 +17,7 @@ struct training_arguments {
     const char *data, *run, *task, *fold, *patients_file, *pretrained, *previous_stage, *sites_text;
     int resume, overwrite;
     /* plan and network */
-    const char *configuration, *plans_file, *preset, *norm, *precision;
+    const char *configuration, *plans_file, *preset, *norm, *precision, *covariates;
     struct plan_options plan_options;
     int width, depth, base, stem7, crop[3];
     double dropout;

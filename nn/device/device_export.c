@@ -382,6 +382,11 @@ static int choose_patch(struct export *x, struct error *e)
     const int *patch = x->options->patch;
     if (!segments(x)) {
         const int *crop = x->run->options.crop;
+        char names[COVARIATE_LIST];
+        covariates_list(names, &x->run->options.covariates);
+        if (names[0])
+            return error_set(e, "the network takes covariates beside the image (%s), which are not exported",
+                             names);
         return patch[0]
                    ? error_set(e, "--patch: a classifier takes the crop that it was trained with, %d,%d,%d",
                                crop[0], crop[1], crop[2])

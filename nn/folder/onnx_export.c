@@ -171,6 +171,11 @@ int onnx_export(const struct run *r, const struct model *m, const char *path, st
     const struct plan *p = r->plan;
     const struct resnet_config *c = &r->options.resnet;
     const int *size = p ? p->patch : r->options.crop;
+    char names[COVARIATE_LIST];
+    covariates_list(names, &r->options.covariates);
+    if (!p && c->covariates)
+        return error_set(e, "%s: the network takes covariates beside the image (%s), which are not exported",
+                         path, names);
     struct graph *g =
         graph_create((struct model *)m, NULL, 0); /* all parameters are there: recording adds none */
     struct onnx file = {0};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/base/file.h"
+#include "io/base/text.h"
 #include "nn/train/checkpoint.h"
 #include "nn/folder/nnunet.h"
 
@@ -41,6 +42,44 @@ void train_options_use(struct train_options *o, const struct optimizer_method *m
     o->weight_decay = method->standard.weight_decay;
 }
 
+void train_options_covariates(struct train_options *o, const struct covariates *c)
+{
+    o->covariates = *c;
+    o->resnet.covariates = c->count;
+}
+
+/* Mean and variance are for the reader: a model has its own. */
+static void add_covariates(struct json *j, const struct covariates *c)
+{
+    struct json *list = json_add_array(j, "covariates");
+    for (int k = 0; k < c->count; k++) {
+        struct json *one = json_add_object(list, NULL);
+        json_add_text(one, "name", c->name[k]);
+        json_add_number(one, "mean", c->mean[k]);
+        json_add_number(one, "variance", c->variance[k]);
+    }
+}
+
+static int take_covariates(struct train_options *o, const struct json *list, const char *name,
+                           struct error *e)
+{
+    struct text names = {0};
+    struct covariates c;
+    for (int k = 0; list && list->type == JSON_ARRAY && k < list->count; k++)
+        text_printf(&names, "%s%s", k ? "," : "", json_text(list->item[k], "name", ""));
+    char *text = text_take(&names);
+    if (!text) return error_set(e, "%s: training.covariates is no list of objects with a name", name);
+    const int status = covariates_parse(&c, text, e);
+    free(text);
+    if (status) return error_prefix(e, "%s: training", name);
+    for (int k = 0; k < c.count; k++) {
+        c.mean[k] = json_number(list->item[k], "mean", 0);
+        c.variance[k] = json_number(list->item[k], "variance", 1);
+    }
+    train_options_covariates(o, &c);
+    return 0;
+}
+
 struct json *train_options_json(const struct train_options *o)
 {
     struct json *j = json_object();
@@ -72,13 +111,15 @@ struct json *train_options_json(const struct train_options *o)
         struct json *crop = json_add_array(j, "crop");
         for (int i = 0; i < 3; i++) json_add_int(crop, NULL, o->crop[i]);
         json_add_bool(j, "class_weighting", o->class_weighting);
+        if (o->covariates.count) add_covariates(j, &o->covariates);
     }
     return j;
 }
 
 int train_options_omits(const char *field)
 {
-    return !strcmp(field, "precision") || !strcmp(field, "ema") || !strcmp(field, "loss");
+    return !strcmp(field, "precision") || !strcmp(field, "ema") || !strcmp(field, "loss") ||
+           !strcmp(field, "covariates");
 }
 
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e)
@@ -119,6 +160,7 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
         strcmp(json_text(r, "norm", "batch"), "batch") ? RESNET_INSTANCE_NORM : RESNET_BATCH_NORM;
     o->resnet.dropout = (float)json_number(r, "dropout", 0);
     o->class_weighting = json_boolean(j, "class_weighting", 0);
+    if (json_get(j, "covariates") && take_covariates(o, json_get(j, "covariates"), name, e)) return -1;
     for (int i = 0; i < 3; i++) {
         const struct json *v = json_at(crop, i);
         o->crop[i] = v && v->type == JSON_INT ? (int)v->integer : 0;

@@ -30,10 +30,12 @@ struct train_options train_options_default(enum task_kind task);
 /* Another optimiser, with its own standard learning rate, momentum and weight decay; where it is the options'
  * already, theirs stay. */
 void train_options_use(struct train_options *o, const struct optimizer_method *method);
+/* These covariates, and a network that takes them. */
+void train_options_covariates(struct train_options *o, const struct covariates *c);
 /* What decides the bits of a run: for the manifest and for the comparison at resume. */
 struct json *train_options_json(const struct train_options *o);
-/* Whether it leaves out the field of that name while the default holds (precision, ema, loss): so files from
- * before there was a choice stay equal. */
+/* Whether it leaves out the field of that name while the default holds (precision, ema, loss, covariates): so
+ * files from before there was a choice stay equal. */
 int train_options_omits(const char *field);
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e);
 

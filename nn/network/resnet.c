@@ -2,6 +2,7 @@
 #include "nn/network/resnet.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "nn/network/init.h"
 #include "tensor/base/check.h"
@@ -35,6 +36,8 @@ int resnet_check(const struct resnet_config *c, struct error *e)
     if (c->classes < 2 || c->classes > 254)
         return error_set(e, "resnet: classes is %d, not 2 to 254", c->classes);
     if (c->base < 1 || c->base > 512) return error_set(e, "resnet: base is %d, not 1 to 512", c->base);
+    if (c->covariates < 0 || c->covariates > 64)
+        return error_set(e, "resnet: covariates is %d, not 0 to 64", c->covariates);
     if (!(c->dropout >= 0 && c->dropout < 1))
         return error_set(e, "resnet: dropout is %g, not in [0, 1)", c->dropout);
     return 0;
@@ -91,11 +94,18 @@ static struct tensor *block(struct graph *g, const struct resnet_config *c, cons
 
 struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x)
 {
+    return resnet_forward_covariates(g, c, x, NULL);
+}
+
+struct tensor *resnet_forward_covariates(struct graph *g, const struct resnet_config *c, struct tensor *x,
+                                         struct tensor *covariates)
+{
     static const int three[3] = {3, 3, 3}, two[3] = {2, 2, 2}, ones[3] = {1, 1, 1};
     const int *blocks = stage_blocks(c->depth);
     if (graph_failed(g)) return NULL;
     ENSURE(blocks != NULL, "ResNet depth %d", c->depth);
     ENSURE(x->shape.c == c->channels, "ResNet of %d channels, input has %d", c->channels, x->shape.c);
+    ENSURE(c->covariates == (covariates ? covariates->shape.c : 0), "ResNet of %d covariates", c->covariates);
 
     x = conv_norm(g, c, "", "conv1", "bn1", x, c->base, c->stem7 ? 7 : 3, c->stem7 ? 2 : 1, 0);
     if (c->stem7) x = op_max_pool3d(g, x, three, two, ones);
@@ -107,10 +117,15 @@ struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, st
         }
     x = op_global_avg_pool(g, x);
     if (c->dropout > 0) x = op_dropout(g, x, c->dropout);
-    return op_linear(g, "fc", x, c->classes, 1);
+    x = op_linear(g, "fc", x, c->classes, 1);
+    if (!c->covariates) return x;
+    covariates = op_standardize(g, "covariates", covariates);
+    return op_add(g, x, op_linear(g, "fc_covariates", covariates, c->classes, 0), 1);
 }
 
 void resnet_init(struct model *m, uint64_t seed)
 {
     init_he(m, seed, 0, 1);
+    const struct param *p = model_find(m, "fc_covariates.weight");
+    if (p) memset(m->data + p->offset, 0, p->count * sizeof *m->data);
 }

@@ -17,6 +17,7 @@ struct resnet_config {
     int stem7;               /* 7x7x7 stride 2 and max pooling (large images); else 3x3x3 stride 1 (28^3) */
     enum resnet_norm norm;
     float dropout;           /* before the last layer; 0 none */
+    int covariates;          /* numbers of a case beside its image (nn/data/covariates.h); 0 none */
 };
 int resnet_valid_depth(int depth);
 /* Whether the numbers of c (perhaps from a file or the command line) make a network. */
@@ -26,7 +27,12 @@ int resnet_check(const struct resnet_config *c, struct error *e);
 int64_t resnet_last_voxels(const struct resnet_config *c, const int crop[3]);
 /* Logits [n][1][1][1][classes]. */
 struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x);
-/* Initial weights of torchvision: He normal by fan_out (init.h, init_he). */
+/* The same of a network with covariates [n][1][1][1][c->covariates]: standardised (covariates.running_mean,
+ * covariates.running_var), they are inputs of the last layer beside the pooled features; its weights of them
+ * are fc_covariates.weight, so that fc is what it is without them. c->covariates 0: NULL. */
+struct tensor *resnet_forward_covariates(struct graph *g, const struct resnet_config *c, struct tensor *x,
+                                         struct tensor *covariates);
+/* Initial weights of torchvision: He normal by fan_out (init.h, init_he); those of covariates are 0. */
 void resnet_init(struct model *m, uint64_t seed);
 
 #endif

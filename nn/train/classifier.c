@@ -5,14 +5,30 @@
 
 #include "tensor/ops/ops.h"
 
+struct tensor *classifier_record(struct graph *g, const struct train_options *o, int batch,
+                                 struct tensor **image, struct tensor **covariates)
+{
+    const int *s = o->crop, values = o->resnet.covariates;
+    *image = graph_input(g, "image", SHAPE(batch, s[0], s[1], s[2], o->resnet.channels), DT_F32, 0);
+    *covariates = values ? graph_input(g, "covariates", SHAPE(batch, 1, 1, 1, values), DT_F32, 0) : NULL;
+    return resnet_forward_covariates(g, &o->resnet, *image, *covariates);
+}
+
+int classifier_check(const struct train_options *o, const struct learner_data *d, struct error *e)
+{
+    char names[COVARIATE_LIST];
+    if (o->resnet.covariates == d->covariates) return 0;
+    covariates_list(names, &o->covariates);
+    return error_set(e, "the network takes %d covariates beside the image (%s), and is given %d",
+                     o->resnet.covariates, names, d->covariates);
+}
+
 int classifier_plan(struct classifier *c, struct model *m, const struct train_options *o, int batch,
                     struct pool *pool, struct error *e)
 {
-    const int *s = o->crop;
     *c = (struct classifier){.batch = batch, .classes = o->resnet.classes};
     struct graph *g = c->graph = graph_create(m, pool, o->bf16 ? GRAPH_BF16 : 0);
-    c->image = graph_input(g, "image", SHAPE(batch, s[0], s[1], s[2], o->resnet.channels), DT_F32, 0);
-    c->softmax = op_softmax(g, resnet_forward(g, &o->resnet, c->image));
+    c->softmax = op_softmax(g, classifier_record(g, o, batch, &c->image, &c->covariates));
     graph_keep(g, c->softmax);
     if (!graph_plan(g)) return 0;
     classifier_destroy(c);
@@ -30,11 +46,17 @@ void classifier_run(float *probability, const struct classifier *c, const struct
     int n = d->store.cases;
     size_t classes = (size_t)c->classes, values = shape_count(c->image->shape) / (size_t)c->batch;
     float *image = tensor_f32(c->image);
+    float *covariates = c->covariates ? tensor_f32(c->covariates) : NULL;
+    const size_t numbers = (size_t)d->covariates;
     memset(image, 0, values * (size_t)c->batch * sizeof *image);
+    if (covariates) memset(covariates, 0, numbers * (size_t)c->batch * sizeof *covariates);
     for (int first = 0; first < n; first += c->batch) {
         int count = n - first < c->batch ? n - first : c->batch; /* after them old cases stay, unread */
         for (int j = 0; j < count; j++)
             memcpy(image + (size_t)j * values, d->store.sample[first + j].image, values * sizeof *image);
+        if (covariates)
+            memcpy(covariates, d->covariate + (size_t)first * numbers,
+                   (size_t)count * numbers * sizeof *covariates);
         graph_forward(c->graph);
         memcpy(probability + (size_t)first * classes, c->softmax->data,
                (size_t)count * classes * sizeof *probability);
@@ -47,6 +69,7 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
     int n = d->store.cases;
     struct classifier c;
     if (n < 1) return error_set(e, "there are no cases to classify");
+    if (classifier_check(o, d, e)) return -1;
     if (classifier_plan(&c, m, o, n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH, pool, e)) return -1;
     int status = 0;
     if (graph_bind(c.graph))

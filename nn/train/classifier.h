@@ -8,6 +8,11 @@
 
 #include "nn/train/train.h"
 
+/* The logits [batch][1][1][1][classes] and their inputs; *covariates NULL where the network has none. */
+struct tensor *classifier_record(struct graph *g, const struct train_options *o, int batch,
+                                 struct tensor **image, struct tensor **covariates);
+/* Whether the data have the covariates that the network takes; the message names them. */
+int classifier_check(const struct train_options *o, const struct learner_data *d, struct error *e);
 /* Recorded and planned for batches of `batch` cases, not bound. On -1 there is nothing to destroy. */
 int classifier_plan(struct classifier *c, struct model *m, const struct train_options *o, int batch,
                     struct pool *pool, struct error *e);

@@ -101,8 +101,9 @@ struct loading {
     struct error *error;   /* [jobs of one call] */
 };
 
-static int load_case(struct sample *s, const struct dataset *set, const struct train_options *o, int index,
-                     struct error *e)
+/* covariate: where those of the case go; NULL: the network has none. */
+static int load_case(struct sample *s, float *covariate, const struct dataset *set,
+                     const struct train_options *o, int index, struct error *e)
 {
     const struct data_case *item = &set->item[index];
     if (item->target < 0) return error_set(e, "%s: case %s has no class in labels.csv", set->path, item->id);
@@ -113,6 +114,8 @@ static int load_case(struct sample *s, const struct dataset *set, const struct t
     if (s->channels != o->resnet.channels)
         return error_set(e, "%s: case %s has %d channels, the network %d", set->path, item->id, s->channels,
                          o->resnet.channels);
+    const int volume = covariates_volume(&o->covariates);
+    if (volume >= 0) covariate[volume] = covariate_volume(s);
     return classify_prepare(s, o->crop, set->json != NULL, e);
 }
 
@@ -122,7 +125,8 @@ static void load_job(void *arg, int job, int thread)
     struct case_store *store = &l->d->store;
     int i = l->first + job;
     (void)thread;
-    l->status[i] = load_case(&store->sample[i], l->set, l->o, store->index[i], &l->error[job]);
+    float *covariate = l->d->covariate ? l->d->covariate + (size_t)i * (size_t)l->d->covariates : NULL;
+    l->status[i] = load_case(&store->sample[i], covariate, l->set, l->o, store->index[i], &l->error[job]);
 }
 
 /* In turns of TURN cases, so that progress is reported by the caller's thread and the first error is always
@@ -149,6 +153,22 @@ static int load_all(struct learner_data *d, const struct dataset *set, const str
     return result;
 }
 
+/* Those of the cases in d's store; volumes come with the label maps. */
+static int take_covariates(struct learner_data *d, const struct dataset *set, const struct train_options *o,
+                           struct error *e)
+{
+    const size_t count = (size_t)o->covariates.count, row = count * sizeof *d->covariate;
+    float *all = malloc(((size_t)set->cases + 1) * row);
+    d->covariate = malloc(((size_t)d->store.cases + 1) * row);
+    d->covariates = o->covariates.count;
+    int status = all && d->covariate ? 0 : error_set(e, "out of memory for %d cases", set->cases);
+    if (!status) status = covariates_of_dataset(all, &o->covariates, set, o->covariates_file, e);
+    for (int i = 0; !status && i < d->store.cases; i++)
+        memcpy(d->covariate + (size_t)i * count, all + (size_t)d->store.index[i] * count, row);
+    free(all);
+    return status;
+}
+
 int classify_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
                   const int *role, int which, struct pool *pool, void (*progress)(void *, int, int),
                   void *arg, struct error *e)
@@ -169,6 +189,10 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
         s->index[s->cases] = i;
         d->target[s->cases++] = set->item[i].target;
     }
+    if (o->covariates.count && take_covariates(d, set, o, e)) {
+        classify_free(d);
+        return -1;
+    }
     s->bytes = (size_t)n * o->crop[0] * o->crop[1] * o->crop[2] * (size_t)o->resnet.channels * sizeof(float);
     if (n > 0 && load_all(d, set, o, pool, progress, arg, e)) {
         classify_free(d);
@@ -183,6 +207,7 @@ void classify_free(struct learner_data *d)
     free(d->store.sample);
     free(d->store.index);
     free(d->target);
+    free(d->covariate);
     memset(d, 0, sizeof *d);
 }
 
@@ -269,8 +294,9 @@ static void example_job(void *arg, int job, int thread)
     make_example(b->image + (size_t)job * count, s, &x, &rng);
 }
 
-void classify_batch(float *image, uint8_t *label, const struct learner_data *d, const struct train_options *o,
-                    uint32_t client, uint64_t step, int batch, struct class_order *order, struct pool *pool)
+void classify_batch(float *image, float *covariates, uint8_t *label, const struct learner_data *d,
+                    const struct train_options *o, uint32_t client, uint64_t step, int batch,
+                    struct class_order *order, struct pool *pool)
 {
     int chosen[BATCH_STREAMS];
     ENSURE(order->index, "an order without room for its cases");
@@ -280,6 +306,10 @@ void classify_batch(float *image, uint8_t *label, const struct learner_data *d, 
         uint64_t position = step * (uint64_t)batch + (uint64_t)j;
         chosen[j] = shuffled(order, d->store.cases, o->seed, client, position);
         label[j] = (uint8_t)d->target[chosen[j]];
+        if (covariates)
+            memcpy(covariates + (size_t)j * (size_t)d->covariates,
+                   d->covariate + (size_t)chosen[j] * (size_t)d->covariates,
+                   (size_t)d->covariates * sizeof *covariates);
     }
     struct batching b = {image, chosen, d, o, client, step};
     pool_run(pool, batch, example_job, &b);

@@ -10,7 +10,8 @@
 
 #include "nn/train/train.h"
 
-/* learner_data_load and learner_data_free of classification. */
+/* learner_data_load and learner_data_free of classification. Covariates come from the tables of the dataset,
+ * or from o->covariates_file. */
 int classify_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
                   const int *role, int which, struct pool *pool, void (*progress)(void *, int, int),
                   void *arg, struct error *e);
@@ -21,10 +22,12 @@ int classify_prepare(struct sample *s, const int crop[3], int zscore, struct err
 
 /* Batch number `step` of a client: position p = step*batch + j is entry p % cases of the shuffle of pass p /
  * cases, so that each pass sees each case once. With options->augment 1: mirrored on every axis, scaled and
- * shifted in intensity, noise; 2: moved by up to 3 voxels as well. image [batch][crop][channels], label
- * [batch]; order->index has room for all cases. */
-void classify_batch(float *image, uint8_t *label, const struct learner_data *d, const struct train_options *o,
-                    uint32_t client, uint64_t step, int batch, struct class_order *order, struct pool *pool);
+ * shifted in intensity, noise; 2: moved by up to 3 voxels as well. image [batch][crop][channels],
+ * covariates [batch][d->covariates] (NULL without any), label [batch]; order->index has room for all cases.
+ */
+void classify_batch(float *image, float *covariates, uint8_t *label, const struct learner_data *d,
+                    const struct train_options *o, uint32_t client, uint64_t step, int batch,
+                    struct class_order *order, struct pool *pool);
 /* n / (classes * n_c) of each class, 0 for absent ones. */
 void classify_weights(float *weight, int classes, const struct learner_data *d);
 

@@ -37,7 +37,11 @@ static int view_create(struct learner_data *view, const struct learner_data *all
     s->location = calloc(room, sizeof *s->location);
     s->location_count = calloc(room, sizeof *s->location_count);
     view->target = all->target ? calloc(room, sizeof *view->target) : NULL;
-    if (s->sample && s->index && s->location && s->location_count && (!all->target || view->target)) return 0;
+    view->covariates = all->covariates;
+    view->covariate = all->covariate ? calloc(room * (size_t)all->covariates, sizeof *view->covariate) : NULL;
+    if (s->sample && s->index && s->location && s->location_count && (!all->target || view->target) &&
+        (!all->covariate || view->covariate))
+        return 0;
     return error_set(e, "out of memory for a view of %d cases", n);
 }
 
@@ -49,6 +53,10 @@ static void view_add(struct learner_data *view, const struct learner_data *all, 
     if (all->store.location) s->location[s->cases] = all->store.location[i];
     if (all->store.location_count) s->location_count[s->cases] = all->store.location_count[i];
     if (view->target) view->target[s->cases] = all->target[i];
+    if (view->covariate)
+        memcpy(view->covariate + (size_t)s->cases * (size_t)all->covariates,
+               all->covariate + (size_t)i * (size_t)all->covariates,
+               (size_t)all->covariates * sizeof *view->covariate);
     s->cases++;
 }
 
@@ -79,5 +87,6 @@ void learner_view_free(struct learner_data *view)
     free(view->store.location);
     free(view->store.location_count);
     free(view->target);
+    free(view->covariate);
     memset(view, 0, sizeof *view);
 }

@@ -57,6 +57,8 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
         return error_set(e, "loss is '%s', which is of segmentation: classification has cross-entropy",
                          o->loss->name);
     if (resnet_check(&o->resnet, e)) return -1;
+    ENSURE(o->resnet.covariates == o->covariates.count, "a network of %d covariates, %d named",
+           o->resnet.covariates, o->covariates.count);
     double values = (double)batch_size(o, NULL) * o->resnet.base;
     for (int a = 0; a < 3; a++) values *= o->crop[a];
     if (values > UNET_VALUES_MAX)
@@ -82,9 +84,21 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
 
 /* ---- model --------------------------------------------------------------------------------------------- */
 
-static struct shape class_input(const struct train_options *o, int batch)
+/* The covariates' mean and variance are weights that are not trained. */
+static void set_covariates(struct model *m, const struct covariates *c)
 {
-    return SHAPE(batch, o->crop[0], o->crop[1], o->crop[2], o->resnet.channels);
+    const struct param *mean = model_find(m, "covariates.running_mean"),
+                       *variance = model_find(m, "covariates.running_var");
+    for (int k = 0; mean && variance && k < c->count; k++) {
+        m->data[mean->offset + (size_t)k] = (float)c->mean[k];
+        m->data[variance->offset + (size_t)k] = (float)c->variance[k];
+    }
+}
+
+int learner_fit_covariates(struct train_options *o, int *missing, const struct learner_data *train,
+                           struct error *e)
+{
+    return covariates_fit(&o->covariates, missing, train->covariate, train->store.cases, e);
 }
 
 struct model *learner_model(const struct train_options *o, const struct plan *p)
@@ -98,9 +112,11 @@ struct model *learner_model(const struct train_options *o, const struct plan *p)
         graph_destroy(t.graph);
     } else {
         struct graph *g = graph_create(m, NULL, GRAPH_TRAIN);
-        resnet_forward(g, &o->resnet, graph_input(g, "image", class_input(o, 2), DT_F32, 0));
+        struct tensor *image, *covariates;
+        classifier_record(g, o, 2, &image, &covariates);
         status = model_finish(m);
         if (!status) resnet_init(m, o->seed);
+        if (!status) set_covariates(m, &o->covariates);
         graph_destroy(g);
     }
     if (!status) return m;
@@ -150,10 +166,9 @@ static void record_classification(struct learner *l)
     float weight[256];
     if (o->class_weighting) classify_weights(weight, o->resnet.classes, l->data);
     struct graph *g = l->graph = graph_create(l->model, l->pool, GRAPH_TRAIN | graph_precision(o));
-    l->image = graph_input(g, "image", class_input(o, batch), DT_F32, 0);
     l->label[0] = graph_input(g, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
     l->heads = 1;
-    l->output = resnet_forward(g, &o->resnet, l->image);
+    l->output = classifier_record(g, o, batch, &l->image, &l->covariates);
     l->loss = op_cross_entropy(g, l->output, l->label[0], o->class_weighting ? weight : NULL);
     graph_keep(g, l->loss);
 }
@@ -174,6 +189,7 @@ static int check_data(const struct train_options *o, const struct plan *p, const
 {
     int channels = segments(o) ? p->channels : o->resnet.channels;
     if (d->store.cases < 1) return error_set(e, "there are no cases to train on");
+    if (!segments(o) && classifier_check(o, d, e)) return -1;
     if (segments(o) && d->store.groups != output_groups(p))
         return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_groups(p),
                          d->store.groups);
@@ -335,8 +351,8 @@ static void next_batch(struct learner *l, uint64_t step)
 {
     const struct train_options *o = l->options;
     if (!segments(o)) {
-        classify_batch(tensor_f32(l->image), l->label[0]->data, l->data, o, l->client, step,
-                       l->image->shape.n, &l->order, l->pool);
+        classify_batch(tensor_f32(l->image), l->covariates ? tensor_f32(l->covariates) : NULL,
+                       l->label[0]->data, l->data, o, l->client, step, l->image->shape.n, &l->order, l->pool);
         return;
     }
     struct augment_options augment = augment_options_default(l->plan->patch);

@@ -11,6 +11,7 @@
 #include "nn/train/losses.h"
 #include "nn/train/optimizer.h"
 #include "nn/train/weight_average.h"
+#include "nn/data/covariates.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/network/resnet.h"
 #include "nn/network/unet.h"
@@ -33,6 +34,8 @@ struct train_options {
     struct resnet_config resnet;    /* classification */
     int crop[3];                    /* classification: input size; 28,28,28 */
     int class_weighting;            /* classification: inverse frequency */
+    struct covariates covariates;   /* classification; resnet.covariates of them */
+    const char *covariates_file;    /* table of their values; NULL: those of the dataset */
 };
 
 /* The data of one learner, ready: preprocessed. Classification keeps every case at crop size in store.sample,
@@ -40,6 +43,8 @@ struct train_options {
 struct learner_data {
     struct case_store store;
     int *target;                    /* [store.cases]; NULL for segmentation */
+    float *covariate;               /* [store.cases][covariates], NaN where missing; NULL without any */
+    int covariates;
 };
 
 /* Classification: the shuffle of one pass over the cases, kept between steps (classify.h). */
@@ -54,7 +59,7 @@ struct class_order {
 enum { CLASSIFIER_BATCH = 32 }; /* the most */
 struct classifier {
     struct graph *graph;
-    struct tensor *image, *softmax;
+    struct tensor *image, *covariates, *softmax; /* covariates: or NULL */
     int batch, classes;
 };
 
@@ -75,7 +80,7 @@ struct learner {
     const struct learner_data *data;
     struct model *model;            /* not owned: the caller's */
     struct graph *graph;
-    struct tensor *image, *label[STAGES_MAX], *loss, *output;
+    struct tensor *image, *covariates, *label[STAGES_MAX], *loss, *output; /* covariates: or NULL */
     int heads;
     struct optimizer
         *optimizer; /* takes the steps: a site's, or the learner's own; NULL until there is one */
@@ -91,7 +96,8 @@ struct learner {
 
 /* Whether options and plan (perhaps from files) make a network. Call it before the functions below. */
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
-/* A finished model of the task's parameters; initial weights from options->seed. NULL without memory. */
+/* A finished model of the task's parameters; initial weights from options->seed, mean and variance of the
+ * covariates from the options. NULL without memory. */
 struct model *learner_model(const struct train_options *o, const struct plan *p);
 /* Graph planned and bound; the optimiser is still to be given. The optimiser and the model's weights may be
  * exchanged between steps, data and client by learner_switch: one graph serves many clients. Returns -1 with
@@ -125,6 +131,10 @@ void learner_update(struct learner *l, float lr);
 /* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch
  * (segment), cosine with 5 % warmup by iteration (classify). */
 float learner_lr(const struct train_options *o, uint64_t step);
+
+/* Mean and variance of the options' covariates from training data; missing as covariates_fit. */
+int learner_fit_covariates(struct train_options *o, int *missing, const struct learner_data *train,
+                           struct error *e);
 
 /* Loads data for cases with role[i] == which. */
 int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,

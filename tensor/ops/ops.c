@@ -5,7 +5,7 @@
 
 extern const struct op conv3d_op, conv_transpose3d_op, linear_op;                  /* ops_conv.c */
 extern const struct op instance_norm_op, group_norm_op, batch_norm_op;              /* ops_norm.c */
-extern const struct op activation_op, add_op;                                      /* ops_norm.c */
+extern const struct op activation_op, add_op, standardize_op;                      /* ops_norm.c */
 extern const struct op max_pool3d_op, avg_pool3d_op, global_avg_pool_op, dropout_op; /* ops_shape.c */
 extern const struct op softmax_op, cross_entropy_op, segmentation_loss_op;         /* ops_loss.c */
 
@@ -13,5 +13,5 @@ const struct op *const op_table[] = {
     &conv3d_op,     &conv_transpose3d_op, &linear_op,          &instance_norm_op, &batch_norm_op,
     &activation_op, &add_op,              &max_pool3d_op,      &avg_pool3d_op,    &global_avg_pool_op,
     &dropout_op,    &softmax_op,          &cross_entropy_op,   &segmentation_loss_op,
-    &group_norm_op, NULL,
+    &group_norm_op, &standardize_op,      NULL,
 };

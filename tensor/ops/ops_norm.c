@@ -3,6 +3,8 @@
  * Norms keep their input (the convolution's output) and four numbers a channel for the backward pass; their
  * output is cheap to compute again. Their gradient goes where the gradient of their output was.
  */
+#include <math.h>
+
 #include "tensor/base/check.h"
 #include "tensor/elem/elem.h"
 #include "tensor/graph/onnx_writer.h"
@@ -128,6 +130,49 @@ struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x
     node_param(g, n, "running_mean", PARAM_MEAN, 1, &shape.c, shape.c, shape.c);
     node_param(g, n, "running_var", PARAM_VAR, 1, &shape.c, shape.c, shape.c);
     return node_output_as(g, n, x->shape, x->dtype);
+}
+
+/* ---- standardisation ----------------------------------------------------------------------------------- */
+
+static float standard_scale(float variance)
+{
+    return variance > 0 ? 1 / sqrtf(variance) : 0;
+}
+
+static void standardize_forward(struct graph *g, struct node *n)
+{
+    const struct shape s = n->out->shape;
+    const float *x = tensor_f32(n->in[0]), *mean = node_data(g, n, 0), *variance = node_data(g, n, 1);
+    float *y = tensor_f32(n->out);
+    for (int i = 0; i < s.n; i++)
+        for (int c = 0; c < s.c; c++, x++)
+            *y++ = isnan(*x) ? 0 : (*x - mean[c]) * standard_scale(variance[c]);
+}
+
+static void standardize_backward(struct graph *g, struct node *n)
+{
+    const struct shape s = n->out->shape;
+    const float *x = tensor_f32(n->in[0]), *dy = n->out->grad, *variance = node_data(g, n, 1);
+    float *dx = node_dx(n, 0);
+    for (int i = 0; dx && i < s.n; i++)
+        for (int c = 0; c < s.c; c++, x++, dx++, dy++)
+            *dx = (n->accumulate[0] ? *dx : 0) + (isnan(*x) ? 0 : *dy * standard_scale(variance[c]));
+}
+
+const struct op standardize_op = {"standardize", standardize_forward, standardize_backward, NULL};
+
+struct tensor *op_standardize(struct graph *g, const char *name, struct tensor *x)
+{
+    struct node *n = node_create(g, &standardize_op, name, 0);
+    if (!n) return NULL;
+    const struct shape s = x->shape;
+    ENSURE(shape_voxels(s) == 1 && x->dtype == DT_F32, "standardize %s: [%d][%d][%d][%d][%d]", name, s.n, s.d,
+           s.h, s.w, s.c);
+    node_input(n, x);
+    node_param(g, n, "running_mean", PARAM_MEAN, 1, &s.c, s.c, s.c);
+    node_param(g, n, "running_var", PARAM_VAR, 1, &s.c, s.c, s.c);
+    n->reads_in = 1;
+    return node_output(g, n, s);
 }
 
 /* ---- activation and addition --------------------------------------------------------------------------- */

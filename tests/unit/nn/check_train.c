@@ -294,7 +294,7 @@ static void test_order(void)
     o.augment = 0;
     for (int i = 0; i < CLASS_CASES; i++) d.store.sample[i].image[0] = (float)(100 + i);
     for (int step = 0; step < CLASS_CASES; step++) { /* 28 examples: four passes */
-        classify_batch(image, label, &d, &o, 0, (uint64_t)step, 4, &order, NULL);
+        classify_batch(image, NULL, label, &d, &o, 0, (uint64_t)step, 4, &order, NULL);
         for (int j = 0; j < 4; j++) {
             int i = (int)image[(size_t)j * EDGE * EDGE * EDGE] - 100;
             int pass = (step * 4 + j) / CLASS_CASES;
@@ -303,12 +303,12 @@ static void test_order(void)
         }
     }
     o.augment = 2;
-    classify_batch(image, label, &d, &o, 3, 5, 4, &order, NULL);
-    classify_batch(other, again, &d, &o, 3, 5, 4, &fresh, NULL);
+    classify_batch(image, NULL, label, &d, &o, 3, 5, 4, &order, NULL);
+    classify_batch(other, NULL, again, &d, &o, 3, 5, 4, &fresh, NULL);
     CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) == 0 &&
               memcmp(label, again, 4) == 0,
           "a batch depends on earlier batches");
-    classify_batch(other, again, &d, &o, 4, 5, 4, &fresh, NULL);
+    classify_batch(other, NULL, again, &d, &o, 4, 5, 4, &fresh, NULL);
     CHECK(memcmp(image, other, (size_t)4 * EDGE * EDGE * EDGE * sizeof *image) != 0,
           "two clients, one batch");
     free(image);

@@ -148,7 +148,7 @@ static void check_small_crops(void)
           "33 with the large stem: %s", e.text);
     for (int edge = 1; edge < 40; edge++) /* the rule against the network itself */
         for (int stem = 0; stem < 2; stem++) {
-            struct resnet_config c = {10, 1, 2, 4, stem, RESNET_INSTANCE_NORM, 0};
+            struct resnet_config c = {10, 1, 2, 4, stem, RESNET_INSTANCE_NORM, 0, 0};
             const int crop[3] = {edge, 1, 1};
             struct model *m = model_create();
             struct graph *g = graph_create(m, NULL, 0);

@@ -71,6 +71,11 @@ static struct tensor *group_norm_one(struct bench *b)
     return op_group_norm(b->graph, "norm", input(b, 2, 2, 2, 3, 18), 1, 1);
 }
 
+static struct tensor *standardize_linear(struct bench *b)
+{
+    return op_linear(b->graph, "fc", op_standardize(b->graph, "values", input(b, 4, 1, 1, 1, 3)), 2, 0);
+}
+
 static struct tensor *batch_norm_relu(struct bench *b)
 {
     return op_batch_norm(b->graph, "norm", input(b, 3, 2, 4, 3, 5), 0);
@@ -264,6 +269,7 @@ static const struct {
     {"group_norm", "all channels together", group_norm_one},
     {"batch_norm", "relu", batch_norm_relu},
     {"batch_norm", "linear", batch_norm_linear},
+    {"standardize", "then linear", standardize_linear},
     {"activation", "relu", activation_relu},
     {"activation", "leaky", activation_leaky},
     {"add", "relu", add_relu},

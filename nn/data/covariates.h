@@ -1,0 +1,42 @@
+/* covariates.h - numbers of a case that a classifier takes beside its image: the log volume of its mask, and
+ * columns of tables (age, sex, a laboratory value).
+ *
+ * A value that is missing is NaN: an empty cell, no row, no mask. The network standardises with the mean and
+ * variance of the training cases (op_standardize), where a missing value becomes 0, the mean; nothing is
+ * learned from its being missing, which differs between hospitals more than patients do.
+ */
+#ifndef NN_COVARIATES_H
+#define NN_COVARIATES_H
+
+#include "io/base/error.h"
+#include "nn/data/dataset.h"
+
+enum { COVARIATES_MAX = 16, COVARIATE_NAME = 48, COVARIATE_LIST = COVARIATES_MAX * (COVARIATE_NAME + 2) };
+struct covariates {
+    int count;
+    char name[COVARIATES_MAX][COVARIATE_NAME]; /* "volume": of the mask; else a column */
+    double mean[COVARIATES_MAX], variance[COVARIATES_MAX]; /* of the training cases */
+};
+
+/* From a list of names separated by commas; the class itself (label, target), case and patient are errors.
+ * mean 0, variance 1. */
+int covariates_parse(struct covariates *c, const char *list, struct error *e);
+/* "volume, age, sex". */
+void covariates_list(char text[COVARIATE_LIST], const struct covariates *c);
+/* Index of "volume", -1: not asked for. */
+int covariates_volume(const struct covariates *c);
+/* value[cases][count] of the cases called id[], from the first of the tables (CSV with a column `case`) that
+ * has each column; volumes stay NaN. Numbers; f, female, w and m, male are 1 and 0. Rows of other cases are
+ * passed over. An error where no table has a column, or a case is in a table twice. */
+int covariates_read(float *value, const struct covariates *c, const char *const *id, int cases,
+                    const char *const *path, int paths, struct error *e);
+/* The same for a dataset's cases, from `file`; NULL: from its labels.csv, clinical.csv and patients.csv. */
+int covariates_of_dataset(float *value, const struct covariates *c, const struct dataset *d, const char *file,
+                          struct error *e);
+/* Log of the ml of the label map's foreground; NaN without any. */
+float covariate_volume(const struct sample *s);
+/* mean and variance (unbiased; 1 where all are equal) from value[cases][count]; an error where a covariate has
+ * no value at all. missing[count] (or NULL): how many are. */
+int covariates_fit(struct covariates *c, int *missing, const float *value, int cases, struct error *e);
+
+#endif

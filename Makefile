@@ -72,7 +72,7 @@ IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
 NN_DATA = nn/data/components.o nn/data/covariates.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o \
 	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/previous_map.o nn/data/roles.o nn/data/sample.o \
 	nn/data/sites.o nn/data/splits.o
-NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o nn/plan/plan_json.o
+NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o
 NN_BASELINE = nn/baseline/boosting.o nn/baseline/logistic.o
 NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o nn/measure/metrics.o \
 	nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o nn/measure/stats_auc_interval.o \
@@ -81,7 +81,9 @@ NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metr
 	nn/measure/stats_seeds.o nn/measure/summary.o nn/measure/surface.o
 NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
 	nn/prepare/restore.o
-NN_NETWORK = nn/network/init.o nn/network/resnet.o nn/network/unet.o
+NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn/network/resnet.o \
+	nn/network/unet.o
+NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
 NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o \
 	nn/train/learner_data.o nn/train/losses.o nn/train/optimizer.o nn/train/optimizer_adam.o \
 	nn/train/optimizer_sgd.o nn/train/optimizers.o nn/train/sampler.o nn/train/schedule.o nn/train/train.o \
@@ -114,8 +116,8 @@ FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_R
 	$(FL_CARRIED) $(FL_LOOP)
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
 	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) \
-	$(NN_PLAN) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) \
-	$(NN_DEVICE) build/device_sources.o $(FL)
+	$(NN_PLAN) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_PLANNER) $(NN_TRAIN) \
+	$(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/console.o apps/base/interrupt.o apps/base/options.o apps/base/overlay.o \

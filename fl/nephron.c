@@ -8,7 +8,7 @@
 
 #include "io/formats/image_formats.h"
 #include "io/weights/safetensors.h"
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 #include "nn/train/checkpoint.h"
 #include "tensor/base/cpu.h"
 
@@ -269,6 +269,8 @@ static int plan_dataset(struct run *r, const struct dataset *d, const struct jso
     struct fingerprint f;
     const struct json *patch = json_get(options, "patch");
     o.base_features = (int)json_integer(options, "base_features", o.base_features);
+    if (plan_options_network(&o, json_text(options, "network", NULL), json_text(options, "preset", NULL), e))
+        return error_prefix(e, "options");
     o.batch = r->options.batch;
     o.memory_gb = json_number(options, "memory_gb", 0);
     for (int a = 0; a < 3 && patch; a++) {
@@ -295,7 +297,7 @@ static int create_run(struct run *r, const struct dataset *d, const char *option
     const char *task = json_text(given, "task", maps ? "segment" : "classify");
     int classify = strcmp(task, "classify") == 0, status = 0;
     r->options = train_options_default(classify ? TASK_CLASSIFY : TASK_SEGMENT);
-    if (classify) r->options.resnet.channels = d->channels, r->options.resnet.classes = d->classes;
+    if (classify) r->options.classifier.channels = d->channels, r->options.classifier.classes = d->classes;
     if (!classify && strcmp(task, "segment"))
         status = error_set(e, "options: task is '%s', not segment or classify", task);
     if (!status && classify && d->classes < 2)
@@ -379,8 +381,8 @@ int nephron_model_info(const nephron_model *m, int *channels, int *classes, int 
 {
     if (!m) return -1;
     const struct plan *p = m->run.plan;
-    if (channels) *channels = p ? p->channels : m->run.options.resnet.channels;
-    if (classes) *classes = p ? p->classes : m->run.options.resnet.classes;
+    if (channels) *channels = p ? p->channels : m->run.options.classifier.channels;
+    if (classes) *classes = p ? p->classes : m->run.options.classifier.classes;
     if (segments) *segments = p != NULL;
     return 0;
 }

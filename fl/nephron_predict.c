@@ -48,7 +48,8 @@ size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i)
     if (!m->run.plan) { /* the crop, twice, and the network's block are small beside the copy */
         const int *crop = m->run.options.crop;
         return image +
-               64 * (size_t)crop[0] * crop[1] * crop[2] * sizeof(float) * (size_t)m->run.options.resnet.base;
+               64 * (size_t)crop[0] * crop[1] * crop[2] * sizeof(float) *
+                   (size_t)m->run.options.classifier.base;
     }
     if (prepare_segmenter(m) || infer_bytes(&bytes, &c, &m->segmenter.predictor[0], m->run.plan, 1, &m->n->e))
         return 0;
@@ -97,10 +98,11 @@ static int classify(nephron_model *m, const nephron_image *i, float *probabiliti
     if (nephron_copy_image(&s, i, e)) return -1;
     struct learner_data d = {.store = {.cases = 1, .sample = &s}};
     int status = classify_prepare(&s, o->crop, 1, e);
-    for (int k = 0; k < o->resnet.classes; k++) probabilities[k] = 0;
+    for (int k = 0; k < o->classifier.classes; k++) probabilities[k] = 0;
     for (int f = 0; !status && f < m->folds; f++) {
         status = learner_classify(one, m->model[f], o, &d, m->n->pool, e);
-        for (int k = 0; !status && k < o->resnet.classes; k++) probabilities[k] += one[k] / (float)m->folds;
+        for (int k = 0; !status && k < o->classifier.classes; k++)
+            probabilities[k] += one[k] / (float)m->folds;
     }
     sample_free(&s);
     return status;

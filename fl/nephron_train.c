@@ -95,8 +95,8 @@ static int take_map(struct sample *s, const uint8_t *map, const struct dataset *
 
 static int add_target(struct learner_data *d, int target, const struct train_options *o, struct error *e)
 {
-    if (target < 0 || target >= o->resnet.classes)
-        return error_set(e, "class %d, the model has %d", target, o->resnet.classes);
+    if (target < 0 || target >= o->classifier.classes)
+        return error_set(e, "class %d, the model has %d", target, o->classifier.classes);
     int *grown = realloc(d->target, ((size_t)d->store.cases + 1) * sizeof *grown);
     if (!grown) return error_set(e, "out of memory for %d classes", d->store.cases + 1);
     d->target = grown;

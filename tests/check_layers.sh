@@ -5,7 +5,7 @@
 # Libraries print nothing. File names are unique, so that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/graph tensor/ops tensor
 io/base io/pack io/picture io/image io/dicom io/weights io/formats io
-nn/data nn/plan nn/measure nn/baseline nn/prepare nn/network nn/train nn/folder nn/infer nn/device nn
+nn/data nn/plan nn/measure nn/baseline nn/prepare nn/network nn/planner nn/train nn/folder nn/infer nn/device nn
 fl/base fl/privacy fl/strategy fl/compress fl/message fl/round fl/fingerprint fl/carried fl
 apps/base apps/training apps/bench apps/phantom apps/study apps/command apps/mpi apps"
 passed=0

@@ -18,7 +18,8 @@
 
 struct bench_case {
     const char *name;
-    int inference, resnet;
+    int inference;
+    const char *network; /* of the table; one that classifies has 18 layers */
     int batch, patch[3];
     int stages,
         flat_stages; /* stages; how many of them have kernel 1x3x3 and, after the first, stride 1x2x2 */
@@ -28,22 +29,27 @@ struct bench_case {
 /* U-Nets: 32 features, doubled up to 320, one channel, three classes. ResNets: 18 layers, 3x3x3 stem, 11
  * classes. The flat one is nnU-Net's plan for spacing 5 x 1.5625 x 1.5625 mm (golden_plans.json). */
 static const struct bench_case cases[] = {
-    {"unet_hippo", 0, 0, 9, {40, 56, 40}, 4, 0, {0}},
-    {"unet_hippo_b2", 0, 0, 2, {40, 56, 40}, 4, 0, {0}},
-    {"unet5_64", 0, 0, 2, {64, 64, 64}, 5, 0, {0}},
-    {"unet6_128_b2", 0, 0, 2, {128, 128, 128}, 6, 0, {0}},
-    {"unet7_20x256x224_b2", 0, 0, 2, {20, 256, 224}, 6, 2, {0}},
-    {"resnet18_28", 0, 1, 32, {28, 28, 28}, 0, 0, {0}},
-    {"resnet18_64", 0, 1, 4, {64, 64, 64}, 0, 0, {0}},
-    {"infer_unet5_128", 1, 0, 1, {128, 128, 128}, 5, 0, {0}},
-    {"infer_resnet18_28_b32", 1, 1, 32, {28, 28, 28}, 0, 0, {0}},
-    {"unet6_128x256x256_mirror", 1, 0, 1, {128, 128, 128}, 6, 0, {128, 256, 256}},
+    {"unet_hippo", 0, "unet", 9, {40, 56, 40}, 4, 0, {0}},
+    {"unet_hippo_b2", 0, "unet", 2, {40, 56, 40}, 4, 0, {0}},
+    {"unet5_64", 0, "unet", 2, {64, 64, 64}, 5, 0, {0}},
+    {"unet6_128_b2", 0, "unet", 2, {128, 128, 128}, 6, 0, {0}},
+    {"unet7_20x256x224_b2", 0, "unet", 2, {20, 256, 224}, 6, 2, {0}},
+    {"resnet18_28", 0, "resnet", 32, {28, 28, 28}, 0, 0, {0}},
+    {"resnet18_64", 0, "resnet", 4, {64, 64, 64}, 0, 0, {0}},
+    {"infer_unet5_128", 1, "unet", 1, {128, 128, 128}, 5, 0, {0}},
+    {"infer_resnet18_28_b32", 1, "resnet", 32, {28, 28, 28}, 0, 0, {0}},
+    {"unet6_128x256x256_mirror", 1, "unet", 1, {128, 128, 128}, 6, 0, {128, 256, 256}},
 };
 enum { CASES = sizeof cases / sizeof *cases, RUNS_MAX = 9 };
 
+static int classifies(const struct bench_case *c)
+{
+    return network_find(c->network)->classify != NULL;
+}
+
 static struct plan make_plan(const struct bench_case *c)
 {
-    struct plan p = {.architecture = "plain",
+    struct plan p = {.network = network_find(c->network),
                      .dims = 3,
                      .batch = c->batch,
                      .stages = c->stages,
@@ -64,6 +70,12 @@ static struct plan make_plan(const struct bench_case *c)
         }
     }
     return p;
+}
+
+static struct classifier_options make_classifier(const struct bench_case *c)
+{
+    return (struct classifier_options){
+        .depth = 18, .channels = 1, .classes = 11, .base = 64, .network = network_find(c->network)};
 }
 
 static void fill_random(float *x, size_t n)
@@ -93,15 +105,16 @@ static int prepare_training(struct subject *s, struct error *e)
     struct tensor *image, *label[STAGES_MAX] = {NULL};
     int labels = 1;
     s->model = model_create();
-    if (c->resnet) {
-        struct resnet_config config = {.depth = 18, .channels = 1, .classes = 11, .base = 64};
+    if (classifies(c)) {
+        const struct classifier_options config = make_classifier(c);
         s->graph = graph_create(s->model, s->pool, GRAPH_TRAIN | s->flags);
         image = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1),
                             DT_F32, 0);
         label[0] = graph_input(s->graph, "label", SHAPE(c->batch, 1, 1, 1, 1), DT_U8, 0);
-        s->loss = op_cross_entropy(s->graph, resnet_forward(s->graph, &config, image), label[0], NULL);
+        s->loss = op_cross_entropy(s->graph, network_classify(s->graph, &config, image, NULL),
+                                     label[0], NULL);
     } else {
-        struct unet_train t = unet_train_create(s->model, &s->plan, s->flags, s->pool);
+        struct network_training t = network_train_create(s->model, &s->plan, s->flags, s->pool);
         s->graph = t.graph;
         s->loss = t.loss;
         image = t.image;
@@ -110,8 +123,9 @@ static int prepare_training(struct subject *s, struct error *e)
     }
     if (model_finish(s->model)) return error_set(e, "%s: out of memory for the weights", c->name);
     init_he(s->model, 1, 0.01f, 0);
-    struct optimizer_settings settings = {.momentum = c->resnet ? 0.9f : 0.99f, .weight_decay = 3e-5f};
-    if (optimizer_init(&s->optimizer, &optimizer_sgd, &settings, c->resnet ? 0 : 12, s->model, e)) return -1;
+    struct optimizer_settings settings = {.momentum = classifies(c) ? 0.9f : 0.99f, .weight_decay = 3e-5f};
+    if (optimizer_init(&s->optimizer, &optimizer_sgd, &settings, classifies(c) ? 0 : 12, s->model, e))
+        return -1;
     if (graph_plan(s->graph)) return error_set(e, "%s: out of memory for the plan of a step", c->name);
     if (graph_bind(s->graph))
         return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
@@ -120,7 +134,7 @@ static int prepare_training(struct subject *s, struct error *e)
     for (int i = 0; i < labels; i++) {
         uint8_t *v = label[i] ? label[i]->data : NULL;
         for (size_t k = 0; v && k < shape_count(label[i]->shape); k++)
-            v[k] = (uint8_t)rng_below(&rng, c->resnet ? 11 : 3);
+            v[k] = (uint8_t)rng_below(&rng, classifies(c) ? 11 : 3);
     }
     return 0;
 }
@@ -129,12 +143,12 @@ static int prepare_inference(struct subject *s, struct error *e)
 {
     const struct bench_case *c = s->c;
     s->model = model_create();
-    if (c->resnet) {
-        struct resnet_config config = {.depth = 18, .channels = 1, .classes = 11, .base = 64};
+    if (classifies(c)) {
+        const struct classifier_options config = make_classifier(c);
         s->graph = graph_create(s->model, s->pool, s->flags);
         struct tensor *x = graph_input(s->graph, "image",
                                        SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
-        graph_keep(s->graph, resnet_forward(s->graph, &config, x));
+        graph_keep(s->graph, network_classify(s->graph, &config, x, NULL));
         if (model_finish_inference(s->model))
             return error_set(e, "%s: out of memory for the weights", c->name);
         init_he(s->model, 1, 0, 1);
@@ -145,7 +159,8 @@ static int prepare_inference(struct subject *s, struct error *e)
         fill_random(x->data, shape_count(x->shape));
         return 0;
     }
-    struct unet_train t = unet_train_create(s->model, &s->plan, 0, NULL); /* registers the parameters */
+    /* Registers the parameters. */
+    struct network_training t = network_train_create(s->model, &s->plan, 0, NULL);
     int status = model_finish_inference(s->model);
     graph_destroy(t.graph);
     if (status) return error_set(e, "%s: out of memory for the weights", c->name);

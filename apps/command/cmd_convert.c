@@ -393,7 +393,7 @@ static int write_onnx(const struct run *r, const struct model *m, const char *ou
                r->plan->dims == 2 ? "1" : "D");
     else
         console("%s: image [N][%d][%d][%d][%d] to logits and probabilities\n", out,
-                r->options.resnet.channels, r->options.crop[0], r->options.crop[1], r->options.crop[2]);
+                r->options.classifier.channels, r->options.crop[0], r->options.crop[1], r->options.crop[2]);
     return 0;
 }
 

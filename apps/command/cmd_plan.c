@@ -9,9 +9,8 @@
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 #include "nn/folder/run.h"
-#include "nn/network/unet.h"
 #include "tensor/base/cpu.h"
 
 struct planning {
@@ -33,10 +32,11 @@ struct needs {
  * can be weighed here. */
 static int measure(struct needs *n, const struct plan *p, int flags, struct error *e)
 {
-    if (unet_check(p, e)) return -1;
+    if (network_plan_check(p, e)) return -1;
     struct model *m = model_create();
-    struct graph *train = unet_train_create(m, p, flags, NULL).graph, *infer = graph_create(m, NULL, flags);
-    unet_forward(infer, p,
+    struct graph *train = network_train_create(m, p, flags, NULL).graph,
+                 *infer = graph_create(m, NULL, flags);
+    network_segment(infer, p,
                  graph_input(infer, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)),
                              DT_F32, 0),
                  0);
@@ -113,7 +113,7 @@ static void print_stages(const char *title, const int (*v)[3], const struct plan
 static void print_plan(const struct plan *p)
 {
     static const char axis[] = "zyx";
-    console("\n%s (%s U-Net)\n  %-20s", p->configuration, p->architecture, "patch");
+    console("\n%s (%s)\n  %-20s", p->configuration, p->network->title, "patch");
     print_sizes(p, p->patch, NULL, " x ");
     printf(" voxels, batch %d\n  %-20s", p->batch, "spacing");
     print_sizes(p, NULL, p->spacing, " x ");
@@ -165,7 +165,7 @@ static struct json *add_plan(struct json *list, const struct plan *p)
     struct needs n, half;
     struct error e;
     json_add_text(j, "configuration", p->configuration);
-    json_add_text(j, "architecture", p->architecture);
+    json_add_text(j, "network", p->network->name);
     int patch[3];
     for (int a = 0; a < 3; a++) patch[a] = p->patch[plan_place(p, a)];
     add_sizes(j, "patch", patch, 3); /* z, y, x of the image */
@@ -289,13 +289,17 @@ int cmd_plan(int argc, char **argv)
     struct planning w = {
         .options = plan_options_default(), .precision = "fp32", .budget = {.window_step = 0.5, .mirror = 1}};
     int width = 0;
+    const char *network = NULL, *preset = NULL;
+    char networks[NETWORK_NAMES], presets[NETWORK_NAMES];
+    network_names(networks, NETWORKS_THAT_SEGMENT);
+    network_preset_names(presets);
     struct plan_options *o = &w.options;
     const struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &w.output, "FILE", "write plans.json here", 0, 0, 0},
         {"configuration", 0, OPTION_TEXT, &w.configuration, "C",
          "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
-        {"preset", 0, OPTION_TEXT, &o->preset, "NAME", "planner", 0, 0,
-         "default|resenc_m|resenc_l|resenc_xl"},
+        {"network", 0, OPTION_TEXT, &network, "NAME", "that is planned (default: unet)", 0, 0, networks},
+        {"preset", 0, OPTION_TEXT, &preset, "NAME", "planner (default: the network's first)", 0, 0, presets},
         {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G",
          "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
         {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},
@@ -331,6 +335,7 @@ int cmd_plan(int argc, char **argv)
     struct error e;
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
+    if (plan_options_network(o, network, preset, &e)) return app_usage("plan", "%s", e.text);
     if (width) o->base_features = width;
     w.budget.fixed_features = width > 0;
     if (operands.count == 1 && w.dataset_json)

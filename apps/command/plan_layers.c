@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/network/unet.h"
+#include "nn/network/network.h"
 #include "tensor/base/cpu.h"
 #include "tensor/ops/ops.h"
 
@@ -124,11 +124,11 @@ static void list_layers(const struct graph *g, int bf16, int print, struct json 
 
 int plan_layers(const struct plan *p, int bf16, int threads, int print, struct json *json, struct error *e)
 {
-    if (unet_check(p, e)) return -1;
+    if (network_plan_check(p, e)) return -1;
     struct pool *pool = threads > 1 ? pool_create(threads) : NULL;
     if (threads > 1 && !pool) return error_set(e, "cannot start %d threads", threads);
     struct model *m = model_create();
-    struct graph *g = unet_train_create(m, p, bf16 ? GRAPH_BF16 : 0, pool).graph;
+    struct graph *g = network_train_create(m, p, bf16 ? GRAPH_BF16 : 0, pool).graph;
     int status = graph_plan(g) ? error_set(e, "out of memory for the plan of its buffers") : 0;
     if (!status && json) {
         json_add_text(json, "precision", bf16 ? "bf16" : "fp32");

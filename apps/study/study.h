@@ -13,7 +13,7 @@
 #include "fl/federate.h"
 #include "nn/data/dataset.h"
 #include "nn/measure/metrics.h"
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 #include "nn/train/train.h"
 
 enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10, STUDY_HOSPITALS_MAX = 32 };

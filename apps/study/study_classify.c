@@ -28,10 +28,11 @@ void classify_design(struct study *s)
     o.lr = (float)z->class_lr;
     o.augment = 2;
     o.class_weighting = 1;
-    o.resnet = (struct resnet_config){.depth = z->depth,
-                                      .channels = s->dataset.channels + (s->window_mm[0] > 0),
-                                      .classes = 2,
-                                      .base = z->base};
+    o.classifier = (struct classifier_options){.depth = z->depth,
+                                               .channels = s->dataset.channels + (s->window_mm[0] > 0),
+                                               .classes = 2,
+                                               .base = z->base,
+                                               .network = network_default(1)};
     memcpy(o.crop, z->crop, sizeof o.crop);
     o.bf16 = z->bf16;
     s->classify.options = o;
@@ -269,7 +270,7 @@ static int load(struct study *s, struct prepared *m, struct error *e)
         m->with_maps = s->dataset.item[t->test[k]].has_label_map;
     if (m->with_maps) cases += t->trained + t->tests + t->externals;
     t->case_bytes = (size_t)cases * (size_t)t->options.crop[0] * (size_t)t->options.crop[1] *
-                    (size_t)t->options.crop[2] * (size_t)t->options.resnet.channels * sizeof(float);
+                    (size_t)t->options.crop[2] * (size_t)t->options.classifier.channels * sizeof(float);
     return status;
 }
 
@@ -300,8 +301,9 @@ void classify_print(const struct study *s)
     const int *crop = t->options.crop;
     if (s->quiet) return;
     printf(
-        "classification: ResNet-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
-        t->options.resnet.depth, t->options.resnet.base, crop[0], crop[1], crop[2], t->options.batch,
+        "classification: %s-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
+        t->options.classifier.network->title, t->options.classifier.depth, t->options.classifier.base,
+        crop[0], crop[1], crop[2], t->options.batch,
         t->trained, t->validated, t->tests, t->options.epochs, t->options.iterations, t->seeds,
         t->seeds > 1 ? "s" : "");
 }

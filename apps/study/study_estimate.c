@@ -88,7 +88,7 @@ static int estimate_segment(struct study *g, const struct fingerprint *f, struct
 /* Two cases of noise, one of each class. */
 static int noise_cases(struct learner_data *d, const struct train_options *o)
 {
-    size_t n = (size_t)o->crop[0] * (size_t)o->crop[1] * (size_t)o->crop[2] * (size_t)o->resnet.channels;
+    size_t n = (size_t)o->crop[0] * (size_t)o->crop[1] * (size_t)o->crop[2] * (size_t)o->classifier.channels;
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     d->store.sample = calloc(2, sizeof *d->store.sample);
     d->store.index = calloc(2, sizeof *d->store.index);
@@ -97,7 +97,7 @@ static int noise_cases(struct learner_data *d, const struct train_options *o)
     for (int k = 0; k < 2; k++) {
         struct sample *v = &d->store.sample[d->store.cases++];
         memcpy(v->size, o->crop, sizeof v->size);
-        v->channels = o->resnet.channels;
+        v->channels = o->classifier.channels;
         v->image = malloc(n * sizeof *v->image);
         if (!v->image) return -1;
         for (size_t i = 0; i < n; i++) v->image[i] = rng_normal(&rng);
@@ -115,7 +115,7 @@ static int estimate_classify(struct study *g, struct error *e)
     classify_design(g);
     if (learner_check(&t->options, NULL, e)) return -1;
     double crop = (double)t->options.crop[0] * t->options.crop[1] * t->options.crop[2] *
-                  t->options.resnet.channels * sizeof(float);
+                  t->options.classifier.channels * sizeof(float);
     t->case_bytes = (size_t)(crop * (t->trained * 2.0 + t->validated + t->tests * 2.0));
     classify_print(g);
     int status = noise_cases(&data, &t->options) ? error_set(e, "out of memory for two crops")

@@ -97,7 +97,7 @@ static int measure_step(double *seconds, const struct plan *p, const struct trai
 static double step_flops(const struct plan *p)
 {
     struct model *m = model_create();
-    struct graph *g = unet_train_create(m, p, 0, NULL).graph;
+    struct graph *g = network_train_create(m, p, 0, NULL).graph;
     double flops = 3 * graph_flops(g);
     graph_destroy(g);
     model_destroy(m);

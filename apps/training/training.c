@@ -124,7 +124,7 @@ static void on_round(void *arg, const struct round_record *g, int rounds)
     if (isfinite(g->metric))
         printf("  validation loss %.4f  %s %.4f", g->validation_loss,
                t->options.task == TASK_SEGMENT  ? "Dice"
-               : t->options.resnet.classes == 2 ? "AUC"
+               : t->options.classifier.classes == 2 ? "AUC"
                                                 : "accuracy",
                g->metric);
     printf("  lr %.3g  %.1f s  weights %016" PRIx64 "\n", g->lr, g->seconds, g->hash);
@@ -150,12 +150,12 @@ static void on_planned(void *arg, size_t step_bytes, double flops, size_t parame
     const struct train_options *o = &t->options;
     if (t->args.quiet) return;
     if (t->plan)
-        printf("  U-Net of %d stages, patch %d x %d x %d, batch %d", t->plan->stages,
+        printf("  %s of %d stages, patch %d x %d x %d, batch %d", t->plan->network->title, t->plan->stages,
                t->plan->patch[plan_place(t->plan, 0)], t->plan->patch[plan_place(t->plan, 1)],
                t->plan->patch[plan_place(t->plan, 2)], o->batch);
     else
-        printf("  ResNet-%d, input %d x %d x %d, batch %d", o->resnet.depth, o->crop[0], o->crop[1],
-               o->crop[2], o->batch);
+        printf("  %s-%d, input %d x %d x %d, batch %d", o->classifier.network->title, o->classifier.depth,
+               o->crop[0], o->crop[1], o->crop[2], o->batch);
     printf(", %.2f M parameters\n  a step: %.1f MB planned%s, %.1f GFLOP; %s, %d threads%s\n",
            (double)parameters * 1e-6, (double)step_bytes * 1e-6, workers > 1 ? " per client" : "",
            3 * flops * 1e-9, cpu_isa_name(cpu_isa()), t->args.threads,

@@ -9,7 +9,7 @@
 #include "nn/data/dataset.h"
 #include "nn/data/roles.h"
 #include "nn/data/sites.h"
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 #include "nn/folder/run.h"
 
 struct training {

@@ -134,7 +134,10 @@ static int check_kept_plan(const struct training *t, const char *path, struct er
     for (int k = 0; k < 3; k++)
         if (a->plan_options.patch[0] && a->plan_options.patch[p->transpose[k]] != p->patch[k])
             return error_set(e, "--patch: %s has another patch; %s", path, way);
-    if (a->preset && strcmp(plan_preset_find(a->preset)->plans_name, t->plans.name))
+    const struct plan_preset *preset;
+    if (a->network && network_find(a->network) != p->network)
+        return error_set(e, "--network %s: %s is of %s; %s", a->network, path, p->network->name, way);
+    if (a->preset && network_of_preset(a->preset, &preset) && strcmp(preset->plans_name, t->plans.name))
         return error_set(e, "--preset %s: %s is of %s; %s", a->preset, path, t->plans.name, way);
     if (a->plan_options.memory_gb > 0)
         return error_set(e, "--memory-gb: %s is planned already; %s", path, way);

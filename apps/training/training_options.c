@@ -38,7 +38,10 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
 {
     ADD(OPTION_HEADING("data and run"));
     ADD("output", 'o', OPTION_TEXT, &a->run, "RUN", "folder of the run", 0, 0, 0);
-    ADD("task", 0, OPTION_TEXT, &a->task, "TASK", "default: by what the data have", 0, 0, "segment|classify");
+    ADD("task", 0, OPTION_TEXT, &a->task, "TASK", "default: by the network, or by what the data have", 0, 0,
+        "segment|classify");
+    ADD("network", 0, OPTION_TEXT, &a->network, "NAME", "default: unet, or resnet for classification", 0, 0,
+        a->networks);
     ADD("fold", 0, OPTION_TEXT, &a->fold, "K",
         "fold of nnU-Net's five (default 0; with --as all), or all cases", 0, 0, "0|1|2|3|4|all");
     ADD("patients", 0, OPTION_TEXT, &a->patients_file, "FILE",
@@ -97,7 +100,8 @@ static struct option_spec *add_segmentation(struct option_spec *s, struct traini
     ADD(OPTION_HEADING("segmentation"));
     ADD("configuration", 0, OPTION_TEXT, &a->configuration, "C", "of the plan (3d_fullres)", 0, 0, 0);
     ADD("plans", 0, OPTION_TEXT, &a->plans_file, "FILE", "a plans.json instead of planning", 0, 0, 0);
-    ADD("preset", 0, OPTION_TEXT, &a->preset, "NAME", "planner", 0, 0, "default|resenc_m|resenc_l|resenc_xl");
+    ADD("preset", 0, OPTION_TEXT, &a->preset, "NAME", "planner (default: the network's first)", 0, 0,
+        a->presets);
     ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)",
         0.1, 4096, 0);
     ADD("base-features", 0, OPTION_INT, &a->width, "N", "features of the first stage (32)", 1, 512, 0);
@@ -120,8 +124,7 @@ static struct option_spec *add_classification(struct option_spec *s, struct trai
     ADD("base", 0, OPTION_INT, &a->base, "N", "ResNet: width of its first stage (64)", 4, 512, 0);
     ADD("stem7", 0, OPTION_FLAG, &a->stem7, NULL,
         "ResNet: 7x7x7 stride 2 and max pooling first, for large crops", 0, 0, 0);
-    ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME", "ResNet: batch (default) or instance", 0, 0,
-        "batch|instance");
+    ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME", "ResNet: batch (default) or instance", 0, 0, a->norms);
     ADD("dropout", 0, OPTION_NUMBER, &a->dropout, "X", "ResNet: before the last layer (0)", 0, 0.95, 0);
     ADD("covariates", 0, OPTION_TEXT, &a->covariates, "LIST",
         "inputs of the last layer beside the image: volume (log ml of the mask), columns of labels.csv, "
@@ -177,6 +180,9 @@ static struct training_arguments arguments_default(const char *command, int fede
                                    .step = 0.5};
     optimizer_names(a.optimizers);
     loss_names(a.losses);
+    network_names(a.networks, NETWORKS_THAT_SEGMENT | NETWORKS_THAT_CLASSIFY);
+    network_preset_names(a.presets);
+    network_norm_names(a.norms);
     federation_arguments_default(&a.federation);
     return a;
 }
@@ -279,6 +285,26 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     return 1;
 }
 
+static const struct network *classifier_network(const struct training_arguments *a)
+{
+    const struct network *named = a->network ? network_find(a->network) : NULL;
+    return named && named->classify ? named : network_default(1);
+}
+
+/* --network decides the task and the planner where they are not given; where they are, they must fit it. */
+static int choose_network(struct training_arguments *a, struct error *e)
+{
+    const struct network *named = a->network ? network_find(a->network) : NULL;
+    const char *task = !named ? a->task : named->classify ? "classify" : "segment";
+    if (named && a->task && strcmp(task, a->task))
+        return error_set(e, "--network %s is not for --task %s", a->network, a->task);
+    a->task = task;
+    if (!(named && named->classify) && plan_options_network(&a->plan_options, a->network, a->preset, e))
+        return -1;
+    const struct network *classifier = classifier_network(a);
+    return classifier->check(&(struct classifier_options){.depth = a->depth}, e);
+}
+
 int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status)
 {
     struct error e;
@@ -303,8 +329,7 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
                          "--covariates: their mean and variance are of all sites' cases, which the steps of "
                          "--as do not exchange; train and federate on one machine take them"),
                0;
-    if (!resnet_valid_depth(a->depth))
-        return app_usage(a->command, "--depth is %d, must be 10, 18, 34 or 50", a->depth), 0;
+    if (choose_network(a, &e)) return app_usage(a->command, "%s", e.text), 0;
     if (a->hours > 0 && (a->epochs || a->iterations || a->resume))
         return app_usage(
                    a->command,
@@ -312,7 +337,6 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
                    "(manifest.json tells what it chose)"),
                0;
     if (a->width) a->plan_options.base_features = a->width;
-    if (a->preset) a->plan_options.preset = a->preset;
     a->plan_options.batch = a->batch;
     *status = 0;
     return 1;
@@ -345,14 +369,14 @@ struct train_options training_options_complete(const struct training_arguments *
     if (a->oversample >= 0) o.oversample = (float)a->oversample;
     if (a->loss) o.loss = loss_find(a->loss); /* a name of the option's list */
     if (task != TASK_CLASSIFY) return o;
-    o.resnet = (struct resnet_config){
-        .depth = a->depth,
-        .channels = channels,
-        .classes = classes,
-        .base = a->base,
-        .stem7 = a->stem7,
-        .norm = a->norm && strcmp(a->norm, "instance") == 0 ? RESNET_INSTANCE_NORM : RESNET_BATCH_NORM,
-        .dropout = (float)a->dropout};
+    o.classifier = (struct classifier_options){.depth = a->depth,
+                                               .channels = channels,
+                                               .classes = classes,
+                                               .base = a->base,
+                                               .stem7 = a->stem7,
+                                               .norm = a->norm ? network_norm_find(a->norm) : NULL,
+                                               .dropout = (float)a->dropout,
+                                               .network = classifier_network(a)};
     o.class_weighting = a->weighting;
     if (a->crop[0]) memcpy(o.crop, a->crop, sizeof o.crop);
     return o;

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 #include "apps/training/federation_options.h"
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 #include "nn/train/train.h"
 
 /* Texts are the command line's (or those of the manifest that --resume read, kept in `kept`). Numbers below
@@ -17,7 +17,7 @@ struct training_arguments {
     const char *data, *run, *task, *fold, *patients_file, *pretrained, *previous_stage, *sites_text;
     int resume, overwrite;
     /* plan and network */
-    const char *configuration, *plans_file, *preset, *norm, *precision, *covariates;
+    const char *configuration, *plans_file, *network, *preset, *norm, *precision, *covariates;
     struct plan_options plan_options;
     int width, depth, base, stem7, crop[3];
     double dropout;
@@ -26,6 +26,7 @@ struct training_arguments {
     double ema, hours, lr, momentum, weight_decay, clip, oversample;
     const char *optimizer, *loss;
     char optimizers[OPTIMIZER_NAMES], losses[LOSS_NAMES]; /* what they may be */
+    char networks[NETWORK_NAMES], presets[NETWORK_NAMES], norms[NETWORK_NORM_NAMES];
     struct federation_arguments federation;
     uint64_t seed;
     /* the validation at the end */

@@ -226,7 +226,7 @@ static int classify_part(struct training *t, struct model *m, const struct learn
     int status = file_join(folder, sizeof folder, t->fold_path, name, e);
     if (!status) status = file_mkdirs(folder, e);
     if (!status) status = file_join(path, sizeof path, folder, "predictions.csv", e);
-    if (!status) status = predictions_create(&p, n, t->options.resnet.classes, e);
+    if (!status) status = predictions_create(&p, n, t->options.classifier.classes, e);
     for (int i = 0; !status && i < n; i++) {
         p.id[i] = t->dataset.item[data->store.index[i]].id;
         p.label[i] = data->target[i];

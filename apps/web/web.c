@@ -150,7 +150,7 @@ EXPORT(web_model_describe) const char *web_model_describe(void)
     json_add_text(j, "task", r->plan ? "segment" : "classify");
     json_add_text(j, "configuration", r->plan ? r->configuration : "");
     for (int k = 0; k < d->channels; k++) json_add_text(channels, NULL, d->channel_name[k]);
-    int classes = r->plan ? d->labels : r->options.resnet.classes;
+    int classes = r->plan ? d->labels : r->options.classifier.classes;
     for (int k = 0; k < classes; k++) {
         struct json *label = json_object();
         char name[80];

@@ -18,6 +18,7 @@
 #define FL_CARRIED_H
 
 #include "fl/round/history.h"
+#include "nn/planner/planner.h"
 
 /* What a step came to. */
 enum { CARRIED_DONE = 0, CARRIED_WAITS = 3, CARRIED_STOPPED = 4 };

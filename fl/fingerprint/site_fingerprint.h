@@ -16,7 +16,7 @@
 #ifndef FL_SITE_FINGERPRINT_H
 #define FL_SITE_FINGERPRINT_H
 
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 #include "tensor/base/pool.h"
 
 struct intensity_bin {

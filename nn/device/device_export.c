@@ -10,8 +10,7 @@
 #include "io/base/file.h"
 #include "nn/device/device_program.h"
 #include "nn/device/device_sources.h"
-#include "nn/network/resnet.h"
-#include "nn/network/unet.h"
+#include "nn/network/network.h"
 #include "nn/plan/outputs.h"
 #include "tensor/base/rng.h"
 #include "tensor/graph/graph_layout.h"
@@ -36,13 +35,14 @@ static int segments(const struct export *x)
 /* The network in fp32; *image and *logits are its ends, NULL without memory. */
 static struct graph *record(const struct export *x, struct tensor **image, struct tensor **logits)
 {
-    const struct resnet_config *c = &x->run->options.resnet;
+    const struct classifier_options *c = &x->run->options.classifier;
     const int *size = segments(x) ? x->plan.patch : x->run->options.crop;
     struct graph *g = graph_create(x->model, NULL, 0);
     *image = graph_input(
         g, "image", SHAPE(1, size[0], size[1], size[2], segments(x) ? plan_inputs(&x->plan) : c->channels),
         DT_F32, 0);
-    *logits = segments(x) ? unet_forward(g, &x->plan, *image, 0).logits[0] : resnet_forward(g, c, *image);
+    *logits = segments(x) ? network_segment(g, &x->plan, *image, 0).logits[0]
+                          : network_classify(g, c, *image, NULL);
     return g;
 }
 
@@ -397,7 +397,7 @@ static int choose_patch(struct export *x, struct error *e)
     if (x->plan.dims == 2 && x->plan.patch[0] != 1)
         return error_set(e, "--patch: the first size is %d, but configuration %s is of single slices: 1",
                          x->plan.patch[0], x->plan.configuration);
-    return unet_check(&x->plan, e);
+    return network_plan_check(&x->plan, e);
 }
 
 static int check_finite(const struct export *x, struct error *e)

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/network/resnet.h"
-#include "nn/network/unet.h"
+#include "nn/network/network.h"
 #include "tensor/graph/onnx_writer.h"
 
 struct export {
@@ -169,7 +168,7 @@ static void put_ends(struct onnx *o, const struct plan *p, const struct shape *i
 int onnx_export(const struct run *r, const struct model *m, const char *path, struct error *e)
 {
     const struct plan *p = r->plan;
-    const struct resnet_config *c = &r->options.resnet;
+    const struct classifier_options *c = &r->options.classifier;
     const int *size = p ? p->patch : r->options.crop;
     char names[COVARIATE_LIST];
     covariates_list(names, &r->options.covariates);
@@ -181,7 +180,8 @@ int onnx_export(const struct run *r, const struct model *m, const char *path, st
     struct onnx file = {0};
     struct tensor *image = graph_input(
         g, "image", SHAPE(1, size[0], size[1], size[2], p ? plan_inputs(p) : c->channels), DT_F32, 0);
-    struct tensor *logits = p ? unet_forward(g, p, image, 0).logits[0] : resnet_forward(g, c, image);
+    struct tensor *logits = p ? network_segment(g, p, image, 0).logits[0]
+                              : network_classify(g, c, image, NULL);
     if (graph_failed(g)) {
         graph_destroy(g);
         return error_set(e, "%s: out of memory for the graph of the network", path);

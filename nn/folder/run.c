@@ -27,7 +27,8 @@ struct train_options train_options_default(enum task_kind task)
         o.optimizer = &optimizer_adamw;
         o.weight_decay = 1e-2f;
         o.batch = 32;
-        o.resnet = (struct resnet_config){.depth = 18, .channels = 1, .classes = 2, .base = 64};
+        o.classifier = (struct classifier_options){
+            .depth = 18, .channels = 1, .classes = 2, .base = 64, .network = network_default(1)};
         for (int i = 0; i < 3; i++) o.crop[i] = 28;
     }
     return o;
@@ -45,7 +46,7 @@ void train_options_use(struct train_options *o, const struct optimizer_method *m
 void train_options_covariates(struct train_options *o, const struct covariates *c)
 {
     o->covariates = *c;
-    o->resnet.covariates = c->count;
+    o->classifier.covariates = c->count;
 }
 
 /* Mean and variance are for the reader: a model has its own. */
@@ -100,14 +101,14 @@ struct json *train_options_json(const struct train_options *o)
     json_add_number(j, "oversample", o->oversample);
     json_add_int(j, "augment", o->augment);
     if (o->task == TASK_CLASSIFY) {
-        struct json *r = json_add_object(j, "resnet");
-        json_add_int(r, "depth", o->resnet.depth);
-        json_add_int(r, "channels", o->resnet.channels);
-        json_add_int(r, "classes", o->resnet.classes);
-        json_add_int(r, "base", o->resnet.base);
-        json_add_bool(r, "stem7", o->resnet.stem7);
-        json_add_text(r, "norm", o->resnet.norm == RESNET_BATCH_NORM ? "batch" : "instance");
-        json_add_number(r, "dropout", o->resnet.dropout);
+        struct json *r = json_add_object(j, o->classifier.network->name);
+        json_add_int(r, "depth", o->classifier.depth);
+        json_add_int(r, "channels", o->classifier.channels);
+        json_add_int(r, "classes", o->classifier.classes);
+        json_add_int(r, "base", o->classifier.base);
+        json_add_bool(r, "stem7", o->classifier.stem7);
+        json_add_text(r, "norm", network_classifier_norm(&o->classifier)->name);
+        json_add_number(r, "dropout", o->classifier.dropout);
         struct json *crop = json_add_array(j, "crop");
         for (int i = 0; i < 3; i++) json_add_int(crop, NULL, o->crop[i]);
         json_add_bool(j, "class_weighting", o->class_weighting);
@@ -120,6 +121,34 @@ int train_options_omits(const char *field)
 {
     return !strcmp(field, "precision") || !strcmp(field, "ema") || !strcmp(field, "loss") ||
            !strcmp(field, "covariates");
+}
+
+/* The member that is called as its network. */
+static int read_classifier(struct classifier_options *c, const struct json *j, const char *name,
+                           struct error *e)
+{
+    const struct json *r = NULL;
+    char names[NETWORK_NAMES];
+    for (int i = 0; network_table[i] && !r; i++) {
+        c->network = network_table[i];
+        r = c->network->classify ? json_get(j, c->network->name) : NULL;
+    }
+    network_names(names, NETWORKS_THAT_CLASSIFY);
+    if (!r)
+        return error_set(e, "%s: training has no member called as a network that classifies (%s)", name,
+                         names);
+    const char *norm = json_text(r, "norm", c->network->norm->name);
+    c->norm = network_norm_find(norm);
+    if (!c->norm)
+        return error_set(e, "%s: training.%s.norm is '%.80s', which there is not", name, c->network->name,
+                         norm);
+    c->depth = (int)json_integer(r, "depth", 0);
+    c->channels = (int)json_integer(r, "channels", 0);
+    c->classes = (int)json_integer(r, "classes", 0);
+    c->base = (int)json_integer(r, "base", 64);
+    c->stem7 = json_boolean(r, "stem7", 0);
+    c->dropout = (float)json_number(r, "dropout", 0);
+    return 0;
 }
 
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e)
@@ -150,15 +179,8 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     o->oversample = (float)json_number(j, "oversample", o->oversample);
     o->augment = (int)json_integer(j, "augment", o->augment);
     if (!classify) return 0;
-    const struct json *r = json_get(j, "resnet"), *crop = json_get(j, "crop");
-    o->resnet.depth = (int)json_integer(r, "depth", 0);
-    o->resnet.channels = (int)json_integer(r, "channels", 0);
-    o->resnet.classes = (int)json_integer(r, "classes", 0);
-    o->resnet.base = (int)json_integer(r, "base", 64);
-    o->resnet.stem7 = json_boolean(r, "stem7", 0);
-    o->resnet.norm =
-        strcmp(json_text(r, "norm", "batch"), "batch") ? RESNET_INSTANCE_NORM : RESNET_BATCH_NORM;
-    o->resnet.dropout = (float)json_number(r, "dropout", 0);
+    if (read_classifier(&o->classifier, j, name, e)) return -1;
+    const struct json *crop = json_get(j, "crop");
     o->class_weighting = json_boolean(j, "class_weighting", 0);
     if (json_get(j, "covariates") && take_covariates(o, json_get(j, "covariates"), name, e)) return -1;
     for (int i = 0; i < 3; i++) {
@@ -167,9 +189,6 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
         if (o->crop[i] < 1 || o->crop[i] > 1024)
             return error_set(e, "%s: training.crop[%d] is %d, must be 1 to 1024", name, i, o->crop[i]);
     }
-    if (o->resnet.channels < 1 || o->resnet.channels > CHANNELS_MAX || o->resnet.classes > LABELS_MAX)
-        return error_set(e, "%s: training.resnet has %d channels and %d classes: outside of what there is",
-                         name, o->resnet.channels, o->resnet.classes);
     return learner_check(o, NULL, e) ? error_prefix(e, "%s: training", name) : 0;
 }
 

@@ -9,7 +9,7 @@
 #define NN_RUN_H
 
 #include "io/base/json.h"
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 #include "nn/train/train.h"
 
 struct run {

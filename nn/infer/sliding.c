@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/network/unet.h"
+#include "nn/network/network.h"
 #include "tensor/base/check.h"
 #include "tensor/base/vmath.h"
 
@@ -18,14 +18,14 @@ int predictor_create_beside(struct predictor *p, const struct predictor *other, 
                             const struct plan *plan, int flags, struct pool *pool, struct error *e)
 {
     memset(p, 0, sizeof *p);
-    if (unet_check(plan, e)) return -1;
+    if (network_plan_check(plan, e)) return -1;
     memcpy(p->patch, plan->patch, sizeof p->patch);
     p->channels = plan_inputs(plan);
     p->classes = plan->classes;
     p->graph = graph_create(m, pool, flags);
     p->image = graph_input(p->graph, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels),
                            DT_F32, 0);
-    p->logits = unet_forward(p->graph, plan, p->image, 0).logits[0];
+    p->logits = network_segment(p->graph, plan, p->image, 0).logits[0];
     graph_keep(p->graph, p->logits);
     if (graph_plan(p->graph)) {
         predictor_destroy(p);

@@ -1,5 +1,8 @@
-/* resnet.c - 3D residual networks for classification, names and order as torchvision.models.resnet. */
-#include "nn/network/resnet.h"
+/* resnet.c - 3D ResNet-10/18/34 (basic blocks) and -50 (bottleneck) for classification: He et al. 2016; 3D as
+ * Hara et al. 2018 and MONAI. Names and order of the parameters are those of torchvision.models.resnet:
+ * conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc.
+ */
+#include "nn/network/network.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,28 +25,13 @@ static const int *stage_blocks(int depth)
     }
 }
 
-int resnet_valid_depth(int depth)
+static int resnet_check(const struct classifier_options *c, struct error *e)
 {
-    return stage_blocks(depth) != NULL;
+    if (stage_blocks(c->depth)) return 0;
+    return error_set(e, "resnet: --depth is %d, must be 10, 18, 34 or 50", c->depth);
 }
 
-int resnet_check(const struct resnet_config *c, struct error *e)
-{
-    if (!resnet_valid_depth(c->depth))
-        return error_set(e, "resnet: depth is %d, not 10, 18, 34 or 50", c->depth);
-    if (c->channels < 1 || c->channels > 64)
-        return error_set(e, "resnet: channels is %d, not 1 to 64", c->channels);
-    if (c->classes < 2 || c->classes > 254)
-        return error_set(e, "resnet: classes is %d, not 2 to 254", c->classes);
-    if (c->base < 1 || c->base > 512) return error_set(e, "resnet: base is %d, not 1 to 512", c->base);
-    if (c->covariates < 0 || c->covariates > 64)
-        return error_set(e, "resnet: covariates is %d, not 0 to 64", c->covariates);
-    if (!(c->dropout >= 0 && c->dropout < 1))
-        return error_set(e, "resnet: dropout is %g, not in [0, 1)", c->dropout);
-    return 0;
-}
-
-int64_t resnet_last_voxels(const struct resnet_config *c, const int crop[3])
+static int64_t last_voxels(const struct classifier_options *c, const int crop[3])
 {
     int64_t voxels = 1;
     for (int a = 0; a < 3; a++) {
@@ -57,7 +45,7 @@ int64_t resnet_last_voxels(const struct resnet_config *c, const int crop[3])
 
 /* Convolution without bias, then norm and activation: PREFIX.convI, PREFIX.bnI; both suffixes given, as
  * downsample has its own. */
-static struct tensor *conv_norm(struct graph *g, const struct resnet_config *c, const char *prefix,
+static struct tensor *conv_norm(struct graph *g, const struct classifier_options *c, const char *prefix,
                                 const char *conv, const char *norm, struct tensor *x, int k, int kernel,
                                 int stride, float slope)
 {
@@ -67,13 +55,12 @@ static struct tensor *conv_norm(struct graph *g, const struct resnet_config *c, 
     snprintf(name, sizeof name, "%s%s", prefix, conv);
     x = op_conv3d(g, name, x, NULL, k, size, step, pad, 0);
     snprintf(name, sizeof name, "%s%s", prefix, norm);
-    return c->norm == RESNET_BATCH_NORM ? op_batch_norm(g, name, x, slope)
-                                        : op_instance_norm(g, name, x, slope);
+    return network_classifier_norm(c)->record(g, name, x, slope);
 }
 
 /* width: of the 3x3x3 convolution; the bottleneck block widens its output fourfold. The stride is in the
  * 3x3x3 convolution (torchvision's "v1.5"). */
-static struct tensor *block(struct graph *g, const struct resnet_config *c, const char *prefix,
+static struct tensor *block(struct graph *g, const struct classifier_options *c, const char *prefix,
                             struct tensor *x, int width, int stride)
 {
     int bottleneck = c->depth >= 50, out = bottleneck ? 4 * width : width;
@@ -92,20 +79,12 @@ static struct tensor *block(struct graph *g, const struct resnet_config *c, cons
     return op_add(g, y, skip, 0);
 }
 
-struct tensor *resnet_forward(struct graph *g, const struct resnet_config *c, struct tensor *x)
-{
-    return resnet_forward_covariates(g, c, x, NULL);
-}
-
-struct tensor *resnet_forward_covariates(struct graph *g, const struct resnet_config *c, struct tensor *x,
-                                         struct tensor *covariates)
+static struct tensor *resnet_forward(struct graph *g, const struct classifier_options *c, struct tensor *x,
+                                     struct tensor *covariates)
 {
     static const int three[3] = {3, 3, 3}, two[3] = {2, 2, 2}, ones[3] = {1, 1, 1};
     const int *blocks = stage_blocks(c->depth);
-    if (graph_failed(g)) return NULL;
     ENSURE(blocks != NULL, "ResNet depth %d", c->depth);
-    ENSURE(x->shape.c == c->channels, "ResNet of %d channels, input has %d", c->channels, x->shape.c);
-    ENSURE(c->covariates == (covariates ? covariates->shape.c : 0), "ResNet of %d covariates", c->covariates);
 
     x = conv_norm(g, c, "", "conv1", "bn1", x, c->base, c->stem7 ? 7 : 3, c->stem7 ? 2 : 1, 0);
     if (c->stem7) x = op_max_pool3d(g, x, three, two, ones);
@@ -123,9 +102,20 @@ struct tensor *resnet_forward_covariates(struct graph *g, const struct resnet_co
     return op_add(g, x, op_linear(g, "fc_covariates", covariates, c->classes, 0), 1);
 }
 
-void resnet_init(struct model *m, uint64_t seed)
+/* torchvision's: He normal by fan_out; the weights of covariates are 0. */
+static void resnet_init(struct model *m, uint64_t seed)
 {
     init_he(m, seed, 0, 1);
     const struct param *p = model_find(m, "fc_covariates.weight");
     if (p) memset(m->data + p->offset, 0, p->count * sizeof *m->data);
 }
+
+const struct network resnet_network = {
+    .name = "resnet",
+    .title = "ResNet",
+    .norm = &network_norm_batch,
+    .init = resnet_init,
+    .check = resnet_check,
+    .last_voxels = last_voxels,
+    .classify = resnet_forward,
+};

@@ -8,25 +8,25 @@
 struct tensor *classifier_record(struct graph *g, const struct train_options *o, int batch,
                                  struct tensor **image, struct tensor **covariates)
 {
-    const int *s = o->crop, values = o->resnet.covariates;
-    *image = graph_input(g, "image", SHAPE(batch, s[0], s[1], s[2], o->resnet.channels), DT_F32, 0);
+    const int *s = o->crop, values = o->classifier.covariates;
+    *image = graph_input(g, "image", SHAPE(batch, s[0], s[1], s[2], o->classifier.channels), DT_F32, 0);
     *covariates = values ? graph_input(g, "covariates", SHAPE(batch, 1, 1, 1, values), DT_F32, 0) : NULL;
-    return resnet_forward_covariates(g, &o->resnet, *image, *covariates);
+    return network_classify(g, &o->classifier, *image, *covariates);
 }
 
 int classifier_check(const struct train_options *o, const struct learner_data *d, struct error *e)
 {
     char names[COVARIATE_LIST];
-    if (o->resnet.covariates == d->covariates) return 0;
+    if (o->classifier.covariates == d->covariates) return 0;
     covariates_list(names, &o->covariates);
     return error_set(e, "the network takes %d covariates beside the image (%s), and is given %d",
-                     o->resnet.covariates, names, d->covariates);
+                     o->classifier.covariates, names, d->covariates);
 }
 
 int classifier_plan(struct classifier *c, struct model *m, const struct train_options *o, int batch,
                     struct pool *pool, struct error *e)
 {
-    *c = (struct classifier){.batch = batch, .classes = o->resnet.classes};
+    *c = (struct classifier){.batch = batch, .classes = o->classifier.classes};
     struct graph *g = c->graph = graph_create(m, pool, o->bf16 ? GRAPH_BF16 : 0);
     c->softmax = op_softmax(g, classifier_record(g, o, batch, &c->image, &c->covariates));
     graph_keep(g, c->softmax);

@@ -107,13 +107,13 @@ static int load_case(struct sample *s, float *covariate, const struct dataset *s
 {
     const struct data_case *item = &set->item[index];
     if (item->target < 0) return error_set(e, "%s: case %s has no class in labels.csv", set->path, item->id);
-    if (item->target >= o->resnet.classes)
+    if (item->target >= o->classifier.classes)
         return error_set(e, "%s: case %s has class %d, the network %d classes", set->path, item->id,
-                         item->target, o->resnet.classes);
+                         item->target, o->classifier.classes);
     if (dataset_load(s, set, index, e)) return -1;
-    if (s->channels != o->resnet.channels)
+    if (s->channels != o->classifier.channels)
         return error_set(e, "%s: case %s has %d channels, the network %d", set->path, item->id, s->channels,
-                         o->resnet.channels);
+                         o->classifier.channels);
     const int volume = covariates_volume(&o->covariates);
     if (volume >= 0) covariate[volume] = covariate_volume(s);
     return classify_prepare(s, o->crop, set->json != NULL, e);
@@ -193,7 +193,7 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
         classify_free(d);
         return -1;
     }
-    s->bytes = (size_t)n * o->crop[0] * o->crop[1] * o->crop[2] * (size_t)o->resnet.channels * sizeof(float);
+    s->bytes = (size_t)n * o->crop[0] * o->crop[1] * o->crop[2] * (size_t)o->classifier.channels * sizeof(float);
     if (n > 0 && load_all(d, set, o, pool, progress, arg, e)) {
         classify_free(d);
         return -1;

@@ -48,7 +48,7 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
         return error_set(e, "%d epochs of %d iterations: both must be at least 1", o->epochs, o->iterations);
     if (segments(o)) {
         struct plan copy = effective_plan(o, p);
-        return unet_check(&copy, e);
+        return network_plan_check(&copy, e);
     }
     for (int a = 0; a < 3; a++)
         if (o->crop[a] < 1 || o->crop[a] > 1024)
@@ -56,30 +56,9 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
     if (o->loss)
         return error_set(e, "loss is '%s', which is of segmentation: classification has cross-entropy",
                          o->loss->name);
-    if (resnet_check(&o->resnet, e)) return -1;
-    ENSURE(o->resnet.covariates == o->covariates.count, "a network of %d covariates, %d named",
-           o->resnet.covariates, o->covariates.count);
-    double values = (double)batch_size(o, NULL) * o->resnet.base;
-    for (int a = 0; a < 3; a++) values *= o->crop[a];
-    if (values > UNET_VALUES_MAX)
-        return error_set(
-            e,
-            "--crop %d,%d,%d, --batch %d and --base %d make a feature map of %.3g values; at most %.3g are possible",
-            o->crop[0], o->crop[1], o->crop[2], batch_size(o, NULL), o->resnet.base, values, UNET_VALUES_MAX);
-    int64_t voxels = resnet_last_voxels(&o->resnet, o->crop);
-    if (o->resnet.norm == RESNET_INSTANCE_NORM && voxels < 2)
-        return error_set(
-            e,
-            "--crop %d,%d,%d: the last stage has one voxel, of which instance norm leaves nothing: take a larger --crop, or "
-            "--norm batch",
-            o->crop[0], o->crop[1], o->crop[2]);
-    if (o->resnet.norm == RESNET_BATCH_NORM && voxels * batch_size(o, NULL) < 2)
-        return error_set(
-            e,
-            "--batch %d with --crop %d,%d,%d: batch norm of the last stage sees one value a channel, which has no variance: "
-            "take a larger --batch or --crop",
-            batch_size(o, NULL), o->crop[0], o->crop[1], o->crop[2]);
-    return 0;
+    ENSURE(o->classifier.covariates == o->covariates.count, "a network of %d covariates, %d named",
+           o->classifier.covariates, o->covariates.count);
+    return network_classifier_check(&o->classifier, o->crop, batch_size(o, NULL), e);
 }
 
 /* ---- model --------------------------------------------------------------------------------------------- */
@@ -106,16 +85,16 @@ struct model *learner_model(const struct train_options *o, const struct plan *p)
     struct model *m = model_create();
     int status;
     if (segments(o)) {
-        struct unet_train t = unet_train_create(m, p, 0, NULL);
+        struct network_training t = network_train_create(m, p, 0, NULL);
         status = model_finish(m);
-        if (!status) unet_init(m, p, o->seed);
+        if (!status) p->network->init(m, o->seed);
         graph_destroy(t.graph);
     } else {
         struct graph *g = graph_create(m, NULL, GRAPH_TRAIN);
         struct tensor *image, *covariates;
         classifier_record(g, o, 2, &image, &covariates);
         status = model_finish(m);
-        if (!status) resnet_init(m, o->seed);
+        if (!status) o->classifier.network->init(m, o->seed);
         if (!status) set_covariates(m, &o->covariates);
         graph_destroy(g);
     }
@@ -149,7 +128,7 @@ int learner_own_optimizer(struct learner *l, struct error *e)
 static void record_segmentation(struct learner *l)
 {
     struct plan p = effective_plan(l->options, l->plan);
-    struct unet_train t = unet_train_create(l->model, &p, graph_precision(l->options), l->pool);
+    struct network_training t = network_train_create(l->model, &p, graph_precision(l->options), l->pool);
     l->graph = t.graph;
     l->image = t.image;
     l->heads = t.out.heads;
@@ -164,7 +143,7 @@ static void record_classification(struct learner *l)
     const struct train_options *o = l->options;
     int batch = batch_size(o, NULL);
     float weight[256];
-    if (o->class_weighting) classify_weights(weight, o->resnet.classes, l->data);
+    if (o->class_weighting) classify_weights(weight, o->classifier.classes, l->data);
     struct graph *g = l->graph = graph_create(l->model, l->pool, GRAPH_TRAIN | graph_precision(o));
     l->label[0] = graph_input(g, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
     l->heads = 1;
@@ -179,7 +158,7 @@ void learner_switch(struct learner *l, const struct learner_data *data, uint32_t
     l->client = client;
     if (segments(l->options) || !l->options->class_weighting) return;
     float weight[256];
-    classify_weights(weight, l->options->resnet.classes, data);
+    classify_weights(weight, l->options->classifier.classes, data);
     op_cross_entropy_weights(l->loss, weight);
 }
 
@@ -187,7 +166,7 @@ void learner_switch(struct learner *l, const struct learner_data *data, uint32_t
 static int check_data(const struct train_options *o, const struct plan *p, const struct learner_data *d,
                       struct error *e)
 {
-    int channels = segments(o) ? p->channels : o->resnet.channels;
+    int channels = segments(o) ? p->channels : o->classifier.channels;
     if (d->store.cases < 1) return error_set(e, "there are no cases to train on");
     if (!segments(o) && classifier_check(o, d, e)) return -1;
     if (segments(o) && d->store.groups != output_groups(p))
@@ -288,7 +267,7 @@ int learner_reserve(struct learner *l, const struct learner_data *d, struct erro
     if (n < 1) return 0;
     if (reserve_classifier(l, n, e)) return -1;
     if (n <= room->cases) return 0;
-    size_t classes = (size_t)l->options->resnet.classes,
+    size_t classes = (size_t)l->options->classifier.classes,
            of_case = sizeof(int) + classes * sizeof(float) + sizeof(double);
     room_free(l);
     l->order.index = malloc((size_t)n * sizeof *l->order.index);
@@ -472,6 +451,6 @@ int learner_validate(struct validation *v, struct learner *l, const struct learn
     }
     int n = d->store.cases, batch = n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH;
     classifier_run(l->room.probability, &l->classifier[batch], d);
-    summarise_classes(v, &l->room, d, l->options->resnet.classes);
+    summarise_classes(v, &l->room, d, l->options->classifier.classes);
     return 0;
 }

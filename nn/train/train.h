@@ -13,8 +13,7 @@
 #include "nn/train/weight_average.h"
 #include "nn/data/covariates.h"
 #include "nn/prepare/preprocess.h"
-#include "nn/network/resnet.h"
-#include "nn/network/unet.h"
+#include "nn/network/network.h"
 
 enum task_kind { TASK_SEGMENT, TASK_CLASSIFY };
 
@@ -31,10 +30,10 @@ struct train_options {
     const struct loss_method *loss; /* segmentation (NULL: dice_ce); classification has its own: NULL */
     int augment;                    /* 0 none, 1 mirroring and intensity, 2 the full table */
     int batch;                      /* 0: from the plan (classify: 32) */
-    struct resnet_config resnet;    /* classification */
+    struct classifier_options classifier; /* classification */
     int crop[3];                    /* classification: input size; 28,28,28 */
     int class_weighting;            /* classification: inverse frequency */
-    struct covariates covariates;   /* classification; resnet.covariates of them */
+    struct covariates covariates;   /* classification; classifier.covariates of them */
     const char *covariates_file;    /* table of their values; NULL: those of the dataset */
 };
 

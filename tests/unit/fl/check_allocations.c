@@ -58,7 +58,7 @@ static struct plan make_plan(void)
     struct plan p = {
         .dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
     snprintf(p.configuration, sizeof p.configuration, "test");
-    snprintf(p.architecture, sizeof p.architecture, "plain");
+    p.network = network_find("unet");
     for (int s = 0; s < 2; s++) {
         p.features[s] = s ? 8 : 4;
         p.encoder_convs[s] = p.decoder_convs[s] = 1;
@@ -77,8 +77,8 @@ static struct train_options make_options(enum task_kind task)
     o.epochs = 5;
     o.iterations = 10;
     o.batch = 4;
-    o.resnet.depth = 10;
-    o.resnet.base = 4;
+    o.classifier.depth = 10;
+    o.classifier.base = 4;
     o.class_weighting = 1;
     for (int a = 0; a < 3; a++) o.crop[a] = EDGE;
     return o;

@@ -48,9 +48,9 @@ static inline struct train_options small_options(int rounds, int iterations)
     o.epochs = rounds;
     o.iterations = iterations;
     o.batch = 3;
-    o.resnet.depth = 10;
-    o.resnet.base = 4;
-    o.resnet.dropout = 0.2f;
+    o.classifier.depth = 10;
+    o.classifier.base = 4;
+    o.classifier.dropout = 0.2f;
     o.class_weighting = 1; /* each client has its own weights */
     for (int a = 0; a < 3; a++) o.crop[a] = SMALL_SIZE;
     return o;

@@ -137,7 +137,7 @@ static struct train_options options(void)
     o.batch = 8;
     o.lr = 0.02f;
     o.augment = 0;
-    o.resnet = (struct resnet_config){.depth = 10, .channels = 1, .classes = 2, .base = 2};
+    o.classifier = (struct classifier_options){.depth = 10, .channels = 1, .classes = 2, .base = 2};
     for (int a = 0; a < 3; a++) o.crop[a] = EDGE;
     covariates_parse(&c, "age,marker", &e);
     train_options_covariates(&o, &c);
@@ -247,7 +247,7 @@ static void check_json(void)
     o.covariates.mean[1] = 0.1;
     o.covariates.variance[1] = 1.0 / 3;
     struct json *j = train_options_json(&o);
-    CHECK(train_options_from_json(&read, j, "x", &e) == 0 && read.resnet.covariates == 2 &&
+    CHECK(train_options_from_json(&read, j, "x", &e) == 0 && read.classifier.covariates == 2 &&
               strcmp(read.covariates.name[1], "marker") == 0 && read.covariates.mean[1] == 0.1 &&
               read.covariates.variance[1] == 1.0 / 3,
           "%s", e.text);

@@ -6,7 +6,7 @@
 
 #include "io/base/json.h"
 #include "nn/infer/sliding.h"
-#include "nn/network/unet.h"
+#include "nn/network/network.h"
 #include "tests/unit/expect.h"
 
 static struct json *golden;
@@ -552,7 +552,7 @@ static void check_sliding(void)
 static void check_predictor(void)
 {
     struct plan plan = {.configuration = "3d_fullres",
-                        .architecture = "plain",
+                        .network = network_find("unet"),
                         .dims = 3,
                         .patch = {8, 8, 12},
                         .batch = 2,
@@ -566,11 +566,11 @@ static void check_predictor(void)
                         .classes = 3,
                         .deep_supervision = 1};
     struct model *m = model_create();
-    struct unet_train t = unet_train_create(m, &plan, 0, NULL);
+    struct network_training t = network_train_create(m, &plan, 0, NULL);
     struct predictor p;
     struct error e = {""};
     model_finish(m);
-    unet_init(m, &plan, 1);
+    plan.network->init(m, 1);
     graph_destroy(t.graph);
     CHECK(predictor_create(&p, m, &plan, 0, NULL, &e) == 0, "%s", e.text);
     size_t voxels = 8 * 8 * 12;

@@ -13,15 +13,14 @@
 #include "io/weights/safetensors.h"
 #include "nn/train/optimizer.h"
 #include "nn/train/schedule.h"
-#include "nn/network/resnet.h"
+#include "nn/network/network.h"
 #include "nn/train/sampler.h"
-#include "nn/network/unet.h"
 #include "tensor/base/cpu.h"
 #include "tests/unit/lcg.h"
 
 /* ---- the data of make_networks.py ---------------------------------------------------------------------- */
 
-static void fill_segmentation(struct unet_train *t, const char *name)
+static void fill_segmentation(struct network_training *t, const char *name)
 {
     struct shape s = t->image->shape;
     struct lcg g = lcg_start("", name);
@@ -150,16 +149,16 @@ static void check_ten_steps(const char *net, const struct safetensors *s, struct
     optimizer_free(o);
 }
 
-static struct plan small_plan(const char *architecture, int stages, const int *features, int channels)
+static struct plan small_plan(const char *network, int stages, const int *features, int channels)
 {
     struct plan p = {
         .dims = 3, .batch = 2, .stages = stages, .channels = channels, .classes = 3, .deep_supervision = 1};
     snprintf(p.configuration, sizeof p.configuration, "test");
-    snprintf(p.architecture, sizeof p.architecture, "%s", architecture);
+    p.network = network_find(network);
     for (int a = 0; a < 3; a++) p.patch[a] = 16;
     for (int s = 0; s < stages; s++) {
         p.features[s] = features[s];
-        p.encoder_convs[s] = p.decoder_convs[s] = strcmp(architecture, "plain") == 0 ? 2 : 1;
+        p.encoder_convs[s] = p.decoder_convs[s] = strcmp(network, "unet") == 0 ? 2 : 1;
         for (int a = 0; a < 3; a++) {
             p.kernel[s][a] = 3;
             p.stride[s][a] = s > 0 ? 2 : 1;
@@ -168,9 +167,9 @@ static struct plan small_plan(const char *architecture, int stages, const int *f
     return p;
 }
 
-static struct unet_train unet_bound(struct model *m, const struct plan *p, int flags, struct pool *pool)
+static struct network_training unet_bound(struct model *m, const struct plan *p, int flags, struct pool *pool)
 {
-    struct unet_train t = unet_train_create(m, p, flags, pool);
+    struct network_training t = network_train_create(m, p, flags, pool);
     if (!m->finished) model_finish(m);
     graph_plan(t.graph);
     CHECK(graph_bind(t.graph) == 0, "no memory");
@@ -183,7 +182,7 @@ static void test_unet(const char *net, const char *path, const struct plan *p, c
     struct safetensors s = {0};
     if (golden_read(&s, path)) return;
     struct model *m = model_create();
-    struct unet_train t = unet_bound(m, p, 0, NULL);
+    struct network_training t = unet_bound(m, p, 0, NULL);
     set_weights(m);
     fill_segmentation(&t, image);
     graph_forward(t.graph);
@@ -204,7 +203,7 @@ static void test_unet(const char *net, const char *path, const struct plan *p, c
 static void test_plain_unet(void)
 {
     static const int features[3] = {8, 16, 32};
-    struct plan p = small_plan("plain", 3, features, 2);
+    struct plan p = small_plan("unet", 3, features, 2);
     p.batch_dice = 1;
     p.kernel[0][0] = 1; /* an MRI plan: thick slices */
     p.stride[1][0] = 1;
@@ -225,13 +224,13 @@ struct classifier {
     struct tensor *image, *label, *loss;
 };
 
-static struct classifier classifier_bound(struct model *m, const struct resnet_config *c, int batch, int edge,
-                                          int flags, struct pool *pool)
+static struct classifier classifier_bound(struct model *m, const struct classifier_options *c, int batch,
+                                          int edge, int flags, struct pool *pool)
 {
     struct classifier n = {.graph = graph_create(m, pool, GRAPH_TRAIN | flags)};
     n.image = graph_input(n.graph, "image", SHAPE(batch, edge, edge, edge, c->channels), DT_F32, 0);
     n.label = graph_input(n.graph, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
-    n.loss = op_cross_entropy(n.graph, resnet_forward(n.graph, c, n.image), n.label, NULL);
+    n.loss = op_cross_entropy(n.graph, network_classify(n.graph, c, n.image, NULL), n.label, NULL);
     graph_keep(n.graph, n.loss);
     if (!m->finished) model_finish(m);
     graph_plan(n.graph);
@@ -253,7 +252,8 @@ static void fill_classes(struct classifier *n, const char *name)
 
 static void test_resnet(void)
 {
-    struct resnet_config c = {.depth = 18, .channels = 1, .classes = 2, .base = 4};
+    struct classifier_options c = {
+        .depth = 18, .channels = 1, .classes = 2, .base = 4, .network = network_find("resnet")};
     struct safetensors s = {0};
     if (golden_read(&s, "tests/data/golden/network_resnet.safetensors")) return;
     struct model *m = model_create();
@@ -284,11 +284,17 @@ static void test_resnet(void)
 
 static size_t resnet_parameters(int depth, int stem7)
 {
-    struct resnet_config c = {.depth = depth, .channels = 1, .classes = 2, .base = 64, .stem7 = stem7};
+    struct classifier_options c = {.depth = depth,
+                                   .channels = 1,
+                                   .classes = 2,
+                                   .base = 64,
+                                   .stem7 = stem7,
+                                   .network = network_find("resnet")};
     struct model *m = model_create();
     struct graph *g = graph_create(m, NULL, GRAPH_TRAIN);
     size_t n = 0;
-    struct tensor *y = resnet_forward(g, &c, graph_input(g, "image", SHAPE(2, 32, 32, 32, 1), DT_F32, 0));
+    struct tensor *x = graph_input(g, "image", SHAPE(2, 32, 32, 32, 1), DT_F32, 0);
+    struct tensor *y = network_classify(g, &c, x, NULL);
     CHECK(y->shape.n == 2 && y->shape.c == 2 && shape_voxels(y->shape) == 1, "resnet%d: output", depth);
     for (int i = 0; i < m->params; i++)
         if (param_trained(&m->param[i])) n += m->param[i].count;
@@ -311,22 +317,21 @@ static void test_depths(void)
               known[i].count);
     }
     CHECK(resnet_parameters(18, 0) == 33161026 - 64 * (343 - 27), "small stem");
-    CHECK(resnet_valid_depth(18) && !resnet_valid_depth(20), "depths");
 }
 
 static void expect_rejected(const struct plan *p, const char *word)
 {
     struct error e = {{0}};
-    CHECK(unet_check(p, &e) == -1, "a plan with bad %s was accepted", word);
+    CHECK(network_plan_check(p, &e) == -1, "a plan with bad %s was accepted", word);
     CHECK(strstr(e.text, word) != NULL, "message \"%s\" does not name %s", e.text, word);
 }
 
 static void test_rejections(void)
 {
     static const int features[3] = {8, 16, 32};
-    struct plan good = small_plan("plain", 3, features, 1), p;
+    struct plan good = small_plan("unet", 3, features, 1), p;
     struct error e = {{0}};
-    CHECK(unet_check(&good, &e) == 0, "%s", e.text);
+    CHECK(network_plan_check(&good, &e) == 0, "%s", e.text);
     p = good, p.stages = 1, expect_rejected(&p, "stages");
     p = good, p.stages = STAGES_MAX + 1, expect_rejected(&p, "stages");
     p = good, p.patch[1] = 18, expect_rejected(&p, "patch_size[1]");
@@ -336,7 +341,7 @@ static void test_rejections(void)
     p = good, p.classes = 1, expect_rejected(&p, "classes");
     p = good, p.batch = 0, expect_rejected(&p, "batch");
     p = good, p.encoder_convs[0] = 0, expect_rejected(&p, "encoder_convs[0]");
-    p = good, p.architecture[0] = 'x', expect_rejected(&p, "architecture");
+    p = good, p.network = network_find("resnet"), expect_rejected(&p, "resnet, which does not segment");
     /* Each number is in range, but not all together: what such plans hold is bounded before a graph is
      * recorded. */
     p = good;
@@ -346,7 +351,7 @@ static void test_rejections(void)
         for (int a = 0; a < 3; a++) p.kernel[s][a] = 7;
     }
     expect_rejected(&p, "features_per_stage[0] 4096, kernel_sizes[0] 7 x 7 x 7 and n_conv_per_stage[0] 64");
-    snprintf(p.architecture, sizeof p.architecture, "resenc");
+    p.network = network_find("resenc");
     expect_rejected(&p, "n_blocks_per_stage[0] 64");
     p = good, p.features[2] = 4096, p.encoder_convs[2] = 64,
     expect_rejected(&p, "features_per_stage[2] 4096");
@@ -356,10 +361,16 @@ static void test_rejections(void)
     expect_rejected(&p, "patch_size 512 x 512 x 512, batch_size 4096");
     p = good, p.patch[0] = p.patch[1] = p.patch[2] = 4096,
     expect_rejected(&p, "patch_size 4096 x 4096 x 4096");
-    struct resnet_config c = {.depth = 20, .channels = 1, .classes = 2, .base = 8};
-    CHECK(resnet_check(&c, &e) == -1 && strstr(e.text, "depth"), "resnet depth 20");
+    struct classifier_options c = {
+        .depth = 20, .channels = 1, .classes = 2, .base = 8, .network = network_find("resnet")};
+    const int crop[3] = {28, 28, 28};
+    CHECK(network_classifier_check(&c, crop, 2, &e) == -1 && strstr(e.text, "depth"), "resnet depth 20");
     c.depth = 18, c.classes = 300;
-    CHECK(resnet_check(&c, &e) == -1 && strstr(e.text, "classes"), "resnet of 300 classes");
+    CHECK(network_classifier_check(&c, crop, 2, &e) == -1 && strstr(e.text, "classes"),
+          "resnet of 300 classes");
+    c.classes = 2, c.network = network_find("unet");
+    CHECK(network_classifier_check(&c, crop, 2, &e) == -1 && strstr(e.text, "unet, which does not classify"),
+          "a U-Net that classifies");
 }
 
 /* ---- initial weights and schedules --------------------------------------------------------------------- */
@@ -369,9 +380,9 @@ static void test_init(void)
     static const int features[4] = {8, 16, 16, 16};
     struct plan p = small_plan("resenc", 4, features, 1);
     struct model *m = model_create();
-    struct unet_train t = unet_train_create(m, &p, 0, NULL);
+    struct network_training t = network_train_create(m, &p, 0, NULL);
     model_finish(m);
-    unet_init(m, &p, 7);
+    p.network->init(m, 7);
     for (int i = 0; i < m->params; i++) {
         const struct param *q = &m->param[i];
         double sum = 0, squares = 0, n = (double)q->count;
@@ -388,9 +399,9 @@ static void test_init(void)
         }
     }
     uint64_t first = model_hash(m);
-    unet_init(m, &p, 8);
+    p.network->init(m, 8);
     CHECK(model_hash(m) != first, "two seeds, one hash");
-    unet_init(m, &p, 7);
+    p.network->init(m, 7);
     CHECK(model_hash(m) == first, "one seed, two hashes");
     graph_destroy(t.graph);
     model_destroy(m);
@@ -412,19 +423,19 @@ static void test_schedules(void)
 
 enum { BIT_STEPS = 20 };
 
-static uint64_t train_unet_bits(float loss[BIT_STEPS], int flags, struct pool *pool)
+static uint64_t segment_bits(const char *network, float loss[BIT_STEPS], int flags, struct pool *pool)
 {
     static const int features[3] = {5, 9, 17}; /* not multiples of any vector */
-    struct plan p = small_plan("plain", 3, features, 2);
+    struct plan p = small_plan(network, 3, features, 2);
     struct model *m = model_create();
     p.kernel[0][0] = p.stride[1][0] = 1;
     p.encoder_convs[0] = p.decoder_convs[1] = 1; /* for the sake of the scalar level */
     p.patch[0] = p.patch[2] = 8;
     p.patch[1] = 12;
-    struct unet_train t = unet_bound(m, &p, flags, pool);
+    struct network_training t = unet_bound(m, &p, flags, pool);
     struct optimizer o;
     test_optimizer(&o, &optimizer_sgd, 0.99f, 3e-5f, 12, m);
-    unet_init(m, &p, 1);
+    p.network->init(m, 1);
     fill_segmentation(&t, "image");
     for (int i = 0; i < BIT_STEPS; i++) {
         graph_set_step(t.graph, 1, 0, (uint64_t)i);
@@ -440,14 +451,19 @@ static uint64_t train_unet_bits(float loss[BIT_STEPS], int flags, struct pool *p
     return hash;
 }
 
-static uint64_t train_resnet_bits(float loss[BIT_STEPS], int flags, struct pool *pool)
+static uint64_t classify_bits(const char *network, float loss[BIT_STEPS], int flags, struct pool *pool)
 {
-    struct resnet_config c = {.depth = 10, .channels = 1, .classes = 3, .base = 3, .dropout = 0.2f};
+    struct classifier_options c = {.depth = 10,
+                                   .channels = 1,
+                                   .classes = 3,
+                                   .base = 3,
+                                   .dropout = 0.2f,
+                                   .network = network_find(network)};
     struct model *m = model_create();
     struct classifier n = classifier_bound(m, &c, 3, 9, flags, pool);
     struct optimizer o;
     test_optimizer(&o, &optimizer_adamw, 0, 0.01f, 1, m);
-    resnet_init(m, 1);
+    c.network->init(m, 1);
     fill_classes(&n, "image");
     for (int i = 0; i < BIT_STEPS; i++) {
         graph_set_step(n.graph, 1, 0, (uint64_t)i);
@@ -463,9 +479,55 @@ static uint64_t train_resnet_bits(float loss[BIT_STEPS], int flags, struct pool 
     return hash;
 }
 
-/* Hashes of the weights after twenty steps: on every machine, with every compiler. They change when the
- * arithmetic does. */
-static const uint64_t unet_hash = 0x854e6fb3989a2e4d, resnet_hash = 0x2161b7a344d67cfa;
+/* Every network of the table has a line here. hash: of the weights after twenty steps, on every machine, with
+ * every compiler; it changes when the arithmetic does. */
+static const struct network_case {
+    const char *name;
+    void (*against_judge)(void); /* known losses and gradients */
+    uint64_t hash;
+} cases[] = {
+    {"unet", test_plain_unet, 0x854e6fb3989a2e4d},
+    {"resenc", test_residual_unet, 0x0fef324f471c173a},
+    {"resnet", test_resnet, 0x2161b7a344d67cfa},
+};
+
+static const struct network_case *case_of(const struct network *n)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (strcmp(cases[i].name, n->name) == 0) return &cases[i];
+    CHECK(0, "network %s has no case", n->name);
+    return NULL;
+}
+
+static uint64_t train_bits(const struct network *n, float loss[BIT_STEPS], int flags, struct pool *pool)
+{
+    return (n->segment ? segment_bits : classify_bits)(n->name, loss, flags, pool);
+}
+
+/* Names, and what the two kinds of networks must tell. */
+static void test_table(void)
+{
+    char all[NETWORK_NAMES], presets[NETWORK_NAMES];
+    network_names(all, NETWORKS_THAT_SEGMENT | NETWORKS_THAT_CLASSIFY);
+    network_preset_names(presets);
+    CHECK(strlen(all) < NETWORK_NAMES - 1 && strlen(presets) < NETWORK_NAMES - 1, "%s, %s", all, presets);
+    for (int i = 0; network_table[i]; i++) {
+        const struct network *n = network_table[i];
+        const struct plan_preset *preset;
+        const struct network_case *c = case_of(n);
+        CHECK(network_find(n->name) == n && n->title && n->norm && n->init, "%s", n->name);
+        CHECK(!n->segment != !n->classify && strstr(all, n->name), "%s segments or classifies", n->name);
+        if (n->classify) CHECK(n->check && n->last_voxels, "%s", n->name);
+        if (n->segment)
+            CHECK(n->presets[0].name && network_of_preset(n->presets[0].name, &preset) == n &&
+                      preset == n->presets && strchr(n->class_name, '.') && n->maps,
+                  "%s", n->name);
+        if (c) c->against_judge();
+    }
+    CHECK(network_find("vnet") == NULL && network_of_preset("huge", &(const struct plan_preset *){0}) == NULL,
+          "unknown names");
+    CHECK(network_default(0)->segment && network_default(1)->classify, "the tasks' own");
+}
 
 static void test_bits(void)
 {
@@ -476,12 +538,13 @@ static void test_bits(void)
         for (int threads = 1; threads <= 3; threads++) {
             struct pool *pool = pool_create(threads);
             CHECK(pool != NULL, "a pool of %d threads", threads);
-            float loss[BIT_STEPS];
-            uint64_t u = train_unet_bits(loss, 0, pool), r = train_resnet_bits(loss, 0, pool);
-            CHECK(u == unet_hash, "U-Net, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads,
-                  (unsigned long long)u);
-            CHECK(r == resnet_hash, "ResNet, %s, %d threads: hash %016llx", cpu_isa_name(levels[i]), threads,
-                  (unsigned long long)r);
+            for (int k = 0; network_table[k]; k++) {
+                const struct network_case *c = case_of(network_table[k]);
+                float loss[BIT_STEPS];
+                uint64_t hash = c ? train_bits(network_table[k], loss, 0, pool) : 0;
+                CHECK(c && hash == c->hash, "%s, %s, %d threads: hash %016llx", network_table[k]->title,
+                      cpu_isa_name(levels[i]), threads, (unsigned long long)hash);
+            }
             pool_destroy(pool);
         }
     }
@@ -497,8 +560,8 @@ static void check_bf16_gradient(const struct plan *p, double depth)
     float *gradient = NULL;
     for (int bf16 = 0; bf16 < 2; bf16++) {
         struct model *m = model_create();
-        struct unet_train t = unet_bound(m, p, bf16 ? GRAPH_BF16 : 0, NULL);
-        unet_init(m, p, 1);
+        struct network_training t = unet_bound(m, p, bf16 ? GRAPH_BF16 : 0, NULL);
+        p->network->init(m, 1);
         fill_segmentation(&t, "image");
         graph_forward(t.graph);
         graph_backward(t.graph, t.loss);
@@ -528,16 +591,17 @@ static void test_bf16(void)
     struct plan p = small_plan("resenc", 3, features, 2);
     check_bf16_gradient(
         &p, 60); /* about 15 convolutions, norms and additions to the loss and as many gradients back */
-    train_unet_bits(unet[0], 0, NULL);
-    train_resnet_bits(resnet[0], 0, NULL);
+    segment_bits("unet", unet[0], 0, NULL);
+    classify_bits("resnet", resnet[0], 0, NULL);
     uint64_t u = 0, r = 0;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         if (cpu_isa_set(levels[i]) != levels[i]) continue;
         const char *name = cpu_isa_name(levels[i]);
         if (u == 0 || levels[i] >= ISA_AVX512_BF16) {
-            u = train_unet_bits(unet[1], GRAPH_BF16, NULL);
-            r = train_resnet_bits(resnet[1], GRAPH_BF16, NULL);
-            CHECK(u != unet_hash && r != resnet_hash, "%s: bf16 gives the weights of fp32", name);
+            u = segment_bits("unet", unet[1], GRAPH_BF16, NULL);
+            r = classify_bits("resnet", resnet[1], GRAPH_BF16, NULL);
+            CHECK(u != case_of(network_find("unet"))->hash && r != case_of(network_find("resnet"))->hash,
+                  "%s: bf16 gives the weights of fp32", name);
             for (int j = 0; j < BIT_STEPS; j++) {
                 /* Dice and cross-entropy of a few thousand voxels average the roundings out; the ResNet has
                  * three cases. */
@@ -549,9 +613,9 @@ static void test_bf16(void)
         }
         for (int threads = 2; threads <= 3; threads++) {
             struct pool *pool = pool_create(threads);
-            CHECK(train_unet_bits(unet[1], GRAPH_BF16, pool) == u,
+            CHECK(segment_bits("unet", unet[1], GRAPH_BF16, pool) == u,
                   "U-Net in bf16, %s, %d threads: other bits", name, threads);
-            CHECK(train_resnet_bits(resnet[1], GRAPH_BF16, pool) == r,
+            CHECK(classify_bits("resnet", resnet[1], GRAPH_BF16, pool) == r,
                   "ResNet in bf16, %s, %d threads: other bits", name, threads);
             pool_destroy(pool);
         }
@@ -561,9 +625,7 @@ static void test_bf16(void)
 
 int main(void)
 {
-    test_plain_unet();
-    test_residual_unet();
-    test_resnet();
+    test_table();
     test_depths();
     test_rejections();
     test_init();

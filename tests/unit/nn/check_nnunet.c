@@ -17,7 +17,7 @@
 #include "nn/prepare/preprocess.h"
 #include "nn/prepare/previous.c"
 #include "nn/train/sampler.h"
-#include "nn/network/unet.h"
+#include "nn/network/network.h"
 #include "tensor/base/cpu.h"
 #include "tests/unit/lcg.h"
 
@@ -302,7 +302,7 @@ static struct plan small_plan(int with_regions)
                      .batch_dice = 1,
                      .ignores = 1};
     snprintf(p.configuration, sizeof p.configuration, "test");
-    snprintf(p.architecture, sizeof p.architecture, "plain");
+    p.network = network_find("unet");
     for (int s = 0; s < 3; s++) {
         p.features[s] = features[s];
         p.encoder_convs[s] = p.decoder_convs[s] = 2;
@@ -321,7 +321,7 @@ static struct plan small_plan(int with_regions)
     return p;
 }
 
-static void fill_batch(struct unet_train *t, int k)
+static void fill_batch(struct network_training *t, int k)
 {
     char name[16];
     struct shape s = t->image->shape;
@@ -348,7 +348,7 @@ static void fill_batch(struct unet_train *t, int k)
 static uint64_t train(double losses[STEPS], const struct plan *p, struct pool *pool)
 {
     struct model *m = model_create();
-    struct unet_train t = unet_train_create(m, p, 0, pool);
+    struct network_training t = network_train_create(m, p, 0, pool);
     model_finish(m);
     graph_plan(t.graph);
     CHECK(graph_bind(t.graph) == 0, "no memory");
@@ -394,7 +394,7 @@ static void check_stages(void)
                      .stages = STAGES_MAX,
                      .patch = {1, 1024, 32}};
     struct error e = {{0}};
-    snprintf(p.architecture, sizeof p.architecture, "plain");
+    p.network = network_find("unet");
     for (int s = 0; s < p.stages; s++) {
         p.features[s] = 2;
         p.encoder_convs[s] = p.decoder_convs[s] = 1;
@@ -403,14 +403,14 @@ static void check_stages(void)
         p.stride[s][1] = s > 0 && s < 10 ? 2 : 1;
         p.stride[s][2] = s >= 10 ? 2 : 1;
     }
-    CHECK(unet_check(&p, &e) == 0, "%s", e.text);
+    CHECK(network_plan_check(&p, &e) == 0, "%s", e.text);
     struct model *m = model_create();
-    struct unet_train t = unet_train_create(m, &p, 0, NULL);
+    struct network_training t = network_train_create(m, &p, 0, NULL);
     CHECK(t.out.heads == STAGES_MAX - 1, "%d heads", t.out.heads);
     model_finish(m);
     graph_plan(t.graph);
     CHECK(graph_bind(t.graph) == 0, "no memory");
-    unet_init(m, &p, 1);
+    p.network->init(m, 1);
     struct optimizer o;
     test_optimizer(&o, &optimizer_sgd, 0.9f, 0, 12, m);
     double first = 0, last = 0;

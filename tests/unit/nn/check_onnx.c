@@ -11,8 +11,7 @@
 #include "io/weights/npy.h"
 #include "io/weights/onnx.h"
 #include "nn/folder/onnx_export.h"
-#include "nn/network/resnet.h"
-#include "nn/network/unet.h"
+#include "nn/network/network.h"
 #include "tensor/ops/ops.h"
 #include "tests/unit/lcg.h"
 
@@ -127,7 +126,7 @@ static int count_op(const struct found *r, const char *op)
 
 /* ---- the networks -------------------------------------------------------------------------------------- */
 
-static struct plan small_plan(const char *architecture, int dims)
+static struct plan small_plan(const char *network, int dims)
 {
     struct plan p = {.dims = dims,
                      .transpose = {0, 1, 2},
@@ -147,22 +146,23 @@ static struct plan small_plan(const char *architecture, int dims)
                      stride[3][3] = {{1, 1, 1}, {1, 2, 2}, {2, 2, 2}};
     memcpy(p.kernel, kernel, sizeof kernel);
     memcpy(p.stride, stride, sizeof stride);
-    snprintf(p.architecture, sizeof p.architecture, "%s", architecture);
+    p.network = network_find(network);
     snprintf(p.configuration, sizeof p.configuration, "%dd_fullres", dims);
     for (int s = 0; dims == 2 && s < 3; s++) p.kernel[s][0] = p.stride[s][0] = p.patch[0] = 1;
     return p;
 }
 
-static struct run classifier(int depth, int stem7, enum resnet_norm norm, float dropout)
+static struct run classifier(int depth, int stem7, const struct network_norm *norm, float dropout)
 {
     struct run r = {.options = {.task = TASK_CLASSIFY, .seed = 1, .batch = 2, .crop = {40, 48, 44}}};
-    r.options.resnet = (struct resnet_config){.depth = depth,
+    r.options.classifier = (struct classifier_options){.depth = depth,
                                               .channels = 2,
                                               .classes = 4,
                                               .base = 4,
                                               .stem7 = stem7,
                                               .norm = norm,
-                                              .dropout = dropout};
+                                              .dropout = dropout,
+                                              .network = network_find("resnet")};
     return r;
 }
 
@@ -199,7 +199,8 @@ static void write_logits(const struct run *r, struct model *m, const char *path)
     struct graph *g = graph_create(m, NULL, 0);
     struct tensor *x = graph_input(g, "image", SHAPE(2, size[0], size[1], size[2], 2), DT_F32, 0);
     struct tensor *y =
-        r->plan ? unet_forward(g, r->plan, x, 0).logits[0] : resnet_forward(g, &r->options.resnet, x);
+        r->plan ? network_segment(g, r->plan, x, 0).logits[0]
+                : network_classify(g, &r->options.classifier, x, NULL);
     struct lcg lcg = lcg_start("onnx.", "image");
     struct error e;
     graph_keep(g, y);
@@ -248,22 +249,22 @@ static void check_network(const char *name, const struct run *r, const struct ex
     model_destroy(m);
 }
 
-static void check_unet(const char *name, const char *architecture, int dims, const struct expected *want,
+static void check_unet(const char *name, const char *network, int dims, const struct expected *want,
                        const char *folder, int keep)
 {
-    struct plan p = small_plan(architecture, dims);
+    struct plan p = small_plan(network, dims);
     struct run r = {.options = {.task = TASK_SEGMENT, .seed = 1}, .plan = &p};
     check_network(name, &r, want, folder, keep);
 }
 
 static void check_networks(const char *folder, int keep)
 {
-    struct run r10 = classifier(10, 0, RESNET_BATCH_NORM, 0.5f),
-               r18 = classifier(18, 1, RESNET_INSTANCE_NORM, 0),
-               r50 = classifier(50, 1, RESNET_BATCH_NORM, 0);
-    check_unet("plain", "plain", 3, &(struct expected){29, 1, "Concat", 2}, folder, keep);
+    struct run r10 = classifier(10, 0, &network_norm_batch, 0.5f),
+               r18 = classifier(18, 1, &network_norm_instance, 0),
+               r50 = classifier(50, 1, &network_norm_batch, 0);
+    check_unet("plain", "unet", 3, &(struct expected){29, 1, "Concat", 2}, folder, keep);
     check_unet("resenc", "resenc", 3, &(struct expected){58, 1, "AveragePool", 2}, folder, keep);
-    check_unet("flat", "plain", 2, &(struct expected){29, 1, "ConvTranspose", 2}, folder, keep);
+    check_unet("flat", "unet", 2, &(struct expected){29, 1, "ConvTranspose", 2}, folder, keep);
     check_network("resnet10", &r10, &(struct expected){41, 2, "BatchNormalization", 12}, folder, keep);
     check_network("resnet18_stem7", &r18, &(struct expected){70, 2, "MaxPool", 1}, folder, keep);
     check_network("resnet50_stem7", &r50, &(struct expected){176, 2, "Relu", 49}, folder, keep);

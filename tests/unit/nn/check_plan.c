@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "io/base/file.h"
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 #include "nn/data/splits.h"
 #include "tests/unit/expect.h"
 

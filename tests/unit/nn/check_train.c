@@ -84,7 +84,7 @@ static struct plan segmentation_plan(void)
     struct plan p = {
         .dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
     snprintf(p.configuration, sizeof p.configuration, "test");
-    snprintf(p.architecture, sizeof p.architecture, "plain");
+    p.network = network_find("unet");
     for (int s = 0; s < 2; s++) {
         p.features[s] = s ? 8 : 4;
         p.encoder_convs[s] = p.decoder_convs[s] = 1;
@@ -152,7 +152,12 @@ static struct train_options class_options(void)
         .weight_decay = 0.01f,
         .augment = 2,
         .batch = 4,
-        .resnet = {.depth = 10, .channels = 1, .classes = 2, .base = 3, .dropout = 0.1f},
+        .classifier = {.depth = 10,
+                       .channels = 1,
+                       .classes = 2,
+                       .base = 3,
+                       .dropout = 0.1f,
+                       .network = network_find("resnet")},
         .crop = {EDGE, EDGE, EDGE}};
 }
 
@@ -324,7 +329,7 @@ static void test_classification(void)
     check_resume("classification", &o, NULL, &d);
     o.augment = 0;
     check_learns("classification", &o, NULL, &d, 1);
-    o.resnet.norm = RESNET_INSTANCE_NORM;
+    o.classifier.norm = &network_norm_instance;
     o.class_weighting = 1;
     check_learns("classification, instance norm, weighted", &o, NULL, &d, 1);
 

@@ -34,7 +34,7 @@ static struct plan wide_plan(int channels, int classes)
                      .transpose = {0, 1, 2},
                      .spacing = {1, 1, 1}};
     snprintf(p.configuration, sizeof p.configuration, "test");
-    snprintf(p.architecture, sizeof p.architecture, "plain");
+    p.network = network_find("unet");
     for (int s = 0; s < 2; s++) {
         p.features[s] = 8;
         p.encoder_convs[s] = p.decoder_convs[s] = 1;
@@ -130,7 +130,7 @@ static void check_small_crops(void)
                               .iterations = 1,
                               .batch = 1,
                               .crop = {8, 8, 8},
-                              .resnet = {10, 1, 2, 8, 0, RESNET_BATCH_NORM, 0}};
+                              .classifier = {10, 1, 2, 8, 0, &network_norm_batch, 0, 0, network_find("resnet")}};
     CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "--batch 1") && strstr(e.text, "--crop 8,8,8"),
           "%s", e.text);
     o.batch = 2;
@@ -140,23 +140,25 @@ static void check_small_crops(void)
     CHECK(learner_check(&o, NULL, &e) == 0, "two voxels: %s", e.text);
     o.crop[2] = 8;
     o.batch = 4;
-    o.resnet.norm = RESNET_INSTANCE_NORM;
+    o.classifier.norm = &network_norm_instance;
     CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "--crop 8,8,8"), "%s", e.text);
     o.crop[0] = 33;
-    o.resnet.stem7 = 1;
-    CHECK(resnet_last_voxels(&o.resnet, o.crop) == 2 && learner_check(&o, NULL, &e) == 0,
+    o.classifier.stem7 = 1;
+    CHECK(o.classifier.network->last_voxels(&o.classifier, o.crop) == 2 && learner_check(&o, NULL, &e) == 0,
           "33 with the large stem: %s", e.text);
     for (int edge = 1; edge < 40; edge++) /* the rule against the network itself */
         for (int stem = 0; stem < 2; stem++) {
-            struct resnet_config c = {10, 1, 2, 4, stem, RESNET_INSTANCE_NORM, 0, 0};
+            struct classifier_options c = {
+                10, 1, 2, 4, stem, &network_norm_instance, 0, 0, network_find("resnet")};
             const int crop[3] = {edge, 1, 1};
             struct model *m = model_create();
             struct graph *g = graph_create(m, NULL, 0);
-            struct tensor *y = resnet_forward(g, &c, graph_input(g, "x", SHAPE(1, edge, 1, 1, 1), DT_F32, 0));
+            struct tensor *x = graph_input(g, "x", SHAPE(1, edge, 1, 1, 1), DT_F32, 0);
+            struct tensor *y = network_classify(g, &c, x, NULL);
             struct graph_op op, last = {.in = {0}};
             for (int i = 0; graph_read_op(g, i, &op); i++)
                 if (strcmp(op.kind, "global_avg_pool") == 0) last = op;
-            CHECK(y && last.inputs == 1 && resnet_last_voxels(&c, crop) == graph_shape(g, last.in[0]).d,
+            CHECK(y && last.inputs == 1 && c.network->last_voxels(&c, crop) == graph_shape(g, last.in[0]).d,
                   "crop %d, stem7 %d", edge, stem);
             graph_destroy(g);
             model_destroy(m);

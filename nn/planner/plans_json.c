@@ -1,10 +1,11 @@
+/* plans_json.c - plans.json, written and read. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/base/file.h"
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 
 static const char resampling_fn[] = "resample_data_or_seg_to_shape";
 
@@ -40,11 +41,10 @@ static void add_resampling(struct json *j, const char *key, int is_seg, int orde
 static void add_architecture(struct json *j, const struct plan *p)
 {
     static const char *const imported[] = {"conv_op", "norm_op", "dropout_op", "nonlin"};
-    int resenc = strcmp(p->architecture, "resenc") == 0, first = 3 - p->dims;
+    const struct network *n = p->network;
+    int first = 3 - p->dims;
     struct json *a = json_add_object(j, "architecture");
-    json_add_text(a, "network_class_name",
-                  resenc ? "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
-                         : "dynamic_network_architectures.architectures.unet.PlainConvUNet");
+    json_add_text(a, "network_class_name", n->class_name);
     struct json *k = json_add_object(a, "arch_kwargs");
     json_add_int(k, "n_stages", p->stages);
     add_ints(k, "features_per_stage", p->features, p->stages);
@@ -52,9 +52,9 @@ static void add_architecture(struct json *j, const struct plan *p)
                   p->dims == 2 ? "torch.nn.modules.conv.Conv2d" : "torch.nn.modules.conv.Conv3d");
     add_triples(k, "kernel_sizes", p->kernel, p->stages, first);
     add_triples(k, "strides", p->stride, p->stages, first);
-    add_ints(k, resenc ? "n_blocks_per_stage" : "n_conv_per_stage", p->encoder_convs, p->stages);
+    add_ints(k, n->encoder_key, p->encoder_convs, p->stages);
     add_ints(k, "n_conv_per_stage_decoder", p->decoder_convs, p->stages - 1);
-    json_add_bool(k, "conv_bias", 1);
+    json_add_bool(k, "conv_bias", n->conv_bias);
     json_add_text(k, "norm_op",
                   p->dims == 2 ? "torch.nn.modules.instancenorm.InstanceNorm2d"
                                : "torch.nn.modules.instancenorm.InstanceNorm3d");
@@ -63,7 +63,7 @@ static void add_architecture(struct json *j, const struct plan *p)
     json_add_bool(norm, "affine", 1);
     json_add_null(k, "dropout_op");
     json_add_null(k, "dropout_op_kwargs");
-    json_add_text(k, "nonlin", "torch.nn.LeakyReLU");
+    json_add_text(k, "nonlin", n->nonlin);
     json_add_bool(json_add_object(k, "nonlin_kwargs"), "inplace", 1);
     struct json *list = json_add_array(a, "_kw_requires_import");
     for (int i = 0; i < 4; i++) json_add_text(list, NULL, imported[i]);
@@ -144,7 +144,9 @@ struct json *plans_json(const struct plans *p, const struct dataset *d, const st
         json_add_text(c, "inherits_from", "3d_fullres");
         json_add_text(c, "previous_stage", "3d_lowres");
     }
-    json_add_text(j, "experiment_planner_used", plan_preset_find(o->preset)->planner);
+    const struct plan_preset *preset;
+    if (network_of_preset(o->preset, &preset))
+        json_add_text(j, "experiment_planner_used", preset->planner);
     json_add_text(j, "label_manager", "LabelManager");
     intensity_to_json(j, any->intensity, any->channels);
     return j;
@@ -204,13 +206,12 @@ static int read_stages(int (*v)[3], const struct json *j, const char *key, const
     return 0;
 }
 
-/* What the networks here are built of; anything else would train or predict something else than the plan
- * says. */
-static int check_operations(const struct json *k, struct error *e)
+/* What the network is built of; anything else would train or predict something else than the plan says. */
+static int check_operations(const struct network *n, const struct json *k, struct error *e)
 {
-    static const char *const must[][2] = {{"conv_op", "torch.nn.modules.conv.Conv"},
-                                          {"norm_op", "torch.nn.modules.instancenorm.InstanceNorm"},
-                                          {"nonlin", "torch.nn.LeakyReLU"}};
+    const char *const must[][2] = {{"conv_op", "torch.nn.modules.conv.Conv"},
+                                   {"norm_op", "torch.nn.modules.instancenorm.InstanceNorm"},
+                                   {"nonlin", n->nonlin}};
     for (int i = 0; i < 3; i++) {
         const char *got = json_text(k, must[i][0], must[i][1]);
         if (strncmp(got, must[i][1], strlen(must[i][1])) != 0)
@@ -218,13 +219,19 @@ static int check_operations(const struct json *k, struct error *e)
     }
     const struct json *dropout = json_get(k, "dropout_op");
     if (dropout && dropout->type != JSON_NULL) return error_set(e, "dropout_op is not supported");
-    return json_boolean(k, "conv_bias", 1) ? 0 : error_set(e, "conv_bias false is not supported");
+    if (json_boolean(k, "conv_bias", n->conv_bias) == n->conv_bias) return 0;
+    return error_set(e, "conv_bias %s is not supported", n->conv_bias ? "false" : "true");
 }
 
-static int has_suffix(const char *text, const char *suffix)
+/* The network whose class has the name's last word: the way to it differs between versions. */
+static const struct network *network_of_class(const char *name)
 {
-    size_t n = strlen(text), m = strlen(suffix);
-    return n >= m && strcmp(text + n - m, suffix) == 0;
+    const char *last = strrchr(name, '.');
+    for (int i = 0; network_table[i]; i++) {
+        const char *own = network_table[i]->class_name;
+        if (own && last && strcmp(strrchr(own, '.'), last) == 0) return network_table[i];
+    }
+    return NULL;
 }
 
 static int read_architecture(struct plan *p, const struct json *a, struct error *e)
@@ -235,13 +242,11 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
         return error_set(
             e,
             "no network_class_name with arch_kwargs (plans of nnU-Net before 2.4 have to be converted there)");
-    int resenc = has_suffix(name, ".ResidualEncoderUNet");
-    if (!resenc && !has_suffix(name, ".PlainConvUNet"))
-        return error_set(e, "network '%s' is not supported", name);
-    snprintf(p->architecture, sizeof p->architecture, "%s", resenc ? "resenc" : "plain");
-    const char *convs = resenc ? "n_blocks_per_stage" : "n_conv_per_stage";
+    const struct network *n = p->network = network_of_class(name);
+    if (!n) return error_set(e, "network_class_name: network '%.200s' is not supported", name);
+    const char *convs = n->encoder_key;
     if (read_ints(&p->stages, json_get(k, "n_stages"), "n_stages", 1, 2, STAGES_MAX, e) ||
-        check_operations(k, e) ||
+        check_operations(n, k, e) ||
         read_ints(p->features, json_get(k, "features_per_stage"), "features_per_stage", p->stages, 1, 4096,
                   e) ||
         read_stages(p->kernel, json_get(k, "kernel_sizes"), "kernel_sizes", p, 7, e) ||

@@ -1,0 +1,275 @@
+/* network.c - the table of networks, and what those that segment have in common: the limits of a plan and the
+ * training graph. */
+#include "nn/network/network.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/base/check.h"
+
+extern const struct network unet_network, resenc_network; /* unet.c */
+extern const struct network resnet_network;               /* resnet.c */
+
+const struct network *const network_table[] = {&unet_network, &resenc_network, &resnet_network, NULL};
+
+const struct network *network_find(const char *name)
+{
+    for (int i = 0; network_table[i]; i++)
+        if (strcmp(network_table[i]->name, name) == 0) return network_table[i];
+    return NULL;
+}
+
+const struct network *network_default(int classifies)
+{
+    int i = 0;
+    while (!network_table[i]->classify != !classifies) i++;
+    return network_table[i];
+}
+
+static void add_name(char names[NETWORK_NAMES], const char *name)
+{
+    size_t used = strlen(names);
+    snprintf(names + used, NETWORK_NAMES - used, "%s%s", used ? "|" : "", name);
+}
+
+void network_names(char names[NETWORK_NAMES], int which)
+{
+    names[0] = 0;
+    for (int i = 0; network_table[i]; i++)
+        if (which & (network_table[i]->segment ? NETWORKS_THAT_SEGMENT : NETWORKS_THAT_CLASSIFY))
+            add_name(names, network_table[i]->name);
+}
+
+void network_preset_names(char names[NETWORK_NAMES])
+{
+    names[0] = 0;
+    for (int i = 0; network_table[i]; i++)
+        for (const struct plan_preset *p = network_table[i]->presets; p && p->name; p++)
+            add_name(names, p->name);
+}
+
+const struct network *network_of_preset(const char *name, const struct plan_preset **preset)
+{
+    for (int i = 0; network_table[i]; i++)
+        for (const struct plan_preset *p = network_table[i]->presets; p && p->name; p++)
+            if (strcmp(p->name, name) == 0) {
+                *preset = p;
+                return network_table[i];
+            }
+    *preset = NULL;
+    return NULL;
+}
+
+/* ---- what a plan from a file must satisfy -------------------------------------------------------------- */
+
+static int check_stage(const struct plan *p, int s, struct error *e)
+{
+    if (p->features[s] < 1 || p->features[s] > 4096)
+        return error_set(e, "plan %s: features[%d] is %d", p->configuration, s, p->features[s]);
+    if (p->encoder_convs[s] < 1 || p->encoder_convs[s] > 64)
+        return error_set(e, "plan %s: encoder_convs[%d] is %d", p->configuration, s, p->encoder_convs[s]);
+    if (s + 1 < p->stages && (p->decoder_convs[s] < 1 || p->decoder_convs[s] > 64))
+        return error_set(e, "plan %s: decoder_convs[%d] is %d", p->configuration, s, p->decoder_convs[s]);
+    for (int a = 0; a < 3; a++) {
+        if (p->kernel[s][a] < 1 || p->kernel[s][a] > 31 || p->kernel[s][a] % 2 == 0)
+            return error_set(e, "plan %s: kernel[%d][%d] is %d, not a small odd number", p->configuration, s,
+                             a, p->kernel[s][a]);
+        if (p->stride[s][a] < 1 || p->stride[s][a] > 16)
+            return error_set(e, "plan %s: stride[%d][%d] is %d", p->configuration, s, a, p->stride[s][a]);
+    }
+    return 0;
+}
+
+/* Weights of stage s in the encoder and the decoder, and of its largest feature map in a batch; no overflow
+ * after check_stage. */
+static void stage_totals(double *weights, double *values, const struct plan *p, int s)
+{
+    double f = p->features[s], before = s ? p->features[s - 1] : p->channels, kernel = 1,
+           map = (double)p->batch * f;
+    int encoder = p->network->encoder_block_convs * p->encoder_convs[s],
+        decoder = s + 1 < p->stages ? p->network->decoder_block_convs * p->decoder_convs[s] : 0;
+    for (int a = 0; a < 3; a++) {
+        double size = p->patch[a];
+        for (int k = 0; k <= s; k++) size /= p->stride[k][a];
+        kernel *= p->kernel[s][a];
+        map *= size;
+    }
+    *weights = kernel * f * (before + f * (encoder + decoder));
+    *values = map;
+}
+
+/* Each number of a plan may be in range and all of them together a network that no machine holds. */
+static int check_totals(const struct plan *p, struct error *e)
+{
+    double all = 0;
+    for (int s = 0; s < p->stages; s++) {
+        double weights, values;
+        stage_totals(&weights, &values, p, s);
+        all += weights;
+        if (all > NETWORK_WEIGHTS_MAX)
+            return error_set(
+                e,
+                "plan %s: features_per_stage[%d] %d, kernel_sizes[%d] %d x %d x %d and %s[%d] %d make %.3g weights with the stages "
+                "before; a network has at most %.3g",
+                p->configuration, s, p->features[s], s, p->kernel[s][0], p->kernel[s][1], p->kernel[s][2],
+                p->network->encoder_key, s, p->encoder_convs[s], all, (double)NETWORK_WEIGHTS_MAX);
+        if (values > NETWORK_VALUES_MAX)
+            return error_set(
+                e,
+                "plan %s: patch_size %d x %d x %d, batch_size %d and features_per_stage[%d] %d make a feature map of %.3g values; "
+                "at most %.3g are possible",
+                p->configuration, p->patch[0], p->patch[1], p->patch[2], p->batch, s, p->features[s], values,
+                (double)NETWORK_VALUES_MAX);
+    }
+    return 0;
+}
+
+int network_plan_check(const struct plan *p, struct error *e)
+{
+    if (!p->network || !p->network->segment)
+        return error_set(e, "plan %s: its network is %s, which does not segment", p->configuration,
+                         p->network ? p->network->name : "not given");
+    if (p->stages < 2 || p->stages > SEG_LOSS_HEADS_MAX + 1)
+        return error_set(e, "plan %s: %d stages, not 2 to %d", p->configuration, p->stages,
+                         SEG_LOSS_HEADS_MAX + 1);
+    if (p->channels < 1 || p->channels > CHANNELS_MAX)
+        return error_set(e, "plan %s: %d channels, not 1 to %d", p->configuration, p->channels, CHANNELS_MAX);
+    int fewest = p->regions ? 1 : 2;
+    if (p->classes < fewest || p->classes > LABELS_MAX)
+        return error_set(e, "plan %s: %d classes, not %d to %d", p->configuration, p->classes, fewest,
+                         LABELS_MAX);
+    if (p->batch < 1 || p->batch > 4096)
+        return error_set(e, "plan %s: batch_size is %d", p->configuration, p->batch);
+    for (int s = 0; s < p->stages; s++)
+        if (check_stage(p, s, e)) return -1;
+    for (int a = 0; a < 3; a++) {
+        int64_t divisor = 1;
+        for (int s = 0; s < p->stages; s++) divisor *= p->stride[s][a];
+        if (p->stride[0][a] != 1)
+            return error_set(e, "plan %s: stride[0][%d] is %d; the first stage works at full resolution",
+                             p->configuration, a, p->stride[0][a]);
+        if (p->patch[a] < 1 || p->patch[a] > 4096 || p->patch[a] % divisor != 0)
+            return error_set(e, "plan %s: patch_size[%d] is %d, not a multiple of its strides' product %lld",
+                             p->configuration, a, p->patch[a], (long long)divisor);
+    }
+    return check_totals(p, e);
+}
+
+struct network_outputs network_segment(struct graph *g, const struct plan *p, struct tensor *x, int training)
+{
+    ENSURE(p->network && p->network->segment, "a plan without a network");
+    ENSURE(p->stages >= 2 && p->stages <= STAGES_MAX, "%s of %d stages", p->network->title, p->stages);
+    return p->network->segment(g, p, x, training);
+}
+
+/* ---- training ------------------------------------------------------------------------------------------ */
+
+/* nnU-Net: 1/2^i, the coarsest head 0, sum 1 (nnUNetTrainer._build_loss). A single head keeps its weight. */
+static void head_weights(float *weight, int heads, int deep_supervision)
+{
+    double sum = 0, w[STAGES_MAX];
+    for (int i = 0; i < heads; i++) {
+        w[i] = 1.0 / (double)(1 << i);
+        if (heads > 1 && i == heads - 1) w[i] = 0;
+        if (!deep_supervision && i > 0) w[i] = 0;
+        sum += w[i];
+    }
+    for (int i = 0; i < heads; i++) weight[i] = (float)(w[i] / sum);
+}
+
+struct network_training network_train_create(struct model *m, const struct plan *p, int flags,
+                                             struct pool *pool)
+{
+    struct network_training t = {0};
+    struct seg_loss loss = {0};
+    struct graph *g = graph_create(m, pool, GRAPH_TRAIN | flags);
+    t.graph = g;
+    t.image = graph_input(g, "image", SHAPE(p->batch, p->patch[0], p->patch[1], p->patch[2], plan_inputs(p)),
+                          DT_F32, 0);
+    t.out = network_segment(g, p, t.image, 1);
+    if (graph_failed(g)) return t;
+    ENSURE(t.out.heads <= SEG_LOSS_HEADS_MAX, "%d heads", t.out.heads);
+    loss.heads = t.out.heads;
+    loss.batch_dice = p->batch_dice;
+    loss.region = p->regions ? p->region : NULL;
+    loss.ignores = p->ignores;
+    for (int i = 0; i < t.out.heads; i++) {
+        char name[16];
+        struct shape s = t.out.logits[i]->shape;
+        snprintf(name, sizeof name, "label.%d", i);
+        s.c = 1;
+        t.label[i] = graph_input(g, name, s, DT_U8, 0);
+        loss.logits[i] = t.out.logits[i];
+        loss.labels[i] = t.label[i];
+    }
+    head_weights(loss.weight, t.out.heads, p->deep_supervision);
+    t.loss = op_segmentation_loss(g, &loss);
+    graph_keep(g, t.loss);
+    graph_keep(g, t.out.logits[0]); /* online validation reads it */
+    return t;
+}
+
+/* ---- classification ------------------------------------------------------------------------------------ */
+
+const struct network_norm *network_classifier_norm(const struct classifier_options *o)
+{
+    return o->norm ? o->norm : o->network->norm;
+}
+
+/* A norm of one value leaves nothing of it. */
+static int check_last_stage(const struct classifier_options *o, const int crop[3], int batch, struct error *e)
+{
+    const struct network_norm *norm = network_classifier_norm(o);
+    int64_t voxels = o->network->last_voxels(o, crop);
+    if (!norm->over_batch && voxels < 2)
+        return error_set(
+            e,
+            "--crop %d,%d,%d: the last stage has one voxel, of which %s norm leaves nothing: take a larger --crop, or another "
+            "--norm",
+            crop[0], crop[1], crop[2], norm->name);
+    if (norm->over_batch && voxels * batch < 2)
+        return error_set(
+            e,
+            "--batch %d with --crop %d,%d,%d: %s norm of the last stage sees one value a channel, which has no variance: "
+            "take a larger --batch or --crop",
+            batch, crop[0], crop[1], crop[2], norm->name);
+    return 0;
+}
+
+int network_classifier_check(const struct classifier_options *o, const int crop[3], int batch,
+                             struct error *e)
+{
+    if (!o->network || !o->network->classify)
+        return error_set(e, "the network is %s, which does not classify",
+                         o->network ? o->network->name : "not given");
+    const char *name = o->network->name;
+    if (o->channels < 1 || o->channels > CHANNELS_MAX)
+        return error_set(e, "%s: channels is %d, not 1 to %d", name, o->channels, CHANNELS_MAX);
+    if (o->classes < 2 || o->classes > CLASSES_MAX)
+        return error_set(e, "%s: classes is %d, not 2 to %d", name, o->classes, CLASSES_MAX);
+    if (o->base < 1 || o->base > 512) return error_set(e, "%s: base is %d, not 1 to 512", name, o->base);
+    if (o->covariates < 0 || o->covariates > 64)
+        return error_set(e, "%s: covariates is %d, not 0 to 64", name, o->covariates);
+    if (!(o->dropout >= 0 && o->dropout < 1))
+        return error_set(e, "%s: dropout is %g, not in [0, 1)", name, (double)o->dropout);
+    double values = (double)batch * o->base;
+    for (int a = 0; a < 3; a++) values *= crop[a];
+    if (values > NETWORK_VALUES_MAX)
+        return error_set(
+            e,
+            "--crop %d,%d,%d, --batch %d and --base %d make a feature map of %.3g values; at most %.3g are possible",
+            crop[0], crop[1], crop[2], batch, o->base, values, NETWORK_VALUES_MAX);
+    return o->network->check(o, e) || check_last_stage(o, crop, batch, e) ? -1 : 0;
+}
+
+struct tensor *network_classify(struct graph *g, const struct classifier_options *o, struct tensor *x,
+                                struct tensor *covariates)
+{
+    if (graph_failed(g)) return NULL;
+    ENSURE(o->network && o->network->classify, "options without a network that classifies");
+    ENSURE(x->shape.c == o->channels, "%s of %d channels, input has %d", o->network->title, o->channels,
+           x->shape.c);
+    ENSURE(o->covariates == (covariates ? covariates->shape.c : 0), "%s of %d covariates", o->network->title,
+           o->covariates);
+    return o->network->classify(g, o, x, covariates);
+}

@@ -1,0 +1,51 @@
+/* planner.h - chooses plans by nnU-Net's rules, and reads and writes plans.json in its form. Source: nnU-Net
+ * v2.8.1 default_experiment_planner.py, network_topology.py. Axes d, h, w after transposition.
+ */
+#ifndef NN_PLANNER_H
+#define NN_PLANNER_H
+
+#include "nn/network/network.h"
+
+struct plans {
+    char name[64];               /* "nnUNetPlans" */
+    int count;
+    struct plan plan[CONFIGURATIONS_MAX];
+    struct json *json;           /* the file as read or as nnU-Net would write it */
+};
+void plans_free(struct plans *p);
+
+struct plan_options {
+    double memory_gb;            /* nnU-Net's target; 0: the preset's own (8, 8, 24, 40) */
+    const char *preset;          /* of the networks' (nn/network/network.h); it decides the network */
+    int base_features;           /* 32; fewer for small machines */
+    int batch;                   /* 0: planned */
+    int patch[3]; /* 0: planned; along d, h, w (z, y, x) of the image: plans_make puts it into the order of
+                     the plan, plan_topology takes it as it is */
+};
+struct plan_options plan_options_default(void);
+/* The preset of these names, each NULL or of the tables: the network's first without one, the default without
+ * both. -1 where the preset is another network's, or the network has none. */
+int plan_options_network(struct plan_options *o, const char *network, const char *preset, struct error *e);
+/* Plans every configuration that nnU-Net would. Unlike nnU-Net's, the search ends for any input: images too
+ * small for two stages get a patch of at least 8 (they are padded with 0), a 3d_lowres that does not converge
+ * is dropped, and a memory target that no patch meets is an error. */
+int plans_make(struct plans *p, const struct fingerprint *f, const struct dataset *d,
+               const struct plan_options *o, struct error *e);
+/* The same from the facts alone (no dataset on disk), for golden tests: median size and spacing already
+ * known. */
+int plan_topology(struct plan *p, const double spacing[3], const double median_size[3], int dims, int classes,
+                  double dataset_voxels, const struct plan_options *o, struct error *e);
+/* plans.json as nnU-Net writes it; median_spacing and median_shape of the original images, transposed. */
+struct json *plans_json(const struct plans *p, const struct dataset *d, const struct plan_options *o,
+                        const double median_spacing[3], const double median_shape[3]);
+/* d gives channels and classes; NULL: channels from the file, classes 0. `name` for messages. Old files
+ * without "architecture" are an error, as is anything that no network can be built of. */
+int plans_from_json(struct plans *p, const struct json *j, const struct dataset *d, const char *name,
+                    struct error *e);
+int plans_read(struct plans *p, const char *path, const struct dataset *d, struct error *e);
+int plans_write(const struct plans *p, const char *path, struct error *e);
+const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
+/* nnU-Net's feature-map estimate of a topology for batch 1; labels: entries of dataset.json's "labels". */
+double plan_estimate(const struct plan *p, int labels);
+
+#endif

@@ -1,13 +1,6 @@
 #!/bin/sh
 # check_book.sh - the book: every excerpt and every link of docs/book leads somewhere, and one that does not is named with its line.
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
+. tests/program/lib.sh
 
 sh docs/book/book.sh >"$work/book.html" 2>"$work/errors"
 ok "the book is not made: $(head -n 3 "$work/errors")" $?
@@ -61,5 +54,4 @@ refuses 'no file tensor/no_such.c' 'See [this](tensor/no_such.c).'
 refuses 'no chapter 99_none.md' 'See [this](99_none.md).'
 refuses 'without its other' 'An `open end.'
 refuses 'does not end' '```'
-echo "check_book: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

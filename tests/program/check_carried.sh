@@ -1,17 +1,8 @@
 #!/bin/sh
 # check_carried.sh - federation by carried files: the hash of the simulation, whatever comes late, twice, damaged, from elsewhere or is killed.
-nephron=$PWD/nephron
-data=$PWD/tests/data/hippocampus
-adrenal=$PWD/tests/data/adrenalmnist3d/adrenalmnist3d.npz
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
+. tests/program/lib.sh
+adrenal=$root/tests/data/adrenalmnist3d/adrenalmnist3d.npz
+enter_work
 
 # exit code, what stdout or stderr must say, command...
 gives() {
@@ -20,14 +11,10 @@ gives() {
     shift 2
     "$@" >out 2>err </dev/null
     code=$?
-    if [ "$code" -eq "$want" ] && cat out err | grep -q -- "$text"; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED exit $code (want $want), or no '$text': $*"
-        head -n 3 out err
-    fi
+    [ "$code" -eq "$want" ] && cat out err | grep -q -- "$text"
+    ok "exit $code (want $want), or no '$text': $*: $(head -n 3 out err)" $?
 }
 
-last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
 hash_of() { sed -n "s/^$2,global,.*,\([0-9a-f]\{16\}\)$/\1/p" "$1"; }
 
 # ---- three hospitals, each with a folder of its own -----------------------------------------------------------------------
@@ -224,5 +211,4 @@ gives 2 "usage: nephron federate DATA --as site NAME" $nephron federate --as sit
 gives 2 "usage: nephron federate --as result" $nephron federate --as result -o FED
 gives 2 "must be one of" $nephron federate --as nothing -o FED
 gives 1 "letters, digits" $nephron federate --as init -o bad --sites 'a/b,c' $options --plans FED/plans.json --dataset $data/dataset.json
-echo "check_carried: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

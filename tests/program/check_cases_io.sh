@@ -1,38 +1,14 @@
 #!/bin/sh
 # check_cases_io.sh - what people's files have done to other programs of the field, one case each, through the program: wrong geometry, lost
 # precision, files that are none, names and texts that bite. Inputs are made here; DICOM's cases are in tests/unit/io/check_dicom_place.c.
-nephron=${NEPHRON:-./nephron}
-work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_check_XXXXXX")
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-check() { # description, then a command that must succeed
-    what=$1
-    shift
-    if "$@" >/dev/null 2>&1; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $what"
-    fi
-}
-says() { # description, text, then a command: it must fail with one line that holds the text
-    what=$1 text=$2
-    shift 2
-    if timeout 20 "$@" >"$work/out" 2>"$work/err"; then
-        failed=$((failed + 1))
-        echo "FAILED $what: no error"
-    elif grep -qF -e "$text" "$work/err"; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $what: want '$text', got: $(cat "$work/err")"
-    fi
-}
+. tests/program/lib.sh
+
 tells() { # description, text, then a command: its output must hold the text
     what=$1 text=$2
     shift 2
     timeout 20 "$@" >"$work/out" 2>&1
-    if grep -qF -e "$text" "$work/out"; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $what: no '$text' in: $(cat "$work/out")"
-    fi
+    grep -qF -e "$text" "$work/out"
+    ok "$what: no '$text' in: $(cat "$work/out")" $?
 }
 
 # A sheared grid goes through every format that holds it, and is refused by the others.
@@ -83,5 +59,4 @@ printf 'NDims = 3\nDimSize = 2 1 1\nComment = a\033[31mred\nElementType = MET_UC
 tells "an escape code in a comment" 'a\x1b[31mred' "$nephron" info "$work/red.mha"
 says "an escape code in a value" 'MET_\x1b[2J' sh -c "printf 'NDims = 3\nDimSize = 1 1 1\nElementType = MET_\033[2J\nElementDataFile = LOCAL\na' >'$work/bad.mha'; '$nephron' info '$work/bad.mha'"
 
-echo "check_cases_io: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

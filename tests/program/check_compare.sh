@@ -1,25 +1,7 @@
 #!/bin/sh
 # check_compare.sh - compare and evaluate from outside, on small files made here: names with dots, ties, missed structures, seeds, patients, three
 # classes, different cases. The statistics themselves are checked in tests/unit/nn/check_stats.c.
-passed=0
-failed=0
-ok() {
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $1"
-    fi
-}
-refuses() { # exit code, text, command...
-    code=$1
-    text=$2
-    shift 2
-    "$@" >"$work/out" 2>&1
-    [ $? -eq "$code" ] && grep -q -- "$text" "$work/out"
-    ok "refuses ($text): $*" $?
-}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-nephron=./nephron
+. tests/program/lib.sh
 
 summary() { # metric, then case:value ... -> a summary.json of nnU-Net's form, without "case"
     metric=$1
@@ -143,5 +125,4 @@ ok "compare --metric boundary_IoU" $?
 $nephron evaluate "$work/pred/1.2.003.nii.gz" "$work/pred/1.2.003.nii.gz" --boundary-mm 5 --json "$work/j.json" --quiet && grep -q '"boundary_mm": 5' "$work/j.json"
 ok "evaluate --boundary-mm" $?
 
-echo "check_compare: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

@@ -2,20 +2,12 @@
 # check_constant_time.sh - no branch and no address in fl/privacy depends on a secret: constant_time.c under
 # valgrind's memcheck, for each compiler and level of optimisation; two planted leaks must be found. Without
 # valgrind and its header it checks nothing and says so. Run by check-all.
-passed=0
-failed=0
-dir=${TMPDIR:-/tmp}/nephron_constant_time.$$
-mkdir -p "$dir"
-trap 'rm -rf "$dir"' EXIT
-ok() { passed=$((passed + 1)); }
-bad() {
-    failed=$((failed + 1))
-    echo "FAILED $*"
-}
+. tests/program/lib.sh
+
 header='#include <valgrind/memcheck.h>'
 if ! command -v valgrind >/dev/null || ! echo "$header" | ${CC:-cc} -E - >/dev/null 2>&1; then
     echo "skipped: valgrind is not installed"
-    echo "check_constant_time: 0 passed, 0 failed"
+    finish
     exit 0
 fi
 sources="tests/program/constant_time.c fl/privacy/chacha20.c fl/privacy/hkdf.c fl/privacy/randomness.c
@@ -26,17 +18,16 @@ for compiler in gcc clang; do
     command -v $compiler >/dev/null || continue
     for level in -O1 -O2 -O3; do
         what="$compiler $level"
-        if ! $compiler $options $level $sources -o "$dir/ct" -lm 2>"$dir/log"; then
-            bad "$what: does not build: $(head -n 3 "$dir/log")"
+        if ! $compiler $options $level $sources -o "$work/ct" -lm 2>"$work/log"; then
+            fail "$what: does not build: $(head -n 3 "$work/log")"
             continue
         fi
-        valgrind -q --error-exitcode=9 "$dir/ct" >"$dir/out" 2>"$dir/log" && ok || bad "$what: $(head "$dir/log")"
-        grep -q 'all secrets handled' "$dir/out" && ok || bad "$what: did not come to its end"
+        valgrind -q --error-exitcode=9 "$work/ct" >"$work/out" 2>"$work/log" && pass || fail "$what: $(head "$work/log")"
+        grep -q 'all secrets handled' "$work/out" && pass || fail "$what: did not come to its end"
         for leak in branch index; do
-            valgrind -q --error-exitcode=9 "$dir/ct" $leak >/dev/null 2>"$dir/log"
-            [ $? -eq 9 ] && ok || bad "$what: the planted $leak was not found"
+            valgrind -q --error-exitcode=9 "$work/ct" $leak >/dev/null 2>"$work/log"
+            [ $? -eq 9 ] && pass || fail "$what: the planted $leak was not found"
         done
     done
 done
-echo "check_constant_time: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

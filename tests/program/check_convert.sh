@@ -1,27 +1,8 @@
 #!/bin/sh
 # check_convert.sh - nephron convert from outside: a model folder as nnU-Net leaves it, single files there and back, what must be refused.
-nephron=./nephron
+. tests/program/lib.sh
 model=tests/data/golden/nnunet_model
 golden=tests/data/golden
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
-
-refuses() { # exit code, what the one line on stderr must say, command...
-    want=$1
-    text=$2
-    shift 2
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    lines=$(wc -l <"$work/err")
-    [ "$code" -eq "$want" ] && [ "$lines" -eq 1 ] && grep -q -- "$text" "$work/err"
-    ok "exit $code (want $want), $lines lines, no '$text': $*: $(head -n 1 "$work/err")" $?
-}
 
 # ---- a model folder becomes a run, and the run segments ----------------------------------------------------------------
 $nephron convert $model "$work/run" >"$work/out"
@@ -214,5 +195,4 @@ refuses 1 "no fold_" $nephron convert "$work/model" "$work/none"
 [ ! -e "$work/x.npz" ] && [ ! -e "$work/x.txt" ]
 ok "nothing is left of what failed" $?
 
-echo "check_convert: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

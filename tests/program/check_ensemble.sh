@@ -1,25 +1,6 @@
 #!/bin/sh
 # check_ensemble.sh - cross-validation from outside: two runs with probabilities, the best of them and their ensemble, postprocessing.
-nephron=./nephron
-data=tests/data/hippocampus
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
-
-refuses() { # exit code, text, command...
-    want=$1
-    text=$2
-    shift 2
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    [ "$code" -eq "$want" ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q -- "$text" "$work/err"
-    ok "exit $code, no '$text': $*" $?
-}
+. tests/program/lib.sh
 
 small="--batch 2 --patch 24,24,24 --epochs 2 --iterations 30 --optimizer adamw --lr 0.003 --augment 0 --validation-batches 0 --pictures 0 --step 1 --no-mirror --quiet"
 for b in 4 6; do
@@ -96,5 +77,4 @@ refuses 1 ".npz" $nephron best "$work/r4" "$work/r6" -o "$work/x" --quiet
 refuses 2 "needs -o" $nephron best "$work/r4"
 refuses 2 "needs -o" $nephron ensemble "$work/p4" "$work/p6"
 
-echo "check_ensemble_program: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

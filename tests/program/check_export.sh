@@ -2,29 +2,11 @@
 # check_export.sh - a network as C: exported, compiled with nothing but a compiler, and run; its results have the bits of the
 # program's own inference. Natively, and where the tools are on aarch64, riscv64 and a Cortex-M55 without an operating system.
 # With CHECK_ALL=1 (check_all.sh) each kind of network on each machine; else the kinds natively, and the smallest one elsewhere.
-nephron=$(pwd)/nephron
+. tests/program/lib.sh
 board=$(pwd)/apps/export
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
 CC=${CC:-cc}
 strict="-std=c11 -O2 -ffp-contract=off"
 other="-std=c11 -O1 -ffp-contract=off" # elsewhere: another level of optimisation, the same bits
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
-
-refuses() { # exit code, text, command...
-    want=$1
-    text=$2
-    shift 2
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    [ "$code" -eq "$want" ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q -- "$text" "$work/err"
-    ok "exit $code, no '$text': $*" $?
-}
 
 have() { command -v "$1" >/dev/null; }
 
@@ -140,5 +122,4 @@ if have arm-none-eabi-gcc && have qemu-system-arm; then
         ok "Cortex-M55, $dir: the logits are the program's" $?
     done
 else skip "Cortex-M55" "arm-none-eabi-gcc or qemu-system-arm"; fi
-echo "check_export: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

@@ -1,44 +1,8 @@
 #!/bin/sh
 # check_habits.sh - what people bring along from nnU-Net, from the Decathlon and from folders of their own: init, dataset.json of older forms, numbers
 # and environment variables, names of any kind, one file in and one out. Inputs are made here of the sample that ships.
-nephron=$(cd "$(dirname "${NEPHRON:-./nephron}")" && pwd)/nephron
-work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_check_XXXXXX")
-trap 'rm -rf "$work"' EXIT
-data=$(pwd)/tests/data/hippocampus
-cd "$work" || exit 1
-passed=0
-failed=0
-check() { # description, then a command that must succeed
-    what=$1
-    shift
-    if timeout 100 "$@" >out 2>err; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $what: $(cat err)"
-    fi
-}
-says() { # description, text, then a command: it must fail with a line that holds the text
-    what=$1 text=$2
-    shift 2
-    if timeout 100 "$@" >out 2>err; then
-        failed=$((failed + 1))
-        echo "FAILED $what: no error"
-    elif grep -qF -e "$text" err; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $what: want '$text', got: $(cat err)"
-    fi
-}
-holds() { # description, text, file
-    if grep -qF -e "$2" "$3"; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $1: no '$2' in $3"
-    fi
-}
-same() { # description, two files
-    if cmp -s "$2" "$3"; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $1: $2 and $3 differ"
-    fi
-}
+. tests/program/lib.sh
+enter_work
 
 mkdir -p one/imagesTr one/labelsTr
 for f in $(ls "$data"/labelsTr | head -4); do
@@ -166,7 +130,7 @@ kill_at() { # a prediction is stopped by a signal; --resume ends it with the sam
     wait $pid
 }
 kill_at
-if [ -f halted/$(echo "$ids" | tail -1).nii.gz ]; then passed=$((passed + 2)); else # it may have been faster than the signal
+if [ -f halted/$(echo "$ids" | tail -1).nii.gz ]; then pass && pass; else # it may have been faster than the signal
     holds "a stopped prediction says how to go on" "predict --resume halted" err
     check "and goes on" "$nephron" predict --resume halted --quiet
 fi
@@ -212,5 +176,4 @@ check "the JSON too" sh -c "tr -d ' \n' <coarse.json | grep -q '\"patch\":\[48,3
 check "plans.json has the network's" sh -c "tr -d ' \n' <coarse_plans.json | grep -q '\"patch_size\":\[8,48,32\]'"
 says "slices of a 2D network" "the patch is 1 along axis x, not 8" "$nephron" train coarse -o flat --configuration 2d --epochs 1 --iterations 1 --base-features 4 --patch 32,32,8
 check "which has them one by one" "$nephron" train coarse -o flat --configuration 2d --fold all --epochs 1 --iterations 1 --base-features 4 --patch 32,32,1 --quiet --no-validation
-echo "check_habits: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

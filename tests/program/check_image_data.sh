@@ -1,16 +1,6 @@
 #!/bin/sh
 # check_image_data.sh - datasets that are no NIfTI, from outside: training, prediction and evaluation on 3D .mha and on 2D .png of three colours.
-nephron=./nephron
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
-
-last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
+. tests/program/lib.sh
 
 # ---- the same cases in other forms give the same weights -----------------------------------------------------------------
 sample=tests/data/hippocampus
@@ -69,5 +59,4 @@ $nephron predict "$work/run2d" -i "$work/grey" -o "$work/out_grey" --quiet 2>"$w
 [ $? -eq 1 ] && grep -q "missing channel 1 (G)" "$work/err"
 ok "a grey picture for a network of three colours: $(cat "$work/err")" $?
 
-echo "check_image_data: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

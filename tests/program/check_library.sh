@@ -1,15 +1,9 @@
 #!/bin/sh
 # check_library.sh - what others get: names in the libraries, a program in C, in C++ and through Python's ctypes with the bits of the command
 # line, the examples, make install and uninstall.
-nephron=./nephron
-data=tests/data/hippocampus
+. tests/program/lib.sh
 image=$data/imagesTr/hippocampus_001_0000.nii.gz
 cc=${CC:-cc}
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-ok() { if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi; }
 
 make -s libnephron.so build/libnephron.a examples >"$work/make.log" 2>&1
 ok "the libraries and examples build: $(tail -n 3 "$work/make.log")" $?
@@ -111,5 +105,4 @@ make -s uninstall DESTDIR="$work/root" PREFIX=/usr
 [ -z "$(find "$work/root" -type f -o -type l)" ]
 ok "uninstall leaves $(find "$work/root" -type f | head -n 3)" $?
 
-echo "check_library: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

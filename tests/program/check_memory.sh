@@ -3,23 +3,14 @@
 # no file broken under a real name; and a training that ended so is resumed to the weights of one that did not. `make check` tries a few
 # allocations of each command, check-all (CHECK_MEMORY_MOST) all of them. Skipped where malloc cannot be preloaded (another libc, a static program,
 # sanitizers).
-nephron=${NEPHRON:-./nephron}
-data=tests/data/hippocampus
+. tests/program/lib.sh
 most=${CHECK_MEMORY_MOST:-10}
-work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_check_XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
 if ! ${CC:-cc} -shared -fPIC -o "$work/fail.so" tests/fault/fail_malloc.c 2>/dev/null ||
     ! FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so $nephron info $data/dataset.json >/dev/null 2>&1 || [ ! -s "$work/count" ]; then
     echo "check_memory: skipped, malloc cannot be preloaded here"
-    echo "check_memory: 0 passed, 0 failed"
+    finish
     exit 0
 fi
-
-good() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAILED $1"; }
-last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" 2>/dev/null | tail -n 1; }
 
 # The results of a command are the files that "$keep" names in $work/out: each is there whole, or not at all.
 whole() { # whether what lies in $work/out is what lies in $work/want, or a part of the files
@@ -32,7 +23,7 @@ whole() { # whether what lies in $work/out is what lies in $work/want, or a part
 sweep() { # command...: it writes to $work/out
     rm -rf "$work/out" "$work/want"
     mkdir "$work/out"
-    FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so "$@" >/dev/null 2>"$work/err" || { bad "without a failure: $(head -c 200 "$work/err")"; return; }
+    FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so "$@" >/dev/null 2>"$work/err" || { fail "without a failure: $(head -c 200 "$work/err")"; return; }
     mv "$work/out" "$work/want"
     total=$(cat "$work/count")
     step=$(((total + most - 1) / most))
@@ -43,10 +34,10 @@ sweep() { # command...: it writes to $work/out
         FAIL_AT=$at LD_PRELOAD=$work/fail.so timeout 100 "$@" >/dev/null 2>"$work/err"
         code=$?
         if [ $code -gt 1 ] || { [ $code -eq 1 ] && [ ! -s "$work/err" ]; }; then
-            bad "allocation $at of $total: exit code $code, '$(head -c 200 "$work/err")': $*"
-        elif ! whole; then bad "allocation $at of $total: a result is broken: $*"
-        elif [ -n "$resume" ] && [ $code -eq 1 ] && ! resumes "$@"; then bad "allocation $at of $total: not to be resumed, '$(head -c 200 "$work/err")': $*"
-        else good; fi
+            fail "allocation $at of $total: exit code $code, '$(head -c 200 "$work/err")': $*"
+        elif ! whole; then fail "allocation $at of $total: a result is broken: $*"
+        elif [ -n "$resume" ] && [ $code -eq 1 ] && ! resumes "$@"; then fail "allocation $at of $total: not to be resumed, '$(head -c 200 "$work/err")': $*"
+        else pass; fi
         at=$((at + step))
     done
 }
@@ -69,12 +60,12 @@ cp $data/imagesTr/hippocampus_001_0000.nii.gz "$work/images/"
 sed 's/"numTraining": *[0-9]*/"numTraining": 2/' $data/dataset.json >"$work/data/dataset.json"
 printf 'case,site\nhippocampus_001,a\nhippocampus_003,b\n' >"$work/data/sites.csv"
 tiny="--batch 1 --validation-batches 1 --no-validation --quiet --threads 1 --fold all"
-$nephron train "$work/data" -o "$work/run" --base-features 4 --patch 8,8,8 --epochs 1 --iterations 1 $tiny || bad "a tiny training"
+$nephron train "$work/data" -o "$work/run" --base-features 4 --patch 8,8,8 --epochs 1 --iterations 1 $tiny || fail "a tiny training"
 plans="--plans $work/run/plans.json"
-$nephron predict "$work/run" -i "$work/images" -o "$work/maps" --step 1 --no-mirror --quiet --threads 1 || bad "a tiny prediction"
+$nephron predict "$work/run" -i "$work/images" -o "$work/maps" --step 1 --no-mirror --quiet --threads 1 || fail "a tiny prediction"
 mkdir "$work/reference"
 cp $data/labelsTr/hippocampus_001.nii.gz "$work/reference/"
-$nephron evaluate "$work/reference" "$work/maps" -o "$work/summary.json" >/dev/null || bad "a tiny evaluation"
+$nephron evaluate "$work/reference" "$work/maps" -o "$work/summary.json" >/dev/null || fail "a tiny evaluation"
 
 # ---- the commands --------------------------------------------------------------------------------------------------------------
 resume=
@@ -93,5 +84,4 @@ keep="run/plans.json run/dataset.json run/splits_final.json"
 sweep $nephron train "$work/data" -o "$work/out/run" $plans --epochs 2 --iterations 1 $tiny
 sweep $nephron federate "$work/data" -o "$work/out/run" $plans --sites "$work/data/sites.csv" --rounds 2 --local-iterations 1 $tiny
 
-echo "check_memory: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

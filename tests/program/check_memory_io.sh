@@ -2,17 +2,14 @@
 # check_memory_io.sh - every allocation of reading and writing each file format fails once: the program must end with a message and exit code 1,
 # or do without; never crash, never be silent, never leave half a file under a real name. Skipped where malloc cannot be preloaded (another
 # libc, a static program, sanitizers).
-nephron=${NEPHRON:-./nephron}
-work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_check_XXXXXX")
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
+. tests/program/lib.sh
 if ! ${CC:-cc} -shared -fPIC -o "$work/fail.so" tests/fault/fail_malloc.c 2>/dev/null ||
     ! FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so $nephron info tests/data/images/packed.nrrd >/dev/null 2>&1 || [ ! -s "$work/count" ]; then
     echo "check_memory_io: skipped, malloc cannot be preloaded here"
-    echo "check_memory_io: 0 passed, 0 failed"
+    finish
     exit 0
 fi
+
 sweep() { # the most allocations to try, then a command; it writes to $work/out.*, if anywhere
     most=$1
     shift
@@ -28,13 +25,12 @@ sweep() { # the most allocations to try, then a command; it writes to $work/out.
         code=$?
         cat "$work"/out.* >"$work/now" 2>/dev/null
         if [ $code -gt 1 ] || { [ $code -eq 1 ] && [ ! -s "$work/err" ]; } || { [ -s "$work/now" ] && [ $code -eq 0 ] && ! cmp -s "$work/whole" "$work/now"; }; then
-            failed=$((failed + 1))
-            echo "FAILED allocation $i of $total: exit code $code, '$(head -c 200 "$work/err")': $*"
-        else passed=$((passed + 1)); fi
+            fail "allocation $i of $total: exit code $code, '$(head -c 200 "$work/err")': $*"
+        else pass; fi
         i=$((i + step))
     done
 }
-data=tests/data
+data=tests/data # the reference files too
 most=${CHECK_MEMORY_MOST:-12} # check-all tries all of them
 for file in images/scanner.nii.gz images/packed.nrrd images/detached.mhd images/colour.png images/lzw.tif images/stack_backwards.ome.tif dicom/series dicom_jpeg/j2k_pcrl.dcm \
     dicom_jpeg/ls.dcm dicom_jpeg/baseline.dcm golden/io_torch.pth golden/io_deflated.npz golden_plans.json; do
@@ -43,5 +39,4 @@ done
 for form in nii.gz nrrd mhd tif; do sweep "$most" $nephron convert $data/images/packed.nrrd "$work/out.$form"; done
 sweep "$most" $nephron convert $data/images/colour.png "$work/out.png"
 for form in safetensors npz; do sweep "$most" $nephron convert $data/golden/io_torch.pth "$work/out.$form"; done
-echo "check_memory_io: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

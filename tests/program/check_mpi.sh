@@ -1,28 +1,22 @@
 #!/bin/sh
 # check_mpi.sh - nephron-mpi against the simulation: the same weights for any number of ranks, and after a rank was killed. With each MPI
 # that is here, under Debian's names beside each other (mpicc.openmpi, mpicc.mpich) or as plain mpicc; where there is none it says so.
+. tests/program/lib.sh
 names=
 for name in openmpi mpich; do
     command -v mpicc.$name >/dev/null && command -v mpirun.$name >/dev/null && names="$names .$name"
 done
 [ -z "$names" ] && command -v mpicc >/dev/null && command -v mpirun >/dev/null && names=.
-[ -n "$names" ] || { echo "check_mpi: skipped, there is no MPI here: 0 passed, 0 failed"; exit 0; }
-make nephron >/dev/null 2>&1 || { echo "check_mpi: nephron does not build: 0 passed, 1 failed"; exit 1; }
-data=tests/data/hippocampus
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+[ -n "$names" ] || { echo "check_mpi: skipped, there is no MPI here"; finish; exit 0; }
+make nephron >/dev/null 2>&1 || { fail "nephron does not build"; finish; exit 1; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # Open MPI in a container; no other MPI reads them
-passed=0
-failed=0
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
+
 ranks_below() { # the ranks among the children of a process, and theirs
     for child in $(pgrep -P "$1"); do
         case $(ps -o comm= -p $child) in nephron-mpi) echo $child ;; *) ranks_below $child ;; esac
     done
 }
-last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
+
 options="--sites 5 --rounds 3 --local-iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --no-validation --threads 1 --quiet"
 ./nephron federate $data -o "$work/one" $options
 ok "simulation" $?
@@ -66,5 +60,4 @@ for name in $names; do
     try $name
     counts=4 # what does not depend on the MPI has been seen
 done
-echo "check_mpi: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

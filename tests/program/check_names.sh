@@ -1,17 +1,8 @@
 #!/bin/sh
 # check_names.sh - names that would colour a terminal or be run by a spreadsheet: of folders, cases, labels, channels, sites, commands and
 # options. No command prints or writes an escape code; what a table would run gets an apostrophe.
-nephron=./nephron
-data=tests/data/hippocampus
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
+. tests/program/lib.sh
 esc=$(printf '\033')
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
 
 clean() { # exit code, what the output shows, command...
     want=$1
@@ -69,5 +60,4 @@ while IFS= read -r table; do
 done <"$work/tables"
 [ -s "$work/tables" ]
 ok "no table was written" $?
-echo "check_names: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

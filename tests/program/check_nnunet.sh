@@ -1,32 +1,7 @@
 #!/bin/sh
 # check_nnunet.sh - nnU-Net's region-based training, ignore label and the like from outside: each is planned, trained, federated, predicted
 # and evaluated on the sample that ships.
-nephron=./nephron
-data=tests/data/hippocampus
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
-
-# A command that must fail with exit code 1 and one line that says: text, command...
-refuses() {
-    text=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    lines=$(wc -l <"$work/err")
-    if [ "$code" -ne 1 ] || [ "$lines" -ne 1 ] || ! grep -q -- "$text" "$work/err"; then
-        failed=$((failed + 1))
-        echo "FAILED exit $code, $lines lines, no '$text': $*"
-        head -n 3 "$work/err"
-    else
-        passed=$((passed + 1))
-    fi
-}
+. tests/program/lib.sh
 
 dataset() { # folder, labels and more for dataset.json
     mkdir -p "$1/imagesTr" "$1/labelsTr"
@@ -37,8 +12,6 @@ dataset() { # folder, labels and more for dataset.json
     chmod -R u+w "$1"
     echo "{\"channel_names\": {\"0\": \"MRI\"}, \"numTraining\": 6, \"file_ending\": \".nii.gz\", $2}" >"$1/dataset.json"
 }
-
-last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
 
 net="--base-features 4 --patch 24,24,24 --batch 2 --pictures 1 --quiet"
 small="--epochs 2 --iterations 2 --validation-batches 1 $net"
@@ -70,11 +43,11 @@ ok "federate with regions" $?
     [ "$(last_hash "$work/r1/fold_0/progress.csv")" = "$(last_hash "$work/r3/fold_0/progress.csv")" ]
 ok "region-based training: the same weights everywhere" $?
 dataset "$work/bad" '"labels": {"background": 0, "whole": [1, 2, 3], "core": [2]}'
-refuses "regions_class_order" $nephron plan "$work/bad"
+refuses 1 "regions_class_order" $nephron plan "$work/bad"
 dataset "$work/bad" '"labels": {"background": 0, "whole": [1, 3], "core": 3}, "regions_class_order": [1, 3]'
-refuses "no label or region has value 2" $nephron train "$work/bad" -o "$work/x" $small
+refuses 1 "no label or region has value 2" $nephron train "$work/bad" -o "$work/x" $small
 dataset "$work/bad" '"labels": {"background": 0, "whole": 1}'
-refuses "is 2, which is no label of the dataset" $nephron train "$work/bad" -o "$work/x" $small
+refuses 1 "is 2, which is no label of the dataset" $nephron train "$work/bad" -o "$work/x" $small
 
 # ---- ignore label --------------------------------------------------------------------------------------------------------
 dataset "$work/ignore" '"labels": {"background": 0, "Anterior": 1, "ignore": 2}'
@@ -93,7 +66,7 @@ dataset "$work/both" '"labels": {"background": 0, "whole": [1, 2], "Anterior": 1
 $nephron train "$work/both" -o "$work/b" $small --no-validation
 ok "regions and an ignore label" $?
 dataset "$work/bad" '"labels": {"background": 0, "ignore": 1, "Posterior": 2}'
-refuses "no label has value 1" $nephron plan "$work/bad"
+refuses 1 "no label has value 1" $nephron plan "$work/bad"
 
 # ---- use_mask_for_norm ---------------------------------------------------------------------------------------------------
 $nephron plan "$work/regions" -o "$work/plans.json" --quiet
@@ -132,14 +105,14 @@ ok "federate over a random split with patients.csv" $?
 [ "$(sed 1d "$work/ws/sites.csv" | sort | join -t, - "$work/who.csv" | cut -d, -f2,3 | sort -u | wc -l)" -eq 3 ]
 ok "a patient is at one site" $?
 echo '[{"train": ["hippocampus_001", "hippocampus_006"], "val": ["hippocampus_003"]}]' >"$work/patients/splits_final.json"
-refuses "puts patient A into training" $nephron train "$work/patients" -o "$work/x" $small --overwrite
+refuses 1 "puts patient A into training" $nephron train "$work/patients" -o "$work/x" $small --overwrite
 rm "$work/patients/splits_final.json"
 echo 'hippocampus_999,A' >>"$work/patients/patients.csv"
-refuses "case 'hippocampus_999' is not in the dataset" $nephron train "$work/patients" -o "$work/x" $small --overwrite
+refuses 1 "case 'hippocampus_999' is not in the dataset" $nephron train "$work/patients" -o "$work/x" $small --overwrite
 head -n 6 "$work/who.csv" >"$work/patients/patients.csv"
-refuses "no row for case 'hippocampus_008'" $nephron train "$work/patients" -o "$work/x" $small --overwrite
+refuses 1 "no row for case 'hippocampus_008'" $nephron train "$work/patients" -o "$work/x" $small --overwrite
 printf 'case,person\nhippocampus_001,A\n' >"$work/patients/patients.csv"
-refuses "patient" $nephron train "$work/patients" -o "$work/x" $small --overwrite
+refuses 1 "patient" $nephron train "$work/patients" -o "$work/x" $small --overwrite
 long="--epochs 9 --iterations 1 --validation-batches 1 $net"
 $nephron train "$work/regions" -o "$work/stop" $long --no-validation --patience 2 --lr 1e-9
 ok "early stopping" $?
@@ -151,7 +124,7 @@ ok "stopped two epochs after the best: best $best, $done done" $?
 $nephron train "$work/regions" -o "$work/stop" $long --no-validation --patience 2 --lr 1e-9 --resume
 [ "$(sed -n 's/.*"epochs_done": \([0-9]*\).*/\1/p' "$work/stop/manifest.json")" = "$done" ]
 ok "a stopped run stays stopped when resumed" $?
-refuses "needs validation" $nephron train "$work/regions" -o "$work/x" $small --overwrite --patience 2 --validation-batches 0
+refuses 1 "needs validation" $nephron train "$work/regions" -o "$work/x" $small --overwrite --patience 2 --validation-batches 0
 
 # ---- cascade -------------------------------------------------------------------------------------------------------------
 cascade="--patch 16,16,16 --base-features 4 --batch 2 --quiet --epochs 1 --iterations 2 --validation-batches 1 --pictures 0"
@@ -161,7 +134,7 @@ for k in 0 1 2 3 4; do
     ok "train 3d_lowres, fold $k" $?
 done
 full="--configuration 3d_cascade_fullres --plans $work/low/plans.json"
-refuses "needs --previous-stage" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite
+refuses 1 "needs --previous-stage" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite
 $nephron train "$work/plain" -o "$work/casc" $cascade $fast $full --previous-stage "$work/low"
 ok "train 3d_cascade_fullres" $?
 next="$work/low/predicted_next_stage/3d_cascade_fullres"
@@ -170,9 +143,9 @@ ok "maps of the next stage of every case" $?
 # A map made for another grid is refused, and so is a value that is no label; without these maps it is the label maps that were written.
 cp -r "$work/low" "$work/odd"
 cp "$work/odd/predicted_next_stage/3d_cascade_fullres/hippocampus_003.npz" "$work/odd/predicted_next_stage/3d_cascade_fullres/hippocampus_001.npz"
-refuses "the network's grid" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite --previous-stage "$work/odd"
+refuses 1 "the network's grid" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite --previous-stage "$work/odd"
 cp "$data/dataset.json" "$work/odd/predicted_next_stage/3d_cascade_fullres/hippocampus_001.npz"
-refuses "hippocampus_001.npz" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite --previous-stage "$work/odd"
+refuses 1 "hippocampus_001.npz" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite --previous-stage "$work/odd"
 rm -r "$work/odd/predicted_next_stage"
 $nephron train "$work/plain" -o "$work/y" $cascade $fast $full --previous-stage "$work/odd" --no-validation
 ok "train 3d_cascade_fullres from label maps alone" $?
@@ -196,12 +169,12 @@ $nephron predict "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -
     cmp -s "$work/cp/hippocampus_003.nii.gz" "$work/cs/hippocampus_003.nii.gz"
 ok "the first stage lies beside the second, as nnU-Net's model folders do" $?
 mv "$work/models/nnUNetTrainer__nnUNetPlans__3d_lowres" "$work/elsewhere"
-refuses "needs the segmentations of 3d_lowres" $nephron predict "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o "$work/cs" --quiet
+refuses 1 "needs the segmentations of 3d_lowres" $nephron predict "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o "$work/cs" --quiet
 mv "$work/elsewhere" "$work/low"
-refuses "hippocampus_001.nii.gz" $nephron predict "$work/casc" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/images"
-refuses "has no previous stage" $nephron predict "$work/low" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/cp"
+refuses 1 "hippocampus_001.nii.gz" $nephron predict "$work/casc" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/images"
+refuses 1 "has no previous stage" $nephron predict "$work/low" -i "$work/images" -o "$work/cr" --quiet --previous-stage "$work/cp"
 rm -r "$work/low/fold_1/validation/"*.nii.gz "$next"
-refuses "train and validate all folds of 3d_lowres" $nephron train "$work/plain" -o "$work/casc" $cascade $full --overwrite --previous-stage "$work/low"
+refuses 1 "train and validate all folds of 3d_lowres" $nephron train "$work/plain" -o "$work/casc" $cascade $full --overwrite --previous-stage "$work/low"
 
 # ---- a time limit --------------------------------------------------------------------------------------------------------
 # How long a step takes is the machine's (and a sanitizer's) business: the first of these times that it accepts.
@@ -220,10 +193,9 @@ $nephron plan "$work/plain" --hours 1 --patch 16,16,16 --base-features 8 -o "$wo
 ok "plan --hours with given features" $?
 [ "$(tr -d '\n ' <"$work/timed.json" | grep -c '"features_per_stage":\[8,16')" -ge 1 ]
 ok "plans.json has them" $?
-refuses "less than 10 iterations" $nephron train "$work/plain" -o "$work/x" --overwrite --hours 0.001 --base-features 32 --patch 32,32,32 --batch 8 --quiet
+refuses 1 "less than 10 iterations" $nephron train "$work/plain" -o "$work/x" --overwrite --hours 0.001 --base-features 32 --patch 32,32,32 --batch 8 --quiet
 $nephron train "$work/plain" -o "$work/x" --hours 1 --epochs 3 >/dev/null 2>"$work/err"
 [ $? -eq 2 ] && grep -q "not with --epochs" "$work/err"
 ok "--hours and --epochs together" $?
 
-echo "check_nnunet_program: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -1,16 +1,7 @@
 #!/bin/sh
 # check_plan.sh - `nephron plan --layers` and `--json` from outside: a line for each convolution, whose products are those of the step, and the
 # algorithms of the level that is in use. Last line: a count.
-nephron=./nephron
-data=tests/data/hippocampus
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
+. tests/program/lib.sh
 
 only="--configuration 3d_fullres --patch 16,16,16 --base-features 16 --batch 2"
 $nephron plan $data $only --quiet -o "$work/plans.json" --write-fingerprint "$work/fingerprint.json"
@@ -59,5 +50,4 @@ $plan --precision fp8 2>"$work/err"
 [ $? -eq 2 ] && grep -q "must be one of" "$work/err"
 ok "an unknown precision" $?
 
-echo "check_plan_program: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -1,35 +1,7 @@
 #!/bin/sh
 # check_program.sh - the program from outside: a small training, federation, prediction and evaluation on the sample that ships, the same
 # bits for any number of threads, instruction set and interruption, and what bad input gives.
-nephron=./nephron
-data=tests/data/hippocampus
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
-
-# A command that must fail: exit code, what its one line must say, command...
-refuses() {
-    want=$1
-    text=$2
-    shift 2
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    lines=$(wc -l <"$work/err")
-    if [ "$code" -ne "$want" ] || [ "$lines" -ne 1 ] || ! grep -q -- "$text" "$work/err"; then
-        failed=$((failed + 1))
-        echo "FAILED exit $code (want $want), $lines lines, no '$text': $*"
-        head -n 3 "$work/err"
-    else
-        passed=$((passed + 1))
-    fi
-}
-
-last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
+. tests/program/lib.sh
 
 # ---- one small run, and what must not change its bits ------------------------------------------------------------------
 small="--epochs 2 --iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 --no-validation --quiet"
@@ -308,5 +280,4 @@ if [ -w /dev/full ]; then
     ok "help to a full disk fails" $?
 fi
 
-echo "check_program: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

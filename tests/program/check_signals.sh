@@ -1,19 +1,9 @@
 #!/bin/sh
 # check_signals.sh [TURNS] - SIGINT and SIGTERM at many moments of train, federate (simulation and --as site) and predict: the exit
 # code says the signal, --resume ends at the weights of the run that was left alone, no file is half written.
-nephron=./nephron
-data=tests/data/hippocampus
+. tests/program/lib.sh
 turns=${1:-1}
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
 
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
-
-last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" | tail -n 1; }
 losses() { cut -d, -f1,2,3 "$1"; }
 
 # Waits for a file, sends the signal after so many milliseconds; the exit code into $code.
@@ -115,5 +105,4 @@ for f in "$work"/some/*.nii.gz; do
     ok "predict: $f is not whole" $?
 done
 
-echo "check_signals: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -1,16 +1,7 @@
 #!/bin/sh
 # check_study_program.sh - `nephron study` from outside: every file and key of the contract, the same weights for other threads and after
 # --resume, parts that are missing, bad input. Networks are tiny: what they learn does not matter here.
-nephron=./nephron
-data=tests/data/hippocampus
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
+. tests/program/lib.sh
 
 cp -r $data "$work/data"
 chmod -R u+w "$work/data"
@@ -128,23 +119,14 @@ mv "$work/labels.csv" "$work/data"
 $nephron study -o "$work/f" --data "$work/data" --preset full $tiny && grep -q '"preset": "full"' "$work/f/report.json" && grep -q '"predicted_mask"' "$work/f/report.json"
 ok "preset full, reduced" $?
 
-refuses() { # what its one line must say, command...
-    text=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    [ $code -eq 1 ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q -- "$text" "$work/err"
-    ok "exit 1 and '$text': $*" $?
-}
-refuses "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 1 --task classify $tiny
-refuses "keeps its margins" $nephron study -o "$work/a" --data "$work/data" $tiny --resume --dice-margin 0.1
-refuses "none of federated" $nephron study -o "$work/x" --data "$work/data" $tiny --arms alone,nothing
-refuses "no such site" $nephron study -o "$work/x" --data "$work/data" $tiny --external nowhere
-refuses "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny
+refuses 1 "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 1 --task classify $tiny
+refuses 1 "keeps its margins" $nephron study -o "$work/a" --data "$work/data" $tiny --resume --dice-margin 0.1
+refuses 1 "none of federated" $nephron study -o "$work/x" --data "$work/data" $tiny --arms alone,nothing
+refuses 1 "no such site" $nephron study -o "$work/x" --data "$work/data" $tiny --external nowhere
+refuses 1 "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny
 printf 'case,site\nhippocampus_001,a\n' >"$work/one.csv"
-refuses "two sites" $nephron study -o "$work/x" --data "$work/data" --sites "$work/one.csv" $tiny
+refuses 1 "two sites" $nephron study -o "$work/x" --data "$work/data" --sites "$work/one.csv" $tiny
 printf 'case,site\nhippocampus_001,a\nnobody,b\n' >"$work/odd.csv"
-refuses "nobody" $nephron study -o "$work/x" --data "$work/data" --sites "$work/odd.csv" $tiny
+refuses 1 "nobody" $nephron study -o "$work/x" --data "$work/data" --sites "$work/odd.csv" $tiny
 
-echo "check_study_program: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

@@ -2,11 +2,9 @@
 # check_wasm.sh - the kernels compiled to WebAssembly give in node the bits of plain C (wasm_levels.c), with SIMD128 alone and
 # with relaxed SIMD. What is not installed (clang, its WebAssembly linker and wasi-libc, node; clang 16 for relaxed SIMD) is not
 # checked, and the last line then says so. Run by check-all: compiling takes half a minute.
+. tests/program/lib.sh
 . apps/web/compilers.sh
-dir=${TMPDIR:-/tmp}/nephron_wasm.$$
-mkdir -p "$dir"
-trap 'rm -rf "$dir"' EXIT
-cat >"$dir/run.mjs" <<'END'
+cat >"$work/run.mjs" <<'END'
 import { readFile } from 'node:fs/promises';
 import { WASI } from 'node:wasi';
 const wasi = new WASI({ version: 'preview1', args: ['wasm_levels'], env: {} });
@@ -15,8 +13,6 @@ process.exitCode = wasi.start(await WebAssembly.instantiate(module, { wasi_snaps
 END
 sources="tests/program/wasm_levels.c apps/web/pool_single.c tensor/reference/conv_ref.c tensor/base/amx.c tensor/base/check.c tensor/base/cpu.c tensor/base/rng.c
 tensor/base/rng_normals.c tensor/base/vmath.c $(echo tensor/conv/*.c tensor/elem/*.c)"
-passed=0
-failed=0
 skipped=
 
 run_level() { # NAME COMMAND
@@ -28,14 +24,13 @@ run_level() { # NAME COMMAND
     engine=
     node --v8-options | grep -q -e --experimental-wasm-relaxed-simd && engine=--experimental-wasm-relaxed-simd
     compiler="$2 -O2 -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno"
-    mkdir -p "$dir/$1"
-    if ! printf '%s\n' $sources | xargs -P 3 -I FILE sh -c "$compiler -c FILE -o $dir/$1/\$(basename FILE .c).o" ||
-        ! $compiler -o "$dir/$1.wasm" "$dir/$1"/*.o; then
-        echo "FAILED $1: the kernels do not compile to WebAssembly"
-        failed=$((failed + 1))
+    mkdir -p "$work/$1"
+    if ! printf '%s\n' $sources | xargs -P 3 -I FILE sh -c "$compiler -c FILE -o $work/$1/\$(basename FILE .c).o" ||
+        ! $compiler -o "$work/$1.wasm" "$work/$1"/*.o; then
+        fail "$1: the kernels do not compile to WebAssembly"
         return
     fi
-    output=$(timeout 60 node --no-warnings $engine "$dir/run.mjs" "$dir/$1.wasm" 2>&1)
+    output=$(timeout 60 node --no-warnings $engine "$work/run.mjs" "$work/$1.wasm" 2>&1)
     printf '%s\n' "$output" | sed "s/^check_wasm: /$1: /"
     counts=$(printf '%s\n' "$output" | sed -n 's/^check_wasm: \([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p')
     [ -n "$counts" ] || echo "FAILED $1: it did not end"
@@ -46,5 +41,4 @@ run_level() { # NAME COMMAND
 
 run_level simd128 "$simd"
 run_level relaxed "$relaxed"
-echo "check_wasm: $passed passed, $failed failed$skipped"
-[ "$failed" -eq 0 ]
+finish "$skipped"

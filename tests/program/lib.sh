@@ -1,0 +1,72 @@
+# lib.sh - what the scripts of this folder share. Each is started in the root of the tree, begins with
+# `. tests/program/lib.sh` and ends with `finish`; what it writes goes to $work, which is removed at the end.
+nephron=${NEPHRON:-./nephron}
+data=tests/data/hippocampus
+root=$PWD
+work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_check_XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+pass() { passed=$((passed + 1)); }
+fail() { # what went wrong
+    failed=$((failed + 1))
+    echo "FAILED $1"
+}
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then pass; else fail "$1"; fi
+}
+
+enter_work() { # the rest of the script runs in $work
+    case $nephron in /*) ;; *) nephron=$root/$nephron ;; esac
+    data=$root/$data
+    cd "$work" || exit 1
+}
+
+refuses() { # exit code, what the one line on stderr must say, command...
+    want=$1
+    text=$2
+    shift 2
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    lines=$(wc -l <"$work/err")
+    [ "$code" -eq "$want" ] && [ "$lines" -eq 1 ] && grep -q -- "$text" "$work/err"
+    ok "exit $code (want $want), $lines lines, no '$text': $*: $(head -n 3 "$work/err")" $?
+}
+
+check() { # description, then a command that must succeed
+    what=$1
+    shift
+    timeout 100 "$@" >"$work/out" 2>"$work/err"
+    ok "$what: $(head -n 3 "$work/err")" $?
+}
+
+says() { # description, text, then a command: it must fail with a line that holds the text
+    what=$1
+    text=$2
+    shift 2
+    if timeout 100 "$@" >"$work/out" 2>"$work/err"; then
+        fail "$what: no error"
+    else
+        grep -qF -e "$text" "$work/err"
+        ok "$what: want '$text', got: $(cat "$work/err")" $?
+    fi
+}
+
+holds() { # description, text, file
+    grep -qF -e "$2" "$3"
+    ok "$1: no '$2' in $3" $?
+}
+
+same() { # description, two files
+    [ -s "$2" ] && cmp -s "$2" "$3"
+    ok "$1: $2 and $3 differ, or are empty" $?
+}
+
+last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" 2>/dev/null | tail -n 1; } # of progress.csv or rounds.csv
+
+finish() { # a remark, if any
+    name=${0##*/}
+    echo "${name%.sh}: $passed passed, $failed failed$1"
+    [ "$failed" -eq 0 ]
+}

@@ -8,6 +8,7 @@
 #   make bench      speed on this machine
 #   make book       book/book.html: how all of it works, with the code as the text
 #   make exercises  the programs of docs/exercises, which answer what the book asks
+#   make ladder     a convolution from plain loops to the library's kernels, tested and timed
 #   make web        web/nephron.html: prediction in a browser (clang, lld, wasi-libc; CLANG names one)
 #   make install    PREFIX=/usr/local: program, library, header, manual, completions; make uninstall takes them away
 #   make examples   the programs of apps/examples, against the library that others get
@@ -285,8 +286,18 @@ $(EXERCISES): libnephron.a
 	mkdir -p build
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ docs/exercises/$(@F).c libnephron.a $(LIBS)
 
+# From plain loops to the library's kernels: tested, then timed; build/ladder.svg is the chart of the book's chapter.
+LADDER = docs/ladder/ladder.o docs/ladder/rung_1_loops.o docs/ladder/rung_2_lanes.o \
+	docs/ladder/rung_3_panels.o docs/ladder/rung_4_winograd.o docs/ladder/rung_5_pairs.o
+build/ladder: $(LADDER) libnephron.a
+	mkdir -p build
+	$(CC) $(CFLAGS) -o $@ $(LADDER) libnephron.a $(LIBS)
+ladder: build/ladder
+	build/ladder --check
+	build/ladder --svg build/ladder.svg
+
 clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build web book
 
-.PHONY: all check check-all sources demo study bench book web install uninstall examples exercises clean
+.PHONY: all check check-all sources demo study bench book web install uninstall examples exercises ladder clean

@@ -9,6 +9,7 @@
 # The first line is the first that begins with the text, blanks in front aside; the last is the first from there on that does
 # so too. "}" means a brace in the first column: the end of a function. Within a text, the number of one line, as a link:
 #     @line(FILE "text of the line") or @line(FILE "text of a line" "text of a line after it")
+# A table or a drawing that a program wrote is put in from its file, by a line of its own: @include FILE.md or FILE.svg
 set -e
 here=docs/book
 [ -f $here/book.sh ] || { echo "book.sh: to be run from the root of the sources" >&2; exit 1; }
@@ -127,6 +128,23 @@ function excerpt(s,   part, file, first, last, line, n, begin, end, text) {
     print "<figure class=\"code\"><figcaption><a href=\"../" file "\">" file "</a>, lines " begin " to " end "</figcaption><pre>" text "</pre></figure>"
     excerpts++
 }
+# What a program wrote: rows of a table, or a drawing.
+function include(file,   line, n) {
+    if (file ~ /\.svg$/) print "<figure>"
+    while ((getline line < file) > 0) {
+        n++
+        if (file ~ /\.svg$/) print line
+        else if (line ~ /^\|[-:| ]+\|$/) continue
+        else if (line ~ /^\|/) {
+            if (!table) { print "<div class=\"wide\"><table>"; row(line, "th"); table = 1 }
+            else row(line, "td")
+        } else { close_block(); if (line != "") print "<p>" inline(line) "</p>" }
+    }
+    close(file)
+    close_block()
+    if (file ~ /\.svg$/) print "</figure>"
+    if (!n) fail("no file " file)
+}
 FNR == 1 {
     close_block()
     if (NR > 1) print "</section>"
@@ -138,6 +156,7 @@ fenced { print escape($0); next }
 drawing { print; if (/<\/svg>/) { drawing = 0; print "</figure>" } next }
 /^<svg/ { close_block(); print "<figure>"; print; drawing = 1; next }
 /^@code / { close_block(); excerpt($0); next }
+/^@include / { close_block(); include($2); next }
 /^#+ / {
     close_block()
     level = index($0, " ") - 1

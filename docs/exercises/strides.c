@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/plan/plan.h"
+#include "nn/planner/planner.h"
 
 int main(void)
 {

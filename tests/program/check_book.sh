@@ -29,6 +29,15 @@ for source in docs/exercises/*.c; do
     ok "$source does not print what $chapter says: $(head -n 1 "$work/missing")" $?
 done
 
+# The ladder: every rung against the definition.
+${CC:-cc} -O2 -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -pthread -I. -o "$work/ladder" docs/ladder/*.c libnephron.a -lm \
+    >"$work/errors" 2>&1 && "$work/ladder" --check >>"$work/errors"
+ok "the ladder: $(grep -v ' passed, ' "$work/errors" | head -n 3)" $?
+for rung in docs/ladder/rung_*.[ch]; do
+    [ "$(wc -l <"$rung")" -lt 120 ]
+    ok "$rung is no rung that one reads in one go: $(wc -l <"$rung") lines" $?
+done
+
 # The lines that an excerpt shows are the lines of the file.
 printf '# A\n\n@code tensor/base/pool.c from "static void run_share" to "}"\n' >"$work/01_a.md"
 CHAPTERS="$work/01_a.md" sh docs/book/book.sh >"$work/a.html"
@@ -51,6 +60,7 @@ refuses 'no line that begins with' '@code tensor/base/no_such.c from "a" to "b"'
 refuses '@code FILE' '@code tensor/base/pool.c'
 refuses 'no line that begins with: nowhere' 'See @line(tensor/base/pool.c "nowhere").'
 refuses 'no file tensor/no_such.c' 'See [this](tensor/no_such.c).'
+refuses 'no file docs/no_such.svg' '@include docs/no_such.svg'
 refuses 'no chapter 99_none.md' 'See [this](99_none.md).'
 refuses 'without its other' 'An `open end.'
 refuses 'does not end' '```'

@@ -2,6 +2,7 @@
 #
 #   make            nephron, libnephron.a and libnephron.so
 #   make check      the fast tests
+#   make check-bits one set of hashes over compilers, levels, threads and machines
 #   make check-all  every test: sanitizers, both compilers, every instruction set level
 #   make demo       the main job on the sample that ships here
 #   make study      the whole study on synthetic data: local, federated, centralised; study/report.html
@@ -169,13 +170,14 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/u
 CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study \
 	tests/unit/apps/check_upright
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
-SCRIPTS = tests/check_layers.sh tests/program/check_book.sh tests/program/check_carried.sh \
-	tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh \
-	tests/program/check_covariates.sh tests/program/check_ensemble.sh tests/program/check_export.sh \
-	tests/program/check_habits.sh tests/program/check_hospitals.sh tests/program/check_image_data.sh \
-	tests/program/check_library.sh tests/program/check_memory.sh tests/program/check_memory_io.sh \
-	tests/program/check_names.sh tests/program/check_nnunet.sh tests/program/check_plan.sh \
-	tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_study_program.sh
+SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/program/check_book.sh \
+	tests/program/check_carried.sh tests/program/check_cases_io.sh tests/program/check_compare.sh \
+	tests/program/check_convert.sh tests/program/check_covariates.sh tests/program/check_ensemble.sh \
+	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
+	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh \
+	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_nnunet.sh \
+	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \
+	tests/program/check_study_program.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 
@@ -230,6 +232,11 @@ check: nephron $(CHECKS)
 # The program's sources, one a line: what a compiler needs to be told without this file.
 sources: build/device_sources.c
 	@for o in $(LIBRARY) $(APPS) apps/command/main.o; do echo $${o%.o}.c; done
+
+# The same bits with every compiler, level, number of threads and machine that there is here to try: minutes.
+check-bits: nephron
+	CHECK_ALL=1 sh tests/bits/check_bits.sh
+.PHONY: check-bits
 
 check-all: check
 	sh tests/check_all.sh $(CHECKS)

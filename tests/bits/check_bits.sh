@@ -1,0 +1,199 @@
+#!/bin/sh
+# check_bits.sh - the same bits everywhere: bits.c is built and run, and each hash that it prints is compared with hashes.txt.
+# Here with the tree's own objects at each level of this machine; with CHECK_ALL=1 (`make check-bits`) with gcc and clang at -O0,
+# -O2 and -O3, with glibc and static musl, each with 1, 2, 3 and 8 threads; on aarch64, riscv64 and s390x (big-endian) under
+# emulation; in WebAssembly; and one network as C (nephron export) on all of them and on a Cortex-M55. What is not installed, and a
+# level that this machine has not, is listed as skipped. Copies are built under build/bits and stay: the next run compiles what changed.
+# After a change of arithmetic that is meant: sh tests/bits/check_bits.sh --update [NAME...] writes all lines, or those of these names.
+root=$(pwd)
+want=$root/tests/bits/hashes.txt
+work=$root/build/bits
+flags="-std=c11 -D_GNU_SOURCE -I. -Wall -Wextra -ffp-contract=off -fno-math-errno -pthread"
+sources="tests/bits/bits.c tests/bits/bits_learn.c tests/bits/bits_measure.c"
+jobs=$(getconf _NPROCESSORS_ONLN)
+passed=0
+failed=0
+skipped=0
+mkdir -p "$work/files"
+
+ok() { # description, status
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
+}
+skip() { echo "skipped $1: $2"; skipped=$((skipped + 1)); }
+have() { command -v "$1" >/dev/null; }
+
+# The lines wanted at a level: bf16 has its own constant where the level multiplies bf16.
+wanted() { # level
+    case $1 in
+    amx | avx512bf16) sed -n "s/@$1=/=/p" "$want"; grep -v '_bf16[@=]' "$want" ;;
+    *) grep -v @ "$want" ;;
+    esac
+}
+
+compare() { # description, level wanted (any: ""), file of lines; others than these of the program are not looked at
+    level=$(sed -n 's/^level=//p' "$3")
+    if [ -n "$2" ] && [ "$level" != "$2" ]; then
+        skip "$1" "this machine has not the level $2"
+        return
+    fi
+    [ "$level" != amx ] || grep -q '@amx=' "$want" || skip "$1, bf16" "no constant is known for this level"
+    wanted "$level" | while IFS= read -r line; do
+        case $line in
+        files=*) [ -z "$no_files" ] || continue ;;
+        esac
+        grep -q "^$line\$" "$3" || echo "$1: ${line%%=*} is $(sed -n "s/^${line%%=*}=//p" "$3"), not ${line#*=}"
+    done >"$work/differs"
+    cat "$work/differs"
+    [ ! -s "$work/differs" ] && grep -q '^phantom=' "$3"
+    ok "$1" $?
+}
+
+run() { # description, level wanted ("": the machine's own), threads, command that is bits...
+    what=$1
+    level=$2
+    threads=$3
+    shift 3
+    folder=$work/files
+    [ -z "$no_files" ] || folder=
+    NEPHRON_ISA=$level "$@" "$root" "$threads" $folder >"$work/lines" 2>"$work/errors"
+    cat "$work/errors"
+    compare "$what, ${level:-its level}, $threads threads" "$level" "$work/lines"
+}
+
+# ---- here ----------------------------------------------------------------------------------------------
+
+native() { # the tree's objects
+    ${CC:-cc} $flags -O2 $sources build/apps.a libnephron.a -lm -o "$work/native" || { ok "bits compiles" 1; exit 1; }
+}
+
+if [ "$1" = --update ]; then
+    shift
+    native
+    NEPHRON_ISA=avx512 "$work/native" "$root" 1 "$work/files" | grep -v '^level=' >"$work/new"
+    for level in avx512bf16 amx; do
+        NEPHRON_ISA=$level "$work/native" "$root" 1 >"$work/lines"
+        grep -q "^level=$level\$" "$work/lines" && sed -n "s/_bf16=/_bf16@$level=/p" "$work/lines" >>"$work/new"
+    done
+    if [ $# -eq 0 ]; then # lines of levels that are not here stay
+        grep @ "$want" 2>/dev/null | while IFS= read -r line; do
+            grep -q "^${line%%=*}=" "$work/new" || echo "$line"
+        done >>"$work/new"
+        cp "$work/new" "$want"
+    fi
+    for name in "$@"; do
+        line=$(grep "^$name=" "$work/new") || { echo "no line '$name'"; exit 1; }
+        sed "s/^$name=.*/$line/" "$want" >"$work/lines" && cp "$work/lines" "$want"
+    done
+    exit 0
+fi
+
+if [ -z "$CHECK_ALL" ]; then
+    native
+    run "this build" "" 3 "$work/native"
+    grep -q avx512bw /proc/cpuinfo 2>/dev/null && run "this build" avx2 2 "$work/native"
+    echo "check_bits: $passed passed, $failed failed"
+    [ $failed -eq 0 ]
+    exit
+fi
+
+# ---- every compiler, level and machine -----------------------------------------------------------------
+
+build() { # name, compiler, its flags, flags of the link: build/bits/NAME/bits
+    mkdir -p "$work/$1"
+    tar cf - --exclude='*.o' --exclude='*.d' --exclude='*.a' Makefile tensor nn fl io apps tests/bits tests/unit/expect.h | tar xf - -C "$work/$1"
+    (cd "$work/$1" && make -j"$jobs" build/apps.a libnephron.a CC="$2" CFLAGS="$3" && $2 $flags $3 $sources build/apps.a libnephron.a $4 -lm -o bits) \
+        >"$work/$1.log" 2>&1 && return
+    tail -n 5 "$work/$1.log"
+    ok "$1 builds" 1
+    return 1
+}
+
+here() { # name, compiler, flags, flags of the link: at each level, with each number of threads
+    have "${2%% *}" || { skip "$1" "$2 is not installed"; return; }
+    build "$@" || return
+    for level in scalar avx2 avx512 avx512bf16 amx; do
+        for threads in 1 2 3 8; do run "$1" $level $threads "$work/$1/bits"; done
+    done
+}
+
+elsewhere() { # name, compiler, emulator: with 1 and 3 threads
+    emulator=$(command -v "$3" || command -v "$3-static")
+    have "$2" && [ -n "$emulator" ] || { skip "$1" "$2 or $3 is not installed"; return; }
+    build "$1" "$2" -O2 -static || return
+    for threads in 1 3; do run "$1" "" $threads "$emulator" "$work/$1/bits"; done
+    [ "$1" != aarch64 ] || run "$1" scalar 1 "$emulator" "$work/$1/bits"
+}
+
+for compiler in gcc clang; do
+    for optimise in O0 O2 O3; do here "$compiler-$optimise" $compiler -$optimise; done
+done
+here musl musl-gcc -O2 -static
+elsewhere aarch64 aarch64-linux-gnu-gcc qemu-aarch64
+elsewhere riscv64 riscv64-linux-gnu-gcc qemu-riscv64
+elsewhere s390x s390x-linux-gnu-gcc qemu-s390x
+
+# ---- WebAssembly ---------------------------------------------------------------------------------------
+
+wasm() { # name, compiler
+    [ -n "$2" ] && have node || { skip "$1" "node, clang, lld or wasi-libc is not installed, or clang is too old"; return; }
+    mkdir -p "$work/$1"
+    rm -f "$work/$1"/*.o
+    compile="$2 -O2 -DNEPHRON_VERSION=\\\"x\\\" -D_WASI_EMULATED_MMAN -include tests/bits/wasi.h $flags"
+    (make -s sources | grep -vE '^apps/(command|study|training|bench|base)|^tensor/base/pool.c|^fl/federate.c'
+        echo $sources apps/web/pool_single.c | tr ' ' '\n') |
+        xargs -P "$jobs" -I FILE sh -c "$compile -c FILE -o $work/$1/\$(basename FILE .c).o" >"$work/$1.log" 2>&1 &&
+        $2 -O2 -D_WASI_EMULATED_MMAN -include apps/web/wasi/posix.h -c apps/web/memory.c -o "$work/$1/memory.o" &&
+        $2 "$work/$1"/*.o -Wl,-z,stack-size=4194304 -lm -o "$work/$1.wasm" || { tail -n 5 "$work/$1.log"; ok "$1 builds" 1; return; }
+    engine=
+    node --v8-options | grep -q -e --experimental-wasm-relaxed-simd && engine=--experimental-wasm-relaxed-simd
+    for level in simd128 scalar; do run "$1" $level 1 node --no-warnings $engine tests/bits/run.mjs "$work/$1.wasm"; done
+}
+. apps/web/compilers.sh
+wasm wasm-simd128 "$simd"
+wasm wasm-relaxed "$relaxed"
+
+# ---- one network as C ----------------------------------------------------------------------------------
+
+device() { # machine, emulator (or ""), compiler and flags...
+    machine=$1
+    emulator=$2
+    shift 2
+    have "$1" && { [ -z "$emulator" ] || have "${emulator%% *}"; } || { skip "network as C, $machine" "$1 or $emulator is not installed"; return; }
+    in=$work/network/sample.input
+    "$@" -std=c11 -O2 -ffp-contract=off "$work"/network/*.c -o "$work/device" 2>"$work/errors" || cat "$work/errors"
+    # main.c reads and writes floats in the machine's own order of bytes
+    [ "$machine" != s390x ] || { objcopy -I binary -O binary --reverse-bytes=4 "$in" "$work/input" && in=$work/input; }
+    $emulator "$work/device" logits <"$in" >"$work/output" 2>"$work/errors"
+    cat "$work/errors"
+    [ "$machine" != s390x ] || { objcopy -I binary -O binary --reverse-bytes=4 "$work/output" "$work/input" && cp "$work/input" "$work/output"; }
+    hash=$(sha256sum "$work/output" | cut -c1-16)
+    echo "  network as C on $machine: $hash"
+    grep -q "^network=$hash\$" "$want"
+    ok "network as C, $machine: $hash" $?
+}
+
+board() { # a Cortex-M55 without an operating system
+    have arm-none-eabi-gcc && have qemu-system-arm || { skip "network as C, Cortex-M55" "arm-none-eabi-gcc or qemu-system-arm is not installed"; return; }
+    arm-none-eabi-gcc -mcpu=cortex-m55 -mfloat-abi=hard -std=c11 -O2 -ffp-contract=off --specs=rdimon.specs -nostartfiles -T apps/export/m55.ld \
+        apps/export/m55_startup.c "$work"/network/*.c -o "$work/m55" 2>"$work/errors" || cat "$work/errors"
+    rm -f "$work/output"
+    timeout 200 qemu-system-arm -M mps3-an547 -nographic -kernel "$work/m55" -semihosting-config \
+        "enable=on,target=native,arg=network,arg=$work/network/sample.input,arg=$work/output,arg=logits" 2>"$work/errors" </dev/null
+    hash=$(sha256sum "$work/output" | cut -c1-16)
+    echo "  network as C on Cortex-M55: $hash"
+    grep -q "^network=$hash\$" "$want"
+    ok "network as C, Cortex-M55: $hash" $?
+}
+
+native
+rm -rf "$work/network"
+"$work/native" "$root" export "$work/network" || ok "the network is exported" 1
+device x86-64 "" gcc
+grep -q avx2 /proc/cpuinfo && device x86-64-v3 "" gcc -march=x86-64-v3
+grep -q avx512bw /proc/cpuinfo && device x86-64-v4 "" gcc -march=x86-64-v4
+device x86-64-clang "" clang
+for machine in aarch64 riscv64 s390x; do device $machine qemu-$machine $machine-linux-gnu-gcc -static; done
+board
+[ -z "$simd" ] || device wasm "node --no-warnings tests/bits/run.mjs" $simd
+echo "check_bits: $passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

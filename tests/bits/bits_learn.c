@@ -7,6 +7,7 @@
 #include "fl/nephron_handles.h"
 #include "io/base/file.h"
 #include "nn/device/device_export.h"
+#include "nn/network/network.h"
 #include "tests/bits/bits.h"
 
 enum { CASES = 4, SITES = 3, DEPTH = 5, HEIGHT = 15, WIDTH = 14, VOXELS = DEPTH * HEIGHT * WIDTH };
@@ -162,7 +163,7 @@ static void logits(const nephron_model *m)
     struct graph *g = graph_create(m->model[0], m->n->pool, 0);
     struct tensor *image = graph_input(g, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels),
                                        DT_F32, 0);
-    struct tensor *out = unet_forward(g, p, image, 0).logits[0];
+    struct tensor *out = network_segment(g, p, image, 0).logits[0];
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     if (!graph_failed(g)) graph_keep(g, out);
     bits_must(!graph_failed(g) && graph_plan(g) == 0 && graph_bind(g) == 0, "network", "out of memory");

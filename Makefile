@@ -47,8 +47,8 @@ TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_a
 	tensor/conv/conv_outer.o tensor/conv/conv_peak.o tensor/conv/conv_scalar.o tensor/conv/conv_thin.o \
 	tensor/conv/conv_tiles.o tensor/conv/conv_tiles_amx.o tensor/conv/conv_tiles_avx512bf16.o \
 	tensor/conv/conv_tiles_outer.o tensor/conv/conv_tiles_portable.o tensor/conv/conv_tiles_window.o \
-	tensor/conv/conv_wasm.o tensor/conv/conv_winograd.o tensor/conv/conv_winograd_avx512bf16.o \
-	tensor/conv/conv_winograd_bf16.o
+	tensor/conv/conv_wasm.o tensor/conv/conv_winograd.o tensor/conv/conv_winograd_avx512vnni.o \
+	tensor/conv/conv_winograd_int16.o
 TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512.o tensor/elem/elem_loss.o \
 	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pool.o tensor/elem/elem_scalar.o \
 	tensor/elem/elem_wasm.o

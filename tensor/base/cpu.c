@@ -59,8 +59,9 @@ static enum isa detect(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !bit(b, 5)) return ISA_SCALAR; /* avx2 */
     if ((saved & 0xe6) != 0xe6) return ISA_AVX2; /* opmask, zmm0-15 high, zmm16-31 */
     if (!bit(b, 16) || !bit(b, 17) || !bit(b, 30) || !bit(b, 31)) return ISA_AVX2; /* f, dq, bw, vl */
-    const int tiles = bit(d, 22) && bit(d, 24); /* amx-bf16, amx-tile */
-    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return ISA_AVX512; /* avx512-bf16 */
+    const int tiles = bit(d, 22) && bit(d, 24), vnni = bit(c, 11); /* amx-bf16, amx-tile; avx512-vnni */
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5) || !vnni)
+        return ISA_AVX512; /* avx512-bf16 */
     if (is_amd()) return ISA_AVX512_BF16;
     if (!tiles || (saved & 0x60000) != 0x60000 || !amx_permitted())
         return ISA_AVX512; /* tile configuration and data */

@@ -19,7 +19,7 @@ enum isa {
     ISA_SIMD128 = 2, /* WebAssembly: SIMD128, FMA made from doubles (vec_wasm.h) */
     ISA_AVX2 = 3,   /* x86-64: AVX2 and FMA */
     ISA_AVX512 = 4, /* x86-64: AVX-512 F, BW, DQ, VL */
-    ISA_AVX512_BF16 = 5, /* ISA_AVX512 plus the bf16 dot product, vdpbf16ps */
+    ISA_AVX512_BF16 = 5, /* ISA_AVX512 plus the dot products of bf16 and of int16, vdpbf16ps and vpdpwssd */
     ISA_AMX = 6     /* ISA_AVX512_BF16 plus AMX tiles with bf16 */
 };
 

@@ -42,6 +42,6 @@
 /* The feature strings of the levels (cpu.h). */
 #define ISA_FEATURES_AVX2 "avx2,fma"
 #define ISA_FEATURES_AVX512 "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"
-#define ISA_FEATURES_AVX512_BF16 ISA_FEATURES_AVX512 ",avx512bf16" /* ISA_AVX512_BF16 */
+#define ISA_FEATURES_AVX512_BF16 ISA_FEATURES_AVX512 ",avx512bf16,avx512vnni" /* ISA_AVX512_BF16 */
 
 #endif

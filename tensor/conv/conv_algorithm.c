@@ -4,7 +4,7 @@
 
 #include "tensor/base/check.h"
 
-extern const struct conv_algorithm winograd_bf16_algorithm; /* conv_winograd_bf16.c */
+extern const struct conv_algorithm winograd_int16_algorithm; /* conv_winograd_int16.c */
 extern const struct conv_algorithm tiles_algorithm;         /* conv_tiles.c */
 extern const struct conv_algorithm tiles_outer_algorithm;   /* conv_tiles_outer.c */
 extern const struct conv_algorithm winograd_algorithm;      /* conv_winograd.c */
@@ -13,7 +13,7 @@ extern const struct conv_algorithm exchanged_algorithm;     /* conv_outer.c */
 extern const struct conv_algorithm outer_algorithm;         /* conv_outer.c */
 
 const struct conv_algorithm *const conv_algorithms[] = {
-    &winograd_bf16_algorithm, &tiles_algorithm,     &tiles_outer_algorithm, &winograd_algorithm,
+    &winograd_int16_algorithm, &tiles_algorithm,     &tiles_outer_algorithm, &winograd_algorithm,
     &gather_algorithm,        &exchanged_algorithm, &outer_algorithm,       NULL,
 };
 

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "tensor/conv/conv_kernels.h"
-#include "tensor/conv/conv_winograd_bf16.h"
+#include "tensor/conv/conv_kernels.h"
 
 enum {
     TILE_DEPTH = 32, /* values that a step sums over: channels, or voxels */
@@ -75,6 +75,16 @@ struct tile_weights {
     int taps, channels, padded, kn, width;
 };
 
+enum { TILE_OUTER_ROWS = 14 }; /* most rows of a product of pairs */
+
+/* sums[row][col] += sum over pairs of a[pair][row][2] * b[pair][col][2]. */
+struct tile_outer {
+    float *sums;
+    const uint16_t *a, *b;
+    size_t a_pair;
+    int rows, width, pairs;
+};
+
 struct tile_kernels {
     const char *name;
     int rows;    /* most rows of a product */
@@ -92,7 +102,7 @@ struct tile_kernels {
     void (*pair)(uint16_t *dst, int width, const struct tile_source *s);
     void (*weights)(const struct tile_weights *t);
     /* A product whose operands are both pairs; NULL: not there. */
-    void (*outer)(const struct plane_outer *t);
+    void (*outer)(const struct tile_outer *t);
     /* n rounds of independent products in registers; returns the floating-point operations of a round. */
     double (*peak)(long n);
 };

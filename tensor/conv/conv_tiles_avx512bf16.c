@@ -226,6 +226,41 @@ static void weights(const struct tile_weights *t)
                 weights_some(t, c, k, first, conv_min(16, t->taps - first));
 }
 
+/* ---- weight gradients of one tap ------------------------------------------------------------------------ */
+
+INLINE void outer_block(const struct tile_outer *t, const int rows, const int vecs)
+{
+    __m512 acc[TILE_OUTER_ROWS][2];
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = _mm512_loadu_ps(t->sums + (i * vecs + v) * 16);
+    const uint16_t *a = t->a, *b = t->b;
+    for (int p = 0; p < t->pairs; p++, a += t->a_pair, b += vecs * 32) {
+        __m512bh w[2];
+        UNROLL for (int v = 0; v < vecs; v++) w[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
+        UNROLL for (int i = 0; i < rows; i++) {
+            int pair;
+            memcpy(&pair, a + 2 * i, sizeof pair);
+            const __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+            UNROLL for (int v = 0; v < vecs; v++) acc[i][v] = dot(acc[i][v], (__m512i)x, (__m512i)w[v]);
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vecs; v++) _mm512_storeu_ps(t->sums + (i * vecs + v) * 16, acc[i][v]);
+}
+
+INLINE void outer_rows(const struct tile_outer *t, const int vecs) { EACH_ROWS(outer_block) }
+
+static __attribute__((noinline)) void outer_narrow(const struct tile_outer *t) { outer_rows(t, 1); }
+static __attribute__((noinline)) void outer_wide(const struct tile_outer *t) { outer_rows(t, 2); }
+
+static void outer(const struct tile_outer *t)
+{
+    if (t->width == CONV_PANEL)
+        outer_wide(t);
+    else
+        outer_narrow(t);
+}
+
 static double peak(long n)
 {
     enum { CHAINS = 24 };
@@ -241,6 +276,6 @@ static double peak(long n)
 
 const struct tile_kernels tile_kernels_avx512bf16 = {
     "avx512bf16",           ROWS, 1, nothing, nothing, product, store, copy, transpose, pair, weights,
-    plane_outer_avx512bf16, peak};
+    outer,                  peak};
 ISA_END
 #endif

@@ -164,10 +164,10 @@ static void run_points(const struct outer_work *a, long long first, long long en
     const struct gather *g = a->call->g;
     const struct tile_kernels *kernels = a->call->kernels;
     const int k0 = a->panel * CONV_PANEL, c0 = a->window.c0, cn = a->window.channels,
-              parts = (cn + PLANE_ROWS - 1) / PLANE_ROWS;
+              parts = (cn + TILE_OUTER_ROWS - 1) / TILE_OUTER_ROWS;
     struct tile_source x = {.type = g->x_type, .step = g->c, .channels = cn},
                        dy = {.type = g->y_type, .step = g->k, .channels = conv_min(a->width, g->k - k0)};
-    struct plane_outer t = {.b = a->dy, .a_pair = 2 * TILE_DEPTH, .width = a->width};
+    struct tile_outer t = {.b = a->dy, .a_pair = 2 * TILE_DEPTH, .width = a->width};
     for (long long at = first; at < end; at += POINTS) {
         x.n = dy.n = end - at < POINTS ? (int)(end - at) : POINTS;
         x.at = conv_at(g->x, g->x_type, (size_t)at * (size_t)g->c + (size_t)c0);

@@ -93,7 +93,7 @@ static void weights(const struct tile_weights *t)
                         : 0;
 }
 
-static void outer(const struct plane_outer *t)
+static void outer(const struct tile_outer *t)
 {
     for (int row = 0; row < t->rows; row++)
         for (int col = 0; col < t->width; col++) {

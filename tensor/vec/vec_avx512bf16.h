@@ -46,4 +46,23 @@ INLINE __m512i round_pairs(__m512 even, __m512 odd)
     return _mm512_permutexvar_epi16(_mm512_cvtepu8_epi16(index), (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
 
+/* block(t, rows, vecs) with t->rows, 1 to 14, as a constant. */
+#define EACH_ROWS(block)                                                                                     \
+    switch (t->rows) {                                                                                       \
+    case 1: block(t, 1, vecs); break;                                                                        \
+    case 2: block(t, 2, vecs); break;                                                                        \
+    case 3: block(t, 3, vecs); break;                                                                        \
+    case 4: block(t, 4, vecs); break;                                                                        \
+    case 5: block(t, 5, vecs); break;                                                                        \
+    case 6: block(t, 6, vecs); break;                                                                        \
+    case 7: block(t, 7, vecs); break;                                                                        \
+    case 8: block(t, 8, vecs); break;                                                                        \
+    case 9: block(t, 9, vecs); break;                                                                        \
+    case 10: block(t, 10, vecs); break;                                                                      \
+    case 11: block(t, 11, vecs); break;                                                                      \
+    case 12: block(t, 12, vecs); break;                                                                      \
+    case 13: block(t, 13, vecs); break;                                                                      \
+    case 14: block(t, 14, vecs); break;                                                                      \
+    }
+
 #endif

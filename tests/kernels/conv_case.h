@@ -13,7 +13,7 @@
 
 #include "tensor/base/bf16.h"
 #include "tensor/conv/conv_winograd.h"
-#include "tensor/conv/conv_winograd_bf16.h"
+#include "tensor/conv/conv_winograd_int16.h"
 #include "tests/kernels/conv_plane_ref.h"
 
 enum pass { FWD, BWD_D, BWD_W, PASSES }; /* as enum conv_pass */
@@ -308,15 +308,15 @@ static void check_front(const char *name, const struct problem *p)
 
 /* ---- a case -------------------------------------------------------------------------------------------- */
 
-/* Winograd's form in bf16, where a level takes it, is defined apart: roundings of transformed operands are
- * larger than the direct form's. Then want and tolerance of output 0 are replaced by its own. */
+/* Winograd's form in integers, where a level takes it, is defined apart: roundings of its operands are larger
+ * than the direct form's. Then want and tolerance of output 0 are replaced by its own. */
 static int expect_plane(double *want, double *tolerance, const struct problem *p, enum isa level)
 {
     const struct conv_case *k = p->shape;
     if (k->transposed) return WINOGRAD_NONE;
     const struct conv_problem problem = conv_problem(&k->s, 0, (enum conv_pass)k->pass);
     const struct gather g = problem.gather;
-    if (strcmp((k->algorithm ? k->algorithm : conv_choose(&problem, level))->name, "winograd_bf16") != 0)
+    if (strcmp((k->algorithm ? k->algorithm : conv_choose(&problem, level))->name, "winograd_int16") != 0)
         return 0;
     const size_t offset = (size_t)k->s.w_offset * voxels(1, k->s.kernel);
     const int bias = k->pass == FWD && k->bias, before_counts = p->accumulate || k->pass == BWD_W;

@@ -60,9 +60,9 @@ IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/j
 	io/base/lock.o io/base/sha256.o io/base/text.o
 IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
 IO_PICTURE = io/picture/letters.o io/picture/png.o io/picture/svg.o
-IO_IMAGE = io/image/image_format.o io/image/imagetext.o io/image/metaimage.o io/image/nifti.o \
-	io/image/nrrd.o io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o io/image/tiff_stack.o \
-	io/image/volume.o io/image/voxels.o
+IO_IMAGE = io/image/grids.o io/image/image_format.o io/image/imagetext.o io/image/metaimage.o \
+	io/image/nifti.o io/image/nrrd.o io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o \
+	io/image/tiff_stack.o io/image/volume.o io/image/voxels.o
 IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_reference.o \
 	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
 	io/dicom/dicom_write.o io/dicom/jpeg_2000.o io/dicom/jpeg_2000_block.o io/dicom/jpeg_2000_tile.o \
@@ -122,9 +122,9 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TEN
 	$(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
-APPS_BASE = apps/base/console.o apps/base/interrupt.o apps/base/options.o apps/base/overlay.o \
-	apps/base/patients.o apps/base/progress.o apps/base/result_tables.o apps/base/scores.o \
-	apps/base/upright.o
+APPS_BASE = apps/base/console.o apps/base/grid_warnings.o apps/base/interrupt.o apps/base/options.o \
+	apps/base/overlay.o apps/base/patients.o apps/base/progress.o apps/base/result_tables.o \
+	apps/base/scores.o apps/base/upright.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
 	apps/training/manifest.o apps/training/predictions.o apps/training/training.o \
 	apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
@@ -154,8 +154,8 @@ CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph 
 	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels \
 	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
-	tests/unit/io/check_image_formats tests/unit/io/check_images tests/unit/io/check_io \
-	tests/unit/io/check_pth tests/unit/io/check_weights_formats
+	tests/unit/io/check_grids tests/unit/io/check_image_formats tests/unit/io/check_images \
+	tests/unit/io/check_io tests/unit/io/check_pth tests/unit/io/check_weights_formats
 CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_covariates tests/unit/nn/check_data \
 	tests/unit/nn/check_device tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
@@ -177,7 +177,7 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/program/check_boo
 	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh \
 	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_nnunet.sh \
 	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \
-	tests/program/check_study_program.sh
+	tests/program/check_strict.sh tests/program/check_study_program.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

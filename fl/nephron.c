@@ -70,7 +70,7 @@ nephron_image *nephron_image_read(nephron *n, const char *const *paths, int file
     nephron_image *i = image_create(n);
     if (!i) return NULL;
     int channels = sample_channels(list, files, NULL, &n->e);
-    if (channels > 0 && sample_load(&i->sample, list, channels, NULL, &n->e) == 0) return i;
+    if (channels > 0 && sample_load(&i->sample, list, channels, NULL, NULL, &n->e) == 0) return i;
     free(i);
     return NULL;
 }

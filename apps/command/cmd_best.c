@@ -75,8 +75,9 @@ static int add_ensembled(struct evaluation *ev, const struct best *v, const stru
         return -1;
     const struct ensemble_case one = {.id = id, .folder = {first, second}, .folders = 2};
     if (ensemble_run(&one, d, NULL, path, NULL, NULL, e)) return -1;
+    const struct grid_check grids = {.rule = GRIDS_AS_NNUNET}; /* told when the runs were trained */
     struct labelmap ref, pred;
-    if (labelmap_read_pair(&ref, &pred, a->reference, path, &h->index, e)) return -1;
+    if (labelmap_read_pair(&ref, &pred, a->reference, path, &h->index, &grids, e)) return -1;
     int status = evaluation_add(ev, id, a->reference, path, ref.index, pred.index, ref.size, ref.spacing, e);
     labelmap_free(&ref);
     labelmap_free(&pred);

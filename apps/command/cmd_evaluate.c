@@ -30,7 +30,7 @@ static int check_usage(const char *command, const struct evaluate *o, int tables
 
 int cmd_evaluate(int argc, char **argv)
 {
-    struct evaluate o = {
+    struct evaluate o = {.grids = GRID_WARNINGS_NONE,
         .tolerance = 1, .boundary = EVALUATION_BOUNDARY_MM, .threshold = 0.5, .sensitivity = 0.9};
     const char *json = NULL;
     struct option_spec spec[] = {
@@ -47,6 +47,7 @@ int cmd_evaluate(int argc, char **argv)
          0},
         {"chill", 0, OPTION_FLAG, &o.chill, NULL,
          "evaluate only the cases that were predicted, as nnU-Net's --chill", 0, 0, 0},
+        OPTION_STRICT(o.grids.strict),
         OPTION_THREADS(o.threads),
         {OPTION_HEADING("classification")},
         {"threshold", 0, OPTION_NUMBER, &o.threshold, "P", "positive from this probability on (0.5)", 0, 1,
@@ -79,5 +80,6 @@ int cmd_evaluate(int argc, char **argv)
         usage = check_usage(argv[0], &o, tables);
     if (usage) return usage;
     status = tables ? evaluate_tables(&o, &e) : evaluate_maps(&o, &e);
+    grid_warnings_free(&o.grids);
     return status ? app_fail(&e) : 0;
 }

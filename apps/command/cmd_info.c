@@ -481,6 +481,19 @@ static void print_summary(const struct summary *m, const struct dataset *d, stru
                all > 0 ? 100 * m->ignored / all : 0);
 }
 
+struct told_grids {
+    struct json *list;
+    int count;
+};
+
+static void tell_grid(void *context, const char *text)
+{
+    struct told_grids *t = context;
+    console("  warning       %s\n", text);
+    json_add_text(t->list, NULL, text);
+    t->count++;
+}
+
 /* Reads every case; what is wrong with one is told and does not stop the rest. */
 static int info_dataset(const char *path, struct json *j, struct error *e)
 {
@@ -488,6 +501,8 @@ static int info_dataset(const char *path, struct json *j, struct error *e)
     struct summary m;
     memset(&m, 0, sizeof m);
     if (dataset_open(&d, path, e)) return -1;
+    struct told_grids told = {json_add_array(j, "warnings"), 0};
+    d.grids = (struct grid_check){GRIDS_AS_NNUNET, tell_grid, &told};
     int maps = 0;
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
     console("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "apps/base/console.h"
+#include "apps/base/grid_warnings.h"
 #include "apps/base/options.h"
 #include "io/base/file.h"
 #include "nn/data/labelmap.h"
@@ -29,6 +30,7 @@ struct found_case {
 struct init {
     const char *folder, *out, *name, *channels_text, *labels_text, *json;
     int overwrite, quiet;
+    struct grid_warnings grids;
     char images[1100], labels[1100], test[1100]; /* folders, "" where there is none */
     char ending[16];
     int digits;                      /* images are CASE_0000 */
@@ -188,35 +190,38 @@ static void widen(double range[2][3], int axis, double v, int first)
     if (first || v > range[1][axis]) range[1][axis] = v;
 }
 
+/* The header of a file of the case into v, its volumes or components counted into *held; on the grid of
+ * `first`, NULL where it is the first. */
+static int look_at_file(struct volume *v, int *held, struct init *w, const char *path,
+                        const struct volume *first, const char *first_path, struct error *e)
+{
+    const struct grid_check grids = grid_warnings_check(&w->grids);
+    if (volume_read_header(v, path, e)) return -1;
+    volume_free(v); /* a header owns nothing that is looked at here */
+    *held = (int)(v->size[3] < CHANNELS_MAX ? v->size[3] : CHANNELS_MAX);
+    v->size[3] = 1;
+    return first ? grids_check(&grids, first, first_path, v, path, e) : 0;
+}
+
 static int look_at_case(struct init *w, int i, uint8_t *seen, struct error *e)
 {
     struct found_case *c = &w->item[i];
-    struct volume v, label;
-    int held = 0;
+    struct volume first, v;
+    int held = 0, one;
     for (int k = 0; k < c->files; k++) {
-        if (volume_read_header(&v, c->image[k], e)) return -1;
-        held += (int)(v.size[3] < CHANNELS_MAX ? v.size[3] : CHANNELS_MAX);
-        for (int a = 0; a < 3 && k == 0; a++)
-            widen(w->spacing, a, v.spacing[a], i == 0), widen(w->size, a, (double)v.size[a], i == 0);
-        if (k + 1 < c->files) volume_free(&v);
+        if (look_at_file(k ? &v : &first, &one, w, c->image[k], k ? &first : NULL, c->image[0], e)) return -1;
+        held += one;
     }
-    if (i && held != w->channels) {
-        volume_free(&v);
+    for (int a = 0; a < 3; a++)
+        widen(w->spacing, a, first.spacing[a], i == 0), widen(w->size, a, (double)first.size[a], i == 0);
+    if (i && held != w->channels)
         return error_set(e, "case %s has %d channel%s, %s has %d", c->id, held, held == 1 ? "" : "s",
                          w->item[0].id, w->channels);
-    }
     w->channels = held;
     int status = 0;
     if (c->label[0]) {
         memset(seen, 0, LABEL_VALUES);
-        status = volume_read_header(&label, c->label, e);
-        if (!status) {
-            for (int a = 0; a < 3 && !status; a++)
-                if (label.size[a] != v.size[a])
-                    status = error_set(e, "%s: has %lld voxels along axis %d, its image %lld", c->label,
-                                       (long long)label.size[a], a, (long long)v.size[a]);
-            volume_free(&label);
-        }
+        status = look_at_file(&v, &one, w, c->label, &first, c->image[0], e);
         if (!status) status = labelmap_values(seen, c->label, e);
         for (int value = 0; !status && value < LABEL_VALUES; value++) {
             if (!seen[value]) continue;
@@ -228,7 +233,6 @@ static int look_at_case(struct init *w, int i, uint8_t *seen, struct error *e)
             if (!status && value >= w->values) w->values = value + 1;
         }
     }
-    volume_free(&v);
     return status;
 }
 
@@ -482,12 +486,13 @@ static int run_init(struct init *w, struct error *e)
     if (!status) status = write_found(w, e);
     free(seen);
     free(w->item);
+    grid_warnings_free(&w->grids);
     return status;
 }
 
 int cmd_init(int argc, char **argv)
 {
-    struct init w = {0};
+    struct init w = {.grids = GRID_WARNINGS_NONE};
     struct option_spec spec[] = {
         {"output", 'o', OPTION_TEXT, &w.out, "OUT",
          "a dataset in nnU-Net's layout, of links to the files (needed where they are named otherwise)", 0, 0,
@@ -497,6 +502,7 @@ int cmd_init(int argc, char **argv)
         {"labels", 0, OPTION_TEXT, &w.labels_text, "NAMES",
          "names of the label values 1, 2, ..., as kidney,tumour", 0, 0, 0},
         {"name", 0, OPTION_TEXT, &w.name, "NAME", "of the dataset (default: the folder's)", 0, 0, 0},
+        OPTION_STRICT(w.grids.strict),
         {"overwrite", 0, OPTION_FLAG, &w.overwrite, NULL, "replace a dataset.json that is there", 0, 0, 0},
         {"json", 0, OPTION_TEXT, &w.json, "FILE", "write what was found here too", 0, 0, 0},
         OPTION_QUIET(w.quiet),

@@ -6,6 +6,7 @@
 #include "apps/base/console.h"
 #include "apps/command/plan_layers.h"
 #include "apps/training/budget.h"
+#include "apps/base/grid_warnings.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
@@ -288,6 +289,7 @@ int cmd_plan(int argc, char **argv)
 {
     struct planning w = {
         .options = plan_options_default(), .precision = "fp32", .budget = {.window_step = 0.5, .mirror = 1}};
+    struct grid_warnings grids = GRID_WARNINGS_NONE;
     int width = 0;
     const char *network = NULL, *preset = NULL;
     char networks[NETWORK_NAMES], presets[NETWORK_NAMES];
@@ -320,6 +322,7 @@ int cmd_plan(int argc, char **argv)
          "a table of the convolutions: shapes, the algorithm of each pass on this machine, scratch", 0, 0, 0},
         {"precision", 0, OPTION_TEXT, &w.precision, "P", "of the step that --layers shows (default: fp32)", 0,
          0, "fp32|bf16"},
+        OPTION_STRICT(grids.strict),
         {"json", 0, OPTION_TEXT, &w.json, "FILE", "what is printed, as JSON", 0, 0, 0},
         OPTION_THREADS(w.threads),
         OPTION_QUIET(w.quiet),
@@ -345,7 +348,9 @@ int cmd_plan(int argc, char **argv)
     if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");
     if (w.dataset_json ? read_description(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e))
         return app_fail(&e);
+    d.grids = grid_warnings_check(&grids);
     status = plan_dataset(&w, &d, &e);
     dataset_close(&d);
+    grid_warnings_free(&grids);
     return status ? app_fail(&e) : 0;
 }

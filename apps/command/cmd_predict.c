@@ -19,11 +19,12 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
-static int load_images(struct sample *s, const struct image_case *c, int channels, struct error *e)
+static int load_images(struct sample *s, const struct predict *p, const struct image_case *c, struct error *e)
 {
     const char *path[CHANNELS_MAX];
-    image_case_paths(path, c, channels);
-    return sample_load(s, path, channels, c->choice, e);
+    const struct dataset *d = &p->run.dataset;
+    image_case_paths(path, c, d->channels);
+    return sample_load(s, path, d->channels, c->choice, &d->grids, e);
 }
 
 /* ---- segmentation -------------------------------------------------------------------------------------- */
@@ -91,7 +92,7 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
     if (p->resume && predict_recorded(p, c->id) && file_exists(path) &&
         (!p->probabilities || file_exists(npz)))
         return 0;
-    if (load_images(&raw, c, p->run.dataset.channels, e)) return -1;
+    if (load_images(&raw, p, c, e)) return -1;
     size_t voxels = (size_t)raw.size[0] * (size_t)raw.size[1] * (size_t)raw.size[2];
     double voxel_ml = raw.spacing[0] * raw.spacing[1] * raw.spacing[2] * 1e-3;
     snprintf(first, sizeof first, "%.1300s/%s%s", p->previous, c->id, c->ending);
@@ -244,6 +245,7 @@ static int load_dataset_cases(struct predict *p, struct dataset *d, struct learn
                : strcmp(p->part, "test") == 0 ? PART_TEST
                                               : -1;
     if (dataset_open(d, p->inputs.text[0], e)) return -1;
+    d->grids = grid_warnings_check(p->grids);
     p->run.options.covariates_file = p->covariates;
     int *role = calloc((size_t)d->cases + 1, sizeof *role);
     int any = d->json == NULL;
@@ -314,7 +316,7 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
     for (int i = 0; i < c->count; i++, store->cases++) {
         struct sample *s = &store->sample[i];
         store->index[i] = i;
-        if (load_images(s, &c->item[i], p->run.dataset.channels, e)) return -1;
+        if (load_images(s, p, &c->item[i], e)) return -1;
         int status = p->masks ? load_mask(s, p, c->item[i].id, e) : 0;
         if (!status && volume >= 0)
             data->covariate[i * data->covariates + volume] = covariate_volume(s);
@@ -450,7 +452,8 @@ static int run_previous(struct predict *p, struct error *e)
                             .pool = p->pool,
                             .part = p->part,
                             .precision = p->precision,
-                            .choice = p->choice};
+                            .choice = p->choice,
+                            .grids = p->grids};
     int status = run_predict(&first, e);
     p->stopped = first.stopped;
     return status;
@@ -460,6 +463,7 @@ static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
     if (run_open(&p->run, p->run_path, e)) return -1;
+    p->run.dataset.grids = grid_warnings_check(p->grids);
     p->run.options.bf16 = strcmp(p->precision, "bf16") == 0;
     int status = choose_folds(p, e);
     for (int k = 0; !status && k < p->fold_count; k++)
@@ -489,7 +493,9 @@ int cmd_predict(int argc, char **argv)
 {
     const char *resume = NULL;
     struct json *record = NULL;
-    struct predict p = {.step = 0.5, .mirror = 1, .postprocess = 1, .part = "test", .precision = "fp32"};
+    struct grid_warnings grids = GRID_WARNINGS_NONE;
+    struct predict p = {
+        .step = 0.5, .mirror = 1, .postprocess = 1, .part = "test", .precision = "fp32", .grids = &grids};
     struct option_spec spec[] = {
         {"input", 'i', OPTION_TEXTS, &p.inputs, "IMAGES",
          "folder of images, image, dataset or .npz; may be given several times", 0, 0, 0},
@@ -524,6 +530,7 @@ int cmd_predict(int argc, char **argv)
          "of DICOM series with several volumes (times, echoes): the one to predict", 1, 100000, 0},
         {"max-gb", 0, OPTION_NUMBER, &p.max_gb, "G",
          "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
+        OPTION_STRICT(grids.strict),
         {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop",
          0, 0, 0},
         {"covariates", 0, OPTION_TEXT, &p.covariates, "FILE",
@@ -568,6 +575,7 @@ int cmd_predict(int argc, char **argv)
     if (!p.pool) status = error_set(&e, "cannot start %d threads", p.threads);
     if (!status) status = run_predict(&p, &e);
     if (p.pool) pool_destroy(p.pool);
+    grid_warnings_free(&grids);
     json_free(record);
     return status ? app_fail(&e) : p.stopped ? interrupt_status() : 0;
 }

@@ -2,7 +2,7 @@
 #ifndef APPS_EVALUATE_H
 #define APPS_EVALUATE_H
 
-#include "io/base/error.h"
+#include "apps/base/grid_warnings.h"
 
 struct evaluate {
     const char *ref, *pred, *out;
@@ -10,6 +10,7 @@ struct evaluate {
     const char *dataset;
     double tolerance, boundary, lesion_overlap;
     int threads, chill;
+    struct grid_warnings grids; /* of reference and prediction */
     /* Tables. */
     const char *patients, *validation;
     double threshold, sensitivity, prior_from, prior_to;
@@ -18,7 +19,7 @@ struct evaluate {
 
 /* Folders or files of label maps: evaluate_maps.c. Tables of labels and of probabilities: evaluate_tables.c.
  */
-int evaluate_maps(const struct evaluate *o, struct error *e);
+int evaluate_maps(struct evaluate *o, struct error *e);
 int evaluate_tables(const struct evaluate *o, struct error *e);
 
 #endif

@@ -29,6 +29,7 @@ struct work {
     struct json *left_out; /* names by reason */
     uint8_t *seen;         /* [threads][LABEL_VALUES]: label values in the files */
     struct label_index index;
+    struct grid_check grids;
     struct evaluation result;
     struct error *error; /* [pairs], empty where all is well */
 };
@@ -138,7 +139,8 @@ static void measure_job(void *arg, int i, int thread)
     one.item = &v->result.item[i];
     one.cases = 0;
     one.room = 1;
-    if (labelmap_read_pair(&ref, &pred, p->reference, p->prediction, &v->index, e)) return;
+    if (labelmap_read_pair(&ref, &pred, p->reference, p->prediction, &v->index, &v->grids, e))
+        return;
     evaluation_add(&one, p->id, p->reference, p->prediction, ref.index, pred.index, ref.size, ref.spacing, e);
     labelmap_free(&ref);
     labelmap_free(&pred);
@@ -309,11 +311,12 @@ static int evaluate_work(struct work *v, struct error *e)
     return status;
 }
 
-int evaluate_maps(const struct evaluate *options, struct error *e)
+int evaluate_maps(struct evaluate *options, struct error *e)
 {
     struct work *v = calloc(1, sizeof *v); /* its index is too large for a stack */
     if (!v) return error_set(e, "out of memory");
     v->o = options;
+    v->grids = grid_warnings_check(&options->grids);
     v->left_out = json_object();
     int status = evaluate_work(v, e);
     free(v);

@@ -3,6 +3,7 @@
 #ifndef APPS_PREDICT_H
 #define APPS_PREDICT_H
 
+#include "apps/base/grid_warnings.h"
 #include "apps/command/predict_cases.h"
 #include "nn/infer/segmenter.h"
 
@@ -16,6 +17,7 @@ struct predict {
     struct json *record; /* prediction.json as it stands */
     double written;      /* when it was last written, clock_seconds */
     struct image_choice choice;
+    struct grid_warnings *grids; /* between channels, and with the map of a previous stage */
     struct run run;
     struct pool *pool;
     char folds[FOLDS_MAX][16];

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apps/base/grid_warnings.h"
 #include "apps/base/console.h"
 #include "apps/base/interrupt.h"
 #include "apps/base/progress.h"
@@ -32,11 +33,14 @@ static int step_fingerprint(const struct training_arguments *a, struct pool *poo
     char folder[1100], path[1300], name[SITE_NAME_MAX + 8], line[400];
     struct dataset d;
     struct site_fingerprint f;
+    struct grid_warnings grids = GRID_WARNINGS_NONE;
     int maps = 0;
     (void)pool;
     if (file_join(folder, sizeof folder, a->run, "fingerprint", e) || file_mkdirs(folder, e)) return -1;
     snprintf(name, sizeof name, "%.63s.json", a->federation.name);
     if (file_join(path, sizeof path, folder, name, e) || dataset_open(&d, a->data, e)) return -1;
+    grids.strict = a->strict;
+    d.grids = grid_warnings_check(&grids);
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
     int segments = a->task ? strcmp(a->task, "segment") == 0 : maps > 0;
     struct json *dataset = training_dataset_json(&d);
@@ -46,6 +50,7 @@ static int step_fingerprint(const struct training_arguments *a, struct pool *poo
     progress_end(&bar);
     json_free(dataset);
     dataset_close(&d);
+    grid_warnings_free(&grids);
     if (status) return -1;
     status = site_fingerprint_write(&f, path, e);
     snprintf(line, sizeof line, "site %s: fingerprint of %d cases: %.250s", f.site, f.cases, path);
@@ -386,13 +391,17 @@ static int step_site(const struct training_arguments *a, struct pool *pool, stru
 {
     struct carried c;
     struct site_data d = {0};
+    struct grid_warnings grids = GRID_WARNINGS_NONE;
     if (carried_open(&c, a->run, e)) return -1;
     int status = dataset_open(&d.dataset, a->data, e);
+    grids.strict = a->strict;
+    d.dataset.grids = grid_warnings_check(&grids);
     if (!status) {
         status = load_data(&d, &c, a, pool, e);
         if (!status) status = run_site(&c, &d, a, pool, e);
         site_data_free(&d);
     }
+    grid_warnings_free(&grids);
     carried_close(&c);
     return status;
 }

@@ -10,6 +10,7 @@
 
 #include "apps/base/console.h"
 #include "apps/base/interrupt.h"
+#include "apps/base/grid_warnings.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/training/federation_steps.h"
@@ -368,6 +369,7 @@ int training_main(int argc, char **argv, int federated)
 int training_main_peers(int argc, char **argv, int federated, const struct federate_peers *peers, int threads)
 {
     struct training t = {.start = clock_seconds(), .peers = peers};
+    struct grid_warnings grids = GRID_WARNINGS_NONE;
     struct error e = {""};
     int status;
     if (!training_options_parse(&t.args, argc, argv, federated, &status)) return status;
@@ -383,6 +385,8 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
     t.pool = pool_create(t.args.threads);
     if (!t.pool || !line) status = error_set(&e, "cannot start %d threads", t.args.threads);
     if (!status) status = dataset_open(&t.dataset, t.args.data, &e);
+    grids.strict = t.args.strict;
+    t.dataset.grids = grid_warnings_check(&grids);
     if (!status) {
         status = run_training(&t, &e);
         if (!status && t.stopped) tell_stopped(&t);
@@ -391,6 +395,7 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
         plans_free(&t.plans);
         dataset_close(&t.dataset);
     }
+    grid_warnings_free(&grids);
     free(t.role);
     sites_free(&t.sites);
     free(line);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/grid_warnings.h"
 #include "apps/base/options.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
@@ -49,6 +50,7 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
     ADD("resume", 0, OPTION_FLAG, &a->resume, NULL,
         "continue from the latest checkpoint, to the same bits; RUN alone knows its options", 0, 0, 0);
     ADD("overwrite", 0, OPTION_FLAG, &a->overwrite, NULL, "replace a fold that is already there", 0, 0, 0);
+    *s++ = (struct option_spec)OPTION_STRICT(a->strict);
     ADD("checkpoint-every", 0, OPTION_INT, &a->checkpoint_every, "N",
         "epochs or rounds between checkpoints (1)", 1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &a->pretrained, "FILE",
@@ -76,6 +78,9 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
     ADD("batch", 0, OPTION_INT, &a->batch, "N", "batch (default: planned; classification 32)", 1, 4096, 0);
     ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", "initial learning rate (sgd 0.01, adamw and adam 0.001)", 1e-9,
         10, 0);
+    ADD("schedule", 0, OPTION_TEXT, &a->schedule, "NAME",
+        "of the learning rate: poly, nnU-Net's (segmentation), or cosine after 5 % warmup (classification)", 0,
+        0, a->schedules);
     ADD("optimizer", 0, OPTION_TEXT, &a->optimizer, "NAME",
         "segmentation sgd (Nesterov), classification adamw", 0, 0, a->optimizers);
     ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (segmentation 0.99, classification 0.9)", 0,
@@ -183,6 +188,7 @@ static struct training_arguments arguments_default(const char *command, int fede
     network_names(a.networks, NETWORKS_THAT_SEGMENT | NETWORKS_THAT_CLASSIFY);
     network_preset_names(a.presets);
     network_norm_names(a.norms);
+    schedule_names(a.schedules);
     federation_arguments_default(&a.federation);
     return a;
 }
@@ -362,6 +368,7 @@ struct train_options training_options_complete(const struct training_arguments *
     if (a->augment >= 0) o.augment = a->augment;
     o.ema = a->ema;
     if (a->optimizer) train_options_use(&o, optimizer_find(a->optimizer)); /* a name of the option's list */
+    if (a->schedule) o.schedule = schedule_find(a->schedule);
     if (a->lr >= 0) o.lr = (float)a->lr;
     if (a->momentum >= 0) o.momentum = (float)a->momentum;
     if (a->weight_decay >= 0) o.weight_decay = (float)a->weight_decay;

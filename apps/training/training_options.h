@@ -15,7 +15,7 @@ struct training_arguments {
     int federated;
     /* data and run */
     const char *data, *run, *task, *fold, *patients_file, *pretrained, *previous_stage, *sites_text;
-    int resume, overwrite;
+    int resume, overwrite, strict;
     /* plan and network */
     const char *configuration, *plans_file, *network, *preset, *norm, *precision, *covariates;
     struct plan_options plan_options;
@@ -24,8 +24,8 @@ struct training_arguments {
     /* schedule and optimiser */
     int epochs, iterations, batch, augment, weighting, patience, checkpoint_every, validation_batches;
     double ema, hours, lr, momentum, weight_decay, clip, oversample;
-    const char *optimizer, *loss;
-    char optimizers[OPTIMIZER_NAMES], losses[LOSS_NAMES]; /* what they may be */
+    const char *optimizer, *loss, *schedule;
+    char optimizers[OPTIMIZER_NAMES], losses[LOSS_NAMES], schedules[SCHEDULE_NAMES]; /* what they may be */
     char networks[NETWORK_NAMES], presets[NETWORK_NAMES], norms[NETWORK_NORM_NAMES];
     struct federation_arguments federation;
     uint64_t seed;

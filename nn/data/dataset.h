@@ -11,6 +11,7 @@
 #include "io/base/json.h"
 #include "io/weights/npy.h"
 #include "io/formats/image_formats.h"
+#include "io/image/grids.h"
 
 enum { CHANNELS_MAX = 64, LABELS_MAX = LABEL_SET_MAX, ID_MAX = 128 };
 
@@ -56,6 +57,8 @@ struct dataset {
                   PNG) */
     int classes;                     /* of classification targets; 0 if none */
     int has_patients;                /* a patients.csv was read */
+    struct grid_check grids; /* between the channels of a case, its image and its label map; to be set before cases
+                                are read */
     int cases;
     struct data_case *item;          /* sorted by id */
     const char *cache; /* folder where case_store_load keeps prepared voxels in files instead of memory; NULL:
@@ -125,21 +128,21 @@ struct sample {
     int cropped_size[3];         /* after cropping, before resampling, transposed */
     size_t mapped; /* bytes of the file_scratch that holds image and label; 0: each is malloc'ed */
 };
-/* Raw voxels of a case, checked: same geometry of all channels and the label map, known label values, finite.
+/* Raw voxels of a case, checked: one grid of all channels and the label map (d->grids), known label values, finite.
  * Cases of a .npz are scaled to [0, 1] (v / 255); z-scoring is the learner's. A dataset without labels in
  * dataset.json: any mask value but 0 is 1. */
 int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e);
 /* The same for free-standing files (prediction): paths[channels], NULL behind the last file. A file gives one
  * channel or several: its components, or the volumes of a 4D file. choice: of DICOM files, NULL where only
- * one is expected. */
+ * one is expected. grids: of several files, NULL: GRIDS_EQUAL. */
 int sample_load(struct sample *s, const char *const *paths, int channels, const struct image_choice *choice,
-                struct error *e);
+                const struct grid_check *grids, struct error *e);
 /* Channels that the files give by their headers, -1 with a message. */
 int sample_channels(const char *const *paths, int files, const struct image_choice *choice, struct error *e);
 /* One of these files. */
 int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only,
                        struct error *e);
-/* s->previous of a raw sample: a map in the geometry of its image. */
+/* s->previous of a raw sample: a map on the grid of its image (d->grids). */
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e);
 void sample_free(struct sample *s);
 /* SHA-256 over the bytes of every file of the dataset in sorted order: for manifests. */

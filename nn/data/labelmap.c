@@ -91,12 +91,14 @@ int labelmap_read(struct labelmap *m, const char *path, const struct label_index
 }
 
 int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, const char *reference_path,
-                       const char *prediction_path, const struct label_index *x, struct error *e)
+                       const char *prediction_path, const struct label_index *x, const struct grid_check *grids,
+                       struct error *e)
 {
     if (labelmap_read(reference, reference_path, x, e)) return -1;
     int status = labelmap_read(prediction, prediction_path, x, e);
-    if (!status && volume_same_geometry(&reference->geometry, &prediction->geometry, e)) {
-        status = error_prefix(e, "%s: not the geometry of %s", prediction_path, reference_path);
+    if (!status && grids_check(grids, &reference->geometry, reference_path, &prediction->geometry,
+                               prediction_path, e)) {
+        status = -1;
         labelmap_free(prediction);
     }
     if (status) labelmap_free(reference);

@@ -83,7 +83,7 @@ int sample_read_volume(struct volume *v, const char *path, const struct image_ch
 /* Reads a file's channels into place from *c on; `first` is the first file's geometry, with its voxels given
  * up. */
 static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file,
-                     const struct image_choice *choice, struct error *e)
+                     const struct image_choice *choice, const struct grid_check *grids, struct error *e)
 {
     struct volume v;
     int bad = 0;
@@ -96,9 +96,7 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
             "%s: 4D with %lld volumes or channels, expected one 3D volume a file and a file for each channel, or all %d channels",
             paths[file], (long long)parts, s->channels);
     else if (file > 0)
-        bad = volume_same_geometry(&v, first, e)
-                  ? error_prefix(e, "%s: differs from %s", paths[file], paths[0])
-                  : 0;
+        bad = grids_check(grids, first, paths[0], &v, paths[file], e);
     else
         bad = take_geometry(s, &v, paths[0], e);
     if (!bad &&
@@ -118,14 +116,14 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
 }
 
 static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels,
-                         const struct image_choice *choice, struct error *e)
+                         const struct image_choice *choice, const struct grid_check *grids, struct error *e)
 {
     int c = 0, status = 0, file = 0;
     memset(s, 0, sizeof *s);
     memset(first, 0, sizeof *first);
     s->channels = channels;
     for (; !status && file < channels && paths[file]; file++)
-        status = load_file(s, &c, first, paths, file, choice, e);
+        status = load_file(s, &c, first, paths, file, choice, grids, e);
     if (!status && c < channels)
         status = error_set(e, "%s: %d of %d channels, and no file has the others", file ? paths[0] : "image",
                            c, channels);
@@ -134,12 +132,12 @@ static int load_channels(struct sample *s, struct volume *first, const char *con
 }
 
 int sample_load(struct sample *s, const char *const *paths, int channels, const struct image_choice *choice,
-                struct error *e)
+                const struct grid_check *grids, struct error *e)
 {
     struct volume first;
     if (channels < 1 || channels > CHANNELS_MAX)
         return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
-    return load_channels(s, &first, paths, channels, choice, e);
+    return load_channels(s, &first, paths, channels, choice, grids, e);
 }
 
 int sample_channels(const char *const *paths, int files, const struct image_choice *choice, struct error *e)
@@ -153,16 +151,16 @@ int sample_channels(const char *const *paths, int files, const struct image_choi
     return sum > CHANNELS_MAX ? CHANNELS_MAX + 1 : (int)sum;
 }
 
-/* Label indices of a file in the geometry of its image. */
+/* Label indices of a file on the grid of its image. */
 static int read_labels(uint8_t **label, const struct dataset *d, const char *path, const struct volume *image,
-                       struct error *e)
+                       const char *image_path, struct error *e)
 {
     struct label_index *index = malloc(sizeof *index);
     struct labelmap m = {0};
     int status = index ? label_index_create(index, d, path, e) : error_set(e, "%s: out of memory", path);
     if (!status) status = labelmap_read(&m, path, index, e);
-    if (!status && volume_same_geometry(&m.geometry, image, e)) {
-        status = error_prefix(e, "%s: differs from its image", path);
+    if (!status && grids_check(&d->grids, image, image_path, &m.geometry, path, e)) {
+        status = -1;
         labelmap_free(&m);
     }
     free(index);
@@ -171,10 +169,11 @@ static int read_labels(uint8_t **label, const struct dataset *d, const char *pat
 }
 
 static int load_label(struct sample *s, const struct dataset *d, int i, const struct volume *image,
-                      struct error *e)
+                      const char *image_path, struct error *e)
 {
     char path[1400];
-    return dataset_label_path(path, sizeof path, d, i, e) ? -1 : read_labels(&s->label, d, path, image, e);
+    if (dataset_label_path(path, sizeof path, d, i, e)) return -1;
+    return read_labels(&s->label, d, path, image, image_path, e);
 }
 
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e)
@@ -182,7 +181,7 @@ int sample_load_previous(struct sample *s, const struct dataset *d, const char *
     struct volume image = {.size = {s->size[2], s->size[1], s->size[0], 1},
                            .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
     memcpy(image.affine, s->affine, sizeof image.affine);
-    return read_labels(&s->previous, d, path, &image, e);
+    return read_labels(&s->previous, d, path, &image, "its image", e);
 }
 
 static int load_npz_case(struct sample *s, const struct dataset *d, int i, struct error *e)
@@ -215,8 +214,8 @@ int dataset_load(struct sample *s, const struct dataset *d, int i, struct error 
         paths[c] = text[c];
     }
     struct volume image;
-    if (load_channels(s, &image, paths, d->channels, NULL, e)) return -1;
-    int bad = d->item[i].has_label_map && load_label(s, d, i, &image, e);
+    if (load_channels(s, &image, paths, d->channels, NULL, &d->grids, e)) return -1;
+    int bad = d->item[i].has_label_map && load_label(s, d, i, &image, paths[0], e);
     if (!bad && d->previous)
         bad = file_has_suffix(d->previous[i], ".npz") ? previous_read(s, d, d->previous[i], e)
                                                       : sample_load_previous(s, d, d->previous[i], e);

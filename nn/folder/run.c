@@ -17,6 +17,7 @@ struct train_options train_options_default(enum task_kind task)
         .task = task, .seed = 1, .epochs = 100, .iterations = 50, .oversample = 0.33f, .augment = 2};
     if (task == TASK_SEGMENT) {
         o.lr = 0.01f;
+        o.schedule = &schedule_by_epoch;
         o.optimizer = &optimizer_sgd;
         o.momentum = 0.99f;
         o.weight_decay = 3e-5f;
@@ -24,6 +25,7 @@ struct train_options train_options_default(enum task_kind task)
         o.loss = losses[0];
     } else {
         o.lr = 1e-3f;
+        o.schedule = &schedule_one_cycle;
         o.optimizer = &optimizer_adamw;
         o.weight_decay = 1e-2f;
         o.batch = 32;
@@ -91,6 +93,8 @@ struct json *train_options_json(const struct train_options *o)
     json_add_int(j, "iterations", o->iterations);
     json_add_int(j, "batch", o->batch);
     json_add_number(j, "learning_rate", o->lr);
+    if (o->schedule && o->schedule != train_options_default(o->task).schedule)
+        json_add_text(j, "schedule", o->schedule->name); /* else as before there was a choice */
     json_add_text(j, "optimizer", o->optimizer->name);
     json_add_number(j, "momentum", o->momentum);
     json_add_number(j, "weight_decay", o->weight_decay);
@@ -120,7 +124,7 @@ struct json *train_options_json(const struct train_options *o)
 int train_options_omits(const char *field)
 {
     return !strcmp(field, "precision") || !strcmp(field, "ema") || !strcmp(field, "loss") ||
-           !strcmp(field, "covariates");
+           !strcmp(field, "covariates") || !strcmp(field, "schedule");
 }
 
 /* The member that is called as its network. */
@@ -167,6 +171,9 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     o->iterations = (int)json_integer(j, "iterations", o->iterations);
     o->batch = (int)json_integer(j, "batch", o->batch);
     o->lr = (float)json_number(j, "learning_rate", o->lr);
+    if (json_get(j, "schedule") &&
+        !(o->schedule = schedule_named(json_text(j, "schedule", NULL), name, "training.schedule", e)))
+        return -1;
     if (json_get(j, "optimizer") &&
         !(o->optimizer = optimizer_named(json_text(j, "optimizer", NULL), name, "training.optimizer", e)))
         return -1;

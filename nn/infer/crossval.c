@@ -101,9 +101,12 @@ static double dice_of(const uint8_t *ref, const uint8_t *pred, size_t n, const s
 static void measure_job(void *arg, int i, int thread)
 {
     struct crossval *v = arg;
+    /* A prediction lies as its image does, and how the label map does was told when it was trained with. */
+    const struct grid_check grids = {.rule = GRIDS_AS_NNUNET};
     struct labelmap ref, pred;
     (void)thread;
-    if (labelmap_read_pair(&ref, &pred, v->pair[i].reference, v->pair[i].prediction, &v->index, &v->error[i]))
+    if (labelmap_read_pair(&ref, &pred, v->pair[i].reference, v->pair[i].prediction, &v->index, &grids,
+                           &v->error[i]))
         return;
     const size_t voxels = (size_t)ref.size[0] * ref.size[1] * ref.size[2];
     if (postprocess_apply(&v->steps, pred.index, ref.size))

@@ -366,11 +366,10 @@ double learner_step(struct learner *l, uint64_t step, float lr)
 float learner_lr(const struct train_options *o, uint64_t step)
 {
     double lr = o->lr > 0 ? (double)o->lr : segments(o) ? 0.01 : 1e-3;
-    uint64_t total = (uint64_t)o->epochs * (uint64_t)o->iterations;
-    if (segments(o))
-        return (float)schedule_poly(lr, (double)(step / (uint64_t)o->iterations) / o->epochs, 0.9);
-    /* The middle of the step: neither the first nor the last one is a step of length 0. */
-    return (float)schedule_cosine(lr, ((double)step + 0.5) / (double)total, 0.05);
+    const struct schedule_method *s = o->schedule   ? o->schedule
+                                      : segments(o) ? &schedule_by_epoch
+                                                    : &schedule_one_cycle;
+    return (float)s->rate(lr, step, o->epochs, o->iterations);
 }
 
 /* ---- validation ---------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "nn/train/augment.h"
 #include "nn/train/losses.h"
 #include "nn/train/optimizer.h"
+#include "nn/train/schedule.h"
 #include "nn/train/weight_average.h"
 #include "nn/data/covariates.h"
 #include "nn/prepare/preprocess.h"
@@ -23,6 +24,7 @@ struct train_options {
     uint64_t seed;
     int epochs, iterations;         /* E epochs of I iterations */
     float lr;                       /* 0: the task's default (segment 0.01, classify 1e-3) */
+    const struct schedule_method *schedule; /* NULL: the task's default (segment poly, classify cosine) */
     const struct optimizer_method *optimizer;
     float momentum, weight_decay, clip;
     double ema;                     /* decay of the average of weights (weight_average.h); 0: none */
@@ -127,8 +129,7 @@ double learner_step(struct learner *l, uint64_t step, float lr);
  * optimiser. */
 double learner_backward(struct learner *l, uint64_t step);
 void learner_update(struct learner *l, float lr);
-/* Learning rate at iteration `step` of options->epochs * iterations: nnU-Net's poly schedule by epoch
- * (segment), cosine with 5 % warmup by iteration (classify). */
+/* Learning rate at iteration `step` of options->epochs * iterations, by the schedule of the options. */
 float learner_lr(const struct train_options *o, uint64_t step);
 
 /* Mean and variance of the options' covariates from training data; missing as covariates_fit. */

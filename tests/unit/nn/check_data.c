@@ -398,8 +398,8 @@ static void check_refused_voxels(void)
         float value;
     } bad[] = {{"imagesTr/b_0001.nii", "b_0001.nii: differs from", 1, 0, 1},
                {"imagesTr/b_0001.nii", "b_0001.nii: differs from", 0, 1, 1},
-               {"labelsTr/b.nii", "b.nii: differs from its image", 1, 0, 1},
-               {"labelsTr/b.nii", "b.nii: differs from its image", 0, 1, 1},
+               {"labelsTr/b.nii", "b.nii: differs from", 1, 0, 1},
+               {"labelsTr/b.nii", "b.nii: differs from", 0, 1, 1},
                {"imagesTr/b_0000.nii", "b_0000.nii: voxel (4, 3, 2) is nan", 0, 0, NAN},
                {"imagesTr/b_0001.nii", "b_0001.nii: voxel (4, 3, 2) is inf", 0, 0, INFINITY},
                {"labelsTr/b.nii", "b.nii: voxel (4, 3, 2) is 3, which is no label", 0, 0, 3},

@@ -1,0 +1,31 @@
+/* grids.h - whether two images that should lie on one grid do, and what becomes of it where they do not:
+ * channels of a case, a label map and its image, a prediction and its reference.
+ *
+ * nnU-Net's decision (nnunetv2 2.8: the readers of imageio/ for channels, verify_dataset_integrity.py for
+ * label maps): other sizes or another spacing is an error; another origin or direction is a warning, and the
+ * voxels count as they lie in the files. Numbers are the same by numpy's allclose: |a - b| <= 1e-8 + 1e-5 |b|.
+ */
+#ifndef IO_GRIDS_H
+#define IO_GRIDS_H
+
+#include "io/image/volume.h"
+
+enum grid_rule {
+    GRIDS_EQUAL = 0, /* sizes, and the affine within a thousandth of a voxel (volume_same_geometry) */
+    GRIDS_AS_NNUNET, /* as above; what is a warning is told and no error */
+    GRIDS_STRICT     /* likewise, but its warnings are errors */
+};
+
+struct grid_check {
+    enum grid_rule rule;
+    /* GRIDS_AS_NNUNET: a warning, one line that names both files; may come from several threads at once, and
+     * again each time the files are read. NULL: they are not told. */
+    void (*tell)(void *context, const char *text);
+    void *context;
+};
+
+/* 0 where b may stand beside a; else -1 with an error that names both files. c NULL: GRIDS_EQUAL. */
+int grids_check(const struct grid_check *c, const struct volume *a, const char *a_path,
+                const struct volume *b, const char *b_path, struct error *e);
+
+#endif

@@ -50,8 +50,8 @@ TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_a
 	tensor/conv/conv_wasm.o tensor/conv/conv_winograd.o tensor/conv/conv_winograd_avx512vnni.o \
 	tensor/conv/conv_winograd_int16.o
 TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512.o tensor/elem/elem_loss.o \
-	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pool.o tensor/elem/elem_scalar.o \
-	tensor/elem/elem_wasm.o
+	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pool.o tensor/elem/elem_ref.o \
+	tensor/elem/elem_scalar.o tensor/elem/elem_wasm.o
 TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/model.o \
 	tensor/graph/plan_memory.o
 TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor/ops/ops_norm.o \

@@ -119,6 +119,9 @@ struct op {
     const char *name;
     void (*forward)(struct graph *g, struct node *n);
     void (*backward)(struct graph *g, struct node *n); /* NULL: no gradient (softmax in inference) */
+    /* What forward is to give, in plain loops from the inputs, which are fp32 and not yet written over: [n][d][h][w][c] floats
+     * into y. What backward is to give is its derivative (check_gradients). */
+    void (*reference)(float *y, const struct graph *g, const struct node *n);
     void (*onnx)(const struct onnx_writer *w, const struct node *n); /* NULL: it has no form in ONNX */
 };
 enum { NODE_INPUTS_MAX = 26, NODE_PARAMS_MAX = 4 };

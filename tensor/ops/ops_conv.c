@@ -54,7 +54,15 @@ static void conv3d_onnx(const struct onnx_writer *w, const struct node *n)
     w->end(w->to, "Conv", n->out->id, "");
 }
 
-const struct op conv3d_op = {"conv3d", conv3d_forward, conv3d_backward, conv3d_onnx};
+static void conv3d_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const struct conv *a = n->attr;
+    for (int i = 0; i < n->inputs; i++)
+        conv3d_ref_fwd(y, tensor_f32(n->in[i]), node_data(g, n, 0),
+                       i == 0 && n->params == 2 ? node_data(g, n, 1) : NULL, &a->part[i].shape, i > 0);
+}
+
+const struct op conv3d_op = {"conv3d", conv3d_forward, conv3d_backward, conv3d_reference, conv3d_onnx};
 
 static enum conv_type conv_type(enum dtype dtype)
 {
@@ -150,8 +158,15 @@ static void conv_transpose3d_onnx(const struct onnx_writer *w, const struct node
     w->end(w->to, "ConvTranspose", n->out->id, "");
 }
 
+static void conv_transpose3d_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const struct conv3d *a = n->attr;
+    tconv3d_ref_fwd(y, tensor_f32(n->in[0]), node_data(g, n, 0), n->params == 2 ? node_data(g, n, 1) : NULL,
+                    &a->shape);
+}
+
 const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forward,
-                                       conv_transpose3d_backward, conv_transpose3d_onnx};
+                                       conv_transpose3d_backward, conv_transpose3d_reference, conv_transpose3d_onnx};
 
 struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k,
                                    const int stride[3], int bias)
@@ -238,7 +253,18 @@ static void linear_onnx(const struct onnx_writer *w, const struct node *n)
     w->end(w->to, "Gemm", n->out->id, "");
 }
 
-const struct op linear_op = {"linear", linear_forward, linear_backward, linear_onnx};
+static void linear_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const int rows = n->out->shape.n, c = n->in[0]->shape.c, k = n->out->shape.c;
+    const float *x = tensor_f32(n->in[0]), *w = node_data(g, n, 0);
+    for (int i = 0; i < rows * k; i++) {
+        double sum = n->params == 2 ? node_data(g, n, 1)[i % k] : 0;
+        for (int j = 0; j < c; j++) sum += (double)x[i / k * c + j] * w[i % k * c + j];
+        y[i] = (float)sum;
+    }
+}
+
+const struct op linear_op = {"linear", linear_forward, linear_backward, linear_reference, linear_onnx};
 
 struct tensor *op_linear(struct graph *g, const char *name, struct tensor *x, int k, int bias)
 {

@@ -3,10 +3,12 @@
  * Both losses are functions of a few sums over the voxels (tp, sum p, sum g, cross-entropy, count: elem.h).
  * Forward computes and saves the sums; backward multiplies their derivatives into each voxel's softmax.
  */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/elem/elem.h"
+#include "tensor/elem/elem_ref.h"
 #include "tensor/graph/node.h"
 #include "tensor/ops/ops.h"
 
@@ -18,7 +20,20 @@ static void softmax_forward(struct graph *g, struct node *n)
     softmax_f32_fwd(tensor_f32(n->out), tensor_f32(n->in[0]), (size_t)s.n * shape_voxels(s), s.c, g->pool);
 }
 
-const struct op softmax_op = {"softmax", softmax_forward, NULL, NULL};
+static void softmax_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const int c = n->out->shape.c;
+    const float *x = tensor_f32(n->in[0]);
+    double row[ELEM_CLASSES_MAX];
+    (void)g;
+    for (size_t i = 0; i < shape_count(n->out->shape); i += (size_t)c) {
+        for (int k = 0; k < c; k++) row[k] = x[i + (size_t)k];
+        softmax_ref(row, row, c);
+        for (int k = 0; k < c; k++) y[i + (size_t)k] = (float)row[k];
+    }
+}
+
+const struct op softmax_op = {"softmax", softmax_forward, NULL, softmax_reference, NULL};
 
 struct tensor *op_softmax(struct graph *g, struct tensor *x)
 {
@@ -102,7 +117,22 @@ static void cross_entropy_backward(struct graph *g, struct node *n)
                      a->weighted ? a->weight : NULL, n->accumulate[0], g->pool);
 }
 
-const struct op cross_entropy_op = {"cross_entropy", cross_entropy_forward, cross_entropy_backward, NULL};
+static void cross_entropy_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const struct cross_entropy *a = n->attr;
+    const struct shape s = n->in[0]->shape;
+    const struct loss_shape shape = loss_shape_of(s);
+    (void)g;
+    double *sums = malloc(sums_count(s) * sizeof *sums);
+    *y = NAN; /* without memory */
+    if (!sums) return;
+    loss_ref_sums(sums, tensor_f32(n->in[0]), n->in[1]->data, &shape, a->weighted ? a->weight : NULL);
+    *y = (float)cross_entropy_mean(sums, s);
+    free(sums);
+}
+
+const struct op cross_entropy_op = {"cross_entropy", cross_entropy_forward, cross_entropy_backward,
+                                    cross_entropy_reference, NULL};
 
 struct tensor *op_cross_entropy(struct graph *g, struct tensor *logits, struct tensor *labels,
                                 const float *class_weight)
@@ -200,6 +230,14 @@ static void dice_scales(float *tp_scale, float *p_scale, const double *sums, str
     }
 }
 
+/* Cross-entropy and Dice of one head, from its sums. */
+static double head_loss(const struct segmentation_loss *a, const double *sums, struct shape s)
+{
+    double entropy = a->regions ? sum_cases(sums, s, LOSS_CE(s.c)) * entropy_scale(a, sums, s)
+                                : cross_entropy_mean(sums, s);
+    return entropy + dice_loss(sums, s, a->batch_dice, !a->regions);
+}
+
 static void segmentation_loss_forward(struct graph *g, struct node *n)
 {
     const struct segmentation_loss *a = n->attr;
@@ -209,12 +247,28 @@ static void segmentation_loss_forward(struct graph *g, struct node *n)
         struct loss_shape shape = head_shape(a, s);
         loss_f32_sums(sums, tensor_f32(n->in[2 * i]), n->in[2 * i + 1]->data, &shape, NULL, n->scratch,
                       g->pool);
-        double entropy = a->regions ? sum_cases(sums, s, LOSS_CE(s.c)) * entropy_scale(a, sums, s)
-                                    : cross_entropy_mean(sums, s);
-        loss += a->weight[i] * (entropy + dice_loss(sums, s, a->batch_dice, !a->regions));
+        loss += a->weight[i] * head_loss(a, sums, s);
         sums += sums_count(s);
     }
     tensor_f32(n->out)[0] = (float)loss;
+}
+
+static void segmentation_loss_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const struct segmentation_loss *a = n->attr;
+    double loss = 0;
+    (void)g;
+    for (int i = 0; i < a->heads; i++) {
+        const struct shape s = n->in[2 * i]->shape;
+        const struct loss_shape shape = head_shape(a, s);
+        double *sums = malloc(sums_count(s) * sizeof *sums);
+        *y = NAN; /* without memory */
+        if (!sums) return;
+        loss_ref_sums(sums, tensor_f32(n->in[2 * i]), n->in[2 * i + 1]->data, &shape, NULL);
+        loss += a->weight[i] * head_loss(a, sums, s);
+        free(sums);
+    }
+    *y = (float)loss;
 }
 
 static void segmentation_loss_backward(struct graph *g, struct node *n)
@@ -236,7 +290,7 @@ static void segmentation_loss_backward(struct graph *g, struct node *n)
 }
 
 const struct op segmentation_loss_op = {"segmentation_loss", segmentation_loss_forward,
-                                        segmentation_loss_backward, NULL};
+                                        segmentation_loss_backward, segmentation_loss_reference, NULL};
 
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l)
 {

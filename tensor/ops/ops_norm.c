@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
-#include "tensor/elem/elem.h"
+#include "tensor/elem/elem_ref.h"
 #include "tensor/graph/onnx_writer.h"
 #include "tensor/ops/ops.h"
 
@@ -78,10 +78,35 @@ static void batch_norm_onnx(const struct onnx_writer *w, const struct node *n)
     norm_onnx(w, n, "BatchNormalization");
 }
 
-const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward,
+static void norm_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const struct norm *a = n->attr;
+    norm_ref_fwd(y, tensor_f32(n->in[0]), node_data(g, n, GAMMA), node_data(g, n, BETA), &a->shape, NORM_EPS,
+                 a->slope);
+}
+
+/* In inference with the running statistics. */
+static void batch_norm_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const struct norm *a = n->attr;
+    const float *x = tensor_f32(n->in[0]);
+    if (g->flags & GRAPH_TRAIN) {
+        norm_reference(y, g, n);
+        return;
+    }
+    for (size_t i = 0; i < shape_count(n->out->shape); i++) {
+        const int c = (int)(i % (size_t)a->shape.c);
+        const double x_hat = (x[i] - (double)node_data(g, n, RUNNING_MEAN)[c]) /
+                             sqrt((double)node_data(g, n, RUNNING_VAR)[c] + (double)NORM_EPS);
+        y[i] = (float)activation_ref(node_data(g, n, GAMMA)[c] * x_hat + node_data(g, n, BETA)[c], a->slope);
+    }
+}
+
+const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward, norm_reference,
                                     instance_norm_onnx};
-const struct op group_norm_op = {"group_norm", instance_norm_forward, norm_backward, NULL};
-const struct op batch_norm_op = {"batch_norm", batch_norm_forward, norm_backward, batch_norm_onnx};
+const struct op group_norm_op = {"group_norm", instance_norm_forward, norm_backward, norm_reference, NULL};
+const struct op batch_norm_op = {"batch_norm", batch_norm_forward, norm_backward, batch_norm_reference,
+                                 batch_norm_onnx};
 
 static struct node *norm_create(struct graph *g, const struct op *op, const char *name, struct tensor *x,
                                 struct norm_shape shape, float slope)
@@ -159,7 +184,17 @@ static void standardize_backward(struct graph *g, struct node *n)
             *dx = (n->accumulate[0] ? *dx : 0) + (isnan(*x) ? 0 : *dy * standard_scale(variance[c]));
 }
 
-const struct op standardize_op = {"standardize", standardize_forward, standardize_backward, NULL};
+static void standardize_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const float *x = tensor_f32(n->in[0]), *mean = node_data(g, n, 0), *variance = node_data(g, n, 1);
+    for (int i = 0; i < n->out->shape.n * n->out->shape.c; i++) {
+        const int c = i % n->out->shape.c;
+        y[i] = isnan(x[i]) || !(variance[c] > 0) ? 0 : (float)(((double)x[i] - mean[c]) / sqrt(variance[c]));
+    }
+}
+
+const struct op standardize_op = {"standardize", standardize_forward, standardize_backward,
+                                  standardize_reference, NULL};
 
 struct tensor *op_standardize(struct graph *g, const char *name, struct tensor *x)
 {
@@ -220,8 +255,20 @@ static void add_onnx(const struct onnx_writer *w, const struct node *n)
     onnx_end_activated(w, "Add", n);
 }
 
-const struct op activation_op = {"activation", activation_forward, activation_backward, activation_onnx};
-const struct op add_op = {"add", add_forward, activation_backward, add_onnx};
+/* Of the sum of the inputs: one or two. */
+static void activation_reference(float *y, const struct graph *g, const struct node *n)
+{
+    (void)g;
+    for (size_t i = 0; i < shape_count(n->out->shape); i++) {
+        double sum = 0;
+        for (int j = 0; j < n->inputs; j++) sum += tensor_f32(n->in[j])[i];
+        y[i] = (float)activation_ref(sum, n->slope);
+    }
+}
+
+const struct op activation_op = {"activation", activation_forward, activation_backward, activation_reference,
+                                 activation_onnx};
+const struct op add_op = {"add", add_forward, activation_backward, activation_reference, add_onnx};
 
 static struct tensor *activation_create(struct graph *g, const struct op *op, struct tensor *a,
                                         struct tensor *b, float slope)

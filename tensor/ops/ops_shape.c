@@ -1,6 +1,6 @@
 /* ops_shape.c - pooling and dropout. */
 #include "tensor/base/check.h"
-#include "tensor/elem/elem.h"
+#include "tensor/elem/elem_ref.h"
 #include "tensor/graph/onnx_writer.h"
 #include "tensor/ops/ops.h"
 
@@ -42,8 +42,22 @@ static void avg_pool3d_onnx(const struct onnx_writer *w, const struct node *n)
     w->end(w->to, "AveragePool", n->out->id, "");
 }
 
-const struct op max_pool3d_op = {"max_pool3d", max_pool3d_forward, max_pool3d_backward, max_pool3d_onnx};
-const struct op avg_pool3d_op = {"avg_pool3d", avg_pool3d_forward, avg_pool3d_backward, avg_pool3d_onnx};
+static void max_pool3d_reference(float *y, const struct graph *g, const struct node *n)
+{
+    (void)g;
+    pool3d_ref_fwd(y, tensor_f32(n->in[0]), n->attr, POOL_REF_MAX);
+}
+
+static void avg_pool3d_reference(float *y, const struct graph *g, const struct node *n)
+{
+    (void)g;
+    pool3d_ref_fwd(y, tensor_f32(n->in[0]), n->attr, POOL_REF_MEAN);
+}
+
+const struct op max_pool3d_op = {"max_pool3d", max_pool3d_forward, max_pool3d_backward, max_pool3d_reference,
+                                 max_pool3d_onnx};
+const struct op avg_pool3d_op = {"avg_pool3d", avg_pool3d_forward, avg_pool3d_backward, avg_pool3d_reference,
+                                 avg_pool3d_onnx};
 
 static struct node *pool_create_node(struct graph *g, const struct op *op, struct tensor *x,
                                      const int kernel[3], const int stride[3], const int pad[3],
@@ -108,8 +122,20 @@ static void global_avg_pool_onnx(const struct onnx_writer *w, const struct node 
     w->end(w->to, "Flatten", n->out->id, "");
 }
 
+static void global_avg_pool_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const struct shape s = n->in[0]->shape;
+    const size_t voxels = shape_voxels(s), c = (size_t)s.c;
+    (void)g;
+    for (size_t i = 0; i < (size_t)s.n * c; i++) {
+        double sum = 0;
+        for (size_t v = 0; v < voxels; v++) sum += tensor_f32(n->in[0])[(i / c * voxels + v) * c + i % c];
+        y[i] = (float)(sum / (double)voxels);
+    }
+}
+
 const struct op global_avg_pool_op = {"global_avg_pool", global_avg_pool_forward, global_avg_pool_backward,
-                                      global_avg_pool_onnx};
+                                      global_avg_pool_reference, global_avg_pool_onnx};
 
 struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
 {
@@ -127,11 +153,15 @@ struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
 /* No mask is stored: it is drawn again from the same counters, keyed by the step and the node. */
 enum { DROPOUT_NODES_MAX = 4096 };
 
+static struct rng dropout_stream(const struct graph *g, const struct node *n)
+{
+    return rng_stream(g->seed, g->client, g->rng_step * DROPOUT_NODES_MAX + (uint64_t)n->index, RNG_DROPOUT);
+}
+
 static void dropout(struct graph *g, struct node *n, void *y, const void *x, int accumulate)
 {
     const float *p = n->attr;
-    struct rng stream =
-        rng_stream(g->seed, g->client, g->rng_step * DROPOUT_NODES_MAX + (uint64_t)n->index, RNG_DROPOUT);
+    struct rng stream = dropout_stream(g, n);
     elem_dropout(y, x, tensor_elem(n->out), shape_count(n->out->shape), *p, &stream, accumulate, g->pool);
 }
 
@@ -145,7 +175,17 @@ static void dropout_backward(struct graph *g, struct node *n)
     if (node_dx(n, 0)) dropout(g, n, node_dx(n, 0), n->out->grad, n->accumulate[0]);
 }
 
-const struct op dropout_op = {"dropout", dropout_forward, dropout_backward, NULL}; /* inference has none */
+/* The words of the stream one after the other: one that is below p * 2^32 drops its element. */
+static void dropout_reference(float *y, const struct graph *g, const struct node *n)
+{
+    const double p = *(const float *)n->attr;
+    struct rng stream = dropout_stream(g, n);
+    for (size_t i = 0; i < shape_count(n->out->shape); i++)
+        y[i] = rng_u32(&stream) < p * 4294967296.0 ? 0 : (float)(tensor_f32(n->in[0])[i] / (1 - p));
+}
+
+/* An inference has none. */
+const struct op dropout_op = {"dropout", dropout_forward, dropout_backward, dropout_reference, NULL};
 
 struct tensor *op_dropout(struct graph *g, struct tensor *x, float p)
 {

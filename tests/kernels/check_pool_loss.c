@@ -2,7 +2,7 @@
  * plain double references. */
 #include "tests/kernels/levels.h"
 
-#include "tensor/elem/elem.h"
+#include "tensor/elem/elem_ref.h"
 #include "tensor/base/vmath.h"
 
 static struct pool *pools[3]; /* none, 2 and 3 threads */
@@ -302,58 +302,13 @@ static void run_loss(struct problem *p, struct pool *pool)
           "the loss wrote in front of its scratch");
 }
 
-/* Softmax of one voxel. */
-static void probabilities(double *p, const double *logit, int c)
-{
-    double max = logit[0], sum = 0;
-    for (int k = 1; k < c; k++) max = fmax(max, logit[k]);
-    for (int k = 0; k < c; k++) sum += p[k] = exp(logit[k] - max);
-    for (int k = 0; k < c; k++) p[k] /= sum;
-}
-
-/* Regions: output k is a sigmoid, of the labels of region[k]; the entropy is over all of them. */
-static void region_reference(double *sums, const double *logit, int label, const struct loss_shape *s)
-{
-    const int c = s->c;
-    if (label >= LABEL_SET_MAX) return; /* LABEL_IGNORE */
-    for (int k = 0; k < c; k++) {
-        const int inside = label_set_has(&s->region[k], (unsigned)label);
-        const double p = 1 / (1 + exp(-logit[k])), truth = inside ? p : 1 / (1 + exp(logit[k]));
-        sums[LOSS_P * c + k] += p;
-        sums[LOSS_TP * c + k] += inside ? p : 0;
-        sums[LOSS_G * c + k] += inside;
-        sums[LOSS_CE(c)] -= pow(1 - truth, s->gamma) * log(truth);
-    }
-    sums[LOSS_COUNT(c)] += 1;
-}
-
-/* Adds one voxel to the sums of its case. */
-static void loss_reference(double *sums, const double *logit, int label, const struct loss_shape *s,
-                           const float *weight)
-{
-    const int c = s->c;
-    double p[ELEM_CLASSES_MAX];
-    if (s->region) {
-        region_reference(sums, logit, label, s);
-        return;
-    }
-    if (label >= c) return;
-    probabilities(p, logit, c);
-    const double w = weight ? (double)weight[label] : 1;
-    for (int k = 0; k < c; k++) sums[LOSS_P * c + k] += p[k];
-    sums[LOSS_TP * c + label] += p[label];
-    sums[LOSS_G * c + label] += 1;
-    sums[LOSS_CE(c)] -= w * pow(1 - p[label], s->gamma) * log(p[label]);
-    sums[LOSS_COUNT(c)] += w;
-}
-
 /* The functional whose gradient loss_f32_bwd gives, for one voxel. */
 static double functional(const double *logit, int label, const struct loss_case *k, const float *tp,
                          const float *p, const float *weight)
 {
     double sums[LOSS_SUMS(ELEM_CLASSES_MAX)] = {0};
     const int c = k->s.c;
-    loss_reference(sums, logit, label, &k->s, weight);
+    loss_ref_voxel(sums, logit, label, &k->s, weight);
     double value = (double)k->ce_scale * sums[LOSS_CE(c)];
     for (int i = 0; i < c; i++)
         value += (double)tp[i] * sums[LOSS_TP * c + i] + (double)p[i] * sums[LOSS_P * c + i];
@@ -403,7 +358,7 @@ static void check_loss(struct loss_shape s, int weighted, int accumulate)
     for (size_t v = 0; v < all; v++) {
         const size_t group = v / count * C;
         for (size_t i = 0; i < C; i++) logit[i] = (double)x[v * C + i];
-        loss_reference(want + v / count * LOSS_SUMS(C), logit, labels[v], &s, weighted ? weight : NULL);
+        loss_ref_voxel(want + v / count * LOSS_SUMS(C), logit, labels[v], &s, weighted ? weight : NULL);
         for (int i = 0; v % stride == 0 && i < c; i++) {
             const size_t at = v * C + (size_t)i;
             const double base = accumulate ? (double)p.before[1][at] : 0;

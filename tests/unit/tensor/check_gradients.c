@@ -42,9 +42,9 @@ static void right_backward(struct graph *g, struct node *n)
         ((float *)node_dx(n, 0))[i] = 2 * tensor_grad_f32(n->out)[i];
 }
 
-static const struct op wrong_scale_op = {"wrong scale", wrong_forward, wrong_scale_backward, NULL};
-static const struct op wrong_row_op = {"wrong row", wrong_forward, wrong_row_backward, NULL};
-static const struct op right_op = {"right", wrong_forward, right_backward, NULL};
+static const struct op wrong_scale_op = {"wrong scale", wrong_forward, wrong_scale_backward, NULL, NULL};
+static const struct op wrong_row_op = {"wrong row", wrong_forward, wrong_row_backward, NULL, NULL};
+static const struct op right_op = {"right", wrong_forward, right_backward, NULL, NULL};
 
 /* ---- differences --------------------------------------------------------------------------------------- */
 

@@ -1,12 +1,10 @@
-/* check_ops.c - every op against numbers of PyTorch's; batch norm in inference, dropout, losses of nothing.
+/* check_ops.c - every op against its reference in plain loops and against numbers of PyTorch's; batch norm in inference, dropout, losses of nothing.
  *
  * A tensor is compared by a projection, sum(t[i] * pattern(i)); inputs are patterns too, so that nothing else
  * has to be stored.
  */
 #include "tests/unit/expect.h"
-#include "tests/unit/tensor/op_bench.h"
-
-static const int FLAT2[3] = {1, 2, 2}, FLAT3[3] = {1, 3, 3}, FLAT_PAD[3] = {0, 1, 1};
+#include "tests/unit/tensor/op_cases.h"
 
 /* ---- PyTorch's numbers --------------------------------------------------------------------------------- */
 
@@ -272,6 +270,64 @@ static void check_dropout(void)
     bench_destroy(&b);
 }
 
+/* ---- the references ------------------------------------------------------------------------------------ */
+
+/* One node, before it runs: what its reference says and what forward gives. Sums of n terms of at most 1.5 * 0.7 round to
+ * a few n * 2^-24 of their size; the largest here has n of about 200. */
+static double worst_of_step(struct graph *g, int step, int *found)
+{
+    const struct node *n = g->step[step].node;
+    const size_t count = shape_count(n->out->shape);
+    double worst = 0;
+    if (!n->op->reference) {
+        graph_run_step(g, step);
+        return 0;
+    }
+    float *want = malloc(count * sizeof *want);
+    ENSURE(want, "no memory for a test");
+    for (int i = 0; op_table[i]; i++) found[i] += op_table[i] == n->op;
+    n->op->reference(want, g, n);
+    graph_run_step(g, step);
+    for (size_t i = 0; i < count; i++) {
+        const double error = fabs((double)tensor_f32(n->out)[i] - want[i]) / (1 + fabs((double)want[i]));
+        worst = error >= worst ? error : isnan(error) ? INFINITY : worst;
+    }
+    free(want);
+    return worst;
+}
+
+/* Of every step of a case, in training and in inference. */
+static double worst_of_case(record_case *record, int flags, int *found)
+{
+    struct bench b;
+    double worst = 0;
+    bench_create(&b, record, flags);
+    bench_fill(&b, 1);
+    graph_set_step(b.graph, 1, 2, 3);
+    for (int step = 0; step < b.graph->forward_steps; step++) {
+        const double error = worst_of_step(b.graph, step, found);
+        worst = error > worst ? error : worst;
+    }
+    bench_destroy(&b);
+    return worst;
+}
+
+static void check_references(void)
+{
+    int found[64] = {0};
+    for (int i = 0; i < OP_CASES; i++)
+        for (int train = 0; train < 2; train++) {
+            if (!train && op_cases[i].record == dropout_half) continue; /* no node at all */
+            const double worst = worst_of_case(op_cases[i].record, train ? GRAPH_TRAIN : 0, found);
+            CHECK(worst < 1e-5, "%s, %s, %s: %g from its reference", op_cases[i].op, op_cases[i].what,
+                  train ? "training" : "inference", worst);
+        }
+    for (int i = 0; op_table[i]; i++)
+        CHECK(found[i] > 0, "the op %s has no reference, or no case that runs it", op_table[i]->name);
+}
+
+/* ---- losses of nothing --------------------------------------------------------------------------------- */
+
 /* Nothing to learn from: no label, no loss, no gradient, no NaN. */
 static void check_all_ignored(record_case *record, const char *what)
 {
@@ -291,6 +347,7 @@ static void check_all_ignored(record_case *record, const char *what)
 
 int main(void)
 {
+    check_references();
     run_golden("conv3d", golden_conv);
     run_golden("conv_transpose3d", golden_transposed);
     run_golden("linear", golden_linear);

@@ -42,7 +42,7 @@ static void functional_backward(struct graph *g, struct node *n)
         ((float *)node_dx(n, 0))[i] = a->bench->functional[i] * *tensor_grad_f32(n->out);
 }
 
-static const struct op functional_op = {"functional", functional_forward, functional_backward, NULL};
+static const struct op functional_op = {"functional", functional_forward, functional_backward, NULL, NULL};
 
 static inline struct tensor *input(struct bench *b, int n, int d, int h, int w, int c)
 {

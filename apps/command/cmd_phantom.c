@@ -246,6 +246,7 @@ static void add_kinds(struct json *j)
         add_number(o, "scar", m->scar);
         add_number(o, "capsule", m->capsule);
         add_number(o, "lobulation", m->lobulation);
+        add_number(o, "multifocal", m->multifocal);
     }
 }
 
@@ -285,8 +286,11 @@ static void add_cases(struct json *j, const struct work *w)
         json_add_text(o, "case", name);
         json_add_text(o, "kind", tumour_model(r->is.kind)->name);
         json_add_text(o, "hospital", hospital_get(r->is.hospital)->name);
-        add_numbers(o, "centre_lps_mm", t->e.centre, 3);
-        add_numbers(o, "radius_mm", t->e.radius, 3);
+        add_numbers(o, "centre_lps_mm", t->growth.e.centre, 3);
+        add_numbers(o, "radius_mm", t->growth.e.radius, 3);
+        json_add_int(o, "lobes", t->lobes);
+        json_add_int(o, "foci", 1 + t->foci);
+        add_number(o, "eaten", t->growth.keep);
         add_numbers(o, "solid_t1_t2_contrast", (const float[3]){t->solid.t1, t->solid.t2, t->solid.contrast},
                     3);
         add_numbers(o, "texture_and_scale", (const float[2]){t->texture, t->texture_scale}, 2);

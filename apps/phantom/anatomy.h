@@ -30,6 +30,8 @@ enum tissue {
     TISSUE_VEIN,
     TISSUE_GUT_WALL,
     TISSUE_GUT_CONTENT,
+    TISSUE_GUT_FLUID,
+    TISSUE_STOOL,
     TISSUE_GAS,
     TISSUE_BILE,
     TISSUE_CORTEX,
@@ -57,31 +59,43 @@ struct ellipsoid {
     float rough_scale; /* mm */
     float rough_offset;
 };
+/* Unit-ball coordinates of a point; returns their squared length. */
+float ellipsoid_local(float local[3], const struct ellipsoid *e, const float mm[3]);
 /* Angles in turns about x, then y, then z. */
 void ellipsoid_set(struct ellipsoid *e, const float centre[3], const float radius[3], const float turns[3],
                    float rough, float rough_scale, float rough_offset);
-/* Unit-ball coordinates of a point; returns their squared length. */
-float ellipsoid_local(float local[3], const struct ellipsoid *e, const float mm[3]);
 /* The squared radius of the uneven surface in the direction of mm. */
 float ellipsoid_surface(const struct ellipsoid *e, const struct lattice *l, const float mm[3]);
 
-enum shape_kind { SHAPE_SOLID, SHAPE_LIVER, SHAPE_SPINE, SHAPE_GUT, SHAPE_RIB, SHAPE_FASCIA, SHAPE_KIDNEY };
+enum shape_kind {
+    SHAPE_SOLID,
+    SHAPE_LIVER,  /* with vessels; the spleen too */
+    SHAPE_SPINE,
+    SHAPE_GUT,
+    SHAPE_COLON,
+    SHAPE_RIB,
+    SHAPE_FASCIA,
+    SHAPE_KIDNEY
+};
 struct shape {
     enum shape_kind kind;
-    enum tissue tissue;
+    enum tissue tissue;  /* gut and colon: the content */
     uint32_t over;       /* bit t: tissue t may be replaced */
     struct ellipsoid e;
+    int soft;     /* gives way to a growth */
     float detail; /* gut: share of gas; kidney: thickness of the cortex in units of the kidney's radius;
-                     fascia: of the shell */
+                     fascia: of the shell; liver: squared width of its vessels */
+    float lobule; /* kidney: height of the bulges over the pyramids; colon: of its haustra; in radii */
 };
 
 enum { SHAPES_MAX = 96, PYRAMIDS = 9 };
 struct anatomy {
     struct lattice noise;
     float half_width, half_front, half_back; /* of the body, mm */
-    float fat_side, fat_front, fat_back, wall;
+    float fat_side, fat_front, fat_back, fat_inside, wall;
     float body_square;                       /* 0 ellipse ... 1 rectangle */
     float disc_phase;                        /* mm */
+    float sinus; /* squared size of the renal sinus, about 1 */
     float pyramid[PYRAMIDS][3]; /* directions from the renal sinus, in a kidney's unit coordinates */
     int kidney[2];                           /* shapes: right, left */
     int simple_cysts;
@@ -99,13 +113,25 @@ struct patient {
 /* The same rng gives the same body. */
 void anatomy_draw(struct anatomy *a, const struct patient *p, struct rng *rng);
 
+/* Something that has grown inside of this ellipsoid. It ate the share `keep` of what was there and pushed the
+ * rest outwards, together with all soft tissue as far as REACH radii: in the ellipsoid's own coordinates a
+ * point at r > 1 was at r' with r'^3 = r^3 - (1 - keep) w(r), where w falls from 1 at the surface to 0 at
+ * REACH. Near the surface this keeps volumes. */
+struct growth {
+    struct ellipsoid e;
+    float keep; /* above 0, at most 1 */
+};
+/* Where the point was before. */
+void growth_origin(float from[3], const struct growth *w, const float mm[3]);
+
 /* A plane of sample points at height z: (x0 + i*dx, y0 + j*dy). */
 struct plane {
     int nx, ny;
     float x0, y0, dx, dy, z;
 };
-/* tissue[ny][nx]. */
-void anatomy_paint(uint8_t *tissue, const struct anatomy *a, const struct plane *g);
+/* tissue[ny][nx]; w: NULL or what has grown; origin[ny][nx][3] is scratch for it. */
+void anatomy_paint(uint8_t *tissue, float *origin, const struct anatomy *a, const struct growth *w,
+                   const struct plane *g);
 
 /* Index range [*first, *end) of the samples of one row of length n (first sample x0, step dx) that lie in
  * [lo, hi]. */

@@ -59,6 +59,7 @@ static void draw_signals(struct signals *s, const struct scan *scan, struct rng 
 
 struct planes { /* scratch of one slice */
     uint8_t *tissue;             /* sub-samples of one sub-slice */
+    float *origin;               /* and where the growth of the tumour moved them from, mm */
     float *part[CHANNELS][2];    /* sums over the sub-samples of a voxel, then its mean */
     float *scratch;
     uint16_t *tumour, *kidney;   /* counts of sub-samples */
@@ -68,6 +69,7 @@ struct planes { /* scratch of one slice */
 static void planes_free(struct planes *p)
 {
     free(p->tissue);
+    free(p->origin);
     for (int c = 0; c < CHANNELS; c++)
         for (int i = 0; i < 2; i++) free(p->part[c][i]);
     free(p->scratch);
@@ -80,6 +82,7 @@ static int planes_alloc(struct planes *p, size_t n, size_t samples, int want_tis
 {
     memset(p, 0, sizeof *p);
     int ok = (p->tissue = malloc(n * samples)) != NULL;
+    ok &= (p->origin = malloc(3 * n * samples * sizeof(float))) != NULL;
     for (int c = 0; c < CHANNELS; c++)
         for (int i = 0; i < 2; i++) ok &= (p->part[c][i] = malloc(n * sizeof(float))) != NULL;
     ok &= (p->scratch = malloc(n * sizeof(float))) != NULL;
@@ -176,7 +179,7 @@ static void render_slice(struct phantom_case *k, struct planes *p, const struct 
                                 size->dx * step,
                                 size->dy * step,
                                 z_mm + slice * (((float)i + 0.5f) / (float)o->samples_z - 0.5f)};
-        anatomy_paint(p->tissue, &k->body, &g);
+        anatomy_paint(p->tissue, p->origin, &k->body, &k->tumour.growth, &g);
         tumour_paint(p->tissue, &k->tumour, &g);
         gather(p, k, s, &g, f);
     }
@@ -243,12 +246,12 @@ static int make_grid(struct phantom_case *p, struct plane_size *g, float *z_firs
               nz = (int)(h->slices * (float)o->slices + 0.5f);
     const float slice = h->slice_mm * 24 / (float)o->slices * (o->slices > 24 ? 1.15f : 1),
                 depth = slice * (float)(nz - 1);
-    const float top = p->tumour.e.centre[2] + p->tumour.e.extent[2] + 8,
-                bottom = p->tumour.e.centre[2] - p->tumour.e.extent[2] - 8;
+    const float top = p->tumour.growth.e.centre[2] + p->tumour.extent[2] + 8,
+                bottom = p->tumour.growth.e.centre[2] - p->tumour.extent[2] - 8;
     float middle = 0.5f * (a->shape[a->kidney[0]].e.centre[2] + a->shape[a->kidney[1]].e.centre[2]);
     if (middle + 0.5f * depth < top) middle = top - 0.5f * depth;
     if (middle - 0.5f * depth > bottom) middle = bottom + 0.5f * depth;
-    if (top - bottom > depth) middle = p->tumour.e.centre[2];
+    if (top - bottom > depth) middle = p->tumour.growth.e.centre[2];
     const float wide = 2 * a->half_width + 6;
     p->field_of_view = h->field_of_view > wide ? h->field_of_view : 10 * (float)((int)(wide / 10) + 1);
     const float spacing = p->field_of_view / (float)n;

@@ -7,21 +7,24 @@
 
 #define BIT(t) (1u << TISSUE_##t)
 
+/* Two surfaces closer than this share of the radius are joined by a fillet (the polynomial smooth maximum). */
+static const float BLEND = 0.2f;
+
 static const struct tumour_model models[TUMOUR_KINDS] = {
     /* name, malignant, share, women, age; diameter, spread; T1, T2, contrast */
-    /* texture; necrosis, haemorrhage, fat, cystic, scar, capsule; lobulation */
-    [CLEAR_CELL] = {"clear cell", 1, 509.0f / 987, 0.35f, 60, 42, 0.48f, 1350, 104, {0.85f, 0.78f},
-        0.30f, 0.48f, 0.25f, 0.03f, 0.16f, 0.04f, 0.40f, 0.22f},
-    [PAPILLARY] = {"papillary", 1, 118.0f / 987, 0.27f, 60, 34, 0.50f, 1050, 62, {0.18f, 0.36f},
-        0.17f, 0.28f, 0.36f, 0.02f, 0.10f, 0.02f, 0.50f, 0.14f},
-    [CHROMOPHOBE] = {"chromophobe", 1, 96.0f / 987, 0.45f, 57, 44, 0.50f, 1200, 78, {0.45f, 0.55f},
-        0.15f, 0.12f, 0.06f, 0.01f, 0.04f, 0.18f, 0.38f, 0.14f},
-    [ONCOCYTOMA] = {"oncocytoma", 0, 106.0f / 987, 0.42f, 64, 33, 0.45f, 1300, 96, {0.78f, 0.66f},
-        0.15f, 0.06f, 0.05f, 0.01f, 0.02f, 0.36f, 0.36f, 0.11f},
-    [ANGIOMYOLIPOMA] = {"angiomyolipoma", 0, 104.0f / 987, 0.78f, 51, 27, 0.50f, 1000, 58, {0.62f, 0.50f},
-        0.16f, 0.04f, 0.10f, 0.55f, 0.02f, 0.01f, 0.03f, 0.15f},
-    [BENIGN_CYST] = {"complex cyst", 0, 54.0f / 987, 0.42f, 57, 33, 0.45f, 1250, 85, {0.35f, 0.40f},
-        0.14f, 0.02f, 0.25f, 0, 1, 0, 0.80f, 0.08f},
+    /* texture; necrosis, haemorrhage, fat, cystic, scar, capsule; lobulation, multifocal */
+    [CLEAR_CELL] = {"clear cell", 1, 509.0f / 987, 0.35f, 60, 45, 0.60f, 1350, 104, {0.85f, 0.78f},
+        0.30f, 0.48f, 0.25f, 0.03f, 0.16f, 0.04f, 0.40f, 0.22f, 0.015f},
+    [PAPILLARY] = {"papillary", 1, 118.0f / 987, 0.27f, 60, 40, 0.60f, 1050, 62, {0.18f, 0.36f},
+        0.17f, 0.28f, 0.36f, 0.02f, 0.10f, 0.02f, 0.50f, 0.17f, 0.04f},
+    [CHROMOPHOBE] = {"chromophobe", 1, 96.0f / 987, 0.45f, 57, 47, 0.60f, 1200, 78, {0.45f, 0.55f},
+        0.15f, 0.12f, 0.06f, 0.01f, 0.04f, 0.18f, 0.38f, 0.17f, 0.01f},
+    [ONCOCYTOMA] = {"oncocytoma", 0, 106.0f / 987, 0.42f, 64, 35, 0.55f, 1300, 96, {0.78f, 0.66f},
+        0.15f, 0.06f, 0.05f, 0.01f, 0.02f, 0.36f, 0.36f, 0.15f, 0.025f},
+    [ANGIOMYOLIPOMA] = {"angiomyolipoma", 0, 104.0f / 987, 0.78f, 51, 32, 0.60f, 1000, 58, {0.62f, 0.50f},
+        0.16f, 0.04f, 0.10f, 0.55f, 0.02f, 0.01f, 0.03f, 0.20f, 0.025f},
+    [BENIGN_CYST] = {"complex cyst", 0, 54.0f / 987, 0.42f, 57, 35, 0.55f, 1250, 85, {0.35f, 0.40f},
+        0.14f, 0.02f, 0.25f, 0, 1, 0, 0.80f, 0.12f, 0.01f},
 };
 
 const struct tumour_model *tumour_model(enum tumour_kind k)
@@ -37,15 +40,14 @@ float tumour_separation(float difficulty)
 /* ---- parameters of one tumour -------------------------------------------------------------------------- */
 
 struct traits { /* what the difficulty pulls together */
-    float log_diameter, log_t1, log_t2, log_contrast, log_texture;
+    float log_t1, log_t2, log_contrast, log_texture;
     float necrosis, haemorrhage, fat, cystic, scar, capsule, lobulation;
 };
 enum { TRAITS = sizeof(struct traits) / sizeof(float) };
 
 static struct traits kind_traits(const struct tumour_model *m, float phase)
 {
-    return (struct traits){vmath_log(m->diameter),
-                           vmath_log(m->t1),
+    return (struct traits){vmath_log(m->t1),
                            vmath_log(m->t2),
                            vmath_log(m->contrast[0] + phase * (m->contrast[1] - m->contrast[0])),
                            vmath_log(m->texture),
@@ -88,19 +90,19 @@ static float by_chance(struct rng *rng, float chance, float lo, float hi)
 
 /* At the kidney's surface but not in the hilum; the centre inside (endophytic) or outside of it (exophytic).
  * Large ones have to grow away from the spine and the wall: to the front and the poles. */
-static void place(struct tumour *t, const struct anatomy *a, float lobulation, struct rng *rng)
+static void place(struct tumour *t, const struct anatomy *a, float r, float lobulation, struct rng *rng)
 {
     const struct ellipsoid *k = &a->shape[a->kidney[t->side]].e;
-    const float r = 0.5f * t->drawn_mm, large = r > 40 ? 1 : r / 40;
+    const float large = r > 40 ? 1 : r / 40;
     const float to_front = t->side ? 1.0f : -1.0f; /* a left kidney's second axis points to the front */
     const float lateral = rng_range(rng, -1, 0.35f - 0.5f * large), front = rng_range(rng, -1, 1),
                 up = rng_range(rng, -1.2f, 1.2f);
     float d[3] = {lateral, front, up};
     d[1] += to_front * 1.2f * large;
     const float length = sqrtf(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]) + 1e-6f;
-    const float out =
-        rng_range(rng, -0.65f, 0.30f + 0.25f * large); /* of the tumour's radius, from the surface outwards */
-    float normal[3] = {0}, surface[3], square = 0, centre[3], turns[3], radius[3];
+    /* of the tumour's radius, from the surface outwards */
+    const float out = rng_range(rng, -0.80f, 0.45f + 0.10f * large);
+    float normal[3] = {0}, surface[3], square = 0, centre[3], turns[3], radius[3], mean = 1;
     for (int j = 0; j < 3; j++) {
         surface[j] = k->centre[j];
         for (int i = 0; i < 3; i++) {
@@ -112,9 +114,57 @@ static void place(struct tumour *t, const struct anatomy *a, float lobulation, s
     for (int j = 0; j < 3; j++) {
         centre[j] = surface[j] + out * r * normal[j] / sqrtf(square);
         turns[j] = rng_float(rng);
-        radius[j] = r * rng_range(rng, 0.86f, 1.16f);
+        radius[j] = vmath_exp(0.12f * cut_normal(rng));
+        mean *= radius[j];
     }
-    ellipsoid_set(&t->e, centre, radius, turns, lobulation, r < 16 ? 11 : 0.7f * r, rng_range(rng, 0, 16));
+    mean = vmath_exp(vmath_log(mean) / 3);
+    for (int j = 0; j < 3; j++) radius[j] *= r / mean;
+    ellipsoid_set(&t->growth.e, centre, radius, turns, 0.75f * lobulation, r < 16 ? 11 : 0.7f * r,
+                  rng_range(rng, 0, 16));
+    t->growth.keep = rng_range(rng, 0.05f, 0.25f);
+}
+
+/* Balls that stick out of the main ellipsoid; more of them where the kind is lobulated and the tumour large. */
+static void draw_lobes(struct tumour *t, float expected, struct rng *rng)
+{
+    float most = 1;
+    for (int i = 0; i < LOBES_MAX; i++) {
+        struct lobe *l = &t->lobe[t->lobes];
+        float square = 0;
+        for (int j = 0; j < 3; j++) {
+            l->centre[j] = rng_normal(rng);
+            square += l->centre[j] * l->centre[j];
+        }
+        l->radius = rng_range(rng, 0.3f, 0.62f);
+        const float out = rng_range(rng, 0.7f, 1.05f) / sqrtf(square + 1e-6f), u = rng_float(rng);
+        for (int j = 0; j < 3; j++) l->centre[j] *= out;
+        if (u * LOBES_MAX >= expected) continue;
+        t->lobes++;
+    }
+    for (int i = 0; i < t->lobes; i++) {
+        const float *c = t->lobe[i].centre;
+        const float reach = sqrtf(c[0] * c[0] + c[1] * c[1] + c[2] * c[2]) + t->lobe[i].radius;
+        most = reach > most ? reach : most;
+    }
+    for (int j = 0; j < 3; j++) t->extent[j] = t->growth.e.extent[j] * (most + BLEND / 4);
+}
+
+/* Small balls elsewhere in a kidney, half of them in the other one. */
+static void draw_foci(struct tumour *t, const struct anatomy *a, float chance, struct rng *rng)
+{
+    for (int i = 0; i < FOCI_MAX; i++) {
+        const float u = rng_float(rng), other = rng_float(rng), r = rng_range(rng, 5, 12);
+        const struct ellipsoid *k = &a->shape[a->kidney[other < 0.5f ? t->side : !t->side]].e;
+        const float along = rng_range(rng, -0.85f, 0.85f), out = rng_range(rng, -1.05f, -0.7f),
+                    across = rng_range(rng, -0.5f, 0.5f), offset = rng_range(rng, 0, 16);
+        float c[3];
+        for (int j = 0; j < 3; j++)
+            c[j] = k->centre[j] + k->axis[0][j] * k->radius[0] * out + k->axis[1][j] * k->radius[1] * across +
+                   k->axis[2][j] * k->radius[2] * along;
+        if (u >= (i ? 0.3f * chance : chance)) continue;
+        ellipsoid_set(&t->focus[t->foci++], c, (const float[3]){r, r, r}, (const float[3]){0, 0, 0}, 0.1f, 12,
+                      offset);
+    }
 }
 
 /* Larger tumours have higher grades (Frank et al., J Urol 2003). */
@@ -140,11 +190,17 @@ void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, 
     t->body = a;
     t->tesla3 = tesla3;
     t->side = (int)rng_below(rng, 2);
-    const float easy = difficulty < 1 ? 0.35f * (1 - difficulty)
-                                      : 0; /* what is larger is easier to find: 1.4 times the diameter at 0 */
-    t->drawn_mm = limited(vmath_exp(m.log_diameter + easy + models[k].spread * cut_normal(rng)), 12, 105);
+    /* what is larger is easier to find: 1.2 times the diameter at 0 */
+    const float easy = difficulty < 1 ? 0.2f * (1 - difficulty) : 0;
+    t->drawn_mm = limited(vmath_exp(vmath_log(models[k].diameter) + easy + models[k].spread * cut_normal(rng)), 12,
+                          140);
     t->grade = draw_grade(k, t->drawn_mm, rng_float(rng));
-    place(t, a, limited(m.lobulation + 0.05f * cut_normal(rng), 0.03f, 0.4f), rng);
+    const float lobulation = limited(m.lobulation + 0.06f * cut_normal(rng), 0.03f, 0.4f),
+                expected = 14 * lobulation * limited(0.6f + t->drawn_mm / 100, 0.7f, 1.5f);
+    /* lobes add about a tenth of the volume each */
+    place(t, a, 0.5f * t->drawn_mm * (1 - 0.025f * limited(expected, 0, LOBES_MAX)), lobulation, rng);
+    draw_lobes(t, expected, rng);
+    draw_foci(t, a, models[k].multifocal, rng);
 
     /* 3 T lengthens T1 and shortens T2 of the kidney by these factors (de Bazelaire); tumours are taken to
      * follow. */
@@ -175,31 +231,76 @@ void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, 
 
 /* ---- space --------------------------------------------------------------------------------------------- */
 
-void tumour_paint(uint8_t *tissue, const struct tumour *t, const struct plane *g)
+/* How deep a point lies in the main part and its lobes, joined without edges, in radii: positive inside. */
+static float main_depth(const struct tumour *t, const float mm[3])
 {
-    const struct ellipsoid *e = &t->e;
-    /* Soft neighbours give way. So do vessels and muscle close to the kidney, where they are renal vessels
-     * and the psoas; the great vessels and the wall, of the same tissue, do not. */
+    const struct ellipsoid *e = &t->growth.e;
+    float u[3], depth;
+    const float q = ellipsoid_local(u, e, mm);
+    if (q > 6) return -1;
+    depth = 1 - sqrtf(q);
+    for (int i = 0; i < t->lobes; i++) {
+        const struct lobe *l = &t->lobe[i];
+        const float x = u[0] - l->centre[0], y = u[1] - l->centre[1], z = u[2] - l->centre[2];
+        const float own = l->radius - sqrtf(x * x + y * y + z * z), gap = fabsf(depth - own);
+        depth = depth > own ? depth : own;
+        if (gap < BLEND) depth += (BLEND - gap) * (BLEND - gap) / (4 * BLEND);
+    }
+    if (fabsf(depth) > 1.2f * e->rough) return depth;
+    return depth + e->rough * lattice_texture(&t->body->noise, mm, e->rough_scale, e->rough_offset);
+}
+
+/* The same with the other foci; *radius: in mm, of the part that the point is in. */
+static float tumour_depth(float *radius, const struct tumour *t, const float mm[3])
+{
+    float depth = main_depth(t, mm);
+    *radius = 0.5f * t->drawn_mm;
+    for (int i = 0; i < t->foci && depth <= 0; i++) {
+        float u[3];
+        const float q = ellipsoid_local(u, &t->focus[i], mm);
+        if (q >= 1.3f) continue;
+        depth = 1 - sqrtf(q / ellipsoid_surface(&t->focus[i], &t->body->noise, mm));
+        *radius = t->focus[i].radius[0];
+    }
+    return depth;
+}
+
+/* Beside and behind the vertebrae: a large tumour crosses the midline in front of the great vessels only, else
+ * it would come out behind the spine in pieces. */
+static int is_paraspinal(const struct tumour *t, const float mm[3])
+{
+    const float lateral = t->side ? mm[0] : -mm[0];
+    return lateral < 38 && mm[1] > t->body->half_back - t->body->fat_back - 85;
+}
+
+/* Soft neighbours give way. So do vessels and muscle close to the kidney, where they are renal vessels and the
+ * psoas; the great vessels and the wall, of the same tissue, do not. */
+static void paint_box(uint8_t *tissue, const struct tumour *t, const struct plane *g, const float centre[3],
+                      const float extent[3])
+{
     const uint32_t over = BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(CORTEX) | BIT(MEDULLA) | BIT(URINE) |
-                          BIT(CYST) | BIT(GUT_WALL) | BIT(GUT_CONTENT) | BIT(GAS) | BIT(PANCREAS) |
-                          BIT(LIVER) | BIT(SPLEEN) | BIT(BILE);
+                          BIT(CYST) | BIT(GUT_WALL) | BIT(GUT_CONTENT) | BIT(GUT_FLUID) | BIT(STOOL) | BIT(GAS) |
+                          BIT(PANCREAS) | BIT(LIVER) | BIT(SPLEEN) | BIT(BILE);
     const uint32_t over_near = over | BIT(VEIN) | BIT(ARTERY) | BIT(MUSCLE);
     const struct ellipsoid *k = &t->body->shape[t->body->kidney[t->side]].e;
     int x0, x1, y0, y1;
-    if (fabsf(g->z - e->centre[2]) > e->extent[2]) return;
-    plane_span(&x0, &x1, g->nx, g->x0, g->dx, e->centre[0] - e->extent[0], e->centre[0] + e->extent[0]);
-    plane_span(&y0, &y1, g->ny, g->y0, g->dy, e->centre[1] - e->extent[1], e->centre[1] + e->extent[1]);
+    if (fabsf(g->z - centre[2]) > extent[2]) return;
+    plane_span(&x0, &x1, g->nx, g->x0, g->dx, centre[0] - extent[0], centre[0] + extent[0]);
+    plane_span(&y0, &y1, g->ny, g->y0, g->dy, centre[1] - extent[1], centre[1] + extent[1]);
     for (int j = y0; j < y1; j++)
         for (int i = x0; i < x1; i++) {
             const float mm[3] = {g->x0 + (float)i * g->dx, g->y0 + (float)j * g->dy, g->z};
-            float local[3];
-            const float q = ellipsoid_local(local, e, mm);
-            if (q > (1 + e->rough) * (1 + e->rough)) continue;
             uint8_t *v = &tissue[(size_t)j * (size_t)g->nx + (size_t)i];
-            const int near_kidney = ellipsoid_local(local, k, mm) < 1.9f;
-            if (((near_kidney ? over_near : over) >> *v & 1) && q < ellipsoid_surface(e, &t->body->noise, mm))
-                *v = TISSUE_TUMOUR;
+            float local[3], radius;
+            if (!(over_near >> *v & 1) || is_paraspinal(t, mm) || tumour_depth(&radius, t, mm) <= 0) continue;
+            if (over >> *v & 1 || ellipsoid_local(local, k, mm) < 1.9f) *v = TISSUE_TUMOUR;
         }
+}
+
+void tumour_paint(uint8_t *tissue, const struct tumour *t, const struct plane *g)
+{
+    paint_box(tissue, t, g, t->growth.e.centre, t->extent);
+    for (int i = 0; i < t->foci; i++) paint_box(tissue, t, g, t->focus[i].centre, t->focus[i].extent);
 }
 
 /* A field of the texture's distribution is above this value in about `share` of space. */
@@ -211,9 +312,9 @@ static float threshold(float share)
 struct material tumour_material(const struct tumour *t, const float mm[3])
 {
     const struct lattice *l = &t->body->noise;
-    const float o = t->e.rough_offset, r0 = 0.5f * t->drawn_mm;
-    float local[3];
-    const float q = ellipsoid_local(local, &t->e, mm) / ellipsoid_surface(&t->e, l, mm), r = sqrtf(q);
+    const float o = t->growth.e.rough_offset;
+    float r0;
+    const float depth = tumour_depth(&r0, t, mm), r = depth > 1 ? 0 : depth < 0 ? 1 : 1 - depth;
     struct material m = t->solid;
     const float f = t->tesla3 ? 1.1f : 1;
     if (t->capsule > 0 && (1 - r) * r0 < t->capsule)

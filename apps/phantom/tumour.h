@@ -1,8 +1,9 @@
 /* tumour.h - six kinds of renal tumour: what differs between them, how much they overlap, and what one is
  * made of at each point.
  *
- * A tumour is an uneven ellipsoid at the surface of a kidney. Inside it are solid tissue with texture, and by
- * chance necrosis, haemorrhage, fat, cysts, a central scar and a capsule. Every parameter of a kind is pulled
+ * A tumour is an uneven ellipsoid with lobes at the surface of a kidney, which it pushes away more than it eats
+ * it. A few have further foci. Inside are solid tissue with texture, and by chance necrosis, haemorrhage, fat,
+ * cysts, a central scar and a capsule. Every parameter of a kind is pulled
  * towards the mean over all kinds by the difficulty, so that kinds differ clearly at 0 and hardly at 2. The
  * numbers and their sources: docs/phantom.md.
  */
@@ -31,11 +32,17 @@ struct tumour_model {
     float contrast[2];       /* of solid tissue against the renal cortex: corticomedullary, nephrographic */
     float texture;           /* standard deviation of log T2 and log concentration inside of one tumour */
     float necrosis, haemorrhage, fat, cystic, scar, capsule; /* chances */
-    float lobulation;        /* roughness of the outline */
+    float lobulation;        /* roughness of the outline, and a twelfth of the number of lobes */
+    float multifocal;        /* chance of a second focus */
 };
 const struct tumour_model *tumour_model(enum tumour_kind k);
 /* How far a kind's parameters stand from the mean of all kinds: 1 at full distance. */
 float tumour_separation(float difficulty);
+
+enum { LOBES_MAX = 6, FOCI_MAX = 2 };
+struct lobe { /* a ball in the main ellipsoid's unit coordinates */
+    float centre[3], radius;
+};
 
 struct tumour {
     enum tumour_kind kind;
@@ -43,7 +50,11 @@ struct tumour {
     int grade;               /* 1 to 4 for clear cell and papillary, else 0 */
     float drawn_mm;          /* mean diameter before clipping at neighbours */
     int isointense;
-    struct ellipsoid e;
+    struct growth growth;    /* its ellipsoid is the main part */
+    int lobes, foci;
+    struct lobe lobe[LOBES_MAX];
+    struct ellipsoid focus[FOCI_MAX];
+    float extent[3];         /* half of a box around the main part and its lobes; mm */
     struct material solid;
     float texture, texture_scale;
     float necrosis, haemorrhage, fat, cystic; /* shares of the volume; 0: none */

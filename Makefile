@@ -111,7 +111,7 @@ FL_PRIVACY = fl/privacy/accountant.o fl/privacy/chacha20.o fl/privacy/dp.o fl/pr
 	fl/privacy/shamir.o fl/privacy/x25519.o
 FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerprint.o
 FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
-	fl/carried/carried_site.o
+	fl/carried/carried_secure.o fl/carried/carried_site.o fl/carried/secure_aggregate.o
 FL_LOOP = fl/checkpoints.o fl/federate.o fl/nephron.o fl/nephron_federation.o fl/nephron_predict.o \
 	fl/nephron_train.o fl/partition.o fl/peers.o fl/site_models.o
 FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) \

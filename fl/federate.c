@@ -85,11 +85,14 @@ static int train_client(struct simulation *s, int k, struct worker *w, int repor
     return 0;
 }
 
-/* A hidden update goes into the masked sum first, which refuses nothing that the server would not. */
+/* A hidden update is in the masked sum and noted, or neither. */
 static int take_update(struct simulation *s, const struct update *u, struct error *e)
 {
     if (!s->f.secure_range) return server_add(&s->server, u, e);
-    return server_note(&s->server, u, e) || secure_session_take(&s->secure, u, e) ? -1 : 0;
+    if (server_note(&s->server, u, e)) return -1;
+    if (secure_session_take(&s->secure, u, e) == 0) return 0;
+    server_unnote(&s->server);
+    return -1;
 }
 
 static void add_update(struct round_work *work, int k, const struct worker *w)

@@ -5,6 +5,7 @@
  * hash is in every message FED/dataset.json, plans.json         of the same, for people and programs
  *     FED/round_NNNN/global.safetensors    the task of round NNNN; the last round's is the result
  *     FED/round_NNNN/NAME.safetensors      a site's answer
+ *     FED/round_NNNN/NAME.keys, .shares, .reveal, server.*    of masked rounds (fl/carried/carried_secure.h)
  *     FED/round_NNNN/server.safetensors    the server's vectors and history
  *     FED/round_NNNN/NAME.json             after the last round: a site's evaluation of the result
  *     FED/rounds.csv, similarity.csv, progress.csv, progress.svg, refused.csv

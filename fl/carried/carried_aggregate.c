@@ -6,25 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fl/carried/carried.h"
+#include "fl/carried/aggregate.h"
 #include "fl/round/private.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/lock.h"
-
-struct round_work {
-    struct carried *c;
-    struct server server;
-    struct task_message message; /* of the open round */
-    struct update update;        /* one at a time */
-    struct history history;
-    struct round_record *row;              /* [sites] of this round */
-    unsigned char *chosen, *answered, *in; /* [sites]: drawn, a file is there, it was taken in */
-    double *metric, *metric_cases;         /* [sites]: of the global message, as the sites measured it */
-    double *validation_loss;
-    struct json *updates; /* [{site, sha256}] that are in */
-    struct json *refused; /* [{site, file, reason}] */
-};
 
 static void work_free(struct round_work *w)
 {
@@ -71,7 +57,7 @@ static int create_work(struct round_work *w, struct pool *pool, struct error *e)
 
 /* ---- taking in ----------------------------------------------------------------------------------------- */
 
-static void refuse(struct round_work *w, const char *site, const char *file, const char *reason)
+void aggregate_refuse(struct round_work *w, const char *site, const char *file, const char *reason)
 {
     struct json *j = json_add_object(w->refused, NULL);
     json_add_text(j, "site", site);
@@ -79,7 +65,7 @@ static void refuse(struct round_work *w, const char *site, const char *file, con
     json_add_text(j, "reason", reason);
 }
 
-static int check_origin(const struct round_work *w, const char *site, struct error *e)
+int aggregate_check_origin(const struct round_work *w, const char *site, struct error *e)
 {
     const struct update *u = &w->update;
     if (strcmp(u->site, site) != 0) return error_set(e, "holds an update of site %s", u->site);
@@ -90,7 +76,7 @@ static int check_origin(const struct round_work *w, const char *site, struct err
     return 0;
 }
 
-static void note_update(struct round_work *w, int i, const char *hex)
+void aggregate_note(struct round_work *w, int i, const char *hex)
 {
     const struct update *u = &w->update;
     float lr = learner_lr(&w->c->f.train, (uint64_t)w->c->round * (uint64_t)w->c->f.train.iterations);
@@ -125,13 +111,13 @@ static int take_site(struct round_work *w, int i, struct error *e)
     if (!file_exists(path)) return 0;
     w->answered[i] = 1;
     int status = update_read(&w->update, &w->c->f, w->c->model, path, hex, &why);
-    if (!status) status = check_origin(w, site, &why);
+    if (!status) status = aggregate_check_origin(w, site, &why);
     if (!status && !w->chosen[i]) status = error_set(&why, "the site was not drawn for this round");
     if (!status) status = server_add(&w->server, &w->update, &why);
     if (!status)
-        note_update(w, i, hex);
+        aggregate_note(w, i, hex);
     else
-        refuse(w, site, file, why.text);
+        aggregate_refuse(w, site, file, why.text);
     return 0;
 }
 
@@ -142,22 +128,33 @@ static int name_strangers(struct round_work *w, struct error *e)
     struct file_list list;
     if (carried_path(path, w->c, w->c->round, "", e) || file_list(path, &list, e)) return -1;
     for (int i = 0; i < list.count; i++) {
-        char stem[SITE_NAME_MAX], file[400];
+        char stem[SITE_NAME_MAX], whole[SITE_NAME_MAX + 32], file[400];
         const char *dot = strrchr(list.name[i], '.');
         if (!dot || strcmp(dot, ".safetensors") != 0 || strcmp(list.name[i], "global.safetensors") == 0 ||
             strcmp(list.name[i], "server.safetensors") == 0)
             continue;
         size_t n = (size_t)(dot - list.name[i]);
-        snprintf(stem, sizeof stem, "%.*s", (int)(n < sizeof stem ? n : sizeof stem - 1), list.name[i]);
+        snprintf(whole, sizeof whole, "%.*s", (int)n, list.name[i]);
         snprintf(file, sizeof file, "round_%04d/%.300s", w->c->round, list.name[i]);
-        if (n >= sizeof stem || !carried_is_site(w->c, stem))
-            refuse(w, stem, file, "no site of this federation has the name");
+        if (!w->c->f.secure_range || !secure_file_site(stem, whole))
+            snprintf(stem, sizeof stem, "%.*s", (int)(n < sizeof stem ? n : sizeof stem - 1), whole);
+        else if (!*stem) continue;
+        if (n >= sizeof whole || !carried_is_site(w->c, stem))
+            aggregate_refuse(w, stem, file, "no site of this federation has the name");
     }
     file_list_free(&list);
     return 0;
 }
 
 /* ---- tables -------------------------------------------------------------------------------------------- */
+
+/* A row of this round about a file that was looked at again: all, or those of a masked round's stage. */
+static int is_anew(const struct round_work *w, const char *file)
+{
+    for (int i = 0; i < w->refused->count; i++)
+        if (strcmp(json_text(w->refused->item[i], "file", ""), file) == 0) return 1;
+    return !w->c->f.secure_range || secure_file_of(w->stage, file);
+}
 
 /* refused.csv: site,file,reason; rows of earlier rounds stay, those of this round are written anew. */
 static int write_refused(const struct round_work *w, struct error *e)
@@ -173,7 +170,8 @@ static int write_refused(const struct round_work *w, struct error *e)
     snprintf(round, sizeof round, "round_%04d/", w->c->round);
     file_printf(f, "site,file,reason\n");
     for (int r = 0; r < old.rows && old.columns == 3; r++) {
-        if (strncmp(csv_cell(&old, r, 1), round, strlen(round)) == 0) continue;
+        if (strncmp(csv_cell(&old, r, 1), round, strlen(round)) == 0 && is_anew(w, csv_cell(&old, r, 1)))
+            continue;
         for (int k = 0; k < 3; k++) csv_quote(cell[k], sizeof cell[k], csv_cell(&old, r, k));
         file_printf(f, "%s,%s,%s\n", cell[0], cell[1], cell[2]);
     }
@@ -274,13 +272,13 @@ static void list_missing(char *text, size_t size, const struct round_work *w)
 }
 
 /* 1: the round can end. */
-static int can_end(struct round_work *w, int late, char told[256], struct error *e)
+int aggregate_can_end(struct round_work *w, int in, int late, char told[256], struct error *e)
 {
-    int drawn = 0, missing = 0, quorum = w->c->quorum, in = w->server.updates;
+    int drawn = 0, missing = 0, quorum = w->c->quorum;
     char names[160];
     for (int i = 0; i < w->c->f.sites; i++) drawn += w->chosen[i], missing += w->chosen[i] && !w->answered[i];
     if (quorum > drawn) quorum = drawn;
-    if (in == drawn || (in >= quorum && (late || missing == 0))) return 1;
+    if ((in == drawn && in > 0) || (in >= quorum && (late || missing == 0))) return 1;
     list_missing(names, sizeof names, w);
     if (missing == 0 || late) {
         const struct json *first = json_at(w->refused, 0);
@@ -292,6 +290,26 @@ static int can_end(struct round_work *w, int late, char told[256], struct error 
     return 0;
 }
 
+/* All that is there, and whether the round can end with it: CARRIED_DONE, CARRIED_WAITS, or -1. */
+static int take_all(struct round_work *w, int late, char told[256], struct error *e)
+{
+    for (int i = 0; i < w->c->f.sites; i++)
+        if (take_site(w, i, e)) return -1;
+    if (name_strangers(w, e) || write_refused(w, e)) return -1;
+    int status = aggregate_can_end(w, w->server.updates, late, told, e);
+    return status < 0 ? -1 : status ? CARRIED_DONE : CARRIED_WAITS;
+}
+
+/* The same of a masked round: AGGREGATE_MEAN where it can end. What was refused is named in any case. */
+static int take_stage(struct round_work *w, int late, char told[256], struct error *e)
+{
+    struct error why = {""};
+    if (name_strangers(w, e) || (w->stage = secure_open_stage(w->c, e)) < 0) return -1;
+    int status = secure_aggregate(w, late, told, &why);
+    if (write_refused(w, e)) return -1;
+    return status < 0 ? error_set(e, "%s", why.text) : status;
+}
+
 static int run_step(struct round_work *w, int late, struct pool *pool, char told[256], struct error *e)
 {
     struct carried *c = w->c;
@@ -301,12 +319,9 @@ static int run_step(struct round_work *w, int late, struct pool *pool, char told
         return CARRIED_DONE;
     }
     if (create_work(w, pool, e)) return -1;
-    for (int i = 0; i < c->f.sites; i++)
-        if (take_site(w, i, e)) return -1;
-    if (name_strangers(w, e) || write_refused(w, e)) return -1;
-    int status = can_end(w, late, told, e);
-    if (status < 0) return -1;
-    if (status == 0) return CARRIED_WAITS;
+    int ends = c->f.secure_range ? AGGREGATE_MEAN : CARRIED_DONE,
+        status = c->f.secure_range ? take_stage(w, late, told, e) : take_all(w, late, told, e);
+    if (status != ends) return status;
     if (server_end(&w->server, e) || write_tables(w, e) || write_next(w, e)) return -1;
     snprintf(told, 256, "round %d of %d: %d updates, %d refused, weights %016" PRIx64, c->round + 1,
              c->f.train.epochs, w->server.updates, w->refused->count, model_hash(c->model));

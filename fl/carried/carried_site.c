@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fl/carried/carried.h"
+#include "fl/carried/carried_secure.h"
 #include "fl/round/site_store.h"
 #include "io/base/file.h"
 #include "io/base/lock.h"
@@ -77,16 +77,20 @@ static int answered(struct site_work *w)
            strcmp(w->update.base, w->message.task.base) == 0;
 }
 
-/* Whether the round's sample has the site. */
-static int is_drawn(const struct carried *c, const char *name, struct error *e)
+/* Whether the round's sample has the site; its place in it and how many it has. */
+static int is_drawn(const struct carried *c, const char *name, struct secure_place *p, struct error *e)
 {
     unsigned char *chosen = malloc((size_t)c->f.sites + 1);
     if (!chosen) return error_set(e, "out of memory for %d sites", c->f.sites);
     int status = federation_sample(chosen, &c->f, c->round, e);
-    for (int i = 0; !status && i < c->f.sites; i++)
-        if (strcmp(c->site[i], name) == 0) status = chosen[i];
+    int drawn = 0;
+    for (int i = 0; !status && i < c->f.sites; i++) {
+        int own = strcmp(c->site[i], name) == 0;
+        if (own) drawn = chosen[i], p->rank = p->drawn;
+        p->drawn += chosen[i];
+    }
     free(chosen);
-    return status;
+    return status ? -1 : drawn;
 }
 
 static int create_work(struct site_work *w, struct error *e)
@@ -187,9 +191,10 @@ static int run_step(struct site_work *w, char told[256], struct error *e)
     struct carried *c = w->c;
     if (check_owner(w, e) || create_work(w, e)) return -1;
     if (c->round == c->f.train.epochs) return evaluate_result(w, told, e);
-    int drawn = is_drawn(c, s->name, e);
+    struct secure_place place = {s->name, s->state, 0, 0};
+    int drawn = is_drawn(c, s->name, &place, e), hides = c->f.secure_range > 0;
     if (drawn < 0) return -1;
-    if (!drawn || answered(w)) {
+    if (!drawn || (!hides && answered(w))) {
         snprintf(told, 256, "site %s: %s round %d, waits for the server", s->name,
                  drawn ? "has answered" : "is not drawn for", c->round);
         return CARRIED_WAITS;
@@ -201,6 +206,7 @@ static int run_step(struct site_work *w, char told[256], struct error *e)
                  "site %s: stopped after step %d of its round %d: the same command goes on from there",
                  s->name, w->state.pause.steps, c->round + 1);
     if (status) return status;
+    if (hides) return secure_site_step(c, &place, &w->message.task, &w->update, told, e);
     if (update_write(&w->update, &c->f, c->model, w->answer, NULL, e)) return -1;
     snprintf(told, 256, "site %s: round %d of %d, %.0f cases, %.0f steps, loss %.4f: %.150s", s->name,
              c->round + 1, c->f.train.epochs, w->update.numbers.examples, w->update.numbers.steps,

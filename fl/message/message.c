@@ -270,3 +270,50 @@ struct json *task_agreed(const char *path, char hash[65], struct error *e)
     safetensors_free(&s);
     return j;
 }
+
+/* ---- bytes as files ------------------------------------------------------------------------------------ */
+
+int parts_write(const struct message_head *h, const struct message_part *part, int parts,
+                const struct federation *f, const char *path, struct error *e)
+{
+    struct safetensors s = {0};
+    struct json *j = head(h->kind, f, h->round);
+    json_add_text(j, "site", h->site);
+    json_add_text(j, "base", h->base);
+    for (int i = 0; i < parts; i++) {
+        int64_t size = (int64_t)part[i].size;
+        safetensors_add(&s, part[i].name, "U8", 1, &size, part[i].data);
+    }
+    return write_sealed(&s, j, path, NULL, e);
+}
+
+static int check_parts_head(const struct json *j, const struct message_head *h, const struct federation *f,
+                            const char *path, struct error *e)
+{
+    if (check_head(j, h->kind, f, path, e)) return -1;
+    if (strcmp(json_text(j, "site", "?"), h->site) != 0)
+        return error_set(e, "%s: is of site '%.80s', not '%s'", path, json_text(j, "site", "?"), h->site);
+    if (json_integer(j, "round", -1) != h->round)
+        return error_set(e, "%s: is of round %lld, this is round %d", path, (long long)json_integer(j, "round", -1),
+                         h->round);
+    if (strcmp(json_text(j, "base", "?"), h->base) != 0)
+        return error_set(e, "%s: belongs to another global message than round %d has", path, h->round);
+    return 0;
+}
+
+int parts_read(struct bytes *out, const struct message_head *h, const char *part, const struct federation *f,
+               const char *path, struct error *e)
+{
+    struct safetensors s;
+    if (seal_read(&s, path, 1, e)) return -1;
+    struct json *j = take_meta(&s, "nephron", path, e);
+    const struct safetensor *t = safetensors_find(&s, part);
+    int status = j ? check_parts_head(j, h, f, path, e) : -1;
+    if (!status && !t) status = 1;
+    if (!status && strcmp(t->dtype, "U8") != 0) status = error_set(e, "%s: tensor %s is no bytes", path, part);
+    if (!status) bytes_put(out, t->data, t->bytes);
+    if (!status) status = bytes_done(out, path, e);
+    json_free(j);
+    safetensors_free(&s);
+    return status;
+}

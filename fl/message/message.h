@@ -77,6 +77,22 @@ struct task_message {
 int task_read(struct task_message *m, const struct federation *f, const struct model *layout,
               const char *path, struct error *e);
 void task_free(struct task_message *m);
+/* A message of another kind: bytes under names, of a round and its task, from a site or (site "") the server. */
+struct message_part {
+    char name[SITE_NAME_MAX + 16];
+    const unsigned char *data;
+    size_t size;
+};
+struct message_head {
+    const char *kind, *site;
+    int round;
+    const char *base; /* hash of the task */
+};
+int parts_write(const struct message_head *h, const struct message_part *part, int parts,
+                const struct federation *f, const char *path, struct error *e);
+/* One part, appended to out; all but kind and name is checked. 1: the message is sound and has no such part. */
+int parts_read(struct bytes *out, const struct message_head *h, const char *part, const struct federation *f,
+               const char *path, struct error *e);
 /* The agreed JSON of a global message, and the hash of its text. */
 struct json *task_agreed(const char *path, char hash[65], struct error *e);
 

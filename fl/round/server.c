@@ -181,6 +181,12 @@ int server_note(struct server *s, const struct update *u, struct error *e)
     return 0;
 }
 
+void server_unnote(struct server *s)
+{
+    ENSURE(s->updates > 0, "no update was noted");
+    s->updates--;
+}
+
 int server_take_mean(struct server *s, const float *mean, double weight, struct error *e)
 {
     double total = 0;

@@ -55,6 +55,7 @@ int server_add(struct server *s, const struct update *u, struct error *e);
 /* Secure aggregation: server_note keeps the numbers of an update whose values are hidden; when all are noted,
  * server_take_mean takes the mean of their differences in; weight: the hidden sum of their weights. */
 int server_note(struct server *s, const struct update *u, struct error *e);
+void server_unnote(struct server *s); /* forgets the last that was noted */
 int server_take_mean(struct server *s, const float *mean, double weight, struct error *e);
 /* Aggregates. On an error (fewer than the minimum; weights that are not finite) global, slots and round stay
  * as they were. */

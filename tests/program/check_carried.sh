@@ -147,6 +147,57 @@ for pair in "median:--strategy median" "krum:--strategy krum" "scaffold:--strate
 done
 gives 1 "beyond --secure-range 1e-06" $nephron federate all -o no --sites sites.csv --fold all $options --no-validation --quiet --secure --secure-range 1e-6 --overwrite
 
+secure_init() { # folder, options...
+    folder=$1
+    shift
+    $nephron federate --as init -o $folder --sites A,B,C $options --secure --plans FED/plans.json --dataset $data/dataset.json --quiet "$@"
+}
+gives 1 "--quorum 1: of 3 sites" secure_init masked --quorum 1
+gives 1 "--strategy median" secure_init masked --strategy median
+secure_init masked --quorum 2
+ok "init with secure aggregation" $?
+stage() { # folder, sites: each answers, in this order, then the server
+    for s in $2; do $nephron federate $s --as site $s -o $1 --state $1_$s >out 2>&1 || cat out; done
+    $nephron federate --as aggregate -o $1 $3 >out 2>&1 || cat out
+}
+stage masked "B C A"
+gives 0 "shares" $nephron federate B --as site B -o masked --state masked_B
+gives 3 "shares are sent, waits" $nephron federate B --as site B -o masked --state masked_B
+cp masked/round_0000/B.shares.safetensors B_shares
+rm masked/round_0000/B.shares.safetensors # lost on the way: the same bytes go again
+gives 0 "shares" $nephron federate B --as site B -o masked --state masked_B
+cmp -s B_shares masked/round_0000/B.shares.safetensors
+ok "a lost message is repeated" $?
+gives 3 "waits for A, C" $nephron federate --as aggregate -o masked
+cp masked/round_0000/B.keys.safetensors masked/round_0000/C.shares.safetensors # not what it says
+cp B_shares masked/round_0000/Z.shares.safetensors
+gives 3 "waits for A" $nephron federate --as aggregate -o masked
+grep -q '^C,round_0000/C.shares.safetensors,.*keys' masked/refused.csv && grep -q '^Z,round_0000/Z.shares.safetensors,no site' masked/refused.csv
+ok "a wrong message and a stranger's are named" $?
+rm masked/round_0000/Z.shares.safetensors
+stage masked "C A"
+cp -r masked lost
+for s in A B C; do cp -r masked_$s lost_$s; done
+stage masked "C A B"
+grep -q 'hidden' masked/round_0000/A.safetensors && ! grep -q 'conv' masked/round_0000/A.safetensors
+ok "what leaves a site is masked" $?
+stage masked "A C B"
+for i in 1 2 3 4; do stage masked "A B C"; done
+[ -n "$(last_hash masked/rounds.csv)" ] && [ "$(last_hash masked/rounds.csv)" = "$(last_hash secure_sim/fold_all/rounds.csv)" ]
+ok "masked rounds give the simulation's hash" $?
+# B vanishes after its shares: its masks are rebuilt from them, and the mean is that of A and C.
+stage lost "A C"
+gives 3 "waits for B" $nephron federate --as aggregate -o lost
+gives 0 "masked updates of 2 sites" $nephron federate --as aggregate -o lost --deadline now
+gives 3 "came too late" $nephron federate B --as site B -o lost --state lost_B
+gives 0 "reveal" $nephron federate C --as site C -o lost --state lost_C
+gives 3 "waits for A" $nephron federate --as aggregate -o lost
+gives 0 "reveal" $nephron federate A --as site A -o lost --state lost_A
+gives 0 "2 updates" $nephron federate --as aggregate -o lost
+[ "$(hash_of lost/rounds.csv 0)" != "$(hash_of masked/rounds.csv 0)" ]
+ok "the mean of those that are left" $?
+gives 0 "keys" $nephron federate B --as site B -o lost --state lost_B # and it is back in the next round
+
 # ---- killed at any moment --------------------------------------------------------------------------------------------------
 rm -rf killed state
 $nephron federate --as init -o killed --sites A,B,C $options --quorum 2 --plans FED/plans.json --dataset $data/dataset.json --quiet
@@ -170,6 +221,15 @@ done
 ok "steps that were killed and repeated" $bad
 [ "$(last_hash killed/rounds.csv)" = "$whole" ]
 ok "killed steps end at the simulation's hash" $?
+secure_init killed_masked --quorum 2
+bad=0
+for r in 1 2 3 4 5 6 7 8; do
+    for s in B C A; do step $nephron federate $s --as site $s -o killed_masked --state state_masked/$s || bad=1; done
+    step $nephron federate --as aggregate -o killed_masked || bad=1
+done
+ok "masked steps that were killed and repeated" $bad
+[ "$(last_hash killed_masked/rounds.csv)" = "$(last_hash secure_sim/fold_all/rounds.csv)" ]
+ok "killed masked steps end at the simulation's hash" $?
 rm B/labelsTr/hippocampus_008.nii.gz B/imagesTr/hippocampus_008_0000.nii.gz
 rm -r killed/round_0002 killed/round_0001/B.safetensors
 gives 1 "other data" $nephron federate B --as site B -o killed --state state/B

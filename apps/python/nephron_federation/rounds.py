@@ -15,7 +15,7 @@ from .binding import Failure, Library, Model, Server
 def federation_of(manifest, given):
     """Options of the rounds: those of the model's federation, over them those given. What the bridges cannot do is refused."""
     federation = manifest.get("federation", {})
-    unable = {"fraction": 1, "plain_variance": False, "compress": None, "privacy": None}
+    unable = {"fraction": 1, "plain_variance": False, "compress": None, "privacy": None, "secure_range": 0}
     for key, plain in unable.items():
         if federation.get(key, plain) != plain:
             raise ValueError(f"model: its federation has {key} {federation[key]}, which cannot be done over this bridge")

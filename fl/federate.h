@@ -98,6 +98,9 @@ struct federate_result {
 int federate_run(struct federate_result *r, const struct federate_options *o, const struct model *initial,
                  const struct federate_events *events, struct error *e);
 void federate_result_free(struct federate_result *r);
+/* After a run in `folder`: the weights that its strategy keeps at a site (FedBN's norms with the other global
+ * weights, Ditto's model), into m. 1: it keeps none there, and m is as before. */
+int federate_site_weights(struct model *m, const char *folder, const char *site, struct error *e);
 /* Removes what an earlier run left in the folder: for --overwrite. */
 int federate_clear(const char *folder, struct error *e);
 

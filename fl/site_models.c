@@ -86,8 +86,33 @@ static int put_site(struct file_out *f, struct simulation *s, int k, float *own,
     if (there > 0) return 0; /* it never trained */
     /* What was packed is a difference to weights that are gone. */
     if (w->update.kind == UPDATE_WEIGHTS && put_row(f, s, "local", name, w->update.values, e)) return -1;
-    if (!own_weights(own, s, w)) return 0;
-    return put_row(f, s, "own", name, own, e) || write_weights(s, k, "own", own, e) ? -1 : 0;
+    return own_weights(own, s, w) ? put_row(f, s, "own", name, own, e) : 0;
+}
+
+/* What the strategy keeps at each site, for who uses the models: also where nothing is validated. */
+static int write_own(struct simulation *s, float *own, struct error *e)
+{
+    struct worker *w = &s->worker[0];
+    char path[1400];
+    for (int k = 0; s->f.strategy->own && k < s->o->clients; k++) {
+        site_store_path(path, &s->store, k, "own");
+        if (file_exists(path)) continue; /* of a run that was over before */
+        const int there = site_store_update(&s->store, k, &w->state, &w->update, e);
+        if (there < 0) return -1;
+        if (there > 0) continue; /* it never trained */
+        own_weights(own, s, w);
+        if (write_weights(s, k, "own", own, e)) return -1;
+    }
+    return 0;
+}
+
+int federate_site_weights(struct model *m, const char *folder, const char *site, struct error *e)
+{
+    char path[1400], safe[3 * SITE_NAME_MAX + 1] = "";
+    file_safe(safe, sizeof safe, site);
+    if (snprintf(path, sizeof path, "%s/sites/%s.own.safetensors", folder, safe) >= (int)sizeof path)
+        return error_set(e, "%s: path is too long", folder);
+    return file_exists(path) ? checkpoint_read(path, m, NULL, 0, NULL, e) : 1;
 }
 
 /* A table that was stopped is made from its beginning when the run is resumed. */
@@ -180,7 +205,7 @@ int site_models_write(struct simulation *s, struct error *e)
     if (s->store.state) return 0; /* one client without a history of its own: the global model is its model */
     float *own = malloc((s->global->count + 1) * sizeof *own);
     if (!own) return error_set(e, "out of memory for the weights of a site");
-    int status = write_cross_site(s, own, e) || write_fine_tuned(s, own, e) ? -1 : 0;
+    int status = write_own(s, own, e) || write_cross_site(s, own, e) || write_fine_tuned(s, own, e) ? -1 : 0;
     free(own);
     return status;
 }

@@ -108,10 +108,9 @@ static int write_own(struct simulation *s, float *own, struct error *e)
 
 int federate_site_weights(struct model *m, const char *folder, const char *site, struct error *e)
 {
-    char path[1400], safe[3 * SITE_NAME_MAX + 1] = "";
-    file_safe(safe, sizeof safe, site);
-    if (snprintf(path, sizeof path, "%s/sites/%s.own.safetensors", folder, safe) >= (int)sizeof path)
-        return error_set(e, "%s: path is too long", folder);
+    char path[1400], sites[1100];
+    if (file_join(sites, sizeof sites, folder, "sites", e)) return -1;
+    site_store_file(path, sites, site, "own");
     return file_exists(path) ? checkpoint_read(path, m, NULL, 0, NULL, e) : 1;
 }
 

@@ -300,6 +300,10 @@ int cmd_study(int argc, char **argv)
         {"difficulty", 0, OPTION_NUMBER, &z.difficulty, "X",
          "of the synthetic dataset: 0 easy ... 2 nearly hopeless", 0, 2, 0},
         {"arms", 0, OPTION_TEXT, &z.arms, "LIST", arms_text, 0, 0, 0},
+        {"covariates", 0, OPTION_TEXT, &s->covariates, "LIST",
+         "classification: beside the image (volume,age,sex, where they are): columns of labels.csv, "
+         "clinical.csv or patients.csv; none",
+         0, 0, 0},
         {"external", 0, OPTION_TEXT, &s->external, "NAME",
          "a site, or a hospital of clinical.csv, that trains nothing and is tested on its own", 0, 0, 0},
         {"seeds", 0, OPTION_INT, &z.segment_seeds, "N", "trainings of each arm", 1, STUDY_SEEDS_MAX, 0},

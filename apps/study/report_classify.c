@@ -145,8 +145,8 @@ static void put_baselines(struct text *t, const struct class_results *r)
     if (!some) return;
     text_puts(
         t,
-        "<div class=scroll><table><caption>Simpler models of the same test cases by the reference masks, fitted to all training cases; networks with volume and "
-        "clinical values: logistic regression on the network's score, fitted to the validation cases. Differences: DeLong, paired, two-sided, conditional</caption>"
+        "<div class=scroll><table><caption>Simpler models of the same test cases by the reference masks, fitted to all training cases. "
+        "Differences: DeLong, paired, two-sided, conditional</caption>"
         "<tr><th>model<th>AUC (95 % CI)<th>Brier<th>federated − this<th>centralised − this\n");
     for (int k = 0; k < BASELINES; k++) {
         const struct baseline *b = &r->baseline[k];
@@ -321,13 +321,16 @@ int report_classify(struct text *t, const struct study *s, const struct results 
         text_puts(t, ".</p>\n");
         return 0;
     }
+    char names[COVARIATE_LIST];
+    covariates_list(names, &s->classify.options.covariates);
     text_printf(
-        t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees %s%s.</p>\n", s->classify.tests,
+        t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees %s%s%s%s.</p>\n", s->classify.tests,
         r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv",
         s->classify.seeds, s->classify.seeds > 1 ? "s" : "",
         s->window_mm[0] > 0
             ? "a window of the same size in mm for all cases around the mask, all channels and the mask itself"
             : "the whole image, all channels",
+        *names ? "; beside the image, in its last layer, " : "", names,
         r->classify.arm[0].piped
             ? "; it learned from windows around the reference masks and around those that the same arm's segmentation found for its training cases"
             : "");

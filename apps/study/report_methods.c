@@ -125,17 +125,18 @@ static void put_networks(struct text *t, const struct study *s)
             s->segment.options.batch, s->sizes.step, s->sizes.mirror ? ", averaged over mirror images" : "");
     if (s->classify.present) {
         const struct train_options *o = &s->classify.options;
-        char window[3][PLOT_NUMBER];
+        char window[3][PLOT_NUMBER], names[COVARIATE_LIST];
+        covariates_list(names, &o->covariates);
         text_printf(
             t,
             "<li>Classification: 3D %s-%d of width %d on a window of %s × %s × %s mm around the mask (a quarter more than 19 of 20 training masks need; – "
-            "without masks, the whole image), sampled at %d × %d × %d points, all channels and the mask; cross-entropy weighted against class frequency (in the "
+            "without masks, the whole image), sampled at %d × %d × %d points, all channels and the mask; beside the image in its last layer%s%s%s; cross-entropy weighted against class frequency (in the "
             "federation by each site's own)%s.\n",
             o->classifier.network->title, o->classifier.depth, o->classifier.base,
             plot_number(window[0], s->window_mm[0] > 0 ? s->window_mm[0] : NAN, 0),
             plot_number(window[1], s->window_mm[0] > 0 ? s->window_mm[1] : NAN, 0),
             plot_number(window[2], s->window_mm[0] > 0 ? s->window_mm[2] : NAN, 0), o->crop[0], o->crop[1],
-            o->crop[2],
+            o->crop[2], *names ? " " : " nothing", names, *names ? ", standardised on all training cases, where a missing value is the mean" : "",
             s->segment.present
                 ? "; each training case comes twice, by its reference mask and by the mask that the arm's own segmentation predicts for it"
                 : "");

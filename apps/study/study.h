@@ -133,6 +133,7 @@ struct study {
     struct study_arm arm[STUDY_ARMS_MAX];
     int arms;
     int features;                 /* of a case's; 0: no masks */
+    const char *covariates;       /* of --covariates; NULL: volume, age and sex, where they are */
     double window_mm[3];          /* that the classifier sees around a mask; 0: no masks, the whole image */
     char hospital_name[STUDY_HOSPITALS_MAX][SITE_NAME_MAX];
     int hospitals;
@@ -185,6 +186,20 @@ void arm_effort(int *rounds, int *iterations, const struct study *s, const struc
 /* "federated", "local: NAME", "without: NAME"; for files with odd characters replaced. */
 void study_arm_name(char buf[80], const struct study *s, int arm);
 void study_arm_file(char buf[80], const struct study *s, int arm);
+/* OUT/runs/TASK/ARM_seed_K, made. */
+int study_arm_folder(char *path, size_t size, const struct study *s, const char *task, int arm, int seed,
+                     struct error *e);
+/* The weights that the sites use of an arm's model: FedBN's norms stay at each. */
+struct arm_weights {
+    struct model *model;            /* the caller's; holds the global weights at first */
+    float *global;                  /* a copy; NULL where no site has weights of its own */
+    float *own[STUDY_SITES_MAX];    /* NULL: the site uses the global ones */
+};
+int arm_weights_load(struct arm_weights *w, const struct study *s, const char *task, int arm, int seed,
+                     struct model *m, struct error *e);
+/* The model gets those of a site; of -1, or of a site without its own, the global ones. */
+void arm_weights_use(struct arm_weights *w, int site);
+void arm_weights_free(struct arm_weights *w); /* the model stays */
 /* One line after a training: how much of the task is done, by steps, and about how long the rest takes. */
 void study_progress(const struct study *s, struct study_task *t, int arm);
 
@@ -222,6 +237,8 @@ void classify_plan(struct study *s);
 /* Plan and options from the training cases' fingerprint; options. */
 int segment_design(struct study *s, const struct fingerprint *f, struct error *e);
 void classify_design(struct study *s);
+/* The covariates of the design, by --covariates or by what there is. */
+int classify_covariates(struct study *s, struct error *e);
 /* What will be trained, in a line or two. */
 void segment_print(const struct study *s);
 void classify_print(const struct study *s);

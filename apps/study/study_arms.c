@@ -2,6 +2,7 @@
  * arm has. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apps/study/study.h"
@@ -19,7 +20,10 @@ static const struct arm_design table[] = {
      "all cases in one place, as many times the steps as there are sites: the federation's computing",
      .effort = EFFORT_SITES},
     {"fedprox", "as federated, with FedProx", .federated = 1, .strategy = "fedprox"},
-    {"fedbn", "as federated, with FedBN; tested with the global weights", .federated = 1,
+    {"fedbn",
+     "as federated, with FedBN: each site's cases are tested with that site's own norms, others with the "
+     "averaged ones",
+     .federated = 1,
      .strategy = "fedbn"},
     {"leave_one_out", "FedAvg over all sites but one, for each of them", .each = 1, .federated = 1,
      .others = 1},
@@ -130,4 +134,58 @@ void study_arm_file(char buf[80], const struct study *s, int arm)
                            s->site_name[a->site]);
     for (int i = 0; i < n && i < 79; i++)
         if (!isalnum((unsigned char)buf[i])) buf[i] = '_';
+}
+
+/* ---- weights of sites ---------------------------------------------------------------------------------- */
+
+int study_arm_folder(char *path, size_t size, const struct study *s, const char *task, int arm, int seed,
+                     struct error *e)
+{
+    char file[80], folder[200];
+    study_arm_file(file, s, arm);
+    snprintf(folder, sizeof folder, "runs/%s/%s_seed_%d", task, file, seed + 1);
+    if (study_path(path, size, s, folder, "", e)) return -1;
+    path[strlen(path) - 1] = 0; /* the slash before the empty name */
+    return 0;
+}
+
+static float *copy_weights(const struct model *m)
+{
+    float *copy = malloc((m->count + 1) * sizeof *copy);
+    if (copy) memcpy(copy, m->data, m->count * sizeof *copy);
+    return copy;
+}
+
+int arm_weights_load(struct arm_weights *w, const struct study *s, const char *task, int arm, int seed,
+                     struct model *m, struct error *e)
+{
+    char folder[1300];
+    const char *name = s->arm[arm].design->strategy;
+    const struct strategy *strategy = name ? strategy_find(name) : NULL;
+    *w = (struct arm_weights){.model = m};
+    if (!strategy || !strategy->own) return 0;
+    if (study_arm_folder(folder, sizeof folder, s, task, arm, seed, e)) return -1;
+    int status = (w->global = copy_weights(m)) ? 0 : error_set(e, "out of memory for the weights of sites");
+    for (int k = 0; !status && k < s->sites; k++) {
+        const int none = federate_site_weights(m, folder, s->site_name[k], e);
+        if (none < 0) status = -1;
+        else if (!none && !(w->own[k] = copy_weights(m)))
+            status = error_set(e, "out of memory for the weights of sites");
+    }
+    arm_weights_use(w, -1);
+    if (status) arm_weights_free(w);
+    return status;
+}
+
+void arm_weights_use(struct arm_weights *w, int site)
+{
+    const float *from = site >= 0 && w->own[site] ? w->own[site] : w->global;
+    if (from) memcpy(w->model->data, from, w->model->count * sizeof *from);
+}
+
+void arm_weights_free(struct arm_weights *w)
+{
+    free(w->global);
+    for (int k = 0; k < STUDY_SITES_MAX; k++) free(w->own[k]);
+    memset(w, 0, sizeof *w);
 }

@@ -9,11 +9,11 @@
 #include "nn/baseline/logistic.h"
 #include "nn/measure/stats.h"
 
-enum { AGE = REGION_FEATURES, SEX, SCORE, COLUMNS };
+enum { AGE = REGION_FEATURES, SEX, COLUMNS };
 
 /* A table of the columns that a model sees, of cases in `role`. Returns the cases. */
 static int take_cases(double *x, int *label, const struct study *s, enum study_role role, const int *column,
-                      int columns, const double *score)
+                      int columns)
 {
     int n = 0;
     for (int i = 0; i < s->dataset.cases; i++) {
@@ -21,20 +21,13 @@ static int take_cases(double *x, int *label, const struct study *s, enum study_r
         if (c->role != role || s->dataset.item[i].target < 0) continue;
         for (int k = 0; k < columns; k++) {
             const int from = column[k];
-            x[n * columns + k] = from == AGE     ? c->age
-                                 : from == SEX   ? (c->female < 0 ? NAN : c->female)
-                                 : from == SCORE ? score[n]
-                                                 : c->feature[from];
+            x[n * columns + k] = from == AGE   ? c->age
+                                 : from == SEX ? (c->female < 0 ? NAN : c->female)
+                                               : c->feature[from];
         }
         label[n++] = s->dataset.item[i].target == 1;
     }
     return n;
-}
-
-static double to_score(double p)
-{
-    p = fmin(fmax(p, 1e-6), 1 - 1e-6);
-    return log(p / (1 - p));
 }
 
 struct table {
@@ -43,25 +36,24 @@ struct table {
 };
 
 static int table_make(struct table *t, const struct study *s, enum study_role role, const int *column,
-                      int columns, const double *score)
+                      int columns)
 {
     t->x = malloc(((size_t)s->dataset.cases + 1) * (size_t)columns * sizeof *t->x);
     t->label = malloc(((size_t)s->dataset.cases + 1) * sizeof *t->label);
     if (!t->x || !t->label) return -1;
-    t->n = take_cases(t->x, t->label, s, role, column, columns, score);
+    t->n = take_cases(t->x, t->label, s, role, column, columns);
     return 0;
 }
 
-/* Fitted to `from`, measured on the test cases. trees: boosted trees, else logistic regression. 1: one class.
- */
-static int fit_and_test(struct baseline *b, const struct study *s, enum study_role from, const int *column,
-                        int columns, int trees, const double *score_from, const double *score_test)
+/* Fitted to the training cases, measured on the test cases. trees: boosted trees, else logistic regression;
+ * absent where the training cases have one class. */
+static int fit_and_test(struct baseline *b, const struct study *s, const int *column, int columns, int trees)
 {
     struct table train = {0}, test = {0};
     struct boosting *forest = trees ? malloc(sizeof *forest) : NULL;
     struct logistic line;
-    int status = table_make(&train, s, from, column, columns, score_from) ||
-                         table_make(&test, s, STUDY_TEST, column, columns, score_test)
+    int status = table_make(&train, s, STUDY_TRAIN, column, columns) ||
+                         table_make(&test, s, STUDY_TEST, column, columns)
                      ? -1
                      : 0;
     b->probability = malloc(((size_t)s->classify.tests + 1) * sizeof *b->probability);
@@ -94,32 +86,17 @@ int baselines_make(struct class_results *r, const struct study *s)
     if (!s->features) return 0; /* no masks */
     for (int k = 0; k < n; k++) all[k] = k;
     if (clinical) all[n++] = AGE, all[n++] = SEX;
-    const int volume[] = {0, AGE, SEX}, late[] = {SCORE, 0, AGE, SEX};
+    const int volume[] = {0, AGE, SEX};
     struct baseline *b = r->baseline;
     b[BASELINE_VOLUME].name = "volume alone, logistic regression";
-    status |= fit_and_test(&b[BASELINE_VOLUME], s, STUDY_TRAIN, volume, 1, 0, NULL, NULL);
+    status |= fit_and_test(&b[BASELINE_VOLUME], s, volume, 1, 0);
     if (clinical) {
         b[BASELINE_CLINICAL].name = "volume, age and sex, logistic regression";
-        status |= fit_and_test(&b[BASELINE_CLINICAL], s, STUDY_TRAIN, volume, 3, 0, NULL, NULL);
+        status |= fit_and_test(&b[BASELINE_CLINICAL], s, volume, 3, 0);
     }
     b[BASELINE_TREES].name = clinical ? "shape, first-order features, age and sex, boosted trees"
                                       : "shape and first-order features, boosted trees";
-    status |= fit_and_test(&b[BASELINE_TREES], s, STUDY_TRAIN, all, n, 100, NULL, NULL);
-    for (int arm = 0; arm < ARMS_MAIN; arm++) {
-        const struct arm_classes *a = &r->arm[arm];
-        double *score[2] = {malloc(((size_t)r->validations + 1) * sizeof **score),
-                            malloc(((size_t)s->classify.tests + 1) * sizeof **score)};
-        if (!score[0] || !score[1]) status = -1;
-        for (int i = 0; !status && i < r->validations; i++) score[0][i] = to_score(a->validation[i]);
-        for (int i = 0; !status && i < s->classify.tests; i++) score[1][i] = to_score(a->probability[i]);
-        struct baseline *with = &b[BASELINE_LATE + arm];
-        with->name = arm ? "centralised network with volume and clinical values"
-                         : "federated network with volume and clinical values";
-        if (!status)
-            status = fit_and_test(with, s, STUDY_VALIDATION, late, clinical ? 4 : 2, 0, score[0], score[1]);
-        free(score[0]);
-        free(score[1]);
-    }
+    status |= fit_and_test(&b[BASELINE_TREES], s, all, n, 100);
     for (int k = 0; !status && k < BASELINES; k++) {
         if (!b[k].present) continue;
         status |= metrics_classification(&b[k].c, r->label, b[k].probability, s->classify.tests, 0.5);

@@ -38,6 +38,31 @@ void classify_design(struct study *s)
     s->classify.options = o;
 }
 
+/* Whether any case has the column. */
+static int has_column(const struct study *s, int sex)
+{
+    int some = 0;
+    for (int i = 0; i < s->dataset.cases; i++)
+        some |= sex ? s->item[i].female >= 0 : isfinite(s->item[i].age);
+    return some;
+}
+
+int classify_covariates(struct study *s, struct error *e)
+{
+    struct covariates c;
+    char list[32] = "";
+    if (!s->covariates) {
+        if (s->window_mm[0] > 0) strcat(list, ",volume");
+        if (has_column(s, 0)) strcat(list, ",age");
+        if (has_column(s, 1)) strcat(list, ",sex");
+    }
+    const char *names = s->covariates ? s->covariates : list + (*list == ',');
+    if (!*names || strcmp(names, "none") == 0) return 0;
+    if (covariates_parse(&c, names, e)) return error_prefix(e, "--covariates");
+    train_options_covariates(&s->classify.options, &c);
+    return 0;
+}
+
 /* ---- the region that was predicted --------------------------------------------------------------------- */
 
 /* Leaves only the largest connected part of a mask: a patient has one tumour here, and a box around every
@@ -61,6 +86,7 @@ static int keep_largest(uint8_t *mask, const int size[3], struct error *e)
 struct loading {
     struct learner_data *d;
     const struct study *s;
+    const float *value;  /* covariates of all cases of the dataset; NULL: none */
     int arm, seed, first;
     struct error *error; /* [jobs of a turn] */
 };
@@ -76,6 +102,20 @@ static int load_region(struct sample *v, const struct loading *l, int item, stru
         v->label = segment_predicted(s, l->arm, segment_seed(s, l->seed), item, e);
         if (!v->label || keep_largest(v->label, v->size, e)) return -1;
     }
+    return 0;
+}
+
+/* Covariates of a case whose label map is still there: the volume is that of the mask at hand. */
+static void take_covariates(float *covariate, const struct sample *v, const struct loading *l, int item)
+{
+    const struct covariates *c = &l->s->classify.options.covariates;
+    const int volume = covariates_volume(c);
+    memcpy(covariate, l->value + (size_t)item * (size_t)c->count, (size_t)c->count * sizeof *covariate);
+    if (volume >= 0) covariate[volume] = covariate_volume(v);
+}
+
+static int prepare_region(struct sample *v, const struct study *s, struct error *e)
+{
     if (s->window_mm[0] > 0) return region_prepare(v, s->classify.options.crop, s->window_mm, e);
     return classify_prepare(v, s->classify.options.crop, 1, e);
 }
@@ -84,24 +124,31 @@ static void load_job(void *arg, int job, int thread)
 {
     struct loading *l = arg;
     (void)thread;
-    l->error[job].text[0] = 0;
-    if (load_region(&l->d->store.sample[l->first + job], l, l->d->store.index[l->first + job],
-                    &l->error[job]) &&
-        !l->error[job].text[0])
-        error_set(&l->error[job], "a case was not read");
+    const int i = l->first + job, item = l->d->store.index[i];
+    struct sample *v = &l->d->store.sample[i];
+    struct error *e = &l->error[job];
+    e->text[0] = 0;
+    int status = load_region(v, l, item, e);
+    if (!status && l->d->covariate)
+        take_covariates(l->d->covariate + (size_t)i * (size_t)l->d->covariates, v, l, item);
+    if (!status) status = prepare_region(v, l->s, e);
+    if (status && !e->text[0]) error_set(e, "a case was not read");
 }
 
-static int load_cases(struct learner_data *d, const struct study *s, int arm, int seed, const int *item,
-                      int n, struct error *e)
+/* value: covariates of the dataset's cases. */
+static int load_cases(struct learner_data *d, const struct study *s, const float *value, int arm, int seed,
+                      const int *item, int n, struct error *e)
 {
     const int turn = 4 * pool_threads(s->pool);
-    struct loading l = {d, s, arm, seed, 0, calloc((size_t)turn, sizeof *l.error)};
+    struct loading l = {d, s, value, arm, seed, 0, calloc((size_t)turn, sizeof *l.error)};
     int status = 0;
     memset(d, 0, sizeof *d);
     d->store.sample = calloc((size_t)n + 1, sizeof *d->store.sample);
     d->store.index = calloc((size_t)n + 1, sizeof *d->store.index);
     d->target = calloc((size_t)n + 1, sizeof *d->target);
-    if (!l.error || !d->store.sample || !d->store.index || !d->target)
+    if (value) d->covariates = s->classify.options.covariates.count;
+    if (value) d->covariate = calloc(((size_t)n + 1) * (size_t)d->covariates, sizeof *d->covariate);
+    if (!l.error || !d->store.sample || !d->store.index || !d->target || (value && !d->covariate))
         status = error_set(e, "out of memory for %d cases", n);
     for (int k = 0; !status && k < n; k++) {
         d->store.index[k] = item[k];
@@ -124,26 +171,27 @@ int study_trains_classifier(const struct study *s, int arm, int item)
            arm_client(s, arm, s->item[item].site) >= 0;
 }
 
-static int load_predicted_training(struct learner_data *d, const struct study *s, int arm, int seed,
-                                   struct error *e)
+static int load_predicted_training(struct learner_data *d, const struct study *s, const float *value, int arm,
+                                   int seed, struct error *e)
 {
     int n = 0, *item = malloc(((size_t)s->dataset.cases + 1) * sizeof *item);
     if (!item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     for (int i = 0; i < s->dataset.cases; i++)
         if (study_trains_classifier(s, arm, i)) item[n++] = i;
-    int status = load_cases(d, s, arm, seed, item, n, e);
+    int status = load_cases(d, s, value, arm, seed, item, n, e);
     free(item);
     return status;
 }
 
 /* Labelled cases of a role by their reference masks. */
-static int load_role(struct learner_data *d, const struct study *s, enum study_role role, struct error *e)
+static int load_role(struct learner_data *d, const struct study *s, const float *value, enum study_role role,
+                     struct error *e)
 {
     int n = 0, *item = malloc(((size_t)s->dataset.cases + 1) * sizeof *item);
     if (!item) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     for (int i = 0; i < s->dataset.cases; i++)
         if (s->item[i].role == role && s->dataset.item[i].target >= 0) item[n++] = i;
-    int status = load_cases(d, s, -1, 0, item, n, e);
+    int status = load_cases(d, s, value, -1, 0, item, n, e);
     free(item);
     return status;
 }
@@ -151,12 +199,34 @@ static int load_role(struct learner_data *d, const struct study *s, enum study_r
 struct prepared { /* cases of the task */
     struct learner_data train, validation, test, external; /* by their reference masks */
     int with_maps;                               /* every arm has predicted masks */
+    float *value;                                /* [dataset.cases][covariates]; NULL without any */
 };
 
 /* ---- test ---------------------------------------------------------------------------------------------- */
 
-static int classify_cases(double *probability, struct study *s, struct model *m, const struct learner_data *d,
-                          const char *csv, struct error *e)
+/* By the weights of each case's site where sites have their own. */
+static int run_network(struct predictions *p, struct study *s, struct arm_weights *w,
+                       const struct learner_data *d, struct error *e)
+{
+    const size_t row = (size_t)p->classes * sizeof *p->probability;
+    struct predictions site = {0};
+    int status = predictions_run(p, &w->model, 1, &s->classify.options, d, s->pool, e);
+    for (int k = 0; !status && w->global && k < s->sites; k++) {
+        arm_weights_use(w, k);
+        status = predictions_create(&site, p->cases, p->classes, e);
+        if (!status) status = predictions_run(&site, &w->model, 1, &s->classify.options, d, s->pool, e);
+        for (int i = 0; !status && i < p->cases; i++)
+            if (s->item[d->store.index[i]].site == k)
+                memcpy(p->probability + (size_t)i * (size_t)p->classes,
+                       site.probability + (size_t)i * (size_t)p->classes, row);
+        predictions_free(&site);
+    }
+    arm_weights_use(w, -1);
+    return status;
+}
+
+static int classify_cases(double *probability, struct study *s, struct arm_weights *w,
+                          const struct learner_data *d, const char *csv, struct error *e)
 {
     char path[1300];
     struct predictions p = {0};
@@ -165,7 +235,7 @@ static int classify_cases(double *probability, struct study *s, struct model *m,
         p.id[i] = s->dataset.item[d->store.index[i]].id;
         p.label[i] = d->target[i];
     }
-    if (!status) status = predictions_run(&p, &m, 1, &s->classify.options, d, s->pool, e);
+    if (!status) status = run_network(&p, s, w, d, e);
     if (!status) status = study_path(path, sizeof path, s, "predictions/classification", csv, e);
     if (!status) status = predictions_write(&p, path, e);
     for (int i = 0; !status && i < n; i++) probability[i] = p.probability[2 * i + 1];
@@ -173,8 +243,8 @@ static int classify_cases(double *probability, struct study *s, struct model *m,
     return status;
 }
 
-static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct prepared *cases,
-                    const struct learner_data *piped, struct error *e)
+static int test_cases(struct study *s, struct arm_weights *m, int arm, int seed, const struct prepared *cases,
+                      const struct learner_data *piped, struct error *e)
 {
     struct study_run *r = &s->classify.run[arm][seed];
     char file[80], name[140];
@@ -199,6 +269,16 @@ static int test_arm(struct study *s, struct model *m, int arm, int seed, const s
     }
     r->test_seconds = clock_seconds() - start;
     return 0;
+}
+
+static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct prepared *cases,
+                    const struct learner_data *piped, struct error *e)
+{
+    struct arm_weights w;
+    if (arm_weights_load(&w, s, "classification", arm, seed, m, e)) return -1;
+    const int status = test_cases(s, &w, arm, seed, cases, piped, e);
+    arm_weights_free(&w);
+    return status;
 }
 
 static void print_arm(const struct study *s, int arm, int seed)
@@ -228,8 +308,8 @@ static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struc
     struct model *model = NULL;
     int status = 0;
     if (m->with_maps)
-        status = load_predicted_training(&found, s, arm, seed, e) ||
-                         load_cases(&piped, s, arm, seed, t->test, t->tests + t->externals, e)
+        status = load_predicted_training(&found, s, m->value, arm, seed, e) ||
+                         load_cases(&piped, s, m->value, arm, seed, t->test, t->tests + t->externals, e)
                      ? -1
                      : 0;
     if (!status) status = learner_view_join(&train, &m->train, &found, e);
@@ -260,11 +340,16 @@ static int load(struct study *s, struct prepared *m, struct error *e)
     struct study_task *t = &s->classify;
     struct learner_data *part[] = {&m->train, &m->validation, &m->test, &m->external};
     static const enum study_role which[] = {STUDY_TRAIN, STUDY_VALIDATION, STUDY_TEST, STUDY_EXTERNAL};
+    const int count = t->options.covariates.count;
     int status = 0, cases = 0;
+    if (count && !(m->value = malloc(((size_t)s->dataset.cases + 1) * (size_t)count * sizeof *m->value)))
+        status = error_set(e, "out of memory for %d cases", s->dataset.cases);
+    if (!status && count) status = covariates_of_dataset(m->value, &t->options.covariates, &s->dataset, NULL, e);
     for (int i = 0; !status && i < 4; i++) {
-        status = load_role(part[i], s, which[i], e);
+        status = load_role(part[i], s, m->value, which[i], e);
         cases += part[i]->store.cases;
     }
+    if (!status && count) status = learner_fit_covariates(&t->options, NULL, &m->train, e);
     m->with_maps = s->segment.present && !s->estimate;
     for (int k = 0; m->with_maps && k < t->tests + t->externals; k++)
         m->with_maps = s->dataset.item[t->test[k]].has_label_map;
@@ -299,6 +384,7 @@ void classify_print(const struct study *s)
 {
     const struct study_task *t = &s->classify;
     const int *crop = t->options.crop;
+    char names[COVARIATE_LIST];
     if (s->quiet) return;
     printf(
         "classification: %s-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
@@ -306,6 +392,8 @@ void classify_print(const struct study *s)
         crop[0], crop[1], crop[2], t->options.batch,
         t->trained, t->validated, t->tests, t->options.epochs, t->options.iterations, t->seeds,
         t->seeds > 1 ? "s" : "");
+    covariates_list(names, &t->options.covariates);
+    if (*names) printf("  beside the image: %s\n", names);
 }
 
 int classify_run(struct study *s, struct error *e)
@@ -319,6 +407,7 @@ int classify_run(struct study *s, struct error *e)
     for (int i = 0; !status && i < n; i++)
         usable[i] = s->dataset.item[i].target >= 0 && s->item[i].role != STUDY_UNUSED;
     classify_design(s);
+    if (!status) status = classify_covariates(s, e);
     if (!status) status = learner_check(&t->options, NULL, e);
     if (!status) status = study_task_begin(s, t, usable, s->sizes.classify_seeds, e);
     if (!status) status = load(s, &m, e);
@@ -329,6 +418,7 @@ int classify_run(struct study *s, struct error *e)
     classify_free(&m.validation);
     classify_free(&m.test);
     classify_free(&m.external);
+    free(m.value);
     free(usable);
     return status;
 }

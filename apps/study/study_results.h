@@ -70,8 +70,7 @@ enum {
     BASELINE_VOLUME,
     BASELINE_CLINICAL,
     BASELINE_TREES,
-    BASELINE_LATE,
-    BASELINES = BASELINE_LATE + ARMS_MAIN
+    BASELINES
 };
 struct baseline {
     int present;

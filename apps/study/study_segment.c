@@ -132,15 +132,24 @@ static uint8_t *read_map(const struct study *s, const char *path, struct error *
     return m.index; /* the rest of it owns nothing */
 }
 
-/* seg NULL: the case was predicted before the study was resumed. */
-static int test_case(struct study *s, struct segmenter *seg, struct evaluation *ev, struct study_run *r,
-                     int arm, int seed, int k, struct error *e)
+/* The test of one arm and seed. */
+struct testing {
+    struct study *s;
+    struct segmenter *seg;   /* NULL: the cases were predicted before the study was resumed */
+    struct arm_weights *weights;
+    struct evaluation *ev;
+    int arm, seed;
+};
+
+static int test_case(const struct testing *t, int k, struct error *e)
 {
+    struct study *s = t->s;
+    struct segmenter *seg = t->seg;
     int item = s->segment.test[k], size[3];
     char path[1300], reference_path[1300];
     struct sample raw;
     uint8_t *label = NULL;
-    if (predicted_path(path, sizeof path, s, arm, seed, item, e) ||
+    if (predicted_path(path, sizeof path, s, t->arm, t->seed, item, e) ||
         dataset_label_path(reference_path, sizeof reference_path, &s->dataset, item, e) ||
         dataset_load(&raw, &s->dataset, item, e))
         return -1;
@@ -151,12 +160,13 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
     uint8_t *reference = malloc(voxels);
     int status = reference ? 0 : error_set(e, "%s: out of memory", s->dataset.item[item].id);
     if (!status) memcpy(reference, raw.label, voxels);
+    arm_weights_use(t->weights, s->item[item].site);
     if (!status && seg) status = segmenter_run(seg, &raw, path, NULL, NULL, &label, e);
     if (!status && !seg) status = (label = read_map(s, path, e)) ? 0 : -1;
     if (!status)
-        status = evaluation_add(ev, s->dataset.item[item].id, reference_path, path, reference, label, size,
+        status = evaluation_add(t->ev, s->dataset.item[item].id, reference_path, path, reference, label, size,
                                 spacing, e);
-    if (!status) keep_case(r, k, ev, k >= s->segment.tests);
+    if (!status) keep_case(&s->segment.run[t->arm][t->seed], k, t->ev, k >= s->segment.tests);
     free(label);
     free(reference);
     sample_free(&raw);
@@ -165,8 +175,10 @@ static int test_case(struct study *s, struct segmenter *seg, struct evaluation *
 
 /* The training cases of an arm that have a class, once more: where its classifier will have to look. Without
  * mirrors, which change little. */
-static int predict_training(struct study *s, struct segmenter *seg, int arm, int seed, struct error *e)
+static int predict_training(const struct testing *t, struct error *e)
 {
+    struct study *s = t->s;
+    struct segmenter *seg = t->seg;
     int n = s->dataset.cases, status = 0;
     struct progress bar = progress_begin("training cases for the classifier", s->quiet);
     memset(seg->sliding.mirror, 0, sizeof seg->sliding.mirror);
@@ -174,9 +186,11 @@ static int predict_training(struct study *s, struct segmenter *seg, int arm, int
         char path[1300];
         struct sample raw;
         progress_update(&bar, i, n, s->dataset.item[i].id);
-        if (!study_trains_classifier(s, arm, i)) continue;
-        if (predicted_path(path, sizeof path, s, arm, seed, i, e) || dataset_load(&raw, &s->dataset, i, e))
+        if (!study_trains_classifier(s, t->arm, i)) continue;
+        if (predicted_path(path, sizeof path, s, t->arm, t->seed, i, e) ||
+            dataset_load(&raw, &s->dataset, i, e))
             return -1;
+        arm_weights_use(t->weights, s->item[i].site);
         status = segmenter_run(seg, &raw, path, NULL, NULL, NULL, e);
         sample_free(&raw);
     }
@@ -184,21 +198,22 @@ static int predict_training(struct study *s, struct segmenter *seg, int arm, int
     return status;
 }
 
-static int test_cases(struct study *s, struct segmenter *seg, int arm, int seed, struct error *e)
+static int test_cases(struct testing *test, struct error *e)
 {
+    struct study *s = test->s;
     struct study_task *t = &s->segment;
-    struct study_run *r = &t->run[arm][seed];
     char file[80], name[120], path[1300];
     struct evaluation ev = evaluation_begin(&s->dataset, 1.0);
     struct progress bar = progress_begin("test cases", s->quiet);
     int status = 0;
+    test->ev = &ev;
     for (int k = 0; !status && k < t->tests + t->externals; k++) {
         progress_update(&bar, k, t->tests + t->externals, s->dataset.item[t->test[k]].id);
-        status = test_case(s, seg, &ev, r, arm, seed, k, e);
+        status = test_case(test, k, e);
     }
     progress_end(&bar);
-    study_arm_file(file, s, arm);
-    snprintf(name, sizeof name, "%s_seed_%d.json", file, seed + 1);
+    study_arm_file(file, s, test->arm);
+    snprintf(name, sizeof name, "%s_seed_%d.json", file, test->seed + 1);
     if (!status) status = study_path(path, sizeof path, s, "predictions/segmentation", name, e);
     if (!status) status = evaluation_write(&ev, path, e);
     evaluation_free(&ev);
@@ -213,8 +228,10 @@ static int tested_path(char *path, size_t size, char text[120], const struct stu
     char file[80], folder[140];
     study_arm_file(file, s, arm);
     snprintf(folder, sizeof folder, "runs/segmentation/%s_seed_%d", file, seed + 1);
-    snprintf(text, 120, "weights %016" PRIx64 ", step %.9g, mirror %d, training cases %d\n",
-             s->segment.run[arm][seed].hash, s->sizes.step, s->sizes.mirror, s->classify.present);
+    const char *strategy = s->arm[arm].design->strategy;
+    snprintf(text, 120, "weights %016" PRIx64 ", step %.9g, mirror %d, training cases %d%s\n",
+             s->segment.run[arm][seed].hash, s->sizes.step, s->sizes.mirror, s->classify.present,
+             strategy && strategy_find(strategy)->own ? ", weights of sites" : "");
     return study_path(path, size, s, folder, "tested.txt", e);
 }
 
@@ -234,15 +251,19 @@ static int test_arm(struct study *s, struct model *m, int arm, int seed, struct 
     struct segmenter seg = {
         .plan = s->plan, .dataset = &s->dataset, .bf16 = s->sizes.bf16, .sliding = {.step = s->sizes.step}};
     char path[1300], text[120];
+    struct arm_weights weights;
     double start = clock_seconds();
     if (tested_path(path, sizeof path, text, s, arm, seed, e)) return -1;
     int tested = was_tested(s, path, text), status;
     for (int a = 0; a < 3; a++) seg.sliding.mirror[a] = s->sizes.mirror;
-    if (!tested && segmenter_add(&seg, m, s->pool, e)) return -1;
-    status = test_cases(s, tested ? NULL : &seg, arm, seed, e);
-    if (!status && !tested && s->classify.present) status = predict_training(s, &seg, arm, seed, e);
+    if (arm_weights_load(&weights, s, "segmentation", arm, seed, m, e)) return -1;
+    struct testing test = {s, tested ? NULL : &seg, &weights, NULL, arm, seed};
+    status = tested ? 0 : segmenter_add(&seg, m, s->pool, e);
+    if (!status) status = test_cases(&test, e);
+    if (!status && !tested && s->classify.present) status = predict_training(&test, e);
     if (!status && !tested) status = file_write(path, text, strlen(text), e);
     segmenter_free(&seg);
+    arm_weights_free(&weights);
     s->segment.run[arm][seed].test_seconds = clock_seconds() - start;
     return status;
 }

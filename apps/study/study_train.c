@@ -256,14 +256,11 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
                 const struct learner_data *train, const struct learner_data *validation, struct model **model,
                 struct error *e)
 {
-    char name[80], file[80], folder[1300], title[160], relative[200];
+    char name[80], folder[1300], title[160];
     struct federate_result r;
     study_arm_name(name, s, arm);
-    study_arm_file(file, s, arm);
     snprintf(title, sizeof title, "%s, %s, seed %d of %d", task, name, seed + 1, t->seeds);
-    snprintf(relative, sizeof relative, "runs/%s/%s_seed_%d", task, file, seed + 1);
-    if (study_path(folder, sizeof folder, s, relative, "", e)) return -1;
-    folder[strlen(folder) - 1] = 0; /* the slash before the empty name */
+    if (study_arm_folder(folder, sizeof folder, s, task, arm, seed, e)) return -1;
     const int segment = t->options.task == TASK_SEGMENT;
     const struct arm_design *design = s->arm[arm].design;
     struct federate_options f = {.train = t->options,

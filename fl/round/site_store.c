@@ -65,11 +65,16 @@ static void state_path(char path[1400], const struct site_store *s, int i, int r
     snprintf(path, 1400, "%s/%s.%04d.safetensors", s->folder, safe, round);
 }
 
-void site_store_path(char path[1400], const struct site_store *s, int i, const char *kind)
+void site_store_file(char path[1400], const char *folder, const char *site, const char *kind)
 {
     char safe[3 * SITE_NAME_MAX + 1] = "";
-    file_safe(safe, sizeof safe, s->name[i]);
-    snprintf(path, 1400, "%s/%s.%s.safetensors", s->folder, safe, kind);
+    file_safe(safe, sizeof safe, site);
+    snprintf(path, 1400, "%s/%s.%s.safetensors", folder, safe, kind);
+}
+
+void site_store_path(char path[1400], const struct site_store *s, int i, const char *kind)
+{
+    site_store_file(path, s->folder, s->name[i], kind);
 }
 
 /* Where a pause of site i lies; 0: nowhere. */

@@ -47,6 +47,8 @@ int site_store_update(struct site_store *s, int i, struct site_state *state, str
                       struct error *e);
 /* sites/NAME.KIND.safetensors: for other files of a site. Files only. */
 void site_store_path(char path[1400], const struct site_store *s, int i, const char *kind);
+/* The same of a site by its name, in the folder `sites` of a run. */
+void site_store_file(char path[1400], const char *folder, const char *site, const char *kind);
 /* A checkpoint was written: a resumed run begins with `round` from now on. */
 void site_store_checkpoint(struct site_store *s, int round);
 

@@ -128,7 +128,8 @@ APPS_BASE = apps/base/console.o apps/base/grid_warnings.o apps/base/interrupt.o 
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
 	apps/training/manifest.o apps/training/predictions.o apps/training/training.o \
 	apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
-APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o
+APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o apps/bench/bench_scaling.o \
+	apps/bench/bench_subject.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/body.o apps/phantom/lattice.o apps/phantom/probe.o \
 	apps/phantom/render.o apps/phantom/scanners.o apps/phantom/signal.o apps/phantom/tumour.o
 APPS_STUDY = apps/study/report.o apps/study/report_checklists.o apps/study/report_classify.o \

@@ -77,6 +77,7 @@ if command -v aarch64-linux-gnu-gcc >/dev/null && [ -n "$emulator" ]; then
 else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64(-static)"; fi
 
 run "the same bits everywhere" . env CHECK_ALL=1 sh tests/bits/check_bits.sh
+run "the program, with its long parts" . env CHECK_ALL=1 sh tests/program/check_program.sh
 run "networks as C, each kind on each machine" . env CHECK_ALL=1 sh tests/program/check_export.sh
 run "a federated run killed at 50 moments" . ./tests/unit/fl/check_faults long
 copy mpi

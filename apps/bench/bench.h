@@ -19,4 +19,16 @@ int bench_kernels(struct text *table, int threads, const char *filter, const cha
 int bench_networks(struct text *table, int threads, const char *filter, const char *precision, int inference,
                    struct error *e);
 
+enum { SCALING_COUNTS = 32 };
+struct scaling_options {
+    int threads[SCALING_COUNTS], counts;
+    double bandwidth; /* GB/s that the memory of a machine with many cores gives */
+};
+
+/* Training steps: what they would take with so many threads each, and what they take where the machine has so
+ * many cores. Columns name,threads,predicted_seconds,measured_seconds,efficiency; a row for the whole step and
+ * one for each of its ops. filter: NULL for unet_hippo_b2; precision: NULL for fp32. */
+int bench_scaling(struct text *table, const struct scaling_options *o, const char *filter,
+                  const char *precision, struct error *e);
+
 #endif

@@ -1,4 +1,4 @@
-/* bench_networks.c - training steps and inference of the networks that tools for PyTorch are measured with.
+/* bench_networks.c - training steps and inference of whole networks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,188 +8,11 @@
 #include <unistd.h>
 
 #include "apps/bench/bench.h"
-#include "apps/base/progress.h"
-#include "nn/network/init.h"
-#include "nn/infer/sliding.h"
-#include "nn/train/train.h"
+#include "apps/bench/bench_subject.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
-#include "tensor/base/rng.h"
 
-struct bench_case {
-    const char *name;
-    int inference;
-    const char *network; /* of the table; one that classifies has 18 layers */
-    int batch, patch[3];
-    int stages,
-        flat_stages; /* stages; how many of them have kernel 1x3x3 and, after the first, stride 1x2x2 */
-    int volume[3];           /* sliding window over this volume, with all mirrors; 0: one forward pass */
-};
-
-/* U-Nets: 32 features, doubled up to 320, one channel, three classes. ResNets: 18 layers, 3x3x3 stem, 11
- * classes. The flat one is nnU-Net's plan for spacing 5 x 1.5625 x 1.5625 mm (golden_plans.json). */
-static const struct bench_case cases[] = {
-    {"unet_hippo", 0, "unet", 9, {40, 56, 40}, 4, 0, {0}},
-    {"unet_hippo_b2", 0, "unet", 2, {40, 56, 40}, 4, 0, {0}},
-    {"unet5_64", 0, "unet", 2, {64, 64, 64}, 5, 0, {0}},
-    {"unet6_128_b2", 0, "unet", 2, {128, 128, 128}, 6, 0, {0}},
-    {"unet7_20x256x224_b2", 0, "unet", 2, {20, 256, 224}, 6, 2, {0}},
-    {"resnet18_28", 0, "resnet", 32, {28, 28, 28}, 0, 0, {0}},
-    {"resnet18_64", 0, "resnet", 4, {64, 64, 64}, 0, 0, {0}},
-    {"infer_unet5_128", 1, "unet", 1, {128, 128, 128}, 5, 0, {0}},
-    {"infer_resnet18_28_b32", 1, "resnet", 32, {28, 28, 28}, 0, 0, {0}},
-    {"unet6_128x256x256_mirror", 1, "unet", 1, {128, 128, 128}, 6, 0, {128, 256, 256}},
-};
-enum { CASES = sizeof cases / sizeof *cases, RUNS_MAX = 9 };
-
-static int classifies(const struct bench_case *c)
-{
-    return network_find(c->network)->classify != NULL;
-}
-
-static struct plan make_plan(const struct bench_case *c)
-{
-    struct plan p = {.network = network_find(c->network),
-                     .dims = 3,
-                     .batch = c->batch,
-                     .stages = c->stages,
-                     .channels = 1,
-                     .classes = 3,
-                     .deep_supervision = 1};
-    int size[3];
-    memcpy(p.patch, c->patch, sizeof p.patch);
-    memcpy(size, c->patch, sizeof size);
-    for (int s = 0; s < c->stages; s++) {
-        int features = 32 << s;
-        p.features[s] = features < 320 ? features : 320;
-        p.encoder_convs[s] = p.decoder_convs[s] = 2;
-        for (int a = 0; a < 3; a++) {
-            p.kernel[s][a] = a == 0 && s < c->flat_stages ? 1 : 3;
-            p.stride[s][a] = s > 0 && !(a == 0 && s <= c->flat_stages) && size[a] >= 8 ? 2 : 1;
-            size[a] = (size[a] + p.stride[s][a] - 1) / p.stride[s][a];
-        }
-    }
-    return p;
-}
-
-static struct classifier_options make_classifier(const struct bench_case *c)
-{
-    return (struct classifier_options){
-        .depth = 18, .channels = 1, .classes = 11, .base = 64, .network = network_find(c->network)};
-}
-
-static void fill_random(float *x, size_t n)
-{
-    struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
-    for (size_t i = 0; i < n; i++) x[i] = rng_float(&rng) * 2 - 1;
-}
-
-/* One thing to be timed. */
-struct subject {
-    struct train_options options;
-    struct plan plan;
-    struct model *model;
-    struct graph *graph;
-    struct tensor *loss;
-    struct optimizer optimizer;
-    struct predictor predictor;
-    float *volume, *logits;
-    const struct bench_case *c;
-    int flags; /* GRAPH_BF16 or 0 */
-    struct pool *pool;
-};
-
-static int prepare_training(struct subject *s, struct error *e)
-{
-    const struct bench_case *c = s->c;
-    struct tensor *image, *label[STAGES_MAX] = {NULL};
-    int labels = 1;
-    s->model = model_create();
-    if (classifies(c)) {
-        const struct classifier_options config = make_classifier(c);
-        s->graph = graph_create(s->model, s->pool, GRAPH_TRAIN | s->flags);
-        image = graph_input(s->graph, "image", SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1),
-                            DT_F32, 0);
-        label[0] = graph_input(s->graph, "label", SHAPE(c->batch, 1, 1, 1, 1), DT_U8, 0);
-        s->loss = op_cross_entropy(s->graph, network_classify(s->graph, &config, image, NULL),
-                                     label[0], NULL);
-    } else {
-        struct network_training t = network_train_create(s->model, &s->plan, s->flags, s->pool);
-        s->graph = t.graph;
-        s->loss = t.loss;
-        image = t.image;
-        labels = t.out.heads;
-        memcpy(label, t.label, sizeof t.label);
-    }
-    if (model_finish(s->model)) return error_set(e, "%s: out of memory for the weights", c->name);
-    init_he(s->model, 1, 0.01f, 0);
-    struct optimizer_settings settings = {.momentum = classifies(c) ? 0.9f : 0.99f, .weight_decay = 3e-5f};
-    if (optimizer_init(&s->optimizer, &optimizer_sgd, &settings, classifies(c) ? 0 : 12, s->model, e))
-        return -1;
-    if (graph_plan(s->graph)) return error_set(e, "%s: out of memory for the plan of a step", c->name);
-    if (graph_bind(s->graph))
-        return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
-    fill_random(image->data, shape_count(image->shape));
-    struct rng rng = rng_stream(2, 0, 0, RNG_TEST);
-    for (int i = 0; i < labels; i++) {
-        uint8_t *v = label[i] ? label[i]->data : NULL;
-        for (size_t k = 0; v && k < shape_count(label[i]->shape); k++)
-            v[k] = (uint8_t)rng_below(&rng, classifies(c) ? 11 : 3);
-    }
-    return 0;
-}
-
-static int prepare_inference(struct subject *s, struct error *e)
-{
-    const struct bench_case *c = s->c;
-    s->model = model_create();
-    if (classifies(c)) {
-        const struct classifier_options config = make_classifier(c);
-        s->graph = graph_create(s->model, s->pool, s->flags);
-        struct tensor *x = graph_input(s->graph, "image",
-                                       SHAPE(c->batch, c->patch[0], c->patch[1], c->patch[2], 1), DT_F32, 0);
-        graph_keep(s->graph, network_classify(s->graph, &config, x, NULL));
-        if (model_finish_inference(s->model))
-            return error_set(e, "%s: out of memory for the weights", c->name);
-        init_he(s->model, 1, 0, 1);
-        if (graph_plan(s->graph))
-            return error_set(e, "%s: out of memory for the plan of an inference", c->name);
-        if (graph_bind(s->graph))
-            return error_set(e, "%s: out of memory for %zu bytes", c->name, graph_bytes(s->graph));
-        fill_random(x->data, shape_count(x->shape));
-        return 0;
-    }
-    /* Registers the parameters. */
-    struct network_training t = network_train_create(s->model, &s->plan, 0, NULL);
-    int status = model_finish_inference(s->model);
-    graph_destroy(t.graph);
-    if (status) return error_set(e, "%s: out of memory for the weights", c->name);
-    init_he(s->model, 1, 0.01f, 0);
-    if (predictor_create(&s->predictor, s->model, &s->plan, s->flags, s->pool, e)) return -1;
-    fill_random(s->predictor.image->data, shape_count(s->predictor.image->shape));
-    if (!c->volume[0]) return 0;
-    size_t n = (size_t)c->volume[0] * c->volume[1] * c->volume[2];
-    s->volume = malloc(n * sizeof(float));
-    s->logits = malloc(3 * n * sizeof(float));
-    if (!s->volume || !s->logits) return error_set(e, "%s: out of memory", c->name);
-    fill_random(s->volume, n);
-    return 0;
-}
-
-static int run_once(struct subject *s, struct error *e)
-{
-    if (!s->c->inference) {
-        graph_forward(s->graph);
-        graph_backward(s->graph, s->loss);
-        optimizer_step(&s->optimizer, s->model, 1e-3f, s->pool);
-    } else if (s->c->volume[0]) {
-        struct sliding_options o = {.step = 0.5, .mirror = {1, 1, 1}};
-        return sliding_predict(s->logits, &s->predictor, s->volume, s->c->volume, &o, e);
-    } else {
-        graph_forward(s->graph ? s->graph : s->predictor.graph);
-    }
-    return 0;
-}
+enum { RUNS_MAX = 9 };
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -206,18 +29,18 @@ struct measured {
 /* At least three runs, at most nine, about ten seconds; long ones just once after the warm-up. */
 static int measure(struct measured *m, const struct bench_case *c, int bf16, int threads, struct error *e)
 {
-    struct subject s = {.c = c, .plan = make_plan(c), .flags = bf16 ? GRAPH_BF16 : 0};
+    struct subject s = {.c = c, .flags = bf16 ? GRAPH_BF16 : 0};
     double times[RUNS_MAX], begin, spent = 0;
     int n = 0;
     s.pool = pool_create(threads);
     if (!s.pool) return error_set(e, "cannot start %d threads", threads);
-    if (c->inference ? prepare_inference(&s, e) : prepare_training(&s, e)) return -1;
+    if (subject_prepare(&s, e)) return -1;
     begin = clock_seconds();
-    if (!c->volume[0] && run_once(&s, e)) return -1; /* warm-up; a sliding window is its own */
+    if (!c->volume[0] && subject_run(&s, e)) return -1; /* warm-up; a sliding window is its own */
     int most = clock_seconds() - begin > 20 || c->volume[0] ? 1 : RUNS_MAX;
     while (n < most && (n < 3 || spent < 10)) {
         begin = clock_seconds();
-        if (run_once(&s, e)) return -1;
+        if (subject_run(&s, e)) return -1;
         spent += times[n++] = clock_seconds() - begin;
     }
     qsort(times, (size_t)n, sizeof *times, compare_doubles);
@@ -263,8 +86,8 @@ int bench_networks(struct text *table, int threads, const char *filter, const ch
     text_puts(table, "name,precision,threads,seconds,peak_bytes\n");
     printf("%-26s %-9s %-7s %7s %10s %10s %10s\n", "name", "precision", "isa", "threads", "seconds",
            "GFLOP/s", "peak MB");
-    for (int i = 0; !status && i < 2 * CASES; i++) {
-        const struct bench_case *c = &cases[i / 2];
+    for (int i = 0; !status && bench_case(i / 2); i++) {
+        const struct bench_case *c = bench_case(i / 2);
         const char *type = i % 2 ? "bf16" : "fp32";
         struct measured m;
         if (c->inference != inference || (filter && !strstr(c->name, filter)) ||

@@ -14,8 +14,11 @@ static const char bench_details[] =
     "kernels    convolution layers: forward (fwd), gradient of the input (bwd_d) and of the weights (bwd_w)\n"
     "step       training steps: forward, loss, backward, optimiser\n"
     "inference  forward passes, and a sliding window of 128 x 256 x 256 voxels with eight mirrors\n"
+    "scaling    a training step with more threads than there are cores: every thread's share of every op is\n"
+    "           measured alone and laid out as the pool would (fp32 and unet_hippo_b2, unless asked otherwise)\n"
     "Without a name, kernels. Each figure is the median of several calls after a warm-up.\n\n"
-    "  nephron bench step --case unet_hippo --csv step.csv";
+    "  nephron bench step --case unet_hippo --csv step.csv\n"
+    "  nephron bench scaling --threads-list 1,2,4,8,16,32,64,128 --csv scaling.csv";
 
 /* The rows of a table as objects; what reads as a number is one. */
 static int write_json(const char *json, const struct text *table, struct error *e)
@@ -41,9 +44,27 @@ static int write_json(const char *json, const struct text *table, struct error *
     return status;
 }
 
+/* Numbers with commas between them. */
+static int parse_list(struct scaling_options *o, const char *text, struct error *e)
+{
+    for (const char *p = text;; p++) {
+        const size_t length = strcspn(p, ",");
+        double v;
+        if (o->counts == SCALING_COUNTS)
+            return error_set(e, "--threads-list: more than %d numbers", SCALING_COUNTS);
+        if (text_parse_double(&v, p, length) || v < 1 || v > 1024 || v != (int)v)
+            return error_set(e, "--threads-list: '%.*s' in '%s' is not a number of threads from 1 to 1024",
+                             (int)length, p, text);
+        o->threads[o->counts++] = (int)v;
+        p += length;
+        if (!*p) return 0;
+    }
+}
+
 int cmd_bench(int argc, char **argv)
 {
-    const char *csv = NULL, *json = NULL, *filter = NULL, *precision = NULL;
+    const char *csv = NULL, *json = NULL, *filter = NULL, *precision = NULL, *list = NULL;
+    struct scaling_options scaling = {.bandwidth = 300};
     int threads = 0;
     struct option_spec spec[] = {
         {"csv", 0, OPTION_TEXT, &csv, "FILE", "also as a table", 0, 0, 0},
@@ -51,9 +72,12 @@ int cmd_bench(int argc, char **argv)
         {"case", 0, OPTION_TEXT, &filter, "NAME", "only the cases with this in their name", 0, 0, 0},
         {"precision", 0, OPTION_TEXT, &precision, "P", "fp32 or bf16 alone (default: both)", 0, 0,
          "fp32|bf16"},
+        {"threads-list", 0, OPTION_TEXT, &list, "N,N,...", "scaling: numbers of threads", 0, 0, 0},
+        {"bandwidth", 0, OPTION_NUMBER, &scaling.bandwidth, "GB/S",
+         "scaling: of the memory of a machine with many cores (default 300)", 1, 1e5, 0},
         OPTION_THREADS(threads),
         {0}};
-    struct command_help help = {"bench [kernels|step|inference] [OPTIONS]",
+    struct command_help help = {"bench [kernels|step|inference|scaling] [OPTIONS]",
                                 "Measures speed on this machine, against its measured peak", bench_details,
                                 spec};
     struct operands operands;
@@ -66,7 +90,11 @@ int cmd_bench(int argc, char **argv)
     if (strcmp(what, "kernels") == 0) status = bench_kernels(&table, threads, filter, precision, &e);
     else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0)
         status = bench_networks(&table, threads, filter, precision, what[0] == 'i', &e);
-    else return app_usage(argv[0], "'%s' is not kernels, step or inference", what);
+    else if (strcmp(what, "scaling") == 0) {
+        if (parse_list(&scaling, list ? list : "1,2,4,8,16,32,64,128", &e))
+            return app_usage(argv[0], "%s", e.text);
+        status = bench_scaling(&table, &scaling, filter, precision, &e);
+    } else return app_usage(argv[0], "'%s' is not kernels, step, inference or scaling", what);
     if (!status && table.failed) status = error_set(&e, "bench: out of memory for the table");
     if (!status && csv) status = file_write(csv, table.data, table.size, &e);
     if (!status && json) status = write_json(json, &table, &e);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
 /* About 20 microseconds of pause instructions; much longer than the gap between two ops, much shorter than a
@@ -26,8 +27,17 @@ struct worker {
     int thread;
 };
 
+/* Of a pool alone: the shortest times of all shares, [run][thread]. */
+struct times {
+    double *best;
+    int runs, known, room; /* since pool_repeat; that have a time; that there is memory for */
+    int failed;
+};
+
 struct pool {
     int threads;
+    int alone;
+    struct times times;
     int spins; /* 0 where threads outnumber processors: spinning would then keep the others from working */
     pool_job *fn;
     void *arg;
@@ -152,9 +162,22 @@ struct pool *pool_create(int threads)
     return NULL;
 }
 
+struct pool *pool_create_alone(int threads)
+{
+    ENSURE(threads >= 1, "pool_create_alone: %d threads", threads);
+    struct pool *pool = aligned_alloc(64, (sizeof *pool + 63) / 64 * 64);
+    if (pool) *pool = (struct pool){.threads = threads, .alone = 1};
+    return pool;
+}
+
 void pool_destroy(struct pool *pool)
 {
-    if (pool) stop(pool, pool->threads - 1);
+    if (pool && pool->alone) {
+        free(pool->times.best);
+        free(pool);
+    } else if (pool) {
+        stop(pool, pool->threads - 1);
+    }
 }
 
 int pool_threads(const struct pool *pool)
@@ -162,16 +185,74 @@ int pool_threads(const struct pool *pool)
     return pool ? pool->threads : 1;
 }
 
+/* ---- alone --------------------------------------------------------------------------------------------- */
+
+void pool_repeat(struct pool *pool, int again)
+{
+    pool->times.runs = 0;
+    if (!again) pool->times.known = 0;
+}
+
+int pool_runs(const struct pool *pool)
+{
+    return pool->times.failed ? -1 : pool->times.runs;
+}
+
+void pool_times(const struct pool *pool, int first, int end, double *slowest, double *all)
+{
+    *slowest = *all = 0;
+    for (int run = first; run < end; run++) {
+        const double *best = pool->times.best + (size_t)run * (size_t)pool->threads;
+        double most = 0;
+        for (int t = 0; t < pool->threads; t++) {
+            if (best[t] > most) most = best[t];
+            *all += best[t];
+        }
+        *slowest += most;
+    }
+}
+
+/* Room for the times of one more run. */
+static double *next_times(struct pool *pool)
+{
+    struct times *s = &pool->times;
+    if (s->runs == s->room && !s->failed) {
+        const int room = s->room ? 2 * s->room : 256;
+        double *best = realloc(s->best, (size_t)room * (size_t)pool->threads * sizeof *best);
+        if (best) s->best = best, s->room = room;
+        else s->failed = 1;
+    }
+    return s->failed ? NULL : s->best + (size_t)s->runs * (size_t)pool->threads;
+}
+
+static void run_alone(struct pool *pool)
+{
+    struct times *s = &pool->times;
+    double *best = next_times(pool);
+    for (int t = 0; t < pool->threads; t++) {
+        const double begin = clock_seconds();
+        run_share(pool, t);
+        const double seconds = clock_seconds() - begin;
+        if (best && (s->runs >= s->known || seconds < best[t])) best[t] = seconds;
+    }
+    s->runs += best != NULL;
+    if (s->known < s->runs) s->known = s->runs;
+}
+
 void pool_run(struct pool *pool, int jobs, pool_job *fn, void *arg)
 {
     ENSURE(jobs >= 0, "pool_run: %d jobs", jobs);
-    if (!pool || pool->threads == 1 || jobs <= 1) {
+    if (!pool || (!pool->alone && (pool->threads == 1 || jobs <= 1))) {
         for (int job = 0; job < jobs; job++) fn(arg, job, 0);
         return;
     }
     pool->fn = fn;
     pool->arg = arg;
     pool->jobs = jobs;
+    if (pool->alone) {
+        run_alone(pool);
+        return;
+    }
     publish(pool);
     run_share(pool, 0);
     wait_for_workers(pool);

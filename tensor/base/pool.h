@@ -21,4 +21,18 @@ int pool_threads(const struct pool *pool);
  * A pool runs one pool_run at a time; a job must not call pool_run on its own pool. */
 void pool_run(struct pool *pool, int jobs, pool_job *fn, void *arg);
 
+/* ---- predictions --------------------------------------------------------------------------------------- */
+
+/* A pool of so many threads that has none: the caller runs the share of one thread after the other and notes
+ * the shortest time that each took. From these follows what a machine with so many cores would take. NULL
+ * without memory. */
+struct pool *pool_create_alone(int threads);
+/* again: the pool_runs that follow repeat those since the last call with 0, in the same order. 0: they are
+ * new, and earlier times are forgotten. */
+void pool_repeat(struct pool *pool, int again);
+/* pool_runs since then; -1 where memory for their times ran out. */
+int pool_runs(const struct pool *pool);
+/* Seconds of runs [first, end): *slowest is the sum of each one's slowest share, *all that of all shares. */
+void pool_times(const struct pool *pool, int first, int end, double *slowest, double *all);
+
 #endif

@@ -271,6 +271,38 @@ void graph_run_step(struct graph *g, int index)
     } else {
         n->op->backward(g, n);
     }
+    if (g->watch) g->watch(g->watch_arg, index);
+}
+
+void graph_watch(struct graph *g, void (*watch)(void *arg, int step), void *arg)
+{
+    g->watch = watch;
+    g->watch_arg = arg;
+}
+
+int graph_steps(const struct graph *g)
+{
+    return g->steps;
+}
+
+struct graph_step graph_step(const struct graph *g, int i)
+{
+    static const char *const names[PASSES] = {"forward", "recompute", "backward", "backward_data"};
+    const struct step *step = &g->step[i];
+    const struct node *n = step->node;
+    const int forward = step->pass == PASS_FORWARD || step->pass == PASS_RECOMPUTE,
+              weights = step->pass != PASS_BACKWARD_DATA, inputs = step->pass == PASS_BACKWARD_DATA || !n->split;
+    struct graph_step s = {.node = n->name, .pass = names[step->pass]};
+    s.bytes = shape_count(n->out->shape) * dtype_bytes(n->out->dtype);
+    if (!forward && n->reads_out) s.bytes *= 2;
+    for (int k = 0; k < n->inputs; k++) {
+        const size_t bytes = shape_count(n->in[k]->shape) * dtype_bytes(n->in[k]->dtype);
+        if (forward || (weights && n->reads_in >> k & 1)) s.bytes += bytes;
+        if (!forward && inputs && n->in[k]->needs_grad) s.bytes += bytes;
+    }
+    for (int k = 0; k < n->params; k++)
+        s.bytes += g->model->param[n->param[k]].count * sizeof(float) * (!forward && !n->split ? 2 : 1);
+    return s;
 }
 
 void graph_forward(struct graph *g)

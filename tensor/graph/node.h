@@ -118,6 +118,8 @@ struct graph {
     size_t mapped;     /* bytes to unmap; 0: the block is the caller's */
     uint64_t seed, rng_step;
     uint32_t client;
+    void (*watch)(void *arg, int step);
+    void *watch_arg;
 };
 
 /* ---- for ops: recording -------------------------------------------------------------------------------- */

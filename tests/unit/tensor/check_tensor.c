@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "tensor/base/bf16.h"
+#include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
 #include "tensor/base/rng.h"
@@ -55,6 +56,49 @@ static void check_pool(void)
         pool_destroy(pool);
     }
     pool_destroy(NULL);
+}
+
+/* Job 5 takes at least *arg seconds. */
+static void slow_job(void *arg, int job, int thread)
+{
+    const double end = clock_seconds() + *(double *)arg;
+    (void)thread;
+    while (job == 5 && clock_seconds() < end) {}
+}
+
+/* A pool that plays many threads: the same shares, one after the other, and the shortest time of each. */
+static void check_pool_alone(void)
+{
+    double slow = 0.004, slowest, all, before;
+    struct pool *pool = pool_create_alone(4);
+    CHECK(pool != NULL, "a pool alone");
+    if (!pool) return;
+    CHECK(pool_threads(pool) == 4, "a pool alone has %d threads", pool_threads(pool));
+    check_partition(pool, 4, 999);
+    CHECK(pool_runs(pool) == 1, "%d runs", pool_runs(pool));
+    pool_repeat(pool, 0);
+    for (int i = 0; i < 600; i++) pool_run(pool, i == 1 ? 8 : 3, slow_job, &slow);
+    CHECK(pool_runs(pool) == 600, "%d runs of 600", pool_runs(pool));
+    pool_times(pool, 1, 2, &slowest, &all);
+    CHECK(slowest >= slow && all >= slowest, "job 5 took %g s: %g of %g", slow, slowest, all);
+    before = slowest;
+    pool_times(pool, 0, 600, &slowest, &all);
+    CHECK(slowest > before && all > slowest, "all runs: %g of %g", slowest, all);
+    slow = 0; /* a faster repetition counts, a slower one does not */
+    for (int i = 0; i < 40; i++) {
+        if (i % 2 == 0) pool_repeat(pool, 1);
+        pool_run(pool, i % 2 ? 8 : 3, slow_job, &slow);
+    }
+    pool_times(pool, 1, 2, &slowest, &all);
+    CHECK(slowest < before, "the shorter of %g and %g", before, slowest);
+    before = slowest;
+    slow = 0.004;
+    pool_repeat(pool, 1);
+    for (int i = 0; i < 2; i++) pool_run(pool, i == 1 ? 8 : 3, slow_job, &slow);
+    pool_times(pool, 1, 2, &slowest, &all);
+    CHECK(slowest == before, "a slower repetition counts: %g", slowest);
+    pool_destroy(pool);
+    pool_destroy(pool_create_alone(1));
 }
 
 /* Many short runs: a lost wake-up would hang here, a missing barrier would give a wrong sum. */
@@ -395,6 +439,7 @@ static void check_bf16(void)
 int main(void)
 {
     check_pool();
+    check_pool_alone();
     check_pool_often();
     check_philox();
     check_streams();

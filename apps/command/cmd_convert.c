@@ -71,7 +71,8 @@ static int convert_file(const char *in, const char *out, const char *prefix, str
         return error_set(e, "%s: %s is only read; PyTorch loads .safetensors (safetensors.torch.load_file)",
                          out, f->name);
     if (!f) return error_set(e, "%s: must end in .safetensors or .npz", out);
-    int status = weights_read(&w, in, e);
+    int status = nnunet_refuse_version_1(in, e);
+    if (!status) status = weights_read(&w, in, e);
     if (!status) status = select_tensors(&chosen, &w, prefix, in, e);
     if (!status) status = write_tensors(&chosen, out, e);
     safetensors_free(&chosen);

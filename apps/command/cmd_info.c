@@ -602,6 +602,7 @@ static int info_folder(const char *path, const char *series, struct json *j, str
     if (model && !file_exists(name)) return info_model(path, j, e);
     if (dataset) return info_dataset(path, j, e);
     if (image_format_of(path)) return info_image(path, series, j, e);
+    if (nnunet_refuse_version_1(path, e)) return -1;
     return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series",
                      path);
 }
@@ -631,7 +632,7 @@ static int info_file(const char *path, const char *series, struct json *j, struc
     if (file_is_dir(path)) return info_folder(path, series, j, e);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (file_has_suffix(path, kinds[i].ending)) return kinds[i].tell(path, j, e);
-    return info_image(path, series, j, e);
+    return nnunet_refuse_version_1(path, e) ? -1 : info_image(path, series, j, e);
 }
 
 int cmd_info(int argc, char **argv)

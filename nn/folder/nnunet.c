@@ -1,13 +1,15 @@
 #include "nn/folder/nnunet.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "io/base/file.h"
 #include "nn/train/checkpoint.h"
 #include "nn/folder/run.h"
 
 const char *nnunet_tensor_name(const char *name)
 {
-    if (strncmp(name, "module.", 7) == 0) name += 7; /* trained on several GPUs */
+    name = checkpoint_plain_name(name);
     if (strncmp(name, "encoder.", 8) != 0 && strncmp(name, "decoder.", 8) != 0) return NULL;
     if (strncmp(name, "decoder.encoder.", 16) == 0 || strstr(name, ".all_modules.") != NULL) return NULL;
     return name;
@@ -38,6 +40,21 @@ int nnunet_read(const char *path, struct model *m, struct error *e)
     safetensors_free(&network);
     pth_free(&p);
     return status;
+}
+
+int nnunet_refuse_version_1(const char *path, struct error *e)
+{
+    static const char *const inside[] = {"plans.pkl", "../plans.pkl"};
+    char name[1400];
+    int old = file_has_suffix(path, ".model") || file_has_suffix(path, ".model.pkl") ||
+              strcmp(file_name(path), "plans.pkl") == 0;
+    for (int i = 0; i < 2 && !old && file_is_dir(path); i++)
+        old = snprintf(name, sizeof name, "%s/%s", path, inside[i]) < (int)sizeof name && file_exists(name);
+    if (!old) return 0;
+    return error_set(e,
+                     "%s: is a model of nnU-Net version 1 (plans.pkl, .model), which is not read, as nnU-Net 2 does "
+                     "not read it: train again, its dataset.json and its images are read as they are",
+                     path);
 }
 
 struct json *nnunet_manifest(const struct json *values, const char *folder)

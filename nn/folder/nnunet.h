@@ -12,13 +12,16 @@
 #define NNUNET_NETWORK "network_weights"
 
 /* nnU-Net stores tensors under up to three names. Of a name below network_weights: the name that the network
- * here has, or NULL for a second name of the same tensor (all_modules, decoder.encoder) and what is no part
+ * here has, without the wrappers of checkpoint_plain_name, or NULL for a second name of the same tensor (all_modules, decoder.encoder) and what is no part
  * of the U-Net. */
 const char *nnunet_tensor_name(const char *name);
 /* The network of a checkpoint, as views: out lives no longer than p. */
 int nnunet_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e);
 /* Reads the network of a .pth into a finished model. */
 int nnunet_read(const char *path, struct model *m, struct error *e);
+/* 0, or -1 with an error where the path is a model folder, one of its folds or one of the files of nnU-Net
+ * version 1 (plans.pkl, model_*.model): those networks are not read, nor are they by version 2. */
+int nnunet_refuse_version_1(const char *path, struct error *e);
 /* The manifest.json of a run with this checkpoint's values: configuration, training options, and under
  * "converted_from" the folder, trainer and inference_allowed_mirroring_axes. */
 struct json *nnunet_manifest(const struct json *values, const char *folder);

@@ -377,6 +377,9 @@ int run_open(struct run *r, const char *path, struct error *e)
     if (nnunet_find_model(r->path, sizeof r->path, path, e)) return -1;
     path = r->path;
     if (!file_is_dir(path)) return error_set(e, "%s: no such run folder", path);
+    if (file_join(name, sizeof name, path, "dataset.json", e) ||
+        (!file_exists(name) && nnunet_refuse_version_1(path, e)))
+        return -1;
     struct json *manifest = read_manifest(r, name, sizeof name, e);
     int status = manifest ? open_manifest(r, manifest, name, e) : -1;
     json_free(manifest);

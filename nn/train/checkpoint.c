@@ -244,12 +244,37 @@ static struct json *meta_json(const char *path, const struct safetensors *s, con
     return j;
 }
 
+const char *checkpoint_plain_name(const char *name)
+{
+    static const char *const prefix[] = {"module.", "_orig_mod."};
+    for (int i = 0; i < 2; i++)
+        if (strncmp(name, prefix[i], strlen(prefix[i])) == 0)
+            return checkpoint_plain_name(name + strlen(prefix[i]));
+    return name;
+}
+
+/* A view of s under plain names; -1 without memory. */
+static int plain_names(struct safetensors *plain, const struct safetensors *s, const char *path,
+                       struct error *e)
+{
+    memset(plain, 0, sizeof *plain);
+    for (int i = 0; i < s->count; i++) {
+        const struct safetensor *t = &s->tensor[i];
+        safetensors_add(plain, checkpoint_plain_name(t->name), t->dtype, t->ndim, t->dim, t->data);
+    }
+    return plain->failed ? error_set(e, "%s: out of memory for %d tensors", path, s->count) : 0;
+}
+
 int checkpoint_load(const struct safetensors *s, const char *path, struct model *m, struct error *e)
 {
     ENSURE(m->finished, "weights for an unfinished model");
-    if (check_weights(path, s, m, e)) return -1;
-    for (int i = 0; i < m->params; i++) copy_view(s, m->param[i].name, &m->param[i], m->data);
-    return 0;
+    struct safetensors plain;
+    int status = plain_names(&plain, s, path, e);
+    if (!status) status = check_weights(path, &plain, m, e);
+    for (int i = 0; !status && i < m->params; i++)
+        copy_view(&plain, m->param[i].name, &m->param[i], m->data);
+    safetensors_free(&plain);
+    return status;
 }
 
 static int check_average(const char *path, const struct safetensors *s, const struct model *m,
@@ -310,7 +335,8 @@ int checkpoint_read_average(const char *path, struct model *m, struct optimizer 
     struct json *list = meta_json(path, &s, "optimizer", JSON_ARRAY, e);
     struct json *mean = list != NULL ? meta_json(path, &s, "average", JSON_OBJECT, e) : NULL;
     struct json *j = mean != NULL ? meta_json(path, &s, "nephron", JSON_OBJECT, e) : NULL;
-    if (j != NULL) r = load(path, &s, m, o, optimizers, list, average, mean, e);
+    if (j != NULL && !optimizers && !average) r = checkpoint_load(&s, path, m, e);
+    else if (j != NULL) r = load(path, &s, m, o, optimizers, list, average, mean, e);
     if (r == 0 && state != NULL) {
         *state = j;
         j = NULL;

@@ -31,6 +31,10 @@ int checkpoint_read_average(const char *path, struct model *m, struct optimizer 
                             struct weight_average *average, struct json **state, struct error *e);
 /* The weights alone, of tensors in memory, by the same rules; path for messages. */
 struct safetensors;
+/* A tensor's name without what PyTorch's wrappers put before it, in any number and order: "module."
+ * (DataParallel, DistributedDataParallel) and "_orig_mod." (torch.compile). */
+const char *checkpoint_plain_name(const char *name);
+/* Tensors may carry such prefixes. */
 int checkpoint_load(const struct safetensors *s, const char *path, struct model *m, struct error *e);
 /* Only the JSON. */
 int checkpoint_state(const char *path, struct json **state, struct error *e);

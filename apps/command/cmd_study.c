@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "apps/base/console.h"
+#include "apps/base/interrupt.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/study/report.h"
@@ -221,6 +222,7 @@ static int run_study(struct study *s, struct error *e)
     }
     classify_plan(s);
     if (!s->estimate && study_protocol(s, e)) return -1;
+    interrupt_begin();
     if (segment_run(s, e) || classify_run(s, e)) return -1;
     if (!s->segment.present && !s->classify.present)
         return error_set(e, "%s: nothing to study: segmentation: %.150s; classification: %.150s", s->data,
@@ -259,8 +261,46 @@ static void choose(struct study *s, const char *preset, const char *task, const 
     if (given->arms) z->arms = given->arms;
 }
 
+/* How to go on; the exit code says the signal. */
+static int tell_stopped(const struct study *s)
+{
+    console_to(stderr,
+               "nephron: stopped by signal %d; `nephron study --resume %s` goes on from this step to the same "
+               "report\n",
+               interrupt_signal(), s->out);
+    return interrupt_status();
+}
+
+/* argv, or where it is `study --resume OUT`: the words that began the study in OUT, and --resume. *line has
+ * room for `room` of them. Returns their number, 0 with a message. */
+static int choose_words(char **line, int room, int argc, char **argv, struct json **kept, struct error *e)
+{
+    const char *out = NULL;
+    int resume = 0, others = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--resume") == 0) resume = 1;
+        else if (argv[i][0] != '-' && resume && !out) out = argv[i];
+        else others = 1;
+    }
+    if (!out || others) {
+        memcpy(line, argv, (size_t)argc * sizeof *line);
+        return argc;
+    }
+    if (!(*kept = study_arguments(out, e))) return 0;
+    const struct json *list = json_get(*kept, "arguments");
+    if (list->count + 3 > room) return error_set(e, "%s/protocol.json: too many arguments", out), 0;
+    for (int i = 0; i < list->count; i++) line[i] = list->item[i]->string;
+    line[list->count] = "--resume";
+    line[list->count + 1] = "-o"; /* the folder may have been moved */
+    line[list->count + 2] = (char *)out;
+    return list->count + 3;
+}
+
 int cmd_study(int argc, char **argv)
 {
+    enum { WORDS = 400 };
+    char *words[WORDS];
+    struct json *kept = NULL;
     struct study *s = calloc(1, sizeof *s);
     struct study_sizes z = {.difficulty = -1};
     struct error e = {""};
@@ -273,6 +313,13 @@ int cmd_study(int argc, char **argv)
                         .dice_margin = 0.05,
                         .auc_margin = 0.05,
                         .start = clock_seconds()};
+    if (argc > WORDS || !(argc = choose_words(words, WORDS, argc, argv, &kept, &e))) {
+        free(s);
+        return argc ? app_usage("study", "more than %d words", WORDS) : app_fail(&e);
+    }
+    argv = words;
+    s->word = argv;
+    s->words = argc;
     char names[400], arms_text[500];
     arms_choices(names, sizeof names);
     snprintf(arms_text, sizeof arms_text,
@@ -285,7 +332,8 @@ int cmd_study(int argc, char **argv)
         {"sites", 0, OPTION_TEXT, &s->sites_file, "FILE", "case,site (default: DATASET/sites.csv)", 0, 0, 0},
         {"task", 0, OPTION_TEXT, &task, "TASK", "leave the other one out", 0, 0, "both|segment|classify"},
         {"resume", 0, OPTION_FLAG, &s->resume, NULL,
-         "continue trainings in OUT/runs from their latest checkpoints, to the same bits", 0, 0, 0},
+         "continue from where it stopped, to the same bits; `study --resume OUT` alone knows its options", 0, 0,
+         0},
         {"estimate", 0, OPTION_FLAG, &s->estimate, NULL,
          "print what it would cost, from measured steps, and stop (without --data nothing is written)", 0, 0,
          0},
@@ -340,11 +388,13 @@ int cmd_study(int argc, char **argv)
         s->command = line ? line : "nephron study";
         s->pool = pool_create(s->threads);
         status = s->pool ? run_study(s, &e) : error_set(&e, "cannot start %d threads", s->threads);
-        status = status ? app_fail(&e) : 0;
+        status = status && s->stopped ? tell_stopped(s) : status ? app_fail(&e) : 0;
+        interrupt_end();
         study_close(s);
         if (s->pool) pool_destroy(s->pool);
     }
     free(line);
     free(s);
+    json_free(kept);
     return status;
 }

@@ -5,7 +5,6 @@
 
 #include "apps/study/report.h"
 #include "nn/measure/stats.h"
-#include "tensor/base/check.h"
 
 /* ---- flow ---------------------------------------------------------------------------------------------- */
 
@@ -54,13 +53,12 @@ struct site_facts {
     double age, volume, spacing[3];
 };
 
-static struct site_facts gather(const struct study *s, int site)
+/* room: two doubles a case. */
+static struct site_facts gather(const struct study *s, int site, double *room)
 {
     struct site_facts f = {0};
     int n = s->dataset.cases, volumes = 0;
-    double *volume = malloc(((size_t)n + 1) * sizeof *volume),
-           *spacing = malloc(((size_t)n + 1) * sizeof *spacing), age = 0;
-    ENSURE(volume && spacing, "out of memory for %d cases", n);
+    double *volume = room, *spacing = room + n, age = 0;
     for (int i = 0; i < n; i++) {
         const struct study_case *c = &s->item[i];
         if (c->site != site || c->role == STUDY_UNUSED) continue;
@@ -79,8 +77,6 @@ static struct site_facts gather(const struct study *s, int site)
                 spacing[k++] = s->item[i].spacing[a];
         f.spacing[a] = k ? stats_median(spacing, k) : NAN;
     }
-    free(volume);
-    free(spacing);
     return f;
 }
 
@@ -92,9 +88,9 @@ static void put_share(struct text *t, int part, int all)
                     (100 * part + all / 2) / all);
 }
 
-static void put_site_row(struct text *t, const struct study *s, int k)
+static void put_site_row(struct text *t, const struct study *s, int k, double *room)
 {
-    struct site_facts f = gather(s, k);
+    struct site_facts f = gather(s, k, room);
     text_puts(t, "<tr><th>");
     html_escaped(t, s->site_name[k]);
     text_printf(t, "<td>%d<td>%d / %d / %d<td>", f.cases, study_count(s, k, STUDY_TRAIN, -1),
@@ -114,7 +110,7 @@ static void put_site_row(struct text *t, const struct study *s, int k)
     text_puts(t, "\n");
 }
 
-static void put_shift(struct text *t, const struct study *s, int z)
+static void put_shift(struct text *t, const struct study *s, const struct results *r, int z)
 {
     text_printf(t, "<div class=scroll><table><caption>%s</caption><tr><th>sites",
                 z ? "After scaling each image to mean 0 and deviation 1, in deviations"
@@ -132,7 +128,7 @@ static void put_shift(struct text *t, const struct study *s, int z)
             html_escaped(t, s->site_name[b]);
             for (int c = 0; c < s->dataset.channels; c++) {
                 text_puts(t, "<td>");
-                html_number(t, study_shift(s, a, b, c, z), 3);
+                html_number(t, results_shift(r, s, a, b, c, z), 3);
             }
             text_puts(t, "\n");
         }
@@ -172,21 +168,22 @@ static void put_kinds(struct text *t, const struct study *s)
 
 int report_sites(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
-    (void)r;
-    (void)e;
+    double *room = malloc((2 * (size_t)s->dataset.cases + 1) * sizeof *room);
+    if (!room) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     text_puts(
         t,
         "<h2 id=sites>Institutions and how they differ</h2>\n<div class=scroll><table><tr><th>site<th>cases<th>training / validation / test<th>class 1"
         "<th>women<th>age, mean<th>foreground ml, median<th>spacing mm, median (slice × row × column)\n");
-    for (int k = 0; k < s->sites; k++) put_site_row(t, s, k);
+    for (int k = 0; k < s->sites; k++) put_site_row(t, s, k, room);
+    free(room);
     text_puts(t, "</table></div>\n");
     put_kinds(t, s);
     text_puts(
         t,
         "<h3>Shift of the intensities</h3><p>Earth mover's distance (Wasserstein 1) between the training cases of two sites, over voxels that are "
         "not 0.</p>\n<div class=pair>");
-    put_shift(t, s, 0);
-    put_shift(t, s, 1);
+    put_shift(t, s, r, 0);
+    put_shift(t, s, r, 1);
     text_puts(t, "</div>\n");
     return 0;
 }

@@ -9,7 +9,6 @@
 #include "apps/study/report.h"
 #include "io/base/file.h"
 #include "io/picture/png.h"
-#include "tensor/base/check.h"
 
 enum { VIEW = 128, PANEL = 256, GAP = 6, SHOWN_CHANNELS = 2, MAPS = 3, EACH = 2 };
 
@@ -125,7 +124,7 @@ int report_pictures(struct text *t, const struct study *s, const struct results 
     if (!s->segment.present) return 0;
     int n = s->segment.tests, ranks = 0, status = 0, last = -1;
     struct ranked *rank = malloc(((size_t)n + 1) * sizeof *rank);
-    ENSURE(rank, "out of memory for %d cases", n);
+    if (!rank) return error_set(e, "out of memory for %d cases", n);
     for (int k = 0; k < n; k++)
         if (isfinite(r->segment.arm[ARM_FEDERATED].value[k]))
             rank[ranks++] = (struct ranked){r->segment.arm[ARM_FEDERATED].value[k], k};

@@ -129,6 +129,9 @@ struct study {
     struct study_sizes sizes;
     uint64_t seed;
     int threads, quiet, resume, estimate, synthetic, skip_segment, skip_classify;
+    int stopped;                  /* by a signal: the error says nothing, --resume goes on */
+    char **word;                  /* [words] of the command line: for protocol.json */
+    int words;
     const char *external;         /* site or hospital that trains nothing; NULL */
     struct study_arm arm[STUDY_ARMS_MAX];
     int arms;
@@ -167,8 +170,8 @@ int study_count(const struct study *s, int site, enum study_role role, int targe
 /* Earth mover's distance (Wasserstein 1) of two samples: the mean distance of their quantiles. Sorts both. */
 double study_emd(float *a, int n_a, float *b, int n_b);
 /* Between the training cases of two sites. z: each image scaled to mean 0 and deviation 1 as training sees
- * it; else in units of the deviation of all of them. */
-double study_shift(const struct study *s, int site_a, int site_b, int channel, int z);
+ * it; else in units of the deviation of all of them. -1: no memory. */
+int study_shift(double *distance, const struct study *s, int site_a, int site_b, int channel, int z);
 
 /* ---- study_arms.c ---- */
 /* The table; NULL beyond its end. */
@@ -204,6 +207,8 @@ void arm_weights_free(struct arm_weights *w); /* the model stays */
 void study_progress(const struct study *s, struct study_task *t, int arm);
 
 /* ---- study_protocol.c ---- */
+/* The command line that began the study in OUT, for `study --resume OUT`; json_free what keeps its texts. */
+struct json *study_arguments(const char *out, struct error *e);
 /* OUT/protocol.json, or where the study is continued: whether its margins are the same. */
 int study_protocol(const struct study *s, struct error *e);
 
@@ -216,6 +221,8 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
 /* Measures a step of the task (bytes, FLOP, parameters; seconds by running a few, unless step_seconds is
  * known) and prints what training and test of all arms and seeds will cost; adds it to s->expected_*. */
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
+/* After a step that may be the last one: whether a signal came. s->stopped is set then. */
+int study_stops(struct study *s);
 /* The sum of what was announced. */
 void study_announce_total(const struct study *s);
 

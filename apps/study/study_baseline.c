@@ -58,9 +58,12 @@ static int fit_and_test(struct baseline *b, const struct study *s, const int *co
                      : 0;
     b->probability = malloc(((size_t)s->classify.tests + 1) * sizeof *b->probability);
     if (!b->probability || (trees && !forest)) status = -1;
-    b->present =
-        !status && (trees ? !boosting_fit(forest, train.x, train.label, train.n, columns, trees, 0.05)
-                          : !logistic_fit(&line, train.x, train.label, train.n, columns, 1));
+    if (!status) {
+        const int fit = trees ? boosting_fit(forest, train.x, train.label, train.n, columns, trees, 0.05)
+                              : logistic_fit(&line, train.x, train.label, train.n, columns, 1);
+        b->present = fit == 0;
+        if (trees && fit < 0) status = -1;
+    }
     for (int i = 0; b->present && i < test.n; i++)
         b->probability[i] = trees ? boosting_probability(forest, test.x + i * columns)
                                   : logistic_probability(&line, test.x + i * columns);

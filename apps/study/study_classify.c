@@ -14,7 +14,6 @@
 #include "nn/data/components.h"
 #include "nn/measure/stats_auc.h"
 #include "nn/folder/run.h"
-#include "tensor/base/check.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/pool.h"
 
@@ -281,13 +280,13 @@ static int test_arm(struct study *s, struct model *m, int arm, int seed, const s
     return status;
 }
 
-static void print_arm(const struct study *s, int arm, int seed)
+static int print_arm(const struct study *s, int arm, int seed, struct error *e)
 {
     const struct study_task *t = &s->classify;
     const struct study_run *r = &t->run[arm][seed];
     char name[80];
     int *target = malloc(((size_t)t->tests + 1) * sizeof *target);
-    ENSURE(target, "out of memory for %d cases", t->tests);
+    if (!target) return error_set(e, "out of memory for %d cases", t->tests);
     for (int k = 0; k < t->tests; k++) target[k] = s->dataset.item[t->test[k]].target;
     study_arm_name(name, s, arm);
     if (!s->quiet) {
@@ -296,6 +295,7 @@ static void print_arm(const struct study *s, int arm, int seed)
         fflush(stdout);
     }
     free(target);
+    return 0;
 }
 
 /* ---- the task ------------------------------------------------------------------------------------------ */
@@ -328,8 +328,8 @@ static int run_arms(struct study *s, struct prepared *m, struct error *e)
     t->began = clock_seconds();
     for (int seed = 0; seed < t->seeds; seed++)
         for (int arm = 0; arm < t->arms; arm++) {
-            if (run_arm(s, m, arm, seed, e)) return -1;
-            print_arm(s, arm, seed);
+            if (study_stops(s)) return error_set(e, "stopped");
+            if (run_arm(s, m, arm, seed, e) || print_arm(s, arm, seed, e)) return -1;
             study_progress(s, t, arm);
         }
     return 0;

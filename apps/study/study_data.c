@@ -11,7 +11,6 @@
 #include "io/base/file.h"
 #include "nn/data/sites.h"
 #include "nn/data/splits.h"
-#include "tensor/base/check.h"
 #include "tensor/base/pool.h"
 #include "tensor/base/rng.h"
 
@@ -374,17 +373,18 @@ static int gather(float *out, const struct study *s, int site, int channel, int 
     return n;
 }
 
-double study_shift(const struct study *s, int site_a, int site_b, int channel, int z)
+int study_shift(double *distance, const struct study *s, int site_a, int site_b, int channel, int z)
 {
     size_t room = (size_t)s->dataset.cases * INTENSITIES;
     float *v = malloc((2 * room + 1) * sizeof *v);
-    ENSURE(v, "out of memory for the intensities of %d cases", s->dataset.cases);
+    if (!v) return -1;
     int a = gather(v, s, site_a, channel, z), b = gather(v + a, s, site_b, channel, z);
-    double mean, deviation, distance;
+    double mean, deviation;
     mean_and_deviation(&mean, &deviation, v, a + b);
-    distance = study_emd(v, a, v + a, b);
+    *distance = study_emd(v, a, v + a, b);
+    if (!z) *distance /= deviation;
     free(v);
-    return z ? distance : distance / deviation;
+    return 0;
 }
 
 void study_close(struct study *s)

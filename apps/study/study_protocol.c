@@ -26,6 +26,23 @@ static int is_kept(const struct study *s, const struct json *j, const char *path
     return 0;
 }
 
+struct json *study_arguments(const char *out, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, out, "protocol.json", e)) return NULL;
+    if (!file_exists(path)) return error_set(e, "%s: is not there: no study was begun in %s", path, out), NULL;
+    struct json *j = json_read(path, e);
+    const struct json *list = json_get(j, "arguments");
+    int bad = !list || list->type != JSON_ARRAY || list->count < 1;
+    for (int i = 0; !bad && i < list->count; i++) bad = list->item[i]->type != JSON_STRING;
+    if (j && bad) {
+        error_set(e, "%s: has no list of texts \"arguments\"", path);
+        json_free(j);
+        return NULL;
+    }
+    return j;
+}
+
 int study_protocol(const struct study *s, struct error *e)
 {
     char path[1300], name[80];
@@ -37,6 +54,8 @@ int study_protocol(const struct study *s, struct error *e)
         return status;
     }
     struct json *j = json_object();
+    struct json *words = json_add_array(j, "arguments");
+    for (int i = 0; i < s->words; i++) json_add_text(words, NULL, s->word[i]);
     json_add_text(j, "primary",
                   s->skip_segment ? "AUC, federated - centralised" : "mean Dice, federated - centralised");
     json_add_text(j, "key_secondary",

@@ -9,16 +9,14 @@
 #include "nn/measure/stats.h"
 #include "nn/measure/stats_bootstrap.h"
 #include "nn/measure/stats_distributions.h"
-#include "tensor/base/check.h"
 #include "tensor/base/rng.h"
 
 enum { RESAMPLES = 2000 };
 
+/* NULL without memory, as what is made of it. */
 static double *room(int n)
 {
-    double *v = malloc(((size_t)n + 1) * sizeof *v);
-    ENSURE(v, "out of memory for %d values", n);
-    return v;
+    return malloc(((size_t)n + 1) * sizeof(double));
 }
 
 static const double *values_of(const struct study_task *t, int arm, int seed, size_t member)
@@ -31,7 +29,7 @@ static double *mean_over_seeds(const struct study_task *t, int arm, size_t membe
 {
     const int cases = t->tests + t->externals;
     double *mean = room(cases);
-    for (int k = 0; k < cases; k++) {
+    for (int k = 0; mean && k < cases; k++) {
         double sum = 0;
         int n = 0;
         for (int seed = 0; seed < t->seeds; seed++) {
@@ -47,7 +45,7 @@ static double *mean_over_seeds(const struct study_task *t, int arm, size_t membe
 static double *all_seeds(const struct study_task *t, int arm, size_t member, double sign)
 {
     double *all = room(t->seeds * t->tests);
-    for (int k = 0; k < t->seeds; k++)
+    for (int k = 0; all && k < t->seeds; k++)
         for (int i = 0; i < t->tests; i++) all[k * t->tests + i] = sign * values_of(t, arm, k, member)[i];
     return all;
 }
@@ -61,18 +59,19 @@ static int finite_values(double *out, const double *v, int n)
     return count;
 }
 
-static void mean_interval(double *mean, double ci[2], const double *v, int n, uint64_t seed)
+static int mean_interval(double *mean, double ci[2], const double *v, int n, uint64_t seed)
 {
     double *some = room(n), percentile[2];
-    int count = finite_values(some, v, n);
+    if (!some) return -1;
+    int count = finite_values(some, v, n), status = 0;
     *mean = ci[0] = ci[1] = NAN;
     if (count > 0) {
         *mean = stats_mean(some, count);
-        ENSURE(!stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95),
-               "out of memory for %d values", count);
+        status = stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95);
     }
     if (count < 2) ci[0] = ci[1] = NAN;
     free(some);
+    return status ? -1 : 0;
 }
 
 /* ---- groups of cases ----------------------------------------------------------------------------------- */
@@ -98,9 +97,14 @@ static int measure_group(struct group_value *g, const struct study *s, const str
                          enum group_kind kind, int k, const int *label, const double *value)
 {
     const size_t size = (size_t)(t->tests + t->externals) + 1;
-    int *place = malloc(2 * size * sizeof *place), *some = place + size, failed = 0;
-    if (!place) return -1;
+    int *place = malloc(2 * size * sizeof *place), failed = 0;
     double *v = room((int)size);
+    if (!place || !v) {
+        free(place);
+        free(v);
+        return -1;
+    }
+    int *some = place + size;
     *g = (struct group_value){.value = NAN, .ci = {NAN, NAN}, .n = list_group(place, s, t, kind, k)};
     for (int i = 0; i < g->n; i++) {
         v[i] = value[place[i]];
@@ -108,7 +112,7 @@ static int measure_group(struct group_value *g, const struct study *s, const str
         g->positives += some[i];
     }
     if (!label) {
-        mean_interval(&g->value, g->ci, v, g->n, s->seed);
+        failed = mean_interval(&g->value, g->ci, v, g->n, s->seed);
     } else if (g->positives > 0 && g->positives < g->n) {
         struct classification c;
         failed = metrics_classification(&c, some, v, g->n, 0.5);
@@ -158,7 +162,7 @@ static int compare_pair(struct comparison *c, const struct study *s, const struc
     double *a = all_seeds(t, c->a, member, sign), *b = all_seeds(t, c->b, member, sign);
     int *patient = malloc(((size_t)t->tests + 1) * sizeof *patient),
         *number = malloc(((size_t)s->patients + 1) * sizeof *number), patients = 0;
-    if (!patient || !number) {
+    if (!a || !b || !patient || !number) {
         free(a);
         free(b);
         free(patient);
@@ -213,14 +217,20 @@ static struct lesions sum_lesions(const struct study_task *t, int arm)
     return l;
 }
 
-static void arm_results(struct arm_dice *arm, const struct study *s, int a)
+static int arm_results(struct arm_dice *arm, const struct study *s, int a)
 {
     const struct study_task *t = &s->segment;
     const int n = t->tests;
     double *hd = mean_over_seeds(t, a, offsetof(struct study_run, hd95)),
            *all = mean_over_seeds(t, a, offsetof(struct study_run, penalised)), *some = room(n);
     arm->value = mean_over_seeds(t, a, offsetof(struct study_run, value));
-    mean_interval(&arm->mean, arm->ci, arm->value, n, s->seed);
+    if (!hd || !all || !some || !arm->value ||
+        mean_interval(&arm->mean, arm->ci, arm->value, n, s->seed)) {
+        free(hd);
+        free(all);
+        free(some);
+        return -1;
+    }
     int count = finite_values(some, arm->value, n);
     arm->sd = stats_sd(some, count);
     arm->median = stats_median(some, count);
@@ -239,28 +249,31 @@ static void arm_results(struct arm_dice *arm, const struct study *s, int a)
     free(hd);
     free(all);
     free(some);
+    return 0;
 }
 
 static int segment_results_make(struct segment_results *r, const struct study *s, struct error *e)
 {
     const struct study_task *t = &s->segment;
     int n = t->tests, status = 0;
-    for (int a = 0; a < t->arms; a++) {
-        arm_results(&r->arm[a], s, a);
-        status |= measure_groups(&r->arm[a].by, s, t, NULL, r->arm[a].value);
-    }
+    for (int a = 0; !status && a < t->arms; a++)
+        status =
+            arm_results(&r->arm[a], s, a) || measure_groups(&r->arm[a].by, s, t, NULL, r->arm[a].value);
     r->pairs = list_pairs(r->pair, t->arms);
-    for (int i = 0; i < r->pairs; i++)
-        status |= compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, NULL, s->dice_margin);
+    for (int i = 0; !status && i < r->pairs; i++)
+        status = compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, NULL, s->dice_margin);
     adjust_pairs(r->pair, r->pairs);
     r->distance = r->found = (struct comparison){.a = ARM_FEDERATED, .b = ARM_CENTRALISED};
-    status |= compare_pair(&r->distance, s, t, offsetof(struct study_run, penalised), -1, NULL, 0);
-    status |= compare_pair(&r->found, s, t, offsetof(struct study_run, found), 1, NULL, 0);
+    if (!status)
+        status = compare_pair(&r->distance, s, t, offsetof(struct study_run, penalised), -1, NULL, 0);
+    if (!status) status = compare_pair(&r->found, s, t, offsetof(struct study_run, found), 1, NULL, 0);
     r->reference_ml = room(n);
-    for (int k = 0; k < n; k++) r->reference_ml[k] = s->item[t->test[k]].volume_ml;
-    for (int a = 0; a < ARMS_MAIN; a++) {
+    if (!r->reference_ml) status = -1;
+    for (int k = 0; !status && k < n; k++) r->reference_ml[k] = s->item[t->test[k]].volume_ml;
+    for (int a = 0; !status && a < ARMS_MAIN; a++) {
         r->volume_ml[a] = mean_over_seeds(t, a, offsetof(struct study_run, volume));
-        status |= stats_bland_altman(&r->volume[a], r->volume_ml[a], r->reference_ml, n);
+        status = !r->volume_ml[a] ||
+                 stats_bland_altman(&r->volume[a], r->volume_ml[a], r->reference_ml, n);
     }
     return status ? error_set(e, "out of memory for the tests of %d cases", n) : 0;
 }
@@ -380,6 +393,8 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     const struct study_task *t = &s->classify;
     int n = t->tests, failed;
     arm->probability = mean_over_seeds(t, a, offsetof(struct study_run, value));
+    arm->validation = room(t->validated);
+    if (!arm->probability || !arm->validation) return -1;
     failed = metrics_classification(&arm->c, label, arm->probability, n, 0.5);
     stats_wilson(arm->accuracy_ci, arm->c.tp + arm->c.tn, n, 0.95);
     stats_wilson(arm->sensitivity_ci, arm->c.tp, arm->c.positives, 0.95);
@@ -390,11 +405,14 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, RESAMPLES,
                                   s->seed, 0.95);
     failed |= stats_hosmer_lemeshow(&arm->hosmer, label, arm->probability, n, 10);
-    for (int k = 0; k < t->seeds; k++) arm->seed_auc[k] = stats_auc(label, t->run[a][k].value, n);
+    void *ranks = malloc(stats_auc_bytes(n));
+    failed |= !ranks;
+    for (int k = 0; ranks && k < t->seeds; k++)
+        arm->seed_auc[k] = stats_auc_in(ranks, label, t->run[a][k].value, n);
+    free(ranks);
     arm->seed_sd = t->seeds > 1 ? stats_sd(arm->seed_auc, t->seeds) : NAN;
     failed |= results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);
     failed |= measure_groups(&arm->by, s, t, label, arm->probability);
-    arm->validation = room(t->validated);
     for (int k = 0; k < t->validated; k++) {
         arm->validation[k] = 0;
         for (int seed = 0; seed < t->seeds; seed++)
@@ -403,27 +421,26 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     arm->piped = t->run[a][0].piped != NULL;
     if (arm->piped) {
         double *p = mean_over_seeds(t, a, offsetof(struct study_run, piped));
-        failed |= metrics_classification(&arm->c_piped, label, p, n, 0.5);
+        failed |= !p || metrics_classification(&arm->c_piped, label, p, n, 0.5);
         free(p);
     }
     return failed;
 }
 
 /* Decisions of two arms at 0.5 over all cases, and over those of each class. */
-static void compare_shares(struct mcnemar m[SHARES], const int *label, const double *a, const double *b,
-                           int n)
+static int compare_shares(struct mcnemar m[SHARES], const int *label, const double *a, const double *b, int n)
 {
-    const double *const p[2] = {a, b};
-    int *right[2];
-    for (int arm = 0; arm < 2; arm++) {
-        right[arm] = malloc(((size_t)n + 1) * sizeof *right[arm]);
-        ENSURE(right[arm], "out of memory for %d cases", n);
-        for (int k = 0; k < n; k++) right[arm][k] = (p[arm][k] >= 0.5) == (label[k] == 1);
+    int *both = malloc((2 * (size_t)n + 1) * sizeof *both), *const right[2] = {both, both + (both ? n : 0)};
+    if (!both) return -1;
+    for (int k = 0; k < n; k++) {
+        right[0][k] = (a[k] >= 0.5) == (label[k] == 1);
+        right[1][k] = (b[k] >= 0.5) == (label[k] == 1);
     }
     stats_mcnemar(&m[SHARE_ACCURACY], right[0], right[1], n);
     stats_mcnemar_class(&m[SHARE_SENSITIVITY], right[0], right[1], label, n, 1);
     stats_mcnemar_class(&m[SHARE_SPECIFICITY], right[0], right[1], label, n, 0);
-    for (int arm = 0; arm < 2; arm++) free(right[arm]);
+    free(both);
+    return 0;
 }
 
 static int class_results_make(struct class_results *r, const struct study *s, struct error *e)
@@ -438,30 +455,51 @@ static int class_results_make(struct class_results *r, const struct study *s, st
     for (int i = 0; i < s->dataset.cases; i++)
         if (s->item[i].role == STUDY_VALIDATION && s->dataset.item[i].target >= 0)
             r->validation_label[r->validations++] = s->dataset.item[i].target == 1;
-    for (int a = 0; a < t->arms; a++)
-        status |= classify_arm(&r->arm[a], s, r->label, a) || calibration_make(&r->arm[a], r, s) ? -1 : 0;
-    status |= baselines_make(r, s);
+    for (int a = 0; !status && a < t->arms; a++)
+        status = classify_arm(&r->arm[a], s, r->label, a) || calibration_make(&r->arm[a], r, s) ? -1 : 0;
+    if (!status) status = baselines_make(r, s);
     r->pairs = list_pairs(r->pair, t->arms);
-    for (int i = 0; i < r->pairs; i++)
-        status |=
+    for (int i = 0; !status && i < r->pairs; i++)
+        status =
             compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, r->label, s->auc_margin);
     adjust_pairs(r->pair, r->pairs);
     const struct delong *d = &r->pair[0].delong;
     r->one_sided = d->se > 0 ? stats_normal_cdf(d->z) : NAN;
-    compare_shares(r->mcnemar, r->label, r->arm[ARM_FEDERATED].probability,
-                   r->arm[ARM_CENTRALISED].probability, n);
+    if (!status)
+        status = compare_shares(r->mcnemar, r->label, r->arm[ARM_FEDERATED].probability,
+                                r->arm[ARM_CENTRALISED].probability, n);
     return status ? error_set(e, "out of memory for the tests of %d cases", n) : 0;
+}
+
+double results_shift(const struct results *r, const struct study *s, int a, int b, int channel, int z)
+{
+    const size_t pair = (size_t)a * (size_t)s->sites + (size_t)b;
+    return r->shift[(pair * (size_t)s->dataset.channels + (size_t)channel) * 2 + (z != 0)];
+}
+
+static int measure_shifts(struct results *r, const struct study *s, struct error *e)
+{
+    const size_t n = (size_t)s->sites * (size_t)s->sites * (size_t)s->dataset.channels * 2;
+    double *v = r->shift = malloc((n + 1) * sizeof *v);
+    int status = v ? 0 : -1;
+    for (int a = 0; a < s->sites; a++)
+        for (int b = 0; b < s->sites; b++)
+            for (int c = 0; c < s->dataset.channels; c++)
+                for (int z = 0; !status && z < 2; z++) status = study_shift(v++, s, a, b, c, z);
+    return status ? error_set(e, "out of memory for the intensities of %d cases", s->dataset.cases) : 0;
 }
 
 int results_make(struct results *r, const struct study *s, struct error *e)
 {
     memset(r, 0, sizeof *r);
+    if (measure_shifts(r, s, e)) return -1;
     if (s->segment.present && segment_results_make(&r->segment, s, e)) return -1;
     return s->classify.present ? class_results_make(&r->classify, s, e) : 0;
 }
 
 void results_free(struct results *r)
 {
+    free(r->shift);
     for (int a = 0; a < STUDY_ARMS_MAX; a++) {
         free(r->segment.arm[a].value);
         free(r->classify.arm[a].probability);

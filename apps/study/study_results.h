@@ -116,6 +116,7 @@ struct class_results {
 struct results {
     struct segment_results segment;
     struct class_results classify;
+    double *shift;        /* results_shift reads it */
 };
 
 /* ---- study_baseline.c: -1 when memory is out ---- */
@@ -125,6 +126,8 @@ int calibration_make(struct arm_classes *a, const struct class_results *r, const
 /* ---- study_results.c ---- */
 int results_make(struct results *r, const struct study *s, struct error *e);
 void results_free(struct results *r);
+/* study_shift of two sites. */
+double results_shift(const struct results *r, const struct study *s, int a, int b, int channel, int z);
 /* Sentences of the main comparisons, one text for each task that is present. */
 void results_headline(struct text *t, const struct study *s, const struct results *r, int classify);
 /* Curve and band of `resamples`. -1 when memory is out; free with roc_free. */

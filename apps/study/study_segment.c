@@ -187,9 +187,15 @@ static int predict_training(const struct testing *t, struct error *e)
         struct sample raw;
         progress_update(&bar, i, n, s->dataset.item[i].id);
         if (!study_trains_classifier(s, t->arm, i)) continue;
+        if (study_stops(s)) {
+            status = error_set(e, "stopped");
+            break;
+        }
         if (predicted_path(path, sizeof path, s, t->arm, t->seed, i, e) ||
-            dataset_load(&raw, &s->dataset, i, e))
-            return -1;
+            dataset_load(&raw, &s->dataset, i, e)) {
+            status = -1;
+            break;
+        }
         arm_weights_use(t->weights, s->item[i].site);
         status = segmenter_run(seg, &raw, path, NULL, NULL, NULL, e);
         sample_free(&raw);
@@ -209,7 +215,7 @@ static int test_cases(struct testing *test, struct error *e)
     test->ev = &ev;
     for (int k = 0; !status && k < t->tests + t->externals; k++) {
         progress_update(&bar, k, t->tests + t->externals, s->dataset.item[t->test[k]].id);
-        status = test_case(test, k, e);
+        status = study_stops(s) ? error_set(e, "stopped") : test_case(test, k, e);
     }
     progress_end(&bar);
     study_arm_file(file, s, test->arm);

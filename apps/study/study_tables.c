@@ -357,7 +357,7 @@ static void add_classify(struct json *root, const struct study *s, const struct 
     json_add(j, "training", train_options_json(&s->classify.options));
 }
 
-static void add_sites(struct json *root, const struct study *s)
+static void add_sites(struct json *root, const struct study *s, const struct results *r)
 {
     struct json *list = json_add_array(root, "sites");
     for (int k = 0; k < s->sites; k++) {
@@ -371,7 +371,7 @@ static void add_sites(struct json *root, const struct study *s)
             for (int c = 0; c < s->dataset.channels; c++) {
                 struct json *row = json_add_array(channels, NULL);
                 for (int other = 0; other < s->sites; other++)
-                    json_add_number(row, NULL, study_shift(s, k, other, c, z));
+                    json_add_number(row, NULL, results_shift(r, s, k, other, c, z));
             }
         }
     }
@@ -408,7 +408,7 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     json_add_bool(j, "synthetic", s->synthetic);
     json_add_bool(j, "sites_drawn_at_random", s->sites_drawn);
     json_add_int(j, "cases", s->dataset.cases);
-    add_sites(j, s);
+    add_sites(j, s, r);
     if (s->segment.present) add_segment(j, s, r);
     else json_add_text(j, "segmentation_absent", s->segment.why_not);
     if (s->classify.present) add_classify(j, s, r);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/interrupt.h"
 #include "apps/base/progress.h"
 #include "apps/study/study.h"
 #include "io/base/file.h"
@@ -81,6 +82,18 @@ static void group_cases(int *group, const struct study *s, const struct learner_
     }
 }
 
+int study_stops(struct study *s)
+{
+    s->stopped |= interrupt_signal() != 0;
+    return s->stopped;
+}
+
+static int on_stop(void *arg)
+{
+    (void)arg;
+    return interrupt_signal();
+}
+
 static void on_step(void *arg, double done, double of, double loss)
 {
     char note[48];
@@ -110,7 +123,7 @@ static int train_clients(struct federate_result *r, struct federate_options *f, 
         if (!status) status = learner_view(&f->client[k].validation, validation, group, k, e);
     }
     struct progress bar = progress_begin(title, s->quiet);
-    struct federate_events events = {.step_done = on_step, .arg = &bar};
+    struct federate_events events = {.step_done = on_step, .stop = on_stop, .arg = &bar};
     if (!status) status = federate_run(r, f, NULL, &events, e);
     progress_end(&bar);
     for (int k = 0; k < f->clients; k++) {
@@ -280,6 +293,11 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
         strategy_standard(f.option, f.strategy);
     }
     if (train_clients(&r, &f, s, arm, train, validation, title, e)) return error_prefix(e, "%s", title);
+    if (r.stopped) {
+        federate_result_free(&r);
+        s->stopped = 1;
+        return error_set(e, "%s: stopped", title);
+    }
     *model = r.model;
     r.model = NULL;
     keep_records(&t->run[arm][seed], &r);

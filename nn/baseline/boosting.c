@@ -115,7 +115,7 @@ int boosting_fit(struct boosting *m, const double *x, const int *label, int n, i
     int positives = 0;
     memset(m, 0, sizeof *m);
     for (int i = 0; i < n; i++) positives += label[i] != 0;
-    if (positives == 0 || positives == n || features < 1) return -1;
+    if (positives == 0 || positives == n || features < 1) return 1;
     m->features = features;
     m->rate = rate;
     m->first = log((double)positives / (n - positives));

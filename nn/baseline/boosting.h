@@ -22,7 +22,7 @@ struct boosting {
     struct boosting_node tree[BOOSTING_TREES][BOOSTING_NODES];
 };
 
-/* x [n][features], label 0 or 1; trees at most BOOSTING_TREES. -1: one class, or memory is out. */
+/* x [n][features], label 0 or 1; trees at most BOOSTING_TREES. 1: one class; -1: memory is out. */
 int boosting_fit(struct boosting *m, const double *x, const int *label, int n, int features, int trees,
                  double rate);
 double boosting_probability(const struct boosting *m, const double *x);

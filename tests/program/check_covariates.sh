@@ -1,24 +1,7 @@
 #!/bin/sh
 # check_covariates.sh - train --covariates, and predict with the same columns, from outside. The class is whether an age is above 60, which
 # no image shows.
-nephron=./nephron
-data=tests/data/hippocampus
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-ok() { # description, status
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $1"; fi
-}
-refuses() { # what its one line must say, command...
-    text=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    code=$?
-    [ $code -eq 1 ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q -- "$text" "$work/err"
-    ok "exit 1 and '$text': $*" $?
-}
+. tests/program/lib.sh
 
 cp -r $data "$work/data"
 chmod -R u+w "$work/data"
@@ -47,19 +30,19 @@ ok "predict from a folder of images" $?
 cut -d, -f1,3 "$work/p/predictions.csv" | tail -n +2 >"$work/a"
 tail -n +2 "$work/f/predictions.csv" | cmp -s - "$work/a"
 ok "other probabilities from a folder than from a dataset" $?
-refuses "age, volume, sex" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" -o "$work/x"
-refuses "--masks DIR" $nephron predict "$work/run" -i "$work/data/imagesTr" --covariates "$work/data/clinical.csv" -o "$work/x"
+refuses 1 "age, volume, sex" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" -o "$work/x"
+refuses 1 "--masks DIR" $nephron predict "$work/run" -i "$work/data/imagesTr" --covariates "$work/data/clinical.csv" -o "$work/x"
 cut -d, -f1,2 "$work/data/clinical.csv" >"$work/few.csv"
-refuses "no column 'sex'" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" --covariates "$work/few.csv" -o "$work/x"
-refuses "images alone" $nephron predict "$work/plain" -i "$work/data" --covariates "$work/few.csv" -o "$work/x"
-refuses "covariates beside the image (age, volume, sex)" $nephron convert "$work/run" "$work/x.onnx"
-refuses "covariates beside the image (age, volume, sex)" $nephron export "$work/run" "$work/export"
+refuses 1 "no column 'sex'" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" --covariates "$work/few.csv" -o "$work/x"
+refuses 1 "images alone" $nephron predict "$work/plain" -i "$work/data" --covariates "$work/few.csv" -o "$work/x"
+refuses 1 "covariates beside the image (age, volume, sex)" $nephron convert "$work/run" "$work/x.onnx"
+refuses 1 "covariates beside the image (age, volume, sex)" $nephron export "$work/run" "$work/export"
 [ ! -e "$work/x.onnx" ] && [ ! -e "$work/export" ]
 ok "a refused export leaves a file" $?
 
-refuses "'label' is no value" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,label
-refuses "no column 'weight'" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,weight
-refuses "is for classification" $nephron train "$work/data" -o "$work/y" --task segment --covariates age
+refuses 1 "'label' is no value" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,label
+refuses 1 "no column 'weight'" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,weight
+refuses 1 "is for classification" $nephron train "$work/data" -o "$work/y" --task segment --covariates age
 $nephron federate "$work/data" --as init -o "$work/fed" --covariates age 2>/dev/null
 [ $? -eq 2 ]
 ok "federate --as with covariates" $?
@@ -67,7 +50,6 @@ $nephron federate "$work/data" -o "$work/fl" --sites 2 --task classify --depth 1
     --no-validation --covariates age,volume --quiet
 ok "federate --covariates" $?
 sed -i 's/^\([^,]*\),[0-9]*,/\1,nobody knows,/' "$work/data/clinical.csv"
-refuses "age is 'nobody knows'" $nephron predict "$work/run" -i "$work/data" -o "$work/x"
+refuses 1 "age is 'nobody knows'" $nephron predict "$work/run" -i "$work/data" -o "$work/x"
 
-echo "check_covariates: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

@@ -20,17 +20,21 @@ whole() { # whether what lies in $work/out is what lies in $work/want, or a part
     done
 }
 
+begin() { # what the command finds in $work/out: a copy of $base, where there is one
+    rm -rf "$work/out"
+    if [ -n "$base" ]; then cp -r "$base" "$work/out"; else mkdir "$work/out"; fi
+}
+
 sweep() { # command...: it writes to $work/out
-    rm -rf "$work/out" "$work/want"
-    mkdir "$work/out"
+    rm -rf "$work/want"
+    begin
     FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so "$@" >/dev/null 2>"$work/err" || { fail "without a failure: $(head -c 200 "$work/err")"; return; }
     mv "$work/out" "$work/want"
     total=$(cat "$work/count")
     step=$(((total + most - 1) / most))
     at=1
     while [ "$at" -le "$total" ]; do
-        rm -rf "$work/out"
-        mkdir "$work/out"
+        begin
         FAIL_AT=$at LD_PRELOAD=$work/fail.so timeout 100 "$@" >/dev/null 2>"$work/err"
         code=$?
         if [ $code -gt 1 ] || { [ $code -eq 1 ] && [ ! -s "$work/err" ]; }; then
@@ -68,6 +72,7 @@ cp $data/labelsTr/hippocampus_001.nii.gz "$work/reference/"
 $nephron evaluate "$work/reference" "$work/maps" -o "$work/summary.json" >/dev/null || fail "a tiny evaluation"
 
 # ---- the commands --------------------------------------------------------------------------------------------------------------
+base=
 resume=
 keep=summary.json
 sweep $nephron evaluate "$work/reference" "$work/maps" -o "$work/out/summary.json"
@@ -83,5 +88,23 @@ resume=yes
 keep="run/plans.json run/dataset.json run/splits_final.json"
 sweep $nephron train "$work/data" -o "$work/out/run" $plans --epochs 2 --iterations 1 $tiny
 sweep $nephron federate "$work/data" -o "$work/out/run" $plans --sites "$work/data/sites.csv" --rounds 2 --local-iterations 1 $tiny
+
+# A study that has trained: reading, results, tables and report are made again. Each run of it takes more than a second.
+mkdir -p "$work/mini/imagesTr" "$work/mini/labelsTr"
+for case in $(sed -n '2,19s/,.*//p' $data/sites.csv); do
+    cp $data/imagesTr/${case}_0000.nii.gz "$work/mini/imagesTr/"
+    cp $data/labelsTr/$case.nii.gz "$work/mini/labelsTr/"
+done
+sed 's/"numTraining": *[0-9]*/"numTraining": 18/' $data/dataset.json >"$work/mini/dataset.json"
+sed -n '2,19s/,.*//p' $data/sites.csv | awk 'BEGIN { print "case,label" } { print $1 "," int((NR - 1) / 2) % 2 }' >"$work/mini/labels.csv"
+sed -n '2,19s/,.*//p' $data/sites.csv | awk 'BEGIN { print "case,site" } { print $1 "," (NR % 2 ? "a" : "b") }' >"$work/mini/sites.csv"
+$nephron study -o "$work/study" --data "$work/mini" --rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1 --class-rounds 1 \
+    --class-iterations 1 --base 4 --crop 8,8,8 --class-batch 4 --seeds 1 --arms federated --quiet --threads 1 || fail "a tiny study"
+rm "$work/study/report.html"
+most=$((most > 400 ? 400 : (most + 2) / 3))
+base=$work/study
+resume=
+keep="cases.csv sites.csv predictions/classification/federated.csv"
+sweep $nephron study --resume "$work/out"
 
 finish

@@ -52,7 +52,14 @@ $nephron study -o "$work/b" --data "$work/data" $tiny --resume
 ok "--resume gives other weights" $?
 
 # Killed in the middle and continued: the same results, byte for byte.
-$nephron study -o "$work/k" --data "$work/data" $tiny &
+$nephron study -o "$work/k" --data "$work/data" $tiny 2>"$work/err" &
+child=$!
+while kill -0 $child 2>/dev/null && [ ! -e "$work/k/runs/segmentation/federated_seed_1/checkpoint_final.safetensors" ]; do sleep 0.05; done
+kill -15 $child 2>/dev/null
+wait $child 2>/dev/null
+[ $? -eq 143 ] && grep -q "study --resume $work/k" "$work/err" && [ ! -e "$work/k/report.json" ]
+ok "a study that gets SIGTERM stops and says how to go on" $?
+$nephron study --resume "$work/k" &
 child=$!
 while kill -0 $child 2>/dev/null && [ ! -e "$work/k/runs/segmentation/centralised_seed_1/tested.txt" ]; do sleep 0.05; done
 kill -9 $child 2>/dev/null
@@ -60,7 +67,7 @@ wait $child 2>/dev/null
 [ ! -e "$work/k/report.json" ]
 ok "the study was killed before its end" $?
 cp "$work/k/predictions/segmentation/federated_seed_1/"*.nii.gz "$work" && touch "$work/before" && sleep 0.05
-$nephron study -o "$work/k" --data "$work/data" $tiny --resume
+$nephron study --resume "$work/k"
 cmp "$work/k/cases.csv" "$work/a/cases.csv" && cmp "$work/k/sites.csv" "$work/a/sites.csv" && [ "$(hashes "$work/k")" = "$(hashes "$work/a")" ]
 ok "a study that was killed and resumed gives other results" $?
 [ -z "$(find "$work/k/predictions/segmentation/federated_seed_1" -name '*.nii.gz' -newer "$work/before")" ]

@@ -84,7 +84,7 @@ NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metr
 NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
 	nn/prepare/restore.o
 NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn/network/resnet.o \
-	nn/network/unet.o
+	nn/network/segresnet.o nn/network/unet.o
 NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
 NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o \
 	nn/train/learner_data.o nn/train/losses.o nn/train/optimizer.o nn/train/optimizer_adam.o \
@@ -176,9 +176,10 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/program/check_boo
 	tests/program/check_convert.sh tests/program/check_covariates.sh tests/program/check_ensemble.sh \
 	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
 	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh \
-	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_nnunet.sh \
-	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \
-	tests/program/check_strict.sh tests/program/check_study_program.sh tests/program/check_wrapped.sh
+	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_network_choice.sh \
+	tests/program/check_nnunet.sh tests/program/check_plan.sh tests/program/check_program.sh \
+	tests/program/check_signals.sh tests/program/check_strict.sh tests/program/check_study_program.sh \
+	tests/program/check_wrapped.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

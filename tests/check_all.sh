@@ -78,6 +78,7 @@ else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64(-static)"; fi
 
 run "the same bits everywhere" . env CHECK_ALL=1 sh tests/bits/check_bits.sh
 run "the program, with its long parts" . env CHECK_ALL=1 sh tests/program/check_program.sh
+run "every network with every norm" . env CHECK_ALL=1 sh tests/program/check_network_choice.sh
 run "networks as C, each kind on each machine" . env CHECK_ALL=1 sh tests/program/check_export.sh
 run "a federated run killed at 50 moments" . ./tests/unit/fl/check_faults long
 copy mpi

@@ -291,8 +291,9 @@ int cmd_plan(int argc, char **argv)
         .options = plan_options_default(), .precision = "fp32", .budget = {.window_step = 0.5, .mirror = 1}};
     struct grid_warnings grids = GRID_WARNINGS_NONE;
     int width = 0;
-    const char *network = NULL, *preset = NULL;
-    char networks[NETWORK_NAMES], presets[NETWORK_NAMES];
+    const char *network = NULL, *preset = NULL, *norm = NULL;
+    char networks[NETWORK_NAMES], presets[NETWORK_NAMES], norms[NETWORK_NORM_NAMES];
+    network_norm_names(norms);
     network_names(networks, NETWORKS_THAT_SEGMENT);
     network_preset_names(presets);
     struct plan_options *o = &w.options;
@@ -302,6 +303,7 @@ int cmd_plan(int argc, char **argv)
          "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
         {"network", 0, OPTION_TEXT, &network, "NAME", "that is planned (default: unet)", 0, 0, networks},
         {"preset", 0, OPTION_TEXT, &preset, "NAME", "planner (default: the network's first)", 0, 0, presets},
+        {"norm", 0, OPTION_TEXT, &norm, "NAME", "between the layers (default: the network's own)", 0, 0, norms},
         {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G",
          "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
         {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},
@@ -339,6 +341,7 @@ int cmd_plan(int argc, char **argv)
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
     if (plan_options_network(o, network, preset, &e)) return app_usage("plan", "%s", e.text);
+    o->norm = norm ? network_norm_find(norm) : NULL;
     if (width) o->base_features = width;
     w.budget.fixed_features = width > 0;
     if (operands.count == 1 && w.dataset_json)

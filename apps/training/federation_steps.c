@@ -236,6 +236,9 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     const struct plan *plan = NULL;
     if (list_sites(&t->sites, a, e) || plan_terms(t, a, &classes, &task, e)) return -1;
     if (task == TASK_SEGMENT && !(plan = plans_find(&t->plans, a->configuration, e))) return -1;
+    if (a->network && !network_find(a->network)->classify != (task == TASK_SEGMENT))
+        return error_set(e, "--network %s is not for the task of the sites, which is to %s", a->network,
+                         task == TASK_SEGMENT ? "segment" : "classify");
     if (plan && plan->previous_labels)
         return error_set(e, "%s is a cascade, which needs label maps of a first stage at the sites",
                          a->configuration);

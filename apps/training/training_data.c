@@ -122,6 +122,18 @@ static int other_fold_trained(const struct training *t)
     return found;
 }
 
+/* --network and --norm that a plan read from a file does not obey. */
+static int check_named(const struct training *t, const char *path, struct error *e)
+{
+    const struct training_arguments *a = &t->args;
+    const struct network_norm *norm = network_plan_norm_of(t->plan);
+    if (a->network && network_find(a->network) != t->plan->network)
+        return error_set(e, "--network %s: %s is of %s", a->network, path, t->plan->network->name);
+    if (a->norm && norm != a->plan_options.norm)
+        return error_set(e, "--norm %s: %s has %s", a->norm, path, norm->name);
+    return 0;
+}
+
 /* Options that ask for another plan than the one that lies in RUN, and so would change nothing. */
 static int check_kept_plan(const struct training *t, const char *path, struct error *e)
 {
@@ -135,8 +147,6 @@ static int check_kept_plan(const struct training *t, const char *path, struct er
         if (a->plan_options.patch[0] && a->plan_options.patch[p->transpose[k]] != p->patch[k])
             return error_set(e, "--patch: %s has another patch; %s", path, way);
     const struct plan_preset *preset;
-    if (a->network && network_find(a->network) != p->network)
-        return error_set(e, "--network %s: %s is of %s; %s", a->network, path, p->network->name, way);
     if (a->preset && network_of_preset(a->preset, &preset) && strcmp(preset->plans_name, t->plans.name))
         return error_set(e, "--preset %s: %s is of %s; %s", a->preset, path, t->plans.name, way);
     if (a->plan_options.memory_gb > 0)
@@ -165,6 +175,8 @@ int training_plan(struct training *t, struct error *e)
     t->new_plan = !there;
     t->plan = plans_find(&t->plans, t->args.configuration, e);
     if (!t->plan) return error_prefix(e, "%s", t->args.plans_file ? t->args.plans_file : path);
+    const char *file = there ? path : t->args.plans_file;
+    if (file && !t->args.resume && check_named(t, file, e)) return -1;
     if (there && check_kept_plan(t, path, e)) return -1;
     int slices = t->args.plan_options.patch[t->plan->transpose[0]];
     if (t->plan->dims == 2 && slices > 1)

@@ -43,6 +43,8 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
         "segment|classify");
     ADD("network", 0, OPTION_TEXT, &a->network, "NAME", "default: unet, or resnet for classification", 0, 0,
         a->networks);
+    ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME",
+        "between layers (unet, resenc: instance; segresnet: group; resnet: batch)", 0, 0, a->norms);
     ADD("fold", 0, OPTION_TEXT, &a->fold, "K",
         "fold of nnU-Net's five (default 0; with --as all), or all cases", 0, 0, "0|1|2|3|4|all");
     ADD("patients", 0, OPTION_TEXT, &a->patients_file, "FILE",
@@ -129,7 +131,6 @@ static struct option_spec *add_classification(struct option_spec *s, struct trai
     ADD("base", 0, OPTION_INT, &a->base, "N", "ResNet: width of its first stage (64)", 4, 512, 0);
     ADD("stem7", 0, OPTION_FLAG, &a->stem7, NULL,
         "ResNet: 7x7x7 stride 2 and max pooling first, for large crops", 0, 0, 0);
-    ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME", "ResNet: batch (default) or instance", 0, 0, a->norms);
     ADD("dropout", 0, OPTION_NUMBER, &a->dropout, "X", "ResNet: before the last layer (0)", 0, 0.95, 0);
     ADD("covariates", 0, OPTION_TEXT, &a->covariates, "LIST",
         "inputs of the last layer beside the image: volume (log ml of the mask), columns of labels.csv, "
@@ -305,6 +306,7 @@ static int choose_network(struct training_arguments *a, struct error *e)
     if (named && a->task && strcmp(task, a->task))
         return error_set(e, "--network %s is not for --task %s", a->network, a->task);
     a->task = task;
+    a->plan_options.norm = a->norm ? network_norm_find(a->norm) : NULL;
     if (!(named && named->classify) && plan_options_network(&a->plan_options, a->network, a->preset, e))
         return -1;
     const struct network *classifier = classifier_network(a);
@@ -381,7 +383,7 @@ struct train_options training_options_complete(const struct training_arguments *
                                                .classes = classes,
                                                .base = a->base,
                                                .stem7 = a->stem7,
-                                               .norm = a->norm ? network_norm_find(a->norm) : NULL,
+                                               .norm = a->plan_options.norm,
                                                .dropout = (float)a->dropout,
                                                .network = classifier_network(a)};
     o.class_weighting = a->weighting;

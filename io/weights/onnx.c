@@ -70,7 +70,7 @@ void onnx_input(struct text *node, const char *name)
 }
 
 /* AttributeProto: 1 name, 2 f, 3 i, 8 ints, 20 type. */
-enum attribute_type { ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT = 2, ATTRIBUTE_INTS = 7 };
+enum attribute_type { ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT = 2, ATTRIBUTE_FLOATS = 6, ATTRIBUTE_INTS = 7 };
 
 static void put_attribute(struct text *node, const char *name, enum attribute_type type, struct text *value)
 {
@@ -102,6 +102,16 @@ void onnx_float(struct text *node, const char *attribute, float v)
     put_key(&value, 2, FIXED32);
     text_put(&value, &v, sizeof v);
     put_attribute(node, attribute, ATTRIBUTE_FLOAT, &value);
+}
+
+void onnx_floats(struct text *node, const char *attribute, float v, int count)
+{
+    struct text value = {0};
+    for (int i = 0; i < count; i++) {
+        put_key(&value, 7, FIXED32);
+        text_put(&value, &v, sizeof v);
+    }
+    put_attribute(node, attribute, ATTRIBUTE_FLOATS, &value);
 }
 
 void onnx_node(struct onnx *o, const char *op, struct text *node, const char *output)

@@ -33,6 +33,7 @@ void onnx_input(struct text *node, const char *name);
 void onnx_int(struct text *node, const char *attribute, int64_t v);
 void onnx_ints(struct text *node, const char *attribute, const int *v, int count);
 void onnx_float(struct text *node, const char *attribute, float v);
+void onnx_floats(struct text *node, const char *attribute, float v, int count); /* a list of the same */
 /* Ends the node, which can be used again for the next. Nodes must come after those that make their inputs. */
 void onnx_node(struct onnx *o, const char *op, struct text *node, const char *output);
 

@@ -591,6 +591,24 @@ void device_instance_norm(float *y, const float *x, const float *param, size_t v
     }
 }
 
+void device_group_norm(float *y, const float *x, const float *param, size_t voxels, int c, int groups,
+                       float slope)
+{
+    const int shared = c / groups;
+    for (int first = 0; first < c; first += shared) {
+        double sum = 0, square = 0;
+        for (int i = first; i < first + shared; i++) {
+            double squares;
+            const double part = channel_sum(&squares, x + i, voxels, (size_t)c);
+            sum = i == first ? part : sum + part;
+            square = i == first ? squares : square + squares;
+        }
+        const double count = (double)voxels * shared, mean = sum / count, var = square / count - mean * mean;
+        for (int i = first; i < first + shared; i++)
+            apply(y + i, x + i, mean, var < 0 ? 0 : var, param[i], param[c + i], voxels, (size_t)c, slope);
+    }
+}
+
 void device_batch_norm(float *y, const float *x, const float *param, size_t voxels, int c, float slope)
 {
     for (int i = 0; i < c; i++)

@@ -51,8 +51,11 @@ void device_conv3d(float *y, const float *x, const float *w, const float *bias, 
 void device_conv_transpose3d(float *y, const float *x, const float *w, const float *bias,
                              const struct device_conv *s);
 
-/* param: gamma[c], beta[c]. In place allowed, here and in the next three. */
+/* param: gamma[c], beta[c]. In place allowed, here and in the next four. */
 void device_instance_norm(float *y, const float *x, const float *param, size_t voxels, int c, float slope);
+/* The mean and variance are of c / groups neighbouring channels together. */
+void device_group_norm(float *y, const float *x, const float *param, size_t voxels, int c, int groups,
+                       float slope);
 /* param: gamma[c], beta[c], running mean[c], running variance[c]. */
 void device_batch_norm(float *y, const float *x, const float *param, size_t voxels, int c, float slope);
 void device_activation(float *y, const float *x, size_t n, float slope);

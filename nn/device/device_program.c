@@ -215,6 +215,7 @@ static void put_norm(struct writer *x)
     for (int i = 1; i < x->op.params; i++) put_param(x, i);
     text_printf(t, "    device_%s(b + %zu, b + %zu, w + %zu, %zu, %d", x->op.kind, at(x, x->op.out),
                 at(x, x->op.in[0]), first, shape_voxels(s), s.c);
+    if (x->op.groups) text_printf(t, ", %d", x->op.groups);
     put_slope(t, x->op.slope);
 }
 
@@ -265,6 +266,7 @@ static const struct kind {
 } kinds[] = {
     {"conv3d", conv_scratch, put_conv},       {"conv_transpose3d", NULL, put_conv_transpose},
     {"instance_norm", NULL, put_norm},        {"batch_norm", NULL, put_norm},
+    {"group_norm", NULL, put_norm},
     {"activation", NULL, put_elementwise},    {"add", NULL, put_elementwise},
     {"max_pool3d", NULL, put_pool},           {"avg_pool3d", NULL, put_pool},
     {"global_avg_pool", NULL, put_global_avg_pool}, {"linear", NULL, put_linear},

@@ -46,6 +46,15 @@ static void put_param(void *to, int param)
     onnx_weights(x->file, p->name, p->ndim, p->dim, x->model->data + p->offset);
 }
 
+static void put_channels(void *to, int param)
+{
+    struct export *x = to;
+    const struct param *p = &x->model->param[param];
+    const int dim[4] = {p->dim[0], 1, 1, 1};
+    onnx_input(&x->node, p->name);
+    onnx_weights(x->file, p->name, 4, dim, x->model->data + p->offset);
+}
+
 static void put_integer(void *to, const char *attribute, int v)
 {
     onnx_int(&((struct export *)to)->node, attribute, v);
@@ -61,6 +70,11 @@ static void put_number(void *to, const char *attribute, float v)
     onnx_float(&((struct export *)to)->node, attribute, v);
 }
 
+static void put_numbers(void *to, const char *attribute, float v, int count)
+{
+    onnx_floats(&((struct export *)to)->node, attribute, v, count);
+}
+
 static void put_end(void *to, const char *operator_name, int id, const char *suffix)
 {
     struct export *x = to;
@@ -72,7 +86,8 @@ int onnx_export_graph(struct onnx *o, const struct graph *g, int image, int logi
                       struct error *e)
 {
     struct export x = {.file = o, .model = graph_model(g), .image = image, .logits = logits};
-    const struct onnx_writer w = {&x, put_value, put_param, put_integer, put_integers, put_number, put_end};
+    const struct onnx_writer w = {&x, put_value, put_param, put_channels, put_integer,
+                                  put_integers, put_number, put_numbers, put_end};
     const char *op, *name;
     if (graph_write_onnx(g, &w, &op, &name) == 0) return 0;
     return error_set(e, "%s: %s: the op %s cannot be written as ONNX", path, name, op);

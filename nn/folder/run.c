@@ -111,7 +111,7 @@ struct json *train_options_json(const struct train_options *o)
         json_add_int(r, "classes", o->classifier.classes);
         json_add_int(r, "base", o->classifier.base);
         json_add_bool(r, "stem7", o->classifier.stem7);
-        json_add_text(r, "norm", network_classifier_norm(&o->classifier)->name);
+        json_add_text(r, "norm", network_classifier_norm_of(&o->classifier)->name);
         json_add_number(r, "dropout", o->classifier.dropout);
         struct json *crop = json_add_array(j, "crop");
         for (int i = 0; i < 3; i++) json_add_int(crop, NULL, o->crop[i]);

@@ -8,9 +8,11 @@
 #include "tensor/base/check.h"
 
 extern const struct network unet_network, resenc_network; /* unet.c */
+extern const struct network segresnet_network;            /* segresnet.c */
 extern const struct network resnet_network;               /* resnet.c */
 
-const struct network *const network_table[] = {&unet_network, &resenc_network, &resnet_network, NULL};
+const struct network *const network_table[] = {&unet_network, &resenc_network, &segresnet_network,
+                                               &resnet_network, NULL};
 
 const struct network *network_find(const char *name)
 {
@@ -98,6 +100,26 @@ static void stage_totals(double *weights, double *values, const struct plan *p, 
     *values = map;
 }
 
+/* Groups that divide every width, and more than one value to norm. */
+static int check_norm(const struct plan *p, struct error *e)
+{
+    const struct network_norm *norm = network_plan_norm_of(p);
+    int64_t values = p->batch;
+    for (int s = 0; norm->grouped && s < p->stages; s++)
+        if (p->norm_groups < 1 || p->features[s] % p->norm_groups != 0)
+            return error_set(e, "plan %s: num_groups of the %s norm is %d, which does not divide features_per_stage[%d] %d",
+                             p->configuration, norm->name, p->norm_groups, s, p->features[s]);
+    for (int a = 0; a < 3; a++) {
+        values *= p->patch[a];
+        for (int s = 0; s < p->stages; s++) values /= p->stride[s][a];
+    }
+    if (!norm->over_batch || values > 1) return 0;
+    return error_set(e,
+                     "plan %s: batch_size %d with patch_size %d x %d x %d: %s norm of the last stage sees one value a "
+                     "channel, which has no variance",
+                     p->configuration, p->batch, p->patch[0], p->patch[1], p->patch[2], norm->name);
+}
+
 /* Each number of a plan may be in range and all of them together a network that no machine holds. */
 static int check_totals(const struct plan *p, struct error *e)
 {
@@ -152,7 +174,18 @@ int network_plan_check(const struct plan *p, struct error *e)
             return error_set(e, "plan %s: patch_size[%d] is %d, not a multiple of its strides' product %lld",
                              p->configuration, a, p->patch[a], (long long)divisor);
     }
-    return check_totals(p, e);
+    return check_norm(p, e) || check_totals(p, e) ? -1 : 0;
+}
+
+const struct network_norm *network_plan_norm_of(const struct plan *p)
+{
+    return p->network_norm ? p->network_norm : p->network->norm;
+}
+
+struct tensor *network_plan_norm(struct graph *g, const struct plan *p, const char *name, struct tensor *x,
+                                 float slope)
+{
+    return network_plan_norm_of(p)->record(g, name, x, p->norm_groups, slope);
 }
 
 struct network_outputs network_segment(struct graph *g, const struct plan *p, struct tensor *x, int training)
@@ -211,17 +244,25 @@ struct network_training network_train_create(struct model *m, const struct plan 
 
 /* ---- classification ------------------------------------------------------------------------------------ */
 
-const struct network_norm *network_classifier_norm(const struct classifier_options *o)
+const struct network_norm *network_classifier_norm_of(const struct classifier_options *o)
 {
     return o->norm ? o->norm : o->network->norm;
+}
+
+/* Every width of a classifier is a multiple of its first. */
+struct tensor *network_classifier_norm(struct graph *g, const struct classifier_options *o, const char *name,
+                                       struct tensor *x, float slope)
+{
+    const struct network_norm *norm = network_classifier_norm_of(o);
+    return norm->record(g, name, x, network_norm_groups(norm, &o->base, 1), slope);
 }
 
 /* A norm of one value leaves nothing of it. */
 static int check_last_stage(const struct classifier_options *o, const int crop[3], int batch, struct error *e)
 {
-    const struct network_norm *norm = network_classifier_norm(o);
+    const struct network_norm *norm = network_classifier_norm_of(o);
     int64_t voxels = o->network->last_voxels(o, crop);
-    if (!norm->over_batch && voxels < 2)
+    if (!norm->over_batch && !norm->grouped && voxels < 2)
         return error_set(
             e,
             "--crop %d,%d,%d: the last stage has one voxel, of which %s norm leaves nothing: take a larger --crop, or another "

@@ -54,7 +54,7 @@ struct network {
     int (*maps)(const struct plan *p, int s);
     /* how plans.json says it, */
     const char *class_name;          /* network_class_name; its last word decides */
-    const char *encoder_key;         /* of arch_kwargs: the blocks of each stage; the decoder's key is one */
+    const char *encoder_key, *decoder_key; /* of arch_kwargs: the blocks of each stage */
     const char *nonlin;              /* activation */
     int conv_bias;
     /* and how it is recorded. training: all heads of deep supervision. */
@@ -90,6 +90,10 @@ const struct network *network_of_preset(const char *name, const struct plan_pres
 int network_plan_check(const struct plan *p, struct error *e);
 /* training: record all deep-supervision heads. Inference graphs share the model's parameters. The first
  * recording must be with training = 1 so that all heads exist, as in nnU-Net's files. */
+/* The norm that the plan asks for, and one such layer with its activation: for networks. */
+const struct network_norm *network_plan_norm_of(const struct plan *p);
+struct tensor *network_plan_norm(struct graph *g, const struct plan *p, const char *name, struct tensor *x,
+                                 float slope);
 struct network_outputs network_segment(struct graph *g, const struct plan *p, struct tensor *x, int training);
 /* A training graph, recorded but neither planned nor bound (the model may not be finished yet): image and one
  * label input per head, outputs, loss. */
@@ -110,12 +114,15 @@ struct network_training network_train_create(struct model *m, const struct plan 
 enum { CLASSES_MAX = 254 };
 int network_classifier_check(const struct classifier_options *o, const int crop[3], int batch,
                              struct error *e);
-/* Logits [n][1][1][1][classes] of options that passed it. Covariates [n][1][1][1][o->covariates], NULL without
- * any: standardised (covariates.running_mean, covariates.running_var), they are inputs of the last layer beside
- * the pooled features; its weights of them are fc_covariates.weight, so that fc is what it is without them. */
+/* Logits [n][1][1][1][classes] of options that passed it. Covariates [n][1][1][1][o->covariates], NULL
+ * without any: standardised (covariates.running_mean, covariates.running_var), they are inputs of the last
+ * layer beside the pooled features; its weights of them are fc_covariates.weight, so that fc is what it is
+ * without them. */
 struct tensor *network_classify(struct graph *g, const struct classifier_options *o, struct tensor *x,
                                 struct tensor *covariates);
-/* The norm that the options ask for. */
-const struct network_norm *network_classifier_norm(const struct classifier_options *o);
+/* The norm that the options ask for, and one such layer with its activation: for networks. */
+const struct network_norm *network_classifier_norm_of(const struct classifier_options *o);
+struct tensor *network_classifier_norm(struct graph *g, const struct classifier_options *o, const char *name,
+                                       struct tensor *x, float slope);
 
 #endif

@@ -55,7 +55,7 @@ static struct tensor *conv_norm(struct graph *g, const struct classifier_options
     snprintf(name, sizeof name, "%s%s", prefix, conv);
     x = op_conv3d(g, name, x, NULL, k, size, step, pad, 0);
     snprintf(name, sizeof name, "%s%s", prefix, norm);
-    return network_classifier_norm(c)->record(g, name, x, slope);
+    return network_classifier_norm(g, c, name, x, slope);
 }
 
 /* width: of the 3x3x3 convolution; the bottleneck block widens its output fourfold. The stride is in the

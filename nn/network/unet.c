@@ -27,8 +27,9 @@ static void join(char out[NAME_SIZE], const char *prefix, const char *suffix)
 }
 
 /* ConvDropoutNormReLU of (x | x2); slope 1 leaves out the activation. */
-static struct tensor *conv_norm(struct graph *g, const char *prefix, struct tensor *x, struct tensor *x2,
-                                int k, const int kernel[3], const int stride[3], int bias, float slope)
+static struct tensor *conv_norm(struct graph *g, const struct plan *p, const char *prefix, struct tensor *x,
+                                struct tensor *x2, int k, const int kernel[3], const int stride[3], int bias,
+                                float slope)
 {
     char name[NAME_SIZE];
     int pad[3];
@@ -36,26 +37,27 @@ static struct tensor *conv_norm(struct graph *g, const char *prefix, struct tens
     join(name, prefix, ".conv");
     x = op_conv3d(g, name, x, x2, k, kernel, stride, pad, bias);
     join(name, prefix, ".norm");
-    return op_instance_norm(g, name, x, slope);
+    return network_plan_norm(g, p, name, x, slope);
 }
 
 /* StackedConvBlocks: the first convolution takes the stride (and the second input of the decoder). */
-static struct tensor *conv_stack(struct graph *g, const char *prefix, struct tensor *x, struct tensor *x2,
-                                 int convs, int k, const int kernel[3], const int stride[3])
+static struct tensor *conv_stack(struct graph *g, const struct plan *p, const char *prefix, struct tensor *x,
+                                 struct tensor *x2, int convs, int k, const int kernel[3],
+                                 const int stride[3])
 {
     for (int i = 0; i < convs; i++) {
         char name[NAME_SIZE], suffix[32];
         snprintf(suffix, sizeof suffix, ".convs.%d", i);
         join(name, prefix, suffix);
-        x = conv_norm(g, name, x, i == 0 ? x2 : NULL, k, kernel, i == 0 ? stride : one, 1, leaky);
+        x = conv_norm(g, p, name, x, i == 0 ? x2 : NULL, k, kernel, i == 0 ? stride : one, 1, leaky);
     }
     return x;
 }
 
 /* BasicBlockD (He et al. 2019, "Bag of tricks", ResNet-D): the skip pools by average, then projects by 1x1x1
  * without bias. */
-static struct tensor *residual_block(struct graph *g, const char *prefix, struct tensor *x, int k,
-                                     const int kernel[3], const int stride[3])
+static struct tensor *residual_block(struct graph *g, const struct plan *p, const char *prefix,
+                                     struct tensor *x, int k, const int kernel[3], const int stride[3])
 {
     char name[NAME_SIZE];
     int strided = stride[0] != 1 || stride[1] != 1 || stride[2] != 1;
@@ -63,12 +65,12 @@ static struct tensor *residual_block(struct graph *g, const char *prefix, struct
     if (graph_failed(g)) return NULL;
     if (x->shape.c != k) {
         join(name, prefix, strided ? ".skip.1" : ".skip.0"); /* nn.Sequential counts the pooling */
-        skip = conv_norm(g, name, skip, NULL, k, one, one, 0, 1);
+        skip = conv_norm(g, p, name, skip, NULL, k, one, one, 0, 1);
     }
     join(name, prefix, ".conv1");
-    x = conv_norm(g, name, x, NULL, k, kernel, stride, 1, leaky);
+    x = conv_norm(g, p, name, x, NULL, k, kernel, stride, 1, leaky);
     join(name, prefix, ".conv2");
-    x = conv_norm(g, name, x, NULL, k, kernel, one, 1, 1);
+    x = conv_norm(g, p, name, x, NULL, k, kernel, one, 1, 1);
     return op_add(g, x, skip, leaky);
 }
 
@@ -76,7 +78,7 @@ static struct tensor *plain_stage(struct graph *g, const struct plan *p, int s, 
 {
     char name[NAME_SIZE];
     snprintf(name, sizeof name, "encoder.stages.%d.0", s);
-    return conv_stack(g, name, x, NULL, p->encoder_convs[s], p->features[s], p->kernel[s], p->stride[s]);
+    return conv_stack(g, p, name, x, NULL, p->encoder_convs[s], p->features[s], p->kernel[s], p->stride[s]);
 }
 
 static struct tensor *residual_stage(struct graph *g, const struct plan *p, int s, struct tensor *x)
@@ -84,7 +86,7 @@ static struct tensor *residual_stage(struct graph *g, const struct plan *p, int 
     char name[NAME_SIZE];
     for (int b = 0; b < p->encoder_convs[s]; b++) {
         snprintf(name, sizeof name, "encoder.stages.%d.blocks.%d", s, b);
-        x = residual_block(g, name, x, p->features[s], p->kernel[s], b == 0 ? p->stride[s] : one);
+        x = residual_block(g, p, name, x, p->features[s], p->kernel[s], b == 0 ? p->stride[s] : one);
     }
     return x;
 }
@@ -105,7 +107,7 @@ static struct network_outputs unet(struct graph *g, const struct plan *p, struct
         snprintf(name, sizeof name, "decoder.transpconvs.%d", s);
         x = op_conv_transpose3d(g, name, x, p->features[level], p->stride[below], 1);
         snprintf(name, sizeof name, "decoder.stages.%d", s);
-        x = conv_stack(g, name, x, skip[level], p->decoder_convs[s], p->features[level], p->kernel[level],
+        x = conv_stack(g, p, name, x, skip[level], p->decoder_convs[s], p->features[level], p->kernel[level],
                        one);
         if (training || level == 0) {
             snprintf(name, sizeof name, "decoder.seg_layers.%d", s);
@@ -124,7 +126,7 @@ static struct network_outputs plain_segment(struct graph *g, const struct plan *
 static struct network_outputs residual_segment(struct graph *g, const struct plan *p, struct tensor *x,
                                                int training)
 {
-    x = conv_stack(g, "encoder.stem", x, NULL, 1, p->features[0], p->kernel[0], one);
+    x = conv_stack(g, p, "encoder.stem", x, NULL, 1, p->features[0], p->kernel[0], one);
     return unet(g, p, x, training, residual_stage);
 }
 
@@ -206,6 +208,7 @@ const struct network unet_network = {
     .maps = plain_maps,
     .class_name = "dynamic_network_architectures.architectures.unet.PlainConvUNet",
     .encoder_key = "n_conv_per_stage",
+    .decoder_key = "n_conv_per_stage_decoder",
     .nonlin = "torch.nn.LeakyReLU",
     .conv_bias = 1,
     .segment = plain_segment,
@@ -224,6 +227,7 @@ const struct network resenc_network = {
     .maps = residual_maps,
     .class_name = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet",
     .encoder_key = "n_blocks_per_stage",
+    .decoder_key = "n_conv_per_stage_decoder",
     .nonlin = "torch.nn.LeakyReLU",
     .conv_bias = 1,
     .segment = residual_segment,

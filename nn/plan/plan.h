@@ -12,6 +12,7 @@ enum { STAGES_MAX = 14, CONFIGURATIONS_MAX = 16 }; /* 14: the stages nnU-Net has
 enum normalization { NORM_ZSCORE, NORM_CT, NORM_NONE, NORM_RESCALE_0_1, NORM_RGB_0_1 };
 
 struct network;
+struct network_norm;
 
 struct intensity { /* of the foreground, one channel */
     double mean, median, std, min, max, percentile_00_5, percentile_99_5;
@@ -42,6 +43,8 @@ int intensity_from_json(struct intensity *t, int *channels, const struct json *p
 struct plan {
     char configuration[32];      /* "3d_fullres" */
     const struct network *network; /* that is built of it (nn/network/network.h) */
+    const struct network_norm *network_norm; /* between its layers; NULL: the network's own */
+    int norm_groups;             /* of channels, of a norm that has groups */
     int dims;                    /* 2 or 3; 2D plans have patch[0] = 1 */
     int transpose[3];            /* axis of the original at each place */
     double spacing[3];           /* target, transposed */

@@ -224,6 +224,7 @@ static void plan_fill(struct plan *p, const struct topology *t, const double pat
             p->stride[s][a] = used ? t->stride[s][a] : 0;
         }
     }
+    p->norm_groups = network_norm_groups(network_plan_norm_of(p), p->features, p->stages);
 }
 
 int plan_topology(struct plan *p, const double spacing[3], const double median_size[3], int dims, int classes,
@@ -235,6 +236,7 @@ int plan_topology(struct plan *p, const double spacing[3], const double median_s
     const struct plan_preset *preset;
     memset(p, 0, sizeof *p);
     p->network = network_of_preset(o->preset, &preset);
+    p->network_norm = o->norm ? o->norm : p->network->norm;
     p->dims = dims;
     p->classes = classes;
     p->deep_supervision = 1;

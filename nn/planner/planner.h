@@ -17,6 +17,7 @@ void plans_free(struct plans *p);
 struct plan_options {
     double memory_gb;            /* nnU-Net's target; 0: the preset's own (8, 8, 24, 40) */
     const char *preset;          /* of the networks' (nn/network/network.h); it decides the network */
+    const struct network_norm *norm; /* NULL: the network's own */
     int base_features;           /* 32; fewer for small machines */
     int batch;                   /* 0: planned */
     int patch[3]; /* 0: planned; along d, h, w (z, y, x) of the image: plans_make puts it into the order of

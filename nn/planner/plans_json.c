@@ -42,6 +42,7 @@ static void add_architecture(struct json *j, const struct plan *p)
 {
     static const char *const imported[] = {"conv_op", "norm_op", "dropout_op", "nonlin"};
     const struct network *n = p->network;
+    char norm_class[NETWORK_NORM_CLASS];
     int first = 3 - p->dims;
     struct json *a = json_add_object(j, "architecture");
     json_add_text(a, "network_class_name", n->class_name);
@@ -53,12 +54,12 @@ static void add_architecture(struct json *j, const struct plan *p)
     add_triples(k, "kernel_sizes", p->kernel, p->stages, first);
     add_triples(k, "strides", p->stride, p->stages, first);
     add_ints(k, n->encoder_key, p->encoder_convs, p->stages);
-    add_ints(k, "n_conv_per_stage_decoder", p->decoder_convs, p->stages - 1);
+    add_ints(k, n->decoder_key, p->decoder_convs, p->stages - 1);
     json_add_bool(k, "conv_bias", n->conv_bias);
-    json_add_text(k, "norm_op",
-                  p->dims == 2 ? "torch.nn.modules.instancenorm.InstanceNorm2d"
-                               : "torch.nn.modules.instancenorm.InstanceNorm3d");
+    network_norm_class(norm_class, network_plan_norm_of(p), p->dims);
+    json_add_text(k, "norm_op", norm_class);
     struct json *norm = json_add_object(k, "norm_op_kwargs");
+    if (p->norm_groups) json_add_int(norm, "num_groups", p->norm_groups);
     json_add_number(norm, "eps", 1e-5);
     json_add_bool(norm, "affine", 1);
     json_add_null(k, "dropout_op");
@@ -209,10 +210,8 @@ static int read_stages(int (*v)[3], const struct json *j, const char *key, const
 /* What the network is built of; anything else would train or predict something else than the plan says. */
 static int check_operations(const struct network *n, const struct json *k, struct error *e)
 {
-    const char *const must[][2] = {{"conv_op", "torch.nn.modules.conv.Conv"},
-                                   {"norm_op", "torch.nn.modules.instancenorm.InstanceNorm"},
-                                   {"nonlin", n->nonlin}};
-    for (int i = 0; i < 3; i++) {
+    const char *const must[][2] = {{"conv_op", "torch.nn.modules.conv.Conv"}, {"nonlin", n->nonlin}};
+    for (int i = 0; i < 2; i++) {
         const char *got = json_text(k, must[i][0], must[i][1]);
         if (strncmp(got, must[i][1], strlen(must[i][1])) != 0)
             return error_set(e, "%s '%s' is not supported", must[i][0], got);
@@ -221,6 +220,26 @@ static int check_operations(const struct network *n, const struct json *k, struc
     if (dropout && dropout->type != JSON_NULL) return error_set(e, "dropout_op is not supported");
     if (json_boolean(k, "conv_bias", n->conv_bias) == n->conv_bias) return 0;
     return error_set(e, "conv_bias %s is not supported", n->conv_bias ? "false" : "true");
+}
+
+/* norm_op and its kwargs; the network's own where there is none. Another eps, or a norm without weights,
+ * would be another network. */
+static int read_norm(struct plan *p, const struct json *k, struct error *e)
+{
+    const struct json *kwargs = json_get(k, "norm_op_kwargs");
+    const char *name = json_text(k, "norm_op", NULL);
+    p->network_norm = name ? network_norm_of_class(name) : p->network->norm;
+    if (!p->network_norm) return error_set(e, "norm_op '%.200s' is not supported", name);
+    if (fabs(json_number(kwargs, "eps", 1e-5) - 1e-5) > 1e-12 || !json_boolean(kwargs, "affine", 1))
+        return error_set(e, "norm_op_kwargs differ from eps 1e-5 and affine true, which is not supported");
+    if (!p->network_norm->grouped) return 0;
+    if (read_ints(&p->norm_groups, json_get(kwargs, "num_groups"), "norm_op_kwargs.num_groups", 1, 1, 4096, e))
+        return -1;
+    for (int s = 0; s < p->stages; s++)
+        if (p->features[s] % p->norm_groups != 0)
+            return error_set(e, "norm_op_kwargs.num_groups %d does not divide features_per_stage[%d] %d",
+                             p->norm_groups, s, p->features[s]);
+    return 0;
 }
 
 /* The network whose class has the name's last word: the way to it differs between versions. */
@@ -252,8 +271,8 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
         read_stages(p->kernel, json_get(k, "kernel_sizes"), "kernel_sizes", p, 7, e) ||
         read_stages(p->stride, json_get(k, "strides"), "strides", p, 8, e) ||
         read_ints(p->encoder_convs, json_get(k, convs), convs, p->stages, 1, 64, e) ||
-        read_ints(p->decoder_convs, json_get(k, "n_conv_per_stage_decoder"), "n_conv_per_stage_decoder",
-                  p->stages - 1, 1, 64, e))
+        read_ints(p->decoder_convs, json_get(k, n->decoder_key), n->decoder_key, p->stages - 1, 1, 64, e) ||
+        read_norm(p, k, e))
         return -1;
     for (int a2 = 0; a2 < 3; a2++) {
         int product = 1;

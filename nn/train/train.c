@@ -404,7 +404,9 @@ static void validate_patches(struct validation *v, struct learner *l, const stru
     int classes = l->plan->classes, first = output_first(l->plan), defined = 0;
     for (int b = 0; b < batches; b++) {
         patch_batch(l, d, validation_client, (uint64_t)b, NULL);
+        graph_set_inference(l->graph, 1); /* no running statistics of validation cases */
         graph_forward(l->graph);
+        graph_set_inference(l->graph, 0);
         v->loss += *tensor_f32(l->loss) / (double)batches;
         struct shape s = l->output->shape;
         count_overlap(&n, tensor_f32(l->output), l->label[0]->data, (size_t)s.n * shape_voxels(s), l->plan);

@@ -260,6 +260,11 @@ void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t st
     g->rng_step = step;
 }
 
+void graph_set_inference(struct graph *g, int on)
+{
+    g->infers = on;
+}
+
 void graph_run_step(struct graph *g, int index)
 {
     struct node *n = g->step[index].node;
@@ -314,7 +319,7 @@ void graph_forward(struct graph *g)
 
 void graph_backward(struct graph *g, struct tensor *loss)
 {
-    ENSURE(g->flags & GRAPH_TRAIN, "graph_backward of an inference graph");
+    ENSURE(g->flags & GRAPH_TRAIN && !g->infers, "graph_backward of an inference graph");
     ENSURE(((struct value *)loss)->root, "graph_backward: the tensor %d is not a scalar loss of this graph",
            loss->id);
     for (int i = 0; i < g->values; i++)
@@ -328,7 +333,7 @@ int graph_read_op(const struct graph *g, int i, struct graph_op *op)
     if (graph_failed(g) || i >= g->nodes) return 0;
     const struct node *n = g->node[i];
     *op = (struct graph_op){
-        .kind = n->op->name, .inputs = n->inputs, .out = n->out->id, .params = n->params, .slope = n->slope};
+        .kind = n->op->name, .inputs = n->inputs, .out = n->out->id, .params = n->params, .slope = n->slope, .groups = n->groups};
     for (int k = 0; k < n->inputs && k < 2; k++) op->in[k] = n->in[k]->id;
     memcpy(op->param, n->param, sizeof n->param);
     memcpy(op->kernel, n->kernel, sizeof n->kernel);

@@ -160,6 +160,9 @@ void graph_bind_to(struct graph *g, void *block);
 void *graph_block(const struct graph *g);
 /* Keys the random numbers of the step (dropout). */
 void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t step);
+/* on: graph_forward of a training graph computes what an inference graph does (batch norm takes the running
+ * statistics and leaves them, dropout keeps all), until it is off again. Not for graph_backward. */
+void graph_set_inference(struct graph *g, int on);
 void graph_forward(struct graph *g);
 /* Gradients of the scalar `loss` ([1][1][1][1][1], read by no op); parameter gradients are added to model grad. */
 void graph_backward(struct graph *g, struct tensor *loss);
@@ -172,6 +175,7 @@ struct graph_op {
     int params, param[4];               /* indices into the model's, in the order of registration */
     int kernel[3], stride[3], pad[3];   /* convolutions and poolings */
     float slope;                        /* of the activation after it; 1 none */
+    int groups;                         /* of channels, of a group norm; else 0 */
 };
 /* Of the tensor with that id. */
 struct shape graph_shape(const struct graph *g, int id);

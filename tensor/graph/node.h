@@ -45,7 +45,8 @@ struct node {
     int param[NODE_PARAMS_MAX];         /* indices into model->param: the array moves while recording */
     void *attr;                         /* the op's own struct, zeroed */
     int kernel[3], stride[3], pad[3];   /* of a convolution or pooling, and */
-    float slope;                        /* of the activation in it: told to readers of the graph */
+    float slope;                        /* of the activation in it, and */
+    int groups;                         /* of channels of a group norm: told to readers of the graph */
     double flops;
 
     /* Declared by the op, before node_output. */
@@ -112,6 +113,7 @@ struct graph {
     struct step *step;
     int buffers, steps, forward_steps;
     int planned, failed;
+    int infers;        /* graph_set_inference */
     size_t bytes;      /* of the block */
     size_t peak_bytes; /* the largest sum of live buffers: no placement can be smaller */
     char *block;
@@ -165,6 +167,12 @@ static inline int shape_equal(struct shape a, struct shape b)
 static inline enum elem_type tensor_elem(const struct tensor *t)
 {
     return t->dtype == DT_BF16 ? ELEM_BF16 : ELEM_F32;
+}
+
+/* The pass is one of training: not of an inference graph, and not of graph_set_inference. */
+static inline int graph_trains(const struct graph *g)
+{
+    return g->flags & GRAPH_TRAIN && !g->infers;
 }
 
 /* ---- for ops: running ---------------------------------------------------------------------------------- */

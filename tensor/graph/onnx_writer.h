@@ -15,9 +15,11 @@ struct onnx_writer {
     void *to;
     void (*value)(void *to, int tensor, const char *suffix); /* the next input */
     void (*param)(void *to, int param); /* a parameter of the model, as it is stored: the next input */
+    void (*channels)(void *to, int param); /* one of a value a channel, as [channels][1][1][1]: the next input */
     void (*integer)(void *to, const char *attribute, int v);
     void (*integers)(void *to, const char *attribute, const int *v, int count);
     void (*number)(void *to, const char *attribute, float v);
+    void (*numbers)(void *to, const char *attribute, float v, int count); /* a list of the same */
     void (*end)(void *to, const char *operator_name, int tensor, const char *suffix); /* the output's */
 };
 

@@ -41,7 +41,7 @@ static void instance_norm_forward(struct graph *g, struct node *n)
 static void batch_norm_forward(struct graph *g, struct node *n)
 {
     const struct norm *a = n->attr;
-    if (n->pass == PASS_FORWARD && g->flags & GRAPH_TRAIN) {
+    if (n->pass == PASS_FORWARD && graph_trains(g)) {
         norm_stats(n->saved, n->in[0]->data, &a->shape, NORM_EPS, n->scratch, g->pool);
         norm_running_update(node_data(g, n, RUNNING_MEAN), node_data(g, n, RUNNING_VAR), n->saved, &a->shape,
                                 NORM_MOMENTUM);
@@ -90,7 +90,7 @@ static void batch_norm_reference(float *y, const struct graph *g, const struct n
 {
     const struct norm *a = n->attr;
     const float *x = tensor_f32(n->in[0]);
-    if (g->flags & GRAPH_TRAIN) {
+    if (graph_trains(g)) {
         norm_reference(y, g, n);
         return;
     }
@@ -102,9 +102,42 @@ static void batch_norm_reference(float *y, const struct graph *g, const struct n
     }
 }
 
+/* An instance norm of [N][groups][all the rest] without weights, then the weights of each channel: the form
+ * of PyTorch's exporter. GroupNormalization itself is of opset 18, and has weights of channels since 21. */
+static void group_norm_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    const int split[3] = {0, n->groups, -1}, id = n->out->id;
+    w->integers(w->to, "value_ints", split, 3);
+    w->end(w->to, "Constant", id, "_split");
+    for (int one = 0; one < 2; one++) {
+        w->numbers(w->to, "value_floats", (float)one, n->groups);
+        w->end(w->to, "Constant", id, one ? "_one" : "_zero");
+    }
+    w->value(w->to, n->in[0]->id, "");
+    w->value(w->to, id, "_split");
+    w->end(w->to, "Reshape", id, "_groups");
+    w->value(w->to, id, "_groups");
+    w->value(w->to, id, "_one");
+    w->value(w->to, id, "_zero");
+    w->number(w->to, "epsilon", NORM_EPS);
+    w->end(w->to, "InstanceNormalization", id, "_normed");
+    w->value(w->to, n->in[0]->id, "");
+    w->end(w->to, "Shape", id, "_shape");
+    w->value(w->to, id, "_normed");
+    w->value(w->to, id, "_shape");
+    w->end(w->to, "Reshape", id, "_channels");
+    w->value(w->to, id, "_channels");
+    w->channels(w->to, n->param[GAMMA]);
+    w->end(w->to, "Mul", id, "_scaled");
+    w->value(w->to, id, "_scaled");
+    w->channels(w->to, n->param[BETA]);
+    onnx_end_activated(w, "Add", n);
+}
+
 const struct op instance_norm_op = {"instance_norm", instance_norm_forward, norm_backward, norm_reference,
                                     instance_norm_onnx};
-const struct op group_norm_op = {"group_norm", instance_norm_forward, norm_backward, norm_reference, NULL};
+const struct op group_norm_op = {"group_norm", instance_norm_forward, norm_backward, norm_reference,
+                                 group_norm_onnx};
 const struct op batch_norm_op = {"batch_norm", batch_norm_forward, norm_backward, batch_norm_reference,
                                  batch_norm_onnx};
 
@@ -141,6 +174,7 @@ struct tensor *op_group_norm(struct graph *g, const char *name, struct tensor *x
     ENSURE(groups > 0 && c % groups == 0, "group_norm %s: %d channels in %d groups", name, c, groups);
     struct norm_shape shape = {x->shape.n, shape_voxels(x->shape), c, tensor_elem(x), c / groups};
     struct node *n = norm_create(g, &group_norm_op, name, x, shape, slope);
+    if (n) n->groups = groups;
     return n ? node_output_as(g, n, x->shape, x->dtype) : NULL;
 }
 

@@ -161,8 +161,9 @@ static struct rng dropout_stream(const struct graph *g, const struct node *n)
 static void dropout(struct graph *g, struct node *n, void *y, const void *x, int accumulate)
 {
     const float *p = n->attr;
+    const float drop = graph_trains(g) ? *p : 0;
     struct rng stream = dropout_stream(g, n);
-    elem_dropout(y, x, tensor_elem(n->out), shape_count(n->out->shape), *p, &stream, accumulate, g->pool);
+    elem_dropout(y, x, tensor_elem(n->out), shape_count(n->out->shape), drop, &stream, accumulate, g->pool);
 }
 
 static void dropout_forward(struct graph *g, struct node *n)

@@ -1,20 +1,22 @@
-"""Golden values of whole networks: losses and gradients of PyTorch for the networks of nn/network/unet.c and nn/network/resnet.c.
+"""Golden values of whole networks: losses and gradients of PyTorch for the networks of nn/network.
 
-Run from the root of the repository, with torch, nnunetv2, dynamic-network-architectures and safetensors installed:
-    python tests/golden/make_networks.py
-It writes tests/data/golden/network_{unet,resenc,resnet}.safetensors. Networks and loss are nnU-Net's own classes; the 3D ResNet
-is torchvision's, with Conv3d. Weights and inputs come from a linear congruential generator that tests/unit/nn/check_networks.c repeats, so that
+Run from the root of the repository, with torch, nnunetv2, dynamic-network-architectures, monai and safetensors installed:
+    python tests/golden/make_networks.py [NAME...]
+It writes tests/data/golden/network_NAME.safetensors: unet, resenc, segresnet, unet_group, unet_batch, resnet, resnet_group; those that
+are named, or all. Networks and loss are nnU-Net's and MONAI's own classes; the 3D ResNet is torchvision's, with Conv3d. Weights and inputs come from a linear congruential generator that tests/unit/nn/check_networks.c repeats, so that
 only results are stored: of each parameter its shape, the norm of its gradient, a random projection of it, and its values (of the
 larger ones every fifth). All is computed in double precision, except what nnU-Net's loss forces to single.
 
-The numbers in the images' names were chosen so that no input of a (leaky) ReLU is closer to 0 than 8e-6: nearer ones may change sign by
+The numbers in the images' names were chosen so that no input of a (leaky) ReLU is closer to 0 than 7e-6: nearer ones may change sign by
 rounding in single precision, and then one voxel's gradient is another one, in PyTorch as well.
 """
 import math
+import sys
 
 import numpy as np
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
+from monai.networks.nets import SegResNet
 from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
@@ -77,22 +79,23 @@ def segmentation_case(name, channels, size, strides):
 
 def segmentation_loss(heads, batch_dice):
     weights = np.array([1 / 2**i for i in range(heads)])
-    weights[-1] = 0
+    if heads > 1:
+        weights[-1] = 0
     one = DC_and_CE_loss({"batch_dice": batch_dice, "smooth": 1e-5, "do_bg": False, "ddp": False}, {}, weight_ce=1,
                          weight_dice=1, ignore_label=3, dice_class=MemoryEfficientSoftDiceLoss)
     return DeepSupervisionWrapper(one, weights / weights.sum())
 
 
 class BasicBlock(nn.Module):
-    def __init__(self, c, k, stride):
+    def __init__(self, c, k, stride, norm):
         super().__init__()
         self.conv1 = nn.Conv3d(c, k, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm3d(k)
+        self.bn1 = norm(k)
         self.conv2 = nn.Conv3d(k, k, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm3d(k)
+        self.bn2 = norm(k)
         self.downsample = None
         if stride != 1 or c != k:
-            self.downsample = nn.Sequential(nn.Conv3d(c, k, 1, stride, bias=False), nn.BatchNorm3d(k))
+            self.downsample = nn.Sequential(nn.Conv3d(c, k, 1, stride, bias=False), norm(k))
 
     def forward(self, x):
         skip = x if self.downsample is None else self.downsample(x)
@@ -100,14 +103,14 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    def __init__(self, channels, classes, base):
+    def __init__(self, channels, classes, base, norm=nn.BatchNorm3d):
         super().__init__()
         self.conv1 = nn.Conv3d(channels, base, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm3d(base)
+        self.bn1 = norm(base)
         c = base
         for s in range(4):
             k = base << s
-            layer = nn.Sequential(BasicBlock(c, k, 2 if s else 1), BasicBlock(k, k, 1))
+            layer = nn.Sequential(BasicBlock(c, k, 2 if s else 1, norm), BasicBlock(k, k, 1, norm))
             setattr(self, f"layer{s + 1}", layer)
             c = k
         self.fc = nn.Linear(c, classes)
@@ -141,7 +144,10 @@ def train(net, loss_of, optimizer, steps, clip):
     return np.array(losses)
 
 
-def golden(file, net, loss_of, make_optimizer, clip):
+def golden(name, net, loss_of, make_optimizer, clip):
+    if len(sys.argv) > 1 and name not in sys.argv[1:]:
+        return
+    file = f"network_{name}.safetensors"
     net.double()
     set_weights(net)
     loss = loss_of()
@@ -160,9 +166,14 @@ def golden(file, net, loss_of, make_optimizer, clip):
     print(file, out["loss"], out.get("losses"), sum(p.numel() for p in net.parameters()), "parameters")
 
 
-def unet_arguments(features, kernels, strides):
+def groups(of):
+    """A GroupNorm as nnU-Net's and torchvision's classes call a norm: by the channels alone."""
+    return lambda channels, **kwargs: nn.GroupNorm(of, channels, **kwargs)
+
+
+def unet_arguments(features, kernels, strides, norm=nn.InstanceNorm3d):
     return dict(n_stages=len(features), features_per_stage=features, conv_op=nn.Conv3d, kernel_sizes=kernels, strides=strides,
-                num_classes=3, conv_bias=True, norm_op=nn.InstanceNorm3d, norm_op_kwargs={"eps": 1e-5, "affine": True},
+                num_classes=3, conv_bias=True, norm_op=norm, norm_op_kwargs={"eps": 1e-5, "affine": True},
                 nonlin=nn.LeakyReLU, nonlin_kwargs={"inplace": True}, deep_supervision=True)
 
 
@@ -174,7 +185,7 @@ def main():
     net = PlainConvUNet(2, n_conv_per_stage=2, n_conv_per_stage_decoder=2, **unet_arguments([8, 16, 32], kernels, strides))
     loss = segmentation_loss(2, True)
     sgd = lambda p: torch.optim.SGD(p, 0.01, momentum=0.99, nesterov=True, weight_decay=3e-5)
-    golden("network_unet.safetensors", net, lambda: loss(net(x), targets), sgd, 12)
+    golden("unet", net, lambda: loss(net(x), targets), sgd, 12)
 
     strides = [(1, 1, 1), (2, 2, 2), (1, 2, 2), (2, 2, 2)]  # the last stage keeps its width: a skip of pooling alone
     kernels = [(3, 3, 3)] * 4
@@ -182,15 +193,32 @@ def main():
     res = ResidualEncoderUNet(1, n_blocks_per_stage=[1, 2, 1, 1], n_conv_per_stage_decoder=1,
                               **unet_arguments([4, 6, 8, 8], kernels, strides))
     loss3 = segmentation_loss(3, False)
-    golden("network_resenc.safetensors", res, lambda: loss3(res(x), targets), None, 0)
+    golden("resenc", res, lambda: loss3(res(x), targets), None, 0)
 
-    image = lcg("image 6", 4 * 16**3).reshape(4, 1, 16, 16, 16)
+    # SegResNet as MONAI builds it: blocks of its default, three stages, transposed convolutions up.
+    x, targets = segmentation_case("image 21", 2, (16, 16, 16), [(1, 1, 1), (2, 2, 2)])
+    seg = SegResNet(init_filters=8, in_channels=2, out_channels=3, blocks_down=(1, 2, 2), blocks_up=(1, 1), upsample_mode="deconv")
+    single = segmentation_loss(1, False)
+    golden("segresnet", seg, lambda: single([seg(x)], targets[:1]), sgd, 12)
+
+    # Other norms: the plain U-Net once more.
+    kernels, strides = [(1, 3, 3), (3, 3, 3), (3, 3, 3)], [(1, 1, 1), (1, 2, 2), (2, 2, 2)]
+    for name, norm, image in (("unet_group", groups(4), "image 4"), ("unet_batch", nn.BatchNorm3d, "image 1")):
+        x2, targets2 = segmentation_case(image, 2, (16, 16, 16), strides)
+        normed = PlainConvUNet(2, n_conv_per_stage=2, n_conv_per_stage_decoder=2, **unet_arguments([8, 16, 32], kernels, strides, norm))
+        golden(name, normed, lambda: loss(normed(x2), targets2), None, 0)
+
+    def classes(name):
+        image = lcg(name, 4 * 16**3).reshape(4, 1, 16, 16, 16)
+        return torch.from_numpy((image + 0.25 * target.numpy()[:, None, None, None, None]).astype(np.float32)).double()
+
     target = torch.tensor([0, 1, 1, 0])
-    image = (image + 0.25 * target.numpy()[:, None, None, None, None]).astype(np.float32)
-    images = torch.from_numpy(image).double()
+    images, others = classes("image 6"), classes("image 14")
     resnet = ResNet18(1, 2, 4)
     adamw = lambda p: torch.optim.AdamW(p, 2e-4, weight_decay=0.01)
-    golden("network_resnet.safetensors", resnet, lambda: F.cross_entropy(resnet(images), target), adamw, 0)
+    golden("resnet", resnet, lambda: F.cross_entropy(resnet(images), target), adamw, 0)
+    grouped = ResNet18(1, 2, 4, groups(4))
+    golden("resnet_group", grouped, lambda: F.cross_entropy(grouped(others), target), None, 0)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,18 @@ static void check_gradients(const char *net, const struct safetensors *s, const 
     CHECK(trained == expected, "%s: %d parameters, PyTorch has %d", net, trained, expected);
 }
 
+/* Running mean and variance after one step. */
+static void check_buffers(const char *net, const struct safetensors *s, const struct model *m)
+{
+    for (int i = 0; i < m->params; i++) {
+        const struct param *p = &m->param[i];
+        const struct safetensor *b = param_trained(p) ? NULL : golden_find(s, "buffer.", p->name);
+        for (size_t j = 0; b && j < p->count; j++)
+            CHECK_NEAR(m->data[p->offset + j], safetensors_value(b, j), 1e-5, "%s: %s[%d]", net, p->name,
+                       (int)j);
+    }
+}
+
 static int golden_read(struct safetensors *s, const char *path)
 {
     struct error e = {{0}};
@@ -158,7 +170,7 @@ static struct plan small_plan(const char *network, int stages, const int *featur
     for (int a = 0; a < 3; a++) p.patch[a] = 16;
     for (int s = 0; s < stages; s++) {
         p.features[s] = features[s];
-        p.encoder_convs[s] = p.decoder_convs[s] = strcmp(network, "unet") == 0 ? 2 : 1;
+        p.encoder_convs[s] = p.decoder_convs[s] = strcmp(network, "unet") == 0 ? 2 : 1; /* convolutions */
         for (int a = 0; a < 3; a++) {
             p.kernel[s][a] = 3;
             p.stride[s][a] = s > 0 ? 2 : 1;
@@ -190,6 +202,7 @@ static void test_unet(const char *net, const char *path, const struct plan *p, c
     const struct safetensor *loss = golden_find(&s, "loss", "");
     if (loss) CHECK_NEAR(*tensor_f32(t.loss), golden_double(loss, 0), 1e-5, "%s: loss", net);
     check_gradients(net, &s, m);
+    check_buffers(net, &s, m);
     if (ten_steps) {
         struct optimizer o;
         test_optimizer(&o, &optimizer_sgd, 0.99f, 3e-5f, 12, m);
@@ -200,13 +213,19 @@ static void test_unet(const char *net, const char *path, const struct plan *p, c
     safetensors_free(&s);
 }
 
-static void test_plain_unet(void)
+static struct plan mri_plan(void)
 {
     static const int features[3] = {8, 16, 32};
     struct plan p = small_plan("unet", 3, features, 2);
     p.batch_dice = 1;
-    p.kernel[0][0] = 1; /* an MRI plan: thick slices */
+    p.kernel[0][0] = 1; /* thick slices */
     p.stride[1][0] = 1;
+    return p;
+}
+
+static void test_plain_unet(void)
+{
+    struct plan p = mri_plan();
     test_unet("unet", "tests/data/golden/network_unet.safetensors", &p, "image 8", 1);
 }
 
@@ -217,6 +236,16 @@ static void test_residual_unet(void)
     p.encoder_convs[1] = 2;
     p.stride[2][0] = 1;
     test_unet("resenc", "tests/data/golden/network_resenc.safetensors", &p, "image 1", 0);
+}
+
+/* MONAI's class: as many blocks as its default has in three stages. */
+static void test_segresnet(void)
+{
+    static const int features[3] = {8, 16, 32};
+    struct plan p = small_plan("segresnet", 3, features, 2);
+    p.encoder_convs[1] = p.encoder_convs[2] = 2;
+    p.norm_groups = 8;
+    test_unet("segresnet", "tests/data/golden/network_segresnet.safetensors", &p, "image 21", 1);
 }
 
 struct classifier {
@@ -250,34 +279,40 @@ static void fill_classes(struct classifier *n, const char *name)
     }
 }
 
-static void test_resnet(void)
+static void test_classifier(const char *net, const char *path, const char *image, const char *norm,
+                            int ten_steps)
 {
-    struct classifier_options c = {
-        .depth = 18, .channels = 1, .classes = 2, .base = 4, .network = network_find("resnet")};
+    struct classifier_options c = {.depth = 18,
+                                   .channels = 1,
+                                   .classes = 2,
+                                   .base = 4,
+                                   .norm = norm ? network_norm_find(norm) : NULL,
+                                   .network = network_find("resnet")};
     struct safetensors s = {0};
-    if (golden_read(&s, "tests/data/golden/network_resnet.safetensors")) return;
+    if (golden_read(&s, path)) return;
     struct model *m = model_create();
     struct classifier n = classifier_bound(m, &c, 4, 16, 0, NULL);
     set_weights(m);
-    fill_classes(&n, "image 6");
+    fill_classes(&n, image);
     graph_forward(n.graph);
     graph_backward(n.graph, n.loss);
     const struct safetensor *loss = golden_find(&s, "loss", "");
-    if (loss) CHECK_NEAR(*tensor_f32(n.loss), golden_double(loss, 0), 1e-5, "resnet: loss");
-    check_gradients("resnet", &s, m);
-    for (int i = 0; i < m->params; i++) { /* running mean and variance after one step */
-        const struct param *p = &m->param[i];
-        const struct safetensor *b = param_trained(p) ? NULL : golden_find(&s, "buffer.", p->name);
-        for (size_t j = 0; b && j < p->count; j++)
-            CHECK_NEAR(m->data[p->offset + j], safetensors_value(b, j), 1e-5, "resnet: %s[%d]", p->name,
-                       (int)j);
+    if (loss) CHECK_NEAR(*tensor_f32(n.loss), golden_double(loss, 0), 1e-5, "%s: loss", net);
+    check_gradients(net, &s, m);
+    check_buffers(net, &s, m);
+    if (ten_steps) {
+        struct optimizer o;
+        test_optimizer(&o, &optimizer_adamw, 0, 0.01f, 0, m);
+        check_ten_steps(net, &s, n.graph, n.loss, &o, 2e-4f);
     }
-    struct optimizer o;
-    test_optimizer(&o, &optimizer_adamw, 0, 0.01f, 0, m);
-    check_ten_steps("resnet", &s, n.graph, n.loss, &o, 2e-4f);
     graph_destroy(n.graph);
     model_destroy(m);
     safetensors_free(&s);
+}
+
+static void test_resnet(void)
+{
+    test_classifier("resnet", "tests/data/golden/network_resnet.safetensors", "image 6", NULL, 1);
 }
 
 /* ---- shapes of the other depths, and what is rejected -------------------------------------------------- */
@@ -326,6 +361,62 @@ static void expect_rejected(const struct plan *p, const char *word)
     CHECK(strstr(e.text, word) != NULL, "message \"%s\" does not name %s", e.text, word);
 }
 
+/* Every norm of the table has a line here: the networks with it, against PyTorch. */
+static void norm_instance(void)
+{
+    test_plain_unet();
+}
+
+static void norm_batch(void)
+{
+    struct plan p = mri_plan();
+    p.network_norm = network_norm_find("batch");
+    test_unet("unet, batch norm", "tests/data/golden/network_unet_batch.safetensors", &p, "image 1", 0);
+}
+
+static void norm_group(void)
+{
+    struct plan p = mri_plan();
+    p.network_norm = network_norm_find("group");
+    p.norm_groups = 4;
+    test_unet("unet, group norm", "tests/data/golden/network_unet_group.safetensors", &p, "image 4", 0);
+    test_classifier("resnet, group norm", "tests/data/golden/network_resnet_group.safetensors", "image 14",
+                    "group", 0);
+}
+
+static void test_norms(void)
+{
+    static const struct {
+        const char *name, *class2d;
+        void (*against_judge)(void);
+    } norms[] = {{"instance", "torch.nn.InstanceNorm2d", norm_instance},
+                 {"batch", "torch.nn.modules.batchnorm.BatchNorm2d", norm_batch},
+                 {"group", "torch.nn.GroupNorm", norm_group}};
+    for (int i = 0; network_norms[i]; i++) {
+        const struct network_norm *n = network_norms[i];
+        char name[NETWORK_NORM_CLASS];
+        size_t k = 0;
+        while (k < sizeof norms / sizeof *norms && strcmp(norms[k].name, n->name) != 0) k++;
+        CHECK(k < sizeof norms / sizeof *norms, "norm %s has no case", n->name);
+        if (k == sizeof norms / sizeof *norms) continue;
+        norms[k].against_judge();
+        for (int dims = 2; dims <= 3; dims++) {
+            network_norm_class(name, n, dims);
+            CHECK(network_norm_of_class(name) == n, "%s is not %s", name, n->name);
+        }
+        CHECK(network_norm_of_class(norms[k].class2d) == n && network_norm_find(n->name) == n, "%s", n->name);
+    }
+    CHECK(network_norm_of_class("torch.nn.LayerNorm") == NULL && network_norm_find("layer") == NULL &&
+              network_norm_of_class("torch.nn.GroupNorm3d") == NULL,
+          "unknown norms");
+    static const int widths[3] = {24, 20, 32};
+    CHECK(network_norm_groups(network_norm_find("group"), widths, 1) == 8 &&
+              network_norm_groups(network_norm_find("group"), widths, 3) == 4 &&
+              network_norm_groups(network_norm_find("group"), &(const int){7}, 1) == 1 &&
+              network_norm_groups(network_norm_find("batch"), widths, 3) == 0,
+          "groups");
+}
+
 static void test_rejections(void)
 {
     static const int features[3] = {8, 16, 32};
@@ -341,6 +432,10 @@ static void test_rejections(void)
     p = good, p.classes = 1, expect_rejected(&p, "classes");
     p = good, p.batch = 0, expect_rejected(&p, "batch");
     p = good, p.encoder_convs[0] = 0, expect_rejected(&p, "encoder_convs[0]");
+    p = good, p.network_norm = network_norm_find("group"), expect_rejected(&p, "num_groups of the group norm is 0");
+    p.norm_groups = 8, p.features[1] = 12, expect_rejected(&p, "divide features_per_stage[1] 12");
+    p = good, p.network_norm = network_norm_find("batch"), p.batch = 1, p.patch[0] = p.patch[1] = p.patch[2] = 4,
+    expect_rejected(&p, "batch_size 1 with patch_size 4 x 4 x 4: batch norm");
     p = good, p.network = network_find("resnet"), expect_rejected(&p, "resnet, which does not segment");
     /* Each number is in range, but not all together: what such plans hold is bounded before a graph is
      * recorded. */
@@ -428,6 +523,7 @@ static uint64_t segment_bits(const char *network, float loss[BIT_STEPS], int fla
     static const int features[3] = {5, 9, 17}; /* not multiples of any vector */
     struct plan p = small_plan(network, 3, features, 2);
     struct model *m = model_create();
+    p.norm_groups = 1;
     p.kernel[0][0] = p.stride[1][0] = 1;
     p.encoder_convs[0] = p.decoder_convs[1] = 1; /* for the sake of the scalar level */
     p.patch[0] = p.patch[2] = 8;
@@ -488,6 +584,7 @@ static const struct network_case {
 } cases[] = {
     {"unet", test_plain_unet, 0x854e6fb3989a2e4d},
     {"resenc", test_residual_unet, 0x0fef324f471c173a},
+    {"segresnet", test_segresnet, 0x1a0caf71e0f659dd},
     {"resnet", test_resnet, 0x2161b7a344d67cfa},
 };
 
@@ -626,6 +723,7 @@ static void test_bf16(void)
 int main(void)
 {
     test_table();
+    test_norms();
     test_depths();
     test_rejections();
     test_init();

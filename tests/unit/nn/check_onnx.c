@@ -249,10 +249,13 @@ static void check_network(const char *name, const struct run *r, const struct ex
     model_destroy(m);
 }
 
-static void check_unet(const char *name, const char *network, int dims, const struct expected *want,
-                       const char *folder, int keep)
+static void check_unet(const char *name, const char *network, const char *norm, int dims,
+                       const struct expected *want, const char *folder, int keep)
 {
     struct plan p = small_plan(network, dims);
+    static const int features[3] = {4, 8, 12};
+    if (norm) p.network_norm = network_norm_find(norm);
+    if (network_plan_norm_of(&p)->grouped) memcpy(p.features, features, sizeof features), p.norm_groups = 2;
     struct run r = {.options = {.task = TASK_SEGMENT, .seed = 1}, .plan = &p};
     check_network(name, &r, want, folder, keep);
 }
@@ -261,10 +264,16 @@ static void check_networks(const char *folder, int keep)
 {
     struct run r10 = classifier(10, 0, &network_norm_batch, 0.5f),
                r18 = classifier(18, 1, &network_norm_instance, 0),
-               r50 = classifier(50, 1, &network_norm_batch, 0);
-    check_unet("plain", "unet", 3, &(struct expected){29, 1, "Concat", 2}, folder, keep);
-    check_unet("resenc", "resenc", 3, &(struct expected){58, 1, "AveragePool", 2}, folder, keep);
-    check_unet("flat", "unet", 2, &(struct expected){29, 1, "ConvTranspose", 2}, folder, keep);
+               r50 = classifier(50, 1, &network_norm_batch, 0),
+               group = classifier(10, 0, &network_norm_group, 0);
+    check_unet("plain", "unet", NULL, 3, &(struct expected){29, 1, "Concat", 2}, folder, keep);
+    check_unet("resenc", "resenc", NULL, 3, &(struct expected){58, 1, "AveragePool", 2}, folder, keep);
+    check_unet("segresnet", "segresnet", NULL, 3, &(struct expected){204, 1, "Reshape", 34}, folder, keep);
+    check_unet("plain_group", "unet", "group", 3, &(struct expected){93, 1, "Reshape", 16}, folder, keep);
+    check_unet("plain_batch", "unet", "batch", 2, &(struct expected){29, 1, "BatchNormalization", 8}, folder,
+               keep);
+    check_network("resnet10_group", &group, &(struct expected){137, 2, "Reshape", 24}, folder, keep);
+    check_unet("flat", "unet", NULL, 2, &(struct expected){29, 1, "ConvTranspose", 2}, folder, keep);
     check_network("resnet10", &r10, &(struct expected){41, 2, "BatchNormalization", 12}, folder, keep);
     check_network("resnet18_stem7", &r18, &(struct expected){70, 2, "MaxPool", 1}, folder, keep);
     check_network("resnet50_stem7", &r50, &(struct expected){176, 2, "Relu", 49}, folder, keep);

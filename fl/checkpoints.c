@@ -60,7 +60,10 @@ static struct json *sites_json(const struct simulation *s)
 
 int checkpoints_identity(struct simulation *s, struct error *e)
 {
-    struct json *j = federation_json(&s->f);
+    struct json *j = federation_json(&s->f), *training = train_options_json(&s->f.train);
+    json_remove(training, "epochs"); /* a longer training goes on from the same states */
+    json_remove(j, "training");
+    json_add(j, "training", training);
     json_add(j, "clients", sites_json(s));
     if (s->o->data_hash) json_add_text(j, "data_sha256", s->o->data_hash);
     char *text = json_format(j, 0);
@@ -127,6 +130,7 @@ static struct json *describe(const struct simulation *s)
     json_add_number(j, "ema", s->ema);
     json_add_number(j, "best_metric", s->best_metric);
     json_add_int(j, "best_round", s->best_round);
+    if (s->f.privacy.adaptive) json_add_number(j, "clip", s->server.clip);
     json_add(j, "options", train_options_json(&s->f.train));
     json_remove(federation, "training");
     json_add(j, "federation", federation);
@@ -281,6 +285,7 @@ static int take_state(struct simulation *s, const struct json *state, const char
         return -1;
     if (history_from_json(&s->history, json_get(state, "history"), (int)done, s->o->clients, path, e))
         return -1;
+    if (s->f.privacy.adaptive && take_number(&s->server.clip, state, "clip", 1e-30, 1e30, path, e)) return -1;
     s->server.round = (int)done;
     s->best_round = (int)best;
     s->ema = json_number(state, "ema", NAN);

@@ -313,6 +313,7 @@ static int record_round(struct simulation *s, double seconds, struct error *e)
                              .norm = NAN,
                              .cosine = NAN,
                              .hash = model_hash(s->global)};
+    if (s->f.privacy.kind) g.epsilon = private_epsilon(&s->f, s->task.round + 1), g.clip = private_clip(&s->task, &s->f);
     for (int k = 0; k < o->clients; k++) {
         struct round_record r = {.lr = lr};
         if (record_site(s, k, &r, e)) return -1;
@@ -568,7 +569,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
         r->best_round = s.best_round;
         r->rounds = s.server.round;
         r->stopped = s.stopped;
-        private_text(r->privacy, &s.f, r->rounds);
+        private_text(r->privacy, &s.f, r->rounds, s.server.clip);
         r->record = s.history.record;
         r->records = s.history.count;
         r->model = s.global;

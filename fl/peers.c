@@ -12,6 +12,7 @@ enum { ANSWER_MOST = 1 << 16 }; /* bytes of an update's numbers as JSON */
 
 struct round_head {
     int32_t over, round, checkpoint, failed;
+    double clip; /* of adaptive clipping */
 };
 
 int peers_start(const struct federate_peers *p, int status, struct error *e)
@@ -28,7 +29,7 @@ int peers_start(const struct federate_peers *p, int status, struct error *e)
 int peers_begin(struct simulation *s, int over, struct error *e)
 {
     const struct federate_peers *p = s->o->peers;
-    struct round_head h = {over, s->server.round, s->store.checkpoint, 0};
+    struct round_head h = {over, s->server.round, s->store.checkpoint, 0, s->server.clip};
     size_t bytes = s->global->count * sizeof(float);
     if (p->broadcast(p->arg, &h, sizeof h, e) || p->broadcast(p->arg, s->global->data, bytes, e)) return -1;
     for (int k = 0; k < s->f.strategy->shared_slots; k++)
@@ -37,6 +38,7 @@ int peers_begin(struct simulation *s, int over, struct error *e)
     int first = !s->joined;
     s->joined = 1;
     s->server.round = h.round;
+    s->server.clip = h.clip;
     if (first && site_store_resume(&s->store, h.round, e)) return -1;
     site_store_checkpoint(&s->store, h.checkpoint);
     return h.over;

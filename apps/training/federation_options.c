@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fl/compress/compress.h"
+#include "fl/privacy/dp.h"
 #include "fl/round/secure_round.h"
 #include "tensor/base/check.h"
 
@@ -32,6 +33,8 @@ void federation_arguments_default(struct federation_arguments *f)
     }
     f->dp_noise = f->dp_clip = 1;
     f->dp_delta = 1e-5;
+    f->dp_quantile = dp_adaptive_default().quantile;
+    f->dp_rate = dp_adaptive_default().rate;
     f->secure_range = SECURE_RANGE;
     f->compress_share = compress_options_default().share;
     size_t m = 0;
@@ -90,6 +93,10 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
     ADD("dp-noise", 0, OPTION_NUMBER, &f->dp_noise, "Z",
         "multiplier: the noise has deviation Z times the clip (1)", 1e-6, 1e6, 0);
     ADD("dp-clip", 0, OPTION_NUMBER, &f->dp_clip, "C", "largest norm of an update (1)", 1e-6, 1e6, 0);
+    ADD("dp-adaptive", 0, OPTION_FLAG, &f->dp_adaptive, 0,
+        "the norm begins at --dp-clip and follows the quantile of the updates' norms; --dp central", 0, 0, 0);
+    ADD("dp-quantile", 0, OPTION_NUMBER, &f->dp_quantile, "Q", "of --dp-adaptive (0.5)", 1e-3, 0.999, 0);
+    ADD("dp-rate", 0, OPTION_NUMBER, &f->dp_rate, "R", "of --dp-adaptive, a round (0.2)", 1e-6, 100, 0);
     ADD("dp-delta", 0, OPTION_NUMBER, &f->dp_delta, "D", "of the epsilon that is told (1e-5)", 1e-30, 0.5, 0);
     ADD("dp-test-seed", 0, OPTION_SEED, &f->dp_test_seed, "N",
         "for tests: the same noise again, which hides nothing", 0, 0, 0);
@@ -149,5 +156,6 @@ struct privacy_terms federation_privacy(const struct federation_arguments *f)
 {
     if (!f->dp) return (struct privacy_terms){0};
     return (struct privacy_terms){strcmp(f->dp, "central") == 0 ? PRIVACY_CENTRAL : PRIVACY_LOCAL,
-                                  f->dp_noise, f->dp_clip, f->dp_delta, f->dp_test_seed};
+                                  f->dp_noise, f->dp_clip, f->dp_delta, f->dp_test_seed, f->dp_adaptive,
+                                  f->dp_quantile, f->dp_rate};
 }

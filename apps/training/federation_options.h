@@ -11,9 +11,9 @@ enum { STRATEGIES_MOST = 24, GENERATED_MOST = 48 };
 struct federation_arguments {
     const char *strategy, *partition, *parallel, *variance, *compress, *dp;
     double option[STRATEGIES_MOST][STRATEGY_OPTIONS];
-    double fraction, compress_share, dp_noise, dp_clip, dp_delta, secure_range;
+    double fraction, compress_share, dp_noise, dp_clip, dp_delta, dp_quantile, dp_rate, secure_range;
     uint64_t dp_test_seed;
-    int local_epochs, minimum, fine_tune, secure;
+    int local_epochs, minimum, fine_tune, secure, dp_adaptive;
     /* carried files */
     const char *as, *name, *deadline, *state, *dataset_file;
     int quorum;

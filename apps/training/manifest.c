@@ -50,12 +50,14 @@ static void add_federation(struct json *j, const struct training *t)
 /* What became of it. */
 static void add_result(struct json *j, const struct training *t, const struct federate_result *r)
 {
-    struct json *hashes = json_add_array(j, "weight_hashes");
+    struct json *hashes = json_add_array(j, "weight_hashes"),
+                *epsilons = r->privacy[0] ? json_add_array(j, "epsilons") : NULL;
     for (int i = 0; i < r->records; i++) {
         char hash[17];
         if (r->record[i].site >= 0) continue;
         snprintf(hash, sizeof hash, "%016" PRIx64, r->record[i].hash);
         json_add_text(hashes, NULL, hash);
+        if (epsilons) json_add_number(epsilons, NULL, r->record[i].epsilon);
     }
     json_add_int(j, "best_epoch", r->best_round);
     if (r->privacy[0]) json_add_text(j, "privacy", r->privacy);

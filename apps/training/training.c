@@ -128,6 +128,7 @@ static void on_round(void *arg, const struct round_record *g, int rounds)
                : t->options.classifier.classes == 2 ? "AUC"
                                                 : "accuracy",
                g->metric);
+    if (g->epsilon > 0) printf("  epsilon %.3g", g->epsilon);
     printf("  lr %.3g  %.1f s  weights %016" PRIx64 "\n", g->lr, g->seconds, g->hash);
     fflush(stdout);
 }

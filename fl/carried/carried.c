@@ -78,7 +78,7 @@ static int add_sites(struct json *agreed, const char *const *site, int sites, st
 static int write_start(const struct carried *c, const struct model *m, struct error *e)
 {
     char path[1400];
-    struct task t = {.round = 0, .weights = m->data};
+    struct task t = {.round = 0, .weights = m->data, .clip = c->f.privacy.clip};
     float *zero = calloc(m->count + 1, sizeof *zero);
     if (!zero) return error_set(e, "out of memory for %zu weights", m->count);
     for (int k = 0; k < STRATEGY_SLOTS; k++) t.shared[k] = zero;
@@ -297,6 +297,7 @@ int carried_write_server(const struct carried *c, const struct server *s, const 
     json_add_text(j, "kind", "server");
     json_add_text(j, "federation", c->f.hash);
     json_add_int(j, "round", round);
+    if (c->f.privacy.adaptive) json_add_number(j, "clip", s->clip);
     json_add(j, "history", history_json(h));
     for (int k = 0; k < c->f.strategy->server_slots; k++) {
         char prefix[32];
@@ -324,6 +325,8 @@ int carried_read_server(const struct carried *c, struct server *s, struct histor
         (strcmp(json_text(j, "federation", ""), c->f.hash) != 0 || json_integer(j, "round", -1) != round))
         status = error_set(e, "%s: belongs to another federation or round", path);
     if (!status) status = history_from_json(h, json_get(j, "history"), round, c->f.sites, path, e);
+    if (!status && s && c->f.privacy.adaptive)
+        status = take_number(&s->clip, j, "clip", 1e-30, 1e30, path, e);
     for (int k = 0; !status && s && k < c->f.strategy->server_slots; k++) {
         char prefix[32];
         snprintf(prefix, sizeof prefix, "slot.%d.", k);

@@ -218,6 +218,8 @@ static int add_rows(struct round_work *w, struct error *e)
                              .norm = NAN,
                              .cosine = NAN,
                              .hash = model_hash(c->model)};
+    if (c->f.privacy.kind)
+        g.epsilon = private_epsilon(&c->f, w->server.round), g.clip = private_clip(&w->message.task, &c->f);
     for (int i = 0; i < c->f.sites; i++) {
         struct round_record *r = &w->row[i];
         double up;
@@ -251,7 +253,7 @@ static int write_next(struct round_work *w, struct error *e)
     const struct carried *c = w->c;
     char path[1400];
     int next = w->server.round;
-    struct task t = {.round = next, .weights = c->model->data};
+    struct task t = {.round = next, .weights = c->model->data, .clip = w->server.clip};
     for (int k = 0; k < c->f.strategy->shared_slots; k++) t.shared[k] = w->server.slot[k];
     if (carried_path(path, c, next, "", e) || file_mkdirs(path, e) ||
         carried_write_server(c, &w->server, &w->history, next, e))
@@ -325,7 +327,7 @@ static int run_step(struct round_work *w, int late, struct pool *pool, char told
     if (server_end(&w->server, e) || write_tables(w, e) || write_next(w, e)) return -1;
     snprintf(told, 256, "round %d of %d: %d updates, %d refused, weights %016" PRIx64, c->round + 1,
              c->f.train.epochs, w->server.updates, w->refused->count, model_hash(c->model));
-    private_text(spent, &c->f, w->server.round);
+    private_text(spent, &c->f, w->server.round, w->server.clip);
     if (spent[0]) snprintf(told + strlen(told), 256 - strlen(told), "; %s", spent);
     c->round = w->server.round;
     return CARRIED_DONE;

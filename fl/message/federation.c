@@ -59,6 +59,8 @@ static void add_privacy(struct json *j, const struct privacy_terms *p)
     json_add_number(v, "clip", p->clip);
     json_add_number(v, "delta", p->delta);
     if (p->test_seed) json_add_int(v, "test_seed", (int64_t)p->test_seed);
+    if (p->adaptive) json_add_number(v, "clip_quantile", p->quantile);
+    if (p->adaptive) json_add_number(v, "clip_rate", p->rate);
 }
 
 static int take_privacy(struct privacy_terms *p, const struct json *v, const char *path, struct error *e)
@@ -68,6 +70,10 @@ static int take_privacy(struct privacy_terms *p, const struct json *v, const cha
     if (strcmp(kind, privacy_name[p->kind]) != 0)
         return error_set(e, "%s: privacy is of kind '%.40s'", path, kind);
     p->test_seed = (uint64_t)json_integer(v, "test_seed", 0);
+    p->adaptive = json_get(v, "clip_quantile") != NULL;
+    if (p->adaptive && (take_number(&p->quantile, v, "clip_quantile", 1e-9, 1, path, e) ||
+                        take_number(&p->rate, v, "clip_rate", 1e-9, 100, path, e)))
+        return -1;
     return take_number(&p->noise, v, "noise", 1e-9, 1e6, path, e) ||
                    take_number(&p->clip, v, "clip", 1e-9, 1e6, path, e) ||
                    take_number(&p->delta, v, "delta", 1e-300, 1, path, e)

@@ -17,6 +17,8 @@ struct privacy_terms { /* fl/round/private.h */
     enum privacy_kind kind;
     double noise, clip, delta; /* multiplier z, norm C */
     uint64_t test_seed;        /* above 0: the same noise again, which is no privacy */
+    int adaptive;              /* central: the norm begins at clip and follows the updates' norms (dp.h) */
+    double quantile, rate;     /* of adaptive clipping: 0.5, 0.2 */
 };
 
 struct federation {

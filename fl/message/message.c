@@ -86,6 +86,7 @@ struct json *update_json(const struct update *u)
     json_add_number(j, "loss_before", u->loss_before);
     json_add_number(j, "metric_after", u->metric_after);
     json_add_number(j, "loss_after", u->loss_after);
+    if (u->within >= 0) json_add_int(j, "within_clip", u->within);
     json_add_text(j, "base", u->base);
     return j;
 }
@@ -118,6 +119,7 @@ int update_from_json(struct update *u, const struct json *j, const char *path, s
     u->round = (int)round;
     u->kind = kind;
     u->validation_cases = (int)cases;
+    u->within = (int)json_integer(j, "within_clip", -1);
     u->loss = json_number(j, "loss", NAN);
     u->metric_before = json_number(j, "metric_before", NAN);
     u->loss_before = json_number(j, "loss_before", NAN);
@@ -209,6 +211,7 @@ int task_write(const struct task *t, const struct federation *f, const struct js
     struct safetensors s = {0};
     struct json *j = head("global", f, t->round);
     if (updates) json_add(j, "updates", json_copy(updates));
+    if (f->privacy.adaptive) json_add_number(j, "clip", t->clip);
     vectors_add(&s, "", layout, t->weights);
     for (int k = 0; k < f->strategy->shared_slots; k++) {
         char name[32];
@@ -240,6 +243,7 @@ static int take_task(struct task_message *m, const struct safetensors *s, const 
         if (vectors_take(m->vector[k], s, name, layout, path, e)) return -1;
         if (k) m->task.shared[k - 1] = m->vector[k];
     }
+    if (f->privacy.adaptive && take_number(&m->task.clip, j, "clip", 1e-30, 1e30, path, e)) return -1;
     m->task.weights = m->vector[0];
     m->task.round = (int)round;
     seal_hash(m->task.base, s);

@@ -20,6 +20,7 @@ struct task {
     int round;                           /* from 0 */
     const float *weights;                /* [count] the global model */
     const float *shared[STRATEGY_SLOTS]; /* the strategy's shared_slots vectors */
+    double clip;                         /* adaptive clipping: the round's norm */
     char base[65];                       /* hash of the message that brought it; "" in memory */
 };
 
@@ -40,6 +41,7 @@ struct update {
     double metric_before, loss_before; /* of the global weights on the site's validation cases */
     double metric_after, loss_after;   /* of the site's weights */
     int validation_cases;
+    int within; /* adaptive clipping: whether the norm was at most the round's; -1: not told */
     char base[65]; /* the task's */
 };
 int update_init(struct update *u, size_t count, struct error *e);

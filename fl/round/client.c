@@ -230,6 +230,7 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
     snprintf(u->base, sizeof u->base, "%s", t->base);
     u->metric_before = u->loss_before = u->metric_after = u->loss_after = NAN;
     u->validation_cases = 0;
+    u->within = -1;
     u->seconds = s->pause.seconds;
     return 0;
 }

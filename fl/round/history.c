@@ -24,8 +24,9 @@ int history_add(struct history *h, const struct round_record *r, struct error *e
     return 0;
 }
 
-/* One array a row, in the order of struct round_record; the hash as text because JSON numbers lose bits. */
-enum { ROW_NUMBERS = 12 };
+/* One array a row, in the order of struct round_record; the hash as text because JSON numbers lose bits. Two
+ * more numbers with privacy. */
+enum { ROW_NUMBERS = 12, ROW_PRIVACY = 2 };
 
 struct json *history_json(const struct history *h)
 {
@@ -40,21 +41,31 @@ struct json *history_json(const struct history *h)
         for (int k = 0; k < ROW_NUMBERS; k++) json_add_number(row, NULL, v[k]);
         snprintf(hash, sizeof hash, "%016" PRIx64, r->hash);
         json_add_text(row, NULL, hash);
+        if (r->epsilon > 0) json_add_number(row, NULL, r->epsilon);
+        if (r->epsilon > 0) json_add_number(row, NULL, r->clip);
     }
     return j;
 }
 
 static int read_row(struct round_record *r, const struct json *row, int round, int sites)
 {
-    double v[ROW_NUMBERS];
+    double v[ROW_NUMBERS], privacy[ROW_PRIVACY] = {0, 0};
+    if (row->type != JSON_ARRAY ||
+        (row->count != ROW_NUMBERS + 1 && row->count != ROW_NUMBERS + 1 + ROW_PRIVACY))
+        return -1;
     const struct json *hash = json_at(row, ROW_NUMBERS);
-    if (row->type != JSON_ARRAY || row->count != ROW_NUMBERS + 1 || hash->type != JSON_STRING ||
+    if (hash->type != JSON_STRING ||
         strlen(hash->string) != 16)
         return -1;
     for (int k = 0; k < ROW_NUMBERS; k++) {
         const struct json *n = json_at(row, k);
         if (n->type != JSON_INT && n->type != JSON_DOUBLE) return -1;
         v[k] = n->number;
+    }
+    for (int k = ROW_NUMBERS + 1; k < row->count; k++) {
+        const struct json *n = json_at(row, k);
+        if (n->type != JSON_INT && n->type != JSON_DOUBLE) return -1;
+        privacy[k - ROW_NUMBERS - 1] = n->number;
     }
     if (v[0] != round || !(v[1] >= -1 && v[1] < sites) || v[1] != floor(v[1])) return -1;
     *r = (struct round_record){round,
@@ -69,7 +80,9 @@ static int read_row(struct round_record *r, const struct json *row, int round, i
                                v[9],
                                v[10],
                                v[11],
-                               strtoull(hash->string, NULL, 16)};
+                               strtoull(hash->string, NULL, 16),
+                               privacy[0],
+                               privacy[1]};
     return 0;
 }
 
@@ -198,16 +211,27 @@ int history_write_progress(const struct history *h, const char *folder, enum tas
     return write_curves(h, path, task, names, e);
 }
 
+static void put_privacy(struct file_out *f, const struct round_record *r)
+{
+    if (r->epsilon > 0)
+        file_printf(f, ",%.6g,%.6g", r->epsilon, r->clip);
+    else
+        file_printf(f, ",,");
+}
+
 int history_write_rounds(const struct history *h, const char *folder, const char *const *names,
                          struct error *e)
 {
     char path[1200];
     if (file_join(path, sizeof path, folder, "rounds.csv", e)) return -1;
+    int private = 0;
+    for (int i = 0; i < h->count; i++) private |= h->record[i].epsilon > 0;
     struct file_out *f = file_create(path, e);
     if (!f) return -1;
     file_printf(
         f,
-        "round,site,examples,local_loss,metric,seconds,bytes,metric_local,update_norm,cosine,weight_hash\n");
+        "round,site,examples,local_loss,metric,seconds,bytes,metric_local,update_norm,cosine,%sweight_hash\n",
+        private ? "epsilon,clip," : "");
     for (int i = 0; i < h->count; i++) {
         const struct round_record *r = &h->record[i];
         char site[2 * SITE_NAME_MAX + 4];
@@ -220,6 +244,7 @@ int history_write_rounds(const struct history *h, const char *folder, const char
         put_number(f, r->metric_local);
         put_number(f, r->norm);
         put_number(f, r->cosine);
+        if (private) put_privacy(f, r);
         if (r->site < 0)
             file_printf(f, ",%016" PRIx64 "\n", r->hash);
         else

@@ -13,6 +13,7 @@ struct round_record {
     double metric_local; /* of the site's own weights after its training, on its validation cases */
     double norm, cosine; /* ||w_k - w||; mean cosine between its displacement and the others' */
     uint64_t hash;       /* of the global weights after the round; global rows only */
+    double epsilon, clip; /* spent until then, and the round's norm: struct privacy_terms; 0: without */
 };
 
 struct history {

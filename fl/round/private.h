@@ -6,6 +6,11 @@
  * the same: the strategy must not weigh them. local     each site adds N(0, (z C)^2) to its own clipped
  * difference. The server is not trusted either.
  *
+ * Adaptive clipping (central): the norm C of a round travels in its task; a site tells beside its update
+ * whether that was as long at most, and the server adds noise to the count before C follows it. The deviation
+ * on the count of m sites is max(m / 20, z), and the sum gets a little more noise, so that a round as a whole
+ * is one Gaussian mechanism of multiplier z (dp.h).
+ *
  * The numbers beside the weights (loss, metrics, cases, steps) are not noised. Running variances are averaged
  * plainly: their merging would square what is bounded.
  */
@@ -19,10 +24,15 @@ int private_check(const struct federation *f, struct error *e);
 /* At the site: clips, and adds noise where it is local. The update becomes a difference. */
 int private_update(struct update *u, const struct task *t, const struct federation *f,
                    const struct model *layout, struct error *e);
+/* The norm of the task's round. */
+double private_clip(const struct task *t, const struct federation *f);
 /* At the server: noise for the sum of equally weighted updates, [layout->count], gaps 0. 0 where nothing is
  * to be added, 1, or -1. */
-int private_noise(float *noise, int round, const struct federation *f, const struct model *layout,
+int private_noise(float *noise, int round, double clip, const struct federation *f, const struct model *layout,
                   struct error *e);
+/* Adaptive clipping, after a round: `within` of `updates` norms were at most *clip, which follows. */
+int private_follow(double *clip, int within, int updates, int round, const struct federation *f,
+                   struct error *e);
 /* What so many rounds have spent, at delta. NaN without privacy. Neighbours are two federations of which one
  * has zeros in place of a site's updates: the sum then moves by at most C in a round that drew the site and
  * not at all in another. That holds for every draw, so that each round is one Gaussian mechanism of
@@ -32,6 +42,6 @@ int private_noise(float *noise, int round, const struct federation *f, const str
  * are replaced by others', the sum moves by up to 2 C: that epsilon is the one of z / 2. */
 double private_epsilon(const struct federation *f, int rounds);
 /* "central, noise 1, clip 0.5: epsilon 3.21 at delta 1e-05 after 4 rounds". */
-void private_text(char text[160], const struct federation *f, int rounds);
+void private_text(char text[160], const struct federation *f, int rounds, double clip);
 
 #endif

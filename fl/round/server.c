@@ -40,6 +40,7 @@ int server_init(struct server *s, const struct federation *f, struct model *glob
     s->f = f;
     s->global = global;
     s->pool = pool;
+    s->clip = f->privacy.clip;
     s->spill = spill ? spill : "/tmp";
     s->update = calloc((size_t)f->sites + 1, sizeof *s->update);
     s->next = calloc(global->count + 1, sizeof *s->next);
@@ -85,6 +86,7 @@ int server_begin(struct server *s, struct task *t, struct error *e)
     memset(t, 0, sizeof *t);
     t->round = s->round;
     t->weights = s->global->data;
+    t->clip = s->clip;
     for (int k = 0; k < s->f->strategy->shared_slots; k++) t->shared[k] = s->slot[k];
     return 0;
 }
@@ -103,6 +105,8 @@ static int check_numbers(const struct server *s, const struct update *u, struct 
         return error_set(e, "local steps are %g", c->steps);
     if (!(c->lr_sum >= 0 && c->lr_sum <= 1e15) || (s->f->strategy->needs_linear && c->lr_sum <= 0))
         return error_set(e, "learning rates sum to %g", c->lr_sum);
+    if (s->f->privacy.adaptive && u->within != 0 && u->within != 1)
+        return error_set(e, "does not tell whether its norm was within the clip");
     if (!isfinite(c->start_loss) || !isfinite(u->loss)) return error_set(e, "the loss is %g", u->loss);
     for (int i = 0; i < s->updates; i++)
         if (strcmp(s->update[i].site, u->site) == 0)
@@ -148,6 +152,7 @@ static struct server_update *keep_numbers(struct server *s, const struct update 
     kept->numbers = u->numbers;
     kept->numbers.distance2 = kept->norm = NAN;
     kept->loss = u->loss;
+    kept->within = u->within;
     kept->bytes = (double)(u->packed.size ? u->packed.size : u->count * sizeof(float));
     snprintf(kept->site, sizeof kept->site, "%s", u->site);
     return kept;
@@ -281,7 +286,7 @@ void server_measure(const struct server *s, const char *site, double *norm, doub
 /* The sum of the updates gets the noise of central privacy, once a round. */
 static int add_noise(struct server *s, struct error *e)
 {
-    int status = private_noise(s->next, s->round, s->f, s->global, e);
+    int status = private_noise(s->next, s->round, s->clip, s->f, s->global, e);
     return status > 0 ? exact_sum_add(&s->sum[0], s->next, 1, s->pool, e) : status;
 }
 
@@ -338,6 +343,13 @@ static int end_round(struct server *s, float *const *slot, struct error *e)
     return status;
 }
 
+static int count_within(const struct server *s)
+{
+    int within = 0;
+    for (int i = 0; i < s->updates; i++) within += s->update[i].within > 0;
+    return within;
+}
+
 int server_end(struct server *s, struct error *e)
 {
     float *slot[STRATEGY_SLOTS] = {0};
@@ -353,7 +365,9 @@ int server_end(struct server *s, struct error *e)
         else
             memcpy(slot[k], s->slot[k], bytes);
     }
+    double clip = s->clip;
     if (!status) status = end_round(s, slot, e);
+    if (!status) status = private_follow(&clip, count_within(s), s->updates, s->round, s->f, e);
     for (int k = 0; !status && k < s->f->strategy->server_slots; k++) {
         float *old = s->slot[k];
         s->slot[k] = slot[k];
@@ -362,6 +376,7 @@ int server_end(struct server *s, struct error *e)
     for (int k = 0; k < STRATEGY_SLOTS; k++) free(slot[k]);
     if (status) return -1;
     memcpy(s->global->data, s->next, bytes);
+    s->clip = clip;
     s->round++;
     for (int k = 0; k < STRATEGY_SUMS; k++) exact_sum_free(&s->sum[k]);
     return 0;

@@ -23,6 +23,7 @@ struct server_update { /* what stays of an update */
     struct contribution numbers;
     double loss, norm; /* norm: ||w_k - w|| */
     double bytes;      /* of its values as they were sent */
+    int within;        /* struct update */
 };
 
 struct server {
@@ -32,6 +33,7 @@ struct server {
     int round; /* the one that comes, or is open */
     struct pool *pool;
     const char *spill;
+    double clip; /* adaptive clipping: the norm of the round that comes, or is open */
     /* the open round */
     struct exact_sum sum[STRATEGY_SUMS];
     struct server_update *update;

@@ -139,6 +139,23 @@ gives 0 "NOT PRIVATE: local, noise 2, clip 0.1: epsilon" $nephron federate --as 
 ok "the same noise gives the simulation's hash" $?
 gives 1 "equally" $nephron federate --as init -o central --sites A,B,C $options --dp central --plans FED/plans.json --dataset $data/dataset.json
 
+private="--fedavg-equal 1 --dp central --dp-noise 0.4 --dp-clip 0.02 --dp-adaptive --dp-test-seed 5"
+$nephron federate all -o adaptive_sim --sites sites.csv --fold all $options --no-validation --quiet $private &&
+    $nephron federate --as init -o adaptive --sites A,B,C $options $private --plans FED/plans.json --dataset $data/dataset.json --quiet
+ok "init with adaptive clipping" $?
+for r in 0 1; do
+    for s in B C A; do $nephron federate $s --as site $s -o adaptive --state adaptive_$s --quiet; done
+    $nephron federate --as aggregate -o adaptive --quiet
+done
+[ -n "$(last_hash adaptive/rounds.csv)" ] && [ "$(last_hash adaptive/rounds.csv)" = "$(last_hash adaptive_sim/fold_all/rounds.csv)" ]
+ok "adaptive clipping gives the simulation's hash" $?
+[ "$(sed -n 's/^1,global.*,,,\(.*\),[0-9a-f]*$/\1/p' adaptive/rounds.csv)" = "$(sed -n 's/^1,global.*,,,\(.*\),[0-9a-f]*$/\1/p' adaptive_sim/fold_all/rounds.csv)" ] &&
+    head -n 1 adaptive/rounds.csv | grep -q ',epsilon,clip,weight_hash$' && grep -q '^1,global.*,[0-9.]*,0.02[0-9]*,' adaptive/rounds.csv
+ok "epsilon and the norm of each round" $?
+cp -r adaptive_sim resumed
+gives 0 "round 3/3 .*epsilon" $nephron federate all -o resumed --sites sites.csv --fold all $options --no-validation $private --rounds 3 --resume
+gives 1 "dp local" $nephron federate all -o no --sites sites.csv --fold all $options --dp local --dp-adaptive
+
 # ---- secure aggregation -----------------------------------------------------------------------------------------------------
 $nephron federate all -o secure_sim --sites sites.csv --fold all $options --no-validation --quiet --secure
 ok "secure aggregation in the simulation" $?

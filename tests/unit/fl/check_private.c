@@ -13,7 +13,7 @@ static struct federation private_terms(const struct train_options *o, enum priva
 {
     struct federation f = federation_default(o, NULL, SITES);
     f.option[0] = 1; /* equal weights */
-    f.privacy = (struct privacy_terms){kind, noise, clip, 1e-5, 17};
+    f.privacy = (struct privacy_terms){kind, noise, clip, 1e-5, 17, 0, 0.5, 0.2};
     return f;
 }
 
@@ -120,6 +120,67 @@ static void check_server(const struct train_options *o, const struct model *star
     }
 }
 
+/* Norms 1, 2, 3, 4 (times 0.1): with a small multiplier C goes to where half of them are within, from below
+ * and from above, and the next round's task has it. */
+static void check_adaptive(const struct train_options *o, const struct model *start)
+{
+    for (int way = 0; way < 2; way++) {
+        struct federation f = private_terms(o, PRIVACY_CENTRAL, 0.05, way ? 4 : 0.01);
+        struct model *m = model_clone(start);
+        struct server s;
+        struct task t;
+        struct error e = {""};
+        f.privacy.adaptive = 1;
+        CHECK(private_check(&f, &e) == 0, "%s", e.text);
+        CHECK(server_init(&s, &f, m, NULL, NULL, &e) == 0, "%s", e.text);
+        for (int round = 0; round < 60; round++) {
+            CHECK(server_begin(&s, &t, &e) == 0 && t.clip == s.clip, "%s", e.text);
+            if (round == 0) CHECK(t.clip == f.privacy.clip, "the first norm is %g", t.clip);
+            for (int k = 0; k < SITES; k++) {
+                struct update u;
+                make_update(&u, m, k, (float)(0.1 * (k + 1) / sqrt((double)parameters(m))));
+                u.round = round;
+                if (round == 0 && k == 0) {
+                    u.within = -1;
+                    CHECK(server_add(&s, &u, &e) == -1 && strstr(e.text, "within"), "not told, and taken");
+                }
+                CHECK(private_update(&u, &t, &f, m, &e) == 0 && (u.within == 0 || u.within == 1), "%s", e.text);
+                double norm = sqrt(vector_distance2(u.values, NULL, u.count));
+                CHECK(norm <= t.clip, "norm %g of a round that clips at %g", norm, t.clip);
+                CHECK(server_add(&s, &u, &e) == 0, "%s", e.text);
+                update_free(&u);
+            }
+            double before = s.clip;
+            CHECK(server_end(&s, &e) == 0, "%s", e.text);
+            CHECK(s.clip / before < exp(0.2) && s.clip / before > exp(-0.2), "C jumps from %g to %g", before, s.clip);
+        }
+        /* 0.2 is the norm of the second of four; the noise moves the mean a little. */
+        CHECK(s.clip > 0.17 && s.clip < 0.33, "C is %g after 60 rounds from %g, want 0.2 to 0.3", s.clip,
+              f.privacy.clip);
+        server_free(&s);
+        model_destroy(m);
+    }
+    /* The sum's share of the multiplier: 1 / z^2 = 1 / z_sum^2 + 1 / (2 s)^2. With z 0.8 and s 0.8 z_sum is
+     * 0.9238. */
+    struct federation f = private_terms(o, PRIVACY_CENTRAL, 0.8, 0.5);
+    struct error e = {""};
+    float *noise = malloc(start->count * sizeof *noise);
+    f.privacy.adaptive = 1;
+    CHECK(private_noise(noise, 3, 0.25, &f, start, &e) == 1, "%s", e.text);
+    double deviation = sqrt(vector_distance2(noise, NULL, start->count) / (double)parameters(start));
+    CHECK(fabs(deviation / (0.9237604 * 0.25) - 1) < 0.05, "noise of deviation %g", deviation);
+    free(noise);
+    f.privacy.kind = PRIVACY_LOCAL;
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "--dp local"), "%s", e.text);
+    f.privacy.kind = PRIVACY_CENTRAL;
+    struct federation back;
+    struct json *j = federation_json(&f);
+    CHECK(federation_from_json(&back, j, "x", &e) == 0 && back.privacy.adaptive && back.privacy.quantile == 0.5 &&
+              back.privacy.rate == 0.2,
+          "%s", e.text);
+    json_free(j);
+}
+
 static void check_terms(const struct train_options *o)
 {
     struct error e = {""};
@@ -138,7 +199,7 @@ static void check_terms(const struct train_options *o)
           "a quarter of the sites a round: epsilon %g, of all %g", private_epsilon(&f, 7), whole);
     f.fraction = 1;
     char text[160];
-    private_text(text, &f, 7);
+    private_text(text, &f, 7, 0.5);
     CHECK(strstr(text, "NOT PRIVATE") && strstr(text, "central") && strstr(text, "7 rounds"), "%s", text);
     CHECK(private_check(&f, &e) == 0, "%s", e.text);
     f.option[0] = 0;
@@ -169,6 +230,7 @@ int main(void)
     check_sites(&o, m);
     check_server(&o, m);
     check_terms(&o);
+    check_adaptive(&o, m);
     model_destroy(m);
     return check_done("check_private");
 }

@@ -132,7 +132,7 @@ function show_image() {
 function show_model() {
   const m = app.model, names = m.labels.filter((l) => m.task === 'classify' || l.value).map((l) => l.name);
   const list = names.length > 6 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
-  $('model-about').textContent = `${m.name}: ${m.task === 'classify' ? 'classifies as' : 'segments'} ${list} (${one_or(m.networks, 'network', 'networks')} of ${short(m.parameters / 1e6)} million weights)`;
+  $('model-about').textContent = `${m.name}: ${m.task === 'classify' ? 'classifies as' : 'segments'} ${list} (${one_or(m.networks, 'network', 'networks')} of ${m.parameters < 1e5 ? m.parameters : `${short(m.parameters / 1e6)} million`} weights)`;
 }
 
 const listed = (input) => [...input.files].map((f) => ({ path: f.webkitRelativePath || f.name, file: f }));
@@ -144,17 +144,27 @@ for (const what of ['image', 'model'])
       e.target.value = ''; /* so that the same file can be chosen again */
     };
 
-/* Files of what was dropped, folders opened. */
+/* Files of what was dropped, folders opened. On a page from file:// Chrome gives entries whose files it then cannot open; it has
+ * handles beside them, which Firefox and Safari have not. Everything has to be asked for before the first await. */
 async function dropped(transfer) {
-  const files = [], entries = [...transfer.items].filter((i) => i.kind === 'file').map((i) => i.webkitGetAsEntry());
-  const visit = async (entry, path) => {
+  const files = [], items = [...transfer.items].filter((i) => i.kind === 'file');
+  const asked = items.map((i) => (i.getAsFileSystemHandle ? i.getAsFileSystemHandle() : i.webkitGetAsEntry()));
+  const visit_handle = async (handle, path) => {
+    if (handle.kind === 'file') files.push({ path: path + handle.name, file: await handle.getFile() });
+    else for await (const inner of handle.values()) await visit_handle(inner, `${path}${handle.name}/`);
+  };
+  const visit_entry = async (entry, path) => {
     if (entry.isFile) files.push({ path: path + entry.name, file: await new Promise((ok, no) => entry.file(ok, no)) });
     else {
       const reader = entry.createReader();
-      for (let batch; (batch = await new Promise((ok, no) => reader.readEntries(ok, no))).length;) for (const e of batch) await visit(e, `${path}${entry.name}/`);
+      for (let batch; (batch = await new Promise((ok, no) => reader.readEntries(ok, no))).length;)
+        for (const e of batch) await visit_entry(e, `${path}${entry.name}/`);
     }
   };
-  for (const e of entries) if (e) await visit(e, '');
+  for (const one of asked) {
+    const found = await one;
+    if (found) await (found.getFile || found.values ? visit_handle : visit_entry)(found, '');
+  }
   return files;
 }
 

@@ -31,6 +31,21 @@ $nephron train tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/classifier
 $nephron predict "$work/run" -i "$image" -o "$work/maps" --quiet
 $nephron predict "$work/run" -i tests/data/dicom/series -o "$work/dicom" --quiet
 $nephron predict "$work/classifier" -i "$image" -o "$work/probabilities" --quiet
+# Two channels, the second an image of another contrast; a model that nnU-Net trained; an oblique image.
+mkdir -p "$work/two/imagesTr" "$work/two/labelsTr"
+for n in 001 003 004 006; do
+    for channel in 0000 0001; do
+        cp "tests/data/hippocampus/imagesTr/hippocampus_${n}_0000.nii.gz" "$work/two/imagesTr/h${n}_$channel.nii.gz"
+    done
+    cp "tests/data/hippocampus/labelsTr/hippocampus_$n.nii.gz" "$work/two/labelsTr/h$n.nii.gz"
+done
+$nephron init "$work/two" --channels T2,T1 --labels anterior,posterior --quiet
+$nephron train "$work/two" -o "$work/run2" --epochs 1 --iterations 2 --base-features 4 --patch 16,16,16 --batch 2 --augment 0 --fold all --quiet
+$nephron predict "$work/run2" -i "$work/two/imagesTr" -o "$work/maps2" --quiet
+nnunet=tests/data/golden/nnunet_model
+mkdir "$work/scanner" && cp tests/data/images/scanner.nii.gz "$work/scanner/scanner_0000.nii.gz"
+$nephron predict $nnunet -i "$work/scanner" -o "$work/oblique" --quiet
+$nephron predict $nnunet -i "$image" -o "$work/maps3" --quiet
 for run in run classifier; do rm -rf "$work/$run/fold_0/validation"; done
 (cd "$work" && python3 -c "import shutil; shutil.make_archive('run', 'zip', 'run')" 2>/dev/null || zip -qr run.zip run)
 cp "$work"/run/fold_0/checkpoint_final.safetensors "$work/weights.safetensors"
@@ -89,5 +104,22 @@ expect "the probability" "$(line 4 1)" "$(sed -n 2p "$work/probabilities/predict
 expect "the classes" "$(line 4 2)" "*%*%"
 expect "images of two grids" "$(line 4 3)" "*hippocampus_003_0000.nii.gz*The image above is kept."
 expect "a broken dataset.json" "$(line 4 4)" "*The model above is kept."
+# Dropped on the page: two channels at once, a run's folder.
+drive web/nephron.html "wait:app.level" "drop:image-card=$work/two/imagesTr/h001_0000.nii.gz,$work/two/imagesTr/h001_0001.nii.gz" "$(loaded image)" \
+    "$(about image-about)" "drop:model-card=$work/run2" "$(loaded model)" "$(about model-problem)" click:run "wait:!app.busy" \
+    "$(about run-problem)" click:save "wait:app.saved" "bytes:app.saved=$work/two.nii.gz" >"$work/5.txt"
+expect "two channels" "$(line 5 1)" "*35 × 51 × 35 voxels*"
+expect "no problem with them" "$(line 5 2)$(line 5 3)" ""
+same "the label map of two channels" "$work/two.nii.gz" "$work/maps2/h001.nii.gz"
+
+# nnU-Net's model folder, dropped; first an image of one channel, then an oblique one.
+drive web/nephron.html "wait:app.level" "drop:model-card=$nnunet" "$(loaded model)" "$(about model-problem)" "drop:image-card=$image" "$(loaded image)" \
+    click:run "wait:!app.busy" "$(about run-problem)" click:save "wait:app.saved" "bytes:app.saved=$work/nnunet.nii.gz" \
+    "drop:image-card=$work/scanner/scanner_0000.nii.gz" "wait:!app.busy && document.getElementById('image-about').textContent.includes('scanner')" \
+    "$(about image-problem)" "set:app.saved = null" click:run "wait:!app.busy" "$(about run-problem)" click:save "wait:app.saved" \
+    "bytes:app.saved=$work/oblique.nii.gz" ${SHOTS:+"shot:$SHOTS/oblique.png"} >"$work/6.txt"
+expect "nnU-Net's model and an oblique image" "$(line 6 1)$(line 6 2)$(line 6 3)$(line 6 4)" ""
+same "the label map of nnU-Net's model" "$work/nnunet.nii.gz" "$work/maps3/hippocampus_001.nii.gz"
+same "the label map of an oblique image" "$work/oblique.nii.gz" "$work/oblique/scanner.nii.gz"
 [ "$failed" -eq 0 ] || cat "$work"/[0-9].txt
 finish

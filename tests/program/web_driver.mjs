@@ -1,5 +1,6 @@
 /* web_driver.mjs PAGE[#HASH] STEP... - opens a page from file:// in headless Chromium and drives it over the DevTools pipe, as a user would.
  * Steps, in order: files:INPUT_ID=PATH[,PATH...]  wait:EXPRESSION  click:ID  print:EXPRESSION  bytes:EXPRESSION=FILE (a Uint8Array)
+ * drop:INPUT_ID=PATH[,PATH...] (files and folders, onto that element)
  * size:WIDTHxHEIGHT[,dark][,mobile]  shot:FILE.png  set:EXPRESSION. A step that fails, or 120 s of waiting, ends it with code 1.
  * CHROMIUM names the browser. */
 import { spawn } from 'node:child_process';
@@ -45,6 +46,12 @@ const steps = {
     const { root } = await send('DOM.getDocument'), { nodeId } = await send('DOM.querySelector', { nodeId: root.nodeId, selector: `#${id}` });
     if (!nodeId) throw new Error(`no element ${id}`);
     await send('DOM.setFileInputFiles', { nodeId, files: paths.split(',').map((p) => resolve(p)) });
+  },
+  async drop(text) {
+    const [id, paths] = [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)];
+    const at = await evaluate(`((b) => ({ x: b.x + b.width / 2, y: b.y + b.height / 2 }))(document.getElementById(${JSON.stringify(id)}).getBoundingClientRect())`);
+    const data = { items: [], files: paths.split(',').map((p) => resolve(p)), dragOperationsMask: 1 };
+    for (const type of ['dragEnter', 'dragOver', 'drop']) await send('Input.dispatchDragEvent', { type, ...at, data });
   },
   async wait(expression) {
     for (let end = Date.now() + 120000; !(await evaluate(expression)); await new Promise((r) => setTimeout(r, 30)))

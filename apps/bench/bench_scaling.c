@@ -168,14 +168,26 @@ struct scaling {
     double handover, one_bandwidth, most_bandwidth;
 };
 
-static double predict_op(const struct scaling *s, const struct op_time *one, const struct op_time *op,
-                         int threads)
+/* The op of that name in f; of those with one name the one that is `op` in `from`. NULL: none. More threads
+ * need more scratch, and so another plan may throw other values away and compute them again. */
+static const struct op_time *same_op(const struct found *f, const struct found *from, int op)
 {
-    const double between = one->seconds > one->all ? one->seconds - one->all : 0;
+    int nth = 0;
+    for (int i = 0; i < op; i++) nth += strcmp(from->op[i].name, from->op[op].name) == 0;
+    for (int i = 0; i < f->ops; i++)
+        if (strcmp(f->op[i].name, from->op[op].name) == 0 && nth-- == 0) return &f->op[i];
+    return NULL;
+}
+
+/* Op `op` of `alone` with so many threads. */
+static double predict_op(const struct scaling *s, const struct found *alone, int op, int threads)
+{
+    const struct op_time *o = &alone->op[op], *one = same_op(s->one, alone, op), *serial = one ? one : o;
+    const double between = serial->seconds > serial->all ? serial->seconds - serial->all : 0;
     const double handover = threads > 1 ? s->handover * (1 + (threads - 2) / 4.0) : 0;
     double bandwidth = threads * s->one_bandwidth;
     if (bandwidth > s->most_bandwidth) bandwidth = s->most_bandwidth;
-    const double seconds = between + op->slowest + op->runs * handover, least = op->bytes / bandwidth;
+    const double seconds = between + o->slowest + o->runs * handover, least = (double)o->bytes / bandwidth;
     return threads > 1 && seconds < least ? least : seconds;
 }
 
@@ -196,11 +208,9 @@ static void put_row(struct text *table, const char *name, int threads, double pr
 static void put_rows(struct text *table, const struct scaling *s, const char *name, int threads, int measured)
 {
     double predicted = 0, real = 0, one = 0;
-    for (int i = 0; i < s->one->ops; i++) {
-        predicted += predict_op(s, &s->one->op[i], &s->alone->op[i], threads);
-        one += predict_op(s, &s->one->op[i], &s->one->op[i], 1);
-        if (measured) real += s->real->op[i].seconds;
-    }
+    for (int i = 0; i < s->one->ops; i++) one += predict_op(s, s->one, i, 1);
+    for (int i = 0; i < s->alone->ops; i++) predicted += predict_op(s, s->alone, i, threads);
+    for (int i = 0; measured && i < s->real->ops; i++) real += s->real->op[i].seconds;
     put_row(table, name, threads, predicted, real, one);
     printf("%-22s %7d %12.4f ", name, threads, predicted);
     if (measured)
@@ -208,9 +218,13 @@ static void put_rows(struct text *table, const struct scaling *s, const char *na
     else
         printf("%12s ", "-");
     printf("%9.2f %9.1f%%\n", one / predicted, 100 * one / (threads * predicted));
-    for (int i = 0; i < s->one->ops; i++)
-        put_row(table, s->one->op[i].name, threads, predict_op(s, &s->one->op[i], &s->alone->op[i], threads),
-                measured ? s->real->op[i].seconds : 0, predict_op(s, &s->one->op[i], &s->one->op[i], 1));
+    for (int i = 0; i < s->alone->ops; i++) {
+        const struct op_time *of_real = measured ? same_op(s->real, s->alone, i) : NULL,
+                             *of_one = same_op(s->one, s->alone, i);
+        put_row(table, s->alone->op[i].name, threads, predict_op(s, s->alone, i, threads),
+                of_real ? of_real->seconds : 0,
+                of_one ? predict_op(s, s->one, (int)(of_one - s->one->op), 1) : 0);
+    }
 }
 
 static int scale_case(struct text *table, const struct scaling_options *o, const struct bench_case *c,

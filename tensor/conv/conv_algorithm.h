@@ -47,10 +47,10 @@ void conv_use(struct conv3d *c, enum conv_pass pass, const struct conv_algorithm
 
 /* ---- weight gradients of the outer driver (conv_outer.c) ----------------------------------------------- */
 
-/* How a job gets the sums of its part of the voxels, for one panel and block, laid out like packed weights.
- */
+/* How a job gets the sums of its part of the voxels, for one panel and channels [c0, c0 + cn), laid out like
+ * packed weights. No sum may depend on which other channels a job has: many threads have few. */
 struct outer_form {
-    void (*sums)(float *sums, const struct gather *g, int panel, int block, int part, int parts,
+    void (*sums)(float *sums, const struct gather *g, int panel, int c0, int cn, int part, int parts,
                  float *scratch);
     size_t floats; /* of scratch, a thread */
 };

@@ -19,6 +19,8 @@ enum { CHUNK_VOXELS = 256, THIN_CHUNK_VOXELS = 96 };
 /* Sums of the panels that a job takes together, in one block of c: a quarter of the smallest second cache. */
 enum { TOGETHER_FLOATS = 65536 };
 
+enum { LEAST_BLOCK = 16 }; /* channels c of a job, however many threads there are */
+
 struct outer_call {
     const struct conv3d_shape *s;
     const struct gather *forward; /* with x and dy */
@@ -33,7 +35,8 @@ struct outer_call {
     float *bias_sums;  /* [stripe][k padded] */
     float *copies; /* [thread]: x, dy, table of lines; another form: what it needs */
     size_t sums_floats, x_floats, dy_floats, copy_floats;
-    int taps, panels, blocks, stripes;
+    int taps, panels, stripes;
+    int block, blocks; /* channels c of a job, and how many jobs that makes */
     int fetch;     /* x in place comes from far */
     int together;  /* panels of a job: all, or 1 */
     int chunk;     /* most lines of dy in a chunk */
@@ -249,7 +252,7 @@ static void add_bias(const struct outer_call *a, float *bias_sums, int first, in
 static size_t sums_offset(const struct outer_call *a, int panel, int block)
 {
     const size_t width = (size_t)conv_width(a->s->k, panel), taps = (size_t)a->taps;
-    return (size_t)panel * CONV_PANEL * (size_t)a->s->c * taps + (size_t)block * CONV_BLOCK * width * taps;
+    return (size_t)panel * CONV_PANEL * (size_t)a->s->c * taps + (size_t)(block * a->block) * width * taps;
 }
 
 /* ---- adding the stripes up ----------------------------------------------------------------------------- */
@@ -257,9 +260,9 @@ static size_t sums_offset(const struct outer_call *a, int panel, int block)
 static void add_up(const struct outer_call *a, int panel, int block, const float *sums)
 {
     const struct conv3d_shape *s = a->s;
-    const int k0 = panel * CONV_PANEL, c0 = block * CONV_BLOCK;
+    const int k0 = panel * CONV_PANEL, c0 = block * a->block;
     const int width = conv_width(s->k, panel), kn = conv_min(width, s->k - k0),
-              cn = conv_min(CONV_BLOCK, s->c - c0);
+              cn = conv_min(a->block, s->c - c0);
     const int run = a->w_c == (size_t)a->taps ? cn : 1; /* channels whose weights follow one another */
     for (int c = 0; c < cn; c += run) {
         float *dw = a->dw + (size_t)k0 * a->w_k + (size_t)(c0 + c) * a->w_c;
@@ -291,7 +294,7 @@ static void run_panels(const struct outer_call *a, const struct chunk *k, int bl
                        float *sums, float *copies)
 {
     const struct conv3d_shape *s = a->s;
-    const int c0 = block * CONV_BLOCK, cn = conv_min(CONV_BLOCK, s->c - c0);
+    const int c0 = block * a->block, cn = conv_min(a->block, s->c - c0);
     float *dy = copies + a->x_floats;
     struct outer_line *line = (struct outer_line *)(dy + a->dy_floats);
     const struct outer_x x = lines_of_x(a, copies, k, c0, cn);
@@ -311,7 +314,7 @@ static void outer_job(void *arg, int job, int thread)
     const struct conv3d_shape *s = a->s;
     const int groups = a->panels / a->together, block = job % a->blocks,
               p0 = job / a->blocks % groups * a->together, p1 = p0 + a->together;
-    const int stripe = job / a->blocks / groups, cn = conv_min(CONV_BLOCK, s->c - block * CONV_BLOCK);
+    const int stripe = job / a->blocks / groups, cn = conv_min(a->block, s->c - block * a->block);
     float *sums = a->stripes == 1 ? a->sums + (size_t)thread * a->sums_floats
                                   : a->sums + (size_t)stripe * a->sums_floats + sums_offset(a, p0, block);
     const int k0 = p0 * CONV_PANEL, kn = conv_min(s->k, p1 * CONV_PANEL) - k0;
@@ -330,7 +333,7 @@ static void outer_job(void *arg, int job, int thread)
         if (bias_sums) add_bias(a, bias_sums, first, first + k.lines, k0, kn);
         first += k.lines;
     }
-    if (a->form) a->form->sums(sums, a->forward, p0, block, stripe, a->stripes, copies);
+    if (a->form) a->form->sums(sums, a->forward, p0, block * a->block, cn, stripe, a->stripes, copies);
     if (a->stripes == 1) add_up(a, p0, block, sums);
 }
 
@@ -360,6 +363,7 @@ static struct outer_call plan(const struct conv_problem *p, const struct outer_f
                            .forward = &p->gather,
                            .form = form,
                            .panels = conv_panels(s->k),
+                           .block = CONV_BLOCK,
                            .blocks = conv_blocks(s->c)};
     a.stripes = p->stripes;
     a.x = p->gather.x;
@@ -421,6 +425,11 @@ void outer_run(const struct conv_problem *p, const struct outer_form *form, floa
                     TOGETHER_FLOATS;
     a.together =
         a.stripes > 1 && !form && a.stripes * a.blocks % pool_threads(pool) == 0 && fit ? a.panels : 1;
+    /* More threads than jobs: smaller jobs, which transform or copy dy more often. */
+    while (a.together == 1 && a.stripes * a.panels * a.blocks < pool_threads(pool) && a.block > LEAST_BLOCK) {
+        a.block /= 2;
+        a.blocks = (a.s->c + a.block - 1) / a.block;
+    }
     pool_run(pool, a.stripes * (a.panels / a.together) * a.blocks, outer_job, &a);
     if (a.stripes > 1) pool_run(pool, a.panels * a.blocks, add_up_job, &a);
 }

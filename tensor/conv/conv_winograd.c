@@ -179,7 +179,7 @@ struct tile {
 struct winograd_work {
     const struct winograd_call *call;
     float *u, *v, *m, *sums;
-    int block, cn, p0, p1;
+    int block, c0, cn, p0, p1;
     int first, count;
     int section; /* its first tile */
     struct tile tile[OUTER_BATCH];
@@ -269,7 +269,7 @@ static void transform_x(const struct winograd_work *a, int i, int z)
                                .width = a->cn};
     for (int j = 0; j < t.planes; j++)
         t.of[j] =
-            plane_of(g->x, g->x_type, g->x_size, g->c, tile->n, tile->x[0] + p->x[j], a->block * CONV_BLOCK);
+            plane_of(g->x, g->x_type, g->x_size, g->c, tile->n, tile->x[0] + p->x[j], a->c0);
     t.line = (size_t)g->x_size[2] * t.voxel;
     t.v = a->v + (size_t)i * (size_t)a->cn;
     t.point = v_point(a->cn, a->count);
@@ -359,7 +359,7 @@ static void transform_w(const struct winograd_work *a, int panel)
     ordered.direction = 1; /* the order of the taps without a stride */
     for (int c = 0, n; c < a->cn; c += n) {
         n = conv_min(PACK_CHANNELS, a->cn - c);
-        gather_pack(packed, &ordered, panel, a->block * CONV_BLOCK + c, n);
+        gather_pack(packed, &ordered, panel, a->c0 + c, n);
         s->kernels->winograd_w(u_panel(a, panel) + (size_t)c * (size_t)width, u_point(a->cn, width), packed,
                                (size_t)n * (size_t)width, g->direction < 0, s->form[0], s->form[2]);
     }
@@ -392,7 +392,8 @@ static void run_section(struct winograd_work *a, int first, int end)
     const int batches = (end - first + BATCH - 1) / BATCH;
     a->section = first;
     for (a->block = 0; a->block < s->blocks; a->block++) {
-        a->cn = conv_min(CONV_BLOCK, s->g->c - a->block * CONV_BLOCK);
+        a->c0 = a->block * CONV_BLOCK;
+        a->cn = conv_min(CONV_BLOCK, s->g->c - a->c0);
         for (int panel = a->p0; panel < a->p1; panel++) transform_w(a, panel);
         for (int i = 0; i < batches; i++) {
             set_batch(a, first + (int)((long long)(end - first) * i / batches),
@@ -528,14 +529,13 @@ static void multiply_outer(const struct winograd_work *a, int z, int width)
     }
 }
 
-static void outer_sums(float *sums, const struct gather *g, int panel, int block, int part, int parts,
+static void outer_sums(float *sums, const struct gather *g, int panel, int c0, int cn, int part, int parts,
                        float *scratch)
 {
     struct winograd_call s = call_of(g, winograd_outer_form(g, parts));
     const int width = conv_width(g->k, panel);
     s.kernels = conv_kernels();
-    struct winograd_work a = {
-        .call = &s, .u = scratch, .block = block, .cn = conv_min(CONV_BLOCK, g->c - block * CONV_BLOCK)};
+    struct winograd_work a = {.call = &s, .u = scratch, .c0 = c0, .cn = cn};
     const size_t u_floats = (size_t)(s.depth * s.plane) * u_point(a.cn, width),
                  row = (size_t)a.cn * (size_t)width;
     a.v = a.u + conv_align(u_floats);

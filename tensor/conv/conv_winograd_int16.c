@@ -514,20 +514,20 @@ static void outer_batch(struct plane_outer_work *a, int batch, int batches, int 
     }
 }
 
-static void plane_outer_sums(float *sums, const struct gather *g, int panel, int block, int part, int parts,
-                             float *scratch)
+static void plane_outer_sums(float *sums, const struct gather *g, int panel, int c0, int cn, int part,
+                             int parts, float *scratch)
 {
     const struct plane_call s = plan(g, 1);
-    const int b0 = block * CONV_BLOCK, channels = conv_min(CONV_BLOCK, g->c - b0), planes = g->y_size[0];
+    const int planes = g->y_size[0];
     const int batches = (s.columns + MOST_TILES - 1) / MOST_TILES;
     const long long steps = (long long)batches * planes;
     const int step0 = (int)(steps * part / parts), step1 = (int)(steps * (part + 1) / parts);
     struct plane_outer_work a = {
         .call = &s, .k0 = panel * CONV_PANEL, .width = conv_width(g->k, panel), .sums = scratch};
     a.kn = conv_min(a.width, g->k - a.k0);
-    for (int c = 0; c < channels; c += OUTER_CHANNELS) {
-        a.c0 = b0 + c;
-        a.cn = conv_min(OUTER_CHANNELS, channels - c);
+    for (int c = 0; c < cn; c += OUTER_CHANNELS) {
+        a.c0 = c0 + c;
+        a.cn = conv_min(OUTER_CHANNELS, cn - c);
         a.x = (int16_t *)(scratch + outer_sums(g, a.cn, a.width));
         a.dy = a.x + 2 * outer_x(g, a.cn);
         memset(a.sums, 0, outer_sums(g, a.cn, a.width) * sizeof *a.sums);
@@ -536,7 +536,7 @@ static void plane_outer_sums(float *sums, const struct gather *g, int panel, int
             next = conv_min(step1, (batch + 1) * planes);
             outer_batch(&a, batch, batches, step - batch * planes, next - batch * planes);
         }
-        const size_t row = (size_t)channels * (size_t)a.width, some = (size_t)a.cn * (size_t)a.width;
+        const size_t row = (size_t)cn * (size_t)a.width, some = (size_t)a.cn * (size_t)a.width;
         for (int kz = 0; kz < s.planes; kz++)
             conv_kernels()->winograd_dw(sums + (size_t)(9 * kz) * row + (size_t)(c * a.width), row,
                                         a.sums + (size_t)(kz * PLANE_POINTS) * some, some, some,

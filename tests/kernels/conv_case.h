@@ -358,6 +358,34 @@ static void check_outputs(const char *name, const struct problem *p, const struc
     }
 }
 
+/* With more threads than a weight gradient has jobs these are cut smaller; the bits must stay. */
+static void check_crowd(const char *name, const struct problem *p)
+{
+    struct problem q = *p;
+    struct conv_case k = *(const struct conv_case *)p->shape;
+    struct pool *crowd = pool_create_alone(64);
+    const enum isa level = cpu_isa();
+    cpu_isa_set(level < ISA_AVX512 ? level : ISA_AVX512); /* a level whose bits are the scalar ones */
+    k.threads = 64;
+    k.scratch_floats = convolution(&k).scratch[k.pass];
+    k.scratch = aligned_alloc(64, (k.scratch_floats + 15) / 16 * 64);
+    q.shape = &k;
+    for (int i = 0; i < LEVELS_OUT; i++)
+        if (p->out[i]) {
+            const size_t bytes = p->out_count[i] * sizeof(float);
+            q.out[i] = memcpy(malloc(bytes), p->before[i], bytes);
+        }
+    run_kernel(&q, crowd);
+    cpu_isa_set(level);
+    for (int i = 0; i < LEVELS_OUT; i++) {
+        if (!p->out[i]) continue;
+        CHECK(!different_bits(q.out[i], p->out[i], p->out_count[i]), "%s: other bits with 64 threads", name);
+        free(q.out[i]);
+    }
+    free(k.scratch);
+    pool_destroy(crowd);
+}
+
 static void check_case(struct conv_case k, int accumulate)
 {
     struct problem p;
@@ -366,6 +394,7 @@ static void check_case(struct conv_case k, int accumulate)
     make_problem(&p, &k, accumulate);
     struct expected e = expect(&p);
     levels_run(name, &p, run_kernel, pools);
+    if (k.pass == BWD_W) check_crowd(name, &p);
     check_outputs(name, &p, &e, ISA_SCALAR);
     form_cases[k.pass == BWD_W][form_of(&k)]++;
     for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k);

@@ -280,7 +280,7 @@ static int plan_dataset(struct run *r, const struct dataset *d, const struct jso
     }
     if (o.base_features < 1 || o.base_features > 512)
         return error_set(e, "options: base_features is %d, not 1 to 512", o.base_features);
-    if (fingerprint_extract(&f, d, NULL, NULL, NULL, e)) return -1;
+    if (fingerprint_extract(&f, d, NULL, NULL, NULL, NULL, e)) return -1;
     int status = plans_make(&r->plans, &f, d, &o, e);
     fingerprint_free(&f);
     if (!status && !(r->plan = plans_find(&r->plans, r->configuration, e))) status = -1;

@@ -198,7 +198,9 @@ static int get_fingerprint(struct fingerprint *f, const struct planning *w, cons
         return status;
     }
     struct progress bar = progress_begin("fingerprint", w->quiet);
-    int status = fingerprint_extract(f, d, NULL, progress_callback, &bar, e);
+    struct pool *pool = pool_create(cpu_count()); /* or none: one thread */
+    int status = fingerprint_extract(f, d, NULL, pool, progress_callback, &bar, e);
+    pool_destroy(pool);
     progress_end(&bar);
     return status;
 }

@@ -65,7 +65,7 @@ static int make_plan(struct study *s, const int *training, struct error *e)
     struct fingerprint f;
     char path[1300];
     struct progress bar = progress_begin("fingerprint of the training cases", s->quiet);
-    int status = fingerprint_extract(&f, &s->dataset, training, progress_callback, &bar, e);
+    int status = fingerprint_extract(&f, &s->dataset, training, s->pool, progress_callback, &bar, e);
     progress_end(&bar);
     if (status) return -1;
     status = segment_design(s, &f, e);

@@ -49,7 +49,7 @@ static int make_plans(struct training *t, struct error *e)
 {
     struct fingerprint f;
     struct progress bar = progress_begin("fingerprint", t->args.quiet);
-    int status = fingerprint_extract(&f, &t->dataset, NULL, progress_callback, &bar, e);
+    int status = fingerprint_extract(&f, &t->dataset, NULL, t->pool, progress_callback, &bar, e);
     progress_end(&bar);
     if (status) return -1;
     if (t->budget.hours > 0)

@@ -180,15 +180,22 @@ static int compare_doubles(const void *a, const void *b)
 /* ---- the dataset --------------------------------------------------------------------------------------- */
 
 struct extraction {
-    struct drawn drawn[CHANNELS_MAX];
-    double *relative_size; /* [cases] */
+    struct fingerprint *f;
+    const struct dataset *d;
+    struct drawn (*drawn)[CHANNELS_MAX]; /* [threads]: in no order, which is given to them at the end */
+    double *relative_size;               /* [cases] */
+    int *item;                           /* [cases]: of the dataset */
+    int *failed;                         /* [cases] */
+    struct error *error;                 /* [cases] */
+    int threads, cases, first;           /* job 0 extracts this case */
 };
 
-static int extract_case(struct fingerprint *f, struct extraction *x, const struct dataset *d, int i, int of,
-                        struct error *e)
+static int extract_case(struct extraction *x, int k, int thread, struct error *e)
 {
+    struct fingerprint *f = x->f;
+    const struct dataset *d = x->d;
     struct sample s;
-    int begin[3], end[3], k = f->cases;
+    int begin[3], end[3], i = x->item[k];
     if (dataset_load(&s, d, i, e)) return -1;
     crop_nonzero(begin, end, NULL, &s);
     x->relative_size[k] = 1;
@@ -197,21 +204,53 @@ static int extract_case(struct fingerprint *f, struct extraction *x, const struc
         f->shape[k][a] = end[a] - begin[a];
         x->relative_size[k] *= (double)f->shape[k][a] / s.size[a];
     }
-    int bad = draw_case(x->drawn, &s, begin, end, DRAWS / of);
+    int bad = draw_case(x->drawn[thread], &s, begin, end, DRAWS / x->cases);
     sample_free(&s);
     if (bad) return error_set(e, "%s: case %s: no memory for its foreground", d->path, d->item[i].id);
-    f->cases++;
     return 0;
 }
 
-static int extract_statistics(struct fingerprint *f, struct extraction *x, const struct dataset *d,
-                              struct error *e)
+static void extract_job(void *arg, int job, int thread)
+{
+    struct extraction *x = arg;
+    const int k = x->first + job;
+    x->failed[k] = extract_case(x, k, thread, &x->error[k]) != 0;
+}
+
+/* A case a thread at a time, so that progress is told by the caller's thread. The error told is that of the
+ * first case. */
+static int extract_cases(struct extraction *x, struct pool *pool, void (*progress)(void *, int, int), void *arg,
+                         struct error *e)
+{
+    for (x->first = 0; x->first < x->cases; x->first += x->threads) {
+        const int left = x->cases - x->first, jobs = left < x->threads ? left : x->threads;
+        pool_run(pool, jobs, extract_job, x);
+        for (int k = x->first; k < x->first + jobs; k++)
+            if (x->failed[k]) {
+                *e = x->error[k];
+                return -1;
+            }
+        x->f->cases = x->first + jobs;
+        if (progress) progress(arg, x->f->cases, x->cases);
+    }
+    return 0;
+}
+
+/* The draws of all threads together, in drawn[0]. */
+static int gather_draws(struct extraction *x, int c)
+{
+    struct drawn *all = &x->drawn[0][c];
+    for (int t = 1; t < x->threads; t++)
+        if (drawn_append(all, x->drawn[t][c].entry, x->drawn[t][c].count)) return -1;
+    return sort_entries(all->entry, all->count);
+}
+
+static int extract_statistics(struct fingerprint *f, struct extraction *x, struct error *e)
 {
     for (int c = 0; c < f->channels; c++) {
-        struct drawn *v = &x->drawn[c];
-        if (v->count == 0) return error_set(e, "%s: no label map has foreground", d->path);
-        if (sort_entries(v->entry, v->count))
-            return error_set(e, "%s: no memory to sort intensities", d->path);
+        struct drawn *v = &x->drawn[0][c];
+        if (gather_draws(x, c)) return error_set(e, "%s: no memory to sort intensities", x->d->path);
+        if (v->count == 0) return error_set(e, "%s: no label map has foreground", x->d->path);
         v->count = merge_entries(v->entry, v->count);
         describe(&f->intensity[c], v);
     }
@@ -229,29 +268,46 @@ void fingerprint_free(struct fingerprint *f)
     memset(f, 0, sizeof *f);
 }
 
-int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role,
+static int extraction_create(struct extraction *x, const int *role, struct error *e)
+{
+    const struct dataset *d = x->d;
+    for (int i = 0; i < d->cases; i++) x->cases += !role || role[i];
+    if (x->cases == 0) return error_set(e, "%s: no training cases", d->path);
+    const size_t cases = (size_t)x->cases;
+    x->f->spacing = calloc(cases, sizeof *x->f->spacing);
+    x->f->shape = calloc(cases, sizeof *x->f->shape);
+    x->drawn = calloc((size_t)x->threads, sizeof *x->drawn);
+    x->relative_size = calloc(cases, sizeof *x->relative_size);
+    x->item = calloc(cases, sizeof *x->item);
+    x->failed = calloc(cases, sizeof *x->failed);
+    x->error = calloc(cases, sizeof *x->error);
+    if (!x->f->spacing || !x->f->shape || !x->drawn || !x->relative_size || !x->item || !x->failed || !x->error)
+        return error_set(e, "%s: no memory for %d cases", d->path, x->cases);
+    for (int i = 0, k = 0; i < d->cases; i++)
+        if (!role || role[i]) x->item[k++] = i;
+    return 0;
+}
+
+static void extraction_free(struct extraction *x)
+{
+    for (int t = 0; x->drawn && t < x->threads; t++)
+        for (int c = 0; c < CHANNELS_MAX; c++) free(x->drawn[t][c].entry);
+    free(x->drawn);
+    free(x->relative_size);
+    free(x->item);
+    free(x->failed);
+    free(x->error);
+}
+
+int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role, struct pool *pool,
                         void (*progress)(void *, int, int), void *arg, struct error *e)
 {
-    struct extraction x = {.relative_size = NULL};
-    int of = 0;
+    struct extraction x = {.f = f, .d = d, .threads = pool_threads(pool)};
     memset(f, 0, sizeof *f);
-    for (int i = 0; i < d->cases; i++) of += !role || role[i];
-    if (of == 0) return error_set(e, "%s: no training cases", d->path);
     f->channels = d->channels;
-    f->spacing = calloc((size_t)of, sizeof *f->spacing);
-    f->shape = calloc((size_t)of, sizeof *f->shape);
-    x.relative_size = calloc((size_t)of, sizeof *x.relative_size);
-    int bad = !f->spacing || !f->shape || !x.relative_size
-                  ? error_set(e, "%s: no memory for %d cases", d->path, of)
-                  : 0;
-    for (int i = 0; i < d->cases && !bad; i++) {
-        if (role && !role[i]) continue;
-        bad = extract_case(f, &x, d, i, of, e);
-        if (progress && !bad) progress(arg, f->cases, of);
-    }
-    bad = bad || extract_statistics(f, &x, d, e);
-    for (int c = 0; c < CHANNELS_MAX; c++) free(x.drawn[c].entry);
-    free(x.relative_size);
+    const int bad = extraction_create(&x, role, e) || extract_cases(&x, pool, progress, arg, e) ||
+                    extract_statistics(f, &x, e);
+    extraction_free(&x);
     if (bad) fingerprint_free(f);
     return bad ? -1 : 0;
 }

@@ -6,6 +6,7 @@
 
 #include "io/base/json.h"
 #include "nn/data/dataset.h"
+#include "tensor/base/pool.h"
 
 enum { STAGES_MAX = 14, CONFIGURATIONS_MAX = 16 }; /* 14: the stages nnU-Net has block counts for */
 
@@ -26,9 +27,9 @@ struct fingerprint {
     struct intensity intensity[CHANNELS_MAX];
 };
 void fingerprint_free(struct fingerprint *f);
-/* Reads all training cases. role[i] != 0 selects cases, NULL takes all. progress(arg, done, of) may be NULL.
- */
-int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role,
+/* Reads all training cases, as many at a time as pool has threads. role[i] != 0 selects cases, NULL takes all.
+ * progress(arg, done, of) may be NULL. */
+int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role, struct pool *pool,
                         void (*progress)(void *, int, int), void *arg, struct error *e);
 /* dataset_fingerprint.json, nnU-Net's keys. */
 struct json *fingerprint_json(const struct fingerprint *f);

@@ -537,7 +537,7 @@ static void check_fingerprint(const struct json *g)
         write_case(id, one_mm);
     }
     CHECK(dataset_open(&d, root, &e) == 0 && d.cases == cases, "%s", e.text);
-    if (fingerprint_extract(&f, &d, NULL, NULL, NULL, &e)) {
+    if (fingerprint_extract(&f, &d, NULL, NULL, NULL, NULL, &e)) {
         CHECK(0, "%s", e.text);
         exit(1);
     }
@@ -555,6 +555,17 @@ static void check_fingerprint(const struct json *g)
         CHECK_NEAR(t->percentile_00_5, json_number(w, "percentile_00_5", 0), 0, "channel %d percentile", c);
         CHECK_NEAR(t->percentile_99_5, json_number(w, "percentile_99_5", 0), 0, "channel %d percentile", c);
     }
+    struct fingerprint threads; /* cases in another order: the same statistics */
+    struct pool *pool = pool_create(3);
+    CHECK(fingerprint_extract(&threads, &d, NULL, pool, NULL, NULL, &e) == 0, "%s", e.text);
+    CHECK(threads.cases == cases && memcmp(threads.shape, f.shape, (size_t)cases * sizeof *f.shape) == 0 &&
+              memcmp(threads.spacing, f.spacing, (size_t)cases * sizeof *f.spacing) == 0,
+          "other shapes with three threads");
+    CHECK(threads.median_relative_size == f.median_relative_size &&
+              memcmp(threads.intensity, f.intensity, 2 * sizeof *f.intensity) == 0,
+          "other intensities with three threads");
+    pool_destroy(pool);
+    fingerprint_free(&threads);
     fingerprint_free(&f);
     dataset_close(&d);
     remove_dataset();

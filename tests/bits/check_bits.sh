@@ -1,7 +1,7 @@
 #!/bin/sh
 # check_bits.sh - the same bits everywhere: bits.c is built and run, and each hash that it prints is compared with hashes.txt.
 # Here with the tree's own objects at each level of this machine; with CHECK_ALL=1 (`make check-bits`) with gcc and clang at -O0,
-# -O2 and -O3, with glibc and static musl, each with 1, 2, 3 and 8 threads; on aarch64, riscv64 and s390x (big-endian) under
+# -O2 and -O3, with glibc and static musl, with 1, 2, 3 and 8 threads; on aarch64, riscv64 and s390x (big-endian) under
 # emulation; in WebAssembly; and one network as C (nephron export) on all of them and on a Cortex-M55. What is not installed, and a
 # level that this machine has not, is listed as skipped. Copies are built under build/bits and stay: the next run compiles what changed.
 # After a change of arithmetic that is meant: sh tests/bits/check_bits.sh --update [NAME...] writes all lines, or those of these names.
@@ -108,11 +108,13 @@ build() { # name, compiler, its flags, flags of the link: build/bits/NAME/bits
     return 1
 }
 
-here() { # name, compiler, flags, flags of the link: at each level, with each number of threads
+here() { # numbers of threads, name, compiler, flags, flags of the link: at each level
+    counts=$1
+    shift
     have "${2%% *}" || { skip "$1" "$2 is not installed"; return; }
     build "$@" || return
     for level in scalar avx2 avx512 avx512bf16 amx; do
-        for threads in 1 2 3 8; do run "$1" $level $threads "$work/$1/bits"; done
+        for threads in $counts; do run "$1" $level $threads "$work/$1/bits"; done
     done
 }
 
@@ -125,9 +127,11 @@ elsewhere() { # name, compiler, emulator: with 1 and 3 threads
 }
 
 for compiler in gcc clang; do
-    for optimise in O0 O2 O3; do here "$compiler-$optimise" $compiler -$optimise; done
+    here "1 3" $compiler-O0 $compiler -O0
+    here "1 2 3 8" $compiler-O2 $compiler -O2
+    here "1 3" $compiler-O3 $compiler -O3
 done
-here musl musl-gcc -O2 -static
+here "1 2 3 8" musl musl-gcc -O2 -static
 elsewhere aarch64 aarch64-linux-gnu-gcc qemu-aarch64
 elsewhere riscv64 riscv64-linux-gnu-gcc qemu-riscv64
 elsewhere s390x s390x-linux-gnu-gcc qemu-s390x

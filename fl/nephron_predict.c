@@ -48,7 +48,7 @@ size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i)
     if (!m->run.plan) { /* the crop, twice, and the network's block are small beside the copy */
         const int *crop = m->run.options.crop;
         return image +
-               64 * (size_t)crop[0] * crop[1] * crop[2] * sizeof(float) *
+               64 * (size_t)crop[0] * (size_t)crop[1] * (size_t)crop[2] * sizeof(float) *
                    (size_t)m->run.options.classifier.base;
     }
     if (prepare_segmenter(m) || infer_bytes(&bytes, &c, &m->segmenter.predictor[0], m->run.plan, 1, &m->n->e))
@@ -59,7 +59,8 @@ size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i)
 int nephron_copy_image(struct sample *s, const nephron_image *i, struct error *e)
 {
     *s = i->sample;
-    size_t bytes = (size_t)s->size[0] * s->size[1] * s->size[2] * (size_t)s->channels * sizeof(float);
+    size_t bytes =
+        (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * (size_t)s->channels * sizeof(float);
     s->mapped = 0;
     s->image = malloc(bytes);
     if (!s->image) return error_set(e, "out of memory for a copy of the image, %zu bytes", bytes);
@@ -73,7 +74,7 @@ static int segment(nephron_model *m, const nephron_image *i, uint8_t *map, float
     struct sample s;
     uint8_t *label = NULL;
     float *p = NULL;
-    size_t voxels = (size_t)i->sample.size[0] * i->sample.size[1] * i->sample.size[2];
+    size_t voxels = (size_t)i->sample.size[0] * (size_t)i->sample.size[1] * (size_t)i->sample.size[2];
     if (prepare_segmenter(m) || nephron_copy_image(&s, i, e)) return -1;
     struct segmenter *g = &m->segmenter;
     int status = infer_segment(&label, probabilities ? &p : NULL, NULL, g->predictor, g->predictors, g->plan,
@@ -123,7 +124,7 @@ int nephron_predict_file(nephron_model *m, const nephron_image *i, const char *p
 {
     if (check_image(m, i)) return -1;
     if (!path) return error_set(&m->n->e, "nephron_predict_file: no path");
-    uint8_t *map = malloc((size_t)i->sample.size[0] * i->sample.size[1] * i->sample.size[2]);
+    uint8_t *map = malloc((size_t)i->sample.size[0] * (size_t)i->sample.size[1] * (size_t)i->sample.size[2]);
     int status = map ? nephron_predict(m, i, map, NULL)
                      : error_set(&m->n->e, "%s: out of memory for the label map", path);
     if (!status && (status = nephron_labels_write(i, path, map))) error_set(&m->n->e, "%s", i->n->e.text);

@@ -80,7 +80,7 @@ nephron_data *nephron_data_create(nephron_model *m)
 /* Label values to the dataset's indices. */
 static int take_map(struct sample *s, const uint8_t *map, const struct dataset *d, struct error *e)
 {
-    size_t voxels = (size_t)s->size[0] * s->size[1] * s->size[2];
+    size_t voxels = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
     s->label = malloc(voxels);
     if (!s->label) return error_set(e, "out of memory for a label map of %zu voxels", voxels);
     for (size_t i = 0; i < voxels; i++) {

@@ -40,6 +40,7 @@ sanitize="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 run "address and undefined behaviour sanitizers, gcc: builds" build/sanitize make -j"$jobs" all $unit CC=gcc CFLAGS="$sanitize"
 run "the checks under the sanitizers" build/sanitize make check CC=gcc CFLAGS="$sanitize"
 
+run "no warnings, no findings without a reason, no variables that stay" . env CHECK_ALL=1 sh tests/program/check_static.sh
 run "secrets decide no branch and no address" . sh tests/program/check_constant_time.sh
 run "the kernels in WebAssembly have the bits of plain C" . sh tests/program/check_wasm.sh
 run "the page in a browser predicts as the program does" . sh tests/program/check_web.sh

@@ -40,7 +40,7 @@ static void print_option(const struct option_spec *s)
     }
     int n = s->letter ? snprintf(left, sizeof left, "  -%c, --%s", s->letter, s->name)
                       : snprintf(left, sizeof left, "      --%s", s->name);
-    if (s->argument && n < (int)sizeof left) snprintf(left + n, sizeof left - n, " %s", s->argument);
+    if (s->argument && n < (int)sizeof left) snprintf(left + n, sizeof left - (size_t)n, " %s", s->argument);
     printf(strlen(left) < 30 ? "%-30s" : "%s\n%30s", left, "");
     printf("%s", s->text);
     if (s->choices) printf(" (%s)", s->choices);

@@ -59,10 +59,10 @@ static int read_row(struct scores *s, int row, const struct columns *c, int need
     if (need_label && out->label < 0)
         return error_set(e, "%s: row %d: label of case %s is empty", s->path, row + 1, out->id);
     for (int k = 0; k < c->count; k++) {
-        double *of = c->count > 2 ? &s->room[(size_t)row * c->count + k] : &out->probability;
+        double *of = c->count > 2 ? &s->room[(size_t)row * (size_t)c->count + (size_t)k] : &out->probability;
         if (read_probability(of, s, row, c->probability[k], e)) return -1;
     }
-    if (c->count > 2) out->of = &s->room[(size_t)row * c->count];
+    if (c->count > 2) out->of = &s->room[(size_t)row * (size_t)c->count];
     return 0;
 }
 

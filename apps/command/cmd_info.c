@@ -401,7 +401,7 @@ struct summary {
 
 static void summarize(struct summary *m, const struct sample *s)
 {
-    size_t n = (size_t)s->size[0] * s->size[1] * s->size[2];
+    size_t n = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
     for (int a = 0; a < 3; a++) {
         m->size[0][a] = !m->read || s->size[a] < m->size[0][a] ? s->size[a] : m->size[0][a];
         m->size[1][a] = s->size[a] > m->size[1][a] ? s->size[a] : m->size[1][a];

@@ -160,7 +160,8 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
         for (int arm = 0; arm < 2; arm++) {
             v->mean[arm][v->n] = x[arm];
             v->infinite[arm] += isinf(x[arm]);
-            for (int s = 0; s < p->seeds; s++) v->all[arm][(size_t)s * p->pairs + v->n] = of[arm][s];
+            for (int s = 0; s < p->seeds; s++)
+                v->all[arm][(size_t)s * (size_t)p->pairs + (size_t)v->n] = of[arm][s];
         }
         v->cluster[v->n] = p->cluster[i];
         if (isfinite(x[0]) && isfinite(x[1])) {
@@ -172,7 +173,7 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
     }
     for (int arm = 0; arm < 2; arm++) /* rows of n instead of pairs */
         for (int s = 1; s < p->seeds; s++)
-            memmove(v->all[arm] + (size_t)s * v->n, v->all[arm] + (size_t)s * p->pairs,
+            memmove(v->all[arm] + (size_t)s * (size_t)v->n, v->all[arm] + (size_t)s * (size_t)p->pairs,
                     (size_t)v->n * sizeof(double));
     v->units = v->finite;
     if (c->patients && average_patients(v, p->clusters))

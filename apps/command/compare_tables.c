@@ -121,10 +121,10 @@ static void take_scores(struct tables *t, const struct compare *c)
     const int width = t->classes > 2 ? t->classes : 1;
     for (int arm = 0; arm < 2; arm++)
         for (int i = 0; i < t->n; i++) {
-            double *mean = t->mean[arm] + (size_t)i * width;
+            double *mean = t->mean[arm] + (size_t)i * (size_t)width;
             for (int s = 0; s < t->seeds; s++) {
                 const struct score *x = scores_find(&t->file[arm][s], t->id[i]);
-                if (width == 1) t->all[arm][(size_t)s * t->n + i] = x->probability;
+                if (width == 1) t->all[arm][(size_t)s * (size_t)t->n + (size_t)i] = x->probability;
                 for (int k = 0; k < width; k++) mean[k] += (x->of ? x->of[k] : x->probability) / t->seeds;
             }
             const struct score together = {.probability = mean[0], .of = width > 1 ? mean : NULL};

@@ -116,7 +116,7 @@ static void paint_oval(uint8_t *row, const struct anatomy *a, const struct plane
                 left = u * (1 + bump * lattice_texture(&a->noise, p, 45, 13));
     int first, end;
     plane_span(&first, &end, g->nx, g->x0, g->dx, -right, left);
-    if (end > first) memset(row + first, t, (size_t)(end - first));
+    if (end > first) memset(row + first, (int)t, (size_t)(end - first));
 }
 
 static void paint_body(uint8_t *tissue, const struct anatomy *a, const struct plane *g)

@@ -110,7 +110,8 @@ static void shift_line(float *dst, const float *src, int n, int stride, float sh
 
 static void shift_x(float *dst, const float *src, int nx, int ny, float shift)
 {
-    for (int j = 0; j < ny; j++) shift_line(dst + (size_t)j * nx, src + (size_t)j * nx, nx, 1, shift);
+    for (int j = 0; j < ny; j++)
+        shift_line(dst + (size_t)j * (size_t)nx, src + (size_t)j * (size_t)nx, nx, 1, shift);
 }
 
 static void shift_y(float *dst, const float *src, int nx, int ny, float shift)

@@ -284,22 +284,22 @@ static void put_reliability(struct text *t, const struct study *s, const struct 
 
 static void put_decision(struct text *t, const struct study *s, const struct class_results *r)
 {
-    enum { POINTS = 46 };
-    double x[POINTS], y[POINTS], all[POINTS], share = (double)r->arm[0].c.positives / s->classify.tests;
+    enum { STEPS = 46 };
+    double x[STEPS], y[STEPS], all[STEPS], share = (double)r->arm[0].c.positives / s->classify.tests;
     struct plot p = {.x0 = 0, .x1 = 0.9, .y0 = -0.1, .y1 = fmax(0.1, share * 1.1)};
     plot_begin(&p, t, "Decision curve", "threshold probability", "net benefit");
-    for (int i = 0; i < POINTS; i++) {
+    for (int i = 0; i < STEPS; i++) {
         x[i] = 0.02 * i;
         all[i] = share - (1 - share) * x[i] / (1 - x[i]);
     }
     plot_rule(&p, 0, 0, 0.9, 0, 0);
     for (int a = 0; a < ARMS_MAIN; a++) {
-        for (int i = 0; i < POINTS; i++)
+        for (int i = 0; i < STEPS; i++)
             y[i] = results_net_benefit(r->label, r->arm[a].calibrated, s->classify.tests, x[i]);
-        plot_line(&p, a, x, y, POINTS);
+        plot_line(&p, a, x, y, STEPS);
         plot_name(&p, a, a ? "centralised" : "federated");
     }
-    plot_line(&p, 5 | PLOT_DASHED, x, all, POINTS);
+    plot_line(&p, 5 | PLOT_DASHED, x, all, STEPS);
     plot_name(&p, 5 | PLOT_DASHED, "everybody is class 1");
     plot_end(
         &p,

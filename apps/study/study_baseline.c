@@ -22,7 +22,7 @@ static int take_cases(double *x, int *label, const struct study *s, enum study_r
         for (int k = 0; k < columns; k++) {
             const int from = column[k];
             x[n * columns + k] = from == AGE   ? c->age
-                                 : from == SEX ? (c->female < 0 ? NAN : c->female)
+                                 : from == SEX ? (c->female < 0 ? NAN : (float)c->female)
                                                : c->feature[from];
         }
         label[n++] = s->dataset.item[i].target == 1;

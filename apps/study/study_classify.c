@@ -68,7 +68,7 @@ int classify_covariates(struct study *s, struct error *e)
  * stray voxel would hide it. */
 static int keep_largest(uint8_t *mask, const int size[3], struct error *e)
 {
-    const size_t n = (size_t)size[0] * size[1] * size[2];
+    const size_t n = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
     int32_t *id = malloc(n * sizeof *id), parts = id ? components_find(id, mask, size) : -1, largest = 0;
     size_t *count = parts < 0 ? NULL : calloc((size_t)parts + 1, sizeof *count);
     for (size_t i = 0; count && i < n; i++) count[id[i]]++;

@@ -246,11 +246,11 @@ struct measuring {
 /* Every k-th voxel that is not 0; an image of zeros gives zeros. */
 static void sample_intensities(float *out, const struct sample *v, int channel)
 {
-    size_t n = (size_t)v->size[0] * v->size[1] * v->size[2], some = 0, k = 0;
-    for (size_t i = 0; i < n; i++) some += v->image[i * v->channels + channel] != 0;
+    size_t n = (size_t)v->size[0] * (size_t)v->size[1] * (size_t)v->size[2], some = 0, k = 0;
+    for (size_t i = 0; i < n; i++) some += v->image[i * (size_t)v->channels + (size_t)channel] != 0;
     int taken = 0;
     for (size_t i = 0; some > 0 && i < n && taken < INTENSITIES; i++) {
-        float x = v->image[i * v->channels + channel];
+        float x = v->image[i * (size_t)v->channels + (size_t)channel];
         if (x != 0 && k++ * INTENSITIES >= (size_t)taken * some) out[taken++] = x;
     }
     for (int i = taken; i < INTENSITIES; i++) out[i] = taken > 0 ? out[i % taken] : 0;
@@ -267,7 +267,7 @@ static void measure_job(void *arg, int job, int thread)
         return;
     item->intensity = malloc((size_t)v.channels * INTENSITIES * sizeof *item->intensity);
     if (item->intensity) {
-        size_t n = (size_t)v.size[0] * v.size[1] * v.size[2], inside = 0;
+        size_t n = (size_t)v.size[0] * (size_t)v.size[1] * (size_t)v.size[2], inside = 0;
         for (int c = 0; c < v.channels; c++) sample_intensities(item->intensity + c * INTENSITIES, &v, c);
         for (size_t i = 0; v.label && i < n; i++) inside += v.label[i] != 0 && v.label[i] != LABEL_IGNORE;
         memcpy(item->size, v.size, sizeof item->size);

@@ -43,8 +43,8 @@ void region_box(double mm[3], const struct sample *v)
 static double voxel(const struct sample *v, int channel, int z, int y, int x)
 {
     if (z < 0 || y < 0 || x < 0 || z >= v->size[0] || y >= v->size[1] || x >= v->size[2]) return 0;
-    const size_t i = ((size_t)z * v->size[1] + y) * v->size[2] + x;
-    return channel < 0 ? inside(v, i) : v->image[i * v->channels + channel];
+    const size_t i = ((size_t)z * (size_t)v->size[1] + (size_t)y) * (size_t)v->size[2] + (size_t)x;
+    return channel < 0 ? (float)inside(v, i) : v->image[i * (size_t)v->channels + (size_t)channel];
 }
 
 static double between(const struct sample *v, int channel, const double at[3])
@@ -66,20 +66,22 @@ static double between(const struct sample *v, int channel, const double at[3])
 static void normalise(float *image, size_t n, int channels, int c)
 {
     double mean = 0, square = 0;
-    for (size_t i = 0; i < n; i++) mean += image[i * channels + c];
+    for (size_t i = 0; i < n; i++) mean += image[i * (size_t)channels + (size_t)c];
     mean /= (double)n;
     for (size_t i = 0; i < n; i++)
-        square += (image[i * channels + c] - mean) * (image[i * channels + c] - mean);
+        square += (image[i * (size_t)channels + (size_t)c] - mean) *
+                  (image[i * (size_t)channels + (size_t)c] - mean);
     const double scale = square > 0 ? 1 / sqrt(square / (double)n) : 0;
     for (size_t i = 0; i < n; i++)
-        image[i * channels + c] = (float)((image[i * channels + c] - mean) * scale);
+        image[i * (size_t)channels + (size_t)c] =
+            (float)((image[i * (size_t)channels + (size_t)c] - mean) * scale);
 }
 
 int region_prepare(struct sample *v, const int crop[3], const double window_mm[3], struct error *e)
 {
     const int channels = v->channels + 1;
-    const size_t n = (size_t)crop[0] * crop[1] * crop[2];
-    float *image = malloc(n * channels * sizeof *image), *p = image;
+    const size_t n = (size_t)crop[0] * (size_t)crop[1] * (size_t)crop[2];
+    float *image = malloc(n * (size_t)channels * sizeof *image), *p = image;
     int begin[3], end[3];
     if (!image) return error_set(e, "out of memory for a region of %d x %d x %d", crop[0], crop[1], crop[2]);
     find_box(begin, end, v);
@@ -135,16 +137,18 @@ static double face_area(const struct sample *v)
 /* some: room for the values inside. */
 static void first_order(double out[6], float *some, size_t count, const struct sample *v, int channel)
 {
-    const size_t n = (size_t)v->size[0] * v->size[1] * v->size[2];
+    const size_t n = (size_t)v->size[0] * (size_t)v->size[1] * (size_t)v->size[2];
     double sum = 0, square = 0, mean = 0, second = 0, third = 0;
     size_t k = 0;
-    for (size_t i = 0; i < n; i++) sum += v->image[i * v->channels + channel];
+    for (size_t i = 0; i < n; i++) sum += v->image[i * (size_t)v->channels + (size_t)channel];
     sum /= (double)n;
-    for (size_t i = 0; i < n; i++) square += pow(v->image[i * v->channels + channel] - sum, 2);
+    for (size_t i = 0; i < n; i++)
+        square += pow(v->image[i * (size_t)v->channels + (size_t)channel] - sum, 2);
     const double deviation = square > 0 ? sqrt(square / (double)n) : 1;
     for (size_t i = 0; i < n; i++)
         if (inside(v, i))
-            mean += some[k++] = (float)((v->image[i * v->channels + channel] - sum) / deviation);
+            mean += some[k++] =
+                (float)((v->image[i * (size_t)v->channels + (size_t)channel] - sum) / deviation);
     mean /= (double)count;
     for (size_t i = 0; i < count; i++) {
         second += (some[i] - mean) * (some[i] - mean);
@@ -162,7 +166,7 @@ static void first_order(double out[6], float *some, size_t count, const struct s
 
 int region_features(double feature[REGION_FEATURES], const struct sample *v)
 {
-    const size_t n = (size_t)v->size[0] * v->size[1] * v->size[2];
+    const size_t n = (size_t)v->size[0] * (size_t)v->size[1] * (size_t)v->size[2];
     const int channels = v->channels < REGION_CHANNELS ? v->channels : REGION_CHANNELS,
               features = 3 + 6 * channels;
     size_t count = 0;

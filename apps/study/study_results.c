@@ -352,7 +352,7 @@ int results_roc(struct roc *r, const int *label, const double *probability, int 
         used = 0;
     double *drawn = malloc(((size_t)ROC_POINTS * (size_t)resamples + 1) * sizeof *drawn), one[ROC_POINTS];
     int status = rank && order && weight && drawn ? 0 : -1;
-    *r = (struct roc){NULL};
+    *r = (struct roc){0};
     for (int i = 0; !status && i < n; i++) rank[i] = (struct ranked){probability[i], i}, weight[i] = 1;
     if (!status) qsort(rank, (size_t)n, sizeof *rank, compare_falling);
     for (int i = 0; !status && i < n; i++) order[i] = rank[i].item;

@@ -156,7 +156,7 @@ static int test_case(const struct testing *t, int k, struct error *e)
     double spacing[3];
     memcpy(size, raw.size, sizeof size);
     memcpy(spacing, raw.spacing, sizeof spacing);
-    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    size_t voxels = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
     uint8_t *reference = malloc(voxels);
     int status = reference ? 0 : error_set(e, "%s: out of memory", s->dataset.item[item].id);
     if (!status) memcpy(reference, raw.label, voxels);

@@ -16,7 +16,7 @@ int predictions_create(struct predictions *p, int cases, int classes, struct err
     p->classes = classes;
     p->id = calloc((size_t)cases + 1, sizeof *p->id);
     p->label = calloc((size_t)cases + 1, sizeof *p->label);
-    p->probability = calloc((size_t)cases * classes + 1, sizeof *p->probability);
+    p->probability = calloc((size_t)cases * (size_t)classes + 1, sizeof *p->probability);
     return p->id && p->label && p->probability ? 0 : error_set(e, "out of memory for %d predictions", cases);
 }
 
@@ -31,7 +31,7 @@ int predictions_run(struct predictions *p, struct model *const *model, int model
                     const struct train_options *o, const struct learner_data *d, struct pool *pool,
                     struct error *e)
 {
-    size_t n = (size_t)p->cases * p->classes;
+    size_t n = (size_t)p->cases * (size_t)p->classes;
     float *one = malloc((n + 1) * sizeof *one);
     int status = one ? 0 : error_set(e, "out of memory for %d predictions", p->cases);
     for (int k = 0; !status && k < models; k++) {
@@ -64,7 +64,7 @@ int predictions_write(const struct predictions *p, const char *path, struct erro
         file_printf(f, "%s", id);
         if (known) file_printf(f, ",%d", p->label[i]);
         for (int k = first; k < p->classes; k++)
-            file_printf(f, ",%.9g", p->probability[(size_t)i * p->classes + k]);
+            file_printf(f, ",%.9g", p->probability[(size_t)i * (size_t)p->classes + (size_t)k]);
         file_printf(f, "\n");
     }
     return file_commit(f, e);

@@ -68,7 +68,7 @@ static int validate_case(struct segmenter *s, struct evaluation *ev, const struc
     double spacing[3];
     memcpy(size, raw.size, sizeof size);
     memcpy(spacing, raw.spacing, sizeof spacing);
-    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    size_t voxels = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
     if (!(reference = malloc(voxels))) status = error_set(e, "%s: out of memory", d->item[i].id);
     else memcpy(reference, raw.label, voxels);
     if (!status)

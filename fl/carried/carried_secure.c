@@ -207,7 +207,7 @@ static int run(struct step *s, char told[256], struct error *e)
     struct bytes question = {0};
     int fresh = !file_exists(s->secret);
     if (forget_old(s, e) || (fresh ? begin(s, e) : read_secret(s, e))) return -1;
-    int stage = s->site.stage; /* what it sends next */
+    int stage = (int)s->site.stage; /* what it sends next */
     if (fresh) return write_secret(s, e) || send_message(s, SECURE_KEYS, e) ? -1 : tell(told, s, SECURE_KEYS, 0);
     int last = stage - 1, status = read_question(s, stage, &question, e);
     if (status == 0) {

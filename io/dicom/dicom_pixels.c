@@ -91,7 +91,7 @@ static int assign_fragments(struct dicom_pixels *p, int fragments, const struct 
         else if (p->frames == 1) begins = i == 0;
         else if (by_table && frame < p->frames) {
             const unsigned char *t = table->data + 4 * frame;
-            begins = (size_t)(t[0] | t[1] << 8 | t[2] << 16 | (uint32_t)t[3] << 24) ==
+            begins = (size_t)((unsigned)(t[0] | t[1] << 8 | t[2] << 16) | (uint32_t)t[3] << 24) ==
                      (size_t)(s->data - 8 - base);
         } else if (codings[p->file->syntax.encoding].decode)
             begins = s->size >= 2 && s->data[0] == 0xff && (s->data[1] == 0xd8 || s->data[1] == 0x4f);
@@ -205,7 +205,7 @@ static int join_fragments(struct dicom_span *all, unsigned char **own, const str
 
 static uint32_t read_u32(const unsigned char *p)
 {
-    return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+    return (unsigned)(p[0] | p[1] << 8 | p[2] << 16) | (uint32_t)p[3] << 24;
 }
 
 /* One segment: a byte plane of the frame, to every step-th byte of out. */

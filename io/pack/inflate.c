@@ -36,7 +36,7 @@ static void refill(struct reader *r)
     if (r->size - r->at >= 8) {
         uint64_t v = 0;
         for (int i = 0; i < 8; i++)
-            v |= (uint64_t)r->in[r->at + i] << (8 * i); /* one load on little-endian machines */
+            v |= (uint64_t)r->in[r->at + (size_t)i] << (8 * i); /* one load on little-endian machines */
         r->bits |= v << r->count;
         int bytes = (63 - r->count) >> 3;
         r->at += (size_t)bytes;

@@ -34,7 +34,7 @@ static void join_neighbours(int32_t *id, const uint8_t *mask, const int size[3],
 
 int components_find(int32_t *id, const uint8_t *mask, const int size[3])
 {
-    size_t voxels = (size_t)size[0] * size[1] * size[2], i = 0;
+    size_t voxels = (size_t)size[0] * (size_t)size[1] * (size_t)size[2], i = 0;
     int n = 0;
     if (voxels > INT32_MAX) return -1;
     for (int z = 0; z < size[0]; z++)

@@ -169,7 +169,7 @@ int covariates_of_dataset(float *value, const struct covariates *c, const struct
 
 float covariate_volume(const struct sample *s)
 {
-    const size_t n = (size_t)s->size[0] * s->size[1] * s->size[2];
+    const size_t n = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
     size_t inside = 0;
     for (size_t i = 0; s->label && i < n; i++) inside += s->label[i] != 0 && s->label[i] != LABEL_IGNORE;
     return inside ? (float)vmath_log_d((double)inside * s->spacing[0] * s->spacing[1] * s->spacing[2] * 1e-3) : NAN;

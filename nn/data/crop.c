@@ -62,7 +62,7 @@ static int fill_holes(uint8_t *mask, const int size[3])
     size_t w = (size_t)size[2];
     for (int z = 0; z < size[0]; z++)
         for (int y = 0; y < size[1]; y++) {
-            size_t row = ((size_t)z * size[1] + y) * w;
+            size_t row = ((size_t)z * (size_t)size[1] + (size_t)y) * w;
             int border = z == 0 || y == 0 || z == size[0] - 1 || y == size[1] - 1;
             if (border) fill_push_runs(&f, row, row + w);
             if (!border && mask[row] == ZERO) fill_push(&f, row);

@@ -26,7 +26,7 @@ void sample_free(struct sample *s)
 
 static size_t sample_voxels(const struct sample *s)
 {
-    return (size_t)s->size[0] * s->size[1] * s->size[2];
+    return (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
 }
 
 /* Nothing is cropped yet. */

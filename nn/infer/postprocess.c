@@ -9,7 +9,7 @@
 
 static const char keep_largest[] = "remove_all_but_largest_component_from_segmentation";
 
-static size_t voxels_of(const int size[3]) { return (size_t)size[0] * size[1] * size[2]; }
+static size_t voxels_of(const int size[3]) { return (size_t)size[0] * (size_t)size[1] * (size_t)size[2]; }
 
 size_t postprocess_bytes(const int size[3]) { return voxels_of(size) * (sizeof(int32_t) + 1); }
 

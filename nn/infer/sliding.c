@@ -108,20 +108,20 @@ struct sliding {
  * image. */
 static void gather(const struct sliding *s, const struct predictor *p, const int corner[3], int flip)
 {
-    size_t row = (size_t)p->patch[2] * p->channels;
+    size_t row = (size_t)p->patch[2] * (size_t)p->channels;
     float *out = tensor_f32(p->image);
-    memset(out, 0, row * (size_t)p->patch[0] * p->patch[1] * sizeof(float));
+    memset(out, 0, row * (size_t)p->patch[0] * (size_t)p->patch[1] * sizeof(float));
     for (int z = 0; z < p->patch[0]; z++)
         for (int y = 0; y < p->patch[1]; y++, out += row) {
             int from_z = corner[0] - s->pad[0] + (flip & 1 ? p->patch[0] - 1 - z : z);
             int from_y = corner[1] - s->pad[1] + (flip & 2 ? p->patch[1] - 1 - y : y);
             if (from_z < 0 || from_z >= s->size[0] || from_y < 0 || from_y >= s->size[1]) continue;
-            const float *in =
-                s->image + ((size_t)from_z * s->size[1] + from_y) * s->size[2] * (size_t)p->channels;
+            const float *in = s->image + ((size_t)from_z * (size_t)s->size[1] + (size_t)from_y) *
+                                             (size_t)s->size[2] * (size_t)p->channels;
             for (int x = 0; x < p->patch[2]; x++) {
                 int from_x = corner[2] - s->pad[2] + (flip & 4 ? p->patch[2] - 1 - x : x);
                 if (from_x < 0 || from_x >= s->size[2]) continue;
-                memcpy(out + (size_t)x * p->channels, in + (size_t)from_x * p->channels,
+                memcpy(out + (size_t)x * (size_t)p->channels, in + (size_t)from_x * (size_t)p->channels,
                        (size_t)p->channels * sizeof(float));
             }
         }
@@ -135,9 +135,10 @@ static void add_flipped(const struct sliding *s, const struct predictor *p, int 
         for (int y = 0; y < p->patch[1]; y++) {
             size_t to_z = (size_t)(flip & 1 ? p->patch[0] - 1 - z : z),
                    to_y = (size_t)(flip & 2 ? p->patch[1] - 1 - y : y);
-            float *out = s->sum + (to_z * p->patch[1] + to_y) * p->patch[2] * (size_t)p->classes;
+            float *out =
+                s->sum + (to_z * (size_t)p->patch[1] + to_y) * (size_t)p->patch[2] * (size_t)p->classes;
             for (int x = 0; x < p->patch[2]; x++, in += p->classes) {
-                float *o = out + (size_t)(flip & 4 ? p->patch[2] - 1 - x : x) * p->classes;
+                float *o = out + (size_t)(flip & 4 ? p->patch[2] - 1 - x : x) * (size_t)p->classes;
                 for (int c = 0; c < p->classes; c++) o[c] += in[c];
             }
         }
@@ -156,7 +157,9 @@ static void scatter(const struct sliding *s, const int corner[3], float flips)
                 if (at_z < 0 || at_z >= s->size[0] || at_y < 0 || at_y >= s->size[1] || at_x < 0 ||
                     at_x >= s->size[2])
                     continue;
-                size_t to = ((size_t)(at_z % p->patch[0]) * s->size[1] + at_y) * s->size[2] + at_x;
+                size_t to =
+                    ((size_t)(at_z % p->patch[0]) * (size_t)s->size[1] + (size_t)at_y) * (size_t)s->size[2] +
+                    (size_t)at_x;
                 float *out = s->logits + to * (size_t)p->classes;
                 const float *in = s->sum + i * (size_t)p->classes, g = s->gaussian[i];
                 s->weight[to] += g;
@@ -171,7 +174,9 @@ static void predict_window(struct sliding *s, const int corner[3], int mirrored,
     for (int k = 0; k < s->predictors; k++) {
         const struct predictor *p = &s->p[k];
         int flips = 0;
-        memset(s->sum, 0, (size_t)p->patch[0] * p->patch[1] * p->patch[2] * p->classes * sizeof(float));
+        memset(s->sum, 0,
+               (size_t)p->patch[0] * (size_t)p->patch[1] * (size_t)p->patch[2] * (size_t)p->classes *
+                   sizeof(float));
         for (int flip = 0; flip < 8; flip++) {
             if (flip & ~mirrored) continue;
             gather(s, p, corner, flip);
@@ -189,7 +194,8 @@ static void predict_window(struct sliding *s, const int corner[3], int mirrored,
 
 size_t sliding_bytes(const struct predictor *p, const int size[3])
 {
-    size_t plane = (size_t)size[1] * size[2], patch = (size_t)p->patch[0] * p->patch[1] * p->patch[2];
+    size_t plane = (size_t)size[1] * (size_t)size[2],
+           patch = (size_t)p->patch[0] * (size_t)p->patch[1] * (size_t)p->patch[2];
     return ((size_t)p->patch[0] * plane + patch) * ((size_t)p->classes + 1) * sizeof(float);
 }
 
@@ -197,8 +203,8 @@ size_t sliding_bytes(const struct predictor *p, const int size[3])
 static int prepare(struct sliding *s, double step)
 {
     const struct predictor *p = s->p;
-    size_t patch = (size_t)p->patch[0] * p->patch[1] * p->patch[2],
-           open = (size_t)p->patch[0] * s->size[1] * s->size[2];
+    size_t patch = (size_t)p->patch[0] * (size_t)p->patch[1] * (size_t)p->patch[2],
+           open = (size_t)p->patch[0] * (size_t)s->size[1] * (size_t)s->size[2];
     s->logits = calloc(open * (size_t)p->classes, sizeof(float));
     s->weight = calloc(open, sizeof(float));
     s->gaussian = malloc(patch * sizeof(float));
@@ -218,7 +224,7 @@ static int prepare(struct sliding *s, double step)
 /* Gives the planes before `end` to the sink. */
 static void finish_planes(struct sliding *s, int end, sliding_sink *sink, void *arg)
 {
-    size_t plane = (size_t)s->size[1] * s->size[2], classes = (size_t)s->p->classes;
+    size_t plane = (size_t)s->size[1] * (size_t)s->size[2], classes = (size_t)s->p->classes;
     for (; s->finished < end; s->finished++) {
         size_t slot = (size_t)(s->finished % s->p->patch[0]);
         float *logits = s->logits + slot * plane * classes, *weight = s->weight + slot * plane;
@@ -289,6 +295,6 @@ static void keep_plane(void *arg, int z, const float *logits)
 int sliding_predict(float *logits, struct predictor *p, const float *image, const int size[3],
                     const struct sliding_options *o, struct error *e)
 {
-    struct whole w = {logits, (size_t)size[1] * size[2] * p->classes};
+    struct whole w = {logits, (size_t)size[1] * (size_t)size[2] * (size_t)p->classes};
     return sliding_run(p, 1, image, size, o, keep_plane, &w, e);
 }

@@ -34,14 +34,14 @@ static void select_labels(uint8_t *out, const uint8_t *map, const uint8_t *refer
                           const struct label_set *set, size_t voxels)
 {
     for (size_t i = 0; i < voxels; i++)
-        out[i] = reference[i] == LABEL_IGNORE ? LABEL_IGNORE : label_set_has(set, map[i]);
+        out[i] = reference[i] == LABEL_IGNORE ? LABEL_IGNORE : (uint8_t)label_set_has(set, map[i]);
 }
 
 static int measure(struct label_metrics *m, const struct evaluation *ev, const uint8_t *reference,
                    const uint8_t *prediction, const struct label_set *set, const int size[3],
                    const double spacing[3])
 {
-    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    size_t voxels = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
     uint8_t *a = malloc(2 * voxels), *b = a + voxels;
     if (!a) return -1;
     select_labels(a, reference, reference, set, voxels);

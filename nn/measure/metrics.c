@@ -35,7 +35,7 @@ static double share(int k, int of) { return of > 0 ? (double)k / of : NAN; }
 static int count_lesions(int *total, int *met, const uint8_t *of, const uint8_t *other, const int size[3],
                          double least)
 {
-    size_t voxels = (size_t)size[0] * size[1] * size[2];
+    size_t voxels = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
     uint8_t *mask = malloc(voxels);
     int32_t *id = malloc(voxels * sizeof *id);
     int64_t *count = NULL; /* [component][voxels, those in other] */

@@ -285,11 +285,12 @@ static int exact_sums(struct mann_whitney *r, const struct value *v, int n, int 
     ways[0] = 1;
     for (int i = 0; i < n; i++)
         for (int j = k; j >= 1; j--) {
-            double *to = ways + (size_t)j * (total + 1), *from = ways + (size_t)(j - 1) * (total + 1);
+            double *to = ways + (size_t)j * (size_t)(total + 1),
+                   *from = ways + (size_t)(j - 1) * (size_t)(total + 1);
             for (int s = total; s >= v[i].twice; s--) to[s] += from[s - v[i].twice];
         }
     for (int s = 0; s <= total; s++) {
-        const double w = ways[(size_t)k * (total + 1) + s];
+        const double w = ways[(size_t)k * (size_t)(total + 1) + (size_t)s];
         all += w;
         if (s <= sum) below += w;
         if (s >= sum) above += w;
@@ -309,7 +310,7 @@ static void normal_sums(struct mann_whitney *r, double ties)
 
 int stats_mann_whitney(struct mann_whitney *r, const double *a, int n_a, const double *b, int n_b)
 {
-    struct value *v = malloc(((size_t)n_a + n_b + 1) * sizeof *v);
+    struct value *v = malloc(((size_t)n_a + (size_t)n_b + 1) * sizeof *v);
     double ties = 0;
     int n = 0, sum = 0, status = 0;
     *r = (struct mann_whitney){NAN, NAN, 0, 0, 0};

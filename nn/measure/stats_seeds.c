@@ -124,10 +124,12 @@ static struct layout mean_squares(const double *a, const double *b, int seeds, i
     for (int k = 0; k < seeds; k++) m.seeds += n * (of_seed[k] - mean) * (of_seed[k] - mean) / (seeds - 1);
     for (int i = 0; i < n; i++) {
         double of_case = 0;
-        for (int k = 0; k < seeds; k++) of_case += (a[(size_t)k * n + i] - b[(size_t)k * n + i]) / seeds;
+        for (int k = 0; k < seeds; k++)
+            of_case += (a[(size_t)k * (size_t)n + (size_t)i] - b[(size_t)k * (size_t)n + (size_t)i]) / seeds;
         m.patients += seeds * (of_case - mean) * (of_case - mean) / (n - 1);
         for (int k = 0; k < seeds; k++) {
-            const double rest = a[(size_t)k * n + i] - b[(size_t)k * n + i] - of_case - of_seed[k] + mean;
+            const double rest = a[(size_t)k * (size_t)n + (size_t)i] - b[(size_t)k * (size_t)n + (size_t)i] -
+                                of_case - of_seed[k] + mean;
             m.rest += rest * rest / ((n - 1.0) * (seeds - 1.0));
         }
     }
@@ -157,8 +159,8 @@ int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int
     *r = (struct seeds_test){.seeds = seeds, .cases = n, .se = NAN, .df = NAN};
     if (!estimate) return -1;
     for (int k = 0; k < seeds; k++) {
-        estimate[k] = stats_mean(a + (size_t)k * n, n);
-        estimate[seeds + k] = stats_mean(b + (size_t)k * n, n);
+        estimate[k] = stats_mean(a + (size_t)k * (size_t)n, n);
+        estimate[seeds + k] = stats_mean(b + (size_t)k * (size_t)n, n);
         estimate[2 * seeds + k] = estimate[k] - estimate[seeds + k];
     }
     int failed = describe(r, estimate, seeds);
@@ -196,16 +198,16 @@ int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const
                                const int *cluster, int clusters, int resamples, uint64_t seed, double level)
 {
     const int groups = cluster ? clusters : n;
-    double *sum = calloc((size_t)groups * (seeds + 1) + (size_t)seeds + (size_t)resamples + 1,
+    double *sum = calloc((size_t)groups * (size_t)(seeds + 1) + (size_t)seeds + (size_t)resamples + 1,
                          sizeof *sum); /* [group][seeds], and its size */
-    double *drawn = sum + (size_t)groups * (seeds + 1), *resampled = drawn + seeds;
+    double *drawn = sum + (size_t)groups * (size_t)(seeds + 1), *resampled = drawn + seeds;
     if (!sum) return -1;
     r->difference = 0;
     for (int i = 0; i < n; i++) {
-        double *of = sum + (size_t)(cluster ? cluster[i] : i) * (seeds + 1);
+        double *of = sum + (size_t)(cluster ? cluster[i] : i) * (size_t)(seeds + 1);
         of[seeds]++;
         for (int k = 0; k < seeds; k++) {
-            const double d = a[(size_t)k * n + i] - b[(size_t)k * n + i];
+            const double d = a[(size_t)k * (size_t)n + (size_t)i] - b[(size_t)k * (size_t)n + (size_t)i];
             of[k] += d;
             r->difference += d / ((double)n * seeds);
         }
@@ -216,7 +218,7 @@ int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const
         memset(drawn, 0, (size_t)seeds * sizeof *drawn);
         for (int k = 0; k < seeds; k++) drawn[rng_below(&rng, (uint32_t)seeds)]++;
         for (int g = 0; g < groups; g++) {
-            const double *of = sum + (size_t)rng_below(&rng, (uint32_t)groups) * (seeds + 1);
+            const double *of = sum + (size_t)rng_below(&rng, (uint32_t)groups) * (size_t)(seeds + 1);
             cases += of[seeds];
             for (int k = 0; k < seeds; k++) total += drawn[k] * of[k];
         }
@@ -247,7 +249,7 @@ static double drawn_difference(double *score, int *class, const int *label, cons
     for (int i = 0; i < n; i++) class[i] = label[item[i]] != 0;
     for (int k = 0; k < seeds; k++)
         for (int arm = 0; times[k] && arm < 2; arm++) {
-            const double *x = (arm ? b : a) + (size_t)k * n;
+            const double *x = (arm ? b : a) + (size_t)k * (size_t)n;
             for (int i = 0; i < n; i++) score[i] = x[item[i]];
             difference += (arm ? -1 : 1) * times[k] * stats_auc(class, score, n) / seeds;
         }

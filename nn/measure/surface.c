@@ -28,9 +28,10 @@ static struct box find_box(const uint8_t *ref, const uint8_t *pred, const int si
     int end[3] = {0};
     for (int z = 0; z < size[0]; z++)
         for (int y = 0; y < size[1]; y++) {
-            size_t row = ((size_t)z * size[1] + y) * size[2];
+            size_t row = ((size_t)z * (size_t)size[1] + (size_t)y) * (size_t)size[2];
             for (int x = 0; x < size[2]; x++)
-                if (ref[row + x] == label || pred[row + x] == label) grow(&b, end, (const int[3]){z, y, x});
+                if (ref[row + (size_t)x] == label || pred[row + (size_t)x] == label)
+                    grow(&b, end, (const int[3]){z, y, x});
         }
     b.voxels = 1;
     for (int a = 0; a < 3; a++) {
@@ -45,13 +46,13 @@ static struct box find_box(const uint8_t *ref, const uint8_t *pred, const int si
 static size_t find_boundary(uint8_t *edge, const uint8_t *map, const int size[3], int label,
                             const struct box *b)
 {
-    const size_t step[3] = {(size_t)size[1] * size[2], (size_t)size[2], 1};
+    const size_t step[3] = {(size_t)size[1] * (size_t)size[2], (size_t)size[2], 1};
     size_t count = 0;
     for (int z = 0; z < b->size[0]; z++)
         for (int y = 0; y < b->size[1]; y++)
             for (int x = 0; x < b->size[2]; x++, edge++) {
                 const int at[3] = {z + b->begin[0], y + b->begin[1], x + b->begin[2]};
-                const uint8_t *v = map + at[0] * step[0] + at[1] * step[1] + at[2];
+                const uint8_t *v = map + (size_t)at[0] * step[0] + (size_t)at[1] * step[1] + at[2];
                 int inner = *v == label;
                 *edge = 0;
                 if (!inner) continue;
@@ -77,7 +78,7 @@ static void transform_line(double *out, size_t stride, int n, double spacing, st
 {
     int k = -1;
     for (int q = 0; q < n; q++) {
-        double begin = -INFINITY, f = e->value[q] = out[q * stride], x = q * spacing;
+        double begin = -INFINITY, f = e->value[q] = out[(size_t)q * stride], x = q * spacing;
         if (f == INFINITY) continue;
         while (k >= 0) {
             double apex = e->apex[k] * spacing;
@@ -92,7 +93,7 @@ static void transform_line(double *out, size_t stride, int n, double spacing, st
     for (int p = 0, j = 0; p < n; p++) {
         while (j < k && e->from[j + 1] < p * spacing) j++;
         double d = (p - e->apex[j]) * spacing;
-        out[p * stride] = d * d + e->value[e->apex[j]];
+        out[(size_t)p * stride] = d * d + e->value[e->apex[j]];
     }
 }
 
@@ -182,9 +183,10 @@ static void add_band(uint8_t *band, int k, const uint8_t *map, const double *squ
     size_t i = 0;
     for (int z = 0; z < b->size[0]; z++)
         for (int y = 0; y < b->size[1]; y++) {
-            const uint8_t *row = map +
-                                 ((size_t)(z + b->begin[0]) * size[1] + (size_t)(y + b->begin[1])) * size[2] +
-                                 b->begin[2];
+            const uint8_t *row =
+                map +
+                ((size_t)(z + b->begin[0]) * (size_t)size[1] + (size_t)(y + b->begin[1])) * (size_t)size[2] +
+                b->begin[2];
             for (int x = 0; x < b->size[2]; x++, i++)
                 if (row[x] == label && squared[i] < width * width) band[i] |= (uint8_t)(1 << k);
         }

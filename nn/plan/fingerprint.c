@@ -91,13 +91,13 @@ static int drawn_append(struct drawn *d, const uint64_t *entry, size_t n)
 /* Foreground voxels inside the crop, in order; NULL if memory is out. */
 static int32_t *find_foreground(size_t *count, const struct sample *s, const int begin[3], const int end[3])
 {
-    int32_t *at = malloc((size_t)s->size[0] * s->size[1] * s->size[2] * sizeof *at);
+    int32_t *at = malloc((size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * sizeof *at);
     *count = 0;
     if (!at || !s->label) return at;
     for (int z = begin[0]; z < end[0]; z++)
         for (int y = begin[1]; y < end[1]; y++) {
-            size_t row = ((size_t)z * s->size[1] + y) * s->size[2];
-            for (size_t i = row + begin[2]; i < row + end[2]; i++)
+            size_t row = ((size_t)z * (size_t)s->size[1] + (size_t)y) * (size_t)s->size[2];
+            for (size_t i = row + (size_t)begin[2]; i < row + (size_t)end[2]; i++)
                 if (s->label[i]) at[(*count)++] = (int32_t)i;
         }
     return at;
@@ -113,7 +113,8 @@ static int draw_channel(struct drawn *d, struct random_state *r, const struct sa
     int bad = !times || !entry;
     for (int i = 0; i < draws && !bad; i++) times[random_state_interval(r, (uint32_t)n - 1)]++;
     for (size_t i = 0; i < n && !bad; i++)
-        if (times[i]) entry[kept++] = entry_of(s->image[(size_t)at[i] * s->channels + c], times[i]);
+        if (times[i])
+            entry[kept++] = entry_of(s->image[(size_t)at[i] * (size_t)s->channels + (size_t)c], times[i]);
     bad = bad || sort_entries(entry, kept) || drawn_append(d, entry, merge_entries(entry, kept));
     free(times);
     free(entry);

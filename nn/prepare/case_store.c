@@ -16,7 +16,7 @@ enum { LOCATIONS = 10000, LOCATION_SEED = 1234 };
 
 static size_t voxels_of(const struct sample *s)
 {
-    return (size_t)s->size[0] * s->size[1] * s->size[2];
+    return (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
 }
 
 /* Voxels with one of the labels, label by label; those outside of the nonzero region come with the

@@ -8,7 +8,7 @@
 
 static size_t voxels_of(const int size[3])
 {
-    return (size_t)size[0] * size[1] * size[2];
+    return (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
 }
 
 /* ---- transpose and crop -------------------------------------------------------------------------------- */
@@ -18,12 +18,13 @@ static size_t voxels_of(const int size[3])
 static void copy_box(void *out, const void *in, size_t bytes, const int size_in[3], const int order[3],
                      const int begin[3], const int end[3])
 {
-    size_t stride_in[3] = {(size_t)size_in[1] * size_in[2], (size_t)size_in[2], 1};
+    size_t stride_in[3] = {(size_t)size_in[1] * (size_t)size_in[2], (size_t)size_in[2], 1};
     size_t sz = stride_in[order[0]], sy = stride_in[order[1]], sx = stride_in[order[2]];
     unsigned char *to = out;
     for (int z = begin[0]; z < end[0]; z++)
         for (int y = begin[1]; y < end[1]; y++) {
-            const unsigned char *from = (const unsigned char *)in + (sz * z + sy * y + sx * begin[2]) * bytes;
+            const unsigned char *from =
+                (const unsigned char *)in + (sz * (size_t)z + sy * (size_t)y + sx * (size_t)begin[2]) * bytes;
             if (sx == 1) {
                 memcpy(to, from, (size_t)(end[2] - begin[2]) * bytes);
                 to += (size_t)(end[2] - begin[2]) * bytes;
@@ -40,7 +41,11 @@ static void *take_box(void *v, size_t bytes, const int size[3], const int begin[
     unsigned char *to = v;
     for (int z = begin[0]; z < end[0]; z++)
         for (int y = begin[1]; y < end[1]; y++, to += row)
-            memmove(to, (unsigned char *)v + (((size_t)z * size[1] + y) * size[2] + begin[2]) * bytes, row);
+            memmove(to,
+                    (unsigned char *)v +
+                        (((size_t)z * (size_t)size[1] + (size_t)y) * (size_t)size[2] + (size_t)begin[2]) *
+                            bytes,
+                    row);
     void *smaller = realloc(v, (size_t)(to - (unsigned char *)v));
     return smaller ? smaller : v;
 }
@@ -120,24 +125,24 @@ static void normalize_zscore(float *v, size_t n, int step, const uint8_t *mask)
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
         if (!mask || mask[i]) {
-            sum += v[i * step];
+            sum += v[i * (size_t)step];
             count++;
         }
     if (!count) return;
     double mean = sum / (double)count;
     for (size_t i = 0; i < n; i++)
-        if (!mask || mask[i]) squares += (v[i * step] - mean) * (v[i * step] - mean);
+        if (!mask || mask[i]) squares += (v[i * (size_t)step] - mean) * (v[i * (size_t)step] - mean);
     double std = fmax(sqrt(squares / (double)count), 1e-8);
     for (size_t i = 0; i < n; i++)
-        if (!mask || mask[i]) v[i * step] = (float)((v[i * step] - mean) / std);
+        if (!mask || mask[i]) v[i * (size_t)step] = (float)((v[i * (size_t)step] - mean) / std);
 }
 
 static void normalize_ct(float *v, size_t n, int step, const struct intensity *t)
 {
     double std = fmax(t->std, 1e-8);
     for (size_t i = 0; i < n; i++) {
-        double x = fmin(fmax(v[i * step], t->percentile_00_5), t->percentile_99_5);
-        v[i * step] = (float)((x - t->mean) / std);
+        double x = fmin(fmax(v[i * (size_t)step], t->percentile_00_5), t->percentile_99_5);
+        v[i * (size_t)step] = (float)((x - t->mean) / std);
     }
 }
 
@@ -145,14 +150,14 @@ static int normalize_range(float *v, size_t n, int step, enum normalization norm
 {
     float low = v[0], high = v[0];
     for (size_t i = 1; i < n; i++) {
-        low = v[i * step] < low ? v[i * step] : low;
-        high = v[i * step] > high ? v[i * step] : high;
+        low = v[i * (size_t)step] < low ? v[i * (size_t)step] : low;
+        high = v[i * (size_t)step] > high ? v[i * (size_t)step] : high;
     }
     if (norm == NORM_RGB_0_1 && (low < 0 || high > 255))
         return error_set(e, "values from %g to %g, but rgb_to_0_1 expects 0 to 255", low, high);
     float base = norm == NORM_RGB_0_1 ? 0 : low,
           scale = norm == NORM_RGB_0_1 ? 255 : fmaxf(high - low, 1e-8f);
-    for (size_t i = 0; i < n; i++) v[i * step] = (v[i * step] - base) / scale;
+    for (size_t i = 0; i < n; i++) v[i * (size_t)step] = (v[i * (size_t)step] - base) / scale;
     return 0;
 }
 

@@ -10,7 +10,7 @@ static const float p_operator = 0.4f, p_removal = 0.2f, p_label = 0.5f;
 
 static size_t voxels_of(const int size[3])
 {
-    return (size_t)size[0] * size[1] * size[2];
+    return (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
 }
 
 /* ---- binary operators ---------------------------------------------------------------------------------- */
@@ -45,10 +45,10 @@ static void nearest_along(uint16_t *out, const uint16_t *in, size_t outer, int n
  * the dilation of the rest. */
 static void dilate(uint8_t *mask, int inside, const int size[3], int width, uint16_t *work)
 {
-    size_t n = voxels_of(size), plane = (size_t)size[1] * size[2];
+    size_t n = voxels_of(size), plane = (size_t)size[1] * (size_t)size[2];
     uint16_t *a = work, *b = work + n;
     for (size_t i = 0; i < n; i++) a[i] = mask[i] == inside ? 0 : FAR;
-    nearest_along(b, a, n / size[2], size[2], 1, width);
+    nearest_along(b, a, n / (size_t)size[2], size[2], 1, width);
     nearest_along(a, b, (size_t)size[0], size[1], (size_t)size[2], width);
     nearest_along(b, a, 1, size[0], plane, width);
     for (size_t i = 0; i < n; i++)
@@ -109,7 +109,7 @@ static int large_components(int32_t large[LARGE_MAX], const int32_t *id, size_t 
     for (size_t i = 0; i < n; i++)
         for (int k = 0; id[i] && k < LARGE_MAX; k++) count[k] += votes[k] && candidate[k] == id[i];
     for (int k = 0; k < LARGE_MAX; k++)
-        if (votes[k] && !(count[k] < (double)n * 0.15)) large[larges++] = candidate[k];
+        if (votes[k] && !((double)count[k] < (double)n * 0.15)) large[larges++] = candidate[k];
     qsort(large, (size_t)larges, sizeof *large, compare_ids);
     return larges;
 }

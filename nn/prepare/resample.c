@@ -137,7 +137,8 @@ static void cubic_lines(const struct cubic_axis *c, float *out, const float *in,
                         size_t apart, size_t step_out, size_t apart_out)
 {
     for (int i = 0; i < c->n_in; i++)
-        for (int k = 0; k < lines; k++) c->line[(size_t)(i + PAD) * LINES + k] = in[i * step + k * apart];
+        for (int k = 0; k < lines; k++)
+            c->line[(size_t)(i + PAD) * LINES + (size_t)k] = in[(size_t)i * step + (size_t)k * apart];
     double *first = c->line + PAD * LINES, *last = first + (size_t)(c->n_in - 1) * LINES;
     for (int i = 0; i < PAD; i++) {
         memcpy(c->line + i * LINES, first, LINES * sizeof *first);
@@ -147,7 +148,7 @@ static void cubic_lines(const struct cubic_axis *c, float *out, const float *in,
     for (int i = 0; i < c->n_out; i++) {
         const double *a = c->line + (size_t)c->start[i] * LINES, *w = c->weight[i];
         for (int k = 0; k < lines; k++)
-            out[i * step_out + k * apart_out] = (float)(w[0] * a[k] + w[1] * a[k + LINES] +
+            out[(size_t)i * step_out + (size_t)k * apart_out] = (float)(w[0] * a[k] + w[1] * a[k + LINES] +
                                                         w[2] * a[k + 2 * LINES] + w[3] * a[k + 3 * LINES]);
     }
 }
@@ -161,7 +162,7 @@ struct channel {
 
 static size_t plane_voxels(const struct channel *c)
 {
-    return (size_t)c->size[1] * c->size[2];
+    return (size_t)c->size[1] * (size_t)c->size[2];
 }
 
 static size_t channel_voxels(const struct channel *c)
@@ -216,7 +217,7 @@ static int cubic_channel(struct channel *out, const struct channel *in, float **
     size_t plane = plane_voxels(out);
     int along_z = in->size[0] != out->size[0];
     float *planes = allocate(plane * (along_z ? (size_t)in->size[0] : 1), sizeof *planes);
-    float *rows = allocate((size_t)in->size[1] * out->size[2], sizeof *rows);
+    float *rows = allocate((size_t)in->size[1] * (size_t)out->size[2], sizeof *rows);
     int status = planes && rows ? 0 : -1;
     for (int z = 0; !status && z < in->size[0]; z++) {
         float *to = along_z ? planes + (size_t)z * plane : planes;
@@ -280,7 +281,8 @@ static void linear_corners(size_t at[8], double weight[8], const struct linear_m
     const struct resample_point *pz = &m->axis[0][z], *py = &m->axis[1][y], *px = &m->axis[2][x];
     for (int k = 0; k < 8; k++) {
         int i = k >> 2, j = k >> 1 & 1, l = k & 1;
-        at[k] = ((size_t)pz->at[i] * size_in[1] + py->at[j]) * size_in[2] + px->at[l];
+        at[k] = ((size_t)pz->at[i] * (size_t)size_in[1] + (size_t)py->at[j]) * (size_t)size_in[2] +
+                (size_t)px->at[l];
         weight[k] = pz->weight[i] * py->weight[j] * px->weight[l];
     }
 }
@@ -340,13 +342,15 @@ static int resample_planes(struct channel *out, const struct channel *in, int or
         if (source != made) {
             for (int y = 0; y < from.size[1]; y++)
                 for (int x = 0; x < from.size[2]; x++)
-                    from.v[(size_t)y * from.size[2] + x] = in->v[a.offset + y * a.row + x * a.column];
+                    from.v[(size_t)y * (size_t)from.size[2] + (size_t)x] =
+                        in->v[a.offset + (size_t)y * a.row + (size_t)x * a.column];
             status = resample_whole(&to, &from, order, NULL);
             made = source;
         }
         for (int y = 0; y < to.size[1]; y++)
             for (int x = 0; x < to.size[2]; x++)
-                out->v[b.offset + y * b.row + x * b.column] = to.v[(size_t)y * to.size[2] + x];
+                out->v[b.offset + (size_t)y * b.row + (size_t)x * b.column] =
+                    to.v[(size_t)y * (size_t)to.size[2] + (size_t)x];
     }
     free(from.v);
     free(to.v);
@@ -434,8 +438,9 @@ int resample_label(uint8_t *out, const int size_out[3], const uint8_t *in, const
         for (int y = 0; y < size_out[1]; y++)
             for (int x = 0; x < size_out[2]; x++) {
                 size_t at[8],
-                    middle = ((size_t)n.axis[0][z].at[0] * size_in[1] + n.axis[1][y].at[0]) * size_in[2] +
-                             n.axis[2][x].at[0];
+                    middle = ((size_t)n.axis[0][z].at[0] * (size_t)size_in[1] + (size_t)n.axis[1][y].at[0]) *
+                                 (size_t)size_in[2] +
+                             (size_t)n.axis[2][x].at[0];
                 double weight[8];
                 uint8_t label[8];
                 int same = 1;

@@ -8,12 +8,12 @@
 
 static size_t voxels_of(const int size[3])
 {
-    return (size_t)size[0] * size[1] * size[2];
+    return (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
 }
 
 static size_t plane_floats(const struct restore *r)
 {
-    return (size_t)r->from[1] * r->from[2] * (size_t)r->classes;
+    return (size_t)r->from[1] * (size_t)r->from[2] * (size_t)r->classes;
 }
 
 /* Memory, and the interpolation along each axis; separate: the axis that takes the nearest plane, or -1. */
@@ -41,7 +41,7 @@ static int begin(struct restore *r, int separate, int probabilities, struct erro
 int restore_begin(struct restore *r, int classes, const struct sample *s, const struct plan *p,
                   int probabilities, struct pool *pool, struct error *e)
 {
-    const size_t full[3] = {(size_t)s->full_size[1] * s->full_size[2], (size_t)s->full_size[2], 1};
+    const size_t full[3] = {(size_t)s->full_size[1] * (size_t)s->full_size[2], (size_t)s->full_size[2], 1};
     double spacing[3], target[3];
     *r = (struct restore){.p = p, .classes = classes, .pool = pool};
     for (int a = 0; a < 3; a++) {
@@ -67,7 +67,7 @@ int restore_begin_next(struct restore *r, int classes, const struct sample *s, c
     }
     if (preprocess_size(r->to, s->cropped_size, spacing, next, e)) return -1;
     memcpy(r->size, r->to, sizeof r->size);
-    r->stride[0] = (size_t)r->to[1] * r->to[2];
+    r->stride[0] = (size_t)r->to[1] * (size_t)r->to[2];
     r->stride[1] = (size_t)r->to[2];
     r->stride[2] = 1;
     preprocess_target(target, p, spacing);
@@ -83,7 +83,7 @@ void restore_end(struct restore *r)
 
 size_t restore_bytes(int classes, const struct sample *s, int probabilities)
 {
-    size_t n = voxels_of(s->full_size), plane = (size_t)s->size[1] * s->size[2] * (size_t)classes;
+    size_t n = voxels_of(s->full_size), plane = (size_t)s->size[1] * (size_t)s->size[2] * (size_t)classes;
     return n + (probabilities ? n * (size_t)classes * sizeof(float) : 0) + 2 * plane * sizeof(float);
 }
 
@@ -98,7 +98,8 @@ static void interpolate(float *value, const struct restore *r, const float *cons
     double weight[8];
     for (int k = 0; k < 8; k++) {
         int i = k >> 2, j = k >> 1 & 1, l = k & 1;
-        corner[k] = plane[i] + ((size_t)py->at[j] * r->from[2] + px->at[l]) * (size_t)r->classes;
+        corner[k] =
+            plane[i] + ((size_t)py->at[j] * (size_t)r->from[2] + (size_t)px->at[l]) * (size_t)r->classes;
         weight[k] = pz->weight[i] * py->weight[j] * px->weight[l];
     }
     for (int c = 0; c < r->classes; c++) {

@@ -65,8 +65,9 @@ static void cut(const struct patch *p, const struct sample *s)
         for (int y = 0; y < p->size[1]; y++) {
             int from_z = z + p->begin[0], from_y = y + p->begin[1];
             if (from_z < 0 || from_z >= s->size[0] || from_y < 0 || from_y >= s->size[1]) continue;
-            size_t from = ((size_t)from_z * s->size[1] + from_y) * s->size[2] + (size_t)(x0 + p->begin[2]);
-            size_t to = ((size_t)z * p->size[1] + y) * p->size[2] + x0;
+            size_t from = ((size_t)from_z * (size_t)s->size[1] + (size_t)from_y) * (size_t)s->size[2] +
+                          (size_t)(x0 + p->begin[2]);
+            size_t to = ((size_t)z * (size_t)p->size[1] + (size_t)y) * (size_t)p->size[2] + (size_t)x0;
             if (p->label) memcpy(p->label + to, s->label + from, (size_t)(x1 - x0));
             if (p->previous) memcpy(p->previous + to, s->previous + from, (size_t)(x1 - x0));
             for (int c = 0; c < p->channels; c++) {
@@ -275,10 +276,10 @@ static void blur_axis(float *out, const float *in, size_t lines, int n, size_t s
 {
     float kernel[4];
     int half = blur_kernel(kernel, sigma);
-    for (size_t line = 0; line < lines; line++, in += n * stride, out += n * stride)
+    for (size_t line = 0; line < lines; line++, in += (size_t)n * stride, out += (size_t)n * stride)
         for (int i = 0; i < n; i++) {
-            float *o = out + i * stride;
-            const float *centre = in + i * stride;
+            float *o = out + (size_t)i * stride;
+            const float *centre = in + (size_t)i * stride;
             for (size_t j = 0; j < stride; j++) o[j] = kernel[0] * centre[j];
             for (int k = 1; k <= half; k++) {
                 const float *a = in + (size_t)reflect(i - k, n) * stride,
@@ -367,12 +368,12 @@ static int nearest_source(int i, int n_out, int n_in)
  * of it. */
 static void lower_resolution(float *v, float *spare, const int size[3], const int coarse[3])
 {
-    float *low = spare, *row = spare + (size_t)coarse[0] * coarse[1] * coarse[2], *o = low;
+    float *low = spare, *row = spare + (size_t)coarse[0] * (size_t)coarse[1] * (size_t)coarse[2], *o = low;
     for (int z = 0; z < coarse[0]; z++)
         for (int y = 0; y < coarse[1]; y++) {
-            const float *in = v + ((size_t)nearest_source(z, coarse[0], size[0]) * size[1] +
-                                   nearest_source(y, coarse[1], size[1])) *
-                                      size[2];
+            const float *in = v + ((size_t)nearest_source(z, coarse[0], size[0]) * (size_t)size[1] +
+                                   (size_t)nearest_source(y, coarse[1], size[1])) *
+                                      (size_t)size[2];
             for (int x = 0; x < coarse[2]; x++) *o++ = in[nearest_source(x, coarse[2], size[2])];
         }
     for (int z = 0; z < size[0]; z++)
@@ -381,9 +382,9 @@ static void lower_resolution(float *v, float *spare, const int size[3], const in
             int at_z = linear_source(&fz, z, size[0], coarse[0]),
                 at_y = linear_source(&fy, y, size[1], coarse[1]);
             size_t next_y = fy > 0 ? (size_t)coarse[2] : 0,
-                   next_z = fz > 0 ? (size_t)coarse[1] * coarse[2] : 0;
-            const float *a = low + ((size_t)at_z * coarse[1] + at_y) * coarse[2], *b = a + next_y,
-                        *c = a + next_z, *d = c + next_y;
+                   next_z = fz > 0 ? (size_t)coarse[1] * (size_t)coarse[2] : 0;
+            const float *a = low + ((size_t)at_z * (size_t)coarse[1] + (size_t)at_y) * (size_t)coarse[2],
+                        *b = a + next_y, *c = a + next_z, *d = c + next_y;
             for (int x = 0; x < coarse[2]; x++) {
                 const float ab = a[x] + fy * (b[x] - a[x]), cd = c[x] + fy * (d[x] - c[x]);
                 row[x] = ab + fz * (cd - ab);
@@ -465,9 +466,9 @@ static void place(float *image, uint8_t *label, const struct patch *p, const int
         for (int y = 0; y < p->size[1]; y++) {
             size_t from_z = (size_t)(flip[0] ? p->size[0] - 1 - z : z),
                    from_y = (size_t)(flip[1] ? p->size[1] - 1 - y : y);
-            size_t from =
-                (from_z * p->size[1] + from_y) * p->size[2] + (flip[2] ? (size_t)p->size[2] - 1 : 0);
-            size_t to = ((size_t)z * p->size[1] + y) * p->size[2];
+            size_t from = (from_z * (size_t)p->size[1] + from_y) * (size_t)p->size[2] +
+                          (flip[2] ? (size_t)p->size[2] - 1 : 0);
+            size_t to = ((size_t)z * (size_t)p->size[1] + (size_t)y) * (size_t)p->size[2];
             for (int c = 0; c < p->channels; c++) {
                 const float *in = p->plane + (size_t)c * p->voxels + from;
                 float *out = image + (ptrdiff_t)to * channels + c;
@@ -487,7 +488,7 @@ static void place(float *image, uint8_t *label, const struct patch *p, const int
 
 size_t augment_scratch(const int patch[3], int channels)
 {
-    size_t voxels = (size_t)patch[0] * patch[1] * patch[2];
+    size_t voxels = (size_t)patch[0] * (size_t)patch[1] * (size_t)patch[2];
     return voxels * ((size_t)channels + 1) + (size_t)patch[2] + 3 * (voxels / sizeof(float) + 1);
 }
 
@@ -495,7 +496,7 @@ void augment_patch(float *image, uint8_t *label, const struct sample *s, const i
                    const int patch[3], const struct augment_options *o, struct rng *rng, float *scratch)
 {
     struct patch p = {.size = {patch[0], patch[1], patch[2]}, .channels = s->channels,
-                      .voxels = (size_t)patch[0] * patch[1] * patch[2], .plane = scratch};
+                      .voxels = (size_t)patch[0] * (size_t)patch[1] * (size_t)patch[2], .plane = scratch};
     ENSURE(!label || s->label, "augment_patch: a label patch of a case without a label map");
     for (int a = 0; a < 3; a++) p.begin[a] = centre[a] - patch[a] / 2;
     p.spare = p.plane + p.voxels * (size_t)p.channels;

@@ -79,28 +79,28 @@ static void add_average(struct safetensors *s, const struct model *m, const stru
     }
 }
 
-int checkpoint_write(const char *path, const struct model *m, const struct optimizer *o, int optimizers,
+int checkpoint_write(const char *path, const struct model *m, const struct optimizer *o, int optimizer_count,
                      const struct json *state, struct error *e)
 {
-    return checkpoint_write_average(path, m, o, optimizers, NULL, state, e);
+    return checkpoint_write_average(path, m, o, optimizer_count, NULL, state, e);
 }
 
 int checkpoint_write_average(const char *path, const struct model *m, const struct optimizer *o,
-                             int optimizers, const struct weight_average *average, const struct json *state,
+                             int optimizer_count, const struct weight_average *average, const struct json *state,
                              struct error *e)
 {
     struct safetensors s = {0};
     ENSURE(m->finished, "checkpoint of an unfinished model");
     safetensors_add_meta(&s, "format", "pt");
     if (state != NULL) add_json(&s, "nephron", state);
-    if (optimizers > 0) {
+    if (optimizer_count > 0) {
         struct json *list = json_array();
-        for (int i = 0; i < optimizers; i++) json_add(list, NULL, describe(&o[i]));
+        for (int i = 0; i < optimizer_count; i++) json_add(list, NULL, describe(&o[i]));
         add_json(&s, "optimizer", list);
         json_free(list);
     }
     for (int i = 0; i < m->params; i++) add_view(&s, m->param[i].name, &m->param[i], m->data);
-    for (int i = 0; i < optimizers; i++) add_moments(&s, m, &o[i], i);
+    for (int i = 0; i < optimizer_count; i++) add_moments(&s, m, &o[i], i);
     if (average != NULL) add_average(&s, m, average);
     seal_add(&s);
     int r = safetensors_write(&s, path, e);
@@ -305,27 +305,27 @@ static void copy_average(const struct safetensors *s, const struct model *m, str
 }
 
 static int load(const char *path, const struct safetensors *s, struct model *m, struct optimizer *o,
-                int optimizers, const struct json *list, struct weight_average *a, const struct json *average,
+                int optimizer_count, const struct json *list, struct weight_average *a, const struct json *average,
                 struct error *e)
 {
     if (check_weights(path, s, m, e) || (a && check_average(path, s, m, a, average, e))) return -1;
-    for (int i = 0; i < optimizers; i++) {
+    for (int i = 0; i < optimizer_count; i++) {
         ENSURE(o[i].count == m->count, "optimizer of %zu floats for a model of %zu", o[i].count, m->count);
         if (check_optimizer(path, s, m, &o[i], i, list, e)) return -1;
     }
     for (int i = 0; i < m->params; i++) copy_view(s, m->param[i].name, &m->param[i], m->data);
-    for (int i = 0; i < optimizers; i++) copy_optimizer(s, m, &o[i], i, list);
+    for (int i = 0; i < optimizer_count; i++) copy_optimizer(s, m, &o[i], i, list);
     if (a) copy_average(s, m, a, average);
     return 0;
 }
 
-int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizers,
+int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizer_count,
                     struct json **state, struct error *e)
 {
-    return checkpoint_read_average(path, m, o, optimizers, NULL, state, e);
+    return checkpoint_read_average(path, m, o, optimizer_count, NULL, state, e);
 }
 
-int checkpoint_read_average(const char *path, struct model *m, struct optimizer *o, int optimizers,
+int checkpoint_read_average(const char *path, struct model *m, struct optimizer *o, int optimizer_count,
                             struct weight_average *average, struct json **state, struct error *e)
 {
     struct safetensors s = {0};
@@ -335,8 +335,8 @@ int checkpoint_read_average(const char *path, struct model *m, struct optimizer 
     struct json *list = meta_json(path, &s, "optimizer", JSON_ARRAY, e);
     struct json *mean = list != NULL ? meta_json(path, &s, "average", JSON_OBJECT, e) : NULL;
     struct json *j = mean != NULL ? meta_json(path, &s, "nephron", JSON_OBJECT, e) : NULL;
-    if (j != NULL && !optimizers && !average) r = checkpoint_load(&s, path, m, e);
-    else if (j != NULL) r = load(path, &s, m, o, optimizers, list, average, mean, e);
+    if (j != NULL && !optimizer_count && !average) r = checkpoint_load(&s, path, m, e);
+    else if (j != NULL) r = load(path, &s, m, o, optimizer_count, list, average, mean, e);
     if (r == 0 && state != NULL) {
         *state = j;
         j = NULL;

@@ -39,7 +39,10 @@ static void take_channel(float *out, const struct sample *s, const int begin[3],
     for (int z = begin[0]; z < end[0]; z++)
         for (int y = begin[1]; y < end[1]; y++) {
             const float *row =
-                s->image + (((size_t)z * s->size[1] + y) * s->size[2] + begin[2]) * s->channels + c;
+                s->image +
+                (((size_t)z * (size_t)s->size[1] + (size_t)y) * (size_t)s->size[2] + (size_t)begin[2]) *
+                    (size_t)s->channels +
+                c;
             for (int x = begin[2]; x < end[2]; x++, row += s->channels) *out++ = *row;
         }
 }
@@ -59,7 +62,8 @@ int classify_prepare(struct sample *s, const int crop[3], int zscore, struct err
     int begin[3], end[3], size[3];
     mask_box(begin, end, s);
     for (int a = 0; a < 3; a++) size[a] = end[a] - begin[a];
-    size_t from = (size_t)size[0] * size[1] * size[2], n = (size_t)crop[0] * crop[1] * crop[2];
+    size_t from = (size_t)size[0] * (size_t)size[1] * (size_t)size[2],
+           n = (size_t)crop[0] * (size_t)crop[1] * (size_t)crop[2];
     float *box = malloc(from * sizeof(float)), *plane = malloc(n * sizeof(float));
     float *image = malloc(n * (size_t)s->channels * sizeof(float));
     int status = box && plane && image
@@ -193,7 +197,8 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
         classify_free(d);
         return -1;
     }
-    s->bytes = (size_t)n * o->crop[0] * o->crop[1] * o->crop[2] * (size_t)o->classifier.channels * sizeof(float);
+    s->bytes = (size_t)n * (size_t)o->crop[0] * (size_t)o->crop[1] * (size_t)o->crop[2] *
+               (size_t)o->classifier.channels * sizeof(float);
     if (n > 0 && load_all(d, set, o, pool, progress, arg, e)) {
         classify_free(d);
         return -1;
@@ -260,15 +265,16 @@ static void make_example(float *out, const struct sample *s, const struct exampl
     int channels = s->channels;
     for (int d = 0; d < s->size[0]; d++)
         for (int h = 0; h < s->size[1]; h++) {
-            size_t row =
-                ((size_t)source(x, 0, d, s->size[0]) * s->size[1] + source(x, 1, h, s->size[1])) * s->size[2];
+            size_t row = ((size_t)source(x, 0, d, s->size[0]) * (size_t)s->size[1] +
+                          (size_t)source(x, 1, h, s->size[1])) *
+                         (size_t)s->size[2];
             for (int w = 0; w < s->size[2]; w++) {
-                const float *in = s->image + (row + (size_t)source(x, 2, w, s->size[2])) * channels;
+                const float *in = s->image + (row + (size_t)source(x, 2, w, s->size[2])) * (size_t)channels;
                 for (int c = 0; c < channels; c++) *out++ = fmaf(in[c], x->scale, x->offset);
             }
         }
     if (x->noise == 0) return;
-    size_t n = (size_t)s->size[0] * s->size[1] * s->size[2] * channels;
+    size_t n = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * (size_t)channels;
     for (out -= n; n > 0; n--, out++) *out = fmaf(rng_normal(rng), x->noise, *out);
 }
 
@@ -287,7 +293,7 @@ static void example_job(void *arg, int job, int thread)
 {
     const struct batching *b = arg;
     const struct sample *s = &b->d->store.sample[b->chosen[job]];
-    size_t count = (size_t)s->size[0] * s->size[1] * s->size[2] * s->channels;
+    size_t count = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * (size_t)s->channels;
     struct rng rng = rng_stream(b->o->seed, b->client, b->step * BATCH_STREAMS + (uint64_t)job, RNG_AUGMENT);
     struct example x = draw_example(&rng, b->o);
     (void)thread;

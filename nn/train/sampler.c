@@ -129,7 +129,7 @@ void sampler_batch(float *image, uint8_t *label, const struct case_store *c, con
                          .c = c,
                          .b = b,
                          .channels = c->sample[0].channels + c->sample[0].previous_labels,
-                         .voxels = (size_t)b->patch[0] * b->patch[1] * b->patch[2]};
+                         .voxels = (size_t)b->patch[0] * (size_t)b->patch[1] * (size_t)b->patch[2]};
     w.scratch_count = augment_scratch(b->patch, w.channels);
     w.scratch = b->scratch;
     pool_run(pool, b->batch, example_job, &w);
@@ -138,14 +138,15 @@ void sampler_batch(float *image, uint8_t *label, const struct case_store *c, con
 void sampler_downsample(uint8_t *out, const int size_out[3], const uint8_t *in, const int size_in[3],
                         int batch)
 {
-    for (int n = 0; n < batch; n++, in += (size_t)size_in[0] * size_in[1] * size_in[2])
+    for (int n = 0; n < batch; n++, in += (size_t)size_in[0] * (size_t)size_in[1] * (size_t)size_in[2])
         for (int z = 0; z < size_out[0]; z++)
             for (int y = 0; y < size_out[1]; y++) {
                 int from[2];
                 const int at[2] = {z, y};
                 for (int a = 0; a < 2; a++)
                     from[a] = (int)(((long long)2 * at[a] + 1) * size_in[a] / (2LL * size_out[a]));
-                const uint8_t *row = in + ((size_t)from[0] * size_in[1] + from[1]) * size_in[2];
+                const uint8_t *row =
+                    in + ((size_t)from[0] * (size_t)size_in[1] + (size_t)from[1]) * (size_t)size_in[2];
                 for (int x = 0; x < size_out[2]; x++)
                     *out++ = row[((long long)2 * x + 1) * size_in[2] / (2LL * size_out[2])];
             }

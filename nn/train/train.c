@@ -427,7 +427,7 @@ static void summarise_classes(struct validation *v, const struct learner_room *r
     double *score = room->score;
     int n = d->store.cases, right = 0;
     for (int i = 0; i < n; i++) {
-        const float *p = probability + (size_t)i * classes;
+        const float *p = probability + (size_t)i * (size_t)classes;
         int best = 0;
         for (int c = 1; c < classes; c++)
             if (p[c] > p[best]) best = c;

@@ -125,7 +125,7 @@ void loss_ref_sums(double *sums, const float *logits, const uint8_t *labels, con
                    const float *weight)
 {
     double logit[ELEM_CLASSES_MAX];
-    memset(sums, 0, (size_t)s->n * LOSS_SUMS(s->c) * sizeof *sums);
+    memset(sums, 0, (size_t)s->n * (size_t)LOSS_SUMS(s->c) * sizeof *sums);
     for (int i = 0; i < s->n; i++, sums += LOSS_SUMS(s->c))
         for (size_t v = 0; v < s->voxels; v++, logits += s->c) {
             for (int k = 0; k < s->c; k++) logit[k] = logits[k];

@@ -65,14 +65,14 @@ static struct loss_shape loss_shape_of(struct shape s)
 
 static size_t sums_count(struct shape s)
 {
-    return (size_t)s.n * LOSS_SUMS(s.c);
+    return (size_t)s.n * (size_t)LOSS_SUMS(s.c);
 }
 
 /* Element `at` of the sums, summed over the cases. */
 static double sum_cases(const double *sums, struct shape s, int at)
 {
     double sum = 0;
-    for (int i = 0; i < s.n; i++) sum += sums[(size_t)i * LOSS_SUMS(s.c) + at];
+    for (int i = 0; i < s.n; i++) sum += sums[(size_t)i * (size_t)LOSS_SUMS(s.c) + (size_t)at];
     return sum;
 }
 
@@ -196,7 +196,7 @@ static struct dice soft_dice(const double *sums, struct shape s, int i, int clas
     double t[3];
     for (int j = LOSS_TP; j <= LOSS_G; j++) {
         int at = j * s.c + class;
-        t[j] = i < 0 ? sum_cases(sums, s, at) : sums[(size_t)i * LOSS_SUMS(s.c) + at];
+        t[j] = i < 0 ? sum_cases(sums, s, at) : sums[(size_t)i * (size_t)LOSS_SUMS(s.c) + (size_t)at];
     }
     double top = 2 * t[LOSS_TP] + DICE_SMOOTH, bottom = t[LOSS_P] + t[LOSS_G] + DICE_SMOOTH;
     if (bottom < DICE_FLOOR) bottom = DICE_FLOOR;

@@ -1,0 +1,85 @@
+#!/bin/sh
+# check_static.sh - what is known without running: no variable outlives a call but the few named here. With CHECK_ALL=1 (check_all.sh)
+# also no warning of gcc and clang with -Wall -Wextra -Wconversion -Wshadow, and none of cppcheck and of clang-tidy's bugprone, cert and
+# analyzer groups but what static.txt lists with its reason. What is not installed is said to be skipped.
+. tests/program/lib.sh
+remark=
+
+# ---- variables -----------------------------------------------------------------------------------------
+
+# Constant tables of addresses lie in .data.rel.ro, which is read-only once the program is loaded.
+variables() { # of archives: file and name of what can be written
+    nm -A -f sysv "$@" 2>/dev/null | awk -F'|' '/\|/ { gsub(/ /, "")
+        if ($7 ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $7 !~ /^\.data\.rel\.ro/ && $4 ~ /OBJECT|TLS|COMMON/) {
+            n = split($1, part, ":"); sub(/\.[0-9]+$/, "", part[n]); print part[n - 1] " " part[n]
+        } }' | sort -u
+}
+# cpu: the level, found once (atomic, the same for whoever finds it). volume: the limit of --max-gb, set before threads
+# begin. interrupt: what a signal handler may write. cmd_info: text that is printed at once by the one thread there is.
+cat >"$work/allowed" <<'END'
+cmd_info.o text
+cmd_info.o turn
+cpu.o cached_hardware
+cpu.o cached_level
+interrupt.o caught
+volume.o limit_gigabytes
+END
+printf 'static int counter; int *next(void); int *next(void) { return &counter; }\n' >"$work/counter.c"
+${CC:-cc} -c "$work/counter.c" -o "$work/counter.o" && ar rc "$work/counter.a" "$work/counter.o"
+[ "$(variables "$work/counter.a")" = "counter.o counter" ]
+ok "a variable is found where there is one" $?
+variables libnephron.a build/apps.a >"$work/variables"
+grep -q 'cpu.o cached_level' "$work/variables"
+ok "the names are found" $?
+grep -vxF -f "$work/allowed" "$work/variables" >"$work/out"
+[ ! -s "$work/out" ]
+ok "variables that outlive a call: $(tr '\n' ',' <"$work/out")" $?
+
+[ -n "$CHECK_ALL" ] || { finish; exit; }
+
+# ---- warnings ------------------------------------------------------------------------------------------
+
+make -s sources >"$work/sources"
+jobs=$(getconf _NPROCESSORS_ONLN)
+language="-std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\"x\" -I."
+without() { # program: says that it is skipped
+    command -v "$1" >/dev/null && return 1
+    remark="$remark, $1 skipped"
+}
+warnings() { # compiler and options: no warning
+    compiler=$1
+    shift
+    without "$compiler" && return
+    xargs -P "$jobs" -n 8 "$compiler" -fsyntax-only $language -Wall -Wextra -Wconversion -Wshadow "$@" <"$work/sources" 2>&1 |
+        grep -E 'warning:|error:' | sort -u >"$work/out"
+    cat "$work/out"
+    [ ! -s "$work/out" ]
+    ok "$compiler: $(wc -l <"$work/out") warnings" $?
+}
+warnings gcc
+warnings clang -Wno-float-conversion # clang's takes a double that is a condition for a loss; gcc's finds what is one
+
+# ---- analysers -----------------------------------------------------------------------------------------
+
+listed() { # tool, findings as "file: id": those that static.txt does not list
+    sed -n "s/^$1 \([^#]*[^# ]\) *#.*/\1/p" tests/program/static.txt >"$work/reasons"
+    while read -r file id; do
+        grep -qxF -e "${file%:} $id" -e "* $id" "$work/reasons" || echo "$file $id"
+    done <"$2" >"$work/out"
+    cat "$work/out"
+    [ ! -s "$work/out" ]
+    ok "$1: $(wc -l <"$work/out") findings that static.txt has no reason for" $?
+}
+if ! without cppcheck; then
+    cppcheck --std=c11 -D_GNU_SOURCE -D__x86_64__ -I. -j "$jobs" --quiet --enable=warning,portability --inline-suppr \
+        --suppress=missingInclude --suppress=missingIncludeSystem --template='{file}: {id}' --file-list="$work/sources" 2>"$work/err"
+    sort -u "$work/err" | grep -v '^nofile' >"$work/found"
+    listed cppcheck "$work/found"
+fi
+if ! without clang-tidy; then
+    xargs -P "$jobs" -n 4 clang-tidy --quiet --checks='-*,bugprone-*,cert-*,clang-analyzer-*' <"$work/sources" \
+        -- $language 2>/dev/null >"$work/err"
+    sed -n "s|^$root/||; s/^\([a-z][^:]*\):[0-9]*:[0-9]*: warning: .*\[\([^],]*\).*\]\$/\1: \2/p" "$work/err" | sort -u >"$work/found"
+    listed clang-tidy "$work/found"
+fi
+finish "$remark"

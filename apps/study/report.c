@@ -20,12 +20,12 @@ static const char style[] =
     "*{box-sizing:border-box}body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:66rem;background:var(--bg);color:var(--fg);"
     "font:16px/1.5 system-ui,-apple-system,sans-serif;color-scheme:light dark}"
     "h1{font-size:1.7rem;line-height:1.2;margin:.2em 0}h2{margin:2.2em 0 .5em;padding-top:.6em;border-top:1px solid var(--line);font-size:1.3rem}h3{margin:1.6em 0 .4em}"
-    "h4{margin:0 0 .3em;font-size:.95rem}p,ul{max-width:48rem}a{color:var(--k0)}code{font-size:.85em;overflow-wrap:anywhere}"
+    "h4{margin:1em 0 .3em;font-size:.95rem}figure h4{margin:0 0 .3em}p,ul{max-width:48rem}a{color:var(--k0)}code{font-size:.85em;overflow-wrap:anywhere}"
     ".lead{font-size:1.05rem}.soft,.ci,figcaption,caption{color:var(--soft)}.ci{white-space:nowrap;font-size:.9em}"
     ".note{background:var(--note);border-left:4px solid var(--k4);padding:.6em .8em}"
-    ".scroll{overflow-x:auto;margin:.8em 0;-webkit-overflow-scrolling:touch}.half{overflow-x:auto}th{min-width:5.5em}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
-    "caption{text-align:left;padding:.2em 0;font-size:.9rem}th,td{padding:.3em .7em .3em 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
-    "th{font-weight:600}td.own{background:var(--panel)}"
+    ".scroll{overflow-x:auto;margin:.8em 0;-webkit-overflow-scrolling:touch}.half{overflow-x:auto}th{min-width:6.5em}.pair .scroll table{min-width:17rem}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
+    "caption{text-align:left;padding:.2em 0;font-size:.9rem}caption span{display:inline-block;position:sticky;left:0;max-width:min(60rem,calc(100vw - 2rem))}th,td{padding:.3em .7em .3em 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
+    "th{font-weight:600}td.whole{white-space:nowrap}td.own{background:var(--panel)}"
     ".flow{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;margin:.6rem 0}.box{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.5em .9em;font-size:.9rem}"
     ".half{flex:1 1 24rem;min-width:0}.arrow{color:var(--soft)}.pair{display:flex;flex-wrap:wrap;gap:0 3rem}"
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1.2rem}figure{margin:0;break-inside:avoid}"
@@ -38,8 +38,8 @@ static const char style[] =
     ".band.c4,.point.c4{fill:var(--k4)}.band.c5,.point.c5{fill:var(--k5)}"
     ".legend{display:flex;flex-wrap:wrap;gap:.1em 1em;font-size:.85rem}.key{width:24px;height:8px;display:inline-block}.swatch{display:inline-block;width:1em;height:.7em}"
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}.todo{color:var(--soft);font-style:italic}"
-    "@media (max-width:40rem){.scroll td{min-width:6em}.scroll td.long{min-width:18em}}nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
-    "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2,h3,caption{break-after:avoid}"
+    "@media (max-width:40rem){.scroll td{min-width:7em}.scroll td.long{min-width:18em}.scroll th:first-child{position:sticky;left:0;background:var(--bg)}}nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
+    "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2,h3,h3+p,caption{break-after:avoid}.pair{break-inside:avoid}caption span{position:static;max-width:none}.pair .scroll{min-width:40%}"
     "tr,figure,.box{break-inside:avoid}table{break-inside:auto}thead,caption,tr:first-child{break-after:avoid}p,li{orphans:3;widows:3}.ci{white-space:normal}th{min-width:0}table{font-size:.8rem}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}}";
 
 /* ---- summary ------------------------------------------------------------------------------------------- */

@@ -33,6 +33,14 @@ int report_classify(struct text *t, const struct study *s, const struct results 
 /* Curves of the first seed: the federated model's metric at every site and over all. */
 void report_rounds(struct text *t, const struct study *s, const struct study_task *task, const char *metric);
 /* ---- report_compare.c ---- */
+/* A row of a table: its first cell, escaped; that of an arm, "before, NAMEafter". The line ends with \n. */
+void row_begin(struct text *t, const char *name);
+void row_arm(struct text *t, const char *before, const struct study *s, int arm, const char *after);
+/* Further cells. */
+void cell_number(struct text *t, double v, int decimals);
+void cell_interval(struct text *t, double v, const double ci[2], int decimals);
+void cell_p(struct text *t, double p);
+void cell_seeds(struct text *t, const double *value, int seeds);
 void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n,
                   const char *test, const char *what);
 /* Opens the main comparison and a list, into which the task writes its conditional tests as <li>. */

@@ -10,54 +10,31 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
 {
     text_puts(
         t,
-        "<div class=scroll><table><caption>Test set, mean probability over seeds, threshold 0.5; AUC with DeLong's error on the logit scale, shares with Wilson's</caption>"
+        "<div class=scroll><table><caption><span>Test set, mean probability over seeds, threshold 0.5; AUC with DeLong's error on the logit scale, shares with Wilson's</span></caption>"
         "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>Brier<th>ECE<th>AUC of each seed<th>SD between seeds\n");
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
-        char name[80];
-        study_arm_name(name, s, a);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, name);
-        text_puts(t, "<td>");
-        html_interval(t, arm->c.auc, arm->c.auc_ci, 3);
-        text_puts(t, "<td>");
-        html_interval(t, arm->c.accuracy, arm->accuracy_ci, 2);
-        text_puts(t, "<td>");
-        html_interval(t, arm->c.sensitivity, arm->sensitivity_ci, 2);
-        text_puts(t, "<td>");
-        html_interval(t, arm->c.specificity, arm->specificity_ci, 2);
-        text_puts(t, "<td>");
-        html_number(t, arm->c.brier, 3);
-        text_puts(t, "<td>");
-        html_number(t, arm->c.ece, 3);
-        text_puts(t, "<td>");
-        for (int k = 0; k < s->classify.seeds; k++) {
-            if (k) text_puts(t, ", ");
-            html_number(t, arm->seed_auc[k], 3);
-        }
-        text_puts(t, "<td>");
-        html_number(t, arm->seed_sd, 3);
+        row_arm(t, "", s, a, "");
+        cell_interval(t, arm->c.auc, arm->c.auc_ci, 3);
+        cell_interval(t, arm->c.accuracy, arm->accuracy_ci, 2);
+        cell_interval(t, arm->c.sensitivity, arm->sensitivity_ci, 2);
+        cell_interval(t, arm->c.specificity, arm->specificity_ci, 2);
+        cell_number(t, arm->c.brier, 3);
+        cell_number(t, arm->c.ece, 3);
+        cell_seeds(t, arm->seed_auc, s->classify.seeds);
+        cell_number(t, arm->seed_sd, 3);
         text_puts(t, "\n");
     }
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
-        char name[80];
         if (!arm->piped) continue;
-        study_arm_name(name, s, a);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, name);
-        text_puts(t, ", on its own predicted mask<td>");
-        html_interval(t, arm->c_piped.auc, arm->c_piped.auc_ci, 3);
-        text_puts(t, "<td>");
-        html_number(t, arm->c_piped.accuracy, 2);
-        text_puts(t, "<td>");
-        html_number(t, arm->c_piped.sensitivity, 2);
-        text_puts(t, "<td>");
-        html_number(t, arm->c_piped.specificity, 2);
-        text_puts(t, "<td>");
-        html_number(t, arm->c_piped.brier, 3);
-        text_puts(t, "<td>");
-        html_number(t, arm->c_piped.ece, 3);
+        row_arm(t, "", s, a, ", on its own predicted mask");
+        cell_interval(t, arm->c_piped.auc, arm->c_piped.auc_ci, 3);
+        cell_number(t, arm->c_piped.accuracy, 2);
+        cell_number(t, arm->c_piped.sensitivity, 2);
+        cell_number(t, arm->c_piped.specificity, 2);
+        cell_number(t, arm->c_piped.brier, 3);
+        cell_number(t, arm->c_piped.ece, 3);
         text_puts(t, "<td><td>\n");
     }
     text_puts(t, "</table></div>\n");
@@ -72,28 +49,19 @@ static void put_other_intervals(struct text *t, const struct study *s, const str
 {
     text_puts(
         t,
-        "<details><summary>The same with exact and bootstrap intervals, and a test of calibration</summary><div class=scroll><table><caption>AUC with BCa "
+        "<details><summary>The same with exact and bootstrap intervals, and a test of calibration</summary><div class=scroll><table><caption><span>AUC with BCa "
         "intervals (2000 resamples within each class), shares with Clopper and Pearson's; Hosmer-Lemeshow test, ten groups of equal size by probability, "
-        "ten degrees of freedom: a small p says that probabilities and frequencies differ</caption>"
+        "ten degrees of freedom: a small p says that probabilities and frequencies differ</span></caption>"
         "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>χ²<th>p\n");
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
-        char name[80];
-        study_arm_name(name, s, a);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, name);
-        text_puts(t, "<td>");
-        html_interval(t, arm->c.auc, arm->auc_bca, 3);
-        text_puts(t, "<td>");
-        html_interval(t, arm->c.accuracy, arm->accuracy_exact, 2);
-        text_puts(t, "<td>");
-        html_interval(t, arm->c.sensitivity, arm->sensitivity_exact, 2);
-        text_puts(t, "<td>");
-        html_interval(t, arm->c.specificity, arm->specificity_exact, 2);
-        text_puts(t, "<td>");
-        html_number(t, arm->hosmer.statistic, 1);
-        text_puts(t, "<td>");
-        html_p(t, arm->hosmer.p);
+        row_arm(t, "", s, a, "");
+        cell_interval(t, arm->c.auc, arm->auc_bca, 3);
+        cell_interval(t, arm->c.accuracy, arm->accuracy_exact, 2);
+        cell_interval(t, arm->c.sensitivity, arm->sensitivity_exact, 2);
+        cell_interval(t, arm->c.specificity, arm->specificity_exact, 2);
+        cell_number(t, arm->hosmer.statistic, 1);
+        cell_p(t, arm->hosmer.p);
         text_puts(t, "\n");
     }
     text_puts(t, "</table></div></details>\n");
@@ -132,8 +100,7 @@ static void put_tests(struct text *t, const struct class_results *r)
 
 static void put_against(struct text *t, const struct delong *d)
 {
-    text_puts(t, "<td>");
-    html_interval(t, d->difference, d->ci, 3);
+    cell_interval(t, d->difference, d->ci, 3);
     text_puts(t, ", ");
     html_p(t, d->p);
 }
@@ -145,16 +112,15 @@ static void put_baselines(struct text *t, const struct class_results *r)
     if (!some) return;
     text_puts(
         t,
-        "<div class=scroll><table><caption>Simpler models of the same test cases by the reference masks, fitted to all training cases. "
-        "Differences: DeLong, paired, two-sided, conditional</caption>"
+        "<div class=scroll><table><caption><span>Simpler models of the same test cases by the reference masks, fitted to all training cases. "
+        "Differences: DeLong, paired, two-sided, conditional</span></caption>"
         "<tr><th>model<th>AUC (95 % CI)<th>Brier<th>federated − this<th>centralised − this\n");
     for (int k = 0; k < BASELINES; k++) {
         const struct baseline *b = &r->baseline[k];
         if (!b->present) continue;
         text_printf(t, "<tr><th>%s<td>", b->name);
         html_interval(t, b->c.auc, b->c.auc_ci, 3);
-        text_puts(t, "<td>");
-        html_number(t, b->c.brier, 3);
+        cell_number(t, b->c.brier, 3);
         for (int arm = 0; arm < ARMS_MAIN; arm++) put_against(t, &b->against[arm]);
         text_puts(t, "\n");
     }
@@ -168,34 +134,26 @@ static void put_calibration(struct text *t, const struct study *s, const struct 
 {
     text_printf(
         t,
-        "<div class=scroll><table><caption>Calibration: probabilities as trained, with class weights that move the prior, and after logistic recalibration on the "
-        "%d validation cases</caption><tr><th>arm<th>Brier, as trained<th>recalibrated<th>ECE, as trained<th>recalibrated<th>Hosmer-Lemeshow, as trained<th>"
+        "<div class=scroll><table><caption><span>Calibration: probabilities as trained, with class weights that move the prior, and after logistic recalibration on the "
+        "%d validation cases</span></caption><tr><th>arm<th>Brier, as trained<th>recalibrated<th>ECE, as trained<th>recalibrated<th>Hosmer-Lemeshow, as trained<th>"
         "recalibrated<th>intercept<th>slope\n",
         r->validations);
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
-        char name[80];
-        study_arm_name(name, s, a);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, name);
+        row_arm(t, "", s, a, "");
         const double v[] = {arm->c.brier, arm->c_calibrated.brier, arm->c.ece, arm->c_calibrated.ece};
         for (int k = 0; k < 4; k++) {
-            text_puts(t, "<td>");
-            html_number(t, v[k], 3);
+            cell_number(t, v[k], 3);
         }
-        text_puts(t, "<td>");
-        html_p(t, arm->hosmer.p);
-        text_puts(t, "<td>");
-        html_p(t, arm->hosmer_calibrated.p);
-        text_puts(t, "<td>");
-        html_number(t, arm->recalibration.intercept, 2);
-        text_puts(t, "<td>");
-        html_number(t, arm->recalibration.slope, 2);
+        cell_p(t, arm->hosmer.p);
+        cell_p(t, arm->hosmer_calibrated.p);
+        cell_number(t, arm->recalibration.intercept, 2);
+        cell_number(t, arm->recalibration.slope, 2);
         text_puts(t, arm->recalibration.usable ? "\n" : " (not fitted)\n");
     }
     text_puts(
         t,
-        "</table></div>\n<div class=scroll><table><caption>Operating points, chosen on validation cases, measured on test cases</caption><tr><th>arm<th>threshold<th>"
+        "</table></div>\n<div class=scroll><table><caption><span>Operating points, chosen on validation cases, measured on test cases</span></caption><tr><th>arm<th>threshold<th>"
         "value<th>accuracy<th>sensitivity<th>specificity<th>PPV<th>NPV\n");
     for (int a = 0; a < ARMS_MAIN; a++)
         for (int k = 0; k < POINTS; k++) {
@@ -204,8 +162,7 @@ static void put_calibration(struct text *t, const struct study *s, const struct 
             html_number(t, o->threshold, 3);
             const double v[] = {o->c.accuracy, o->c.sensitivity, o->c.specificity, o->c.ppv, o->c.npv};
             for (int i = 0; i < 5; i++) {
-                text_puts(t, "<td>");
-                html_number(t, isnan(o->threshold) ? NAN : v[i], 2);
+                cell_number(t, isnan(o->threshold) ? NAN : v[i], 2);
             }
             text_puts(t, "\n");
         }

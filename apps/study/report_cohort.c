@@ -91,18 +91,15 @@ static void put_share(struct text *t, int part, int all)
 static void put_site_row(struct text *t, const struct study *s, int k, double *room)
 {
     struct site_facts f = gather(s, k, room);
-    text_puts(t, "<tr><th>");
-    html_escaped(t, s->site_name[k]);
+    row_begin(t, s->site_name[k]);
     text_printf(t, "<td>%d<td>%d / %d / %d<td>", f.cases, study_count(s, k, STUDY_TRAIN, -1),
                 study_count(s, k, STUDY_VALIDATION, -1), study_count(s, k, STUDY_TEST, -1));
     put_share(t, f.positive, f.labelled);
     text_puts(t, "<td>");
     put_share(t, f.female, f.with_sex);
-    text_puts(t, "<td>");
-    html_number(t, f.age, 1);
-    text_puts(t, "<td>");
-    html_number(t, f.volume, 1);
-    text_puts(t, "<td>");
+    cell_number(t, f.age, 1);
+    cell_number(t, f.volume, 1);
+    text_puts(t, "<td class=whole>");
     for (int a = 0; a < 3; a++) {
         if (a) text_puts(t, " × ");
         html_number(t, f.spacing[a], 2);
@@ -112,7 +109,7 @@ static void put_site_row(struct text *t, const struct study *s, int k, double *r
 
 static void put_shift(struct text *t, const struct study *s, const struct results *r, int z)
 {
-    text_printf(t, "<div class=scroll><table><caption>%s</caption><tr><th>sites",
+    text_printf(t, "<div class=scroll><table><caption><span>%s</span></caption><tr><th>sites",
                 z ? "After scaling each image to mean 0 and deviation 1, in deviations"
                   : "As the scanners wrote them, in deviations of all training cases");
     for (int c = 0; c < s->dataset.channels; c++) {
@@ -122,13 +119,11 @@ static void put_shift(struct text *t, const struct study *s, const struct result
     text_puts(t, "\n");
     for (int a = 0; a < s->sites; a++)
         for (int b = a + 1; b < s->sites; b++) {
-            text_puts(t, "<tr><th>");
-            html_escaped(t, s->site_name[a]);
+            row_begin(t, s->site_name[a]);
             text_puts(t, " – ");
             html_escaped(t, s->site_name[b]);
             for (int c = 0; c < s->dataset.channels; c++) {
-                text_puts(t, "<td>");
-                html_number(t, results_shift(r, s, a, b, c, z), 3);
+                cell_number(t, results_shift(r, s, a, b, c, z), 3);
             }
             text_puts(t, "\n");
         }
@@ -148,7 +143,7 @@ static void put_kinds(struct text *t, const struct study *s)
             kind[kinds++] = s->item[i].kind;
     }
     if (!kinds) return;
-    text_puts(t, "<div class=scroll><table><caption>Histology by institution</caption><tr><th>");
+    text_puts(t, "<div class=scroll><table><caption><span>Histology by institution</span></caption><tr><th>");
     for (int site = 0; site < s->sites; site++) {
         text_puts(t, "<th>");
         html_escaped(t, s->site_name[site]);

@@ -4,6 +4,52 @@
 
 #include "apps/study/report.h"
 
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+void row_begin(struct text *t, const char *name)
+{
+    text_puts(t, "<tr><th>");
+    html_escaped(t, name);
+}
+
+void row_arm(struct text *t, const char *before, const struct study *s, int arm, const char *after)
+{
+    char name[80];
+    study_arm_name(name, s, arm);
+    text_printf(t, "<tr><th>%s%s", before, *before ? ", " : "");
+    html_escaped(t, name);
+    text_puts(t, after);
+}
+
+void cell_number(struct text *t, double v, int decimals)
+{
+    text_puts(t, "<td>");
+    html_number(t, v, decimals);
+}
+
+void cell_interval(struct text *t, double v, const double ci[2], int decimals)
+{
+    text_puts(t, "<td>");
+    html_interval(t, v, ci, decimals);
+}
+
+void cell_p(struct text *t, double p)
+{
+    text_puts(t, "<td>");
+    html_p(t, p);
+}
+
+void cell_seeds(struct text *t, const double *value, int seeds)
+{
+    text_puts(t, "<td>");
+    for (int k = 0; k < seeds; k++) {
+        if (k) text_puts(t, ", ");
+        html_number(t, value[k], 3);
+    }
+}
+
+/* ---- pairs of arms ------------------------------------------------------------------------------------- */
+
 /* "0.012 (-0.03 to 0.05)" of the question that the pair has an answer to: ways of training, or these models.
  */
 static void put_difference(struct text *t, const struct comparison *c)
@@ -17,7 +63,7 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
 {
     const int many = pair[0].seeds > 1;
     text_printf(t,
-                "<div class=scroll><table><caption>The two main arms against every other: difference of %s; ",
+                "<div class=scroll><table><caption><span>The two main arms against every other: difference of %s; ",
                 what);
     if (many)
         text_printf(t,
@@ -26,7 +72,7 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
     else text_printf(t, "%s, conditional on the trained models (one seed)", test);
     text_printf(
         t,
-        "; detectable: the difference that 80 of 100 such studies find</caption><tr><th>arms<th>difference (95 %% CI)<th>SD between seeds<th>p"
+        "; detectable: the difference that 80 of 100 such studies find</span></caption><tr><th>arms<th>difference (95 %% CI)<th>SD between seeds<th>p"
         "<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse by margin<th>equivalent\n",
         n);
     for (int i = 0; i < n; i++) {
@@ -34,24 +80,17 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
         char a[80], b[80];
         study_arm_name(a, s, c->a);
         study_arm_name(b, s, c->b);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, a);
+        row_begin(t, a);
         text_puts(t, " − ");
         html_escaped(t, b);
         text_puts(t, "<td>");
         put_difference(t, c);
-        text_puts(t, "<td>");
-        html_number(t, c->random.sd_difference, 3);
-        text_puts(t, "<td>");
-        html_p(t, c->main_p);
-        text_puts(t, "<td>");
-        html_p(t, c->holm);
-        text_puts(t, "<td>");
-        html_p(t, c->p);
-        text_puts(t, "<td>");
-        html_number(t, c->detectable, 3);
-        text_puts(t, "<td>");
-        html_number(t, c->power_margin, 2);
+        cell_number(t, c->random.sd_difference, 3);
+        cell_p(t, c->main_p);
+        cell_p(t, c->holm);
+        cell_p(t, c->p);
+        cell_number(t, c->detectable, 3);
+        cell_number(t, c->power_margin, 2);
         text_printf(t, "<td>%s<td>%s\n",
                     c->noninferior   ? "shown"
                     : c->worse.shown ? "not claimed"
@@ -118,7 +157,7 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
         text_puts(t, "<li>Why equivalence is not claimed: power below 0.8.");
     text_puts(
         t,
-        "</ul><table><caption>What these tests could show</caption><tr><th>a difference found in 80 of 100 such studies<td>");
+        "</ul><table><caption><span>What these tests could show</span></caption><tr><th>a difference found in 80 of 100 such studies<td>");
     html_number(t, c->detectable, 3);
     text_puts(t, "<tr><th>power, if the difference is the margin<td>");
     html_number(t, c->power_margin, 2);
@@ -151,7 +190,7 @@ static void put_groups(struct text *t, const struct study *s, const char *captio
     const struct groups *first = groups_of(r, 0);
     text_printf(
         t,
-        "<div class=scroll><table><caption>%s of each model on the test cases of each %s, 95 %% intervals</caption><tr><th>model",
+        "<div class=scroll><table><caption><span>%s of each model on the test cases of each %s, 95 %% intervals</span></caption><tr><th>model",
         caption, hospitals ? "hospital" : "institution");
     for (int k = 0; k < n; k++) {
         const struct group_value *g = hospitals ? &first->hospital[k] : &first->site[k];
@@ -170,10 +209,7 @@ static void put_groups(struct text *t, const struct study *s, const char *captio
     text_puts(t, "\n");
     for (int a = 0; a < s->arms; a++) {
         const struct groups *g = groups_of(r, a);
-        char name[80];
-        study_arm_name(name, s, a);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, name);
+        row_arm(t, "", s, a, "");
         for (int k = 0; k < n; k++)
             if ((hospitals ? first->hospital[k] : first->site[k]).n)
                 put_group(t, hospitals ? &g->hospital[k] : &g->site[k],

@@ -18,7 +18,7 @@ static void put_cost_rows(struct text *t, const struct study *s, const struct st
                           const char *name)
 {
     for (int a = 0; task->present && a < task->arms; a++) {
-        char arm[80], time[32];
+        char time[32];
         double seconds = 0, test = 0, bytes = 0;
         for (int k = 0; k < task->seeds; k++) {
             seconds += task->run[a][k].seconds;
@@ -28,13 +28,9 @@ static void put_cost_rows(struct text *t, const struct study *s, const struct st
         int rounds, iterations;
         arm_effort(&rounds, &iterations, s, task, a);
         double clients = arm_clients(s, a), each = (double)rounds * iterations;
-        study_arm_name(arm, s, a);
-        text_printf(t, "<tr><th>%s, ", name);
-        html_escaped(t, arm);
-        text_puts(t, "<td>");
-        html_number(t, each, 0);
-        text_puts(t, "<td>");
-        html_number(t, each * clients * task->seeds, 0);
+        row_arm(t, name, s, a, "");
+        cell_number(t, each, 0);
+        cell_number(t, each * clients * task->seeds, 0);
         progress_time(time, seconds);
         text_printf(t, "<td>%s", time);
         progress_time(time, test);
@@ -63,13 +59,13 @@ int report_cost(struct text *t, const struct study *s, const struct results *r, 
     html_number(t, s->peak_bytes * 1e-9, 2);
     text_puts(
         t,
-        " GB.</p>\n<div class=scroll><table><caption>Training and test, all seeds</caption><tr><th>arm<th>steps of a model<th>steps computed<th>training<th>test"
+        " GB.</p>\n<div class=scroll><table><caption><span>Training and test, all seeds</span></caption><tr><th>arm<th>steps of a model<th>steps computed<th>training<th>test"
         "<th>moved between sites and server\n");
     put_cost_rows(t, s, &s->segment, "segmentation");
     put_cost_rows(t, s, &s->classify, "classification");
     text_puts(
         t,
-        "</table></div>\n<div class=scroll><table><caption>One step</caption><tr><th>network<th>parameters<th>memory of a step<th>GFLOP<th>prepared cases\n");
+        "</table></div>\n<div class=scroll><table><caption><span>One step</span></caption><tr><th>network<th>parameters<th>memory of a step<th>GFLOP<th>prepared cases\n");
     for (int i = 0; i < 2; i++) {
         if (!task[i]->present) continue;
         text_printf(t, "<tr><th>%s<td>", i ? "classification" : "segmentation");
@@ -78,8 +74,7 @@ int report_cost(struct text *t, const struct study *s, const struct results *r, 
         html_number(t, (double)task[i]->step_bytes * 1e-6, 1);
         text_puts(t, " MB<td>");
         html_number(t, 3 * task[i]->flops * 1e-9, 1);
-        text_puts(t, "<td>");
-        html_number(t, (double)task[i]->case_bytes * 1e-6, 0);
+        cell_number(t, (double)task[i]->case_bytes * 1e-6, 0);
         text_puts(t, " MB\n");
     }
     text_puts(t, "</table></div>\n");
@@ -92,10 +87,7 @@ static void put_hashes(struct text *t, const struct study *s, const struct study
 {
     for (int a = 0; task->present && a < task->arms; a++)
         for (int k = 0; k < task->seeds; k++) {
-            char arm[80];
-            study_arm_name(arm, s, a);
-            text_printf(t, "<tr><th>%s, ", name);
-            html_escaped(t, arm);
+            row_arm(t, name, s, a, "");
             text_printf(t, "<td>%" PRIu64 "<td><code>%016" PRIx64 "</code>\n", s->seed + (uint64_t)k,
                         task->run[a][k].hash);
         }

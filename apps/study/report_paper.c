@@ -46,10 +46,8 @@ static void put_row(struct text *t, const char *name, const char *paper_fl, cons
 {
     text_printf(t, "<tr><th>%s<td>%s<td>%s<td>%s<td>", name, paper_fl, paper_central, paper_p);
     html_number(t, fl, 2);
-    text_puts(t, "<td>");
-    html_number(t, central, 2);
-    text_puts(t, "<td>");
-    html_p(t, p);
+    cell_number(t, central, 2);
+    cell_p(t, p);
     text_puts(t, "\n");
 }
 
@@ -60,7 +58,7 @@ int report_paper(struct text *t, const struct study *s, const struct results *r,
     (void)e;
     text_puts(
         t,
-        "<h2 id=paper>The paper's table beside ours</h2>\n<div class=scroll><table><caption>Tests are the paper's: conditional on the trained models</caption><tr><th><th "
+        "<h2 id=paper>The paper's table beside ours</h2>\n<div class=scroll><table><caption><span>Tests are the paper's: conditional on the trained models</span></caption><tr><th><th "
         "colspan=3>JMRI 2025, doi 10.1002/jmri.29819 (99 test cases)<th colspan=3>this study\n<tr><th><th>federated<th>centralised<th>p<th>federated<th>centralised<th>p\n");
     if (s->segment.present)
         put_row(t, "Dice (Wilcoxon)", "0.43", "0.45", "0.202", r->segment.arm[ARM_FEDERATED].mean,

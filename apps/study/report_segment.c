@@ -73,34 +73,22 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
 {
     text_puts(
         t,
-        "<div class=scroll><table><caption>Test set, mean over seeds of each case</caption><tr><th>arm<th>mean Dice (95 % CI)<th>median<th>SD<th>HD95 mm, "
-        "where both masks are<th>missed<th>HD95 mm, penalised<th>lesions found<th>false lesions<th>lesion F1<th>mean Dice of each seed<th>SD between seeds\n");
+        "<div class=scroll><table><caption><span>Test set, mean over seeds of each case</span></caption><tr><th>arm<th>mean Dice (95 % CI)<th>median<th>SD<th>HD95 mm"
+        "<th>missed<th>HD95 mm, penalised<th>lesions found<th>false lesions<th>lesion F1<th>mean Dice of each seed<th>SD between seeds\n");
     for (int a = 0; a < s->segment.arms; a++) {
         const struct arm_dice *arm = &r->arm[a];
-        char name[80];
-        study_arm_name(name, s, a);
-        text_puts(t, "<tr><th>");
-        html_escaped(t, name);
-        text_puts(t, "<td>");
-        html_interval(t, arm->mean, arm->ci, 3);
-        text_puts(t, "<td>");
-        html_number(t, arm->median, 3);
-        text_puts(t, "<td>");
-        html_number(t, arm->sd, 3);
-        text_puts(t, "<td>");
-        html_number(t, arm->hd95, 1);
+        row_arm(t, "", s, a, "");
+        cell_interval(t, arm->mean, arm->ci, 3);
+        cell_number(t, arm->median, 3);
+        cell_number(t, arm->sd, 3);
+        cell_number(t, arm->hd95, 1);
         text_printf(t, "<td>%d of %d<td>", arm->missed, arm->distances);
         html_number(t, arm->penalised, 1);
         text_printf(t, "<td>%d of %d<td>%d of %d<td>", arm->lesions.found, arm->lesions.ref,
                     arm->lesions.false_positive, arm->lesions.pred);
         html_number(t, arm->lesions.f1, 3);
-        text_puts(t, "<td>");
-        for (int k = 0; k < s->segment.seeds; k++) {
-            if (k) text_puts(t, ", ");
-            html_number(t, arm->seed_mean[k], 3);
-        }
-        text_puts(t, "<td>");
-        html_number(t, arm->seed_sd, 3);
+        cell_seeds(t, arm->seed_mean, s->segment.seeds);
+        cell_number(t, arm->seed_sd, 3);
         text_puts(t, "\n");
     }
     text_puts(

@@ -1,4 +1,5 @@
-/* strategy.c - the table of strategies, their options as JSON, and what all of them share. */
+/* strategy.c - the table of strategies, their options as JSON, and what all of them share.
+ * The book: docs/book/13_drift.md */
 #include "fl/strategy/strategy.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* nifti.c - NIfTI-1, NIfTI-2 and Analyze 7.5. */
+/* nifti.c - NIfTI-1, NIfTI-2 and Analyze 7.5.
+ * The book: docs/book/01_voxel.md */
 #include "io/image/nifti.h"
 
 #include <math.h>

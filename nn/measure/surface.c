@@ -1,6 +1,8 @@
 /* surface.c - surface distances and the overlap of boundary bands. The distance from every voxel to the
  * nearest boundary voxel of the other mask comes from one exact distance transform, which is computed only
- * within the box around both masks. */
+ * within the box around both masks.
+ *
+ * The book: docs/book/11_shape.md */
 #include "nn/measure/surface.h"
 
 #include <math.h>

@@ -3,6 +3,8 @@
  *
  * Names and order of the modules are those of dynamic-network-architectures 0.4 (plain_conv_encoder.py,
  * residual_encoders.py, residual.py, unet_decoder.py): files of nnU-Net load by name.
+ *
+ * The book: docs/book/06_networks.md
  */
 #include "nn/network/network.h"
 

@@ -1,4 +1,5 @@
-/* planner.c - nnU-Net's planning: topology, patch, batch, and the configurations of a dataset. */
+/* planner.c - nnU-Net's planning: topology, patch, batch, and the configurations of a dataset.
+ * The book: docs/book/09_planning.md */
 #include "nn/planner/planner.h"
 
 #include <math.h>

@@ -1,5 +1,7 @@
 /* train.c - what a learner does in one step, and how it is validated. Segmentation is here, the data of
- * classification in classify.c. */
+ * classification in classify.c.
+ *
+ * The book: docs/book/08_deterministic_step.md */
 #include "nn/train/train.h"
 
 #include <math.h>

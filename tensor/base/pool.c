@@ -4,7 +4,9 @@
  *
  * No wake-up is lost: the sleeper first announces itself (sleepers, caller_sleeps) and then looks at the
  * counter again, the waker first changes the counter and then looks for sleepers, all in sequentially
- * consistent order; so one of the two sees the other. */
+ * consistent order; so one of the two sees the other.
+ *
+ * The book: docs/book/17_bits.md */
 #include "tensor/base/pool.h"
 
 #include <pthread.h>

@@ -1,3 +1,5 @@
+/* rng.c - Philox, and what is drawn from its numbers.
+ * The book: docs/book/07_random.md */
 #include "tensor/base/rng.h"
 
 #include <math.h>

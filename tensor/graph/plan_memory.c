@@ -9,6 +9,8 @@
  *
  * Recomputation (Chen et al., "Training deep nets with sublinear memory cost", 2016) is used where it lowers that bound: all cheap
  * values are thrown away first; then, largest first, each is kept after all, or held once recomputed, if the bound stays as low.
+ *
+ * The book: docs/book/05_graph.md
  */
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,8 @@
  *
  * Both losses are functions of a few sums over the voxels (tp, sum p, sum g, cross-entropy, count: elem.h).
  * Forward computes and saves the sums; backward multiplies their derivatives into each voxel's softmax.
+ *
+ * The book: docs/book/04_loss.md
  */
 #include <math.h>
 #include <stdlib.h>

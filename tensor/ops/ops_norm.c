@@ -2,6 +2,8 @@
  *
  * Norms keep their input (the convolution's output) and four numbers a channel for the backward pass; their
  * output is cheap to compute again. Their gradient goes where the gradient of their output was.
+ *
+ * The book: docs/book/03_norm.md
  */
 #include <math.h>
 

@@ -1,5 +1,7 @@
 /* conv_ref.c - convolution as it is defined: plain loops, double accumulation. What the kernels are tested
- * against, and the place to read first. */
+ * against, and the place to read first.
+ *
+ * The book: docs/book/02_convolution.md */
 #include "tensor/reference/conv_ref.h"
 
 #include <stddef.h>

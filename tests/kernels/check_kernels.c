@@ -3,6 +3,8 @@
  *
  *     check_kernels            the test
  *     check_kernels --bench    GFLOP/s of each level, share of its peak, ratio to the reference
+ *
+ * The book: docs/book/18_testing.md
  */
 #include "tests/kernels/conv_case.h"
 

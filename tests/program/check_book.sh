@@ -8,6 +8,10 @@ chapters=$(ls docs/book/[0-9][0-9]_*.md | wc -l)
 [ "$(grep -c '^<section id=' "$work/book.html")" -eq "$chapters" ] && grep -q '^</html>' "$work/book.html"
 ok "the book has not its $chapters chapters" $?
 for chapter in docs/book/[0-9][0-9]_*.md; do
+    case $chapter in
+    *_glossary.md) ;;
+    *) grep -rqF "The book: $chapter" tensor io nn fl apps tests --include='*.c'; ok "no source points to $chapter" $? ;;
+    esac
     excerpts=2
     case $chapter in *_glossary.md) excerpts=0 ;; esac
     [ "$(grep -c '^@code ' $chapter)" -ge $excerpts ] && grep -q '^## Try it' $chapter && [ "$(grep -c '^[12]\. ' $chapter)" -ge 2 ]

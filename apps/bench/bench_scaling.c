@@ -240,6 +240,9 @@ static int scale_case(struct text *table, const struct scaling_options *o, const
     printf("%s, %s, %s; hand-over to two threads %.2f us; memory %.1f GB/s a thread, stated %.0f GB/s\n",
            c->name, bf16 ? "bf16" : "fp32", cpu_isa_name(cpu_isa()), s->handover * 1e6,
            s->one_bandwidth * 1e-9, o->bandwidth);
+    double bytes = 0;
+    for (int k = 0; k < s->one->ops; k++) bytes += (double)s->one->op[k].bytes;
+    printf("tensors that a step reads and writes, op by op: %.2f GB\n", bytes * 1e-9);
     printf("%-22s %7s %12s %12s %9s %10s\n", "name", "threads", "predicted s", "measured s", "speed-up",
            "efficiency");
     for (int i = 0; i < o->counts; i++) {

@@ -138,7 +138,7 @@ static int prepare_inference(struct subject *s, struct error *e)
     if (predictor_create(&s->predictor, s->model, &s->plan, s->flags, s->pool, e)) return -1;
     fill_random(s->predictor.image->data, shape_count(s->predictor.image->shape));
     if (!c->volume[0]) return 0;
-    size_t n = (size_t)c->volume[0] * c->volume[1] * c->volume[2];
+    size_t n = (size_t)c->volume[0] * (size_t)c->volume[1] * (size_t)c->volume[2];
     s->volume = malloc(n * sizeof(float));
     s->logits = malloc(3 * n * sizeof(float));
     if (!s->volume || !s->logits) return error_set(e, "%s: out of memory", c->name);

@@ -160,7 +160,8 @@ static int write_checkpoint(const struct simulation *s, const char *name, int wi
 static int write_tables(const struct simulation *s, struct error *e)
 {
     const struct federate_options *o = s->o;
-    if (history_write_progress(&s->history, o->folder, o->train.task, s->store.name, e)) return -1;
+    const char *metric = o->train.task->metric(&o->train);
+    if (history_write_progress(&s->history, o->folder, metric, s->store.name, e)) return -1;
     if (!o->write_rounds) return 0;
     return history_write_rounds(&s->history, o->folder, s->store.name, e) ||
                    history_write_similarity(&s->server, s->task.round, o->folder, e)

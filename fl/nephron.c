@@ -296,7 +296,7 @@ static int create_run(struct run *r, const struct dataset *d, const char *option
     for (int i = 0; i < d->cases; i++) maps += d->item[i].has_label_map;
     const char *task = json_text(given, "task", maps ? "segment" : "classify");
     int classify = strcmp(task, "classify") == 0, status = 0;
-    r->options = train_options_default(classify ? TASK_CLASSIFY : TASK_SEGMENT);
+    r->options = train_options_default(classify ? &task_classify : &task_segment);
     if (classify) r->options.classifier.channels = d->channels, r->options.classifier.classes = d->classes;
     if (!classify && strcmp(task, "segment"))
         status = error_set(e, "options: task is '%s', not segment or classify", task);

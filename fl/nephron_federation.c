@@ -50,7 +50,7 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
     if (!n) return -1;
     struct error *e = &n->e;
     const struct strategy *s = strategy ? strategy_find(strategy) : NULL;
-    struct train_options o = train_options_default(TASK_CLASSIFY);
+    struct train_options o = train_options_default(&task_classify);
     if (!s) return error_set(e, "there is no strategy '%s'", strategy ? strategy : "(NULL)");
     if (s->server_slots || s->site_slots || s->needs_linear)
         return error_set(e, "strategy %s remembers rounds or sites: use nephron_server_open", s->name);

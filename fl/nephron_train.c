@@ -31,7 +31,7 @@ static int load_data(nephron_data *d, const nephron_model *m, const char *fold, 
 {
     const struct train_options *o = &m->run.options;
     int *role = calloc((size_t)d->dataset.cases + 1, sizeof *role);
-    int status = role ? roles_choose(role, &d->dataset, o->task == TASK_SEGMENT, fold ? fold : "0", e)
+    int status = role ? roles_choose(role, &d->dataset, o->task->planned, fold ? fold : "0", e)
                       : error_set(e, "out of memory");
     if (!status && site) status = keep_site(role, &d->dataset, site, e);
     if (!status)

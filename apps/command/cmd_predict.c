@@ -469,9 +469,9 @@ static int run_predict(struct predict *p, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
         else model_drop_gradients(model[k]);
-    if (!status && p->to_file && p->run.options.task != TASK_SEGMENT)
+    if (!status && p->to_file && !p->run.options.task->planned)
         status = error_set(e, "-o %s: %s is a classification, OUT is a folder", p->out, p->run_path);
-    if (!status) status = p->run.options.task == TASK_SEGMENT ? segment(p, model, e) : classify(p, model, e);
+    if (!status) status = p->run.options.task->planned ? segment(p, model, e) : classify(p, model, e);
     for (int k = 0; k < p->fold_count; k++)
         if (model[k]) model_destroy(model[k]);
     run_close(&p->run);

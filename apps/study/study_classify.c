@@ -20,7 +20,7 @@
 void classify_design(struct study *s)
 {
     const struct study_sizes *z = &s->sizes;
-    struct train_options o = train_options_default(TASK_CLASSIFY);
+    struct train_options o = train_options_default(&task_classify);
     o.epochs = z->class_rounds;
     o.iterations = z->class_iterations;
     o.batch = z->class_batch;

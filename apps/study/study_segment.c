@@ -45,7 +45,7 @@ static int plan_small(struct study *s, const struct fingerprint *f, struct error
 int segment_design(struct study *s, const struct fingerprint *f, struct error *e)
 {
     const struct study_sizes *z = &s->sizes;
-    struct train_options o = train_options_default(TASK_SEGMENT);
+    struct train_options o = train_options_default(&task_segment);
     if (plan_small(s, f, e)) return -1;
     s->plan = plans_find(&s->plans, "3d_fullres", e);
     if (!s->plan) return -1;

@@ -207,7 +207,7 @@ static double test_steps(const struct study *s, const struct study_task *t, cons
 
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e)
 {
-    const struct plan *p = t->options.task == TASK_SEGMENT ? s->plan : NULL;
+    const struct plan *p = t->options.task->planned ? s->plan : NULL;
     int known = t->step_seconds > 0;
     if (measure_step(s, t, p, train, e)) return -1;
     struct federate_options f = {.train = t->options, .clients = s->sites};
@@ -250,7 +250,7 @@ void study_progress(const struct study *s, struct study_task *t, int arm)
     t->done += mine / all / t->seeds;
     progress_time(left, (clock_seconds() - t->began) * (1 - t->done) / t->done);
     if (s->quiet || t->done > 1 - 1e-9) return;
-    const int segments = t->options.task == TASK_SEGMENT;
+    const int segments = t->options.task->planned;
     printf("  %s: %.0f %% done, about %s left%s\n", segments ? "segmentation" : "classification",
            100 * t->done, left, segments && s->classify.present ? "; then classification" : "");
     fflush(stdout);
@@ -274,7 +274,7 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
     study_arm_name(name, s, arm);
     snprintf(title, sizeof title, "%s, %s, seed %d of %d", task, name, seed + 1, t->seeds);
     if (study_arm_folder(folder, sizeof folder, s, task, arm, seed, e)) return -1;
-    const int segment = t->options.task == TASK_SEGMENT;
+    const int segment = t->options.task->planned;
     const struct arm_design *design = s->arm[arm].design;
     struct federate_options f = {.train = t->options,
                                  .plan = segment ? s->plan : NULL,

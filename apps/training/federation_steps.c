@@ -202,8 +202,8 @@ static int read_header(struct terms *t, const struct training_arguments *a, stru
     return dataset_read_header(&t->header, path, e);
 }
 
-static int plan_terms(struct terms *t, const struct training_arguments *a, int *classes, enum task_kind *task,
-                      struct error *e)
+static int plan_terms(struct terms *t, const struct training_arguments *a, int *classes,
+                      const struct learning_task **task, struct error *e)
 {
     struct site_fingerprint all = {0};
     struct fingerprint p;
@@ -211,16 +211,16 @@ static int plan_terms(struct terms *t, const struct training_arguments *a, int *
         return error_set(e,
                          "--plans and --dataset are given together, or the sites' fingerprints are merged");
     if (a->federation.dataset_file) {
-        *task = TASK_SEGMENT;
+        *task = &task_segment;
         if (!(t->dataset = json_read(a->federation.dataset_file, e)) || read_header(t, a, e)) return -1;
         return plans_read(&t->plans, a->plans_file, &t->header, e);
     }
     int status = merge_fingerprints(&all, a, &t->sites, e);
     *classes = all.classes;
-    *task = all.classes ? TASK_CLASSIFY : TASK_SEGMENT;
+    *task = all.classes ? &task_classify : &task_segment;
     if (!status) t->dataset = json_copy(all.dataset);
     if (!status) status = read_header(t, a, e);
-    if (!status && *task == TASK_SEGMENT && !(status = site_fingerprint_plan(&p, &all, e))) {
+    if (!status && (*task)->planned && !(status = site_fingerprint_plan(&p, &all, e))) {
         status = plans_make(&t->plans, &p, &t->header, &a->plan_options, e);
         fingerprint_free(&p);
     }
@@ -231,14 +231,14 @@ static int plan_terms(struct terms *t, const struct training_arguments *a, int *
 static int complete_terms(struct terms *t, const struct training_arguments *a, struct error *e)
 {
     const struct federation_arguments *x = &a->federation;
-    enum task_kind task = TASK_SEGMENT;
+    const struct learning_task *task = &task_segment;
     int classes = 0;
     const struct plan *plan = NULL;
     if (list_sites(&t->sites, a, e) || plan_terms(t, a, &classes, &task, e)) return -1;
-    if (task == TASK_SEGMENT && !(plan = plans_find(&t->plans, a->configuration, e))) return -1;
-    if (a->network && !network_find(a->network)->classify != (task == TASK_SEGMENT))
+    if (task->planned && !(plan = plans_find(&t->plans, a->configuration, e))) return -1;
+    if (a->network && (network_find(a->network)->segment != NULL) != task->planned)
         return error_set(e, "--network %s is not for the task of the sites, which is to %s", a->network,
-                         task == TASK_SEGMENT ? "segment" : "classify");
+                         task->name);
     if (plan && plan->previous_labels)
         return error_set(e, "%s is a cascade, which needs label maps of a first stage at the sites",
                          a->configuration);
@@ -309,7 +309,7 @@ static int choose_cases(struct site_data *d, const struct carried *c, const stru
                         struct error *e)
 {
     struct sites sites;
-    int segments = c->f.train.task == TASK_SEGMENT, own = -1;
+    int segments = c->f.train.task->planned, own = -1;
     d->role = calloc((size_t)d->dataset.cases + 1, sizeof *d->role);
     if (!d->role) return error_set(e, "out of memory for %d cases", d->dataset.cases);
     if (roles_choose(d->role, &d->dataset, segments, c->fold, e)) return -1;

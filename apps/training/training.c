@@ -32,16 +32,14 @@ static int serves(const struct training *t)
     return !t->peers || t->peers->rank == 0;
 }
 
-static int choose_task(struct training *t, enum task_kind *task, struct error *e)
+static int choose_task(struct training *t, const struct learning_task **task, struct error *e)
 {
     int maps = 0;
     for (int i = 0; i < t->dataset.cases; i++) maps += t->dataset.item[i].has_label_map;
-    *task = t->args.task ? (strcmp(t->args.task, "classify") == 0 ? TASK_CLASSIFY : TASK_SEGMENT)
-            : maps       ? TASK_SEGMENT
-                         : TASK_CLASSIFY;
-    if (*task == TASK_SEGMENT && !maps)
+    *task = t->args.task ? task_find(t->args.task) : maps ? &task_segment : &task_classify;
+    if ((*task)->planned && !maps)
         return error_set(e, "%s: no label maps in labelsTr: cannot train segmentation", t->args.data);
-    if (*task == TASK_CLASSIFY && t->dataset.classes < 2)
+    if (!(*task)->planned && t->dataset.classes < 2)
         return error_set(e, "%s: classification needs labels.csv (case,label) with two classes or more",
                          t->args.data);
     return 0;
@@ -80,7 +78,7 @@ static int choose_covariates(struct training *t, struct error *e)
 {
     struct covariates c;
     if (!t->args.covariates) return 0;
-    if (t->options.task != TASK_CLASSIFY) return error_set(e, "--covariates is for classification");
+    if (t->options.task->planned) return error_set(e, "--covariates is for classification");
     if (covariates_parse(&c, t->args.covariates, e)) return error_prefix(e, "--covariates");
     train_options_covariates(&t->options, &c);
     return 0;
@@ -124,10 +122,7 @@ static void on_round(void *arg, const struct round_record *g, int rounds)
     printf("%s %d/%d  loss %.4f", t->args.federated ? "round" : "epoch", g->round + 1, rounds, g->loss);
     if (isfinite(g->metric))
         printf("  validation loss %.4f  %s %.4f", g->validation_loss,
-               t->options.task == TASK_SEGMENT  ? "Dice"
-               : t->options.classifier.classes == 2 ? "AUC"
-                                                : "accuracy",
-               g->metric);
+               t->options.task->metric(&t->options), g->metric);
     if (g->epsilon > 0) printf("  epsilon %.3g", g->epsilon);
     printf("  lr %.3g  %.1f s  weights %016" PRIx64 "\n", g->lr, g->seconds, g->hash);
     fflush(stdout);
@@ -137,7 +132,7 @@ static void print_cases(const struct training *t)
 {
     if (t->args.quiet) return;
     console("%s: %s, %s, %d training and %d validation cases\n", t->args.data,
-            t->options.task == TASK_SEGMENT ? "segmentation" : "classification",
+            t->options.task->title,
             t->args.federated ? "federated" : "centralised", t->train.store.cases, t->validation.store.cases);
     for (int k = 0; t->args.federated && k < t->sites.count; k++) {
         int n = 0;
@@ -174,7 +169,7 @@ static int write_folder(const struct training *t, struct error *e)
     if (!a->resume &&
         (file_join(path, sizeof path, a->run, "postprocessing.json", e) || file_remove(path, e)))
         return -1;
-    if (roles_write(&t->dataset, t->options.task == TASK_SEGMENT, a->fold, a->run, e)) return -1;
+    if (roles_write(&t->dataset, t->options.task->planned, a->fold, a->run, e)) return -1;
     if (a->federated && (file_join(path, sizeof path, a->run, "sites.csv", e) ||
                          sites_write(&t->sites, &t->dataset, path, e)))
         return -1;
@@ -199,7 +194,7 @@ static void on_site(void *arg, const struct round_record *r, const char *name)
     progress_clear(&((struct report *)arg)->bar);
     console("  %-20s", name);
     if (isfinite(r->loss)) printf("  loss %.4f", r->loss);
-    if (isfinite(r->metric)) printf("  %s %.4f", t->options.task == TASK_SEGMENT ? "Dice" : "AUC", r->metric);
+    if (isfinite(r->metric)) printf("  %s %.4f", t->options.task->metric(&t->options), r->metric);
     if (isfinite(r->metric_local)) printf("  local %.4f", r->metric_local);
     if (isfinite(r->norm)) printf("  update %.3g", r->norm);
     if (isfinite(r->cosine)) printf("  cosine %.2f", r->cosine);
@@ -327,7 +322,7 @@ static int find_folder(struct training *t, struct error *e)
 
 static int run_training(struct training *t, struct error *e)
 {
-    enum task_kind task;
+    const struct learning_task *task;
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     t->options = training_options_complete(&t->args, task, t->dataset.channels, t->dataset.classes);

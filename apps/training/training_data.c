@@ -19,7 +19,7 @@ int training_fold(struct training *t, struct error *e)
     t->role = calloc((size_t)d->cases + 1, sizeof *t->role);
     if (!t->role) return error_set(e, "out of memory for %d cases", d->cases);
     if (t->args.patients_file && dataset_read_patients(d, t->args.patients_file, e)) return -1;
-    return roles_choose(t->role, d, t->options.task == TASK_SEGMENT, t->args.fold, e);
+    return roles_choose(t->role, d, t->options.task->planned, t->args.fold, e);
 }
 
 int training_sites(struct training *t, struct error *e)
@@ -160,7 +160,7 @@ int training_plan(struct training *t, struct error *e)
 {
     char path[1200];
     t->budget.hours = t->args.hours;
-    if (t->options.task == TASK_CLASSIFY)
+    if (!t->options.task->planned)
         return t->budget.hours > 0 ? error_set(e, "--hours is for segmentation") : 0;
     if (t->budget.hours > 0) ask_budget(t);
     if (file_join(path, sizeof path, t->args.run, "plans.json", e)) return -1;

@@ -358,8 +358,8 @@ void training_options_free(struct training_arguments *a)
     a->word = NULL;
 }
 
-struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task,
-                                               int channels, int classes)
+struct train_options training_options_complete(const struct training_arguments *a,
+                                               const struct learning_task *task, int channels, int classes)
 {
     struct train_options o = train_options_default(task);
     o.seed = a->seed;
@@ -377,7 +377,7 @@ struct train_options training_options_complete(const struct training_arguments *
     if (a->clip >= 0) o.clip = (float)a->clip;
     if (a->oversample >= 0) o.oversample = (float)a->oversample;
     if (a->loss) o.loss = loss_find(a->loss); /* a name of the option's list */
-    if (task != TASK_CLASSIFY) return o;
+    if (task->planned) return o;
     o.classifier = (struct classifier_options){.depth = a->depth,
                                                .channels = channels,
                                                .classes = classes,

@@ -43,7 +43,7 @@ struct training_arguments {
 int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status);
 void training_options_free(struct training_arguments *a);
 /* What was asked for over the task's defaults. channels, classes: of the dataset. */
-struct train_options training_options_complete(const struct training_arguments *a, enum task_kind task,
-                                               int channels, int classes);
+struct train_options training_options_complete(const struct training_arguments *a,
+                                               const struct learning_task *task, int channels, int classes);
 
 #endif

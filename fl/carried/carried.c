@@ -204,7 +204,7 @@ static int take_plan(struct carried *c, const char *path, struct error *e)
             return error_set(e, "%s: is not the one that federation.json has", name);
         if (dataset_read_header(&c->dataset, name, e)) return -1;
     }
-    if (c->f.train.task == TASK_CLASSIFY) return 0;
+    if (!c->f.train.task->planned) return 0;
     if (!dataset || !plans) return error_set(e, "%s: segmentation without dataset or plans", path);
     if (plans_from_json(&c->plans, plans, &c->dataset, path, e)) return -1;
     c->f.plan = plans_find(&c->plans, json_text(c->agreed, "configuration", ""), e);

@@ -241,7 +241,8 @@ static int write_tables(struct round_work *w, struct error *e)
     const struct carried *c = w->c;
     fill_metrics(w);
     if (add_rows(w, e) || history_write_rounds(&w->history, c->folder, c->site, e) ||
-        history_write_progress(&w->history, c->folder, c->f.train.task, c->site, e))
+        history_write_progress(&w->history, c->folder, c->f.train.task->metric(&c->f.train), c->site,
+                               e))
         return -1;
     return history_write_similarity(&w->server, w->server.round - 1, c->folder, e);
 }

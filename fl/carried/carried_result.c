@@ -98,7 +98,8 @@ static int write_run(struct carried *c, const char *run, const char *command, co
         write_json(json_get(c->agreed, "plans"), run, "plans.json", e))
         return -1;
     if (h->count && (history_write_rounds(h, fold, c->site, e) ||
-                     history_write_progress(h, fold, c->f.train.task, c->site, e)))
+                     history_write_progress(h, fold, c->f.train.task->metric(&c->f.train), c->site,
+                               e)))
         return -1;
     if (write_evaluation(c, fold, e)) return -1;
     struct json *j = manifest(c, command, &m->task, h);

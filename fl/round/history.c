@@ -156,7 +156,7 @@ static void add_series(struct svg_chart *c, const char *name, const double *x, c
 
 /* Global curves, and of up to CURVE_SITES sites the metric, of up to LOSS_SITES the loss as well: what one
  * picture holds. */
-static int write_curves(const struct history *h, const char *path, enum task_kind task,
+static int write_curves(const struct history *h, const char *path, const char *metric,
                         const char *const *names, struct error *e)
 {
     size_t n = (size_t)h->count + 1;
@@ -165,8 +165,8 @@ static int write_curves(const struct history *h, const char *path, enum task_kin
     int sites = 0;
     if (!block) return error_set(e, "%s: out of memory", path);
     for (int k = 0; k < CURVES; k++) v[k] = block + (size_t)k * n;
-    const char *metric = task == TASK_SEGMENT ? "Dice" : "AUC",
-               *global = task == TASK_SEGMENT ? "validation Dice" : "validation AUC";
+    char global[64];
+    snprintf(global, sizeof global, "validation %s", metric);
     struct svg_chart c = {
         .title = "Training", .x_label = "epoch or round", .y_label = "loss", .right_label = global};
     int count = take_curve(v, h, -1);
@@ -188,7 +188,7 @@ static int write_curves(const struct history *h, const char *path, enum task_kin
     return status;
 }
 
-int history_write_progress(const struct history *h, const char *folder, enum task_kind task,
+int history_write_progress(const struct history *h, const char *folder, const char *metric,
                            const char *const *names, struct error *e)
 {
     char path[1200];
@@ -208,7 +208,7 @@ int history_write_progress(const struct history *h, const char *folder, enum tas
         file_printf(f, ",%016" PRIx64 "\n", r->hash);
     }
     if (file_commit(f, e) || file_join(path, sizeof path, folder, "progress.svg", e)) return -1;
-    return write_curves(h, path, task, names, e);
+    return write_curves(h, path, metric, names, e);
 }
 
 static void put_privacy(struct file_out *f, const struct round_record *r)

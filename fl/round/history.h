@@ -28,7 +28,7 @@ struct json *history_json(const struct history *h);
 int history_from_json(struct history *h, const struct json *j, int rounds, int sites, const char *name,
                       struct error *e);
 /* folder/progress.csv (one row an epoch or round) and progress.svg. */
-int history_write_progress(const struct history *h, const char *folder, enum task_kind task,
+int history_write_progress(const struct history *h, const char *folder, const char *metric,
                            const char *const *names, struct error *e);
 /* names[k]: of site k. folder/rounds.csv: round, site, examples, local loss, metric, seconds, bytes, then
  * what there is more. */

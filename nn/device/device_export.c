@@ -35,14 +35,8 @@ static int segments(const struct export *x)
 /* The network in fp32; *image and *logits are its ends, NULL without memory. */
 static struct graph *record(const struct export *x, struct tensor **image, struct tensor **logits)
 {
-    const struct classifier_options *c = &x->run->options.classifier;
-    const int *size = segments(x) ? x->plan.patch : x->run->options.crop;
     struct graph *g = graph_create(x->model, NULL, 0);
-    *image = graph_input(
-        g, "image", SHAPE(1, size[0], size[1], size[2], segments(x) ? plan_inputs(&x->plan) : c->channels),
-        DT_F32, 0);
-    *logits = segments(x) ? network_segment(g, &x->plan, *image, 0).logits[0]
-                          : network_classify(g, c, *image, NULL);
+    *logits = x->run->options.task->infer(g, &x->run->options, &x->plan, 1, image);
     return g;
 }
 

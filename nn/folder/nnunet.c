@@ -60,7 +60,7 @@ int nnunet_refuse_version_1(const char *path, struct error *e)
 struct json *nnunet_manifest(const struct json *values, const char *folder)
 {
     const struct json *axes = json_get(values, "inference_allowed_mirroring_axes");
-    struct train_options o = train_options_default(TASK_SEGMENT);
+    struct train_options o = train_options_default(&task_segment);
     struct json *j = json_object();
     int64_t epochs = json_integer(values, "current_epoch", 0);
     if (epochs > 0 && epochs < 1000000) o.epochs = (int)epochs;

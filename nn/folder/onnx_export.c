@@ -149,7 +149,7 @@ static void put_plan(struct onnx *o, const struct plan *p)
 static void put_metadata(struct onnx *o, const struct run *r)
 {
     static const char *const members[] = {"channel_names", "labels", "regions_class_order"};
-    onnx_metadata(o, "task", r->plan ? "segment" : "classify");
+    onnx_metadata(o, "task", r->options.task->name);
     for (int i = 0; i < 3; i++) put_json(o, members[i], json_get(r->dataset.json, members[i]));
     if (r->plan) {
         put_plan(o, r->plan);
@@ -184,7 +184,6 @@ int onnx_export(const struct run *r, const struct model *m, const char *path, st
 {
     const struct plan *p = r->plan;
     const struct classifier_options *c = &r->options.classifier;
-    const int *size = p ? p->patch : r->options.crop;
     char names[COVARIATE_LIST];
     covariates_list(names, &r->options.covariates);
     if (!p && c->covariates)
@@ -193,10 +192,7 @@ int onnx_export(const struct run *r, const struct model *m, const char *path, st
     struct graph *g =
         graph_create((struct model *)m, NULL, 0); /* all parameters are there: recording adds none */
     struct onnx file = {0};
-    struct tensor *image = graph_input(
-        g, "image", SHAPE(1, size[0], size[1], size[2], p ? plan_inputs(p) : c->channels), DT_F32, 0);
-    struct tensor *logits = p ? network_segment(g, p, image, 0).logits[0]
-                              : network_classify(g, c, image, NULL);
+    struct tensor *image, *logits = r->options.task->infer(g, &r->options, p, 1, &image);
     if (graph_failed(g)) {
         graph_destroy(g);
         return error_set(e, "%s: out of memory for the graph of the network", path);

@@ -11,28 +11,11 @@
 #include "nn/train/checkpoint.h"
 #include "nn/folder/nnunet.h"
 
-struct train_options train_options_default(enum task_kind task)
+struct train_options train_options_default(const struct learning_task *task)
 {
     struct train_options o = {
         .task = task, .seed = 1, .epochs = 100, .iterations = 50, .oversample = 0.33f, .augment = 2};
-    if (task == TASK_SEGMENT) {
-        o.lr = 0.01f;
-        o.schedule = &schedule_by_epoch;
-        o.optimizer = &optimizer_sgd;
-        o.momentum = 0.99f;
-        o.weight_decay = 3e-5f;
-        o.clip = 12;
-        o.loss = losses[0];
-    } else {
-        o.lr = 1e-3f;
-        o.schedule = &schedule_one_cycle;
-        o.optimizer = &optimizer_adamw;
-        o.weight_decay = 1e-2f;
-        o.batch = 32;
-        o.classifier = (struct classifier_options){
-            .depth = 18, .channels = 1, .classes = 2, .base = 64, .network = network_default(1)};
-        for (int i = 0; i < 3; i++) o.crop[i] = 28;
-    }
+    task->defaults(&o);
     return o;
 }
 
@@ -86,7 +69,7 @@ static int take_covariates(struct train_options *o, const struct json *list, con
 struct json *train_options_json(const struct train_options *o)
 {
     struct json *j = json_object();
-    json_add_text(j, "task", o->task == TASK_SEGMENT ? "segment" : "classify");
+    json_add_text(j, "task", o->task->name);
     if (o->bf16) json_add_text(j, "precision", "bf16"); /* else as before there was a choice */
     json_add_int(j, "seed", (int64_t)o->seed);
     json_add_int(j, "epochs", o->epochs);
@@ -104,7 +87,7 @@ struct json *train_options_json(const struct train_options *o)
         json_add_text(j, "loss", o->loss->name); /* else as before there was a choice */
     json_add_number(j, "oversample", o->oversample);
     json_add_int(j, "augment", o->augment);
-    if (o->task == TASK_CLASSIFY) {
+    if (!o->task->planned) {
         struct json *r = json_add_object(j, o->classifier.network->name);
         json_add_int(r, "depth", o->classifier.depth);
         json_add_int(r, "channels", o->classifier.channels);
@@ -157,11 +140,10 @@ static int read_classifier(struct classifier_options *c, const struct json *j, c
 
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e)
 {
-    const char *task = json_text(j, "task", "");
-    int classify = strcmp(task, "classify") == 0;
-    if (!classify && strcmp(task, "segment"))
-        return error_set(e, "%s: training.task is '%s', must be segment or classify", name, task);
-    *o = train_options_default(classify ? TASK_CLASSIFY : TASK_SEGMENT);
+    const char *word = json_text(j, "task", "");
+    const struct learning_task *task = task_find(word);
+    if (!task) return error_set(e, "%s: training.task is '%s', must be segment or classify", name, word);
+    *o = train_options_default(task);
     const char *precision = json_get(j, "precision") ? json_text(j, "precision", "no text") : "fp32";
     o->bf16 = strcmp(precision, "bf16") == 0;
     if (!o->bf16 && strcmp(precision, "fp32"))
@@ -185,7 +167,7 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
         return -1;
     o->oversample = (float)json_number(j, "oversample", o->oversample);
     o->augment = (int)json_integer(j, "augment", o->augment);
-    if (!classify) return 0;
+    if (task->planned) return 0;
     if (read_classifier(&o->classifier, j, name, e)) return -1;
     const struct json *crop = json_get(j, "crop");
     o->class_weighting = json_boolean(j, "class_weighting", 0);
@@ -325,7 +307,7 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     snprintf(r->previous_stage, sizeof r->previous_stage, "%s", json_text(manifest, "previous_stage", ""));
     if (file_join(path, sizeof path, r->path, "dataset.json", e) || dataset_read_header(&r->dataset, path, e))
         return -1;
-    if (r->options.task == TASK_SEGMENT && open_segmentation(r, e)) return -1;
+    if (r->options.task->planned && open_segmentation(r, e)) return -1;
     read_mirroring(r, manifest);
     return 0;
 }
@@ -357,7 +339,7 @@ int run_parse(struct run *r, const struct json *description, const char *name, s
              json_text(manifest, "configuration", "3d_fullres"));
     int status = train_options_from_json(&r->options, json_get(manifest, "training"), name, e);
     if (!status) status = dataset_take_description(&r->dataset, json_copy(dataset), name, e);
-    if (!status && r->options.task == TASK_SEGMENT) {
+    if (!status && r->options.task->planned) {
         status = plans ? plans_from_json(&r->plans, plans, &r->dataset, name, e)
                        : error_set(e, "%s: has no member plans", name);
         r->plan = status ? NULL : plans_find(&r->plans, r->configuration, e);
@@ -373,7 +355,7 @@ int run_open(struct run *r, const char *path, struct error *e)
 {
     char name[1300];
     memset(r, 0, sizeof *r);
-    r->options = train_options_default(TASK_SEGMENT);
+    r->options = train_options_default(&task_segment);
     if (nnunet_find_model(r->path, sizeof r->path, path, e)) return -1;
     path = r->path;
     if (!file_is_dir(path)) return error_set(e, "%s: no such run folder", path);

@@ -26,7 +26,7 @@ struct run {
 };
 
 /* nnU-Net's constants for segmentation; AdamW with a cosine schedule for classification. */
-struct train_options train_options_default(enum task_kind task);
+struct train_options train_options_default(const struct learning_task *task);
 /* Another optimiser, with its own standard learning rate, momentum and weight decay; where it is the options'
  * already, theirs stay. */
 void train_options_use(struct train_options *o, const struct optimizer_method *method);

@@ -10,8 +10,7 @@ int learner_data_load(struct learner_data *d, const struct dataset *set, const s
                       void (*progress)(void *, int, int), void *arg, struct error *e)
 {
     memset(d, 0, sizeof *d);
-    if (o->task == TASK_CLASSIFY) return classify_load(d, set, o, role, which, pool, progress, arg, e);
-    return case_store_load(&d->store, set, p, role, which, pool, progress, arg, e);
+    return o->task->load(d, set, o, p, role, which, pool, progress, arg, e);
 }
 
 void learner_data_free(struct learner_data *d)

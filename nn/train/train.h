@@ -10,16 +10,15 @@
 #include "nn/train/augment.h"
 #include "nn/train/losses.h"
 #include "nn/train/optimizer.h"
+#include "nn/train/task.h"
 #include "nn/train/schedule.h"
 #include "nn/train/weight_average.h"
 #include "nn/data/covariates.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/network/network.h"
 
-enum task_kind { TASK_SEGMENT, TASK_CLASSIFY };
-
 struct train_options {
-    enum task_kind task;
+    const struct learning_task *task;
     int bf16; /* activations and their gradients in bf16; weights, statistics and the optimiser stay fp32 */
     uint64_t seed;
     int epochs, iterations;         /* E epochs of I iterations */

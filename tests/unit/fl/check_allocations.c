@@ -71,7 +71,7 @@ static struct plan make_plan(void)
     return p;
 }
 
-static struct train_options make_options(enum task_kind task)
+static struct train_options make_options(const struct learning_task *task)
 {
     struct train_options o = train_options_default(task);
     o.epochs = 5;
@@ -116,7 +116,7 @@ static void check_steps(const char *name, const struct train_options *o, const s
 /* What validates beside the step gives what learner_classify gives, and leaves the training as it was. */
 static void check_beside(const struct learner_data *d)
 {
-    struct train_options o = make_options(TASK_CLASSIFY);
+    struct train_options o = make_options(&task_classify);
     struct error e = {""};
     struct validation v;
     uint64_t hash[2];
@@ -144,7 +144,7 @@ static void check_beside(const struct learner_data *d)
 /* A learner that was made for few cases makes room where more come, and says so in its bytes. */
 static void check_reserve(const struct learner_data *d)
 {
-    struct train_options o = make_options(TASK_CLASSIFY);
+    struct train_options o = make_options(&task_classify);
     struct learner_data few = *d;
     struct error e = {""};
     struct model *m = learner_model(&o, NULL);
@@ -246,7 +246,7 @@ int main(void)
 {
     struct plan p = make_plan();
     struct learner_data labelled = make_data(1), classes = make_data(0);
-    struct train_options segment = make_options(TASK_SEGMENT), classify = make_options(TASK_CLASSIFY);
+    struct train_options segment = make_options(&task_segment), classify = make_options(&task_classify);
     for (int threads = 1; threads <= 3; threads += 2) {
         check_steps("segmentation", &segment, &p, &labelled, threads);
         check_steps("classification", &classify, NULL, &classes, threads);

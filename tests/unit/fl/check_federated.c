@@ -38,7 +38,7 @@ static void make_data(struct learner_data *d)
 
 static struct train_options small_options(void)
 {
-    struct train_options o = train_options_default(TASK_CLASSIFY);
+    struct train_options o = train_options_default(&task_classify);
     o.epochs = ROUNDS;
     o.iterations = LOCAL;
     o.batch = 3;
@@ -322,7 +322,7 @@ static void check_average(const struct learner_data *data)
 /* The default is left out, as in runs from before there was a choice; another loss is kept and read again. */
 static void check_loss_kept(void)
 {
-    struct train_options o = train_options_default(TASK_SEGMENT), read;
+    struct train_options o = train_options_default(&task_segment), read;
     struct error e = {""};
     struct json *j = train_options_json(&o);
     CHECK(!json_get(j, "loss"), "the default loss is written");

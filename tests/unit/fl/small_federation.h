@@ -44,7 +44,7 @@ static inline void small_data_free(struct learner_data *d)
 
 static inline struct train_options small_options(int rounds, int iterations)
 {
-    struct train_options o = train_options_default(TASK_CLASSIFY);
+    struct train_options o = train_options_default(&task_classify);
     o.epochs = rounds;
     o.iterations = iterations;
     o.batch = 3;

@@ -129,7 +129,7 @@ static struct learner_data noise_cases(void)
 
 static struct train_options options(void)
 {
-    struct train_options o = train_options_default(TASK_CLASSIFY);
+    struct train_options o = train_options_default(&task_classify);
     struct covariates c;
     struct error e;
     o.epochs = 1;
@@ -137,7 +137,8 @@ static struct train_options options(void)
     o.batch = 8;
     o.lr = 0.02f;
     o.augment = 0;
-    o.classifier = (struct classifier_options){.depth = 10, .channels = 1, .classes = 2, .base = 2};
+    o.classifier = (struct classifier_options){
+        .depth = 10, .channels = 1, .classes = 2, .base = 2, .network = network_find("resnet")};
     for (int a = 0; a < 3; a++) o.crop[a] = EDGE;
     covariates_parse(&c, "age,marker", &e);
     train_options_covariates(&o, &c);

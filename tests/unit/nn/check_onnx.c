@@ -154,7 +154,7 @@ static struct plan small_plan(const char *network, int dims)
 
 static struct run classifier(int depth, int stem7, const struct network_norm *norm, float dropout)
 {
-    struct run r = {.options = {.task = TASK_CLASSIFY, .seed = 1, .batch = 2, .crop = {40, 48, 44}}};
+    struct run r = {.options = {.task = &task_classify, .seed = 1, .batch = 2, .crop = {40, 48, 44}}};
     r.options.classifier = (struct classifier_options){.depth = depth,
                                               .channels = 2,
                                               .classes = 4,
@@ -256,7 +256,7 @@ static void check_unet(const char *name, const char *network, const char *norm, 
     static const int features[3] = {4, 8, 12};
     if (norm) p.network_norm = network_norm_find(norm);
     if (network_plan_norm_of(&p)->grouped) memcpy(p.features, features, sizeof features), p.norm_groups = 2;
-    struct run r = {.options = {.task = TASK_SEGMENT, .seed = 1}, .plan = &p};
+    struct run r = {.options = {.task = &task_segment, .seed = 1}, .plan = &p};
     check_network(name, &r, want, folder, keep);
 }
 

@@ -101,7 +101,7 @@ static void check_table(void)
 static void check_names(void)
 {
     struct error e = {""};
-    struct train_options o = train_options_default(TASK_SEGMENT), read;
+    struct train_options o = train_options_default(&task_segment), read;
     CHECK(!optimizer_find("adamax"), "no such optimiser");
     CHECK(!optimizer_named("AdamW", "run/manifest.json", "training.optimizer", &e) &&
               strstr(e.text, "'AdamW'") && strstr(e.text, "sgd|adamw|adam"),
@@ -125,13 +125,13 @@ static void check_names(void)
 
 static void check_standards(void)
 {
-    struct train_options o = train_options_default(TASK_SEGMENT);
+    struct train_options o = train_options_default(&task_segment);
     train_options_use(&o, &optimizer_sgd); /* the task's own stays as it is */
     CHECK(o.lr == 0.01f && o.momentum == 0.99f && o.weight_decay == 3e-5f, "sgd of segmentation");
     train_options_use(&o, &optimizer_adamw);
     CHECK(o.lr == 1e-3f && o.momentum == 0 && o.weight_decay == 1e-2f && o.clip == 12,
           "adamw of segmentation");
-    o = train_options_default(TASK_CLASSIFY);
+    o = train_options_default(&task_classify);
     train_options_use(&o, &optimizer_sgd);
     CHECK(o.lr == 0.01f && o.momentum == 0.9f && o.weight_decay == 3e-5f, "sgd of classification");
 }

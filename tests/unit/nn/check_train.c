@@ -99,7 +99,7 @@ static struct plan segmentation_plan(void)
 
 static struct train_options segmentation_options(void)
 {
-    return (struct train_options){.task = TASK_SEGMENT,
+    return (struct train_options){.task = &task_segment,
                                   .seed = 1,
                                   .epochs = 10,
                                   .iterations = 12,
@@ -143,7 +143,7 @@ static struct learner_data class_data(void)
 static struct train_options class_options(void)
 {
     return (struct train_options){
-        .task = TASK_CLASSIFY,
+        .task = &task_classify,
         .seed = 1,
         .epochs = 10,
         .iterations = 4,
@@ -560,13 +560,41 @@ static void test_flat_kernels(void)
     remove(scratch);
 }
 
+/* Every task of the table has a line here: what it learns. */
+static void test_tasks(void)
+{
+    static const struct {
+        const char *name;
+        void (*learns)(void);
+        int planned;
+        const char *metric; /* of two classes */
+    } cases[] = {{"segment", test_segmentation, 1, "Dice"}, {"classify", test_classification, 0, "AUC"}};
+    for (int i = 0; task_table[i]; i++) {
+        const struct learning_task *t = task_table[i];
+        struct train_options o = {.task = t};
+        size_t k = 0;
+        while (k < sizeof cases / sizeof *cases && strcmp(cases[k].name, t->name) != 0) k++;
+        CHECK(k < sizeof cases / sizeof *cases, "task %s has no case", t->name);
+        if (k == sizeof cases / sizeof *cases) continue;
+        t->defaults(&o);
+        CHECK(task_find(t->name) == t && t->planned == cases[k].planned && o.lr > 0 && o.schedule &&
+                  o.optimizer,
+              "task %s", t->name);
+        CHECK(strcmp(t->metric(&o), cases[k].metric) == 0, "%s measures %s", t->name, t->metric(&o));
+        o.classifier.classes = 3;
+        CHECK(!t->planned == !strcmp(t->metric(&o), "accuracy"), "%s of three classes measures %s", t->name,
+              t->metric(&o));
+        cases[k].learns();
+    }
+    CHECK(task_find("detect") == NULL, "a task that there is not");
+}
+
 int main(void)
 {
     test_rates();
     test_order();
     test_prepare();
-    test_segmentation();
-    test_classification();
+    test_tasks();
     test_bad_checkpoints();
     test_clients();
     test_flat_kernels();

@@ -67,7 +67,7 @@ static struct sample wide_sample(int channels, int labels, int k)
 static void train_and_predict(const char *name, const struct plan *p, int labels)
 {
     struct error e = {""};
-    struct train_options o = {.task = TASK_SEGMENT,
+    struct train_options o = {.task = &task_segment,
                               .seed = 1,
                               .epochs = 1,
                               .iterations = 4,
@@ -125,7 +125,7 @@ static void train_and_predict(const char *name, const struct plan *p, int labels
 static void check_small_crops(void)
 {
     struct error e = {""};
-    struct train_options o = {.task = TASK_CLASSIFY,
+    struct train_options o = {.task = &task_classify,
                               .epochs = 1,
                               .iterations = 1,
                               .batch = 1,

@@ -89,8 +89,7 @@ NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
 NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o \
 	nn/train/learner_data.o nn/train/losses.o nn/train/optimizer.o nn/train/optimizer_adam.o \
 	nn/train/optimizer_sgd.o nn/train/optimizers.o nn/train/sampler.o nn/train/schedule.o nn/train/task.o \
-	nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o \
-	nn/train/weight_average.o
+	nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o nn/train/weight_average.o
 NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o
@@ -132,7 +131,8 @@ APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/t
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o apps/bench/bench_scaling.o \
 	apps/bench/bench_subject.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/body.o apps/phantom/lattice.o apps/phantom/probe.o \
-	apps/phantom/render.o apps/phantom/scanners.o apps/phantom/signal.o apps/phantom/tumour.o
+	apps/phantom/receiver.o apps/phantom/render.o apps/phantom/scanners.o apps/phantom/signal.o \
+	apps/phantom/tumour.o
 APPS_STUDY = apps/study/report.o apps/study/report_checklists.o apps/study/report_classify.o \
 	apps/study/report_cohort.o apps/study/report_compare.o apps/study/report_methods.o \
 	apps/study/report_paper.o apps/study/report_pictures.o apps/study/report_plot.o \

@@ -263,6 +263,7 @@ static void add_hospitals(struct json *j)
         add_numbers(o, "case_mix", h->mix, TUMOUR_KINDS);
         add_number(o, "tesla", h->tesla3 ? 3 : 1.5f);
         add_numbers(o, "t2_tr_te_ms", (const float[2]){h->t2.tr, h->t2.te}, 2);
+        add_number(o, "t2_fat_left", h->t2.fat_left);
         add_numbers(o, "t1ce_tr_te_flip", (const float[3]){h->ce.tr, h->ce.te, h->ce.flip}, 3);
         add_number(o, "fat_left", h->ce.fat_left);
         add_number(o, "phase", h->ce.phase);
@@ -270,6 +271,8 @@ static void add_hospitals(struct json *j)
         add_numbers(o, "snr", h->snr, CHANNELS);
         add_numbers(o, "level", h->level, CHANNELS);
         add_numbers(o, "bias_ghost_blur", (const float[3]){h->bias, h->ghost, h->blur}, 3);
+        add_numbers(o, "k_space", h->keep, 2);
+        add_number(o, "shading", h->shading);
         add_number(o, "field_of_view_mm", h->field_of_view);
     }
 }

@@ -36,7 +36,16 @@ struct signals { /* [tissue][channel][water, fat] */
     struct material fat, cortex;
 };
 
-static void draw_signals(struct signals *s, const struct scan *scan, struct rng *rng)
+/* Age dries discs and fattens marrow; some livers are fat. */
+static void age_materials(struct material *m, const struct patient *p, struct rng *rng)
+{
+    const float fat = 0.035f * vmath_exp(0.8f * limited(rng_normal(rng), -2, 2));
+    m[TISSUE_DISC].t2 *= limited(1 - 0.012f * (p->age - 45), 0.5f, 1.3f);
+    m[TISSUE_MARROW].fat = limited(0.42f + 0.004f * (p->age - 58) + (p->female ? -0.02f : 0.02f), 0.2f, 0.6f);
+    m[TISSUE_LIVER].fat = limited(fat, 0, 0.3f);
+}
+
+static void draw_signals(struct signals *s, const struct scan *scan, const struct patient *p, struct rng *rng)
 {
     struct material m[TISSUES];
     /* cardiac output and dose: one factor for all concentrations */
@@ -48,6 +57,7 @@ static void draw_signals(struct signals *s, const struct scan *scan, struct rng 
         m[t].t2 *= vmath_exp(spread * limited(rng_normal(rng), -2, 2));
         m[t].contrast *= dose * vmath_exp(0.10f * limited(rng_normal(rng), -2, 2));
     }
+    age_materials(m, p, rng);
     s->fat = m[TISSUE_FAT];
     s->cortex = m[TISSUE_CORTEX];
     for (int t = 0; t < TISSUES; t++)
@@ -61,7 +71,8 @@ struct planes { /* scratch of one slice */
     uint8_t *tissue;             /* sub-samples of one sub-slice */
     float *origin;               /* and where the growth of the tumour moved them from, mm */
     float *part[CHANNELS][2];    /* sums over the sub-samples of a voxel, then its mean */
-    float *scratch;
+    float *uneven;               /* amplitude of the texture, summed as part */
+    float *vessels, *septa;      /* visceral and subcutaneous fat, as shares */
     uint16_t *tumour, *kidney;   /* counts of sub-samples */
     uint8_t *count;              /* [voxel][TISSUES], only when the tissue map is asked for */
 };
@@ -72,7 +83,9 @@ static void planes_free(struct planes *p)
     free(p->origin);
     for (int c = 0; c < CHANNELS; c++)
         for (int i = 0; i < 2; i++) free(p->part[c][i]);
-    free(p->scratch);
+    free(p->uneven);
+    free(p->vessels);
+    free(p->septa);
     free(p->tumour);
     free(p->kidney);
     free(p->count);
@@ -85,7 +98,9 @@ static int planes_alloc(struct planes *p, size_t n, size_t samples, int want_tis
     ok &= (p->origin = malloc(3 * n * samples * sizeof(float))) != NULL;
     for (int c = 0; c < CHANNELS; c++)
         for (int i = 0; i < 2; i++) ok &= (p->part[c][i] = malloc(n * sizeof(float))) != NULL;
-    ok &= (p->scratch = malloc(n * sizeof(float))) != NULL;
+    ok &= (p->uneven = malloc(n * sizeof(float))) != NULL;
+    ok &= (p->vessels = malloc(n * sizeof(float))) != NULL;
+    ok &= (p->septa = malloc(n * sizeof(float))) != NULL;
     ok &= (p->tumour = malloc(n * sizeof *p->tumour)) != NULL;
     ok &= (p->kidney = malloc(n * sizeof *p->kidney)) != NULL;
     if (want_tissue) ok &= (p->count = malloc(n * TISSUES)) != NULL;
@@ -113,6 +128,9 @@ static void gather(struct planes *p, const struct phantom_case *k, const struct 
                 p->tumour[v]++;
             }
             p->kidney[v] = (uint16_t)(p->kidney[v] + tissue_is_kidney((enum tissue)t));
+            p->uneven[v] += tissue_unevenness((enum tissue)t);
+            p->vessels[v] += t == TISSUE_VISCERAL_FAT;
+            p->septa[v] += t == TISSUE_FAT;
             if (p->count) p->count[v * TISSUES + (size_t)t]++;
             for (int c = 0; c < CHANNELS; c++) {
                 p->part[c][0][v] += part[c][0];
@@ -121,20 +139,47 @@ static void gather(struct planes *p, const struct phantom_case *k, const struct 
         }
 }
 
-/* The mean, with the small unevenness of living tissue: a few percent, the same in both sequences' water. */
-static void finish_means(struct planes *p, const struct phantom_case *k, const struct plane_size *g, float z,
-                         float samples)
+/* Vessels of the omentum and the mesentery: lines where two fields are 0, with the blood's signal. Septa of
+ * subcutaneous fat: sheets where one is, half of them without signal. */
+static void thread_fat(float value[CHANNELS][2], const struct lattice *l, const struct signals *s,
+                       const float mm[3], float visceral, float subcutaneous)
 {
+    if (visceral > 0.2f) {
+        const float n = lattice_texture(l, mm, 24, 31), m = lattice_texture(l, mm, 27, 37);
+        const float line = 1 - (n * n + m * m) / 0.02f, share = line > 0 ? line * visceral : 0;
+        for (int c = 0; c < CHANNELS; c++) {
+            value[c][0] += share * s->part[TISSUE_VEIN][c][0];
+            value[c][1] *= 1 - share;
+        }
+    }
+    if (subcutaneous > 0.2f) {
+        const float n = lattice_texture(l, mm, 20, 41), sheet = 1 - n * n / 0.004f;
+        for (int c = 0; c < CHANNELS && sheet > 0; c++) value[c][1] *= 1 - 0.5f * sheet * subcutaneous;
+    }
+}
+
+/* The mean, with the unevenness of living tissue: fine and coarse texture, the same in both sequences' water,
+ * half of it in fat. */
+static void finish_means(struct planes *p, const struct phantom_case *k, const struct signals *s,
+                         const struct plane_size *g, float z, float samples)
+{
+    const struct lattice *l = &k->body.noise;
     for (int j = 0; j < g->ny; j++)
         for (int i = 0; i < g->nx; i++) {
             const size_t v = (size_t)j * (size_t)g->nx + (size_t)i;
             if (!(p->part[0][0][v] + p->part[0][1][v] > 0)) continue;
             const float mm[3] = {g->x0 + (float)i * g->dx, g->y0 + (float)j * g->dy, z};
-            const float uneven = 1 + 0.16f * lattice_texture(&k->body.noise, mm, 7, 21);
+            const float amplitude = p->uneven[v] / samples;
+            const float uneven =
+                amplitude * (0.6f * lattice_texture(l, mm, 11, 21) + lattice_texture(l, mm, 28, 25));
+            float value[CHANNELS][2];
             for (int c = 0; c < CHANNELS; c++) {
-                p->part[c][0][v] *= uneven / samples;
-                p->part[c][1][v] *= 1 / samples;
+                value[c][0] = p->part[c][0][v] * (1 + uneven) / samples;
+                value[c][1] = p->part[c][1][v] * (1 + 0.5f * uneven) / samples;
             }
+            thread_fat(value, l, s, mm, p->vessels[v] / samples, p->septa[v] / samples);
+            for (int c = 0; c < CHANNELS; c++)
+                for (int q = 0; q < 2; q++) p->part[c][q][v] = value[c][q];
         }
 }
 
@@ -167,6 +212,9 @@ static void render_slice(struct phantom_case *k, struct planes *p, const struct 
     const float slice = (float)k->label.spacing[2];
     for (int c = 0; c < CHANNELS; c++)
         for (int i = 0; i < 2; i++) memset(p->part[c][i], 0, n * sizeof(float));
+    memset(p->uneven, 0, n * sizeof(float));
+    memset(p->vessels, 0, n * sizeof(float));
+    memset(p->septa, 0, n * sizeof(float));
     memset(p->tumour, 0, n * sizeof *p->tumour);
     memset(p->kidney, 0, n * sizeof *p->kidney);
     if (p->count) memset(p->count, 0, n * TISSUES);
@@ -183,7 +231,7 @@ static void render_slice(struct phantom_case *k, struct planes *p, const struct 
         tumour_paint(p->tissue, &k->tumour, &g);
         gather(p, k, s, &g, f);
     }
-    finish_means(p, k, size, z_mm, (float)samples);
+    finish_means(p, k, s, size, z_mm, (float)samples);
     for (size_t v = 0; v < n; v++) *tumour_samples += p->tumour[v];
     write_labels(k->label.voxel + at, p, o, n, samples);
     if (tissue) write_tissue(tissue + at, p, n);
@@ -317,7 +365,7 @@ int phantom_render(struct phantom_case *p, const struct phantom_options *o, int 
     patient_draw(&p->patient, is->kind, &patient);
     anatomy_draw(&p->body, &p->patient, &body);
     scan_draw(&p->scan, h, h->field_of_view / (float)o->matrix, o->difficulty, &scan);
-    draw_signals(&s, &p->scan, &tissues);
+    draw_signals(&s, &p->scan, &p->patient, &tissues);
     tumour_draw(&p->tumour, is->kind, &p->body, &s.cortex, h->tesla3, p->scan.ce.phase, o->difficulty,
                 &tumour);
     if (make_grid(p, &g, &z_first, o, h) || render_slices(p, &s, o, index, &g, z_first, tissue)) {

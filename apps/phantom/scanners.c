@@ -1,8 +1,10 @@
 #include "apps/phantom/scanners.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "tensor/base/check.h"
+#include "tensor/base/vmath.h"
 
 /* Relaxivities: Rohrer et al., Invest Radiol 2005 (plasma, 37 degrees). */
 static const struct agent gadopentetate_15 = {"gadopentetate", 4.1f, 4.6f};
@@ -14,109 +16,22 @@ static const struct agent gadobenate_30 = {"gadobenate", 5.5f, 11.0f};
 
 const struct hospital *hospital_get(int i)
 {
-    /* mix in the order of enum tumour_kind; T2: TR, TE; CE-T1: TR, TE, flip, fat left, agent, phase */
-    static const struct hospital hospital[HOSPITALS] = {{"H1",
-                                                         'A',
-                                                         0.25f,
-                                                         {1.1f, 0.9f, 1, 1, 0.8f, 0.9f},
-                                                         1,
-                                                         1,
-                                                         310,
-                                                         6,
-                                                         0,
-                                                         {4000, 90},
-                                                         {4.5f, 2.1f, 12, 1, {0}, 0.75f},
-                                                         {260, 390},
-                                                         {32, 30},
-                                                         {420, 380},
-                                                         0.22f,
-                                                         0.010f,
-                                                         0.08f},
-                                                        {"H2",
-                                                         'A',
-                                                         0.20f,
-                                                         {1.1f, 1, 0.9f, 0.8f, 0.9f, 1},
-                                                         1,
-                                                         1,
-                                                         320,
-                                                         5.5f,
-                                                         1,
-                                                         {0, 95},
-                                                         {3.9f, 1.9f, 11, 0.18f, {0}, 0.9f},
-                                                         {500, 720},
-                                                         {36, 36},
-                                                         {260, 210},
-                                                         0.36f,
-                                                         0.006f,
-                                                         0.16f},
-                                                        {"H3",
-                                                         'B',
-                                                         0.18f,
-                                                         {1, 1.1f, 1, 1.1f, 1, 1},
-                                                         0.917f,
-                                                         1.083f,
-                                                         310,
-                                                         5,
-                                                         0,
-                                                         {3200, 85},
-                                                         {5.2f, 2.4f, 15, 1, {0}, 0.35f},
-                                                         {220, 330},
-                                                         {26, 26},
-                                                         {900, 700},
-                                                         0.24f,
-                                                         0.014f,
-                                                         0.10f},
-                                                        {"H4",
-                                                         'B',
-                                                         0.14f,
-                                                         {0.9f, 1, 1.2f, 1, 1.1f, 1.2f},
-                                                         1,
-                                                         1,
-                                                         300,
-                                                         6,
-                                                         1,
-                                                         {5000, 100},
-                                                         {4.2f, 1.2f, 10, 1, {0}, 0.85f},
-                                                         {440, 650},
-                                                         {40, 38},
-                                                         {500, 330},
-                                                         0.34f,
-                                                         0.008f,
-                                                         0.09f},
-                                                        {"H5",
-                                                         'C',
-                                                         0.13f,
-                                                         {0.9f, 1, 1, 1.2f, 1.4f, 1},
-                                                         0.917f,
-                                                         1,
-                                                         330,
-                                                         6.5f,
-                                                         0,
-                                                         {0, 80},
-                                                         {5.8f, 2.7f, 18, 1, {0}, 0.6f},
-                                                         {200, 290},
-                                                         {22, 21},
-                                                         {310, 260},
-                                                         0.28f,
-                                                         0.016f,
-                                                         0.18f},
-                                                        {"H6",
-                                                         'C',
-                                                         0.10f,
-                                                         {0.9f, 1, 0.9f, 1.1f, 1.2f, 1.2f},
-                                                         1,
-                                                         1.083f,
-                                                         315,
-                                                         5,
-                                                         1,
-                                                         {3600, 92},
-                                                         {3.6f, 1.3f, 9, 0.12f, {0}, 1},
-                                                         {480, 700},
-                                                         {34, 36},
-                                                         {640, 450},
-                                                         0.40f,
-                                                         0.008f,
-                                                         0.10f}};
+    /* share, mix in the order of enum tumour_kind, matrix, slices, field of view, slice, 3 T; T2: TR, TE, fat left */
+    /* CE-T1: TR, TE, flip, fat left, agent, phase; bandwidth, SNR, level; bias, ghost, blur, keep, shading */
+    static const struct hospital hospital[HOSPITALS] = {
+        {"H1", 'A', 0.25f, {1.1f, 0.9f, 1, 1, 0.8f, 0.9f}, 1, 1, 310, 6, 0, {4000, 90, 1},
+            {4.5f, 2.1f, 12, 1, {0}, 0.75f}, {260, 390}, {46, 42}, {420, 380}, 0.22f, 0.016f, 0.08f, {0.92f, 0.75f}, 0.35f},
+        {"H2", 'A', 0.20f, {1.1f, 1, 0.9f, 0.8f, 0.9f, 1}, 1, 1, 320, 5.5f, 1, {0, 95, 1},
+            {3.9f, 1.9f, 11, 0.18f, {0}, 0.9f}, {500, 720}, {52, 50}, {260, 210}, 0.36f, 0.008f, 0.16f, {0.90f, 0.62f}, 0.50f},
+        {"H3", 'B', 0.18f, {1, 1.1f, 1, 1.1f, 1, 1}, 0.917f, 1.083f, 310, 5, 0, {3200, 85, 1},
+            {5.2f, 2.4f, 15, 1, {0}, 0.35f}, {220, 330}, {38, 36}, {900, 700}, 0.24f, 0.022f, 0.10f, {0.95f, 0.70f}, 0.40f},
+        {"H4", 'B', 0.14f, {0.9f, 1, 1.2f, 1, 1.1f, 1.2f}, 1, 1, 300, 6, 1, {5000, 100, 0.14f},
+            {4.2f, 1.2f, 10, 1, {0}, 0.85f}, {440, 650}, {58, 53}, {500, 330}, 0.34f, 0.012f, 0.09f, {0.92f, 0.72f}, 0.50f},
+        {"H5", 'C', 0.13f, {0.9f, 1, 1, 1.2f, 1.4f, 1}, 0.917f, 1, 330, 6.5f, 0, {0, 80, 1},
+            {5.8f, 2.7f, 18, 1, {0}, 0.6f}, {200, 290}, {32, 30}, {310, 260}, 0.28f, 0.014f, 0.18f, {0.85f, 0.60f}, 0.45f},
+        {"H6", 'C', 0.10f, {0.9f, 1, 0.9f, 1.1f, 1.2f, 1.2f}, 1, 1.083f, 315, 5, 1, {3600, 92, 0.10f},
+            {3.6f, 1.3f, 9, 0.12f, {0}, 1}, {480, 700}, {50, 50}, {640, 450}, 0.40f, 0.012f, 0.10f, {0.95f, 0.80f}, 0.55f},
+    };
     ENSURE(i >= 0 && i < HOSPITALS, "hospital %d", i);
     return &hospital[i];
 }
@@ -217,6 +132,23 @@ static float near(struct rng *rng, float mean, float relative)
     return mean * (1 + relative * rng_range(rng, -1.7f, 1.7f));
 }
 
+/* Around an oval of 0.9 by 0.65 of half of the field of view, turned by chance. */
+static void place_coils(struct receiver *r, float shading, struct rng *rng)
+{
+    const float turn = rng_float(rng) / COILS;
+    float sum = 0;
+    for (int k = 0; k < COILS; k++) {
+        float s, c;
+        vmath_sincos_2pi(&s, &c, ((float)k + 0.999f * turn * COILS) / COILS);
+        r->coil[k][0] = 0.9f * c;
+        r->coil[k][1] = 0.65f * s;
+        const float d = 1 + 6 * (r->coil[k][0] * r->coil[k][0] + r->coil[k][1] * r->coil[k][1]);
+        sum += 1 / (d * d);
+    }
+    r->coil_scale = 1 / sqrtf(sum);
+    r->shading = near(rng, shading, 0.3f);
+}
+
 void scan_draw(struct scan *s, const struct hospital *h, float spacing, float difficulty, struct rng *rng)
 {
     *s = (struct scan){.tesla3 = h->tesla3, .t2 = h->t2, .ce = h->ce};
@@ -239,6 +171,8 @@ void scan_draw(struct scan *s, const struct hospital *h, float spacing, float di
         /* Surface coils see near tissue better; at 3 T standing waves darken the middle of T2-weighted
          * images. */
         for (int i = 0; i < 6; i++) r->bias[i] = h->bias * rng_range(rng, -0.6f, 0.6f);
+        place_coils(r, h->shading, rng);
+        for (int i = 0; i < 2; i++) r->keep[i] = h->keep[i];
         r->bias[3] += h->bias * 0.5f;
         r->bias[4] += h->bias;
         for (int i = 0; i < 2; i++)

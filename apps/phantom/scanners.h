@@ -27,7 +27,9 @@ struct hospital {
     float bandwidth[CHANNELS]; /* Hz a voxel: chemical shift */
     float snr[CHANNELS];     /* renal cortex against the noise */
     float level[CHANNELS];   /* grey value of renal cortex */
-    float bias, ghost, blur; /* strength of shading, share of ghosts, weight of neighbours */
+    float bias, ghost, blur; /* strength of the smooth field, share of ghosts, weight of neighbours */
+    float keep[2];           /* share of k-space along x and y */
+    float shading;           /* share of the coils' shading that correction leaves */
 };
 const struct hospital *hospital_get(int i);
 

@@ -1,8 +1,5 @@
 #include "apps/phantom/signal.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "tensor/base/vmath.h"
 
 /* ---- tissues ------------------------------------------------------------------------------------------- */
@@ -61,6 +58,28 @@ float tissue_spread(enum tissue t)
     return values[t].spread;
 }
 
+float tissue_unevenness(enum tissue t)
+{
+    switch (t) {
+    case TISSUE_CORTEX:
+    case TISSUE_MEDULLA: return 0.32f;
+    case TISSUE_LIVER: return 0.22f;
+    case TISSUE_SPLEEN: return 0.18f;
+    case TISSUE_PANCREAS:
+    case TISSUE_MUSCLE:
+    case TISSUE_MARROW: return 0.34f;
+    case TISSUE_FAT:
+    case TISSUE_VISCERAL_FAT: return 0.4f;
+    case TISSUE_GUT_CONTENT:
+    case TISSUE_STOOL: return 0.5f;
+    case TISSUE_TUMOUR: return 0.1f; /* it has its own texture */
+    case TISSUE_BILE:
+    case TISSUE_CYST:
+    case TISSUE_URINE: return 0.05f;
+    default: return 0.16f;
+    }
+}
+
 /* ---- sequences ----------------------------------------------------------------------------------------- */
 
 static float turbo_spin_echo(const struct material *m, const struct t2_protocol *p)
@@ -90,107 +109,4 @@ void material_signal(float part[2], const struct material *m, const struct mater
                                       : spoiled_gradient_echo(fat, &s->ce, s->tesla3);
     part[0] = (1 - m->fat) * w;
     part[1] = m->fat * f;
-}
-
-/* ---- the receiver -------------------------------------------------------------------------------------- */
-
-/* dst(i) = src(i - shift), linear between samples, the border repeated; stride steps through a line of n. */
-static void shift_line(float *dst, const float *src, int n, int stride, float shift)
-{
-    int whole = (int)shift;
-    if (shift < (float)whole) whole--;
-    const float part = shift - (float)whole;
-    for (int i = 0; i < n; i++) {
-        int a = i - whole, b = a - 1;
-        a = a < 0 ? 0 : a >= n ? n - 1 : a;
-        b = b < 0 ? 0 : b >= n ? n - 1 : b;
-        dst[i * stride] = src[a * stride] + part * (src[b * stride] - src[a * stride]);
-    }
-}
-
-static void shift_x(float *dst, const float *src, int nx, int ny, float shift)
-{
-    for (int j = 0; j < ny; j++)
-        shift_line(dst + (size_t)j * (size_t)nx, src + (size_t)j * (size_t)nx, nx, 1, shift);
-}
-
-static void shift_y(float *dst, const float *src, int nx, int ny, float shift)
-{
-    for (int i = 0; i < nx; i++) shift_line(dst + i, src + i, ny, nx, shift);
-}
-
-/* Water and fat are in phase in a spin echo; in a gradient echo fat has turned by 2 pi df TE, with df = 3.4
- * ppm (217 Hz at 1.5 T). Fat suppression works less the farther from the magnet's centre. */
-static void add_fat(float *out, const float *water, const float *fat, const struct plane_size *p,
-                    const struct scan *s, enum channel c)
-{
-    const int n = p->nx * p->ny;
-    if (c == CHANNEL_T2) {
-        for (int i = 0; i < n; i++) out[i] = water[i] + fat[i];
-        return;
-    }
-    float turns = (s->tesla3 ? 0.434f : 0.217f) * s->ce.te, sine, cosine;
-    turns -= (float)(int)turns;
-    vmath_sincos_2pi(&sine, &cosine, turns);
-    for (int j = 0; j < p->ny; j++)
-        for (int i = 0; i < p->nx; i++) {
-            const float x = (p->x0 + (float)i * p->dx) / p->half, y = (p->y0 + (float)j * p->dy) / p->half;
-            float left = s->ce.fat_left;
-            if (left < 1) left += 0.25f * (x * x + y * y) * (x * x + y * y);
-            const float f = fat[j * p->nx + i] * (left < 1 ? left : 1), w = water[j * p->nx + i];
-            const float re = w + f * cosine, im = f * sine;
-            out[j * p->nx + i] = sqrtf(re * re + im * im);
-        }
-}
-
-/* Breathing along the phase-encoding axis: a short blur and two ghosts, as of a periodic displacement (Wood
- * and Henkelman, Med Phys 1985). */
-static void move(float *out, float *scratch, const struct plane_size *p, const struct receiver *r)
-{
-    const int nx = p->nx, ny = p->ny, n = nx * ny;
-    memcpy(scratch, out, (size_t)n * sizeof *out);
-    const int step = (int)r->ghost_step;
-    for (int j = 0; j < ny; j++) {
-        const int up = j > 0 ? j - 1 : 0, down = j < ny - 1 ? j + 1 : j, a = (j + step) % ny,
-                  b = (j - step % ny + ny) % ny;
-        for (int i = 0; i < nx; i++) {
-            const float sharp = scratch[j * nx + i], sides = scratch[up * nx + i] + scratch[down * nx + i];
-            const float ghosts = scratch[a * nx + i] + scratch[b * nx + i];
-            out[j * nx + i] = (1 - 2 * r->blur - 2 * r->ghost) * sharp + r->blur * sides + r->ghost * ghosts;
-        }
-    }
-}
-
-/* Sensitivity of the coils, then Rician noise (Gudbjartsson and Patz, MRM 1995): the length of the signal
- * plus complex normal noise. */
-static void detect(float *out, const struct plane_size *p, const struct receiver *r, struct rng *rng)
-{
-    for (int j = 0; j < p->ny; j++) {
-        const float y = (p->y0 + (float)j * p->dy) / p->half;
-        for (int i = 0; i < p->nx; i++) {
-            const float x = (p->x0 + (float)i * p->dx) / p->half;
-            const float b = x * (r->bias[0] + x * r->bias[3] + y * r->bias[5]) +
-                            y * (r->bias[1] + y * r->bias[4]) + p->z * r->bias[2];
-            const float signal = out[j * p->nx + i] * vmath_exp(b);
-            float sine, cosine;
-            const double u = ((double)rng_u32(rng) + 0.5) * 0x1p-32;
-            const float length = r->noise * (float)sqrt(-2.0 * vmath_log_d(u));
-            vmath_sincos_2pi(&sine, &cosine, rng_float(rng));
-            const float re = signal + length * cosine, im = length * sine;
-            out[j * p->nx + i] = r->gain * sqrtf(re * re + im * im);
-        }
-    }
-}
-
-void receive_plane(float *out, float *water, float *fat, const struct plane_size *p, const struct scan *s,
-                   enum channel c, struct rng *rng)
-{
-    const struct receiver *r = &s->receiver[c];
-    shift_x(out, fat, p->nx, p->ny, r->fat_shift);
-    memcpy(fat, out, (size_t)p->nx * (size_t)p->ny * sizeof *fat);
-    add_fat(out, water, fat, p, s, c);
-    shift_x(water, out, p->nx, p->ny, r->shift[0]);
-    shift_y(out, water, p->nx, p->ny, r->shift[1]);
-    move(out, water, p, r);
-    detect(out, p, r, rng);
 }

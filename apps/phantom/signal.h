@@ -19,6 +19,7 @@ struct agent { /* at one field strength */
 
 struct t2_protocol {
     float tr, te;       /* ms; tr 0: one shot, no saturation */
+    float fat_left;     /* as in ce_protocol */
 };
 struct ce_protocol {
     float tr, te, flip; /* ms, ms, degrees */
@@ -27,13 +28,18 @@ struct ce_protocol {
     float phase;        /* 0 corticomedullary (35 s) ... 1 nephrographic (100 s) */
 };
 /* What the receiver does to one channel. */
+enum { COILS = 6 };
 struct receiver {
+    float keep[2];      /* share of k-space that is sampled along x and y; 1: all, no filter */
     float fat_shift;    /* chemical shift in voxels along x */
     float shift[2];     /* misregistration against the mask in voxels along x, y */
     float blur;         /* weight of each neighbour along y */
-    float ghost;        /* amplitude of the breathing ghosts */
+    float ghost;        /* amplitude of the breathing ghosts where the body moves most */
     float ghost_step;   /* their distance in voxels along y */
     float bias[6]; /* log sensitivity: x, y, z, x^2, y^2, xy; each in units of half of the field of view */
+    float coil[COILS][2]; /* places of the array's coils, in the same units */
+    float coil_scale;   /* 1 over their sum in the middle */
+    float shading;      /* share of the array's shading that is left, 0 to 1 */
     float noise;        /* standard deviation in either quadrature */
     float gain;
 };
@@ -57,6 +63,8 @@ struct scan {
 struct material tissue_material(enum tissue t, int tesla3, float phase);
 /* Relative standard deviation between people of T1 and T2 of this tissue. */
 float tissue_spread(enum tissue t);
+/* Amplitude of the texture inside of it, of a field of standard deviation 0.33. */
+float tissue_unevenness(enum tissue t);
 
 /* Magnitudes of the water and of the fat part in one channel: part[0] water, part[1] fat (before fat suppression). */
 void material_signal(float part[2], const struct material *m, const struct material *fat,

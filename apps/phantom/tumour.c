@@ -273,7 +273,7 @@ static int is_paraspinal(const struct tumour *t, const float mm[3])
     return lateral < 38 && mm[1] > t->body->half_back - t->body->fat_back - 85;
 }
 
-/* Soft neighbours give way. So do vessels and muscle close to the kidney, where they are renal vessels and the
+/* Soft neighbours give way. So do vessels away from the midline and muscle close to the kidney, where it is the
  * psoas; the great vessels and the wall, of the same tissue, do not. */
 static void paint_box(uint8_t *tissue, const struct tumour *t, const struct plane *g, const float centre[3],
                       const float extent[3])
@@ -281,7 +281,7 @@ static void paint_box(uint8_t *tissue, const struct tumour *t, const struct plan
     const uint32_t over = BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(CORTEX) | BIT(MEDULLA) | BIT(URINE) |
                           BIT(CYST) | BIT(GUT_WALL) | BIT(GUT_CONTENT) | BIT(GUT_FLUID) | BIT(STOOL) | BIT(GAS) |
                           BIT(PANCREAS) | BIT(LIVER) | BIT(SPLEEN) | BIT(BILE);
-    const uint32_t over_near = over | BIT(VEIN) | BIT(ARTERY) | BIT(MUSCLE);
+    const uint32_t vessels = BIT(VEIN) | BIT(ARTERY), over_near = over | vessels | BIT(MUSCLE);
     const struct ellipsoid *k = &t->body->shape[t->body->kidney[t->side]].e;
     int x0, x1, y0, y1;
     if (fabsf(g->z - centre[2]) > extent[2]) return;
@@ -293,7 +293,8 @@ static void paint_box(uint8_t *tissue, const struct tumour *t, const struct plan
             uint8_t *v = &tissue[(size_t)j * (size_t)g->nx + (size_t)i];
             float local[3], radius;
             if (!(over_near >> *v & 1) || is_paraspinal(t, mm) || tumour_depth(&radius, t, mm) <= 0) continue;
-            if (over >> *v & 1 || ellipsoid_local(local, k, mm) < 1.9f) *v = TISSUE_TUMOUR;
+            const uint32_t here = fabsf(mm[0]) > 42 ? over | vessels : over;
+            if (here >> *v & 1 || ellipsoid_local(local, k, mm) < 1.9f) *v = TISSUE_TUMOUR;
         }
 }
 

@@ -1,0 +1,154 @@
+"""Every kind of plan, trained by nephron and predicted by nephron and nnunetv2 from the same weights: the table of docs/results.md.
+
+    python tests/bench/nnunet_pairs.py DATASET WORK [--with COMMAND]
+
+DATASET is nnU-Net's (CHAOS T2: 15 cases); WORK receives runs, model folders and predictions. Training is short and the patches are small:
+it is about the equality of inference, not about quality. COMMAND runs before each prediction (for instance "nice -n -5"). Needs nnunetv2 2.8.1
+and torch. Memory is the largest sum over the processes of a command of their proportional set sizes, looked at every 50 ms."""
+import argparse
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import nibabel
+import numpy as np
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from safetensors.torch import load_file
+
+NEPHRON = os.environ.get("NEPHRON", os.path.abspath("nephron"))
+SMALL = ["--base-features", "8", "--batch", "2", "--optimizer", "adamw", "--lr", "0.003", "--augment", "0", "--epochs", "1",
+         "--iterations", "60", "--validation-batches", "0", "--no-validation", "--threads", "2", "--quiet"]
+# name, configuration, planner, patch
+KINDS = [("U-Net, 3d_fullres", "3d_fullres", "default", "16,64,64"), ("U-Net, 2d", "2d", "default", "16,64,64"),
+         ("ResEnc M, 3d_fullres", "3d_fullres", "resenc_m", "16,64,64"), ("ResEnc L, 3d_fullres", "3d_fullres", "resenc_l", "24,96,96"),
+         ("ResEnc M, 2d", "2d", "resenc_m", "16,96,96"), ("U-Net, 3d_lowres", "3d_lowres", "default", "16,64,64"),
+         ("U-Net, 3d_cascade_fullres", "3d_cascade_fullres", "default", "16,64,64")]
+
+
+def tree_memory(root):
+    """Proportional set sizes of a process and its descendants, in bytes."""
+    parent = {}
+    for name in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(name) as f:
+                text = f.read()
+            parent[int(text.split()[0])] = int(text.rsplit(")", 1)[1].split()[1])
+        except OSError:
+            pass
+    total, members = 0, {root}
+    while True:
+        more = {p for p, q in parent.items() if q in members} - members
+        if not more:
+            break
+        members |= more
+    for p in members:
+        try:
+            with open("/proc/%d/smaps_rollup" % p) as f:
+                total += sum(1024 * int(line.split()[1]) for line in f if line.startswith("Pss:"))
+        except OSError:
+            pass
+    return total
+
+
+def measured(command, log):
+    start, peak = time.time(), 0
+    with open(log, "w") as f:
+        p = subprocess.Popen(command, stdout=f, stderr=subprocess.STDOUT)
+        while p.poll() is None:
+            peak = max(peak, tree_memory(p.pid))
+            time.sleep(0.05)
+    if p.returncode:
+        sys.exit("%s\nfailed, see %s" % (" ".join(command), log))
+    return time.time() - start, peak
+
+
+def model_folder(run, configuration, folder):
+    """nnU-Net's model folder with the weights of a run."""
+    os.makedirs(folder + "/fold_0", exist_ok=True)
+    for name in ("plans.json", "dataset.json"):
+        shutil.copy(os.path.join(run, name), folder)
+    with open(run + "/plans.json") as f:
+        plans = json.load(f)
+    with open(run + "/dataset.json") as f:
+        dataset = json.load(f)
+    manager = PlansManager(plans)
+    c = manager.get_configuration(configuration)
+    net = nnUNetTrainer.build_network_architecture(
+        c.network_arch_class_name, c.network_arch_init_kwargs, c.network_arch_init_kwargs_req_import,
+        determine_num_input_channels(manager, c, dataset), manager.get_label_manager(dataset).num_segmentation_heads, False)
+    ours = load_file(run + "/fold_0/checkpoint_final.safetensors")
+    ours = {k: v for k, v in ours.items() if k.startswith(("encoder.", "decoder."))}
+    result = net.load_state_dict(ours, strict=False)
+    if result.unexpected_keys or any(".all_modules." not in k and not k.startswith("decoder.encoder.") for k in result.missing_keys):
+        sys.exit("%s: %s" % (run, result))
+    flat = len(c.patch_size) == 2
+    torch.save({"network_weights": net.state_dict(), "trainer_name": "nnUNetTrainer",
+                "init_args": {"configuration": configuration, "fold": 0},
+                "inference_allowed_mirroring_axes": (0, 1) if flat else (0, 1, 2)}, folder + "/fold_0/checkpoint_final.pth")
+
+
+def compare(ours, theirs):
+    dice, differ, voxels, foreground = [], 0, 0, 0
+    for name in sorted(glob.glob(theirs + "/*.nii.gz")):
+        a = np.asarray(nibabel.load(os.path.join(ours, os.path.basename(name))).dataobj)
+        b = np.asarray(nibabel.load(name).dataobj)
+        differ += int((a != b).sum())
+        voxels += a.size
+        foreground += int((b > 0).sum())
+        for k in range(1, int(max(a.max(), b.max())) + 1):
+            either = int((a == k).sum() + (b == k).sum())
+            if either:
+                dice.append(2 * int(((a == k) & (b == k)).sum()) / either)
+    return np.mean(dice), np.min(dice), differ, voxels, foreground
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("dataset")
+    p.add_argument("work")
+    p.add_argument("--with", dest="prefix", default="")
+    p.add_argument("--cases", type=int, default=3)
+    a = p.parse_args()
+    before = a.prefix.split()
+    os.environ.update(OMP_NUM_THREADS="2", nnUNet_compile="0", nnUNet_n_proc_DA="1", nnUNet_raw=a.work, nnUNet_preprocessed=a.work,
+                      nnUNet_results=a.work)
+    os.makedirs(a.work + "/in", exist_ok=True)
+    for f in sorted(os.listdir(a.dataset + "/imagesTr"))[:a.cases]:
+        if not os.path.exists(a.work + "/in/" + f):
+            shutil.copy(os.path.join(a.dataset, "imagesTr", f), a.work + "/in")
+    bin_dir = os.path.dirname(sys.executable)
+    lowres = {}
+    print("| plan, %d cases, eight mirrors (2D: four) | Dice of the two outputs, mean (lowest) | voxels that differ | nephron | nnU-Net |" % a.cases)
+    print("|---|---|---|---|---|")
+    for k, (title, configuration, preset, patch) in enumerate(KINDS):
+        run, folder = "%s/run_%d" % (a.work, k), "%s/model_%d" % (a.work, k)
+        ours, theirs = "%s/ours_%d" % (a.work, k), "%s/theirs_%d" % (a.work, k)
+        cascade = configuration == "3d_cascade_fullres"
+        if not os.path.exists(run + "/fold_0/checkpoint_final.safetensors"):
+            measured([NEPHRON, "train", a.dataset, "-o", run, "--overwrite", "--configuration", configuration, "--preset", preset,
+                      "--patch", patch] + SMALL + (["--previous-stage", a.dataset + "/labelsTr"] if cascade else []),
+                     "%s/train_%d.log" % (a.work, k))
+        model_folder(run, configuration, folder)
+        for out in (ours, theirs):
+            shutil.rmtree(out, ignore_errors=True)
+        mine = measured(before + [NEPHRON, "predict", run, "-i", a.work + "/in", "-o", ours, "--threads", "2", "--quiet"] +
+                        (["--previous-stage", lowres["ours"]] if cascade else []), "%s/ours_%d.log" % (a.work, k))
+        other = measured(before + [bin_dir + "/nnUNetv2_predict_from_modelfolder", "-i", a.work + "/in", "-o", theirs, "-m", folder,
+                                   "-f", "0", "-device", "cpu", "-npp", "1", "-nps", "1", "--disable_progress_bar"] +
+                         (["-prev_stage_predictions", lowres["theirs"]] if cascade else []), "%s/theirs_%d.log" % (a.work, k))
+        if configuration == "3d_lowres":
+            lowres = {"ours": ours, "theirs": theirs}
+        mean, least, differ, voxels, foreground = compare(ours, theirs)
+        print("| %s, patch %s | %.6f (%.6f) | %d of %d (%d foreground) | %.1f s, %.0f MB | %.1f s, %.0f MB |"
+              % (title, patch.replace(",", " x "), mean, least, differ, voxels, foreground, mine[0], mine[1] / 1e6, other[0], other[1] / 1e6),
+              flush=True)
+
+
+main()

@@ -223,6 +223,7 @@ static int plan_in_time(struct plans *p, const struct planning *w, const struct 
 {
     struct budget b = w->budget;
     struct train_options t = train_options_default(&task_segment);
+    budget_recipe(&t);
     int threads = w->threads > 0 ? w->threads : cpu_count();
     struct pool *pool = pool_create(threads);
     if (!pool) return error_set(e, "cannot start %d threads", threads);

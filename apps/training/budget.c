@@ -11,10 +11,26 @@
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"
 
-/* Iterations from which a larger network is worth it; nnU-Net's own number of them; the share of the time
- * that is planned with. */
-enum { WORTHWHILE = 5000, MOST = 250000, LEAST = 10 };
+/* nnU-Net's own number of iterations; the fewest; the share of the time that is planned with. */
+enum { MOST = 250000, LEAST = 10 };
 static const double share = 0.95;
+
+/* In order: how often nnU-Net's features are halved, whether its batch is taken or 2, and the iterations from
+ * which the choice is worth it. Measured on hippocampus and CHAOS (docs/results.md, "train --hours"). */
+static const struct choice {
+    int halvings, small_batch;
+    double least;
+} choices[] = {{0, 0, 25000}, {0, 1, 2000}, {1, 1, 500}, {2, 1, 0}};
+enum { CHOICES = sizeof choices / sizeof *choices };
+
+void budget_recipe(struct train_options *o)
+{
+    o->optimizer = &optimizer_adamw;
+    o->lr = optimizer_adamw.lr;
+    o->momentum = optimizer_adamw.standard.momentum;
+    o->weight_decay = 3e-5f;
+    o->augment = 1;
+}
 
 /* ---- one step, measured -------------------------------------------------------------------------------- */
 
@@ -146,53 +162,82 @@ static int check_time(const struct budget *b, double total, struct error *e)
         b->hours, b->base_features, b->batch, b->step_seconds, b->validation_seconds, LEAST);
 }
 
+/* bf16 where a step of the plan is faster so, unless the precision is given; *seconds of a step. */
+static int choose_precision(double *seconds, struct budget *b, const struct plan *p, struct train_options *t,
+                            struct pool *pool, struct error *e)
+{
+    double half;
+    if (measure_step(seconds, p, t, pool, e)) return -1;
+    b->bf16 = t->bf16;
+    if (b->fixed_precision || t->bf16) return 0;
+    t->bf16 = 1;
+    if (measure_step(&half, p, t, pool, e)) return -1;
+    b->bf16 = t->bf16 = half < *seconds;
+    if (t->bf16) *seconds = half;
+    return 0;
+}
+
 int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool,
                struct error *e)
 {
     double start = clock_seconds(), step;
-    if (measure_step(&step, p, t, pool, e)) return -1;
+    struct train_options now = *t;
+    if (choose_precision(&step, b, p, &now, pool, e)) return -1;
     b->spent += clock_seconds() - start;
     return check_time(b, spread_time(b, p, step), e);
+}
+
+/* The plans of a choice, and in *plan the one of the configuration. Patches are those of `first`. */
+static int plan_choice(struct plans *p, const struct plan **plan, const struct choice *c,
+                       const struct budget *b, const struct plan *first, const struct fingerprint *f,
+                       const struct dataset *d, const struct plan_options *o, const char *configuration,
+                       struct error *e)
+{
+    struct plan_options now = *o;
+    const int halvings = b->fixed_features ? 0 : c->halvings;
+    now.base_features = o->base_features >> halvings > 0 ? o->base_features >> halvings : 1;
+    now.batch = c->small_batch && first->batch > 2 && !o->batch ? 2 : first->batch;
+    for (int a = 0; a < 3 && first->dims == 3; a++) now.patch[a] = first->patch[plan_place(first, a)];
+    if (plans_make(p, f, d, &now, e)) return -1;
+    *plan = plans_find(p, configuration, e);
+    if (*plan) return 0;
+    plans_free(p);
+    return -1;
 }
 
 int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f, const struct dataset *d,
                  const struct plan_options *o, const char *configuration, const struct train_options *t,
                  struct pool *pool, struct error *e)
 {
-    enum { CHOICES = 6 };
-    double start = clock_seconds(), before = b->spent, step, rate = 0, total = -1;
+    const double start = clock_seconds(), before = b->spent;
+    struct train_options now = *t;
+    const struct plan *plan;
+    double step, total = -1;
     if (plans_make(p, f, d, o, e)) return -1;
     const struct plan *asked = plans_find(p, configuration, e), first = asked ? *asked : (struct plan){0};
     plans_free(p);
     if (!asked) return -1;
     /* The smallest is measured first: its speed tells which of the others are hopeless. */
-    for (int k = -1; k < CHOICES; k++) {
-        int choice = k < 0 ? CHOICES - 1 : k, halvings = choice / 2,
-            batch = choice % 2 && first.batch > 2 && !o->batch ? 2 : first.batch;
-        struct plan_options now = *o;
-        int again = choice % 2 ? batch == first.batch : b->fixed_features && choice > 0;
-        if (k >= 0 && k < CHOICES - 1 && (again || (b->fixed_features && choice > 1))) continue;
-        if (b->fixed_features) halvings = 0;
-        now.base_features = o->base_features >> halvings > 0 ? o->base_features >> halvings : 1;
-        now.batch = batch;
-        for (int a = 0; a < 3 && first.dims == 3; a++) now.patch[a] = first.patch[plan_place(&first, a)];
-        if (plans_make(p, f, d, &now, e)) return -1;
-        const struct plan *plan = plans_find(p, configuration, e);
-        double left = b->hours * 3600 * share - before - (clock_seconds() - start),
-               flops = plan ? step_flops(plan) : 0;
-        int last = k == CHOICES - 1,
-            hopeless =
-                k >= 0 && flops / rate / 4 * WORTHWHILE > left; /* wide layers run up to 4 times as fast */
-        if (!plan || ((!hopeless || last) && measure_step(&step, plan, t, pool, e))) {
+    if (plan_choice(p, &plan, &choices[CHOICES - 1], b, &first, f, d, o, configuration, e)) return -1;
+    int status = choose_precision(&step, b, plan, &now, pool, e);
+    const double rate = status ? 0 : step_flops(plan) / step;
+    plans_free(p);
+    if (status) return -1;
+    for (int k = 0; k < CHOICES; k++) {
+        const int last = k == CHOICES - 1;
+        if (choices[k].halvings && b->fixed_features && !last) continue;
+        if (!choices[k].small_batch && (o->batch || first.batch <= 2)) continue; /* the same as the next */
+        if (plan_choice(p, &plan, &choices[k], b, &first, f, d, o, configuration, e)) return -1;
+        const double left = b->hours * 3600 * share - before - (clock_seconds() - start);
+        /* wide layers run up to 4 times as fast */
+        const int hopeless = step_flops(plan) / rate / 4 * choices[k].least > left;
+        if ((!hopeless || last) && measure_step(&step, plan, &now, pool, e)) {
             plans_free(p);
             return -1;
         }
-        if (k < 0) rate = flops / step;
         b->spent = before + clock_seconds() - start;
-        if (k >= 0 && (!hopeless || last)) {
-            total = spread_time(b, plan, step);
-            if (total >= WORTHWHILE || last) break;
-        }
+        if (!hopeless || last) total = spread_time(b, plan, step);
+        if (last || (!hopeless && total >= choices[k].least)) break;
         plans_free(p);
     }
     if (!check_time(b, total, e)) return 0;
@@ -211,7 +256,8 @@ void budget_print(const struct budget *b)
     progress_time(validation, b->validation_seconds);
     strftime(end, sizeof end, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &local));
     printf(
-        "%g hours: %d base features, batch %d, %d epochs of %d iterations\n  a step takes %s here; training %s, validation at the end %s; expected end %s\n",
-        b->hours, b->base_features, b->batch, b->epochs, b->iterations, step, training, validation, end);
+        "%g hours: %d base features, batch %d, %d epochs of %d iterations in %s\n  a step takes %s here; training %s, validation at the end %s; expected end %s\n",
+        b->hours, b->base_features, b->batch, b->epochs, b->iterations, b->bf16 ? "bf16" : "fp32", step, training,
+        validation, end);
     fflush(stdout);
 }

@@ -11,17 +11,21 @@ struct budget {
     double hours;
     double spent;            /* seconds that are gone already */
     int fixed_features;      /* the base features are given: only the batch is open */
+    int fixed_precision;     /* as the options say; else bf16 where a step is faster so */
     int validation_cases;    /* predicted at the end; 0: none */
     double window_step;
     int mirror;
     /* chosen */
-    int base_features, batch, epochs, iterations;
+    int base_features, batch, epochs, iterations, bf16;
     double step_seconds, training_seconds, validation_seconds;
 };
 
-/* Plans of f with the largest network that gets 5000 iterations in the time: nnU-Net's patch with its
- * features, a half or a quarter of them, and its batch or 2; else the smallest. Steps of real size are
- * measured, augmentation included. */
+/* What a training of hours wants, where nothing else is asked for: AdamW from 0.001 on, mirrors and intensities
+ * (docs/results.md has the measurements). */
+void budget_recipe(struct train_options *o);
+/* Plans of f with nnU-Net's patch and the first of these that the time is enough for: its features and batch
+ * with 25000 iterations; batch 2, and its features with 2000 iterations, half of them with 500, a quarter.
+ * Steps of real size are measured, augmentation included. */
 int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f, const struct dataset *d,
                  const struct plan_options *o, const char *configuration, const struct train_options *t,
                  struct pool *pool, struct error *e);

@@ -79,7 +79,7 @@ int training_manifest(const struct training *t, const struct federate_result *r,
     struct json *words = json_add_array(j, "arguments");
     for (int i = 0; i < t->args.words; i++) json_add_text(words, NULL, t->args.word[i]);
     json_add_int(j, "seed", (int64_t)t->options.seed);
-    json_add_text(j, "precision", t->args.precision);
+    json_add_text(j, "precision", t->options.bf16 ? "bf16" : "fp32");
     json_add_text(j, "isa", cpu_isa_name(cpu_isa()));
     json_add_int(j, "threads", t->args.threads);
     json_add_text(j, "data", t->args.data);

@@ -67,14 +67,13 @@ static void ask_budget(struct training *t)
     b->spent = clock_seconds() - t->start;
     b->window_step = t->args.step;
     b->mirror = t->args.mirror;
+    b->fixed_precision = t->args.precision != NULL;
     for (int i = 0; i < t->dataset.cases; i++)
         b->validation_cases += t->args.validate_at_end && t->role[i] == ROLE_VALIDATION;
 }
 
-/* Fewer iterations than nnU-Net's momentum of 0.99 needs to get going are AdamW's, unless asked otherwise. */
 static int obey_budget(struct training *t, int given_plan, struct error *e)
 {
-    enum { FEW = 1000 };
     struct budget *b = &t->budget;
     struct train_options *o = &t->options;
     struct plan plan = *t->plan;
@@ -82,14 +81,11 @@ static int obey_budget(struct training *t, int given_plan, struct error *e)
     if (given_plan && budget_fit(b, &plan, o, t->pool, e)) return -1;
     o->epochs = b->epochs;
     o->iterations = b->iterations;
-    int few = b->epochs * b->iterations < FEW && !t->args.optimizer && t->args.lr < 0;
-    if (few) {
-        o->optimizer = &optimizer_adamw;
-        o->lr = optimizer_adamw.lr;
-    }
+    o->bf16 = b->bf16;
     if (t->args.quiet) return 0;
     budget_print(b);
-    if (few) printf("  fewer than %d iterations: AdamW, learning rate 0.001\n", FEW);
+    printf("  %s from %g on (%s), weights averaged with %g, augmentation %d\n", o->optimizer->name, o->lr,
+           o->schedule->name, o->ema, o->augment);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "apps/base/grid_warnings.h"
 #include "apps/base/options.h"
+#include "apps/training/budget.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
 #include "nn/folder/run.h"
@@ -64,7 +65,7 @@ static struct option_spec *add_schedule(struct option_spec *s, struct training_a
 {
     ADD(OPTION_HEADING("schedule"));
     ADD("hours", 0, OPTION_NUMBER, &a->hours, "H",
-        "segmentation: choose features, batch and epochs so that all is done in H hours here", 0.001, 10000,
+        "segmentation: choose features, batch, precision, epochs and how to optimise so that all is done in H hours", 0.001, 10000,
         0);
     ADD("epochs", 0, OPTION_INT, &a->epochs, "E",
         "epochs (default 100); with --resume more than before make the training longer", 1, 1e6, 0);
@@ -166,11 +167,11 @@ static struct training_arguments arguments_default(const char *command, int fede
     struct training_arguments a = {.command = command,
                                    .federated = federated,
                                    .configuration = "3d_fullres",
-                                   .precision = "fp32",
                                    .plan_options = plan_options_default(),
                                    .depth = 18,
                                    .base = 64,
                                    .augment = -1,
+                                   .ema = -1,
                                    .weighting = 1,
                                    .checkpoint_every = 1,
                                    .validation_batches = -1,
@@ -250,6 +251,26 @@ static int keep_words(struct training_arguments *a, char **first, int n, int arg
     return 0;
 }
 
+/* Of a run with --hours: what it chose, which the manifest keeps; another measurement would choose otherwise. */
+static int take_chosen(struct training_arguments *a, const char *path, struct error *e)
+{
+    struct train_options o;
+    if (train_options_from_json(&o, json_get(a->kept, "training"), path, e)) return -1;
+    a->hours = 0;
+    a->epochs = o.epochs;
+    a->iterations = o.iterations;
+    a->batch = o.batch;
+    a->precision = o.bf16 ? "bf16" : "fp32";
+    a->optimizer = o.optimizer->name;
+    a->schedule = o.schedule->name;
+    a->lr = o.lr;
+    a->momentum = o.momentum;
+    a->weight_decay = o.weight_decay;
+    a->ema = o.ema;
+    a->augment = o.augment;
+    return 0;
+}
+
 /* --resume RUN without -o: the command line that the manifest keeps, then this one. */
 static int parse_resumed(struct training_arguments *a, int argc, char **argv, int *status)
 {
@@ -282,6 +303,7 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     *a = arguments_default(a->command, a->federated);
     a->kept = kept;
     if (!parse_line(a, n, line, status)) return 0;
+    if (a->hours > 0 && take_chosen(a, path, &e)) return *status = app_fail(&e), 0;
     const char *data = a->data;
     if (!parse_line(a, argc, argv, status)) return 0;
     if (keep_words(a, line, n, argc, argv, run))
@@ -363,12 +385,13 @@ struct train_options training_options_complete(const struct training_arguments *
 {
     struct train_options o = train_options_default(task);
     o.seed = a->seed;
-    o.bf16 = strcmp(a->precision, "bf16") == 0;
+    if (a->hours > 0 && task == TASK_SEGMENT) budget_recipe(&o);
+    o.bf16 = a->precision && strcmp(a->precision, "bf16") == 0;
     if (a->epochs) o.epochs = a->epochs;
     if (a->iterations) o.iterations = a->iterations;
     if (a->batch) o.batch = a->batch;
     if (a->augment >= 0) o.augment = a->augment;
-    o.ema = a->ema;
+    if (a->ema >= 0) o.ema = a->ema;
     if (a->optimizer) train_options_use(&o, optimizer_find(a->optimizer)); /* a name of the option's list */
     if (a->schedule) o.schedule = schedule_find(a->schedule);
     if (a->lr >= 0) o.lr = (float)a->lr;

@@ -81,8 +81,7 @@ def model_folder(run, configuration, folder):
     manager = PlansManager(plans)
     c = manager.get_configuration(configuration)
     net = nnUNetTrainer.build_network_architecture(
-        c.network_arch_class_name, c.network_arch_init_kwargs, c.network_arch_init_kwargs_req_import,
-        determine_num_input_channels(manager, c, dataset), manager.get_label_manager(dataset).num_segmentation_heads, False)
+        manager, c, determine_num_input_channels(manager, c, dataset), manager.get_label_manager(dataset).num_segmentation_heads, False)
     ours = load_file(run + "/fold_0/checkpoint_final.safetensors")
     ours = {k: v for k, v in ours.items() if k.startswith(("encoder.", "decoder."))}
     result = net.load_state_dict(ours, strict=False)
@@ -151,4 +150,5 @@ def main():
               flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -189,6 +189,12 @@ grep -q "$hours hours: [0-9]* base features, batch [0-9]*, [0-9]* epochs of [0-9
 ok "it tells what it chose" $?
 [ "$(sed 1d "$work/timed/fold_0/progress.csv" | wc -l)" -eq "$(sed -n 's/.* batch [0-9]*, \([0-9]*\) epochs.*/\1/p' "$work/out")" ]
 ok "it trained the epochs that it chose" $?
+grep -q "adamw from 0.001 on (poly).*augmentation 1" "$work/out" && grep -q '"optimizer": "adamw"' "$work/timed/manifest.json"
+ok "it tells how it optimises" $?
+timed=$(last_hash "$work/timed/fold_0/progress.csv")
+check "--resume of a run with --hours" $nephron train --resume "$work/timed"
+[ "$timed" = "$(last_hash "$work/timed/fold_0/progress.csv")" ]
+ok "--resume keeps what --hours chose" $?
 $nephron plan "$work/plain" --hours 1 --patch 16,16,16 --base-features 8 -o "$work/timed.json" >"$work/out" && grep -q '^1 hours: 8 base features' "$work/out"
 ok "plan --hours with given features" $?
 [ "$(tr -d '\n ' <"$work/timed.json" | grep -c '"features_per_stage":\[8,16')" -ge 1 ]

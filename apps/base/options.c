@@ -197,6 +197,15 @@ static int parse_number(double *v, const char *text)
     return end != text && *end == 0 && errno == 0 && isfinite(*v);
 }
 
+/* --threads, --seed and --quiet of a command whose table lacks them: taken by every command, so that a script
+ * may give the same ones everywhere. One thread and no random number make the first two mean nothing there. */
+static struct common {
+    int threads, quiet;
+    uint64_t seed;
+} common;
+static const struct option_spec common_options[] = {
+    OPTION_THREADS(common.threads), OPTION_SEED_(common.seed), OPTION_QUIET(common.quiet), {0}};
+
 /* Returns 0, or 2 after printing what is wrong. */
 static int set_option(const char *command, const struct option_spec *s, const char *text)
 {
@@ -277,10 +286,13 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
         const char *value = NULL;
         if (a[1] == '-') {
             const char *equals = strchr(a, '=');
-            s = find_option(help->options, a + 2, equals ? (size_t)(equals - a - 2) : strlen(a + 2));
+            const size_t length = equals ? (size_t)(equals - a - 2) : strlen(a + 2);
+            s = find_option(help->options, a + 2, length);
+            if (!s) s = find_option(common_options, a + 2, length);
             if (equals) value = equals + 1;
         } else {
             s = find_letter(help->options, a[1]);
+            if (!s) s = find_letter(common_options, a[1]);
             if (a[2]) value = a + 2;
         }
         if (!s) {
@@ -304,5 +316,7 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
         *status = app_usage(command, "usage: nephron %s", help->usage);
         return 0;
     }
+    if (common.quiet && !freopen("/dev/null", "w", stdout)) /* a command that only prints */
+        return *status = app_usage(command, "--quiet: /dev/null: %s", strerror(errno)), 0;
     return 1;
 }

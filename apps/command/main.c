@@ -51,7 +51,8 @@ static void print_usage(FILE *f)
     }
     fprintf(
         f,
-        "\n`nephron help COMMAND` tells a command's options. Exit code: 0 done, 1 failed, 2 wrong usage.\n"
+        "\n`nephron help COMMAND` tells a command's options; every command takes --threads N, --seed N and --quiet.\n"
+        "Exit code: 0 done, 1 failed, 2 wrong usage.\n"
         "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) lowers the instruction set.\n");
 }
 

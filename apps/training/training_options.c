@@ -385,7 +385,7 @@ struct train_options training_options_complete(const struct training_arguments *
 {
     struct train_options o = train_options_default(task);
     o.seed = a->seed;
-    if (a->hours > 0 && task == TASK_SEGMENT) budget_recipe(&o);
+    if (a->hours > 0 && task == &task_segment) budget_recipe(&o);
     o.bf16 = a->precision && strcmp(a->precision, "bf16") == 0;
     if (a->epochs) o.epochs = a->epochs;
     if (a->iterations) o.iterations = a->iterations;

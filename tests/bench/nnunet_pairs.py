@@ -114,6 +114,7 @@ def main():
     p.add_argument("work")
     p.add_argument("--with", dest="prefix", default="")
     p.add_argument("--cases", type=int, default=3)
+    p.add_argument("--only", type=int, help="one row; the cascade needs that of 3d_lowres before it")
     a = p.parse_args()
     before = a.prefix.split()
     os.environ.update(OMP_NUM_THREADS="2", nnUNet_compile="0", nnUNet_n_proc_DA="1", nnUNet_raw=a.work, nnUNet_preprocessed=a.work,
@@ -124,9 +125,14 @@ def main():
             shutil.copy(os.path.join(a.dataset, "imagesTr", f), a.work + "/in")
     bin_dir = os.path.dirname(sys.executable)
     lowres = {}
-    print("| plan, %d cases, eight mirrors (2D: four) | Dice of the two outputs, mean (lowest) | voxels that differ | nephron | nnU-Net |" % a.cases)
-    print("|---|---|---|---|---|")
+    if not a.only:
+        print("| plan, %d cases, eight mirrors (2D: four) | Dice of the two outputs, mean (lowest) | voxels that differ | nephron | nnU-Net |" % a.cases)
+        print("|---|---|---|---|---|")
     for k, (title, configuration, preset, patch) in enumerate(KINDS):
+        if configuration == "3d_lowres":
+            lowres = {"ours": "%s/ours_%d" % (a.work, k), "theirs": "%s/theirs_%d" % (a.work, k)}
+        if a.only is not None and a.only != k:
+            continue
         run, folder = "%s/run_%d" % (a.work, k), "%s/model_%d" % (a.work, k)
         ours, theirs = "%s/ours_%d" % (a.work, k), "%s/theirs_%d" % (a.work, k)
         cascade = configuration == "3d_cascade_fullres"
@@ -142,8 +148,6 @@ def main():
         other = measured(before + [bin_dir + "/nnUNetv2_predict_from_modelfolder", "-i", a.work + "/in", "-o", theirs, "-m", folder,
                                    "-f", "0", "-device", "cpu", "-npp", "1", "-nps", "1", "--disable_progress_bar"] +
                          (["-prev_stage_predictions", lowres["theirs"]] if cascade else []), "%s/theirs_%d.log" % (a.work, k))
-        if configuration == "3d_lowres":
-            lowres = {"ours": ours, "theirs": theirs}
         mean, least, differ, voxels, foreground = compare(ours, theirs)
         print("| %s, patch %s | %.6f (%.6f) | %d of %d (%d foreground) | %.1f s, %.0f MB | %.1f s, %.0f MB |"
               % (title, patch.replace(",", " x "), mean, least, differ, voxels, foreground, mine[0], mine[1] / 1e6, other[0], other[1] / 1e6),

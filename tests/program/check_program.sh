@@ -130,6 +130,14 @@ refuses 1 "odd.csv" $nephron evaluate "$work/odd.csv" "$work/odd.csv" --quiet
 refuses 2 "did you mean --epochs" $nephron train $data -o "$work/x" --epoch 3
 refuses 2 "did you mean train" $nephron trian $data
 refuses 2 "unknown option" $nephron train $data -o "$work/x" --epoch 3
+
+# The common options are taken by every command (the last one is unknown, so that nothing is begun); --quiet leaves standard output empty.
+for c in $($nephron help --list | cut -f1); do
+    refuses 2 "unknown option '--nonsense'" $nephron "$c" --threads 1 --seed 1 --quiet --nonsense
+done
+$nephron info -q $data/labelsTr/hippocampus_001.nii.gz --json "$work/q.json" >"$work/out" 2>&1
+[ $? -eq 0 ] && [ ! -s "$work/out" ] && [ -s "$work/q.json" ]
+ok "info --quiet" $?
 refuses 2 "unknown command" $nephron trian $data
 refuses 2 "must be one of" $nephron train $data -o "$work/x" --precision fp8
 refuses 2 "whole number" $nephron train $data -o "$work/x" --epochs 2.5

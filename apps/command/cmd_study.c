@@ -304,7 +304,7 @@ int cmd_study(int argc, char **argv)
     struct study *s = calloc(1, sizeof *s);
     struct study_sizes z = {.difficulty = -1};
     struct error e = {""};
-    const char *preset = "quick", *task = "both", *precision = "";
+    const char *preset = "quick", *task = "both", *precision = "", *norm = NULL;
     int status;
     if (!s) return error_set(&e, "out of memory"), app_fail(&e);
     *s = (struct study){.out = "study",
@@ -320,7 +320,9 @@ int cmd_study(int argc, char **argv)
     argv = words;
     s->word = argv;
     s->words = argc;
-    char names[400], arms_text[500];
+    char names[400], arms_text[500], networks[NETWORK_NAMES], norms[NETWORK_NORM_NAMES];
+    network_names(networks, NETWORKS_THAT_SEGMENT);
+    network_norm_names(norms);
     arms_choices(names, sizeof names);
     snprintf(arms_text, sizeof arms_text,
              "ways of training, separated by commas, of %s (federated and centralised always)", names);
@@ -355,6 +357,8 @@ int cmd_study(int argc, char **argv)
         {"external", 0, OPTION_TEXT, &s->external, "NAME",
          "a site, or a hospital of clinical.csv, that trains nothing and is tested on its own", 0, 0, 0},
         {"seeds", 0, OPTION_INT, &z.segment_seeds, "N", "trainings of each arm", 1, STUDY_SEEDS_MAX, 0},
+        {"network", 0, OPTION_TEXT, &s->network, "NAME", "segmentation: that is planned (unet)", 0, 0, networks},
+        {"norm", 0, OPTION_TEXT, &norm, "NAME", "between the layers of both networks (their own)", 0, 0, norms},
         {"rounds", 0, OPTION_INT, &z.rounds, "R", "segmentation: rounds", 1, 1e6, 0},
         {"local-iterations", 0, OPTION_INT, &z.local_iterations, "K",
          "segmentation: steps of each site a round", 1, 1e6, 0},
@@ -385,6 +389,7 @@ int cmd_study(int argc, char **argv)
     if (options_parse(&operands, argc, argv, &help, 0, 0, &status)) {
         z.bf16 = !*precision ? -1 : strcmp(precision, "bf16") == 0;
         choose(s, preset, task, &z);
+        s->norm = norm ? network_norm_find(norm) : NULL;
         s->command = line ? line : "nephron study";
         s->pool = pool_create(s->threads);
         status = s->pool ? run_study(s, &e) : error_set(&e, "cannot start %d threads", s->threads);

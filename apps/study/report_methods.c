@@ -110,10 +110,10 @@ static void put_networks(struct text *t, const struct study *s)
     if (s->segment.present)
         text_printf(
             t,
-            "<li>Segmentation: %s by nnU-Net's planning rules, %d stages, %d features first, patch %d × %d × %d, batch %d; loss Dice and cross-entropy "
+            "<li>Segmentation: %s with %s norm by nnU-Net's planning rules, %d stages, %d features first, patch %d × %d × %d, batch %d; loss Dice and cross-entropy "
             "with deep supervision; tested by sliding window, step %.2f%s.\n",
-            s->plan->network->title, s->plan->stages, s->plan->features[0], s->plan->patch[0],
-            s->plan->patch[1], s->plan->patch[2],
+            s->plan->network->title, network_plan_norm_of(s->plan)->name, s->plan->stages,
+            s->plan->features[0], s->plan->patch[0], s->plan->patch[1], s->plan->patch[2],
             s->segment.options.batch, s->sizes.step, s->sizes.mirror ? ", averaged over mirror images" : "");
     if (s->classify.present) {
         const struct train_options *o = &s->classify.options;
@@ -121,10 +121,11 @@ static void put_networks(struct text *t, const struct study *s)
         covariates_list(names, &o->covariates);
         text_printf(
             t,
-            "<li>Classification: 3D %s-%d of width %d on a window of %s × %s × %s mm around the mask (a quarter more than 19 of 20 training masks need; – "
+            "<li>Classification: 3D %s-%d of width %d with %s norm on a window of %s × %s × %s mm around the mask (a quarter more than 19 of 20 training masks need; – "
             "without masks, the whole image), sampled at %d × %d × %d points, all channels and the mask; beside the image in its last layer%s%s%s; cross-entropy weighted against class frequency (in the "
             "federation by each site's own)%s.\n",
             o->classifier.network->title, o->classifier.depth, o->classifier.base,
+            network_classifier_norm_of(&o->classifier)->name,
             plot_number(window[0], s->window_mm[0] > 0 ? s->window_mm[0] : NAN, 0),
             plot_number(window[1], s->window_mm[0] > 0 ? s->window_mm[1] : NAN, 0),
             plot_number(window[2], s->window_mm[0] > 0 ? s->window_mm[2] : NAN, 0), o->crop[0], o->crop[1],

@@ -127,6 +127,8 @@ struct study_task {
 struct study {
     const char *out, *data, *sites_file, *command;
     struct study_sizes sizes;
+    const char *network;             /* of segmentation, --network; NULL: its own */
+    const struct network_norm *norm; /* of both networks; NULL: their own */
     uint64_t seed;
     int threads, quiet, resume, estimate, synthetic, skip_segment, skip_classify;
     int stopped;                  /* by a signal: the error says nothing, --resume goes on */

@@ -31,6 +31,7 @@ void classify_design(struct study *s)
                                                .channels = s->dataset.channels + (s->window_mm[0] > 0),
                                                .classes = 2,
                                                .base = z->base,
+                                               .norm = s->norm,
                                                .network = network_default(1)};
     memcpy(o.crop, z->crop, sizeof o.crop);
     o.bf16 = z->bf16;

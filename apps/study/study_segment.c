@@ -26,6 +26,8 @@ static int plan_small(struct study *s, const struct fingerprint *f, struct error
     const struct study_sizes *z = &s->sizes;
     struct plan_options o = plan_options_default();
     struct error ignored;
+    if (plan_options_network(&o, s->network, NULL, e)) return -1;
+    o.norm = s->norm;
     o.base_features = z->base_features;
     o.batch = z->batch;
     if (plans_make(&s->plans, f, &s->dataset, &o, e)) return -1;

@@ -135,11 +135,12 @@ APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/body.o apps/phantom/lattice.o
 	apps/phantom/tumour.o
 APPS_STUDY = apps/study/report.o apps/study/report_checklists.o apps/study/report_classify.o \
 	apps/study/report_cohort.o apps/study/report_compare.o apps/study/report_methods.o \
-	apps/study/report_paper.o apps/study/report_pictures.o apps/study/report_plot.o \
-	apps/study/report_segment.o apps/study/study_arms.o apps/study/study_baseline.o \
+	apps/study/report_multiclass.o apps/study/report_paper.o apps/study/report_pictures.o \
+	apps/study/report_plot.o apps/study/report_segment.o apps/study/study_arms.o apps/study/study_baseline.o \
 	apps/study/study_classify.o apps/study/study_compare.o apps/study/study_data.o \
-	apps/study/study_estimate.o apps/study/study_protocol.o apps/study/study_region.o \
-	apps/study/study_results.o apps/study/study_segment.o apps/study/study_tables.o apps/study/study_train.o
+	apps/study/study_estimate.o apps/study/study_multiclass.o apps/study/study_protocol.o \
+	apps/study/study_region.o apps/study/study_results.o apps/study/study_segment.o \
+	apps/study/study_tables.o apps/study/study_train.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o \

@@ -278,6 +278,10 @@ int report_classify(struct text *t, const struct study *s, const struct results 
         text_puts(t, ".</p>\n");
         return 0;
     }
+    if (r->classify.classes > 2) {
+        report_multiclass(t, s, &r->classify);
+        return 0;
+    }
     char names[COVARIATE_LIST];
     covariates_list(names, &s->classify.options.covariates);
     text_printf(

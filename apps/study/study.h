@@ -16,7 +16,7 @@
 #include "nn/planner/planner.h"
 #include "nn/train/train.h"
 
-enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10, STUDY_HOSPITALS_MAX = 32 };
+enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10, STUDY_HOSPITALS_MAX = 32, STUDY_CLASSES_MAX = 16 };
 enum {
     ARM_FEDERATED,
     ARM_CENTRALISED,
@@ -99,6 +99,7 @@ struct study_run {
     double *validation;           /* [validated] probability of class 1; classification */
     double *piped; /* [tests] probability of class 1 with the predicted mask; classification, NULL where not
                       made */
+    double *of_class; /* [tests + externals][classes]; classification of three and more */
     struct lesions lesions;       /* counts over the test cases and foreground labels; segmentation */
     struct round_record *record;
     int records;
@@ -121,6 +122,7 @@ struct study_task {
     double flops;                 /* forward pass of one step */
     size_t case_bytes;            /* prepared cases in memory */
     double step_seconds;          /* of training, measured; 0: not yet */
+    double expected;              /* seconds, announced; 0: not yet */
     double began, done;           /* clock at the first training; share of the task's steps that is done */
 };
 

@@ -29,7 +29,7 @@ void classify_design(struct study *s)
     o.class_weighting = 1;
     o.classifier = (struct classifier_options){.depth = z->depth,
                                                .channels = s->dataset.channels + (s->window_mm[0] > 0),
-                                               .classes = 2,
+                                               .classes = s->dataset.classes > 2 ? s->dataset.classes : 2,
                                                .base = z->base,
                                                .norm = s->norm,
                                                .network = network_default(1)};
@@ -225,12 +225,15 @@ static int run_network(struct predictions *p, struct study *s, struct arm_weight
     return status;
 }
 
-static int classify_cases(double *probability, struct study *s, struct arm_weights *w,
+/* probability: of class 1, or of a case's own class where there are more than two; of_class [cases][classes]
+ * then too, where not NULL. */
+static int classify_cases(double *probability, double *of_class, struct study *s, struct arm_weights *w,
                           const struct learner_data *d, const char *csv, struct error *e)
 {
     char path[1300];
     struct predictions p = {0};
-    int n = d->store.cases, status = predictions_create(&p, n, 2, e);
+    const int classes = s->classify.options.classifier.classes;
+    int n = d->store.cases, status = predictions_create(&p, n, classes, e);
     for (int i = 0; !status && i < n; i++) {
         p.id[i] = s->dataset.item[d->store.index[i]].id;
         p.label[i] = d->target[i];
@@ -238,7 +241,9 @@ static int classify_cases(double *probability, struct study *s, struct arm_weigh
     if (!status) status = run_network(&p, s, w, d, e);
     if (!status) status = study_path(path, sizeof path, s, "predictions/classification", csv, e);
     if (!status) status = predictions_write(&p, path, e);
-    for (int i = 0; !status && i < n; i++) probability[i] = p.probability[2 * i + 1];
+    for (int i = 0; !status && i < n; i++)
+        probability[i] = p.probability[classes * i + (classes == 2 ? 1 : d->target[i])];
+    for (int i = 0; !status && of_class && i < n * classes; i++) of_class[i] = p.probability[i];
     predictions_free(&p);
     return status;
 }
@@ -246,26 +251,31 @@ static int classify_cases(double *probability, struct study *s, struct arm_weigh
 static int test_cases(struct study *s, struct arm_weights *m, int arm, int seed, const struct prepared *cases,
                       const struct learner_data *piped, struct error *e)
 {
-    struct study_run *r = &s->classify.run[arm][seed];
+    struct study_task *t = &s->classify;
+    struct study_run *r = &t->run[arm][seed];
     char file[80], name[140];
     double start = clock_seconds();
     study_arm_file(file, s, arm);
     snprintf(name, sizeof name, "%s_seed_%d.csv", file, seed + 1);
-    if (classify_cases(r->value, s, m, &cases->test, name, e)) return -1;
+    const int classes = t->options.classifier.classes, all = t->tests + t->externals;
+    if (classes > 2 && !(r->of_class = malloc(((size_t)all * (size_t)classes + 1) * sizeof *r->of_class)))
+        return error_set(e, "out of memory for %d cases", all);
+    if (classify_cases(r->value, r->of_class, s, m, &cases->test, name, e)) return -1;
     r->validation = malloc(((size_t)cases->validation.store.cases + 1) * sizeof *r->validation);
     if (!r->validation) return error_set(e, "out of memory for %d cases", cases->validation.store.cases);
     snprintf(name, sizeof name, "%s_seed_%d_validation.csv", file, seed + 1);
-    if (cases->validation.store.cases > 0 && classify_cases(r->validation, s, m, &cases->validation, name, e))
+    if (cases->validation.store.cases > 0 && classify_cases(r->validation, NULL, s, m, &cases->validation, name, e))
         return -1;
     if (cases->external.store.cases > 0) {
         snprintf(name, sizeof name, "%s_seed_%d_external.csv", file, seed + 1);
-        if (classify_cases(r->value + s->classify.tests, s, m, &cases->external, name, e)) return -1;
+        double *of_class = r->of_class ? r->of_class + (size_t)t->tests * (size_t)classes : NULL;
+        if (classify_cases(r->value + t->tests, of_class, s, m, &cases->external, name, e)) return -1;
     }
     if (piped->store.cases > 0) {
         r->piped = malloc(((size_t)piped->store.cases + 1) * sizeof *r->piped);
         if (!r->piped) return error_set(e, "out of memory for %d cases", piped->store.cases);
         snprintf(name, sizeof name, "%s_seed_%d_predicted_mask.csv", file, seed + 1);
-        if (classify_cases(r->piped, s, m, piped, name, e)) return -1;
+        if (classify_cases(r->piped, NULL, s, m, piped, name, e)) return -1;
     }
     r->test_seconds = clock_seconds() - start;
     return 0;
@@ -290,9 +300,17 @@ static int print_arm(const struct study *s, int arm, int seed, struct error *e)
     if (!target) return error_set(e, "out of memory for %d cases", t->tests);
     for (int k = 0; k < t->tests; k++) target[k] = s->dataset.item[t->test[k]].target;
     study_arm_name(name, s, arm);
+    struct macro_auc macro = {.macro = NAN};
+    double ignored[STUDY_CLASSES_MAX];
+    const int many = r->of_class != NULL;
+    if (many &&
+        stats_auc_macro(&macro, ignored, target, r->of_class, t->tests, t->options.classifier.classes)) {
+        free(target);
+        return error_set(e, "out of memory for %d cases", t->tests);
+    }
     if (!s->quiet) {
-        console("classification  %-24s seed %d  test AUC %.3f  trained %.1f s\n", name, seed + 1,
-                stats_auc(target, r->value, t->tests), r->seconds);
+        console("classification  %-24s seed %d  test %sAUC %.3f  trained %.1f s\n", name, seed + 1,
+                many ? "macro " : "", many ? macro.macro : stats_auc(target, r->value, t->tests), r->seconds);
         fflush(stdout);
     }
     free(target);
@@ -360,17 +378,20 @@ static int load(struct study *s, struct prepared *m, struct error *e)
     return status;
 }
 
-/* Both classes at every site and in the test, or a reason why not. */
+/* All classes at every site and in the test, or a reason why not. */
 void classify_plan(struct study *s)
 {
     struct study_task *t = &s->classify;
-    int labelled = study_count(s, -1, STUDY_TRAIN, 0) + study_count(s, -1, STUDY_TRAIN, 1);
+    int labelled = 0;
+    for (int c = 0; c < s->dataset.classes; c++) labelled += study_count(s, -1, STUDY_TRAIN, c);
     if (s->skip_classify) snprintf(t->why_not, sizeof t->why_not, "left out by --task");
     else if (!labelled) snprintf(t->why_not, sizeof t->why_not, "the dataset has no labels.csv (case,label)");
-    else if (s->dataset.classes != 2)
-        snprintf(t->why_not, sizeof t->why_not, "labels.csv has %d classes; the study compares two",
-                 s->dataset.classes);
-    for (int c = 0; c < 2 && !t->why_not[0]; c++) {
+    else if (s->dataset.classes < 2)
+        snprintf(t->why_not, sizeof t->why_not, "labels.csv has one class");
+    else if (s->dataset.classes > STUDY_CLASSES_MAX)
+        snprintf(t->why_not, sizeof t->why_not, "labels.csv has %d classes; at most %d are compared",
+                 s->dataset.classes, STUDY_CLASSES_MAX);
+    for (int c = 0; c < s->dataset.classes && !t->why_not[0]; c++) {
         if (study_count(s, -1, STUDY_TEST, c) == 0)
             snprintf(t->why_not, sizeof t->why_not, "no test case of class %d", c);
         for (int k = 0; k < s->sites && !t->why_not[0]; k++)

@@ -157,6 +157,7 @@ int study_estimate(struct study *s, struct error *e)
     }
     s->segment.step_seconds = g->segment.step_seconds;
     s->classify.step_seconds = g->classify.step_seconds;
+    s->classify.expected = g->classify.expected;
     fingerprint_free(&f);
     plans_free(&g->plans);
     free(g);

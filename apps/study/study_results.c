@@ -188,6 +188,10 @@ static int compare_pair(struct comparison *c, const struct study *s, const struc
 void results_headline(struct text *t, const struct study *s, const struct results *r, int classify)
 {
     char a[80], b[80];
+    if (classify && r->classify.classes > 2) {
+        multiclass_say(t, s, &r->classify);
+        return;
+    }
     study_arm_name(a, s, ARM_FEDERATED);
     study_arm_name(b, s, ARM_CENTRALISED);
     comparison_say(t, classify ? &r->classify.pair[0] : &r->segment.pair[0], classify ? "AUC" : "Mean Dice",
@@ -450,6 +454,9 @@ static int class_results_make(struct class_results *r, const struct study *s, st
     r->label = malloc(((size_t)n + (size_t)t->externals + 1) * sizeof *r->label);
     if (!r->label) return error_set(e, "out of memory for %d cases", n);
     for (int k = 0; k < n + t->externals; k++) r->label[k] = s->dataset.item[t->test[k]].target;
+    r->classes = s->classify.options.classifier.classes;
+    if (r->classes > 2)
+        return multiclass_make(r, s) ? error_set(e, "out of memory for the areas of %d cases", n) : 0;
     r->validation_label = malloc(((size_t)t->validated + 1) * sizeof *r->validation_label);
     if (!r->validation_label) return error_set(e, "out of memory for %d cases", t->validated);
     for (int i = 0; i < s->dataset.cases; i++)
@@ -505,6 +512,7 @@ void results_free(struct results *r)
         free(r->classify.arm[a].probability);
         free(r->classify.arm[a].validation);
         free(r->classify.arm[a].calibrated);
+        free(r->classify.arm[a].of_class);
         roc_free(&r->classify.arm[a].roc);
     }
     for (int a = 0; a < ARMS_MAIN; a++) free(r->segment.volume_ml[a]);

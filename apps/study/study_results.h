@@ -98,12 +98,17 @@ struct arm_classes {
     int piped;            /* the same with the predicted mask was made */
     struct classification c_piped;
     struct groups by;
+    /* Of three and more classes: c.auc is the macro area, probability that of the case's own class. */
+    struct macro_auc macro;
+    double auc_of[STUDY_CLASSES_MAX], *of_class; /* each against the rest; [tests + externals][classes] */
 };
 
 enum { SHARE_ACCURACY, SHARE_SENSITIVITY, SHARE_SPECIFICITY, SHARES };
 
 struct class_results {
+    int classes;
     int *label;           /* [tests + externals] */
+    struct delong macro;  /* of three and more classes: federated - centralised; most of the rest is empty then */
     int *validation_label, validations;
     struct baseline baseline[BASELINES];
     struct arm_classes arm[STUDY_ARMS_MAX];
@@ -122,6 +127,10 @@ struct results {
 /* ---- study_baseline.c: -1 when memory is out ---- */
 int baselines_make(struct class_results *r, const struct study *s);
 int calibration_make(struct arm_classes *a, const struct class_results *r, const struct study *s);
+
+/* ---- study_multiclass.c ---- */
+int multiclass_make(struct class_results *r, const struct study *s); /* label and classes are there */
+void multiclass_say(struct text *t, const struct study *s, const struct class_results *r);
 
 /* ---- study_results.c ---- */
 int results_make(struct results *r, const struct study *s, struct error *e);

@@ -308,9 +308,46 @@ static void add_mcnemar(struct json *j, const struct mcnemar *m)
     json_add_number(j, "p", m->p);
 }
 
+/* Three and more classes: the macro area stands where the area of two would. */
+static void add_multiclass(struct json *root, const struct study *s, const struct results *all)
+{
+    const struct class_results *r = &all->classify;
+    struct json *j = json_add_object(root, "classification"), *arms = json_add_object(j, "arms");
+    json_add_int(j, "classes", r->classes);
+    add_class_each(arms, "local", s, r, 0);
+    for (int a = 0; a < s->arms; a++) {
+        if (s->arm[a].design->each) continue;
+        struct json *o = json_add_object(arms, s->arm[a].design->name);
+        json_add_number(o, "auc", r->arm[a].macro.macro);
+        add_pair(o, "auc_ci", r->arm[a].macro.ci[0], r->arm[a].macro.ci[1]);
+        add_seeds(o, "auc_one_vs_rest", r->arm[a].auc_of, r->classes);
+        json_add_number(o, "accuracy", r->arm[a].c.accuracy);
+        add_pair(o, "accuracy_ci", r->arm[a].accuracy_ci[0], r->arm[a].accuracy_ci[1]);
+        add_seeds(o, "per_seed", r->arm[a].seed_auc, s->classify.seeds);
+        json_add_number(o, "sd_between_seeds", r->arm[a].seed_sd);
+    }
+    add_class_each(arms, "leave_one_out", s, r, 1);
+    add_headline(j, s, all, 1);
+    struct json *o = json_add_object(j, "macro_auc");
+    json_add_text(o, "name", "mean of the one-vs-rest areas, federated - centralised, two-sided; conditional on the trained models");
+    json_add_number(o, "difference", r->macro.difference);
+    json_add_number(o, "se", r->macro.se);
+    json_add_number(o, "z", r->macro.z);
+    json_add_number(o, "p", r->macro.p);
+    add_pair(o, "ci", r->macro.ci[0], r->macro.ci[1]);
+    json_add_int(j, "test_cases", s->classify.tests);
+    json_add_int(j, "external_cases", s->classify.externals);
+    json_add_int(j, "seeds", s->classify.seeds);
+    json_add(j, "training", train_options_json(&s->classify.options));
+}
+
 static void add_classify(struct json *root, const struct study *s, const struct results *all)
 {
     const struct class_results *r = &all->classify;
+    if (r->classes > 2) {
+        add_multiclass(root, s, all);
+        return;
+    }
     const struct delong *d = &r->pair[0].delong;
     struct json *j = json_add_object(root, "classification"), *arms = json_add_object(j, "arms");
     add_class_each(arms, "local", s, r, 0);
@@ -561,11 +598,18 @@ static int write_probabilities(const struct study *s, const struct results *r, s
                                  ? NULL
                                  : file_create(path, e);
         if (!f) return -1;
-        file_printf(f, "case,label,probability\n");
+        const struct arm_classes *arm = &r->classify.arm[a];
+        const int many = r->classify.classes > 2 ? r->classify.classes : 0;
+        file_printf(f, many ? "case,label" : "case,label,probability");
+        for (int c = 0; c < many; c++) file_printf(f, ",probability_%d", c);
         for (int k = 0; k < t->tests; k++) {
+            file_printf(f, "\n");
             put_name(f, s->dataset.item[t->test[k]].id);
-            file_printf(f, ",%d,%.9g\n", r->classify.label[k], r->classify.arm[a].probability[k]);
+            file_printf(f, ",%d", r->classify.label[k]);
+            if (!many) file_printf(f, ",%.9g", arm->probability[k]);
+            for (int c = 0; c < many; c++) file_printf(f, ",%.9g", arm->of_class[k * many + c]);
         }
+        file_printf(f, "\n");
         if (file_commit(f, e)) return -1;
     }
     return 0;

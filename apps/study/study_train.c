@@ -65,6 +65,7 @@ void study_task_free(struct study_task *t)
             free(r->penalised);
             free(r->found);
             free(r->piped);
+            free(r->of_class);
             free(r->validation);
             free(r->record);
         }
@@ -222,6 +223,7 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     double memory = (double)federate_bytes(&f, t->step_bytes, t->parameters, 1) + (double)t->case_bytes;
     int moments = t->options.optimizer->moments;
     s->expected_seconds += seconds;
+    t->expected = seconds;
     if (memory > s->expected_bytes) s->expected_bytes = memory;
     s->expected_disk +=
         (double)t->seeds * (3.0 * t->arms + (double)moments * states) * (double)t->parameters * sizeof(float);
@@ -248,11 +250,13 @@ void study_progress(const struct study *s, struct study_task *t, int arm)
         if (a == arm) mine = steps;
     }
     t->done += mine / all / t->seeds;
-    progress_time(left, (clock_seconds() - t->began) * (1 - t->done) / t->done);
     if (s->quiet || t->done > 1 - 1e-9) return;
-    const int segments = t->options.task->planned;
+    /* Of the other task, as much slower than announced as this one has been. */
+    const int segments = t->options.task->planned, more = segments && s->classify.present;
+    const double each = (clock_seconds() - t->began) / t->done, then = more ? s->classify.expected : 0;
+    progress_time(left, each * (1 - t->done) + (t->expected > 0 ? then * each / t->expected : 0));
     printf("  %s: %.0f %% done, about %s left%s\n", segments ? "segmentation" : "classification",
-           100 * t->done, left, segments && s->classify.present ? "; then classification" : "");
+           100 * t->done, left, !more ? "" : then > 0 ? ", classification included" : "; then classification");
     fflush(stdout);
 }
 

@@ -59,5 +59,10 @@ struct macro_auc {
  * DeLong's). */
 int stats_auc_macro(struct macro_auc *r, double *auc, const int *label, const double *probability, int n,
                     int classes);
+/* The same of two models' probabilities of the same cases: the difference a - b of the macro areas with the
+ * standard error of the difference, and a normal test. Of d: auc_a, auc_b, difference, se, z, p (1 of equal
+ * areas; NaN where the error is 0 and they differ), ci. */
+int stats_auc_macro_difference(struct delong *d, const int *label, const double *a, const double *b, int n,
+                               int classes);
 
 #endif

@@ -171,3 +171,41 @@ int stats_auc_macro(struct macro_auc *r, double *auc, const int *label, const do
     free(is);
     return failed ? -1 : 0;
 }
+
+int stats_auc_macro_difference(struct delong *d, const int *label, const double *a, const double *b, int n,
+                               int classes)
+{
+    const double *const score[2] = {a, b};
+    double *work = calloc(4 * (size_t)n + 1, sizeof *work), sum[2] = {0, 0};
+    int *is = malloc(((size_t)n + 1) * sizeof *is), failed = !work || !is, occur = 0;
+    for (int k = 0; !failed && k < classes; k++)
+        for (int arm = 0; !failed && arm < 2; arm++) {
+            double *part = work + (size_t)arm * (size_t)n;
+            const double area =
+                add_curve(part, is, work + 2 * n, work + 3 * n, label, score[arm], n, classes, k);
+            if (area < 0) failed = 1;
+            if (isnan(area)) continue;
+            sum[arm] += area;
+            occur += arm;
+        }
+    if (!failed) {
+        for (int i = 0; i < n; i++) work[i] -= work[n + i];
+        memset(d, 0, sizeof *d);
+        d->auc_a = d->auc_b = d->difference = d->se = d->z = d->p = d->ci[0] = d->ci[1] = NAN;
+    }
+    if (!failed && occur) {
+        d->auc_a = sum[0] / occur;
+        d->auc_b = sum[1] / occur;
+        d->difference = d->auc_a - d->auc_b;
+        d->se = sqrt(variance_of_parts(work, label, n, classes)) / occur;
+        if (d->se > 0) {
+            d->z = d->difference / d->se;
+            d->p = stats_p_floor(2 * stats_normal_cdf(-fabs(d->z)));
+        }
+        if (d->se == 0 && d->difference == 0) d->z = 0, d->p = 1;
+        for (int k = 0; k < 2; k++) d->ci[k] = d->difference + (k ? 1 : -1) * 1.959963984540054 * d->se;
+    }
+    free(work);
+    free(is);
+    return failed ? -1 : 0;
+}

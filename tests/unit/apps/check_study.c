@@ -2,6 +2,7 @@
  * comparisons may say, ROC, net benefit, base64. */
 #include "apps/study/report_plot.h"
 #include "apps/study/study_results.h"
+#include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 
 static void check_split(void)
@@ -206,6 +207,39 @@ static void check_areas(void)
           c.ci[1]);
 }
 
+/* The difference of macro areas is DeLong's for two classes; of three it has a sign, and is 0 to itself. */
+static void check_macro(void)
+{
+    enum { N = 36 };
+    int label[N], three[N];
+    double a[2 * N], b[2 * N], one[2][N], p[3 * N], q[3 * N];
+    struct delong d, want;
+    struct rng rng = rng_stream(9, 0, 0, RNG_TEST);
+    for (int i = 0; i < N; i++) {
+        label[i] = i % 2;
+        three[i] = i % 3;
+        one[0][i] = a[2 * i + 1] = 0.4 * label[i] + 0.5 * rng_float(&rng);
+        one[1][i] = b[2 * i + 1] = 0.2 * label[i] + 0.7 * rng_float(&rng);
+        a[2 * i] = 1 - a[2 * i + 1];
+        b[2 * i] = 1 - b[2 * i + 1];
+        for (int k = 0; k < 3; k++) {
+            q[3 * i + k] = rng_float(&rng);
+            p[3 * i + k] = q[3 * i + k] + (k == three[i]);
+        }
+    }
+    CHECK(stats_delong(&want, label, one[0], one[1], N) == 0 &&
+              stats_auc_macro_difference(&d, label, a, b, N, 2) == 0,
+          "memory");
+    CHECK_NEAR(d.difference, want.difference, 1e-12, "difference of two classes");
+    CHECK_NEAR(d.se, want.se, 1e-12, "standard error of two classes");
+    CHECK_NEAR(d.p, want.p, 1e-9, "p of two classes");
+    CHECK(stats_auc_macro_difference(&d, three, p, q, N, 3) == 0 && d.auc_a == 1 && d.difference > 0 &&
+              d.p < 0.001 && d.ci[0] < d.difference && d.difference < d.ci[1],
+          "three classes: %g, difference %g, p %g", d.auc_a, d.difference, d.p);
+    CHECK(stats_auc_macro_difference(&d, three, q, q, N, 3) == 0 && d.difference == 0 && d.p == 1,
+          "a model and itself: %g, p %g", d.difference, d.p);
+}
+
 /* Which client has a site's cases, and how much is computed. */
 static void check_arms(void)
 {
@@ -271,6 +305,7 @@ int main(void)
     check_roc();
     check_comparison();
     check_areas();
+    check_macro();
     check_arms();
     check_net_benefit();
     check_text();

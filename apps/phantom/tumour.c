@@ -13,17 +13,17 @@ static const float BLEND = 0.2f;
 static const struct tumour_model models[TUMOUR_KINDS] = {
     /* name, malignant, share, women, age; diameter, spread; T1, T2, contrast */
     /* texture; necrosis, haemorrhage, fat, cystic, scar, capsule; lobulation, multifocal */
-    [CLEAR_CELL] = {"clear cell", 1, 509.0f / 987, 0.35f, 60, 45, 0.60f, 1350, 104, {0.85f, 0.78f},
+    [CLEAR_CELL] = {"clear cell", 1, 509.0f / 987, 0.35f, 60, 46, 0.60f, 1350, 104, {0.85f, 0.78f},
         0.30f, 0.48f, 0.25f, 0.03f, 0.16f, 0.04f, 0.40f, 0.22f, 0.015f},
-    [PAPILLARY] = {"papillary", 1, 118.0f / 987, 0.27f, 60, 40, 0.60f, 1050, 62, {0.18f, 0.36f},
+    [PAPILLARY] = {"papillary", 1, 118.0f / 987, 0.27f, 60, 41, 0.60f, 1050, 62, {0.18f, 0.36f},
         0.17f, 0.28f, 0.36f, 0.02f, 0.10f, 0.02f, 0.50f, 0.17f, 0.04f},
-    [CHROMOPHOBE] = {"chromophobe", 1, 96.0f / 987, 0.45f, 57, 47, 0.60f, 1200, 78, {0.45f, 0.55f},
+    [CHROMOPHOBE] = {"chromophobe", 1, 96.0f / 987, 0.45f, 57, 48, 0.60f, 1200, 78, {0.45f, 0.55f},
         0.15f, 0.12f, 0.06f, 0.01f, 0.04f, 0.18f, 0.38f, 0.17f, 0.01f},
-    [ONCOCYTOMA] = {"oncocytoma", 0, 106.0f / 987, 0.42f, 64, 35, 0.55f, 1300, 96, {0.78f, 0.66f},
+    [ONCOCYTOMA] = {"oncocytoma", 0, 106.0f / 987, 0.42f, 64, 34.5f, 0.55f, 1300, 96, {0.78f, 0.66f},
         0.15f, 0.06f, 0.05f, 0.01f, 0.02f, 0.36f, 0.36f, 0.15f, 0.025f},
-    [ANGIOMYOLIPOMA] = {"angiomyolipoma", 0, 104.0f / 987, 0.78f, 51, 32, 0.60f, 1000, 58, {0.62f, 0.50f},
+    [ANGIOMYOLIPOMA] = {"angiomyolipoma", 0, 104.0f / 987, 0.78f, 51, 30.5f, 0.58f, 1000, 58, {0.62f, 0.50f},
         0.16f, 0.04f, 0.10f, 0.55f, 0.02f, 0.01f, 0.03f, 0.20f, 0.025f},
-    [BENIGN_CYST] = {"complex cyst", 0, 54.0f / 987, 0.42f, 57, 35, 0.55f, 1250, 85, {0.35f, 0.40f},
+    [BENIGN_CYST] = {"complex cyst", 0, 54.0f / 987, 0.42f, 57, 34.5f, 0.55f, 1250, 85, {0.35f, 0.40f},
         0.14f, 0.02f, 0.25f, 0, 1, 0, 0.80f, 0.12f, 0.01f},
 };
 
@@ -34,7 +34,7 @@ const struct tumour_model *tumour_model(enum tumour_kind k)
 
 float tumour_separation(float difficulty)
 {
-    return 2.3f - 0.75f * difficulty;
+    return difficulty < 1 ? 1.95f - 0.4f * difficulty : 2.3f - 0.75f * difficulty;
 }
 
 /* ---- parameters of one tumour -------------------------------------------------------------------------- */

@@ -171,20 +171,24 @@ def run(*command):
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begin
 
 
+def made(a, name, *options):
+    """A folder that the program writes; one under --made is taken as it is."""
+    folder = os.path.join(a.made or a.work, name)
+    if not os.path.exists(os.path.join(folder, "dataset.json")):
+        run(a.program, "phantom", folder, "--quiet", *options)
+    return folder
+
+
 def measure_phantom(a):
-    out, medium = {}, os.path.join(a.work, "medium")
-    run(a.program, "phantom", medium, "--cases", str(a.cases), "--with-kidney", "--size", "medium", "--quiet")
-    out.update(shapes(sorted(glob.glob(medium + "/labelsTr/*.nii.gz"))))
-    small = os.path.join(a.work, "small")
-    run(a.program, "phantom", small, "--cases", "100", "--with-kidney", "--quiet")
-    images = sorted(glob.glob(small + "/imagesTr/*_0000.nii.gz"))
+    medium = made(a, "medium", "--cases", str(a.cases), "--with-kidney", "--size", "medium")
+    out = shapes(sorted(glob.glob(medium + "/labelsTr/*.nii.gz")))
+    images = sorted(glob.glob(made(a, "small", "--cases", "100", "--with-kidney") + "/imagesTr/*_0000.nii.gz"))
     out.update(t2([(i, i.replace("imagesTr", "labelsTr").replace("_0000.nii", ".nii"), None) for i in images]))
     for d in "0", "1":
-        tiny = os.path.join(a.work, "tiny" + d)
-        run(a.program, "phantom", tiny, "--cases", "700", "--size", "tiny", "--difficulty", d, "--quiet")
+        tiny = made(a, "tiny" + d, "--cases", "700", "--size", "tiny", "--difficulty", d)
         out["difficulty_" + d] = json.loads(subprocess.run([a.baselines, tiny], check=True, capture_output=True, text=True).stdout)
     out["seconds_a_case"] = {}
-    for size, cases in ("tiny", 40), ("small", 8), ("medium", 4):
+    for size, cases in ("tiny", 60), ("small", 10), ("medium", 4):
         folder = os.path.join(a.work, "time_" + size)
         out["seconds_a_case"][size] = run(a.program, "phantom", folder, "--cases", str(cases), "--size", size, "--threads", "1", "--quiet") / cases
     return out
@@ -258,6 +262,7 @@ def main():
     p.add_argument("name", nargs="?", default="real")
     p.add_argument("--program", default="./nephron")
     p.add_argument("--baselines", default="build/phantom_baselines", help="tests/bench/phantom_baselines.c, built")
+    p.add_argument("--made", help="folder of datasets made before: medium, small, tiny0, tiny1")
     p.add_argument("--cases", type=int, default=300)
     p.add_argument("--kits")
     p.add_argument("--chaos")

@@ -8,6 +8,7 @@
 #include "io/base/file.h"
 #include "io/base/sha256.h"
 #include "nn/data/dataset.h"
+#include "nn/measure/stats_auc.h"
 #include "tests/unit/expect.h"
 
 static char folder[] = "/tmp/nephron_phantom_XXXXXX";
@@ -112,14 +113,14 @@ static void check_bits(void)
     struct sha256 s;
     unsigned char digest[32];
     char hex[17];
-    CHECK(phantom_render(p, &o, 5, &is, NULL, &e) == 0, "%s", e.text);
+    CHECK(phantom_render(p, &o, 7, &is, NULL, &e) == 0, "%s", e.text);
     sha256_init(&s);
     for (int c = 0; c < CHANNELS; c++)
         sha256_update(&s, p->channel[c].voxel, volume_voxels(&p->channel[c]) * sizeof(float));
     sha256_update(&s, p->label.voxel, volume_voxels(&p->label) * sizeof(float));
     sha256_final(&s, digest);
     for (int i = 0; i < 8; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    CHECK(strcmp(hex, "cbafd819ac6c8b3e") == 0, "hash of a case is %s", hex);
+    CHECK(strcmp(hex, "c11c49bb492fd711") == 0, "hash of a case is %s", hex);
     phantom_free(p);
     free(p);
 }
@@ -452,6 +453,145 @@ static void check_difficulty(void)
     free(a);
 }
 
+/* ---- shapes against the bounds of docs/phantom.md ------------------------------------------------------ */
+
+/* What has grown moves its surroundings outwards without folding them, keeps their volume near its surface and
+ * leaves alone what is far off. */
+static void check_growth(void)
+{
+    struct growth w = {.keep = 0.2f};
+    float before = 0;
+    ellipsoid_set(&w.e, (const float[3]){10, -5, 3}, (const float[3]){20, 30, 25}, (const float[3]){0.1f, 0, 0.2f},
+                  0.1f, 12, 3);
+    for (int i = 1; i <= 300; i++) {
+        const float r = 0.01f * (float)i, at[3] = {10 + r * 20 * w.e.axis[0][0], -5 + r * 20 * w.e.axis[0][1],
+                                                   3 + r * 20 * w.e.axis[0][2]};
+        float from[3], local[3];
+        growth_origin(from, &w, at);
+        const float q = sqrtf(ellipsoid_local(local, &w.e, from));
+        CHECK(q > before && q <= r * 1.0001f, "radius %g was %g, the one before %g", (double)r, (double)q,
+              (double)before);
+        if (i == 100) CHECK_NEAR(q * q * q, 0.2, 1e-4, "the share that is eaten, at the surface");
+        if (i == 105) CHECK_NEAR(q * q * q, 1.05 * 1.05 * 1.05 - 0.8, 0.01, "volume near the surface");
+        if (i > 261) CHECK_NEAR(q, r, 1e-5, "far off");
+        before = q;
+    }
+}
+
+/* Short over long axis of the marked samples, from second moments. */
+static double axis_ratio(const struct tumour *t)
+{
+    enum { SIDE = 64 };
+    static uint8_t tissue[SIDE * SIDE];
+    const float step = 5.2f * t->drawn_mm / 2 / SIDE;
+    double n = 0, mean[3] = {0}, m[3][3] = {{0}};
+    for (int k = 0; k < SIDE; k++) {
+        const float *c = t->growth.e.centre, far = 0.5f * step * (SIDE - 1);
+        const struct plane g = {SIDE, SIDE, c[0] - far, c[1] - far, step, step, c[2] - far + step * (float)k};
+        memset(tissue, TISSUE_VISCERAL_FAT, sizeof tissue);
+        tumour_paint(tissue, t, &g);
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            const double x[3] = {i % SIDE, i / SIDE, k};
+            if (tissue[i] != TISSUE_TUMOUR) continue;
+            n++;
+            for (int a = 0; a < 3; a++) {
+                mean[a] += x[a];
+                for (int b = 0; b < 3; b++) m[a][b] += x[a] * x[b];
+            }
+        }
+    }
+    for (int a = 0; a < 3; a++)
+        for (int b = 0; b < 3; b++) m[a][b] = m[a][b] / n - mean[a] * mean[b] / (n * n);
+    /* eigenvalues of a symmetric 3 x 3 matrix (Smith 1961) */
+    const double q = (m[0][0] + m[1][1] + m[2][2]) / 3;
+    double p2 = 2 * (m[0][1] * m[0][1] + m[0][2] * m[0][2] + m[1][2] * m[1][2]);
+    for (int a = 0; a < 3; a++) {
+        m[a][a] -= q;
+        p2 += m[a][a] * m[a][a];
+    }
+    const double p = sqrt(p2 / 6), det = m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[1][2]) -
+                                         m[0][1] * (m[0][1] * m[2][2] - m[1][2] * m[0][2]) +
+                                         m[0][2] * (m[0][1] * m[1][2] - m[1][1] * m[0][2]);
+    const double phi = acos(fmax(-1, fmin(1, det / (2 * p * p * p)))) / 3;
+    return sqrt((q + 2 * p * cos(phi + 2.0943951023931953)) / (q + 2 * p * cos(phi)));
+}
+
+/* Sizes, axes and further foci of the tumours of 700 patients, as the study draws them. */
+static void check_tumours(void)
+{
+    enum { N = 700, AXES = 60 };
+    static struct assignment is[N];
+    static double diameter[N];
+    static int malignant[N];
+    struct anatomy *a = malloc(sizeof *a);
+    const struct patient patient = {0, 60, 1, 1};
+    const struct material cortex = tissue_material(TISSUE_CORTEX, 0, 0.7f);
+    struct rng body = rng_stream(1, 1, 1, RNG_TEST);
+    double large = 0, foci = 0, lobes = 0, axes = 0;
+    anatomy_draw(a, &patient, &body);
+    assign_cases(is, N, 2);
+    for (int i = 0; i < N; i++) {
+        struct tumour t;
+        struct rng rng = rng_stream(2, (uint32_t)i, 2, RNG_TEST);
+        tumour_draw(&t, is[i].kind, a, &cortex, 0, 0.7f, 1, &rng);
+        diameter[i] = (double)t.drawn_mm;
+        malignant[i] = tumour_model(is[i].kind)->malignant;
+        large += diameter[i] > 70 ? 1.0 / N : 0;
+        foci += t.foci > 0 ? 1.0 / N : 0;
+        lobes += (double)t.lobes / N;
+        if (i < AXES) axes += axis_ratio(&t) / AXES;
+    }
+    CHECK(large > 0.14 && large < 0.25, "%.3f larger than 7 cm", large);
+    CHECK(foci > 0.004 && foci < 0.05, "%.3f with further foci", foci);
+    CHECK(lobes > 1.5 && lobes < 4.5, "%.2f lobes", lobes);
+    CHECK(axes > 0.67 && axes < 0.80, "short over long axis %.3f", axes);
+    const double area = stats_auc(malignant, diameter, N);
+    CHECK(area > 0.59 && area < 0.72, "area under the curve of the diameter alone: %.3f", area);
+    free(a);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Kidneys: volume of the healthy one; a host that is pushed away, not eaten, by tumours above 60 ml. */
+static void check_mass_effect(void)
+{
+    enum { N = 48 };
+    double ratio[N], sum = 0;
+    int n = 0;
+    struct phantom_case *p = malloc(sizeof *p);
+    for (int i = 0; i < N; i++) {
+        const struct phantom_options o = {.seed = 5,
+                                          .difficulty = 1,
+                                          .matrix = 72,
+                                          .slices = 20,
+                                          .samples_xy = 1,
+                                          .samples_z = 1,
+                                          .kidneys_only = 1,
+                                          .with_kidney = 1};
+        const struct assignment is = {i % 2 ? CLEAR_CELL : CHROMOPHOBE, i % HOSPITALS};
+        double ml[2] = {0, 0};
+        struct error e;
+        CHECK(phantom_render(p, &o, i, &is, NULL, &e) == 0, "%s", e.text);
+        const double voxel = p->label.spacing[0] * p->label.spacing[1] * p->label.spacing[2] / 1000;
+        const int nx = (int)p->label.size[0];
+        for (size_t v = 0; v < volume_voxels(&p->label); v++)
+            ml[(int)(v % (size_t)nx) >= nx / 2] += p->label.voxel[v] == 1 ? voxel : 0;
+        sum += ml[!p->tumour.side] / N;
+        if (p->tumour_ml > 60) ratio[n++] = ml[p->tumour.side] / ml[!p->tumour.side];
+        phantom_free(p);
+    }
+    free(p);
+    CHECK(sum > 150 && sum < 220, "kidneys without a tumour have %.0f ml", sum);
+    qsort(ratio, (size_t)n, sizeof *ratio, compare_doubles);
+    CHECK(n >= 8, "%d tumours above 60 ml", n);
+    CHECK(n < 1 || (ratio[n / 2] > 0.75 && ratio[n / 2] < 1.1), "host over other kidney: median %.2f of %d",
+          n ? ratio[n / 2] : 0, n);
+}
+
 /* ---- wrong usage --------------------------------------------------------------------------------------- */
 
 static void check_refusals(void)
@@ -492,6 +632,9 @@ int main(void)
     check_refusals();
     check_anatomy();
     check_box();
+    check_growth();
+    check_tumours();
+    check_mass_effect();
     remove_tree(folder);
     return check_done("check_phantom");
 }

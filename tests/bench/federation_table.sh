@@ -1,0 +1,92 @@
+#!/bin/sh
+# federation_table.sh - strategies, a poisoned site and privacy on real data, at a small size: docs/federation.md.
+#
+#     HIPPOCAMPUS=DATASET ADRENAL=adrenalmnist3d.npz sh tests/bench/federation_table.sh OUT        (in a built tree; numpy for the poisoned site)
+#     PAGE=docs/federation.md sh tests/bench/federation_table.sh OUT                               (the page of what has run until now)
+#
+# DATASET: the Decathlon's hippocampus in nnU-Net's layout, of which every third case is used (CASES of them). Runs that OUT has are not run
+# again. JOBS at a time, one thread each. About five minutes of processor time with the sizes below.
+top=$PWD
+nephron=${NEPHRON:-$top/nephron}
+out=${1:?a folder for the runs}
+mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
+cases=${CASES:-48} rounds=${ROUNDS:-6} jobs=${JOBS:-2}
+unet="--base-features 4 --patch 24,32,24 --batch 2 --lr 0.03 --validation-batches 12"
+resnet="--depth 10 --base 4 --batch 8 --crop 16,16,16 --optimizer sgd --lr 0.02 --momentum 0.9 --validation-batches 8"
+common="--rounds $rounds --no-validation --threads 1 --quiet --seed 1"
+
+# ---- one run: NAME DATA OPTIONS... ---------------------------------------------------------------------------------------------
+if [ -n "$FEDERATION_RUN" ]; then
+    name=$1
+    shift
+    [ -s "$out/$name.csv" ] && exit 0
+    rm -rf "${out:?}/$name"
+    if "$nephron" federate "$@" -o "$out/$name" $common >"$out/$name.log" 2>&1; then
+        cp "$out/$name"/fold_*/manifest.json "$out/$name.json" && cp "$out/$name"/fold_*/rounds.csv "$out/$name.csv"
+        rm -rf "${out:?}/$name"
+    else
+        echo "FAILED $name: $(tail -n 1 "$out/$name.log")"
+    fi
+    exit 0
+fi
+
+# ---- what is run ---------------------------------------------------------------------------------------------------------------
+strategies="fedavg fedprox scaffold fedadam fedbn"
+options_of() { # strategy
+    case $1 in
+    fedprox) echo "--strategy fedprox --fedprox-mu 0.1" ;;
+    fedadam) echo "--strategy fedadam --fedadam-lr 0.01" ;;
+    *) echo "--strategy $1" ;;
+    esac
+}
+list() {
+    for sites in 3 6 20; do
+        its=$((60 / sites)) # every federation sees as many batches
+        for part in iid skewed; do
+            for s in $strategies; do
+                [ $part = iid ] && hp=stratified ap=stratified || { hp=intensity ap=dirichlet:0.3; }
+                echo "adrenal-$sites-$part-$s $ADRENAL --sites $sites --partition $ap --local-iterations $its $resnet $(options_of $s)"
+                echo "hippo-$sites-$part-$s $out/hippocampus --sites $sites --partition $hp --local-iterations $its $unet $(options_of $s)"
+            done
+        done
+    done
+    for s in fedavg median krum; do
+        echo "poison-$s $out/poisoned.npz --sites $out/poisoned.csv --local-iterations 20 $resnet --strategy $s"
+        echo "clean-$s $ADRENAL --sites $out/poisoned.csv --local-iterations 20 $resnet --strategy $s"
+    done
+    for z in 0.3 1 3; do
+        echo "dp-$z $ADRENAL --sites 20 --local-iterations 3 $resnet --fedavg-equal 1 --dp central --dp-noise $z --dp-clip 0.5 --dp-test-seed 1"
+    done
+    echo "dp-0 $ADRENAL --sites 20 --local-iterations 3 $resnet --fedavg-equal 1"
+}
+
+if [ -z "$PAGE" ]; then
+    : "${HIPPOCAMPUS:?the Decathlon hippocampus}" "${ADRENAL:?adrenalmnist3d.npz}"
+    git -C "$top" rev-parse --short HEAD >"$out/commit"
+    if [ ! -d "$out/hippocampus" ]; then
+        mkdir -p "$out/hippocampus/imagesTr" "$out/hippocampus/labelsTr" && cp "$HIPPOCAMPUS/dataset.json" "$out/hippocampus"
+        for f in $(ls "$HIPPOCAMPUS/labelsTr" | awk 'NR % 3 == 0' | head -n "$cases"); do
+            cp "$HIPPOCAMPUS/labelsTr/$f" "$out/hippocampus/labelsTr"
+            cp "$HIPPOCAMPUS/imagesTr/${f%.nii.gz}_0000.nii.gz" "$out/hippocampus/imagesTr"
+        done
+    fi
+    # Six sites; the sixth has half of all cases and every label of its training cases turned.
+    [ -s "$out/poisoned.npz" ] || python3 - "$ADRENAL" "$out" <<'PYTHON' || exit 1
+import sys
+import numpy as np
+
+data = dict(np.load(sys.argv[1]))
+with open(sys.argv[2] + "/poisoned.csv", "w") as f:
+    f.write("case,site\n")
+    for part, name in ("train", "train"), ("val", "val"):
+        n = len(data[part + "_labels"])
+        for i in range(n):
+            site = 5 if i % 2 else i // 2 % 5
+            f.write(f"{name}_{i:04d},site_{site + 1}\n")
+            if site == 5 and part == "train":
+                data["train_labels"][i] = 1 - data["train_labels"][i]
+np.savez_compressed(sys.argv[2] + "/poisoned.npz", **data)
+PYTHON
+    list | FEDERATION_RUN=1 xargs -P "$jobs" -L 1 sh "$top/tests/bench/federation_table.sh" "$out"
+    exit
+fi

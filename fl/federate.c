@@ -313,7 +313,10 @@ static int record_round(struct simulation *s, double seconds, struct error *e)
                              .norm = NAN,
                              .cosine = NAN,
                              .hash = model_hash(s->global)};
-    if (s->f.privacy.kind) g.epsilon = private_epsilon(&s->f, s->task.round + 1), g.clip = private_clip(&s->task, &s->f);
+    if (s->f.privacy.kind) {
+        g.epsilon = private_epsilon(&s->f, s->task.round + 1, s->smallest);
+        g.clip = private_clip(&s->task, &s->f);
+    }
     for (int k = 0; k < o->clients; k++) {
         struct round_record r = {.lr = lr};
         if (record_site(s, k, &r, e)) return -1;
@@ -408,6 +411,10 @@ static int list_sites(struct simulation *s, struct error *e)
             status = error_set(e, "site %s has no training case, and none to validate on", order[k]->name);
     }
     if (!status && n == 0) status = error_set(e, "no site has a training case");
+    for (int i = 0; !status && i < n; i++) {
+        int cases = o->client[s->training[i]].data.store.cases;
+        if (i == 0 || cases < s->smallest) s->smallest = cases;
+    }
     free(order);
     s->f.sites = n;
     return status;
@@ -427,12 +434,13 @@ static int create_workers(struct simulation *s, struct error *e)
     const struct federate_options *o = s->o;
     const struct federate_client *first = &o->client[s->training[0]];
     s->workers = choose_workers(o);
+    s->graph = federation_graph_options(&s->f);
     s->worker = calloc((size_t)s->workers, sizeof *s->worker);
     if (!s->worker) return error_set(e, "out of memory for %d workers", s->workers);
     for (int w = 0; w < s->workers; w++) {
         struct worker *x = &s->worker[w];
         struct model *m = model_clone(s->global);
-        int status = learner_create(&x->learner, &s->f.train, o->plan, &first->data, m, 0,
+        int status = learner_create(&x->learner, &s->graph, o->plan, &first->data, m, 0,
                                     s->workers > 1 ? NULL : o->pool, e);
         x->learner.model = m;
         if (status || reserve_cases(&x->learner, o, w == 0, e)) return -1;
@@ -569,7 +577,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
         r->best_round = s.best_round;
         r->rounds = s.server.round;
         r->stopped = s.stopped;
-        private_text(r->privacy, &s.f, r->rounds, s.server.clip);
+        private_text(r->privacy, &s.f, r->rounds, s.server.clip, s.smallest);
         r->record = s.history.record;
         r->records = s.history.count;
         r->model = s.global;

@@ -27,6 +27,8 @@ struct simulation {
     const struct federate_options *o;
     const struct federate_events *events;
     struct federation f;
+    struct train_options graph; /* of the workers' learners */
+    int smallest;               /* training cases of the site that has the fewest */
     struct model *global;
     struct server server;
     struct task task;

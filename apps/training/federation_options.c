@@ -88,11 +88,12 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
     ADD("compress-share", 0, OPTION_NUMBER, &f->compress_share, "X",
         "topk: share of the values that is sent (0.01)", 1e-6, 1, 0);
     ADD("dp", 0, OPTION_TEXT, &f->dp, "WHERE",
-        "differential privacy of each site's updates: noise at the server or at the sites", 0, 0,
-        "central|local");
+        "differential privacy: of each site's updates, by noise at the server or at the sites; or of each case, by noise "
+        "on its gradient (sgd, classification with --norm group)", 0, 0,
+        "central|local|sgd");
     ADD("dp-noise", 0, OPTION_NUMBER, &f->dp_noise, "Z",
         "multiplier: the noise has deviation Z times the clip (1)", 1e-6, 1e6, 0);
-    ADD("dp-clip", 0, OPTION_NUMBER, &f->dp_clip, "C", "largest norm of an update (1)", 1e-6, 1e6, 0);
+    ADD("dp-clip", 0, OPTION_NUMBER, &f->dp_clip, "C", "largest norm of an update, or of a case's gradient (1)", 1e-6, 1e6, 0);
     ADD("dp-adaptive", 0, OPTION_FLAG, &f->dp_adaptive, 0,
         "the norm begins at --dp-clip and follows the quantile of the updates' norms; --dp central", 0, 0, 0);
     ADD("dp-quantile", 0, OPTION_NUMBER, &f->dp_quantile, "Q", "of --dp-adaptive (0.5)", 1e-3, 0.999, 0);
@@ -155,7 +156,9 @@ int federation_plain_variance(const struct federation_arguments *f)
 struct privacy_terms federation_privacy(const struct federation_arguments *f)
 {
     if (!f->dp) return (struct privacy_terms){0};
-    return (struct privacy_terms){strcmp(f->dp, "central") == 0 ? PRIVACY_CENTRAL : PRIVACY_LOCAL,
+    return (struct privacy_terms){strcmp(f->dp, "central") == 0 ? PRIVACY_CENTRAL
+                                  : strcmp(f->dp, "local") == 0 ? PRIVACY_LOCAL
+                                                                : PRIVACY_SGD,
                                   f->dp_noise, f->dp_clip, f->dp_delta, f->dp_test_seed, f->dp_adaptive,
                                   f->dp_quantile, f->dp_rate};
 }

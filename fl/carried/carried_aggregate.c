@@ -206,6 +206,15 @@ static void fill_metrics(struct round_work *w)
     }
 }
 
+/* Cases of the site that has the fewest, of all that have answered in any round. */
+static int smallest_site(const struct round_work *w)
+{
+    double cases = INT32_MAX;
+    for (int k = 0; k < w->history.count; k++)
+        if (w->history.record[k].site >= 0) cases = fmin(cases, w->history.record[k].examples);
+    return (int)cases;
+}
+
 static int add_rows(struct round_work *w, struct error *e)
 {
     const struct carried *c = w->c;
@@ -218,8 +227,6 @@ static int add_rows(struct round_work *w, struct error *e)
                              .norm = NAN,
                              .cosine = NAN,
                              .hash = model_hash(c->model)};
-    if (c->f.privacy.kind)
-        g.epsilon = private_epsilon(&c->f, w->server.round), g.clip = private_clip(&w->message.task, &c->f);
     for (int i = 0; i < c->f.sites; i++) {
         struct round_record *r = &w->row[i];
         double up;
@@ -233,6 +240,10 @@ static int add_rows(struct round_work *w, struct error *e)
         g.lr = r->lr;
     }
     g.loss /= g.examples;
+    if (c->f.privacy.kind) {
+        g.epsilon = private_epsilon(&c->f, w->server.round, smallest_site(w));
+        g.clip = private_clip(&w->message.task, &c->f);
+    }
     return history_add(&w->history, &g, e);
 }
 
@@ -328,7 +339,7 @@ static int run_step(struct round_work *w, int late, struct pool *pool, char told
     if (server_end(&w->server, e) || write_tables(w, e) || write_next(w, e)) return -1;
     snprintf(told, 256, "round %d of %d: %d updates, %d refused, weights %016" PRIx64, c->round + 1,
              c->f.train.epochs, w->server.updates, w->refused->count, model_hash(c->model));
-    private_text(spent, &c->f, w->server.round, w->server.clip);
+    private_text(spent, &c->f, w->server.round, w->server.clip, smallest_site(w));
     if (spent[0]) snprintf(told + strlen(told), 256 - strlen(told), "; %s", spent);
     c->round = w->server.round;
     return CARRIED_DONE;

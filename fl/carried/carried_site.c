@@ -15,6 +15,7 @@ struct site_work {
     struct carried *c;
     const struct carried_site *s;
     struct task_message message;
+    struct train_options graph; /* of the learner */
     struct learner learner;
     struct model *model;
     struct site_state state;
@@ -116,7 +117,8 @@ static int create_work(struct site_work *w, struct error *e)
 static int create_learner(struct site_work *w, const struct learner_data *data, struct error *e)
 {
     w->model = model_clone(w->c->model); /* NULL is for learner_create to refuse */
-    return learner_create(&w->learner, &w->c->f.train, w->c->f.plan, data, w->model, 0, w->s->pool, e);
+    w->graph = federation_graph_options(&w->c->f);
+    return learner_create(&w->learner, &w->graph, w->c->f.plan, data, w->model, 0, w->s->pool, e);
 }
 
 /* Trains, unless a killed step left the state after the round: then the update is in it. */

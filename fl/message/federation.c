@@ -49,7 +49,7 @@ int federation_check(const struct federation *f, struct error *e)
     return learner_check(&f->train, f->plan, e);
 }
 
-static const char *const privacy_name[] = {"none", "central", "local"};
+static const char *const privacy_name[] = {"none", "central", "local", "sgd"};
 
 static void add_privacy(struct json *j, const struct privacy_terms *p)
 {
@@ -66,7 +66,7 @@ static void add_privacy(struct json *j, const struct privacy_terms *p)
 static int take_privacy(struct privacy_terms *p, const struct json *v, const char *path, struct error *e)
 {
     const char *kind = json_text(v, "kind", "");
-    while (p->kind < PRIVACY_LOCAL && strcmp(kind, privacy_name[p->kind]) != 0) p->kind++;
+    while (p->kind < PRIVACY_SGD && strcmp(kind, privacy_name[p->kind]) != 0) p->kind++;
     if (strcmp(kind, privacy_name[p->kind]) != 0)
         return error_set(e, "%s: privacy is of kind '%.40s'", path, kind);
     p->test_seed = (uint64_t)json_integer(v, "test_seed", 0);
@@ -139,9 +139,21 @@ uint32_t site_key(const char *name, int sites)
     return h ^ h >> 16;
 }
 
+int federation_batch(const struct federation *f)
+{
+    return f->train.batch > 0 ? f->train.batch : f->plan ? f->plan->batch : 32;
+}
+
+struct train_options federation_graph_options(const struct federation *f)
+{
+    struct train_options o = f->train;
+    if (f->privacy.kind == PRIVACY_SGD) o.batch = 1;
+    return o;
+}
+
 int local_iterations(const struct federation *f, int cases)
 {
-    int batch = f->train.batch > 0 ? f->train.batch : f->plan ? f->plan->batch : 32;
+    int batch = federation_batch(f);
     if (!f->local_epochs) return f->train.iterations;
     double n = ceil((double)f->local_epochs * cases / batch);
     return n < 1 ? 1 : n > 1e6 ? 1000000 : (int)n;

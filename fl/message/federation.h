@@ -12,7 +12,7 @@
 #include "nn/data/sites.h"
 #include "nn/train/train.h"
 
-enum privacy_kind { PRIVACY_NONE, PRIVACY_CENTRAL, PRIVACY_LOCAL };
+enum privacy_kind { PRIVACY_NONE, PRIVACY_CENTRAL, PRIVACY_LOCAL, PRIVACY_SGD };
 struct privacy_terms { /* fl/round/private.h */
     enum privacy_kind kind;
     double noise, clip, delta; /* multiplier z, norm C */
@@ -39,6 +39,11 @@ struct federation {
     double secure_range;   /* above 0: secure aggregation of differences up to it (fl/round/secure_round.h) */
 };
 
+/* The options that a learner's graph is made of: those of training, with batch 1 where gradients are of single
+ * cases (PRIVACY_SGD). */
+struct train_options federation_graph_options(const struct federation *f);
+/* The batch that training asks for. */
+int federation_batch(const struct federation *f);
 /* FedAvg over all sites. */
 struct federation federation_default(const struct train_options *o, const struct plan *p, int sites);
 int federation_check(const struct federation *f, struct error *e);

@@ -20,6 +20,7 @@ struct pass {
     struct learner *w;
     struct local_round *local;
     int round, with_gradient, reports;
+    const char *site;
     const struct client_events *events;
     int steps; /* done */
     double loss, first, lr_sum, effective; /* sums over these; first: of the first */
@@ -49,7 +50,11 @@ static int run_pass(struct pass *p, struct error *e)
         int i = p->steps++;
         uint64_t step = (uint64_t)p->round * (uint64_t)n + (uint64_t)i;
         float lr = learner_lr(p->options, step);
-        double loss = learner_backward(p->w, step);
+        double loss = p->steps > 1 ? p->loss / (p->steps - 1) : 0; /* of a step that takes no case */
+        if (p->f->privacy.kind != PRIVACY_SGD)
+            loss = learner_backward(p->w, step);
+        else if (private_gradient(&loss, p->w, step, p->site, p->f, e))
+            return -1;
         if (!isfinite(loss)) return error_set(e, "the loss became %g at local step %d", loss, i + 1);
         if (p->with_gradient) p->f->strategy->gradient(p->local);
         learner_update(p->w, lr);
@@ -191,6 +196,7 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
                         .w = w,
                         .local = &local,
                         .round = t->round,
+                        .site = s->name,
                         .reports = 1,
                         .events = events};
     ENSURE(u->count == w->model->count && s->next_round <= t->round, "site %s is in round %d, asked for %d",

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fl/privacy/accountant.h"
@@ -10,7 +11,8 @@
 
 static const char *kind_name(const struct federation *f)
 {
-    return f->privacy.kind == PRIVACY_CENTRAL ? "central" : "local";
+    static const char *const name[] = {"none", "central", "local", "sgd, of each case"};
+    return name[f->privacy.kind];
 }
 
 /* Two updates that differ in everything count 1 each. */
@@ -32,6 +34,26 @@ static double count_deviation(const struct federation *f)
     return fmax(drawn / 20, f->privacy.noise);
 }
 
+/* What would let one case into more than its own gradient. */
+static int check_sgd(const struct federation *f, struct error *e)
+{
+    const struct train_options *o = &f->train;
+    if (o->task != TASK_CLASSIFY)
+        return error_set(e, "--dp sgd is for classification: a case of segmentation is many patches");
+    if (o->class_weighting)
+        return error_set(e, "--dp sgd with class weights, which count the classes of all cases: add "
+                            "--no-class-weights");
+    if (o->covariates.count)
+        return error_set(e, "--dp sgd with covariates, whose mean and variance are of all cases");
+    if (network_classifier_norm_of(&o->classifier)->over_batch)
+        return error_set(e, "--dp sgd with batch norm, whose statistics are of several cases: add --norm group or "
+                            "--norm instance");
+    if (f->strategy->personal)
+        return error_set(e, "--dp sgd with --strategy %s: its personal models train on every case once more",
+                         f->strategy->name);
+    return 0;
+}
+
 int private_check(const struct federation *f, struct error *e)
 {
     const struct privacy_terms *p = &f->privacy;
@@ -42,11 +64,13 @@ int private_check(const struct federation *f, struct error *e)
             e, "privacy: noise %g, clip %g, delta %g: noise and clip are above 0, delta between 0 and 1",
             p->noise, p->clip, p->delta);
     if (p->adaptive && p->kind != PRIVACY_CENTRAL)
-        return error_set(e, "--dp-adaptive with --dp local: the norm follows a count that the server adds noise to; "
-                            "it needs --dp central");
+        return error_set(e, "--dp-adaptive with --dp %s: the norm follows a count that the server adds noise to; "
+                            "it needs --dp central",
+                         p->kind == PRIVACY_SGD ? "sgd" : "local");
     if (p->adaptive && (!(p->quantile > 0 && p->quantile < 1) || !(p->rate > 0 && p->rate <= 100)))
         return error_set(e, "adaptive clipping: quantile %g, rate %g: the first is between 0 and 1, the second above 0",
                          p->quantile, p->rate);
+    if (p->kind == PRIVACY_SGD && check_sgd(f, e)) return -1;
     if (p->kind == PRIVACY_CENTRAL && !weighs_equally(f))
         return error_set(e,
                          "central privacy needs a strategy that weighs sites equally (fedavg with equal 1, "
@@ -88,7 +112,7 @@ int private_update(struct update *u, const struct task *t, const struct federati
 {
     const struct privacy_terms *p = &f->privacy;
     double before, clip = private_clip(t, f);
-    if (p->kind == PRIVACY_NONE) return 0;
+    if (p->kind == PRIVACY_NONE || p->kind == PRIVACY_SGD) return 0;
     update_to(u, UPDATE_DIFFERENCE, t->weights);
     if (dp_clip(u->values, u->count, clip, &before, e)) return error_prefix(e, "site %s", u->site);
     if (p->adaptive) u->within = before <= clip;
@@ -120,22 +144,79 @@ int private_follow(double *clip, int within, int updates, int round, const struc
     return 0;
 }
 
-double private_epsilon(const struct federation *f, int rounds)
+/* ---- gradients of single cases ------------------------------------------------------------------------- */
+
+struct case_gradient {
+    struct learner *w;
+    uint64_t step;
+    double loss;
+    int taken;
+};
+
+static int gradient_of_case(void *arg, int i, float *out, struct error *e)
+{
+    struct case_gradient *g = arg;
+    const struct model *m = g->w->model;
+    double loss = learner_backward_case(g->w, i, g->step * (uint64_t)g->w->data->store.cases + (uint64_t)i);
+    if (!isfinite(loss)) return error_set(e, "the loss became %g", loss);
+    for (int p = 0; p < m->params; p++)
+        memcpy(out + m->param[p].offset, m->grad + m->param[p].offset, m->param[p].count * sizeof *out);
+    g->loss += loss;
+    g->taken++;
+    return 0;
+}
+
+int private_gradient(double *loss, struct learner *w, uint64_t step, const char *site,
+                     const struct federation *f, struct error *e)
+{
+    struct model *m = w->model;
+    struct randomness r;
+    struct case_gradient g = {.w = w, .step = step};
+    int cases = w->data->store.cases, batch = federation_batch(f);
+    struct dp_sgd d = {.rate = batch < cases ? (double)batch / cases : 1,
+                       .clip = f->privacy.clip,
+                       .noise = f->privacy.noise,
+                       .gradient = gradient_of_case,
+                       .arg = &g};
+    float *sum = calloc(2 * (m->count + 1), sizeof *sum);
+    int status = sum ? open_randomness(&r, site_key(site, 2), (int)(step % 1000000007), f, e)
+                     : error_set(e, "out of memory for a gradient of %zu values", m->count);
+    if (!status) {
+        status = dp_sgd_sum(sum, sum + m->count, m->count, cases, &d, &r, e) < 0 ? -1 : 0;
+        randomness_end(&r);
+    }
+    model_zero_grad(m, w->pool);
+    for (int p = 0; !status && p < m->params; p++)
+        for (size_t i = m->param[p].offset; i < m->param[p].offset + m->param[p].count; i++)
+            m->grad[i] = param_trained(&m->param[p]) ? (float)((double)sum[i] / (d.rate * cases)) : 0;
+    if (g.taken) *loss = g.loss / g.taken;
+    free(sum);
+    return status;
+}
+
+/* ---- the account --------------------------------------------------------------------------------------- */
+
+double private_epsilon(const struct federation *f, int rounds, int cases)
 {
     struct accountant a = {{0}};
     struct error ignored;
-    if (f->privacy.kind == PRIVACY_NONE || accountant_add(&a, 1, f->privacy.noise, rounds, &ignored))
+    double rate = 1, steps = rounds;
+    if (f->privacy.kind == PRIVACY_SGD) {
+        rate = fmin(1, (double)federation_batch(f) / cases);
+        steps *= local_iterations(f, cases);
+    }
+    if (f->privacy.kind == PRIVACY_NONE || accountant_add(&a, rate, f->privacy.noise, steps, &ignored))
         return NAN;
     return accountant_epsilon(&a, f->privacy.delta, NULL);
 }
 
-void private_text(char text[160], const struct federation *f, int rounds, double clip)
+void private_text(char text[160], const struct federation *f, int rounds, double clip, int cases)
 {
     const struct privacy_terms *p = &f->privacy;
     text[0] = 0;
     if (p->kind == PRIVACY_NONE) return;
     snprintf(text, 160, "%s%s, noise %g, clip %.4g%s: epsilon %.3g at delta %g after %d round%s",
              p->test_seed ? "TEST SEED, NOT PRIVATE: " : "", kind_name(f), p->noise,
-             p->adaptive ? clip : p->clip, p->adaptive ? " (adaptive)" : "", private_epsilon(f, rounds),
+             p->adaptive ? clip : p->clip, p->adaptive ? " (adaptive)" : "", private_epsilon(f, rounds, cases),
              p->delta, rounds, rounds == 1 ? "" : "s");
 }

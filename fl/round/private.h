@@ -6,6 +6,12 @@
  * the same: the strategy must not weigh them. local     each site adds N(0, (z C)^2) to its own clipped
  * difference. The server is not trusted either.
  *
+ *     sgd       DP-SGD (Abadi et al. 2016), classification: each local step takes each case with probability
+ * batch / cases, clips the gradient of every one to norm C, adds N(0, (z C)^2) to their sum and divides it by
+ * the batch. It protects a single case against whoever sees what leaves the site, the server included; what a
+ * step does not bound is refused: batch norm (cases in one statistic), class weights and covariates (counts
+ * and means of all cases), personal models (a second pass).
+ *
  * Adaptive clipping (central): the norm C of a round travels in its task; a site tells beside its update
  * whether that was as long at most, and the server adds noise to the count before C follows it. The deviation
  * on the count of m sites is max(m / 20, z), and the sum gets a little more noise, so that a round as a whole
@@ -30,6 +36,10 @@ double private_clip(const struct task *t, const struct federation *f);
  * to be added, 1, or -1. */
 int private_noise(float *noise, int round, double clip, const struct federation *f, const struct model *layout,
                   struct error *e);
+/* PRIVACY_SGD: the noisy mean gradient of local step `step` into w->model->grad; *loss: the mean of the cases
+ * that were taken, unchanged where there was none. The learner has batch 1. */
+int private_gradient(double *loss, struct learner *w, uint64_t step, const char *site,
+                     const struct federation *f, struct error *e);
 /* Adaptive clipping, after a round: `within` of `updates` norms were at most *clip, which follows. */
 int private_follow(double *clip, int within, int updates, int round, const struct federation *f,
                    struct error *e);
@@ -39,9 +49,11 @@ int private_follow(double *clip, int within, int updates, int round, const struc
  * multiplier z, whatever --fraction is. A smaller epsilon by sampling would need Poisson draws, or a bound
  * for a fixed number without replacement (Wang, Balle and Kasiviswanathan 2019), and that nobody knows who
  * was drawn: the draw follows from the seed, which all know, and so it is not claimed. Where a site's data
- * are replaced by others', the sum moves by up to 2 C: that epsilon is the one of z / 2. */
-double private_epsilon(const struct federation *f, int rounds);
+ * are replaced by others', the sum moves by up to 2 C: that epsilon is the one of z / 2.
+ * With PRIVACY_SGD the unit is a case: of a site with so many cases, of which each step takes each with
+ * probability batch / cases. A smaller site spends more: `cases` are those of the smallest. */
+double private_epsilon(const struct federation *f, int rounds, int cases);
 /* "central, noise 1, clip 0.5: epsilon 3.21 at delta 1e-05 after 4 rounds". */
-void private_text(char text[160], const struct federation *f, int rounds, double clip);
+void private_text(char text[160], const struct federation *f, int rounds, double clip, int cases);
 
 #endif

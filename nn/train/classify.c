@@ -321,6 +321,17 @@ void classify_batch(float *image, float *covariates, uint8_t *label, const struc
     pool_run(pool, batch, example_job, &b);
 }
 
+void classify_case(float *image, float *covariates, uint8_t *label, const struct learner_data *d,
+                   const struct train_options *o, uint32_t client, uint64_t step, int i)
+{
+    struct batching b = {image, &i, d, o, client, step};
+    *label = (uint8_t)d->target[i];
+    if (covariates)
+        memcpy(covariates, d->covariate + (size_t)i * (size_t)d->covariates,
+               (size_t)d->covariates * sizeof *covariates);
+    example_job(&b, 0, 0);
+}
+
 void classify_weights(float *weight, int classes, const struct learner_data *d)
 {
     int n = d->store.cases;

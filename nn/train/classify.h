@@ -28,6 +28,9 @@ int classify_prepare(struct sample *s, const int crop[3], int zscore, struct err
 void classify_batch(float *image, float *covariates, uint8_t *label, const struct learner_data *d,
                     const struct train_options *o, uint32_t client, uint64_t step, int batch,
                     struct class_order *order, struct pool *pool);
+/* Case i alone, augmented by the stream of `step`. */
+void classify_case(float *image, float *covariates, uint8_t *label, const struct learner_data *d,
+                   const struct train_options *o, uint32_t client, uint64_t step, int i);
 /* n / (classes * n_c) of each class, 0 for absent ones. */
 void classify_weights(float *weight, int classes, const struct learner_data *d);
 

@@ -127,6 +127,9 @@ double learner_step(struct learner *l, uint64_t step, float lr);
 /* Its two halves, for who changes the gradient (model->grad) between them: forward and backward, then the
  * optimiser. */
 double learner_backward(struct learner *l, uint64_t step);
+/* Classification, a learner of batch 1: the gradient of case i alone, into model->grad, which is zeroed before.
+ * Augmentation and dropout are functions of `step`. */
+double learner_backward_case(struct learner *l, int i, uint64_t step);
 void learner_update(struct learner *l, float lr);
 /* Learning rate at iteration `step` of options->epochs * iterations, by the schedule of the options. */
 float learner_lr(const struct train_options *o, uint64_t step);

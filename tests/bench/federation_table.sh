@@ -17,8 +17,8 @@ common="--rounds $rounds --no-validation --threads 1 --quiet --seed 1"
 
 # ---- one run: NAME DATA OPTIONS... ---------------------------------------------------------------------------------------------
 if [ -n "$FEDERATION_RUN" ]; then
-    name=$1
-    shift
+    name=$2
+    shift 2
     [ -s "$out/$name.csv" ] && exit 0
     rm -rf "${out:?}/$name"
     if "$nephron" federate "$@" -o "$out/$name" $common >"$out/$name.log" 2>&1; then

@@ -181,25 +181,124 @@ static void check_adaptive(const struct train_options *o, const struct model *st
     json_free(j);
 }
 
+/* ---- gradients of single cases ------------------------------------------------------------------------- */
+
+enum { CASES = 12 };
+
+static struct train_options sgd_options(int iterations)
+{
+    struct train_options o = small_options(1, iterations);
+    o.batch = CASES;
+    o.class_weighting = 0;
+    o.augment = 0;
+    o.classifier.dropout = 0;
+    o.classifier.norm = network_norm_find("group");
+    o.optimizer = optimizer_find("sgd");
+    o.momentum = 0;
+    o.weight_decay = 0;
+    o.clip = 0;
+    o.lr = 0.1f;
+    return o;
+}
+
+/* One round at one site. private: with DP-SGD of that clip and multiplier. Returns the movement. */
+static float *one_round(struct update *u, const struct train_options *o, const struct learner_data *data,
+                        const struct model *start, enum privacy_kind kind, double clip, double noise)
+{
+    struct federation f = federation_default(o, NULL, 1);
+    struct error e = {""};
+    struct site_state state;
+    struct learner w;
+    struct task t = {.round = 0, .weights = start->data};
+    struct model *m = model_clone(start);
+    f.privacy = (struct privacy_terms){kind, noise, clip, 1e-5, 17, 0, 0.5, 0.2};
+    struct train_options graph = federation_graph_options(&f);
+    CHECK(kind == PRIVACY_NONE || private_check(&f, &e) == 0, "%s", e.text);
+    CHECK(learner_create(&w, &graph, NULL, data, m, 0, NULL, &e) == 0, "%s", e.text);
+    CHECK(site_state_init(&state, "A", &f, m, &e) == 0 && update_init(u, m->count, &e) == 0, "%s", e.text);
+    CHECK(client_update(u, &state, &w, data, &t, &f, NULL, &e) == 0, "%s", e.text);
+    update_to(u, UPDATE_DIFFERENCE, start->data);
+    site_state_free(&state);
+    learner_destroy(&w);
+    model_destroy(m);
+    return u->values;
+}
+
+static void check_sgd(void)
+{
+    struct learner_data data;
+    struct update plain, sgd;
+    struct error e = {""};
+    small_data(&data, CASES);
+    struct train_options o = sgd_options(3);
+    struct model *m = learner_model(&o, NULL);
+    /* No clip that bites, hardly any noise, every case in each step: the mean gradient of the batch of all. */
+    const float *a = one_round(&plain, &o, &data, m, PRIVACY_NONE, 1, 1);
+    const float *b = one_round(&sgd, &o, &data, m, PRIVACY_SGD, 1e5, 1e-9);
+    double moved = sqrt(vector_distance2(a, NULL, m->count)), apart = sqrt(vector_distance2(a, b, m->count));
+    CHECK(moved > 0.01 && apart < 0.01 * moved, "gradients of single cases lead %g away from a batch that moves %g",
+          apart, moved);
+    CHECK(fabs(plain.loss - sgd.loss) < 0.01, "losses %g and %g", plain.loss, sgd.loss);
+    update_free(&plain);
+    update_free(&sgd);
+    /* Clipped: each case moves the weights by lr C / batch a step at most. */
+    b = one_round(&sgd, &o, &data, m, PRIVACY_SGD, 1e-3, 1e-6);
+    moved = sqrt(vector_distance2(b, NULL, m->count));
+    CHECK(moved > 1e-5 && moved <= 3 * 0.1 * 1e-3 * 1.01, "clipped gradients move the weights by %g", moved);
+    update_free(&sgd);
+    /* The noise: lr z C / batch on each trained weight, a step. */
+    o = sgd_options(1);
+    b = one_round(&sgd, &o, &data, m, PRIVACY_SGD, 1e-3, 100);
+    double deviation = sqrt(vector_distance2(b, NULL, m->count) / (double)parameters(m)),
+           want = (double)learner_lr(&o, 0) * 100 * 1e-3 / CASES;
+    CHECK(fabs(deviation / want - 1) < 0.05, "noise of deviation %g, want %g", deviation, want);
+    update_free(&sgd);
+    model_destroy(m);
+    /* The account is that of a Poisson sample. */
+    struct federation f = federation_default(&o, NULL, 3);
+    struct accountant account = {{0}};
+    f.train.iterations = 20;
+    f.privacy = (struct privacy_terms){PRIVACY_SGD, 1.1, 1, 1e-5, 0, 0, 0.5, 0.2};
+    accountant_add(&account, 0.1, 1.1, 100, &e);
+    CHECK_NEAR(private_epsilon(&f, 5, 120), accountant_epsilon(&account, 1e-5, NULL), 1e-12, "5 rounds of 20");
+    CHECK(private_epsilon(&f, 5, 60) > private_epsilon(&f, 5, 120), "a smaller site spends less");
+    /* What lets a case into more than its gradient is refused. */
+    f.train.class_weighting = 1;
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "--no-class-weights"), "%s", e.text);
+    f.train.class_weighting = 0;
+    f.train.classifier.norm = network_norm_find("batch");
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "--norm group"), "%s", e.text);
+    f.train.classifier.norm = NULL; /* the ResNet's own */
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "--norm group"), "%s", e.text);
+    f.train.classifier.norm = network_norm_find("instance");
+    CHECK(private_check(&f, &e) == 0, "%s", e.text);
+    f.strategy = strategy_find("ditto");
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "ditto"), "%s", e.text);
+    f.strategy = strategy_find("fedavg");
+    f.train.task = TASK_SEGMENT;
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "classification"), "%s", e.text);
+    small_data_free(&data);
+}
+
 static void check_terms(const struct train_options *o)
 {
     struct error e = {""};
     struct accountant a = {{0}};
     struct federation f = private_terms(o, PRIVACY_CENTRAL, 1.3, 0.5), back;
     accountant_add(&a, 1, 1.3, 7, &e);
-    CHECK(private_epsilon(&f, 7) == accountant_epsilon(&a, 1e-5, NULL) &&
-              private_epsilon(&f, 8) > private_epsilon(&f, 7),
-          "epsilon %g", private_epsilon(&f, 7));
+    CHECK(private_epsilon(&f, 7, 9) == accountant_epsilon(&a, 1e-5, NULL) &&
+              private_epsilon(&f, 8, 9) > private_epsilon(&f, 7, 9),
+          "epsilon %g", private_epsilon(&f, 7, 9));
     /* A fixed number of sites that the public seed draws is no Poisson sample: nothing is gained by it. */
     struct accountant poisson = {{0}};
-    double whole = private_epsilon(&f, 7);
+    double whole = private_epsilon(&f, 7, 9);
     f.fraction = 0.25;
     accountant_add(&poisson, 0.25, 1.3, 7, &e);
-    CHECK(private_epsilon(&f, 7) == whole && whole > accountant_epsilon(&poisson, 1e-5, NULL),
-          "a quarter of the sites a round: epsilon %g, of all %g", private_epsilon(&f, 7), whole);
+    CHECK(private_epsilon(&f, 7, 9) == whole && whole > accountant_epsilon(&poisson, 1e-5, NULL),
+          "a quarter of the sites a round: epsilon %g, of all %g", private_epsilon(&f, 7, 9), whole);
     f.fraction = 1;
     char text[160];
-    private_text(text, &f, 7, 0.5);
+    private_text(text, &f, 7, 0.5, 9);
     CHECK(strstr(text, "NOT PRIVATE") && strstr(text, "central") && strstr(text, "7 rounds"), "%s", text);
     CHECK(private_check(&f, &e) == 0, "%s", e.text);
     f.option[0] = 0;
@@ -220,7 +319,7 @@ static void check_terms(const struct train_options *o)
           "terms do not come back: %s", e.text);
     json_free(j);
     f.privacy.kind = PRIVACY_NONE;
-    CHECK(isnan(private_epsilon(&f, 7)), "an epsilon of nothing");
+    CHECK(isnan(private_epsilon(&f, 7, 9)), "an epsilon of nothing");
 }
 
 int main(void)
@@ -231,6 +330,7 @@ int main(void)
     check_server(&o, m);
     check_terms(&o);
     check_adaptive(&o, m);
+    check_sgd();
     model_destroy(m);
     return check_done("check_private");
 }

@@ -38,8 +38,8 @@ static double count_deviation(const struct federation *f)
 static int check_sgd(const struct federation *f, struct error *e)
 {
     const struct train_options *o = &f->train;
-    if (o->task != TASK_CLASSIFY)
-        return error_set(e, "--dp sgd is for classification: a case of segmentation is many patches");
+    if (!o->task->one_case)
+        return error_set(e, "--dp sgd is for classification: a case of %s is many patches", o->task->title);
     if (o->class_weighting)
         return error_set(e, "--dp sgd with class weights, which count the classes of all cases: add "
                             "--no-class-weights");

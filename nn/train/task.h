@@ -43,6 +43,8 @@ struct learning_task {
     void (*adopt)(struct learner *l);
     int (*reserve)(struct learner *l, const struct learner_data *d, struct error *e);
     void (*next_batch)(struct learner *l, uint64_t step);
+    /* The inputs of case i alone, for a learner of batch 1; NULL where a step has no gradients of cases. */
+    void (*one_case)(struct learner *l, uint64_t step, int i);
     void (*validate)(struct validation *v, struct learner *l, const struct learner_data *d, int batches);
 
     /* Loads the cases with role[i] == which. */

@@ -162,6 +162,12 @@ static void next_batch(struct learner *l, uint64_t step)
                    l->pool);
 }
 
+static void one_case(struct learner *l, uint64_t step, int i)
+{
+    classify_case(tensor_f32(l->image), l->covariates ? tensor_f32(l->covariates) : NULL, l->label[0]->data,
+                  l->data, l->options, l->client, step, i);
+}
+
 /* ---- validation ---------------------------------------------------------------------------------------- */
 
 /* Cross-entropy, and AUC or accuracy, of all cases from their probabilities. */
@@ -214,6 +220,7 @@ const struct learning_task task_classify = {
     .adopt = adopt,
     .reserve = reserve,
     .next_batch = next_batch,
+    .one_case = one_case,
     .validate = validate,
     .load = load,
 };

@@ -173,11 +173,10 @@ double learner_backward(struct learner *l, uint64_t step)
 
 double learner_backward_case(struct learner *l, int i, uint64_t step)
 {
-    ENSURE(!segments(l->options) && l->image->shape.n == 1, "the gradient of one case of a batch of %d",
+    ENSURE(l->options->task->one_case && l->image->shape.n == 1, "the gradient of one case of a batch of %d",
            l->image->shape.n);
     model_zero_grad(l->model, l->pool);
-    classify_case(tensor_f32(l->image), l->covariates ? tensor_f32(l->covariates) : NULL, l->label[0]->data,
-                  l->data, l->options, l->client, step, i);
+    l->options->task->one_case(l, step, i);
     graph_set_step(l->graph, l->options->seed, l->client, step);
     graph_forward(l->graph);
     graph_backward(l->graph, l->loss);

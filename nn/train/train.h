@@ -127,7 +127,7 @@ double learner_step(struct learner *l, uint64_t step, float lr);
 /* Its two halves, for who changes the gradient (model->grad) between them: forward and backward, then the
  * optimiser. */
 double learner_backward(struct learner *l, uint64_t step);
-/* Classification, a learner of batch 1: the gradient of case i alone, into model->grad, which is zeroed before.
+/* A learner of batch 1 whose task has one_case: the gradient of case i alone, into model->grad, which is zeroed.
  * Augmentation and dropout are functions of `step`. */
 double learner_backward_case(struct learner *l, int i, uint64_t step);
 void learner_update(struct learner *l, float lr);

@@ -275,7 +275,7 @@ static void check_sgd(void)
     f.strategy = strategy_find("ditto");
     CHECK(private_check(&f, &e) == -1 && strstr(e.text, "ditto"), "%s", e.text);
     f.strategy = strategy_find("fedavg");
-    f.train.task = TASK_SEGMENT;
+    f.train.task = &task_segment;
     CHECK(private_check(&f, &e) == -1 && strstr(e.text, "classification"), "%s", e.text);
     small_data_free(&data);
 }

@@ -45,6 +45,7 @@ compare() { # description, level wanted (any: ""), file of lines; others than th
         grep -q "^$line\$" "$3" || echo "$1: ${line%%=*} is $(sed -n "s/^${line%%=*}=//p" "$3"), not ${line#*=}"
     done >"$work/differs"
     cat "$work/differs"
+    [ ! -s "$work/differs" ] || echo "$1: where that is meant: sh tests/bits/check_bits.sh --update NAME"
     [ ! -s "$work/differs" ] && grep -q '^phantom=' "$3"
     ok "$1" $?
 }

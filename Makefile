@@ -181,7 +181,7 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/program/check_boo
 	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_network_choice.sh \
 	tests/program/check_nnunet.sh tests/program/check_plan.sh tests/program/check_program.sh \
 	tests/program/check_signals.sh tests/program/check_strict.sh tests/program/check_study_program.sh \
-	tests/program/check_wrapped.sh tests/program/check_writes.sh
+	tests/program/check_wrapped.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 
@@ -229,9 +229,9 @@ $(CHECKS): build/apps.a libnephron.a
 
 -include $(LIBRARY:.o=.d) $(APPS:.o=.d) $(CHECKS:=.d) apps/command/main.d
 
-# The fast tests, under 3 minutes on 2 cores. The last line is "N passed, N failed".
+# The fast tests, one a processor at a time (JOBS=1: one after the other), the long ones first. The last line is "N passed, N failed".
 check: nephron $(CHECKS)
-	sh tests/run_checks.sh $(CHECKS) $(SCRIPTS)
+	sh tests/run_checks.sh $(SCRIPTS) $(CHECKS)
 
 # The program's sources, one a line: what a compiler needs to be told without this file.
 sources: build/device_sources.c

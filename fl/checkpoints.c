@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fl/checkpoints.h"
 #include "fl/message/vectors.h"
 #include "fl/simulation.h"
 #include "io/base/file.h"
@@ -350,7 +351,7 @@ static int clear_matching(const char *folder, const char *prefix, const char *su
     return status;
 }
 
-int federate_clear(const char *folder, struct error *e)
+int checkpoints_clear(const char *folder, struct error *e)
 {
     static const char *const table[] = {"progress.",        "rounds.csv",     "similarity.csv",
                                         "site_results.csv", "cross_site.csv", "fine_tune.csv"};

@@ -1,5 +1,6 @@
 /* federate.c - the loop of a federated run on one machine: rounds, workers, records. Its files are
  * checkpoints.c's. */
+#include "fl/checkpoints.h"
 #include "fl/federate.h"
 
 #include <math.h>
@@ -559,7 +560,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
            o->checkpoint_every);
     int serves = o->folder && !(o->peers && o->peers->rank); /* it has the folder's files */
     int lock = serves ? folder_lock(o->folder, e) : -1, status = serves && lock < 0 ? -1 : 0;
-    if (!status && serves && !o->resume) status = federate_clear(o->folder, e);
+    if (!status && serves && !o->resume) status = checkpoints_clear(o->folder, e);
     status = peers_start(o->peers, status, e);
     if (!status) status = simulation_create(&s, initial, e);
     if (!status && events && events->planned) {

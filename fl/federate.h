@@ -19,6 +19,7 @@
 
 #include "fl/peers.h"
 #include "fl/round/history.h"
+#include "nn/train/learner_data.h"
 
 /* How clients share the machine. */
 enum federate_parallel { PARALLEL_AUTO, PARALLEL_LAYERS, PARALLEL_CLIENTS };
@@ -98,11 +99,6 @@ struct federate_result {
 int federate_run(struct federate_result *r, const struct federate_options *o, const struct model *initial,
                  const struct federate_events *events, struct error *e);
 void federate_result_free(struct federate_result *r);
-/* After a run in `folder`: the weights that its strategy keeps at a site (FedBN's norms with the other global
- * weights, Ditto's model), into m. 1: it keeps none there, and m is as before. */
-int federate_site_weights(struct model *m, const char *folder, const char *site, struct error *e);
-/* Removes what an earlier run left in the folder: for --overwrite. */
-int federate_clear(const char *folder, struct error *e);
 
 /* Exact bytes that a run needs for steps, weights, gradients and optimisers (without the cases). */
 size_t federate_bytes(const struct federate_options *o, size_t step_bytes, size_t parameters, int workers);

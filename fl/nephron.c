@@ -8,6 +8,7 @@
 
 #include "io/formats/image_formats.h"
 #include "io/weights/safetensors.h"
+#include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 #include "nn/train/checkpoint.h"
 #include "tensor/base/cpu.h"

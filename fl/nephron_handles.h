@@ -7,6 +7,7 @@
 #include "io/base/error.h"
 #include "nn/folder/run.h"
 #include "nn/infer/segmenter.h"
+#include "nn/train/learner_data.h"
 
 struct nephron {
     struct pool *pool;

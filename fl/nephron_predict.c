@@ -4,6 +4,7 @@
 
 #include "fl/nephron_handles.h"
 #include "io/base/file.h"
+#include "nn/train/classifier.h"
 #include "nn/train/classify.h"
 
 /* The networks as `nephron predict` sets them up: all mirrors that the run allows, and its postprocessing. */

@@ -8,6 +8,7 @@
 #include "nn/data/roles.h"
 #include "nn/data/sites.h"
 #include "nn/train/classify.h"
+#include "nn/train/learner_data.h"
 #include "tensor/ops/ops.h"
 
 /* Other sites' cases lose their role. */

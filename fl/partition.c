@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/data/sample.h"
 #include "tensor/base/rng.h"
 #include "tensor/base/vmath.h"
 

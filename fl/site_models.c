@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fl/simulation.h"
+#include "fl/site_models.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/train/checkpoint.h"

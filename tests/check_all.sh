@@ -48,7 +48,6 @@ run "secure aggregation: 1000 iterations of RFC 7748, sessions of 20 sites" . ./
 run "signals at many moments" . sh tests/program/check_signals.sh 20
 run "each allocation of the readers and writers fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory_io.sh
 run "each allocation of the commands fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory.sh
-run "each write of the commands fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_writes.sh
 run "each allocation under the library's header fails once" . ./tests/unit/fl/check_library_memory long
 run "JPEG decoders: every cut, every flipped bit, under the sanitizers" build/sanitize env CHECK_ALL=1 ./tests/unit/io/check_dicom_jpeg
 for target in fuzz_tables fuzz_images fuzz_dicom fuzz_jpeg; do # every sample file through the fuzz targets; to fuzz: see the heads of the files
@@ -79,6 +78,7 @@ if command -v aarch64-linux-gnu-gcc >/dev/null && [ -n "$emulator" ]; then
 else skip "aarch64" "aarch64-linux-gnu-gcc or qemu-aarch64(-static)"; fi
 
 run "the same bits everywhere" . env CHECK_ALL=1 sh tests/bits/check_bits.sh
+run "a study, with its larger presets" . env CHECK_ALL=1 sh tests/program/check_study_program.sh
 run "the program, with its long parts" . env CHECK_ALL=1 sh tests/program/check_program.sh
 run "every network with every norm" . env CHECK_ALL=1 sh tests/program/check_network_choice.sh
 run "networks as C, each kind on each machine" . env CHECK_ALL=1 sh tests/program/check_export.sh
@@ -95,7 +95,12 @@ for compiler in gcc clang; do # the shortest build there is
         $sources -o neph -lm -pthread
 done
 
-run "two folders, two users, two days: one program" . sh tests/program/check_reproducible.sh
+rm -rf build/repro_a build/repro_b
+copy repro_a
+copy repro_b
+run "two folders, one" build/repro_a make -j"$jobs" CFLAGS="-O2"
+run "two folders, the other" build/repro_b make -j"$jobs" CFLAGS="-O2"
+run "the same program from two folders" build cmp repro_a/nephron repro_b/nephron
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

@@ -2,12 +2,17 @@
 # check_layers.sh - who may include whom. The folders below are in reading order: a file includes from its own folder and from
 # those above it in the list, and never from one further down. A layer's own files (fl/*.c, io/*.c) come after its folders.
 # tensor and io know nothing of each other. Tests may include anything, and nothing includes tests.
+# A header serves its own source: what X.h declares is defined in X.c, X_*.c or Xs.c of its folder. The headers named below are a
+# room's own: what its files share among themselves, or one interface with a file for each member. Their functions stay in the folder.
 # Libraries print nothing. File names are unique, so that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/graph tensor/ops tensor
 io/base io/pack io/picture io/image io/dicom io/weights io/formats io
 nn/data nn/plan nn/measure nn/baseline nn/prepare nn/network nn/planner nn/train nn/folder nn/infer nn/device nn
 fl/base fl/privacy fl/strategy fl/compress fl/message fl/round fl/fingerprint fl/carried fl
 apps/base apps/training apps/bench apps/phantom apps/study apps/command apps/mpi apps"
+rooms="tensor/conv/conv_algorithm tensor/conv/conv_kernels tensor/conv/conv_winograd_int16 tensor/elem/elem_kernels
+tensor/graph/node io/dicom/dicom_file io/dicom/dicom_labels nn/train/learner_room fl/simulation fl/nephron_handles
+fl/carried/aggregate apps/phantom/anatomy apps/phantom/signal apps/study/study_results apps/command/commands"
 passed=0
 failed=0
 result() { # description, what is wrong (empty: nothing)
@@ -35,6 +40,30 @@ done
 for d in tensor io nn fl; do
     result "$d prints" "$(grep -rnE '(^|[^a-z_])(printf|puts|putchar|perror)\(' $d --include=*.c | grep -v 'tensor/base/check.c')"
 done
+headers=$(awk -v rooms="$(echo $rooms)" '
+    FNR == 1 {
+        file = FILENAME
+        sub(/\.[ch]$/, "", file)
+    }
+    /^[a-z]/ && !/^(static|typedef|return|else)/ && match($0, /[a-z_][a-z0-9_]*\(/) {
+        name = substr($0, RSTART, RLENGTH - 1)
+        if (substr($0, 1, RSTART - 1) !~ /^[a-z_0-9 *]+[ *]$/) next
+        if (FILENAME ~ /\.c$/) where[name] = where[name] " " file
+        else declared[FILENAME ":" FNR ": " name] = file " " name
+    }
+    END {
+        for (line in declared) {
+            split(declared[line], part, " ")
+            count = split(where[part[2]], at, " ")
+            right = count == 0 # a macro makes it, or an architecture that has it
+            own = part[1]
+            if (index(" " rooms " ", " " own " ")) sub(/[^\/]*$/, "", own)
+            for (i = 1; i <= count; i++)
+                if (at[i] == own || at[i] == own "s" || index(at[i], own ~ /\/$/ ? own : own "_") == 1) right = 1
+            if (!right) print line " is defined in" where[part[2]] ".c"
+        }
+    }' $(for folder in $order; do ls $folder/*.c $folder/*.h 2>/dev/null; done) | sort)
+result "a header declares what another source defines" "$headers"
 names=$(find tensor io nn fl apps tests docs -name '*.[ch]' -o -name '*.sh' -o -name '*.md' | sed 's|.*/||' | grep -v README | sort | uniq -d)
 result "a file name stands twice in the tree" "$names"
 echo "check_layers: $passed passed, $failed failed"

@@ -4,6 +4,7 @@
 #define APPS_OVERLAY_H
 
 #include "nn/data/dataset.h"
+#include "nn/data/sample.h"
 
 /* Writes a PNG of the slice with the most labelled voxels (of reference, else prediction), across the axis of
  * the largest spacing.

@@ -7,6 +7,7 @@
 
 #include "io/picture/letters.h"
 #include "nn/data/dataset.h"
+#include "nn/data/sample.h"
 
 /* Pairs: [0] the rows of the picture, from the top; [1] its columns, from the left. */
 struct upright {

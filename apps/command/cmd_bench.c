@@ -4,6 +4,7 @@
 
 #include "apps/bench/bench.h"
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/json.h"

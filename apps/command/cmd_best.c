@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/command/commands.h"
 #include "nn/infer/crossval.h"
 #include "nn/infer/ensemble.h"
 #include "apps/base/console.h"

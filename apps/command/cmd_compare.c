@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "apps/command/compare.h"
 #include "io/base/file.h"
 #include "nn/measure/metric.h"

@@ -8,6 +8,7 @@
 
 #include "apps/base/console.h"
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "io/base/file.h"
 #include "io/dicom/dicom_labels.h"
 #include "io/formats/image_formats.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/command/commands.h"
 #include "nn/infer/ensemble.h"
 #include "apps/base/console.h"
 #include "apps/base/options.h"

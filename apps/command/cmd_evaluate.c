@@ -1,6 +1,7 @@
 /* cmd_evaluate.c - evaluate: predictions against a reference. Label maps (folders or two files) give
  * nnU-Net's summary.json with more keys, tables of probabilities discrimination and calibration. */
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "apps/command/evaluate.h"
 #include "io/base/file.h"
 #include "nn/measure/evaluation.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "nn/device/device_export.h"
 
 static void print_figures(const struct device_figures *f, const char *dir)

@@ -1,4 +1,5 @@
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "apps/training/training.h"
 
 int cmd_federate(int argc, char **argv)

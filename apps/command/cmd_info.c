@@ -6,6 +6,7 @@
 
 #include "apps/base/console.h"
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
@@ -16,6 +17,7 @@
 #include "io/formats/image_formats.h"
 #include "nn/data/dataset.h"
 #include "nn/data/nnunet_paths.h"
+#include "nn/data/sample.h"
 #include "nn/folder/nnunet.h"
 #include "nn/folder/run.h"
 

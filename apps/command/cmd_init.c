@@ -15,6 +15,7 @@
 #include "apps/base/console.h"
 #include "apps/base/grid_warnings.h"
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "io/base/file.h"
 #include "nn/data/labelmap.h"
 

@@ -6,6 +6,7 @@
 
 #include "apps/base/console.h"
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "apps/phantom/render.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
+#include "apps/command/commands.h"
 #include "apps/command/plan_layers.h"
 #include "apps/training/budget.h"
 #include "apps/base/grid_warnings.h"
@@ -12,6 +13,7 @@
 #include "io/base/file.h"
 #include "nn/planner/planner.h"
 #include "nn/folder/run.h"
+#include "nn/planner/plans_json.h"
 #include "tensor/base/cpu.h"
 
 struct planning {

@@ -1,5 +1,6 @@
 /* cmd_postprocess.c - nnU-Net's determine_postprocessing on the validation cases of a run:
  * postprocessing.json. */
+#include "apps/command/commands.h"
 #include "nn/infer/crossval.h"
 #include "apps/base/options.h"
 #include "apps/base/result_tables.h"

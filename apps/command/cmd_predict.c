@@ -8,6 +8,7 @@
 #include "apps/base/console.h"
 #include "apps/base/interrupt.h"
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "apps/command/predict.h"
 #include "apps/training/predictions.h"
 #include "apps/base/progress.h"
@@ -16,6 +17,7 @@
 #include "io/base/file.h"
 #include "io/base/text.h"
 #include "nn/train/classify.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 

@@ -7,6 +7,7 @@
 
 #include "apps/base/console.h"
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "tensor/base/cpu.h"
 
 struct command {

@@ -8,6 +8,7 @@
 
 #include "io/base/file.h"
 #include "io/base/text.h"
+#include "nn/data/sample.h"
 
 /* "CASE_0000.nii.gz" -> CASE and channel 0. */
 static int split_name(char id[ID_MAX], int *channel, const char *name, const char *ending)

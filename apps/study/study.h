@@ -13,7 +13,9 @@
 #include "fl/federate.h"
 #include "nn/data/dataset.h"
 #include "nn/measure/metrics.h"
+#include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
+#include "nn/train/learner_data.h"
 #include "nn/train/train.h"
 
 enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10, STUDY_HOSPITALS_MAX = 32, STUDY_CLASSES_MAX = 16 };

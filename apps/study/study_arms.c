@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apps/study/study.h"
+#include "fl/site_models.h"
 #include "tensor/base/check.h"
 
 /* The first two are in every study, in this order. */

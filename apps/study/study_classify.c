@@ -14,6 +14,7 @@
 #include "nn/data/components.h"
 #include "nn/measure/stats_auc.h"
 #include "nn/folder/run.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/pool.h"
 

@@ -7,6 +7,7 @@
 #include "apps/training/budget.h"
 #include "apps/phantom/probe.h"
 #include "apps/study/study.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/rng.h"
 

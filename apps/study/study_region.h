@@ -8,6 +8,7 @@
 #define APPS_STUDY_STUDY_REGION_H
 
 #include "nn/data/dataset.h"
+#include "nn/data/sample.h"
 #include "tensor/ops/ops.h"
 
 /* Replaces the image by a window of window_mm around the middle of the mask's box (of the image without a

@@ -14,6 +14,8 @@
 #include "apps/study/study.h"
 #include "io/base/file.h"
 #include "nn/folder/run.h"
+#include "nn/planner/plans_json.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/pool.h"
 

@@ -10,6 +10,7 @@
 #include "apps/study/study.h"
 #include "io/base/file.h"
 #include "nn/infer/sliding.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 
 int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,

@@ -8,6 +8,7 @@
 
 #include "apps/base/progress.h"
 #include "nn/plan/outputs.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"
 

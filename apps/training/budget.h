@@ -3,6 +3,7 @@
 #ifndef APPS_BUDGET_H
 #define APPS_BUDGET_H
 
+#include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 #include "nn/train/train.h"
 

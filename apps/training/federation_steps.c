@@ -14,11 +14,14 @@
 #include "apps/base/progress.h"
 #include "apps/training/training.h"
 #include "fl/carried/carried.h"
+#include "fl/fingerprint/fingerprint_json.h"
 #include "fl/fingerprint/site_fingerprint.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/data/roles.h"
+#include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/cpu.h"
 
 static void tell(const struct training_arguments *a, const char *line)

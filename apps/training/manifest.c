@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "apps/training/manifest.h"
 #include "apps/training/training.h"
 #include "io/base/file.h"
 #include "tensor/base/clock.h"

@@ -8,6 +8,7 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/measure/classification.h"
+#include "nn/train/classifier.h"
 
 int predictions_create(struct predictions *p, int cases, int classes, struct error *e)
 {

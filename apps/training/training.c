@@ -1,5 +1,6 @@
 /* training.c - the work of train and federate: options completed, cases divided and loaded, rounds run,
  * results validated. */
+#include "apps/training/manifest.h"
 #include "apps/training/training.h"
 
 #include <inttypes.h>
@@ -14,8 +15,11 @@
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/training/federation_steps.h"
+#include "apps/training/validation.h"
 #include "io/base/file.h"
+#include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 

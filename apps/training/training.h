@@ -11,6 +11,7 @@
 #include "nn/data/sites.h"
 #include "nn/planner/planner.h"
 #include "nn/folder/run.h"
+#include "nn/train/learner_data.h"
 
 struct training {
     struct training_arguments args;
@@ -42,14 +43,6 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
 /* dataset.json, or one made for an .npz; json_free it. */
 struct json *training_dataset_json(const struct dataset *d);
 
-/* ---- manifest.c ---- */
-/* RUN/manifest.json and the fold's own copy; before the first step (r NULL) and again with what became of it.
- */
-int training_manifest(const struct training *t, const struct federate_result *r, struct error *e);
-/* The words joined by spaces after "nephron"; malloc'ed, NULL when memory is out. */
-char *training_command_line(int argc, char **argv);
-double training_peak_memory(void); /* bytes */
-
 /* ---- training_data.c ---- */
 /* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a federation.
  */
@@ -60,10 +53,5 @@ int training_plan(struct training *t, struct error *e);  /* fills plans, plan; a
 int training_previous(struct training *t,
                       struct error *e); /* of a cascade: finds the maps of the first stage */
 int training_load(struct training *t, struct error *e);  /* fills train, validation */
-
-/* ---- validation.c ---- */
-/* Predicts every validation (and test) case with the final weights; writes fold_K/validation and its summary.
- * A signal ends it between two cases, without a summary: t->stopped. */
-int training_validate(struct training *t, struct model *m, struct error *e);
 
 #endif

@@ -9,6 +9,8 @@
 #include "fl/partition.h"
 #include "io/base/file.h"
 #include "nn/data/roles.h"
+#include "nn/planner/plans_json.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 
 /* ---- roles and sites ----------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "apps/base/console.h"
 #include "apps/base/result_tables.h"
+#include "apps/training/validation.h"
 #include "nn/measure/evaluation.h"
 #include "nn/data/labelmap.h"
 #include "apps/base/interrupt.h"
@@ -18,6 +19,7 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/data/previous_map.h"
+#include "nn/train/learner_data.h"
 
 /* ---- segmentation -------------------------------------------------------------------------------------- */
 

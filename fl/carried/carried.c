@@ -12,6 +12,7 @@
 #include "io/base/sha256.h"
 #include "io/weights/seal.h"
 #include "nn/folder/run.h"
+#include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
 
 enum { SITES_MOST = 1000000 };

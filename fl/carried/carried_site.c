@@ -9,6 +9,7 @@
 #include "fl/round/site_store.h"
 #include "io/base/file.h"
 #include "io/base/lock.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
 
 struct site_work {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fl/fingerprint/fingerprint_json.h"
 #include "fl/fingerprint/site_fingerprint.h"
 #include "fl/message/vectors.h"
 

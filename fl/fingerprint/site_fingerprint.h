@@ -16,6 +16,7 @@
 #ifndef FL_SITE_FINGERPRINT_H
 #define FL_SITE_FINGERPRINT_H
 
+#include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 #include "tensor/base/pool.h"
 
@@ -48,8 +49,6 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
                              const int *role, int segments, const struct json *dataset_json,
                              void (*progress)(void *, int, int), void *arg, struct error *e);
 void site_fingerprint_free(struct site_fingerprint *f);
-int site_fingerprint_write(const struct site_fingerprint *f, const char *path, struct error *e);
-int site_fingerprint_read(struct site_fingerprint *f, const char *path, struct error *e);
 /* Adds `from`; channels, labels and classes must be the same. Into an empty one: copies. */
 int site_fingerprint_merge(struct site_fingerprint *to, const struct site_fingerprint *from, struct error *e);
 /* Whether two dataset.json have the same channels, labels and order of regions. */

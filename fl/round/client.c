@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"
 

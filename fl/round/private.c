@@ -8,6 +8,7 @@
 
 #include "fl/privacy/accountant.h"
 #include "fl/privacy/dp.h"
+#include "nn/train/learner_data.h"
 
 static const char *kind_name(const struct federation *f)
 {

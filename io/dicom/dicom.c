@@ -6,6 +6,7 @@
 #include "io/dicom/dicom_file.h"
 #include "io/pack/gzip.h"
 #include "io/base/text.h"
+#include "io/pack/inflate.h"
 
 enum { DEPTH_MAX = 16, PREAMBLE = 128 };
 #define UNDEFINED 0xffffffffu

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/dicom/dicom_order.h"
 #include "io/dicom/dicom_series.h"
 #include "io/base/text.h"
 

@@ -8,6 +8,7 @@
 #include "io/base/file.h"
 #include "io/base/sha256.h"
 #include "io/dicom/dicom_labels.h"
+#include "io/dicom/dicom_order.h"
 #include "io/dicom/dicom_series.h"
 #include "io/dicom/dicom_write.h"
 

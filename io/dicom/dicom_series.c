@@ -6,9 +6,11 @@
 
 #include "io/dicom/dicom.h"
 #include "io/dicom/dicom_file.h"
+#include "io/dicom/dicom_order.h"
 #include "io/dicom/dicom_series.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
+#include "io/dicom/dicom_slices.h"
 #include "io/image/voxels.h"
 
 /* ---- files --------------------------------------------------------------------------------------------- */

@@ -63,19 +63,9 @@ static inline void cross(double c[3], const double a[3], const double b[3])
     for (int i = 0; i < 3; i++) c[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
 }
 
-/* The elements of a sequence's first item; absent ones where there is none (io/dicom/dicom_slices.c). */
-int dicom_scan_first(struct dicom_element *el, const struct dicom_element *sequence, struct error *e);
-/* Sets every slice of sf->slice, sf->slices of them, from the file; shared: its shared functional groups
- * (io/dicom/dicom_slices.c). */
-int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const struct dicom_element *shared,
-                      struct error *e);
 /* The files of the one series at the path (of its UID where that is not NULL), sorted; s is zeroed but for
  * header_only. */
 int dicom_series_load(struct dicom_series *s, const char *path, const char *series, struct error *e);
 void dicom_series_free(struct dicom_series *s);
-/* Checks the slices of a series, sets everything of volume `number` (from 1; 0: the only one) but its voxels,
- * each slice's z, and the info. */
-int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series *s, int number,
-                  struct error *e);
 
 #endif

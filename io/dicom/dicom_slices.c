@@ -8,6 +8,7 @@
 
 #include "io/dicom/dicom_file.h"
 #include "io/dicom/dicom_series.h"
+#include "io/dicom/dicom_slices.h"
 
 /* ---- geometry of a slice ------------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/pack/deflate.h"
 #include "io/pack/gzip.h"
 
 enum {

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/pack/deflate.h"
 #include "io/pack/gzip.h"
+#include "io/pack/inflate.h"
 
 /* Eight tables: eight bytes a step (Intel's slicing-by-8). Made on first need would want a lock: so by the
  * caller's stack, 8 KB. */

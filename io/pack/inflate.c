@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/pack/gzip.h"
+#include "io/pack/inflate.h"
 
 #ifdef HAVE_ZLIB
 #include <zlib.h>

@@ -1,5 +1,7 @@
 /* zip.c - zip archives (PKWARE's APPNOTE 6.3): read from the central directory, written with zip64 where it
  * is needed. */
+#include "io/pack/deflate.h"
+#include "io/pack/inflate.h"
 #include "io/pack/zip.h"
 
 #include <stdlib.h>

@@ -10,6 +10,7 @@
 
 #include "io/base/error.h"
 #include "nn/data/dataset.h"
+#include "nn/data/sample.h"
 
 enum { COVARIATES_MAX = 16, COVARIATE_NAME = 48, COVARIATE_LIST = COVARIATES_MAX * (COVARIATE_NAME + 2) };
 struct covariates {
@@ -35,8 +36,8 @@ int covariates_of_dataset(float *value, const struct covariates *c, const struct
                           struct error *e);
 /* Log of the ml of the label map's foreground; NaN without any. */
 float covariate_volume(const struct sample *s);
-/* mean and variance (unbiased; 1 where all are equal) from value[cases][count]; an error where a covariate has
- * no value at all. missing[count] (or NULL): how many are. */
+/* mean and variance (unbiased; 1 where all are equal) from value[cases][count]; an error where a covariate
+ * has no value at all. missing[count] (or NULL): how many are. */
 int covariates_fit(struct covariates *c, int *missing, const float *value, int cases, struct error *e);
 
 #endif

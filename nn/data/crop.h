@@ -3,6 +3,7 @@
 #define NN_CROP_H
 
 #include "nn/data/dataset.h"
+#include "nn/data/sample.h"
 
 /* Bounding box of nonzero voxels of any channel, [begin, end) per axis; the whole image where all are zero.
  * mask: NULL, or [d][h][w] for 1 inside: nonzero, or in a hole that no path of zeros (6 neighbours) joins to

@@ -12,6 +12,7 @@
 #include "io/base/sha256.h"
 #include "io/base/text.h"
 #include "nn/data/nnunet_paths.h"
+#include "nn/data/sample.h"
 
 /* The last component of a path, without trailing slashes. */
 static void base_name(char *buf, size_t size, const char *path)

@@ -3,6 +3,7 @@
 #define NN_PREVIOUS_MAP_H
 
 #include "nn/data/dataset.h"
+#include "nn/data/sample.h"
 
 /* nnU-Net's predicted_next_stage/CONFIGURATION/CASE.npz: `seg`, the label map [d][h][w] on the grid of the
  * next stage. The reader sets s->previous and s->previous_size. */

@@ -8,6 +8,7 @@
 
 #include "io/base/file.h"
 #include "io/base/text.h"
+#include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
 #include "nn/folder/nnunet.h"
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/plan/fingerprint.h"
 #include "nn/plan/plan.h"
 #include "nn/data/crop.h"
 #include "nn/data/splits.h"

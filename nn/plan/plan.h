@@ -1,5 +1,5 @@
-/* plan.h - the plan of a segmentation network, and the fingerprint of a dataset that it is made from. Who
- * chooses one is nn/planner, who builds one nn/network. Axes d, h, w after transposition.
+/* plan.h - the plan of a segmentation network: what it is made from is fingerprint.h. Who chooses
+ * one is nn/planner, who builds one nn/network. Axes d, h, w after transposition.
  */
 #ifndef NN_PLAN_H
 #define NN_PLAN_H
@@ -18,26 +18,6 @@ struct network_norm;
 struct intensity { /* of the foreground, one channel */
     double mean, median, std, min, max, percentile_00_5, percentile_99_5;
 };
-
-struct fingerprint {
-    int cases, channels;
-    double (*spacing)[3];        /* [cases] */
-    int (*shape)[3];             /* [cases], after crop */
-    double median_relative_size; /* after cropping */
-    struct intensity intensity[CHANNELS_MAX];
-};
-void fingerprint_free(struct fingerprint *f);
-/* Reads all training cases, as many at a time as pool has threads. role[i] != 0 selects cases, NULL takes all.
- * progress(arg, done, of) may be NULL. */
-int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role, struct pool *pool,
-                        void (*progress)(void *, int, int), void *arg, struct error *e);
-/* dataset_fingerprint.json, nnU-Net's keys. */
-struct json *fingerprint_json(const struct fingerprint *f);
-int fingerprint_from_json(struct fingerprint *f, const struct json *j, const char *name, struct error *e);
-/* Member "foreground_intensity_properties_per_channel" of a fingerprint or a plan; t has room for
- * CHANNELS_MAX. */
-void intensity_to_json(struct json *parent, const struct intensity *t, int channels);
-int intensity_from_json(struct intensity *t, int *channels, const struct json *parent, struct error *e);
 
 /* One configuration of a plan. In a 2D plan axis 0 is the slice: patch, kernel and stride are 1 there,
  * spacing is 0 (slices keep their own) and median_size 1. */

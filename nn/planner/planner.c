@@ -1,5 +1,6 @@
 /* planner.c - nnU-Net's planning: topology, patch, batch, and the configurations of a dataset.
  * The book: docs/book/09_planning.md */
+#include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 
 #include <math.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/planner/plans_json.h"
 #include "tensor/base/check.h"
 
 enum { MIN_EDGE = 4, PATCH_MAX = 65536 }; /* smallest edge of a feature map; largest edge of a patch */

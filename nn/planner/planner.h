@@ -5,6 +5,7 @@
 #define NN_PLANNER_H
 
 #include "nn/network/network.h"
+#include "nn/plan/fingerprint.h"
 
 struct plans {
     char name[64];               /* "nnUNetPlans" */
@@ -36,15 +37,6 @@ int plans_make(struct plans *p, const struct fingerprint *f, const struct datase
  * known. */
 int plan_topology(struct plan *p, const double spacing[3], const double median_size[3], int dims, int classes,
                   double dataset_voxels, const struct plan_options *o, struct error *e);
-/* plans.json as nnU-Net writes it; median_spacing and median_shape of the original images, transposed. */
-struct json *plans_json(const struct plans *p, const struct dataset *d, const struct plan_options *o,
-                        const double median_spacing[3], const double median_shape[3]);
-/* d gives channels and classes; NULL: channels from the file, classes 0. `name` for messages. Old files
- * without "architecture" are an error, as is anything that no network can be built of. */
-int plans_from_json(struct plans *p, const struct json *j, const struct dataset *d, const char *name,
-                    struct error *e);
-int plans_read(struct plans *p, const char *path, const struct dataset *d, struct error *e);
-int plans_write(const struct plans *p, const char *path, struct error *e);
 const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
 /* nnU-Net's feature-map estimate of a topology for batch 1; labels: entries of dataset.json's "labels". */
 double plan_estimate(const struct plan *p, int labels);

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "io/base/file.h"
+#include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
+#include "nn/planner/plans_json.h"
 
 static const char resampling_fn[] = "resample_data_or_seg_to_shape";
 

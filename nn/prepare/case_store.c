@@ -6,6 +6,7 @@
 
 #include "io/base/file.h"
 #include "nn/plan/outputs.h"
+#include "nn/prepare/case_store.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/data/splits.h"
 #include "tensor/base/pool.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/prepare/resample.h"
 #include "tensor/base/check.h"
 
 static size_t voxels_of(const int size[3])

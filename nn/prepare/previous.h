@@ -5,6 +5,7 @@
 #define NN_PREVIOUS_H
 
 #include "nn/data/dataset.h"
+#include "nn/data/sample.h"
 #include "tensor/base/rng.h"
 
 /* nnU-Net's two augmentations of these channels, so that the second stage does not trust the first: with

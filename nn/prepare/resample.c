@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "nn/prepare/preprocess.h"
+#include "nn/prepare/resample.h"
 #include "tensor/base/check.h"
 
 /* Output index i lies at (i + 1/2) * n_in / n_out - 1/2 of the input. */

@@ -6,6 +6,7 @@
 #define NN_RESTORE_H
 
 #include "nn/prepare/preprocess.h"
+#include "nn/prepare/resample.h"
 #include "tensor/base/pool.h"
 
 struct restore {

@@ -6,6 +6,7 @@
 #define NN_AUGMENT_H
 
 #include "nn/data/dataset.h"
+#include "nn/data/sample.h"
 #include "tensor/base/rng.h"
 
 struct augment_options {

@@ -6,7 +6,7 @@
 #ifndef NN_CLASSIFIER_H
 #define NN_CLASSIFIER_H
 
-#include "nn/train/train.h"
+#include "nn/train/learner_data.h"
 
 /* The logits [batch][1][1][1][classes] and their inputs; *covariates NULL where the network has none. */
 struct tensor *classifier_record(struct graph *g, const struct train_options *o, int batch,
@@ -19,5 +19,8 @@ int classifier_plan(struct classifier *c, struct model *m, const struct train_op
 void classifier_destroy(struct classifier *c);
 /* Class probabilities [cases][classes] of d, in whole batches: the rest of the last one is unread. */
 void classifier_run(float *probability, const struct classifier *c, const struct learner_data *d);
+/* The same of all cases of the data under the model m, planned and freed here. */
+int learner_classify(float *probability, struct model *m, const struct train_options *o,
+                     const struct learner_data *d, struct pool *pool, struct error *e);
 
 #endif

@@ -1,10 +1,12 @@
 /* classify.c - cases of one size, and the batches made of them. */
+#include "nn/prepare/resample.h"
 #include "nn/train/classify.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
 
 /* ---- one case ------------------------------------------------------------------------------------------ */

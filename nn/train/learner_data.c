@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "nn/train/classify.h"
+#include "nn/train/learner_data.h"
 #include "nn/train/train.h"
 
 int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,

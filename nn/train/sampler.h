@@ -5,6 +5,7 @@
 #ifndef NN_SAMPLER_H
 #define NN_SAMPLER_H
 
+#include "nn/prepare/case_store.h"
 #include "nn/train/augment.h"
 #include "nn/prepare/preprocess.h"
 

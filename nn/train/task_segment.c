@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nn/plan/outputs.h"
+#include "nn/train/learner_data.h"
 #include "nn/train/learner_room.h"
 #include "nn/train/sampler.h"
 #include "nn/train/schedule.h"

@@ -1,6 +1,7 @@
 /* train.c - what a learner does in one step; what of that is its task's, the descriptor does (task.h).
  *
  * The book: docs/book/08_deterministic_step.md */
+#include "nn/train/learner_data.h"
 #include "nn/train/train.h"
 
 #include <math.h>

@@ -7,6 +7,7 @@
 #ifndef NN_TRAIN_H
 #define NN_TRAIN_H
 
+#include "nn/prepare/case_store.h"
 #include "nn/train/augment.h"
 #include "nn/train/losses.h"
 #include "nn/train/optimizer.h"
@@ -16,6 +17,8 @@
 #include "nn/data/covariates.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/network/network.h"
+
+struct learner_data; /* learner_data.h */
 
 struct train_options {
     const struct learning_task *task;
@@ -36,15 +39,6 @@ struct train_options {
     int class_weighting;            /* classification: inverse frequency */
     struct covariates covariates;   /* classification; classifier.covariates of them */
     const char *covariates_file;    /* table of their values; NULL: those of the dataset */
-};
-
-/* The data of one learner, ready: preprocessed. Classification keeps every case at crop size in store.sample,
- * class in target. */
-struct learner_data {
-    struct case_store store;
-    int *target;                    /* [store.cases]; NULL for segmentation */
-    float *covariate;               /* [store.cases][covariates], NaN where missing; NULL without any */
-    int covariates;
 };
 
 /* Classification: the shuffle of one pass over the cases, kept between steps (classify.h). */
@@ -138,20 +132,6 @@ float learner_lr(const struct train_options *o, uint64_t step);
 int learner_fit_covariates(struct train_options *o, int *missing, const struct learner_data *train,
                            struct error *e);
 
-/* Loads data for cases with role[i] == which. */
-int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                      const struct plan *p, const int *role, int which, struct pool *pool,
-                      void (*progress)(void *, int, int), void *arg, struct error *e);
-void learner_data_free(struct learner_data *d);
-/* A view of those cases of `all` with group[i] == which. The samples stay all's; to be freed with
- * learner_view_free, also after -1: no memory. */
-int learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which,
-                 struct error *e);
-/* A view of the cases of a, and then of those of b. */
-int learner_view_join(struct learner_data *view, const struct learner_data *a, const struct learner_data *b,
-                      struct error *e);
-void learner_view_free(struct learner_data *view);
-
 /* Fast validation. Segmentation: mean foreground pseudo-Dice over `batches` batches of patches, the same ones
  * at each call (nnU-Net's online metric); classification: AUC (two classes; else accuracy) over all cases of
  * d. loss: mean loss. NaN where undefined: a Dice without a voxel in reference or prediction (left out of the
@@ -163,8 +143,5 @@ struct validation {
 };
 int learner_validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches,
                      struct error *e);
-/* Class probabilities [cases][classes] of classification data under the learner's model (inference graph). */
-int learner_classify(float *probability, struct model *m, const struct train_options *o,
-                     const struct learner_data *d, struct pool *pool, struct error *e);
 
 #endif

@@ -1,8 +1,8 @@
 /* graph.h - record, plan, run.
  *
- * A network is a C function that calls ops (ops.h). Each op appends a node; shapes are checked there. Then graph_plan
- * decides where every activation, gradient and scratch buffer lives in one block, graph_forward runs the nodes in order and graph_backward
- * in reverse. After planning a step allocates nothing.
+ * A network is a C function that calls ops (ops.h). Each op appends a node; shapes are checked there. Then
+ * graph_plan decides where every activation, gradient and scratch buffer lives in one block, graph_forward
+ * runs the nodes in order and graph_backward in reverse. After planning a step allocates nothing.
  *
  *     struct model *m = model_create();
  *     struct graph *g = graph_create(m, pool, GRAPH_TRAIN);
@@ -13,16 +13,17 @@
  *     if (graph_bind(g)) ...                (allocates the block; a page is first touched by a thread that uses it)
  *     memcpy(x->data, ...); graph_forward(g); graph_backward(g, loss);
  *
- * Memory that cannot be had is an error that stays: model_create and graph_create return NULL, an op of a failed (or
- * NULL) graph returns NULL and takes NULL, and at the end model_finish and graph_plan return -1. So a caller asks
- * there, once, and destroys both; only code that looks into a tensor while it records asks before (graph_failed).
+ * Memory that cannot be had is an error that stays: model_create and graph_create return NULL, an op of a
+ * failed (or NULL) graph returns NULL and takes NULL, and at the end model_finish and graph_plan return -1.
+ * So a caller asks there, once, and destroys both; only code that looks into a tensor while it records asks
+ * before (graph_failed).
  */
 #ifndef TENSOR_GRAPH_H
 #define TENSOR_GRAPH_H
 
 #include <stddef.h>
 #include <stdint.h>
-#include "tensor/base/pool.h"
+#include "tensor/graph/model.h"
 
 enum dtype { DT_F32 = 0, DT_U8 = 1, DT_BF16 = 2 };
 size_t dtype_bytes(enum dtype dtype);
@@ -35,69 +36,20 @@ struct shape {
 size_t shape_count(struct shape s);  /* elements */
 size_t shape_voxels(struct shape s); /* d*h*w */
 
-/* ---- parameters ---------------------------------------------------------------------------------------- */
-
-enum param_kind {
-    PARAM_WEIGHT, /* convolution, linear: decayed, initialised from its fan */
-    PARAM_BIAS,
-    PARAM_GAMMA,  /* norm scale, starts at 1 */
-    PARAM_BETA,   /* norm shift, starts at 0 */
-    PARAM_MEAN,   /* batch norm running mean, starts at 0; not trained */
-    PARAM_VAR     /* batch norm running variance, starts at 1; not trained */
-};
-
-struct param {
-    char name[120];      /* PyTorch-style: "encoder.stages.0.0.convs.0.conv.weight" */
-    enum param_kind kind;
-    int ndim;
-    int dim[5];          /* as PyTorch stores it */
-    size_t offset, count; /* floats, into model data and grad; offsets are multiples of 16 */
-    int fan_in;          /* of weights: C*kd*kh*kw (transposed convolution: PyTorch's K*kd*kh*kw) */
-    int fan_out;
-};
-
-/* Lifetime "model": one aligned block of data and one of gradients with named views. FedAvg is a weighted sum of
- * flat vectors, clone is memcpy. Gaps between views are zero and stay zero. */
-struct model {
-    struct param *param;
-    int params;
-    size_t count;     /* floats in each block, gaps included */
-    float *data;
-    float *grad;
-    int finished;
-    int failed;       /* memory ran out while its parameters were recorded */
-};
-
-/* NULL without memory; the functions below that take a model to record into take NULL for a failed one. */
-struct model *model_create(void);
-void model_destroy(struct model *m);
-/* Allocates data and grad, zeroed (gamma and var 1). After it no new parameters may be registered. -1 where memory
- * cannot be had, now or while a graph recorded the parameters; else 0. */
-int model_finish(struct model *m);
-/* The same without gradients: half the memory, for models that only infer. A clone has gradients and may be trained. */
-int model_finish_inference(struct model *m);
-/* A new model with the same views and a copy of data; grad zero. NULL without memory. */
-struct model *model_clone(const struct model *m);
-/* Gives up the gradients: from then on the model is for inference. */
-void model_drop_gradients(struct model *m);
-struct param *model_find(const struct model *m, const char *name); /* NULL if absent */
-int param_trained(const struct param *p); /* 0 for running statistics */
-/* FNV-1a style 64-bit hash over the bits of all parameters in order: the weight hash that runs print. */
-uint64_t model_hash(const struct model *m);
-void model_zero_grad(struct model *m, struct pool *pool);
-
 /* ---- graph --------------------------------------------------------------------------------------------- */
 
 /* GRAPH_TRAIN: dropout on, batch statistics, gradients; without it: inference, smallest memory.
- * GRAPH_BF16: activations and their gradients are bf16 in memory (bf16.h). The rule: convolutions give bf16, except op_head; norms, activations,
- * additions, poolings and dropout give the type of their input; everything else (heads, global average, linear layers, softmax, losses) is
- * fp32, and so are inputs, parameters, their gradients, statistics and all sums. */
+ * GRAPH_BF16: activations and their gradients are bf16 in memory (bf16.h). The rule: convolutions give
+ * bf16, except op_head; norms, activations, additions, poolings and dropout give the type of their input;
+ * everything else (heads, global average, linear layers, softmax, losses) is fp32, and so are inputs,
+ * parameters, their gradients, statistics and all sums. */
 enum graph_flags { GRAPH_TRAIN = 1, GRAPH_BF16 = 2 };
 
 struct graph;
 
-/* A value in the graph. data is valid after graph_bind: for an input always, for results after graph_forward and, in the
- * plan with the smallest memory, only until its last use, unless graph_keep was called on it or no op reads it. */
+/* A value in the graph. data is valid after graph_bind: for an input always, for results after
+ * graph_forward and, in the plan with the smallest memory, only until its last use, unless graph_keep was
+ * called on it or no op reads it. */
 struct tensor {
     struct shape shape;
     enum dtype dtype;
@@ -111,16 +63,17 @@ struct tensor {
 static inline float *tensor_f32(const struct tensor *t) { return (float *)t->data; }
 static inline float *tensor_grad_f32(const struct tensor *t) { return (float *)t->grad; }
 
-/* An op: what there is to a node. Each lies beside its code in tensor/ops, where its recorder checks shapes and declares the
- * bytes that a node needs; op_table (ops.h) has all of them, and tests/unit/tensor/op_cases.h a case of each. */
+/* An op: what there is to a node. Each lies beside its code in tensor/ops, where its recorder checks
+ * shapes and declares the bytes that a node needs; op_table (ops.h) has all of them, and
+ * tests/unit/tensor/op_cases.h a case of each. */
 struct node;
 struct onnx_writer;
 struct op {
     const char *name;
     void (*forward)(struct graph *g, struct node *n);
     void (*backward)(struct graph *g, struct node *n); /* NULL: no gradient (softmax in inference) */
-    /* What forward is to give, in plain loops from the inputs, which are fp32 and not yet written over: [n][d][h][w][c] floats
-     * into y. What backward is to give is its derivative (check_gradients). */
+    /* What forward is to give, in plain loops from the inputs, which are fp32 and not yet written over:
+     * [n][d][h][w][c] floats into y. What backward is to give is its derivative (check_gradients). */
     void (*reference)(float *y, const struct graph *g, const struct node *n);
     void (*onnx)(const struct onnx_writer *w, const struct node *n); /* NULL: it has no form in ONNX */
 };
@@ -136,7 +89,8 @@ struct tensor *graph_input(struct graph *g, const char *name, struct shape s, en
                            int needs_grad);
 /* Data (and gradient) of t stay valid after the run. */
 void graph_keep(struct graph *g, struct tensor *t);
-/* Places every buffer. To be called once, after recording. -1 where memory ran out, now or while recording, else 0. */
+/* Places every buffer. To be called once, after recording. -1 where memory ran out, now or while
+ * recording, else 0. */
 int graph_plan(struct graph *g);
 /* Bytes of the block; exact, known after graph_plan. */
 size_t graph_bytes(const struct graph *g);
@@ -164,9 +118,11 @@ void graph_set_step(struct graph *g, uint64_t seed, uint32_t client, uint64_t st
  * statistics and leaves them, dropout keeps all), until it is off again. Not for graph_backward. */
 void graph_set_inference(struct graph *g, int on);
 void graph_forward(struct graph *g);
-/* Gradients of the scalar `loss` ([1][1][1][1][1], read by no op); parameter gradients are added to model grad. */
+/* Gradients of the scalar `loss` ([1][1][1][1][1], read by no op); parameter gradients are added to model
+ * grad. */
 void graph_backward(struct graph *g, struct tensor *loss);
-/* The plan as a table, one line a node (op, output shape, buffers, offsets), appended to buf by snprintf rules. */
+/* The plan as a table, one line a node (op, output shape, buffers, offsets), appended to buf by snprintf
+ * rules. */
 int graph_describe(const struct graph *g, char *buf, size_t size);
 /* What was recorded, for translation into other forms. */
 struct graph_op {
@@ -181,8 +137,8 @@ struct graph_op {
 struct shape graph_shape(const struct graph *g, int id);
 /* The op at place i; 0 beyond the last, or where the graph has failed. */
 int graph_read_op(const struct graph *g, int i, struct graph_op *op);
-/* Writes all nodes in order (onnx_writer.h). -1 at the first whose op has no form in ONNX: *op and *name are that op's and
- * that node's; else 0. */
+/* Writes all nodes in order (onnx_writer.h). -1 at the first whose op has no form in ONNX: *op and *name
+ * are that op's and that node's; else 0. */
 int graph_write_onnx(const struct graph *g, const struct onnx_writer *w, const char **op, const char **name);
 struct model *graph_model(const struct graph *g);
 struct pool *graph_pool(const struct graph *g);

@@ -155,9 +155,6 @@ static inline void node_scratch(struct node *n, enum pass pass, size_t floats)
 {
     if (n->scratch_bytes[pass] < floats * sizeof(float)) n->scratch_bytes[pass] = floats * sizeof(float);
 }
-/* The model's registry: the index of the parameter of that name; shapes must agree. -1 without memory. */
-int model_param(struct model *m, const struct param *want);
-
 static inline int shape_equal(struct shape a, struct shape b)
 {
     return a.n == b.n && a.d == b.d && a.h == b.h && a.w == b.w && a.c == b.c;

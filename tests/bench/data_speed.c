@@ -7,6 +7,7 @@
 
 #include "nn/plan/plan.h"
 #include "nn/planner/planner.h"
+#include "nn/prepare/case_store.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/train/augment.h"
 #include "tensor/base/clock.h"

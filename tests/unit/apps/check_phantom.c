@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include "apps/base/options.h"
+#include "apps/command/commands.h"
 #include "apps/phantom/render.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/sha256.h"
 #include "nn/data/dataset.h"
 #include "nn/measure/stats_auc.h"
+#include "nn/data/sample.h"
 #include "tests/unit/expect.h"
 
 static char folder[] = "/tmp/nephron_phantom_XXXXXX";

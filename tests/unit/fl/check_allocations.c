@@ -6,6 +6,7 @@
 #include "nn/folder/run.h"
 #include "nn/train/classifier.h"
 #include "nn/measure/stats_auc.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/allocations.h"
 #include "tests/unit/expect.h"

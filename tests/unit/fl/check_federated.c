@@ -9,6 +9,7 @@
 #include "io/base/file.h"
 #include "nn/train/checkpoint.h"
 #include "nn/folder/run.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 

@@ -1,7 +1,9 @@
 /* check_fingerprint.c - fingerprints of sites merged against the pooled one, and drawn sites that are unlike
  * each other. */
+#include "fl/fingerprint/fingerprint_json.h"
 #include "fl/fingerprint/site_fingerprint.h"
 #include "fl/partition.h"
+#include "nn/data/sample.h"
 #include "tests/unit/expect.h"
 
 static const char hippocampus[] = "tests/data/hippocampus",

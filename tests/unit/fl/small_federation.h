@@ -8,6 +8,7 @@
 #include "fl/federate.h"
 #include "io/base/file.h"
 #include "nn/folder/run.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 

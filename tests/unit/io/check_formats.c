@@ -8,6 +8,7 @@
 #include "io/base/file.h"
 #include "io/pack/gzip.h"
 #include "io/image/nifti.h"
+#include "io/pack/inflate.h"
 #include "io/picture/png.h"
 #include "io/base/sha256.h"
 #include "io/pack/zip.h"

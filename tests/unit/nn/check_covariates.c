@@ -1,6 +1,8 @@
 /* check_covariates.c - numbers beside the image: their tables, their statistics, and that the classifier uses
  * them and nothing else where they alone tell the class.
  */
+#include "nn/train/classifier.h"
+#include "nn/train/learner_data.h"
 #include "tests/unit/expect.h"
 
 #include <stdint.h>

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "io/base/file.h"
+#include "nn/plan/fingerprint.h"
+#include "nn/prepare/case_store.h"
 #include "nn/prepare/restore.h"
 #include "tensor/ops/ops.h"
 #include "tensor/base/pool.h"

@@ -5,6 +5,7 @@
  * Golden values: tests/golden/make_nnunet.py.
  */
 #include "io/formats/image_formats.h"
+#include "nn/prepare/case_store.h"
 #include "tests/unit/expect.h"
 #include "tests/unit/nn/test_optimizer.h"
 

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "io/base/file.h"
+#include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 #include "nn/data/splits.h"
+#include "nn/planner/plans_json.h"
 #include "tests/unit/expect.h"
 
 static const char golden_plans[] = "tests/data/golden_plans.json",

@@ -1,6 +1,8 @@
 /* check_train.c - learners and checkpoints: a step is a function of its number, a resumed run is the
  * uninterrupted one bit for bit, bad files are named and change nothing.
  */
+#include "nn/train/classifier.h"
+#include "nn/train/learner_data.h"
 #include "tests/unit/expect.h"
 
 #include <stdint.h>

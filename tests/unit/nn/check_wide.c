@@ -1,5 +1,6 @@
 /* check_wide.c - many labels and channels: TotalSegmentator's 118 classes, 200 values in regions, 40
  * channels. */
+#include "nn/train/learner_data.h"
 #include "tests/unit/expect.h"
 
 #include <math.h>

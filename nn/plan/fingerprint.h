@@ -1,0 +1,30 @@
+/* fingerprint.h - what a plan is made from: spacing, shape and intensities of a dataset's training cases, as
+ * nnU-Net extracts them (dataset_fingerprint.json).
+ */
+#ifndef NN_FINGERPRINT_H
+#define NN_FINGERPRINT_H
+
+#include "nn/plan/plan.h"
+
+struct fingerprint {
+    int cases, channels;
+    double (*spacing)[3];        /* [cases] */
+    int (*shape)[3];             /* [cases], after crop */
+    double median_relative_size; /* after cropping */
+    struct intensity intensity[CHANNELS_MAX];
+};
+void fingerprint_free(struct fingerprint *f);
+/* Reads all training cases, as many at a time as pool has threads. role[i] != 0 selects cases, NULL takes all.
+ * progress(arg, done, of) may be NULL. */
+struct pool;
+int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role, struct pool *pool,
+                        void (*progress)(void *, int, int), void *arg, struct error *e);
+/* dataset_fingerprint.json, nnU-Net's keys. */
+struct json *fingerprint_json(const struct fingerprint *f);
+int fingerprint_from_json(struct fingerprint *f, const struct json *j, const char *name, struct error *e);
+/* Member "foreground_intensity_properties_per_channel" of a fingerprint or a plan; t has room for
+ * CHANNELS_MAX. */
+void intensity_to_json(struct json *parent, const struct intensity *t, int channels);
+int intensity_from_json(struct intensity *t, int *channels, const struct json *parent, struct error *e);
+
+#endif

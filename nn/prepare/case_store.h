@@ -1,0 +1,31 @@
+/* case_store.h - preprocessed training cases in memory. */
+#ifndef NN_CASE_STORE_H
+#define NN_CASE_STORE_H
+
+#include "nn/prepare/preprocess.h"
+
+/* Preprocessed training cases in memory, with class locations for foreground oversampling. */
+struct case_store {
+    int cases;
+    struct sample *sample;     /* [cases] */
+    int *index;                /* index into the dataset */
+    int **location_count;      /* [cases][groups]: number of sampled voxels of a group (outputs.h) */
+    int32_t ***location; /* [cases][groups][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a
+                          * foreground label or region, but no less than 1 %. Group 0 is empty, or holds any
+                          * annotated voxel where the dataset has an ignore label. */
+    int groups;
+    size_t bytes;              /* in memory, without what dataset.cache keeps in files */
+};
+struct pool;
+/* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by
+ * nnU-Net's 1234. A case without a label map is an error; after an error nothing is left to free. */
+int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,
+                    int which, struct pool *pool, void (*progress)(void *, int, int), void *arg,
+                    struct error *e);
+/* One more case, of a raw sample with a label map, which the store then owns; c is zeroed before the first.
+ * With p NULL the sample stays as it is and has no locations (classification). After an error the store is as
+ * before and the sample the caller's. */
+int case_store_add(struct case_store *c, struct sample *raw, const struct plan *p, struct error *e);
+void case_store_free(struct case_store *c);
+
+#endif

@@ -48,6 +48,7 @@ run "secure aggregation: 1000 iterations of RFC 7748, sessions of 20 sites" . ./
 run "signals at many moments" . sh tests/program/check_signals.sh 20
 run "each allocation of the readers and writers fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory_io.sh
 run "each allocation of the commands fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_memory.sh
+run "each write of the commands fails once" . env CHECK_MEMORY_MOST=1000000 sh tests/program/check_writes.sh
 run "each allocation under the library's header fails once" . ./tests/unit/fl/check_library_memory long
 run "JPEG decoders: every cut, every flipped bit, under the sanitizers" build/sanitize env CHECK_ALL=1 ./tests/unit/io/check_dicom_jpeg
 for target in fuzz_tables fuzz_images fuzz_dicom fuzz_jpeg; do # every sample file through the fuzz targets; to fuzz: see the heads of the files
@@ -95,12 +96,7 @@ for compiler in gcc clang; do # the shortest build there is
         $sources -o neph -lm -pthread
 done
 
-rm -rf build/repro_a build/repro_b
-copy repro_a
-copy repro_b
-run "two folders, one" build/repro_a make -j"$jobs" CFLAGS="-O2"
-run "two folders, the other" build/repro_b make -j"$jobs" CFLAGS="-O2"
-run "the same program from two folders" build cmp repro_a/nephron repro_b/nephron
+run "two folders, two users, two days: one program" . sh tests/program/check_reproducible.sh
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

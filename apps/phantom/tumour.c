@@ -265,12 +265,13 @@ static float tumour_depth(float *radius, const struct tumour *t, const float mm[
     return depth;
 }
 
-/* Beside and behind the vertebrae: a large tumour crosses the midline in front of the great vessels only, else
- * it would come out behind the spine in pieces. */
+/* In the column of vertebrae and psoas, an oval, or behind it on the other side: a large tumour crosses the
+ * midline in front of the great vessels only, else it would come out behind the spine in pieces. */
 static int is_paraspinal(const struct tumour *t, const float mm[3])
 {
-    const float lateral = t->side ? mm[0] : -mm[0];
-    return lateral < 38 && mm[1] > t->body->half_back - t->body->fat_back - 85;
+    const float lateral = t->side ? mm[0] : -mm[0], back = t->body->half_back - t->body->fat_back,
+                x = mm[0] / 48, y = (mm[1] - (back - 52)) / 44;
+    return x * x + y * y < 1 || (lateral < 10 && mm[1] > back - 85);
 }
 
 /* Soft neighbours give way. So do vessels away from the midline and muscle close to the kidney, where it is the

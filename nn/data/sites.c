@@ -126,7 +126,8 @@ int sites_draw(struct sites *s, int count, const int *role, const struct dataset
     int digits = snprintf(NULL, 0, "%d", count);
     if (!block) status = error_set(e, "out of memory for the sites of %d cases", d->cases);
     for (int k = 0; k < count; k++) snprintf(s->name[s->count++], SITE_NAME_MAX, "site_%0*d", digits, k + 1);
-    struct draw w = {block, block + room, block + 2 * room, block + 3 * room, block + 4 * room};
+    struct draw w = {0}; /* the rest of it only where there is memory */
+    if (!status) w = (struct draw){block, block + room, block + 2 * room, block + 3 * room, block + 4 * room};
     if (!status && dataset_patients(w.patient, d) < 0)
         status = error_set(e, "out of memory for %d cases", d->cases);
     for (int wanted = 1; !status && wanted <= (role ? ROLES_MAX : 1); wanted++)

@@ -42,8 +42,9 @@ static int measure(struct label_metrics *m, const struct evaluation *ev, const u
                    const double spacing[3])
 {
     size_t voxels = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
-    uint8_t *a = malloc(2 * voxels), *b = a + voxels;
+    uint8_t *a = malloc(2 * voxels);
     if (!a) return -1;
+    uint8_t *b = a + voxels;
     select_labels(a, reference, reference, set, voxels);
     select_labels(b, prediction, reference, set, voxels);
     m->overlap = metrics_overlap(a, b, voxels, 1, LABEL_IGNORE, spacing[0] * spacing[1] * spacing[2]);

@@ -79,14 +79,14 @@ static void leave_one_out(double *jackknife, const int *label, const double *pla
 int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, const double *score, int n,
                         int resamples, uint64_t seed, double level)
 {
-    double *work = malloc((4 * (size_t)n + (size_t)resamples + 1) * sizeof *work), *placement = work + n,
-           *jackknife = placement + n, *drawn = jackknife + n, *resampled = drawn + n;
+    double *work = malloc((4 * (size_t)n + (size_t)resamples + 1) * sizeof *work);
     int *class = malloc(((size_t)n + 1) * sizeof *class);
     if (!work || !class) {
         free(work);
         free(class);
         return -1;
     }
+    double *placement = work + n, *jackknife = placement + n, *drawn = jackknife + n, *resampled = drawn + n;
     const int positives = by_class(class, work, label, score, n);
     const double auc = stats_auc_placements(placement, class, work, n);
     percentile[0] = percentile[1] = bca[0] = bca[1] = NAN;

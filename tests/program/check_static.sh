@@ -15,13 +15,15 @@ variables() { # of archives: file and name of what can be written
         } }' | sort -u
 }
 # cpu: the level, found once (atomic, the same for whoever finds it). volume: the limit of --max-gb, set before threads
-# begin. interrupt: what a signal handler may write. cmd_info: text that is printed at once by the one thread there is.
+# begin. options: the common options of a command that has no place of its own for them. interrupt: what a signal handler
+# may write. cmd_info: text that is printed at once by the one thread there is.
 cat >"$work/allowed" <<'END'
 cmd_info.o text
 cmd_info.o turn
 cpu.o cached_hardware
 cpu.o cached_level
 interrupt.o caught
+options.o common
 volume.o limit_gigabytes
 END
 printf 'static int counter; int *next(void); int *next(void) { return &counter; }\n' >"$work/counter.c"

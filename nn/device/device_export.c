@@ -15,8 +15,19 @@
 #include "tensor/base/rng.h"
 #include "tensor/graph/graph_layout.h"
 
+struct export;
+
+/* What becomes of the logits, of a network from a plan or a classifier. */
+struct result_form {
+    const char *title, *result; /* "segmentation network", "a label for each voxel" */
+    void (*put)(struct text *t, const struct export *x); /* the body of network_result, after `x` */
+    int softmax;                /* the result is the softmax of the logits, as floats; else labels, bytes */
+    int (*choose_patch)(struct export *x, struct error *e);
+};
+
 struct export {
     const struct run *run;
+    const struct result_form *form;
     struct model *model;
     struct plan plan;      /* of a segmentation, with the patch wanted */
     const struct device_options *options;
@@ -26,11 +37,6 @@ struct export {
     const char *folder;
     struct device_figures *figures;
 };
-
-static int segments(const struct export *x)
-{
-    return x->run->plan != NULL;
-}
 
 /* The network in fp32; *image and *logits are its ends, NULL without memory. */
 static struct graph *record(const struct export *x, struct tensor **image, struct tensor **logits)
@@ -83,7 +89,7 @@ static void put_normalization(struct text *t, const struct plan *p, int c)
 static void put_around(struct text *t, const struct export *x)
 {
     const struct dataset *d = &x->run->dataset;
-    const struct plan *p = segments(x) ? &x->plan : NULL;
+    const struct plan *p = x->run->plan ? &x->plan : NULL;
     for (int c = 0; c < d->channels; c++) {
         text_printf(t, " *   channel %d: ", c);
         put_comment(t, d->channel_name[c]);
@@ -122,7 +128,7 @@ static void put_header(struct text *t, const struct export *x)
         " *     network_run(block, network_weights);\n"
         " *     network_result(result, block);\n *\n"
         " * No memory but the block, no files, no threads, no library but memcpy. Build with -std=c11 -ffp-contract=off.\n *\n",
-        segments(x) ? "segmentation network" : "classifier");
+        x->form->title);
     put_around(t, x);
     text_puts(t, " */\n#ifndef NETWORK_H\n#define NETWORK_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n");
     text_printf(t, "#define NETWORK_BLOCK_BYTES %zu\n#define NETWORK_WEIGHTS %zu /* floats */\n",
@@ -133,8 +139,7 @@ static void put_header(struct text *t, const struct export *x)
     text_printf(
         t, "#define NETWORK_INPUTS %zu /* floats of a patch */\n#define NETWORK_OUTPUTS %zu /* logits */\n",
         shape_count(x->in), shape_count(x->out));
-    text_printf(t, "#define NETWORK_RESULT_BYTES %zu /* %s */\n\n", f->result_bytes,
-                segments(x) ? "a label for each voxel" : "a probability (float) for each class");
+    text_printf(t, "#define NETWORK_RESULT_BYTES %zu /* %s */\n\n", f->result_bytes, x->form->result);
     text_puts(
         t,
         "extern const float network_weights[NETWORK_WEIGHTS];\n\n"
@@ -149,18 +154,17 @@ static void put_header(struct text *t, const struct export *x)
         "void network_result(void *result, const void *block);\n\n#endif\n");
 }
 
-static void put_result(struct text *t, const struct export *x)
+static void put_probabilities(struct text *t, const struct export *x)
 {
-    const struct plan *p = &x->plan;
+    (void)x;
     text_puts(
         t,
-        "void network_result(void *result, const void *block)\n{\n    const float *x = network_output(block);\n");
-    if (!segments(x)) {
-        text_puts(
-            t,
-            "    float y[NETWORK_CLASSES];\n    device_softmax(y, x, NETWORK_CLASSES);\n    memcpy(result, y, sizeof y);\n}\n");
-        return;
-    }
+        "    float y[NETWORK_CLASSES];\n    device_softmax(y, x, NETWORK_CLASSES);\n    memcpy(result, y, sizeof y);\n}\n");
+}
+
+static void put_labels(struct text *t, const struct export *x)
+{
+    const struct plan *p = &x->plan;
     text_puts(
         t,
         "    uint8_t *label = result;\n    for (size_t i = 0; i < NETWORK_RESULT_BYTES; i++, x += NETWORK_CLASSES) {\n");
@@ -194,7 +198,10 @@ static void put_network(struct text *t, const struct export *x)
         "void network_run(void *block, const float *weights)\n{\n    float *const b = block;\n    const float *const w = weights;\n");
     text_append(t, &x->program.calls);
     text_puts(t, "}\n\n");
-    put_result(t, x);
+    text_puts(
+        t,
+        "void network_result(void *result, const void *block)\n{\n    const float *x = network_output(block);\n");
+    x->form->put(t, x);
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------- */
@@ -300,7 +307,7 @@ static int write_sample(const struct export *x, struct error *e)
 {
     struct tensor *image, *logits;
     struct graph *g = record(x, &image, &logits);
-    struct tensor *classes = segments(x) ? NULL : op_softmax(g, logits);
+    struct tensor *classes = x->form->softmax ? op_softmax(g, logits) : NULL;
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     if (!graph_failed(g)) graph_keep(g, logits);
     if (graph_failed(g) || graph_plan(g) || graph_bind(g)) {
@@ -370,22 +377,23 @@ static void remove_files(const char *dir, int was_there)
     if (!was_there) rmdir(dir);
 }
 
+static int keep_crop(struct export *x, struct error *e)
+{
+    const int *crop = x->run->options.crop;
+    char names[COVARIATE_LIST];
+    covariates_list(names, &x->run->options.covariates);
+    if (names[0])
+        return error_set(e, "the network takes covariates beside the image (%s), which are not exported",
+                         names);
+    if (!x->options->patch[0]) return 0;
+    return error_set(e, "--patch: a classifier takes the crop that it was trained with, %d,%d,%d", crop[0],
+                     crop[1], crop[2]);
+}
+
 /* The plan with the patch that was asked for. */
 static int choose_patch(struct export *x, struct error *e)
 {
     const int *patch = x->options->patch;
-    if (!segments(x)) {
-        const int *crop = x->run->options.crop;
-        char names[COVARIATE_LIST];
-        covariates_list(names, &x->run->options.covariates);
-        if (names[0])
-            return error_set(e, "the network takes covariates beside the image (%s), which are not exported",
-                             names);
-        return patch[0]
-                   ? error_set(e, "--patch: a classifier takes the crop that it was trained with, %d,%d,%d",
-                               crop[0], crop[1], crop[2])
-                   : 0;
-    }
     x->plan = *x->run->plan;
     if (patch[0]) memcpy(x->plan.patch, patch, sizeof x->plan.patch);
     if (x->plan.dims == 2 && x->plan.patch[0] != 1)
@@ -414,15 +422,25 @@ static void take_figures(struct device_figures *f, const struct export *x)
     f->steps = x->program.steps;
     f->block_bytes = x->program.block_bytes;
     f->weight_bytes = x->program.weight_count * sizeof(float);
-    f->result_bytes = segments(x) ? shape_voxels(x->out) : (size_t)x->out.c * sizeof(float);
+    f->result_bytes = x->form->softmax ? (size_t)x->out.c * sizeof(float) : shape_voxels(x->out);
 }
+
+static const struct result_form labels = {"segmentation network", "a label for each voxel", put_labels, 0,
+                                          choose_patch},
+                                probabilities = {"classifier", "a probability (float) for each class",
+                                                 put_probabilities, 1, keep_crop};
 
 int device_export(struct device_figures *f, const struct run *r, struct model *m, const char *dir,
                   const struct device_options *o, struct error *e)
 {
-    struct export x = {.run = r, .model = m, .options = o, .folder = dir, .figures = f};
+    struct export x = {.run = r,
+                       .form = r->options.task->planned ? &labels : &probabilities,
+                       .model = m,
+                       .options = o,
+                       .folder = dir,
+                       .figures = f};
     memset(f, 0, sizeof *f);
-    if (check_folder(dir, e) || check_finite(&x, e) || choose_patch(&x, e)) return -1;
+    if (check_folder(dir, e) || check_finite(&x, e) || x.form->choose_patch(&x, e)) return -1;
     const int was_there = file_exists(dir);
     int status = make_program(&x, e);
     if (!status) {

@@ -3,12 +3,14 @@
     python tests/bench/nnunet_pairs.py DATASET WORK [--with COMMAND]
 
 DATASET is nnU-Net's (CHAOS T2: 15 cases); WORK receives runs, model folders and predictions. Training is short and the patches are small:
-it is about the equality of inference, not about quality. COMMAND runs before each prediction (for instance "nice -n -5"). Needs nnunetv2 2.8.1
-and torch. Memory is the largest sum over the processes of a command of their proportional set sizes, looked at every 50 ms."""
+it is about the equality of inference, not about quality. COMMAND runs before each of nephron's predictions (for instance "nice -n -5").
+Needs nnunetv2 2.8.1 and torch; nnunetv2 predicts in this process, without its start and its workers. nephron's memory is its proportional
+set size, looked at every 50 ms; nnunetv2's the peak of this process, which has read the weights and nothing else of size."""
 import argparse
 import glob
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import time
 import nibabel
 import numpy as np
 import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -24,11 +27,11 @@ from safetensors.torch import load_file
 
 NEPHRON = os.environ.get("NEPHRON", os.path.abspath("nephron"))
 SMALL = ["--base-features", "8", "--batch", "2", "--optimizer", "adamw", "--lr", "0.003", "--augment", "0", "--epochs", "1",
-         "--iterations", "60", "--validation-batches", "0", "--no-validation", "--threads", "2", "--quiet"]
+         "--iterations", "60", "--validation-batches", "0", "--no-validation", "--quiet"]
 # name, configuration, planner, patch
-KINDS = [("U-Net, 3d_fullres", "3d_fullres", "default", "16,64,64"), ("U-Net, 2d", "2d", "default", "16,64,64"),
+KINDS = [("U-Net, 3d_fullres", "3d_fullres", "default", "16,64,64"), ("U-Net, 2d", "2d", "default", "1,64,64"),
          ("ResEnc M, 3d_fullres", "3d_fullres", "resenc_m", "16,64,64"), ("ResEnc L, 3d_fullres", "3d_fullres", "resenc_l", "24,96,96"),
-         ("ResEnc M, 2d", "2d", "resenc_m", "16,96,96"), ("U-Net, 3d_lowres", "3d_lowres", "default", "16,64,64"),
+         ("ResEnc M, 2d", "2d", "resenc_m", "1,96,96"), ("U-Net, 3d_lowres", "3d_lowres", "default", "16,64,64"),
          ("U-Net, 3d_cascade_fullres", "3d_cascade_fullres", "default", "16,64,64")]
 
 
@@ -84,6 +87,8 @@ def model_folder(run, configuration, folder):
         manager, c, determine_num_input_channels(manager, c, dataset), manager.get_label_manager(dataset).num_segmentation_heads, False)
     ours = load_file(run + "/fold_0/checkpoint_final.safetensors")
     ours = {k: v for k, v in ours.items() if k.startswith(("encoder.", "decoder."))}
+    if len(c.patch_size) == 2:  # kept with a depth of 1
+        ours = {k: v.squeeze(2) if v.dim() == 5 else v for k, v in ours.items()}
     result = net.load_state_dict(ours, strict=False)
     if result.unexpected_keys or any(".all_modules." not in k and not k.startswith("decoder.encoder.") for k in result.missing_keys):
         sys.exit("%s: %s" % (run, result))
@@ -91,6 +96,19 @@ def model_folder(run, configuration, folder):
     torch.save({"network_weights": net.state_dict(), "trainer_name": "nnUNetTrainer",
                 "init_args": {"configuration": configuration, "fold": 0},
                 "inference_allowed_mirroring_axes": (0, 1) if flat else (0, 1, 2)}, folder + "/fold_0/checkpoint_final.pth")
+
+
+def theirs_of(folder, images, out, mirror, previous):
+    """nnunetv2 in this process, one case after the other, so that its start and its workers do not count."""
+    start = time.time()
+    p = nnUNetPredictor(use_mirroring=mirror, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False)
+    p.initialize_from_trained_model_folder(folder, (0,), "checkpoint_final.pth")
+    os.makedirs(out, exist_ok=True)
+    names = sorted(os.listdir(images))
+    p.predict_from_files_sequential([[os.path.join(images, n)] for n in names],
+                                    [os.path.join(out, n.replace("_0000.nii.gz", "")) for n in names], overwrite=True,
+                                    folder_with_segs_from_prev_stage=previous)
+    return time.time() - start, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def compare(ours, theirs):
@@ -114,19 +132,21 @@ def main():
     p.add_argument("work")
     p.add_argument("--with", dest="prefix", default="")
     p.add_argument("--cases", type=int, default=3)
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--mirror", action="store_true", help="all mirrors too: eight times as long")
     p.add_argument("--only", type=int, help="one row; the cascade needs that of 3d_lowres before it")
     a = p.parse_args()
     before = a.prefix.split()
-    os.environ.update(OMP_NUM_THREADS="2", nnUNet_compile="0", nnUNet_n_proc_DA="1", nnUNet_raw=a.work, nnUNet_preprocessed=a.work,
+    os.environ.update(OMP_NUM_THREADS=str(a.threads), nnUNet_compile="0", nnUNet_n_proc_DA="1", nnUNet_raw=a.work, nnUNet_preprocessed=a.work,
                       nnUNet_results=a.work)
     os.makedirs(a.work + "/in", exist_ok=True)
     for f in sorted(os.listdir(a.dataset + "/imagesTr"))[:a.cases]:
         if not os.path.exists(a.work + "/in/" + f):
             shutil.copy(os.path.join(a.dataset, "imagesTr", f), a.work + "/in")
-    bin_dir = os.path.dirname(sys.executable)
+    torch.set_num_threads(a.threads)
     lowres = {}
     if not a.only:
-        print("| plan, %d cases, eight mirrors (2D: four) | Dice of the two outputs, mean (lowest) | voxels that differ | nephron | nnU-Net |" % a.cases)
+        print("| plan, %d cases | Dice of the two outputs, mean (lowest) | voxels that differ | nephron | nnU-Net |" % a.cases)
         print("|---|---|---|---|---|")
     for k, (title, configuration, preset, patch) in enumerate(KINDS):
         if configuration == "3d_lowres":
@@ -138,16 +158,15 @@ def main():
         cascade = configuration == "3d_cascade_fullres"
         if not os.path.exists(run + "/fold_0/checkpoint_final.safetensors"):
             measured([NEPHRON, "train", a.dataset, "-o", run, "--overwrite", "--configuration", configuration, "--preset", preset,
-                      "--patch", patch] + SMALL + (["--previous-stage", a.dataset + "/labelsTr"] if cascade else []),
+                      "--patch", patch, "--threads", str(a.threads)] + SMALL + (["--previous-stage", a.dataset + "/labelsTr"] if cascade else []),
                      "%s/train_%d.log" % (a.work, k))
         model_folder(run, configuration, folder)
         for out in (ours, theirs):
             shutil.rmtree(out, ignore_errors=True)
-        mine = measured(before + [NEPHRON, "predict", run, "-i", a.work + "/in", "-o", ours, "--threads", "2", "--quiet"] +
+        mine = measured(before + [NEPHRON, "predict", run, "-i", a.work + "/in", "-o", ours, "--threads", str(a.threads), "--quiet"] +
+                        ([] if a.mirror else ["--no-mirror"]) +
                         (["--previous-stage", lowres["ours"]] if cascade else []), "%s/ours_%d.log" % (a.work, k))
-        other = measured(before + [bin_dir + "/nnUNetv2_predict_from_modelfolder", "-i", a.work + "/in", "-o", theirs, "-m", folder,
-                                   "-f", "0", "-device", "cpu", "-npp", "1", "-nps", "1", "--disable_progress_bar"] +
-                         (["-prev_stage_predictions", lowres["theirs"]] if cascade else []), "%s/theirs_%d.log" % (a.work, k))
+        other = theirs_of(folder, a.work + "/in", theirs, a.mirror, lowres["theirs"] if cascade else None)
         mean, least, differ, voxels, foreground = compare(ours, theirs)
         print("| %s, patch %s | %.6f (%.6f) | %d of %d (%d foreground) | %.1f s, %.0f MB | %.1f s, %.0f MB |"
               % (title, patch.replace(",", " x "), mean, least, differ, voxels, foreground, mine[0], mine[1] / 1e6, other[0], other[1] / 1e6),

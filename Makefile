@@ -89,7 +89,8 @@ NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
 NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o \
 	nn/train/learner_data.o nn/train/losses.o nn/train/optimizer.o nn/train/optimizer_adam.o \
 	nn/train/optimizer_sgd.o nn/train/optimizers.o nn/train/sampler.o nn/train/schedule.o nn/train/task.o \
-	nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o nn/train/weight_average.o
+	nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o nn/train/train_options.o \
+	nn/train/weight_average.o
 NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o

@@ -10,7 +10,7 @@
 
 #include "io/base/json.h"
 #include "nn/planner/planner.h"
-#include "nn/train/train.h"
+#include "nn/train/train_options.h"
 
 struct run {
     char path[1024];
@@ -24,20 +24,6 @@ struct run {
     int mirror[3]; /* axes d, h, w that may be flipped at prediction (inference_allowed_mirroring_axes); else
                       all of the plan's */
 };
-
-/* nnU-Net's constants for segmentation; AdamW with a cosine schedule for classification. */
-struct train_options train_options_default(const struct learning_task *task);
-/* Another optimiser, with its own standard learning rate, momentum and weight decay; where it is the options'
- * already, theirs stay. */
-void train_options_use(struct train_options *o, const struct optimizer_method *method);
-/* These covariates, and a network that takes them. */
-void train_options_covariates(struct train_options *o, const struct covariates *c);
-/* What decides the bits of a run: for the manifest and for the comparison at resume. */
-struct json *train_options_json(const struct train_options *o);
-/* Whether it leaves out the field of that name while the default holds (precision, ema, loss, covariates): so
- * files from before there was a choice stay equal. */
-int train_options_omits(const char *field);
-int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e);
 
 int run_open(struct run *r, const char *path, struct error *e);
 void run_close(struct run *r);

@@ -227,6 +227,7 @@ static int test_cases(struct testing *test, struct error *e)
     if (!status) status = study_path(path, sizeof path, s, "predictions/segmentation", name, e);
     if (!status) status = evaluation_write(&ev, path, e);
     evaluation_free(&ev);
+    test->ev = NULL; /* nothing outside points here */
     return status;
 }
 

@@ -487,6 +487,8 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
     s->result = calloc(n, sizeof *s->result);
     if (!s->training || !s->chosen || !s->result)
         return error_set(e, "out of memory for %d sites", o->clients);
+    if (o->privacy.kind == PRIVACY_SGD && o->fine_tune > 0)
+        return error_set(e, "--dp sgd with --fine-tune, whose steps have no noise");
     if (o->peers && o->secure_range > 0)
         return error_set(e, "--secure is not for MPI, whose ranks are one trusted machine: the simulation and "
                             "carried files (--as) have it");

@@ -10,9 +10,9 @@ top=$PWD
 nephron=${NEPHRON:-$top/nephron}
 out=${1:?a folder for the runs}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
-cases=${CASES:-48} rounds=${ROUNDS:-6} jobs=${JOBS:-2}
-unet="--base-features 4 --patch 24,32,24 --batch 2 --lr 0.03 --validation-batches 12"
-resnet="--depth 10 --base 4 --batch 8 --crop 16,16,16 --optimizer sgd --lr 0.02 --momentum 0.9 --validation-batches 8"
+cases=${CASES:-48} rounds=${ROUNDS:-5} jobs=${JOBS:-2}
+unet="--base-features 4 --patch 24,32,24 --batch 2 --lr 0.03 --validation-batches 6"
+resnet="--depth 10 --base 4 --batch 8 --crop 14,14,14 --optimizer sgd --lr 0.05 --momentum 0.9 --validation-batches 4"
 common="--rounds $rounds --no-validation --threads 1 --quiet --seed 1"
 
 # ---- one run: NAME DATA OPTIONS... ---------------------------------------------------------------------------------------------
@@ -39,10 +39,18 @@ options_of() { # strategy
     *) echo "--strategy $1" ;;
     esac
 }
-list() {
-    for sites in 3 6 20; do
+list() { # the short ones first
+    for s in fedavg median krum; do
+        echo "poison-$s $out/poisoned.npz --sites $out/poisoned.csv --local-iterations 10 $resnet --strategy $s"
+        echo "clean-$s $ADRENAL --sites $out/poisoned.csv --local-iterations 10 $resnet --strategy $s"
+    done
+    for z in 0.3 1 3; do
+        echo "dp-$z $ADRENAL --sites 20 --local-iterations 3 $resnet --fedavg-equal 1 --dp central --dp-noise $z --dp-clip 0.5 --dp-test-seed 1"
+    done
+    echo "dp-0 $ADRENAL --sites 20 --local-iterations 3 $resnet --fedavg-equal 1"
+    for sites in 6 3 20; do
         its=$((60 / sites)) # every federation sees as many batches
-        for part in iid skewed; do
+        for part in skewed iid; do
             for s in $strategies; do
                 [ $part = iid ] && hp=stratified ap=stratified || { hp=intensity ap=dirichlet:0.3; }
                 echo "adrenal-$sites-$part-$s $ADRENAL --sites $sites --partition $ap --local-iterations $its $resnet $(options_of $s)"
@@ -50,14 +58,6 @@ list() {
             done
         done
     done
-    for s in fedavg median krum; do
-        echo "poison-$s $out/poisoned.npz --sites $out/poisoned.csv --local-iterations 20 $resnet --strategy $s"
-        echo "clean-$s $ADRENAL --sites $out/poisoned.csv --local-iterations 20 $resnet --strategy $s"
-    done
-    for z in 0.3 1 3; do
-        echo "dp-$z $ADRENAL --sites 20 --local-iterations 3 $resnet --fedavg-equal 1 --dp central --dp-noise $z --dp-clip 0.5 --dp-test-seed 1"
-    done
-    echo "dp-0 $ADRENAL --sites 20 --local-iterations 3 $resnet --fedavg-equal 1"
 }
 
 if [ -z "$PAGE" ]; then

@@ -283,6 +283,16 @@ gives 0 "after 2 of 2" $nephron federate --as result -o CL clrun
 [ "$(wc -l <clrun/fold_0/evaluation.csv)" -eq 4 ] && grep -q '^0,global,60,[0-9.]*,[0-9.]*,' CL/rounds.csv
 ok "evaluation at the sites" $?
 
+# ---- gradients of single cases ------------------------------------------------------------------------------------------------
+single="--rounds 1 --local-iterations 3 --depth 10 --base 4 --batch 8 --crop 8,8,8 --dp sgd --dp-noise 1"
+for pair in "--norm group:--no-class-weights" "--no-class-weights:--norm group" "--fine-tune:--norm group --no-class-weights --fine-tune 2" "ditto:--norm group --no-class-weights --strategy ditto"; do
+    gives 1 "--dp sgd.*${pair%%:*}" $nephron federate $adrenal -o no --sites 3 $single --no-validation ${pair#*:}
+done
+mkdir single && cp -r CL/fingerprint single
+gives 0 "2 sites" $nephron federate --as init -o single --sites S0,S1 $single --norm group --no-class-weights --fold 0 --dp-test-seed 4
+for s in S1 S0; do $nephron federate $adrenal --as site $s -o single --sites few.csv --state single_$s --quiet; done
+gives 0 "NOT PRIVATE: sgd, of each case, noise 1, clip 1: epsilon" $nephron federate --as aggregate -o single
+
 # ---- wrong usage ----------------------------------------------------------------------------------------------------------------
 gives 2 "usage: nephron federate DATA --as site NAME" $nephron federate --as site A -o FED
 gives 2 "usage: nephron federate --as result" $nephron federate --as result -o FED

@@ -4,7 +4,7 @@
 # tensor and io know nothing of each other. Tests may include anything, and nothing includes tests.
 # A header serves its own source: what X.h declares is defined in X.c, X_*.c or Xs.c of its folder. The headers named below are a
 # room's own: what its files share among themselves, or one interface with a file for each member. Their functions stay in the folder.
-# Libraries print nothing. File names are unique, so that a name is enough to find a file.
+# Every C file begins with a comment that says what it is. Libraries print nothing. File names are unique, so that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/graph tensor/ops tensor
 io/base io/pack io/picture io/image io/dicom io/weights io/formats io
 nn/data nn/plan nn/measure nn/baseline nn/prepare nn/network nn/planner nn/train nn/folder nn/infer nn/device nn
@@ -66,5 +66,9 @@ headers=$(awk -v rooms="$(echo $rooms)" '
 result "a header declares what another source defines" "$headers"
 names=$(find tensor io nn fl apps tests docs -name '*.[ch]' -o -name '*.sh' -o -name '*.md' | sed 's|.*/||' | grep -v README | sort | uniq -d)
 result "a file name stands twice in the tree" "$names"
+bare=$(for f in $(find tensor io nn fl apps tests docs -name '*.[ch]'); do
+    case $(head -n 1 "$f") in "/*"*) ;; *) echo "$f" ;; esac
+done)
+result "a file does not begin with a comment that says what it is" "$bare"
 echo "check_layers: $passed passed, $failed failed"
 [ $failed -eq 0 ]

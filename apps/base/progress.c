@@ -1,3 +1,4 @@
+/* progress.c - a bar with the time that is left on a terminal, plain lines elsewhere. */
 #include "apps/base/progress.h"
 
 #include <stdio.h>

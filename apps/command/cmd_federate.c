@@ -1,3 +1,4 @@
+/* cmd_federate.c - nephron federate: a simulation, or one step of a round by carried files. */
 #include "apps/base/options.h"
 #include "apps/command/commands.h"
 #include "apps/training/training.h"

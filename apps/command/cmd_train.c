@@ -1,3 +1,4 @@
+/* cmd_train.c - nephron train: one learner on one dataset. */
 #include "apps/base/options.h"
 #include "apps/command/commands.h"
 #include "apps/training/training.h"

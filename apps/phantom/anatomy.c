@@ -1,3 +1,4 @@
+/* anatomy.c - shapes in millimetres, painted one over the other, and what grows and pushes them aside. */
 #include "apps/phantom/anatomy.h"
 
 #include <math.h>

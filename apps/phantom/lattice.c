@@ -1,3 +1,4 @@
+/* lattice.c - value noise on a lattice that repeats itself. */
 #include "apps/phantom/lattice.h"
 
 void lattice_fill(struct lattice *l, struct rng *rng)

@@ -1,3 +1,4 @@
+/* probe.c - what the phantom's images will be like, from one patient of each hospital. */
 #include "apps/phantom/probe.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* render.c - a case of the phantom: body, scanner, voxels and label map. */
 #include "apps/phantom/render.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* scanners.c - the six hospitals, which case goes where, and the scan that is drawn for it. */
 #include "apps/phantom/scanners.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* signal.c - relaxation times of the tissues, and the signal that a sequence makes of them. */
 #include "apps/phantom/signal.h"
 
 #include "tensor/base/vmath.h"

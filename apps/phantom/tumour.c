@@ -1,3 +1,4 @@
+/* tumour.c - where a tumour grows, how large, and what it looks like inside. */
 #include "apps/phantom/tumour.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* report_plot.c - charts as SVG inside of the page, and the HTML helpers that every part uses. */
 #include "apps/study/report_plot.h"
 
 #include <math.h>

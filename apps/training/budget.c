@@ -1,3 +1,4 @@
+/* budget.c - a network and a number of iterations for a time limit, from measured steps: --hours. */
 #include "apps/training/budget.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* predictions.c - class probabilities of cases: predictions.csv and its summary. */
 #include "apps/training/predictions.h"
 #include "apps/base/console.h"
 

@@ -1,3 +1,4 @@
+/* splits.c - scikit-learn's KFold over sorted ids on NumPy's MT19937, by case, patient or site. */
 #include "nn/data/splits.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* nnunet.c - a model folder as nnU-Net leaves it, opened as a run. */
 #include "nn/folder/nnunet.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* infer.c - from a raw case to its label map, and the bytes that this takes. */
 #include "nn/infer/infer.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* segmenter.c - the networks of a run, or of several folds, that segment one case after the other. */
 #include "nn/infer/segmenter.h"
 
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/* fingerprint.c - spacing, shape and intensities of the training cases, as nnU-Net extracts them, and their
+ * JSON.
+ */
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* outputs.c - the outputs of a network as labels and as regions, and the groups that are drawn from. */
 #include "nn/plan/outputs.h"
 
 #include "tensor/base/vmath.h"

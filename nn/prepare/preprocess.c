@@ -1,3 +1,4 @@
+/* preprocess.c - transpose, crop to nonzero, normalise and resample a raw case. */
 #include "nn/prepare/preprocess.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* previous.c - a previous stage's labels as input channels: joined to the image, augmented. */
 #include "nn/prepare/previous.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* resample.c - splines of an image, indicators of a label map, on another grid. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* restore.c - planes of logits back on the grid of the file, and the label of each voxel. */
 #include "nn/prepare/restore.h"
 
 #include <stdlib.h>

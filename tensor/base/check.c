@@ -1,3 +1,4 @@
+/* check.c - a broken invariant of ours: file, line and what was wrong, then abort. */
 #include "tensor/base/check.h"
 
 #include <stdarg.h>

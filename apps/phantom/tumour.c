@@ -35,7 +35,7 @@ const struct tumour_model *tumour_model(enum tumour_kind k)
 
 float tumour_separation(float difficulty)
 {
-    return difficulty < 1 ? 1.95f - 0.4f * difficulty : 2.3f - 0.75f * difficulty;
+    return difficulty < 1 ? 1.7f - 0.15f * difficulty : 2.3f - 0.75f * difficulty;
 }
 
 /* ---- parameters of one tumour -------------------------------------------------------------------------- */

@@ -45,7 +45,7 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
     ADD("network", 0, OPTION_TEXT, &a->network, "NAME", "default: unet, or resnet for classification", 0, 0,
         a->networks);
     ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME",
-        "between layers (unet, resenc: instance; segresnet: group; resnet: batch)", 0, 0, a->norms);
+        "between layers (default: the network's own)", 0, 0, a->norms);
     ADD("fold", 0, OPTION_TEXT, &a->fold, "K",
         "fold of nnU-Net's five (default 0; with --as all), or all cases", 0, 0, "0|1|2|3|4|all");
     ADD("patients", 0, OPTION_TEXT, &a->patients_file, "FILE",
@@ -385,7 +385,7 @@ struct train_options training_options_complete(const struct training_arguments *
 {
     struct train_options o = train_options_default(task);
     o.seed = a->seed;
-    if (a->hours > 0 && task == &task_segment) budget_recipe(&o);
+    if (a->hours > 0 && task->planned) budget_recipe(&o);
     o.bf16 = a->precision && strcmp(a->precision, "bf16") == 0;
     if (a->epochs) o.epochs = a->epochs;
     if (a->iterations) o.iterations = a->iterations;

@@ -128,8 +128,8 @@ grid() { # dataset prefix
     echo
 }
 hippocampus() {
-    echo "Hippocampus (every third case of the Decathlon's: $cases; patches 24x32x24): mean Dice of the two labels on validation patches. skewed: sites by"
-    echo "the images' intensity, which differs between the scanners."
+    echo "Hippocampus (every third case of the Decathlon's: $cases; patches 24x32x24): mean Dice of the two labels on"
+    echo "validation patches. skewed: sites by the images' intensity, which differs between the scanners."
     echo
     grid hippo
 }
@@ -137,13 +137,15 @@ hippocampus() {
     cat <<TEXT
 # Strategies, a poisoned site and privacy, measured
 
-Made by \`tests/bench/federation_table.sh\` with commit $(cat commit). These are small runs on purpose, $rounds rounds of 60 batches in all (60 / sites at each
-site) of networks with 4 features at the first stage: they show what the strategies do at the beginning of a training, side by side and in minutes, and
-say nothing of what a whole training reaches. One seed each: differences of a few hundredths are chance. "not run": the machine's time was over.
+Made by \`tests/bench/federation_table.sh\` with commit $(cat commit). These are small runs on purpose,
+$rounds rounds of 60 batches in all (60 / sites at each site) of networks with 4 features at the first
+stage: they show what the strategies do at the beginning of a training, side by side and in minutes, and say
+nothing of what a whole training reaches. The runs of central privacy take 8 batches a site. One seed each: differences of a few hundredths are chance. "not
+run": the machine's time was over.
 
-AdrenalMNIST3D (1188 training, 98 validation cases, 28 voxels a side cut to 14): AUC on all validation cases after the last round, and the
-smallest and largest at the sites on their own. iid: stratified; skewed: classes by Dirichlet(0.3). Sites of a skewed split may have one class, and
-then no AUC.
+AdrenalMNIST3D (1188 training, 98 validation cases, 28 voxels a side cut to 14): AUC on all validation cases
+after the last round, and the smallest and largest at the sites on their own. iid: stratified; skewed:
+classes by Dirichlet(0.3). Sites of a skewed split may have one class, and then no AUC.
 
 $(grid adrenal)
 
@@ -151,8 +153,8 @@ $(ls hippo-*.csv >/dev/null 2>&1 && hippocampus || echo "Hippocampus: not run at
 
 ## One poisoned site of six
 
-Five sites have a tenth of AdrenalMNIST3D's training cases each, the sixth has half of them and turns every label. AUC on all validation cases after
-the last round:
+Five sites have a tenth of AdrenalMNIST3D's training cases each, the sixth has half of them and turns every
+label. AUC on all validation cases after the last round:
 
 | strategy | sound sites only | one is poisoned |
 |---|---|---|
@@ -160,8 +162,8 @@ $(for s in fedavg median krum; do echo "| $s | $(last clean-$s global) | $(last 
 
 ## Central privacy
 
-Twenty sites of AdrenalMNIST3D, \`--dp central --dp-clip 0.5\`, delta 1e-5; epsilon is of a whole site, after the last round. Twenty sites are few:
-noise that hides one of them is large beside the mean of all.
+Twenty sites of AdrenalMNIST3D, \`--dp central --dp-clip 0.5\`, delta 1e-5; epsilon is of a whole site,
+after the last round. Twenty sites are few: noise that hides one of them is large beside the mean of all.
 
 | --dp-noise | epsilon | AUC, round by round |
 |---|---|---|

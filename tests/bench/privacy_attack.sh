@@ -48,13 +48,13 @@ run() { # name, words, options...: a round over carried files, and both attacks
     done
     step --as result -o "$name" "$name.global" && global=$(attack "$name.global") || return 1
     cp -r "$name.global" "$name.site" && cp "$name/round_0000/S1.safetensors" "$name.site/fold_0/checkpoint_final.safetensors"
-    site=$(attack "$name.site") || site="impossible: $(tail -n 1 log | cut -c 1-90)"
+    site=$(attack "$name.site") || site="impossible: it holds no weights"
     epsilon=$(sed -n 's/.*epsilon \([0-9.e+]*\) .*/\1/p' "$name.told")
     echo "| $words | ${epsilon:-none} | $site | $global |"
 }
 echo "| training | epsilon | attack on the site's message | attack on the global weights |"
 echo "|---|---|---|---|"
-for arm in ${ARMS:-plain secure sgd1 sgd4}; do
+for arm in ${ARMS:-plain secure sgd1 sgd4 sgd16}; do
     case $arm in
     plain) run plain "no protection" ;;
     secure) run secure "\`--secure\`" --secure ;;

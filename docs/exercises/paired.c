@@ -8,8 +8,10 @@
 
 int main(void)
 {
-    const double a[5] = {0.82, 0.75, 0.91, 0.66, 0.88}, b[5] = {0.80, 0.73, 0.89, 0.64, 0.86};
+    const double a[5] = {0.8125, 0.75, 0.9375, 0.625, 0.875}; /* 1/64 is exact in binary, 0.02 is not */
+    double b[5];
     struct wilcoxon w;
+    for (int i = 0; i < 5; i++) b[i] = a[i] - 0.015625;
     if (stats_wilcoxon(&w, a, b, 5, WILCOXON_ZEROS_PRATT)) return 1;
     printf("Wilcoxon: W %.1f, p %.4f\n", w.statistic, w.p);
 

@@ -8,7 +8,7 @@
 
 #include "docs/ladder/ladder_lanes.h"
 
-enum { VECTORS = PANEL / LANES, POINTS = 64, TILES = 36 };
+enum { VECTORS = PANEL / LANES, POINTS = 64, TILES = 6 * ALONG };
 
 static const int axis_step[3] = {16, 4, 1};
 

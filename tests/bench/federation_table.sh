@@ -11,7 +11,7 @@ nephron=${NEPHRON:-$top/nephron}
 out=${1:?a folder for the runs}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 cases=${CASES:-48} rounds=${ROUNDS:-5} jobs=${JOBS:-2}
-unet="--base-features 4 --patch 24,32,24 --batch 2 --lr 0.03 --validation-batches 6"
+unet="--base-features 8 --patch 24,32,24 --batch 2 --optimizer sgd --lr 0.05 --momentum 0.9 --augment 0 --validation-batches 6"
 resnet="--depth 10 --base 4 --batch 8 --crop 14,14,14 --optimizer sgd --lr 0.05 --momentum 0.9 --validation-batches 4"
 common="--rounds $rounds --no-validation --threads 1 --quiet --seed 1"
 
@@ -54,7 +54,7 @@ list() { # the short ones first
             for s in $strategies; do
                 [ $part = iid ] && hp=stratified ap=stratified || { hp=intensity ap=dirichlet:0.3; }
                 echo "adrenal-$sites-$part-$s $ADRENAL --sites $sites --partition $ap --local-iterations $its $resnet $(options_of $s)"
-                [ -n "$NO_HIPPOCAMPUS" ] || echo "hippo-$sites-$part-$s $out/hippocampus --sites $sites --partition $hp --local-iterations $its $unet $(options_of $s)"
+                [ -n "$NO_HIPPOCAMPUS" ] || echo "hippo-$sites-$part-$s $out/hippocampus --sites $sites --partition $hp --local-iterations $((90 / sites)) $unet $(options_of $s)"
             done
         done
     done
@@ -138,8 +138,8 @@ hippocampus() {
 # Strategies, a poisoned site and privacy, measured
 
 Made by \`tests/bench/federation_table.sh\` with commit $(cat commit). These are small runs on purpose,
-$rounds rounds of 60 batches in all (60 / sites at each site) of networks with 4 features at the first
-stage: they show what the strategies do at the beginning of a training, side by side and in minutes, and say
+$rounds rounds of 60 batches in all (90 of the hippocampus; as many at each site) of networks with 4 features
+(8) at the first stage, with learning rates that were chosen after trials which learnt nothing: they show what the strategies do at the beginning of a training, side by side and in minutes, and say
 nothing of what a whole training reaches. The runs of central privacy take 8 batches a site. One seed each: differences of a few hundredths are chance. "not
 run": the machine's time was over.
 

@@ -137,11 +137,12 @@ hippocampus() {
     cat <<TEXT
 # Strategies, a poisoned site and privacy, measured
 
-Made by \`tests/bench/federation_table.sh\` with commit $(cat commit). These are small runs on purpose,
-$rounds rounds of 60 batches in all (90 of the hippocampus; as many at each site) of networks with 4 features
-(8) at the first stage, with learning rates that were chosen after trials which learnt nothing: they show what the strategies do at the beginning of a training, side by side and in minutes, and say
-nothing of what a whole training reaches. The runs of central privacy take 8 batches a site. One seed each: differences of a few hundredths are chance. "not
-run": the machine's time was over.
+Made by \`tests/bench/federation_table.sh\` with commit $(cat commit). These are small runs on purpose, $rounds rounds
+of 60 batches in all (90 of the hippocampus; as many at each site) of networks with 4 features (8) at the
+first stage, with learning rates that were chosen after trials which learnt nothing: they show what the
+strategies do at the beginning of a training, side by side and in minutes, and say nothing of what a whole
+training reaches. With 20 sites that is 3 or 4 batches a round: too few to learn anything. The runs of central
+privacy take 8 batches a site. One seed each: differences of a few hundredths are chance.
 
 AdrenalMNIST3D (1188 training, 98 validation cases, 28 voxels a side cut to 14): AUC on all validation cases
 after the last round, and the smallest and largest at the sites on their own. iid: stratified; skewed:

@@ -2,24 +2,21 @@
  * turn ENOSPC and EIO), and writes to the file FAIL_COUNT how many there were. Writes are what changes the
  * disk: fwrite and fsync of files (not of the terminal), rename, mkdir, ftruncate, posix_fallocate. For glibc:
  *
- *     cc -shared -fPIC -o fail_write.so tests/fault/fail_write.c -ldl
+ *     cc -shared -fPIC -I. -o fail_write.so tests/fault/fail_write.c -ldl
  *     FAIL_AT=7 LD_PRELOAD=./fail_write.so ./nephron info image.nii.gz
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static long number, fail_at = -1;
+#include "tests/fault/fail_count.h"
 
 static int fails(void)
 {
-    const long n = __atomic_add_fetch(&number, 1, __ATOMIC_RELAXED);
-    if (n != fail_at) return 0;
-    return errno = n % 2 ? ENOSPC : EIO;
+    const long n = fails_now();
+    return n ? (errno = n % 2 ? ENOSPC : EIO) : 0;
 }
 
 /* ISO C has no cast from void * to a function. */
@@ -63,21 +60,4 @@ int posix_fallocate(int fd, off_t from, off_t size)
 {
     NEXT(int (*call)(int, off_t, off_t), "posix_fallocate");
     return fails() ? errno : next.call(fd, from, size);
-}
-
-__attribute__((constructor)) static void begin(void)
-{
-    const char *text = getenv("FAIL_AT");
-    fail_at = text ? atol(text) : -1;
-    number = 0;
-}
-
-__attribute__((destructor)) static void end(void)
-{
-    const char *path = getenv("FAIL_COUNT");
-    FILE *f = path ? fopen(path, "w") : NULL;
-    if (f) {
-        fprintf(f, "%ld\n", number);
-        fclose(f);
-    }
 }

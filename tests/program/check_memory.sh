@@ -6,12 +6,7 @@
 . tests/program/lib.sh
 fault=${fault:-malloc}
 most=${CHECK_MEMORY_MOST:-10}
-if ! ${CC:-cc} -shared -fPIC -o "$work/fail.so" tests/fault/fail_$fault.c -ldl 2>/dev/null ||
-    ! FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so $nephron info $data/dataset.json >/dev/null 2>&1 || [ ! -s "$work/count" ]; then
-    echo "skipped, $fault cannot be preloaded here"
-    finish
-    exit 0
-fi
+preload $fault $nephron info $data/dataset.json
 
 # The results of a command are the files that "$keep" names in $work/out: each is there whole, or not at all.
 whole() { # whether what lies in $work/out is what lies in $work/want, or a part of the files

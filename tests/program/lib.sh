@@ -63,6 +63,17 @@ same() { # description, two files
     ok "$1: $2 and $3 differ, or are empty" $?
 }
 
+preload() { # malloc or write, a command: $work/fail.so (tests/fault) fails its calls; ends the script where none can be preloaded
+    ${CC:-cc} -shared -fPIC -I. -o "$work/fail.so" "tests/fault/fail_$1.c" -ldl
+    ok "tests/fault/fail_$1.c is not compiled" $?
+    what=$1
+    shift
+    FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so "$@" >/dev/null 2>&1 && [ -s "$work/count" ] && return
+    echo "skipped, $what cannot be preloaded here"
+    finish
+    exit
+}
+
 last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" 2>/dev/null | tail -n 1; } # of progress.csv or rounds.csv
 
 finish() { # a remark, if any

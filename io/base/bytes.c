@@ -4,6 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+int bytes_host_is_little(void)
+{
+    const uint16_t one = 1;
+    return *(const unsigned char *)&one;
+}
+
+void bytes_little(void *to, const void *from, size_t size, size_t width)
+{
+    unsigned char *out = to;
+    if (size && to != from) memmove(to, from, size);
+    if (bytes_host_is_little() || width < 2) return;
+    for (size_t i = 0; i + width <= size; i += width)
+        for (size_t a = i, b = i + width - 1; a < b; a++, b--) {
+            const unsigned char byte = out[a];
+            out[a] = out[b];
+            out[b] = byte;
+        }
+}
+
 uint32_t bytes_load_u32(const unsigned char *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;

@@ -51,6 +51,11 @@ size_t bytes_left(const struct bytes_reader *r);
 /* 0 if everything was there and has been read, else -1 with a message. */
 int bytes_end(const struct bytes_reader *r, const char *what, struct error *e);
 
+/* Whether the machine's own numbers are little-endian. */
+int bytes_host_is_little(void);
+/* Copies `size` bytes of numbers of `width` bytes each between the machine's order and little-endian, either way; to may
+ * be from. */
+void bytes_little(void *to, const void *from, size_t size, size_t width);
 /* Integers in raw memory. */
 uint32_t bytes_load_u32(const unsigned char *p);
 uint64_t bytes_load_u64(const unsigned char *p);

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/base/bytes.h"
+
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 /* Opens a regular file for reading; a folder, pipe, device or socket is refused at once, without waiting for
@@ -200,6 +202,21 @@ void file_put(struct file_out *f, const void *data, size_t size)
     if (f->failure || size == 0) return;
     errno = 0;
     if (fwrite(data, 1, size, f->stream) != size) note_failure(f);
+}
+
+void file_put_little(struct file_out *f, const void *data, size_t size, size_t width)
+{
+    unsigned char part[4096]; /* a multiple of every width */
+    const unsigned char *from = data;
+    if (bytes_host_is_little()) {
+        file_put(f, data, size);
+        return;
+    }
+    for (size_t at = 0; at < size; at += sizeof part) {
+        const size_t n = size - at < sizeof part ? size - at : sizeof part;
+        bytes_little(part, from + at, n, width);
+        file_put(f, part, n);
+    }
 }
 
 void file_printf(struct file_out *f, const char *format, ...)

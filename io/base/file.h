@@ -28,6 +28,8 @@ struct file_out; /* an output being written */
 struct file_out *file_create(const char *path, struct error *e);
 /* Both keep the first failure and report it at commit. */
 void file_put(struct file_out *f, const void *data, size_t size);
+/* Numbers of `width` bytes in the machine's order, written as little-endian. */
+void file_put_little(struct file_out *f, const void *data, size_t size, size_t width);
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif

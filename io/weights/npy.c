@@ -7,15 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/bytes.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
 #include "io/pack/zip.h"
-
-static int host_is_little(void)
-{
-    const uint16_t one = 1;
-    return *(const unsigned char *)&one;
-}
 
 size_t npy_count(const struct npy *a)
 {
@@ -109,7 +104,7 @@ static int read_descr(struct npy *a, struct header *h, const char *name, struct 
     if (!known || strchr("<>=|", order) == NULL || (order == '|' && a->bytes > 1))
         return error_set(e, "%s: descr is '%s', must be bool, an integer or a float of 16 to 64 bits", name,
                          descr);
-    h->swap = a->bytes > 1 && order != '=' && (order == '<') != host_is_little();
+    h->swap = a->bytes > 1 && order != '=' && (order == '<') != bytes_host_is_little();
     return 0;
 }
 
@@ -266,7 +261,7 @@ enum { HEADER_MAX = 512 };
  * spaces to a multiple of 64. */
 static size_t format_header(char out[HEADER_MAX], const struct npy *a)
 {
-    char order = a->bytes == 1 ? '|' : host_is_little() ? '<' : '>';
+    char order = a->bytes == 1 ? '|' : '<';
     int n = 10 + snprintf(out + 10, HEADER_MAX - 10, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (",
                           order, a->kind, a->bytes);
     for (int i = 0; i < a->ndim; i++)
@@ -289,7 +284,7 @@ int npy_write(const struct npy *a, const char *path, struct error *e)
     struct file_out *f = file_create(path, e);
     if (f == NULL) return -1;
     file_put(f, header, format_header(header, a));
-    file_put(f, a->data, npy_count(a) * (size_t)a->bytes);
+    file_put_little(f, a->data, npy_count(a) * (size_t)a->bytes, (size_t)a->bytes);
     return file_commit(f, e);
 }
 
@@ -365,7 +360,7 @@ static int write_entry(struct zip_writer *w, const struct npy *a, int level, str
     unsigned char *whole = malloc(head + body);
     if (whole == NULL) return error_set(e, "out of memory (%zu bytes)", head + body);
     memcpy(whole, header, head);
-    if (body > 0) memcpy(whole + head, a->data, body);
+    bytes_little(whole + head, a->data, body, (size_t)a->bytes);
     snprintf(name, sizeof name, "%s.npy", a->name);
     int status = zip_add(w, name, whole, head + body, level, level ? 1 : 64, e);
     free(whole);

@@ -212,7 +212,7 @@ int onnx_write(const struct onnx *o, const char *path, struct error *e)
             lost |= key.failed;
             file_put(f, key.data, key.size);
             file_put(f, w[i].head, w[i].head_size);
-            file_put(f, w[i].data, w[i].bytes);
+            file_put_little(f, w[i].data, w[i].bytes, sizeof(float));
             text_clear(&key);
         }
         file_put(f, o->values.data, o->values.size);

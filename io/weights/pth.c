@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/bytes.h"
 #include "io/base/file.h"
 #include "io/pack/gzip.h"
 #include "io/weights/npy.h"
@@ -248,6 +249,7 @@ static unsigned char *copy_view(struct walk *w, const struct view *t, uint64_t c
             index[i] = 0;
         }
     }
+    bytes_little(out, out, (size_t)bytes, t->dtype[0] == 'C' ? t->element / 2 : t->element);
     return keep_block(w, out) ? NULL : out;
 }
 
@@ -282,7 +284,8 @@ static int add_tensor(struct walk *w, const struct pickle_value *v)
     const char *name = w->path_length > 0 ? w->path : "tensor";
     if (read_view(w, &t, v) || check_view(w, &t, &count)) return error_prefix(w->e, "%.200s", name);
     if (count == 0) data = t.storage->data;
-    else data = is_contiguous(&t) ? t.storage->data + (size_t)t.offset * t.element : copy_view(w, &t, count);
+    else if (is_contiguous(&t) && bytes_host_is_little()) data = t.storage->data + (size_t)t.offset * t.element;
+    else data = copy_view(w, &t, count);
     if (data == NULL) return error_prefix(w->e, "%.200s", name);
     safetensors_add(&w->out->tensors, name, t.dtype, t.ndim, t.dim, data);
     return 0;
@@ -329,6 +332,7 @@ static int read_numpy_scalar(double *out, const struct pickle_value *v)
         for (int i = 0; i < a.bytes; i++) swapped[i] = bytes[a.bytes - 1 - i];
         a.data = swapped;
     }
+    bytes_little(a.data, a.data, (size_t)a.bytes, (size_t)a.bytes);
     *out = npy_value(&a, 0);
     return 0;
 }

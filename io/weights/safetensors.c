@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/bytes.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
 #include "io/base/text.h"
@@ -34,6 +35,12 @@ size_t safetensors_dtype_bytes(const char *dtype)
 {
     int bits = dtype_bits(dtype);
     return bits % 8 == 0 ? (size_t)bits / 8 : 0;
+}
+
+size_t safetensors_width(const struct safetensor *t)
+{
+    const size_t bytes = safetensors_dtype_bytes(t->dtype);
+    return t->dtype[0] == 'C' ? bytes / 2 : bytes;
 }
 
 static uint64_t read_little(const unsigned char *p, size_t bytes)
@@ -77,7 +84,9 @@ float safetensors_value(const struct safetensor *t, size_t i)
 {
     size_t bytes = safetensors_dtype_bytes(t->dtype);
     if (bytes == 0) return NAN; /* packed below a byte */
-    uint64_t v = read_little((const unsigned char *)t->data + i * bytes, bytes);
+    unsigned char element[8];
+    bytes_little(element, (const unsigned char *)t->data + i * bytes, bytes, bytes);
+    uint64_t v = read_little(element, bytes);
     const char *d = t->dtype;
     if (d[0] == 'U') return (float)v;
     if (d[0] == 'I') {
@@ -258,6 +267,10 @@ int safetensors_parse(struct safetensors *s, unsigned char *data, size_t size, c
         return error_prefix(e, "%s", name);
     }
     s->storage = data;
+    for (int i = 0; i < s->count; i++) {
+        unsigned char *values = data + ((const unsigned char *)s->tensor[i].data - data);
+        bytes_little(values, values, s->tensor[i].bytes, safetensors_width(&s->tensor[i]));
+    }
     return 0;
 }
 
@@ -420,7 +433,8 @@ int safetensors_write(const struct safetensors *s, const char *path, struct erro
         for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header.size >> 8 * i);
         file_put(f, length, sizeof length);
         file_put(f, header.data, header.size);
-        for (int i = 0; i < s->count; i++) file_put(f, s->tensor[i].data, s->tensor[i].bytes);
+        for (int i = 0; i < s->count; i++)
+            file_put_little(f, s->tensor[i].data, s->tensor[i].bytes, safetensors_width(&s->tensor[i]));
     }
     free(header.data);
     return f != NULL ? file_commit(f, e) : -1;

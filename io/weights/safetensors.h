@@ -15,7 +15,7 @@ struct safetensor {
     char dtype[8];            /* "F32", "F16", "BF16", "I64", "U8" ... */
     int ndim;
     int64_t dim[8];
-    const void *data;         /* reading: inside the file's buffer, little endian; writing: the caller's */
+    const void *data;         /* in the machine's order; reading: inside the file's buffer; writing: the caller's */
     size_t bytes;
 };
 struct safetensors {
@@ -34,6 +34,8 @@ void safetensors_free(struct safetensors *s);
 const struct safetensor *safetensors_find(const struct safetensors *s, const char *name);
 const char *safetensors_meta(const struct safetensors *s, const char *key); /* NULL if absent */
 size_t safetensors_dtype_bytes(const char *dtype); /* 0 if unknown */
+/* Bytes of a number whose order the machine has: those of an element, or of a half of a complex one. */
+size_t safetensors_width(const struct safetensor *t);
 /* Element i of t as float (any float or integer dtype). */
 float safetensors_value(const struct safetensor *t, size_t i);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/base/bytes.h"
 #include "io/base/sha256.h"
 
 static const char key[] = "nephron_sha256";
@@ -18,6 +19,18 @@ static void put_number(struct sha256 *h, int64_t v)
     unsigned char bytes[8];
     for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)v >> (8 * i));
     sha256_update(h, bytes, sizeof bytes);
+}
+
+/* As they are in the file. */
+static void put_values(struct sha256 *h, const struct safetensor *t)
+{
+    unsigned char part[4096]; /* a multiple of every width */
+    const unsigned char *from = t->data;
+    for (size_t at = 0; at < t->bytes; at += sizeof part) {
+        const size_t n = t->bytes - at < sizeof part ? t->bytes - at : sizeof part;
+        bytes_little(part, from + at, n, safetensors_width(t));
+        sha256_update(h, part, n);
+    }
 }
 
 void seal_hash(char hex[65], const struct safetensors *s)
@@ -36,7 +49,7 @@ void seal_hash(char hex[65], const struct safetensors *s)
         put_text(&h, t->dtype);
         put_number(&h, t->ndim);
         for (int a = 0; a < t->ndim; a++) put_number(&h, t->dim[a]);
-        sha256_update(&h, t->data, t->bytes);
+        put_values(&h, t);
     }
     sha256_final(&h, digest);
     for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);

@@ -156,7 +156,30 @@ int nephron_labels_write(const nephron_image *like, const char *path, const uint
 
 /* ---- models -------------------------------------------------------------------------------------------- */
 
-int nephron_merge_options(struct train_options *o, const char *text, struct json **whole, struct error *e)
+/* A whole number is a number, a number need not be whole. */
+static int check_type(const struct json *given, enum json_type type, struct error *e)
+{
+    static const char *const name[] = {
+        [JSON_NULL] = "null",     [JSON_BOOL] = "true or false", [JSON_INT] = "a whole number",
+        [JSON_DOUBLE] = "a number", [JSON_STRING] = "a text",    [JSON_ARRAY] = "a list",
+        [JSON_OBJECT] = "an object"};
+    if (given->type == type || (type == JSON_DOUBLE && given->type == JSON_INT)) return 0;
+    return error_set(e, "options: '%s' is not %s", given->key, name[type]);
+}
+
+static int check_option(const struct json *given, const struct json *all, const struct own_option *own,
+                        struct error *e)
+{
+    const struct json *standard = json_get(all, given->key);
+    if (standard) return check_type(given, standard->type, e);
+    if (train_options_omits(given->key)) return 0;
+    for (; own && own->name; own++)
+        if (strcmp(own->name, given->key) == 0) return check_type(given, own->type, e);
+    return error_set(e, "options: there is no option '%s'", given->key);
+}
+
+int nephron_merge_options(struct train_options *o, const char *text, const struct own_option *own,
+                          struct json **whole, struct error *e)
 {
     if (whole) *whole = NULL;
     if (!text) return 0;
@@ -164,9 +187,8 @@ int nephron_merge_options(struct train_options *o, const char *text, struct json
     if (!given) return error_prefix(e, "options");
     int status = given->type == JSON_OBJECT && all ? 0 : error_set(e, "options: is not a JSON object");
     for (int k = 0; !status && k < given->count; k++) {
-        const char *key = given->item[k]->key;
-        if (json_get(all, key) || train_options_omits(key)) json_add(all, key, json_copy(given->item[k]));
-        else if (!whole) status = error_set(e, "options: there is no option '%s'", key);
+        status = check_option(given->item[k], all, own, e);
+        if (!status) json_add(all, given->item[k]->key, json_copy(given->item[k]));
     }
     if (!status && json_failed(all))
         status = error_set(e, "options: out of memory"); /* what was lost would be a default */
@@ -263,13 +285,19 @@ nephron_model *nephron_model_parse(nephron *n, const char *description, const vo
 
 /* ---- a new model --------------------------------------------------------------------------------------- */
 
+/* What a network that is planned has of its own. */
+static const struct own_option plan_option[] = {
+    {"configuration", JSON_STRING}, {"network", JSON_STRING}, {"preset", JSON_STRING},
+    {"base_features", JSON_INT},    {"patch", JSON_ARRAY},    {"memory_gb", JSON_DOUBLE},
+    {0}};
+
 /* Fingerprint and plan, as `nephron train` does it. */
 static int plan_dataset(struct run *r, const struct dataset *d, const struct json *options, struct error *e)
 {
     struct plan_options o = plan_options_default();
     struct fingerprint f;
     const struct json *patch = json_get(options, "patch");
-    o.base_features = (int)json_integer(options, "base_features", o.base_features);
+    const int64_t features = json_integer(options, "base_features", o.base_features);
     if (plan_options_network(&o, json_text(options, "network", NULL), json_text(options, "preset", NULL), e))
         return error_prefix(e, "options");
     o.batch = r->options.batch;
@@ -279,8 +307,9 @@ static int plan_dataset(struct run *r, const struct dataset *d, const struct jso
         o.patch[a] = v && v->type == JSON_INT && v->integer > 0 && v->integer < 1 << 15 ? (int)v->integer : 0;
         if (!o.patch[a]) return error_set(e, "options: patch[%d] is no size", a);
     }
-    if (o.base_features < 1 || o.base_features > 512)
-        return error_set(e, "options: base_features is %d, not 1 to 512", o.base_features);
+    if (features < 1 || features > 320)
+        return error_set(e, "options: base_features is %lld, not 1 to 320", (long long)features);
+    o.base_features = (int)features;
     if (fingerprint_extract(&f, d, NULL, NULL, NULL, NULL, e)) return -1;
     int status = plans_make(&r->plans, &f, d, &o, e);
     fingerprint_free(&f);
@@ -291,24 +320,24 @@ static int plan_dataset(struct run *r, const struct dataset *d, const struct jso
 
 static int create_run(struct run *r, const struct dataset *d, const char *options, struct error *e)
 {
-    struct json *given = options ? json_parse(options, strlen(options), e) : json_object(), *rest = NULL;
+    struct json *given = options ? json_parse(options, strlen(options), e) : json_object();
     if (!given) return error_prefix(e, "options");
-    int maps = 0;
+    int maps = 0, status = 0;
     for (int i = 0; i < d->cases; i++) maps += d->item[i].has_label_map;
-    const char *task = json_text(given, "task", maps ? "segment" : "classify");
-    int classify = strcmp(task, "classify") == 0, status = 0;
-    r->options = train_options_default(classify ? &task_classify : &task_segment);
-    if (classify) r->options.classifier.channels = d->channels, r->options.classifier.classes = d->classes;
-    if (!classify && strcmp(task, "segment"))
-        status = error_set(e, "options: task is '%s', not segment or classify", task);
-    if (!status && classify && d->classes < 2)
+    const char *word = json_text(given, "task", maps ? task_segment.name : task_classify.name);
+    const struct learning_task *task = task_find(word);
+    if (!task) status = error_set(e, "options: task is '%s', not segment or classify", word);
+    else r->options = train_options_default(task);
+    if (task == &task_classify)
+        r->options.classifier.channels = d->channels, r->options.classifier.classes = d->classes;
+    if (task == &task_classify && d->classes < 2)
         status = error_set(e, "%s: no labels.csv with two classes or more", d->path);
-    if (!status && !classify && !maps) status = error_set(e, "%s: no label maps in labelsTr", d->path);
+    if (task == &task_segment && !maps) status = error_set(e, "%s: no label maps in labelsTr", d->path);
     snprintf(r->configuration, sizeof r->configuration, "%.31s",
              json_text(given, "configuration", "3d_fullres"));
-    if (!status) status = nephron_merge_options(&r->options, options, &rest, e);
-    json_free(rest);
-    if (!status && !classify) status = plan_dataset(r, d, given, e);
+    if (!status)
+        status = nephron_merge_options(&r->options, options, task->planned ? plan_option : NULL, NULL, e);
+    if (!status && task->planned) status = plan_dataset(r, d, given, e);
     for (int a = 0; a < 3; a++) r->mirror[a] = !r->plan || r->plan->dims == 3 || a > 0;
     json_free(given);
     return status ? status : learner_check(&r->options, r->plan, e);

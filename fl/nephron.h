@@ -74,8 +74,9 @@ NEPHRON_EXPORT int nephron_labels_write(const nephron_image *like, const char *p
  * outputs are averaged. */
 NEPHRON_EXPORT nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold);
 /* A new network for a dataset as `nephron train` plans and initialises it. options: JSON as for
- * nephron_trainer_open, and "task" ("segment" or "classify"), "configuration", "network", "preset",
- * "base_features", "patch" [z, y, x]; NULL: all defaults. */
+ * nephron_trainer_open, and "task" ("segment" or "classify"), of segmentation also "configuration",
+ * "network", "preset", "base_features", "memory_gb" and "patch" [z, y, x]; NULL: all defaults. A name that is
+ * none of these is an error. */
 NEPHRON_EXPORT nephron_model *nephron_model_create(nephron *n, const char *dataset, const char *options);
 /* From memory: description is what nephron_model_describe gave, weights a .safetensors file's bytes; NULL and
  * 0 bytes: the first weights that training begins with, to be set by nephron_weights_set or by a task of a

@@ -77,6 +77,9 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
 
 /* ---- the server ---------------------------------------------------------------------------------------- */
 
+static const struct own_option server_option[] = {
+    {"strategy", JSON_OBJECT}, {"minimum", JSON_INT}, {"local_epochs", JSON_INT}, {0}};
+
 static int set_strategy(struct federation *f, const struct json *options, struct error *e)
 {
     const struct json *strategy = json_get(options, "strategy");
@@ -84,16 +87,6 @@ static int set_strategy(struct federation *f, const struct json *options, struct
     f->local_epochs = (int)json_integer(options, "local_epochs", 0);
     if (strategy && !(f->strategy = strategy_from_json(f->option, strategy, e)))
         return error_prefix(e, "options");
-    for (int k = 0; options && k < options->count; k++) {
-        const char *key = options->item[k]->key;
-        static const char *const own[] = {"strategy", "minimum", "local_epochs"};
-        int known = 0;
-        for (int i = 0; i < 3; i++) known |= strcmp(key, own[i]) == 0;
-        struct json *all = train_options_json(&f->train);
-        known |= json_get(all, key) != NULL;
-        json_free(all);
-        if (!known) return error_set(e, "options: there is no option '%s'", key);
-    }
     return federation_check(f, e);
 }
 
@@ -107,7 +100,7 @@ nephron_server *nephron_server_open(nephron_model *m, const char *options, int s
     *s = (nephron_server){.n = m->n, .m = m};
     struct json *given = NULL;
     struct train_options o = m->run.options;
-    int status = nephron_merge_options(&o, options, &given, e);
+    int status = nephron_merge_options(&o, options, server_option, &given, e);
     s->federation = federation_default(&o, m->run.plan, sites);
     if (!status) status = set_strategy(&s->federation, given, e);
     json_free(given);

@@ -53,9 +53,16 @@ struct nephron_server {
     struct task task;
 };
 
-/* Members of a JSON text over options. text NULL: nothing. *whole, where whole is not NULL, receives the JSON
- * (NULL for none). */
-int nephron_merge_options(struct train_options *o, const char *text, struct json **whole, struct error *e);
+/* An option that a call takes beside those of training, and what its value must be. */
+struct own_option {
+    const char *name;
+    enum json_type type;
+};
+/* Members of a JSON text over options. text NULL: nothing. own ends with one without name; NULL: none. A name
+ * that neither knows is an error, and a value of another type. *whole, where whole is not NULL, receives the
+ * JSON (NULL for none). */
+int nephron_merge_options(struct train_options *o, const char *text, const struct own_option *own,
+                          struct json **whole, struct error *e);
 /* A sample of one's own: preprocessing works in place. */
 int nephron_copy_image(struct sample *s, const nephron_image *i, struct error *e);
 /* The only fold's model, with or without gradients; NULL with a message where there are several. */

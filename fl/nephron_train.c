@@ -153,7 +153,7 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
     if (!t) return one ? (error_set(e, "out of memory"), NULL) : NULL;
     *t = (nephron_trainer){.n = m->n, .m = m, .data = d, .options = m->run.options};
     t->options.ema = 0; /* of the training that made the model */
-    int status = nephron_merge_options(&t->options, options, NULL, e);
+    int status = nephron_merge_options(&t->options, options, NULL, NULL, e);
     if (!status && t->options.ema > 0)
         status = error_set(e, "options: ema is kept by the command train alone");
     if (!status && t->options.task != m->run.options.task)

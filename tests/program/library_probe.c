@@ -55,6 +55,24 @@ static void train(nephron *n, const char *data)
     nephron_model_free(m);
 }
 
+/* A new model whose options nothing would heed. */
+static void create(nephron *n, const char *data)
+{
+    static const char *const wrong[][2] = {
+        {"{\"base_featurez\": 4}", "no option 'base_featurez'"},
+        {"{\"epochz\": 3}", "no option 'epochz'"},
+        {"{\"strategy\": {\"name\": \"fedavg\"}}", "no option 'strategy'"},
+        {"{\"base_features\": \"4\"}", "'base_features' is not a whole number"},
+        {"{\"base_features\": 4294967300}", "base_features is 4294967300"},
+        {"{\"learning_rate\": \"0.1\"}", "'learning_rate' is not a number"},
+        {"{\"patch\": 24}", "'patch' is not a list"},
+        {"{\"task\": \"regress\"}", "task is 'regress'"},
+        {"{\"task\": \"classify\"}", "labels.csv"},
+        {"[]", "not a JSON object"}};
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++)
+        refused(nephron_model_create(n, data, wrong[k][0]) ? 0 : -1, n, wrong[k][1]);
+}
+
 /* Flat weights, views, and a copy made of description and file. */
 static void copy_model(nephron *n, nephron_model *m, const char *path)
 {
@@ -163,8 +181,14 @@ int main(int argc, char **argv)
         nephron_trainer_free(NULL), nephron_server_free(NULL);
     nephron *n = nephron_open(NEPHRON_API, 2);
     train(n, argv[1]);
+    create(n, argv[1]);
     nephron_model *m = nephron_model_load(n, argv[2], "0");
     check(m != NULL, "load", n);
+    refused(nephron_server_open(m, "{\"base_features\": 4}", 2) ? 0 : -1, n, "no option 'base_features'");
+    refused(nephron_server_open(m, "{\"minimum\": \"2\"}", 2) ? 0 : -1, n, "'minimum' is not a whole number");
+    nephron_server *server = nephron_server_open(m, "{\"precision\": \"fp32\", \"minimum\": 2}", 2);
+    check(server != NULL, "an option that is left out of JSON while its default holds", n);
+    nephron_server_free(server);
     predict(n, m, argv[3], argv[4]);
     copy_model(n, m, strcat(argv[4], ".safetensors"));
     aggregate(n);

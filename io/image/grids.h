@@ -12,8 +12,8 @@
 
 enum grid_rule {
     GRIDS_EQUAL = 0, /* sizes, and the affine within a thousandth of a voxel (volume_same_geometry) */
-    GRIDS_AS_NNUNET, /* as above; what is a warning is told and no error */
-    GRIDS_STRICT     /* likewise, but its warnings are errors */
+    GRIDS_AS_NNUNET, /* nnU-Net's decision; what is a warning is told and no error */
+    GRIDS_STRICT     /* nnU-Net's decision, with its warnings as errors */
 };
 
 struct grid_check {

@@ -28,7 +28,7 @@ int covariates_parse(struct covariates *c, const char *list, struct error *e)
 {
     static const char *const not_these[] = {"case", "patient", "label", "target", ""};
     memset(c, 0, sizeof *c);
-    for (const char *at = list; *at; at += *at == ',') {
+    for (const char *at = list; *list; at++) {
         const size_t n = strcspn(at, ",");
         char name[COVARIATE_NAME];
         if (n >= sizeof name) return error_set(e, "covariate '%.60s' is longer than %d", at, COVARIATE_NAME - 1);
@@ -42,6 +42,7 @@ int covariates_parse(struct covariates *c, const char *list, struct error *e)
         c->variance[c->count] = 1;
         strcpy(c->name[c->count++], name);
         at += n;
+        if (!*at) break;
     }
     return c->count ? 0 : error_set(e, "covariates: no name in '%s'", list);
 }
@@ -104,7 +105,11 @@ static int take_table(float *value, int *done, const struct covariates *c, const
             double v;
             if (column[k] < 0 || !*csv_cell(t, r, column[k])) continue;
             if (!read_sex(&v, csv_cell(t, r, column[k]))) status = csv_number(t, path, r, column[k], &v, e);
-            if (!status) value[(size_t)at->index * (size_t)c->count + (size_t)k] = (float)v;
+            if (status) continue;
+            float *kept = &value[(size_t)at->index * (size_t)c->count + (size_t)k];
+            *kept = (float)v;
+            if (!isfinite(*kept)) /* 1e39: not missing, and no number to compute with */
+                status = error_set(e, "%s: row %d: %s is %g, beyond a float's range", path, r + 2, c->name[k], v);
         }
     }
     free(seen);

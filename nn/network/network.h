@@ -88,12 +88,12 @@ const struct network *network_of_preset(const char *name, const struct plan_pres
  * of the strides, and all of it together within the limits above. Call it before the functions below, which
  * take that for granted. */
 int network_plan_check(const struct plan *p, struct error *e);
-/* training: record all deep-supervision heads. Inference graphs share the model's parameters. The first
- * recording must be with training = 1 so that all heads exist, as in nnU-Net's files. */
 /* The norm that the plan asks for, and one such layer with its activation: for networks. */
 const struct network_norm *network_plan_norm_of(const struct plan *p);
 struct tensor *network_plan_norm(struct graph *g, const struct plan *p, const char *name, struct tensor *x,
                                  float slope);
+/* training: record all deep-supervision heads. Inference graphs share the model's parameters. The first
+ * recording must be with training = 1 so that all heads exist, as in nnU-Net's files. */
 struct network_outputs network_segment(struct graph *g, const struct plan *p, struct tensor *x, int training);
 /* A training graph, recorded but neither planned nor bound (the model may not be finished yet): image and one
  * label input per head, outputs, loss. */

@@ -195,7 +195,7 @@ static int check_facts(const double spacing[3], const double median[3], int firs
     if (!(o->memory_gb >= 0 && o->memory_gb <= 1e6))
         return error_set(e, "plan: memory of %g GB", o->memory_gb);
     if (o->base_features < 1 || o->base_features > 320)
-        return error_set(e, "plan: %d base features", o->base_features);
+        return error_set(e, "plan: %d base features, not 1 to 320", o->base_features);
     if (o->batch < 0 || o->batch > 65536) return error_set(e, "plan: batch of %d", o->batch);
     for (int a = 0; a < 3; a++)
         if (o->patch[a] < 0 || o->patch[a] > PATCH_MAX)

@@ -103,7 +103,7 @@ static void record(struct learner *l)
 {
     const struct train_options *o = l->options;
     int batch = learner_batch(o, NULL);
-    float weight[256];
+    float weight[CLASSES_MAX];
     if (o->class_weighting) classify_weights(weight, o->classifier.classes, l->data);
     struct graph *g = l->graph = graph_create(l->model, l->pool, GRAPH_TRAIN | learner_precision(o));
     l->label[0] = graph_input(g, "label", SHAPE(batch, 1, 1, 1, 1), DT_U8, 0);
@@ -117,7 +117,7 @@ static void record(struct learner *l)
 static void adopt(struct learner *l)
 {
     if (!l->options->class_weighting) return;
-    float weight[256];
+    float weight[CLASSES_MAX];
     classify_weights(weight, l->options->classifier.classes, l->data);
     op_cross_entropy_weights(l->loss, weight);
 }

@@ -44,6 +44,7 @@ static void check_names(void)
     CHECK(strcmp(text, "age, volume, sex") == 0, "%s", text);
     refuses("", "no name");
     refuses("age,,sex", "no value");
+    refuses("age,", "no value");
     refuses("age,label", "'label' is no value to learn from");
     refuses("age,age", "twice");
     refuses("a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "more than 16");
@@ -76,6 +77,11 @@ static void check_tables(void)
     CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, two) &&
               strstr(e.text, "sex is 'unknown'"),
           "%s", e.text);
+    put(one, "case,age\nc1,1e39\n");
+    put(two, "case,sex\nc1,F\n");
+    CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, one) && strstr(e.text, "row 2: age is 1e+39"),
+          "%s", e.text);
+    put(one, "case,age\n");
     put(two, "patient,sex\nc1,F\n");
     CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, "case"), "%s", e.text);
     remove(one);
@@ -254,6 +260,12 @@ static void check_json(void)
               strcmp(read.covariates.name[1], "marker") == 0 && read.covariates.mean[1] == 0.1 &&
               read.covariates.variance[1] == 1.0 / 3,
           "%s", e.text);
+    struct json *list = json_get(j, "covariates");
+    json_add_number(json_at(list, 1), "variance", -1);
+    CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "variance of 'marker' is -1"), "%s", e.text);
+    json_add_number(json_at(list, 1), "variance", 1);
+    json_add_text(json_at(list, 1), "name", "marker,sex");
+    CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "2 objects with 3 names"), "%s", e.text);
     json_free(j);
 }
 

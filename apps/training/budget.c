@@ -189,7 +189,7 @@ int budget_fit(struct budget *b, const struct plan *p, const struct train_option
     return check_time(b, spread_time(b, p, step), e);
 }
 
-/* The plans of a choice, and in *plan the one of the configuration. Patches are those of `first`. */
+/* The plans of a choice, and in *plan the one of the configuration. A 3D patch is that of `first`. */
 static int plan_choice(struct plans *p, const struct plan **plan, const struct choice *c,
                        const struct budget *b, const struct plan *first, const struct fingerprint *f,
                        const struct dataset *d, const struct plan_options *o, const char *configuration,
@@ -214,15 +214,15 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
     const double start = clock_seconds(), before = b->spent;
     struct train_options now = *t;
     const struct plan *plan;
-    double step, total = -1;
+    double smallest, step, total = -1; /* seconds */
     if (plans_make(p, f, d, o, e)) return -1;
     const struct plan *asked = plans_find(p, configuration, e), first = asked ? *asked : (struct plan){0};
     plans_free(p);
     if (!asked) return -1;
     /* The smallest is measured first: its speed tells which of the others are hopeless. */
     if (plan_choice(p, &plan, &choices[CHOICES - 1], b, &first, f, d, o, configuration, e)) return -1;
-    int status = choose_precision(&step, b, plan, &now, pool, e);
-    const double rate = status ? 0 : step_flops(plan) / step;
+    int status = choose_precision(&smallest, b, plan, &now, pool, e);
+    const double rate = status ? 0 : step_flops(plan) / smallest;
     plans_free(p);
     if (status) return -1;
     for (int k = 0; k < CHOICES; k++) {
@@ -233,7 +233,8 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
         const double left = b->hours * 3600 * share - before - (clock_seconds() - start);
         /* wide layers run up to 4 times as fast */
         const int hopeless = step_flops(plan) / rate / 4 * choices[k].least > left;
-        if ((!hopeless || last) && measure_step(&step, plan, &now, pool, e)) {
+        step = smallest;
+        if (!hopeless && !last && measure_step(&step, plan, &now, pool, e)) {
             plans_free(p);
             return -1;
         }

@@ -1,36 +1,14 @@
 #!/bin/sh
 # check_strict.sh - images that do not lie on one grid: nnU-Net's decision in every command that reads two of them. Another origin or
 # direction is a warning, which --strict makes an error; another spacing or size is an error.
-nephron=$(cd "$(dirname "${NEPHRON:-./nephron}")" && pwd)/nephron
-work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_check_XXXXXX")
-trap 'rm -rf "$work"' EXIT
-data=$(pwd)/tests/data/hippocampus
-cd "$work" || exit 1
-passed=0
-failed=0
+. tests/program/lib.sh
+enter_work
 warns() { # description, how many warnings, text of one, then a command that must succeed
     what=$1 count=$2 text=$3
     shift 3
-    if ! timeout 200 "$@" >out 2>err; then
-        failed=$((failed + 1))
-        echo "FAILED $what: $(cat err)"
-    elif [ "$(grep -c 'nephron: warning:' err)" -eq "$count" ] && { [ "$count" -eq 0 ] || grep -qF -e "$text" err; }; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $what: want $count warnings with '$text', got: $(cat err)"
-    fi
-}
-says() { # description, text, then a command: it must fail with a line that holds the text
-    what=$1 text=$2
-    shift 2
-    if timeout 200 "$@" >out 2>err; then
-        failed=$((failed + 1))
-        echo "FAILED $what: no error"
-    elif [ $? -ne 124 ] && grep -qF -e "$text" err; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $what: want '$text', got: $(cat err)"
-    fi
+    check "$what" "$@"
+    [ "$(grep -c 'nephron: warning:' err)" -eq "$count" ] && { [ "$count" -eq 0 ] || grep -qF -e "$text" err; }
+    ok "$what: want $count warnings with '$text', got: $(cat err)" $?
 }
 # MetaImage keeps its place in a line of text: field, value, file.
 change() { LC_ALL=C sed -i "s/^$1 = .*/$1 = $2/" "$3"; }
@@ -65,16 +43,12 @@ says "train --strict" "another" "$nephron" train two -o run_strict --strict "$@"
 says "federate --strict" "another" "$nephron" federate two -o run_strict --sites 2 --strict --rounds 1 -q
 says "a site's fingerprint --strict" "another" "$nephron" federate two --as fingerprint A -o fed_strict --strict
 for left in run_strict fed_strict/fingerprint/A.json; do
-    if [ ! -e "$left" ]; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED --strict leaves $left"
-    fi
+    [ ! -e "$left" ]
+    ok "--strict leaves $left" $?
 done
 "$nephron" info two >out 2>err
-if [ "$(grep -c '^  warning ' out)" -eq 2 ]; then passed=$((passed + 1)); else
-    failed=$((failed + 1))
-    echo "FAILED info tells the warnings: $(cat out err)"
-fi
+[ "$(grep -c '^  warning ' out)" -eq 2 ]
+ok "info tells the warnings: $(cat out err)" $?
 
 # Predictions of two channels, one of them elsewhere; and against label maps elsewhere.
 warns "predict warns" 1 "another direction" "$nephron" predict run -i two/imagesTr -o out_maps --no-mirror --step 1 -q
@@ -101,5 +75,4 @@ cp -r two near
 change Offset "-1.0 -1.0 1.000000001" "near/labelsTr/$first"
 change TransformMatrix "-1.0 0.0 0.0 0.0 -1.0 0.0 0.0 0.000000001 1.0" "near/imagesTr/${second%.mha}_0001.mha"
 warns "nearer than the tolerance" 0 "" "$nephron" plan near --strict
-echo "check_strict: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

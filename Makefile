@@ -176,10 +176,10 @@ CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS)
 SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/program/check_book.sh \
 	tests/program/check_carried.sh tests/program/check_cases_io.sh tests/program/check_compare.sh \
-	tests/program/check_convert.sh tests/program/check_covariates.sh tests/program/check_ensemble.sh \
-	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
-	tests/program/check_image_data.sh tests/program/check_library.sh tests/program/check_memory.sh \
-	tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_network_choice.sh \
+	tests/program/check_convert.sh tests/program/check_covariates.sh tests/program/check_docs.sh \
+	tests/program/check_ensemble.sh tests/program/check_export.sh tests/program/check_habits.sh \
+	tests/program/check_hospitals.sh tests/program/check_image_data.sh tests/program/check_library.sh \
+	tests/program/check_memory.sh tests/program/check_memory_io.sh tests/program/check_names.sh tests/program/check_network_choice.sh \
 	tests/program/check_nnunet.sh tests/program/check_plan.sh tests/program/check_program.sh \
 	tests/program/check_signals.sh tests/program/check_strict.sh tests/program/check_study_program.sh \
 	tests/program/check_static.sh tests/program/check_wrapped.sh tests/program/check_writes.sh

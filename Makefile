@@ -164,8 +164,8 @@ CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_covariates tests/u
 	tests/unit/nn/check_device tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
 	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_optimizers \
-	tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_stats \
-	tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
+	tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_schedules \
+	tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \

@@ -76,19 +76,6 @@ static struct network_outputs segresnet(struct graph *g, const struct plan *p, s
     return out;
 }
 
-/* MONAI's blocks_down (1, 2, 2, 4) and blocks_up (1, 1, 1). */
-static int encoder_blocks(int stage)
-{
-    static const int blocks[] = {1, 2, 2, 4};
-    return blocks[stage < 3 ? stage : 3];
-}
-
-static int decoder_blocks(int stage)
-{
-    (void)stage;
-    return 1;
-}
-
 /* The convolution that begins the stage and two a block; of the decoder the transposed convolution and two a
  * block (the 1x1x1 convolution is of the next stage's size, an eighth). */
 static int maps(const struct plan *p, int s)
@@ -111,8 +98,8 @@ const struct network segresnet_network = {
     .norm = &network_norm_group,
     .init = init,
     .presets = presets,
-    .encoder_blocks = encoder_blocks,
-    .decoder_blocks = decoder_blocks,
+    .encoder_blocks = {1, 2, 2, 4}, /* MONAI's blocks_down */
+    .decoder_blocks = 1,            /* blocks_up */
     .encoder_block_convs = 2,
     .decoder_block_convs = 2,
     .maps = maps,

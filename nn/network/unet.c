@@ -134,25 +134,6 @@ static struct network_outputs residual_segment(struct graph *g, const struct pla
 
 /* ---- the descriptors ----------------------------------------------------------------------------------- */
 
-/* nnU-Net's numbers of convolutions and blocks: default_experiment_planner.py, residual_unets.py. */
-static int two(int stage)
-{
-    (void)stage;
-    return 2;
-}
-
-static int residual_blocks(int stage)
-{
-    static const int blocks[] = {1, 3, 4, 6};
-    return blocks[stage < 3 ? stage : 3];
-}
-
-static int single(int stage)
-{
-    (void)stage;
-    return 1;
-}
-
 /* Of the decoder's level at this size: its convolutions and the transposed convolution's output. */
 static int decoder_maps(const struct plan *p, int s)
 {
@@ -203,8 +184,8 @@ const struct network unet_network = {
     .norm = &network_norm_instance,
     .init = plain_init,
     .presets = plain_presets,
-    .encoder_blocks = two,
-    .decoder_blocks = two,
+    .encoder_blocks = {2, 2, 2, 2}, /* nnU-Net's: default_experiment_planner.py */
+    .decoder_blocks = 2,
     .encoder_block_convs = 1,
     .decoder_block_convs = 1,
     .maps = plain_maps,
@@ -222,8 +203,8 @@ const struct network resenc_network = {
     .norm = &network_norm_instance,
     .init = residual_init,
     .presets = residual_presets,
-    .encoder_blocks = residual_blocks,
-    .decoder_blocks = single,
+    .encoder_blocks = {1, 3, 4, 6}, /* nnU-Net's: residual_unets.py */
+    .decoder_blocks = 1,
     .encoder_block_convs = 2,
     .decoder_block_convs = 1,
     .maps = residual_maps,

@@ -220,8 +220,8 @@ static void plan_fill(struct plan *p, const struct topology *t, const double pat
     for (int s = 0; s < STAGES_MAX; s++) { /* 0 beyond the last stage */
         int used = s < t->stages;
         p->features[s] = used ? features_of_stage(s, base, p->dims) : 0;
-        p->encoder_convs[s] = used ? p->network->encoder_blocks(s) : 0;
-        p->decoder_convs[s] = s + 1 < t->stages ? p->network->decoder_blocks(s) : 0;
+        p->encoder_convs[s] = used ? p->network->encoder_blocks[s < 3 ? s : 3] : 0;
+        p->decoder_convs[s] = s + 1 < t->stages ? p->network->decoder_blocks : 0;
         for (int a = 0; a < 3; a++) {
             p->kernel[s][a] = used ? t->kernel[s][a] : 0;
             p->stride[s][a] = used ? t->stride[s][a] : 0;

@@ -468,7 +468,7 @@ static void test_rejections(void)
           "a U-Net that classifies");
 }
 
-/* ---- initial weights and schedules --------------------------------------------------------------------- */
+/* ---- initial weights ----------------------------------------------------------------------------------- */
 
 static void test_init(void)
 {
@@ -500,18 +500,6 @@ static void test_init(void)
     CHECK(model_hash(m) == first, "one seed, two hashes");
     graph_destroy(t.graph);
     model_destroy(m);
-}
-
-static void test_schedules(void)
-{
-    CHECK(schedule_poly(0.01, 0, 0.9) == 0.01, "poly starts at lr");
-    CHECK(schedule_poly(0.01, 1, 0.9) == 0, "poly ends at 0");
-    CHECK_NEAR(schedule_poly(0.01, 0.5, 0.9), 0.01 * pow(0.5, 0.9), 1e-9, "poly half way");
-    CHECK_NEAR(schedule_poly(0.01, 0.999, 0.9), 0.01 * pow(0.001, 0.9), 1e-9, "poly near the end");
-    CHECK_NEAR(schedule_cosine(1, 0.05, 0.1), 0.5, 1e-9, "warmup half way");
-    CHECK_NEAR(schedule_cosine(1, 0.1, 0.1), 1, 1e-6, "warmup done");
-    CHECK_NEAR(schedule_cosine(1, 0.55, 0.1), 0.5, 1e-6, "cosine half way");
-    CHECK(schedule_cosine(1, 1, 0.1) == 0, "cosine ends at 0");
 }
 
 /* ---- the same bits everywhere -------------------------------------------------------------------------- */
@@ -727,7 +715,6 @@ int main(void)
     test_depths();
     test_rejections();
     test_init();
-    test_schedules();
     test_bits();
     test_bf16();
     return check_done("check_networks");

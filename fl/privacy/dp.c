@@ -1,5 +1,5 @@
 /* dp.c - clipping and noise: differentially private sums of updates and of gradients of examples.
- * The book: docs/book/14_privacy.md */
+ * The book: docs/book/16_privacy.md */
 #include "fl/privacy/dp.h"
 
 #include <math.h>

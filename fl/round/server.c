@@ -1,5 +1,5 @@
 /* server.c - taking updates in and making the next weights of them.
- * The book: docs/book/12_federated_averaging.md */
+ * The book: docs/book/14_federated_averaging.md */
 #include "fl/round/server.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* strategy.c - the table of strategies, their options as JSON, and what all of them share.
- * The book: docs/book/13_drift.md */
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/strategy.h"
 
 #include <math.h>

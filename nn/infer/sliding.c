@@ -1,5 +1,5 @@
 /* sliding.c - windows over an image, and their logits put together plane by plane.
- * The book: docs/book/10_windows.md */
+ * The book: docs/book/12_windows.md */
 #include "nn/infer/sliding.h"
 
 #include <math.h>

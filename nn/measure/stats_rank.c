@@ -2,7 +2,7 @@
  * whole, so that the number of ways to reach each sum is counted exactly by adding one rank after the other
  * (a convolution), with ties and zeros as they are. Counts stay below 2^50.
  *
- * The book: docs/book/15_statistics.md */
+ * The book: docs/book/17_statistics.md */
 #include "nn/measure/stats_rank.h"
 
 #include <math.h>

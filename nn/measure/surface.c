@@ -2,7 +2,7 @@
  * nearest boundary voxel of the other mask comes from one exact distance transform, which is computed only
  * within the box around both masks.
  *
- * The book: docs/book/11_shape.md */
+ * The book: docs/book/13_shape.md */
 #include "nn/measure/surface.h"
 
 #include <math.h>

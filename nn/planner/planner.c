@@ -1,5 +1,5 @@
 /* planner.c - nnU-Net's planning: topology, patch, batch, and the configurations of a dataset.
- * The book: docs/book/09_planning.md */
+ * The book: docs/book/10_planning.md */
 #include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 

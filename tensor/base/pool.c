@@ -6,7 +6,7 @@
  * counter again, the waker first changes the counter and then looks for sleepers, all in sequentially
  * consistent order; so one of the two sees the other.
  *
- * The book: docs/book/17_bits.md */
+ * The book: docs/book/20_bits.md */
 #include "tensor/base/pool.h"
 
 #include <pthread.h>

@@ -154,7 +154,7 @@ int carried_init(const char *folder, const struct federation *f, const char *con
         status = error_set(e, "quorum %d of %d sites", quorum, f->sites);
     if (!status && f->secure_range > 0 && quorum < secure_least(f))
         status = error_set(e, "--secure with --quorum %d: of %d sites a round at least %d have to answer", quorum,
-                           secure_drawn(f), secure_least(f));
+                           federation_drawn(f), secure_least(f));
     hash_json(c.f.hash, c.agreed);
     int before = status ? -1 : agreed_before(&c, e);
     if (before == 0) status = write_agreed(&c, initial, e);

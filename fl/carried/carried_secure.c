@@ -60,9 +60,9 @@ static int write_secret(const struct step *s, struct error *e)
     secure_site_write(&s->site, &site);
     struct message_part part[2] = {{"site", site.data, site.size}, {"message", s->message.data, s->message.size}};
     int status = bytes_done(&site, s->secret, e);
+    mode_t before = umask(S_IRWXG | S_IRWXO); /* the temporary file too is its owner's alone */
     if (!status) status = parts_write(&h, part, 2, &s->c->f, s->secret, e);
-    if (!status && chmod(s->secret, S_IRUSR | S_IWUSR))
-        status = error_set(e, "%s: its permissions cannot be changed", s->secret);
+    umask(before);
     if (site.data) secret_wipe(site.data, site.size);
     bytes_free(&site);
     return status;
@@ -84,17 +84,16 @@ static int read_secret(struct step *s, struct error *e)
     return status;
 }
 
-/* Secrets of other rounds. */
-static int forget_old(const struct step *s, struct error *e)
+int secure_forget(const char *state, const char *keep, struct error *e)
 {
     struct file_list list;
     char path[1400];
-    int status = file_list(s->p->state, &list, e);
+    int status = file_list(state, &list, e);
     if (status) return -1;
     for (int i = 0; !status && i < list.count; i++) {
         if (strncmp(list.name[i], secret_prefix, strlen(secret_prefix)) != 0) continue;
-        status = file_join(path, sizeof path, s->p->state, list.name[i], e);
-        if (!status && strcmp(path, s->secret) != 0) status = file_remove(path, e);
+        status = file_join(path, sizeof path, state, list.name[i], e);
+        if (!status && strcmp(path, keep) != 0) status = file_remove(path, e);
     }
     file_list_free(&list);
     return status;
@@ -206,7 +205,7 @@ static int run(struct step *s, char told[256], struct error *e)
 {
     struct bytes question = {0};
     int fresh = !file_exists(s->secret);
-    if (forget_old(s, e) || (fresh ? begin(s, e) : read_secret(s, e))) return -1;
+    if (secure_forget(s->p->state, s->secret, e) || (fresh ? begin(s, e) : read_secret(s, e))) return -1;
     int stage = (int)s->site.stage; /* what it sends next */
     if (fresh) return write_secret(s, e) || send_message(s, SECURE_KEYS, e) ? -1 : tell(told, s, SECURE_KEYS, 0);
     int last = stage - 1, status = read_question(s, stage, &question, e);

@@ -28,5 +28,7 @@ struct secure_place {
 };
 int secure_site_step(struct carried *c, const struct secure_place *p, const struct task *t, struct update *u,
                      char told[256], struct error *e);
+/* Removes the secrets of all rounds from a site's folder, but for the file `keep` ("": none). */
+int secure_forget(const char *state, const char *keep, struct error *e);
 
 #endif

@@ -193,7 +193,8 @@ static int run_step(struct site_work *w, char told[256], struct error *e)
     const struct carried_site *s = w->s;
     struct carried *c = w->c;
     if (check_owner(w, e) || create_work(w, e)) return -1;
-    if (c->round == c->f.train.epochs) return evaluate_result(w, told, e);
+    if (c->round == c->f.train.epochs)
+        return secure_forget(s->state, "", e) ? -1 : evaluate_result(w, told, e);
     struct secure_place place = {s->name, s->state, 0, 0};
     int drawn = is_drawn(c, s->name, &place, e), hides = c->f.secure_range > 0;
     if (drawn < 0) return -1;

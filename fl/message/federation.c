@@ -159,19 +159,25 @@ int local_iterations(const struct federation *f, int cases)
     return n < 1 ? 1 : n > 1e6 ? 1000000 : (int)n;
 }
 
+int federation_drawn(const struct federation *f)
+{
+    int drawn = (int)ceil(f->fraction * f->sites - 1e-9);
+    if (drawn < f->minimum) drawn = f->minimum;
+    return drawn < f->sites ? drawn : f->sites;
+}
+
 int federation_sample(unsigned char *chosen, const struct federation *f, int round, struct error *e)
 {
-    int n = f->sites, take = (int)ceil(f->fraction * n - 1e-9);
+    int n = f->sites, drawn = federation_drawn(f);
     memset(chosen, 1, (size_t)n);
-    if (take < f->minimum) take = f->minimum;
-    if (take >= n) return 0;
+    if (drawn == n) return 0;
     int *index = malloc((size_t)n * sizeof *index);
     if (!index) return error_set(e, "out of memory for %d sites", n);
     struct rng rng = rng_stream(f->train.seed, 0, (uint64_t)round, RNG_CLIENT);
     for (int i = 0; i < n; i++) index[i] = i;
     rng_shuffle(&rng, index, n);
     memset(chosen, 0, (size_t)n);
-    for (int i = 0; i < take; i++) chosen[index[i]] = 1;
+    for (int i = 0; i < drawn; i++) chosen[index[i]] = 1;
     free(index);
     return 0;
 }

@@ -58,8 +58,9 @@ int federation_from_json(struct federation *f, const struct json *j, const char 
 uint32_t site_key(const char *name, int sites);
 /* Local iterations of a round at a site with so many training cases. */
 int local_iterations(const struct federation *f, int cases);
-/* chosen[i] = 1 for the sites (in the order of names) that train in the round: max(minimum, ceil(fraction *
- * sites)) of them, by the seed. */
+/* How many sites train in a round: ceil(fraction * sites), at least the minimum. */
+int federation_drawn(const struct federation *f);
+/* chosen[i] = 1 for those sites, in the order of names; the seed draws them. */
 int federation_sample(unsigned char *chosen, const struct federation *f, int round, struct error *e);
 
 #endif

@@ -30,9 +30,19 @@ static int weighs_equally(const struct federation *f)
 /* Of the noise on the number of sites whose update was short enough. */
 static double count_deviation(const struct federation *f)
 {
-    double drawn = ceil(f->fraction * f->sites - 1e-9);
-    if (drawn < f->minimum) drawn = f->minimum;
-    return fmax(drawn / 20, f->privacy.noise);
+    return fmax(federation_drawn(f) / 20.0, f->privacy.noise);
+}
+
+/* Whether the losses that sites tell move the mean of their updates. */
+static int weighs_by_loss(const struct federation *f)
+{
+    struct contribution a = {
+        .examples = 3, .steps = 5, .effective = 5, .lr_sum = 0.5, .start_loss = 0.1, .distance2 = 1};
+    struct contribution b = a;
+    b.start_loss = 2;
+    for (int k = 0; k < f->strategy->sums; k++)
+        if (f->strategy->weight(f->option, &a, k) != f->strategy->weight(f->option, &b, k)) return 1;
+    return 0;
 }
 
 /* What would let one case into more than its own gradient. */
@@ -49,6 +59,13 @@ static int check_sgd(const struct federation *f, struct error *e)
     if (network_classifier_norm_of(&o->classifier)->over_batch)
         return error_set(e, "--dp sgd with batch norm, whose statistics are of several cases: add --norm group or "
                             "--norm instance");
+    if (f->local_epochs)
+        return error_set(e, "--dp sgd with --local-epochs: how many steps a site takes would follow from its cases, "
+                            "and the account is of a given number: use --local-iterations");
+    if (weighs_by_loss(f))
+        return error_set(e, "--dp sgd with --strategy %s: it weighs the sites by the losses of their cases, which get "
+                            "no noise",
+                         f->strategy->name);
     if (f->strategy->personal)
         return error_set(e, "--dp sgd with --strategy %s: its personal models train on every case once more",
                          f->strategy->name);

@@ -26,22 +26,15 @@ static int weighs_wholly(const struct federation *f)
     return 1;
 }
 
-int secure_drawn(const struct federation *f)
-{
-    int drawn = (int)ceil(f->fraction * f->sites - 1e-9);
-    if (drawn < f->minimum) drawn = f->minimum;
-    return drawn < f->sites ? drawn : f->sites;
-}
-
 int secure_least(const struct federation *f)
 {
-    return secure_drawn(f) / 2 + 1;
+    return federation_drawn(f) / 2 + 1;
 }
 
 int secure_check(const struct federation *f, struct error *e)
 {
     const char *strategy = f->strategy->name;
-    int drawn = secure_drawn(f);
+    int drawn = federation_drawn(f);
     if (f->secure_range == 0) return 0;
     if (!(f->secure_range >= 1e-6 && f->secure_range <= 1e9))
         return error_set(e, "--secure-range %g: not from 1e-6 to 1e9", f->secure_range);

@@ -23,8 +23,7 @@ enum { SECURE_WEIGHT = 1 << 20 };
 
 /* Whether sites, strategy, sample and compression go with it; names the options that do not. */
 int secure_check(const struct federation *f, struct error *e);
-/* How many sites a round draws; with how many a session works at least: more than half of those. */
-int secure_drawn(const struct federation *f);
+/* With how many sites a session works at least: more than half of those that were drawn. */
 int secure_least(const struct federation *f);
 /* The session of a round among `sites` that were drawn. Its name follows from federation, round and the task's
  * hash; its secrets are those of the sites. */

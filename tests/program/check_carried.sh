@@ -191,6 +191,8 @@ cp B_shares masked/round_0000/Z.shares.safetensors
 gives 3 "waits for A" $nephron federate --as aggregate -o masked
 grep -q '^C,round_0000/C.shares.safetensors,.*keys' masked/refused.csv && grep -q '^Z,round_0000/Z.shares.safetensors,no site' masked/refused.csv
 ok "a wrong message and a stranger's are named" $?
+[ "$(ls -l masked_[ABC]/secure_* | cut -c 1-10 | sort | uniq -c | tr -s " ")" = " 3 -rw-------" ]
+ok "secrets are their owner's alone: $(ls -l masked_[ABC]/secure_*)" $?
 rm masked/round_0000/Z.shares.safetensors
 stage masked "C A"
 cp -r masked lost
@@ -202,6 +204,9 @@ stage masked "A C B"
 for i in 1 2 3 4; do stage masked "A B C"; done
 [ -n "$(last_hash masked/rounds.csv)" ] && [ "$(last_hash masked/rounds.csv)" = "$(last_hash secure_sim/fold_all/rounds.csv)" ]
 ok "masked rounds give the simulation's hash" $?
+for s in A B C; do gives 0 "complete" $nephron federate $s --as site $s -o masked --state masked_$s; done
+! ls masked_[ABC]/secure_* >out 2>/dev/null
+ok "secrets stay after the last round: $(cat out)" $?
 # B vanishes after its shares: its masks are rebuilt from them, and the mean is that of A and C.
 stage lost "A C"
 gives 3 "waits for B" $nephron federate --as aggregate -o lost
@@ -285,7 +290,7 @@ ok "evaluation at the sites" $?
 
 # ---- gradients of single cases ------------------------------------------------------------------------------------------------
 single="--rounds 1 --local-iterations 3 --depth 10 --base 4 --batch 8 --crop 8,8,8 --dp sgd --dp-noise 1"
-for pair in "--norm group:--no-class-weights" "--no-class-weights:--norm group" "--fine-tune:--norm group --no-class-weights --fine-tune 2" "ditto:--norm group --no-class-weights --strategy ditto"; do
+for pair in "--norm group:--no-class-weights" "--no-class-weights:--norm group" "--fine-tune:--norm group --no-class-weights --fine-tune 2" "ditto:--norm group --no-class-weights --strategy ditto" "qfedavg:--norm group --no-class-weights --strategy qfedavg" "--local-epochs:--norm group --no-class-weights --local-epochs 1"; do
     gives 1 "--dp sgd.*${pair%%:*}" $nephron federate $adrenal -o no --sites 3 $single --no-validation ${pair#*:}
 done
 mkdir single && cp -r CL/fingerprint single

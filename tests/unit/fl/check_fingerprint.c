@@ -6,8 +6,12 @@
 #include "nn/data/sample.h"
 #include "tests/unit/expect.h"
 
+#include <unistd.h>
+
 static const char hippocampus[] = "tests/data/hippocampus",
                   adrenal[] = "tests/data/adrenalmnist3d/adrenalmnist3d.npz";
+
+static char folder[] = "/tmp/nephron_check_XXXXXX"; /* of this process alone */
 
 static int compare_floats(const void *a, const void *b)
 {
@@ -65,8 +69,9 @@ static void check_merge(void)
     struct dataset d;
     struct error e = {""};
     struct site_fingerprint pooled, merged = {.cases = 0}, site[SITES], back;
-    char path[] = "/tmp/nephron_check_fingerprint.json";
+    char path[80];
     int role[64], other[64];
+    snprintf(path, sizeof path, "%s/fingerprint.json", folder);
     CHECK(dataset_open(&d, hippocampus, &e) == 0, "%s", e.text);
     for (int i = 0; i < d.cases; i++) role[i] = i < 12;
     CHECK(site_fingerprint_extract(&pooled, "all", &d, role, 1, d.json, NULL, NULL, &e) == 0, "%s", e.text);
@@ -134,8 +139,10 @@ static void check_bad_files(void)
     struct dataset d;
     struct error e = {""};
     struct site_fingerprint f;
-    char path[] = "/tmp/nephron_check_fingerprint.json";
+    char path[80], bad[80];
     int role[64];
+    snprintf(path, sizeof path, "%s/fingerprint.json", folder);
+    snprintf(bad, sizeof bad, "%s/bad.json", folder);
     CHECK(dataset_open(&d, hippocampus, &e) == 0, "%s", e.text);
     for (int i = 0; i < d.cases; i++) role[i] = i < 1;
     CHECK(site_fingerprint_extract(&f, "A", &d, role, 1, d.json, NULL, NULL, &e) == 0 &&
@@ -152,14 +159,14 @@ static void check_bad_files(void)
                 json_add_int(j, key[k], -3);
             else
                 json_remove(j, key[k]);
-            CHECK(json_write(j, "/tmp/nephron_check_fingerprint_bad.json", &e) == 0, "%s", e.text);
+            CHECK(json_write(j, bad, &e) == 0, "%s", e.text);
             json_free(j);
-            CHECK(site_fingerprint_read(&f, "/tmp/nephron_check_fingerprint_bad.json", &e) == -1 &&
-                      strstr(e.text, "fingerprint_bad.json"),
+            CHECK(site_fingerprint_read(&f, bad, &e) == -1 &&
+                      strstr(e.text, bad),
                   "%s %s is taken", key[k], way ? "-3" : "missing");
         }
     remove(path);
-    remove("/tmp/nephron_check_fingerprint_bad.json");
+    remove(bad);
     dataset_close(&d);
 }
 
@@ -230,8 +237,10 @@ static void check_partitions(void)
 
 int main(void)
 {
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
     check_merge();
     check_bad_files();
     check_partitions();
+    rmdir(folder);
     return check_done("check_fingerprint");
 }

@@ -274,7 +274,15 @@ static void check_sgd(void)
     CHECK(private_check(&f, &e) == 0, "%s", e.text);
     f.strategy = strategy_find("ditto");
     CHECK(private_check(&f, &e) == -1 && strstr(e.text, "ditto"), "%s", e.text);
+    f.strategy = strategy_find("qfedavg");
+    strategy_standard(f.option, f.strategy);
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "--strategy qfedavg"), "%s", e.text);
     f.strategy = strategy_find("fedavg");
+    strategy_standard(f.option, f.strategy);
+    CHECK(private_check(&f, &e) == 0, "%s", e.text);
+    f.local_epochs = 1;
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "--local-epochs"), "%s", e.text);
+    f.local_epochs = 0;
     f.train.task = &task_segment;
     CHECK(private_check(&f, &e) == -1 && strstr(e.text, "classification"), "%s", e.text);
     small_data_free(&data);

@@ -5,6 +5,12 @@
 #include "tests/unit/fl/small_federation.h"
 
 enum { SITES = 4 };
+static char folder[] = "/tmp/nephron_check_XXXXXX"; /* of this process alone */
+
+static void file_in_folder(char path[80], const char *name)
+{
+    snprintf(path, 80, "%s/%s.safetensors", folder, name);
+}
 
 static struct federation small_terms(const struct train_options *o, const char *strategy)
 {
@@ -44,9 +50,10 @@ static void make_update(struct update *u, const struct model *m, const char *sit
 
 static void check_update_file(const struct federation *f, const struct model *m)
 {
-    char path[] = "/tmp/nephron_check_update.safetensors", hex[65], again[65];
+    char path[80], hex[65], again[65];
     struct update u, back;
     struct error e = {""};
+    file_in_folder(path, "update");
     make_update(&u, m, "A", 2, 1);
     u.metric_after = 0.25;
     CHECK(update_init(&back, m->count, &e) == 0 && update_write(&u, f, m, path, hex, &e) == 0, "%s", e.text);
@@ -84,7 +91,7 @@ static void check_update_file(const struct federation *f, const struct model *m)
 /* Metadata that someone edited, with a seal that fits. */
 static void check_edited_update(const struct federation *f, const struct model *m)
 {
-    char path[] = "/tmp/nephron_check_update.safetensors";
+    char path[80];
     static const struct {
         const char *key;
         double number;
@@ -105,6 +112,7 @@ static void check_edited_update(const struct federation *f, const struct model *
                 {"site", 0, "0123456789012345678901234567890123456789012345678901234567890123456789"}};
     struct update u, back;
     struct error e = {""};
+    file_in_folder(path, "update");
     make_update(&u, m, "A", 2, 1);
     CHECK(update_init(&back, m->count, &e) == 0, "%s", e.text);
     for (size_t k = 0; k < sizeof edit / sizeof *edit; k++) {
@@ -141,12 +149,13 @@ static void check_edited_update(const struct federation *f, const struct model *
 
 static void check_task_file(const struct train_options *o, const struct model *m)
 {
-    char path[] = "/tmp/nephron_check_task.safetensors", hex[65], hash[65];
+    char path[80], hex[65], hash[65];
     struct federation f = small_terms(o, "scaffold");
     struct error e = {""};
     struct task_message back;
     struct json *agreed = federation_json(&f);
     float *shared = calloc(m->count, sizeof *shared);
+    file_in_folder(path, "task");
     for (int p = 0; p < m->params; p++) shared[m->param[p].offset] = (float)p;
     struct task t = {.round = 3, .weights = m->data, .shared = {shared}};
     CHECK(task_write(&t, &f, agreed, NULL, m, path, hex, &e) == 0 && task_read(&back, &f, m, path, &e) == 0,
@@ -296,6 +305,7 @@ int main(void)
     o.optimizer = &optimizer_sgd;
     struct federation f = small_terms(&o, "fedavg");
     struct model *m = learner_model(&o, NULL);
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
     check_update_file(&f, m);
     check_edited_update(&f, m);
     check_task_file(&o, m);
@@ -303,5 +313,6 @@ int main(void)
     check_minimum(&o, m);
     check_samples(&o);
     model_destroy(m);
+    remove_folder(folder);
     return check_done("check_rounds");
 }

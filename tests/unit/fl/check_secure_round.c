@@ -128,14 +128,14 @@ static void check_terms(const struct train_options *o)
     struct error e = {""};
     struct federation f = federation_default(o, NULL, SITES), back;
     f.secure_range = 8;
-    CHECK(secure_check(&f, &e) == 0 && secure_drawn(&f) == 6 && secure_least(&f) == 4, "%s", e.text);
+    CHECK(secure_check(&f, &e) == 0 && federation_drawn(&f) == 6 && secure_least(&f) == 4, "%s", e.text);
     f.compress = compress_find("topk");
     CHECK(secure_check(&f, &e) == -1 && strstr(e.text, "--compress topk"), "topk is taken: %s", e.text);
     f.compress = NULL;
     f.fraction = 0.3;
     CHECK(secure_check(&f, &e) == -1 && strstr(e.text, "--fraction"), "two sites are taken: %s", e.text);
     f.fraction = 0.5;
-    CHECK(secure_check(&f, &e) == 0 && secure_drawn(&f) == 3, "%s", e.text);
+    CHECK(secure_check(&f, &e) == 0 && federation_drawn(&f) == 3, "%s", e.text);
     f.sites = 256, f.fraction = 1;
     CHECK(secure_check(&f, &e) == -1 && strstr(e.text, "255"), "256 sites are taken: %s", e.text);
     f.sites = SITES;

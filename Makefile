@@ -63,11 +63,12 @@ IO_PICTURE = io/picture/letters.o io/picture/png.o io/picture/svg.o
 IO_IMAGE = io/image/grids.o io/image/image_format.o io/image/imagetext.o io/image/metaimage.o \
 	io/image/nifti.o io/image/nrrd.o io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o \
 	io/image/tiff_stack.o io/image/volume.o io/image/voxels.o
+IO_JPEG = io/jpeg/jpeg_2000.o io/jpeg/jpeg_2000_block.o io/jpeg/jpeg_2000_tile.o \
+	io/jpeg/jpeg_2000_wavelet.o io/jpeg/jpeg_baseline.o io/jpeg/jpeg_lossless.o io/jpeg/jpeg_ls.o \
+	io/jpeg/jpeg_stream.o
 IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_reference.o \
 	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
-	io/dicom/dicom_write.o io/dicom/jpeg_2000.o io/dicom/jpeg_2000_block.o io/dicom/jpeg_2000_tile.o \
-	io/dicom/jpeg_2000_wavelet.o io/dicom/jpeg_baseline.o io/dicom/jpeg_lossless.o io/dicom/jpeg_ls.o \
-	io/dicom/jpeg_stream.o
+	io/dicom/dicom_write.o
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
 	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
@@ -76,21 +77,23 @@ NN_DATA = nn/data/components.o nn/data/covariates.o nn/data/crop.o nn/data/datas
 	nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o
 NN_BASELINE = nn/baseline/boosting.o nn/baseline/logistic.o
-NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o nn/measure/metrics.o \
-	nn/measure/stats.o nn/measure/stats_agreement.o nn/measure/stats_auc.o nn/measure/stats_auc_interval.o \
-	nn/measure/stats_bootstrap.o nn/measure/stats_calibration.o nn/measure/stats_distributions.o \
-	nn/measure/stats_paired.o nn/measure/stats_power.o nn/measure/stats_proportion.o nn/measure/stats_rank.o \
-	nn/measure/stats_seeds.o nn/measure/summary.o nn/measure/surface.o
+NN_STATS = nn/stats/stats.o nn/stats/stats_agreement.o nn/stats/stats_auc.o \
+	nn/stats/stats_auc_interval.o nn/stats/stats_bootstrap.o nn/stats/stats_calibration.o \
+	nn/stats/stats_distributions.o nn/stats/stats_paired.o nn/stats/stats_power.o \
+	nn/stats/stats_proportion.o nn/stats/stats_rank.o nn/stats/stats_seeds.o
+NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o \
+	nn/measure/metrics.o nn/measure/summary.o nn/measure/surface.o
 NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
 	nn/prepare/restore.o
 NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn/network/resnet.o \
 	nn/network/segresnet.o nn/network/unet.o
 NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
-NN_TRAIN = nn/train/augment.o nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o \
-	nn/train/learner_data.o nn/train/losses.o nn/train/optimizer.o nn/train/optimizer_adam.o \
-	nn/train/optimizer_sgd.o nn/train/optimizers.o nn/train/sampler.o nn/train/schedule.o nn/train/task.o \
-	nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o nn/train/train_options.o \
-	nn/train/weight_average.o
+NN_OPTIMIZE = nn/optimize/losses.o nn/optimize/optimizer.o nn/optimize/optimizer_adam.o \
+	nn/optimize/optimizer_sgd.o nn/optimize/optimizers.o nn/optimize/schedule.o nn/optimize/weight_average.o
+NN_BATCH = nn/batch/augment.o nn/batch/sampler.o
+NN_TRAIN = nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o nn/train/learner_data.o \
+	nn/train/task.o nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o \
+	nn/train/train_options.o
 NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o
@@ -118,9 +121,10 @@ FL_LOOP = fl/checkpoints.o fl/federate.o fl/nephron.o fl/nephron_federation.o fl
 FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) \
 	$(FL_CARRIED) $(FL_LOOP)
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
-	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) \
-	$(NN_PLAN) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_PLANNER) $(NN_TRAIN) \
-	$(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
+	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_JPEG) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) \
+	$(NN_DATA) $(NN_PLAN) $(NN_STATS) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_PLANNER) \
+	$(NN_OPTIMIZE) $(NN_BATCH) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o \
+	$(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/console.o apps/base/grid_warnings.o apps/base/interrupt.o apps/base/options.o \
@@ -134,14 +138,14 @@ APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o apps/bench/b
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/body.o apps/phantom/lattice.o apps/phantom/probe.o \
 	apps/phantom/receiver.o apps/phantom/render.o apps/phantom/scanners.o apps/phantom/signal.o \
 	apps/phantom/tumour.o
-APPS_STUDY = apps/study/report.o apps/study/report_checklists.o apps/study/report_classify.o \
-	apps/study/report_cohort.o apps/study/report_compare.o apps/study/report_methods.o \
-	apps/study/report_multiclass.o apps/study/report_paper.o apps/study/report_pictures.o \
-	apps/study/report_plot.o apps/study/report_segment.o apps/study/study_arms.o apps/study/study_baseline.o \
-	apps/study/study_classify.o apps/study/study_compare.o apps/study/study_data.o \
-	apps/study/study_estimate.o apps/study/study_multiclass.o apps/study/study_protocol.o \
-	apps/study/study_region.o apps/study/study_results.o apps/study/study_segment.o \
-	apps/study/study_tables.o apps/study/study_train.o
+APPS_STUDY = apps/study/study_arms.o apps/study/study_baseline.o apps/study/study_classify.o \
+	apps/study/study_compare.o apps/study/study_data.o apps/study/study_estimate.o \
+	apps/study/study_multiclass.o apps/study/study_protocol.o apps/study/study_region.o \
+	apps/study/study_results.o apps/study/study_segment.o apps/study/study_tables.o apps/study/study_train.o
+APPS_REPORT = apps/report/report.o apps/report/report_checklists.o apps/report/report_classify.o \
+	apps/report/report_cohort.o apps/report/report_compare.o apps/report/report_methods.o \
+	apps/report/report_multiclass.o apps/report/report_paper.o apps/report/report_pictures.o \
+	apps/report/report_plot.o apps/report/report_segment.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o \
@@ -150,7 +154,8 @@ APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd
 	apps/command/compare_report.o apps/command/compare_tables.o apps/command/evaluate_maps.o \
 	apps/command/evaluate_tables.o apps/command/plan_layers.o apps/command/predict_cases.o \
 	apps/command/predict_record.o
-APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_COMMAND)
+APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_REPORT) \
+	$(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
 	tests/kernels/check_pool_loss tests/kernels/check_tiles tests/kernels/check_winograd

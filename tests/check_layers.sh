@@ -6,10 +6,10 @@
 # room's own: what its files share among themselves, or one interface with a file for each member. Their functions stay in the folder.
 # Every C file begins with a comment that says what it is. Libraries print nothing. File names are unique, so that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/graph tensor/ops tensor
-io/base io/pack io/picture io/image io/dicom io/weights io/formats io
-nn/data nn/plan nn/measure nn/baseline nn/prepare nn/network nn/planner nn/train nn/folder nn/infer nn/device nn
+io/base io/pack io/picture io/image io/jpeg io/dicom io/weights io/formats io
+nn/data nn/plan nn/stats nn/measure nn/baseline nn/prepare nn/network nn/planner nn/optimize nn/batch nn/train nn/folder nn/infer nn/device nn
 fl/base fl/privacy fl/strategy fl/compress fl/message fl/round fl/fingerprint fl/carried fl
-apps/base apps/training apps/bench apps/phantom apps/study apps/command apps/mpi apps"
+apps/base apps/training apps/bench apps/phantom apps/study apps/report apps/command apps/mpi apps"
 rooms="tensor/conv/conv_algorithm tensor/conv/conv_kernels tensor/conv/conv_winograd_int16 tensor/elem/elem_kernels
 tensor/graph/node io/dicom/dicom_file io/dicom/dicom_labels nn/train/learner_room fl/simulation fl/nephron_handles
 fl/carried/aggregate apps/phantom/anatomy apps/phantom/signal apps/study/study_results apps/command/commands"

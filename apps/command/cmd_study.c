@@ -10,7 +10,7 @@
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/command/commands.h"
-#include "apps/study/report.h"
+#include "apps/report/report.h"
 #include "apps/study/study_tables.h"
 #include "io/base/file.h"
 #include "io/base/json.h"

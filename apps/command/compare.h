@@ -8,9 +8,9 @@
 #define APPS_COMPARE_H
 
 #include "io/base/json.h"
-#include "nn/measure/stats_paired.h"
-#include "nn/measure/stats_power.h"
-#include "nn/measure/stats_seeds.h"
+#include "nn/stats/stats_paired.h"
+#include "nn/stats/stats_power.h"
+#include "nn/stats/stats_seeds.h"
 
 enum { COMPARE_SEEDS_MAX = 64 };
 

@@ -10,9 +10,9 @@
 #include "apps/base/patients.h"
 #include "apps/command/compare.h"
 #include "nn/measure/metric.h"
-#include "nn/measure/stats.h"
-#include "nn/measure/stats_bootstrap.h"
-#include "nn/measure/stats_rank.h"
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_bootstrap.h"
+#include "nn/stats/stats_rank.h"
 #include "nn/measure/summary.h"
 
 /* ---- pairs ------------------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 
 #include "apps/base/console.h"
 #include "apps/command/compare.h"
-#include "nn/measure/stats.h"
+#include "nn/stats/stats.h"
 
 void compare_add_range(struct json *j, const char *key, const double range[2])
 {

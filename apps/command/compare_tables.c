@@ -10,9 +10,9 @@
 #include "apps/base/patients.h"
 #include "apps/base/scores.h"
 #include "apps/command/compare.h"
-#include "nn/measure/stats.h"
-#include "nn/measure/stats_auc.h"
-#include "nn/measure/stats_proportion.h"
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_auc.h"
+#include "nn/stats/stats_proportion.h"
 
 struct tables {
     struct scores *file[2]; /* [arm][seed] */

@@ -13,7 +13,7 @@
 #include "io/formats/image_formats.h"
 #include "nn/measure/evaluation.h"
 #include "nn/data/labelmap.h"
-#include "nn/measure/stats_agreement.h"
+#include "nn/stats/stats_agreement.h"
 #include "tensor/base/pool.h"
 
 struct file_pair {

@@ -11,10 +11,10 @@
 #include "apps/command/evaluate.h"
 #include "io/base/json.h"
 #include "nn/measure/classification.h"
-#include "nn/measure/stats.h"
-#include "nn/measure/stats_auc.h"
-#include "nn/measure/stats_calibration.h"
-#include "nn/measure/stats_proportion.h"
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_auc.h"
+#include "nn/stats/stats_calibration.h"
+#include "nn/stats/stats_proportion.h"
 
 struct table {
     int n, classes, left_out;

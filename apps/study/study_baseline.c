@@ -7,7 +7,7 @@
 #include "apps/study/study_results.h"
 #include "nn/baseline/boosting.h"
 #include "nn/baseline/logistic.h"
-#include "nn/measure/stats.h"
+#include "nn/stats/stats.h"
 
 enum { AGE = REGION_FEATURES, SEX, COLUMNS };
 

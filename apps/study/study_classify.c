@@ -12,7 +12,7 @@
 #include "apps/study/study.h"
 #include "nn/train/classify.h"
 #include "nn/data/components.h"
-#include "nn/measure/stats_auc.h"
+#include "nn/stats/stats_auc.h"
 #include "nn/folder/run.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"

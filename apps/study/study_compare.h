@@ -3,7 +3,7 @@
  * Two questions have two answers. "Do these trained models differ?" is conditional on them: Wilcoxon or
  * DeLong over the patients. "Do the ways of training differ?" takes seeds as random too: a mixed model of the
  * differences, or Obuchowski and Rockette's analysis of areas, and a crossed bootstrap
- * (nn/measure/stats_seeds.h). With one seed the second question has no answer, and the numbers of `random`
+ * (nn/stats/stats_seeds.h). With one seed the second question has no answer, and the numbers of `random`
  * are those of a paired t test, or of DeLong's. Margins and power are read off the second kind where there
  * are seeds.
  */
@@ -11,10 +11,10 @@
 #define APPS_STUDY_STUDY_COMPARE_H
 
 #include "io/base/text.h"
-#include "nn/measure/stats_auc.h"
-#include "nn/measure/stats_paired.h"
-#include "nn/measure/stats_rank.h"
-#include "nn/measure/stats_seeds.h"
+#include "nn/stats/stats_auc.h"
+#include "nn/stats/stats_paired.h"
+#include "nn/stats/stats_rank.h"
+#include "nn/stats/stats_seeds.h"
 
 enum { STUDY_PATIENTS = 20 }; /* fewer than so many claim nothing within a margin */
 #define STUDY_POWER 0.8 /* that a test should have before its "not" is taken for more than a lack of cases */

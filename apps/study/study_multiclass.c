@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "apps/study/study_results.h"
-#include "nn/measure/stats.h"
+#include "nn/stats/stats.h"
 
 /* Mean over seeds of the probabilities of every class. */
 static double *mean_classes(const struct study_task *t, int arm, int classes)

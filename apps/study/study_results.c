@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/measure/stats.h"
-#include "nn/measure/stats_bootstrap.h"
-#include "nn/measure/stats_distributions.h"
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_bootstrap.h"
+#include "nn/stats/stats_distributions.h"
 #include "tensor/base/rng.h"
 
 enum { RESAMPLES = 2000 };

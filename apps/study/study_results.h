@@ -12,9 +12,9 @@
 #include "apps/study/study_compare.h"
 #include "nn/measure/classification.h"
 #include "nn/measure/metrics.h"
-#include "nn/measure/stats_agreement.h"
-#include "nn/measure/stats_calibration.h"
-#include "nn/measure/stats_proportion.h"
+#include "nn/stats/stats_agreement.h"
+#include "nn/stats/stats_calibration.h"
+#include "nn/stats/stats_proportion.h"
 
 enum { PAIRS_MAX = 2 * STUDY_ARMS_MAX };
 

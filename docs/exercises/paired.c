@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "nn/measure/stats_auc.h"
-#include "nn/measure/stats_rank.h"
+#include "nn/stats/stats_auc.h"
+#include "nn/stats/stats_rank.h"
 
 int main(void)
 {

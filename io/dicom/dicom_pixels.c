@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "io/dicom/dicom_file.h"
-#include "io/dicom/jpeg_2000.h"
-#include "io/dicom/jpeg_baseline.h"
-#include "io/dicom/jpeg_lossless.h"
-#include "io/dicom/jpeg_ls.h"
+#include "io/jpeg/jpeg_2000.h"
+#include "io/jpeg/jpeg_baseline.h"
+#include "io/jpeg/jpeg_lossless.h"
+#include "io/jpeg/jpeg_ls.h"
 
 enum { RLE_HEADER = 64 };
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/measure/stats_auc.h"
+#include "nn/stats/stats_auc.h"
 
 static double share(int k, int of) { return of > 0 ? (double)k / of : NAN; }
 

@@ -7,8 +7,8 @@
 #define NN_CHECKPOINT_H
 
 #include "io/base/json.h"
-#include "nn/train/optimizer.h"
-#include "nn/train/weight_average.h"
+#include "nn/optimize/optimizer.h"
+#include "nn/optimize/weight_average.h"
 
 /* state: JSON object kept under metadata key "nephron" (epoch, best metric, plan, task ...). optimizer_count: n of
  * them (federated clients), or 0. Atomic. */

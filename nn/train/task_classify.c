@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/measure/stats_auc.h"
+#include "nn/stats/stats_auc.h"
 #include "nn/train/classifier.h"
 #include "nn/train/classify.h"
 #include "nn/train/learner_room.h"
-#include "nn/train/schedule.h"
+#include "nn/optimize/schedule.h"
 #include "tensor/base/check.h"
 #include "tensor/base/vmath.h"
 

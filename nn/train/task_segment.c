@@ -6,8 +6,8 @@
 #include "nn/plan/outputs.h"
 #include "nn/train/learner_data.h"
 #include "nn/train/learner_room.h"
-#include "nn/train/sampler.h"
-#include "nn/train/schedule.h"
+#include "nn/batch/sampler.h"
+#include "nn/optimize/schedule.h"
 #include "tensor/base/check.h"
 
 static const char *metric(const struct train_options *o)

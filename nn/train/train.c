@@ -10,7 +10,7 @@
 
 #include "nn/train/classifier.h"
 #include "nn/train/learner_room.h"
-#include "nn/train/schedule.h"
+#include "nn/optimize/schedule.h"
 #include "tensor/base/check.h"
 
 int learner_precision(const struct train_options *o)

@@ -8,12 +8,12 @@
 #define NN_TRAIN_H
 
 #include "nn/prepare/case_store.h"
-#include "nn/train/augment.h"
-#include "nn/train/losses.h"
-#include "nn/train/optimizer.h"
+#include "nn/batch/augment.h"
+#include "nn/optimize/losses.h"
+#include "nn/optimize/optimizer.h"
 #include "nn/train/task.h"
-#include "nn/train/schedule.h"
-#include "nn/train/weight_average.h"
+#include "nn/optimize/schedule.h"
+#include "nn/optimize/weight_average.h"
 #include "nn/data/covariates.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/network/network.h"

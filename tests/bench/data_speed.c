@@ -9,7 +9,7 @@
 #include "nn/planner/planner.h"
 #include "nn/prepare/case_store.h"
 #include "nn/prepare/preprocess.h"
-#include "nn/train/augment.h"
+#include "nn/batch/augment.h"
 #include "tensor/base/clock.h"
 
 enum { PATCHES = 40 };

@@ -23,7 +23,7 @@
 #include "io/base/csv.h"
 #include "nn/baseline/boosting.h"
 #include "nn/baseline/logistic.h"
-#include "nn/measure/stats_auc.h"
+#include "nn/stats/stats_auc.h"
 #include "tensor/base/rng.h"
 
 enum { FOLDS = 10, REPEATS = 5, AGE = REGION_FEATURES, SEX, MIX, BACK, BACK_FEATURES = 14,

@@ -11,7 +11,7 @@
 #include "apps/phantom/render.h"
 #include "io/base/file.h"
 #include "io/formats/weights_formats.h"
-#include "nn/train/augment.h"
+#include "nn/batch/augment.h"
 #include "nn/prepare/preprocess.h"
 #include "tensor/base/bf16.h"
 #include "tensor/base/cpu.h"

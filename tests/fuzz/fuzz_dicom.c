@@ -10,7 +10,7 @@
 
 #include "io/dicom/dicom.h"
 #include "io/base/file.h"
-#include "io/dicom/jpeg_lossless.h"
+#include "io/jpeg/jpeg_lossless.h"
 
 static void must(int condition, const char *what)
 {

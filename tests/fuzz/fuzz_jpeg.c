@@ -8,10 +8,10 @@
 #include <stdlib.h>
 
 #include "io/base/file.h"
-#include "io/dicom/jpeg_2000.h"
-#include "io/dicom/jpeg_baseline.h"
-#include "io/dicom/jpeg_lossless.h"
-#include "io/dicom/jpeg_ls.h"
+#include "io/jpeg/jpeg_2000.h"
+#include "io/jpeg/jpeg_baseline.h"
+#include "io/jpeg/jpeg_lossless.h"
+#include "io/jpeg/jpeg_ls.h"
 
 static void try_bytes(const uint8_t *data, size_t size)
 {

@@ -9,7 +9,7 @@
 #include "io/base/file.h"
 #include "io/base/sha256.h"
 #include "nn/data/dataset.h"
-#include "nn/measure/stats_auc.h"
+#include "nn/stats/stats_auc.h"
 #include "nn/data/sample.h"
 #include "tests/unit/expect.h"
 

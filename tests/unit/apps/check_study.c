@@ -1,6 +1,6 @@
 /* check_study.c - the parts of the study that can be known by hand: split, distance of sites, arms, what
  * comparisons may say, ROC, net benefit, base64. */
-#include "apps/study/report_plot.h"
+#include "apps/report/report_plot.h"
 #include "apps/study/study_results.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"

@@ -5,7 +5,7 @@
 #include "fl/federate.h"
 #include "nn/folder/run.h"
 #include "nn/train/classifier.h"
-#include "nn/measure/stats_auc.h"
+#include "nn/stats/stats_auc.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/allocations.h"

@@ -7,7 +7,7 @@
 #include "io/dicom/dicom.h"
 #include "io/base/file.h"
 #include "io/pack/gzip.h"
-#include "io/dicom/jpeg_lossless.h"
+#include "io/jpeg/jpeg_lossless.h"
 #include "tests/unit/io/dicom_build.h"
 #include "io/formats/image_formats.h"
 #include "tests/unit/expect.h"

@@ -5,9 +5,9 @@
 #include "io/base/file.h"
 #include "io/dicom/dicom.h"
 #include "io/dicom/dicom_file.h"
-#include "io/dicom/jpeg_2000.h"
-#include "io/dicom/jpeg_baseline.h"
-#include "io/dicom/jpeg_ls.h"
+#include "io/jpeg/jpeg_2000.h"
+#include "io/jpeg/jpeg_baseline.h"
+#include "io/jpeg/jpeg_ls.h"
 #include "tests/unit/expect.h"
 
 enum { ROWS = 37, COLUMNS = 29, FRAMES = 2, SAMPLES = ROWS * COLUMNS };

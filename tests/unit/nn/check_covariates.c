@@ -9,7 +9,7 @@
 
 #include "io/base/file.h"
 #include "nn/data/covariates.h"
-#include "nn/measure/stats_auc.h"
+#include "nn/stats/stats_auc.h"
 #include "nn/folder/run.h"
 #include "nn/train/checkpoint.h"
 #include "tensor/base/rng.h"

@@ -1,8 +1,8 @@
 /* check_learning.c - patches, augmentation and sliding windows against nnU-Net's own code
  * (tests/golden/make_learning.py) and against plain loops. The sources are included, so that each change can
  * be tested with given parameters. */
-#include "nn/train/augment.c"
-#include "nn/train/sampler.c"
+#include "nn/batch/augment.c"
+#include "nn/batch/sampler.c"
 
 #include "io/base/json.h"
 #include "nn/infer/sliding.h"

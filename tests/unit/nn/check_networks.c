@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "io/weights/safetensors.h"
-#include "nn/train/optimizer.h"
-#include "nn/train/schedule.h"
+#include "nn/optimize/optimizer.h"
+#include "nn/optimize/schedule.h"
 #include "nn/network/network.h"
-#include "nn/train/sampler.h"
+#include "nn/batch/sampler.h"
 #include "tensor/base/cpu.h"
 #include "tests/unit/lcg.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "nn/folder/run.h"
-#include "nn/train/optimizer.h"
+#include "nn/optimize/optimizer.h"
 #include "tensor/ops/ops.h"
 #include "tests/unit/expect.h"
 #include "tests/unit/nn/golden_json.h"

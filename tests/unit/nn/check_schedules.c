@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/train/schedule.h"
+#include "nn/optimize/schedule.h"
 #include "tests/unit/expect.h"
 
 static const double pi = 3.14159265358979323846;

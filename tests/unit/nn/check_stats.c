@@ -2,15 +2,15 @@
  * out (tests/golden/make_study_stats.py). */
 #include <stdint.h>
 
-#include "nn/measure/stats.h"
-#include "nn/measure/stats_auc.h"
-#include "nn/measure/stats_calibration.h"
-#include "nn/measure/stats_distributions.h"
-#include "nn/measure/stats_paired.h"
-#include "nn/measure/stats_power.h"
-#include "nn/measure/stats_proportion.h"
-#include "nn/measure/stats_rank.h"
-#include "nn/measure/stats_seeds.h"
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_auc.h"
+#include "nn/stats/stats_calibration.h"
+#include "nn/stats/stats_distributions.h"
+#include "nn/stats/stats_paired.h"
+#include "nn/stats/stats_power.h"
+#include "nn/stats/stats_proportion.h"
+#include "nn/stats/stats_rank.h"
+#include "nn/stats/stats_seeds.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/nn/golden_json.h"
 

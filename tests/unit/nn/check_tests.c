@@ -2,15 +2,15 @@
  * (tests/golden/make_stats.py) and against published examples. Those of studies: check_stats.c. */
 #include <stdint.h>
 
-#include "nn/measure/stats.h"
-#include "nn/measure/stats_agreement.h"
-#include "nn/measure/stats_auc.h"
-#include "nn/measure/stats_bootstrap.h"
-#include "nn/measure/stats_calibration.h"
-#include "nn/measure/stats_distributions.h"
-#include "nn/measure/stats_paired.h"
-#include "nn/measure/stats_proportion.h"
-#include "nn/measure/stats_rank.h"
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_agreement.h"
+#include "nn/stats/stats_auc.h"
+#include "nn/stats/stats_bootstrap.h"
+#include "nn/stats/stats_calibration.h"
+#include "nn/stats/stats_distributions.h"
+#include "nn/stats/stats_paired.h"
+#include "nn/stats/stats_proportion.h"
+#include "nn/stats/stats_rank.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/nn/golden_json.h"
 

@@ -2,7 +2,7 @@
 #ifndef TEST_OPTIMIZER_H
 #define TEST_OPTIMIZER_H
 
-#include "nn/train/optimizer.h"
+#include "nn/optimize/optimizer.h"
 #include "tests/unit/expect.h"
 
 static inline void test_optimizer(struct optimizer *o, const struct optimizer_method *method, float momentum,

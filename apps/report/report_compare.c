@@ -1,0 +1,231 @@
+/* report_compare.c - arms against each other and by groups of cases, as both tasks show them. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "apps/report/report.h"
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+void row_begin(struct text *t, const char *name)
+{
+    text_puts(t, "<tr><th>");
+    html_escaped(t, name);
+}
+
+void row_arm(struct text *t, const char *before, const struct study *s, int arm, const char *after)
+{
+    char name[80];
+    study_arm_name(name, s, arm);
+    text_printf(t, "<tr><th>%s%s", before, *before ? ", " : "");
+    html_escaped(t, name);
+    text_puts(t, after);
+}
+
+void cell_number(struct text *t, double v, int decimals)
+{
+    text_puts(t, "<td>");
+    html_number(t, v, decimals);
+}
+
+void cell_interval(struct text *t, double v, const double ci[2], int decimals)
+{
+    text_puts(t, "<td>");
+    html_interval(t, v, ci, decimals);
+}
+
+void cell_p(struct text *t, double p)
+{
+    text_puts(t, "<td>");
+    html_p(t, p);
+}
+
+void cell_seeds(struct text *t, const double *value, int seeds)
+{
+    text_puts(t, "<td>");
+    for (int k = 0; k < seeds; k++) {
+        if (k) text_puts(t, ", ");
+        html_number(t, value[k], 3);
+    }
+}
+
+/* ---- pairs of arms ------------------------------------------------------------------------------------- */
+
+/* "0.012 (-0.03 to 0.05)" of the question that the pair has an answer to: ways of training, or these models.
+ */
+static void put_difference(struct text *t, const struct comparison *c)
+{
+    if (c->seeds > 1) html_interval(t, c->random.difference, c->random.ci, 3);
+    else html_interval(t, c->difference, c->ci, 3);
+}
+
+void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n,
+                  const char *test, const char *what)
+{
+    const int many = pair[0].seeds > 1;
+    text_printf(t,
+                "<div class=scroll><table><caption><span>The two main arms against every other: difference of %s; ",
+                what);
+    if (many)
+        text_printf(t,
+                    "patients and %d seeds as random; beside it p of %s, conditional on the trained models",
+                    pair[0].seeds, test);
+    else text_printf(t, "%s, conditional on the trained models (one seed)", test);
+    text_printf(
+        t,
+        "; detectable: the difference that 80 of 100 such studies find</span></caption><tr><th>arms<th>difference (95 %% CI)<th>SD between seeds<th>p"
+        "<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse by margin<th>equivalent\n",
+        n);
+    for (int i = 0; i < n; i++) {
+        const struct comparison *c = &pair[i];
+        char a[80], b[80];
+        study_arm_name(a, s, c->a);
+        study_arm_name(b, s, c->b);
+        row_begin(t, a);
+        text_puts(t, " − ");
+        html_escaped(t, b);
+        text_puts(t, "<td>");
+        put_difference(t, c);
+        cell_number(t, c->random.sd_difference, 3);
+        cell_p(t, c->main_p);
+        cell_p(t, c->holm);
+        cell_p(t, c->p);
+        cell_number(t, c->detectable, 3);
+        cell_number(t, c->power_margin, 2);
+        text_printf(t, "<td>%s<td>%s\n",
+                    c->noninferior   ? "shown"
+                    : c->worse.shown ? "not claimed"
+                                     : "not shown",
+                    c->equivalent         ? "shown"
+                    : c->equal.equivalent ? "not claimed"
+                                          : "not shown");
+    }
+    text_puts(t, "</table></div>\n");
+}
+
+/* The two sides of the main comparison: trained models, and ways of training. */
+void report_conditional_begin(struct text *t, const struct comparison *c)
+{
+    text_puts(
+        t,
+        "<h3>Federated against centralised</h3>\n<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
+    if (c->seeds > 1) {
+        text_printf(t, "<p>Patients and %d seeds as random.</p><ul><li>Difference ", c->seeds);
+        html_interval(t, c->random.difference, c->random.ci, 3);
+        text_puts(t, ", ");
+        html_p(t, c->random.p);
+        text_puts(t, ", ");
+        html_number(t, c->random.df, 1);
+        text_puts(t, " degrees of freedom.<li>SD between seeds: federated ");
+        html_number(t, c->random.sd_a, 3);
+        text_puts(t, ", centralised ");
+        html_number(t, c->random.sd_b, 3);
+        text_puts(t, ", of the difference ");
+        html_number(t, c->random.sd_difference, 3);
+        text_puts(t, ".<li>Crossed bootstrap of patients and seeds: ");
+        html_interval(t, c->bootstrap.difference, c->bootstrap.ci, 3);
+        text_puts(t, ", ");
+        html_p(t, c->bootstrap.p);
+        text_puts(t, ".");
+    } else {
+        text_puts(
+            t,
+            "<p>One seed cannot say: trained again with another, both models would differ from themselves. Margins and power below hold for these two models.</p><ul>");
+    }
+    text_puts(t, "<li>Not worse by the margin of ");
+    html_number(t, c->margin, 3);
+    text_puts(t, " (one-sided, alpha 0.025): at least ");
+    html_number(t, c->worse.bound, 3);
+    text_puts(t, ", ");
+    html_p(t, c->worse.p);
+    text_printf(t, ": <b>%s</b>.<li>Equivalent within ±",
+                c->noninferior   ? "shown"
+                : c->worse.shown ? "not claimed"
+                                 : "not shown");
+    html_number(t, c->margin, 3);
+    text_puts(t, " (two one-sided tests): 90 % interval ");
+    html_number(t, c->equal.ci[0], 3);
+    text_puts(t, " to ");
+    html_number(t, c->equal.ci[1], 3);
+    text_puts(t, ", ");
+    html_p(t, c->equal.p);
+    text_printf(t, ": <b>%s</b>.",
+                c->equivalent         ? "shown"
+                : c->equal.equivalent ? "not claimed"
+                                      : "not shown");
+    if (c->no_claim) text_printf(t, "<li>Why nothing is claimed: %s.", c->no_claim);
+    else if (c->equal.equivalent && !c->equivalent)
+        text_puts(t, "<li>Why equivalence is not claimed: power below 0.8.");
+    text_puts(
+        t,
+        "</ul><table><caption><span>What these tests could show</span></caption><tr><th>a difference found in 80 of 100 such studies<td>");
+    html_number(t, c->detectable, 3);
+    text_puts(t, "<tr><th>power, if the difference is the margin<td>");
+    html_number(t, c->power_margin, 2);
+    text_puts(t, "<tr><th>power of non-inferiority, if there is none<td>");
+    html_number(t, c->power_worse, 2);
+    text_puts(t, "<tr><th>power of equivalence, if there is none<td>");
+    html_number(t, c->power_equal, 2);
+    text_puts(
+        t,
+        "</table></div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on the models that were trained: another seed may say otherwise.</p><ul>");
+}
+
+void report_conditional_end(struct text *t)
+{
+    text_puts(t, "</ul></div></div>\n");
+}
+
+static void put_group(struct text *t, const struct group_value *g, int own)
+{
+    text_puts(t, own ? "<td class=own>" : "<td>");
+    html_interval(t, g->value, g->ci, 3);
+}
+
+/* Columns: sites, or hospitals, with their numbers of test cases; groups_of(arm) gives the values. */
+static void put_groups(struct text *t, const struct study *s, const char *caption,
+                       const struct groups *(*groups_of)(const struct results *, int),
+                       const struct results *r, int hospitals)
+{
+    const int n = hospitals ? s->hospitals : s->sites;
+    const struct groups *first = groups_of(r, 0);
+    text_printf(
+        t,
+        "<div class=scroll><table><caption><span>%s of each model on the test cases of each %s, 95 %% intervals</span></caption><tr><th>model",
+        caption, hospitals ? "hospital" : "institution");
+    for (int k = 0; k < n; k++) {
+        const struct group_value *g = hospitals ? &first->hospital[k] : &first->site[k];
+        if (!g->n) continue;
+        text_puts(t, "<th>");
+        html_escaped(t, hospitals ? s->hospital_name[k] : s->site_name[k]);
+        text_printf(t, "<br><span class=ci>n = %d", g->n);
+        if (g->positives) text_printf(t, ", %d of class 1", g->positives);
+        text_puts(t, "</span>");
+    }
+    if (s->external && !hospitals) {
+        text_puts(t, "<th>external: ");
+        html_escaped(t, s->external);
+        text_printf(t, "<br><span class=ci>n = %d</span>", first->external.n);
+    }
+    text_puts(t, "\n");
+    for (int a = 0; a < s->arms; a++) {
+        const struct groups *g = groups_of(r, a);
+        row_arm(t, "", s, a, "");
+        for (int k = 0; k < n; k++)
+            if ((hospitals ? first->hospital[k] : first->site[k]).n)
+                put_group(t, hospitals ? &g->hospital[k] : &g->site[k],
+                          !hospitals && s->arm[a].design->each && s->arm[a].site == k);
+        if (s->external && !hospitals) put_group(t, &g->external, 0);
+        text_puts(t, "\n");
+    }
+    text_puts(t, "</table></div>\n");
+}
+
+void report_groups(struct text *t, const struct study *s, const char *caption,
+                   const struct groups *(*groups_of)(const struct results *, int), const struct results *r)
+{
+    put_groups(t, s, caption, groups_of, r, 0);
+    if (s->hospitals > 0) put_groups(t, s, caption, groups_of, r, 1);
+    text_puts(
+        t,
+        "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en dash: too few cases, or one class.</p>\n");
+}

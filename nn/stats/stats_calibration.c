@@ -1,0 +1,163 @@
+/* stats_calibration.c - do predicted probabilities agree with what happened? And what makes them: prior
+ * shift, logistic recalibration, thresholds. */
+#include "nn/stats/stats_calibration.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_distributions.h"
+#include "tensor/base/check.h"
+#include "tensor/base/vmath.h"
+
+struct forecast {
+    double probability;
+    int index, happened;
+};
+
+static int compare_forecasts(const void *a, const void *b)
+{
+    const struct forecast *x = a, *y = b;
+    if (x->probability != y->probability) return x->probability < y->probability ? -1 : 1;
+    return x->index - y->index;
+}
+
+int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const double *probability, int n,
+                          int groups)
+{
+    ENSURE(groups >= 2, "%d groups", groups);
+    struct forecast *f = malloc(((size_t)n + 1) * sizeof *f);
+    *r = (struct hosmer_lemeshow){.statistic = NAN, .p = NAN, .groups = groups};
+    if (!f) return -1;
+    for (int i = 0; i < n; i++) f[i] = (struct forecast){probability[i], i, label[i] != 0};
+    qsort(f, (size_t)n, sizeof *f, compare_forecasts);
+    double sum = 0;
+    for (int g = 0, i = 0; g < groups; g++) { /* the first n mod groups have one case more */
+        const int count = n / groups + (g < n % groups), end = i + count;
+        double expected = 0, observed = 0;
+        for (; i < end; i++) expected += f[i].probability, observed += f[i].happened;
+        const double d = observed - expected, variance = expected * (1 - expected / count);
+        if (d != 0) sum += d * d / variance; /* what was certain and did not happen: infinite */
+    }
+    free(f);
+    if (n < groups) return 0;
+    r->statistic = sum;
+    r->p = stats_p_floor(stats_chi2_upper(sum, groups));
+    return 0;
+}
+
+/* ---- priors and recalibration ------------------------------------------------------------------------ */
+
+/* Probabilities of exactly 0 and 1 stand for float32's nearest: their logit is finite. */
+static double logit(double p)
+{
+    const double least = 1e-7;
+    p = p < least ? least : p > 1 - least ? 1 - least : p;
+    return vmath_log_d(p / (1 - p));
+}
+
+static double logistic(double x)
+{
+    return x >= 0 ? 1 / (1 + vmath_exp_d(-x)) : vmath_exp_d(x) / (1 + vmath_exp_d(x));
+}
+
+void stats_prior_shift(double *probability, int n, double from, double to)
+{
+    const double ratio = to / (1 - to) * (1 - from) / from;
+    for (int i = 0; i < n; i++)
+        probability[i] = probability[i] * ratio / (probability[i] * ratio + (1 - probability[i]));
+}
+
+/* One step of Newton's method on the cross-entropy; returns the larger change. NaN where the two are not
+ * determined. */
+static double newton_step(struct recalibration *r, const int *label, const double *probability, int n,
+                          const double target[2])
+{
+    double g[2] = {0, 0}, h[3] = {0, 0, 0};
+    for (int i = 0; i < n; i++) {
+        const double x = logit(probability[i]), q = logistic(r->intercept + r->slope * x),
+                     d = q - target[label[i] != 0], w = q * (1 - q);
+        g[0] += d;
+        g[1] += d * x;
+        h[0] += w;
+        h[1] += w * x;
+        h[2] += w * x * x;
+    }
+    const double determinant = h[0] * h[2] - h[1] * h[1];
+    if (!(determinant > 1e-12 * h[0] * h[2])) return NAN; /* one probability only, or all weights vanish */
+    const double a = (h[2] * g[0] - h[1] * g[1]) / determinant, b = (h[0] * g[1] - h[1] * g[0]) / determinant;
+    r->intercept -= a;
+    r->slope -= b;
+    return fmax(fabs(a), fabs(b));
+}
+
+void stats_recalibrate_fit(struct recalibration *r, const int *label, const double *probability, int n)
+{
+    *r = (struct recalibration){.slope = 1, .n = n};
+    for (int i = 0; i < n; i++) r->positives += label[i] != 0;
+    const double target[2] = {1.0 / (n - r->positives + 2), (r->positives + 1.0) / (r->positives + 2)};
+    if (r->positives == 0 || r->positives == n) return;
+    r->slope = 0; /* from a flat line the steps of this convex function do not overshoot */
+    r->intercept = vmath_log_d((double)r->positives / (n - r->positives));
+    double change = 1;
+    for (int k = 0; k < 100 && change > 1e-12; k++) change = newton_step(r, label, probability, n, target);
+    r->usable = change <= 1e-9;
+    if (!r->usable) r->intercept = 0, r->slope = 1;
+}
+
+void stats_recalibrate(double *probability, int n, const struct recalibration *r)
+{
+    for (int i = 0; r->usable && i < n; i++)
+        probability[i] = logistic(r->intercept + r->slope * logit(probability[i]));
+}
+
+/* ---- operating points -------------------------------------------------------------------------------- */
+
+/* Sensitivity and specificity at a threshold, NaN without the class. */
+static void rates(double *sensitivity, double *specificity, const int *label, const double *probability,
+                  int n, double threshold)
+{
+    int count[2] = {0, 0}, right[2] = {0, 0};
+    for (int i = 0; i < n; i++) {
+        const int class = label[i] != 0;
+        count[class]++;
+        right[class] += (probability[i] >= threshold) == class;
+    }
+    *sensitivity = count[1] ? (double)right[1] / count[1] : NAN;
+    *specificity = count[0] ? (double)right[0] / count[0] : NAN;
+}
+
+/* Halfway from a probability that occurs to the next lower one. */
+static double lowered(double threshold, const double *probability, int n)
+{
+    double below = 0;
+    for (int i = 0; i < n; i++)
+        if (probability[i] < threshold && probability[i] > below) below = probability[i];
+    return (threshold + below) / 2;
+}
+
+double stats_threshold_youden(const int *label, const double *probability, int n)
+{
+    double best = -INFINITY, threshold = NAN;
+    for (int i = 0; i < n; i++) {
+        double sensitivity, specificity;
+        rates(&sensitivity, &specificity, label, probability, n, probability[i]);
+        const double youden = sensitivity + specificity - 1;
+        if (!(youden > best || (youden == best && probability[i] < threshold))) continue;
+        best = youden;
+        threshold = probability[i];
+    }
+    return isnan(threshold) ? NAN : lowered(threshold, probability, n);
+}
+
+double stats_threshold_sensitivity(const int *label, const double *probability, int n, double wanted)
+{
+    double threshold = NAN;
+    for (int i = 0; i < n; i++) {
+        double sensitivity, specificity;
+        rates(&sensitivity, &specificity, label, probability, n, probability[i]);
+        if (!isnan(specificity) && sensitivity >= wanted && !(probability[i] <= threshold))
+            threshold = probability[i];
+    }
+    return isnan(threshold) ? NAN : lowered(threshold, probability, n);
+}

@@ -1,0 +1,290 @@
+/* stats_seeds.c - patients and seeds both as random: Obuchowski & Rockette's method, a mixed model, a crossed
+ * bootstrap. */
+#include "nn/stats/stats_seeds.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_auc.h"
+#include "nn/stats/stats_distributions.h"
+#include "tensor/base/rng.h"
+
+/* t, p and interval from the difference, se and df. */
+static void finish(struct seeds_test *r)
+{
+    r->t = r->se > 0 ? r->difference / r->se : r->difference == 0 ? 0 : copysign(INFINITY, r->difference);
+    r->p = isnan(r->se) ? NAN : stats_p_floor(2 * stats_t_cdf(-fabs(r->t), r->df));
+    const double half = r->se > 0 ? stats_t_quantile(0.975, r->df) * r->se : r->se;
+    r->ci[0] = r->difference - half;
+    r->ci[1] = r->difference + half;
+}
+
+/* Means and deviations between seeds; estimate [2][seeds]. */
+static int describe(struct seeds_test *r, const double *estimate, int seeds)
+{
+    double *d = malloc(((size_t)seeds + 1) * sizeof *d);
+    if (!d) return -1;
+    for (int k = 0; k < seeds; k++) d[k] = estimate[k] - estimate[seeds + k];
+    r->a = stats_mean(estimate, seeds);
+    r->b = stats_mean(estimate + seeds, seeds);
+    r->difference = stats_mean(d, seeds);
+    r->sd_a = stats_sd(estimate, seeds);
+    r->sd_b = stats_sd(estimate + seeds, seeds);
+    r->sd_difference = stats_sd(d, seeds);
+    free(d);
+    return 0;
+}
+
+/* ---- Obuchowski & Rockette --------------------------------------------------------------------------- */
+
+/* covariance [2 seeds][2 seeds] of the estimates by cases. With two arms the mean square of arm by seed is
+ * half of the variance of the seeds' differences. */
+static void obuchowski_rockette(struct seeds_test *r, const double *covariance, int seeds)
+{
+    const int m = 2 * seeds;
+    double same = 0, other = 0; /* different seeds: of one arm (Cov2), of both (Cov3) */
+    for (int i = 0; i < seeds; i++)
+        for (int j = 0; j < seeds; j++) {
+            if (i == j) continue;
+            same += covariance[i * m + j] + covariance[(seeds + i) * m + seeds + j];
+            other += 2 * covariance[i * m + seeds + j];
+        }
+    if (seeds == 1) {
+        const double variance = covariance[0] + covariance[3] - 2 * covariance[1];
+        r->se = isnan(variance) ? NAN : variance > 0 ? sqrt(variance) : 0;
+        r->df = INFINITY;
+    } else {
+        const double pairs = 2.0 * seeds * (seeds - 1), interaction = r->sd_difference * r->sd_difference / 2;
+        const double error = fmax(seeds * (same - other) / pairs, 0), total = interaction + error;
+        r->se = isnan(same - other) ? NAN : sqrt(2 * total / seeds);
+        r->df = interaction > 0 ? total * total / (interaction * interaction / (seeds - 1)) : INFINITY;
+    }
+    finish(r);
+}
+
+static double sample_covariance(const double *x, const double *y, int n)
+{
+    const double mean_x = stats_mean(x, n), mean_y = stats_mean(y, n);
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += (x[i] - mean_x) * (y[i] - mean_y);
+    return sum / (n - 1);
+}
+
+/* label NULL: the estimate is the mean over the cases, else the AUC. */
+static int by_cases(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
+                    int n)
+{
+    const size_t m = 2 * (size_t)seeds;
+    double *work = malloc((m * m + m + m * (size_t)n + 1) * sizeof *work);
+    double *covariance = work, *estimate = work + m * m, *part = estimate + m;
+    *r = (struct seeds_test){.seeds = seeds, .cases = n};
+    int failed = !work;
+    for (size_t k = 0; !failed && k < m; k++) {
+        const double *x = k < (size_t)seeds ? a + k * (size_t)n : b + (k - (size_t)seeds) * (size_t)n;
+        if (label) estimate[k] = stats_auc_placements(part + k * (size_t)n, label, x, n);
+        else estimate[k] = stats_mean(x, n);
+        if (!label) memcpy(part + k * (size_t)n, x, (size_t)n * sizeof *x);
+        failed = label && estimate[k] < 0;
+    }
+    for (size_t i = 0; !failed && i < m; i++)
+        for (size_t j = 0; j < m; j++) {
+            const double *x = part + i * (size_t)n, *y = part + j * (size_t)n;
+            covariance[i * m + j] =
+                label ? stats_auc_covariance(label, x, y, n) : sample_covariance(x, y, n) / n;
+        }
+    if (!failed) failed = describe(r, estimate, seeds);
+    if (!failed) obuchowski_rockette(r, covariance, seeds);
+    free(work);
+    return 0;
+}
+
+int stats_seeds_auc(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
+                    int n)
+{
+    return by_cases(r, label, a, b, seeds, n);
+}
+
+int stats_seeds_mean_or(struct seeds_test *r, const double *a, const double *b, int seeds, int n)
+{
+    return by_cases(r, NULL, a, b, seeds, n);
+}
+
+/* ---- mixed model ------------------------------------------------------------------------------------- */
+
+struct layout { /* mean squares of d[seed][case] */
+    double patients, seeds, rest;
+};
+
+static struct layout mean_squares(const double *a, const double *b, int seeds, int n, const double *of_seed,
+                                  double mean)
+{
+    struct layout m = {0, 0, 0};
+    for (int k = 0; k < seeds; k++) m.seeds += n * (of_seed[k] - mean) * (of_seed[k] - mean) / (seeds - 1);
+    for (int i = 0; i < n; i++) {
+        double of_case = 0;
+        for (int k = 0; k < seeds; k++)
+            of_case += (a[(size_t)k * (size_t)n + (size_t)i] - b[(size_t)k * (size_t)n + (size_t)i]) / seeds;
+        m.patients += seeds * (of_case - mean) * (of_case - mean) / (n - 1);
+        for (int k = 0; k < seeds; k++) {
+            const double rest = a[(size_t)k * (size_t)n + (size_t)i] - b[(size_t)k * (size_t)n + (size_t)i] -
+                                of_case - of_seed[k] + mean;
+            m.rest += rest * rest / ((n - 1.0) * (seeds - 1.0));
+        }
+    }
+    return m;
+}
+
+static void mixed_model(struct seeds_test *r, const struct layout *m)
+{
+    const double n = r->cases, k = r->seeds, both = m->patients + m->seeds - m->rest;
+    const double p = m->patients * m->patients / (n - 1), s = m->seeds * m->seeds / (k - 1),
+                 e = m->rest * m->rest / ((n - 1) * (k - 1));
+    if (m->seeds <= m->rest && m->patients >= m->seeds) { /* seeds differ by no more than chance */
+        r->se = sqrt(m->patients / (n * k));
+        r->df = n - 1;
+    } else if (m->patients <= m->rest) { /* patients do not */
+        r->se = sqrt(m->seeds / (n * k));
+        r->df = k - 1;
+    } else {
+        r->se = sqrt(both / (n * k));
+        r->df = both * both / (p + s + e);
+    }
+}
+
+int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int seeds, int n)
+{
+    double *estimate = malloc((3 * (size_t)seeds + 1) * sizeof *estimate);
+    *r = (struct seeds_test){.seeds = seeds, .cases = n, .se = NAN, .df = NAN};
+    if (!estimate) return -1;
+    for (int k = 0; k < seeds; k++) {
+        estimate[k] = stats_mean(a + (size_t)k * (size_t)n, n);
+        estimate[seeds + k] = stats_mean(b + (size_t)k * (size_t)n, n);
+        estimate[2 * seeds + k] = estimate[k] - estimate[seeds + k];
+    }
+    int failed = describe(r, estimate, seeds);
+    if (!failed && seeds > 1 && n > 1) {
+        const struct layout m = mean_squares(a, b, seeds, n, estimate + 2 * seeds, r->difference);
+        mixed_model(r, &m);
+    } else if (!failed && n > 1) {
+        int pairs;
+        double *d = stats_differences(&pairs, a, b, n);
+        if (d) r->se = stats_sd(d, pairs) / sqrt(pairs), r->df = pairs - 1;
+        failed = !d;
+        free(d);
+    }
+    if (!failed) finish(r);
+    free(estimate);
+    return 0;
+}
+
+/* ---- crossed bootstrap ------------------------------------------------------------------------------- */
+
+static void interval(struct seeds_bootstrap *r, double *resampled, int resamples, double level)
+{
+    int below = 0, above = 0;
+    for (int i = 0; i < resamples; i++) {
+        below += resampled[i] <= 0;
+        above += resampled[i] >= 0;
+    }
+    stats_sort(resampled, resamples);
+    for (int side = 0; side < 2; side++)
+        r->ci[side] = stats_quantile_sorted(resampled, resamples, 0.5 + (side ? level : -level) / 2);
+    r->p = stats_p_floor(2 * ((below < above ? below : above) + 1.0) / (resamples + 1.0));
+}
+
+int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const double *b, int seeds, int n,
+                               const int *cluster, int clusters, int resamples, uint64_t seed, double level)
+{
+    const int groups = cluster ? clusters : n;
+    double *sum = calloc((size_t)groups * (size_t)(seeds + 1) + (size_t)seeds + (size_t)resamples + 1,
+                         sizeof *sum); /* [group][seeds], and its size */
+    if (!sum) return -1;
+    double *drawn = sum + (size_t)groups * (size_t)(seeds + 1), *resampled = drawn + seeds;
+    r->difference = 0;
+    for (int i = 0; i < n; i++) {
+        double *of = sum + (size_t)(cluster ? cluster[i] : i) * (size_t)(seeds + 1);
+        of[seeds]++;
+        for (int k = 0; k < seeds; k++) {
+            const double d = a[(size_t)k * (size_t)n + (size_t)i] - b[(size_t)k * (size_t)n + (size_t)i];
+            of[k] += d;
+            r->difference += d / ((double)n * seeds);
+        }
+    }
+    for (int t = 0; t < resamples; t++) {
+        struct rng rng = rng_stream(seed, 2, (uint64_t)t, RNG_BOOTSTRAP);
+        double total = 0, cases = 0;
+        memset(drawn, 0, (size_t)seeds * sizeof *drawn);
+        for (int k = 0; k < seeds; k++) drawn[rng_below(&rng, (uint32_t)seeds)]++;
+        for (int g = 0; g < groups; g++) {
+            const double *of = sum + (size_t)rng_below(&rng, (uint32_t)groups) * (size_t)(seeds + 1);
+            cases += of[seeds];
+            for (int k = 0; k < seeds; k++) total += drawn[k] * of[k];
+        }
+        resampled[t] = total / (cases * seeds);
+    }
+    interval(r, resampled, resamples, level);
+    free(sum);
+    return 0;
+}
+
+/* Case numbers, those of class 1 first; returns how many. */
+static int order_by_class(int *order, const int *label, int n)
+{
+    int positives = 0, k = 0;
+    for (int i = 0; i < n; i++)
+        if (label[i]) order[k++] = i;
+    positives = k;
+    for (int i = 0; i < n; i++)
+        if (!label[i]) order[k++] = i;
+    return positives;
+}
+
+/* Mean difference of the areas over the drawn seeds, on the drawn cases. */
+static double drawn_difference(double *score, int *class, const int *label, const double *a, const double *b,
+                               const int *item, const int *times, int seeds, int n)
+{
+    double difference = 0;
+    for (int i = 0; i < n; i++) class[i] = label[item[i]] != 0;
+    for (int k = 0; k < seeds; k++)
+        for (int arm = 0; times[k] && arm < 2; arm++) {
+            const double *x = (arm ? b : a) + (size_t)k * (size_t)n;
+            for (int i = 0; i < n; i++) score[i] = x[item[i]];
+            difference += (arm ? -1 : 1) * times[k] * stats_auc(class, score, n) / seeds;
+        }
+    return difference;
+}
+
+int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const double *a, const double *b,
+                              int seeds, int n, int resamples, uint64_t seed, double level)
+{
+    double *score = malloc(((size_t)n + (size_t)resamples + 1) * sizeof *score);
+    int *order = malloc((3 * (size_t)n + (size_t)seeds + 1) * sizeof *order);
+    *r = (struct seeds_bootstrap){NAN, {NAN, NAN}, NAN};
+    if (!score || !order) {
+        free(score);
+        free(order);
+        return -1;
+    }
+    double *resampled = score + n;
+    int *item = order + n, *class = item + n, *times = class + n;
+    const int positives = order_by_class(order, label, n);
+    if (positives > 0 && positives < n) {
+        for (int k = 0; k < seeds; k++) times[k] = 1;
+        r->difference = drawn_difference(score, class, label, a, b, order, times, seeds, n);
+        for (int t = 0; t < resamples; t++) {
+            struct rng rng = rng_stream(seed, 3, (uint64_t)t, RNG_BOOTSTRAP);
+            memset(times, 0, (size_t)seeds * sizeof *times);
+            for (int k = 0; k < seeds; k++) times[rng_below(&rng, (uint32_t)seeds)]++;
+            for (int i = 0; i < n; i++)
+                item[i] = order[i < positives ? (int)rng_below(&rng, (uint32_t)positives)
+                                              : positives + (int)rng_below(&rng, (uint32_t)(n - positives))];
+            resampled[t] = drawn_difference(score, class, label, a, b, item, times, seeds, n);
+        }
+        interval(r, resampled, resamples, level);
+    }
+    free(score);
+    free(order);
+    return 0;
+}

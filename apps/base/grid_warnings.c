@@ -13,19 +13,19 @@ static uint64_t hash_text(const char *text)
     return h;
 }
 
-/* 1 where it is new. Without memory for the list a warning may come twice. */
-static int is_new(struct grid_warnings *w, const char *text)
+/* 1 where it is new. Without memory for the list a text may come twice. */
+static int is_new(struct told *t, const char *text)
 {
     uint64_t h = hash_text(text);
-    for (int i = 0; i < w->count; i++)
-        if (w->told[i] == h) return 0;
-    if (w->count == w->room) {
-        uint64_t *more = realloc(w->told, (size_t)(w->room + 64) * sizeof *more);
+    for (int i = 0; i < t->count; i++)
+        if (t->hash[i] == h) return 0;
+    if (t->count == t->room) {
+        uint64_t *more = realloc(t->hash, (size_t)(t->room + 64) * sizeof *more);
         if (!more) return 1;
-        w->told = more;
-        w->room += 64;
+        t->hash = more;
+        t->room += 64;
     }
-    w->told[w->count++] = h;
+    t->hash[t->count++] = h;
     return 1;
 }
 
@@ -34,8 +34,8 @@ static void tell(void *context, const char *text)
     struct grid_warnings *w = context;
     const int most = w->most ? w->most : GRID_WARNINGS_MOST;
     pthread_mutex_lock(&w->lock);
-    if (w->count <= most && is_new(w, text)) {
-        if (w->count <= most)
+    if (w->warned.count <= most && is_new(&w->warned, text)) {
+        if (w->warned.count <= most)
             console_to(stderr, "nephron: warning: %s; voxels count as they lie in the files, as in nnU-Net\n",
                        text);
         else
@@ -45,14 +45,26 @@ static void tell(void *context, const char *text)
     pthread_mutex_unlock(&w->lock);
 }
 
+static void tell_assumed(void *context, const char *path, const char *assumed)
+{
+    struct grid_warnings *w = context;
+    pthread_mutex_lock(&w->lock);
+    if (w->assumed.count < GRID_WARNINGS_MOST && is_new(&w->assumed, assumed))
+        console_to(stderr, "nephron: note: %s: assumed %s (said of the first such file only)\n", path, assumed);
+    pthread_mutex_unlock(&w->lock);
+}
+
 struct grid_check grid_warnings_check(struct grid_warnings *w)
 {
-    return (struct grid_check){w->strict ? GRIDS_STRICT : GRIDS_AS_NNUNET, tell, w};
+    return (struct grid_check){.rule = w->strict ? GRIDS_STRICT : GRIDS_AS_NNUNET,
+                               .tell = tell,
+                               .tell_assumed = tell_assumed,
+                               .context = w};
 }
 
 void grid_warnings_free(struct grid_warnings *w)
 {
-    free(w->told);
-    w->told = NULL;
-    w->count = w->room = 0;
+    free(w->warned.hash);
+    free(w->assumed.hash);
+    w->warned = w->assumed = (struct told){0};
 }

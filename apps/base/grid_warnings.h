@@ -1,5 +1,6 @@
-/* grid_warnings.h - `--strict`, and the warnings of images that do not lie on one grid (io/image/grids.h): told
- * on stderr, each once however often the files are read, and only the first few.
+/* grid_warnings.h - `--strict`, and what is told of the images that a command reads (io/image/grids.h): warnings
+ * of those that do not lie on one grid, and notes of what a file does not say and its reader assumed. On stderr,
+ * each text once however often the files are read, and only the first few.
  */
 #ifndef APPS_GRID_WARNINGS_H
 #define APPS_GRID_WARNINGS_H
@@ -12,8 +13,10 @@ struct grid_warnings {
     int strict;            /* the option */
     int most;              /* how many to tell; 0: GRID_WARNINGS_MOST */
     pthread_mutex_t lock;
-    uint64_t *told;        /* hashes of the texts */
-    int count, room;
+    struct told {
+        uint64_t *hash; /* of the texts */
+        int count, room;
+    } warned, assumed;
 };
 enum { GRID_WARNINGS_MOST = 10 };
 

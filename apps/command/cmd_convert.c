@@ -221,6 +221,7 @@ static int write_image(struct volume *v, const char *out, const char *part, stru
         console("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0],
                (long long)v->size[1], (long long)v->size[2], voxel_type_name(type), v->format,
                part[0] ? ", " : "", part);
+    if (!status && v->assumed[0]) console_to(stderr, "nephron: note: %s: assumed %s\n", out, v->assumed);
     volume_free(v);
     return status;
 }

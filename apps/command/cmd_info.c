@@ -504,7 +504,7 @@ static int info_dataset(const char *path, struct json *j, struct error *e)
     memset(&m, 0, sizeof m);
     if (dataset_open(&d, path, e)) return -1;
     struct told_grids told = {json_add_array(j, "warnings"), 0};
-    d.grids = (struct grid_check){GRIDS_AS_NNUNET, tell_grid, &told};
+    d.grids = (struct grid_check){.rule = GRIDS_AS_NNUNET, .tell = tell_grid, .context = &told};
     int maps = 0;
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
     console("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path,

@@ -217,8 +217,13 @@ static int place_slices(struct volume *v, struct entry *t, int n, const double n
  * where some have. */
 static int check_slopes(struct entry *t, int n, struct error *e)
 {
-    int zero = 0, other = 0;
-    for (int k = 0; k < n; k++) *(t[k].slice->slope == 0 ? &zero : &other) = k + 1;
+    int zero = 0, other = 0, stated = 0;
+    for (int k = 0; k < n; k++) {
+        *(t[k].slice->slope == 0 ? &zero : &other) = k + 1;
+        stated += t[k].slice->has_slope;
+    }
+    for (int k = 0; k < n; k++) /* some slices have a scale, or this one has only the rest of it */
+        if (!t[k].slice->has_slope && (stated || t[k].slice->intercept != 0)) t[k].slice->assumed |= ASSUME_SCALE;
     if (!zero) return 0;
     if (other)
         return conflict(
@@ -245,7 +250,8 @@ static void tell_assumed(struct volume *v, const struct entry *t, int n)
         "distance of slices: Slice Thickness",
         "frames follow each other along the normal of the plane",
         "values as stored: Rescale Slope (0028,1053) is 0",
-        "values as stored: Real World Value Mapping is not applied"};
+        "values as stored: Real World Value Mapping is not applied",
+        "a scale of 1 where there is no Rescale Slope or Dose Grid Scaling"};
     int assumed = 0;
     for (int k = 0; k < n; k++) assumed |= t[k].slice->assumed & ~ASSUME_THICKNESS;
     assumed |= t[0].slice->assumed;

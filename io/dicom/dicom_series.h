@@ -19,7 +19,7 @@ enum {
 enum {
     ASSUME_PLACE = 1, ASSUME_DIRECTION = 2, ASSUME_PIXEL = 4, ASSUME_PIXEL_AT_DETECTOR = 8,
     ASSUME_PIXEL_NOMINAL = 16, ASSUME_DISTANCE = 32, ASSUME_THICKNESS = 64, ASSUME_STACK = 128,
-    ASSUME_SLOPE = 256, ASSUME_REAL_WORLD = 512, ASSUME_BITS = 10
+    ASSUME_SLOPE = 256, ASSUME_REAL_WORLD = 512, ASSUME_SCALE = 1024, ASSUME_BITS = 11
 };
 
 struct slice {
@@ -30,7 +30,7 @@ struct slice {
     double distance; /* to the next slice along the normal (negative: against it) as the file says it, 0: it
                         does not */
     double slope, intercept;
-    int has_position, has_orientation, assumed;
+    int has_position, has_orientation, has_slope, assumed;
     int own_place;                         /* the position is of this frame, not of the whole file */
     int segment;                           /* of a segmentation, from 1; 0: none */
     double key[DICOM_KEYS];                /* what tells the volumes of a series apart */

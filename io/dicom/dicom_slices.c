@@ -110,6 +110,7 @@ static int refine(struct slice *s, const struct dicom_element *el, struct error 
         s->has_position = s->own_place = 1;
         s->assumed &= ~ASSUME_PLACE;
     }
+    s->has_slope |= el[DICOM_RESCALE_SLOPE].value.size > 0;
     if (el[DICOM_RESCALE_SLOPE].value.data) s->assumed &= ~ASSUME_REAL_WORLD;
     else if (el[DICOM_REAL_WORLD_SEQUENCE].value.data) s->assumed |= ASSUME_REAL_WORLD;
     read_keys(s, el);
@@ -287,9 +288,12 @@ static int stack_frames(struct slice_file *sf, const struct dicom_file *f, struc
     return status;
 }
 
-static int read_scale(struct slice *s, const struct dicom_file *f, struct error *e)
+static int read_scale(struct slice *s, const struct slice_file *sf, const struct dicom_file *f, struct error *e)
 {
     int n = dicom_numbers(&s->slope, 1, f->element, DICOM_DOSE_SCALING, e);
+    s->has_slope = n > 0;
+    if (n == 0 && strcmp(sf->class_uid, "1.2.840.10008.5.1.4.1.1.481.2") == 0) /* a dose needs one */
+        s->assumed |= ASSUME_SCALE;
     if (n > 0 && s->slope == 0)
         return error_set(e, "Dose Grid Scaling (3004,000E) is 0: there is no dose to be read");
     return n < 0 ? -1 : 0;
@@ -309,7 +313,7 @@ int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const s
     size_t at = 0;
     int own = 0;
     if (read_pixel_spacing(&base, f->element, DICOM_NOMINAL_PIXEL_SPACING, e) ||
-        read_pixel_spacing(&base, f->element, DICOM_IMAGER_PIXEL_SPACING, e) || read_scale(&base, f, e) ||
+        read_pixel_spacing(&base, f->element, DICOM_IMAGER_PIXEL_SPACING, e) || read_scale(&base, sf, f, e) ||
         refine(&base, f->element, e) || refine_by_groups(&base, shared, e))
         return -1;
     base.own_place = 0;

@@ -66,3 +66,8 @@ int grids_check(const struct grid_check *c, const struct volume *a, const char *
     if (c->tell) c->tell(c->context, text);
     return 0;
 }
+
+void grids_assumed(const struct grid_check *c, const struct volume *v, const char *path)
+{
+    if (c && c->tell_assumed && v->assumed[0]) c->tell_assumed(c->context, path, v->assumed);
+}

@@ -21,11 +21,17 @@ struct grid_check {
     /* GRIDS_AS_NNUNET: a warning, one line that names both files; may come from several threads at once, and
      * again each time the files are read. NULL: they are not told. */
     void (*tell)(void *context, const char *text);
+    /* What the reader of the file at `path` put in the place of what the file does not say (assumed of struct
+     * volume); under every rule, from several threads and again likewise. NULL: it is not told. */
+    void (*tell_assumed)(void *context, const char *path, const char *assumed);
     void *context;
 };
 
 /* 0 where b may stand beside a; else -1 with an error that names both files. c NULL: GRIDS_EQUAL. */
 int grids_check(const struct grid_check *c, const struct volume *a, const char *a_path,
                 const struct volume *b, const char *b_path, struct error *e);
+
+/* Tells what was assumed of an image that has been read; c may be NULL. */
+void grids_assumed(const struct grid_check *c, const struct volume *v, const char *path);
 
 #endif

@@ -231,7 +231,7 @@ int image_source_voxels(struct volume *v, const struct image_source *s, int text
             status = error_set(e, "cut off: %zu bytes of text cannot hold the %zu numbers of the header",
                                bytes, n);
         if (!status) status = voxels_allocate(v, what, 1, 0, e);
-        if (!status) status = voxels_parse(v->voxel, v->exact, (const char *)raw, bytes, n, e);
+        if (!status) status = voxels_parse(v->voxel, v->exact, (const char *)raw, bytes, n, v->type, e);
         if (!status) voxels_settle(v);
     }
     free(raw);

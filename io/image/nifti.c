@@ -27,6 +27,7 @@ struct header {
     int datatype, bitpix;
     double pixdim[8], stated[8]; /* stated: pixdim as the file has it */
     double slope, inter, offset;
+    double analyze_scale; /* what SPM writes in the place of scl_slope in an Analyze header */
     int qform, sform, units;
     double quatern[3], qoffset[3], srow[3][4];
     char description[81];
@@ -71,6 +72,7 @@ static void read_header_1(struct header *h, const unsigned char *p)
         for (int k = 0; k < 4; k++) h->srow[i][k] = bytes_get_f32(p + 280 + 16 * i + 4 * k, big);
     }
     if (h->analyze) { /* none of these fields is there */
+        h->analyze_scale = h->slope;
         h->slope = 0;
         h->qform = h->sform = h->units = 0;
         h->offset = 0;
@@ -184,10 +186,42 @@ static int is_rectangular(const double a[3][4])
     return 1;
 }
 
-/* What the header leaves open, and what is put in its place. */
+/* Do the two matrices place some corner of the image a tenth of a voxel apart? */
+static int places_differ(const double a[3][4], const double b[3][4], const struct header *h)
+{
+    double most = 0, least = fmin(h->pixdim[1], fmin(h->pixdim[2], h->pixdim[3]));
+    for (int i = 0; i < 3; i++) {
+        double apart = fabs(a[i][3] - b[i][3]);
+        for (int k = 0; k < 3; k++)
+            apart += fabs(a[i][k] - b[i][k]) * (double)(h->dim[0] > k ? h->dim[k + 1] - 1 : 0);
+        most = fmax(most, apart);
+    }
+    return !(most <= 0.1 * least);
+}
+
+/* What the sform and the qform say beside each other, and the sform beside pixdim. */
+static void tell_matrices(struct volume *v, const struct header *h, const double given[3], int takes_sform)
+{
+    double qform[3][4], length[3];
+    const int usable = !column_lengths(length, h->srow);
+    affine_from_qform(qform, h);
+    if (h->sform > 0 && h->qform > 0 && !takes_sform && h->sform == 1)
+        volume_assume(v, "the qform: the sform is %s", usable ? "sheared" : "singular");
+    else if (h->sform > 0 && h->qform > 0 && places_differ(h->srow, qform, h))
+        volume_assume(v, "the %s: the %s lies elsewhere", takes_sform ? "sform" : "qform",
+                      takes_sform ? "qform" : "sform");
+    for (int k = 0; takes_sform && usable && k < 3; k++)
+        if (given[k] > 0 && fabs(given[k] - length[k]) > 0.001 * given[k])
+            volume_assume(v, "spacing of pixdim[%d], %.6g: the sform has %.6g", k + 1, given[k], length[k]);
+    const double *q = h->quatern, square = q[0] * q[0] + q[1] * q[1] + q[2] * q[2];
+    if (h->qform > 0 && !takes_sform && square > 1.001)
+        volume_assume(v, "a half turn: the quaternion has the length %.6g", sqrt(square));
+}
+
+/* What the header leaves open, or cannot mean, and what is put in its place. */
 static void tell_assumed(struct volume *v, const struct header *h, const double given[3])
 {
-    int matrix = h->sform > 0 || h->qform > 0;
+    int matrix = h->sform > 0 || h->qform > 0, unit = h->units & 7;
     for (int k = 0; k < 3 && k < h->dim[0]; k++)
         if (given[k] == 0)
             volume_assume(v, "pixdim[%d] is %g: spacing %s", k + 1, h->stated[k + 1],
@@ -195,15 +229,16 @@ static void tell_assumed(struct volume *v, const struct header *h, const double 
     for (int k = 0; k < 3 && k < h->dim[0]; k++)
         if (h->stated[k + 1] < 0)
             volume_assume(v, "pixdim[%d] is %g: its size is taken", k + 1, h->stated[k + 1]);
-    if ((h->units & 7) == 0) volume_assume(v, "millimetres");
+    if (unit == 0) volume_assume(v, "millimetres");
+    if (unit > 3) volume_assume(v, "millimetres: xyzt_units is %d", h->units);
     if (!matrix) volume_assume(v, "place and direction: no sform or qform");
-    if (h->sform > 0 && h->qform > 0 && h->sform == 1 && !is_rectangular(h->srow))
-        volume_assume(v, "the qform: the sform is sheared");
     if ((h->slope == 0 || !isfinite(h->slope)) &&
         (isinf(h->slope) || (isfinite(h->inter) && h->inter != 0 && !h->analyze)))
         volume_assume(v, "values as stored: scl_slope is %g, scl_inter %g", h->slope, h->inter);
     else if (h->slope != 0 && isfinite(h->slope) && !isfinite(h->inter))
         volume_assume(v, "scl_inter 0: it is %g", h->inter);
+    if (h->analyze && isfinite(h->analyze_scale) && h->analyze_scale != 0 && h->analyze_scale != 1)
+        volume_assume(v, "values as stored: SPM's scale %.6g is not applied", h->analyze_scale);
 }
 
 /* As ITK reads it, and through it nnU-Net: the sform where it is the scanner's or stands alone and is
@@ -220,7 +255,9 @@ static void set_geometry(struct volume *v, struct header *h)
     }
     tell_assumed(v, h, given);
     memset(v->affine, 0, sizeof v->affine);
-    if (h->sform > 0 && (h->qform <= 0 || (h->sform == 1 && is_rectangular(h->srow))))
+    const int takes_sform = h->sform > 0 && (h->qform <= 0 || (h->sform == 1 && is_rectangular(h->srow)));
+    tell_matrices(v, h, given, takes_sform);
+    if (takes_sform)
         memcpy(v->affine, h->srow, sizeof v->affine);
     else if (h->qform > 0) affine_from_qform(v->affine, h);
     else
@@ -231,14 +268,16 @@ static void set_geometry(struct volume *v, struct header *h)
         }
     int bad = column_lengths(length, v->affine);
     if (bad)
-        volume_assume(v, "axes along x, y and z, place 0: the %s is singular",
-                      h->sform > 0 ? "sform" : "qform");
+        volume_assume(v, "axes along x, y and z, place 0: the %s is singular", takes_sform ? "sform" : "qform");
     for (int k = 0; k < 3; k++) {
         double want = bad ? h->pixdim[k + 1] : given[k] > 0 ? given[k] : length[k];
         for (int i = 0; i < 3; i++)
             v->affine[i][k] = (bad ? i == k : v->affine[i][k] / length[k]) * want *
                               mm; /* a singular matrix places nothing */
-        v->affine[k][3] = bad ? 0 : v->affine[k][3] * mm;
+        if (!bad && !isfinite(v->affine[k][3]))
+            volume_assume(v, "place 0 along %c: the %s has %g", "xyz"[k], takes_sform ? "sform" : "qform",
+                          v->affine[k][3]);
+        v->affine[k][3] = bad || !isfinite(v->affine[k][3]) ? 0 : v->affine[k][3] * mm;
         v->spacing[k] = want * mm;
     }
     if (h->dim[0] == 2) volume_set_flat(v);
@@ -372,8 +411,9 @@ static int find_image(char *path, size_t size, const char *header, struct error 
         return error_set(e, "%s: is a header of a pair, but is not named .hdr", header);
     int stem = (int)(n - strlen(suffix));
     snprintf(path, size, "%.*s.img%s", stem, header, suffix + 4);
-    if (!file_exists(path)) snprintf(path, size, "%.*s.img%s", stem, header, suffix[4] ? "" : ".gz");
-    return 0;
+    if (file_exists(path)) return 0;
+    snprintf(path, size, "%.*s.img%s", stem, header, suffix[4] ? "" : ".gz");
+    return file_exists(path) ? 0 : error_set(e, "%s: its voxels, %.*s.img, are not there", header, stem, header);
 }
 
 int nifti_read(struct volume *v, const char *path, int what, struct error *e)

@@ -22,7 +22,8 @@ struct nrrd {
     enum encoding encoding;
     int endian;                   /* 0 not told, 1 little, 2 big */
     double sign[2];               /* of x and y, to LPS */
-    double direction[AXES][4], spacing[AXES], min[AXES], origin[4];
+    double direction[AXES][4], spacing[AXES], min[AXES], max[AXES], origin[4];
+    double axis_mm[AXES], space_mm[AXES]; /* of their units; 0: one that is not known */
     int directed[AXES], placed[AXES]; /* has a direction; is an axis of space by its kind */
     int nodes;                    /* centerings: the samples are at the ends of the axes */
     int placed_origin;            /* a space origin was there */
@@ -202,14 +203,27 @@ static int set_directions(struct nrrd *h, const char *value, struct error *e)
         at = h->directed[i] ? take_vector(h->direction[i], at) : at + 4;
         if (!at)
             return error_set(e, "space directions '%.100s': axis %d is neither (x,y,z) nor none", value, i);
-        if (h->directed[i] && isnan(h->direction[i][0])) h->directed[i] = 0; /* some writers' none */
+        const double *d = h->direction[i];
+        if (h->directed[i] && isnan(d[0]) && isnan(d[1])) h->directed[i] = 0; /* some writers' none */
     }
     return at[strspn(at, " \t")] ? error_set(e, "space directions '%.100s' are more than %d", value, h->axes)
                                  : 0;
 }
 
+/* "mm" "um": a unit for each axis. */
+static void set_units(double mm[AXES], const char *value)
+{
+    const char *at = value;
+    for (int i = 0; i < AXES; i++) {
+        if (!(at = strchr(at, '"'))) return;
+        size_t n = strcspn(++at, "\"");
+        mm[i] = unit_millimetres(at, n);
+        at += n + (at[n] == '"');
+    }
+}
+
 /* Axes whose kind is not one of place. */
-static int set_words(struct nrrd *h, const char *value, int kinds)
+static int set_words(struct nrrd *h, const char *value, int kinds, struct error *e)
 {
     static const char *const of_place[] = {"domain", "space", "???", "none"};
     const char *at = value;
@@ -220,6 +234,8 @@ static int set_words(struct nrrd *h, const char *value, int kinds)
         int place = n == 0;
         for (int k = 0; k < 4; k++) place |= n == strlen(of_place[k]) && strncasecmp(at, of_place[k], n) == 0;
         if (kinds) h->placed[i] = place;
+        if (kinds && n == 7 && strncasecmp(at, "complex", n) == 0)
+            return error_set(e, "kinds '%.100s': complex numbers are not supported", value);
         at += n;
     }
     return 0;
@@ -239,6 +255,9 @@ static int set_field(struct nrrd *h, struct volume *v, const char *field, const 
     if (strcmp(field, "sizes") == 0) return set_sizes(h, value, e);
     if (strcmp(field, "spacings") == 0) return take_axes(h->spacing, h, "spacings", value, e);
     if (strcmp(field, "axismins") == 0) return take_axes(h->min, h, "axis mins", value, e);
+    if (strcmp(field, "axismaxs") == 0) return take_axes(h->max, h, "axis maxs", value, e);
+    if (strcmp(field, "units") == 0) set_units(h->axis_mm, value);
+    if (strcmp(field, "spaceunits") == 0) set_units(h->space_mm, value);
     if (strcmp(field, "space") == 0) return set_space(h, value, e);
     if (strcmp(field, "spacedimension") == 0)
         return take_whole(&n, "space dimension", value, 2, 4, e) ? -1 : (h->has_space = 1, 0);
@@ -246,8 +265,8 @@ static int set_field(struct nrrd *h, struct volume *v, const char *field, const 
     if (strcmp(field, "spaceorigin") == 0)
         return take_vector(h->origin, value) ? (h->placed_origin = 1, 0)
                                              : error_set(e, "space origin is '%.100s'", value);
-    if (strcmp(field, "kinds") == 0) return set_words(h, value, 1);
-    if (strcmp(field, "centers") == 0 || strcmp(field, "centerings") == 0) return set_words(h, value, 0);
+    if (strcmp(field, "kinds") == 0) return set_words(h, value, 1, e);
+    if (strcmp(field, "centers") == 0 || strcmp(field, "centerings") == 0) return set_words(h, value, 0, e);
     if (strcmp(field, "byteskip") == 0) return take_whole(&h->skip_bytes, "byte skip", value, -1, 1e12, e);
     if (strcmp(field, "lineskip") == 0) return take_whole(&h->skip_lines, "line skip", value, 0, 1e9, e);
     if (strcmp(field, "content") == 0) snprintf(h->content, sizeof h->content, "%s", value);
@@ -257,7 +276,7 @@ static int set_field(struct nrrd *h, struct volume *v, const char *field, const 
         h->endian = strcasecmp(value, "little") == 0 ? 1 : strcasecmp(value, "big") == 0 ? 2 : 0;
         if (!h->endian) return error_set(e, "endian is '%.60s'", value);
     }
-    return 0; /* units, labels, thicknesses, ... do not change the image */
+    return 0; /* labels, thicknesses, ... do not change the image */
 }
 
 /* "field: value", "key:=value" or "# comment". */
@@ -299,17 +318,35 @@ static int other_axis(const struct nrrd *h, int *other, struct error *e)
     return 0;
 }
 
+/* Millimetres along an axis without a direction: spacings, or what its ends leave; 0 where neither tells. A
+ * negative one runs the other way. */
+static double axis_spacing(const struct nrrd *h, int i)
+{
+    const double steps = (double)h->size[i] - h->nodes, across = (h->max[i] - h->min[i]) / steps;
+    if (h->spacing[i] != 0 && isfinite(h->spacing[i])) return h->spacing[i];
+    return across != 0 && isfinite(across) ? across : 0;
+}
+
+/* What a unit counts; one that is not known is taken as millimetres, which is told. */
+static double unit_or_told(struct volume *v, double mm)
+{
+    if (mm == 0) volume_assume(v, "millimetres: another unit is not known");
+    return mm == 0 ? 1 : mm;
+}
+
 static int set_geometry(struct volume *v, const struct nrrd *h, int other, struct error *e)
 {
     double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0};
     int k = 0, directed = 0;
     for (int i = 0; i < h->axes; i++) {
         if (i == other) continue;
-        int spaced = h->spacing[i] != 0 && isfinite(h->spacing[i]);
-        double s = spaced ? h->spacing[i] : 1; /* a negative one runs the other way */
-        if (!spaced && !h->directed[i]) volume_assume(v, "spacing 1 mm along axis %d", i);
-        for (int c = 0; c < 3; c++) column[k][c] = h->directed[i] ? h->direction[i][c] : c == k ? s : 0;
-        if (!h->has_space && isfinite(h->min[i])) origin[k] = h->min[i] + (h->nodes ? 0 : s / 2);
+        const double told = axis_spacing(h, i), mm = h->directed[i] ? 1 : unit_or_told(v, h->axis_mm[i]),
+                     s = told != 0 ? told * mm : 1;
+        if (told == 0 && !h->directed[i]) volume_assume(v, "spacing 1 mm along axis %d", i);
+        for (int c = 0; c < 3; c++)
+            column[k][c] = !h->directed[i] ? (c == k ? s : 0)
+                                           : h->direction[i][c] * unit_or_told(v, h->space_mm[c]);
+        if (!h->has_space && isfinite(h->min[i])) origin[k] = h->min[i] * mm + (h->nodes ? 0 : s / 2);
         directed += h->directed[i];
         k++;
     }
@@ -326,7 +363,7 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
         volume_assume(v, "x to the left, y to the back, z to the head: the space is '%s'",
                       plain_spaces[h->plain_space - 1]);
     if (h->quantised) volume_assume(v, "values as stored: %s is not applied", h->quantised);
-    if (h->has_space) memcpy(origin, h->origin, sizeof origin);
+    for (int c = 0; h->has_space && c < 3; c++) origin[c] = h->origin[c] * unit_or_told(v, h->space_mm[c]);
     for (int i = 0; i < 2; i++) {
         for (int c = 0; c < 3; c++) column[c][i] *= h->sign[i];
         origin[i] *= h->sign[i];
@@ -394,7 +431,10 @@ static int move_axis(struct volume *v, const struct nrrd *h, int axis, struct er
 static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what,
                  struct error *e)
 {
-    struct nrrd h = {.sign = {1, 1}, .placed = {1, 1, 1, 1}};
+    struct nrrd h = {.sign = {1, 1},
+                     .placed = {1, 1, 1, 1},
+                     .axis_mm = {1, 1, 1, 1},
+                     .space_mm = {1, 1, 1, 1}};
     const char *at = (const char *)data, *end = at + size, *line;
     size_t length;
     int other = -1;

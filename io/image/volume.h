@@ -33,7 +33,7 @@ struct volume {
                       float32; else NULL */
     char format[24];      /* "NIfTI-1", "NIfTI-2", "NRRD", ... */
     char description[96];
-    char assumed[256]; /* what the file does not say, or cannot mean, and the reader put in its place:
+    char assumed[512]; /* what the file does not say, or cannot mean, and the reader put in its place:
                           "spacing 1 mm; ..." */
 };
 

@@ -210,7 +210,8 @@ static int is_gap(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
 }
 
-int voxels_parse(float *out, double *exact, const char *text, size_t size, size_t n, struct error *e)
+int voxels_parse(float *out, double *exact, const char *text, size_t size, size_t n,
+                 enum voxel_type type, struct error *e)
 {
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
@@ -224,6 +225,9 @@ int voxels_parse(float *out, double *exact, const char *text, size_t size, size_
         else if (text_parse_double(&v, text + begin, length))
             return error_set(e, "voxel %zu is '%.*s', no number", i, (int)(length < 20 ? length : 20),
                              text + begin);
+        if (type < VOXEL_F32 && !(v >= low[type] && v <= high[type] && v == floor(v)))
+            return error_set(e, "voxel %zu is %.*s, which %s cannot hold", i, (int)(length < 20 ? length : 20),
+                             text + begin, voxel_type_name(type));
         out[i] = (float)v;
         if (exact) exact[i] = v;
     }
@@ -267,6 +271,20 @@ int volume_set_size(struct volume *v, const int64_t size[4], const char *what, s
     return volume_check_limit(v, e) ? error_prefix(e, "%s", what) : 0;
 }
 
+double unit_millimetres(const char *unit, size_t n)
+{
+    static const struct {
+        const char *name;
+        double mm;
+    } known[] = {{"", 1},           {"none", 1},        {"???", 1},      {"mm", 1},         {"millimeter", 1},
+                 {"millimetre", 1}, {"cm", 10},         {"centimeter", 10}, {"centimetre", 10}, {"m", 1e3},
+                 {"meter", 1e3},    {"metre", 1e3},     {"um", 1e-3},    {"\xc2\xb5m", 1e-3}, {"micron", 1e-3},
+                 {"microns", 1e-3}, {"micrometer", 1e-3}, {"micrometre", 1e-3}, {"nm", 1e-6},  {"nanometer", 1e-6}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strlen(known[i].name) == n && strncasecmp(known[i].name, unit, n) == 0) return known[i].mm;
+    return 0;
+}
+
 int volume_set_lps(struct volume *v, double column[3][3], const double origin[3], struct error *e)
 {
     for (int k = 0; k < 3; k++) {
@@ -280,6 +298,12 @@ int volume_set_lps(struct volume *v, double column[3][3], const double origin[3]
             return error_set(e, "axis %d has direction (%g, %g, %g)", k, column[k][0], column[k][1],
                              column[k][2]);
     }
+    const double *a = column[0], *b = column[1], *c = column[2],
+                 det = a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) +
+                       a[2] * (b[0] * c[1] - b[1] * c[0]);
+    if (!(fabs(det) > 1e-6 * v->spacing[0] * v->spacing[1] * v->spacing[2]))
+        return error_set(e, "its three axes lie in a plane: (%g, %g, %g), (%g, %g, %g), (%g, %g, %g)", a[0], a[1],
+                         a[2], b[0], b[1], b[2], c[0], c[1], c[2]);
     for (int i = 0; i < 3; i++) {
         if (!isfinite(origin[i]))
             return error_set(e, "origin is (%g, %g, %g)", origin[0], origin[1], origin[2]);
@@ -293,6 +317,7 @@ void volume_set_flat(struct volume *v)
     double normal[3], sum = 0;
     v->flat = 1;
     v->spacing[2] = 999 * fmax(v->spacing[0], v->spacing[1]);
+    volume_assume(v, "999 times the larger spacing across a plane");
     for (int i = 0; i < 3; i++) {
         int a = (i + 1) % 3, b = (i + 2) % 3;
         normal[i] = v->affine[a][0] * v->affine[b][1] - v->affine[b][0] * v->affine[a][1];

@@ -35,8 +35,9 @@ int voxels_check(const struct volume *v, enum voxel_type type, struct error *e);
  */
 void voxels_round(const struct volume *v, enum voxel_type type);
 /* n numbers (into exact too where it is not NULL) separated by spaces, tabs, line ends or commas. An error
- * where there are fewer. */
-int voxels_parse(float *out, double *exact, const char *text, size_t size, size_t n, struct error *e);
+ * where there are fewer, or one that the type cannot hold. */
+int voxels_parse(float *out, double *exact, const char *text, size_t size, size_t n, enum voxel_type type,
+                 struct error *e);
 /* Voxels [outer][parts][inner] become [parts][outer][inner]: the components of a voxel become volumes of
  * their own. */
 int voxels_split(struct volume *v, size_t outer, size_t parts, size_t inner, struct error *e);
@@ -44,8 +45,11 @@ int voxels_split(struct volume *v, size_t outer, size_t parts, size_t inner, str
 /* n elements of `bytes` bytes may be asked for: 1 <= every size and at most 2^40 in all; `what` names the
  * field. */
 int volume_set_size(struct volume *v, const int64_t size[4], const char *what, struct error *e);
+/* Millimetres of a unit of length ("um", "cm", "meter", ...; n letters of it); 0 where it is none that we know,
+ * 1 where there is none ("", "none", "???"). */
+double unit_millimetres(const char *unit, size_t n);
 /* Geometry from ITK's: column k of direction times spacing in LPS millimetres, and the origin. An error where
- * a column has no length. */
+ * a column has no length, or lies in the plane of the others. */
 int volume_set_lps(struct volume *v, double column[3][3], const double origin[3], struct error *e);
 /* An image without a place: 1 mm along each axis; flat where it has one slice. */
 int volume_set_natural(struct volume *v, int64_t width, int64_t height, int64_t slices, int64_t channels,

@@ -96,6 +96,8 @@ int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, 
 {
     if (labelmap_read(reference, reference_path, x, e)) return -1;
     int status = labelmap_read(prediction, prediction_path, x, e);
+    grids_assumed(grids, &reference->geometry, reference_path);
+    if (!status) grids_assumed(grids, &prediction->geometry, prediction_path);
     if (!status && grids_check(grids, &reference->geometry, reference_path, &prediction->geometry,
                                prediction_path, e)) {
         status = -1;

@@ -88,6 +88,7 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
     struct volume v;
     int bad = 0;
     if (sample_read_volume(&v, paths[file], choice, 0, e)) return -1;
+    grids_assumed(grids, &v, paths[file]);
     int64_t parts = v.size[3];
     v.size[3] = 1;
     if (parts > s->channels - *c)
@@ -159,6 +160,7 @@ static int read_labels(uint8_t **label, const struct dataset *d, const char *pat
     struct labelmap m = {0};
     int status = index ? label_index_create(index, d, path, e) : error_set(e, "%s: out of memory", path);
     if (!status) status = labelmap_read(&m, path, index, e);
+    if (!status) grids_assumed(&d->grids, &m.geometry, path);
     if (!status && grids_check(&d->grids, image, image_path, &m.geometry, path, e)) {
         status = -1;
         labelmap_free(&m);

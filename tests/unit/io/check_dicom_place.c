@@ -249,6 +249,12 @@ static void check_slopes(void)
     write_slice(2, "0\\0\\4", "3");
     CHECK(dicom_read(&v, folder, 0, &e) && strstr(e.text, "(0028,1053) is 0") && strstr(e.text, "s002"),
           "a slope of 0 among others: %s", e.text);
+    write_slice(2, "0\\0\\4", "");
+    for (int i = 0; i < 4; i++)
+        if (i != 2) write_slice(i, (const char *const[]){"0\\0\\0", "0\\0\\2", "0\\0\\4", "0\\0\\6"}[i], "3");
+    CHECK(!dicom_read(&v, folder, 0, &e) && strstr(v.assumed, "a scale of 1"),
+          "a slice without a slope among others: %s %s", e.text, v.assumed);
+    volume_free(&v);
     clear_folder();
 }
 

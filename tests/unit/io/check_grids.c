@@ -29,7 +29,7 @@ static const char *decision(const struct volume *a, const struct volume *b, enum
 {
     struct error e = {""};
     int warnings = 0;
-    const struct grid_check check = {rule, count_warning, &warnings};
+    const struct grid_check check = {.rule = rule, .tell = count_warning, .context = &warnings};
     if (grids_check(&check, a, "a.nii.gz", b, "b.nii.gz", &e))
         return strstr(e.text, "a.nii.gz") && strstr(e.text, "b.nii.gz") && !warnings ? "error" : "bad error";
     return warnings == 1 ? "warning" : warnings ? "several warnings" : "same";

@@ -438,7 +438,17 @@ static void check_assumed(void)
         {"a.mha",
          "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nElementToIntensityFunctionSlope = "
          "0\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd",
-         "ElementToIntensityFunction is not applied"}};
+         "ElementToIntensityFunction is not applied"},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nDistanceUnits = furlong\nElementType = "
+         "MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "millimetres: DistanceUnits is 'furlong'"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 1 1\nunits: \"mm\" \"ell\" \"mm\"\nsizes: 2 1 2\n"
+         "encoding: raw\n\nabcd",
+         "another unit is not known"},
+        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 2\nspacings: 1 2\nsizes: 2 2\nencoding: raw\n\nabcd",
+         "999 times the larger spacing"}};
     struct error e = {""};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct volume v = {0};
@@ -452,6 +462,137 @@ static void check_assumed(void)
                   v.affine[2][2]);
         volume_free(&v);
     }
+}
+
+/* Units of length, ends of axes: the spacing is in millimetres. */
+static void check_units(void)
+{
+    static const struct {
+        const char *name, *text;
+        double spacing[3], origin; /* origin along x in LPS */
+    } files[] = {
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: left-posterior-superior\nspace directions: "
+         "(2,0,0) (0,3,0) (0,0,4)\nspace units: \"cm\" \"mm\" \"um\"\nspace origin: (5,0,0)\nencoding: raw\n\nabcd",
+         {20, 3, 0.004},
+         50},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspacings: 2 3 4\nunits: \"m\" \"mm\" \"microns\"\n"
+         "encoding: raw\n\nabcd",
+         {2000, 3, 0.004},
+         0},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\naxis mins: 1 0 0\naxis maxs: 5 3 8\nencoding: "
+         "raw\n\nabcd",
+         {2, 3, 4},
+         2},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 2 3 4\nOffset = 5 0 0\nDistanceUnits = cm\nElementType = "
+         "MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         {20, 30, 40},
+         50}};
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v = {0};
+        CHECK(!file_write(in_folder(files[i].name), files[i].text, strlen(files[i].text), &e) &&
+                  !volume_read(&v, in_folder(files[i].name), &e),
+              "%s", e.text);
+        for (int k = 0; k < 3; k++)
+            CHECK(fabs(v.spacing[k] / files[i].spacing[k] - 1) < 1e-12, "file %zu: spacing[%d] is %g", i, k,
+                  v.spacing[k]);
+        CHECK(v.affine[0][3] == -files[i].origin, "file %zu: origin %g", i, v.affine[0][3]);
+        volume_free(&v);
+    }
+}
+
+/* Matrices that cannot be meant, and numbers that the type cannot hold. */
+static void check_refused(void)
+{
+    static const struct {
+        const char *text, *says;
+    } files[] = {
+        {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: ras\nspace directions: (1,0,0) (2,0,0) "
+         "(0,0,4)\nencoding: raw\n\nabcd",
+         "lie in a plane"},
+        {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: ras\nspace directions: (nan,0,1) (0,1,0) "
+         "(0,0,4)\nencoding: raw\n\nabcd",
+         "axis 0 has direction"},
+        {"NRRD0004\ntype: uchar\ndimension: 4\nsizes: 2 1 2 1\nkinds: complex domain domain domain\nencoding: "
+         "raw\n\nabcd",
+         "complex"},
+        {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n256 1", "uint8 cannot hold"},
+        {"NRRD0004\ntype: short\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n1.5 1", "int16 cannot hold"},
+        {"NDims = 3\nDimSize = 2 1 1\nBinaryData = False\nElementType = MET_USHORT\nElementDataFile = LOCAL\n-1 2",
+         "uint16 cannot hold"},
+        {"NDims = 3\nDimSize = 2 1 2\nTransformMatrix = 1 0 0 0 1 0 1 1 0\nElementType = "
+         "MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "lie in a plane"}};
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v = {0};
+        const char *name = files[i].text[1] == 'R' ? "r.nrrd" : "r.mha";
+        CHECK(!file_write(in_folder(name), files[i].text, strlen(files[i].text), &e), "%s", e.text);
+        CHECK(volume_read(&v, in_folder(name), &e) && strstr(e.text, files[i].says), "file %zu: want '%s', got '%s'",
+              i, files[i].says, e.text);
+    }
+}
+
+/* NIfTI's two matrices and pixdim, against each other: what is taken is told where they differ. */
+static void check_matrices(void)
+{
+    static const struct {
+        int at; /* a float of the header, by its byte */
+        float value;
+        int qform, sform;
+        const char *says;
+    } changes[] = {
+        {280, 1, 1, 1, ""},   /* as it was */
+        {280, -1, 1, 1, "the sform: the qform lies elsewhere"},
+        {280, 5, 0, 1, "spacing of pixdim[1], 1: the sform has 5"},
+        {280, 5, 1, 2, "the qform: the sform lies elsewhere"},
+        {280, 0, 1, 1, "the qform: the sform is singular"},
+        {284, 0.5f, 1, 1, "the qform: the sform is sheared"},
+        {280, NAN, 1, 1, "the qform: the sform is singular"},
+        {292, INFINITY, 0, 1, "place 0 along x: the sform has inf"},
+        {268, NAN, 1, 0, "place 0 along x: the qform has nan"},
+        {256, 2, 1, 0, "the quaternion has the length 2"},
+        {256, NAN, 1, 0, "the qform is singular"},
+        {80, -1, 1, 1, "pixdim[1] is -1: its size is taken"},
+        {80, NAN, 0, 1, "pixdim[1] is nan: spacing of the matrix"},
+    };
+    static const double identity[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}};
+    float voxel[8] = {3, 5};
+    struct volume v = {.size = {2, 2, 2, 1}, .spacing = {1, 1, 1}, .voxel = voxel}, r;
+    struct error e = {""};
+    unsigned char *data, changed[400];
+    size_t size;
+    memcpy(v.affine, identity, sizeof identity);
+    CHECK(!volume_write(&v, in_folder("m.nii"), VOXEL_I16, &e) &&
+              !file_read(in_folder("m.nii"), 0, &data, &size, &e) && size <= sizeof changed,
+          "%s", e.text);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        uint32_t bits;
+        memcpy(changed, data, size);
+        memcpy(&bits, &changes[i].value, 4);
+        bytes_set(changed + changes[i].at, bits, 4, 0);
+        bytes_set(changed + 252, (uint64_t)changes[i].qform, 2, 0);
+        bytes_set(changed + 254, (uint64_t)changes[i].sform, 2, 0);
+        CHECK(!nifti_parse(&r, changed, size, NULL, 0, "m", 0, &e), "%s", e.text);
+        CHECK(changes[i].says[0] ? strstr(r.assumed, changes[i].says) != NULL : !r.assumed[0],
+              "change %zu: '%s', not '%s'", i, r.assumed, changes[i].says);
+        for (int k = 0; k < 3; k++)
+            for (int c = 0; c < 4; c++) CHECK(isfinite(r.affine[k][c]), "change %zu: affine", i);
+        volume_free(&r);
+    }
+    bytes_set(data + 123, 5, 1, 0);
+    CHECK(!nifti_parse(&r, data, size, NULL, 0, "m", 0, &e) && strstr(r.assumed, "xyzt_units is 5"), "%s", e.text);
+    volume_free(&r);
+    memset(data + 344, 0, 4); /* an Analyze header, with SPM's scale */
+    bytes_set(data + 112, 0x3f000000, 4, 0);
+    CHECK(!nifti_parse(&r, data, 348, data + 352, size - 352, "m", 0, &e) && strstr(r.assumed, "SPM's scale 0.5"),
+          "%s %s", e.text, r.assumed);
+    volume_free(&r);
+    free(data);
 }
 
 /* NIfTI's slopes that cannot be meant: values as stored, told where something is lost by it. */
@@ -502,6 +643,9 @@ int main(void)
     check_other_files();
     check_stacks();
     check_assumed();
+    check_units();
+    check_refused();
+    check_matrices();
     check_slopes();
     check_damage();
     snprintf(command, sizeof command, "rm -rf %s", folder);

@@ -7,6 +7,7 @@
 
 #include "apps/base/console.h"
 #include "apps/command/compare.h"
+#include "nn/measure/metric.h"
 #include "nn/stats/stats.h"
 
 void compare_add_range(struct json *j, const char *key, const double range[2])
@@ -146,7 +147,12 @@ void compare_say_difference(struct json *j, const struct compare *c, const char 
     compare_say(
         j, "Not shown: that A and B differ in %s (%s %s, %d cases). That is no sign that they are equal.",
         what, test, compare_p(text, p), n);
-    if (found > 0)
+    const struct metric *m = metric_named(what);
+    const int bounded = m ? !m->unit[0] : strcmp(what, "AUC") == 0;
+    if (found > 1 && bounded)
+        compare_say(j, "With %d cases that vary so, no difference up to 1 is found %g times in 100.", n,
+                    100 * c->power);
+    else if (found > 0)
         compare_say(j,
                     "With %d cases that vary so, a true difference of %.4g is found %g times in 100; smaller "
                     "ones are missed more often.",

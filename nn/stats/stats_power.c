@@ -32,7 +32,7 @@ static double smallest(double (*of)(double, double, double, double), double powe
                        double alpha)
 {
     double low = 0, high = se;
-    if (!(se > 0) || !(df > 0) || !(power < 1)) return NAN;
+    if (!(se > 1e-12) || !(df > 0) || !(power < 1)) return NAN; /* less is what rounding leaves */
     while (of(high, se, df, alpha) < power && high < 1e6 * se) low = high, high *= 2;
     while (high - low > 1e-12 * high) {
         const double middle = (low + high) / 2;

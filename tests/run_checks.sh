@@ -1,26 +1,33 @@
 #!/bin/sh
-# run_checks.sh CHECK... - runs each check (a program, or a script ending in .sh), adds up their closing lines
-# "NAME: N passed, N failed", and ends with "N passed, N failed". A check that dies or has no closing line counts as one
-# failure. JOBS of them run at a time (default: a processor each); what they say comes in the order of the arguments.
+# run_checks.sh CHECK... - runs each check (a program, a script ending in .sh, or a command of several words), adds up their
+# closing lines "NAME: N passed, N failed" (", N skipped" too, and lines that begin with "skipped"), names those that took the
+# most processor time, and ends with "N passed, N failed". A check that dies or has no closing line counts as one failure.
+# JOBS of them run at a time (default: a processor each); what they say comes in the order of the arguments.
 # Checks do not disturb each other: each writes to a folder of its own.
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}
 said=$(mktemp -d "${TMPDIR:-/tmp}/nephron_checks_XXXXXX") || exit 1
 trap 'rm -rf "$said"' EXIT
 passed=0
 failed=0
+skipped=0
 
-# One check, for xargs: its number, its name. The status is there when all that it said is.
-one='case $2 in
-*.sh) sh "$2" ;;
-*) "./$2" ;;
-esac >"$0/$1.out" 2>&1 </dev/null
-echo $? >"$0/$1.code"
-mv "$0/$1.code" "$0/$1.status"'
+# One check, for xargs: a line of its number and what is run. The status is there when all that it said is; the last line of
+# .time is the user and system time of what it started.
+one='number=${1%% *}
+what=${1#* }
+case $what in
+*" "*) eval "$what" ;;
+*.sh) sh "$what" ;;
+*) "./$what" ;;
+esac >"$0/$number.out" 2>&1 </dev/null
+echo $? >"$0/$number.code"
+times >"$0/$number.time"
+mv "$0/$number.code" "$0/$number.status"'
 number=0
 for check in "$@"; do
     number=$((number + 1))
     echo "$number $check"
-done | xargs -P "$jobs" -n 2 sh -c "$one" "$said" &
+done | xargs -P "$jobs" -I LINE sh -c "$one" "$said" LINE &
 
 number=0
 for check in "$@"; do
@@ -31,14 +38,22 @@ for check in "$@"; do
     last=$(tail -n 1 "$said/$number.out" 2>/dev/null)
     p=$(printf '%s\n' "$last" | sed -n 's/^[A-Za-z0-9_]*: \([0-9]*\) passed, [0-9]* failed.*/\1/p')
     f=$(printf '%s\n' "$last" | sed -n 's/^[A-Za-z0-9_]*: [0-9]* passed, \([0-9]*\) failed.*/\1/p')
+    skipped=$((skipped + $(grep -c '^skipped' "$said/$number.out" 2>/dev/null)))
     if [ -z "$p" ] || { [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; }; then
         echo "FAILED $check: exit code $status without a count of failures"
         p=${p:-0}
         f=$((${f:-0} + 1))
     fi
+    [ "$f" -eq 0 ] || echo "$check" >>"$said/red"
     passed=$((passed + p))
     failed=$((failed + f))
+    tail -n 1 "$said/$number.time" 2>/dev/null | sed 's/\.[0-9]*s//g; s/m/ /g' |
+        awk -v check="$check" '{ printf "%6d s %s\n", 60 * ($1 + $3) + $2 + $4, check }' >>"$said/took"
 done
 wait
+echo "the most processor time:"
+sort -rn "$said/took" | head -n "${SLOWEST:-8}"
+[ ! -e "$said/red" ] || sed 's/^/red: /' "$said/red"
+[ "$skipped" -eq 0 ] || echo "$skipped lines say what was skipped"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,0 +1,266 @@
+/* fuzz_files.c - what the commands find in their folders: the fuzzer's bytes take the place of one file of a small
+ * dataset, run or federation that the program itself has written, and commands run on it, in this process.
+ *
+ * Files that carry a seal (io/weights/seal.h) would be refused at any change: there the bytes are the JSON of
+ * the file's metadata, and the file is sealed anew, as by somebody who means it.
+ */
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apps/command/commands.h"
+#include "io/base/file.h"
+#include "io/weights/safetensors.h"
+#include "io/weights/seal.h"
+#include "tests/fuzz/fuzz.h"
+
+void __sanitizer_set_report_fd(void *fd) __attribute__((weak));
+
+/* ---- commands ------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {{"info", cmd_info},         {"train", cmd_train},       {"federate", cmd_federate},
+                {"predict", cmd_predict},   {"evaluate", cmd_evaluate}, {"compare", cmd_compare},
+                {"study", cmd_study}};
+
+/* A command line of words between blanks, in the current folder; what it says on stderr goes to `said`. */
+static int command(const char *line, char *said, size_t size)
+{
+    enum { WORDS = 64 };
+    char text[1024], *word[WORDS] = {NULL};
+    int words = 0, code = 2;
+    snprintf(text, sizeof text, "%s", line);
+    for (char *at = strtok(text, " "); at && words < WORDS - 1; at = strtok(NULL, " ")) word[words++] = at;
+    FILE *heard = tmpfile();
+    fuzz_must(heard != NULL, "no temporary file");
+    fflush(stderr);
+    const int saved = dup(2);
+    if (__sanitizer_set_report_fd) __sanitizer_set_report_fd((void *)(intptr_t)saved);
+    dup2(fileno(heard), 2);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i].name, word[0]) == 0) code = commands[i].run(words, word);
+    fflush(stdout);
+    dup2(saved, 2);
+    if (__sanitizer_set_report_fd) __sanitizer_set_report_fd((void *)(intptr_t)2);
+    close(saved);
+    rewind(heard);
+    const size_t n = fread(said, 1, size - 1, heard);
+    said[n] = 0;
+    fclose(heard);
+    return code;
+}
+
+/* ---- what there is to begin with ----------------------------------------------------------------------- */
+
+static char root[64]; /* has base/, never changed once made, and now/, a copy of it */
+
+static void put(const char *path, const void *data, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    fuzz_must(f && fwrite(data, 1, size, f) == size, path);
+    fclose(f);
+}
+
+static void copy_file(const char *to, const char *from)
+{
+    unsigned char *data;
+    size_t size;
+    struct error e;
+    fuzz_must(file_read(from, 0, &data, &size, &e) == 0, from);
+    put(to, data, size);
+    free(data);
+}
+
+static void copy_tree(const char *to, const char *from)
+{
+    struct file_list list;
+    struct error e;
+    fuzz_must(file_mkdirs(to, &e) == 0 && file_list(from, &list, &e) == 0, e.text);
+    for (int i = 0; i < list.count; i++) {
+        char a[512], b[512];
+        snprintf(a, sizeof a, "%s/%s", to, list.name[i]);
+        snprintf(b, sizeof b, "%s/%s", from, list.name[i]);
+        if (file_is_dir(b)) copy_tree(a, b);
+        else copy_file(a, b);
+    }
+    file_list_free(&list);
+}
+
+static void make(const char *line)
+{
+    char said[2000];
+    const int code = command(line, said, sizeof said);
+    if (code) fprintf(stderr, "%s\n%s", line, said);
+    fuzz_must(code == 0, "a folder cannot be made");
+}
+
+#define TINY " --batch 1 --validation-batches 1 --no-validation --quiet --threads 1"
+#define SCORES "case,label,probability\nc1,0,0.2\nc2,1,0.7\nc3,0,0.4\nc4,1,0.9\nc5,0,0.1\n"
+
+static void put_text(const char *path, const char *text)
+{
+    put(path, text, strlen(text));
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void remove_root(void)
+{
+    if (chdir("/") == 0) remove_tree(root);
+}
+
+/* Two small cases of two sites, a run, a federated run, a federation of carried files, tables. */
+static void make_base(void)
+{
+    static const char *const name[] = {"hippocampus_001", "hippocampus_003"};
+    char home[400], path[512], from[640];
+    struct error e;
+    fuzz_must(getcwd(home, sizeof home) != NULL, "no current folder");
+    snprintf(root, sizeof root, "%s/nephron_fuzz_XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+    fuzz_must(mkdtemp(root) != NULL && chdir(root) == 0, root);
+    atexit(remove_root);
+    fuzz_must(!file_mkdirs("base/data/imagesTr", &e) && !file_mkdirs("base/data/labelsTr", &e) &&
+                  !file_mkdirs("base/images", &e) && chdir("base") == 0,
+              e.text);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "data/imagesTr/%s_0000.nii.gz", name[i]);
+        snprintf(from, sizeof from, "%s/tests/data/hippocampus/imagesTr/%s_0000.nii.gz", home, name[i]);
+        copy_file(path, from);
+        if (i == 0) copy_file("images/x_0000.nii.gz", from);
+        snprintf(path, sizeof path, "data/labelsTr/%s.nii.gz", name[i]);
+        snprintf(from, sizeof from, "%s/tests/data/hippocampus/labelsTr/%s.nii.gz", home, name[i]);
+        copy_file(path, from);
+    }
+    put_text("data/dataset.json",
+             "{\"channel_names\":{\"0\":\"MRI\"},\"labels\":{\"background\":0,\"anterior\":1,\"posterior\":2},"
+             "\"numTraining\":2,\"file_ending\":\".nii.gz\"}");
+    put_text("data/sites.csv", "case,site\nhippocampus_001,a\nhippocampus_003,b\n");
+    put_text("data/patients.csv", "case,patient\nhippocampus_001,p\nhippocampus_003,q\n");
+    put_text("data/labels.csv", "case,label\nhippocampus_001,0\nhippocampus_003,1\n");
+    put_text("data/clinical.csv", "case,age\nhippocampus_001,61\nhippocampus_003,57.5\n");
+    put_text("data/splits_final.json", "[{\"train\":[\"hippocampus_001\"],\"val\":[\"hippocampus_003\"]}]");
+    put_text("a.csv", SCORES);
+    put_text("b.csv", SCORES);
+    make("train data -o run --fold all --base-features 4 --patch 8,8,8 --epochs 1 --iterations 1" TINY);
+    make("federate data -o fedrun --fold all --plans run/plans.json --sites data/sites.csv --strategy scaffold "
+         "--rounds 1 --local-iterations 1" TINY);
+    make("federate data --as fingerprint a -o fed --quiet");
+    make("federate data --as fingerprint a -o fed2 --quiet");
+    make("federate --as init -o fed --sites a --rounds 2 --local-iterations 1 --plans run/plans.json --dataset "
+         "data/dataset.json --batch 1 --validation-batches 1 --quiet");
+    make("federate data --as site a -o fed --state state --quiet --threads 1");
+    make("predict run -i images -o maps --step 1 --no-mirror --quiet --threads 1");
+    put_text("run/postprocessing.json", "{\"postprocessing_fns\":[\"remove_all_but_largest_component_from_segmentation\"],"
+                                        "\"postprocessing_kwargs\":[{\"labels_or_regions\":[1]}]}");
+    fuzz_must(!file_mkdirs("reference", &e), e.text);
+    copy_file("reference/x.nii.gz", "data/labelsTr/hippocampus_001.nii.gz");
+    make("evaluate reference maps -o summary.json --quiet --threads 1");
+    copy_file("other.json", "summary.json");
+}
+
+void fuzz_seed(const struct fuzz_target *t, const char *path)
+{
+    char from[512];
+    struct safetensors s;
+    struct error e;
+    if (!root[0]) make_base();
+    snprintf(from, sizeof from, "%s/base/%s", root, t->path);
+    if (!t->sealed) {
+        copy_file(path, from);
+        return;
+    }
+    fuzz_must(safetensors_read(&s, from, &e) == 0, from);
+    put_text(path, safetensors_meta(&s, "nephron"));
+    safetensors_free(&s);
+}
+
+/* ---- one file in its place ------------------------------------------------------------------------------- */
+
+/* The file of the base with these metadata, sealed. */
+static void put_sealed(const char *path, const uint8_t *data, size_t size)
+{
+    struct safetensors from, to = {0};
+    struct error e;
+    char *text = malloc(size + 1);
+    fuzz_must(text && safetensors_read(&from, path, &e) == 0, path);
+    memcpy(text, data, size);
+    text[size] = 0;
+    for (int i = 0; i < from.count; i++) {
+        const struct safetensor *t = &from.tensor[i];
+        safetensors_add(&to, t->name, t->dtype, t->ndim, t->dim, t->data);
+    }
+    for (int i = 0; i < from.metas; i++)
+        if (strcmp(from.meta_key[i], "nephron_sha256") != 0)
+            safetensors_add_meta(&to, from.meta_key[i],
+                                 strcmp(from.meta_key[i], "nephron") ? from.meta_value[i] : text);
+    seal_add(&to);
+    fuzz_must(safetensors_write(&to, path, &e) == 0, e.text);
+    safetensors_free(&to);
+    safetensors_free(&from);
+    free(text);
+}
+
+void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size)
+{
+    char said[2000];
+    if (!root[0]) make_base();
+    fuzz_must(chdir(root) == 0, root);
+    remove_tree("now");
+    copy_tree("now", "base");
+    fuzz_must(chdir("now") == 0, "now");
+    if (t->sealed) put_sealed(t->path, data, size);
+    else put(t->path, data, size);
+    for (const char *const *line = t->line; *line; line++) {
+        const int code = command(*line, said, sizeof said);
+        if ((code != 0 && code != 1 && code != 3) || (code == 1 && !said[0])) {
+            fprintf(stderr, "%s: exit code %d, '%s'\n", *line, code, said);
+            fuzz_must(0, "an exit code or a message");
+        }
+    }
+}
+
+#define TRAIN "train data -o t --plans run/plans.json --epochs 1 --iterations 1" TINY
+#define CLASSIFY                                                                                                       \
+    "train data -o t --task classify --covariates age --base 4 --crop 8,8,8 --epochs 1 --iterations 1 --fold all" TINY
+#define PREDICT "predict run -i images -o out --step 1 --no-mirror --quiet --threads 1"
+const struct fuzz_target fuzz_files[] = {
+    {"dataset", NULL, "data/dataset.json", 0, {"info data", TRAIN}},
+    {"splits", NULL, "data/splits_final.json", 0, {TRAIN " --fold 0"}},
+    {"sites", NULL, "data/sites.csv", 0, {"federate data -o t --plans run/plans.json --sites data/sites.csv --fold all --rounds 1 --local-iterations 1" TINY}},
+    {"patients", NULL, "data/patients.csv", 0, {"info data", TRAIN}},
+    {"labels", NULL, "data/labels.csv", 0, {"info data", CLASSIFY}},
+    {"covariates", NULL, "data/clinical.csv", 0, {CLASSIFY}},
+    {"manifest", NULL, "run/manifest.json", 0, {"info run", PREDICT, "train --resume run --epochs 2"}},
+    {"run_dataset", NULL, "run/dataset.json", 0, {"info run", PREDICT}},
+    {"postprocessing", NULL, "run/postprocessing.json", 0, {PREDICT}},
+    {"checkpoint", NULL, "run/fold_all/checkpoint_latest.safetensors", 1, {"info run", "train --resume run --epochs 2"}},
+    {"checkpoint_file", NULL, "run/fold_all/checkpoint_final.safetensors", 0, {"info run", PREDICT}},
+    {"federated_checkpoint", NULL, "fedrun/fold_all/checkpoint_latest.safetensors", 1, {"info fedrun",
+         "federate --resume fedrun --rounds 2"}},
+    {"federation", NULL, "fed/federation.json", 0, {"federate data --as site a -o fed --state state2 --quiet --threads 1",
+         "federate --as aggregate -o fed --quiet"}},
+    {"global", NULL, "fed/round_0000/global.safetensors", 1, {"federate data --as site a -o fed --state state2 --quiet --threads 1",
+         "federate --as aggregate -o fed --quiet"}},
+    {"update", NULL, "fed/round_0000/a.safetensors", 1, {"info fed/round_0000/a.safetensors",
+         "federate --as aggregate -o fed --quiet"}},
+    {"update_file", NULL, "fed/round_0000/a.safetensors", 0, {"info fed/round_0000/a.safetensors",
+         "federate --as aggregate -o fed --quiet"}},
+    {"site_fingerprint", NULL, "fed2/fingerprint/a.json", 0, {"federate --as init -o fed2 --sites a --rounds 1 --local-iterations 1 --quiet", "info fed2/fingerprint/a.json"}},
+    {"site_state", NULL, "state/site.json", 0, {"federate data --as site a -o fed --state state --quiet --threads 1"}},
+    {"summary", NULL, "summary.json", 0, {"info summary.json", "compare summary.json other.json --quiet --json j.json"}},
+    {"scores", NULL, "a.csv", 0, {"evaluate a.csv a.csv --quiet", "compare a.csv b.csv --quiet --json j.json"}},
+    {0},
+};

@@ -13,7 +13,7 @@ watched=-fsanitize=address,undefined,fuzzer-no-link
 (
     cd "$tree" || exit 1
     kernels=$(printf 'include Makefile\nprint:\n\t@echo $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM)\n' | make -s -f - print)
-    make -s -j"$(getconf _NPROCESSORS_ONLN)" $kernels CC="${FUZZ_CC:-clang}" CFLAGS=-O1 &&
+    make -s -j"$(getconf _NPROCESSORS_ONLN)" $kernels CC="${CC:-cc}" &&
         make -s -j"$(getconf _NPROCESSORS_ONLN)" build/apps.a libnephron.a CC="${FUZZ_CC:-clang}" CFLAGS="-O1 -g -fno-sanitize-recover=undefined $watched" &&
         clang -O1 -g -std=c11 -D_GNU_SOURCE -I. -DLIBFUZZER -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined -pthread \
             -o "$root/build/fuzz/fuzzer" tests/fuzz/*.c build/apps.a libnephron.a -lm

@@ -93,7 +93,7 @@ NN_OPTIMIZE = nn/optimize/losses.o nn/optimize/optimizer.o nn/optimize/optimizer
 NN_BATCH = nn/batch/augment.o nn/batch/sampler.o
 NN_TRAIN = nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o nn/train/learner_data.o \
 	nn/train/task.o nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o \
-	nn/train/train_options.o
+	nn/train/train_covariates.o nn/train/train_options.o
 NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o

@@ -289,7 +289,7 @@ int report_classify(struct text *t, const struct study *s, const struct results 
         r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv",
         s->classify.seeds, s->classify.seeds > 1 ? "s" : "",
         s->window_mm[0] > 0
-            ? "a window of the same size in mm for all cases around the mask, all channels and the mask itself"
+            ? "a window of the same size in mm for all cases around the mask, all channels and the mask itself, and the inside of the mask magnified"
             : "the whole image, all channels",
         *names ? "; beside the image, in its last layer, " : "", names,
         r->classify.arm[0].piped

@@ -122,14 +122,14 @@ static void put_networks(struct text *t, const struct study *s)
         text_printf(
             t,
             "<li>Classification: 3D %s-%d of width %d with %s norm on a window of %s × %s × %s mm around the mask (a quarter more than 19 of 20 training masks need; – "
-            "without masks, the whole image), sampled at %d × %d × %d points, all channels and the mask; beside the image in its last layer%s%s%s; cross-entropy weighted against class frequency (in the "
+            "without masks, the whole image), sampled at %d × %d × %d points, all channels and the mask, and all channels inside of the mask once more, magnified from its box, all scaled over the whole image; beside the image in its last layer%s%s%s; cross-entropy weighted against class frequency (in the "
             "federation by each site's own)%s.\n",
             o->classifier.network->title, o->classifier.depth, o->classifier.base,
             network_classifier_norm_of(&o->classifier)->name,
             plot_number(window[0], s->window_mm[0] > 0 ? s->window_mm[0] : NAN, 0),
             plot_number(window[1], s->window_mm[0] > 0 ? s->window_mm[1] : NAN, 0),
             plot_number(window[2], s->window_mm[0] > 0 ? s->window_mm[2] : NAN, 0), o->crop[0], o->crop[1],
-            o->crop[2], *names ? " " : " nothing", names, *names ? ", standardised on all training cases, where a missing value is the mean" : "",
+            o->crop[2], *names ? " " : " nothing", names, *names ? ", standardised on the arm's training cases, where a missing value is the mean; their weights begin with those of a logistic regression on these cases" : "",
             s->segment.present
                 ? "; each training case comes twice, by its reference mask and by the mask that the arm's own segmentation predicts for it"
                 : "");

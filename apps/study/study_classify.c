@@ -29,7 +29,9 @@ void classify_design(struct study *s)
     o.augment = 2;
     o.class_weighting = 1;
     o.classifier = (struct classifier_options){.depth = z->depth,
-                                               .channels = s->dataset.channels + (s->window_mm[0] > 0),
+                                               .channels = s->window_mm[0] > 0
+                                                               ? region_channels(s->dataset.channels)
+                                                               : s->dataset.channels,
                                                .classes = s->dataset.classes > 2 ? s->dataset.classes : 2,
                                                .base = z->base,
                                                .norm = s->norm,

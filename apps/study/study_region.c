@@ -39,15 +39,25 @@ void region_box(double mm[3], const struct sample *v)
 
 /* ---- window -------------------------------------------------------------------------------------------- */
 
-/* channel -1: the mask. */
-static double voxel(const struct sample *v, int channel, int z, int y, int x)
+/* What a window shows of a case: a channel, its mask, or a channel whose surroundings of the mask are `fill`. */
+enum view { VIEW_CHANNEL, VIEW_MASK, VIEW_INSIDE };
+struct layer {
+    enum view view;
+    int channel;
+    double fill;
+};
+
+static double voxel(const struct sample *v, const struct layer *l, int z, int y, int x)
 {
-    if (z < 0 || y < 0 || x < 0 || z >= v->size[0] || y >= v->size[1] || x >= v->size[2]) return 0;
+    const int outside = z < 0 || y < 0 || x < 0 || z >= v->size[0] || y >= v->size[1] || x >= v->size[2];
+    if (outside) return l->fill;
     const size_t i = ((size_t)z * (size_t)v->size[1] + (size_t)y) * (size_t)v->size[2] + (size_t)x;
-    return channel < 0 ? (float)inside(v, i) : v->image[i * (size_t)v->channels + (size_t)channel];
+    if (l->view == VIEW_MASK) return inside(v, i);
+    if (l->view == VIEW_INSIDE && !inside(v, i)) return l->fill;
+    return v->image[i * (size_t)v->channels + (size_t)l->channel];
 }
 
-static double between(const struct sample *v, int channel, const double at[3])
+static double between(const struct sample *v, const struct layer *l, const double at[3])
 {
     int low[3];
     double part[3], sum = 0;
@@ -58,44 +68,83 @@ static double between(const struct sample *v, int channel, const double at[3])
     for (int k = 0; k < 8; k++) {
         const double w = (k & 4 ? part[0] : 1 - part[0]) * (k & 2 ? part[1] : 1 - part[1]) *
                          (k & 1 ? part[2] : 1 - part[2]);
-        if (w > 0) sum += w * voxel(v, channel, low[0] + (k >> 2), low[1] + (k >> 1 & 1), low[2] + (k & 1));
+        if (w > 0) sum += w * voxel(v, l, low[0] + (k >> 2), low[1] + (k >> 1 & 1), low[2] + (k & 1));
     }
     return sum;
 }
 
-static void normalise(float *image, size_t n, int channels, int c)
+/* Each channel to mean 0 and deviation 1 over the whole image. */
+static void normalise(struct sample *v)
 {
-    double mean = 0, square = 0;
-    for (size_t i = 0; i < n; i++) mean += image[i * (size_t)channels + (size_t)c];
-    mean /= (double)n;
+    const size_t n = (size_t)v->size[0] * (size_t)v->size[1] * (size_t)v->size[2], step = (size_t)v->channels;
+    for (int c = 0; c < v->channels; c++) {
+        double mean = 0, square = 0;
+        float *x = v->image + c;
+        for (size_t i = 0; i < n; i++) mean += x[i * step];
+        mean /= (double)n;
+        for (size_t i = 0; i < n; i++) square += (x[i * step] - mean) * (x[i * step] - mean);
+        const double scale = square > 0 ? 1 / sqrt(square / (double)n) : 0;
+        for (size_t i = 0; i < n; i++) x[i * step] = (float)((x[i * step] - mean) * scale);
+    }
+}
+
+static double mean_inside(const struct sample *v, int channel)
+{
+    const size_t n = (size_t)v->size[0] * (size_t)v->size[1] * (size_t)v->size[2];
+    double sum = 0;
+    size_t count = 0;
     for (size_t i = 0; i < n; i++)
-        square += (image[i * (size_t)channels + (size_t)c] - mean) *
-                  (image[i * (size_t)channels + (size_t)c] - mean);
-    const double scale = square > 0 ? 1 / sqrt(square / (double)n) : 0;
-    for (size_t i = 0; i < n; i++)
-        image[i * (size_t)channels + (size_t)c] =
-            (float)((image[i * (size_t)channels + (size_t)c] - mean) * scale);
+        if (inside(v, i)) sum += v->image[i * (size_t)v->channels + (size_t)channel], count++;
+    return count ? sum / (double)count : 0;
+}
+
+/* Samples a box of `mm` around the middle of begin to end into every channels-th value of out. */
+static void sample_box(float *out, int channels, const struct sample *v, const struct layer *l, const int crop[3],
+                       const double middle[3], const double mm[3])
+{
+    for (int z = 0; z < crop[0]; z++)
+        for (int y = 0; y < crop[1]; y++)
+            for (int x = 0; x < crop[2]; x++, out += channels) {
+                const int point[3] = {z, y, x};
+                double at[3];
+                for (int a = 0; a < 3; a++)
+                    at[a] = middle[a] + (point[a] + 0.5 - crop[a] / 2.0) * mm[a] / crop[a] / v->spacing[a];
+                *out = (float)between(v, l, at);
+            }
+}
+
+static void sample_region(float *image, const struct sample *v, const int crop[3], const double window_mm[3])
+{
+    int begin[3], end[3];
+    double middle[3], box[3];
+    find_box(begin, end, v);
+    for (int a = 0; a < 3; a++) {
+        middle[a] = (begin[a] + end[a] - 1) / 2.0;
+        box[a] = (end[a] - begin[a]) * v->spacing[a];
+    }
+    const int channels = region_channels(v->channels);
+    for (int c = 0; c < v->channels; c++) {
+        const struct layer whole = {.view = VIEW_CHANNEL, .channel = c},
+                           own = {.view = VIEW_INSIDE, .channel = c, .fill = mean_inside(v, c)};
+        sample_box(image + c, channels, v, &whole, crop, middle, window_mm);
+        sample_box(image + v->channels + 1 + c, channels, v, &own, crop, middle, box);
+    }
+    sample_box(image + v->channels, channels, v, &(struct layer){.view = VIEW_MASK}, crop, middle, window_mm);
+}
+
+int region_channels(int channels)
+{
+    return 2 * channels + 1;
 }
 
 int region_prepare(struct sample *v, const int crop[3], const double window_mm[3], struct error *e)
 {
-    const int channels = v->channels + 1;
+    const int channels = region_channels(v->channels);
     const size_t n = (size_t)crop[0] * (size_t)crop[1] * (size_t)crop[2];
-    float *image = malloc(n * (size_t)channels * sizeof *image), *p = image;
-    int begin[3], end[3];
+    float *image = malloc(n * (size_t)channels * sizeof *image);
     if (!image) return error_set(e, "out of memory for a region of %d x %d x %d", crop[0], crop[1], crop[2]);
-    find_box(begin, end, v);
-    for (int z = 0; z < crop[0]; z++)
-        for (int y = 0; y < crop[1]; y++)
-            for (int x = 0; x < crop[2]; x++) {
-                const int point[3] = {z, y, x};
-                double at[3];
-                for (int a = 0; a < 3; a++)
-                    at[a] = (begin[a] + end[a] - 1) / 2.0 +
-                            (point[a] + 0.5 - crop[a] / 2.0) * window_mm[a] / crop[a] / v->spacing[a];
-                for (int c = 0; c < channels; c++) *p++ = (float)between(v, c + 1 < channels ? c : -1, at);
-            }
-    for (int c = 0; c + 1 < channels; c++) normalise(image, n, channels, c);
+    normalise(v);
+    sample_region(image, v, crop, window_mm);
     free(v->image);
     free(v->label);
     v->image = image;
@@ -120,16 +169,17 @@ static int compare_floats(const void *a, const void *b)
  * exactly in the limit). */
 static double face_area(const struct sample *v)
 {
+    const struct layer mask = {.view = VIEW_MASK};
     const double *mm = v->spacing, face[3] = {mm[1] * mm[2], mm[0] * mm[2], mm[0] * mm[1]};
     double area = 0;
     for (int z = 0; z < v->size[0]; z++)
         for (int y = 0; y < v->size[1]; y++)
             for (int x = 0; x < v->size[2]; x++) {
-                if (voxel(v, -1, z, y, x) == 0) continue;
+                if (voxel(v, &mask, z, y, x) == 0) continue;
                 for (int s = -1; s <= 1; s += 2)
-                    area += face[0] * (voxel(v, -1, z + s, y, x) == 0) +
-                            face[1] * (voxel(v, -1, z, y + s, x) == 0) +
-                            face[2] * (voxel(v, -1, z, y, x + s) == 0);
+                    area += face[0] * (voxel(v, &mask, z + s, y, x) == 0) +
+                            face[1] * (voxel(v, &mask, z, y + s, x) == 0) +
+                            face[2] * (voxel(v, &mask, z, y, x + s) == 0);
             }
     return area * 2 / 3;
 }

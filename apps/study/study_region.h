@@ -1,8 +1,9 @@
 /* study_region.h - what the classifier sees of a case, and what simpler models see: the region around the
- * mask at a fixed size in mm, and numbers of shape and intensity.
+ * mask, and numbers of shape and intensity.
  *
  * A box that is stretched to the network's input hides how large the tumour is; a window of the same size in
- * mm for all cases, with the mask as one more channel, shows it.
+ * mm for all cases, with the mask as one more channel, shows it. In that window a small tumour is a few
+ * voxels, whose texture a mean over the window drowns, so its inside is there magnified as well.
  */
 #ifndef APPS_STUDY_STUDY_REGION_H
 #define APPS_STUDY_STUDY_REGION_H
@@ -11,9 +12,16 @@
 #include "nn/data/sample.h"
 #include "tensor/ops/ops.h"
 
-/* Replaces the image by a window of window_mm around the middle of the mask's box (of the image without a
- * mask), sampled at crop points an axis by trilinear interpolation, 0 outside; every channel scaled to mean 0
- * and deviation 1; then the mask, 0 to 1, as the last channel. Releases the label map. */
+/* Channels of a region of a case with `channels`. */
+int region_channels(int channels);
+/* Replaces the image by the region around the mask, sampled at crop points an axis by trilinear interpolation
+ * from channels scaled to mean 0 and deviation 1 over the whole image:
+ *   each channel in a window of window_mm around the middle of the mask's box (of the image without a mask),
+ *   0 outside of the image;
+ *   the mask, 0 to 1, in the same window;
+ *   each channel in the mask's box (the whole image without a mask), with the mean inside of the mask in
+ *   place of what is outside of it.
+ * Releases the label map. */
 int region_prepare(struct sample *v, const int crop[3], const double window_mm[3], struct error *e);
 /* Extent of the mask's box in mm; 0 without a voxel. */
 void region_box(double mm[3], const struct sample *v);

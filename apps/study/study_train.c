@@ -13,6 +13,8 @@
 #include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 
+enum { VALIDATION_BATCHES = 4 }; /* of segmentation, after a round; classification takes all cases */
+
 int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,
                struct error *e)
 {
@@ -101,6 +103,34 @@ static void on_step(void *arg, double done, double of, double loss)
     char note[48];
     snprintf(note, sizeof note, "loss %.4f", loss);
     progress_update(arg, done, of, note);
+}
+
+/* A covariate that no case of an arm has is the mean of all arms' cases there: the network never sees it vary. */
+static void fill_empty(struct learner_data *own, const struct covariates *c)
+{
+    for (int k = 0; k < c->count; k++) {
+        int some = 0;
+        for (int i = 0; i < own->store.cases; i++) some |= isfinite(own->covariate[i * c->count + k]);
+        for (int i = 0; !some && i < own->store.cases; i++)
+            own->covariate[i * c->count + k] = (float)c->mean[k];
+    }
+}
+
+/* Mean, variance and first weights of the covariates from the arm's own training cases. */
+static int fit_covariates(struct train_options *o, const struct study *s, int arm,
+                          const struct learner_data *train, struct error *e)
+{
+    struct learner_data own;
+    int *group = malloc(((size_t)train->store.cases + 1) * sizeof *group);
+    if (!group) return error_set(e, "out of memory for %d cases", train->store.cases);
+    group_cases(group, s, train, arm);
+    for (int i = 0; i < train->store.cases; i++) group[i] = group[i] < 0 ? -1 : 0;
+    int status = learner_view(&own, train, group, 0, e);
+    if (!status) fill_empty(&own, &o->covariates);
+    if (!status) status = learner_fit_covariates(o, NULL, &own, e);
+    learner_view_free(&own);
+    free(group);
+    return status;
 }
 
 static int train_clients(struct federate_result *r, struct federate_options *f, const struct study *s,
@@ -207,12 +237,27 @@ static double test_steps(const struct study *s, const struct study_task *t, cons
     return cases * windows / (3.0 * t->options.batch);
 }
 
+/* Forward passes of the validation after each round, in training steps: all cases of the task together, and in
+ * a federation each site's by its own weights and by the new ones (fl/federate.c). */
+static double validation_steps(const struct study *s, const struct study_task *t)
+{
+    const double batches =
+        t->options.task->planned ? VALIDATION_BATCHES : (double)t->validated / t->options.batch;
+    double passes = 0;
+    for (int a = 0; t->validated && a < t->arms; a++) {
+        int rounds, iterations;
+        arm_effort(&rounds, &iterations, s, t, a);
+        passes += (double)t->seeds * rounds * batches * (arm_clients(s, a) > 1 ? 3 : 1);
+    }
+    return passes / 3;
+}
+
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e)
 {
     const struct plan *p = t->options.task->planned ? s->plan : NULL;
     int known = t->step_seconds > 0;
     if (measure_step(s, t, p, train, e)) return -1;
-    struct federate_options f = {.train = t->options, .clients = s->sites};
+    const struct federate_options f = {.train = t->options, .clients = s->sites};
     double steps = 0, states = 0;
     for (int a = 0; a < t->arms; a++) {
         int rounds, iterations;
@@ -220,7 +265,7 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
         steps += (double)t->seeds * rounds * iterations * arm_clients(s, a);
         states += arm_clients(s, a);
     }
-    double seconds = (steps + test_steps(s, t, p)) * t->step_seconds;
+    double seconds = (steps + validation_steps(s, t) + test_steps(s, t, p)) * t->step_seconds;
     double memory = (double)federate_bytes(&f, t->step_bytes, t->parameters, 1) + (double)t->case_bytes;
     int moments = t->options.optimizer->moments;
     s->expected_seconds += seconds;
@@ -232,7 +277,7 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     char time[32];
     progress_time(time, seconds);
     printf(
-        "  %.2f M parameters; a step: %.1f GFLOP, %.1f MB, %.3g s; %.0f steps in all arms and seeds, and the test: about %s; %.2f GB with the cases\n",
+        "  %.2f M parameters; a step: %.1f GFLOP, %.1f MB, %.3g s; %.0f steps in all arms and seeds, validation and test: about %s of computing; %.2f GB with the cases\n",
         (double)t->parameters * 1e-6, 3 * t->flops * 1e-9, (double)t->step_bytes * 1e-6, t->step_seconds,
         steps, time, memory * 1e-9);
     fflush(stdout);
@@ -265,7 +310,9 @@ void study_announce_total(const struct study *s)
 {
     char time[32];
     progress_time(time, s->expected_seconds);
-    printf("expected in all: about %s on %d free core%s, %.2f GB of memory, %.2f GB of disk\n", time,
+    printf("expected in all: about %s of computing on %d free core%s (reading, writing and statistics come on top), "
+           "%.2f GB of memory, %.2f GB of disk\n",
+           time,
            s->threads, s->threads > 1 ? "s" : "", s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
     fflush(stdout);
 }
@@ -285,7 +332,7 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
                                  .plan = segment ? s->plan : NULL,
                                  .clients = arm_clients(s, arm),
                                  .validation = validation,
-                                 .validation_batches = segment ? 4 : 1,
+                                 .validation_batches = VALIDATION_BATCHES,
                                  .pool = s->pool,
                                  .folder = folder,
                                  .resume = s->resume,
@@ -293,6 +340,7 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
     arm_effort(&f.train.epochs, &f.train.iterations, s, t, arm);
     f.checkpoint_every = f.train.epochs >= 10 ? f.train.epochs / 5 : f.train.epochs;
     f.train.seed = s->seed + (uint64_t)seed;
+    if (f.train.covariates.count && fit_covariates(&f.train, s, arm, train, e)) return error_prefix(e, "%s", title);
     if (design->strategy) {
         f.strategy = strategy_find(design->strategy);
         strategy_standard(f.option, f.strategy);

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor/base/vmath.h"
+
 enum { UNKNOWNS = LOGISTIC_FEATURES + 1, STEPS = 100 };
 
 static double scaled(const struct logistic *m, const double *x, int k)
@@ -15,7 +17,7 @@ double logistic_probability(const struct logistic *m, const double *x)
 {
     double z = m->intercept;
     for (int k = 0; k < m->features; k++) z += m->coefficient[k] * scaled(m, x, k);
-    return 1 / (1 + exp(-z));
+    return 1 / (1 + vmath_exp_d(-z));
 }
 
 /* a x = b with pivots; a is positive definite up to rounding. The answer is in b. */
@@ -93,7 +95,7 @@ int logistic_fit(struct logistic *m, const double *x, const int *label, int n, i
     if (positives == 0 || positives == n || features < 1 || features > LOGISTIC_FEATURES) return -1;
     m->features = features;
     find_scales(m, x, n);
-    m->intercept = log((double)positives / (n - positives));
+    m->intercept = vmath_log_d((double)positives / (n - positives));
     for (m->steps = 1; m->steps < STEPS; m->steps++) {
         double h[UNKNOWNS][UNKNOWNS], g[UNKNOWNS], largest = 0;
         derive(h, g, m, x, label, n, c);

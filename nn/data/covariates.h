@@ -12,15 +12,18 @@
 #include "nn/data/dataset.h"
 #include "nn/data/sample.h"
 
-enum { COVARIATES_MAX = 16, COVARIATE_NAME = 48, COVARIATE_LIST = COVARIATES_MAX * (COVARIATE_NAME + 2) };
+enum { COVARIATES_MAX = 16, COVARIATE_CLASSES = 16, COVARIATE_NAME = 48, COVARIATE_LIST = COVARIATES_MAX * (COVARIATE_NAME + 2) };
 struct covariates {
     int count;
     char name[COVARIATES_MAX][COVARIATE_NAME]; /* "volume": of the mask; else a column */
     double mean[COVARIATES_MAX], variance[COVARIATES_MAX]; /* of the training cases */
+    /* Weights of the standardised values for each class's logit before training (learner_fit_covariates); 0 of
+     * classes beyond. */
+    float start[COVARIATE_CLASSES][COVARIATES_MAX];
 };
 
 /* From a list of names separated by commas; the class itself (label, target), case and patient are errors.
- * mean 0, variance 1. */
+ * mean 0, variance 1, start 0. */
 int covariates_parse(struct covariates *c, const char *list, struct error *e);
 /* "volume, age, sex". */
 void covariates_list(char text[COVARIATE_LIST], const struct covariates *c);

@@ -102,12 +102,21 @@ static struct tensor *resnet_forward(struct graph *g, const struct classifier_op
     return op_add(g, x, op_linear(g, "fc_covariates", covariates, c->classes, 0), 1);
 }
 
-/* torchvision's: He normal by fan_out; the weights of covariates are 0. */
+static void set_zero(struct model *m, const char *name)
+{
+    const struct param *p = model_find(m, name);
+    memset(m->data + p->offset, 0, p->count * sizeof *m->data);
+}
+
+/* torchvision's: He normal by fan_out. Beside covariates the last layer is 0: the image adds nothing at first
+ * to what they say. */
 static void resnet_init(struct model *m, uint64_t seed)
 {
     init_he(m, seed, 0, 1);
-    const struct param *p = model_find(m, "fc_covariates.weight");
-    if (p) memset(m->data + p->offset, 0, p->count * sizeof *m->data);
+    if (!model_find(m, "fc_covariates.weight")) return;
+    set_zero(m, "fc_covariates.weight");
+    set_zero(m, "fc.weight");
+    set_zero(m, "fc.bias");
 }
 
 const struct network resnet_network = {

@@ -66,14 +66,18 @@ static int check_data(const struct train_options *o, const struct plan *p, const
 }
 
 /* The covariates' mean and variance are weights that are not trained. */
-static void set_covariates(struct model *m, const struct covariates *c)
+static void set_covariates(struct model *m, const struct covariates *c, int classes)
 {
     const struct param *mean = model_find(m, "covariates.running_mean"),
-                       *variance = model_find(m, "covariates.running_var");
+                       *variance = model_find(m, "covariates.running_var"),
+                       *weight = model_find(m, "fc_covariates.weight");
     for (int k = 0; mean && variance && k < c->count; k++) {
         m->data[mean->offset + (size_t)k] = (float)c->mean[k];
         m->data[variance->offset + (size_t)k] = (float)c->variance[k];
     }
+    for (int i = 0; weight && i < classes && i < COVARIATE_CLASSES; i++)
+        memcpy(m->data + weight->offset + (size_t)i * (size_t)c->count, c->start[i],
+               (size_t)c->count * sizeof *m->data);
 }
 
 static int model(struct model *m, const struct train_options *o, const struct plan *p)
@@ -84,7 +88,7 @@ static int model(struct model *m, const struct train_options *o, const struct pl
     classifier_record(g, o, 2, &image, &covariates);
     int status = model_finish(m);
     if (!status) o->classifier.network->init(m, o->seed);
-    if (!status) set_covariates(m, &o->covariates);
+    if (!status) set_covariates(m, &o->covariates, o->classifier.classes);
     graph_destroy(g);
     return status;
 }

@@ -35,12 +35,6 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
 
 /* ---- model --------------------------------------------------------------------------------------------- */
 
-int learner_fit_covariates(struct train_options *o, int *missing, const struct learner_data *train,
-                           struct error *e)
-{
-    return covariates_fit(&o->covariates, missing, train->covariate, train->store.cases, e);
-}
-
 struct model *learner_model(const struct train_options *o, const struct plan *p)
 {
     struct model *m = model_create();

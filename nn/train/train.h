@@ -90,8 +90,8 @@ struct learner {
 
 /* Whether options and plan (perhaps from files) make a network. Call it before the functions below. */
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
-/* A finished model of the task's parameters; initial weights from options->seed, mean and variance of the
- * covariates from the options. NULL without memory. */
+/* A finished model of the task's parameters; initial weights from options->seed, mean, variance and first
+ * weights of the covariates from the options. NULL without memory. */
 struct model *learner_model(const struct train_options *o, const struct plan *p);
 /* Graph planned and bound; the optimiser is still to be given. The optimiser and the model's weights may be
  * exchanged between steps, data and client by learner_switch: one graph serves many clients. Returns -1 with
@@ -128,7 +128,10 @@ void learner_update(struct learner *l, float lr);
 /* Learning rate at iteration `step` of options->epochs * iterations, by the schedule of the options. */
 float learner_lr(const struct train_options *o, uint64_t step);
 
-/* Mean and variance of the options' covariates from training data; missing as covariates_fit. */
+/* Mean and variance of the options' covariates from training data, and the weights that they begin with: a
+ * logistic regression's of the class on the values alone (nn/baseline/logistic.h, C = 1; of three and more
+ * classes one against the rest), so that a network begins where a clinical model ends. It needs sums over
+ * cases only, which sites can add up. missing as covariates_fit. */
 int learner_fit_covariates(struct train_options *o, int *missing, const struct learner_data *train,
                            struct error *e);
 

@@ -1,6 +1,7 @@
 /* check_study.c - the parts of the study that can be known by hand: split, distance of sites, arms, what
  * comparisons may say, ROC, net benefit, base64. */
 #include "apps/report/report_plot.h"
+#include "apps/study/study_region.h"
 #include "apps/study/study_results.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
@@ -297,6 +298,62 @@ static void check_text(void)
     free(s);
 }
 
+/* Two channels of 8 x 8 x 8 mm; the mask is an L of `edge` voxels a side in one slice. */
+static struct sample region_case(int edge)
+{
+    enum { N = 8 };
+    struct sample v = {.size = {N, N, N}, .channels = 2, .spacing = {1, 1, 1}};
+    struct rng rng = rng_stream(3, 0, 0, RNG_TEST);
+    v.image = malloc(N * N * N * 2 * sizeof *v.image);
+    v.label = calloc(N * N * N, 1);
+    for (int i = 0; i < N * N * N * 2; i++) v.image[i] = 100 + 20 * rng_normal(&rng);
+    for (int k = 1; k <= edge; k++) v.label[3 * N * N + 1 * N + k] = v.label[3 * N * N + k * N + 1] = 1;
+    return v;
+}
+
+static double mean_of(const struct sample *v, int channel)
+{
+    const int n = v->size[0] * v->size[1] * v->size[2];
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += v->image[i * v->channels + channel] / n;
+    return sum;
+}
+
+/* The window shows how large a mask is, and the magnified inside what is in it and nothing else. */
+static void check_region(void)
+{
+    const int crop[3] = {8, 8, 8};
+    const double window[3] = {8, 8, 8};
+    double feature[REGION_FEATURES];
+    struct error e = {""};
+    for (int edge = 3; edge <= 5; edge += 2) {
+        struct sample v = region_case(edge), other = region_case(edge);
+        region_features(feature, &v);
+        for (int i = 0; i < 8 * 8 * 8; i++) /* outside of the mask something else, of the same mean and deviation */
+            if (!other.label[i]) other.image[2 * i] = 200 - other.image[2 * i];
+        CHECK(region_prepare(&v, crop, window, &e) == 0 && v.channels == region_channels(2) && !v.label, "%s", e.text);
+        CHECK_NEAR(mean_of(&v, 2), (2 * edge - 1) / 512.0, 1e-6, "the mask's share of the window");
+        CHECK_NEAR(mean_of(&v, 0), 0, 0.15, "a channel in the window, scaled over the image");
+        double least = INFINITY, most = -INFINITY, corner = v.image[(8 * 8 * 8 - 1) * 5 + 3];
+        for (int i = 0; i < 8 * 8 * 8; i++) {
+            least = fmin(least, v.image[i * 5 + 3]);
+            most = fmax(most, v.image[i * 5 + 3]);
+        }
+        CHECK_NEAR(corner, feature[3], 1e-5, "what the L leaves of its box is the mean inside");
+        CHECK(least < feature[3] - 0.1 && most > feature[3] + 0.1, "texture inside: %g to %g of %g", least, most,
+              feature[3]);
+        region_features(feature, &other);
+        CHECK(region_prepare(&other, crop, window, &e) == 0, "%s", e.text);
+        CHECK_NEAR(other.image[(8 * 8 * 8 - 1) * 5 + 3], feature[3], 1e-5, "another image around it");
+        sample_free(&v);
+        sample_free(&other);
+    }
+    struct sample none = region_case(0);
+    CHECK(region_prepare(&none, crop, window, &e) == 0 && mean_of(&none, 2) == 0 && mean_of(&none, 3) == 0,
+          "without a voxel of the mask there is no inside");
+    sample_free(&none);
+}
+
 int main(void)
 {
     check_split();
@@ -309,5 +366,6 @@ int main(void)
     check_arms();
     check_net_benefit();
     check_text();
+    check_region();
     return check_done("check_study");
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "io/base/file.h"
+#include "nn/baseline/logistic.h"
 #include "nn/data/covariates.h"
 #include "nn/stats/stats_auc.h"
 #include "nn/folder/run.h"
@@ -143,7 +144,7 @@ static struct train_options options(void)
     o.epochs = 1;
     o.iterations = 60;
     o.batch = 8;
-    o.lr = 0.02f;
+    o.lr = 0.005f;
     o.augment = 0;
     o.classifier = (struct classifier_options){
         .depth = 10, .channels = 1, .classes = 2, .base = 2, .network = network_find("resnet")};
@@ -163,6 +164,43 @@ static double auc(struct model *m, const struct train_options *o, const struct l
     return stats_auc(d->target, score, d->store.cases);
 }
 
+/* Before training, the network is the logistic regression of the class on the values: of two classes, and of
+ * three, each against the rest. */
+static void check_start(void)
+{
+    for (int classes = 2; classes <= 3; classes++) {
+        struct learner_data d = noise_cases();
+        struct train_options o = options();
+        struct error e = {""};
+        float p[CASES * 3];
+        double value[CASES * VALUES];
+        int is_class[CASES];
+        o.classifier.classes = classes;
+        for (int i = 0; i < CASES && classes == 3; i++) d.target[i] = i * 7 % CASES / 8;
+        for (int i = 0; i < CASES * VALUES; i++) value[i] = d.covariate[i];
+        CHECK(learner_fit_covariates(&o, NULL, &d, &e) == 0, "%s", e.text);
+        struct model *m = learner_model(&o, NULL);
+        CHECK(learner_classify(p, m, &o, &d, NULL, &e) == 0, "%s", e.text);
+        for (int k = 1; k < classes; k++) {
+            struct logistic of[2] = {{0}, {0}};
+            for (int side = 0; side < 2; side++) {
+                for (int i = 0; i < CASES; i++) is_class[i] = d.target[i] == (side ? k : 0);
+                CHECK(logistic_fit(&of[side], value, is_class, CASES, VALUES, 1) == 0, "class %d", k);
+            }
+            for (int i = 0; i < CASES; i++) {
+                double odds = 0; /* of class k against class 0, without intercepts */
+                for (int side = 0; side < 2; side++) {
+                    const double q = logistic_probability(&of[side], value + i * VALUES);
+                    odds += (side ? 1 : -1) * (log(q / (1 - q)) - of[side].intercept) / (classes == 2 ? 2 : 1);
+                }
+                CHECK_NEAR(log(p[i * classes + k] / p[i * classes]), odds, 1e-4, "%d classes, case %d", classes, i);
+            }
+        }
+        model_destroy(m);
+        learner_data_free(&d);
+    }
+}
+
 /* Logits with the values are those without, plus the weights times the standardised values: a missing one
  * adds nothing. */
 static void check_forward(void)
@@ -176,13 +214,13 @@ static void check_forward(void)
     const struct covariates none = {.count = 0};
     train_options_covariates(&plain, &none);
     struct model *bare = learner_model(&plain, NULL);
-    for (int i = 0; i < bare->params; i++) /* the same weights, drawn by the same streams */
-        CHECK(memcmp(bare->data + bare->param[i].offset,
-                     m->data + model_find(m, bare->param[i].name)->offset,
-                     bare->param[i].count * sizeof(float)) == 0,
-              "%s", bare->param[i].name);
+    for (int i = 0; i < bare->params; i++) { /* the same weights, drawn by the same streams; the last layer's are 0 */
+        float *mine = m->data + model_find(m, bare->param[i].name)->offset;
+        const size_t bytes = bare->param[i].count * sizeof(float);
+        if (strncmp(bare->param[i].name, "fc.", 3) == 0) memcpy(mine, bare->data + bare->param[i].offset, bytes);
+        CHECK(memcmp(bare->data + bare->param[i].offset, mine, bytes) == 0, "%s", bare->param[i].name);
+    }
     float *w = m->data + model_find(m, "fc_covariates.weight")->offset;
-    CHECK(w[0] == 0 && w[1] == 0 && w[2] == 0 && w[3] == 0, "weights of the values begin at 0");
     const float given[4] = {0.3f, -0.2f, -0.1f, 0.5f};
     memcpy(w, given, sizeof given);
     CHECK(learner_classify(with, m, &o, &d, NULL, &e) == 0, "%s", e.text);
@@ -224,6 +262,7 @@ static void check_training(void)
           e.text);
     const float *mean = m->data + model_find(m, "covariates.running_mean")->offset;
     const float before = mean[0];
+    CHECK(auc(m, &o, &d) > 0.95, "before the first step: AUC %g", auc(m, &o, &d));
     for (int step = 0; step < o.iterations; step++)
         learner_step(&l, (uint64_t)step, learner_lr(&o, (uint64_t)step));
     CHECK(mean[0] == before && before > 50, "the mean is no weight that moves: %g, %g", before, mean[0]);
@@ -274,6 +313,7 @@ int main(void)
     check_names();
     check_tables();
     check_values();
+    check_start();
     check_forward();
     check_training();
     check_json();

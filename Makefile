@@ -272,6 +272,15 @@ bench: nephron
 web: build/device_sources.c
 	@CLANG='$(CLANG)' sh apps/web/build.sh $(VERSION) $(LIBRARY:.o=.c)
 
+# The drawings of the book, docs/drawings/NAME.svg: made by this program, kept in the tree.
+DRAWINGS = docs/drawings/draw.o docs/drawings/draw_kernels.o docs/drawings/draw_networks.o \
+	docs/drawings/draw_training.o docs/drawings/draw_use.o
+build/draw: $(DRAWINGS) libnephron.a
+	mkdir -p build
+	$(CC) $(CFLAGS) -o $@ $(DRAWINGS) libnephron.a $(LIBS)
+drawings: build/draw
+	build/draw docs/drawings
+
 # Made aside and moved: a book whose excerpts are not found is none.
 book:
 	mkdir -p book
@@ -302,9 +311,10 @@ $(EXAMPLES): build/libnephron.a
 	$(CC) -std=c11 $(CFLAGS) -Ifl -o $@ apps/examples/$(@F).c build/libnephron.a $(LIBS)
 
 # What the book's exercises ask, answered by programs of a page each.
-EXERCISES = build/bomb build/dice_gradient build/difference build/distance build/drift build/graph_memory \
-	build/masks build/norm_backward build/paired build/receptive_field build/replay build/strides build/sums \
-	build/windows
+EXERCISES = build/adjoint build/average build/batch build/bomb build/dice_gradient build/difference \
+	build/distance build/drift build/fused build/graph_memory build/masks build/norm_backward \
+	build/optimizers build/paired build/place build/points build/receptive_field build/replay \
+	build/shares build/strided build/strides build/sums build/windows
 exercises: $(EXERCISES)
 $(EXERCISES): libnephron.a
 	mkdir -p build
@@ -324,4 +334,4 @@ clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build web book
 
-.PHONY: all check check-all sources demo study bench book web install uninstall examples exercises ladder clean
+.PHONY: all check check-all sources demo study bench book drawings web install uninstall examples exercises ladder clean

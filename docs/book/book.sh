@@ -1,15 +1,18 @@
 #!/bin/sh
-# book.sh - writes the book: one HTML file that needs nothing else, from docs/book/NN_name.md, on the standard output.
-# Run from the root of the sources. Fails, naming file and line, where an excerpt's marks are not found or a link leads nowhere.
+# book.sh - writes the book: one HTML file that needs nothing else, from docs/book/NN_name.md, on the
+# standard output. Run from the root of the sources; needs a shell and awk. Fails, naming file and line, where
+# an excerpt's marks are not found or a link leads nowhere.
 #
-# The subset of Markdown: # headings, paragraphs, - and 1. lists, | tables |, ``` code, <svg> drawings up to </svg>, > notes,
-# `code`, **strong**, *emphasis*, [text](target). A target is another chapter (02_convolution.md), a file of the sources from
-# the root, or https. One directive, alone on its line, puts in lines of a source, with their numbers:
+# The subset of Markdown: # headings, paragraphs, - and 1. lists, | tables |, ``` code, > notes, `code`,
+# **strong**, *emphasis*, [text](target). A target is another chapter (02_convolution.md), a file of the
+# sources from the root, or https. One directive, alone on its line, puts in lines of a source, with numbers:
 #     @code FILE from "text of its first line" to "text of its last line"
-# The first line is the first that begins with the text, blanks in front aside; the last is the first from there on that does
-# so too. "}" means a brace in the first column: the end of a function. Within a text, the number of one line, as a link:
+# The first line is the first that begins with the text, blanks in front aside; the last is the first from
+# there on that does so too. "}" means a brace in the first column: the end of a function. Within a text, the
+# number of one line, as a link:
 #     @line(FILE "text of the line") or @line(FILE "text of a line" "text of a line after it")
-# A table or a drawing that a program wrote is put in from its file, by a line of its own: @include FILE.md or FILE.svg
+# A table or a drawing that a program wrote is put in from its file, by a line of its own: @include FILE.md or
+# FILE.svg
 set -e
 here=docs/book
 [ -f $here/book.sh ] || { echo "book.sh: to be run from the root of the sources" >&2; exit 1; }
@@ -17,7 +20,13 @@ chapters=${CHAPTERS:-$(ls $here/[0-9][0-9]_*.md)}
 cat $here/head.html
 awk -v here=$here '
 function fail(text) { print FILENAME ":" FNR ": " text >"/dev/stderr"; failed = 1 }
-function escape(s) { gsub(/&/, "\\&amp;", s); gsub(/</, "\\&lt;", s); gsub(/>/, "\\&gt;", s); gsub(/"/, "\\&quot;", s); return s }
+function escape(s) {
+    gsub(/&/, "\\&amp;", s)
+    gsub(/</, "\\&lt;", s)
+    gsub(/>/, "\\&gt;", s)
+    gsub(/"/, "\\&quot;", s)
+    return s
+}
 function exists(path,   line, got) {
     if (!(path in known)) { got = (getline line < path); close(path); known[path] = got >= 0 }
     return known[path]
@@ -39,7 +48,8 @@ function emphasis(s,   n, part, i, out) {
     for (i = 2; i <= n; i++) out = out (i % 2 ? "</strong>" : "<strong>") part[i]
     if (n % 2 == 0) fail("** without its other")
     while (match(out, /\*[A-Za-z][^*]*[A-Za-z.]\*/))
-        out = substr(out, 1, RSTART - 1) "<em>" substr(out, RSTART + 1, RLENGTH - 2) "</em>" substr(out, RSTART + RLENGTH)
+        out = substr(out, 1, RSTART - 1) "<em>" substr(out, RSTART + 1, RLENGTH - 2) "</em>" \
+            substr(out, RSTART + RLENGTH)
     return out
 }
 function links(s,   out, body, cut, before, rest) {
@@ -107,9 +117,15 @@ function numbers(s,   out, body, part, want, n, i) {
     if (s ~ /@line/) fail("@line(FILE \"...\")")
     return out s
 }
-function starts(line, mark) { if (mark != "}") sub(/^[ \t]+/, "", line); return substr(line, 1, length(mark)) == mark }
+function starts(line, mark) {
+    if (mark != "}") sub(/^[ \t]+/, "", line)
+    return substr(line, 1, length(mark)) == mark
+}
 function excerpt(s,   part, file, first, last, line, n, begin, end, text) {
-    if (split(s, part, "\"") != 5 || part[3] != " to " || part[1] !~ /^@code [^ ]+ from $/) { fail("@code FILE from \"...\" to \"...\""); return }
+    if (split(s, part, "\"") != 5 || part[3] != " to " || part[1] !~ /^@code [^ ]+ from $/) {
+        fail("@code FILE from \"...\" to \"...\"")
+        return
+    }
     file = part[1]
     sub(/^@code /, "", file)
     sub(/ from $/, "", file)
@@ -125,7 +141,8 @@ function excerpt(s,   part, file, first, last, line, n, begin, end, text) {
     close(file)
     if (!begin) fail(file " has no line that begins with: " first)
     else if (!end) fail(file " has after line " begin " no line that begins with: " last)
-    print "<figure class=\"code\"><figcaption><a href=\"../" file "\">" file "</a>, lines " begin " to " end "</figcaption><pre>" text "</pre></figure>"
+    printf "<figure class=\"code\"><figcaption><a href=\"../%s\">%s</a>, ", file, file
+    print (begin == end ? "line " begin : "lines " begin " to " end) "</figcaption><pre>" text "</pre></figure>"
     excerpts++
 }
 # What a program wrote: rows of a table, or a drawing.
@@ -145,16 +162,28 @@ function include(file,   line, n) {
     if (file ~ /\.svg$/) print "</figure>"
     if (!n) fail("no file " file)
 }
-FNR == 1 {
+# The end of a chapter: the ways on, and back to the contents.
+function turn_page(next_file) {
     close_block()
-    if (NR > 1) print "</section>"
+    if (chapters > 0) {
+        printf "<p class=\"turn\">"
+        if (last_file != "") printf "<a href=\"#%s\">previous chapter</a> ", anchor(last_file)
+        printf "<a href=\"#contents\">contents</a>"
+        if (next_file != "") printf " <a href=\"#%s\">next chapter</a>", anchor(next_file)
+        print "</p></section>"
+    }
+    last_file = this_file
+    this_file = next_file
+    chapters++
+}
+FNR == 1 {
+    turn_page(FILENAME)
+    sections = 0
     print "<section id=\"" anchor(FILENAME) "\">"
 }
 fenced && /^```/ { print "</pre>"; fenced = 0; next }
 fenced { print escape($0); next }
 /^```/ { close_block(); printf "<pre>"; fenced = 1; next }
-drawing { print; if (/<\/svg>/) { drawing = 0; print "</figure>" } next }
-/^<svg/ { close_block(); print "<figure>"; print; drawing = 1; next }
 /^@code / { close_block(); excerpt($0); next }
 /^@include / { close_block(); include($2); next }
 /^#+ / {
@@ -162,7 +191,8 @@ drawing { print; if (/<\/svg>/) { drawing = 0; print "</figure>" } next }
     level = index($0, " ") - 1
     title = substr($0, level + 2)
     id = level == 1 ? "" : " id=\"" anchor(FILENAME) "_" ++sections "\""
-    print "<h" level id ">" inline(title) "</h" level ">"
+    number = level == 1 ? "<span class=\"number\">" chapters "</span> " : ""
+    print "<h" level id ">" number inline(title) "</h" level ">"
     next
 }
 /^\|/ {
@@ -188,9 +218,8 @@ drawing { print; if (/<\/svg>/) { drawing = 0; print "</figure>" } next }
     paragraph = paragraph (paragraph == "" ? "" : " ") $0
 }
 END {
-    close_block()
-    if (fenced || drawing) fail("code or a drawing that does not end")
-    print "</section>"
+    turn_page("")
+    if (fenced) fail("code that does not end")
     if (failed) exit 1
 }' $chapters
 cat $here/tail.html

@@ -25,6 +25,7 @@ int main(void)
     const float p_scale[CLASSES] = {0, (float)(2 * tp / ((p + g) * (p + g)))};
     float dl[VOXELS * CLASSES];
     loss_f32_bwd(dl, logits, labels, &shape, 0, tp_scale, p_scale, NULL, 0, NULL);
-    for (int i = 0; i < VOXELS; i++) printf("%.4f%s", (double)dl[i * CLASSES + 1], i + 1 < VOXELS ? " " : "\n");
+    for (int i = 0; i < VOXELS; i++)
+        printf("%.4f%s", (double)dl[i * CLASSES + 1], i + 1 < VOXELS ? " " : "\n");
     return !(fabs((double)dl[1] + 5.0 / 36) < 1e-6 && fabs((double)dl[3] - 1.0 / 36) < 1e-6);
 }

@@ -1,4 +1,5 @@
-/* difference.c - exercise 1 of the chapter on testing: the error of a finite difference against its step, for exp at 1 in float. */
+/* difference.c - exercise 1 of the chapter on testing: the error of a finite difference against its step, for
+ * exp at 1 in float. */
 #include <math.h>
 #include <stdio.h>
 

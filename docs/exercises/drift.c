@@ -1,5 +1,6 @@
-/* drift.c - exercise 1 of the chapter on drift: two sites with the losses (w - 0)^2 and 9 (w - 1)^2. The sum of both is
- * least at 0.9. FedAvg and SCAFFOLD with 1 and with 50 local steps, 400 rounds, learning rate 0.01. */
+/* drift.c - exercise 1 of the chapter on drift: two sites with the losses (w - 0)^2 and 9 (w - 1)^2. The sum
+ * of both is least at 0.9. FedAvg and SCAFFOLD with 1 and with 50 local steps, 400 rounds, learning rate
+ * 0.01. */
 #include <math.h>
 #include <stdio.h>
 

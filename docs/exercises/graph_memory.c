@@ -1,5 +1,5 @@
-/* graph_memory.c - exercise 1 of the chapter on the graph: ten convolutions in a row, planned for inference and for
- * training. Every value has 16 x 16 x 64 x 16 floats: 1 MB. */
+/* graph_memory.c - exercise 1 of the chapter on the graph: ten convolutions in a row, planned for inference
+ * and for training. Every value has 16 x 16 x 64 x 16 floats: 1 MB. */
 #include <stdio.h>
 
 #include "tensor/ops/ops.h"
@@ -8,7 +8,8 @@ enum { LAYERS = 10 };
 
 static const int one[3] = {1, 1, 1}, zero[3] = {0, 0, 0};
 
-/* Bytes of the block. A training graph has to end in a loss: that of two classes, from the mean of each channel. */
+/* Bytes of the block. A training graph has to end in a loss: that of two classes, from the mean of each
+ * channel. */
 static size_t bytes_of(struct model *m, int flags)
 {
     struct graph *g = graph_create(m, NULL, flags);

@@ -1,5 +1,6 @@
-/* masks.c - exercise 2 of the chapter on privacy: three sites add masks that cancel in the sum. Whole numbers modulo 2^32 (fl/privacy/secure.h
- * has 2^32 or 2^64), but with a generator that anybody can repeat: for a demonstration only. */
+/* masks.c - exercise 2 of the chapter on privacy: three sites add masks that cancel in the sum. Whole numbers
+ * modulo 2^32 (fl/privacy/secure.h has 2^32 or 2^64), but with a generator that anybody can repeat: for a
+ * demonstration only. */
 #include <stdio.h>
 
 #include "tensor/base/rng.h"

@@ -1,5 +1,5 @@
-/* norm_backward.c - exercise 1 of the chapter on the norm: the backward pass of an instance norm against finite
- * differences of its forward pass. */
+/* norm_backward.c - exercise 1 of the chapter on the norm: the backward pass of an instance norm against
+ * finite differences of its forward pass. */
 #include <math.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* receptive_field.c - exercise 1 of the chapter on networks: which voxels of the image have a gradient, if the loss is
- * one voxel of the third stage. */
+/* receptive_field.c - exercise 1 of the chapter on networks: which voxels of the image have a gradient, if
+ * the loss is one voxel of the third stage. */
 #include <math.h>
 #include <stdio.h>
 

@@ -16,8 +16,8 @@ int main(void)
     options.patch[1] = options.patch[2] = 256;
     if (plan_topology(&plan, spacing, median, 3, 2, 1e9, &options, &error)) return 1;
     for (int s = 0; s < plan.stages; s++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%dx%dx%d", s ? " " : "", plan.stride[s][0],
-                                 plan.stride[s][1], plan.stride[s][2]);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%dx%dx%d", s ? " " : "",
+                                 plan.stride[s][0], plan.stride[s][1], plan.stride[s][2]);
     printf("%s\n", text);
     return strcmp(text, "1x1x1 1x2x2 1x2x2 2x2x2 2x2x2 1x2x2 1x2x2") != 0;
 }

@@ -1,5 +1,6 @@
-/* sums.c - exercise 1 of the chapter on bits: a million numbers are added up by 1 to 8 threads, once with a partial sum a thread,
- * once with sixteen stripes whatever the threads are. Nothing runs at once here: what matters is the order of adding. */
+/* sums.c - exercise 1 of the chapter on bits: a million numbers are added up by 1 to 8 threads, once with a
+ * partial sum a thread, once with sixteen stripes whatever the threads are. Nothing runs at once here: what
+ * matters is the order of adding. */
 #include <stdio.h>
 #include <string.h>
 

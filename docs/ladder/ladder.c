@@ -14,7 +14,8 @@
 #include "tensor/base/rng.h"
 #include "tensor/conv/conv.h"
 
-static void library_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool)
+static void library_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+                        struct pool *pool)
 {
     const struct conv3d_shape s = conv3d_shape(1, l->c, l->k, (int[3]){l->d, l->h, l->w}, (int[3]){3, 3, 3},
                                                (int[3]){1, 1, 1}, (int[3]){1, 1, 1});
@@ -75,7 +76,8 @@ static void free_data(struct data *d)
 static void define(const struct data *d, const struct layer *l)
 {
     for (size_t i = 0; i < d->outputs; i++) {
-        const int k = (int)(i % (size_t)l->k), v = (int)(i / (size_t)l->k), at[3] = {v / l->w / l->h, v / l->w % l->h, v % l->w};
+        const int k = (int)(i % (size_t)l->k), v = (int)(i / (size_t)l->k),
+                  at[3] = {v / l->w / l->h, v / l->w % l->h, v % l->w};
         double sum = 0, size = 0;
         for (int tap = 0; tap < TAPS; tap++) {
             const int z = at[0] + tap / 9 - 1, y = at[1] + tap / 3 % 3 - 1, x = at[2] + tap % 3 - 1;
@@ -92,8 +94,8 @@ static void define(const struct data *d, const struct layer *l)
     }
 }
 
-/* x and w are bf16 numbers, so that all rungs are asked for the same sums. Winograd's form has larger intermediate values:
- * eight times the tolerance. Returns how many outputs are wrong. */
+/* x and w are bf16 numbers, so that all rungs are asked for the same sums. Winograd's form has larger
+ * intermediate values: eight times the tolerance. Returns how many outputs are wrong. */
 static size_t wrong(const struct data *d, const struct layer *l, double factor)
 {
     size_t n = 0;
@@ -118,7 +120,9 @@ static int check(const struct layer *l, struct pool *pool, int *passed)
         for (size_t k = 0; k < d.outputs; k++) d.y[k] = NAN;
         r->run(d.y, d.x, d.w, l, scratch, i < FIRST_THREADED ? NULL : pool);
         const size_t bad = wrong(&d, l, i >= 4 ? 8 : 1);
-        if (bad) printf("FAILED %s: %zu of %zu outputs of %dx%dx%d, %d to %d channels\n", r->name, bad, d.outputs, l->d, l->h, l->w, l->c, l->k);
+        if (bad)
+            printf("FAILED %s: %zu of %zu outputs of %dx%dx%d, %d to %d channels\n", r->name, bad, d.outputs,
+                   l->d, l->h, l->w, l->c, l->k);
         /* A planted fault has to be seen. */
         d.y[d.outputs / 2] += (float)(1e-3 * d.size[d.outputs / 2]);
         if (!bad && wrong(&d, l, i >= 4 ? 8 : 1) != 1) {
@@ -135,7 +139,8 @@ static int check(const struct layer *l, struct pool *pool, int *passed)
 
 static int check_all(struct pool *pool)
 {
-    static const struct layer shapes[] = {{1, 1, 1, 1, 1}, {3, 4, 5, 3, 2}, {2, 7, 13, 16, 16}, {5, 3, 6, 20, 33}, {4, 6, 12, 8, 40}};
+    static const struct layer shapes[] = {
+        {1, 1, 1, 1, 1}, {3, 4, 5, 3, 2}, {2, 7, 13, 16, 16}, {5, 3, 6, 20, 33}, {4, 6, 12, 8, 40}};
     int failed = 0, passed = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) failed += check(&shapes[i], pool, &passed);
     printf("ladder: %d passed, %d failed\n", passed, failed);
@@ -164,10 +169,16 @@ static void chart(const char *path, const double *gflops)
     if (!f) return;
     double most = 1;
     for (int i = 0; i < RUNGS; i++) most = fmax(most, gflops[i]);
-    fprintf(f, "<svg viewBox=\"0 0 520 %d\" width=\"520\" role=\"img\" aria-label=\"GFLOP a second of each rung\">\n", RUNGS * 30 + 10);
+    fprintf(f,
+            "<svg viewBox=\"0 0 520 %d\" width=\"520\" role=\"img\" aria-label=\"GFLOP a second of each "
+            "rung\">\n",
+            RUNGS * 30 + 10);
     for (int i = 0, y = 8; i < RUNGS; i++, y += 30)
-        fprintf(f, "<rect x=\"90\" y=\"%d\" width=\"%.0f\" height=\"20\" fill=\"#2a8fbd\"/><text x=\"82\" y=\"%d\" text-anchor=\"end\">%s</text>"
-                   "<text x=\"%.0f\" y=\"%d\">%.1f</text>\n", y, fmax(1, 360 * gflops[i] / most), y + 15, rungs[i].name,
+        fprintf(f,
+                "<rect x=\"90\" y=\"%d\" width=\"%.0f\" height=\"20\" fill=\"#2a8fbd\"/><text x=\"82\" "
+                "y=\"%d\" text-anchor=\"end\">%s</text>"
+                "<text x=\"%.0f\" y=\"%d\">%.1f</text>\n",
+                y, fmax(1, 360 * gflops[i] / most), y + 15, rungs[i].name,
                 96 + fmax(1, 360 * gflops[i] / most), y + 15, gflops[i]);
     fprintf(f, "</svg>\n");
     fclose(f);
@@ -183,14 +194,16 @@ int main(int argc, char **argv)
     struct pool *pool = pool_create(cpu_count());
     if (argc > 1 && strcmp(argv[1], "--check") == 0) return check_all(pool) != 0;
     if (make_data(&d, &l)) return 1;
-    printf("3x3x3, %d to %d channels, %d x %d x %d voxels; %d threads from \"threads\" on; processor level %s\n\n", l.c, l.k, l.d, l.h, l.w,
-           pool_threads(pool), cpu_isa_name(cpu_isa()));
+    printf("3x3x3, %d to %d channels, %d x %d x %d voxels; %d threads from \"threads\" on; processor level "
+           "%s\n\n",
+           l.c, l.k, l.d, l.h, l.w, pool_threads(pool), cpu_isa_name(cpu_isa()));
     printf("| rung | what is new | milliseconds | GFLOP/s | times the first |\n|---|---|---:|---:|---:|\n");
     for (int i = 0; i < RUNGS; i++) {
         if (!usable(&rungs[i])) continue;
         const double seconds = time_of(&rungs[i], &d, &l, i < FIRST_THREADED ? NULL : pool);
         gflops[i] = flops / seconds * 1e-9;
-        printf("| %s | %s | %.1f | %.1f | %.0f |\n", rungs[i].name, rungs[i].what, seconds * 1e3, gflops[i], gflops[i] / gflops[0]);
+        printf("| %s | %s | %.1f | %.1f | %.0f |\n", rungs[i].name, rungs[i].what, seconds * 1e3, gflops[i],
+               gflops[i] / gflops[0]);
         fflush(stdout);
     }
     if (argc > 2 && strcmp(argv[1], "--svg") == 0) chart(argv[2], gflops);

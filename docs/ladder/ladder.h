@@ -1,8 +1,9 @@
-/* ladder.h - one convolution, 3x3x3 with padding 1 and stride 1, from plain loops to the forms that the library uses: the
- * rungs of the chapter "The ladder of kernels" of the book. Each rung is one file of less than 120 lines.
+/* ladder.h - one convolution, 3x3x3 with padding 1 and stride 1, from plain loops to the forms that the
+ * library uses: the rungs of the chapter "The ladder of kernels" of the book. Each rung is one file of less
+ * than 120 lines.
  *
- * x [d][h][w][c], y [d][h][w][k], weights [k][c][3][3][3] as PyTorch stores them, without bias. Every rung makes what it needs
- * of the weights and of x in the call itself, in `scratch`; that time is counted. */
+ * x [d][h][w][c], y [d][h][w][k], weights [k][c][3][3][3] as PyTorch stores them, without bias. Every rung
+ * makes what it needs of the weights and of x in the call itself, in `scratch`; that time is counted. */
 #ifndef LADDER_H
 #define LADDER_H
 
@@ -19,19 +20,25 @@ enum { PANEL = 16, ALONG = 6, TAPS = 27 };
 
 struct rung {
     const char *name, *what;
-    void (*run)(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool);
+    void (*run)(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+                struct pool *pool);
     size_t (*scratch)(const struct layer *l, int threads); /* bytes; NULL: none */
     int bf16; /* multiplies numbers of eight bits: another tolerance */
 };
 
-void loops_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool);
-void lanes_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool);
+void loops_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+               struct pool *pool);
+void lanes_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+               struct pool *pool);
 size_t lanes_scratch(const struct layer *l, int threads);
-void panels_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool);
+void panels_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+                struct pool *pool);
 size_t panels_scratch(const struct layer *l, int threads);
-void winograd_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool);
+void winograd_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+                  struct pool *pool);
 size_t winograd_scratch(const struct layer *l, int threads);
-void pairs_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool);
+void pairs_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+               struct pool *pool);
 size_t pairs_scratch(const struct layer *l, int threads);
 int pairs_available(void); /* the processor multiplies pairs of bf16 */
 

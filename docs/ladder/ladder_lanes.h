@@ -1,5 +1,6 @@
-/* ladder_lanes.h - opens a region with the vectors of this architecture (vec_scalar.h tells their names); end it with REGION_END. On
- * x86-64 these are AVX2's eight lanes, which every such processor of the last ten years has. */
+/* ladder_lanes.h - opens a region with the vectors of this architecture (vec_scalar.h tells their names); end
+ * it with REGION_END. On x86-64 these are AVX2's eight lanes, which every such processor of the last ten
+ * years has. */
 #include <math.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* rung_2_lanes.c - lanes are output channels. The weights are turned so that those of neighbouring outputs are neighbours; then
- * one vector holds eight sums, and no sum is ever shared by two lanes. */
+/* rung_2_lanes.c - lanes are output channels. The weights are turned so that those of neighbouring outputs
+ * are neighbours; then one vector holds eight sums, and no sum is ever shared by two lanes. */
 #include "docs/ladder/ladder.h"
 
 #include "docs/ladder/ladder_lanes.h"
@@ -28,12 +28,14 @@ static vf outputs(const float *x, const float *w, const struct layer *l, int z, 
         const int az = z + tap / 9 - 1, ay = y + tap / 3 % 3 - 1, ax = i + tap % 3 - 1;
         if (az < 0 || az >= l->d || ay < 0 || ay >= l->h || ax < 0 || ax >= l->w) continue;
         const float *at = x + (((size_t)az * (size_t)l->h + (size_t)ay) * (size_t)l->w + (size_t)ax) * c;
-        for (size_t j = 0; j < c; j++) sum = vf_fma(vf_set(at[j]), vf_load(w + ((size_t)tap * c + j) * k), sum);
+        for (size_t j = 0; j < c; j++)
+            sum = vf_fma(vf_set(at[j]), vf_load(w + ((size_t)tap * c + j) * k), sum);
     }
     return sum;
 }
 
-void lanes_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool)
+void lanes_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+               struct pool *pool)
 {
     float *turned = scratch;
     (void)pool;

@@ -1,6 +1,7 @@
-/* rung_3_panels.c - the sums of sixteen channels at six places stay in registers. A weight that was loaded serves six places,
- * an x that was loaded serves sixteen channels, and twelve independent chains hide the time that each multiply-add takes. x has
- * a border of zeros, so that no place has to be asked whether it is inside. */
+/* rung_3_panels.c - the sums of sixteen channels at six places stay in registers. A weight that was loaded
+ * serves six places, an x that was loaded serves sixteen channels, and twelve independent chains hide the
+ * time that each multiply-add takes. x has a border of zeros, so that no place has to be asked whether it is
+ * inside. */
 #include "docs/ladder/ladder.h"
 
 #include "docs/ladder/ladder_lanes.h"
@@ -13,7 +14,8 @@ void pad_input(float *to, const float *x, const struct layer *l, int more)
     memset(to, 0, padded_floats(l, more) * sizeof *to);
     for (int z = 0; z < l->d; z++)
         for (int y = 0; y < l->h; y++, x += row)
-            memcpy(to + ((size_t)(z + 1) * (size_t)(l->h + 3) + (size_t)(y + 1)) * line + l->c, x, row * sizeof *x);
+            memcpy(to + ((size_t)(z + 1) * (size_t)(l->h + 3) + (size_t)(y + 1)) * line + l->c, x,
+                   row * sizeof *x);
 }
 
 /* [panel][tap][c][PANEL]: in the order in which they are read. */
@@ -81,7 +83,8 @@ static void line_job(void *arg, int job, int thread)
         }
 }
 
-void panels_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool)
+void panels_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+                struct pool *pool)
 {
     float *packed = scratch, *padded = packed + panels_of(l) * TAPS * (size_t)l->c * PANEL;
     struct panels_call call = {l, padded, packed, y};

@@ -1,6 +1,7 @@
-/* rung_5_pairs.c - bf16: two neighbouring channels in the place of one, and an instruction that multiplies both pairs and adds
- * them to one float. Half of the memory, half of the instructions, and eight bits of each number in place of 24. The order of
- * the two additions inside is the processor's own: this is why bf16 has other bits on other levels. */
+/* rung_5_pairs.c - bf16: two neighbouring channels in the place of one, and an instruction that multiplies
+ * both pairs and adds them to one float. Half of the memory, half of the instructions, and eight bits of each
+ * number in place of 24. The order of the two additions inside is the processor's own: this is why bf16 has
+ * other bits on other levels. */
 #include "docs/ladder/ladder.h"
 
 #include "tensor/base/cpu.h"
@@ -19,12 +20,12 @@ static size_t pairs_of(const struct layer *l) { return ((size_t)l->c + 1) / 2; }
 
 static size_t line_pairs(const struct layer *l) { return (size_t)(l->w + 2 + PLACES) * pairs_of(l); }
 
-static size_t padded_pairs(const struct layer *l) { return (size_t)(l->d + 2) * (size_t)(l->h + 2) * line_pairs(l); }
+static size_t lines_of(const struct layer *l) { return (size_t)(l->d + 2) * (size_t)(l->h + 2); }
 
 size_t pairs_scratch(const struct layer *l, int threads)
 {
     (void)threads;
-    return (panels_of(l) * TAPS * pairs_of(l) * PANEL + padded_pairs(l)) * 2 * sizeof(uint16_t) + 64;
+    return (panels_of(l) * TAPS * pairs_of(l) * PANEL + lines_of(l) * line_pairs(l)) * 2 * sizeof(uint16_t) + 64;
 }
 
 /* [panel][tap][pair][PANEL][2] */
@@ -42,10 +43,11 @@ static void pack_weights(uint16_t *to, const float *w, const struct layer *l)
 static void pad_pairs(uint16_t *to, const float *x, const struct layer *l)
 {
     const size_t pair = 2 * pairs_of(l);
-    memset(to, 0, padded_pairs(l) * 2 * sizeof *to);
+    memset(to, 0, lines_of(l) * line_pairs(l) * 2 * sizeof *to);
     for (int z = 0; z < l->d; z++)
         for (int y = 0; y < l->h; y++) {
-            uint16_t *line = to + ((size_t)(z + 1) * (size_t)(l->h + 2) + (size_t)(y + 1)) * 2 * line_pairs(l) + pair;
+            uint16_t *line =
+                to + ((size_t)(z + 1) * (size_t)(l->h + 2) + (size_t)(y + 1)) * 2 * line_pairs(l) + pair;
             for (int i = 0; i < l->w; i++, line += pair)
                 for (int c = 0; c < l->c; c++) line[c] = bf16_from_f32(*x++);
         }
@@ -58,7 +60,8 @@ struct pairs_call {
 };
 
 ISA_BEGIN(ISA_FEATURES_AVX512_BF16)
-static void tile(float sums[PLACES][PANEL], const uint16_t *x, const uint16_t *w, size_t pairs, size_t line, size_t plane)
+static void tile(float sums[PLACES][PANEL], const uint16_t *x, const uint16_t *w, size_t pairs, size_t line,
+                 size_t plane)
 {
     __m512 sum[PLACES];
     UNROLL for (int p = 0; p < PLACES; p++) sum[p] = _mm512_setzero_ps();
@@ -88,13 +91,16 @@ static void line_job(void *arg, int job, int thread)
         for (int i = 0; i < l->w; i += PLACES) {
             float sums[PLACES][PANEL];
             const size_t k = panel * PANEL, n = (size_t)l->k - k < PANEL ? (size_t)l->k - k : PANEL;
-            tile(sums, x + 2 * (size_t)i * pairs, call->packed + panel * TAPS * pairs * PANEL * 2, pairs, line, plane);
+            tile(sums, x + 2 * (size_t)i * pairs, call->packed + panel * TAPS * pairs * PANEL * 2, pairs,
+                 line, plane);
             for (int p = 0; p < PLACES && i + p < l->w; p++)
-                memcpy(call->y + ((size_t)job * (size_t)l->w + (size_t)(i + p)) * (size_t)l->k + k, sums[p], n * sizeof(float));
+                memcpy(call->y + ((size_t)job * (size_t)l->w + (size_t)(i + p)) * (size_t)l->k + k, sums[p],
+                       n * sizeof(float));
         }
 }
 
-void pairs_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool)
+void pairs_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+               struct pool *pool)
 {
     uint16_t *packed = scratch, *padded = packed + panels_of(l) * TAPS * pairs_of(l) * PANEL * 2;
     struct pairs_call call = {l, padded, packed, y};
@@ -105,7 +111,8 @@ void pairs_run(float *y, const float *x, const float *w, const struct layer *l, 
 #else
 int pairs_available(void) { return 0; }
 size_t pairs_scratch(const struct layer *l, int threads) { return l && threads ? 0 : 0; }
-void pairs_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch, struct pool *pool)
+void pairs_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
+               struct pool *pool)
 {
     (void)y, (void)x, (void)w, (void)l, (void)scratch, (void)pool;
 }

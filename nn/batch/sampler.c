@@ -1,6 +1,7 @@
 /* Where a patch lies: nnU-Net v2 data_loader.py get_bbox, in terms of the centre voxel. nnU-Net cuts an
  * enlarged patch, deforms it and keeps its middle; the enlargement matters here only for how far the patch
- * may reach beyond the case. */
+ * may reach beyond the case.
+ * The book: docs/book/11_batch.md */
 #include "nn/batch/sampler.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* optimizer.c - what all optimisers share: their state, clipping, the walk over the trained parameters. */
+/* optimizer.c - what all optimisers share: their state, clipping, the walk over the trained parameters.
+ * The book: docs/book/09_optimizers.md */
 #include "nn/optimize/optimizer.h"
 
 #include <math.h>

@@ -1,7 +1,8 @@
 #!/bin/sh
-# book_commands.sh [CHAPTER...] - runs what the book's chapters give to try, each chapter's commands as they stand there, in a
-# fresh clone of the last commit, and prints chapter, seconds and exit code. A command that fails ends its chapter.
-# A table on the standard output; what the commands print goes to book_commands.log. Exit code 1 if any chapter fails.
+# book_commands.sh [CHAPTER...] - runs what the book's chapters give to try, each chapter's commands as they stand
+# there, in a fresh clone of the last commit, and prints chapter, seconds and exit code. A command that fails ends
+# its chapter. A table on the standard output; what the commands print goes to book_commands.log. Exit code 1 if
+# any chapter fails.
 set -e
 here=$PWD
 commit=$(git rev-parse --short HEAD)
@@ -15,7 +16,10 @@ echo "| chapter (commit $commit, $(nproc) processors) | seconds | exit code |"
 echo "|---|---|---|"
 failed=0
 for chapter; do
-    { echo "set -e"; awk '/^## /{ try = /^## Try it/ } /^```/{ if (try) inside = !inside; next } try && inside' "$chapter"; } >"$work/commands"
+    { # the first block below "Try it": what follows it is what it prints
+        echo "set -e"
+        awk '/^## /{ try = /^## Try it/ } /^```/{ if (try && inside) exit; inside = try; next } inside' "$chapter"
+    } >"$work/commands"
     begin=$(date +%s)
     code=0
     sh "$work/commands" >"$work/out" 2>&1 || code=$?

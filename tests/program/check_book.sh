@@ -1,5 +1,6 @@
 #!/bin/sh
-# check_book.sh - the book: every excerpt and every link of docs/book leads somewhere, and one that does not is named with its line.
+# check_book.sh - the book: every excerpt and every link of docs/book leads somewhere, and one that does not is
+# named with its line; drawings are what docs/drawings makes; programs of docs/exercises print their answers.
 . tests/program/lib.sh
 
 sh docs/book/book.sh >"$work/book.html" 2>"$work/errors"
@@ -10,24 +11,44 @@ ok "the book has not its $chapters chapters" $?
 for chapter in docs/book/[0-9][0-9]_*.md; do
     case $chapter in
     *_glossary.md) ;;
-    *) grep -rqF "The book: $chapter" tensor io nn fl apps tests --include='*.c'; ok "no source points to $chapter" $? ;;
+    *)
+        grep -rqF "The book: $chapter" tensor io nn fl apps tests --include='*.c'
+        ok "no source points to $chapter" $?
+        grep -q '^@include docs/.*\.svg$' $chapter
+        ok "$chapter has no drawing" $?
+        ;;
     esac
     excerpts=2
     case $chapter in *_glossary.md) excerpts=0 ;; esac
-    [ "$(grep -c '^@code ' $chapter)" -ge $excerpts ] && grep -q '^## Try it' $chapter && [ "$(grep -c '^[12]\. ' $chapter)" -ge 2 ]
+    [ "$(grep -c '^@code ' $chapter)" -ge $excerpts ] && grep -q '^## Try it' $chapter &&
+        [ "$(grep -c '^[12]\. ' $chapter)" -ge 2 ]
     ok "$chapter has no two excerpts, nothing to try or no two exercises" $?
 done
 
-# The exercises: each program says by its exit code whether it has its answer, and what a chapter says that it prints is printed.
+# The drawings: those of the tree are what the program makes, and each is in a chapter.
+mkdir "$work/drawings"
+${CC:-cc} -O1 -std=c11 -D_GNU_SOURCE -ffp-contract=off -pthread -I. -o "$work/draw" docs/drawings/*.c libnephron.a -lm \
+    >"$work/errors" 2>&1 && "$work/draw" "$work/drawings"
+ok "the drawings are not made: $(head -n 3 "$work/errors")" $?
+for drawing in "$work"/drawings/*.svg docs/drawings/*.svg; do
+    name=$(basename "$drawing")
+    cmp -s "$work/drawings/$name" "docs/drawings/$name" && grep -qxF "@include docs/drawings/$name" docs/book/[0-9][0-9]_*.md
+    ok "docs/drawings/$name is not what \`make drawings\` makes, or in no chapter" $?
+done
+
+# The exercises: each program says by its exit code whether it has its answer, and what a chapter says that it
+# prints is printed.
 for source in docs/exercises/*.c; do
     name=$(basename "$source" .c)
-    ${CC:-cc} -O1 -std=c11 -D_GNU_SOURCE -ffp-contract=off -pthread -I. -o "$work/$name" "$source" libnephron.a -lm >"$work/errors" 2>&1 &&
+    ${CC:-cc} -O1 -std=c11 -D_GNU_SOURCE -ffp-contract=off -pthread -I. -o "$work/$name" "$source" libnephron.a -lm \
+        >"$work/errors" 2>&1 &&
         "$work/$name" >"$work/$name.out"
     ok "$source has not its answer: $(head -n 3 "$work/errors")" $?
     chapter=$(grep -l "docs/exercises/$name.c" docs/book/[0-9][0-9]_*.md)
     [ -n "$chapter" ] && grep -q "EXERCISES" Makefile && grep -q "build/$name\b" Makefile
     ok "$source is in no chapter or not in the Makefile" $?
-    tr '\n' ' ' <$chapter | sed 's/ > / /g' | grep -oE "exercises/$name\.c\) prints (\`[^\`]*\`(, | and )?)+" | grep -o '`[^`]*`' | tr -d '`' |
+    tr '\n' ' ' <$chapter | sed 's/ > / /g' | grep -oE "exercises/$name\.c\) prints (\`[^\`]*\`(, | and )?)+" |
+        grep -o '`[^`]*`' | tr -d '`' |
         while read -r line; do grep -qF -- "$line" "$work/$name.out" || echo "$line"; done >"$work/missing"
     [ ! -s "$work/missing" ]
     ok "$source does not print what $chapter says: $(head -n 1 "$work/missing")" $?

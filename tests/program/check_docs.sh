@@ -1,7 +1,7 @@
 #!/bin/sh
-# check_docs.sh - README and docs against the program and the tree: every `nephron COMMAND` is a command, each of its options
-# one that the command's help has, with a value that the help lists; every option that the text names alone is some command's;
-# every file, link, make target and environment variable that is named is there.
+# check_docs.sh - README and docs against the program and the tree: every `nephron COMMAND` is a command, each of
+# its options one that the command's help has, with a value that the help lists; every option that the text names
+# alone is some command's; every file, link, make target and environment variable that is named is there.
 . tests/program/lib.sh
 
 documents=${DOCUMENTS:-"README.md $(ls docs/*.md docs/book/*.md docs/ladder/*.md)"}

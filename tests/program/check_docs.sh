@@ -99,19 +99,23 @@ awk '
 [ ! -s "$work/wrong" ]
 ok "$(cat "$work/wrong")" $?
 
-# Options that stand alone between backticks. Those of other programs: Flower's three, the NVFlare app's, nnU-Net's, and that
-# of tests/bench/compare.py.
-others=" --disable-runtime-dependency-installation --run-config --node-config --simulate --verify_dataset_integrity --forms "
+# Options that stand alone between backticks: of a command, of a test or script of the tree, or of one of the other
+# programs here: Flower (three), the NVFlare app, nnU-Net.
+others=" --disable-runtime-dependency-installation --run-config --node-config --simulate --verify_dataset_integrity "
 awk -v others="$others" -F '\t' '
     FILENAME == ARGV[1] { split($0, part, " "); any[part[2]] = 1; next }
     $2 == "span" && $3 ~ /^--[a-z]/ {
         n = split($3, word, /[ =|\/]+/)
         for (i = 1; i <= n; i++) {
             sub(/[,.:]$/, "", word[i])
-            if (word[i] ~ /^--[a-z]/ && word[i] !~ /-$/ && !(word[i] in any) && index(others, " " word[i] " ") == 0)
-                print $1 ": no command has " word[i]
+            if (word[i] !~ /^--[a-z]/ || word[i] ~ /-$/ || word[i] in any) continue
+            if (index(others, " " word[i] " ") == 0) print $1, word[i]
         }
-    }' "$work/known" "$work/pieces" >"$work/wrong"
+    }' "$work/known" "$work/pieces" |
+    while read -r at option; do
+        grep -rqE -- "[\"' ]$option[\"' ]" tests apps --include='*.c' --include='*.py' --exclude=check_docs.sh ||
+            echo "$at: no command has $option"
+    done >"$work/wrong"
 [ ! -s "$work/wrong" ]
 ok "$(cat "$work/wrong")" $?
 

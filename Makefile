@@ -313,7 +313,7 @@ $(EXAMPLES): build/libnephron.a
 # What the book's exercises ask, answered by programs of a page each.
 EXERCISES = build/adjoint build/average build/batch build/bomb build/dice_gradient build/difference \
 	build/distance build/drift build/fused build/graph_memory build/masks build/norm_backward \
-	build/optimizers build/paired build/place build/points build/receptive_field build/replay \
+	build/two_steps build/paired build/place build/points build/receptive_field build/replay \
 	build/shares build/strided build/strides build/sums build/windows
 exercises: $(EXERCISES)
 $(EXERCISES): libnephron.a

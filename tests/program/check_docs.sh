@@ -113,7 +113,7 @@ awk -v others="$others" -F '\t' '
         }
     }' "$work/known" "$work/pieces" |
     while read -r at option; do
-        grep -rqE -- "[\"' ]$option[\"' ]" tests apps --include='*.c' --include='*.py' --exclude=check_docs.sh ||
+        grep -rqE --include='*.c' --include='*.py' -e "[\"' ]$option[\"' ]" tests apps ||
             echo "$at: no command has $option"
     done >"$work/wrong"
 [ ! -s "$work/wrong" ]

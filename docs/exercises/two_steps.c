@@ -1,4 +1,4 @@
-/* optimizers.c - exercise 1 of the chapter on optimisers: two steps of SGD with Nesterov's momentum, and the
+/* two_steps.c - exercise 1 of the chapter on optimisers: two steps of SGD with Nesterov's momentum, and the
  * first step of Adam for a large and for a small gradient. */
 #include <math.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fl/message/vectors.h"
 #include "fl/nephron_handles.h"
 #include "io/base/file.h"
 #include "tensor/graph/node.h"
@@ -83,8 +84,12 @@ static const struct own_option server_option[] = {
 static int set_strategy(struct federation *f, const struct json *options, struct error *e)
 {
     const struct json *strategy = json_get(options, "strategy");
-    f->minimum = (int)json_integer(options, "minimum", 1);
-    f->local_epochs = (int)json_integer(options, "local_epochs", 0);
+    int64_t minimum = 1, epochs = 0;
+    if ((json_get(options, "minimum") && take_integer(&minimum, options, "minimum", 1, f->sites, "options", e)) ||
+        (json_get(options, "local_epochs") && take_integer(&epochs, options, "local_epochs", 0, 1000000, "options", e)))
+        return -1;
+    f->minimum = (int)minimum;
+    f->local_epochs = (int)epochs;
     if (strategy && !(f->strategy = strategy_from_json(f->option, strategy, e)))
         return error_prefix(e, "options");
     return federation_check(f, e);
@@ -210,8 +215,9 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
         return error_set(e, "nephron_client_update: no site, task, weights or numbers");
     t->options = f->train; /* the server's schedule */
     int status = take_state(t, f, site, state, e), vectors = 1 + f->strategy->shared_slots;
-    if (!status && t->state.next_round > round)
-        status = error_set(e, "site %s is in round %d, asked for %d", site, t->state.next_round, round);
+    if (!status && (t->state.next_round > round || round >= f->train.epochs))
+        status = error_set(e, "site %s is in round %d of %d, asked for %d", site, t->state.next_round,
+                           f->train.epochs, round);
     if (!status) status = update_init(&u, layout->count, e);
     for (int k = 0; !status && k < vectors; k++) {
         vector[k] = calloc(layout->count, sizeof(float));

@@ -66,6 +66,7 @@ add "sh tests/program/check_wasm.sh"
 add "sh tests/program/check_signals.sh 20"
 add "sh tests/program/check_constant_time.sh"
 add "./tests/unit/fl/check_faults long"
+add "sh tests/program/check_carried_kills.sh 50"
 add "./tests/unit/fl/check_library_memory long"
 add "./tests/unit/fl/check_secure long"
 for compiler in gcc clang; do # the shortest build there is, without the Makefile

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "fl/message/vectors.h"
 #include "fl/round/private.h"
@@ -35,6 +36,17 @@ int carried_is_site(const struct carried *c, const char *name)
     return bsearch(&name, c->site, (size_t)c->f.sites, sizeof *c->site, compare_names) != NULL;
 }
 
+/* CON, PRN, AUX, NUL, COM0 to LPT9. */
+static int is_device(const char *name)
+{
+    static const char *const device[] = {"con", "prn", "aux", "nul", "com", "lpt"};
+    for (int i = 0; i < 6; i++)
+        if (strncasecmp(name, device[i], 3) == 0 &&
+            (i < 4 ? !name[3] : name[3] >= '0' && name[3] <= '9' && !name[4]))
+            return 1;
+    return 0;
+}
+
 /* A name becomes a file's name, on any system. */
 int carried_check_name(const char *name, struct error *e)
 {
@@ -43,9 +55,14 @@ int carried_check_name(const char *name, struct error *e)
     if (n < 1 || n >= SITE_NAME_MAX || strspn(name, letters) != n)
         return error_set(e, "site '%.80s': a name has 1 to %d letters, digits, - and _", name,
                          SITE_NAME_MAX - 1);
-    if (strcmp(name, "global") == 0 || strcmp(name, "server") == 0)
+    if (strcasecmp(name, "global") == 0 || strcasecmp(name, "server") == 0)
         return error_set(e, "site '%s': the name is taken by the server's files", name);
-    return 0;
+    return is_device(name) ? error_set(e, "site '%s': no file can have this name under Windows", name) : 0;
+}
+
+static int compare_letters(const void *a, const void *b)
+{
+    return strcasecmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void hash_json(char hex[65], const struct json *j)
@@ -66,12 +83,15 @@ static int add_sites(struct json *agreed, const char *const *site, int sites, st
         sorted[i] = site[i];
         status = carried_check_name(site[i], e);
     }
-    if (!status) qsort(sorted, (size_t)sites, sizeof *sorted, compare_names);
-    for (int i = 0; !status && i < sites; i++) {
-        if (i && strcmp(sorted[i], sorted[i - 1]) == 0)
+    if (!status) qsort(sorted, (size_t)sites, sizeof *sorted, compare_letters);
+    for (int i = 1; !status && i < sites; i++)
+        if (strcmp(sorted[i], sorted[i - 1]) == 0)
             status = error_set(e, "site %s stands twice", sorted[i]);
-        json_add_text(list, NULL, sorted[i]);
-    }
+        else if (strcasecmp(sorted[i], sorted[i - 1]) == 0)
+            status = error_set(e, "sites %s and %s: their files would be one where letters' case is not told apart",
+                               sorted[i - 1], sorted[i]);
+    if (!status) qsort(sorted, (size_t)sites, sizeof *sorted, compare_names);
+    for (int i = 0; !status && i < sites; i++) json_add_text(list, NULL, sorted[i]);
     free(sorted);
     return status;
 }

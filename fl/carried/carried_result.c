@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fl/carried/carried.h"
+#include "fl/message/vectors.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/folder/run.h"
@@ -46,50 +47,81 @@ static struct json *manifest(const struct carried *c, const char *command, const
     return j;
 }
 
-/* A row of NAME.json; adds to the sums by cases. Files that say nothing of this kind are left out. */
-static int put_evaluation(struct file_out *f, const char *path, double *sum, double *cases, struct error *e)
+struct evaluation {
+    int64_t cases;
+    double metric, loss;
+};
+
+/* What a site's file says of the weights whose message has the hash `base`. */
+static int take_evaluation(struct evaluation *v, const struct json *j, const char *path, const char *base,
+                           struct error *e)
 {
+    const char *site = json_text(j, "site", "?"), *file = file_name(path);
+    size_t n = strlen(site);
+    if (strncmp(file, site, n) != 0 || strcmp(file + n, ".json") != 0)
+        return error_set(e, "%s: is of site '%.80s'", path, site);
+    if (strcmp(json_text(j, "base", ""), base) != 0)
+        return error_set(e, "%s: is the evaluation of other weights", path);
+    v->loss = json_number(j, "loss", NAN);
+    return take_integer(&v->cases, j, "validation_cases", 1, INT32_MAX, path, e) ||
+                   take_number(&v->metric, j, "metric", 0, 1, path, e)
+               ? -1
+               : 0;
+}
+
+struct evaluations {
+    struct file_out *f;
+    const char *base;
+    double sum, cases; /* of metric times cases, and of cases */
+    int left_out;
+    char why[160]; /* of the first that was left out */
+};
+
+/* A row of NAME.json. What is damaged or of other weights is left out, and counted. */
+static void put_evaluation(struct evaluations *all, const char *path)
+{
+    struct evaluation v;
+    struct error why = {""};
     char name[2 * SITE_NAME_MAX + 4];
-    struct json *j = json_read(path, e);
-    if (!j) return -1;
-    double n = json_number(j, "validation_cases", 0), metric = json_number(j, "metric", NAN);
-    if (n > 0 && isfinite(metric)) {
+    struct json *j = json_read(path, &why);
+    if (j && take_evaluation(&v, j, path, all->base, &why) == 0) {
         csv_quote(name, sizeof name, json_text(j, "site", ""));
-        file_printf(f, "%s,%.0f,%.6f,%.6f\n", name, n, metric, json_number(j, "loss", NAN));
-        *sum += n * metric;
-        *cases += n;
+        file_printf(all->f, "%s,%.0f,%.6f,%.6f\n", name, (double)v.cases, v.metric, v.loss);
+        all->sum += (double)v.cases * v.metric;
+        all->cases += (double)v.cases;
+    } else if (all->left_out++ == 0) {
+        const char *text = strstr(why.text, file_name(path));
+        snprintf(all->why, sizeof all->why, "%.150s", text ? text : why.text);
     }
     json_free(j);
-    return 0;
 }
 
 /* evaluation.csv: what was measured of these weights, by sites and by those that only evaluate, and the mean
  * by cases. */
-static int write_evaluation(const struct carried *c, const char *folder, struct error *e)
+static int write_evaluation(const struct carried *c, const char *folder, struct evaluations *all,
+                            struct error *e)
 {
     char path[1400], round[1400];
-    double sum = 0, cases = 0;
     struct file_list list;
     if (file_join(path, sizeof path, folder, "evaluation.csv", e) || carried_path(round, c, c->round, "", e))
         return -1;
     if (file_list(round, &list, e)) return -1;
-    struct file_out *f = file_create(path, e);
+    struct file_out *f = all->f = file_create(path, e);
     int status = f ? 0 : -1;
     if (f) file_printf(f, "site,validation_cases,metric,loss\n");
-    for (int i = 0; !status && i < list.count; i++)
-        if (file_has_suffix(list.name[i], ".json"))
-            status = file_join(path, sizeof path, round, list.name[i], e) ||
-                             put_evaluation(f, path, &sum, &cases, e)
-                         ? -1
-                         : 0;
+    for (int i = 0; !status && i < list.count; i++) {
+        if (!file_has_suffix(list.name[i], ".json")) continue;
+        status = file_join(path, sizeof path, round, list.name[i], e);
+        if (!status) put_evaluation(all, path);
+    }
     file_list_free(&list);
     if (status) return f ? file_abandon(f) : (void)0, -1;
-    if (cases > 0) file_printf(f, "global,%.0f,%.6f,\n", cases, sum / cases);
+    if (all->cases > 0) file_printf(f, "global,%.0f,%.6f,\n", all->cases, all->sum / all->cases);
     return file_commit(f, e);
 }
 
 static int write_run(struct carried *c, const char *run, const char *command, const struct task_message *m,
-                     const struct history *h, struct error *e)
+                     const struct history *h, struct evaluations *all, struct error *e)
 {
     char fold[1200], path[1300];
     memcpy(c->model->data, m->task.weights, c->model->count * sizeof(float));
@@ -101,7 +133,7 @@ static int write_run(struct carried *c, const char *run, const char *command, co
                      history_write_progress(h, fold, c->f.train.task->metric(&c->f.train), c->site,
                                e)))
         return -1;
-    if (write_evaluation(c, fold, e)) return -1;
+    if (write_evaluation(c, fold, all, e)) return -1;
     struct json *j = manifest(c, command, &m->task, h);
     int status = file_join(path, sizeof path, fold, "checkpoint_final.safetensors", e)
                      ? -1
@@ -118,11 +150,16 @@ int carried_result(struct carried *c, const char *run, const char *command, char
     struct history h = {0};
     if (carried_path(path, c, c->round, "global.safetensors", e) || task_read(&m, &c->f, c->model, path, e))
         return -1;
+    struct evaluations all = {.base = m.task.base};
     int status = carried_read_server(c, NULL, &h, c->round, e);
-    if (!status) status = write_run(c, run, command, &m, &h, e);
+    if (!status) status = write_run(c, run, command, &m, &h, &all, e);
     if (!status)
-        snprintf(told, 256, "%.120s: the weights after %d of %d rounds, %016" PRIx64, run, c->round,
+        snprintf(told, 256, "%.80s: the weights after %d of %d rounds, %016" PRIx64, run, c->round,
                  c->f.train.epochs, model_hash(c->model));
+    if (!status && all.left_out) {
+        size_t n = strlen(told);
+        snprintf(told + n, 256 - n, "; %d evaluations left out: %.100s", all.left_out, all.why);
+    }
     free(h.record);
     task_free(&m);
     return status;

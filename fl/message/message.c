@@ -91,6 +91,36 @@ struct json *update_json(const struct update *u)
     return j;
 }
 
+/* NaN where it is not told. */
+static int take_optional(double *v, const struct json *j, const char *key, double min, double max,
+                         const char *path, struct error *e)
+{
+    const struct json *m = json_get(j, key);
+    *v = NAN;
+    return !m || (m->type == JSON_DOUBLE && isnan(m->number)) ? 0 : take_number(v, j, key, min, max, path, e);
+}
+
+/* Losses are of any sign; a metric is a share. */
+static int take_measures(struct update *u, const struct json *j, const char *path, struct error *e)
+{
+    enum { LOSS_MOST = 1000000000 };
+    int64_t within = -1;
+    struct {
+        const char *key;
+        double *v;
+        int metric;
+    } part[] = {{"start_loss", &u->numbers.start_loss, 0}, {"loss", &u->loss, 0},
+                {"metric_before", &u->metric_before, 1},   {"loss_before", &u->loss_before, 0},
+                {"metric_after", &u->metric_after, 1},     {"loss_after", &u->loss_after, 0}};
+    for (size_t k = 0; k < sizeof part / sizeof *part; k++)
+        if (take_optional(part[k].v, j, part[k].key, part[k].metric ? 0 : -LOSS_MOST,
+                          part[k].metric ? 1 : LOSS_MOST, path, e))
+            return -1;
+    if (json_get(j, "within_clip") && take_integer(&within, j, "within_clip", 0, 1, path, e)) return -1;
+    u->within = (int)within;
+    return 0;
+}
+
 int update_from_json(struct update *u, const struct json *j, const char *path, struct error *e)
 {
     struct contribution *c = &u->numbers;
@@ -109,22 +139,15 @@ int update_from_json(struct update *u, const struct json *j, const char *path, s
         take_number(&c->examples, j, "examples", 1, 1e9, path, e) ||
         take_number(&c->steps, j, "steps", 1, 1e9, path, e) ||
         take_number(&c->effective, j, "effective_steps", 1, 1e15, path, e) ||
-        take_number(&c->lr_sum, j, "learning_rates", 0, 1e15, path, e))
+        take_number(&c->lr_sum, j, "learning_rates", 0, 1e15, path, e) || take_measures(u, j, path, e))
         return -1;
     snprintf(u->site, sizeof u->site, "%s", site);
     snprintf(u->base, sizeof u->base, "%s", base);
     c->site = u->site;
     c->distance2 = NAN;
-    c->start_loss = json_number(j, "start_loss", NAN);
     u->round = (int)round;
     u->kind = kind;
     u->validation_cases = (int)cases;
-    u->within = (int)json_integer(j, "within_clip", -1);
-    u->loss = json_number(j, "loss", NAN);
-    u->metric_before = json_number(j, "metric_before", NAN);
-    u->loss_before = json_number(j, "loss_before", NAN);
-    u->metric_after = json_number(j, "metric_after", NAN);
-    u->loss_after = json_number(j, "loss_after", NAN);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fl/base/vector.h"
+#include "fl/privacy/dp.h"
 #include "fl/round/private.h"
 #include "io/base/file.h"
 #include "tensor/base/check.h"
@@ -116,6 +117,15 @@ static int check_numbers(const struct server *s, const struct update *u, struct 
     return 0;
 }
 
+/* Central privacy: what the noise hides is at most the round's norm long. */
+static int check_clipped(const struct server *s, const struct update *u, struct error *e)
+{
+    if (s->f->privacy.kind != PRIVACY_CENTRAL) return 0;
+    if (u->kind != UPDATE_DIFFERENCE) return error_set(e, "is not clipped, as was agreed on");
+    double norm = dp_norm(u->values, u->count);
+    return norm <= s->clip ? 0 : error_set(e, "has norm %.9g, the round's clip is %.9g", norm, s->clip);
+}
+
 static int check_values(const struct server *s, const float *weights, struct error *e)
 {
     double most = vector_max_abs(weights, s->global->count);
@@ -164,7 +174,7 @@ int server_add(struct server *s, const struct update *u, struct error *e)
     const float *weights = u->values;
     if (u->kind == UPDATE_HIDDEN || s->f->secure_range)
         return error_set(e, s->f->secure_range ? "is not masked, as was agreed on" : "is masked: was not agreed on");
-    if (check_numbers(s, u, e)) return -1;
+    if (check_numbers(s, u, e) || check_clipped(s, u, e)) return -1;
     if (u->kind == UPDATE_DIFFERENCE) {
         add_difference(s, u->values);
         weights = s->next;

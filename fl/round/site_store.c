@@ -201,6 +201,11 @@ int site_store_load(struct site_store *s, int i, int round, struct site_state *s
     return done;
 }
 
+int site_store_newest(const struct site_store *s, int i)
+{
+    return s->round[i][NEWEST];
+}
+
 int site_store_save(struct site_store *s, int i, const struct site_state *state, const struct update *u,
                     struct error *e)
 {

@@ -103,6 +103,20 @@ gives 0 "complete" $nephron federate A --as site A -o FED
 gives 0 "site tests: evaluated the weights after 2 of 2 rounds: Dice .* on 2 cases" $nephron federate B --as evaluate tests -o FED
 gives 0 "after 1 of 2 rounds" $nephron federate B --as evaluate tests -o alone
 gives 1 "letters, digits" $nephron federate B --as evaluate 'te/sts' -o FED
+cp FED/round_0002/tests.json FED/round_0002/liar.json # in another's name, of other weights, of numbers that cannot be
+sed 's/"tests"/"old"/' alone/round_0001/tests.json >FED/round_0002/old.json
+sed 's/"tests"/"good"/; s/"metric": [^,]*/"metric": 1.5/' FED/round_0002/tests.json >FED/round_0002/good.json
+head -c 20 FED/round_0002/tests.json >FED/round_0002/half.json
+gives 0 "4 evaluations left out: good.json" $nephron federate --as result -o FED left
+grep -q '^tests,2,' left/fold_all/evaluation.csv && [ "$(wc -l <left/fold_all/evaluation.csv)" -eq "$(($(ls FED/round_0002/*.json | wc -l) - 2))" ]
+ok "evaluations that do not belong there: $(cat left/fold_all/evaluation.csv)" $?
+rm FED/round_0002/liar.json FED/round_0002/old.json FED/round_0002/good.json FED/round_0002/half.json
+cp -r FED back && rm -r back/round_0002 back/round_0001 back/round_0000/A.safetensors # a server that was restored from an old copy
+cp -r nephron-A back_A
+gives 1 "set back" $nephron federate A --as site A -o back --state back_A
+for names in "A,a" "con,B" "B,LPT1" "Global,B"; do
+    gives 1 "case is not told\|under Windows\|taken by" $nephron federate --as init -o names --sites $names $options --plans FED/plans.json --dataset $data/dataset.json
+done
 $nephron federate --as init -o other --sites A,B,C $options --seed 2 --plans FED/plans.json --dataset $data/dataset.json --quiet
 ok "init from a plan" $?
 $nephron federate A --as site A -o other --state other_A --quiet

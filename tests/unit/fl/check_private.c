@@ -5,6 +5,7 @@
 #include "fl/round/private.h"
 #include "fl/round/server.h"
 #include "tests/unit/fl/small_federation.h"
+#include "tests/unit/lcg.h"
 
 enum { SITES = 4 };
 
@@ -104,6 +105,14 @@ static void check_server(const struct train_options *o, const struct model *star
         for (int k = 0; k < SITES; k++) {
             struct update u;
             make_update(&u, start, k, 0);
+            if (!way) { /* a site that does not clip would tell more than the noise hides */
+                CHECK(server_add(&s, &u, &e) == -1 && strstr(e.text, "not clipped"), "%s", e.text);
+                update_to(&u, UPDATE_DIFFERENCE, t.weights);
+                u.values[0] = 0.5001f;
+                CHECK(server_add(&s, &u, &e) == -1 && strstr(e.text, "clip is 0.5"), "%s", e.text);
+                u.values[0] = 0;
+                update_to(&u, UPDATE_WEIGHTS, t.weights);
+            }
             CHECK(private_update(&u, &t, &f, m, &e) == 0 && server_add(&s, &u, &e) == 0, "%s", e.text);
             update_free(&u);
         }
@@ -288,6 +297,69 @@ static void check_sgd(void)
     small_data_free(&data);
 }
 
+/* What Opacus makes of the same network, cases and noise: dp_sgd of tests/golden/make_privacy.py. */
+static void compare_gradient(const struct json *golden, const struct model *m, double noise)
+{
+    const struct json *list = json_get(golden, "gradient");
+    int trained = 0;
+    for (int k = 0; k < m->params; k++) trained += param_trained(&m->param[k]);
+    CHECK(list->count == trained, "%d parameters, Opacus has %d", trained, list->count);
+    for (int k = 0; k < list->count; k++) {
+        const struct json *one = json_at(list, k), *values = json_get(one, "values");
+        const struct param *p = model_find(m, json_text(one, "name", ""));
+        CHECK(p != NULL, "no parameter %s", json_text(one, "name", ""));
+        if (!p) continue;
+        struct lcg given = lcg_start("noise ", p->name), projection = lcg_start("project ", p->name);
+        double square = 0, projected = 0, whole = json_number(one, "norm", NAN);
+        for (size_t i = 0; i < p->count; i++) {
+            double g = (double)m->grad[p->offset + i] + noise * sqrt(12) * lcg_next(&given);
+            square += g * g;
+            projected += g * lcg_next(&projection);
+            if ((int)i < values->count)
+                CHECK_NEAR(g, json_at(values, (int)i)->number, 1e-5 * whole, "%s[%zu]", p->name, i);
+        }
+        CHECK_NEAR(sqrt(square), whole, 1e-5 * whole, "norm of %s", p->name);
+        CHECK_NEAR(projected, json_number(one, "projection", NAN), 1e-5 * whole, "projection of %s", p->name);
+    }
+}
+
+static void check_opacus(void)
+{
+    struct error e = {""};
+    struct json *whole = json_read("tests/data/golden/privacy.json", &e);
+    CHECK(whole != NULL, "%s", e.text);
+    const struct json *golden = json_get(whole, "dp_sgd"), *norms = json_get(golden, "norms");
+    int cases = (int)json_integer(golden, "cases", 0), clipped = 0;
+    double clip = json_number(golden, "clip", NAN), loss = NAN;
+    struct train_options o = sgd_options(1);
+    struct federation f = federation_default(&o, NULL, 1);
+    struct learner_data data;
+    struct learner w;
+    CHECK(cases == CASES, "Opacus had %d cases", cases);
+    f.privacy = (struct privacy_terms){PRIVACY_SGD, 1e-12, clip, 1e-5, 17, 0, 0.5, 0.2};
+    small_data(&data, CASES);
+    for (int i = 0; i < CASES; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "case %d", i);
+        struct lcg g = lcg_start("", name);
+        for (int k = 0; k < SMALL_SIZE * SMALL_SIZE * SMALL_SIZE; k++)
+            data.store.sample[i].image[k] = (float)lcg_next(&g);
+        clipped += json_at(norms, i)->number > clip;
+    }
+    CHECK(clipped == CASES / 2, "the clip cuts %d of %d gradients", clipped, CASES);
+    struct train_options graph = federation_graph_options(&f);
+    struct model *m = learner_model(&o, NULL);
+    set_weights(m);
+    CHECK(learner_create(&w, &graph, NULL, &data, m, 0, NULL, &e) == 0, "%s", e.text);
+    CHECK(private_gradient(&loss, &w, 0, "A", &f, &e) == 0, "%s", e.text);
+    CHECK_NEAR(loss, json_number(golden, "loss", NAN), 1e-5, "mean loss of the cases");
+    compare_gradient(golden, m, json_number(golden, "noise", NAN) * clip / CASES);
+    learner_destroy(&w);
+    model_destroy(m);
+    small_data_free(&data);
+    json_free(whole);
+}
+
 static void check_terms(const struct train_options *o)
 {
     struct error e = {""};
@@ -339,6 +411,7 @@ int main(void)
     check_terms(&o);
     check_adaptive(&o, m);
     check_sgd();
+    check_opacus();
     model_destroy(m);
     return check_done("check_private");
 }

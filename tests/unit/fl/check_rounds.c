@@ -82,9 +82,65 @@ static void check_update_file(const struct federation *f, const struct model *m)
               "a flipped bit of byte %zu is not seen", at);
         bytes[at] ^= (unsigned char)bit;
     }
+    size_t header = 8;
+    for (int k = 0; k < 8; k++) header += (size_t)bytes[k] << 8 * k;
+    for (size_t cut = 0; cut < size; cut += cut < header + 64 || cut + 64 > size ? 1 : 1 + size / 50) {
+        CHECK(file_write(path, bytes, cut, &e) == 0, "%s", e.text);
+        CHECK(update_read(&back, f, m, path, NULL, &e) == -1 && strstr(e.text, path),
+              "an update of %zu of %zu bytes is taken", cut, size);
+    }
     free(bytes);
     update_free(&u);
     update_free(&back);
+    remove(path);
+}
+
+/* Heads of other programs' messages: another version, kind or federation, or none of them. */
+static void check_edited_head(const struct federation *f, const struct model *m)
+{
+    static const struct {
+        const char *key, *text;
+        int64_t number;
+        const char *says;
+    } edit[] = {{"format", NULL, MESSAGE_FORMAT + 1, "message format"},
+                {"format", NULL, 0, "message format"},
+                {"format", "1", 0, "message format"},
+                {"kind", "global ", 0, "kind"},
+                {"kind", NULL, 7, "kind"},
+                {"federation", "", 0, "another federation"},
+                {"round", NULL, -1, "round"},
+                {"round", NULL, INT64_C(4294967297), "round"},
+                {"round", "0", 0, "round"}};
+    char path[80];
+    struct task t = {.round = 3, .weights = m->data};
+    struct error e = {""};
+    struct json *agreed = federation_json(f);
+    file_in_folder(path, "head");
+    for (size_t k = 0; k < sizeof edit / sizeof *edit; k++) {
+        struct safetensors s, changed = {0};
+        struct task_message back;
+        CHECK(task_write(&t, f, agreed, NULL, m, path, NULL, &e) == 0 && safetensors_read(&s, path, &e) == 0, "%s",
+              e.text);
+        for (int i = 0; i < s.count; i++)
+            safetensors_add(&changed, s.tensor[i].name, s.tensor[i].dtype, s.tensor[i].ndim, s.tensor[i].dim,
+                            s.tensor[i].data);
+        const char *head = safetensors_meta(&s, "nephron");
+        struct json *j = json_parse(head, strlen(head), &e);
+        if (edit[k].text) json_add_text(j, edit[k].key, edit[k].text);
+        else json_add_int(j, edit[k].key, edit[k].number);
+        char *text = json_format(j, 0);
+        safetensors_add_meta(&changed, "nephron", text);
+        seal_add(&changed);
+        CHECK(safetensors_write(&changed, path, &e) == 0, "%s", e.text);
+        CHECK(task_read(&back, f, m, path, &e) == -1 && strstr(e.text, path) && strstr(e.text, edit[k].says),
+              "%s edited to '%s' or %lld: %s", edit[k].key, edit[k].text ? edit[k].text : "", (long long)edit[k].number,
+              e.text);
+        free(text);
+        json_free(j);
+        safetensors_free(&s);
+        safetensors_free(&changed);
+    }
+    json_free(agreed);
     remove(path);
 }
 
@@ -109,6 +165,16 @@ static void check_edited_update(const struct federation *f, const struct model *
                 {"site", 0, NULL},
                 {"values", 0, "gradients"},
                 {"examples", 0, "many"},
+                {"loss", 1e300, NULL},
+                {"start_loss", -INFINITY, NULL},
+                {"metric_before", 1.01, NULL},
+                {"metric_after", -0.1, NULL},
+                {"loss_before", 0, "low"},
+                {"within_clip", 4294967297.0, NULL},
+                {"within_clip", -1, NULL},
+                {"examples", 1e10, NULL},
+                {"steps", 1e300, NULL},
+                {"base", 0, "0123456789012345678901234567890123456789012345678901234567890123456789"},
                 {"site", 0, "0123456789012345678901234567890123456789012345678901234567890123456789"}};
     struct update u, back;
     struct error e = {""};
@@ -308,6 +374,7 @@ int main(void)
     CHECK(mkdtemp(folder) != NULL, "mkdtemp");
     check_update_file(&f, m);
     check_edited_update(&f, m);
+    check_edited_head(&f, m);
     check_task_file(&o, m);
     check_orders(&o, m);
     check_minimum(&o, m);

@@ -202,6 +202,7 @@ static void on_site(void *arg, const struct round_record *r, const char *name)
     if (isfinite(r->metric_local)) printf("  local %.4f", r->metric_local);
     if (isfinite(r->norm)) printf("  update %.3g", r->norm);
     if (isfinite(r->cosine)) printf("  cosine %.2f", r->cosine);
+    if (r->examples == 0) printf("  took no part in the training");
     printf("\n");
 }
 

@@ -1,11 +1,12 @@
 """Memory and processor time of a simulated federation against its number of clients: nephron beside Flower's simulation (Ray, PyTorch).
 
-    PYTHON tests/bench/flower_compare.py [--clients 10 100 1000] [--ours 10000] [--rounds 2] [--threads 2]
+    PYTHON tests/bench/flower_compare.py [--clients 10 100 1000 10000] [--ours N...] [--rounds 1] [--threads 2] [--limit SECONDS]
 
 PYTHON: one with flwr[simulation] 1.42 and torch; run in the root of the tree, after make. Both train the same network, ResNet-10 of base
-width 8, on the same volumes of 16 x 16 x 16 (drawn, two a client), with the same local work: 2 steps of AdamW a round on a batch of 2.
-In both the mean of the weights is taken. Memory is the largest sum, over all processes of a run, of their proportional shares (PSS),
-looked at every 0.2 s; processor time that of all of them, user and system. A row a run is printed when it ends, as Markdown.
+width --base, on the same volumes of --size voxels a side (drawn, two a client), with the same local work: --steps of AdamW a round on a
+batch of 2. In both the mean of the weights is taken. Memory is the largest sum, over all processes of a run, of their proportional shares
+(PSS), looked at every 0.2 s; processor time that of all of them, user and system. A row a run is printed when it ends, as Markdown; a run
+that takes longer than the limit is stopped there, and its row says so.
 """
 
 import argparse
@@ -17,20 +18,20 @@ import time
 
 import numpy as np
 
-SIZE, STEPS, BATCH, MARK = 16, 2, 2, "FLOWER_COMPARE_RUN"
+BATCH, MARK = 2, "FLOWER_COMPARE_RUN"
 
 
-def volumes(cases):
+def volumes(cases, size):
     rng = np.random.default_rng(1)
     labels = np.arange(cases, dtype=np.uint8)[:, None] % 2
-    images = rng.integers(0, 200, (cases, SIZE, SIZE, SIZE), np.uint8) + 50 * labels[:, :, None, None]
+    images = rng.integers(0, 200, (cases, size, size, size), np.uint8) + 50 * labels[:, :, None, None]
     return images, labels
 
 
 # ---- Flower's side, in a process of its own ----------------------------------------------------------------------------------
 
 
-def network():
+def network(b):
     from torch import nn
 
     class Block(nn.Module):
@@ -47,14 +48,13 @@ def network():
             y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
             return self.relu(y + (self.downsample(x) if self.downsample else x))
 
-    b = 8
     return nn.Sequential(
         nn.Conv3d(1, b, 3, 1, 1, bias=False), nn.BatchNorm3d(b), nn.ReLU(), Block(b, b, 1), Block(b, 2 * b, 2),
         Block(2 * b, 4 * b, 2), Block(4 * b, 8 * b, 2), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8 * b, 2),
     )  # fmt: skip
 
 
-def flower(clients, rounds, threads):
+def flower(clients, a):
     import torch
     from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
     from flwr.clientapp import ClientApp
@@ -67,14 +67,14 @@ def flower(clients, rounds, threads):
     @client.train()
     def train(message: Message, context: Context) -> Message:
         torch.set_num_threads(1)
-        images, labels = volumes(2)
+        images, labels = volumes(2, a.size)
         x = torch.from_numpy(images[:, None].astype(np.float32) / 255)
         y = torch.from_numpy(labels[:, 0].astype(np.int64))
-        net = network()
+        net = network(a.base)
         net.load_state_dict(message.content["arrays"].to_torch_state_dict())
         optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
         net.train()
-        for _ in range(STEPS):
+        for _ in range(a.steps):
             optimizer.zero_grad()
             loss = torch.nn.functional.cross_entropy(net(x), y)
             loss.backward()
@@ -89,14 +89,14 @@ def flower(clients, rounds, threads):
 
     @server.main()
     def main(grid, context):
-        net = network()
+        net = network(a.base)
         print("weights", sum(p.numel() for p in net.parameters()), flush=True)
         strategy = FedAvg(fraction_evaluate=0.0, min_available_nodes=clients)
-        result = strategy.start(grid, ArrayRecord(net.state_dict()), num_rounds=rounds, timeout=36000)
+        result = strategy.start(grid, ArrayRecord(net.state_dict()), num_rounds=a.rounds, timeout=36000)
         print("rounds", len(result.train_metrics_clientapp), flush=True)
 
     run_simulation(server, client, clients, backend_config={
-        "client_resources": {"num_cpus": 1, "num_gpus": 0.0}, "init_args": {"num_cpus": threads}})  # fmt: skip
+        "client_resources": {"num_cpus": 1, "num_gpus": 0.0}, "init_args": {"num_cpus": a.threads}})  # fmt: skip
 
 
 # ---- measuring -----------------------------------------------------------------------------------------------------------------
@@ -125,11 +125,11 @@ def look(pid):
 
 
 def run(command, limit):
-    """Peak bytes, processor seconds, seconds, processes, output. Processes are looked at until none is left."""
+    """Peak bytes, processor seconds, seconds, processes, whether it was stopped. Processes are looked at until none is left."""
     mark = f"{MARK}={os.getpid()}.{time.monotonic_ns()}"
     environment = dict(os.environ, FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0")
     environment.update([mark.split("=")])
-    start, peak, cpu, most = time.monotonic(), 0, {}, 0
+    start, peak, cpu, most, stopped = time.monotonic(), 0, {}, 0, False
     with tempfile.TemporaryFile("w+") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
         while process.poll() is None:
@@ -141,8 +141,12 @@ def run(command, limit):
                 except (OSError, StopIteration, IndexError):
                     pass
             peak, most = max(peak, total), max(most, len(pids))
-            if time.monotonic() - start > limit:
-                process.kill()
+            stopped = time.monotonic() - start > limit
+            for pid in pids if stopped else ():
+                try:
+                    os.kill(int(pid), 9)
+                except OSError:
+                    pass
             time.sleep(0.2)
         for pid in marked(mark.encode()):  # Ray's that outlive it
             try:
@@ -153,34 +157,39 @@ def run(command, limit):
         seconds = time.monotonic() - start
         out.seek(0)
         text = out.read()
-    if process.returncode:
+    if process.returncode and not stopped:
         sys.exit(f"{' '.join(command)}: ends with {process.returncode} after {seconds:.0f} s\n{text[-2000:]}")
-    return peak, sum(cpu.values()), seconds, most, text
+    return peak, sum(cpu.values()), seconds, most, stopped
 
 
 def report(name, clients, result):
-    peak, cpu, seconds, most, _ = result
-    print(f"| {name} | {clients:,} | {peak / 1e6:,.0f} | {cpu:,.1f} | {seconds:,.1f} | {most} |", flush=True)
+    peak, cpu, seconds, most, stopped = result
+    end = ", stopped" if stopped else ""
+    print(f"| {name} | {clients:,} | {peak / 1e6:,.0f} | {cpu:,.1f} | {seconds:,.1f}{end} | {most} |", flush=True)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--clients", type=int, nargs="*", default=[10, 100, 1000])
-    p.add_argument("--ours", type=int, nargs="*", default=[10000], help="numbers of clients for nephron alone")
-    p.add_argument("--rounds", type=int, default=2)
+    p.add_argument("--clients", type=int, nargs="*", default=[10, 100, 1000, 10000])
+    p.add_argument("--ours", type=int, nargs="*", default=[], help="numbers of clients for nephron alone")
+    p.add_argument("--rounds", type=int, default=1)
+    p.add_argument("--size", type=int, default=8, help="voxels a side")
+    p.add_argument("--base", type=int, default=4, help="width of the first stage")
+    p.add_argument("--steps", type=int, default=1, help="of a client in a round")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--limit", type=float, default=3600, help="seconds for a run")
     p.add_argument("--flower", type=int, help=argparse.SUPPRESS)  # the child's side
     a = p.parse_args()
     if a.flower:
-        return flower(a.flower, a.rounds, a.threads)
+        return flower(a.flower, a)
     with open("/proc/cpuinfo") as f:
         model = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), "unknown")
-    print(f"{model}, {a.threads} threads, load {os.getloadavg()[0]:.1f}, {a.rounds} rounds of {STEPS} steps\n")
+    print(f"{model}, {a.threads} threads, load {os.getloadavg()[0]:.1f}, {a.rounds} rounds of {a.steps} steps, "
+          f"base width {a.base}, {a.size} voxels a side\n")
     print("| | clients | memory, MB | processor time, s | time, s | processes |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as work:
         for clients in sorted(set(a.clients + a.ours)):
-            images, labels = volumes(2 * clients)
+            images, labels = volumes(2 * clients, a.size)
             few = {f"{part}_{k}": v for part in ("val", "test") for k, v in (("images", images[:2]), ("labels", labels[:2]))}
             data, out = os.path.join(work, f"{clients}.npz"), os.path.join(work, f"run{clients}")
             np.savez(data, train_images=images, train_labels=labels, **few)
@@ -189,12 +198,13 @@ def main():
                 digits = 4 if 2 * clients <= 10000 else 7
                 f.writelines(f"train_{i:0{digits}d},site{i // 2:05d}\n" for i in range(2 * clients))
             command = ["./nephron", "federate", data, "-o", out, "--sites", data + ".csv", "--fold", "0", "--rounds", str(a.rounds),
-                       "--local-iterations", str(STEPS), "--depth", "10", "--base", "8", "--batch", str(BATCH), "--crop", "16,16,16",
+                       "--local-iterations", str(a.steps), "--depth", "10", "--base", str(a.base), "--batch", str(BATCH), "--crop", ",".join([str(a.size)] * 3),
                        "--augment", "0", "--no-validation", "--threads", str(a.threads)]  # fmt: skip
             report("nephron", clients, run(command, a.limit))
             os.remove(data)
             if clients in a.clients:
-                me = [sys.executable, __file__, "--flower", str(clients), "--rounds", str(a.rounds), "--threads", str(a.threads)]
+                me = [sys.executable, __file__, "--flower", str(clients), "--rounds", str(a.rounds), "--threads", str(a.threads),
+                      "--size", str(a.size), "--base", str(a.base), "--steps", str(a.steps)]  # fmt: skip
                 report("Flower's simulation", clients, run(me, a.limit))
 
 

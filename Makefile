@@ -50,7 +50,7 @@ TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_a
 	tensor/conv/conv_wasm.o tensor/conv/conv_winograd.o tensor/conv/conv_winograd_avx512vnni.o \
 	tensor/conv/conv_winograd_int16.o
 TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512.o tensor/elem/elem_loss.o \
-	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pool.o tensor/elem/elem_ref.o \
+	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pooling.o tensor/elem/elem_ref.o \
 	tensor/elem/elem_scalar.o tensor/elem/elem_wasm.o
 TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/model.o \
 	tensor/graph/plan_memory.o
@@ -158,7 +158,7 @@ APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY)
 	$(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
-	tests/kernels/check_pool_loss tests/kernels/check_tiles tests/kernels/check_winograd
+	tests/kernels/check_pooling_loss tests/kernels/check_tiles tests/kernels/check_winograd
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels \
@@ -195,6 +195,7 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/program/check_boo
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 
+.SUFFIXES:
 .SUFFIXES: .c .o
 .c.o:
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -c $< -o $@

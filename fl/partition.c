@@ -10,8 +10,8 @@
 #include "tensor/base/rng.h"
 #include "tensor/base/vmath.h"
 
-/* A group is a patient: its cases share a site. */
-struct group {
+/* A patient, whose cases share a site. */
+struct patient {
     int id, role, stratum, cases;
     double order; /* within its role and stratum: random, or the mean intensity */
     int site;
@@ -20,9 +20,9 @@ struct group {
 struct draw {
     const struct dataset *d;
     const int *role;
-    int *patient; /* [cases] */
-    struct group *group;
-    int groups, sites;
+    int *patient_of; /* [cases] */
+    struct patient *patient;
+    int patients, sites;
 };
 
 /* ---- random shares ------------------------------------------------------------------------------------- */
@@ -51,11 +51,11 @@ static void draw_shares(double *share, int sites, double alpha, uint64_t seed, i
     for (int k = 0; k < sites; k++) share[k] = sum > 0 ? share[k] / sum : 1.0 / sites;
 }
 
-/* ---- groups -------------------------------------------------------------------------------------------- */
+/* ---- patients ------------------------------------------------------------------------------------------ */
 
-static int compare_groups(const void *a, const void *b)
+static int compare_patients(const void *a, const void *b)
 {
-    const struct group *x = a, *y = b;
+    const struct patient *x = a, *y = b;
     if (x->role != y->role) return x->role - y->role;
     if (x->stratum != y->stratum) return x->stratum - y->stratum;
     if (x->order != y->order) return (x->order > y->order) - (x->order < y->order);
@@ -74,16 +74,16 @@ static int case_intensity(double *mean, const struct dataset *d, int i, struct e
     return 0;
 }
 
-static int list_groups(struct draw *w, int by_class, int by_intensity, uint64_t seed, struct error *e)
+static int list_patients(struct draw *w, int by_class, int by_intensity, uint64_t seed, struct error *e)
 {
     const struct dataset *d = w->d;
-    int patients = dataset_patients(w->patient, d);
+    int patients = dataset_patients(w->patient_of, d);
     if (patients < 0) return error_set(e, "out of memory for %d cases", d->cases);
     struct rng rng = rng_stream(seed, 0, 1, RNG_SPLIT);
     for (int p = 0; p < patients; p++)
-        w->group[p] = (struct group){.id = p, .order = rng_double(&rng), .site = -1};
+        w->patient[p] = (struct patient){.id = p, .order = rng_double(&rng), .site = -1};
     for (int i = 0; i < d->cases; i++) {
-        struct group *g = &w->group[w->patient[i]];
+        struct patient *g = &w->patient[w->patient_of[i]];
         double mean;
         if (w->role[i] <= 0) continue;
         if (g->cases++ == 0) {
@@ -94,8 +94,8 @@ static int list_groups(struct draw *w, int by_class, int by_intensity, uint64_t 
         }
     }
     for (int p = 0; p < patients; p++)
-        if (w->group[p].cases) w->group[w->groups++] = w->group[p];
-    qsort(w->group, (size_t)w->groups, sizeof *w->group, compare_groups);
+        if (w->patient[p].cases) w->patient[w->patients++] = w->patient[p];
+    qsort(w->patient, (size_t)w->patients, sizeof *w->patient, compare_patients);
     return 0;
 }
 
@@ -107,24 +107,24 @@ static void deal(struct draw *w, int first, int last, const double *share)
     for (int k = 0; k < w->sites; k++) {
         before += share[k];
         int end = k + 1 == w->sites ? last : first + (int)floor(before * (last - first) + 0.5);
-        while (next < end) w->group[next++].site = k;
+        while (next < end) w->patient[next++].site = k;
     }
 }
 
-/* A site without a training group gets one of the site that has most. */
+/* A site without a training patient gets one of the site that has most. */
 static int fill_empty(struct draw *w, struct error *e)
 {
     int *count = calloc((size_t)w->sites + 1, sizeof *count), training = 0;
     if (!count) return error_set(e, "out of memory for %d sites", w->sites);
-    for (int g = 0; g < w->groups; g++)
-        if (w->group[g].role == 1) count[w->group[g].site]++, training++;
+    for (int g = 0; g < w->patients; g++)
+        if (w->patient[g].role == 1) count[w->patient[g].site]++, training++;
     for (int k = 0; k < w->sites && training >= w->sites; k++) {
-        int most = 0, g = w->groups - 1;
+        int most = 0, g = w->patients - 1;
         if (count[k]) continue;
         for (int s = 1; s < w->sites; s++)
             if (count[s] > count[most]) most = s;
-        while (w->group[g].role != 1 || w->group[g].site != most) g--;
-        w->group[g].site = k;
+        while (w->patient[g].role != 1 || w->patient[g].site != most) g--;
+        w->patient[g].site = k;
         count[most]--;
         count[k]++;
     }
@@ -138,10 +138,11 @@ static int deal_all(struct draw *w, double alpha, uint64_t seed, struct error *e
 {
     double *share = malloc(((size_t)w->sites + 1) * sizeof *share);
     if (!share) return error_set(e, "out of memory for %d sites", w->sites);
-    for (int first = 0, last; first < w->groups; first = last) {
-        const struct group *g = &w->group[first];
-        for (last = first;
-             last < w->groups && w->group[last].role == g->role && w->group[last].stratum == g->stratum;)
+    for (int first = 0, last; first < w->patients; first = last) {
+        const struct patient *g = &w->patient[first];
+        last = first;
+        while (last < w->patients && w->patient[last].role == g->role &&
+               w->patient[last].stratum == g->stratum)
             last++;
         for (int k = 0; k < w->sites; k++) share[k] = 1.0 / w->sites;
         if (alpha > 0) draw_shares(share, w->sites, alpha, seed, g->stratum);
@@ -157,19 +158,19 @@ static int draw_skewed(struct sites *s, int by_class, int by_intensity, double a
     size_t room = (size_t)d->cases + 1;
     struct draw w = {.d = d,
                      .role = role,
-                     .patient = calloc(room, sizeof(int)),
-                     .group = calloc(room, sizeof(struct group)),
+                     .patient_of = calloc(room, sizeof(int)),
+                     .patient = calloc(room, sizeof(struct patient)),
                      .sites = s->count};
     int *site = malloc(room * sizeof *site),
-        status = w.patient && w.group && site ? 0 : error_set(e, "out of memory for %d cases", d->cases);
-    if (!status) status = list_groups(&w, by_class, by_intensity, seed, e);
+        status = w.patient_of && w.patient && site ? 0 : error_set(e, "out of memory for %d cases", d->cases);
+    if (!status) status = list_patients(&w, by_class, by_intensity, seed, e);
     if (!status) status = deal_all(&w, alpha, seed, e);
     for (int i = 0; !status && i < d->cases; i++) s->of[i] = -1;
-    for (int g = 0; !status && g < w.groups; g++) site[w.group[g].id] = w.group[g].site;
+    for (int g = 0; !status && g < w.patients; g++) site[w.patient[g].id] = w.patient[g].site;
     for (int i = 0; !status && i < d->cases; i++)
-        if (role[i] > 0) s->of[i] = site[w.patient[i]];
+        if (role[i] > 0) s->of[i] = site[w.patient_of[i]];
+    free(w.patient_of);
     free(w.patient);
-    free(w.group);
     free(site);
     return status;
 }

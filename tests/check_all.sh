@@ -50,7 +50,7 @@ if have clang; then
 else skip clang "clang is not installed"; fi
 emulator=$(command -v qemu-aarch64 || command -v qemu-aarch64-static)
 if have aarch64-linux-gnu-gcc && [ -n "$emulator" ]; then
-    for check in unit/tensor/check_tensor kernels/check_elem kernels/check_pool_loss kernels/check_kernels kernels/check_winograd; do
+    for check in unit/tensor/check_tensor kernels/check_elem kernels/check_pooling_loss kernels/check_kernels kernels/check_winograd; do
         add "cd build/bits/aarch64 && $emulator ./tests/$check"
     done
 else skip aarch64 "aarch64-linux-gnu-gcc or qemu-aarch64(-static) is not installed"; fi

@@ -47,23 +47,23 @@ struct watcher {
     int alone, first[OPS_MAX + 1]; /* pool_runs before an op */
 };
 
-static void note(void *arg, int step)
+static void note(void *arg, int pass)
 {
     struct watcher *w = arg;
     const double now = clock_seconds(), seconds = now - w->last;
-    struct op_time *op = &w->f->op[step];
+    struct op_time *op = &w->f->op[pass];
     if (op->seconds <= 0 || seconds < op->seconds) op->seconds = seconds;
-    if (w->alone) w->first[step + 1] = pool_runs(w->s->pool);
+    if (w->alone) w->first[pass + 1] = pool_runs(w->s->pool);
     w->last = clock_seconds();
 }
 
 static void name_ops(struct found *f, const struct subject *s)
 {
-    f->ops = graph_steps(s->graph) + 1;
+    f->ops = graph_passes(s->graph) + 1;
     for (int i = 0; i + 1 < f->ops; i++) {
-        const struct graph_step step = graph_step(s->graph, i);
-        snprintf(f->op[i].name, sizeof f->op[i].name, "%s/%s/%s", s->c->name, step.node, step.pass);
-        f->op[i].bytes = step.bytes;
+        const struct graph_pass pass = graph_pass(s->graph, i);
+        snprintf(f->op[i].name, sizeof f->op[i].name, "%s/%s/%s", s->c->name, pass.node, pass.pass);
+        f->op[i].bytes = pass.bytes;
     }
     struct op_time *last = &f->op[f->ops - 1];
     snprintf(last->name, sizeof last->name, "%s/optimizer", s->c->name);
@@ -137,7 +137,7 @@ static int find_out(struct found *f, const struct bench_case *c, int bf16, int t
     if (!s.pool) return error_set(e, "cannot start %d threads", threads);
     if (!c) return measure_machine(f, s.pool, e);
     if (subject_prepare(&s, e)) return -1;
-    if (graph_steps(s.graph) >= OPS_MAX) return error_set(e, "%s: more than %d ops", c->name, OPS_MAX);
+    if (graph_passes(s.graph) >= OPS_MAX) return error_set(e, "%s: more than %d ops", c->name, OPS_MAX);
     return watch_steps(f, &s, alone, e);
 }
 

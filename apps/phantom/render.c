@@ -110,8 +110,8 @@ static int planes_alloc(struct planes *p, size_t n, size_t samples, int want_tis
 }
 
 /* Adds one sub-slice to the sums. */
-static void gather(struct planes *p, const struct phantom_case *k, const struct signals *s,
-                   const struct plane *g, int f)
+static void collect(struct planes *p, const struct phantom_case *k, const struct signals *s,
+                    const struct plane *g, int f)
 {
     const int nx = g->nx / f;
     for (int j = 0; j < g->ny; j++)
@@ -230,7 +230,7 @@ static void render_slice(struct phantom_case *k, struct planes *p, const struct 
                                 z_mm + slice * (((float)i + 0.5f) / (float)o->samples_z - 0.5f)};
         anatomy_paint(p->tissue, p->origin, &k->body, &k->tumour.growth, &g);
         tumour_paint(p->tissue, &k->tumour, &g);
-        gather(p, k, s, &g, f);
+        collect(p, k, s, &g, f);
     }
     finish_means(p, k, s, size, z_mm, (float)samples);
     for (size_t v = 0; v < n; v++) *tumour_samples += p->tumour[v];

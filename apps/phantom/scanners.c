@@ -52,13 +52,13 @@ static struct agent hospital_agent(const struct hospital *h)
 /* ---- who goes where ------------------------------------------------------------------------------------ */
 
 /* n split by shares, largest remainders first. */
-static void apportion(int *count, int n, const float *share, int groups)
+static void apportion(int *count, int n, const float *share, int parts)
 {
     float total = 0, rest[16];
     int given = 0;
-    ENSURE(groups <= 16, "apportion: %d groups", groups);
-    for (int i = 0; i < groups; i++) total += share[i];
-    for (int i = 0; i < groups; i++) {
+    ENSURE(parts <= 16, "apportion: %d parts", parts);
+    for (int i = 0; i < parts; i++) total += share[i];
+    for (int i = 0; i < parts; i++) {
         const double exact = (double)n * share[i] / total;
         count[i] = (int)exact;
         rest[i] = (float)(exact - count[i]);
@@ -66,7 +66,7 @@ static void apportion(int *count, int n, const float *share, int groups)
     }
     for (; given < n; given++) {
         int best = 0;
-        for (int i = 1; i < groups; i++)
+        for (int i = 1; i < parts; i++)
             if (rest[i] > rest[best]) best = i;
         count[best]++;
         rest[best] = -1;

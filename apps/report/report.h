@@ -49,8 +49,9 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
 void report_conditional_begin(struct text *t, const struct comparison *c);
 void report_conditional_end(struct text *t);
 /* Rows: arms; columns: institutions and the external one; then hospitals, where they are known. */
-void report_groups(struct text *t, const struct study *s, const char *caption,
-                   const struct groups *(*groups_of)(const struct results *, int), const struct results *r);
+void report_subgroups(struct text *t, const struct study *s, const char *caption,
+                      const struct subgroups *(*subgroups_of)(const struct results *, int),
+                      const struct results *r);
 /* ---- report_pictures.c ---- */
 int report_pictures(struct text *t, const struct study *s, const struct results *r, struct error *e);
 /* ---- report_methods.c: cost, reproduction, assumptions, checklists ---- */

@@ -263,7 +263,7 @@ static void put_decision(struct text *t, const struct study *s, const struct cla
         "Net benefit of acting on class 1 by recalibrated probabilities (Vickers and Elkin 2006); the grey line acts on nobody.");
 }
 
-static const struct groups *auc_groups(const struct results *r, int arm)
+static const struct subgroups *auc_subgroups(const struct results *r, int arm)
 {
     return &r->classify.arm[arm].by;
 }
@@ -301,7 +301,7 @@ int report_classify(struct text *t, const struct study *s, const struct results 
     put_baselines(t, &r->classify);
     put_calibration(t, s, &r->classify);
     report_pairs(t, s, r->classify.pair, r->classify.pairs, "DeLong, paired, two-sided", "AUC");
-    report_groups(t, s, "AUC", auc_groups, r);
+    report_subgroups(t, s, "AUC", auc_subgroups, r);
     text_puts(t, "<div class=charts>\n");
     put_roc(t, s, &r->classify, ARM_FEDERATED);
     put_roc(t, s, &r->classify, ARM_CENTRALISED);

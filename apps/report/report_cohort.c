@@ -54,7 +54,7 @@ struct site_facts {
 };
 
 /* room: two doubles a case. */
-static struct site_facts gather(const struct study *s, int site, double *room)
+static struct site_facts collect(const struct study *s, int site, double *room)
 {
     struct site_facts f = {0};
     int n = s->dataset.cases, volumes = 0;
@@ -90,7 +90,7 @@ static void put_share(struct text *t, int part, int all)
 
 static void put_site_row(struct text *t, const struct study *s, int k, double *room)
 {
-    struct site_facts f = gather(s, k, room);
+    struct site_facts f = collect(s, k, room);
     row_begin(t, s->site_name[k]);
     text_printf(t, "<td>%d<td>%d / %d / %d<td>", f.cases, study_count(s, k, STUDY_TRAIN, -1),
                 study_count(s, k, STUDY_VALIDATION, -1), study_count(s, k, STUDY_TEST, -1));

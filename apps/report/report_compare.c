@@ -175,25 +175,25 @@ void report_conditional_end(struct text *t)
     text_puts(t, "</ul></div></div>\n");
 }
 
-static void put_group(struct text *t, const struct group_value *g, int own)
+static void put_subgroup(struct text *t, const struct subgroup_value *g, int own)
 {
     text_puts(t, own ? "<td class=own>" : "<td>");
     html_interval(t, g->value, g->ci, 3);
 }
 
-/* Columns: sites, or hospitals, with their numbers of test cases; groups_of(arm) gives the values. */
-static void put_groups(struct text *t, const struct study *s, const char *caption,
-                       const struct groups *(*groups_of)(const struct results *, int),
-                       const struct results *r, int hospitals)
+/* Columns: sites, or hospitals, with their numbers of test cases; subgroups_of(arm) gives the values. */
+static void put_subgroups(struct text *t, const struct study *s, const char *caption,
+                          const struct subgroups *(*subgroups_of)(const struct results *, int),
+                          const struct results *r, int hospitals)
 {
     const int n = hospitals ? s->hospitals : s->sites;
-    const struct groups *first = groups_of(r, 0);
+    const struct subgroups *first = subgroups_of(r, 0);
     text_printf(
         t,
         "<div class=scroll><table><caption><span>%s of each model on the test cases of each %s, 95 %% intervals</span></caption><tr><th>model",
         caption, hospitals ? "hospital" : "institution");
     for (int k = 0; k < n; k++) {
-        const struct group_value *g = hospitals ? &first->hospital[k] : &first->site[k];
+        const struct subgroup_value *g = hospitals ? &first->hospital[k] : &first->site[k];
         if (!g->n) continue;
         text_puts(t, "<th>");
         html_escaped(t, hospitals ? s->hospital_name[k] : s->site_name[k]);
@@ -208,23 +208,24 @@ static void put_groups(struct text *t, const struct study *s, const char *captio
     }
     text_puts(t, "\n");
     for (int a = 0; a < s->arms; a++) {
-        const struct groups *g = groups_of(r, a);
+        const struct subgroups *g = subgroups_of(r, a);
         row_arm(t, "", s, a, "");
         for (int k = 0; k < n; k++)
             if ((hospitals ? first->hospital[k] : first->site[k]).n)
-                put_group(t, hospitals ? &g->hospital[k] : &g->site[k],
-                          !hospitals && s->arm[a].design->each && s->arm[a].site == k);
-        if (s->external && !hospitals) put_group(t, &g->external, 0);
+                put_subgroup(t, hospitals ? &g->hospital[k] : &g->site[k],
+                             !hospitals && s->arm[a].design->each && s->arm[a].site == k);
+        if (s->external && !hospitals) put_subgroup(t, &g->external, 0);
         text_puts(t, "\n");
     }
     text_puts(t, "</table></div>\n");
 }
 
-void report_groups(struct text *t, const struct study *s, const char *caption,
-                   const struct groups *(*groups_of)(const struct results *, int), const struct results *r)
+void report_subgroups(struct text *t, const struct study *s, const char *caption,
+                   const struct subgroups *(*subgroups_of)(const struct results *, int),
+                   const struct results *r)
 {
-    put_groups(t, s, caption, groups_of, r, 0);
-    if (s->hospitals > 0) put_groups(t, s, caption, groups_of, r, 1);
+    put_subgroups(t, s, caption, subgroups_of, r, 0);
+    if (s->hospitals > 0) put_subgroups(t, s, caption, subgroups_of, r, 1);
     text_puts(
         t,
         "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en dash: too few cases, or one class.</p>\n");

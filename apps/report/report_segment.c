@@ -253,7 +253,7 @@ static void put_bland_altman(struct text *t, const struct study *s, const struct
     free(y);
 }
 
-static const struct groups *dice_groups(const struct results *r, int arm)
+static const struct subgroups *dice_subgroups(const struct results *r, int arm)
 {
     return &r->segment.arm[arm].by;
 }
@@ -278,7 +278,7 @@ int report_segment(struct text *t, const struct study *s, const struct results *
     put_tests(t, &r->segment);
     report_pairs(t, s, r->segment.pair, r->segment.pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt",
                  "mean Dice");
-    report_groups(t, s, "Mean Dice", dice_groups, r);
+    report_subgroups(t, s, "Mean Dice", dice_subgroups, r);
     text_puts(t, "<div class=charts>\n");
     put_dice_by(t, s, &r->segment);
     put_bland_altman(t, s, &r->segment, ARM_FEDERATED);

@@ -359,7 +359,7 @@ static void mean_and_deviation(double *mean, double *deviation, const float *v, 
 }
 
 /* Intensities of the training cases of a site; room: INTENSITIES a case. */
-static int gather(float *out, const struct study *s, int site, int channel, int z)
+static int collect(float *out, const struct study *s, int site, int channel, int z)
 {
     int n = 0;
     for (int i = 0; i < s->dataset.cases; i++) {
@@ -378,7 +378,7 @@ int study_shift(double *distance, const struct study *s, int site_a, int site_b,
     size_t room = (size_t)s->dataset.cases * INTENSITIES;
     float *v = malloc((2 * room + 1) * sizeof *v);
     if (!v) return -1;
-    int a = gather(v, s, site_a, channel, z), b = gather(v + a, s, site_b, channel, z);
+    int a = collect(v, s, site_a, channel, z), b = collect(v + a, s, site_b, channel, z);
     double mean, deviation;
     mean_and_deviation(&mean, &deviation, v, a + b);
     *distance = study_emd(v, a, v + a, b);

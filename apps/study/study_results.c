@@ -74,27 +74,27 @@ static int mean_interval(double *mean, double ci[2], const double *v, int n, uin
     return status ? -1 : 0;
 }
 
-/* ---- groups of cases ----------------------------------------------------------------------------------- */
+/* ---- subgroups of cases -------------------------------------------------------------------------------- */
 
-enum group_kind { GROUP_SITE, GROUP_HOSPITAL, GROUP_EXTERNAL };
+enum subgroup_kind { SUBGROUP_SITE, SUBGROUP_HOSPITAL, SUBGROUP_EXTERNAL };
 
-/* Test cases of a group, as places in the task's list. */
-static int list_group(int *place, const struct study *s, const struct study_task *t, enum group_kind kind,
-                      int k)
+/* Test cases of a subgroup, as places in the task's list. */
+static int list_subgroup(int *place, const struct study *s, const struct study_task *t,
+                         enum subgroup_kind kind, int k)
 {
     int n = 0;
-    if (kind == GROUP_EXTERNAL)
+    if (kind == SUBGROUP_EXTERNAL)
         for (int i = 0; i < t->externals; i++) place[n++] = t->tests + i;
-    for (int i = 0; kind != GROUP_EXTERNAL && i < t->tests; i++) {
+    for (int i = 0; kind != SUBGROUP_EXTERNAL && i < t->tests; i++) {
         const struct study_case *c = &s->item[t->test[i]];
-        if ((kind == GROUP_SITE ? c->site : c->hospital) == k) place[n++] = i;
+        if ((kind == SUBGROUP_SITE ? c->site : c->hospital) == k) place[n++] = i;
     }
     return n;
 }
 
 /* label NULL: the mean of value, else its area. */
-static int measure_group(struct group_value *g, const struct study *s, const struct study_task *t,
-                         enum group_kind kind, int k, const int *label, const double *value)
+static int measure_subgroup(struct subgroup_value *g, const struct study *s, const struct study_task *t,
+                            enum subgroup_kind kind, int k, const int *label, const double *value)
 {
     const size_t size = (size_t)(t->tests + t->externals) + 1;
     int *place = malloc(2 * size * sizeof *place), failed = 0;
@@ -105,7 +105,7 @@ static int measure_group(struct group_value *g, const struct study *s, const str
         return -1;
     }
     int *some = place + size;
-    *g = (struct group_value){.value = NAN, .ci = {NAN, NAN}, .n = list_group(place, s, t, kind, k)};
+    *g = (struct subgroup_value){.value = NAN, .ci = {NAN, NAN}, .n = list_subgroup(place, s, t, kind, k)};
     for (int i = 0; i < g->n; i++) {
         v[i] = value[place[i]];
         some[i] = label ? label[place[i]] : 0;
@@ -124,14 +124,14 @@ static int measure_group(struct group_value *g, const struct study *s, const str
     return failed;
 }
 
-static int measure_groups(struct groups *g, const struct study *s, const struct study_task *t,
-                          const int *label, const double *value)
+static int measure_subgroups(struct subgroups *g, const struct study *s, const struct study_task *t,
+                             const int *label, const double *value)
 {
-    int failed = measure_group(&g->external, s, t, GROUP_EXTERNAL, 0, label, value);
+    int failed = measure_subgroup(&g->external, s, t, SUBGROUP_EXTERNAL, 0, label, value);
     for (int k = 0; k < s->sites; k++)
-        failed |= measure_group(&g->site[k], s, t, GROUP_SITE, k, label, value);
+        failed |= measure_subgroup(&g->site[k], s, t, SUBGROUP_SITE, k, label, value);
     for (int k = 0; k < s->hospitals; k++)
-        failed |= measure_group(&g->hospital[k], s, t, GROUP_HOSPITAL, k, label, value);
+        failed |= measure_subgroup(&g->hospital[k], s, t, SUBGROUP_HOSPITAL, k, label, value);
     return failed;
 }
 
@@ -262,7 +262,7 @@ static int segment_results_make(struct segment_results *r, const struct study *s
     int n = t->tests, status = 0;
     for (int a = 0; !status && a < t->arms; a++)
         status =
-            arm_results(&r->arm[a], s, a) || measure_groups(&r->arm[a].by, s, t, NULL, r->arm[a].value);
+            arm_results(&r->arm[a], s, a) || measure_subgroups(&r->arm[a].by, s, t, NULL, r->arm[a].value);
     r->pairs = list_pairs(r->pair, t->arms);
     for (int i = 0; !status && i < r->pairs; i++)
         status = compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, NULL, s->dice_margin);
@@ -416,7 +416,7 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     free(ranks);
     arm->seed_sd = t->seeds > 1 ? stats_sd(arm->seed_auc, t->seeds) : NAN;
     failed |= results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);
-    failed |= measure_groups(&arm->by, s, t, label, arm->probability);
+    failed |= measure_subgroups(&arm->by, s, t, label, arm->probability);
     for (int k = 0; k < t->validated; k++) {
         arm->validation[k] = 0;
         for (int seed = 0; seed < t->seeds; seed++)

@@ -19,12 +19,12 @@
 enum { PAIRS_MAX = 2 * STUDY_ARMS_MAX };
 
 /* An endpoint over the test cases of one site, hospital, or of the external one. */
-struct group_value {
+struct subgroup_value {
     double value, ci[2]; /* mean Dice with BCa's interval; AUC with the logit interval */
     int n, positives;
 };
-struct groups {
-    struct group_value site[STUDY_SITES_MAX], hospital[STUDY_HOSPITALS_MAX], external;
+struct subgroups {
+    struct subgroup_value site[STUDY_SITES_MAX], hospital[STUDY_HOSPITALS_MAX], external;
 };
 
 struct arm_dice {
@@ -35,7 +35,7 @@ struct arm_dice {
     int missed,
         distances; /* labels of all cases and seeds of which one mask was empty, of those with any mask */
     struct lesions lesions; /* of all test cases and seeds together */
-    struct groups by;
+    struct subgroups by;
 };
 
 struct segment_results {
@@ -97,7 +97,7 @@ struct arm_classes {
     struct roc roc;
     int piped;            /* the same with the predicted mask was made */
     struct classification c_piped;
-    struct groups by;
+    struct subgroups by;
     /* Of three and more classes: c.auc is the macro area, probability that of the case's own class. */
     struct macro_auc macro;
     double auc_of[STUDY_CLASSES_MAX], *of_class; /* each against the rest; [tests + externals][classes] */

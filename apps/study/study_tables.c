@@ -93,7 +93,8 @@ static void add_pairs(struct json *j, const struct study *s, const struct compar
     }
 }
 
-static void add_group(struct json *list, const char *name, const struct group_value *g, int with_positives)
+static void add_subgroup(struct json *list, const char *name, const struct subgroup_value *g,
+                         int with_positives)
 {
     struct json *o = json_add_object(list, name);
     json_add_number(o, "value", g->value);
@@ -102,16 +103,18 @@ static void add_group(struct json *list, const char *name, const struct group_va
     if (with_positives) json_add_int(o, "positives", g->positives);
 }
 
-static void add_groups(struct json *o, const struct study *s, const struct groups *g, int with_positives)
+static void add_subgroups(struct json *o, const struct study *s, const struct subgroups *g,
+                          int with_positives)
 {
     struct json *sites = json_add_object(o, "per_site");
-    for (int k = 0; k < s->sites; k++) add_group(sites, s->site_name[k], &g->site[k], with_positives);
+    for (int k = 0; k < s->sites; k++) add_subgroup(sites, s->site_name[k], &g->site[k], with_positives);
     if (s->hospitals) {
         struct json *hospitals = json_add_object(o, "per_hospital");
         for (int k = 0; k < s->hospitals; k++)
-            if (g->hospital[k].n) add_group(hospitals, s->hospital_name[k], &g->hospital[k], with_positives);
+            if (g->hospital[k].n)
+                add_subgroup(hospitals, s->hospital_name[k], &g->hospital[k], with_positives);
     }
-    if (s->external) add_group(o, "external", &g->external, with_positives);
+    if (s->external) add_subgroup(o, "external", &g->external, with_positives);
 }
 
 static void add_seeds(struct json *o, const char *key, const double *value, int n)
@@ -174,7 +177,7 @@ static void add_segment_each(struct json *arms, const char *key, const struct st
     struct json *seeds = json_add_array(o, "per_seed"), *sites = json_add_array(o, "of");
     for (int arm = next_each(s, -1, others); arm >= 0; arm = next_each(s, arm, others)) {
         add_seeds(seeds, NULL, r->arm[arm].seed_mean, s->segment.seeds);
-        add_groups(json_add_object(sites, NULL), s, &r->arm[arm].by, 0);
+        add_subgroups(json_add_object(sites, NULL), s, &r->arm[arm].by, 0);
     }
 }
 
@@ -193,7 +196,7 @@ static void add_segment_arm(struct json *o, const struct study *s, const struct 
     json_add_number(o, "lesion_f1", a->lesions.f1);
     add_seeds(o, "per_seed", a->seed_mean, s->segment.seeds);
     json_add_number(o, "sd_between_seeds", a->seed_sd);
-    add_groups(o, s, &a->by, 0);
+    add_subgroups(o, s, &a->by, 0);
 }
 
 static void add_segment(struct json *root, const struct study *s, const struct results *all)
@@ -273,7 +276,7 @@ static void add_class_arm(struct json *o, const struct study *s, const struct ar
     }
     add_seeds(o, "per_seed", a->seed_auc, s->classify.seeds);
     json_add_number(o, "sd_between_seeds", a->seed_sd);
-    add_groups(o, s, &a->by, 1);
+    add_subgroups(o, s, &a->by, 1);
     if (!a->piped) return;
     struct json *p = json_add_object(o, "predicted_mask");
     json_add_number(p, "auc", a->c_piped.auc);
@@ -297,7 +300,7 @@ static void add_class_each(struct json *arms, const char *key, const struct stud
     struct json *seeds = json_add_array(o, "per_seed"), *sites = json_add_array(o, "of");
     for (int arm = next_each(s, -1, others); arm >= 0; arm = next_each(s, arm, others)) {
         add_seeds(seeds, NULL, r->arm[arm].seed_auc, s->classify.seeds);
-        add_groups(json_add_object(sites, NULL), s, &r->arm[arm].by, 1);
+        add_subgroups(json_add_object(sites, NULL), s, &r->arm[arm].by, 1);
     }
 }
 

@@ -78,11 +78,11 @@ void study_task_free(struct study_task *t)
 /* ---- training ------------------------------------------------------------------------------------------ */
 
 /* Client of the arm that has each case of a store. */
-static void group_cases(int *group, const struct study *s, const struct learner_data *d, int arm)
+static void part_cases(int *part, const struct study *s, const struct learner_data *d, int arm)
 {
     for (int i = 0; i < d->store.cases; i++) {
         int site = s->item[d->store.index[i]].site;
-        group[i] = site < 0 ? -1 : arm_client(s, arm, site);
+        part[i] = site < 0 ? -1 : arm_client(s, arm, site);
     }
 }
 
@@ -121,15 +121,15 @@ static int fit_covariates(struct train_options *o, const struct study *s, int ar
                           const struct learner_data *train, struct error *e)
 {
     struct learner_data own;
-    int *group = malloc(((size_t)train->store.cases + 1) * sizeof *group);
-    if (!group) return error_set(e, "out of memory for %d cases", train->store.cases);
-    group_cases(group, s, train, arm);
-    for (int i = 0; i < train->store.cases; i++) group[i] = group[i] < 0 ? -1 : 0;
-    int status = learner_view(&own, train, group, 0, e);
+    int *part = malloc(((size_t)train->store.cases + 1) * sizeof *part);
+    if (!part) return error_set(e, "out of memory for %d cases", train->store.cases);
+    part_cases(part, s, train, arm);
+    for (int i = 0; i < train->store.cases; i++) part[i] = part[i] < 0 ? -1 : 0;
+    int status = learner_view(&own, train, part, 0, e);
     if (!status) fill_empty(&own, &o->covariates);
     if (!status) status = learner_fit_covariates(o, NULL, &own, e);
     learner_view_free(&own);
-    free(group);
+    free(part);
     return status;
 }
 
@@ -138,10 +138,10 @@ static int train_clients(struct federate_result *r, struct federate_options *f, 
                          const char *title, struct error *e)
 {
     int most = train->store.cases > validation->store.cases ? train->store.cases : validation->store.cases;
-    int *group = malloc(((size_t)most + 1) * sizeof *group);
+    int *part = malloc(((size_t)most + 1) * sizeof *part);
     f->client = calloc((size_t)f->clients, sizeof *f->client);
-    if (!group || !f->client) {
-        free(group);
+    if (!part || !f->client) {
+        free(part);
         free(f->client);
         return error_set(e, "out of memory for %d clients", f->clients);
     }
@@ -149,10 +149,10 @@ static int train_clients(struct federate_result *r, struct federate_options *f, 
     for (int k = 0; !status && k < f->clients; k++) {
         int site = arm_site(s, arm, k);
         snprintf(f->client[k].name, sizeof f->client[k].name, "%s", site < 0 ? "all" : s->site_name[site]);
-        group_cases(group, s, train, arm);
-        status = learner_view(&f->client[k].data, train, group, k, e);
-        group_cases(group, s, validation, arm);
-        if (!status) status = learner_view(&f->client[k].validation, validation, group, k, e);
+        part_cases(part, s, train, arm);
+        status = learner_view(&f->client[k].data, train, part, k, e);
+        part_cases(part, s, validation, arm);
+        if (!status) status = learner_view(&f->client[k].validation, validation, part, k, e);
     }
     struct progress bar = progress_begin(title, s->quiet);
     struct federate_events events = {.step_done = on_step, .stop = on_stop, .arg = &bar};
@@ -162,7 +162,7 @@ static int train_clients(struct federate_result *r, struct federate_options *f, 
         learner_view_free(&f->client[k].data);
         learner_view_free(&f->client[k].validation);
     }
-    free(group);
+    free(part);
     free(f->client);
     return status;
 }
@@ -226,7 +226,7 @@ static double test_steps(const struct study *s, const struct study_task *t, cons
     double windows = 1, cases = (double)t->seeds * t->arms * tests * (s->sizes.mirror ? 8 : 1);
     for (int a = 0; a < 3; a++) {
         int size = (int)p->median_size[a] > p->patch[a] ? (int)p->median_size[a] : p->patch[a];
-        windows *= sliding_steps(start, STARTS, size, p->patch[a], s->sizes.step);
+        windows *= sliding_starts(start, STARTS, size, p->patch[a], s->sizes.step);
     }
     if (s->classify.present)
         for (int a = 0; a < t->arms; a++) {

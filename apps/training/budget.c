@@ -40,7 +40,7 @@ int budget_case(struct learner_data *data, const struct plan *p)
 {
     struct case_store *c = &data->store;
     memset(data, 0, sizeof *data);
-    c->groups = output_groups(p);
+    c->structures = output_structures(p);
     c->sample = calloc(1, sizeof *c->sample);
     c->index = calloc(1, sizeof *c->index);
     c->location = calloc(1, sizeof *c->location);
@@ -55,8 +55,8 @@ int budget_case(struct learner_data *data, const struct plan *p)
     s->image = malloc(n * (size_t)s->channels * sizeof *s->image);
     s->label = malloc(n);
     s->previous = p->previous_labels ? malloc(n) : NULL;
-    c->location[0] = calloc((size_t)c->groups, sizeof **c->location);
-    c->location_count[0] = calloc((size_t)c->groups, sizeof **c->location_count);
+    c->location[0] = calloc((size_t)c->structures, sizeof **c->location);
+    c->location_count[0] = calloc((size_t)c->structures, sizeof **c->location_count);
     if (!s->image || !s->label || (p->previous_labels && !s->previous) || !c->location[0] ||
         !c->location_count[0])
         return -1;
@@ -65,7 +65,7 @@ int budget_case(struct learner_data *data, const struct plan *p)
     for (size_t i = 0; i < n * (size_t)s->channels; i++) s->image[i] = rng_float(&rng) - 0.5f;
     for (size_t i = 0; i < n; i++) s->label[i] = (uint8_t)(i * (size_t)labels / n);
     if (s->previous) memcpy(s->previous, s->label, n);
-    for (int k = 1; k < c->groups; k++) {
+    for (int k = 1; k < c->structures; k++) {
         if (!(c->location[0][k] = malloc(sizeof(int32_t)))) return -1;
         c->location[0][k][0] = (int32_t)(n / 2);
         c->location_count[0][k] = 1;

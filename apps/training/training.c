@@ -271,20 +271,20 @@ static int run_federation(struct training *t, struct federate_result *result, st
     }
     f.clients = t->sites.count;
     f.client = calloc((size_t)t->sites.count, sizeof *f.client);
-    int *group = calloc((size_t)t->dataset.cases + 1, sizeof *group);
-    if (!f.client || !group) {
+    int *part = calloc((size_t)t->dataset.cases + 1, sizeof *part);
+    if (!f.client || !part) {
         free(f.client);
-        free(group);
+        free(part);
         return error_set(e, "out of memory for %d sites", t->sites.count);
     }
     int status = 0;
     for (int k = 0; !status && k < t->sites.count; k++) {
         snprintf(f.client[k].name, sizeof f.client[k].name, "%s", t->sites.name[k]);
-        for (int i = 0; i < t->train.store.cases; i++) group[i] = t->sites.of[t->train.store.index[i]];
-        status = learner_view(&f.client[k].data, &t->train, group, k, e);
+        for (int i = 0; i < t->train.store.cases; i++) part[i] = t->sites.of[t->train.store.index[i]];
+        status = learner_view(&f.client[k].data, &t->train, part, k, e);
         for (int i = 0; i < t->validation.store.cases; i++)
-            group[i] = t->sites.of[t->validation.store.index[i]];
-        if (!status) status = learner_view(&f.client[k].validation, &t->validation, group, k, e);
+            part[i] = t->sites.of[t->validation.store.index[i]];
+        if (!status) status = learner_view(&f.client[k].validation, &t->validation, part, k, e);
     }
     struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet)};
     struct federate_events events = {.planned = on_planned,
@@ -306,7 +306,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
         learner_view_free(&f.client[k].validation);
     }
     free(f.client);
-    free(group);
+    free(part);
     return status;
 }
 

@@ -8,7 +8,7 @@
 enum { M = 6 };
 
 static const float scale = 2, shift = 0.5f, dy[M] = {1};
-static const struct norm_shape shape = {.groups = 1, .rows = M, .c = 1, .type = ELEM_F32, .shared = 1};
+static const struct norm_shape shape = {.sets = 1, .rows = M, .c = 1, .type = ELEM_F32, .shared = 1};
 static float scratch[4096];
 
 /* The loss is the sum of dy * y. */

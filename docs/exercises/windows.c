@@ -10,7 +10,7 @@ int main(void)
     char last[64] = "";
     for (int i = 0; i < 4; i++) {
         int start[16];
-        const int n = sliding_steps(start, 16, size[i], 64, 0.5);
+        const int n = sliding_starts(start, 16, size[i], 64, 0.5);
         size_t used = (size_t)snprintf(last, sizeof last, "%d:", size[i]);
         for (int k = 0; k < n; k++)
             used += (size_t)snprintf(last + used, sizeof last - used, " %d", start[k]);

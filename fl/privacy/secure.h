@@ -26,11 +26,11 @@
  * sites - 1 colluding sites can subtract what they know from the mean. And the mean itself tells something
  * about each of a few sites: that is what noise (dp.h) is for.
  *
- * Numbers. A value x in -range..range becomes the nearest whole number of steps, step = range / levels, and
- * is multiplied by the site's weight (1..weight_max); sums are modulo 2^bits. levels is the largest power of
+ * Numbers. A value x in -range..range becomes the nearest whole number of quanta of range / levels, and is
+ * multiplied by the site's weight (1..weight_max); sums are modulo 2^bits. levels is the largest power of
  * two, up to 2^40, with sites * weight_max * levels < 2^(bits - 1), so that no sum overflows. The mean
- * differs from the exact one by at most step / 2. Values outside of the range are clipped, and counted; NaN
- * and infinity are errors.
+ * differs from the exact one by at most half a quantum. Values outside of the range are clipped, and counted;
+ * NaN and infinity are errors.
  *
  * Messages and states are bytes. Each ends with its SHA-256, names its session (all parameters and 16 random
  * bytes) and its sender; a damaged, foreign, repeated or late one is refused with the reason and changes
@@ -59,7 +59,7 @@ struct secure_parameters {
 /* A new session id; threshold 0 becomes the least that is allowed. */
 int secure_parameters_begin(struct secure_parameters *p, struct randomness *r, struct error *e);
 int secure_parameters_check(const struct secure_parameters *p, struct error *e);
-double secure_step(const struct secure_parameters *p);
+double secure_quantum(const struct secure_parameters *p);
 void secure_parameters_write(const struct secure_parameters *p, struct bytes *out);
 int secure_parameters_read(struct secure_parameters *p, const unsigned char *data, size_t size,
                            struct error *e);

@@ -46,7 +46,7 @@ int secure_parameters_check(const struct secure_parameters *p, struct error *e)
     return 0;
 }
 
-double secure_step(const struct secure_parameters *p)
+double secure_quantum(const struct secure_parameters *p)
 {
     return p->range / (double)levels(p);
 }

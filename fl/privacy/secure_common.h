@@ -43,7 +43,7 @@ void mask_apply(unsigned char *word, const struct secure_parameters *p, const un
 void words_add(unsigned char *word, const unsigned char *other, const struct secure_parameters *p);
 /* Signed value of word i. */
 int64_t word_value(const unsigned char *word, uint64_t i, int bits);
-/* The vector as weighted steps, and the weight as last word. -1 on NaN and infinity. */
+/* The vector as weighted quanta, and the weight as last word. -1 on NaN and infinity. */
 int words_from_floats(unsigned char *word, const float *x, uint32_t weight, uint64_t *clipped,
                       const struct secure_parameters *p, struct error *e);
 

@@ -214,7 +214,7 @@ int secure_server_mean(struct secure_server *s, float *mean, double *weight, str
         status = error_set(e, "the weights of %d sites add up to %lld: a masked vector is wrong", survivors,
                            (long long)total);
     for (uint64_t i = 0; i < s->p.count && !status; i++)
-        mean[i] = (float)((double)word_value(sum, i, s->p.bits) / (double)total * secure_step(&s->p));
+        mean[i] = (float)((double)word_value(sum, i, s->p.bits) / (double)total * secure_quantum(&s->p));
     free(sum);
     if (status) return -1;
     *weight = (double)total;

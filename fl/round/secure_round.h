@@ -2,13 +2,13 @@
  * can have it, the session of a round, and what a site hides.
  *
  * A session's sites are those that were drawn for the round, in the order of names. What is hidden is the
- * difference w_k - w, as whole steps of secure_range / 2^40 at most (secure_step), weighted by the strategy:
- * the server learns the weighted mean of the differences and nothing else of them. The numbers beside the
- * weights (cases, steps, loss, metrics) are not hidden. Running variances are averaged plainly: merging them
- * exactly would need the square of each site's mean.
+ * difference w_k - w, as whole numbers of quanta of secure_range / 2^40 at most (secure_quantum), weighted by
+ * the strategy: the server learns the weighted mean of the differences and nothing else of them. The numbers
+ * beside the weights (cases, steps, loss, metrics) are not hidden. Running variances are averaged plainly:
+ * merging them exactly would need the square of each site's mean.
  *
- * The mean differs from that of plain updates by at most half a step; sums of whole numbers do not depend on
- * the order of the sites, so that the simulation and carried files give the same bits, whoever is lost.
+ * The mean differs from that of plain updates by at most half a quantum; sums of whole numbers do not depend
+ * on the order of the sites, so that the simulation and carried files give the same bits, whoever is lost.
  */
 #ifndef FL_SECURE_ROUND_H
 #define FL_SECURE_ROUND_H

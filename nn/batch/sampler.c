@@ -59,13 +59,13 @@ static void voxel_at(int out[3], size_t index, const int size[3])
     out[0] = (int)(index / (size_t)size[2] / (size_t)size[1]);
 }
 
-/* A stored voxel of a group that is present, all groups alike. Where the case has no foreground, or none is
- * forced: any annotated voxel if there is something to ignore, so that no patch is without any label. Returns
- * 0 where neither is stored. */
+/* A stored voxel of a structure that is present, all structures alike. Where the case has no foreground, or
+ * none is forced: any annotated voxel if there is something to ignore, so that no patch is without any label.
+ * Returns 0 where neither is stored. */
 static int draw_voxel(int voxel[3], const struct case_store *c, int i, int forced, struct rng *rng)
 {
     int present[LABELS_MAX + 1], n = 0;
-    for (int k = 1; forced && k < c->groups; k++)
+    for (int k = 1; forced && k < c->structures; k++)
         if (c->location_count[i][k] > 0) present[n++] = k;
     if (n == 0 && c->location_count[i][0] > 0) present[n++] = 0;
     if (n == 0) return 0;
@@ -124,7 +124,7 @@ void sampler_batch(float *image, uint8_t *label, const struct case_store *c, con
 {
     ENSURE(c->cases > 0 && b->batch > 0 && b->batch <= BATCH_STREAMS, "batch of %d of %d cases", b->batch,
            c->cases);
-    ENSURE(c->groups <= LABELS_MAX + 1, "%d groups", c->groups);
+    ENSURE(c->structures <= LABELS_MAX + 1, "%d structures", c->structures);
     struct batching w = {.image = image,
                          .label = label,
                          .c = c,

@@ -260,7 +260,7 @@ static int compare_patients(const void *a, const void *b)
                   (*(const struct data_case *const *)b)->patient);
 }
 
-int dataset_patients(int *group, const struct dataset *d)
+int dataset_patients(int *patient, const struct dataset *d)
 {
     int patients = 0;
     const struct data_case **order = malloc(((size_t)d->cases + 1) * sizeof *order);
@@ -269,7 +269,7 @@ int dataset_patients(int *group, const struct dataset *d)
     if (d->cases) qsort(order, (size_t)d->cases, sizeof *order, compare_patients);
     for (int k = 0; k < d->cases; k++) {
         patients += k == 0 || strcmp(order[k]->patient, order[k - 1]->patient) != 0;
-        group[order[k] - d->item] = patients - 1;
+        patient[order[k] - d->item] = patients - 1;
     }
     free(order);
     return patients;

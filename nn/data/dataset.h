@@ -94,9 +94,9 @@ void dataset_close(struct dataset *d);
 /* Patients of the cases from a table with columns case,patient. Every case of the dataset has to be there,
  * once. dataset_open reads patients.csv in the folder, where there is one. */
 int dataset_read_patients(struct dataset *d, const char *path, struct error *e);
-/* group[i]: the patient of case i, numbered by sorted names. Returns the number of patients, or -1 without
+/* patient[i]: the patient of case i, numbered by sorted names. Returns the number of patients, or -1 without
  * memory. */
-int dataset_patients(int *group, const struct dataset *d);
+int dataset_patients(int *patient, const struct dataset *d);
 /* Index of the case, or -1 with a message. */
 int dataset_find(const struct dataset *d, const char *id, struct error *e);
 /* Path of channel c of case i (imagesTr) or of its label map. */

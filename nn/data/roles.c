@@ -58,14 +58,14 @@ static int make_folds(struct labelled *l, const struct dataset *d, int fold, con
 {
     char path[1200];
     const char *what = d->has_patients ? "patient" : "case";
-    int n = splits_groups(l->fold, l->patient, l->n), folds = n < FOLDS ? n : FOLDS;
+    int n = splits_patients(l->fold, l->patient, l->n), folds = n < FOLDS ? n : FOLDS;
     if (n < 0) return error_set(e, "out of memory for the folds of %d cases", l->n);
     if (n < 2)
         return error_set(e, "%s: one labelled %s only, no fold can be held out (--fold all trains on it)",
                          d->path, what);
     if (fold >= folds)
         return error_set(e, "%s: %d %ss make %d folds, there is no fold %d", d->path, n, what, folds, fold);
-    if (splits_kfold_groups(l->fold, l->patient, l->n, folds, 12345))
+    if (splits_kfold_patients(l->fold, l->patient, l->n, folds, 12345))
         return error_set(e, "out of memory for the folds of %d cases", l->n);
     for (int k = 0; k < l->n; k++) l->role[k] = l->fold[k] == fold ? ROLE_VALIDATION : ROLE_TRAIN;
     if (!folder) return 0;

@@ -94,7 +94,7 @@ int sites_single(struct sites *s, const char *name, const struct dataset *d, str
 
 /* The cases of one role, in scratch arrays of the dataset's length. */
 struct draw {
-    int *item, *strata, *patient, *group, *site;
+    int *item, *strata, *patient, *patient_of, *site;
 };
 
 static int draw_role(struct sites *s, struct draw *w, int wanted, const int *role, const struct dataset *d,
@@ -104,15 +104,15 @@ static int draw_role(struct sites *s, struct draw *w, int wanted, const int *rol
     for (int i = 0; i < d->cases; i++) {
         if ((role ? role[i] : 1) != wanted) continue;
         w->strata[n] = d->item[i].target < 0 ? 0 : d->item[i].target;
-        w->group[n] = w->patient[i];
+        w->patient_of[n] = w->patient[i];
         w->item[n++] = i;
     }
-    int groups = splits_groups(w->site, w->group, n);
-    if (groups < 0) return error_set(e, "out of memory for the sites of %d cases", n);
-    if (wanted == 1 && groups < s->count)
-        return error_set(e, "%d sites: the %d training %s make %d sites at most", s->count, groups,
-                         d->has_patients ? "patients" : "cases", groups);
-    if (splits_sites_groups(w->site, w->group, w->strata, n, s->count, seed))
+    int patients = splits_patients(w->site, w->patient_of, n);
+    if (patients < 0) return error_set(e, "out of memory for the sites of %d cases", n);
+    if (wanted == 1 && patients < s->count)
+        return error_set(e, "%d sites: the %d training %s make %d sites at most", s->count, patients,
+                         d->has_patients ? "patients" : "cases", patients);
+    if (splits_sites_patients(w->site, w->patient_of, w->strata, n, s->count, seed))
         return error_set(e, "out of memory for the sites of %d cases", n);
     for (int k = 0; k < n; k++) s->of[w->item[k]] = w->site[k];
     return 0;

@@ -99,25 +99,25 @@ static int *ints_new(int n)
     return calloc((size_t)n + 1, sizeof(int));
 }
 
-int splits_groups(int *index, const int *group, int n)
+int splits_patients(int *index, const int *patient, int n)
 {
-    int top = -1, groups = 0;
-    for (int i = 0; i < n; i++) top = group[i] > top ? group[i] : top;
+    int top = -1, patients = 0;
+    for (int i = 0; i < n; i++) top = patient[i] > top ? patient[i] : top;
     int *number = ints_new(top + 1);
     if (!number) return -1;
-    for (int i = 0; i < n; i++) number[group[i]] = 1;
+    for (int i = 0; i < n; i++) number[patient[i]] = 1;
     for (int g = 0; g <= top; g++)
-        if (number[g]) number[g] = groups++;
-    for (int i = 0; i < n; i++) index[i] = number[group[i]];
+        if (number[g]) number[g] = patients++;
+    for (int i = 0; i < n; i++) index[i] = number[patient[i]];
     free(number);
-    return groups;
+    return patients;
 }
 
-int splits_kfold_groups(int *fold_of, const int *group, int n, int folds, uint32_t random_state)
+int splits_kfold_patients(int *fold_of, const int *patient, int n, int folds, uint32_t random_state)
 {
     int *index = ints_new(n), *fold = ints_new(n),
-        groups = index && fold ? splits_groups(index, group, n) : -1;
-    int status = groups < 0 ? -1 : splits_kfold(fold, groups, folds, random_state);
+        patients = index && fold ? splits_patients(index, patient, n) : -1;
+    int status = patients < 0 ? -1 : splits_kfold(fold, patients, folds, random_state);
     for (int i = 0; !status && i < n; i++) fold_of[i] = fold[index[i]];
     free(index);
     free(fold);
@@ -228,12 +228,12 @@ int splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed)
     return 0;
 }
 
-int splits_sites_groups(int *site, const int *group, const int *strata, int n, int sites, uint64_t seed)
+int splits_sites_patients(int *site, const int *patient, const int *strata, int n, int sites, uint64_t seed)
 {
     int *index = ints_new(n), *stratum = ints_new(n), *drawn = ints_new(n);
-    int groups = index && stratum && drawn ? splits_groups(index, group, n) : -1;
-    for (int i = n - 1; groups >= 0 && i >= 0; i--) stratum[index[i]] = strata[i];
-    int status = groups < 0 ? -1 : splits_sites(drawn, stratum, groups, sites, seed);
+    int patients = index && stratum && drawn ? splits_patients(index, patient, n) : -1;
+    for (int i = n - 1; patients >= 0 && i >= 0; i--) stratum[index[i]] = strata[i];
+    int status = patients < 0 ? -1 : splits_sites(drawn, stratum, patients, sites, seed);
     for (int i = 0; !status && i < n; i++) site[i] = drawn[index[i]];
     free(index);
     free(stratum);

@@ -23,12 +23,12 @@ void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n);
 
 /* fold_of[i] = validation fold of item i of n (n >= folds). Bit-identical to scikit-learn. */
 int splits_kfold(int *fold_of, int n, int folds, uint32_t random_state);
-/* Numbers the distinct values of group[n] (>= 0) 0, 1, ... in their order, into index. Returns how many there
- * are, or -1. */
-int splits_groups(int *index, const int *group, int n);
-/* splits_kfold of the groups (patients): items of one group share a fold. With a group for each item it is
+/* Numbers the distinct values of patient[n] (>= 0) 0, 1, ... in their order, into index. Returns how many
+ * there are, or -1. */
+int splits_patients(int *index, const int *patient, int n);
+/* splits_kfold of the patients: items of one patient share a fold. With a patient for each item it is
  * splits_kfold of the items. */
-int splits_kfold_groups(int *fold_of, const int *group, int n, int folds, uint32_t random_state);
+int splits_kfold_patients(int *fold_of, const int *patient, int n, int folds, uint32_t random_state);
 /* NumPy's RandomState(seed).permutation(n). */
 void splits_permutation(int *index, int n, uint32_t seed);
 /* nnU-Net's choice for a fold that no file lists: 80 % of n for training, seeded by 12345 + fold. Marks
@@ -44,7 +44,7 @@ int splits_write(const char *const *ids, const int *fold_of, int n, int folds, c
 /* Stratified assignment of n items to `sites` sites of near-equal size: strata[i] >= 0 (NULL: one stratum).
  * Keyed by seed. */
 int splits_sites(int *site, const int *strata, int n, int sites, uint64_t seed);
-/* splits_sites of the groups, each in the stratum of its first item: items of one group share a site. */
-int splits_sites_groups(int *site, const int *group, const int *strata, int n, int sites, uint64_t seed);
+/* splits_sites of the patients, each in the stratum of its first item: items of one patient share a site. */
+int splits_sites_patients(int *site, const int *patient, const int *strata, int n, int sites, uint64_t seed);
 
 #endif

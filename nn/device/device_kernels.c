@@ -225,7 +225,7 @@ static int form_inputs(int form)
 }
 static int form_points(int form) { return form_inputs(form); }
 /* Positions of x from one tile to the next. */
-static int form_step(int form) { return form == DEVICE_DOWN ? 4 : form_outputs(form); }
+static int form_stride(int form) { return form == DEVICE_DOWN ? 4 : form_outputs(form); }
 
 static inline void opposite(float *v, float even, float odd, float p)
 {
@@ -368,7 +368,7 @@ static void transform_weights(const struct winograd *a)
 static const float *plane_of_x(const struct winograd *a, int z)
 {
     const struct device_conv *s = a->s;
-    const int at = a->tile[0] * form_step(s->depth) - s->pad[0] + z;
+    const int at = a->tile[0] * form_stride(s->depth) - s->pad[0] + z;
     return at < 0 || at >= s->in[0]
                ? NULL
                : a->x + (size_t)at * (size_t)s->in[1] * (size_t)s->in[2] * (size_t)s->c + a->first;
@@ -378,7 +378,7 @@ static const float *plane_of_x(const struct winograd *a, int z)
 static void place_tile(ptrdiff_t at[SIDE][SIDE], const struct winograd *a)
 {
     const struct device_conv *s = a->s;
-    const int inputs = form_inputs(s->plane), step = form_step(s->plane);
+    const int inputs = form_inputs(s->plane), step = form_stride(s->plane);
     for (int i = 0; i < inputs; i++)
         for (int j = 0; j < inputs; j++) {
             const int y = a->tile[1] * step - s->pad[1] + i, x = a->tile[2] * step - s->pad[2] + j;
@@ -657,7 +657,7 @@ static float pooled(const float *x, const struct device_window *s, const int beg
     return best;
 }
 
-static void pool3d(float *y, const float *x, const struct device_window *s, int maximum)
+static void pooling3d(float *y, const float *x, const struct device_window *s, int maximum)
 {
     int begin[3], end[3];
     for (int z = 0; z < s->out[0]; z++)
@@ -676,12 +676,12 @@ static void pool3d(float *y, const float *x, const struct device_window *s, int 
 
 void device_max_pool3d(float *y, const float *x, const struct device_window *s)
 {
-    pool3d(y, x, s, 1);
+    pooling3d(y, x, s, 1);
 }
 
 void device_avg_pool3d(float *y, const float *x, const struct device_window *s)
 {
-    pool3d(y, x, s, 0);
+    pooling3d(y, x, s, 0);
 }
 
 void device_global_avg_pool(float *y, const float *x, size_t voxels, int c)

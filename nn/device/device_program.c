@@ -229,7 +229,7 @@ static void put_elementwise(struct writer *x)
     put_slope(t, x->op.slope);
 }
 
-static void put_pool(struct writer *x)
+static void put_pooling(struct writer *x)
 {
     struct text *t = &x->p->calls;
     int in[3], out[3];
@@ -269,7 +269,7 @@ static const struct kind {
     {"instance_norm", NULL, put_norm},        {"batch_norm", NULL, put_norm},
     {"group_norm", NULL, put_norm},
     {"activation", NULL, put_elementwise},    {"add", NULL, put_elementwise},
-    {"max_pool3d", NULL, put_pool},           {"avg_pool3d", NULL, put_pool},
+    {"max_pool3d", NULL, put_pooling},           {"avg_pool3d", NULL, put_pooling},
     {"global_avg_pool", NULL, put_global_avg_pool}, {"linear", NULL, put_linear},
 };
 

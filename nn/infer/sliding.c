@@ -55,9 +55,9 @@ void predictor_destroy(struct predictor *p)
 /* At most step * patch apart and evenly spread, so that the last window ends with the image. Starts that
  * round to the same voxel (steps below one) are given once. A patch of one voxel is the slice of a 2D plan:
  * every slice once. */
-int sliding_steps(int *start, int max, int size, int patch, double step)
+int sliding_starts(int *start, int max, int size, int patch, double step)
 {
-    ENSURE(size >= patch && patch >= 1 && step > 0 && step <= 1, "sliding_steps: size %d, patch %d, step %g",
+    ENSURE(size >= patch && patch >= 1 && step > 0 && step <= 1, "sliding_starts: size %d, patch %d, step %g",
            size, patch, step);
     double wanted = ceil((size - patch) / (patch * step));
     int steps = patch == 1 ? size : (wanted < size - patch ? (int)wanted : size - patch) + 1, count = 0;
@@ -108,7 +108,7 @@ struct sliding {
 
 /* Rows of the window at `corner` (in padded coordinates), reversed along the axes of flip; 0 outside of the
  * image. */
-static void gather(const struct sliding *s, const struct predictor *p, const int corner[3], int flip)
+static void collect(const struct sliding *s, const struct predictor *p, const int corner[3], int flip)
 {
     size_t row = (size_t)p->patch[2] * (size_t)p->channels;
     float *out = tensor_f32(p->image);
@@ -181,7 +181,7 @@ static void predict_window(struct sliding *s, const int corner[3], int mirrored,
                    sizeof(float));
         for (int flip = 0; flip < 8; flip++) {
             if (flip & ~mirrored) continue;
-            gather(s, p, corner, flip);
+            collect(s, p, corner, flip);
             graph_forward(p->graph);
             add_flipped(s, p, flip);
             flips++;
@@ -218,7 +218,7 @@ static int prepare(struct sliding *s, double step)
         s->pad[a] = missing / 2;
         s->start[a] = malloc((size_t)padded * sizeof(int));
         if (!s->start[a]) return -1;
-        s->starts[a] = sliding_steps(s->start[a], padded, padded, p->patch[a], step);
+        s->starts[a] = sliding_starts(s->start[a], padded, padded, p->patch[a], step);
     }
     return 0;
 }

@@ -40,7 +40,7 @@ int sliding_predict(float *logits, struct predictor *p, const float *image, cons
                     const struct sliding_options *o, struct error *e);
 /* Window starts along one axis: nnU-Net's compute_steps_for_sliding_window. Returns their number (at most
  * max). */
-int sliding_steps(int *start, int max, int size, int patch, double step);
+int sliding_starts(int *start, int max, int size, int patch, double step);
 /* Importance map, sigma = patch/8, scaled to a maximum of 10, zeros replaced by the smallest value. */
 void sliding_gaussian(float *map, const int patch[3]);
 

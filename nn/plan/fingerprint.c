@@ -242,7 +242,7 @@ static int extract_cases(struct extraction *x, struct pool *pool, void (*progres
 }
 
 /* The draws of all threads together, in drawn[0]. */
-static int gather_draws(struct extraction *x, int c)
+static int collect_draws(struct extraction *x, int c)
 {
     struct drawn *all = &x->drawn[0][c];
     for (int t = 1; t < x->threads; t++)
@@ -254,7 +254,7 @@ static int extract_statistics(struct fingerprint *f, struct extraction *x, struc
 {
     for (int c = 0; c < f->channels; c++) {
         struct drawn *v = &x->drawn[0][c];
-        if (gather_draws(x, c)) return error_set(e, "%s: no memory to sort intensities", x->d->path);
+        if (collect_draws(x, c)) return error_set(e, "%s: no memory to sort intensities", x->d->path);
         if (v->count == 0) return error_set(e, "%s: no label map has foreground", x->d->path);
         v->count = merge_entries(v->entry, v->count);
         describe(&f->intensity[c], v);

@@ -1,16 +1,16 @@
-/* outputs.c - the outputs of a network as labels and as regions, and the groups that are drawn from. */
+/* outputs.c - the outputs of a network as labels and as regions, and the structures that are drawn from. */
 #include "nn/plan/outputs.h"
 
 #include "tensor/base/vmath.h"
 
-int output_groups(const struct plan *p)
+int output_structures(const struct plan *p)
 {
     return 1 + p->classes - output_first(p);
 }
 
-struct label_set output_group_labels(const struct plan *p, int group)
+struct label_set output_structure_labels(const struct plan *p, int structure)
 {
-    if (group > 0) return output_labels(p, output_first(p) + group - 1);
+    if (structure > 0) return output_labels(p, output_first(p) + structure - 1);
     int labels = p->regions ? p->labels : p->classes;
     struct label_set all = {{0}};
     for (int v = 0; v < labels; v++) label_set_add(&all, (unsigned)v);

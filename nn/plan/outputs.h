@@ -21,8 +21,8 @@ static inline struct label_set output_labels(const struct plan *p, int k)
 }
 /* Groups of voxels that foreground patches are drawn from: 0 all that are annotated, then one for each
  * foreground output. */
-int output_groups(const struct plan *p);
-struct label_set output_group_labels(const struct plan *p, int group);
+int output_structures(const struct plan *p);
+struct label_set output_structure_labels(const struct plan *p, int structure);
 /* The label of a voxel with these logits ([classes]; of equal ones the first, as PyTorch). */
 uint8_t output_label(const struct plan *p, const float *logits);
 /* Logits to probabilities, in place. */

@@ -44,7 +44,7 @@ struct topology {
 
 /* The axes that the next stage halves, as a bit set: long enough, and of a spacing within a factor of 2 of
  * the finest such axis. A single axis has to be longer. */
-static int axes_to_pool(const double size[3], const double spacing[3], int first)
+static int axes_to_halve(const double size[3], const double spacing[3], int first)
 {
     double finest = INFINITY;
     for (int a = first; a < 3; a++)
@@ -78,16 +78,16 @@ static void topology_find(struct topology *t, double patch[3], const double spac
         t->stride[0][a] = 1;
     }
     int kernel[3] = {1, 1, 1}, axes;
-    for (t->stages = 1; t->stages < STAGES_MAX && (axes = axes_to_pool(size, now, first)); t->stages++) {
+    for (t->stages = 1; t->stages < STAGES_MAX && (axes = axes_to_halve(size, now, first)); t->stages++) {
         double finest = INFINITY;
         for (int a = first; a < 3; a++) finest = fmin(finest, now[a]);
         for (int a = first; a < 3; a++)
             if (now[a] / finest < 2) kernel[a] = 3;
         memcpy(t->kernel[t->stages - 1], kernel, sizeof kernel);
         for (int a = 0; a < 3; a++) {
-            int pool = axes >> a & 1;
-            t->stride[t->stages][a] = pool ? 2 : 1;
-            if (!pool) continue;
+            int halved = axes >> a & 1;
+            t->stride[t->stages][a] = halved ? 2 : 1;
+            if (!halved) continue;
             now[a] *= 2;
             size[a] = ceil(size[a] / 2);
             t->divisor[a] *= 2;

@@ -34,8 +34,8 @@ static int32_t collect(int32_t *at, const struct sample *s, const struct label_s
 }
 
 /* nnU-Net's choice without replacement: the head of a whole permutation. */
-static int sample_group(int32_t **location, int *kept, int32_t *at, const struct sample *s,
-                        struct label_set labels, struct random_state *r)
+static int sample_structure(int32_t **location, int *kept, int32_t *at, const struct sample *s,
+                            struct label_set labels, struct random_state *r)
 {
     int32_t total = collect(at, s, &labels);
     if (total == 0) return 0;
@@ -50,16 +50,17 @@ static int sample_group(int32_t **location, int *kept, int32_t *at, const struct
     return 0;
 }
 
-static int sample_groups(int32_t **location, int *count, const struct sample *s, const struct plan *p,
-                         struct error *e)
+static int sample_structures(int32_t **location, int *count, const struct sample *s, const struct plan *p,
+                             struct error *e)
 {
     int32_t *at = malloc(voxels_of(s) * sizeof *at);
     struct random_state r;
     random_state_seed(&r, LOCATION_SEED);
     int bad = !at;
-    for (int k = 1; k < output_groups(p) && !bad; k++)
-        bad = sample_group(&location[k], &count[k], at, s, output_group_labels(p, k), &r);
-    if (p->ignores && !bad) bad = sample_group(&location[0], &count[0], at, s, output_group_labels(p, 0), &r);
+    for (int k = 1; k < output_structures(p) && !bad; k++)
+        bad = sample_structure(&location[k], &count[k], at, s, output_structure_labels(p, k), &r);
+    if (p->ignores && !bad)
+        bad = sample_structure(&location[0], &count[0], at, s, output_structure_labels(p, 0), &r);
     free(at);
     return bad ? error_set(e, "no memory for the locations of %zu voxels", voxels_of(s)) : 0;
 }
@@ -99,7 +100,7 @@ static int load_case(struct case_store *c, int k, const struct dataset *d, const
         return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
     if (dataset_load(s, d, i, e)) return -1;
     if (preprocess_case(s, p, e)) return error_prefix(e, "%s: case %s", d->path, d->item[i].id);
-    if (sample_groups(c->location[k], c->location_count[k], s, p, e)) return -1;
+    if (sample_structures(c->location[k], c->location_count[k], s, p, e)) return -1;
     return d->cache ? move_to_file(s, d->cache, e) : 0;
 }
 
@@ -117,8 +118,8 @@ static int store_create(struct case_store *c, const struct dataset *d, const str
     memset(c, 0, sizeof *c);
     int cases = 0;
     for (int i = 0; i < d->cases; i++) cases += !role || role[i] == which;
-    size_t room = cases ? (size_t)cases : 1, groups = (size_t)output_groups(p);
-    c->groups = output_groups(p);
+    size_t room = cases ? (size_t)cases : 1, structures = (size_t)output_structures(p);
+    c->structures = output_structures(p);
     c->sample = calloc(room, sizeof *c->sample);
     c->index = calloc(room, sizeof *c->index);
     c->location_count = calloc(room, sizeof *c->location_count);
@@ -127,8 +128,8 @@ static int store_create(struct case_store *c, const struct dataset *d, const str
     for (int i = 0; i < d->cases; i++)
         if (!role || role[i] == which) c->index[c->cases++] = i;
     for (int k = 0; k < cases; k++) {
-        c->location_count[k] = calloc(groups, sizeof **c->location_count);
-        c->location[k] = calloc(groups, sizeof **c->location);
+        c->location_count[k] = calloc(structures, sizeof **c->location_count);
+        c->location[k] = calloc(structures, sizeof **c->location);
         if (!c->location_count[k] || !c->location[k]) return -1;
     }
     return 0;
@@ -140,7 +141,8 @@ static size_t store_bytes(const struct case_store *c)
     for (int k = 0; k < c->cases; k++) {
         const struct sample *s = &c->sample[k];
         if (!s->mapped) bytes += voxels_of(s) * ((size_t)s->channels * sizeof *s->image + (s->label != NULL));
-        for (int m = 0; m < c->groups; m++) bytes += (size_t)c->location_count[k][m] * sizeof ***c->location;
+        for (int m = 0; m < c->structures; m++)
+            bytes += (size_t)c->location_count[k][m] * sizeof ***c->location;
     }
     return bytes;
 }
@@ -199,8 +201,8 @@ static int store_grow(struct case_store *c)
     void *location = realloc(c->location, room * sizeof *c->location);
     if (location) c->location = location;
     if (!sample || !index || !count || !location) return -1;
-    c->location_count[c->cases] = calloc((size_t)c->groups + 1, sizeof **c->location_count);
-    c->location[c->cases] = calloc((size_t)c->groups + 1, sizeof **c->location);
+    c->location_count[c->cases] = calloc((size_t)c->structures + 1, sizeof **c->location_count);
+    c->location[c->cases] = calloc((size_t)c->structures + 1, sizeof **c->location);
     if (c->location_count[c->cases] && c->location[c->cases]) return 0;
     free(c->location_count[c->cases]);
     free(c->location[c->cases]);
@@ -210,11 +212,12 @@ static int store_grow(struct case_store *c)
 int case_store_add(struct case_store *c, struct sample *raw, const struct plan *p, struct error *e)
 {
     int k = c->cases;
-    if (p) c->groups = output_groups(p);
+    if (p) c->structures = output_structures(p);
     if (p && !raw->label) return error_set(e, "case %d has no label map", k);
     if (store_grow(c)) return error_set(e, "no memory for %d cases", k + 1);
-    if (p && (preprocess_case(raw, p, e) || sample_groups(c->location[k], c->location_count[k], raw, p, e))) {
-        for (int m = 0; m < c->groups; m++) free(c->location[k][m]);
+    if (p &&
+        (preprocess_case(raw, p, e) || sample_structures(c->location[k], c->location_count[k], raw, p, e))) {
+        for (int m = 0; m < c->structures; m++) free(c->location[k][m]);
         free(c->location[k]);
         free(c->location_count[k]);
         return error_prefix(e, "case %d", k);
@@ -231,7 +234,7 @@ void case_store_free(struct case_store *c)
 {
     for (int k = 0; k < c->cases; k++) {
         sample_free(&c->sample[k]);
-        for (int m = 0; c->location && c->location[k] && m < c->groups; m++) free(c->location[k][m]);
+        for (int m = 0; c->location && c->location[k] && m < c->structures; m++) free(c->location[k][m]);
         if (c->location) free(c->location[k]);
         if (c->location_count) free(c->location_count[k]);
     }

@@ -9,11 +9,11 @@ struct case_store {
     int cases;
     struct sample *sample;     /* [cases] */
     int *index;                /* index into the dataset */
-    int **location_count;      /* [cases][groups]: number of sampled voxels of a group (outputs.h) */
-    int32_t ***location; /* [cases][groups][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a
+    int **location_count;      /* [cases][structures]: number of sampled voxels of each (outputs.h) */
+    int32_t ***location; /* [cases][structures][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a
                           * foreground label or region, but no less than 1 %. Group 0 is empty, or holds any
                           * annotated voxel where the dataset has an ignore label. */
-    int groups;
+    int structures;
     size_t bytes;              /* in memory, without what dataset.cache keeps in files */
 };
 struct pool;

@@ -31,7 +31,7 @@ static int view_create(struct learner_data *view, const struct learner_data *all
     size_t room = (size_t)n + 1;
     struct case_store *s = &view->store;
     memset(view, 0, sizeof *view);
-    s->groups = all->store.groups;
+    s->structures = all->store.structures;
     s->sample = calloc(room, sizeof *s->sample);
     s->index = calloc(room, sizeof *s->index);
     s->location = calloc(room, sizeof *s->location);
@@ -60,14 +60,14 @@ static void view_add(struct learner_data *view, const struct learner_data *all, 
     s->cases++;
 }
 
-int learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which,
+int learner_view(struct learner_data *view, const struct learner_data *all, const int *part, int which,
                  struct error *e)
 {
     int n = 0;
-    for (int i = 0; i < all->store.cases; i++) n += group[i] == which;
+    for (int i = 0; i < all->store.cases; i++) n += part[i] == which;
     if (view_create(view, all, n, e)) return -1;
     for (int i = 0; i < all->store.cases; i++)
-        if (group[i] == which) view_add(view, all, i);
+        if (part[i] == which) view_add(view, all, i);
     return 0;
 }
 

@@ -18,9 +18,9 @@ int learner_data_load(struct learner_data *d, const struct dataset *set, const s
                       const struct plan *p, const int *role, int which, struct pool *pool,
                       void (*progress)(void *, int, int), void *arg, struct error *e);
 void learner_data_free(struct learner_data *d);
-/* A view of those cases of `all` with group[i] == which. The samples stay all's; to be freed with
+/* A view of those cases of `all` with part[i] == which. The samples stay all's; to be freed with
  * learner_view_free, also after -1: no memory. */
-int learner_view(struct learner_data *view, const struct learner_data *all, const int *group, int which,
+int learner_view(struct learner_data *view, const struct learner_data *all, const int *part, int which,
                  struct error *e);
 /* A view of the cases of a, and then of those of b. */
 int learner_view_join(struct learner_data *view, const struct learner_data *a, const struct learner_data *b,

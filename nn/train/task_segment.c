@@ -51,9 +51,9 @@ static int check_data(const struct train_options *o, const struct plan *p, const
                       struct error *e)
 {
     (void)o;
-    if (d->store.groups != output_groups(p))
-        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_groups(p),
-                         d->store.groups);
+    if (d->store.structures != output_structures(p))
+        return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_structures(p),
+                         d->store.structures);
     for (int i = 0; i < d->store.cases; i++) {
         const struct sample *s = &d->store.sample[i];
         if (s->channels != p->channels)

@@ -28,22 +28,22 @@ enum { ELEM_STRIPES = 16, ELEM_BLOCK = 64 };
 
 /* ---- normalisation ------------------------------------------------------------------------------------- */
 
-/* `groups` sets of `rows` voxels of c channels; statistics are per group and channel.
- * Instance norm: groups = n, rows = d*h*w. Batch norm: groups = 1, rows = n*d*h*w (the same memory).
+/* `sets` times `rows` voxels of c channels; statistics are per set and channel.
+ * Instance norm: sets = n, rows = d*h*w. Batch norm: sets = 1, rows = n*d*h*w (the same memory).
  * Group norm: as instance norm, with `shared` neighbouring channels having one mean and variance. */
 struct norm_shape {
-    int groups;
+    int sets;
     size_t rows;
     int c;
     enum elem_type type; /* of x, y, dx, dy in memory */
     int shared;          /* channels with common statistics, a divisor of c; 0 is 1 */
 };
 
-/* What norm_stats leaves: stats[group][NORM_STATS][c]. The mean is kept in two floats, because for a mean of a thousand standard
- * deviations the rounding of one float would be seen in every output. */
+/* What norm_stats leaves: stats[set][NORM_STATS][c]. The mean is kept in two floats, because for a mean of a
+ * thousand standard deviations the rounding of one float would be seen in every output. */
 enum { NORM_MEAN, NORM_MEAN_LOW, NORM_RSTD, NORM_VAR, NORM_STATS };
 
-/* Floats of scratch that every norm function (and global_avg_fwd with groups = n) needs. */
+/* Floats of scratch that every norm function (and global_avg_fwd with sets = n) needs. */
 size_t norm_scratch(const struct norm_shape *s);
 
 /* stats = mean, biased variance and 1/sqrt(var + eps) of x. Each block is centred on its own mean before it is squared:
@@ -58,10 +58,11 @@ void norm_fwd(void *y, const void *x, const float *stats, const float *gamma, co
 void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats,
               const float *gamma, const float *beta, const struct norm_shape *s, float slope, int accumulate,
               float *scratch, struct pool *pool);
-/* Batch norm, training: running = (1 - momentum) * running + momentum * (mean, unbiased variance) of stats (one group). */
+/* Batch norm, training: running = (1 - momentum) * running + momentum * (mean, unbiased variance) of stats
+ * (one set). */
 void norm_running_update(float *running_mean, float *running_var, const float *stats,
                          const struct norm_shape *s, float momentum);
-/* Batch norm, inference: stats (one group) from the running values; then norm_fwd as usual. */
+/* Batch norm, inference: stats (one set) from the running values; then norm_fwd as usual. */
 void norm_running_stats(float *stats, const float *running_mean, const float *running_var, int c, float eps);
 
 /* ---- elementwise, over n floats ------------------------------------------------------------------------ */
@@ -132,7 +133,7 @@ void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct
 void avg_pool3d_fwd(void *y, const void *x, const struct pool3d_shape *s, struct pool *pool);
 void avg_pool3d_bwd(void *dx, const void *dy, const struct pool3d_shape *s, int accumulate,
                     struct pool *pool);
-/* [groups][rows][c] -> [groups][c]: the mean. The vector (y, dy) is fp32 whatever the type of the shape. */
+/* [sets][rows][c] -> [sets][c]: the mean. The vector (y, dy) is fp32 whatever the type of the shape. */
 void global_avg_fwd(float *y, const void *x, const struct norm_shape *s, float *scratch, struct pool *pool);
 void global_avg_bwd(void *dx, const float *dy, const struct norm_shape *s, int accumulate, struct pool *pool);
 

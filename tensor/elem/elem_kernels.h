@@ -9,7 +9,7 @@
 #include "tensor/base/bf16.h"
 #include "tensor/elem/elem.h"
 
-/* Rows of the norm coefficients of one group, coef[NORM_COEFS][c]:
+/* Rows of the norm coefficients of one set, coef[NORM_COEFS][c]:
  *   z = (x - MEAN) * SCALE + SHIFT          the activation's input
  *   xhat = (x - MEAN) * RSTD + XSHIFT
  *   dx = SCALE * g + (x - MEAN) * DX + DSHIFT   with g the gradient of z */

@@ -1,5 +1,5 @@
-/* Norm over the threads. Statistics: jobs of (group, stripe, tile of channels) leave partial sums, jobs of
- * one tile add them in index order. The elementwise parts: jobs of (group, run of rows). */
+/* Norm over the threads. Statistics: jobs of (set, stripe, tile of channels) leave partial sums, jobs of
+ * one tile add them in index order. The elementwise parts: jobs of (set, run of rows). */
 #include <math.h>
 #include <string.h>
 
@@ -15,9 +15,9 @@ struct norm_call {
     struct norm_shape s;
     int stripes, tiles;
     size_t run; /* rows of an elementwise job */
-    int runs;   /* of them a group */
-    double *part; /* [group][stripe][2][c] */
-    float *coef;  /* [group][NORM_COEFS][c] */
+    int runs;   /* of them a set */
+    double *part; /* [set][stripe][2][c] */
+    float *coef;  /* [set][NORM_COEFS][c] */
     void *out;
     const void *x, *dy;
     float *stats, *dgamma, *dbeta;
@@ -28,17 +28,17 @@ struct norm_call {
 
 static size_t part_doubles(const struct norm_shape *s)
 {
-    return (size_t)s->groups * ELEM_STRIPES * 2 * (size_t)s->c;
+    return (size_t)s->sets * ELEM_STRIPES * 2 * (size_t)s->c;
 }
 
 size_t norm_scratch(const struct norm_shape *s)
 {
-    return (part_doubles(s) * 2 + (size_t)s->groups * NORM_COEFS * (size_t)s->c + 15) / 16 * 16;
+    return (part_doubles(s) * 2 + (size_t)s->sets * NORM_COEFS * (size_t)s->c + 15) / 16 * 16;
 }
 
 static struct norm_call norm_call(const struct norm_shape *s, float *scratch)
 {
-    ENSURE(s->groups >= 1 && s->rows >= 1 && s->c >= 1, "norm: %d groups of %zu rows, %d channels", s->groups,
+    ENSURE(s->sets >= 1 && s->rows >= 1 && s->c >= 1, "norm: %d sets of %zu rows, %d channels", s->sets,
            s->rows, s->c);
     struct norm_call k = {.kernels = elem_kernels(), .s = *s};
     if (k.s.shared < 1) k.s.shared = 1;
@@ -53,7 +53,7 @@ static struct norm_call norm_call(const struct norm_shape *s, float *scratch)
     return k;
 }
 
-/* The sums of one stripe of one group, for one tile of channels. */
+/* The sums of one stripe of one set, for one tile of channels. */
 struct piece {
     double *sum, *square;
     const float *coef;
@@ -64,29 +64,29 @@ struct piece {
 static struct piece piece(const struct norm_call *k, int job)
 {
     const int tile = job % k->tiles, stripe = job / k->tiles % k->stripes,
-              group = job / k->tiles / k->stripes;
+              set = job / k->tiles / k->stripes;
     const size_t c = (size_t)k->s.c, first = (size_t)tile * TILE;
     const size_t blocks = (k->s.rows + ELEM_BLOCK - 1) / ELEM_BLOCK;
     const size_t begin = (size_t)stripe * blocks / (size_t)k->stripes * ELEM_BLOCK;
     const size_t end = ((size_t)stripe + 1) * blocks / (size_t)k->stripes * ELEM_BLOCK;
     const size_t width = c - first < TILE ? c - first : TILE;
-    double *sum = k->part + ((size_t)group * ELEM_STRIPES + (size_t)stripe) * 2 * c + first;
+    double *sum = k->part + ((size_t)set * ELEM_STRIPES + (size_t)stripe) * 2 * c + first;
     memset(sum, 0, width * sizeof *sum);
     memset(sum + c, 0, width * sizeof *sum);
-    return (struct piece){sum, sum + c, k->coef + (size_t)group * NORM_COEFS * c + first,
-                          ((size_t)group * k->s.rows + begin) * c + first,
+    return (struct piece){sum, sum + c, k->coef + (size_t)set * NORM_COEFS * c + first,
+                          ((size_t)set * k->s.rows + begin) * c + first,
                           {(end < k->s.rows ? end : k->s.rows) - begin, (int)width, c}};
 }
 
 static int pieces(const struct norm_call *k)
 {
-    return k->s.groups * k->stripes * k->tiles;
+    return k->s.sets * k->stripes * k->tiles;
 }
 
-/* Adds the stripes of one group and channel in order. */
-static void add_stripes(double *sum, double *square, const struct norm_call *k, int group, size_t c)
+/* Adds the stripes of one set and channel in order. */
+static void add_stripes(double *sum, double *square, const struct norm_call *k, int set, size_t c)
 {
-    const double *part = k->part + (size_t)group * ELEM_STRIPES * 2 * (size_t)k->s.c + c;
+    const double *part = k->part + (size_t)set * ELEM_STRIPES * 2 * (size_t)k->s.c + c;
     *sum = *square = 0;
     for (int i = 0; i < k->stripes; i++, part += 2 * (size_t)k->s.c) {
         *sum += part[0];
@@ -95,14 +95,14 @@ static void add_stripes(double *sum, double *square, const struct norm_call *k, 
 }
 
 /* The same over all channels that share statistics with c, in order; each weighted (or NULL: by 1). */
-static void add_shared(double *sum, double *square, const struct norm_call *k, int group, size_t c,
+static void add_shared(double *sum, double *square, const struct norm_call *k, int set, size_t c,
                        const float *weight)
 {
     const size_t shared = (size_t)k->s.shared, first = c - c % shared;
     for (size_t i = first; i < first + shared; i++) {
         const double w = weight ? (double)weight[i] : 1;
         double a, b;
-        add_stripes(&a, &b, k, group, i);
+        add_stripes(&a, &b, k, set, i);
         *sum = i == first ? w * a : *sum + w * a;
         *square = i == first ? w * b : *square + w * b;
     }
@@ -139,12 +139,12 @@ static void stats_job(void *arg, int tile, int thread)
     const double rows = (double)k->s.rows * k->s.shared;
     const size_t begin = (size_t)tile * TILE;
     (void)thread;
-    for (int group = 0; group < k->s.groups; group++) {
+    for (int set = 0; set < k->s.sets; set++) {
         double sum = 0, square = 0;
         for (size_t c = begin; c < tile_end(k, tile); c++) {
-            if (c == begin || c % (size_t)k->s.shared == 0) add_shared(&sum, &square, k, group, c, NULL);
+            if (c == begin || c % (size_t)k->s.shared == 0) add_shared(&sum, &square, k, set, c, NULL);
             const double mean = sum / rows, var = square / rows - mean * mean;
-            put_stats(k->stats + (size_t)group * NORM_STATS * (size_t)k->s.c + c, (size_t)k->s.c, mean,
+            put_stats(k->stats + (size_t)set * NORM_STATS * (size_t)k->s.c + c, (size_t)k->s.c, mean,
                       var < 0 ? 0 : var, k->eps);
         }
     }
@@ -196,30 +196,30 @@ static void affine(float *coef, const float *stats, float gamma, float beta, siz
 static void affine_all(const struct norm_call *k, const float *stats)
 {
     const size_t c = (size_t)k->s.c;
-    for (size_t group = 0; group < (size_t)k->s.groups; group++)
+    for (size_t set = 0; set < (size_t)k->s.sets; set++)
         for (size_t i = 0; i < c; i++)
-            affine(k->coef + group * NORM_COEFS * c + i, stats + group * NORM_STATS * c + i, k->gamma[i],
+            affine(k->coef + set * NORM_COEFS * c + i, stats + set * NORM_STATS * c + i, k->gamma[i],
                    k->beta[i], c);
 }
 
-/* A run of rows of one group, all channels. */
-static struct columns run_of(const struct norm_call *k, int job, int *group, size_t *start)
+/* A run of rows of one set, all channels. */
+static struct columns run_of(const struct norm_call *k, int job, int *set, size_t *start)
 {
     const size_t begin = (size_t)(job % k->runs) * k->run, rest = k->s.rows - begin;
-    *group = job / k->runs;
-    *start = ((size_t)*group * k->s.rows + begin) * (size_t)k->s.c;
+    *set = job / k->runs;
+    *start = ((size_t)*set * k->s.rows + begin) * (size_t)k->s.c;
     return (struct columns){rest < k->run ? rest : k->run, k->s.c, (size_t)k->s.c};
 }
 
 static void apply_job(void *arg, int job, int thread)
 {
     const struct norm_call *k = arg;
-    int group;
+    int set;
     size_t start;
-    const struct columns columns = run_of(k, job, &group, &start);
+    const struct columns columns = run_of(k, job, &set, &start);
     (void)thread;
     k->kernels->act[k->s.type]->norm_apply(elem_at(k->out, k->s.type, start), elem_at(k->x, k->s.type, start),
-                                           k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns,
+                                           k->coef + (size_t)set * NORM_COEFS * (size_t)k->s.c, columns,
                                            k->slope);
 }
 
@@ -233,7 +233,7 @@ void norm_fwd(void *y, const void *x, const float *stats, const float *gamma, co
     k.beta = beta;
     k.slope = slope;
     affine_all(&k, stats);
-    pool_run(pool, s->groups * k.runs, apply_job, &k);
+    pool_run(pool, s->sets * k.runs, apply_job, &k);
 }
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
@@ -258,14 +258,14 @@ static void bwd_reduce_job(void *arg, int tile, int thread)
     (void)thread;
     for (size_t i = (size_t)tile * TILE; i < tile_end(k, tile); i++) {
         double dgamma = 0, dbeta = 0;
-        for (int group = 0; group < k->s.groups; group++) {
-            float *coef = k->coef + (size_t)group * NORM_COEFS * c + i;
+        for (int set = 0; set < k->s.sets; set++) {
+            float *coef = k->coef + (size_t)set * NORM_COEFS * c + i;
             double sum, product, all_sum, all_product;
-            add_stripes(&sum, &product, k, group, i);
+            add_stripes(&sum, &product, k, set, i);
             dbeta += sum;
             dgamma += product;
-            const float *scale = k->coef + (size_t)group * NORM_COEFS * c + COEF_SCALE * c;
-            add_shared(&all_sum, &all_product, k, group, i, scale);
+            const float *scale = k->coef + (size_t)set * NORM_COEFS * c + COEF_SCALE * c;
+            add_shared(&all_sum, &all_product, k, set, i, scale);
             const double mean_part = -all_sum / values, xhat_part = -all_product / values;
             coef[COEF_DX * c] = (float)(xhat_part * (double)coef[COEF_RSTD * c]);
             coef[COEF_DSHIFT * c] = (float)(mean_part + xhat_part * (double)coef[COEF_XSHIFT * c]);
@@ -278,13 +278,13 @@ static void bwd_reduce_job(void *arg, int tile, int thread)
 static void bwd_apply_job(void *arg, int job, int thread)
 {
     const struct norm_call *k = arg;
-    int group;
+    int set;
     size_t start;
-    const struct columns columns = run_of(k, job, &group, &start);
+    const struct columns columns = run_of(k, job, &set, &start);
     (void)thread;
     k->kernels->act[k->s.type]->norm_bwd_apply(
         elem_at(k->out, k->s.type, start), elem_at(k->dy, k->s.type, start), elem_at(k->x, k->s.type, start),
-        k->coef + (size_t)group * NORM_COEFS * (size_t)k->s.c, columns, k->slope, k->accumulate);
+        k->coef + (size_t)set * NORM_COEFS * (size_t)k->s.c, columns, k->slope, k->accumulate);
 }
 
 void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats,
@@ -304,7 +304,7 @@ void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void 
     affine_all(&k, stats);
     pool_run(pool, pieces(&k), bwd_sums_job, &k);
     pool_run(pool, k.tiles, bwd_reduce_job, &k);
-    if (dx) pool_run(pool, s->groups * k.runs, bwd_apply_job, &k);
+    if (dx) pool_run(pool, s->sets * k.runs, bwd_apply_job, &k);
 }
 
 /* ---- global average ------------------------------------------------------------------------------------ */
@@ -322,11 +322,11 @@ void global_avg_fwd(float *y, const void *x, const struct norm_shape *s, float *
     struct norm_call k = norm_call(s, scratch);
     k.x = x;
     pool_run(pool, pieces(&k), column_sums_job, &k);
-    for (int group = 0; group < s->groups; group++)
+    for (int set = 0; set < s->sets; set++)
         for (size_t c = 0; c < (size_t)s->c; c++) {
             double sum, unused;
-            add_stripes(&sum, &unused, &k, group, c);
-            y[(size_t)group * (size_t)s->c + c] = (float)(sum / (double)s->rows);
+            add_stripes(&sum, &unused, &k, set, c);
+            y[(size_t)set * (size_t)s->c + c] = (float)(sum / (double)s->rows);
         }
 }
 
@@ -334,15 +334,15 @@ static void broadcast_job(void *arg, int job, int thread)
 {
     const struct norm_call *k = arg;
     const size_t c = (size_t)k->s.c;
-    int group;
+    int set;
     size_t start;
-    struct columns columns = run_of(k, job, &group, &start);
+    struct columns columns = run_of(k, job, &set, &start);
     const float rows = (float)k->s.rows, *dy = k->dy;
     (void)thread;
     for (size_t first = 0; first < c; first += TILE) {
         float row[TILE];
         columns.width = (int)(c - first < TILE ? c - first : TILE);
-        for (int i = 0; i < columns.width; i++) row[i] = dy[(size_t)group * c + first + (size_t)i] / rows;
+        for (int i = 0; i < columns.width; i++) row[i] = dy[(size_t)set * c + first + (size_t)i] / rows;
         k->kernels->act[k->s.type]->broadcast(elem_at(k->out, k->s.type, start + first), row, columns,
                                               k->accumulate);
     }
@@ -354,5 +354,5 @@ void global_avg_bwd(void *dx, const float *dy, const struct norm_shape *s, int a
     k.out = dx;
     k.dy = dy;
     k.accumulate = accumulate;
-    pool_run(pool, s->groups * k.runs, broadcast_job, &k);
+    pool_run(pool, s->sets * k.runs, broadcast_job, &k);
 }

@@ -30,7 +30,7 @@ void norm_ref_fwd(float *y, const float *x, const float *gamma, const float *bet
                   double eps, double slope)
 {
     double mean, variance;
-    for (int g = 0; g < s->groups; g++, x += s->rows * (size_t)s->c, y += s->rows * (size_t)s->c)
+    for (int g = 0; g < s->sets; g++, x += s->rows * (size_t)s->c, y += s->rows * (size_t)s->c)
         for (int c = 0; c < s->c; c++) {
             mean_variance(&mean, &variance, x + c / s->shared * s->shared, s);
             for (size_t i = (size_t)c; i < s->rows * (size_t)s->c; i += (size_t)s->c)

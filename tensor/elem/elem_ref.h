@@ -11,7 +11,7 @@
 double activation_ref(double x, double slope);
 
 /* y = act(gamma * (x - mean) / sqrt(variance + eps) + beta) with the mean and the biased variance of each
- * group's rows, over s->shared channels together. x, y: [groups][rows][c]. */
+ * set's rows, over s->shared channels together. x, y: [sets][rows][c]. */
 void norm_ref_fwd(float *y, const float *x, const float *gamma, const float *beta, const struct norm_shape *s,
                   double eps, double slope);
 

@@ -218,8 +218,8 @@ static void loss_sums(double *sums, const float *logits, const uint8_t *labels, 
 }
 
 /* With d_k = dL/dp_k = p_scale[k] + tp_scale[k] g_k, the softmax's gradient is p_k (d_k - sum_j p_j d_j). */
-INLINE void loss_bwd_step(float *tile, vf label, int c, int width, float ce_scale, const float *tp_scale,
-                          const float *p_scale, vf weight, int gamma)
+INLINE void loss_bwd_vector(float *tile, vf label, int c, int width, float ce_scale, const float *tp_scale,
+                            const float *p_scale, vf weight, int gamma)
 {
     const vf logit = gamma ? pick_plane(tile, label, c, width) : vf_set(0);
     const struct softmax_terms t = exponentials(tile, c, width);
@@ -257,8 +257,8 @@ static void loss_bwd(float *dlogits, const float *logits, const uint8_t *labels,
     transpose_in(tile, logits, voxels, c, width);
     for (int i = 0; i < voxels; i += LANES) {
         const vf l = vf_load(label + i);
-        loss_bwd_step(tile + i, l, c, width, ce_scale, tp_scale, p_scale, pick_constant(class_weight, l, c),
-                      gamma);
+        loss_bwd_vector(tile + i, l, c, width, ce_scale, tp_scale, p_scale, pick_constant(class_weight, l, c),
+                        gamma);
     }
     transpose_out(dlogits, tile, voxels, c, width, accumulate);
 }

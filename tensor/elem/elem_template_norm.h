@@ -83,8 +83,8 @@ static void ELEM_KERNEL(column_sums)(double *sum, const void *from, struct colum
     }
 }
 
-INLINE void ELEM_KERNEL(norm_apply_step)(ELEM *y, const ELEM *x, const float *coef, size_t stride, vf slope,
-                                         int n)
+INLINE void ELEM_KERNEL(norm_apply_vector)(ELEM *y, const ELEM *x, const float *coef, size_t stride, vf slope,
+                                           int n)
 {
     const vf centre = vf_sub(get(x, n), get(coef + COEF_MEAN * stride, n));
     const vf z = vf_fma(centre, get(coef + COEF_SCALE * stride, n), get(coef + COEF_SHIFT * stride, n));
@@ -100,8 +100,8 @@ static void ELEM_KERNEL(norm_apply)(void *to, const void *from, const float *coe
     for (size_t r = 0; r < s.rows; r++, x += s.stride, y += s.stride) {
         int c = 0;
         for (; c + LANES <= s.width; c += LANES)
-            ELEM_KERNEL(norm_apply_step)(y + c, x + c, coef + c, s.stride, v, LANES);
-        if (c < s.width) ELEM_KERNEL(norm_apply_step)(y + c, x + c, coef + c, s.stride, v, s.width - c);
+            ELEM_KERNEL(norm_apply_vector)(y + c, x + c, coef + c, s.stride, v, LANES);
+        if (c < s.width) ELEM_KERNEL(norm_apply_vector)(y + c, x + c, coef + c, s.stride, v, s.width - c);
     }
 }
 
@@ -162,8 +162,8 @@ static void ELEM_KERNEL(norm_bwd_sums)(double *sum, double *product, const void 
     }
 }
 
-INLINE void ELEM_KERNEL(norm_bwd_apply_step)(ELEM *dx, const ELEM *dy, const ELEM *x, const float *coef,
-                                             size_t stride, vf slope, int accumulate, int n)
+INLINE void ELEM_KERNEL(norm_bwd_apply_vector)(ELEM *dx, const ELEM *dy, const ELEM *x, const float *coef,
+                                               size_t stride, vf slope, int accumulate, int n)
 {
     const struct bwd_coef k = bwd_coef(coef, stride, COEF_DX, slope, n);
     const vf centre = vf_sub(get(x, n), k.mean);
@@ -181,14 +181,15 @@ static void ELEM_KERNEL(norm_bwd_apply)(void *to, const void *gradient, const vo
     for (size_t r = 0; r < s.rows; r++, x += s.stride, dy += s.stride, dx += s.stride) {
         int c = 0;
         for (; c + LANES <= s.width; c += LANES)
-            ELEM_KERNEL(norm_bwd_apply_step)(dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, LANES);
+            ELEM_KERNEL(norm_bwd_apply_vector)
+            (dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, LANES);
         if (c < s.width)
-            ELEM_KERNEL(norm_bwd_apply_step)
+            ELEM_KERNEL(norm_bwd_apply_vector)
             (dx + c, dy + c, x + c, coef + c, s.stride, v, accumulate, s.width - c);
     }
 }
 
-INLINE void ELEM_KERNEL(broadcast_step)(ELEM *y, const float *row, int accumulate, int n)
+INLINE void ELEM_KERNEL(broadcast_vector)(ELEM *y, const float *row, int accumulate, int n)
 {
     put(y, accumulate ? vf_add(get(y, n), get(row, n)) : get(row, n), n);
 }
@@ -199,7 +200,7 @@ static void ELEM_KERNEL(broadcast)(void *to, const float *row, struct columns s,
     for (size_t r = 0; r < s.rows; r++, y += s.stride) {
         int c = 0;
         for (; c + LANES <= s.width; c += LANES)
-            ELEM_KERNEL(broadcast_step)(y + c, row + c, accumulate, LANES);
-        if (c < s.width) ELEM_KERNEL(broadcast_step)(y + c, row + c, accumulate, s.width - c);
+            ELEM_KERNEL(broadcast_vector)(y + c, row + c, accumulate, LANES);
+        if (c < s.width) ELEM_KERNEL(broadcast_vector)(y + c, row + c, accumulate, s.width - c);
     }
 }

@@ -1,4 +1,4 @@
-/* graph.c - recording nodes, binding the block, running the steps. The plan itself is made in plan_memory.c.
+/* graph.c - recording nodes, binding the block, running the passes. The plan itself is made in plan_memory.c.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ void graph_destroy(struct graph *g)
     free(g->node);
     free(g->value);
     free(g->buffer);
-    free(g->step);
+    free(g->pass);
     if (g->mapped) munmap(g->block, g->mapped);
     free(g);
 }
@@ -265,13 +265,13 @@ void graph_set_inference(struct graph *g, int on)
     g->infers = on;
 }
 
-void graph_run_step(struct graph *g, int index)
+void graph_run_pass(struct graph *g, int index)
 {
-    struct node *n = g->step[index].node;
-    n->pass = g->step[index].pass;
-    n->scratch = buffer_at(g, g->step[index].scratch);
+    struct node *n = g->pass[index].node;
+    n->pass = g->pass[index].pass;
+    n->scratch = buffer_at(g, g->pass[index].scratch);
     if (n->pass == PASS_FORWARD || n->pass == PASS_RECOMPUTE) {
-        n->out->data = buffer_at(g, g->step[index].buffer);
+        n->out->data = buffer_at(g, g->pass[index].buffer);
         n->op->forward(g, n);
     } else {
         n->op->backward(g, n);
@@ -279,25 +279,25 @@ void graph_run_step(struct graph *g, int index)
     if (g->watch) g->watch(g->watch_arg, index);
 }
 
-void graph_watch(struct graph *g, void (*watch)(void *arg, int step), void *arg)
+void graph_watch(struct graph *g, void (*watch)(void *arg, int pass), void *arg)
 {
     g->watch = watch;
     g->watch_arg = arg;
 }
 
-int graph_steps(const struct graph *g)
+int graph_passes(const struct graph *g)
 {
-    return g->steps;
+    return g->passes;
 }
 
-struct graph_step graph_step(const struct graph *g, int i)
+struct graph_pass graph_pass(const struct graph *g, int i)
 {
     static const char *const names[PASSES] = {"forward", "recompute", "backward", "backward_data"};
-    const struct step *step = &g->step[i];
-    const struct node *n = step->node;
-    const int forward = step->pass == PASS_FORWARD || step->pass == PASS_RECOMPUTE,
-              weights = step->pass != PASS_BACKWARD_DATA, inputs = step->pass == PASS_BACKWARD_DATA || !n->split;
-    struct graph_step s = {.node = n->name, .pass = names[step->pass]};
+    const struct node_pass *p = &g->pass[i];
+    const struct node *n = p->node;
+    const int forward = p->pass == PASS_FORWARD || p->pass == PASS_RECOMPUTE,
+              weights = p->pass != PASS_BACKWARD_DATA, inputs = p->pass == PASS_BACKWARD_DATA || !n->split;
+    struct graph_pass s = {.node = n->name, .pass = names[p->pass]};
     s.bytes = shape_count(n->out->shape) * dtype_bytes(n->out->dtype);
     if (!forward && n->reads_out) s.bytes *= 2;
     for (int k = 0; k < n->inputs; k++) {
@@ -314,7 +314,7 @@ void graph_forward(struct graph *g)
 {
     ENSURE(g->block, "graph_forward before graph_bind");
     ENSURE(g->model->finished, "graph_forward before model_finish");
-    for (int i = 0; i < g->forward_steps; i++) graph_run_step(g, i);
+    for (int i = 0; i < g->forward_passes; i++) graph_run_pass(g, i);
 }
 
 void graph_backward(struct graph *g, struct tensor *loss)
@@ -325,7 +325,7 @@ void graph_backward(struct graph *g, struct tensor *loss)
     for (int i = 0; i < g->values; i++)
         if (g->value[i]->root)
             *tensor_grad_f32(&g->value[i]->tensor) = &g->value[i]->tensor == loss ? 1.0f : 0.0f;
-    for (int i = g->forward_steps; i < g->steps; i++) graph_run_step(g, i);
+    for (int i = g->forward_passes; i < g->passes; i++) graph_run_pass(g, i);
 }
 
 int graph_read_op(const struct graph *g, int i, struct graph_op *op)
@@ -394,12 +394,12 @@ static void append_buffer(struct text *t, const struct graph *g, const char *wha
     append(t, "  %s %zu+%zu@%d-%d", what, b->offset, b->bytes, b->first, b->last);
 }
 
-static void append_steps(struct text *t, const struct graph *g, const struct node *n)
+static void append_passes(struct text *t, const struct graph *g, const struct node *n)
 {
     static const char *const scratch[PASSES] = {"scratch", "scratch(recompute)", "scratch(dw)",
                                                 "scratch(dx)"};
-    for (int i = 0; i < g->steps; i++) {
-        const struct step *s = &g->step[i];
+    for (int i = 0; i < g->passes; i++) {
+        const struct node_pass *s = &g->pass[i];
         if (s->node != n) continue;
         if (s->pass == PASS_RECOMPUTE) append_buffer(t, g, "recomputed", s->buffer);
         append_buffer(t, g, scratch[s->pass], s->scratch);
@@ -412,8 +412,9 @@ int graph_describe(const struct graph *g, char *buf, size_t size)
     ENSURE(g->planned, "graph_describe before graph_plan");
     append(
         &t,
-        "%d nodes, %d steps, %zu bytes (at least %zu are alive at once); buffers: offset+bytes@first-last step\n",
-        g->nodes, g->steps, g->bytes, g->peak_bytes);
+        "%d nodes, %d passes, %zu bytes (at least %zu are alive at once); "
+        "buffers: offset+bytes@first-last pass\n",
+        g->nodes, g->passes, g->bytes, g->peak_bytes);
     for (int i = 0; i < g->values; i++) {
         const struct value *v = g->value[i];
         const struct node *n = v->producer;
@@ -423,7 +424,7 @@ int graph_describe(const struct graph *g, char *buf, size_t size)
         append_buffer(&t, g, "data", v->buffer);
         append_buffer(&t, g, "grad", v->grad_buffer);
         if (n) append_buffer(&t, g, "saved", n->saved_buffer);
-        if (n) append_steps(&t, g, n);
+        if (n) append_passes(&t, g, n);
         append(&t, "\n");
     }
     return t.length;

@@ -94,15 +94,15 @@ void graph_keep(struct graph *g, struct tensor *t);
 int graph_plan(struct graph *g);
 /* Bytes of the block; exact, known after graph_plan. */
 size_t graph_bytes(const struct graph *g);
-/* The steps of a plan: those of graph_forward, then those of graph_backward. */
-struct graph_step {
+/* The passes of a planned graph: those of graph_forward, then those of graph_backward. */
+struct graph_pass {
     const char *node, *pass; /* pass: forward, recompute, backward, backward_data */
     size_t bytes; /* of activations, their gradients, parameters that it reads and writes, each counted once */
 };
-int graph_steps(const struct graph *g);
-struct graph_step graph_step(const struct graph *g, int i);
-/* For measurements: after every step that runs comes watch(arg, step). NULL: no more. */
-void graph_watch(struct graph *g, void (*watch)(void *arg, int step), void *arg);
+int graph_passes(const struct graph *g);
+struct graph_pass graph_pass(const struct graph *g, int i);
+/* For measurements: after every pass that runs comes watch(arg, pass). NULL: no more. */
+void graph_watch(struct graph *g, void (*watch)(void *arg, int pass), void *arg);
 /* Sum over convolutions and linear layers of 2*multiply-adds: forward; a training step is about 3 times it. */
 double graph_flops(const struct graph *g);
 /* Allocates the block (huge pages where the system offers them) and sets the data pointers. Returns -1 if

@@ -33,7 +33,7 @@ size_t graph_offset(const struct graph *g, int id)
 size_t graph_scratch_offset(const struct graph *g, int i)
 {
     const struct node *n = node_at(g, i);
-    for (int s = 0; s < g->forward_steps; s++)
-        if (g->step[s].node == n && g->step[s].scratch >= 0) return g->buffer[g->step[s].scratch].offset;
+    for (int s = 0; s < g->forward_passes; s++)
+        if (g->pass[s].node == n && g->pass[s].scratch >= 0) return g->buffer[g->pass[s].scratch].offset;
     return 0;
 }

@@ -9,10 +9,10 @@
  *     n->saved_bytes = ...; n->reads_in = 1;           what its passes need: the plan is made from it
  *     return node_output(g, n, shape);
  *
- * The schedule. graph_plan turns the nodes into steps: every node's PASS_FORWARD in order of recording; with
+ * The schedule. graph_plan turns the nodes into passes: every node's PASS_FORWARD in order of recording; with
  * GRAPH_TRAIN then, in reverse, PASS_BACKWARD (and PASS_BACKWARD_DATA where `split`), with a PASS_RECOMPUTE
- * just before the first step that reads a value that was thrown away. A buffer's lifetime is an interval of
- * steps.
+ * just before the first pass that reads a value that was thrown away. A buffer's lifetime is an interval of
+ * passes.
  */
 #ifndef TENSOR_NODE_H
 #define TENSOR_NODE_H
@@ -51,10 +51,10 @@ struct node {
 
     /* Declared by the op, before node_output. */
     size_t saved_bytes;                 /* lives from forward to the end of backward */
-    size_t scratch_bytes[PASSES];       /* lives for one step */
+    size_t scratch_bytes[PASSES];       /* lives for one pass */
     unsigned reads_in;                  /* bit i: PASS_BACKWARD reads in[i]->data */
     int reads_out;                      /* PASS_BACKWARD reads out->data */
-    int split; /* backward is two steps: dw reads x, then dx is written, so that dx may lie where x lay */
+    int split; /* backward is two passes: dw reads x, then dx is written, so that dx may lie where x lay */
     int cheap; /* the output may be thrown away and computed again for the backward pass */
     int in_place;                       /* forward may write out over in[0] */
     int grad_in_place;                  /* backward may write the gradient of in[0] over that of out */
@@ -82,12 +82,12 @@ struct value {
     int grad_buffer;       /* -1: none */
     int fresh_for; /* while scheduling: index of the last backward node that it was recomputed for; -1: none
                     */
-    int current;           /* while scheduling: its data at this step */
+    int current;           /* while scheduling: its data at this pass */
 };
 
 enum buffer_kind { BUFFER_DATA, BUFFER_GRAD, BUFFER_SAVED, BUFFER_SCRATCH };
 
-/* A piece of the block, alive from step `first` to step `last`. */
+/* A piece of the block, alive from pass `first` to pass `last`. */
 struct buffer {
     enum buffer_kind kind;
     size_t bytes, offset;
@@ -95,10 +95,10 @@ struct buffer {
     int alias;             /* index of the buffer that this one shares (in place), or its own */
 };
 
-struct step {
+struct node_pass {
     struct node *node;
     enum pass pass;
-    int buffer;            /* where a forward or recompute step writes the output; -1 */
+    int buffer;            /* where a forward or recompute pass writes the output; -1 */
     int scratch;           /* -1: none */
 };
 
@@ -110,8 +110,8 @@ struct graph {
     struct value **value;
     int nodes, values;
     struct buffer *buffer;
-    struct step *step;
-    int buffers, steps, forward_steps;
+    struct node_pass *pass;
+    int buffers, passes, forward_passes;
     int planned, failed;
     int infers;        /* graph_set_inference */
     size_t bytes;      /* of the block */
@@ -120,7 +120,7 @@ struct graph {
     size_t mapped;     /* bytes to unmap; 0: the block is the caller's */
     uint64_t seed, rng_step;
     uint32_t client;
-    void (*watch)(void *arg, int step);
+    void (*watch)(void *arg, int pass);
     void *watch_arg;
 };
 
@@ -188,11 +188,11 @@ static inline void *node_dx(const struct node *n, int i)
     return n->in[i]->needs_grad ? n->in[i]->grad : NULL;
 }
 
-/* ---- planning and running by steps --------------------------------------------------------------------- */
+/* ---- planning and running by passes -------------------------------------------------------------------- */
 
-/* plan_memory.c: fills step, buffer, bytes. -1 without memory. */
+/* plan_memory.c: fills pass, buffer, bytes. -1 without memory. */
 int plan_memory(struct graph *g);
-/* One step of a bound graph. */
-void graph_run_step(struct graph *g, int index);
+/* One pass of a bound graph. */
+void graph_run_pass(struct graph *g, int index);
 
 #endif

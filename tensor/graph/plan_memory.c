@@ -1,8 +1,9 @@
 /* plan_memory.c - which buffer lives where in the block, decided before any arithmetic.
  *
  * Three parts, each made from the one before:
- *   schedule    nodes -> steps: forward in order, backward in reverse, cheap values computed again where backward reads them;
- *   liveness    steps -> buffers, each alive from its first to its last step;
+ *   schedule    nodes -> passes: forward in order, backward in reverse, cheap values computed again where
+ *               backward reads them;
+ *   liveness    passes -> buffers, each alive from its first to its last pass;
  *   placement   buffers -> offsets: two buffers that are alive at once may not overlap.
  * Placement is strip packing, NP-hard; greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net
  * inference", 2020) with a little hill climbing comes close to the largest sum of live buffers, which is a lower bound.
@@ -32,16 +33,17 @@ static size_t value_bytes(const struct value *v)
 /* ---- schedule ------------------------------------------------------------------------------------------ */
 
 /* Without memory the graph has failed, and the schedule is not whole. */
-static void add_step(struct graph *g, struct node *n, enum pass pass)
+static void add_pass(struct graph *g, struct node *n, enum pass pass)
 {
     if (g->failed) return;
-    if ((g->steps & (g->steps - 1)) == 0) { /* a power of two: full */
-        struct step *larger = realloc(g->step, (g->steps ? 2 * (size_t)g->steps : 1) * sizeof *g->step);
+    if ((g->passes & (g->passes - 1)) == 0) { /* a power of two: full */
+        size_t room = g->passes ? 2 * (size_t)g->passes : 1;
+        struct node_pass *larger = realloc(g->pass, room * sizeof *g->pass);
         g->failed = !larger;
         if (!larger) return;
-        g->step = larger;
+        g->pass = larger;
     }
-    g->step[g->steps++] = (struct step){n, pass, -1, -1};
+    g->pass[g->passes++] = (struct node_pass){n, pass, -1, -1};
 }
 
 /* The backward of `reader` is about to read t: where t was thrown away, compute it again, and before it what it is made of. */
@@ -53,7 +55,7 @@ static void want_data(struct graph *g, struct tensor *t, const struct node *read
     if (n->recompute == RECOMPUTED_ONCE && v->fresh_for >= 0) return;
     for (int i = 0; i < n->inputs; i++) want_data(g, n->in[i], reader);
     v->fresh_for = reader->index;
-    add_step(g, n, PASS_RECOMPUTE);
+    add_pass(g, n, PASS_RECOMPUTE);
 }
 
 static void schedule_backward(struct graph *g, struct node *n)
@@ -63,8 +65,8 @@ static void schedule_backward(struct graph *g, struct node *n)
     for (int i = 0; i < n->inputs; i++)
         if (n->reads_in >> i & 1) want_data(g, n->in[i], n);
     if (n->reads_out) want_data(g, n->out, n);
-    add_step(g, n, PASS_BACKWARD);
-    if (n->split && wants_dx) add_step(g, n, PASS_BACKWARD_DATA);
+    add_pass(g, n, PASS_BACKWARD);
+    if (n->split && wants_dx) add_pass(g, n, PASS_BACKWARD_DATA);
     for (int i = 0; i < n->inputs; i++) {
         struct value *x = value_of(n->in[i]);
         if (!x->tensor.needs_grad) continue;
@@ -77,15 +79,15 @@ static void schedule_backward(struct graph *g, struct node *n)
 
 static void schedule(struct graph *g)
 {
-    g->steps = 0;
+    g->passes = 0;
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
         v->fresh_for = v->grad_buffer = -1;
         if (v->root) v->grad_buffer = 0;
         if (v->producer) v->producer->reached = v->root;
     }
-    for (int i = 0; i < g->nodes; i++) add_step(g, g->node[i], PASS_FORWARD);
-    g->forward_steps = g->steps;
+    for (int i = 0; i < g->nodes; i++) add_pass(g, g->node[i], PASS_FORWARD);
+    g->forward_passes = g->passes;
     for (int i = g->nodes - 1; i >= 0; i--)
         if (g->node[i]->reached) schedule_backward(g, g->node[i]);
 }
@@ -96,7 +98,7 @@ static int add_buffer(struct graph *g, enum buffer_kind kind, size_t bytes)
 {
     if (bytes == 0) return -1;
     bytes = (bytes + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
-    g->buffer[g->buffers] = (struct buffer){kind, bytes, 0, g->steps, -1, g->buffers};
+    g->buffer[g->buffers] = (struct buffer){kind, bytes, 0, g->passes, -1, g->buffers};
     return g->buffers++;
 }
 
@@ -106,21 +108,21 @@ static int owner(const struct graph *g, int buffer)
     return buffer;
 }
 
-static void touch(struct graph *g, int buffer, int step)
+static void touch(struct graph *g, int buffer, int pass)
 {
     if (buffer < 0) return;
     struct buffer *b = &g->buffer[buffer];
-    if (step < b->first) b->first = step;
-    if (step > b->last) b->last = step;
+    if (pass < b->first) b->first = pass;
+    if (pass > b->last) b->last = pass;
 }
 
-/* In the order of the steps: a step reads what the last one before it wrote. */
-static void touch_step(struct graph *g, int index)
+/* In the order of the passes: a pass reads what the last one before it wrote. */
+static void touch_pass(struct graph *g, int index)
 {
-    const struct node *n = g->step[index].node;
-    enum pass pass = g->step[index].pass;
+    const struct node *n = g->pass[index].node;
+    enum pass pass = g->pass[index].pass;
     int computes = pass == PASS_FORWARD || pass == PASS_RECOMPUTE;
-    if (computes) value_of(n->out)->current = g->step[index].buffer;
+    if (computes) value_of(n->out)->current = g->pass[index].buffer;
     for (int i = 0; i < n->inputs; i++) {
         if (computes || (pass == PASS_BACKWARD && (n->reads_in >> i & 1)))
             touch(g, value_of(n->in[i])->current, index);
@@ -130,13 +132,13 @@ static void touch_step(struct graph *g, int index)
     if (computes || (pass == PASS_BACKWARD && n->reads_out)) touch(g, value_of(n->out)->current, index);
     if (!computes) touch(g, value_of(n->out)->grad_buffer, index);
     touch(g, n->saved_buffer, index);
-    touch(g, g->step[index].scratch, index);
+    touch(g, g->pass[index].scratch, index);
 }
 
 static int number_buffers(struct graph *g)
 {
-    /* A value has data and a gradient, a node saved data, a step scratch and recomputed data. */
-    size_t most = 2 * (size_t)g->values + (size_t)g->nodes + 2 * (size_t)g->steps;
+    /* A value has data and a gradient, a node saved data, a pass scratch and recomputed data. */
+    size_t most = 2 * (size_t)g->values + (size_t)g->nodes + 2 * (size_t)g->passes;
     struct buffer *larger = realloc(g->buffer, most * sizeof *g->buffer);
     if (!larger) return -1;
     g->buffers = 0;
@@ -150,8 +152,8 @@ static int number_buffers(struct graph *g)
         struct node *n = g->node[i];
         n->saved_buffer = add_buffer(g, BUFFER_SAVED, n->saved_bytes);
     }
-    for (int i = 0; i < g->steps; i++) {
-        struct step *s = &g->step[i];
+    for (int i = 0; i < g->passes; i++) {
+        struct node_pass *s = &g->pass[i];
         struct value *out = value_of(s->node->out);
         if (s->pass == PASS_FORWARD) s->buffer = out->buffer;
         if (s->pass == PASS_RECOMPUTE) s->buffer = add_buffer(g, BUFFER_DATA, value_bytes(out));
@@ -160,24 +162,24 @@ static int number_buffers(struct graph *g)
     return 0;
 }
 
-/* In place: `to`, born in this step, takes the place of `from`, which dies in it. */
-static void share(struct graph *g, int to, int from, int step)
+/* In place: `to`, born in this pass, takes the place of `from`, which dies in it. */
+static void share(struct graph *g, int to, int from, int pass)
 {
     if (to < 0 || from < 0) return;
     from = owner(g, from);
     struct buffer *a = &g->buffer[from], *b = &g->buffer[to];
-    if (a->last != step || b->first != step || a->bytes != b->bytes) return;
+    if (a->last != pass || b->first != pass || a->bytes != b->bytes) return;
     b->alias = from;
     a->last = b->last;
 }
 
 static void share_in_place(struct graph *g)
 {
-    for (int i = 0; i < g->steps; i++) {
-        const struct step *s = &g->step[i];
+    for (int i = 0; i < g->passes; i++) {
+        const struct node_pass *s = &g->pass[i];
         const struct node *n = s->node;
         struct value *x = n->inputs ? value_of(n->in[0]) : NULL, *y = value_of(n->out);
-        /* What the caller may look at after the run stays, even if this is the last step. */
+        /* What the caller may look at after the run stays, even if this is the last pass. */
         if (s->buffer >= 0 && x && n->in_place && x->producer && !x->keep) share(g, s->buffer, x->current, i);
         if (s->buffer >= 0) y->current = s->buffer;
         if (s->pass == PASS_BACKWARD && x && n->grad_in_place && !n->split && !y->keep)
@@ -188,34 +190,34 @@ static void share_in_place(struct graph *g)
 static int liveness(struct graph *g)
 {
     if (number_buffers(g)) return -1;
-    for (int i = 0; i < g->steps; i++) touch_step(g, i);
+    for (int i = 0; i < g->passes; i++) touch_pass(g, i);
     for (int i = 0; i < g->values; i++) {
         struct value *v = g->value[i];
-        int last = g->steps - 1;
+        int last = g->passes - 1;
         if (!v->producer) touch(g, v->buffer, 0); /* filled before the step begins */
         /* A result that no op reads is there for the caller. */
         if (!v->producer || v->keep || v->consumers == 0) touch(g, v->buffer, last);
-        if (v->root) touch(g, v->grad_buffer, g->forward_steps);
+        if (v->root) touch(g, v->grad_buffer, g->forward_passes);
         if (!v->producer || v->keep) touch(g, v->grad_buffer, last);
     }
     share_in_place(g);
     return 0;
 }
 
-/* The largest sum of live bytes over the steps; 0 without memory. */
+/* The largest sum of live bytes over the passes; 0 without memory. */
 static size_t peak_bytes(const struct graph *g)
 {
     size_t live = 0, peak = 0;
-    size_t *born = calloc(2 * (size_t)g->steps + 2, sizeof *born);
+    size_t *born = calloc(2 * (size_t)g->passes + 2, sizeof *born);
     if (!born) return 0;
-    size_t *dead = born + g->steps + 1;
+    size_t *dead = born + g->passes + 1;
     for (int i = 0; i < g->buffers; i++) {
         const struct buffer *b = &g->buffer[i];
         if (b->alias != i || b->last < 0) continue;
         born[b->first] += b->bytes;
         dead[b->last + 1] += b->bytes;
     }
-    for (int i = 0; i < g->steps; i++) {
+    for (int i = 0; i < g->passes; i++) {
         live += born[i];
         live -= dead[i];
         if (live > peak) peak = live;

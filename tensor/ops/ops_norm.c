@@ -154,7 +154,7 @@ static struct node *norm_create(struct graph *g, const struct op *op, const char
     node_input(n, x);
     node_param(g, n, "weight", PARAM_GAMMA, 1, &shape.c, shape.c, shape.c);
     node_param(g, n, "bias", PARAM_BETA, 1, &shape.c, shape.c, shape.c);
-    n->saved_bytes = (size_t)shape.groups * NORM_STATS * (size_t)shape.c * sizeof(float);
+    n->saved_bytes = (size_t)shape.sets * NORM_STATS * (size_t)shape.c * sizeof(float);
     for (enum pass p = PASS_FORWARD; p <= PASS_BACKWARD; p++) node_scratch(n, p, norm_scratch(&shape));
     n->reads_in = 1;
     n->cheap = n->in_place = n->grad_in_place = 1;

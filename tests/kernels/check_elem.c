@@ -246,7 +246,7 @@ struct norm_case {
 
 static size_t norm_count(const struct norm_shape *s)
 {
-    return (size_t)s->groups * s->rows * (size_t)s->c;
+    return (size_t)s->sets * s->rows * (size_t)s->c;
 }
 
 static double *reals(size_t n)
@@ -267,7 +267,7 @@ static void run_norm_fwd(struct problem *p, struct pool *pool)
 static void run_norm_bwd(struct problem *p, struct pool *pool)
 {
     const struct norm_case *k = p->shape;
-    const size_t stats_count = (size_t)k->s.groups * NORM_STATS * (size_t)k->s.c;
+    const size_t stats_count = (size_t)k->s.sets * NORM_STATS * (size_t)k->s.c;
     float *scratch = guard_alloc(norm_scratch(&k->s) * sizeof(float));
     float *stats = guard_alloc(stats_count * sizeof(float));
     norm_stats(stats, p->in[0], &k->s, 1e-5f, scratch, pool);
@@ -277,7 +277,7 @@ static void run_norm_bwd(struct problem *p, struct pool *pool)
     CHECK(!guard_free(scratch, norm_scratch(&k->s) * sizeof(float)), "norm wrote in front of its scratch");
 }
 
-/* Mean, variance and 1/sqrt(var + eps) of one group and channel, in two passes. */
+/* Mean, variance and 1/sqrt(var + eps) of one set and channel, in two passes. */
 static void moments(double out[3], const float *x, const struct norm_shape *s)
 {
     double mean = 0, var = 0;
@@ -299,17 +299,17 @@ static void check_norm_fwd(const struct norm_shape *s, float mean, float std, fl
     const size_t c = (size_t)s->c, n = norm_count(s);
     struct problem p = {.shape = &k};
     char name[120];
-    snprintf(name, sizeof name, "norm_fwd %dx%zux%d mean %g std %g slope %g", s->groups, s->rows, s->c,
+    snprintf(name, sizeof name, "norm_fwd %dx%zux%d mean %g std %g slope %g", s->sets, s->rows, s->c,
              (double)mean, (double)std, (double)slope);
     float *x = problem_in(&p, 0, n, mean, std), *gamma = problem_in(&p, 1, c, 1.0f, 0.3f);
     float *beta = problem_in(&p, 2, c, 0.0f, 0.3f);
-    problem_out(&p, 0, (size_t)s->groups * NORM_STATS * c);
+    problem_out(&p, 0, (size_t)s->sets * NORM_STATS * c);
     problem_out(&p, 1, n);
     levels_run(name, &p, run_norm_fwd, pools);
     double *want = reals(n), *tolerance = reals(n);
-    for (size_t i = 0; i < (size_t)s->groups * c; i++) {
-        const size_t group = i / c, channel = i % c, start = group * s->rows * c + channel;
-        const float *stats = p.out[0] + group * NORM_STATS * c + channel;
+    for (size_t i = 0; i < (size_t)s->sets * c; i++) {
+        const size_t set = i / c, channel = i % c, start = set * s->rows * c + channel;
+        const float *stats = p.out[0] + set * NORM_STATS * c + channel;
         double m[3];
         moments(m, x + start, s);
         const double got_mean = (double)stats[NORM_MEAN * c] + (double)stats[NORM_MEAN_LOW * c];
@@ -331,7 +331,7 @@ static void check_norm_fwd(const struct norm_shape *s, float mean, float std, fl
     free(tolerance);
 }
 
-/* The gradient of one group and channel: adds to dgamma and dbeta, writes dx. g is the gradient behind the
+/* The gradient of one set and channel: adds to dgamma and dbeta, writes dx. g is the gradient behind the
  * activation. */
 static void norm_bwd_reference(double *dx, double *dgamma, double *dbeta, const double m[3], const float *x,
                                const double *g, double gamma, const struct norm_shape *s)
@@ -356,7 +356,7 @@ static void check_norm_bwd(const struct norm_shape *s, float mean, float slope, 
     const size_t c = (size_t)s->c, n = norm_count(s);
     struct problem p = {.shape = &k, .accumulate = accumulate};
     char name[120];
-    snprintf(name, sizeof name, "norm_bwd %dx%zux%d mean %g slope %g accumulate %d", s->groups, s->rows, s->c,
+    snprintf(name, sizeof name, "norm_bwd %dx%zux%d mean %g slope %g accumulate %d", s->sets, s->rows, s->c,
              (double)mean, (double)slope, accumulate);
     float *x = problem_in(&p, 0, n, mean, 2.0f), *gamma = problem_in(&p, 1, c, 1.0f, 0.3f);
     float *beta = problem_in(&p, 2, c, 0.0f, 0.3f), *dy = problem_in(&p, 3, n, 0.0f, 1.0f);
@@ -366,7 +366,7 @@ static void check_norm_bwd(const struct norm_shape *s, float mean, float slope, 
     double *g = reals(n), *dx = reals(n), *tolerance = reals(n), *dgamma = reals(c), *dbeta = reals(c),
            *bound = reals(c);
     for (size_t i = 0; i < c; i++) dgamma[i] = (double)p.before[1][i], dbeta[i] = (double)p.before[2][i];
-    for (size_t i = 0; i < (size_t)s->groups * c; i++) {
+    for (size_t i = 0; i < (size_t)s->sets * c; i++) {
         const size_t channel = i % c, start = i / c * s->rows * c + channel;
         double m[3];
         moments(m, x + start, s);
@@ -435,7 +435,7 @@ static void check_group_norm(void)
     for (size_t at = 0; at < sizeof shapes / sizeof *shapes; at++) {
         const struct norm_case k = {shapes[at], at % 2 ? 1 : 0.01f};
         const size_t c = (size_t)k.s.c, n = norm_count(&k.s),
-                     sets = (size_t)k.s.groups * c / (size_t)k.s.shared;
+                     sets = (size_t)k.s.sets * c / (size_t)k.s.shared;
         struct problem fwd = {.shape = &k}, bwd = {.shape = &k};
         struct problem *each[2] = {&fwd, &bwd};
         for (int i = 0; i < 2; i++) {
@@ -444,15 +444,15 @@ static void check_group_norm(void)
             problem_in(each[i], 2, c, 0.0f, 0.3f);
             problem_in(each[i], 3, n, 0.0f, 1.0f);
         }
-        problem_out(&fwd, 0, (size_t)k.s.groups * NORM_STATS * c);
+        problem_out(&fwd, 0, (size_t)k.s.sets * NORM_STATS * c);
         problem_out(&fwd, 1, n);
         problem_out(&bwd, 0, n);
         problem_out(&bwd, 1, c);
         problem_out(&bwd, 2, c);
         double *y = reals(n), *dx = reals(n), *tolerance = reals(n);
         for (size_t i = 0; i < sets; i++) {
-            const size_t group = i * (size_t)k.s.shared / c, channel = i * (size_t)k.s.shared % c;
-            group_norm_reference(y, dx, &bwd, &k, group * k.s.rows * c + channel);
+            const size_t set = i * (size_t)k.s.shared / c, channel = i * (size_t)k.s.shared % c;
+            group_norm_reference(y, dx, &bwd, &k, set * k.s.rows * c + channel);
         }
         for (size_t i = 0; i < n; i++) tolerance[i] = 1e-5 * (fabs(y[i]) + fabs(dx[i]) + 1);
         levels_run("group_norm_fwd", &fwd, run_norm_fwd, pools);

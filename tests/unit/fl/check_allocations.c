@@ -33,7 +33,7 @@ static void make_case(struct sample *s, int i, int labelled)
 
 static struct learner_data make_data(int labelled)
 {
-    struct learner_data d = {.store = {.cases = CASES, .groups = labelled ? CLASSES : 2}};
+    struct learner_data d = {.store = {.cases = CASES, .structures = labelled ? CLASSES : 2}};
     struct case_store *c = &d.store;
     c->sample = calloc(CASES, sizeof *c->sample);
     c->index = calloc(CASES, sizeof *c->index);

@@ -20,7 +20,7 @@ static void make_data(struct learner_data *d)
 {
     memset(d, 0, sizeof *d);
     d->store.cases = CASES;
-    d->store.groups = 2;
+    d->store.structures = 2;
     d->store.sample = calloc(CASES, sizeof *d->store.sample);
     d->store.index = calloc(CASES, sizeof *d->store.index);
     d->target = calloc(CASES, sizeof *d->target);

@@ -323,8 +323,8 @@ static void check_session(int sites, int threshold, int bits, const int *lost_at
             want += lost_at[k] > SECURE_MASKED ? s.weight[k] * (double)s.x[k][i] / total : 0;
         worst = fmax(worst, fabs((double)mean[i] - want) - 0x1p-24 * fabs(want)); /* the mean is a float */
     }
-    CHECK(worst <= 0.5 * secure_step(&s.p) * 1.0001, "%s: off by %g, half a step is %g", what, worst,
-          secure_step(&s.p) / 2);
+    CHECK(worst <= 0.5 * secure_quantum(&s.p) * 1.0001, "%s: off by %g, half a step is %g", what, worst,
+          secure_quantum(&s.p) / 2);
     session_end(&s);
 }
 
@@ -518,8 +518,8 @@ static void check_parameters(void)
     REFUSED(bits = 32; p.weight_max = 1 << 20, "levels");
 #undef REFUSED
     secure_parameters_write(&good, &b);
-    CHECK(secure_parameters_read(&p, b.data, b.size, &e) == 0 && secure_step(&p) == secure_step(&good), "%s",
-          e.text);
+    CHECK(secure_parameters_read(&p, b.data, b.size, &e) == 0 && secure_quantum(&p) == secure_quantum(&good),
+          "%s", e.text);
     int accepted = 0;
     for (size_t n = 0; n < b.size; n++) accepted += secure_parameters_read(&p, b.data, n, &e) == 0;
     for (size_t i = 0; i < 8 * b.size; i++) {

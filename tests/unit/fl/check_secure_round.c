@@ -81,7 +81,7 @@ static void compare(const struct model *start, struct federation *f, double rang
     CHECK(secure_round_parameters(&p, f, SITES, &t, start->count, &e) == 0, "%s", e.text);
     /* Half a step each round, and the rounding of w + difference to float, of w up to 4: 2^-22. Adaptive
      * servers divide small means by their own size: they amplify the error. */
-    double bound = 2 * (0.5 * secure_step(&p) + 0x1p-22), most = 0;
+    double bound = 2 * (0.5 * secure_quantum(&p) + 0x1p-22), most = 0;
     int adaptive = strncmp(f->strategy->name, "feda", 4) == 0 && strcmp(f->strategy->name, "fedavg") != 0 &&
                    strcmp(f->strategy->name, "fedavgm") != 0;
     if (adaptive || strcmp(f->strategy->name, "fedyogi") == 0) bound *= 1000;

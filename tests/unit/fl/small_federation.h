@@ -18,7 +18,7 @@ static inline void small_data(struct learner_data *d, int cases)
 {
     memset(d, 0, sizeof *d);
     d->store.cases = cases;
-    d->store.groups = 2;
+    d->store.structures = 2;
     d->store.sample = calloc((size_t)cases, sizeof *d->store.sample);
     d->store.index = calloc((size_t)cases, sizeof *d->store.index);
     d->target = calloc((size_t)cases, sizeof *d->target);
@@ -57,14 +57,14 @@ static inline struct train_options small_options(int rounds, int iterations)
     return o;
 }
 
-/* The clients of a federation over data, by group[case]; free with small_clients_free. */
-static inline struct federate_client *small_clients(const struct learner_data *data, const int *group,
+/* The clients of a federation over data, by part[case]; free with small_clients_free. */
+static inline struct federate_client *small_clients(const struct learner_data *data, const int *part,
                                                     int clients)
 {
     struct federate_client *c = calloc((size_t)clients, sizeof *c);
     for (int k = 0; k < clients; k++) {
         snprintf(c[k].name, sizeof c[k].name, "site_%d", k % 1000);
-        CHECK(learner_view(&c[k].data, data, group, k, &(struct error){""}) == 0, "no memory");
+        CHECK(learner_view(&c[k].data, data, part, k, &(struct error){""}) == 0, "no memory");
     }
     return c;
 }

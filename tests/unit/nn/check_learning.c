@@ -273,7 +273,7 @@ struct store {
 
 static void make_store(struct store *t)
 {
-    *t = (struct store){.c = {.cases = CASES, .groups = CLASSES}};
+    *t = (struct store){.c = {.cases = CASES, .structures = CLASSES}};
     for (int i = 0; i < CASES; i++) {
         t->sample[i] = make_sample(9 + i, 12, 7 + 4 * i, 1);
         struct sample *s = &t->sample[i];
@@ -415,15 +415,15 @@ static void check_steps(void)
     for (int k = 0; k < all->count; k++) {
         const struct json *g = all->item[k], *want = json_get(g, "start");
         int start[600], same;
-        int n = sliding_steps(start, 600, (int)json_integer(g, "size", 0), (int)json_integer(g, "patch", 0),
-                              json_number(g, "step", 0));
+        int n = sliding_starts(start, 600, (int)json_integer(g, "size", 0), (int)json_integer(g, "patch", 0),
+                               json_number(g, "step", 0));
         same = n == want->count;
         for (int i = 0; same && i < n; i++) same = start[i] == want->item[i]->integer;
         CHECK(same, "window starts %d", k);
     }
     int start[30];
-    CHECK(sliding_steps(start, 30, 24, 1, 0.5) == 24 && start[23] == 23, "every slice of a 2D plan once");
-    CHECK(sliding_steps(start, 30, 20, 4, 0.05) == 17 && start[16] == 16, "steps below a voxel");
+    CHECK(sliding_starts(start, 30, 24, 1, 0.5) == 24 && start[23] == 23, "every slice of a 2D plan once");
+    CHECK(sliding_starts(start, 30, 20, 4, 0.05) == 17 && start[16] == 16, "steps below a voxel");
 }
 
 static void check_gaussian(void)
@@ -488,7 +488,7 @@ static double expected(const float *image, const int size[3], const int patch[3]
     for (int a = 0; a < 3; a++) {
         int padded = size[a] > patch[a] ? size[a] : patch[a];
         pad[a] = (padded - size[a]) / 2;
-        n[a] = sliding_steps(start[a], 64, padded, patch[a], 0.5);
+        n[a] = sliding_starts(start[a], 64, padded, patch[a], 0.5);
     }
     for (int k = 0; k < n[0] * n[1] * n[2]; k++) {
         const int index[3] = {k / n[2] / n[1], k / n[2] % n[1], k % n[2]};

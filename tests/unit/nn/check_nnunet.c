@@ -142,8 +142,8 @@ static void check_locations(const char *name, const char *labels)
     CHECK(dataset_open(&d, folder, &e) == 0, "%s", e.text);
     plan_take_labels(&p, &d);
     CHECK(case_store_load(&c, &d, &p, NULL, 0, NULL, NULL, NULL, &e) == 0, "%s", e.text);
-    CHECK(c.groups == 4, "%s: %d groups", name, c.groups);
-    for (int k = 0; want && k < c.groups; k++) { /* group 0, all annotated voxels, stands last there */
+    CHECK(c.structures == 4, "%s: %d structures", name, c.structures);
+    for (int k = 0; want && k < c.structures; k++) { /* group 0, all annotated voxels, stands last there */
         int row = (k + 3) % 4, count = c.location_count[0][k];
         const int32_t *at = c.location[0][k];
         long long sum = 0;

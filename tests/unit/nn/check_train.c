@@ -67,7 +67,7 @@ static struct learner_data segmentation_data(void)
     struct learner_data d = {0};
     struct case_store *c = &d.store;
     c->cases = CASES;
-    c->groups = CLASSES;
+    c->structures = CLASSES;
     c->sample = calloc(CASES, sizeof *c->sample);
     c->index = calloc(CASES, sizeof *c->index);
     c->location = calloc(CASES, sizeof *c->location);
@@ -122,7 +122,7 @@ static struct learner_data class_data(void)
     static const int size[3] = {EDGE, EDGE, EDGE};
     struct learner_data d = {0};
     d.store.cases = CLASS_CASES;
-    d.store.groups = 2;
+    d.store.structures = 2;
     d.store.sample = calloc(CLASS_CASES, sizeof *d.store.sample);
     d.store.index = calloc(CLASS_CASES, sizeof *d.store.index);
     d.target = calloc(CLASS_CASES, sizeof *d.target);
@@ -274,10 +274,10 @@ static void test_segmentation(void)
     CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "channels"),
           "two channels: %s", e.text);
     d.store.sample[2].channels = 1;
-    d.store.groups = 4;
+    d.store.structures = 4;
     CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "classes"),
           "four classes: %s", e.text);
-    d.store.groups = CLASSES;
+    d.store.structures = CLASSES;
     d.store.cases = 0;
     CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "no cases"), "no cases: %s",
           e.text);

@@ -85,8 +85,9 @@ static void train_and_predict(const char *name, const struct plan *p, int labels
         struct sample s = wide_sample(p->channels, labels, k);
         CHECK(case_store_add(&d.store, &s, p, &e) == 0, "%s: %s", name, e.text);
     }
-    CHECK(d.store.groups == (p->regions ? p->regions + 1 : labels), "%s: %d groups", name, d.store.groups);
-    for (int g = 1; g < d.store.groups; g++)
+    CHECK(d.store.structures == (p->regions ? p->regions + 1 : labels), "%s: %d structures", name,
+          d.store.structures);
+    for (int g = 1; g < d.store.structures; g++)
         CHECK(d.store.location_count[0][g] > 0, "%s: no voxel of group %d", name, g);
     struct model *m = learner_model(&o, p);
     CHECK(learner_create(&l, &o, p, &d, m, 0, pool, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s: %s",

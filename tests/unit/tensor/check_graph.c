@@ -162,15 +162,15 @@ static int is_input(const struct graph *g, int buffer)
     return 0;
 }
 
-/* Fills with NaN (all bits set) what the plan calls dead before this step: all but inputs and buffers that an
- * earlier step wrote and this or a later one reads. */
-static void poison(struct graph *g, int step)
+/* Fills with NaN (all bits set) what the plan calls dead before this pass: all but inputs and buffers that an
+ * earlier pass wrote and this or a later one reads. */
+static void poison(struct graph *g, int pass)
 {
     char *live = calloc(g->bytes, 1);
     ENSURE(live, "no memory for a test");
     for (int i = 0; i < g->buffers; i++) {
         const struct buffer *b = &g->buffer[i];
-        if ((b->first < step && step <= b->last) || is_input(g, i)) memset(live + b->offset, 1, b->bytes);
+        if ((b->first < pass && pass <= b->last) || is_input(g, i)) memset(live + b->offset, 1, b->bytes);
     }
     for (size_t i = 0; i < g->bytes; i++)
         if (!live[i]) g->block[i] = (char)0xff;
@@ -185,10 +185,10 @@ static void run_step(struct net *t, enum how how)
         graph_backward(g, t->loss);
         return;
     }
-    for (int i = 0; i < g->steps; i++) {
+    for (int i = 0; i < g->passes; i++) {
         poison(g, i);
-        if (i == g->forward_steps) *tensor_grad_f32(t->loss) = 1;
-        graph_run_step(g, i);
+        if (i == g->forward_passes) *tensor_grad_f32(t->loss) = 1;
+        graph_run_pass(g, i);
     }
 }
 
@@ -237,7 +237,7 @@ static void check_bits(const char *name, make_net *make)
     CHECK(isfinite(want.loss[2]) && want.loss[0] != want.loss[1], "%s: losses %g %g %g", name,
           (double)want.loss[0], (double)want.loss[1], (double)want.loss[2]);
     CHECK(want.allocated == 0, "%s: %ld allocations during three steps", name, want.allocated);
-    CHECK(same(&want, train(make, 1, 1, POISONED_ONCE)), "%s: something is read that no step wrote", name);
+    CHECK(same(&want, train(make, 1, 1, POISONED_ONCE)), "%s: something is read that no pass wrote", name);
     CHECK(same(&want, train(make, 2, 1, POISONED_ALWAYS)), "%s: something is read that the plan calls dead",
           name);
     CHECK(same(&want, train(make, 1, 0, PLAIN)), "%s: recomputation changes the result", name);
@@ -259,7 +259,7 @@ static void check_placement(const char *name, const struct graph *g)
     size_t end = 0;
     for (int i = 0; i < g->buffers; i++) {
         const struct buffer *a = &g->buffer[i];
-        CHECK(a->offset % 64 == 0 && a->first <= a->last && a->last < g->steps,
+        CHECK(a->offset % 64 == 0 && a->first <= a->last && a->last < g->passes,
               "%s: buffer %d at %zu, steps %d to %d", name, i, a->offset, a->first, a->last);
         if (a->offset + a->bytes > end) end = a->offset + a->bytes;
         for (int j = 0; j < i; j++) {
@@ -313,8 +313,8 @@ static void check_plan(const char *name, make_net *make)
           graph_bytes(infer), bytes);
     CHECK(bytes < sum / 2, "%s: %zu bytes for buffers of %zu: nothing is shared", name, bytes, sum);
     CHECK(recomputed > 0, "%s: nothing is recomputed", name);
-    for (int i = 0; i < train_graph->steps; i++)
-        CHECK(train_graph->step[i].pass != PASS_BACKWARD_DATA || train_graph->step[i].node->index > 0,
+    for (int i = 0; i < train_graph->passes; i++)
+        CHECK(train_graph->pass[i].pass != PASS_BACKWARD_DATA || train_graph->pass[i].node->index > 0,
               "%s: the gradient of the image is computed", name);
     size_t kept = plan_bytes(make, GRAPH_TRAIN, 0, 1), moved = plan_bytes(make, GRAPH_TRAIN, 1, 0);
     CHECK(bytes < kept - kept / 10, "%s: %zu bytes with recomputation, %zu without", name, bytes, kept);

@@ -274,20 +274,20 @@ static void check_dropout(void)
 
 /* One node, before it runs: what its reference says and what forward gives. Sums of n terms of at most 1.5 * 0.7 round to
  * a few n * 2^-24 of their size; the largest here has n of about 200. */
-static double worst_of_step(struct graph *g, int step, int *found)
+static double worst_of_pass(struct graph *g, int pass, int *found)
 {
-    const struct node *n = g->step[step].node;
+    const struct node *n = g->pass[pass].node;
     const size_t count = shape_count(n->out->shape);
     double worst = 0;
     if (!n->op->reference) {
-        graph_run_step(g, step);
+        graph_run_pass(g, pass);
         return 0;
     }
     float *want = malloc(count * sizeof *want);
     ENSURE(want, "no memory for a test");
     for (int i = 0; op_table[i]; i++) found[i] += op_table[i] == n->op;
     n->op->reference(want, g, n);
-    graph_run_step(g, step);
+    graph_run_pass(g, pass);
     for (size_t i = 0; i < count; i++) {
         const double error = fabs((double)tensor_f32(n->out)[i] - want[i]) / (1 + fabs((double)want[i]));
         worst = error >= worst ? error : isnan(error) ? INFINITY : worst;
@@ -296,7 +296,7 @@ static double worst_of_step(struct graph *g, int step, int *found)
     return worst;
 }
 
-/* Of every step of a case, in training and in inference. */
+/* Of every pass of a case, in training and in inference. */
 static double worst_of_case(record_case *record, int flags, int *found)
 {
     struct bench b;
@@ -304,8 +304,8 @@ static double worst_of_case(record_case *record, int flags, int *found)
     bench_create(&b, record, flags);
     bench_fill(&b, 1);
     graph_set_step(b.graph, 1, 2, 3);
-    for (int step = 0; step < b.graph->forward_steps; step++) {
-        const double error = worst_of_step(b.graph, step, found);
+    for (int pass = 0; pass < b.graph->forward_passes; pass++) {
+        const double error = worst_of_pass(b.graph, pass, found);
         worst = error > worst ? error : worst;
     }
     bench_destroy(&b);

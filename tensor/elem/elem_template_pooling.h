@@ -1,7 +1,7 @@
-/* elem_template_pool.h - pooling kernels; part of elem_template_act.h. Lanes are channels; windows run in the
- * order z, y, x. */
+/* elem_template_pooling.h - pooling kernels; part of elem_template_act.h. Lanes are channels; windows run in
+ * the order z, y, x. */
 
-INLINE void ELEM_KERNEL(max_fwd_step)(ELEM *y, int32_t *index, const ELEM *x, const struct box *b, size_t c,
+INLINE void ELEM_KERNEL(max_fwd_vector)(ELEM *y, int32_t *index, const ELEM *x, const struct box *b, size_t c,
                                       int n)
 {
     vf best = vf_set(-INFINITY);
@@ -42,14 +42,14 @@ static void ELEM_KERNEL(max_fwd)(void *to, int32_t *index, const void *from, con
         window(&b.begin[2], &b.end[2], s, 2, o);
         int i = 0;
         for (; i + LANES <= s->c; i += LANES)
-            ELEM_KERNEL(max_fwd_step)(y + i, index ? index + i : NULL, x + i, &b, c, LANES);
-        if (i < s->c) ELEM_KERNEL(max_fwd_step)(y + i, index ? index + i : NULL, x + i, &b, c, s->c - i);
+            ELEM_KERNEL(max_fwd_vector)(y + i, index ? index + i : NULL, x + i, &b, c, LANES);
+        if (i < s->c) ELEM_KERNEL(max_fwd_vector)(y + i, index ? index + i : NULL, x + i, &b, c, s->c - i);
         if (index) index += c;
     }
 }
 
 /* Each input collects from the windows that chose it, so that no two threads write to one place. */
-INLINE void ELEM_KERNEL(max_bwd_step)(ELEM *dx, const ELEM *dy, const int32_t *index, size_t me,
+INLINE void ELEM_KERNEL(max_bwd_vector)(ELEM *dx, const ELEM *dy, const int32_t *index, size_t me,
                                       const struct box *b, size_t c, int accumulate, int n)
 {
     vf sum = vf_set(0);
@@ -83,12 +83,12 @@ static void ELEM_KERNEL(max_bwd)(void *to, const void *from, const int32_t *inde
         windows_over(&b.begin[2], &b.end[2], s, 2, i);
         int k = 0;
         for (; k + LANES <= s->c; k += LANES)
-            ELEM_KERNEL(max_bwd_step)(dx + k, dy + k, index + k, me, &b, c, accumulate, LANES);
-        if (k < s->c) ELEM_KERNEL(max_bwd_step)(dx + k, dy + k, index + k, me, &b, c, accumulate, s->c - k);
+            ELEM_KERNEL(max_bwd_vector)(dx + k, dy + k, index + k, me, &b, c, accumulate, LANES);
+        if (k < s->c) ELEM_KERNEL(max_bwd_vector)(dx + k, dy + k, index + k, me, &b, c, accumulate, s->c - k);
     }
 }
 
-INLINE void ELEM_KERNEL(avg_fwd_step)(ELEM *y, const ELEM *x, const struct box *b, size_t c, float count,
+INLINE void ELEM_KERNEL(avg_fwd_vector)(ELEM *y, const ELEM *x, const struct box *b, size_t c, float count,
                                       int n)
 {
     vf sum = vf_set(0);
@@ -116,12 +116,12 @@ static void ELEM_KERNEL(avg_fwd)(void *to, const void *from, const struct pool3d
         const float count =
             (float)((b.end[0] - b.begin[0]) * (b.end[1] - b.begin[1]) * (b.end[2] - b.begin[2]));
         int i = 0;
-        for (; i + LANES <= s->c; i += LANES) ELEM_KERNEL(avg_fwd_step)(y + i, x + i, &b, c, count, LANES);
-        if (i < s->c) ELEM_KERNEL(avg_fwd_step)(y + i, x + i, &b, c, count, s->c - i);
+        for (; i + LANES <= s->c; i += LANES) ELEM_KERNEL(avg_fwd_vector)(y + i, x + i, &b, c, count, LANES);
+        if (i < s->c) ELEM_KERNEL(avg_fwd_vector)(y + i, x + i, &b, c, count, s->c - i);
     }
 }
 
-INLINE void ELEM_KERNEL(avg_bwd_step)(ELEM *dx, const ELEM *dy, const struct box *b,
+INLINE void ELEM_KERNEL(avg_bwd_vector)(ELEM *dx, const ELEM *dy, const struct box *b,
                                       const struct pool3d_shape *s, int accumulate, int n)
 {
     const size_t c = (size_t)s->c;
@@ -151,7 +151,7 @@ static void ELEM_KERNEL(avg_bwd)(void *to, const void *from, const struct pool3d
         windows_over(&b.begin[2], &b.end[2], s, 2, i);
         int k = 0;
         for (; k + LANES <= s->c; k += LANES)
-            ELEM_KERNEL(avg_bwd_step)(dx + k, dy + k, &b, s, accumulate, LANES);
-        if (k < s->c) ELEM_KERNEL(avg_bwd_step)(dx + k, dy + k, &b, s, accumulate, s->c - k);
+            ELEM_KERNEL(avg_bwd_vector)(dx + k, dy + k, &b, s, accumulate, LANES);
+        if (k < s->c) ELEM_KERNEL(avg_bwd_vector)(dx + k, dy + k, &b, s, accumulate, s->c - k);
     }
 }

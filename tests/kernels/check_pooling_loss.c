@@ -1,5 +1,5 @@
-/* check_pool_loss - pooling, linear, dropout, softmax and loss kernels: every level and thread count against
- * plain double references. */
+/* check_pooling_loss - pooling, linear, dropout, softmax and loss kernels: every level and thread count
+ * against plain double references. */
 #include "tests/kernels/levels.h"
 
 #include "tensor/elem/elem_ref.h"
@@ -18,7 +18,7 @@ static double *reals(size_t n)
 
 static const struct {
     int n, c, in[3], kernel[3], stride[3], pad[3];
-} pool_shapes[] = {
+} pooling_shapes[] = {
     {1, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},  {2, 3, {4, 6, 8}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}},
     {1, 16, {5, 5, 5}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}}, {2, 17, {3, 7, 6}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}},
     {1, 33, {7, 4, 5}, {3, 2, 1}, {1, 2, 3}, {1, 0, 0}}, {1, 8, {6, 6, 6}, {2, 3, 2}, {3, 1, 2}, {1, 1, 0}},
@@ -144,7 +144,7 @@ static void run_global(struct problem *p, struct pool *pool)
 
 static void check_global(struct norm_shape s, int accumulate)
 {
-    const size_t c = (size_t)s.c, n = (size_t)s.groups * s.rows * c, means = (size_t)s.groups * c;
+    const size_t c = (size_t)s.c, n = (size_t)s.sets * s.rows * c, means = (size_t)s.sets * c;
     struct problem p = {.shape = &s, .accumulate = accumulate};
     float *x = problem_in(&p, 0, n, 1.0f, 1.0f), *dy = problem_in(&p, 1, means, 0.0f, 1.0f);
     problem_out(&p, 0, means), problem_out(&p, 1, n);
@@ -356,14 +356,14 @@ static void check_loss(struct loss_shape s, int weighted, int accumulate)
     const size_t stride = 1 + all * C * C / 400000; /* of the voxels whose gradient is looked at */
     size_t wrong = 0;
     for (size_t v = 0; v < all; v++) {
-        const size_t group = v / count * C;
+        const size_t set = v / count * C;
         for (size_t i = 0; i < C; i++) logit[i] = (double)x[v * C + i];
         loss_ref_voxel(want + v / count * LOSS_SUMS(C), logit, labels[v], &s, weighted ? weight : NULL);
         for (int i = 0; v % stride == 0 && i < c; i++) {
             const size_t at = v * C + (size_t)i;
             const double base = accumulate ? (double)p.before[1][at] : 0;
             const double d =
-                numeric_gradient(logit, i, labels[v], &k, tp + group, sp + group, weighted ? weight : NULL);
+                numeric_gradient(logit, i, labels[v], &k, tp + set, sp + set, weighted ? weight : NULL);
             wrong += !(fabs((double)p.out[1][at] - base - d) <= 2e-6 + 2e-6 * fabs(d));
         }
     }
@@ -432,10 +432,11 @@ int main(void)
 {
     pools[1] = pool_create(2);
     pools[2] = pool_create(3);
-    for (size_t i = 0; i < sizeof pool_shapes / sizeof *pool_shapes; i++) {
+    for (size_t i = 0; i < sizeof pooling_shapes / sizeof *pooling_shapes; i++) {
         const struct pool3d_shape s =
-            pool3d_shape(pool_shapes[i].n, pool_shapes[i].c, pool_shapes[i].in, pool_shapes[i].kernel,
-                         pool_shapes[i].stride, pool_shapes[i].pad);
+            pool3d_shape(pooling_shapes[i].n, pooling_shapes[i].c, pooling_shapes[i].in,
+                         pooling_shapes[i].kernel,
+                         pooling_shapes[i].stride, pooling_shapes[i].pad);
         for (int j = 0; j < 4; j++) check_pooling(&s, j & 1, j / 2);
     }
     check_global((struct norm_shape){1, 1, 1, ELEM_F32, 0}, 0);
@@ -471,5 +472,5 @@ int main(void)
     check_levels_hash(0x4771ebd7u);
     pool_destroy(pools[1]);
     pool_destroy(pools[2]);
-    return check_done("check_pool_loss");
+    return check_done("check_pooling_loss");
 }

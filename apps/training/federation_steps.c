@@ -221,7 +221,7 @@ static int plan_terms(struct terms *t, const struct training_arguments *a, int *
     int status = merge_fingerprints(&all, a, &t->sites, e);
     *classes = all.classes;
     *task = all.classes ? &task_classify : &task_segment;
-    if (!status) t->dataset = json_copy(all.dataset);
+    if (!status && !(t->dataset = json_copy(all.dataset))) status = error_set(e, "out of memory");
     if (!status) status = read_header(t, a, e);
     if (!status && (*task)->planned && !(status = site_fingerprint_plan(&p, &all, e))) {
         status = plans_make(&t->plans, &p, &t->header, &a->plan_options, e);

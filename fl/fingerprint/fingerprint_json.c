@@ -149,7 +149,7 @@ static int take_all(struct site_fingerprint *f, const struct json *j, const char
     f->cases = (int)cases;
     f->channels = (int)channels;
     f->classes = (int)classes;
-    f->dataset = json_copy(dataset);
+    if (!(f->dataset = json_copy(dataset))) return error_set(e, "%s: out of memory", path);
     if (list_of(j, "class_cases", f->classes, &list, path, e)) return -1;
     for (int k = 0; k < f->classes; k++) {
         if (!whole(list->item[k], 0, cases))

@@ -118,7 +118,8 @@ static int merge_cases(struct site_fingerprint *to, const struct site_fingerprin
 int site_fingerprint_merge(struct site_fingerprint *to, const struct site_fingerprint *from, struct error *e)
 {
     if (!to->dataset) {
-        to->dataset = json_copy(from->dataset);
+        if (!(to->dataset = json_copy(from->dataset)))
+            return error_set(e, "out of memory for the fingerprint of site %s", from->site);
         to->channels = from->channels;
         to->classes = from->classes;
     }
@@ -243,7 +244,7 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
     f->shape = calloc(of + 1, sizeof *f->shape);
     f->relative_size = calloc(of + 1, sizeof *f->relative_size);
     int status =
-        f->spacing && f->shape && f->relative_size ? 0 : error_set(e, "out of memory for %zu cases", of);
+        f->dataset && f->spacing && f->shape && f->relative_size ? 0 : error_set(e, "out of memory for %zu cases", of);
     if (!status && of == 0) status = error_set(e, "%s: no case has a label", d->path);
     if (!status && segments) status = extract_maps(&x, d, role, (int)of, progress, arg, e);
     for (int i = 0; !status && !segments && i < d->cases; i++) {

@@ -433,8 +433,9 @@ int plans_from_json(struct plans *p, const struct json *j, const struct dataset 
         plans_free(p);
         return error_prefix(e, "%s", name);
     }
-    p->json = json_copy(j);
-    return 0;
+    if ((p->json = json_copy(j))) return 0;
+    plans_free(p);
+    return error_set(e, "%s: out of memory", name);
 }
 
 int plans_read(struct plans *p, const char *path, const struct dataset *d, struct error *e)

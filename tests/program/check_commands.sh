@@ -85,7 +85,7 @@ sweep() { # command...: it writes to $work/out
         $under "$@" >/dev/null 2>"$work/err"
         code=$?
         chmod u+w "$work/out"
-        [ $code -eq 1 ] && [ -s "$work/err" ] && [ "$(ls -A "$work/out" | wc -l)" -eq "$([ -z "$base" ] || ls -A "$base" | wc -l)" ]
+        [ $code -eq 1 ] && [ -s "$work/err" ] && [ -z "$(ls -A "$work/out")" ]
         ok "a folder that takes no file, exit code $code: $*: $(head -c 300 "$work/err")" $?
         return
         ;;

@@ -199,7 +199,7 @@ $nephron plan "$work/plain" --hours 1 --patch 16,16,16 --base-features 8 -o "$wo
 ok "plan --hours with given features" $?
 [ "$(tr -d '\n ' <"$work/timed.json" | grep -c '"features_per_stage":\[8,16')" -ge 1 ]
 ok "plans.json has them" $?
-refuses 1 "less than 10 iterations" $nephron train "$work/plain" -o "$work/x" --overwrite --hours 0.001 --base-features 32 --patch 32,32,32 --batch 8 --quiet
+refuses 1 "less than 10 iterations" $nephron train "$work/plain" -o "$work/x" --overwrite --hours 1e-6 --base-features 32 --patch 32,32,32 --batch 8 --quiet
 $nephron train "$work/plain" -o "$work/x" --hours 1 --epochs 3 >/dev/null 2>"$work/err"
 [ $? -eq 2 ] && grep -q "not with --epochs" "$work/err"
 ok "--hours and --epochs together" $?

@@ -257,8 +257,8 @@ check-bits: nephron
 	CHECK_ALL=1 sh tests/bits/check_bits.sh
 .PHONY: check-bits
 
-check-all: check
-	sh tests/check_all.sh $(CHECKS)
+check-all: nephron $(CHECKS)
+	sh tests/check_all.sh $(SCRIPTS) $(CHECKS)
 
 demo: nephron
 	sh apps/demo.sh

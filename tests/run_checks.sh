@@ -11,10 +11,10 @@ passed=0
 failed=0
 skipped=0
 
-# One check, for xargs: a line of its number and what is run. The status is there when all that it said is; the last line of
-# .time is the user and system time of what it started.
-one='number=${1%% *}
-what=${1#* }
+# One check, for xargs: its number; what is run stands in a file. The status is there when all that it said is; the last
+# line of .time is the user and system time of what it started.
+one='number=$1
+what=$(cat "$0/$number.what")
 case $what in
 *" "*) eval "$what" ;;
 *.sh) sh "$what" ;;
@@ -26,8 +26,9 @@ mv "$0/$number.code" "$0/$number.status"'
 number=0
 for check in "$@"; do
     number=$((number + 1))
-    echo "$number $check"
-done | xargs -P "$jobs" -I LINE sh -c "$one" "$said" LINE &
+    printf '%s\n' "$check" >"$said/$number.what"
+    echo "$number"
+done | xargs -P "$jobs" -n 1 sh -c "$one" "$said" &
 
 number=0
 for check in "$@"; do

@@ -4,6 +4,7 @@
 # -O2 and -O3, with glibc and static musl, with 1, 2, 3 and 8 threads; on aarch64, riscv64 and s390x (big-endian) under
 # emulation; in WebAssembly; and one network as C (nephron export) on all of them and on a Cortex-M55. What is not installed, and a
 # level that this machine has not, is listed as skipped. Copies are built under build/bits and stay: the next run compiles what changed.
+# FEW=1: each compiler, level, number of threads and machine, but not each with each (what check-all has time for).
 # PARTS="aarch64 s390x" runs only the parts of these names (gcc-O0 ... clang-O3 musl aarch64 riscv64 s390x wasm device).
 # After a change of arithmetic that is meant: sh tests/bits/check_bits.sh --update [NAME...] writes all lines, or those of these names; the phantom's is check_phantom's.
 root=$(pwd)
@@ -124,6 +125,22 @@ build() { # name, compiler, its flags, flags of the link: build/bits/NAME/bits
     return 1
 }
 
+some() { # numbers of threads: with FEW one of them, another one each time
+    [ -n "$FEW" ] && shift $((turns % $#)) && set -- "$1"
+    echo "$@"
+}
+
+here_is() { # level: whether this processor has it
+    case $1 in
+    scalar) return 0 ;;
+    avx512) flag=avx512bw ;;
+    avx512bf16) flag=avx512_bf16 ;;
+    amx) flag=amx_bf16 ;;
+    *) flag=$1 ;;
+    esac
+    grep -qw "$flag" /proc/cpuinfo 2>/dev/null
+}
+
 here() { # numbers of threads, name, compiler, flags, flags of the link: at each level
     counts=$1
     shift
@@ -131,7 +148,9 @@ here() { # numbers of threads, name, compiler, flags, flags of the link: at each
     have "${2%% *}" || { skip "$1" "$2 is not installed"; return; }
     build "$@" || return
     for level in scalar avx2 avx512 avx512bf16 amx; do
-        for threads in $counts; do run "$1" $level $threads "$work/$1/bits"; done
+        here_is $level || { skip "$1, $level" "this machine has not the level"; continue; }
+        turns=$((turns + 1))
+        for threads in $(some $counts); do run "$1" $level $threads "$work/$1/bits"; done
     done
 }
 
@@ -140,10 +159,12 @@ elsewhere() { # name, compiler, emulator, flags: with 1 and 3 threads
     emulator=$(command -v "$3" || command -v "$3-static")
     have "$2" && [ -n "$emulator" ] || { skip "$1" "$2 or $3 is not installed"; return; }
     build "$1" "$2" "-O1 $4" -static || return
-    for threads in 1 3; do run "$1" "" $threads "$emulator" "$work/$1/bits"; done
-    [ "$1" != aarch64 ] || run "$1" scalar 1 "$emulator" "$work/$1/bits"
+    turns=1 # emulated threads: 3
+    for threads in $(some 1 3); do run "$1" "" $threads "$emulator" "$work/$1/bits"; done
+    [ "$1" != aarch64 ] || [ -n "$FEW" ] || run "$1" scalar 1 "$emulator" "$work/$1/bits"
 }
 
+turns=0
 native
 with_phantom
 for compiler in gcc clang; do

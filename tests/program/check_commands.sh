@@ -138,7 +138,7 @@ keep="network/network.c network/main.c network/weights.bin"
 sweep $nephron export "$work/run" "$work/out/network" --weights blob --quiet
 keep=dataset.json
 cp -r "$work/data" "$work/bare" && rm "$work/bare/dataset.json"
-[ "$fault" = readonly ] || { base=$work/bare && sweep $nephron init "$work/out" --quiet && base=; }
+[ "$fault" = readonly ] || { base=$work/bare && sweep $nephron init "$work/out" --overwrite --quiet && base=; }
 keep=plans.json
 weight=20 # a second each
 sweep $nephron plan "$work/data" -o "$work/out/plans.json" --quiet

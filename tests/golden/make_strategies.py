@@ -47,6 +47,7 @@ def run(strategy):
 
 cases = [
     ("fedavg", {}, flower.FedAvg()),
+    ("fedprox", {"mu": 0.1}, flower.FedProx(proximal_mu=0.1)),
     ("fedavgm", {"lr": 0.7, "momentum": 0.9}, flower.FedAvgM(server_learning_rate=0.7, server_momentum=0.9)),
     ("fedadam", {"lr": 0.1, "tau": 1e-3, "beta1": 0.9, "beta2": 0.99}, flower.FedAdam()),
     ("fedyogi", {"lr": 0.01, "tau": 1e-3, "beta1": 0.9, "beta2": 0.99}, flower.FedYogi()),

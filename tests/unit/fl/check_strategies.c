@@ -355,6 +355,75 @@ static void hand_end(struct hand *h)
     free_model(h->m);
 }
 
+/* One weight, which begins at 0; the sites send `row` in both rounds. D: their mean 4, less the weight. */
+static void check_aggregation_by_hand(int *covered)
+{
+    static const struct {
+        const char *json;
+        int sites;
+        float row[7];
+        double examples[7], loss[7], want[2];
+    } hand[] = {
+        {"{\"name\": \"fedavg\"}", 2, {1, 5}, {1, 3}, {1, 1}, {4, 4}},
+        {"{\"name\": \"fedavg\", \"equal\": 1}", 2, {1, 5}, {1, 3}, {1, 1}, {3, 3}},
+        /* v = 4, w = 2; v = .9 * 4 + 2 = 5.6, w = 4.8 */
+        {"{\"name\": \"fedavgm\", \"lr\": 0.5, \"momentum\": 0.9}", 2, {1, 5}, {1, 3}, {1, 1}, {2, 4.8}},
+        /* v = 16, w = .4 / (4 + 4) = .05; D = 3.95, v = 16 + 15.6025 */
+        {"{\"name\": \"fedadagrad\", \"lr\": 0.1, \"tau\": 4}", 2, {1, 5}, {1, 3}, {1, 1},
+         {0.1 * 4 / (4 + 4), 0.05 + 0.1 * 3.95 / (5.62161898 + 4)}},
+        /* m = .4, v = .16, w = .4; D = 3.6, m = .36 + .36, v = .16 + .1296: Yogi adds all, as v is below D^2 */
+        {"{\"name\": \"fedyogi\", \"lr\": 1, \"tau\": 0.6, \"beta1\": 0.9, \"beta2\": 0.99}", 2, {1, 5}, {1, 3},
+         {1, 1}, {0.4 / (0.4 + 0.6), 0.4 + (0.36 + 0.36) / (0.53814496 + 0.6)}},
+        /* m and v as before, times sqrt(1 - .99^2) / (1 - .9^2) = .74246; D = 3.70302, v = .29552, times .63594 */
+        {"{\"name\": \"fedadam\", \"lr\": 1, \"tau\": 0.6, \"beta1\": 0.9, \"beta2\": 0.99}", 2, {1, 5}, {1, 3},
+         {1, 1}, {0.296983915, 0.703087253}},
+        /* D = -1 and -2 * 5; h = 1 + 1 and 25 + 2 */
+        {"{\"name\": \"qfedavg\", \"q\": 1, \"lr\": 1}", 2, {1, 5}, {1, 3}, {1, 2}, {11.0 / 29, 0}},
+        {"{\"name\": \"median\"}", 4, {1, 9, 2, 5}, {1, 1, 1, 1}, {1, 1, 1, 1}, {3.5, 3.5}},
+        {"{\"name\": \"trimmed\", \"beta\": 0.2}", 5, {100, 1, 9, 2, 5}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1},
+         {16.0 / 3, 16.0 / 3}},
+        /* Squares of the two nearest sum to 5, 2, 2.21, 5.62 */
+        {"{\"name\": \"krum\", \"malicious\": 1}", 5, {100, 0, 1, 2, 3.1f}, {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1},
+         {1, 1}},
+        {"{\"name\": \"multikrum\", \"malicious\": 1, \"select\": 2}", 5, {100, 0, 1, 2, 3.1f},
+         {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}, {1.5, 1.5}},
+        /* The four nearest give 30, much, 30, 15, 10, 10, 15: five of them are 2, 3, 1, 4, 5; 3 and its neighbours */
+        {"{\"name\": \"bulyan\", \"malicious\": 1}", 7, {5, 100, 0, 1, 2, 3, 4}, {1, 1, 1, 1, 1, 1, 1},
+         {1, 1, 1, 1, 1, 1, 1}, {3, 3}}};
+    struct error e = {""};
+    for (size_t k = 0; k < sizeof hand / sizeof *hand; k++) {
+        double option[STRATEGY_OPTIONS];
+        struct json *j = json_parse(hand[k].json, strlen(hand[k].json), &e);
+        const struct strategy *s = strategy_from_json(option, j, &e);
+        struct model *m = small_model(1);
+        float *row[7], *slot[STRATEGY_SLOTS], *out = calloc(m->count, sizeof *out);
+        struct contribution c[7];
+        CHECK(s != NULL, "%s", e.text);
+        for (int i = 0; i < STRATEGY_SLOTS; i++) slot[i] = calloc(m->count, sizeof(float));
+        for (int i = 0; i < 7; i++) row[i] = calloc(m->count, sizeof(float));
+        for (int round = 0; s && round < 2; round++) {
+            for (int i = 0; i < hand[k].sites; i++) {
+                row[i][0] = hand[k].row[i];
+                c[i] = (struct contribution){.examples = hand[k].examples[i],
+                                             .start_loss = hand[k].loss[i],
+                                             .distance2 = vector_distance2(row[i], m->data, m->count)};
+            }
+            CHECK(aggregate(out, s, option, m, m->data, row, c, hand[k].sites, hand[k].sites, round, slot, &e) == 0,
+                  "%s: %s", s->name, e.text);
+            if (hand[k].want[round] != 0)
+                CHECK_NEAR(out[0], hand[k].want[round], 1e-6 * fabs(hand[k].want[round]), "%s, round %d", hand[k].json,
+                           round);
+            memcpy(m->data, out, m->count * sizeof *out);
+        }
+        for (int i = 0; strategies[i]; i++) covered[i] |= strategies[i] == s;
+        for (int i = 0; i < STRATEGY_SLOTS; i++) free(slot[i]);
+        for (int i = 0; i < 7; i++) free(row[i]);
+        free(out);
+        json_free(j);
+        free_model(m);
+    }
+}
+
 static void check_by_hand(int *covered)
 {
     static const double target[2] = {1, -3};
@@ -467,14 +536,16 @@ static void check_table(void)
 
 int main(void)
 {
-    int covered[64] = {0};
+    int covered[64] = {0}, by_hand[64] = {0};
     check_order();
     check_taking_out();
     check_statistics();
     check_flower(covered);
-    check_by_hand(covered);
+    check_by_hand(by_hand);
+    check_aggregation_by_hand(by_hand);
     check_poisoned();
-    for (int k = 0; strategies[k]; k++) CHECK(covered[k], "strategy %s has no case", strategies[k]->name);
+    for (int k = 0; strategies[k]; k++)
+        CHECK(by_hand[k], "strategy %s has no case that was worked by hand", strategies[k]->name);
     check_table();
     return check_done("check_strategies");
 }

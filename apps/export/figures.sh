@@ -12,6 +12,7 @@ mkdir -p "$work"
 flags="-std=c11 -O2 -ffp-contract=off"
 
 have() { command -v "$1" >/dev/null; }
+emulator() { command -v "qemu-$1" || command -v "qemu-$1-static" || echo "qemu-$1"; } # of a machine, by either name
 number() { sed -n "s/^#define NETWORK_$2 \([0-9]*\).*/\1/p" "$1/network.h"; }
 code() { size "$1/network.o" "$1/device_kernels.o" | awk 'NR > 1 { sum += $1 } END { print sum }'; }
 
@@ -72,7 +73,7 @@ echo "|---|---|---:|---:|---:|---:|---|"
 for network in unet resnet; do
     on_linux $network x86-64 "" cc
     on_linux $network x86-64-v3 "" cc -march=x86-64-v3
-    on_linux $network aarch64 qemu-aarch64 aarch64-linux-gnu-gcc
-    on_linux $network riscv64 qemu-riscv64 riscv64-linux-gnu-gcc
+    on_linux $network aarch64 "$(emulator aarch64)" aarch64-linux-gnu-gcc
+    on_linux $network riscv64 "$(emulator riscv64)" riscv64-linux-gnu-gcc
     on_board $network
 done

@@ -200,6 +200,15 @@ wasm wasm-relaxed "$relaxed"
 
 # ---- one network as C ----------------------------------------------------------------------------------
 
+emulator() { command -v "qemu-$1" || command -v "qemu-$1-static" || echo "qemu-$1"; } # of a machine, by either name
+
+the_hash() { # machine, file of logits
+    hash=$(sha256sum "$2" | cut -c1-16)
+    echo "  network as C on $1: $hash"
+    grep -q "^network=$hash\$" "$want"
+    ok "network as C, $1: $hash" $?
+}
+
 device() { # machine, emulator (or ""), compiler and flags...
     machine=$1
     emulator=$2
@@ -212,10 +221,7 @@ device() { # machine, emulator (or ""), compiler and flags...
     $emulator "$tmp/device" logits <"$in" >"$tmp/output" 2>"$tmp/errors"
     cat "$tmp/errors"
     [ "$machine" != s390x ] || { objcopy -I binary -O binary --reverse-bytes=4 "$tmp/output" "$tmp/input" && cp "$tmp/input" "$tmp/output"; }
-    hash=$(sha256sum "$tmp/output" | cut -c1-16)
-    echo "  network as C on $machine: $hash"
-    grep -q "^network=$hash\$" "$want"
-    ok "network as C, $machine: $hash" $?
+    the_hash "$machine" "$tmp/output"
 }
 
 board() { # a Cortex-M55 without an operating system
@@ -225,10 +231,29 @@ board() { # a Cortex-M55 without an operating system
     rm -f "$tmp/output"
     timeout 200 qemu-system-arm -M mps3-an547 -nographic -kernel "$tmp/m55" -semihosting-config \
         "enable=on,target=native,arg=network,arg=$work/network/sample.input,arg=$tmp/output,arg=logits" 2>"$tmp/errors" </dev/null
-    hash=$(sha256sum "$tmp/output" | cut -c1-16)
-    echo "  network as C on Cortex-M55: $hash"
-    grep -q "^network=$hash\$" "$want"
-    ok "network as C, Cortex-M55: $hash" $?
+    the_hash Cortex-M55 "$tmp/output"
+}
+
+browser() { # the compiler for WebAssembly: a page that holds the network and its sample, in headless Chromium
+    CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
+    [ -n "$1" ] && [ -n "$CHROMIUM" ] && have node || { skip "network as C, Chromium" "chromium, node or clang is not installed"; return; }
+    export CHROMIUM
+    $1 -std=c11 -O2 -ffp-contract=off -nostartfiles -I"$work/network" tests/bits/browser.c "$work"/network/network.c "$work"/network/weights.c \
+        "$work"/network/device_kernels.c -Wl,--no-entry -Wl,--export=page_input -Wl,--export=page_run -Wl,--export=page_outputs -o "$tmp/page.wasm"
+    cat >"$tmp/page.html" <<END
+<script>
+const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+let logits;
+WebAssembly.instantiate(bytes('$(base64 -w 0 "$tmp/page.wasm")')).then(({ instance: { exports: n } }) => {
+  const place = n.page_input(), sample = bytes('$(base64 -w 0 "$work/network/sample.input")');
+  new Uint8Array(n.memory.buffer).set(sample, place);
+  logits = new Uint8Array(n.memory.buffer, n.page_run(), 4 * n.page_outputs());
+});
+</script>
+END
+    rm -f "$tmp/output"
+    node tests/program/web_driver.mjs "$tmp/page.html" "wait:logits" "bytes:logits=$tmp/output"
+    the_hash Chromium "$tmp/output"
 }
 
 if ! wants device; then
@@ -242,9 +267,10 @@ device x86-64 "" gcc
 grep -q avx2 /proc/cpuinfo && device x86-64-v3 "" gcc -march=x86-64-v3
 grep -q avx512bw /proc/cpuinfo && device x86-64-v4 "" gcc -march=x86-64-v4
 device x86-64-clang "" clang
-for machine in aarch64 riscv64; do device $machine qemu-$machine $machine-linux-gnu-gcc -static; done
-device s390x qemu-s390x s390x-linux-gnu-gcc -static -fexcess-precision=fast
+for machine in aarch64 riscv64; do device $machine "$(emulator $machine)" $machine-linux-gnu-gcc -static; done
+device s390x "$(emulator s390x)" s390x-linux-gnu-gcc -static -fexcess-precision=fast
 board
 [ -z "$simd" ] || device wasm "node --no-warnings tests/bits/run.mjs" $simd
+browser "$simd"
 echo "check_bits: $passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

@@ -105,10 +105,10 @@ ok "an export that failed leaves nothing" $?
 # Other machines.
 skip() { echo "check_export: $1: skipped, $2 is not installed"; }
 for machine in aarch64 riscv64; do
-    if have $machine-linux-gnu-gcc && have qemu-$machine; then
+    if have $machine-linux-gnu-gcc && qemu=$(emulator $machine); then
         for dir in $elsewhere; do
             $machine-linux-gnu-gcc $other -static "$work/$dir"/*.[cS] -o "$work/$machine" -Wa,-I"$work/$dir"
-            same "$work/$dir" "$machine, $dir" qemu-$machine "$work/$machine"
+            same "$work/$dir" "$machine, $dir" "$qemu" "$work/$machine"
         done
     else skip "$machine" "$machine-linux-gnu-gcc or qemu-$machine"; fi
 done

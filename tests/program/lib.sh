@@ -74,6 +74,8 @@ preload() { # malloc or write, a command: $work/fail.so (tests/fault) fails its 
     exit
 }
 
+emulator() { command -v "qemu-$1" || command -v "qemu-$1-static"; } # of a machine; Debian's static ones have another name
+
 last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" 2>/dev/null | tail -n 1; } # of progress.csv or rounds.csv
 
 finish() { # a remark, if any

@@ -182,16 +182,16 @@ CHECKS_FUZZ = tests/fuzz/check_fuzz
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS) \
 	$(CHECKS_FUZZ)
 SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/program/check_book.sh \
-	tests/program/check_carried.sh tests/program/check_carried_kills.sh \
-	tests/program/check_cases_io.sh tests/program/check_compare.sh \
-	tests/program/check_convert.sh tests/program/check_covariates.sh tests/program/check_docs.sh \
-	tests/program/check_ensemble.sh tests/program/check_export.sh tests/program/check_habits.sh \
-	tests/program/check_hospitals.sh tests/program/check_image_data.sh tests/program/check_kills.sh \
-	tests/program/check_library.sh tests/program/check_memory.sh tests/program/check_memory_io.sh \
-	tests/program/check_names.sh tests/program/check_network_choice.sh tests/program/check_nnunet.sh \
-	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \
-	tests/program/check_strict.sh tests/program/check_study_program.sh tests/program/check_static.sh \
-	tests/program/check_use.sh tests/program/check_wrapped.sh tests/program/check_writes.sh
+	tests/program/check_carried.sh tests/program/check_carried_kills.sh tests/program/check_cases_io.sh \
+	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_covariates.sh \
+	tests/program/check_docs.sh tests/program/check_ensemble.sh tests/program/check_export.sh \
+	tests/program/check_habits.sh tests/program/check_hospitals.sh tests/program/check_image_data.sh \
+	tests/program/check_kills.sh tests/program/check_library.sh tests/program/check_library_calls.sh \
+	tests/program/check_memory.sh tests/program/check_memory_io.sh tests/program/check_names.sh \
+	tests/program/check_network_choice.sh tests/program/check_nnunet.sh tests/program/check_plan.sh \
+	tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_strict.sh \
+	tests/program/check_study_program.sh tests/program/check_static.sh tests/program/check_use.sh \
+	tests/program/check_wrapped.sh tests/program/check_writes.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

@@ -251,7 +251,7 @@ static int parse_weights(nephron_model *m, const void *weights, size_t bytes, st
 {
     struct safetensors s;
     if (!weights) return create_weights(m, e);
-    unsigned char *copy = malloc(bytes + 1); /* the parser owns what it reads */
+    unsigned char *copy = bytes < PTRDIFF_MAX ? malloc(bytes + 1) : NULL; /* the parser owns what it reads */
     if (!copy) return error_set(e, "out of memory for %zu bytes of weights", bytes);
     memcpy(copy, weights, bytes);
     if (safetensors_parse(&s, copy, bytes, "weights", e)) {

@@ -10,7 +10,8 @@
  * Handles are opaque; only numbers and pointers are passed, so that other languages can call it (Python:
  * ctypes). A function that can fail returns 0 or a handle, else -1 or NULL with the reason in nephron_error
  * of the library handle that everything was made with. What a caller or a file can cause never ends the
- * process: NULL handles, sizes that do not fit, other channels, memory that runs out.
+ * process: NULL handles, sizes that do not fit, other channels, handles that do not belong together, memory
+ * that runs out.
  *
  * Ownership: what a function returns is freed by the function of its name; handles that were given to others
  * (a model to a trainer) must outlive them. Threads: one library handle and all that was made with it belong
@@ -160,7 +161,8 @@ NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
 /* Opens the next round and gives its task. */
 NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t count, int *round);
 /* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened with the key
- * of the site (nephron_site_key) and options of the server's. state: file of what stays at the site between
+ * of the site (nephron_site_key), for the server's network, batch, precision, optimizer, loss and augmentation;
+ * the schedule is the server's. state: file of what stays at the site between
  * rounds, or NULL where t does. */
 NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
                                          const char *state, const float *task, int round, float *weights,

@@ -201,11 +201,45 @@ static int take_state(nephron_trainer *t, const struct federation *f, const char
                : 0;
 }
 
+/* A task is laid out as the server's model. */
+static int check_layout(const struct model *own, const struct model *global, struct error *e)
+{
+    int same = own->params == global->params;
+    for (int i = 0; same && i < own->params; i++) same = own->param[i].count == global->param[i].count;
+    return same ? 0 : error_set(e, "nephron_client_update: the trainer's network is not the server's");
+}
+
+/* The server's schedule replaces the trainer's; what the trainer was built for must be the server's too. */
+static int take_schedule(nephron_trainer *t, const struct federation *f, struct error *e)
+{
+    const struct train_options *own = &t->options, *all = &f->train;
+    const struct {
+        const char *name;
+        int differs;
+    } fixed[] = {{"task", own->task != all->task},
+                 {"precision", own->bf16 != all->bf16},
+                 {"batch", own->batch != all->batch},
+                 {"optimizer", own->optimizer != all->optimizer},
+                 {"loss", own->loss != all->loss},
+                 {"augment", own->augment != all->augment},
+                 {"crop", memcmp(own->crop, all->crop, sizeof own->crop) != 0},
+                 {"class_weighting", own->class_weighting != all->class_weighting},
+                 {"covariates", own->covariates.count != all->covariates.count}};
+    for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++)
+        if (fixed[k].differs)
+            return error_set(e, "nephron_client_update: %s is not the same in the trainer and in the server",
+                             fixed[k].name);
+    t->options = *all;
+    t->options.ema = 0;
+    return 0;
+}
+
 int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site, const char *state,
                           const float *task, int round, float *weights, double numbers[NEPHRON_NUMBERS])
 {
-    if (!t || !s) return -1;
+    if (!t) return -1;
     struct error *e = &t->n->e;
+    if (!s) return error_set(e, "nephron_client_update: no server");
     const struct federation *f = &s->federation;
     const struct model *layout = t->learner.model;
     float *vector[1 + STRATEGY_SLOTS] = {NULL};
@@ -213,8 +247,9 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
     struct task given = {.round = round};
     if (!site || !*site || strlen(site) >= SITE_NAME_MAX || !task || !weights || !numbers || round < 0)
         return error_set(e, "nephron_client_update: no site, task, weights or numbers");
-    t->options = f->train; /* the server's schedule */
-    int status = take_state(t, f, site, state, e), vectors = 1 + f->strategy->shared_slots;
+    int vectors = 1 + f->strategy->shared_slots, status = check_layout(layout, s->server.global, e);
+    if (!status) status = take_schedule(t, f, e);
+    if (!status) status = take_state(t, f, site, state, e);
     if (!status && (t->state.next_round > round || round >= f->train.epochs))
         status = error_set(e, "site %s is in round %d of %d, asked for %d", site, t->state.next_round,
                            f->train.epochs, round);

@@ -96,8 +96,16 @@ function clear_result() {
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-async function load(what, files) {
-  if (app.busy || !files.length) return;
+/* What is given while something is read waits its turn. */
+let turn = Promise.resolve();
+function load(what, files) {
+  if (!files.length) problem(what, 'There are no files in what was given.');
+  else if (app.busy === 'run') problem(what, 'A prediction is running: wait for its end, or cancel it.');
+  else turn = turn.then(() => load_now(what, files)).catch((e) => problem(what, e.message));
+  return turn;
+}
+
+async function load_now(what, files) {
   app.busy = what;
   problem(what, '');
   const before = $(`${what}-about`).textContent;
@@ -221,16 +229,14 @@ async function predict() {
   refresh();
 }
 
-async function cancel() {
+function cancel() {
   app.busy = 'restart';
   refresh();
-  try {
-    await restart(); /* rejects what waits: predict() then ends */
-  } catch (e) {
-    problem('run', e.message);
-  }
-  app.busy = '';
-  refresh();
+  /* restart rejects what waits: predict() then ends */
+  turn = restart().catch((e) => problem('run', e.message)).then(() => {
+    app.busy = '';
+    refresh();
+  });
 }
 
 function show_classes(probabilities) {

@@ -104,6 +104,9 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
         s->channels == 1) { /* the only channel keeps its memory: large volumes are never held twice */
         s->image = v.voxel;
         v.voxel = NULL;
+    } else if (!bad && file == 0 && sample_voxels(s) > SIZE_MAX / 4 / (size_t)s->channels) {
+        bad = error_set(e, "%s: %d channels of %zu voxels are more than can be addressed here", paths[0],
+                        s->channels, sample_voxels(s));
     } else if (!bad && file == 0 &&
                !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image))) {
         bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));

@@ -121,5 +121,34 @@ drive web/nephron.html "wait:app.level" "drop:model-card=$nnunet" "$(loaded mode
 expect "nnU-Net's model and an oblique image" "$(line 6 1)$(line 6 2)$(line 6 3)$(line 6 4)" ""
 same "the label map of nnU-Net's model" "$work/nnunet.nii.gz" "$work/maps3/hippocampus_001.nii.gz"
 same "the label map of an oblique image" "$work/oblique.nii.gz" "$work/oblique/scanner.nii.gz"
+
+# What a user does wrong: too large an image, a run without weights, an empty folder, other channels than the model's; an image and a model
+# dropped one right after the other; files given while a prediction runs, then cancelled.
+# The header of a small image with 1200 x 1200 x 1000 voxels of one byte, all 0.
+u16() { for n in "$@"; do printf "\\$(printf %03o $((n % 256)))\\$(printf %03o $((n / 256)))"; done; }
+gzip -dc "$image" | head -c 352 >"$work/head"
+u16 3 1200 1200 1000 1 1 1 1 | dd of="$work/head" bs=1 seek=40 conv=notrunc 2>/dev/null
+u16 2 8 | dd of="$work/head" bs=1 seek=70 conv=notrunc 2>/dev/null
+{ cat "$work/head"; head -c 1440000000 /dev/zero; } | gzip -1 >"$work/large.nii.gz"
+cp -r "$work/run" "$work/untrained" && rm "$work"/untrained/fold_0/checkpoint_*
+mkdir "$work/nothing"
+said() { echo "wait:!document.getElementById('$1-problem').hidden"; }
+drive web/nephron.html "wait:app.level" "drop:image-card=$image" "drop:model-card=$work/run" "wait:!app.busy && app.image && app.model" \
+    "$(about image-about)" "$(about model-about)" "drop:image-card=$work/large.nii.gz" "$(said image)" "$(about image-problem)" \
+    "drop:model-card=$work/untrained" "$(said model)" "$(about model-problem)" "drop:model-card=$work/nothing" "wait:!app.busy" "$(about model-problem)" \
+    "drop:image-card=$work/two/imagesTr/h001_0000.nii.gz,$work/two/imagesTr/h001_0001.nii.gz" "wait:!app.busy && app.image.channels === 2" \
+    "$(about run-about)" "print:document.getElementById('run').disabled" ${SHOTS:+"shot:$SHOTS/misfit.png"} \
+    "drop:image-card=$image" "wait:!app.busy && app.image.channels === 1" click:run "wait:app.busy === 'run'" "drop:image-card=$image" "$(said image)" \
+    "$(about image-problem)" click:cancel "wait:!app.busy" "print:Boolean(app.map)" click:run "wait:!app.busy" "bytes:app.map=$work/again.bin" >"$work/7.txt"
+expect "an image dropped before a model" "$(line 7 1)" "hippocampus_001_0000.nii.gz: 35*"
+expect "a model dropped after an image" "$(line 7 2)" "Hippocampus: segments*"
+expect "too large an image" "$(line 7 3)" "large.nii.gz*GB*The image above is kept."
+expect "a run without weights" "$(line 7 4)" "There are no weights in what was given*The model above is kept."
+expect "an empty folder" "$(line 7 5)" "There are no files in what was given*"
+expect "other channels" "$(line 7 6)" "The model takes 1 channel*the image has 2."
+expect "no prediction then" "$(line 7 7)" true
+expect "a file during a prediction" "$(line 7 8)" "A prediction is running*"
+expect "cancelled" "$(line 7 9)" false
+same "the label map after all this" "$work/again.bin" "$work/map.bin"
 [ "$failed" -eq 0 ] || cat "$work"/[0-9].txt
 finish

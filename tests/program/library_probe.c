@@ -1,6 +1,7 @@
 /* library_probe.c - a program of somebody else: uses nephron.h alone, in C and in C++. library_probe DATA RUN
  * IMAGE OUT Prints "weights HASH" after the run's own training done again through the library; every line
  * "FAILED ..." is a failure. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,88 @@ static void predict(nephron *n, nephron_model *m, const char *path, const char *
     free(map), free(p);
 }
 
+/* What one thread does with a handle of its own. */
+struct job {
+    const char *run, *image;
+    uint8_t *map;
+    size_t voxels;
+    int status;
+};
+
+static void *predict_alone(void *arg)
+{
+    struct job *j = (struct job *)arg;
+    int size[3] = {0, 0, 0};
+    nephron *n = nephron_open(NEPHRON_API, 1);
+    nephron_model *m = nephron_model_load(n, j->run, "0");
+    nephron_image *i = nephron_image_read(n, &j->image, 1);
+    j->status = nephron_image_size(i, size) == 1 ? 0 : -1;
+    j->voxels = (size_t)size[0] * size[1] * size[2];
+    j->map = (uint8_t *)malloc(j->voxels + 1);
+    if (!j->status) j->status = nephron_predict(m, i, j->map, NULL);
+    if (nephron_model_load(n, "/nonexistent", NULL) || !strstr(nephron_error(n), "/nonexistent")) j->status = -1;
+    nephron_image_free(i), nephron_model_free(m), nephron_close(n);
+    return NULL;
+}
+
+/* Handles in threads at once give what one alone gives; weights set after a prediction are those of the next. */
+static void handles_at_once(nephron *n, nephron_model *m, const char *run, const char *image)
+{
+    enum { THREADS = 3 };
+    struct job alone = {run, image, NULL, 0, -1}, job[THREADS];
+    pthread_t thread[THREADS];
+    predict_alone(&alone);
+    for (int k = 0; k < THREADS; k++) job[k] = alone, job[k].status = -1;
+    for (int k = 0; k < THREADS; k++) check(!pthread_create(&thread[k], NULL, predict_alone, &job[k]), "thread", NULL);
+    for (int k = 0; k < THREADS; k++) {
+        pthread_join(thread[k], NULL);
+        check(!job[k].status && !memcmp(job[k].map, alone.map, alone.voxels), "a thread of several", NULL);
+        free(job[k].map);
+    }
+    const size_t count = nephron_weights_count(m);
+    float *zero = (float *)calloc(count, sizeof *zero), *kept = (float *)malloc(count * sizeof *kept);
+    uint8_t *map = (uint8_t *)malloc(alone.voxels);
+    nephron_image *i = nephron_image_read(n, &image, 1);
+    check(!nephron_weights_get(m, kept, count) && !nephron_weights_set(m, zero, count) &&
+              !nephron_predict(m, i, map, NULL) && memcmp(map, alone.map, alone.voxels) != 0,
+          "prediction with other weights", n);
+    check(!nephron_weights_set(m, kept, count) && !nephron_predict(m, i, map, NULL) &&
+              memcmp(map, alone.map, alone.voxels) == 0,
+          "prediction with the first weights again", n);
+    nephron_image_free(i);
+    free(alone.map), free(map), free(zero), free(kept);
+}
+
+/* Handles that do not belong together: other data, another network, another batch than the trainer was built for. */
+static void mixed(nephron *n, const char *data)
+{
+    double numbers[NEPHRON_NUMBERS];
+    nephron_model *m = nephron_model_create(n, data, options), *twin = nephron_model_create(n, data, options);
+    nephron_model *wide = nephron_model_create(n, data, "{\"base_features\": 6, \"patch\": [24, 32, 24]}");
+    nephron_data *d = nephron_data_create(m);
+    refused(nephron_trainer_open(twin, d, NULL, 0) ? 0 : -1, n, "data of another model");
+    nephron_data_free(d);
+    d = nephron_data_open(m, data, "0", NULL);
+    nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
+    const size_t count = nephron_weights_count(m), larger = nephron_weights_count(wide);
+    float *task = (float *)malloc(larger * sizeof *task), *weights = (float *)malloc(larger * sizeof *weights);
+    int round;
+    check(t && count < larger, "two networks", n);
+    nephron_server *s = nephron_server_open(wide, NULL, 1);
+    check(nephron_server_begin(s, task, larger, &round) == 0, "round of the wide one", n);
+    refused(nephron_client_update(t, s, "a", NULL, task, round, weights, numbers), n, "network is not the server's");
+    nephron_server_free(s);
+    s = nephron_server_open(twin, "{\"batch\": 5}", 1);
+    check(nephron_server_begin(s, task, count, &round) == 0, "round of five cases a step", n);
+    refused(nephron_client_update(t, s, "a", NULL, task, round, weights, numbers), n, "batch is not the same");
+    refused(nephron_server_add(s, "a", task, count - 1, numbers), n, "weights, the model has");
+    refused(nephron_server_begin(s, task, count - 1, &round), n, "a task of");
+    nephron_server_free(s);
+    nephron_trainer_free(t), nephron_data_free(d);
+    nephron_model_free(m), nephron_model_free(twin), nephron_model_free(wide);
+    free(task), free(weights);
+}
+
 static void aggregate(nephron *n)
 {
     const float a[3] = {1, 2, 3}, b[3] = {3, 2, 1}, c[3] = {100, 2, 5};
@@ -192,6 +275,8 @@ int main(int argc, char **argv)
     predict(n, m, argv[3], argv[4]);
     copy_model(n, m, strcat(argv[4], ".safetensors"));
     aggregate(n);
+    mixed(n, argv[1]);
+    handles_at_once(n, m, argv[2], argv[3]);
     nephron_model_free(m);
     nephron_close(n);
     printf("probe: %d passed, %d failed\n", passed, failed);

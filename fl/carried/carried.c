@@ -234,7 +234,7 @@ static int take_plan(struct carried *c, const char *path, struct error *e)
 
 /* The newest round with a global message; older ones may have been cleared away, or never been carried here.
  */
-static int find_round(struct carried *c, struct error *e)
+int carried_find_round(struct carried *c, struct error *e)
 {
     struct file_list list;
     char path[1400], name[32];
@@ -288,7 +288,7 @@ int carried_open(struct carried *c, const char *folder, struct error *e)
     memset(c, 0, sizeof *c);
     if (strlen(folder) >= sizeof c->folder) return error_set(e, "%.100s...: path is too long", folder);
     snprintf(c->folder, sizeof c->folder, "%s", folder);
-    if (find_round(c, e) || read_agreed(c, path, e)) return -1;
+    if (carried_find_round(c, e) || read_agreed(c, path, e)) return -1;
     if (take_agreed(c, path, e)) return carried_close(c), -1;
     hash_json(c->f.hash, c->agreed);
     c->model = learner_model(&c->f.train, c->f.plan);

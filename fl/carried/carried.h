@@ -44,6 +44,8 @@ int carried_init(const char *folder, const struct federation *f, const char *con
                  const char *configuration, const struct model *initial, struct error *e);
 int carried_open(struct carried *c, const char *folder, struct error *e);
 void carried_close(struct carried *c);
+/* Looks again which round is the newest: for who has waited for a lock meanwhile. */
+int carried_find_round(struct carried *c, struct error *e);
 /* "FOLDER/round_NNNN/NAME". */
 int carried_path(char path[1400], const struct carried *c, int round, const char *name, struct error *e);
 /* Whether a name can be a file's name on any system (Windows' devices cannot), and is none of the server's. */

@@ -350,7 +350,7 @@ int carried_aggregate(struct carried *c, int late, struct pool *pool, char told[
     struct round_work w = {.c = c};
     int lock = folder_lock(c->folder, e);
     if (lock < 0) return -1;
-    int status = run_step(&w, late, pool, told, e);
+    int status = carried_find_round(c, e) ? -1 : run_step(&w, late, pool, told, e);
     work_free(&w);
     folder_unlock(lock);
     return status;

@@ -231,7 +231,7 @@ int carried_site(struct carried *c, const struct carried_site *s, char told[256]
     if (file_mkdirs(s->state, e)) return -1;
     int lock = folder_lock(s->state, e);
     if (lock < 0) return -1;
-    int status = run_step(&w, told, e);
+    int status = carried_find_round(c, e) ? -1 : run_step(&w, told, e);
     work_free(&w);
     folder_unlock(lock);
     return status;

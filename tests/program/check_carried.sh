@@ -65,6 +65,22 @@ gives 0 "round 2 of 2" $nephron federate A --as site A -o early --state new_A # 
 gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
 gives 0 "round 1 of 2" $nephron federate B --as site B -o FED
 cp -r FED answered
+at_once() { # what one of them must say, command...: four of them, of which one does the work and the others are refused or wait
+    said=$1
+    shift
+    for i in 1 2 3 4; do { "$@"; echo "exit $?"; } >at_once_$i 2>&1 & done
+    wait
+    cat at_once_[1-4] >at_once
+    [ "$(grep -c "$said" at_once)" -eq 1 ] && [ "$(grep -c 'is at work in\|has answered\|waits for' at_once)" -eq 3 ] &&
+        [ "$(grep -c 'exit [013]$' at_once)" -eq 4 ]
+    ok "four at once, $*: $(cat at_once)" $?
+}
+cp -r FED parallel
+rm parallel/round_0000/B.safetensors
+at_once "round 1 of 2, 2 cases" $nephron federate B --as site B -o parallel --state at_once_B
+at_once "round 1 of 2: 3 updates, 0 refused" $nephron federate --as aggregate -o parallel
+[ "$(hash_of parallel/rounds.csv 0)" = "$(hash_of sim/fold_all/rounds.csv 0)" ]
+ok "four aggregates at once give the simulation's hash" $?
 
 # ---- what is refused, by name ------------------------------------------------------------------------------------------------
 cp FED/round_0000/A.safetensors FED/round_0000/Z.safetensors # a stranger, and it waits for nobody

@@ -69,23 +69,24 @@ static const struct study_sizes presets[] = {
      .class_lr = 2e-3},
     {.preset = "paper",
      .cases = 987,
-     .phantom_size = "medium",
+     .phantom_size = "kidneys",
      .difficulty = 1,
      .segment_seeds = 1,
      .classify_seeds = 3,
      .arms = "alone,federated_equal_images",
-     .rounds = 40,
+     .rounds = 36,
      .local_iterations = 50,
      .base_features = 32,
      .batch = 2,
      .patch_voxels = 260000,
-     .step = 0.5,
+     .step = 0.75,
      .class_rounds = 40,
-     .class_iterations = 30,
+     .class_iterations = 20,
      .class_batch = 16,
      .depth = 18,
      .base = 32,
-     .crop = {20, 40, 40},
+     .crop = {24, 64, 64},
+     .strided = 1,
      .augment = 1,
      .optimizer = &optimizer_adamw,
      .lr = 1e-3,
@@ -256,7 +257,7 @@ static void choose(struct study *s, const char *preset, const char *task, const 
     if (given->difficulty >= 0) z->difficulty = given->difficulty;
     if (given->crop[0]) memcpy(z->crop, given->crop, sizeof z->crop);
     if (given->cache) z->cache = 1;
-    if (given->bf16 >= 0) z->bf16 = given->bf16;
+    z->bf16 = given->bf16 >= 0 ? given->bf16 : z->bf16 && cpu_isa() >= ISA_AVX512_BF16;
     if (given->lr > 0) z->lr = given->lr;
     if (given->class_lr > 0) z->class_lr = given->class_lr;
     if (given->arms) z->arms = given->arms;
@@ -340,7 +341,7 @@ int cmd_study(int argc, char **argv)
         {"estimate", 0, OPTION_FLAG, &s->estimate, NULL,
          "print what it would cost, from measured steps, and stop (without --data nothing is written)", 0, 0,
          0},
-        {"precision", 0, OPTION_TEXT, &precision, "P", "of activations in memory (fp32; preset paper: bf16)",
+        {"precision", 0, OPTION_TEXT, &precision, "P", "of activations in memory (fp32; preset paper: bf16 where the processor multiplies it)",
          0, 0, "fp32|bf16"},
         {"cache", 0, OPTION_FLAG, &z.cache, NULL,
          "prepared cases in unnamed files in OUT instead of memory (full: always)", 0, 0, 0},

@@ -341,10 +341,10 @@ static int render_slices(struct phantom_case *p, const struct signals *s, const 
 void phantom_size(struct phantom_options *o, const char *size)
 {
     const int full = strcmp(size, "full") == 0, medium = strcmp(size, "medium") == 0,
-              tiny = strcmp(size, "tiny") == 0;
-    o->matrix = full ? 512 : medium ? 192 : tiny ? 56 : 96;
-    o->slices = full ? 32 : medium ? 28 : tiny ? 20 : 24;
-    o->kidneys_only = tiny;
+              tiny = strcmp(size, "tiny") == 0, kidneys = strcmp(size, "kidneys") == 0;
+    o->matrix = full ? 512 : kidneys ? 256 : medium ? 192 : tiny ? 56 : 96;
+    o->slices = full ? 32 : kidneys || medium ? 28 : tiny ? 20 : 24;
+    o->kidneys_only = tiny || kidneys;
     o->samples_xy = full ? 1 : 2;
     o->samples_z = 3;
 }

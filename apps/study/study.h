@@ -67,12 +67,12 @@ struct study_sizes {
     double step;                  /* of the sliding window, in patches */
     int mirror;
     int class_rounds, class_iterations, class_batch, depth, base;
-    int crop[3];
+    int crop[3], strided; /* strided: the classifier's first layer, 7x7x7 and a pooling, a fourth of the size */
     int augment;                  /* of segmentation */
     const struct optimizer_method *optimizer;
     double lr, class_lr;
     int cache;                    /* prepared cases of segmentation in files instead of memory */
-    int bf16;
+    int bf16;                     /* of a preset: where the processor has it */
 };
 
 struct study_case {

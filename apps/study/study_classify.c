@@ -34,6 +34,7 @@ void classify_design(struct study *s)
                                                                : s->dataset.channels,
                                                .classes = s->dataset.classes > 2 ? s->dataset.classes : 2,
                                                .base = z->base,
+                                               .stem7 = z->strided,
                                                .norm = s->norm,
                                                .network = network_default(1)};
     memcpy(o.crop, z->crop, sizeof o.crop);

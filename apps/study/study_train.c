@@ -317,6 +317,14 @@ void study_announce_total(const struct study *s)
     fflush(stdout);
 }
 
+/* Rounds between checkpoints: a kill costs a minute or two, or a fifth of a short training. */
+static int checkpoint_rounds(const struct study_task *t, const struct federate_options *f)
+{
+    const double round = t->step_seconds * f->train.iterations * f->clients;
+    const int fifth = f->train.epochs >= 10 ? f->train.epochs / 5 : f->train.epochs;
+    return round * fifth > 120 ? (int)fmax(1, 120 / round) : fifth;
+}
+
 int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed,
                 const struct learner_data *train, const struct learner_data *validation, struct model **model,
                 struct error *e)
@@ -338,7 +346,7 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
                                  .resume = s->resume,
                                  .write_rounds = design->federated};
     arm_effort(&f.train.epochs, &f.train.iterations, s, t, arm);
-    f.checkpoint_every = f.train.epochs >= 10 ? f.train.epochs / 5 : f.train.epochs;
+    f.checkpoint_every = checkpoint_rounds(t, &f);
     f.train.seed = s->seed + (uint64_t)seed;
     if (f.train.covariates.count && fit_covariates(&f.train, s, arm, train, e)) return error_prefix(e, "%s", title);
     if (design->strategy) {

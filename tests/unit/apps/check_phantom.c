@@ -353,6 +353,23 @@ static void check_box(void)
     free(box);
 }
 
+/* The size of the preset `paper`: around the kidneys, at about 1.25 mm. */
+static void check_kidneys_size(void)
+{
+    struct phantom_case *p = malloc(sizeof *p);
+    struct phantom_options o = {.seed = 4, .difficulty = 1};
+    const struct assignment is = {ONCOCYTOMA, 0};
+    struct error e;
+    phantom_size(&o, "kidneys");
+    o.samples_xy = o.samples_z = 1; /* as fast as can be */
+    CHECK(phantom_render(p, &o, 0, &is, NULL, &e) == 0, "%s", e.text);
+    CHECK(p->label.spacing[0] > 1.1 && p->label.spacing[0] < 1.5, "%g mm", p->label.spacing[0]);
+    CHECK(p->label.size[0] < 256 && p->label.size[1] < 160 && p->label.size[2] > 20, "%d x %d x %d voxels",
+          (int)p->label.size[0], (int)p->label.size[1], (int)p->label.size[2]);
+    phantom_free(p);
+    free(p);
+}
+
 static void check_anatomy(void)
 {
     struct phantom_case *p = malloc(sizeof *p);
@@ -634,6 +651,7 @@ int main(void)
     check_refusals();
     check_anatomy();
     check_box();
+    check_kidneys_size();
     check_growth();
     check_tumours();
     check_mass_effect();

@@ -121,7 +121,7 @@ by_site() { # dataset prefix, sites, split: a row a site, a column a strategy, i
                 site = i ? name[i] : "global"
                 if (i && site == "global") continue
                 line = "| " site " |"
-                for (k = 1; k <= column; k++) line = line cell[site, k] " |"
+                for (k = 1; k <= column; k++) line = line (cell[site, k] ~ /[0-9]/ ? cell[site, k] : " -") " |"
                 print line
             }
         }' $(for s in $strategies; do echo "$1-$2-$3-$s.csv"; done)

@@ -1,7 +1,10 @@
-/* check_allocations.c - after planning nothing is allocated: 50 steps of segmentation and of classification
- * with their validations, and the rounds of a federation, call malloc not once; and the printed bytes are the
+/* check_allocations.c - after planning nothing is allocated: 50 steps (check_allocations long: 10,000, in
+ * memory that does not grow) of segmentation and of classification with their validations, and the rounds of a federation, call malloc not once; and the printed bytes are the
  * bytes.
  */
+#include <string.h>
+#include <sys/resource.h>
+
 #include "fl/federate.h"
 #include "nn/folder/run.h"
 #include "nn/train/classifier.h"
@@ -11,7 +14,9 @@
 #include "tests/unit/allocations.h"
 #include "tests/unit/expect.h"
 
-enum { CASES = 40, EDGE = 12, SITES = 3, STEPS = 50, CLASSES = 3 };
+enum { CASES = 40, EDGE = 12, SITES = 3, CLASSES = 3 };
+
+static int steps = 50;
 
 /* ---- data ---------------------------------------------------------------------------------------------- */
 
@@ -75,7 +80,7 @@ static struct plan make_plan(void)
 static struct train_options make_options(const struct learning_task *task)
 {
     struct train_options o = train_options_default(task);
-    o.epochs = 5;
+    o.epochs = steps / 10;
     o.iterations = 10;
     o.batch = 4;
     o.classifier.depth = 10;
@@ -83,6 +88,12 @@ static struct train_options make_options(const struct learning_task *task)
     o.class_weighting = 1;
     for (int a = 0; a < 3; a++) o.crop[a] = EDGE;
     return o;
+}
+
+static long resident_most(void) /* kB */
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) ? -1 : u.ru_maxrss;
 }
 
 /* ---- a learner ----------------------------------------------------------------------------------------- */
@@ -98,14 +109,17 @@ static void check_steps(const char *name, const struct train_options *o, const s
     CHECK(learner_create(&l, o, p, d, m, 0, pool, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s: %s",
           name, e.text);
     size_t planned = learner_bytes(&l);
-    long before = 0;
-    for (int i = 0; i < STEPS; i++) {
+    long before = 0, resident = 0;
+    for (int i = 0; i < steps; i++) {
         learner_step(&l, (uint64_t)i, learner_lr(o, (uint64_t)i));
         if (i % 10 == 0) CHECK(learner_validate(&v, &l, d, 4, &e) == 0, "%s: %s", name, e.text);
         if (i == 0) before = allocations;
+        if (i == 20) resident = resident_most();
     }
-    CHECK(allocations == before, "%s, %d threads: %ld allocations in 49 steps and 4 validations", name,
-          threads, allocations - before);
+    CHECK(allocations == before, "%s, %d threads: %ld allocations in %d steps and their validations",
+          name, threads, allocations - before, steps - 1);
+    CHECK(resident_most() - resident < 512, "%s, %d threads: %ld kB more after %d steps", name, threads,
+          resident_most() - resident, steps);
     CHECK(learner_bytes(&l) == planned && planned >= graph_bytes(l.graph) + l.room.bytes,
           "%s: %zu bytes planned, %zu held", name, planned, learner_bytes(&l));
     CHECK(isfinite(v.loss), "%s: loss %g", name, v.loss);
@@ -207,6 +221,7 @@ static long count_rounds(const char *name, struct train_options o, const struct 
               "no memory");
     }
     struct pool *pool = pool_create(2);
+    o.epochs = 5;
     o.iterations = iterations;
     struct federate_options f = {.train = o,
                                  .plan = p,
@@ -243,8 +258,9 @@ static void check_rounds(const char *name, const struct train_options *o, const 
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "long") == 0) steps = 10000;
     struct plan p = make_plan();
     struct learner_data labelled = make_data(1), classes = make_data(0);
     struct train_options segment = make_options(&task_segment), classify = make_options(&task_classify);

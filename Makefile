@@ -181,7 +181,7 @@ CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/
 CHECKS_FUZZ = tests/fuzz/check_fuzz
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS) \
 	$(CHECKS_FUZZ)
-SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/program/check_book.sh \
+SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_tour.sh tests/program/check_book.sh \
 	tests/program/check_carried.sh tests/program/check_carried_kills.sh tests/program/check_cases_io.sh \
 	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_covariates.sh \
 	tests/program/check_docs.sh tests/program/check_ensemble.sh tests/program/check_export.sh \

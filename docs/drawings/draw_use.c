@@ -19,7 +19,7 @@ static void windows(FILE *f)
 {
     const struct plot p = {20, 20, 480, 90, 0, SIZE, 0, 1};
     int start[8];
-    const int count = sliding_steps(start, 8, SIZE, PATCH, 0.5);
+    const int count = sliding_starts(start, 8, SIZE, PATCH, 0.5);
     draw_line(f, INK, p.x, 110, p.x + p.width, 110);
     for (int i = 0; i < count; i++) {
         middle = start[i] + PATCH / 2.;

@@ -177,7 +177,7 @@ static int evaluate_global(struct site_work *w, char told[256], struct error *e)
     int status = json_write(j, path, e);
     json_free(j);
     snprintf(told, 256, "site %s: evaluated the weights after %d of %d rounds: %s %.4f on %d cases", s->name,
-             w->c->round, w->c->f.train.epochs, w->c->f.plan ? "Dice" : "AUC", w->update.metric_before,
+             w->c->round, w->c->f.train.epochs, w->c->f.train.task->metric(&w->c->f.train), w->update.metric_before,
              w->update.validation_cases);
     return status ? -1 : CARRIED_DONE;
 }

@@ -119,6 +119,14 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
     return bad ? -1 : 0;
 }
 
+/* A file as it is and its voxels as they are stored, then those and its voxels as floats; beside the image,
+ * which an only channel becomes. */
+size_t sample_load_bytes(int channels, size_t voxels, size_t packed, size_t stored)
+{
+    size_t one = voxels * sizeof(float), image = one * (size_t)channels;
+    return stored + (packed > one ? packed : one) + (channels > 1 ? image : 0);
+}
+
 static int load_channels(struct sample *s, struct volume *first, const char *const *paths, int channels,
                          const struct image_choice *choice, const struct grid_check *grids, struct error *e)
 {

@@ -35,6 +35,9 @@ int dataset_load(struct sample *s, const struct dataset *d, int i, struct error 
  * one is expected. grids: of several files, NULL: GRIDS_EQUAL. */
 int sample_load(struct sample *s, const char *const *paths, int channels, const struct image_choice *choice,
                 const struct grid_check *grids, struct error *e);
+/* The most bytes that sample_load holds at a time, for files of one channel each: `packed` bytes of a file,
+ * `stored` of its voxels. */
+size_t sample_load_bytes(int channels, size_t voxels, size_t packed, size_t stored);
 /* Channels that the files give by their headers, -1 with a message. */
 int sample_channels(const char *const *paths, int files, const struct image_choice *choice, struct error *e);
 /* One of these files. */

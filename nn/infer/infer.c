@@ -15,44 +15,36 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Follows sample_load, preprocess_case, resample_channels, sliding_run, restore and volume_write. */
+/* Label indices, label values of 16 bits (infer_volume), and these packed; probabilities thrice: as they are,
+ * as the .npy, and packed. */
+static size_t writing_bytes(size_t voxels, int classes, int probabilities)
+{
+    return voxels * (1 + 2 + 2) + (probabilities ? 3 * voxels * (size_t)classes * sizeof(float) : 0);
+}
+
+/* Each part's own count, of which the largest is needed: they follow each other. */
 int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predictor *predictor,
                 const struct plan *p, int probabilities, struct error *e)
 {
     struct sample s = {.channels = p->channels};
-    size_t v = 1, n = 1, planes = 1, channels = (size_t)p->channels, one = 4, most;
-    int mask = 0, moved = 0, spread = 0;
-    double target[3];
+    size_t raw = 1, prepared = 1, preparing;
     for (int a = 0; a < 3; a++) {
         s.full_size[a] = c->size[a];
         s.cropped_size[a] = c->size[p->transpose[a]];
         s.spacing[a] = c->spacing[p->transpose[a]];
-        v *= (size_t)c->size[a];
-        moved |= p->transpose[a] != a;
     }
-    for (int k = 0; k < p->channels; k++) mask |= p->use_mask_for_norm[k];
-    if (preprocess_size(s.size, s.cropped_size, s.spacing, p, e)) return -1;
-    preprocess_target(target, p, s.spacing);
+    if (preprocess_bytes(&preparing, s.size, s.cropped_size, s.spacing, p, e)) return -1;
     for (int a = 0; a < 3; a++) {
-        n *= (size_t)s.size[a];
-        planes *= (size_t)(a == 0 ? s.cropped_size[0] : s.size[a]);
-        spread |= s.size[a] != s.cropped_size[a];
+        raw *= (size_t)s.cropped_size[a];
+        prepared *= (size_t)s.size[a];
     }
-    if (resample_separate_axis(s.spacing, target) >= 0) planes /= (size_t)s.cropped_size[0];
-    size_t image = one * v * channels, network = one * n * channels, in_between = one * planes;
-    most = larger(c->packed + c->stored, c->stored + one * v) + (channels > 1 ? image : 0);
-    most = larger(most, (moved ? 2 * image : image) + (mask ? v : 0));
-    if (spread)
-        most =
-            larger(most, channels > 1 ? image + in_between + network : in_between + larger(image, network));
-    size_t all = one * n * (size_t)(p->channels + p->previous_labels); /* with the previous stage's labels */
-    if (p->previous_labels) most = larger(larger(most, image + 2 * one * v), network + all) + v + n;
-    most = larger(most, all + (p->previous_labels ? v + n : 0) + sliding_bytes(predictor, s.size) +
+    size_t maps = p->previous_labels ? raw + prepared : 0; /* of the previous stage, from reading on */
+    size_t image = prepared * (size_t)(p->channels + p->previous_labels) * sizeof(float);
+    size_t most = larger(sample_load_bytes(p->channels, raw, c->packed, c->stored), preparing);
+    if (maps) most = larger(most, previous_bytes(p->channels, p->previous_labels, raw, prepared));
+    most = larger(most, image + sliding_bytes(predictor, s.size) +
                             restore_bytes(p->classes, &s, probabilities));
-    /* Writing: labels as uint16, bytes, and packed; probabilities thrice: as they are, as the .npy, and
-     * packed. */
-    most = larger(most, (2 + 3) * v + (probabilities ? 3 * one * v * (size_t)p->classes : 0));
-    *bytes = most;
+    *bytes = larger(most + maps, writing_bytes(raw, p->classes, probabilities));
     return 0;
 }
 

@@ -237,6 +237,24 @@ static int resample_case(struct sample *s, const struct plan *p, struct error *e
     return 0;
 }
 
+int preprocess_bytes(size_t *bytes, int size[3], const int from[3], const double spacing[3],
+                     const struct plan *p, struct error *e)
+{
+    double target[3];
+    int moved = 0, mask = 0;
+    size_t voxels = voxels_of(from), image = voxels * (size_t)p->channels * sizeof(float);
+    if (preprocess_size(size, from, spacing, p, e)) return -1;
+    preprocess_target(target, p, spacing);
+    for (int a = 0; a < 3; a++) moved |= p->transpose[a] != a;
+    for (int k = 0; k < p->channels; k++) mask |= p->use_mask_for_norm[k];
+    *bytes = (moved ? 2 * image : image) + (mask ? voxels : 0);
+    if (memcmp(size, from, 3 * sizeof *size) == 0) return 0;
+    size_t resampled =
+        resample_channels_bytes(size, from, p->channels, resample_separate_axis(spacing, target));
+    if (resampled > *bytes) *bytes = resampled;
+    return 0;
+}
+
 int preprocess_case(struct sample *s, const struct plan *p, struct error *e)
 {
     if (s->channels != p->channels)

@@ -23,5 +23,9 @@ int preprocess_case(struct sample *s, const struct plan *p, struct error *e);
 void preprocess_target(double target[3], const struct plan *p, const double spacing[3]);
 int preprocess_size(int size[3], const int from[3], const double spacing[3], const struct plan *p,
                     struct error *e);
+/* The most bytes of images and masks that preprocess_case holds at a time for a case of this (transposed)
+ * size and spacing, not cropped; its size on the network's grid. */
+int preprocess_bytes(size_t *bytes, int size[3], const int from[3], const double spacing[3],
+                     const struct plan *p, struct error *e);
 
 #endif

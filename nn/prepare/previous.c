@@ -151,6 +151,13 @@ void previous_augment(uint8_t *map, const int size[3], int labels, float strengt
 
 /* ---- inference ----------------------------------------------------------------------------------------- */
 
+size_t previous_bytes(int channels, int labels, size_t raw, size_t prepared)
+{
+    size_t read = raw * (size_t)channels + 2 * raw;
+    size_t joined = prepared * (size_t)channels + prepared * (size_t)(channels + labels);
+    return (read > joined ? read : joined) * sizeof(float);
+}
+
 int previous_join(struct sample *s, struct error *e)
 {
     size_t n = voxels_of(s->size), before = (size_t)s->channels, after = before + (size_t)s->previous_labels;

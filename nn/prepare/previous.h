@@ -19,5 +19,8 @@ void previous_augment(uint8_t *map, const int size[3], int labels, float strengt
                       void *work);
 /* The preprocessed case's image gets s->previous_labels more channels, from s->previous. */
 int previous_join(struct sample *s, struct error *e);
+/* The most bytes beside the maps themselves that a previous stage's map of so many labels takes: while it is
+ * read (sample_load_previous) beside the raw image, and joined to the prepared one. Both in voxels. */
+size_t previous_bytes(int channels, int labels, size_t raw, size_t prepared);
 
 #endif

@@ -377,6 +377,17 @@ int resample_image(float *out, const int size_out[3], const float *in, const int
     return resample_channel(&to, &from, order, separate, NULL);
 }
 
+/* Between the axes: the rows and columns of the result in the planes of the input, or in one plane at a time
+ * where an axis is resampled apart. The last channel frees the input before the result is filled. */
+size_t resample_channels_bytes(const int size_out[3], const int size_in[3], int channels, int separate)
+{
+    const struct channel to = {NULL, 1, {size_out[0], size_out[1], size_out[2]}};
+    const struct channel from = {NULL, 1, {size_in[0], size_in[1], size_in[2]}};
+    size_t in = channel_voxels(&from) * (size_t)channels, out = channel_voxels(&to) * (size_t)channels;
+    size_t between = (size_t)size_out[1] * (size_t)size_out[2] * (separate >= 0 ? 1 : (size_t)size_in[0]);
+    return (between + (channels > 1 ? in + out : in > out ? in : out)) * sizeof(float);
+}
+
 float *resample_channels(float **in, const int size_out[3], const int size_in[3], int channels, int separate)
 {
     struct channel to = {NULL, (size_t)channels, {size_out[0], size_out[1], size_out[2]}};

@@ -4,6 +4,7 @@
 #ifndef NN_RESAMPLE_H
 #define NN_RESAMPLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* scikit-image resize(order 0, 1 or 3, mode edge, no anti-aliasing) of [d][h][w]: the cubic spline with
@@ -15,6 +16,8 @@ int resample_image(float *out, const int size_out[3], const float *in, const int
  * NULL when memory is out, *in then stays. Beside input and output it holds one channel of [d of *in][h][w of
  * the output]. */
 float *resample_channels(float **in, const int size_out[3], const int size_in[3], int channels, int separate);
+/* The most bytes that it holds at a time, `in` and the result among them. */
+size_t resample_channels_bytes(const int size_out[3], const int size_in[3], int channels, int separate);
 /* Label maps: order 0 is nearest; order 1 the label of the largest interpolated indicator (batchgenerators'
  * resize_segmentation); ties go to the nearest voxel's label if it is among them, else to the smallest.
  * LABEL_OUTSIDE counts as smaller than 0. -1 without memory. */

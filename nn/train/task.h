@@ -22,7 +22,7 @@ struct learning_task {
     const char *title;   /* "segmentation": for people */
     int planned;         /* its network is built from a plan and its cases have label maps; else from
                             options->classifier, and they have a class */
-    /* Of what learner_validate measures: "Dice"; "AUC" or "accuracy". More is better. */
+    /* Of what learner_validate measures: Dice; AUC or accuracy. More is better. */
     const char *(*metric)(const struct train_options *o);
     void (*defaults)(struct train_options *o); /* the constants of its training */
     int (*batch)(const struct plan *p);        /* where the options name none */

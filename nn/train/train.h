@@ -31,7 +31,7 @@ struct train_options {
     float momentum, weight_decay, clip;
     double ema;                     /* decay of the average of weights (weight_average.h); 0: none */
     float oversample;
-    const struct loss_method *loss; /* segmentation (NULL: dice_ce); classification has its own: NULL */
+    const struct loss_method *loss; /* segmentation (NULL: the first of losses); classification has its own: NULL */
     int augment;                    /* 0 none, 1 mirroring and intensity, 2 the full table */
     int batch;                      /* 0: from the plan (classify: 32) */
     struct classifier_options classifier; /* classification */

@@ -1,0 +1,68 @@
+#!/bin/sh
+# check_tour.sh - what a new member of each table touches: for every member that there is, the files of the library and the program
+# that name its descriptor. More than three for one (six for an instruction set level) is a failure. `sh tests/check_tour.sh table`
+# prints the table of docs/tour.md: the member with most files, and which these are.
+passed=0
+failed=0
+rows=
+
+# What names a member because it chooses one, and would not name another: the defaults of the tasks, the recipes of --hours and of
+# the study, what the benchmark compares, nnU-Net's key "dropout_op" in plans.json, and kernels, which are a level's own files (16-bit Winograd
+# has one level).
+choices='nn/train/task_[a-z]*.c|apps/training/budget.c|apps/command/cmd_study.c|apps/bench/.*|nn/planner/plans_json.c|tensor/.*_(avx|neon|wasm|scalar).*|tensor/conv/conv_winograd_int16.c'
+sources() { find tensor io nn fl apps -name '*.[ch]' | sort; }
+
+# files PATTERN: those that name it, one a line.
+files() { grep -lE "$1" $(sources) | grep -vxE "$choices"; }
+
+# members TYPE: names of the descriptors of that type.
+members() {
+    grep -hoE "^const struct $1 [a-z_0-9]+ = " $(sources) | awk '{ print $(NF - 1) }' | sort -u
+}
+
+# row TITLE TEST LIMIT PATTERN...: a pattern a member.
+row() {
+    title=$1
+    test=$2
+    limit=$3
+    shift 3
+    most=0
+    at=
+    [ $# -gt 0 ] || { echo "FAILED $title: no member found"; failed=$((failed + 1)); return; }
+    for pattern in "$@"; do
+        found=$(files "$pattern")
+        count=$(printf '%s\n' "$found" | grep -c .)
+        if [ "$count" -ge 1 ] && [ "$count" -le "$limit" ]; then passed=$((passed + 1)); else
+            failed=$((failed + 1))
+            echo "FAILED $title $pattern: $count files, at most $limit:" $found
+        fi
+        if [ "$count" -gt "$most" ]; then
+            most=$count
+            at=$(printf '%s\n' $found | sed 's/.*/`&`/' | paste -sd, - | sed 's/,/, /g')
+        fi
+    done
+    rows="$rows| $title | $# | $most | $at | $test |
+"
+}
+
+word() { for w in $1; do printf '\\b%s\\b ' "$w"; done; }
+row "op" check_ops 3 $(word "$(members op)")
+row "loss" check_train 3 $(word "$(sed -n 's/^static const struct loss_method//p' nn/optimize/losses.c | grep -oE '[a-z_]+ = ' | tr -d '= ')")
+row "strategy" check_strategies 3 $(word "$(members strategy)")
+row "optimiser" check_optimizers 3 $(word "$(members optimizer_method)")
+row "learning-rate schedule" check_schedules 3 $(word "$(members schedule_method)")
+row "network" check_networks 3 $(word "$(members network)")
+row "metric" check_metric_table 3 $(sed -n '/^static const struct metric table/,/^};/p' nn/measure/metric.c | grep -oE '^    \{"[A-Za-z_0-9]+"' | tr -d ' {')
+row "image format" check_image_formats 3 $(word "$(members image_format)")
+row "weights format" check_weights_formats 3 $(word "$(members weights_format)")
+row "convolution algorithm" check_algorithms 3 $(word "$(members conv_algorithm)")
+row "report section" check_study_program.sh 3 $(word "$(sed -n '/^static const struct report_section/,/^};/p' apps/report/report.c | grep -oE 'report_[a-z]+}' | tr -d '}')")
+# The kernels of a level are files of their own; what remains says that there is one.
+row "instruction set level" "every kernel check" 6 $(word "ISA_NEON ISA_SIMD128 ISA_AVX2 ISA_AVX512 ISA_AVX512_BF16 ISA_AMX")
+if [ "$1" = table ]; then
+    echo "| new | members | most files | of the one that has most | its test |"
+    echo "|---|---|---|---|---|"
+    printf '%s' "$rows"
+fi
+echo "check_tour: $passed passed, $failed failed"
+[ $failed -eq 0 ]

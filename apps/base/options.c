@@ -259,7 +259,7 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
 {
     const char *command = argv[0];
     int options_ended = 0;
-    o->count = 0;
+    o->count = o->options = 0;
     *status = 0;
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
@@ -311,6 +311,7 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
             return 0;
         }
         if ((*status = set_option(command, s, value))) return 0;
+        if (o->options < OPTIONS_GIVEN_MAX) o->option[o->options++] = s;
     }
     if (o->count < min_operands) {
         *status = app_usage(command, "usage: nephron %s", help->usage);
@@ -319,4 +320,15 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
     if (common.quiet && !freopen("/dev/null", "w", stdout)) /* a command that only prints */
         return *status = app_usage(command, "--quiet: /dev/null: %s", strerror(errno)), 0;
     return 1;
+}
+
+const char *options_given_below(const struct operands *o, const struct option_spec *options, const char *heading)
+{
+    int below = 0;
+    for (const struct option_spec *s = options; s->name; s++) {
+        if (s->kind == OPTION_GROUP) below = strcmp(s->text, heading) == 0;
+        for (int i = 0; below && i < o->options; i++)
+            if (o->option[i] == s) return s->name;
+    }
+    return NULL;
 }

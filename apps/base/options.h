@@ -56,16 +56,20 @@ struct command_help {
     const struct option_spec *options;
 };
 
-enum { OPERANDS_MAX = 4096 };
+enum { OPERANDS_MAX = 4096, OPTIONS_GIVEN_MAX = 256 };
 struct operands {
     const char *text[OPERANDS_MAX];
     int count;
+    const struct option_spec *option[OPTIONS_GIVEN_MAX]; /* of the command, in the order given */
+    int options;
 };
 
 /* argv[0] is the command's name. Returns 1 when parsed; 0 when the command must stop with *status: 0 after -h
  * (help printed), 2 after a wrong usage (one line on stderr). */
 int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help,
                   int min_operands, int max_operands, int *status);
+/* The name of the first option that was given below the heading; NULL where none was. */
+const char *options_given_below(const struct operands *o, const struct option_spec *options, const char *heading);
 void options_print_help(const struct command_help *help);
 /* For "did you mean": if candidate is nearer to word than distance, it becomes *best. Returns the smaller
  * distance. Begin with OPTIONS_FAR. */

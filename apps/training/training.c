@@ -78,11 +78,20 @@ static int write_dataset_json(const struct training *t, struct error *e)
 
 /* ---- covariates ---------------------------------------------------------------------------------------- */
 
+/* Options of the other task would change nothing. */
+static int check_task(const struct training *t, struct error *e)
+{
+    const int planned = t->options.task->planned;
+    const char *other = planned ? t->args.of_classification : t->args.of_segmentation;
+    if (!other) return 0;
+    return error_set(e, "--%s is for %s, and this is a %s", other, planned ? "classification" : "segmentation",
+                     planned ? "segmentation" : "classification");
+}
+
 static int choose_covariates(struct training *t, struct error *e)
 {
     struct covariates c;
     if (!t->args.covariates) return 0;
-    if (t->options.task->planned) return error_set(e, "--covariates is for classification");
     if (covariates_parse(&c, t->args.covariates, e)) return error_prefix(e, "--covariates");
     train_options_covariates(&t->options, &c);
     return 0;
@@ -331,7 +340,7 @@ static int run_training(struct training *t, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     t->options = training_options_complete(&t->args, task, t->dataset.channels, t->dataset.classes);
-    if (choose_covariates(t, e) || find_folder(t, e) || training_fold(t, e) || training_sites(t, e) ||
+    if (check_task(t, e) || choose_covariates(t, e) || find_folder(t, e) || training_fold(t, e) || training_sites(t, e) ||
         training_plan(t, e) || training_previous(t, e))
         return -1;
     complete_validation(t);

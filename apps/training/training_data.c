@@ -132,17 +132,39 @@ static int check_named(const struct training *t, const char *path, struct error 
     return 0;
 }
 
-/* Options that ask for another plan than the one that lies in RUN, and so would change nothing. */
-static int check_kept_plan(const struct training *t, const char *path, struct error *e)
+/* Whether the plan's patch along axis k of it is what was asked for, or the next that its strides divide. */
+static int patch_fits(const struct plan *p, int k, int asked)
+{
+    int step = 1;
+    for (int s = 0; s < p->stages; s++) step *= p->stride[s][k];
+    return asked <= p->patch[k] && p->patch[k] < asked + step;
+}
+
+/* --patch as it was asked for, or where strides do not divide it what has become of it. */
+static void tell_patch(const struct training *t)
+{
+    const int *asked = t->args.plan_options.patch;
+    int got[3], same = 1;
+    for (int k = 0; k < 3; k++) {
+        got[t->plan->transpose[k]] = t->plan->patch[k];
+        same &= t->plan->patch[k] == asked[t->plan->transpose[k]];
+    }
+    if (asked[0] && !same && !t->args.quiet)
+        printf("--patch %d,%d,%d becomes %d,%d,%d: the strides of the network divide it\n", asked[0], asked[1],
+               asked[2], got[0], got[1], got[2]);
+}
+
+/* Options that ask for another plan than the one that is read, and so would change nothing. */
+static int check_kept_plan(const struct training *t, const char *path, int of_run, struct error *e)
 {
     const struct training_arguments *a = &t->args;
     const struct plan *p = t->plan;
-    const char *way = "the folds of a run share its plan: take another RUN";
+    const char *way = of_run ? "the folds of a run share its plan: take another RUN" : "--plans takes it as it is";
     if (a->resume) return 0; /* the plan was made by these options */
     if (a->width && p->features[0] != a->width)
         return error_set(e, "--base-features %d: %s has %d; %s", a->width, path, p->features[0], way);
     for (int k = 0; k < 3; k++)
-        if (a->plan_options.patch[0] && a->plan_options.patch[p->transpose[k]] != p->patch[k])
+        if (a->plan_options.patch[0] && !patch_fits(p, k, a->plan_options.patch[p->transpose[k]]))
             return error_set(e, "--patch: %s has another patch; %s", path, way);
     const struct plan_preset *preset;
     if (a->preset && network_of_preset(a->preset, &preset) && strcmp(preset->plans_name, t->plans.name))
@@ -175,12 +197,13 @@ int training_plan(struct training *t, struct error *e)
     if (!t->plan) return error_prefix(e, "%s", t->args.plans_file ? t->args.plans_file : path);
     const char *file = there ? path : t->args.plans_file;
     if (file && !t->args.resume && check_named(t, file, e)) return -1;
-    if (there && check_kept_plan(t, path, e)) return -1;
+    if (file && check_kept_plan(t, file, there, e)) return -1;
     int slices = t->args.plan_options.patch[t->plan->transpose[0]];
     if (t->plan->dims == 2 && slices > 1)
         return error_set(
             e, "--patch: configuration %s takes single slices, so the patch is 1 along axis %c, not %d",
             t->args.configuration, "zyx"[t->plan->transpose[0]], slices);
+    tell_patch(t);
     if (t->options.batch == 0) t->options.batch = t->plan->batch;
     return t->budget.hours > 0 ? obey_budget(t, t->args.plans_file || there, e) : 0;
 }

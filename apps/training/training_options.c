@@ -231,6 +231,8 @@ static int parse_line(struct training_arguments *a, int argc, char **argv, int *
     if (!options_parse(&operands, argc, argv, &help, a->federated ? 0 : 1, a->federated ? 2 : 1, status))
         return 0;
     take_operands(a, &operands, argc, argv);
+    if (!a->of_segmentation) a->of_segmentation = options_given_below(&operands, spec, "segmentation");
+    if (!a->of_classification) a->of_classification = options_given_below(&operands, spec, "classification");
     if (a->federation.as || (a->data && operands.count == 1)) return 1;
     *status = app_usage(a->command, operands.count ? "unexpected '%s'" : "usage: nephron %s",
                         operands.count ? operands.text[1] : help.usage);

@@ -176,4 +176,22 @@ check "the JSON too" sh -c "tr -d ' \n' <coarse.json | grep -q '\"patch\":\[48,3
 check "plans.json has the network's" sh -c "tr -d ' \n' <coarse_plans.json | grep -q '\"patch_size\":\[8,48,32\]'"
 says "slices of a 2D network" "the patch is 1 along axis x, not 8" "$nephron" train coarse -o flat --configuration 2d --epochs 1 --iterations 1 --base-features 4 --patch 32,32,8
 check "which has them one by one" "$nephron" train coarse -o flat --configuration 2d --fold all --epochs 1 --iterations 1 --base-features 4 --patch 32,32,1 --quiet --no-validation
+# Options that would change nothing are refused by name: of the other task, and of a plan that is read from a file.
+small="--base-features 4 --patch 16,16,16 --batch 2 --epochs 1 --iterations 1 --no-validation"
+check "a small training" "$nephron" train one -o tiny $small
+for option in "--crop 8,8,8" "--stem7" "--no-class-weights" "--dropout 0.5" "--depth 18" "--covariates volume"; do
+    says "$option of a segmentation" "is for classification" "$nephron" train one -o other $small $option
+done
+for option in "--base-features 8" "--patch 32,32,32" "--memory-gb 4" "--preset resenc_m"; do
+    says "$option beside --plans" "${option%% *}" "$nephron" train one -o other --plans tiny/plans.json --no-validation \
+        --epochs 1 --iterations 1 $option
+done
+check "the same features beside --plans" "$nephron" train one -o same --plans tiny/plans.json --base-features 4 \
+    --epochs 1 --iterations 1 --no-validation
+check "a patch that strides do not divide" "$nephron" train one -o odd $small --patch 17,15,13
+holds "what becomes of it" "--patch 17,15,13 becomes" out
+check "the same words for the next fold" "$nephron" train one -o odd $small --patch 17,15,13 --fold 1
+test ! -e other
+ok "what was refused left no folder" $?
+
 finish

@@ -188,9 +188,9 @@ for option in "--base-features 8" "--patch 32,32,32" "--memory-gb 4" "--preset r
 done
 check "the same features beside --plans" "$nephron" train one -o same --plans tiny/plans.json --base-features 4 \
     --epochs 1 --iterations 1 --no-validation
-check "a patch that strides do not divide" "$nephron" train one -o odd $small --patch 17,15,13
+check "a patch that strides do not divide" "$nephron" train one -o divided $small --patch 17,15,13
 holds "what becomes of it" "--patch 17,15,13 becomes" out
-check "the same words for the next fold" "$nephron" train one -o odd $small --patch 17,15,13 --fold 1
+check "the same words for the next fold" "$nephron" train one -o divided $small --patch 17,15,13 --fold 1
 test ! -e other
 ok "what was refused left no folder" $?
 

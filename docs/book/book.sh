@@ -141,7 +141,9 @@ function excerpt(s,   part, file, first, last, line, n, begin, end, text) {
     close(file)
     if (!begin) fail(file " has no line that begins with: " first)
     else if (!end) fail(file " has after line " begin " no line that begins with: " last)
-    printf "<figure class=\"code\"><figcaption><a href=\"../%s\">%s</a>, ", file, file
+    # On paper an excerpt of a third of a page stays together.
+    printf "<figure class=\"code%s\"><figcaption>", end - begin < 26 ? " short" : ""
+    printf "<a href=\"../%s\">%s</a>, ", file, file
     print (begin == end ? "line " begin : "lines " begin " to " end) "</figcaption><pre>" text "</pre></figure>"
     excerpts++
 }

@@ -66,7 +66,7 @@ done
 # The lines that an excerpt shows are the lines of the file.
 printf '# A\n\n@code tensor/base/pool.c from "static void run_share" to "}"\n' >"$work/01_a.md"
 CHAPTERS="$work/01_a.md" sh docs/book/book.sh >"$work/a.html"
-sed -n '/<figure class="code">/,/<\/figure>/s/^.*<i>[0-9]*<\/i> //p' "$work/a.html" | sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&amp;/\&/g' >"$work/shown"
+sed -n '/<figure class="code/,/<\/figure>/s/^.*<i>[0-9]*<\/i> //p' "$work/a.html" | sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&amp;/\&/g' >"$work/shown"
 sed -n '/^static void run_share/,/^}/p' tensor/base/pool.c >"$work/code"
 [ -s "$work/code" ] && cmp -s "$work/shown" "$work/code"
 ok "an excerpt is not the code" $?

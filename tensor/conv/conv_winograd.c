@@ -32,7 +32,7 @@
 #include "tensor/conv/conv_winograd.h"
 
 enum {
-    BATCH = CONV_TILE, /* tiles at a time */
+    BATCH = CONV_TILE, /* most tiles at a time */
     OUTER_BATCH =
         42, /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
     WEIGHT_FLOATS =
@@ -385,11 +385,12 @@ static int all_tiles(const struct winograd_call *s)
     return s->g->n * s->tiles[0] * s->tiles[1] * s->tiles[2];
 }
 
-/* Tiles [first, end), block by block. */
+/* Tiles [first, end), block by block. Batches are whole tiles of the gather kernel: of 14 tiles, a kernel of six
+ * would make 4, 5 and 5. */
 static void run_section(struct winograd_work *a, int first, int end)
 {
     const struct winograd_call *s = a->call;
-    const int batches = (end - first + BATCH - 1) / BATCH;
+    const int batch = BATCH - BATCH % s->kernels->gather_count, batches = (end - first + batch - 1) / batch;
     a->section = first;
     for (a->block = 0; a->block < s->blocks; a->block++) {
         a->c0 = a->block * CONV_BLOCK;

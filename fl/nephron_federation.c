@@ -85,8 +85,11 @@ static int set_strategy(struct federation *f, const struct json *options, struct
 {
     const struct json *strategy = json_get(options, "strategy");
     int64_t minimum = 1, epochs = 0;
-    if ((json_get(options, "minimum") && take_integer(&minimum, options, "minimum", 1, f->sites, "options", e)) ||
-        (json_get(options, "local_epochs") && take_integer(&epochs, options, "local_epochs", 0, 1000000, "options", e)))
+    if (json_get(options, "minimum") &&
+        take_integer(&minimum, options, "minimum", 1, f->sites, "options", e))
+        return -1;
+    if (json_get(options, "local_epochs") &&
+        take_integer(&epochs, options, "local_epochs", 0, 1000000, "options", e))
         return -1;
     f->minimum = (int)minimum;
     f->local_epochs = (int)epochs;

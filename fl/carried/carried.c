@@ -88,7 +88,9 @@ static int add_sites(struct json *agreed, const char *const *site, int sites, st
         if (strcmp(sorted[i], sorted[i - 1]) == 0)
             status = error_set(e, "site %s stands twice", sorted[i]);
         else if (strcasecmp(sorted[i], sorted[i - 1]) == 0)
-            status = error_set(e, "sites %s and %s: their files would be one where letters' case is not told apart",
+            status = error_set(e,
+                               "sites %s and %s: their files would be one where letters' case is not told "
+                               "apart",
                                sorted[i - 1], sorted[i]);
     if (!status) qsort(sorted, (size_t)sites, sizeof *sorted, compare_names);
     for (int i = 0; !status && i < sites; i++) json_add_text(list, NULL, sorted[i]);

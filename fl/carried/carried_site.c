@@ -130,8 +130,8 @@ static int local_round(struct site_work *w, struct error *e)
     if (site_store_resume(&w->store, c->round, e)) return -1;
     if (site_store_newest(&w->store, 0) > c->round + 1)
         return error_set(e,
-                         "%s: is the state before round %d, and %s is at round %d: it was set back; bring the newest "
-                         "global message, or begin with another --state",
+                         "%s: is the state before round %d, and %s is at round %d: it was set back; bring the "
+                         "newest global message, or begin with another --state",
                          s->state, site_store_newest(&w->store, 0), c->folder, c->round);
     int there = site_store_load(&w->store, 0, c->round, &w->state, &w->update, e);
     if (there < 0) return -1;

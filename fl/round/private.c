@@ -60,11 +60,11 @@ static int check_sgd(const struct federation *f, struct error *e)
         return error_set(e, "--dp sgd with batch norm, whose statistics are of several cases: add --norm group or "
                             "--norm instance");
     if (f->local_epochs)
-        return error_set(e, "--dp sgd with --local-epochs: how many steps a site takes would follow from its cases, "
-                            "and the account is of a given number: use --local-iterations");
+        return error_set(e, "--dp sgd with --local-epochs: how many steps a site takes would follow from its "
+                            "cases, and the account is of a given number: use --local-iterations");
     if (weighs_by_loss(f))
-        return error_set(e, "--dp sgd with --strategy %s: it weighs the sites by the losses of their cases, which get "
-                            "no noise",
+        return error_set(e, "--dp sgd with --strategy %s: it weighs the sites by the losses of their cases, "
+                            "which get no noise",
                          f->strategy->name);
     if (f->strategy->personal)
         return error_set(e, "--dp sgd with --strategy %s: its personal models train on every case once more",

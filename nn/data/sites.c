@@ -52,7 +52,8 @@ static int collect_names(struct sites *s, const struct csv *c, int column, const
         if (text_has_control(name))
             return error_set(e, "%s: row %d: site '%s' has a control character", path, r + 2, name);
         if (strcmp(name, "global") == 0)
-            return error_set(e, "%s: row %d: site 'global': in the tables this name stands for all sites", path, r + 2);
+            return error_set(e, "%s: row %d: site 'global': in the tables this name stands for all sites",
+                             path, r + 2);
         snprintf(s->name[r], SITE_NAME_MAX, "%s", name);
     }
     qsort(s->name, (size_t)c->rows, sizeof *s->name, compare_names);

@@ -119,8 +119,8 @@ static void check_edited_head(const struct federation *f, const struct model *m)
     for (size_t k = 0; k < sizeof edit / sizeof *edit; k++) {
         struct safetensors s, changed = {0};
         struct task_message back;
-        CHECK(task_write(&t, f, agreed, NULL, m, path, NULL, &e) == 0 && safetensors_read(&s, path, &e) == 0, "%s",
-              e.text);
+        CHECK(task_write(&t, f, agreed, NULL, m, path, NULL, &e) == 0 && safetensors_read(&s, path, &e) == 0,
+              "%s", e.text);
         for (int i = 0; i < s.count; i++)
             safetensors_add(&changed, s.tensor[i].name, s.tensor[i].dtype, s.tensor[i].ndim, s.tensor[i].dim,
                             s.tensor[i].data);
@@ -133,8 +133,8 @@ static void check_edited_head(const struct federation *f, const struct model *m)
         seal_add(&changed);
         CHECK(safetensors_write(&changed, path, &e) == 0, "%s", e.text);
         CHECK(task_read(&back, f, m, path, &e) == -1 && strstr(e.text, path) && strstr(e.text, edit[k].says),
-              "%s edited to '%s' or %lld: %s", edit[k].key, edit[k].text ? edit[k].text : "", (long long)edit[k].number,
-              e.text);
+              "%s edited to '%s' or %lld: %s", edit[k].key, edit[k].text ? edit[k].text : "",
+              (long long)edit[k].number, e.text);
         free(text);
         json_free(j);
         safetensors_free(&s);

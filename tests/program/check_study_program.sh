@@ -112,6 +112,13 @@ sort "$work/m/predictions/classification/fedbn_seed_1.csv" | join -t, - "$work/p
 ok "FedBN's cases are tested with the norms of their own site" $?
 rm "$work/data/clinical.csv"
 
+# A site that has no patient's age: its own arm goes on without, and so do the others.
+none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")
+(echo case,age; awk -F, -v none="$none" 'NR > 1 { print $1 "," ($2 == none ? "" : 40 + NR * 7 % 40) }' "$work/data/sites.csv") >"$work/data/clinical.csv"
+$nephron study -o "$work/age" --data "$work/data" $tiny --task classify --arms alone && grep -q 'in its last layer, volume, age' "$work/age/report.html"
+ok "a site without a value of a covariate" $?
+rm "$work/data/clinical.csv"
+
 # Three classes: each against the rest, and their mean.
 cp "$work/data/labels.csv" "$work/two.csv"
 (echo case,label; sed -n '2,$p' $data/sites.csv | cut -d, -f1 | awk '{ print $1 "," (NR * 5 + int(NR / 7)) % 3 }') >"$work/data/labels.csv"

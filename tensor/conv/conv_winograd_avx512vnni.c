@@ -187,28 +187,6 @@ INLINE void store_pairs(const struct plane_pair *t, __m512 v[2][PLANE_POINTS], c
     }
 }
 
-void plane_pair_x_avx512vnni(const struct plane_pair *t)
-{
-    for (int c = 0; c < t->width; c += 16) {
-        const __mmask16 mask = lanes_from(t, c);
-        __m512 v[2][PLANE_POINTS]; /* [6 x + y] */
-        for (int tile = 0; tile < 2; tile++) {
-            __m512 rows[6][6];
-            UNROLL for (int y = 0; y < 6; y++) {
-                __m512 d[6];
-                pair_line(d, t, tile, 6, y, c, mask);
-                transform_x(rows[y], d);
-            }
-            UNROLL for (int x = 0; x < 6; x++) {
-                __m512 d[6];
-                UNROLL for (int y = 0; y < 6; y++) d[y] = rows[y][x];
-                transform_x(v[tile] + 6 * x, d);
-            }
-        }
-        store_pairs(t, v, x_gain, c);
-    }
-}
-
 INLINE void transform_dy(__m512 *m, const __m512 *y)
 {
     m[0] = y[0];
@@ -217,27 +195,39 @@ INLINE void transform_dy(__m512 *m, const __m512 *y)
     m[5] = y[3];
 }
 
-void plane_pair_dy_avx512vnni(const struct plane_pair *t)
+INLINE void transform_line(__m512 *v, const __m512 *d, const int of_dy)
 {
-    for (int k = 0; k < t->width; k += 16) {
-        const __mmask16 mask = lanes_from(t, k);
+    if (of_dy)
+        transform_dy(v, d);
+    else
+        transform_x(v, d);
+}
+
+INLINE void plane_pair(const struct plane_pair *t, const int of_dy)
+{
+    const int side = of_dy ? PLANE_OUTPUTS : PLANE_SIDE;
+    for (int c = 0; c < t->width; c += 16) {
+        const __mmask16 mask = lanes_from(t, c);
         __m512 v[2][PLANE_POINTS]; /* [6 x + y] */
         for (int tile = 0; tile < 2; tile++) {
-            __m512 rows[4][6];
-            UNROLL for (int y = 0; y < 4; y++) {
-                __m512 d[4];
-                pair_line(d, t, tile, 4, y, k, mask);
-                transform_dy(rows[y], d);
+            __m512 rows[PLANE_SIDE][6];
+            UNROLL for (int y = 0; y < side; y++) {
+                __m512 d[PLANE_SIDE];
+                pair_line(d, t, tile, side, y, c, mask);
+                transform_line(rows[y], d, of_dy);
             }
             UNROLL for (int x = 0; x < 6; x++) {
-                __m512 d[4];
-                UNROLL for (int y = 0; y < 4; y++) d[y] = rows[y][x];
-                transform_dy(v[tile] + 6 * x, d);
+                __m512 d[PLANE_SIDE];
+                UNROLL for (int y = 0; y < side; y++) d[y] = rows[y][x];
+                transform_line(v[tile] + 6 * x, d, of_dy);
             }
         }
-        store_pairs(t, v, dy_gain, k);
+        store_pairs(t, v, of_dy ? dy_gain : x_gain, c);
     }
 }
+
+void plane_pair_x_avx512vnni(const struct plane_pair *t) { plane_pair(t, 0); }
+void plane_pair_dy_avx512vnni(const struct plane_pair *t) { plane_pair(t, 1); }
 
 /* ---- weights ------------------------------------------------------------------------------------------- */
 

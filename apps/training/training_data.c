@@ -159,8 +159,9 @@ static int check_kept_plan(const struct training *t, const char *path, int of_ru
 {
     const struct training_arguments *a = &t->args;
     const struct plan *p = t->plan;
-    const char *way = of_run ? "the folds of a run share its plan: take another RUN" : "--plans takes it as it is";
-    if (a->resume) return 0; /* the plan was made by these options */
+    const char *way = a->resume ? "--resume goes on with it"
+                      : of_run  ? "the folds of a run share its plan: take another RUN"
+                                : "--plans takes it as it is";
     if (a->width && p->features[0] != a->width)
         return error_set(e, "--base-features %d: %s has %d; %s", a->width, path, p->features[0], way);
     for (int k = 0; k < 3; k++)
@@ -169,7 +170,7 @@ static int check_kept_plan(const struct training *t, const char *path, int of_ru
     const struct plan_preset *preset;
     if (a->preset && network_of_preset(a->preset, &preset) && strcmp(preset->plans_name, t->plans.name))
         return error_set(e, "--preset %s: %s is of %s; %s", a->preset, path, t->plans.name, way);
-    if (a->plan_options.memory_gb > 0)
+    if (a->plan_options.memory_gb > 0 && !a->resume) /* it may be the budget that made the plan */
         return error_set(e, "--memory-gb: %s is planned already; %s", path, way);
     return 0;
 }

@@ -191,6 +191,12 @@ check "the same features beside --plans" "$nephron" train one -o same --plans ti
 check "a patch that strides do not divide" "$nephron" train one -o divided $small --patch 17,15,13
 holds "what becomes of it" "--patch 17,15,13 becomes" out
 check "the same words for the next fold" "$nephron" train one -o divided $small --patch 17,15,13 --fold 1
+sha256sum tiny/*.json tiny/fold_0/* 2>/dev/null >tiny.before
+says "other features with --resume" "--base-features 8" "$nephron" train one -o tiny $small --epochs 2 --resume --base-features 8
+says "other features with --resume alone" "--base-features 8" "$nephron" train --resume tiny --base-features 8
+says "another patch with --resume" "--patch" "$nephron" train --resume tiny --patch 32,32,32
+check "a refused --resume changed something" sha256sum -c --quiet tiny.before
+check "--resume with the same words" "$nephron" train one -o tiny $small --resume
 test ! -e other
 ok "what was refused left no folder" $?
 

@@ -283,6 +283,10 @@ build/draw: $(DRAWINGS) libnephron.a
 drawings: build/draw
 	build/draw docs/drawings
 
+# The numbers of README and docs again, on a machine that does nothing else: docs/figures.sh says what and how long.
+figures:
+	sh docs/figures.sh
+
 # Made aside and moved: a book whose excerpts are not found is none.
 book:
 	mkdir -p book
@@ -336,4 +340,4 @@ clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build web book
 
-.PHONY: all check check-all sources demo study bench book drawings web install uninstall examples exercises ladder clean
+.PHONY: all check check-all sources demo study bench book drawings figures web install uninstall examples exercises ladder clean

@@ -1,0 +1,52 @@
+#!/bin/sh
+# figures.sh [PART...] - makes the numbers of README and docs again, in the tree's own pages, with the commit that they are of.
+# Run from the root of a tree without changes, on a machine that does nothing else (`make figures`). Parts, all by default:
+#
+#     speed       README's table: tests/bench/compare.py beside PyTorch, ONNX Runtime and OpenVINO; PYTHON has them   20 min
+#     study       README's and docs/study.md's tables: `nephron study -o build/figures/study --preset quick`          10 min
+#     ladder      docs/ladder/ladder.md and ladder.svg, of the book                                                     1 min
+#     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS and ADRENAL name the data           10 min
+#
+# Other pages have a script of their own, which each names beside its table: bridges (federation_hashes.sh, flower_compare.py),
+# browser (web_bench.sh), phantom (phantom_statistics.py), privacy (privacy_attack.sh), results (nnunet_pairs.py), speed and
+# speed_log (compare.py, step_parts.py, data_compare.py), testing (torch_bits.py).
+set -e
+python=${PYTHON:-python3}
+folder=build/figures
+[ -f docs/figures.sh ] || { echo "figures.sh: to be run from the root of the sources" >&2; exit 1; }
+[ -z "$(git status --porcelain --untracked-files=no)" ] || { echo "figures.sh: the tree has changes, and no commit names it" >&2; exit 1; }
+commit=$(git rev-parse --short HEAD)
+machine=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
+[ $# -gt 0 ] || set -- speed study ladder federation
+make -s nephron build/ladder
+mkdir -p $folder
+for part; do
+    echo "figures.sh: $part, commit $commit" >&2
+    case $part in
+    speed)
+        steps=${STEPS:-unet_hippo_b2,unet7_20x256x224_b2}
+        "$python" tests/bench/compare.py steps --cases "$steps" --forms "kept blocks" >$folder/steps.md
+        "$python" tests/bench/compare.py inference --cases infer_unet5_128 --forms "kept blocks" >$folder/inference.md
+        "$python" tests/bench/readme_tables.py speed "$commit" "two threads, $machine" README.md \
+            $folder/steps.md $folder/inference.md
+        ;;
+    study)
+        rm -rf $folder/study
+        ./nephron study -o $folder/study --preset quick
+        "$python" tests/bench/readme_tables.py study "$commit" README.md $folder/study/report.json
+        "$python" tests/study_tables.py $folder/study/report.json "$commit" docs/study.md
+        ;;
+    ladder)
+        build/ladder --check
+        build/ladder --svg $folder/ladder.svg >$folder/ladder.md
+        sed "1s/\$/; $machine, commit $commit/" $folder/ladder.md >docs/ladder/ladder.md
+        cp $folder/ladder.svg docs/ladder/ladder.svg
+        ;;
+    federation) PAGE=docs/federation.md sh tests/bench/federation_table.sh $folder/federation ;;
+    *)
+        echo "figures.sh: no part $part (speed, study, ladder, federation)" >&2
+        exit 2
+        ;;
+    esac
+done
+git diff --stat

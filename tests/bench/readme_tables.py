@@ -1,0 +1,83 @@
+"""The two tables of README.md, between the markers <!-- speed --> and <!-- study --> and their ends.
+
+    python3 tests/bench/readme_tables.py speed COMMIT MACHINE README.md TABLE...   (what compare.py steps and inference print)
+    python3 tests/bench/readme_tables.py study COMMIT README.md report.json        (of `nephron study`)
+"""
+import json
+import sys
+
+WORK = {"unet_hippo_b2": "training step, U-Net 32-256, 40x56x40, batch 2",
+        "unet7_20x256x224_b2": "training step, the anisotropic plan for 20x256x224, batch 2",
+        "infer_unet5_128": "forward pass, U-Net 32-320, 128x128x128"}
+RIVALS = {"torch": "PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
+
+
+def rows(path):
+    """Cells of a Markdown table's rows, by the names of its header."""
+    header = None
+    for line in open(path):
+        cells = [c.strip() for c in line.strip().strip("|").split("|")]
+        if not line.startswith("|") or set(line) <= set("|-: \n"):
+            continue
+        if cells[0] == "case":
+            header = cells
+            header[header.index("peak MB")] = "our MB"  # the rival's has the same name
+        elif header:
+            yield dict(zip(header, cells))
+
+
+def speed(commit, machine, tables):
+    groups = {}
+    for path in tables:
+        for r in rows(path):
+            if r["case"] in WORK:
+                groups.setdefault((r["case"], r["precision"]), []).append(r)
+    if not groups:
+        sys.exit("readme_tables.py: no case of README in " + ", ".join(tables))
+    out = [f"| {machine}, commit {commit} ([speed](docs/speed.md)) | nephron | rivals | ratio |", "|---|---|---|---|"]
+    for (case, precision), found in sorted(groups.items(), key=lambda g: (list(WORK).index(g[0][0]), g[0][1] != "fp32")):
+        rivals = ", ".join(f"{RIVALS.get(r['rival'].split(' ')[0], r['rival'])} {r['rival s']} s, {r['peak MB']} MB"
+                           for r in found)
+        ours = f"{found[0]['nephron s']} s, {found[0]['our MB']} MB"
+        out.append(f"| {WORK[case]}, {precision} | {ours} | {rivals} | {', '.join(r['ratio'] for r in found)} |")
+    return out
+
+
+def study(commit, path):
+    report = json.load(open(path))
+    out = [f"| `{report['command']}`, commit {commit} | federated | centralised | alone, each institution | best baseline |",
+           "|---|---|---|---|---|"]
+    for task, value, name in (("segmentation", "dice_mean", "Dice"), ("classification", "auc", "AUC")):
+        if task not in report:
+            continue
+        t = report[task]
+        arms = t["arms"]
+        alone = [v for v in arms.get("local", {}).get(value, []) if v is not None]
+        seeds = len(arms["federated"]["per_seed"])
+        best = max(t.get("baselines", []), key=lambda b: b["auc"], default=None)
+        out.append(f"| {name}, {t['test_cases']} test cases, {seeds} seed{'s' if seeds > 1 else ''} | "
+                   f"{arms['federated'][value]:.2f} | {arms['centralised'][value]:.2f} | "
+                   + (f"{min(alone):.2f} to {max(alone):.2f} | " if alone else "| ") + (f"{best['auc']:.2f}, {best['name']} |" if best else "|"))
+    return out
+
+
+def replace(page, name, lines):
+    text = open(page).read()
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        sys.exit(f"{page}: wants {begin} and {end} once each")
+    head, tail = text.split(begin)[0], text.split(end)[1]
+    open(page, "w").write(head + begin + "\n" + "\n".join(lines) + "\n" + end + tail)
+
+
+def main():
+    what, commit = sys.argv[1:3]
+    if what == "speed":
+        replace(sys.argv[4], what, speed(commit, sys.argv[3], sys.argv[5:]))
+    elif what == "study":
+        replace(sys.argv[3], what, study(commit, sys.argv[4]))
+    else:
+        sys.exit(__doc__)
+
+
+main()

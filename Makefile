@@ -283,9 +283,9 @@ build/draw: $(DRAWINGS) libnephron.a
 drawings: build/draw
 	build/draw docs/drawings
 
-# The numbers of README and docs again, on a machine that does nothing else: docs/figures.sh says what and how long.
+# The numbers of README and docs again, on a machine that does nothing else: docs/make_figures.sh says what and how long.
 figures:
-	sh docs/figures.sh
+	sh docs/make_figures.sh
 
 # Made aside and moved: a book whose excerpts are not found is none.
 book:

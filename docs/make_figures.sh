@@ -1,27 +1,31 @@
 #!/bin/sh
-# figures.sh [PART...] - makes the numbers of README and docs again, in the tree's own pages, with the commit that they are of.
-# Run from the root of a tree without changes, on a machine that does nothing else (`make figures`). Parts, all by default:
+# make_figures.sh [PART...] - makes the numbers of README and docs again, in the tree's own pages, with the commit
+# that they are of. Run from the root of a tree without changes, on a machine that does nothing else
+# (`make figures`). Parts, all by default:
 #
-#     speed       README's table: tests/bench/compare.py beside PyTorch, ONNX Runtime and OpenVINO; PYTHON has them   20 min
-#     study       README's and docs/study.md's tables: `nephron study -o build/figures/study --preset quick`          10 min
-#     ladder      docs/ladder/ladder.md and ladder.svg, of the book                                                     1 min
-#     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS and ADRENAL name the data           10 min
+#     speed       README's table: tests/bench/compare.py beside PyTorch, ONNX Runtime and OpenVINO, which PYTHON has
+#     study       README's and docs/study.md's tables: `nephron study -o build/figures/study --preset quick`
+#     ladder      docs/ladder/ladder.md and ladder.svg, of the book
+#     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS and ADRENAL name the data
 #
-# Other pages have a script of their own, which each names beside its table: bridges (federation_hashes.sh, flower_compare.py),
-# browser (web_bench.sh), phantom (phantom_statistics.py), privacy (privacy_attack.sh), results (nnunet_pairs.py), speed and
-# speed_log (compare.py, step_parts.py, data_compare.py), testing (torch_bits.py).
+# Other pages have a script of their own, which they name beside the table: bridges (federation_hashes.sh,
+# flower_compare.py), browser (web_bench.sh), phantom (phantom_statistics.py), privacy (privacy_attack.sh), results
+# (nnunet_pairs.py), speed and speed_log (compare.py, step_parts.py, data_compare.py), testing (torch_bits.py).
 set -e
 python=${PYTHON:-python3}
 folder=build/figures
-[ -f docs/figures.sh ] || { echo "figures.sh: to be run from the root of the sources" >&2; exit 1; }
-[ -z "$(git status --porcelain --untracked-files=no)" ] || { echo "figures.sh: the tree has changes, and no commit names it" >&2; exit 1; }
+[ -f docs/make_figures.sh ] || { echo "make_figures.sh: to be run from the root of the sources" >&2; exit 1; }
+if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
+    echo "make_figures.sh: the tree has changes, and no commit names it" >&2
+    exit 1
+fi
 commit=$(git rev-parse --short HEAD)
 machine=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
 [ $# -gt 0 ] || set -- speed study ladder federation
 make -s nephron build/ladder
 mkdir -p $folder
 for part; do
-    echo "figures.sh: $part, commit $commit" >&2
+    echo "make_figures.sh: $part, commit $commit" >&2
     case $part in
     speed)
         steps=${STEPS:-unet_hippo_b2,unet7_20x256x224_b2}
@@ -44,7 +48,7 @@ for part; do
         ;;
     federation) PAGE=docs/federation.md sh tests/bench/federation_table.sh $folder/federation ;;
     *)
-        echo "figures.sh: no part $part (speed, study, ladder, federation)" >&2
+        echo "make_figures.sh: no part $part (speed, study, ladder, federation)" >&2
         exit 2
         ;;
     esac

@@ -49,12 +49,28 @@ static int select_tensors(struct safetensors *out, const struct weights *w, cons
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
+/* A network with such a value predicts nothing: train and predict refuse it, a file of it may be wanted. */
+static void tell_diverged(const struct safetensors *s, const char *path)
+{
+    for (int i = 0; i < s->count; i++) {
+        const struct safetensor *t = &s->tensor[i];
+        const size_t width = safetensors_dtype_bytes(t->dtype);
+        size_t bad = 0;
+        if (t->dtype[0] != 'F' && t->dtype[0] != 'B') continue;
+        for (size_t k = 0; width && k < t->bytes / width; k++) bad += !isfinite(safetensors_value(t, k));
+        if (bad)
+            console_to(stderr, "nephron: warning: %s: tensor %s has %zu values that are NaN or infinite\n", path,
+                       t->name, bad);
+    }
+}
+
 static int write_tensors(const struct safetensors *s, const char *path, struct error *e)
 {
     size_t bytes = 0, changed;
     if (weights_write(s, path, &changed, e)) return -1;
     if (changed > 0) printf("%zu tensors of bfloat16 or 8-bit floats became float32\n", changed);
     for (int i = 0; i < s->count; i++) bytes += s->tensor[i].bytes;
+    tell_diverged(s, path);
     console("%s: %d tensors, %zu bytes\n", path, s->count, bytes);
     return 0;
 }

@@ -195,4 +195,9 @@ refuses 1 "no fold_" $nephron convert "$work/model" "$work/none"
 [ ! -e "$work/x.npz" ] && [ ! -e "$work/x.txt" ]
 ok "nothing is left of what failed" $?
 
+# ---- weights of a training that diverged -------------------------------------------------------------------------------
+printf '\100\0\0\0\0\0\0\0%-64s\0\0\300\177' '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' >"$work/nan.safetensors"
+$nephron convert "$work/nan.safetensors" "$work/nan.npz" 2>"$work/err" >"$work/out" && grep -q "tensor w has 1 values that are NaN" "$work/err"
+ok "a NaN in weights is told" $?
+
 finish

@@ -584,6 +584,21 @@ static void check_matrices(void)
             for (int c = 0; c < 4; c++) CHECK(isfinite(r.affine[k][c]), "change %zu: affine", i);
         volume_free(&r);
     }
+    /* A thousandth of the spacing is rounding: 4 mm beside 4.003, but not beside 4.005. */
+    for (int apart = 0; apart < 2; apart++) {
+        const float four = 4, column = apart ? 4.005f : 4.003f;
+        uint32_t bits;
+        memcpy(changed, data, size);
+        memcpy(&bits, &four, 4);
+        bytes_set(changed + 80, bits, 4, 0);
+        memcpy(&bits, &column, 4);
+        bytes_set(changed + 280, bits, 4, 0);
+        bytes_set(changed + 252, 0, 2, 0);
+        CHECK(!nifti_parse(&r, changed, size, NULL, 0, "m", 0, &e), "%s", e.text);
+        CHECK(apart ? strstr(r.assumed, "spacing of pixdim[1], 4: the sform has 4.005") != NULL : !r.assumed[0],
+              "spacing of the sform %g: '%s'", (double)column, r.assumed);
+        volume_free(&r);
+    }
     bytes_set(data + 123, 5, 1, 0);
     CHECK(!nifti_parse(&r, data, size, NULL, 0, "m", 0, &e) && strstr(r.assumed, "xyzt_units is 5"), "%s", e.text);
     volume_free(&r);

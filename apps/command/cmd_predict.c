@@ -312,12 +312,9 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
         return -1;
     struct case_store *store = &data->store;
     const int volume = covariates_volume(&p->run.options.covariates);
-    store->sample = calloc((size_t)c->count, sizeof *store->sample);
-    store->index = calloc((size_t)c->count, sizeof *store->index);
-    if (!store->sample || !store->index) return error_set(e, "out of memory for %d cases", c->count);
-    for (int i = 0; i < c->count; i++, store->cases++) {
+    if (case_store_create(store, c->count, 0)) return error_set(e, "out of memory for %d cases", c->count);
+    for (int i = 0; i < c->count; i++) {
         struct sample *s = &store->sample[i];
-        store->index[i] = i;
         if (load_images(s, p, &c->item[i], e)) return -1;
         int status = p->masks ? load_mask(s, p, c->item[i].id, e) : 0;
         if (!status && volume >= 0)

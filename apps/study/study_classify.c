@@ -147,18 +147,16 @@ static int load_cases(struct learner_data *d, const struct study *s, const float
     struct loading l = {d, s, value, arm, seed, 0, calloc((size_t)turn, sizeof *l.error)};
     int status = 0;
     memset(d, 0, sizeof *d);
-    d->store.sample = calloc((size_t)n + 1, sizeof *d->store.sample);
-    d->store.index = calloc((size_t)n + 1, sizeof *d->store.index);
+    const int bad = case_store_create(&d->store, n, 0);
     d->target = calloc((size_t)n + 1, sizeof *d->target);
     if (value) d->covariates = s->classify.options.covariates.count;
     if (value) d->covariate = calloc(((size_t)n + 1) * (size_t)d->covariates, sizeof *d->covariate);
-    if (!l.error || !d->store.sample || !d->store.index || !d->target || (value && !d->covariate))
+    if (bad || !l.error || !d->target || (value && !d->covariate))
         status = error_set(e, "out of memory for %d cases", n);
     for (int k = 0; !status && k < n; k++) {
         d->store.index[k] = item[k];
         d->target[k] = s->dataset.item[item[k]].target;
     }
-    if (!status) d->store.cases = n;
     for (; !status && l.first < n; l.first += turn) {
         const int jobs = n - l.first < turn ? n - l.first : turn;
         pool_run(s->pool, jobs, load_job, &l);

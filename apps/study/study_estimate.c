@@ -91,12 +91,10 @@ static int noise_cases(struct learner_data *d, const struct train_options *o)
 {
     size_t n = (size_t)o->crop[0] * (size_t)o->crop[1] * (size_t)o->crop[2] * (size_t)o->classifier.channels;
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
-    d->store.sample = calloc(2, sizeof *d->store.sample);
-    d->store.index = calloc(2, sizeof *d->store.index);
     d->target = calloc(2, sizeof *d->target);
-    if (!d->store.sample || !d->store.index || !d->target) return -1;
+    if (case_store_create(&d->store, 2, 0) || !d->target) return -1;
     for (int k = 0; k < 2; k++) {
-        struct sample *v = &d->store.sample[d->store.cases++];
+        struct sample *v = &d->store.sample[k];
         memcpy(v->size, o->crop, sizeof v->size);
         v->channels = o->classifier.channels;
         v->image = malloc(n * sizeof *v->image);

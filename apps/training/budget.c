@@ -40,13 +40,7 @@ int budget_case(struct learner_data *data, const struct plan *p)
 {
     struct case_store *c = &data->store;
     memset(data, 0, sizeof *data);
-    c->structures = output_structures(p);
-    c->sample = calloc(1, sizeof *c->sample);
-    c->index = calloc(1, sizeof *c->index);
-    c->location = calloc(1, sizeof *c->location);
-    c->location_count = calloc(1, sizeof *c->location_count);
-    if (!c->sample || !c->index || !c->location || !c->location_count) return -1;
-    c->cases = 1;
+    if (case_store_create(c, 1, output_structures(p))) return -1;
     struct sample *s = c->sample;
     size_t n = 1;
     for (int a = 0; a < 3; a++) n *= (size_t)(s->size[a] = p->patch[a] + p->patch[a] / 4);
@@ -55,11 +49,7 @@ int budget_case(struct learner_data *data, const struct plan *p)
     s->image = malloc(n * (size_t)s->channels * sizeof *s->image);
     s->label = malloc(n);
     s->previous = p->previous_labels ? malloc(n) : NULL;
-    c->location[0] = calloc((size_t)c->structures, sizeof **c->location);
-    c->location_count[0] = calloc((size_t)c->structures, sizeof **c->location_count);
-    if (!s->image || !s->label || (p->previous_labels && !s->previous) || !c->location[0] ||
-        !c->location_count[0])
-        return -1;
+    if (!s->image || !s->label || (p->previous_labels && !s->previous)) return -1;
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     int labels = p->regions ? p->labels : p->classes;
     for (size_t i = 0; i < n * (size_t)s->channels; i++) s->image[i] = rng_float(&rng) - 0.5f;

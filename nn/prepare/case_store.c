@@ -112,26 +112,34 @@ static void load_job_run(void *arg, int job, int thread)
     j->failed[k] = load_case(j->store, k, j->d, j->p, &j->error[k]) != 0;
 }
 
-static int store_create(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,
-                        int which)
+int case_store_create(struct case_store *c, int cases, int structures)
 {
-    memset(c, 0, sizeof *c);
+    size_t room = (size_t)cases + 1;
+    *c = (struct case_store){.structures = structures,
+                             .sample = calloc(room, sizeof *c->sample),
+                             .index = calloc(room, sizeof *c->index),
+                             .location_count = calloc(room, sizeof *c->location_count),
+                             .location = calloc(room, sizeof *c->location)};
+    int bad = !c->sample || !c->index || !c->location_count || !c->location;
+    for (int k = 0; !bad && k < cases; k++) {
+        c->index[k] = c->cases++;
+        if (structures == 0) continue;
+        c->location_count[k] = calloc((size_t)structures, sizeof **c->location_count);
+        c->location[k] = calloc((size_t)structures, sizeof **c->location);
+        bad = !c->location_count[k] || !c->location[k];
+    }
+    if (bad) case_store_free(c);
+    return bad ? -1 : 0;
+}
+
+static int create_for(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,
+                      int which)
+{
     int cases = 0;
     for (int i = 0; i < d->cases; i++) cases += !role || role[i] == which;
-    size_t room = cases ? (size_t)cases : 1, structures = (size_t)output_structures(p);
-    c->structures = output_structures(p);
-    c->sample = calloc(room, sizeof *c->sample);
-    c->index = calloc(room, sizeof *c->index);
-    c->location_count = calloc(room, sizeof *c->location_count);
-    c->location = calloc(room, sizeof *c->location);
-    if (!c->sample || !c->index || !c->location_count || !c->location) return -1;
-    for (int i = 0; i < d->cases; i++)
-        if (!role || role[i] == which) c->index[c->cases++] = i;
-    for (int k = 0; k < cases; k++) {
-        c->location_count[k] = calloc(structures, sizeof **c->location_count);
-        c->location[k] = calloc(structures, sizeof **c->location);
-        if (!c->location_count[k] || !c->location[k]) return -1;
-    }
+    if (case_store_create(c, cases, output_structures(p))) return -1;
+    for (int i = 0, k = 0; i < d->cases; i++)
+        if (!role || role[i] == which) c->index[k++] = i;
     return 0;
 }
 
@@ -171,7 +179,7 @@ int case_store_load(struct case_store *c, const struct dataset *d, const struct 
                     struct error *e)
 {
     struct load_job j = {.store = c, .d = d, .p = p};
-    int bad = store_create(c, d, p, role, which)
+    int bad = create_for(c, d, p, role, which)
                   ? error_set(e, "%s: no memory for %d cases", d->path, d->cases)
                   : 0;
     size_t room = c->cases ? (size_t)c->cases : 1;

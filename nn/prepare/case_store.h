@@ -17,6 +17,9 @@ struct case_store {
     size_t bytes;              /* in memory, without what dataset.cache keeps in files */
 };
 struct pool;
+/* So many empty cases, numbered from 0; with structures room for the locations of each. -1 without memory,
+ * and then there is nothing to free. */
+int case_store_create(struct case_store *c, int cases, int structures);
 /* Loads and preprocesses the cases with role[i] == which (role NULL: all), a thread a case. Seeded by
  * nnU-Net's 1234. A case without a label map is an error; after an error nothing is left to free. */
 int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,

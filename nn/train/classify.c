@@ -183,17 +183,15 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
     int n = 0;
     memset(d, 0, sizeof *d);
     for (int i = 0; i < set->cases; i++) n += role[i] == which;
-    s->sample = calloc((size_t)n + 1, sizeof *s->sample);
-    s->index = calloc((size_t)n + 1, sizeof *s->index);
     d->target = calloc((size_t)n + 1, sizeof *d->target);
-    if (!s->sample || !s->index || !d->target) {
+    if (case_store_create(s, n, 0) || !d->target) {
         classify_free(d);
         return error_set(e, "out of memory for %d cases", n);
     }
-    for (int i = 0; i < set->cases; i++) {
+    for (int i = 0, k = 0; i < set->cases; i++) {
         if (role[i] != which) continue;
-        s->index[s->cases] = i;
-        d->target[s->cases++] = set->item[i].target;
+        s->index[k] = i;
+        d->target[k++] = set->item[i].target;
     }
     if (o->covariates.count && take_covariates(d, set, o, e)) {
         classify_free(d);
@@ -210,9 +208,7 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
 
 void classify_free(struct learner_data *d)
 {
-    for (int i = 0; d->store.sample && i < d->store.cases; i++) sample_free(&d->store.sample[i]);
-    free(d->store.sample);
-    free(d->store.index);
+    case_store_free(&d->store);
     free(d->target);
     free(d->covariate);
     memset(d, 0, sizeof *d);

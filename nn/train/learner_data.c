@@ -31,17 +31,13 @@ static int view_create(struct learner_data *view, const struct learner_data *all
     size_t room = (size_t)n + 1;
     struct case_store *s = &view->store;
     memset(view, 0, sizeof *view);
+    int bad = case_store_create(s, n, 0);
     s->structures = all->store.structures;
-    s->sample = calloc(room, sizeof *s->sample);
-    s->index = calloc(room, sizeof *s->index);
-    s->location = calloc(room, sizeof *s->location);
-    s->location_count = calloc(room, sizeof *s->location_count);
+    s->cases = 0;
     view->target = all->target ? calloc(room, sizeof *view->target) : NULL;
     view->covariates = all->covariates;
     view->covariate = all->covariate ? calloc(room * (size_t)all->covariates, sizeof *view->covariate) : NULL;
-    if (s->sample && s->index && s->location && s->location_count && (!all->target || view->target) &&
-        (!all->covariate || view->covariate))
-        return 0;
+    if (!bad && (!all->target || view->target) && (!all->covariate || view->covariate)) return 0;
     return error_set(e, "out of memory for a view of %d cases", n);
 }
 

@@ -30,7 +30,9 @@ static uint32_t mt_twist(uint32_t high, uint32_t low, uint32_t other)
 static void mt_generate(struct random_state *r)
 {
     uint32_t *k = r->key;
-    for (int i = 0; i < MT_N; i++) k[i] = mt_twist(k[i], k[(i + 1) % MT_N], k[(i + MT_M) % MT_N]);
+    for (int i = 0; i < MT_N - MT_M; i++) k[i] = mt_twist(k[i], k[i + 1], k[i + MT_M]);
+    for (int i = MT_N - MT_M; i < MT_N - 1; i++) k[i] = mt_twist(k[i], k[i + 1], k[i + MT_M - MT_N]);
+    k[MT_N - 1] = mt_twist(k[MT_N - 1], k[0], k[MT_M - 1]);
     r->next = 0;
 }
 
@@ -44,15 +46,35 @@ uint32_t random_state_u32(struct random_state *r)
     return y ^ (y >> 18);
 }
 
+/* max with all bits below its highest one. */
+static uint32_t mask_of(uint32_t max)
+{
+    for (int shift = 1; shift < 32; shift *= 2) max |= max >> shift;
+    return max;
+}
+
 uint32_t random_state_interval(struct random_state *r, uint32_t max)
 {
     if (max == 0) return 0;
-    uint32_t mask = max;
-    for (int shift = 1; shift < 32; shift *= 2) mask |= mask >> shift;
+    const uint32_t mask = mask_of(max);
     uint32_t v;
     do v = random_state_u32(r) & mask;
     while (v > max);
     return v;
+}
+
+size_t random_state_count_room(uint32_t max) { return (size_t)mask_of(max) + 1; }
+
+/* A value beyond max is counted too, where nobody looks: no branch that cannot be foreseen. */
+void random_state_count(struct random_state *r, uint32_t *times, uint32_t max, int draws)
+{
+    const uint32_t mask = mask_of(max);
+    if (max == 0) times[0] += (uint32_t)draws;
+    for (int left = max == 0 ? 0 : draws; left > 0;) {
+        const uint32_t v = random_state_u32(r) & mask;
+        times[v]++;
+        left -= v <= max;
+    }
 }
 
 void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n)

@@ -4,6 +4,7 @@
 #ifndef NN_SPLITS_H
 #define NN_SPLITS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include "io/base/error.h"
 
@@ -18,6 +19,10 @@ void random_state_seed(struct random_state *r, uint32_t seed);
 uint32_t random_state_u32(struct random_state *r);
 /* Uniform in [0, max], by masked rejection: random_interval and randint of NumPy for max < 2^32. */
 uint32_t random_state_interval(struct random_state *r, uint32_t max);
+/* times[v]++ for each v of `draws` of these; times has room for random_state_count_room(max) values, of which
+ * those beyond max mean nothing afterwards. */
+void random_state_count(struct random_state *r, uint32_t *times, uint32_t max, int draws);
+size_t random_state_count_room(uint32_t max);
 /* RandomState.shuffle of n values. */
 void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n);
 

@@ -111,11 +111,11 @@ static int32_t *find_foreground(size_t *count, const struct sample *s, const int
 static int draw_channel(struct drawn *d, struct random_state *r, const struct sample *s, int c,
                         const int32_t *at, size_t n, int draws)
 {
-    uint32_t *times = calloc(n, sizeof *times);
+    uint32_t *times = calloc(random_state_count_room((uint32_t)n - 1), sizeof *times);
     uint64_t *entry = malloc(n * sizeof *entry);
     size_t kept = 0;
     int bad = !times || !entry;
-    for (int i = 0; i < draws && !bad; i++) times[random_state_interval(r, (uint32_t)n - 1)]++;
+    if (!bad) random_state_count(r, times, (uint32_t)n - 1, draws);
     for (size_t i = 0; i < n && !bad; i++)
         if (times[i])
             entry[kept++] = entry_of(s->image[(size_t)at[i] * (size_t)s->channels + (size_t)c], times[i]);

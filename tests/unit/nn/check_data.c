@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "io/base/file.h"
+#include "nn/data/splits.h"
 #include "nn/plan/fingerprint.h"
 #include "nn/prepare/case_store.h"
 #include "nn/prepare/restore.h"
@@ -650,6 +651,25 @@ static void check_npz(void)
     remove_folder(".");
 }
 
+/* As many of each value as single draws give, from and to the same state. */
+static void check_counted_draws(void)
+{
+    static const uint32_t most[] = {0, 1, 2, 63, 64, 700, 1023};
+    enum { DRAWS = 5000, VALUES = 1024 };
+    for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+        const uint32_t max = most[i];
+        struct random_state one, all;
+        uint32_t expected[VALUES] = {0}, times[VALUES] = {0};
+        CHECK(random_state_count_room(max) <= VALUES && random_state_count_room(max) > max, "room for %u", max);
+        random_state_seed(&one, 1234);
+        random_state_seed(&all, 1234);
+        for (int draw = 0; draw < DRAWS; draw++) expected[random_state_interval(&one, max)]++;
+        random_state_count(&all, times, max, DRAWS);
+        CHECK(memcmp(expected, times, (max + 1) * sizeof *times) == 0, "draws up to %u", max);
+        CHECK(random_state_u32(&one) == random_state_u32(&all), "the state after draws up to %u", max);
+    }
+}
+
 int main(void)
 {
     struct error e;
@@ -668,6 +688,7 @@ int main(void)
         snprintf(what, sizeof what, "stored case %d", i);
         check_store(cases->item[i], what);
     }
+    check_counted_draws();
     check_normalization_refused();
     check_good_dataset();
     check_refused_description();

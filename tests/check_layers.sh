@@ -4,6 +4,7 @@
 # tensor and io know nothing of each other. Tests may include anything, and nothing includes tests.
 # A header serves its own source: what X.h declares is defined in X.c, X_*.c or Xs.c of its folder. The headers named below are a
 # room's own: what its files share among themselves, or one interface with a file for each member. Their functions stay in the folder.
+# A folder has at most 24 sources and headers (32: the kernels of convolution, and the commands, a file each).
 # Every C file begins with a comment that says what it is. Libraries print nothing. File names are unique, so that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/elem tensor/graph tensor/ops tensor
 io/base io/pack io/picture io/image io/jpeg io/dicom io/weights io/formats io
@@ -64,6 +65,12 @@ headers=$(awk -v rooms="$(echo $rooms)" '
         }
     }' $(for folder in $order; do ls $folder/*.c $folder/*.h 2>/dev/null; done) | sort)
 result "a header declares what another source defines" "$headers"
+large=$(for folder in $order; do
+    count=$(ls $folder/*.c $folder/*.h 2>/dev/null | wc -l)
+    case $folder in tensor/conv | apps/command) most=32 ;; *) most=24 ;; esac
+    [ "$count" -le $most ] || echo "$folder has $count"
+done)
+result "a folder has more files than can be read in a sitting" "$large"
 names=$(find tensor io nn fl apps tests docs -name '*.[ch]' -o -name '*.sh' -o -name '*.md' | sed 's|.*/||' | grep -v README | sort | uniq -d)
 result "a file name stands twice in the tree" "$names"
 bare=$(for f in $(find tensor io nn fl apps tests docs -name '*.[ch]'); do

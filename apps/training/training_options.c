@@ -337,7 +337,7 @@ static int choose_network(struct training_arguments *a, struct error *e)
     return classifier->check(&(struct classifier_options){.depth = a->depth}, e);
 }
 
-int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status)
+static int parse_all(struct training_arguments *a, int argc, char **argv, int federated, int *status)
 {
     struct error e;
     *a = arguments_default(argv[0], federated);
@@ -380,6 +380,13 @@ void training_options_free(struct training_arguments *a)
     free(a->word);
     a->kept = NULL;
     a->word = NULL;
+}
+
+int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status)
+{
+    if (parse_all(a, argc, argv, federated, status)) return 1;
+    training_options_free(a);
+    return 0;
 }
 
 struct train_options training_options_complete(const struct training_arguments *a,

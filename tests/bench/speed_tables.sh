@@ -1,9 +1,9 @@
 #!/bin/sh
-# speed_tables.sh [PYTHON] - prints the tables of docs/speed.md in about ten minutes of two free cores: steps and
-# forward passes beside PyTorch (told to keep large blocks) and ONNX Runtime, in turn, two threads; where a step goes;
-# and what many cores would make of it. Run from the project's folder after `make`; PYTHON has torch, onnx and
-# onnxruntime. PRECISIONS="fp32,bf16" for both (twice the time; bf16 pays where the processor multiplies it);
-# RIVALS="torch,onnxruntime,openvino" with OpenVINO.
+# speed_tables.sh [PYTHON] - prints the tables of docs/speed.md in about ten minutes of two free cores:
+# steps and forward passes beside PyTorch (told to keep large blocks) and ONNX Runtime, in turn, two threads;
+# where a step goes; and what many cores would make of it. Run from the project's folder after `make`;
+# PYTHON has torch, onnx, onnxscript and onnxruntime. PRECISIONS="fp32,bf16" for both (twice the time; bf16
+# pays where the processor multiplies it); RIVALS="torch,onnxruntime,openvino" with OpenVINO.
 set -e
 python=${1:-python3}
 precisions=${PRECISIONS:-fp32}
@@ -13,7 +13,8 @@ trap 'rm -rf "$folder"' EXIT
 
 processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 echo "commit $(git rev-parse --short HEAD), $processor, load $(cut -d' ' -f1 /proc/loadavg)"
-$compare steps --cases unet_hippo_b2,unet5_64 --forms "kept blocks" --precisions "$precisions" --rounds 2 --seconds 6
+$compare steps --cases unet_hippo_b2,unet5_64 --forms "kept blocks" \
+    --precisions "$precisions" --rounds 2 --seconds 6
 $compare steps --cases resnet18_28 --forms "kept blocks" --precisions "$precisions" --rounds 1 --seconds 6
 $compare inference --cases infer_unet5_128 --rivals "${RIVALS:-torch,onnxruntime}" --forms "kept blocks" \
     --precisions "$precisions" --rounds 1 --seconds 6

@@ -161,9 +161,9 @@ NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
 /* Opens the next round and gives its task. */
 NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t count, int *round);
 /* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened with the key
- * of the site (nephron_site_key), for the server's network, batch, precision, optimizer, loss and augmentation;
- * the schedule is the server's. state: file of what stays at the site between
- * rounds, or NULL where t does. */
+ * of the site (nephron_site_key), for the server's network, batch, precision, optimizer, loss and
+ * augmentation; the schedule is the server's. state: file of what stays at the site between rounds, or NULL
+ * where t does. */
 NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
                                          const char *state, const float *task, int round, float *weights,
                                          double numbers[NEPHRON_NUMBERS]);

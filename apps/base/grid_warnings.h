@@ -1,6 +1,6 @@
-/* grid_warnings.h - `--strict`, and what is told of the images that a command reads (io/image/grids.h): warnings
- * of those that do not lie on one grid, and notes of what a file does not say and its reader assumed. On stderr,
- * each text once however often the files are read, and only the first few.
+/* grid_warnings.h - `--strict`, and what is told of the images that a command reads (io/image/grids.h):
+ * warnings of those that do not lie on one grid, and notes of what a file does not say and its reader
+ * assumed. On stderr, each text once however often the files are read, and only the first few.
  */
 #ifndef APPS_GRID_WARNINGS_H
 #define APPS_GRID_WARNINGS_H

@@ -198,7 +198,8 @@ static int parse_number(double *v, const char *text)
 }
 
 /* --threads, --seed and --quiet of a command whose table lacks them: taken by every command, so that a script
- * may give the same ones everywhere. One thread and no random number make the first two mean nothing there. */
+ * may give the same ones everywhere. One thread and no random number make the first two mean nothing
+ * there. */
 static struct common {
     int threads, quiet;
     uint64_t seed;

@@ -26,8 +26,8 @@ struct scaling_options {
 };
 
 /* Training steps: what they would take with so many threads each, and what they take where the machine has so
- * many cores. Columns name,threads,predicted_seconds,measured_seconds,efficiency; a row for the whole step and
- * one for each of its ops. filter: NULL for unet_hippo_b2; precision: NULL for fp32. */
+ * many cores. Columns name,threads,predicted_seconds,measured_seconds,efficiency; a row for the whole step
+ * and one for each of its ops. filter: NULL for unet_hippo_b2; precision: NULL for fp32. */
 int bench_scaling(struct text *table, const struct scaling_options *o, const char *filter,
                   const char *precision, struct error *e);
 

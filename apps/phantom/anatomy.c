@@ -78,7 +78,7 @@ float ellipsoid_surface(const struct ellipsoid *e, const struct lattice *l, cons
     return r * r;
 }
 
-/* ---- growth --------------------------------------------------------------------------------------------- */
+/* ---- growth -------------------------------------------------------------------------------------------- */
 
 static const float REACH = 2.6f;
 
@@ -255,7 +255,8 @@ static void paint_row(uint8_t *row, const struct anatomy *a, const struct shape 
     }
 }
 
-/* What a growth moves in one plane: samples [x0, x1) x [y0, y1) come from origin, none by more than `most` mm. */
+/* What a growth moves in one plane: samples [x0, x1) x [y0, y1) come from origin, none by more than `most`
+ * mm. */
 struct moved {
     const float *origin;
     int x0, x1, y0, y1;

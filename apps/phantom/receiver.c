@@ -53,7 +53,8 @@ static void add_fat(float *out, const float *water, const float *fat, const stru
 }
 
 /* The point spread of a k-space of which the inner share `keep` was sampled, at whole voxels: a sinc, which
- * rings at edges (Gibbs), tapered to TAPS voxels as scanners' filters do. Sum 1; returns the sum of squares. */
+ * rings at edges (Gibbs), tapered to TAPS voxels as scanners' filters do. Sum 1; returns the sum of
+ * squares. */
 enum { TAPS = 6, LINE_MAX = 2048 };
 static float make_kernel(float kernel[2 * TAPS + 1], float keep)
 {

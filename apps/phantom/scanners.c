@@ -17,7 +17,8 @@ static const struct agent gadobenate_30 = {"gadobenate", 5.5f, 11.0f};
 
 const struct hospital *hospital_get(int i)
 {
-    /* share, mix in the order of enum tumour_kind, matrix, slices, field of view, slice, 3 T; T2: TR, TE, fat left */
+    /* share, mix in the order of enum tumour_kind, matrix, slices, field of view, slice, 3 T; T2: TR, TE, fat
+     * left */
     /* CE-T1: TR, TE, flip, fat left, agent, phase; bandwidth, SNR, level; bias, ghost, blur, keep, shading */
     static const struct hospital hospital[HOSPITALS] = {
         {"H1", 'A', 0.25f, {1.1f, 0.9f, 1, 1, 0.8f, 0.9f}, 1, 1, 310, 6, 0, {4000, 90, 1},

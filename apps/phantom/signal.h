@@ -1,9 +1,11 @@
 /* signal.h - from tissue to grey value: relaxation, the two sequences, and what a scanner adds.
  *
  * T2-weighted turbo spin echo:   S = PD (1 - exp(-TR/T1)) exp(-TE/T2)
- * contrast-enhanced T1-weighted spoiled gradient echo (Ernst): S = PD sin a (1 - E1) / (1 - cos a E1) exp(-TE R2*),
+ * contrast-enhanced T1-weighted spoiled gradient echo (Ernst):
+ *     S = PD sin a (1 - E1) / (1 - cos a E1) exp(-TE R2*),
  *     E1 = exp(-TR R1), R1 = 1/T1 + r1 C, R2* = 1/T2 + r2 C + R2'
- * Times in ms, concentrations C of the contrast agent in mM, relaxivities in 1/(s mM). Sources and simplifications: docs/phantom.md.
+ * Times in ms, concentrations C of the contrast agent in mM, relaxivities in 1/(s mM). Sources and
+ * simplifications: docs/phantom.md.
  */
 #ifndef APPS_PHANTOM_SIGNAL_H
 #define APPS_PHANTOM_SIGNAL_H
@@ -66,12 +68,13 @@ float tissue_spread(enum tissue t);
 /* Amplitude of the texture inside of it, of a field of standard deviation 0.33. */
 float tissue_unevenness(enum tissue t);
 
-/* Magnitudes of the water and of the fat part in one channel: part[0] water, part[1] fat (before fat suppression). */
+/* Magnitudes of the water and of the fat part in one channel: part[0] water, part[1] fat (before fat
+ * suppression). */
 void material_signal(float part[2], const struct material *m, const struct material *fat,
                      const struct scan *s, enum channel c);
 
-/* Sum of water and fat planes through the receiver into out[ny*nx], rounded by the writer. scratch: as large. z: -1 to 1 through the stack.
- * The rng gives the noise of this plane alone. */
+/* Sum of water and fat planes through the receiver into out[ny*nx], rounded by the writer. scratch: as large.
+ * z: -1 to 1 through the stack. The rng gives the noise of this plane alone. */
 struct plane_size {
     int nx, ny;
     float x0, y0, dx, dy; /* mm */

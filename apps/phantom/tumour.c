@@ -8,7 +8,8 @@
 
 #define BIT(t) (1u << TISSUE_##t)
 
-/* Two surfaces closer than this share of the radius are joined by a fillet (the polynomial smooth maximum). */
+/* Two surfaces closer than this share of the radius are joined by a fillet (the polynomial smooth
+ * maximum). */
 static const float BLEND = 0.2f;
 
 static const struct tumour_model models[TUMOUR_KINDS] = {
@@ -125,7 +126,8 @@ static void place(struct tumour *t, const struct anatomy *a, float r, float lobu
     t->growth.keep = rng_range(rng, 0.05f, 0.25f);
 }
 
-/* Balls that stick out of the main ellipsoid; more of them where the kind is lobulated and the tumour large. */
+/* Balls that stick out of the main ellipsoid; more of them where the kind is lobulated and the tumour
+ * large. */
 static void draw_lobes(struct tumour *t, float expected, struct rng *rng)
 {
     float most = 1;
@@ -275,8 +277,8 @@ static int is_paraspinal(const struct tumour *t, const float mm[3])
     return x * x + y * y < 1 || (lateral < 10 && mm[1] > back - 85);
 }
 
-/* Soft neighbours give way. So do vessels away from the midline and muscle close to the kidney, where it is the
- * psoas; the great vessels and the wall, of the same tissue, do not. */
+/* Soft neighbours give way. So do vessels away from the midline and muscle close to the kidney, where it is
+ * the psoas; the great vessels and the wall, of the same tissue, do not. */
 static void paint_box(uint8_t *tissue, const struct tumour *t, const struct plane *g, const float centre[3],
                       const float extent[3])
 {

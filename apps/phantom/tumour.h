@@ -1,11 +1,11 @@
 /* tumour.h - six kinds of renal tumour: what differs between them, how much they overlap, and what one is
  * made of at each point.
  *
- * A tumour is an uneven ellipsoid with lobes at the surface of a kidney, which it pushes away more than it eats
- * it. A few have further foci. Inside are solid tissue with texture, and by chance necrosis, haemorrhage, fat,
- * cysts, a central scar and a capsule. Every parameter of a kind is pulled
- * towards the mean over all kinds by the difficulty, so that kinds differ clearly at 0 and hardly at 2. The
- * numbers and their sources: docs/phantom.md.
+ * A tumour is an uneven ellipsoid with lobes at the surface of a kidney, which it pushes away more than it
+ * eats it. A few have further foci. Inside are solid tissue with texture, and by chance necrosis,
+ * haemorrhage, fat, cysts, a central scar and a capsule. Every parameter of a kind is pulled towards the mean
+ * over all kinds by the difficulty, so that kinds differ clearly at 0 and hardly at 2. The numbers and their
+ * sources: docs/phantom.md.
  */
 #ifndef APPS_PHANTOM_TUMOUR_H
 #define APPS_PHANTOM_TUMOUR_H

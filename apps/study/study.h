@@ -67,7 +67,8 @@ struct study_sizes {
     double step;                  /* of the sliding window, in patches */
     int mirror;
     int class_rounds, class_iterations, class_batch, depth, base;
-    int crop[3], strided; /* strided: the classifier's first layer, 7x7x7 and a pooling, a fourth of the size */
+    int crop[3], strided; /* strided: the classifier's first layer, 7x7x7 and a pooling, a fourth of the
+                             size */
     int augment;                  /* of segmentation */
     const struct optimizer_method *optimizer;
     double lr, class_lr;

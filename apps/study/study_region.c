@@ -39,7 +39,8 @@ void region_box(double mm[3], const struct sample *v)
 
 /* ---- window -------------------------------------------------------------------------------------------- */
 
-/* What a window shows of a case: a channel, its mask, or a channel whose surroundings of the mask are `fill`. */
+/* What a window shows of a case: a channel, its mask, or a channel whose surroundings of the mask are
+ * `fill`. */
 enum view { VIEW_CHANNEL, VIEW_MASK, VIEW_INSIDE };
 struct layer {
     enum view view;

@@ -108,7 +108,8 @@ enum { SHARE_ACCURACY, SHARE_SENSITIVITY, SHARE_SPECIFICITY, SHARES };
 struct class_results {
     int classes;
     int *label;           /* [tests + externals] */
-    struct delong macro;  /* of three and more classes: federated - centralised; most of the rest is empty then */
+    struct delong macro;  /* of three and more classes: federated - centralised; most of the rest is empty
+                             then */
     int *validation_label, validations;
     struct baseline baseline[BASELINES];
     struct arm_classes arm[STUDY_ARMS_MAX];

@@ -105,7 +105,8 @@ static void on_step(void *arg, double done, double of, double loss)
     progress_update(arg, done, of, note);
 }
 
-/* A covariate that no case of an arm has is the mean of all arms' cases there: the network never sees it vary. */
+/* A covariate that no case of an arm has is the mean of all arms' cases there: the network never sees it
+ * vary. */
 static void fill_empty(struct learner_data *own, const struct covariates *c)
 {
     for (int k = 0; k < c->count; k++) {
@@ -237,8 +238,8 @@ static double test_steps(const struct study *s, const struct study_task *t, cons
     return cases * windows / (3.0 * t->options.batch);
 }
 
-/* Forward passes of the validation after each round, in training steps: all cases of the task together, and in
- * a federation each site's by its own weights and by the new ones (fl/federate.c). */
+/* Forward passes of the validation after each round, in training steps: all cases of the task together, and
+ * in a federation each site's by its own weights and by the new ones (fl/federate.c). */
 static double validation_steps(const struct study *s, const struct study_task *t)
 {
     const double batches =

@@ -21,8 +21,8 @@ struct budget {
     double step_seconds, training_seconds, validation_seconds;
 };
 
-/* What a training of hours wants, where nothing else is asked for: AdamW from 0.001 on, mirrors and intensities
- * (docs/results.md has the measurements). */
+/* What a training of hours wants, where nothing else is asked for: AdamW from 0.001 on, mirrors and
+ * intensities (docs/results.md has the measurements). */
 void budget_recipe(struct train_options *o);
 /* Plans of f with nnU-Net's patch and the first of these that the time is enough for: its features and batch
  * with 25000 iterations; batch 2, and its features with 2000 iterations, half of them with 500, a quarter.

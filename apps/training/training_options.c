@@ -253,7 +253,8 @@ static int keep_words(struct training_arguments *a, char **first, int n, int arg
     return 0;
 }
 
-/* Of a run with --hours: what it chose, which the manifest keeps; another measurement would choose otherwise. */
+/* Of a run with --hours: what it chose, which the manifest keeps; another measurement would choose
+ * otherwise. */
 static int take_chosen(struct training_arguments *a, const char *path, struct error *e)
 {
     struct train_options o;

@@ -26,7 +26,8 @@ void aggregate_refuse(struct round_work *w, const char *site, const char *file, 
 int aggregate_check_origin(const struct round_work *w, const char *site, struct error *e);
 /* w->update, of site i, is in: its row and its hash. */
 void aggregate_note(struct round_work *w, int i, const char *hex);
-/* `in` answers of those sites that chosen has. 1: enough to go on; 0: not yet, told says for whom it waits. */
+/* `in` answers of those sites that chosen has. 1: enough to go on; 0: not yet, told says for whom it
+ * waits. */
 int aggregate_can_end(struct round_work *w, int in, int late, char told[256], struct error *e);
 
 /* One stage of a masked round: takes its files in and, when there are enough, writes the next question.

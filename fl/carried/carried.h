@@ -48,7 +48,8 @@ void carried_close(struct carried *c);
 int carried_find_round(struct carried *c, struct error *e);
 /* "FOLDER/round_NNNN/NAME". */
 int carried_path(char path[1400], const struct carried *c, int round, const char *name, struct error *e);
-/* Whether a name can be a file's name on any system (Windows' devices cannot), and is none of the server's. */
+/* Whether a name can be a file's name on any system (Windows' devices cannot), and is none of the
+ * server's. */
 int carried_check_name(const char *name, struct error *e);
 int carried_is_site(const struct carried *c, const char *name);
 

@@ -3,8 +3,8 @@
  *     NAME.keys, NAME.shares, NAME.safetensors (the masked update), NAME.reveal      from the sites
  *     server.roster, server.inbox, server.survivors                                 from the server
  *
- * each with .safetensors behind, in round_NNNN. A server's file is written when the stage before it is closed:
- * it holds the server's state and a question to each site that was there.
+ * each with .safetensors behind, in round_NNNN. A server's file is written when the stage before it is
+ * closed: it holds the server's state and a question to each site that was there.
  */
 #ifndef FL_CARRIED_SECURE_H
 #define FL_CARRIED_SECURE_H

@@ -39,8 +39,8 @@ struct federation {
     double secure_range;   /* above 0: secure aggregation of differences up to it (fl/round/secure_round.h) */
 };
 
-/* The options that a learner's graph is made of: those of training, with batch 1 where gradients are of single
- * cases (PRIVACY_SGD). */
+/* The options that a learner's graph is made of: those of training, with batch 1 where gradients are of
+ * single cases (PRIVACY_SGD). */
 struct train_options federation_graph_options(const struct federation *f);
 /* The batch that training asks for. */
 int federation_batch(const struct federation *f);

@@ -79,7 +79,8 @@ struct task_message {
 int task_read(struct task_message *m, const struct federation *f, const struct model *layout,
               const char *path, struct error *e);
 void task_free(struct task_message *m);
-/* A message of another kind: bytes under names, of a round and its task, from a site or (site "") the server. */
+/* A message of another kind: bytes under names, of a round and its task, from a site or (site "") the
+ * server. */
 struct message_part {
     char name[SITE_NAME_MAX + 16];
     const unsigned char *data;
@@ -92,7 +93,8 @@ struct message_head {
 };
 int parts_write(const struct message_head *h, const struct message_part *part, int parts,
                 const struct federation *f, const char *path, struct error *e);
-/* One part, appended to out; all but kind and name is checked. 1: the message is sound and has no such part. */
+/* One part, appended to out; all but kind and name is checked. 1: the message is sound and has no such
+ * part. */
 int parts_read(struct bytes *out, const struct message_head *h, const char *part, const struct federation *f,
                const char *path, struct error *e);
 /* The agreed JSON of a global message, and the hash of its text. */

@@ -25,8 +25,8 @@ enum { SECURE_WEIGHT = 1 << 20 };
 int secure_check(const struct federation *f, struct error *e);
 /* With how many sites a session works at least: more than half of those that were drawn. */
 int secure_least(const struct federation *f);
-/* The session of a round among `sites` that were drawn. Its name follows from federation, round and the task's
- * hash; its secrets are those of the sites. */
+/* The session of a round among `sites` that were drawn. Its name follows from federation, round and the
+ * task's hash; its secrets are those of the sites. */
 int secure_round_parameters(struct secure_parameters *p, const struct federation *f, int sites,
                             const struct task *t, size_t count, struct error *e);
 /* Masks an update's difference: u->packed becomes the message, u->values zeros, its kind UPDATE_HIDDEN. */
@@ -47,7 +47,8 @@ int secure_session_begin(struct secure_session *s, const struct federation *f, i
 int secure_session_hide(struct secure_session *s, int i, struct update *u, const struct task *t,
                         const struct federation *f, struct error *e);
 int secure_session_take(struct secure_session *s, const struct update *u, struct error *e);
-/* What the sites that were taken in reveal: the mean of their differences, [count], and the sum of weights. */
+/* What the sites that were taken in reveal: the mean of their differences, [count], and the sum of
+ * weights. */
 int secure_session_mean(struct secure_session *s, float *mean, double *weight, struct error *e);
 void secure_session_end(struct secure_session *s); /* wipes all secrets */
 

@@ -53,8 +53,8 @@ int bytes_end(const struct bytes_reader *r, const char *what, struct error *e);
 
 /* Whether the machine's own numbers are little-endian. */
 int bytes_host_is_little(void);
-/* Copies `size` bytes of numbers of `width` bytes each between the machine's order and little-endian, either way; to may
- * be from. */
+/* Copies `size` bytes of numbers of `width` bytes each between the machine's order and little-endian, either
+ * way; to may be from. */
 void bytes_little(void *to, const void *from, size_t size, size_t width);
 /* Integers in raw memory. */
 uint32_t bytes_load_u32(const unsigned char *p);

@@ -3,7 +3,8 @@
  *
  * nnU-Net's decision (nnunetv2 2.8: the readers of imageio/ for channels, verify_dataset_integrity.py for
  * label maps): other sizes or another spacing is an error; another origin or direction is a warning, and the
- * voxels count as they lie in the files. Numbers are the same by numpy's allclose: |a - b| <= 1e-8 + 1e-5 |b|.
+ * voxels count as they lie in the files. Numbers are the same by numpy's allclose: |a - b| <= 1e-8 + 1e-5
+ * |b|.
  */
 #ifndef IO_GRIDS_H
 #define IO_GRIDS_H

@@ -45,8 +45,8 @@ int voxels_split(struct volume *v, size_t outer, size_t parts, size_t inner, str
 /* n elements of `bytes` bytes may be asked for: 1 <= every size and at most 2^40 in all; `what` names the
  * field. */
 int volume_set_size(struct volume *v, const int64_t size[4], const char *what, struct error *e);
-/* Millimetres of a unit of length ("um", "cm", "meter", ...; n letters of it); 0 where it is none that we know,
- * 1 where there is none ("", "none", "???"). */
+/* Millimetres of a unit of length ("um", "cm", "meter", ...; n letters of it); 0 where it is none that we
+ * know, 1 where there is none ("", "none", "???"). */
 double unit_millimetres(const char *unit, size_t n);
 /* Geometry from ITK's: column k of direction times spacing in LPS millimetres, and the origin. An error where
  * a column has no length, or lies in the plane of the others. */

@@ -15,7 +15,8 @@ struct safetensor {
     char dtype[8];            /* "F32", "F16", "BF16", "I64", "U8" ... */
     int ndim;
     int64_t dim[8];
-    const void *data;         /* in the machine's order; reading: inside the file's buffer; writing: the caller's */
+    const void *data;         /* in the machine's order; reading: inside the file's buffer; writing: the
+                                 caller's */
     size_t bytes;
 };
 struct safetensors {

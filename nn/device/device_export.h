@@ -4,7 +4,8 @@
  *     weights.c                  or weights.bin (floats, little-endian) with weights.S that includes it
  *     device_kernels.c and .h    the arithmetic, as the program has it
  *     main.c                     patches from standard input, results to standard output
- *     sample.input, .logits, .result   random voxels and what the program makes of them, floats little-endian: a self-test
+ *     sample.input, .logits, .result   random voxels and what the program makes of them, floats
+ *                                      little-endian: a self-test
  *
  * The result of a patch has the bits of the program's fp32 inference, on every machine with IEEE floats.
  */
@@ -24,8 +25,8 @@ struct device_figures {
     double products;                        /* multiply-adds of the direct form, a voxel of the input */
 };
 
-/* Into dir, which does not exist or is empty; it is complete afterwards, or (on errors) not there or empty. m: the run's
- * weights, of one fold. */
+/* Into dir, which does not exist or is empty; it is complete afterwards, or (on errors) not there or empty.
+ * m: the run's weights, of one fold. */
 int device_export(struct device_figures *f, const struct run *r, struct model *m, const char *dir,
                   const struct device_options *o, struct error *e);
 

@@ -12,8 +12,8 @@
 #define NNUNET_NETWORK "network_weights"
 
 /* nnU-Net stores tensors under up to three names. Of a name below network_weights: the name that the network
- * here has, without the wrappers of checkpoint_plain_name, or NULL for a second name of the same tensor (all_modules, decoder.encoder) and what is no part
- * of the U-Net. */
+ * here has, without the wrappers of checkpoint_plain_name, or NULL for a second name of the same tensor
+ * (all_modules, decoder.encoder) and what is no part of the U-Net. */
 const char *nnunet_tensor_name(const char *name);
 /* The network of a checkpoint, as views: out lives no longer than p. */
 int nnunet_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e);

@@ -47,8 +47,8 @@ struct network {
 
     /* Segmentation: how it is planned, */
     const struct plan_preset *presets; /* the first is the one without --preset; ends with one without name */
-    int encoder_blocks[4]; /* convolutions, or blocks of some, of an encoder's stage; the fourth is every later
-                              stage's too */
+    int encoder_blocks[4]; /* convolutions, or blocks of some, of an encoder's stage; the fourth is every
+                              later stage's too */
     int decoder_blocks;    /* likewise, of any stage of the decoder */
     int encoder_block_convs, decoder_block_convs; /* convolutions of such a block */
     /* Feature maps of the size of stage s that nnU-Net's estimate counts, without the logits. */

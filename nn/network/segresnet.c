@@ -1,7 +1,7 @@
 /* segresnet.c - SegResNet: the encoder and decoder of residual blocks that won BraTS 2018 (Myronenko 2018),
  * as MONAI has it, without the variational branch. Norm and ReLU come before each convolution, convolutions
- * have no bias, skips are added, and what goes up is a 1x1x1 convolution and a transposed convolution (MONAI's
- * upsample_mode "deconv", which an op of ours is exactly).
+ * have no bias, skips are added, and what goes up is a 1x1x1 convolution and a transposed convolution
+ * (MONAI's upsample_mode "deconv", which an op of ours is exactly).
  *
  * Names and order of the modules are those of monai.networks.nets.SegResNet 1.6: its files load by name. A
  * plan may be what MONAI's class is not: anisotropic, and of any widths. There is one head.

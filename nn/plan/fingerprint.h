@@ -14,8 +14,8 @@ struct fingerprint {
     struct intensity intensity[CHANNELS_MAX];
 };
 void fingerprint_free(struct fingerprint *f);
-/* Reads all training cases, as many at a time as pool has threads. role[i] != 0 selects cases, NULL takes all.
- * progress(arg, done, of) may be NULL. */
+/* Reads all training cases, as many at a time as pool has threads. role[i] != 0 selects cases, NULL takes
+ * all. progress(arg, done, of) may be NULL. */
 struct pool;
 int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role, struct pool *pool,
                         void (*progress)(void *, int, int), void *arg, struct error *e);

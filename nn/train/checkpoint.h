@@ -10,16 +10,16 @@
 #include "nn/optimize/optimizer.h"
 #include "nn/optimize/weight_average.h"
 
-/* state: JSON object kept under metadata key "nephron" (epoch, best metric, plan, task ...). optimizer_count: n of
- * them (federated clients), or 0. Atomic. */
+/* state: JSON object kept under metadata key "nephron" (epoch, best metric, plan, task ...). optimizer_count:
+ * n of them (federated clients), or 0. Atomic. */
 int checkpoint_write(const char *path, const struct model *m, const struct optimizer *o, int optimizer_count,
                      const struct json *state, struct error *e);
 /* Loads weights into a finished model: every parameter must be there with its shape; unknown tensors are an
  * error unless they are optimiser state, batch norm's num_batches_tracked, or nnU-Net's second names of the
  * same tensors (all_modules, decoder.encoder). F64, F16 and BF16 are converted; values that are not finite
  * are an error; a 2D network's kernels fit where ours are 1 deep. On an error nothing has changed.
- * o/optimizer_count: 0 to skip; their kind must be the file's, their other settings stay. *state receives the JSON
- * (free it), may be NULL. */
+ * o/optimizer_count: 0 to skip; their kind must be the file's, their other settings stay. *state receives the
+ * JSON (free it), may be NULL. */
 int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int optimizer_count,
                     struct json **state, struct error *e);
 /* The same with an average of the weights beside them, as "average.NAME" with its steps and decay under

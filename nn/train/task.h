@@ -32,13 +32,13 @@ struct learning_task {
                       struct error *e);
     /* Registers the parameters, finishes the model and gives it its first weights. -1 without memory. */
     int (*model)(struct model *m, const struct train_options *o, const struct plan *p);
-    /* Records the network for inference on `batch` images of the plan's patch or the options' crop: the logits
-     * at full resolution. Returns NULL where the graph has failed. */
+    /* Records the network for inference on `batch` images of the plan's patch or the options' crop: the
+     * logits at full resolution. Returns NULL where the graph has failed. */
     struct tensor *(*infer)(struct graph *g, const struct train_options *o, const struct plan *p, int batch,
                             struct tensor **image);
 
-    /* Of a learner: its training graph with image, labels, output and loss; what changes with its client; room
-     * for steps and validations on d; the inputs of a step; what it measures on d. */
+    /* Of a learner: its training graph with image, labels, output and loss; what changes with its client;
+     * room for steps and validations on d; the inputs of a step; what it measures on d. */
     void (*record)(struct learner *l);
     void (*adopt)(struct learner *l);
     int (*reserve)(struct learner *l, const struct learner_data *d, struct error *e);

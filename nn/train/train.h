@@ -31,7 +31,8 @@ struct train_options {
     float momentum, weight_decay, clip;
     double ema;                     /* decay of the average of weights (weight_average.h); 0: none */
     float oversample;
-    const struct loss_method *loss; /* segmentation (NULL: the first of losses); classification has its own: NULL */
+    const struct loss_method *loss; /* segmentation (NULL: the first of losses); classification has its own:
+                                       NULL */
     int augment;                    /* 0 none, 1 mirroring and intensity, 2 the full table */
     int batch;                      /* 0: from the plan (classify: 32) */
     struct classifier_options classifier; /* classification */
@@ -121,8 +122,8 @@ double learner_step(struct learner *l, uint64_t step, float lr);
 /* Its two halves, for who changes the gradient (model->grad) between them: forward and backward, then the
  * optimiser. */
 double learner_backward(struct learner *l, uint64_t step);
-/* A learner of batch 1 whose task has one_case: the gradient of case i alone, into model->grad, which is zeroed.
- * Augmentation and dropout are functions of `step`. */
+/* A learner of batch 1 whose task has one_case: the gradient of case i alone, into model->grad, which is
+ * zeroed. Augmentation and dropout are functions of `step`. */
 double learner_backward_case(struct learner *l, int i, uint64_t step);
 void learner_update(struct learner *l, float lr);
 /* Learning rate at iteration `step` of options->epochs * iterations, by the schedule of the options. */

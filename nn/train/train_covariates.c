@@ -1,5 +1,5 @@
-/* train_covariates.c - what a network knows of its covariates before training: their mean and variance, and the
- * weights of a logistic regression on them alone. */
+/* train_covariates.c - what a network knows of its covariates before training: their mean and variance, and
+ * the weights of a logistic regression on them alone. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

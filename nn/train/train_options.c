@@ -1,4 +1,5 @@
-/* train_options.c - the options of a training: their defaults, and what a manifest or a message says of them. */
+/* train_options.c - the options of a training: their defaults, and what a manifest or a message says of
+ * them. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* train_options.h - the options of a training (struct train_options, train.h): their defaults, and as JSON. */
+/* train_options.h - the options of a training (struct train_options, train.h): their defaults, and as
+ * JSON. */
 #ifndef NN_TRAIN_OPTIONS_H
 #define NN_TRAIN_OPTIONS_H
 

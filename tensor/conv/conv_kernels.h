@@ -1,21 +1,25 @@
-/* conv_kernels.h - the inside of conv.h: what each level provides, and the two drivers over it. Not for other rooms.
+/* conv_kernels.h - the inside of conv.h: what each level provides, and the two drivers over it. Not for other
+ * rooms.
  *
  * All passes are one of two problems.
  *
  *   gather   y[o][k] = start + sum over taps and c of x[o * step + tap][c] * w[tap][c][k]
- *            forward, and backward-data, which gathers from dy: once for each residue of the position in dx modulo the stride
+ *            forward, and backward-data, which gathers from dy: once for each residue of the position in dx
+ *            modulo the stride
  *   outer    dw[tap][c][k] = sum over voxels o of x[o * step + tap][c] * dy[o][k]
  *            the weight gradient
  *
- * In both the lanes of a vector are channels k, and the x are broadcast. Before the arithmetic, a driver copies
- * what a kernel reads into scratch of the same shape for all cases: the lines of x with zeros where they leave the volume, weights
- * and dy in panels of 32 channels k (the last one 16 where that is enough) filled up with zeros. So the kernels
- * know nothing of borders, strides, batch or tails, except for the y that they store. With one tap an output, floats are read in place;
- * an x of few channels is copied once for all, with zeros around it (conv_thin.c). bf16 activations become floats in these copies
- * (Winograd's transforms read and write bf16 themselves); a bf16 y is computed in scratch and copied to its place.
+ * In both the lanes of a vector are channels k, and the x are broadcast. Before the arithmetic, a driver
+ * copies what a kernel reads into scratch of the same shape for all cases: the lines of x with zeros where
+ * they leave the volume, weights and dy in panels of 32 channels k (the last one 16 where that is enough)
+ * filled up with zeros. So the kernels know nothing of borders, strides, batch or tails, except for the y
+ * that they store. With one tap an output, floats are read in place; an x of few channels is copied once for
+ * all, with zeros around it (conv_thin.c). bf16 activations become floats in these copies (Winograd's
+ * transforms read and write bf16 themselves); a bf16 y is computed in scratch and copied to its place.
  *
- * Packed weights of a panel and a block of CONV_BLOCK c: [kz][ky][kx][c][width of the panel]. For direction -1 the kx are sorted by their residue
- * modulo the stride first: those of one residue belong to the same outputs.
+ * Packed weights of a panel and a block of CONV_BLOCK c: [kz][ky][kx][c][width of the panel]. For direction
+ * -1 the kx are sorted by their residue modulo the stride first: those of one residue belong to the same
+ * outputs.
  */
 #ifndef TENSOR_CONV_KERNELS_H
 #define TENSOR_CONV_KERNELS_H
@@ -35,7 +39,8 @@ enum {
     CONV_PARTS = 16      /* jobs that a weight gradient is cut into at least, where there are enough lines */
 };
 
-/* A tile of y: `lines` pieces of `count` voxels in a line along w, `k` channels of one panel. With one line, `count` may be any. */
+/* A tile of y: `lines` pieces of `count` voxels in a line along w, `k` channels of one panel. With one line,
+ * `count` may be any. */
 struct gather_tile {
     float *y[CONV_LINES];
     ptrdiff_t y_voxel; /* floats from one voxel to the next; may be negative */
@@ -57,7 +62,8 @@ struct outer_line {
     const float *x, *dy;
 };
 
-/* Adds to acc[count][width] the products of `count` consecutive floats of x and a panel of dy, over all voxels in order. */
+/* Adds to acc[count][width] the products of `count` consecutive floats of x and a panel of dy, over all
+ * voxels in order. */
 struct outer_tile {
     float *acc;
     int count, width;
@@ -96,7 +102,8 @@ static inline int winograd_points(enum winograd_axis form)
     return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 ? 4 : form == WINOGRAD_4 ? 6 : 5;
 }
 
-/* What a plane of points of one tile is made of: the lines and columns of x or of dy, the inputs or the outputs of the form. */
+/* What a plane of points of one tile is made of: the lines and columns of x or of dy, the inputs or the
+ * outputs of the form. */
 struct winograd_plane {
     const void *of[2];   /* planes of the volume; NULL: zeros */
     int planes;          /* 1, or 2: the first one + sign * the second one */
@@ -134,17 +141,19 @@ struct conv_kernels {
     void (*outer)(const struct outer_tile *t);
     void (*winograd_x)(const struct winograd_plane *t);
     void (*winograd_dy)(const struct winograd_plane *t);
-    /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order; the forms along d and in a plane. */
+    /* u[point][row] from w[tap][row], points u_row floats apart; flip: the taps in reverse order; the forms
+     * along d and in a plane. */
     void (*winograd_w)(float *u, size_t u_row, const float *w, size_t row, int flip, enum winograd_axis depth,
                        enum winograd_axis form);
     void (*winograd_y)(const struct winograd_y *t);
     /* dw[tap][n] from u[point][n], taps `row` and points `u_row` floats apart. */
     void (*winograd_dw)(float *dw, size_t row, const float *u, size_t u_row, size_t n,
                         enum winograd_axis depth, enum winograd_axis form);
-    /* Transposes: to[j][i] = from[i * row + j] for i < rows, j < columns, and zeros for rows <= i < width, a multiple of CONV_HALF_PANEL. */
+    /* Transposes: to[j][i] = from[i * row + j] for i < rows, j < columns, and zeros for rows <= i < width, a
+     * multiple of CONV_HALF_PANEL. */
     void (*pack)(float *const to[], const float *from, size_t row, int rows, int width, int columns);
-    /* to[j * row + i] += the sum, in order, of from[i][s * stripe + j] over s < stripes, for i < rows, j < columns; of `from` whole
-     * multiples of CONV_HALF_PANEL are read. */
+    /* to[j * row + i] += the sum, in order, of from[i][s * stripe + j] over s < stripes, for i < rows, j <
+     * columns; of `from` whole multiples of CONV_HALF_PANEL are read. */
     void (*unpack)(float *to, size_t row, const float *const from[], size_t stripe, int stripes, int rows,
                    int columns);
     /* dst[i][c] = src[i * step][c] for i < n, c < channels. */
@@ -208,7 +217,8 @@ static inline void conv_copy(const struct conv_kernels *kernels, float *dst, con
         kernels->copy(dst, src, n, channels, step);
 }
 
-/* Fetches `rows` rows of `floats`, to be read or to be written: too short and too far apart for the hardware to foresee. */
+/* Fetches `rows` rows of `floats`, to be read or to be written: too short and too far apart for the hardware
+ * to foresee. */
 static inline void conv_prefetch(const float *p, int rows, size_t stride, int floats, const int write)
 {
     for (int r = 0; r < rows; r++, p += stride)
@@ -234,10 +244,11 @@ struct gather {
     float *scratch;
 };
 
-/* The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has taps of its own and is a problem
- * with step 1, whose outputs are `stride` apart. Direction 1 has one phase. */
-/* One axis of a phase: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from the x position
- * o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
+/* The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has
+ * taps of its own and is a problem with step 1, whose outputs are `stride` apart. Direction 1 has one
+ * phase. */
+/* One axis of a phase: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from
+ * the x position o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
 struct gather_axis {
     int in, out, out_first, out_step;
     int step, first, direction;
@@ -248,14 +259,17 @@ struct gather_axis gather_axis(const struct gather *g, int i, int phase);
 /* The taps of y position o that lie inside of x: [*t0, *t1). */
 void gather_valid_taps(const struct gather_axis *a, int o, int *t0, int *t1);
 
-/* What a gather's taps read where it is: values [n][size][c], whose `before` first positions along each axis come before x's position 0. */
+/* What a gather's taps read where it is: values [n][size][c], whose `before` first positions along each axis
+ * come before x's position 0. */
 struct gather_source {
     const float *x;
     int size[3], before[3];
 };
-/* Whether x itself is that: floats, one tap an output, no zeros wanted along w. Then *s is filled in. (With more taps, copied windows measured faster.) */
+/* Whether x itself is that: floats, one tap an output, no zeros wanted along w. Then *s is filled in. (With
+ * more taps, copied windows measured faster.) */
 int gather_in_place(struct gather_source *s, const struct gather *g);
-/* A convolution with few input channels: floats of a copy of x with the padding as zeros around it; else 0. */
+/* A convolution with few input channels: floats of a copy of x with the padding as zeros around it; else
+ * 0. */
 size_t thin_floats(const struct gather *g);
 void thin_copy(struct gather_source *s, float *to, const struct gather *g, struct pool *pool);
 

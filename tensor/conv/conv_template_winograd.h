@@ -1,21 +1,25 @@
-/* conv_template_winograd.h - the transforms of conv_winograd.c over the vector of a vec_*.h; included by conv_template.h.
+/* conv_template_winograd.h - the transforms of conv_winograd.c over the vector of a vec_*.h; included by
+ * conv_template.h.
  *
- * In one dimension, outputs y from inputs d and three weights g, by way of m = u v, point by point (Winograd; Lavin and Gray, CVPR 2016).
- * Two outputs of four inputs, the points 0, 1, -1 and infinity:
+ * In one dimension, outputs y from inputs d and three weights g, by way of m = u v, point by point (Winograd;
+ * Lavin and Gray, CVPR 2016). Two outputs of four inputs, the points 0, 1, -1 and infinity:
  *   v = d0 - d2, d1 + d2, d2 - d1, d3 - d1      u = g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
  *   y = m0 + m1 + m2, m1 - m2 + m3
  * Four of six, the points 0, a, -a, b, -b and infinity, with a = 3/4 and b = 3/2:
- *   v = a a b b d0 - (a a + b b) d2 + d4, (d4 - b b d2) +- a (d3 - b b d1), (d4 - a a d2) +- b (d3 - a a d1), a a b b d1 - (a a + b b) d3 + d5
- *   u = g0 / (a a b b), (g0 + a a g2 +- a g1) / (2 a a (a a - b b)), (g0 + b b g2 +- b g1) / (2 b b (b b - a a)), g2
+ *   v = a a b b d0 - (a a + b b) d2 + d4, (d4 - b b d2) +- a (d3 - b b d1), (d4 - a a d2) +- b (d3 - a a d1),
+ *       a a b b d1 - (a a + b b) d3 + d5
+ *   u = g0 / (a a b b), (g0 + a a g2 +- a g1) / (2 a a (a a - b b)),
+ *       (g0 + b b g2 +- b g1) / (2 b b (b b - a a)), g2
  *   y = the sums of m0, p^i m of the points +-a and +-b, and, for i = 3, m5
- * Stride 2: of five inputs, the even ones meet two of the taps at stride 1, the odd ones the third. Two outputs, for the former the points 0, 1 and infinity:
+ * Stride 2: of five inputs, the even ones meet two of the taps at stride 1, the odd ones the third. Two
+ * outputs, for the former the points 0, 1 and infinity:
  *   v = d0 - d2, d2, d4 - d2, d1, d3            u = g0, g0 + g2, g2, g1, g1
  *   y = m0 + m1 + m3, m1 + m2 + m4
  * And its gradient, four outputs of three inputs, the taps in reverse order:
  *   v = d0 - d1, d1, d2 - d1, d0, d1            u = the same
  *   y = m3, m0 + m1, m4, m1 + m2
- * A plane has one of these along h and w; along d it is the first one or one of the last two. The weight gradient takes the same v, and the transposed matrices for the
- * other two.
+ * A plane has one of these along h and w; along d it is the first one or one of the last two. The weight
+ * gradient takes the same v, and the transposed matrices for the other two.
  */
 #define POINT_A 0.75
 #define POINT_B 1.5
@@ -156,7 +160,8 @@ INLINE void transform_dw(vf *g, const vf *u, const enum winograd_axis form)
 
 /* ---- planes of x and of dy ----------------------------------------------------------------------------- */
 
-/* Up to six addresses `step` bytes apart. As in gather_block three share a pointer, so that the compiler computes none of them ahead, and spills it. */
+/* Up to six addresses `step` bytes apart. As in gather_block three share a pointer, so that the compiler
+ * computes none of them ahead, and spills it. */
 struct row {
     char *at[2];
     size_t step;

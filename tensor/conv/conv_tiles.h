@@ -1,21 +1,27 @@
 /* conv_tiles.h - convolutions with bf16 arithmetic, as products of tiles. Not for other rooms.
  *
- * One driver, three micro-kernels: AMX tiles, AVX512-BF16 (vdpbf16ps), and plain C, which is their definition. A micro-kernel adds to a block
- * of up to 32 x 32 floats the products of bf16 blocks, step by step, and holds the sums in registers over all steps:
+ * One driver, three micro-kernels: AMX tiles, AVX512-BF16 (vdpbf16ps), and plain C, which is their
+ * definition. A micro-kernel adds to a block of up to 32 x 32 floats the products of bf16 blocks, step by
+ * step, and holds the sums in registers over all steps:
  *
- *   forward, backward-data   c[voxel][k] = sum over taps and blocks of 32 channels of x[voxel + tap][channel] * w[tap][channel][k]
- *   weight gradient          c[channel][k] = sum over 32 voxels at a time of x[voxel + tap][channel] * dy[voxel][k], for each tap
+ *   forward, backward-data   c[voxel][k] = sum over taps and blocks of 32 channels of
+ *                            x[voxel + tap][channel] * w[tap][channel][k]
+ *   weight gradient          c[channel][k] = sum over 32 voxels at a time of
+ *                            x[voxel + tap][channel] * dy[voxel][k], for each tap
  *
- * Voxels are consecutive positions of a window (struct tile_window), whose lines of x follow one another with zeros between: a tile
- * runs over the ends of lines, and what it computes for the zeros is not stored. With strides, the window holds positions of x sorted by their
- * residues, so that neighbours in y are neighbours in the window too.
+ * Voxels are consecutive positions of a window (struct tile_window), whose lines of x follow one another with
+ * zeros between: a tile runs over the ends of lines, and what it computes for the zeros is not stored. With
+ * strides, the window holds positions of x sorted by their residues, so that neighbours in y are neighbours
+ * in the window too.
  *
- * Arithmetic. x, dy and w are bf16 (rounded while they are copied where they are not), products are exact, sums are fp32 and rounded to nearest
- * even; denormal operands and results count as zero. vdpbf16ps takes the odd value of a pair first and the even one then, as two fused
- * multiply-adds (Intel's description; measured the same on Zen 4 in a million random cases). tdpbf16ps sums the even and odd values of its 32 apart,
- * and adds both to c. Each output is one chain over kz, ky, kx, channels (weight gradient: stripes of voxels, added in stripe order; with one tap
- * and no stride, pairs of voxels may belong to two lines), starts at 0, and the bias, or
- * what y holds, is added at the end; then one rounding to y's type. So results depend on the instruction set, but not on threads.
+ * Arithmetic. x, dy and w are bf16 (rounded while they are copied where they are not), products are exact,
+ * sums are fp32 and rounded to nearest even; denormal operands and results count as zero. vdpbf16ps takes the
+ * odd value of a pair first and the even one then, as two fused multiply-adds (Intel's description; measured
+ * the same on Zen 4 in a million random cases). tdpbf16ps sums the even and odd values of its 32 apart, and
+ * adds both to c. Each output is one chain over kz, ky, kx, channels (weight gradient: stripes of voxels,
+ * added in stripe order; with one tap and no stride, pairs of voxels may belong to two lines), starts at 0,
+ * and the bias, or what y holds, is added at the end; then one rounding to y's type. So results depend on the
+ * instruction set, but not on threads.
  */
 #ifndef TENSOR_CONV_TILES_H
 #define TENSOR_CONV_TILES_H
@@ -33,8 +39,9 @@ enum {
     TILE_VALUES = TILE_DEPTH * CONV_PANEL /* of b in one step */
 };
 
-/* c[row][col] = (c[row][col] or 0) + sum over steps s and i < TILE_DEPTH of a[offset[s] + row * a_row + i] * b[s][i / 2][col][i % 2].
- * Rows up to the next multiple of TILE_HALF are read and written: they need room, and hold nothing afterwards. */
+/* c[row][col] = (c[row][col] or 0) + sum over steps s and i < TILE_DEPTH of a[offset[s] + row * a_row + i] *
+ * b[s][i / 2][col][i % 2]. Rows up to the next multiple of TILE_HALF are read and written: they need room,
+ * and hold nothing afterwards. */
 struct tile_product {
     float *c;        /* [rows][width] */
     int rows, width; /* rows <= kernels->rows; CONV_PANEL or CONV_HALF_PANEL */
@@ -65,8 +72,8 @@ struct tile_source {
     int n, channels; /* at most 32 */
 };
 
-/* A panel's weights as pairs: dst[offset[tap] + (c / 2 * width + k) * 2 + c % 2] = w[k * w_k + c * w_c + tap] for k < kn and c < channels, and zeros for
- * the rest of `width` and of `padded` channels. */
+/* A panel's weights as pairs: dst[offset[tap] + (c / 2 * width + k) * 2 + c % 2] = w[k * w_k + c * w_c + tap]
+ * for k < kn and c < channels, and zeros for the rest of `width` and of `padded` channels. */
 struct tile_weights {
     uint16_t *dst;
     const size_t *offset; /* [taps] */
@@ -114,15 +121,16 @@ const struct tile_kernels *tile_kernels(enum isa level);
 
 /* ---- windows (conv_tiles_window.c) --------------------------------------------------------------------- */
 
-/* x positions that taps reach from output position o, along one axis: index * step + phase, with o + low <= index <= o + high. */
+/* x positions that taps reach from output position o, along one axis: index * step + phase, with o + low <=
+ * index <= o + high. */
 struct tile_reach {
     int step, low, high;
     unsigned used; /* bit p: some tap has phase p */
 };
 
-/* What the taps of a range of lines of y read of x: the last planes of it that were loaded, in slots by their number. Positions are
- * [slot][phase along y][phase along x][line][index]; values are [block of channels][position][32 channels], or, transposed,
- * [block of channels][channel][position]. */
+/* What the taps of a range of lines of y read of x: the last planes of it that were loaded, in slots by their
+ * number. Positions are [slot][phase along y][phase along x][line][index]; values are [block of
+ * channels][position][32 channels], or, transposed, [block of channels][channel][position]. */
 struct tile_window {
     const struct gather *g;
     const struct tile_kernels *kernels;
@@ -143,7 +151,8 @@ struct tile_window tile_window(const struct gather *g, const struct tile_kernels
 size_t tile_window_values(const struct tile_window *w);
 /* Empties the window: its data become zeros. */
 void tile_window_clear(struct tile_window *w);
-/* Makes it hold what planes [z, z_end) and `lines` lines from `line` on of image n of y need. Planes must come in order. */
+/* Makes it hold what planes [z, z_end) and `lines` lines from `line` on of image n of y need. Planes must
+ * come in order. */
 void tile_window_load(struct tile_window *w, int n, int line, int z, int z_end);
 /* Position of output (line 0, column 0) as seen through a tap that is at these distances from it. */
 size_t tile_window_position(const struct tile_window *w, int iz, int ty, int tx);

@@ -226,7 +226,7 @@ static void weights(const struct tile_weights *t)
                 weights_some(t, c, k, first, conv_min(16, t->taps - first));
 }
 
-/* ---- weight gradients of one tap ------------------------------------------------------------------------ */
+/* ---- weight gradients of one tap ----------------------------------------------------------------------- */
 
 INLINE void outer_block(const struct tile_outer *t, const int rows, const int vecs)
 {

@@ -1,32 +1,42 @@
-/* Winograd's form for the gathers it fits: F(4x4, 3x3) or F(2x2, 3x3) in the planes, and F(2, 3) along d where the kernel is 3x3x3. With
- * stride 2 in the planes, a form that takes even and odd positions apart: five products for two outputs with three taps each, or for four of its gradient. And their adjoints,
- * the weight gradients.
+/* Winograd's form for the gathers it fits: F(4x4, 3x3) or F(2x2, 3x3) in the planes, and F(2, 3) along d
+ * where the kernel is 3x3x3. With stride 2 in the planes, a form that takes even and odd positions apart:
+ * five products for two outputs with three taps each, or for four of its gradient. And their adjoints, the
+ * weight gradients.
  *
- * A job is a range of panels of k times a chunk of the tiles. For each block of c it transforms the weights of its panels. Then, for a batch of tiles at a
- * time, and of these for one plane of points after the other (four or five along d, or one), it transforms x; multiplies, for each of the 36, 25 or 16 points, the matrices
- * [tile][c] and [c][k] with the gather kernel; transforms the products, and adds them to the planes of y that they belong to. A plane of points of a batch stays in
- * the second cache; the weights, up to 1.2 MB a panel, come once a batch from there or from the third.
+ * A job is a range of panels of k times a chunk of the tiles. For each block of c it transforms the weights
+ * of its panels. Then, for a batch of tiles at a time, and of these for one plane of points after the other
+ * (four or five along d, or one), it transforms x; multiplies, for each of the 36, 25 or 16 points, the
+ * matrices [tile][c] and [c][k] with the gather kernel; transforms the products, and adds them to the planes
+ * of y that they belong to. A plane of points of a batch stays in the second cache; the weights, up to 1.2 MB
+ * a panel, come once a batch from there or from the third.
  *
- * A bf16 y takes a tile's sums when all planes and all blocks of c are in them. Until then they stay in scratch as floats; with several blocks, the tiles of a
- * job are cut into sections whose sums fit, and a section takes the blocks one after the other.
+ * A bf16 y takes a tile's sums when all planes and all blocks of c are in them. Until then they stay in
+ * scratch as floats; with several blocks, the tiles of a job are cut into sections whose sums fit, and a
+ * section takes the blocks one after the other.
  *
- * The order of arithmetic: transforms as in conv_template_winograd.h, of x and the weights along d, then w, then h, of the products along w, then h; one chain from 0 on
- * over the c of a block for each point; and each plane of points added to y, which starts at the bias (or 0, or what it held), plane by plane for one block after the other.
- * Positions outside of x are zeros. In the weight gradient the stripes of conv.h are of tiles rather than lines; each point's chain runs over the tiles of a
- * stripe, and is then transformed, along w, then h, then d.
+ * The order of arithmetic: transforms as in conv_template_winograd.h, of x and the weights along d, then w,
+ * then h, of the products along w, then h; one chain from 0 on over the c of a block for each point; and each
+ * plane of points added to y, which starts at the bias (or 0, or what it held), plane by plane for one block
+ * after the other. Positions outside of x are zeros. In the weight gradient the stripes of conv.h are of
+ * tiles rather than lines; each point's chain runs over the tiles of a stripe, and is then transformed, along
+ * w, then h, then d.
  *
- * The rule: of the two tiles the one with fewer products, borders included, where the transforms of the weights count as tiles, too (`cost`); and the direct form where that
- * saves less than half of its products. With a stride there is one tile; it saves 2.2 times (stride 1 along d), 1.7 times (2) or 1.4 times (one tap), and its transforms take less.
- * The rms error of y in units of y's, normal inputs and weights, 3x3x3 (NumPy, against double precision):
+ * The rule: of the two tiles the one with fewer products, borders included, where the transforms of the
+ * weights count as tiles, too (`cost`); and the direct form where that saves less than half of its products.
+ * With a stride there is one tile; it saves 2.2 times (stride 1 along d), 1.7 times (2) or 1.4 times (one
+ * tap), and its transforms take less. The rms error of y in units of y's, normal inputs and weights, 3x3x3
+ * (NumPy, against double precision):
  *
  *   channels           32      64      128     320
  *   direct             5.3e-7  7.3e-7  1.0e-6  1.7e-6
  *   2x2x2              2.5e-7  3.5e-7  3.5e-7  3.3e-7
- *   4x4x2 (3/4, 3/2)   7.9e-7  8.2e-7  8.2e-7  8.2e-7    as here; the points 5/8 and 3/2 give 7.4e-7 to 7.8e-7, 1 and 2: 1.6e-6, 1 and 1/2: 1.7e-6 to 1.8e-6
+ *   4x4x2 (3/4, 3/2)   7.9e-7  8.2e-7  8.2e-7  8.2e-7    as here; the points 5/8 and 3/2 give 7.4e-7 to
+ *                      7.8e-7, 1 and 2: 1.6e-6, 1 and 1/2: 1.7e-6 to 1.8e-6
  *
  * With a stride it is about the direct form's.
  *
- * The chains are 27 times shorter than the direct form's; what remains is from the transforms, which multiply by up to 3.4. */
+ * The chains are 27 times shorter than the direct form's; what remains is from the transforms, which multiply
+ * by up to 3.4. */
 #include <string.h>
 
 #include "tensor/conv/conv_winograd.h"
@@ -36,7 +46,8 @@ enum {
     OUTER_BATCH =
         42, /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
     WEIGHT_FLOATS =
-        600000, /* transformed weights of a job's panels: two panels of 64 channels c, so that x is transformed once for both */
+        600000, /* transformed weights of a job's panels: two panels of 64 channels c, so that x is
+                   transformed once for both */
     PACK_CHANNELS =
         4, /* channels whose weights are packed, and transformed while they are in the first cache */
     POINT_GAP =
@@ -47,12 +58,14 @@ enum {
     X_COST = 6, /* transforms of a tile of x that take as long as its products with a panel */
     SUMS_COST = 10, /* the same of the sums of a stripe in the weight gradient */
     OUTER_TILES =
-        64 /* with fewer tiles of 2 x 2 (x 2) outputs the weight gradient has only as many terms as roundings */
+        64 /* with fewer tiles of 2 x 2 (x 2) outputs the weight gradient has only as many terms as
+              roundings */
 };
 
 /* What a product takes with its transforms, in those of the direct form: measured, 1.7 to 2.1. */
 static const double PRODUCT_COST = 1.9;
-/* With a stride, whose transforms are a few additions, and of which the gradient of the input reads least: measured, 1.2 to 1.3, and 1.2 to 1.6 for 128 to 16 channels. */
+/* With a stride, whose transforms are a few additions, and of which the gradient of the input reads least:
+ * measured, 1.2 to 1.3, and 1.2 to 1.6 for 128 to 16 channels. */
 static const double UP_COST = 1.25, DOWN_COST = 1.25, DOWN_COST_CHANNEL = 8;
 
 struct winograd_call {
@@ -96,7 +109,8 @@ static int x_step(enum winograd_axis form)
     return form == WINOGRAD_DOWN ? 4 : form == WINOGRAD_UP ? 2 : winograd_outputs(form);
 }
 
-/* Products of a pair of channels, and what takes as long: the rest of a point costs as much as `extra` tiles. */
+/* Products of a pair of channels, and what takes as long: the rest of a point costs as much as `extra`
+ * tiles. */
 static double cost(const struct gather *g, enum winograd_axis plane, int extra)
 {
     double tiles = g->n, points = 1;
@@ -108,7 +122,8 @@ static double cost(const struct gather *g, enum winograd_axis plane, int extra)
     return (tiles + extra) * points;
 }
 
-/* One stride, 1 or 2, in the planes, and there three taps along each axis; along d as many, or one and no stride. */
+/* One stride, 1 or 2, in the planes, and there three taps along each axis; along d as many, or one and no
+ * stride. */
 static int has_form(const struct gather *g)
 {
     for (int i = 0; i < 3; i++) {
@@ -185,7 +200,8 @@ struct winograd_work {
     struct tile tile[OUTER_BATCH];
 };
 
-/* Of a point along d: the planes of x (positions in the tile; -1: none), the sign of the second one; and those of dy and y, 0 for none. */
+/* Of a point along d: the planes of x (positions in the tile; -1: none), the sign of the second one; and
+ * those of dy and y, 0 for none. */
 struct point {
     int x[2];
     float x_sign, y_sign[4];
@@ -385,8 +401,8 @@ static int all_tiles(const struct winograd_call *s)
     return s->g->n * s->tiles[0] * s->tiles[1] * s->tiles[2];
 }
 
-/* Tiles [first, end), block by block. Batches are whole tiles of the gather kernel: of 14 tiles, a kernel of six
- * would make 4, 5 and 5. */
+/* Tiles [first, end), block by block. Batches are whole tiles of the gather kernel: of 14 tiles, a kernel of
+ * six would make 4, 5 and 5. */
 static void run_section(struct winograd_work *a, int first, int end)
 {
     const struct winograd_call *s = a->call;
@@ -441,8 +457,9 @@ static struct winograd_call plan(const struct gather *g, int threads)
     struct winograd_call s = call_of(g, winograd_form(g));
     const int cn = conv_min(CONV_BLOCK, g->c);
     const size_t one = u_point(cn, conv_width(g->k, 0)) * (size_t)(s.depth * s.plane);
-    /* Ranges of as many panels as fit, over which threads share the tiles; or panels dealt out to the threads, so that nobody transforms the same weights again, where
-     * transforming x for fewer panels at a time takes less. */
+    /* Ranges of as many panels as fit, over which threads share the tiles; or panels dealt out to the
+     * threads, so that nobody transforms the same weights again, where transforming x for fewer panels at a
+     * time takes less. */
     const int fit = conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / one))),
               shared = (s.panels + fit - 1) / fit, dealt = threads * ((s.panels / threads + fit - 1) / fit);
     const int deal = s.panels % threads == 0 &&

@@ -1,17 +1,23 @@
-/* elem.h - the kernels that are not convolutions: norm, activation, pooling, linear, dropout, softmax, losses, optimisers.
+/* elem.h - the kernels that are not convolutions: norm, activation, pooling, linear, dropout, softmax,
+ * losses, optimisers.
  *
- * Activations are fp32 or bf16 (bf16.h) in memory, by an enum elem_type; the arithmetic is fp32 in the same order for both, and a bf16 result is
- * rounded once, as it is stored. Functions with f32 in their name know fp32 only. Activations are channels last, [n][voxels][c], without padding between voxels and without alignment demands.
- * Every function here spreads its work over `pool` (NULL: the caller alone), uses the instruction set cpu_isa(), and
- * gives the same bits for any number of threads and any level:
- *   - an output that depends on one or a few inputs is one expression in a fixed order, whichever lane computes it;
- *   - a long sum over the voxels is cut into ELEM_STRIPES stripes and these into blocks of ELEM_BLOCK voxels. A block is summed in fp32 in
- *     four chains (voxel index mod 4) per channel, and everything above the block is added in double, in index order.
- * Nothing is allocated: a function that needs scratch says how much by its *_scratch function, in floats; scratch must be
- * 8-byte aligned. `accumulate` non-zero adds to what the destination holds, zero overwrites it. Parameter gradients (dgamma, dbeta, dw,
- * db) are always added to. Outputs must not overlap inputs, except where "in place" is said.
+ * Activations are fp32 or bf16 (bf16.h) in memory, by an enum elem_type; the arithmetic is fp32 in the same
+ * order for both, and a bf16 result is rounded once, as it is stored. Functions with f32 in their name know
+ * fp32 only. Activations are channels last, [n][voxels][c], without padding between voxels and without
+ * alignment demands. Every function here spreads its work over `pool` (NULL: the caller alone), uses the
+ * instruction set cpu_isa(), and gives the same bits for any number of threads and any level:
+ *   - an output that depends on one or a few inputs is one expression in a fixed order, whichever lane
+ *     computes it;
+ *   - a long sum over the voxels is cut into ELEM_STRIPES stripes and these into blocks of ELEM_BLOCK voxels.
+ *     A block is summed in fp32 in four chains (voxel index mod 4) per channel, and everything above the
+ *     block is added in double, in index order.
+ * Nothing is allocated: a function that needs scratch says how much by its *_scratch function, in floats;
+ * scratch must be 8-byte aligned. `accumulate` non-zero adds to what the destination holds, zero overwrites
+ * it. Parameter gradients (dgamma, dbeta, dw, db) are always added to. Outputs must not overlap inputs,
+ * except where "in place" is said.
  *
- * `slope` is the negative slope of the activation: act(z) = z > 0 ? z : slope * z. 1 none, 0 ReLU, 0.01 nnU-Net's LeakyReLU.
+ * `slope` is the negative slope of the activation: act(z) = z > 0 ? z : slope * z. 1 none, 0 ReLU, 0.01
+ * nnU-Net's LeakyReLU.
  */
 #ifndef TENSOR_ELEM_H
 #define TENSOR_ELEM_H
@@ -46,15 +52,15 @@ enum { NORM_MEAN, NORM_MEAN_LOW, NORM_RSTD, NORM_VAR, NORM_STATS };
 /* Floats of scratch that every norm function (and global_avg_fwd with sets = n) needs. */
 size_t norm_scratch(const struct norm_shape *s);
 
-/* stats = mean, biased variance and 1/sqrt(var + eps) of x. Each block is centred on its own mean before it is squared:
- * relative error of the variance below 1e-6 also where |mean| is 1e3 standard deviations. */
+/* stats = mean, biased variance and 1/sqrt(var + eps) of x. Each block is centred on its own mean before it
+ * is squared: relative error of the variance below 1e-6 also where |mean| is 1e3 standard deviations. */
 void norm_stats(float *stats, const void *x, const struct norm_shape *s, float eps, float *scratch,
                     struct pool *pool);
 /* y = act(gamma * (x - mean) * rstd + beta); gamma, beta: c floats. In place allowed. */
 void norm_fwd(void *y, const void *x, const float *stats, const float *gamma, const float *beta,
                   const struct norm_shape *s, float slope, float *scratch, struct pool *pool);
-/* Gradients through the activation, the affine map and the statistics; recomputes the activation's input from x, needs no y.
- * dx NULL: not wanted. dx may be dy (in place) when not accumulating. */
+/* Gradients through the activation, the affine map and the statistics; recomputes the activation's input from
+ * x, needs no y. dx NULL: not wanted. dx may be dy (in place) when not accumulating. */
 void norm_bwd(void *dx, float *dgamma, float *dbeta, const void *dy, const void *x, const float *stats,
               const float *gamma, const float *beta, const struct norm_shape *s, float slope, int accumulate,
               float *scratch, struct pool *pool);
@@ -69,8 +75,8 @@ void norm_running_stats(float *stats, const float *running_mean, const float *ru
 
 /* y = act(x). In place allowed. */
 void elem_act_fwd(void *y, const void *x, enum elem_type type, size_t n, float slope, struct pool *pool);
-/* dx (+)= ref > 0 ? dy : slope * dy, where ref is the activation's input, or its output when slope >= 0 (same sign).
- * dx may be dy when not accumulating. */
+/* dx (+)= ref > 0 ? dy : slope * dy, where ref is the activation's input, or its output when slope >= 0 (same
+ * sign). dx may be dy when not accumulating. */
 void elem_act_bwd(void *dx, const void *dy, const void *ref, enum elem_type type, size_t n, float slope,
                   int accumulate, struct pool *pool);
 /* y = act(a + b). y may be a or b. Its backward is elem_act_bwd with ref = y, once for a and once for b. */
@@ -83,16 +89,18 @@ void elem_f32_fill(float *x, float value, size_t n, struct pool *pool);
 /* Sum of squares: the squared norm of a gradient. */
 double elem_f32_sum_squares(const float *x, size_t n, struct pool *pool);
 
-/* y (+)= x * mask / (1 - p): inverted dropout; the backward is the same call on the gradients. Element i is dropped where word
- * i mod 4 of the Philox block (stream's counter + i / 4) is below p * 2^32: any thread computes any element. 0 <= p < 1.
- * `stream` is fresh from rng_stream(..., RNG_DROPOUT) and is not advanced. In place allowed when not accumulating. */
+/* y (+)= x * mask / (1 - p): inverted dropout; the backward is the same call on the gradients. Element i is
+ * dropped where word i mod 4 of the Philox block (stream's counter + i / 4) is below p * 2^32: any thread
+ * computes any element. 0 <= p < 1. `stream` is fresh from rng_stream(..., RNG_DROPOUT) and is not advanced.
+ * In place allowed when not accumulating. */
 void elem_dropout(void *y, const void *x, enum elem_type type, size_t n, float p, const struct rng *stream,
                   int accumulate, struct pool *pool);
 
 /* ---- optimisers: one pass over memory, then g is zero -------------------------------------------------- */
 
 /* PyTorch's torch.optim.SGD (dampening 0; the first step is the same as momentum 0):
- *   g = clip * g + decay * w;  m = momentum * m + g;  w = w - lr * (nesterov ? g + momentum * m : m);  g = 0. */
+ *   g = clip * g + decay * w;  m = momentum * m + g;
+ *   w = w - lr * (nesterov ? g + momentum * m : m);  g = 0. */
 struct elem_sgd {
     float lr, momentum, decay;
     float clip; /* factor on the gradient; 1 none */
@@ -115,7 +123,8 @@ void elem_f32_adam(float *w, float *m, float *v, float *g, size_t n, const struc
 
 /* ---- pooling ------------------------------------------------------------------------------------------- */
 
-/* Axes d, h, w. out = (in + 2*pad - kernel) / stride + 1; 2*pad <= kernel, so that every window touches the input. */
+/* Axes d, h, w. out = (in + 2*pad - kernel) / stride + 1; 2*pad <= kernel, so that every window touches the
+ * input. */
 struct pool3d_shape {
     int n, c;
     int in[3], out[3];
@@ -125,7 +134,8 @@ struct pool3d_shape {
 struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel[3], const int stride[3],
                                  const int pad[3]);
 
-/* Maximum; NaN wins, the first of equals wins (PyTorch). index (n*out*c, or NULL): the voxel z*H*W + y*W + x it came from. */
+/* Maximum; NaN wins, the first of equals wins (PyTorch). index (n*out*c, or NULL): the voxel z*H*W + y*W + x
+ * it came from. */
 void max_pool3d_fwd(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, struct pool *pool);
 void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s,
                     int accumulate, struct pool *pool);
@@ -155,21 +165,24 @@ enum { ELEM_CLASSES_MAX = 256 };
 /* y = softmax of each of `rows` rows of c. In place allowed. */
 void softmax_f32_fwd(float *y, const float *x, size_t rows, int c, struct pool *pool);
 
-/* logits [n][voxels][c], labels [n][voxels]. Labels >= c (so LABEL_IGNORE, 255, unless c is 256) count nowhere.
- * region NULL: softmax over c labels. Else each of the c outputs is a sigmoid of its own and its voxels are those whose label v
- * region[output] has; p is the sigmoid, g whether the label is in, and labels from LABEL_SET_MAX on count nowhere. */
+/* logits [n][voxels][c], labels [n][voxels]. Labels >= c (so LABEL_IGNORE, 255, unless c is 256) count
+ * nowhere. region NULL: softmax over c labels. Else each of the c outputs is a sigmoid of its own and its
+ * voxels are those whose label v region[output] has; p is the sigmoid, g whether the label is in, and labels
+ * from LABEL_SET_MAX on count nowhere. */
 struct loss_shape {
     int n;
     size_t voxels;
     int c;
     const struct label_set *region;
-    int gamma; /* 0: cross-entropy; to LOSS_GAMMA_MAX: each -log p times (1 - p)^gamma (focal loss, Lin et al. 2017) */
+    int gamma; /* 0: cross-entropy; to LOSS_GAMMA_MAX: each -log p times (1 - p)^gamma (focal loss, Lin et al.
+                  2017) */
 };
 enum { LOSS_GAMMA_MAX = 5 };
 
-/* sums[n][LOSS_SUMS(c)]: c times tp = sum of p over voxels with that label; c times sum of p; c times sum of g (voxels with that label);
- * then the cross-entropy sum of weight[label] * -log p[label] (regions: over all outputs, of -log of p or 1 - p); then the count, sum of
- * weight[label] (regions: of 1). class_weight: c floats, or NULL for 1 (tp, p and g are never weighted); not for regions. */
+/* sums[n][LOSS_SUMS(c)]: c times tp = sum of p over voxels with that label; c times sum of p; c times sum of
+ * g (voxels with that label); then the cross-entropy sum of weight[label] * -log p[label] (regions: over all
+ * outputs, of -log of p or 1 - p); then the count, sum of weight[label] (regions: of 1). class_weight: c
+ * floats, or NULL for 1 (tp, p and g are never weighted); not for regions. */
 #define LOSS_SUMS(c) (3 * (c) + 2)
 enum { LOSS_TP = 0, LOSS_P = 1, LOSS_G = 2 }; /* sums[i][LOSS_P * c + k] */
 #define LOSS_CE(c) (3 * (c))
@@ -178,9 +191,11 @@ enum { LOSS_TP = 0, LOSS_P = 1, LOSS_G = 2 }; /* sums[i][LOSS_P * c + k] */
 size_t loss_scratch(const struct loss_shape *s); /* floats */
 void loss_f32_sums(double *sums, const float *logits, const uint8_t *labels, const struct loss_shape *s,
                    const float *class_weight, float *scratch, struct pool *pool);
-/* dlogits (+)= gradient of  ce_scale * CE + sum over n, k of (tp_scale[n][k] * tp + p_scale[n][k] * sum p), with the sums
- * above: the caller puts its derivative of the loss with respect to each sum there (for a sum over the batch, the same one
- * for each n). tp_scale and p_scale may both be NULL: cross-entropy alone. The softmax is computed again, not stored. */
+/* dlogits (+)= gradient of
+ *   ce_scale * CE + sum over n, k of (tp_scale[n][k] * tp + p_scale[n][k] * sum p),
+ * with the sums above: the caller puts its derivative of the loss with respect to each sum there (for a sum
+ * over the batch, the same one for each n). tp_scale and p_scale may both be NULL: cross-entropy alone. The
+ * softmax is computed again, not stored. */
 void loss_f32_bwd(float *dlogits, const float *logits, const uint8_t *labels, const struct loss_shape *s,
                   float ce_scale, const float *tp_scale, const float *p_scale, const float *class_weight,
                   int accumulate, struct pool *pool);

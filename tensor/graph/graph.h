@@ -10,7 +10,8 @@
  *     ... ops ...                           (first recording registers the parameters in m)
  *     if (model_finish(m)) ...              (allocates the flat blocks; later graphs find parameters by name)
  *     if (graph_plan(g)) ...  printf("%zu bytes\n", graph_bytes(g));
- *     if (graph_bind(g)) ...                (allocates the block; a page is first touched by a thread that uses it)
+ *     if (graph_bind(g)) ...                (allocates the block; a page is first touched by a thread that
+ *                                           uses it)
  *     memcpy(x->data, ...); graph_forward(g); graph_backward(g, loss);
  *
  * Memory that cannot be had is an error that stays: model_create and graph_create return NULL, an op of a
@@ -55,7 +56,8 @@ struct tensor {
     enum dtype dtype;
     void *data;
     void *
-        grad; /* of the same type; NULL where no gradient is needed; else valid during graph_backward, or after it with graph_keep */
+        grad; /* of the same type; NULL where no gradient is needed; else valid during graph_backward, or
+                 after it with graph_keep */
     int id;
     int needs_grad;
 };
@@ -97,13 +99,15 @@ size_t graph_bytes(const struct graph *g);
 /* The passes of a planned graph: those of graph_forward, then those of graph_backward. */
 struct graph_pass {
     const char *node, *pass; /* pass: forward, recompute, backward, backward_data */
-    size_t bytes; /* of activations, their gradients, parameters that it reads and writes, each counted once */
+    size_t bytes; /* of activations, their gradients, parameters that it reads and writes, each counted
+                     once */
 };
 int graph_passes(const struct graph *g);
 struct graph_pass graph_pass(const struct graph *g, int i);
 /* For measurements: after every pass that runs comes watch(arg, pass). NULL: no more. */
 void graph_watch(struct graph *g, void (*watch)(void *arg, int pass), void *arg);
-/* Sum over convolutions and linear layers of 2*multiply-adds: forward; a training step is about 3 times it. */
+/* Sum over convolutions and linear layers of 2*multiply-adds: forward; a training step is about 3 times
+ * it. */
 double graph_flops(const struct graph *g);
 /* Allocates the block (huge pages where the system offers them) and sets the data pointers. Returns -1 if
  * memory cannot be had, else 0. */

@@ -1,10 +1,13 @@
-/* onnx_writer.h - how an op tells what its node is in ONNX's operators (opset 13), without knowing of files. For tensor/ops, and for who writes
- * (nn/folder/onnx_export.c), who fills in the functions.
+/* onnx_writer.h - how an op tells what its node is in ONNX's operators (opset 13), without knowing of files.
+ * For tensor/ops, and for who writes (nn/folder/onnx_export.c), who fills in the functions.
  *
- * An operator is its inputs and attributes in any order, then `end`. The value of a tensor has the suffix ""; values between the operators that
- * one node becomes go by the node's output and a suffix. ONNX's order of axes is N C D H W; that is the writer's business alone.
+ * An operator is its inputs and attributes in any order, then `end`. The value of a tensor has the suffix "";
+ * values between the operators that one node becomes go by the node's output and a suffix. ONNX's order of
+ * axes is N C D H W; that is the writer's business alone.
  *
- *     w->value(w->to, n->in[0]->id, "");  w->number(w->to, "alpha", 0.01f);  w->end(w->to, "LeakyRelu", n->out->id, "");
+ *     w->value(w->to, n->in[0]->id, "");
+ *     w->number(w->to, "alpha", 0.01f);
+ *     w->end(w->to, "LeakyRelu", n->out->id, "");
  */
 #ifndef TENSOR_ONNX_WRITER_H
 #define TENSOR_ONNX_WRITER_H
@@ -15,7 +18,8 @@ struct onnx_writer {
     void *to;
     void (*value)(void *to, int tensor, const char *suffix); /* the next input */
     void (*param)(void *to, int param); /* a parameter of the model, as it is stored: the next input */
-    void (*channels)(void *to, int param); /* one of a value a channel, as [channels][1][1][1]: the next input */
+    void (*channels)(void *to, int param); /* one of a value a channel, as [channels][1][1][1]: the next
+                                              input */
     void (*integer)(void *to, const char *attribute, int v);
     void (*integers)(void *to, const char *attribute, const int *v, int count);
     void (*number)(void *to, const char *attribute, float v);

@@ -5,11 +5,13 @@
  *               backward reads them;
  *   liveness    passes -> buffers, each alive from its first to its last pass;
  *   placement   buffers -> offsets: two buffers that are alive at once may not overlap.
- * Placement is strip packing, NP-hard; greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net
- * inference", 2020) with a little hill climbing comes close to the largest sum of live buffers, which is a lower bound.
+ * Placement is strip packing, NP-hard; greedy by size (Pisarchyk and Lee, "Efficient memory management for
+ * deep neural net inference", 2020) with a little hill climbing comes close to the largest sum of live
+ * buffers, which is a lower bound.
  *
- * Recomputation (Chen et al., "Training deep nets with sublinear memory cost", 2016) is used where it lowers that bound: all cheap
- * values are thrown away first; then, largest first, each is kept after all, or held once recomputed, if the bound stays as low.
+ * Recomputation (Chen et al., "Training deep nets with sublinear memory cost", 2016) is used where it lowers
+ * that bound: all cheap values are thrown away first; then, largest first, each is kept after all, or held
+ * once recomputed, if the bound stays as low.
  *
  * The book: docs/book/05_graph.md
  */
@@ -46,7 +48,8 @@ static void add_pass(struct graph *g, struct node *n, enum pass pass)
     g->pass[g->passes++] = (struct node_pass){n, pass, -1, -1};
 }
 
-/* The backward of `reader` is about to read t: where t was thrown away, compute it again, and before it what it is made of. */
+/* The backward of `reader` is about to read t: where t was thrown away, compute it again, and before it what
+ * it is made of. */
 static void want_data(struct graph *g, struct tensor *t, const struct node *reader)
 {
     struct value *v = value_of(t);
@@ -228,7 +231,8 @@ static size_t peak_bytes(const struct graph *g)
 
 /* ---- recomputation ------------------------------------------------------------------------------------- */
 
-/* The peak of the schedule under the present choice of what is recomputed. No buffer is empty: 0 means no memory. */
+/* The peak of the schedule under the present choice of what is recomputed. No buffer is empty: 0 means no
+ * memory. */
 static size_t try_schedule(struct graph *g)
 {
     if (!g->failed) schedule(g);
@@ -245,7 +249,8 @@ static int larger_output(const void *a, const void *b)
     return p->index < q->index ? 1 : -1; /* later first: it would be thrown away for the shortest time */
 }
 
-/* Recomputed at each use, and after a value that is itself recomputed: the time would grow with the square of the chain. */
+/* Recomputed at each use, and after a value that is itself recomputed: the time would grow with the square of
+ * the chain. */
 static int in_chain(const struct node *n)
 {
     for (int i = 0; i < n->inputs; i++) {
@@ -288,7 +293,8 @@ static int choose_recomputed(struct graph *g)
 
 /* ---- placement ----------------------------------------------------------------------------------------- */
 
-/* Largest first, of equals the one numbered first. An insertion sort: equal sizes are many, and their order must not be qsort's. */
+/* Largest first, of equals the one numbered first. An insertion sort: equal sizes are many, and their order
+ * must not be qsort's. */
 static void sort_by_size(const struct graph *g, int *order, int count)
 {
     for (int i = 1; i < count; i++) {
@@ -340,7 +346,8 @@ static size_t place(struct graph *g, const int *order, int count, int *placed)
 
 enum { PLACE_TRIES = 256 };
 
-/* Greedy by size; then, while the block is larger than it must be, the buffer at its very end goes first and all are placed anew. */
+/* Greedy by size; then, while the block is larger than it must be, the buffer at its very end goes first and
+ * all are placed anew. */
 static int place_all(struct graph *g)
 {
     int *order = malloc(3 * (size_t)g->buffers * sizeof *order), count = 0;

@@ -1,5 +1,6 @@
 /* ops.c - the list of all ops. Each is defined beside its code, in ops_*.c; a new one is added here and gets
- * a case in tests/unit/tensor/op_cases.h: check_ops compares it with its reference there, check_gradients its backward.
+ * a case in tests/unit/tensor/op_cases.h: check_ops compares it with its reference there, check_gradients its
+ * backward.
  */
 #include "tensor/ops/ops.h"
 

@@ -32,9 +32,9 @@ struct tensor *op_group_norm(struct graph *g, const char *name, struct tensor *x
 /* Batch norm: batch statistics in training (running mean and unbiased variance updated with momentum 0.1),
  * running statistics in inference. Registers weight, bias, running_mean, running_var. */
 struct tensor *op_batch_norm(struct graph *g, const char *name, struct tensor *x, float slope);
-/* (x - mean) / sqrt(variance) of each channel of fp32 x [n][1][1][1][c]; NaN (a value that is missing) becomes
- * 0, as does all of a channel of variance 0. Registers name.running_mean and name.running_var: neither is
- * trained nor changed by a step; who makes the model sets them. */
+/* (x - mean) / sqrt(variance) of each channel of fp32 x [n][1][1][1][c]; NaN (a value that is missing)
+ * becomes 0, as does all of a channel of variance 0. Registers name.running_mean and name.running_var:
+ * neither is trained nor changed by a step; who makes the model sets them. */
 struct tensor *op_standardize(struct graph *g, const char *name, struct tensor *x);
 struct tensor *op_activation(struct graph *g, struct tensor *x, float slope);
 /* act(a + b): a residual block's end. */

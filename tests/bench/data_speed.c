@@ -1,5 +1,5 @@
-/* data_speed.c - seconds of preparing the cases of a dataset, and of one augmented patch, with one thread: what
- * tests/bench/data_compare.py puts beside nnU-Net's. `data_speed DATASET D H W`
+/* data_speed.c - seconds of preparing the cases of a dataset, and of one augmented patch, with one thread:
+ * what tests/bench/data_compare.py puts beside nnU-Net's. `data_speed DATASET D H W`
  *     cc -O2 -I. -D_GNU_SOURCE -o data_speed tests/bench/data_speed.c libnephron.a -lm -pthread
  */
 #include <stdio.h>

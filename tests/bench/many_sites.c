@@ -1,4 +1,5 @@
-/* many_sites.c - memory and time of a federation against its number of sites: `many_sites N [STRATEGY]`, two rounds of one step a site.
+/* many_sites.c - memory and time of a federation against its number of sites: `many_sites N [STRATEGY]`, two
+ * rounds of one step a site.
  *     cc -O2 -I. -D_GNU_SOURCE -o many_sites tests/bench/many_sites.c libnephron.a -lm -pthread
  */
 #include <sys/resource.h>

@@ -1,7 +1,8 @@
-/* phantom_baselines.c - how hard a dataset's classification is for simple models: the study's own features and
- * baselines (apps/study/study_region, nn/baseline), cross-validated, without training a network.
+/* phantom_baselines.c - how hard a dataset's classification is for simple models: the study's own features
+ * and baselines (apps/study/study_region, nn/baseline), cross-validated, without training a network.
  *
- *     cc -O2 -I. -D_GNU_SOURCE -o build/phantom_baselines tests/bench/phantom_baselines.c build/apps.a libnephron.a -lm -pthread
+ *     cc -O2 -I. -D_GNU_SOURCE -o build/phantom_baselines tests/bench/phantom_baselines.c build/apps.a \
+ *         libnephron.a -lm -pthread
  *     build/phantom_baselines DATASET
  *
  * Prints one JSON object: areas under ROC curves of out-of-fold scores, means over REPEATS splits into FOLDS:
@@ -10,7 +11,8 @@
  *   trees       shape and first-order features, age and sex, boosted trees as the study grows them
  *   trees_image first-order features alone
  *   hospital    share of malignant cases of the case's hospital in the other folds: the case mix
- *   background  boosted trees on intensities of the image without the tumour: what the scanner says of the label
+ *   background  boosted trees on intensities of the image without the tumour: what the scanner says of the
+ *               label
  * and hospital_accuracy, the share of hospitals named rightly from the background's features (nearest mean in
  * units of the deviation within hospitals), beside the largest hospital's share.
  */

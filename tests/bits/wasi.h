@@ -1,6 +1,6 @@
-/* wasi.h - included before every file of the WebAssembly build of bits.c: what apps/web/wasi/posix.h gives the
- * page, and temporary files, for node has a file system where a page has none. A file that is mapped is only
- * ever one that nobody else can open (file_scratch): memory does for it. */
+/* wasi.h - included before every file of the WebAssembly build of bits.c: what apps/web/wasi/posix.h gives
+ * the page, and temporary files, for node has a file system where a page has none. A file that is mapped is
+ * only ever one that nobody else can open (file_scratch): memory does for it. */
 #ifndef TESTS_BITS_WASI_H
 #define TESTS_BITS_WASI_H
 

@@ -1,5 +1,5 @@
-/* fail_count.h - one of a program's calls of some kind fails: number FAIL_AT of them; how many there were is written to the
- * file FAIL_COUNT at the end. For the libraries of this folder, which say what counts. */
+/* fail_count.h - one of a program's calls of some kind fails: number FAIL_AT of them; how many there were is
+ * written to the file FAIL_COUNT at the end. For the libraries of this folder, which say what counts. */
 #ifndef TESTS_FAIL_COUNT_H
 #define TESTS_FAIL_COUNT_H
 

@@ -1,7 +1,7 @@
 /* fail_write.c - preloaded into a program, fails its write number FAIL_AT (a full disk, or a broken one: in
  * turn ENOSPC and EIO), and writes to the file FAIL_COUNT how many there were. Writes are what changes the
- * disk: fwrite and fsync of files (not of the terminal), rename, mkdir, ftruncate, posix_fallocate. FAIL_ONLY=rename
- * counts only calls of that name, and FAIL_KILL is SIGKILL instead of a failure. For glibc:
+ * disk: fwrite and fsync of files (not of the terminal), rename, mkdir, ftruncate, posix_fallocate.
+ * FAIL_ONLY=rename counts only calls of that name, and FAIL_KILL is SIGKILL instead of a failure. For glibc:
  *
  *     cc -shared -fPIC -I. -o fail_write.so tests/fault/fail_write.c -ldl
  *     FAIL_AT=7 LD_PRELOAD=./fail_write.so ./nephron info image.nii.gz

@@ -1,10 +1,12 @@
 /* check_fuzz.c - the fuzzer, and the replay of what it has found so far.
  *
- *   check_fuzz [FOLDER...]     every file of tests/fuzz/corpus/NAME, and of each FOLDER/NAME, goes to the target NAME
+ *   check_fuzz [FOLDER...]     every file of tests/fuzz/corpus/NAME, and of each FOLDER/NAME, goes to the
+ *                              target NAME
  *   check_fuzz --list          the names
  *   check_fuzz --seeds FOLDER  FOLDER/NAME/seed of what the program writes itself
  *
- *   check_fuzz --values N      besides, each value of those texts is once each of a list of others; every N-th of them
+ *   check_fuzz --values N      besides, each value of those texts is once each of a list of others; every
+ *                              N-th of them
  *
  * FUZZ_NAMES=1 tells each file before it is run; FUZZ_TARGET=NAME runs one target alone.
  *

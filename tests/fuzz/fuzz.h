@@ -1,13 +1,13 @@
-/* fuzz.h - what is fuzzed: a table of readers, each of which gets any bytes. None may crash, leak, hang or fail
- * without a message. */
+/* fuzz.h - what is fuzzed: a table of readers, each of which gets any bytes. None may crash, leak, hang or
+ * fail without a message. */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* A reader of bytes; or a file of the base folder (fuzz_files.c) and the commands that find it changed, where run
- * is NULL. */
+/* A reader of bytes; or a file of the base folder (fuzz_files.c) and the commands that find it changed, where
+ * run is NULL. */
 struct fuzz_target {
     const char *name; /* its corpus: tests/fuzz/corpus/NAME */
     void (*run)(const uint8_t *data, size_t size);
@@ -29,8 +29,8 @@ static inline void fuzz_run(const struct fuzz_target *t, const uint8_t *data, si
     else fuzz_commands(t, data, size);
 }
 
-/* The values of a text that ends in 0 (JSON or a table): how many, what can take the place of one, and the text where
- * change number `change` has. Returns its size, 0 where there is no such value or no room. */
+/* The values of a text that ends in 0 (JSON or a table): how many, what can take the place of one, and the
+ * text where change number `change` has. Returns its size, 0 where there is no such value or no room. */
 size_t fuzz_values(const uint8_t *data, size_t size);
 size_t fuzz_changes(void);
 size_t fuzz_change(uint8_t *out, size_t room, const uint8_t *data, size_t size, size_t value, size_t change);

@@ -1,5 +1,6 @@
-/* fuzz_files.c - what the commands find in their folders: the fuzzer's bytes take the place of one file of a small
- * dataset, run or federation that the program itself has written, and commands run on it, in this process.
+/* fuzz_files.c - what the commands find in their folders: the fuzzer's bytes take the place of one file of a
+ * small dataset, run or federation that the program itself has written, and commands run on it, in this
+ * process.
  *
  * Files that carry a seal (io/weights/seal.h) would be refused at any change: there the bytes are the JSON of
  * the file's metadata, and the file is sealed anew, as by somebody who means it.
@@ -187,7 +188,7 @@ void fuzz_seed(const struct fuzz_target *t, const char *path)
     safetensors_free(&s);
 }
 
-/* ---- one file in its place ------------------------------------------------------------------------------- */
+/* ---- one file in its place ----------------------------------------------------------------------------- */
 
 /* The file of the base with these metadata, sealed. */
 static void put_sealed(const char *path, const uint8_t *data, size_t size)

@@ -1,5 +1,5 @@
-/* fuzz_values.c - the values of a text: those of JSON (whole arrays and objects too), or the cells of a table; and
- * what may stand in their place. Random bytes seldom make another JSON; this does. */
+/* fuzz_values.c - the values of a text: those of JSON (whole arrays and objects too), or the cells of a
+ * table; and what may stand in their place. Random bytes seldom make another JSON; this does. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/* library_calls.c - the calls of check_library_calls.sh (tries.h), each in a process of its own. library_calls
- * DATA RUN IMAGE FOLDER. A wrong argument is an error with a message, or may be left out; never a crash. */
+/* library_calls.c - the calls of check_library_calls.sh (tries.h), each in a process of its own.
+ * library_calls DATA RUN IMAGE FOLDER. A wrong argument is an error with a message, or may be left out; never
+ * a crash. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -174,7 +174,8 @@ static void *predict_alone(void *arg)
     return NULL;
 }
 
-/* Handles in threads at once give what one alone gives; weights set after a prediction are those of the next. */
+/* Handles in threads at once give what one alone gives; weights set after a prediction are those of the
+ * next. */
 static void handles_at_once(nephron *n, nephron_model *m, const char *run, const char *image)
 {
     enum { THREADS = 3 };
@@ -202,7 +203,8 @@ static void handles_at_once(nephron *n, nephron_model *m, const char *run, const
     free(alone.map), free(map), free(zero), free(kept);
 }
 
-/* Handles that do not belong together: other data, another network, another batch than the trainer was built for. */
+/* Handles that do not belong together: other data, another network, another batch than the trainer was built
+ * for. */
 static void mixed(nephron *n, const char *data)
 {
     double numbers[NEPHRON_NUMBERS];

@@ -291,8 +291,8 @@ static void check_position(const struct phantom_case *p, const uint8_t *tissue)
           (double)p->tumour_ml);
 }
 
-/* The kidney without the tumour is where it belongs and of a kidney's size (Cheong et al. 2007: 202 ml in men,
- * 154 ml in women, standard deviation about 35). */
+/* The kidney without the tumour is where it belongs and of a kidney's size (Cheong et al. 2007: 202 ml in
+ * men, 154 ml in women, standard deviation about 35). */
 static void check_kidneys(const struct phantom_case *p, const uint8_t *tissue)
 {
     const int nx = (int)p->label.size[0], half = nx / 2;
@@ -474,8 +474,8 @@ static void check_difficulty(void)
 
 /* ---- shapes against the bounds of docs/phantom.md ------------------------------------------------------ */
 
-/* What has grown moves its surroundings outwards without folding them, keeps their volume near its surface and
- * leaves alone what is far off. */
+/* What has grown moves its surroundings outwards without folding them, keeps their volume near its surface
+ * and leaves alone what is far off. */
 static void check_growth(void)
 {
     struct growth w = {.keep = 0.2f};

@@ -329,7 +329,8 @@ static void check_region(void)
     for (int edge = 3; edge <= 5; edge += 2) {
         struct sample v = region_case(edge), other = region_case(edge);
         region_features(feature, &v);
-        for (int i = 0; i < 8 * 8 * 8; i++) /* outside of the mask something else, of the same mean and deviation */
+        for (int i = 0; i < 8 * 8 * 8; i++) /* outside of the mask something else, of the same mean and
+                                               deviation */
             if (!other.label[i]) other.image[2 * i] = 200 - other.image[2 * i];
         CHECK(region_prepare(&v, crop, window, &e) == 0 && v.channels == region_channels(2) && !v.label, "%s", e.text);
         CHECK_NEAR(mean_of(&v, 2), (2 * edge - 1) / 512.0, 1e-6, "the mask's share of the window");

@@ -1,6 +1,6 @@
 /* check_allocations.c - after planning nothing is allocated: 50 steps (check_allocations long: 10,000, in
- * memory that does not grow) of segmentation and of classification with their validations, and the rounds of a federation, call malloc not once; and the printed bytes are the
- * bytes.
+ * memory that does not grow) of segmentation and of classification with their validations, and the rounds of
+ * a federation, call malloc not once; and the printed bytes are the bytes.
  */
 #include <string.h>
 #include <sys/resource.h>

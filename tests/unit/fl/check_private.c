@@ -241,7 +241,8 @@ static void check_sgd(void)
     small_data(&data, CASES);
     struct train_options o = sgd_options(3);
     struct model *m = learner_model(&o, NULL);
-    /* No clip that bites, hardly any noise, every case in each step: the mean gradient of the batch of all. */
+    /* No clip that bites, hardly any noise, every case in each step: the mean gradient of the batch of
+     * all. */
     const float *a = one_round(&plain, &o, &data, m, PRIVACY_NONE, 1, 1);
     const float *b = one_round(&sgd, &o, &data, m, PRIVACY_SGD, 1e5, 1e-9);
     double moved = sqrt(vector_distance2(a, NULL, m->count)), apart = sqrt(vector_distance2(a, b, m->count));

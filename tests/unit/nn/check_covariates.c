@@ -214,7 +214,8 @@ static void check_forward(void)
     const struct covariates none = {.count = 0};
     train_options_covariates(&plain, &none);
     struct model *bare = learner_model(&plain, NULL);
-    for (int i = 0; i < bare->params; i++) { /* the same weights, drawn by the same streams; the last layer's are 0 */
+    for (int i = 0; i < bare->params; i++) { /* the same weights, drawn by the same streams; the last layer's
+                                                are 0 */
         float *mine = m->data + model_find(m, bare->param[i].name)->offset;
         const size_t bytes = bare->param[i].count * sizeof(float);
         if (strncmp(bare->param[i].name, "fc.", 3) == 0) memcpy(mine, bare->data + bare->param[i].offset, bytes);

@@ -1,7 +1,9 @@
-/* check_onnx.c - ONNX files of every kind of network, read back by a small walk over their protocol buffers; and the golden model folder's file,
- * byte for byte, which tests/golden/make_onnx.py verified with onnxruntime.
+/* check_onnx.c - ONNX files of every kind of network, read back by a small walk over their protocol buffers;
+ * and the golden model folder's file, byte for byte, which tests/golden/make_onnx.py verified with
+ * onnxruntime.
  *
- *     tests/unit/nn/check_onnx DIR      leaves the files in DIR, with an input and the logits of each (DIR/NAME.npz), for make_onnx.py
+ *     tests/unit/nn/check_onnx DIR      leaves the files in DIR, with an input and the logits of each
+ *                                       (DIR/NAME.npz), for make_onnx.py
  */
 #include "tests/unit/expect.h"
 

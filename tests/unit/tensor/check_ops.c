@@ -1,4 +1,5 @@
-/* check_ops.c - every op against its reference in plain loops and against numbers of PyTorch's; batch norm in inference, dropout, losses of nothing.
+/* check_ops.c - every op against its reference in plain loops and against numbers of PyTorch's; batch norm in
+ * inference, dropout, losses of nothing.
  *
  * A tensor is compared by a projection, sum(t[i] * pattern(i)); inputs are patterns too, so that nothing else
  * has to be stored.
@@ -272,8 +273,8 @@ static void check_dropout(void)
 
 /* ---- the references ------------------------------------------------------------------------------------ */
 
-/* One node, before it runs: what its reference says and what forward gives. Sums of n terms of at most 1.5 * 0.7 round to
- * a few n * 2^-24 of their size; the largest here has n of about 200. */
+/* One node, before it runs: what its reference says and what forward gives. Sums of n terms of at most 1.5 *
+ * 0.7 round to a few n * 2^-24 of their size; the largest here has n of about 200. */
 static double worst_of_pass(struct graph *g, int pass, int *found)
 {
     const struct node *n = g->pass[pass].node;

@@ -243,8 +243,8 @@ static int same_sites(const char *path, const struct json *theirs, const struct 
         if (strcmp(name, other) != 0)
             status = error_set(e, "%s: site %d is %.80s, asked for %s", path, k + 1, other, name);
         else if (strcmp(json_text(a, "cases_sha256", ""), json_text(b, "cases_sha256", "")) != 0)
-            status = error_set(e, "%s: site %s had other cases (%lld for training, now %lld others)", path, name,
-                               (long long)json_integer(a, "training_cases", 0),
+            status = error_set(e, "%s: site %s had other cases (%lld for training, now %lld others)", path,
+                               name, (long long)json_integer(a, "training_cases", 0),
                                (long long)json_integer(b, "training_cases", 0));
     }
     json_free(mine);

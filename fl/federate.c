@@ -490,8 +490,9 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
     if (o->privacy.kind == PRIVACY_SGD && o->fine_tune > 0)
         return error_set(e, "--dp sgd with --fine-tune, whose steps have no noise");
     if (o->peers && o->secure_range > 0)
-        return error_set(e, "--secure is not for MPI, whose ranks are one trusted machine: the simulation and "
-                            "carried files (--as) have it");
+        return error_set(e,
+                         "--secure is not for MPI, whose ranks are one trusted machine: the simulation and "
+                         "carried files (--as) have it");
     if (list_sites(s, e) || federation_check(&s->f, e) || private_check(&s->f, e) ||
         secure_check(&s->f, e) || checkpoints_identity(s, e))
         return -1;

@@ -36,7 +36,8 @@ void nephron_close(nephron *n)
 const char *nephron_error(const nephron *n)
 {
     return n ? n->e.text
-             : "nephron_open: the interface asked for is not this library's, threads are not 0 to 1024, or memory is out";
+             : "nephron_open: the interface asked for is not this library's, threads are not 0 to 1024, or "
+               "memory is out";
 }
 
 const char *nephron_version(void)
@@ -87,10 +88,10 @@ nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int siz
         count *= good ? (size_t)size[a] : 0;
     }
     if (!good) {
-        error_set(
-            &n->e,
-            "nephron_image_wrap: voxels, 1 to %d channels, three sizes from 1 to 32768 and three spacings above 0 are needed",
-            CHANNELS_MAX);
+        error_set(&n->e,
+                  "nephron_image_wrap: voxels, 1 to %d channels, three sizes from 1 to 32768 and three "
+                  "spacings above 0 are needed",
+                  CHANNELS_MAX);
         return NULL;
     }
     for (size_t k = 0; k < count; k++)

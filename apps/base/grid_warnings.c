@@ -50,7 +50,8 @@ static void tell_assumed(void *context, const char *path, const char *assumed)
     struct grid_warnings *w = context;
     pthread_mutex_lock(&w->lock);
     if (w->assumed.count < GRID_WARNINGS_MOST && is_new(&w->assumed, assumed))
-        console_to(stderr, "nephron: note: %s: assumed %s (said of the first such file only)\n", path, assumed);
+        console_to(stderr, "nephron: note: %s: assumed %s (said of the first such file only)\n", path,
+                   assumed);
     pthread_mutex_unlock(&w->lock);
 }
 

@@ -105,8 +105,10 @@ static void print_man(const char *command, const struct command_help *help)
         print_roff(help->details);
         printf("\n.fi\n");
     }
-    printf(
-        ".SH EXIT STATUS\n0 done, 1 failed (one line on standard error), 2 wrong usage.\n.SH SEE ALSO\n.BR nephron (1)\n");
+    printf(".SH EXIT STATUS\n"
+           "0 done, 1 failed (one line on standard error), 2 wrong usage.\n"
+           ".SH SEE ALSO\n"
+           ".BR nephron (1)\n");
 }
 
 /* One option a line: --name, a tab, its choices joined by |, "FILE" for a value, or nothing for a flag; a
@@ -323,7 +325,8 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
     return 1;
 }
 
-const char *options_given_below(const struct operands *o, const struct option_spec *options, const char *heading)
+const char *options_given_below(const struct operands *o, const struct option_spec *options,
+                                const char *heading)
 {
     int below = 0;
     for (const struct option_spec *s = options; s->name; s++) {

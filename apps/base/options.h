@@ -69,7 +69,8 @@ struct operands {
 int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help,
                   int min_operands, int max_operands, int *status);
 /* The name of the first option that was given below the heading; NULL where none was. */
-const char *options_given_below(const struct operands *o, const struct option_spec *options, const char *heading);
+const char *options_given_below(const struct operands *o, const struct option_spec *options,
+                                const char *heading);
 void options_print_help(const struct command_help *help);
 /* For "did you mean": if candidate is nearer to word than distance, it becomes *best. Returns the smaller
  * distance. Begin with OPTIONS_FAR. */

@@ -59,8 +59,8 @@ static void tell_diverged(const struct safetensors *s, const char *path)
         if (t->dtype[0] != 'F' && t->dtype[0] != 'B') continue;
         for (size_t k = 0; width && k < t->bytes / width; k++) bad += !isfinite(safetensors_value(t, k));
         if (bad)
-            console_to(stderr, "nephron: warning: %s: tensor %s has %zu values that are NaN or infinite\n", path,
-                       t->name, bad);
+            console_to(stderr, "nephron: warning: %s: tensor %s has %zu values that are NaN or infinite\n",
+                       path, t->name, bad);
     }
 }
 

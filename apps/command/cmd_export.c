@@ -51,13 +51,16 @@ int cmd_export(int argc, char **argv)
     struct command_help help = {
         "export RUN OUT_DIR",
         "a trained network as C for a device: no memory but one block, no files, no threads, no library",
-        "OUT_DIR (new or empty) receives the network as C11: network.c and network.h, its weights, the kernels that it needs, a main.c\n"
-        "that reads patches from standard input (float, [d][h][w][channel]) and writes labels, or a classifier's probabilities, to\n"
-        "standard output; and sample.input with sample.result and sample.logits, the program's own answer to it:\n\n"
-        "  nephron export RUN device\n"
+        "OUT_DIR (new or empty) receives the network as C11: network.c and network.h, its weights, the "
+        "kernels that it needs, a main.c\n"
+        "that reads patches from standard input (float, [d][h][w][channel]) and writes labels, or a "
+        "classifier's probabilities, to\n"
+        "standard output; and sample.input with sample.result and sample.logits, the program's own answer to "
+        "it:\n\n  nephron export RUN device\n"
         "  cc -std=c11 -O2 -ffp-contract=off device/*.c -o network\n"
         "  ./network <device/sample.input | cmp - device/sample.result\n\n"
-        "The bits are those of `nephron predict --precision fp32` for a patch. All memory is one block, NETWORK_BLOCK_BYTES long. How a\n"
+        "The bits are those of `nephron predict --precision fp32` for a patch. All memory is one block, "
+        "NETWORK_BLOCK_BYTES long. How a\n"
         "device does a whole volume, and figures: docs/export.md.",
         spec};
     struct operands operands;

@@ -115,12 +115,11 @@ static int look_at_names(struct init *w, const struct file_list *list, struct er
         if (!channel_digits(name, strlen(name) - suffix, &channel) || is_labelled(w, name)) w->digits = 0;
         if (!first) first = name;
     }
-    return first
-               ? 0
-               : error_set(
-                     e,
-                     "%s: no images (.nii.gz, .nrrd, .mha, .tif, .png ...); DICOM series are made such by `nephron convert`",
-                     w->images);
+    return first ? 0
+                 : error_set(e,
+                             "%s: no images (.nii.gz, .nrrd, .mha, .tif, .png ...); DICOM series are made "
+                             "such by `nephron convert`",
+                             w->images);
 }
 
 static int take_image(struct init *w, const char *name, struct error *e)
@@ -161,10 +160,10 @@ static int find_label(struct init *w, struct found_case *c, struct error *e)
     }
     c->label[0] = 0;
     if (w->classify) return 0;
-    return error_set(
-        e,
-        "case %s: no label map %s/%s%s (nor %s_seg%s and the like); images of unlabelled cases belong into imagesTs",
-        c->id, w->labels, c->id, w->ending, c->id, w->ending);
+    return error_set(e,
+                     "case %s: no label map %s/%s%s (nor %s_seg%s and the like); images of unlabelled cases "
+                     "belong into imagesTs",
+                     c->id, w->labels, c->id, w->ending, c->id, w->ending);
 }
 
 static int list_found(struct init *w, struct error *e)
@@ -244,11 +243,10 @@ static int check_values(const struct init *w, struct error *e)
         return error_set(e, "%s: every label map is background alone", w->labels);
     for (int v = 1; v < w->values; v++)
         if (!w->seen_in[v])
-            return error_set(
-                e,
-                "%s: no label map holds the value %d, but some hold %d: values are consecutive from 0; name them with --labels if %d is a "
-                "structure that happens to be absent",
-                w->labels, v, w->values - 1, v);
+            return error_set(e,
+                             "%s: no label map holds the value %d, but some hold %d: values are consecutive "
+                             "from 0; name them with --labels if %d is a structure that happens to be absent",
+                             w->labels, v, w->values - 1, v);
     return 0;
 }
 
@@ -443,8 +441,8 @@ static void print_found(struct init *w, const char *path)
     if (w->labels[0] && !w->labels_text && !strncmp(w->label_name[w->values > 1], "label_", 6))
         printf("Labels are called by their values: --labels NAME,NAME... names them.\n");
     if (!w->channels_text && !strncmp(w->channel_name[0], "channel_", 8))
-        printf(
-            "Channels have no names: --channels NAME,... names them; \"CT\" makes the planner normalise as for CT.\n");
+        printf("Channels have no names: --channels NAME,... names them; \"CT\" makes the planner normalise "
+               "as for CT.\n");
     console("Next: nephron plan %s\n", w->out ? w->out : w->folder);
 }
 
@@ -458,10 +456,10 @@ static int write_found(struct init *w, struct error *e)
     if (file_exists(path) && !w->overwrite)
         return error_set(e, "%s: is there already (--overwrite replaces it)", path);
     if (!w->out && !w->plain)
-        return error_set(
-            e,
-            "%s: files are not named as nnU-Net's (imagesTr/CASE_0000%s, labelsTr/CASE%s): give -o OUT for a dataset of links to them",
-            w->folder, w->ending, w->ending);
+        return error_set(e,
+                         "%s: files are not named as nnU-Net's (imagesTr/CASE_0000%s, labelsTr/CASE%s): give "
+                         "-o OUT for a dataset of links to them",
+                         w->folder, w->ending, w->ending);
     if (!w->channels_text && !w->labels_text && file_exists(old) ? take_description(w, old, e)
                                                                  : take_names(w, e))
         return -1;
@@ -511,8 +509,10 @@ int cmd_init(int argc, char **argv)
     const struct command_help help = {
         "init FOLDER [-o OUT] [OPTIONS]",
         "Writes the dataset.json of a folder of images and label maps, from what it finds",
-        "FOLDER has imagesTr (or images) and labelsTr (or labels, masks), or labels.csv (case,label) for a classification. Files CASE_0000,\n"
-        "CASE_0001 ... are channels; files called as their label maps hold all channels. The names of a Decathlon's or nnU-Net v1's\n"
+        "FOLDER has imagesTr (or images) and labelsTr (or labels, masks), or labels.csv (case,label) for a "
+        "classification. Files CASE_0000,\n"
+        "CASE_0001 ... are channels; files called as their label maps hold all channels. The names of a "
+        "Decathlon's or nnU-Net v1's\n"
         "dataset.json are taken over (both are also read as they are, without init).\n\n"
         "  nephron init scans -o Dataset501_Kidney --channels T2,T1c --labels kidney,tumour",
         spec};

@@ -167,10 +167,9 @@ static int write_clinical_csv(const struct work *w, struct error *e)
 {
     struct file_out *f = table(w, "clinical.csv", e);
     if (!f) return -1;
-    file_printf(
-        f,
-        "case,hospital,institution,age,sex,side,histology,malignant,diameter_mm,volume_ml,size_stage,grade,isointense,simple_cysts,"
-        "field_strength_t,contrast_agent,fat_suppressed,spacing_mm,slice_mm\n");
+    file_printf(f, "case,hospital,institution,age,sex,side,histology,malignant,diameter_mm,volume_ml,"
+                   "size_stage,grade,isointense,simple_cysts,field_strength_t,contrast_agent,fat_suppressed,"
+                   "spacing_mm,slice_mm\n");
     for (int i = 0; i < w->cases; i++) {
         const struct record *r = &w->record[i];
         const struct hospital *h = hospital_get(r->is.hospital);
@@ -355,9 +354,9 @@ static int write_dataset_json(const struct work *w, struct error *e)
     json_add_int(j, "numTraining", w->cases);
     json_add_text(j, "file_ending", ".nii.gz");
     json_add_text(j, "name", "nephron phantom");
-    json_add_text(
-        j, "description",
-        "Synthetic renal MRI: T2-weighted and contrast-enhanced T1-weighted images on one grid, taken as registered");
+    json_add_text(j, "description",
+                  "Synthetic renal MRI: T2-weighted and contrast-enhanced T1-weighted images on one grid, "
+                  "taken as registered");
     return write_json(j, w, "dataset.json", e);
 }
 
@@ -422,8 +421,9 @@ int cmd_phantom(int argc, char **argv)
     const struct option_spec spec[] = {
         {"cases", 'n', OPTION_INT, &w.cases, "N", "how many patients (60)", 1, 9999, 0},
         {"size", 0, OPTION_TEXT, &w.size, "SIZE",
-         "about 20x32x64 (around the kidneys), 24x96x96, 28x192x192, 28x112x216 (around the kidneys, 1.25 mm) or 32x512x512 voxels (small)", 0, 0,
-         "tiny|small|medium|kidneys|full"},
+         "about 20x32x64 (around the kidneys), 24x96x96, 28x192x192, 28x112x216 (around the kidneys, 1.25 "
+         "mm) or 32x512x512 voxels (small)",
+         0, 0, "tiny|small|medium|kidneys|full"},
         {"difficulty", 0, OPTION_NUMBER, &w.difficulty, "X",
          "0 easy ... 2 nearly hopeless: overlap of the kinds, noise, motion (1)", 0, 2, 0},
         {"with-kidney", 0, OPTION_FLAG, &w.options.with_kidney, NULL,
@@ -432,12 +432,15 @@ int cmd_phantom(int argc, char **argv)
         OPTION_THREADS(threads),
         OPTION_QUIET(w.quiet),
         {0}};
-    const struct command_help help = {
-        "phantom OUT [OPTIONS]", "Writes a synthetic multi-centre renal MRI dataset from MR physics",
-        "OUT becomes an nnU-Net dataset: imagesTr (channel 0000 T2-weighted, 0001 contrast-enhanced T1-weighted, on one grid), labelsTr,\n"
-        "dataset.json; labels.csv (1 malignant, 0 benign), sites.csv (institution A, B or C), clinical.csv, and phantom.json with every\n"
-        "parameter. The same seed, number of cases and options give the same bytes for any number of threads. docs/phantom.md tells the physics.",
-        spec};
+    const struct command_help help = {"phantom OUT [OPTIONS]",
+                                      "Writes a synthetic multi-centre renal MRI dataset from MR physics",
+                                      "OUT becomes an nnU-Net dataset: imagesTr (channel 0000 T2-weighted, "
+                                      "0001 contrast-enhanced T1-weighted, on one grid), labelsTr,\n"
+                                      "dataset.json; labels.csv (1 malignant, 0 benign), sites.csv "
+                                      "(institution A, B or C), clinical.csv, and phantom.json with every\n"
+                                      "parameter. The same seed, number of cases and options give the same "
+                                      "bytes for any number of threads. docs/phantom.md tells the physics.",
+                                      spec};
     struct operands operands;
     struct error e;
     int status;

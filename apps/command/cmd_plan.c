@@ -70,15 +70,15 @@ static void print_needs(const struct plan *p)
     }
     double weights = 4.0 * (double)n.parameters;
     printf("  parameters          %zu\n", n.parameters);
-    printf(
-        "  training step       %zu bytes (%.2f GiB) of activations and gradients, and %.0f bytes (%.2f GiB) of weights,\n"
-        "                      their gradients and momentum; %.1f GFLOP\n",
-        n.train_block, gib((double)n.train_block), 3 * weights, gib(3 * weights), 3 * n.train_flops / 1e9);
+    printf("  training step       %zu bytes (%.2f GiB) of activations and gradients, and %.0f bytes (%.2f "
+           "GiB) of weights,\n"
+           "                      their gradients and momentum; %.1f GFLOP\n",
+           n.train_block, gib((double)n.train_block), 3 * weights, gib(3 * weights), 3 * n.train_flops / 1e9);
     printf("  inference           %zu bytes (%.2f GiB) a patch, and %.0f bytes of weights; %.1f GFLOP\n",
            n.infer_block, gib((double)n.infer_block), weights, n.infer_flops / 1e9);
-    printf(
-        "  --precision bf16    %zu bytes (%.2f GiB) of activations and gradients; inference %zu bytes (%.2f GiB)\n",
-        half.train_block, gib((double)half.train_block), half.infer_block, gib((double)half.infer_block));
+    printf("  --precision bf16    %zu bytes (%.2f GiB) of activations and gradients; inference %zu bytes "
+           "(%.2f GiB)\n",
+           half.train_block, gib((double)half.train_block), half.infer_block, gib((double)half.infer_block));
 }
 
 /* ---- tables -------------------------------------------------------------------------------------------- */
@@ -308,7 +308,8 @@ int cmd_plan(int argc, char **argv)
          "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
         {"network", 0, OPTION_TEXT, &network, "NAME", "that is planned (default: unet)", 0, 0, networks},
         {"preset", 0, OPTION_TEXT, &preset, "NAME", "planner (default: the network's first)", 0, 0, presets},
-        {"norm", 0, OPTION_TEXT, &norm, "NAME", "between the layers (default: the network's own)", 0, 0, norms},
+        {"norm", 0, OPTION_TEXT, &norm, "NAME", "between the layers (default: the network's own)", 0, 0,
+         norms},
         {"memory-gb", 0, OPTION_NUMBER, &o->memory_gb, "G",
          "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
         {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},

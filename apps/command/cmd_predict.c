@@ -215,7 +215,8 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     interrupt_end();
     if (!status && p->stopped) status = predict_record_write(p, e);
     if (p->stopped && p->to_file)
-        console_to(stderr, "nephron: stopped by signal %d before %s was written\n", interrupt_signal(), p->out);
+        console_to(stderr, "nephron: stopped by signal %d before %s was written\n", interrupt_signal(),
+                   p->out);
     else if (p->stopped)
         console_to(stderr,
                    "nephron: stopped by signal %d after %d of %d cases; the label maps in %s are whole, and "
@@ -428,10 +429,10 @@ static int run_previous(struct predict *p, struct error *e)
                                              p->previous_stage, p->run.configuration)
                                  : 0;
     if (!find_previous(dir, sizeof dir, p))
-        return error_set(
-            e,
-            "%s: %s needs the segmentations of %s: --previous-stage with its run, or with a folder of label maps",
-            p->run_path, p->run.configuration, plan->previous_stage);
+        return error_set(e,
+                         "%s: %s needs the segmentations of %s: --previous-stage with its run, or with a "
+                         "folder of label maps",
+                         p->run_path, p->run.configuration, plan->previous_stage);
     if (!has_folds(dir)) {
         snprintf(p->previous, sizeof p->previous, "%s", dir);
         return 0;
@@ -478,13 +479,20 @@ static int run_predict(struct predict *p, struct error *e)
 }
 
 static const char predict_details[] =
-    "RUN is a run of `nephron train` or `federate`, or a model folder of nnU-Net with plans.json, dataset.json and\n"
+    "RUN is a run of `nephron train` or `federate`, or a model folder of nnU-Net with plans.json, "
+    "dataset.json and\n"
     "fold_K/checkpoint_*.pth as it is; its inference_allowed_mirroring_axes are honoured.\n"
-    "Segmentation: IMAGES is a folder of CASE_0000.nii.gz files (one a channel), or of images of any other name that hold all\n"
-    "channels, or one file; OUT receives CASE.nii.gz in the geometry of the image, or is itself the one label map. A DICOM series is an image too: for one channel IMAGES may be its folder or a file of it; for\n"
-    "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ... All trained folds of RUN are averaged unless --fold names one.\n"
-    "Classification: IMAGES is a dataset folder, a MedMNIST .npz or a folder of images (with --masks for the region to\n"
-    "crop); OUT/predictions.csv receives case,label,probability (label only where it is known; with more than two classes\n"
+    "Segmentation: IMAGES is a folder of CASE_0000.nii.gz files (one a channel), or of images of any other "
+    "name that hold all\n"
+    "channels, or one file; OUT receives CASE.nii.gz in the geometry of the image, or is itself the one "
+    "label map. A DICOM series is an image too: for one channel IMAGES may be its folder or a file of it; "
+    "for\n"
+    "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ... All trained "
+    "folds of RUN are averaged unless --fold names one.\n"
+    "Classification: IMAGES is a dataset folder, a MedMNIST .npz or a folder of images (with --masks for the "
+    "region to\n"
+    "crop); OUT/predictions.csv receives case,label,probability (label only where it is known; with more "
+    "than two classes\n"
     "a column probability_K each).\n\n"
     "  nephron predict run -i Dataset004_Hippocampus/imagesTs -o predictions";
 

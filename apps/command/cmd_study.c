@@ -118,13 +118,16 @@ static const struct study_sizes presets[] = {
      .cache = 1},
 };
 
-static const char details[] =
-    "Arms (--arms): federated (FedAvg over the sites) and centralised, each site alone, and more; the same untouched test cases. Margins\n"
-    "are written to OUT/protocol.json first. Without --data, a synthetic renal MRI dataset is written to OUT/data first. DATASET is nnU-Net's, with labels.csv\n"
-    "(case,label) for classification and sites.csv (case,site); what is missing is left out, or sites are drawn at random, and the report\n"
-    "says so. OUT receives report.html, report.json, cases.csv, sites.csv, rounds.csv, overlays/, predictions/ and runs/.\n\n"
-    "  nephron study -o study --preset quick\n"
-    "  nephron study -o study --preset standard --data Dataset500_Renal --resume";
+static const char details[] = "Arms (--arms): federated (FedAvg over the sites) and centralised, each site "
+                              "alone, and more; the same untouched test cases. Margins\n"
+                              "are written to OUT/protocol.json first. Without --data, a synthetic renal MRI "
+                              "dataset is written to OUT/data first. DATASET is nnU-Net's, with labels.csv\n"
+                              "(case,label) for classification and sites.csv (case,site); what is missing is "
+                              "left out, or sites are drawn at random, and the report\n"
+                              "says so. OUT receives report.html, report.json, cases.csv, sites.csv, "
+                              "rounds.csv, overlays/, predictions/ and runs/.\n\n"
+                              "  nephron study -o study --preset quick\n"
+                              "  nephron study -o study --preset standard --data Dataset500_Renal --resume";
 
 static char *command_line(int argc, char **argv)
 {
@@ -166,10 +169,10 @@ static int make_phantom(struct study *s, char *data, size_t size, struct error *
     s->synthetic = 1;
     if (file_exists(dataset)) {
         if (is_same_phantom(s, data)) return 0;
-        return error_set(
-            e,
-            "%s: is another dataset than this preset and seed would write; choose another -o, or pass it as --data",
-            data);
+        return error_set(e,
+                         "%s: is another dataset than this preset and seed would write; choose another -o, "
+                         "or pass it as --data",
+                         data);
     }
     snprintf(cases, sizeof cases, "%d", s->sizes.cases);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
@@ -266,10 +269,11 @@ static void choose(struct study *s, const char *preset, const char *task, const 
 /* How to go on; the exit code says the signal. */
 static int tell_stopped(const struct study *s)
 {
-    console_to(stderr,
-               "nephron: stopped by signal %d; `nephron study --resume %s` goes on from this step to the same "
-               "report\n",
-               interrupt_signal(), s->out);
+    console_to(
+        stderr,
+        "nephron: stopped by signal %d; `nephron study --resume %s` goes on from this step to the same "
+        "report\n",
+        interrupt_signal(), s->out);
     return interrupt_status();
 }
 
@@ -336,13 +340,14 @@ int cmd_study(int argc, char **argv)
         {"sites", 0, OPTION_TEXT, &s->sites_file, "FILE", "case,site (default: DATASET/sites.csv)", 0, 0, 0},
         {"task", 0, OPTION_TEXT, &task, "TASK", "leave the other one out", 0, 0, "both|segment|classify"},
         {"resume", 0, OPTION_FLAG, &s->resume, NULL,
-         "continue from where it stopped, to the same bits; `study --resume OUT` alone knows its options", 0, 0,
-         0},
+         "continue from where it stopped, to the same bits; `study --resume OUT` alone knows its options", 0,
+         0, 0},
         {"estimate", 0, OPTION_FLAG, &s->estimate, NULL,
          "print what it would cost, from measured steps, and stop (without --data nothing is written)", 0, 0,
          0},
-        {"precision", 0, OPTION_TEXT, &precision, "P", "of activations in memory (fp32; preset paper: bf16 where the processor multiplies it)",
-         0, 0, "fp32|bf16"},
+        {"precision", 0, OPTION_TEXT, &precision, "P",
+         "of activations in memory (fp32; preset paper: bf16 where the processor multiplies it)", 0, 0,
+         "fp32|bf16"},
         {"cache", 0, OPTION_FLAG, &z.cache, NULL,
          "prepared cases in unnamed files in OUT instead of memory (full: always)", 0, 0, 0},
         {"dice-margin", 0, OPTION_NUMBER, &s->dice_margin, "X", "equivalence margin of Dice (0.05)", 1e-6, 1,
@@ -359,8 +364,10 @@ int cmd_study(int argc, char **argv)
         {"external", 0, OPTION_TEXT, &s->external, "NAME",
          "a site, or a hospital of clinical.csv, that trains nothing and is tested on its own", 0, 0, 0},
         {"seeds", 0, OPTION_INT, &z.segment_seeds, "N", "trainings of each arm", 1, STUDY_SEEDS_MAX, 0},
-        {"network", 0, OPTION_TEXT, &s->network, "NAME", "segmentation: that is planned (unet)", 0, 0, networks},
-        {"norm", 0, OPTION_TEXT, &norm, "NAME", "between the layers of both networks (their own)", 0, 0, norms},
+        {"network", 0, OPTION_TEXT, &s->network, "NAME", "segmentation: that is planned (unet)", 0, 0,
+         networks},
+        {"norm", 0, OPTION_TEXT, &norm, "NAME", "between the layers of both networks (their own)", 0, 0,
+         norms},
         {"rounds", 0, OPTION_INT, &z.rounds, "R", "segmentation: rounds", 1, 1e6, 0},
         {"local-iterations", 0, OPTION_INT, &z.local_iterations, "K",
          "segmentation: steps of each site a round", 1, 1e6, 0},

@@ -50,11 +50,12 @@ static void print_usage(FILE *f)
         if (commands[i].run) fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].summary);
         else fprintf(f, "\n%s:\n", commands[i].name);
     }
-    fprintf(
-        f,
-        "\n`nephron help COMMAND` tells a command's options; every command takes --threads N, --seed N and --quiet.\n"
-        "Exit code: 0 done, 1 failed, 2 wrong usage.\n"
-        "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) lowers the instruction set.\n");
+    fprintf(f, "\n"
+               "`nephron help COMMAND` tells a command's options; every command takes --threads N, --seed N "
+               "and --quiet.\n"
+               "Exit code: 0 done, 1 failed, 2 wrong usage.\n"
+               "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) "
+               "lowers the instruction set.\n");
 }
 
 /* `nephron help --list`: a command a line, for the shells' completion and for the manual pages. */

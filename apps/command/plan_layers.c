@@ -49,10 +49,11 @@ static const char *by(char buf[48], const int v[3], int channels)
 
 static void print_heading(const struct conv3d *c, int bf16, size_t block)
 {
-    printf(
-        "  convolutions of a training step in %s, at this machine's level %s with %d thread%s (another level may take others);\n"
-        "  the share is of the step's %zu bytes: output, gradient and largest scratch, which share places with those of other layers\n",
-        bf16 ? "bf16" : "fp32", cpu_isa_name(c->level), c->threads, c->threads == 1 ? "" : "s", block);
+    printf("  convolutions of a training step in %s, at this machine's level %s with %d thread%s (another "
+           "level may take others);\n"
+           "  the share is of the step's %zu bytes: output, gradient and largest scratch, which share places "
+           "with those of other layers\n",
+           bf16 ? "bf16" : "fp32", cpu_isa_name(c->level), c->threads, c->threads == 1 ? "" : "s", block);
     printf("  %-42s %-17s %-17s %-6s %-6s %-13s %-13s %-13s %8s %11s %6s\n", "name", "input", "output",
            "kernel", "stride", "forward", "gradient of x", "of weights", "GFLOP", "scratch", "share");
 }

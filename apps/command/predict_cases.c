@@ -182,12 +182,11 @@ static int list_files(struct image_cases *c, const char *folder, const struct fi
     if (c->count) return 0;
     if (image_format_of(folder)) return list_one(c, folder, "", d, e);
     if (list_any_names(c, folder, files, d, e)) return -1;
-    return c->count
-               ? 0
-               : error_set(
-                     e,
-                     "%s: no images (CASE_0000%s or of any other name), no DICOM series, no folder CASE_0000 of one",
-                     folder, d->file_ending);
+    return c->count ? 0
+                    : error_set(e,
+                                "%s: no images (CASE_0000%s or of any other name), no DICOM series, no "
+                                "folder CASE_0000 of one",
+                                folder, d->file_ending);
 }
 
 static int list_folder(struct image_cases *c, const char *folder, const struct dataset *d, struct error *e)

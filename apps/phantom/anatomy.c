@@ -265,7 +265,9 @@ struct moved {
 
 static void move_plane(struct moved *m, float *origin, const struct growth *w, const struct plane *g)
 {
-    const float *r = w->e.radius, widest = r[0] > r[1] ? (r[0] > r[2] ? r[0] : r[2]) : r[1] > r[2] ? r[1] : r[2];
+    const float *r = w->e.radius, widest = r[0] > r[1]   ? (r[0] > r[2] ? r[0] : r[2])
+                                           : r[1] > r[2] ? r[1]
+                                                         : r[2];
     memset(m, 0, sizeof *m);
     for (int j = 0; j < 3; j++) {
         const float reach = REACH * w->e.extent[j] / (1 + w->e.rough);
@@ -288,13 +290,14 @@ static int is_moved(const struct moved *m, const struct shape *s)
 {
     if (!m->origin || !s->soft) return 0;
     for (int j = 0; j < 3; j++)
-        if (s->e.centre[j] + s->e.extent[j] < m->lo[j] || s->e.centre[j] - s->e.extent[j] > m->hi[j]) return 0;
+        if (s->e.centre[j] + s->e.extent[j] < m->lo[j] || s->e.centre[j] - s->e.extent[j] > m->hi[j])
+            return 0;
     return 1;
 }
 
 /* Sample by sample: a moved shape has no simple outline. */
-static void paint_moved(uint8_t *tissue, const struct anatomy *a, const struct shape *s, const struct moved *m,
-                        const struct plane *g)
+static void paint_moved(uint8_t *tissue, const struct anatomy *a, const struct shape *s,
+                        const struct moved *m, const struct plane *g)
 {
     const struct ellipsoid *e = &s->e;
     const float most = squared((1 + e->rough) * (1 + s->lobule)),

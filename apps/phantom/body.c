@@ -72,8 +72,8 @@ static void add_spine(struct anatomy *a, const struct patient *p, float back, st
         add(a, SHAPE_SOLID, TISSUE_MUSCLE, OVER_BACK, V3(m * 72 * s, back - 36 * s, -45),
             V3(22 * s * muscle, 9 * s * muscle, 75), NO_TURN, 0.1f, 30, rng);
         /* psoas: thin under the diaphragm, thick below, away from the spine downwards */
-        add(a, SHAPE_SOLID, TISSUE_MUSCLE, OVER_BACK, V3(m * 37 * s, y + 6 * s, -75), V3(20 * s * muscle, 22 * s * muscle, 125),
-            V3(0, -m * 0.02f, 0), 0.08f, 40, rng);
+        add(a, SHAPE_SOLID, TISSUE_MUSCLE, OVER_BACK, V3(m * 37 * s, y + 6 * s, -75),
+            V3(20 * s * muscle, 22 * s * muscle, 125), V3(0, -m * 0.02f, 0), 0.08f, 40, rng);
         /* transverse processes */
         add(a, SHAPE_RIB, TISSUE_BONE, OVER_BACK, V3(m * 30 * s, y + 24 * s, 4), V3(22 * s, 4, 7), NO_TURN, 0,
             10, rng);
@@ -115,8 +115,8 @@ static struct shape *add_gut(struct anatomy *a, float x, float y, float z, float
     const float flat = rng_range(rng, 0.8f, 1.1f), about_x = rng_range(rng, -0.12f, 0.12f),
                 about_y = rng_range(rng, -0.12f, 0.12f), gas = rng_range(rng, -0.2f, 0.9f),
                 fluid = rng_float(rng);
-    struct shape *g = add(a, SHAPE_GUT, fluid < 0.25f ? TISSUE_GUT_FLUID : TISSUE_GUT_CONTENT, OVER_FAT, V3(x, y, z),
-                          V3(r, r * flat, length), V3(about_x, about_y, 0), 0.25f, 18, rng);
+    struct shape *g = add(a, SHAPE_GUT, fluid < 0.25f ? TISSUE_GUT_FLUID : TISSUE_GUT_CONTENT, OVER_FAT,
+                          V3(x, y, z), V3(r, r * flat, length), V3(about_x, about_y, 0), 0.25f, 18, rng);
     g->detail = gas;
     g->soft = 1;
     return g;
@@ -128,8 +128,8 @@ static void add_colon(struct anatomy *a, float x, float y, float z, float r, flo
 {
     const float flat = rng_range(rng, 0.85f, 1.1f), tilt = rng_range(rng, -0.03f, 0.03f),
                 gas = rng_range(rng, 0, 1.4f), stool = rng_float(rng);
-    struct shape *g = add(a, SHAPE_COLON, stool < 0.7f ? TISSUE_STOOL : TISSUE_GUT_CONTENT, OVER_FAT, V3(x, y, z),
-                          across ? V3(length, r * flat, r) : V3(r, r * flat, length),
+    struct shape *g = add(a, SHAPE_COLON, stool < 0.7f ? TISSUE_STOOL : TISSUE_GUT_CONTENT, OVER_FAT,
+                          V3(x, y, z), across ? V3(length, r * flat, r) : V3(r, r * flat, length),
                           across ? V3(0, tilt, 0) : V3(tilt, tilt, 0), 0.18f, 22, rng);
     g->detail = gas;
     g->soft = 1;
@@ -219,8 +219,8 @@ static void add_renal_vessel(struct anatomy *a, int i, float m, const float cent
     const float r = i ? 2.6f : 4.5f;
     const float middle[3] = {0.5f * (from[0] + to[0]), 0.5f * (from[1] + to[1]), 0.5f * (from[2] + to[2])};
     soften(add(a, SHAPE_SOLID, i ? TISSUE_ARTERY : TISSUE_VEIN,
-               BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(GUT_WALL), middle, V3(0.5f * length, r, r), V3(0, 0, turn),
-               0.1f, 12, rng),
+               BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(GUT_WALL), middle, V3(0.5f * length, r, r),
+               V3(0, 0, turn), 0.1f, 12, rng),
            0);
 }
 

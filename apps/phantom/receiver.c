@@ -113,7 +113,8 @@ static void move(float *out, float *scratch, const struct plane_size *p, const s
     if (!(r->blur > 0) && !(r->ghost > 0)) return;
     memcpy(scratch, out, (size_t)n * sizeof *out);
     for (int j = 0; j < ny; j++) {
-        const float *row = scratch + j * nx, *up = j > 0 ? row - nx : row, *down = j < ny - 1 ? row + nx : row;
+        const float *row = scratch + j * nx, *up = j > 0 ? row - nx : row,
+                    *down = j < ny - 1 ? row + nx : row;
         const float *ghost[4];
         float weight[4];
         for (int k = 0; k < 4; k++) {

@@ -195,8 +195,8 @@ void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, 
     t->side = (int)rng_below(rng, 2);
     /* what is larger is easier to find: 1.2 times the diameter at 0 */
     const float easy = difficulty < 1 ? 0.2f * (1 - difficulty) : 0;
-    t->drawn_mm = limited(vmath_exp(vmath_log(models[k].diameter) + easy + models[k].spread * cut_normal(rng)), 12,
-                          140);
+    t->drawn_mm = limited(
+        vmath_exp(vmath_log(models[k].diameter) + easy + models[k].spread * cut_normal(rng)), 12, 140);
     t->grade = draw_grade(k, t->drawn_mm, rng_float(rng));
     const float lobulation = limited(m.lobulation + 0.06f * cut_normal(rng), 0.03f, 0.4f),
                 expected = 14 * lobulation * limited(0.6f + t->drawn_mm / 100, 0.7f, 1.5f);
@@ -283,8 +283,8 @@ static void paint_box(uint8_t *tissue, const struct tumour *t, const struct plan
                       const float extent[3])
 {
     const uint32_t over = BIT(VISCERAL_FAT) | BIT(FASCIA) | BIT(CORTEX) | BIT(MEDULLA) | BIT(URINE) |
-                          BIT(CYST) | BIT(GUT_WALL) | BIT(GUT_CONTENT) | BIT(GUT_FLUID) | BIT(STOOL) | BIT(GAS) |
-                          BIT(PANCREAS) | BIT(LIVER) | BIT(SPLEEN) | BIT(BILE);
+                          BIT(CYST) | BIT(GUT_WALL) | BIT(GUT_CONTENT) | BIT(GUT_FLUID) | BIT(STOOL) |
+                          BIT(GAS) | BIT(PANCREAS) | BIT(LIVER) | BIT(SPLEEN) | BIT(BILE);
     const uint32_t vessels = BIT(VEIN) | BIT(ARTERY), over_near = over | vessels | BIT(MUSCLE);
     const struct ellipsoid *k = &t->body->shape[t->body->kidney[t->side]].e;
     int x0, x1, y0, y1;

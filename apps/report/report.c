@@ -11,36 +11,58 @@
 #include "io/base/file.h"
 
 static const char style[] =
-    ":root{--bg:#fff;--fg:#20262d;--soft:#5b6570;--line:#d9dee4;--panel:#f4f6f8;--note:#fff4d6;"
-    "--k0:#0067a5;--k1:#b84300;--k2:#007a57;--k3:#a8457f;--k4:#7a5c00;--k5:#5a55d2}"
-    "@media (prefers-color-scheme:dark){:root{--bg:#14181d;--fg:#dbe1e8;--soft:#9aa5b1;--line:#323a43;--panel:#1c2229;--note:#3a3115;"
-    "--k0:#56b4e9;--k1:#ff9248;--k2:#2fcf9d;--k3:#f09bc8;--k4:#e6c04a;--k5:#a5a5ff}}"
-    "@media print{:root{--bg:#fff;--fg:#000;--soft:#333;--line:#aaa;--panel:#fff;--note:#fff;"
-    "--k0:#0067a5;--k1:#b84300;--k2:#007a57;--k3:#a8457f;--k4:#7a5c00;--k5:#5a55d2}}"
-    "*{box-sizing:border-box}body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:66rem;background:var(--bg);color:var(--fg);"
+    ":root{--bg:#fff;--fg:#20262d;--soft:#5b6570;--line:#d9dee4;--panel:#f4f6f8;--note:#fff4d6;--k0:#0067a5;"
+    "--k1:#b84300;--k2:#007a57;--k3:#a8457f;--k4:#7a5c00;--k5:#5a55d2}"
+    "@media (prefers-color-scheme:dark){:root{--bg:#14181d;--fg:#dbe1e8;--soft:#9aa5b1;--line:#323a43;"
+    "--panel:#1c2229;--note:#3a3115;--k0:#56b4e9;--k1:#ff9248;--k2:#2fcf9d;--k3:#f09bc8;--k4:#e6c04a;"
+    "--k5:#a5a5ff}}"
+    "@media print{:root{--bg:#fff;--fg:#000;--soft:#333;--line:#aaa;--panel:#fff;--note:#fff;--k0:#0067a5;"
+    "--k1:#b84300;--k2:#007a57;--k3:#a8457f;--k4:#7a5c00;--k5:#5a55d2}}"
+    "*{box-sizing:border-box}"
+    "body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:66rem;background:var(--bg);color:var(--fg);"
     "font:16px/1.5 system-ui,-apple-system,sans-serif;color-scheme:light dark}"
-    "h1{font-size:1.7rem;line-height:1.2;margin:.2em 0}h2{margin:2.2em 0 .5em;padding-top:.6em;border-top:1px solid var(--line);font-size:1.3rem}h3{margin:1.6em 0 .4em}"
-    "h4{margin:1em 0 .3em;font-size:.95rem}figure h4{margin:0 0 .3em}p,ul{max-width:48rem}a{color:var(--k0)}code{font-size:.85em;overflow-wrap:anywhere}"
-    ".lead{font-size:1.05rem}.soft,.ci,figcaption,caption{color:var(--soft)}.ci{white-space:nowrap;font-size:.9em}"
+    "h1{font-size:1.7rem;line-height:1.2;margin:.2em 0}"
+    "h2{margin:2.2em 0 .5em;padding-top:.6em;border-top:1px solid var(--line);font-size:1.3rem}"
+    "h3{margin:1.6em 0 .4em}h4{margin:1em 0 .3em;font-size:.95rem}figure h4{margin:0 0 .3em}"
+    "p,ul{max-width:48rem}a{color:var(--k0)}code{font-size:.85em;overflow-wrap:anywhere}"
+    ".lead{font-size:1.05rem}.soft,.ci,figcaption,caption{color:var(--soft)}"
+    ".ci{white-space:nowrap;font-size:.9em}"
     ".note{background:var(--note);border-left:4px solid var(--k4);padding:.6em .8em}"
-    ".scroll{overflow-x:auto;margin:.8em 0;-webkit-overflow-scrolling:touch}.half{overflow-x:auto}th{min-width:6.5em}.pair .scroll table{min-width:17rem}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
-    "caption{text-align:left;padding:.2em 0;font-size:.9rem}caption span{display:inline-block;position:sticky;left:0;max-width:min(60rem,calc(100vw - 2rem))}th,td{padding:.3em .7em .3em 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
+    ".scroll{overflow-x:auto;margin:.8em 0;-webkit-overflow-scrolling:touch}.half{overflow-x:auto}"
+    "th{min-width:6.5em}.pair .scroll table{min-width:17rem}"
+    "table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
+    "caption{text-align:left;padding:.2em 0;font-size:.9rem}"
+    "caption span{display:inline-block;position:sticky;left:0;max-width:min(60rem,calc(100vw - 2rem))}"
+    "th,td{padding:.3em .7em .3em 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
     "th{font-weight:600}td.whole{white-space:nowrap}td.own{background:var(--panel)}"
-    ".flow{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;margin:.6rem 0}.box{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.5em .9em;font-size:.9rem}"
-    ".half{flex:1 1 24rem;min-width:0}.arrow{color:var(--soft)}.pair{display:flex;flex-wrap:wrap;gap:0 3rem}"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1.2rem}figure{margin:0;break-inside:avoid}"
-    "figure.wide{margin:1rem 0}figure.wide img{max-width:100%;height:auto;display:block;image-rendering:pixelated}figcaption{font-size:.85rem}"
-    "figure>svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,sans-serif;fill:var(--fg)}"
-    ".grid{stroke:var(--line)}.axis,.rule{stroke:var(--soft)}.line{fill:none;stroke-width:2;stroke-linejoin:round}.band{stroke:none;opacity:.16}.point{stroke:none;opacity:.75}"
-    ".dash{stroke-dasharray:5 4}"
-    ".line.c0{stroke:var(--k0)}.line.c1{stroke:var(--k1)}.line.c2{stroke:var(--k2)}.line.c3{stroke:var(--k3)}.line.c4{stroke:var(--k4)}.line.c5{stroke:var(--k5)}"
-    ".band.c0,.point.c0{fill:var(--k0)}.band.c1,.point.c1{fill:var(--k1)}.band.c2,.point.c2{fill:var(--k2)}.band.c3,.point.c3{fill:var(--k3)}"
-    ".band.c4,.point.c4{fill:var(--k4)}.band.c5,.point.c5{fill:var(--k5)}"
-    ".legend{display:flex;flex-wrap:wrap;gap:.1em 1em;font-size:.85rem}.key{width:24px;height:8px;display:inline-block}.swatch{display:inline-block;width:1em;height:.7em}"
+    ".flow{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center;margin:.6rem 0}"
+    ".box{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.5em .9em;"
+    "font-size:.9rem}.half{flex:1 1 24rem;min-width:0}.arrow{color:var(--soft)}"
+    ".pair{display:flex;flex-wrap:wrap;gap:0 3rem}"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1.2rem}"
+    "figure{margin:0;break-inside:avoid}figure.wide{margin:1rem 0}"
+    "figure.wide img{max-width:100%;height:auto;display:block;image-rendering:pixelated}"
+    "figcaption{font-size:.85rem}figure>svg{width:100%;height:auto;display:block}"
+    "svg text{font:12px system-ui,sans-serif;fill:var(--fg)}.grid{stroke:var(--line)}"
+    ".axis,.rule{stroke:var(--soft)}.line{fill:none;stroke-width:2;stroke-linejoin:round}"
+    ".band{stroke:none;opacity:.16}.point{stroke:none;opacity:.75}.dash{stroke-dasharray:5 4}"
+    ".line.c0{stroke:var(--k0)}.line.c1{stroke:var(--k1)}.line.c2{stroke:var(--k2)}"
+    ".line.c3{stroke:var(--k3)}.line.c4{stroke:var(--k4)}.line.c5{stroke:var(--k5)}"
+    ".band.c0,.point.c0{fill:var(--k0)}.band.c1,.point.c1{fill:var(--k1)}.band.c2,.point.c2{fill:var(--k2)}"
+    ".band.c3,.point.c3{fill:var(--k3)}.band.c4,.point.c4{fill:var(--k4)}.band.c5,.point.c5{fill:var(--k5)}"
+    ".legend{display:flex;flex-wrap:wrap;gap:.1em 1em;font-size:.85rem}"
+    ".key{width:24px;height:8px;display:inline-block}.swatch{display:inline-block;width:1em;height:.7em}"
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}.todo{color:var(--soft);font-style:italic}"
-    "@media (max-width:40rem){.scroll td{min-width:7em}.scroll td.long{min-width:18em}.scroll th:first-child{position:sticky;left:0;background:var(--bg)}}nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
-    "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}.charts{grid-template-columns:1fr 1fr}h2,h3,h3+p,caption{break-after:avoid}.pair{break-inside:avoid}caption span{position:static;max-width:none}.pair .scroll{min-width:40%}"
-    "tr,figure,.box{break-inside:avoid}table{break-inside:auto}thead,caption,tr:first-child{break-after:avoid}p,li{orphans:3;widows:3}.ci{white-space:normal}th{min-width:0}table{font-size:.8rem}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}}";
+    "@media (max-width:40rem){.scroll td{min-width:7em}.scroll td.long{min-width:18em}"
+    ".scroll th:first-child{position:sticky;left:0;background:var(--bg)}}"
+    "nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
+    "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}"
+    ".charts{grid-template-columns:1fr 1fr}h2,h3,h3+p,caption{break-after:avoid}.pair{break-inside:avoid}"
+    "caption span{position:static;max-width:none}.pair .scroll{min-width:40%}"
+    "tr,figure,.box{break-inside:avoid}table{break-inside:auto}"
+    "thead,caption,tr:first-child{break-after:avoid}p,li{orphans:3;widows:3}.ci{white-space:normal}"
+    "th{min-width:0}table{font-size:.8rem}.scroll{overflow:visible}"
+    "details::details-content{content-visibility:visible;height:auto}}";
 
 /* ---- summary ------------------------------------------------------------------------------------------- */
 
@@ -60,10 +82,8 @@ static void put_summary(struct text *t, const struct study *s, const struct resu
     if (s->segment.present) put_sentences(t, s, r, 0);
     if (s->classify.present) put_sentences(t, s, r, 1);
     if (s->synthetic)
-        text_puts(
-            t,
-            "<p class=note>These are synthetic images from a numerical phantom. They show that the method runs and how its arms compare there; they say nothing about "
-            "patients.</p>\n");
+        text_puts(t, "<p class=note>These are synthetic images from a numerical phantom. They show that the "
+                     "method runs and how its arms compare there; they say nothing about patients.</p>\n");
 }
 
 static int has_pictures(const struct study *s)
@@ -93,15 +113,15 @@ int report_write(const struct study *s, const struct results *r, struct error *e
     char path[1300];
     const char *name = s->synthetic ? "a numerical phantom" : s->dataset.name;
     struct text t = {0};
-    text_puts(
-        &t,
-        "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\"><title>Federated against "
-        "centralised: ");
+    text_puts(&t, "<!DOCTYPE html>\n"
+                  "<html lang=en><head><meta charset=utf-8><meta name=viewport "
+                  "content=\"width=device-width,initial-scale=1\"><title>Federated against centralised: ");
     html_escaped(&t, name);
-    text_printf(
-        &t,
-        "</title><style>%s</style></head><body>\n<p class=soft>nephron %s study, preset %s</p><h1>Federated against centralised and local training: ",
-        style, NEPHRON_VERSION, s->sizes.preset);
+    text_printf(&t,
+                "</title><style>%s</style></head><body>\n"
+                "<p class=soft>nephron %s study, preset %s</p><h1>Federated against centralised and local "
+                "training: ",
+                style, NEPHRON_VERSION, s->sizes.preset);
     html_escaped(&t, name);
     text_puts(&t, "</h1>\n");
     put_summary(&t, s, r);

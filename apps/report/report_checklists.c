@@ -31,8 +31,8 @@ static const struct entry claim[] = {
     {"10 Selection of subsets", DONE, "None was made beyond the " FLOW},
     {"11 De-identification", AUTHORS, NULL},
     {"12 Missing data", DONE,
-     FLOW
-     ": cases without label or site are left out; missing age or sex counts as the mean in the simpler models"},
+     FLOW ": cases without label or site are left out; missing age or sex counts as the mean in the simpler "
+          "models"},
     {"13 Image acquisition protocol", PARTLY,
      "Spacing and size under " SITES "; the protocol is the authors'"},
     {"14 Reference standard", AUTHORS, NULL},
@@ -97,7 +97,8 @@ static const struct entry tripod[] = {
      "All channels and the mask; simpler models: shape, first order, age, sex"},
     {"9b Definition of predictors", DONE, CLASSIFICATION},
     {"9c Qualification for subjective predictors", NOT_DONE,
-     "Masks are subjective predictors; their readers are not known to the program. On predicted masks none is left"},
+     "Masks are subjective predictors; their readers are not known to the program. On predicted masks none "
+     "is left"},
     {"10 Sample size", PARTLY, "Power and detectable difference beside each test"},
     {"11 Missing data", DONE, FLOW},
     {"12a Use of data for development and evaluation", DONE, FLOW},
@@ -187,7 +188,8 @@ static const struct entry federated[] = {
     {"A site that took no part", PARTLY, "Only with --external or --arms leave_one_out"},
     {"Communication", DONE, "<a href=#cost>Bytes</a>, both ways, without compression"},
     {"Privacy and attacks", NOT_DONE,
-     "Not done: only weights leave a site, without differential privacy or secure aggregation; no attack was tried"},
+     "Not done: only weights leave a site, without differential privacy or secure aggregation; no attack was "
+     "tried"},
     {"Failure of sites, malicious sites", NOT_DONE, "Not done in this study"},
     {"Versions of the global model", DONE, "A hash of the weights after every round, in rounds.csv"},
     {"Harmonisation before training", DONE, "One plan for all sites from all training cases"},
@@ -201,11 +203,10 @@ static void put_checklist(struct text *t, const char *name, const char *source, 
     static const char *const word[] = {"", "partly: ", "", "to be written by the authors"};
     int count[4] = {0};
     for (int i = 0; i < n; i++) count[list[i].is]++;
-    text_printf(
-        t,
-        "<details><summary>%s: %d of %d answered, %d partly, %d not done, %d left to the authors</summary><p>%s</p><div class=scroll><table><tr><th>item<th>where, or "
-        "what\n",
-        name, count[DONE], n, count[PARTLY], count[NOT_DONE], count[AUTHORS], source);
+    text_printf(t,
+                "<details><summary>%s: %d of %d answered, %d partly, %d not done, %d left to the "
+                "authors</summary><p>%s</p><div class=scroll><table><tr><th>item<th>where, or what\n",
+                name, count[DONE], n, count[PARTLY], count[NOT_DONE], count[AUTHORS], source);
     for (int i = 0; i < n; i++)
         text_printf(t, "<tr><th>%s<td>%s%s%s%s\n", list[i].topic,
                     list[i].is == DONE ? "" : "<span class=todo>", word[list[i].is],
@@ -218,19 +219,18 @@ int report_checklists(struct text *t, const struct study *s, const struct result
     (void)s;
     (void)r;
     (void)e;
-    text_puts(
-        t,
-        "<h2 id=checklists>Checklists</h2>\n<p>Items in our own words and shortened; the published lists are what counts. Only items that this report itself answers are counted "
-        "as answered.</p>\n");
+    text_puts(t, "<h2 id=checklists>Checklists</h2>\n"
+                 "<p>Items in our own words and shortened; the published lists are what counts. Only items "
+                 "that this report itself answers are counted as answered.</p>\n");
     put_checklist(t, "CLAIM 2024",
                   "After the Checklist for Artificial Intelligence in Medical Imaging, update of 2024.",
                   claim, sizeof claim / sizeof *claim);
     put_checklist(t, "TRIPOD+AI", "After TRIPOD+AI (2024).", tripod, sizeof tripod / sizeof *tripod);
     put_checklist(t, "METRICS", "After the Methodological Radiomics Score (2024).", metrics,
                   sizeof metrics / sizeof *metrics);
-    put_checklist(
-        t, "Federated learning",
-        "No list is established; these are the points that systematic reviews of federated learning in medicine found missing.",
-        federated, sizeof federated / sizeof *federated);
+    put_checklist(t, "Federated learning",
+                  "No list is established; these are the points that systematic reviews of federated "
+                  "learning in medicine found missing.",
+                  federated, sizeof federated / sizeof *federated);
     return 0;
 }

@@ -8,10 +8,12 @@
 
 static void put_arms(struct text *t, const struct study *s, const struct class_results *r)
 {
-    text_puts(
-        t,
-        "<div class=scroll><table><caption><span>Test set, mean probability over seeds, threshold 0.5; AUC with DeLong's error on the logit scale, shares with Wilson's</span></caption>"
-        "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>Brier<th>ECE<th>AUC of each seed<th>SD between seeds\n");
+    text_puts(t,
+              "<div class=scroll><table><caption><span>Test set, mean probability over seeds, threshold 0.5; "
+              "AUC with DeLong's error on the logit scale, shares with "
+              "Wilson's</span></caption><tr><th>arm<th>AUC (95 % "
+              "CI)<th>accuracy<th>sensitivity<th>specificity<th>Brier<th>ECE<th>AUC of each seed<th>SD "
+              "between seeds\n");
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
         row_arm(t, "", s, a, "");
@@ -39,20 +41,21 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
     }
     text_puts(t, "</table></div>\n");
     if (r->arm[0].piped)
-        text_puts(
-            t,
-            "<p>On the predicted mask: the region is the largest connected part of what the same arm's segmentation of the same seed found, or the whole image where it found none.</p>\n");
+        text_puts(t,
+                  "<p>On the predicted mask: the region is the largest connected part of what the same arm's "
+                  "segmentation of the same seed found, or the whole image where it found none.</p>\n");
 }
 
 /* Methods that reviewers ask for beside those of the first table. */
 static void put_other_intervals(struct text *t, const struct study *s, const struct class_results *r)
 {
     text_puts(
-        t,
-        "<details><summary>The same with exact and bootstrap intervals, and a test of calibration</summary><div class=scroll><table><caption><span>AUC with BCa "
-        "intervals (2000 resamples within each class), shares with Clopper and Pearson's; Hosmer-Lemeshow test, ten groups of equal size by probability, "
-        "ten degrees of freedom: a small p says that probabilities and frequencies differ</span></caption>"
-        "<tr><th>arm<th>AUC (95 % CI)<th>accuracy<th>sensitivity<th>specificity<th>χ²<th>p\n");
+        t, "<details><summary>The same with exact and bootstrap intervals, and a test of "
+           "calibration</summary><div class=scroll><table><caption><span>AUC with BCa intervals (2000 "
+           "resamples within each class), shares with Clopper and Pearson's; Hosmer-Lemeshow test, ten "
+           "groups of equal size by probability, ten degrees of freedom: a small p says that probabilities "
+           "and frequencies differ</span></caption><tr><th>arm<th>AUC (95 % "
+           "CI)<th>accuracy<th>sensitivity<th>specificity<th>χ²<th>p\n");
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
         row_arm(t, "", s, a, "");
@@ -110,11 +113,10 @@ static void put_baselines(struct text *t, const struct class_results *r)
     int some = 0;
     for (int k = 0; k < BASELINES; k++) some |= r->baseline[k].present;
     if (!some) return;
-    text_puts(
-        t,
-        "<div class=scroll><table><caption><span>Simpler models of the same test cases by the reference masks, fitted to all training cases. "
-        "Differences: DeLong, paired, two-sided, conditional</span></caption>"
-        "<tr><th>model<th>AUC (95 % CI)<th>Brier<th>federated − this<th>centralised − this\n");
+    text_puts(t, "<div class=scroll><table><caption><span>Simpler models of the same test cases by the "
+                 "reference masks, fitted to all training cases. Differences: DeLong, paired, two-sided, "
+                 "conditional</span></caption><tr><th>model<th>AUC (95 % CI)<th>Brier<th>federated − "
+                 "this<th>centralised − this\n");
     for (int k = 0; k < BASELINES; k++) {
         const struct baseline *b = &r->baseline[k];
         if (!b->present) continue;
@@ -124,19 +126,20 @@ static void put_baselines(struct text *t, const struct class_results *r)
         for (int arm = 0; arm < ARMS_MAIN; arm++) put_against(t, &b->against[arm]);
         text_puts(t, "\n");
     }
-    text_puts(
-        t,
-        "</table></div>\n<p>Features: log volume, sphericity, longest over shortest side; inside of the mask mean, deviation, skewness and 10th, 50th and 90th "
-        "percentile of each channel. 100 trees of depth 2, rate 0.05.</p>\n");
+    text_puts(t, "</table></div>\n"
+                 "<p>Features: log volume, sphericity, longest over shortest side; inside of the mask mean, "
+                 "deviation, skewness and 10th, 50th and 90th percentile of each channel. 100 trees of depth "
+                 "2, rate 0.05.</p>\n");
 }
 
 static void put_calibration(struct text *t, const struct study *s, const struct class_results *r)
 {
     text_printf(
         t,
-        "<div class=scroll><table><caption><span>Calibration: probabilities as trained, with class weights that move the prior, and after logistic recalibration on the "
-        "%d validation cases</span></caption><tr><th>arm<th>Brier, as trained<th>recalibrated<th>ECE, as trained<th>recalibrated<th>Hosmer-Lemeshow, as trained<th>"
-        "recalibrated<th>intercept<th>slope\n",
+        "<div class=scroll><table><caption><span>Calibration: probabilities as trained, with class weights "
+        "that move the prior, and after logistic recalibration on the %d validation "
+        "cases</span></caption><tr><th>arm<th>Brier, as trained<th>recalibrated<th>ECE, as "
+        "trained<th>recalibrated<th>Hosmer-Lemeshow, as trained<th>recalibrated<th>intercept<th>slope\n",
         r->validations);
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];
@@ -151,10 +154,11 @@ static void put_calibration(struct text *t, const struct study *s, const struct 
         cell_number(t, arm->recalibration.slope, 2);
         text_puts(t, arm->recalibration.usable ? "\n" : " (not fitted)\n");
     }
-    text_puts(
-        t,
-        "</table></div>\n<div class=scroll><table><caption><span>Operating points, chosen on validation cases, measured on test cases</span></caption><tr><th>arm<th>threshold<th>"
-        "value<th>accuracy<th>sensitivity<th>specificity<th>PPV<th>NPV\n");
+    text_puts(t, "</table></div>\n"
+                 "<div class=scroll><table><caption><span>Operating points, chosen on validation cases, "
+                 "measured on test "
+                 "cases</span></caption><tr><th>arm<th>threshold<th>value<th>accuracy<th>sensitivity<th>"
+                 "specificity<th>PPV<th>NPV\n");
     for (int a = 0; a < ARMS_MAIN; a++)
         for (int k = 0; k < POINTS; k++) {
             const struct operating_point *o = &r->arm[a].point[k];
@@ -184,11 +188,11 @@ static void put_roc(struct text *t, const struct study *s, const struct class_re
     const double fpr = 1 - a->c.specificity, tpr = a->c.sensitivity;
     plot_points(&p, arm, &fpr, &tpr, 1);
     char caption[5 * PLOT_NUMBER], v[3][PLOT_NUMBER];
-    snprintf(
-        caption, sizeof caption,
-        "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: threshold 0.5.",
-        plot_number(v[0], a->c.auc, 3), plot_number(v[1], a->c.auc_ci[0], 3),
-        plot_number(v[2], a->c.auc_ci[1], 3), s->classify.tests);
+    snprintf(caption, sizeof caption,
+             "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: "
+             "threshold 0.5.",
+             plot_number(v[0], a->c.auc, 3), plot_number(v[1], a->c.auc_ci[0], 3),
+             plot_number(v[2], a->c.auc_ci[1], 3), s->classify.tests);
     plot_end(&p, caption);
 }
 
@@ -232,10 +236,11 @@ static void put_reliability(struct text *t, const struct study *s, const struct 
         plot_name(&p, a, a ? "centralised" : "federated");
     }
     char caption[3 * PLOT_NUMBER], v[2][PLOT_NUMBER];
-    snprintf(
-        caption, sizeof caption,
-        "After recalibration on the validation cases; five equal bins. Expected calibration error (ten bins): federated %s, centralised %s.",
-        plot_number(v[0], r->arm[0].c_calibrated.ece, 3), plot_number(v[1], r->arm[1].c_calibrated.ece, 3));
+    snprintf(caption, sizeof caption,
+             "After recalibration on the validation cases; five equal bins. Expected calibration error (ten "
+             "bins): federated %s, centralised %s.",
+             plot_number(v[0], r->arm[0].c_calibrated.ece, 3),
+             plot_number(v[1], r->arm[1].c_calibrated.ece, 3));
     plot_end(&p, caption);
 }
 
@@ -258,9 +263,8 @@ static void put_decision(struct text *t, const struct study *s, const struct cla
     }
     plot_line(&p, 5 | PLOT_DASHED, x, all, STEPS);
     plot_name(&p, 5 | PLOT_DASHED, "everybody is class 1");
-    plot_end(
-        &p,
-        "Net benefit of acting on class 1 by recalibrated probabilities (Vickers and Elkin 2006); the grey line acts on nobody.");
+    plot_end(&p, "Net benefit of acting on class 1 by recalibrated probabilities (Vickers and Elkin 2006); "
+                 "the grey line acts on nobody.");
 }
 
 static const struct subgroups *auc_subgroups(const struct results *r, int arm)
@@ -284,17 +288,18 @@ int report_classify(struct text *t, const struct study *s, const struct results 
     }
     char names[COVARIATE_LIST];
     covariates_list(names, &s->classify.options.covariates);
-    text_printf(
-        t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees %s%s%s%s.</p>\n", s->classify.tests,
-        r->classify.arm[0].c.positives, s->synthetic ? "malignant" : "label 1 of labels.csv",
-        s->classify.seeds, s->classify.seeds > 1 ? "s" : "",
-        s->window_mm[0] > 0
-            ? "a window of the same size in mm for all cases around the mask, all channels and the mask itself, and the inside of the mask magnified"
-            : "the whole image, all channels",
-        *names ? "; beside the image, in its last layer, " : "", names,
-        r->classify.arm[0].piped
-            ? "; it learned from windows around the reference masks and around those that the same arm's segmentation found for its training cases"
-            : "");
+    text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees %s%s%s%s.</p>\n",
+                s->classify.tests, r->classify.arm[0].c.positives,
+                s->synthetic ? "malignant" : "label 1 of labels.csv", s->classify.seeds,
+                s->classify.seeds > 1 ? "s" : "",
+                s->window_mm[0] > 0 ? "a window of the same size in mm for all cases around the mask, all "
+                                      "channels and the mask itself, and the inside of the mask magnified"
+                                    : "the whole image, all channels",
+                *names ? "; beside the image, in its last layer, " : "", names,
+                r->classify.arm[0].piped
+                    ? "; it learned from windows around the reference masks and around those that the same "
+                      "arm's segmentation found for its training cases"
+                    : "");
     put_arms(t, s, &r->classify);
     put_other_intervals(t, s, &r->classify);
     put_tests(t, &r->classify);

@@ -25,24 +25,25 @@ int report_flow(struct text *t, const struct study *s, const struct results *r, 
     (void)r;
     (void)e;
     int used = s->dataset.cases - study_count(s, -1, STUDY_UNUSED, -1);
-    text_printf(
-        t,
-        "<h2 id=flow>Participant flow</h2>\n<div class=flow><div class=box><b>In the dataset</b><br>%d cases</div><div class=arrow>→</div>"
-        "<div class=box><b>Left out</b><br>%d without a label or a site</div><div class=arrow>→</div><div class=box><b>Split</b><br>%d cases, by "
-        "institution%s</div></div>\n<div class=flow>",
-        s->dataset.cases, s->dataset.cases - used, used, s->dataset.classes ? " and class" : "");
+    text_printf(t,
+                "<h2 id=flow>Participant flow</h2>\n"
+                "<div class=flow><div class=box><b>In the dataset</b><br>%d cases</div><div "
+                "class=arrow>→</div><div class=box><b>Left out</b><br>%d without a label or a "
+                "site</div><div class=arrow>→</div><div class=box><b>Split</b><br>%d cases, by "
+                "institution%s</div></div>\n"
+                "<div class=flow>",
+                s->dataset.cases, s->dataset.cases - used, used, s->dataset.classes ? " and class" : "");
     put_box(t, "Training", s, STUDY_TRAIN);
     put_box(t, "Validation", s, STUDY_VALIDATION);
     put_box(t, "Test, untouched", s, STUDY_TEST);
-    text_puts(
-        t,
-        "</div>\n<p>The split has the paper's proportions, 785 to 104 to 99. Validation cases are watched during training and decide "
-        "nothing: the final weights are tested, and the threshold is 0.5.</p>\n");
+    text_puts(t, "</div>\n"
+                 "<p>The split has the paper's proportions, 785 to 104 to 99. Validation cases are watched "
+                 "during training and decide nothing: the final weights are tested, and the threshold is "
+                 "0.5.</p>\n");
     if (s->sites_drawn)
-        text_puts(
-            t,
-            "<p class=note>The dataset has no sites.csv: its cases were dealt at random to three sites of equal size. Such sites do not differ "
-            "from each other, so this says little about federated learning over real ones.</p>\n");
+        text_puts(t, "<p class=note>The dataset has no sites.csv: its cases were dealt at random to three "
+                     "sites of equal size. Such sites do not differ from each other, so this says little "
+                     "about federated learning over real ones.</p>\n");
     return 0;
 }
 
@@ -166,17 +167,17 @@ int report_sites(struct text *t, const struct study *s, const struct results *r,
     double *room = malloc((2 * (size_t)s->dataset.cases + 1) * sizeof *room);
     if (!room) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     text_puts(
-        t,
-        "<h2 id=sites>Institutions and how they differ</h2>\n<div class=scroll><table><tr><th>site<th>cases<th>training / validation / test<th>class 1"
-        "<th>women<th>age, mean<th>foreground ml, median<th>spacing mm, median (slice × row × column)\n");
+        t, "<h2 id=sites>Institutions and how they differ</h2>\n"
+           "<div class=scroll><table><tr><th>site<th>cases<th>training / validation / test<th>class "
+           "1<th>women<th>age, mean<th>foreground ml, median<th>spacing mm, median (slice × row × "
+           "column)\n");
     for (int k = 0; k < s->sites; k++) put_site_row(t, s, k, room);
     free(room);
     text_puts(t, "</table></div>\n");
     put_kinds(t, s);
-    text_puts(
-        t,
-        "<h3>Shift of the intensities</h3><p>Earth mover's distance (Wasserstein 1) between the training cases of two sites, over voxels that are "
-        "not 0.</p>\n<div class=pair>");
+    text_puts(t, "<h3>Shift of the intensities</h3><p>Earth mover's distance (Wasserstein 1) between the "
+                 "training cases of two sites, over voxels that are not 0.</p>\n"
+                 "<div class=pair>");
     put_shift(t, s, r, 0);
     put_shift(t, s, r, 1);
     text_puts(t, "</div>\n");

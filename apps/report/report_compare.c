@@ -62,19 +62,21 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
                   const char *test, const char *what)
 {
     const int many = pair[0].seeds > 1;
-    text_printf(t,
-                "<div class=scroll><table><caption><span>The two main arms against every other: difference of %s; ",
-                what);
+    text_printf(
+        t,
+        "<div class=scroll><table><caption><span>The two main arms against every other: difference of %s; ",
+        what);
     if (many)
         text_printf(t,
                     "patients and %d seeds as random; beside it p of %s, conditional on the trained models",
                     pair[0].seeds, test);
     else text_printf(t, "%s, conditional on the trained models (one seed)", test);
-    text_printf(
-        t,
-        "; detectable: the difference that 80 of 100 such studies find</span></caption><tr><th>arms<th>difference (95 %% CI)<th>SD between seeds<th>p"
-        "<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse by margin<th>equivalent\n",
-        n);
+    text_printf(t,
+                "; detectable: the difference that 80 of 100 such studies "
+                "find</span></caption><tr><th>arms<th>difference (95 %% CI)<th>SD between seeds<th>p<th>p, "
+                "Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse by "
+                "margin<th>equivalent\n",
+                n);
     for (int i = 0; i < n; i++) {
         const struct comparison *c = &pair[i];
         char a[80], b[80];
@@ -105,9 +107,8 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
 /* The two sides of the main comparison: trained models, and ways of training. */
 void report_conditional_begin(struct text *t, const struct comparison *c)
 {
-    text_puts(
-        t,
-        "<h3>Federated against centralised</h3>\n<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
+    text_puts(t, "<h3>Federated against centralised</h3>\n"
+                 "<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
     if (c->seeds > 1) {
         text_printf(t, "<p>Patients and %d seeds as random.</p><ul><li>Difference ", c->seeds);
         html_interval(t, c->random.difference, c->random.ci, 3);
@@ -127,9 +128,8 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
         html_p(t, c->bootstrap.p);
         text_puts(t, ".");
     } else {
-        text_puts(
-            t,
-            "<p>One seed cannot say: trained again with another, both models would differ from themselves. Margins and power below hold for these two models.</p><ul>");
+        text_puts(t, "<p>One seed cannot say: trained again with another, both models would differ from "
+                     "themselves. Margins and power below hold for these two models.</p><ul>");
     }
     text_puts(t, "<li>Not worse by the margin of ");
     html_number(t, c->margin, 3);
@@ -155,9 +155,8 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     if (c->no_claim) text_printf(t, "<li>Why nothing is claimed: %s.", c->no_claim);
     else if (c->equal.equivalent && !c->equivalent)
         text_puts(t, "<li>Why equivalence is not claimed: power below 0.8.");
-    text_puts(
-        t,
-        "</ul><table><caption><span>What these tests could show</span></caption><tr><th>a difference found in 80 of 100 such studies<td>");
+    text_puts(t, "</ul><table><caption><span>What these tests could show</span></caption><tr><th>a "
+                 "difference found in 80 of 100 such studies<td>");
     html_number(t, c->detectable, 3);
     text_puts(t, "<tr><th>power, if the difference is the margin<td>");
     html_number(t, c->power_margin, 2);
@@ -165,9 +164,8 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->power_worse, 2);
     text_puts(t, "<tr><th>power of equivalence, if there is none<td>");
     html_number(t, c->power_equal, 2);
-    text_puts(
-        t,
-        "</table></div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on the models that were trained: another seed may say otherwise.</p><ul>");
+    text_puts(t, "</table></div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on "
+                 "the models that were trained: another seed may say otherwise.</p><ul>");
 }
 
 void report_conditional_end(struct text *t)
@@ -188,10 +186,10 @@ static void put_subgroups(struct text *t, const struct study *s, const char *cap
 {
     const int n = hospitals ? s->hospitals : s->sites;
     const struct subgroups *first = subgroups_of(r, 0);
-    text_printf(
-        t,
-        "<div class=scroll><table><caption><span>%s of each model on the test cases of each %s, 95 %% intervals</span></caption><tr><th>model",
-        caption, hospitals ? "hospital" : "institution");
+    text_printf(t,
+                "<div class=scroll><table><caption><span>%s of each model on the test cases of each %s, 95 "
+                "%% intervals</span></caption><tr><th>model",
+                caption, hospitals ? "hospital" : "institution");
     for (int k = 0; k < n; k++) {
         const struct subgroup_value *g = hospitals ? &first->hospital[k] : &first->site[k];
         if (!g->n) continue;
@@ -226,7 +224,6 @@ void report_subgroups(struct text *t, const struct study *s, const char *caption
 {
     put_subgroups(t, s, caption, subgroups_of, r, 0);
     if (s->hospitals > 0) put_subgroups(t, s, caption, subgroups_of, r, 1);
-    text_puts(
-        t,
-        "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en dash: too few cases, or one class.</p>\n");
+    text_puts(t, "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en "
+                 "dash: too few cases, or one class.</p>\n");
 }

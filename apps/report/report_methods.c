@@ -57,15 +57,15 @@ int report_cost(struct text *t, const struct study *s, const struct results *r, 
         t, "<h2 id=cost>Cost</h2>\n<p>Whole study: %s on %d threads (%s), %s of processor time; peak memory ",
         time, s->threads, cpu_isa_name(cpu_isa()), processor);
     html_number(t, s->peak_bytes * 1e-9, 2);
-    text_puts(
-        t,
-        " GB.</p>\n<div class=scroll><table><caption><span>Training and test, all seeds</span></caption><tr><th>arm<th>steps of a model<th>steps computed<th>training<th>test"
-        "<th>moved between sites and server\n");
+    text_puts(t, " GB.</p>\n<div class=scroll><table><caption><span>Training and test, all "
+                 "seeds</span></caption><tr><th>arm<th>steps of a model<th>steps "
+                 "computed<th>training<th>test<th>moved between sites and server\n");
     put_cost_rows(t, s, &s->segment, "segmentation");
     put_cost_rows(t, s, &s->classify, "classification");
-    text_puts(
-        t,
-        "</table></div>\n<div class=scroll><table><caption><span>One step</span></caption><tr><th>network<th>parameters<th>memory of a step<th>GFLOP<th>prepared cases\n");
+    text_puts(t, "</table></div>\n"
+                 "<div class=scroll><table><caption><span>One "
+                 "step</span></caption><tr><th>network<th>parameters<th>memory of a "
+                 "step<th>GFLOP<th>prepared cases\n");
     for (int i = 0; i < 2; i++) {
         if (!task[i]->present) continue;
         text_printf(t, "<tr><th>%s<td>", i ? "classification" : "segmentation");
@@ -108,31 +108,37 @@ static void put_options(struct text *t, const struct study_task *task, const cha
 static void put_networks(struct text *t, const struct study *s)
 {
     if (s->segment.present)
-        text_printf(
-            t,
-            "<li>Segmentation: %s with %s norm by nnU-Net's planning rules, %d stages, %d features first, patch %d × %d × %d, batch %d; loss Dice and cross-entropy "
-            "with deep supervision; tested by sliding window, step %.2f%s.\n",
-            s->plan->network->title, network_plan_norm_of(s->plan)->name, s->plan->stages,
-            s->plan->features[0], s->plan->patch[0], s->plan->patch[1], s->plan->patch[2],
-            s->segment.options.batch, s->sizes.step, s->sizes.mirror ? ", averaged over mirror images" : "");
+        text_printf(t,
+                    "<li>Segmentation: %s with %s norm by nnU-Net's planning rules, %d stages, %d features "
+                    "first, patch %d × %d × %d, batch %d; loss Dice and cross-entropy with deep "
+                    "supervision; tested by sliding window, step %.2f%s.\n",
+                    s->plan->network->title, network_plan_norm_of(s->plan)->name, s->plan->stages,
+                    s->plan->features[0], s->plan->patch[0], s->plan->patch[1], s->plan->patch[2],
+                    s->segment.options.batch, s->sizes.step,
+                    s->sizes.mirror ? ", averaged over mirror images" : "");
     if (s->classify.present) {
         const struct train_options *o = &s->classify.options;
         char window[3][PLOT_NUMBER], names[COVARIATE_LIST];
         covariates_list(names, &o->covariates);
-        text_printf(
-            t,
-            "<li>Classification: 3D %s-%d of width %d with %s norm on a window of %s × %s × %s mm around the mask (a quarter more than 19 of 20 training masks need; – "
-            "without masks, the whole image), sampled at %d × %d × %d points, all channels and the mask, and all channels inside of the mask once more, magnified from its box, all scaled over the whole image; beside the image in its last layer%s%s%s; cross-entropy weighted against class frequency (in the "
-            "federation by each site's own)%s.\n",
-            o->classifier.network->title, o->classifier.depth, o->classifier.base,
-            network_classifier_norm_of(&o->classifier)->name,
-            plot_number(window[0], s->window_mm[0] > 0 ? s->window_mm[0] : NAN, 0),
-            plot_number(window[1], s->window_mm[0] > 0 ? s->window_mm[1] : NAN, 0),
-            plot_number(window[2], s->window_mm[0] > 0 ? s->window_mm[2] : NAN, 0), o->crop[0], o->crop[1],
-            o->crop[2], *names ? " " : " nothing", names, *names ? ", standardised on the arm's training cases, where a missing value is the mean; their weights begin with those of a logistic regression on these cases" : "",
-            s->segment.present
-                ? "; each training case comes twice, by its reference mask and by the mask that the arm's own segmentation predicts for it"
-                : "");
+        text_printf(t,
+                    "<li>Classification: 3D %s-%d of width %d with %s norm on a window of %s × %s × %s mm "
+                    "around the mask (a quarter more than 19 of 20 training masks need; – without masks, "
+                    "the whole image), sampled at %d × %d × %d points, all channels and the mask, and all "
+                    "channels inside of the mask once more, magnified from its box, all scaled over the "
+                    "whole image; beside the image in its last layer%s%s%s; cross-entropy weighted against "
+                    "class frequency (in the federation by each site's own)%s.\n",
+                    o->classifier.network->title, o->classifier.depth, o->classifier.base,
+                    network_classifier_norm_of(&o->classifier)->name,
+                    plot_number(window[0], s->window_mm[0] > 0 ? s->window_mm[0] : NAN, 0),
+                    plot_number(window[1], s->window_mm[0] > 0 ? s->window_mm[1] : NAN, 0),
+                    plot_number(window[2], s->window_mm[0] > 0 ? s->window_mm[2] : NAN, 0), o->crop[0],
+                    o->crop[1], o->crop[2], *names ? " " : " nothing", names,
+                    *names ? ", standardised on the arm's training cases, where a missing value is the mean; "
+                             "their weights begin with those of a logistic regression on these cases"
+                           : "",
+                    s->segment.present ? "; each training case comes twice, by its reference mask and by the "
+                                         "mask that the arm's own segmentation predicts for it"
+                                       : "");
     }
 }
 
@@ -149,34 +155,39 @@ int report_methods(struct text *t, const struct study *s, const struct results *
         for (int a = 0; a < s->arms; a++) there |= s->arm[a].design == d;
         if (there) text_printf(t, "<li>%s: %s", d->name, d->text);
     }
-    text_puts(
-        t,
-        "</ul>\n<li>Federated: FedAvg; every round each site trains from the global weights with an optimiser that stays at the site, and the server averages "
-        "weights by numbers of training cases. Every site takes part in every round; nothing is lost and no noise is added.\n"
-        "<li>Equal effort: unless its line above says otherwise, a model takes the same number of optimiser steps in a row with the same schedule and batch, from the same initial "
-        "weights for a seed. The federation therefore computes as many times more steps as it has sites, and sees more images than the centralised model in the "
-        "same number of steps; counted by images instead, the comparison would favour the centralised model more.\n"
-        "<li>Final weights are tested. Hyper-parameters were set before and are the same in all arms; the test cases decided nothing.\n"
-        "<li>The plan and its intensity statistics come from all training cases of all sites; a real federation would exchange them, too.\n"
-        "<li>The original paper does not state in its abstract: rounds, local epochs, depth and dimension of the ResNet, input size, augmentation, one network "
-        "for both sequences or two, weighting of the average, cases of each institution, thresholds, intervals. What stands here are this program's "
-        "choices.\n</ul>\n");
-    text_puts(
-        t,
-        "<h2 id=reproduce>To get the same bits again</h2>\n<div class=scroll><table>\n<tr><th>command<td><code>");
+    text_puts(t, "</ul>\n"
+                 "<li>Federated: FedAvg; every round each site trains from the global weights with an "
+                 "optimiser that stays at the site, and the server averages weights by numbers of training "
+                 "cases. Every site takes part in every round; nothing is lost and no noise is added.\n"
+                 "<li>Equal effort: unless its line above says otherwise, a model takes the same number of "
+                 "optimiser steps in a row with the same schedule and batch, from the same initial weights "
+                 "for a seed. The federation therefore computes as many times more steps as it has sites, "
+                 "and sees more images than the centralised model in the same number of steps; counted by "
+                 "images instead, the comparison would favour the centralised model more.\n"
+                 "<li>Final weights are tested. Hyper-parameters were set before and are the same in all "
+                 "arms; the test cases decided nothing.\n"
+                 "<li>The plan and its intensity statistics come from all training cases of all sites; a "
+                 "real federation would exchange them, too.\n"
+                 "<li>The original paper does not state in its abstract: rounds, local epochs, depth and "
+                 "dimension of the ResNet, input size, augmentation, one network for both sequences or two, "
+                 "weighting of the average, cases of each institution, thresholds, intervals. What stands "
+                 "here are this program's choices.\n</ul>\n");
+    text_puts(t, "<h2 id=reproduce>To get the same bits again</h2>\n"
+                 "<div class=scroll><table>\n"
+                 "<tr><th>command<td><code>");
     html_escaped(t, s->command);
-    text_printf(
-        t,
-        "</code>\n<tr><th>program<td>nephron %s, %s, %s, %d threads (weights do not depend on %s)\n<tr><th>data<td>",
-        NEPHRON_VERSION, s->sizes.bf16 ? "bf16" : "fp32", cpu_isa_name(cpu_isa()), s->threads,
-        s->sizes.bf16 ? "their number" : "either");
+    text_printf(t,
+                "</code>\n<tr><th>program<td>nephron %s, %s, %s, %d threads (weights do not depend on %s)\n"
+                "<tr><th>data<td>",
+                NEPHRON_VERSION, s->sizes.bf16 ? "bf16" : "fp32", cpu_isa_name(cpu_isa()), s->threads,
+                s->sizes.bf16 ? "their number" : "either");
     html_escaped(t, s->data);
     text_printf(t, "\n<tr><th>SHA-256 of the data<td><code>%s</code>\n", s->data_hash);
     put_options(t, &s->segment, "segmentation");
     put_options(t, &s->classify, "classification");
-    text_puts(
-        t,
-        "</table></div>\n<details><summary>Hashes of the final weights</summary><div class=scroll><table><tr><th>arm<th>seed<th>weights\n");
+    text_puts(t, "</table></div>\n"
+                 "<details><summary>Hashes of the final weights</summary><div "
+                 "class=scroll><table><tr><th>arm<th>seed<th>weights\n");
     put_hashes(t, s, &s->segment, "segmentation");
     put_hashes(t, s, &s->classify, "classification");
     text_puts(t, "</table></div></details>\n");

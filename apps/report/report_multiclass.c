@@ -5,8 +5,9 @@
 
 static void put_arms(struct text *t, const struct study *s, const struct class_results *r)
 {
-    text_puts(t, "<div class=scroll><table><caption><span>Test set, mean probabilities over seeds; areas of each "
-                 "class against the rest, and their mean</span></caption><tr><th>arm<th>macro AUC (95 % CI)");
+    text_puts(
+        t, "<div class=scroll><table><caption><span>Test set, mean probabilities over seeds; areas of each "
+           "class against the rest, and their mean</span></caption><tr><th>arm<th>macro AUC (95 % CI)");
     for (int k = 0; k < r->classes; k++) text_printf(t, "<th>AUC of class %d", k);
     text_puts(t, "<th>accuracy<th>macro AUC of each seed<th>SD between seeds\n");
     for (int a = 0; a < s->classify.arms; a++) {
@@ -35,9 +36,11 @@ void report_multiclass(struct text *t, const struct study *s, const struct class
     html_number(t, r->macro.z, 2);
     text_puts(t, ", ");
     html_p(t, r->macro.p);
-    text_puts(t, "; two-sided, conditional on the trained models. The standard error sums each case's placements in "
-                 "the curves of all classes and both arms, which for two classes is DeLong's.</p>\n<p class=soft>"
-                 "Simpler models, calibration, operating points, and tests with seeds as random are given for two "
-                 "classes alone.</p>\n");
+    text_puts(
+        t,
+        "; two-sided, conditional on the trained models. The standard error sums each case's placements in "
+        "the curves of all classes and both arms, which for two classes is DeLong's.</p>\n"
+        "<p class=soft>Simpler models, calibration, operating points, and tests with seeds as random are "
+        "given for two classes alone.</p>\n");
     report_rounds(t, s, &s->classify, "Accuracy of validation cases");
 }

@@ -13,8 +13,10 @@ int report_protocol(struct text *t, const struct study *s, const struct results 
     (void)e;
     text_puts(
         t,
-        "<h2 id=protocol>Endpoints, stated before</h2>\n<p>Written to <code>protocol.json</code> before the first training; a study that is continued keeps "
-        "them.</p>\n<div class=scroll><table><tr><th>endpoint<th>rank<th>question<th>margin and its reason\n"
+        "<h2 id=protocol>Endpoints, stated before</h2>\n"
+        "<p>Written to <code>protocol.json</code> before the first training; a study that is continued keeps "
+        "them.</p>\n"
+        "<div class=scroll><table><tr><th>endpoint<th>rank<th>question<th>margin and its reason\n"
         "<tr><th>mean Dice, federated − centralised<td>");
     text_puts(t, dice);
     text_puts(
@@ -22,16 +24,19 @@ int report_protocol(struct text *t, const struct study *s, const struct results 
     html_number(t, s->dice_margin, 3);
     text_puts(
         t,
-        ": one reader who outlines tumours twice agrees with himself to a Dice of about 0.87 (Sci Data 2024, s41597-024-03971-0); a loss of less than half of what is "
-        "missing there to 1 is within that reader's own scatter\n<tr><th>AUC, federated − centralised<td>");
+        ": one reader who outlines tumours twice agrees with himself to a Dice of about 0.87 (Sci Data 2024, "
+        "s41597-024-03971-0); a loss of less than half of what is missing there to 1 is within that reader's "
+        "own scatter\n<tr><th>AUC, federated − centralised<td>");
     text_puts(t, s->classify.present ? auc : "not measured");
     text_puts(t, "<td>the same<td class=long>");
     html_number(t, s->auc_margin, 3);
-    text_puts(
-        t,
-        ": the difference that the paper itself reports (0.69 and 0.64) without calling it one\n</table></div>\n"
-        "<p>Everything else is exploratory: all other pairs of arms, adjusted by Holm's method within a task, and all other measures. \"Equivalent\" is said only "
-        "where two one-sided tests show it with a power of 0.8 or more; nothing within a margin is claimed of one seed, of fewer than 20 patients, nor of models that do hardly better than nothing. Margins can be set with --dice-margin and --auc-margin.</p>\n");
+    text_puts(t, ": the difference that the paper itself reports (0.69 and 0.64) without calling it one\n"
+                 "</table></div>\n"
+                 "<p>Everything else is exploratory: all other pairs of arms, adjusted by Holm's method "
+                 "within a task, and all other measures. \"Equivalent\" is said only where two one-sided "
+                 "tests show it with a power of 0.8 or more; nothing within a margin is claimed of one seed, "
+                 "of fewer than 20 patients, nor of models that do hardly better than nothing. Margins can "
+                 "be set with --dice-margin and --auc-margin.</p>\n");
     return 0;
 }
 
@@ -57,9 +62,11 @@ int report_paper(struct text *t, const struct study *s, const struct results *r,
     const struct classification *f = &k->arm[ARM_FEDERATED].c, *c = &k->arm[ARM_CENTRALISED].c;
     (void)e;
     text_puts(
-        t,
-        "<h2 id=paper>The paper's table beside ours</h2>\n<div class=scroll><table><caption><span>Tests are the paper's: conditional on the trained models</span></caption><tr><th><th "
-        "colspan=3>JMRI 2025, doi 10.1002/jmri.29819 (99 test cases)<th colspan=3>this study\n<tr><th><th>federated<th>centralised<th>p<th>federated<th>centralised<th>p\n");
+        t, "<h2 id=paper>The paper's table beside ours</h2>\n"
+           "<div class=scroll><table><caption><span>Tests are the paper's: conditional on the trained "
+           "models</span></caption><tr><th><th colspan=3>JMRI 2025, doi 10.1002/jmri.29819 (99 test "
+           "cases)<th colspan=3>this study\n"
+           "<tr><th><th>federated<th>centralised<th>p<th>federated<th>centralised<th>p\n");
     if (s->segment.present)
         put_row(t, "Dice (Wilcoxon)", "0.43", "0.45", "0.202", r->segment.arm[ARM_FEDERATED].mean,
                 r->segment.arm[ARM_CENTRALISED].mean, r->segment.pair[0].p);
@@ -72,11 +79,13 @@ int report_paper(struct text *t, const struct study *s, const struct results *r,
         put_row(t, "specificity (McNemar)", "–", "–", "0.847", f->specificity, c->specificity,
                 k->mcnemar[SHARE_SPECIFICITY].p);
     }
-    text_puts(
-        t,
-        "</table></div>\n<p>The paper's numbers are those of its abstract. Its p = 0.959 for AUC 0.69 against 0.64 does not fit a two-sided test: with 99 cases, about 72 "
-        "malignant, the two areas have standard errors near 0.056 and 0.060, and a two-sided paired test gives p of about 0.54, 0.39, 0.17 or 0.055 for a correlation of "
-        "0, 0.5, 0.8 or 0.9. A p of 0.959 would need a standard error near 0.97, which cannot be; it fits a one-sided test (1 − p is about 0.04) or another "
-        "contrast. It is no target for this study, which names every test and its sides.</p>\n");
+    text_puts(t, "</table></div>\n"
+                 "<p>The paper's numbers are those of its abstract. Its p = 0.959 for AUC 0.69 against 0.64 "
+                 "does not fit a two-sided test: with 99 cases, about 72 malignant, the two areas have "
+                 "standard errors near 0.056 and 0.060, and a two-sided paired test gives p of about 0.54, "
+                 "0.39, 0.17 or 0.055 for a correlation of 0, 0.5, 0.8 or 0.9. A p of 0.959 would need a "
+                 "standard error near 0.97, which cannot be; it fits a one-sided test (1 − p is about "
+                 "0.04) or another contrast. It is no target for this study, which names every test and its "
+                 "sides.</p>\n");
     return 0;
 }

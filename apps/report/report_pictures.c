@@ -129,11 +129,12 @@ int report_pictures(struct text *t, const struct study *s, const struct results 
         if (isfinite(r->segment.arm[ARM_FEDERATED].value[k]))
             rank[ranks++] = (struct ranked){r->segment.arm[ARM_FEDERATED].value[k], k};
     qsort(rank, (size_t)ranks, sizeof *rank, compare_ranked);
-    text_puts(
-        t,
-        "<h2 id=pictures>Best, median and worst test cases</h2>\n<p>By the federated model's Dice (first seed's masks). Each channel plain and with outlines on the slice with most "
-        "of the reference, the patient's right on the left, letters on the edges: <span class=swatch style=\"background:#e69f00\"></span> reference, <span class=swatch style=\"background:#56b4e9\"></span> federated, "
-        "<span class=swatch style=\"background:#00c88c\"></span> centralised (first seed).</p>\n");
+    text_puts(t, "<h2 id=pictures>Best, median and worst test cases</h2>\n"
+                 "<p>By the federated model's Dice (first seed's masks). Each channel plain and with "
+                 "outlines on the slice with most of the reference, the patient's right on the left, letters "
+                 "on the edges: <span class=swatch style=\"background:#e69f00\"></span> reference, <span "
+                 "class=swatch style=\"background:#56b4e9\"></span> federated, <span class=swatch "
+                 "style=\"background:#00c88c\"></span> centralised (first seed).</p>\n");
     static const char *const group[] = {"Best", "Median", "Worst"};
     for (int g = 0; g < 3; g++) {
         int first = g == 0 ? 0 : g == 1 ? (ranks - EACH) / 2 : ranks - EACH;

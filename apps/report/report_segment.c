@@ -71,10 +71,10 @@ void report_rounds(struct text *t, const struct study *s, const struct study_tas
 
 static void put_arms(struct text *t, const struct study *s, const struct segment_results *r)
 {
-    text_puts(
-        t,
-        "<div class=scroll><table><caption><span>Test set, mean over seeds of each case</span></caption><tr><th>arm<th>mean Dice (95 % CI)<th>median<th>SD<th>HD95 mm"
-        "<th>missed<th>HD95 mm, penalised<th>lesions found<th>false lesions<th>lesion F1<th>mean Dice of each seed<th>SD between seeds\n");
+    text_puts(t, "<div class=scroll><table><caption><span>Test set, mean over seeds of each "
+                 "case</span></caption><tr><th>arm<th>mean Dice (95 % CI)<th>median<th>SD<th>HD95 "
+                 "mm<th>missed<th>HD95 mm, penalised<th>lesions found<th>false lesions<th>lesion F1<th>mean "
+                 "Dice of each seed<th>SD between seeds\n");
     for (int a = 0; a < s->segment.arms; a++) {
         const struct arm_dice *arm = &r->arm[a];
         row_arm(t, "", s, a, "");
@@ -91,12 +91,13 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
         cell_number(t, arm->seed_sd, 3);
         text_puts(t, "\n");
     }
-    text_puts(
-        t,
-        "</table></div>\n<p>HD95: the larger of the 95th percentiles of the distances from surface to surface, both ways (MONAI's definition). Missed: labels "
-        "of all cases and seeds of which one mask is empty and the other is not; their distance is infinite. They are left out of the first mean and stand in the "
-        "penalised one as the image's diagonal. A lesion is a connected part of a mask (26 neighbours), found if the other mask has a voxel of it; all test cases and "
-        "seeds together.</p>\n");
+    text_puts(t, "</table></div>\n"
+                 "<p>HD95: the larger of the 95th percentiles of the distances from surface to surface, both "
+                 "ways (MONAI's definition). Missed: labels of all cases and seeds of which one mask is "
+                 "empty and the other is not; their distance is infinite. They are left out of the first "
+                 "mean and stand in the penalised one as the image's diagonal. A lesion is a connected part "
+                 "of a mask (26 neighbours), found if the other mask has a voxel of it; all test cases and "
+                 "seeds together.</p>\n");
 }
 
 static void put_secondary(struct text *t, const char *what, const struct comparison *c, double sign,
@@ -134,9 +135,8 @@ static void put_tests(struct text *t, const struct segment_results *r)
     put_secondary(t, "share of lesions found", &r->found, 1, 3);
     text_puts(t, "</ul>\n");
     if (r->arm[ARM_CENTRALISED].mean < 4 * c->margin)
-        text_puts(
-            t,
-            "<p class=note>The margin is more than a quarter of the centralised Dice: two models that both segment badly lie within it.</p>\n");
+        text_puts(t, "<p class=note>The margin is more than a quarter of the centralised Dice: two models "
+                     "that both segment badly lie within it.</p>\n");
 }
 
 /* Points of arm at x = column + a small offset that keeps the arms apart. */
@@ -268,12 +268,11 @@ int report_segment(struct text *t, const struct study *s, const struct results *
         text_puts(t, ".</p>\n");
         return 0;
     }
-    text_printf(
-        t,
-        "<p>Dice of a case is the mean over %d foreground label%s; a label that is neither in the reference nor in the prediction does not count. %d test "
-        "cases, %d seed%s.</p>\n",
-        s->dataset.labels - 1, s->dataset.labels > 2 ? "s" : "", s->segment.tests, s->segment.seeds,
-        s->segment.seeds > 1 ? "s" : "");
+    text_printf(t,
+                "<p>Dice of a case is the mean over %d foreground label%s; a label that is neither in the "
+                "reference nor in the prediction does not count. %d test cases, %d seed%s.</p>\n",
+                s->dataset.labels - 1, s->dataset.labels > 2 ? "s" : "", s->segment.tests, s->segment.seeds,
+                s->segment.seeds > 1 ? "s" : "");
     put_arms(t, s, &r->segment);
     put_tests(t, &r->segment);
     report_pairs(t, s, r->segment.pair, r->segment.pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt",

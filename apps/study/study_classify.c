@@ -266,7 +266,8 @@ static int test_cases(struct study *s, struct arm_weights *m, int arm, int seed,
     r->validation = malloc(((size_t)cases->validation.store.cases + 1) * sizeof *r->validation);
     if (!r->validation) return error_set(e, "out of memory for %d cases", cases->validation.store.cases);
     snprintf(name, sizeof name, "%s_seed_%d_validation.csv", file, seed + 1);
-    if (cases->validation.store.cases > 0 && classify_cases(r->validation, NULL, s, m, &cases->validation, name, e))
+    if (cases->validation.store.cases > 0 &&
+        classify_cases(r->validation, NULL, s, m, &cases->validation, name, e))
         return -1;
     if (cases->external.store.cases > 0) {
         snprintf(name, sizeof name, "%s_seed_%d_external.csv", file, seed + 1);
@@ -365,7 +366,8 @@ static int load(struct study *s, struct prepared *m, struct error *e)
     int status = 0, cases = 0;
     if (count && !(m->value = malloc(((size_t)s->dataset.cases + 1) * (size_t)count * sizeof *m->value)))
         status = error_set(e, "out of memory for %d cases", s->dataset.cases);
-    if (!status && count) status = covariates_of_dataset(m->value, &t->options.covariates, &s->dataset, NULL, e);
+    if (!status && count)
+        status = covariates_of_dataset(m->value, &t->options.covariates, &s->dataset, NULL, e);
     for (int i = 0; !status && i < 4; i++) {
         status = load_role(part[i], s, m->value, which[i], e);
         cases += part[i]->store.cases;
@@ -410,12 +412,11 @@ void classify_print(const struct study *s)
     const int *crop = t->options.crop;
     char names[COVARIATE_LIST];
     if (s->quiet) return;
-    printf(
-        "classification: %s-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d test cases; %d rounds of %d steps, %d seed%s\n",
-        t->options.classifier.network->title, t->options.classifier.depth, t->options.classifier.base,
-        crop[0], crop[1], crop[2], t->options.batch,
-        t->trained, t->validated, t->tests, t->options.epochs, t->options.iterations, t->seeds,
-        t->seeds > 1 ? "s" : "");
+    printf("classification: %s-%d of width %d, input %d x %d x %d, batch %d; %d training, %d validation, %d "
+           "test cases; %d rounds of %d steps, %d seed%s\n",
+           t->options.classifier.network->title, t->options.classifier.depth, t->options.classifier.base,
+           crop[0], crop[1], crop[2], t->options.batch, t->trained, t->validated, t->tests, t->options.epochs,
+           t->options.iterations, t->seeds, t->seeds > 1 ? "s" : "");
     covariates_list(names, &t->options.covariates);
     if (*names) printf("  beside the image: %s\n", names);
 }

@@ -87,7 +87,8 @@ void multiclass_say(struct text *t, const struct study *s, const struct class_re
         text_printf(t, "Of these trained models the federated ones are %s.",
                     d->difference > 0 ? "better" : "worse");
     else
-        text_puts(t, "A difference between these trained models was not shown, which is no sign that there is "
-                     "none.");
+        text_puts(t,
+                  "A difference between these trained models was not shown, which is no sign that there is "
+                  "none.");
     text_puts(t, " Non-inferiority and equivalence are tested of two classes alone, and not claimed.");
 }

@@ -18,10 +18,10 @@ static int is_kept(const struct study *s, const struct json *j, const char *path
     for (int i = 0; i < 2; i++) {
         const double then = json_number(j, margin[i].key, NAN);
         if (fabs(then - margin[i].now) < 1e-12) continue;
-        return error_set(
-            e,
-            "%s: %s was stated as %g and is now %g; a study that goes on keeps its margins (another -o begins another study)",
-            path, margin[i].key, then, margin[i].now);
+        return error_set(e,
+                         "%s: %s was stated as %g and is now %g; a study that goes on keeps its margins "
+                         "(another -o begins another study)",
+                         path, margin[i].key, then, margin[i].now);
     }
     return 0;
 }
@@ -30,7 +30,8 @@ struct json *study_arguments(const char *out, struct error *e)
 {
     char path[1300];
     if (file_join(path, sizeof path, out, "protocol.json", e)) return NULL;
-    if (!file_exists(path)) return error_set(e, "%s: is not there: no study was begun in %s", path, out), NULL;
+    if (!file_exists(path))
+        return error_set(e, "%s: is not there: no study was begun in %s", path, out), NULL;
     struct json *j = json_read(path, e);
     const struct json *list = json_get(j, "arguments");
     int bad = !list || list->type != JSON_ARRAY || list->count < 1;
@@ -60,9 +61,9 @@ int study_protocol(const struct study *s, struct error *e)
                   s->skip_segment ? "AUC, federated - centralised" : "mean Dice, federated - centralised");
     json_add_text(j, "key_secondary",
                   s->skip_segment || s->skip_classify ? "none" : "AUC, federated - centralised");
-    json_add_text(
-        j, "question",
-        "non-inferiority of the federated arm, one-sided, alpha 0.025; patients and seeds as random where there are seeds");
+    json_add_text(j, "question",
+                  "non-inferiority of the federated arm, one-sided, alpha 0.025; patients and seeds as "
+                  "random where there are seeds");
     json_add_number(j, "dice_margin", s->dice_margin);
     json_add_number(j, "auc_margin", s->auc_margin);
     json_add_number(j, "power_for_equivalence", 0.8);

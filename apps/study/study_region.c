@@ -100,8 +100,8 @@ static double mean_inside(const struct sample *v, int channel)
 }
 
 /* Samples a box of `mm` around the middle of begin to end into every channels-th value of out. */
-static void sample_box(float *out, int channels, const struct sample *v, const struct layer *l, const int crop[3],
-                       const double middle[3], const double mm[3])
+static void sample_box(float *out, int channels, const struct sample *v, const struct layer *l,
+                       const int crop[3], const double middle[3], const double mm[3])
 {
     for (int z = 0; z < crop[0]; z++)
         for (int y = 0; y < crop[1]; y++)

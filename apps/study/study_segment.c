@@ -330,10 +330,10 @@ void segment_print(const struct study *s)
     const struct study_task *t = &s->segment;
     const int *p = s->plan->patch;
     if (s->quiet) return;
-    printf(
-        "segmentation: %s of %d stages, %d features first, patch %d x %d x %d, batch %d; %d training, %d validation, %d test cases\n",
-        s->plan->network->title, s->plan->stages, s->plan->features[0], p[0], p[1], p[2], t->options.batch,
-        t->trained, t->validated, t->tests);
+    printf("segmentation: %s of %d stages, %d features first, patch %d x %d x %d, batch %d; %d training, %d "
+           "validation, %d test cases\n",
+           s->plan->network->title, s->plan->stages, s->plan->features[0], p[0], p[1], p[2], t->options.batch,
+           t->trained, t->validated, t->tests);
     printf("  %d arms, %d seed%s, %d rounds of %d steps at each site\n", t->arms, t->seeds,
            t->seeds > 1 ? "s" : "", t->options.epochs, t->options.iterations);
 }

@@ -42,16 +42,18 @@ static void add_random(struct json *j, const struct comparison *c, const char *m
     add_pair(o, "bootstrap_ci", c->bootstrap.ci[0], c->bootstrap.ci[1]);
     json_add_number(o, "bootstrap_p", c->bootstrap.p);
     struct json *n = json_add_object(j, "noninferiority");
-    json_add_text(n, "name", "one-sided, alpha 0.025: federated is worse by less than the margin; shown: p below alpha, several seeds, 20 patients, arms that do better than nothing");
+    json_add_text(n, "name",
+                  "one-sided, alpha 0.025: federated is worse by less than the margin; shown: p below alpha, "
+                  "several seeds, 20 patients, arms that do better than nothing");
     json_add_number(n, "margin", c->margin);
     json_add_number(n, "bound", c->worse.bound);
     json_add_number(n, "p", c->worse.p);
     json_add_bool(n, "shown", c->noninferior);
     json_add_text(n, "not_claimed_because", c->no_claim ? c->no_claim : "");
     struct json *q = json_add_object(j, "equivalence");
-    json_add_text(
-        q, "name",
-        "two one-sided tests; equivalent: p below 0.05, power of 0.8 or more, several seeds, 20 patients, arms that do better than nothing");
+    json_add_text(q, "name",
+                  "two one-sided tests; equivalent: p below 0.05, power of 0.8 or more, several seeds, 20 "
+                  "patients, arms that do better than nothing");
     json_add_number(q, "margin", c->margin);
     json_add_number(q, "difference", c->equal.difference);
     add_pair(q, "ci_90", c->equal.ci[0], c->equal.ci[1]);
@@ -214,9 +216,9 @@ static void add_segment(struct json *root, const struct study *s, const struct r
     add_segment_each(arms, "leave_one_out", s, r, 1);
     add_headline(j, s, all, 0);
     struct json *w = json_add_object(j, "wilcoxon");
-    json_add_text(
-        w, "name",
-        "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt; conditional on the trained models");
+    json_add_text(w, "name",
+                  "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt; conditional on "
+                  "the trained models");
     json_add_number(w, "statistic", c->wilcoxon.statistic);
     json_add_number(w, "p", c->wilcoxon.p);
     json_add_int(w, "n", c->wilcoxon.n);
@@ -332,7 +334,9 @@ static void add_multiclass(struct json *root, const struct study *s, const struc
     add_class_each(arms, "leave_one_out", s, r, 1);
     add_headline(j, s, all, 1);
     struct json *o = json_add_object(j, "macro_auc");
-    json_add_text(o, "name", "mean of the one-vs-rest areas, federated - centralised, two-sided; conditional on the trained models");
+    json_add_text(o, "name",
+                  "mean of the one-vs-rest areas, federated - centralised, two-sided; conditional on the "
+                  "trained models");
     json_add_number(o, "difference", r->macro.difference);
     json_add_number(o, "se", r->macro.se);
     json_add_number(o, "z", r->macro.z);

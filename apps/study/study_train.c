@@ -277,10 +277,10 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     if (s->quiet || known) return 0;
     char time[32];
     progress_time(time, seconds);
-    printf(
-        "  %.2f M parameters; a step: %.1f GFLOP, %.1f MB, %.3g s; %.0f steps in all arms and seeds, validation and test: about %s of computing; %.2f GB with the cases\n",
-        (double)t->parameters * 1e-6, 3 * t->flops * 1e-9, (double)t->step_bytes * 1e-6, t->step_seconds,
-        steps, time, memory * 1e-9);
+    printf("  %.2f M parameters; a step: %.1f GFLOP, %.1f MB, %.3g s; %.0f steps in all arms and seeds, "
+           "validation and test: about %s of computing; %.2f GB with the cases\n",
+           (double)t->parameters * 1e-6, 3 * t->flops * 1e-9, (double)t->step_bytes * 1e-6, t->step_seconds,
+           steps, time, memory * 1e-9);
     fflush(stdout);
     return 0;
 }
@@ -303,7 +303,10 @@ void study_progress(const struct study *s, struct study_task *t, int arm)
     const double each = (clock_seconds() - t->began) / t->done, then = more ? s->classify.expected : 0;
     progress_time(left, each * (1 - t->done) + (t->expected > 0 ? then * each / t->expected : 0));
     printf("  %s: %.0f %% done, about %s left%s\n", segments ? "segmentation" : "classification",
-           100 * t->done, left, !more ? "" : then > 0 ? ", classification included" : "; then classification");
+           100 * t->done, left,
+           !more      ? ""
+           : then > 0 ? ", classification included"
+                      : "; then classification");
     fflush(stdout);
 }
 
@@ -311,10 +314,9 @@ void study_announce_total(const struct study *s)
 {
     char time[32];
     progress_time(time, s->expected_seconds);
-    printf("expected in all: about %s of computing on %d free core%s (reading, writing and statistics come on top), "
-           "%.2f GB of memory, %.2f GB of disk\n",
-           time,
-           s->threads, s->threads > 1 ? "s" : "", s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
+    printf("expected in all: about %s of computing on %d free core%s (reading, writing and statistics come "
+           "on top), %.2f GB of memory, %.2f GB of disk\n",
+           time, s->threads, s->threads > 1 ? "s" : "", s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
     fflush(stdout);
 }
 
@@ -349,7 +351,8 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
     arm_effort(&f.train.epochs, &f.train.iterations, s, t, arm);
     f.checkpoint_every = checkpoint_rounds(t, &f);
     f.train.seed = s->seed + (uint64_t)seed;
-    if (f.train.covariates.count && fit_covariates(&f.train, s, arm, train, e)) return error_prefix(e, "%s", title);
+    if (f.train.covariates.count && fit_covariates(&f.train, s, arm, train, e))
+        return error_prefix(e, "%s", title);
     if (design->strategy) {
         f.strategy = strategy_find(design->strategy);
         strategy_standard(f.option, f.strategy);

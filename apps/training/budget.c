@@ -148,10 +148,10 @@ static double spread_time(struct budget *b, const struct plan *p, double step)
 static int check_time(const struct budget *b, double total, struct error *e)
 {
     if (total >= LEAST) return 0;
-    return error_set(
-        e,
-        "--hours %g: a step of %d base features and batch %d takes %.3g s here and the validation at the end %.3g s: less than %d iterations",
-        b->hours, b->base_features, b->batch, b->step_seconds, b->validation_seconds, LEAST);
+    return error_set(e,
+                     "--hours %g: a step of %d base features and batch %d takes %.3g s here and the "
+                     "validation at the end %.3g s: less than %d iterations",
+                     b->hours, b->base_features, b->batch, b->step_seconds, b->validation_seconds, LEAST);
 }
 
 /* bf16 where a step of the plan is faster so, unless the precision is given; *seconds of a step. */
@@ -248,9 +248,9 @@ void budget_print(const struct budget *b)
     progress_time(training, b->training_seconds);
     progress_time(validation, b->validation_seconds);
     strftime(end, sizeof end, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &local));
-    printf(
-        "%g hours: %d base features, batch %d, %d epochs of %d iterations in %s\n  a step takes %s here; training %s, validation at the end %s; expected end %s\n",
-        b->hours, b->base_features, b->batch, b->epochs, b->iterations, b->bf16 ? "bf16" : "fp32", step, training,
-        validation, end);
+    printf("%g hours: %d base features, batch %d, %d epochs of %d iterations in %s\n"
+           "  a step takes %s here; training %s, validation at the end %s; expected end %s\n",
+           b->hours, b->base_features, b->batch, b->epochs, b->iterations, b->bf16 ? "bf16" : "fp32", step,
+           training, validation, end);
     fflush(stdout);
 }

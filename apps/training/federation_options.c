@@ -88,12 +88,13 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
     ADD("compress-share", 0, OPTION_NUMBER, &f->compress_share, "X",
         "topk: share of the values that is sent (0.01)", 1e-6, 1, 0);
     ADD("dp", 0, OPTION_TEXT, &f->dp, "WHERE",
-        "differential privacy: of each site's updates, by noise at the server or at the sites; or of each case, by noise "
-        "on its gradient (sgd, classification with --norm group)", 0, 0,
-        "central|local|sgd");
+        "differential privacy: of each site's updates, by noise at the server or at the sites; or of each "
+        "case, by noise on its gradient (sgd, classification with --norm group)",
+        0, 0, "central|local|sgd");
     ADD("dp-noise", 0, OPTION_NUMBER, &f->dp_noise, "Z",
         "multiplier: the noise has deviation Z times the clip (1)", 1e-6, 1e6, 0);
-    ADD("dp-clip", 0, OPTION_NUMBER, &f->dp_clip, "C", "largest norm of an update, or of a case's gradient (1)", 1e-6, 1e6, 0);
+    ADD("dp-clip", 0, OPTION_NUMBER, &f->dp_clip, "C",
+        "largest norm of an update, or of a case's gradient (1)", 1e-6, 1e6, 0);
     ADD("dp-adaptive", 0, OPTION_FLAG, &f->dp_adaptive, 0,
         "the norm begins at --dp-clip and follows the quantile of the updates' norms; --dp central", 0, 0, 0);
     ADD("dp-quantile", 0, OPTION_NUMBER, &f->dp_quantile, "Q", "of --dp-adaptive (0.5)", 1e-3, 0.999, 0);
@@ -102,10 +103,12 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
     ADD("dp-test-seed", 0, OPTION_SEED, &f->dp_test_seed, "N",
         "for tests: the same noise again, which hides nothing", 0, 0, 0);
     ADD("secure", 0, OPTION_FLAG, &f->secure, 0,
-        "secure aggregation: whoever sums the sites' updates learns their weighted mean alone; 3 to 255 sites", 0,
-        0, 0);
+        "secure aggregation: whoever sums the sites' updates learns their weighted mean alone; 3 to 255 "
+        "sites",
+        0, 0, 0);
     ADD("secure-range", 0, OPTION_NUMBER, &f->secure_range, "R",
-        "largest change of a weight that --secure can hide (1024); rounding is R / 2^41 at most", 1e-6, 1e9, 0);
+        "largest change of a weight that --secure can hide (1024); rounding is R / 2^41 at most", 1e-6, 1e9,
+        0);
     ADD("fine-tune", 0, OPTION_INT, &f->fine_tune, "I",
         "iterations of the final weights at each site, afterwards", 1, 1e6, 0);
     ADD("parallel", 0, OPTION_TEXT, &f->parallel, "HOW", "threads to clients or to layers; same bits", 0, 0,

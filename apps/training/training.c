@@ -84,7 +84,8 @@ static int check_task(const struct training *t, struct error *e)
     const int planned = t->options.task->planned;
     const char *other = planned ? t->args.of_classification : t->args.of_segmentation;
     if (!other) return 0;
-    return error_set(e, "--%s is for %s, and this is a %s", other, planned ? "classification" : "segmentation",
+    return error_set(e, "--%s is for %s, and this is a %s", other,
+                     planned ? "classification" : "segmentation",
                      planned ? "segmentation" : "classification");
 }
 
@@ -231,10 +232,10 @@ static int on_stop(void *arg)
 /* How to go on; the exit code says the signal. */
 static void tell_stopped(const struct training *t)
 {
-    fprintf(
-        stderr,
-        "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same weights\n",
-        interrupt_signal(), t->args.command, t->args.run);
+    fprintf(stderr,
+            "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same "
+            "weights\n",
+            interrupt_signal(), t->args.command, t->args.run);
 }
 
 static struct model *load_pretrained(struct training *t, struct error *e)
@@ -340,8 +341,8 @@ static int run_training(struct training *t, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     t->options = training_options_complete(&t->args, task, t->dataset.channels, t->dataset.classes);
-    if (check_task(t, e) || choose_covariates(t, e) || find_folder(t, e) || training_fold(t, e) || training_sites(t, e) ||
-        training_plan(t, e) || training_previous(t, e))
+    if (check_task(t, e) || choose_covariates(t, e) || find_folder(t, e) || training_fold(t, e) ||
+        training_sites(t, e) || training_plan(t, e) || training_previous(t, e))
         return -1;
     complete_validation(t);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);

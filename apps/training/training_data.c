@@ -150,8 +150,8 @@ static void tell_patch(const struct training *t)
         same &= t->plan->patch[k] == asked[t->plan->transpose[k]];
     }
     if (asked[0] && !same && !t->args.quiet)
-        printf("--patch %d,%d,%d becomes %d,%d,%d: the strides of the network divide it\n", asked[0], asked[1],
-               asked[2], got[0], got[1], got[2]);
+        printf("--patch %d,%d,%d becomes %d,%d,%d: the strides of the network divide it\n", asked[0],
+               asked[1], asked[2], got[0], got[1], got[2]);
 }
 
 /* Options that ask for another plan than the one that is read, and so would change nothing. */
@@ -244,11 +244,11 @@ int training_previous(struct training *t, struct error *e)
     if (!d->previous) return error_set(e, "out of memory for %d cases", d->cases);
     for (int i = 0; i < d->cases; i++)
         if (t->role[i] && !find_previous(d->previous[i], sizeof d->previous[i], t, i))
-            return error_set(
-                e,
-                "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train and validate all folds of %s",
-                t->args.previous_stage, d->item[i].id, d->item[i].id, d->file_ending,
-                t->plan->previous_stage);
+            return error_set(e,
+                             "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train and "
+                             "validate all folds of %s",
+                             t->args.previous_stage, d->item[i].id, d->item[i].id, d->file_ending,
+                             t->plan->previous_stage);
     return 0;
 }
 

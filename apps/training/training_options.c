@@ -13,19 +13,22 @@
 #include "nn/folder/run.h"
 
 static const char details[] =
-    "DATA is an nnU-Net dataset (dataset.json, imagesTr, labelsTr; labels.csv for classification) or a MedMNIST .npz.\n"
-    "RUN receives plans.json, dataset.json, manifest.json and fold_K/ with checkpoints (safetensors), progress.csv,\n"
-    "progress.svg and validation/. A hash of the weights is printed after every epoch or round: same seed, same data,\n"
-    "same bits, for any number of threads and on every instruction set.\n"
+    "DATA is an nnU-Net dataset (dataset.json, imagesTr, labelsTr; labels.csv for classification) or a "
+    "MedMNIST .npz.\n"
+    "RUN receives plans.json, dataset.json, manifest.json and fold_K/ with checkpoints (safetensors), "
+    "progress.csv,\n"
+    "progress.svg and validation/. A hash of the weights is printed after every epoch or round: same seed, "
+    "same data,\nsame bits, for any number of threads and on every instruction set.\n"
     "A cascade is two runs: --configuration 3d_lowres for each of the folds 0 to 4, then\n"
-    "--configuration 3d_cascade_fullres with --previous-stage: each case's map is of the fold that held it out,\n"
-    "resampled as nnU-Net does it (RUN/predicted_next_stage).\n\n"
+    "--configuration 3d_cascade_fullres with --previous-stage: each case's map is of the fold that held it "
+    "out,\nresampled as nnU-Net does it (RUN/predicted_next_stage).\n\n"
     "  nephron train Dataset004_Hippocampus -o run --epochs 20 --iterations 50\n"
     "  nephron train --resume run                      as it was begun, from its latest checkpoint\n"
-    "  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 --local-iterations 50\n"
-    "  nephron federate Dataset004_Hippocampus -o run_sc --sites 5 --partition quantity:0.5 --strategy scaffold --optimizer sgd\n"
-    "Between machines the same steps go over a folder FED (docs/hospitals.md); exit code 3: nothing to do yet.\n"
-    "  nephron federate DATA --as fingerprint A -o FED            at each site\n"
+    "  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 --local-iterations "
+    "50\n  nephron federate Dataset004_Hippocampus -o run_sc --sites 5 --partition quantity:0.5 --strategy "
+    "scaffold --optimizer sgd\n"
+    "Between machines the same steps go over a folder FED (docs/hospitals.md); exit code 3: nothing to do "
+    "yet.\n  nephron federate DATA --as fingerprint A -o FED            at each site\n"
     "  nephron federate --as init -o FED --rounds 20              at the server\n"
     "  nephron federate DATA --as site A -o FED                   at each site, then\n"
     "  nephron federate --as aggregate -o FED                     at the server, for each round; at last\n"
@@ -65,8 +68,9 @@ static struct option_spec *add_schedule(struct option_spec *s, struct training_a
 {
     ADD(OPTION_HEADING("schedule"));
     ADD("hours", 0, OPTION_NUMBER, &a->hours, "H",
-        "segmentation: choose features, batch, precision, epochs and how to optimise so that all is done in H hours", 0.001, 10000,
-        0);
+        "segmentation: choose features, batch, precision, epochs and how to optimise so that all is done in "
+        "H hours",
+        0.001, 10000, 0);
     ADD("epochs", 0, OPTION_INT, &a->epochs, "E",
         "epochs (default 100); with --resume more than before make the training longer", 1, 1e6, 0);
     ADD("iterations", 0, OPTION_INT, &a->iterations, "I", "iterations an epoch (default 50)", 1, 1e6, 0);
@@ -82,8 +86,8 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
     ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", "initial learning rate (sgd 0.01, adamw and adam 0.001)", 1e-9,
         10, 0);
     ADD("schedule", 0, OPTION_TEXT, &a->schedule, "NAME",
-        "of the learning rate: poly, nnU-Net's (segmentation), or cosine after 5 % warmup (classification)", 0,
-        0, a->schedules);
+        "of the learning rate: poly, nnU-Net's (segmentation), or cosine after 5 % warmup (classification)",
+        0, 0, a->schedules);
     ADD("optimizer", 0, OPTION_TEXT, &a->optimizer, "NAME",
         "segmentation sgd (Nesterov), classification adamw", 0, 0, a->optimizers);
     ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (segmentation 0.99, classification 0.9)", 0,
@@ -352,10 +356,8 @@ static int parse_all(struct training_arguments *a, int argc, char **argv, int fe
     if (a->federated && !a->federation.as && !a->sites_text)
         return app_usage(a->command, "needs --sites FILE.csv or --sites N"), 0;
     if (a->federated && a->ema > 0)
-        return app_usage(
-                   a->command,
-                   "--ema averages the weights of single steps, which each round replaces by the sites' mean: "
-                   "it is for train"),
+        return app_usage(a->command, "--ema averages the weights of single steps, which each round replaces "
+                                     "by the sites' mean: it is for train"),
                0;
     if (a->federation.as && a->covariates)
         return app_usage(a->command,

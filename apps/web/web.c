@@ -178,10 +178,10 @@ static int check_size(void)
     double bytes = voxels * (s->channels * 4.0 + 2) +
                    voxels * (p && spacing > 1 ? spacing : 1) * (s->channels + (p ? p->classes : 0)) * 4.0;
     if (bytes < 3.5e9) return 0;
-    return error_set(
-        &n->e,
-        "the image of %d x %d x %d voxels needs about %.1f GB with this model, and a page has 4: use the program",
-        s->size[2], s->size[1], s->size[0], bytes / 1e9);
+    return error_set(&n->e,
+                     "the image of %d x %d x %d voxels needs about %.1f GB with this model, and a page has "
+                     "4: use the program",
+                     s->size[2], s->size[1], s->size[0], bytes / 1e9);
 }
 
 static void tell(void *arg, int done, int of)

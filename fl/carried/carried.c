@@ -170,13 +170,15 @@ int carried_init(const char *folder, const struct federation *f, const char *con
     if (dataset_json) json_add(c.agreed, "dataset", json_copy(dataset_json));
     if (plans) json_add(c.agreed, "plans", json_copy(plans));
     if (plans) json_add_text(c.agreed, "configuration", configuration);
-    int status =
-        federation_check(f, e) || private_check(f, e) || secure_check(f, e) || add_sites(c.agreed, site, f->sites, e) ? -1 : 0;
+    int status = federation_check(f, e) || private_check(f, e) || secure_check(f, e) ||
+                         add_sites(c.agreed, site, f->sites, e)
+                     ? -1
+                     : 0;
     if (!status && (quorum < 1 || quorum > f->sites))
         status = error_set(e, "quorum %d of %d sites", quorum, f->sites);
     if (!status && f->secure_range > 0 && quorum < secure_least(f))
-        status = error_set(e, "--secure with --quorum %d: of %d sites a round at least %d have to answer", quorum,
-                           federation_drawn(f), secure_least(f));
+        status = error_set(e, "--secure with --quorum %d: of %d sites a round at least %d have to answer",
+                           quorum, federation_drawn(f), secure_least(f));
     hash_json(c.f.hash, c.agreed);
     int before = status ? -1 : agreed_before(&c, e);
     if (before == 0) status = write_agreed(&c, initial, e);
@@ -278,7 +280,8 @@ static int take_agreed(struct carried *c, const char *path, struct error *e)
         return error_set(e, "%s: has another format", path);
     if (federation_from_json(&c->f, c->agreed, path, e) || take_sites(c, path, e) || take_plan(c, path, e))
         return -1;
-    if (federation_check(&c->f, e) || private_check(&c->f, e) || secure_check(&c->f, e)) return error_prefix(e, "%s", path);
+    if (federation_check(&c->f, e) || private_check(&c->f, e) || secure_check(&c->f, e))
+        return error_prefix(e, "%s", path);
     if (c->round > c->f.train.epochs)
         return error_set(e, "%s: there is a round %d of %d", c->folder, c->round, c->f.train.epochs);
     return 0;

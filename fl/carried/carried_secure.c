@@ -58,7 +58,8 @@ static int write_secret(const struct step *s, struct error *e)
     struct bytes site = {0};
     struct message_head h = head_of(s, secret_kind, s->p->name);
     secure_site_write(&s->site, &site);
-    struct message_part part[2] = {{"site", site.data, site.size}, {"message", s->message.data, s->message.size}};
+    struct message_part part[2] = {{"site", site.data, site.size},
+                                   {"message", s->message.data, s->message.size}};
     int status = bytes_done(&site, s->secret, e);
     mode_t before = umask(S_IRWXG | S_IRWXO); /* the temporary file too is its owner's alone */
     if (!status) status = parts_write(&h, part, 2, &s->c->f, s->secret, e);
@@ -75,10 +76,11 @@ static int read_secret(struct step *s, struct error *e)
     int status = parts_read(&site, &h, "site", &s->c->f, s->secret, e);
     if (!status) status = parts_read(&s->message, &h, "message", &s->c->f, s->secret, e);
     if (status > 0) status = error_set(e, "%s: has not all of its parts", s->secret);
-    if (!status) status = secure_site_read(&s->site, site.data, site.size, e) ? error_prefix(e, "%s", s->secret) : 0;
+    if (!status)
+        status = secure_site_read(&s->site, site.data, site.size, e) ? error_prefix(e, "%s", s->secret) : 0;
     if (!status && (s->site.index != s->p->rank || s->site.p.sites != s->p->drawn))
-        status = error_set(e, "%s: is of site %d of %d, not %d of %d", s->secret, s->site.index, s->site.p.sites,
-                           s->p->rank, s->p->drawn);
+        status = error_set(e, "%s: is of site %d of %d, not %d of %d", s->secret, s->site.index,
+                           s->site.p.sites, s->p->rank, s->p->drawn);
     if (site.data) secret_wipe(site.data, site.size);
     bytes_free(&site);
     return status;
@@ -207,7 +209,8 @@ static int run(struct step *s, char told[256], struct error *e)
     int fresh = !file_exists(s->secret);
     if (secure_forget(s->p->state, s->secret, e) || (fresh ? begin(s, e) : read_secret(s, e))) return -1;
     int stage = (int)s->site.stage; /* what it sends next */
-    if (fresh) return write_secret(s, e) || send_message(s, SECURE_KEYS, e) ? -1 : tell(told, s, SECURE_KEYS, 0);
+    if (fresh)
+        return write_secret(s, e) || send_message(s, SECURE_KEYS, e) ? -1 : tell(told, s, SECURE_KEYS, 0);
     int last = stage - 1, status = read_question(s, stage, &question, e);
     if (status == 0) {
         status = answer(s, stage, &question, e);

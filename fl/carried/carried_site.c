@@ -129,10 +129,11 @@ static int local_round(struct site_work *w, struct error *e)
     struct carried *c = w->c;
     if (site_store_resume(&w->store, c->round, e)) return -1;
     if (site_store_newest(&w->store, 0) > c->round + 1)
-        return error_set(e,
-                         "%s: is the state before round %d, and %s is at round %d: it was set back; bring the "
-                         "newest global message, or begin with another --state",
-                         s->state, site_store_newest(&w->store, 0), c->folder, c->round);
+        return error_set(
+            e,
+            "%s: is the state before round %d, and %s is at round %d: it was set back; bring the newest "
+            "global message, or begin with another --state",
+            s->state, site_store_newest(&w->store, 0), c->folder, c->round);
     int there = site_store_load(&w->store, 0, c->round, &w->state, &w->update, e);
     if (there < 0) return -1;
     if (there && strcmp(w->update.base, w->message.task.base) == 0) return 0;
@@ -177,8 +178,8 @@ static int evaluate_global(struct site_work *w, char told[256], struct error *e)
     int status = json_write(j, path, e);
     json_free(j);
     snprintf(told, 256, "site %s: evaluated the weights after %d of %d rounds: %s %.4f on %d cases", s->name,
-             w->c->round, w->c->f.train.epochs, w->c->f.train.task->metric(&w->c->f.train), w->update.metric_before,
-             w->update.validation_cases);
+             w->c->round, w->c->f.train.epochs, w->c->f.train.task->metric(&w->c->f.train),
+             w->update.metric_before, w->update.validation_cases);
     return status ? -1 : CARRIED_DONE;
 }
 

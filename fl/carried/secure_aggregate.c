@@ -52,9 +52,11 @@ static int read_state(struct stage_work *s, int stage, struct error *e)
     int status = parts_read(&state, &h, "state", &s->c->f, path, e);
     if (!status && stage == SECURE_REVEAL) status = parts_read(&numbers, &h, "numbers", &s->c->f, path, e);
     if (status > 0) status = error_set(e, "%s: has not all of its parts", path);
-    if (!status && secure_server_read(&s->server, state.data, state.size, e)) status = error_prefix(e, "%s", path);
+    if (!status && secure_server_read(&s->server, state.data, state.size, e))
+        status = error_prefix(e, "%s", path);
     if (!status && ((int)s->server.stage != stage || s->server.p.sites != s->drawn))
-        status = error_set(e, "%s: is of stage %d and %d sites", path, (int)s->server.stage, s->server.p.sites);
+        status =
+            error_set(e, "%s: is of stage %d and %d sites", path, (int)s->server.stage, s->server.p.sites);
     if (!status && stage == SECURE_REVEAL) {
         json_free(s->numbers);
         s->numbers = json_parse((const char *)numbers.data, numbers.size, e);
@@ -86,8 +88,8 @@ static int take_masked(struct stage_work *s, int i, const char *path, struct err
 {
     char hex[65];
     struct update *u = &s->w->update;
-    if (update_read(u, &s->c->f, s->c->model, path, hex, e) || aggregate_check_origin(s->w, s->c->site[i], e) ||
-        server_note(&s->w->server, u, e))
+    if (update_read(u, &s->c->f, s->c->model, path, hex, e) ||
+        aggregate_check_origin(s->w, s->c->site[i], e) || server_note(&s->w->server, u, e))
         return -1;
     if (secure_server_take(&s->server, u->packed.data, u->packed.size, e)) {
         server_unnote(&s->w->server);
@@ -187,7 +189,8 @@ static int take_mean(struct stage_work *s, struct error *e)
         const struct json *j = s->numbers->item[k], *update = json_get(j, "update");
         int64_t i = json_integer(j, "site", -1);
         if (!update || i < 0 || i >= s->c->f.sites) return error_set(e, "%s: numbers are of no site", path);
-        if (update_from_json(&w->update, update, path, e) || server_note(&w->server, &w->update, e)) return -1;
+        if (update_from_json(&w->update, update, path, e) || server_note(&w->server, &w->update, e))
+            return -1;
         w->server.update[w->server.updates - 1].bytes = json_number(j, "bytes", 0);
         aggregate_note(w, (int)i, json_text(j, "sha256", ""));
     }

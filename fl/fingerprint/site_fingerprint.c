@@ -243,8 +243,9 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
     f->spacing = calloc(of + 1, sizeof *f->spacing);
     f->shape = calloc(of + 1, sizeof *f->shape);
     f->relative_size = calloc(of + 1, sizeof *f->relative_size);
-    int status =
-        f->dataset && f->spacing && f->shape && f->relative_size ? 0 : error_set(e, "out of memory for %zu cases", of);
+    int status = f->dataset && f->spacing && f->shape && f->relative_size
+                     ? 0
+                     : error_set(e, "out of memory for %zu cases", of);
     if (!status && of == 0) status = error_set(e, "%s: no case has a label", d->path);
     if (!status && segments) status = extract_maps(&x, d, role, (int)of, progress, arg, e);
     for (int i = 0; !status && !segments && i < d->cases; i++) {

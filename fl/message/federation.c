@@ -38,10 +38,10 @@ int federation_check(const struct federation *f, struct error *e)
     if (!(f->fraction > 0 && f->fraction <= 1))
         return error_set(e, "fraction is %g, not above 0 and up to 1", f->fraction);
     if (f->strategy->needs_linear && !f->train.optimizer->linear)
-        return error_set(
-            e,
-            "strategy %s divides by the learning rate what the sites moved: it needs the optimizer sgd, not %s",
-            f->strategy->name, f->train.optimizer->name);
+        return error_set(e,
+                         "strategy %s divides by the learning rate what the sites moved: it needs the "
+                         "optimizer sgd, not %s",
+                         f->strategy->name, f->train.optimizer->name);
     if (f->train.ema > 0 && (f->sites > 1 || f->strategy->site_slots)) return refuse_average(e);
     if (f->compress && !(f->compress_share > 0 && f->compress_share <= 1))
         return error_set(e, "share of the values that are sent is %g, not above 0 and up to 1",

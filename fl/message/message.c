@@ -321,8 +321,8 @@ static int check_parts_head(const struct json *j, const struct message_head *h, 
     if (strcmp(json_text(j, "site", "?"), h->site) != 0)
         return error_set(e, "%s: is of site '%.80s', not '%s'", path, json_text(j, "site", "?"), h->site);
     if (json_integer(j, "round", -1) != h->round)
-        return error_set(e, "%s: is of round %lld, this is round %d", path, (long long)json_integer(j, "round", -1),
-                         h->round);
+        return error_set(e, "%s: is of round %lld, this is round %d", path,
+                         (long long)json_integer(j, "round", -1), h->round);
     if (strcmp(json_text(j, "base", "?"), h->base) != 0)
         return error_set(e, "%s: belongs to another global message than round %d has", path, h->round);
     return 0;
@@ -337,7 +337,8 @@ int parts_read(struct bytes *out, const struct message_head *h, const char *part
     const struct safetensor *t = safetensors_find(&s, part);
     int status = j ? check_parts_head(j, h, f, path, e) : -1;
     if (!status && !t) status = 1;
-    if (!status && strcmp(t->dtype, "U8") != 0) status = error_set(e, "%s: tensor %s is no bytes", path, part);
+    if (!status && strcmp(t->dtype, "U8") != 0)
+        status = error_set(e, "%s: tensor %s is no bytes", path, part);
     if (!status) bytes_put(out, t->data, t->bytes);
     if (!status) status = bytes_done(out, path, e);
     json_free(j);

@@ -57,8 +57,9 @@ static int check_sgd(const struct federation *f, struct error *e)
     if (o->covariates.count)
         return error_set(e, "--dp sgd with covariates, whose mean and variance are of all cases");
     if (network_classifier_norm_of(&o->classifier)->over_batch)
-        return error_set(e, "--dp sgd with batch norm, whose statistics are of several cases: add --norm group or "
-                            "--norm instance");
+        return error_set(
+            e, "--dp sgd with batch norm, whose statistics are of several cases: add --norm group or --norm "
+               "instance");
     if (f->local_epochs)
         return error_set(e, "--dp sgd with --local-epochs: how many steps a site takes would follow from its "
                             "cases, and the account is of a given number: use --local-iterations");
@@ -82,12 +83,15 @@ int private_check(const struct federation *f, struct error *e)
             e, "privacy: noise %g, clip %g, delta %g: noise and clip are above 0, delta between 0 and 1",
             p->noise, p->clip, p->delta);
     if (p->adaptive && p->kind != PRIVACY_CENTRAL)
-        return error_set(e, "--dp-adaptive with --dp %s: the norm follows a count that the server adds noise to; "
-                            "it needs --dp central",
-                         p->kind == PRIVACY_SGD ? "sgd" : "local");
+        return error_set(
+            e,
+            "--dp-adaptive with --dp %s: the norm follows a count that the server adds noise to; it needs "
+            "--dp central",
+            p->kind == PRIVACY_SGD ? "sgd" : "local");
     if (p->adaptive && (!(p->quantile > 0 && p->quantile < 1) || !(p->rate > 0 && p->rate <= 100)))
-        return error_set(e, "adaptive clipping: quantile %g, rate %g: the first is between 0 and 1, the second above 0",
-                         p->quantile, p->rate);
+        return error_set(
+            e, "adaptive clipping: quantile %g, rate %g: the first is between 0 and 1, the second above 0",
+            p->quantile, p->rate);
     if (p->kind == PRIVACY_SGD && check_sgd(f, e)) return -1;
     if (p->kind == PRIVACY_CENTRAL && !weighs_equally(f))
         return error_set(e,
@@ -235,6 +239,6 @@ void private_text(char text[160], const struct federation *f, int rounds, double
     if (p->kind == PRIVACY_NONE) return;
     snprintf(text, 160, "%s%s, noise %g, clip %.4g%s: epsilon %.3g at delta %g after %d round%s",
              p->test_seed ? "TEST SEED, NOT PRIVATE: " : "", kind_name(f), p->noise,
-             p->adaptive ? clip : p->clip, p->adaptive ? " (adaptive)" : "", private_epsilon(f, rounds, cases),
-             p->delta, rounds, rounds == 1 ? "" : "s");
+             p->adaptive ? clip : p->clip, p->adaptive ? " (adaptive)" : "",
+             private_epsilon(f, rounds, cases), p->delta, rounds, rounds == 1 ? "" : "s");
 }

@@ -34,8 +34,8 @@ int private_update(struct update *u, const struct task *t, const struct federati
 double private_clip(const struct task *t, const struct federation *f);
 /* At the server: noise for the sum of equally weighted updates, [layout->count], gaps 0. 0 where nothing is
  * to be added, 1, or -1. */
-int private_noise(float *noise, int round, double clip, const struct federation *f, const struct model *layout,
-                  struct error *e);
+int private_noise(float *noise, int round, double clip, const struct federation *f,
+                  const struct model *layout, struct error *e);
 /* PRIVACY_SGD: the noisy mean gradient of local step `step` into w->model->grad; *loss: the mean of the cases
  * that were taken, unchanged where there was none. The learner has batch 1. */
 int private_gradient(double *loss, struct learner *w, uint64_t step, const char *site,

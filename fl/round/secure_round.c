@@ -86,8 +86,8 @@ static int check_range(const struct update *u, const struct federation *f, struc
                      f->secure_range);
 }
 
-int secure_round_mask(struct update *u, struct secure_site *s, const struct bytes *inbox, const struct task *t,
-                      const struct federation *f, struct error *e)
+int secure_round_mask(struct update *u, struct secure_site *s, const struct bytes *inbox,
+                      const struct task *t, const struct federation *f, struct error *e)
 {
     double weight = f->strategy->weight(f->option, &u->numbers, 0);
     ENSURE(u->kind != UPDATE_HIDDEN, "the update of site %s is hidden already", u->site);

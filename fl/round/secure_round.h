@@ -30,8 +30,8 @@ int secure_least(const struct federation *f);
 int secure_round_parameters(struct secure_parameters *p, const struct federation *f, int sites,
                             const struct task *t, size_t count, struct error *e);
 /* Masks an update's difference: u->packed becomes the message, u->values zeros, its kind UPDATE_HIDDEN. */
-int secure_round_mask(struct update *u, struct secure_site *s, const struct bytes *inbox, const struct task *t,
-                      const struct federation *f, struct error *e);
+int secure_round_mask(struct update *u, struct secure_site *s, const struct bytes *inbox,
+                      const struct task *t, const struct federation *f, struct error *e);
 
 /* ---- a whole session in one process -------------------------------------------------------------------- */
 

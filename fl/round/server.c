@@ -173,7 +173,8 @@ int server_add(struct server *s, const struct update *u, struct error *e)
 {
     const float *weights = u->values;
     if (u->kind == UPDATE_HIDDEN || s->f->secure_range)
-        return error_set(e, s->f->secure_range ? "is not masked, as was agreed on" : "is masked: was not agreed on");
+        return error_set(e, s->f->secure_range ? "is not masked, as was agreed on"
+                                               : "is masked: was not agreed on");
     if (check_numbers(s, u, e) || check_clipped(s, u, e)) return -1;
     if (u->kind == UPDATE_DIFFERENCE) {
         add_difference(s, u->values);

@@ -223,7 +223,8 @@ static int check_slopes(struct entry *t, int n, struct error *e)
         stated += t[k].slice->has_slope;
     }
     for (int k = 0; k < n; k++) /* some slices have a scale, or this one has only the rest of it */
-        if (!t[k].slice->has_slope && (stated || t[k].slice->intercept != 0)) t[k].slice->assumed |= ASSUME_SCALE;
+        if (!t[k].slice->has_slope && (stated || t[k].slice->intercept != 0))
+            t[k].slice->assumed |= ASSUME_SCALE;
     if (!zero) return 0;
     if (other)
         return conflict(

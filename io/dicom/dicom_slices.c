@@ -288,7 +288,8 @@ static int stack_frames(struct slice_file *sf, const struct dicom_file *f, struc
     return status;
 }
 
-static int read_scale(struct slice *s, const struct slice_file *sf, const struct dicom_file *f, struct error *e)
+static int read_scale(struct slice *s, const struct slice_file *sf, const struct dicom_file *f,
+                      struct error *e)
 {
     int n = dicom_numbers(&s->slope, 1, f->element, DICOM_DOSE_SCALING, e);
     s->has_slope = n > 0;

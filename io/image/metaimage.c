@@ -177,7 +177,8 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
             volume_assume(v, "spacing%s along axis %d: no ElementSpacing",
                           h->elements > k ? " of ElementSize" : " 1 mm", k);
         if (!(s > 0)) return error_set(e, "ElementSpacing[%d] is %g", k, s);
-        for (int i = 0; i < space; i++) column[k][i] = s * mm * (h->cosines ? h->matrix[k * h->axes + i] : i == k);
+        for (int i = 0; i < space; i++)
+            column[k][i] = s * mm * (h->cosines ? h->matrix[k * h->axes + i] : i == k);
         origin[k] = h->origins ? h->origin[k] * mm : 0;
     }
     if (!h->origins) volume_assume(v, "place 0: no Offset");

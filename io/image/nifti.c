@@ -268,7 +268,8 @@ static void set_geometry(struct volume *v, struct header *h)
         }
     int bad = column_lengths(length, v->affine);
     if (bad)
-        volume_assume(v, "axes along x, y and z, place 0: the %s is singular", takes_sform ? "sform" : "qform");
+        volume_assume(v, "axes along x, y and z, place 0: the %s is singular",
+                      takes_sform ? "sform" : "qform");
     for (int k = 0; k < 3; k++) {
         double want = bad ? h->pixdim[k + 1] : given[k] > 0 ? given[k] : length[k];
         for (int i = 0; i < 3; i++)
@@ -413,7 +414,8 @@ static int find_image(char *path, size_t size, const char *header, struct error 
     snprintf(path, size, "%.*s.img%s", stem, header, suffix + 4);
     if (file_exists(path)) return 0;
     snprintf(path, size, "%.*s.img%s", stem, header, suffix[4] ? "" : ".gz");
-    return file_exists(path) ? 0 : error_set(e, "%s: its voxels, %.*s.img, are not there", header, stem, header);
+    return file_exists(path) ? 0
+                             : error_set(e, "%s: its voxels, %.*s.img, are not there", header, stem, header);
 }
 
 int nifti_read(struct volume *v, const char *path, int what, struct error *e)

@@ -34,9 +34,10 @@ int volume_check_limit(const struct volume *v, struct error *e)
     for (int i = 0; i < 4; i++) bytes *= (double)v->size[i];
     if (bytes >= (double)(SIZE_MAX / 2)) /* with room for exact numbers of eight bytes: 32 bits, as a
                                             browser's */
-        return error_set(e, "asks for %lld x %lld x %lld x %lld voxels, %.3g GB, more than %zu bits address here",
-                         (long long)v->size[0], (long long)v->size[1], (long long)v->size[2],
-                         (long long)v->size[3], bytes / 1073741824.0, 8 * sizeof(size_t));
+        return error_set(
+            e, "asks for %lld x %lld x %lld x %lld voxels, %.3g GB, more than %zu bits address here",
+            (long long)v->size[0], (long long)v->size[1], (long long)v->size[2], (long long)v->size[3],
+            bytes / 1073741824.0, 8 * sizeof(size_t));
     if (bytes <= limit_gigabytes * 1073741824.0) return 0;
     return error_set(
         e, "asks for %lld x %lld x %lld x %lld voxels, %.3g GB, the limit is %g GB (--max-gb raises it)",

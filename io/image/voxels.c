@@ -226,8 +226,8 @@ int voxels_parse(float *out, double *exact, const char *text, size_t size, size_
             return error_set(e, "voxel %zu is '%.*s', no number", i, (int)(length < 20 ? length : 20),
                              text + begin);
         if (type < VOXEL_F32 && !(v >= low[type] && v <= high[type] && v == floor(v)))
-            return error_set(e, "voxel %zu is %.*s, which %s cannot hold", i, (int)(length < 20 ? length : 20),
-                             text + begin, voxel_type_name(type));
+            return error_set(e, "voxel %zu is %.*s, which %s cannot hold", i,
+                             (int)(length < 20 ? length : 20), text + begin, voxel_type_name(type));
         out[i] = (float)v;
         if (exact) exact[i] = v;
     }
@@ -276,10 +276,13 @@ double unit_millimetres(const char *unit, size_t n)
     static const struct {
         const char *name;
         double mm;
-    } known[] = {{"", 1},           {"none", 1},        {"???", 1},      {"mm", 1},         {"millimeter", 1},
-                 {"millimetre", 1}, {"cm", 10},         {"centimeter", 10}, {"centimetre", 10}, {"m", 1e3},
-                 {"meter", 1e3},    {"metre", 1e3},     {"um", 1e-3},    {"\xc2\xb5m", 1e-3}, {"micron", 1e-3},
-                 {"microns", 1e-3}, {"micrometer", 1e-3}, {"micrometre", 1e-3}, {"nm", 1e-6},  {"nanometer", 1e-6}};
+    } known[] = {{"", 1},           {"none", 1},          {"???", 1},
+                 {"mm", 1},         {"millimeter", 1},    {"millimetre", 1},
+                 {"cm", 10},        {"centimeter", 10},   {"centimetre", 10},
+                 {"m", 1e3},        {"meter", 1e3},       {"metre", 1e3},
+                 {"um", 1e-3},      {"\xc2\xb5m", 1e-3},  {"micron", 1e-3},
+                 {"microns", 1e-3}, {"micrometer", 1e-3}, {"micrometre", 1e-3},
+                 {"nm", 1e-6},      {"nanometer", 1e-6}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == n && strncasecmp(known[i].name, unit, n) == 0) return known[i].mm;
     return 0;
@@ -302,8 +305,8 @@ int volume_set_lps(struct volume *v, double column[3][3], const double origin[3]
                  det = a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) +
                        a[2] * (b[0] * c[1] - b[1] * c[0]);
     if (!(fabs(det) > 1e-6 * v->spacing[0] * v->spacing[1] * v->spacing[2]))
-        return error_set(e, "its three axes lie in a plane: (%g, %g, %g), (%g, %g, %g), (%g, %g, %g)", a[0], a[1],
-                         a[2], b[0], b[1], b[2], c[0], c[1], c[2]);
+        return error_set(e, "its three axes lie in a plane: (%g, %g, %g), (%g, %g, %g), (%g, %g, %g)", a[0],
+                         a[1], a[2], b[0], b[1], b[2], c[0], c[1], c[2]);
     for (int i = 0; i < 3; i++) {
         if (!isfinite(origin[i]))
             return error_set(e, "origin is (%g, %g, %g)", origin[0], origin[1], origin[2]);

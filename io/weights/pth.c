@@ -284,7 +284,8 @@ static int add_tensor(struct walk *w, const struct pickle_value *v)
     const char *name = w->path_length > 0 ? w->path : "tensor";
     if (read_view(w, &t, v) || check_view(w, &t, &count)) return error_prefix(w->e, "%.200s", name);
     if (count == 0) data = t.storage->data;
-    else if (is_contiguous(&t) && bytes_host_is_little()) data = t.storage->data + (size_t)t.offset * t.element;
+    else if (is_contiguous(&t) && bytes_host_is_little())
+        data = t.storage->data + (size_t)t.offset * t.element;
     else data = copy_view(w, &t, count);
     if (data == NULL) return error_prefix(w->e, "%.200s", name);
     safetensors_add(&w->out->tensors, name, t.dtype, t.ndim, t.dim, data);

@@ -31,7 +31,8 @@ int covariates_parse(struct covariates *c, const char *list, struct error *e)
     for (const char *at = list; *list; at++) {
         const size_t n = strcspn(at, ",");
         char name[COVARIATE_NAME];
-        if (n >= sizeof name) return error_set(e, "covariate '%.60s' is longer than %d", at, COVARIATE_NAME - 1);
+        if (n >= sizeof name)
+            return error_set(e, "covariate '%.60s' is longer than %d", at, COVARIATE_NAME - 1);
         snprintf(name, sizeof name, "%.*s", (int)n, at);
         for (size_t k = 0; k < sizeof not_these / sizeof *not_these; k++)
             if (strcmp(name, not_these[k]) == 0)
@@ -109,7 +110,8 @@ static int take_table(float *value, int *done, const struct covariates *c, const
             float *kept = &value[(size_t)at->index * (size_t)c->count + (size_t)k];
             *kept = (float)v;
             if (!isfinite(*kept)) /* 1e39: not missing, and no number to compute with */
-                status = error_set(e, "%s: row %d: %s is %g, beyond a float's range", path, r + 2, c->name[k], v);
+                status =
+                    error_set(e, "%s: row %d: %s is %g, beyond a float's range", path, r + 2, c->name[k], v);
         }
     }
     free(seen);
@@ -122,8 +124,9 @@ static int no_column(const struct covariates *c, int k, const char *const *path,
     int used = 0;
     for (int i = 0; i < paths && used < (int)sizeof where; i++)
         used += snprintf(where + used, sizeof where - (size_t)used, "%s%.300s", i ? ", " : "", path[i]);
-    return paths ? error_set(e, "%s: no column '%s', which the covariates name", where, c->name[k])
-                 : error_set(e, "there is no table with a column '%s', which the covariates name", c->name[k]);
+    return paths
+               ? error_set(e, "%s: no column '%s', which the covariates name", where, c->name[k])
+               : error_set(e, "there is no table with a column '%s', which the covariates name", c->name[k]);
 }
 
 int covariates_read(float *value, const struct covariates *c, const char *const *id, int cases,
@@ -177,7 +180,8 @@ float covariate_volume(const struct sample *s)
     const size_t n = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
     size_t inside = 0;
     for (size_t i = 0; s->label && i < n; i++) inside += s->label[i] != 0 && s->label[i] != LABEL_IGNORE;
-    return inside ? (float)vmath_log_d((double)inside * s->spacing[0] * s->spacing[1] * s->spacing[2] * 1e-3) : NAN;
+    return inside ? (float)vmath_log_d((double)inside * s->spacing[0] * s->spacing[1] * s->spacing[2] * 1e-3)
+                  : NAN;
 }
 
 int covariates_fit(struct covariates *c, int *missing, const float *value, int cases, struct error *e)

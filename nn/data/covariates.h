@@ -12,7 +12,12 @@
 #include "nn/data/dataset.h"
 #include "nn/data/sample.h"
 
-enum { COVARIATES_MAX = 16, COVARIATE_CLASSES = 16, COVARIATE_NAME = 48, COVARIATE_LIST = COVARIATES_MAX * (COVARIATE_NAME + 2) };
+enum {
+    COVARIATES_MAX = 16,
+    COVARIATE_CLASSES = 16,
+    COVARIATE_NAME = 48,
+    COVARIATE_LIST = COVARIATES_MAX * (COVARIATE_NAME + 2)
+};
 struct covariates {
     int count;
     char name[COVARIATES_MAX][COVARIATE_NAME]; /* "volume": of the mask; else a column */

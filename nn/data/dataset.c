@@ -165,10 +165,11 @@ static int count_files(struct dataset *d, struct error *e)
     int held = d->files ? sample_channels(paths, d->files, NULL, e) : 0;
     if (held < 0) return -1;
     if (held != d->channels && held > d->files)
-        return error_set(
-            e,
-            "%s: %s %d channels (a colour image has 3, with alpha 4; a 4D image its volumes), dataset.json names %d",
-            paths[0], d->files > 1 ? "with the files beside it holds" : "holds", held, d->channels);
+        return error_set(e,
+                         "%s: %s %d channels (a colour image has 3, with alpha 4; a 4D image its volumes), "
+                         "dataset.json names %d",
+                         paths[0], d->files > 1 ? "with the files beside it holds" : "holds", held,
+                         d->channels);
     if (held != d->channels && d->bare)
         return error_set(e, "%s: holds %d channel%s, dataset.json names %d", paths[0], held,
                          held == 1 ? "" : "s", d->channels);

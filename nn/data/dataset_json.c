@@ -117,9 +117,8 @@ static int read_region_order(struct dataset *d, struct error *e)
 {
     const struct json *order = json_get(d->json, "regions_class_order");
     if (!order || order->type != JSON_ARRAY)
-        return error_set(
-            e,
-            "no regions_class_order: labels has regions (lists of values), so it must list the label that each is written as");
+        return error_set(e, "no regions_class_order: labels has regions (lists of values), so it must list "
+                            "the label that each is written as");
     if (order->count != d->regions)
         return error_set(e, "regions_class_order has %d entries, labels has %d regions", order->count,
                          d->regions);

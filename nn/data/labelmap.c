@@ -91,8 +91,8 @@ int labelmap_read(struct labelmap *m, const char *path, const struct label_index
 }
 
 int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, const char *reference_path,
-                       const char *prediction_path, const struct label_index *x, const struct grid_check *grids,
-                       struct error *e)
+                       const char *prediction_path, const struct label_index *x,
+                       const struct grid_check *grids, struct error *e)
 {
     if (labelmap_read(reference, reference_path, x, e)) return -1;
     int status = labelmap_read(prediction, prediction_path, x, e);

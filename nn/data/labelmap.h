@@ -31,8 +31,8 @@ int label_index_create(struct label_index *x, const struct dataset *d, const cha
 int labelmap_read(struct labelmap *m, const char *path, const struct label_index *x, struct error *e);
 /* Reference and prediction, on one grid (grids NULL: GRIDS_EQUAL). Free both. */
 int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, const char *reference_path,
-                       const char *prediction_path, const struct label_index *x, const struct grid_check *grids,
-                       struct error *e);
+                       const char *prediction_path, const struct label_index *x,
+                       const struct grid_check *grids, struct error *e);
 void labelmap_free(struct labelmap *m);
 /* Writes label indices [d][h][w] as the dataset's values, in the geometry given, in the smallest unsigned
  * type that holds every label of the dataset. */

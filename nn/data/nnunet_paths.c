@@ -69,10 +69,10 @@ int nnunet_find_dataset(char *buf, size_t size, const char *text, struct error *
     int found = find_folder(buf, size, text, strlen(text), "nnUNet_raw", e);
     if (found <= 0) return found;
     if (dataset_number(text, strlen(text)) >= 0 && !getenv("nnUNet_raw"))
-        return error_set(
-            e,
-            "%.400s: no such file or folder, and nnUNet_raw, where a dataset of that number would be, is not set",
-            text);
+        return error_set(e,
+                         "%.400s: no such file or folder, and nnUNet_raw, where a dataset of that number "
+                         "would be, is not set",
+                         text);
     return error_set(e, "%.400s: no such file or folder", text);
 }
 

@@ -42,10 +42,10 @@ static int take_geometry(struct sample *s, const struct volume *v, const char *p
 {
     double oblique = volume_obliqueness(v);
     if (!(oblique <= OBLIQUE_MAX))
-        return error_set(
-            e,
-            "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, or mend its header",
-            path, oblique);
+        return error_set(e,
+                         "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, "
+                         "or mend its header",
+                         path, oblique);
     for (int a = 0; a < 3; a++) {
         if (v->size[2 - a] < 1 || v->size[2 - a] > 100000)
             return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);
@@ -92,10 +92,10 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
     int64_t parts = v.size[3];
     v.size[3] = 1;
     if (parts > s->channels - *c)
-        bad = error_set(
-            e,
-            "%s: 4D with %lld volumes or channels, expected one 3D volume a file and a file for each channel, or all %d channels",
-            paths[file], (long long)parts, s->channels);
+        bad = error_set(e,
+                        "%s: 4D with %lld volumes or channels, expected one 3D volume a file and a file for "
+                        "each channel, or all %d channels",
+                        paths[file], (long long)parts, s->channels);
     else if (file > 0)
         bad = grids_check(grids, first, paths[0], &v, paths[file], e);
     else

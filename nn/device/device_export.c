@@ -127,7 +127,8 @@ static void put_header(struct text *t, const struct export *x)
         " *     float *voxels = network_input(block);      [d][h][w][channel], to be filled each time\n"
         " *     network_run(block, network_weights);\n"
         " *     network_result(result, block);\n *\n"
-        " * No memory but the block, no files, no threads, no library but memcpy. Build with -std=c11 -ffp-contract=off.\n *\n",
+        " * No memory but the block, no files, no threads, no library but memcpy. Build with -std=c11 "
+        "-ffp-contract=off.\n *\n",
         x->form->title);
     put_around(t, x);
     text_puts(t, " */\n#ifndef NETWORK_H\n#define NETWORK_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n");
@@ -140,34 +141,32 @@ static void put_header(struct text *t, const struct export *x)
         t, "#define NETWORK_INPUTS %zu /* floats of a patch */\n#define NETWORK_OUTPUTS %zu /* logits */\n",
         shape_count(x->in), shape_count(x->out));
     text_printf(t, "#define NETWORK_RESULT_BYTES %zu /* %s */\n\n", f->result_bytes, x->form->result);
-    text_puts(
-        t,
-        "extern const float network_weights[NETWORK_WEIGHTS];\n\n"
-        "/* 0 if these are the weights that were exported, else -1. */\n"
-        "int network_check(const float *weights);\n"
-        "/* Where the voxels go; their place is not used again until the next run. The block is 64-byte aligned. */\n"
-        "float *network_input(void *block);\n"
-        "void network_run(void *block, const float *weights);\n"
-        "/* Logits [d][h][w][class] (of a classifier [class]), valid until the next run. */\n"
-        "const float *network_output(const void *block);\n"
-        "/* NETWORK_RESULT_BYTES: labels [d][h][w], or probabilities. */\n"
-        "void network_result(void *result, const void *block);\n\n#endif\n");
+    text_puts(t, "extern const float network_weights[NETWORK_WEIGHTS];\n\n"
+                 "/* 0 if these are the weights that were exported, else -1. */\n"
+                 "int network_check(const float *weights);\n"
+                 "/* Where the voxels go; their place is not used again until the next run. The block is "
+                 "64-byte aligned. */\n"
+                 "float *network_input(void *block);\n"
+                 "void network_run(void *block, const float *weights);\n"
+                 "/* Logits [d][h][w][class] (of a classifier [class]), valid until the next run. */\n"
+                 "const float *network_output(const void *block);\n"
+                 "/* NETWORK_RESULT_BYTES: labels [d][h][w], or probabilities. */\n"
+                 "void network_result(void *result, const void *block);\n\n#endif\n");
 }
 
 static void put_probabilities(struct text *t, const struct export *x)
 {
     (void)x;
-    text_puts(
-        t,
-        "    float y[NETWORK_CLASSES];\n    device_softmax(y, x, NETWORK_CLASSES);\n    memcpy(result, y, sizeof y);\n}\n");
+    text_puts(t, "    float y[NETWORK_CLASSES];\n"
+                 "    device_softmax(y, x, NETWORK_CLASSES);\n"
+                 "    memcpy(result, y, sizeof y);\n}\n");
 }
 
 static void put_labels(struct text *t, const struct export *x)
 {
     const struct plan *p = &x->plan;
-    text_puts(
-        t,
-        "    uint8_t *label = result;\n    for (size_t i = 0; i < NETWORK_RESULT_BYTES; i++, x += NETWORK_CLASSES) {\n");
+    text_puts(t, "    uint8_t *label = result;\n"
+                 "    for (size_t i = 0; i < NETWORK_RESULT_BYTES; i++, x += NETWORK_CLASSES) {\n");
     if (p->regions) {
         text_puts(t, "        static const uint8_t written[NETWORK_CLASSES] = {");
         for (int r = 0; r < p->regions; r++) text_printf(t, "%s%d", r ? ", " : "", p->region_written[r]);
@@ -184,23 +183,23 @@ static void put_network(struct text *t, const struct export *x)
     text_printf(t, "/* network.c - the network of network.h: %d steps. Written by `nephron export`. */\n",
                 x->program.steps);
     text_puts(t, "#include \"network.h\"\n\n#include <string.h>\n\n#include \"device_kernels.h\"\n\n");
-    text_printf(
-        t,
-        "int network_check(const float *weights)\n{\n    return device_hash(weights, NETWORK_WEIGHTS) == UINT64_C(%llu) ? 0 : -1;\n}\n\n",
-        (unsigned long long)device_hash(x->program.weights, x->program.weight_count));
+    text_printf(t,
+                "int network_check(const float *weights)\n{\n"
+                "    return device_hash(weights, NETWORK_WEIGHTS) == UINT64_C(%llu) ? 0 : -1;\n}\n\n",
+                (unsigned long long)device_hash(x->program.weights, x->program.weight_count));
     text_printf(t, "float *network_input(void *block)\n{\n    return (float *)block + %zu;\n}\n\n", x->input);
     text_printf(
         t, "const float *network_output(const void *block)\n{\n    return (const float *)block + %zu;\n}\n\n",
         x->output);
-    text_puts(
-        t,
-        "/* b + N: a place in the block; w + N: weights; behind a convolution's window: its forms along d and in the plane. */\n"
-        "void network_run(void *block, const float *weights)\n{\n    float *const b = block;\n    const float *const w = weights;\n");
+    text_puts(t, "/* b + N: a place in the block; w + N: weights; behind a convolution's window: its forms "
+                 "along d and in the plane. */\n"
+                 "void network_run(void *block, const float *weights)\n{\n"
+                 "    float *const b = block;\n"
+                 "    const float *const w = weights;\n");
     text_append(t, &x->program.calls);
     text_puts(t, "}\n\n");
-    text_puts(
-        t,
-        "void network_result(void *result, const void *block)\n{\n    const float *x = network_output(block);\n");
+    text_puts(t, "void network_result(void *result, const void *block)\n{\n"
+                 "    const float *x = network_output(block);\n");
     x->form->put(t, x);
 }
 
@@ -268,11 +267,15 @@ static int write_const(const struct export *x, struct error *e)
 static int write_blob(const struct export *x, struct error *e)
 {
     struct text t = {0};
-    text_puts(
-        &t,
-        "/* weights.S - network_weights of network.h from weights.bin (floats, little-endian), for ELF. Written by `nephron export`.\n"
-        " * A device that keeps weights.bin elsewhere leaves this file out, and gives its address to network_run. */\n"
-        "    .section .rodata\n    .balign 64\n    .global network_weights\nnetwork_weights:\n    .incbin \"weights.bin\"\n");
+    text_puts(&t, "/* weights.S - network_weights of network.h from weights.bin (floats, little-endian), for "
+                  "ELF. Written by `nephron export`.\n"
+                  " * A device that keeps weights.bin elsewhere leaves this file out, and gives its address "
+                  "to network_run. */\n"
+                  "    .section .rodata\n"
+                  "    .balign 64\n"
+                  "    .global network_weights\n"
+                  "network_weights:\n"
+                  "    .incbin \"weights.bin\"\n");
     text_printf(
         &t,
         "    .if . - network_weights - %zu\n    .error \"weights.bin is of another network\"\n    .endif\n",

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
-#error "floats are computed as a wider type: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
+#error                                                                                                       \
+    "floats are computed as a wider type: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
 #endif
 
 /* A loop over the outputs of a group becomes that many statements, and its sums registers. Clang does so

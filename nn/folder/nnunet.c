@@ -52,10 +52,11 @@ int nnunet_refuse_version_1(const char *path, struct error *e)
     for (int i = 0; i < 2 && !old && file_is_dir(path); i++)
         old = snprintf(name, sizeof name, "%s/%s", path, inside[i]) < (int)sizeof name && file_exists(name);
     if (!old) return 0;
-    return error_set(e,
-                     "%s: is a model of nnU-Net version 1 (plans.pkl, .model), which is not read, as nnU-Net 2 does "
-                     "not read it: train again, its dataset.json and its images are read as they are",
-                     path);
+    return error_set(
+        e,
+        "%s: is a model of nnU-Net version 1 (plans.pkl, .model), which is not read, as nnU-Net 2 does not "
+        "read it: train again, its dataset.json and its images are read as they are",
+        path);
 }
 
 struct json *nnunet_manifest(const struct json *values, const char *folder)

@@ -89,10 +89,10 @@ int infer_segment(uint8_t **label, float **probabilities, struct infer_next *nex
     k.plane = (size_t)s->size[1] * (size_t)s->size[2] * (size_t)p->classes;
     int status = sliding_run(predictor, predictors, s->image, s->size, o, sink_plane, &k, e);
     if (!status && k.bad)
-        status = error_set(
-            e,
-            "the network's output is not finite (plane %d of its grid): its weights or this image's values are too large",
-            k.bad - 1);
+        status = error_set(e,
+                           "the network's output is not finite (plane %d of its grid): its weights or this "
+                           "image's values are too large",
+                           k.bad - 1);
     restore_end(&k.original);
     restore_end(&k.next); /* all NULL without a next stage */
     free(s->image); /* what follows needs memory */

@@ -107,17 +107,20 @@ static int check_norm(const struct plan *p, struct error *e)
     int64_t values = p->batch;
     for (int s = 0; norm->grouped && s < p->stages; s++)
         if (p->norm_groups < 1 || p->features[s] % p->norm_groups != 0)
-            return error_set(e, "plan %s: num_groups of the %s norm is %d, which does not divide features_per_stage[%d] %d",
-                             p->configuration, norm->name, p->norm_groups, s, p->features[s]);
+            return error_set(
+                e,
+                "plan %s: num_groups of the %s norm is %d, which does not divide features_per_stage[%d] %d",
+                p->configuration, norm->name, p->norm_groups, s, p->features[s]);
     for (int a = 0; a < 3; a++) {
         values *= p->patch[a];
         for (int s = 0; s < p->stages; s++) values /= p->stride[s][a];
     }
     if (!norm->over_batch || values > 1) return 0;
-    return error_set(e,
-                     "plan %s: batch_size %d with patch_size %d x %d x %d: %s norm of the last stage sees one value a "
-                     "channel, which has no variance",
-                     p->configuration, p->batch, p->patch[0], p->patch[1], p->patch[2], norm->name);
+    return error_set(
+        e,
+        "plan %s: batch_size %d with patch_size %d x %d x %d: %s norm of the last stage sees one value a "
+        "channel, which has no variance",
+        p->configuration, p->batch, p->patch[0], p->patch[1], p->patch[2], norm->name);
 }
 
 /* Each number of a plan may be in range and all of them together a network that no machine holds. */
@@ -129,19 +132,18 @@ static int check_totals(const struct plan *p, struct error *e)
         stage_totals(&weights, &values, p, s);
         all += weights;
         if (all > NETWORK_WEIGHTS_MAX)
-            return error_set(
-                e,
-                "plan %s: features_per_stage[%d] %d, kernel_sizes[%d] %d x %d x %d and %s[%d] %d make %.3g weights with the stages "
-                "before; a network has at most %.3g",
-                p->configuration, s, p->features[s], s, p->kernel[s][0], p->kernel[s][1], p->kernel[s][2],
-                p->network->encoder_key, s, p->encoder_convs[s], all, (double)NETWORK_WEIGHTS_MAX);
+            return error_set(e,
+                             "plan %s: features_per_stage[%d] %d, kernel_sizes[%d] %d x %d x %d and %s[%d] "
+                             "%d make %.3g weights with the stages before; a network has at most %.3g",
+                             p->configuration, s, p->features[s], s, p->kernel[s][0], p->kernel[s][1],
+                             p->kernel[s][2], p->network->encoder_key, s, p->encoder_convs[s], all,
+                             (double)NETWORK_WEIGHTS_MAX);
         if (values > NETWORK_VALUES_MAX)
-            return error_set(
-                e,
-                "plan %s: patch_size %d x %d x %d, batch_size %d and features_per_stage[%d] %d make a feature map of %.3g values; "
-                "at most %.3g are possible",
-                p->configuration, p->patch[0], p->patch[1], p->patch[2], p->batch, s, p->features[s], values,
-                (double)NETWORK_VALUES_MAX);
+            return error_set(e,
+                             "plan %s: patch_size %d x %d x %d, batch_size %d and features_per_stage[%d] %d "
+                             "make a feature map of %.3g values; at most %.3g are possible",
+                             p->configuration, p->patch[0], p->patch[1], p->patch[2], p->batch, s,
+                             p->features[s], values, (double)NETWORK_VALUES_MAX);
     }
     return 0;
 }
@@ -263,17 +265,15 @@ static int check_last_stage(const struct classifier_options *o, const int crop[3
     const struct network_norm *norm = network_classifier_norm_of(o);
     int64_t voxels = o->network->last_voxels(o, crop);
     if (!norm->over_batch && !norm->grouped && voxels < 2)
-        return error_set(
-            e,
-            "--crop %d,%d,%d: the last stage has one voxel, of which %s norm leaves nothing: take a larger --crop, or another "
-            "--norm",
-            crop[0], crop[1], crop[2], norm->name);
+        return error_set(e,
+                         "--crop %d,%d,%d: the last stage has one voxel, of which %s norm leaves nothing: "
+                         "take a larger --crop, or another --norm",
+                         crop[0], crop[1], crop[2], norm->name);
     if (norm->over_batch && voxels * batch < 2)
-        return error_set(
-            e,
-            "--batch %d with --crop %d,%d,%d: %s norm of the last stage sees one value a channel, which has no variance: "
-            "take a larger --batch or --crop",
-            batch, crop[0], crop[1], crop[2], norm->name);
+        return error_set(e,
+                         "--batch %d with --crop %d,%d,%d: %s norm of the last stage sees one value a "
+                         "channel, which has no variance: take a larger --batch or --crop",
+                         batch, crop[0], crop[1], crop[2], norm->name);
     return 0;
 }
 
@@ -296,10 +296,10 @@ int network_classifier_check(const struct classifier_options *o, const int crop[
     double values = (double)batch * o->base;
     for (int a = 0; a < 3; a++) values *= crop[a];
     if (values > NETWORK_VALUES_MAX)
-        return error_set(
-            e,
-            "--crop %d,%d,%d, --batch %d and --base %d make a feature map of %.3g values; at most %.3g are possible",
-            crop[0], crop[1], crop[2], batch, o->base, values, NETWORK_VALUES_MAX);
+        return error_set(e,
+                         "--crop %d,%d,%d, --batch %d and --base %d make a feature map of %.3g values; at "
+                         "most %.3g are possible",
+                         crop[0], crop[1], crop[2], batch, o->base, values, NETWORK_VALUES_MAX);
     return o->network->check(o, e) || check_last_stage(o, crop, batch, e) ? -1 : 0;
 }
 

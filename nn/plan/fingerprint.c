@@ -224,8 +224,8 @@ static void extract_job(void *arg, int job, int thread)
 
 /* A case a thread at a time, so that progress is told by the caller's thread. The error told is that of the
  * first case. */
-static int extract_cases(struct extraction *x, struct pool *pool, void (*progress)(void *, int, int), void *arg,
-                         struct error *e)
+static int extract_cases(struct extraction *x, struct pool *pool, void (*progress)(void *, int, int),
+                         void *arg, struct error *e)
 {
     for (x->first = 0; x->first < x->cases; x->first += x->threads) {
         const int left = x->cases - x->first, jobs = left < x->threads ? left : x->threads;
@@ -286,7 +286,8 @@ static int extraction_create(struct extraction *x, const int *role, struct error
     x->item = calloc(cases, sizeof *x->item);
     x->failed = calloc(cases, sizeof *x->failed);
     x->error = calloc(cases, sizeof *x->error);
-    if (!x->f->spacing || !x->f->shape || !x->drawn || !x->relative_size || !x->item || !x->failed || !x->error)
+    if (!x->f->spacing || !x->f->shape || !x->drawn || !x->relative_size || !x->item || !x->failed ||
+        !x->error)
         return error_set(e, "%s: no memory for %d cases", d->path, x->cases);
     for (int i = 0, k = 0; i < d->cases; i++)
         if (!role || role[i]) x->item[k++] = i;

@@ -235,7 +235,8 @@ static int read_norm(struct plan *p, const struct json *k, struct error *e)
     if (fabs(json_number(kwargs, "eps", 1e-5) - 1e-5) > 1e-12 || !json_boolean(kwargs, "affine", 1))
         return error_set(e, "norm_op_kwargs differ from eps 1e-5 and affine true, which is not supported");
     if (!p->network_norm->grouped) return 0;
-    if (read_ints(&p->norm_groups, json_get(kwargs, "num_groups"), "norm_op_kwargs.num_groups", 1, 1, 4096, e))
+    if (read_ints(&p->norm_groups, json_get(kwargs, "num_groups"), "norm_op_kwargs.num_groups", 1, 1, 4096,
+                  e))
         return -1;
     for (int s = 0; s < p->stages; s++)
         if (p->features[s] % p->norm_groups != 0)
@@ -260,9 +261,8 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
     const struct json *k = json_get(a, "arch_kwargs");
     const char *name = json_text(a, "network_class_name", NULL);
     if (!name || !k)
-        return error_set(
-            e,
-            "no network_class_name with arch_kwargs (plans of nnU-Net before 2.4 have to be converted there)");
+        return error_set(e, "no network_class_name with arch_kwargs (plans of nnU-Net before 2.4 have to be "
+                            "converted there)");
     const struct network *n = p->network = network_of_class(name);
     if (!n) return error_set(e, "network_class_name: network '%.200s' is not supported", name);
     const char *convs = n->encoder_key;
@@ -325,10 +325,10 @@ static int check_resampling(const struct json *j, struct error *e)
         const struct json *k = json_get(j, name), *separate = json_get(k, "force_separate_z");
         if (json_integer(k, "order", order[i]) != order[i] || json_integer(k, "order_z", 0) != 0 ||
             (separate && separate->type != JSON_NULL))
-            return error_set(
-                e,
-                "%s differ from nnU-Net's (order %d, order_z 0, force_separate_z null), which is not supported",
-                name, order[i]);
+            return error_set(e,
+                             "%s differ from nnU-Net's (order %d, order_z 0, force_separate_z null), which "
+                             "is not supported",
+                             name, order[i]);
     }
     return 0;
 }

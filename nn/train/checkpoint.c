@@ -86,8 +86,8 @@ int checkpoint_write(const char *path, const struct model *m, const struct optim
 }
 
 int checkpoint_write_average(const char *path, const struct model *m, const struct optimizer *o,
-                             int optimizer_count, const struct weight_average *average, const struct json *state,
-                             struct error *e)
+                             int optimizer_count, const struct weight_average *average,
+                             const struct json *state, struct error *e)
 {
     struct safetensors s = {0};
     ENSURE(m->finished, "checkpoint of an unfinished model");
@@ -305,8 +305,8 @@ static void copy_average(const struct safetensors *s, const struct model *m, str
 }
 
 static int load(const char *path, const struct safetensors *s, struct model *m, struct optimizer *o,
-                int optimizer_count, const struct json *list, struct weight_average *a, const struct json *average,
-                struct error *e)
+                int optimizer_count, const struct json *list, struct weight_average *a,
+                const struct json *average, struct error *e)
 {
     if (check_weights(path, s, m, e) || (a && check_average(path, s, m, a, average, e))) return -1;
     for (int i = 0; i < optimizer_count; i++) {

@@ -25,8 +25,8 @@ int checkpoint_read(const char *path, struct model *m, struct optimizer *o, int 
 /* The same with an average of the weights beside them, as "average.NAME" with its steps and decay under
  * metadata key "average"; NULL: none. Read, the decay must be the file's. */
 int checkpoint_write_average(const char *path, const struct model *m, const struct optimizer *o,
-                             int optimizer_count, const struct weight_average *average, const struct json *state,
-                             struct error *e);
+                             int optimizer_count, const struct weight_average *average,
+                             const struct json *state, struct error *e);
 int checkpoint_read_average(const char *path, struct model *m, struct optimizer *o, int optimizer_count,
                             struct weight_average *average, struct json **state, struct error *e);
 /* The weights alone, of tensors in memory, by the same rules; path for messages. */

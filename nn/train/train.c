@@ -97,10 +97,10 @@ int learner_bind(struct learner *l, struct graph *g, struct error *e)
         return 0;
     }
     if (graph_bind(g))
-        return error_set(
-            e,
-            "out of memory: a training step or its validation needs %zu bytes (%.1f GiB); lower the batch or the patch",
-            bytes, (double)bytes / 1073741824.0);
+        return error_set(e,
+                         "out of memory: a training step or its validation needs %zu bytes (%.1f GiB); lower "
+                         "the batch or the patch",
+                         bytes, (double)bytes / 1073741824.0);
     l->room.blocks += bytes;
     return 0;
 }

@@ -54,13 +54,14 @@ static int take_covariates(struct train_options *o, const struct json *list, con
     free(text);
     if (status) return error_prefix(e, "%s: training", name);
     if (c.count != list->count) /* a comma in a name */
-        return error_set(e, "%s: training.covariates has %d objects with %d names", name, list->count, c.count);
+        return error_set(e, "%s: training.covariates has %d objects with %d names", name, list->count,
+                         c.count);
     for (int k = 0; k < c.count; k++) {
         c.mean[k] = json_number(list->item[k], "mean", 0);
         c.variance[k] = json_number(list->item[k], "variance", 1);
         if (!(c.variance[k] > 0))
-            return error_set(e, "%s: training.covariates: variance of '%s' is %g, not above 0", name, c.name[k],
-                             c.variance[k]);
+            return error_set(e, "%s: training.covariates: variance of '%s' is %g, not above 0", name,
+                             c.name[k], c.variance[k]);
     }
     train_options_covariates(o, &c);
     return 0;

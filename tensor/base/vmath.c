@@ -9,7 +9,8 @@
 #include <string.h>
 
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
-#error "floats are computed as a wider type: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
+#error                                                                                                       \
+    "floats are computed as a wider type: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
 #endif
 
 static float float_of(uint32_t bits)

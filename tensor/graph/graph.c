@@ -332,8 +332,12 @@ int graph_read_op(const struct graph *g, int i, struct graph_op *op)
 {
     if (graph_failed(g) || i >= g->nodes) return 0;
     const struct node *n = g->node[i];
-    *op = (struct graph_op){
-        .kind = n->op->name, .inputs = n->inputs, .out = n->out->id, .params = n->params, .slope = n->slope, .groups = n->groups};
+    *op = (struct graph_op){.kind = n->op->name,
+                            .inputs = n->inputs,
+                            .out = n->out->id,
+                            .params = n->params,
+                            .slope = n->slope,
+                            .groups = n->groups};
     for (int k = 0; k < n->inputs && k < 2; k++) op->in[k] = n->in[k]->id;
     memcpy(op->param, n->param, sizeof n->param);
     memcpy(op->kernel, n->kernel, sizeof n->kernel);

@@ -166,7 +166,8 @@ static void conv_transpose3d_reference(float *y, const struct graph *g, const st
 }
 
 const struct op conv_transpose3d_op = {"conv_transpose3d", conv_transpose3d_forward,
-                                       conv_transpose3d_backward, conv_transpose3d_reference, conv_transpose3d_onnx};
+                                       conv_transpose3d_backward, conv_transpose3d_reference,
+                                       conv_transpose3d_onnx};
 
 struct tensor *op_conv_transpose3d(struct graph *g, const char *name, struct tensor *x, int k,
                                    const int stride[3], int bias)

@@ -62,7 +62,8 @@ static void background(double *out, const struct sample *v, int c, float *some)
     size_t count = 0;
     for (size_t i = 0; i < n; i++) mean += v->image[i * v->channels + c] / (double)n;
     for (size_t i = 0; i < n; i++)
-        if (!v->label[i] && v->image[i * v->channels + c] > 0.1 * mean) some[count++] = v->image[i * v->channels + c];
+        if (!v->label[i] && v->image[i * v->channels + c] > 0.1 * mean)
+            some[count++] = v->image[i * v->channels + c];
     if (!count) die("an image without tissue");
     mean = 0;
     for (size_t i = 0; i < count; i++) mean += some[i] / (double)count;
@@ -96,8 +97,8 @@ static void read_clinical(struct table *t, const struct dataset *d, const char *
     char path[1200];
     snprintf(path, sizeof path, "%s/clinical.csv", folder);
     if (csv_read(&c, path, &e)) die(e.text);
-    const int name = csv_column(&c, "case", &e), age = csv_column(&c, "age", &e), sex = csv_column(&c, "sex", &e),
-              hospital = csv_column(&c, "hospital", &e);
+    const int name = csv_column(&c, "case", &e), age = csv_column(&c, "age", &e),
+              sex = csv_column(&c, "sex", &e), hospital = csv_column(&c, "hospital", &e);
     if (name < 0 || age < 0 || sex < 0 || hospital < 0) die(e.text);
     for (int k = 0; k < c.rows; k++) {
         const int i = dataset_find(d, csv_cell(&c, k, name), &ignored);
@@ -107,7 +108,8 @@ static void read_clinical(struct table *t, const struct dataset *d, const char *
         t->row[i].x[SEX] = *csv_cell(&c, k, sex) == 'F';
         while (h < t->hospitals && strcmp(t->name[h], csv_cell(&c, k, hospital)) != 0) h++;
         if (h == HOSPITALS_MAX) die("too many hospitals");
-        if (h == t->hospitals) snprintf(t->name[t->hospitals++], sizeof t->name[0], "%s", csv_cell(&c, k, hospital));
+        if (h == t->hospitals)
+            snprintf(t->name[t->hospitals++], sizeof t->name[0], "%s", csv_cell(&c, k, hospital));
         t->row[i].hospital = h;
     }
     csv_free(&c);
@@ -147,7 +149,8 @@ static double score_folds(const struct table *t, const int *column, int columns,
             for (int k = 0; k < columns; k++) x[n * columns + k] = t->row[i].x[column[k]];
             y[n++] = t->label[i];
         }
-        if (trees ? boosting_fit(forest, x, y, n, columns, 100, 0.05) : logistic_fit(&line, x, y, n, columns, 1))
+        if (trees ? boosting_fit(forest, x, y, n, columns, 100, 0.05)
+                  : logistic_fit(&line, x, y, n, columns, 1))
             die("a model cannot be fitted: one class?");
         for (int i = 0; i < t->n; i++) {
             for (int k = 0; k < columns; k++) one[k] = t->row[i].x[column[k]];
@@ -166,7 +169,8 @@ static double score_folds(const struct table *t, const int *column, int columns,
 /* Of the cases of a fold, by the hospitals' means in the others. */
 static int count_named(const struct table *t, int f)
 {
-    double mean[HOSPITALS_MAX][BACK_FEATURES] = {{0}}, square[BACK_FEATURES] = {0}, count[HOSPITALS_MAX] = {0};
+    double mean[HOSPITALS_MAX][BACK_FEATURES] = {{0}}, square[BACK_FEATURES] = {0},
+           count[HOSPITALS_MAX] = {0};
     int right = 0;
     for (int i = 0; i < t->n; i++) {
         const struct row *r = &t->row[i];
@@ -210,7 +214,8 @@ static void print_areas(struct table *t)
     for (int h = 0; h < t->hospitals; h++) most = size[h] > most ? size[h] : most;
     for (int repeat = 0; repeat < REPEATS; repeat++) {
         draw_folds(t, order, repeat);
-        for (int m = 0; m < MODELS; m++) sum[m] += score_folds(t, column[m], columns[m], m == 1 || m == 2 || m == 4);
+        for (int m = 0; m < MODELS; m++)
+            sum[m] += score_folds(t, column[m], columns[m], m == 1 || m == 2 || m == 4);
         for (int f = 0; f < FOLDS; f++) named += count_named(t, f);
     }
     printf("{\"cases\": %d, \"volume\": %.4f", t->n, stats_auc(t->label, volume, t->n));

@@ -174,8 +174,9 @@ static void convolutions(enum elem_type type, const char *name, struct pool *poo
 {
     static const struct {
         int c, k, kernel[3], stride[3];
-    } shape[] = {{1, 8, {3, 3, 3}, {1, 1, 1}},   {3, 5, {1, 3, 3}, {1, 2, 2}},   {32, 32, {3, 3, 3}, {1, 1, 1}},
-                 {32, 48, {3, 3, 3}, {2, 2, 2}}, {66, 33, {3, 3, 3}, {1, 1, 1}}, {40, 3, {1, 1, 1}, {1, 1, 1}}};
+    } shape[] = {{1, 8, {3, 3, 3}, {1, 1, 1}},   {3, 5, {1, 3, 3}, {1, 2, 2}},
+                 {32, 32, {3, 3, 3}, {1, 1, 1}}, {32, 48, {3, 3, 3}, {2, 2, 2}},
+                 {66, 33, {3, 3, 3}, {1, 1, 1}}, {40, 3, {1, 1, 1}, {1, 1, 1}}};
     struct bits b;
     bits_begin(&b);
     for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)

@@ -104,7 +104,8 @@ static void federate(nephron *n, const char *root, const char *strategy, const c
     nephron_model *global = first_weights(n, root, "resnet"), *local[SITES];
     nephron_data *data[SITES];
     nephron_trainer *t[SITES];
-    snprintf(options, sizeof options, "{\"epochs\": 3, \"iterations\": 3, \"strategy\": {\"name\": \"%s\"}}", strategy);
+    snprintf(options, sizeof options, "{\"epochs\": 3, \"iterations\": 3, \"strategy\": {\"name\": \"%s\"}}",
+             strategy);
     nephron_server *s = nephron_server_open(global, options, SITES);
     must(s ? 0 : -1, name, n);
     const size_t count = nephron_weights_count(global), words = nephron_task_count(s);
@@ -161,8 +162,8 @@ static void logits(const nephron_model *m)
     struct bits b;
     const struct plan *p = m->run.plan;
     struct graph *g = graph_create(m->model[0], m->n->pool, 0);
-    struct tensor *image = graph_input(g, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels),
-                                       DT_F32, 0);
+    struct tensor *image =
+        graph_input(g, "image", SHAPE(1, p->patch[0], p->patch[1], p->patch[2], p->channels), DT_F32, 0);
     struct tensor *out = network_segment(g, p, image, 0).logits[0];
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     if (!graph_failed(g)) graph_keep(g, out);

@@ -52,7 +52,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed)
 {
     uint8_t text[1 << 14], out[1 << 14];
-    const int is_text = size > 0 && size < sizeof text && (data[0] == '{' || data[0] == '[' || data[0] == 'c');
+    const int is_text =
+        size > 0 && size < sizeof text && (data[0] == '{' || data[0] == '[' || data[0] == 'c');
     if (!is_text || seed % 2 || memchr(data, 0, size)) return LLVMFuzzerMutate(data, size, most);
     memcpy(text, data, size);
     text[size] = 0;

@@ -159,7 +159,8 @@ static void run_tiff(const uint8_t *data, size_t size) { image(tiff_parse, data,
 static void run_dicom(const uint8_t *data, size_t size) { image(dicom_parse, data, size); }
 
 /* Pixels as DICOM packs them: the stream alone, without the file around it. */
-typedef int decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size, struct error *e);
+typedef int decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+                   struct error *e);
 
 static void picture(decode *reader, const uint8_t *data, size_t size)
 {

@@ -145,9 +145,10 @@ static void make_base(void)
         snprintf(from, sizeof from, "%s/tests/data/hippocampus/labelsTr/%s.nii.gz", home, name[i]);
         copy_file(path, from);
     }
-    put_text("data/dataset.json",
-             "{\"channel_names\":{\"0\":\"MRI\"},\"labels\":{\"background\":0,\"anterior\":1,\"posterior\":2},"
-             "\"numTraining\":2,\"file_ending\":\".nii.gz\"}");
+    put_text(
+        "data/dataset.json",
+        "{\"channel_names\":{\"0\":\"MRI\"},\"labels\":{\"background\":0,\"anterior\":1,\"posterior\":2},"
+        "\"numTraining\":2,\"file_ending\":\".nii.gz\"}");
     put_text("data/sites.csv", "case,site\nhippocampus_001,a\nhippocampus_003,b\n");
     put_text("data/patients.csv", "case,patient\nhippocampus_001,p\nhippocampus_003,q\n");
     put_text("data/labels.csv", "case,label\nhippocampus_001,0\nhippocampus_003,1\n");
@@ -156,16 +157,17 @@ static void make_base(void)
     put_text("a.csv", SCORES);
     put_text("b.csv", SCORES);
     make("train data -o run --fold all --base-features 4 --patch 8,8,8 --epochs 1 --iterations 1" TINY);
-    make("federate data -o fedrun --fold all --plans run/plans.json --sites data/sites.csv --strategy scaffold "
-         "--rounds 1 --local-iterations 1" TINY);
+    make("federate data -o fedrun --fold all --plans run/plans.json --sites data/sites.csv --strategy "
+         "scaffold --rounds 1 --local-iterations 1" TINY);
     make("federate data --as fingerprint a -o fed --quiet");
     make("federate data --as fingerprint a -o fed2 --quiet");
-    make("federate --as init -o fed --sites a --rounds 2 --local-iterations 1 --plans run/plans.json --dataset "
-         "data/dataset.json --batch 1 --validation-batches 1 --quiet");
+    make("federate --as init -o fed --sites a --rounds 2 --local-iterations 1 --plans run/plans.json "
+         "--dataset data/dataset.json --batch 1 --validation-batches 1 --quiet");
     make("federate data --as site a -o fed --state state --quiet --threads 1");
     make("predict run -i images -o maps --step 1 --no-mirror --quiet --threads 1");
-    put_text("run/postprocessing.json", "{\"postprocessing_fns\":[\"remove_all_but_largest_component_from_segmentation\"],"
-                                        "\"postprocessing_kwargs\":[{\"labels_or_regions\":[1]}]}");
+    put_text("run/postprocessing.json",
+             "{\"postprocessing_fns\":[\"remove_all_but_largest_component_from_segmentation\"],"
+             "\"postprocessing_kwargs\":[{\"labels_or_regions\":[1]}]}");
     fuzz_must(!file_mkdirs("reference", &e), e.text);
     copy_file("reference/x.nii.gz", "data/labelsTr/hippocampus_001.nii.gz");
     make("evaluate reference maps -o summary.json --quiet --threads 1");
@@ -234,34 +236,78 @@ void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size
 }
 
 #define TRAIN "train data -o t --plans run/plans.json --epochs 1 --iterations 1" TINY
-#define CLASSIFY                                                                                                       \
-    "train data -o t --task classify --covariates age --base 4 --crop 8,8,8 --epochs 1 --iterations 1 --fold all" TINY
+#define CLASSIFY                                                                                             \
+    "train data -o t --task classify --covariates age --base 4 --crop 8,8,8 --epochs 1 --iterations 1 "      \
+    "--fold all" TINY
 #define PREDICT "predict run -i images -o out --step 1 --no-mirror --quiet --threads 1"
 const struct fuzz_target fuzz_files[] = {
     {"dataset", NULL, "data/dataset.json", 0, {"info data", TRAIN}},
     {"splits", NULL, "data/splits_final.json", 0, {TRAIN " --fold 0"}},
-    {"sites", NULL, "data/sites.csv", 0, {"federate data -o t --plans run/plans.json --sites data/sites.csv --fold all --rounds 1 --local-iterations 1" TINY}},
+    {"sites",
+     NULL,
+     "data/sites.csv",
+     0,
+     {"federate data -o t --plans run/plans.json --sites data/sites.csv --fold all --rounds 1 "
+      "--local-iterations 1" TINY}},
     {"patients", NULL, "data/patients.csv", 0, {"info data", TRAIN}},
     {"labels", NULL, "data/labels.csv", 0, {"info data", CLASSIFY}},
     {"covariates", NULL, "data/clinical.csv", 0, {CLASSIFY}},
     {"manifest", NULL, "run/manifest.json", 0, {"info run", PREDICT, "train --resume run --epochs 2"}},
     {"run_dataset", NULL, "run/dataset.json", 0, {"info run", PREDICT}},
     {"postprocessing", NULL, "run/postprocessing.json", 0, {PREDICT}},
-    {"checkpoint", NULL, "run/fold_all/checkpoint_latest.safetensors", 1, {"info run", "train --resume run --epochs 2"}},
+    {"checkpoint",
+     NULL,
+     "run/fold_all/checkpoint_latest.safetensors",
+     1,
+     {"info run", "train --resume run --epochs 2"}},
     {"checkpoint_file", NULL, "run/fold_all/checkpoint_final.safetensors", 0, {"info run", PREDICT}},
-    {"federated_checkpoint", NULL, "fedrun/fold_all/checkpoint_latest.safetensors", 1, {"info fedrun",
-         "federate --resume fedrun --rounds 2"}},
-    {"federation", NULL, "fed/federation.json", 0, {"federate data --as site a -o fed --state state2 --quiet --threads 1",
-         "federate --as aggregate -o fed --quiet"}},
-    {"global", NULL, "fed/round_0000/global.safetensors", 1, {"federate data --as site a -o fed --state state2 --quiet --threads 1",
-         "federate --as aggregate -o fed --quiet"}},
-    {"update", NULL, "fed/round_0000/a.safetensors", 1, {"info fed/round_0000/a.safetensors",
-         "federate --as aggregate -o fed --quiet"}},
-    {"update_file", NULL, "fed/round_0000/a.safetensors", 0, {"info fed/round_0000/a.safetensors",
-         "federate --as aggregate -o fed --quiet"}},
-    {"site_fingerprint", NULL, "fed2/fingerprint/a.json", 0, {"federate --as init -o fed2 --sites a --rounds 1 --local-iterations 1 --quiet", "info fed2/fingerprint/a.json"}},
-    {"site_state", NULL, "state/site.json", 0, {"federate data --as site a -o fed --state state --quiet --threads 1"}},
-    {"summary", NULL, "summary.json", 0, {"info summary.json", "compare summary.json other.json --quiet --json j.json"}},
-    {"scores", NULL, "a.csv", 0, {"evaluate a.csv a.csv --quiet", "compare a.csv b.csv --quiet --json j.json"}},
+    {"federated_checkpoint",
+     NULL,
+     "fedrun/fold_all/checkpoint_latest.safetensors",
+     1,
+     {"info fedrun", "federate --resume fedrun --rounds 2"}},
+    {"federation",
+     NULL,
+     "fed/federation.json",
+     0,
+     {"federate data --as site a -o fed --state state2 --quiet --threads 1",
+      "federate --as aggregate -o fed --quiet"}},
+    {"global",
+     NULL,
+     "fed/round_0000/global.safetensors",
+     1,
+     {"federate data --as site a -o fed --state state2 --quiet --threads 1",
+      "federate --as aggregate -o fed --quiet"}},
+    {"update",
+     NULL,
+     "fed/round_0000/a.safetensors",
+     1,
+     {"info fed/round_0000/a.safetensors", "federate --as aggregate -o fed --quiet"}},
+    {"update_file",
+     NULL,
+     "fed/round_0000/a.safetensors",
+     0,
+     {"info fed/round_0000/a.safetensors", "federate --as aggregate -o fed --quiet"}},
+    {"site_fingerprint",
+     NULL,
+     "fed2/fingerprint/a.json",
+     0,
+     {"federate --as init -o fed2 --sites a --rounds 1 --local-iterations 1 --quiet",
+      "info fed2/fingerprint/a.json"}},
+    {"site_state",
+     NULL,
+     "state/site.json",
+     0,
+     {"federate data --as site a -o fed --state state --quiet --threads 1"}},
+    {"summary",
+     NULL,
+     "summary.json",
+     0,
+     {"info summary.json", "compare summary.json other.json --quiet --json j.json"}},
+    {"scores",
+     NULL,
+     "a.csv",
+     0,
+     {"evaluate a.csv a.csv --quiet", "compare a.csv b.csv --quiet --json j.json"}},
     {0},
 };

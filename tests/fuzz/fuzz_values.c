@@ -6,8 +6,10 @@
 #include "tests/fuzz/fuzz.h"
 
 static const char *const instead[] = {
-    "-5", "0", "1", "3", "255", "2147483653", "-2147483648", "1e19", "1e308", "-1e-320", "1.5", "\"x\"", "\"\"",
-    "\"\\u001b[31m=1+1,\\n\"", "\"../../x\"", "null", "true", "[]", "{}", "[[]]", "[1,2,3]", "nan", "\"nan\"", "=1+1", ""};
+    "-5",          "0",       "1",       "3",   "255",   "2147483653", "-2147483648",
+    "1e19",        "1e308",   "-1e-320", "1.5", "\"x\"", "\"\"",       "\"\\u001b[31m=1+1,\\n\"",
+    "\"../../x\"", "null",    "true",    "[]",  "{}",    "[[]]",       "[1,2,3]",
+    "nan",         "\"nan\"", "=1+1",    ""};
 enum { INSTEAD = sizeof instead / sizeof *instead };
 
 static size_t string_end(const char *text, size_t at, size_t size) /* from its first quotation mark */

@@ -102,9 +102,11 @@ int main(int argc, char **argv)
     nephron_server *s = nephron_server_open(m, NULL, 2), *begun = nephron_server_open(m, NULL, 2),
                    *full = nephron_server_open(m, NULL, 1);
     const size_t count = nephron_weights_count(m), words = nephron_task_count(s);
-    if (!i || !t || !s || words > FLOATS || nephron_model_save(m, saved_as) || nephron_weights_get(m, more, count) ||
-        nephron_weights_get(m, floats, count) || nephron_server_begin(begun, floats, words, &integer) ||
-        nephron_server_begin(full, floats, words, &integer) || nephron_server_add(full, "a", floats, count, numbers)) {
+    if (!i || !t || !s || words > FLOATS || nephron_model_save(m, saved_as) ||
+        nephron_weights_get(m, more, count) || nephron_weights_get(m, floats, count) ||
+        nephron_server_begin(begun, floats, words, &integer) ||
+        nephron_server_begin(full, floats, words, &integer) ||
+        nephron_server_add(full, "a", floats, count, numbers)) {
         printf("FAILED to begin: %s\n", nephron_error(n));
         return 1;
     }

@@ -169,7 +169,8 @@ static void *predict_alone(void *arg)
     j->voxels = (size_t)size[0] * size[1] * size[2];
     j->map = (uint8_t *)malloc(j->voxels + 1);
     if (!j->status) j->status = nephron_predict(m, i, j->map, NULL);
-    if (nephron_model_load(n, "/nonexistent", NULL) || !strstr(nephron_error(n), "/nonexistent")) j->status = -1;
+    if (nephron_model_load(n, "/nonexistent", NULL) || !strstr(nephron_error(n), "/nonexistent"))
+        j->status = -1;
     nephron_image_free(i), nephron_model_free(m), nephron_close(n);
     return NULL;
 }
@@ -183,7 +184,8 @@ static void handles_at_once(nephron *n, nephron_model *m, const char *run, const
     pthread_t thread[THREADS];
     predict_alone(&alone);
     for (int k = 0; k < THREADS; k++) job[k] = alone, job[k].status = -1;
-    for (int k = 0; k < THREADS; k++) check(!pthread_create(&thread[k], NULL, predict_alone, &job[k]), "thread", NULL);
+    for (int k = 0; k < THREADS; k++)
+        check(!pthread_create(&thread[k], NULL, predict_alone, &job[k]), "thread", NULL);
     for (int k = 0; k < THREADS; k++) {
         pthread_join(thread[k], NULL);
         check(!job[k].status && !memcmp(job[k].map, alone.map, alone.voxels), "a thread of several", NULL);
@@ -216,16 +218,19 @@ static void mixed(nephron *n, const char *data)
     d = nephron_data_open(m, data, "0", NULL);
     nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
     const size_t count = nephron_weights_count(m), larger = nephron_weights_count(wide);
-    float *task = (float *)malloc(larger * sizeof *task), *weights = (float *)malloc(larger * sizeof *weights);
+    float *task = (float *)malloc(larger * sizeof *task),
+          *weights = (float *)malloc(larger * sizeof *weights);
     int round;
     check(t && count < larger, "two networks", n);
     nephron_server *s = nephron_server_open(wide, NULL, 1);
     check(nephron_server_begin(s, task, larger, &round) == 0, "round of the wide one", n);
-    refused(nephron_client_update(t, s, "a", NULL, task, round, weights, numbers), n, "network is not the server's");
+    refused(nephron_client_update(t, s, "a", NULL, task, round, weights, numbers), n,
+            "network is not the server's");
     nephron_server_free(s);
     s = nephron_server_open(twin, "{\"batch\": 5}", 1);
     check(nephron_server_begin(s, task, count, &round) == 0, "round of five cases a step", n);
-    refused(nephron_client_update(t, s, "a", NULL, task, round, weights, numbers), n, "batch is not the same");
+    refused(nephron_client_update(t, s, "a", NULL, task, round, weights, numbers), n,
+            "batch is not the same");
     refused(nephron_server_add(s, "a", task, count - 1, numbers), n, "weights, the model has");
     refused(nephron_server_begin(s, task, count - 1, &round), n, "a task of");
     nephron_server_free(s);

@@ -480,8 +480,8 @@ static void check_growth(void)
 {
     struct growth w = {.keep = 0.2f};
     float before = 0;
-    ellipsoid_set(&w.e, (const float[3]){10, -5, 3}, (const float[3]){20, 30, 25}, (const float[3]){0.1f, 0, 0.2f},
-                  0.1f, 12, 3);
+    ellipsoid_set(&w.e, (const float[3]){10, -5, 3}, (const float[3]){20, 30, 25},
+                  (const float[3]){0.1f, 0, 0.2f}, 0.1f, 12, 3);
     for (int i = 1; i <= 300; i++) {
         const float r = 0.01f * (float)i, at[3] = {10 + r * 20 * w.e.axis[0][0], -5 + r * 20 * w.e.axis[0][1],
                                                    3 + r * 20 * w.e.axis[0][2]};

@@ -332,7 +332,8 @@ static void check_region(void)
         for (int i = 0; i < 8 * 8 * 8; i++) /* outside of the mask something else, of the same mean and
                                                deviation */
             if (!other.label[i]) other.image[2 * i] = 200 - other.image[2 * i];
-        CHECK(region_prepare(&v, crop, window, &e) == 0 && v.channels == region_channels(2) && !v.label, "%s", e.text);
+        CHECK(region_prepare(&v, crop, window, &e) == 0 && v.channels == region_channels(2) && !v.label, "%s",
+              e.text);
         CHECK_NEAR(mean_of(&v, 2), (2 * edge - 1) / 512.0, 1e-6, "the mask's share of the window");
         CHECK_NEAR(mean_of(&v, 0), 0, 0.15, "a channel in the window, scaled over the image");
         double least = INFINITY, most = -INFINITY, corner = v.image[(8 * 8 * 8 - 1) * 5 + 3];
@@ -341,8 +342,8 @@ static void check_region(void)
             most = fmax(most, v.image[i * 5 + 3]);
         }
         CHECK_NEAR(corner, feature[3], 1e-5, "what the L leaves of its box is the mean inside");
-        CHECK(least < feature[3] - 0.1 && most > feature[3] + 0.1, "texture inside: %g to %g of %g", least, most,
-              feature[3]);
+        CHECK(least < feature[3] - 0.1 && most > feature[3] + 0.1, "texture inside: %g to %g of %g", least,
+              most, feature[3]);
         region_features(feature, &other);
         CHECK(region_prepare(&other, crop, window, &e) == 0, "%s", e.text);
         CHECK_NEAR(other.image[(8 * 8 * 8 - 1) * 5 + 3], feature[3], 1e-5, "another image around it");

@@ -153,7 +153,8 @@ static void check_adaptive(const struct train_options *o, const struct model *st
                     u.within = -1;
                     CHECK(server_add(&s, &u, &e) == -1 && strstr(e.text, "within"), "not told, and taken");
                 }
-                CHECK(private_update(&u, &t, &f, m, &e) == 0 && (u.within == 0 || u.within == 1), "%s", e.text);
+                CHECK(private_update(&u, &t, &f, m, &e) == 0 && (u.within == 0 || u.within == 1), "%s",
+                      e.text);
                 double norm = sqrt(vector_distance2(u.values, NULL, u.count));
                 CHECK(norm <= t.clip, "norm %g of a round that clips at %g", norm, t.clip);
                 CHECK(server_add(&s, &u, &e) == 0, "%s", e.text);
@@ -161,7 +162,8 @@ static void check_adaptive(const struct train_options *o, const struct model *st
             }
             double before = s.clip;
             CHECK(server_end(&s, &e) == 0, "%s", e.text);
-            CHECK(s.clip / before < exp(0.2) && s.clip / before > exp(-0.2), "C jumps from %g to %g", before, s.clip);
+            CHECK(s.clip / before < exp(0.2) && s.clip / before > exp(-0.2), "C jumps from %g to %g", before,
+                  s.clip);
         }
         /* 0.2 is the norm of the second of four; the noise moves the mean a little. */
         CHECK(s.clip > 0.17 && s.clip < 0.33, "C is %g after 60 rounds from %g, want 0.2 to 0.3", s.clip,
@@ -184,8 +186,8 @@ static void check_adaptive(const struct train_options *o, const struct model *st
     f.privacy.kind = PRIVACY_CENTRAL;
     struct federation back;
     struct json *j = federation_json(&f);
-    CHECK(federation_from_json(&back, j, "x", &e) == 0 && back.privacy.adaptive && back.privacy.quantile == 0.5 &&
-              back.privacy.rate == 0.2,
+    CHECK(federation_from_json(&back, j, "x", &e) == 0 && back.privacy.adaptive &&
+              back.privacy.quantile == 0.5 && back.privacy.rate == 0.2,
           "%s", e.text);
     json_free(j);
 }
@@ -246,8 +248,8 @@ static void check_sgd(void)
     const float *a = one_round(&plain, &o, &data, m, PRIVACY_NONE, 1, 1);
     const float *b = one_round(&sgd, &o, &data, m, PRIVACY_SGD, 1e5, 1e-9);
     double moved = sqrt(vector_distance2(a, NULL, m->count)), apart = sqrt(vector_distance2(a, b, m->count));
-    CHECK(moved > 0.01 && apart < 0.01 * moved, "gradients of single cases lead %g away from a batch that moves %g",
-          apart, moved);
+    CHECK(moved > 0.01 && apart < 0.01 * moved,
+          "gradients of single cases lead %g away from a batch that moves %g", apart, moved);
     CHECK(fabs(plain.loss - sgd.loss) < 0.01, "losses %g and %g", plain.loss, sgd.loss);
     update_free(&plain);
     update_free(&sgd);
@@ -270,7 +272,8 @@ static void check_sgd(void)
     f.train.iterations = 20;
     f.privacy = (struct privacy_terms){PRIVACY_SGD, 1.1, 1, 1e-5, 0, 0, 0.5, 0.2};
     accountant_add(&account, 0.1, 1.1, 100, &e);
-    CHECK_NEAR(private_epsilon(&f, 5, 120), accountant_epsilon(&account, 1e-5, NULL), 1e-12, "5 rounds of 20");
+    CHECK_NEAR(private_epsilon(&f, 5, 120), accountant_epsilon(&account, 1e-5, NULL), 1e-12,
+               "5 rounds of 20");
     CHECK(private_epsilon(&f, 5, 60) > private_epsilon(&f, 5, 120), "a smaller site spends less");
     /* What lets a case into more than its gradient is refused. */
     f.train.class_weighting = 1;

@@ -87,8 +87,8 @@ static void compare(const struct model *start, struct federation *f, double rang
     if (adaptive || strcmp(f->strategy->name, "fedyogi") == 0) bound *= 1000;
     for (size_t i = 0; i < start->count; i++)
         most = fmax(most, fabs((double)hidden->data[i] - (double)plain->data[i]));
-    CHECK(most <= bound, "strategy %s, range %g, %d lost: weights differ by %g, at most %g", f->strategy->name,
-          range, lost, most, bound);
+    CHECK(most <= bound, "strategy %s, range %g, %d lost: weights differ by %g, at most %g",
+          f->strategy->name, range, lost, most, bound);
     CHECK(vector_distance2(plain->data, start->data, start->count) > 0.01, "nothing was learned");
     CHECK(model_hash(hidden) == model_hash(again), "strategy %s: other secrets, other weights",
           f->strategy->name);
@@ -167,7 +167,8 @@ static void check_sites(const struct train_options *o, const struct model *m)
     CHECK(server_add(&server, &u, &e) == -1 && strstr(e.text, "not masked"), "a plain update is taken");
     CHECK(server_note(&server, &u, &e) == -1 && strstr(e.text, "not masked"), "a plain update is noted");
     u.values[m->param[0].offset] += 1.5f;
-    CHECK(secure_session_hide(&s, 0, &u, &t, &f, &e) == -1 && strstr(e.text, "--secure-range 1"), "%s", e.text);
+    CHECK(secure_session_hide(&s, 0, &u, &t, &f, &e) == -1 && strstr(e.text, "--secure-range 1"), "%s",
+          e.text);
     u.values[m->param[0].offset] = NAN;
     CHECK(secure_session_hide(&s, 0, &u, &t, &f, &e) == -1, "NaN is hidden");
     update_free(&u);

@@ -410,8 +410,8 @@ static void check_aggregation_by_hand(int *covered)
             }
             int n = hand[k].sites;
             double want = hand[k].want[round];
-            CHECK(aggregate(out, s, option, m, m->data, row, c, n, n, round, slot, &e) == 0, "%s: %s", s->name,
-                  e.text);
+            CHECK(aggregate(out, s, option, m, m->data, row, c, n, n, round, slot, &e) == 0, "%s: %s",
+                  s->name, e.text);
             if (want != 0) CHECK_NEAR(out[0], want, 1e-6 * fabs(want), "%s, round %d", hand[k].json, round);
             memcpy(m->data, out, m->count * sizeof *out);
         }

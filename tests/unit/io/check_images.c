@@ -472,12 +472,22 @@ static void check_units(void)
         double spacing[3], origin; /* origin along x in LPS */
     } files[] = {
         {"a.nrrd",
-         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: left-posterior-superior\nspace directions: "
-         "(2,0,0) (0,3,0) (0,0,4)\nspace units: \"cm\" \"mm\" \"um\"\nspace origin: (5,0,0)\nencoding: raw\n\nabcd",
+         "NRRD0004\ntype: uchar\n"
+         "dimension: 3\n"
+         "sizes: 2 1 2\n"
+         "space: left-posterior-superior\n"
+         "space directions: (2,0,0) (0,3,0) (0,0,4)\n"
+         "space units: \"cm\" \"mm\" \"um\"\n"
+         "space origin: (5,0,0)\n"
+         "encoding: raw\n\nabcd",
          {20, 3, 0.004},
          50},
         {"a.nrrd",
-         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspacings: 2 3 4\nunits: \"m\" \"mm\" \"microns\"\n"
+         "NRRD0004\ntype: uchar\n"
+         "dimension: 3\n"
+         "sizes: 2 1 2\n"
+         "spacings: 2 3 4\n"
+         "units: \"m\" \"mm\" \"microns\"\n"
          "encoding: raw\n\nabcd",
          {2000, 3, 0.004},
          0},
@@ -487,8 +497,12 @@ static void check_units(void)
          {2, 3, 4},
          2},
         {"a.mha",
-         "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 2 3 4\nOffset = 5 0 0\nDistanceUnits = cm\nElementType = "
-         "MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "NDims = 3\nDimSize = 2 1 2\n"
+         "ElementSpacing = 2 3 4\n"
+         "Offset = 5 0 0\n"
+         "DistanceUnits = cm\n"
+         "ElementType = MET_UCHAR\n"
+         "ElementDataFile = LOCAL\nabcd",
          {20, 30, 40},
          50}};
     struct error e = {""};
@@ -517,12 +531,18 @@ static void check_refused(void)
         {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: ras\nspace directions: (nan,0,1) (0,1,0) "
          "(0,0,4)\nencoding: raw\n\nabcd",
          "axis 0 has direction"},
-        {"NRRD0004\ntype: uchar\ndimension: 4\nsizes: 2 1 2 1\nkinds: complex domain domain domain\nencoding: "
-         "raw\n\nabcd",
+        {"NRRD0004\ntype: uchar\n"
+         "dimension: 4\n"
+         "sizes: 2 1 2 1\n"
+         "kinds: complex domain domain domain\n"
+         "encoding: raw\n\nabcd",
          "complex"},
         {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n256 1", "uint8 cannot hold"},
         {"NRRD0004\ntype: short\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n1.5 1", "int16 cannot hold"},
-        {"NDims = 3\nDimSize = 2 1 1\nBinaryData = False\nElementType = MET_USHORT\nElementDataFile = LOCAL\n-1 2",
+        {"NDims = 3\nDimSize = 2 1 1\n"
+         "BinaryData = False\n"
+         "ElementType = MET_USHORT\n"
+         "ElementDataFile = LOCAL\n-1 2",
          "uint16 cannot hold"},
         {"NDims = 3\nDimSize = 2 1 2\nTransformMatrix = 1 0 0 0 1 0 1 1 0\nElementType = "
          "MET_UCHAR\nElementDataFile = LOCAL\nabcd",
@@ -532,8 +552,8 @@ static void check_refused(void)
         struct volume v = {0};
         const char *name = files[i].text[1] == 'R' ? "r.nrrd" : "r.mha";
         CHECK(!file_write(in_folder(name), files[i].text, strlen(files[i].text), &e), "%s", e.text);
-        CHECK(volume_read(&v, in_folder(name), &e) && strstr(e.text, files[i].says), "file %zu: want '%s', got '%s'",
-              i, files[i].says, e.text);
+        CHECK(volume_read(&v, in_folder(name), &e) && strstr(e.text, files[i].says),
+              "file %zu: want '%s', got '%s'", i, files[i].says, e.text);
     }
 }
 
@@ -595,16 +615,19 @@ static void check_matrices(void)
         bytes_set(changed + 280, bits, 4, 0);
         bytes_set(changed + 252, 0, 2, 0);
         CHECK(!nifti_parse(&r, changed, size, NULL, 0, "m", 0, &e), "%s", e.text);
-        CHECK(apart ? strstr(r.assumed, "spacing of pixdim[1], 4: the sform has 4.005") != NULL : !r.assumed[0],
+        CHECK(apart ? strstr(r.assumed, "spacing of pixdim[1], 4: the sform has 4.005") != NULL
+                    : !r.assumed[0],
               "spacing of the sform %g: '%s'", (double)column, r.assumed);
         volume_free(&r);
     }
     bytes_set(data + 123, 5, 1, 0);
-    CHECK(!nifti_parse(&r, data, size, NULL, 0, "m", 0, &e) && strstr(r.assumed, "xyzt_units is 5"), "%s", e.text);
+    CHECK(!nifti_parse(&r, data, size, NULL, 0, "m", 0, &e) && strstr(r.assumed, "xyzt_units is 5"), "%s",
+          e.text);
     volume_free(&r);
     memset(data + 344, 0, 4); /* an Analyze header, with SPM's scale */
     bytes_set(data + 112, 0x3f000000, 4, 0);
-    CHECK(!nifti_parse(&r, data, 348, data + 352, size - 352, "m", 0, &e) && strstr(r.assumed, "SPM's scale 0.5"),
+    CHECK(!nifti_parse(&r, data, 348, data + 352, size - 352, "m", 0, &e) &&
+              strstr(r.assumed, "SPM's scale 0.5"),
           "%s %s", e.text, r.assumed);
     volume_free(&r);
     free(data);

@@ -54,7 +54,8 @@ static void check_odd(void)
     struct logistic m;
     int one[CASES] = {0};
     double missing[CASES * FEATURES], alike[CASES];
-    CHECK(logistic_fit(&m, x, one, CASES, FEATURES, 1) && boosting_fit(&b, x, one, CASES, FEATURES, 10, 0.1) == 1,
+    CHECK(logistic_fit(&m, x, one, CASES, FEATURES, 1) &&
+              boosting_fit(&b, x, one, CASES, FEATURES, 10, 0.1) == 1,
           "one class");
     CHECK(logistic_fit(&m, x, label, CASES, LOGISTIC_FEATURES + 1, 1), "too many features");
     memcpy(missing, x, sizeof missing);

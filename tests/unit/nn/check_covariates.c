@@ -80,7 +80,8 @@ static void check_tables(void)
           "%s", e.text);
     put(one, "case,age\nc1,1e39\n");
     put(two, "case,sex\nc1,F\n");
-    CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, one) && strstr(e.text, "row 2: age is 1e+39"),
+    CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, one) &&
+              strstr(e.text, "row 2: age is 1e+39"),
           "%s", e.text);
     put(one, "case,age\n");
     put(two, "patient,sex\nc1,F\n");
@@ -191,9 +192,11 @@ static void check_start(void)
                 double odds = 0; /* of class k against class 0, without intercepts */
                 for (int side = 0; side < 2; side++) {
                     const double q = logistic_probability(&of[side], value + i * VALUES);
-                    odds += (side ? 1 : -1) * (log(q / (1 - q)) - of[side].intercept) / (classes == 2 ? 2 : 1);
+                    odds +=
+                        (side ? 1 : -1) * (log(q / (1 - q)) - of[side].intercept) / (classes == 2 ? 2 : 1);
                 }
-                CHECK_NEAR(log(p[i * classes + k] / p[i * classes]), odds, 1e-4, "%d classes, case %d", classes, i);
+                CHECK_NEAR(log(p[i * classes + k] / p[i * classes]), odds, 1e-4, "%d classes, case %d",
+                           classes, i);
             }
         }
         model_destroy(m);
@@ -218,7 +221,8 @@ static void check_forward(void)
                                                 are 0 */
         float *mine = m->data + model_find(m, bare->param[i].name)->offset;
         const size_t bytes = bare->param[i].count * sizeof(float);
-        if (strncmp(bare->param[i].name, "fc.", 3) == 0) memcpy(mine, bare->data + bare->param[i].offset, bytes);
+        if (strncmp(bare->param[i].name, "fc.", 3) == 0)
+            memcpy(mine, bare->data + bare->param[i].offset, bytes);
         CHECK(memcmp(bare->data + bare->param[i].offset, mine, bytes) == 0, "%s", bare->param[i].name);
     }
     float *w = m->data + model_find(m, "fc_covariates.weight")->offset;
@@ -259,8 +263,8 @@ static void check_training(void)
               again.covariate[(CASES / 2 + 2) * VALUES] == d.covariate[5 * VALUES],
           "a joined view");
     struct model *m = learner_model(&o, NULL);
-    CHECK(learner_create(&l, &o, NULL, &half, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0, "%s",
-          e.text);
+    CHECK(learner_create(&l, &o, NULL, &half, m, 0, NULL, &e) == 0 && learner_own_optimizer(&l, &e) == 0,
+          "%s", e.text);
     const float *mean = m->data + model_find(m, "covariates.running_mean")->offset;
     const float before = mean[0];
     CHECK(auc(m, &o, &d) > 0.95, "before the first step: AUC %g", auc(m, &o, &d));
@@ -302,10 +306,12 @@ static void check_json(void)
           "%s", e.text);
     struct json *list = json_get(j, "covariates");
     json_add_number(json_at(list, 1), "variance", -1);
-    CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "variance of 'marker' is -1"), "%s", e.text);
+    CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "variance of 'marker' is -1"), "%s",
+          e.text);
     json_add_number(json_at(list, 1), "variance", 1);
     json_add_text(json_at(list, 1), "name", "marker,sex");
-    CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "2 objects with 3 names"), "%s", e.text);
+    CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "2 objects with 3 names"), "%s",
+          e.text);
     json_free(j);
 }
 

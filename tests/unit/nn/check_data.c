@@ -197,9 +197,9 @@ static void write_image(const char *name, const int size[3], const double spacin
     volume_free(&v);
 }
 
-static const char description[] =
-    "{\"name\": \"Two\", \"channel_names\": {\"0\": \"CT\", \"1\": \"T2\"}, \"labels\": {\"background\": 0, \"a\": 1, \"b\": 2}, "
-    "\"numTraining\": 2, \"file_ending\": \".nii\"}";
+static const char description[] = "{\"name\": \"Two\", \"channel_names\": {\"0\": \"CT\", \"1\": \"T2\"}, "
+                                  "\"labels\": {\"background\": 0, \"a\": 1, \"b\": 2}, \"numTraining\": 2, "
+                                  "\"file_ending\": \".nii\"}";
 enum { N = 9 * 8 * 12 };
 static const int case_size[3] = {9, 8, 12};
 static const double one_mm[3] = {1, 1, 1};
@@ -660,7 +660,8 @@ static void check_counted_draws(void)
         const uint32_t max = most[i];
         struct random_state one, all;
         uint32_t expected[VALUES] = {0}, times[VALUES] = {0};
-        CHECK(random_state_count_room(max) <= VALUES && random_state_count_room(max) > max, "room for %u", max);
+        CHECK(random_state_count_room(max) <= VALUES && random_state_count_room(max) > max, "room for %u",
+              max);
         random_state_seed(&one, 1234);
         random_state_seed(&all, 1234);
         for (int draw = 0; draw < DRAWS; draw++) expected[random_state_interval(&one, max)]++;

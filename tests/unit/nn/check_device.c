@@ -57,11 +57,11 @@ static void check_conv(int c, int k, const int in[3], const int kernel[3], const
     conv3d_fwd(want, x, w, bias ? b : NULL, &chosen, accumulate, scratch, NULL);
     device_pack_conv(packed, w, &s);
     device_conv3d(got, x, packed, bias ? b : NULL, accumulate, &d, mine);
-    snprintf(
-        what, sizeof what,
-        "convolution %d to %d of %dx%dx%d, kernel %dx%dx%d, stride %dx%dx%d, pad %dx%dx%d, accumulate %d, forms %d %d",
-        c, k, in[0], in[1], in[2], kernel[0], kernel[1], kernel[2], stride[0], stride[1], stride[2], pad[0],
-        pad[1], pad[2], accumulate, d.depth, d.plane);
+    snprintf(what, sizeof what,
+             "convolution %d to %d of %dx%dx%d, kernel %dx%dx%d, stride %dx%dx%d, pad %dx%dx%d, accumulate "
+             "%d, forms %d %d",
+             c, k, in[0], in[1], in[2], kernel[0], kernel[1], kernel[2], stride[0], stride[1], stride[2],
+             pad[0], pad[1], pad[2], accumulate, d.depth, d.plane);
     compare(got, want, ys, what);
     forms_seen[d.plane]++;
     free(x), free(w), free(b), free(want), free(got), free(packed), free(scratch), free(mine);

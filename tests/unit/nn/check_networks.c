@@ -432,9 +432,11 @@ static void test_rejections(void)
     p = good, p.classes = 1, expect_rejected(&p, "classes");
     p = good, p.batch = 0, expect_rejected(&p, "batch");
     p = good, p.encoder_convs[0] = 0, expect_rejected(&p, "encoder_convs[0]");
-    p = good, p.network_norm = network_norm_find("group"), expect_rejected(&p, "num_groups of the group norm is 0");
+    p = good, p.network_norm = network_norm_find("group"),
+    expect_rejected(&p, "num_groups of the group norm is 0");
     p.norm_groups = 8, p.features[1] = 12, expect_rejected(&p, "divide features_per_stage[1] 12");
-    p = good, p.network_norm = network_norm_find("batch"), p.batch = 1, p.patch[0] = p.patch[1] = p.patch[2] = 4,
+    p = good, p.network_norm = network_norm_find("batch"), p.batch = 1,
+    p.patch[0] = p.patch[1] = p.patch[2] = 4,
     expect_rejected(&p, "batch_size 1 with patch_size 4 x 4 x 4: batch norm");
     p = good, p.network = network_find("resnet"), expect_rejected(&p, "resnet, which does not segment");
     /* Each number is in range, but not all together: what such plans hold is bounded before a graph is

@@ -481,9 +481,8 @@ int main(void)
     CHECK(safetensors_read(&golden, "tests/data/golden/nnunet.safetensors", &e) == 0, "%s", e.text);
     check_losses();
     check_locations("labels", "\"labels\": {\"background\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"ignore\": 4}");
-    check_locations(
-        "regions",
-        "\"labels\": {\"background\": 0, \"whole\": [1, 2, 3], \"core\": [2, 3], \"c\": 3, \"ignore\": 4}, \"regions_class_order\": [1, 2, 3]");
+    check_locations("regions", "\"labels\": {\"background\": 0, \"whole\": [1, 2, 3], \"core\": [2, 3], "
+                               "\"c\": 3, \"ignore\": 4}, \"regions_class_order\": [1, 2, 3]");
     check_mask();
     check_operators();
     check_previous();

@@ -346,8 +346,8 @@ static void check_hostile(const char *folder)
         {{1, 1, 1}, {1000000, 1000000, 1000000}},
         {{100, 1, 1}, {1, 20000, 20000}},
     };
-    static const char description[] =
-        "{\"channel_names\":{\"0\":\"x\"},\"labels\":{\"background\":0,\"a\":1},\"numTraining\":1,\"file_ending\":\".nii.gz\"}";
+    static const char description[] = "{\"channel_names\":{\"0\":\"x\"},\"labels\":{\"background\":0,"
+                                      "\"a\":1},\"numTraining\":1,\"file_ending\":\".nii.gz\"}";
     static const char *const preset[] = {"default", "resenc_xl"};
     char path[600];
     struct error e = {""};

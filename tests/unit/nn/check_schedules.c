@@ -64,8 +64,9 @@ static void test_table(void)
         CHECK(strstr(names, m->name) != NULL, "'%s' lacks %s", names, m->name);
     }
     CHECK(schedule_find("linear") == NULL, "a schedule that there is not");
-    CHECK(!schedule_named("linear", "manifest.json", "schedule", &e) && strstr(e.text, "manifest.json: schedule") &&
-              strstr(e.text, "'linear'") && strstr(e.text, names),
+    CHECK(!schedule_named("linear", "manifest.json", "schedule", &e) &&
+              strstr(e.text, "manifest.json: schedule") && strstr(e.text, "'linear'") &&
+              strstr(e.text, names),
           "an unknown name gives '%s'", e.text);
     CHECK(!schedule_named(NULL, "manifest.json", "schedule", &e) && strstr(e.text, "no text"),
           "a field that is no text gives '%s'", e.text);

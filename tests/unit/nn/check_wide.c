@@ -127,12 +127,13 @@ static void train_and_predict(const char *name, const struct plan *p, int labels
 static void check_small_crops(void)
 {
     struct error e = {""};
-    struct train_options o = {.task = &task_classify,
-                              .epochs = 1,
-                              .iterations = 1,
-                              .batch = 1,
-                              .crop = {8, 8, 8},
-                              .classifier = {10, 1, 2, 8, 0, &network_norm_batch, 0, 0, network_find("resnet")}};
+    struct train_options o = {
+        .task = &task_classify,
+        .epochs = 1,
+        .iterations = 1,
+        .batch = 1,
+        .crop = {8, 8, 8},
+        .classifier = {10, 1, 2, 8, 0, &network_norm_batch, 0, 0, network_find("resnet")}};
     CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "--batch 1") && strstr(e.text, "--crop 8,8,8"),
           "%s", e.text);
     o.batch = 2;

@@ -1,5 +1,5 @@
-/* checkpoints.h - what a run leaves in its folder to be resumed from. What is written there in a run:
- * simulation.h. */
+/* checkpoints.h - what a run leaves in its folder to be resumed from. The calls that write and read it during
+ * a run are in simulation.h; one file of weights is nn/train/checkpoint.h. */
 #ifndef FL_CHECKPOINTS_H
 #define FL_CHECKPOINTS_H
 

@@ -1,5 +1,5 @@
-/* federate.c - the loop of a federated run on one machine: rounds, workers, records. Its files are
- * checkpoints.c's. */
+/* federate.c - the loop of a federated run (training alone is one of a single site): rounds, workers,
+ * records. Its files are checkpoints.c's. */
 #include "fl/checkpoints.h"
 #include "fl/federate.h"
 

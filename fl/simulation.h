@@ -1,5 +1,6 @@
-/* simulation.h - the state of a federated run on one machine, for federate.c (the loop) and checkpoints.c
- * (its files) alone. */
+/* simulation.h - the state of a federated run in one process, or in the processes of MPI: for federate.c (the
+ * loop), checkpoints.c (its files), peers.c (the other processes) and site_models.c (models of a site's own)
+ * alone. */
 #ifndef FL_SIMULATION_H
 #define FL_SIMULATION_H
 

@@ -1,4 +1,4 @@
-/* Speed of the convolution kernels on layers that networks have. */
+/* bench_kernels.c - speed of the convolution kernels on layers that networks have. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

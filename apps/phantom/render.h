@@ -29,8 +29,8 @@ struct phantom_case {
 
 /* Matrix, slices and sub-samples of "tiny", "small", "medium", "kidneys" or "full". */
 void phantom_size(struct phantom_options *o, const char *size);
-/* tissue_sum, where not NULL, receives for each voxel the tissue that fills most of it (nx*ny*nz, as label):
- * for tests and pictures. Volumes are malloc'ed: phantom_free. -1 when memory is out. */
+/* *tissue, where tissue is not NULL, receives for each voxel the tissue that fills most of it (nx*ny*nz, as
+ * label): for tests and pictures. Volumes are malloc'ed: phantom_free. -1 when memory is out. */
 int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index,
                    const struct assignment *is, uint8_t **tissue, struct error *e);
 void phantom_free(struct phantom_case *p);

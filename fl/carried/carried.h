@@ -2,7 +2,8 @@
  * sites and back.
  *
  *     FED/federation.json                  what was agreed on: sites, options, strategy, plan, labels; its
- * hash is in every message FED/dataset.json, plans.json         of the same, for people and programs
+ *                                          hash is in every message
+ *     FED/dataset.json, plans.json         of the same, for people and programs
  *     FED/round_NNNN/global.safetensors    the task of round NNNN; the last round's is the result
  *     FED/round_NNNN/NAME.safetensors      a site's answer
  *     FED/round_NNNN/NAME.keys, .shares, .reveal, server.*    of masked rounds (fl/carried/carried_secure.h)

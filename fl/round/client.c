@@ -102,7 +102,6 @@ static int train_personal(const struct pass *trained, struct site_state *s, cons
     struct learner *w = p.w;
     struct optimizer *global = w->optimizer;
     struct optimizer personal = {.method = global->method, .settings = global->settings, .clip = global->clip,
-                                 
                                  .steps = global->steps - trained->steps, .count = global->count};
     size_t bytes = w->model->count * sizeof(float);
     int goes_on = s->pause.round >= 0 && s->pause.personal;

@@ -1,5 +1,6 @@
-/* An example is made in planes of scratch memory, one per channel: cut or deformed out of the case, changed
- * in intensity, and laid channels-last into the batch with its mirrored axes reversed.
+/* augment.c - a patch is cut from a case, deformed and changed in intensity. An example is made in planes of
+ * scratch memory, one per channel: cut or deformed out of the case, changed in intensity, and laid
+ * channels-last into the batch with its mirrored axes reversed.
  *
  * All arithmetic is plain float products and sums in a fixed order (statistics in double), so the bits are
  * the same everywhere. */

@@ -1,6 +1,6 @@
-/* Where a patch lies: nnU-Net v2 data_loader.py get_bbox, in terms of the centre voxel. nnU-Net cuts an
- * enlarged patch, deforms it and keeps its middle; the enlargement matters here only for how far the patch
- * may reach beyond the case.
+/* sampler.c - which cases and patches make a batch. Where a patch lies: nnU-Net v2 data_loader.py get_bbox,
+ * in terms of the centre voxel. nnU-Net cuts an enlarged patch, deforms it and keeps its middle; the
+ * enlargement matters here only for how far the patch may reach beyond the case.
  * The book: docs/book/11_batch.md */
 #include "nn/batch/sampler.h"
 

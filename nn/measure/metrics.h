@@ -1,4 +1,4 @@
-/* metrics.h - overlap of two masks by voxels and by lesions. */
+/* metrics.h - overlap of two masks by voxels and by lesions: what the table of metric.h takes values from. */
 #ifndef NN_METRICS_H
 #define NN_METRICS_H
 

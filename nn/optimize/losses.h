@@ -3,7 +3,8 @@
  *
  * All of them are the mean over the counted voxels of (1 - p)^gamma * -log p, p the probability of what is
  * there, plus nnU-Net's Dice loss, summed over the heads (op_segmentation_loss and op_segmentation_loss_gamma
- * of tensor/ops/ops.h).
+ * of tensor/ops/ops.h). A loss of another form is an op first (ops_loss.c and the kernels of elem_loss.c),
+ * which nn/network/network.c records.
  */
 #ifndef NN_LOSSES_H
 #define NN_LOSSES_H

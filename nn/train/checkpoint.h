@@ -29,12 +29,12 @@ int checkpoint_write_average(const char *path, const struct model *m, const stru
                              const struct json *state, struct error *e);
 int checkpoint_read_average(const char *path, struct model *m, struct optimizer *o, int optimizer_count,
                             struct weight_average *average, struct json **state, struct error *e);
-/* The weights alone, of tensors in memory, by the same rules; path for messages. */
-struct safetensors;
 /* A tensor's name without what PyTorch's wrappers put before it, in any number and order: "module."
  * (DataParallel, DistributedDataParallel) and "_orig_mod." (torch.compile). */
 const char *checkpoint_plain_name(const char *name);
-/* Tensors may carry such prefixes. */
+/* The weights alone, of tensors in memory, by checkpoint_read's rules; names may carry such prefixes. path
+ * for messages. */
+struct safetensors;
 int checkpoint_load(const struct safetensors *s, const char *path, struct model *m, struct error *e);
 /* Only the JSON. */
 int checkpoint_state(const char *path, struct json **state, struct error *e);

@@ -1,7 +1,7 @@
 /* classifier.h - the classes of cases: a classification network recorded for inference, planned once.
  *
  * A classifier may lie in the memory of another graph that runs in turn with it (a learner's training step);
- * after classifier_create nothing is allocated.
+ * after classifier_plan and its binding nothing is allocated.
  */
 #ifndef NN_CLASSIFIER_H
 #define NN_CLASSIFIER_H

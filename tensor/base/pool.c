@@ -1,6 +1,6 @@
-/* A run is published by a counter: workers watch `generation` and the caller watches `remaining`. Both watch
- * for some microseconds by spinning, because the next op of a graph usually comes at once, and then sleep on
- * a condition variable.
+/* pool.c - the threads, and how a run is given to them. A run is published by a counter: workers watch
+ * `generation` and the caller watches `remaining`. Both watch for some microseconds by spinning, because the
+ * next op of a graph usually comes at once, and then sleep on a condition variable.
  *
  * No wake-up is lost: the sleeper first announces itself (sleepers, caller_sleeps) and then looks at the
  * counter again, the waker first changes the counter and then looks for sleepers, all in sequentially

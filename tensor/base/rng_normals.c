@@ -1,5 +1,5 @@
-/* Many normals at once: the arithmetic of rng_normal in loops that the compiler makes vectors of, compiled
- * for AVX2 too. */
+/* rng_normals.c - many normals at once: the arithmetic of rng_normal in loops that the compiler makes vectors
+ * of, compiled for AVX2 too. */
 #include <math.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* Every function reduces its argument to a small interval, evaluates a polynomial there and scales back. The
- * float functions are made of fused multiply-adds, in the order in which the vector forms in elem_template.h
- * have them. The double ones use plain products and sums: each is rounded by itself, so they too are the same
- * everywhere. */
+/* vmath.c - exponential, logarithm and their kin, the same bits everywhere. Every function reduces its
+ * argument to a small interval, evaluates a polynomial there and scales back. The float functions are made of
+ * fused multiply-adds, in the order in which the vector forms in elem_template.h have them. The double ones
+ * use plain products and sums: each is rounded by itself, so they too are the same everywhere. */
 #include "tensor/base/vmath.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* The kernels of conv_kernels.h for x86-64 with AVX2 and FMA: 16 registers, 12 of them accumulators. */
+/* conv_avx2.c - the kernels of conv_kernels.h for x86-64 with AVX2 and FMA: 16 registers, 12 of them
+ * accumulators. */
 #include "tensor/conv/conv_kernels.h"
 #include "tensor/base/isa.h"
 

@@ -1,5 +1,5 @@
-/* The kernels of conv_kernels.h for x86-64 with AVX-512 (F, BW, DQ, VL): 32 registers, up to 28 of them
- * accumulators. */
+/* conv_avx512.c - the kernels of conv_kernels.h for x86-64 with AVX-512 (F, BW, DQ, VL): 32 registers, up to
+ * 28 of them accumulators. */
 #include "tensor/conv/conv_kernels.h"
 #include "tensor/base/isa.h"
 

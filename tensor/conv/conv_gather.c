@@ -1,4 +1,4 @@
-/* The gather of conv_kernels.h over the threads.
+/* conv_gather.c - the gather of conv_kernels.h over the threads.
  *
  * The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has
  * taps of its own and is a problem with step 1, whose outputs are `stride` apart. Direction 1 has one phase.

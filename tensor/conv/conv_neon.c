@@ -1,5 +1,5 @@
-/* The kernels of conv_kernels.h for aarch64, where NEON with FMA is always there: 32 registers, 24 of them
- * accumulators. */
+/* conv_neon.c - the kernels of conv_kernels.h for aarch64, where NEON with FMA is always there: 32 registers,
+ * 24 of them accumulators. */
 #include "tensor/conv/conv_kernels.h"
 #include "tensor/base/isa.h"
 

@@ -1,4 +1,4 @@
-/* The outer of conv_kernels.h over the threads: weight gradients.
+/* conv_outer.c - the outer of conv_kernels.h over the threads: weight gradients.
  *
  * A job is one stripe of the lines of dy, one panel of k (or all) and one block of c. It goes over its lines
  * in chunks that fit the second cache: copies the panel of dy and the lines of x that belong to them (unless

@@ -1,4 +1,4 @@
-/* The kernels of conv_kernels.h in plain C: the level that every machine has. */
+/* conv_scalar.c - the kernels of conv_kernels.h in plain C: the level that every machine has. */
 #include "tensor/conv/conv_kernels.h"
 #include "tensor/vec/vec_scalar.h"
 

@@ -1,4 +1,4 @@
-/* Forward and backward-data of conv_tiles.h over the threads.
+/* conv_tiles.c - forward and backward-data of conv_tiles.h over the threads.
  *
  * Weights are packed once: [panel of k][phase][kz][ky][kx][block of 32 c][16][width][2], the order of the
  * steps. A job is a range of panels, whose weights stay in the second cache, times a part of the units: a

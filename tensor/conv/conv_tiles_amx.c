@@ -1,4 +1,4 @@
-/* The product of conv_tiles.h on AMX tiles; tensor/base/amx.c has the test at first use.
+/* conv_tiles_amx.c - the product of conv_tiles.h on AMX tiles; tensor/base/amx.c has the test at first use.
  *
  * The instructions are written as assembly that tells the compiler that memory is read and written: with the
  * intrinsics of some compilers, what is stored just before a tile is loaded, the configuration among it, may

@@ -1,4 +1,4 @@
-/* The weight gradient of conv_tiles.h over the threads.
+/* conv_tiles_outer.c - the weight gradient of conv_tiles.h over the threads.
  *
  * For each tap, dw[c][k] is a product of x, transposed, and dy, both as they lie in a window: x in
  * [channel][position], dy in pairs of positions with zeros where a line has ended. Window and dy are loaded

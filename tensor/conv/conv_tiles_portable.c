@@ -1,5 +1,5 @@
-/* The micro-kernels of conv_tiles.h in plain C: the definition, with vdpbf16ps's order of arithmetic. What
- * the others are tested against. */
+/* conv_tiles_portable.c - the micro-kernels of conv_tiles.h in plain C: the definition, with vdpbf16ps's
+ * order of arithmetic. What the others are tested against. */
 #include <math.h>
 
 #include "tensor/conv/conv_tiles.h"

@@ -1,4 +1,4 @@
-/* Windows of conv_tiles.h.
+/* conv_tiles_window.c - windows of conv_tiles.h.
  *
  * Along w, a line of x is followed by as many zeros as its last outputs, or the first ones of the next line,
  * reach beyond it: one column of zeros serves both. Lines outside of x are zeros, planes outside of it are

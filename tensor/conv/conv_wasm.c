@@ -1,5 +1,6 @@
-/* The kernels of conv_kernels.h for WebAssembly with SIMD128 (clang -msimd128). Engines map locals to the 16
- * registers of x86 or the 32 of ARM; without relaxed SIMD a multiply-add needs eight of them for itself. */
+/* conv_wasm.c - the kernels of conv_kernels.h for WebAssembly with SIMD128 (clang -msimd128). Engines map
+ * locals to the 16 registers of x86 or the 32 of ARM; without relaxed SIMD a multiply-add needs eight of them
+ * for itself. */
 #include "tensor/conv/conv_kernels.h"
 #include "tensor/base/isa.h"
 

@@ -1,7 +1,7 @@
-/* Winograd's form for the gathers it fits: F(4x4, 3x3) or F(2x2, 3x3) in the planes, and F(2, 3) along d
- * where the kernel is 3x3x3. With stride 2 in the planes, a form that takes even and odd positions apart:
- * five products for two outputs with three taps each, or for four of its gradient. And their adjoints, the
- * weight gradients.
+/* conv_winograd.c - Winograd's form for the gathers it fits: F(4x4, 3x3) or F(2x2, 3x3) in the planes, and
+ * F(2, 3) along d where the kernel is 3x3x3. With stride 2 in the planes, a form that takes even and odd
+ * positions apart: five products for two outputs with three taps each, or for four of its gradient. And their
+ * adjoints, the weight gradients.
  *
  * A job is a range of panels of k times a chunk of the tiles. For each block of c it transforms the weights
  * of its panels. Then, for a batch of tiles at a time, and of these for one plane of points after the other

@@ -1,4 +1,4 @@
-/* The kernels of conv_winograd_int16.h for x86-64 with AVX512-VNNI. */
+/* conv_winograd_avx512vnni.c - the kernels of conv_winograd_int16.h for x86-64 with AVX512-VNNI. */
 #include "tensor/conv/conv_winograd_int16.h"
 #include "tensor/base/isa.h"
 

@@ -1,4 +1,4 @@
-/* The driver of conv_winograd_int16.h.
+/* conv_winograd_int16.c - the driver of conv_winograd_int16.h.
  *
  * A batch is some columns: tiles of 4 x 4 outputs with the same h and w in all planes of their image. First
  * of all comes the largest magnitude of x at each h and w, which units of integers are taken from. Then

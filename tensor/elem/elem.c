@@ -1,5 +1,5 @@
-/* Elementwise kernels and optimisers over the threads: fixed chunks, so that a job is the same work for any
- * number of threads. */
+/* elem.c - elementwise kernels and optimisers over the threads: fixed chunks, so that a job is the same work
+ * for any number of threads. */
 #include "tensor/elem/elem.h"
 
 #include <math.h>

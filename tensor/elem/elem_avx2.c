@@ -1,4 +1,4 @@
-/* The kernels of elem_kernels.h for x86-64 with AVX2 and FMA. */
+/* elem_avx2.c - the kernels of elem_kernels.h for x86-64 with AVX2 and FMA. */
 #include "tensor/elem/elem_kernels.h"
 #include "tensor/base/isa.h"
 

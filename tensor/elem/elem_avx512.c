@@ -1,4 +1,4 @@
-/* The kernels of elem_kernels.h for x86-64 with AVX-512 (F, BW, DQ, VL). */
+/* elem_avx512.c - the kernels of elem_kernels.h for x86-64 with AVX-512 (F, BW, DQ, VL). */
 #include "tensor/elem/elem_kernels.h"
 #include "tensor/base/isa.h"
 

@@ -1,4 +1,5 @@
-/* Softmax and losses over the threads: tiles of loss_tile(c) voxels are the unit of every cut. */
+/* elem_loss.c - softmax and losses over the threads: tiles of loss_tile(c) voxels are the unit of every
+ * cut. */
 #include <string.h>
 
 #include "tensor/base/check.h"

@@ -1,4 +1,4 @@
-/* The kernels of elem_kernels.h for aarch64, where NEON with FMA is always there. */
+/* elem_neon.c - the kernels of elem_kernels.h for aarch64, where NEON with FMA is always there. */
 #include "tensor/elem/elem_kernels.h"
 #include "tensor/base/isa.h"
 

@@ -1,5 +1,5 @@
-/* Norm over the threads. Statistics: jobs of (set, stripe, tile of channels) leave partial sums, jobs of
- * one tile add them in index order. The elementwise parts: jobs of (set, run of rows). */
+/* elem_norm.c - norm over the threads. Statistics: jobs of (set, stripe, tile of channels) leave partial
+ * sums, jobs of one tile add them in index order. The elementwise parts: jobs of (set, run of rows). */
 #include <math.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Pooling and linear layers over the threads. */
+/* elem_pooling.c - pooling and linear layers over the threads. */
 #include "tensor/base/check.h"
 #include "tensor/elem/elem_kernels.h"
 

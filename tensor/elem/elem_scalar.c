@@ -1,4 +1,4 @@
-/* The kernels of elem_kernels.h in plain C: the level that every machine has. */
+/* elem_scalar.c - the kernels of elem_kernels.h in plain C: the level that every machine has. */
 #include "tensor/elem/elem_kernels.h"
 #include "tensor/vec/vec_scalar.h"
 

@@ -1,4 +1,4 @@
-/* The kernels of elem_kernels.h for WebAssembly with SIMD128 (clang -msimd128). */
+/* elem_wasm.c - the kernels of elem_kernels.h for WebAssembly with SIMD128 (clang -msimd128). */
 #include "tensor/elem/elem_kernels.h"
 #include "tensor/base/isa.h"
 

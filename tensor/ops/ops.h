@@ -83,8 +83,7 @@ struct seg_loss {
 struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l);
 /* From the next step on, each term -log p of CE in a recorded op_segmentation_loss is weighed by (1 -
  * p)^gamma, p the probability of what is there: the focal loss (Lin et al. 2017), mean over the same voxels.
- * 0 to LOSS_GAMMA_MAX (elem.h); 0: cross-entropy. */
-/* loss NULL: the graph has failed, and stays so. */
+ * 0 to LOSS_GAMMA_MAX (elem.h); 0: cross-entropy. loss NULL: the graph has failed, and stays so. */
 void op_segmentation_loss_gamma(struct tensor *loss, int gamma);
 
 /* What computes a convolution of a recorded graph: for tables. A convolution of two inputs is two of these.

@@ -26,8 +26,8 @@ enum federate_parallel { PARALLEL_AUTO, PARALLEL_LAYERS, PARALLEL_CLIENTS };
 
 struct federate_client {
     char name[SITE_NAME_MAX]; /* unlike the others' */
-    struct learner_data
-        data; /* a view: federate never frees it; no cases: it only takes part in evaluation */
+    /* a view: federate never frees it; no cases: it only takes part in evaluation */
+    struct learner_data data;
     struct learner_data validation; /* its share of the validation cases; store.cases may be 0 */
 };
 

@@ -16,8 +16,8 @@ static int put_lines(FILE *f, char *text)
         end = line + strcspn(line, "\n");
         char last = *end;
         *end = 0;
-        for (size_t size = strlen(line), at = 0;
-             at < size;) { /* pieces that end between characters of UTF-8 */
+        for (size_t size = strlen(line), at = 0; at < size;) {
+            /* pieces that end between characters of UTF-8 */
             size_t piece = size - at < sizeof shown / 4 - 1 ? size - at : sizeof shown / 4 - 1;
             while (piece > 1 && at + piece < size && ((unsigned char)line[at + piece] & 0xC0) == 0x80)
                 piece--;

@@ -12,8 +12,8 @@ struct bench_case {
     int inference;
     const char *network; /* of the table; one that classifies has 18 layers */
     int batch, patch[3];
-    int stages,
-        flat_stages; /* stages; how many of them have kernel 1x3x3 and, after the first, stride 1x2x2 */
+    /* stages; how many of them have kernel 1x3x3 and, after the first, stride 1x2x2 */
+    int stages, flat_stages;
     int volume[3];           /* sliding window over this volume, with all mirrors; 0: one forward pass */
 };
 

@@ -32,8 +32,8 @@ struct arm_dice {
     double mean, sd, median, ci[2];
     double seed_mean[STUDY_SEEDS_MAX], seed_sd;
     double hd95, penalised; /* mm: means over the cases with a distance; over all, misses as the diagonal */
-    int missed,
-        distances; /* labels of all cases and seeds of which one mask was empty, of those with any mask */
+    /* labels of all cases and seeds of which one mask was empty, of those with any mask */
+    int missed, distances;
     struct lesions lesions; /* of all test cases and seeds together */
     struct subgroups by;
 };
@@ -42,8 +42,8 @@ struct segment_results {
     struct arm_dice arm[STUDY_ARMS_MAX];
     struct comparison pair[PAIRS_MAX]; /* Dice; [0]: federated - centralised */
     int pairs;
-    struct comparison distance,
-        found; /* federated - centralised: minus the penalised distance, share of lesions found */
+    /* federated - centralised: minus the penalised distance, share of lesions found */
+    struct comparison distance, found;
     double *reference_ml, *volume_ml[ARMS_MAIN];
     struct bland_altman volume[ARMS_MAIN]; /* predicted - reference, ml */
 };

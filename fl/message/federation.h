@@ -32,8 +32,8 @@ struct federation {
     int minimum;        /* updates without which a round fails; at least 1 */
     char hash[65];      /* of all that was agreed on, data and sites included; "" where nothing is written */
     int plain_variance; /* running variances are averaged, without the variance between sites */
-    const struct compressor
-        *compress; /* of the sites' answers, differences then; NULL: weights as they are */
+    /* of the sites' answers, differences then; NULL: weights as they are */
+    const struct compressor *compress;
     struct privacy_terms privacy;
     double compress_share; /* of top-k */
     double secure_range;   /* above 0: secure aggregation of differences up to it (fl/round/secure_round.h) */

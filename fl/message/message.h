@@ -33,8 +33,8 @@ struct update {
     int round, kind;
     size_t count;
     float *values; /* [count], owned */
-    struct bytes
-        packed; /* what is sent instead of values, which are then what it decodes to; empty: nothing */
+    /* what is sent instead of values, which are then what it decodes to; empty: nothing */
+    struct bytes packed;
     struct contribution numbers; /* numbers.site points to site */
     double loss;                 /* mean over the local steps */
     double seconds;

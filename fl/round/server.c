@@ -370,8 +370,8 @@ int server_end(struct server *s, struct error *e)
     if (s->updates < s->f->minimum || s->updates == 0)
         return error_set(e, "round %d has %d of the %d updates that it needs", s->round, s->updates,
                          s->f->minimum > 1 ? s->f->minimum : 1);
-    for (int k = 0; !status && k < s->f->strategy->server_slots;
-         k++) { /* copies, that count only when all went well */
+    for (int k = 0; !status && k < s->f->strategy->server_slots; k++) {
+        /* copies, that count only when all went well */
         if (!(slot[k] = malloc(bytes + 1)))
             status = error_set(e, "out of memory for the vectors of the server");
         else

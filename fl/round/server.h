@@ -39,8 +39,8 @@ struct server {
     struct server_update *update;
     int updates;
     float *rows; /* [sites][count], robust strategies, and where there are few sites: for their similarity */
-    double
-        *cosine; /* [updates][updates], in the order of names, of the round that was ended; NULL: too many */
+    /* [updates][updates], in the order of names, of the round that was ended; NULL: too many */
+    double *cosine;
     float *next; /* the new weights, while they are made */
 };
 

@@ -286,8 +286,8 @@ void *file_scratch(const char *dir, size_t size, struct error *e)
     }
     unlink(path);
     void *p = MAP_FAILED;
-    if ((why = posix_fallocate(fd, 0, (off_t)size)) ==
-        0) { /* a full disk shows here, not as a signal later */
+    if ((why = posix_fallocate(fd, 0, (off_t)size)) == 0) {
+        /* a full disk shows here, not as a signal later */
         p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         why = errno;
     }

@@ -101,8 +101,8 @@ void dicom_text(char *buf, size_t size, const struct dicom_element element[DICOM
 
 struct dicom_pixels {
     const struct dicom_file *file;
-    int rows, columns, frames, bits, stored, high,
-        is_signed; /* bits allocated: 1, 8, 16 or 32; high: number of the highest stored bit */
+    /* bits allocated: 1, 8, 16 or 32; high: number of the highest stored bit */
+    int rows, columns, frames, bits, stored, high, is_signed;
     struct dicom_span *fragment; /* of encapsulated data, without the offset table */
     int *first; /* [frames + 1]: fragments of frame k from first[k] */
     unsigned char *buffer;                                    /* a decoded frame, little endian */

@@ -251,8 +251,8 @@ static int decode_jpeg(struct dicom_pixels *p, const struct dicom_span *s, struc
     size_t samples = (size_t)p->rows * (size_t)p->columns;
     uint16_t *wide = (uint16_t *)(void *)p->buffer; /* malloc'ed, so aligned */
     if (codings[p->file->syntax.encoding].decode(wide, p->rows, p->columns, s->data, s->size, e)) return -1;
-    for (size_t i = 0; i < samples;
-         i++) { /* in place: a byte is written at or before the sample that it is read from */
+    for (size_t i = 0; i < samples; i++) {
+        /* in place: a byte is written at or before the sample that it is read from */
         uint16_t v = wide[i];
         if (p->bits == 8 && v > 255 && v < 0xff80)
             return error_set(e, "JPEG: a sample of %d, Bits Allocated (0028,0100) is 8", v);

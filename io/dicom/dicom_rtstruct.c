@@ -31,8 +31,8 @@ struct outlines {
     int nodes, room;
     int *first; /* a node of each loop: the topmost one, and there the leftmost */
     int loops, loop_room;
-    unsigned char
-        *used; /* edges that have been walked: a bit for each direction, at the corner that they leave */
+    /* edges that have been walked: a bit for each direction, at the corner that they leave */
+    unsigned char *used;
     int *at;             /* a node at each corner, + 1; 0: none */
     int failed;          /* memory is out */
 };

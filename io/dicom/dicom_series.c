@@ -70,8 +70,8 @@ static void slice_file_free(struct slice_file *sf)
 
 /* What is expected of the files of a folder: see dicom_read. */
 struct choice {
-    char series[65],
-        instance[65]; /* the series to take ("": any), the instance whose copies are passed over ("": none) */
+    /* the series to take ("": any), the instance whose copies are passed over ("": none) */
+    char series[65], instance[65];
     const char *named;             /* path of the file that was named, or NULL */
 };
 

@@ -23,8 +23,8 @@ enum {
 };
 
 struct slice {
-    double position[3], row[3],
-        column[3]; /* mm and unit vectors, LPS: the first voxel, and where x and y grow */
+    /* mm and unit vectors, LPS: the first voxel, and where x and y grow */
+    double position[3], row[3], column[3];
     double pixel[2];                       /* mm along x and y */
     double unit[3];                        /* mm: the last decimal that the position was written with */
     double distance; /* to the next slice along the normal (negative: against it) as the file says it, 0: it

@@ -261,8 +261,8 @@ static void set_geometry(struct volume *v, struct header *h)
         memcpy(v->affine, h->srow, sizeof v->affine);
     else if (h->qform > 0) affine_from_qform(v->affine, h);
     else
-        for (int i = 0; i < 3;
-             i++) { /* no place: ITK's axes, or the centre of an Analyze header, whose x goes to the left */
+        for (int i = 0; i < 3; i++) {
+            /* no place: ITK's axes, or the centre of an Analyze header, whose x goes to the left */
             v->affine[i][i] = i == 0 || (i == 1 && !h->analyze) ? -h->pixdim[i + 1] : h->pixdim[i + 1];
             if (h->analyze) v->affine[i][3] = -v->affine[i][i] * (double)(v->size[i] - 1) / 2;
         }
@@ -426,8 +426,8 @@ int nifti_read(struct volume *v, const char *path, int what, struct error *e)
     const char *name = path;
     size_t n = strlen(path);
     if (n >= sizeof header) return error_set(e, "%.100s...: path is too long", path);
-    if (file_has_suffix(path, ".img") ||
-        file_has_suffix(path, ".img.gz")) { /* named by its voxels: find the header */
+    if (file_has_suffix(path, ".img") || file_has_suffix(path, ".img.gz")) {
+        /* named by its voxels: find the header */
         const char *gz = file_has_suffix(path, ".gz") ? ".gz" : "";
         int stem = (int)(n - 4 - strlen(gz));
         snprintf(header, sizeof header, "%.*s.hdr%s", stem, path, gz);

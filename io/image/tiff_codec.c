@@ -97,9 +97,8 @@ static int unpack_lzw(unsigned char *out, size_t room, const unsigned char *in, 
         else if (code == next && previous_length)
             from = previous, n = previous_length + 1; /* the previous string and its own first byte */
         else return error_set(e, "LZW code %d of %d", code, next);
-        if (previous_length &&
-            next <
-                LZW_CODES) { /* a new string: the previous one and this one's first byte, which follows it */
+        if (previous_length && next < LZW_CODES) {
+            /* a new string: the previous one and this one's first byte, which follows it */
             begin[next] = previous;
             length[next] = previous_length + 1;
             next++;

@@ -41,8 +41,8 @@ struct volume {
 enum {
     VOLUME_HEADER = 1, /* no voxels */
     VOLUME_EXACT = 2, /* also those that float32 cannot hold (integers beyond 2^24, float64) */
-    VOLUME_WHOLE =
-        4 /* label maps: whole numbers from 0 to 65535 as such, where the file has unscaled integers */
+    /* label maps: whole numbers from 0 to 65535 as such, where the file has unscaled integers */
+    VOLUME_WHOLE = 4
 };
 
 void volume_free(struct volume *v);

@@ -63,8 +63,8 @@ enum jpeg_2000_progression { LRCP, RLCP, RPCL, PCRL, CPRL, PROGRESSIONS };
 /* COD and QCD, of the whole or of a tile. */
 struct jpeg_2000_coding {
     int has_style, has_steps;
-    int marks, progression, layers, levels, width_log, height_log, style,
-        reversible; /* marks: Scod's bits for SOP and EPH */
+    /* marks: Scod's bits for SOP and EPH */
+    int marks, progression, layers, levels, width_log, height_log, style, reversible;
     unsigned char precinct[JPEG_2000_LEVELS + 1]; /* by resolution: logarithms, height << 4 | width */
     int quantisation, guard, steps; /* 0 none, 1 derived, 2 expounded */
     int exponent[JPEG_2000_BANDS], mantissa[JPEG_2000_BANDS];

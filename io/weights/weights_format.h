@@ -12,8 +12,8 @@
 /* Zeroed before it is read into. */
 struct weights {
     struct safetensors tensors;   /* names and metadata; the data belong to `owner` */
-    struct json
-        *values; /* what a file holds beside tensors, owned by `owner`; NULL: the format has nothing else */
+    /* what a file holds beside tensors, owned by `owner`; NULL: the format has nothing else */
+    struct json *values;
     void *owner;
     void (*release)(void *owner); /* frees it */
 };

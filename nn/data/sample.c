@@ -100,8 +100,8 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
         bad = grids_check(grids, first, paths[0], &v, paths[file], e);
     else
         bad = take_geometry(s, &v, paths[0], e);
-    if (!bad &&
-        s->channels == 1) { /* the only channel keeps its memory: large volumes are never held twice */
+    if (!bad && s->channels == 1) {
+        /* the only channel keeps its memory: large volumes are never held twice */
         s->image = v.voxel;
         v.voxel = NULL;
     } else if (!bad && file == 0 && sample_voxels(s) > SIZE_MAX / 4 / (size_t)s->channels) {

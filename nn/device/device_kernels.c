@@ -57,8 +57,8 @@ static double square_root(double x)
     if (exponent <= -1023 || exponent >= 1024) return x;
     uint64_t mantissa = (bits & 0xfffffffffffff) | 0x10000000000000;
     if (exponent & 1) mantissa *= 2, exponent--;
-    for (int i = 0; i < 54;
-         i++) { /* two bits of the mantissa, then zeros, for one bit of the root: 53, and one to round by */
+    for (int i = 0; i < 54; i++) {
+        /* two bits of the mantissa, then zeros, for one bit of the root: 53, and one to round by */
         rest = rest << 2 | (i < 27 ? mantissa >> (52 - 2 * i) & 3 : 0);
         const uint64_t trial = root << 2 | 1;
         root <<= 1;

@@ -11,8 +11,8 @@ enum { ENSEMBLE_MAX = 32 };
 
 struct ensemble_case {
     const char *id;
-    const char
-        *folder[ENSEMBLE_MAX]; /* with ID.npz; the first also with the label map, whose geometry counts */
+    /* with ID.npz; the first also with the label map, whose geometry counts */
+    const char *folder[ENSEMBLE_MAX];
     int folders;
 };
 

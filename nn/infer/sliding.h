@@ -9,8 +9,8 @@
 struct sliding_options {
     double step;      /* 0.5 of the patch */
     int mirror[3];    /* average over all flips of these axes */
-    void (*progress)(void *arg, int done,
-                     int of); /* after each pass of a network: windows, mirrors and networks multiplied */
+    /* after each pass of a network: windows, mirrors and networks multiplied */
+    void (*progress)(void *arg, int done, int of);
     void *arg;
 };
 /* An inference network of fixed patch size: batch 1. */

@@ -9,8 +9,8 @@ struct classification {
     int tp, fp, tn, fn; /* at the threshold */
     double accuracy, balanced_accuracy, sensitivity, specificity, ppv, npv;
     double auc; /* Mann-Whitney with ties; NaN with one class */
-    double auc_se,
-        auc_ci[2];     /* DeLong's standard error; 95 % interval on the logit scale (stats_auc_interval) */
+    /* DeLong's standard error; 95 % interval on the logit scale (stats_auc_interval) */
+    double auc_se, auc_ci[2];
     double brier, ece; /* expected calibration error of the probability of class 1, 10 equal bins */
 };
 /* label 0/1, probability of class 1; positive where probability >= threshold. Shares of nothing are NaN.

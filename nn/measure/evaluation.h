@@ -27,9 +27,9 @@ struct evaluation {
     int cases, room;
 };
 
-#define EVALUATION_BOUNDARY_MM                                                                               \
-    2.0 /* width of boundary IoU's bands unless it is said: thin against organs, more than one voxel of most \
-           images */
+/* Width of boundary IoU's bands unless it is said: thin against organs, more than one voxel of most
+ * images. */
+#define EVALUATION_BOUNDARY_MM 2.0
 
 /* Labels of the dataset; of a region-based one the regions. tolerance: mm, of NSD. */
 struct evaluation evaluation_begin(const struct dataset *d, double tolerance);

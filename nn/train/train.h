@@ -77,8 +77,8 @@ struct learner {
     struct graph *graph;
     struct tensor *image, *covariates, *label[STAGES_MAX], *loss, *output; /* covariates: or NULL */
     int heads;
-    struct optimizer
-        *optimizer; /* takes the steps: a site's, or the learner's own; NULL until there is one */
+    /* takes the steps: a site's, or the learner's own; NULL until there is one */
+    struct optimizer *optimizer;
     struct optimizer *own;          /* learner_own_optimizer's, or NULL */
     struct weight_average *average; /* takes in the weights of each step; the caller's, or NULL */
     uint32_t client;                /* rng key; 0 for centralised training and for client 0 */

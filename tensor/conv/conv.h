@@ -53,8 +53,8 @@ struct conv3d {
     int transposed, threads;
     enum isa level;
     const struct conv_algorithm *algorithm[CONV_PASSES];
-    size_t
-        scratch[CONV_PASSES]; /* floats that the pass needs: packed weights, partial sums. 64-byte aligned */
+    /* floats that the pass needs: packed weights, partial sums. 64-byte aligned */
+    size_t scratch[CONV_PASSES];
 };
 struct conv3d conv3d_choose(const struct conv3d_shape *s, int transposed, int threads);
 /* "winograd", "direct": the algorithm of a pass. */

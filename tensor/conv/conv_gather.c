@@ -23,8 +23,8 @@ enum {
     WEIGHT_FLOATS = 120000, /* packed weights of a job's panels for one block of c: half of the smallest
                                second cache, 1 MiB */
     WINDOW_FLOATS = 12288, /* a span's window, where one tile does not need more */
-    SUMS_FLOATS =
-        131072, /* sums that wait for their next block, where one group of each phase does not need more */
+    /* sums that wait for their next block, where one group of each phase does not need more */
+    SUMS_FLOATS = 131072,
     PACK_COST = 4, /* packing a weight takes as long as copying so many floats into windows */
     PHASED_FLOATS = 131072 /* y that one phase writes before the next one, which reads the same x and writes
                               to the same pages */

@@ -43,23 +43,22 @@
 
 enum {
     BATCH = CONV_TILE, /* most tiles at a time */
-    OUTER_BATCH =
-        42, /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
-    WEIGHT_FLOATS =
-        600000, /* transformed weights of a job's panels: two panels of 64 channels c, so that x is
-                   transformed once for both */
-    PACK_CHANNELS =
-        4, /* channels whose weights are packed, and transformed while they are in the first cache */
-    POINT_GAP =
-        16, /* floats between points: at powers of two, they would share few sets of the first cache */
+    /* tiles at a time in the weight gradient, whose sums are loaded and stored once for these */
+    OUTER_BATCH = 42,
+    /* transformed weights of a job's panels: two panels of 64 channels c, so that x is transformed once for
+     * both */
+    WEIGHT_FLOATS = 600000,
+    /* channels whose weights are packed, and transformed while they are in the first cache */
+    PACK_CHANNELS = 4,
+    /* floats between points: at powers of two, they would share few sets of the first cache */
+    POINT_GAP = 16,
     SUMS_FLOATS = 131072, /* sums that wait for their next block, where one tile does not need more */
     LEAST_CHANNELS = 16, /* with fewer, the transforms cost more than they save */
     WEIGHTS_COST = 4, /* the transform of a weight takes as long as its products with so many tiles */
     X_COST = 6, /* transforms of a tile of x that take as long as its products with a panel */
     SUMS_COST = 10, /* the same of the sums of a stripe in the weight gradient */
-    OUTER_TILES =
-        64 /* with fewer tiles of 2 x 2 (x 2) outputs the weight gradient has only as many terms as
-              roundings */
+    /* with fewer tiles of 2 x 2 (x 2) outputs the weight gradient has only as many terms as roundings */
+    OUTER_TILES = 64
 };
 
 /* What a product takes with its transforms, in those of the direct form: measured, 1.7 to 2.1. */

@@ -397,8 +397,8 @@ static void check_case(struct conv_case k, int accumulate)
     if (k.pass == BWD_W) check_crowd(name, &p);
     check_outputs(name, &p, &e, ISA_SCALAR);
     form_cases[k.pass == BWD_W][form_of(&k)]++;
-    for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k);
-         level++) { /* with bits of their own */
+    for (int level = ISA_AVX512_BF16; level <= ISA_AMX && has_bf16(&k); level++) {
+        /* with bits of their own */
         if ((int)cpu_isa_hardware() < level) break;
         levels_run_between(name, &p, run_kernel, pools, (enum isa)level, (enum isa)level);
         check_outputs(name, &p, &e, (enum isa)level);

@@ -340,8 +340,8 @@ static void check_sessions(void)
             snprintf(what, sizeof what, "%d sites, %d bits, all there", n, bits);
             check_session(n, 0, bits, lost, 7, what);
         }
-        for (int stage = SECURE_KEYS; whole && stage <= SECURE_REVEAL;
-             stage++) { /* as many as may be lost, at one stage */
+        for (int stage = SECURE_KEYS; whole && stage <= SECURE_REVEAL; stage++) {
+            /* as many as may be lost, at one stage */
             for (int k = 0; k < n; k++) lost[k] = k % 2 == 0 && k / 2 < n - (n / 2 + 1) ? stage : NEVER;
             snprintf(what, sizeof what, "%d sites, lost at stage %d", n, stage);
             check_session(n, 0, 64, lost, 8 + (uint64_t)stage, what);

@@ -160,8 +160,8 @@ static void check_map(const struct dicom_reference *r, const uint16_t *map, cons
 static void check_maps(const struct dicom_reference *r)
 {
     static uint16_t map[VOXELS];
-    for (int round = 0; round < 12;
-         round++) { /* noise of several densities: holes in holes, touching corners */
+    for (int round = 0; round < 12; round++) {
+        /* noise of several densities: holes in holes, touching corners */
         for (int i = 0; i < VOXELS; i++)
             map[i] = next_random() % 12 < (uint32_t)round ? (uint16_t)(1 + next_random() % LABELS) : 0;
         check_map(r, map, "noise");

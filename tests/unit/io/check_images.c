@@ -395,8 +395,8 @@ static void check_stacks(void)
         CHECK(!wrong, "%s: %d voxels are wrong", files[i].name, wrong);
         volume_free(&v);
         CHECK(!file_read(in_golden(files[i].name), 0, &data, &size, &e), "%s", e.text);
-        if (files[i].frames == 1 &&
-            i < 3) { /* the planes end the file: one byte less is too few, also for the header */
+        if (files[i].frames == 1 && i < 3) {
+            /* the planes end the file: one byte less is too few, also for the header */
             CHECK(tiff_parse(&h, data, size - 1, "short", VOLUME_HEADER, &e) && strstr(e.text, "cut off"),
                   "%s: %s", files[i].name, e.text);
             CHECK(tiff_parse(&h, data, size, "whole", VOLUME_HEADER, &e) == 0 && h.size[2] == 3, "%s: %s",

@@ -14,8 +14,8 @@ struct bench {
     struct model *model;
     struct graph *graph;
     struct tensor *x[BENCH_INPUTS_MAX], *label[BENCH_INPUTS_MAX];
-    int classes[BENCH_INPUTS_MAX],
-        ignore[BENCH_INPUTS_MAX]; /* of a label map; about one voxel in `ignore` is ignored */
+    /* of a label map; about one voxel in `ignore` is ignored */
+    int classes[BENCH_INPUTS_MAX], ignore[BENCH_INPUTS_MAX];
     int xs, labels;
     struct tensor *y, *loss;
     float *functional; /* dL/dy; NULL where y is the loss */

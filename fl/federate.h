@@ -89,7 +89,7 @@ struct federate_result {
     int best_round;
     int rounds;        /* done: fewer than train.epochs where patience ran out, or it was stopped */
     int stopped;       /* by events->stop: `resume` goes on to the bits of a run that was not */
-    char privacy[160]; /* what was spent; \"\": nothing was asked for */
+    char privacy[160]; /* what was spent; "": nothing was asked for */
     size_t step_bytes; /* learner_bytes of a worker */
     int workers;       /* step blocks in use at once */
     double seconds;    /* of this run, without earlier ones that it resumed */

@@ -156,8 +156,8 @@ static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct
     return status;
 }
 
-/* Loads every checkpoint into the network of the plan: what does not fit is said now, not at the first image.
- */
+/* Loads every checkpoint into the network of the plan: what does not fit is said now, not at the first
+ * image. */
 static int check_run(const struct model_folder *m, struct error *e)
 {
     struct run r;
@@ -242,8 +242,8 @@ static int write_image(struct volume *v, const char *out, const char *part, stru
     return status;
 }
 
-/* "OUT.nii.gz" of series and volume, counted from 1, 0 where there is but one: "OUT_series2_volume1.nii.gz".
- */
+/* "OUT.nii.gz" of series and volume, counted from 1, 0 where there is but one:
+ * "OUT_series2_volume1.nii.gz". */
 static int part_name(char *buf, size_t size, const char *out, int series, int volume, struct error *e)
 {
     size_t stem = strlen(out) - volume_suffix(out), used = stem < size ? stem : size;

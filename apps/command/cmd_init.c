@@ -310,8 +310,8 @@ static int copy_file(const char *from, const char *to, struct error *e)
     return error_set(e, "%s: cannot be read", from);
 }
 
-/* A second name for the same file, else a copy of it; what is there already stays only where it is that file.
- */
+/* A second name for the same file, else a copy of it; what is there already stays only where it is that
+ * file. */
 static int place(const struct init *w, const char *from, const char *folder, const char *id, const char *tail,
                  struct error *e)
 {

@@ -236,8 +236,8 @@ static int run_study(struct study *s, struct error *e)
     return write_reports(s, e);
 }
 
-/* --task leaves the other one out. Numbers of the command line (0 or less: not given) replace the preset's.
- */
+/* --task leaves the other one out. Numbers of the command line (0 or less: not given) replace the
+ * preset's. */
 static void choose(struct study *s, const char *preset, const char *task, const struct study_sizes *given)
 {
     struct study_sizes *z = &s->sizes;

@@ -17,8 +17,8 @@ struct evaluate {
     int quiet;
 };
 
-/* Folders or files of label maps: evaluate_maps.c. Tables of labels and of probabilities: evaluate_tables.c.
- */
+/* Folders or files of label maps: evaluate_maps.c. Tables of labels and of probabilities:
+ * evaluate_tables.c. */
 int evaluate_maps(struct evaluate *o, struct error *e);
 int evaluate_tables(const struct evaluate *o, struct error *e);
 

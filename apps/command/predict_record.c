@@ -78,8 +78,8 @@ static void record_options(struct json *j, const struct predict *p)
     json_add_bool(j, "probabilities", p->probabilities);
 }
 
-/* p->record as it stands before the first case; a prediction that was stopped must have had the same weights.
- */
+/* p->record as it stands before the first case; a prediction that was stopped must have had the same
+ * weights. */
 int predict_record_begin(struct predict *p, struct model **model, struct error *e)
 {
     char path[1300], hash[20];

@@ -18,9 +18,8 @@ extern int main(int argc, char **argv);
 enum { SYS_GET_CMDLINE = 0x15 };
 
 #define COPROCESSORS (*(volatile uint32_t *)0xE000ED88u) /* CPACR */
-#define BOARD_COUNTER                                                                                        \
-    (*(volatile uint32_t *)0x49302018u) /* FPGAIO: the COUNTER register, up by one each PRESCALE + 1 cycles  \
-                                         */
+/* FPGAIO: the COUNTER register, up by one each PRESCALE + 1 cycles. */
+#define BOARD_COUNTER (*(volatile uint32_t *)0x49302018u)
 
 /* Ticks of a loop of known length: what a tick is worth. */
 enum { CALIBRATION = 2000000 };

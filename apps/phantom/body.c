@@ -226,8 +226,8 @@ static void add_renal_vessel(struct anatomy *a, int i, float m, const float cent
 
 /* Length and volume: Cheong et al., CJASN 2007 (MR: 12.4 and 11.6 cm, 202 and 154 ml in men and women); the
  * left one is a little longer (Emamian et al., AJR 1993). From 50 on they lose volume. Some keep the lobules
- * of childhood. The upper poles lean to the spine and back; the hilum looks forwards. side: -1 right, 1 left.
- */
+ * of childhood. The upper poles lean to the spine and back; the hilum looks forwards. side: -1 right, 1
+ * left. */
 static void add_kidney(struct anatomy *a, int side, const struct patient *p, float both, float back,
                        struct rng *rng)
 {

@@ -34,8 +34,8 @@ float lattice_at(const struct lattice *l, float x, float y, float z)
     return plane[0] + fz * (plane[1] - plane[0]);
 }
 
-/* The lattice is turned (3-4-5 triangles), each octave its own way, so that its axes do not show in slices.
- */
+/* The lattice is turned (3-4-5 triangles), each octave its own way, so that its axes do not show in
+ * slices. */
 float lattice_texture(const struct lattice *l, const float mm[3], float scale, float offset)
 {
     const float s = 1.0f / scale, x = mm[0] * s, y = mm[1] * s, z = mm[2] * s;

@@ -50,8 +50,8 @@ void cell_seeds(struct text *t, const double *value, int seeds)
 
 /* ---- pairs of arms ------------------------------------------------------------------------------------- */
 
-/* "0.012 (-0.03 to 0.05)" of the question that the pair has an answer to: ways of training, or these models.
- */
+/* "0.012 (-0.03 to 0.05)" of the question that the pair has an answer to: ways of training, or these
+ * models. */
 static void put_difference(struct text *t, const struct comparison *c)
 {
     if (c->seeds > 1) html_interval(t, c->random.difference, c->random.ci, 3);

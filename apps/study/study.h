@@ -220,8 +220,8 @@ struct json *study_arguments(const char *out, struct error *e);
 int study_protocol(const struct study *s, struct error *e);
 
 /* ---- study_train.c ---- */
-/* Trains one arm from the prepared cases; *model is the caller's. Fills records, hash and times of the run.
- */
+/* Trains one arm from the prepared cases; *model is the caller's. Fills records, hash and times of the
+ * run. */
 int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed,
                 const struct learner_data *train, const struct learner_data *validation, struct model **model,
                 struct error *e);

@@ -39,8 +39,8 @@ static void read_off(struct comparison *c, int useful)
 
 /* ---- means --------------------------------------------------------------------------------------------- */
 
-/* Means of the cases of each patient whose values are there for all seeds of both arms. Returns the patients.
- */
+/* Means of the cases of each patient whose values are there for all seeds of both arms. Returns the
+ * patients. */
 static int take_patients(double *out[2], int *used, const double *const in[2], int seeds, int cases,
                          const int *patient, int patients)
 {

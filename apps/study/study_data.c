@@ -68,8 +68,8 @@ static int number_hospital(struct study *s, const char *name)
     return k;
 }
 
-/* Columns age, sex, histology and hospital, each where it is there; cases of other datasets are passed over.
- */
+/* Columns age, sex, histology and hospital, each where it is there; cases of other datasets are passed
+ * over. */
 static int read_clinical(struct study *s, const char *path, struct error *e)
 {
     struct csv c;

@@ -4,8 +4,8 @@
 
 #include "apps/training/training.h"
 
-/* RUN/manifest.json and the fold's own copy; before the first step (r NULL) and again with what became of it.
- */
+/* RUN/manifest.json and the fold's own copy; before the first step (r NULL) and again with what became of
+ * it. */
 int training_manifest(const struct training *t, const struct federate_result *r, struct error *e);
 /* The words joined by spaces after "nephron"; malloc'ed, NULL when memory is out. */
 char *training_command_line(int argc, char **argv);

@@ -44,8 +44,8 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
 struct json *training_dataset_json(const struct dataset *d);
 
 /* ---- training_data.c ---- */
-/* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a federation.
- */
+/* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a
+ * federation. */
 int folder_has_checkpoint(const char *folder);
 int training_fold(struct training *t, struct error *e);  /* fills role */
 int training_sites(struct training *t, struct error *e); /* fills sites */

@@ -36,8 +36,8 @@ EXPORT(web_error) const char *web_error(void)
     return nephron_error(n);
 }
 
-/* The level of the kernels: "simd128", or "scalar" in a module with relaxed SIMD whose engine rounds twice.
- */
+/* The level of the kernels: "simd128", or "scalar" in a module with relaxed SIMD whose engine rounds
+ * twice. */
 EXPORT(web_level) const char *web_level(void)
 {
     return cpu_isa_name(cpu_isa());
@@ -55,8 +55,8 @@ EXPORT(web_free) void web_free(void *p)
 
 /* ---- the image ----------------------------------------------------------------------------------------- */
 
-/* paths: names between line feeds, a channel each (or one file of several, or the folder of a DICOM series).
- */
+/* paths: names between line feeds, a channel each (or one file of several, or the folder of a DICOM
+ * series). */
 EXPORT(web_image_read) int web_image_read(char *paths)
 {
     const char *list[CHANNELS_MAX + 1];

@@ -44,8 +44,8 @@ static void stripes(FILE *f)
     draw_text(f, MIDDLE, 86 + JOBS * WIDTH / 2, 154, "(((s0 + s1) + s2) + s3) + ..., whoever computed them");
 }
 
-/* The way of two weights down a valley that is thirty times as steep across as along: nephron's own updates.
- */
+/* The way of two weights down a valley that is thirty times as steep across as along: nephron's own
+ * updates. */
 enum { STEPS = 40 };
 static const float steep[2] = {1, 30};
 

@@ -236,8 +236,8 @@ static int take_plan(struct carried *c, const char *path, struct error *e)
     return c->f.plan ? 0 : error_prefix(e, "%s", path);
 }
 
-/* The newest round with a global message; older ones may have been cleared away, or never been carried here.
- */
+/* The newest round with a global message; older ones may have been cleared away, or never been carried
+ * here. */
 int carried_find_round(struct carried *c, struct error *e)
 {
     struct file_list list;

@@ -55,8 +55,8 @@ int site_fingerprint_merge(struct site_fingerprint *to, const struct site_finger
 int site_fingerprint_same_labels(const struct json *a, const struct json *b);
 /* nnU-Net's fingerprint of it, for plans_make; free with fingerprint_free. */
 int site_fingerprint_plan(struct fingerprint *p, const struct site_fingerprint *f, struct error *e);
-/* The value under which a share q of the voxels lies, interpolated between neighbouring voxels as numpy does.
- */
+/* The value under which a share q of the voxels lies, interpolated between neighbouring voxels as numpy
+ * does. */
 double site_fingerprint_percentile(const struct channel_fingerprint *c, double q);
 /* Earth mover's distance of two intensity histograms, in units of the intensity: the area between their
  * distributions. */

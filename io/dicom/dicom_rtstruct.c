@@ -73,8 +73,8 @@ static int add_node(struct outlines *o, int x, int y, int next)
     return o->nodes++;
 }
 
-/* The loop that begins with an edge; at a corner where two meet it turns right first, round the same voxel.
- */
+/* The loop that begins with an edge; at a corner where two meet it turns right first, round the same
+ * voxel. */
 static void walk(struct outlines *o, int x, int y, int direction)
 {
     int begin = o->nodes, begin_x = x, begin_y = y, begin_direction = direction;

@@ -95,8 +95,8 @@ static void read_keys(struct slice *s, const struct dicom_element *el)
     if (dicom_numbers(&v, 1, el, DICOM_SEGMENT_NUMBER, &ignored) > 0) s->segment = (int)v;
 }
 
-/* Takes over what a data set says about a slice and keeps the rest: of the file, of all its frames, of one.
- */
+/* Takes over what a data set says about a slice and keeps the rest: of the file, of all its frames, of
+ * one. */
 static int refine(struct slice *s, const struct dicom_element *el, struct error *e)
 {
     int there = read_vector(s->position, 3, el, DICOM_IMAGE_POSITION, "Image Position (Patient) (0020,0032)",
@@ -144,8 +144,8 @@ static int refine_by_groups(struct slice *s, const struct dicom_element *groups,
 
 /* ---- frames without places of their own ---------------------------------------------------------------- */
 
-/* A number for each frame, malloc'ed; NULL where the element is not there, or with a message and *status set.
- */
+/* A number for each frame, malloc'ed; NULL where the element is not there, or with a message and *status
+ * set. */
 static double *frame_numbers(int *status, const struct dicom_file *f, enum dicom_field field,
                              const char *name, int frames, struct error *e)
 {
@@ -188,8 +188,8 @@ static int read_vectors(struct slice_file *sf, const struct dicom_file *f, int *
     return status;
 }
 
-/* The Detector Information Sequence has place and direction where the data set has none: an item a detector.
- */
+/* The Detector Information Sequence has place and direction where the data set has none: an item a
+ * detector. */
 static int read_detectors(struct slice_file *sf, const struct dicom_file *f, struct error *e)
 {
     const struct dicom_element *sequence = &f->element[DICOM_DETECTOR_SEQUENCE];

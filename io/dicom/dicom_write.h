@@ -31,8 +31,8 @@ void dicom_put_sequence(struct text *t, uint32_t tag, struct text *items);
 /* Code Value, Coding Scheme Designator and Code Meaning: a sequence of one. */
 void dicom_put_code(struct text *t, uint32_t tag, const char *value, const char *scheme, const char *meaning);
 
-/* A UID below 2.25 (PS3.5 annex B) from the SHA-256 of the seed and of what it names: the same for the same.
- */
+/* A UID below 2.25 (PS3.5 annex B) from the SHA-256 of the seed and of what it names: the same for the
+ * same. */
 void dicom_make_uid(char uid[65], const void *seed, size_t size, const char *what);
 
 /* Preamble, file meta information and the data set, which is given up. */

@@ -31,8 +31,8 @@ void voxels_encode(unsigned char *out, const struct volume *v, size_t first, siz
 /* Does the type hold every voxel (of v->exact where there is one)? Integers only as they are: an error names
  * the first that is not. */
 int voxels_check(const struct volume *v, enum voxel_type type, struct error *e);
-/* Makes every voxel one that the integer type holds: rounded to even, clamped, NaN to 0. Nothing for floats.
- */
+/* Makes every voxel one that the integer type holds: rounded to even, clamped, NaN to 0. Nothing for
+ * floats. */
 void voxels_round(const struct volume *v, enum voxel_type type);
 /* n numbers (into exact too where it is not NULL) separated by spaces, tabs, line ends or commas. An error
  * where there are fewer, or one that the type cannot hold. */

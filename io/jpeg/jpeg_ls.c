@@ -277,8 +277,8 @@ static int read_regular(struct decoder *d, int number, int ra, int rb, int rc)
 static const unsigned char run_order[32] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,  2,  3,  3,  3,  3,
                                             4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-/* Samples that are like ra, of at most `most`; *interrupted: another follows. -1 where the stream is cut off.
- */
+/* Samples that are like ra, of at most `most`; *interrupted: another follows. -1 where the stream is cut
+ * off. */
 static int read_run(struct decoder *d, int most, int *interrupted)
 {
     int length = 0, bit;

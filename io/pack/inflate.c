@@ -294,8 +294,8 @@ static int inflate_until(const unsigned char *in, size_t in_size, size_t expecte
     struct reader r = {.in = in, .size = in_size};
     struct output o = {.limit = limit};
     struct table *t = malloc(2 * sizeof *t);
-    /* A byte of deflate gives at most 1032 bytes: a false `expected` does not make us allocate for nothing.
-     */
+    /* A byte of deflate gives at most 1032 bytes: a false `expected` does not make us allocate for
+     * nothing. */
     size_t most = in_size < SIZE_MAX / 1040 ? in_size * 1040 + 64 : limit,
            room = expected ? expected : in_size * 3 + 64;
     if (room > most) room = most;

@@ -232,8 +232,8 @@ static int append(struct zip_writer *w, const void *data, size_t size)
     return 0;
 }
 
-/* Fields that local header and directory share: version, flags, method, time, crc, packed, size, name length.
- */
+/* Fields that local header and directory share: version, flags, method, time, crc, packed, size, name
+ * length. */
 static void common_fields(unsigned char *p, int big, int method, uint32_t crc, uint64_t packed, uint64_t size,
                           size_t name)
 {

@@ -26,8 +26,8 @@ int zip_extract(const struct zip *z, int i, size_t limit, unsigned char **out, s
 int zip_find(const struct zip *z, const char *name); /* index or -1 */
 void zip_free(struct zip *z);
 
-/* Writing: entries in order, fixed time stamp, data aligned to `align` bytes where stored (1: no alignment).
- */
+/* Writing: entries in order, fixed time stamp, data aligned to `align` bytes where stored (1: no
+ * alignment). */
 struct zip_writer;
 struct file_out;
 struct zip_writer *zip_create(struct file_out *f);

@@ -30,8 +30,8 @@ struct frame {
 };
 
 /* Six colours with a contrast over 4.5 on their background, told apart with red-green blindness (after Okabe
- * and Ito); six more series repeat them dashed. In print all series have their own dashes, for grey printers.
- */
+ * and Ito); six more series repeat them dashed. In print all series have their own dashes, for grey
+ * printers. */
 static const char style[] =
     "<style>"
     ".nc-back{fill:#fff}.nc-text{fill:#24292f;font:13px "

@@ -141,8 +141,8 @@ void onnx_weights(struct onnx *o, const char *name, int ndim, const int *dim, co
     o->failed |= !w.head || o->weights.failed;
 }
 
-/* ValueInfoProto: 1 name, 2 type {1 tensor_type {1 elem_type, 2 shape {1 dim {1 dim_value, 2 dim_param}}}}.
- */
+/* ValueInfoProto: 1 name, 2 type {1 tensor_type {1 elem_type, 2 shape {1 dim {1 dim_value, 2
+ * dim_param}}}}. */
 void onnx_value(struct onnx *o, enum onnx_end end, const char *name, int ndim, const int *dim,
                 const char *const *dim_name)
 {

@@ -23,8 +23,8 @@ struct weights_format {
     const char *const *endings; /* the last is NULL */
     int of_network;             /* a file is a whole network: tensors alone cannot be written to it */
     int (*read)(struct weights *w, const char *path, struct error *e); /* NULL: it is not read */
-    /* *changed: how many tensors became another type, for the format has not theirs. NULL: it is not written.
-     */
+    /* *changed: how many tensors became another type, for the format has not theirs. NULL: it is not
+     * written. */
     int (*write)(const struct safetensors *s, const char *path, size_t *changed, struct error *e);
 };
 

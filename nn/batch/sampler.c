@@ -40,8 +40,8 @@ static void initial_patch(int out[3], const int patch[3], const struct augment_o
     if (o->dummy_2d) out[0] = patch[0];
 }
 
-/* Lowest and highest centre of a patch on each axis. A case smaller than the patch is padded on both sides.
- */
+/* Lowest and highest centre of a patch on each axis. A case smaller than the patch is padded on both
+ * sides. */
 static void centre_bounds(int lo[3], int hi[3], const int size[3], const int initial[3], const int patch[3])
 {
     for (int a = 0; a < 3; a++) {

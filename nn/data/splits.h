@@ -9,8 +9,8 @@
 #include "io/base/error.h"
 
 /* NumPy's RandomState: MT19937 (Matsumoto and Nishimura 1998) seeded by init_genrand, drawn as NumPy's legacy
- * functions do. Only what has to repeat nnU-Net's choices uses it; everything of ours uses tensor/base/rng.h.
- */
+ * functions do. Only what has to repeat nnU-Net's choices uses it; everything of ours uses
+ * tensor/base/rng.h. */
 struct random_state {
     uint32_t key[624];
     int next;

@@ -325,8 +325,8 @@ static struct depth_point depth_point(int form, int z)
     return form == DEVICE_DIRECT ? none : form == DEVICE_TWO ? two[z] : down[z];
 }
 
-/* The call, and where it is: a block of input channels, a group of output channels, a point along d, a tile.
- */
+/* The call, and where it is: a block of input channels, a group of output channels, a point along d, a
+ * tile. */
 struct winograd {
     const struct device_conv *s;
     const float *x, *w;

@@ -23,8 +23,8 @@ struct device_program {
 };
 
 /* Plans g, an inference graph in fp32 of one image, recorded on the finished model m and not yet planned; it
- * cannot be run afterwards. An op that has no kernel for devices is an error that names it. Free p also then.
- */
+ * cannot be run afterwards. An op that has no kernel for devices is an error that names it. Free p also
+ * then. */
 int device_program_create(struct device_program *p, struct graph *g, const struct model *m, struct error *e);
 void device_program_free(struct device_program *p);
 

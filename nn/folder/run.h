@@ -16,8 +16,8 @@ struct run {
     char path[1024];
     struct train_options options;
     char configuration[32];
-    char previous_stage[1024]; /* of a cascade: the run of its first stage, where the manifest tells; else ""
-                                */
+    char previous_stage[1024]; /* of a cascade: the run of its first stage, where the manifest tells; else
+                                  "" */
     struct dataset dataset;     /* of dataset.json: channels and labels, no cases */
     struct plans plans;         /* segmentation */
     const struct plan *plan;    /* the configuration's; NULL for classification */

@@ -31,8 +31,8 @@ struct infer_case {
  * probabilities as .npz where wanted), beside the networks: an upper bound, as nothing is cropped yet. */
 int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predictor *predictor,
                 const struct plan *p, int probabilities, struct error *e);
-/* The label map as a volume with the case's geometry and the dataset's label values; free with volume_free.
- */
+/* The label map as a volume with the case's geometry and the dataset's label values; free with
+ * volume_free. */
 int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s, const struct dataset *d,
                  struct error *e);
 

@@ -34,8 +34,8 @@ struct evaluation {
 /* Labels of the dataset; of a region-based one the regions. tolerance: mm, of NSD. */
 struct evaluation evaluation_begin(const struct dataset *d, double tolerance);
 void evaluation_free(struct evaluation *ev);
-/* Adds a case: maps of label indices [d][h][w]; voxels that are LABEL_IGNORE in the reference count nowhere.
- */
+/* Adds a case: maps of label indices [d][h][w]; voxels that are LABEL_IGNORE in the reference count
+ * nowhere. */
 int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path,
                    const char *prediction_path, const uint8_t *reference, const uint8_t *prediction,
                    const int size[3], const double spacing[3], struct error *e);

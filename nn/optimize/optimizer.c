@@ -45,8 +45,8 @@ void optimizer_assign(struct optimizer *o, const struct optimizer *from)
         memcpy(o->moment[k], from->moment[k], o->count * sizeof(float));
 }
 
-/* torch.nn.utils.clip_grad_norm_: the factor on the gradient; NaN stays NaN, so that a broken step is seen.
- */
+/* torch.nn.utils.clip_grad_norm_: the factor on the gradient; NaN stays NaN, so that a broken step is
+ * seen. */
 static float clip_factor(double norm, float clip)
 {
     double factor = clip / (norm + 1e-6);

@@ -25,8 +25,8 @@ void stats_sort(double *x, int n);
  * Malloc'ed; NULL when memory is out. */
 double *stats_differences(int *count, const double *a, const double *b, int n);
 
-/* No test that this program makes can give a p of 0: what underflows, or comes from a variance of 0, is this.
- */
+/* No test that this program makes can give a p of 0: what underflows, or comes from a variance of 0, is
+ * this. */
 #define STATS_P_FLOOR 1e-16
 double stats_p_floor(double p); /* NaN stays NaN; never below STATS_P_FLOOR, never above 1 */
 /* "0.0421", "< 0.0001", "undefined": four decimals below 0.1, three from there on. */

@@ -6,8 +6,8 @@
 
 #include "nn/stats/stats.h"
 
-/* Mean squares of the two-way layout with two columns: between subjects, between columns, and what is left.
- */
+/* Mean squares of the two-way layout with two columns: between subjects, between columns, and what is
+ * left. */
 static double intraclass(const double *a, const double *b, int n)
 {
     double mean_a = 0, mean_b = 0, subjects = 0, rest = 0, used = 0;

@@ -10,8 +10,8 @@
 /* Of the mean. n >= 1. Returns -1 when memory is out. */
 int stats_bootstrap_mean(double percentile[2], double bca[2], const double *x, int n, int resamples,
                          uint64_t seed, double level);
-/* From given resamples (which are sorted in place) of any estimate; jackknife: the n leave-one-out estimates.
- */
+/* From given resamples (which are sorted in place) of any estimate; jackknife: the n leave-one-out
+ * estimates. */
 void stats_bootstrap_intervals(double percentile[2], double bca[2], double estimate, double *resampled,
                                int resamples, const double *jackknife, int n, double level);
 

@@ -11,8 +11,8 @@
 
 /* ---- one case ------------------------------------------------------------------------------------------ */
 
-/* Bounding box of the mask's foreground with its margin; the whole image where the mask is absent or empty.
- */
+/* Bounding box of the mask's foreground with its margin; the whole image where the mask is absent or
+ * empty. */
 static void mask_box(int begin[3], int end[3], const struct sample *s)
 {
     for (int a = 0; a < 3; a++) begin[a] = s->size[a], end[a] = 0;

@@ -23,8 +23,8 @@ int classify_prepare(struct sample *s, const int crop[3], int zscore, struct err
 /* Batch number `step` of a client: position p = step*batch + j is entry p % cases of the shuffle of pass p /
  * cases, so that each pass sees each case once. With options->augment 1: mirrored on every axis, scaled and
  * shifted in intensity, noise; 2: moved by up to 3 voxels as well. image [batch][crop][channels],
- * covariates [batch][d->covariates] (NULL without any), label [batch]; order->index has room for all cases.
- */
+ * covariates [batch][d->covariates] (NULL without any), label [batch]; order->index has room for all
+ * cases. */
 void classify_batch(float *image, float *covariates, uint8_t *label, const struct learner_data *d,
                     const struct train_options *o, uint32_t client, uint64_t step, int batch,
                     struct class_order *order, struct pool *pool);

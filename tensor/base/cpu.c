@@ -47,8 +47,8 @@ static int is_amd(void)
            d == signature_AMD_edx;
 }
 
-/* The instructions must be there (cpuid) and the operating system must save the registers they use (xgetbv).
- */
+/* The instructions must be there (cpuid) and the operating system must save the registers they use
+ * (xgetbv). */
 static enum isa detect(void)
 {
     unsigned a, b, c, d;

@@ -96,8 +96,8 @@ float vmath_log(float x)
     return fmaf(e, 6.9313812256e-1f, f - (half_square - low));
 }
 
-/* Cephes' tanhf: a polynomial near 0, where 1 - 2/(exp(2x)+1) would cancel. Error below 1.3 ulp (measured).
- */
+/* Cephes' tanhf: a polynomial near 0, where 1 - 2/(exp(2x)+1) would cancel. Error below 1.3 ulp
+ * (measured). */
 float vmath_tanh(float x)
 {
     const float a = fabsf(x);

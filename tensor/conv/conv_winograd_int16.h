@@ -116,8 +116,8 @@ struct plane_pair {
     size_t point;
 };
 
-/* sums[row][col] += a_unit[row] * b_unit[col] * unit * sum over pairs of a[pair][row][2] * b[pair][col][2].
- */
+/* sums[row][col] += a_unit[row] * b_unit[col] * unit * sum over pairs of a[pair][row][2] *
+ * b[pair][col][2]. */
 struct plane_outer16 {
     float *sums;
     const int16_t *a, *b;

@@ -248,8 +248,7 @@ static void bwd_sums_job(void *arg, int job, int thread)
 }
 
 /* With S = sum gamma g and P = sum gamma g xhat over the values that share statistics:
- * dx = rstd (gamma g - S/values - xhat P/values), written as SCALE g + (x - mean) DX + DSHIFT.
- */
+ * dx = rstd (gamma g - S/values - xhat P/values), written as SCALE g + (x - mean) DX + DSHIFT. */
 static void bwd_reduce_job(void *arg, int tile, int thread)
 {
     const struct norm_call *k = arg;

@@ -120,8 +120,8 @@ struct model *model_clone(const struct model *m)
     }
     if (m->params) memcpy(copy->param, m->param, bytes);
     memcpy(copy->data, m->data, m->count * sizeof(float));
-    /* The views' array is now exactly full or holds no room: model_param is never called on a finished model.
-     */
+    /* The views' array is now exactly full or holds no room: model_param is never called on a finished
+     * model. */
     return copy;
 }
 

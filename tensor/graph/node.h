@@ -60,8 +60,8 @@ struct node {
     int grad_in_place;                  /* backward may write the gradient of in[0] over that of out */
 
     /* Set by the plan. */
-    int accumulate[NODE_INPUTS_MAX]; /* the gradient of in[i] already holds another consumer's part: add to it
-                                      */
+    int accumulate[NODE_INPUTS_MAX]; /* the gradient of in[i] already holds another consumer's part: add to
+                                        it */
     enum recompute recompute;           /* cheap, and it saves memory */
     int reached;                        /* a gradient arrives: backward runs */
     int saved_buffer;
@@ -80,8 +80,8 @@ struct value {
     int root;              /* a scalar that nothing consumes: a loss */
     int buffer;            /* of data */
     int grad_buffer;       /* -1: none */
-    int fresh_for; /* while scheduling: index of the last backward node that it was recomputed for; -1: none
-                    */
+    int fresh_for; /* while scheduling: index of the last backward node that it was recomputed for; -1:
+                      none */
     int current;           /* while scheduling: its data at this pass */
 };
 
@@ -130,8 +130,8 @@ struct graph {
  * before. */
 struct node *node_create(struct graph *g, const struct op *op, const char *name, size_t attr_bytes);
 void node_input(struct node *n, struct tensor *x);
-/* Registers (or finds) the parameter "<node name>.<suffix>"; its place in n->param is the order of the calls.
- */
+/* Registers (or finds) the parameter "<node name>.<suffix>"; its place in n->param is the order of the
+ * calls. */
 void node_param(struct graph *g, struct node *n, const char *suffix, enum param_kind kind, int ndim,
                 const int *dim, int fan_in, int fan_out);
 /* NULL where the graph has failed. */

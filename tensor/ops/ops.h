@@ -48,8 +48,8 @@ struct tensor *op_avg_pool3d(struct graph *g, struct tensor *x, const int kernel
 struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x);
 /* [n][1][1][1][c] -> [n][1][1][1][k]; weight [k][c]. */
 struct tensor *op_linear(struct graph *g, const char *name, struct tensor *x, int k, int bias);
-/* Inverted dropout, elementwise; identity without GRAPH_TRAIN. Keyed by graph_set_step and the node's index.
- */
+/* Inverted dropout, elementwise; identity without GRAPH_TRAIN. Keyed by graph_set_step and the node's
+ * index. */
 struct tensor *op_dropout(struct graph *g, struct tensor *x, float p);
 /* Softmax over c. */
 struct tensor *op_softmax(struct graph *g, struct tensor *x);
@@ -86,8 +86,8 @@ struct tensor *op_segmentation_loss(struct graph *g, const struct seg_loss *l);
  * 0 to LOSS_GAMMA_MAX (elem.h); 0: cross-entropy. loss NULL: the graph has failed, and stays so. */
 void op_segmentation_loss_gamma(struct tensor *loss, int gamma);
 
-/* What computes a convolution of a recorded graph: for tables. A convolution of two inputs is two of these.
- */
+/* What computes a convolution of a recorded graph: for tables. A convolution of two inputs is two of
+ * these. */
 struct conv_layer {
     const char *name;       /* of the node, "encoder.stages.0.0.convs.0.conv" */
     int input, inputs;      /* which of the node's inputs, of how many */

@@ -111,8 +111,8 @@ static inline vm vm_or(vm a, vm b) { return wasm_v128_or(a, b); }
 static inline vf vf_select(vm m, vf a, vf b) { return wasm_v128_bitselect(a, b, m); }
 static inline vf vf_zip_low(vf a, vf b) { return wasm_i32x4_shuffle(a, b, 0, 4, 1, 5); }
 static inline vf vf_zip_high(vf a, vf b) { return wasm_i32x4_shuffle(a, b, 2, 6, 3, 7); }
-/* f32x4.max treats NaN and the sign of zero differently from the other levels; pmax(b, a) is b < a ? a : b.
- */
+/* f32x4.max treats NaN and the sign of zero differently from the other levels; pmax(b, a) is b < a ? a :
+ * b. */
 static inline vf vf_max(vf a, vf b) { return wasm_f32x4_pmax(b, a); }
 static inline vf vf_min(vf a, vf b) { return wasm_f32x4_pmin(b, a); }
 

@@ -215,8 +215,8 @@ static void check_optimisers(void)
                 const double w = (double)p.before[0][j];
                 want[j] =
                     a ? adam_reference(w, p.in[0] + j, n, a) : sgd_reference(w, p.in[0] + j, n, &sgd[k]);
-                /* Each step rounds w twice and adds a step with a few roundings of its own; |step| < 10 lr.
-                 */
+                /* Each step rounds w twice and adds a step with a few roundings of its own; |step| < 10
+                 * lr. */
                 tolerance[j] =
                     OPTIMISER_STEPS * (3 * U * (fabs(w) + 2) + 30 * U * (a ? a->lr : (double)sgd[k].lr) * 10);
                 left += p.out[2][j] != 0;
@@ -602,8 +602,8 @@ static void check_bf16_level(struct halves *h, struct pool *pool)
     free(scratch);
 }
 
-/* fp32 kernels have the same bits at every level, so rounding their results checks that the bf16 ones do too.
- */
+/* fp32 kernels have the same bits at every level, so rounding their results checks that the bf16 ones do
+ * too. */
 static void check_bf16(void)
 {
     const enum isa before = cpu_isa();

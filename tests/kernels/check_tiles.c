@@ -110,8 +110,8 @@ static void check_product(const struct tile_kernels *k, int rows, int width, int
         wrong += memcmp(&got[i], &want[i], sizeof got[i]) != 0;
         worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
     }
-    /* Values below 1 in n products, sums and start below n + 97: each of n roundings is at most 2^-24 of it.
-     */
+    /* Values below 1 in n products, sums and start below n + 97: each of n roundings is at most 2^-24 of
+     * it. */
     const double n = steps * TILE_DEPTH, bound = (n + 97) * sqrt(n) * 0x1p-23;
     if (whole || same_order)
         CHECK(wrong == 0, "%s, %d x %d, %d steps: %d values differ", k->name, rows, width, steps, wrong);

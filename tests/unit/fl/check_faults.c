@@ -366,8 +366,8 @@ static void check_diverged(struct learner_data *data, uint64_t whole)
     remove_folder(folder);
 }
 
-/* Killed between the last two files, or anywhere; a second run in the folder; what --overwrite has to remove.
- */
+/* Killed between the last two files, or anywhere; a second run in the folder; what --overwrite has to
+ * remove. */
 static void check_kills(const struct learner_data *data, uint64_t whole, int kills)
 {
     char folder[64], path[128];

@@ -43,8 +43,8 @@ static double value_at(int x, int y, int z)
     return (7 * x + 31 * y + 101 * z) % 120;
 }
 
-/* RAS, of the golden images: spacing 0.5, 1.25, 3, turned by 30 degrees about z, from (-10, 20, 30) in LPS.
- */
+/* RAS, of the golden images: spacing 0.5, 1.25, 3, turned by 30 degrees about z, from (-10, 20, 30) in
+ * LPS. */
 static void expect_place(const struct volume *v, const char *name)
 {
     const double c = 0.86602540378443865, s = 0.5;

@@ -578,8 +578,8 @@ static void check_safetensors_errors(void)
 
 /* ---- damage -------------------------------------------------------------------------------------------- */
 
-/* Each reads one format from a block of exactly `size` bytes and frees what it got; 0 where it was accepted.
- */
+/* Each reads one format from a block of exactly `size` bytes and frees what it got; 0 where it was
+ * accepted. */
 static int try_json(unsigned char *data, size_t size)
 {
     struct error e;

@@ -150,8 +150,8 @@ static void check_ten_steps(const char *net, const struct safetensors *s, struct
     }
     for (int i = 0; i < m->params; i++) {
         const struct param *p = &m->param[i];
-        /* The coarsest head has weight 0. PyTorch skips a parameter without gradient, here it decays by 3e-5.
-         */
+        /* The coarsest head has weight 0. PyTorch skips a parameter without gradient, here it decays by
+         * 3e-5. */
         if (!param_trained(p)) continue;
         const struct safetensor *moved = golden_find(s, "moved.", p->name);
         double norm = 0, want = moved ? golden_double(moved, 0) : NAN;

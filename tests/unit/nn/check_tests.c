@@ -358,8 +358,8 @@ static void check_paired(void)
     CHECK_NEAR(r.icc, number_at(want, 2), 1e-12, "ICC");
     free(a);
     free(b);
-    /* Bland & Altman 1986, Lancet: two peak flow meters; mean difference -2.1 l/min, standard deviation 38.8.
-     */
+    /* Bland & Altman 1986, Lancet: two peak flow meters; mean difference -2.1 l/min, standard deviation
+     * 38.8. */
     const double wright[17] = {494, 395, 516, 434, 476, 557, 413, 442, 650,
                                433, 417, 656, 267, 478, 178, 423, 427};
     const double mini[17] = {512, 430, 520, 428, 500, 600, 364, 380, 658,

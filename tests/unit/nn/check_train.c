@@ -286,8 +286,8 @@ static void test_segmentation(void)
     learner_data_free(&d);
 }
 
-/* Each pass shows each case once; the order depends on seed, client and pass, not on what was asked before.
- */
+/* Each pass shows each case once; the order depends on seed, client and pass, not on what was asked
+ * before. */
 static void test_order(void)
 {
     struct learner_data d = class_data();

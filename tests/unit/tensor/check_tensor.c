@@ -263,8 +263,8 @@ static void check_shuffle(void)
 
 /* ---- elementary functions ------------------------------------------------------------------------------ */
 
-/* Distance in units of the last place of the exact value, counted in the subnormals' unit below the normals.
- */
+/* Distance in units of the last place of the exact value, counted in the subnormals' unit below the
+ * normals. */
 static double ulps(double got, double want)
 {
     int e;

@@ -181,8 +181,8 @@ static struct tensor *segmentation(struct bench *b, int batch_dice, int ignore)
     l.labels[0] = label_input(b, 2, 2, 4, 4, 3, ignore);
     l.logits[1] = input(b, 2, 2, 2, 2, 3);
     l.labels[1] = label_input(b, 2, 2, 2, 2, 3, ignore);
-    /* Weight 0: neither read nor differentiated; not an input of the bench, whose gradients may not be zero.
-     */
+    /* Weight 0: neither read nor differentiated; not an input of the bench, whose gradients may not be
+     * zero. */
     l.logits[2] = graph_input(b->graph, "unused", SHAPE(2, 1, 1, 1, 3), DT_F32, 0);
     l.labels[2] = graph_input(b->graph, "unused", SHAPE(2, 1, 1, 1, 1), DT_U8, 0);
     return op_segmentation_loss(b->graph, &l);

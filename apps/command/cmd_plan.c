@@ -314,7 +314,7 @@ int cmd_plan(int argc, char **argv)
          "nnU-Net's memory target (default: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0},
         {"base-features", 0, OPTION_INT, &width, "N", "features of the first stage (32)", 1, 320, 0},
         {"hours", 0, OPTION_NUMBER, &w.budget.hours, "H",
-         "base features, batch and iterations of a training that ends in H hours on this machine", 0.001,
+         "base features, batch and iterations of a training that ends in H hours on this machine", 1e-6,
          10000, 0},
         {"batch", 0, OPTION_INT, &o->batch, "N", "batch instead of the planned one", 1, 4096, 0},
         {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X",

@@ -70,7 +70,7 @@ static struct option_spec *add_schedule(struct option_spec *s, struct training_a
     ADD("hours", 0, OPTION_NUMBER, &a->hours, "H",
         "segmentation: choose features, batch, precision, epochs and how to optimise so that all is done in "
         "H hours",
-        0.001, 10000, 0);
+        1e-6, 10000, 0);
     ADD("epochs", 0, OPTION_INT, &a->epochs, "E",
         "epochs (default 100); with --resume more than before make the training longer", 1, 1e6, 0);
     ADD("iterations", 0, OPTION_INT, &a->iterations, "I", "iterations an epoch (default 50)", 1, 1e6, 0);

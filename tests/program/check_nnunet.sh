@@ -69,7 +69,7 @@ dataset "$work/bad" '"labels": {"background": 0, "ignore": 1, "Posterior": 2}'
 refuses 1 "no label has value 1" $nephron plan "$work/bad"
 
 # ---- use_mask_for_norm ---------------------------------------------------------------------------------------------------
-$nephron plan "$work/regions" -o "$work/plans.json" --quiet
+$nephron plan "$work/regions" --base-features 4 --patch 24,24,24 --batch 2 -o "$work/plans.json" --quiet
 tr '\n' ' ' <"$work/plans.json" | sed 's/"use_mask_for_norm": *\[ *false/"use_mask_for_norm": [true/g' >"$work/masked.json"
 $nephron train "$work/regions" -o "$work/m" $small --no-validation --plans "$work/masked.json"
 ok "train with use_mask_for_norm" $?

@@ -46,7 +46,11 @@ for part; do
         sed "1s/\$/; $machine, commit $commit/" $folder/ladder.md >docs/ladder/ladder.md
         cp $folder/ladder.svg docs/ladder/ladder.svg
         ;;
-    federation) PAGE=docs/federation.md sh tests/bench/federation_table.sh $folder/federation ;;
+    federation)
+        rm -rf $folder/federation
+        sh tests/bench/federation_table.sh $folder/federation
+        PAGE=docs/federation.md sh tests/bench/federation_table.sh $folder/federation
+        ;;
     *)
         echo "make_figures.sh: no part $part (speed, study, ladder, federation)" >&2
         exit 2

@@ -303,7 +303,9 @@ install: nephron libnephron.so build/libnephron.a
 	cp libnephron.so $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
 	$(STRIP) --strip-unneeded $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
 	ln -sf libnephron.so.$(API) $(DESTDIR)$(PREFIX)/lib/libnephron.so
-	printf 'prefix=%s\nName: nephron\nDescription: federated 3D medical imaging\nVersion: %s\nLibs: -L%s/lib -lnephron\nLibs.private: %s\nCflags: -I%s/include\n' 	'$(PREFIX)' '$(VERSION)' '$(PREFIX)' '$(LIBS)' '$(PREFIX)' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' 'Name: nephron' \
+		'Description: federated 3D medical imaging' 'Version: $(VERSION)' 'Libs: -L$${libdir} -lnephron' \
+		'Libs.private: $(LIBS)' 'Cflags: -I$${includedir}' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc
 	sh apps/install/make_man.sh ./nephron $(DESTDIR)$(PREFIX)/share/man/man1
 	sh apps/install/make_completion.sh ./nephron bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron
 	sh apps/install/make_completion.sh ./nephron zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron

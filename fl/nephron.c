@@ -393,7 +393,8 @@ int nephron_model_save(nephron_model *m, const char *path)
     if (!one) return -1;
     if (!path) return error_set(&m->n->e, "nephron_model_save: no path");
     struct json *j = run_describe(&m->run);
-    int status = checkpoint_write(path, one, NULL, 0, j, &m->n->e);
+    int status = j ? checkpoint_write(path, one, NULL, 0, j, &m->n->e)
+                   : error_set(&m->n->e, "%s: out of memory for the description", path);
     json_free(j);
     return status;
 }

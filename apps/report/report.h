@@ -1,8 +1,8 @@
 /* report.h - report.html: one file that opens offline, with its charts and pictures inside. Sections live in
  * files of their own.
  */
-#ifndef APPS_STUDY_REPORT_H
-#define APPS_STUDY_REPORT_H
+#ifndef APPS_REPORT_H
+#define APPS_REPORT_H
 
 #include "apps/report/report_plot.h"
 #include "apps/study/study_results.h"

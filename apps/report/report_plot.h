@@ -2,8 +2,8 @@
  * page's CSS variables, so that charts follow its dark mode and print. Also the few HTML helpers that every
  * part of the report needs.
  */
-#ifndef APPS_STUDY_REPORT_PLOT_H
-#define APPS_STUDY_REPORT_PLOT_H
+#ifndef APPS_REPORT_PLOT_H
+#define APPS_REPORT_PLOT_H
 
 #include "io/base/text.h"
 

@@ -30,9 +30,10 @@ static int fail(struct machine *m, const char *message)
 
 static struct pickle_value *new_value(struct machine *m, enum pickle_type type)
 {
-    struct pickle_value *v = m->out->values < VALUES_MAX ? calloc(1, sizeof *v) : NULL;
+    int room = m->out->values < VALUES_MAX;
+    struct pickle_value *v = room ? calloc(1, sizeof *v) : NULL;
     if (v == NULL) {
-        fail(m, "too many values");
+        fail(m, room ? "out of memory" : "too many values");
         return NULL;
     }
     v->type = type;

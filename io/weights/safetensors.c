@@ -419,7 +419,7 @@ int safetensors_write(const struct safetensors *s, const char *path, struct erro
 {
     struct text header = {0};
     unsigned char length[8];
-    if (s->failed) return error_set(e, "%s: out of memory for %d tensors", path, s->count);
+    if (s->failed) return error_set(e, "%s: out of memory for the list of tensors", path);
     if (check_names(s, path, e)) return -1;
     format_header(&header, s);
     if (header.failed) return error_set(e, "%s: out of memory for the header of %d tensors", path, s->count);

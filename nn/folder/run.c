@@ -105,6 +105,14 @@ static void read_mirroring(struct run *r, const struct json *manifest)
     }
 }
 
+/* j, or NULL where something in it was lost. */
+static struct json *whole(struct json *j)
+{
+    if (!json_failed(j)) return j;
+    json_free(j);
+    return NULL;
+}
+
 /* manifest.json, or of nnU-Net's folder what its first checkpoint says; an empty object where there is
  * neither. */
 static struct json *read_manifest(const struct run *r, char *name, size_t size, struct error *e)
@@ -119,11 +127,15 @@ static struct json *read_manifest(const struct run *r, char *name, size_t size, 
         return NULL;
     }
     if (run_folds(fold, 1, r, NULL) == 0 || !find_checkpoint(name, size, r, fold[0], NULL) ||
-        !file_has_suffix(name, ".pth"))
-        return json_object();
+        !file_has_suffix(name, ".pth")) {
+        struct json *none = json_object();
+        if (!none) error_set(e, "%s: out of memory", r->path);
+        return none;
+    }
     struct pth p;
     if (pth_read(&p, name, e)) return NULL;
-    struct json *j = nnunet_manifest(p.values, r->path);
+    struct json *j = whole(nnunet_manifest(p.values, r->path));
+    if (!j) error_set(e, "%s: out of memory", name);
     pth_free(&p);
     return j;
 }
@@ -155,7 +167,7 @@ struct json *run_describe(const struct run *r)
         if (r->mirror[a]) json_add_int(axes, NULL, a - flat);
     json_add(j, "dataset", json_copy(r->dataset.json));
     if (r->plan) json_add(j, "plans", json_copy(r->plans.json));
-    return j;
+    return whole(j);
 }
 
 int run_parse(struct run *r, const struct json *description, const char *name, struct error *e)

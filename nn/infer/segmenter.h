@@ -1,7 +1,7 @@
 /* segmenter.h - trained networks ready to segment cases: shared by predict and by the validation after
  * training. */
-#ifndef APPS_SEGMENTER_H
-#define APPS_SEGMENTER_H
+#ifndef NN_SEGMENTER_H
+#define NN_SEGMENTER_H
 
 #include "nn/infer/infer.h"
 #include "nn/infer/postprocess.h"

@@ -102,6 +102,20 @@ if command -v bash >/dev/null; then
 fi
 $cc -std=c11 -I"$work/root/usr/include" -o "$work/installed" apps/examples/list_model.c "$work/root/usr/lib/libnephron.a" -lm -pthread && "$work/installed" "$work/run" >/dev/null
 ok "a program builds against what was installed" $?
+if command -v pkg-config >/dev/null; then
+    installed() { # the program, what pkg-config takes beside --cflags --libs
+        flags=$(PKG_CONFIG_SYSROOT_DIR="$work/root" PKG_CONFIG_PATH="$work/root/usr/lib/pkgconfig" \
+            pkg-config $2 --cflags --libs nephron) &&
+            $cc -std=c11 -o "$work/$1" apps/examples/predict_one.c $flags &&
+            LD_LIBRARY_PATH="$work/root/usr/lib" "$work/$1" "$work/run" "$work/$1.nii.gz" $image >/dev/null &&
+            [ "$(cksum <"$work/$1.nii.gz")" = "$want" ]
+        ok "a program through pkg-config $2" $?
+    }
+    installed shared
+    mkdir "$work/archive" && mv "$work"/root/usr/lib/libnephron.so* "$work/archive"
+    installed static --static
+    mv "$work"/archive/* "$work/root/usr/lib"
+else echo "skipped: pkg-config is not installed"; fi
 make -s uninstall DESTDIR="$work/root" PREFIX=/usr
 [ -z "$(find "$work/root" -type f -o -type l)" ]
 ok "uninstall leaves $(find "$work/root" -type f | head -n 3)" $?

@@ -26,6 +26,8 @@ static int allocation_fails(void)
 #if defined(__GLIBC__) && !defined(SANITIZED) && !defined(__SANITIZE_ADDRESS__) &&                           \
     !defined(__SANITIZE_THREAD__)
 #define ALLOCATIONS_FAIL 1
+/* Seen by the C library too, whose strdup and fopen then count and fail as well. */
+#pragma GCC visibility push(default)
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
@@ -72,6 +74,7 @@ void free(void *p)
     if (p) __atomic_fetch_sub(&blocks, 1, __ATOMIC_RELAXED);
     __libc_free(p);
 }
+#pragma GCC visibility pop
 #endif
 
 #endif

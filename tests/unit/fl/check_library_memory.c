@@ -1,9 +1,12 @@
 /* check_library_memory.c - each allocation under fl/nephron.h fails once: an error and a message, never an
- * abort, nothing leaked; what is done in spite of it is what is done without. A segmentation model from
- * memory is trained, validated, sends its weights through a round and predicts. `check_library_memory long`
- * fails every allocation, else some.
+ * abort, nothing leaked; what is done in spite of it is what is done without. From memory: a segmentation
+ * model is trained, validated, sends its weights through a round and predicts. From files: a model and an
+ * image are read, the label map and the weights are written, weights are taken out, averaged and set.
+ * `check_library_memory long` fails every allocation, else some.
  */
+#include <fcntl.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "fl/nephron.h"
 #include "tests/unit/allocations.h"
@@ -98,46 +101,112 @@ static int work(uint64_t *hash, char *text, const char *description)
     return status;
 }
 
-static void sweep(const char *task, const char *options, int all)
+enum { PREDICTION, MAP, WEIGHTS, FILES };
+static const char *const written[FILES] = {"prediction.nii.gz", "map.nii.gz", "weights.safetensors"};
+static char paths[FILES][600];
+
+/* The bytes of what was written; without an allocation. */
+static uint64_t hash_file(const char *path, uint64_t hash)
+{
+    static unsigned char bytes[1 << 16];
+    int file = open(path, O_RDONLY);
+    for (ssize_t got; file >= 0 && (got = read(file, bytes, sizeof bytes)) > 0;)
+        for (ssize_t i = 0; i < got; i++) hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    if (file >= 0) close(file);
+    return hash;
+}
+
+/* Weights out, the mean of them and of themselves, and in again. */
+static int average(nephron *n, nephron_model *m)
+{
+    const float *const both[2] = {vectors[0], vectors[0]};
+    const double weights[2] = {1, 1};
+    size_t count = nephron_weights_count(m);
+    if (nephron_weights_get(m, vectors[0], count) ||
+        nephron_aggregate(n, "fedavg", vectors[1], both, weights, 2, count))
+        return -1;
+    return nephron_weights_set(m, vectors[1], count);
+}
+
+static int write_all(nephron_model *m, nephron_image *i)
+{
+    if (nephron_predict_file(m, i, paths[PREDICTION]) || nephron_predict(m, i, predicted, NULL)) return -1;
+    if (nephron_labels_write(i, paths[MAP], predicted)) return -1;
+    return nephron_model_save(m, paths[WEIGHTS]);
+}
+
+/* As work, over files. */
+static int work_files(uint64_t *hash, char *text, const char *folder)
+{
+    const char *file = "tests/data/images/scanner.nii.gz";
+    for (int k = 0; k < FILES; k++) unlink(paths[k]);
+    nephron *n = nephron_open(NEPHRON_API, 1);
+    nephron_model *m = n ? nephron_model_load(n, folder, NULL) : NULL;
+    nephron_image *i = m ? nephron_image_read(n, &file, 1) : NULL;
+    int status = i && average(n, m) == 0 ? write_all(m, i) : -1;
+    *hash = status ? 0 : nephron_weights_hash(m);
+    for (int k = 0; !status && k < FILES; k++) *hash = hash_file(paths[k], *hash);
+    snprintf(text, 600, "%.599s", status ? nephron_error(n) : "");
+    nephron_image_free(i);
+    nephron_model_free(m);
+    nephron_close(n);
+    return status;
+}
+
+static void sweep(const char *name, int (*task)(uint64_t *, char *, const char *), const char *argument,
+                  int all)
 {
     char text[600];
     uint64_t want, hash;
-    nephron *n = nephron_open(NEPHRON_API, 1);
-    nephron_model *m = nephron_model_create(n, data, options);
-    CHECK(m != NULL, "%s: %s", task, nephron_error(n));
-    char *description = m ? strdup(nephron_model_describe(m)) : NULL;
-    CHECK(m && nephron_weights_count(m) * 2 < 1 << 20, "%s: a larger network than the test has room for",
-          task);
-    nephron_model_free(m);
-    nephron_close(n);
-    if (!description) return;
-    CHECK(work(&want, text, description) == 0, "%s: %s", task,
-          text); /* what libc keeps for later is kept now */
+    CHECK(task(&want, text, argument) == 0, "%s: %s", name, text); /* what libc keeps for later is kept now */
     long before = allocations, used = blocks;
-    CHECK(work(&want, text, description) == 0, "%s: %s", task, text);
+    CHECK(task(&want, text, argument) == 0, "%s: %s", name, text);
     long total = allocations - before;
-    CHECK(blocks == used, "%s: %ld blocks leaked", task, blocks - used);
+    CHECK(blocks == used, "%s: %ld blocks leaked", name, blocks - used);
     for (long at = 0; at < total; at += all ? 1 : total / SOME + 1) {
         used = blocks;
         __atomic_store_n(&failing, at, __ATOMIC_RELAXED);
-        int status = work(&hash, text, description);
+        int status = task(&hash, text, argument);
         __atomic_store_n(&failing, -1, __ATOMIC_RELAXED);
         CHECK(status == 0 ? hash == want : text[0] != 0,
-              "%s, allocation %ld of %ld: status %d, hash %016" PRIx64 ", message '%s'", task, at, total,
+              "%s, allocation %ld of %ld: status %d, hash %016" PRIx64 ", message '%s'", name, at, total,
               status, hash, text);
-        CHECK(blocks == used, "%s, allocation %ld of %ld: %ld blocks leaked, message '%s'", task, at, total,
+        CHECK(blocks == used, "%s, allocation %ld of %ld: %ld blocks leaked, message '%s'", name, at, total,
               blocks - used, text);
     }
+}
+
+static void sweep_memory(int all)
+{
+    nephron *n = nephron_open(NEPHRON_API, 1);
+    nephron_model *m = nephron_model_create(
+        n, data,
+        "{\"epochs\": 2, \"iterations\": 2, \"base_features\": 4, \"patch\": [8, 8, 8], \"batch\": 2}");
+    CHECK(m != NULL, "%s", nephron_error(n));
+    char *description = m ? strdup(nephron_model_describe(m)) : NULL;
+    CHECK(m && nephron_weights_count(m) * 2 < 1 << 20, "a larger network than the test has room for");
+    nephron_model_free(m);
+    nephron_close(n);
+    if (description) sweep("from memory", work, description, all);
     free(description);
+}
+
+static void sweep_files(int all)
+{
+    char folder[] = "/tmp/check_library_memory_XXXXXX";
+    CHECK(mkdtemp(folder) != NULL, "no temporary folder");
+    for (int k = 0; k < FILES; k++) snprintf(paths[k], sizeof paths[k], "%s/%s", folder, written[k]);
+    sweep("from files", work_files, "tests/data/golden/nnunet_model", all);
+    for (int k = 0; k < FILES; k++) unlink(paths[k]);
+    CHECK(rmdir(folder) == 0, "something else was left in %s", folder);
 }
 
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     int all = argc > 1 && strcmp(argv[1], "long") == 0;
-    sweep("segment",
-          "{\"epochs\": 2, \"iterations\": 2, \"base_features\": 4, \"patch\": [8, 8, 8], \"batch\": 2}",
-          all);
+    sweep_memory(all);
+    sweep_files(all);
     return check_done("check_library_memory");
 }
 

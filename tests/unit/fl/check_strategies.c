@@ -130,6 +130,28 @@ static void free_model(struct model *m)
     free(m);
 }
 
+/* The square of a mean counts against the range too, at every place of a pair; every weight here is below it. */
+static void check_range_of_pairs(void)
+{
+    struct model *m = small_model(4);
+    const struct param *mean = &m->param[1];
+    struct error e;
+    for (size_t i = 0; i < mean->count; i++) {
+        struct exact_sum s;
+        exact_sum_init(&s, m->count);
+        CHECK(exact_sum_pairs(&s, m, &e) == 0 && s.pairs == 1, "%d pairs", s.pairs);
+        memset(m->data, 0, m->count * sizeof *m->data);
+        CHECK(exact_sum_add(&s, m->data, 1, NULL, &e) == 0, "%s", e.text);
+        m->data[mean->offset + i] = ldexpf(1, 21);
+        CHECK(exact_sum_add(&s, m->data, 1, NULL, &e) == -1 && strstr(e.text, "beyond"),
+              "a mean of 2^21 at place %zu, whose square is 2^42, is added", i);
+        m->data[mean->offset + i] = ldexpf(1, 20);
+        CHECK(exact_sum_add(&s, m->data, 1, NULL, &e) == 0, "a mean of 2^20 at place %zu: %s", i, e.text);
+        exact_sum_free(&s);
+    }
+    free_model(m);
+}
+
 /* A server's round over rows; slots are kept by the caller. */
 static int aggregate(float *out, const struct strategy *s, const double *option, const struct model *m,
                      const float *global, float *const *row, const struct contribution *c, int n, int sites,
@@ -539,6 +561,7 @@ int main(void)
     int covered[64] = {0}, by_hand[64] = {0};
     check_order();
     check_taking_out();
+    check_range_of_pairs();
     check_statistics();
     check_flower(covered);
     check_by_hand(by_hand);

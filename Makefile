@@ -11,7 +11,8 @@
 #   make exercises  the programs of docs/exercises, which answer what the book asks
 #   make ladder     a convolution from plain loops to the library's kernels, tested and timed
 #   make web        web/nephron.html: prediction in a browser (clang, lld, wasi-libc; CLANG names one)
-#   make install    PREFIX=/usr/local: program, library, header, manual, completions; make uninstall takes them away
+#   make install    PREFIX=/usr/local: program, library, header, manual, completions; make uninstall takes
+#                   them away
 #   make examples   the programs of apps/examples, against the library that others get
 #   make ZLIB=1     use zlib instead of our own inflate and deflate
 #   make MPI=1      nephron-mpi too: the sites of a federation shared out to the ranks of MPI
@@ -244,7 +245,8 @@ tests/fuzz/check_fuzz: $(FUZZ) tests/fuzz/fuzz.h
 
 -include $(LIBRARY:.o=.d) $(APPS:.o=.d) $(CHECKS:=.d) apps/command/main.d
 
-# The fast tests, one a processor at a time (JOBS=1: one after the other), the long ones first. The last line is "N passed, N failed".
+# The fast tests, one a processor at a time (JOBS=1: one after the other), the long ones first. The last line
+# is "N passed, N failed".
 check: nephron $(CHECKS)
 	sh tests/run_checks.sh $(SCRIPTS) $(CHECKS)
 
@@ -270,7 +272,8 @@ study: nephron
 bench: nephron
 	./nephron bench
 
-# Prediction in a browser: web/nephron.html, one file that needs no server. Needs clang with lld and wasi-libc.
+# Prediction in a browser: web/nephron.html, one file that needs no server. Needs clang with lld and
+# wasi-libc.
 web: build/device_sources.c
 	@CLANG='$(CLANG)' sh apps/web/build.sh $(VERSION) $(LIBRARY:.o=.c)
 
@@ -283,7 +286,8 @@ build/draw: $(DRAWINGS) libnephron.a
 drawings: build/draw
 	build/draw docs/drawings
 
-# The numbers of README and docs again, on a machine that does nothing else: docs/make_figures.sh says what and how long.
+# The numbers of README and docs again, on a machine that does nothing else: docs/make_figures.sh says what
+# and how long.
 figures:
 	sh docs/make_figures.sh
 
@@ -294,7 +298,9 @@ book:
 	mv book/book.tmp book/book.html
 
 install: nephron libnephron.so build/libnephron.a
-	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include 	$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions 	$(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	cp nephron $(DESTDIR)$(PREFIX)/bin/nephron
 	$(STRIP) $(DESTDIR)$(PREFIX)/bin/nephron
 	cp fl/nephron.h $(DESTDIR)$(PREFIX)/include/nephron.h
@@ -307,11 +313,18 @@ install: nephron libnephron.so build/libnephron.a
 		'Description: federated 3D medical imaging' 'Version: $(VERSION)' 'Libs: -L$${libdir} -lnephron' \
 		'Libs.private: $(LIBS)' 'Cflags: -I$${includedir}' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc
 	sh apps/install/make_man.sh ./nephron $(DESTDIR)$(PREFIX)/share/man/man1
-	sh apps/install/make_completion.sh ./nephron bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron
+	sh apps/install/make_completion.sh ./nephron bash \
+		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron
 	sh apps/install/make_completion.sh ./nephron zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/nephron $(DESTDIR)$(PREFIX)/include/nephron.h $(DESTDIR)$(PREFIX)/lib/libnephron.a 	$(DESTDIR)$(PREFIX)/lib/libnephron.so $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API) 	$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc $(DESTDIR)$(PREFIX)/share/man/man1/nephron.1 	$(DESTDIR)$(PREFIX)/share/man/man1/nephron-*.1 	$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron 	$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
+	rm -f $(DESTDIR)$(PREFIX)/bin/nephron $(DESTDIR)$(PREFIX)/include/nephron.h \
+		$(DESTDIR)$(PREFIX)/lib/libnephron.a $(DESTDIR)$(PREFIX)/lib/libnephron.so \
+		$(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API) $(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc \
+		$(DESTDIR)$(PREFIX)/share/man/man1/nephron.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/nephron-*.1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
 
 EXAMPLES = build/predict_one build/train_memory build/federate_two build/list_model build/worker
 examples: $(EXAMPLES)
@@ -328,7 +341,8 @@ $(EXERCISES): libnephron.a
 	mkdir -p build
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ docs/exercises/$(@F).c libnephron.a $(LIBS)
 
-# From plain loops to the library's kernels: tested, then timed; build/ladder.svg is the chart of the book's chapter.
+# From plain loops to the library's kernels: tested, then timed; build/ladder.svg is the chart of the book's
+# chapter.
 LADDER = docs/ladder/ladder.o docs/ladder/rung_1_loops.o docs/ladder/rung_2_lanes.o \
 	docs/ladder/rung_3_panels.o docs/ladder/rung_4_winograd.o docs/ladder/rung_5_pairs.o
 build/ladder: $(LADDER) libnephron.a
@@ -342,4 +356,5 @@ clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build web book
 
-.PHONY: all check check-all sources demo study bench book drawings figures web install uninstall examples exercises ladder clean
+.PHONY: all check check-all sources demo study bench book drawings figures web install uninstall examples \
+	exercises ladder clean

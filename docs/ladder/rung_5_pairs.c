@@ -25,7 +25,7 @@ static size_t lines_of(const struct layer *l) { return (size_t)(l->d + 2) * (siz
 size_t pairs_scratch(const struct layer *l, int threads)
 {
     (void)threads;
-    return 64 + sizeof(uint16_t[2]) * (panels_of(l) * TAPS * pairs_of(l) * PANEL + lines_of(l) * line_pairs(l));
+    return 64 + sizeof(uint32_t) * (panels_of(l) * TAPS * pairs_of(l) * PANEL + lines_of(l) * line_pairs(l));
 }
 
 /* [panel][tap][pair][PANEL][2] */

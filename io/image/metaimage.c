@@ -19,8 +19,7 @@ struct meta {
     int axes, has_type, text, packed, big;
     int64_t channels, skip;
     double size[AXES], spacing[AXES], element[AXES], origin[AXES], matrix[AXES * AXES];
-    double mm;  /* of a unit of its distances; 0: of one that is not known */
-    char unit[32];
+    char unit[32]; /* of its distances, where it is not the millimetre */
     int scaled; /* the file says that values are to be scaled, which ITK does not */
     int sizes, spacings, elements, origins, cosines; /* how many numbers were there */
     char files[VALUE_MAX], comment[VALUE_MAX];
@@ -108,10 +107,8 @@ static int set_field(struct meta *h, struct volume *v, const char *field, const 
         h->scaled |= image_numbers(&number, 1, value) != 1 || number != 1;
     if (strcmp(field, "ElementToIntensityFunctionOffset") == 0)
         h->scaled |= image_numbers(&number, 1, value) != 1 || number != 0;
-    if (strcmp(field, "DistanceUnits") == 0) {
-        h->mm = unit_millimetres(value, strlen(value));
+    if (strcmp(field, "DistanceUnits") == 0 && !unit_is_millimetre(value, strlen(value)))
         snprintf(h->unit, sizeof h->unit, "%.30s", value);
-    }
     if (strcmp(field, "Comment") == 0) snprintf(h->comment, sizeof h->comment, "%s", value);
     if (strcmp(field, "ElementDataFile") == 0) snprintf(h->files, sizeof h->files, "%s", value);
     return 0;
@@ -162,7 +159,7 @@ static int check_counts(const struct meta *h, struct error *e)
 /* Row k of the matrix is the direction of axis k. */
 static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
 {
-    double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0}, mm = h->mm > 0 ? h->mm : 1;
+    double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0};
     int64_t size[4] = {1, 1, 1, 1};
     int space = h->axes < 3 ? h->axes : 3;
     for (int k = 0; k < h->axes; k++) {
@@ -176,14 +173,14 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
         if (!h->spacings)
             volume_assume(v, "spacing%s along axis %d: no ElementSpacing",
                           h->elements > k ? " of ElementSize" : " 1 mm", k);
-        if (!(s > 0)) return error_set(e, "ElementSpacing[%d] is %g", k, s);
+        if (s == 0 || !isfinite(s)) return error_set(e, "ElementSpacing[%d] is %g", k, s);
         for (int i = 0; i < space; i++)
-            column[k][i] = s * mm * (h->cosines ? h->matrix[k * h->axes + i] : i == k);
-        origin[k] = h->origins ? h->origin[k] * mm : 0;
+            column[k][i] = s * (h->cosines ? h->matrix[k * h->axes + i] : i == k);
+        origin[k] = h->origins ? h->origin[k] : 0;
     }
     if (!h->origins) volume_assume(v, "place 0: no Offset");
     if (!h->cosines) volume_assume(v, "axes along x, y and z: no TransformMatrix");
-    if (h->mm == 0) volume_assume(v, "millimetres: DistanceUnits is '%s'", h->unit);
+    if (*h->unit) volume_assume(v, "millimetres, as ITK does: the unit '%s' is not applied", h->unit);
     if (h->scaled) volume_assume(v, "values as stored: ElementToIntensityFunction is not applied");
     if (volume_set_size(v, size, "DimSize", e) || volume_set_lps(v, column, origin, e)) return -1;
     if (h->axes == 2) volume_set_flat(v);
@@ -195,7 +192,7 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
 static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what,
                  struct error *e)
 {
-    struct meta h = {.channels = 1, .mm = 1};
+    struct meta h = {.channels = 1};
     const char *at = (const char *)data, *end = at + size, *line;
     size_t length;
     while (!h.files[0]) {

@@ -23,7 +23,7 @@ struct nrrd {
     int endian;                   /* 0 not told, 1 little, 2 big */
     double sign[2];               /* of x and y, to LPS */
     double direction[AXES][4], spacing[AXES], min[AXES], max[AXES], origin[4];
-    double axis_mm[AXES], space_mm[AXES]; /* of their units; 0: one that is not known */
+    char axis_unit[AXES][16], space_unit[AXES][16]; /* those that are not millimetres */
     int directed[AXES], placed[AXES]; /* has a direction; is an axis of space by its kind */
     int nodes;                    /* centerings: the samples are at the ends of the axes */
     int placed_origin;            /* a space origin was there */
@@ -211,13 +211,13 @@ static int set_directions(struct nrrd *h, const char *value, struct error *e)
 }
 
 /* "mm" "um": a unit for each axis. */
-static void set_units(double mm[AXES], const char *value)
+static void set_units(char unit[AXES][16], const char *value)
 {
     const char *at = value;
     for (int i = 0; i < AXES; i++) {
         if (!(at = strchr(at, '"'))) return;
         size_t n = strcspn(++at, "\"");
-        mm[i] = unit_millimetres(at, n);
+        if (!unit_is_millimetre(at, n)) snprintf(unit[i], sizeof unit[i], "%.*s", n < 15 ? (int)n : 15, at);
         at += n + (at[n] == '"');
     }
 }
@@ -256,8 +256,8 @@ static int set_field(struct nrrd *h, struct volume *v, const char *field, const 
     if (strcmp(field, "spacings") == 0) return take_axes(h->spacing, h, "spacings", value, e);
     if (strcmp(field, "axismins") == 0) return take_axes(h->min, h, "axis mins", value, e);
     if (strcmp(field, "axismaxs") == 0) return take_axes(h->max, h, "axis maxs", value, e);
-    if (strcmp(field, "units") == 0) set_units(h->axis_mm, value);
-    if (strcmp(field, "spaceunits") == 0) set_units(h->space_mm, value);
+    if (strcmp(field, "units") == 0) set_units(h->axis_unit, value);
+    if (strcmp(field, "spaceunits") == 0) set_units(h->space_unit, value);
     if (strcmp(field, "space") == 0) return set_space(h, value, e);
     if (strcmp(field, "spacedimension") == 0)
         return take_whole(&n, "space dimension", value, 2, 4, e) ? -1 : (h->has_space = 1, 0);
@@ -327,11 +327,9 @@ static double axis_spacing(const struct nrrd *h, int i)
     return across != 0 && isfinite(across) ? across : 0;
 }
 
-/* What a unit counts; one that is not known is taken as millimetres, which is told. */
-static double unit_or_told(struct volume *v, double mm)
+static void tell_unit(struct volume *v, const char *unit)
 {
-    if (mm == 0) volume_assume(v, "millimetres: another unit is not known");
-    return mm == 0 ? 1 : mm;
+    if (*unit) volume_assume(v, "millimetres, as ITK does: the unit '%s' is not applied", unit);
 }
 
 static int set_geometry(struct volume *v, const struct nrrd *h, int other, struct error *e)
@@ -340,13 +338,14 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
     int k = 0, directed = 0;
     for (int i = 0; i < h->axes; i++) {
         if (i == other) continue;
-        const double told = axis_spacing(h, i), mm = h->directed[i] ? 1 : unit_or_told(v, h->axis_mm[i]),
-                     s = told != 0 ? told * mm : 1;
+        const double told = axis_spacing(h, i), s = told != 0 ? told : 1;
+        if (!h->directed[i]) tell_unit(v, h->axis_unit[i]);
         if (told == 0 && !h->directed[i]) volume_assume(v, "spacing 1 mm along axis %d", i);
+        if (told != 0 && !h->directed[i] && told != h->spacing[i])
+            volume_assume(v, "spacing of axis mins and maxs along axis %d, where ITK takes 1 mm", i);
         for (int c = 0; c < 3; c++)
-            column[k][c] = !h->directed[i] ? (c == k ? s : 0)
-                                           : h->direction[i][c] * unit_or_told(v, h->space_mm[c]);
-        if (!h->has_space && isfinite(h->min[i])) origin[k] = h->min[i] * mm + (h->nodes ? 0 : s / 2);
+            column[k][c] = !h->directed[i] ? (c == k ? s : 0) : h->direction[i][c];
+        if (!h->has_space && isfinite(h->min[i])) origin[k] = h->min[i] + (h->nodes ? 0 : s / 2);
         directed += h->directed[i];
         k++;
     }
@@ -363,7 +362,10 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
         volume_assume(v, "x to the left, y to the back, z to the head: the space is '%s'",
                       plain_spaces[h->plain_space - 1]);
     if (h->quantised) volume_assume(v, "values as stored: %s is not applied", h->quantised);
-    for (int c = 0; h->has_space && c < 3; c++) origin[c] = h->origin[c] * unit_or_told(v, h->space_mm[c]);
+    for (int c = 0; h->has_space && c < 3; c++) {
+        origin[c] = h->origin[c];
+        tell_unit(v, h->space_unit[c]);
+    }
     for (int i = 0; i < 2; i++) {
         for (int c = 0; c < 3; c++) column[c][i] *= h->sign[i];
         origin[i] *= h->sign[i];
@@ -431,10 +433,7 @@ static int move_axis(struct volume *v, const struct nrrd *h, int axis, struct er
 static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what,
                  struct error *e)
 {
-    struct nrrd h = {.sign = {1, 1},
-                     .placed = {1, 1, 1, 1},
-                     .axis_mm = {1, 1, 1, 1},
-                     .space_mm = {1, 1, 1, 1}};
+    struct nrrd h = {.sign = {1, 1}, .placed = {1, 1, 1, 1}};
     const char *at = (const char *)data, *end = at + size, *line;
     size_t length;
     int other = -1;

@@ -80,14 +80,14 @@ int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum vox
     return 0;
 }
 
-/* Numbers that were meant as they are, and that float32 may not hold. */
+/* Numbers that float32 may not hold. Values of 16 bits with a scale that is no whole number are measured ones:
+ * rounded once, to float32, as long as neighbours stay well apart. */
 static int may_be_inexact(enum voxel_type type, double slope, double inter)
 {
-    if (type == VOXEL_F32) return 0;
-    if (type == VOXEL_F64) return slope == 1 && inter == 0;
-    if (slope != floor(slope) || inter != floor(inter))
-        return 0; /* measured values: rounded once, to float32 */
-    return voxel_type_bytes(type) > 2 || fabs(slope) * 65536 + fabs(inter) > 16777216;
+    const int whole = slope == floor(slope) && inter == floor(inter);
+    if (type == VOXEL_F32) return inter != 0;
+    return voxel_type_bytes(type) > 2 ||
+           fabs(slope) * 65536 + fabs(inter) > (whole ? 0x1p24 : fabs(slope) * 0x1p22);
 }
 
 int voxels_allocate(struct volume *v, int what, double slope, double inter, struct error *e)
@@ -271,20 +271,11 @@ int volume_set_size(struct volume *v, const int64_t size[4], const char *what, s
     return volume_check_limit(v, e) ? error_prefix(e, "%s", what) : 0;
 }
 
-double unit_millimetres(const char *unit, size_t n)
+int unit_is_millimetre(const char *unit, size_t n)
 {
-    static const struct {
-        const char *name;
-        double mm;
-    } known[] = {{"", 1},           {"none", 1},          {"???", 1},
-                 {"mm", 1},         {"millimeter", 1},    {"millimetre", 1},
-                 {"cm", 10},        {"centimeter", 10},   {"centimetre", 10},
-                 {"m", 1e3},        {"meter", 1e3},       {"metre", 1e3},
-                 {"um", 1e-3},      {"\xc2\xb5m", 1e-3},  {"micron", 1e-3},
-                 {"microns", 1e-3}, {"micrometer", 1e-3}, {"micrometre", 1e-3},
-                 {"nm", 1e-6},      {"nanometer", 1e-6}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strlen(known[i].name) == n && strncasecmp(known[i].name, unit, n) == 0) return known[i].mm;
+    static const char *const names[] = {"", "none", "???", "?", "mm", "millimeter", "millimetre"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == n && strncasecmp(names[i], unit, n) == 0) return 1;
     return 0;
 }
 

@@ -45,9 +45,10 @@ int voxels_split(struct volume *v, size_t outer, size_t parts, size_t inner, str
 /* n elements of `bytes` bytes may be asked for: 1 <= every size and at most 2^40 in all; `what` names the
  * field. */
 int volume_set_size(struct volume *v, const int64_t size[4], const char *what, struct error *e);
-/* Millimetres of a unit of length ("um", "cm", "meter", ...; n letters of it); 0 where it is none that we
- * know, 1 where there is none ("", "none", "???"). */
-double unit_millimetres(const char *unit, size_t n);
+/* Whether a unit (n letters of it) is the millimetre, or is left open ("", "none", "?"). ITK, and with it
+ * nnU-Net, takes the lengths of NRRD and MetaImage as millimetres whatever their unit: so do the readers
+ * here, which tell it. */
+int unit_is_millimetre(const char *unit, size_t n);
 /* Geometry from ITK's: column k of direction times spacing in LPS millimetres, and the origin. An error where
  * a column has no length, or lies in the plane of the others. */
 int volume_set_lps(struct volume *v, double column[3][3], const double origin[3], struct error *e);

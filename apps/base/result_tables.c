@@ -14,7 +14,7 @@ static int column_width(const struct metric *m)
 static void print_row(const struct evaluation *ev, int label)
 {
     int missed = 0;
-    console("%-20s", label < ev->labels ? ev->name[label] : "foreground mean");
+    console("%-20s", label < ev->labels ? ev->of[label].name : "foreground mean");
     for (int i = 0; metric_at(i); i++) {
         const struct metric *m = metric_at(i);
         const struct metric_mean mean = evaluation_mean(ev, label, m);

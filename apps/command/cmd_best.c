@@ -90,7 +90,8 @@ static int make_ensemble(struct best *v, const struct candidate *c, struct error
 {
     const struct crossval *h = &v->held_out[c->run[0]];
     char folder[1300], path[1400];
-    struct evaluation ev = evaluation_begin(&v->run[c->run[0]].dataset, 1);
+    struct evaluation ev;
+    if (evaluation_begin(&ev, &v->run[c->run[0]].dataset, 1, e)) return evaluation_free(&ev), -1;
     int status = ensemble_folder(folder, v, c, e) || file_mkdirs(folder, e) ? -1 : 0;
     struct progress bar = progress_begin("ensemble", v->quiet);
     for (int i = 0; !status && i < h->pairs; i++) {

@@ -196,6 +196,7 @@ static int labels_of_data(struct dataset *d, struct work *v, struct error *e)
 {
     memset(d, 0, sizeof *d);
     d->ignore_label = -1;
+    if (dataset_room(d, 0, LABELS_MAX, 0, e)) return -1;
     v->seen = calloc((size_t)v->o->threads, LABEL_VALUES);
     if (!v->seen) return error_set(e, "out of memory");
     if (run_all(v, scan_job, "labels", e)) return -1;
@@ -218,12 +219,11 @@ static int find_labels(struct work *v, struct error *e)
     char path[1300];
     int known = find_dataset(path, sizeof path, v),
         status = known ? dataset_read_header(&d, path, e) : labels_of_data(&d, v, e);
-    if (status) return -1;
-    status = label_index_create(&v->index, &d, known ? path : v->o->ref, e);
-    if (!status) v->result = evaluation_begin(&d, v->o->tolerance);
+    if (!status) status = label_index_create(&v->index, &d, known ? path : v->o->ref, e);
+    if (!status) status = evaluation_begin(&v->result, &d, v->o->tolerance, e);
     v->result.lesion_overlap = v->o->lesion_overlap;
     v->result.limits.boundary = v->o->boundary;
-    if (known) dataset_close(&d);
+    dataset_close(&d);
     return status;
 }
 
@@ -245,7 +245,7 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
             free(volume);
             return error_set(e, "out of memory for %d cases", ev->cases);
         }
-        struct json *one = json_add_object(all, ev->key[k]), *limits;
+        struct json *one = json_add_object(all, ev->of[k].key), *limits;
         json_add_number(one, "bias_ml", r.bias);
         json_add_number(one, "sd_ml", r.sd);
         limits = json_add_array(one, "limits_ml");
@@ -255,7 +255,7 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
         if (print)
             console("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %.3f to %.3f, "
                    "ICC(2,1) %.3f\n",
-                   ev->name[k], r.bias, r.limits[0], r.limits[1], r.icc);
+                   ev->of[k].name, r.bias, r.limits[0], r.limits[1], r.icc);
     }
     free(volume);
     return 0;
@@ -303,6 +303,7 @@ static int evaluate_work(struct work *v, struct error *e)
     v->result.cases = v->result.room = v->pairs;
     if (!status) status = report(v, e);
     evaluation_free(&v->result);
+    label_index_free(&v->index);
     json_free(v->left_out);
     if (v->pool) pool_destroy(v->pool);
     free(v->seen);
@@ -313,7 +314,7 @@ static int evaluate_work(struct work *v, struct error *e)
 
 int evaluate_maps(struct evaluate *options, struct error *e)
 {
-    struct work *v = calloc(1, sizeof *v); /* its index is too large for a stack */
+    struct work *v = calloc(1, sizeof *v);
     if (!v) return error_set(e, "out of memory");
     v->o = options;
     v->grids = grid_warnings_check(&options->grids);

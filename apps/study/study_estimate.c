@@ -33,7 +33,7 @@ static int make_fingerprint(struct fingerprint *f, const struct phantom_probe pr
 }
 
 /* The dataset that `phantom` would write, without cases. */
-static void describe_phantom(struct dataset *d, int cases)
+static int describe_phantom(struct dataset *d, int cases, struct error *e)
 {
     *d = (struct dataset){.channels = PROBE_CHANNELS,
                           .labels = 2,
@@ -45,8 +45,10 @@ static void describe_phantom(struct dataset *d, int cases)
     snprintf(d->path, sizeof d->path, "phantom");
     snprintf(d->name, sizeof d->name, "phantom");
     snprintf(d->file_ending, sizeof d->file_ending, ".nii.gz");
+    if (dataset_room(d, PROBE_CHANNELS, 2, 0, e)) return -1;
     for (int c = 0; c < PROBE_CHANNELS; c++) snprintf(d->channel_name[c], sizeof d->channel_name[c], "MR");
     for (int l = 0; l < 2; l++) d->label_value[l] = l;
+    return 0;
 }
 
 static void count_cases(struct study_task *t, const struct study *s, int seeds)
@@ -131,9 +133,9 @@ int study_estimate(struct study *s, struct error *e)
     if (!g) return error_set(e, "out of memory");
     *g = *s;
     g->sites = PROBE_INSTITUTIONS;
-    describe_phantom(&g->dataset, s->sizes.cases);
     for (int k = 0; k < g->sites; k++) snprintf(g->site_name[k], SITE_NAME_MAX, "%c", 'A' + k);
-    if (arms_choose(g, g->sizes.arms, e)) {
+    if (describe_phantom(&g->dataset, s->sizes.cases, e) || arms_choose(g, g->sizes.arms, e)) {
+        dataset_close(&g->dataset);
         free(g);
         return -1;
     }
@@ -159,6 +161,7 @@ int study_estimate(struct study *s, struct error *e)
     s->classify.expected = g->classify.expected;
     fingerprint_free(&f);
     plans_free(&g->plans);
+    dataset_close(&g->dataset);
     free(g);
     return status;
 }

@@ -132,7 +132,10 @@ static uint8_t *read_map(const struct study *s, const char *path, struct error *
 {
     struct label_index index;
     struct labelmap m;
-    if (label_index_create(&index, &s->dataset, path, e) || labelmap_read(&m, path, &index, e)) return NULL;
+    if (label_index_create(&index, &s->dataset, path, e)) return NULL;
+    const int status = labelmap_read(&m, path, &index, e);
+    label_index_free(&index);
+    if (status) return NULL;
     return m.index; /* the rest of it owns nothing */
 }
 
@@ -213,9 +216,9 @@ static int test_cases(struct testing *test, struct error *e)
     struct study *s = test->s;
     struct study_task *t = &s->segment;
     char file[80], name[120], path[1300];
-    struct evaluation ev = evaluation_begin(&s->dataset, 1.0);
+    struct evaluation ev;
     struct progress bar = progress_begin("test cases", s->quiet);
-    int status = 0;
+    int status = evaluation_begin(&ev, &s->dataset, 1.0, e);
     test->ev = &ev;
     for (int k = 0; !status && k < t->tests + t->externals; k++) {
         progress_update(&bar, k, t->tests + t->externals, s->dataset.item[t->test[k]].id);

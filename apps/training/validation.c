@@ -98,9 +98,13 @@ static int draw_case(const struct training *t, const struct case_metrics *c, con
     const char *ending =
         strcmp(t->dataset.file_ending, ".png") ? ".png" : "_overlay.png"; /* not over the prediction */
     if (i < 0 || case_path(path, sizeof path, folder, c->id, ending, e) ||
-        label_index_create(&index, &t->dataset, path, e) || dataset_load(&raw, &t->dataset, i, e))
+        dataset_load(&raw, &t->dataset, i, e))
         return -1;
-    int status = labelmap_read(&prediction, c->prediction, &index, e);
+    int status = label_index_create(&index, &t->dataset, path, e);
+    if (!status) {
+        status = labelmap_read(&prediction, c->prediction, &index, e);
+        label_index_free(&index);
+    }
     if (!status) {
         status = overlay_write(path, c->id, &t->dataset, &raw, raw.label, prediction.index, e);
         labelmap_free(&prediction);
@@ -151,7 +155,7 @@ static int write_site_results(const struct training *t, const struct evaluation 
     file_printf(f, "site,validation_cases");
     for (int k = 1; k < ev->labels; k++) {
         char name[160];
-        csv_quote(name, sizeof name, ev->name[k]);
+        csv_quote(name, sizeof name, ev->of[k].name);
         file_printf(f, ",dice_%s", name);
     }
     file_printf(f, "\n");
@@ -180,7 +184,7 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
 {
     char folder[1300], path[1300];
     struct segmenter s = {.plan = t->plan, .dataset = &t->dataset, .bf16 = t->options.bf16};
-    struct evaluation ev = evaluation_begin(&t->dataset, 1.0);
+    struct evaluation ev;
     int n = 0, done = 0, status = 0;
     s.sliding.step = t->args.step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = t->args.mirror && (t->plan->dims == 3 || a > 0);
@@ -189,6 +193,7 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     if (file_join(folder, sizeof folder, t->fold_path, "validation", e) || file_mkdirs(folder, e) ||
         segmenter_add(&s, m, t->pool, e))
         return -1;
+    if (evaluation_begin(&ev, &t->dataset, 1.0, e)) status = -1;
     struct progress bar = progress_begin("validate", t->args.quiet);
     for (int i = 0; !status && i < t->dataset.cases; i++) {
         if (t->role[i] != ROLE_VALIDATION) continue;

@@ -361,6 +361,7 @@ static int open_npz(struct dataset *d, struct error *e)
 {
     if (npz_read(&d->arrays, d->path, e)) return -1;
     d->channels = 1;
+    if (dataset_room(d, 1, 0, 0, e)) return -1;
     base_name(d->name, sizeof d->name, d->path);
     d->name[strlen(d->name) - strlen(".npz")] = 0;
     strcpy(d->channel_name[0], "image"); /* not the file's name: every hospital names its file as it likes */
@@ -397,6 +398,10 @@ int dataset_open(struct dataset *d, const char *path, struct error *e)
 void dataset_close(struct dataset *d)
 {
     free(d->item);
+    free(d->channel_name);
+    free(d->label_name);
+    free(d->label_value);
+    free(d->region);
     free(d->previous);
     json_free(d->json);
     npz_free(&d->arrays);

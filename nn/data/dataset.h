@@ -43,12 +43,12 @@ struct dataset {
     char path[1024];
     char name[128];
     int channels;
-    char channel_name[CHANNELS_MAX][64];
+    char (*channel_name)[64];        /* [channels] */
     int labels;                      /* label values including background, without ignore; 0 if none */
-    char label_name[LABELS_MAX][64];
-    int label_value[LABELS_MAX];
+    char (*label_name)[64];          /* [labels] */
+    int *label_value;                /* [labels] */
     int regions;                     /* region-based labels: number of regions, else 0 */
-    struct region region[LABELS_MAX];
+    struct region *region;           /* [regions] */
     int entries; /* of "labels", background and ignore too: what nnU-Net's planner counts */
     int ignore_label;                /* value of the label called "ignore", or -1 */
     char file_ending[16];
@@ -80,6 +80,9 @@ int dataset_open(struct dataset *d, const char *path, struct error *e);
 /* Only what a dataset.json says (channels, labels, file ending), no cases: of a run folder, or for planning
  * without images. */
 int dataset_read_header(struct dataset *d, const char *json_path, struct error *e);
+/* Room for so many channels, labels and regions, empty, in d whose fields are zero: for who fills in a
+ * description by hand. dataset_close frees it, also after -1. */
+int dataset_room(struct dataset *d, int channels, int labels, int regions, struct error *e);
 /* dataset.json at path into d, whose fields are zero; what dataset_open and dataset_read_header share. */
 int dataset_read_description(struct dataset *d, const char *path, struct error *e);
 /* The same of JSON in memory, which d then owns (also after an error); name for messages. */

@@ -14,6 +14,16 @@ static int set_text(char *buf, size_t size, const char *text, const char *what, 
     return 0;
 }
 
+int dataset_room(struct dataset *d, int channels, int labels, int regions, struct error *e)
+{
+    d->channel_name = calloc((size_t)channels + 1, sizeof *d->channel_name);
+    d->label_name = calloc((size_t)labels + 1, sizeof *d->label_name);
+    d->label_value = calloc((size_t)labels + 1, sizeof *d->label_value);
+    d->region = calloc((size_t)regions + 1, sizeof *d->region);
+    if (d->channel_name && d->label_name && d->label_value && d->region) return 0;
+    return error_set(e, "out of memory for %d channels and %d labels", channels, labels);
+}
+
 static int read_channels(struct dataset *d, struct error *e)
 {
     const struct json *names = json_get(d->json, "channel_names");
@@ -23,6 +33,13 @@ static int read_channels(struct dataset *d, struct error *e)
     if (names->count > CHANNELS_MAX)
         return error_set(e, "channel_names has %d channels, at most %d are supported", names->count,
                          CHANNELS_MAX);
+    d->channels = names->count;
+    return 0;
+}
+
+static int read_channel_names(struct dataset *d, struct error *e)
+{
+    const struct json *names = json_get(d->json, "channel_names");
     for (int c = 0; c < names->count; c++) {
         char key[16];
         snprintf(key, sizeof key, "%d", c);
@@ -31,7 +48,6 @@ static int read_channels(struct dataset *d, struct error *e)
         if (set_text(d->channel_name[c], sizeof d->channel_name[c], name, "channel_names: name", e))
             return -1;
     }
-    d->channels = names->count;
     return 0;
 }
 
@@ -70,6 +86,21 @@ static int label_values(struct label_set *set, const struct json *item, struct e
     return list && label_set_has(set, 0)
                ? error_set(e, "labels: region '%s' holds value 0, which is the background", item->key)
                : 0;
+}
+
+/* Room that the values of "labels" need: one more than the largest that is allowed. */
+static int count_values(const struct json *labels)
+{
+    int values = 0;
+    for (int i = 0; labels && i < labels->count; i++) {
+        const struct json *item = labels->item[i];
+        const int list = item->type == JSON_ARRAY, n = list ? item->count : 1;
+        for (int k = 0; k < n; k++) {
+            const double v = list ? item->item[k]->number : item->number;
+            if (v >= values && v < LABELS_MAX) values = (int)v + 1;
+        }
+    }
+    return values;
 }
 
 static int lists_region(const struct json *labels)
@@ -250,7 +281,10 @@ int dataset_take_description(struct dataset *d, struct json *json, const char *n
     if (!json) return error_set(e, "%s: out of memory", name);
     int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : modernise(d->json, e);
     const char *ending = json_text(d->json, "file_ending", NULL);
-    bad = bad || read_channels(d, e) || read_labels(d, e);
+    const struct json *labels = json_get(d->json, "labels");
+    bad = bad || read_channels(d, e) ||
+          dataset_room(d, d->channels, count_values(labels), labels ? labels->count : 0, e) ||
+          read_channel_names(d, e) || read_labels(d, e);
     if (!bad && !ending) bad = error_set(e, "no file_ending");
     if (!bad && ending[0] != '.') bad = error_set(e, "file_ending '%s' does not start with a dot", ending);
     bad = bad || set_text(d->file_ending, sizeof d->file_ending, ending, "file_ending", e);

@@ -16,15 +16,22 @@ int label_index_create(struct label_index *x, const struct dataset *d, const cha
     memset(x, 0, sizeof *x);
     x->any = d->labels == 0;
     if (d->labels == 1) return error_set(e, "%s: no label but the background", path);
-    for (int value = 0; value < LABEL_VALUES; value++) x->of[value] = -1;
-    for (int k = 0; k < d->labels; k++) {
+    for (int k = 0; k < d->labels; k++)
         if (d->label_value[k] < 0 || d->label_value[k] >= LABEL_VALUES)
             return error_set(e, "%s: label %s is %d, not from 0 to %d", path, d->label_name[k],
                              d->label_value[k], LABEL_VALUES - 1);
-        x->of[d->label_value[k]] = (int16_t)k;
-    }
+    x->of = malloc(LABEL_VALUES * sizeof *x->of);
+    if (!x->of) return error_set(e, "%s: out of memory for the values of a label map", path);
+    for (int value = 0; value < LABEL_VALUES; value++) x->of[value] = -1;
+    for (int k = 0; k < d->labels; k++) x->of[d->label_value[k]] = (int16_t)k;
     if (d->ignore_label >= 0 && d->ignore_label < LABEL_VALUES) x->of[d->ignore_label] = LABEL_IGNORE;
     return 0;
+}
+
+void label_index_free(struct label_index *x)
+{
+    free(x->of);
+    x->of = NULL;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------- */

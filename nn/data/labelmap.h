@@ -13,9 +13,9 @@
 enum { LABEL_VALUES = 1 << 16 }; /* values that a file may hold */
 
 struct label_index {
-    int any;                  /* of a dataset without labels: every value but 0 is index 1 */
-    int16_t of[LABEL_VALUES]; /* index of the label with that value; LABEL_IGNORE for the ignore label; -1:
-                                 none */
+    int any;     /* of a dataset without labels: every value but 0 is index 1 */
+    int16_t *of; /* [LABEL_VALUES] index of the label with that value; LABEL_IGNORE for the ignore label; -1:
+                    none */
 };
 
 struct labelmap {
@@ -26,8 +26,9 @@ struct labelmap {
 };
 
 /* path: for messages. A dataset whose dataset.json has no labels at all (d->labels 0: masks of a
- * classification) takes any map. 131 kB: not for the stack of a thread. */
+ * classification) takes any map. After an error there is nothing to free. */
 int label_index_create(struct label_index *x, const struct dataset *d, const char *path, struct error *e);
+void label_index_free(struct label_index *x);
 int labelmap_read(struct labelmap *m, const char *path, const struct label_index *x, struct error *e);
 /* Reference and prediction, on one grid (grids NULL: GRIDS_EQUAL). Free both. */
 int labelmap_read_pair(struct labelmap *reference, struct labelmap *prediction, const char *reference_path,

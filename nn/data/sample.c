@@ -167,16 +167,16 @@ int sample_channels(const char *const *paths, int files, const struct image_choi
 static int read_labels(uint8_t **label, const struct dataset *d, const char *path, const struct volume *image,
                        const char *image_path, struct error *e)
 {
-    struct label_index *index = malloc(sizeof *index);
+    struct label_index index;
     struct labelmap m = {0};
-    int status = index ? label_index_create(index, d, path, e) : error_set(e, "%s: out of memory", path);
-    if (!status) status = labelmap_read(&m, path, index, e);
+    if (label_index_create(&index, d, path, e)) return -1;
+    int status = labelmap_read(&m, path, &index, e);
+    label_index_free(&index);
     if (!status) grids_assumed(&d->grids, &m.geometry, path);
     if (!status && grids_check(&d->grids, image, image_path, &m.geometry, path, e)) {
         status = -1;
         labelmap_free(&m);
     }
-    free(index);
     if (!status) *label = m.index;
     return status;
 }

@@ -17,7 +17,7 @@ int crossval_begin(struct crossval *v, const struct dataset *d, const char *name
     memset(v, 0, sizeof *v);
     v->dataset = d;
     if (label_index_create(&v->index, d, name, e)) return -1;
-    v->sets = evaluation_begin(d, 1);
+    if (evaluation_begin(&v->sets, d, 1, e)) return -1;
     v->pool = pool_create(threads);
     return v->pool ? 0 : error_set(e, "cannot start %d threads", threads);
 }
@@ -25,6 +25,8 @@ int crossval_begin(struct crossval *v, const struct dataset *d, const char *name
 void crossval_end(struct crossval *v)
 {
     if (v->pool) pool_destroy(v->pool);
+    label_index_free(&v->index);
+    evaluation_free(&v->sets);
     free(v->dice);
     free(v->error);
     free(v->pair);
@@ -113,7 +115,7 @@ static void measure_job(void *arg, int i, int thread)
         error_set(&v->error[i], "%s: out of memory", v->pair[i].prediction);
     for (int k = 1; k < v->sets.labels; k++)
         v->dice[(size_t)i * (LABELS_MAX + 1) + (size_t)k] =
-            dice_of(ref.index, pred.index, voxels, &v->sets.set[k]);
+            dice_of(ref.index, pred.index, voxels, &v->sets.of[k].set);
     labelmap_free(&ref);
     labelmap_free(&pred);
 }
@@ -161,7 +163,7 @@ static int try_step(struct crossval *v, double now[LABELS_MAX + 1], struct label
     int better = then[only] > now[only];
     for (int k = 1; only == 0 && k < v->sets.labels; k++) better = better && !(then[k] < now[k]);
     v->trial[v->trials++] =
-        (struct crossval_trial){only ? v->sets.name[only] : "all foreground", now[only], then[only], better};
+        (struct crossval_trial){only ? v->sets.of[only].name : "all foreground", now[only], then[only], better};
     if (better) memcpy(now, then, sizeof then);
     else v->steps.steps--;
     return 0;
@@ -177,7 +179,7 @@ int crossval_determine(struct crossval *v, const char *out, struct error *e)
     v->before = now[0];
     if (try_step(v, now, all, 0, e)) return -1;
     for (int k = 1; v->sets.labels > 2 && k < v->sets.labels; k++)
-        if (try_step(v, now, v->sets.set[k], k, e)) return -1;
+        if (try_step(v, now, v->sets.of[k].set, k, e)) return -1;
     v->after = now[0];
     struct json *j = json_object(), *dice = json_add_object(j, "foreground_mean_dice");
     json_add_number(dice, "input", v->before);

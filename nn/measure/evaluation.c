@@ -9,22 +9,27 @@
 #include "nn/plan/outputs.h"
 #include "tensor/ops/ops.h"
 
-struct evaluation evaluation_begin(const struct dataset *d, double tolerance)
+int evaluation_begin(struct evaluation *ev, const struct dataset *d, double tolerance, struct error *e)
 {
-    struct evaluation ev = {.labels = d->regions ? d->regions + 1 : d->labels,
-                            .limits = {tolerance, EVALUATION_BOUNDARY_MM}};
-    for (int k = 1; k < ev.labels; k++) {
+    *ev = (struct evaluation){.labels = d->regions ? d->regions + 1 : d->labels,
+                              .limits = {tolerance, EVALUATION_BOUNDARY_MM}};
+    ev->of = calloc((size_t)ev->labels + 1, sizeof *ev->of);
+    if (!ev->of) return error_set(e, "out of memory for %d labels", ev->labels);
+    for (int k = 1; k < ev->labels; k++) {
         const struct region *r = d->regions ? &d->region[k - 1] : NULL;
-        ev.set[k] = r ? r->labels : label_set_of((unsigned)k);
-        snprintf(ev.name[k], sizeof ev.name[k], "%s", r ? r->name : d->label_name[k]);
-        if (r) dataset_region_key(ev.key[k], sizeof ev.key[k], r);
-        else snprintf(ev.key[k], sizeof ev.key[k], "%d", d->label_value[k]);
+        struct evaluated *of = &ev->of[k];
+        of->set = r ? r->labels : label_set_of((unsigned)k);
+        snprintf(of->name, sizeof of->name, "%s", r ? r->name : d->label_name[k]);
+        if (r) dataset_region_key(of->key, sizeof of->key, r);
+        else snprintf(of->key, sizeof of->key, "%d", d->label_value[k]);
     }
-    return ev;
+    return 0;
 }
 
 void evaluation_free(struct evaluation *ev)
 {
+    for (int i = 0; ev->item && i < ev->cases; i++) free(ev->item[i].label);
+    free(ev->of);
     free(ev->item);
     memset(ev, 0, sizeof *ev);
 }
@@ -72,9 +77,14 @@ int evaluation_add(struct evaluation *ev, const char *id, const char *reference_
     snprintf(c->id, sizeof c->id, "%s", id);
     snprintf(c->reference, sizeof c->reference, "%s", reference_path);
     snprintf(c->prediction, sizeof c->prediction, "%s", prediction_path);
-    for (int k = 1; k < ev->labels; k++)
-        if (measure(&c->label[k], ev, reference, prediction, &ev->set[k], size, spacing))
-            return error_set(e, "%s: out of memory for surface distances and lesions", id);
+    c->label = calloc((size_t)ev->labels + 1, sizeof *c->label);
+    int bad = !c->label;
+    for (int k = 1; !bad && k < ev->labels; k++)
+        bad = measure(&c->label[k], ev, reference, prediction, &ev->of[k].set, size, spacing);
+    if (bad) {
+        free(c->label);
+        return error_set(e, "%s: out of memory for surface distances and lesions", id);
+    }
     ev->cases++;
     return 0;
 }
@@ -136,7 +146,7 @@ static void add_left_out(struct json *j, const struct evaluation *ev)
         for (int i = 0; metric_at(i); i++) {
             const struct metric_mean m = evaluation_mean(ev, k, metric_at(i));
             if (!m.undefined && !m.infinite) continue;
-            if (!label) label = json_add_object(j, ev->key[k]);
+            if (!label) label = json_add_object(j, ev->of[k].key);
             struct json *one = json_add_object(label, metric_at(i)->name);
             json_add_int(one, "undefined", m.undefined);
             json_add_int(one, "infinite", m.infinite);
@@ -148,7 +158,7 @@ static void add_case(struct json *one, const struct evaluation *ev, const struct
 {
     struct json *metrics = json_add_object(one, "metrics");
     for (int k = 1; k < ev->labels; k++) {
-        struct json *label = json_add_object(metrics, ev->key[k]);
+        struct json *label = json_add_object(metrics, ev->of[k].key);
         for (int i = 0; metric_at(i); i++) add_value(label, metric_at(i), metric_at(i)->value(&c->label[k]));
     }
     json_add_text(one, "case", c->id);
@@ -162,12 +172,13 @@ struct json *evaluation_json(const struct evaluation *ev)
     struct json *j = json_object();
     add_means(json_add_object(j, "foreground_mean"), ev, ev->labels);
     struct json *means = json_add_object(j, "mean"), *cases = json_add_array(j, "metric_per_case");
-    for (int k = 1; k < ev->labels; k++) add_means(json_add_object(means, ev->key[k]), ev, k);
+    for (int k = 1; k < ev->labels; k++) add_means(json_add_object(means, ev->of[k].key), ev, k);
     for (int i = 0; i < ev->cases; i++) add_case(json_add_object(cases, NULL), ev, &ev->item[i]);
     struct json *labels = json_add_object(j, "labels");
     for (int k = 1; k < ev->labels; k++) {
-        if (ev->key[k][0] == '(') json_add_text(labels, ev->name[k], ev->key[k]);
-        else json_add_int(labels, ev->name[k], atoi(ev->key[k]));
+        const struct evaluated *of = &ev->of[k];
+        if (of->key[0] == '(') json_add_text(labels, of->name, of->key);
+        else json_add_int(labels, of->name, atoi(of->key));
     }
     add_left_out(json_add_object(j, "left_out_of_means"), ev);
     json_add_number(j, "nsd_tolerance_mm", ev->limits.tolerance);

@@ -12,15 +12,19 @@
 struct case_metrics {
     char id[ID_MAX];
     char reference[1300], prediction[1300];
-    struct label_metrics label[LABELS_MAX + 1]; /* [0] is background and unused */
+    struct label_metrics *label; /* [labels]; [0] is background and unused */
+};
+
+/* What is measured: a label of the dataset, or one of its regions. */
+struct evaluated {
+    struct label_set set; /* label indices */
+    char key[REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a region, as nnU-Net */
+    char name[64];
 };
 
 struct evaluation {
-    int labels;                                /* foreground labels, or regions, and 1 for the background */
-    struct label_set set[LABELS_MAX + 1];      /* label indices */
-    char key[LABELS_MAX + 1][REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a
-                                                  region, as nnU-Net */
-    char name[LABELS_MAX + 1][64];
+    int labels;           /* foreground labels, or regions, and 1 for the background */
+    struct evaluated *of; /* [labels]; [0] is unused */
     struct surface_limits limits; /* NSD's tolerance and boundary IoU's width, mm */
     double lesion_overlap;        /* share of a lesion that must be met, 0: any voxel */
     struct case_metrics *item;
@@ -31,8 +35,9 @@ struct evaluation {
  * images. */
 #define EVALUATION_BOUNDARY_MM 2.0
 
-/* Labels of the dataset; of a region-based one the regions. tolerance: mm, of NSD. */
-struct evaluation evaluation_begin(const struct dataset *d, double tolerance);
+/* Labels of the dataset; of a region-based one the regions. tolerance: mm, of NSD. Free it also after -1, no
+ * memory. */
+int evaluation_begin(struct evaluation *ev, const struct dataset *d, double tolerance, struct error *e);
 void evaluation_free(struct evaluation *ev);
 /* Adds a case: maps of label indices [d][h][w]; voxels that are LABEL_IGNORE in the reference count
  * nowhere. */

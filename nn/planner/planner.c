@@ -393,6 +393,8 @@ static int plan_lowres(struct plan *low, const struct plan *full, const struct f
 static int plan_all(struct plans *p, const struct fingerprint *f, const struct dataset *d,
                     const struct plan_options *o, struct facts *k, struct error *e)
 {
+    enum { MOST = 4 }; /* 2d, 3d_lowres, 3d_fullres, 3d_cascade_fullres */
+    if (!(p->plan = calloc(MOST, sizeof *p->plan))) return error_set(e, "plan: out of memory");
     struct plan *flat = &p->plan[p->count++];
     if (plan_topology(flat, k->spacing, k->median_size, 2, k->labels, k->voxels, o, e)) return -1;
     flat->batch_dice = 1;
@@ -451,6 +453,7 @@ int plans_make(struct plans *p, const struct fingerprint *f, const struct datase
 void plans_free(struct plans *p)
 {
     json_free(p->json);
+    free(p->plan);
     memset(p, 0, sizeof *p);
 }
 

@@ -10,7 +10,7 @@
 struct plans {
     char name[64];               /* "nnUNetPlans" */
     int count;
-    struct plan plan[CONFIGURATIONS_MAX];
+    struct plan *plan;           /* [count] */
     struct json *json;           /* the file as read or as nnU-Net would write it */
 };
 void plans_free(struct plans *p);

@@ -385,9 +385,7 @@ static int take_configuration(struct plans *p, const struct plan *common, const 
     struct plan plan = *common;
     const char *previous = json_text(j, "previous_stage", NULL);
     int bad;
-    if (p->count == CONFIGURATIONS_MAX)
-        bad = error_set(e, "more than %d configurations", CONFIGURATIONS_MAX);
-    else if (strlen(name) >= sizeof plan.configuration)
+    if (strlen(name) >= sizeof plan.configuration)
         bad = error_set(e, "the name is longer than %zu characters", sizeof plan.configuration - 1);
     else if (previous && (strlen(previous) >= sizeof plan.previous_stage || !json_get(all, previous)))
         bad = error_set(e, "previous_stage '%s' is no configuration here", previous);
@@ -420,6 +418,9 @@ static int take_plans(struct plans *p, const struct json *j, const struct datase
     if (!is_permutation(common.transpose))
         return error_set(e, "transpose_forward is no permutation of 0, 1, 2");
     snprintf(p->name, sizeof p->name, "%s", json_text(j, "plans_name", "plans"));
+    if (all->count > CONFIGURATIONS_MAX)
+        return error_set(e, "more than %d configurations", CONFIGURATIONS_MAX);
+    if (!(p->plan = calloc((size_t)all->count + 1, sizeof *p->plan))) return error_set(e, "out of memory");
     for (int i = 0; i < all->count; i++)
         if (take_configuration(p, &common, all, all->item[i]->key, labels, e)) return -1;
     return p->count ? 0 : error_set(e, "no configurations");

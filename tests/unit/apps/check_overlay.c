@@ -62,7 +62,8 @@ int main(void)
     static float image[N * N * N];
     static uint8_t label[N * N * N];
     struct sample s = {.channels = 1, .image = image};
-    struct dataset d = {.channels = 1, .labels = 2};
+    char channel[1][64] = {"T2"}, label_name[2][64] = {"", "tumour"};
+    struct dataset d = {.channels = 1, .channel_name = channel, .labels = 2, .label_name = label_name};
     struct error e;
     char path[64], *dir = path;
     unsigned char *first = NULL, *data;
@@ -71,8 +72,6 @@ int main(void)
     if (!mkdtemp(dir)) return 1;
     char file[128];
     snprintf(file, sizeof file, "%s/a.png", dir);
-    strcpy(d.channel_name[0], "T2");
-    strcpy(d.label_name[1], "tumour");
     for (int k = 0; k < 48; k++) {
         const int flip[3] = {k & 1, k >> 1 & 1, k >> 2 & 1};
         store(&s, label, orders[k / 8], flip);

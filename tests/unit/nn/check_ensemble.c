@@ -162,7 +162,10 @@ static void check_rules(const struct dataset *d)
 int main(void)
 {
     struct error e = {""};
-    struct dataset d = {.labels = 3, .label_value = {0, 1, 2}, .ignore_label = -1, .file_ending = ".nii.gz"};
+    int value[3] = {0, 1, 2};
+    struct region region[3] = {{.written = 1}, {.written = 2}, {.written = 1}};
+    struct dataset d = {
+        .labels = 3, .label_value = value, .region = region, .ignore_label = -1, .file_ending = ".nii.gz"};
     if (!mkdtemp(work)) return 1;
     CHECK(file_mkdirs(in_work("a"), &e) == 0 && file_mkdirs(in_work("b"), &e) == 0, "%s", e.text);
     write_map("a/case.nii.gz");
@@ -171,9 +174,6 @@ int main(void)
     /* Means: (.35, .25, .4), (.3, .35, .35), (.1, .45, .45), (.5, .5, 0): of equal ones the first. */
     check_run(&d, (const uint8_t[VOXELS]){2, 1, 1, 0}, "labels");
     d.regions = 3;
-    d.region[0].written = 1;
-    d.region[1].written = 2;
-    d.region[2].written = 1;
     /* No mean is above 0.5, and 0.5 is not. */
     check_run(&d, (const uint8_t[VOXELS]){0, 0, 0, 0}, "regions");
     d.regions = 0;

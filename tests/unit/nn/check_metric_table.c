@@ -51,17 +51,19 @@ enum { WANTED = sizeof want / sizeof *want };
 
 static struct dataset one_label(void)
 {
-    struct dataset d = {
-        .labels = 2, .label_value = {0, 3}, .label_name = {"background", "kidney"}, .ignore_label = -1};
-    return d;
+    static char name[2][64] = {"background", "kidney"};
+    static int value[2];
+    value[1] = 3;
+    return (struct dataset){.labels = 2, .label_value = value, .label_name = name, .ignore_label = -1};
 }
 
 /* Two cases: what is wanted, and the structure missed. */
 static void check_values(void)
 {
     const struct dataset d = one_label();
-    struct evaluation ev = evaluation_begin(&d, 0.5);
+    struct evaluation ev;
     struct error e = {""};
+    CHECK(evaluation_begin(&ev, &d, 0.5, &e) == 0, "%s", e.text);
     CHECK(evaluation_add(&ev, "a.1", "r", "p", reference, prediction, size, spacing, &e) == 0, "%s", e.text);
     CHECK(evaluation_add(&ev, "a.2", "r", "p", reference, nothing, size, spacing, &e) == 0, "%s", e.text);
     struct json *j = evaluation_json(&ev), *cases = json_get(j, "metric_per_case");
@@ -145,6 +147,7 @@ static void check_labelmaps(void)
               "%s", e.text);
         CHECK(labelmap_read(&m, path, &index, &e) == 0 && memcmp(m.index, map, sizeof map) == 0,
               "a label of %d comes back from %s", d.label_value[1], path);
+        label_index_free(&index);
         CHECK(m.size[0] == 2 && m.size[2] == 4 && (m.spacing[0] == 3 || k / 2 == 2) &&
                   m.geometry.type == (wide ? VOXEL_U16 : VOXEL_U8),
               "geometry and type");
@@ -177,12 +180,14 @@ static void check_labelmaps(void)
               m.index[0] == 1,
           "%s", e.text);
     labelmap_free(&m);
+    label_index_free(&index);
     d.labels = 0;
     half[0] = 7;
     CHECK(label_index_create(&index, &d, "d", &e) == 0 && volume_write(&g, path, VOXEL_U8, &e) == 0 &&
               labelmap_read(&m, path, &index, &e) == 0 && m.index[0] == 1,
           "a dataset without labels takes any mask: %s", e.text);
     labelmap_free(&m);
+    label_index_free(&index);
     d.labels = 2;
     d.label_value[1] = LABEL_VALUES;
     CHECK(label_index_create(&index, &d, "here", &e) == -1 && strstr(e.text, "here: label kidney is 65536"),

@@ -95,7 +95,7 @@ NN_BATCH = nn/batch/augment.o nn/batch/sampler.o
 NN_TRAIN = nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o nn/train/learner_data.o \
 	nn/train/task.o nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o \
 	nn/train/train_covariates.o nn/train/train_options.o
-NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/run.o
+NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/pretrained.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o
 NN_DEVICE = nn/device/device_export.o nn/device/device_kernels.o nn/device/device_program.o
@@ -192,7 +192,7 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_tour.sh tes
 	tests/program/check_network_choice.sh tests/program/check_nnunet.sh tests/program/check_plan.sh \
 	tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_strict.sh \
 	tests/program/check_study_program.sh tests/program/check_static.sh tests/program/check_use.sh \
-	tests/program/check_wrapped.sh tests/program/check_writes.sh
+	tests/program/check_wrapped.sh tests/program/check_wrong_files.sh tests/program/check_writes.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

@@ -345,32 +345,29 @@ static int unnamed_labels(struct dicom_label *label, int *count, const uint16_t 
     return status;
 }
 
-static int write_labels(const char *in, const char *out, const struct to_dicom *o, const uint16_t *map,
-                        const struct dicom_reference *r, struct error *e)
+/* The map, its labels named so far, and those that have no name. */
+static int write_labels(const char *in, const char *out, const struct to_dicom *o, struct dicom_label *label,
+                        int count, const uint16_t *map, const struct dicom_reference *r, struct error *e)
 {
-    struct dicom_label *label = calloc(DICOM_LABELS_MAX + 1, sizeof *label);
     char date[16], clock[16];
-    int count = 0, status = label ? 0 : error_set(e, "%s: out of memory for labels", in);
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(date, sizeof date, "%Y%m%d", &utc);
     strftime(clock, sizeof clock, "%H%M%S", &utc);
-    if (!status && o->labels) status = named_labels(label, &count, o->labels, e);
-    if (!status && unnamed_labels(label, &count, map, volume_voxels(&r->geometry), o->labels, e))
-        status = error_prefix(e, "%s", in);
+    if (unnamed_labels(label, &count, map, volume_voxels(&r->geometry), o->labels, e))
+        return error_prefix(e, "%s", in);
     int seg = strcmp(o->as, "seg") == 0;
-    if (!status)
-        status = (seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r,
-                                                                "nephron " NEPHRON_VERSION, date, clock, e);
-    if (!status)
-        console("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count,
-               r->series_uid);
-    free(label);
-    return status;
+    if ((seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r, "nephron " NEPHRON_VERSION,
+                                                       date, clock, e))
+        return -1;
+    console("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count,
+           r->series_uid);
+    return 0;
 }
 
-static int convert_to_dicom(const char *in, const char *out, const struct to_dicom *o, struct error *e)
+static int convert_map(const char *in, const char *out, const struct to_dicom *o, struct dicom_label *label,
+                       int count, struct error *e)
 {
     struct dicom_reference r;
     struct volume v;
@@ -381,9 +378,19 @@ static int convert_to_dicom(const char *in, const char *out, const struct to_dic
     }
     uint16_t *map = voxels_check(&v, VOXEL_F32, e) ? NULL : dicom_labels_map(&v, &r, e);
     volume_free(&v);
-    int status = map ? write_labels(in, out, o, map, &r, e) : error_prefix(e, "%s", in);
+    int status = map ? write_labels(in, out, o, label, count, map, &r, e) : error_prefix(e, "%s", in);
     free(map);
     dicom_reference_free(&r);
+    return status;
+}
+
+static int convert_to_dicom(const char *in, const char *out, const struct to_dicom *o, struct error *e)
+{
+    struct dicom_label *label = calloc(DICOM_LABELS_MAX + 1, sizeof *label);
+    int count = 0, status = label ? 0 : error_set(e, "%s: out of memory for labels", in);
+    if (!status && o->labels) status = named_labels(label, &count, o->labels, e);
+    if (!status) status = convert_map(in, out, o, label, count, e);
+    free(label);
     return status;
 }
 

@@ -77,9 +77,14 @@ int cmd_evaluate(int argc, char **argv)
     o.pred = operands.text[1];
     if (json) o.out = json;
     if (o.threads <= 0) o.threads = cpu_count();
-    int tables = file_has_suffix(o.ref, ".csv") && file_has_suffix(o.pred, ".csv"),
-        usage = check_usage(argv[0], &o, tables);
+    int tables = file_has_suffix(o.ref, ".csv"), usage = check_usage(argv[0], &o, tables);
     if (usage) return usage;
+    if (tables != file_has_suffix(o.pred, ".csv")) {
+        error_set(&e,
+                  "%s is a table, %s is none: probabilities are two .csv, label maps two folders or two images",
+                  tables ? o.ref : o.pred, tables ? o.pred : o.ref);
+        return app_fail(&e);
+    }
     status = tables ? evaluate_tables(&o, &e) : evaluate_maps(&o, &e);
     grid_warnings_free(&o.grids);
     return status ? app_fail(&e) : 0;

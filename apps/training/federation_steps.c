@@ -214,7 +214,10 @@ static int plan_terms(struct terms *t, const struct training_arguments *a, int *
         return error_set(e,
                          "--plans and --dataset are given together, or the sites' fingerprints are merged");
     if (a->federation.dataset_file) {
+        struct dataset given = {0};
         *task = &task_segment;
+        if (dataset_read_header(&given, a->federation.dataset_file, e)) return -1;
+        dataset_close(&given);
         if (!(t->dataset = json_read(a->federation.dataset_file, e)) || read_header(t, a, e)) return -1;
         return plans_read(&t->plans, a->plans_file, &t->header, e);
     }
@@ -261,7 +264,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     if (!a->pretrained) return 0;
     t->initial = learner_model(&o, plan);
     if (!t->initial) return error_set(e, "out of memory for the weights of a network");
-    return checkpoint_read(a->pretrained, t->initial, NULL, 0, NULL, e);
+    return training_pretrained(t->initial, &o, plan, a->pretrained, e);
 }
 
 static int step_init(const struct training_arguments *a, struct pool *pool, struct error *e)

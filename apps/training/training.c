@@ -17,6 +17,7 @@
 #include "apps/training/federation_steps.h"
 #include "apps/training/validation.h"
 #include "io/base/file.h"
+#include "nn/folder/pretrained.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
 #include "nn/train/learner_data.h"
@@ -238,15 +239,24 @@ static void tell_stopped(const struct training *t)
             interrupt_signal(), t->args.command, t->args.run);
 }
 
+int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,
+                        const char *path, struct error *e)
+{
+    int drawn;
+    if (pretrained_read(path, m, p ? p->classes : o->classifier.classes, &drawn, e)) return -1;
+    if (drawn)
+        fprintf(stderr, "nephron: note: %s: %d tensors of the last layers are of another number of classes: "
+                        "they begin as drawn\n", path, drawn);
+    return 0;
+}
+
 static struct model *load_pretrained(struct training *t, struct error *e)
 {
     struct model *m = learner_model(&t->options, t->plan);
     if (!m) return error_set(e, "out of memory for the weights of a network"), NULL;
-    if (checkpoint_read(t->args.pretrained, m, NULL, 0, NULL, e)) {
-        model_destroy(m);
-        return NULL;
-    }
-    return m;
+    if (!training_pretrained(m, &t->options, t->plan, t->args.pretrained, e)) return m;
+    model_destroy(m);
+    return NULL;
 }
 
 static int run_federation(struct training *t, struct federate_result *result, struct error *e)

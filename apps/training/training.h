@@ -40,6 +40,10 @@ int training_main(int argc, char **argv, int federated);
 int training_main_peers(int argc, char **argv, int federated, const struct federate_peers *peers,
                         int threads);
 
+/* --pretrained: reads the file over the drawn weights of m (nn/folder/pretrained.h), and tells of last layers
+ * that stay drawn. */
+int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,
+                        const char *path, struct error *e);
 /* dataset.json, or one made for an .npz; json_free it. */
 struct json *training_dataset_json(const struct dataset *d);
 

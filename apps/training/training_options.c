@@ -60,7 +60,8 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
     ADD("checkpoint-every", 0, OPTION_INT, &a->checkpoint_every, "N",
         "epochs or rounds between checkpoints (1)", 1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &a->pretrained, "FILE",
-        "initial weights (.safetensors with the same parameters)", 0, 0, 0);
+        "initial weights: a checkpoint, .safetensors, .npz, or nnU-Net's .pth; last layers of other classes "
+        "stay drawn", 0, 0, 0);
     return s;
 }
 
@@ -284,8 +285,12 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     char path[1200], *line[256];
     struct error e;
     const char *run = a->data;
-    if (file_join(path, sizeof path, run, "manifest.json", &e) || !(a->kept = json_read(path, &e)))
+    if (file_join(path, sizeof path, run, "manifest.json", &e)) return *status = app_fail(&e), 0;
+    if (!file_exists(path)) {
+        error_set(&e, "%s: is not there: no training was begun in %s", path, run);
         return *status = app_fail(&e), 0;
+    }
+    if (!(a->kept = json_read(path, &e))) return *status = app_fail(&e), 0;
     const struct json *list = json_get(a->kept, "arguments");
     int n = list && list->type == JSON_ARRAY ? list->count : 0;
     if (n < 2 || n >= (int)(sizeof line / sizeof *line)) {

@@ -162,7 +162,7 @@ static void copy_view(const struct safetensors *s, const char *name, const struc
     const struct safetensor *t = safetensors_find(s, name);
     float *to = block + p->offset;
     if (strcmp(t->dtype, "F32") == 0) {
-        memcpy(to, t->data, p->count * sizeof(float));
+        memmove(to, t->data, p->count * sizeof(float)); /* a view may be of the model itself */
         return;
     }
     for (size_t i = 0; i < p->count; i++) to[i] = safetensors_value(t, i);

@@ -1,11 +1,13 @@
 /* check_library_memory.c - each allocation under fl/nephron.h fails once: an error and a message, never an
  * abort, nothing leaked; what is done in spite of it is what is done without. From memory: a segmentation
- * model is trained, validated, sends its weights through a round and predicts. From files: a model and an
- * image are read, the label map and the weights are written, weights are taken out, averaged and set.
+ * model and a classifier are trained, validated, send their weights through a round and predict. From
+ * datasets: both are planned, one site's cases are read and trained on. From files: a model and an image are
+ * read, the label map and the weights are written, weights are taken out, averaged and set.
  * `check_library_memory long` fails every allocation, else some.
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fl/nephron.h"
@@ -14,9 +16,9 @@
 
 #ifdef ALLOCATIONS_FAIL
 
-enum { EDGE = 12, VOXELS = EDGE * EDGE * EDGE, CASES = 4, SOME = 60 };
+enum { EDGE = 12, VOXELS = EDGE * EDGE * EDGE, CASES = 4, SET_CASES = 6, SOME = 24 };
 
-static const char *const data = "tests/data/hippocampus";
+static char folder[] = "/tmp/check_library_memory_XXXXXX", set[600];
 static float image[VOXELS];
 static uint8_t map[VOXELS], predicted[VOXELS];
 
@@ -153,6 +155,85 @@ static int work_files(uint64_t *hash, char *text, const char *folder)
     return status;
 }
 
+static void write_text(const char *name, const char *text)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s/%s", set, name);
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s was not written", path);
+}
+
+/* A dataset of both tasks and two sites, in folder/set. */
+static void write_set(void)
+{
+    static uint8_t grey[VOXELS];
+    const int size[3] = {EDGE, EDGE, EDGE};
+    const double spacing[3] = {1, 1, 1};
+    char path[700], labels[200] = "case,label\n", sites[200] = "case,site\n";
+    const char *const parts[] = {"", "/imagesTr", "/labelsTr"};
+    snprintf(set, sizeof set, "%s/set", folder);
+    for (int k = 0; k < 3; k++) {
+        snprintf(path, sizeof path, "%s%s", set, parts[k]);
+        CHECK(mkdir(path, 0777) == 0, "%s was not made", path);
+    }
+    nephron *n = nephron_open(NEPHRON_API, 1);
+    for (int k = 0; k < SET_CASES; k++) {
+        draw(k);
+        for (int i = 0; i < VOXELS; i++) grey[i] = (uint8_t)image[i];
+        nephron_image *like = nephron_image_wrap(n, image, size, 1, spacing);
+        snprintf(path, sizeof path, "%s/imagesTr/c%d_0000.nii.gz", set, k);
+        CHECK(nephron_labels_write(like, path, grey) == 0, "%s", nephron_error(n));
+        snprintf(path, sizeof path, "%s/labelsTr/c%d.nii.gz", set, k);
+        CHECK(nephron_labels_write(like, path, map) == 0, "%s", nephron_error(n));
+        nephron_image_free(like);
+        snprintf(labels + strlen(labels), 20, "c%d,%d\n", k, k / 2 % 2);
+        snprintf(sites + strlen(sites), 20, "c%d,%s\n", k, k < 5 ? "a" : "b");
+    }
+    nephron_close(n);
+    write_text("labels.csv", labels);
+    write_text("sites.csv", sites);
+    write_text("dataset.json",
+               "{\"channel_names\": {\"0\": \"MRI\"}, \"labels\": {\"background\": 0, \"ball\": 1},"
+               " \"numTraining\": 6, \"file_ending\": \".nii.gz\"}");
+}
+
+static void remove_set(void)
+{
+    char path[700];
+    const char *const files[] = {"labels.csv", "sites.csv", "dataset.json", "imagesTr", "labelsTr", ""};
+    for (int k = 0; k < SET_CASES; k++) {
+        snprintf(path, sizeof path, "%s/imagesTr/c%d_0000.nii.gz", set, k);
+        unlink(path);
+        snprintf(path, sizeof path, "%s/labelsTr/c%d.nii.gz", set, k);
+        unlink(path);
+    }
+    for (int k = 0; k < 6; k++) {
+        snprintf(path, sizeof path, "%s/%s", set, files[k]);
+        CHECK(remove(path) == 0, "%s was not removed", path);
+    }
+}
+
+/* As work, from the dataset: the model is planned, one site's cases are read. */
+static int work_set(uint64_t *hash, char *text, const char *options)
+{
+    int status = -1, validation = 0;
+    double loss, metric;
+    nephron *n = nephron_open(NEPHRON_API, 2);
+    nephron_model *m = n ? nephron_model_create(n, set, options) : NULL;
+    nephron_data *d = m ? nephron_data_open(m, set, "0", "a") : NULL;
+    nephron_trainer *t = d ? nephron_trainer_open(m, d, NULL, 0) : NULL;
+    if (t && nephron_data_cases(d, &validation) + validation == 5 && nephron_train(t, 0, 2, &loss) == 0 &&
+        nephron_validate(t, &loss, &metric) == 0)
+        status = predict(n, m);
+    *hash = status ? 0 : nephron_weights_hash(m);
+    snprintf(text, 600, "%.599s", status ? nephron_error(n) : "");
+    nephron_trainer_free(t);
+    nephron_data_free(d);
+    nephron_model_free(m);
+    nephron_close(n);
+    return status;
+}
+
 static void sweep(const char *name, int (*task)(uint64_t *, char *, const char *), const char *argument,
                   int all)
 {
@@ -176,37 +257,45 @@ static void sweep(const char *name, int (*task)(uint64_t *, char *, const char *
     }
 }
 
-static void sweep_memory(int all)
+static const char *const segmentation =
+    "{\"epochs\": 2, \"iterations\": 2, \"base_features\": 4, \"patch\": [8, 8, 8], \"batch\": 2}";
+static const char *const classification =
+    "{\"task\": \"classify\", \"epochs\": 2, \"iterations\": 2, \"batch\": 2, \"crop\": [8, 8, 8], \"resnet\": "
+    "{\"depth\": 10, \"channels\": 1, \"classes\": 2, \"base\": 4}}";
+
+static void sweep_memory(const char *name, const char *options, int all)
 {
     nephron *n = nephron_open(NEPHRON_API, 1);
-    nephron_model *m = nephron_model_create(
-        n, data,
-        "{\"epochs\": 2, \"iterations\": 2, \"base_features\": 4, \"patch\": [8, 8, 8], \"batch\": 2}");
+    nephron_model *m = nephron_model_create(n, set, options);
     CHECK(m != NULL, "%s", nephron_error(n));
     char *description = m ? strdup(nephron_model_describe(m)) : NULL;
     CHECK(m && nephron_weights_count(m) * 2 < 1 << 20, "a larger network than the test has room for");
     nephron_model_free(m);
     nephron_close(n);
-    if (description) sweep("from memory", work, description, all);
+    if (description) sweep(name, work, description, all);
     free(description);
 }
 
 static void sweep_files(int all)
 {
-    char folder[] = "/tmp/check_library_memory_XXXXXX";
-    CHECK(mkdtemp(folder) != NULL, "no temporary folder");
     for (int k = 0; k < FILES; k++) snprintf(paths[k], sizeof paths[k], "%s/%s", folder, written[k]);
     sweep("from files", work_files, "tests/data/golden/nnunet_model", all);
     for (int k = 0; k < FILES; k++) unlink(paths[k]);
-    CHECK(rmdir(folder) == 0, "something else was left in %s", folder);
 }
 
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     int all = argc > 1 && strcmp(argv[1], "long") == 0;
-    sweep_memory(all);
+    CHECK(mkdtemp(folder) != NULL, "no temporary folder");
+    write_set();
+    sweep_memory("segmentation from memory", segmentation, all);
+    sweep_memory("classification from memory", classification, all);
+    sweep("segmentation from a dataset", work_set, segmentation, all);
+    sweep("classification from a dataset", work_set, classification, all);
+    remove_set();
     sweep_files(all);
+    CHECK(rmdir(folder) == 0, "something else was left in %s", folder);
     return check_done("check_library_memory");
 }
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "fl/privacy/chacha20.h"
 #include "io/base/file.h"
@@ -50,7 +49,7 @@ static const char secret_kind[] = "secure state", secret_prefix[] = "secure_";
 
 static struct message_head head_of(const struct step *s, const char *kind, const char *site)
 {
-    return (struct message_head){kind, site, s->c->round, s->t->base};
+    return (struct message_head){kind, site, s->c->round, s->t->base, kind == secret_kind};
 }
 
 static int write_secret(const struct step *s, struct error *e)
@@ -61,9 +60,7 @@ static int write_secret(const struct step *s, struct error *e)
     struct message_part part[2] = {{"site", site.data, site.size},
                                    {"message", s->message.data, s->message.size}};
     int status = bytes_done(&site, s->secret, e);
-    mode_t before = umask(S_IRWXG | S_IRWXO); /* the temporary file too is its owner's alone */
     if (!status) status = parts_write(&h, part, 2, &s->c->f, s->secret, e);
-    umask(before);
     if (site.data) secret_wipe(site.data, site.size);
     bytes_free(&site);
     return status;

@@ -27,7 +27,7 @@ static void stage_free(struct stage_work *s)
 
 static struct message_head head_of(const struct stage_work *s, const char *kind, const char *site)
 {
-    return (struct message_head){kind, site, s->c->round, s->w->message.task.base};
+    return (struct message_head){kind, site, s->c->round, s->w->message.task.base, 0};
 }
 
 /* ---- where the round is -------------------------------------------------------------------------------- */

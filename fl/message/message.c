@@ -303,7 +303,7 @@ struct json *task_agreed(const char *path, char hash[65], struct error *e)
 int parts_write(const struct message_head *h, const struct message_part *part, int parts,
                 const struct federation *f, const char *path, struct error *e)
 {
-    struct safetensors s = {0};
+    struct safetensors s = {.private = h->private};
     struct json *j = head(h->kind, f, h->round);
     json_add_text(j, "site", h->site);
     json_add_text(j, "base", h->base);

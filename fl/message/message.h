@@ -90,6 +90,7 @@ struct message_head {
     const char *kind, *site;
     int round;
     const char *base; /* hash of the task */
+    int private;      /* to be written for the owner alone: what others may not read */
 };
 int parts_write(const struct message_head *h, const struct message_part *part, int parts,
                 const struct federation *f, const char *path, struct error *e);

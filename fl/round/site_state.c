@@ -92,7 +92,7 @@ static void add_pause(struct safetensors *t, struct json *j, const struct site_p
 int site_state_write(const struct site_state *s, const struct update *u, const struct federation *f,
                      const struct model *layout, const char *path, struct error *e)
 {
-    struct safetensors t = {0};
+    struct safetensors t = {.private = 1}; /* under --secure too it holds the update that is not masked */
     struct json *j = json_object();
     json_add_text(j, "kind", "site");
     json_add_int(j, "format", MESSAGE_FORMAT);

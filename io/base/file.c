@@ -119,13 +119,13 @@ struct file_out {
     int failure;     /* the first errno */
 };
 
-/* Permissions of a new file: what umask leaves of rw for all. */
-static void set_mode(int fd, const char *path)
+/* Permissions: of the file that is replaced; of a new one what umask leaves of rw for all. */
+static mode_t usual_mode(const char *path)
 {
     struct stat st;
     mode_t mask = umask(0);
     umask(mask);
-    fchmod(fd, stat(path, &st) == 0 ? st.st_mode & 0777 : 0666 & ~mask);
+    return stat(path, &st) == 0 ? st.st_mode & 0777 : 0666 & ~mask;
 }
 
 /* Opens the temporary file of a target, which has one name: ".NAME.tmp-nephron" beside it. Who writes holds a
@@ -153,7 +153,7 @@ static int open_temporary(const char *path, const char *target, struct error *e)
     return error_set(e, "%s: another program is writing this file", target);
 }
 
-struct file_out *file_create(const char *path, struct error *e)
+static struct file_out *create(const char *path, int private, struct error *e)
 {
     struct stat st;
     struct file_out *f = calloc(1, sizeof *f);
@@ -178,7 +178,7 @@ struct file_out *file_create(const char *path, struct error *e)
         f->stream = fopen(path, "wb");
         if (!f->stream) error_set(e, "%s: %s", path, strerror(errno));
     } else if ((fd = open_temporary(f->temporary, path, e)) >= 0) {
-        set_mode(fd, path);
+        fchmod(fd, private ? 0600 : usual_mode(path));
         f->stream = fdopen(fd, "wb");
         if (!f->stream) {
             error_set(e, "%s: %s", path, strerror(errno));
@@ -190,6 +190,16 @@ struct file_out *file_create(const char *path, struct error *e)
     f->temporary = NULL;
     file_abandon(f);
     return NULL;
+}
+
+struct file_out *file_create(const char *path, struct error *e)
+{
+    return create(path, 0, e);
+}
+
+struct file_out *file_create_private(const char *path, struct error *e)
+{
+    return create(path, 1, e);
 }
 
 static void note_failure(struct file_out *f)

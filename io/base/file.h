@@ -26,6 +26,8 @@ int file_write(const char *path, const void *data, size_t size, struct error *e)
 
 struct file_out; /* an output being written */
 struct file_out *file_create(const char *path, struct error *e);
+/* One that no other user may read, whatever umask says and whoever might read what it replaces. */
+struct file_out *file_create_private(const char *path, struct error *e);
 /* Both keep the first failure and report it at commit. */
 void file_put(struct file_out *f, const void *data, size_t size);
 /* Numbers of `width` bytes in the machine's order, written as little-endian. */

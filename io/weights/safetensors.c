@@ -429,7 +429,7 @@ int safetensors_write(const struct safetensors *s, const char *path, struct erro
         return error_set(e, "%s: the header needs %zu bytes, more than the format's %d", path, header.size,
                          HEADER_MAX);
     }
-    struct file_out *f = file_create(path, e);
+    struct file_out *f = s->private ? file_create_private(path, e) : file_create(path, e);
     if (f != NULL) {
         for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header.size >> 8 * i);
         file_put(f, length, sizeof length);

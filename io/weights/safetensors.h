@@ -25,6 +25,7 @@ struct safetensors {
     char **meta_key, **meta_value; /* __metadata__ */
     int metas;
     int failed;                    /* memory ran out while it was built; then it is not written */
+    int private;                   /* is written for its owner alone */
     unsigned char *storage;        /* the whole file, or NULL when building */
 };
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "io/base/csv.h"
 #include "io/base/file.h"
@@ -34,6 +35,13 @@ static int compare_names(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+/* Names that differ in the case of letters alone stand side by side. */
+static int compare_letters(const void *a, const void *b)
+{
+    const int order = strcasecmp(a, b);
+    return order ? order : strcmp(a, b);
+}
+
 static int find_site(const struct sites *s, const char *name)
 {
     const void *found =
@@ -56,6 +64,11 @@ static int collect_names(struct sites *s, const struct csv *c, int column, const
                              path, r + 2);
         snprintf(s->name[r], SITE_NAME_MAX, "%s", name);
     }
+    qsort(s->name, (size_t)c->rows, sizeof *s->name, compare_letters);
+    for (int r = 1; r < c->rows; r++)
+        if (strcmp(s->name[r], s->name[r - 1]) != 0 && strcasecmp(s->name[r], s->name[r - 1]) == 0)
+            return error_set(e, "%s: sites '%s' and '%s' differ in the case of letters alone: two, or one?", path,
+                             s->name[r - 1], s->name[r]);
     qsort(s->name, (size_t)c->rows, sizeof *s->name, compare_names);
     for (int r = 0; r < c->rows; r++)
         if (r == 0 || strcmp(s->name[r], s->name[s->count - 1]))

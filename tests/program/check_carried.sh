@@ -221,8 +221,10 @@ cp B_shares masked/round_0000/Z.shares.safetensors
 gives 3 "waits for A" $nephron federate --as aggregate -o masked
 grep -q '^C,round_0000/C.shares.safetensors,.*keys' masked/refused.csv && grep -q '^Z,round_0000/Z.shares.safetensors,no site' masked/refused.csv
 ok "a wrong message and a stranger's are named" $?
-[ "$(ls -l masked_[ABC]/secure_* | cut -c 1-10 | sort | uniq -c | tr -s " ")" = " 3 -rw-------" ]
-ok "secrets are their owner's alone: $(ls -l masked_[ABC]/secure_*)" $?
+# Keys and shares; later also the state, which holds the update before it is masked.
+owners() { ls -l masked_[ABC]/*.safetensors | cut -c 1-10 | sort -u; }
+[ "$(owners)" = "-rw-------" ]
+ok "secrets are their owner's alone: $(ls -l masked_[ABC])" $?
 rm masked/round_0000/Z.shares.safetensors
 stage masked "C A"
 cp -r masked lost
@@ -230,6 +232,8 @@ for s in A B C; do cp -r masked_$s lost_$s; done
 stage masked "C A B"
 grep -q 'hidden' masked/round_0000/A.safetensors && ! grep -q 'conv' masked/round_0000/A.safetensors
 ok "what leaves a site is masked" $?
+ls masked_A/A.*.safetensors >/dev/null && [ "$(owners)" = "-rw-------" ]
+ok "so is the state that has the update as it was: $(ls -l masked_[ABC])" $?
 stage masked "A C B"
 for i in 1 2 3 4; do stage masked "A B C"; done
 [ -n "$(last_hash masked/rounds.csv)" ] && [ "$(last_hash masked/rounds.csv)" = "$(last_hash secure_sim/fold_all/rounds.csv)" ]

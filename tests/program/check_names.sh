@@ -46,6 +46,8 @@ printf 'case,site\nhippocampus_001,a%s\nhippocampus_003,b\n' "$red" >"$work/site
 clean 1 "has a control character" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --rounds 1
 printf 'case,site\nhippocampus_001,global\nhippocampus_003,b\n' >"$work/sites.csv"
 clean 1 "stands for all sites" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --rounds 1
+printf 'case,site\nhippocampus_001,Nord\nhippocampus_003,nord\n' >"$work/sites.csv"
+clean 1 "'Nord' and 'nord' differ in the case of letters alone" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --rounds 1
 printf 'case,site\nhippocampus_001,=a\nhippocampus_003,@b\n' >"$work/sites.csv"
 clean 0 "=a" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --base-features 4 --patch 8,8,8 --batch 1 --rounds 1 --local-iterations 1 \
     --validation-batches 1 --threads 1 --fold all --no-validation

@@ -11,6 +11,7 @@ that takes longer than the limit is stopped there, and its row says so.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,12 @@ def flower(clients, a):
 
     client, server = ClientApp(), ServerApp()
 
+    class CountedFedAvg(FedAvg):  # it goes on without those who failed: then less was done than is claimed
+        def aggregate_train(self, server_round, replies):
+            replies = list(replies)
+            print("replies", sum(not r.has_error() for r in replies), flush=True)
+            return super().aggregate_train(server_round, replies)
+
     @client.train()
     def train(message: Message, context: Context) -> Message:
         torch.set_num_threads(1)
@@ -91,7 +98,7 @@ def flower(clients, a):
     def main(grid, context):
         net = network(a.base)
         print("weights", sum(p.numel() for p in net.parameters()), flush=True)
-        strategy = FedAvg(fraction_evaluate=0.0, min_available_nodes=clients)
+        strategy = CountedFedAvg(fraction_evaluate=0.0, min_available_nodes=clients)
         result = strategy.start(grid, ArrayRecord(net.state_dict()), num_rounds=a.rounds, timeout=36000)
         print("rounds", len(result.train_metrics_clientapp), flush=True)
 
@@ -124,8 +131,8 @@ def look(pid):
     return pss, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def run(command, limit):
-    """Peak bytes, processor seconds, seconds, processes, whether it was stopped. Processes are looked at until none is left."""
+def run(command, limit, right=lambda text: True):
+    """The command; right: whether what it printed is what is wanted. Peak bytes, processor seconds, seconds, processes, whether it was stopped. Processes are looked at until none is left."""
     mark = f"{MARK}={os.getpid()}.{time.monotonic_ns()}"
     environment = dict(os.environ, FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0")
     environment.update([mark.split("=")])
@@ -157,7 +164,8 @@ def run(command, limit):
         seconds = time.monotonic() - start
         out.seek(0)
         text = out.read()
-    if process.returncode and not stopped:
+    wrong = process.returncode or not right(text)
+    if wrong and not stopped:
         sys.exit(f"{' '.join(command)}: ends with {process.returncode} after {seconds:.0f} s\n{text[-2000:]}")
     return peak, sum(cpu.values()), seconds, most, stopped
 
@@ -205,7 +213,9 @@ def main():
             if clients in a.clients:
                 me = [sys.executable, __file__, "--flower", str(clients), "--rounds", str(a.rounds), "--threads", str(a.threads),
                       "--size", str(a.size), "--base", str(a.base), "--steps", str(a.steps)]  # fmt: skip
-                report("Flower's simulation", clients, run(me, a.limit))
+                everyone = [str(clients)] * a.rounds
+                report("Flower's simulation", clients,
+                       run(me, a.limit, lambda text: re.findall(r"^replies (\d+)$", text, re.M) == everyone))  # fmt: skip
 
 
 if __name__ == "__main__":

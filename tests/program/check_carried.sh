@@ -222,7 +222,7 @@ gives 3 "waits for A" $nephron federate --as aggregate -o masked
 grep -q '^C,round_0000/C.shares.safetensors,.*keys' masked/refused.csv && grep -q '^Z,round_0000/Z.shares.safetensors,no site' masked/refused.csv
 ok "a wrong message and a stranger's are named" $?
 # Keys and shares; later also the state, which holds the update before it is masked.
-owners() { ls -l masked_[ABC]/*.safetensors | cut -c 1-10 | sort -u; }
+owners() { ls -l masked_[ABC]/*.safetensors masked_[ABC]/sites/*.safetensors 2>/dev/null | cut -c 1-10 | sort -u; }
 [ "$(owners)" = "-rw-------" ]
 ok "secrets are their owner's alone: $(ls -l masked_[ABC])" $?
 rm masked/round_0000/Z.shares.safetensors
@@ -232,7 +232,7 @@ for s in A B C; do cp -r masked_$s lost_$s; done
 stage masked "C A B"
 grep -q 'hidden' masked/round_0000/A.safetensors && ! grep -q 'conv' masked/round_0000/A.safetensors
 ok "what leaves a site is masked" $?
-ls masked_A/A.*.safetensors >/dev/null && [ "$(owners)" = "-rw-------" ]
+ls masked_A/sites/A.*.safetensors >/dev/null && [ "$(owners)" = "-rw-------" ]
 ok "so is the state that has the update as it was: $(ls -l masked_[ABC])" $?
 stage masked "A C B"
 for i in 1 2 3 4; do stage masked "A B C"; done

@@ -3,7 +3,9 @@
 # instruction set level, other machines under emulation, every fault: an hour of two processors. The arguments are the Makefile's
 # check programs and scripts. Each configuration is built once, in a copy under build/ that stays: the next run compiles what
 # changed. What a machine has not is listed as skipped. ONLY=PATTERN runs the lines that match (grep -E), and builds what they need;
-# LIST=1 prints the lines. Last line: a count; before it what took the most processor time and what is red.
+# LIST=1 prints the lines. JOBS of them run at a time (default: a processor each). Last line: a count; before it what took the
+# most processor time and what is red. build/check_all.tsv then has a row for each line (see run_checks.sh), and
+# TABLE=1 prints docs/testing.md's table from the rows that are there, without running anything.
 root=$(pwd)
 unit=
 scripts=
@@ -13,7 +15,37 @@ for check in "$@"; do
     *) unit="$unit $check" ;;
     esac
 done
-jobs=$(getconf _NPROCESSORS_ONLN)
+jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
+
+# Lines by kind: how many, what they counted, processor minutes.
+table() { # file of rows
+    awk -F'\t' '
+        function group(line) {
+            if (line == "builds") return "building these configurations"
+            if (line ~ /build\/sanitize/) return "ASan, UBSan, LSan: programs of checks, scripts, every command"
+            if (line ~ /build\/thread/) return "TSan: every command with three threads"
+            if (line ~ /FAULT=valgrind/) return "valgrind: every command"
+            if (line ~ /bits\/clang/) return "kernels, tensors, readers, statistics by clang -O2"
+            if (line ~ /bits\/aarch64/) return "kernels and tensors for aarch64, emulated"
+            if (line ~ /NEPHRON_ISA=|at level/) return "learning at each level"
+            if (line ~ /FAULT=/) return "faults in every command: allocations, writes, renames, folders"
+            if (line ~ /check_bits/) return "the bits: compilers, levels, threads, machines"
+            if (line ~ /build\/plain/) return "the shortest build, gcc and clang -O0"
+            if (line ~ /\.sh/) return "scripts of make check, in their long forms, and those for check-all alone"
+            return "programs of checks, in their long forms" }
+        $1 ~ /^[0-9]+$/ { g = group($5); if (!(g in lines)) order[++groups] = g
+            lines[g]++; s[g] += $1; p[g] += $2; f[g] += $3; k[g] += $4 }
+        function row(g) { printf "| %s | %d | %d | %d | %d | %.1f |\n", g, lines[g], p[g], f[g], k[g], s[g] / 60
+            lines["all"] += lines[g]; s["all"] += s[g]; p["all"] += p[g]; f["all"] += f[g]; k["all"] += k[g] }
+        END { print "| lines | how many | passed | failed | skipped | processor minutes |\n|---|---:|---:|---:|---:|---:|"
+            for (i = 1; i <= groups; i++) row(order[i])
+            row("all") }' "$1"
+}
+if [ -n "$TABLE" ]; then
+    table build/check_all.tsv
+    exit
+fi
+
 list=$(mktemp "${TMPDIR:-/tmp}/nephron_all_XXXXXX") || exit 1
 trap 'rm -f "$list"' EXIT
 have() { command -v "$1" >/dev/null; }
@@ -107,6 +139,11 @@ build thread nephron gcc "-O1 -g -fsanitize=thread"
 build bits/clang-O2 "$by_clang" clang "-O2 -Werror" # check_bits.sh goes on with the objects of these two
 build bits/aarch64 "$by_neon" aarch64-linux-gnu-gcc "-O1 -static"
 
+times >build/log
+took=$(tail -n 1 build/log | sed 's/s//g; s/m/ /g' | awk '{ printf "%.0f", 60 * ($1 + $3) + $2 + $4 }')
 IFS='
 '
-sh tests/run_checks.sh $(cat "$list")
+LOG=build/check_all.tsv JOBS=$jobs sh tests/run_checks.sh $(cat "$list")
+status=$?
+printf '%s\t0\t0\t0\tbuilds\n' "$took" >>build/check_all.tsv
+exit $status

@@ -3,6 +3,7 @@
 # closing lines "NAME: N passed, N failed" (", N skipped" too, and lines that begin with "skipped"), names those that took the
 # most processor time, and ends with "N passed, N failed". A check that dies or has no closing line counts as one failure.
 # JOBS of them run at a time (default: a processor each); what they say comes in the order of the arguments.
+# LOG=FILE gets a line for each: seconds of processor time, passed, failed, skipped, the check, with a tab between.
 # Checks do not disturb each other: each writes to a folder of its own.
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}
 said=$(mktemp -d "${TMPDIR:-/tmp}/nephron_checks_XXXXXX") || exit 1
@@ -39,7 +40,8 @@ for check in "$@"; do
     last=$(tail -n 1 "$said/$number.out" 2>/dev/null)
     p=$(printf '%s\n' "$last" | sed -n 's/^[A-Za-z0-9_]*: \([0-9]*\) passed, [0-9]* failed.*/\1/p')
     f=$(printf '%s\n' "$last" | sed -n 's/^[A-Za-z0-9_]*: [0-9]* passed, \([0-9]*\) failed.*/\1/p')
-    skipped=$((skipped + $(grep -c '^skipped' "$said/$number.out" 2>/dev/null)))
+    s=$(grep -c '^skipped' "$said/$number.out" 2>/dev/null)
+    skipped=$((skipped + ${s:-0}))
     if [ -z "$p" ] || { [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; }; then
         echo "FAILED $check: exit code $status without a count of failures"
         p=${p:-0}
@@ -48,12 +50,14 @@ for check in "$@"; do
     [ "$f" -eq 0 ] || echo "$check" >>"$said/red"
     passed=$((passed + p))
     failed=$((failed + f))
-    tail -n 1 "$said/$number.time" 2>/dev/null | sed 's/\.[0-9]*s//g; s/m/ /g' |
-        awk -v check="$check" '{ printf "%6d s %s\n", 60 * ($1 + $3) + $2 + $4, check }' >>"$said/took"
+    took=$(tail -n 1 "$said/$number.time" 2>/dev/null | sed 's/s//g; s/m/ /g' |
+        awk '{ printf "%.0f", 60 * ($1 + $3) + $2 + $4 }')
+    printf '%s\t%s\t%s\t%s\t%s\n' "${took:-0}" "$p" "$f" "${s:-0}" "$check" >>"$said/log"
 done
 wait
-echo "the most processor time:"
-sort -rn "$said/took" | head -n "${SLOWEST:-8}"
+[ -z "$LOG" ] || cat "$said/log" >"$LOG"
+echo "the most processor time, of $(awk '{ s += $1 } END { printf "%.0f", s / 60 }' "$said/log") minutes:"
+sort -rn "$said/log" | head -n "${SLOWEST:-8}" | awk -F'\t' '{ printf "%6d s %s\n", $1, $5 }'
 [ ! -e "$said/red" ] || sed 's/^/red: /' "$said/red"
 [ "$skipped" -eq 0 ] || echo "$skipped lines say what was skipped"
 echo "$passed passed, $failed failed"

@@ -2,7 +2,7 @@
 # check_commands.sh - every command on the smallest data there is, under a fault (FAULT), each call that can fail once:
 #
 #   malloc     an allocation has no memory        write      a write, rename, mkdir or fsync fails (ENOSPC, EIO)
-#   kill       SIGKILL before a rename            none       nothing: for a program built with sanitizers, which look themselves
+#   kill       SIGKILL before a rename or fsync   none       nothing: for a program built with sanitizers, which look themselves
 #   readonly   the output's folder takes no file  valgrind   nothing, under memcheck
 #
 # Asked of each: exit code 1 with a message, or the whole result; never an abort, never silence, no file broken under a real name, and
@@ -15,7 +15,7 @@ threads=${THREADS:-1}
 under=
 case $fault in
 malloc | write) preload "$fault" $nephron info $data/dataset.json ;;
-kill) preload write $nephron info $data/dataset.json && export FAIL_ONLY=rename FAIL_KILL=1 ;;
+kill) preload write $nephron info $data/dataset.json && export FAIL_ONLY=rename,fsync FAIL_KILL=1 ;;
 readonly) [ "$(id -u)" -ne 0 ] || under="setpriv --reuid nobody --clear-groups" ;;
 valgrind) under="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible" ;;
 esac

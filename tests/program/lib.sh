@@ -64,7 +64,7 @@ same() { # description, two files
 }
 
 preload() { # malloc or write, a command: $work/fail.so (tests/fault) fails its calls; ends the script where none can be preloaded
-    ${CC:-cc} -shared -fPIC -I. -o "$work/fail.so" "tests/fault/fail_$1.c" -ldl
+    ${CC:-cc} -shared -fPIC -I. -o "$work/fail.so" "tests/fault/fail_$1.c" -ldl -pthread
     ok "tests/fault/fail_$1.c is not compiled" $?
     what=$1
     shift

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "apps/command/commands.h"
+#include "apps/study/study.h"
 #include "io/base/file.h"
+#include "io/base/json.h"
 #include "io/weights/safetensors.h"
 #include "io/weights/seal.h"
 #include "tests/fuzz/fuzz.h"
@@ -57,7 +59,8 @@ static int command(const char *line, char *said, size_t size)
 
 /* ---- what there is to begin with ----------------------------------------------------------------------- */
 
-static char root[64]; /* has base/, never changed once made, and now/, a copy of it */
+/* Has base/, never changed once made, now/, a copy of it, and where a study is asked for base_study/. */
+static char root[64];
 
 static void put(const char *path, const void *data, size_t size)
 {
@@ -123,32 +126,61 @@ static void remove_root(void)
     if (chdir("/") == 0) remove_tree(root);
 }
 
+static char home[400]; /* where it was started */
+
+static void make_root(void)
+{
+    if (root[0]) return;
+    fuzz_must(getcwd(home, sizeof home) != NULL, "no current folder");
+    snprintf(root, sizeof root, "%s/nephron_fuzz_XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+    fuzz_must(mkdtemp(root) != NULL, root);
+    atexit(remove_root);
+}
+
+/* data/ with the first cases of the sample. */
+static void put_cases(int cases)
+{
+    struct file_list list;
+    struct error e;
+    char path[800], from[1200], json[300];
+    snprintf(from, sizeof from, "%s/tests/data/hippocampus/labelsTr", home);
+    fuzz_must(!file_mkdirs("data/imagesTr", &e) && !file_mkdirs("data/labelsTr", &e) &&
+                  !file_list(from, &list, &e) && list.count >= cases,
+              "the sample");
+    for (int i = 0; i < cases; i++) {
+        const int n = (int)strcspn(list.name[i], ".");
+        snprintf(path, sizeof path, "data/labelsTr/%s", list.name[i]);
+        snprintf(from, sizeof from, "%s/tests/data/hippocampus/labelsTr/%s", home, list.name[i]);
+        copy_file(path, from);
+        snprintf(path, sizeof path, "data/imagesTr/%.*s_0000.nii.gz", n, list.name[i]);
+        snprintf(from, sizeof from, "%s/tests/data/hippocampus/imagesTr/%.*s_0000.nii.gz", home, n,
+                 list.name[i]);
+        copy_file(path, from);
+    }
+    file_list_free(&list);
+    snprintf(json, sizeof json,
+             "{\"channel_names\":{\"0\":\"MRI\"},\"labels\":{\"background\":0,\"anterior\":1,"
+             "\"posterior\":2},\"numTraining\":%d,\"file_ending\":\".nii.gz\"}",
+             cases);
+    put_text("data/dataset.json", json);
+}
+
+/* Goes to the folder of the root, which is new. */
+static void enter(const char *folder)
+{
+    struct error e;
+    make_root();
+    fuzz_must(chdir(root) == 0 && !file_mkdirs(folder, &e) && chdir(folder) == 0, folder);
+}
+
 /* Two small cases of two sites, a run, a federated run, a federation of carried files, tables. */
 static void make_base(void)
 {
-    static const char *const name[] = {"hippocampus_001", "hippocampus_003"};
-    char home[400], path[512], from[640];
     struct error e;
-    fuzz_must(getcwd(home, sizeof home) != NULL, "no current folder");
-    snprintf(root, sizeof root, "%s/nephron_fuzz_XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-    fuzz_must(mkdtemp(root) != NULL && chdir(root) == 0, root);
-    atexit(remove_root);
-    fuzz_must(!file_mkdirs("base/data/imagesTr", &e) && !file_mkdirs("base/data/labelsTr", &e) &&
-                  !file_mkdirs("base/images", &e) && chdir("base") == 0,
-              e.text);
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "data/imagesTr/%s_0000.nii.gz", name[i]);
-        snprintf(from, sizeof from, "%s/tests/data/hippocampus/imagesTr/%s_0000.nii.gz", home, name[i]);
-        copy_file(path, from);
-        if (i == 0) copy_file("images/x_0000.nii.gz", from);
-        snprintf(path, sizeof path, "data/labelsTr/%s.nii.gz", name[i]);
-        snprintf(from, sizeof from, "%s/tests/data/hippocampus/labelsTr/%s.nii.gz", home, name[i]);
-        copy_file(path, from);
-    }
-    put_text(
-        "data/dataset.json",
-        "{\"channel_names\":{\"0\":\"MRI\"},\"labels\":{\"background\":0,\"anterior\":1,\"posterior\":2},"
-        "\"numTraining\":2,\"file_ending\":\".nii.gz\"}");
+    enter("base");
+    put_cases(2);
+    fuzz_must(!file_mkdirs("images", &e), e.text);
+    copy_file("images/x_0000.nii.gz", "data/imagesTr/hippocampus_001_0000.nii.gz");
     put_text("data/sites.csv", "case,site\nhippocampus_001,a\nhippocampus_003,b\n");
     put_text("data/patients.csv", "case,patient\nhippocampus_001,p\nhippocampus_003,q\n");
     put_text("data/labels.csv", "case,label\nhippocampus_001,0\nhippocampus_003,1\n");
@@ -174,13 +206,34 @@ static void make_base(void)
     copy_file("other.json", "summary.json");
 }
 
+#define STUDY                                                                                                \
+    "study -o study --data data --task segment --rounds 1 --local-iterations 1 --base-features 4 "           \
+    "--patch-voxels 512 --step 1 --seeds 1 --arms federated --quiet --threads 1"
+
+/* A study of the fewest cases that one has, at its end. */
+static void make_study(void)
+{
+    enter("base_study");
+    put_cases(16);
+    make(STUDY);
+}
+
+/* The base that the target's file is in, made when it is asked for. */
+static const char *base_of(const struct fuzz_target *t)
+{
+    static int made[2];
+    const int study = strncmp(t->path, "study/", 6) == 0;
+    if (!made[study]++) study ? make_study() : make_base();
+    return study ? "base_study" : "base";
+}
+
 void fuzz_seed(const struct fuzz_target *t, const char *path)
 {
     char from[512];
     struct safetensors s;
     struct error e;
-    if (!root[0]) make_base();
-    snprintf(from, sizeof from, "%s/base/%s", root, t->path);
+    const char *base = base_of(t);
+    snprintf(from, sizeof from, "%s/%s/%s", root, base, t->path);
     if (!t->sealed) {
         copy_file(path, from);
         return;
@@ -219,10 +272,10 @@ static void put_sealed(const char *path, const uint8_t *data, size_t size)
 void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size)
 {
     char said[2000];
-    if (!root[0]) make_base();
+    const char *base = base_of(t);
     fuzz_must(chdir(root) == 0, root);
     remove_tree("now");
-    copy_tree("now", "base");
+    copy_tree("now", base);
     fuzz_must(chdir("now") == 0, "now");
     if (t->sealed) put_sealed(t->path, data, size);
     else put(t->path, data, size);
@@ -233,6 +286,20 @@ void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size
             fuzz_must(0, "an exit code or a message");
         }
     }
+}
+
+/* A study's own command line: any bytes are a list of texts or an error. */
+static void run_study_arguments(const uint8_t *data, size_t size)
+{
+    struct error e = {""};
+    enter("arguments");
+    put("protocol.json", data, size);
+    struct json *j = study_arguments(".", &e);
+    fuzz_said(j ? 0 : -1, e.text);
+    const struct json *list = json_get(j, "arguments");
+    for (int i = 0; j && i < list->count; i++)
+        fuzz_must(list->item[i]->type == JSON_STRING, "an argument is a text");
+    json_free(j);
 }
 
 #define TRAIN "train data -o t --plans run/plans.json --epochs 1 --iterations 1" TINY
@@ -255,6 +322,19 @@ const struct fuzz_target fuzz_files[] = {
     {"manifest", NULL, "run/manifest.json", 0, {"info run", PREDICT, "train --resume run --epochs 2"}},
     {"run_dataset", NULL, "run/dataset.json", 0, {"info run", PREDICT}},
     {"postprocessing", NULL, "run/postprocessing.json", 0, {PREDICT}},
+    {"plans", NULL, "run/plans.json", 0, {"info run/plans.json", TRAIN, PREDICT}},
+    {"study_protocol", NULL, "study/protocol.json", 0, {STUDY " --resume"}},
+    {.name = "study_arguments", .run = run_study_arguments},
+    {"study_checkpoint",
+     NULL,
+     "study/runs/segmentation/federated_seed_1/checkpoint_latest.safetensors",
+     1,
+     {STUDY " --resume"}},
+    {"study_arm",
+     NULL,
+     "study/runs/segmentation/federated_seed_1/checkpoint_final.safetensors",
+     0,
+     {STUDY " --resume"}},
     {"checkpoint",
      NULL,
      "run/fold_all/checkpoint_latest.safetensors",

@@ -14,6 +14,7 @@
 #include "io/formats/image_formats.h"
 #include "io/formats/weights_formats.h"
 #include "io/image/voxels.h"
+#include "io/weights/seal.h"
 #include "nn/folder/nnunet.h"
 #include "nn/folder/onnx_export.h"
 #include "nn/folder/run.h"
@@ -22,7 +23,7 @@
 /* ---- choosing ------------------------------------------------------------------------------------------ */
 
 /* Copies metadata, and the tensors below prefix (NULL: nnU-Net's network where there is one, else all)
- * without it. */
+ * without it. What was sealed is sealed anew. */
 static int select_tensors(struct safetensors *out, const struct weights *w, const char *prefix,
                           const char *path, struct error *e)
 {
@@ -32,7 +33,8 @@ static int select_tensors(struct safetensors *out, const struct weights *w, cons
     if (safetensors_meta(&w->tensors, "format") == NULL)
         safetensors_add_meta(out, "format", "pt"); /* some readers insist on it */
     for (int i = 0; i < w->tensors.metas; i++)
-        safetensors_add_meta(out, w->tensors.meta_key[i], w->tensors.meta_value[i]);
+        if (strcmp(w->tensors.meta_key[i], SEAL_KEY) != 0)
+            safetensors_add_meta(out, w->tensors.meta_key[i], w->tensors.meta_value[i]);
     for (int i = 0; i < w->tensors.count; i++) {
         const struct safetensor *t = &w->tensors.tensor[i];
         const char *name = t->name;
@@ -41,6 +43,7 @@ static int select_tensors(struct safetensors *out, const struct weights *w, cons
         if (nnunet) name = nnunet_tensor_name(name);
         if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
     }
+    if (safetensors_meta(&w->tensors, SEAL_KEY)) seal_add(out);
     if (out->count > 0) return 0;
     return error_set(e, "%s: no tensors%s%s%s (of %d in the file)", path,
                      nnunet ? " encoder.* or decoder.*" : "", n ? " below " : "", n ? prefix : "",

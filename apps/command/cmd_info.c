@@ -14,6 +14,7 @@
 #include "io/weights/npy.h"
 #include "io/weights/pth.h"
 #include "io/weights/safetensors.h"
+#include "io/weights/seal.h"
 #include "io/formats/image_formats.h"
 #include "nn/data/dataset.h"
 #include "nn/data/nnunet_paths.h"
@@ -237,7 +238,7 @@ static int info_safetensors(const char *path, struct json *j, struct error *e)
 {
     struct safetensors s;
     size_t bytes = 0;
-    if (safetensors_read(&s, path, e)) return -1;
+    if (seal_read(&s, path, 0, e)) return -1;
     for (int i = 0; i < s.count; i++) bytes += s.tensor[i].bytes;
     double other = count_values(&s, "optimizer.");
     console("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes,

@@ -123,8 +123,9 @@ static void scan_job(void *arg, int i, int thread)
 {
     struct work *v = arg;
     uint8_t *seen = v->seen + (size_t)thread * LABEL_VALUES;
-    if (labelmap_values(seen, v->pair[i].reference, &v->error[i]) == 0)
-        labelmap_values(seen, v->pair[i].prediction, &v->error[i]);
+    if (labelmap_values(seen, v->pair[i].reference, &v->error[i]) == 0 &&
+        labelmap_values(seen, v->pair[i].prediction, &v->error[i]) == 0)
+        v->error[i].text[0] = 0;
 }
 
 /* Writes result.item[i]: an evaluation of its own with room for one. */
@@ -141,7 +142,9 @@ static void measure_job(void *arg, int i, int thread)
     one.room = 1;
     if (labelmap_read_pair(&ref, &pred, p->reference, p->prediction, &v->index, &v->grids, e))
         return;
-    evaluation_add(&one, p->id, p->reference, p->prediction, ref.index, pred.index, ref.size, ref.spacing, e);
+    if (evaluation_add(&one, p->id, p->reference, p->prediction, ref.index, pred.index, ref.size, ref.spacing,
+                       e) == 0)
+        e->text[0] = 0;
     labelmap_free(&ref);
     labelmap_free(&pred);
 }

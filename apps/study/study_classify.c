@@ -136,7 +136,8 @@ static void load_job(void *arg, int job, int thread)
     if (!status && l->d->covariate)
         take_covariates(l->d->covariate + (size_t)i * (size_t)l->d->covariates, v, l, item);
     if (!status) status = prepare_region(v, l->s, e);
-    if (status && !e->text[0]) error_set(e, "a case was not read");
+    if (!status) e->text[0] = 0;
+    else if (!e->text[0]) error_set(e, "a case was not read");
 }
 
 /* value: covariates of the dataset's cases. */

@@ -265,6 +265,7 @@ static void measure_job(void *arg, int job, int thread)
     m->error[job].text[0] = 0;
     if (item->role == STUDY_UNUSED || dataset_load(&v, &m->s->dataset, m->first + job, &m->error[job]))
         return;
+    m->error[job].text[0] = 0;
     item->intensity = malloc((size_t)v.channels * INTENSITIES * sizeof *item->intensity);
     if (item->intensity) {
         size_t n = (size_t)v.size[0] * (size_t)v.size[1] * (size_t)v.size[2], inside = 0;

@@ -303,7 +303,9 @@ static int inflate_until(const unsigned char *in, size_t in_size, size_t expecte
     o.data = malloc(room + 1);
     o.room = room;
     int status = t && o.data ? 0 : error_set(e, "out of memory for %zu bytes", room);
-    if (!status) status = inflate_blocks(&r, &o, t, e);
+    struct error why; /* e stays as it is where more than was wanted is no error */
+    if (!status && (status = inflate_blocks(&r, &o, t, &why)) && !(stop && o.size >= stop))
+        error_set(e, "%s", why.text);
     free(t);
     if (status && stop && o.data && o.size >= stop) { /* more than was wanted */
         status = 0;

@@ -1,5 +1,6 @@
 /* safetensors.c - the safetensors format: header, tensors, and what the format forbids. */
 #include "io/weights/safetensors.h"
+#include "io/weights/seal.h"
 #include "io/weights/weights_format.h"
 
 #include <limits.h>
@@ -453,7 +454,7 @@ static int read_weights(struct weights *w, const char *path, struct error *e)
 {
     struct safetensors *s = calloc(1, sizeof *s);
     if (!s) return error_set(e, "%s: out of memory", path);
-    if (safetensors_read(s, path, e)) {
+    if (seal_read(s, path, 0, e)) {
         free(s);
         return -1;
     }

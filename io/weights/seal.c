@@ -7,8 +7,6 @@
 #include "io/base/bytes.h"
 #include "io/base/sha256.h"
 
-static const char key[] = "nephron_sha256";
-
 static void put_text(struct sha256 *h, const char *text)
 {
     sha256_update(h, text, strlen(text) + 1);
@@ -39,7 +37,7 @@ void seal_hash(char hex[65], const struct safetensors *s)
     unsigned char digest[32];
     sha256_init(&h);
     for (int i = 0; i < s->metas; i++) {
-        if (strcmp(s->meta_key[i], key) == 0) continue;
+        if (strcmp(s->meta_key[i], SEAL_KEY) == 0) continue;
         put_text(&h, s->meta_key[i]);
         put_text(&h, s->meta_value[i]);
     }
@@ -59,14 +57,14 @@ void seal_add(struct safetensors *s)
 {
     char hex[65];
     seal_hash(hex, s);
-    safetensors_add_meta(s, key, hex);
+    safetensors_add_meta(s, SEAL_KEY, hex);
 }
 
 int seal_check(const struct safetensors *s, const char *path, int needed, struct error *e)
 {
     char hex[65];
-    const char *stored = safetensors_meta(s, key);
-    if (!stored) return needed ? error_set(e, "%s: has no metadata nephron_sha256", path) : 0;
+    const char *stored = safetensors_meta(s, SEAL_KEY);
+    if (!stored) return needed ? error_set(e, "%s: has no metadata " SEAL_KEY, path) : 0;
     seal_hash(hex, s);
     if (strcmp(stored, hex) == 0) return 0;
     return error_set(e, "%s: is damaged: its contents have SHA-256 %.16s..., its metadata say %.16s...", path,

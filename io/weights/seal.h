@@ -10,6 +10,8 @@
 
 #include "io/weights/safetensors.h"
 
+#define SEAL_KEY "nephron_sha256"
+
 /* The hash of what is in s now. */
 void seal_hash(char hex[65], const struct safetensors *s);
 /* Adds it to the metadata: the last thing before safetensors_write. */

@@ -110,6 +110,7 @@ static void measure_job(void *arg, int i, int thread)
     if (labelmap_read_pair(&ref, &pred, v->pair[i].reference, v->pair[i].prediction, &v->index, &grids,
                            &v->error[i]))
         return;
+    v->error[i].text[0] = 0;
     const size_t voxels = (size_t)ref.size[0] * (size_t)ref.size[1] * (size_t)ref.size[2];
     if (postprocess_apply(&v->steps, pred.index, ref.size))
         error_set(&v->error[i], "%s: out of memory", v->pair[i].prediction);

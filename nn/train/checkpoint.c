@@ -351,7 +351,7 @@ int checkpoint_read_average(const char *path, struct model *m, struct optimizer 
 int checkpoint_state(const char *path, struct json **state, struct error *e)
 {
     struct safetensors s = {0};
-    if (safetensors_read(&s, path, e)) return -1;
+    if (seal_read(&s, path, 0, e)) return -1;
     *state = meta_json(path, &s, "nephron", JSON_OBJECT, e);
     safetensors_free(&s);
     return *state != NULL ? 0 : -1;

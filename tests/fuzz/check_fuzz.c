@@ -32,16 +32,23 @@ static const struct fuzz_target *find(const char *name)
     return NULL;
 }
 
+static const struct fuzz_target *target;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    const char *name = getenv("FUZZ_TARGET");
+    target = find(name ? name : "");
+    fuzz_must(target != NULL, "FUZZ_TARGET names none");
+    freopen("/dev/null", "w", stdout); /* what commands print */
+    fuzz_prepare(target);
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct fuzz_target *target;
-    if (!target) {
-        const char *name = getenv("FUZZ_TARGET");
-        target = find(name ? name : "");
-        fuzz_must(target != NULL, "FUZZ_TARGET names none");
-        freopen("/dev/null", "w", stdout); /* what commands print */
-    }
     fuzz_run(target, data, size);
     return 0;
 }

@@ -19,6 +19,8 @@ extern const struct fuzz_target fuzz_bytes[], fuzz_files[]; /* a name of NULL be
 
 /* The commands on a copy of the base where the file has the bytes. */
 void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size);
+/* Makes the base, which takes longer than an input does. */
+void fuzz_prepare(const struct fuzz_target *t);
 /* What stands there in the base, to the file `path`, which is absolute. */
 void fuzz_seed(const struct fuzz_target *t, const char *path);
 /* What sites send packed or masked: to folder/NAME/seed. */

@@ -23,7 +23,8 @@ seconds=${1:-60}
 root=$PWD
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 tree=$root/build/fuzz/tree
-mkdir -p "$tree" build/fuzz/found
+rm -rf build/fuzz/base
+mkdir -p "$tree" build/fuzz/found build/fuzz/base
 find Makefile tensor nn fl io apps tests/fuzz \( -name '*.[ch]' -o -name '*.sh' -o -name Makefile \) | tar cf - -T - | tar xf - -C "$tree"
 watched=-fsanitize=address,undefined,fuzzer-no-link
 (
@@ -43,7 +44,7 @@ for target in "$@"; do
     corpus=build/fuzz/corpus/$target
     log=build/fuzz/log.$target
     mkdir -p "$corpus"
-    export FUZZ_TARGET=$target
+    export FUZZ_TARGET=$target FUZZ_BASE=$root/build/fuzz/base
     options="-rss_limit_mb=3000 -timeout=${TIMEOUT:-60} -max_len=20000 -artifact_prefix=$root/build/fuzz/found/$target-"
     if [ -n "$MERGE" ]; then
         mkdir -p "build/fuzz/merged/$target"

@@ -59,8 +59,7 @@ static int command(const char *line, char *said, size_t size)
 
 /* ---- what there is to begin with ----------------------------------------------------------------------- */
 
-/* Has base/, never changed once made, now/, a copy of it, and where a study is asked for base_study/. */
-static char root[64];
+static char root[64]; /* has now/, a copy of a base with one file changed */
 
 static void put(const char *path, const void *data, size_t size)
 {
@@ -165,7 +164,7 @@ static void put_cases(int cases)
     put_text("data/dataset.json", json);
 }
 
-/* Goes to the folder of the root, which is new. */
+/* Goes to a folder, of the root where it is not absolute; makes it. */
 static void enter(const char *folder)
 {
     struct error e;
@@ -177,7 +176,6 @@ static void enter(const char *folder)
 static void make_base(void)
 {
     struct error e;
-    enter("base");
     put_cases(2);
     fuzz_must(!file_mkdirs("images", &e), e.text);
     copy_file("images/x_0000.nii.gz", "data/imagesTr/hippocampus_001_0000.nii.gz");
@@ -213,27 +211,42 @@ static void make_base(void)
 /* A study of the fewest cases that one has, at its end. */
 static void make_study(void)
 {
-    enter("base_study");
     put_cases(16);
     make(STUDY);
 }
 
-/* The base that the target's file is in, made when it is asked for. */
+/* The base that the target's file is in, never changed once made: in the folder FUZZ_BASE, where it stays, or of
+ * the root. */
 static const char *base_of(const struct fuzz_target *t)
 {
-    static int made[2];
+    static char path[2][500];
+    char unfinished[520];
     const int study = strncmp(t->path, "study/", 6) == 0;
-    if (!made[study]++) study ? make_study() : make_base();
-    return study ? "base_study" : "base";
+    if (path[study][0]) return path[study];
+    make_root();
+    const char *keep = getenv("FUZZ_BASE");
+    snprintf(path[study], sizeof path[study], "%s/%s", keep ? keep : root, study ? "study" : "base");
+    if (file_is_dir(path[study])) return path[study];
+    snprintf(unfinished, sizeof unfinished, "%s.unfinished", path[study]);
+    remove_tree(unfinished);
+    enter(unfinished);
+    if (study) make_study();
+    else make_base();
+    fuzz_must(rename(unfinished, path[study]) == 0, path[study]);
+    return path[study];
+}
+
+void fuzz_prepare(const struct fuzz_target *t)
+{
+    if (t->path) base_of(t);
 }
 
 void fuzz_seed(const struct fuzz_target *t, const char *path)
 {
-    char from[512];
+    char from[640];
     struct safetensors s;
     struct error e;
-    const char *base = base_of(t);
-    snprintf(from, sizeof from, "%s/%s/%s", root, base, t->path);
+    snprintf(from, sizeof from, "%s/%s", base_of(t), t->path);
     if (!t->sealed) {
         copy_file(path, from);
         return;
@@ -259,7 +272,7 @@ static void put_sealed(const char *path, const uint8_t *data, size_t size)
         safetensors_add(&to, t->name, t->dtype, t->ndim, t->dim, t->data);
     }
     for (int i = 0; i < from.metas; i++)
-        if (strcmp(from.meta_key[i], "nephron_sha256") != 0)
+        if (strcmp(from.meta_key[i], SEAL_KEY) != 0)
             safetensors_add_meta(&to, from.meta_key[i],
                                  strcmp(from.meta_key[i], "nephron") ? from.meta_value[i] : text);
     seal_add(&to);

@@ -39,6 +39,12 @@ printf 'xx' >"$work/ref/._a.mha"
 printf 'xx' >"$work/pred/._a.mha"
 check "evaluate with ._ files" "$nephron" evaluate "$work/ref" "$work/pred" -o "$work/summary.json"
 
+# A label map with more behind its voxels than it promises: they are passed over, without a word of an error.
+mkdir "$work/longer"
+{ gzip -dc tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz; head -c 200000 /dev/zero; } |
+    gzip -9 >"$work/longer/a.nii.gz"
+check "evaluate with zeros behind the voxels" "$nephron" evaluate "$work/longer" "$work/longer" -o "$work/summary.json"
+
 # What is no file is refused at once.
 mkfifo "$work/pipe.nii.gz"
 says "a pipe" "is a pipe" "$nephron" info "$work/pipe.nii.gz"

@@ -200,4 +200,26 @@ printf '\100\0\0\0\0\0\0\0%-64s\0\0\300\177' '{"w":{"dtype":"F32","shape":[1],"d
 $nephron convert "$work/nan.safetensors" "$work/nan.npz" 2>"$work/err" >"$work/out" && grep -q "tensor w has 1 values that are NaN" "$work/err"
 ok "a NaN in weights is told" $?
 
+# ---- sealed files ------------------------------------------------------------------------------------------------------
+# A converted checkpoint takes the place of the one it is of; one with a flipped bit is no file of weights to anybody.
+$nephron train $data -o "$work/sealed" --fold all --base-features 4 --patch 8,8,8 --batch 1 --epochs 1 --iterations 1 \
+    --no-validation --quiet --threads 1
+ok "a tiny training" $?
+final=$work/sealed/fold_all/checkpoint_final.safetensors
+$nephron convert "$final" "$work/again.safetensors" >"$work/out" && cp -r "$work/sealed" "$work/renewed" &&
+    cp "$work/again.safetensors" "$work/renewed/fold_all/checkpoint_final.safetensors"
+ok "a checkpoint with a seal is converted" $?
+for run in sealed renewed; do
+    $nephron predict "$work/$run" -i "$work/images" -o "$work/by.$run" --no-mirror --step 1 --quiet --threads 1
+    ok "predict with the $run checkpoint" $?
+done
+same "the converted checkpoint predicts the same" "$work/by.sealed/hippocampus_001.nii.gz" \
+    "$work/by.renewed/hippocampus_001.nii.gz"
+size=$(wc -c <"$final")
+{ head -c $((size - 1)) "$final"; tail -c 1 "$final" | tr '\000-\377' '\001-\377\000'; } >"$work/flipped.safetensors"
+cp "$work/flipped.safetensors" "$final"
+refuses 1 "is damaged" $nephron info "$work/flipped.safetensors"
+refuses 1 "is damaged" $nephron convert "$work/flipped.safetensors" "$work/flipped.npz"
+refuses 1 "is damaged" $nephron predict "$work/sealed" -i "$work/images" -o "$work/o9" --quiet
+refuses 1 "is damaged" $nephron export "$work/sealed" "$work/o10" --quiet
 finish

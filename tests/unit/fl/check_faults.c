@@ -198,7 +198,7 @@ static void edit_state(const char *path, const char *key, struct json *value)
         safetensors_add(&t, s.tensor[i].name, s.tensor[i].dtype, s.tensor[i].ndim, s.tensor[i].dim,
                         s.tensor[i].data);
     for (int i = 0; i < s.metas; i++) {
-        if (strcmp(s.meta_key[i], "nephron_sha256") == 0) continue;
+        if (strcmp(s.meta_key[i], SEAL_KEY) == 0) continue;
         if (strcmp(s.meta_key[i], "nephron") != 0) {
             safetensors_add_meta(&t, s.meta_key[i], s.meta_value[i]);
             continue;

@@ -9,6 +9,7 @@
 
 #include "io/base/file.h"
 #include "io/weights/safetensors.h"
+#include "io/weights/seal.h"
 #include "nn/train/checkpoint.h"
 #include "nn/train/classify.h"
 #include "nn/train/train.h"
@@ -427,7 +428,7 @@ static void rewrite(const struct safetensors *s, const char *without, const char
         else if (name) safetensors_add(&out, name, dtype, t->ndim, t->dim, t->data);
     }
     for (int i = 0; i < s->metas; i++)
-        if (strcmp(s->meta_key[i], "nephron_sha256") != 0)
+        if (strcmp(s->meta_key[i], SEAL_KEY) != 0)
             safetensors_add_meta(&out, s->meta_key[i], s->meta_value[i]); /* the seal would tell */
     CHECK(safetensors_write(&out, scratch, &e) == 0, "%s", e.text);
     safetensors_free(&out);

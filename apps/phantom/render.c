@@ -159,7 +159,7 @@ static void thread_fat(float value[CHANNELS][2], const struct lattice *l, const 
     }
 }
 
-/* The mean, with the unevenness of living tissue: fine and coarse texture, the same in both sequences' water,
+/* The mean, with the unevenness of living tissue: mostly coarse texture, the same in both sequences' water,
  * half of it in fat. */
 static void finish_means(struct planes *p, const struct phantom_case *k, const struct signals *s,
                          const struct plane_size *g, float z, float samples)
@@ -172,7 +172,7 @@ static void finish_means(struct planes *p, const struct phantom_case *k, const s
             const float mm[3] = {g->x0 + (float)i * g->dx, g->y0 + (float)j * g->dy, z};
             const float amplitude = p->uneven[v] / samples;
             const float uneven =
-                amplitude * (0.6f * lattice_texture(l, mm, 11, 21) + lattice_texture(l, mm, 28, 25));
+                amplitude * (0.24f * lattice_texture(l, mm, 11, 21) + 1.05f * lattice_texture(l, mm, 28, 25));
             float value[CHANNELS][2];
             for (int c = 0; c < CHANNELS; c++) {
                 value[c][0] = p->part[c][0][v] * (1 + uneven) / samples;

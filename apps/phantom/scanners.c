@@ -22,22 +22,22 @@ const struct hospital *hospital_get(int i)
     /* CE-T1: TR, TE, flip, fat left, agent, phase; bandwidth, SNR, level; bias, ghost, blur, keep, shading */
     static const struct hospital hospital[HOSPITALS] = {
         {"H1", 'A', 0.25f, {1.1f, 0.9f, 1, 1, 0.8f, 0.9f}, 1, 1, 310, 6, 0, {4000, 90, 1},
-            {4.5f, 2.1f, 12, 1, {0}, 0.75f}, {260, 390}, {46, 42}, {420, 380},
+            {4.5f, 2.1f, 12, 1, {0}, 0.75f}, {190, 290}, {46, 42}, {420, 380},
             0.22f, 0.016f, 0.08f, {0.92f, 0.75f}, 0.35f},
         {"H2", 'A', 0.20f, {1.1f, 1, 0.9f, 0.8f, 0.9f, 1}, 1, 1, 320, 5.5f, 1, {0, 95, 1},
-            {3.9f, 1.9f, 11, 0.18f, {0}, 0.9f}, {500, 720}, {52, 50}, {260, 210},
+            {3.9f, 1.9f, 11, 0.18f, {0}, 0.9f}, {370, 540}, {52, 50}, {260, 210},
             0.36f, 0.008f, 0.16f, {0.90f, 0.62f}, 0.50f},
         {"H3", 'B', 0.18f, {1, 1.1f, 1, 1.1f, 1, 1}, 0.917f, 1.083f, 310, 5, 0, {3200, 85, 1},
-            {5.2f, 2.4f, 15, 1, {0}, 0.35f}, {220, 330}, {38, 36}, {900, 700},
+            {5.2f, 2.4f, 15, 1, {0}, 0.35f}, {170, 240}, {38, 36}, {900, 700},
             0.24f, 0.022f, 0.10f, {0.95f, 0.70f}, 0.40f},
         {"H4", 'B', 0.14f, {0.9f, 1, 1.2f, 1, 1.1f, 1.2f}, 1, 1, 300, 6, 1, {5000, 100, 0.14f},
-            {4.2f, 1.2f, 10, 1, {0}, 0.85f}, {440, 650}, {58, 53}, {500, 330},
+            {4.2f, 1.2f, 10, 1, {0}, 0.85f}, {330, 480}, {58, 53}, {500, 330},
             0.34f, 0.012f, 0.09f, {0.92f, 0.72f}, 0.50f},
         {"H5", 'C', 0.13f, {0.9f, 1, 1, 1.2f, 1.4f, 1}, 0.917f, 1, 330, 6.5f, 0, {0, 80, 1},
-            {5.8f, 2.7f, 18, 1, {0}, 0.6f}, {200, 290}, {32, 30}, {310, 260},
+            {5.8f, 2.7f, 18, 1, {0}, 0.6f}, {150, 220}, {32, 30}, {310, 260},
             0.28f, 0.014f, 0.18f, {0.85f, 0.60f}, 0.45f},
         {"H6", 'C', 0.10f, {0.9f, 1, 0.9f, 1.1f, 1.2f, 1.2f}, 1, 1.083f, 315, 5, 1, {3600, 92, 0.10f},
-            {3.6f, 1.3f, 9, 0.12f, {0}, 1}, {480, 700}, {50, 50}, {640, 450},
+            {3.6f, 1.3f, 9, 0.12f, {0}, 1}, {360, 530}, {50, 50}, {640, 450},
             0.40f, 0.012f, 0.10f, {0.95f, 0.80f}, 0.55f},
     };
     ENSURE(i >= 0 && i < HOSPITALS, "hospital %d", i);
@@ -170,7 +170,8 @@ void scan_draw(struct scan *s, const struct hospital *h, float spacing, float di
                               fat = tissue_material(TISSUE_FAT, h->tesla3, 0);
         float part[2];
         material_signal(part, &cortex, &fat, s, (enum channel)c);
-        r->fat_shift = (h->tesla3 ? 434.0f : 217.0f) / h->bandwidth[c];
+        /* Images of every size are averages of what was read out: fat moves by the same way in mm. */
+        r->fat_shift = (h->tesla3 ? 434.0f : 217.0f) / h->bandwidth[c] * h->field_of_view / READOUT / spacing;
         r->gain = near(rng, h->level[c], 0.12f) / part[0];
         r->noise = part[0] / h->snr[c] * (0.5f + 0.5f * difficulty);
         r->blur = h->blur * (c == CHANNEL_T2 ? 1 : 0.5f);

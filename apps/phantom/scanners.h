@@ -10,7 +10,7 @@
 
 #include "apps/phantom/tumour.h"
 
-enum { HOSPITALS = 6, INSTITUTIONS = 3 };
+enum { HOSPITALS = 6, INSTITUTIONS = 3, READOUT = 256 };
 
 struct hospital {
     const char *name;
@@ -24,7 +24,7 @@ struct hospital {
     int tesla3;
     struct t2_protocol t2;
     struct ce_protocol ce;
-    float bandwidth[CHANNELS]; /* Hz a voxel: chemical shift */
+    float bandwidth[CHANNELS]; /* Hz a sample of the READOUT samples across the field of view */
     float snr[CHANNELS];     /* renal cortex against the noise */
     float level[CHANNELS];   /* grey value of renal cortex */
     float bias, ghost, blur; /* strength of the smooth field, share of ghosts, weight of neighbours */

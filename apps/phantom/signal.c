@@ -63,7 +63,7 @@ float tissue_unevenness(enum tissue t)
 {
     switch (t) {
     case TISSUE_CORTEX:
-    case TISSUE_MEDULLA: return 0.32f;
+    case TISSUE_MEDULLA: return 0.57f;
     case TISSUE_LIVER: return 0.22f;
     case TISSUE_SPLEEN: return 0.18f;
     case TISSUE_PANCREAS:

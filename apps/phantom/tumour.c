@@ -36,7 +36,7 @@ const struct tumour_model *tumour_model(enum tumour_kind k)
 
 float tumour_separation(float difficulty)
 {
-    return difficulty < 1 ? 1.7f - 0.15f * difficulty : 2.3f - 0.75f * difficulty;
+    return difficulty < 1 ? 1.6f - 0.05f * difficulty : 2.3f - 0.75f * difficulty;
 }
 
 /* ---- parameters of one tumour -------------------------------------------------------------------------- */
@@ -187,7 +187,7 @@ void tumour_draw(struct tumour *t, enum tumour_kind k, const struct anatomy *a, 
                  int tesla3, float phase, float difficulty, struct rng *rng)
 {
     const struct traits m = pulled_traits(k, phase, tumour_separation(difficulty));
-    const float wide = 0.7f + 0.3f * difficulty;
+    const float wide = 0.85f + 0.15f * difficulty;
     memset(t, 0, sizeof *t);
     t->kind = k;
     t->body = a;

@@ -43,20 +43,6 @@ int predict_recorded(const struct predict *p, const char *id)
     return 0;
 }
 
-/* "final", "best" or "latest": the one that a fold's weights are of. */
-static const char *checkpoint_used(const struct predict *p, const char *fold)
-{
-    static const char *const name[] = {"final", "best", "latest"};
-    char one[FOLDS_MAX][16];
-    if (p->checkpoint) return p->checkpoint;
-    for (int k = 0; k < 3; k++) {
-        int n = run_folds(one, FOLDS_MAX, &p->run, name[k]);
-        for (int i = 0; i < n; i++)
-            if (strcmp(one[i], fold) == 0) return name[k];
-    }
-    return "final";
-}
-
 static void record_options(struct json *j, const struct predict *p)
 {
     struct json *inputs = json_add_array(j, "inputs");
@@ -83,6 +69,7 @@ static void record_options(struct json *j, const struct predict *p)
 int predict_record_begin(struct predict *p, struct model **model, struct error *e)
 {
     char path[1300], hash[20];
+    const size_t below = strlen(p->run.path) + 1;
     struct json *j = json_object(), *old = NULL, *weights;
     json_add_text(j, "program", "nephron");
     json_add_text(j, "version", NEPHRON_VERSION);
@@ -93,8 +80,9 @@ int predict_record_begin(struct predict *p, struct model **model, struct error *
         struct json *w = json_add_object(weights, NULL);
         snprintf(hash, sizeof hash, "%016llx", (unsigned long long)model_hash(model[k]));
         json_add_text(w, "fold", p->folds[k]);
-        json_add_text(w, "checkpoint", checkpoint_used(p, p->folds[k]));
-        json_add_text(w, "hash", hash);
+        if (run_checkpoint(path, sizeof path, &p->run, p->folds[k], p->checkpoint))
+            json_add_text(w, "checkpoint", path + below);
+        json_add_text(w, "weight_hash", hash);
     }
     record_options(json_add_object(j, "options"), p);
     json_add_int(j, "threads", p->threads);

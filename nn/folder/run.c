@@ -21,9 +21,7 @@ int run_fold_path(char *buf, size_t size, const char *run, const char *fold, str
 
 /* ---- checkpoints --------------------------------------------------------------------------------------- */
 
-/* "fold_K/checkpoint_KIND.safetensors", else ".pth"; kind NULL: final, else best, else latest. Returns 0 if
- * there is none. */
-static int find_checkpoint(char *path, size_t size, const struct run *r, const char *fold, const char *kind)
+int run_checkpoint(char *path, size_t size, const struct run *r, const char *fold, const char *kind)
 {
     static const char *const kinds[] = {"final", "best", "latest"}, *const suffix[] = {"safetensors", "pth"};
     struct error ignored;
@@ -54,11 +52,11 @@ int run_folds(char fold[][16], int max, const struct run *r, const char *checkpo
         const char *k = names.name[i] + 5;
         if (strncmp(names.name[i], "fold_", 5) != 0 || !*k || strlen(k) > 4 || k[strspn(k, "0123456789")])
             continue;
-        if (find_checkpoint(path, sizeof path, r, k, checkpoint)) snprintf(fold[n++], 16, "%s", k);
+        if (run_checkpoint(path, sizeof path, r, k, checkpoint)) snprintf(fold[n++], 16, "%s", k);
     }
     file_list_free(&names);
     qsort(fold, (size_t)n, sizeof *fold, compare_folds);
-    if (n == 0 && max > 0 && find_checkpoint(path, sizeof path, r, "all", checkpoint))
+    if (n == 0 && max > 0 && run_checkpoint(path, sizeof path, r, "all", checkpoint))
         snprintf(fold[n++], 16, "all");
     return n;
 }
@@ -66,7 +64,7 @@ int run_folds(char fold[][16], int max, const struct run *r, const char *checkpo
 struct model *run_model(const struct run *r, const char *fold, const char *checkpoint, struct error *e)
 {
     char path[1300];
-    if (!find_checkpoint(path, sizeof path, r, fold, checkpoint)) {
+    if (!run_checkpoint(path, sizeof path, r, fold, checkpoint)) {
         error_set(e, "%s/fold_%s: no checkpoint_%s.safetensors or .pth", r->path, fold,
                   checkpoint ? checkpoint : "{final,best,latest}");
         return NULL;
@@ -126,7 +124,7 @@ static struct json *read_manifest(const struct run *r, char *name, size_t size, 
         json_free(j);
         return NULL;
     }
-    if (run_folds(fold, 1, r, NULL) == 0 || !find_checkpoint(name, size, r, fold[0], NULL) ||
+    if (run_folds(fold, 1, r, NULL) == 0 || !run_checkpoint(name, size, r, fold[0], NULL) ||
         !file_has_suffix(name, ".pth")) {
         struct json *none = json_object();
         if (!none) error_set(e, "%s: out of memory", r->path);

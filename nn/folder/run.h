@@ -31,6 +31,9 @@ void run_close(struct run *r);
  * plans.json}. */
 struct json *run_describe(const struct run *r); /* NULL when memory is out */
 int run_parse(struct run *r, const struct json *description, const char *name, struct error *e);
+/* The file of a fold's weights, "RUN/fold_K/checkpoint_KIND.safetensors", else ".pth"; kind NULL: final, else
+ * best, else latest. 0 if there is none. */
+int run_checkpoint(char *path, size_t size, const struct run *r, const char *fold, const char *kind);
 /* Weights of one fold: checkpoint is "final", "best" or "latest", NULL for the first of these that is there.
  * The caller frees the model. */
 struct model *run_model(const struct run *r, const char *fold, const char *checkpoint, struct error *e);

@@ -90,7 +90,8 @@ check "the split of nnUNet_preprocessed" test -f results/Dataset007_One/nnUNetTr
 run=results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres
 check "predict by number" "$nephron" predict 7 -i one/imagesTr -o byname --no-mirror --json volumes.json
 holds "volumes of labels" '"ml"' volumes.json
-holds "the weights' hash" '"hash"' byname/prediction.json
+holds "the checkpoint" "\"checkpoint\": \"fold_0/checkpoint_final.safetensors\"" byname/prediction.json
+holds "the weights' hash, as the training told it" "\"weight_hash\": \"$(last_hash $run/fold_0/progress.csv)\"" byname/prediction.json
 check "by number and configuration" "$nephron" predict 7/3d_fullres -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz --no-mirror --quiet
 same "one file in, one out" single.nii.gz byname/$first.nii.gz
 says "a file that is there" "is there already" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz --no-mirror
@@ -120,7 +121,7 @@ sed 's/"finished": true/"finished": false/' byname/prediction.json >stopped/pred
 check "predict --resume" "$nephron" predict --resume stopped --quiet
 same "gives the rest" stopped/$second.nii.gz byname/$second.nii.gz
 holds "and says so" '"finished": true' stopped/prediction.json
-sed 's/"hash": "../"hash": "zz/' byname/prediction.json >stopped/prediction.json
+sed 's/"weight_hash": "../"weight_hash": "zz/' byname/prediction.json >stopped/prediction.json
 says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped
 kill_at() { # a prediction is stopped by a signal; --resume ends it with the same maps
     "$nephron" predict $run -i one/imagesTr -o halted --quiet >/dev/null 2>err &

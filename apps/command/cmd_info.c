@@ -99,8 +99,9 @@ static void print_volume(const struct volume *v, const char *path, struct json *
            (long long)v->size[1], (long long)v->size[2]);
     if (v->size[3] > 1) printf(", %lld volumes", (long long)v->size[3]);
     printf("\n  spacing       %.7g x %.7g x %.7g mm\n", v->spacing[0], v->spacing[1], v->spacing[2]);
-    printf("  orientation   %s, obliqueness %.3g\n  data type     %s\n", code, volume_obliqueness(v),
-           voxel_type_name(v->type));
+    printf("  orientation   %s, %.3g degrees oblique", code, volume_obliquity(v));
+    if (volume_shear(v) > 1e-6) printf(", axes not at right angles: cosine %.3g", volume_shear(v));
+    printf("\n  data type     %s\n", voxel_type_name(v->type));
     for (int r = 0; r < 3; r++)
         printf("  %-13s %12.6f %12.6f %12.6f %12.6f\n", r ? "" : "affine (RAS)", v->affine[r][0],
                v->affine[r][1], v->affine[r][2], v->affine[r][3]);
@@ -110,7 +111,8 @@ static void print_volume(const struct volume *v, const char *path, struct json *
     json_add_text(j, "format", v->format);
     add_numbers(j, "spacing", v->spacing, 3);
     json_add_text(j, "orientation", code);
-    json_add_number(j, "obliqueness", volume_obliqueness(v));
+    json_add_number(j, "obliquity_degrees", volume_obliquity(v));
+    json_add_number(j, "shear", volume_shear(v));
     json_add_text(j, "data_type", voxel_type_name(v->type));
     affine = json_add_array(j, "affine");
     for (int r = 0; r < 3; r++) add_numbers(affine, NULL, v->affine[r], 4);

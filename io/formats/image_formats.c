@@ -137,11 +137,11 @@ int volume_write(const struct volume *v, const char *path, enum voxel_type type,
     const struct image_format *f = image_format_named(path);
     const struct image_ending *n = f ? image_format_ending(f, path) : NULL;
     if (!n || !n->written) return unknown(path, 1, e);
-    if (!f->sheared && volume_obliqueness(v) > SHEAR_MAX)
+    if (!f->sheared && volume_shear(v) > SHEAR_MAX)
         return error_set(e,
                          "%s: the axes of the image are not at right angles (cosine %.3g), which %s cannot "
                          "hold; .nii.gz, .nrrd and .mha can",
-                         path, volume_obliqueness(v), f->name);
+                         path, volume_shear(v), f->name);
     if (voxels_check(v, type, e)) return error_prefix(e, "%s", path);
     return f->write(v, path, type, e);
 }

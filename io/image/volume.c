@@ -82,7 +82,18 @@ int volume_same_geometry(const struct volume *a, const struct volume *b, struct 
     return 0;
 }
 
-double volume_obliqueness(const struct volume *v)
+double volume_obliquity(const struct volume *v)
+{
+    double worst = 1;
+    for (int a = 0; a < 3; a++) {
+        double nearest = 0;
+        for (int i = 0; i < 3; i++) nearest = fmax(nearest, fabs(v->affine[i][a]) / v->spacing[a]);
+        worst = fmin(worst, nearest);
+    }
+    return acos(worst) * 180 / 3.14159265358979323846;
+}
+
+double volume_shear(const struct volume *v)
 {
     double worst = 0;
     for (int a = 0; a < 3; a++)

@@ -62,6 +62,8 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void volume_assume(struct volume *v, const char *format, ...);
 /* Deviation of the direction columns from orthonormality (largest |dot|, 0 is perfect). */
-double volume_obliqueness(const struct volume *v);
+double volume_shear(const struct volume *v);
+/* Degrees between an axis of the box and the patient's axis that is nearest to it: the largest of three. */
+double volume_obliquity(const struct volume *v);
 
 #endif

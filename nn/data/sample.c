@@ -10,7 +10,7 @@
 #include "tensor/ops/ops.h"
 
 /* Cosine between two axes from which on a grid is no longer taken for a rectangular one. */
-#define OBLIQUE_MAX 1e-3
+#define SHEAR_MAX 1e-3
 
 void sample_free(struct sample *s)
 {
@@ -40,12 +40,12 @@ static void set_uncropped(struct sample *s)
 
 static int take_geometry(struct sample *s, const struct volume *v, const char *path, struct error *e)
 {
-    double oblique = volume_obliqueness(v);
-    if (!(oblique <= OBLIQUE_MAX))
+    double shear = volume_shear(v);
+    if (!(shear <= SHEAR_MAX))
         return error_set(e,
                          "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, "
                          "or mend its header",
-                         path, oblique);
+                         path, shear);
     for (int a = 0; a < 3; a++) {
         if (v->size[2 - a] < 1 || v->size[2 - a] > 100000)
             return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);

@@ -2,7 +2,7 @@
 
     python tests/golden/judge_dicom_labels.py    # needs numpy, scipy, nibabel, pydicom, highdicom
 
-Random label maps over made series, axial and oblique: highdicom must read the segmentation back equal, an even-odd filling of the contours at the
+Random label maps over made series, axial, oblique and of one slice, and a label that no voxel has: highdicom must read the segmentation back equal, an even-odd filling of the contours at the
 centres of voxels must give the labels, nephron must read its own segmentation, and nothing private may be in the files.
 """
 import json
@@ -30,6 +30,8 @@ def write_series(folder, width, height, depth, oblique):
     os.makedirs(folder)
     row = np.array([0.8, 0.6, 0]) if oblique else np.array([1.0, 0, 0])
     column = np.array([0, 0, -1.0]) if oblique else np.array([0, 1.0, 0])
+    if oblique == 2:  # about all three axes
+        row, column = np.array([0.8, 0.48, 0.36]), np.array([-0.6, 0.64, 0.48])
     for z in range(depth):
         d = Dataset()
         d.file_meta = FileMetaDataset()
@@ -87,7 +89,8 @@ def judge_contours(path, labels, lps):
     assert (got == labels).all()
 
 
-for width, height, depth, oblique, count, smooth in [(23, 17, 6, True, 3, 1.5), (40, 31, 5, False, 5, 1), (16, 16, 3, False, 2, 0), (9, 7, 4, True, 1, 0)]:
+for width, height, depth, oblique, count, smooth in [(23, 17, 6, 1, 3, 1.5), (40, 31, 5, 0, 5, 1), (16, 16, 3, 0, 2, 0), (9, 7, 4, 1, 1, 0),
+                                                     (21, 18, 5, 2, 4, 1.5), (15, 12, 1, 2, 3, 1), (8, 8, 1, 0, 1, 0)]:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         write_series('series', width, height, depth, oblique)
@@ -97,7 +100,7 @@ for width, height, depth, oblique, count, smooth in [(23, 17, 6, True, 3, 1.5), 
         nib.save(nib.Nifti1Image(labels, affine), 'labels.nii.gz')
         nib.save(nib.as_closest_canonical(nib.Nifti1Image(labels, affine)), 'turned.nii.gz')
         with open('dataset.json', 'w') as f:
-            json.dump({'labels': {'background': 0, **{f'organ {k}': k for k in range(1, count + 1)}}}, f)
+            json.dump({'labels': {'background': 0, **{f'organ {k}': k for k in range(1, count + 2)}}}, f)  # the last is in no voxel
         lps = np.diag([-1, -1, 1, 1]) @ affine
         for name in ['labels', 'turned']:
             run('convert', f'{name}.nii.gz', 'seg.dcm', '--like', 'series', '--labels', 'dataset.json')
@@ -110,4 +113,4 @@ for width, height, depth, oblique, count, smooth in [(23, 17, 6, True, 3, 1.5), 
                 data = open(path, 'rb').read()
                 assert b'secret' not in data and b'PRIVATE' not in data and b'Doe^Jane' in data
         os.chdir('/')
-        print(f'{width} x {height} x {depth}, {count} labels, {"oblique" if oblique else "axial"}: equal')
+        print(f'{width} x {height} x {depth}, {count} labels, {["axial", "oblique", "doubly oblique"][oblique]}: equal')

@@ -207,9 +207,13 @@ void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct c
     json_add_number(o, "difference", b->difference);
     json_add_number(o, "p", b->p);
     compare_add_range(o, "ci", b->ci);
+    compare_add_range(o, "ci95", b->ci95);
+    compare_add_range(o, "ci90", b->ci90);
 }
 
-static void say_seeds_margin(struct json *j, const struct compare *c, int better, const struct seeds_test *t)
+/* Claimed is what the analysis and the bootstrap both say. */
+static void say_seeds_margin(struct json *j, const struct compare *c, int better, const struct seeds_test *t,
+                             const struct seeds_bootstrap *b)
 {
     struct tost equal;
     struct noninferiority worse;
@@ -221,22 +225,33 @@ static void say_seeds_margin(struct json *j, const struct compare *c, int better
     compare_add_tost(o, c, &equal);
     compare_add_noninferiority(o, c, &worse);
     json_add_number(o, "equivalence_power_if_equal", stats_power_tost(0, c->margin, t->se, t->df, 0.05));
+    const double bound = better < 0 ? -b->ci95[1] : b->ci95[0];
+    const int equal_shown = equal.equivalent && b->ci90[0] > -c->margin && b->ci90[1] < c->margin;
+    const int worse_shown = worse.shown && bound > -c->margin;
+    json_add_bool(o, "equivalent_by_both", equal_shown);
+    json_add_bool(o, "noninferior_by_both", worse_shown);
     compare_say(j,
-                "Of the two ways of training, within %g: equivalence is %s (%s), and that A's is worse by "
-                "less is %s (%s).",
-                c->margin, equal.equivalent ? "shown" : "not shown", compare_p(text, equal.p),
-                worse.shown ? "shown" : "not shown", compare_p(again, worse.p));
+                "Of the two ways of training, within %g: equivalence is %s (%s; bootstrap, 90 %% interval "
+                "%.4g to %.4g), and that A's is worse by less is %s (%s; bootstrap, at %s %.4g).",
+                c->margin, equal_shown ? "shown" : "not shown", compare_p(text, equal.p), b->ci90[0],
+                b->ci90[1], worse_shown ? "shown" : "not shown", compare_p(again, worse.p),
+                better < 0 ? "most" : "least", better < 0 ? b->ci95[1] : b->ci95[0]);
 }
 
 void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method,
                           int better, const struct seeds_test *t, const struct seeds_bootstrap *b)
 {
+    struct seeds_strict both;
     char text[32], again[32];
+    stats_seeds_strict(&both, t, b);
+    json_add_number(j, "seeds_p_stricter", both.p);
     compare_say(j,
-                "%s: that the two ways of training differ in %s (patients and %d seeds as random, %s, %s; "
-                "the tests above hold for these models only).",
-                t->p < 0.05 ? "Shown" : "Not shown", what, t->seeds, method, compare_p(text, t->p));
-    say_seeds_margin(j, c, better, t);
+                "%s: that the two ways of training differ in %s (patients and %d seeds as random; %s, %s; "
+                "crossed bootstrap, %s; %sthe tests above hold for these models only).",
+                both.p < 0.05 ? "Shown" : "Not shown", what, t->seeds, method, compare_p(text, t->p),
+                compare_p(again, b->p),
+                (t->p < 0.05) != (b->p < 0.05) ? "they do not agree, and both must say it; " : "");
+    say_seeds_margin(j, c, better, t, b);
     if (c->quiet) return;
     printf(
         "\nPatients and seeds as random: A %.4f (SD between seeds %.4f), B %.4f (%.4f), A - B %.4f (%.4f)\n",

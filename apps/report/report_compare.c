@@ -54,8 +54,7 @@ void cell_seeds(struct text *t, const double *value, int seeds)
  * models. */
 static void put_difference(struct text *t, const struct comparison *c)
 {
-    if (c->seeds > 1) html_interval(t, c->random.difference, c->random.ci, 3);
-    else html_interval(t, c->difference, c->ci, 3);
+    html_interval(t, c->seeds > 1 ? c->random.difference : c->difference, c->main_ci, 3);
 }
 
 void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n,
@@ -68,8 +67,10 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
         what);
     if (many)
         text_printf(t,
-                    "patients and %d seeds as random; beside it p of %s, conditional on the trained models",
-                    pair[0].seeds, test);
+                    "patients and %d seeds as random: p is the larger one of the %s and of the crossed "
+                    "bootstrap, the interval has the wider ends of both; beside it p of %s, conditional on "
+                    "the trained models",
+                    pair[0].seeds, pair[0].random_name, test);
     else text_printf(t, "%s, conditional on the trained models (one seed)", test);
     text_printf(t,
                 "; detectable: the difference that 80 of 100 such studies "
@@ -95,11 +96,11 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
         cell_number(t, c->power_margin, 2);
         text_printf(t, "<td>%s<td>%s\n",
                     c->noninferior   ? "shown"
-                    : c->worse.shown ? "not claimed"
+                    : c->worse_shown ? "not claimed"
                                      : "not shown",
-                    c->equivalent         ? "shown"
-                    : c->equal.equivalent ? "not claimed"
-                                          : "not shown");
+                    c->equivalent    ? "shown"
+                    : c->equal_shown ? "not claimed"
+                                     : "not shown");
     }
     text_puts(t, "</table></div>\n");
 }
@@ -110,7 +111,10 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     text_puts(t, "<h3>Federated against centralised</h3>\n"
                  "<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
     if (c->seeds > 1) {
-        text_printf(t, "<p>Patients and %d seeds as random.</p><ul><li>Difference ", c->seeds);
+        text_printf(t,
+                    "<p>Patients and %d seeds as random. What is claimed is said by both, the %s and the "
+                    "bootstrap.</p><ul><li>Difference, %s: ",
+                    c->seeds, c->random_name, c->random_name);
         html_interval(t, c->random.difference, c->random.ci, 3);
         text_puts(t, ", ");
         html_p(t, c->random.p);
@@ -123,7 +127,7 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
         text_puts(t, ", of the difference ");
         html_number(t, c->random.sd_difference, 3);
         text_puts(t, ".<li>Crossed bootstrap of patients and seeds: ");
-        html_interval(t, c->bootstrap.difference, c->bootstrap.ci, 3);
+        html_interval(t, c->bootstrap.difference, c->bootstrap.ci95, 3);
         text_puts(t, ", ");
         html_p(t, c->bootstrap.p);
         text_puts(t, ".");
@@ -137,9 +141,10 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->worse.bound, 3);
     text_puts(t, ", ");
     html_p(t, c->worse.p);
+    if (c->seeds > 1) text_puts(t, "; bootstrap at least "), html_number(t, c->bootstrap.ci95[0], 3);
     text_printf(t, ": <b>%s</b>.<li>Equivalent within ±",
                 c->noninferior   ? "shown"
-                : c->worse.shown ? "not claimed"
+                : c->worse_shown ? "not claimed"
                                  : "not shown");
     html_number(t, c->margin, 3);
     text_puts(t, " (two one-sided tests): 90 % interval ");
@@ -148,12 +153,18 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->equal.ci[1], 3);
     text_puts(t, ", ");
     html_p(t, c->equal.p);
+    if (c->seeds > 1) {
+        text_puts(t, "; bootstrap ");
+        html_number(t, c->bootstrap.ci90[0], 3);
+        text_puts(t, " to ");
+        html_number(t, c->bootstrap.ci90[1], 3);
+    }
     text_printf(t, ": <b>%s</b>.",
-                c->equivalent         ? "shown"
-                : c->equal.equivalent ? "not claimed"
-                                      : "not shown");
+                c->equivalent    ? "shown"
+                : c->equal_shown ? "not claimed"
+                                 : "not shown");
     if (c->no_claim) text_printf(t, "<li>Why nothing is claimed: %s.", c->no_claim);
-    else if (c->equal.equivalent && !c->equivalent)
+    else if (c->equal_shown && !c->equivalent)
         text_puts(t, "<li>Why equivalence is not claimed: power below 0.8.");
     text_puts(t, "</ul><table><caption><span>What these tests could show</span></caption><tr><th>a "
                  "difference found in 80 of 100 such studies<td>");

@@ -103,13 +103,14 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
 static void put_secondary(struct text *t, const char *what, const struct comparison *c, double sign,
                           int decimals)
 {
-    const double *ci = c->seeds > 1 ? c->random.ci : c->ci;
+    const double *ci = c->main_ci;
     const double turned[2] = {sign > 0 ? ci[0] : -ci[1], sign > 0 ? ci[1] : -ci[0]};
     text_printf(t, "<li>%s: ", what);
     html_interval(t, sign * (c->seeds > 1 ? c->random.difference : c->difference), turned, decimals);
     text_puts(t, ", ");
     html_p(t, c->main_p);
-    text_puts(t, c->seeds > 1 ? ", patients and seeds as random; conditional " : ", conditional ");
+    text_puts(t, c->seeds > 1 ? ", patients and seeds as random, the larger one of mixed model and crossed "
+                              "bootstrap; conditional " : ", conditional ");
     html_p(t, c->p);
     text_puts(t, " (Wilcoxon).");
 }

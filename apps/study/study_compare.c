@@ -22,9 +22,11 @@ static void read_off(struct comparison *c, int useful)
                   : !useful             ? "the arms do so badly that to lie within the margin says nothing"
                   : c->seeds < 2        ? "one seed does not tell how far another training would lie"
                                         : NULL;
-    c->equivalent = c->noninferior = 0;
+    c->equivalent = c->noninferior = c->equal_shown = c->worse_shown = 0;
     const double se = c->random.se, df = c->random.df;
-    c->main_p = c->seeds > 1 ? c->random.p : c->p;
+    stats_seeds_strict(&c->strict, &c->random, &c->bootstrap);
+    c->main_p = c->seeds > 1 ? c->strict.p : c->p;
+    memcpy(c->main_ci, c->seeds > 1 ? c->strict.ci95 : c->ci, sizeof c->main_ci);
     c->detectable = stats_detectable_effect(STUDY_POWER, se, df, 0.05);
     c->equal.p = c->worse.p = c->power_margin = c->power_equal = c->power_worse = NAN;
     if (c->margin <= 0) return;
@@ -33,8 +35,11 @@ static void read_off(struct comparison *c, int useful)
     c->power_margin = stats_power_two_sided(c->margin, se, df, 0.05);
     c->power_equal = stats_power_tost(0, c->margin, se, df, 0.05);
     c->power_worse = stats_power_noninferiority(0, c->margin, se, df, 0.025);
-    c->noninferior = c->worse.shown && !c->no_claim;
-    c->equivalent = c->equal.equivalent && c->power_equal >= STUDY_POWER && !c->no_claim;
+    c->worse_shown = c->worse.shown && c->bootstrap.ci95[0] > -c->margin;
+    c->equal_shown =
+        c->equal.equivalent && c->bootstrap.ci90[0] > -c->margin && c->bootstrap.ci90[1] < c->margin;
+    c->noninferior = c->worse_shown && !c->no_claim;
+    c->equivalent = c->equal_shown && c->power_equal >= STUDY_POWER && !c->no_claim;
 }
 
 /* ---- means --------------------------------------------------------------------------------------------- */
@@ -104,6 +109,7 @@ int comparison_means(struct comparison *c, const double *a, const double *b, int
     int status = 0;
     c->seeds = seeds;
     c->margin = margin;
+    c->random_name = "mixed model";
     for (int arm = 0; arm < 2; arm++) {
         v[arm] = malloc(room * sizeof **v);
         mean[arm] = malloc(((size_t)patients + 1) * sizeof **mean);
@@ -115,7 +121,7 @@ int comparison_means(struct comparison *c, const double *a, const double *b, int
         c->difference = c->ci[0] = c->ci[1] = c->p = NAN;
         c->random = (struct seeds_test){
             .difference = NAN, .se = NAN, .df = NAN, .p = NAN, .ci = {NAN, NAN}, .t = NAN};
-        c->bootstrap = (struct seeds_bootstrap){NAN, {NAN, NAN}, NAN};
+        c->bootstrap = stats_seeds_no_bootstrap;
         c->shift = (struct hodges_lehmann){.shift = NAN, .ci = {NAN, NAN}};
         c->wilcoxon = (struct wilcoxon){.statistic = NAN, .p = NAN};
         if (c->n > 1) status = test_means(c, v, mean, seed);
@@ -138,6 +144,7 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
     int status = mean[0] && mean[1] ? 0 : -1;
     c->seeds = seeds;
     c->margin = margin;
+    c->random_name = "Obuchowski-Rockette";
     c->n = c->cases = cases;
     c->left_out = 0;
     for (int arm = 0; !status && arm < 2; arm++)
@@ -183,6 +190,13 @@ void comparison_p(struct text *t, double p)
     else text_puts(t, "p = "), comparison_number(t, p, p < 0.001 ? 4 : 3);
 }
 
+static void put_interval(struct text *t, const double ci[2])
+{
+    comparison_number(t, ci[0], 3);
+    text_puts(t, " to ");
+    comparison_number(t, ci[1], 3);
+}
+
 /* Of several seeds: what is claimed of the ways of training. */
 static void say_margin(struct text *t, const struct comparison *c, const char *name_a, const char *name_b)
 {
@@ -192,17 +206,23 @@ static void say_margin(struct text *t, const struct comparison *c, const char *n
         text_printf(t, " is not claimed, nor equivalence: %s.", c->no_claim);
         return;
     }
-    text_printf(t, " was %s (one-sided, alpha 0.025, ", c->worse.shown ? "shown" : "not shown");
+    text_printf(t, " was %s (one-sided, alpha 0.025: %s ", c->worse_shown ? "shown" : "not shown",
+                c->random_name);
     comparison_p(t, c->worse.p);
+    text_puts(t, ", the bootstrap's bound ");
+    comparison_number(t, c->bootstrap.ci95[0], 3);
     text_puts(t, "; power ");
     comparison_number(t, c->power_worse, 2);
     text_puts(t, " if there is no difference). ");
-    text_puts(t, c->equivalent ? "Within the margin the two are equivalent (two one-sided tests, "
-                 : c->equal.equivalent
-                     ? "Two one-sided tests lie within the margin, but with a power below 0.8 this is not "
+    text_puts(t, c->equivalent ? "Within the margin the two are equivalent (two one-sided tests: "
+                 : c->equal_shown
+                     ? "Both 90 % intervals lie within the margin, but with a power below 0.8 this is not "
                        "taken for equivalence ("
-                     : "Equivalence was not shown (two one-sided tests, ");
+                     : "Equivalence was not shown (two one-sided tests: ");
+    text_printf(t, "%s ", c->random_name);
     comparison_p(t, c->equal.p);
+    text_puts(t, ", the bootstrap's 90 % interval ");
+    put_interval(t, c->bootstrap.ci90);
     text_puts(t, "; power ");
     comparison_number(t, c->power_equal, 2);
     text_puts(t, ").");
@@ -233,16 +253,21 @@ static void say_difference(struct text *t, const struct comparison *c, double di
     const int many = c->seeds > 1;
     if (c->main_p < 0.05) {
         const char *than = difference > 0 ? "better" : "worse";
-        if (many) text_printf(t, "That %s training is %s was shown.", name_a, than);
+        if (many) text_printf(t, "That %s training is %s was shown, by both.", name_a, than);
         else text_printf(t, "Of these two trained models the %s one is %s.", name_a, than);
         return;
     }
-    text_printf(t, "A difference %swas not shown, which is no sign that there is none",
-                many ? "" : "between these two trained models ");
+    if (many && (c->random.p < 0.05) != (c->bootstrap.p < 0.05))
+        text_puts(t, "The two do not agree, so that a difference is not claimed, which is no sign that there "
+                     "is none");
+    else
+        text_printf(t, "A difference %swas not shown, which is no sign that there is none",
+                    many ? "" : "between these two trained models ");
     if (isfinite(c->detectable)) {
         text_puts(t, ": one of ");
         comparison_number(t, c->detectable, 3);
         text_printf(t, " would have been found in 80 of 100 such %s", many ? "studies" : "test sets");
+        if (many) text_printf(t, " by the %s", c->random_name);
     }
     text_puts(t, ".");
 }
@@ -251,18 +276,24 @@ void comparison_say(struct text *t, const struct comparison *c, const char *what
                     const char *name_b)
 {
     const int many = c->seeds > 1;
-    const double *ci = many ? c->random.ci : c->ci, difference = many ? c->random.difference : c->difference;
+    const double difference = many ? c->random.difference : c->difference;
     text_printf(t, "%s, %d test case%s", what, c->cases, c->cases == 1 ? "" : "s");
     if (c->n < c->cases) text_printf(t, " of %d patient%s", c->n, c->n == 1 ? "" : "s");
     text_printf(t, ", %d seed%s: %s less %s ", c->seeds, many ? "s" : "", name_a, name_b);
     comparison_number(t, difference, 3);
     text_puts(t, " (95 % interval ");
-    comparison_number(t, ci[0], 3);
-    text_puts(t, " to ");
-    comparison_number(t, ci[1], 3);
+    put_interval(t, many ? c->random.ci : c->ci);
     text_puts(t, ", ");
-    comparison_p(t, c->main_p);
-    text_puts(t, many ? ", patients and seeds as random). " : ", patients as random). ");
+    comparison_p(t, many ? c->random.p : c->p);
+    if (many) {
+        text_printf(t, " by the %s; ", c->random_name);
+        put_interval(t, c->bootstrap.ci95);
+        text_puts(t, ", ");
+        comparison_p(t, c->bootstrap.p);
+        text_puts(t, " by the crossed bootstrap; patients and seeds as random). ");
+    } else {
+        text_puts(t, ", patients as random). ");
+    }
     say_difference(t, c, difference, name_a);
     if (!many) say_one_seed(t, c, name_a, name_b);
     else if (c->margin > 0) say_margin(t, c, name_a, name_b);

@@ -3,7 +3,8 @@
  * Two questions have two answers. "Do these trained models differ?" is conditional on them: Wilcoxon or
  * DeLong over the patients. "Do the ways of training differ?" takes seeds as random too: a mixed model of the
  * differences, or Obuchowski and Rockette's analysis of areas, and a crossed bootstrap
- * (nn/stats/stats_seeds.h). With one seed the second question has no answer, and the numbers of `random`
+ * (nn/stats/stats_seeds.h). They do not always agree: a difference, non-inferiority or equivalence is claimed
+ * only if both say so. With one seed the second question has no answer, and the numbers of `random`
  * are those of a paired t test, or of DeLong's. Margins and power are read off the second kind where there
  * are seeds.
  */
@@ -30,12 +31,16 @@ struct comparison {
     struct hodges_lehmann shift;  /* of means */
     struct delong delong;         /* of areas */
     /* Patients and seeds as random. */
+    const char *random_name;      /* "mixed model", "Obuchowski-Rockette" */
     struct seeds_test random;
     struct seeds_bootstrap bootstrap;
-    double main_p, holm; /* random.p where there are seeds, else p; Holm over the pairs of the task */
-    /* By random.se and random.df. */
+    struct seeds_strict strict;   /* of random and bootstrap */
+    /* What counts: strict where there are seeds, else p and ci; Holm over the pairs of the task. */
+    double main_p, main_ci[2], holm;
+    /* By random.se and random.df; *_shown: by the bootstrap too. */
     struct tost equal;
     struct noninferiority worse;
+    int equal_shown, worse_shown;
     double detectable;            /* difference that is found with STUDY_POWER */
     double power_margin, power_equal, power_worse; /* if the difference is the margin; if it is 0 */
     /* Why neither equivalence nor non-inferiority is claimed whatever the tests say; NULL: they may be. Few

@@ -39,12 +39,15 @@ static void add_random(struct json *j, const struct comparison *c, const char *m
     json_add_number(o, "sd_between_seeds_federated", c->random.sd_a);
     json_add_number(o, "sd_between_seeds_centralised", c->random.sd_b);
     json_add_number(o, "sd_between_seeds_difference", c->random.sd_difference);
-    add_pair(o, "bootstrap_ci", c->bootstrap.ci[0], c->bootstrap.ci[1]);
+    add_pair(o, "bootstrap_ci", c->bootstrap.ci95[0], c->bootstrap.ci95[1]);
+    add_pair(o, "bootstrap_ci_90", c->bootstrap.ci90[0], c->bootstrap.ci90[1]);
     json_add_number(o, "bootstrap_p", c->bootstrap.p);
+    json_add_number(o, "p_stricter", c->seeds > 1 ? c->strict.p : NAN);
     struct json *n = json_add_object(j, "noninferiority");
     json_add_text(n, "name",
                   "one-sided, alpha 0.025: federated is worse by less than the margin; shown: p below alpha, "
-                  "several seeds, 20 patients, arms that do better than nothing");
+                  "the bootstrap's bound within the margin, several seeds, 20 patients, arms that do better "
+                  "than nothing");
     json_add_number(n, "margin", c->margin);
     json_add_number(n, "bound", c->worse.bound);
     json_add_number(n, "p", c->worse.p);
@@ -52,7 +55,8 @@ static void add_random(struct json *j, const struct comparison *c, const char *m
     json_add_text(n, "not_claimed_because", c->no_claim ? c->no_claim : "");
     struct json *q = json_add_object(j, "equivalence");
     json_add_text(q, "name",
-                  "two one-sided tests; equivalent: p below 0.05, power of 0.8 or more, several seeds, 20 "
+                  "two one-sided tests; equivalent: p below 0.05, the bootstrap's 90 % interval within the "
+                  "margin, power of 0.8 or more, several seeds, 20 "
                   "patients, arms that do better than nothing");
     json_add_number(q, "margin", c->margin);
     json_add_number(q, "difference", c->equal.difference);
@@ -87,6 +91,7 @@ static void add_pairs(struct json *j, const struct study *s, const struct compar
         json_add_number(o, "sd_between_seeds", c->random.sd_difference);
         add_pair(o, "ci_patients_and_seeds_random", c->random.ci[0], c->random.ci[1]);
         json_add_number(o, "p_patients_and_seeds_random", c->seeds > 1 ? c->random.p : NAN);
+        json_add_number(o, "p_crossed_bootstrap", c->seeds > 1 ? c->bootstrap.p : NAN);
         json_add_number(o, "p_holm", c->holm);
         json_add_number(o, "detectable_difference", c->detectable);
         json_add_number(o, "power_if_the_difference_is_the_margin", c->power_margin);

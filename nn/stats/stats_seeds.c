@@ -9,6 +9,7 @@
 #include "nn/stats/stats.h"
 #include "nn/stats/stats_auc.h"
 #include "nn/stats/stats_distributions.h"
+#include "nn/stats/stats_paired.h"
 #include "tensor/base/rng.h"
 
 /* t, p and interval from the difference, se and df. */
@@ -181,6 +182,8 @@ int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int
 
 /* ---- crossed bootstrap ------------------------------------------------------------------------------- */
 
+const struct seeds_bootstrap stats_seeds_no_bootstrap = {NAN, {NAN, NAN}, {NAN, NAN}, {NAN, NAN}, NAN};
+
 static void interval(struct seeds_bootstrap *r, double *resampled, int resamples, double level)
 {
     int below = 0, above = 0;
@@ -189,8 +192,11 @@ static void interval(struct seeds_bootstrap *r, double *resampled, int resamples
         above += resampled[i] >= 0;
     }
     stats_sort(resampled, resamples);
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; side < 2; side++) {
         r->ci[side] = stats_quantile_sorted(resampled, resamples, 0.5 + (side ? level : -level) / 2);
+        r->ci95[side] = stats_quantile_sorted(resampled, resamples, side ? 0.975 : 0.025);
+        r->ci90[side] = stats_quantile_sorted(resampled, resamples, side ? 0.95 : 0.05);
+    }
     r->p = stats_p_floor(2 * ((below < above ? below : above) + 1.0) / (resamples + 1.0));
 }
 
@@ -261,7 +267,7 @@ int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const
 {
     double *score = malloc(((size_t)n + (size_t)resamples + 1) * sizeof *score);
     int *order = malloc((3 * (size_t)n + (size_t)seeds + 1) * sizeof *order);
-    *r = (struct seeds_bootstrap){NAN, {NAN, NAN}, NAN};
+    *r = stats_seeds_no_bootstrap;
     if (!score || !order) {
         free(score);
         free(order);
@@ -287,4 +293,23 @@ int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const
     free(score);
     free(order);
     return 0;
+}
+
+/* ---- both ---------------------------------------------------------------------------------------------- */
+
+static void widen(double ci[2], const double other[2])
+{
+    ci[0] = isnan(ci[0]) || isnan(other[0]) ? NAN : fmin(ci[0], other[0]);
+    ci[1] = isnan(ci[1]) || isnan(other[1]) ? NAN : fmax(ci[1], other[1]);
+}
+
+void stats_seeds_strict(struct seeds_strict *r, const struct seeds_test *t, const struct seeds_bootstrap *b)
+{
+    struct tost equal;
+    stats_tost_estimate(&equal, t->difference, t->se, t->df, 1);
+    memcpy(r->ci95, t->ci, sizeof r->ci95);
+    memcpy(r->ci90, equal.ci, sizeof r->ci90);
+    widen(r->ci95, b->ci95);
+    widen(r->ci90, b->ci90);
+    r->p = isnan(t->p) || isnan(b->p) ? NAN : fmax(t->p, b->p);
 }

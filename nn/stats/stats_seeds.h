@@ -32,9 +32,11 @@ int stats_seeds_mean_or(struct seeds_test *r, const double *a, const double *b, 
 int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int seeds, int n);
 
 struct seeds_bootstrap {
-    double difference, ci[2]; /* percentile interval */
+    double difference, ci[2]; /* percentile interval of the level that was asked for */
+    double ci95[2], ci90[2];
     double p; /* twice the smaller share of resamples on one side of 0, (k + 1) / (resamples + 1) */
 };
+extern const struct seeds_bootstrap stats_seeds_no_bootstrap; /* all NaN */
 /* Crossed: patients are drawn, and seeds are drawn, each with replacement, and every drawn patient meets
  * every drawn seed (the pigeonhole bootstrap, Owen 2007, doi 10.1214/07-AOAS122: its variance is a little too
  * large, never too small). cluster: patient of each case, 0 to clusters - 1, or NULL. */
@@ -43,5 +45,12 @@ int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const
 /* Of the AUC; cases are drawn within each class. */
 int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const double *a, const double *b,
                               int seeds, int n, int resamples, uint64_t seed, double level);
+
+/* The stricter of an analysis and the bootstrap of the same values: what is claimed must be said by both. */
+struct seeds_strict {
+    double p;                 /* the larger one; NaN where either is undefined */
+    double ci95[2], ci90[2];  /* from the lower of both lower ends to the higher of both upper ends */
+};
+void stats_seeds_strict(struct seeds_strict *r, const struct seeds_test *t, const struct seeds_bootstrap *b);
 
 #endif

@@ -54,7 +54,8 @@ for k in 1 2 3; do
 done
 $nephron compare "$work/a1.json,$work/a2.json,$work/a3.json" "$work/b1.json,$work/b2.json,$work/b3.json" --margin 0.05 --json "$work/j.json" >"$work/out" &&
     grep -q '"seeds_margin"' "$work/j.json" && grep -q "^- Of the two ways of training, within 0.05" "$work/out" &&
-    grep -q "Patients and seeds as random" "$work/out" && grep -q '"seeds_mixed_model"' "$work/j.json" && grep -q '"seeds_obuchowski_rockette"' "$work/j.json" && grep -q '"seeds_bootstrap"' "$work/j.json"
+    grep -q "Patients and seeds as random" "$work/out" && grep -q '"seeds_mixed_model"' "$work/j.json" && grep -q '"seeds_obuchowski_rockette"' "$work/j.json" && grep -q '"seeds_bootstrap"' "$work/j.json" &&
+    grep -q '"seeds_p_stricter"' "$work/j.json" && grep -q '"equivalent_by_both"' "$work/j.json" && grep -q "crossed bootstrap, p" "$work/out"
 ok "compare of three seeds" $?
 refuses 2 "seed k of both belongs together" $nephron compare "$work/a1.json,$work/a2.json" "$work/b1.json"
 printf 'case,patient\nc0,p\nc1,p\nc2,q\nc3,q\nc4,r\nc5,s\n' >"$work/patients.csv"

@@ -182,7 +182,7 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
 }
 
 struct measured {
-    char name[40];
+    char name[64];
     int n, finite, infinite[2], clusters;
     double mean[2], difference, percentile[2], bca[2];
     struct wilcoxon wilcoxon, clustered;
@@ -410,6 +410,34 @@ static int has_label(const struct pairing *p, const struct compare *c, const cha
     return 1;
 }
 
+/* What A calls the label; that B calls it otherwise is told. */
+static void name_label(char *name, size_t size, const struct pairing *p, const struct compare *c,
+                       const char *label)
+{
+    const char *a = summary_label_name(&p->file[0][0], label), *b = summary_label_name(&p->file[1][0], label);
+    if (a) snprintf(name, size, "%s", a);
+    else snprintf(name, size, "label %.20s", label);
+    if (a && b && strcmp(a, b) != 0)
+        fprintf(stderr, "nephron: note: label %s is '%s' in %s and '%s' in %s\n", label, a, c->arm[0].name, b,
+                c->arm[1].name);
+}
+
+/* A label of one file that some case of another has not got: foreground means are then of different labels. */
+static void tell_missing(const struct pairing *p, const struct compare *c)
+{
+    for (int arm = 0; arm < 2; arm++) {
+        const struct json *all = summary_find(&p->file[arm][0], p->id[0])->metrics;
+        for (int k = 0; k < all->count; k++) {
+            const char *label = all->item[k]->key;
+            if (strcmp(label, "0") == 0 || has_label(p, c, label)) continue;
+            fprintf(stderr,
+                    "nephron: note: label %s of %s is not in every case of both: it has no row, and foreground "
+                    "means are of different labels\n",
+                    label, c->arm[arm].name);
+        }
+    }
+}
+
 static int compare_labels(struct measured *r, int *count, struct json *j, const struct pairing *p,
                           const struct compare *c, struct error *e)
 {
@@ -417,13 +445,15 @@ static int compare_labels(struct measured *r, int *count, struct json *j, const 
     struct json *labels = json_add_object(j, "labels");
     double raw[LABELS_MAX], adjusted[LABELS_MAX];
     int n = 0;
+    tell_missing(p, c);
     for (int k = 0; k < all->count && n < LABELS_MAX; k++) {
         struct values v;
         const char *label = all->item[k]->key;
         if (strcmp(label, "0") == 0 || !has_label(p, c, label)) continue;
         struct json *one = json_add_object(labels, label);
         int status = take_values(&v, p, c, label, one, e);
-        snprintf(r[n].name, sizeof r[n].name, "label %.20s", label);
+        name_label(r[n].name, sizeof r[n].name, p, c, label);
+        json_add_text(one, "name", r[n].name);
         if (!status && v.n && test_values(&r[n], &v, p, c))
             status = error_set(e, "out of memory for %d cases", v.n);
         if (!status && v.n) add_measured(one, c, &r[n]);

@@ -68,6 +68,18 @@ void summary_free(struct summary *s)
     memset(s, 0, sizeof *s);
 }
 
+const char *summary_label_name(const struct summary *s, const char *label)
+{
+    const struct json *names = json_get(s->json, "labels");
+    for (int k = 0; names && names->type == JSON_OBJECT && k < names->count; k++) {
+        const struct json *l = names->item[k];
+        char number[24];
+        snprintf(number, sizeof number, "%lld", l->type == JSON_INT ? (long long)l->integer : -1);
+        if (strcmp(l->type == JSON_STRING ? l->string : number, label) == 0) return l->key;
+    }
+    return NULL;
+}
+
 const struct summary_case *summary_find(const struct summary *s, const char *id)
 {
     int low = 0, high = s->count;

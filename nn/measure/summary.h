@@ -23,6 +23,8 @@ int summary_read(struct summary *s, const char *path, const char *metric, struct
 void summary_free(struct summary *s);
 /* NULL if there is none. */
 const struct summary_case *summary_find(const struct summary *s, const char *id);
+/* The name of a label ("2") or region ("(1, 2)"); NULL where the file has none (nnU-Net's). */
+const char *summary_label_name(const struct summary *s, const char *label);
 /* Of a label; label NULL: of the foreground, the mean over labels without NaN (infinite if one is). NaN where
  * there is none. */
 double summary_value(const struct summary_case *c, const char *label, const char *metric);

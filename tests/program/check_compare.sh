@@ -126,4 +126,20 @@ ok "compare --metric boundary_IoU" $?
 $nephron evaluate "$work/pred/1.2.003.nii.gz" "$work/pred/1.2.003.nii.gz" --boundary-mm 5 --json "$work/j.json" --quiet && grep -q '"boundary_mm": 5' "$work/j.json"
 ok "evaluate --boundary-mm" $?
 
+# ---- labels have their names; other names and other labels are told -------------------------------------------------
+named() { # names of the labels, labels of the second case -> a summary.json as evaluate writes it
+    printf '{"labels": %s, "metric_per_case": [' "$1"
+    printf '{"case": "x", "metrics": {"1": {"Dice": 0.5}, "2": {"Dice": 0.6}, "(1, 2)": {"Dice": 0.7}}}, '
+    printf '{"case": "y", "metrics": {"1": {"Dice": 0.4}, "(1, 2)": {"Dice": 0.6}%s}}]}\n' "$2"
+}
+named '{"head": 1, "tail": 2, "whole": "(1, 2)"}' ', "2": {"Dice": 0.1}' >"$work/a.json"
+named '{"head": 1, "body": 2, "whole": "(1, 2)"}' ', "2": {"Dice": 0.1}' >"$work/b.json"
+named '{"head": 1, "tail": 2, "whole": "(1, 2)"}' '' >"$work/c.json"
+$nephron compare "$work/a.json" "$work/b.json" --json "$work/j.json" >"$work/out" 2>"$work/err"
+grep -q '^head  ' "$work/out" && grep -q '^whole  ' "$work/out" && grep -q '"name": "tail"' "$work/j.json"
+ok "names of labels and regions" $?
+holds "another name" "label 2 is 'tail' in $work/a.json and 'body' in $work/b.json" "$work/err"
+$nephron compare "$work/a.json" "$work/c.json" --quiet 2>"$work/err"
+holds "a label that is not everywhere" "label 2 of $work/a.json is not in every case" "$work/err"
+
 finish

@@ -111,7 +111,7 @@ else skip aarch64 "aarch64-linux-gnu-gcc or qemu-aarch64(-static) is not install
 for compiler in gcc clang; do # the shortest build there is, without the Makefile
     have $compiler || continue
     add "$compiler -O0 -D_GNU_SOURCE -DNEPHRON_VERSION='\"x\"' -I. -ffp-contract=off \$(make -s sources) -o build/plain-$compiler -lm -pthread &&" \
-        "build/plain-$compiler --version && echo 'plain build by $compiler: 1 passed, 0 failed'"
+        "build/plain-$compiler --version && echo 'plain_$compiler: 1 passed, 0 failed'"
 done
 
 [ -z "$ONLY" ] || { grep -E -e "$ONLY" "$list" >"$list.only"; mv "$list.only" "$list"; }

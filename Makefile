@@ -2,6 +2,8 @@
 #
 #   make            nephron, libnephron.a and libnephron.so
 #   make check      the fast tests
+#   make lint       warnings of gcc and clang, cppcheck, clang-tidy
+#   make coverage   lines and branches that the fast tests run
 #   make check-bits one set of hashes over compilers, levels, threads and machines
 #   make check-all  every test: sanitizers, both compilers, every instruction set level
 #   make demo       the main job on the sample that ships here
@@ -258,6 +260,14 @@ sources: build/device_sources.c
 check-bits: nephron
 	CHECK_ALL=1 sh tests/bits/check_bits.sh
 .PHONY: check-bits
+
+# Warnings of both compilers, cppcheck and clang-tidy.
+lint: build/device_sources.c libnephron.a build/apps.a
+	CHECK_ALL=1 LINT=1 sh tests/program/check_static.sh
+
+# Lines and branches that the fast tests run, by gcc and gcov.
+coverage: build/device_sources.c
+	sh tests/coverage.sh $(SCRIPTS) $(CHECKS)
 
 check-all: nephron $(CHECKS)
 	sh tests/check_all.sh $(SCRIPTS) $(CHECKS)

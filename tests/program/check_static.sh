@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_static.sh - what is known without running: no variable outlives a call but the few named here. With CHECK_ALL=1 (check_all.sh)
-# also no warning of gcc and clang with -Wall -Wextra -Wconversion -Wshadow, and none of cppcheck but what static.txt lists with its reason.
+# check_static.sh - what is known without running: no variable outlives a call but the few named here. With CHECK_ALL=1
+# (check_all.sh) also no warning of gcc and clang with -Wall -Wextra -Wconversion -Wshadow, and none of cppcheck but what
+# static.txt lists with its reason; with LINT=1 (`make lint`) the same of clang-tidy, which takes longer than all of it.
 # What is not installed is said to be skipped.
 . tests/program/lib.sh
 remark=
@@ -42,7 +43,7 @@ ok "variables that outlive a call: $(tr '\n' ',' <"$work/out")" $?
 # ---- warnings ------------------------------------------------------------------------------------------
 
 make -s sources >"$work/sources"
-jobs=$(getconf _NPROCESSORS_ONLN)
+jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 language="-std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\"x\" -I."
 without() { # program: says that it is skipped
     command -v "$1" >/dev/null && return 1
@@ -73,9 +74,39 @@ listed() { # tool, findings as "file: id": those that static.txt does not list (
     ok "$1: $(wc -l <"$work/out") findings that static.txt has no reason for" $?
 }
 if ! without cppcheck; then
-    cppcheck --std=c11 -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 -I. -j "$jobs" --quiet --enable=warning,portability --inline-suppr \
-        --suppress=missingInclude --suppress=missingIncludeSystem --template='{file}: {id}' --file-list="$work/sources" 2>"$work/err"
+    cppcheck --std=c11 -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 -I. -j "$jobs" --quiet --enable=warning,portability \
+        --inline-suppr --suppress=missingInclude --suppress=missingIncludeSystem --template='{file}: {id}' \
+        --file-list="$work/sources" 2>"$work/err"
     sort -u "$work/err" | grep -v '^nofile' >"$work/found"
     listed cppcheck "$work/found"
+fi
+
+# clang-tidy's bugprone, cert and the analyser, without those that ask for another language or style:
+#   easily-swappable-parameters, branch-clone, suspicious-string-compare   style
+#   DeprecatedOrUnsafeBufferHandling                                         wants Annex K, which glibc has not
+#   strcpy, cert-err34-c (atoi)     the length, and that they are digits, is checked on the lines before
+#   cert-err33-c                                                             printf's result
+#   implicit-widening-of-multiplication-result, narrowing-conversions, misplaced-widening-cast
+#                                                            -Wconversion above; sizes are checked where they are read
+#   valist.Uninitialized            clang 14 takes every va_list behind the first file for one
+#   sizeof-expression               sizeof *p of an array of pointers
+#   FloatLoopCounter, cert-flp30-c  the counter of a recurrence is its argument
+#   excessive padding (Padding)     no bug
+# File by file it does not see that error_set returns -1: analyser.h tells it.
+checks='-*,bugprone-*,cert-*,clang-analyzer-*'
+for check in bugprone-easily-swappable-parameters bugprone-branch-clone bugprone-suspicious-string-compare \
+    clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling clang-analyzer-security.insecureAPI.strcpy \
+    cert-err34-c cert-err33-c bugprone-implicit-widening-of-multiplication-result bugprone-narrowing-conversions \
+    bugprone-misplaced-widening-cast clang-analyzer-valist.Uninitialized bugprone-sizeof-expression \
+    clang-analyzer-security.FloatLoopCounter cert-flp30-c clang-analyzer-optin.performance.Padding; do
+    checks=$checks,-$check
+done
+if [ -n "$LINT" ] && ! without clang-tidy; then
+    grep -vx io/base/error.c "$work/sources" | xargs -P "$jobs" -n 1 sh -c 'clang-tidy --quiet --checks="$0" "$1" -- \
+        -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\"x\" -I. -include tests/program/analyser.h -Wno-unused-value' \
+        "$checks" >"$work/out" 2>/dev/null
+    grep -E 'warning:|error:' "$work/out" | sed "s|^$root/||" | sort -u >"$work/tidy"
+    sed 's/^\([^:]*\):.*\[\([^],]*\)[^]]*\]$/\1: \2/' "$work/tidy" | sort -u >"$work/found"
+    listed clang-tidy "$work/found"
 fi
 finish "$remark"

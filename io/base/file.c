@@ -171,7 +171,6 @@ static struct file_out *create(const char *path, int private, struct error *e)
     errno = 0;
     if (there && S_ISDIR(st.st_mode)) {
         error_set(e, "%s: is a folder", path);
-        fd = -1;
     } else if (there && !S_ISREG(st.st_mode)) {
         free(f->temporary);
         f->temporary = NULL;

@@ -46,10 +46,12 @@ static int take_covariates(struct train_options *o, const struct json *list, con
 {
     struct text names = {0};
     struct covariates c;
-    for (int k = 0; list && list->type == JSON_ARRAY && k < list->count; k++)
+    if (list->type != JSON_ARRAY)
+        return error_set(e, "%s: training.covariates is no list of objects with a name", name);
+    for (int k = 0; k < list->count; k++)
         text_printf(&names, "%s%s", k ? "," : "", json_text(list->item[k], "name", ""));
     char *text = text_take(&names);
-    if (!text) return error_set(e, "%s: training.covariates is no list of objects with a name", name);
+    if (!text) return error_set(e, "%s: out of memory for the names of covariates", name);
     const int status = covariates_parse(&c, text, e);
     free(text);
     if (status) return error_prefix(e, "%s: training", name);

@@ -35,6 +35,8 @@ $nephron train $data -o "$work/whole" $long
 $nephron train $data -o "$work/cut" $long &
 pid=$!
 while [ ! -f "$work/cut/fold_0/checkpoint_latest.safetensors" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -STOP $pid 2>/dev/null
+refuses 1 "is at work in this folder" $nephron train --resume "$work/cut"
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
 $nephron train $data -o "$work/cut" $long --resume
@@ -46,6 +48,10 @@ refuses 1 "other options" $nephron train $data -o "$work/cut" $long --resume --l
 cmp -s "$work/manifest" "$work/cut/manifest.json"
 ok "a refused resume rewrites the manifest" $?
 refuses 1 "already trained" $nephron train $data -o "$work/cut" $long
+cp "$work/cut/plans.json" "$work/manifest"
+wider=$(echo "$long" | sed 's/--base-features 4/--base-features 8/')
+refuses 1 "share its plan" $nephron train $data -o "$work/cut" $wider --fold 1 --overwrite
+same "fold 1 with other features: the plan of fold 0" "$work/manifest" "$work/cut/plans.json"
 
 # Enormous plans: refused by the field's name, and nothing is written.
 enormous() { # what the message names, sed script over a plan that is good

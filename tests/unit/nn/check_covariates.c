@@ -312,6 +312,8 @@ static void check_json(void)
     json_add_text(json_at(list, 1), "name", "marker,sex");
     CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "2 objects with 3 names"), "%s",
           e.text);
+    json_add_int(j, "covariates", 5);
+    CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "is no list"), "%s", e.text);
     json_free(j);
 }
 

@@ -4,7 +4,8 @@
 # -O2 and -O3, with glibc and static musl, with 1, 2, 3 and 8 threads; on aarch64, riscv64 and s390x (big-endian) under
 # emulation; in WebAssembly; and one network as C (nephron export) on all of them and on a Cortex-M55. What is not installed, and a
 # level that this machine has not, is listed as skipped. Copies are built under build/bits and stay: the next run compiles what changed.
-# FEW=1: each compiler, level, number of threads and machine, but not each with each (what check-all has time for).
+# FEW=1: each compiler, optimisation, level, number of threads and machine, but not each with each (what check-all has
+# time for): this build stands for gcc -O2, clang is there at -O2.
 # PARTS="aarch64 s390x" runs only the parts of these names (gcc-O0 ... clang-O3 musl aarch64 riscv64 s390x wasm device).
 # After a change of arithmetic that is meant: sh tests/bits/check_bits.sh --update [NAME...] writes all lines, or those of these names; the phantom's is check_phantom's.
 root=$(pwd)
@@ -141,17 +142,20 @@ here_is() { # level: whether this processor has it
     grep -qw "$flag" /proc/cpuinfo 2>/dev/null
 }
 
+levels() { # numbers of threads, name, program
+    for level in scalar avx2 avx512 avx512bf16 amx; do
+        here_is $level || { skip "$2, $level" "this machine has not the level"; continue; }
+        turns=$((turns + 1))
+        for threads in $(some $1); do run "$2" $level $threads "$3"; done
+    done
+}
+
 here() { # numbers of threads, name, compiler, flags, flags of the link: at each level
     counts=$1
     shift
     wants "$1" || return
     have "${2%% *}" || { skip "$1" "$2 is not installed"; return; }
-    build "$@" || return
-    for level in scalar avx2 avx512 avx512bf16 amx; do
-        here_is $level || { skip "$1, $level" "this machine has not the level"; continue; }
-        turns=$((turns + 1))
-        for threads in $(some $counts); do run "$1" $level $threads "$work/$1/bits"; done
-    done
+    build "$@" && levels "$counts" "$1" "$work/$1/bits"
 }
 
 elsewhere() { # name, compiler, emulator, flags: with 1 and 3 threads
@@ -167,11 +171,16 @@ elsewhere() { # name, compiler, emulator, flags: with 1 and 3 threads
 turns=0
 native
 with_phantom
-for compiler in gcc clang; do
-    here "1 3" $compiler-O0 $compiler -O0
-    here "1 2 3 8" $compiler-O2 $compiler -O2
-    here "1 3" $compiler-O3 $compiler -O3
-done
+if [ -n "$FEW" ]; then
+    ! wants gcc-O2 || levels "1 2 3 8" "this build" "$tmp/native"
+else
+    here "1 2 3 8" gcc-O2 gcc -O2
+    here "1 3" clang-O0 clang -O0
+    here "1 3" clang-O3 clang -O3
+fi
+here "1 3" gcc-O0 gcc -O0
+here "1 3" gcc-O3 gcc -O3
+here "1 2 3 8" clang-O2 clang -O2
 here "1 2 3 8" musl musl-gcc -O2 -static
 elsewhere aarch64 aarch64-linux-gnu-gcc qemu-aarch64
 elsewhere riscv64 riscv64-linux-gnu-gcc qemu-riscv64
@@ -196,7 +205,7 @@ wasm() { # name, compiler
 }
 . apps/web/compilers.sh
 wasm wasm-simd128 "$simd"
-wasm wasm-relaxed "$relaxed"
+[ -n "$FEW" ] || wasm wasm-relaxed "$relaxed"
 
 # ---- one network as C ----------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ LIBS_ZLIB_1 = -lz
 
 # The library, in reading order: nothing includes from a folder below its own (tests/check_layers.sh).
 TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o tensor/base/pool.o \
-	tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o
+	tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o tensor/base/vmath_many.o
 TENSOR_REFERENCE = tensor/reference/conv_ref.o
 TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_avx2.o \
 	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_gather.o tensor/conv/conv_neon.o \
@@ -93,7 +93,7 @@ NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn
 NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
 NN_OPTIMIZE = nn/optimize/losses.o nn/optimize/optimizer.o nn/optimize/optimizer_adam.o \
 	nn/optimize/optimizer_sgd.o nn/optimize/optimizers.o nn/optimize/schedule.o nn/optimize/weight_average.o
-NN_BATCH = nn/batch/augment.o nn/batch/sampler.o
+NN_BATCH = nn/batch/augment.o nn/batch/deform.o nn/batch/sampler.o
 NN_TRAIN = nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o nn/train/learner_data.o \
 	nn/train/task.o nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o \
 	nn/train/train_covariates.o nn/train/train_options.o

@@ -32,17 +32,26 @@ struct reader {
     int overrun;    /* bits taken beyond the end */
 };
 
+#define INLINE static inline __attribute__((always_inline))
+
+/* At least 56 bits, of input that has eight bytes more. */
+INLINE void refill_whole(struct reader *r)
+{
+    const unsigned char *p = r->in + r->at; /* one load on little-endian machines */
+    const uint64_t v = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+                       (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+                       (uint64_t)p[7] << 56;
+    const int bytes = (63 - r->count) >> 3;
+    r->bits |= v << r->count;
+    r->at += (size_t)bytes;
+    r->count += 8 * bytes;
+    r->bits &= ~(uint64_t)0 >> (64 - r->count); /* count is 56 to 63 */
+}
+
 static void refill(struct reader *r)
 {
     if (r->size - r->at >= 8) {
-        uint64_t v = 0;
-        for (int i = 0; i < 8; i++)
-            v |= (uint64_t)r->in[r->at + (size_t)i] << (8 * i); /* one load on little-endian machines */
-        r->bits |= v << r->count;
-        int bytes = (63 - r->count) >> 3;
-        r->at += (size_t)bytes;
-        r->count += 8 * bytes;
-        r->bits &= r->count < 64 ? ((uint64_t)1 << r->count) - 1 : ~(uint64_t)0;
+        refill_whole(r);
         return;
     }
     while (r->count <= 56 && r->at < r->size) {
@@ -123,14 +132,20 @@ static int build_table(struct table *t, const unsigned char *length, int symbols
     return 0;
 }
 
+/* The entry of the code that comes next. */
+INLINE uint32_t look_up(const struct table *t, uint64_t bits)
+{
+    const uint32_t entry = t->entry[bits & ((1 << TABLE_BITS) - 1)];
+    if (!(entry & LINK)) return entry;
+    return t->entry[(entry >> 8) + ((bits >> TABLE_BITS) & ((1u << (entry & 0x1f)) - 1))];
+}
+
 /* The next symbol, or -1. */
 static int decode(struct reader *r, const struct table *t)
 {
     if (r->count < CODE_BITS_MAX) refill(r);
-    uint32_t entry = t->entry[r->bits & ((1 << TABLE_BITS) - 1)];
-    if (entry & LINK)
-        entry = t->entry[(entry >> 8) + ((r->bits >> TABLE_BITS) & ((1u << (entry & 0x1f)) - 1))];
-    int bits = (int)(entry & 0x1f);
+    const uint32_t entry = look_up(t, r->bits);
+    const int bits = (int)(entry & 0x1f);
     if (bits == 0 || bits > r->count) {
         r->overrun |= bits > r->count;
         return -1;
@@ -184,10 +199,63 @@ static int copy_match(struct output *o, size_t distance, size_t length, struct e
     return 0;
 }
 
+/* The next n bits, which are there. */
+INLINE uint32_t take_sure(struct reader *r, int n)
+{
+    const uint32_t v = (uint32_t)(r->bits & (((uint64_t)1 << n) - 1));
+    r->bits >>= n;
+    r->count -= n;
+    return v;
+}
+
+/* What a step reads at most: three codes and the extra bits of two, below 56 bits; and what it writes. */
+enum { FAST_IN = 8, FAST_OUT = 2 + 258 };
+
+/* As long as neither input nor output can end within a step: literals and matches without looking at either
+ * each time. It stops before whatever is not such: the end of the block, an invalid code, a distance before
+ * the start. */
+static void read_codes_fast(struct reader *reader, struct output *output, const struct table *literal,
+                            const struct table *distance)
+{
+    struct reader r = *reader; /* in registers */
+    unsigned char *const data = output->data;
+    size_t size = output->size;
+    while (r.size - r.at >= FAST_IN && output->room - size >= FAST_OUT) {
+        refill_whole(&r);
+        uint32_t entry = look_up(literal, r.bits);
+        for (int k = 0; k < 2 && entry & 0x1f && entry >> 8 < 256; k++) { /* 56 bits: two literals, a code */
+            take_sure(&r, (int)(entry & 0x1f));
+            data[size++] = (unsigned char)(entry >> 8);
+            entry = look_up(literal, r.bits);
+        }
+        const struct reader before = r;
+        const uint32_t symbol = entry >> 8;
+        if (!(entry & 0x1f) || symbol == 256 || symbol > 285) break;
+        if (symbol < 256 || r.count < 2 * CODE_BITS_MAX + 5 + 13) continue; /* of the next step */
+        take_sure(&r, (int)(entry & 0x1f));
+        const size_t length = length_base[symbol - 257] + take_sure(&r, length_extra[symbol - 257]);
+        entry = look_up(distance, r.bits);
+        const uint32_t d = entry >> 8;
+        take_sure(&r, (int)(entry & 0x1f));
+        const size_t from = entry & 0x1f && d < 30 ? distance_base[d] + take_sure(&r, distance_extra[d]) : 0;
+        if (from == 0 || from > size) {
+            r = before;
+            break;
+        }
+        if (from >= length) memcpy(data + size, data + size - from, length);
+        else if (from == 1) memset(data + size, data[size - 1], length);
+        else for (size_t i = 0; i < length; i++) data[size + i] = data[size + i - from];
+        size += length;
+    }
+    *reader = r;
+    output->size = size;
+}
+
 static int read_codes(struct reader *r, struct output *o, const struct table *literal,
                       const struct table *distance, struct error *e)
 {
     for (;;) {
+        read_codes_fast(r, o, literal, distance);
         int symbol = decode(r, literal);
         if (symbol < 0)
             return error_set(e, r->overrun ? "deflate stream is cut off" : "deflate: invalid code");

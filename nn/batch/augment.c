@@ -10,9 +10,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "nn/batch/deform.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/prepare/previous.h"
 #include "tensor/base/check.h"
+#include "tensor/base/rng_normals.h"
 #include "tensor/ops/ops.h"
 #include "tensor/base/vmath.h"
 
@@ -40,49 +42,7 @@ static float draw_factor(struct rng *rng, float lo, float hi)
     return chance(rng, 0.5f) ? rng_range(rng, lo, 1) : rng_range(rng, 1, hi);
 }
 
-/* ---- cutting and deforming ----------------------------------------------------------------------------- */
-
-struct patch {
-    int size[3], channels;
-    size_t voxels;
-    int begin[3];   /* first voxel in the case: centre - size/2 */
-    float *plane;   /* [channels][voxels] */
-    uint8_t *label; /* [voxels] or NULL */
-    uint8_t *previous; /* of the previous stage: [voxels] or NULL */
-    int previous_labels;
-    float *spare;   /* voxels + size[2] floats */
-};
-
-/* The rows of the patch that lie inside the case; the rest is background. */
-static void cut(const struct patch *p, const struct sample *s)
-{
-    memset(p->plane, 0, p->voxels * (size_t)p->channels * sizeof(float));
-    if (p->label) memset(p->label, LABEL_OUTSIDE, p->voxels);
-    if (p->previous) memset(p->previous, LABEL_OUTSIDE, p->voxels);
-    int x0 = p->begin[2] < 0 ? -p->begin[2] : 0, x1 = s->size[2] - p->begin[2];
-    if (x1 > p->size[2]) x1 = p->size[2];
-    if (x1 <= x0) return;
-    for (int z = 0; z < p->size[0]; z++) {
-        for (int y = 0; y < p->size[1]; y++) {
-            int from_z = z + p->begin[0], from_y = y + p->begin[1];
-            if (from_z < 0 || from_z >= s->size[0] || from_y < 0 || from_y >= s->size[1]) continue;
-            size_t from = ((size_t)from_z * (size_t)s->size[1] + (size_t)from_y) * (size_t)s->size[2] +
-                          (size_t)(x0 + p->begin[2]);
-            size_t to = ((size_t)z * (size_t)p->size[1] + (size_t)y) * (size_t)p->size[2] + (size_t)x0;
-            if (p->label) memcpy(p->label + to, s->label + from, (size_t)(x1 - x0));
-            if (p->previous) memcpy(p->previous + to, s->previous + from, (size_t)(x1 - x0));
-            for (int c = 0; c < p->channels; c++) {
-                const float *in = s->image + from * (size_t)p->channels + c;
-                float *out = p->plane + (size_t)c * p->voxels + to;
-                for (int x = x0; x < x1; x++, in += p->channels) *out++ = *in;
-            }
-        }
-    }
-}
-
-struct deformation {
-    float m[3][3]; /* from a patch offset to a case offset, both from the patch's centre */
-};
+/* ---- how it is turned and scaled ----------------------------------------------------------------------- */
 
 /* Half the range of rotation angles, in turns. */
 static float rotation_limit(const struct patch *p, int dummy_2d)
@@ -132,121 +92,7 @@ static int draw_deformation(struct deformation *d, const struct patch *p, const 
     return rotates || scales;
 }
 
-/* The eight voxels around a point and their weights. */
-struct corners {
-    ptrdiff_t at[8]; /* -1: outside */
-    float weight[8];
-};
-
-/* Returns 0 if all eight are outside. */
-static int find_corners(struct corners *c, const float point[3], const int size[3])
-{
-    int first[3], inside = 1;
-    float low[3], high[3];
-    for (int a = 0; a < 3; a++) {
-        if (point[a] <= -1.0f || point[a] >= (float)size[a]) return 0;
-        first[a] = (int)(point[a] + 1.0f) - 1;
-        high[a] = point[a] - (float)first[a];
-        low[a] = 1.0f - high[a];
-        inside &= first[a] >= 0 && first[a] + 1 < size[a];
-    }
-    float w00 = low[0] * low[1], w01 = low[0] * high[1], w10 = high[0] * low[1], w11 = high[0] * high[1];
-    const float weight[8] = {w00 * low[2], w00 * high[2], w01 * low[2], w01 * high[2],
-                             w10 * low[2], w10 * high[2], w11 * low[2], w11 * high[2]};
-    memcpy(c->weight, weight, sizeof weight);
-    ptrdiff_t row = size[2], slice = (ptrdiff_t)size[1] * size[2],
-              at = first[0] * slice + first[1] * row + first[2];
-    for (int k = 0; k < 8; k++) {
-        c->at[k] = at + (k >> 2) * slice + (k >> 1 & 1) * row + (k & 1);
-        if (inside) continue;
-        int z = first[0] + (k >> 2), y = first[1] + (k >> 1 & 1), x = first[2] + (k & 1);
-        if (z < 0 || z >= size[0] || y < 0 || y >= size[1] || x < 0 || x >= size[2]) c->at[k] = -1;
-    }
-    return 1;
-}
-
-static float interpolate(const float *image, int channels, const struct corners *c)
-{
-    float sum = 0;
-    for (int k = 0; k < 8; k++)
-        if (c->at[k] >= 0) sum += c->weight[k] * image[c->at[k] * channels];
-    return sum;
-}
-
-/* The label of the largest interpolated indicator, where outside of the case is a label of its own (nnU-Net's
- * -1). Ties go to the nearest voxel's label if it is among them, else to the smallest. */
-static uint8_t vote(const uint8_t *label, const struct corners *c)
-{
-    int value[8], same = 1;
-    for (int k = 0; k < 8; k++) {
-        value[k] = c->at[k] < 0 || label[c->at[k]] == LABEL_OUTSIDE ? -1 : label[c->at[k]];
-        same &= value[k] == value[0];
-    }
-    if (same) return value[0] < 0 ? LABEL_OUTSIDE : (uint8_t)value[0];
-    int done = 0, nearest = 0, best = 0;
-    float best_score = -1, nearest_score = 0;
-    for (int k = 1; k < 8; k++)
-        if (c->weight[k] > c->weight[nearest]) nearest = k;
-    for (int k = 0; k < 8; k++) {
-        if (done >> k & 1) continue;
-        float score = 0;
-        for (int j = k; j < 8; j++)
-            if (value[j] == value[k]) {
-                score += c->weight[j];
-                done |= 1 << j;
-            }
-        if (value[k] == value[nearest]) nearest_score = score;
-        if (score > best_score || (score == best_score && value[k] < value[best])) {
-            best_score = score;
-            best = k;
-        }
-    }
-    if (nearest_score == best_score) best = nearest;
-    return value[best] < 0 ? LABEL_OUTSIDE : (uint8_t)value[best];
-}
-
-/* Unlike nnU-Net, which first cuts a larger patch and takes what the deformation draws from beyond it for 0,
- * this reads the whole case. */
-static void deform(const struct patch *p, const struct sample *s, const struct deformation *d)
-{
-    float centre[3];
-    for (int a = 0; a < 3; a++) centre[a] = (float)p->begin[a] + 0.5f * (float)(p->size[a] - 1);
-    size_t i = 0;
-    for (int z = 0; z < p->size[0]; z++)
-        for (int y = 0; y < p->size[1]; y++) {
-            const float from_z = (float)z - 0.5f * (float)(p->size[0] - 1),
-                        from_y = (float)y - 0.5f * (float)(p->size[1] - 1);
-            float row[3];
-            for (int a = 0; a < 3; a++) row[a] = d->m[a][0] * from_z + d->m[a][1] * from_y + centre[a];
-            for (int x = 0; x < p->size[2]; x++, i++) {
-                const float from_x = (float)x - 0.5f * (float)(p->size[2] - 1);
-                const float point[3] = {row[0] + d->m[0][2] * from_x, row[1] + d->m[1][2] * from_x,
-                                        row[2] + d->m[2][2] * from_x};
-                struct corners corners;
-                int reached = find_corners(&corners, point, s->size);
-                for (int c = 0; c < p->channels; c++)
-                    p->plane[(size_t)c * p->voxels + i] =
-                        reached ? interpolate(s->image + c, p->channels, &corners) : 0;
-                if (p->label) p->label[i] = reached ? vote(s->label, &corners) : LABEL_OUTSIDE;
-                if (p->previous) p->previous[i] = reached ? vote(s->previous, &corners) : LABEL_OUTSIDE;
-            }
-        }
-}
-
 /* ---- intensities of one channel: v[n], size its three sides -------------------------------------------- */
-
-/* Box-Muller, both of its normals. */
-static void add_noise(float *v, size_t n, float sigma, struct rng *rng)
-{
-    for (size_t i = 0; i < n; i += 2) {
-        const double u = ((double)rng_u32(rng) + 0.5) * 0x1p-32;
-        float s, c;
-        vmath_sincos_2pi(&s, &c, rng_float(rng));
-        const float r = sigma * (float)sqrt(-2.0 * vmath_log_d(u));
-        v[i] += r * c;
-        if (i + 1 < n) v[i + 1] += r * s;
-    }
-}
 
 /* batchgeneratorsv2's kernel: about 6 sigma long, odd; at most 7 for sigma <= 1. Returns its half length. */
 static int blur_kernel(float kernel[4], float sigma)
@@ -342,7 +188,9 @@ static void change_gamma(float *v, size_t n, float gamma, float sign)
     float limit[2];
     range_of(limit, v, n);
     const float range = limit[1] - limit[0], divisor = range > 1e-7f ? range : 1e-7f;
-    for (size_t i = 0; i < n; i++) v[i] = vmath_pow((v[i] - limit[0]) / divisor, gamma) * range + limit[0];
+    for (size_t i = 0; i < n; i++) v[i] = (v[i] - limit[0]) / divisor;
+    vmath_pow_many(v, n, gamma);
+    for (size_t i = 0; i < n; i++) v[i] = v[i] * range + limit[0];
     double mean_now = mean_of(v, n), std_now = std_of(v, n, mean_now);
     const float scale = (float)(std / (std_now > 1e-7 ? std_now : 1e-7));
     for (size_t i = 0; i < n; i++) v[i] = sign * ((v[i] - (float)mean_now) * scale + (float)mean);
@@ -432,7 +280,7 @@ static void change_intensities(const struct patch *p, const struct augment_optio
     float strength = o->strength;
     if (chance(rng, p_noise * strength)) {
         const float sigma = rng_range(rng, 0, 0.1f);
-        add_noise(p->plane, p->voxels * (size_t)p->channels, sigma, rng);
+        rng_add_normals(rng, p->plane, p->voxels * (size_t)p->channels, sigma);
     }
     if (chance(rng, p_blur * strength)) blur_channels(p, rng);
     if (chance(rng, p_brightness * strength))
@@ -473,7 +321,8 @@ static void place(float *image, uint8_t *label, const struct patch *p, const int
             for (int c = 0; c < p->channels; c++) {
                 const float *in = p->plane + (size_t)c * p->voxels + from;
                 float *out = image + (ptrdiff_t)to * channels + c;
-                for (ptrdiff_t x = 0; x < p->size[2]; x++) out[x * channels] = in[x * step];
+                if (channels == 1 && step == 1) memcpy(out, in, (size_t)p->size[2] * sizeof *out);
+                else for (ptrdiff_t x = 0; x < p->size[2]; x++) out[x * channels] = in[x * step];
             }
             for (int k = 1; k <= p->previous_labels; k++) {
                 float *out = image + (ptrdiff_t)to * channels + p->channels + k - 1;
@@ -510,8 +359,8 @@ void augment_patch(float *image, uint8_t *label, const struct sample *s, const i
            "augment_patch: a case without the labels of its previous stage");
     int flip[3] = {0};
     struct deformation d;
-    if (o && o->spatial && draw_deformation(&d, &p, o, rng)) deform(&p, s, &d);
-    else cut(&p, s);
+    if (o && o->spatial && draw_deformation(&d, &p, o, rng)) patch_deform(&p, s, &d);
+    else patch_cut(&p, s);
     if (o && o->intensity) change_intensities(&p, o, rng);
     if (o && label) mask_outside(&p, o);
     for (size_t i = 0; p.previous && i < p.voxels; i++)

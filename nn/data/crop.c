@@ -70,29 +70,52 @@ static int fill_holes(uint8_t *mask, const int size[3])
             fill_run(&f);
         }
     free(f.seed);
-    for (size_t i = 0; i < (size_t)size[0] * (size_t)size[1] * (size_t)size[2]; i++)
-        mask[i] = mask[i] != OUTSIDE;
+    const size_t voxels = (size_t)size[0] * (size_t)size[1] * w;
+    for (size_t i = 0; i < voxels; i++) mask[i] = mask[i] != OUTSIDE;
     return f.failed ? -1 : 0;
+}
+
+static int nonzero_at(const float *v, int channels)
+{
+    int nonzero = 0;
+    for (int c = 0; c < channels; c++) nonzero |= v[c] != 0;
+    return nonzero;
+}
+
+static void mark_row(uint8_t *mask, const float *v, int w, int channels)
+{
+    if (channels == 1)
+        for (int x = 0; x < w; x++) mask[x] = v[x] != 0 ? NONZERO : ZERO;
+    else
+        for (int x = 0; x < w; x++) mask[x] = nonzero_at(v + (size_t)x * (size_t)channels, channels);
+}
+
+static void widen(int begin[3], int end[3], int axis, int first, int last)
+{
+    if (first < begin[axis]) begin[axis] = first;
+    if (last + 1 > end[axis]) end[axis] = last + 1;
 }
 
 int crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s)
 {
+    const size_t channels = (size_t)s->channels, w = (size_t)s->size[2];
     const float *v = s->image;
     for (int a = 0; a < 3; a++) {
         begin[a] = s->size[a];
         end[a] = 0;
     }
-    for (int z = 0, i = 0; z < s->size[0]; z++)
-        for (int y = 0; y < s->size[1]; y++)
-            for (int x = 0; x < s->size[2]; x++, i++, v += s->channels) {
-                int nonzero = 0, at[3] = {z, y, x};
-                for (int c = 0; c < s->channels; c++) nonzero |= v[c] != 0;
-                if (mask) mask[i] = nonzero ? NONZERO : ZERO;
-                for (int a = 0; a < 3 && nonzero; a++) {
-                    begin[a] = at[a] < begin[a] ? at[a] : begin[a];
-                    end[a] = at[a] + 1 > end[a] ? at[a] + 1 : end[a];
-                }
-            }
+    for (int z = 0; z < s->size[0]; z++)
+        for (int y = 0; y < s->size[1]; y++, v += w * channels) {
+            int first = 0, last = s->size[2] - 1;
+            if (mask) mark_row(mask + ((size_t)z * (size_t)s->size[1] + (size_t)y) * w, v, s->size[2],
+                               s->channels);
+            while (first <= last && !nonzero_at(v + (size_t)first * channels, s->channels)) first++;
+            if (first > last) continue;
+            while (!nonzero_at(v + (size_t)last * channels, s->channels)) last--;
+            widen(begin, end, 0, z, z);
+            widen(begin, end, 1, y, y);
+            widen(begin, end, 2, first, last);
+        }
     for (int a = 0; a < 3; a++)
         if (end[a] == 0) {
             begin[a] = 0;

@@ -63,20 +63,34 @@ static int refuse_voxel(const struct volume *v, size_t i, const char *path, cons
                      v->whole ? v->whole[i] : (double)v->voxel[i], what);
 }
 
+/* Any value but 0 is foreground. */
+static size_t take_any(uint8_t *index, const struct volume *v, size_t n)
+{
+    size_t i = 0;
+    if (v->whole)
+        for (; i < n; i++) index[i] = v->whole[i] != 0;
+    else
+        for (; i < n && isfinite(v->voxel[i]); i++) index[i] = v->voxel[i] != 0;
+    return i;
+}
+
+static size_t take_known(uint8_t *index, const struct volume *v, const struct label_index *x, size_t n)
+{
+    const int whole = v->whole != NULL;
+    size_t i = 0;
+    for (; i < n; i++) {
+        const int value = whole ? v->whole[i] : value_of(v, i), k = value < 0 ? -1 : x->of[value];
+        if (k < 0) break;
+        index[i] = (uint8_t)k;
+    }
+    return i;
+}
+
 static int take_indices(uint8_t *index, const struct volume *v, const struct label_index *x, const char *path,
                         struct error *e)
 {
-    const size_t n = volume_voxels(v);
-    for (size_t i = 0; i < n; i++) {
-        if (x->any && (v->whole || isfinite(v->voxel[i]))) {
-            index[i] = v->whole ? v->whole[i] != 0 : v->voxel[i] != 0;
-            continue;
-        }
-        const int value = value_of(v, i), k = value < 0 || x->any ? -1 : x->of[value];
-        if (k < 0) return refuse_voxel(v, i, path, "which is no label of the dataset", e);
-        index[i] = (uint8_t)k;
-    }
-    return 0;
+    const size_t n = volume_voxels(v), taken = x->any ? take_any(index, v, n) : take_known(index, v, x, n);
+    return taken < n ? refuse_voxel(v, taken, path, "which is no label of the dataset", e) : 0;
 }
 
 int labelmap_read(struct labelmap *m, const char *path, const struct label_index *x, struct error *e)

@@ -59,18 +59,31 @@ static int take_geometry(struct sample *s, const struct volume *v, const char *p
     return 0;
 }
 
-/* Channel c from the voxels at `from`. */
+/* The first of n values that is not finite, or n. */
+static size_t find_not_finite(const float *v, size_t n)
+{
+    enum { BLOCK = 256 };
+    size_t i = 0;
+    for (; n - i >= BLOCK; i += BLOCK) { /* a block of vectors at a time */
+        uint32_t bits[BLOCK], found = 0;
+        memcpy(bits, v + i, sizeof bits);
+        for (int k = 0; k < BLOCK; k++) found |= (bits[k] & 0x7f800000u) == 0x7f800000u;
+        if (found) break;
+    }
+    while (i < n && isfinite(v[i])) i++;
+    return i;
+}
+
+/* Channel c from the voxels at `from`, which may be the image itself. */
 static int take_channel(struct sample *s, int c, const float *from, const char *path, struct error *e)
 {
-    size_t n = sample_voxels(s);
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(from[i])) {
-            size_t x = i % (size_t)s->size[2], y = i / (size_t)s->size[2] % (size_t)s->size[1],
-                   z = i / (size_t)s->size[2] / (size_t)s->size[1];
-            return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, from[i]);
-        }
-        s->image[i * (size_t)s->channels + (size_t)c] = from[i];
+    const size_t n = sample_voxels(s), channels = (size_t)s->channels, i = find_not_finite(from, n);
+    if (i < n) {
+        size_t x = i % (size_t)s->size[2], y = i / (size_t)s->size[2] % (size_t)s->size[1],
+               z = i / (size_t)s->size[2] / (size_t)s->size[1];
+        return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, from[i]);
     }
+    for (size_t k = 0; from != s->image && k < n; k++) s->image[k * channels + (size_t)c] = from[k];
     return 0;
 }
 

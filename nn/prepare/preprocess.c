@@ -93,6 +93,16 @@ static int needs_mask(const struct sample *s, const struct plan *p)
     return masked;
 }
 
+/* Foreground is never outside of the mask; background outside of it is nnU-Net's -1. */
+static void mark_outside(uint8_t *label, uint8_t *mask, size_t voxels)
+{
+    for (size_t i = 0; i < voxels; i++) {
+        const uint8_t inside = mask[i] | (label[i] != 0);
+        mask[i] = inside;
+        label[i] = inside ? label[i] : LABEL_OUTSIDE;
+    }
+}
+
 /* mask: 1 where nnU-Net's label map is not -1 (foreground is never outside); NULL where it is not needed. */
 static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, struct error *e)
 {
@@ -111,11 +121,7 @@ static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, str
     }
     memcpy(s->size, size, sizeof size);
     memcpy(s->cropped_size, size, sizeof size);
-    if (!s->label) return 0;
-    for (size_t i = 0; i < voxels_of(s->size); i++) {
-        if (s->label[i]) (*mask)[i] = 1;
-        if (!(*mask)[i]) s->label[i] = LABEL_OUTSIDE;
-    }
+    if (s->label) mark_outside(s->label, *mask, voxels_of(s->size));
     return 0;
 }
 

@@ -7,7 +7,7 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
-#include "tensor/base/rng.h"
+#include "tensor/base/rng_normals.h"
 #include "tensor/base/vmath.h"
 
 /* ---- pool ---------------------------------------------------------------------------------------------- */
@@ -198,6 +198,42 @@ static void check_normals(void)
     cpu_isa_set(isa);
 }
 
+/* Box-Muller's pairs one by one, as add_normals makes them many at a time. */
+static void add_pairs(struct rng *rng, float *v, int n, float sigma)
+{
+    for (int i = 0; i < n; i += 2) {
+        const double u = ((double)rng_u32(rng) + 0.5) * 0x1p-32;
+        float s, c;
+        vmath_sincos_2pi(&s, &c, rng_float(rng));
+        const float r = sigma * (float)sqrt(-2.0 * vmath_log_d(u));
+        v[i] += r * c;
+        if (i + 1 < n) v[i + 1] += r * s;
+    }
+}
+
+static void check_added_normals(void)
+{
+    enum { N = 5000 };
+    static const int counts[] = {0, 1, 2, 127, 128, 129, 2048, 2500, N - 1, N};
+    static float one[N], many[N];
+    const enum isa isa = cpu_isa();
+    for (int level = ISA_SCALAR; level <= ISA_AMX; level++) {
+        if ((int)cpu_isa_set((enum isa)level) != level) continue;
+        for (int before = 0; before < 5; before++)
+            for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+                struct rng a = rng_stream(3, 1, 4, RNG_TEST), b = a;
+                for (int k = 0; k < before; k++) rng_u32(&a), rng_u32(&b);
+                for (int k = 0; k < N; k++) one[k] = many[k] = (float)k;
+                add_pairs(&a, one, counts[i], 0.1f);
+                rng_add_normals(&b, many, (size_t)counts[i], 0.1f);
+                CHECK(memcmp(one, many, sizeof one) == 0, "%s: %d normals added after %d words",
+                      cpu_isa_name((enum isa)level), counts[i], before);
+                CHECK(rng_u32(&a) == rng_u32(&b), "the word after %d added normals", counts[i]);
+            }
+    }
+    cpu_isa_set(isa);
+}
+
 static void check_distributions(void)
 {
     enum { N = 200000 };
@@ -306,6 +342,34 @@ static void check_float_functions(void)
     CHECK(worst_log < 0.8, "log: %.3f ulp", worst_log);
     CHECK(worst_tanh < 1.3, "tanh: %.3f ulp", worst_tanh);
     CHECK(worst_pow < 0.501, "pow: %.3f ulp", worst_pow);
+}
+
+/* Many powers are those that come one by one, of every kind of number, at every level. */
+static void check_many_powers(void)
+{
+    enum { N = 1000 };
+    static const float exponents[] = {0.7f, 1, 1.5f, -0.3f, 0, 40, -1000, INFINITY, NAN};
+    float v[N], many[N];
+    const enum isa isa = cpu_isa();
+    for (int level = ISA_SCALAR; level <= ISA_AMX; level++) {
+        if ((int)cpu_isa_set((enum isa)level) != level) continue;
+        for (size_t i = 0; i < sizeof exponents / sizeof *exponents; i++) {
+            struct rng rng = rng_stream(1, 2, 3, RNG_TEST);
+            int wrong = 0;
+            for (int k = 0; k < N; k++) /* the first half from 0 to 1, the rest any pattern of bits */
+                v[k] = k < N / 2 ? rng_float(&rng) : float_of(rng_u32(&rng));
+            v[3] = 0, v[40] = 1, v[77] = -0.0f, v[100] = 0x1p-149f, v[130] = -2, v[200] = INFINITY;
+            memcpy(many, v, sizeof v);
+            vmath_pow_many(many, N, exponents[i]);
+            for (int k = 0; k < N; k++) {
+                const float want = vmath_pow(v[k], exponents[i]);
+                wrong += memcmp(&want, &many[k], sizeof want) != 0 && !(isnan(want) && isnan(many[k]));
+            }
+            CHECK(!wrong, "%s: %d of %d powers to %g", cpu_isa_name((enum isa)level), wrong, N,
+                  (double)exponents[i]);
+        }
+    }
+    cpu_isa_set(isa);
 }
 
 static void check_special_values(void)
@@ -444,9 +508,11 @@ int main(void)
     check_philox();
     check_streams();
     check_normals();
+    check_added_normals();
     check_distributions();
     check_shuffle();
     check_float_functions();
+    check_many_powers();
     check_special_values();
     check_double_functions();
     check_frozen_bits();

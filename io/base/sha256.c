@@ -5,10 +5,7 @@
 
 #include <string.h>
 
-#include "tensor/base/cpu.h"
-#include "tensor/base/isa.h"
-
-#if ISA_X86
+#if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
 #include <stdatomic.h>
@@ -39,7 +36,7 @@ static inline __attribute__((always_inline)) void digest_round(uint32_t a, uint3
     *h = t1 + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) | (c & (a | b)));
 }
 
-static void digest_portable(uint32_t s[8], const unsigned char *p, size_t blocks)
+void sha256_blocks(uint32_t s[8], const unsigned char *p, size_t blocks)
 {
     for (; blocks > 0; blocks--, p += 64) {
         uint32_t w[64], a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
@@ -66,25 +63,26 @@ static void digest_portable(uint32_t s[8], const unsigned char *p, size_t blocks
     }
 }
 
-#if ISA_X86
-/* Not every processor with AVX2 has the instructions (cpuid 7, ebx, bit 29); below that level they are not
- * asked for, so that NEPHRON_ISA=scalar is plain C. Asked once: under a hypervisor cpuid takes longer than
- * many a hash. */
+#if defined(__x86_64__)
+/* sha (cpuid 7, ebx 29), ssse3 and sse4.1 (cpuid 1, ecx 9 and 19). Asked once: under a hypervisor cpuid takes
+ * longer than many a hash. */
 static int has_sha(void)
 {
     static atomic_int cached = -1;
     int there = atomic_load_explicit(&cached, memory_order_relaxed);
     if (there < 0) {
         unsigned a, b, c, d;
-        there = __get_cpuid_count(7, 0, &a, &b, &c, &d) && b >> 29 & 1;
+        there = __get_cpuid(1, &a, &b, &c, &d) && c >> 9 & 1 && c >> 19 & 1 &&
+                __get_cpuid_count(7, 0, &a, &b, &c, &d) && b >> 29 & 1;
         atomic_store_explicit(&cached, there, memory_order_relaxed);
     }
-    return there && cpu_isa() >= ISA_AVX2;
+    return there;
 }
 
-ISA_BEGIN("sha,sse4.1,ssse3")
+#define SHA_TARGET __attribute__((target("sha,sse4.1,ssse3")))
+
 /* Four rounds; the instruction does two, with the letters in the order abef and cdgh. */
-static inline void four_rounds(__m128i *abef, __m128i *cdgh, __m128i w, const uint32_t *k)
+SHA_TARGET static inline void four_rounds(__m128i *abef, __m128i *cdgh, __m128i w, const uint32_t *k)
 {
     const __m128i kw = _mm_add_epi32(w, _mm_loadu_si128((const __m128i *)k));
     *cdgh = _mm_sha256rnds2_epu32(*cdgh, *abef, kw);
@@ -92,19 +90,19 @@ static inline void four_rounds(__m128i *abef, __m128i *cdgh, __m128i w, const ui
 }
 
 /* The four words that follow the sixteen of a to d. */
-static inline __m128i next_words(__m128i a, __m128i b, __m128i c, __m128i d)
+SHA_TARGET static inline __m128i next_words(__m128i a, __m128i b, __m128i c, __m128i d)
 {
     const __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(a, b), _mm_alignr_epi8(d, c, 4));
     return _mm_sha256msg2_epu32(sum, d);
 }
 
-static inline __m128i load_words(const unsigned char *p)
+SHA_TARGET static inline __m128i load_words(const unsigned char *p)
 {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)p), big_endian);
 }
 
-static void digest_sha(uint32_t s[8], const unsigned char *p, size_t blocks)
+SHA_TARGET static void digest_sha(uint32_t s[8], const unsigned char *p, size_t blocks)
 {
     const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)s), 0xb1),
                   efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(s + 4)), 0x1b);
@@ -129,18 +127,17 @@ static void digest_sha(uint32_t s[8], const unsigned char *p, size_t blocks)
     _mm_storeu_si128((__m128i *)s, _mm_blend_epi16(feba, dchg, 0xf0));
     _mm_storeu_si128((__m128i *)(s + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
-ISA_END
 #endif
 
 static void digest_blocks(uint32_t s[8], const unsigned char *p, size_t blocks)
 {
-#if ISA_X86
+#if defined(__x86_64__)
     if (has_sha()) {
         digest_sha(s, p, blocks);
         return;
     }
 #endif
-    digest_portable(s, p, blocks);
+    sha256_blocks(s, p, blocks);
 }
 
 void sha256_init(struct sha256 *s)

@@ -13,6 +13,9 @@ struct sha256 {
 void sha256_init(struct sha256 *s);
 void sha256_update(struct sha256 *s, const void *data, size_t size);
 void sha256_final(struct sha256 *s, unsigned char digest[32]);
+/* In plain C, what sha256_update does with whole blocks of 64 bytes (where the processor has instructions for
+ * it, by those): for tests. */
+void sha256_blocks(uint32_t h[8], const unsigned char *p, size_t blocks);
 /* Lower-case hex with NUL. */
 void sha256_hex(char hex[65], const void *data, size_t size);
 

@@ -206,18 +206,46 @@ static int common_label(const uint8_t *label, size_t row, size_t slice)
     return same ? label[0] : -1;
 }
 
+/* The vote where only two labels are in it, nearly all; -1 where there are more. The sums are vote's. */
+static int vote_of_two(const uint8_t value[8], const float weight[8])
+{
+    int k = 1, others = 0, nearest = 0;
+    while (k < 8 && value[k] == value[0]) k++;
+    const uint8_t a = value[0], b = value[k & 7];
+    float of_a = 0, of_b = 0;
+    for (int j = 0; j < 8; j++) {
+        of_a += value[j] == a ? weight[j] : 0;
+        of_b += value[j] == b ? weight[j] : 0;
+        others |= value[j] != a && value[j] != b;
+    }
+    if (others) return -1;
+    if (of_a != of_b) return of_a > of_b ? a : b;
+    for (int j = 1; j < 8; j++)
+        if (weight[j] > weight[nearest]) nearest = j;
+    return value[nearest];
+}
+
 static void take_label(uint8_t *out, const uint8_t *label, const struct stretch *t, int i, const int size[3])
 {
     const size_t row = (size_t)size[2], slice = (size_t)size[1] * row;
-    const int common = common_label(label + t->at[i], row, slice);
-    if (common >= 0) {
-        *out = (uint8_t)common;
-        return;
+    const uint8_t *first = label + t->at[i];
+    int chosen = common_label(first, row, slice);
+    if (chosen < 0) {
+        uint8_t value[8];
+        float weight[8];
+        for (int k = 0; k < 8; k++) {
+            value[k] = first[(size_t)(k >> 2) * slice + (size_t)(k >> 1 & 1) * row + (size_t)(k & 1)];
+            weight[k] = t->weight[k][i];
+        }
+        chosen = vote_of_two(value, weight);
     }
-    struct corners corners;
-    const float point[3] = {t->point[0][i], t->point[1][i], t->point[2][i]};
-    find_corners(&corners, point, size);
-    *out = vote(label, &corners);
+    if (chosen < 0) {
+        struct corners corners;
+        const float point[3] = {t->point[0][i], t->point[1][i], t->point[2][i]};
+        find_corners(&corners, point, size);
+        chosen = vote(label, &corners);
+    }
+    *out = (uint8_t)chosen;
 }
 
 /* Channel v of the n voxels that are inside. */

@@ -2,6 +2,7 @@
  * (tests/golden/make_learning.py) and against plain loops. The sources are included, so that each change can
  * be tested with given parameters. */
 #include "nn/batch/augment.c"
+#include "nn/batch/deform.c"
 #include "nn/batch/sampler.c"
 
 #include "io/base/json.h"
@@ -77,7 +78,7 @@ static void check_deform(void)
         p.plane = malloc(p.voxels * sizeof(float));
         p.label = malloc(p.voxels);
         make_deformation(&d, angle, (float)json_number(g, "scale", 0), (int)json_integer(g, "flat", 0));
-        deform(&p, &s, &d);
+        patch_deform(&p, &s, &d);
         for (size_t i = 0; i < p.voxels; i++)
             differ +=
                 (p.label[i] == LABEL_OUTSIDE ? -1 : p.label[i]) != json_get(g, "label")->item[i]->integer;
@@ -87,6 +88,62 @@ static void check_deform(void)
         free(p.label);
         free_sample(&s);
     }
+}
+
+/* What is found a stretch of a row at a time is what deform_voxel finds one by one: on noise and on labels of
+ * large and of small parts, inside of the case and beyond it, at every level. */
+static void check_stretches(void)
+{
+    enum { D = 9, H = 20, W = 45, N = D * H * W };
+    static const int flats[] = {0, 1};
+    static float plane[2][2 * N], spare[N + W];
+    static uint8_t label[2][N], previous[2][N];
+    struct sample s = {.channels = 2, .size = {11, 19, 30}, .previous_labels = 3};
+    const size_t n = 11 * 19 * 30;
+    struct rng rng = rng_stream(5, 6, 7, RNG_TEST);
+    s.image = make_noise(2 * n);
+    s.label = malloc(n);
+    s.previous = malloc(n);
+    for (size_t i = 0; i < n; i++) {
+        s.label[i] = (uint8_t)(i % 30 / 9 + (i / 570) / 6 * 2);
+        if (s.label[i] == 2) s.label[i] = LABEL_OUTSIDE;
+        s.previous[i] = (uint8_t)rng_below(&rng, 4);
+    }
+    const enum isa isa = cpu_isa();
+    for (int level = ISA_SCALAR; level <= ISA_AMX; level++) {
+        if ((int)cpu_isa_set((enum isa)level) != level) continue;
+        for (size_t k = 0; k < 2; k++) {
+            struct patch p[2];
+            struct deformation d;
+            const float angle[3] = {0.03f, -0.05f, 0.04f};
+            int wrong = 0;
+            make_deformation(&d, angle, k ? 0.7f : 0.9f, flats[k]);
+            for (int j = 0; j < 2; j++)
+                p[j] = (struct patch){.size = {D, H, W}, .channels = 2, .voxels = N, .begin = {1, 0, -8},
+                                      .plane = plane[j], .label = label[j], .previous = previous[j],
+                                      .previous_labels = 3, .spare = spare};
+            patch_deform(&p[0], &s, &d);
+            for (int i = 0; i < N; i++) {
+                const float x = (float)(i % W) - 0.5f * (W - 1), y = (float)(i / W % H) - 0.5f * (H - 1),
+                            z = (float)(i / W / H) - 0.5f * (D - 1);
+                float point[3];
+                for (int a = 0; a < 3; a++) {
+                    const float centre = (float)p[1].begin[a] + 0.5f * (float)(p[1].size[a] - 1),
+                                row = d.m[a][0] * z + d.m[a][1] * y + centre;
+                    point[a] = row + d.m[a][2] * x;
+                }
+                deform_voxel(&p[1], &s, point, (size_t)i);
+                wrong += memcmp(&plane[0][i], &plane[1][i], sizeof(float)) ||
+                         memcmp(&plane[0][N + i], &plane[1][N + i], sizeof(float)) ||
+                         label[0][i] != label[1][i] || previous[0][i] != previous[1][i];
+            }
+            CHECK(!wrong, "%s: %d of %d voxels deformed otherwise", cpu_isa_name((enum isa)level), wrong, N);
+        }
+    }
+    cpu_isa_set(isa);
+    free(s.image);
+    free(s.label);
+    free(s.previous);
 }
 
 /* Half of the weight each: the label of the nearest voxel wins, though it is not the smallest; where the
@@ -131,7 +188,7 @@ static void check_noise(void)
     enum { N = 20001 };
     float *v = calloc(N, sizeof *v);
     struct rng rng = rng_stream(3, 0, 0, RNG_TEST);
-    add_noise(v, N, 0.1f, &rng);
+    rng_add_normals(&rng, v, N, 0.1f);
     double mean = mean_of(v, N);
     CHECK_NEAR(mean, 0, 0.1 * 4 / sqrt(N), "mean of the noise");
     CHECK_NEAR(std_of(v, N, mean), 0.1, 0.1 * 4 / sqrt(2.0 * N), "deviation of the noise");
@@ -600,6 +657,7 @@ int main(void)
         return 1;
     }
     check_deform();
+    check_stretches();
     check_ties();
     check_intensities();
     check_noise();

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/base/interrupt.h"
 #include "tensor/base/clock.h"
 
 void progress_time(char buf[32], double seconds)
@@ -68,4 +69,11 @@ void progress_callback(void *arg, int done, int of)
 void progress_end(struct progress *p)
 {
     progress_clear(p);
+}
+
+int case_progress(void *arg, int done, int of)
+{
+    const struct case_progress *c = arg;
+    progress_update(c->bar, c->at + (double)done / of, c->of, c->name);
+    return interrupt_signal() != 0;
 }

@@ -17,6 +17,14 @@ struct progress progress_begin(const char *title, int quiet);
 void progress_update(struct progress *p, double done, double of, const char *note);
 /* As a callback void (*)(void *, int, int) with arg = struct progress *. */
 void progress_callback(void *arg, int done, int of);
+/* Of work on several cases: where inside of one it is. */
+struct case_progress {
+    struct progress *bar;
+    int at, of;       /* this case, cases */
+    const char *name;
+};
+/* A struct sliding_options' progress, arg the above: 1 where a signal asks to stop (apps/base/interrupt.h). */
+int case_progress(void *arg, int done, int of);
 /* Clears the bar. */
 void progress_end(struct progress *p);
 /* Clears the bar if drawn, so that a line can be printed. */

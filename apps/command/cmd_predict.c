@@ -202,14 +202,17 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     }
     int done = 0;
     struct progress bar = progress_begin("predict", p->quiet);
+    struct case_progress at = {.bar = &bar, .of = cases.count};
+    s.sliding.progress = case_progress;
+    s.sliding.arg = &at;
     interrupt_begin();
-    for (int i = 0; !status && i < cases.count; i++) {
-        p->stopped = interrupt_signal() != 0;
-        if (p->stopped) break;
-        done = i + 1;
-        progress_update(&bar, i, cases.count, cases.item[i].id);
-        status = segment_case(p, &s, &cases.item[i], e);
-        if (!status) status = predict_record_keep(p, e);
+    for (; !status && !p->stopped && done < cases.count; done += !p->stopped) {
+        at.at = done;
+        at.name = cases.item[done].id;
+        status = interrupt_signal() ? -1 : segment_case(p, &s, &cases.item[done], e);
+        p->stopped = status && interrupt_signal();
+        if (p->stopped) status = 0; /* nothing of this case is kept */
+        else if (!status) status = predict_record_keep(p, e);
     }
     progress_end(&bar);
     interrupt_end();

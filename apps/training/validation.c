@@ -185,7 +185,7 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     char folder[1300], path[1300];
     struct segmenter s = {.plan = t->plan, .dataset = &t->dataset, .bf16 = t->options.bf16};
     struct evaluation ev;
-    int n = 0, done = 0, status = 0;
+    int n = 0, status = 0;
     s.sliding.step = t->args.step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = t->args.mirror && (t->plan->dims == 3 || a > 0);
     for (int i = 0; i < t->dataset.cases; i++) n += t->role[i] == ROLE_VALIDATION;
@@ -195,14 +195,18 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
         return -1;
     if (evaluation_begin(&ev, &t->dataset, 1.0, e)) status = -1;
     struct progress bar = progress_begin("validate", t->args.quiet);
-    for (int i = 0; !status && i < t->dataset.cases; i++) {
+    struct case_progress at = {.bar = &bar, .of = n};
+    s.sliding.progress = case_progress;
+    s.sliding.arg = &at;
+    for (int i = 0; !status && !t->stopped && i < t->dataset.cases; i++) {
         if (t->role[i] != ROLE_VALIDATION) continue;
-        if (interrupt_signal()) break;
-        progress_update(&bar, done++, n, t->dataset.item[i].id);
-        status = validate_case(&s, &ev, t, i, folder, e);
+        at.name = t->dataset.item[i].id;
+        status = interrupt_signal() ? -1 : validate_case(&s, &ev, t, i, folder, e);
+        t->stopped = status && interrupt_signal();
+        if (t->stopped) status = 0; /* all of them again, when it goes on */
+        at.at++;
     }
     progress_end(&bar);
-    if (done < n) t->stopped = 1;
     if (t->stopped || status) {
         evaluation_free(&ev);
         segmenter_free(&s);

@@ -184,10 +184,11 @@ static int check_size(void)
                      s->size[2], s->size[1], s->size[0], bytes / 1e9);
 }
 
-static void tell(void *arg, int done, int of)
+static int tell(void *arg, int done, int of)
 {
     (void)arg;
     web_progress(done, of);
+    return 0;
 }
 
 /* Label values [z][y][x], or NULL; the caller frees them. */

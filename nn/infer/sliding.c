@@ -103,7 +103,8 @@ struct sliding {
     int size[3], pad[3];    /* pad: voxels of 0 before the image */
     int *start[3], starts[3];
     int finished;           /* planes given to the sink */
-    int done, of;           /* passes of a network, for the progress */
+    int done, of;           /* passes of a network, for the progress, */
+    int stop;               /* which wants no more of them */
 };
 
 /* Rows of the window at `corner` (in padded coordinates), reversed along the axes of flip; 0 outside of the
@@ -186,7 +187,7 @@ static void predict_window(struct sliding *s, const int corner[3], int mirrored,
             add_flipped(s, p, flip);
             flips++;
             if (s->done < s->of) s->done++;
-            if (o->progress) o->progress(o->arg, s->done, s->of);
+            if (o->progress) s->stop |= o->progress(o->arg, s->done, s->of) != 0;
         }
         scatter(s, corner, (float)flips);
     }
@@ -246,16 +247,17 @@ static void predict_windows(struct sliding *s, const struct sliding_options *o, 
     uint64_t all = (uint64_t)s->starts[0] * (uint64_t)s->starts[1] * (uint64_t)s->starts[2] *
                    (uint64_t)(flips * s->predictors);
     s->of = all < (1u << 30) ? (int)all : 1 << 30;
-    if (o->progress) o->progress(o->arg, 0, s->of);
+    if (o->progress) s->stop = o->progress(o->arg, 0, s->of) != 0;
     for (int z = 0; z < s->starts[0]; z++) {
         finish_planes(s, s->start[0][z] - s->pad[0], sink, arg);
         for (int y = 0; y < s->starts[1]; y++)
             for (int x = 0; x < s->starts[2]; x++) {
                 const int corner[3] = {s->start[0][z], s->start[1][y], s->start[2][x]};
+                if (s->stop) return;
                 predict_window(s, corner, mirrored, o);
             }
     }
-    finish_planes(s, s->size[0], sink, arg);
+    if (!s->stop) finish_planes(s, s->size[0], sink, arg);
 }
 
 int sliding_run(struct predictor *p, int predictors, const float *image, const int size[3],
@@ -275,6 +277,7 @@ int sliding_run(struct predictor *p, int predictors, const float *image, const i
         status = error_set(e, "out of memory for the windows of an image of %d x %d x %d", size[0], size[1],
                            size[2]);
     else predict_windows(&s, o, sink, arg);
+    if (!status && s.stop) status = error_set(e, "stopped between two windows");
     free(s.logits);
     free(s.weight);
     free(s.gaussian);

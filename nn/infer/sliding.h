@@ -9,8 +9,9 @@
 struct sliding_options {
     double step;      /* 0.5 of the patch */
     int mirror[3];    /* average over all flips of these axes */
-    /* after each pass of a network: windows, mirrors and networks multiplied */
-    void (*progress)(void *arg, int done, int of);
+    /* after each pass of a network: windows, mirrors and networks multiplied. What is not 0 stops before the
+     * next window: an error. */
+    int (*progress)(void *arg, int done, int of);
     void *arg;
 };
 /* An inference network of fixed patch size: batch 1. */

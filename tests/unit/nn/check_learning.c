@@ -511,12 +511,20 @@ static struct predictor make_predictor(struct model *m, const int patch[3], int 
     return p;
 }
 
-static void count_calls(void *arg, int done, int of)
+static int count_calls(void *arg, int done, int of)
 {
     int *last = arg;
     CHECK(done == last[0] + 1 && of > 0, "progress %d of %d", done, of);
     last[0] = done;
     last[1] = of;
+    return 0;
+}
+
+static int stop_at_two(void *arg, int done, int of)
+{
+    (void)of;
+    *(int *)arg = done;
+    return done == 2;
 }
 
 static double box_mean(const float *image, const int size[3], const int corner[3], const int patch[3],
@@ -586,6 +594,12 @@ static void check_sliding(void)
             CHECK(calls[0] == calls[1], "progress ends: %d of %d", calls[0], calls[1]);
             predictor_destroy(&p);
             p = make_predictor(m, patch, 1, 1);
+            if (calls[1] > 2 && !mirrored) { /* no pass after the one that was the last wanted */
+                int last = 0;
+                o.progress = stop_at_two;
+                o.arg = &last;
+                CHECK(sliding_predict(logits, &p, image, size, &o, &e) == -1 && last == 2, "stopped at %d", last);
+            }
             o.progress = NULL;
             CHECK(sliding_predict(logits, &p, image, size, &o, &e) == 0, "%s", e.text);
             worst = 0;

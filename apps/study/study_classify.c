@@ -11,6 +11,7 @@
 #include "apps/training/predictions.h"
 #include "apps/study/study.h"
 #include "nn/train/classify.h"
+#include "nn/train/train_covariates.h"
 #include "nn/data/components.h"
 #include "nn/stats/stats_auc.h"
 #include "nn/folder/run.h"
@@ -373,7 +374,7 @@ static int load(struct study *s, struct prepared *m, struct error *e)
         status = load_role(part[i], s, m->value, which[i], e);
         cases += part[i]->store.cases;
     }
-    if (!status && count) status = learner_fit_covariates(&t->options, NULL, &m->train, e);
+    if (!status && count) status = learner_fit_covariates(&t->options, NULL, &m->train, NULL, 1, e);
     m->with_maps = s->segment.present && !s->estimate;
     for (int k = 0; m->with_maps && k < t->tests + t->externals; k++)
         m->with_maps = s->dataset.item[t->test[k]].has_label_map;

@@ -11,6 +11,7 @@
 #include "io/base/file.h"
 #include "nn/infer/sliding.h"
 #include "nn/train/learner_data.h"
+#include "nn/train/train_covariates.h"
 #include "tensor/base/clock.h"
 
 enum { VALIDATION_BATCHES = 4 }; /* of segmentation, after a round; classification takes all cases */
@@ -128,7 +129,7 @@ static int fit_covariates(struct train_options *o, const struct study *s, int ar
     for (int i = 0; i < train->store.cases; i++) part[i] = part[i] < 0 ? -1 : 0;
     int status = learner_view(&own, train, part, 0, e);
     if (!status) fill_empty(&own, &o->covariates);
-    if (!status) status = learner_fit_covariates(o, NULL, &own, e);
+    if (!status) status = learner_fit_covariates(o, NULL, &own, NULL, 1, e);
     learner_view_free(&own);
     free(part);
     return status;

@@ -31,6 +31,21 @@ static void tell(const struct training_arguments *a, const char *line)
 
 /* ---- fingerprint --------------------------------------------------------------------------------------- */
 
+/* Of the cases that will be trained on, so that the class of no other one is told. */
+static int take_covariates(struct site_fingerprint *f, const struct dataset *d,
+                           const struct training_arguments *a, struct error *e)
+{
+    struct covariates c;
+    if (!a->covariates) return 0;
+    if (!f->classes) return error_set(e, "--covariates is for classification, and this is a segmentation");
+    if (covariates_parse(&c, a->covariates, e)) return error_prefix(e, "--covariates");
+    int *role = calloc((size_t)d->cases + 1, sizeof *role);
+    int status = role ? roles_choose(role, d, 0, a->fold, e) : error_set(e, "out of memory");
+    if (!status) status = site_fingerprint_covariates(f, &c, d, role, e);
+    free(role);
+    return status;
+}
+
 static int step_fingerprint(const struct training_arguments *a, struct pool *pool, struct error *e)
 {
     char folder[1100], path[1300], name[SITE_NAME_MAX + 8], line[400];
@@ -52,10 +67,12 @@ static int step_fingerprint(const struct training_arguments *a, struct pool *poo
                                           progress_callback, &bar, e);
     progress_end(&bar);
     json_free(dataset);
+    const int extracted = !status;
+    if (!status) status = take_covariates(&f, &d, a, e);
     dataset_close(&d);
     grid_warnings_free(&grids);
-    if (status) return -1;
-    status = site_fingerprint_write(&f, path, e);
+    if (!extracted) return -1;
+    if (!status) status = site_fingerprint_write(&f, path, e);
     snprintf(line, sizeof line, "site %s: fingerprint of %d cases: %.250s", f.site, f.cases, path);
     site_fingerprint_free(&f);
     if (!status) tell(a, line);
@@ -183,6 +200,7 @@ struct terms {
     struct dataset header;
     struct plans plans;
     struct federation f;
+    struct covariates covariates; /* of the sites' fingerprints */
     struct model *initial;
 };
 
@@ -230,8 +248,26 @@ static int plan_terms(struct terms *t, const struct training_arguments *a, int *
         status = plans_make(&t->plans, &p, &t->header, &a->plan_options, e);
         fingerprint_free(&p);
     }
+    if (!status && all.covariates.count) {
+        t->covariates = all.covariates;
+        status = covariate_part_use(&t->covariates, &all.part, all.classes, e);
+    }
     site_fingerprint_free(&all);
     return status;
+}
+
+/* --covariates of init says what the fingerprints must have; without it, it is what they have. */
+static int check_covariates(const struct terms *t, const char *asked, struct error *e)
+{
+    struct covariates c;
+    char want[COVARIATE_LIST], have[COVARIATE_LIST];
+    if (!asked) return 0;
+    if (covariates_parse(&c, asked, e)) return error_prefix(e, "--covariates");
+    covariates_list(want, &c);
+    covariates_list(have, &t->covariates);
+    return strcmp(want, have) == 0
+               ? 0
+               : error_set(e, "--covariates: the sites' fingerprints have (%s), not (%s)", have, want);
 }
 
 static int complete_terms(struct terms *t, const struct training_arguments *a, struct error *e)
@@ -240,7 +276,9 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     const struct learning_task *task = &task_segment;
     int classes = 0;
     const struct plan *plan = NULL;
-    if (list_sites(&t->sites, a, e) || plan_terms(t, a, &classes, &task, e)) return -1;
+    if (list_sites(&t->sites, a, e) || plan_terms(t, a, &classes, &task, e) ||
+        check_covariates(t, a->covariates, e))
+        return -1;
     if (task->planned && !(plan = plans_find(&t->plans, a->configuration, e))) return -1;
     if (a->network && (network_find(a->network)->segment != NULL) != task->planned)
         return error_set(e, "--network %s is not for the task of the sites, which is to %s", a->network,
@@ -250,6 +288,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
                          a->configuration);
     struct train_options o = training_options_complete(a, task, t->header.channels, classes);
     if (o.batch == 0 && plan) o.batch = plan->batch;
+    if (t->covariates.count) train_options_covariates(&o, &t->covariates);
     t->f = federation_default(&o, plan, t->sites.count);
     t->f.strategy = federation_strategy(t->f.option, x);
     t->f.local_epochs = x->local_epochs;
@@ -261,10 +300,10 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     t->f.plain_variance = federation_plain_variance(x);
     t->f.secure_range = federation_secure_range(x);
     if (federation_check(&t->f, e)) return -1;
-    if (!a->pretrained) return 0;
+    if (!a->pretrained && !t->covariates.count) return 0;
     t->initial = learner_model(&o, plan);
     if (!t->initial) return error_set(e, "out of memory for the weights of a network");
-    return training_pretrained(t->initial, &o, plan, a->pretrained, e);
+    return a->pretrained ? training_pretrained(t->initial, &o, plan, a->pretrained, e) : 0;
 }
 
 static int step_init(const struct training_arguments *a, struct pool *pool, struct error *e)

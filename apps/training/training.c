@@ -20,6 +20,7 @@
 #include "nn/folder/pretrained.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
+#include "nn/train/train_covariates.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
@@ -99,14 +100,21 @@ static int choose_covariates(struct training *t, struct error *e)
     return 0;
 }
 
-/* Standardised on the training cases. */
+/* Standardised on the training cases; of a federation by what each site can tell of its own, as with files
+ * that are carried. */
 static int fit_covariates(struct training *t, struct error *e)
 {
-    int missing[COVARIATES_MAX];
+    int missing[COVARIATES_MAX], *site = NULL;
     const struct covariates *c = &t->options.covariates;
     if (!c->count) return 0;
-    if (learner_fit_covariates(&t->options, missing, &t->train, e))
-        return error_prefix(e, "%s", t->args.data);
+    if (t->args.federated) {
+        site = malloc(((size_t)t->train.store.cases + 1) * sizeof *site);
+        if (!site) return error_set(e, "out of memory for %d cases", t->train.store.cases);
+        for (int i = 0; i < t->train.store.cases; i++) site[i] = t->sites.of[t->train.store.index[i]];
+    }
+    const int status = learner_fit_covariates(&t->options, missing, &t->train, site, t->sites.count, e);
+    free(site);
+    if (status) return error_prefix(e, "%s", t->args.data);
     for (int k = 0; !t->args.quiet && k < c->count; k++)
         console("  covariate %-16s mean %.4g, deviation %.4g; missing in %d of %d training cases\n",
                 c->name[k], c->mean[k], sqrt(c->variance[k]), missing[k], t->train.store.cases);

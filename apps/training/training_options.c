@@ -364,10 +364,10 @@ static int parse_all(struct training_arguments *a, int argc, char **argv, int fe
         return app_usage(a->command, "--ema averages the weights of single steps, which each round replaces "
                                      "by the sites' mean: it is for train"),
                0;
-    if (a->federation.as && a->covariates)
-        return app_usage(a->command,
-                         "--covariates: their mean and variance are of all sites' cases, which the steps of "
-                         "--as do not exchange; train and federate on one machine take them"),
+    if (a->federation.as && a->covariates && strcmp(a->federation.as, "fingerprint") &&
+        strcmp(a->federation.as, "init"))
+        return app_usage(a->command, "--covariates is for --as fingerprint, and init agrees on them: "
+                                     "federation.json tells the sites"),
                0;
     if (choose_network(a, &e)) return app_usage(a->command, "%s", e.text), 0;
     if (a->hours > 0 && (a->epochs || a->iterations || a->resume))

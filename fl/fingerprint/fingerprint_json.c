@@ -7,6 +7,7 @@
 #include "fl/fingerprint/fingerprint_json.h"
 #include "fl/fingerprint/site_fingerprint.h"
 #include "fl/message/vectors.h"
+#include "io/base/text.h"
 
 enum { FINGERPRINT_FORMAT = 1, CASES_MOST = 10000000, KEY_MOST = 1 << 21 };
 
@@ -24,6 +25,27 @@ static void add_channel(struct json *list, const struct channel_fingerprint *c)
     for (int i = 0; i < c->bins; i++) {
         json_add_int(keys, NULL, c->bin[i].key);
         json_add_int(counts, NULL, (int64_t)c->bin[i].count);
+    }
+}
+
+/* Classes beyond COVARIATE_CLASSES have no regression. */
+static int regressions(const struct site_fingerprint *f)
+{
+    return f->classes < COVARIATE_CLASSES ? f->classes : COVARIATE_CLASSES;
+}
+
+static void add_covariates(struct json *j, const struct site_fingerprint *f)
+{
+    struct json *list = json_add_array(j, "covariates"), *cases = json_add_array(j, "regression_cases");
+    for (int i = 0; i < regressions(f); i++) json_add_int(cases, NULL, f->part.cases[i]);
+    for (int k = 0; k < f->covariates.count; k++) {
+        struct json *one = json_add_object(list, NULL);
+        json_add_text(one, "name", f->covariates.name[k]);
+        json_add_int(one, "cases", f->part.count[k]);
+        json_add_number(one, "mean", f->part.mean[k]);
+        json_add_number(one, "sum_of_squared_distances", f->part.m2[k]);
+        struct json *slopes = json_add_array(one, "slopes");
+        for (int i = 0; i < regressions(f); i++) json_add_number(slopes, NULL, f->part.slope[i][k]);
     }
 }
 
@@ -47,6 +69,7 @@ int site_fingerprint_write(const struct site_fingerprint *f, const char *path, s
     }
     struct json *channels = json_add_array(j, "foreground");
     for (int c = 0; c < f->channels; c++) add_channel(channels, &f->channel[c]);
+    if (f->covariates.count) add_covariates(j, f);
     json_add(j, "dataset", json_copy(f->dataset));
     int status = json_write(j, path, e);
     json_free(j);
@@ -131,6 +154,53 @@ static int take_cases(struct site_fingerprint *f, const struct json *j, const ch
     return 0;
 }
 
+static int take_covariate(struct site_fingerprint *f, int k, const struct json *j, const char *path,
+                          struct error *e)
+{
+    struct covariate_part *p = &f->part;
+    const struct json *slopes;
+    int64_t cases;
+    if (take_integer(&cases, j, "cases", 0, f->cases, path, e) ||
+        take_number(&p->mean[k], j, "mean", -1e39, 1e39, path, e) ||
+        take_number(&p->m2[k], j, "sum_of_squared_distances", 0, 1e90, path, e) ||
+        list_of(j, "slopes", regressions(f), &slopes, path, e))
+        return -1;
+    p->count[k] = (int)cases;
+    for (int i = 0; i < slopes->count; i++) {
+        const struct json *s = slopes->item[i];
+        if ((s->type != JSON_INT && s->type != JSON_DOUBLE) || !(fabs(s->number) <= 1e30))
+            return error_set(e, "%s: slope %d of '%s' is no number", path, i, f->covariates.name[k]);
+        p->slope[i][k] = s->number;
+    }
+    return 0;
+}
+
+static int take_covariates(struct site_fingerprint *f, const struct json *j, const char *path,
+                           struct error *e)
+{
+    const struct json *list = json_get(j, "covariates"), *cases;
+    struct text names = {0};
+    if (!list) return 0;
+    if (list->type != JSON_ARRAY || list_of(j, "regression_cases", regressions(f), &cases, path, e))
+        return error_set(e, "%s: covariates is no list with regression_cases", path);
+    for (int k = 0; k < list->count; k++)
+        text_printf(&names, "%s%s", k ? "," : "", json_text(list->item[k], "name", ""));
+    char *text = text_take(&names);
+    int status = covariates_parse(&f->covariates, text ? text : "", e);
+    free(text);
+    if (status) return error_prefix(e, "%s", path);
+    if (f->covariates.count != list->count)
+        return error_set(e, "%s: covariates has %d objects with %d names", path, list->count,
+                         f->covariates.count);
+    for (int i = 0; i < cases->count; i++) {
+        if (!whole(cases->item[i], 0, f->cases))
+            return error_set(e, "%s: regression_cases[%d] is no number of cases", path, i);
+        f->part.cases[i] = (int)cases->item[i]->integer;
+    }
+    for (int k = 0; !status && k < list->count; k++) status = take_covariate(f, k, list->item[k], path, e);
+    return status;
+}
+
 static int take_all(struct site_fingerprint *f, const struct json *j, const char *path, struct error *e)
 {
     int64_t cases, channels, classes;
@@ -156,7 +226,8 @@ static int take_all(struct site_fingerprint *f, const struct json *j, const char
             return error_set(e, "%s: class_cases[%d] is no number of cases", path, k);
         f->class_cases[k] = list->item[k]->integer;
     }
-    if (take_cases(f, j, path, e) || list_of(j, "foreground", f->channels, &list, path, e)) return -1;
+    if (take_cases(f, j, path, e) || take_covariates(f, j, path, e) ||
+        list_of(j, "foreground", f->channels, &list, path, e)) return -1;
     for (int c = 0; c < f->channels; c++)
         if (take_channel(&f->channel[c], list->item[c], f->classes == 0, path, e)) return -1;
     return 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/data/crop.h"
+#include "nn/data/roles.h"
 
 /* Bins are the highest BIN_BITS bits of a float, mapped so that keys sort as values do: sign, exponent, 12
  * bits of the fraction. */
@@ -115,6 +116,13 @@ static int merge_cases(struct site_fingerprint *to, const struct site_fingerprin
     return 0;
 }
 
+static int same_covariates(const struct covariates *a, const struct covariates *b)
+{
+    int same = a->count == b->count;
+    for (int k = 0; same && k < a->count; k++) same = strcmp(a->name[k], b->name[k]) == 0;
+    return same;
+}
+
 int site_fingerprint_merge(struct site_fingerprint *to, const struct site_fingerprint *from, struct error *e)
 {
     if (!to->dataset) {
@@ -122,6 +130,7 @@ int site_fingerprint_merge(struct site_fingerprint *to, const struct site_finger
             return error_set(e, "out of memory for the fingerprint of site %s", from->site);
         to->channels = from->channels;
         to->classes = from->classes;
+        to->covariates = from->covariates;
     }
     if (to->channels != from->channels || !site_fingerprint_same_labels(to->dataset, from->dataset))
         return error_set(e,
@@ -129,6 +138,14 @@ int site_fingerprint_merge(struct site_fingerprint *to, const struct site_finger
                          from->site);
     if (to->classes != from->classes)
         return error_set(e, "site %s has %d classes, the others %d", from->site, from->classes, to->classes);
+    if (!same_covariates(&to->covariates, &from->covariates)) {
+        char own[COVARIATE_LIST], others[COVARIATE_LIST];
+        covariates_list(own, &from->covariates);
+        covariates_list(others, &to->covariates);
+        return error_set(e, "site %s: its fingerprint has the covariates (%s), the others have (%s)",
+                         from->site, own, others);
+    }
+    covariate_part_merge(&to->part, &from->part, to->covariates.count);
     int bad = merge_cases(to, from);
     for (int c = 0; c < from->channels; c++) bad |= merge_channel(&to->channel[c], &from->channel[c]);
     for (int k = 0; k < LABELS_MAX; k++) to->class_cases[k] += from->class_cases[k];
@@ -257,6 +274,41 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
     }
     if (status) site_fingerprint_free(f);
     return status;
+}
+
+/* Volumes of the cases that count; the tables have the rest. */
+static int take_volumes(float *value, const struct covariates *c, const struct dataset *d, const int *role,
+                        struct error *e)
+{
+    const int volume = covariates_volume(c);
+    for (int i = 0; volume >= 0 && i < d->cases; i++) {
+        struct sample s;
+        if (role[i] != ROLE_TRAIN || d->item[i].target < 0) continue;
+        if (dataset_load(&s, d, i, e)) return -1;
+        value[i * c->count + volume] = covariate_volume(&s);
+        sample_free(&s);
+    }
+    return 0;
+}
+
+int site_fingerprint_covariates(struct site_fingerprint *f, const struct covariates *c,
+                                const struct dataset *d, const int *role, struct error *e)
+{
+    const size_t count = (size_t)c->count, cases = (size_t)d->cases;
+    float *value = malloc((cases * count + 1) * sizeof *value);
+    int *target = malloc((cases + 1) * sizeof *target), n = 0;
+    int status = value && target ? 0 : error_set(e, "out of memory for %zu cases", cases);
+    if (!status) status = covariates_of_dataset(value, c, d, NULL, e) || take_volumes(value, c, d, role, e);
+    for (size_t i = 0; !status && i < cases; i++) {
+        if (role[i] != ROLE_TRAIN || d->item[i].target < 0) continue;
+        memmove(value + (size_t)n * count, value + i * count, count * sizeof *value);
+        target[n++] = d->item[i].target;
+    }
+    if (!status) status = covariate_part_take(&f->part, c, value, target, n, f->classes, e);
+    if (!status) f->covariates = *c;
+    free(value);
+    free(target);
+    return status ? -1 : 0;
 }
 
 /* ---- what follows from it ------------------------------------------------------------------------------ */

@@ -10,14 +10,16 @@
  * a random sample of others.
  *
  * What leaves the site: number of cases (and of each class), each case's spacing and size after cropping,
- * moments and histograms of the foreground's intensities over all cases, and dataset.json. No image, no label
- * map, no name of a case.
+ * moments and histograms of the foreground's intensities over all cases, and dataset.json; of covariates how
+ * many cases have each, mean, squared distances to it, and the slopes of a regression of the class on them.
+ * No image, no label map, no name and no covariate of a case.
  */
 #ifndef FL_SITE_FINGERPRINT_H
 #define FL_SITE_FINGERPRINT_H
 
 #include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
+#include "nn/train/train_covariates.h"
 #include "tensor/base/pool.h"
 
 struct intensity_bin {
@@ -41,6 +43,8 @@ struct site_fingerprint {
     double *relative_size; /* [cases], after cropping over before */
     int64_t class_cases[LABELS_MAX];
     struct channel_fingerprint channel[CHANNELS_MAX];
+    struct covariates covariates; /* their names; count 0: none */
+    struct covariate_part part;   /* of the training cases that have a class */
     struct json *dataset; /* dataset.json */
 };
 
@@ -49,7 +53,12 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
                              const int *role, int segments, const struct json *dataset_json,
                              void (*progress)(void *, int, int), void *arg, struct error *e);
 void site_fingerprint_free(struct site_fingerprint *f);
-/* Adds `from`; channels, labels and classes must be the same. Into an empty one: copies. */
+/* Takes the covariates c of the dataset's training cases (role[i] ROLE_TRAIN) that have a class into a
+ * fingerprint of classes. Volumes are those of the label maps. */
+int site_fingerprint_covariates(struct site_fingerprint *f, const struct covariates *c,
+                                const struct dataset *d, const int *role, struct error *e);
+/* Adds `from`; channels, labels, classes and names of covariates must be the same. Into an empty one:
+ * copies. */
 int site_fingerprint_merge(struct site_fingerprint *to, const struct site_fingerprint *from, struct error *e);
 /* Whether two dataset.json have the same channels, labels and order of regions. */
 int site_fingerprint_same_labels(const struct json *a, const struct json *b);

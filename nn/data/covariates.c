@@ -183,21 +183,3 @@ float covariate_volume(const struct sample *s)
     return inside ? (float)vmath_log_d((double)inside * s->spacing[0] * s->spacing[1] * s->spacing[2] * 1e-3)
                   : NAN;
 }
-
-int covariates_fit(struct covariates *c, int *missing, const float *value, int cases, struct error *e)
-{
-    for (int k = 0; k < c->count; k++) {
-        double sum = 0, square = 0;
-        int n = 0;
-        for (int i = 0; i < cases; i++)
-            if (isfinite(value[i * c->count + k])) sum += value[i * c->count + k], n++;
-        if (!n) return error_set(e, "covariate '%s': no training case has a value", c->name[k]);
-        const double mean = sum / n;
-        for (int i = 0; i < cases; i++)
-            if (isfinite(value[i * c->count + k])) square += pow(value[i * c->count + k] - mean, 2);
-        c->mean[k] = mean;
-        c->variance[k] = square > 0 ? square / (n - 1) : 1;
-        if (missing) missing[k] = cases - n;
-    }
-    return 0;
-}

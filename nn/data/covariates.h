@@ -22,7 +22,7 @@ struct covariates {
     int count;
     char name[COVARIATES_MAX][COVARIATE_NAME]; /* "volume": of the mask; else a column */
     double mean[COVARIATES_MAX], variance[COVARIATES_MAX]; /* of the training cases */
-    /* Weights of the standardised values for each class's logit before training (learner_fit_covariates); 0
+    /* Weights of the standardised values for each class's logit before training (nn/train/train_covariates.h); 0
      * of classes beyond. */
     float start[COVARIATE_CLASSES][COVARIATES_MAX];
 };
@@ -44,8 +44,5 @@ int covariates_of_dataset(float *value, const struct covariates *c, const struct
                           struct error *e);
 /* Log of the ml of the label map's foreground; NaN without any. */
 float covariate_volume(const struct sample *s);
-/* mean and variance (unbiased; 1 where all are equal) from value[cases][count]; an error where a covariate
- * has no value at all. missing[count] (or NULL): how many are. */
-int covariates_fit(struct covariates *c, int *missing, const float *value, int cases, struct error *e);
 
 #endif

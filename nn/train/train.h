@@ -129,18 +129,6 @@ void learner_update(struct learner *l, float lr);
 /* Learning rate at iteration `step` of options->epochs * iterations, by the schedule of the options. */
 float learner_lr(const struct train_options *o, uint64_t step);
 
-/* Mean and variance of the options' covariates from training data, and the weights that they begin with: a
- * logistic regression's of the class on the values alone (nn/baseline/logistic.h, C = 1; of three and more
- * classes one against the rest), so that a network begins where a clinical model ends. missing as
- * covariates_fit.
- *
- * One process computes it, from cases that it has all at hand: of `train`, and of a `federate` that is
- * simulated, those of all sites (apps/training/training.c); of a study's arm those that it trains on
- * (apps/study/study_train.c). Mean, variance and each of Newton's steps are sums over cases, which sites
- * could add up, but no message carries them: `federate --as` refuses covariates, and so does --dp sgd. */
-int learner_fit_covariates(struct train_options *o, int *missing, const struct learner_data *train,
-                           struct error *e);
-
 /* Fast validation. Segmentation: mean foreground pseudo-Dice over `batches` batches of patches, the same ones
  * at each call (nnU-Net's online metric); classification: AUC (two classes; else accuracy) over all cases of
  * d. loss: mean loss. NaN where undefined: a Dice without a voxel in reference or prediction (left out of the

@@ -180,14 +180,17 @@ def made(a, name, *options):
 
 
 def measure_phantom(a):
-    medium = made(a, "medium", "--cases", str(a.cases), "--with-kidney", "--size", "medium")
-    out = shapes(sorted(glob.glob(medium + "/labelsTr/*.nii.gz")))
-    images = sorted(glob.glob(made(a, "small", "--cases", "100", "--with-kidney") + "/imagesTr/*_0000.nii.gz"))
-    out.update(t2([(i, i.replace("imagesTr", "labelsTr").replace("_0000.nii", ".nii"), None) for i in images]))
-    for d in "0", "1":
+    out = {}
+    if "shapes" in a.parts:
+        medium = made(a, "medium", "--cases", str(a.cases), "--with-kidney", "--size", "medium")
+        out.update(shapes(sorted(glob.glob(medium + "/labelsTr/*.nii.gz"))))
+    if "t2" in a.parts:
+        images = sorted(glob.glob(made(a, "small", "--cases", "100", "--with-kidney") + "/imagesTr/*_0000.nii.gz"))
+        out.update(t2([(i, i.replace("imagesTr", "labelsTr").replace("_0000.nii", ".nii"), None) for i in images]))
+    for d in ("0", "1") if "models" in a.parts else ():
         tiny = made(a, "tiny" + d, "--cases", "700", "--size", "tiny", "--difficulty", d)
         out["difficulty_" + d] = json.loads(subprocess.run([a.baselines, tiny], check=True, capture_output=True, text=True).stdout)
-    for size, cases in (("tiny", 60), ("small", 10), ("medium", 4)) if a.times else ():
+    for size, cases in (("tiny", 60), ("small", 10), ("medium", 4)) if "times" in a.parts else ():
         folder = os.path.join(a.work, "time_" + size)
         out.setdefault("seconds_a_case", {})[size] = run(a.program, "phantom", folder, "--cases", str(cases), "--size", size, "--threads", "1", "--quiet") / cases
     return out
@@ -264,7 +267,8 @@ def main():
     p.add_argument("--baselines", default="build/phantom_baselines", help="tests/bench/phantom_baselines.c, built")
     p.add_argument("--made", help="folder of datasets made before: medium, small, tiny0, tiny1")
     p.add_argument("--cases", type=int, default=300)
-    p.add_argument("--times", action="store_true", help="processor seconds a case too: only where the cores are free")
+    p.add_argument("--parts", type=lambda text: text.split(","), default=["shapes", "t2", "models"],
+                   help="what is measured anew, of shapes,t2,models,times; times only where the cores are free")
     p.add_argument("--kits")
     p.add_argument("--chaos")
     a = p.parse_args()
@@ -274,7 +278,7 @@ def main():
     with tempfile.TemporaryDirectory() as a.work:
         result = measure_real(a) if a.what == "real" else measure_phantom(a)
     store = json.load(open(STORE)) if os.path.exists(STORE) else {}
-    store[a.name] = result
+    store[a.name] = {**store.get(a.name, {}), **result}
     json.dump(store, open(STORE, "w"), indent=1, default=float)
     print(json.dumps(result, indent=1, default=float))
 

@@ -43,9 +43,49 @@ ok "a refused export leaves a file" $?
 refuses 1 "'label' is no value" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,label
 refuses 1 "no column 'weight'" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,weight
 refuses 1 "is for classification" $nephron train "$work/data" -o "$work/y" --task segment --covariates age
-$nephron federate "$work/data" --as init -o "$work/fed" --covariates age 2>/dev/null
+
+# Two hospitals by carried files: what each tells of its covariates is in its fingerprint, what was agreed on in federation.json and the
+# first task; the weights are the simulation's, and the run predicts.
+i=0
+mkdir "$work/A" "$work/B"
+for s in A B; do
+    cp -r "$work/data/imagesTr" "$work/data/labelsTr" "$work/data/dataset.json" "$work/$s"
+    for t in labels clinical; do awk -v odd=$i 'NR == 1 || NR % 2 == odd' "$work/data/$t.csv" >"$work/$s/$t.csv"; done
+    i=1
+done
+(echo case,site; awk -F, 'NR > 1 { print $1 "," (NR % 2 ? "B" : "A") }' "$work/data/labels.csv") >"$work/sites.csv"
+fed="--task classify --depth 10 --base 4 --crop 8,8,8 --batch 8 --rounds 2 --local-iterations 3 --lr 0.02"
+$nephron federate "$work/data" -o "$work/sim" --sites "$work/sites.csv" --fold all $fed --no-validation --covariates age,volume,sex --quiet
+ok "simulation of two sites" $?
+$nephron federate "$work/A" --as fingerprint A -o "$work/fed" --task classify --covariates age,volume,sex --quiet
+ok "fingerprint with covariates" $?
+grep -q '"regression_cases"' "$work/fed/fingerprint/A.json" && ! grep -q hippocampus_ "$work/fed/fingerprint/A.json"
+ok "a fingerprint has the moments, and no case's name" $?
+$nephron federate "$work/B" --as fingerprint B -o "$work/fed" --task classify --covariates age --quiet
+refuses 1 "site B: its fingerprint has the covariates (age)" $nephron federate --as init -o "$work/fed" $fed
+$nephron federate "$work/B" --as fingerprint B -o "$work/fed" --task classify --covariates age,volume,sex --quiet
+refuses 1 "have (age, volume, sex), not (age)" $nephron federate --as init -o "$work/fed" $fed --covariates age
+sed 's/"cases": [0-9]*,\( *\)"mean"/"cases": 99,\1"mean"/; s/"sum_of_squared_distances": [0-9]/"sum_of_squared_distances": -1/' "$work/fed/fingerprint/B.json" >"$work/bad"
+cp "$work/fed/fingerprint/B.json" "$work/good" && cp "$work/bad" "$work/fed/fingerprint/B.json"
+refuses 1 "B.json" $nephron federate --as init -o "$work/fed" $fed
+cp "$work/good" "$work/fed/fingerprint/B.json"
+$nephron federate --as init -o "$work/fed" $fed --quiet && grep -q '"name": "age"' "$work/fed/federation.json"
+ok "federation.json has the covariates" $?
+for round in 1 2; do
+    for s in A B; do $nephron federate "$work/$s" --as site $s -o "$work/fed" --state "$work/state_$s" --quiet || echo "site $s"; done
+    $nephron federate --as aggregate -o "$work/fed" --quiet || echo aggregate
+done >"$work/said"
+[ ! -s "$work/said" ]
+ok "two rounds: $(cat "$work/said")" $?
+[ -n "$(last_hash "$work/sim/fold_all/rounds.csv")" ] && [ "$(last_hash "$work/sim/fold_all/rounds.csv")" = "$(last_hash "$work/fed/rounds.csv")" ]
+ok "other weights by carried files than by the simulation" $?
+$nephron federate --as result -o "$work/fed" "$work/result" --quiet && $nephron predict "$work/result" -i "$work/data" -o "$work/r" >"$work/log"
+ok "the result predicts with covariates: AUC $(auc "$work/log")" $?
+[ "$(auc "$work/log" | awk '{ print ($1 > 0.9) }')" = 1 ]
+ok "the class is seen by the carried federation: AUC $(auc "$work/log")" $?
+$nephron federate "$work/A" --as site A -o "$work/fed" --covariates age 2>/dev/null
 [ $? -eq 2 ]
-ok "federate --as with covariates" $?
+ok "a site is told its covariates" $?
 $nephron federate "$work/data" -o "$work/fl" --sites 2 --task classify --depth 10 --base 4 --crop 8,8,8 --batch 8 --rounds 2 --local-iterations 2 \
     --no-validation --covariates age,volume --quiet
 ok "federate --covariates" $?

@@ -13,6 +13,7 @@
 #include "nn/stats/stats_auc.h"
 #include "nn/folder/run.h"
 #include "nn/train/checkpoint.h"
+#include "nn/train/train_covariates.h"
 #include "tensor/base/rng.h"
 
 static const char *const one = "tests/data/check_covariates_1.csv",
@@ -95,12 +96,17 @@ static void check_values(void)
     const float v[] = {1, 5, 3, NAN, 8, 5};
     struct covariates c;
     struct error e = {""};
-    int missing[2];
+    const int target[] = {0, 1, 1};
+    struct covariate_part p;
     covariates_parse(&c, "a,b", &e);
-    CHECK(covariates_fit(&c, missing, v, 3, &e) == 0 && missing[0] == 0 && missing[1] == 1, "%s", e.text);
+    CHECK(covariate_part_take(&p, &c, v, target, 3, 2, &e) == 0 && covariate_part_use(&c, &p, 2, &e) == 0,
+          "%s", e.text);
+    CHECK(p.count[0] == 3 && p.count[1] == 2, "%d and %d values", p.count[0], p.count[1]);
     CHECK(c.mean[0] == 4 && c.variance[0] == 13 && c.mean[1] == 5 && c.variance[1] == 1,
           "mean %g, variance %g; of a constant %g, %g", c.mean[0], c.variance[0], c.mean[1], c.variance[1]);
-    CHECK(covariates_fit(&c, NULL, v + 2, 1, &e) && strstr(e.text, "'b'"), "%s", e.text);
+    CHECK(covariate_part_take(&p, &c, v + 2, target, 1, 2, &e) == 0 && covariate_part_use(&c, &p, 2, &e) &&
+              strstr(e.text, "'b'"),
+          "%s", e.text);
     uint8_t label[8] = {0, 1, 2, LABEL_IGNORE, 0, 0, 1, 0};
     struct sample s = {.size = {2, 2, 2}, .spacing = {10, 10, 10}, .label = label};
     CHECK_NEAR(covariate_volume(&s), log(3), 1e-6, "three voxels of a ml");
@@ -179,7 +185,7 @@ static void check_start(void)
         o.classifier.classes = classes;
         for (int i = 0; i < CASES && classes == 3; i++) d.target[i] = i * 7 % CASES / 8;
         for (int i = 0; i < CASES * VALUES; i++) value[i] = d.covariate[i];
-        CHECK(learner_fit_covariates(&o, NULL, &d, &e) == 0, "%s", e.text);
+        CHECK(learner_fit_covariates(&o, NULL, &d, NULL, 1, &e) == 0, "%s", e.text);
         struct model *m = learner_model(&o, NULL);
         CHECK(learner_classify(p, m, &o, &d, NULL, &e) == 0, "%s", e.text);
         for (int k = 1; k < classes; k++) {
@@ -204,6 +210,48 @@ static void check_start(void)
     }
 }
 
+/* Parts of three sites, one of which has a single class and no second value: mean and variance are those of
+ * all cases, the slopes the mean of the two that have some. */
+static void check_parts(void)
+{
+    struct learner_data d = noise_cases();
+    struct train_options pooled = options(), parted = options();
+    struct error e = {""};
+    int site[CASES], missing[VALUES], counts[3] = {0};
+    struct covariate_part part[3], all = {.count = {0}};
+    for (int i = 0; i < CASES; i++) {
+        site[i] = d.target[i] && i % 3 == 0 ? 2 : i % 2;
+        if (site[i] == 2) d.covariate[i * VALUES + 1] = NAN;
+        counts[site[i]]++;
+    }
+    CHECK(counts[2] > 1 && learner_fit_covariates(&pooled, NULL, &d, NULL, 1, &e) == 0 &&
+              learner_fit_covariates(&parted, missing, &d, site, 3, &e) == 0,
+          "%s", e.text);
+    for (int k = 0; k < VALUES; k++) {
+        CHECK_NEAR(parted.covariates.mean[k], pooled.covariates.mean[k], 1e-12, "mean %d", k);
+        CHECK_NEAR(parted.covariates.variance[k] / pooled.covariates.variance[k], 1, 1e-12, "variance %d", k);
+    }
+    CHECK(missing[0] == 0 && missing[1] == CASES / 3, "%d and %d missing", missing[0], missing[1]);
+    for (int s = 0; s < 3; s++) {
+        float value[CASES * VALUES];
+        int target[CASES], n = 0;
+        for (int i = 0; i < CASES; i++) {
+            if (site[i] != s) continue;
+            memcpy(value + n * VALUES, d.covariate + i * VALUES, VALUES * sizeof *value);
+            target[n++] = d.target[i];
+        }
+        CHECK(covariate_part_take(&part[s], &pooled.covariates, value, target, n, 2, &e) == 0, "%s", e.text);
+        CHECK(part[s].cases[1] == (s < 2 ? n : 0), "site %d: a regression of %d cases", s, part[s].cases[1]);
+        covariate_part_merge(&all, &part[s], VALUES);
+    }
+    const double want = (part[0].slope[1][0] * counts[0] + part[1].slope[1][0] * counts[1]) /
+                        (counts[0] + counts[1]) * sqrt(pooled.covariates.variance[0]) / 2;
+    CHECK_NEAR((double)parted.covariates.start[1][0], want, 1e-6, "the first weight");
+    CHECK(want > 0.3 && parted.covariates.start[0][0] == -parted.covariates.start[1][0], "weights %g and %g",
+          want, (double)parted.covariates.start[0][0]);
+    learner_data_free(&d);
+}
+
 /* Logits with the values are those without, plus the weights times the standardised values: a missing one
  * adds nothing. */
 static void check_forward(void)
@@ -212,7 +260,7 @@ static void check_forward(void)
     struct train_options o = options(), plain = options();
     struct error e = {""};
     float with[CASES * 2], without[CASES * 2];
-    CHECK(learner_fit_covariates(&o, NULL, &d, &e) == 0, "%s", e.text);
+    CHECK(learner_fit_covariates(&o, NULL, &d, NULL, 1, &e) == 0, "%s", e.text);
     struct model *m = learner_model(&o, NULL);
     const struct covariates none = {.count = 0};
     train_options_covariates(&plain, &none);
@@ -256,7 +304,7 @@ static void check_training(void)
     struct error e = {""};
     int group[CASES];
     for (int i = 0; i < CASES; i++) group[i] = i % 2;
-    CHECK(learner_fit_covariates(&o, NULL, &d, &e) == 0, "%s", e.text);
+    CHECK(learner_fit_covariates(&o, NULL, &d, NULL, 1, &e) == 0, "%s", e.text);
     CHECK(learner_view(&half, &d, group, 1, &e) == 0 && half.covariate[2 * VALUES] == d.covariate[5 * VALUES],
           "a view has its own cases' values");
     CHECK(learner_view_join(&again, &half, &half, &e) == 0 &&
@@ -323,6 +371,7 @@ int main(void)
     check_tables();
     check_values();
     check_start();
+    check_parts();
     check_forward();
     check_training();
     check_json();

@@ -9,12 +9,13 @@
 #include <string.h>
 
 #include "nn/network/network.h"
+#include "nn/train/classifier.h"
 #include "tensor/graph/onnx_writer.h"
 
 struct export {
     struct onnx *file;
     const struct model *model;
-    int image, logits; /* values with a name of their own */
+    int image, covariates, logits; /* values with a name of their own; covariates -1: none */
     struct text node;  /* the operator that is being written */
 };
 
@@ -26,6 +27,7 @@ enum { VALUE_NAME = 32 };
 static const char *value_name(char buf[VALUE_NAME], const struct export *x, int id, const char *suffix)
 {
     if (*suffix == 0 && id == x->image) return "image";
+    if (*suffix == 0 && id == x->covariates) return "covariates";
     if (*suffix == 0 && id == x->logits) return "logits";
     snprintf(buf, VALUE_NAME, "v%d%s", id, suffix);
     return buf;
@@ -82,10 +84,11 @@ static void put_end(void *to, const char *operator_name, int id, const char *suf
     onnx_node(x->file, operator_name, &x->node, value_name(name, x, id, suffix));
 }
 
-int onnx_export_graph(struct onnx *o, const struct graph *g, int image, int logits, const char *path,
-                      struct error *e)
+int onnx_export_graph(struct onnx *o, const struct graph *g, int image, int covariates, int logits,
+                      const char *path, struct error *e)
 {
-    struct export x = {.file = o, .model = graph_model(g), .image = image, .logits = logits};
+    struct export x = {
+        .file = o, .model = graph_model(g), .image = image, .covariates = covariates, .logits = logits};
     const struct onnx_writer w = {&x, put_value, put_param, put_channels, put_integer,
                                   put_integers, put_number, put_numbers, put_end};
     const char *op, *name;
@@ -146,6 +149,14 @@ static void put_plan(struct onnx *o, const struct plan *p)
     json_free(spacing);
 }
 
+static void put_covariates(struct onnx *o, const struct covariates *c)
+{
+    struct json *list = json_array();
+    for (int k = 0; k < c->count; k++) json_add_text(list, NULL, c->name[k]);
+    put_json(o, "covariates", list);
+    json_free(list);
+}
+
 static void put_metadata(struct onnx *o, const struct run *r)
 {
     static const char *const members[] = {"channel_names", "labels", "regions_class_order"};
@@ -158,18 +169,22 @@ static void put_metadata(struct onnx *o, const struct run *r)
         onnx_metadata(
             o, "normalization",
             "image files: each channel of the crop to mean 0 and standard deviation 1; .npz: values 0 to 1");
+        if (r->options.covariates.count) put_covariates(o, &r->options.covariates);
     }
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------ */
 
-static void put_ends(struct onnx *o, const struct plan *p, const struct shape *image, int classes)
+static void put_ends(struct onnx *o, const struct plan *p, const struct shape *image, int covariates,
+                     int classes)
 {
     static const char *const names[5] = {"N", "C", "D", "H", "W"};
     int size[5] = {0, image->c, image->d, image->h, image->w};
     for (int a = 0; p && a < 3; a++)
         if (p->dims == 3 || a > 0) size[2 + a] = 0;
     onnx_value(o, ONNX_INPUT, "image", 5, size, names);
+    size[1] = covariates;
+    if (covariates) onnx_value(o, ONNX_INPUT, "covariates", 2, size, names);
     size[1] = classes;
     onnx_value(o, ONNX_OUTPUT, "logits", p ? 5 : 2, size, names);
     if (p) return;
@@ -183,23 +198,20 @@ static void put_ends(struct onnx *o, const struct plan *p, const struct shape *i
 int onnx_export(const struct run *r, const struct model *m, const char *path, struct error *e)
 {
     const struct plan *p = r->plan;
-    const struct classifier_options *c = &r->options.classifier;
-    char names[COVARIATE_LIST];
-    covariates_list(names, &r->options.covariates);
-    if (!p && c->covariates)
-        return error_set(e, "%s: the network takes covariates beside the image (%s), which are not exported",
-                         path, names);
     struct graph *g =
         graph_create((struct model *)m, NULL, 0); /* all parameters are there: recording adds none */
     struct onnx file = {0};
-    struct tensor *image, *logits = r->options.task->infer(g, &r->options, p, 1, &image);
+    struct tensor *image, *covariates = NULL;
+    struct tensor *logits = p ? r->options.task->infer(g, &r->options, p, 1, &image)
+                              : classifier_record(g, &r->options, 1, &image, &covariates);
     if (graph_failed(g)) {
         graph_destroy(g);
         return error_set(e, "%s: out of memory for the graph of the network", path);
     }
-    int status = onnx_export_graph(&file, g, image->id, logits->id, path, e);
+    int status =
+        onnx_export_graph(&file, g, image->id, covariates ? covariates->id : -1, logits->id, path, e);
     if (!status) {
-        put_ends(&file, p, &image->shape, logits->shape.c);
+        put_ends(&file, p, &image->shape, covariates ? covariates->shape.c : 0, logits->shape.c);
         put_metadata(&file, r);
         status = onnx_write(&file, path, e);
     }

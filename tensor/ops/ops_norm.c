@@ -229,8 +229,33 @@ static void standardize_reference(float *y, const struct graph *g, const struct 
     }
 }
 
+/* The running variance is above 0 (covariates have 1 where all are equal). */
+static void standardize_onnx(const struct onnx_writer *w, const struct node *n)
+{
+    const int x = n->in[0]->id, y = n->out->id;
+    w->param(w->to, n->param[0]);
+    w->end(w->to, "Identity", y, "_mean");
+    w->param(w->to, n->param[1]);
+    w->end(w->to, "Sqrt", y, "_deviation");
+    w->value(w->to, y, "_mean");
+    w->value(w->to, y, "_mean");
+    w->end(w->to, "Sub", y, "_zero");
+    w->value(w->to, x, "");
+    w->end(w->to, "IsNaN", y, "_missing");
+    w->value(w->to, x, "");
+    w->value(w->to, y, "_mean");
+    w->end(w->to, "Sub", y, "_distance");
+    w->value(w->to, y, "_distance");
+    w->value(w->to, y, "_deviation");
+    w->end(w->to, "Div", y, "_scaled");
+    w->value(w->to, y, "_missing");
+    w->value(w->to, y, "_zero");
+    w->value(w->to, y, "_scaled");
+    w->end(w->to, "Where", y, "");
+}
+
 const struct op standardize_op = {"standardize", standardize_forward, standardize_backward,
-                                  standardize_reference, NULL};
+                                  standardize_reference, standardize_onnx};
 
 struct tensor *op_standardize(struct graph *g, const char *name, struct tensor *x)
 {

@@ -319,7 +319,7 @@ static void check_unknown_op(void)
     struct tensor *x = graph_input(g, "image", SHAPE(1, 4, 4, 4, 4), DT_F32, 0);
     struct tensor *y = op_softmax(g, op_activation(g, op_head(g, "stem.conv", x, 8), 0.1f));
     CHECK(model_finish_inference(m) == 0, "memory");
-    CHECK(onnx_export_graph(&o, g, x->id, y->id, "net.onnx", &e) != 0,
+    CHECK(onnx_export_graph(&o, g, x->id, -1, y->id, "net.onnx", &e) != 0,
           "softmax inside of a network was written");
     CHECK(strstr(e.text, "net.onnx: softmax: the op softmax cannot be written as ONNX"), "%s", e.text);
     onnx_free(&o);

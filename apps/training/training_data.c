@@ -69,6 +69,7 @@ static void ask_budget(struct training *t)
     b->spent = clock_seconds() - t->start;
     b->window_step = t->args.step;
     b->mirror = t->args.mirror;
+    b->fixed_features = t->args.width > 0;
     b->fixed_precision = t->args.precision != NULL;
     for (int i = 0; i < t->dataset.cases; i++)
         b->validation_cases += t->args.validate_at_end && t->role[i] == ROLE_VALIDATION;

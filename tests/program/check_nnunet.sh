@@ -195,6 +195,14 @@ timed=$(last_hash "$work/timed/fold_0/progress.csv")
 check "--resume of a run with --hours" $nephron train --resume "$work/timed"
 [ "$timed" = "$(last_hash "$work/timed/fold_0/progress.csv")" ]
 ok "--resume keeps what --hours chose" $?
+for hours in 0.0015 0.006 0.025 0.1; do # features that are given are kept, and known to --resume
+    $nephron train "$work/plain" -o "$work/given" --hours $hours --patch 16,16,16 --base-features 4 --no-mirror --step 1 --pictures 0 >"$work/out" 2>"$work/err"
+    given=$?
+    grep -q "less than 10 iterations" "$work/err" || break
+done
+[ $given -eq 0 ] && grep -q '[0-9] hours: 4 base features' "$work/out"
+ok "train --hours with given features" $?
+check "and --resume of it" $nephron train --resume "$work/given"
 $nephron plan "$work/plain" --hours 1 --patch 16,16,16 --base-features 8 -o "$work/timed.json" >"$work/out" && grep -q '^1 hours: 8 base features' "$work/out"
 ok "plan --hours with given features" $?
 [ "$(tr -d '\n ' <"$work/timed.json" | grep -c '"features_per_stage":\[8,16')" -ge 1 ]

@@ -58,8 +58,8 @@ static int in_all(const struct pairing *p, const struct compare *c, int arm, con
 static int find_pairs(struct pairing *p, struct json *j, const struct compare *c, struct error *e)
 {
     const struct summary *first = &p->file[0][0];
-    p->id = malloc((size_t)first->count * sizeof *p->id);
-    p->cluster = malloc((size_t)first->count * sizeof *p->cluster);
+    p->id = malloc(((size_t)first->count + 1) * sizeof *p->id);
+    p->cluster = malloc(((size_t)first->count + 1) * sizeof *p->cluster);
     if (!p->id || !p->cluster) return error_set(e, "out of memory for %d cases", first->count);
     for (int arm = 0; arm < 2; arm++)
         for (int i = 0; i < p->file[arm][0].count; i++) {
@@ -512,7 +512,7 @@ static int compare_unpaired(struct json *j, const struct pairing *p, const struc
     struct mann_whitney r;
     for (int arm = 0; arm < 2; arm++) {
         const struct summary *s = &p->file[arm][0];
-        v[arm] = malloc((size_t)s->count * sizeof(double));
+        v[arm] = malloc(((size_t)s->count + 1) * sizeof(double));
         for (int i = 0; v[arm] && i < s->count; i++) {
             const double x = summary_value(&s->item[i], NULL, c->metric);
             if (isnan(x)) compare_leave_out(j, arm ? "undefined in B" : "undefined in A", s->item[i].id);
